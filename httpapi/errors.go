@@ -1,0 +1,67 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+)
+
+// apiError is an error that knows its answer. Handlers make one where the answer is
+// about the request itself; what comes from below is translated by the table.
+type apiError struct {
+	status int
+	word   string
+	reason string
+}
+
+func (e *apiError) Error() string { return e.word + ": " + e.reason }
+
+// errorf makes the answer to a request that cannot be served as it is.
+func errorf(status int, word, format string, args ...any) error {
+	return &apiError{status, word, fmt.Sprintf(format, args...)}
+}
+
+// badRequest is the commonest of them.
+func badRequest(format string, args ...any) error {
+	return errorf(http.StatusBadRequest, "bad_request", format, args...)
+}
+
+// errNotBuilt is the answer of what is known to CouchDB and not served here yet.
+var errNotBuilt = errorf(http.StatusNotImplemented, "not_implemented", "This server does not have this feature yet.")
+
+// apiErrors is the only place where a domain error meets a status.
+var apiErrors = []struct {
+	err    error
+	status int
+	word   string
+	reason string
+}{
+	{store.ErrNoDB, 404, "not_found", "Database does not exist."},
+	{store.ErrDBExists, 412, "file_exists", "The database could not be created, the file already exists."},
+	{store.ErrMissing, 404, "not_found", "missing"},
+	{store.ErrDeleted, 404, "not_found", "deleted"},
+	{store.ErrConflict, 409, "conflict", "Document update conflict."},
+	{store.ErrBadSeq, 400, "bad_request", "Malformed sequence supplied in 'since' parameter."},
+	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
+	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
+	{store.ErrUnavailable, 503, "service_unavailable", "The storage is not available; it is not known whether the write took place."},
+	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
+	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
+}
+
+// answerOf gives the status, word and reason that an error is answered with; known
+// is false for an error that nobody foresaw, which is logged and answered 500.
+func answerOf(err error) (status int, word, reason string, known bool) {
+	if e, ok := errors.AsType[*apiError](err); ok {
+		return e.status, e.word, e.reason, true
+	}
+	for _, row := range apiErrors {
+		if errors.Is(err, row.err) {
+			return row.status, row.word, row.reason, true
+		}
+	}
+	return http.StatusInternalServerError, "internal_server_error", "The server met an error that it did not foresee; its log has the details.", false
+}

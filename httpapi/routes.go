@@ -1,0 +1,63 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+)
+
+// Path segments. The path reaches the router escaped, cleared of doubled and
+// trailing slashes; segment() unescapes one.
+const (
+	dbSeg  = "/{db:[^_/][^/]*|_users|_replicator|_global_changes}"
+	docSeg = dbSeg + "/{doc:[^_/][^/]*}"
+	rest   = "{rest:(?:/.*)?}"
+)
+
+// routes lists every path the server answers. The router tries them in order, so the
+// busiest come first; one route serves all methods of a path.
+func (s *Server) routes() *mux.Router {
+	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	path := func(pattern string, m methods) { r.Handle(pattern, s.handle(m)) }
+
+	path(docSeg, s.documentMethods())
+	path(dbSeg+"/_bulk_docs"+rest, on("POST", "POST", s.bulkDocs))
+	path(dbSeg+"/_bulk_get"+rest, on("POST", "POST", s.bulkGet))
+	path(dbSeg+"/_changes"+rest, on("GET,HEAD,POST", "GET,POST", s.changes))
+	path(dbSeg+"/_revs_diff"+rest, on("POST", "POST", s.revsDiff))
+	path(dbSeg+"/_all_docs", on("GET,HEAD,POST", "GET,POST", s.allDocs))
+	path(dbSeg, on("DELETE,GET,HEAD,POST", "GET", s.dbInfo, "PUT", s.dbCreate, "DELETE", s.dbDelete, "POST", s.dbPost))
+	path(dbSeg+"/_local/{doc}", s.localMethods())
+
+	path(dbSeg+"/_all_docs/queries", on("POST", "POST", s.allDocsQueries))
+	path(dbSeg+"/_design_docs", on("GET,HEAD,POST", "GET,POST", s.designDocs))
+	path(dbSeg+"/_design_docs/queries", on("POST", "POST", s.designDocsQueries))
+	path(dbSeg+"/_local_docs", on("GET,HEAD,POST", "GET,POST", s.localDocs))
+	path(dbSeg+"/_local_docs/queries", on("POST", "POST", s.localDocsQueries))
+	path(dbSeg+"/_missing_revs"+rest, on("POST", "POST", s.missingRevs))
+	path(dbSeg+"/_revs_limit"+rest, on("GET,HEAD,PUT", "GET", s.revsLimit, "PUT", s.setRevsLimit))
+	path(dbSeg+"/_security"+rest, on("GET,HEAD,PUT", "GET", s.security, "PUT", s.setSecurity))
+	path(dbSeg+"/_compact"+rest, on("POST", "POST", s.compact))
+	path(dbSeg+"/_ensure_full_commit"+rest, on("POST", "POST", s.ensureFullCommit))
+	path(dbSeg+"/_purge"+rest, on("POST", "POST", s.purge))
+	path(dbSeg+"/_purged_infos_limit"+rest, on("GET,HEAD,PUT", "GET", s.purgedInfosLimit, "PUT", s.setPurgedInfosLimit))
+	path(dbSeg+"/_purged_infos"+rest, on("GET,HEAD", "GET", s.purgedInfos))
+	path(dbSeg+"/_design/{doc}", s.documentMethods())
+	path(dbSeg+"/_design/{ddoc}/{rest:.*}", s.designRest())
+	path(dbSeg+"/{name:_[^/]*}{rest:(?:/.*)?}", s.unknownInDB())
+	path(docSeg+"/{att:.+}", s.attachmentMethods())
+
+	path("/", on("GET,HEAD", "GET", s.welcome))
+	path("/_up"+rest, on("GET,HEAD", "GET", s.up))
+	path("/_session"+rest, on("GET,HEAD,POST,DELETE", "GET", s.session, "POST", s.login, "DELETE", s.logout))
+	path("/_all_dbs"+rest, on("GET,HEAD", "GET", s.allDBs))
+	path("/_dbs_info"+rest, on("GET,HEAD,POST", "GET,POST", s.dbsInfo))
+	path("/_uuids"+rest, on("GET,HEAD", "GET", s.uuids))
+	path("/_active_tasks"+rest, on("GET,HEAD", "GET", s.activeTasks))
+	path("/_db_updates"+rest, on("GET,HEAD", "GET", s.dbUpdates))
+	path("/_membership"+rest, on("GET,HEAD", "GET", s.membership))
+	path("/_replicate"+rest, on("POST", "POST", s.replicate))
+	path("/favicon.ico", on("GET,HEAD", "GET", s.favicon))
+	r.NotFoundHandler = http.HandlerFunc(s.unknownOnServer)
+	return r
+}

@@ -1,0 +1,21 @@
+package store
+
+import "errors"
+
+// One sentinel for each answer that a caller treats differently. Per-document
+// outcomes of Write come in Result.Err; all others end the call.
+var (
+	ErrNoDB           = errors.New("no such database")
+	ErrDBExists       = errors.New("database exists already")
+	ErrBadDBName      = errors.New("illegal database name")
+	ErrMissing        = errors.New("missing")                  // no such document or revision
+	ErrDeleted        = errors.New("deleted")                  // the winner is a tombstone
+	ErrConflict       = errors.New("document update conflict") // the parent is not a leaf that may be edited
+	ErrBadSeq         = errors.New("malformed update sequence")
+	ErrIDTooLong      = errors.New("document id is too long")
+	ErrBadLimit       = errors.New("limit must be a positive number")
+	ErrCompactRunning = errors.New("compaction is already running")
+	ErrUnavailable    = errors.New("storage is not available") // the outcome of a write could not be settled, or the disk refuses
+	ErrClosed         = errors.New("store is closed")
+	ErrCorrupt        = errors.New("stored record is damaged")
+)
