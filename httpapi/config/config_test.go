@@ -1,0 +1,199 @@
+package config
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tododb.ini")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func open(t *testing.T, opt Options) *Config {
+	t.Helper()
+	c, err := Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestDefaults(t *testing.T) {
+	c := open(t, Options{})
+	if got := c.Int("couchdb", "max_document_size"); got != 8000000 {
+		t.Errorf("max_document_size %d", got)
+	}
+	if got := c.Int("chttpd", "max_http_request_size"); got != 4294967296 {
+		t.Errorf("max_http_request_size %d", got)
+	}
+	if got := c.Listen(); got != "127.0.0.1:5984" {
+		t.Errorf("listen %q", got)
+	}
+	if c.Bool("chttpd", "enable_cors") || c.Duration("chttpd_auth", "timeout") != 10*time.Minute || c.Level() != slog.LevelInfo {
+		t.Error("enable_cors, timeout or level")
+	}
+	if got := c.List("cors", "origins"); got != nil {
+		t.Errorf("origins %q", got)
+	}
+	for _, row := range Settings() {
+		if row.Name.Name != Any && row.check(row.Default) != nil {
+			t.Errorf("default of %s: %v", row.Name, row.check(row.Default))
+		}
+		if row.Meaning == "" {
+			t.Errorf("%s has no meaning", row.Name)
+		}
+	}
+}
+
+func TestTheNearerSourceCounts(t *testing.T) {
+	file := write(t, "; the operator's\n[chttpd]\nport = 1001\nbind_address = ::\n[couchdb]\nmax_dbs_open = 7\n")
+	local := write(t, "[chttpd]\nport = 1002\nenable_cors=true\n[cors]\norigins = http://a.example , app://obsidian.md\n")
+	c := open(t, Options{File: file, Local: local, Overrides: map[Name]string{{"chttpd", "enable_cors"}: "false"}})
+	if got := c.Listen(); got != "[::]:1002" {
+		t.Errorf("listen %q", got)
+	}
+	if c.Int("couchdb", "max_dbs_open") != 7 || c.Bool("chttpd", "enable_cors") {
+		t.Error("max_dbs_open or enable_cors")
+	}
+	if got, want := c.List("cors", "origins"), []string{"http://a.example", "app://obsidian.md"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("origins %q", got)
+	}
+}
+
+func TestBadFilesAreRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"[chttpd]\nport = 99999\n":            `[chttpd] port = "99999" is not a port from 0 to 65535`,
+		"[chttpd]\nprot = 1\n":                "no setting [chttpd] prot; [chttpd] has bind_address, port",
+		"[httpd]\nport = 1\n":                 "no section [httpd]; there are [couchdb], [chttpd]",
+		"[chttpd]\nenable_cors = yes\n":       "is not true or false",
+		"[log]\nlevel = loud\n":               "is not debug, info, notice",
+		"[couchdb]\nmax_document_size = 8M\n": "a number of bytes",
+		"port = 1\n":                          "before the first [section]",
+		"[chttpd]\nport\n":                    "port",
+	} {
+		path := write(t, text)
+		for _, opt := range []Options{{File: path}, {Local: path}} {
+			_, err := Open(opt)
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%q: %v, want the file and %q", text, err, want)
+			}
+		}
+	}
+	if _, err := Open(Options{File: filepath.Join(t.TempDir(), "none.ini")}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+	var bad *ValueError
+	if _, err := Open(Options{Overrides: map[Name]string{{"chttpd", "port"}: "x"}}); !errors.As(err, &bad) {
+		t.Errorf("bad override: %v", err)
+	}
+}
+
+func TestSetIsThereAtTheNextStart(t *testing.T) {
+	local := write(t, "; keep me\n[chttpd]\nport = 1002\n")
+	file := write(t, "[couchdb]\nmax_dbs_open = 7\n")
+	c := open(t, Options{File: file, Local: local})
+	for _, s := range [][3]string{
+		{"couchdb", "uuid", "0123"}, {"admins", "root", `-pbkdf2:sha256-ab,12,600000`},
+		{"admins", "o'brien: the 1st", `p;#%(x)s"'\`}, {"couchdb", "max_dbs_open", "9"},
+	} {
+		if err := c.Set(s[0], s[1], s[2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if got := c.Section("admins"); len(got) != 2 || got["o'brien: the 1st"] != `p;#%(x)s"'\` {
+			t.Errorf("admins %q", got)
+		}
+		if c.String("couchdb", "uuid") != "0123" || c.Int("chttpd", "port") != 1002 || c.Int("couchdb", "max_dbs_open") != 9 {
+			t.Error("uuid, port or max_dbs_open")
+		}
+		c = open(t, Options{File: file, Local: local})
+	}
+	text, _ := os.ReadFile(local)
+	if !strings.Contains(string(text), "; keep me") {
+		t.Errorf("the comment is gone:\n%s", text)
+	}
+	if info, _ := os.Stat(local); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(local), ".*")); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+	if err := c.Delete("admins", "root"); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := open(t, Options{Local: local}).Section("admins")["root"]; there {
+		t.Error("the deleted administrator is still there")
+	}
+}
+
+func TestSetRefusesAndChangesNothing(t *testing.T) {
+	local := filepath.Join(t.TempDir(), "local.ini")
+	c := open(t, Options{Local: local})
+	for _, s := range [][3]string{
+		{"chttpd", "port", "x"}, {"nope", "port", "1"}, {"admins", "a=b", "x"}, {"admins", "", "x"},
+		{"admins", "[x", "x"}, {"admins", "x", "two\nlines"}, {"admins", ";x", "y"}, {"admins", "-", "y"},
+	} {
+		if err := c.Set(s[0], s[1], s[2]); err == nil {
+			t.Errorf("%q was taken", s)
+		}
+	}
+	if _, err := os.Stat(local); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a refused value was written: %v", err)
+	}
+	gone := open(t, Options{Local: filepath.Join(t.TempDir(), "missing", "local.ini")})
+	if err := gone.Set("chttpd", "port", "1"); err == nil || gone.Int("chttpd", "port") != 5984 {
+		t.Errorf("a value that could not be written is in force: %v", err)
+	}
+}
+
+func TestWhatIsSetIsReadBack(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		name := rapid.String().Draw(rt, "name")
+		value := rapid.String().Draw(rt, "value")
+		local := filepath.Join(t.TempDir(), "local.ini")
+		c := open(t, Options{Local: local})
+		if c.Set("admins", name, value) != nil {
+			return
+		}
+		c, err := Open(Options{Local: local})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if got := c.Section("admins"); len(got) != 1 || got[name] != value {
+			rt.Fatalf("set %q = %q, read %q", name, value, got)
+		}
+	})
+}
+
+func FuzzFile(f *testing.F) {
+	f.Add([]byte("[admins]\na = b\n; c\n[log]\nlevel=debug\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		parsed, err := parse(text)
+		if err != nil {
+			return
+		}
+		for n := range parsed.values() {
+			if checkWritable(n) != nil {
+				return // only names that Set would write are promised to survive
+			}
+		}
+		again, err := parsed.clone()
+		if err != nil || !reflect.DeepEqual(again.values(), parsed.values()) {
+			t.Fatalf("%q was written as something else: %v", text, err)
+		}
+	})
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gopkg.in/ini.v1"
+)
+
+// file is an ini file; comments and order survive a change.
+type file struct{ ini *ini.File }
+
+// form is CouchDB's: only '=' separates, the rest of the line is the value as it
+// stands, and a comment has a line of its own, so that a password may hold any sign.
+var form = ini.LoadOptions{
+	KeyValueDelimiters:      "=",
+	IgnoreInlineComment:     true,
+	IgnoreContinuation:      true,
+	PreserveSurroundedQuote: true,
+}
+
+func newFile() *file { return &file{ini.Empty(form)} }
+
+// readFile reads and checks a file; where it need not exist, a missing one is empty.
+func readFile(path string, must bool) (*file, error) {
+	text, err := os.ReadFile(path)
+	if !must && errors.Is(err, fs.ErrNotExist) {
+		return newFile(), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	f, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// parse reads the text of a file, every setting checked.
+func parse(text []byte) (*file, error) {
+	parsed, err := ini.LoadSources(form, text)
+	if err != nil {
+		return nil, err
+	}
+	f := &file{parsed}
+	for n, value := range f.values() {
+		if n.Section == ini.DefaultSection {
+			return nil, fmt.Errorf("%s stands before the first [section]", n.Name)
+		}
+		if err := check(n, value); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// values are what the file sets.
+func (f *file) values() map[Name]string {
+	found := map[Name]string{}
+	for _, section := range f.ini.Sections() {
+		for _, key := range section.Keys() {
+			// Value is the text as it stands; String would expand %(name)s in a password.
+			found[Name{section.Name(), key.Name()}] = key.Value()
+		}
+	}
+	return found
+}
+
+func (f *file) set(n Name, value string) {
+	// Not SetValue on an existing key alone: the section may be new as well.
+	f.ini.Section(n.Section).Key(n.Name).SetValue(value)
+}
+
+func (f *file) delete(n Name) { f.ini.Section(n.Section).DeleteKey(n.Name) }
+
+func (f *file) text() ([]byte, error) {
+	var b bytes.Buffer
+	_, err := f.ini.WriteTo(&b)
+	return b.Bytes(), err
+}
+
+func (f *file) clone() (*file, error) {
+	text, err := f.text()
+	if err != nil {
+		return nil, err
+	}
+	return parse(text)
+}
+
+// checkWritable refuses a name that would not be read back as itself.
+func checkWritable(n Name) error {
+	first := n.Name + "="
+	if n.Name == "" || n.Name == "-" || strings.ContainsAny(n.Name, "=\"`") ||
+		strings.ContainsAny(first[:1], ";#[ ") || strings.TrimSpace(n.Name) != n.Name ||
+		strings.ContainsFunc(n.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return &ValueError{Name: n, Value: n.Name, Want: "a name that an ini file can hold"}
+	}
+	return nil
+}
+
+// save puts the file in place whole: written beside, forced to disk, then renamed,
+// then the rename forced to disk too. It holds secrets, so only its owner may read it.
+func (f *file) save(path string) (err error) {
+	text, err := f.text()
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(tmp.Name()))
+		}
+	}()
+	_, err = tmp.Write(text)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
