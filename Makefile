@@ -1,0 +1,76 @@
+# make run     builds the server and starts it on http://127.0.0.1:5984/
+# make test    everything that has to pass, the cheap tests first
+# make check   what is asked of every change: build lint test race
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 10s
+KILLS    ?= 1000
+SOAK     ?= 10m
+
+POUCHDB  := cmd/tododb/testdata/pouchdb
+BINARY   := cmd/tododb
+# Packages whose tests start whole servers come last.
+QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
+
+.PHONY: all build run test race fuzz crash soak bench lint cover check clean FORCE
+all: build
+
+build: bin/tododb
+
+bin/tododb: FORCE
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$(BINARY)
+
+run: build
+	bin/tododb serve
+
+test: build
+	$(GO) vet ./...
+	$(GO) test -short $(QUICK)
+	$(GO) test $(QUICK)
+	$(MAKE) $(POUCHDB)/node_modules
+	$(GO) test -count=1 ./$(BINARY)
+
+# The real clients that the server is tested with.
+$(POUCHDB)/node_modules: $(POUCHDB)/package-lock.json
+	cd $(POUCHDB) && npm ci --no-audit --no-fund
+	@touch $@
+
+race:
+	$(GO) test -race -short ./...
+
+# Each fuzz target gets a short turn; go runs one target at a time.
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+# Kill the server again and again under load; nothing acknowledged may be lost.
+crash:
+	TODODB_TEST_KILLS=$(KILLS) $(GO) test -count=1 -timeout 0 -v -run '^TestKill' ./$(BINARY)
+
+soak:
+	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak' ./$(BINARY)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint:
+	@files=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+		if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@latest ./...
+	$(GO) test -count=1 -run '^TestLayers' ./$(BINARY)
+
+cover:
+	$(GO) test -short -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -1
+
+check: build lint test race
+
+clean:
+	rm -rf bin cover.out
