@@ -23,7 +23,8 @@ type Options struct {
 // is not there, or that is asked for as the wrong kind: that is a mistake in the
 // program, never in a file.
 type Config struct {
-	path string // of the local file; "" for none
+	path      string          // of the local file; "" for none
+	operators map[Name]string // what the operator's file says
 
 	mu     sync.RWMutex // guards what follows
 	values map[Name]string
@@ -38,7 +39,8 @@ func Open(opt Options) (*Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		maps.Copy(c.values, f.values())
+		c.operators = f.values()
+		maps.Copy(c.values, c.operators)
 	}
 	if opt.Local != "" {
 		f, err := readFile(opt.Local, false)
@@ -181,4 +183,16 @@ func (c *Config) write(change func(*file)) error {
 	}
 	c.local = next
 	return nil
+}
+
+// FromFile returns what the operator's file sets in a section, whatever the server's
+// own file says.
+func (c *Config) FromFile(section string) map[string]string {
+	found := map[string]string{}
+	for n, value := range c.operators {
+		if n.Section == section {
+			found[n.Name] = value
+		}
+	}
+	return found
 }

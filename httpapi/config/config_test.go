@@ -65,6 +65,9 @@ func TestTheNearerSourceCounts(t *testing.T) {
 	if got := c.Listen(); got != "[::]:1002" {
 		t.Errorf("listen %q", got)
 	}
+	if got := c.FromFile("chttpd")["port"]; got != "1001" {
+		t.Errorf("port of the operator's file %q", got)
+	}
 	if c.Int("couchdb", "max_dbs_open") != 7 || c.Bool("chttpd", "enable_cors") {
 		t.Error("max_dbs_open or enable_cors")
 	}
