@@ -200,3 +200,20 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+func TestTheManualHasEverySetting(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range Settings() {
+		preset := ""
+		if row.Default != "" {
+			preset = "`" + row.Default + "`"
+		}
+		line := "| " + row.Section + " | `" + row.Name.Name + "` | " + preset + " | " + row.Meaning + " |"
+		if !strings.Contains(string(manual), line) {
+			t.Errorf("docs/operating.md lacks\n%s", line)
+		}
+	}
+}
