@@ -17,6 +17,10 @@ type Options struct {
 	Log     *slog.Logger // nil: nothing is logged
 	Version string       // of tododb
 	UUID    string       // of the server: clients build checkpoint ids from it, so it never changes
+
+	// MaxRequestSize is the greatest request body in bytes, decompressed
+	// (4,294,967,296, as CouchDB's [chttpd] max_http_request_size).
+	MaxRequestSize int64
 }
 
 // Server is CouchDB's HTTP API over a store.

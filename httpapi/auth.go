@@ -1,0 +1,79 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/store"
+)
+
+// access is what a request wants of a database.
+type access int
+
+const (
+	reader  access = iota // read, and write documents other than design documents
+	dbAdmin               // administer it: design documents, security, compaction
+)
+
+var (
+	errNotServerAdmin = errorf(http.StatusUnauthorized, "unauthorized", "You are not a server admin.")
+	errAnonymousDB    = errorf(http.StatusUnauthorized, "unauthorized", "You are not authorized to access this db.")
+	errUserDB         = errorf(http.StatusForbidden, "forbidden", "You are not allowed to access this db.")
+	errAnonymousAdmin = errorf(http.StatusUnauthorized, "unauthorized", "You are not a db or server admin.")
+	errUserAdmin      = errorf(http.StatusForbidden, "forbidden", "You are not a db or server admin.")
+)
+
+// user tells who asks.
+func (s *Server) user(r *http.Request) auth.User {
+	if x := exchangeOf(r); x != nil {
+		return x.user
+	}
+	return auth.User{}
+}
+
+// requireAdmin lets only administrators of the server through. As in CouchDB a known
+// user gets the same 401 as an anonymous one.
+func (s *Server) requireAdmin(r *http.Request) error {
+	if s.user(r).Admin {
+		return nil
+	}
+	return errNotServerAdmin
+}
+
+// openDB opens the database that the path names for what the request wants of it; the
+// caller releases it. As in CouchDB, that there is none is told to anybody.
+func (s *Server) openDB(r *http.Request, want access) (*store.DB, error) {
+	db, err := s.withDB(r.Context(), r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.authorize(r, db, want); err != nil {
+		db.Release()
+		return nil, err
+	}
+	return db, nil
+}
+
+// authorize judges a request by the database's security object.
+func (s *Server) authorize(r *http.Request, db *store.DB, want access) error {
+	user := s.user(r)
+	if user.Admin {
+		return nil
+	}
+	raw, err := db.Security(r.Context())
+	if err != nil {
+		return err
+	}
+	security := auth.ParseSecurity(raw)
+	switch {
+	case !security.Member(user) && user.Anonymous():
+		return errAnonymousDB
+	case !security.Member(user):
+		return errUserDB
+	case want == reader || security.Admin(user):
+		return nil
+	case user.Anonymous():
+		return errAnonymousAdmin
+	}
+	return errUserAdmin
+}
