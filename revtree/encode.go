@@ -1,0 +1,176 @@
+package revtree
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// encodingVersion is the first byte of an encoded tree.
+const encodingVersion = 1
+
+// Flags of an encoded node.
+const (
+	flagDeleted = 1 << iota
+	flagData    // data follows
+	flagHash    // the ID is 16 bytes
+	flagNext    // the parent is the node before
+	flagRoot    // there is no parent
+	flagsEnd
+)
+
+// ErrCorrupt says that bytes are no encoded tree.
+var ErrCorrupt = errors.New("malformed revision tree")
+
+// AppendBinary appends the encoded tree.
+func (t *Tree) AppendBinary(b []byte) []byte {
+	b = append(b, encodingVersion)
+	b = binary.AppendUvarint(b, uint64(len(t.nodes)))
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		flags := byte(0)
+		if n.Deleted {
+			flags |= flagDeleted
+		}
+		if n.Data != nil {
+			flags |= flagData
+		}
+		if len(n.ID) == 16 {
+			flags |= flagHash
+		}
+		switch n.parent {
+		case -1:
+			flags |= flagRoot
+		case i - 1:
+			flags |= flagNext
+		}
+		b = append(b, flags)
+		if flags&flagRoot != 0 {
+			b = binary.AppendUvarint(b, n.Gen)
+		} else if flags&flagNext == 0 {
+			b = binary.AppendUvarint(b, uint64(i-n.parent))
+		}
+		if flags&flagHash == 0 {
+			b = binary.AppendUvarint(b, uint64(len(n.ID)))
+		}
+		b = append(b, n.ID...)
+		if flags&flagData != 0 {
+			b = binary.AppendUvarint(b, uint64(len(n.Data)))
+			b = append(b, n.Data...)
+		}
+	}
+	return b
+}
+
+// Decode reads an encoded tree: ErrCorrupt. The tree does not alias b.
+func Decode(b []byte) (Tree, error) {
+	if len(b) < 2 || b[0] != encodingVersion {
+		return Tree{}, fmt.Errorf("%w: version", ErrCorrupt)
+	}
+	d := decoder{text: string(b[1:])}
+	d.data = []byte(d.text)
+	count := d.uvarint()
+	if count > uint64(len(d.text))/2 { // a node takes two bytes at the least
+		return Tree{}, fmt.Errorf("%w: %d nodes in %d bytes", ErrCorrupt, count, len(b))
+	}
+	t := Tree{nodes: make([]node, count)}
+	for i := range t.nodes {
+		if !d.node(t.nodes, i) {
+			return Tree{}, fmt.Errorf("%w: node %d", ErrCorrupt, i)
+		}
+	}
+	if d.at != len(d.text) {
+		return Tree{}, fmt.Errorf("%w: %d bytes too many", ErrCorrupt, len(d.text)-d.at)
+	}
+	return t, nil
+}
+
+// decoder reads IDs from text and data from data, which hold the same bytes: so the
+// whole tree takes two allocations for them.
+type decoder struct {
+	text string
+	data []byte
+	at   int
+	bad  bool
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.data[d.at:])
+	if n <= 0 {
+		d.bad = true
+		return 0
+	}
+	d.at += n
+	return v
+}
+
+// span steps over n bytes and returns where they begin.
+func (d *decoder) span(n uint64) int {
+	if n > uint64(len(d.data)-d.at) {
+		d.bad = true
+		return d.at
+	}
+	d.at += int(n)
+	return d.at - int(n)
+}
+
+func (d *decoder) node(nodes []node, i int) bool {
+	if d.at >= len(d.data) {
+		return false
+	}
+	flags := d.data[d.at]
+	d.at++
+	n := &nodes[i]
+	n.Deleted = flags&flagDeleted != 0
+	switch {
+	case flags >= flagsEnd, flags&flagRoot != 0 && flags&flagNext != 0:
+		return false
+	case flags&flagRoot != 0:
+		n.parent = -1
+		n.Gen = d.uvarint()
+	case flags&flagNext != 0:
+		n.parent = i - 1
+	default:
+		back := d.uvarint()
+		if back > uint64(i) {
+			return false
+		}
+		n.parent = i - int(back)
+	}
+	if n.parent >= i || n.parent < -1 || n.parent == -1 && flags&flagRoot == 0 {
+		return false
+	}
+	if n.parent >= 0 {
+		n.Gen = nodes[n.parent].Gen + 1
+	}
+	if n.Gen > math.MaxInt64 || !ordered(nodes, i) {
+		return false
+	}
+	length := uint64(16)
+	if flags&flagHash == 0 {
+		if length = d.uvarint(); length == 16 {
+			return false
+		}
+	}
+	from := d.span(length)
+	n.ID = d.text[from:d.at]
+	if flags&flagData != 0 {
+		from = d.span(d.uvarint())
+		n.Data = d.data[from:d.at:d.at]
+	}
+	return !d.bad
+}
+
+// ordered tells whether the parent of a node is the node before it or an ancestor of
+// that, as the order demands.
+func ordered(nodes []node, i int) bool {
+	if i == 0 {
+		return nodes[0].parent == -1
+	}
+	p := i - 1
+	for p >= 0 && p != nodes[i].parent {
+		p = nodes[p].parent
+	}
+	return p == nodes[i].parent
+}
