@@ -1,0 +1,238 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// dirtySet is what was written while a compaction copies: the copy of these keys may
+// be out of date. A nil set takes nothing in.
+type dirtySet struct {
+	keys map[string]struct{} // bucket and key
+}
+
+func (d *dirtySet) add(touched []engine.SpaceKey) {
+	if d == nil {
+		return
+	}
+	for _, t := range touched {
+		d.keys[string(byte(t.Space))+string(t.Key)] = struct{}{}
+	}
+}
+
+const (
+	copyKeys  = 4096    // entries copied in one snapshot, and
+	copyBytes = 4 << 20 // bytes
+	fewDirty  = 1000    // so many are caught up while writers wait
+)
+
+// Compact copies the file, entry by entry in order, into one without holes, and puts
+// that in its place. Snapshots are short, so that a writer that has to grow the file
+// never waits for the copy; what is written meanwhile is noted and copied again, until
+// so little is left that writers can wait for it.
+func (d *db) Compact(ctx context.Context) error {
+	f := d.file
+	f.write.Lock()
+	if f.dirty != nil {
+		f.write.Unlock()
+		return errors.New("bolt: compaction is running")
+	}
+	f.dirty = &dirtySet{keys: map[string]struct{}{}}
+	f.write.Unlock()
+	defer func() {
+		f.write.Lock()
+		f.dirty = nil
+		f.write.Unlock()
+	}()
+
+	temp := f.path + tempSuffix
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	o := boltOptions(f.eng.opt)
+	o.NoSync = true // synced once, when it is whole
+	to, err := bbolt.Open(temp, 0o600, o)
+	if err != nil {
+		return fmt.Errorf("compact into %s: %w", temp, err)
+	}
+	c := copier{ctx: ctx, from: f, to: to}
+	if err := c.run(); err != nil {
+		return errors.Join(err, to.Close(), os.Remove(temp))
+	}
+	return nil
+}
+
+type copier struct {
+	ctx  context.Context
+	from *file
+	to   *bbolt.DB
+}
+
+func (c *copier) run() error {
+	names, err := c.buckets()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := c.bucket(name); err != nil {
+			return err
+		}
+	}
+	for {
+		f := c.from
+		f.write.Lock()
+		if len(f.dirty.keys) <= fewDirty {
+			err := c.finish()
+			f.write.Unlock()
+			return err
+		}
+		keys := f.dirty.keys
+		f.dirty.keys = map[string]struct{}{}
+		f.write.Unlock()
+		if err := c.catchUp(keys); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *copier) buckets() (names [][]byte, err error) {
+	err = c.view(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+			names = append(names, bytes.Clone(name))
+			return nil
+		})
+	})
+	return names, err
+}
+
+func (c *copier) view(fn func(*bbolt.Tx) error) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	tx, err := c.from.begin(false)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	return fn(tx)
+}
+
+// bucket copies one bucket in order, a part a snapshot.
+func (c *copier) bucket(name []byte) error {
+	var after []byte
+	for more := true; more; {
+		err := c.view(func(tx *bbolt.Tx) error {
+			return c.to.Update(func(out *bbolt.Tx) error {
+				more = false
+				from, to := tx.Bucket(name), out.Bucket(name)
+				var err error
+				if to == nil {
+					if to, err = out.CreateBucket(name); err != nil {
+						return err
+					}
+				}
+				to.FillPercent = 0.95 // it is filled in order; a little room delays the first splits
+				cur := from.Cursor()
+				k, v := cur.Seek(after)
+				if k != nil && after != nil && bytes.Equal(k, after) {
+					k, v = cur.Next()
+				}
+				for n, size := 0, 0; k != nil; k, v = cur.Next() {
+					if n >= copyKeys || size >= copyBytes {
+						more = true
+						break
+					}
+					if err := to.Put(k, v); err != nil {
+						return err
+					}
+					n, size = n+1, size+len(k)+len(v)
+					after = append(after[:0:0], k...)
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUp copies the present state of some keys.
+func (c *copier) catchUp(keys map[string]struct{}) error {
+	for len(keys) > 0 {
+		err := c.view(func(tx *bbolt.Tx) error {
+			return c.to.Update(func(out *bbolt.Tx) error {
+				n := 0
+				for key := range keys {
+					if n++; n > copyKeys {
+						break
+					}
+					if err := copyKey(tx, out, []byte(key[:1]), []byte(key[1:])); err != nil {
+						return err
+					}
+					delete(keys, key)
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyKey(tx, out *bbolt.Tx, name, key []byte) error {
+	to, err := out.CreateBucketIfNotExists(name)
+	if err != nil {
+		return err
+	}
+	var v []byte
+	if from := tx.Bucket(name); from != nil {
+		v = from.Get(key)
+	}
+	if v == nil {
+		return to.Delete(key)
+	}
+	return to.Put(key, v)
+}
+
+// finish catches up with the last keys and swaps the files. The caller holds write, so
+// that nothing is written meanwhile.
+func (c *copier) finish() error {
+	f := c.from
+	if err := c.catchUp(f.dirty.keys); err != nil {
+		return err
+	}
+	if err := c.to.Sync(); err != nil {
+		return err
+	}
+	f.swap.Lock()
+	defer f.swap.Unlock()
+	if f.dropped || f.closed {
+		return engine.ErrNoDB
+	}
+	if err := os.Rename(f.path+tempSuffix, f.path); err != nil {
+		return err
+	}
+	if !f.eng.opt.NoSync {
+		if err := syncDir(filepath.Dir(f.path)); err != nil {
+			return err
+		}
+	}
+	old := f.bolt
+	c.to.NoSync = f.eng.opt.NoSync
+	f.bolt = c.to
+	f.eng.wg.Go(func() { old.Close() }) // waits for those who still read it
+	return nil
+}

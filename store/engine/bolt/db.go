@@ -1,0 +1,166 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// db is a handle to a file.
+type db struct {
+	file *file
+	once sync.Once
+	gone chan struct{} // closed by Close
+}
+
+func (d *db) ID() engine.DBID { return d.file.id }
+
+func (d *db) View(ctx context.Context, fn func(engine.Reader) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	tx, err := d.file.begin(false)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	return fn(&reader{tx: tx})
+}
+
+func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	f := d.file
+	f.write.Lock()
+	defer f.write.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b, err := f.begin(true)
+	if err != nil {
+		return err
+	}
+	defer b.Rollback() // does nothing after a commit
+	t := &tx{reader: reader{tx: b}, file: f}
+	if err := fn(t); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := b.Commit(); err != nil {
+		return commitError(err)
+	}
+	f.dirty.add(t.touched)
+	f.watch.send()
+	return nil
+}
+
+// commitError tells a disk that is full, after which the file is as it was, from one
+// that failed, after which nobody knows what is on it.
+func commitError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
+}
+
+// stageBytes is how much Stage writes in one transaction.
+const stageBytes = 4 << 20
+
+func (d *db) Stage(ctx context.Context, s engine.Space, kvs iter.Seq2[[]byte, []byte]) error {
+	next, stop := iter.Pull2(kvs)
+	defer stop()
+	for more := true; more; {
+		err := d.Update(ctx, func(t engine.Tx) error {
+			size := 0
+			for size < stageBytes {
+				k, v, ok := next()
+				if !ok {
+					more = false
+					return nil
+				}
+				size += len(k) + len(v)
+				if err := t.Put(s, k, v); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *db) subPath(name string) string {
+	folder := strings.TrimSuffix(d.file.path, suffix) + subsSuffix
+	return filepath.Join(folder, strings.ReplaceAll(name, "/", ".")+suffix)
+}
+
+func (d *db) Sub(ctx context.Context, name string) (engine.DB, error) {
+	path := d.subPath(name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	sub, err := d.file.eng.create(path)
+	if errors.Is(err, engine.ErrExists) {
+		e := d.file.eng
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.open(path)
+	}
+	return sub, err
+}
+
+func (d *db) DropSub(ctx context.Context, name string) error {
+	err := d.file.eng.drop(d.subPath(name))
+	if errors.Is(err, engine.ErrNoDB) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (d *db) Watch() engine.Watcher { return d.file.watch.subscribe() }
+
+func (d *db) Close() (err error) {
+	d.once.Do(func() {
+		close(d.gone)
+		err = d.file.eng.release(d.file)
+	})
+	return err
+}
+
+func (d *db) Size(ctx context.Context) (int64, error) {
+	fi, err := os.Stat(d.file.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, engine.ErrNoDB
+	}
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
+}
+
+func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
+	b, err := d.file.begin(false)
+	if err != nil {
+		return err
+	}
+	defer b.Rollback()
+	for err := range b.Check() {
+		report("storage: " + err.Error())
+	}
+	return ctx.Err()
+}
+
+// bucket is the name of a space's bucket.
+func bucketName(s engine.Space) []byte { return []byte{byte(s)} }

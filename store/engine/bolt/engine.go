@@ -1,0 +1,209 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Options tune an Engine; the zero value is safe.
+type Options struct {
+	// LockTimeout is how long to wait for another process to let go of a file (1 s).
+	LockTimeout time.Duration
+	// AppendOnly names the spaces whose keys only grow: their pages are filled to the
+	// brim instead of being left half empty when they split.
+	AppendOnly []engine.Space
+	// NoSync leaves the disk out: a crash of the machine, though not of the process,
+	// loses or damages what was written. For tests that try something else.
+	NoSync bool
+}
+
+const (
+	suffix     = ".bolt"
+	subsSuffix = ".subs"
+	tempSuffix = ".new" // of a file that is not whole yet
+)
+
+// Engine keeps databases as files in a folder.
+type Engine struct {
+	dir string
+	opt Options
+
+	appendOnly [32]bool // by space
+
+	mu     sync.Mutex       // guards what follows
+	files  map[string]*file // open files by path
+	closed bool
+	wg     sync.WaitGroup // closings of files that were replaced
+}
+
+// Open makes an Engine of a folder, which is made if it is not there. What a crash left
+// half made is removed.
+func Open(dir string, opt Options) (*Engine, error) {
+	if opt.LockTimeout == 0 {
+		opt.LockTimeout = time.Second
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open data folder: %w", err)
+	}
+	e := &Engine{dir: dir, opt: opt, files: map[string]*file{}}
+	for _, s := range opt.AppendOnly {
+		e.appendOnly[s&31] = true
+	}
+	return e, nil
+}
+
+func (e *Engine) path(name string) string {
+	return filepath.Join(e.dir, strings.ReplaceAll(name, "/", ".")+suffix)
+}
+
+func (e *Engine) Caps() engine.Caps {
+	return engine.Caps{MaxKey: 30000, MaxValue: 1 << 30, MaxTxBytes: 64 << 20}
+}
+
+func (e *Engine) Create(ctx context.Context, name string) (engine.DB, error) {
+	return e.create(e.path(name))
+}
+
+func (e *Engine) create(path string) (engine.DB, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, engine.ErrClosed
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return nil, engine.ErrExists
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := makeFile(path, e.opt); err != nil {
+		return nil, err
+	}
+	return e.open(path)
+}
+
+func (e *Engine) Open(ctx context.Context, name string) (engine.DB, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.open(e.path(name))
+}
+
+// open gives a handle to a file. The caller holds mu.
+func (e *Engine) open(path string) (engine.DB, error) {
+	if e.closed {
+		return nil, engine.ErrClosed
+	}
+	f := e.files[path]
+	if f == nil {
+		var err error
+		if f, err = openFile(e, path); err != nil {
+			return nil, err
+		}
+		e.files[path] = f
+	}
+	f.handles++
+	return &db{file: f, gone: make(chan struct{})}, nil
+}
+
+// release counts a handle off; the last one closes the file.
+func (e *Engine) release(f *file) error {
+	e.mu.Lock()
+	f.handles--
+	last := f.handles == 0
+	if last && e.files[f.path] == f {
+		delete(e.files, f.path)
+		defer e.mu.Unlock() // nobody opens the file before it is closed
+		return f.close()
+	}
+	e.mu.Unlock()
+	if last {
+		return f.close()
+	}
+	return nil
+}
+
+func (e *Engine) Drop(ctx context.Context, name string) error {
+	return e.drop(e.path(name))
+}
+
+func (e *Engine) drop(path string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return engine.ErrClosed
+	}
+	if f := e.files[path]; f != nil {
+		f.drop()
+		delete(e.files, path)
+	}
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return engine.ErrNoDB
+	}
+	if err != nil {
+		return err
+	}
+	subs := strings.TrimSuffix(path, suffix) + subsSuffix
+	for p, f := range e.files {
+		if filepath.Dir(p) == subs {
+			f.drop()
+			delete(e.files, p)
+		}
+	}
+	return errors.Join(os.RemoveAll(subs), syncDir(filepath.Dir(path)))
+}
+
+func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, error) {
+	entries, err := os.ReadDir(e.dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		base, ok := strings.CutSuffix(entry.Name(), suffix)
+		name := strings.ReplaceAll(base, ".", "/")
+		if ok && !entry.IsDir() && name > after {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names) // a slash sorts otherwise than the dot that stands for it
+	if limit >= 0 && limit < len(names) {
+		names = names[:limit]
+	}
+	return names, nil
+}
+
+// Close closes every file. It waits for transactions under way.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	var errs []error
+	for _, f := range e.files {
+		errs = append(errs, f.close())
+	}
+	e.mu.Unlock()
+	e.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

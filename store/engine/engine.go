@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// Space is one ordered key space of a database. Its users number spaces from 1 to 31;
+// the numbers are on disk.
+type Space byte
+
+// DBID tells a database from every other, also from one that had its name before.
+type DBID string
+
+// Engine holds databases.
+type Engine interface {
+	// Create makes an empty database: ErrExists.
+	Create(ctx context.Context, name string) (DB, error)
+	// Open opens one: ErrNoDB. Opening one that is open gives another handle to it.
+	Open(ctx context.Context, name string) (DB, error)
+	// Drop deletes one at once: ErrNoDB. Calls on handles that are still open fail
+	// with ErrNoDB; a View that has begun reads on. Space is given back when it can be.
+	Drop(ctx context.Context, name string) error
+	// List returns the names after a name in byte order, at most limit, all if it is
+	// negative.
+	List(ctx context.Context, after string, limit int) ([]string, error)
+	Caps() Caps
+	Close() error
+}
+
+// Caps are an engine's limits and traits.
+type Caps struct {
+	MaxKey     int  // bytes
+	MaxValue   int  // bytes
+	MaxTxBytes int  // about how much one Update should write
+	Shared     bool // other processes may write to the same databases
+}
+
+// DB is a handle to one database.
+type DB interface {
+	ID() DBID
+	// View runs fn on one snapshot. Keep it short: it pins what it could still read.
+	View(ctx context.Context, fn func(Reader) error) error
+	// Update runs fn and makes what it wrote durable, or nothing of it if fn fails.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// Stage writes values that nothing refers to yet, in as many transactions as it
+	// likes. Doing it twice does no harm.
+	Stage(ctx context.Context, s Space, kvs iter.Seq2[[]byte, []byte]) error
+	// Sub opens a database of its own that belongs to this one and goes with it; it is
+	// made if it is not there.
+	Sub(ctx context.Context, name string) (DB, error)
+	// DropSub deletes one; it is no error if it is not there.
+	DropSub(ctx context.Context, name string) error
+	Watch() Watcher
+	// Close gives the handle back. It waits for calls under way.
+	Close() error
+}
+
+// Reader reads a snapshot. Slices are valid until fn returns.
+type Reader interface {
+	// Get returns the value of a key, nil if it is not there.
+	Get(s Space, k []byte) ([]byte, error)
+	// GetMulti gets many in one go; fn is called once for each, in order, with nil for
+	// what is not there.
+	GetMulti(s Space, ks [][]byte, fn func(i int, v []byte) error) error
+	// Last returns the greatest key and its value, nil if the space is empty.
+	Last(s Space) (k, v []byte, err error)
+	// Scan calls fn for the entries of a range in order, until it returns false.
+	Scan(s Space, r Range, fn func(k, v []byte) (more bool, err error)) error
+	// Cursor is Scan in pull form, for merging several ranges.
+	Cursor(s Space, r Range) Cursor
+}
+
+// Cursor walks a range.
+type Cursor interface {
+	// Next returns the next entry; k is nil at the end.
+	Next() (k, v []byte, err error)
+}
+
+// Range is [From, To), nil meaning no bound.
+type Range struct {
+	From, To []byte
+	Reverse  bool
+	Limit    int  // how many entries, 0 meaning all; also a hint at how many to fetch
+	KeysOnly bool // values are not wanted; they may come all the same
+}
+
+// SpaceKey is a key in a space.
+type SpaceKey struct {
+	Space Space
+	Key   []byte
+}
+
+// Tx is a writing transaction; it reads what it has written.
+type Tx interface {
+	Reader
+	// Fetch names what fn is going to Get, and of which spaces it is going to ask
+	// Last, so that an engine behind a network reads all that at once. It is a hint.
+	Fetch(keys []SpaceKey, last []Space) error
+	// Put sets a value. The engine keeps v until the commit: do not change it.
+	Put(s Space, k, v []byte) error
+	// Insert sets the value of a key that must not be there: ErrDuplicate.
+	Insert(s Space, k, v []byte) error
+	// Delete removes a key; it is no error if it is not there.
+	Delete(s Space, k []byte) error
+	// DeleteRange removes [from, to), nil meaning no bound.
+	DeleteRange(s Space, from, to []byte) error
+}
+
+// Watcher tells that a database may have changed: look again. It may tell so without
+// need, once for many changes, or, where Caps.Shared, not at all.
+type Watcher interface {
+	C() <-chan struct{}
+	Close()
+}
+
+// Compacter is a DB that can give back the space of what was deleted, while it is read
+// and written.
+type Compacter interface {
+	Compact(ctx context.Context) error
+}
+
+// Sizer is a DB that knows how many bytes it takes on disk.
+type Sizer interface {
+	Size(ctx context.Context) (int64, error)
+}
+
+// Checker is a DB that can verify its own storage, below what the store knows of.
+type Checker interface {
+	CheckStorage(ctx context.Context, report func(problem string)) error
+}
+
+var (
+	ErrExists      = errors.New("engine: database exists")
+	ErrNoDB        = errors.New("engine: no such database")
+	ErrClosed      = errors.New("engine: closed")
+	ErrDuplicate   = errors.New("engine: key exists")
+	ErrUnknown     = errors.New("engine: it is not known whether the commit took place")
+	ErrUnavailable = errors.New("engine: storage is not available")
+	ErrTooLarge    = errors.New("engine: key or value is too large")
+	ErrForeign     = errors.New("engine: not a database of ours, or damaged")
+)
