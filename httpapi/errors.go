@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 )
@@ -32,6 +33,8 @@ func badRequest(format string, args ...any) error {
 // errNotBuilt is the answer of what is known to CouchDB and not served here yet.
 var errNotBuilt = errorf(http.StatusNotImplemented, "not_implemented", "This server does not have this feature yet.")
 
+const unforeseen = "The server met an error that it did not foresee; its log has the details."
+
 // apiErrors is the only place where a domain error meets a status.
 var apiErrors = []struct {
 	err    error
@@ -49,6 +52,9 @@ var apiErrors = []struct {
 	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
 	{store.ErrUnavailable, 503, "service_unavailable", "The storage is not available; it is not known whether the write took place."},
 	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
+	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
+	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
+	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
 	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
 }
 
@@ -63,5 +69,5 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 			return row.status, row.word, row.reason, true
 		}
 	}
-	return http.StatusInternalServerError, "internal_server_error", "The server met an error that it did not foresee; its log has the details.", false
+	return http.StatusInternalServerError, "internal_server_error", unforeseen, false
 }

@@ -15,6 +15,8 @@ type exchange struct {
 	user   auth.User
 	status int // 0: nothing has been sent
 	size   int64
+	broken bool // the client has gone
+	cut    bool // the connection was cut before the answer was whole
 }
 
 type exchangeKey struct{}
@@ -44,6 +46,7 @@ func (x *exchange) Write(b []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(b)
 	x.size += int64(n)
+	x.broken = x.broken || err != nil
 	return n, err
 }
 

@@ -15,10 +15,14 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 type methods struct {
 	Allow string // as CouchDB spells it in the header: "GET,HEAD"
 	By    map[string]handler
+	Any   handler // if not nil: whatever the method
 }
 
 // get returns the handler of a method.
 func (m methods) get(method string) (handler, bool) {
+	if m.Any != nil {
+		return m.Any, true
+	}
 	h, ok := m.By[method]
 	if !ok && method == http.MethodHead {
 		h, ok = m.By[http.MethodGet]
@@ -37,6 +41,9 @@ func on(allow string, pairs ...any) methods {
 	return m
 }
 
+// always builds a methods value for a path that judges the method itself.
+func always(h handler) methods { return methods{Any: h} }
+
 // handle turns a path's methods into an http.Handler.
 func (s *Server) handle(m methods) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,4 +57,42 @@ func (s *Server) handle(m methods) http.Handler {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// fail answers a request with the error that ended it.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	x := exchangeOf(r)
+	if r.Context().Err() != nil || x.broken {
+		// The client has gone; there is nobody to answer.
+		x.cut = true
+		panic(http.ErrAbortHandler)
+	}
+	status, word, reason, known := answerOf(err)
+	if !known || x.begun() {
+		s.log.ErrorContext(r.Context(), "request failed", "request", x.id, "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
+	}
+	if x.begun() {
+		x.cut = true
+		panic(http.ErrAbortHandler)
+	}
+	s.sendError(w, r, status, word, reason)
+}
+
+// sendError sends an error as JSON, in place of whatever a handler had prepared.
+func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, word, reason string) {
+	h := w.Header()
+	for _, name := range []string{"Content-Encoding", "Content-Length", "Content-Type", "Cache-Control", "Etag", "Location", "X-Couch-Update-Newrev"} {
+		delete(h, name)
+	}
+	b := getBuf()
+	defer putBuf(b)
+	*b = append(*b, `{"error":`...)
+	*b = appendString(*b, word)
+	*b = append(*b, `,"reason":`...)
+	*b = appendString(*b, reason)
+	*b = append(*b, '}')
+	if err := writeJSON(w, r, status, *b); err != nil {
+		// The connection is broken; the log's line tells what would have been said.
+		s.log.DebugContext(r.Context(), "answer not sent", "error", err)
+	}
 }

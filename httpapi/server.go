@@ -2,40 +2,205 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
+	"sync"
+	"time"
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/store"
 )
 
-// Options say what a Server stands on.
+// Options say what a Server stands on. Only Store is needed; without Admins nobody
+// may do anything but ask for the welcome and whether the server is up.
 type Options struct {
-	Store   *store.Store // needed
+	Store   *store.Store
 	Log     *slog.Logger // nil: nothing is logged
 	Version string       // of tododb
 	UUID    string       // of the server: clients build checkpoint ids from it, so it never changes
 
+	// Admins are the administrators as in [admins]: name to password hash, or to the
+	// password in clear.
+	Admins map[string]string
+	// Secret signs session cookies. Empty: a random one, so that sessions end with
+	// the process.
+	Secret []byte
+	// SessionTimeout is how long a session lasts that is not used (10 minutes).
+	SessionTimeout time.Duration
+
+	// CORS says which web pages of other origins may ask (none).
+	CORS CORS
+
 	// MaxRequestSize is the greatest request body in bytes, decompressed
 	// (4,294,967,296, as CouchDB's [chttpd] max_http_request_size).
 	MaxRequestSize int64
+	// MaxDocumentSize is the greatest JSON of one document in bytes (8,000,000). It is
+	// the store's, which refuses greater ones too; here they are refused before they
+	// are taken apart.
+	MaxDocumentSize int64
+
+	// Replicator runs replications; nil: POST /_replicate answers 501.
+	Replicator Replicator
+	// Now is the clock (time.Now).
+	Now func() time.Time
 }
 
-// Server is CouchDB's HTTP API over a store.
+// Server is CouchDB's HTTP API over a store: an http.Handler.
 type Server struct {
-	opt     Options
-	store   *store.Store
-	log     *slog.Logger
-	handler http.Handler
+	opt    Options
+	store  *store.Store
+	log    *slog.Logger
+	auth   *auth.Authenticator
+	cors   *cors
+	router *mux.Router
+	uuids  *uuids
+	server []string // the Server header
+
+	// closing is closed when the server wants feeds to come to their end.
+	closing chan struct{}
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	running int           // requests being served
+	idle    chan struct{} // closed once closed and nothing is running
+}
+
+// New makes a Server. It starts nothing; Close it all the same, for the feeds.
+func New(opt Options) (*Server, error) {
+	if opt.Store == nil {
+		return nil, errors.New("httpapi: Options.Store is missing")
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.MaxRequestSize <= 0 {
+		opt.MaxRequestSize = 4 << 30
+	}
+	if opt.MaxDocumentSize <= 0 {
+		opt.MaxDocumentSize = 8_000_000
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Version == "" {
+		opt.Version = "devel"
+	}
+	authenticator, err := auth.New(auth.Options{Admins: opt.Admins, Secret: opt.Secret, Timeout: opt.SessionTimeout, Now: opt.Now})
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		opt: opt, store: opt.Store, log: opt.Log, auth: authenticator, cors: newCORS(opt.CORS), uuids: newUUIDs(),
+		server:  []string{"CouchDB/" + couchVersion + " (tododb/" + opt.Version + ")"},
+		closing: make(chan struct{}), idle: make(chan struct{}),
+	}
+	s.router = s.routes()
+	return s, nil
+}
+
+// SetAdmins replaces the administrators.
+func (s *Server) SetAdmins(admins map[string]string) error { return s.auth.SetAdmins(admins) }
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{ResponseWriter: w, id: newRequestID()}
+	h := w.Header()
+	h["Server"] = s.server
+	h["X-Couch-Request-Id"] = []string{x.id}
+	r = r.WithContext(x.in(r.Context()))
+	began := s.opt.Now()
+	defer s.logAccess(x, r, began)
+	defer s.recover(x, r)
+
+	if !s.enter() {
+		s.fail(x, r, store.ErrClosed)
+		return
+	}
+	defer s.leave()
+	if s.cors.handle(x, r) {
+		return
+	}
+	overrideMethod(r)
+	cleanPath(r)
+	user, renew, err := s.auth.Authenticate(r)
+	if err != nil {
+		s.fail(x, r, err)
+		return
+	}
+	x.user = user
+	if renew != "" {
+		h.Set("Set-Cookie", renew)
+	}
+	s.router.ServeHTTP(x, r)
+}
+
+// recover turns a panic into a 500, or into a cut connection where the answer has begun.
+func (s *Server) recover(x *exchange, r *http.Request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if cause != any(http.ErrAbortHandler) {
+		s.log.ErrorContext(r.Context(), "panic", "request", x.id, "method", r.Method, "path", r.URL.EscapedPath(), "cause", cause, "stack", string(debug.Stack()))
+		if !x.begun() {
+			s.sendError(x, r, http.StatusInternalServerError, "internal_server_error", unforeseen)
+			return
+		}
+	}
+	x.cut = true
+	panic(http.ErrAbortHandler)
+}
+
+// enter counts a request in, unless the server is closed.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.running++
+	return true
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	if s.closed && s.running == 0 {
+		close(s.idle)
+	}
+}
+
+// Close brings the feeds to a well-formed end, refuses new requests and waits for the
+// running ones, for as long as ctx lets it. It may be called again.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.closing)
+		if s.running == 0 {
+			close(s.idle)
+		}
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // segment returns an unescaped part of the path. CouchDB reads a plus as a space.
 func segment(r *http.Request, name string) (string, error) {
 	s, err := url.QueryUnescape(mux.Vars(r)[name])
 	if err != nil {
-		return "", badRequest("Invalid percent escape in the path")
+		return "", errURLEncoding
 	}
 	return s, nil
 }

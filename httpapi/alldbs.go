@@ -1,0 +1,47 @@
+package httpapi
+
+import (
+	"crypto/md5"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// allDBs answers GET /_all_dbs.
+func (s *Server) allDBs(w http.ResponseWriter, r *http.Request) error {
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	wanted, err := parseNameRange(query)
+	if err != nil {
+		return err
+	}
+	names, err := s.names(r.Context(), wanted)
+	if err != nil {
+		return err
+	}
+	b := []byte{'['}
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, name)
+	}
+	return writeWithETag(w, r, append(b, ']'))
+}
+
+// writeWithETag sends an answer under a tag of its own bytes, or 304 where the client
+// has it already.
+func writeWithETag(w http.ResponseWriter, r *http.Request, body []byte) error {
+	etag := fmt.Sprintf(`"%x"`, md5.Sum(body))
+	w.Header().Set("Etag", etag)
+	if strings.Contains(r.Header.Get("If-None-Match"), etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return writeJSON(w, r, http.StatusOK, body)
+}

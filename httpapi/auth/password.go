@@ -1,0 +1,114 @@
+package auth
+
+import (
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"strconv"
+	"strings"
+)
+
+// iterations of a new hash, as CouchDB 3.5 has them.
+const iterations = 600000
+
+// Password is what is kept of an administrator's password: its hash as it stands in
+// [admins], or the password itself where the settings hold it in clear.
+//
+//	-pbkdf2:sha256-KEY,SALT,ITERATIONS   what Hash writes; sha, sha224, sha384 and sha512 are read too
+//	-pbkdf2-KEY,SALT,ITERATIONS          with SHA-1, from CouchDB before 3.4
+//	-hashed-KEY,SALT                     SHA-1 of password and salt, from CouchDB 1
+type Password struct {
+	prf        func() hash.Hash // nil: not pbkdf2
+	key        []byte
+	salt       string
+	iterations int // 0: not pbkdf2
+	clear      bool
+}
+
+// IsHash tells whether a value of [admins] is a hash already.
+func IsHash(value string) bool {
+	return strings.HasPrefix(value, "-pbkdf2-") || strings.HasPrefix(value, "-pbkdf2:") || strings.HasPrefix(value, "-hashed-")
+}
+
+// Hash makes the value of [admins] for a password. It takes a good part of a second,
+// which is what makes guessing slow.
+func Hash(password string) (string, error) { return hashWith(password, iterations) }
+
+func hashWith(password string, iterations int) (string, error) {
+	var random [16]byte
+	rand.Read(random[:])
+	salt := hex.EncodeToString(random[:]) // CouchDB takes the text, not the bytes, for the salt
+	key, err := pbkdf2.Key(sha256.New, password, []byte(salt), iterations, sha256.Size)
+	if err != nil {
+		return "", fmt.Errorf("hash a password: %w", err)
+	}
+	return fmt.Sprintf("-pbkdf2:sha256-%x,%s,%d", key, salt, iterations), nil
+}
+
+var prfs = map[string]func() hash.Hash{
+	"sha": sha1.New, "sha224": sha256.New224, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New,
+}
+
+// ParsePassword reads a value of [admins].
+func ParsePassword(value string) (Password, error) {
+	if !IsHash(value) {
+		sum := sha256.Sum256([]byte(value))
+		return Password{key: sum[:], salt: hex.EncodeToString(sum[:]), clear: true}, nil
+	}
+	scheme, rest, _ := strings.Cut(value[1:], "-")
+	fields := strings.Split(rest, ",")
+	var p Password
+	if want := 3; scheme == "hashed" {
+		want = 2
+		if len(fields) != want {
+			return Password{}, errBadHash
+		}
+	} else {
+		_, name, named := strings.Cut(scheme, ":")
+		if !named {
+			name = "sha"
+		}
+		if p.prf = prfs[name]; p.prf == nil || len(fields) != want {
+			return Password{}, errBadHash
+		}
+		n, err := strconv.Atoi(fields[2])
+		if err != nil || n < 1 {
+			return Password{}, errBadHash
+		}
+		p.iterations = n
+	}
+	key, err := hex.DecodeString(fields[0])
+	if err != nil || len(key) < 16 {
+		return Password{}, errBadHash
+	}
+	p.key, p.salt = key, fields[1]
+	return p, nil
+}
+
+// errBadHash does not show the hash.
+var errBadHash = fmt.Errorf("not a password hash of the form -pbkdf2:sha256-KEY,SALT,ITERATIONS")
+
+// Matches compares in constant time.
+func (p Password) Matches(password string) bool {
+	var key []byte
+	switch {
+	case p.clear:
+		sum := sha256.Sum256([]byte(password))
+		key = sum[:]
+	case p.prf == nil:
+		sum := sha1.Sum([]byte(password + p.salt))
+		key = sum[:]
+	default:
+		var err error
+		if key, err = pbkdf2.Key(p.prf, password, []byte(p.salt), p.iterations, len(p.key)); err != nil {
+			return false
+		}
+	}
+	return subtle.ConstantTimeCompare(key, p.key) == 1
+}

@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/tododb/tododb/store"
+)
+
+// maxInfoKeys is how many databases POST /_dbs_info tells of at once.
+const maxInfoKeys = 100
+
+// dbsInfo answers GET and POST /_dbs_info: what GET /{db} says, of several databases.
+func (s *Server) dbsInfo(w http.ResponseWriter, r *http.Request) error {
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	if r.Method == http.MethodPost {
+		return s.dbsInfoByKeys(w, r)
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	wanted, err := parseNameRange(query)
+	if err != nil {
+		return err
+	}
+	names, err := s.names(r.Context(), wanted)
+	if err != nil {
+		return err
+	}
+	b := getBuf()
+	defer putBuf(b)
+	if *b, err = s.appendInfos(*b, r, names, false); err != nil {
+		return err
+	}
+	return writeWithETag(w, r, *b)
+}
+
+func (s *Server) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
+	if err := requireJSON(r); err != nil {
+		return err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	members, err := jsonObject(body)
+	if err != nil {
+		return err
+	}
+	raw, ok := members["keys"]
+	if !ok {
+		return badRequest("`keys` member must exist.")
+	}
+	var keys []string
+	if raw[0] != '[' {
+		return badRequest("`keys` member must be an array.")
+	}
+	if err := json.Unmarshal(raw, &keys); err != nil {
+		return badRequest("`keys` member must be an array of strings.")
+	}
+	if len(keys) > maxInfoKeys {
+		return badRequest("too_many_keys")
+	}
+	b := getBuf()
+	defer putBuf(b)
+	if *b, err = s.appendInfos(*b, r, keys, true); err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, *b)
+}
+
+// jsonObject takes a small body apart; what is not JSON, and what is no object, is
+// refused in CouchDB's words.
+func jsonObject(body []byte) (map[string]json.RawMessage, error) {
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return nil, errNotJSON
+	}
+	if bytes.TrimLeft(body, " \t\r\n")[0] != '{' {
+		return nil, badRequest("Request body must be a JSON object")
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, errNotJSON
+	}
+	return members, nil
+}
+
+// appendInfos appends a row a database. One that is gone by now is left out of a
+// range and reported among keys.
+func (s *Server) appendInfos(b []byte, r *http.Request, names []string, report bool) ([]byte, error) {
+	b = append(b, '[')
+	for _, name := range names {
+		row := append([]byte(`{"key":`), appendString(nil, name)...)
+		info, err := s.infoOf(r, name)
+		switch {
+		case err == nil:
+			row = append(append(row, `,"info":`...), info...)
+		case !errors.Is(err, store.ErrNoDB) && !errors.Is(err, store.ErrBadDBName):
+			return b, err
+		case report:
+			row = append(row, `,"error":"not_found"`...)
+		default:
+			continue
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(b, row...), '}')
+	}
+	return append(b, ']'), nil
+}
+
+func (s *Server) infoOf(r *http.Request, name string) ([]byte, error) {
+	db, err := s.store.DB(r.Context(), name)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Release()
+	info, err := db.Info(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return appendInfo(nil, db, info), nil
+}
+
+// appendInfo appends what GET /{db} says. CouchDB's replicator takes a database
+// without update_seq and instance_start_time for a missing one.
+func appendInfo(b []byte, db *store.DB, info store.Info) []byte {
+	b = appendString(append(b, `{"db_name":`...), db.Name())
+	b = append(b, `,"purge_seq":"`...)
+	b = db.Seq(info.PurgeSeq).AppendTo(b)
+	b = append(b, `","update_seq":"`...)
+	b = db.Seq(info.UpdateSeq).AppendTo(b)
+	b = append(b, `","sizes":{"file":`...)
+	b = strconv.AppendInt(b, info.File, 10)
+	b = strconv.AppendInt(append(b, `,"external":`...), info.External, 10)
+	b = strconv.AppendInt(append(b, `,"active":`...), info.Active, 10)
+	b = append(b, `},"props":{},"doc_del_count":`...)
+	b = strconv.AppendUint(b, info.DelCount, 10)
+	b = strconv.AppendUint(append(b, `,"doc_count":`...), info.DocCount, 10)
+	b = strconv.AppendBool(append(b, `,"disk_format_version":8,"compact_running":`...), info.CompactRunning)
+	b = append(b, `,"cluster":{"q":1,"n":1,"w":1,"r":1},"instance_start_time":"`...)
+	b = strconv.AppendInt(b, info.Created.Unix(), 10)
+	return append(b, `"}`...)
+}

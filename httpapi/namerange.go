@@ -1,0 +1,194 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// nameRange is the part of the list of databases that a request asks for.
+type nameRange struct {
+	start, end  string
+	hasEnd      bool
+	excludeEnd  bool
+	descending  bool
+	nothing     bool // the bounds leave no name
+	skip, limit int  // limit < 0: none
+}
+
+// parseNameRange reads the options of _all_dbs and _dbs_info, which are those of a
+// view with database names for keys. Others are ignored.
+func parseNameRange(query params) (nameRange, error) {
+	n := nameRange{limit: -1}
+	var start, end *bound
+	err := query.each(func(name, value string) (err error) {
+		switch name {
+		case "startkey", "start_key":
+			start, err = parseBound(value)
+		case "endkey", "end_key":
+			end, err = parseBound(value)
+		case "key":
+			if start, err = parseBound(value); err == nil {
+				end = start
+			}
+		case "inclusive_end":
+			var inclusive bool
+			inclusive, err = parseBool(value)
+			n.excludeEnd = !inclusive
+		case "descending":
+			n.descending, err = parseBool(value)
+		case "limit":
+			n.limit, err = parsePositive(value)
+		case "skip":
+			n.skip, err = parsePositive(value)
+		}
+		return err
+	})
+	if err != nil {
+		return nameRange{}, err
+	}
+	if n.descending {
+		start, end = end, start
+	}
+	// From here on start is the lesser bound. A name is greater than any JSON value
+	// that sorts before strings and less than any that sorts behind them.
+	if start != nil {
+		n.nothing = n.nothing || start.side > 0
+		n.start = start.text
+	}
+	if end != nil {
+		n.nothing = n.nothing || end.side < 0
+		n.end, n.hasEnd = end.text, end.side == 0
+	}
+	return n, nil
+}
+
+// bound is a JSON value as a bound for names: a string, or something on one side of
+// all strings.
+type bound struct {
+	text string
+	side int
+}
+
+func parseBound(value string) (*bound, error) {
+	if !utf8.ValidString(value) || !json.Valid([]byte(value)) {
+		return nil, errNotJSON
+	}
+	b := &bound{}
+	switch value[0] {
+	case '"':
+		if err := json.Unmarshal([]byte(value), &b.text); err != nil {
+			return nil, errNotJSON
+		}
+	case '[', '{':
+		b.side = 1
+	default:
+		b.side = -1
+	}
+	return b, nil
+}
+
+func queryError(format string, args ...any) error {
+	return errorf(http.StatusBadRequest, "query_parse_error", format, args...)
+}
+
+// parseBool reads a boolean where CouchDB insists on one.
+func parseBool(value string) (bool, error) {
+	switch value {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, queryError("Invalid boolean parameter: %s", erlangString(value))
+}
+
+// parsePositive reads a number from 0 where CouchDB insists on one.
+func parsePositive(value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, queryError("Invalid value for integer: %s", erlangString(value))
+	}
+	if n < 0 {
+		return 0, queryError("Invalid value for positive integer: %s", erlangString(value))
+	}
+	return n, nil
+}
+
+// erlangString shows a text as CouchDB does in these reasons: an empty one is a list.
+func erlangString(s string) string {
+	if s == "" {
+		return "[]"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// names reads the part of the list.
+func (s *Server) names(ctx context.Context, n nameRange) ([]string, error) {
+	if n.nothing || n.limit == 0 {
+		return nil, nil
+	}
+	enough := -1
+	if !n.descending && n.limit > 0 {
+		enough = n.skip + n.limit
+	}
+	var found []string
+	after := justBefore(n.start)
+	lowest, highest := n.start, n.end
+	for enough < 0 || len(found) < enough {
+		const page = 1000
+		batch, err := s.store.Names(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range batch {
+			if n.hasEnd && name > highest {
+				batch = nil
+				break
+			}
+			if name >= lowest && n.inside(name) {
+				found = append(found, name)
+			}
+		}
+		if len(batch) < page {
+			break
+		}
+		after = batch[len(batch)-1]
+	}
+	if n.descending {
+		slices.Reverse(found)
+	}
+	found = found[min(n.skip, len(found)):]
+	if n.limit >= 0 && n.limit < len(found) {
+		found = found[:n.limit]
+	}
+	return found, nil
+}
+
+// inside heeds inclusive_end, which is about the bound that reading ends at.
+func (n nameRange) inside(name string) bool {
+	if !n.excludeEnd {
+		return true
+	}
+	if n.descending {
+		return name != n.start
+	}
+	return !n.hasEnd || name != n.end
+}
+
+// justBefore is a text that sorts before s and behind every name less than s that
+// matters: the list is asked for what comes after a name, and s itself shall be in it.
+func justBefore(s string) string {
+	if s == "" {
+		return ""
+	}
+	last := len(s) - 1
+	if s[last] == 0 {
+		return s[:last]
+	}
+	return s[:last] + string([]byte{s[last] - 1, 0xff})
+}

@@ -1,0 +1,57 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+)
+
+// Replicator runs replications; *replicate.Manager is one.
+type Replicator interface {
+	// Replicate does what a POST to /_replicate asks for. The request is its JSON
+	// object. It returns the JSON to answer with: when a one-time replication is
+	// done or a cancelled one has stopped, and at once, with started, for a
+	// continuous one. The user is the one who asks. Ending ctx ends a one-time one.
+	Replicate(ctx context.Context, request []byte, user string) (answer []byte, started bool, err error)
+	// Tasks are the replications that are going on, as _active_tasks shows them.
+	Tasks() [][]byte
+}
+
+// replicate answers POST /_replicate. As in CouchDB any user may replicate, with the
+// credentials he has for the two sides. Other methods are asked for a body first, and
+// those that can have none are told that it is missing.
+func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
+	user := s.user(r)
+	if user.Anonymous() {
+		return errorf(http.StatusUnauthorized, "unauthorized", "You are not an authenticated user")
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
+		return badRequest("Missing request body")
+	}
+	if r.Method == http.MethodPost {
+		if err := requireJSON(r); err != nil {
+			return err
+		}
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	if _, err := jsonObject(body); err != nil {
+		return err
+	}
+	if r.Method != http.MethodPost {
+		return errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only POST allowed")
+	}
+	if s.opt.Replicator == nil {
+		return errNotBuilt
+	}
+	answer, started, err := s.opt.Replicator.Replicate(r.Context(), body, user.Name)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if started {
+		status = http.StatusAccepted
+	}
+	return writeJSON(w, r, status, answer)
+}

@@ -1,0 +1,177 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/auth"
+)
+
+// session answers GET /_session: who the server holds the asker to be.
+func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
+	user := s.user(r)
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	if user.Anonymous() && query.is("basic") {
+		return errorf(http.StatusUnauthorized, "unauthorized", "Please login.")
+	}
+	b := append([]byte(nil), `{"ok":true,"userCtx":{"name":`...)
+	if user.Anonymous() {
+		b = append(b, "null"...)
+	} else {
+		b = appendString(b, user.Name)
+	}
+	b = appendRoles(append(b, `,"roles":`...), user.Roles)
+	b = append(b, `},"info":{"authentication_handlers":["cookie","default"]`...)
+	if user.By != "" {
+		b = appendString(append(b, `,"authenticated":`...), user.By)
+	}
+	return writeJSON(w, r, http.StatusOK, append(b, "}}"...))
+}
+
+func appendRoles(b []byte, roles []string) []byte {
+	b = append(b, '[')
+	for i, role := range roles {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, role)
+	}
+	return append(b, ']')
+}
+
+// login answers POST /_session with a session cookie.
+func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
+	name, password, err := s.credentials(w, r)
+	if err != nil {
+		return err
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	user, cookie, err := s.auth.Login(r, name, password)
+	if errors.Is(err, auth.ErrBadLogin) {
+		w.Header().Set("Set-Cookie", s.auth.Logout(r))
+		status, location, e := redirectTo(r, query, "fail", http.StatusUnauthorized)
+		if e != nil {
+			return e
+		}
+		if location != "" {
+			w.Header().Set("Location", location)
+			return writeJSON(w, r, status, []byte(`{"error":"unauthorized","reason":"Name or password is incorrect."}`))
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	status, location, err := redirectTo(r, query, "next", http.StatusOK)
+	if err != nil {
+		return err
+	}
+	if location != "" {
+		w.Header().Set("Location", location)
+	}
+	w.Header().Set("Set-Cookie", cookie)
+	b := appendString([]byte(`{"ok":true,"name":`), user.Name)
+	b = appendRoles(append(b, `,"roles":`...), user.Roles)
+	return writeJSON(w, r, status, append(b, '}'))
+}
+
+// logout answers DELETE /_session. There is nothing to forget here: a session is what
+// its cookie says.
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	status, location, err := redirectTo(r, query, "next", http.StatusOK)
+	if err != nil {
+		return err
+	}
+	if location != "" {
+		w.Header().Set("Location", location)
+	}
+	w.Header().Set("Set-Cookie", s.auth.Logout(r))
+	return writeJSON(w, r, status, []byte(`{"ok":true}`))
+}
+
+// credentials reads a name and a password from a form or a JSON body.
+func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (name, password string, err error) {
+	header := r.Header.Get("Content-Type")
+	form := isType(header, "application/x-www-form-urlencoded")
+	if !form && !isType(header, "application/json") {
+		return "", "", errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'")
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return "", "", err
+	}
+	var given struct {
+		Name     *string `json:"name"`
+		Username *string `json:"username"`
+		Password string  `json:"password"`
+	}
+	if form {
+		fields, err := parseQuery(string(body))
+		if err != nil {
+			return "", "", err
+		}
+		for _, f := range fields.list {
+			switch f.name {
+			case "name":
+				given.Name = &f.value
+			case "username":
+				given.Username = &f.value
+			case "password":
+				given.Password = f.value
+			}
+		}
+	} else if err := json.Unmarshal(body, &given); err != nil {
+		if _, wrong := errors.AsType[*json.UnmarshalTypeError](err); wrong {
+			return "", "", badRequest("name and password must be strings in a JSON object")
+		}
+		return "", "", errNotJSON
+	}
+	switch {
+	case given.Name != nil:
+		return *given.Name, given.Password, nil
+	case given.Username != nil:
+		return *given.Username, given.Password, nil
+	}
+	return "", "", badRequest("request body must contain a username")
+}
+
+// errNotJSON is what CouchDB calls every body and parameter that does not parse.
+var errNotJSON = badRequest("invalid UTF-8 JSON")
+
+// redirectTo reads the parameter that names where a browser shall go afterwards: a
+// path of this server, so that a link to the login cannot lead to another's pages.
+func redirectTo(r *http.Request, query params, name string, otherwise int) (status int, location string, err error) {
+	path, ok := query.get(name)
+	if !ok {
+		return otherwise, "", nil
+	}
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\r\n") {
+		return 0, "", badRequest("path must begin with a /.")
+	}
+	return http.StatusFound, absolute(r, path), nil
+}
+
+// absolute makes a path of this server into a URL as the client sees it.
+func absolute(r *http.Request, path string) string {
+	scheme := "http://"
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" || r.Header.Get("X-Forwarded-Ssl") == "on" {
+		scheme = "https://"
+	}
+	host := r.Host
+	if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
+		host = forwarded
+	}
+	return scheme + host + path
+}

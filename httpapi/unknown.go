@@ -1,0 +1,136 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/store"
+)
+
+// unknownOnServer answers a path that no route has. All such paths begin with an
+// underscore, so to CouchDB each names a database that cannot exist.
+func (s *Server) unknownOnServer(w http.ResponseWriter, r *http.Request) {
+	err := error(store.ErrNoDB)
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	if r.Method == http.MethodPut && !strings.Contains(name, "/") {
+		if err = s.requireAdmin(r); err == nil {
+			err = badDBName(name)
+		}
+	}
+	s.fail(w, r, err)
+}
+
+func badDBName(name string) error {
+	return errorf(http.StatusBadRequest, "illegal_database_name",
+		"Name: '%s'. Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter.", name)
+}
+
+// unbuiltForAdmin answers what CouchDB has for administrators and this server has not.
+func (s *Server) unbuiltForAdmin(_ http.ResponseWriter, r *http.Request) error {
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	return errNotBuilt
+}
+
+// utils is where CouchDB has its web page.
+func (s *Server) utils(w http.ResponseWriter, r *http.Request) error {
+	if strings.HasPrefix(r.RequestURI, "/_utils/") {
+		return errNotBuilt
+	}
+	w.Header().Set("Location", absolute(r, "/_utils/"))
+	w.WriteHeader(http.StatusMovedPermanently)
+	return nil
+}
+
+// reloadQueryServers has nothing to reload: design functions run in process.
+func (s *Server) reloadQueryServers(w http.ResponseWriter, r *http.Request) error {
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
+}
+
+// unbuiltInDB answers what CouchDB has in a database and this server has not, to those
+// who may use the database.
+func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	return errNotBuilt
+}
+
+// viewCleanup has no index to clean up after yet.
+func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, dbAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	return writeJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
+}
+
+// partition answers for partitions of a database that has none.
+func (s *Server) partition(_ http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	return badRequest("database is not partitioned")
+}
+
+// tempView answers for what CouchDB had once.
+func (s *Server) tempView(http.ResponseWriter, *http.Request) error {
+	return errorf(http.StatusGone, "gone", "Temporary views are not supported in CouchDB")
+}
+
+// unknownInDB answers a path in a database that begins with an underscore and is no
+// endpoint: it is a document's, whose rules for ids then refuse it, unless it is a
+// design or local document with its slash escaped.
+func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
+	name, err := segment(r, "name")
+	if err != nil {
+		return err
+	}
+	vars := mux.Vars(r)
+	kind, id, slashed := strings.Cut(name, "/")
+	if slashed && id != "" && (kind == "_design" || kind == "_local") {
+		escaped := strings.ReplaceAll(url.QueryEscape(id), "+", "%20")
+		path := "/" + vars["db"] + "/" + kind + "/" + escaped + vars["rest"]
+		if kind == "_design" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			if r.URL.RawQuery != "" {
+				path += "?" + r.URL.RawQuery
+			}
+			w.Header().Set("Location", absolute(r, path))
+			w.WriteHeader(http.StatusMovedPermanently)
+			return nil
+		}
+		return s.reroute(w, r, path)
+	}
+	vars["doc"] = vars["name"]
+	methods := s.documentMethods()
+	if rest := strings.TrimPrefix(vars["rest"], "/"); rest != "" {
+		vars["att"], methods = rest, s.attachmentMethods()
+	}
+	s.handle(methods).ServeHTTP(w, r)
+	return nil
+}
+
+// reroute serves a request under another path, escaped as a path is.
+func (s *Server) reroute(w http.ResponseWriter, r *http.Request, path string) error {
+	u, err := r.URL.Parse(path)
+	if err != nil {
+		return errURLEncoding
+	}
+	next := *r
+	next.URL = u
+	next.URL.RawQuery = r.URL.RawQuery
+	s.router.ServeHTTP(w, &next)
+	return nil
+}
