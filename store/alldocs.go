@@ -1,0 +1,196 @@
+package store
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// DocSpace says which documents a range is over.
+type DocSpace int
+
+const (
+	Docs       DocSpace = iota // all but the local ones
+	DesignDocs                 // those whose ids begin with _design/
+	LocalDocs                  // those whose ids begin with _local/
+)
+
+// AllDocsQuery is a range of documents by id, in byte order.
+type AllDocsQuery struct {
+	Space            DocSpace
+	Start, End       string // in the order of reading: with Descending Start is the greater
+	HasStart, HasEnd bool
+	ExcludeEnd       bool
+	Descending       bool
+	Skip             int
+	Limit            int  // negative: none
+	IncludeDocs      bool // fill Row.Doc
+	Conflicts        bool // with IncludeDocs: fill Document.Conflicts
+	WantOffset       bool // fill Page.Offset, which counts all rows before the first
+}
+
+// Row is a document of a range. It is valid only during the call that brings it.
+type Row struct {
+	ID      []byte
+	Rev     revtree.Rev
+	Deleted bool      // only where documents are asked for by key
+	Doc     *Document // with IncludeDocs; nil for a deleted one
+}
+
+// Page is what stands around the rows.
+type Page struct {
+	TotalRows int    // living documents of the space
+	Offset    int    // rows before the first one given
+	UpdateSeq uint64 // of the snapshot that Page was read in
+}
+
+// bounds gives the range of keys, [from, to), whichever way it is read.
+func (q *AllDocsQuery) bounds() (from, to []byte) {
+	low, high := q.Start, q.End
+	hasLow, hasHigh := q.HasStart, q.HasEnd
+	lowOpen, highOpen := false, q.ExcludeEnd
+	if q.Descending {
+		low, high, hasLow, hasHigh = high, low, hasHigh, hasLow
+		lowOpen, highOpen = q.ExcludeEnd, false
+	}
+	if hasLow {
+		from = []byte(low)
+		if lowOpen {
+			from = append(from, 0)
+		}
+	}
+	if hasHigh {
+		to = []byte(high)
+		if !highOpen {
+			to = append(to, 0)
+		}
+	}
+	if q.Space == DesignDocs {
+		if first := []byte("_design/"); bytes.Compare(from, first) < 0 {
+			from = first
+		}
+		if end := []byte("_design0"); to == nil || bytes.Compare(to, end) > 0 {
+			to = end
+		}
+	}
+	return from, to
+}
+
+// AllDocs reads a range. head is called once, before the first row; row inside a
+// snapshot, so that it must do no I/O; flush between snapshots: there the caller
+// writes out what has gathered. A document that is written while the range is read is
+// seen in its old or its new state.
+func (db *DB) AllDocs(ctx context.Context, q AllDocsQuery, head func(Page) error, row func(*Row) error, flush func() error) error {
+	from, to := q.bounds()
+	space := spaceDoc
+	if q.Space == LocalDocs {
+		space = spaceLocal
+	}
+	started := false
+	skip, left := q.Skip, q.Limit
+	var page rowPage
+	for more := true; more; {
+		err := db.view(ctx, func(r engine.Reader) error {
+			if !started {
+				p, err := pageOf(r, &q, from, to)
+				if err != nil {
+					return err
+				}
+				if err := head(p); err != nil {
+					return err
+				}
+				started = true
+			}
+			page.reset(&q)
+			more = false
+			var last []byte
+			scanned := 0
+			if left != 0 && (to == nil || bytes.Compare(from, to) < 0) {
+				limit := 0
+				if left > 0 && skip == 0 && q.Space != Docs {
+					limit = left
+				}
+				rg := engine.Range{From: from, To: to, Reverse: q.Descending, Limit: limit}
+				err := r.Scan(space, rg, func(k, v []byte) (bool, error) {
+					last = k
+					scanned++
+					took, err := page.add(k, v)
+					if err != nil {
+						return false, err
+					}
+					if took && skip > 0 {
+						skip--
+						page.drop()
+					} else if took && left > 0 {
+						left--
+					}
+					if left == 0 {
+						return false, nil
+					}
+					more = scanned >= snapshotRows || page.size >= snapshotBytes
+					return !more, nil
+				})
+				if err != nil {
+					return err
+				}
+			}
+			if more && q.Descending {
+				to = append([]byte(nil), last...)
+			} else if more {
+				from = append(append([]byte(nil), last...), 0)
+			}
+			return page.emit(r, row)
+		})
+		if err != nil {
+			return err
+		}
+		if err := flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pageOf reads what stands around the rows.
+func pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, error) {
+	seq, t, _, err := newest(r)
+	if err != nil {
+		return Page{}, err
+	}
+	p := Page{UpdateSeq: seq, TotalRows: int(t.docs)}
+	if q.Space != Docs {
+		whole := AllDocsQuery{Space: q.Space}
+		a, b := whole.bounds()
+		if p.TotalRows, err = countRows(r, q.Space, a, b); err != nil {
+			return Page{}, err
+		}
+	}
+	switch {
+	case !q.WantOffset:
+	case q.Descending && to != nil:
+		p.Offset, err = countRows(r, q.Space, to, nil)
+	case !q.Descending && from != nil:
+		p.Offset, err = countRows(r, q.Space, nil, from)
+	}
+	return p, err
+}
+
+// countRows counts living documents between two keys.
+func countRows(r engine.Reader, space DocSpace, from, to []byte) (n int, err error) {
+	if space == LocalDocs {
+		err = r.Scan(spaceLocal, engine.Range{From: from, To: to, KeysOnly: true}, func(k, v []byte) (bool, error) {
+			n++
+			return true, nil
+		})
+		return n, err
+	}
+	err = r.Scan(spaceDoc, engine.Range{From: from, To: to}, func(k, v []byte) (bool, error) {
+		if len(v) > 1 && v[1]&docDeleted == 0 {
+			n++
+		}
+		return true, nil
+	})
+	return n, err
+}

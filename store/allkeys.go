@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// DocsByKeys reads documents by id, in the order of keys, each as often as it is
+// asked for. row is called inside a snapshot, with nil for an id that is not known and
+// with Row.Deleted for a deleted document.
+func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, conflicts bool, row func(i int, r *Row) error) (Page, error) {
+	const part = 256
+	var p Page
+	var page rowPage
+	raw := make([][]byte, 0, min(part, len(keys)))
+	at := make([]int, 0, min(part, len(keys))) // for each key its row in the page, or -1
+	for from := 0; from == 0 || from < len(keys); from += part {
+		some := keys[from:min(from+part, len(keys))]
+		err := db.view(ctx, func(r engine.Reader) error {
+			if from == 0 {
+				seq, t, _, err := newest(r)
+				if err != nil {
+					return err
+				}
+				p = Page{TotalRows: int(t.docs), UpdateSeq: seq}
+			}
+			page.reset(&AllDocsQuery{IncludeDocs: includeDocs, Conflicts: conflicts})
+			raw, at = raw[:0], at[:0]
+			for _, k := range some {
+				raw, at = append(raw, []byte(k)), append(at, -1)
+			}
+			err := r.GetMulti(spaceDoc, raw, func(i int, v []byte) error {
+				if v == nil {
+					return nil
+				}
+				rec, err := parseDocRecord(v)
+				if err != nil {
+					return fmt.Errorf("document %q: %w", raw[i], err)
+				}
+				at[i] = len(page.rows)
+				return page.addRecord(raw[i], &rec)
+			})
+			if err == nil {
+				err = page.fill(r)
+			}
+			for i := 0; i < len(at) && err == nil; i++ {
+				if at[i] < 0 {
+					err = row(from+i, nil)
+				} else {
+					err = row(from+i, &page.rows[at[i]].row)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// bodyReader fills the bodies of a page of rows. Bodies that are stored as they are
+// alias the snapshot; the others are unpacked into memory that the next page uses again.
+type bodyReader struct {
+	keys    [][]byte
+	refs    []bodyRef
+	docs    []*Document
+	scratch []byte
+}
+
+// want notes that d needs the body that data points to.
+func (b *bodyReader) want(d *Document, data []byte) error {
+	ref, err := parseBodyRef(data)
+	if err != nil {
+		return fmt.Errorf("document %q: %w", d.ID, err)
+	}
+	b.keys = append(b.keys, bodyKey(ref))
+	b.refs = append(b.refs, ref)
+	b.docs = append(b.docs, d)
+	return nil
+}
+
+// bytes is how much JSON the wanted bodies hold together.
+func (b *bodyReader) bytes() (n int64) {
+	for _, r := range b.refs {
+		n += r.size
+	}
+	return n
+}
+
+// fill reads all wanted bodies. They are good until the snapshot ends or the next fill.
+func (b *bodyReader) fill(r engine.Reader) error {
+	need := int(b.bytes())
+	if cap(b.scratch) < need {
+		b.scratch = make([]byte, 0, need) // never grown below: the bodies before would move
+	}
+	free := b.scratch[:0]
+	err := r.GetMulti(spaceBody, b.keys, func(i int, v []byte) error {
+		d := b.docs[i]
+		if v == nil {
+			return corrupt("document %q has no body for %s", d.ID, d.Rev)
+		}
+		stored, err := parseBody(v)
+		if err != nil {
+			return fmt.Errorf("document %q: %w", d.ID, err)
+		}
+		if !stored.packed {
+			d.Body = stored.json
+			return nil
+		}
+		out, err := stored.appendJSON(free)
+		if err != nil {
+			return fmt.Errorf("document %q: %w", d.ID, err)
+		}
+		d.Body = out[len(free):]
+		if cap(out) == cap(free) {
+			free = out
+		}
+		return nil
+	})
+	b.keys, b.refs, b.docs = b.keys[:0], b.refs[:0], b.docs[:0]
+	return err
+}

@@ -1,0 +1,335 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// ChangesQuery says what to read of the sequence feed.
+type ChangesQuery struct {
+	Since       uint64 // rows after this sequence; not heeded with Descending
+	To          uint64 // rows up to this sequence; 0: the newest when the read begins
+	Descending  bool
+	Limit       int  // negative: none
+	AllLeaves   bool // Change.Revs lists every leaf, not the winner alone (style=all_docs)
+	IncludeDocs bool // fill Change.Doc
+	Conflicts   bool // with IncludeDocs: fill Document.Conflicts
+	// DocIDs, if not nil, are the only documents of interest; one that stands in it
+	// twice comes twice.
+	DocIDs []string
+	// Match, if not nil, judges each row; those it turns down do not count for Limit.
+	// It is called inside a snapshot.
+	Match func(*Change) (bool, error)
+}
+
+// Change is a row of the feed: the newest change of a document. It is valid only
+// during the call that brings it.
+type Change struct {
+	Seq     uint64
+	ID      []byte
+	Deleted bool          // the winner is a tombstone
+	Revs    []revtree.Rev // the winner first
+	Doc     *Document     // with IncludeDocs: the winner, tombstones too
+}
+
+// ChangesEnd is where a read of the feed came to its end.
+type ChangesEnd struct {
+	// Last is where the next read goes on: the last sequence that was looked at, or
+	// Since if there was none.
+	Last uint64
+	// LastRow is the sequence of the last row given, 0 if none was.
+	LastRow uint64
+	// Done tells that nothing was left to look at.
+	Done bool
+	// Pending is how many changes were left after Last.
+	Pending int
+}
+
+// Changes reads the feed. row is called inside a snapshot, so that it must do no
+// I/O; flush between snapshots, also when Match has turned all rows down for a while.
+// Unless To is given the read ends at what was the newest sequence when it began: a
+// document that moves beyond it meanwhile is left to the next read.
+func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) error, flush func() error) (ChangesEnd, error) {
+	c := changesRead{q: q, end: ChangesEnd{Last: q.Since}, left: q.Limit, row: row}
+	for more := true; more; {
+		err := db.view(ctx, func(r engine.Reader) (err error) {
+			if err = c.begin(r); err != nil {
+				return err
+			}
+			if more, err = c.page(r); err != nil || more {
+				return err
+			}
+			c.end.Pending, err = db.pending(r, &c)
+			return err
+		})
+		if err != nil {
+			return c.end, err
+		}
+		if err := flush(); err != nil {
+			return c.end, err
+		}
+	}
+	return c.end, nil
+}
+
+// pending counts the entries that a read has not come to.
+func (db *DB) pending(r engine.Reader, c *changesRead) (int, error) {
+	if c.end.Done || c.q.Descending {
+		return 0, nil
+	}
+	if db.store.eng.Caps().Shared {
+		return countAfter(r, c.end.Last) // what others moved, the ranks do not know
+	}
+	return db.ranks.after(r, c.end.Last)
+}
+
+// changesRead is a read of the feed under way.
+type changesRead struct {
+	q     ChangesQuery
+	row   func(*Change) error
+	begun bool
+	left  int // rows that may still be given, negative: any number
+	end   ChangesEnd
+
+	from, to []byte   // sequence keys still to read, [from, to)
+	seqs     []uint64 // with DocIDs: the sequences still to read, in reading order
+	rows     []changeRow
+	bodies   bodyReader
+	leaves   []leaf
+	revs     []revtree.Rev
+}
+
+type changeRow struct {
+	seq       uint64
+	entry     seqEntry
+	from, end int // its leaves in leaves
+	doc       Document
+}
+
+// begin fixes the range in the first snapshot.
+func (c *changesRead) begin(r engine.Reader) error {
+	if c.begun {
+		return nil
+	}
+	c.begun = true
+	if c.q.To == 0 {
+		newestSeq, _, _, err := newest(r)
+		if err != nil {
+			return err
+		}
+		c.q.To = newestSeq
+	}
+	if c.q.Descending {
+		c.q.Since = 0
+		c.end.Last = 0
+	}
+	c.from, c.to = seqKey(c.q.Since+1), seqKey(c.q.To+1)
+	if c.q.Since == math.MaxUint64 || c.q.To == math.MaxUint64 {
+		c.from, c.to = seqKey(math.MaxUint64), seqKey(math.MaxUint64)
+	}
+	if c.q.DocIDs == nil {
+		return nil
+	}
+	keys := make([][]byte, len(c.q.DocIDs))
+	for i, id := range c.q.DocIDs {
+		keys[i] = []byte(id)
+	}
+	err := r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
+		if v == nil {
+			return nil
+		}
+		rec, err := parseDocRecord(v)
+		if err != nil {
+			return fmt.Errorf("document %q: %w", keys[i], err)
+		}
+		if rec.seq > c.q.Since && rec.seq <= c.q.To {
+			c.seqs = append(c.seqs, rec.seq)
+		}
+		return nil
+	})
+	slices.Sort(c.seqs)
+	if c.q.Descending {
+		slices.Reverse(c.seqs)
+	}
+	return err
+}
+
+// page reads and hands on as much as one snapshot may; more tells that there is more.
+func (c *changesRead) page(r engine.Reader) (more bool, err error) {
+	c.rows, c.leaves = c.rows[:0], c.leaves[:0]
+	if c.left == 0 {
+		return false, nil
+	}
+	if c.q.DocIDs != nil {
+		more, err = c.gatherListed(r)
+	} else {
+		more, err = c.gather(r)
+	}
+	if err != nil {
+		return false, err
+	}
+	if c.q.IncludeDocs {
+		if err := c.fill(r); err != nil {
+			return false, err
+		}
+	}
+	for i := range c.rows {
+		if err := c.emit(&c.rows[i]); err != nil {
+			return false, err
+		}
+		if c.left == 0 {
+			return false, nil
+		}
+	}
+	c.end.Done = !more
+	return more, nil
+}
+
+// gather scans the next entries of the range.
+func (c *changesRead) gather(r engine.Reader) (more bool, err error) {
+	if bytes.Compare(c.from, c.to) >= 0 {
+		return false, nil
+	}
+	var size int64
+	scanned := 0
+	var last []byte
+	rg := engine.Range{From: c.from, To: c.to, Reverse: c.q.Descending}
+	if c.left > 0 && c.q.Match == nil {
+		rg.Limit = c.left + 1 // a marker may stand among them
+	}
+	err = r.Scan(spaceSeq, rg, func(k, v []byte) (bool, error) {
+		last = k
+		scanned++
+		n, err := c.add(k, v)
+		size += n
+		if err != nil {
+			return false, err
+		}
+		if c.q.Match == nil && len(c.rows) == c.left {
+			more = true
+			return false, nil
+		}
+		more = scanned >= snapshotRows || size >= snapshotBytes
+		return !more, nil
+	})
+	if err != nil || last == nil {
+		return false, err
+	}
+	if rg.Limit > 0 && scanned == rg.Limit {
+		more = true
+	}
+	if c.q.Descending {
+		c.to = append([]byte(nil), last...)
+	} else {
+		seq, err := seqOfKey(last)
+		if err != nil {
+			return false, err
+		}
+		c.from = seqKey(seq + 1)
+	}
+	return more, nil
+}
+
+// gatherListed reads the next entries of the documents that were asked for.
+func (c *changesRead) gatherListed(r engine.Reader) (more bool, err error) {
+	const part = 256
+	n := min(part, len(c.seqs))
+	if c.left > 0 && c.q.Match == nil {
+		n = min(n, c.left)
+	}
+	some := c.seqs[:n]
+	c.seqs = c.seqs[n:]
+	keys := make([][]byte, n)
+	for i, seq := range some {
+		keys[i] = seqKey(seq)
+	}
+	err = r.GetMulti(spaceSeq, keys, func(i int, v []byte) error {
+		if v == nil {
+			return nil // it has moved since the read began: the next read has it
+		}
+		_, err := c.add(keys[i], v)
+		return err
+	})
+	return len(c.seqs) > 0, err
+}
+
+// add takes an entry in and returns the size of its document.
+func (c *changesRead) add(k, v []byte) (size int64, err error) {
+	seq, err := seqOfKey(k)
+	if err != nil {
+		return 0, err
+	}
+	e, err := parseSeqEntry(v)
+	if err != nil {
+		return 0, fmt.Errorf("sequence %d: %w", seq, err)
+	}
+	if e.marker() {
+		return 0, nil
+	}
+	row := changeRow{seq: seq, entry: e, from: len(c.leaves), end: len(c.leaves)}
+	if c.q.AllLeaves || c.q.Conflicts {
+		if c.leaves, err = e.others(c.leaves); err != nil {
+			return 0, err
+		}
+		row.end = len(c.leaves)
+	}
+	if c.q.IncludeDocs {
+		ref, err := parseBodyRef(e.data)
+		if err != nil {
+			return 0, fmt.Errorf("sequence %d: %w", seq, err)
+		}
+		size = ref.size
+		row.doc = Document{ID: string(e.id), Rev: e.winner, Deleted: e.deleted(), Seq: seq}
+	}
+	c.rows = append(c.rows, row)
+	return size, nil
+}
+
+// fill reads the documents of the rows gathered.
+func (c *changesRead) fill(r engine.Reader) error {
+	for i := range c.rows {
+		row := &c.rows[i]
+		if err := c.bodies.want(&row.doc, row.entry.data); err != nil {
+			return err
+		}
+		if c.q.Conflicts {
+			for _, l := range c.leaves[row.from:row.end] {
+				if !l.deleted {
+					row.doc.Conflicts = append(row.doc.Conflicts, l.rev)
+				}
+			}
+		}
+	}
+	return c.bodies.fill(r)
+}
+
+// emit hands a row on, if it matches.
+func (c *changesRead) emit(row *changeRow) error {
+	c.revs = append(c.revs[:0], row.entry.winner)
+	if c.q.AllLeaves {
+		for _, l := range c.leaves[row.from:row.end] {
+			c.revs = append(c.revs, l.rev)
+		}
+	}
+	ch := Change{Seq: row.seq, ID: row.entry.id, Deleted: row.entry.deleted(), Revs: c.revs}
+	if c.q.IncludeDocs {
+		ch.Doc = &row.doc
+	}
+	c.end.Last = row.seq
+	if c.q.Match != nil {
+		if ok, err := c.q.Match(&ch); !ok || err != nil {
+			return err
+		}
+	}
+	if c.left > 0 {
+		c.left--
+	}
+	c.end.LastRow = row.seq
+	return c.row(&ch)
+}

@@ -1,0 +1,239 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Check verifies every invariant of the database and reports what does not hold, a
+// sentence a finding. Its error is that of reading; a damaged database is no error.
+// It reads everything in one snapshot.
+func (db *DB) Check(ctx context.Context, report func(problem string)) error {
+	err := db.view(ctx, func(r engine.Reader) error {
+		c := checker{r: r, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges} {
+			if err := part(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if s, ok := db.edb.(engine.Checker); ok {
+		return translate(s.CheckStorage(ctx, report))
+	}
+	return nil
+}
+
+type checker struct {
+	r      engine.Reader
+	report func(format string, args ...any)
+
+	found  totals // recounted from the documents
+	docs   int    // documents seen
+	bodies int    // bodies that some revision refers to
+}
+
+// documents checks each record against itself, its sequence entry and its bodies.
+func (c *checker) documents() error {
+	return c.r.Scan(spaceDoc, engine.Range{}, func(k, v []byte) (bool, error) {
+		c.docs++
+		rec, err := parseDocRecord(v)
+		if err != nil {
+			c.report("document %q: %v", k, err)
+			return true, nil
+		}
+		tree, err := rec.decode()
+		if err != nil {
+			c.report("document %q: %v", k, err)
+			return true, nil
+		}
+		return true, c.document(k, &rec, &tree)
+	})
+}
+
+func (c *checker) document(id []byte, rec *docRecord, tree *revtree.Tree) error {
+	leaves := tree.Leaves()
+	if len(leaves) == 0 {
+		c.report("document %q has no revisions", id)
+		return nil
+	}
+	winner := leaves[0]
+	want := byte(0)
+	if winner.Deleted {
+		want |= docDeleted
+		c.found.deleted++
+	} else {
+		c.found.docs++
+	}
+	if len(leaves) > 1 {
+		want |= docForked
+	}
+	if hasInnerBodies(tree) {
+		want |= docInner
+	}
+	if rec.flags != want {
+		c.report("document %q has flags %b, its tree says %b", id, rec.flags, want)
+	}
+	if rec.winner != winner.Rev || !bytes.Equal(rec.data, winner.Data) {
+		c.report("document %q names %s as its winner, its tree says %s", id, rec.winner, winner.Rev)
+	}
+	if err := c.entryOf(id, rec, leaves); err != nil {
+		return err
+	}
+	var failed error
+	tree.Nodes(func(n revtree.Node, leaf bool) bool {
+		failed = c.body(id, n, leaf)
+		return failed == nil
+	})
+	return failed
+}
+
+// entryOf checks the document's place in the sequence.
+func (c *checker) entryOf(id []byte, rec *docRecord, leaves []revtree.Node) error {
+	v, err := c.r.Get(spaceSeq, seqKey(rec.seq))
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		c.report("document %q stands at sequence %d, which is not there", id, rec.seq)
+		return nil
+	}
+	e, err := parseSeqEntry(v)
+	if err != nil {
+		c.report("sequence %d: %v", rec.seq, err)
+		return nil
+	}
+	others, err := e.others(nil)
+	if err != nil {
+		c.report("sequence %d: %v", rec.seq, err)
+		return nil
+	}
+	got := append([]leaf{{rev: e.winner, deleted: e.deleted()}}, others...)
+	same := slices.EqualFunc(got, leaves, func(a leaf, b revtree.Node) bool {
+		return a.rev == b.Rev && a.deleted == b.Deleted
+	})
+	if !bytes.Equal(e.id, id) || !same || !bytes.Equal(e.data, rec.data) {
+		c.report("sequence %d of document %q tells of %q at %s", rec.seq, id, e.id, e.winner)
+	}
+	return nil
+}
+
+// body checks the body of one revision.
+func (c *checker) body(id []byte, n revtree.Node, leaf bool) error {
+	if n.Data == nil {
+		if leaf {
+			c.report("leaf %s of document %q has no body", n.Rev, id)
+		}
+		return nil
+	}
+	ref, err := parseBodyRef(n.Data)
+	if err != nil {
+		c.report("revision %s of document %q: %v", n.Rev, id, err)
+		return nil
+	}
+	c.bodies++
+	if leaf {
+		c.found.external += ref.size
+		c.found.active += ref.stored
+	}
+	v, err := c.r.Get(spaceBody, bodyKey(ref))
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		c.report("revision %s of document %q has lost its body", n.Rev, id)
+		return nil
+	}
+	stored, err := parseBody(v)
+	var json []byte
+	if err == nil {
+		json, err = stored.appendJSON(nil)
+	}
+	if err != nil {
+		c.report("revision %s of document %q: %v", n.Rev, id, err)
+	} else if int64(len(json)) != ref.size || int64(len(v)) != ref.stored {
+		c.report("revision %s of document %q has a body of %d bytes, stored as %d, where %d and %d were noted", n.Rev, id, len(json), len(v), ref.size, ref.stored)
+	}
+	return nil
+}
+
+// sequence checks that there is one entry a document and at most one marker, the newest.
+func (c *checker) sequence() error {
+	entries, marker := 0, uint64(0)
+	err := c.r.Scan(spaceSeq, engine.Range{}, func(k, v []byte) (bool, error) {
+		seq, err := seqOfKey(k)
+		var e seqEntry
+		if err == nil {
+			e, err = parseSeqEntry(v)
+		}
+		if err != nil {
+			c.report("sequence %x: %v", k, err)
+			return true, nil
+		}
+		if marker != 0 {
+			c.report("the marker at sequence %d is not the newest entry", marker)
+			marker = 0
+		}
+		if e.marker() {
+			marker = seq
+		} else {
+			entries++
+		}
+		return true, nil
+	})
+	if err == nil && entries != c.docs {
+		c.report("there are %d documents and %d of them in the sequence", c.docs, entries)
+	}
+	return err
+}
+
+// bodyCount checks that there is no body that nothing refers to.
+func (c *checker) bodyCount() error {
+	n := 0
+	err := c.r.Scan(spaceBody, engine.Range{KeysOnly: true}, func(_, _ []byte) (bool, error) {
+		n++
+		return true, nil
+	})
+	if err == nil && n != c.bodies {
+		c.report("there are %d bodies and %d revisions that have one", n, c.bodies)
+	}
+	return err
+}
+
+func (c *checker) totals() error {
+	_, t, _, err := newest(c.r)
+	if err != nil {
+		c.report("the newest sequence entry: %v", err)
+		return nil
+	}
+	if t != c.found {
+		c.report("the running totals say %+v, the documents %+v", t, c.found)
+	}
+	return nil
+}
+
+func (c *checker) locals() error {
+	return c.r.Scan(spaceLocal, engine.Range{}, func(k, v []byte) (bool, error) {
+		if _, _, err := parseLocal(v); err != nil {
+			c.report("local document %q: %v", k, err)
+		}
+		return true, nil
+	})
+}
+
+func (c *checker) purges() error {
+	return c.r.Scan(spacePurge, engine.Range{}, func(k, v []byte) (bool, error) {
+		if _, err := parsePurge(k, v); err != nil {
+			c.report("%v", err)
+		}
+		return true, nil
+	})
+}

@@ -1,0 +1,197 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// What one transaction takes at the most. A single op may be larger: it then has a
+// transaction to itself.
+const (
+	groupDocs  = 1000
+	groupBytes = 8 << 20
+)
+
+// unknownRetries bounds how often a commit of unknown outcome is looked into before
+// its writers are told that it is not known.
+const unknownRetries = 5
+
+// op is something to write. apply decides and writes inside the transaction, and
+// keeps its outcome where its caller finds it. It may be run again from the start,
+// so it begins by forgetting what it kept. Its error is that of the storage and fails
+// all of its group; what goes wrong with one document is not an error of apply.
+type op struct {
+	apply func(w *writer) error
+	docs  int // how many documents and bytes it brings, to size a group
+	bytes int
+
+	err  error
+	done chan struct{} // closed when err is final and the data on disk
+}
+
+// committer applies ops of one database in the order they came, all that are waiting
+// in one transaction: while one commit is on its way to disk the next group gathers.
+type committer struct {
+	db     *DB
+	queue  chan *op
+	exited chan struct{}
+}
+
+func newCommitter(db *DB) *committer {
+	return &committer{db: db, queue: make(chan *op, 256), exited: make(chan struct{})}
+}
+
+// submit queues an op and waits for its end. Once it is queued the caller's context
+// no longer counts: it must learn what became of its write.
+func (c *committer) submit(ctx context.Context, o *op) error {
+	o.done = make(chan struct{})
+	select {
+	case <-c.db.gone:
+		return c.db.stopErr
+	default:
+	}
+	select {
+	case c.queue <- o:
+	case <-c.db.gone:
+		return c.db.stopErr
+	case <-ctx.Done():
+		return ctx.Err() // the write has not begun
+	}
+	select {
+	case <-o.done:
+		return o.err
+	case <-c.exited:
+	}
+	select { // it may have been the last one served
+	case <-o.done:
+		return o.err
+	default:
+		return c.db.stopErr
+	}
+}
+
+// run serves the queue until the database stops.
+func (c *committer) run() {
+	defer close(c.exited)
+	var held *op // taken from the queue, but too large for the group
+	for {
+		var first *op
+		if first, held = held, nil; first == nil {
+			select {
+			case first = <-c.queue:
+			case <-c.db.gone:
+				return
+			}
+		}
+		group := []*op{first}
+		docs, size := first.docs, first.bytes
+	gather:
+		for {
+			select {
+			case o := <-c.queue:
+				if docs+o.docs > groupDocs || size+o.bytes > groupBytes {
+					held = o
+					break gather
+				}
+				docs, size = docs+o.docs, size+o.bytes
+				group = append(group, o)
+			default:
+				break gather
+			}
+		}
+		c.commit(group)
+	}
+}
+
+// commit applies a group and tells its members.
+func (c *committer) commit(group []*op) {
+	err := c.try(group)
+	if err != nil && len(group) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrNoDB) {
+		// One of them cannot be stored: let it not drag the others down.
+		for _, o := range group {
+			o.err = c.try([]*op{o})
+			close(o.done)
+		}
+		return
+	}
+	for _, o := range group {
+		o.err = err
+		close(o.done)
+	}
+}
+
+// try runs a group in one transaction. Where the engine cannot say whether the commit
+// took place, it looks.
+func (c *committer) try(group []*op) error {
+	w := &writer{db: c.db}
+	for n := 0; ; n++ {
+		err := c.db.edb.Update(c.db.store.ctx, func(tx engine.Tx) error {
+			if n > 0 {
+				if there, err := w.proof.holds(tx); there || err != nil {
+					return err
+				}
+			}
+			if err := w.begin(tx); err != nil {
+				return err
+			}
+			for _, o := range group {
+				if err := o.apply(w); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		switch {
+		case err == nil:
+			if w.last > w.before {
+				c.db.news.advance(w.last)
+				c.db.ranks.committed(w.moves)
+				c.db.store.events.add(c.db.name, "updated")
+			}
+			return nil
+		case errors.Is(err, engine.ErrUnknown) && n < unknownRetries:
+			continue
+		}
+		return fmt.Errorf("write to %q: %w", c.db.name, translate(err))
+	}
+}
+
+// proof is what a transaction leaves behind, by which a later one knows that it was
+// committed. A transaction without one may simply be done again.
+type proof struct {
+	seq   uint64 // the last sequence it inserted, and what stood there
+	entry []byte
+	id    string // a document it wrote, and a revision that it brought
+	rev   revtree.Rev
+}
+
+func (p *proof) holds(r engine.Reader) (bool, error) {
+	if p.seq == 0 {
+		return false, nil
+	}
+	v, err := r.Get(spaceSeq, seqKey(p.seq))
+	if err != nil || bytes.Equal(v, p.entry) {
+		return err == nil, err
+	}
+	if p.id == "" {
+		return false, nil
+	}
+	if v, err = r.Get(spaceDoc, []byte(p.id)); err != nil || v == nil {
+		return false, err
+	}
+	rec, err := parseDocRecord(v)
+	if err != nil {
+		return false, err
+	}
+	tree, err := rec.decode()
+	if err != nil {
+		return false, err
+	}
+	_, there := tree.Find(p.rev)
+	return there, nil
+}

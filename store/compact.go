@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Compact drops the bodies of revisions that are no leaves, stems trees to the revs
+// limit, and has the engine give the space back, while the database is read and
+// written. It returns when done; ErrCompactRunning if another is going on.
+func (db *DB) Compact(ctx context.Context) error {
+	if !db.compacting.CompareAndSwap(false, true) {
+		return ErrCompactRunning
+	}
+	defer db.compacting.Store(false)
+	return db.compact(ctx)
+}
+
+// StartCompact begins a compaction that goes on by itself, and ends early when the
+// database is deleted or the store closes. One that is going on already will do.
+func (db *DB) StartCompact() {
+	if !db.compacting.CompareAndSwap(false, true) {
+		return
+	}
+	db.store.mu.Lock()
+	db.store.acquire(db)
+	db.store.mu.Unlock()
+	db.background.Go(func() {
+		defer db.Release()
+		defer db.compacting.Store(false)
+		ctx, cancel := context.WithCancel(db.store.ctx)
+		defer cancel()
+		over := make(chan struct{})
+		defer close(over)
+		go func() { // ends with its parent
+			select {
+			case <-db.gone:
+				cancel()
+			case <-over:
+			}
+		}()
+		if err := db.compact(ctx); err != nil && ctx.Err() == nil {
+			db.store.opt.Logger.Error("compaction failed", "db", db.name, "error", err)
+		}
+	})
+}
+
+func (db *DB) compact(ctx context.Context) error {
+	if err := db.dropInner(ctx); err != nil {
+		return fmt.Errorf("compact %q: %w", db.name, err)
+	}
+	if c, ok := db.edb.(engine.Compacter); ok {
+		if err := c.Compact(ctx); err != nil {
+			return fmt.Errorf("compact %q: %w", db.name, translate(err))
+		}
+	}
+	return nil
+}
+
+// dropInner walks all documents and trims those that have something to trim, some
+// hundred a transaction.
+func (db *DB) dropInner(ctx context.Context) error {
+	const part = 200
+	var from []byte
+	for more := true; more; {
+		var ids []string
+		err := db.view(ctx, func(r engine.Reader) error {
+			ids, more = nil, false
+			limit, err := readLimit(r, metaRevsLimit, defaultRevsLimit)
+			if err != nil {
+				return err
+			}
+			scanned := 0
+			return r.Scan(spaceDoc, engine.Range{From: from}, func(k, v []byte) (bool, error) {
+				rec, err := parseDocRecord(v)
+				if err != nil {
+					return false, fmt.Errorf("document %q: %w", k, err)
+				}
+				// A revision takes more than eight bytes of the encoded tree.
+				if rec.flags&docInner != 0 || len(rec.tree) > 8*limit {
+					ids = append(ids, string(k))
+				}
+				scanned++
+				if more = len(ids) >= part || scanned >= snapshotRows; more {
+					from = append(append([]byte(nil), k...), 0)
+				}
+				return !more, nil
+			})
+		})
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		if err := db.commits.submit(ctx, &op{docs: len(ids), bytes: 1024 * len(ids), apply: func(w *writer) error {
+			for _, id := range ids {
+				if err := w.trim(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trim drops what compaction drops of one document. Its sequence stays.
+func (w *writer) trim(id string) error {
+	rec, tree, known, err := w.loadTree(id)
+	if err != nil || !known {
+		return err
+	}
+	limit, err := w.revsLimit()
+	if err != nil {
+		return err
+	}
+	var inner []revtree.Node
+	tree.Nodes(func(n revtree.Node, leaf bool) bool {
+		if !leaf && n.Data != nil {
+			inner = append(inner, n)
+		}
+		return true
+	})
+	if err := w.dropBodies(inner); err != nil {
+		return err
+	}
+	for _, n := range inner {
+		tree.SetData(n.Rev, nil)
+	}
+	stemmed := tree.Stem(limit)
+	if len(inner) == 0 && len(stemmed) == 0 {
+		return nil
+	}
+	return w.saveTree(id, &tree, rec.seq, rec.seq)
+}

@@ -1,0 +1,208 @@
+package store
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// DB is one database. Whoever has it from Store.DB releases it when done; until then
+// it stays open, though it may be deleted meanwhile: then its calls give ErrNoDB and
+// Gone is closed.
+type DB struct {
+	store *Store
+	name  string
+
+	opened  chan struct{} // closed when start is over; guards what start sets
+	openErr error
+
+	edb      engine.DB
+	identity identity
+	commits  *committer
+	news     *notifier
+
+	compacting atomic.Bool
+	ranks      ranks
+
+	gone    chan struct{} // closed by stop
+	stopped sync.Once
+	stopErr error // why, set before gone is closed
+	shutErr error
+	shutOne sync.Once
+
+	background sync.WaitGroup
+
+	users int           // guarded by store.mu
+	idle  *list.Element // guarded by store.mu
+}
+
+func newDB(s *Store, name string) *DB {
+	return &DB{store: s, name: name, opened: make(chan struct{}), gone: make(chan struct{})}
+}
+
+// start opens the engine's database and starts the committer.
+func (db *DB) start(ctx context.Context) error {
+	edb, err := db.store.eng.Open(ctx, db.name)
+	if err != nil {
+		return openError(db.name, err)
+	}
+	var last uint64
+	db.identity, err = loadIdentity(ctx, edb, db.store.opt.Clock())
+	if err == nil {
+		last, err = lastSeq(ctx, edb)
+	}
+	if err != nil {
+		return errors.Join(openError(db.name, err), edb.Close())
+	}
+	db.edb = edb
+	db.news = newNotifier(last)
+	db.commits = newCommitter(db)
+	db.background.Go(db.commits.run)
+	if db.store.eng.Caps().Shared {
+		db.background.Go(db.followOthers)
+	}
+	return nil
+}
+
+func openError(name string, err error) error {
+	err = translate(err)
+	if errors.Is(err, ErrNoDB) {
+		return ErrNoDB
+	}
+	return fmt.Errorf("open database %q: %w", name, err)
+}
+
+// stop ends feeds and refuses new writes; those that are queued are answered.
+func (db *DB) stop(why error) {
+	db.stopped.Do(func() {
+		db.stopErr = why
+		close(db.gone)
+	})
+}
+
+// shut stops the database and closes its storage.
+func (db *DB) shut(why error) error {
+	db.shutOne.Do(func() {
+		db.stop(why)
+		db.background.Wait()
+		db.shutErr = db.edb.Close()
+	})
+	return db.shutErr
+}
+
+// Name is the database's name.
+func (db *DB) Name() string { return db.name }
+
+// Instance tells this database from others that had or will have its name.
+func (db *DB) Instance() string { return db.identity.Instance }
+
+// Release gives the database back; the caller does not use it afterwards.
+func (db *DB) Release() { db.store.release(db) }
+
+// Gone is closed when the database has been deleted or the store closes.
+func (db *DB) Gone() <-chan struct{} { return db.gone }
+
+// Changed returns a channel that is closed once a sequence greater than after is
+// committed; it is closed already if there is one.
+func (db *DB) Changed(after uint64) <-chan struct{} { return db.news.after(after) }
+
+// view runs fn on a snapshot of the database.
+func (db *DB) view(ctx context.Context, fn func(engine.Reader) error) error {
+	err := db.edb.View(ctx, fn)
+	if err == nil {
+		return nil
+	}
+	select {
+	case <-db.gone:
+		return db.stopErr
+	default:
+		return translate(err)
+	}
+}
+
+// Info is what a database says of itself.
+type Info struct {
+	DocCount, DelCount     uint64 // documents that live, and those whose winner is a tombstone
+	UpdateSeq, PurgeSeq    uint64
+	File, External, Active int64 // bytes of the file, of the JSON of all leaves, and of that as stored
+	CompactRunning         bool
+	Created                time.Time
+}
+
+// Info reads the running totals; it costs a few reads whatever the size.
+func (db *DB) Info(ctx context.Context) (Info, error) {
+	info := Info{CompactRunning: db.compacting.Load(), Created: db.identity.Created}
+	err := db.view(ctx, func(r engine.Reader) error {
+		seq, t, _, err := newest(r)
+		if err != nil {
+			return err
+		}
+		info.UpdateSeq, info.DocCount, info.DelCount = seq, t.docs, t.deleted
+		info.External, info.Active = t.external, t.active
+		info.PurgeSeq, err = lastPurge(r)
+		return err
+	})
+	if err != nil {
+		return info, err
+	}
+	if sizer, ok := db.edb.(engine.Sizer); ok {
+		if info.File, err = sizer.Size(ctx); err != nil {
+			return info, translate(err)
+		}
+	}
+	return info, nil
+}
+
+// newest reads the newest entry of the sequence space: its sequence, the totals, and
+// whether it is a marker. An empty database has sequence 0.
+func newest(r engine.Reader) (seq uint64, t totals, marker bool, err error) {
+	k, v, err := r.Last(spaceSeq)
+	if err != nil || k == nil {
+		return 0, totals{}, false, err
+	}
+	if seq, err = seqOfKey(k); err != nil {
+		return 0, totals{}, false, err
+	}
+	e, err := parseSeqEntry(v)
+	return seq, e.totals, e.marker(), err
+}
+
+func lastSeq(ctx context.Context, edb engine.DB) (seq uint64, err error) {
+	err = edb.View(ctx, func(r engine.Reader) error {
+		seq, _, _, err = newest(r)
+		return err
+	})
+	return seq, err
+}
+
+// pollOthers is how long a write of another process may stay unseen when its
+// notification is lost.
+const pollOthers = time.Second
+
+// followOthers keeps the notifier abreast of what other processes commit.
+func (db *DB) followOthers() {
+	w := db.edb.Watch()
+	defer w.Close()
+	tick := time.NewTicker(pollOthers)
+	defer tick.Stop()
+	for {
+		select {
+		case <-db.gone:
+			return
+		case <-w.C():
+		case <-tick.C:
+		}
+		seq, err := lastSeq(db.store.ctx, db.edb)
+		if err != nil {
+			db.store.opt.Logger.Warn("looking for changes of other processes", "db", db.name, "error", err)
+			continue
+		}
+		db.news.advance(seq)
+	}
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"strconv"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// Document is one revision of a document as it is read.
+type Document struct {
+	ID      string
+	Rev     revtree.Rev
+	Deleted bool
+	Body    []byte // JSON object without the members that begin with an underscore
+	Seq     uint64 // of the document's newest change
+
+	Path                        []revtree.Rev // newest first, if it was asked for
+	RevsInfo                    []RevInfo
+	Conflicts, DeletedConflicts []revtree.Rev // in winner order
+}
+
+// RevInfo is what is known of a revision of a path.
+type RevInfo struct {
+	Rev    revtree.Rev
+	Status string // "available", "deleted", or "missing": its body is not here
+}
+
+// JSONOptions say what AppendJSON adds beside what was read.
+type JSONOptions struct {
+	LocalSeq bool // the sequence, as _local_seq
+}
+
+// AppendJSON appends the document as CouchDB shows it. The body is copied as bytes.
+func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
+	b = append(b, `{"_id":`...)
+	b = jsonscan.AppendString(b, d.ID)
+	b = append(b, `,"_rev":"`...)
+	b = appendRev(b, d.Rev)
+	b = append(b, '"')
+	if len(d.Body) > 2 {
+		b = append(b, ',')
+		b = append(b, d.Body[1:len(d.Body)-1]...)
+	}
+	if d.Deleted {
+		b = append(b, `,"_deleted":true`...)
+	}
+	if len(d.Path) > 0 {
+		b = append(b, `,"_revisions":{"start":`...)
+		b = strconv.AppendUint(b, d.Path[0].Gen, 10)
+		b = append(b, `,"ids":[`...)
+		for i, r := range d.Path {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendID(b, r)
+		}
+		b = append(b, `]}`...)
+	}
+	if len(d.RevsInfo) > 0 {
+		b = append(b, `,"_revs_info":[`...)
+		for i, info := range d.RevsInfo {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, `{"rev":"`...)
+			b = appendRev(b, info.Rev)
+			b = append(b, `","status":"`...)
+			b = append(b, info.Status...)
+			b = append(b, `"}`...)
+		}
+		b = append(b, ']')
+	}
+	if opt.LocalSeq {
+		b = append(b, `,"_local_seq":`...)
+		b = strconv.AppendUint(b, d.Seq, 10)
+	}
+	b = appendRevList(b, `,"_conflicts":[`, d.Conflicts)
+	b = appendRevList(b, `,"_deleted_conflicts":[`, d.DeletedConflicts)
+	return append(b, '}')
+}
+
+func appendRevList(b []byte, name string, revs []revtree.Rev) []byte {
+	if len(revs) == 0 {
+		return b
+	}
+	b = append(b, name...)
+	for i, r := range revs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '"')
+		b = appendRev(b, r)
+		b = append(b, '"')
+	}
+	return append(b, ']')
+}
+
+// appendRev appends the text of a revision, fit to stand in a JSON string.
+func appendRev(b []byte, r revtree.Rev) []byte {
+	if len(r.ID) == 16 { // hex digits: nothing to escape
+		return r.AppendTo(b)
+	}
+	quoted := jsonscan.AppendString(nil, r.String())
+	return append(b, quoted[1:len(quoted)-1]...)
+}
+
+// appendID appends the part behind the dash as a JSON string.
+func appendID(b []byte, r revtree.Rev) []byte {
+	if len(r.ID) == 16 {
+		b = append(b, '"')
+		b = r.AppendIDTo(b)
+		return append(b, '"')
+	}
+	return jsonscan.AppendString(b, r.ID)
+}

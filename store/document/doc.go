@@ -1,0 +1,38 @@
+// Package document reads the bytes of a document on their way in.
+//
+// Parse and ParseBulk go over the JSON once. They check it, take the special members
+// apart (_id, _rev, _deleted, _revisions, _attachments), and write down the rest twice:
+// as the body that is stored, and as the Erlang term that CouchDB would have made of
+// it, since the revision id is the MD5 of that term.
+//
+// What always holds:
+//   - the body keeps the members' order and the numbers' spelling; of repeated members
+//     the last counts, with its place;
+//   - the same edit gets the same revision id as in CouchDB;
+//   - nothing of a malformed document is used: the first error ends the parse.
+package document
+
+import "github.com/tododb/tododb/revtree"
+
+// Doc is what one JSON document says.
+type Doc struct {
+	ID     string
+	HasID  bool
+	Rev    revtree.Rev // of _rev
+	HasRev bool
+	// Path is _revisions, newest first; nil if it is absent.
+	Path    []revtree.Rev
+	Deleted bool
+	// Attachments is the JSON of _attachments; nil if it is absent or {}.
+	Attachments []byte
+	// Body is the JSON object without the special members, without white space.
+	Body []byte
+
+	term []byte // Body as an Erlang term
+}
+
+// Options say what to accept.
+type Options struct {
+	// MaxSize is the greatest size of one document in bytes, 0 for any.
+	MaxSize int64
+}

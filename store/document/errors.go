@@ -1,0 +1,33 @@
+package document
+
+import "fmt"
+
+// Kind says what is wrong with a document, as far as callers treat it differently.
+type Kind int
+
+const (
+	Syntax     Kind = iota // it is not JSON
+	BadRequest             // it is no document
+	Validation             // a member that begins with an underscore is not as it must be
+	IllegalID              // its id is not allowed
+	TooLarge
+)
+
+// Error is what is wrong with a document.
+type Error struct {
+	Kind   Kind
+	Reason string // CouchDB's words
+}
+
+func (e *Error) Error() string { return e.Reason }
+
+var (
+	errSyntax    = &Error{Syntax, "invalid UTF-8 JSON"}
+	errNotObject = &Error{BadRequest, "Document must be a JSON object"}
+	errBadRev    = &Error{BadRequest, "Invalid rev format"}
+	errIDType    = &Error{IllegalID, "Document id must be a string"}
+)
+
+func badMember(name string) error {
+	return &Error{Validation, fmt.Sprintf("Bad special document member: %s", name)}
+}

@@ -1,0 +1,22 @@
+package document
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ValidID tells whether a document may have this id (couch_doc.erl, validate_docid):
+// an *Error of kind IllegalID.
+func ValidID(id string) error {
+	switch {
+	case id == "":
+		return &Error{IllegalID, "Document id must not be empty"}
+	case id[0] != '_':
+		return nil
+	case id == "_design/" || id == "_local/":
+		return &Error{IllegalID, fmt.Sprintf("Illegal document id `%s`", id)}
+	case strings.HasPrefix(id, "_design/"), strings.HasPrefix(id, "_local/"):
+		return nil
+	}
+	return &Error{IllegalID, "Only reserved document ids may start with underscore."}
+}

@@ -1,0 +1,115 @@
+package document
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// special reads a member of the document itself whose name begins with an underscore.
+// It returns the index behind its value, or 0 if the member belongs to the body.
+func (p *parser) special(d *Doc, name []byte, i int) (int, error) {
+	switch string(name) {
+	case "_replication_id", "_replication_state", "_replication_state_time",
+		"_replication_state_reason", "_replication_stats":
+		return 0, nil
+	}
+	end, err := jsonscan.Skip(p.src, i)
+	if err != nil {
+		return i, errSyntax
+	}
+	value := p.src[i:end]
+	kind := jsonscan.Kind(value)
+	switch string(name) {
+	case "_id":
+		if kind != '"' {
+			return i, errIDType
+		}
+		d.ID, _ = jsonscan.Text(value)
+		d.HasID = true
+		return end, ValidID(d.ID)
+	case "_rev":
+		if kind != '"' {
+			return i, errBadRev
+		}
+		text, _ := jsonscan.Text(value)
+		if d.Rev, err = revtree.Parse(text); err != nil {
+			return i, errBadRev
+		}
+		d.HasRev = true
+	case "_deleted":
+		if kind != 't' && kind != 'f' {
+			return i, badMember("_deleted")
+		}
+		d.Deleted = kind == 't'
+	case "_revisions":
+		if kind != '{' {
+			return i, badMember("_revisions")
+		}
+		d.Path, err = revisions(value)
+	case "_attachments":
+		if kind != '{' {
+			return i, badMember("_attachments")
+		}
+		d.Attachments = nil
+		if jsonscan.Space(value, 1) != len(value)-1 {
+			d.Attachments = value
+		}
+	case "_conflicts", "_deleted_conflicts", "_revs_info", "_local_seq":
+	default:
+		return i, badMember(string(name))
+	}
+	return end, err
+}
+
+// revisions reads {"start": 3, "ids": ["c", "b", "a"]}.
+func revisions(value []byte) (path []revtree.Rev, err error) {
+	start := int64(-1)
+	ids, listed := []string{}, false
+	err = jsonscan.EachMember(value, func(name, v []byte) error {
+		switch string(name) {
+		case "start":
+			n, err := strconv.ParseInt(string(v), 10, 64)
+			if err != nil || n < 0 {
+				return &Error{Validation, "_revisions.start isn't an integer."}
+			}
+			start = n
+		case "ids":
+			if jsonscan.Kind(v) != '[' {
+				return &Error{Validation, "_revisions.ids isn't a array."}
+			}
+			listed, ids = true, ids[:0]
+			return jsonscan.EachElement(v, func(e []byte) error {
+				text, err := jsonscan.Text(e)
+				if err != nil {
+					return &Error{Validation, "RevId isn't a string"}
+				}
+				id, err := revtree.ParseID(text)
+				if err != nil {
+					return errBadRev
+				}
+				ids = append(ids, id)
+				return nil
+			})
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, jsonscan.ErrSyntax):
+		return nil, errSyntax
+	case err != nil:
+		return nil, err
+	case start < 0:
+		return nil, &Error{Validation, "_revisions.start isn't an integer."}
+	case !listed:
+		return nil, &Error{Validation, "_revisions.ids isn't a array."}
+	case int64(len(ids)) > start && len(ids) > 0:
+		return nil, &Error{Validation, "_revisions.ids has more revisions than _revisions.start"}
+	}
+	for k, id := range ids {
+		path = append(path, revtree.Rev{Gen: uint64(start) - uint64(k), ID: id})
+	}
+	return path, nil
+}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// identity is what tells one database from every other. It is written once, when the
+// database is first opened.
+type identity struct {
+	Instance string    `json:"instance"`
+	Created  time.Time `json:"created"`
+}
+
+// loadIdentity reads the identity, or gives the database one. A crash between making
+// a database and this leaves an empty database, which gets its identity when it is
+// opened next.
+func loadIdentity(ctx context.Context, edb engine.DB, now time.Time) (id identity, err error) {
+	var raw []byte
+	err = edb.View(ctx, func(r engine.Reader) error {
+		v, err := r.Get(spaceMeta, metaIdentity)
+		raw = append([]byte(nil), v...)
+		return err
+	})
+	if err != nil {
+		return id, err
+	}
+	if len(raw) == 0 {
+		b := make([]byte, 12)
+		rand.Read(b)
+		fresh, err := json.Marshal(identity{Instance: hex.EncodeToString(b), Created: now.UTC()})
+		if err != nil {
+			return id, err
+		}
+		err = edb.Update(ctx, func(tx engine.Tx) error {
+			v, err := tx.Get(spaceMeta, metaIdentity) // another process may have been quicker
+			if err != nil {
+				return err
+			}
+			if v == nil {
+				v = append([]byte{recordVersion}, fresh...)
+				if err := tx.Put(spaceMeta, metaIdentity, v); err != nil {
+					return err
+				}
+			}
+			raw = append([]byte(nil), v...)
+			return nil
+		})
+		if err != nil {
+			return id, err
+		}
+	}
+	if raw[0] != recordVersion {
+		return id, corrupt("identity of unknown version")
+	}
+	if err := json.Unmarshal(raw[1:], &id); err != nil {
+		return id, fmt.Errorf("%w: identity: %w", ErrCorrupt, err)
+	}
+	return id, nil
+}

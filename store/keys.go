@@ -1,0 +1,45 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// The key spaces of a database. Their numbers are on disk: they never change.
+const (
+	spaceMeta  engine.Space = 1
+	spaceDoc   engine.Space = 2
+	spaceSeq   engine.Space = 3
+	spaceBody  engine.Space = 4
+	spaceLocal engine.Space = 5
+	spacePurge engine.Space = 6
+	spaceAtt   engine.Space = 7
+)
+
+// AppendOnly names the spaces whose keys only grow, so that an engine can fill
+// their pages to the brim.
+var AppendOnly = []engine.Space{spaceSeq, spaceBody, spacePurge}
+
+// Names in spaceMeta.
+var (
+	metaIdentity   = []byte("identity")
+	metaRevsLimit  = []byte("revs_limit")
+	metaPurgeLimit = []byte("purged_infos_limit")
+	metaSecurity   = []byte("security")
+)
+
+func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+func seqOfKey(k []byte) (uint64, error) {
+	if len(k) != 8 {
+		return 0, corrupt("sequence key of %d bytes", len(k))
+	}
+	return binary.BigEndian.Uint64(k), nil
+}
+
+func bodyKey(ref bodyRef) []byte {
+	k := make([]byte, 0, 12)
+	k = binary.BigEndian.AppendUint64(k, ref.seq)
+	return binary.BigEndian.AppendUint32(k, ref.n)
+}

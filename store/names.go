@@ -1,0 +1,37 @@
+package store
+
+import "strings"
+
+// maxNameLength is CouchDB's limit for the name of a database.
+const maxNameLength = 238
+
+// systemNames are the databases whose names may begin with an underscore, also as
+// the last part of a longer name (couch_db.erl, is_systemdb).
+var systemNames = []string{"_users", "_replicator", "_global_changes"}
+
+// ValidName tells whether a database may have this name: a lower-case letter, then
+// lower-case letters, digits and any of _$()+-/, as CouchDB's rule has it.
+func ValidName(name string) bool {
+	if len(name) > maxNameLength {
+		return false
+	}
+	for _, s := range systemNames {
+		if name == s {
+			return true
+		}
+		if prefix, ok := strings.CutSuffix(name, "/"+s); ok {
+			name = prefix
+			break
+		}
+	}
+	if name == "" || name[0] < 'a' || name[0] > 'z' {
+		return false
+	}
+	for i := 1; i < len(name); i++ {
+		c := name[i]
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("_$()+-/", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,38 @@
+package store
+
+import "sync"
+
+// notifier tells waiting feeds that a sequence has been committed.
+type notifier struct {
+	mu   sync.Mutex // guards what follows
+	seq  uint64     // the newest committed sequence that this process knows of
+	wake chan struct{}
+}
+
+func newNotifier(seq uint64) *notifier {
+	return &notifier{seq: seq, wake: make(chan struct{})}
+}
+
+var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// after returns a channel that is closed once a sequence greater than seq is committed.
+func (n *notifier) after(seq uint64) <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.seq > seq {
+		return closedChan
+	}
+	return n.wake
+}
+
+// advance makes seq known; it wakes everybody who waits for less.
+func (n *notifier) advance(seq uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if seq <= n.seq {
+		return
+	}
+	n.seq = seq
+	close(n.wake)
+	n.wake = make(chan struct{})
+}

@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// PurgeInfo remembers a purge: what was asked to be purged of one document.
+type PurgeInfo struct {
+	Seq  uint64 // the purge sequence
+	UUID string
+	ID   string
+	Revs []revtree.Rev
+}
+
+// A purge's record is version | bytes uuid | bytes docid | uvarint n | n times rev.
+
+func (p *PurgeInfo) appendTo(b []byte) []byte {
+	b = appendBytes(append(b, recordVersion), p.UUID)
+	b = appendBytes(b, p.ID)
+	b = binary.AppendUvarint(b, uint64(len(p.Revs)))
+	for _, r := range p.Revs {
+		b = appendRecordRev(b, r)
+	}
+	return b
+}
+
+func parsePurge(k, v []byte) (p PurgeInfo, err error) {
+	if p.Seq, err = seqOfKey(k); err != nil {
+		return p, err
+	}
+	r := recordReader{b: v}
+	if r.byte() != recordVersion {
+		return p, corrupt("purge %d of unknown version", p.Seq)
+	}
+	p.UUID, p.ID = string(r.bytes()), string(r.bytes())
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		p.Revs = append(p.Revs, r.rev())
+	}
+	if r.bad {
+		return p, corrupt("purge %d of %d bytes", p.Seq, len(v))
+	}
+	return p, nil
+}
+
+func lastPurge(r engine.Reader) (uint64, error) {
+	k, _, err := r.Last(spacePurge)
+	if err != nil || k == nil {
+		return 0, err
+	}
+	return seqOfKey(k)
+}
+
+// Purge removes revisions as if they had never been. Only leaves can be purged, each
+// with the branch that leads to it alone; what was purged of each document is
+// returned in the order of ids. A purge is remembered, with what it asked for, under
+// a purge sequence of its own for each document.
+func (db *DB) Purge(ctx context.Context, ids []string, revs [][]revtree.Rev) (purged [][]revtree.Rev, purgeSeq uint64, err error) {
+	infos := make([]PurgeInfo, len(ids))
+	size := 0
+	for i, id := range ids {
+		uuid := make([]byte, 16)
+		rand.Read(uuid)
+		infos[i] = PurgeInfo{UUID: hex.EncodeToString(uuid), ID: id, Revs: revs[i]}
+		size += len(id) + 24*len(revs[i])
+	}
+	o := &op{docs: len(ids), bytes: size}
+	o.apply = func(w *writer) error {
+		purged = make([][]revtree.Rev, len(ids))
+		at, err := lastPurge(w.tx)
+		if err != nil {
+			return err
+		}
+		before := w.last
+		for i := range infos {
+			if purged[i], err = w.purgeDocument(infos[i].ID, infos[i].Revs); err != nil {
+				return err
+			}
+			at++
+			infos[i].Seq = at
+			if err := w.tx.Insert(spacePurge, seqKey(at), infos[i].appendTo(nil)); err != nil {
+				return err
+			}
+		}
+		purgeSeq = at
+		if w.last == before {
+			if err := w.mark(); err != nil {
+				return err
+			}
+		}
+		limit, err := readLimit(w.tx, metaPurgeLimit, defaultPurgeLimit)
+		if err != nil || at <= uint64(limit) {
+			return err
+		}
+		return w.tx.DeleteRange(spacePurge, nil, seqKey(at-uint64(limit)+1))
+	}
+	if err := db.commits.submit(ctx, o); err != nil {
+		return nil, 0, err
+	}
+	return purged, purgeSeq, nil
+}
+
+// purgeDocument takes leaves out of a document. One that keeps leaves moves in the
+// feed, by as many sequences as it keeps leaves, as in CouchDB.
+func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.Rev, err error) {
+	rec, tree, known, err := w.loadTree(id)
+	if err != nil || !known {
+		return nil, err
+	}
+	if err := w.count(&tree, -1); err != nil {
+		return nil, err
+	}
+	for _, rev := range revs {
+		removed, ok := tree.Purge(rev)
+		if !ok {
+			continue
+		}
+		purged = append(purged, rev)
+		if err := w.dropBodies(removed); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.count(&tree, 1); err != nil || len(purged) == 0 {
+		return purged, err
+	}
+	if tree.Len() == 0 {
+		w.moves = append(w.moves, move{was: rec.seq, at: w.last + 1})
+		if err := w.tx.Delete(spaceDoc, []byte(id)); err != nil {
+			return nil, err
+		}
+		return purged, w.unlist(rec.seq)
+	}
+	seq := w.last + uint64(len(tree.Leaves()))
+	w.moves = append(w.moves, move{was: rec.seq, now: seq, at: seq})
+	return purged, w.saveTree(id, &tree, rec.seq, seq)
+}
+
+// PurgedInfos reads the purges that are remembered, oldest first. fn is called inside
+// a snapshot.
+func (db *DB) PurgedInfos(ctx context.Context, fn func(PurgeInfo) error) error {
+	return db.view(ctx, func(r engine.Reader) error {
+		return r.Scan(spacePurge, engine.Range{}, func(k, v []byte) (bool, error) {
+			p, err := parsePurge(k, v)
+			if err != nil {
+				return false, err
+			}
+			return true, fn(p)
+		})
+	})
+}

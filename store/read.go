@@ -1,0 +1,260 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// ReadOptions say which revision of a document to read and what to tell with it.
+type ReadOptions struct {
+	Rev              revtree.Rev // zero: the winner
+	Latest           bool        // in OpenRevs: the leaves below the revisions that are asked for
+	Deleted          bool        // the winner may be a tombstone; else that is ErrDeleted
+	Revs             bool        // fill Document.Path
+	RevsInfo         bool        // fill Document.RevsInfo
+	Conflicts        bool        // fill Document.Conflicts
+	DeletedConflicts bool        // fill Document.DeletedConflicts
+	NoBody           bool        // leave Document.Body empty
+}
+
+// treeWanted tells whether the document's tree has to be decoded.
+func (o *ReadOptions) treeWanted() bool {
+	return !o.Rev.IsZero() || o.Revs || o.RevsInfo || o.Conflicts || o.DeletedConflicts
+}
+
+// Get reads one revision of a document: ErrMissing, ErrDeleted.
+func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, error) {
+	var d *Document
+	err := db.view(ctx, func(r engine.Reader) error {
+		v, err := r.Get(spaceDoc, []byte(id))
+		if err != nil {
+			return err
+		}
+		d, err = readDocument(r, id, v, opt)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// readDocument reads a revision given the document's record, nil if there is none.
+func readDocument(r engine.Reader, id string, record []byte, opt ReadOptions) (*Document, error) {
+	if record == nil {
+		return nil, ErrMissing
+	}
+	rec, err := parseDocRecord(record)
+	if err != nil {
+		return nil, fmt.Errorf("document %q: %w", id, err)
+	}
+	if opt.Rev.IsZero() && rec.deleted() && !opt.Deleted {
+		return nil, ErrDeleted
+	}
+	d := &Document{ID: id, Rev: rec.winner, Deleted: rec.deleted(), Seq: rec.seq}
+	data := rec.data
+	if opt.treeWanted() {
+		tree, err := rec.decode()
+		if err != nil {
+			return nil, fmt.Errorf("document %q: %w", id, err)
+		}
+		if !opt.Rev.IsZero() {
+			node, ok := tree.Find(opt.Rev)
+			if !ok || node.Data == nil {
+				return nil, ErrMissing
+			}
+			d.Rev, d.Deleted, data = node.Rev, node.Deleted, node.Data
+		}
+		if err := d.describe(r, &tree, opt); err != nil {
+			return nil, err
+		}
+	}
+	if opt.NoBody {
+		return d, nil
+	}
+	return d, d.readBody(r, data)
+}
+
+// describe fills in what the options ask of the tree.
+func (d *Document) describe(r engine.Reader, tree *revtree.Tree, opt ReadOptions) error {
+	if opt.Revs {
+		limit, err := readLimit(r, metaRevsLimit, defaultRevsLimit)
+		if err != nil {
+			return err
+		}
+		d.Path = tree.Path(d.Rev)
+		d.Path = d.Path[:min(limit, len(d.Path))]
+	}
+	if opt.RevsInfo {
+		for _, n := range tree.PathNodes(d.Rev) {
+			d.RevsInfo = append(d.RevsInfo, RevInfo{Rev: n.Rev, Status: statusOf(n)})
+		}
+	}
+	if opt.Conflicts || opt.DeletedConflicts {
+		for i, l := range tree.Leaves() {
+			switch {
+			case i == 0:
+			case l.Deleted && opt.DeletedConflicts:
+				d.DeletedConflicts = append(d.DeletedConflicts, l.Rev)
+			case !l.Deleted && opt.Conflicts:
+				d.Conflicts = append(d.Conflicts, l.Rev)
+			}
+		}
+	}
+	return nil
+}
+
+func statusOf(n revtree.Node) string {
+	switch {
+	case n.Data == nil:
+		return "missing"
+	case n.Deleted:
+		return "deleted"
+	}
+	return "available"
+}
+
+// readBody reads the body that a bodyRef points to.
+func (d *Document) readBody(r engine.Reader, data []byte) error {
+	ref, err := parseBodyRef(data)
+	if err != nil {
+		return fmt.Errorf("document %q: %w", d.ID, err)
+	}
+	v, err := r.Get(spaceBody, bodyKey(ref))
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		return corrupt("document %q has no body for %s", d.ID, d.Rev)
+	}
+	return d.setBody(v, ref)
+}
+
+// setBody takes the body from its record.
+func (d *Document) setBody(record []byte, ref bodyRef) error {
+	stored, err := parseBody(record)
+	if err == nil {
+		d.Body, err = stored.appendJSON(d.Body[:0])
+	}
+	if err != nil {
+		return fmt.Errorf("document %q: %w", d.ID, err)
+	}
+	return nil
+}
+
+// OpenRev is one answer of OpenRevs: a revision, or one that is not known.
+type OpenRev struct {
+	Doc     *Document
+	Missing revtree.Rev // where Doc is nil
+}
+
+// OpenRevs reads several revisions of a document: those given, or, for nil, all
+// leaves (ErrMissing if there is no such document). With Latest each revision stands
+// for the leaves below it. The answers are in ascending order, what is missing last
+// and in the order it was asked for; nothing comes twice.
+func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt ReadOptions) ([]OpenRev, error) {
+	var out []OpenRev
+	err := db.view(ctx, func(r engine.Reader) error {
+		out = nil
+		v, err := r.Get(spaceDoc, []byte(id))
+		if err != nil {
+			return err
+		}
+		out, err = openRevs(r, id, v, revs, opt)
+		return err
+	})
+	return out, err
+}
+
+func openRevs(r engine.Reader, id string, record []byte, revs []revtree.Rev, opt ReadOptions) (out []OpenRev, err error) {
+	if record == nil {
+		if revs == nil {
+			return nil, ErrMissing
+		}
+		for _, rev := range revs {
+			out = append(out, OpenRev{Missing: rev})
+		}
+		return out, nil
+	}
+	rec, err := parseDocRecord(record)
+	if err != nil {
+		return nil, fmt.Errorf("document %q: %w", id, err)
+	}
+	tree, err := rec.decode()
+	if err != nil {
+		return nil, fmt.Errorf("document %q: %w", id, err)
+	}
+	nodes, missing := chooseRevs(&tree, revs, opt.Latest)
+	for _, n := range nodes {
+		d := &Document{ID: id, Rev: n.Rev, Deleted: n.Deleted, Seq: rec.seq}
+		if err := d.describe(r, &tree, opt); err != nil {
+			return nil, err
+		}
+		if !opt.NoBody {
+			if err := d.readBody(r, n.Data); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, OpenRev{Doc: d})
+	}
+	for _, rev := range missing {
+		out = append(out, OpenRev{Missing: rev})
+	}
+	return out, nil
+}
+
+// chooseRevs finds the nodes that OpenRevs is asked for, ascending, each once.
+func chooseRevs(tree *revtree.Tree, revs []revtree.Rev, latest bool) (nodes []revtree.Node, missing []revtree.Rev) {
+	if revs == nil {
+		nodes = tree.Leaves()
+	}
+	for _, rev := range revs {
+		n, ok := tree.Find(rev)
+		switch {
+		case ok && latest:
+			nodes = append(nodes, tree.LeavesBelow(rev)...)
+		case ok && n.Data != nil:
+			nodes = append(nodes, n)
+		case !slices.Contains(missing, rev):
+			missing = append(missing, rev)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b revtree.Node) int { return revtree.Compare(a.Rev, b.Rev) })
+	nodes = slices.CompactFunc(nodes, func(a, b revtree.Node) bool { return a.Rev == b.Rev })
+	return nodes, missing
+}
+
+// snapshotBytes is how much a page of a long read may gather before the snapshot is
+// let go: it bounds the memory of a read and the time that it holds old pages.
+const (
+	snapshotBytes = 256 << 10
+	snapshotRows  = 2000
+)
+
+// GetMany reads the same of many documents. fn is called in the order of ids, inside
+// a snapshot: it does no I/O and does not keep the document beyond the call.
+func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn func(i int, d *Document, err error) error) error {
+	const page = 256
+	keys := make([][]byte, 0, min(page, len(ids)))
+	for from := 0; from < len(ids); from += page {
+		part := ids[from:min(from+page, len(ids))]
+		keys = keys[:0]
+		for _, id := range part {
+			keys = append(keys, []byte(id))
+		}
+		err := db.view(ctx, func(r engine.Reader) error {
+			return r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
+				d, err := readDocument(r, part[i], v, opt)
+				return fn(from+i, d, err)
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

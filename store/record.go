@@ -1,0 +1,245 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/tododb/tododb/revtree"
+)
+
+// recordVersion is the first byte of every value that this package writes.
+const recordVersion = 1
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+// bodyRef says where the body of a revision is kept and how large it is. It is the
+// Data of the revision's node in the tree:
+//
+//	uvarint seq | uvarint n | uvarint size | uvarint stored
+//
+// seq and n are the body's key, size the bytes of the JSON object, stored those of
+// the record on disk.
+type bodyRef struct {
+	seq    uint64
+	n      uint32
+	size   int64
+	stored int64
+}
+
+func (r bodyRef) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(b, r.seq)
+	b = binary.AppendUvarint(b, uint64(r.n))
+	b = binary.AppendUvarint(b, uint64(r.size))
+	return binary.AppendUvarint(b, uint64(r.stored))
+}
+
+func parseBodyRef(b []byte) (bodyRef, error) {
+	r := recordReader{b: b}
+	ref := bodyRef{seq: r.uvarint(), n: uint32(r.uvarint()), size: int64(r.uvarint()), stored: int64(r.uvarint())}
+	if r.bad || len(r.b) != 0 {
+		return bodyRef{}, corrupt("body reference %x", b)
+	}
+	return ref, nil
+}
+
+// Flags of a doc record.
+const (
+	docDeleted = 1 << iota // the winner is a tombstone
+	docInner               // some revision that is no leaf still has its body: compaction has work here
+	docForked              // there is more than one leaf
+)
+
+// docRecord is the value of a document in the doc space:
+//
+//	version | flags | uvarint seq | winner: rev, bytes data | tree (revtree's encoding)
+//
+// where rev is uvarint generation, bytes id, and bytes is uvarint length, content.
+// What a range or a read of the winner needs stands before the tree, so that the
+// tree is decoded only where it is asked for.
+type docRecord struct {
+	flags  byte
+	seq    uint64
+	winner revtree.Rev
+	data   []byte // bodyRef of the winner; aliases the record
+	tree   []byte // aliases the record
+}
+
+func (d *docRecord) deleted() bool { return d.flags&docDeleted != 0 }
+
+func (d *docRecord) appendTo(b []byte, tree *revtree.Tree) []byte {
+	b = append(b, recordVersion, d.flags)
+	b = binary.AppendUvarint(b, d.seq)
+	b = appendRecordRev(b, d.winner)
+	b = appendBytes(b, d.data)
+	return tree.AppendBinary(b)
+}
+
+func parseDocRecord(v []byte) (docRecord, error) {
+	r := recordReader{b: v}
+	if r.byte() != recordVersion {
+		return docRecord{}, corrupt("document record of unknown version")
+	}
+	d := docRecord{flags: r.byte(), seq: r.uvarint(), winner: r.rev(), data: r.bytes()}
+	d.tree = r.b
+	if r.bad {
+		return docRecord{}, corrupt("document record of %d bytes", len(v))
+	}
+	return d, nil
+}
+
+// totals are the running figures of a database. They ride in every seq entry; the
+// newest entry's are the present ones.
+type totals struct {
+	docs, deleted uint64 // documents whose winner lives, and whose winner is a tombstone
+	external      int64  // bytes of the JSON of all leaves
+	active        int64  // bytes of the leaves' bodies as stored
+}
+
+// Flags of a seq entry.
+const (
+	seqMarker  = 1 << iota // no document: feeds skip it, the next write removes it
+	seqDeleted             // the winner is a tombstone
+)
+
+// seqEntry is the value of a sequence in the seq space:
+//
+//	version | flags | totals: 4 uvarints | bytes docid | winner: rev, bytes data |
+//	uvarint more | more times: byte deleted, rev
+//
+// The other leaves follow the winner in winner order.
+type seqEntry struct {
+	flags  byte
+	totals totals
+	id     []byte
+	winner revtree.Rev
+	data   []byte
+	leaves []byte // encoded; read by eachLeaf
+}
+
+func (e *seqEntry) marker() bool  { return e.flags&seqMarker != 0 }
+func (e *seqEntry) deleted() bool { return e.flags&seqDeleted != 0 }
+
+func appendTotals(b []byte, t totals) []byte {
+	b = binary.AppendUvarint(b, t.docs)
+	b = binary.AppendUvarint(b, t.deleted)
+	b = binary.AppendUvarint(b, uint64(t.external))
+	return binary.AppendUvarint(b, uint64(t.active))
+}
+
+func appendMarker(b []byte, t totals) []byte {
+	b = append(b, recordVersion, seqMarker)
+	return appendTotals(b, t)
+}
+
+// appendSeqEntry writes the entry of a document whose leaves are given in winner order.
+func appendSeqEntry(b []byte, t totals, id string, leaves []revtree.Node) []byte {
+	flags := byte(0)
+	if leaves[0].Deleted {
+		flags = seqDeleted
+	}
+	b = append(b, recordVersion, flags)
+	b = appendTotals(b, t)
+	b = appendBytes(b, id)
+	b = appendRecordRev(b, leaves[0].Rev)
+	b = appendBytes(b, leaves[0].Data)
+	b = binary.AppendUvarint(b, uint64(len(leaves)-1))
+	for _, l := range leaves[1:] {
+		deleted := byte(0)
+		if l.Deleted {
+			deleted = 1
+		}
+		b = appendRecordRev(append(b, deleted), l.Rev)
+	}
+	return b
+}
+
+func parseSeqEntry(v []byte) (seqEntry, error) {
+	r := recordReader{b: v}
+	if r.byte() != recordVersion {
+		return seqEntry{}, corrupt("sequence entry of unknown version")
+	}
+	e := seqEntry{flags: r.byte()}
+	e.totals = totals{docs: r.uvarint(), deleted: r.uvarint(), external: int64(r.uvarint()), active: int64(r.uvarint())}
+	if !e.marker() {
+		e.id = r.bytes()
+		e.winner = r.rev()
+		e.data = r.bytes()
+		e.leaves = r.b
+	}
+	if r.bad {
+		return seqEntry{}, corrupt("sequence entry of %d bytes", len(v))
+	}
+	return e, nil
+}
+
+// others returns the leaves beside the winner, in winner order.
+func (e *seqEntry) others(dst []leaf) ([]leaf, error) {
+	r := recordReader{b: e.leaves}
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		deleted := r.byte() != 0
+		dst = append(dst, leaf{rev: r.rev(), deleted: deleted})
+	}
+	if r.bad {
+		return nil, corrupt("leaves of %q", e.id)
+	}
+	return dst, nil
+}
+
+// leaf is what a seq entry tells of a leaf.
+type leaf struct {
+	rev     revtree.Rev
+	deleted bool
+}
+
+func appendBytes[T string | []byte](b []byte, s T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+func appendRecordRev(b []byte, r revtree.Rev) []byte {
+	b = binary.AppendUvarint(b, r.Gen)
+	return appendBytes(b, r.ID)
+}
+
+// recordReader takes a record apart; a short or malformed one sets bad, once and for all.
+type recordReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *recordReader) byte() byte {
+	if len(r.b) == 0 {
+		r.bad = true
+		return 0
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c
+}
+
+func (r *recordReader) uvarint() uint64 {
+	n, w := binary.Uvarint(r.b)
+	if w <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[w:]
+	return n
+}
+
+func (r *recordReader) bytes() []byte {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	s := r.b[:n:n]
+	r.b = r.b[n:]
+	return s
+}
+
+func (r *recordReader) rev() revtree.Rev {
+	return revtree.Rev{Gen: r.uvarint(), ID: string(r.bytes())}
+}

@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// RevsDiff tells for each document which of the given revisions are not here, and
+// which leaves could be their ancestors. fn is called in the order of ids, inside a
+// snapshot, also where nothing is missing.
+func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, fn func(i int, missing, possibleAncestors []revtree.Rev) error) error {
+	const part = 256
+	for from := 0; from < len(ids); from += part {
+		some := ids[from:min(from+part, len(ids))]
+		keys := make([][]byte, len(some))
+		for i, id := range some {
+			keys[i] = []byte(id)
+		}
+		err := db.view(ctx, func(r engine.Reader) error {
+			return r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
+				if v == nil {
+					return fn(from+i, revs[from+i], nil)
+				}
+				missing, ancestors, err := missingOf(v, revs[from+i])
+				if err != nil {
+					return fmt.Errorf("document %q: %w", some[i], err)
+				}
+				return fn(from+i, missing, ancestors)
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func missingOf(record []byte, revs []revtree.Rev) (missing, ancestors []revtree.Rev, err error) {
+	rec, err := parseDocRecord(record)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(revs) == 1 && revs[0] == rec.winner {
+		return nil, nil, nil // what replication asks for most: do we have its newest?
+	}
+	tree, err := rec.decode()
+	if err != nil {
+		return nil, nil, err
+	}
+	missing, ancestors = tree.Missing(revs)
+	return missing, ancestors, nil
+}

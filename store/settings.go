@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// A limit's record is version | uvarint; the security object's is version | JSON.
+
+func readLimit(r engine.Reader, name []byte, fallback int) (int, error) {
+	v, err := r.Get(spaceMeta, name)
+	if err != nil || v == nil {
+		return fallback, err
+	}
+	rd := recordReader{b: v}
+	if rd.byte() != recordVersion {
+		return 0, corrupt("%s of unknown version", name)
+	}
+	n := rd.uvarint()
+	if rd.bad {
+		return 0, corrupt("%s of %d bytes", name, len(v))
+	}
+	return int(n), nil
+}
+
+func (db *DB) limit(ctx context.Context, name []byte, fallback int) (n int, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		n, err = readLimit(r, name, fallback)
+		return err
+	})
+	return n, err
+}
+
+func (db *DB) setLimit(ctx context.Context, name []byte, n int) error {
+	if n < 1 {
+		return ErrBadLimit
+	}
+	return db.setMeta(ctx, name, binary.AppendUvarint([]byte{recordVersion}, uint64(n)))
+}
+
+// setMeta writes a setting. It moves the update sequence, as in CouchDB.
+func (db *DB) setMeta(ctx context.Context, name, value []byte) error {
+	return db.commits.submit(ctx, &op{bytes: len(value), apply: func(w *writer) error {
+		if err := w.tx.Put(spaceMeta, name, value); err != nil {
+			return err
+		}
+		w.limit = 0 // read it anew: writes behind this one in the group obey it
+		return w.mark()
+	}})
+}
+
+// RevsLimit is how many revisions of each branch are remembered (1,000 unless set).
+func (db *DB) RevsLimit(ctx context.Context) (int, error) {
+	return db.limit(ctx, metaRevsLimit, defaultRevsLimit)
+}
+
+// SetRevsLimit sets it; trees are cut when they are next written. ErrBadLimit.
+func (db *DB) SetRevsLimit(ctx context.Context, n int) error {
+	return db.setLimit(ctx, metaRevsLimit, n)
+}
+
+// PurgedInfosLimit is how many purges are remembered (1,000 unless set).
+func (db *DB) PurgedInfosLimit(ctx context.Context) (int, error) {
+	return db.limit(ctx, metaPurgeLimit, defaultPurgeLimit)
+}
+
+// SetPurgedInfosLimit sets it; older ones go with the next purge or compaction. ErrBadLimit.
+func (db *DB) SetPurgedInfosLimit(ctx context.Context, n int) error {
+	return db.setLimit(ctx, metaPurgeLimit, n)
+}
+
+// Security is the security object as it was set, nil if it never was.
+func (db *DB) Security(ctx context.Context) (raw []byte, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		v, err := r.Get(spaceMeta, metaSecurity)
+		if err != nil || v == nil {
+			return err
+		}
+		if v[0] != recordVersion {
+			return corrupt("security object of unknown version")
+		}
+		raw = append([]byte(nil), v[1:]...)
+		return nil
+	})
+	return raw, err
+}
+
+// SetSecurity stores a security object; its meaning is the caller's business.
+func (db *DB) SetSecurity(ctx context.Context, raw []byte) error {
+	return db.setMeta(ctx, metaSecurity, append([]byte{recordVersion}, raw...))
+}

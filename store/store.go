@@ -1,0 +1,258 @@
+package store
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Store is the set of databases of one server. Its methods may be called from any
+// goroutine.
+type Store struct {
+	eng    engine.Engine
+	ctx    context.Context // of work that outlives the request it came with; never cancelled
+	opt    Options
+	events *Events
+
+	mu     sync.Mutex // guards what follows; no I/O under it
+	open   map[string]*DB
+	idle   *list.List // of *DB without users, the longest idle first
+	closed bool
+	wg     sync.WaitGroup // closings of evicted databases
+}
+
+// Open makes a Store of an engine. The engine stays the caller's: Close does not
+// close it.
+func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
+	opt, err := opt.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Store{eng: eng, ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), open: map[string]*DB{}, idle: list.New()}, nil
+}
+
+// Events is the feed of what happens to databases.
+func (s *Store) Events() *Events { return s.events }
+
+// Limits returns the options in force.
+func (s *Store) Limits() Options { return s.opt }
+
+// Close ends every feed, finishes the writes that have begun and closes all databases.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	dbs := make([]*DB, 0, len(s.open))
+	for _, db := range s.open {
+		dbs = append(dbs, db)
+	}
+	s.mu.Unlock()
+
+	var errs []error
+	for _, db := range dbs {
+		<-db.opened
+		if db.openErr == nil {
+			errs = append(errs, db.shut(ErrClosed))
+		}
+	}
+	s.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Create makes an empty database: ErrBadDBName, ErrDBExists.
+func (s *Store) Create(ctx context.Context, name string) error {
+	if !ValidName(name) {
+		return ErrBadDBName
+	}
+	edb, err := s.eng.Create(ctx, name)
+	if errors.Is(err, engine.ErrExists) {
+		return ErrDBExists
+	}
+	if err != nil {
+		return fmt.Errorf("create database %q: %w", name, translate(err))
+	}
+	if err := edb.Close(); err != nil {
+		return fmt.Errorf("create database %q: %w", name, err)
+	}
+	db, err := s.DB(ctx, name) // gives it its identity
+	if err != nil {
+		return err
+	}
+	db.Release()
+	s.events.add(name, "created")
+	return nil
+}
+
+// Drop deletes a database and everything in it; feeds that follow it end.
+func (s *Store) Drop(ctx context.Context, name string) error {
+	if !ValidName(name) {
+		return ErrNoDB
+	}
+	s.mu.Lock()
+	db := s.open[name]
+	if db != nil {
+		s.forget(db)
+	}
+	s.mu.Unlock()
+	if db != nil {
+		<-db.opened
+		if db.openErr == nil {
+			db.stop(ErrNoDB)
+		}
+	}
+	err := s.eng.Drop(ctx, name)
+	if db != nil && db.openErr == nil {
+		s.closeLater(db)
+	}
+	if errors.Is(err, engine.ErrNoDB) {
+		return ErrNoDB
+	}
+	if err != nil {
+		return fmt.Errorf("delete database %q: %w", name, translate(err))
+	}
+	s.events.add(name, "deleted")
+	return nil
+}
+
+// Exists tells whether there is a database of this name.
+func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
+	db, err := s.DB(ctx, name)
+	if errors.Is(err, ErrNoDB) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	db.Release()
+	return true, nil
+}
+
+// Names lists databases in byte order, those after a name, at most limit (all of
+// them if it is negative).
+func (s *Store) Names(ctx context.Context, after string, limit int) ([]string, error) {
+	names, err := s.eng.List(ctx, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", translate(err))
+	}
+	return names, nil
+}
+
+// DB opens a database, or hands out the open one. The caller releases it when done.
+func (s *Store) DB(ctx context.Context, name string) (*DB, error) {
+	if !ValidName(name) {
+		return nil, ErrNoDB
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, ErrClosed
+	}
+	db, found := s.open[name]
+	if !found {
+		db = newDB(s, name)
+		s.open[name] = db
+	}
+	s.acquire(db)
+	evicted := s.evict()
+	s.mu.Unlock()
+
+	for _, old := range evicted {
+		s.closeLater(old)
+	}
+	if found {
+		select {
+		case <-db.opened:
+		case <-ctx.Done():
+			db.Release()
+			return nil, ctx.Err()
+		}
+	} else {
+		// Others wait for this opening, so it must not end with the first caller's request.
+		db.openErr = db.start(context.WithoutCancel(ctx))
+		close(db.opened)
+	}
+	if db.openErr != nil {
+		s.mu.Lock()
+		s.forget(db)
+		s.mu.Unlock()
+		return nil, db.openErr
+	}
+	return db, nil
+}
+
+// acquire counts a user of db. The caller holds mu.
+func (s *Store) acquire(db *DB) {
+	if db.idle != nil {
+		s.idle.Remove(db.idle)
+		db.idle = nil
+	}
+	db.users++
+}
+
+// release counts a user off.
+func (s *Store) release(db *DB) {
+	s.mu.Lock()
+	db.users--
+	if db.users == 0 && s.open[db.name] == db {
+		db.idle = s.idle.PushBack(db)
+	}
+	evicted := s.evict()
+	s.mu.Unlock()
+	for _, old := range evicted {
+		s.closeLater(old)
+	}
+}
+
+// evict takes idle databases out until no more than MaxOpen are left. The caller
+// holds mu, and closes what is returned after letting go of it.
+func (s *Store) evict() (out []*DB) {
+	for len(s.open) > s.opt.MaxOpen && s.idle.Len() > 0 && !s.closed {
+		db := s.idle.Front().Value.(*DB)
+		s.forget(db)
+		out = append(out, db)
+	}
+	return out
+}
+
+// forget takes db off the books. The caller holds mu.
+func (s *Store) forget(db *DB) {
+	if s.open[db.name] == db {
+		delete(s.open, db.name)
+	}
+	if db.idle != nil {
+		s.idle.Remove(db.idle)
+		db.idle = nil
+	}
+}
+
+// closeLater closes a database that nobody can reach by name any more, without
+// keeping the caller waiting.
+func (s *Store) closeLater(db *DB) {
+	s.wg.Go(func() {
+		if err := db.shut(ErrNoDB); err != nil {
+			s.opt.Logger.Error("closing a database", "db", db.name, "error", err)
+		}
+	})
+}
+
+// translate maps an engine's error to the store's.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, engine.ErrNoDB):
+		return ErrNoDB
+	case errors.Is(err, engine.ErrUnknown), errors.Is(err, engine.ErrUnavailable):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case errors.Is(err, engine.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	}
+	return err
+}

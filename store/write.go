@@ -1,0 +1,257 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/document"
+)
+
+// Edit is one document to write.
+type Edit struct {
+	// Doc is what the document says: its id; for an interactive edit the revision it
+	// replaces (Rev, or the head of Path), for a replicated change its own revision
+	// and history.
+	Doc document.Doc
+}
+
+// WriteOptions say how edits are meant.
+type WriteOptions struct {
+	// Replicated takes the revisions as they come (new_edits=false): they are merged
+	// into the tree and never conflict.
+	Replicated bool
+}
+
+// Result is what became of one edit.
+type Result struct {
+	ID  string
+	Rev revtree.Rev // the revision it made, or, where Err is set, the one that was given
+	Err error       // ErrConflict, ErrIDTooLong; nil: it is on disk
+}
+
+// Write is the only way for documents to come in. Results are in the order of the
+// edits; the sequences follow the order of ids, as CouchDB's do. A result's Err
+// concerns its document alone. An error of Write means that the storage failed: of a
+// request too large for one transaction, the first part may have been written.
+func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Result, error) {
+	results := make([]Result, len(edits))
+	pending := make([]pendingEdit, 0, len(edits))
+	for i := range edits {
+		doc := &edits[i].Doc
+		results[i] = Result{ID: doc.ID, Rev: doc.Rev}
+		if len(doc.ID) > db.store.opt.MaxIDLength {
+			results[i].Err = ErrIDTooLong
+			continue
+		}
+		pending = append(pending, newPending(doc, &results[i], opt.Replicated))
+	}
+	slices.SortStableFunc(pending, func(a, b pendingEdit) int { return cmp.Compare(a.doc.ID, b.doc.ID) })
+	for len(pending) > 0 {
+		n, size := chunkOf(pending)
+		if err := db.writeChunk(ctx, pending[:n], size); err != nil {
+			return nil, err
+		}
+		pending = pending[n:]
+	}
+	return results, nil
+}
+
+// pendingEdit is an edit with all the work done that needs no transaction.
+type pendingEdit struct {
+	doc        *document.Doc
+	result     *Result
+	replicated bool
+	local      bool
+	body       []byte      // the record to store
+	parent     revtree.Rev // the revision that rev was computed for
+	rev        revtree.Rev
+}
+
+func newPending(doc *document.Doc, result *Result, replicated bool) pendingEdit {
+	p := pendingEdit{doc: doc, result: result, replicated: replicated}
+	p.local = strings.HasPrefix(doc.ID, "_local/")
+	if p.local {
+		return p
+	}
+	p.body = encodeBody(doc.Body, nil)
+	if replicated {
+		p.rev = doc.Rev
+		if len(doc.Path) > 0 {
+			p.rev = doc.Path[0]
+		}
+		return p
+	}
+	p.parent = doc.Rev
+	if len(doc.Path) > 0 {
+		p.parent = doc.Path[0]
+	}
+	p.rev = doc.RevID(p.parent, nil)
+	return p
+}
+
+// revFor is the revision that the edit makes over a parent. It has been computed for
+// the parent that the edit names; only a revival finds another one.
+func (p *pendingEdit) revFor(parent revtree.Rev) revtree.Rev {
+	if parent == p.parent {
+		return p.rev
+	}
+	return p.doc.RevID(parent, nil)
+}
+
+func (p *pendingEdit) size() int { return len(p.body) + len(p.doc.ID) + 128 }
+
+// chunkOf tells how many of the edits go into the next transaction. All edits of one
+// document stay together: they share a sequence.
+func chunkOf(pending []pendingEdit) (n, size int) {
+	for n < len(pending) {
+		next := pending[n].size()
+		sameDoc := n > 0 && pending[n].doc.ID == pending[n-1].doc.ID
+		if n > 0 && !sameDoc && (n >= groupDocs || size+next > groupBytes) {
+			break
+		}
+		n, size = n+1, size+next
+	}
+	return n, size
+}
+
+func (db *DB) writeChunk(ctx context.Context, edits []pendingEdit, size int) error {
+	o := &op{docs: len(edits), bytes: size}
+	o.apply = func(w *writer) error {
+		for from := 0; from < len(edits); {
+			to := from + 1
+			for to < len(edits) && edits[to].doc.ID == edits[from].doc.ID {
+				to++
+			}
+			write := w.editDocument
+			if edits[from].local {
+				write = w.editLocal
+			}
+			if err := write(edits[from:to]); err != nil {
+				return err
+			}
+			from = to
+		}
+		return nil
+	}
+	return db.commits.submit(ctx, o)
+}
+
+// editDocument applies all edits that one transaction brings of one document; together
+// they take one sequence.
+func (w *writer) editDocument(edits []pendingEdit) error {
+	id := edits[0].doc.ID
+	rec, tree, known, err := w.loadTree(id)
+	if err != nil {
+		return err
+	}
+	limit, err := w.revsLimit()
+	if err != nil {
+		return err
+	}
+	seq := w.last + 1
+	bodies := uint32(0)
+	counted, changed := false, false
+	for i := range edits {
+		e := &edits[i]
+		e.result.Err = nil // of an earlier run
+		path, err := e.place(&tree, known)
+		if err != nil {
+			e.result.Err = err
+			continue
+		}
+		if !counted { // before the tree changes
+			if err := w.count(&tree, -1); err != nil {
+				return err
+			}
+			counted = true
+		}
+		ref := bodyRef{seq: seq, n: bodies, size: int64(len(e.doc.Body)), stored: int64(len(e.body))}
+		outcome, err := tree.Merge(path, e.doc.Deleted, ref.appendTo(nil))
+		if err != nil {
+			return err
+		}
+		e.result.Rev = path[0]
+		if outcome == revtree.Known {
+			continue
+		}
+		changed, known = true, true
+		w.proof.id, w.proof.rev = id, path[0]
+		if outcome == revtree.Joined {
+			continue // its body is here already
+		}
+		if err := w.tx.Insert(spaceBody, bodyKey(ref), e.body); err != nil {
+			return err
+		}
+		bodies++
+	}
+	if !counted {
+		return nil
+	}
+	dropped := []revtree.Node(nil)
+	if changed && tree.Len() > limit {
+		dropped = tree.Stem(limit)
+	}
+	if err := w.count(&tree, 1); err != nil || !changed {
+		return err
+	}
+	if err := w.dropBodies(dropped); err != nil {
+		return err
+	}
+	w.moves = append(w.moves, move{was: rec.seq, now: seq, at: seq})
+	return w.saveTree(id, &tree, rec.seq, seq)
+}
+
+// place finds where an edit goes: the path to merge, newest first.
+func (p *pendingEdit) place(tree *revtree.Tree, known bool) ([]revtree.Rev, error) {
+	if p.replicated {
+		if len(p.doc.Path) > 0 {
+			return p.doc.Path, nil
+		}
+		return []revtree.Rev{p.rev}, nil
+	}
+	if !known || tree.Len() == 0 {
+		// CouchDB takes any parent for a document that it does not have.
+		ancestors := p.doc.Path
+		if len(ancestors) == 0 && !p.parent.IsZero() {
+			ancestors = []revtree.Rev{p.parent}
+		}
+		return append([]revtree.Rev{p.rev}, ancestors...), nil
+	}
+	winner, _ := tree.Winner()
+	parent := p.parent
+	switch {
+	case parent.IsZero():
+		if !winner.Deleted || p.doc.Deleted {
+			return nil, ErrConflict
+		}
+		parent = winner.Rev // a revival
+	case winner.Deleted, !tree.IsLeaf(parent):
+		// A tombstone may be edited only while another leaf lives.
+		return nil, ErrConflict
+	}
+	rev := p.revFor(parent)
+	if _, there := tree.Find(rev); there {
+		return nil, ErrConflict
+	}
+	return []revtree.Rev{rev, parent}, nil
+}
+
+// dropBodies removes the bodies of revisions that have left their tree.
+func (w *writer) dropBodies(nodes []revtree.Node) error {
+	for _, n := range nodes {
+		if n.Data == nil {
+			continue
+		}
+		ref, err := parseBodyRef(n.Data)
+		if err != nil {
+			return err
+		}
+		if err := w.tx.Delete(spaceBody, bodyKey(ref)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

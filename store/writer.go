@@ -1,0 +1,200 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// defaultRevsLimit and defaultPurgeLimit are CouchDB's.
+const (
+	defaultRevsLimit  = 1000
+	defaultPurgeLimit = 1000
+)
+
+// writer is one writing transaction: what has been read and changed so far.
+type writer struct {
+	db *DB
+	tx engine.Tx
+
+	before uint64 // the newest sequence when the transaction began
+	last   uint64 // the newest one now
+	totals totals
+	marker uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
+	limit  int    // revs limit, 0 before it is read
+	moves  []move
+	proof  proof
+
+	arena []byte // values handed to the engine, which keeps them until the commit
+}
+
+// move is what a write did to the order of the sequence, for the ranks.
+type move struct {
+	was, now uint64 // the document's sequence before (0: none) and after (0: none)
+	at       uint64 // the sequence of the write
+}
+
+// begin starts over: a transaction may be run more than once.
+func (w *writer) begin(tx engine.Tx) error {
+	arena := w.arena[:0]
+	*w = writer{db: w.db, tx: tx, arena: arena, moves: w.moves[:0]}
+	if err := tx.Fetch(nil, []engine.Space{spaceSeq}); err != nil {
+		return err
+	}
+	seq, t, marker, err := newest(tx)
+	if err != nil {
+		return err
+	}
+	w.before, w.last, w.totals = seq, seq, t
+	if marker {
+		w.marker = seq
+	}
+	return nil
+}
+
+// keep copies a value to memory that stays as it is until the commit.
+func (w *writer) keep(build func(b []byte) []byte) []byte {
+	const chunk = 64 << 10
+	if cap(w.arena)-len(w.arena) < 1024 {
+		w.arena = make([]byte, 0, chunk)
+	}
+	from := len(w.arena)
+	out := build(w.arena)
+	if cap(out) == cap(w.arena) {
+		w.arena = out
+	} // else it outgrew the chunk and has memory of its own
+	return out[from:len(out):len(out)]
+}
+
+// insert puts the entry of the next sequence, seq, which is after w.last.
+func (w *writer) insert(seq uint64, entry []byte) error {
+	if err := w.tx.Insert(spaceSeq, seqKey(seq), entry); err != nil {
+		return err
+	}
+	if w.marker != 0 {
+		if err := w.tx.Delete(spaceSeq, seqKey(w.marker)); err != nil {
+			return err
+		}
+		w.marker = 0
+	}
+	w.last = seq
+	w.proof.seq, w.proof.entry = seq, entry
+	return nil
+}
+
+// mark moves the update sequence without a document.
+func (w *writer) mark() error {
+	seq := w.last + 1
+	entry := w.keep(func(b []byte) []byte { return appendMarker(b, w.totals) })
+	if err := w.insert(seq, entry); err != nil {
+		return err
+	}
+	w.marker = seq
+	return nil
+}
+
+// unlist removes a document's entry; the newest of all leaves a marker in its place,
+// since a sequence number is never handed out twice.
+func (w *writer) unlist(seq uint64) error {
+	return w.tx.Delete(spaceSeq, seqKey(seq))
+}
+
+// revsLimit reads the database's limit once a transaction.
+func (w *writer) revsLimit() (int, error) {
+	if w.limit == 0 {
+		n, err := readLimit(w.tx, metaRevsLimit, defaultRevsLimit)
+		if err != nil {
+			return 0, err
+		}
+		w.limit = n
+	}
+	return w.limit, nil
+}
+
+// count adds (sign 1) or takes off (sign -1) what a tree holds from the totals.
+func (w *writer) count(tree *revtree.Tree, sign int64) error {
+	winner, ok := tree.Winner()
+	switch {
+	case !ok:
+		return nil
+	case winner.Deleted:
+		w.totals.deleted += uint64(sign)
+	default:
+		w.totals.docs += uint64(sign)
+	}
+	for _, l := range tree.Leaves() {
+		ref, err := parseBodyRef(l.Data)
+		if err != nil {
+			return err
+		}
+		w.totals.external += sign * ref.size
+		w.totals.active += sign * ref.stored
+	}
+	return nil
+}
+
+// loadTree reads a document's record and tree; known is false if there is none.
+func (w *writer) loadTree(id string) (rec docRecord, tree revtree.Tree, known bool, err error) {
+	v, err := w.tx.Get(spaceDoc, []byte(id))
+	if err != nil || v == nil {
+		return rec, tree, false, err
+	}
+	if rec, err = parseDocRecord(v); err != nil {
+		return rec, tree, false, fmt.Errorf("document %q: %w", id, err)
+	}
+	if tree, err = rec.decode(); err != nil {
+		return rec, tree, false, fmt.Errorf("document %q: %w", id, err)
+	}
+	return rec, tree, true, nil
+}
+
+func (d *docRecord) decode() (revtree.Tree, error) {
+	tree, err := revtree.Decode(d.tree)
+	if err != nil {
+		return tree, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return tree, nil
+}
+
+// saveTree writes a document's record and its entry at seq; the old entry, at was,
+// goes. The totals have been brought up to date.
+func (w *writer) saveTree(id string, tree *revtree.Tree, was, seq uint64) error {
+	leaves := tree.Leaves()
+	rec := docRecord{seq: seq, winner: leaves[0].Rev, data: leaves[0].Data}
+	if leaves[0].Deleted {
+		rec.flags |= docDeleted
+	}
+	if len(leaves) > 1 {
+		rec.flags |= docForked
+	}
+	if hasInnerBodies(tree) {
+		rec.flags |= docInner
+	}
+	value := w.keep(func(b []byte) []byte { return rec.appendTo(b, tree) })
+	if err := w.tx.Put(spaceDoc, []byte(id), value); err != nil {
+		return err
+	}
+	if seq == was {
+		return nil
+	}
+	entry := w.keep(func(b []byte) []byte { return appendSeqEntry(b, w.totals, id, leaves) })
+	if err := w.insert(seq, entry); err != nil {
+		return err
+	}
+	if was != 0 {
+		return w.unlist(was)
+	}
+	return nil
+}
+
+func hasInnerBodies(tree *revtree.Tree) (inner bool) {
+	if tree.Len() < 2 {
+		return false
+	}
+	tree.Nodes(func(n revtree.Node, leaf bool) bool {
+		inner = inner || !leaf && n.Data != nil
+		return !inner
+	})
+	return inner
+}
