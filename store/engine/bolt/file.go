@@ -56,7 +56,9 @@ func makeFile(path string, opt Options) error {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	b, err := bbolt.Open(temp, 0o600, boltOptions(opt))
+	o := boltOptions(opt)
+	o.NoSync, o.NoGrowSync = true, true // synced once, when it is whole
+	b, err := bbolt.Open(temp, 0o600, o)
 	if err != nil {
 		return fmt.Errorf("make %s: %w", temp, err)
 	}
@@ -69,6 +71,9 @@ func makeFile(path string, opt Options) error {
 		rand.Read(id)
 		return errors.Join(bucket.Put(format, format1), bucket.Put(idKey, []byte(hex.EncodeToString(id))))
 	})
+	if err == nil && !opt.NoSync {
+		err = b.Sync()
+	}
 	if err = errors.Join(err, b.Close()); err != nil {
 		return fmt.Errorf("make %s: %w", temp, err)
 	}
