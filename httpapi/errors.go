@@ -8,6 +8,7 @@ import (
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
 )
 
 // apiError is an error that knows its answer. Handlers make one where the answer is
@@ -50,6 +51,7 @@ var apiErrors = []struct {
 	{store.ErrBadSeq, 400, "bad_request", "Malformed sequence supplied in 'since' parameter."},
 	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
 	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
+	{store.ErrBadDBName, 400, "illegal_database_name", "Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."},
 	{store.ErrUnavailable, 503, "service_unavailable", "The storage is not available; it is not known whether the write took place."},
 	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
@@ -58,11 +60,28 @@ var apiErrors = []struct {
 	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
 }
 
+// documentErrors is the same for what is wrong with a document, which brings its own
+// reason.
+var documentErrors = map[document.Kind]struct {
+	status int
+	word   string
+}{
+	document.Syntax:     {400, "bad_request"},
+	document.BadRequest: {400, "bad_request"},
+	document.Validation: {400, "doc_validation"},
+	document.IllegalID:  {400, "illegal_docid"},
+	document.TooLarge:   {413, "document_too_large"},
+}
+
 // answerOf gives the status, word and reason that an error is answered with; known
 // is false for an error that nobody foresaw, which is logged and answered 500.
 func answerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*apiError](err); ok {
 		return e.status, e.word, e.reason, true
+	}
+	if e, ok := errors.AsType[*document.Error](err); ok {
+		row := documentErrors[e.Kind]
+		return row.status, row.word, e.Reason, true
 	}
 	for _, row := range apiErrors {
 		if errors.Is(err, row.err) {
