@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 )
 
 // encodingVersion is the first byte of an encoded tree.
@@ -25,6 +25,11 @@ var ErrCorrupt = errors.New("malformed revision tree")
 
 // AppendBinary appends the encoded tree.
 func (t *Tree) AppendBinary(b []byte) []byte {
+	size := 1 + binary.MaxVarintLen64
+	for i := range t.nodes {
+		size += 8 + len(t.nodes[i].ID) + len(t.nodes[i].Data)
+	}
+	b = slices.Grow(b, size)
 	b = append(b, encodingVersion)
 	b = binary.AppendUvarint(b, uint64(len(t.nodes)))
 	for i := range t.nodes {
@@ -63,7 +68,8 @@ func (t *Tree) AppendBinary(b []byte) []byte {
 	return b
 }
 
-// Decode reads an encoded tree: ErrCorrupt. The tree does not alias b.
+// Decode reads an encoded tree: ErrCorrupt for whatever AppendBinary does not write. The
+// tree does not alias b. IDs are parts of one string, which lives as long as one of them.
 func Decode(b []byte) (Tree, error) {
 	if len(b) < 2 || b[0] != encodingVersion {
 		return Tree{}, fmt.Errorf("%w: version", ErrCorrupt)
@@ -74,7 +80,7 @@ func Decode(b []byte) (Tree, error) {
 	if count > uint64(len(d.text))/2 { // a node takes two bytes at the least
 		return Tree{}, fmt.Errorf("%w: %d nodes in %d bytes", ErrCorrupt, count, len(b))
 	}
-	t := Tree{nodes: make([]node, count)}
+	t := Tree{nodes: make([]node, count, count+1)} // most trees are read to gain a child
 	for i := range t.nodes {
 		if !d.node(t.nodes, i) {
 			return Tree{}, fmt.Errorf("%w: node %d", ErrCorrupt, i)
@@ -82,6 +88,9 @@ func Decode(b []byte) (Tree, error) {
 	}
 	if d.at != len(d.text) {
 		return Tree{}, fmt.Errorf("%w: %d bytes too many", ErrCorrupt, len(d.text)-d.at)
+	}
+	if !t.chain() && twice(t.nodes) {
+		return Tree{}, fmt.Errorf("%w: a revision stands twice", ErrCorrupt)
 	}
 	return t, nil
 }
@@ -97,7 +106,7 @@ type decoder struct {
 
 func (d *decoder) uvarint() uint64 {
 	v, n := binary.Uvarint(d.data[d.at:])
-	if n <= 0 {
+	if n <= 0 || n > 1 && d.data[d.at+n-1] == 0 { // a zero at the end is a longer spelling
 		d.bad = true
 		return 0
 	}
@@ -133,18 +142,14 @@ func (d *decoder) node(nodes []node, i int) bool {
 		n.parent = i - 1
 	default:
 		back := d.uvarint()
-		if back > uint64(i) {
+		if back < 2 || back > uint64(i) {
 			return false
 		}
 		n.parent = i - int(back)
 	}
-	if n.parent >= i || n.parent < -1 || n.parent == -1 && flags&flagRoot == 0 {
-		return false
-	}
 	if n.parent >= 0 {
 		n.Gen = nodes[n.parent].Gen + 1
-	}
-	if n.Gen > math.MaxInt64 || !ordered(nodes, i) {
+	} else if flags&flagRoot == 0 { // the first node, as a child of the one before
 		return false
 	}
 	length := uint64(16)
@@ -159,18 +164,32 @@ func (d *decoder) node(nodes []node, i int) bool {
 		from = d.span(d.uvarint())
 		n.Data = d.data[from:d.at:d.at]
 	}
-	return !d.bad
+	return !d.bad && n.Gen < maxGen && ordered(nodes[:i+1])
 }
 
-// ordered tells whether the parent of a node is the node before it or an ancestor of
-// that, as the order demands.
-func ordered(nodes []node, i int) bool {
-	if i == 0 {
-		return nodes[0].parent == -1
+// ordered tells whether the last node stands where the order demands: its parent is the
+// node before it or an ancestor of that, and the sibling before it is less. Over a
+// whole tree this climbs each edge once.
+func ordered(nodes []node) bool {
+	last := &nodes[len(nodes)-1]
+	sibling, p := -1, len(nodes)-2
+	for p > last.parent {
+		sibling, p = p, nodes[p].parent
 	}
-	p := i - 1
-	for p >= 0 && p != nodes[i].parent {
-		p = nodes[p].parent
+	return p == last.parent && (sibling < 0 || Compare(nodes[sibling].Rev, last.Rev) < 0)
+}
+
+// twice tells whether two nodes are of the same revision; in a chain none can be.
+func twice(nodes []node) bool {
+	order := make([]*Rev, len(nodes))
+	for i := range nodes {
+		order[i] = &nodes[i].Rev
 	}
-	return p == nodes[i].parent
+	slices.SortFunc(order, func(a, b *Rev) int { return Compare(*a, *b) })
+	for i := 1; i < len(order); i++ {
+		if *order[i-1] == *order[i] {
+			return true
+		}
+	}
+	return false
 }

@@ -7,16 +7,52 @@ func (t *Tree) Stem(limit int) (dropped []Node) {
 	if len(t.nodes) <= limit {
 		return nil
 	}
+	if t.chain() {
+		return t.behead(len(t.nodes) - limit)
+	}
+	// left[i]: how many revisions, from i upwards, its most generous leaf keeps.
+	left := make([]int, len(t.nodes))
 	keep := make([]bool, len(t.nodes))
-	for i := range t.nodes {
-		if !t.leafAt(i) {
-			continue
+	all := true
+	for i := len(t.nodes) - 1; i >= 0; i-- { // children before their parent
+		if t.leafAt(i) {
+			left[i] = limit
 		}
-		for k, n := i, 0; k >= 0 && n < limit; k, n = t.nodes[k].parent, n+1 {
-			keep[k] = true
+		keep[i] = left[i] > 0
+		all = all && keep[i]
+		if p := t.nodes[i].parent; p >= 0 {
+			left[p] = max(left[p], left[i]-1)
 		}
 	}
+	if all {
+		return nil
+	}
 	return t.retain(keep)
+}
+
+// chain tells whether every revision but the last has one child: the common case.
+func (t *Tree) chain() bool {
+	for i := range t.nodes {
+		if t.nodes[i].parent != i-1 {
+			return false
+		}
+	}
+	return true
+}
+
+// behead drops the oldest n revisions of a chain.
+func (t *Tree) behead(n int) (dropped []Node) {
+	dropped = make([]Node, n)
+	for i := range dropped {
+		dropped[i] = t.nodes[i].Node
+	}
+	kept := copy(t.nodes, t.nodes[n:])
+	clear(t.nodes[kept:]) // let go of their data
+	t.nodes = t.nodes[:kept]
+	for i := range t.nodes {
+		t.nodes[i].parent = i - 1
+	}
+	return dropped
 }
 
 // Purge removes a leaf and the branch that leads to it alone. ok is false, and nothing

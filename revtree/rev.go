@@ -2,11 +2,9 @@ package revtree
 
 import (
 	"cmp"
-	"encoding/hex"
 	"errors"
 	"math"
 	"strconv"
-	"strings"
 )
 
 // Rev names one revision: its generation and an id. The zero Rev is none.
@@ -22,37 +20,70 @@ type Rev struct {
 // ErrBadRev says that a text is no revision.
 var ErrBadRev = errors.New("malformed revision")
 
+// maxGen stands for every generation that is too great to count. CouchDB counts on, but
+// asks for such a revision only end with "no such revision"; Merge takes none in.
+const maxGen = math.MaxInt64
+
 // Parse reads "N-ID". 32 characters behind the dash must be hexadecimal digits; a text
 // of another length is taken as it is, even an empty one (couch_doc.erl, parse_rev).
-func Parse(s string) (Rev, error) {
-	digits, id, ok := strings.Cut(s, "-")
-	if !ok || digits == "" {
+// The error is ErrBadRev.
+func Parse(s string) (Rev, error) { return parse(s) }
+
+// ParseBytes is Parse of bytes, which it does not keep.
+func ParseBytes(b []byte) (Rev, error) { return parse(b) }
+
+func parse[T string | []byte](s T) (Rev, error) {
+	i, gen := 0, uint64(0)
+	if len(s) > 0 && s[0] == '+' { // list_to_integer takes a sign
+		i = 1
+	}
+	digits := i
+	for ; i < len(s) && '0' <= s[i] && s[i] <= '9'; i++ {
+		if gen > (maxGen-9)/10 {
+			gen = maxGen
+			continue
+		}
+		gen = gen*10 + uint64(s[i]-'0')
+	}
+	if i == digits || i == len(s) || s[i] != '-' {
 		return Rev{}, ErrBadRev
 	}
-	gen := uint64(0)
-	for _, c := range []byte(digits) {
-		if c < '0' || c > '9' || gen > (math.MaxInt64-9)/10 {
-			return Rev{}, ErrBadRev
-		}
-		gen = gen*10 + uint64(c-'0')
+	id, err := parseID(s[i+1:])
+	if err != nil {
+		return Rev{}, err
 	}
-	raw, err := ParseID(id)
-	return Rev{Gen: gen, ID: raw}, err
+	return Rev{Gen: gen, ID: id}, nil
 }
 
-// ParseBytes is Parse of bytes.
-func ParseBytes(b []byte) (Rev, error) { return Parse(string(b)) }
-
 // ParseID reads the part behind the dash, as it stands in _revisions.
-func ParseID(s string) (string, error) {
+func ParseID(s string) (string, error) { return parseID(s) }
+
+func parseID[T string | []byte](s T) (string, error) {
 	if len(s) != 32 {
-		return s, nil
+		return string(s), nil
 	}
 	var raw [16]byte
-	if _, err := hex.Decode(raw[:], []byte(s)); err != nil {
-		return "", ErrBadRev
+	for i := range raw {
+		high, low := digit(s[2*i]), digit(s[2*i+1])
+		if high > 15 || low > 15 {
+			return "", ErrBadRev
+		}
+		raw[i] = high<<4 | low
 	}
 	return string(raw[:]), nil
+}
+
+// digit is the value of a hexadecimal digit, more than 15 if c is none.
+func digit(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
 }
 
 // IsZero tells whether r names no revision.
@@ -82,5 +113,8 @@ func (r Rev) AppendIDTo(b []byte) []byte {
 
 // Compare orders revisions by generation, as a number, and then by ID, as bytes.
 func Compare(a, b Rev) int {
-	return cmp.Or(cmp.Compare(a.Gen, b.Gen), cmp.Compare(a.ID, b.ID))
+	if a.Gen != b.Gen {
+		return cmp.Compare(a.Gen, b.Gen)
+	}
+	return cmp.Compare(a.ID, b.ID)
 }

@@ -1,0 +1,124 @@
+package revtree
+
+import "slices"
+
+// better tells whether a comes before b in winner order.
+func better(a, b *Node) bool {
+	if a.Deleted != b.Deleted {
+		return b.Deleted
+	}
+	return Compare(a.Rev, b.Rev) > 0
+}
+
+// Leaves returns the leaves, the winner first, the others in the order in which they
+// would win.
+func (t *Tree) Leaves() []Node {
+	var out []Node
+	for i := range t.nodes {
+		if t.leafAt(i) {
+			out = append(out, t.nodes[i].Node)
+		}
+	}
+	if len(out) > 1 {
+		slices.SortFunc(out, func(a, b Node) int {
+			if better(&a, &b) {
+				return -1
+			}
+			return 1
+		})
+	}
+	return out
+}
+
+// Winner returns the leaf that a reader sees; ok is false for an empty tree.
+func (t *Tree) Winner() (n Node, ok bool) {
+	for i := range t.nodes {
+		if c := &t.nodes[i].Node; t.leafAt(i) && (!ok || better(c, &n)) {
+			n, ok = *c, true
+		}
+	}
+	return n, ok
+}
+
+// Path returns a revision and its ancestors, newest first; nil if it is not there.
+func (t *Tree) Path(r Rev) []Rev {
+	i := t.index(r)
+	if i < 0 {
+		return nil
+	}
+	n := 0
+	for k := i; k >= 0; k = t.nodes[k].parent {
+		n++
+	}
+	out := make([]Rev, 0, n)
+	for ; i >= 0; i = t.nodes[i].parent {
+		out = append(out, t.nodes[i].Rev)
+	}
+	return out
+}
+
+// PathNodes is Path with what is known of each revision.
+func (t *Tree) PathNodes(r Rev) []Node {
+	var out []Node
+	for i := t.index(r); i >= 0; i = t.nodes[i].parent {
+		out = append(out, t.nodes[i].Node)
+	}
+	return out
+}
+
+// LeavesBelow returns the leaves that descend from a revision, itself if it is one, in
+// Compare order.
+func (t *Tree) LeavesBelow(r Rev) []Node {
+	at := t.index(r)
+	if at < 0 {
+		return nil
+	}
+	var out []Node
+	for i := at; i < len(t.nodes) && (i == at || t.nodes[i].parent >= at); i++ {
+		if t.leafAt(i) {
+			out = append(out, t.nodes[i].Node)
+		}
+	}
+	slices.SortFunc(out, func(a, b Node) int { return Compare(a.Rev, b.Rev) })
+	return out
+}
+
+// Missing returns those of revs that are not there, each as often as it is asked for,
+// and the leaves of a lower generation than some of these: they may be their
+// ancestors (couch_db.erl, find_missing).
+func (t *Tree) Missing(revs []Rev) (missing, possibleAncestors []Rev) {
+	highest := uint64(0)
+	for _, r := range revs {
+		if t.index(r) < 0 {
+			missing = append(missing, r)
+			highest = max(highest, r.Gen)
+		}
+	}
+	if missing == nil {
+		return nil, nil
+	}
+	for i := len(t.nodes) - 1; i >= 0; i-- {
+		if t.leafAt(i) && t.nodes[i].Gen < highest {
+			possibleAncestors = append(possibleAncestors, t.nodes[i].Rev)
+		}
+	}
+	return missing, possibleAncestors
+}
+
+// SetData replaces the data of a revision, nil drops it; it tells whether the revision is there.
+func (t *Tree) SetData(r Rev, data []byte) bool {
+	i := t.index(r)
+	if i >= 0 {
+		t.nodes[i].Data = data
+	}
+	return i >= 0
+}
+
+// Nodes calls fn for every node, parents first, until it returns false.
+func (t *Tree) Nodes(fn func(n Node, leaf bool) bool) {
+	for i := range t.nodes {
+		if !fn(t.nodes[i].Node, t.leafAt(i)) {
+			return
+		}
+	}
+}
