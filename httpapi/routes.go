@@ -26,6 +26,7 @@ func (s *Server) routes() *mux.Router {
 	path(dbSeg+"/_changes"+rest, on("GET,POST,HEAD", "GET,POST", s.changes))
 	path(dbSeg+"/_revs_diff"+rest, on("POST", "POST", s.revsDiff))
 	path(dbSeg+"/_all_docs", on("GET,HEAD,POST", "GET,POST", s.allDocs))
+	path("/favicon.ico", on("GET,HEAD", "GET", s.favicon)) // before the databases, whose names it could be one of
 	path(dbSeg, on("DELETE,GET,HEAD,POST", "GET", s.dbInfo, "PUT", s.dbCreate, "DELETE", s.dbDelete, "POST", s.dbPost))
 	path(dbSeg+"/_local/{doc}", s.localMethods())
 
@@ -69,7 +70,6 @@ func (s *Server) routes() *mux.Router {
 	path("/_scheduler/jobs"+rest, on("GET,HEAD", "GET", s.unbuiltForAdmin))
 	path("/_scheduler/docs"+rest, on("GET,HEAD", "GET", s.unbuiltForAdmin))
 	path("/{_:_cluster_setup|_reshard|_search_analyze|_nouveau_analyze|_prometheus|_metrics}"+rest, always(s.unbuiltForAdmin))
-	path("/favicon.ico", on("GET,HEAD", "GET", s.favicon))
 	r.NotFoundHandler = http.HandlerFunc(s.unknownOnServer)
 	return r
 }
