@@ -58,6 +58,7 @@ var apiErrors = []struct {
 	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
 	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
 	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
+	{revtree.ErrBadPath, 400, "bad_request", "Invalid rev format"},
 }
 
 // documentErrors is the same for what is wrong with a document, which brings its own

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -171,7 +172,8 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		ref := bodyRef{seq: seq, n: bodies, size: int64(len(e.doc.Body)), stored: int64(len(e.body))}
 		outcome, err := tree.Merge(path, e.doc.Deleted, ref.appendTo(nil))
 		if err != nil {
-			return err
+			e.result.Err = err
+			continue
 		}
 		e.result.Rev = path[0]
 		if outcome == revtree.Known {
@@ -193,6 +195,10 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	dropped := []revtree.Node(nil)
 	if changed && tree.Len() > limit {
 		dropped = tree.Stem(limit)
+	}
+	if bodies == 0 && changed {
+		// What a path told of ancestors may have been stemmed away again.
+		changed = !bytes.Equal(tree.AppendBinary(nil), rec.tree)
 	}
 	if err := w.count(&tree, 1); err != nil || !changed {
 		return err
