@@ -1,0 +1,73 @@
+package httpapi
+
+import (
+	"bytes"
+	"net"
+	"strconv"
+)
+
+// Listener wraps a server's listener so that the errors that package http answers by
+// itself, to requests that it cannot read, are JSON as all others are: a bad percent
+// escape in the path, a header that is too large.
+func Listener(l net.Listener) net.Listener { return jsonListener{l} }
+
+type jsonListener struct{ net.Listener }
+
+func (l jsonListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &jsonConn{c}, nil
+}
+
+type jsonConn struct{ net.Conn }
+
+// What package http sends in such a case, in one piece: the status line, these headers,
+// and the status again as text. No handler's answer looks like it: those have the
+// headers that ServeHTTP sets.
+const rejectHeaders = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+
+func (c *jsonConn) Write(b []byte) (int, error) {
+	if len(b) > 1024 || !bytes.HasPrefix(b, []byte("HTTP/1.1 ")) {
+		return c.Conn.Write(b)
+	}
+	// Right behind the first line, nowhere else: these bytes may stand in an attachment.
+	end := bytes.IndexByte(b, '\r')
+	if end < len("HTTP/1.1 400") || !bytes.HasPrefix(b[end:], []byte(rejectHeaders)) {
+		return c.Conn.Write(b)
+	}
+	line, text := b[:end], b[end+len(rejectHeaders):]
+	if _, err := c.Conn.Write(rejection(line, text)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func rejection(line, text []byte) []byte {
+	word, reason := "bad_request", string(text)
+	switch status := string(line[len("HTTP/1.1 "):len("HTTP/1.1 400")]); status {
+	case "431":
+		word = "request_header_too_large"
+	case "400":
+		if bytes.Contains(text, []byte("URL escape")) || string(text) == "400 Bad Request" {
+			reason = "invalid_url_encoding, or another fault in the first line or the headers of the request"
+		}
+	case "505", "501", "417":
+		word = "not_supported"
+	}
+	body := appendString([]byte(`{"error":`), word)
+	body = append(appendString(append(body, `,"reason":`...), reason), "}\n"...)
+	b := append([]byte(nil), line...)
+	b = append(b, "\r\nServer: CouchDB/"+couchVersion+" (tododb)\r\nContent-Type: application/json\r\nCache-Control: must-revalidate\r\nConnection: close\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(body)), 10)
+	return append(append(b, "\r\n\r\n"...), body...)
+}
+
+// CloseWrite lets package http end a connection without losing the answer on its way.
+func (c *jsonConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
