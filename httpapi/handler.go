@@ -68,7 +68,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	status, word, reason, known := answerOf(err)
-	if !known || x.begun() {
+	if !known || status == http.StatusInternalServerError || x.begun() {
 		s.log.ErrorContext(r.Context(), "request failed", "request", x.id, "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
 	}
 	if x.begun() {
