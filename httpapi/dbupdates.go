@@ -1,0 +1,274 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tododb/tododb/store"
+)
+
+// updatesPlace is how far a reader of _db_updates has come. The store's events do not
+// outlive the process, so a reader without a place in this run is first told of every
+// database there is, in the order of names, and then of the events.
+//
+//	NUMBER-RUN         behind that event
+//	0-RUN-HEX          in the list, behind the name that HEX spells
+//	0, or another RUN  at the beginning of the list
+type updatesPlace struct {
+	listing bool
+	after   string
+	n       uint64
+}
+
+func (s *Server) parseUpdatesPlace(text string) (updatesPlace, error) {
+	run := s.store.Events().Instance()
+	switch text {
+	case "now":
+		_, last, _ := s.store.Events().Since(^uint64(0))
+		return updatesPlace{n: last}, nil
+	case "", "0":
+		return updatesPlace{listing: true}, nil
+	}
+	number, rest, ok := strings.Cut(text, "-")
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil || !ok {
+		return updatesPlace{}, store.ErrBadSeq
+	}
+	of, name, listing := strings.Cut(rest, "-")
+	if of != run {
+		return updatesPlace{listing: true}, nil
+	}
+	after, err := hex.DecodeString(name)
+	if err != nil {
+		return updatesPlace{}, store.ErrBadSeq
+	}
+	return updatesPlace{listing: listing, after: string(after), n: n}, nil
+}
+
+func (s *Server) appendUpdatesPlace(b []byte, p updatesPlace) []byte {
+	b = append(b, '"')
+	switch run := s.store.Events().Instance(); {
+	case p.listing && p.after == "":
+		b = append(b, '0')
+	case p.listing:
+		b = append(append(append(b, "0-"...), run...), '-')
+		b = hex.AppendEncode(b, []byte(p.after))
+	default:
+		b = append(append(strconv.AppendUint(b, p.n, 10), '-'), run...)
+	}
+	return append(b, '"')
+}
+
+// updatesFeed is one reader.
+type updatesFeed struct {
+	s       *Server
+	st      *stream
+	framing feedFraming
+	limit   int // rows still wanted; negative: any number
+	place   updatesPlace
+	rows    int
+}
+
+type feedFraming string
+
+const (
+	framingNormal      feedFraming = "normal"
+	framingLongpoll    feedFraming = "longpoll"
+	framingContinuous  feedFraming = "continuous"
+	framingEventSource feedFraming = "eventsource"
+)
+
+// dbUpdates answers GET /_db_updates: which databases were made, written or deleted.
+func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	f := &updatesFeed{s: s, framing: framingNormal, limit: -1}
+	since, heartbeat, timeout := "0", time.Duration(0), time.Minute
+	err = query.each(func(name, value string) (err error) {
+		switch name {
+		case "feed":
+			f.framing = feedFraming(value)
+		case "since":
+			since = value
+		case "last-event-id":
+			since = value
+		case "limit":
+			f.limit, err = parsePositive(value)
+		case "timeout":
+			timeout, err = parseMillis(value)
+		case "heartbeat":
+			if heartbeat = time.Minute; value != "true" {
+				heartbeat, err = parseMillis(value)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if id := r.Header.Get("Last-Event-ID"); id != "" && f.framing == framingEventSource {
+		since = id
+	}
+	if f.place, err = s.parseUpdatesPlace(since); err != nil {
+		return err
+	}
+	switch f.framing {
+	case framingNormal, framingLongpoll, framingContinuous:
+	case framingEventSource:
+		w.Header().Set("Content-Type", "text/event-stream")
+	default:
+		return badRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
+	}
+	f.st = newStream(w, r, http.StatusOK)
+	defer f.st.drop()
+	return f.run(r.Context(), heartbeat, timeout)
+}
+
+func parseMillis(value string) (time.Duration, error) {
+	n, err := parsePositive(value)
+	return time.Duration(min(n, 1<<31)) * time.Millisecond, err
+}
+
+func (f *updatesFeed) run(ctx context.Context, heartbeat, timeout time.Duration) error {
+	whole := f.framing == framingNormal || f.framing == framingLongpoll
+	if whole {
+		f.st.buf = append(f.st.buf, `{"results":[`...)
+	}
+	for {
+		wait, err := f.read(ctx)
+		if err != nil {
+			return err
+		}
+		if f.framing == framingNormal || f.limit == 0 || f.framing == framingLongpoll && f.rows > 0 {
+			break
+		}
+		if err := f.st.push(); err != nil {
+			return err
+		}
+		more, err := f.pause(ctx, wait, heartbeat, timeout)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	switch {
+	case whole:
+		f.st.buf = append(f.st.buf, `],"last_seq":`...)
+	case f.framing == framingContinuous:
+		f.st.buf = append(f.st.buf, `{"last_seq":`...)
+	default:
+		return f.st.end()
+	}
+	f.st.buf = append(f.s.appendUpdatesPlace(f.st.buf, f.place), "}\n"...)
+	return f.st.end()
+}
+
+// read appends what there is to tell, and returns what to wait for.
+func (f *updatesFeed) read(ctx context.Context) (<-chan struct{}, error) {
+	for f.place.listing && f.limit != 0 {
+		const page = 1000
+		names, err := f.s.store.Names(ctx, f.place.after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			f.place.after = name
+			if err := f.row(name, "updated"); err != nil || f.limit == 0 {
+				return nil, err
+			}
+		}
+		if len(names) < page {
+			f.place = updatesPlace{}
+		}
+	}
+	if f.limit == 0 {
+		return nil, nil
+	}
+	events, last, wait := f.s.store.Events().Since(f.place.n)
+	for _, event := range events {
+		f.place.n = event.Seq
+		if err := f.row(event.DB, event.Type); err != nil || f.limit == 0 {
+			return nil, err
+		}
+	}
+	f.place.n = last
+	return wait, nil
+}
+
+// row appends one row at the present place.
+func (f *updatesFeed) row(name, kind string) error {
+	b := f.st.buf
+	switch {
+	case f.framing == framingEventSource:
+		b = append(b, "data: "...)
+	case f.framing != framingContinuous && f.rows > 0:
+		b = append(b, ",\n"...)
+	case f.framing != framingContinuous:
+		b = append(b, '\n')
+	}
+	b = appendString(append(b, `{"db_name":`...), name)
+	b = appendString(append(b, `,"type":`...), kind)
+	b = f.s.appendUpdatesPlace(append(b, `,"seq":`...), f.place)
+	b = append(b, "}"...)
+	switch f.framing {
+	case framingEventSource:
+		b = append(b, "\nid: "...)
+		id := f.s.appendUpdatesPlace(nil, f.place)
+		b = append(append(b, id[1:len(id)-1]...), "\n\n"...)
+	case framingContinuous:
+		b = append(b, '\n')
+	}
+	f.st.buf = b
+	f.rows++
+	if f.limit > 0 {
+		f.limit--
+	}
+	if f.st.full() {
+		return f.st.flush()
+	}
+	return nil
+}
+
+// pause waits for something new, sending heartbeats, or until it is time to end.
+func (f *updatesFeed) pause(ctx context.Context, wait <-chan struct{}, heartbeat, timeout time.Duration) (more bool, err error) {
+	every := timeout
+	if heartbeat > 0 {
+		every = heartbeat
+	}
+	timer := time.NewTimer(every)
+	defer timer.Stop()
+	for {
+		select {
+		case <-wait:
+			return true, nil
+		case <-f.s.closing:
+			return false, nil
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-timer.C:
+			if heartbeat <= 0 {
+				return false, nil
+			}
+			beat := "\n"
+			if f.framing == framingEventSource {
+				beat = "event: heartbeat\ndata: \n\n"
+			}
+			f.st.buf = append(f.st.buf, beat...)
+			if err := f.st.push(); err != nil {
+				return false, err
+			}
+			timer.Reset(heartbeat)
+		}
+	}
+}
