@@ -43,7 +43,7 @@ func (s *Server) routes() *mux.Router {
 	path(dbSeg+"/_purge"+rest, on("POST", "POST", s.purge))
 	path(dbSeg+"/_purged_infos_limit"+rest, on("PUT,GET", "GET", s.purgedInfosLimit, "PUT", s.setPurgedInfosLimit))
 	path(dbSeg+"/_purged_infos"+rest, on("GET,HEAD", "GET", s.purgedInfos))
-	path(dbSeg+"/_design/{doc}", s.documentMethods())
+	path(dbSeg+"/_design/{ddoc}", s.documentMethods())
 	path(dbSeg+"/_design/{ddoc}/{rest:.*}", s.designRest())
 	path(dbSeg+"/_find"+rest, on("POST", "POST", s.unbuiltInDB))
 	path(dbSeg+"/_explain"+rest, on("POST", "POST", s.unbuiltInDB))

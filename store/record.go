@@ -243,3 +243,13 @@ func (r *recordReader) bytes() []byte {
 func (r *recordReader) rev() revtree.Rev {
 	return revtree.Rev{Gen: r.uvarint(), ID: string(r.bytes())}
 }
+
+// raw fills dst.
+func (r *recordReader) raw(dst []byte) {
+	if len(dst) > len(r.b) {
+		r.bad, r.b = true, nil
+		return
+	}
+	copy(dst, r.b)
+	r.b = r.b[len(dst):]
+}

@@ -244,20 +244,3 @@ func (p *pendingEdit) place(tree *revtree.Tree, known bool) ([]revtree.Rev, erro
 	}
 	return []revtree.Rev{rev, parent}, nil
 }
-
-// dropBodies removes the bodies of revisions that have left their tree.
-func (w *writer) dropBodies(nodes []revtree.Node) error {
-	for _, n := range nodes {
-		if n.Data == nil {
-			continue
-		}
-		ref, err := parseBodyRef(n.Data)
-		if err != nil {
-			return err
-		}
-		if err := w.tx.Delete(spaceBody, bodyKey(ref)); err != nil {
-			return err
-		}
-	}
-	return nil
-}

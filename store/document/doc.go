@@ -36,3 +36,8 @@ type Options struct {
 	// MaxSize is the greatest size of one document in bytes, 0 for any.
 	MaxSize int64
 }
+
+// Tombstone is the edit that deletes a document: nothing but its id and the mark.
+func Tombstone(id string) Doc {
+	return Doc{ID: id, HasID: true, Deleted: true, Body: []byte("{}")}
+}

@@ -1,0 +1,144 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/store"
+)
+
+// maxDBName is how long the name of a database may be, as in CouchDB.
+const maxDBName = 238
+
+// dbInfo answers GET and HEAD of a database.
+func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	info, err := db.Info(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, appendInfo(nil, db, info))
+}
+
+// dbCreate answers PUT of a database. Shards and replicas have no meaning on one node,
+// but what CouchDB refuses is refused.
+func (s *Server) dbCreate(w http.ResponseWriter, r *http.Request) error {
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	name, err := segment(r, "db")
+	if err != nil {
+		return err
+	}
+	if err := checkCreateOptions(r); err != nil {
+		return err
+	}
+	err = s.store.Create(r.Context(), name)
+	if errors.Is(err, store.ErrBadDBName) {
+		if len(name) > maxDBName {
+			return errorf(http.StatusBadRequest, "database_name_too_long", "At least one path segment of `%s` is too long.", name)
+		}
+		return badDBName(name)
+	}
+	if err != nil {
+		return err
+	}
+	w.Header()["Location"] = []string{absolute(r, "/"+escapeSegment(name))}
+	return writeJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
+}
+
+func checkCreateOptions(r *http.Request) error {
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	return query.each(func(name, value string) error {
+		switch name {
+		case "q", "n":
+			if n, err := strconv.Atoi(value); err != nil || n < 1 {
+				return badRequest("The `%s` value should be a positive integer.", name)
+			}
+		case "partitioned":
+			switch value {
+			case "false":
+			case "true":
+				return errNotBuilt
+			default:
+				return badRequest("Invalid `partitioned` parameter")
+			}
+		case "engine":
+			if value != "couch" {
+				return badRequest("invalid_engine_extension")
+			}
+		case "placement":
+			for part := range strings.SplitSeq(value, ",") {
+				if _, count, ok := strings.Cut(part, ":"); !ok || count == "" {
+					return badRequest("The `placement` value should be in a format `zone:n`.")
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// dbDelete answers DELETE of a database.
+func (s *Server) dbDelete(w http.ResponseWriter, r *http.Request) error {
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	if _, given := query.get("rev"); given {
+		return badRequest("You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?")
+	}
+	name, err := segment(r, "db")
+	if err != nil {
+		return err
+	}
+	if err := s.store.Drop(r.Context(), name); err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+}
+
+// dbPost answers POST to a database: a document whose id may be left to the server.
+func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if err := requireJSON(r); err != nil {
+		return err
+	}
+	q, err := parseDocQuery(r)
+	if err != nil {
+		return err
+	}
+	doc, err := s.readDocument(w, r)
+	if err != nil {
+		return err
+	}
+	if !doc.HasID {
+		doc.ID = string(s.uuids.append(nil))
+	}
+	if accessTo(doc.ID) == dbAdmin {
+		if err := s.authorize(r, db, dbAdmin); err != nil {
+			return err
+		}
+	}
+	return s.writeDocument(w, r, db, &docQuery{batch: q.batch}, doc)
+}
+
+// dbPath is the database's part of the path, as it came.
+func dbPath(r *http.Request) string { return "/" + mux.Vars(r)["db"] }

@@ -1,0 +1,118 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/revtree"
+)
+
+// docQuery is what the query of a document's request says. As in CouchDB a boolean
+// that is not "true" is false, and what is not known is ignored.
+type docQuery struct {
+	rev      revtree.Rev
+	hasRev   bool
+	openRevs string // "" if it is absent
+
+	revs, revsInfo, conflicts, deletedConflicts bool
+	localSeq, latest, deleted                   bool
+	attachments                                 bool
+	attsSince                                   []revtree.Rev
+	hasAttsSince                                bool
+
+	replicated bool // new_edits=false
+	batch      bool // batch=ok
+}
+
+func parseDocQuery(r *http.Request) (q docQuery, err error) {
+	if r.URL.RawQuery == "" {
+		return q, nil
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return q, err
+	}
+	err = query.each(func(name, value string) (err error) {
+		yes := value == "true"
+		switch name {
+		case "rev":
+			q.rev, err = revtree.Parse(value)
+			q.hasRev = true
+		case "open_revs":
+			q.openRevs = value
+		case "revs":
+			q.revs = yes
+		case "revs_info":
+			q.revsInfo = yes
+		case "conflicts":
+			q.conflicts = yes
+		case "deleted_conflicts":
+			q.deletedConflicts = yes
+		case "meta":
+			if yes {
+				q.revsInfo, q.conflicts, q.deletedConflicts = true, true, true
+			}
+		case "local_seq":
+			q.localSeq = yes
+		case "latest":
+			q.latest = yes
+		case "deleted":
+			q.deleted = yes
+		case "attachments":
+			q.attachments = yes
+		case "atts_since":
+			q.attsSince, err = parseRevList([]byte(value))
+			q.hasAttsSince = true
+		case "new_edits":
+			q.replicated = value == "false"
+		case "batch":
+			q.batch = value == "ok"
+		}
+		return err
+	})
+	return q, err
+}
+
+// docID is the id of the document that the path names.
+func docID(r *http.Request) (string, error) {
+	if _, ok := mux.Vars(r)["ddoc"]; ok {
+		name, err := segment(r, "ddoc")
+		return "_design/" + name, err
+	}
+	return segment(r, "doc")
+}
+
+// ifMatch is the revision in the If-Match header, with or without quotes.
+func ifMatch(r *http.Request) (rev revtree.Rev, given bool, err error) {
+	value := r.Header.Get("If-Match")
+	if value == "" {
+		return rev, false, nil
+	}
+	rev, err = revtree.Parse(strings.Trim(value, `"`))
+	return rev, true, err
+}
+
+// editRev is the revision that a request means to replace. The query, the If-Match
+// header and the body may all name it, but not different ones.
+func editRev(r *http.Request, q *docQuery, body revtree.Rev, inBody bool) (revtree.Rev, error) {
+	rev, known := body, inBody
+	if q.hasRev {
+		if known && rev != q.rev {
+			return rev, badRequest("Document rev from request body and query string have different values")
+		}
+		rev, known = q.rev, true
+	}
+	etag, given, err := ifMatch(r)
+	if err != nil {
+		return rev, err
+	}
+	if given {
+		if known && rev != etag {
+			return rev, badRequest("Document rev and etag have different values")
+		}
+		rev = etag
+	}
+	return rev, nil
+}

@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// documentMethods is what can be done with a document.
+func (s *Server) documentMethods() methods {
+	return on("DELETE,GET,HEAD,POST,PUT,COPY", "GET", s.getDocument, "PUT", s.putDocument,
+		"DELETE", s.deleteDocument, "COPY", s.copyDocument, "POST", s.postToDocument)
+}
+
+// getDocument answers GET and HEAD of a document.
+func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	id, err := docID(r)
+	if err != nil {
+		return err
+	}
+	q, err := parseDocQuery(r)
+	if err != nil {
+		return err
+	}
+	if err := document.ValidID(id); err != nil {
+		return err
+	}
+	if q.openRevs != "" && q.openRevs != "[]" {
+		return s.getOpenRevs(w, r, db, id, &q)
+	}
+	opt := store.ReadOptions{Revs: q.revs, Deleted: q.deleted}
+	if q.hasRev && !q.latest {
+		opt.Rev = q.rev // then CouchDB tells nothing of the other revisions
+		if q.rev.IsZero() {
+			return store.ErrMissing
+		}
+	} else {
+		opt.RevsInfo, opt.Conflicts, opt.DeletedConflicts = q.revsInfo, q.conflicts, q.deletedConflicts
+	}
+	doc, err := db.Get(r.Context(), id, opt)
+	if err != nil {
+		return err
+	}
+	localSeq := q.localSeq && opt.Rev.IsZero()
+	if !localSeq && doc.RevsInfo == nil && doc.Conflicts == nil && doc.DeletedConflicts == nil {
+		if setETag(w, r, doc.Rev) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	b := getBuf()
+	defer putBuf(b)
+	*b = doc.AppendJSON(*b, store.JSONOptions{LocalSeq: localSeq})
+	return writeJSON(w, r, http.StatusOK, *b)
+}
+
+// setETag names the revision in the answer; it tells whether the client has it already.
+func setETag(w http.ResponseWriter, r *http.Request, rev revtree.Rev) (known bool) {
+	etag := string(appendRev(nil, rev))
+	w.Header()["Etag"] = []string{etag}
+	return matchesETag(r, etag)
+}
+
+// matchesETag looks for an entity tag, with its quotes, in If-None-Match. As in CouchDB
+// an asterisk matches nothing.
+func matchesETag(r *http.Request, etag string) bool {
+	header := r.Header.Get("If-None-Match")
+	if header == "" {
+		return false
+	}
+	for tag := range strings.SplitSeq(header, ",") {
+		if strings.TrimPrefix(strings.TrimSpace(tag), "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// postToDocument is CouchDB's upload of attachments by an HTML form, which this server
+// does not take.
+func (s *Server) postToDocument(_ http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if r.Header.Get("Referer") == "" {
+		return badRequest("Referer header required.")
+	}
+	if !isType(r.Header.Get("Content-Type"), "multipart/form-data") {
+		return errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be multipart/form-data")
+	}
+	return errNotBuilt
+}

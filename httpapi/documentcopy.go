@@ -1,0 +1,91 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// copyDocument answers COPY of a document, and of a local one, to another id.
+func (s *Server) copyDocument(w http.ResponseWriter, r *http.Request) error {
+	id, err := docID(r)
+	if err != nil {
+		return err
+	}
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	q, err := parseDocQuery(r)
+	if err != nil {
+		return err
+	}
+	from, err := editRev(r, &q, q.rev, q.hasRev) // If-Match too names the source here
+	if err != nil {
+		return err
+	}
+	to, over, err := destination(r)
+	if err != nil {
+		return err
+	}
+	if accessTo(to) == dbAdmin {
+		if err := s.authorize(r, db, dbAdmin); err != nil {
+			return err
+		}
+	}
+	source, err := s.copySource(r, db, id, from)
+	if err != nil {
+		return err
+	}
+	doc, err := document.Parse(source.Body, document.Options{})
+	if err != nil {
+		return err
+	}
+	doc.ID, doc.HasID = to, true
+	doc.Deleted = source.Deleted
+	doc.Rev, doc.HasRev = over, !over.IsZero()
+	return s.writeDocument(w, r, db, &docQuery{}, doc)
+}
+
+func (s *Server) copySource(r *http.Request, db *store.DB, id string, rev revtree.Rev) (*store.Document, error) {
+	if strings.HasPrefix(id, "_local/") {
+		return db.GetLocal(r.Context(), id)
+	}
+	if err := document.ValidID(id); err != nil {
+		return nil, err
+	}
+	return db.Get(r.Context(), id, store.ReadOptions{Rev: rev})
+}
+
+// destination reads the Destination header: an id as in a path, and behind a question
+// mark the revision of that document to replace.
+func destination(r *http.Request) (id string, rev revtree.Rev, err error) {
+	header := r.Header.Get("Destination")
+	if header == "" {
+		return "", rev, badRequest("Destination header is mandatory for COPY.")
+	}
+	if u, err := url.Parse(header); err == nil && u.Scheme != "" && u.Host != "" {
+		return "", rev, badRequest("Destination URL must be relative.")
+	}
+	path, query, _ := strings.Cut(header, "?")
+	if id, err = url.QueryUnescape(path); err != nil {
+		return "", rev, errURLEncoding
+	}
+	if query != "" {
+		p, err := parseQuery(query)
+		if err != nil {
+			return "", rev, err
+		}
+		if value, ok := p.get("rev"); ok {
+			if rev, err = revtree.Parse(value); err != nil {
+				return "", rev, err
+			}
+		}
+	}
+	return id, rev, document.ValidID(id)
+}

@@ -1,0 +1,39 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// deleteDocument answers DELETE of a document: it gets a tombstone.
+func (s *Server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
+	id, err := docID(r)
+	if err != nil {
+		return err
+	}
+	db, err := s.openDB(r, accessTo(id))
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	q, err := parseDocQuery(r)
+	if err != nil {
+		return err
+	}
+	rev, err := editRev(r, &q, q.rev, q.hasRev)
+	if err != nil {
+		return err
+	}
+	// A write of a tombstone would make one of a document that never was.
+	if _, err := db.Get(r.Context(), id, store.ReadOptions{NoBody: true}); err != nil {
+		return err
+	}
+	if rev.IsZero() {
+		return store.ErrConflict
+	}
+	doc := document.Tombstone(id)
+	doc.Rev, doc.HasRev = rev, true
+	return s.writeDocument(w, r, db, &q, doc)
+}

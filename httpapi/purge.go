@@ -1,0 +1,121 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// What one purge may name, as CouchDB has it.
+const (
+	maxPurgeDocs = 100
+	maxPurgeRevs = 1000
+)
+
+// purge answers POST _purge.
+func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	db, err := s.openDB(r, dbAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if err := requireJSON(r); err != nil {
+		return err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	ids, revs, err := parseRevsByID(body)
+	if err != nil {
+		return err
+	}
+	named := 0
+	for _, list := range revs {
+		named += len(list)
+	}
+	switch {
+	case len(ids) > maxPurgeDocs:
+		return badRequest("Exceeded maximum number of documents.")
+	case named > maxPurgeRevs:
+		return badRequest("Exceeded maximum number of revisions.")
+	}
+	purged, _, err := db.Purge(r.Context(), ids, revs)
+	if err != nil {
+		return err
+	}
+	b := getBuf()
+	defer putBuf(b)
+	*b = append(*b, `{"purge_seq":null,"purged":{`...)
+	for i, id := range ids {
+		if i > 0 {
+			*b = append(*b, ',')
+		}
+		*b = appendRevs(append(appendString(*b, id), ':'), purged[i])
+	}
+	*b = append(*b, `}}`...)
+	return writeJSON(w, r, http.StatusCreated, *b)
+}
+
+// parseRevsByID reads {"id": ["rev", ...], ...}; of a repeated id the last counts.
+func parseRevsByID(body []byte) (ids []string, revs [][]revtree.Rev, err error) {
+	if !jsonscan.Valid(body) {
+		return nil, nil, errNotJSON
+	}
+	at := map[string]int{}
+	err = jsonscan.EachMember(body, func(name, value []byte) error {
+		list, err := parseRevList(value)
+		if err != nil {
+			return err
+		}
+		if i, known := at[string(name)]; known {
+			revs[i] = list
+			return nil
+		}
+		at[string(name)] = len(ids)
+		ids, revs = append(ids, string(name)), append(revs, list)
+		return nil
+	})
+	if errors.Is(err, jsonscan.ErrSyntax) {
+		return nil, nil, badRequest("Request body must be a JSON object")
+	}
+	return ids, revs, err
+}
+
+// purgedInfos answers GET _purged_infos: what was asked to be purged.
+func (s *Server) purgedInfos(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	var infos []store.PurgeInfo
+	err = db.PurgedInfos(r.Context(), func(p store.PurgeInfo) error {
+		infos = append(infos, p)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.Reverse(infos) // CouchDB shows the newest first
+	b := getBuf()
+	defer putBuf(b)
+	*b = append(*b, `{"purged_infos":[`...)
+	for i, p := range infos {
+		if i > 0 {
+			*b = append(*b, ',')
+		}
+		*b = appendString(append(*b, `{"id":`...), p.ID)
+		*b = appendRevs(append(*b, `,"revs":`...), p.Revs)
+		*b = append(*b, '}')
+	}
+	*b = append(*b, `]}`...)
+	return writeJSON(w, r, http.StatusOK, *b)
+}

@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// revsLimit answers GET of how many revisions of each branch are remembered.
+func (s *Server) revsLimit(w http.ResponseWriter, r *http.Request) error {
+	return s.getLimit(w, r, (*store.DB).RevsLimit)
+}
+
+func (s *Server) setRevsLimit(w http.ResponseWriter, r *http.Request) error {
+	return s.putLimit(w, r, "`_revs_limit` must be positive integer", (*store.DB).SetRevsLimit)
+}
+
+// purgedInfosLimit answers GET of how many purges are remembered.
+func (s *Server) purgedInfosLimit(w http.ResponseWriter, r *http.Request) error {
+	return s.getLimit(w, r, (*store.DB).PurgedInfosLimit)
+}
+
+func (s *Server) setPurgedInfosLimit(w http.ResponseWriter, r *http.Request) error {
+	return s.putLimit(w, r, "`purged_infos_limit` must be positive integer", (*store.DB).SetPurgedInfosLimit)
+}
+
+func (s *Server) getLimit(w http.ResponseWriter, r *http.Request, read func(*store.DB, context.Context) (int, error)) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	n, err := read(db, r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, strconv.AppendInt(nil, int64(n), 10))
+}
+
+func (s *Server) putLimit(w http.ResponseWriter, r *http.Request, reason string, set func(*store.DB, context.Context, int) error) error {
+	db, err := s.openDB(r, dbAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	body, err = jsonscan.Trim(body)
+	if err != nil {
+		return errNotJSON
+	}
+	n, err := strconv.Atoi(string(body))
+	if err == nil {
+		err = set(db, r.Context(), n)
+	}
+	if errors.Is(err, store.ErrBadLimit) || errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) {
+		return badRequest("%s", reason)
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+}
+
+// security answers GET of who may do what in a database.
+func (s *Server) security(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	raw, err := db.Security(r.Context())
+	if err != nil {
+		return err
+	}
+	if raw == nil {
+		raw = []byte(auth.DefaultSecurity)
+	}
+	return writeJSON(w, r, http.StatusOK, raw)
+}
+
+func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, dbAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	raw, err := jsonscan.Trim(body)
+	if err != nil {
+		return errNotJSON
+	}
+	if err := checkSecurity(raw); err != nil {
+		return err
+	}
+	if err := db.SetSecurity(r.Context(), raw); err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+}
+
+// checkSecurity refuses what could not be obeyed: admins and members are objects whose
+// names and roles are lists of strings. Other members are the application's.
+func checkSecurity(raw []byte) error {
+	if jsonscan.Kind(raw) != '{' {
+		return badRequest("Request body must be a JSON object")
+	}
+	return jsonscan.EachMember(raw, func(section, value []byte) error {
+		if string(section) != "admins" && string(section) != "members" {
+			return nil
+		}
+		if jsonscan.Kind(value) != '{' {
+			return badRequest("%s must be a JSON object", section)
+		}
+		return jsonscan.EachMember(value, func(name, list []byte) error {
+			if string(name) != "names" && string(name) != "roles" {
+				return nil
+			}
+			if jsonscan.Kind(list) != '[' {
+				return badRequest("%s must be a JSON list of strings", name)
+			}
+			return jsonscan.EachElement(list, func(e []byte) error {
+				if jsonscan.Kind(e) != '"' {
+					return badRequest("%s must be a JSON list of strings", name)
+				}
+				return nil
+			})
+		})
+	})
+}

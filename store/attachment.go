@@ -1,0 +1,94 @@
+package store
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+
+	"github.com/tododb/tododb/store/document"
+)
+
+// Digest is the MD5 of an attachment's bytes as they are stored.
+type Digest [16]byte
+
+// String is how CouchDB writes it: "md5-" and base64.
+func (d Digest) String() string {
+	return "md5-" + base64.StdEncoding.EncodeToString(d[:])
+}
+
+// ParseDigest reads what String writes.
+func ParseDigest(s string) (d Digest, ok bool) {
+	if len(s) != 28 || s[:4] != "md5-" {
+		return d, false
+	}
+	b, err := base64.StdEncoding.DecodeString(s[4:])
+	if err != nil || len(b) != 16 {
+		return d, false
+	}
+	return Digest(b), true
+}
+
+// Attachment is what a revision says of one of its attachments.
+type Attachment struct {
+	Name   string
+	Type   string // as it was sent
+	Digest Digest
+	Length int64  // bytes as stored
+	RevPos uint64 // the generation that brought the bytes
+	// Encoding is "gzip" for bytes that came so; DecodedLength is then their length
+	// unpacked, where it is known.
+	Encoding      string
+	DecodedLength int64
+}
+
+// The list of attachments in a body record: uvarint number, then for each
+// bytes name | bytes type | 16 bytes digest | uvarint length | uvarint revpos |
+// bytes encoding | uvarint decoded length.
+
+func appendAttachments(b []byte, atts []Attachment) []byte {
+	b = binary.AppendUvarint(b, uint64(len(atts)))
+	for _, a := range atts {
+		b = appendBytes(b, a.Name)
+		b = appendBytes(b, a.Type)
+		b = append(b, a.Digest[:]...)
+		b = binary.AppendUvarint(b, uint64(a.Length))
+		b = binary.AppendUvarint(b, a.RevPos)
+		b = appendBytes(b, a.Encoding)
+		b = binary.AppendUvarint(b, uint64(a.DecodedLength))
+	}
+	return b
+}
+
+func parseAttachments(v []byte) ([]Attachment, error) {
+	if len(v) == 0 {
+		return nil, nil
+	}
+	r := recordReader{b: v}
+	n := r.uvarint()
+	if n > uint64(len(v)) {
+		return nil, corrupt("%d attachments in %d bytes", n, len(v))
+	}
+	atts := make([]Attachment, 0, n)
+	for ; n > 0 && !r.bad; n-- {
+		a := Attachment{Name: string(r.bytes()), Type: string(r.bytes())}
+		r.raw(a.Digest[:])
+		a.Length, a.RevPos = int64(r.uvarint()), r.uvarint()
+		a.Encoding, a.DecodedLength = string(r.bytes()), int64(r.uvarint())
+		atts = append(atts, a)
+	}
+	if r.bad || len(r.b) != 0 {
+		return nil, corrupt("list of attachments of %d bytes", len(v))
+	}
+	return atts, nil
+}
+
+// attRefs is what attachments add to a revision id.
+func attRefs(atts []Attachment) []document.AttRef {
+	if len(atts) == 0 {
+		return nil
+	}
+	refs := make([]document.AttRef, len(atts))
+	for i, a := range atts {
+		refs[i] = document.AttRef{Name: a.Name, Type: a.Type, MD5: a.Digest}
+	}
+	return refs
+}

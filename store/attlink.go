@@ -1,0 +1,172 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/tododb/tododb/revtree"
+)
+
+// ErrMissingAttachment says that a document counts on an attachment whose bytes are
+// not here.
+var ErrMissingAttachment = errors.New("attachment is not here")
+
+// digestRecord is the value of a digest:
+//
+//	version | location (16) | uvarint length | uvarint references | varint idle
+//
+// idle is the time (Unix seconds) since which nothing refers to it, 0 while something does.
+type digestRecord struct {
+	at     location
+	length int64
+	refs   uint64
+	idle   int64
+}
+
+func (d *digestRecord) append(b []byte) []byte {
+	b = append(append(b, recordVersion), d.at[:]...)
+	b = binary.AppendUvarint(b, uint64(d.length))
+	b = binary.AppendUvarint(b, d.refs)
+	return binary.AppendVarint(b, d.idle)
+}
+
+func parseDigestRecord(v []byte) (d digestRecord, err error) {
+	r := recordReader{b: v}
+	version := r.byte()
+	r.raw(d.at[:])
+	d.length, d.refs = int64(r.uvarint()), r.uvarint()
+	idle, n := binary.Varint(r.b)
+	if version != recordVersion || r.bad || n <= 0 {
+		return d, corrupt("record of a digest")
+	}
+	d.idle = idle
+	return d, nil
+}
+
+// linkAttachments counts a revision's references. staged are those of its attachments
+// whose bytes came with it; the others must be here already: ErrMissingAttachment.
+func (w *writer) linkAttachments(atts []Attachment, staged map[Digest]Staged) error {
+	for _, a := range atts {
+		v, err := w.tx.Get(spaceAtt, digestKey(a.Digest))
+		if err != nil {
+			return err
+		}
+		var rec digestRecord
+		if v != nil {
+			if rec, err = parseDigestRecord(v); err != nil {
+				return err
+			}
+		} else {
+			st, ok := staged[a.Digest]
+			if !ok {
+				return fmt.Errorf("%w: %s", ErrMissingAttachment, a.Name)
+			}
+			mark, err := w.tx.Get(spaceAtt, stagedKey(st.at))
+			if err != nil {
+				return err
+			}
+			if mark == nil { // swept: it took longer than the time of grace
+				return fmt.Errorf("%w: %s", ErrMissingAttachment, a.Name)
+			}
+			rec = digestRecord{at: st.at, length: st.Length}
+			if err := w.tx.Delete(spaceAtt, stagedKey(st.at)); err != nil {
+				return err
+			}
+		}
+		rec.refs++
+		rec.idle = 0
+		if err := w.putDigest(a.Digest, rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// canLink tells whether linkAttachments would succeed, before anything is written.
+func (w *writer) canLink(atts []Attachment, staged map[Digest]Staged) error {
+	for _, a := range atts {
+		key := digestKey(a.Digest)
+		v, err := w.tx.Get(spaceAtt, key)
+		if err == nil && v == nil {
+			st, ok := staged[a.Digest]
+			if ok {
+				v, err = w.tx.Get(spaceAtt, stagedKey(st.at))
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			return fmt.Errorf("%w: %s", ErrMissingAttachment, a.Name)
+		}
+	}
+	return nil
+}
+
+// unlinkAttachments counts the references of a body record off that goes.
+func (w *writer) unlinkAttachments(body []byte) error {
+	stored, err := parseBody(body)
+	if err != nil || len(stored.atts) == 0 {
+		return err
+	}
+	atts, err := parseAttachments(stored.atts)
+	if err != nil {
+		return err
+	}
+	for _, a := range atts {
+		v, err := w.tx.Get(spaceAtt, digestKey(a.Digest))
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			return corrupt("attachment %q has lost its bytes", a.Name)
+		}
+		rec, err := parseDigestRecord(v)
+		if err != nil {
+			return err
+		}
+		if rec.refs > 0 {
+			rec.refs--
+		}
+		if rec.refs == 0 {
+			rec.idle = w.db.store.opt.Clock().Unix()
+		}
+		if err := w.putDigest(a.Digest, rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) putDigest(d Digest, rec digestRecord) error {
+	return w.tx.Put(spaceAtt, digestKey(d), w.keep(rec.append))
+}
+
+// dropBodies removes the bodies of revisions that have left their tree or lost their
+// body to a compaction.
+func (w *writer) dropBodies(nodes []revtree.Node) error {
+	for _, n := range nodes {
+		if n.Data == nil {
+			continue
+		}
+		ref, err := parseBodyRef(n.Data)
+		if err != nil {
+			return err
+		}
+		key := bodyKey(ref)
+		v, err := w.tx.Get(spaceBody, key)
+		if err != nil {
+			return err
+		}
+		if len(v) > 1 && v[1]&bodyAtts != 0 {
+			if err := w.unlinkAttachments(v); err != nil {
+				return err
+			}
+		}
+		if err := w.tx.Delete(spaceBody, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
