@@ -1,0 +1,242 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+var (
+	errNoDocsList   = badRequest("Missing JSON list of 'docs'.")
+	errOpenRevsHere = badRequest("\"open_revs\" query parameter is not acceptable")
+	errItemShape    = badRequest("document must be a JSON object")
+	errItemID       = badRequest("document id missed")
+)
+
+// bulkItem is one of the documents that a _bulk_get asks for.
+type bulkItem struct {
+	id, rev []byte // JSON as it came; nil if absent
+	docID   string
+	revs    []revtree.Rev // nil: all leaves
+}
+
+// parseBulkItem reads an item; the raw id and rev are there even with an error, which
+// is answered in the item's place.
+func parseBulkItem(raw []byte) (item bulkItem, err error) {
+	if jsonscan.Kind(raw) != '{' {
+		return item, errItemShape
+	}
+	err = jsonscan.EachMember(raw, func(name, value []byte) error {
+		switch string(name) {
+		case "id":
+			item.id = value
+		case "rev":
+			item.rev = value
+		}
+		return nil
+	})
+	if err != nil {
+		return item, err
+	}
+	if item.id == nil {
+		item.rev = nil
+		return item, errItemID
+	}
+	if item.docID, err = jsonscan.Text(item.id); err != nil {
+		return item, errorf(http.StatusBadRequest, "illegal_docid", "Document id must be a string")
+	}
+	if err := document.ValidID(item.docID); err != nil {
+		return item, err
+	}
+	if item.rev == nil {
+		return item, nil
+	}
+	text, err := jsonscan.Text(item.rev)
+	if err != nil {
+		return item, revtree.ErrBadRev
+	}
+	rev, err := revtree.Parse(text)
+	item.revs = []revtree.Rev{rev}
+	return item, err
+}
+
+// bulkAnswer writes the items of a _bulk_get in one of its two shapes.
+type bulkAnswer interface {
+	open(b []byte) []byte
+	item(b []byte, item *bulkItem, found []store.OpenRev, err error) []byte
+	close(b []byte) []byte
+}
+
+// bulkGet answers POST /db/_bulk_get. Results are in the order of the request, and
+// what is wrong with one of them stands in its place: clients give up on _bulk_get for
+// good when it fails as a whole.
+func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	if _, there := query.get("open_revs"); there {
+		return errOpenRevsHere
+	}
+	if err := requireJSON(r); err != nil {
+		return err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	docs, err := bulkGetDocs(body)
+	if err != nil {
+		return err
+	}
+	opt := store.ReadOptions{Revs: query.is("revs"), Latest: query.is("latest")}
+	var answer bulkAnswer = jsonBulk{}
+	switch accept := r.Header.Get("Accept"); accept {
+	case "multipart/mixed", "multipart/related":
+		parts := &multipartBulk{boundary: newBoundary()}
+		answer = parts
+		w.Header()["Content-Type"] = []string{accept + `; boundary="` + parts.boundary + `"`}
+	}
+	st := newStream(w, r, http.StatusOK)
+	defer st.drop()
+	st.buf = answer.open(st.buf)
+	first := true
+	err = jsonscan.EachElement(docs, func(raw []byte) error {
+		item, err := parseBulkItem(raw)
+		var found []store.OpenRev
+		if err == nil {
+			found, err = db.OpenRevs(r.Context(), item.docID, item.revs, opt)
+			if err != nil && !errors.Is(err, store.ErrMissing) {
+				return err
+			}
+		}
+		if _, plain := answer.(jsonBulk); plain && !first {
+			st.buf = append(st.buf, ',')
+		}
+		first = false
+		st.buf = answer.item(st.buf, &item, found, err)
+		if st.full() {
+			return st.flush()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	st.buf = answer.close(st.buf)
+	return st.end()
+}
+
+// bulkGetDocs finds the list of items in the body.
+func bulkGetDocs(body []byte) (docs []byte, err error) {
+	if err := requireObject(body); err != nil {
+		return nil, err
+	}
+	err = jsonscan.EachMember(body, func(name, value []byte) error {
+		if string(name) == "docs" {
+			docs = value
+		}
+		return nil
+	})
+	if err == nil && jsonscan.Kind(docs) != '[' {
+		err = errNoDocsList
+	}
+	return docs, err
+}
+
+type jsonBulk struct{}
+
+func (jsonBulk) open(b []byte) []byte  { return append(b, `{"results":[`...) }
+func (jsonBulk) close(b []byte) []byte { return append(b, "]}\n"...) }
+
+func (jsonBulk) item(b []byte, item *bulkItem, found []store.OpenRev, err error) []byte {
+	b = appendOrNull(append(b, `{"id":`...), item.id)
+	b = append(b, `,"docs":[`...)
+	if err != nil {
+		b = item.appendError(append(b, `{"error":`...), err)
+		return append(b, "}]}"...)
+	}
+	for i := range found {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if found[i].Doc != nil {
+			b = found[i].Doc.AppendJSON(append(b, `{"ok":`...), store.JSONOptions{})
+		} else {
+			b = appendMissing(append(b, `{"error":`...), item.id, found[i].Missing)
+		}
+		b = append(b, '}')
+	}
+	return append(b, "]}"...)
+}
+
+// multipartBulk sends each document as a part.
+type multipartBulk struct{ boundary string }
+
+func (m *multipartBulk) open(b []byte) []byte { return b }
+
+func (m *multipartBulk) close(b []byte) []byte {
+	return append(append(append(b, "\r\n--"...), m.boundary...), "--"...)
+}
+
+func (m *multipartBulk) item(b []byte, item *bulkItem, found []store.OpenRev, err error) []byte {
+	if err != nil {
+		return item.appendError(m.part(b, "application/json; error=true"), err)
+	}
+	for i := range found {
+		if found[i].Doc != nil {
+			b = found[i].Doc.AppendJSON(m.part(b, "application/json"), store.JSONOptions{})
+		} else {
+			b = appendMissing(m.part(b, "application/json; error=true"), nil, found[i].Missing)
+		}
+	}
+	return b
+}
+
+func (m *multipartBulk) part(b []byte, kind string) []byte {
+	b = append(append(append(b, "\r\n--"...), m.boundary...), "\r\nContent-Type: "...)
+	return append(append(b, kind...), "\r\n\r\n"...)
+}
+
+// appendError appends what is wrong with an item. As in CouchDB a document that is not
+// here has the revision "undefined" unless one was asked for.
+func (item *bulkItem) appendError(b []byte, err error) []byte {
+	_, word, reason, _ := answerOf(err)
+	b = appendOrNull(append(b, `{"id":`...), item.id)
+	b = append(b, `,"rev":`...)
+	if item.rev == nil && errors.Is(err, store.ErrMissing) {
+		b = append(b, `"undefined"`...)
+	} else {
+		b = appendOrNull(b, item.rev)
+	}
+	b = appendString(append(b, `,"error":`...), word)
+	b = appendString(append(b, `,"reason":`...), reason)
+	return append(b, '}')
+}
+
+// appendMissing appends the error of a revision that is not here; without an id where
+// the part of a multipart answer stands for it.
+func appendMissing(b, id []byte, rev revtree.Rev) []byte {
+	b = append(b, '{')
+	if id != nil {
+		b = append(append(append(b, `"id":`...), id...), ',')
+	}
+	b = appendRev(append(b, `"rev":`...), rev)
+	return append(b, `,"error":"not_found","reason":"missing"}`...)
+}
+
+func appendOrNull(b, value []byte) []byte {
+	if value == nil {
+		return append(b, "null"...)
+	}
+	return append(b, value...)
+}
