@@ -4,7 +4,6 @@ import (
 	"crypto/md5"
 	"fmt"
 	"net/http"
-	"strings"
 )
 
 // allDBs answers GET /_all_dbs.
@@ -39,7 +38,7 @@ func (s *Server) allDBs(w http.ResponseWriter, r *http.Request) error {
 func writeWithETag(w http.ResponseWriter, r *http.Request, body []byte) error {
 	etag := fmt.Sprintf(`"%x"`, md5.Sum(body))
 	w.Header().Set("Etag", etag)
-	if strings.Contains(r.Header.Get("If-None-Match"), etag) {
+	if matchesETag(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

@@ -91,8 +91,8 @@ func (s *Server) tempView(http.ResponseWriter, *http.Request) error {
 }
 
 // unknownInDB answers a path in a database that begins with an underscore and is no
-// endpoint: it is a document's, whose rules for ids then refuse it, unless it is a
-// design or local document with its slash escaped.
+// endpoint: the path of a document that cannot be, unless it is a design or local
+// document with its slash escaped.
 func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 	name, err := segment(r, "name")
 	if err != nil {
@@ -112,6 +112,15 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 		return s.reroute(w, r, path)
+	}
+	if name != "_local" && name != "_design" && r.Method != http.MethodPut && r.Method != http.MethodPost {
+		// It cannot be there, so to read it, or to delete it, is to find it missing.
+		db, err := s.openDB(r, reader)
+		if err != nil {
+			return err
+		}
+		defer db.Release()
+		return store.ErrMissing
 	}
 	vars["doc"] = vars["name"]
 	methods := s.documentMethods()
