@@ -113,14 +113,17 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.reroute(w, r, path)
 	}
-	if name != "_local" && name != "_design" && r.Method != http.MethodPut && r.Method != http.MethodPost {
-		// It cannot be there, so to read it, or to delete it, is to find it missing.
+	reads := r.Method != http.MethodPut && r.Method != http.MethodPost
+	if bare := name == "_local" && vars["rest"] == ""; bare || reads && name != "_local" {
 		db, err := s.openDB(r, reader)
 		if err != nil {
 			return err
 		}
 		defer db.Release()
-		return store.ErrMissing
+		if bare {
+			return errBadLocalID
+		}
+		return store.ErrMissing // it cannot be there
 	}
 	vars["doc"] = vars["name"]
 	methods := s.documentMethods()
