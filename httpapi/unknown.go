@@ -8,6 +8,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
 )
 
 // unknownOnServer answers a path that no route has. All such paths begin with an
@@ -113,8 +114,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.reroute(w, r, path)
 	}
-	reads := r.Method != http.MethodPut && r.Method != http.MethodPost
-	if bare := name == "_local" && vars["rest"] == ""; bare || reads && name != "_local" {
+	if bare := name == "_local" && vars["rest"] == ""; bare || r.Method != http.MethodPost && name != "_local" {
 		db, err := s.openDB(r, reader)
 		if err != nil {
 			return err
@@ -122,6 +122,9 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		defer db.Release()
 		if bare {
 			return errBadLocalID
+		}
+		if r.Method == http.MethodPut {
+			return document.ValidID(name)
 		}
 		return store.ErrMissing // it cannot be there
 	}
