@@ -136,3 +136,15 @@ func requireObject(body []byte) error {
 	}
 	return nil
 }
+
+// appendRevs appends an array of revisions.
+func appendRevs(b []byte, revs []revtree.Rev) []byte {
+	b = append(b, '[')
+	for i := range revs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendRev(b, revs[i])
+	}
+	return append(b, ']')
+}

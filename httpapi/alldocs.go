@@ -1,0 +1,192 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// allDocs answers GET and POST /db/_all_docs: a range of documents in the order of ids.
+func (s *Server) allDocs(w http.ResponseWriter, r *http.Request) error {
+	return s.docRange(w, r, store.Docs)
+}
+
+// docRange answers with one range over one of the spaces of documents.
+func (s *Server) docRange(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	p := viewParams{limit: -1}
+	if r.Method == http.MethodPost {
+		if err := requireJSON(r); err != nil {
+			return err
+		}
+		body, err := s.readBody(w, r)
+		if err != nil {
+			return err
+		}
+		if err := requireObject(body); err != nil {
+			return err
+		}
+		if err := p.readBody(body); err == errKeysList {
+			return errKeysMember
+		} else if err != nil {
+			return err
+		}
+	}
+	keysInBody := p.keys != nil
+	if err := p.readQuery(query); err != nil {
+		return err
+	}
+	if _, twice := query.get("keys"); twice && keysInBody {
+		return errKeysRange
+	}
+	plan, err := planDocRange(space, &p)
+	if err != nil {
+		return err
+	}
+	st := newStream(w, r, http.StatusOK)
+	defer st.drop()
+	if err := plan.write(r.Context(), db, st); err != nil {
+		return err
+	}
+	st.buf = append(st.buf, '\n')
+	return st.end()
+}
+
+// docRange is a range of documents, ready to be read.
+type docRange struct {
+	space     store.DocSpace
+	query     store.AllDocsQuery
+	keys      []string // with byKey
+	byKey     bool
+	updateSeq bool
+	empty     bool // no id can lie in it
+}
+
+// planDocRange judges the options of a range over documents.
+func planDocRange(space store.DocSpace, p *viewParams) (*docRange, error) {
+	switch {
+	case p.reduce:
+		return nil, errMapReduce
+	case p.group:
+		return nil, errMapGroup
+	case p.keys != nil && (p.startKey != nil || p.endKey != nil):
+		return nil, errKeysRange
+	}
+	d := &docRange{space: space, updateSeq: p.updateSeq}
+	d.query = store.AllDocsQuery{
+		Space: space, Descending: p.descending, ExcludeEnd: p.excludeEnd, Skip: p.skip, Limit: p.limit,
+		IncludeDocs: p.includeDocs, Conflicts: p.conflicts, WantOffset: space != store.LocalDocs,
+	}
+	if p.keys != nil {
+		return d, d.listKeys(p)
+	}
+	q := &d.query
+	// A key that is no string is less than all ids as a start and as an end alike.
+	if text, err := jsonscan.Text(p.startKey); err == nil {
+		q.Start, q.HasStart = text, true
+	} else if p.startKey == nil && p.hasStartDocID {
+		q.Start, q.HasStart = p.startDocID, true
+	}
+	if text, err := jsonscan.Text(p.endKey); err == nil {
+		q.End, q.HasEnd = text, true
+	} else if p.endKey == nil && p.hasEndDocID {
+		q.End, q.HasEnd = p.endDocID, true
+	} else if p.endKey != nil {
+		d.empty = true
+	}
+	return d, nil
+}
+
+// write appends the whole answer to st.
+func (d *docRange) write(ctx context.Context, db *store.DB, st *stream) error {
+	if d.byKey {
+		return d.writeKeys(ctx, db, st)
+	}
+	q := d.query
+	if d.empty {
+		q = store.AllDocsQuery{Space: d.space}
+	}
+	first := true
+	head := func(page store.Page) error {
+		d.appendHead(st, db, page, min(page.Offset+q.Skip, page.TotalRows))
+		return nil
+	}
+	row := func(row *store.Row) error {
+		if !first {
+			st.buf = append(st.buf, ',')
+		}
+		first = false
+		st.buf = appendDocRow(append(st.buf, "\r\n"...), row, q.IncludeDocs)
+		return nil
+	}
+	err := db.AllDocs(ctx, q, head, row, st.flushFull)
+	st.buf = append(st.buf, "\r\n]}"...)
+	return err
+}
+
+// flushFull flushes if there is much to flush.
+func (st *stream) flushFull() error {
+	if st.full() {
+		return st.flush()
+	}
+	return nil
+}
+
+// appendHead appends what stands before the rows; offset < 0 is none.
+func (d *docRange) appendHead(st *stream, db *store.DB, page store.Page, offset int) {
+	b := append(st.buf, `{"total_rows":`...)
+	if d.space == store.LocalDocs {
+		b = append(b, `null,"offset":null`...)
+	} else {
+		b = appendInt(b, page.TotalRows)
+		b = append(b, `,"offset":`...)
+		if offset < 0 {
+			b = append(b, "null"...)
+		} else {
+			b = appendInt(b, offset)
+		}
+	}
+	if d.updateSeq {
+		b = append(b, `,"update_seq":`...)
+		if d.byKey || d.space == store.LocalDocs {
+			b = append(b, "null"...)
+		} else {
+			b = appendSeq(b, db, page.UpdateSeq)
+		}
+	}
+	st.buf = append(b, `,"rows":[`...)
+}
+
+// appendDocRow appends a row of a range of documents.
+func appendDocRow(b []byte, row *store.Row, includeDocs bool) []byte {
+	b = append(b, `{"id":`...)
+	from := len(b)
+	b = jsonscan.AppendString(b, row.ID)
+	to := len(b)
+	b = append(b, `,"key":`...)
+	b = append(b, b[from:to]...)
+	b = appendRev(append(b, `,"value":{"rev":`...), row.Rev)
+	if row.Deleted {
+		b = append(b, `,"deleted":true`...)
+	}
+	b = append(b, '}')
+	if includeDocs {
+		b = append(b, `,"doc":`...)
+		if row.Doc == nil {
+			b = append(b, "null"...)
+		} else {
+			b = row.Doc.AppendJSON(b, store.JSONOptions{})
+		}
+	}
+	return append(b, '}')
+}

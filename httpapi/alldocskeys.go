@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// listKeys takes the ids that were asked for, as far as the options want them.
+func (d *docRange) listKeys(p *viewParams) error {
+	d.byKey = true
+	err := jsonscan.EachElement(p.keys, func(raw []byte) error {
+		id, err := jsonscan.Text(raw)
+		if err != nil {
+			return errKeysList
+		}
+		if d.space != store.DesignDocs || isDesign(id) {
+			d.keys = append(d.keys, id)
+		}
+		return nil
+	})
+	if p.descending {
+		slices.Reverse(d.keys)
+	}
+	d.keys = d.keys[min(p.skip, len(d.keys)):]
+	if p.limit >= 0 {
+		d.keys = d.keys[:min(p.limit, len(d.keys))]
+	}
+	return err
+}
+
+// keysPart is how many documents are read between two flushes.
+const keysPart = 256
+
+// writeKeys appends the answer to a list of ids: a row for each, known or not.
+func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *stream) error {
+	head := func(page store.Page) error {
+		d.appendHead(st, db, page, -1)
+		return nil
+	}
+	nothing := store.AllDocsQuery{Space: d.space}
+	if err := db.AllDocs(ctx, nothing, head, nil, st.flushFull); err != nil {
+		return err
+	}
+	for from := 0; from < len(d.keys); from += keysPart {
+		some := d.keys[from:min(from+keysPart, len(d.keys))]
+		err := d.readKeys(ctx, db, some, func(i int, row *store.Row) error {
+			if from+i > 0 {
+				st.buf = append(st.buf, ',')
+			}
+			st.buf = append(st.buf, "\r\n"...)
+			if row == nil {
+				st.buf = appendString(append(st.buf, `{"key":`...), some[i])
+				st.buf = append(st.buf, `,"error":"not_found"}`...)
+				return nil
+			}
+			st.buf = appendDocRow(st.buf, row, d.query.IncludeDocs)
+			return nil
+		})
+		if err == nil {
+			err = st.flushFull()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	st.buf = append(st.buf, "\r\n]}"...)
+	return nil
+}
+
+// readKeys reads documents by id; row gets nil for one that is not there.
+func (d *docRange) readKeys(ctx context.Context, db *store.DB, ids []string, row func(i int, r *store.Row) error) error {
+	if d.space != store.LocalDocs {
+		_, err := db.DocsByKeys(ctx, ids, d.query.IncludeDocs, d.query.Conflicts, row)
+		return err
+	}
+	for i, id := range ids {
+		var found *store.Row
+		if strings.HasPrefix(id, "_local/") {
+			doc, err := db.GetLocal(ctx, id)
+			if err == nil {
+				found = &store.Row{ID: []byte(id), Rev: doc.Rev, Doc: doc}
+			} else if !errors.Is(err, store.ErrMissing) {
+				return err
+			}
+		}
+		if err := row(i, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
+
+// appendSeq appends an update sequence of a database as a JSON string.
+func appendSeq(b []byte, db *store.DB, n uint64) []byte {
+	return append(db.Seq(n).AppendTo(append(b, '"')), '"')
+}

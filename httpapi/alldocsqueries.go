@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+var (
+	errNoQueries   = badRequest("POST body must include `queries` parameter.")
+	errQueriesList = badRequest("`queries` member must be an array.")
+	errQueryObject = badRequest("query must be a JSON object")
+)
+
+// allDocsQueries answers POST /db/_all_docs/queries: several ranges at once.
+func (s *Server) allDocsQueries(w http.ResponseWriter, r *http.Request) error {
+	return s.docRanges(w, r, store.Docs)
+}
+
+// docRanges answers with several ranges over one of the spaces of documents. What one
+// of them says goes before what the query of the request says for all.
+func (s *Server) docRanges(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if err := requireJSON(r); err != nil {
+		return err
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	common := viewParams{limit: -1}
+	if err := common.readQuery(query); err != nil {
+		return err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	queries, err := queriesOf(body)
+	if err != nil {
+		return err
+	}
+	var plans []*docRange
+	err = jsonscan.EachElement(queries, func(raw []byte) error {
+		if jsonscan.Kind(raw) != '{' {
+			return errQueryObject
+		}
+		p := common
+		if err := p.readBody(raw); err != nil {
+			return err
+		}
+		plan, err := planDocRange(space, &p)
+		plans = append(plans, plan)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	st := newStream(w, r, http.StatusOK)
+	defer st.drop()
+	st.buf = append(st.buf, `{"results":[`...)
+	for i, plan := range plans {
+		if i > 0 {
+			st.buf = append(st.buf, ',')
+		}
+		st.buf = append(st.buf, "\r\n"...)
+		if err := plan.write(r.Context(), db, st); err != nil {
+			return err
+		}
+	}
+	st.buf = append(st.buf, "\r\n]}\n"...)
+	return st.end()
+}
+
+// queriesOf finds the list of queries in a body.
+func queriesOf(body []byte) (queries []byte, err error) {
+	if err := requireObject(body); err != nil {
+		return nil, err
+	}
+	err = jsonscan.EachMember(body, func(name, value []byte) error {
+		if string(name) == "queries" {
+			queries = value
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case queries == nil:
+		return nil, errNoQueries
+	case jsonscan.Kind(queries) != '[':
+		return nil, errQueriesList
+	}
+	return queries, nil
+}
