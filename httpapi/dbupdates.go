@@ -65,22 +65,12 @@ func (s *Server) appendUpdatesPlace(b []byte, p updatesPlace) []byte {
 
 // updatesFeed is one reader.
 type updatesFeed struct {
-	s       *Server
-	st      *stream
-	framing feedFraming
-	limit   int // rows still wanted; negative: any number
-	place   updatesPlace
-	rows    int
+	feed
+	s     *Server
+	limit int // rows still wanted; negative: any number
+	place updatesPlace
+	count int // rows given
 }
-
-type feedFraming string
-
-const (
-	framingNormal      feedFraming = "normal"
-	framingLongpoll    feedFraming = "longpoll"
-	framingContinuous  feedFraming = "continuous"
-	framingEventSource feedFraming = "eventsource"
-)
 
 // dbUpdates answers GET /_db_updates: which databases were made, written or deleted.
 func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
@@ -91,12 +81,12 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := &updatesFeed{s: s, framing: framingNormal, limit: -1}
-	since, heartbeat, timeout := "0", time.Duration(0), time.Minute
+	f := &updatesFeed{s: s, limit: -1}
+	framing, since, heartbeat, timeout := framingNormal, "0", time.Duration(0), feedTimeout
 	err = query.each(func(name, value string) (err error) {
 		switch name {
 		case "feed":
-			f.framing = feedFraming(value)
+			framing = feedFraming(value)
 		case "since":
 			since = value
 		case "last-event-id":
@@ -115,22 +105,23 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if id := r.Header.Get("Last-Event-ID"); id != "" && f.framing == framingEventSource {
+	if id := r.Header.Get("Last-Event-ID"); id != "" && framing == framingEventSource {
 		since = id
 	}
 	if f.place, err = s.parseUpdatesPlace(since); err != nil {
 		return err
 	}
-	switch f.framing {
+	switch framing {
 	case framingNormal, framingLongpoll, framingContinuous:
 	case framingEventSource:
 		w.Header().Set("Content-Type", "text/event-stream")
 	default:
 		return badRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
 	}
-	f.st = newStream(w, r, http.StatusOK)
-	defer f.st.drop()
-	return f.run(r.Context(), heartbeat, timeout)
+	st := newStream(w, r, http.StatusOK)
+	defer st.drop()
+	f.feed = s.newFeed(st, framing, heartbeat, timeout)
+	return f.run(r.Context())
 }
 
 func parseMillis(value string) (time.Duration, error) {
@@ -138,23 +129,23 @@ func parseMillis(value string) (time.Duration, error) {
 	return time.Duration(min(n, 1<<31)) * time.Millisecond, err
 }
 
-func (f *updatesFeed) run(ctx context.Context, heartbeat, timeout time.Duration) error {
-	whole := f.framing == framingNormal || f.framing == framingLongpoll
-	if whole {
+func (f *updatesFeed) run(ctx context.Context) error {
+	if f.framed() {
 		f.st.buf = append(f.st.buf, `{"results":[`...)
 	}
 	for {
-		wait, err := f.read(ctx)
+		before := f.count
+		news, err := f.read(ctx)
 		if err != nil {
 			return err
 		}
-		if f.framing == framingNormal || f.limit == 0 || f.framing == framingLongpoll && f.rows > 0 {
+		if f.count > before {
+			f.told()
+		}
+		if !f.waits() || f.limit == 0 || f.framing == framingLongpoll && f.count > 0 {
 			break
 		}
-		if err := f.st.push(); err != nil {
-			return err
-		}
-		more, err := f.pause(ctx, wait, heartbeat, timeout)
+		more, err := f.wait(ctx, news, nil)
 		if err != nil {
 			return err
 		}
@@ -163,7 +154,7 @@ func (f *updatesFeed) run(ctx context.Context, heartbeat, timeout time.Duration)
 		}
 	}
 	switch {
-	case whole:
+	case f.framed():
 		f.st.buf = append(f.st.buf, `],"last_seq":`...)
 	case f.framing == framingContinuous:
 		f.st.buf = append(f.st.buf, `{"last_seq":`...)
@@ -212,9 +203,9 @@ func (f *updatesFeed) row(name, kind string) error {
 	switch {
 	case f.framing == framingEventSource:
 		b = append(b, "data: "...)
-	case f.framing != framingContinuous && f.rows > 0:
+	case f.framed() && f.count > 0:
 		b = append(b, ",\n"...)
-	case f.framing != framingContinuous:
+	case f.framed():
 		b = append(b, '\n')
 	}
 	b = appendString(append(b, `{"db_name":`...), name)
@@ -230,45 +221,9 @@ func (f *updatesFeed) row(name, kind string) error {
 		b = append(b, '\n')
 	}
 	f.st.buf = b
-	f.rows++
+	f.count++
 	if f.limit > 0 {
 		f.limit--
 	}
-	if f.st.full() {
-		return f.st.flush()
-	}
-	return nil
-}
-
-// pause waits for something new, sending heartbeats, or until it is time to end.
-func (f *updatesFeed) pause(ctx context.Context, wait <-chan struct{}, heartbeat, timeout time.Duration) (more bool, err error) {
-	every := timeout
-	if heartbeat > 0 {
-		every = heartbeat
-	}
-	timer := time.NewTimer(every)
-	defer timer.Stop()
-	for {
-		select {
-		case <-wait:
-			return true, nil
-		case <-f.s.closing:
-			return false, nil
-		case <-ctx.Done():
-			return false, ctx.Err()
-		case <-timer.C:
-			if heartbeat <= 0 {
-				return false, nil
-			}
-			beat := "\n"
-			if f.framing == framingEventSource {
-				beat = "event: heartbeat\ndata: \n\n"
-			}
-			f.st.buf = append(f.st.buf, beat...)
-			if err := f.st.push(); err != nil {
-				return false, err
-			}
-			timer.Reset(heartbeat)
-		}
-	}
+	return f.working()
 }

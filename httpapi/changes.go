@@ -1,0 +1,258 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// changes answers GET and POST /db/_changes: the feed of what changed since a sequence.
+func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	body, err := s.changesBody(w, r)
+	if err != nil {
+		return err
+	}
+	q, err := parseChangesQuery(r)
+	if err != nil {
+		return err
+	}
+	filter, err := s.parseChangesFilter(r, db, &q, body)
+	if err != nil {
+		return err
+	}
+	info, err := db.Info(r.Context())
+	if err != nil {
+		return err
+	}
+	since, err := q.start(db, info.UpdateSeq)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	switch q.framing {
+	case framingNormal:
+		etag := string(appendSeq(nil, db, info.UpdateSeq))
+		h["Etag"] = []string{etag}
+		if r.Method != http.MethodPost && noneMatch(r, etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	case framingEventSource:
+		h["Content-Type"] = []string{"text/event-stream"}
+		h["Cache-Control"] = []string{"no-cache"}
+	}
+	st := newStream(w, r, http.StatusOK)
+	defer st.drop()
+	f := changesFeed{feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, q: &q, filter: filter, last: since}
+	return f.run(r.Context(), info.UpdateSeq)
+}
+
+// changesBody reads the body of a POST, which may be empty.
+func (s *Server) changesBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Method != http.MethodPost {
+		return nil, nil
+	}
+	if err := requireJSON(r); err != nil {
+		return nil, err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil || len(body) == 0 {
+		return nil, err
+	}
+	if err := requireObject(body); err != nil {
+		return nil, err
+	}
+	return jsonscan.Trim(body)
+}
+
+// noneMatch tells whether the client has what the ETag stands for.
+func noneMatch(r *http.Request, etag string) bool {
+	for _, header := range r.Header["If-None-Match"] {
+		for one := range strings.SplitSeq(header, ",") {
+			one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
+			if one == etag || one == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// changesFeed is one reader of a database's changes.
+type changesFeed struct {
+	feed
+	db     *store.DB
+	q      *changesQuery
+	filter changesFilter
+
+	count   int    // rows given
+	last    uint64 // where the next read goes on, and what last_seq says
+	pending int
+}
+
+// run answers the request; newest is the sequence that the first read ends at.
+func (f *changesFeed) run(ctx context.Context, newest uint64) error {
+	if f.framed() {
+		f.st.buf = append(f.st.buf, `{"results":[`...)
+	}
+	if err := f.read(ctx, newest); err != nil {
+		return err
+	}
+	for f.goesOn() {
+		more, err := f.wait(ctx, f.db.Changed(f.last), f.db.Gone())
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		if err := f.read(ctx, 0); err != nil {
+			if f.isGone() {
+				break // a feed of a deleted database ends as any other
+			}
+			return err
+		}
+	}
+	b := f.st.buf
+	switch f.framing {
+	case framingEventSource:
+		return f.st.end()
+	case framingContinuous:
+		b = append(b, `{"last_seq":`...)
+	default:
+		b = append(b, "\n],\n\"last_seq\":"...)
+	}
+	b = appendSeq(b, f.db, f.last)
+	b = appendInt(append(b, `,"pending":`...), f.pending)
+	f.st.buf = append(b, "}\n"...)
+	return f.st.end()
+}
+
+// goesOn tells whether to wait for more.
+func (f *changesFeed) goesOn() bool {
+	return f.waits() && !f.q.descending && !f.full() && !(f.framing == framingLongpoll && f.count > 0)
+}
+
+// full tells that no more rows are wanted.
+func (f *changesFeed) full() bool { return f.q.limit >= 0 && f.count >= f.q.limit }
+
+func (f *changesFeed) isGone() bool {
+	select {
+	case <-f.db.Gone():
+		return true
+	default:
+		return false
+	}
+}
+
+// read gives the rows after f.last up to a sequence, 0 for the newest.
+func (f *changesFeed) read(ctx context.Context, to uint64) error {
+	sq := store.ChangesQuery{
+		Since: f.last, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
+		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts,
+		DocIDs: f.filter.docIDs, Match: f.filter.match(),
+	}
+	if f.q.limit >= 0 {
+		sq.Limit = f.q.limit - f.count
+	}
+	if to == 0 {
+		info, err := f.db.Info(ctx)
+		if err != nil {
+			return err
+		}
+		sq.To = info.UpdateSeq
+	}
+	before := f.count
+	end, err := f.db.Changes(ctx, sq, f.row, f.working)
+	if err != nil {
+		return err
+	}
+	if f.count > before {
+		f.told()
+	}
+	return f.settle(ctx, &sq, end, f.count-before)
+}
+
+// settle finds last_seq and pending after a read that gave so many rows.
+func (f *changesFeed) settle(ctx context.Context, sq *store.ChangesQuery, end store.ChangesEnd, rows int) error {
+	f.pending = end.Pending
+	if f.filter.chosen() || f.q.descending {
+		// What the filter left out counts as pending here, and so does what lies
+		// before the oldest row.
+		from := sq.Since
+		if f.q.descending {
+			from = 0
+		}
+		rest, err := f.db.Changes(ctx, store.ChangesQuery{Since: from}, nil, f.working)
+		if err != nil {
+			return err
+		}
+		f.pending = max(rest.Pending-rows, 0)
+	}
+	switch {
+	case f.q.descending && end.LastRow != 0:
+		f.last = end.LastRow
+	case f.q.descending:
+		f.last = sq.To
+	case f.full():
+		f.last = end.Last
+	default:
+		f.last = sq.To
+	}
+	return nil
+}
+
+// row appends a row.
+func (f *changesFeed) row(c *store.Change) error {
+	b := f.st.buf
+	if f.framing == framingEventSource {
+		b = append(b, "data: "...)
+	} else if f.framed() {
+		if f.count > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '\n')
+	}
+	wanted := f.q.seqWanted(f.count)
+	if wanted {
+		b = appendSeq(append(b, `{"seq":`...), f.db, c.Seq)
+	} else {
+		b = append(b, `{"seq":null`...)
+	}
+	b = jsonscan.AppendString(append(b, `,"id":`...), c.ID)
+	b = append(b, `,"changes":[`...)
+	for i := range c.Revs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendRev(append(b, `{"rev":`...), c.Revs[i]), '}')
+	}
+	b = append(b, ']')
+	if c.Deleted {
+		b = append(b, `,"deleted":true`...)
+	}
+	if c.Doc != nil {
+		b = c.Doc.AppendJSON(append(b, `,"doc":`...), store.JSONOptions{})
+	}
+	b = append(b, '}')
+	switch f.framing {
+	case framingEventSource:
+		if wanted {
+			b = f.db.Seq(c.Seq).AppendTo(append(b, "\nid: "...))
+		}
+		b = append(b, "\n\n"...)
+	case framingContinuous:
+		b = append(b, '\n')
+	}
+	f.st.buf = b
+	f.count++
+	return nil
+}

@@ -1,0 +1,151 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tododb/tododb/store"
+)
+
+var (
+	errFeedType     = badRequest("Supported `feed` types: normal, continuous, live, longpoll, eventsource")
+	errSeqInterval  = badRequest("invalid_seq_interval")
+	errHeartbeat    = badRequest("The heartbeat value should be a positive integer (in milliseconds).")
+	errHeartbeatNaN = badRequest("Invalid heartbeat value. Expecting a positive integer value (in milliseconds).")
+)
+
+// noLimit stands for no limit in the arithmetic of seq_interval, as in CouchDB.
+const noLimit = 1_000_000_000_000_000
+
+// changesQuery is what the query of _changes says. As in CouchDB the names of its
+// parameters are read in any case, a boolean that is not "true" is false, and what is
+// not known is ignored.
+type changesQuery struct {
+	framing     feedFraming
+	since       string
+	descending  bool
+	limit       int // negative: none
+	allLeaves   bool
+	includeDocs bool
+	conflicts   bool
+	heartbeat   time.Duration // 0: none
+	timeout     time.Duration
+	seqInterval int // 0: every row has its sequence
+	filter      string
+	view        string
+	docIDs      string
+	hasDocIDs   bool
+}
+
+func parseChangesQuery(r *http.Request) (changesQuery, error) {
+	q := changesQuery{framing: framingNormal, since: "0", limit: -1, timeout: feedTimeout}
+	query, err := queryOf(r)
+	if err != nil {
+		return q, err
+	}
+	if err := query.each(q.set); err != nil {
+		return q, err
+	}
+	if id := r.Header.Get("Last-Event-ID"); id != "" && q.framing == framingEventSource {
+		q.since = id
+	}
+	q.since = strings.Trim(q.since, `"`)
+	if r.Method == http.MethodHead {
+		q.framing, q.limit = framingNormal, 0
+	}
+	return q, nil
+}
+
+func (q *changesQuery) set(name, value string) (err error) {
+	yes := value == "true"
+	switch strings.ToLower(name) {
+	case "feed":
+		q.framing = feedFraming(value)
+		switch q.framing {
+		case framingNormal, framingLongpoll, framingContinuous, framingEventSource:
+		case "live":
+			q.framing = framingContinuous
+		default:
+			return errFeedType
+		}
+	case "since", "last-event-id":
+		q.since = value
+	case "descending":
+		q.descending = yes
+	case "limit":
+		if q.limit, err = strconv.Atoi(value); err != nil {
+			return badRequest("`limit` must be an integer")
+		}
+	case "style":
+		q.allLeaves = value == "all_docs"
+	case "include_docs":
+		q.includeDocs = yes
+	case "conflicts":
+		q.conflicts = yes
+	case "heartbeat":
+		q.heartbeat, err = parseHeartbeat(value)
+	case "timeout":
+		ms, err := strconv.Atoi(value)
+		if err != nil || ms < 0 {
+			return badRequest("`timeout` must be a positive integer (in milliseconds)")
+		}
+		q.timeout = millis(ms)
+	case "seq_interval":
+		if q.seqInterval, err = strconv.Atoi(value); err != nil || q.seqInterval <= 0 {
+			return errSeqInterval
+		}
+	case "filter":
+		q.filter = value
+	case "view":
+		q.view = value
+	case "doc_ids":
+		q.docIDs, q.hasDocIDs = value, true
+	}
+	return err
+}
+
+func parseHeartbeat(value string) (time.Duration, error) {
+	if value == "true" {
+		return feedTimeout, nil
+	}
+	ms, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, errHeartbeatNaN
+	}
+	if ms <= 0 {
+		return 0, errHeartbeat
+	}
+	return millis(ms), nil
+}
+
+// millis is a number of milliseconds, or as much as matters of it.
+func millis(n int) time.Duration {
+	return min(time.Duration(min(n, int(feedTimeout/time.Millisecond)))*time.Millisecond, feedTimeout)
+}
+
+// start finds the sequence to begin after, given the newest one.
+func (q *changesQuery) start(db *store.DB, newest uint64) (uint64, error) {
+	if q.since == "now" {
+		return newest, nil
+	}
+	n, err := db.ParseSeq(q.since)
+	if errors.Is(err, store.ErrBadSeq) && q.descending {
+		return 0, nil // it is not heeded then
+	}
+	return n, err
+}
+
+// seqWanted tells whether a row carries its sequence, with so many rows before it.
+func (q *changesQuery) seqWanted(before int) bool {
+	if q.seqInterval == 0 {
+		return true
+	}
+	limit := noLimit
+	if q.limit >= 0 {
+		limit = q.limit
+	}
+	return (limit-before)%q.seqInterval == 0
+}

@@ -1,0 +1,119 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+)
+
+// feedFraming is how the rows of a feed are put together.
+type feedFraming string
+
+const (
+	framingNormal      feedFraming = "normal"      // an object, ended at once
+	framingLongpoll    feedFraming = "longpoll"    // an object, ended once there are rows
+	framingContinuous  feedFraming = "continuous"  // a line for each row, goes on
+	framingEventSource feedFraming = "eventsource" // an event for each row, goes on
+)
+
+// feedTimeout is how long a feed waits in vain when its client says nothing else, and
+// at most.
+const feedTimeout = time.Minute
+
+// feed is an answer that may wait for what has not happened yet.
+type feed struct {
+	st        *stream
+	framing   feedFraming
+	heartbeat time.Duration // how often the client wants a sign of life; 0: never
+	timeout   time.Duration // without heartbeats: when waiting in vain ends
+	closing   <-chan struct{}
+
+	sent time.Time // when the client last heard of us
+	rows time.Time // when a row last came
+}
+
+// newFeed begins a feed; st's end or drop must follow.
+func (s *Server) newFeed(st *stream, framing feedFraming, heartbeat, timeout time.Duration) feed {
+	now := time.Now()
+	return feed{
+		st: st, framing: framing, closing: s.closing, sent: now, rows: now,
+		heartbeat: min(heartbeat, feedTimeout), timeout: min(timeout, feedTimeout),
+	}
+}
+
+// waits tells whether the feed goes on when there is nothing left to tell.
+func (f *feed) waits() bool { return f.framing != framingNormal }
+
+// framed tells whether the rows stand in an array of an object.
+func (f *feed) framed() bool {
+	return f.framing == framingNormal || f.framing == framingLongpoll
+}
+
+// told notes that rows have come.
+func (f *feed) told() { f.rows = time.Now() }
+
+// push sends all there is.
+func (f *feed) push() error {
+	f.sent = time.Now()
+	return f.st.push()
+}
+
+// working is called now and then by whoever looks for rows: it sends what has gathered
+// and, if looking takes long, a heartbeat.
+func (f *feed) working() error {
+	if f.heartbeat > 0 && time.Since(f.sent) >= f.heartbeat {
+		return f.beat()
+	}
+	if f.st.full() {
+		f.sent = time.Now()
+		return f.st.flush()
+	}
+	return nil
+}
+
+func (f *feed) beat() error {
+	if f.framing == framingEventSource {
+		f.st.buf = append(f.st.buf, "event: heartbeat\ndata: \n\n"...)
+	} else {
+		f.st.buf = append(f.st.buf, '\n')
+	}
+	return f.push()
+}
+
+// wait sends what has gathered and waits for news, with heartbeats meanwhile. It gives
+// false when the feed is to end instead: nothing came for too long, what it is about
+// is gone, or the server closes.
+func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, error) {
+	if err := f.push(); err != nil {
+		return false, err
+	}
+	timer := time.NewTimer(f.pause())
+	defer timer.Stop()
+	for {
+		select {
+		case <-news:
+			return true, nil
+		case <-gone:
+			return false, nil
+		case <-f.closing:
+			return false, nil
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-timer.C:
+		}
+		if f.heartbeat <= 0 {
+			return false, nil
+		}
+		if err := f.beat(); err != nil {
+			return false, err
+		}
+		timer.Reset(f.pause())
+	}
+}
+
+// pause is how long to wait before something must be done.
+func (f *feed) pause() time.Duration {
+	if f.heartbeat > 0 {
+		return f.heartbeat
+	}
+	return time.Until(f.rows.Add(f.timeout))
+}
