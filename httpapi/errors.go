@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -86,10 +87,45 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 		row := documentErrors[e.Kind]
 		return row.status, row.word, e.Reason, true
 	}
+	if status, word, reason, ok := replicationAnswer(err); ok {
+		return status, word, reason, true
+	}
 	for _, row := range apiErrors {
 		if errors.Is(err, row.err) {
 			return row.status, row.word, row.reason, true
 		}
 	}
 	return http.StatusInternalServerError, "internal_server_error", unforeseen, false
+}
+
+// replicationAnswer is the same for what is wrong with a replication: the reason names
+// the side that it is about.
+func replicationAnswer(err error) (status int, word, reason string, ok bool) {
+	if e, ok := errors.AsType[*replicate.BadRequest](err); ok {
+		return 400, "bad_request", e.Reason, true
+	}
+	if e, ok := errors.AsType[*replicate.BadEndpoint](err); ok {
+		return 400, "invalid_replication", e.Reason, true
+	}
+	switch {
+	case errors.Is(err, replicate.ErrNoJob):
+		return 404, "not_found", "missing", true
+	case errors.Is(err, replicate.ErrNotBuilt):
+		return http.StatusNotImplemented, "not_implemented", "A filter or selector needs a remote source: this server cannot apply one itself yet.", true
+	case errors.Is(err, replicate.ErrClosed):
+		return 503, "service_unavailable", "The server is shutting down.", true
+	}
+	e, ok := errors.AsType[*replicate.PeerError](err)
+	if !ok {
+		return 0, "", "", false
+	}
+	switch {
+	case errors.Is(err, replicate.ErrNoDB):
+		return 500, "db_not_found", "could not open " + e.Peer, true
+	case errors.Is(err, replicate.ErrUnauthorized):
+		return 401, "unauthorized", "unauthorized to access or create database " + e.Peer, true
+	case errors.Is(err, replicate.ErrForbidden):
+		return 403, "forbidden", "not allowed to replicate with " + e.Peer, true
+	}
+	return 500, "replication_error", e.Error(), true
 }

@@ -1,0 +1,110 @@
+package replicate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+)
+
+// carry brings what the target lacks of a batch across. After a failure the target is
+// asked anew, so that nothing comes twice.
+func (j *Job) carry(ctx context.Context, b *batch) error {
+	first := true
+	for _, c := range b.changes {
+		b.stats.MissingChecked += int64(len(c.Revs))
+	}
+	return j.retry(ctx, j.source, func() error {
+		var wanted []Wanted
+		err := j.retry(ctx, j.target, func() (err error) {
+			wanted, err = j.target.Missing(ctx, b.changes)
+			return err
+		})
+		if err != nil {
+			return stop{err}
+		}
+		if first {
+			for _, w := range wanted {
+				b.stats.MissingFound += int64(len(w.Revs))
+			}
+			first = false
+		}
+		if len(wanted) == 0 {
+			return nil
+		}
+		load := load{job: j, ctx: ctx, stats: &b.stats}
+		if err := j.source.Fetch(ctx, wanted, load.add); err != nil {
+			return err
+		}
+		return load.store()
+	})
+}
+
+// stop marks a failure of the target inside of work that is tried again when the source
+// fails: it has been tried again already.
+type stop struct{ error }
+
+func (s stop) Unwrap() error { return s.error }
+
+// load gathers documents on their way to the target.
+type load struct {
+	job   *Job
+	ctx   context.Context
+	stats *counters
+	docs  [][]byte
+	size  int
+}
+
+func (l *load) add(doc []byte) error {
+	l.docs = append(l.docs, bytes.Clone(doc))
+	l.size += len(doc)
+	if l.size >= storeBytes || len(l.docs) >= storeDocs {
+		return l.store()
+	}
+	return nil
+}
+
+func (l *load) store() error {
+	if len(l.docs) == 0 {
+		return nil
+	}
+	j := l.job
+	var refused []Refusal
+	err := j.retry(l.ctx, j.target, func() (err error) {
+		refused, err = j.target.Store(l.ctx, l.docs)
+		return err
+	})
+	if err != nil {
+		return stop{err}
+	}
+	for _, r := range refused {
+		j.log.Warn("the target refuses a document", "doc", r.ID, "reason", r.Reason)
+	}
+	l.stats.DocsRead += int64(len(l.docs))
+	l.stats.BulkGetDocs += int64(len(l.docs))
+	l.stats.BulkGetAttempts += int64(len(l.docs))
+	l.stats.DocsWritten += int64(len(l.docs) - len(refused))
+	l.stats.DocWriteFailures += int64(len(refused))
+	l.docs, l.size = nil, 0
+	return nil
+}
+
+// record writes a checkpoint to both sides. A side that does not let us is left without:
+// the next job then starts from the beginning, which costs time and loses nothing.
+func (j *Job) record(ctx context.Context, c checkpoint) error {
+	body, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	for _, p := range []Peer{j.target, j.source} {
+		err := j.retry(ctx, p, func() error { return p.PutLocal(ctx, j.base, body) })
+		if errors.Is(err, ErrForbidden) || errors.Is(err, ErrUnauthorized) {
+			j.log.Warn("no checkpoint can be written", "peer", p.Name(), "error", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package replicate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+)
+
+// idVersion is the version of replication ids, which CouchDB writes into checkpoints.
+const idVersion = 4
+
+// maxHistory is how many sessions a checkpoint remembers.
+const maxHistory = 50
+
+// checkpoint is the local document that either side keeps of a replication.
+type checkpoint struct {
+	SessionID     string    `json:"session_id"`
+	SourceLastSeq seqJSON   `json:"source_last_seq"`
+	Version       int       `json:"replication_id_version"`
+	History       []session `json:"history"`
+}
+
+// session is what one job did, as the checkpoint tells it. The counters go on from one
+// session to the next.
+type session struct {
+	SessionID    string  `json:"session_id"`
+	StartTime    string  `json:"start_time"`
+	EndTime      string  `json:"end_time"`
+	StartLastSeq seqJSON `json:"start_last_seq"`
+	EndLastSeq   seqJSON `json:"end_last_seq"`
+	RecordedSeq  seqJSON `json:"recorded_seq"`
+	counters
+}
+
+// counters say what a replication has done.
+type counters struct {
+	MissingChecked   int64 `json:"missing_checked"`
+	MissingFound     int64 `json:"missing_found"`
+	DocsRead         int64 `json:"docs_read"`
+	DocsWritten      int64 `json:"docs_written"`
+	DocWriteFailures int64 `json:"doc_write_failures"`
+	BulkGetDocs      int64 `json:"bulk_get_docs"`
+	BulkGetAttempts  int64 `json:"bulk_get_attempts"`
+}
+
+func (c *counters) add(o counters) {
+	c.MissingChecked += o.MissingChecked
+	c.MissingFound += o.MissingFound
+	c.DocsRead += o.DocsRead
+	c.DocsWritten += o.DocsWritten
+	c.DocWriteFailures += o.DocWriteFailures
+	c.BulkGetDocs += o.BulkGetDocs
+	c.BulkGetAttempts += o.BulkGetAttempts
+}
+
+// seqJSON is a sequence in a checkpoint: text, though older peers write numbers.
+type seqJSON string
+
+func (s *seqJSON) UnmarshalJSON(b []byte) error {
+	*s = seqJSON(seqText(b))
+	return nil
+}
+
+func (s seqJSON) MarshalJSON() ([]byte, error) {
+	if s == "" {
+		s = "0"
+	}
+	if _, err := strconv.ParseInt(string(s), 10, 64); err == nil {
+		return []byte(s), nil // a number was a number
+	}
+	return json.Marshal(string(s))
+}
+
+func readCheckpoint(ctx context.Context, p Peer, id string) (checkpoint, error) {
+	b, err := p.GetLocal(ctx, id)
+	if errors.Is(err, errMissing) {
+		return checkpoint{}, nil
+	}
+	if err != nil {
+		return checkpoint{}, err
+	}
+	var c checkpoint
+	if err := json.Unmarshal(b, &c); err != nil {
+		return checkpoint{}, nil // not one of ours: it is written over
+	}
+	return c, nil
+}
+
+// commonStart is the sequence up to which both sides know that everything has been
+// replicated: that of the newest session that both remember. Sessions are compared, not
+// sequences, since a side that was set back remembers only what it still has.
+func commonStart(source, target checkpoint) (since string, history []session) {
+	if source.SessionID != "" && source.SessionID == target.SessionID {
+		return string(source.SourceLastSeq), source.History
+	}
+	for i, s := range source.History {
+		for _, t := range target.History {
+			if s.SessionID != "" && s.SessionID == t.SessionID {
+				return string(s.RecordedSeq), source.History[i:]
+			}
+		}
+	}
+	return "", nil
+}
+
+// httpTime is how CouchDB writes times in checkpoints.
+func httpTime(t time.Time) string { return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") }

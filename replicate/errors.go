@@ -1,0 +1,69 @@
+package replicate
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+var (
+	// ErrNoDB says that a database is not there.
+	ErrNoDB = errors.New("no such database")
+	// ErrUnauthorized says that a peer wants credentials, or others.
+	ErrUnauthorized = errors.New("unauthorized")
+	// ErrForbidden says that a peer does not let these credentials do what is needed.
+	ErrForbidden = errors.New("forbidden")
+	// ErrNoJob says that there is no replication to cancel.
+	ErrNoJob = errors.New("no such replication")
+	// ErrNotBuilt says that a replication asks for what a local source cannot do yet.
+	ErrNotBuilt = errors.New("filters of a local source are not built yet")
+	// ErrClosed says that the manager has been closed.
+	ErrClosed = errors.New("the replicator is shutting down")
+	// errMissing says that a local document is not there.
+	errMissing = errors.New("missing")
+)
+
+// BadRequest is a replication that cannot be meant.
+type BadRequest struct{ Reason string }
+
+func (e *BadRequest) Error() string { return e.Reason }
+
+// BadEndpoint is a source or target that names no database.
+type BadEndpoint struct{ Reason string }
+
+func (e *BadEndpoint) Error() string { return e.Reason }
+
+// PeerError is what went wrong with one of the sides.
+type PeerError struct {
+	Peer string // its name, without credentials
+	Err  error
+}
+
+func (e *PeerError) Error() string { return e.Peer + ": " + e.Err.Error() }
+func (e *PeerError) Unwrap() error { return e.Err }
+
+// StatusError is an answer of a peer that is neither success nor one of the errors above.
+type StatusError struct {
+	Status     int
+	Word       string // CouchDB's error word, "" if the answer had none
+	Reason     string
+	RetryAfter time.Duration // as the peer asked, 0 if it did not
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("status %d: %s %s", e.Status, e.Word, e.Reason)
+}
+
+// transient tells whether it may help to try again.
+func transient(err error) bool {
+	if s, ok := errors.AsType[*StatusError](err); ok {
+		return s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout || s.Status >= 500 && s.Status != http.StatusNotImplemented
+	}
+	for _, final := range []error{ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errRedirect} {
+		if errors.Is(err, final) {
+			return false
+		}
+	}
+	return true
+}

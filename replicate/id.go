@@ -1,0 +1,43 @@
+package replicate
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// BaseID names what is replicated: the checkpoints of both sides go by it. It follows
+// from the server that does the work, the two sides without their credentials, and
+// what chooses among the documents, so that the same replication finds its checkpoints
+// again after a restart and with new passwords.
+func (s *Spec) BaseID(server string) string {
+	what := struct {
+		Server, Source, Target string
+		SourceUser, TargetUser string
+		DocIDs                 []string          `json:",omitempty"`
+		Selector               json.RawMessage   `json:",omitempty"`
+		Filter                 string            `json:",omitempty"`
+		Params                 map[string]string `json:",omitempty"`
+		Winners                bool              `json:",omitempty"`
+	}{server, s.Source.Name(), s.Target.Name(), s.Source.User, s.Target.User,
+		s.Filter.DocIDs, s.Filter.Selector, s.Filter.Name, s.Filter.Params, s.Winners}
+	b, err := json.Marshal(what)
+	if err != nil {
+		panic(err) // strings and valid JSON
+	}
+	sum := md5.Sum(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// JobID names a job: the same replication, once and continuously, is two jobs with the
+// same checkpoints.
+func (s *Spec) JobID(server string) string {
+	id := s.BaseID(server)
+	if s.Continuous {
+		id += "+continuous"
+	}
+	if s.CreateTarget {
+		id += "+create_target"
+	}
+	return id
+}

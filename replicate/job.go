@@ -1,0 +1,183 @@
+package replicate
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Job is one replication. Run it once.
+type Job struct {
+	spec           Spec
+	id, base       string
+	source, target Peer
+	log            *slog.Logger
+	now            func() time.Time
+
+	mu       sync.Mutex // guards what follows
+	started  time.Time
+	updated  time.Time
+	stats    counters // of this session, with those of the sessions before
+	pending  int64
+	sourceAt string // how far the source's sequence had come when last heard of
+	through  string // everything up to here is at the target
+	recorded string // as the last checkpoint says
+	trouble  error  // what is being retried
+}
+
+// JobOptions say what a Job stands on.
+type JobOptions struct {
+	Server         string // the server's uuid, part of the replication's id
+	Source, Target Peer
+	Log            *slog.Logger     // nil: nothing is logged
+	Now            func() time.Time // nil: time.Now
+}
+
+// NewJob makes a Job; nothing happens before Run.
+func NewJob(spec Spec, opt JobOptions) *Job {
+	spec.setDefaults()
+	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, pending: -1}
+	if j.log == nil {
+		j.log = slog.New(slog.DiscardHandler)
+	}
+	if j.now == nil {
+		j.now = time.Now
+	}
+	j.log = j.log.With("replication", j.id)
+	return j
+}
+
+// Result is what a one-time replication did.
+type Result struct {
+	NoChanges  bool
+	Filtered   bool // by document ids: CouchDB then tells the counters twice
+	checkpoint checkpoint
+	session    session
+}
+
+// Run replicates until everything is at the target, or, if the job is continuous,
+// until ctx ends. It writes a last checkpoint also when ctx has ended.
+func (j *Job) Run(ctx context.Context) (Result, error) {
+	j.mu.Lock()
+	j.started = j.now()
+	j.updated = j.started
+	j.mu.Unlock()
+
+	if err := j.open(ctx); err != nil {
+		return Result{}, err
+	}
+	since, history, err := j.findStart(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	run := &session{SessionID: newSessionID(), StartTime: httpTime(j.started), StartLastSeq: seqJSON(since)}
+	if len(history) > 0 {
+		run.counters = history[0].counters
+	}
+	j.begin(since, run.counters)
+
+	pipe := pipeline{job: j, since: since, session: run, history: history}
+	err = pipe.run(ctx)
+	result := Result{Filtered: j.spec.Filter.DocIDs != nil}
+	if err != nil {
+		// What has arrived need not be sent again. The caller's context may have ended.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return result, errors.Join(err, pipe.checkpoint(last))
+	}
+	if pipe.moved() {
+		if err := pipe.checkpoint(ctx); err != nil {
+			return result, err
+		}
+		result.checkpoint = pipe.written
+		if pipe.written.SessionID == "" { // use_checkpoints: false
+			result.checkpoint = pipe.next()
+		}
+		result.session = result.checkpoint.History[0]
+		return result, nil
+	}
+	result.NoChanges = true
+	if len(history) > 0 {
+		result.checkpoint = checkpoint{SessionID: history[0].SessionID, SourceLastSeq: seqJSON(since), Version: idVersion, History: history}
+	}
+	return result, nil
+}
+
+// open makes sure that both sides are there.
+func (j *Job) open(ctx context.Context) error {
+	err := j.retry(ctx, j.source, func() error {
+		info, err := j.source.Info(ctx)
+		if err == nil {
+			j.mu.Lock()
+			j.sourceAt = info.UpdateSeq
+			j.mu.Unlock()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return j.retry(ctx, j.target, func() error {
+		if j.spec.CreateTarget {
+			if err := j.target.Create(ctx); err != nil {
+				return err
+			}
+		}
+		_, err := j.target.Info(ctx)
+		return err
+	})
+}
+
+// findStart reads the checkpoints.
+func (j *Job) findStart(ctx context.Context) (since string, history []session, err error) {
+	var source, target checkpoint
+	if !j.spec.NoCheckpoints {
+		err = j.retry(ctx, j.source, func() (err error) {
+			source, err = readCheckpoint(ctx, j.source, j.base)
+			return err
+		})
+		if err != nil {
+			return "", nil, err
+		}
+		err = j.retry(ctx, j.target, func() (err error) {
+			target, err = readCheckpoint(ctx, j.target, j.base)
+			return err
+		})
+		if err != nil {
+			return "", nil, err
+		}
+	}
+	since, history = commonStart(source, target)
+	if j.spec.SinceSeq != "" {
+		since = j.spec.SinceSeq
+	}
+	return since, history, nil
+}
+
+func newSessionID() string {
+	b := make([]byte, 16)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+func (j *Job) begin(since string, stats counters) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.through, j.recorded, j.stats = since, since, stats
+}
+
+func (j *Job) troubled(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.trouble = err
+}
+
+func (j *Job) recovered() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.trouble = nil
+}

@@ -1,0 +1,202 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// localPeer is a database of this server.
+type localPeer struct {
+	store *store.Store
+	name  string
+}
+
+// LocalPeer makes a Peer of a database of a store.
+func LocalPeer(s *store.Store, name string) Peer { return &localPeer{store: s, name: name} }
+
+func (p *localPeer) Name() string { return p.name }
+func (p *localPeer) Close()       {}
+
+// with opens the database for the length of a call, so that a job that waits for
+// something keeps none open.
+func (p *localPeer) with(ctx context.Context, fn func(*store.DB) error) error {
+	db, err := p.store.DB(ctx, p.name)
+	if errors.Is(err, store.ErrNoDB) {
+		return ErrNoDB
+	}
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	err = fn(db)
+	if errors.Is(err, store.ErrNoDB) {
+		return ErrNoDB
+	}
+	return err
+}
+
+func (p *localPeer) Info(ctx context.Context) (out Info, err error) {
+	err = p.with(ctx, func(db *store.DB) error {
+		info, err := db.Info(ctx)
+		out.UpdateSeq = db.Seq(info.UpdateSeq).String()
+		return err
+	})
+	return out, err
+}
+
+func (p *localPeer) Create(ctx context.Context) error {
+	err := p.store.Create(ctx, p.name)
+	if errors.Is(err, store.ErrDBExists) {
+		return nil
+	}
+	return err
+}
+
+func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change) error) (end ChangesEnd, err error) {
+	if q.Filter.needsServer() {
+		return end, ErrNotBuilt
+	}
+	err = p.with(ctx, func(db *store.DB) error {
+		since := uint64(0)
+		if q.Since != "" {
+			if since, err = db.ParseSeq(q.Since); err != nil {
+				return err
+			}
+		}
+		if q.Wait > 0 {
+			timer := time.NewTimer(q.Wait)
+			defer timer.Stop()
+			select {
+			case <-db.Changed(since):
+			case <-timer.C:
+			case <-db.Gone():
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		read := store.ChangesQuery{Since: since, Limit: q.Limit, AllLeaves: !q.Winners, DocIDs: q.Filter.DocIDs}
+		// What is given on may be waited for: it leaves the snapshot first.
+		var page []Change
+		last, err := db.Changes(ctx, read, func(c *store.Change) error {
+			page = append(page, Change{Seq: db.Seq(c.Seq).String(), ID: string(c.ID), Revs: append([]revtree.Rev(nil), c.Revs...)})
+			return nil
+		}, func() error {
+			for _, c := range page {
+				if err := fn(c); err != nil {
+					return err
+				}
+			}
+			end.Rows += len(page)
+			page = page[:0]
+			return nil
+		})
+		end.LastSeq, end.Pending = db.Seq(last.Last).String(), int64(last.Pending)
+		return err
+	})
+	return end, err
+}
+
+func (p *localPeer) Missing(ctx context.Context, changes []Change) (out []Wanted, err error) {
+	ids := make([]string, len(changes))
+	revs := make([][]revtree.Rev, len(changes))
+	for i, c := range changes {
+		ids[i], revs[i] = c.ID, c.Revs
+	}
+	err = p.with(ctx, func(db *store.DB) error {
+		out = nil
+		return db.RevsDiff(ctx, ids, revs, func(i int, missing, _ []revtree.Rev) error {
+			if len(missing) > 0 {
+				out = append(out, Wanted{ID: ids[i], Revs: missing})
+			}
+			return nil
+		})
+	})
+	return out, err
+}
+
+func (p *localPeer) Fetch(ctx context.Context, wanted []Wanted, fn func([]byte) error) error {
+	return p.with(ctx, func(db *store.DB) error {
+		var buf []byte
+		for _, w := range wanted {
+			found, err := db.OpenRevs(ctx, w.ID, w.Revs, store.ReadOptions{Revs: true, Latest: true})
+			if err != nil {
+				return err
+			}
+			for _, f := range found {
+				if f.Doc == nil {
+					continue
+				}
+				buf = f.Doc.AppendJSON(buf[:0], store.JSONOptions{})
+				if err := fn(buf); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (p *localPeer) Store(ctx context.Context, docs [][]byte) (refused []Refusal, err error) {
+	edits := make([]store.Edit, 0, len(docs))
+	for _, raw := range docs {
+		doc, err := document.Parse(raw, document.Options{MaxSize: p.store.Limits().MaxDocumentSize})
+		switch {
+		case err != nil:
+			refused = append(refused, Refusal{ID: idOf(raw), Reason: err.Error()})
+		case doc.Attachments != nil:
+			refused = append(refused, Refusal{ID: doc.ID, Reason: "attachments are not taken yet"})
+		default:
+			edits = append(edits, store.Edit{Doc: doc})
+		}
+	}
+	err = p.with(ctx, func(db *store.DB) error {
+		results, err := db.Write(ctx, edits, store.WriteOptions{Replicated: true})
+		for _, r := range results {
+			if r.Err != nil {
+				refused = append(refused, Refusal{ID: r.ID, Reason: r.Err.Error()})
+			}
+		}
+		return err
+	})
+	return refused, err
+}
+
+func (p *localPeer) GetLocal(ctx context.Context, id string) (body []byte, err error) {
+	err = p.with(ctx, func(db *store.DB) error {
+		doc, err := db.GetLocal(ctx, "_local/"+id)
+		if errors.Is(err, store.ErrMissing) {
+			return errMissing
+		}
+		if err == nil {
+			body = doc.Body
+		}
+		return err
+	})
+	return body, err
+}
+
+func (p *localPeer) PutLocal(ctx context.Context, id string, body []byte) error {
+	doc, err := document.Parse(body, document.Options{})
+	if err != nil {
+		return err
+	}
+	doc.ID = "_local/" + id
+	return p.with(ctx, func(db *store.DB) error {
+		// Any revision is taken; the present one makes the number grow.
+		if old, err := db.GetLocal(ctx, doc.ID); err == nil {
+			doc.Rev = old.Rev
+		} else if !errors.Is(err, store.ErrMissing) {
+			return err
+		}
+		results, err := db.Write(ctx, []store.Edit{{Doc: doc}}, store.WriteOptions{})
+		if err == nil {
+			err = results[0].Err
+		}
+		return err
+	})
+}

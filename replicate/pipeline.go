@@ -1,0 +1,200 @@
+package replicate
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// storeBytes and storeDocs bound what is gathered for one write.
+	storeBytes = 4 << 20
+	storeDocs  = 1000
+	// waitForChange is how long one request of a continuous job waits for a change.
+	waitForChange = 50 * time.Second
+)
+
+// pipeline moves the changes of one run: one goroutine reads them in batches, several
+// bring batches across at once, and one puts what they did in order again, since a
+// checkpoint may only say what is true of everything before it.
+type pipeline struct {
+	job     *Job
+	since   string
+	session *session
+	history []session
+
+	rows    int64 // changes seen; the collector's
+	saved   string
+	savedAt time.Time
+	written checkpoint // the last one written
+}
+
+// batch is some changes that follow each other.
+type batch struct {
+	n       int // its place among the batches
+	changes []Change
+	last    string // the sequence behind it
+	pending int64
+	stats   counters
+}
+
+func (p *pipeline) run(ctx context.Context) error {
+	p.saved, p.savedAt = p.since, p.job.now()
+	g, ctx := errgroup.WithContext(ctx)
+	work, done := make(chan *batch), make(chan *batch)
+	g.Go(func() error {
+		defer close(work)
+		return p.read(ctx, work)
+	})
+	var workers sync.WaitGroup
+	for range p.job.spec.Workers {
+		workers.Add(1)
+		g.Go(func() error {
+			defer workers.Done()
+			for b := range work {
+				if err := p.job.carry(ctx, b); err != nil {
+					return err
+				}
+				select {
+				case done <- b:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		workers.Wait()
+		close(done)
+		return nil
+	})
+	g.Go(func() error { return p.collect(ctx, done) })
+	return g.Wait()
+}
+
+// read cuts the source's changes into batches.
+func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
+	j := p.job
+	q := ChangesQuery{Since: p.since, Limit: j.spec.BatchSize, Filter: j.spec.Filter, Winners: j.spec.Winners}
+	if j.spec.Continuous {
+		q.Wait = waitForChange
+	}
+	for n := 0; ; {
+		var b *batch
+		var end ChangesEnd
+		err := j.retry(ctx, j.source, func() (err error) {
+			b = &batch{n: n, changes: make([]Change, 0, 64)}
+			end, err = j.source.Changes(ctx, q, func(c Change) error {
+				b.changes = append(b.changes, c)
+				return nil
+			})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		q.Since = end.LastSeq
+		if end.Rows > 0 {
+			b.last, b.pending = end.LastSeq, end.Pending
+			n++
+			select {
+			case work <- b:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if !j.spec.Continuous && (end.Rows < q.Limit || end.Pending == 0) {
+			return nil
+		}
+	}
+}
+
+// collect takes the batches in their order and writes checkpoints.
+func (p *pipeline) collect(ctx context.Context, done <-chan *batch) error {
+	early := map[int]*batch{} // those that overtook others
+	next := 0
+	for {
+		// A continuous job that has gone quiet still says how far it has come.
+		var quiet <-chan time.Time
+		if p.job.spec.Continuous && p.dirty() {
+			quiet = time.After(max(p.job.spec.CheckpointInterval-p.job.now().Sub(p.savedAt), 0))
+		}
+		select {
+		case b, more := <-done:
+			if !more {
+				return nil
+			}
+			early[b.n] = b
+			for b := early[next]; b != nil; b = early[next] {
+				delete(early, next)
+				next++
+				p.account(b)
+			}
+			if !p.dirty() || p.job.now().Sub(p.savedAt) < p.job.spec.CheckpointInterval {
+				continue
+			}
+		case <-quiet:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := p.checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// account takes in a batch that is at the target, as is everything before it.
+func (p *pipeline) account(b *batch) {
+	p.rows += int64(len(b.changes))
+	p.session.add(b.stats)
+	j := p.job
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.through, j.pending, j.stats, j.updated = b.last, b.pending, p.session.counters, j.now()
+	j.sourceAt = b.last
+}
+
+// moved tells whether there were any changes to look at.
+func (p *pipeline) moved() bool { return p.rows > 0 }
+
+// dirty tells whether there is something to write a checkpoint of.
+func (p *pipeline) dirty() bool {
+	p.job.mu.Lock()
+	defer p.job.mu.Unlock()
+	return p.rows > 0 && p.job.through != p.saved
+}
+
+// next is the checkpoint as it would be written now.
+func (p *pipeline) next() checkpoint {
+	j := p.job
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := *p.session
+	now.EndTime = httpTime(j.now())
+	now.EndLastSeq, now.RecordedSeq = seqJSON(j.through), seqJSON(j.through)
+	history := append([]session{now}, p.history...)
+	if len(history) > maxHistory {
+		history = history[:maxHistory]
+	}
+	return checkpoint{SessionID: now.SessionID, SourceLastSeq: seqJSON(j.through), Version: idVersion, History: history}
+}
+
+// checkpoint writes down on both sides how far the job has come, if that is news.
+func (p *pipeline) checkpoint(ctx context.Context) error {
+	if !p.dirty() || p.job.spec.NoCheckpoints {
+		return nil
+	}
+	c := p.next()
+	if err := p.job.record(ctx, c); err != nil {
+		return err
+	}
+	p.written = c
+	p.saved, p.savedAt = string(c.SourceLastSeq), p.job.now()
+	p.job.mu.Lock()
+	p.job.recorded = p.saved
+	p.job.mu.Unlock()
+	return nil
+}

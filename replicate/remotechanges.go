@@ -1,0 +1,221 @@
+package replicate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// Changes reads rows as they come.
+func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change) error) (end ChangesEnd, err error) {
+	query := url.Values{"limit": {strconv.Itoa(q.Limit)}}
+	if !q.Winners {
+		query.Set("style", "all_docs")
+	}
+	if q.Since != "" {
+		query.Set("since", q.Since)
+	}
+	if q.Wait > 0 {
+		query.Set("feed", "longpoll")
+		query.Set("timeout", strconv.FormatInt(q.Wait.Milliseconds(), 10))
+	}
+	method, body := http.MethodGet, []byte(nil)
+	switch {
+	case q.Filter.DocIDs != nil:
+		query.Set("filter", "_doc_ids")
+		method = http.MethodPost
+		body, err = json.Marshal(map[string]any{"doc_ids": q.Filter.DocIDs})
+	case q.Filter.Selector != nil:
+		query.Set("filter", "_selector")
+		method = http.MethodPost
+		body = append(append([]byte(`{"selector":`), q.Filter.Selector...), '}')
+	case q.Filter.Name != "":
+		query.Set("filter", q.Filter.Name)
+		for name, value := range q.Filter.Params {
+			query.Set(name, value)
+		}
+	}
+	if err != nil {
+		return end, err
+	}
+	resp, err := p.request(ctx, method, "_changes", query, body)
+	if err != nil {
+		return end, err
+	}
+	defer resp.Body.Close()
+	end = ChangesEnd{LastSeq: q.Since, Pending: -1}
+	err = eachMember(resp.Body, func(name string, dec *jsontext.Decoder) error {
+		switch name {
+		case "results":
+			return eachElement(dec, func(raw jsontext.Value) error {
+				c, err := parseChange(raw)
+				if err != nil {
+					return err
+				}
+				end.Rows++
+				return fn(c)
+			})
+		case "last_seq":
+			v, err := dec.ReadValue()
+			end.LastSeq = seqText(v)
+			return err
+		case "pending":
+			v, err := dec.ReadValue()
+			if n, e := strconv.ParseInt(string(v), 10, 64); e == nil {
+				end.Pending = n
+			}
+			return err
+		}
+		return dec.SkipValue()
+	})
+	return end, err
+}
+
+// seqText is a sequence as it is sent back: the text of a string, or the JSON of what
+// older peers have for one.
+func seqText(raw []byte) string {
+	if text, err := jsonscan.Text(raw); err == nil {
+		return text
+	}
+	return string(raw)
+}
+
+func parseChange(raw []byte) (c Change, err error) {
+	err = jsonscan.EachMember(raw, func(name, value []byte) (err error) {
+		switch string(name) {
+		case "seq":
+			c.Seq = seqText(value)
+		case "id":
+			c.ID, err = jsonscan.Text(value)
+		case "changes":
+			return jsonscan.EachElement(value, func(e []byte) error {
+				return jsonscan.EachMember(e, func(name, value []byte) error {
+					if string(name) != "rev" {
+						return nil
+					}
+					text, err := jsonscan.Text(value)
+					if err != nil {
+						return err
+					}
+					rev, err := revtree.Parse(text)
+					c.Revs = append(c.Revs, rev)
+					return err
+				})
+			})
+		}
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("row of changes: %w", err)
+	}
+	return c, err
+}
+
+// eachMember walks an object as it arrives.
+func eachMember(r io.Reader, fn func(name string, dec *jsontext.Decoder) error) error {
+	dec := jsontext.NewDecoder(r, jsontext.AllowDuplicateNames(true))
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return malformed(err)
+	}
+	for dec.PeekKind() != '}' {
+		tok, err := dec.ReadToken()
+		if err != nil {
+			return malformed(err)
+		}
+		if err := fn(tok.String(), dec); err != nil {
+			return err
+		}
+	}
+	_, err := dec.ReadToken() // the closing brace: the answer is whole
+	return malformed(err)
+}
+
+// eachElement walks an array as it arrives.
+func eachElement(dec *jsontext.Decoder, fn func(raw jsontext.Value) error) error {
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '[' {
+		return malformed(err)
+	}
+	for dec.PeekKind() != ']' {
+		raw, err := dec.ReadValue()
+		if err != nil {
+			return malformed(err)
+		}
+		if err := fn(raw); err != nil {
+			return err
+		}
+	}
+	_, err := dec.ReadToken()
+	return malformed(err)
+}
+
+// malformed names the failure of an answer that is not what it should be; cut short, it
+// reads the same.
+func malformed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("answer of a peer: %w", err)
+}
+
+// Missing asks _revs_diff.
+func (p *remotePeer) Missing(ctx context.Context, changes []Change) ([]Wanted, error) {
+	body := []byte{'{'}
+	for i, c := range changes {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(jsonscan.AppendString(body, c.ID), ':')
+		body = appendRevList(body, c.Revs)
+	}
+	resp, err := p.request(ctx, http.MethodPost, "_revs_diff", nil, append(body, '}'))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var out []Wanted
+	err = eachMember(resp.Body, func(id string, dec *jsontext.Decoder) error {
+		raw, err := dec.ReadValue()
+		if err != nil {
+			return malformed(err)
+		}
+		w := Wanted{ID: strings.Clone(id)}
+		err = jsonscan.EachMember(raw, func(name, value []byte) error {
+			if string(name) != "missing" {
+				return nil
+			}
+			return jsonscan.EachElement(value, func(e []byte) error {
+				text, err := jsonscan.Text(e)
+				if err != nil {
+					return err
+				}
+				rev, err := revtree.Parse(text)
+				w.Revs = append(w.Revs, rev)
+				return err
+			})
+		})
+		out = append(out, w)
+		return err
+	})
+	return out, err
+}
+
+func appendRevList(b []byte, revs []revtree.Rev) []byte {
+	b = append(b, '[')
+	for i, r := range revs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = jsonscan.AppendString(b, r.String())
+	}
+	return append(b, ']')
+}

@@ -1,0 +1,201 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// fetchAtOnce is how many documents one _bulk_get names.
+const fetchAtOnce = 100
+
+// Fetch reads through _bulk_get, or, where a peer has none, document by document.
+func (p *remotePeer) Fetch(ctx context.Context, wanted []Wanted, fn func([]byte) error) error {
+	for len(wanted) > 0 {
+		some := wanted[:min(fetchAtOnce, len(wanted))]
+		wanted = wanted[len(some):]
+		if !p.plain.Load() {
+			err := p.fetchBulk(ctx, some, fn)
+			if err == nil {
+				continue
+			}
+			s, ok := errors.AsType[*StatusError](err)
+			if !ok || s.Status != http.StatusNotFound && s.Status != http.StatusMethodNotAllowed && s.Status != http.StatusNotImplemented && s.Status != http.StatusBadRequest {
+				return err
+			}
+			p.plain.Store(true)
+		}
+		for _, w := range some {
+			if err := p.fetchOne(ctx, w, fn); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func([]byte) error) error {
+	body := []byte(`{"docs":[`)
+	first := true
+	for _, w := range wanted {
+		for _, rev := range w.Revs {
+			if !first {
+				body = append(body, ',')
+			}
+			first = false
+			body = jsonscan.AppendString(append(body, `{"id":`...), w.ID)
+			body = jsonscan.AppendString(append(body, `,"rev":`...), rev.String())
+			body = append(body, '}')
+		}
+	}
+	query := url.Values{"revs": {"true"}, "latest": {"true"}, "attachments": {"true"}}
+	resp, err := p.request(ctx, http.MethodPost, "_bulk_get", query, append(body, `]}`...))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return eachMember(resp.Body, func(name string, dec *jsontext.Decoder) error {
+		if name != "results" {
+			return dec.SkipValue()
+		}
+		return eachElement(dec, func(raw jsontext.Value) error {
+			return jsonscan.EachMember(raw, func(name, value []byte) error {
+				if string(name) != "docs" {
+					return nil
+				}
+				return jsonscan.EachElement(value, func(row []byte) error { return okOf(row, fn) })
+			})
+		})
+	})
+}
+
+// okOf gives on the document of {"ok": document}.
+func okOf(row []byte, fn func([]byte) error) error {
+	return jsonscan.EachMember(row, func(name, value []byte) error {
+		if string(name) != "ok" {
+			return nil
+		}
+		return fn(value)
+	})
+}
+
+func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func([]byte) error) error {
+	query := url.Values{"revs": {"true"}, "latest": {"true"}, "attachments": {"true"}, "open_revs": {string(appendRevList(nil, w.Revs))}}
+	b, err := p.call(ctx, http.MethodGet, docPath(w.ID), query, nil)
+	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotFound {
+		return nil // purged since
+	}
+	if err != nil {
+		return err
+	}
+	return jsonscan.EachElement(b, func(row []byte) error { return okOf(row, fn) })
+}
+
+// docPath is a document's id as it stands in a path.
+func docPath(id string) string {
+	if name, ok := cutDesign(id); ok {
+		return "_design/" + url.PathEscape(name)
+	}
+	return url.PathEscape(id)
+}
+
+func cutDesign(id string) (string, bool) {
+	const prefix = "_design/"
+	if len(id) > len(prefix) && id[:len(prefix)] == prefix {
+		return id[len(prefix):], true
+	}
+	return "", false
+}
+
+// Store writes through _bulk_docs. Where the whole is too much for the peer, or one of
+// the documents makes it refuse them all, it is halved, down to single documents.
+func (p *remotePeer) Store(ctx context.Context, docs [][]byte) ([]Refusal, error) {
+	if len(docs) == 0 {
+		return nil, nil
+	}
+	refused, err := p.storeBulk(ctx, docs)
+	s, ok := errors.AsType[*StatusError](err)
+	if err == nil || !ok || !dividable(s.Status) {
+		return refused, err
+	}
+	if len(docs) == 1 {
+		return []Refusal{{ID: idOf(docs[0]), Reason: s.Error()}}, nil
+	}
+	half := len(docs) / 2
+	refused, err = p.Store(ctx, docs[:half])
+	if err != nil {
+		return nil, err
+	}
+	more, err := p.Store(ctx, docs[half:])
+	return append(refused, more...), err
+}
+
+// dividable tells whether an answer to many documents may be the fault of one of them.
+func dividable(status int) bool {
+	switch status {
+	case http.StatusRequestEntityTooLarge, http.StatusBadRequest, http.StatusPreconditionFailed,
+		http.StatusNotImplemented, http.StatusUnsupportedMediaType, http.StatusExpectationFailed:
+		return true
+	}
+	return false
+}
+
+func (p *remotePeer) storeBulk(ctx context.Context, docs [][]byte) (refused []Refusal, err error) {
+	size := 32
+	for _, d := range docs {
+		size += len(d) + 1
+	}
+	body := append(make([]byte, 0, size), `{"new_edits":false,"docs":[`...)
+	for i, d := range docs {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, d...)
+	}
+	b, err := p.call(ctx, http.MethodPost, "_bulk_docs", nil, append(body, `]}`...))
+	if err != nil {
+		return nil, err
+	}
+	err = jsonscan.EachElement(b, func(row []byte) error {
+		var r Refusal
+		failed := false
+		err := jsonscan.EachMember(row, func(name, value []byte) error {
+			switch string(name) {
+			case "id":
+				r.ID = seqText(value)
+			case "error":
+				failed = true
+				r.Reason = seqText(value) + r.Reason
+			case "reason":
+				r.Reason += ": " + seqText(value)
+			}
+			return nil
+		})
+		if failed {
+			refused = append(refused, r)
+		}
+		return err
+	})
+	return refused, err
+}
+
+// idOf finds the id in the JSON of a document, for the log.
+func idOf(doc []byte) (id string) {
+	found := errors.New("found")
+	err := jsonscan.EachMember(doc, func(name, value []byte) error {
+		if string(name) == "_id" {
+			id = seqText(value)
+			return found
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, found) {
+		return "(unreadable)"
+	}
+	return id
+}

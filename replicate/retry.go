@@ -1,0 +1,50 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	firstWait = 250 * time.Millisecond
+	maxWait   = time.Minute
+)
+
+// retry calls fn until it succeeds or there is no hope. Between two tries it waits
+// longer and longer, or as long as the peer asks. A continuous job hopes for ever.
+func (j *Job) retry(ctx context.Context, p Peer, fn func() error) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = firstWait, maxWait
+	for try := 0; ; try++ {
+		err := fn()
+		if err == nil {
+			j.recovered()
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if s, ok := errors.AsType[stop](err); ok {
+			return s.error
+		}
+		if !transient(err) || !j.spec.Continuous && try >= j.spec.Retries {
+			return &PeerError{Peer: p.Name(), Err: err}
+		}
+		pause := wait.NextBackOff()
+		if s, ok := errors.AsType[*StatusError](err); ok && s.RetryAfter > pause {
+			pause = min(s.RetryAfter, maxWait)
+		}
+		j.troubled(err)
+		j.log.Warn("a peer fails; trying again", "peer", p.Name(), "error", err, "wait", pause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package replicate
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// Spec says what to replicate and how.
+type Spec struct {
+	Source, Target Endpoint
+	Filter         Filter
+	Continuous     bool
+	CreateTarget   bool
+	Winners        bool   // winning_revs_only
+	SinceSeq       string // start here instead of at the checkpoint
+	NoCheckpoints  bool   // use_checkpoints: false
+	// CheckpointInterval is how long a job goes on between two checkpoints (30 s).
+	CheckpointInterval time.Duration
+	BatchSize          int // changes a batch (500)
+	Workers            int // batches under way at once (4)
+	Retries            int // how often a one-time job tries a request again (5)
+
+	Cancel bool
+	ID     string // with Cancel: the replication to cancel, instead of what it is
+}
+
+func (s *Spec) setDefaults() {
+	if s.CheckpointInterval <= 0 {
+		s.CheckpointInterval = 30 * time.Second
+	}
+	if s.BatchSize <= 0 {
+		s.BatchSize = 500
+	}
+	if s.Workers <= 0 {
+		s.Workers = 4
+	}
+	if s.Retries <= 0 {
+		s.Retries = 5
+	}
+}
+
+// ParseSpec reads the body of a request to /_replicate, or a document of _replicator.
+// Its errors are *BadRequest and *BadEndpoint. What it does not know it ignores.
+func ParseSpec(body []byte) (Spec, error) {
+	var s Spec
+	var failed error
+	err := jsonscan.EachMember(body, func(name, value []byte) error {
+		failed = s.member(string(name), value)
+		return failed
+	})
+	if failed != nil {
+		return s, failed
+	}
+	if err != nil {
+		return s, &BadRequest{"Request body must be a JSON object"}
+	}
+	if s.Filter.Name != "" && s.Filter.DocIDs != nil || s.Filter.Name != "" && s.Filter.Selector != nil || s.Filter.DocIDs != nil && s.Filter.Selector != nil {
+		return s, &BadRequest{"`doc_ids`,`filter`,`selector` are mutually exclusive"}
+	}
+	s.setDefaults()
+	return s, nil
+}
+
+func (s *Spec) member(name string, v []byte) (err error) {
+	switch name {
+	case "source":
+		s.Source, err = parseEndpoint(v)
+	case "target":
+		s.Target, err = parseEndpoint(v)
+	case "continuous":
+		s.Continuous, err = boolean(name, v)
+	case "create_target":
+		s.CreateTarget, err = boolean(name, v)
+	case "cancel":
+		s.Cancel, err = boolean(name, v)
+	case "winning_revs_only":
+		s.Winners, err = boolean(name, v)
+	case "use_checkpoints":
+		var use bool
+		use, err = boolean(name, v)
+		s.NoCheckpoints = !use
+	case "checkpoint_interval":
+		var ms int
+		ms, err = positive(name, v)
+		s.CheckpointInterval = time.Duration(ms) * time.Millisecond
+	case "worker_batch_size":
+		s.BatchSize, err = positive(name, v)
+		s.BatchSize = min(s.BatchSize, 10000)
+	case "worker_processes":
+		s.Workers, err = positive(name, v)
+		s.Workers = min(s.Workers, 32)
+	case "retries_per_request":
+		s.Retries, err = positive(name, v)
+	case "since_seq":
+		s.SinceSeq = seqText(v)
+	case "filter":
+		if s.Filter.Name, err = jsonscan.Text(v); err != nil {
+			err = &BadRequest{"parameter `filter` must be a string"}
+		}
+	case "query_params":
+		s.Filter.Params, err = queryParams(v)
+	case "selector":
+		if jsonscan.Kind(v) != '{' {
+			return &BadRequest{"parameter `selector` must be a JSON object"}
+		}
+		s.Filter.Selector = bytes.Clone(v)
+	case "doc_ids":
+		s.Filter.DocIDs, err = docIDs(v)
+	case "replication_id", "id":
+		s.ID, err = jsonscan.Text(v)
+	}
+	return err
+}
+
+func boolean(name string, v []byte) (bool, error) {
+	switch string(v) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, &BadRequest{fmt.Sprintf("parameter `%s` must be a boolean", name)}
+}
+
+func positive(name string, v []byte) (n int, err error) {
+	if err := json.Unmarshal(v, &n); err != nil || n < 1 {
+		return 0, &BadRequest{fmt.Sprintf("parameter `%s` must be a positive integer", name)}
+	}
+	return n, nil
+}
+
+func queryParams(v []byte) (map[string]string, error) {
+	params := map[string]string{}
+	err := jsonscan.EachMember(v, func(name, value []byte) error {
+		params[string(name)] = seqText(value) // strings as they are, other values as JSON
+		return nil
+	})
+	if err != nil {
+		return nil, &BadRequest{"parameter `query_params` must be a JSON object"}
+	}
+	return params, nil
+}
+
+func docIDs(v []byte) ([]string, error) {
+	if string(v) == "null" {
+		return nil, nil
+	}
+	if jsonscan.Kind(v) != '[' {
+		return nil, &BadRequest{"parameter `doc_ids` must be an array"}
+	}
+	ids := []string{}
+	err := jsonscan.EachElement(v, func(e []byte) error {
+		id, err := jsonscan.Text(e)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return nil, &BadRequest{"parameter `doc_ids` must be an array of strings"}
+	}
+	sort.Strings(ids)
+	return ids, nil
+}
+
+// parseEndpoint reads a URL, a database's name, or an object with url, headers and auth.
+func parseEndpoint(v []byte) (Endpoint, error) {
+	if text, err := jsonscan.Text(v); err == nil {
+		return endpointOf(text, nil)
+	}
+	var object struct {
+		URL     *string           `json:"url"`
+		Headers map[string]string `json:"headers"`
+		Auth    struct {
+			Basic *struct{ Username, Password string } `json:"basic"`
+		} `json:"auth"`
+	}
+	if err := json.Unmarshal(v, &object); err != nil || object.URL == nil {
+		return Endpoint{}, &BadEndpoint{"endpoint has an invalid url"}
+	}
+	headers := http.Header{}
+	for name, value := range object.Headers {
+		headers.Set(name, value)
+	}
+	e, err := endpointOf(*object.URL, headers)
+	if b := object.Auth.Basic; b != nil {
+		e.User, e.Password = b.Username, b.Password
+	}
+	return e, err
+}
+
+// ParseEndpoint reads a URL or the name of a database.
+func ParseEndpoint(text string) (Endpoint, error) { return endpointOf(text, nil) }
+
+func endpointOf(text string, headers http.Header) (Endpoint, error) {
+	if !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://") {
+		return Endpoint{Local: text}, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return Endpoint{}, &BadEndpoint{"endpoint has an invalid url"}
+	}
+	e := Endpoint{Headers: headers}
+	if u.User != nil {
+		e.User = u.User.Username()
+		e.Password, _ = u.User.Password()
+		u.User = nil
+	}
+	u.RawQuery, u.Fragment = "", ""
+	e.URL = strings.TrimRight(u.String(), "/") + "/"
+	return e, nil
+}
