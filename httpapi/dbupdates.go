@@ -96,7 +96,7 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 		case "timeout":
 			timeout, err = parseMillis(value)
 		case "heartbeat":
-			if heartbeat = time.Minute; value != "true" {
+			if heartbeat = feedTimeout; value != "true" {
 				heartbeat, err = parseMillis(value)
 			}
 		}
