@@ -60,6 +60,9 @@ var apiErrors = []struct {
 	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
 	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
 	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
+	{replicate.ErrNoJob, 404, "not_found", "missing"},
+	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter or selector needs a remote source: this server cannot apply one itself yet."},
+	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
 	{revtree.ErrBadPath, 400, "bad_request", "Invalid rev format"},
 }
@@ -102,18 +105,10 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 // the side that it is about.
 func replicationAnswer(err error) (status int, word, reason string, ok bool) {
 	if e, ok := errors.AsType[*replicate.BadRequest](err); ok {
-		return 400, "bad_request", e.Reason, true
+		return http.StatusBadRequest, "bad_request", e.Reason, true
 	}
 	if e, ok := errors.AsType[*replicate.BadEndpoint](err); ok {
-		return 400, "invalid_replication", e.Reason, true
-	}
-	switch {
-	case errors.Is(err, replicate.ErrNoJob):
-		return 404, "not_found", "missing", true
-	case errors.Is(err, replicate.ErrNotBuilt):
-		return http.StatusNotImplemented, "not_implemented", "A filter or selector needs a remote source: this server cannot apply one itself yet.", true
-	case errors.Is(err, replicate.ErrClosed):
-		return 503, "service_unavailable", "The server is shutting down.", true
+		return http.StatusBadRequest, "invalid_replication", e.Reason, true
 	}
 	e, ok := errors.AsType[*replicate.PeerError](err)
 	if !ok {
@@ -121,11 +116,13 @@ func replicationAnswer(err error) (status int, word, reason string, ok bool) {
 	}
 	switch {
 	case errors.Is(err, replicate.ErrNoDB):
-		return 500, "db_not_found", "could not open " + e.Peer, true
+		return http.StatusInternalServerError, "db_not_found", "could not open " + e.Peer, true
 	case errors.Is(err, replicate.ErrUnauthorized):
-		return 401, "unauthorized", "unauthorized to access or create database " + e.Peer, true
+		return http.StatusUnauthorized, "unauthorized", "unauthorized to access or create database " + e.Peer, true
 	case errors.Is(err, replicate.ErrForbidden):
-		return 403, "forbidden", "not allowed to replicate with " + e.Peer, true
+		return http.StatusForbidden, "forbidden", "forbidden to access or create database " + e.Peer, true
+	case errors.Is(err, replicate.ErrNotBuilt):
+		return 0, "", "", false // the table has it
 	}
-	return 500, "replication_error", e.Error(), true
+	return http.StatusInternalServerError, "replication_error", e.Error(), true
 }
