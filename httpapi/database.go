@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/store"
 )
 
@@ -39,6 +37,9 @@ func (s *Server) dbCreate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := checkCreateOptions(r); err != nil {
+		if there, _ := s.store.Exists(r.Context(), name); there && errors.Is(err, errNotBuilt) {
+			return store.ErrDBExists
+		}
 		return err
 	}
 	err = s.store.Create(r.Context(), name)
@@ -140,5 +141,11 @@ func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
 	return s.writeDocument(w, r, db, &docQuery{batch: q.batch}, doc)
 }
 
-// dbPath is the database's part of the path, as it came.
-func dbPath(r *http.Request) string { return "/" + mux.Vars(r)["db"] }
+// dbPath is the path of the database that a request is about.
+func dbPath(r *http.Request) string {
+	name, err := segment(r, "db")
+	if err != nil { // it could not have been opened then
+		return "/"
+	}
+	return "/" + escapeSegment(name)
+}

@@ -10,7 +10,8 @@ import (
 )
 
 // docQuery is what the query of a document's request says. As in CouchDB a boolean
-// that is not "true" is false, and what is not known is ignored.
+// that is not "true" is passed over, also behind one that is, and so is what is not
+// known.
 type docQuery struct {
 	rev      revtree.Rev
 	hasRev   bool
@@ -43,25 +44,25 @@ func parseDocQuery(r *http.Request) (q docQuery, err error) {
 		case "open_revs":
 			q.openRevs = value
 		case "revs":
-			q.revs = yes
+			q.revs = q.revs || yes
 		case "revs_info":
-			q.revsInfo = yes
+			q.revsInfo = q.revsInfo || yes
 		case "conflicts":
-			q.conflicts = yes
+			q.conflicts = q.conflicts || yes
 		case "deleted_conflicts":
-			q.deletedConflicts = yes
+			q.deletedConflicts = q.deletedConflicts || yes
 		case "meta":
 			if yes {
 				q.revsInfo, q.conflicts, q.deletedConflicts = true, true, true
 			}
 		case "local_seq":
-			q.localSeq = yes
+			q.localSeq = q.localSeq || yes
 		case "latest":
-			q.latest = yes
+			q.latest = q.latest || yes
 		case "deleted":
-			q.deleted = yes
+			q.deleted = q.deleted || yes
 		case "attachments":
-			q.attachments = yes
+			q.attachments = q.attachments || yes
 		case "atts_since":
 			q.attsSince, err = parseRevList([]byte(value))
 			q.hasAttsSince = true

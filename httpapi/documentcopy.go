@@ -72,19 +72,15 @@ func destination(r *http.Request) (id string, rev revtree.Rev, err error) {
 	if u, err := url.Parse(header); err == nil && u.Scheme != "" && u.Host != "" {
 		return "", rev, badRequest("Destination URL must be relative.")
 	}
-	path, query, _ := strings.Cut(header, "?")
+	path, query, asked := strings.Cut(header, "?")
 	if id, err = url.QueryUnescape(path); err != nil {
 		return "", rev, errURLEncoding
 	}
-	if query != "" {
-		p, err := parseQuery(query)
-		if err != nil {
+	if asked {
+		// CouchDB takes whatever stands there, under any name, for the revision.
+		_, value, _ := strings.Cut(query, "=")
+		if rev, err = revtree.Parse(value); err != nil {
 			return "", rev, err
-		}
-		if value, ok := p.get("rev"); ok {
-			if rev, err = revtree.Parse(value); err != nil {
-				return "", rev, err
-			}
 		}
 	}
 	return id, rev, document.ValidID(id)

@@ -2,10 +2,7 @@ package httpapi
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
-
-	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -83,17 +80,17 @@ func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, db *store
 		return results[0].Err
 	}
 	status := http.StatusCreated
-	if doc.Deleted && r.Method != http.MethodPost && r.Method != "COPY" {
+	if r.Method == http.MethodDelete || doc.Deleted && r.Method == http.MethodPut {
 		status = http.StatusOK
 	}
 	return writeEdited(w, r, status, results[0])
 }
 
-// writeEdited tells what an edit made, and, where it made something, where that is.
+// writeEdited tells what an edit made, and, except of a DELETE, where that is.
 func writeEdited(w http.ResponseWriter, r *http.Request, status int, result store.Result) error {
 	setETag(w, r, result.Rev)
-	if status == http.StatusCreated {
-		w.Header()["Location"] = []string{absolute(r, "/"+mux.Vars(r)["db"]+"/"+escapeID(result.ID))}
+	if r.Method != http.MethodDelete {
+		w.Header()["Location"] = []string{absolute(r, dbPath(r)+"/"+escapeSegment(result.ID))}
 	}
 	return writeJSON(w, r, status, appendEdited(make([]byte, 0, 128), result.ID, result.Rev))
 }
@@ -104,23 +101,28 @@ func appendEdited(b []byte, id string, rev revtree.Rev) []byte {
 	return append(b, '}')
 }
 
-// escapeID writes a document id as it stands in a path: the slash of design and local
-// documents stays.
-func escapeID(id string) string {
-	for _, prefix := range []string{"_design/", "_local/"} {
-		if rest, ok := strings.CutPrefix(id, prefix); ok {
-			return prefix + escapeSegment(rest)
+// escapeSegment writes a name as one segment of a path, the slash of a design
+// document's id too, as CouchDB does in Location (couch_util.erl, url_encode).
+func escapeSegment(s string) string {
+	plain := func(c byte) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.:", c) >= 0
+	}
+	i := 0
+	for i < len(s) && plain(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	b := append(make([]byte, 0, len(s)+16), s[:i]...)
+	for ; i < len(s); i++ {
+		if c := s[i]; plain(c) {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
 		}
 	}
-	return escapeSegment(id)
+	return string(b)
 }
 
-func escapeSegment(s string) string {
-	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.~", c) >= 0) {
-			return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
-		}
-	}
-	return s
-}
+const upperHex = "0123456789ABCDEF"

@@ -2,9 +2,13 @@ package httpapi
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/store"
 )
 
 // compact answers POST _compact: the work goes on behind the answer. Compaction of a
@@ -18,11 +22,24 @@ func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
-	if len(mux.Vars(r)["rest"]) > 1 {
-		return errNotBuilt
+	if name := strings.TrimPrefix(mux.Vars(r)["rest"], "/"); name != "" {
+		if err := s.compactIndexes(r, db, name); err != nil {
+			return err
+		}
+	} else {
+		db.StartCompact()
 	}
-	db.StartCompact()
 	return writeJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
+}
+
+// compactIndexes finds the design document; there are no indexes to compact yet.
+func (s *Server) compactIndexes(r *http.Request, db *store.DB, name string) error {
+	name, err := url.QueryUnescape(name)
+	if err != nil {
+		return errURLEncoding
+	}
+	_, err = db.Get(r.Context(), "_design/"+name, store.ReadOptions{NoBody: true})
+	return err
 }
 
 // ensureFullCommit has nothing to do: what was acknowledged is on disk.

@@ -47,9 +47,15 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 	case named > maxPurgeRevs:
 		return badRequest("Exceeded maximum number of revisions.")
 	}
+	if len(ids) == 0 { // nothing to remember, and no sequence to move
+		return writeJSON(w, r, http.StatusCreated, []byte(`{"purge_seq":null,"purged":{}}`))
+	}
 	purged, _, err := db.Purge(r.Context(), ids, revs)
 	if err != nil {
 		return err
+	}
+	for _, list := range purged {
+		slices.SortFunc(list, revtree.Compare)
 	}
 	b := getBuf()
 	defer putBuf(b)
