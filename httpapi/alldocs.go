@@ -66,7 +66,7 @@ func (s *Server) docRange(w http.ResponseWriter, r *http.Request, space store.Do
 type docRange struct {
 	space     store.DocSpace
 	query     store.AllDocsQuery
-	keys      []string // with byKey
+	keys      []docKey // with byKey
 	byKey     bool
 	updateSeq bool
 	empty     bool // no id can lie in it

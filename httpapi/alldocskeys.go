@@ -17,13 +17,16 @@ func (d *docRange) listKeys(p *viewParams) error {
 	err := jsonscan.EachElement(p.keys, func(raw []byte) error {
 		id, err := jsonscan.Text(raw)
 		if err != nil {
-			return errKeysList
+			id = "" // no string is no id: nothing has it
 		}
 		if d.space != store.DesignDocs || isDesign(id) {
-			d.keys = append(d.keys, id)
+			d.keys = append(d.keys, docKey{raw, id})
 		}
 		return nil
 	})
+	if err != nil {
+		return errNotJSON
+	}
 	if p.descending {
 		slices.Reverse(d.keys)
 	}
@@ -31,7 +34,13 @@ func (d *docRange) listKeys(p *viewParams) error {
 	if p.limit >= 0 {
 		d.keys = d.keys[:min(p.limit, len(d.keys))]
 	}
-	return err
+	return nil
+}
+
+// docKey is one of the ids asked for, as JSON and as text.
+type docKey struct {
+	raw []byte
+	id  string
 }
 
 // keysPart is how many documents are read between two flushes.
@@ -47,15 +56,20 @@ func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *stream) erro
 	if err := db.AllDocs(ctx, nothing, head, nil, st.flushFull); err != nil {
 		return err
 	}
+	ids := make([]string, 0, min(keysPart, len(d.keys)))
 	for from := 0; from < len(d.keys); from += keysPart {
 		some := d.keys[from:min(from+keysPart, len(d.keys))]
-		err := d.readKeys(ctx, db, some, func(i int, row *store.Row) error {
+		ids = ids[:0]
+		for i := range some {
+			ids = append(ids, some[i].id)
+		}
+		err := d.readKeys(ctx, db, ids, func(i int, row *store.Row) error {
 			if from+i > 0 {
 				st.buf = append(st.buf, ',')
 			}
 			st.buf = append(st.buf, "\r\n"...)
 			if row == nil {
-				st.buf = appendString(append(st.buf, `{"key":`...), some[i])
+				st.buf = append(append(st.buf, `{"key":`...), some[i].raw...)
 				st.buf = append(st.buf, `,"error":"not_found"}`...)
 				return nil
 			}

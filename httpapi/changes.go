@@ -51,7 +51,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	}
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	f := changesFeed{feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, q: &q, filter: filter, last: since}
+	f := changesFeed{feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, q: &q, filter: filter, seen: since, last: since}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 
@@ -94,7 +94,8 @@ type changesFeed struct {
 	filter changesFilter
 
 	count   int    // rows given
-	last    uint64 // where the next read goes on, and what last_seq says
+	seen    uint64 // where the next read goes on
+	last    uint64 // last_seq: less than seen where sequences without a row follow
 	pending int
 }
 
@@ -107,7 +108,7 @@ func (f *changesFeed) run(ctx context.Context, newest uint64) error {
 		return err
 	}
 	for f.goesOn() {
-		more, err := f.wait(ctx, f.db.Changed(f.last), f.db.Gone())
+		more, err := f.wait(ctx, f.db.Changed(f.seen), f.db.Gone())
 		if err != nil {
 			return err
 		}
@@ -153,10 +154,10 @@ func (f *changesFeed) isGone() bool {
 	}
 }
 
-// read gives the rows after f.last up to a sequence, 0 for the newest.
+// read gives the rows after f.seen up to a sequence, 0 for the newest.
 func (f *changesFeed) read(ctx context.Context, to uint64) error {
 	sq := store.ChangesQuery{
-		Since: f.last, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
+		Since: f.seen, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
 		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts,
 		DocIDs: f.filter.docIDs, Match: f.filter.match(),
 	}
@@ -198,15 +199,18 @@ func (f *changesFeed) settle(ctx context.Context, sq *store.ChangesQuery, end st
 		f.pending = max(rest.Pending-rows, 0)
 	}
 	switch {
-	case f.q.descending && end.LastRow != 0:
+	case f.q.descending && end.LastRow == 0 && (f.full() || f.filter.chosen()):
+		f.last = sq.To
+	case f.q.descending && f.filter.chosen():
 		f.last = end.LastRow
-	case f.q.descending:
-		f.last = sq.To
-	case f.full():
+	case f.q.descending, f.full():
 		f.last = end.Last
-	default:
+	case f.filter.chosen():
 		f.last = sq.To
+	case end.Last > sq.Since:
+		f.last = end.Last
 	}
+	f.seen = sq.To
 	return nil
 }
 
