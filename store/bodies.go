@@ -51,6 +51,9 @@ func (b *bodyReader) fill(r engine.Reader) error {
 		if err != nil {
 			return fmt.Errorf("document %q: %w", d.ID, err)
 		}
+		if d.Attachments, err = parseAttachments(stored.atts); err != nil {
+			return fmt.Errorf("document %q: %w", d.ID, err)
+		}
 		if !stored.packed {
 			d.Body = stored.json
 			return nil

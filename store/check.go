@@ -15,8 +15,8 @@ import (
 // It reads everything in one snapshot.
 func (db *DB) Check(ctx context.Context, report func(problem string)) error {
 	err := db.view(ctx, func(r engine.Reader) error {
-		c := checker{r: r, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
-		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges} {
+		c := checker{r: r, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments} {
 			if err := part(); err != nil {
 				return err
 			}
@@ -36,9 +36,10 @@ type checker struct {
 	r      engine.Reader
 	report func(format string, args ...any)
 
-	found  totals // recounted from the documents
-	docs   int    // documents seen
-	bodies int    // bodies that some revision refers to
+	found  totals            // recounted from the documents
+	docs   int               // documents seen
+	bodies int               // bodies that some revision refers to
+	refs   map[Digest]uint64 // how many bodies refer to each attachment
 }
 
 // documents checks each record against itself, its sequence entry and its bodies.
@@ -154,8 +155,15 @@ func (c *checker) body(id []byte, n revtree.Node, leaf bool) error {
 	}
 	stored, err := parseBody(v)
 	var json []byte
+	var atts []Attachment
 	if err == nil {
 		json, err = stored.appendJSON(nil)
+	}
+	if err == nil {
+		atts, err = parseAttachments(stored.atts)
+	}
+	for _, a := range atts {
+		c.refs[a.Digest]++
 	}
 	if err != nil {
 		c.report("revision %s of document %q: %v", n.Rev, id, err)

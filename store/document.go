@@ -18,6 +18,8 @@ type Document struct {
 	Path                        []revtree.Rev // newest first, if it was asked for
 	RevsInfo                    []RevInfo
 	Conflicts, DeletedConflicts []revtree.Rev // in winner order
+
+	Attachments []Attachment // in their order
 }
 
 // RevInfo is what is known of a revision of a path.
@@ -29,6 +31,12 @@ type RevInfo struct {
 // JSONOptions say what AppendJSON adds beside what was read.
 type JSONOptions struct {
 	LocalSeq bool // the sequence, as _local_seq
+	// Encodings tells with each attachment how its bytes are encoded
+	// (att_encoding_info).
+	Encodings bool
+	// Open leaves out _attachments and the closing brace, for a caller who sends the
+	// bytes of attachments along.
+	Open bool
 }
 
 // AppendJSON appends the document as CouchDB shows it. The body is copied as bytes.
@@ -77,7 +85,43 @@ func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
 	}
 	b = appendRevList(b, `,"_conflicts":[`, d.Conflicts)
 	b = appendRevList(b, `,"_deleted_conflicts":[`, d.DeletedConflicts)
+	if opt.Open {
+		return b
+	}
+	for i, a := range d.Attachments {
+		if i == 0 {
+			b = append(b, `,"_attachments":{`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = jsonscan.AppendString(b, a.Name)
+		b = a.AppendInfo(append(b, ':'), opt.Encodings)
+		b = append(b, `,"stub":true}`...)
+		if i == len(d.Attachments)-1 {
+			b = append(b, '}')
+		}
+	}
 	return append(b, '}')
+}
+
+// AppendInfo appends an object that says what an attachment is, without its closing
+// brace.
+func (a *Attachment) AppendInfo(b []byte, encodings bool) []byte {
+	b = append(b, `{"content_type":`...)
+	b = jsonscan.AppendString(b, a.Type)
+	b = append(b, `,"revpos":`...)
+	b = strconv.AppendUint(b, a.RevPos, 10)
+	b = append(b, `,"digest":"`...)
+	b = append(b, a.Digest.String()...)
+	b = append(b, `","length":`...)
+	b = strconv.AppendInt(b, a.Length, 10)
+	if encodings && a.Encoding != "" {
+		b = append(b, `,"encoding":`...)
+		b = jsonscan.AppendString(b, a.Encoding)
+		b = append(b, `,"encoded_length":`...)
+		b = strconv.AppendInt(b, a.Length, 10)
+	}
+	return b
 }
 
 func appendRevList(b []byte, name string, revs []revtree.Rev) []byte {

@@ -140,6 +140,9 @@ func (d *Document) setBody(record []byte, ref bodyRef) error {
 	if err == nil {
 		d.Body, err = stored.appendJSON(d.Body[:0])
 	}
+	if err == nil {
+		d.Attachments, err = parseAttachments(stored.atts)
+	}
 	if err != nil {
 		return fmt.Errorf("document %q: %w", d.ID, err)
 	}

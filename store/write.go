@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -17,6 +18,9 @@ type Edit struct {
 	// replaces (Rev, or the head of Path), for a replicated change its own revision
 	// and history.
 	Doc document.Doc
+	// Attachments are all that the document has, in their order. What is left out is
+	// removed.
+	Attachments []EditAttachment
 }
 
 // WriteOptions say how edits are meant.
@@ -35,8 +39,9 @@ type Result struct {
 
 // Write is the only way for documents to come in. Results are in the order of the
 // edits; the sequences follow the order of ids, as CouchDB's do. A result's Err
-// concerns its document alone. An error of Write means that the storage failed: of a
-// request too large for one transaction, the first part may have been written.
+// concerns its document alone. An error of Write means that a stub stands for nothing
+// (*MissingStub; nothing was written) or that the storage failed: of a request too large
+// for one transaction, the first part may have been written.
 func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Result, error) {
 	results := make([]Result, len(edits))
 	pending := make([]pendingEdit, 0, len(edits))
@@ -47,7 +52,11 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 			results[i].Err = ErrIDTooLong
 			continue
 		}
-		pending = append(pending, newPending(doc, &results[i], opt.Replicated))
+		p, err := db.newPending(ctx, &edits[i], &results[i], opt.Replicated)
+		if err != nil {
+			return nil, err
+		}
+		pending = append(pending, p)
 	}
 	slices.SortStableFunc(pending, func(a, b pendingEdit) int { return cmp.Compare(a.doc.ID, b.doc.ID) })
 	for len(pending) > 0 {
@@ -66,31 +75,48 @@ type pendingEdit struct {
 	result     *Result
 	replicated bool
 	local      bool
-	body       []byte      // the record to store
-	parent     revtree.Rev // the revision that rev was computed for
+	body       []byte // the record to store
+	atts       []Attachment
+	staged     map[Digest]Staged // bytes that came with it
+	parent     revtree.Rev       // the revision that rev was computed for
 	rev        revtree.Rev
 }
 
-func newPending(doc *document.Doc, result *Result, replicated bool) pendingEdit {
+func (db *DB) newPending(ctx context.Context, e *Edit, result *Result, replicated bool) (pendingEdit, error) {
+	doc := &e.Doc
 	p := pendingEdit{doc: doc, result: result, replicated: replicated}
 	p.local = strings.HasPrefix(doc.ID, "_local/")
 	if p.local {
-		return p
+		return p, nil
 	}
-	p.body = encodeBody(doc.Body, nil)
-	if replicated {
-		p.rev = doc.Rev
-		if len(doc.Path) > 0 {
-			p.rev = doc.Path[0]
-		}
-		return p
-	}
-	p.parent = doc.Rev
+	head := doc.Rev
 	if len(doc.Path) > 0 {
-		p.parent = doc.Path[0]
+		head = doc.Path[0]
 	}
-	p.rev = doc.RevID(p.parent, nil)
-	return p
+	var err error
+	if p.atts, err = db.resolve(ctx, e, head, replicated); err != nil {
+		return p, err
+	}
+	for _, a := range e.Attachments {
+		if a.Staged != nil {
+			if p.staged == nil {
+				p.staged = map[Digest]Staged{}
+			}
+			p.staged[a.Staged.Digest] = *a.Staged
+		}
+	}
+	var list []byte
+	if len(p.atts) > 0 {
+		list = appendAttachments(nil, p.atts)
+	}
+	p.body = encodeBody(doc.Body, list)
+	if replicated {
+		p.rev = head
+		return p, nil
+	}
+	p.parent = head
+	p.rev = doc.RevID(p.parent, attRefs(p.atts))
+	return p, nil
 }
 
 // revFor is the revision that the edit makes over a parent. It has been computed for
@@ -99,7 +125,7 @@ func (p *pendingEdit) revFor(parent revtree.Rev) revtree.Rev {
 	if parent == p.parent {
 		return p.rev
 	}
-	return p.doc.RevID(parent, nil)
+	return p.doc.RevID(parent, attRefs(p.atts))
 }
 
 func (p *pendingEdit) size() int { return len(p.body) + len(p.doc.ID) + 128 }
@@ -163,6 +189,13 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 			e.result.Err = err
 			continue
 		}
+		if err := w.canLink(e.atts, e.staged); err != nil {
+			if !errors.Is(err, ErrMissingAttachment) {
+				return err
+			}
+			e.result.Err = err
+			continue
+		}
 		if !counted { // before the tree changes
 			if err := w.count(&tree, -1); err != nil {
 				return err
@@ -185,6 +218,9 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 			continue // its body is here already
 		}
 		if err := w.tx.Insert(spaceBody, bodyKey(ref), e.body); err != nil {
+			return err
+		}
+		if err := w.linkAttachments(e.atts, e.staged); err != nil {
 			return err
 		}
 		bodies++

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// EditAttachment is an attachment of an edit: bytes that come with it, or a stub for
+// one that the document has already.
+type EditAttachment struct {
+	Name   string
+	Type   string
+	Staged *Staged // nil: a stub
+	// RevPos is the generation that was sent with it: a stub's must be the right one, a
+	// replicated attachment keeps it, otherwise it is not heeded.
+	RevPos    uint64
+	HasRevPos bool
+	// Encoding is "gzip" for bytes that came so; DecodedLength is then their length
+	// unpacked, 0 if it is not known.
+	Encoding      string
+	DecodedLength int64
+}
+
+// MissingStub is an edit with a stub for an attachment that the document does not have.
+type MissingStub struct{ ID, Name string }
+
+func (e *MissingStub) Error() string {
+	return fmt.Sprintf("Invalid attachment stub in %s for %s", e.ID, e.Name)
+}
+
+// resolve gives an edit's attachments the form in which they are stored: *MissingStub.
+// A revision never changes, so that what its parent says of a stub may be read before
+// the transaction that decides whether the parent may be edited.
+func (db *DB) resolve(ctx context.Context, e *Edit, parent revtree.Rev, replicated bool) ([]Attachment, error) {
+	if len(e.Attachments) == 0 {
+		return nil, nil
+	}
+	atts := make([]Attachment, 0, len(e.Attachments))
+	var known []Attachment // of the revisions that stubs may stand for
+	looked := false
+	for _, a := range e.Attachments {
+		if a.Staged != nil {
+			revpos := parent.Gen + 1
+			if replicated {
+				revpos = a.RevPos
+			}
+			atts = append(atts, Attachment{Name: a.Name, Type: a.Type, Digest: a.Staged.Digest, Length: a.Staged.Length,
+				RevPos: revpos, Encoding: a.Encoding, DecodedLength: a.DecodedLength})
+			continue
+		}
+		if !looked {
+			looked = true
+			var err error
+			if known, err = db.ancestorsAttachments(ctx, e, parent, replicated); err != nil {
+				return nil, err
+			}
+		}
+		found := false
+		for _, k := range known {
+			if k.Name == a.Name && (!a.HasRevPos || k.RevPos == a.RevPos) {
+				atts, found = append(atts, k), true
+				break
+			}
+		}
+		if !found {
+			return nil, &MissingStub{ID: e.Doc.ID, Name: a.Name}
+		}
+	}
+	return atts, nil
+}
+
+// ancestorsAttachments reads the attachments that a stub may stand for: those of the
+// parent, or, for a replicated change, of its ancestors, the nearest first.
+func (db *DB) ancestorsAttachments(ctx context.Context, e *Edit, parent revtree.Rev, replicated bool) (known []Attachment, err error) {
+	ancestors := []revtree.Rev{parent}
+	if replicated {
+		ancestors = e.Doc.Path
+	}
+	err = db.view(ctx, func(r engine.Reader) error {
+		known = nil
+		v, err := r.Get(spaceDoc, []byte(e.Doc.ID))
+		if err != nil || v == nil {
+			return err
+		}
+		rec, err := parseDocRecord(v)
+		if err != nil {
+			return err
+		}
+		tree, err := rec.decode()
+		if err != nil {
+			return err
+		}
+		for _, rev := range ancestors {
+			n, ok := tree.Find(rev)
+			if !ok || n.Data == nil {
+				continue
+			}
+			atts, err := readAttachments(r, n.Data)
+			if err != nil {
+				return err
+			}
+			known = append(known, atts...)
+		}
+		return nil
+	})
+	return known, err
+}
