@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The clients that people use, from npm, against the real program.
+
+func TestPouchDB(t *testing.T) { runScript(t, "pouchdb.js") }
+
+func TestNano(t *testing.T) { runScript(t, "nano.js") }
+
+// runScript runs a script of testdata/pouchdb against a server of its own. When the
+// script prints "stop" the server is stopped, and at "start" started again at the same
+// place, with the same data.
+func runScript(t *testing.T, name string) {
+	dir := scriptFolder(t)
+	data := t.TempDir()
+	server := startServer(t, data, "")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	script := exec.CommandContext(ctx, "node", name, server.base, testUser, testPassword)
+	script.Dir = dir
+	var problems bytes.Buffer
+	script.Stderr = &problems
+	stdin, err := script.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := script.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := script.Start(); err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		t.Log(lines.Text())
+		switch {
+		case lines.Text() == "stop":
+			server.stop()
+			fmt.Fprintln(stdin, "done")
+		case lines.Text() == "start":
+			server = startServer(t, data, server.address())
+			fmt.Fprintln(stdin, "done")
+		case strings.HasPrefix(lines.Text(), "ok "):
+			steps++
+		}
+	}
+	if err := script.Wait(); err != nil {
+		t.Fatalf("%s: %v\n%s\nthe server's log:\n%s", name, err, &problems, server.log)
+	}
+	if steps == 0 {
+		t.Fatalf("%s did nothing", name)
+	}
+	server.stop()
+	if out, code := tododb(t, "check", "--data", data); code != 0 {
+		t.Fatalf("check after %s: exit %d\n%s", name, code, out)
+	}
+}
+
+// scriptFolder has the clients installed. Without Node the test is skipped, except in
+// CI, where Node has to be.
+func scriptFolder(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts Node")
+	}
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+	dir := filepath.Join("testdata", "pouchdb")
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "nano")); err == nil {
+		return dir
+	}
+	install := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+	install.Dir = dir
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	return dir
+}

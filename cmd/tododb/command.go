@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// run does what the arguments say and returns when that is done or ctx ends. What the
+// user asked to see goes to out; logs go to standard error.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	cmd := rootCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(out)
+	cmd.SetErr(os.Stderr)
+	return cmd.ExecuteContext(ctx)
+}
+
+func rootCommand() *cobra.Command {
+	serve := serveCommand()
+	root := &cobra.Command{
+		Use:           "tododb",
+		Short:         "A document database that speaks CouchDB's HTTP API",
+		Args:          noArgs,
+		RunE:          serve.RunE, // plain tododb serves
+		SilenceErrors: true,       // main prints the error, once
+		SilenceUsage:  true,
+	}
+	root.Flags().AddFlagSet(serve.Flags())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(serve, checkCommand(), compactCommand(), replicateCommand(), versionCommand())
+	return root
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Say which version this is",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "tododb", version)
+			return err
+		},
+	}
+}
+
+// usageError is a command line that cannot be meant.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s: no such command or argument; try %s --help", args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// errDamaged ends a check that found something; what it found is printed by then.
+var errDamaged = errors.New("damage found")
+
+// exitCode tells the shell how run ended; doc.go lists the codes.
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errDamaged):
+		return 3
+	default:
+		if _, ok := errors.AsType[*usageError](err); ok {
+			return 2
+		}
+		return 1
+	}
+}
+
+// fromEnv gives a flag that was not on the command line the value of its variable.
+func fromEnv(cmd *cobra.Command, flag, variable string) error {
+	value, ok := os.LookupEnv(variable)
+	if !ok || cmd.Flags().Changed(flag) {
+		return nil
+	}
+	if err := cmd.Flags().Set(flag, value); err != nil {
+		return usagef("%s: %w", variable, err)
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine/bolt"
+)
+
+// errInUse says that a data folder belongs to another process at the moment.
+var errInUse = errors.New("the data folder is in use by another tododb")
+
+// folder is an open data folder: its databases, and the lock that keeps others out.
+type folder struct {
+	uuid   string // of the server whose folder it is; "" if it never had one
+	lock   *os.File
+	engine *bolt.Engine
+	store  *store.Store
+}
+
+// lockFolder makes sure that the folder is there, and ours alone until the lock is
+// closed. The lock is the kernel's, so it ends with the process however that ends.
+func lockFolder(dir string, create bool) (*os.File, error) {
+	if create {
+		if err := makeFolder(dir); err != nil {
+			return nil, fmt.Errorf("make data folder: %w", err)
+		}
+	} else if info, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("open data folder: %w", err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("open data folder: %s is not a folder", dir)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = errInUse
+		}
+		return nil, errors.Join(fmt.Errorf("lock data folder %s: %w", dir, err), lock.Close())
+	}
+	return lock, nil
+}
+
+// makeFolder makes what is missing of a data folder, and has it on disk before anything
+// is put into it: a file that is safe in a folder that is lost is lost too.
+func makeFolder(dir string) error {
+	databases := filepath.Join(dir, "databases")
+	if _, err := os.Stat(databases); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(databases, 0o700); err != nil {
+		return err
+	}
+	for _, changed := range []string{dir, filepath.Dir(filepath.Clean(dir))} {
+		f, err := os.Open(changed)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openFolder opens the databases of a folder that lock has made ours. Close ends both.
+func openFolder(ctx context.Context, dir string, lock *os.File, cfg *config.Config, log *slog.Logger) (*folder, error) {
+	eng, err := bolt.Open(filepath.Join(dir, "databases"), bolt.Options{AppendOnly: store.AppendOnly})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), lock.Close())
+	}
+	st, err := store.Open(ctx, eng, store.Options{
+		MaxOpen:         int(cfg.Int("couchdb", "max_dbs_open")),
+		MaxDocumentSize: cfg.Int("couchdb", "max_document_size"),
+		Logger:          log,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), eng.Close(), lock.Close())
+	}
+	return &folder{uuid: cfg.String("couchdb", "uuid"), lock: lock, engine: eng, store: st}, nil
+}
+
+// Close closes the databases, then lets go of the folder.
+func (f *folder) Close() error {
+	return errors.Join(f.store.Close(), f.engine.Close(), f.lock.Close())
+}
+
+// openOffline opens a folder for a command that works without a server.
+func openOffline(ctx context.Context, dir string, create bool, log *slog.Logger) (*folder, error) {
+	lock, err := lockFolder(dir, create)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Open(config.Options{Local: filepath.Join(dir, "local.ini")})
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return openFolder(ctx, dir, lock, cfg, log)
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/config"
+)
+
+// identify sees to it that the server has what it must never be without: an identity,
+// a secret for its sessions and an administrator. The first start makes them; they are
+// in the local file before anybody gets to see them.
+func identify(cfg *config.Config, out io.Writer) error {
+	for _, s := range []config.Name{{Section: "couchdb", Name: "uuid"}, {Section: "chttpd_auth", Name: "secret"}} {
+		if cfg.String(s.Section, s.Name) != "" {
+			continue
+		}
+		var b [16]byte
+		rand.Read(b[:])
+		if err := cfg.Set(s.Section, s.Name, hex.EncodeToString(b[:])); err != nil {
+			return err
+		}
+	}
+	return administrators(cfg, out)
+}
+
+// administrators takes in the administrators that the operator names, in the file or
+// in the environment, and hashes their passwords. A password that is known already
+// keeps its hash, so that sessions outlive a restart.
+func administrators(cfg *config.Config, out io.Writer) error {
+	given := cfg.Section("admins")
+	maps.Copy(given, cfg.FromFile("admins"))
+	user, password := os.Getenv("COUCHDB_USER"), os.Getenv("COUCHDB_PASSWORD")
+	if (user == "") != (password == "") {
+		return usagef("COUCHDB_USER and COUCHDB_PASSWORD: want both or neither")
+	}
+	if user != "" {
+		given[user] = password
+	}
+	if len(given) == 0 {
+		password := rand.Text()
+		if err := setAdministrator(cfg, "admin", password); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(out, "made the administrator admin with the password %s, which is not shown again\n", password)
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if err := setAdministrator(cfg, name, given[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setAdministrator makes name an administrator, with a password or with the hash of one.
+func setAdministrator(cfg *config.Config, name, secret string) error {
+	now := cfg.Section("admins")[name]
+	switch {
+	case auth.IsHash(secret):
+		if now == secret {
+			return nil
+		}
+	case matches(now, secret):
+		return nil
+	default:
+		hash, err := auth.Hash(secret)
+		if err != nil {
+			return fmt.Errorf("administrator %s: %w", name, err)
+		}
+		secret = hash
+	}
+	return cfg.Set("admins", name, secret)
+}
+
+// matches tells whether hash is one of the password.
+func matches(hash, password string) bool {
+	known, err := auth.ParsePassword(hash)
+	return err == nil && auth.IsHash(hash) && known.Matches(password)
+}

@@ -1,0 +1,331 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestKill kills the server again and again while writers are at work. Whatever was
+// acknowledged has to be there afterwards with its revision, what was not may be there
+// or not, and nothing else.
+//
+// A kill leaves the kernel's page cache alone, so this is about the order of things,
+// not about what a disk keeps when the power fails.
+func TestKill(t *testing.T) {
+	kills := 50
+	if text := os.Getenv("TODODB_TEST_KILLS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("TODODB_TEST_KILLS: %v", err)
+		}
+		kills = n
+	} else if testing.Short() {
+		kills = 3
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+
+	dir := t.TempDir()
+	server := startServer(t, dir, "")
+	server.do(201, "PUT", "/kill", "")
+	var writers []*writer
+	for i := range 8 {
+		writers = append(writers, newWriter(i, rand.New(rand.NewPCG(seed, uint64(i+1)))))
+	}
+	for kill := 1; kill <= kills; kill++ {
+		var work sync.WaitGroup
+		for _, w := range writers {
+			work.Go(func() { w.work(server) })
+		}
+		work.Go(func() { compactUntilDead(server) })
+		time.Sleep(time.Duration(20+random.IntN(400)) * time.Millisecond)
+		server.kill()
+		work.Wait()
+		for _, w := range writers {
+			if w.err != nil {
+				t.Fatalf("kill %d: writer %d: %v", kill, w.n, w.err)
+			}
+		}
+
+		if out, code := tododb(t, "check", "--data", dir); code != 0 {
+			t.Fatalf("kill %d: check: exit %d\n%s", kill, code, out)
+		}
+		server = startServer(t, dir, server.address())
+		verify(t, kill, server, writers)
+	}
+	acknowledged, unknown := 0, 0
+	for _, w := range writers {
+		w.verifyPaths(t, server)
+		acknowledged += w.acknowledged
+		unknown += w.unknown
+	}
+	t.Logf("%d kills, %d writes acknowledged, %d cut off", kills, acknowledged, unknown)
+	if acknowledged < kills {
+		t.Errorf("only %d writes were acknowledged: this proves little", acknowledged)
+	}
+	server.stop()
+}
+
+// writer edits documents that nobody else touches, so it knows what has to be there.
+type writer struct {
+	n      int
+	random *rand.Rand
+	client *http.Client
+
+	docs         map[string]*written
+	acknowledged int
+	unknown      int
+	err          error // an answer that should not have come
+}
+
+// written is what a writer knows of one of its documents.
+type written struct {
+	path    []string // acknowledged revisions, newest last
+	deleted bool     // by the newest
+	value   int      // that the newest wrote
+	pending *edit    // sent, and not answered when the server died
+}
+
+type edit struct {
+	value   int
+	deleted bool
+}
+
+func newWriter(n int, random *rand.Rand) *writer {
+	return &writer{n: n, random: random, docs: map[string]*written{}, client: &http.Client{Transport: &http.Transport{}}}
+}
+
+func (w *writer) auth(r *http.Request) *http.Request {
+	r.SetBasicAuth(testUser, testPassword)
+	r.Header.Set("Content-Type", "application/json")
+	return r
+}
+
+// pick chooses a document to write, often one that is there already.
+func (w *writer) pick() (string, *written) {
+	id := fmt.Sprintf("w%d-%03d", w.n, w.random.IntN(200))
+	d := w.docs[id]
+	if d == nil {
+		d = &written{}
+		w.docs[id] = d
+	}
+	return id, d
+}
+
+// change draws an edit of a document, and its JSON.
+func (w *writer) change(id string, d *written) (edit, []byte) {
+	e := edit{value: w.random.Int(), deleted: len(d.path) > 0 && !d.deleted && w.random.IntN(10) == 0}
+	doc := map[string]any{"_id": id, "value": e.value, "padding": strings.Repeat("x", w.random.IntN(3000))}
+	if len(d.path) > 0 && !d.deleted { // a deleted document is revived without naming its tombstone
+		doc["_rev"] = d.path[len(d.path)-1]
+	}
+	if e.deleted {
+		doc["_deleted"] = true
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		panic(err)
+	}
+	return e, text
+}
+
+func (d *written) acknowledge(rev string, e edit) {
+	d.path, d.deleted, d.value, d.pending = append(d.path, rev), e.deleted, e.value, nil
+}
+
+// work writes until the server dies, or answers what it should not.
+func (w *writer) work(server *process) {
+	for alive := true; alive && w.err == nil; {
+		if w.random.IntN(4) == 0 {
+			alive = w.bulk(server)
+		} else {
+			alive = w.put(server)
+		}
+	}
+	w.client.CloseIdleConnections()
+}
+
+func (w *writer) put(server *process) (alive bool) {
+	id, d := w.pick()
+	e, text := w.change(id, d)
+	d.pending = &e
+	var answer struct{ Rev string }
+	alive = w.send(server, "PUT", "/kill/"+id, text, &answer)
+	if alive && w.err == nil {
+		w.acknowledged++
+		d.acknowledge(answer.Rev, e)
+	}
+	return alive
+}
+
+func (w *writer) bulk(server *process) (alive bool) {
+	edits := map[string]edit{}
+	var texts [][]byte
+	for range 1 + w.random.IntN(30) {
+		id, d := w.pick()
+		if _, twice := edits[id]; twice {
+			continue
+		}
+		e, text := w.change(id, d)
+		d.pending, edits[id] = &e, e
+		texts = append(texts, text)
+	}
+	body := append(append([]byte(`{"docs":[`), bytes.Join(texts, []byte(","))...), "]}"...)
+	var answer []struct{ ID, Rev, Error string }
+	alive = w.send(server, "POST", "/kill/_bulk_docs", body, &answer)
+	if !alive || w.err != nil {
+		return alive
+	}
+	if len(answer) != len(texts) {
+		w.err = fmt.Errorf("_bulk_docs of %d answered %d rows", len(texts), len(answer))
+	}
+	for _, row := range answer {
+		if row.Error != "" || row.Rev == "" {
+			w.err = fmt.Errorf("_bulk_docs: %+v", row)
+			return alive
+		}
+		w.acknowledged++
+		w.docs[row.ID].acknowledge(row.Rev, edits[row.ID])
+	}
+	return alive
+}
+
+// send makes a request. Any end of the connection before the whole answer means that
+// the server has died; only a whole answer acknowledges.
+func (w *writer) send(server *process, method, path string, body []byte, into any) (alive bool) {
+	r, err := http.NewRequest(method, server.base+path, bytes.NewReader(body))
+	if err != nil {
+		w.err = err
+		return false
+	}
+	answer, err := w.client.Do(w.auth(r))
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return false
+	}
+	if answer.StatusCode != http.StatusCreated && answer.StatusCode != http.StatusOK { // 200: a deletion
+		w.err = fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, text)
+		return true
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		w.err = fmt.Errorf("%s %s: %w: %s", method, path, err, text)
+	}
+	return true
+}
+
+// compactUntilDead has the files rewritten all the time, so that kills fall into that too.
+func compactUntilDead(server *process) {
+	for {
+		answer, err := http.DefaultClient.Do(server.request("POST", "/kill/_compact", " "))
+		if err != nil {
+			return
+		}
+		answer.Body.Close()
+		time.Sleep(30 * time.Millisecond)
+	}
+}
+
+// verify holds the database against what the writers know, and settles what they do not.
+func verify(t *testing.T, kill int, server *process, writers []*writer) {
+	t.Helper()
+	var feed struct {
+		Results []struct {
+			ID      string
+			Deleted bool
+			Changes []struct{ Rev string }
+			Doc     struct{ Value int }
+		}
+	}
+	answer := server.do(200, "GET", "/kill/_changes?include_docs=true&style=all_docs", "")
+	if err := json.Unmarshal([]byte(answer), &feed); err != nil {
+		t.Fatalf("kill %d: _changes: %v", kill, err)
+	}
+	known := map[string]*written{}
+	for _, w := range writers {
+		maps.Copy(known, w.docs)
+	}
+	seen := map[string]bool{}
+	for _, row := range feed.Results {
+		d := known[row.ID]
+		if d == nil || seen[row.ID] {
+			t.Fatalf("kill %d: _changes has %q, which nobody wrote, or has it twice", kill, row.ID)
+		}
+		seen[row.ID] = true
+		if len(row.Changes) != 1 {
+			t.Fatalf("kill %d: %s has leaves %v", kill, row.ID, row.Changes)
+		}
+		rev := row.Changes[0].Rev
+		if len(d.path) > 0 && rev == d.path[len(d.path)-1] {
+			if row.Deleted != d.deleted || row.Doc.Value != d.value {
+				t.Fatalf("kill %d: %s %s is deleted %v with %d, want %v with %d", kill, row.ID, rev, row.Deleted, row.Doc.Value, d.deleted, d.value)
+			}
+			continue
+		}
+		// Another revision can only be the one that was on its way.
+		e := d.pending
+		if e == nil || row.Deleted != e.deleted || row.Doc.Value != e.value || !strings.HasPrefix(rev, strconv.Itoa(len(d.path)+1)+"-") {
+			t.Fatalf("kill %d: %s is at %s, deleted %v with %d; acknowledged %v, on its way %+v", kill, row.ID, rev, row.Deleted, row.Doc.Value, last(d.path, 2), e)
+		}
+		d.acknowledge(rev, *e)
+	}
+	for _, w := range writers {
+		for id, d := range w.docs {
+			if len(d.path) > 0 && !seen[id] {
+				t.Fatalf("kill %d: %s was acknowledged at %v and is gone", kill, id, last(d.path, 2))
+			}
+			if d.pending != nil {
+				w.unknown++
+				d.pending = nil
+			}
+		}
+	}
+}
+
+// verifyPaths finds every acknowledged revision in the path of its document, as far as
+// the revs limit keeps it.
+func (w *writer) verifyPaths(t *testing.T, server *process) {
+	t.Helper()
+	for id, d := range w.docs {
+		if len(d.path) == 0 {
+			continue
+		}
+		rev := d.path[len(d.path)-1]
+		var doc struct {
+			Revisions struct {
+				Start int
+				IDs   []string
+			} `json:"_revisions"`
+		}
+		answer := server.do(200, "GET", "/kill/"+id+"?revs=true&rev="+rev, "")
+		if err := json.Unmarshal([]byte(answer), &doc); err != nil {
+			t.Fatal(err)
+		}
+		var path []string
+		for i, hash := range doc.Revisions.IDs {
+			path = append(path, fmt.Sprintf("%d-%s", doc.Revisions.Start-i, hash))
+		}
+		slices.Reverse(path)
+		if want := last(d.path, 1000); !slices.Equal(path, want) {
+			t.Fatalf("%s has the path %v, want %v", id, path, want)
+		}
+	}
+}
+
+func last(path []string, n int) []string { return path[max(0, len(path)-n):] }

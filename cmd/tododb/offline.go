@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// dataFlag gives a command the folder it works on.
+func dataFlag(cmd *cobra.Command) {
+	cmd.Flags().String("data", "./data", "folder of the databases [TODODB_DATA]")
+}
+
+// offlineCommand is a command over databases of a folder that no server has open.
+func offlineCommand(use, short, long string, work func(ctx context.Context, st *store.Store, names []string, out io.Writer) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use + " [DB...]",
+		Short: short,
+		Long:  long,
+		RunE: func(cmd *cobra.Command, names []string) (err error) {
+			if err := fromEnv(cmd, "data", "TODODB_DATA"); err != nil {
+				return err
+			}
+			dir, _ := cmd.Flags().GetString("data")
+			log, err := newLog(os.Stderr, "auto", slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			f, err := openOffline(cmd.Context(), dir, false, log)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, f.Close()) }()
+			if len(names) == 0 {
+				if names, err = allNames(cmd.Context(), f.store); err != nil {
+					return err
+				}
+			}
+			return work(cmd.Context(), f.store, names, cmd.OutOrStdout())
+		},
+	}
+	dataFlag(cmd)
+	return cmd
+}
+
+func allNames(ctx context.Context, st *store.Store) ([]string, error) {
+	var all []string
+	for after := ""; ; {
+		page, err := st.Names(ctx, after, 1000)
+		if err != nil || len(page) == 0 {
+			return all, err
+		}
+		all = append(all, page...)
+		after = page[len(page)-1]
+	}
+}
+
+// withDB opens a database for the length of a call.
+func withDB(ctx context.Context, st *store.Store, name string, work func(*store.DB) error) error {
+	db, err := st.DB(ctx, name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer db.Release()
+	if err := work(db); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func checkCommand() *cobra.Command {
+	return offlineCommand("check", "Look for damage in databases",
+		`check reads every record of the databases (all of them, unless some are named) and
+says what is wrong. It changes nothing. No server may have the folder open.`,
+		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
+			problems, bad := 0, 0
+			for _, name := range names {
+				before := problems
+				err := withDB(ctx, st, name, func(db *store.DB) error {
+					return db.Check(ctx, func(problem string) {
+						problems++
+						fmt.Fprintf(out, "%s: %s\n", name, problem)
+					})
+				})
+				if errors.Is(err, store.ErrCorrupt) || errors.Is(err, engine.ErrForeign) {
+					problems++
+					fmt.Fprintln(out, err)
+				} else if err != nil {
+					return err
+				}
+				if problems > before {
+					bad++
+				}
+			}
+			if problems > 0 {
+				return fmt.Errorf("%w: databases checked: %d, damaged: %d, problems: %d", errDamaged, len(names), bad, problems)
+			}
+			_, err := fmt.Fprintf(out, "databases checked: %d, problems: 0\n", len(names))
+			return err
+		})
+}
+
+func compactCommand() *cobra.Command {
+	return offlineCommand("compact", "Give back the space of what is no longer needed",
+		`compact drops the bodies of revisions that are no longer leaves and rewrites the
+files of the databases (all of them, unless some are named). No server may have the
+folder open; a running one does the same for POST /DB/_compact.`,
+		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
+			for _, name := range names {
+				err := withDB(ctx, st, name, func(db *store.DB) error {
+					before, err := db.Info(ctx)
+					if err != nil {
+						return err
+					}
+					if err := db.Compact(ctx); err != nil {
+						return err
+					}
+					after, err := db.Info(ctx)
+					if err != nil {
+						return err
+					}
+					_, err = fmt.Fprintf(out, "%s: %d bytes, before %d\n", name, after.File, before.File)
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary builds the program once for all tests of this package.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "tododb-test-*")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "tododb")
+	build := exec.Command("go", "build", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := binary(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+const (
+	testUser     = "admin"
+	testPassword = "secret"
+)
+
+// process is a running server that a test started.
+type process struct {
+	t    testing.TB
+	cmd  *exec.Cmd
+	base string // http://HOST:PORT
+	log  *syncBuffer
+	done chan struct{} // closed when it has ended
+}
+
+// startServer starts the real program on a data folder and waits until it listens. An
+// address of "" is any free port.
+func startServer(t testing.TB, dir, listen string, more ...string) *process {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if listen == "" {
+		listen = "127.0.0.1:0"
+	}
+	p := &process{t: t, log: &syncBuffer{}, done: make(chan struct{})}
+	p.cmd = exec.Command(path, append([]string{"serve", "--data", dir, "--listen", listen}, more...)...)
+	p.cmd.Env = append(os.Environ(), "COUCHDB_USER="+testUser, "COUCHDB_PASSWORD="+testPassword)
+	p.cmd.Stderr = p.log
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	listening := make(chan string, 1)
+	go func() {
+		defer close(p.done)
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if _, base, ok := strings.Cut(lines.Text(), "listening on "); ok {
+				listening <- strings.TrimSuffix(base, "/")
+			}
+		}
+		p.cmd.Wait()
+	}()
+	t.Cleanup(p.kill)
+	select {
+	case p.base = <-listening:
+	case <-p.done:
+		t.Fatalf("the server ended: %v\n%s", p.cmd.ProcessState, p.log)
+	case <-time.After(30 * time.Second):
+		t.Fatalf("the server does not listen\n%s", p.log)
+	}
+	return p
+}
+
+// address is what to start the next server with, to be found at the same place.
+func (p *process) address() string { return strings.TrimPrefix(p.base, "http://") }
+
+// kill ends the process as a crash does.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.done
+}
+
+// stop ends the process as an operator does; it has to end well, and soon.
+func (p *process) stop() {
+	p.t.Helper()
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(20 * time.Second):
+		p.t.Fatalf("the server does not stop\n%s", p.log)
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		p.t.Fatalf("the server ended with %d\n%s", code, p.log)
+	}
+}
+
+// request makes a request as the administrator.
+func (p *process) request(method, path, body string) *http.Request {
+	p.t.Helper()
+	r, err := http.NewRequest(method, p.base+path, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r.SetBasicAuth(testUser, testPassword)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r
+}
+
+// do makes a request that has to be answered with a status, and returns the answer.
+func (p *process) do(status int, method, path, body string) string {
+	p.t.Helper()
+	answer, err := http.DefaultClient.Do(p.request(method, path, body))
+	if err != nil {
+		p.t.Fatalf("%s %s: %v\n%s", method, path, err, p.log)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	if answer.StatusCode != status {
+		p.t.Fatalf("%s %s: %s, want %d\n%s", method, path, answer.Status, status, text)
+	}
+	return string(text)
+}
+
+// tododb runs the real program to its end.
+func tododb(t testing.TB, args ...string) (output string, code int) {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, args...)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// syncBuffer is a buffer that a process writes while a test reads.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
