@@ -10,6 +10,8 @@ func (r Result) JSON() ([]byte, error) {
 	}
 	h := head{OK: true, NoChanges: r.NoChanges}
 	switch {
+	case r.Unrecorded:
+		return []byte(`{"ok":true,"use_checkpoints":false}`), nil
 	case r.checkpoint.SessionID == "":
 		return json.Marshal(h)
 	case r.Filtered && !r.NoChanges:

@@ -13,14 +13,12 @@ import (
 func (s *Spec) BaseID(server string) string {
 	what := struct {
 		Server, Source, Target string
-		SourceUser, TargetUser string
 		DocIDs                 []string          `json:",omitempty"`
 		Selector               json.RawMessage   `json:",omitempty"`
 		Filter                 string            `json:",omitempty"`
 		Params                 map[string]string `json:",omitempty"`
 		Winners                bool              `json:",omitempty"`
-	}{server, s.Source.Name(), s.Target.Name(), s.Source.User, s.Target.User,
-		s.Filter.DocIDs, s.Filter.Selector, s.Filter.Name, s.Filter.Params, s.Winners}
+	}{server, s.Source.Name(), s.Target.Name(), s.Filter.DocIDs, s.Filter.Selector, s.Filter.Name, s.Filter.Params, s.Winners}
 	b, err := json.Marshal(what)
 	if err != nil {
 		panic(err) // strings and valid JSON

@@ -55,6 +55,7 @@ func NewJob(spec Spec, opt JobOptions) *Job {
 type Result struct {
 	NoChanges  bool
 	Filtered   bool // by document ids: CouchDB then tells the counters twice
+	Unrecorded bool // there are no checkpoints: use_checkpoints is false
 	checkpoint checkpoint
 	session    session
 }
@@ -94,8 +95,8 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 			return result, err
 		}
 		result.checkpoint = pipe.written
-		if pipe.written.SessionID == "" { // use_checkpoints: false
-			result.checkpoint = pipe.next()
+		if j.spec.NoCheckpoints {
+			result.Unrecorded, result.checkpoint = true, pipe.next()
 		}
 		result.session = result.checkpoint.History[0]
 		return result, nil
@@ -135,21 +136,19 @@ func (j *Job) open(ctx context.Context) error {
 // findStart reads the checkpoints.
 func (j *Job) findStart(ctx context.Context) (since string, history []session, err error) {
 	var source, target checkpoint
-	if !j.spec.NoCheckpoints {
-		err = j.retry(ctx, j.source, func() (err error) {
-			source, err = readCheckpoint(ctx, j.source, j.base)
-			return err
-		})
-		if err != nil {
-			return "", nil, err
-		}
-		err = j.retry(ctx, j.target, func() (err error) {
-			target, err = readCheckpoint(ctx, j.target, j.base)
-			return err
-		})
-		if err != nil {
-			return "", nil, err
-		}
+	err = j.retry(ctx, j.source, func() (err error) {
+		source, err = readCheckpoint(ctx, j.source, j.base)
+		return err
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	err = j.retry(ctx, j.target, func() (err error) {
+		target, err = readCheckpoint(ctx, j.target, j.base)
+		return err
+	})
+	if err != nil {
+		return "", nil, err
 	}
 	since, history = commonStart(source, target)
 	if j.spec.SinceSeq != "" {

@@ -21,7 +21,7 @@ type Spec struct {
 	CreateTarget   bool
 	Winners        bool   // winning_revs_only
 	SinceSeq       string // start here instead of at the checkpoint
-	NoCheckpoints  bool   // use_checkpoints: false
+	NoCheckpoints  bool   // write none (use_checkpoints: false); those that are there are read
 	// CheckpointInterval is how long a job goes on between two checkpoints (30 s).
 	CheckpointInterval time.Duration
 	BatchSize          int // changes a batch (500)

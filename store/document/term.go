@@ -43,7 +43,7 @@ func putLength(at []byte, n int) { binary.BigEndian.PutUint32(at, uint32(n)) }
 
 // maxDigits is how many digits of an integer are taken. CouchDB fails a little further
 // on, where its arithmetic does.
-const maxDigits = 308
+const maxDigits = 309
 
 // appendInteger appends an integer given by its digits.
 func appendInteger(b, raw []byte) ([]byte, error) {
