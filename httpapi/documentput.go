@@ -49,11 +49,7 @@ func (s *Server) readDocument(w http.ResponseWriter, r *http.Request) (document.
 	if err != nil {
 		return document.Doc{}, err
 	}
-	doc, err := document.Parse(body, document.Options{MaxSize: s.opt.MaxDocumentSize})
-	if err == nil && doc.Attachments != nil {
-		err = errNotBuilt
-	}
-	return doc, err
+	return document.Parse(body, document.Options{MaxSize: s.opt.MaxDocumentSize})
 }
 
 // accessTo is what writing a document needs.
@@ -66,6 +62,12 @@ func accessTo(id string) access {
 
 // writeDocument writes one document and answers.
 func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, doc document.Doc) error {
+	if strings.HasPrefix(doc.ID, "_local/") {
+		doc.Attachments = nil // they vanish, as in CouchDB
+	}
+	if doc.Attachments != nil {
+		return errNotBuilt
+	}
 	if q.replicated && doc.Rev.IsZero() && doc.Path == nil {
 		return errNeedsRev
 	}

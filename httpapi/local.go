@@ -69,11 +69,7 @@ func (s *Server) putLocal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	body, err := s.readBody(w, r)
-	if err != nil {
-		return err
-	}
-	doc, err := document.Parse(body, document.Options{MaxSize: s.opt.MaxDocumentSize})
+	doc, err := s.readDocument(w, r)
 	if err != nil {
 		return err
 	}

@@ -75,12 +75,16 @@ func appendOpenRev(b []byte, f store.OpenRev) []byte {
 	return append(b, '}')
 }
 
-// wantsParts tells whether an answer of several revisions goes out as
-// multipart/mixed: unless JSON, or some other type that is no multipart, is asked for.
+// wantsParts tells whether several revisions go out as multipart/mixed: unless JSON, or
+// another type alone, is asked for. As in CouchDB that is also what a client gets who
+// says nothing.
 func wantsParts(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
-	return accept == "" || strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/json") ||
-		strings.Contains(accept, "multipart/mixed")
+	switch {
+	case accept == "", strings.Contains(accept, "multipart/mixed"), strings.Contains(accept, "multipart/*"):
+		return true
+	}
+	return strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/json")
 }
 
 // writeRevParts sends each revision as a part of its own.
