@@ -148,6 +148,10 @@ func report(answer []byte, out io.Writer) error {
 		return err
 	}
 	last := done.History[0]
+	if len(done.History) > 1 { // the counters go on from session to session
+		last.Written -= done.History[1].Written
+		last.Refused -= done.History[1].Refused
+	}
 	_, err := fmt.Fprintf(out, "documents written: %d, refused by the target: %d\n", last.Written, last.Refused)
 	return err
 }
