@@ -22,6 +22,8 @@ type bulkItem struct {
 	id, rev []byte // JSON as it came; nil if absent
 	docID   string
 	revs    []revtree.Rev // nil: all leaves
+
+	attsSince []byte // JSON as it came; nil if absent
 }
 
 // parseBulkItem reads an item; the raw id and rev are there even with an error, which
@@ -36,6 +38,8 @@ func parseBulkItem(raw []byte) (item bulkItem, err error) {
 			item.id = value
 		case "rev":
 			item.rev = value
+		case "atts_since":
+			item.attsSince = value
 		}
 		return nil
 	})
@@ -52,16 +56,41 @@ func parseBulkItem(raw []byte) (item bulkItem, err error) {
 	if err := document.ValidID(item.docID); err != nil {
 		return item, err
 	}
-	if item.rev == nil {
-		return item, nil
+	if item.rev != nil {
+		rev, err := parseRevText(item.rev)
+		if err != nil {
+			return item, err
+		}
+		item.revs = []revtree.Rev{rev}
 	}
-	text, err := jsonscan.Text(item.rev)
+	return item, item.checkAttsSince()
+}
+
+func parseRevText(raw []byte) (revtree.Rev, error) {
+	text, err := jsonscan.Text(raw)
 	if err != nil {
-		return item, revtree.ErrBadRev
+		return revtree.Rev{}, revtree.ErrBadRev
 	}
-	rev, err := revtree.Parse(text)
-	item.revs = []revtree.Rev{rev}
-	return item, err
+	return revtree.Parse(text)
+}
+
+// checkAttsSince judges atts_since. As in CouchDB what is wrong in it is shown in the
+// place of the revision.
+func (item *bulkItem) checkAttsSince() error {
+	if item.attsSince == nil {
+		return nil
+	}
+	if jsonscan.Kind(item.attsSince) != '[' {
+		item.rev = item.attsSince
+		return revtree.ErrBadRev
+	}
+	return jsonscan.EachElement(item.attsSince, func(raw []byte) error {
+		_, err := parseRevText(raw)
+		if err != nil {
+			item.rev = raw
+		}
+		return err
+	})
 }
 
 // bulkAnswer writes the items of a _bulk_get in one of its two shapes.

@@ -102,7 +102,7 @@ type changesFeed struct {
 // run answers the request; newest is the sequence that the first read ends at.
 func (f *changesFeed) run(ctx context.Context, newest uint64) error {
 	if f.framed() {
-		f.st.buf = append(f.st.buf, `{"results":[`...)
+		f.st.buf = append(f.st.buf, "{\"results\":[\n"...)
 	}
 	if err := f.read(ctx, newest); err != nil {
 		return err
@@ -219,11 +219,8 @@ func (f *changesFeed) row(c *store.Change) error {
 	b := f.st.buf
 	if f.framing == framingEventSource {
 		b = append(b, "data: "...)
-	} else if f.framed() {
-		if f.count > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, '\n')
+	} else if f.framed() && f.count > 0 {
+		b = append(b, ",\n"...)
 	}
 	wanted := f.q.seqWanted(f.count)
 	if wanted {
