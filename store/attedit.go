@@ -13,7 +13,8 @@ import (
 type EditAttachment struct {
 	Name   string
 	Type   string
-	Staged *Staged // nil: a stub
+	Staged *Staged     // nil: a stub
+	As     *Attachment // not nil: this one of another revision, as it is
 	// RevPos is the generation that was sent with it: a stub's must be the right one, a
 	// replicated attachment keeps it, otherwise it is not heeded.
 	RevPos    uint64
@@ -42,6 +43,10 @@ func (db *DB) resolve(ctx context.Context, e *Edit, parent revtree.Rev, replicat
 	var known []Attachment // of the revisions that stubs may stand for
 	looked := false
 	for _, a := range e.Attachments {
+		if a.As != nil {
+			atts = append(atts, *a.As)
+			continue
+		}
 		if a.Staged != nil {
 			revpos := parent.Gen + 1
 			if replicated {

@@ -45,7 +45,7 @@ func parseDigestRecord(v []byte) (d digestRecord, err error) {
 }
 
 // linkAttachments counts a revision's references. staged are those of its attachments
-// whose bytes came with it; the others must be here already: ErrMissingAttachment.
+// whose bytes came with it; canLink has found the others here.
 func (w *writer) linkAttachments(atts []Attachment, staged map[Digest]Staged) error {
 	for _, a := range atts {
 		v, err := w.tx.Get(spaceAtt, digestKey(a.Digest))
@@ -58,19 +58,14 @@ func (w *writer) linkAttachments(atts []Attachment, staged map[Digest]Staged) er
 				return err
 			}
 		} else {
-			st, ok := staged[a.Digest]
-			if !ok {
-				return fmt.Errorf("%w: %s", ErrMissingAttachment, a.Name)
-			}
-			mark, err := w.tx.Get(spaceAtt, stagedKey(st.at))
-			if err != nil {
-				return err
-			}
-			if mark == nil { // swept: it took longer than the time of grace
-				return fmt.Errorf("%w: %s", ErrMissingAttachment, a.Name)
-			}
+			st := staged[a.Digest]
 			rec = digestRecord{at: st.at, length: st.Length}
-			if err := w.tx.Delete(spaceAtt, stagedKey(st.at)); err != nil {
+			if st.chunk != nil {
+				err = w.tx.Put(spaceAtt, chunkKey(st.at, 0), st.chunk)
+			} else {
+				err = w.tx.Delete(spaceAtt, stagedKey(st.at))
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -83,14 +78,15 @@ func (w *writer) linkAttachments(atts []Attachment, staged map[Digest]Staged) er
 	return nil
 }
 
-// canLink tells whether linkAttachments would succeed, before anything is written.
+// canLink tells whether the bytes of all attachments are here, before anything is
+// written: an upload may have taken longer than the time of grace.
 func (w *writer) canLink(atts []Attachment, staged map[Digest]Staged) error {
 	for _, a := range atts {
 		key := digestKey(a.Digest)
 		v, err := w.tx.Get(spaceAtt, key)
 		if err == nil && v == nil {
-			st, ok := staged[a.Digest]
-			if ok {
+			st := staged[a.Digest]
+			if v = st.chunk; v == nil {
 				v, err = w.tx.Get(spaceAtt, stagedKey(st.at))
 			}
 		}

@@ -15,30 +15,84 @@ const readRound = 8
 
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, 0, readRound*chunkSize); return &b }}
 
-// SendAttachment writes n bytes of an attachment, from an offset on, to w; no snapshot
-// is held while it does. ErrMissingAttachment if the bytes are not here.
-func (db *DB) SendAttachment(ctx context.Context, d Digest, from, n int64, w io.Writer) error {
-	buf := readBuffers.Get().(*[]byte)
-	defer readBuffers.Put(buf)
-	for end := from + n; from < end; {
-		first := from / chunkSize
-		err := db.view(ctx, func(r engine.Reader) (err error) {
-			*buf, err = readChunks(r, d, uint32(first), (*buf)[:0])
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		at := from - first*chunkSize
-		if at >= int64(len(*buf)) {
-			return corrupt("attachment %s ends at byte %d", d, first*chunkSize+int64(len(*buf)))
-		}
-		part := (*buf)[at:min(int64(len(*buf)), end-first*chunkSize)]
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
-		from += int64(len(part))
+// AttachmentReader reads the bytes of an attachment as they are stored. No snapshot is
+// held between two calls.
+type AttachmentReader struct {
+	ctx       context.Context
+	db        *DB
+	digest    Digest
+	from, end int64
+	buf       *[]byte // nil before the first read and after Close
+	rest      []byte  // of buf: what has not been given yet
+}
+
+// ReadAttachment reads n bytes of an attachment, from an offset on. The reader is closed
+// after use; it is used while ctx lasts.
+func (db *DB) ReadAttachment(ctx context.Context, d Digest, from, n int64) *AttachmentReader {
+	return &AttachmentReader{ctx: ctx, db: db, digest: d, from: from, end: from + n}
+}
+
+// Read gives ErrMissingAttachment if the bytes are not here.
+func (a *AttachmentReader) Read(p []byte) (int, error) {
+	if err := a.fill(); err != nil {
+		return 0, err
 	}
+	n := copy(p, a.rest)
+	a.rest = a.rest[n:]
+	return n, nil
+}
+
+// WriteTo writes all that is left to w, a chunk or several at once.
+func (a *AttachmentReader) WriteTo(w io.Writer) (n int64, err error) {
+	for {
+		if err := a.fill(); err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return n, err
+		}
+		k, err := w.Write(a.rest)
+		n += int64(k)
+		a.rest = a.rest[k:]
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// Close gives back what the reader holds.
+func (a *AttachmentReader) Close() {
+	if a.buf != nil {
+		readBuffers.Put(a.buf)
+		a.buf, a.rest = nil, nil
+	}
+}
+
+// fill makes sure that there is something to give: io.EOF at the end.
+func (a *AttachmentReader) fill() error {
+	if len(a.rest) > 0 {
+		return nil
+	}
+	if a.from >= a.end {
+		return io.EOF
+	}
+	if a.buf == nil {
+		a.buf = readBuffers.Get().(*[]byte)
+	}
+	first := a.from / chunkSize
+	err := a.db.view(a.ctx, func(r engine.Reader) (err error) {
+		*a.buf, err = readChunks(r, a.digest, uint32(first), (*a.buf)[:0])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	at := a.from - first*chunkSize
+	if at >= int64(len(*a.buf)) {
+		return corrupt("attachment %s ends at byte %d", a.digest, first*chunkSize+int64(len(*a.buf)))
+	}
+	a.rest = (*a.buf)[at:min(int64(len(*a.buf)), a.end-first*chunkSize)]
+	a.from += int64(len(a.rest))
 	return nil
 }
 

@@ -47,11 +47,13 @@ func stagedKey(at location) []byte { return append([]byte{attStaged}, at[:]...) 
 
 func digestKey(d Digest) []byte { return append([]byte{attDigest}, d[:]...) }
 
-// Staged is an attachment whose bytes are stored, for a document to refer to.
+// Staged is an attachment whose bytes are here for a document to refer to: stored, or,
+// if they fit in one chunk, in memory until the document is written.
 type Staged struct {
 	Digest Digest
 	Length int64
 	at     location
+	chunk  []byte // the only one, as it is stored; nil: they are all stored
 }
 
 // ErrAttachmentTooLarge says that an attachment has more bytes than are allowed.
@@ -65,15 +67,19 @@ func (e errRead) Unwrap() error { return e.err }
 
 // StageAttachment stores the bytes of r, in constant memory, without anything
 // referring to them; limit is how many there may be, 0 for any number
-// (ErrAttachmentTooLarge). What no document refers to within a day is removed.
+// (ErrAttachmentTooLarge). What no document refers to within a day is removed. Bytes
+// that fit in one chunk wait in memory, so that small attachments cost no commit of
+// their own.
 func (db *DB) StageAttachment(ctx context.Context, r io.Reader, limit int64) (Staged, error) {
 	st := Staged{}
 	rand.Read(st.at[:])
 	s := stager{db: db, r: r, limit: limit, st: &st}
 	err := s.run(ctx)
-	if err != nil {
+	if err != nil && s.stored {
 		// The sweeper would find it: this only makes room sooner.
 		err = errors.Join(err, db.unstage(context.WithoutCancel(ctx), st.at))
+	}
+	if err != nil {
 		return Staged{}, err
 	}
 	return st, nil
@@ -86,6 +92,8 @@ type stager struct {
 	limit int64
 	st    *Staged
 	pack  packer
+
+	stored bool // some of it is
 }
 
 func (s *stager) run(ctx context.Context) error {
@@ -93,7 +101,7 @@ func (s *stager) run(ctx context.Context) error {
 	buf := stageBuffers.Get().(*[stageRound * chunkSize]byte)
 	defer stageBuffers.Put(buf)
 	chunks := uint32(0)
-	for more := true; more; {
+	for more, first := true, true; more; first = false {
 		n, err := io.ReadFull(s.r, buf[:])
 		switch {
 		case err == io.EOF, err == io.ErrUnexpectedEOF:
@@ -106,6 +114,11 @@ func (s *stager) run(ctx context.Context) error {
 			return ErrAttachmentTooLarge
 		}
 		hash.Write(buf[:n])
+		if first && !more && n <= chunkSize {
+			s.st.chunk = s.pack.pack(buf[:n])
+			break
+		}
+		s.stored = true
 		err = s.db.stage(ctx, s.st.at, s.chunks(buf[:n], &chunks))
 		if err != nil {
 			return err

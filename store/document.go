@@ -96,6 +96,7 @@ func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
 		}
 		b = jsonscan.AppendString(b, a.Name)
 		b = a.AppendInfo(append(b, ':'), opt.Encodings)
+		b = a.AppendLength(b)
 		b = append(b, `,"stub":true}`...)
 		if i == len(d.Attachments)-1 {
 			b = append(b, '}')
@@ -104,8 +105,8 @@ func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
 	return append(b, '}')
 }
 
-// AppendInfo appends an object that says what an attachment is, without its closing
-// brace.
+// AppendInfo appends an object that says what an attachment is, without its length and
+// its closing brace.
 func (a *Attachment) AppendInfo(b []byte, encodings bool) []byte {
 	b = append(b, `{"content_type":`...)
 	b = jsonscan.AppendString(b, a.Type)
@@ -113,8 +114,7 @@ func (a *Attachment) AppendInfo(b []byte, encodings bool) []byte {
 	b = strconv.AppendUint(b, a.RevPos, 10)
 	b = append(b, `,"digest":"`...)
 	b = append(b, a.Digest.String()...)
-	b = append(b, `","length":`...)
-	b = strconv.AppendInt(b, a.Length, 10)
+	b = append(b, '"')
 	if encodings && a.Encoding != "" {
 		b = append(b, `,"encoding":`...)
 		b = jsonscan.AppendString(b, a.Encoding)
@@ -157,4 +157,13 @@ func appendID(b []byte, r revtree.Rev) []byte {
 		return append(b, '"')
 	}
 	return jsonscan.AppendString(b, r.ID)
+}
+
+// AppendLength appends the length as a member: unpacked, where that is known.
+func (a *Attachment) AppendLength(b []byte) []byte {
+	n := a.Length
+	if a.DecodedLength > 0 {
+		n = a.DecodedLength
+	}
+	return strconv.AppendInt(append(b, `,"length":`...), n, 10)
 }
