@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,8 +17,7 @@ var (
 	errLocalAttachment = badRequest("_local documents do not accept attachments.")
 )
 
-// attachmentMethods is what can be done with an attachment. None can be stored yet, so
-// that reading one finds none.
+// attachmentMethods is what can be done with an attachment.
 func (s *Server) attachmentMethods() methods {
 	return on("DELETE,GET,HEAD,PUT", "GET", s.getAttachment, "PUT", s.putAttachment, "DELETE", s.deleteAttachment)
 }
@@ -55,72 +53,6 @@ func (s *Server) attachmentTarget(r *http.Request, write bool) (db *store.DB, id
 		return nil, "", "", err
 	}
 	return db, id, name, nil
-}
-
-func (s *Server) getAttachment(_ http.ResponseWriter, r *http.Request) error {
-	db, id, _, err := s.attachmentTarget(r, false)
-	if err != nil {
-		return err
-	}
-	defer db.Release()
-	q, err := parseDocQuery(r)
-	if err != nil {
-		return err
-	}
-	if _, err := db.Get(r.Context(), id, store.ReadOptions{Rev: q.rev, NoBody: true}); err != nil {
-		return err
-	}
-	return errNoAttachment
-}
-
-func (s *Server) putAttachment(_ http.ResponseWriter, r *http.Request) error {
-	db, id, name, err := s.attachmentTarget(r, true)
-	if err != nil {
-		return err
-	}
-	defer db.Release()
-	if err := editsAttachment(r, db, id, true); err != nil {
-		return err
-	}
-	if strings.HasPrefix(name, "_") {
-		return badRequest("Attachment name '%s' starts with prohibited character '_'", name)
-	}
-	return errNotBuilt
-}
-
-func (s *Server) deleteAttachment(_ http.ResponseWriter, r *http.Request) error {
-	db, id, _, err := s.attachmentTarget(r, true)
-	if err != nil {
-		return err
-	}
-	defer db.Release()
-	if err := editsAttachment(r, db, id, false); err != nil {
-		return err
-	}
-	return errNoAttachment
-}
-
-// editsAttachment tells whether the revision that a request names can be edited.
-// Without one CouchDB makes a new document, but will not replace one that is there.
-func editsAttachment(r *http.Request, db *store.DB, id string, put bool) error {
-	q, err := parseDocQuery(r)
-	if err != nil {
-		return err
-	}
-	rev, err := editRev(r, &q, q.rev, q.hasRev)
-	if err != nil {
-		return err
-	}
-	_, err = db.Get(r.Context(), id, store.ReadOptions{Rev: rev, NoBody: true})
-	switch {
-	case !rev.IsZero() && errors.Is(err, store.ErrMissing):
-		return errMissingRev
-	case put && rev.IsZero() && err == nil:
-		return store.ErrConflict
-	case put && rev.IsZero() && (errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted)):
-		return nil
-	}
-	return err
 }
 
 // designFunctions are the paths below a design document that are not attachments.

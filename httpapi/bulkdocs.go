@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tododb/tododb/revtree"
@@ -79,9 +80,6 @@ func (s *Server) completeDocs(bulk *document.Bulk) error {
 		if bulk.Replicated && !doc.HasRev && len(doc.Path) == 0 {
 			return errNoRevision
 		}
-		if doc.Attachments != nil && !strings.HasPrefix(doc.ID, "_local/") {
-			return errNotBuilt
-		}
 		if !doc.HasID {
 			doc.ID, doc.HasID = s.newID(), true
 		}
@@ -96,11 +94,13 @@ func (s *Server) writeBulk(r *http.Request, db *store.DB, bulk *document.Bulk) (
 	if err != nil {
 		return nil, err
 	}
-	edits := make([]store.Edit, 0, len(bulk.Docs))
-	for i := range bulk.Docs {
-		if refusal == nil || !isDesign(bulk.Docs[i].ID) {
-			edits = append(edits, store.Edit{Doc: bulk.Docs[i]})
-		}
+	docs := bulk.Docs
+	if refusal != nil {
+		docs = slices.DeleteFunc(slices.Clone(docs), func(d document.Doc) bool { return isDesign(d.ID) })
+	}
+	edits, err := s.editsOf(r.Context(), db, docs)
+	if err != nil {
+		return nil, err
 	}
 	var written []store.Result
 	if len(edits) > 0 {

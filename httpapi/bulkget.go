@@ -24,6 +24,7 @@ type bulkItem struct {
 	revs    []revtree.Rev // nil: all leaves
 
 	attsSince []byte // JSON as it came; nil if absent
+	since     []revtree.Rev
 }
 
 // parseBulkItem reads an item; the raw id and rev are there even with an error, which
@@ -85,10 +86,11 @@ func (item *bulkItem) checkAttsSince() error {
 		return revtree.ErrBadRev
 	}
 	return jsonscan.EachElement(item.attsSince, func(raw []byte) error {
-		_, err := parseRevText(raw)
+		rev, err := parseRevText(raw)
 		if err != nil {
 			item.rev = raw
 		}
+		item.since = append(item.since, rev)
 		return err
 	})
 }
@@ -96,7 +98,7 @@ func (item *bulkItem) checkAttsSince() error {
 // bulkAnswer writes the items of a _bulk_get in one of its two shapes.
 type bulkAnswer interface {
 	open(b []byte) []byte
-	item(b []byte, item *bulkItem, found []store.OpenRev, err error) []byte
+	item(send *revSender, item *bulkItem, found []store.OpenRev, err error) error
 	close(b []byte) []byte
 }
 
@@ -127,12 +129,14 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	opt := store.ReadOptions{Revs: query.is("revs"), Latest: query.is("latest")}
+	revs := query.is("revs")
+	wanted := attachmentsWanted{all: query.is("attachments"), encodings: query.is("att_encoding_info")}
 	var answer bulkAnswer = jsonBulk{}
 	switch accept := r.Header.Get("Accept"); accept {
 	case "multipart/mixed", "multipart/related":
 		parts := &multipartBulk{boundary: newBoundary()}
 		answer = parts
+		wanted.all = true // the parts are what one asks for by asking for parts
 		w.Header()["Content-Type"] = []string{accept + `; boundary="` + parts.boundary + `"`}
 	}
 	st := newStream(w, r, http.StatusOK)
@@ -143,6 +147,7 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 		item, err := parseBulkItem(raw)
 		var found []store.OpenRev
 		if err == nil {
+			opt := store.ReadOptions{Revs: revs || item.since != nil, Latest: query.is("latest")}
 			found, err = db.OpenRevs(r.Context(), item.docID, item.revs, opt)
 			if err != nil && !errors.Is(err, store.ErrMissing) {
 				return err
@@ -152,7 +157,11 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 			st.buf = append(st.buf, ',')
 		}
 		first = false
-		st.buf = answer.item(st.buf, &item, found, err)
+		send := revSender{ctx: r.Context(), st: st, db: db, wanted: wanted, revs: revs}
+		send.wanted.since, send.wanted.hasSince = item.since, item.since != nil
+		if err := answer.item(&send, &item, found, err); err != nil {
+			return err
+		}
 		if st.full() {
 			return st.flush()
 		}
@@ -187,25 +196,28 @@ type jsonBulk struct{}
 func (jsonBulk) open(b []byte) []byte  { return append(b, `{"results":[`...) }
 func (jsonBulk) close(b []byte) []byte { return append(b, "]}\n"...) }
 
-func (jsonBulk) item(b []byte, item *bulkItem, found []store.OpenRev, err error) []byte {
-	b = appendOrNull(append(b, `{"id":`...), item.id)
-	b = append(b, `,"docs":[`...)
+func (jsonBulk) item(send *revSender, item *bulkItem, found []store.OpenRev, err error) error {
+	st := send.st
+	st.buf = appendOrNull(append(st.buf, `{"id":`...), item.id)
+	st.buf = append(st.buf, `,"docs":[`...)
 	if err != nil {
-		b = item.appendError(append(b, `{"error":`...), err)
-		return append(b, "}]}"...)
+		st.buf = append(item.appendError(append(st.buf, `{"error":`...), err), "}]}"...)
+		return nil
 	}
 	for i := range found {
 		if i > 0 {
-			b = append(b, ',')
+			st.buf = append(st.buf, ',')
 		}
-		if found[i].Doc != nil {
-			b = found[i].Doc.AppendJSON(append(b, `{"ok":`...), store.JSONOptions{})
-		} else {
-			b = appendMissing(append(b, `{"error":`...), item.id, found[i].Missing)
+		if found[i].Doc == nil {
+			st.buf = append(appendMissing(append(st.buf, `{"error":`...), item.id, found[i].Missing), '}')
+			continue
 		}
-		b = append(b, '}')
+		if err := send.row(&found[i]); err != nil {
+			return err
+		}
 	}
-	return append(b, "]}"...)
+	st.buf = append(st.buf, "]}"...)
+	return nil
 }
 
 // multipartBulk sends each document as a part.
@@ -217,18 +229,22 @@ func (m *multipartBulk) close(b []byte) []byte {
 	return append(append(append(b, "\r\n--"...), m.boundary...), "--"...)
 }
 
-func (m *multipartBulk) item(b []byte, item *bulkItem, found []store.OpenRev, err error) []byte {
+func (m *multipartBulk) item(send *revSender, item *bulkItem, found []store.OpenRev, err error) error {
+	st := send.st
 	if err != nil {
-		return item.appendError(m.part(b, "application/json; error=true"), err)
+		st.buf = item.appendError(m.part(st.buf, "application/json; error=true"), err)
+		return nil
 	}
 	for i := range found {
-		if found[i].Doc != nil {
-			b = found[i].Doc.AppendJSON(m.part(b, "application/json"), store.JSONOptions{})
-		} else {
-			b = appendMissing(m.part(b, "application/json; error=true"), nil, found[i].Missing)
+		if found[i].Doc == nil {
+			st.buf = appendMissing(m.part(st.buf, "application/json; error=true"), nil, found[i].Missing)
+			continue
+		}
+		if err := send.part(m.boundary, &found[i]); err != nil {
+			return err
 		}
 	}
-	return b
+	return nil
 }
 
 func (m *multipartBulk) part(b []byte, kind string) []byte {

@@ -19,9 +19,7 @@ type docQuery struct {
 
 	revs, revsInfo, conflicts, deletedConflicts bool
 	localSeq, latest, deleted                   bool
-	attachments                                 bool
-	attsSince                                   []revtree.Rev
-	hasAttsSince                                bool
+	attachments                                 attachmentsWanted
 
 	replicated bool // new_edits=false
 	batch      bool // batch=ok
@@ -62,10 +60,12 @@ func parseDocQuery(r *http.Request) (q docQuery, err error) {
 		case "deleted":
 			q.deleted = q.deleted || yes
 		case "attachments":
-			q.attachments = q.attachments || yes
+			q.attachments.all = q.attachments.all || yes
 		case "atts_since":
-			q.attsSince, err = parseRevList([]byte(value))
-			q.hasAttsSince = true
+			q.attachments.since, err = parseRevList([]byte(value))
+			q.attachments.hasSince = true
+		case "att_encoding_info":
+			q.attachments.encodings = q.attachments.encodings || yes
 		case "new_edits":
 			q.replicated = value == "false"
 		case "batch":

@@ -36,7 +36,7 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
 	if q.openRevs != "" && q.openRevs != "[]" {
 		return s.getOpenRevs(w, r, db, id, &q)
 	}
-	opt := store.ReadOptions{Revs: q.revs, Deleted: q.deleted}
+	opt := store.ReadOptions{Revs: q.revs || q.attachments.hasSince, Deleted: q.deleted}
 	if q.hasRev && !q.latest {
 		opt.Rev = q.rev // then CouchDB tells nothing of the other revisions
 		if q.rev.IsZero() {
@@ -56,9 +56,20 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
+	js := store.JSONOptions{LocalSeq: localSeq, Encodings: q.attachments.encodings}
+	if len(doc.Attachments) > 0 && q.attachments.any() {
+		sends := q.attachments.of(doc)
+		if !q.revs {
+			doc.Path = nil // it was read to judge atts_since
+		}
+		return writeWithAttachments(w, r, db, doc, js, sends)
+	}
+	if !q.revs {
+		doc.Path = nil
+	}
 	b := getBuf()
 	defer putBuf(b)
-	*b = doc.AppendJSON(*b, store.JSONOptions{LocalSeq: localSeq})
+	*b = doc.AppendJSON(*b, js)
 	return writeJSON(w, r, http.StatusOK, *b)
 }
 

@@ -49,7 +49,7 @@ func (s *Server) copyDocument(w http.ResponseWriter, r *http.Request) error {
 	doc.ID, doc.HasID = to, true
 	doc.Deleted = source.Deleted
 	doc.Rev, doc.HasRev = over, !over.IsZero()
-	return s.writeDocument(w, r, db, &docQuery{}, doc)
+	return s.writeEdit(w, r, db, &docQuery{}, store.Edit{Doc: doc, Attachments: keptAttachments(source, "")})
 }
 
 func (s *Server) copySource(r *http.Request, db *store.DB, id string, rev revtree.Rev) (*store.Document, error) {

@@ -30,7 +30,7 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if isType(r.Header.Get("Content-Type"), "multipart/related") {
-		return errNotBuilt
+		return s.putRelated(w, r, db, id, &q)
 	}
 	doc, err := s.readDocument(w, r)
 	if err != nil {
@@ -62,16 +62,20 @@ func accessTo(id string) access {
 
 // writeDocument writes one document and answers.
 func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, doc document.Doc) error {
-	if strings.HasPrefix(doc.ID, "_local/") {
-		doc.Attachments = nil // they vanish, as in CouchDB
+	edit, err := s.editOf(r.Context(), db, doc)
+	if err != nil {
+		return err
 	}
-	if doc.Attachments != nil {
-		return errNotBuilt
-	}
+	return s.writeEdit(w, r, db, q, edit)
+}
+
+// writeEdit writes one edit and answers.
+func (s *Server) writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, edit store.Edit) error {
+	doc := &edit.Doc
 	if q.replicated && doc.Rev.IsZero() && doc.Path == nil {
 		return errNeedsRev
 	}
-	results, err := db.Write(r.Context(), []store.Edit{{Doc: doc}}, store.WriteOptions{Replicated: q.replicated})
+	results, err := db.Write(r.Context(), []store.Edit{edit}, store.WriteOptions{Replicated: q.replicated})
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,8 @@ var apiErrors = []struct {
 	{store.ErrBadSeq, 400, "bad_request", "Malformed sequence supplied in 'since' parameter."},
 	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
 	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
+	{store.ErrMissingAttachment, 412, "missing_stub", "The bytes of an attachment are not here."},
+	{store.ErrAttachmentTooLarge, 413, "attachment_too_large", "An attachment is larger than this server takes."},
 	{store.ErrBadDBName, 400, "illegal_database_name", "Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."},
 	{store.ErrCompactRunning, 409, "conflict", "Compaction is running already."},
 	{store.ErrCorrupt, 500, "internal_server_error", "A stored record is damaged; the server's log has the details."},
@@ -89,6 +91,9 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*document.Error](err); ok {
 		row := documentErrors[e.Kind]
 		return row.status, row.word, e.Reason, true
+	}
+	if e, ok := errors.AsType[*store.MissingStub](err); ok {
+		return http.StatusPreconditionFailed, "missing_stub", e.Error(), true
 	}
 	if status, word, reason, ok := replicationAnswer(err); ok {
 		return status, word, reason, true

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -40,39 +41,47 @@ func (s *Server) getOpenRevs(w http.ResponseWriter, r *http.Request, db *store.D
 			return err
 		}
 	}
-	found, err := db.OpenRevs(r.Context(), id, revs, store.ReadOptions{Revs: q.revs, Latest: q.latest})
+	opt := store.ReadOptions{Revs: q.revs || q.attachments.hasSince, Latest: q.latest}
+	found, err := db.OpenRevs(r.Context(), id, revs, opt)
 	if err != nil {
 		return err
 	}
-	if wantsParts(r) {
-		return writeRevParts(w, r, found)
+	parts := wantsParts(r)
+	wanted := q.attachments
+	boundary := newBoundary()
+	if parts {
+		wanted.all = true // the parts are what one asks for by asking for parts
+		w.Header()["Content-Type"] = []string{`multipart/mixed; boundary="` + boundary + `"`}
 	}
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	st.buf = append(st.buf, '[')
-	for i, f := range found {
-		if i > 0 {
+	send := revSender{ctx: r.Context(), st: st, db: db, wanted: wanted, revs: q.revs}
+	if !parts {
+		st.buf = append(st.buf, '[')
+	}
+	for i := range found {
+		switch f := &found[i]; {
+		case parts:
+			err = send.part(boundary, f)
+		case i > 0:
 			st.buf = append(st.buf, ',')
+			fallthrough
+		default:
+			err = send.row(f)
 		}
-		st.buf = appendOpenRev(st.buf, f)
-		if st.full() {
-			if err := st.flush(); err != nil {
-				return err
-			}
+		if err == nil && st.full() {
+			err = st.flush()
+		}
+		if err != nil {
+			return err
 		}
 	}
-	st.buf = append(st.buf, ']')
+	if parts {
+		st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "--"...)
+	} else {
+		st.buf = append(st.buf, "]\n"...)
+	}
 	return st.end()
-}
-
-// appendOpenRev appends {"ok": document} or {"missing": revision}.
-func appendOpenRev(b []byte, f store.OpenRev) []byte {
-	if f.Doc == nil {
-		return append(appendRev(append(b, `{"missing":`...), f.Missing), '}')
-	}
-	b = append(b, `{"ok":`...)
-	b = f.Doc.AppendJSON(b, store.JSONOptions{})
-	return append(b, '}')
 }
 
 // wantsParts tells whether several revisions go out as multipart/mixed: unless JSON, or
@@ -87,29 +96,65 @@ func wantsParts(r *http.Request) bool {
 	return strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/json")
 }
 
-// writeRevParts sends each revision as a part of its own.
-func writeRevParts(w http.ResponseWriter, r *http.Request, found []store.OpenRev) error {
-	boundary := newBoundary()
-	w.Header()["Content-Type"] = []string{`multipart/mixed; boundary="` + boundary + `"`}
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
-	for _, f := range found {
-		st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "\r\nContent-Type: application/json"...)
-		if f.Doc == nil {
-			st.buf = append(st.buf, `; error="true"`...)
-		}
-		st.buf = append(st.buf, "\r\n\r\n"...)
-		if f.Doc == nil {
-			st.buf = append(appendRev(append(st.buf, `{"missing":`...), f.Missing), '}')
-		} else {
-			st.buf = f.Doc.AppendJSON(st.buf, store.JSONOptions{})
-		}
-		if st.full() {
-			if err := st.flush(); err != nil {
-				return err
-			}
-		}
+// revSender sends revisions that OpenRevs has found, one after another.
+type revSender struct {
+	ctx    context.Context
+	st     *stream
+	db     *store.DB
+	wanted attachmentsWanted
+	revs   bool // the histories are to be told; they may have been read for atts_since alone
+}
+
+// document appends a revision as JSON.
+func (s *revSender) document(doc *store.Document) error {
+	sends := s.judge(doc)
+	opt := store.JSONOptions{Encodings: s.wanted.encodings}
+	if len(doc.Attachments) == 0 || !s.wanted.any() {
+		s.st.buf = doc.AppendJSON(s.st.buf, opt)
+		return nil
 	}
-	st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "--"...)
-	return st.end()
+	return streamDocument(s.ctx, s.st, s.db, doc, opt, sends)
+}
+
+func (s *revSender) judge(doc *store.Document) func(*store.Attachment) bool {
+	sends := s.wanted.of(doc)
+	if !s.revs {
+		doc.Path = nil
+	}
+	return sends
+}
+
+// row appends {"ok": document} or {"missing": revision}.
+func (s *revSender) row(f *store.OpenRev) error {
+	if f.Doc == nil {
+		s.st.buf = append(appendRev(append(s.st.buf, `{"missing":`...), f.Missing), '}')
+		return nil
+	}
+	s.st.buf = append(s.st.buf, `{"ok":`...)
+	if err := s.document(f.Doc); err != nil {
+		return err
+	}
+	s.st.buf = append(s.st.buf, '}')
+	return nil
+}
+
+// part appends a revision as a part: of JSON, or, with the bytes of attachments, one of
+// several parts itself.
+func (s *revSender) part(boundary string, f *store.OpenRev) error {
+	s.st.buf = append(append(append(s.st.buf, "\r\n--"...), boundary...), "\r\nContent-Type: "...)
+	if f.Doc == nil {
+		s.st.buf = append(s.st.buf, "application/json; error=\"true\"\r\n\r\n"...)
+		s.st.buf = append(appendRev(append(s.st.buf, `{"missing":`...), f.Missing), '}')
+		return nil
+	}
+	sends := s.judge(f.Doc)
+	opt := store.JSONOptions{Encodings: s.wanted.encodings}
+	if !sendsAny(f.Doc, sends) {
+		s.st.buf = append(s.st.buf, "application/json\r\n\r\n"...)
+		s.st.buf = f.Doc.AppendJSON(s.st.buf, opt)
+		return nil
+	}
+	inner := newBoundary()
+	s.st.buf = append(append(append(s.st.buf, `multipart/related; boundary="`...), inner...), "\"\r\n\r\n"...)
+	return streamRelated(s.ctx, s.st, s.db, f.Doc, opt, sends, inner)
 }

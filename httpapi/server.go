@@ -44,6 +44,10 @@ type Options struct {
 	// are taken apart.
 	MaxDocumentSize int64
 
+	// MaxAttachmentSize is the greatest attachment in bytes (0: any, as CouchDB's
+	// [couchdb] max_attachment_size "infinity").
+	MaxAttachmentSize int64
+
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator Replicator
 	// Now is the clock (time.Now).

@@ -31,6 +31,7 @@ func newUUIDs() *uuids {
 
 func (u *uuids) renew() {
 	rand.Read(u.prefix[:])
+	u.prefix[0] &= 0x7f // ids begin with a digit: they sort before those that are words
 	u.next = mathrand.Uint32N(0x1000)
 }
 

@@ -1,0 +1,83 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/tododb/tododb/store"
+)
+
+// maxSpans is how many ranges one request may ask for; with more it gets everything.
+const maxSpans = 9
+
+// span is some bytes of an attachment.
+type span struct{ from, length int64 }
+
+func (sp span) contentRange(size int64) string {
+	return fmt.Sprintf("bytes %d-%d/%d", sp.from, sp.from+sp.length-1, size)
+}
+
+func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
+
+var errRange = errorf(http.StatusRequestedRangeNotSatisfiable, "requested_range_not_satisfiable", "Requested range not satisfiable")
+
+// parseRange reads a Range header. None at all means everything: so it is for a header
+// that cannot be read, and, as in CouchDB, for "bytes=0-".
+func parseRange(header string, size int64) ([]span, error) {
+	list, ok := strings.CutPrefix(header, "bytes=")
+	if !ok || strings.TrimSpace(list) == "0-" {
+		return nil, nil
+	}
+	var spans []span
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, ok := strings.Cut(strings.TrimSpace(part), "-")
+		if !ok {
+			return nil, nil
+		}
+		from, errFrom := strconv.ParseInt(first, 10, 64)
+		to, errTo := strconv.ParseInt(last, 10, 64)
+		switch {
+		case first == "" && errTo == nil: // the last bytes
+			from, to = max(size-to, 0), size-1
+			if size > 0 && last == "0" {
+				return nil, errRange
+			}
+		case errFrom == nil && last == "":
+			to = size - 1
+		case errFrom != nil || errTo != nil:
+			return nil, nil
+		}
+		to = min(to, size-1)
+		if from > to || from < 0 {
+			return nil, errRange
+		}
+		spans = append(spans, span{from, to - from + 1})
+	}
+	if len(spans) > maxSpans {
+		return nil, nil
+	}
+	return spans, nil
+}
+
+// sendSpans sends several ranges, each as a part.
+func sendSpans(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attachment, spans []span) error {
+	boundary := newBoundary()
+	w.Header()["Content-Type"] = []string{`multipart/byteranges; boundary="` + boundary + `"`}
+	w.WriteHeader(http.StatusPartialContent)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	for _, sp := range spans {
+		_, err := fmt.Fprintf(w, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary, att.Type, sp.contentRange(att.Length))
+		if err != nil {
+			return err
+		}
+		if err := copyAttachment(r.Context(), w, db, att, sp); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "\r\n--%s--", boundary)
+	return err
+}

@@ -1,0 +1,174 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// attachmentsWanted says with which attachments of a document the bytes are to be sent.
+type attachmentsWanted struct {
+	all       bool          // attachments=true
+	since     []revtree.Rev // atts_since: what is newer than the newest of these
+	hasSince  bool
+	encodings bool // att_encoding_info=true
+}
+
+func (w *attachmentsWanted) any() bool { return w.all || w.hasSince }
+
+// of gives the judge of a document's attachments. The document's Path tells which of the
+// revisions that the client has are its ancestors; others are passed over.
+func (w *attachmentsWanted) of(doc *store.Document) func(*store.Attachment) bool {
+	if !w.any() {
+		return func(*store.Attachment) bool { return false }
+	}
+	has := uint64(0)
+	for _, mine := range doc.Path {
+		for _, rev := range w.since {
+			if rev == mine {
+				has = max(has, rev.Gen)
+			}
+		}
+	}
+	return func(a *store.Attachment) bool { return a.RevPos > has || has == 0 }
+}
+
+// streamDocument appends a document as JSON with the bytes of some attachments. It sends
+// what has gathered as it goes.
+func streamDocument(ctx context.Context, st *stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
+	opt.Open = true
+	st.buf = doc.AppendJSON(st.buf, opt)
+	for i := range doc.Attachments {
+		a := &doc.Attachments[i]
+		st.buf = appendAttachmentName(st.buf, i, a, opt.Encodings)
+		if !sends(a) {
+			st.buf = append(a.AppendLength(st.buf), `,"stub":true}`...)
+			continue
+		}
+		st.buf = append(st.buf, `,"data":"`...)
+		enc := base64.NewEncoder(base64.StdEncoding, streamWriter{st})
+		if err := copyUnpacked(ctx, enc, db, a); err != nil {
+			return err
+		}
+		if err := enc.Close(); err != nil {
+			return err
+		}
+		st.buf = append(st.buf, `"}`...)
+	}
+	if len(doc.Attachments) > 0 {
+		st.buf = append(st.buf, '}')
+	}
+	st.buf = append(st.buf, '}')
+	return nil
+}
+
+func appendAttachmentName(b []byte, i int, a *store.Attachment, encodings bool) []byte {
+	if i == 0 {
+		b = append(b, `,"_attachments":{`...)
+	} else {
+		b = append(b, ',')
+	}
+	b = jsonscan.AppendString(b, a.Name)
+	return a.AppendInfo(append(b, ':'), encodings)
+}
+
+// streamWriter lets others write into a stream.
+type streamWriter struct{ st *stream }
+
+func (w streamWriter) Write(p []byte) (int, error) {
+	w.st.buf = append(w.st.buf, p...)
+	if w.st.full() {
+		return len(p), w.st.flush()
+	}
+	return len(p), nil
+}
+
+// streamRelated appends a document and the bytes of some attachments as parts: first
+// the JSON, then the attachments in its order.
+func streamRelated(ctx context.Context, st *stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool, boundary string) error {
+	st.buf = append(append(append(st.buf, "--"...), boundary...), "\r\nContent-Type: application/json\r\n\r\n"...)
+	opt.Open = true
+	st.buf = doc.AppendJSON(st.buf, opt)
+	for i := range doc.Attachments {
+		a := &doc.Attachments[i]
+		st.buf = a.AppendLength(appendAttachmentName(st.buf, i, a, opt.Encodings))
+		if sends(a) {
+			st.buf = append(st.buf, `,"follows":true}`...)
+		} else {
+			st.buf = append(st.buf, `,"stub":true}`...)
+		}
+	}
+	st.buf = append(st.buf, "}}"...)
+	for i := range doc.Attachments {
+		a := &doc.Attachments[i]
+		if !sends(a) {
+			continue
+		}
+		st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "\r\nContent-Disposition: attachment; filename="...)
+		st.buf = append(st.buf, quoteFilename(a.Name)...)
+		st.buf = append(append(st.buf, "\r\nContent-Type: "...), a.Type...)
+		st.buf = append(append(st.buf, "\r\nContent-Length: "...), formatInt(a.Length)...)
+		if a.Encoding != "" {
+			st.buf = append(append(st.buf, "\r\nContent-Encoding: "...), a.Encoding...)
+		}
+		st.buf = append(st.buf, "\r\n\r\n"...)
+		if err := copyAttachment(ctx, streamWriter{st}, db, a, span{0, a.Length}); err != nil {
+			return err
+		}
+	}
+	st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "--"...)
+	return nil
+}
+
+// quoteFilename writes a name as it stands in Content-Disposition.
+func quoteFilename(name string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", " ", "\n", " ").Replace(name) + `"`
+}
+
+// sendsAny tells whether any attachment of a document is to be sent.
+func sendsAny(doc *store.Document, sends func(*store.Attachment) bool) bool {
+	for i := range doc.Attachments {
+		if sends(&doc.Attachments[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// wantsRelated tells whether a document with attachments goes out as multipart/related:
+// unless JSON, or another type alone, is asked for.
+func wantsRelated(r *http.Request) bool {
+	accept := r.Header.Get("Accept")
+	switch {
+	case accept == "", strings.Contains(accept, "multipart/related"), strings.Contains(accept, "multipart/*"):
+		return true
+	}
+	return strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/json")
+}
+
+// writeWithAttachments answers with one document and the bytes of its attachments.
+func writeWithAttachments(w http.ResponseWriter, r *http.Request, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
+	related := wantsRelated(r) && sendsAny(doc, sends)
+	boundary := newBoundary()
+	if related {
+		w.Header()["Content-Type"] = []string{`multipart/related; boundary="` + boundary + `"`}
+	}
+	st := newStream(w, r, http.StatusOK)
+	defer st.drop()
+	var err error
+	if related {
+		err = streamRelated(r.Context(), st, db, doc, opt, sends, boundary)
+	} else {
+		err = streamDocument(r.Context(), st, db, doc, opt, sends)
+		st.buf = append(st.buf, '\n')
+	}
+	if err != nil {
+		return err
+	}
+	return st.end()
+}

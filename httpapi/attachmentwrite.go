@@ -1,0 +1,155 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// putAttachment answers PUT of an attachment: a new revision of the document, or a new
+// document. The bytes go to disk as they come.
+func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
+	db, id, name, err := s.attachmentTarget(r, true)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if err := checkAttachmentName(name); err != nil {
+		return err
+	}
+	old, rev, err := attachmentOwner(r, db, id, true)
+	if err != nil {
+		return err
+	}
+	att := store.EditAttachment{Name: name, Type: r.Header.Get("Content-Type")}
+	if att.Type == "" {
+		att.Type = defaultType
+	}
+	switch coding := r.Header.Get("Content-Encoding"); coding {
+	case "", "identity":
+	case "gzip":
+		att.Encoding = coding
+	default:
+		return errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Only gzip and identity content-encodings are supported")
+	}
+	if limit := s.opt.MaxAttachmentSize; limit > 0 && r.ContentLength > limit {
+		return store.ErrAttachmentTooLarge
+	}
+	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, s.opt.MaxRequestSize), s.opt.MaxAttachmentSize)
+	if err != nil {
+		return uploadError(err)
+	}
+	att.Staged = &staged
+	edit, err := editWith(id, rev, old, name)
+	if err != nil {
+		return err
+	}
+	edit.Attachments = append([]store.EditAttachment{att}, edit.Attachments...) // the new one stands first
+	location := dbPath(r) + "/" + escapeSegment(id) + "/" + escapeSegment(name)
+	return s.writeAttachmentEdit(w, r, db, edit, http.StatusCreated, location)
+}
+
+// deleteAttachment answers DELETE of an attachment: a new revision without it.
+func (s *Server) deleteAttachment(w http.ResponseWriter, r *http.Request) error {
+	db, id, name, err := s.attachmentTarget(r, true)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	old, rev, err := attachmentOwner(r, db, id, false)
+	if err != nil {
+		return err
+	}
+	if findAttachment(old, name) == nil {
+		return errNoAttachment
+	}
+	edit, err := editWith(id, rev, old, name)
+	if err != nil {
+		return err
+	}
+	return s.writeAttachmentEdit(w, r, db, edit, http.StatusOK, "")
+}
+
+// attachmentOwner reads the revision that a request means to replace. Without naming one
+// a PUT makes a new document, but will not replace one that is there; old is nil then.
+func attachmentOwner(r *http.Request, db *store.DB, id string, put bool) (old *store.Document, rev revtree.Rev, err error) {
+	q, err := parseDocQuery(r)
+	if err != nil {
+		return nil, rev, err
+	}
+	if rev, err = editRev(r, &q, q.rev, q.hasRev); err != nil {
+		return nil, rev, err
+	}
+	old, err = db.Get(r.Context(), id, store.ReadOptions{Rev: rev})
+	switch {
+	case !rev.IsZero() && errors.Is(err, store.ErrMissing):
+		return nil, rev, errMissingRev
+	case put && rev.IsZero() && err == nil:
+		return nil, rev, store.ErrConflict
+	case put && rev.IsZero() && (errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted)):
+		return nil, rev, nil
+	case !put && rev.IsZero() && err == nil:
+		return nil, rev, store.ErrConflict
+	}
+	return old, rev, err
+}
+
+// editWith is the edit that keeps a revision's body and all its attachments but one.
+func editWith(id string, rev revtree.Rev, old *store.Document, without string) (store.Edit, error) {
+	body := []byte("{}")
+	if old != nil {
+		body = old.Body
+	}
+	doc, err := document.Parse(body, document.Options{})
+	if err != nil {
+		return store.Edit{}, err
+	}
+	doc.ID, doc.HasID = id, true
+	doc.Rev, doc.HasRev = rev, !rev.IsZero()
+	edit := store.Edit{Doc: doc}
+	if old != nil {
+		edit.Doc.Deleted = old.Deleted
+		edit.Attachments = keptAttachments(old, without)
+	}
+	return edit, nil
+}
+
+// keptAttachments are those of a revision, but one, as those of an edit.
+func keptAttachments(old *store.Document, without string) (kept []store.EditAttachment) {
+	for i := range old.Attachments {
+		if a := &old.Attachments[i]; a.Name != without {
+			kept = append(kept, store.EditAttachment{Name: a.Name, As: a})
+		}
+	}
+	return kept
+}
+
+func (s *Server) writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, status int, location string) error {
+	results, err := db.Write(r.Context(), []store.Edit{edit}, store.WriteOptions{})
+	if err == nil {
+		err = results[0].Err
+	}
+	if err != nil {
+		return err
+	}
+	if location != "" {
+		w.Header()["Location"] = []string{absolute(r, location)}
+	}
+	return writeJSON(w, r, status, appendEdited(make([]byte, 0, 128), results[0].ID, results[0].Rev))
+}
+
+// uploadError says what was wrong with bytes on their way in.
+func uploadError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return errBodyTooLarge
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "malformed chunked") {
+		return badRequest("The attachment was cut short")
+	}
+	return err
+}
