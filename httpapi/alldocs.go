@@ -70,6 +70,8 @@ type docRange struct {
 	byKey     bool
 	updateSeq bool
 	empty     bool // no id can lie in it
+
+	attachments attachmentsWanted // with the documents
 }
 
 // planDocRange judges the options of a range over documents.
@@ -83,6 +85,7 @@ func planDocRange(space store.DocSpace, p *viewParams) (*docRange, error) {
 		return nil, errKeysRange
 	}
 	d := &docRange{space: space, updateSeq: p.updateSeq}
+	d.attachments = attachmentsWanted{all: p.attachments, encodings: p.attEncodingInfo}
 	d.query = store.AllDocsQuery{
 		Space: space, Descending: p.descending, ExcludeEnd: p.excludeEnd, Skip: p.skip, Limit: p.limit,
 		IncludeDocs: p.includeDocs, Conflicts: p.conflicts, WantOffset: space != store.LocalDocs,
@@ -126,7 +129,8 @@ func (d *docRange) write(ctx context.Context, db *store.DB, st *stream) error {
 			st.buf = append(st.buf, ',')
 		}
 		first = false
-		st.buf = appendDocRow(append(st.buf, "\r\n"...), row, q.IncludeDocs)
+		st.buf = append(st.buf, "\r\n"...)
+		d.appendRow(ctx, db, st, row)
 		return nil
 	}
 	err := db.AllDocs(ctx, q, head, row, st.flushFull)
@@ -167,9 +171,9 @@ func (d *docRange) appendHead(st *stream, db *store.DB, page store.Page, offset 
 	st.buf = append(b, `,"rows":[`...)
 }
 
-// appendDocRow appends a row of a range of documents.
-func appendDocRow(b []byte, row *store.Row, includeDocs bool) []byte {
-	b = append(b, `{"id":`...)
+// appendRow appends a row.
+func (d *docRange) appendRow(ctx context.Context, db *store.DB, st *stream, row *store.Row) {
+	b := append(st.buf, `{"id":`...)
 	from := len(b)
 	b = jsonscan.AppendString(b, row.ID)
 	to := len(b)
@@ -179,14 +183,14 @@ func appendDocRow(b []byte, row *store.Row, includeDocs bool) []byte {
 	if row.Deleted {
 		b = append(b, `,"deleted":true`...)
 	}
-	b = append(b, '}')
-	if includeDocs {
-		b = append(b, `,"doc":`...)
+	st.buf = append(b, '}')
+	if d.query.IncludeDocs {
+		st.buf = append(st.buf, `,"doc":`...)
 		if row.Doc == nil {
-			b = append(b, "null"...)
+			st.buf = append(st.buf, "null"...)
 		} else {
-			b = row.Doc.AppendJSON(b, store.JSONOptions{})
+			st.appendRowDoc(ctx, db, row.Doc, d.attachments)
 		}
 	}
-	return append(b, '}')
+	st.buf = append(st.buf, '}')
 }

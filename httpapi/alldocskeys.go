@@ -73,7 +73,7 @@ func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *stream) erro
 				st.buf = append(st.buf, `,"error":"not_found"}`...)
 				return nil
 			}
-			st.buf = appendDocRow(st.buf, row, d.query.IncludeDocs)
+			d.appendRow(ctx, db, st, row)
 			return nil
 		})
 		if err == nil {

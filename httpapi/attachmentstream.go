@@ -43,9 +43,18 @@ func (w *attachmentsWanted) of(doc *store.Document) func(*store.Attachment) bool
 func streamDocument(ctx context.Context, st *stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
 	opt.Open = true
 	st.buf = doc.AppendJSON(st.buf, opt)
+	if err := streamAttachments(ctx, st, db, doc, opt.Encodings, sends); err != nil {
+		return err
+	}
+	st.buf = append(st.buf, '}')
+	return nil
+}
+
+// streamAttachments appends the member _attachments, with the bytes of some.
+func streamAttachments(ctx context.Context, st *stream, db *store.DB, doc *store.Document, encodings bool, sends func(*store.Attachment) bool) error {
 	for i := range doc.Attachments {
 		a := &doc.Attachments[i]
-		st.buf = appendAttachmentName(st.buf, i, a, opt.Encodings)
+		st.buf = appendAttachmentName(st.buf, i, a, encodings)
 		if !sends(a) {
 			st.buf = append(a.AppendLength(st.buf), `,"stub":true}`...)
 			continue
@@ -63,7 +72,6 @@ func streamDocument(ctx context.Context, st *stream, db *store.DB, doc *store.Do
 	if len(doc.Attachments) > 0 {
 		st.buf = append(st.buf, '}')
 	}
-	st.buf = append(st.buf, '}')
 	return nil
 }
 

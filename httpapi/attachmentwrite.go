@@ -68,6 +68,9 @@ func (s *Server) deleteAttachment(w http.ResponseWriter, r *http.Request) error 
 	if findAttachment(old, name) == nil {
 		return errNoAttachment
 	}
+	if rev.IsZero() {
+		return store.ErrConflict
+	}
 	edit, err := editWith(id, rev, old, name)
 	if err != nil {
 		return err
@@ -92,9 +95,7 @@ func attachmentOwner(r *http.Request, db *store.DB, id string, put bool) (old *s
 	case put && rev.IsZero() && err == nil:
 		return nil, rev, store.ErrConflict
 	case put && rev.IsZero() && (errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted)):
-		return nil, rev, nil
-	case !put && rev.IsZero() && err == nil:
-		return nil, rev, store.ErrConflict
+		return nil, rev, nil // the store makes a deleted one live again
 	}
 	return old, rev, err
 }

@@ -51,7 +51,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	}
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	f := changesFeed{feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, q: &q, filter: filter, seen: since, last: since}
+	f := changesFeed{ctx: r.Context(), feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, q: &q, filter: filter, seen: since, last: since}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 
@@ -89,6 +89,7 @@ func noneMatch(r *http.Request, etag string) bool {
 // changesFeed is one reader of a database's changes.
 type changesFeed struct {
 	feed
+	ctx    context.Context
 	db     *store.DB
 	q      *changesQuery
 	filter changesFilter
@@ -241,7 +242,9 @@ func (f *changesFeed) row(c *store.Change) error {
 		b = append(b, `,"deleted":true`...)
 	}
 	if c.Doc != nil {
-		b = c.Doc.AppendJSON(append(b, `,"doc":`...), store.JSONOptions{})
+		f.st.buf = append(b, `,"doc":`...)
+		f.st.appendRowDoc(f.ctx, f.db, c.Doc, f.q.attachments)
+		b = f.st.buf
 	}
 	b = append(b, '}')
 	switch f.framing {

@@ -31,7 +31,8 @@ type changesQuery struct {
 	allLeaves   bool
 	includeDocs bool
 	conflicts   bool
-	heartbeat   time.Duration // 0: none
+	attachments attachmentsWanted // with the documents
+	heartbeat   time.Duration     // 0: none
 	timeout     time.Duration
 	seqInterval int // 0: every row has its sequence
 	filter      string
@@ -85,6 +86,10 @@ func (q *changesQuery) set(name, value string) (err error) {
 		q.includeDocs = yes
 	case "conflicts":
 		q.conflicts = yes
+	case "attachments":
+		q.attachments.all = yes
+	case "att_encoding_info":
+		q.attachments.encodings = yes
 	case "heartbeat":
 		q.heartbeat, err = parseHeartbeat(value)
 	case "timeout":

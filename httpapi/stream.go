@@ -24,6 +24,7 @@ type stream struct {
 	z       *gzip.Writer // nil: sent as it is
 	started bool
 	closed  bool
+	holes   []hole // in buf, to be filled before it is sent
 }
 
 // newStream begins an answer; end or drop must follow.
@@ -33,7 +34,7 @@ func newStream(w http.ResponseWriter, r *http.Request, status int) *stream {
 }
 
 // full tells that it is time to flush.
-func (st *stream) full() bool { return len(st.buf) >= streamPiece }
+func (st *stream) full() bool { return len(st.buf) >= streamPiece || len(st.holes) >= maxHoles }
 
 // begin sends the header; length is that of the whole answer, or negative.
 func (st *stream) begin(length int) {
@@ -57,6 +58,9 @@ func (st *stream) begin(length int) {
 // flush hands what has gathered to the connection. It may stay in the server's own
 // buffers for a while: see push.
 func (st *stream) flush() error {
+	if err := st.fill(); err != nil {
+		return err
+	}
 	if !st.started {
 		st.begin(-1)
 	}
@@ -92,6 +96,9 @@ func (st *stream) push() error {
 // end completes the answer. One that was never flushed gets a Content-Length.
 func (st *stream) end() error {
 	defer st.drop()
+	if err := st.fill(); err != nil {
+		return err
+	}
 	if !st.started {
 		st.begin(len(st.buf))
 	}

@@ -255,7 +255,10 @@ func (p *pendingEdit) place(tree *revtree.Tree, known bool) ([]revtree.Rev, erro
 		return []revtree.Rev{p.rev}, nil
 	}
 	if !known || tree.Len() == 0 {
-		// CouchDB takes any parent for a document that it does not have.
+		if !p.parent.IsZero() && len(p.atts) > 0 {
+			return nil, ErrConflict // as in CouchDB, which reads such a document's parent first
+		}
+		// CouchDB takes any other parent for a document that it does not have.
 		ancestors := p.doc.Path
 		if len(ancestors) == 0 && !p.parent.IsZero() {
 			ancestors = []revtree.Rev{p.parent}

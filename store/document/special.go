@@ -13,7 +13,7 @@ import (
 func (p *parser) special(d *Doc, name []byte, i int) (int, error) {
 	switch string(name) {
 	case "_replication_id", "_replication_state", "_replication_state_time",
-		"_replication_state_reason", "_replication_stats":
+		"_replication_state_reason", "_replication_stats", "_access":
 		return 0, nil
 	}
 	end, err := jsonscan.Skip(p.src, i)
