@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+
+	"github.com/tododb/tododb/revtree"
 )
 
 // carry brings what the target lacks of a batch across. After a failure the target is
@@ -32,7 +34,10 @@ func (j *Job) carry(ctx context.Context, b *batch) error {
 		if len(wanted) == 0 {
 			return nil
 		}
-		load := load{job: j, ctx: ctx, stats: &b.stats}
+		load := load{job: j, ctx: ctx, stats: &b.stats, ancestors: map[string][]revtree.Rev{}}
+		for _, w := range wanted {
+			load.ancestors[w.ID] = w.Ancestors
+		}
 		if err := j.source.Fetch(ctx, wanted, load.add); err != nil {
 			return err
 		}
@@ -53,9 +58,19 @@ type load struct {
 	stats *counters
 	docs  [][]byte
 	size  int
+
+	ancestors map[string][]revtree.Rev // by document: what the target has that could be its ancestors
 }
 
 func (l *load) add(doc []byte) error {
+	attached, path, err := attachedOf(doc)
+	if err != nil {
+		return err
+	}
+	if attached != nil {
+		attached.markStubs(path, l.ancestors[attached.ID])
+		return l.carryAttached(attached)
+	}
 	l.docs = append(l.docs, bytes.Clone(doc))
 	l.size += len(doc)
 	if l.size >= storeBytes || len(l.docs) >= storeDocs {
@@ -77,16 +92,22 @@ func (l *load) store() error {
 	if err != nil {
 		return stop{err}
 	}
-	for _, r := range refused {
-		j.log.Warn("the target refuses a document", "doc", r.ID, "reason", r.Reason)
-	}
 	l.stats.DocsRead += int64(len(l.docs))
 	l.stats.BulkGetDocs += int64(len(l.docs))
 	l.stats.BulkGetAttempts += int64(len(l.docs))
-	l.stats.DocsWritten += int64(len(l.docs) - len(refused))
-	l.stats.DocWriteFailures += int64(len(refused))
+	l.stats.DocsWritten += int64(len(l.docs))
+	for _, r := range refused {
+		l.refuse(r)
+	}
 	l.docs, l.size = nil, 0
 	return nil
+}
+
+// refuse counts a document, which is counted as written, among those that are not.
+func (l *load) refuse(r Refusal) {
+	l.job.log.Warn("the target refuses a document", "doc", r.ID, "reason", r.Reason)
+	l.stats.DocsWritten--
+	l.stats.DocWriteFailures++
 }
 
 // record writes a checkpoint to both sides. A side that does not let us is left without:

@@ -60,7 +60,7 @@ func transient(err error) bool {
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout || s.Status >= 500 && s.Status != http.StatusNotImplemented
 	}
-	for _, final := range []error{ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errRedirect} {
+	for _, final := range []error{ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errMissingStub, errRedirect} {
 		if errors.Is(err, final) {
 			return false
 		}

@@ -109,9 +109,9 @@ func (p *localPeer) Missing(ctx context.Context, changes []Change) (out []Wanted
 	}
 	err = p.with(ctx, func(db *store.DB) error {
 		out = nil
-		return db.RevsDiff(ctx, ids, revs, func(i int, missing, _ []revtree.Rev) error {
+		return db.RevsDiff(ctx, ids, revs, func(i int, missing, ancestors []revtree.Rev) error {
 			if len(missing) > 0 {
-				out = append(out, Wanted{ID: ids[i], Revs: missing})
+				out = append(out, Wanted{ID: ids[i], Revs: missing, Ancestors: ancestors})
 			}
 			return nil
 		})
@@ -131,7 +131,7 @@ func (p *localPeer) Fetch(ctx context.Context, wanted []Wanted, fn func([]byte) 
 				if f.Doc == nil {
 					continue
 				}
-				buf = f.Doc.AppendJSON(buf[:0], store.JSONOptions{})
+				buf = f.Doc.AppendJSON(buf[:0], store.JSONOptions{Encodings: true})
 				if err := fn(buf); err != nil {
 					return err
 				}
@@ -148,8 +148,6 @@ func (p *localPeer) Store(ctx context.Context, docs [][]byte) (refused []Refusal
 		switch {
 		case err != nil:
 			refused = append(refused, Refusal{ID: idOf(raw), Reason: err.Error()})
-		case doc.Attachments != nil:
-			refused = append(refused, Refusal{ID: doc.ID, Reason: "attachments are not taken yet"})
 		default:
 			edits = append(edits, store.Edit{Doc: doc})
 		}

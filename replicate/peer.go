@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/tododb/tododb/revtree"
@@ -22,12 +23,17 @@ type Peer interface {
 	// Missing tells which revisions of the changes are not here.
 	Missing(ctx context.Context, changes []Change) ([]Wanted, error)
 	// Fetch reads revisions with their histories, and the newer ones that have taken
-	// their place. fn is given the JSON of each, which is good until it returns. What is
-	// not there any more is passed over.
+	// their place. fn is given the JSON of each, with stubs for attachments, which is good
+	// until it returns. What is not there any more is passed over.
 	Fetch(ctx context.Context, wanted []Wanted, fn func(doc []byte) error) error
 	// Store writes revisions as they are, given as JSON. It returns those that were
 	// refused.
 	Store(ctx context.Context, docs [][]byte) ([]Refusal, error)
+	// StoreAttached writes a revision and those of its attachments that are no stubs,
+	// which open gives: errMissingStub where a stub stands for nothing.
+	StoreAttached(ctx context.Context, a *Attached, open opener) (*Refusal, error)
+	// OpenAttachment reads the bytes of an attachment as they are stored.
+	OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error)
 	// GetLocal reads a local document, PutLocal writes it over whatever is there.
 	GetLocal(ctx context.Context, id string) ([]byte, error)
 	PutLocal(ctx context.Context, id string, body []byte) error
@@ -73,8 +79,9 @@ type ChangesEnd struct {
 
 // Wanted are revisions of a document that the target lacks.
 type Wanted struct {
-	ID   string
-	Revs []revtree.Rev
+	ID        string
+	Revs      []revtree.Rev
+	Ancestors []revtree.Rev // leaves of the target that could be ancestors of them
 }
 
 // Refusal is a revision that the target did not take.

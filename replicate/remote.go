@@ -69,9 +69,19 @@ func RemotePeer(at Endpoint, client *http.Client) Peer {
 func (p *remotePeer) Name() string { return p.at.URL }
 func (p *remotePeer) Close()       {}
 
-// request sends one request; path is below the database, "" for itself. The answer's
-// status is a success; the caller closes its body.
+// request sends a request with a JSON body, or without any; path is below the database,
+// "" for itself. The answer's status is a success; the caller closes its body.
 func (p *remotePeer) request(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+	header := http.Header{"Accept": {"application/json"}}
+	if body == nil {
+		return p.send(ctx, method, path, query, nil, 0, header)
+	}
+	header.Set("Content-Type", "application/json")
+	return p.send(ctx, method, path, query, bytes.NewReader(body), int64(len(body)), header)
+}
+
+// send sends a request; size is that of the body.
+func (p *remotePeer) send(ctx context.Context, method, path string, query url.Values, body io.Reader, size int64, header http.Header) (*http.Response, error) {
 	target := p.at.URL + path
 	if path == "" {
 		target = strings.TrimSuffix(target, "/")
@@ -79,22 +89,20 @@ func (p *remotePeer) request(ctx context.Context, method, path string, query url
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	var in io.Reader
-	if body != nil {
-		in = bytes.NewReader(body)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, target, in)
+	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
 		return nil, err
+	}
+	if body != nil {
+		req.ContentLength = size
 	}
 	for name, values := range p.at.Headers {
 		req.Header[name] = values
 	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "tododb-replicator")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	for name, values := range header {
+		req.Header[name] = values
 	}
+	req.Header.Set("User-Agent", "tododb-replicator")
 	if p.at.User != "" {
 		token := base64.StdEncoding.EncodeToString([]byte(p.at.User + ":" + p.at.Password))
 		req.Header.Set("Authorization", "Basic "+token)

@@ -190,23 +190,31 @@ func (p *remotePeer) Missing(ctx context.Context, changes []Change) ([]Wanted, e
 		}
 		w := Wanted{ID: strings.Clone(id)}
 		err = jsonscan.EachMember(raw, func(name, value []byte) error {
-			if string(name) != "missing" {
-				return nil
+			switch string(name) {
+			case "missing":
+				w.Revs, err = parseRevList(value)
+			case "possible_ancestors":
+				w.Ancestors, err = parseRevList(value)
 			}
-			return jsonscan.EachElement(value, func(e []byte) error {
-				text, err := jsonscan.Text(e)
-				if err != nil {
-					return err
-				}
-				rev, err := revtree.Parse(text)
-				w.Revs = append(w.Revs, rev)
-				return err
-			})
+			return err
 		})
 		out = append(out, w)
 		return err
 	})
 	return out, err
+}
+
+func parseRevList(raw []byte) (revs []revtree.Rev, err error) {
+	err = jsonscan.EachElement(raw, func(e []byte) error {
+		text, err := jsonscan.Text(e)
+		if err != nil {
+			return err
+		}
+		rev, err := revtree.Parse(text)
+		revs = append(revs, rev)
+		return err
+	})
+	return revs, err
 }
 
 func appendRevList(b []byte, revs []revtree.Rev) []byte {

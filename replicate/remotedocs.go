@@ -53,7 +53,7 @@ func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func([]b
 			body = append(body, '}')
 		}
 	}
-	query := url.Values{"revs": {"true"}, "latest": {"true"}, "attachments": {"true"}}
+	query := url.Values{"revs": {"true"}, "latest": {"true"}, "att_encoding_info": {"true"}}
 	resp, err := p.request(ctx, http.MethodPost, "_bulk_get", query, append(body, `]}`...))
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func okOf(row []byte, fn func([]byte) error) error {
 }
 
 func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func([]byte) error) error {
-	query := url.Values{"revs": {"true"}, "latest": {"true"}, "attachments": {"true"}, "open_revs": {string(appendRevList(nil, w.Revs))}}
+	query := url.Values{"revs": {"true"}, "latest": {"true"}, "att_encoding_info": {"true"}, "open_revs": {string(appendRevList(nil, w.Revs))}}
 	b, err := p.call(ctx, http.MethodGet, docPath(w.ID), query, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotFound {
 		return nil // purged since

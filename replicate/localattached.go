@@ -1,0 +1,81 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// OpenAttachment reads an attachment as it is stored. The database stays open until the
+// reader is closed.
+func (p *localPeer) OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error) {
+	db, err := p.store.DB(ctx, p.name)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := db.Get(ctx, id, store.ReadOptions{Rev: rev})
+	if err == nil {
+		for _, a := range doc.Attachments {
+			if a.Name == name {
+				return &localAttachment{db.ReadAttachment(ctx, a.Digest, 0, a.Length), db}, nil
+			}
+		}
+		err = store.ErrMissingAttachment
+	}
+	db.Release()
+	return nil, err
+}
+
+type localAttachment struct {
+	*store.AttachmentReader
+	db *store.DB
+}
+
+func (a *localAttachment) Close() error {
+	a.AttachmentReader.Close()
+	a.db.Release()
+	return nil
+}
+
+// StoreAttached stores the bytes as they come and then writes the revision.
+func (p *localPeer) StoreAttached(ctx context.Context, a *Attached, open opener) (refused *Refusal, err error) {
+	doc, err := document.Parse(a.Doc, document.Options{MaxSize: p.store.Limits().MaxDocumentSize})
+	if err != nil {
+		return &Refusal{ID: a.ID, Reason: err.Error()}, nil
+	}
+	err = p.with(ctx, func(db *store.DB) error {
+		edit := store.Edit{Doc: doc}
+		for _, att := range a.Attachments {
+			e := store.EditAttachment{Name: att.Name, Type: att.Type, RevPos: att.RevPos, HasRevPos: true, Encoding: att.Encoding, DecodedLength: att.Unpacked}
+			if !att.Stub {
+				if e.Staged, err = stage(ctx, db, att.Name, open); err != nil {
+					return err
+				}
+			}
+			edit.Attachments = append(edit.Attachments, e)
+		}
+		results, err := db.Write(ctx, []store.Edit{edit}, store.WriteOptions{Replicated: true})
+		if _, missing := errors.AsType[*store.MissingStub](err); missing {
+			return errMissingStub
+		}
+		if err == nil && results[0].Err != nil {
+			refused = &Refusal{ID: a.ID, Reason: results[0].Err.Error()}
+		}
+		return err
+	})
+	return refused, err
+}
+
+func stage(ctx context.Context, db *store.DB, name string, open opener) (*store.Staged, error) {
+	in, err := open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	staged, err := db.StageAttachment(ctx, in, 0)
+	return &staged, err
+}

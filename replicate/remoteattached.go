@@ -1,0 +1,151 @@
+package replicate
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tododb/tododb/revtree"
+)
+
+// OpenAttachment reads an attachment as the peer has it stored.
+func (p *remotePeer) OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error) {
+	// Asked for by name, gzip is not unpacked on the way.
+	header := http.Header{"Accept-Encoding": {"gzip"}, "Accept": {"*/*"}}
+	resp, err := p.send(ctx, http.MethodGet, docPath(id)+"/"+url.PathEscape(name), url.Values{"rev": {rev.String()}}, nil, -1, header)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+// StoreAttached sends a document and the bytes of its attachments as one
+// multipart/related message, a part after another as they come from the source.
+func (p *remotePeer) StoreAttached(ctx context.Context, a *Attached, open opener) (*Refusal, error) {
+	raw := make([]byte, 16)
+	rand.Read(raw)
+	m := relatedMessage{a: a, boundary: hex.EncodeToString(raw), head: a.json()}
+	body, feed := io.Pipe()
+	fed := make(chan struct{})
+	go func() { // ends with the request: it closes body
+		defer close(fed)
+		feed.CloseWithError(m.write(ctx, feed, open))
+	}()
+	header := http.Header{"Content-Type": {`multipart/related; boundary="` + m.boundary + `"`}}
+	resp, err := p.send(ctx, http.MethodPut, docPath(a.ID), url.Values{"new_edits": {"false"}}, body, m.size(), header)
+	body.CloseWithError(errors.New("the target has answered"))
+	<-fed
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+		return nil, errors.Join(err, resp.Body.Close())
+	}
+	if m.failed != nil { // the source's fault, not the target's
+		return nil, m.failed
+	}
+	s, ok := errors.AsType[*StatusError](err)
+	switch {
+	case !ok:
+		return nil, err
+	case s.Status == http.StatusPreconditionFailed && s.Word == "missing_stub":
+		return nil, errMissingStub
+	case s.Status == http.StatusForbidden, dividable(s.Status):
+		return &Refusal{ID: a.ID, Reason: s.Error()}, nil
+	}
+	return nil, err
+}
+
+// relatedMessage is a document with attachments on its way.
+type relatedMessage struct {
+	a        *Attached
+	boundary string
+	head     []byte // the document's JSON
+	failed   error  // reading from the source
+}
+
+func (m *relatedMessage) first() string {
+	return "--" + m.boundary + "\r\nContent-Type: application/json\r\n\r\n"
+}
+
+func (m *relatedMessage) between(att *Attachment) string {
+	var b strings.Builder
+	name := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", " ", "\n", " ").Replace(att.Name)
+	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Disposition: attachment; filename=\"%s\"\r\nContent-Type: %s\r\nContent-Length: %d\r\n", m.boundary, name, att.Type, att.Length)
+	if att.Encoding != "" {
+		fmt.Fprintf(&b, "Content-Encoding: %s\r\n", att.Encoding)
+	}
+	return b.String() + "\r\n"
+}
+
+func (m *relatedMessage) last() string { return "\r\n--" + m.boundary + "--" }
+
+// size is the length of the whole message, which CouchDB wants to know beforehand.
+func (m *relatedMessage) size() int64 {
+	n := int64(len(m.first()) + len(m.head) + len(m.last()))
+	for i := range m.a.Attachments {
+		if att := &m.a.Attachments[i]; !att.Stub {
+			n += int64(len(m.between(att))) + att.Length
+		}
+	}
+	return n
+}
+
+func (m *relatedMessage) write(ctx context.Context, w io.Writer, open opener) error {
+	if _, err := io.WriteString(w, m.first()+string(m.head)); err != nil {
+		return err
+	}
+	for i := range m.a.Attachments {
+		att := &m.a.Attachments[i]
+		if att.Stub {
+			continue
+		}
+		if _, err := io.WriteString(w, m.between(att)); err != nil {
+			return err
+		}
+		if err := m.copy(ctx, w, att, open); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, m.last())
+	return err
+}
+
+// copy sends the bytes of one attachment; a source that has another number of them
+// than it said spoils the message.
+func (m *relatedMessage) copy(ctx context.Context, w io.Writer, att *Attachment, open opener) error {
+	in, err := open(ctx, att.Name)
+	if err != nil {
+		m.failed = err
+		return err
+	}
+	defer in.Close()
+	out := &countedWriter{w: w}
+	_, err = io.Copy(out, in)
+	if err != nil && out.err == nil {
+		m.failed = fmt.Errorf("attachment %s: %w", att.Name, err)
+	}
+	if err == nil && out.n != att.Length {
+		err = fmt.Errorf("attachment %s has %d bytes where %d were announced: %w", att.Name, out.n, att.Length, io.ErrUnexpectedEOF)
+		m.failed = err
+	}
+	return err
+}
+
+// countedWriter tells an error of writing from one of reading.
+type countedWriter struct {
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (c *countedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	c.err = err
+	return n, err
+}
