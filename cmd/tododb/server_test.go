@@ -32,6 +32,9 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if bare := os.Getenv("TODODB_TEST_BARE"); bare != "" {
+		serveBare(bare)
+	}
 	code := m.Run()
 	if path, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(path))

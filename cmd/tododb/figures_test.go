@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bytes"
+	bigendian "encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	raw "go.etcd.io/bbolt"
+)
+
+// TestFigures prints what the server does beside the floor under it, measured in the
+// same run: bbolt doing the same puts, and a bare handler giving the same bytes. It runs
+// where TODODB_TEST_FIGURES is set: figures need a quiet machine, and fail nothing but
+// the limits that do not depend on one.
+func TestFigures(t *testing.T) {
+	if os.Getenv("TODODB_TEST_FIGURES") == "" {
+		t.Skip("TODODB_TEST_FIGURES is not set")
+	}
+	f := figures{t: t, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+	f.server = startServer(t, t.TempDir(), "", "--log-level", "warning")
+	f.server.do(201, "PUT", "/figures", "")
+
+	bulk, floor := f.bulk(), f.boltPuts(1000, figureDocs)
+	f.print("bulk insert, documents", bulk, "raw bbolt", floor, 0.5)
+	f.server.do(201, "PUT", "/singles", "")
+	f.print("16 clients put, documents", f.puts(), "raw bbolt, groups of 16", f.boltPuts(16, figureSingles), 0.3)
+	bytes, gets := f.gets(f.server.base + "/figures/")
+	f.print("16 clients get, documents", gets, "bare handler", f.bareGets(bytes), 0.5)
+	f.print("_changes, rows", f.rows("/figures/_changes"), "", 0, 150_000)
+	f.print("_all_docs?include_docs=true, rows", f.rows("/figures/_all_docs?include_docs=true"), "", 0, 60_000)
+
+	memory := privateMemory(t, f.server) >> 20
+	fmt.Printf("%-38s %10d MiB, at most 80\n", "private memory after all that", memory)
+	if memory > 80 {
+		t.Errorf("private memory is %d MiB", memory)
+	}
+	f.start()
+}
+
+const (
+	figureDocs    = 100_000
+	figureSingles = 8_000
+)
+
+type figures struct {
+	t      *testing.T
+	client *http.Client
+	server *process
+}
+
+// print prints a rate and, if there is one, its floor and their ratio; want is the ratio
+// to reach, or the rate.
+func (f *figures) print(what string, rate float64, floorName string, floor, want float64) {
+	if floor == 0 {
+		fmt.Printf("%-38s %10.0f /s, wanted %.0f\n", what, rate, want)
+		return
+	}
+	fmt.Printf("%-38s %10.0f /s  %-24s %10.0f /s  ratio %.2f, wanted %.2f\n", what, rate, floorName, floor, rate/floor, want)
+}
+
+func figureDoc(i int) string {
+	r := rand.New(rand.NewPCG(uint64(i), 42))
+	var text strings.Builder
+	for text.Len() < 200 {
+		fmt.Fprintf(&text, "%x ", r.Uint32())
+	}
+	return fmt.Sprintf(`"owner":"user%04d","type":"todo","n":%d,"score":%f,"done":%v,"city":"Oslo","tags":["a","b"],"created":"2024-01-02T03:04:05Z","text":%q}`,
+		i%1000, i, r.Float64(), i%3 == 0, text.String())
+}
+
+// figureID is scattered, as uuids are.
+func figureID(i int) string { return fmt.Sprintf("doc-%08x", uint32(i)*2654435761) }
+
+func (f *figures) send(method, url string, body []byte) (int, error) {
+	r, err := http.NewRequest(method, url, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	r.SetBasicAuth(testUser, testPassword)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := f.client.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	n, err := io.Copy(io.Discard, answer.Body)
+	if err == nil && answer.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s", method, url, answer.Status)
+	}
+	return int(n), err
+}
+
+// bulk writes figureDocs documents by 1,000.
+func (f *figures) bulk() float64 {
+	var bodies [][]byte
+	for from := 0; from < figureDocs; from += 1000 {
+		b := []byte(`{"docs":[`)
+		for i := from; i < from+1000; i++ {
+			if i > from {
+				b = append(b, ',')
+			}
+			b = fmt.Appendf(b, `{"_id":%q,%s`, figureID(i), figureDoc(i))
+		}
+		bodies = append(bodies, append(b, `]}`...))
+	}
+	began := time.Now()
+	for _, b := range bodies {
+		if _, err := f.send("POST", f.server.base+"/figures/_bulk_docs", b); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return figureDocs / time.Since(began).Seconds()
+}
+
+// boltPuts has bbolt do what a document takes: its record by id, its place in the
+// sequence, its body; so many documents a transaction.
+func (f *figures) boltPuts(group, docs int) float64 {
+	db, err := raw.Open(filepath.Join(f.t.TempDir(), "floor"), 0o600, &raw.Options{FreelistType: raw.FreelistMapType})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer db.Close()
+	body := []byte(figureDoc(1))
+	began := time.Now()
+	for from := 0; from < docs; from += group {
+		err := db.Update(func(tx *raw.Tx) error {
+			var buckets [3]*raw.Bucket
+			for i := range buckets {
+				if buckets[i], err = tx.CreateBucketIfNotExists([]byte{byte(i + 1)}); err != nil {
+					return err
+				}
+			}
+			buckets[1].FillPercent, buckets[2].FillPercent = 1, 1
+			for i := from; i < from+group; i++ {
+				seq := bigendian.BigEndian.AppendUint64(nil, uint64(i))
+				for b, kv := range [][2][]byte{{[]byte(figureID(i)), make([]byte, 56)}, {seq, make([]byte, 64)}, {seq, body}} {
+					if err := buckets[b].Put(kv[0], kv[1]); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return float64(docs) / time.Since(began).Seconds()
+}
+
+// each calls fn for 0 to n-1 from 16 goroutines and returns the rate.
+func (f *figures) each(n int, fn func(i int) error) float64 {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range 16 {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if err := fn(i); err != nil {
+					f.t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return float64(n) / time.Since(began).Seconds()
+}
+
+func (f *figures) puts() float64 {
+	return f.each(figureSingles, func(i int) error {
+		_, err := f.send("PUT", f.server.base+"/singles/"+figureID(i), []byte("{"+figureDoc(i)))
+		return err
+	})
+}
+
+// gets reads random documents; bytes is the size of the last answer.
+func (f *figures) gets(base string) (bytes int, rate float64) {
+	var size atomic.Int64
+	rate = f.each(4*figureSingles, func(i int) error {
+		n, err := f.send("GET", base+figureID(rand.IntN(figureDocs)), nil)
+		size.Store(int64(n))
+		return err
+	})
+	return int(size.Load()), rate
+}
+
+// bareGets asks a process that gives the same number of bytes and does nothing else.
+func (f *figures) bareGets(bytes int) float64 {
+	self, err := os.Executable()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	bare := exec.Command(self)
+	bare.Env = append(os.Environ(), fmt.Sprintf("TODODB_TEST_BARE=%s %d", address, bytes))
+	if err := bare.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	defer bare.Wait()
+	defer bare.Process.Kill()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if _, err := f.send("GET", "http://"+address+"/", nil); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			f.t.Fatal(err)
+		}
+	}
+	_, rate := f.gets("http://" + address + "/")
+	return rate
+}
+
+// serveBare is what the process of bareGets does.
+func serveBare(what string) {
+	var address string
+	var bytes int
+	if _, err := fmt.Sscan(what, &address, &bytes); err != nil {
+		panic(err)
+	}
+	body := make([]byte, bytes)
+	panic(http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(body)
+	})))
+}
+
+func (f *figures) rows(path string) float64 {
+	began := time.Now()
+	if _, err := f.send("GET", f.server.base+path, nil); err != nil {
+		f.t.Fatal(err)
+	}
+	return figureDocs / time.Since(began).Seconds()
+}
+
+// start measures how long a server takes from its start to its first answer.
+func (f *figures) start() {
+	dir := f.t.TempDir()
+	startServer(f.t, dir, "").stop() // makes what a first start makes
+	began := time.Now()
+	server := startServer(f.t, dir, "")
+	server.do(200, "GET", "/", "")
+	took := time.Since(began)
+	fmt.Printf("%-38s %10d ms, at most 100\n", "start to first answer", took.Milliseconds())
+	if took > time.Second {
+		f.t.Errorf("a start took %v", took)
+	}
+}
