@@ -56,8 +56,9 @@ crash:
 soak:
 	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak' ./$(BINARY)
 
-bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build
+	TODODB_TEST_FIGURES=1 $(GO) test -count=1 -v -run "^TestFigures" ./$(BINARY) | grep -v "^==="
+	$(GO) test -run "^$$" -bench . -benchmem $(QUICK)
 
 lint:
 	@files=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \

@@ -13,10 +13,10 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// identify sees to it that the server has what it must never be without: an identity,
-// a secret for its sessions and an administrator. The first start makes them; they are
-// in the local file before anybody gets to see them.
-func identify(cfg *config.Config, out io.Writer) error {
+// identify sees to it that the server has an identity and a secret for its sessions.
+// The first start makes them; they are in the local file before anybody gets to see
+// them.
+func identify(cfg *config.Config) error {
 	for _, s := range []config.Name{{Section: "couchdb", Name: "uuid"}, {Section: "chttpd_auth", Name: "secret"}} {
 		if cfg.String(s.Section, s.Name) != "" {
 			continue
@@ -27,10 +27,11 @@ func identify(cfg *config.Config, out io.Writer) error {
 			return err
 		}
 	}
-	return administrators(cfg, out)
+	return nil
 }
 
-// administrators takes in the administrators that the operator names, in the file or
+// administrators sees to it that there is one: without any the first start makes one. It
+// takes in the administrators that the operator names, in the file or
 // in the environment, and hashes their passwords. A password that is known already
 // keeps its hash, so that sessions outlive a restart.
 func administrators(cfg *config.Config, out io.Writer) error {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,7 +109,11 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer listener.Close()
-	if err := identify(cfg, out); err != nil {
+	first := len(cfg.Section("admins")) == 0
+	if err = identify(cfg); err == nil && first {
+		err = administrators(cfg, out)
+	}
+	if err != nil {
 		closeLock()
 		return err
 	}
@@ -144,14 +150,58 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return answer(ctx, listener, api, log, out)
+	handler := http.Handler(api)
+	if !first {
+		// Whether a password is still the one that its hash was made of takes a good part
+		// of a second, on purpose: what needs no credentials need not wait for it.
+		var fail context.CancelCauseFunc
+		ctx, fail = context.WithCancelCause(ctx)
+		settled := make(chan struct{})
+		handler = &afterSettled{api, settled}
+		var settling sync.WaitGroup
+		settling.Go(func() {
+			defer close(settled)
+			err := administrators(cfg, out)
+			if err == nil {
+				err = api.SetAdmins(cfg.Section("admins"))
+			}
+			if err != nil {
+				fail(err)
+			}
+		})
+		defer func() {
+			settling.Wait()
+			if cause := context.Cause(ctx); ctx.Err() != nil && !errors.Is(cause, context.Canceled) {
+				err = errors.Join(err, cause)
+			}
+			fail(nil)
+		}()
+	}
+	return answer(ctx, listener, api, handler, log, out)
+}
+
+// afterSettled lets requests with credentials wait until it is settled who the
+// administrators are.
+type afterSettled struct {
+	http.Handler
+	settled <-chan struct{}
+}
+
+func (a *afterSettled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" || strings.HasPrefix(r.URL.Path, "/_session") {
+		select {
+		case <-a.settled:
+		case <-r.Context().Done():
+		}
+	}
+	a.Handler.ServeHTTP(w, r)
 }
 
 // answer serves HTTP until ctx ends. Feeds are then brought to a proper end, other
 // requests are waited for, and what takes longer than stopTimeout is cut off.
-func answer(ctx context.Context, listener net.Listener, api *httpapi.Server, log *slog.Logger, out io.Writer) error {
+func answer(ctx context.Context, listener net.Listener, api *httpapi.Server, handler http.Handler, log *slog.Logger, out io.Writer) error {
 	server := &http.Server{
-		Handler:           api,
+		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytes,
