@@ -160,19 +160,19 @@ func pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, error) {
 		return Page{}, err
 	}
 	p := Page{UpdateSeq: seq, TotalRows: int(t.docs)}
+	whole := AllDocsQuery{Space: q.Space}
+	first, end := whole.bounds()
 	if q.Space != Docs {
-		whole := AllDocsQuery{Space: q.Space}
-		a, b := whole.bounds()
-		if p.TotalRows, err = countRows(r, q.Space, a, b); err != nil {
+		if p.TotalRows, err = countRows(r, q.Space, first, end); err != nil {
 			return Page{}, err
 		}
 	}
 	switch {
 	case !q.WantOffset:
 	case q.Descending && to != nil:
-		p.Offset, err = countRows(r, q.Space, to, nil)
+		p.Offset, err = countRows(r, q.Space, to, end)
 	case !q.Descending && from != nil:
-		p.Offset, err = countRows(r, q.Space, nil, from)
+		p.Offset, err = countRows(r, q.Space, first, from)
 	}
 	return p, err
 }
