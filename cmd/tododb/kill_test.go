@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/md5"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -94,14 +96,14 @@ type writer struct {
 // written is what a writer knows of one of its documents.
 type written struct {
 	path    []string // acknowledged revisions, newest last
-	deleted bool     // by the newest
-	value   int      // that the newest wrote
+	newest  edit     // what the newest wrote
 	pending *edit    // sent, and not answered when the server died
 }
 
 type edit struct {
 	value   int
 	deleted bool
+	digest  string // of its attachment; "" for none
 }
 
 func newWriter(n int, random *rand.Rand) *writer {
@@ -127,13 +129,18 @@ func (w *writer) pick() (string, *written) {
 
 // change draws an edit of a document, and its JSON.
 func (w *writer) change(id string, d *written) (edit, []byte) {
-	e := edit{value: w.random.Int(), deleted: len(d.path) > 0 && !d.deleted && w.random.IntN(10) == 0}
+	e := edit{value: w.random.Int(), deleted: len(d.path) > 0 && !d.newest.deleted && w.random.IntN(10) == 0}
 	doc := map[string]any{"_id": id, "value": e.value, "padding": strings.Repeat("x", w.random.IntN(3000))}
-	if len(d.path) > 0 && !d.deleted { // a deleted document is revived without naming its tombstone
+	if len(d.path) > 0 && !d.newest.deleted { // a deleted document is revived without naming its tombstone
 		doc["_rev"] = d.path[len(d.path)-1]
 	}
 	if e.deleted {
 		doc["_deleted"] = true
+	} else if w.random.IntN(10) == 0 {
+		data := bytes.Repeat([]byte{byte(w.random.IntN(4))}, 1+w.random.IntN(200_000))
+		sum := md5.Sum(data)
+		e.digest = "md5-" + base64.StdEncoding.EncodeToString(sum[:])
+		doc["_attachments"] = map[string]any{"a": map[string]any{"content_type": "text/plain", "data": data}}
 	}
 	text, err := json.Marshal(doc)
 	if err != nil {
@@ -143,7 +150,7 @@ func (w *writer) change(id string, d *written) (edit, []byte) {
 }
 
 func (d *written) acknowledge(rev string, e edit) {
-	d.path, d.deleted, d.value, d.pending = append(d.path, rev), e.deleted, e.value, nil
+	d.path, d.newest, d.pending = append(d.path, rev), e, nil
 }
 
 // work writes until the server dies, or answers what it should not.
@@ -250,7 +257,10 @@ func verify(t *testing.T, kill int, server *process, writers []*writer) {
 			ID      string
 			Deleted bool
 			Changes []struct{ Rev string }
-			Doc     struct{ Value int }
+			Doc     struct {
+				Value       int
+				Attachments map[string]struct{ Digest string } `json:"_attachments"`
+			}
 		}
 	}
 	answer := server.do(200, "GET", "/kill/_changes?include_docs=true&style=all_docs", "")
@@ -272,18 +282,18 @@ func verify(t *testing.T, kill int, server *process, writers []*writer) {
 			t.Fatalf("kill %d: %s has leaves %v", kill, row.ID, row.Changes)
 		}
 		rev := row.Changes[0].Rev
+		got := edit{value: row.Doc.Value, deleted: row.Deleted, digest: row.Doc.Attachments["a"].Digest}
 		if len(d.path) > 0 && rev == d.path[len(d.path)-1] {
-			if row.Deleted != d.deleted || row.Doc.Value != d.value {
-				t.Fatalf("kill %d: %s %s is deleted %v with %d, want %v with %d", kill, row.ID, rev, row.Deleted, row.Doc.Value, d.deleted, d.value)
+			if got != d.newest {
+				t.Fatalf("kill %d: %s %s is %+v, want %+v", kill, row.ID, rev, got, d.newest)
 			}
 			continue
 		}
 		// Another revision can only be the one that was on its way.
-		e := d.pending
-		if e == nil || row.Deleted != e.deleted || row.Doc.Value != e.value || !strings.HasPrefix(rev, strconv.Itoa(len(d.path)+1)+"-") {
-			t.Fatalf("kill %d: %s is at %s, deleted %v with %d; acknowledged %v, on its way %+v", kill, row.ID, rev, row.Deleted, row.Doc.Value, last(d.path, 2), e)
+		if d.pending == nil || got != *d.pending || !strings.HasPrefix(rev, strconv.Itoa(len(d.path)+1)+"-") {
+			t.Fatalf("kill %d: %s is at %s, %+v; acknowledged %v, on its way %+v", kill, row.ID, rev, got, last(d.path, 2), d.pending)
 		}
-		d.acknowledge(rev, *e)
+		d.acknowledge(rev, got)
 	}
 	for _, w := range writers {
 		for id, d := range w.docs {

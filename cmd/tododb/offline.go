@@ -110,8 +110,8 @@ says what is wrong. It changes nothing. No server may have the folder open.`,
 
 func compactCommand() *cobra.Command {
 	return offlineCommand("compact", "Give back the space of what is no longer needed",
-		`compact drops the bodies of revisions that are no longer leaves and rewrites the
-files of the databases (all of them, unless some are named). No server may have the
+		`compact drops the bodies of revisions that are no longer leaves, and attachments that
+nothing has referred to for a day, and rewrites the files of the databases (all of them, unless some are named). No server may have the
 folder open; a running one does the same for POST /DB/_compact.`,
 		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			for _, name := range names {
@@ -120,7 +120,7 @@ folder open; a running one does the same for POST /DB/_compact.`,
 					if err != nil {
 						return err
 					}
-					if err := db.Compact(ctx); err != nil {
+					if err := errors.Join(db.Sweep(ctx), db.Compact(ctx)); err != nil {
 						return err
 					}
 					after, err := db.Info(ctx)

@@ -123,6 +123,11 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 
+	var sweeping sync.WaitGroup
+	sweepCtx, stopSweeping := context.WithCancel(ctx)
+	sweeping.Go(func() { sweepUntil(sweepCtx, f.store, sweepEvery, log) })
+	defer func() { stopSweeping(); sweeping.Wait() }()
+
 	manager, err := replicate.NewManager(ctx, replicate.Options{Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log})
 	if err != nil {
 		return err

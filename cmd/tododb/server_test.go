@@ -22,6 +22,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	binaryDir = dir
 	path := filepath.Join(dir, "tododb")
 	build := exec.Command("go", "build", "-o", path, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -31,14 +32,14 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+var binaryDir string // "" while no test has asked for the program
+
 func TestMain(m *testing.M) {
 	if bare := os.Getenv("TODODB_TEST_BARE"); bare != "" {
 		serveBare(bare)
 	}
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
+	os.RemoveAll(binaryDir)
 	os.Exit(code)
 }
 

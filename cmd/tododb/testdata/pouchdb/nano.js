@@ -49,12 +49,26 @@ async function main () {
     assert.equal(changes.results.length, 10)
   })
 
+  await step('attachments', async () => {
+    const text = 'a text'
+    const put = await books.attachment.insert('scan', 'page.txt', text, 'text/plain')
+    assert.equal(await books.attachment.get('scan', 'page.txt'), text)
+    const many = await books.multipart.insert({ pages: 2 }, [
+      { name: '1.txt', data: 'one', content_type: 'text/plain' },
+      { name: '2.bin', data: Buffer.from([1, 2, 3]), content_type: 'application/octet-stream' }
+    ], 'parts')
+    assert.match(many.rev, /^1-/)
+    assert.deepEqual(await books.attachment.get('parts', '2.bin'), Buffer.from([1, 2, 3]))
+    await books.attachment.destroy('scan', 'page.txt', { rev: put.rev })
+    await assert.rejects(books.attachment.get('scan', 'page.txt'), { statusCode: 404 })
+  })
+
   await step('follow the changes', async () => {
     const reader = books.changesReader
     const seen = await new Promise((resolve, reject) => {
       const ids = []
       reader.start({ since: '0', wait: false, batchSize: 5 })
-        .on('change', c => { ids.push(c.id); if (ids.length === 28) { reader.stop(); resolve(ids) } })
+        .on('change', c => { ids.push(c.id); if (ids.length === 30) { reader.stop(); resolve(ids) } })
         .on('error', reject)
       books.insert({ late: true }, 'late').catch(reject)
     })

@@ -7,6 +7,7 @@ const assert = require('node:assert/strict')
 const PouchDB = require('pouchdb').plugin(require('pouchdb-adapter-memory'))
 const { ask, within, step } = require('./harness')
 
+const large = Buffer.alloc(300_000, 'some bytes that go over in several chunks ')
 const [base, username, password] = process.argv.slice(2)
 const auth = { username, password }
 const remote = () => new PouchDB(`${base}/notes`, { auth })
@@ -32,6 +33,8 @@ async function main () {
     await phone.put({ _id: 'a/b c+d?#é', odd: true })
     await phone.put({ _id: 'phone-1', _rev: (await phone.get('phone-1'))._rev, i: 'edited' })
     await phone.remove(await phone.get('phone-0'))
+    await phone.putAttachment('photo', 'small.txt', Buffer.from('hello'), 'text/plain')
+    await phone.putAttachment('photo', 'large.bin', (await phone.get('photo'))._rev, large, 'application/octet-stream')
   })
 
   let syncs
@@ -40,12 +43,16 @@ async function main () {
 
   await step('sync live both ways', async () => {
     start()
-    await within('both devices and the server have everything', () => same([phone, laptop, server], 270))
+    await within('both devices and the server have everything', () => same([phone, laptop, server], 271))
     assert.equal((await server.get('phone-1')).i, 'edited')
     assert.equal((await laptop.get('a/b c+d?#é')).odd, true)
     await assert.rejects(server.get('phone-0'), { status: 404, reason: 'deleted' })
     const info = await server.info()
-    assert.equal(info.doc_count, 270)
+    assert.equal(info.doc_count, 271)
+    for (const db of [server, laptop]) {
+      assert.deepEqual(Buffer.from(await db.getAttachment('photo', 'large.bin')), large)
+      assert.equal(String(await db.getAttachment('photo', 'small.txt')), 'hello')
+    }
     assert.equal(info.doc_del_count, 1)
   })
 
@@ -109,7 +116,7 @@ async function main () {
     const result = await tablet.replicate.from(server, { batch_size: 30 })
     assert.equal(result.ok, true)
     assert.equal(result.doc_write_failures, 0)
-    assert.ok(await same([tablet, server], 272))
+    assert.ok(await same([tablet, server], 273))
   })
 
   await step('the server as a database of its own', async () => {
@@ -128,6 +135,10 @@ async function main () {
     assert.deepEqual(some.results.map(r => r.id), ['direct'])
     const got = await server.bulkGet({ docs: [{ id: 'direct' }, { id: 'nothing' }] })
     assert.equal(got.results[0].docs[0].ok.n, 2)
+    const added = await server.putAttachment('direct', 'note.txt', (await server.get('direct'))._rev, Buffer.from('note'), 'text/plain')
+    assert.equal((await server.get('direct', { attachments: true }))._attachments['note.txt'].data, 'bm90ZQ==')
+    await server.removeAttachment('direct', 'note.txt', added.rev)
+    await assert.rejects(server.getAttachment('direct', 'note.txt'), { status: 404 })
     await server.compact()
     await server.destroy()
     const after = await fetch(`${base}/notes`, { headers: { authorization: 'Basic ' + btoa(`${username}:${password}`) } })

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/tododb/tododb/store"
+)
+
+// sweepEvery is how often a server looks for attachments that nothing refers to. They
+// have a day before they go, so an hour more or less does not matter.
+const sweepEvery = time.Hour
+
+// sweepUntil sweeps every database, from time to time, until ctx ends.
+func sweepUntil(ctx context.Context, st *store.Store, every time.Duration, log *slog.Logger) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := sweepAll(ctx, st); err != nil && ctx.Err() == nil {
+			log.Error("removing unused attachments", "error", err)
+		}
+	}
+}
+
+// sweepAll sweeps what can be swept: one damaged database does not keep the others from it.
+func sweepAll(ctx context.Context, st *store.Store) error {
+	names, err := allNames(ctx, st)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, name := range names {
+		err := withDB(ctx, st, name, func(db *store.DB) error { return db.Sweep(ctx) })
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && !errors.Is(err, store.ErrNoDB) { // deleted meanwhile
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
