@@ -160,7 +160,7 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 	sq := store.ChangesQuery{
 		Since: f.seen, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
 		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts,
-		DocIDs: f.filter.docIDs, Match: f.filter.match(),
+		DocIDs: f.filter.docIDs, Match: f.filter.match(), MatchLeaf: f.filter.matchLeaf(),
 	}
 	if f.q.limit >= 0 {
 		sq.Limit = f.q.limit - f.count
@@ -192,6 +192,9 @@ func (f *changesFeed) settle(ctx context.Context, sq *store.ChangesQuery, end st
 		from := sq.Since
 		if f.q.descending {
 			from = 0
+		}
+		if !f.filter.chosen() {
+			rows = end.Seen
 		}
 		rest, err := f.db.Changes(ctx, store.ChangesQuery{Since: from}, nil, f.working)
 		if err != nil {
@@ -243,7 +246,11 @@ func (f *changesFeed) row(c *store.Change) error {
 	}
 	if c.Doc != nil {
 		f.st.buf = append(b, `,"doc":`...)
-		f.st.appendRowDoc(f.ctx, f.db, c.Doc, f.q.attachments)
+		if f.filter.fields != nil {
+			f.st.buf = f.filter.fields.Append(f.st.buf, mangoDocument(c.Doc))
+		} else {
+			f.st.appendRowDoc(f.ctx, f.db, c.Doc, f.q.attachments)
+		}
 		b = f.st.buf
 	}
 	b = append(b, '}')

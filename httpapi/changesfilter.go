@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -21,8 +22,23 @@ var (
 
 // changesFilter says which changes a client wants to hear of.
 type changesFilter struct {
-	docIDs []string // if not nil: of these documents alone
-	design bool     // of design documents alone
+	docIDs   []string        // if not nil: of these documents alone
+	design   bool            // of design documents alone
+	selector *mango.Selector // if not nil: of the revisions that match
+	fields   *mango.Fields   // with selector: what to show of a document; nil: all
+}
+
+// matchLeaf is the store's part of a selector; nil lets everything through.
+func (f *changesFilter) matchLeaf() func(*store.Document) (bool, error) {
+	if f.selector == nil {
+		return nil
+	}
+	return func(d *store.Document) (bool, error) { return f.selector.Match(mangoDocument(d)), nil }
+}
+
+// mangoDocument is a document as a selector sees it.
+func mangoDocument(d *store.Document) *mango.Document {
+	return &mango.Document{ID: d.ID, Rev: d.Rev.String(), Deleted: d.Deleted, Body: d.Body}
 }
 
 // chosen tells that documents are chosen by id. As in CouchDB, pending then counts
@@ -50,7 +66,7 @@ func (s *Server) parseChangesFilter(r *http.Request, db *store.DB, q *changesQue
 		f.design = true
 		return f, nil
 	case name == "_selector":
-		return f, judgeSelector(r, body)
+		return f, f.readSelector(r, body)
 	case name == "_view":
 		return f, s.judgeView(r, db, q)
 	case strings.HasPrefix(name, "_"):
@@ -90,14 +106,23 @@ func chosenDocIDs(q *changesQuery, body []byte) ([]string, error) {
 	return ids, err
 }
 
-func judgeSelector(r *http.Request, body []byte) error {
+func (f *changesFilter) readSelector(r *http.Request, body []byte) (err error) {
 	if r.Method != http.MethodPost {
 		return errSelectorPost
 	}
-	if jsonscan.Kind(member(body, "selector")) != '{' {
+	selector := member(body, "selector")
+	if jsonscan.Kind(selector) != '{' {
 		return errSelectorObject
 	}
-	return errNotBuilt
+	if f.selector, err = mango.Compile(selector); err != nil {
+		return badRequest("%s", err)
+	}
+	if fields := member(body, "fields"); fields != nil {
+		if f.fields, err = mango.CompileFields(fields); err != nil {
+			return badRequest("Selector error: fields must be JSON array")
+		}
+	}
+	return nil
 }
 
 func (s *Server) judgeView(r *http.Request, db *store.DB, q *changesQuery) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/index/mango"
 )
 
 // localPeer is a database of this server.
@@ -58,8 +59,14 @@ func (p *localPeer) Create(ctx context.Context) error {
 }
 
 func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change) error) (end ChangesEnd, err error) {
-	if q.Filter.needsServer() {
+	if q.Filter.Name != "" {
 		return end, ErrNotBuilt
+	}
+	var selector *mango.Selector
+	if q.Filter.Selector != nil {
+		if selector, err = mango.Compile(q.Filter.Selector); err != nil {
+			return end, err
+		}
 	}
 	err = p.with(ctx, func(db *store.DB) error {
 		since := uint64(0)
@@ -80,6 +87,11 @@ func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change)
 			}
 		}
 		read := store.ChangesQuery{Since: since, Limit: q.Limit, AllLeaves: !q.Winners, DocIDs: q.Filter.DocIDs}
+		if selector != nil {
+			read.MatchLeaf = func(d *store.Document) (bool, error) {
+				return selector.Match(&mango.Document{ID: d.ID, Rev: d.Rev.String(), Deleted: d.Deleted, Body: d.Body}), nil
+			}
+		}
 		// What is given on may be waited for: it leaves the snapshot first.
 		var page []Change
 		last, err := db.Changes(ctx, read, func(c *store.Change) error {

@@ -61,8 +61,6 @@ type Filter struct {
 	Params   map[string]string
 }
 
-func (f *Filter) needsServer() bool { return f.Selector != nil || f.Name != "" }
-
 // Change is the newest change of a document: its leaves.
 type Change struct {
 	Seq  string

@@ -23,6 +23,10 @@ type ChangesQuery struct {
 	// DocIDs, if not nil, are the only documents of interest; one that stands in it
 	// twice comes twice.
 	DocIDs []string
+	// MatchLeaf, if not nil, judges the revisions that a row would list, and those it turns
+	// down are left out; a row without any is turned down. It may keep nothing of what it
+	// is given, and is called inside a snapshot.
+	MatchLeaf func(*Document) (bool, error)
 	// Match, if not nil, judges each row; those it turns down do not count for Limit.
 	// It is called inside a snapshot.
 	Match func(*Change) (bool, error)
@@ -45,6 +49,8 @@ type ChangesEnd struct {
 	Last uint64
 	// LastRow is the sequence of the last row given, 0 if none was.
 	LastRow uint64
+	// Seen is how many changes were looked at.
+	Seen int
 	// Done tells that nothing was left to look at.
 	Done bool
 	// Pending is how many changes were left after Last.
@@ -110,7 +116,14 @@ type changeRow struct {
 	entry     seqEntry
 	from, end int // its leaves in leaves
 	doc       Document
+	others    []Document // with MatchLeaf and AllLeaves: the other leaves
 }
+
+// judged tells whether some of the rows may be turned down.
+func (q *ChangesQuery) judged() bool { return q.Match != nil || q.MatchLeaf != nil }
+
+// bodies tells whether documents have to be read.
+func (q *ChangesQuery) bodies() bool { return q.IncludeDocs || q.MatchLeaf != nil }
 
 // begin fixes the range in the first snapshot.
 func (c *changesRead) begin(r engine.Reader) error {
@@ -174,7 +187,7 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if c.q.IncludeDocs {
+	if c.q.bodies() {
 		if err := c.fill(r); err != nil {
 			return false, err
 		}
@@ -200,7 +213,7 @@ func (c *changesRead) gather(r engine.Reader) (more bool, err error) {
 	scanned := 0
 	var last []byte
 	rg := engine.Range{From: c.from, To: c.to, Reverse: c.q.Descending}
-	if c.left > 0 && c.q.Match == nil {
+	if c.left > 0 && !c.q.judged() {
 		rg.Limit = c.left + 1 // a marker may stand among them
 	}
 	err = r.Scan(spaceSeq, rg, func(k, v []byte) (bool, error) {
@@ -211,7 +224,7 @@ func (c *changesRead) gather(r engine.Reader) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if c.q.Match == nil && len(c.rows) == c.left {
+		if !c.q.judged() && len(c.rows) == c.left {
 			more = true
 			return false, nil
 		}
@@ -240,7 +253,7 @@ func (c *changesRead) gather(r engine.Reader) (more bool, err error) {
 func (c *changesRead) gatherListed(r engine.Reader) (more bool, err error) {
 	const part = 256
 	n := min(part, len(c.seqs))
-	if c.left > 0 && c.q.Match == nil {
+	if c.left > 0 && !c.q.judged() {
 		n = min(n, c.left)
 	}
 	some := c.seqs[:n]
@@ -279,7 +292,7 @@ func (c *changesRead) add(k, v []byte) (size int64, err error) {
 		}
 		row.end = len(c.leaves)
 	}
-	if c.q.IncludeDocs {
+	if c.q.bodies() {
 		ref, err := parseBodyRef(e.data)
 		if err != nil {
 			return 0, fmt.Errorf("sequence %d: %w", seq, err)
@@ -305,8 +318,53 @@ func (c *changesRead) fill(r engine.Reader) error {
 				}
 			}
 		}
+		if c.q.MatchLeaf != nil && row.end > row.from {
+			if err := c.wantOthers(r, row); err != nil {
+				return err
+			}
+		}
 	}
 	return c.bodies.fill(r)
+}
+
+// wantOthers has the bodies of the leaves beside the winner read.
+func (c *changesRead) wantOthers(r engine.Reader, row *changeRow) error {
+	v, err := r.Get(spaceDoc, row.entry.id)
+	if err != nil || v == nil {
+		return err
+	}
+	rec, err := parseDocRecord(v)
+	if err != nil {
+		return fmt.Errorf("document %q: %w", row.entry.id, err)
+	}
+	tree, err := rec.decode()
+	if err != nil {
+		return fmt.Errorf("document %q: %w", row.entry.id, err)
+	}
+	leaves := tree.Leaves()[1:]
+	row.others = make([]Document, len(leaves))
+	for i, l := range leaves {
+		row.others[i] = Document{ID: row.doc.ID, Rev: l.Rev, Deleted: l.Deleted, Seq: row.seq}
+		if err := c.bodies.want(&row.others[i], l.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// matchingLeaves fills revs with the revisions that MatchLeaf lets through.
+func (c *changesRead) matchingLeaves(row *changeRow) error {
+	c.revs = c.revs[:0]
+	ok, err := c.q.MatchLeaf(&row.doc)
+	if ok {
+		c.revs = append(c.revs, row.doc.Rev)
+	}
+	for i := 0; i < len(row.others) && err == nil; i++ {
+		if ok, err = c.q.MatchLeaf(&row.others[i]); ok {
+			c.revs = append(c.revs, row.others[i].Rev)
+		}
+	}
+	return err
 }
 
 // emit hands a row on, if it matches.
@@ -322,6 +380,13 @@ func (c *changesRead) emit(row *changeRow) error {
 		ch.Doc = &row.doc
 	}
 	c.end.Last = row.seq
+	c.end.Seen++
+	if c.q.MatchLeaf != nil {
+		if err := c.matchingLeaves(row); err != nil || len(c.revs) == 0 {
+			return err
+		}
+		ch.Revs = c.revs
+	}
 	if c.q.Match != nil {
 		if ok, err := c.q.Match(&ch); !ok || err != nil {
 			return err
