@@ -166,8 +166,9 @@ func (c *committer) try(group []*op) error {
 type proof struct {
 	seq   uint64 // the last sequence it inserted, and what stood there
 	entry []byte
-	id    string // a document it wrote, and a revision that it brought
+	id    string // a document it wrote, a revision whose body it brought, and where that is
 	rev   revtree.Rev
+	data  []byte
 }
 
 func (p *proof) holds(r engine.Reader) (bool, error) {
@@ -192,6 +193,7 @@ func (p *proof) holds(r engine.Reader) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	_, there := tree.Find(p.rev)
-	return there, nil
+	// That the revision is there says nothing: it may have been an ancestor before.
+	n, _ := tree.Find(p.rev)
+	return bytes.Equal(n.Data, p.data), nil
 }

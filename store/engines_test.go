@@ -6,6 +6,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/engine/chaos"
 )
 
 // eachEngine runs a test on every engine. open makes a fresh database, which is given
@@ -18,6 +19,9 @@ func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *sto
 				t.Fatal(err)
 			}
 			return e
+		},
+		"chaos": func(testing.TB) engine.Engine {
+			return chaos.New(chaos.Options{Seed: 1, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
 		},
 	}
 	for name, make := range engines {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,7 +39,7 @@ func loadIdentity(ctx context.Context, edb engine.DB, now time.Time) (id identit
 		if err != nil {
 			return id, err
 		}
-		err = edb.Update(ctx, func(tx engine.Tx) error {
+		err = settledUpdate(ctx, edb, func(tx engine.Tx) error {
 			v, err := tx.Get(spaceMeta, metaIdentity) // another process may have been quicker
 			if err != nil {
 				return err
@@ -63,4 +64,15 @@ func loadIdentity(ctx context.Context, edb engine.DB, now time.Time) (id identit
 		return id, fmt.Errorf("%w: identity: %w", ErrCorrupt, err)
 	}
 	return id, nil
+}
+
+// settledUpdate is Update of something that does no harm when it is done twice: where
+// the engine does not know whether it took place, it is done again.
+func settledUpdate(ctx context.Context, edb engine.DB, fn func(engine.Tx) error) (err error) {
+	for range unknownRetries {
+		if err = edb.Update(ctx, fn); !errors.Is(err, engine.ErrUnknown) {
+			break
+		}
+	}
+	return err
 }

@@ -203,7 +203,8 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 			counted = true
 		}
 		ref := bodyRef{seq: seq, n: bodies, size: int64(len(e.doc.Body)), stored: int64(len(e.body))}
-		outcome, err := tree.Merge(path, e.doc.Deleted, ref.appendTo(nil))
+		data := ref.appendTo(nil)
+		outcome, err := tree.Merge(path, e.doc.Deleted, data)
 		if err != nil {
 			e.result.Err = err
 			continue
@@ -213,10 +214,10 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 			continue
 		}
 		changed, known = true, true
-		w.proof.id, w.proof.rev = id, path[0]
 		if outcome == revtree.Joined {
 			continue // its body is here already
 		}
+		w.proof.id, w.proof.rev, w.proof.data = id, path[0], data
 		if err := w.tx.Insert(spaceBody, bodyKey(ref), e.body); err != nil {
 			return err
 		}

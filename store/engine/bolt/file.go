@@ -41,8 +41,15 @@ type file struct {
 	watch broadcast
 }
 
+// mapAhead is how much of the address space a file gets from the start. A writer that
+// outgrows the map waits for all readers before it gets a larger one: below this size it
+// never does. The file is as large as what is in it all the same.
+const mapAhead = 32 << 20
+
 func boltOptions(opt Options) *bbolt.Options {
 	return &bbolt.Options{
+		InitialMmapSize: mapAhead,
+
 		Timeout:      opt.LockTimeout,
 		FreelistType: bbolt.FreelistMapType,
 		NoSync:       opt.NoSync,

@@ -1,0 +1,180 @@
+package chaos
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	mathrand "math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Options say what goes wrong; with the zero value nothing does.
+type Options struct {
+	Seed uint64
+	// Rerun is how probable it is that an Update runs its function once for nothing, on
+	// reads that are good, before it runs it for good.
+	Rerun float64
+	// Unknown is how probable it is that an Update answers engine.ErrUnknown; half of
+	// these have committed.
+	Unknown float64
+	// DropNotices is how probable it is that a notification is lost.
+	DropNotices float64
+	// FailCall is the call (Get, Scan, Put, commit, ...) that fails with
+	// engine.ErrUnavailable, counted from 1 over the whole engine; 0 is none.
+	FailCall int
+	// MaxKey and MaxValue are the limits (1,024 and 16 MiB).
+	MaxKey, MaxValue int
+}
+
+// Engine is a set of databases in memory.
+type Engine struct {
+	opt Options
+
+	mu     sync.Mutex // guards what follows
+	random *mathrand.Rand
+	calls  int
+	dbs    map[string]*database
+	closed bool
+}
+
+// New makes an empty engine.
+func New(opt Options) *Engine {
+	if opt.MaxKey == 0 {
+		opt.MaxKey = 1024
+	}
+	if opt.MaxValue == 0 {
+		opt.MaxValue = 16 << 20
+	}
+	return &Engine{opt: opt, random: mathrand.New(mathrand.NewPCG(opt.Seed, 1)), dbs: map[string]*database{}}
+}
+
+// Calls is how many calls there have been: FailCall beyond it fails nothing.
+func (e *Engine) Calls() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.calls
+}
+
+// Calm ends all faults, so that a test can look at what they have left.
+func (e *Engine) Calm() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.opt.Rerun, e.opt.Unknown, e.opt.DropNotices, e.opt.FailCall = 0, 0, 0, 0
+}
+
+// call counts a call and tells whether it is the one that fails.
+func (e *Engine) call() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls++
+	if e.calls == e.opt.FailCall {
+		return fmt.Errorf("%w: call %d fails", engine.ErrUnavailable, e.calls)
+	}
+	return nil
+}
+
+// chance draws, from a probability that is read under the lock.
+func (e *Engine) chance(of func(Options) float64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := of(e.opt)
+	return p > 0 && e.random.Float64() < p
+}
+
+func (e *Engine) Caps() engine.Caps {
+	return engine.Caps{MaxKey: e.opt.MaxKey, MaxValue: e.opt.MaxValue, MaxTxBytes: 1 << 20, Shared: true}
+}
+
+func (e *Engine) Create(ctx context.Context, name string) (engine.DB, error) {
+	if err := e.call(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, engine.ErrClosed
+	}
+	if e.dbs[name] != nil {
+		return nil, engine.ErrExists
+	}
+	d := newDatabase(e)
+	e.dbs[name] = d
+	return &handle{database: d, name: name}, nil
+}
+
+func newDatabase(e *Engine) *database {
+	id := make([]byte, 16)
+	rand.Read(id)
+	return &database{eng: e, id: engine.DBID(hex.EncodeToString(id)), spaces: &snapshot{}}
+}
+
+func (e *Engine) Open(ctx context.Context, name string) (engine.DB, error) {
+	if err := e.call(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, engine.ErrClosed
+	}
+	d := e.dbs[name]
+	if d == nil {
+		return nil, engine.ErrNoDB
+	}
+	return &handle{database: d, name: name}, nil
+}
+
+// subMark stands between a database's name and that of a store that belongs to it.
+const subMark = "\x00"
+
+func (e *Engine) Drop(ctx context.Context, name string) error {
+	if err := e.call(); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.dbs[name] == nil {
+		return engine.ErrNoDB
+	}
+	for other, d := range e.dbs {
+		if other == name || strings.HasPrefix(other, name+subMark) {
+			d.drop()
+			delete(e.dbs, other)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, error) {
+	if err := e.call(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var names []string
+	for name := range e.dbs {
+		if name > after && !strings.Contains(name, subMark) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if limit >= 0 && limit < len(names) {
+		names = names[:limit]
+	}
+	return names, nil
+}
+
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	for _, d := range e.dbs {
+		d.close()
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package chaos
+
+import (
+	"bytes"
+	"sort"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+type entry struct{ k, v []byte }
+
+// snapshot is the entries of all spaces at one moment, sorted by key. Slices are
+// replaced, never changed, so that who has one keeps it.
+type snapshot struct{ spaces [32][]entry }
+
+func (s *snapshot) clone() *snapshot {
+	c := *s
+	return &c
+}
+
+// search finds where a key is, or would be.
+func (s *snapshot) search(sp engine.Space, k []byte) (i int, found bool) {
+	list := s.spaces[sp&31]
+	i = sort.Search(len(list), func(i int) bool { return bytes.Compare(list[i].k, k) >= 0 })
+	return i, i < len(list) && bytes.Equal(list[i].k, k)
+}
+
+// reader reads a snapshot.
+type reader struct {
+	eng *Engine
+	s   *snapshot
+}
+
+func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
+	if err := r.eng.call(); err != nil {
+		return nil, err
+	}
+	if i, ok := r.s.search(s, k); ok {
+		return r.s.spaces[s&31][i].v, nil
+	}
+	return nil, nil
+}
+
+func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) error) error {
+	if err := r.eng.call(); err != nil {
+		return err
+	}
+	for i, k := range ks {
+		var v []byte
+		if at, ok := r.s.search(s, k); ok {
+			v = r.s.spaces[s&31][at].v
+		}
+		if err := fn(i, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
+	if err := r.eng.call(); err != nil {
+		return nil, nil, err
+	}
+	list := r.s.spaces[s&31]
+	if len(list) == 0 {
+		return nil, nil, nil
+	}
+	last := list[len(list)-1]
+	return last.k, last.v, nil
+}
+
+func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
+	c := r.Cursor(s, rg)
+	for {
+		k, v, err := c.Next()
+		if err != nil || k == nil {
+			return err
+		}
+		if more, err := fn(k, v); !more || err != nil {
+			return err
+		}
+	}
+}
+
+func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
+	list := r.s.spaces[s&31]
+	from, to := 0, len(list)
+	if rg.From != nil {
+		from, _ = r.s.search(s, rg.From)
+	}
+	if rg.To != nil {
+		to, _ = r.s.search(s, rg.To)
+	}
+	c := &cursor{eng: r.eng, list: list[from:max(from, to)], reverse: rg.Reverse, left: -1, keysOnly: rg.KeysOnly}
+	if rg.Limit > 0 {
+		c.left = rg.Limit
+	}
+	return c
+}
+
+type cursor struct {
+	eng      *Engine
+	list     []entry
+	reverse  bool
+	keysOnly bool
+	left     int
+	begun    bool
+}
+
+func (c *cursor) Next() (k, v []byte, err error) {
+	if !c.begun {
+		c.begun = true
+		if err := c.eng.call(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(c.list) == 0 || c.left == 0 {
+		return nil, nil, nil
+	}
+	c.left--
+	var e entry
+	if last := len(c.list) - 1; c.reverse {
+		e, c.list = c.list[last], c.list[:last]
+	} else {
+		e, c.list = c.list[0], c.list[1:]
+	}
+	if c.keysOnly {
+		return e.k, nil, nil
+	}
+	return e.k, e.v, nil
+}
+
+// tx writes to a snapshot of its own.
+type tx struct{ reader }
+
+func (t *tx) Fetch([]engine.SpaceKey, []engine.Space) error { return t.eng.call() }
+
+func (t *tx) Put(s engine.Space, k, v []byte) error {
+	if err := t.eng.call(); err != nil {
+		return err
+	}
+	if len(k) == 0 || len(k) > t.eng.opt.MaxKey || len(v) > t.eng.opt.MaxValue {
+		return engine.ErrTooLarge
+	}
+	e := entry{bytes.Clone(k), append([]byte{}, v...)}
+	i, found := t.s.search(s, k)
+	old := t.s.spaces[s&31]
+	list := make([]entry, 0, len(old)+1)
+	list = append(append(list, old[:i]...), e)
+	if found {
+		i++
+	}
+	t.s.spaces[s&31] = append(list, old[i:]...)
+	return nil
+}
+
+func (t *tx) Insert(s engine.Space, k, v []byte) error {
+	if _, found := t.s.search(s, k); found {
+		return engine.ErrDuplicate
+	}
+	return t.Put(s, k, v)
+}
+
+func (t *tx) Delete(s engine.Space, k []byte) error {
+	if err := t.eng.call(); err != nil {
+		return err
+	}
+	if i, found := t.s.search(s, k); found {
+		t.remove(s, i, i+1)
+	}
+	return nil
+}
+
+func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
+	if err := t.eng.call(); err != nil {
+		return err
+	}
+	i, j := 0, len(t.s.spaces[s&31])
+	if from != nil {
+		i, _ = t.s.search(s, from)
+	}
+	if to != nil {
+		j, _ = t.s.search(s, to)
+	}
+	if i < j {
+		t.remove(s, i, j)
+	}
+	return nil
+}
+
+func (t *tx) remove(s engine.Space, from, to int) {
+	old := t.s.spaces[s&31]
+	list := make([]entry, 0, len(old))
+	t.s.spaces[s&31] = append(append(list, old[:from]...), old[to:]...)
+}

@@ -1,0 +1,102 @@
+package store_test
+
+import (
+	"errors"
+
+	"testing"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine/chaos"
+)
+
+// Each call of the engine fails in turn, until none is left that could: what was
+// acknowledged is there all the same, what was refused is not there by half, and the
+// database is sound.
+func TestEveryCallMayFail(t *testing.T) {
+	for n := 1; ; n++ {
+		e := chaos.New(chaos.Options{FailCall: n})
+		s, err := store.Open(t.Context(), e, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		acknowledged := faultyWork(t, s)
+		over := e.Calls() < n
+		e.Calm()
+		verifyFaulty(t, s, n, acknowledged)
+		if err := errors.Join(s.Close(), e.Close()); err != nil {
+			t.Fatalf("call %d: %v", n, err)
+		}
+		if over {
+			if n < 50 {
+				t.Errorf("only %d calls", n)
+			}
+			return
+		}
+	}
+}
+
+// faultyWork does a bit of everything and returns what was acknowledged: the revision of
+// each document, the zero one for a document that was purged.
+func faultyWork(t *testing.T, s *store.Store) map[string]revtree.Rev {
+	done := map[string]revtree.Rev{}
+	if err := s.Create(t.Context(), "db"); err != nil {
+		return done
+	}
+	db, err := s.DB(t.Context(), "db")
+	if err != nil {
+		return done
+	}
+	defer db.Release()
+	put := func(format string, args ...any) {
+		doc := parse(t, format, args...)
+		doc.Rev = done[doc.ID]
+		doc.HasRev = !doc.Rev.IsZero()
+		res, err := db.Write(t.Context(), []store.Edit{{Doc: doc}}, store.WriteOptions{})
+		if err == nil && res[0].Err == nil {
+			done[doc.ID] = res[0].Rev
+		} else if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("write: %v", err)
+		}
+	}
+	for i := range 3 {
+		put(`{"_id":"d%d"}`, i)
+	}
+	put(`{"_id":"d0","v":2}`)
+	put(`{"_id":"d1","_deleted":true}`)
+	if rev := done["d2"]; !rev.IsZero() {
+		if _, _, err := db.Purge(t.Context(), []string{"d2"}, [][]revtree.Rev{{rev}}); err == nil {
+			done["d2"] = revtree.Rev{}
+		} else {
+			delete(done, "d2") // it may be there or not
+		}
+	}
+	_ = db.SetSecurity(t.Context(), []byte(`{}`)) // only what it leaves behind matters
+	_ = db.Compact(t.Context())
+	put(`{"_id":"d3"}`)
+	return done
+}
+
+func verifyFaulty(t *testing.T, s *store.Store, n int, done map[string]revtree.Rev) {
+	db, err := s.DB(t.Context(), "db")
+	if errors.Is(err, store.ErrNoDB) && len(done) == 0 {
+		return
+	}
+	if err != nil {
+		t.Fatalf("call %d: %v", n, err)
+	}
+	defer db.Release()
+	for id, rev := range done {
+		d, err := db.Get(t.Context(), id, store.ReadOptions{Deleted: true})
+		switch {
+		case rev.IsZero() && !errors.Is(err, store.ErrMissing):
+			t.Errorf("call %d: %s was purged and reads %v, %v", n, id, d, err)
+		case !rev.IsZero() && (err != nil || d.Rev != rev):
+			t.Errorf("call %d: %s reads %v, %v, acknowledged was %s", n, id, d, err, rev)
+		}
+	}
+	err = db.Check(t.Context(), func(problem string) { t.Errorf("call %d: %s", n, problem) })
+	if err != nil {
+		t.Fatalf("call %d: %v", n, err)
+	}
+}
