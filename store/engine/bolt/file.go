@@ -95,8 +95,15 @@ func makeFile(path string, opt Options) error {
 
 // openFile opens a database file and makes sure that it is one of ours.
 func openFile(e *Engine, path string) (*file, error) {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	fi, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, engine.ErrNoDB
+	}
+	if err != nil {
+		return nil, err
+	}
+	if fi.Size() == 0 { // bbolt would make a new database of it
+		return nil, fmt.Errorf("%w: %s is empty", engine.ErrForeign, path)
 	}
 	b, id, err := openBolt(path, e.opt)
 	if err != nil {
