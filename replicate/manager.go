@@ -187,7 +187,7 @@ func (m *Manager) run(ctx context.Context, r *running) {
 	defer r.cancel()
 	r.result, r.err = r.job.Run(ctx)
 	r.job.close()
-	if r.err != nil && ctx.Err() == nil {
+	if r.err != nil && ctx.Err() == nil && r.job.spec.Continuous {
 		m.opt.Log.Error("replication failed", "replication", r.job.id, "source", r.job.source.Name(), "target", r.job.target.Name(), "error", r.err)
 	}
 	m.mu.Lock()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tododb/tododb/revtree"
@@ -42,7 +43,7 @@ func (db *DB) StartCompact() {
 			case <-over:
 			}
 		}()
-		if err := db.compact(ctx); err != nil && ctx.Err() == nil {
+		if err := db.compact(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrNoDB) {
 			db.store.opt.Logger.Error("compaction failed", "db", db.name, "error", err)
 		}
 	})

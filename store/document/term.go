@@ -1,6 +1,7 @@
 package document
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/big"
@@ -50,7 +51,7 @@ func appendInteger(b, raw []byte) ([]byte, error) {
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		return appendInt64(b, n), nil
 	}
-	if len(raw) > maxDigits+1 {
+	if len(bytes.TrimPrefix(raw, []byte{'-'})) > maxDigits {
 		return b, errSyntax
 	}
 	n, ok := new(big.Int).SetString(string(raw), 10)

@@ -47,7 +47,7 @@ type Engine struct {
 }
 
 // Open makes an Engine of a folder, which is made if it is not there. What a crash left
-// half made is removed.
+// half made of a database is removed when that is next made or opened.
 func Open(dir string, opt Options) (*Engine, error) {
 	if opt.LockTimeout == 0 {
 		opt.LockTimeout = time.Second
