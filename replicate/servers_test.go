@@ -1,0 +1,368 @@
+package replicate_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/httpapi"
+	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine/bolt"
+)
+
+// server is a whole server over a store of its own.
+type server struct {
+	t     *testing.T
+	store *store.Store
+	http  *httptest.Server
+}
+
+func startServer(t *testing.T) *server {
+	t.Helper()
+	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), e, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := httpapi.New(httpapi.Options{Store: s, Admins: map[string]string{"admin": "secret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &server{t: t, store: s, http: httptest.NewServer(api)}
+	t.Cleanup(func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		defer cancel()
+		err := api.Close(stop)
+		srv.http.Close()
+		if err := errors.Join(err, s.Close(), e.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return srv
+}
+
+// url is the address of a database with the administrator's credentials.
+func (s *server) url(db string) string {
+	return strings.Replace(s.http.URL, "http://", "http://admin:secret@", 1) + "/" + db
+}
+
+// do makes a request and returns the answer's status and body.
+func (s *server) do(method, path, body string) (int, string) {
+	s.t.Helper()
+	r, err := http.NewRequest(method, s.http.URL+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.SetBasicAuth("admin", "secret")
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer.StatusCode, string(b)
+}
+
+func (s *server) must(status int, method, path, body string) string {
+	s.t.Helper()
+	got, answer := s.do(method, path, body)
+	if got != status {
+		s.t.Fatalf("%s %s: %d %s", method, path, got, answer)
+	}
+	return answer
+}
+
+// edit changes a document at random: it writes over the winner, over nothing, or deletes.
+func (s *server) edit(random *rand.Rand) {
+	id := fmt.Sprintf("d%d", random.IntN(12))
+	status, answer := s.do("GET", "/db/"+id, "")
+	var now struct {
+		Rev string `json:"_rev"`
+	}
+	if status == 200 {
+		if err := json.Unmarshal([]byte(answer), &now); err != nil {
+			s.t.Error(err)
+		}
+	}
+	body := fmt.Sprintf(`{"v":%d`, random.IntN(1000))
+	if now.Rev != "" {
+		body += fmt.Sprintf(`,"_rev":%q`, now.Rev)
+	}
+	switch random.IntN(6) {
+	case 0:
+		if now.Rev != "" {
+			body += `,"_deleted":true`
+		}
+	case 1:
+		body += fmt.Sprintf(`,"_attachments":{"f":{"content_type":"text/plain","data":%q}}`, []string{"aGk=", "aG8=", ""}[random.IntN(3)])
+	}
+	if status, answer := s.do("PUT", "/db/"+id, body+"}"); status != 200 && status != 201 && status != 409 {
+		s.t.Errorf("edit of %s: %d %s", id, status, answer)
+	}
+}
+
+// state tells of every document the leaves, each with its body and attachments, and the winner.
+func (s *server) state(db string) string {
+	var out bytes.Buffer
+	var feed struct {
+		Results []struct {
+			ID      string
+			Changes []struct{ Rev string }
+		}
+	}
+	if err := json.Unmarshal([]byte(s.must(200, "GET", "/"+db+"/_changes?style=all_docs", "")), &feed); err != nil {
+		s.t.Fatal(err)
+	}
+	rows := map[string]string{}
+	for _, r := range feed.Results {
+		rows[r.ID] = fmt.Sprint(r.Changes) + s.must(200, "GET", "/"+db+"/"+r.ID+"?open_revs=all&revs=true&attachments=true", "")
+	}
+	for i := range 100 {
+		if row, ok := rows[fmt.Sprintf("d%d", i)]; ok {
+			fmt.Fprintf(&out, "d%d %s\n", i, row)
+		}
+	}
+	return out.String()
+}
+
+func (s *server) check(db string) {
+	d, err := s.store.DB(s.t.Context(), db)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer d.Release()
+	if err := d.Check(s.t.Context(), func(problem string) { s.t.Error(problem) }); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// badNetwork loses requests before they arrive, answers after they were given, and the
+// rest of answers in their middle; and it delivers requests twice.
+type badNetwork struct {
+	next http.RoundTripper
+
+	mu     sync.Mutex // guards random
+	random *rand.Rand
+}
+
+var errCut = errors.New("the line was cut")
+
+func (n *badNetwork) draw(of int) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.random.IntN(of)
+}
+
+func (n *badNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
+	fate := n.draw(24)
+	if fate == 0 {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, errCut
+	}
+	if fate == 1 && r.GetBody != nil { // it arrives twice
+		twin := r.Clone(r.Context())
+		if body, err := r.GetBody(); err == nil {
+			twin.Body = body
+			if answer, err := n.next.RoundTrip(twin); err == nil {
+				answer.Body.Close()
+			}
+		}
+	}
+	answer, err := n.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	switch fate {
+	case 2:
+		answer.Body.Close()
+		return nil, errCut
+	case 3:
+		answer.Body = &cutBody{answer.Body, n.draw(400)}
+	}
+	return answer, nil
+}
+
+// cutBody ends before its time.
+type cutBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (c *cutBody) Read(p []byte) (int, error) {
+	if c.left == 0 {
+		return 0, errCut
+	}
+	n, err := c.ReadCloser.Read(p[:min(len(p), c.left)])
+	c.left -= n
+	return n, err
+}
+
+func spec(t *testing.T, source, target string, more string) replicate.Spec {
+	t.Helper()
+	s, err := replicate.ParseSpec(fmt.Appendf(nil, `{"source":%q,"target":%q%s}`, source, target, more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Three servers are edited while replications run between them over a network that cuts,
+// loses and repeats. Once it is quiet all hold the same.
+func TestServersConverge(t *testing.T) {
+	servers := []*server{startServer(t), startServer(t), startServer(t)}
+	for _, s := range servers {
+		s.must(201, "PUT", "/db", "")
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	t.Cleanup(transport.CloseIdleConnections)
+	bad := &badNetwork{next: transport, random: rand.New(rand.NewPCG(7, 7))}
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Client: &http.Client{Transport: bad}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	pairs := [][2]int{{0, 1}, {1, 2}, {2, 0}, {1, 0}, {0, 2}, {2, 1}}
+	var wg sync.WaitGroup
+	for i, s := range servers {
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 1))
+			for range 120 {
+				s.edit(random)
+			}
+		})
+	}
+	for _, p := range pairs {
+		wg.Go(func() {
+			for range 3 { // small batches, so that there is much to cut
+				_, err := m.Run(t.Context(), spec(t, servers[p[0]].url("db"), servers[p[1]].url("db"), `,"worker_batch_size":3,"retries_per_request":3`))
+				if err != nil && t.Context().Err() != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+
+	good, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer good.Close()
+	for range 2 { // what comes on the second leg of a way goes on in the second round
+		for _, p := range pairs {
+			if _, err := good.Run(t.Context(), spec(t, servers[p[0]].url("db"), servers[p[1]].url("db"), "")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want := servers[0].state("db")
+	if strings.Count(want, "\n") < 5 {
+		t.Errorf("there is little to compare: %s", want)
+	}
+	for i, s := range servers {
+		if got := s.state("db"); got != want {
+			t.Errorf("server %d holds\n%s\nserver 0\n%s", i, got, want)
+		}
+		s.check("db")
+	}
+}
+
+// The second run has nothing to do, and says so.
+func TestNothingToDo(t *testing.T) {
+	a, b := startServer(t), startServer(t)
+	a.must(201, "PUT", "/db", "")
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: b.store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	random := rand.New(rand.NewPCG(1, 1))
+	for range 50 {
+		a.edit(random)
+	}
+	first, err := m.Run(t.Context(), spec(t, a.url("db"), "copy", `,"create_target":true`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read, written, refused := first.Counts(); read == 0 || read != written || refused != 0 {
+		t.Errorf("read %d, wrote %d, refused %d", read, written, refused)
+	}
+	if a.state("db") != b.state("copy") {
+		t.Error("the copy differs")
+	}
+	again, err := m.Run(t.Context(), spec(t, a.url("db"), "copy", ""))
+	if err != nil || !again.NoChanges {
+		t.Errorf("the second run: %+v, %v", again, err)
+	}
+	if _, err := m.Run(t.Context(), spec(t, "copy", "none", "")); !errors.Is(err, replicate.ErrNoDB) {
+		t.Errorf("a target that is not there: %v", err)
+	}
+	if _, err := m.Run(t.Context(), spec(t, strings.Replace(a.url("db"), "secret", "wrong", 1), "copy", "")); !errors.Is(err, replicate.ErrUnauthorized) || strings.Contains(err.Error(), "wrong") {
+		t.Errorf("a wrong password: %v", err)
+	}
+}
+
+// A continuous replication brings each change soon, and ends when it is told to.
+func TestContinuous(t *testing.T) {
+	a, b := startServer(t), startServer(t)
+	a.must(201, "PUT", "/db", "")
+	b.must(201, "PUT", "/db", "")
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	request := fmt.Appendf(nil, `{"source":%q,"target":%q,"continuous":true}`, a.url("db"), b.url("db"))
+	for range 2 { // the second is the first
+		if _, started, err := m.Replicate(t.Context(), request, "me"); err != nil || !started {
+			t.Fatal(started, err)
+		}
+	}
+	if tasks := m.Tasks(); len(tasks) != 1 || bytes.Contains(tasks[0], []byte("secret")) {
+		t.Errorf("tasks are %s", tasks)
+	}
+	for i := range 3 {
+		a.must(201, "PUT", fmt.Sprintf("/db/d%d", i), `{}`)
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			if status, _ := b.do("GET", fmt.Sprintf("/db/d%d", i), ""); status == 200 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("d%d does not come", i)
+			}
+		}
+	}
+	cancel := bytes.Replace(request, []byte(`"continuous"`), []byte(`"cancel":true,"continuous"`), 1)
+	if _, _, err := m.Replicate(t.Context(), cancel, "me"); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := m.Replicate(t.Context(), cancel, "me"); !errors.Is(err, replicate.ErrNoJob) {
+		t.Errorf("cancelled twice: %v", err)
+	}
+	// It has written how far it came: a run that is made once has nothing to do.
+	last, err := m.Run(t.Context(), spec(t, a.url("db"), b.url("db"), ""))
+	if err != nil || !last.NoChanges {
+		t.Errorf("after it: %+v, %v", last, err)
+	}
+}
