@@ -40,6 +40,9 @@ func TestFigures(t *testing.T) {
 	f.print("16 clients get, documents", gets, "bare handler", f.bareGets(bytes), 0.5)
 	f.print("_changes, rows", f.rows("/figures/_changes"), "", 0, 150_000)
 	f.print("_all_docs?include_docs=true, rows", f.rows("/figures/_all_docs?include_docs=true"), "", 0, 60_000)
+	up, down := f.attachment()
+	f.print("attachment up, bytes", up, "raw bbolt, 64 KiB chunks", f.boltChunks(), 0.5)
+	f.print("attachment down, bytes", down, "bare handler", f.bareDownload(), 0.5)
 
 	memory := privateMemory(t, f.server) >> 20
 	fmt.Printf("%-38s %10d MiB, at most 80\n", "private memory after all that", memory)
@@ -197,8 +200,71 @@ func (f *figures) gets(base string) (bytes int, rate float64) {
 	return int(size.Load()), rate
 }
 
+const figureAttachment = 100 << 20
+
+// attachment sends an attachment and fetches it, and returns the rates in bytes a second.
+func (f *figures) attachment() (up, down float64) {
+	r := f.server.request("PUT", "/figures/with/noise", "")
+	r.Body, r.ContentLength = io.NopCloser(newNoise(figureAttachment)), figureAttachment
+	began := time.Now()
+	answer, err := f.client.Do(r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	answer.Body.Close()
+	up = figureAttachment / time.Since(began).Seconds()
+	return up, f.download(f.server.base + "/figures/with/noise")
+}
+
+func (f *figures) download(url string) float64 {
+	began := time.Now()
+	if n, err := f.send("GET", url, nil); err != nil || n != figureAttachment {
+		f.t.Fatalf("%d bytes, %v", n, err)
+	}
+	return figureAttachment / time.Since(began).Seconds()
+}
+
+// boltChunks has bbolt keep the same bytes, 16 chunks a transaction.
+func (f *figures) boltChunks() float64 {
+	db, err := raw.Open(filepath.Join(f.t.TempDir(), "floor"), 0o600, &raw.Options{FreelistType: raw.FreelistMapType})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer db.Close()
+	in := newNoise(figureAttachment)
+	began := time.Now()
+	for n := 0; n < figureAttachment>>16; n += 16 {
+		err := db.Update(func(tx *raw.Tx) error {
+			b, err := tx.CreateBucketIfNotExists([]byte("b"))
+			for i := n; i < n+16 && err == nil; i++ {
+				chunk := make([]byte, 64<<10)
+				if _, err := io.ReadFull(in, chunk); err != nil {
+					return err
+				}
+				err = b.Put(bigendian.BigEndian.AppendUint64(nil, uint64(i)), chunk)
+			}
+			return err
+		})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return figureAttachment / time.Since(began).Seconds()
+}
+
+func (f *figures) bareDownload() (rate float64) {
+	f.withBare(figureAttachment, func(base string) { rate = f.download(base) })
+	return rate
+}
+
 // bareGets asks a process that gives the same number of bytes and does nothing else.
-func (f *figures) bareGets(bytes int) float64 {
+func (f *figures) bareGets(bytes int) (rate float64) {
+	f.withBare(bytes, func(base string) { _, rate = f.gets(base) })
+	return rate
+}
+
+// withBare runs a process that answers everything with the same bytes.
+func (f *figures) withBare(bytes int, fn func(base string)) {
 	self, err := os.Executable()
 	if err != nil {
 		f.t.Fatal(err)
@@ -223,8 +289,7 @@ func (f *figures) bareGets(bytes int) float64 {
 			f.t.Fatal(err)
 		}
 	}
-	_, rate := f.gets("http://" + address + "/")
-	return rate
+	fn("http://" + address + "/")
 }
 
 // serveBare is what the process of bareGets does.
