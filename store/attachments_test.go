@@ -1,0 +1,258 @@
+package store_test
+
+import (
+	"bytes"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+)
+
+// blob is some bytes that do not compress.
+func blob(seed uint64, size int) []byte {
+	b := make([]byte, size)
+	r := rand.New(rand.NewPCG(seed, 9))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+func stage(t *testing.T, db *store.DB, b []byte) *store.Staged {
+	t.Helper()
+	st, err := db.StageAttachment(t.Context(), bytes.NewReader(b), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Digest != store.Digest(md5.Sum(b)) || st.Length != int64(len(b)) {
+		t.Fatalf("%d bytes are staged as %s, %d", len(b), st.Digest, st.Length)
+	}
+	return &st
+}
+
+// attach writes a document with attachments.
+func attach(t *testing.T, db *store.DB, rev revtree.Rev, id string, atts ...store.EditAttachment) (revtree.Rev, error) {
+	t.Helper()
+	doc := parse(t, `{"_id":%q}`, id)
+	doc.Rev, doc.HasRev = rev, !rev.IsZero()
+	res, err := db.Write(t.Context(), []store.Edit{{Doc: doc, Attachments: atts}}, store.WriteOptions{})
+	if err != nil {
+		return revtree.Rev{}, err
+	}
+	return res[0].Rev, res[0].Err
+}
+
+func content(t *testing.T, db *store.DB, id, name string) []byte {
+	t.Helper()
+	d, err := db.Get(t.Context(), id, store.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range d.Attachments {
+		if a.Name == name {
+			r := db.ReadAttachment(t.Context(), a.Digest, 0, a.Length)
+			defer r.Close()
+			b, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+	}
+	return nil
+}
+
+func TestAttachmentBytes(t *testing.T) {
+	db := openDB(t, openStore(t, store.Options{}), "db")
+	var rev revtree.Rev
+	for i, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 3<<20 + 5} {
+		for _, b := range [][]byte{blob(uint64(i), size), bytes.Repeat([]byte("ab"), size/2)} {
+			var err error
+			if rev, err = attach(t, db, rev, "d", store.EditAttachment{Name: "f", Type: "text/plain", Staged: stage(t, db, b)}); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(content(t, db, "d", "f"), b) {
+				t.Errorf("%d bytes read back otherwise", len(b))
+			}
+			if size < 10 {
+				continue
+			}
+			at, n := int64(size/3), int64(size/2)
+			part, err := io.ReadAll(db.ReadAttachment(t.Context(), md5.Sum(b), at, min(n, int64(len(b))-at)))
+			if err != nil || !bytes.Equal(part, b[at:min(at+n, int64(len(b)))]) {
+				t.Errorf("a part of %d bytes reads otherwise, %v", len(b), err)
+			}
+		}
+	}
+	checkClean(t, t.Context(), db)
+}
+
+func TestStubs(t *testing.T) {
+	db := openDB(t, openStore(t, store.Options{}), "db")
+	one := store.EditAttachment{Name: "one", Type: "a/b", Staged: stage(t, db, []byte("1"))}
+	rev, err := attach(t, db, revtree.Rev{}, "d", one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string]store.EditAttachment{
+		"unknown":            {Name: "none"},
+		"another generation": {Name: "one", RevPos: 7, HasRevPos: true},
+	} {
+		if _, err := attach(t, db, rev, "d", bad); func() bool { _, ok := errors.AsType[*store.MissingStub](err); return !ok }() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	rev, err = attach(t, db, rev, "d", store.EditAttachment{Name: "one", RevPos: 1, HasRevPos: true}, store.EditAttachment{Name: "two", Staged: stage(t, db, []byte("2"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := db.Get(t.Context(), "d", store.ReadOptions{})
+	if err != nil || len(d.Attachments) != 2 || d.Attachments[0].RevPos != 1 || d.Attachments[0].Type != "a/b" || d.Attachments[1].RevPos != 2 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if _, err := attach(t, db, rev, "d"); err != nil { // what is left out is removed
+		t.Fatal(err)
+	}
+	if content(t, db, "d", "one") != nil {
+		t.Error("an attachment that was left out is there")
+	}
+	checkClean(t, t.Context(), db)
+}
+
+// clock is a time that tests move.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+func TestSweep(t *testing.T) {
+	var c clock
+	db := openDB(t, openStore(t, store.Options{Clock: c.now}), "db")
+	kept, shared, gone, never := blob(1, 200<<10), blob(2, 200<<10), blob(3, 200<<10), blob(4, 200<<10)
+	var revs []revtree.Rev
+	for i, atts := range [][][]byte{{kept, shared}, {shared, gone}} {
+		var list []store.EditAttachment
+		for k, b := range atts {
+			list = append(list, store.EditAttachment{Name: fmt.Sprint(k), Staged: stage(t, db, b)})
+		}
+		rev, err := attach(t, db, revtree.Rev{}, fmt.Sprintf("d%d", i), list...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		revs = append(revs, rev)
+	}
+	stage(t, db, never)
+	if _, err := write(t, db, revs[1], `{"_id":"d1","_deleted":true}`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Compact(t.Context()); err != nil { // the body that had them goes
+		t.Fatal(err)
+	}
+	there := func(b []byte) bool {
+		got, err := io.ReadAll(db.ReadAttachment(t.Context(), md5.Sum(b), 0, int64(len(b))))
+		return err == nil && bytes.Equal(got, b)
+	}
+	sweep := func() {
+		if err := db.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		checkClean(t, t.Context(), db)
+	}
+	sweep()
+	if !there(kept) || !there(shared) || !there(gone) {
+		t.Error("something went before its time")
+	}
+	c.ahead.Store(int64(25 * time.Hour))
+	sweep()
+	if !there(kept) || !there(shared) {
+		t.Error("what is referred to has gone")
+	}
+	if there(gone) {
+		t.Error("what nothing refers to has stayed")
+	}
+	// Purged, the last references go too.
+	if _, _, err := db.Purge(t.Context(), []string{"d0"}, [][]revtree.Rev{{revs[0]}}); err != nil {
+		t.Fatal(err)
+	}
+	c.ahead.Store(int64(50 * time.Hour))
+	sweep()
+	if there(kept) || there(shared) {
+		t.Error("what was purged has stayed")
+	}
+}
+
+// A sweeper in a hurry takes nothing that a write under way counts on.
+func TestSweepBesideWriters(t *testing.T) {
+	var c clock
+	db := openDB(t, openStore(t, store.Options{Clock: c.now}), "db")
+	stop := make(chan struct{})
+	var sweeper, writers sync.WaitGroup
+	sweeper.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			c.ahead.Add(int64(5 * time.Hour))
+			if err := db.Sweep(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for w := range 4 {
+		writers.Go(func() {
+			var rev revtree.Rev
+			for i := range 30 {
+				b := blob(uint64(i%3), 100<<10) // the same bytes from all of them
+				id := fmt.Sprintf("d%d", w)
+				next, err := attach(t, db, rev, id, store.EditAttachment{Name: "f", Staged: stage(t, db, b)})
+				if errors.Is(err, store.ErrMissingAttachment) {
+					continue // the sweeper was quicker, and the writer has been told
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				rev = next
+				if !bytes.Equal(content(t, db, id, "f"), b) {
+					t.Errorf("%s has lost its attachment", id)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(stop)
+	sweeper.Wait()
+	checkClean(t, t.Context(), db)
+}
+
+// An upload that ends midway leaves nothing to see, and nothing behind.
+func TestUploadCutShort(t *testing.T) {
+	db := openDB(t, openStore(t, store.Options{}), "db")
+	before, err := db.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := errors.New("cut")
+	_, err = db.StageAttachment(t.Context(), io.MultiReader(bytes.NewReader(blob(1, 3<<20)), iotest.ErrReader(cut)), 0)
+	if !errors.Is(err, cut) {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := db.StageAttachment(t.Context(), bytes.NewReader(blob(2, 2<<20)), 1<<20); !errors.Is(err, store.ErrAttachmentTooLarge) {
+		t.Errorf("more than allowed: %v", err)
+	}
+	after, err := db.Info(t.Context())
+	if err != nil || after.UpdateSeq != before.UpdateSeq {
+		t.Errorf("the sequence has moved: %+v, %v", after, err)
+	}
+	checkClean(t, t.Context(), db)
+}
