@@ -10,6 +10,7 @@ import (
 // newRequestID makes what ties an answer to its line in the log: ten hex digits. It
 // is no secret and need not be hard to guess.
 func newRequestID() string {
+	const hexDigits = "0123456789abcdef"
 	n := rand.Uint64()
 	var b [10]byte
 	for i := range b {

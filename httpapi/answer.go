@@ -3,11 +3,10 @@ package httpapi
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // Values of headers that never change, shared by all answers: a header's slice of
@@ -40,41 +39,15 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 	return err
 }
 
-const hexDigits = "0123456789abcdef"
-
 // appendString appends a JSON string. What is not UTF-8 becomes U+FFFD.
-func appendString(b []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
-	}
-	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		b = append(b, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	return append(append(b, s[start:]...), '"')
-}
+func appendString(b []byte, s string) []byte { return jsonscan.AppendString(b, s) }
 
 // appendRev appends a revision in quotes.
 func appendRev(b []byte, r revtree.Rev) []byte {
-	return append(r.AppendTo(append(b, '"')), '"')
+	if len(r.ID) == 16 { // digits: nothing to escape
+		return append(r.AppendTo(append(b, '"')), '"')
+	}
+	return jsonscan.AppendString(b, r.String())
 }
 
 // maxPooled is the largest buffer that is kept for the next request.

@@ -216,7 +216,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil || !bytes.Equal(again.Body, d.Body) {
 			t.Errorf("%q becomes %q and then %q, %v", src, d.Body, again.Body, err)
 		}
-		if d.RevID(revtree.Rev{}, nil) != d.RevID(revtree.Rev{}, nil) {
+		first := d.RevID(revtree.Rev{}, nil)
+		if again := d.RevID(revtree.Rev{}, nil); again != first {
 			t.Error("two revision ids of one edit")
 		}
 	})
