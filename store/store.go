@@ -20,7 +20,8 @@ type Store struct {
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[string]*DB
-	idle   *list.List // of *DB without users, the longest idle first
+	idle   *list.List      // of *DB without users, the longest idle first
+	going  map[string]bool // databases that are being deleted: nobody may open them any more
 	closed bool
 	wg     sync.WaitGroup // closings of evicted databases
 }
@@ -32,7 +33,7 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{eng: eng, ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), open: map[string]*DB{}, idle: list.New()}, nil
+	return &Store{eng: eng, ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}}, nil
 }
 
 // Events is the feed of what happens to databases.
@@ -71,6 +72,12 @@ func (s *Store) Create(ctx context.Context, name string) error {
 	if !ValidName(name) {
 		return ErrBadDBName
 	}
+	s.mu.Lock()
+	going := s.going[name]
+	s.mu.Unlock()
+	if going {
+		return ErrDBExists // still
+	}
 	edb, err := s.eng.Create(ctx, name)
 	if errors.Is(err, engine.ErrExists) {
 		return ErrDBExists
@@ -96,6 +103,11 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 		return ErrNoDB
 	}
 	s.mu.Lock()
+	if s.going[name] {
+		s.mu.Unlock()
+		return ErrNoDB
+	}
+	s.going[name] = true
 	db := s.open[name]
 	if db != nil {
 		s.forget(db)
@@ -108,6 +120,9 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 		}
 	}
 	err := s.eng.Drop(ctx, name)
+	s.mu.Lock()
+	delete(s.going, name)
+	s.mu.Unlock()
 	if db != nil && db.openErr == nil {
 		s.closeLater(db)
 	}
@@ -153,6 +168,10 @@ func (s *Store) DB(ctx context.Context, name string) (*DB, error) {
 	if s.closed {
 		s.mu.Unlock()
 		return nil, ErrClosed
+	}
+	if s.going[name] {
+		s.mu.Unlock()
+		return nil, ErrNoDB
 	}
 	db, found := s.open[name]
 	if !found {

@@ -313,3 +313,43 @@ func TestPendingCounts(t *testing.T) {
 		}
 	}
 }
+
+// Databases are made, used and deleted by many at once; in the end a new one works.
+func TestRemadeWhileInUse(t *testing.T) {
+	s := openStore(t, store.Options{})
+	var wg sync.WaitGroup
+	for w := range 6 {
+		wg.Go(func() {
+			for i := range 60 {
+				var err error
+				switch (w + i) % 3 {
+				case 0:
+					err = s.Create(t.Context(), "db")
+				case 1:
+					err = s.Drop(t.Context(), "db")
+				default:
+					var db *store.DB
+					if db, err = s.DB(t.Context(), "db"); err == nil {
+						_, err = db.Write(t.Context(), []store.Edit{{Doc: parse(t, `{"_id":"%d-%d"}`, w, i)}}, store.WriteOptions{})
+						db.Release()
+					}
+				}
+				if err != nil && !errors.Is(err, store.ErrDBExists) && !errors.Is(err, store.ErrNoDB) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.Drop(t.Context(), "db"); err != nil && !errors.Is(err, store.ErrNoDB) {
+		t.Fatal(err)
+	}
+	db := openDB(t, s, "db")
+	if _, err := write(t, db, revtree.Rev{}, `{"_id":"a"}`); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := db.Info(t.Context()); err != nil || info.DocCount != 1 {
+		t.Errorf("%+v, %v", info, err)
+	}
+	checkClean(t, t.Context(), db)
+}
