@@ -27,6 +27,7 @@ type sentAttachment struct {
 	encoding   string
 	revpos     uint64
 	hasRevpos  bool
+	digest     string
 }
 
 // parseSent reads _attachments. Of repeated names the last counts.
@@ -82,6 +83,8 @@ func parseOneSent(name string, value []byte) (sentAttachment, error) {
 			a.encoded = number(v)
 		case "encoding":
 			a.encoding, _ = jsonscan.Text(v)
+		case "digest":
+			a.digest, _ = jsonscan.Text(v)
 		case "revpos":
 			if n := number(v); n >= 0 {
 				a.revpos, a.hasRevpos = uint64(n), true
@@ -151,6 +154,7 @@ func (s *Server) stageSent(ctx context.Context, db *store.DB, sent []sentAttachm
 		e := store.EditAttachment{Name: a.name, Type: a.kind, RevPos: a.revpos, HasRevPos: a.hasRevpos}
 		switch {
 		case a.stub:
+			e.Digest, e.HasDigest = store.ParseDigest(a.digest)
 		case a.follows && part == nil:
 			return nil, badRequest("Attachment %s follows, but the request is not multipart/related", a.name)
 		default:

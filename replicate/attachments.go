@@ -20,7 +20,8 @@ type Attachment struct {
 	Length   int64 // of the bytes as they are sent: packed, if Encoding says so
 	Unpacked int64 // with Encoding: the length unpacked, 0 if it is not known
 	Encoding string
-	Stub     bool // the target has the bytes
+	Digest   string // as CouchDB writes it, "" if it was not said
+	Stub     bool   // the target has the bytes
 }
 
 // Attached is a revision whose attachments travel one by one.
@@ -78,6 +79,8 @@ func parseAttachment(name string, value []byte) (a Attachment, err error) {
 			a.RevPos, err = strconv.ParseUint(string(v), 10, 64)
 		case "length":
 			a.Length, err = strconv.ParseInt(string(v), 10, 64)
+		case "digest":
+			a.Digest, err = jsonscan.Text(v)
 		case "encoding":
 			a.Encoding, err = jsonscan.Text(v)
 		case "encoded_length":
@@ -121,6 +124,9 @@ func (a *Attached) json() []byte {
 		switch {
 		case att.Stub:
 			b = append(b, `,"stub":true`...)
+			if att.Digest != "" { // the target makes sure that it has these bytes
+				b = jsonscan.AppendString(append(b, `,"digest":`...), att.Digest)
+			}
 		case att.Encoding != "":
 			length := att.Unpacked
 			if length == 0 {

@@ -51,7 +51,9 @@ func (p *localPeer) StoreAttached(ctx context.Context, a *Attached, open opener)
 		edit := store.Edit{Doc: doc}
 		for _, att := range a.Attachments {
 			e := store.EditAttachment{Name: att.Name, Type: att.Type, RevPos: att.RevPos, HasRevPos: true, Encoding: att.Encoding, DecodedLength: att.Unpacked}
-			if !att.Stub {
+			if att.Stub {
+				e.Digest, e.HasDigest = store.ParseDigest(att.Digest)
+			} else {
 				if e.Staged, err = stage(ctx, db, att.Name, open); err != nil {
 					return err
 				}

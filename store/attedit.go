@@ -19,6 +19,11 @@ type EditAttachment struct {
 	// replicated attachment keeps it, otherwise it is not heeded.
 	RevPos    uint64
 	HasRevPos bool
+	// Digest, where it is given, is that of the bytes that a replicated stub stands for.
+	// Generations alone do not tell: CouchDB gives what it attaches to a document that
+	// was deleted the generation 1.
+	Digest    Digest
+	HasDigest bool
 	// Encoding is "gzip" for bytes that came so; DecodedLength is then their length
 	// unpacked, 0 if it is not known.
 	Encoding      string
@@ -65,7 +70,8 @@ func (db *DB) resolve(ctx context.Context, e *Edit, parent revtree.Rev, replicat
 		}
 		found := false
 		for _, k := range known {
-			if k.Name == a.Name && (!a.HasRevPos || k.RevPos == a.RevPos) {
+			same := k.Name == a.Name && (!a.HasRevPos || k.RevPos == a.RevPos)
+			if same && (!replicated || !a.HasDigest || k.Digest == a.Digest) {
 				atts, found = append(atts, k), true
 				break
 			}

@@ -128,6 +128,19 @@ func (p *pendingEdit) revFor(parent revtree.Rev) revtree.Rev {
 	return p.doc.RevID(parent, attRefs(p.atts))
 }
 
+// raise gives the attachments that came with a revival the generation that it has.
+func (p *pendingEdit) raise(parent revtree.Rev) {
+	if len(p.staged) == 0 {
+		return
+	}
+	for i := range p.atts {
+		if _, came := p.staged[p.atts[i].Digest]; came {
+			p.atts[i].RevPos = parent.Gen + 1
+		}
+	}
+	p.body = encodeBody(p.doc.Body, appendAttachments(nil, p.atts))
+}
+
 func (p *pendingEdit) size() int { return len(p.body) + len(p.doc.ID) + 128 }
 
 // chunkOf tells how many of the edits go into the next transaction. All edits of one
@@ -274,6 +287,7 @@ func (p *pendingEdit) place(tree *revtree.Tree, known bool) ([]revtree.Rev, erro
 			return nil, ErrConflict
 		}
 		parent = winner.Rev // a revival
+		p.raise(parent)
 	case winner.Deleted, !tree.IsLeaf(parent):
 		// A tombstone may be edited only while another leaf lives.
 		return nil, ErrConflict
