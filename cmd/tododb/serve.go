@@ -150,7 +150,9 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		},
 		MaxRequestSize:  cfg.Int("chttpd", "max_http_request_size"),
 		MaxDocumentSize: cfg.Int("couchdb", "max_document_size"),
-		Replicator:      manager,
+
+		MaxAttachmentSize: cfg.Int("couchdb", "max_attachment_size"),
+		Replicator:        manager,
 	})
 	if err != nil {
 		return err

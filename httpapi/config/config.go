@@ -95,9 +95,9 @@ func (c *Config) String(section, name string) string { return c.get(section, nam
 // Bool returns a setting that is true or false.
 func (c *Config) Bool(section, name string) bool { return c.get(section, name, Bool) == "true" }
 
-// Int returns a count, a size in bytes or a port.
+// Int returns a count, a size in bytes, a limit (0 for infinity) or a port.
 func (c *Config) Int(section, name string) int64 {
-	n, _ := strconv.ParseInt(c.get(section, name, Size, Count, Port), 10, 64)
+	n, _ := strconv.ParseInt(c.get(section, name, Size, Count, Port, Limit), 10, 64)
 	return n
 }
 

@@ -32,6 +32,7 @@ func Settings() []Setting { return slices.Clone(settings) }
 var settings = []Setting{
 	{Name{"couchdb", "uuid"}, "", "identity of the server; made at the first start and then kept, because clients build their checkpoints on it", Text, false},
 	{Name{"couchdb", "max_document_size"}, "8000000", "bytes of JSON that one document may have", Size, false},
+	{Name{"couchdb", "max_attachment_size"}, "infinity", "bytes that one attachment may have, or infinity", Limit, false},
 	{Name{"couchdb", "max_dbs_open"}, "500", "databases kept open at once; others are opened when they are asked for", Count, false},
 
 	{Name{"chttpd", "bind_address"}, "127.0.0.1", "address to listen on; 0.0.0.0 or :: for every interface", Text, false},
@@ -111,6 +112,7 @@ const (
 	Seconds             // a number from 1
 	List                // words with commas between them
 	Level               // a level of the log
+	Limit               // bytes, from 1, or infinity
 )
 
 var kindWants = [...]string{
@@ -121,6 +123,7 @@ var kindWants = [...]string{
 	Port:    "a port from 0 to 65535",
 	Seconds: "a number of seconds from 1 to 2147483647",
 	List:    "a list with commas between",
+	Limit:   "a number of bytes from 1, or infinity",
 	Level:   "debug, info, notice, warning, error, critical, alert, emergency or none",
 }
 
@@ -136,6 +139,8 @@ func (s *Setting) check(value string) error {
 		ok = within(value, 1, 1<<31-1)
 	case Size:
 		ok = within(value, 1, 1<<63-1)
+	case Limit:
+		ok = value == "infinity" || within(value, 1, 1<<63-1)
 	case Port:
 		ok = within(value, 0, 1<<16-1)
 	case Level:
