@@ -113,7 +113,10 @@ func (a *Attached) markStubs(path, ancestors []revtree.Rev) {
 // json is the document with its attachments: stubs, and those that follow.
 func (a *Attached) json() []byte {
 	b := append(make([]byte, 0, len(a.Doc)+128*len(a.Attachments)), a.Doc[:len(a.Doc)-1]...)
-	b = append(b, `,"_attachments":{`...)
+	if len(b) > 1 {
+		b = append(b, ',')
+	}
+	b = append(b, `"_attachments":{`...)
 	for i, att := range a.Attachments {
 		if i > 0 {
 			b = append(b, ',')

@@ -1,0 +1,111 @@
+package replicate
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// Rows of a peer's changes may be anything: none makes us fail otherwise than by an error.
+func FuzzChange(f *testing.F) {
+	f.Add([]byte(`{"seq":"1-x","id":"a","changes":[{"rev":"1-a"},{"rev":"2-b"}],"deleted":true}`))
+	f.Add([]byte(`{"seq":[1,"x"],"id":"a","changes":[]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		c, err := parseChange(raw)
+		if err == nil && jsonscan.Valid(raw) && len(c.Revs) > 0 && c.Revs[0].String() == "" {
+			t.Errorf("%q has a revision without a text", raw)
+		}
+	})
+}
+
+// A document with attachments is taken apart and put together again, or refused.
+func FuzzAttached(f *testing.F) {
+	f.Add([]byte(`{"_id":"a","_rev":"1-a","v":1,"_attachments":{"f":{"stub":true,"length":3,"digest":"md5-x","revpos":1,"encoding":"gzip","encoded_length":2}}}`))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		a, path, err := attachedOf(doc)
+		if err != nil || a == nil {
+			return
+		}
+		a.markStubs(path, path)
+		if out := a.json(); !jsonscan.Valid(out) {
+			t.Errorf("%q becomes %q", doc, out)
+		}
+	})
+}
+
+func FuzzSpec(f *testing.F) {
+	f.Add([]byte(`{"source":"http://a:b@h/x","target":{"url":"https://h/y","headers":{"A":"b"},"auth":{"basic":{"username":"u","password":"p"}}},"doc_ids":["a"],"continuous":true}`))
+	f.Add([]byte(`{"source":"x","target":"y","selector":{"a":1},"since_seq":5,"worker_batch_size":1}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := ParseSpec(body)
+		if err != nil {
+			_, bad := errors.AsType[*BadRequest](err)
+			_, end := errors.AsType[*BadEndpoint](err)
+			if !bad && !end {
+				t.Errorf("%q: %v", body, err)
+			}
+			return
+		}
+		if s.JobID("x") == "" || s.BatchSize < 1 || s.Workers < 1 {
+			t.Errorf("%q: %+v", body, s)
+		}
+	})
+}
+
+func TestSpecs(t *testing.T) {
+	for body, want := range map[string]string{
+		`[]`:                                "Request body must be a JSON object",
+		`{"continuous":"x"}`:                "parameter `continuous` must be a boolean",
+		`{"doc_ids":"a"}`:                   "parameter `doc_ids` must be an array",
+		`{"doc_ids":[1]}`:                   "parameter `doc_ids` must be an array of strings",
+		`{"source":{"nourl":1}}`:            "endpoint has an invalid url",
+		`{"worker_batch_size":0}`:           "parameter `worker_batch_size` must be a positive integer",
+		`{"doc_ids":["a"],"selector":{}}`:   "`doc_ids`,`filter`,`selector` are mutually exclusive",
+		`{"source":"http://","target":"b"}`: "endpoint has an invalid url",
+		`{"selector":5}`:                    "parameter `selector` must be a JSON object",
+	} {
+		if _, err := ParseSpec([]byte(body)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", body, err, want)
+		}
+	}
+	a, err := ParseSpec([]byte(`{"source":"http://u:p@h/x","target":"y"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := ParseSpec([]byte(`{"source":{"url":"http://h/x/","auth":{"basic":{"username":"v","password":"q"}}},"target":"y"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Source.Name() != "http://h/x/" || a.Source.User != "u" || a.BaseID("s") != b.BaseID("s") {
+		t.Errorf("%+v and %+v are two replications", a.Source, b.Source)
+	}
+	if a.BaseID("s") == a.BaseID("other") {
+		t.Error("two servers have one replication")
+	}
+}
+
+// Two sides agree on the newest session that both remember.
+func TestCommonStart(t *testing.T) {
+	history := []session{{SessionID: "c", RecordedSeq: "30-x"}, {SessionID: "b", RecordedSeq: "20-x"}, {SessionID: "a", RecordedSeq: "10-x"}}
+	at := func(from int) checkpoint {
+		return checkpoint{SessionID: history[from].SessionID, SourceLastSeq: history[from].RecordedSeq, History: history[from:]}
+	}
+	for _, c := range []struct {
+		source, target checkpoint
+		want           string
+		left           int
+	}{
+		{at(0), at(0), "30-x", 3},
+		{at(0), at(1), "20-x", 2}, // the target was set back
+		{at(2), at(0), "10-x", 1}, // the source was
+		{at(0), checkpoint{}, "", 0},
+		{checkpoint{}, checkpoint{}, "", 0},
+		{at(0), checkpoint{SessionID: "z", History: []session{{SessionID: "z", RecordedSeq: "99-x"}}}, "", 0},
+	} {
+		since, left := commonStart(c.source, c.target)
+		if since != c.want || len(left) != c.left {
+			t.Errorf("%s and %s: %q with %d sessions, want %q with %d", c.source.SessionID, c.target.SessionID, since, len(left), c.want, c.left)
+		}
+	}
+}
