@@ -64,7 +64,7 @@ func (s *Server) routes() *mux.Router {
 	path("/_db_updates"+rest, on("GET,HEAD", "GET", s.dbUpdates))
 	path("/_membership"+rest, on("GET", "GET", s.membership))
 	path("/_replicate"+rest, always(s.replicate))
-	path("/_reload_query_servers"+rest, on("POST", "POST", s.reloadQueryServers))
+	path("/_reload_query_servers"+rest, on("POST", "POST", s.unbuiltForAdmin))
 	path("/_node/{node}"+rest, always(s.node))
 	path("/_utils"+rest, on("GET,HEAD", "GET", s.utils))
 	path("/_scheduler/jobs"+rest, on("GET,HEAD", "GET", s.unbuiltForAdmin))

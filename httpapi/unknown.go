@@ -47,14 +47,6 @@ func (s *Server) utils(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// reloadQueryServers has nothing to reload: design functions run in process.
-func (s *Server) reloadQueryServers(w http.ResponseWriter, r *http.Request) error {
-	if err := s.requireAdmin(r); err != nil {
-		return err
-	}
-	return writeJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
-}
-
 // unbuiltInDB answers what CouchDB has in a database and this server has not, to those
 // who may use the database.
 func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
@@ -66,7 +58,8 @@ func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
 	return errNotBuilt
 }
 
-// viewCleanup has no index to clean up after yet.
+// viewCleanup removes the files of views that no design document has any more. There are
+// no views yet, so that there never is one.
 func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
 	db, err := s.openDB(r, dbAdmin)
 	if err != nil {
