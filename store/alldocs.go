@@ -94,7 +94,7 @@ func (db *DB) AllDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 	for more := true; more; {
 		err := db.view(ctx, func(r engine.Reader) error {
 			if !started {
-				p, err := pageOf(r, &q, from, to)
+				p, err := db.pageOf(r, &q, from, to)
 				if err != nil {
 					return err
 				}
@@ -154,7 +154,7 @@ func (db *DB) AllDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 }
 
 // pageOf reads what stands around the rows.
-func pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, error) {
+func (db *DB) pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, error) {
 	seq, t, _, err := newest(r)
 	if err != nil {
 		return Page{}, err
@@ -169,6 +169,8 @@ func pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, error) {
 	}
 	switch {
 	case !q.WantOffset:
+	case q.Space == Docs && !db.store.eng.Caps().Shared:
+		p.Offset, err = db.rowsOutside(r, q, from, to, p.TotalRows)
 	case q.Descending && to != nil:
 		p.Offset, err = countRows(r, q.Space, to, end)
 	case !q.Descending && from != nil:
@@ -176,6 +178,21 @@ func pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, error) {
 	}
 	return p, err
 }
+
+// rowsOutside counts the rows before the first one of a range, in the order of reading.
+func (db *DB) rowsOutside(r engine.Reader, q *AllDocsQuery, from, to []byte, total int) (int, error) {
+	switch {
+	case q.Descending && to != nil:
+		n, err := db.ids.before(r, string(to))
+		return max(total-n, 0), err
+	case !q.Descending && from != nil:
+		return db.ids.before(r, string(from))
+	}
+	return 0, nil
+}
+
+// livingRecord tells whether a doc record's winner lives, without taking it apart.
+func livingRecord(v []byte) bool { return len(v) > 1 && v[1]&docDeleted == 0 }
 
 // countRows counts living documents between two keys.
 func countRows(r engine.Reader, space DocSpace, from, to []byte) (n int, err error) {
@@ -187,7 +204,7 @@ func countRows(r engine.Reader, space DocSpace, from, to []byte) (n int, err err
 		return n, err
 	}
 	err = r.Scan(spaceDoc, engine.Range{From: from, To: to}, func(k, v []byte) (bool, error) {
-		if len(v) > 1 && v[1]&docDeleted == 0 {
+		if livingRecord(v) {
 			n++
 		}
 		return true, nil

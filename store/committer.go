@@ -151,6 +151,7 @@ func (c *committer) try(group []*op) error {
 			if w.last > w.before {
 				c.db.news.advance(w.last)
 				c.db.ranks.committed(w.moves)
+				c.db.ids.committed(w.moves)
 				c.db.store.events.add(c.db.name, "updated")
 			}
 			return nil

@@ -29,6 +29,7 @@ type DB struct {
 
 	compacting atomic.Bool
 	ranks      ranks
+	ids        idRanks
 
 	gone    chan struct{} // closed by stop
 	stopped sync.Once

@@ -331,6 +331,25 @@ func compareWithModel(ctx context.Context, rt *rapid.T, db *store.DB, m *model) 
 	if !slices.Equal(listed, want) {
 		rt.Fatalf("all documents are %q, the model says %q", listed, want)
 	}
+	for _, start := range []string{"a", "b", "b\x00", "zz"} {
+		for _, descending := range []bool{false, true} {
+			offset := -1
+			q := store.AllDocsQuery{Start: start, HasStart: true, Descending: descending, Limit: 0, WantOffset: true}
+			err := db.AllDocs(ctx, q, func(p store.Page) error { offset = p.Offset; return nil }, nil, func() error { return nil })
+			if err != nil {
+				rt.Fatal(err)
+			}
+			before := 0
+			for id, d := range m.docs {
+				if _, r := d.winner(); !r.deleted && (!descending && id < start || descending && id > start) {
+					before++
+				}
+			}
+			if offset != before {
+				rt.Fatalf("offset of %q (descending: %v) is %d, the model says %d", start, descending, offset, before)
+			}
+		}
+	}
 }
 
 // checkClean fails the test if Check finds anything.

@@ -129,14 +129,14 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 		return purged, err
 	}
 	if tree.Len() == 0 {
-		w.moves = append(w.moves, move{was: rec.seq, at: w.last + 1})
+		w.moved(id, &rec, &tree, 0, w.last+1)
 		if err := w.tx.Delete(spaceDoc, []byte(id)); err != nil {
 			return nil, err
 		}
 		return purged, w.unlist(rec.seq)
 	}
 	seq := w.last + uint64(len(tree.Leaves()))
-	w.moves = append(w.moves, move{was: rec.seq, now: seq, at: seq})
+	w.moved(id, &rec, &tree, seq, seq)
 	return purged, w.saveTree(id, &tree, rec.seq, seq)
 }
 

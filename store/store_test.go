@@ -353,3 +353,43 @@ func TestRemadeWhileInUse(t *testing.T) {
 	}
 	checkClean(t, t.Context(), db)
 }
+
+func TestOffsets(t *testing.T) {
+	db := openDB(t, openStore(t, store.Options{}), "db")
+	offset := func(start string, descending bool) (n int) {
+		q := store.AllDocsQuery{Start: start, HasStart: true, Descending: descending, Limit: 1, WantOffset: true}
+		err := db.AllDocs(t.Context(), q, func(p store.Page) error { n = p.Offset; return nil }, func(*store.Row) error { return nil }, func() error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	offset("x", false) // of an empty database: what comes is counted as it comes
+	const docs = 6000
+	edits := make([]store.Edit, docs)
+	for i := range edits {
+		edits[i].Doc = parse(t, `{"_id":"%05d"}`, i)
+	}
+	results, err := db.Write(t.Context(), edits, store.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(gone int) {
+		t.Helper()
+		for _, i := range []int{0, 1, 511, 512, 513, 2048, 3000, docs - 1} {
+			if got, want := offset(fmt.Sprintf("%05d", i), false), max(i-gone, 0); got != want {
+				t.Errorf("offset of %d is %d, want %d", i, got, want)
+			}
+			if got, want := offset(fmt.Sprintf("%05d", i), true), min(docs-1-i, docs-gone); got != want {
+				t.Errorf("offset of %d from the end is %d, want %d", i, got, want)
+			}
+		}
+	}
+	check(0)
+	for i := range 400 { // the first ones go
+		if _, err := write(t, db, results[i].Rev, `{"_id":"%05d","_deleted":true}`, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(400)
+}

@@ -256,7 +256,7 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	if err := w.dropBodies(dropped); err != nil {
 		return err
 	}
-	w.moves = append(w.moves, move{was: rec.seq, now: seq, at: seq})
+	w.moved(id, &rec, &tree, seq, seq)
 	return w.saveTree(id, &tree, rec.seq, seq)
 }
 

@@ -29,10 +29,12 @@ type writer struct {
 	arena []byte // values handed to the engine, which keeps them until the commit
 }
 
-// move is what a write did to the order of the sequence, for the ranks.
+// move is what a write did to a document's place, for the ranks.
 type move struct {
 	was, now uint64 // the document's sequence before (0: none) and after (0: none)
 	at       uint64 // the sequence of the write
+	id       string
+	live     int // how the number of living documents changed
 }
 
 // begin starts over: a transaction may be run more than once.
@@ -65,6 +67,18 @@ func (w *writer) keep(build func(b []byte) []byte) []byte {
 		w.arena = out
 	} // else it outgrew the chunk and has memory of its own
 	return out[from:len(out):len(out)]
+}
+
+// moved notes what became of a document that had a record, or had none before.
+func (w *writer) moved(id string, rec *docRecord, tree *revtree.Tree, now, at uint64) {
+	m := move{was: rec.seq, now: now, at: at, id: id}
+	if rec.seq != 0 && !rec.deleted() {
+		m.live--
+	}
+	if winner, ok := tree.Winner(); ok && !winner.Deleted {
+		m.live++
+	}
+	w.moves = append(w.moves, m)
 }
 
 // insert puts the entry of the next sequence, seq, which is after w.last.
