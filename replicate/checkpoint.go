@@ -90,16 +90,20 @@ func readCheckpoint(ctx context.Context, p Peer, id string) (checkpoint, error) 
 
 // commonStart is the sequence up to which both sides know that everything has been
 // replicated: that of the newest session that both remember. Sessions are compared, not
-// sequences, since a side that was set back remembers only what it still has.
+// sequences, since a side that was set back remembers only what it still has. Of a
+// session that the two remember differently the earlier state counts: one side was set
+// back, or missed the last checkpoint. A session checks revisions between any two
+// checkpoints, so that the count of those tells which is earlier.
 func commonStart(source, target checkpoint) (since string, history []session) {
-	if source.SessionID != "" && source.SessionID == target.SessionID {
-		return string(source.SourceLastSeq), source.History
-	}
 	for i, s := range source.History {
 		for _, t := range target.History {
-			if s.SessionID != "" && s.SessionID == t.SessionID {
-				return string(s.RecordedSeq), source.History[i:]
+			if s.SessionID == "" || s.SessionID != t.SessionID {
+				continue
 			}
+			if t.MissingChecked < s.MissingChecked {
+				s = t
+			}
+			return string(s.RecordedSeq), append([]session{s}, source.History[i+1:]...)
 		}
 	}
 	return "", nil
