@@ -45,7 +45,8 @@ func NewClient() *http.Client {
 	return &http.Client{
 		Transport: transport,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if req.URL.Host != via[0].URL.Host || len(via) > 5 {
+			first := via[0].URL
+			if req.URL.Host != first.Host || first.Scheme == "https" && req.URL.Scheme != "https" || len(via) > 5 {
 				return errRedirect
 			}
 			return nil

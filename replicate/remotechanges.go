@@ -63,6 +63,7 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 					return err
 				}
 				end.Rows++
+				end.LastSeq = c.Seq // unless the answer says it better
 				return fn(c)
 			})
 		case "last_seq":

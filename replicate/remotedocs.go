@@ -2,12 +2,14 @@ package replicate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -20,15 +22,14 @@ func (p *remotePeer) Fetch(ctx context.Context, wanted []Wanted, fn func([]byte)
 		some := wanted[:min(fetchAtOnce, len(wanted))]
 		wanted = wanted[len(some):]
 		if !p.plain.Load() {
-			err := p.fetchBulk(ctx, some, fn)
-			if err == nil {
-				continue
-			}
-			s, ok := errors.AsType[*StatusError](err)
-			if !ok || s.Status != http.StatusNotFound && s.Status != http.StatusMethodNotAllowed && s.Status != http.StatusNotImplemented && s.Status != http.StatusBadRequest {
+			left, err := p.fetchBulk(ctx, some, fn)
+			if s, ok := errors.AsType[*StatusError](err); ok && noBulkGet(s.Status) {
+				p.plain.Store(true)
+			} else if err != nil {
 				return err
+			} else {
+				some = left
 			}
-			p.plain.Store(true)
 		}
 		for _, w := range some {
 			if err := p.fetchOne(ctx, w, fn); err != nil {
@@ -39,7 +40,16 @@ func (p *remotePeer) Fetch(ctx context.Context, wanted []Wanted, fn func([]byte)
 	return nil
 }
 
-func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func([]byte) error) error {
+func noBulkGet(status int) bool {
+	switch status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusBadRequest:
+		return true
+	}
+	return false
+}
+
+// fetchBulk returns the revisions that the peer has but failed to give.
+func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func([]byte) error) (left []Wanted, err error) {
 	body := []byte(`{"docs":[`)
 	first := true
 	for _, w := range wanted {
@@ -56,10 +66,10 @@ func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func([]b
 	query := url.Values{"revs": {"true"}, "latest": {"true"}, "att_encoding_info": {"true"}}
 	resp, err := p.request(ctx, http.MethodPost, "_bulk_get", query, append(body, `]}`...))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
-	return eachMember(resp.Body, func(name string, dec *jsontext.Decoder) error {
+	err = eachMember(resp.Body, func(name string, dec *jsontext.Decoder) error {
 		if name != "results" {
 			return dec.SkipValue()
 		}
@@ -68,20 +78,49 @@ func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func([]b
 				if string(name) != "docs" {
 					return nil
 				}
-				return jsonscan.EachElement(value, func(row []byte) error { return okOf(row, fn) })
+				return jsonscan.EachElement(value, func(row []byte) error {
+					return rowOf(row, fn, func(failed []byte) error {
+						w, err := failedOf(failed)
+						if len(w.Revs) > 0 {
+							left = append(left, w)
+						}
+						return err
+					})
+				})
 			})
 		})
 	})
+	return left, err
 }
 
-// okOf gives on the document of {"ok": document}.
-func okOf(row []byte, fn func([]byte) error) error {
+// rowOf gives on the document of {"ok": document}, or the object of {"error": object}.
+func rowOf(row []byte, ok, failed func([]byte) error) error {
 	return jsonscan.EachMember(row, func(name, value []byte) error {
-		if string(name) != "ok" {
-			return nil
+		switch string(name) {
+		case "ok":
+			return ok(value)
+		case "error":
+			return failed(value)
 		}
-		return fn(value)
+		return nil
 	})
+}
+
+// failedOf reads what a _bulk_get says of a revision that it does not give: none if the
+// peer does not have it any more.
+func failedOf(raw []byte) (w Wanted, err error) {
+	var said struct{ ID, Rev, Error string }
+	if err := json.Unmarshal(raw, &said); err != nil {
+		return w, malformed(err)
+	}
+	if said.Error == "not_found" {
+		return w, nil
+	}
+	rev, err := revtree.Parse(said.Rev)
+	if err != nil {
+		return w, malformed(err)
+	}
+	return Wanted{ID: said.ID, Revs: []revtree.Rev{rev}}, nil
 }
 
 func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func([]byte) error) error {
@@ -93,7 +132,9 @@ func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func([]byte) err
 	if err != nil {
 		return err
 	}
-	return jsonscan.EachElement(b, func(row []byte) error { return okOf(row, fn) })
+	return jsonscan.EachElement(b, func(row []byte) error {
+		return rowOf(row, fn, func([]byte) error { return nil })
+	})
 }
 
 // docPath is a document's id as it stands in a path.

@@ -1,0 +1,321 @@
+package replicate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// remoteOf is a peer behind HTTP whose answers a function gives.
+func remoteOf(t *testing.T, answer http.HandlerFunc) Peer {
+	t.Helper()
+	s := httptest.NewServer(answer)
+	t.Cleanup(s.Close)
+	e, err := ParseEndpoint(strings.Replace(s.URL, "://", "://user:secret@", 1) + "/db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewClient()
+	t.Cleanup(c.CloseIdleConnections)
+	return RemotePeer(e, c)
+}
+
+func TestAnswersThatAreNoSuccess(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+		want   error
+		again  bool
+	}{
+		{401, `{"error":"unauthorized","reason":"no"}`, ErrUnauthorized, false},
+		{403, `{"error":"forbidden","reason":"no"}`, ErrForbidden, false},
+		{404, `{"error":"not_found","reason":"Database does not exist."}`, ErrNoDB, false},
+		{404, `<html>`, ErrNoDB, false},
+		{200, `{"couchdb":"Welcome"}`, ErrNoDB, false},
+		{200, `<html>`, ErrNoDB, false},
+		{400, `{}`, nil, false},
+		{501, `{}`, nil, false},
+		{408, ``, nil, true},
+		{429, ``, nil, true},
+		{500, `{"error":"x"}`, nil, true},
+		{503, strings.Repeat("x", 100<<10), nil, true},
+	} {
+		p := remoteOf(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			io.WriteString(w, c.body)
+		})
+		_, err := p.Info(t.Context())
+		if err == nil || c.want != nil && !errors.Is(err, c.want) || transient(err) != c.again || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%d %.40s: %v, tried again: %v", c.status, c.body, err, transient(err))
+		}
+	}
+}
+
+// Credentials do not follow a redirect to elsewhere, nor out of an encrypted connection.
+func TestRedirects(t *testing.T) {
+	var asked atomic.Bool
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
+	defer other.Close()
+	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/db" {
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+			return
+		}
+		io.WriteString(w, `{"update_seq":"5-x"}`)
+	})
+	if info, err := p.Info(t.Context()); err != nil || info.UpdateSeq != "5-x" {
+		t.Errorf("within a host: %v, %v", info, err)
+	}
+	p = remoteOf(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) })
+	if _, err := p.Info(t.Context()); !errors.Is(err, errRedirect) || transient(err) || asked.Load() {
+		t.Errorf("to another host: %v, it was asked: %v", err, asked.Load())
+	}
+	request := func(url string) *http.Request {
+		r, err := http.NewRequest("GET", url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if err := NewClient().CheckRedirect(request("http://a/db"), []*http.Request{request("https://a/db")}); !errors.Is(err, errRedirect) {
+		t.Errorf("from https to http: %v", err)
+	}
+	if err := NewClient().CheckRedirect(request("https://a/db"), []*http.Request{request("http://a/db")}); err != nil {
+		t.Errorf("from http to https: %v", err)
+	}
+}
+
+// Where a request is too great it is halved, down to the one document that is.
+func TestTooMuchAtOnce(t *testing.T) {
+	var mu sync.Mutex
+	stored := map[string]bool{}
+	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			NewEdits *bool `json:"new_edits"`
+			Docs     []struct {
+				ID string `json:"_id"`
+			}
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.NewEdits == nil || *body.NewEdits {
+			t.Errorf("%+v, %v", body, err)
+		}
+		for _, d := range body.Docs {
+			if len(body.Docs) > 3 || d.ID == "d5" {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+				return
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, d := range body.Docs {
+			stored[d.ID] = true
+		}
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `[{"id":"d2","error":"forbidden","reason":"not this one"}]`)
+	})
+	var docs [][]byte
+	for i := range 11 {
+		docs = append(docs, fmt.Appendf(nil, `{"_id":"d%d"}`, i))
+	}
+	refused, err := p.Store(t.Context(), docs)
+	if err != nil || len(stored) != 10 {
+		t.Errorf("%d were stored, %v", len(stored), err)
+	}
+	if !strings.Contains(fmt.Sprint(refused), "d5") || !strings.Contains(fmt.Sprint(refused), "forbidden: not this one") {
+		t.Errorf("refused are %v", refused)
+	}
+}
+
+// What a _bulk_get fails to give is asked for by itself; what is not there is passed over.
+func TestFetchInParts(t *testing.T) {
+	broken := true
+	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/db/_bulk_get":
+			io.WriteString(w, `{"results":[{"id":"a","docs":[{"ok":{"_id":"a"}}]},
+				{"id":"b","docs":[{"error":{"id":"b","rev":"1-b","error":"internal_error","reason":"timeout"}}]},
+				{"id":"c","docs":[{"error":{"id":"c","rev":"1-c","error":"not_found","reason":"missing"}}]}]}`)
+		case "/db/b":
+			if broken {
+				w.WriteHeader(http.StatusInternalServerError)
+				return
+			}
+			io.WriteString(w, `[{"ok":{"_id":"b"}},{"missing":"1-x"}]`)
+		default:
+			t.Errorf("asked for %s", r.URL)
+		}
+	})
+	wanted := []Wanted{{ID: "a"}, {ID: "b"}, {ID: "c"}}
+	var got []string
+	fetch := func() error {
+		return p.Fetch(t.Context(), wanted, func(doc []byte) error {
+			got = append(got, string(doc))
+			return nil
+		})
+	}
+	if err := fetch(); err == nil || !transient(err) {
+		t.Errorf("a document that cannot be had is passed over: %v", err)
+	}
+	broken, got = false, nil
+	if err := fetch(); err != nil || fmt.Sprint(got) != `[{"_id":"a"} {"_id":"b"}]` {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+// stubPeer holds two changes, and takes whatever it is given.
+type stubPeer struct {
+	Peer
+	name  string
+	info  func() error
+	store func() error
+	local map[string][]byte
+}
+
+func (p *stubPeer) Name() string { return p.name }
+func (p *stubPeer) Info(context.Context) (Info, error) {
+	if p.info != nil {
+		return Info{UpdateSeq: "2"}, p.info()
+	}
+	return Info{UpdateSeq: "2"}, nil
+}
+func (p *stubPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change) error) (ChangesEnd, error) {
+	if q.Since != "" {
+		if q.Wait > 0 {
+			<-ctx.Done()
+		}
+		return ChangesEnd{LastSeq: "2"}, ctx.Err()
+	}
+	return ChangesEnd{LastSeq: "2", Rows: 1}, fn(Change{Seq: "2", ID: "a"})
+}
+func (p *stubPeer) Missing(context.Context, []Change) ([]Wanted, error) {
+	return []Wanted{{ID: "a"}}, nil
+}
+func (p *stubPeer) Fetch(_ context.Context, _ []Wanted, fn func([]byte) error) error {
+	return fn([]byte(`{"_id":"a","_rev":"1-a"}`))
+}
+func (p *stubPeer) Store(context.Context, [][]byte) ([]Refusal, error) { return nil, p.store() }
+func (p *stubPeer) GetLocal(_ context.Context, id string) ([]byte, error) {
+	if b, ok := p.local[id]; ok {
+		return b, nil
+	}
+	return nil, errMissing
+}
+func (p *stubPeer) PutLocal(_ context.Context, id string, b []byte) error {
+	p.local[id] = b
+	return nil
+}
+func (p *stubPeer) Close() {}
+
+// A peer that fails is asked again, as often and as late as there is hope.
+func TestRetries(t *testing.T) {
+	for _, c := range []struct {
+		fault      error
+		fails      int // calls that fail before one succeeds
+		continuous bool
+		calls      int
+		ok         bool
+		least      time.Duration
+	}{
+		{&StatusError{Status: 500}, 3, false, 4, true, 500 * time.Millisecond},
+		{&StatusError{Status: 500}, 100, false, 6, false, time.Second},
+		{&StatusError{Status: 429, RetryAfter: 30 * time.Second}, 2, false, 3, true, time.Minute},
+		{&StatusError{Status: 429, RetryAfter: 24 * time.Hour}, 1, false, 2, true, maxWait},
+		{io.ErrUnexpectedEOF, 2, false, 3, true, 250 * time.Millisecond},
+		{&StatusError{Status: 500}, 40, true, 41, true, 20 * time.Minute},
+		{ErrUnauthorized, 100, true, 1, false, 0},
+		{ErrForbidden, 100, true, 1, false, 0},
+		{ErrNoDB, 100, true, 1, false, 0},
+		{&StatusError{Status: 409}, 100, false, 1, false, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			calls, stored := 0, make(chan struct{})
+			fault := func() error {
+				if calls++; calls <= c.fails {
+					return c.fault
+				}
+				close(stored)
+				return nil
+			}
+			from := time.Now()
+			job := NewJob(Spec{Continuous: c.continuous}, JobOptions{
+				Source: &stubPeer{name: "source", local: map[string][]byte{}},
+				Target: &stubPeer{name: "target", store: fault, local: map[string][]byte{}},
+			})
+			done := make(chan error, 1)
+			go func() {
+				_, err := job.Run(ctx)
+				done <- err
+			}()
+			var err error
+			if c.ok {
+				<-stored
+				if took := time.Since(from); took < c.least || took > 4*c.least+time.Hour/2 {
+					t.Errorf("%v: it took %v", c.fault, took)
+				}
+				if c.continuous {
+					synctest.Wait()
+					cancel()
+					<-done
+					return
+				}
+			}
+			err = <-done
+			if calls != c.calls || (err == nil) != c.ok {
+				t.Errorf("%v: %d calls, %v", c.fault, calls, err)
+			}
+			if e, ok := errors.AsType[*PeerError](err); err != nil && (!ok || e.Peer != "target" || !errors.Is(err, c.fault)) {
+				t.Errorf("%v ends the job with %v", c.fault, err)
+			}
+		})
+	}
+}
+
+// Neither errors nor logs nor tasks tell a password.
+func TestSecretsStayInside(t *testing.T) {
+	var log bytes.Buffer
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) }))
+	refusing.Close() // nobody listens there
+	m, err := NewManager(t.Context(), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Replace(refusing.URL, "://", "://user:hunter2@", 1)
+	request := fmt.Appendf(nil, `{"source":"%s/a","target":{"url":"%[1]s/b","headers":{"Authorization":"hunter2"},"auth":{"basic":{"username":"u","password":"hunter2"}}},"continuous":true}`, at)
+	if _, _, err := m.Replicate(t.Context(), request, "me"); err != nil {
+		t.Fatal(err)
+	}
+	var task []byte
+	for deadline := time.Now().Add(10 * time.Second); !bytes.Contains(task, []byte(`"error"`)); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the trouble does not show: %s", task)
+		}
+		task = bytes.Join(m.Tasks(), nil)
+	}
+	m.Close()
+	once := bytes.Replace(request, []byte(`"continuous":true`), []byte(`"retries_per_request":1`), 1)
+	spec, err := ParseSpec(once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.Run(t.Context(), spec)
+	if err == nil {
+		t.Error("nobody answers, and it went well")
+	}
+	if all := log.String() + string(task) + fmt.Sprint(err); strings.Contains(all, "hunter2") || !strings.Contains(all, "trying again") {
+		t.Errorf("they tell too much, or nothing: %s", all)
+	}
+}
