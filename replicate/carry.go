@@ -64,8 +64,11 @@ type load struct {
 
 func (l *load) add(doc []byte) error {
 	attached, path, err := attachedOf(doc)
-	if err != nil {
-		return err
+	if err != nil { // no peer could take it
+		l.stats.DocsRead++
+		l.stats.DocsWritten++
+		l.refuse(Refusal{ID: idOf(doc), Reason: err.Error()})
+		return nil
 	}
 	if attached != nil {
 		attached.markStubs(path, l.ancestors[attached.ID])

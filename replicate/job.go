@@ -94,10 +94,7 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 		if err := pipe.checkpoint(ctx); err != nil {
 			return result, err
 		}
-		result.checkpoint = pipe.written
-		if j.spec.NoCheckpoints {
-			result.Unrecorded, result.checkpoint = true, pipe.next()
-		}
+		result.checkpoint, result.Unrecorded = pipe.next(), j.spec.NoCheckpoints
 		result.session = result.checkpoint.History[0]
 		return result, nil
 	}

@@ -39,6 +39,7 @@ type Manager struct {
 type running struct {
 	job     *Job
 	user    string
+	ctx     context.Context // ends when the job is told to stop
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when result and err are set
 	result  Result
@@ -128,7 +129,7 @@ func (m *Manager) Replicate(ctx context.Context, request []byte, user string) (a
 		}
 		return localID(id), false, nil
 	}
-	r, err := m.start(spec, user)
+	r, err := m.start(ctx, spec, user)
 	if err != nil {
 		return nil, false, err
 	}
@@ -157,37 +158,59 @@ func localID(id string) []byte {
 	return fmt.Appendf(nil, `{"ok":true,"_local_id":%s}`, b)
 }
 
-// start starts a job, or finds the one that is under way.
-func (m *Manager) start(spec Spec, user string) (*running, error) {
+// start starts a job, or finds the one that is under way. One that is being stopped is
+// waited for: whoever asks for it now wants it done.
+func (m *Manager) start(ctx context.Context, spec Spec, user string) (*running, error) {
 	job, err := m.newJob(spec)
 	if err != nil {
 		return nil, err
 	}
+	for {
+		r, joined, err := m.join(job, user)
+		if r == nil || joined && r.job != job {
+			job.close()
+		}
+		if joined || err != nil {
+			return r, err
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			job.close()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// join counts a request to the job of its id, which it starts if there is none, unless
+// that job is being stopped.
+func (m *Manager) join(job *Job, user string) (r *running, joined bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	}
-	r := m.jobs[job.id]
+	r = m.jobs[job.id]
+	if r != nil && r.ctx.Err() != nil {
+		return r, false, nil
+	}
 	if r == nil {
-		ctx, cancel := context.WithCancel(m.ctx)
-		r = &running{job: job, user: user, cancel: cancel, done: make(chan struct{})}
+		r = &running{job: job, user: user, done: make(chan struct{})}
+		r.ctx, r.cancel = context.WithCancel(m.ctx)
 		m.jobs[job.id] = r
-		m.wg.Go(func() { m.run(ctx, r) })
-	} else {
-		job.close()
+		m.wg.Go(func() { m.run(r) })
 	}
 	r.waiters++
-	return r, nil
+	return r, true, nil
 }
 
 // run runs a job to its end. A continuous one has nobody who waits for its end, so
 // what ends it is logged.
-func (m *Manager) run(ctx context.Context, r *running) {
+func (m *Manager) run(r *running) {
 	defer r.cancel()
-	r.result, r.err = r.job.Run(ctx)
+	r.result, r.err = r.job.Run(r.ctx)
 	r.job.close()
-	if r.err != nil && ctx.Err() == nil && r.job.spec.Continuous {
+	if r.err != nil && r.ctx.Err() == nil && r.job.spec.Continuous {
 		m.opt.Log.Error("replication failed", "replication", r.job.id, "source", r.job.source.Name(), "target", r.job.target.Name(), "error", r.err)
 	}
 	m.mu.Lock()
@@ -199,10 +222,9 @@ func (m *Manager) run(ctx context.Context, r *running) {
 // leave counts a waiting request off; without any a one-time job is of no use.
 func (m *Manager) leave(r *running) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	r.waiters--
-	last := r.waiters == 0
-	m.mu.Unlock()
-	if last && !r.job.spec.Continuous {
+	if r.waiters == 0 && !r.job.spec.Continuous {
 		r.cancel()
 	}
 }
@@ -211,11 +233,13 @@ func (m *Manager) leave(r *running) {
 func (m *Manager) Cancel(ctx context.Context, id string) error {
 	m.mu.Lock()
 	r := m.jobs[id]
+	if r != nil {
+		r.cancel()
+	}
 	m.mu.Unlock()
 	if r == nil {
 		return ErrNoJob
 	}
-	r.cancel()
 	select {
 	case <-r.done:
 		return nil

@@ -28,7 +28,6 @@ type pipeline struct {
 	rows    int64 // changes seen; the collector's
 	saved   string
 	savedAt time.Time
-	written checkpoint // the last one written
 }
 
 // batch is some changes that follow each other.
@@ -191,7 +190,6 @@ func (p *pipeline) checkpoint(ctx context.Context) error {
 	if err := p.job.record(ctx, c); err != nil {
 		return err
 	}
-	p.written = c
 	p.saved, p.savedAt = string(c.SourceLastSeq), p.job.now()
 	p.job.mu.Lock()
 	p.job.recorded = p.saved
