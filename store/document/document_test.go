@@ -197,6 +197,41 @@ func writeObject(t *rapid.T, src *strings.Builder, write func(int) string, depth
 	return "{" + strings.Join(out, ",") + "}"
 }
 
+// A document is nested as deep as any JSON may be, and no deeper.
+func TestDepth(t *testing.T) {
+	for _, part := range [][2]string{{"[", "]"}, {`{"a":`, "}"}} {
+		for depth, want := range map[int]bool{100: true, jsonscan.MaxDepth: true, jsonscan.MaxDepth + 1: false, 1 << 18: false} {
+			inner := strings.Repeat(part[0], depth-2) + "[]" + strings.Repeat(part[1], depth-2)
+			src := []byte(`{"a":` + inner + `}`)
+			d, err := Parse(src, Options{})
+			if (err == nil) != want || json.Valid(src) != want {
+				t.Errorf("%d levels of %s: %v", depth, part[0], err)
+			}
+			if err == nil && !bytes.Equal(d.Body, src) {
+				t.Errorf("%d levels of %s become another document", depth, part[0])
+			}
+		}
+	}
+}
+
+func BenchmarkParseBulk(b *testing.B) {
+	src := []byte(`{"docs":[`)
+	for i := range 1000 {
+		if i > 0 {
+			src = append(src, ',')
+		}
+		src = fmt.Appendf(src, `{"_id":"doc-%d","type":"todo","n":%d,"done":false,"tags":["a","b"],"text":"%s"}`, i, i, strings.Repeat("buy milk and call mother ", 12))
+	}
+	src = append(src, `]}`...)
+	b.SetBytes(int64(len(src)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseBulk(src, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{`{"_id":"a","_rev":"1-a","x":[1,2,300],"y":{"a":1,"a":2}}`, `{"_revisions":{"start":2,"ids":["a","b"]}}`, `{"a":1e5,"b":"\u00e9"}`, `[]`, ``} {
 		f.Add([]byte(seed))

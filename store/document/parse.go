@@ -74,17 +74,21 @@ func (p *parser) document(i int, opt Options) (d Doc, end int, err error) {
 
 // value reads the value at i into both buffers.
 func (p *parser) value(i, depth int) (int, error) {
-	if i >= len(p.src) || depth > jsonscan.MaxDepth {
+	if i >= len(p.src) {
 		return i, errSyntax
 	}
-	switch p.src[i] {
+	switch c := p.src[i]; c {
 	case '"':
 		return p.text(i)
-	case '{':
+	case '{', '[':
+		if depth >= jsonscan.MaxDepth {
+			return i, errSyntax
+		}
+		if c == '[' {
+			return p.array(i, depth)
+		}
 		p.body = append(p.body, '{')
 		return p.object(i, depth, nil)
-	case '[':
-		return p.array(i, depth)
 	case 't':
 		return p.word(i, "true")
 	case 'f':

@@ -33,7 +33,7 @@ func Space(b []byte, i int) int {
 func Skip(b []byte, i int) (int, error) { return skip(b, i, 0) }
 
 func skip(b []byte, i, depth int) (int, error) {
-	if i >= len(b) || depth > MaxDepth {
+	if i >= len(b) {
 		return i, ErrSyntax
 	}
 	switch b[i] {
@@ -41,6 +41,9 @@ func skip(b []byte, i, depth int) (int, error) {
 		end, _, err := SkipString(b, i)
 		return end, err
 	case '{', '[':
+		if depth >= MaxDepth {
+			return i, ErrSyntax
+		}
 		return skipNested(b, i, depth)
 	case 't':
 		return literal(b, i, "true")

@@ -91,7 +91,7 @@ func FuzzAppendString(f *testing.F) {
 }
 
 func TestDepth(t *testing.T) {
-	for depth, want := range map[int]bool{1000: true, MaxDepth: true, MaxDepth + 2: false} {
+	for depth, want := range map[int]bool{1000: true, MaxDepth: true, MaxDepth + 1: false, 1 << 20: false} {
 		src := make([]byte, 0, 2*depth)
 		for range depth {
 			src = append(src, '[')
@@ -99,7 +99,7 @@ func TestDepth(t *testing.T) {
 		for range depth {
 			src = append(src, ']')
 		}
-		if got := Valid(src); got != want {
+		if got := Valid(src); got != want || got != json.Valid(src) {
 			t.Errorf("%d levels: %v", depth, got)
 		}
 	}
