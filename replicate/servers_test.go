@@ -353,6 +353,11 @@ func TestContinuous(t *testing.T) {
 			}
 		}
 	}
+	for deadline := time.Now().Add(10 * time.Second); !bytes.Contains(bytes.Join(m.Tasks(), nil), []byte(`"docs_written":3,`)); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("three documents came, the task is %s", m.Tasks())
+		}
+	}
 	cancel := bytes.Replace(request, []byte(`"continuous"`), []byte(`"cancel":true,"continuous"`), 1)
 	if _, _, err := m.Replicate(t.Context(), cancel, "me"); err != nil {
 		t.Error(err)
