@@ -40,12 +40,15 @@ const (
 // never waits for the copy; what is written meanwhile is noted and copied again, until
 // so little is left that writers can wait for it.
 func (d *db) Compact(ctx context.Context) error {
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
 	f := d.file
-	f.write.Lock()
-	if f.dirty != nil {
-		f.write.Unlock()
+	if !f.compacting.TryLock() {
 		return errors.New("bolt: compaction is running")
 	}
+	defer f.compacting.Unlock()
+	f.write.Lock()
 	f.dirty = &dirtySet{keys: map[string]struct{}{}}
 	f.write.Unlock()
 	defer func() {
@@ -54,21 +57,46 @@ func (d *db) Compact(ctx context.Context) error {
 		f.write.Unlock()
 	}()
 
-	temp := f.path + tempSuffix
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	o := boltOptions(f.eng.opt)
-	o.NoSync = true // synced once, when it is whole
-	to, err := bbolt.Open(temp, 0o600, o)
+	to, err := f.openTemp()
 	if err != nil {
-		return fmt.Errorf("compact into %s: %w", temp, err)
+		return err
 	}
 	c := copier{ctx: ctx, from: f, to: to}
 	if err := c.run(); err != nil {
-		return errors.Join(err, to.Close(), os.Remove(temp))
+		return errors.Join(err, to.Close(), f.removeTemp())
 	}
 	return nil
+}
+
+// openTemp makes the file that a compaction fills. The name is that of a new database of
+// this name, too: it is ours only as long as this one is not dropped.
+func (f *file) openTemp() (*bbolt.DB, error) {
+	f.swap.RLock()
+	defer f.swap.RUnlock()
+	if err := f.state(); err != nil {
+		return nil, err
+	}
+	temp := f.path + tempSuffix
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	o := boltOptions(f.eng.opt)
+	o.NoSync, o.NoGrowSync = true, true // synced once, when it is whole, and no longer than need be
+	to, err := bbolt.Open(temp, 0o600, o)
+	if err != nil {
+		return nil, fmt.Errorf("compact into %s: %w", temp, err)
+	}
+	return to, nil
+}
+
+// removeTemp removes it, unless drop has done so.
+func (f *file) removeTemp() error {
+	f.swap.RLock()
+	defer f.swap.RUnlock()
+	if f.dropped {
+		return nil
+	}
+	return os.Remove(f.path + tempSuffix)
 }
 
 type copier struct {
@@ -208,7 +236,7 @@ func copyKey(tx, out *bbolt.Tx, name, key []byte) error {
 }
 
 // finish catches up with the last keys and swaps the files. The caller holds write, so
-// that nothing is written meanwhile.
+// that nothing is written meanwhile. After an error the old file is the one in use.
 func (c *copier) finish() error {
 	f := c.from
 	if err := c.catchUp(f.dirty.keys); err != nil {
@@ -219,20 +247,18 @@ func (c *copier) finish() error {
 	}
 	f.swap.Lock()
 	defer f.swap.Unlock()
-	if f.dropped || f.closed {
-		return engine.ErrNoDB
+	if err := f.state(); err != nil {
+		return err
 	}
 	if err := os.Rename(f.path+tempSuffix, f.path); err != nil {
 		return err
 	}
-	if !f.eng.opt.NoSync {
-		if err := syncDir(filepath.Dir(f.path)); err != nil {
-			return err
-		}
-	}
+	// From here on the new file is the one to write to, whatever goes wrong. As long as
+	// its name is not on disk the old one may come back; until the next write it is as good.
 	old := f.bolt
-	c.to.NoSync = f.eng.opt.NoSync
+	c.to.NoSync, c.to.NoGrowSync = f.eng.opt.NoSync, f.eng.opt.NoSync
 	f.bolt = c.to
+	f.unsynced = !f.eng.opt.NoSync && syncDir(filepath.Dir(f.path)) != nil
 	f.eng.wg.Go(func() { old.Close() }) // waits for those who still read it
 	return nil
 }

@@ -24,8 +24,18 @@ type db struct {
 
 func (d *db) ID() engine.DBID { return d.file.id }
 
+// ready tells whether the handle may still be used.
+func (d *db) ready(ctx context.Context) error {
+	select {
+	case <-d.gone:
+		return engine.ErrClosed
+	default:
+		return ctx.Err()
+	}
+}
+
 func (d *db) View(ctx context.Context, fn func(engine.Reader) error) error {
-	if err := ctx.Err(); err != nil {
+	if err := d.ready(ctx); err != nil {
 		return err
 	}
 	tx, err := d.file.begin(false)
@@ -40,8 +50,14 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	f := d.file
 	f.write.Lock()
 	defer f.write.Unlock()
-	if err := ctx.Err(); err != nil {
+	if err := d.ready(ctx); err != nil {
 		return err
+	}
+	if f.unsynced {
+		if err := syncDir(filepath.Dir(f.path)); err != nil {
+			return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+		}
+		f.unsynced = false
 	}
 	b, err := f.begin(true)
 	if err != nil {
@@ -55,12 +71,19 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	f.dirty.add(t.touched) // also if the commit fails: nobody knows what it has written
+	b.DB().AllocSize = growBy(b.Size())
 	if err := b.Commit(); err != nil {
 		return commitError(err)
 	}
-	f.dirty.add(t.touched)
 	f.watch.send()
 	return nil
+}
+
+// growBy is how much longer a file gets when it is full: enough not to grow, and sync,
+// often, but in proportion, or every small database would be as long as this.
+func growBy(size int64) int {
+	return int(min(max(size/4, 64<<10), 16<<20))
 }
 
 // commitError tells a disk that is full, after which the file is as it was, from one
@@ -102,27 +125,47 @@ func (d *db) Stage(ctx context.Context, s engine.Space, kvs iter.Seq2[[]byte, []
 }
 
 func (d *db) subPath(name string) string {
-	folder := strings.TrimSuffix(d.file.path, suffix) + subsSuffix
-	return filepath.Join(folder, strings.ReplaceAll(name, "/", ".")+suffix)
+	return filepath.Join(subsPath(d.file.path), strings.ReplaceAll(name, "/", ".")+suffix)
 }
 
 func (d *db) Sub(ctx context.Context, name string) (engine.DB, error) {
-	path := d.subPath(name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := d.ready(ctx); err != nil {
 		return nil, err
 	}
-	sub, err := d.file.eng.create(path)
-	if errors.Is(err, engine.ErrExists) {
-		e := d.file.eng
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		return e.open(path)
+	e := d.file.eng
+	e.mu.Lock() // while it is held nobody drops the database, or makes another one of its name
+	defer e.mu.Unlock()
+	if err := d.file.stateNow(); err != nil {
+		return nil, err
 	}
-	return sub, err
+	path := d.subPath(name)
+	sub, err := e.open(path)
+	if !errors.Is(err, engine.ErrNoDB) {
+		return sub, err
+	}
+	folder := filepath.Dir(path)
+	if err := os.Mkdir(folder, 0o700); err == nil && !e.opt.NoSync {
+		err = syncDir(filepath.Dir(folder))
+		if err != nil {
+			return nil, err
+		}
+	} else if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return e.create(path)
 }
 
 func (d *db) DropSub(ctx context.Context, name string) error {
-	err := d.file.eng.drop(d.subPath(name))
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	e := d.file.eng
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := d.file.stateNow(); err != nil {
+		return err
+	}
+	err := e.drop(d.subPath(name))
 	if errors.Is(err, engine.ErrNoDB) || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -140,6 +183,9 @@ func (d *db) Close() (err error) {
 }
 
 func (d *db) Size(ctx context.Context) (int64, error) {
+	if err := errors.Join(d.ready(ctx), d.file.stateNow()); err != nil {
+		return 0, err
+	}
 	fi, err := os.Stat(d.file.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, engine.ErrNoDB
@@ -151,6 +197,9 @@ func (d *db) Size(ctx context.Context) (int64, error) {
 }
 
 func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
 	b, err := d.file.begin(false)
 	if err != nil {
 		return err

@@ -66,23 +66,31 @@ func (e *Engine) path(name string) string {
 	return filepath.Join(e.dir, strings.ReplaceAll(name, "/", ".")+suffix)
 }
 
+// subsPath is the folder of what belongs to the database in a file.
+func subsPath(path string) string { return strings.TrimSuffix(path, suffix) + subsSuffix }
+
 func (e *Engine) Caps() engine.Caps {
 	return engine.Caps{MaxKey: 30000, MaxValue: 1 << 30, MaxTxBytes: 64 << 20}
 }
 
 func (e *Engine) Create(ctx context.Context, name string) (engine.DB, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return e.create(e.path(name))
 }
 
+// create makes a file. The caller holds mu.
 func (e *Engine) create(path string) (engine.DB, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.closed {
 		return nil, engine.ErrClosed
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return nil, engine.ErrExists
 	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	// A drop that a crash cut short may have left what belonged to another database.
+	if err := os.RemoveAll(subsPath(path)); err != nil {
 		return nil, err
 	}
 	if err := makeFile(path, e.opt); err != nil {
@@ -132,12 +140,13 @@ func (e *Engine) release(f *file) error {
 }
 
 func (e *Engine) Drop(ctx context.Context, name string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return e.drop(e.path(name))
 }
 
+// drop removes a file and what belongs to it. The caller holds mu.
 func (e *Engine) drop(path string) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.closed {
 		return engine.ErrClosed
 	}
@@ -152,17 +161,27 @@ func (e *Engine) drop(path string) error {
 	if err != nil {
 		return err
 	}
-	subs := strings.TrimSuffix(path, suffix) + subsSuffix
+	temp := os.Remove(path + tempSuffix) // of a compaction under way
+	if errors.Is(temp, fs.ErrNotExist) {
+		temp = nil
+	}
+	subs := subsPath(path)
 	for p, f := range e.files {
-		if filepath.Dir(p) == subs {
+		if strings.HasPrefix(p, subs+string(filepath.Separator)) {
 			f.drop()
 			delete(e.files, p)
 		}
 	}
-	return errors.Join(os.RemoveAll(subs), syncDir(filepath.Dir(path)))
+	return errors.Join(temp, os.RemoveAll(subs), syncDir(filepath.Dir(path)))
 }
 
 func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, error) {
+	e.mu.Lock()
+	closed := e.closed
+	e.mu.Unlock()
+	if closed {
+		return nil, engine.ErrClosed
+	}
 	entries, err := os.ReadDir(e.dir)
 	if err != nil {
 		return nil, err

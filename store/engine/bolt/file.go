@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 
 	"go.etcd.io/bbolt"
@@ -30,8 +31,11 @@ type file struct {
 	id      engine.DBID
 	handles int // guarded by eng.mu
 
-	write sync.Mutex // one Update at a time; taken before swap
-	dirty *dirtySet  // guarded by write; not nil while a compaction copies
+	compacting sync.Mutex // held by a compaction; taken before write
+
+	write    sync.Mutex // one Update at a time; taken before swap
+	dirty    *dirtySet  // guarded by write; not nil while a compaction copies
+	unsynced bool       // guarded by write; the name of the file may not be on disk yet
 
 	swap    sync.RWMutex // guards what follows; held for reading only to begin a transaction
 	bolt    *bbolt.DB
@@ -102,8 +106,8 @@ func openFile(e *Engine, path string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if fi.Size() == 0 { // bbolt would make a new database of it
-		return nil, fmt.Errorf("%w: %s is empty", engine.ErrForeign, path)
+	if fi.Size() < 2*4096 { // of an empty file bbolt would make a new database
+		return nil, fmt.Errorf("%w: %s has %d bytes", engine.ErrForeign, path, fi.Size())
 	}
 	b, id, err := openBolt(path, e.opt)
 	if err != nil {
@@ -116,15 +120,27 @@ func openFile(e *Engine, path string) (*file, error) {
 }
 
 func openBolt(path string, opt Options) (b *bbolt.DB, id engine.DBID, err error) {
-	defer func() { // a torn page can make bbolt panic where it trusts what it reads
+	// bbolt panics where it trusts a torn page, and faults where the file ends too early.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	var opened *os.File
+	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %s: %v", engine.ErrForeign, path, p)
 		}
+		switch {
+		case err == nil:
+		case b != nil:
+			err, b = errors.Join(err, b.Close()), nil
+		case opened != nil:
+			opened.Close() // bbolt may have done so, but not if it panicked: the lock must go
+		}
 	}()
 	o := boltOptions(opt)
-	o.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
-		return os.OpenFile(name, flag&^os.O_CREATE, mode) // it is there: never make an empty one
+	o.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+		opened, err = os.OpenFile(name, flag&^os.O_CREATE, mode) // it is there: never make an empty one
+		return opened, err
 	}
+	o.NoFreelistSync = true // or bbolt writes to the file before it is known to be ours
 	b, err = bbolt.Open(path, 0o600, o)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -134,7 +150,18 @@ func openBolt(path string, opt Options) (b *bbolt.DB, id engine.DBID, err error)
 	case err != nil:
 		return nil, "", fmt.Errorf("open %s: %w", path, err)
 	}
+	fi, err := opened.Stat()
+	if err != nil {
+		return b, "", err
+	}
+	// Its last owner may have replaced or removed the file while we waited for the lock.
+	if now, err := os.Stat(path); err != nil || !os.SameFile(fi, now) {
+		return b, "", fmt.Errorf("%w: %s has just been replaced", engine.ErrUnavailable, path)
+	}
 	err = b.View(func(tx *bbolt.Tx) error {
+		if tx.Size() > fi.Size() {
+			return fmt.Errorf("%w: %s has %d bytes instead of %d", engine.ErrForeign, path, fi.Size(), tx.Size())
+		}
 		bucket := tx.Bucket(idBucket)
 		if bucket == nil || string(bucket.Get(format)) != string(format1) {
 			return fmt.Errorf("%w: %s", engine.ErrForeign, path)
@@ -142,27 +169,39 @@ func openBolt(path string, opt Options) (b *bbolt.DB, id engine.DBID, err error)
 		id = engine.DBID(bucket.Get(idKey))
 		return nil
 	})
-	if err != nil {
-		return nil, "", errors.Join(err, b.Close())
-	}
-	return b, id, nil
+	b.NoFreelistSync = false
+	return b, id, err
 }
 
 // begin starts a transaction on the present file.
 func (f *file) begin(writable bool) (*bbolt.Tx, error) {
 	f.swap.RLock()
 	defer f.swap.RUnlock()
-	if f.dropped {
-		return nil, engine.ErrNoDB
-	}
-	if f.closed {
-		return nil, engine.ErrClosed
+	if err := f.state(); err != nil {
+		return nil, err
 	}
 	tx, err := f.bolt.Begin(writable)
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return nil, engine.ErrClosed
 	}
 	return tx, err
+}
+
+// state says why the file is no longer of use. The caller holds swap.
+func (f *file) state() error {
+	switch {
+	case f.dropped:
+		return engine.ErrNoDB
+	case f.closed:
+		return engine.ErrClosed
+	}
+	return nil
+}
+
+func (f *file) stateNow() error {
+	f.swap.RLock()
+	defer f.swap.RUnlock()
+	return f.state()
 }
 
 // drop makes all further calls fail; the caller removes the file.
@@ -173,16 +212,18 @@ func (f *file) drop() {
 	f.watch.send()
 }
 
+// close waits for what is under way.
 func (f *file) close() error {
-	f.write.Lock() // a compaction or an Update under way ends first
-	defer f.write.Unlock()
 	f.swap.Lock()
 	if f.closed {
 		f.swap.Unlock()
 		return nil
 	}
-	f.closed = true
-	b := f.bolt
+	f.closed = true // also ends a compaction, soon
 	f.swap.Unlock()
-	return b.Close() // waits for readers
+	f.compacting.Lock()
+	defer f.compacting.Unlock()
+	f.write.Lock()
+	defer f.write.Unlock()
+	return f.bolt.Close() // waits for readers
 }

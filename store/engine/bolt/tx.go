@@ -171,6 +171,9 @@ func (t *tx) Put(s engine.Space, k, v []byte) error {
 		return engine.ErrTooLarge
 	}
 	t.touch(s, k)
+	if v == nil {
+		v = []byte{} // nil would read as absent until the commit
+	}
 	return b.Put(k, v)
 }
 
