@@ -79,7 +79,9 @@ func (h *handle) View(ctx context.Context, fn func(engine.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	return fn(&reader{eng: h.eng, s: s})
+	r := &reader{eng: h.eng, s: s}
+	defer r.end()
+	return fn(r)
 }
 
 func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
@@ -99,7 +101,7 @@ func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	var t *tx
 	for range runs {
 		t = &tx{reader: reader{eng: h.eng, s: s.clone()}}
-		if err := fn(t); err != nil {
+		if err := t.run(fn); err != nil {
 			return err
 		}
 	}
@@ -131,7 +133,7 @@ func (h *handle) Stage(ctx context.Context, s engine.Space, kvs iter.Seq2[[]byte
 	for k, v := range kvs {
 		keys, values = append(keys, append([]byte{}, k...)), append(values, append([]byte{}, v...))
 	}
-	for { // to write the same twice does no harm
+	for n := 0; ; n++ { // to write the same twice does no harm
 		err := h.Update(ctx, func(t engine.Tx) error {
 			for i := range keys {
 				if err := t.Put(s, keys[i], values[i]); err != nil {
@@ -140,27 +142,41 @@ func (h *handle) Stage(ctx context.Context, s engine.Space, kvs iter.Seq2[[]byte
 			}
 			return nil
 		})
-		if !errors.Is(err, engine.ErrUnknown) {
+		if !errors.Is(err, engine.ErrUnknown) || n == 10 {
 			return err
 		}
 	}
 }
 
 func (h *handle) Sub(ctx context.Context, name string) (engine.DB, error) {
-	full := h.name + subMark + name
-	db, err := h.eng.Create(ctx, full)
-	if errors.Is(err, engine.ErrExists) {
-		return h.eng.Open(ctx, full)
+	if err := errors.Join(h.ready(ctx), h.eng.call()); err != nil {
+		return nil, err
 	}
-	return db, err
+	h.eng.mu.Lock() // while it is held nobody drops the database
+	defer h.eng.mu.Unlock()
+	if _, err := h.now(); err != nil {
+		return nil, err
+	}
+	full := h.name + subMark + name
+	d := h.eng.dbs[full]
+	if d == nil {
+		d = newDatabase(h.eng)
+		h.eng.dbs[full] = d
+	}
+	return &handle{database: d, name: full}, nil
 }
 
 func (h *handle) DropSub(ctx context.Context, name string) error {
-	err := h.eng.Drop(ctx, h.name+subMark+name)
-	if errors.Is(err, engine.ErrNoDB) {
-		return nil
+	if err := errors.Join(h.ready(ctx), h.eng.call()); err != nil {
+		return err
 	}
-	return err
+	h.eng.mu.Lock()
+	defer h.eng.mu.Unlock()
+	if _, err := h.now(); err != nil {
+		return err
+	}
+	h.eng.remove(h.name + subMark + name)
+	return nil
 }
 
 func (h *handle) Watch() engine.Watcher {

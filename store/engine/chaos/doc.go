@@ -3,6 +3,8 @@
 //
 // It runs a transaction twice, says that it does not know whether a commit took place
 // (when it did and when it did not), fails a call, and loses notifications; all of it
-// as its Options ask, by a seed. What it acknowledges it keeps: it is as strict as any
-// engine otherwise, and passes the same suite.
+// as its Options ask, by a seed. Slices that it gave out it spoils when they are no longer
+// valid, and it panics over a value that was changed after it was given. What it
+// acknowledges it keeps: it is as strict as any engine otherwise, and passes the same
+// suite.
 package chaos

@@ -138,16 +138,24 @@ func (e *Engine) Drop(ctx context.Context, name string) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.closed {
+		return engine.ErrClosed
+	}
 	if e.dbs[name] == nil {
 		return engine.ErrNoDB
 	}
+	e.remove(name)
+	return nil
+}
+
+// remove removes a database and what belongs to it. The caller holds mu.
+func (e *Engine) remove(name string) {
 	for other, d := range e.dbs {
 		if other == name || strings.HasPrefix(other, name+subMark) {
 			d.drop()
 			delete(e.dbs, other)
 		}
 	}
-	return nil
 }
 
 func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, error) {
@@ -156,6 +164,9 @@ func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, e
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.closed {
+		return nil, engine.ErrClosed
+	}
 	var names []string
 	for name := range e.dbs {
 		if name > after && !strings.Contains(name, subMark) {

@@ -27,8 +27,29 @@ func (s *snapshot) search(sp engine.Space, k []byte) (i int, found bool) {
 
 // reader reads a snapshot.
 type reader struct {
-	eng *Engine
-	s   *snapshot
+	eng  *Engine
+	s    *snapshot
+	lent [][]byte // what it gave out
+}
+
+// lend gives out a copy, which is good until the reader ends.
+func (r *reader) lend(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	c := append(make([]byte, 0, len(b)), b...)
+	r.lent = append(r.lent, c)
+	return c
+}
+
+// end spoils what was given out, so that who has kept it finds out.
+func (r *reader) end() {
+	for _, b := range r.lent {
+		for i := range b {
+			b[i] = 0xdb
+		}
+	}
+	r.lent = nil
 }
 
 func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
@@ -36,7 +57,7 @@ func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
 		return nil, err
 	}
 	if i, ok := r.s.search(s, k); ok {
-		return r.s.spaces[s&31][i].v, nil
+		return r.lend(r.s.spaces[s&31][i].v), nil
 	}
 	return nil, nil
 }
@@ -48,7 +69,7 @@ func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) 
 	for i, k := range ks {
 		var v []byte
 		if at, ok := r.s.search(s, k); ok {
-			v = r.s.spaces[s&31][at].v
+			v = r.lend(r.s.spaces[s&31][at].v)
 		}
 		if err := fn(i, v); err != nil {
 			return err
@@ -66,7 +87,7 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 		return nil, nil, nil
 	}
 	last := list[len(list)-1]
-	return last.k, last.v, nil
+	return r.lend(last.k), r.lend(last.v), nil
 }
 
 func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
@@ -91,7 +112,7 @@ func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
 	if rg.To != nil {
 		to, _ = r.s.search(s, rg.To)
 	}
-	c := &cursor{eng: r.eng, list: list[from:max(from, to)], reverse: rg.Reverse, left: -1, keysOnly: rg.KeysOnly}
+	c := &cursor{r: r, list: list[from:max(from, to)], reverse: rg.Reverse, left: -1, keysOnly: rg.KeysOnly}
 	if rg.Limit > 0 {
 		c.left = rg.Limit
 	}
@@ -99,7 +120,7 @@ func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
 }
 
 type cursor struct {
-	eng      *Engine
+	r        *reader
 	list     []entry
 	reverse  bool
 	keysOnly bool
@@ -110,7 +131,7 @@ type cursor struct {
 func (c *cursor) Next() (k, v []byte, err error) {
 	if !c.begun {
 		c.begun = true
-		if err := c.eng.call(); err != nil {
+		if err := c.r.eng.call(); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -125,13 +146,32 @@ func (c *cursor) Next() (k, v []byte, err error) {
 		e, c.list = c.list[0], c.list[1:]
 	}
 	if c.keysOnly {
-		return e.k, nil, nil
+		return c.r.lend(e.k), nil, nil
 	}
-	return e.k, e.v, nil
+	return c.r.lend(e.k), c.r.lend(e.v), nil
 }
 
 // tx writes to a snapshot of its own.
-type tx struct{ reader }
+type tx struct {
+	reader
+	given []given
+}
+
+// given is a value as it was given and as it was then.
+type given struct{ v, was []byte }
+
+// run runs fn. Who changes a value after giving it away breaks the contract, and panics
+// here: another engine would store garbage.
+func (t *tx) run(fn func(engine.Tx) error) error {
+	defer t.end()
+	err := fn(t)
+	for _, g := range t.given {
+		if !bytes.Equal(g.v, g.was) {
+			panic("chaos: a value was changed after Put")
+		}
+	}
+	return err
+}
 
 func (t *tx) Fetch([]engine.SpaceKey, []engine.Space) error { return t.eng.call() }
 
@@ -143,6 +183,7 @@ func (t *tx) Put(s engine.Space, k, v []byte) error {
 		return engine.ErrTooLarge
 	}
 	e := entry{bytes.Clone(k), append([]byte{}, v...)}
+	t.given = append(t.given, given{v, e.v})
 	i, found := t.s.search(s, k)
 	old := t.s.spaces[s&31]
 	list := make([]entry, 0, len(old)+1)
