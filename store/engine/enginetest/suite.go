@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,9 @@ func Run(t *testing.T, open func(testing.TB) engine.Engine) {
 		"names": names, "order and ranges": ranges, "own writes": ownWrites, "rollback": rollback,
 		"insert": insert, "snapshots": snapshots, "one writer": oneWriter, "drop": drop, "sub": sub,
 		"stage": stage, "watch": watch, "limits": limits, "model": model,
+		"handles": handles, "closed": closed, "drop while it is read": dropOpen, "list": list,
+		"create once": createOnce, "spaces": spaces, "empty values": empty, "large values": large,
+		"copies": copies, "ranges like a model": rangeModel,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -301,14 +305,25 @@ func snapshots(t *testing.T, e engine.Engine) {
 	}
 }
 
+// oneWriter writes through two handles at once.
 func oneWriter(t *testing.T, e engine.Engine) {
-	db := create(t, e, "db")
+	dbs := []engine.DB{create(t, e, "db"), nil}
+	var err error
+	if dbs[1], err = e.Open(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	defer dbs[1].Close()
 	const writers, each = 8, 25
+	var inside atomic.Int32
 	var wg sync.WaitGroup
-	for range writers {
+	for i := range writers {
 		wg.Go(func() {
 			for range each {
-				update(t, db, func(tx engine.Tx) error {
+				update(t, dbs[i%2], func(tx engine.Tx) error {
+					if inside.Add(1) != 1 {
+						t.Error("two writers at a time")
+					}
+					defer inside.Add(-1)
 					v, err := tx.Get(space, []byte("n"))
 					if err != nil {
 						return err
@@ -319,7 +334,7 @@ func oneWriter(t *testing.T, e engine.Engine) {
 		})
 	}
 	wg.Wait()
-	if n := len(get(t, db, "n")); n != writers*each {
+	if n := len(get(t, dbs[0], "n")); n != writers*each {
 		t.Errorf("%d of %d writes are there", n, writers*each)
 	}
 }
@@ -413,15 +428,32 @@ func stage(t *testing.T, e engine.Engine) {
 	}
 }
 
+// watch wakes for what any handle writes, until it is closed.
 func watch(t *testing.T, e engine.Engine) {
 	db := create(t, e, "db")
-	w := db.Watch()
+	other, err := e.Open(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	w, shut := db.Watch(), db.Watch()
 	defer w.Close()
-	put(t, db, "a", "1")
+	shut.Close()
+	for _, by := range []engine.DB{db, other} {
+		put(t, by, "a", "1")
+		put(t, by, "a", "2") // nobody has looked: it merges
+		select {
+		case <-w.C():
+		case <-time.After(10 * time.Second):
+			t.Error("a watcher is not told")
+		}
+	}
 	select {
-	case <-w.C():
-	case <-time.After(10 * time.Second):
-		t.Error("a watcher is not told")
+	case _, open := <-shut.C():
+		if open {
+			t.Error("a watcher that was closed is told")
+		}
+	default:
 	}
 }
 
