@@ -42,6 +42,7 @@ type Engine struct {
 
 	mu     sync.Mutex       // guards what follows
 	files  map[string]*file // open files by path
+	going  map[*file]bool   // dropped ones that still have handles
 	closed bool
 	wg     sync.WaitGroup // closings of files that were replaced
 }
@@ -55,7 +56,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", err)
 	}
-	e := &Engine{dir: dir, opt: opt, files: map[string]*file{}}
+	e := &Engine{dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}}
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
 	}
@@ -127,6 +128,9 @@ func (e *Engine) release(f *file) error {
 	e.mu.Lock()
 	f.handles--
 	last := f.handles == 0
+	if last {
+		delete(e.going, f)
+	}
 	if last && e.files[f.path] == f {
 		delete(e.files, f.path)
 		defer e.mu.Unlock() // nobody opens the file before it is closed
@@ -151,8 +155,7 @@ func (e *Engine) drop(path string) error {
 		return engine.ErrClosed
 	}
 	if f := e.files[path]; f != nil {
-		f.drop()
-		delete(e.files, path)
+		e.forget(f)
 	}
 	err := os.Remove(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -168,11 +171,17 @@ func (e *Engine) drop(path string) error {
 	subs := subsPath(path)
 	for p, f := range e.files {
 		if strings.HasPrefix(p, subs+string(filepath.Separator)) {
-			f.drop()
-			delete(e.files, p)
+			e.forget(f)
 		}
 	}
 	return errors.Join(temp, os.RemoveAll(subs), syncDir(filepath.Dir(path)))
+}
+
+// forget ends the use of an open file that is being removed. The caller holds mu.
+func (e *Engine) forget(f *file) {
+	f.drop()
+	delete(e.files, f.path)
+	e.going[f] = true
 }
 
 func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, error) {
@@ -211,6 +220,9 @@ func (e *Engine) Close() error {
 	e.closed = true
 	var errs []error
 	for _, f := range e.files {
+		errs = append(errs, f.close())
+	}
+	for f := range e.going {
 		errs = append(errs, f.close())
 	}
 	e.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"syscall"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -132,7 +133,10 @@ func openBolt(path string, opt Options) (b *bbolt.DB, id engine.DBID, err error)
 		case b != nil:
 			err, b = errors.Join(err, b.Close()), nil
 		case opened != nil:
-			opened.Close() // bbolt may have done so, but not if it panicked: the lock must go
+			// bbolt has closed it, but not if it panicked. Then its map is still there, which
+			// would keep the lock as long as the process runs: give that back first.
+			syscall.Flock(int(opened.Fd()), syscall.LOCK_UN)
+			opened.Close()
 		}
 	}()
 	o := boltOptions(opt)
