@@ -45,6 +45,9 @@ func (d *db) Compact(ctx context.Context) error {
 	}
 	f := d.file
 	if !f.compacting.TryLock() {
+		if err := f.stateNow(); err != nil {
+			return err // it is close that waits with the lock
+		}
 		return errors.New("bolt: compaction is running")
 	}
 	defer f.compacting.Unlock()
