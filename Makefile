@@ -1,5 +1,6 @@
 # make run     builds the server and starts it on http://127.0.0.1:5984/
 # make test    everything that has to pass, the cheap tests first
+# make docs    writes docs/configuration.md from the table of settings
 # make check   what is asked of every change: build lint test race
 
 GO       ?= go
@@ -14,7 +15,7 @@ BINARY   := cmd/tododb
 # Packages whose tests start whole servers come last.
 QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
 
-.PHONY: all build run test race fuzz crash soak bench lint cover check clean FORCE
+.PHONY: all build run test race fuzz crash soak bench lint docs cover check clean FORCE
 all: build
 
 build: bin/tododb
@@ -66,6 +67,10 @@ lint:
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@latest ./...
 	$(GO) test -count=1 -run '^TestLayers' ./$(BINARY)
+
+# What is written from tables in the code.
+docs:
+	$(GO) test -count=1 -run '^TestTheManual' ./httpapi/config -update
 
 cover:
 	$(GO) test -short -coverpkg=./... -coverprofile=cover.out ./...

@@ -19,7 +19,7 @@ func (e *endless) Read(p []byte) (int, error) {
 // An attachment that is too large is refused before it has been read, whether its length
 // is announced or not, and nothing is left of it.
 func TestAttachmentLimit(t *testing.T) {
-	s := openServer(t, Options{MaxAttachmentSize: 1 << 20})
+	s := openServer(t, Options{Config: settings(t, "couchdb/max_attachment_size", "1048576")})
 	serveFuzz(s, "PUT", "/db", "", "")
 	for name, length := range map[string]int64{"announced": 10 << 20, "not announced": -1} {
 		body := &endless{}

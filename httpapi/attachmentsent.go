@@ -166,7 +166,7 @@ func (s *Server) stageSent(ctx context.Context, db *store.DB, sent []sentAttachm
 					e.Encoding, e.DecodedLength = a.encoding, max(a.length, 0)
 				}
 			} else {
-				staged, err = db.StageAttachment(ctx, a.decoded(), s.opt.MaxAttachmentSize)
+				staged, err = db.StageAttachment(ctx, a.decoded(), s.set.Load().maxAttachmentSize)
 			}
 			if err != nil {
 				return nil, err

@@ -37,10 +37,10 @@ func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Only gzip and identity content-encodings are supported")
 	}
-	if limit := s.opt.MaxAttachmentSize; limit > 0 && r.ContentLength > limit {
+	if limit := s.set.Load().maxAttachmentSize; limit > 0 && r.ContentLength > limit {
 		return store.ErrAttachmentTooLarge
 	}
-	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, s.opt.MaxRequestSize), s.opt.MaxAttachmentSize)
+	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize), s.set.Load().maxAttachmentSize)
 	if err != nil {
 		return uploadError(err)
 	}

@@ -31,7 +31,7 @@ func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	bulk, err := document.ParseBulk(body, document.Options{MaxSize: s.opt.MaxDocumentSize})
+	bulk, err := document.ParseBulk(body, document.Options{MaxSize: s.set.Load().maxDocumentSize})
 	if err != nil {
 		return err
 	}

@@ -3,23 +3,10 @@ package httpapi
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-)
 
-// CORS says which web pages of other origins may use the API from a browser; it is
-// what PouchDB in a page needs. The zero value lets none, as CouchDB does: a page that
-// may ask with credentials acts in the name of whoever looks at it, so the operator
-// names the origins.
-type CORS struct {
-	Enabled     bool          // [chttpd] enable_cors
-	Origins     []string      // exact origins as the browser sends them, or "*"
-	Credentials bool          // cookies and Authorization; PouchDB asks for it on every request
-	Headers     []string      // request headers beside those that the API has a use for
-	Methods     []string      // none: all that the API has
-	MaxAge      time.Duration // for which a browser may remember a preflight (10 minutes)
-}
+	"github.com/tododb/tododb/httpapi/config"
+)
 
 // corsHeaders are the request headers that the API has a use for.
 var corsHeaders = []string{
@@ -36,30 +23,36 @@ var corsExposed = []string{strings.Join([]string{
 
 var corsMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "COPY", "OPTIONS"}
 
-// cors is the policy with its headers ready made; nil lets nobody.
+// cors says which web pages of other origins may use the API from a browser, which is
+// what PouchDB in a page needs, with its headers ready made; nil lets none, as CouchDB
+// does: a page that may ask with credentials acts in the name of whoever looks at it, so
+// the operator names the origins.
 type cors struct {
-	CORS
-	any     bool
-	methods string
-	maxAge  []string
+	origins     []string // exact origins as the browser sends them
+	any         bool
+	credentials bool     // cookies and Authorization; PouchDB asks for it on every request
+	headers     []string // that a page may send
+	methods     string
+	maxAge      []string
 }
 
-func newCORS(c CORS) *cors {
-	if !c.Enabled || len(c.Origins) == 0 {
+func newCORS(c *config.Config) *cors {
+	ready := &cors{
+		origins: c.List("cors", "origins"), credentials: c.Bool("cors", "credentials"), headers: slices.Clone(corsHeaders),
+		maxAge: []string{c.String("cors", "max_age")},
+	}
+	if len(ready.origins) == 0 {
 		return nil
 	}
-	if len(c.Methods) == 0 {
-		c.Methods = corsMethods
+	ready.any = slices.Contains(ready.origins, "*")
+	methods := c.List("cors", "methods")
+	if len(methods) == 0 {
+		methods = corsMethods
 	}
-	if c.MaxAge <= 0 {
-		c.MaxAge = 10 * time.Minute
+	ready.methods = strings.Join(methods, ", ")
+	for _, name := range c.List("cors", "headers") {
+		ready.headers = append(ready.headers, strings.ToLower(name))
 	}
-	ready := &cors{CORS: c, any: slices.Contains(c.Origins, "*"), methods: strings.Join(c.Methods, ", ")}
-	ready.Headers = slices.Clone(corsHeaders)
-	for _, name := range c.Headers {
-		ready.Headers = append(ready.Headers, strings.ToLower(name))
-	}
-	ready.maxAge = []string{strconv.Itoa(int(c.MaxAge / time.Second))}
 	return ready
 }
 
@@ -72,12 +65,12 @@ func (c *cors) handle(w http.ResponseWriter, r *http.Request) (done bool) {
 	h := w.Header()
 	h.Add("Vary", "Origin") // also without one: a cache must not give this answer to a page
 	origin := r.Header["Origin"]
-	if len(origin) != 1 || !c.any && !slices.Contains(c.Origins, origin[0]) {
+	if len(origin) != 1 || !c.any && !slices.Contains(c.origins, origin[0]) {
 		return false
 	}
 	// Never "*": browsers do not take it together with credentials.
 	h["Access-Control-Allow-Origin"] = origin
-	if c.Credentials {
+	if c.credentials {
 		h["Access-Control-Allow-Credentials"] = corsTrue
 	}
 	method := r.Header.Get("Access-Control-Request-Method")
@@ -102,7 +95,7 @@ func (c *cors) allowed(asked string) string {
 	var list []string
 	for name := range strings.SplitSeq(asked, ",") {
 		name = strings.ToLower(strings.TrimSpace(name))
-		if slices.Contains(c.Headers, name) {
+		if slices.Contains(c.headers, name) {
 			list = append(list, name)
 		}
 	}

@@ -49,7 +49,7 @@ func (s *Server) readDocument(w http.ResponseWriter, r *http.Request) (document.
 	if err != nil {
 		return document.Doc{}, err
 	}
-	return document.Parse(body, document.Options{MaxSize: s.opt.MaxDocumentSize})
+	return document.Parse(body, document.Options{MaxSize: s.set.Load().maxDocumentSize})
 }
 
 // accessTo is what writing a document needs.

@@ -19,7 +19,7 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	if err != nil || params["boundary"] == "" {
 		return badRequest("Content-Type multipart/related lacks a boundary")
 	}
-	parts := multipart.NewReader(http.MaxBytesReader(w, r.Body, s.opt.MaxRequestSize), params["boundary"])
+	parts := multipart.NewReader(http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize), params["boundary"])
 	head, err := parts.NextRawPart()
 	if err != nil {
 		return partError(err)
@@ -30,7 +30,7 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	if err != nil {
 		return partError(err)
 	}
-	doc, err := document.Parse(text, document.Options{MaxSize: s.opt.MaxDocumentSize})
+	doc, err := document.Parse(text, document.Options{MaxSize: s.set.Load().maxDocumentSize})
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reade
 	if want >= 0 {
 		in = io.LimitReader(part, want+1)
 	}
-	staged, err := db.StageAttachment(r.Context(), in, s.opt.MaxAttachmentSize)
+	staged, err := db.StageAttachment(r.Context(), in, s.set.Load().maxAttachmentSize)
 	switch {
 	case err != nil:
 		return store.Staged{}, partError(err)

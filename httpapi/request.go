@@ -18,7 +18,7 @@ var errBodyTooLarge = errorf(http.StatusRequestEntityTooLarge, "too_large", "the
 
 // readBody reads the whole body, decompressed. The bytes are the caller's.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := s.opt.MaxRequestSize
+	limit := s.set.Load().maxRequestSize
 	if r.ContentLength > limit {
 		return nil, errBodyTooLarge
 	}

@@ -8,45 +8,27 @@ import (
 	"net/url"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/store"
 )
 
-// Options say what a Server stands on. Only Store is needed; without Admins nobody
-// may do anything but ask for the welcome and whether the server is up.
+// Options say what a Server stands on. Only Store is needed; without administrators
+// in Config nobody may do anything but ask for the welcome and whether the server is up.
 type Options struct {
 	Store   *store.Store
 	Log     *slog.Logger // nil: nothing is logged
 	Version string       // of tododb
 	UUID    string       // of the server: clients build checkpoint ids from it, so it never changes
 
-	// Admins are the administrators as in [admins]: name to password hash, or to the
-	// password in clear.
-	Admins map[string]string
-	// Secret signs session cookies. Empty: a random one, so that sessions end with
-	// the process.
-	Secret []byte
-	// SessionTimeout is how long a session lasts that is not used (10 minutes).
-	SessionTimeout time.Duration
-
-	// CORS says which web pages of other origins may ask (none).
-	CORS CORS
-
-	// MaxRequestSize is the greatest request body in bytes, decompressed
-	// (4,294,967,296, as CouchDB's [chttpd] max_http_request_size).
-	MaxRequestSize int64
-	// MaxDocumentSize is the greatest JSON of one document in bytes (8,000,000). It is
-	// the store's, which refuses greater ones too; here they are refused before they
-	// are taken apart.
-	MaxDocumentSize int64
-
-	// MaxAttachmentSize is the greatest attachment in bytes (0: any, as CouchDB's
-	// [couchdb] max_attachment_size "infinity").
-	MaxAttachmentSize int64
+	// Config is the settings, administrators among them. What is changed there is in
+	// force for the next request. nil: the defaults, and nobody is an administrator.
+	Config *config.Config
 
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator Replicator
@@ -59,8 +41,9 @@ type Server struct {
 	opt    Options
 	store  *store.Store
 	log    *slog.Logger
+	config *config.Config
 	auth   *auth.Authenticator
-	cors   *cors
+	set    atomic.Pointer[inForce]
 	router *mux.Router
 	uuids  *uuids
 	server []string // the Server header
@@ -82,11 +65,11 @@ func New(opt Options) (*Server, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	if opt.MaxRequestSize <= 0 {
-		opt.MaxRequestSize = 4 << 30
-	}
-	if opt.MaxDocumentSize <= 0 {
-		opt.MaxDocumentSize = 8_000_000
+	if opt.Config == nil {
+		var err error
+		if opt.Config, err = config.Open(config.Options{}); err != nil {
+			return nil, err
+		}
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -94,21 +77,17 @@ func New(opt Options) (*Server, error) {
 	if opt.Version == "" {
 		opt.Version = "devel"
 	}
-	authenticator, err := auth.New(auth.Options{Admins: opt.Admins, Secret: opt.Secret, Timeout: opt.SessionTimeout, Now: opt.Now})
-	if err != nil {
-		return nil, err
-	}
 	s := &Server{
-		opt: opt, store: opt.Store, log: opt.Log, auth: authenticator, cors: newCORS(opt.CORS), uuids: newUUIDs(),
+		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: newUUIDs(),
 		server:  []string{"CouchDB/" + couchVersion + " (tododb/" + opt.Version + ")"},
 		closing: make(chan struct{}), idle: make(chan struct{}),
+	}
+	if err := s.configureFirst(); err != nil {
+		return nil, err
 	}
 	s.router = s.routes()
 	return s, nil
 }
-
-// SetAdmins replaces the administrators.
-func (s *Server) SetAdmins(admins map[string]string) error { return s.auth.SetAdmins(admins) }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -126,7 +105,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.leave()
-	if s.cors.handle(x, r) {
+	if s.set.Load().cors.handle(x, r) {
 		return
 	}
 	overrideMethod(r)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine/bolt"
 )
@@ -30,8 +31,8 @@ func openServer(t testing.TB, opt Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if opt.Admins == nil {
-		opt.Admins = map[string]string{"admin": "secret"}
+	if opt.Config == nil {
+		opt.Config = settings(t)
 	}
 	s, err := New(opt)
 	if err != nil {
@@ -48,6 +49,29 @@ func openServer(t testing.TB, opt Options) *Server {
 		}
 	})
 	return s
+}
+
+// settings are those of a server whose administrator is admin:secret; what differs from
+// the defaults comes in pairs, "section/name" and value.
+func settings(t testing.TB, pairs ...string) *config.Config {
+	t.Helper()
+	c, err := config.Open(config.Options{Flags: map[config.Name]string{{Section: "admins", Name: "admin"}: "secret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, c, pairs...)
+	return c
+}
+
+// set changes settings.
+func set(t testing.TB, c *config.Config, pairs ...string) {
+	t.Helper()
+	for i := 0; i < len(pairs); i += 2 {
+		section, name, _ := strings.Cut(pairs[i], "/")
+		if err := c.Set(section, name, pairs[i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // call asks the server; the headers come in pairs, and "Admin", "" is the administrator.
@@ -245,7 +269,12 @@ func TestSessionCookie(t *testing.T) {
 }
 
 func TestCORS(t *testing.T) {
-	s := openServer(t, Options{CORS: CORS{Enabled: true, Origins: []string{"http://app.example", "app://obsidian.md"}, Credentials: true, Headers: []string{"X-Mine"}}})
+	s := openServer(t, Options{})
+	if h := call(s, "GET", "/", "", "Origin", "http://app.example").Header(); h.Get("Access-Control-Allow-Origin") != "" || h.Get("Vary") != "" {
+		t.Errorf("off: %v", h)
+	}
+	// Switched on while the server runs, as set-up programs do.
+	set(t, s.config, "cors/origins", "http://app.example, app://obsidian.md", "cors/credentials", "true", "cors/headers", "X-Mine", "chttpd/enable_cors", "true")
 	for _, origin := range []string{"http://app.example", "app://obsidian.md"} {
 		for _, path := range []string{"/", "/_all_dbs", "/nope", "/_nope"} {
 			h := call(s, "GET", path, "", "Origin", origin).Header()
@@ -266,18 +295,18 @@ func TestCORS(t *testing.T) {
 			t.Errorf("%s: %d %v", origin, w.Code, w.Header())
 		}
 	}
-	any := openServer(t, Options{CORS: CORS{Enabled: true, Origins: []string{"*"}, Credentials: true}})
-	if got := call(any, "GET", "/", "", "Origin", "http://x").Header().Get("Access-Control-Allow-Origin"); got != "http://x" {
+	set(t, s.config, "cors/origins", "*")
+	if got := call(s, "GET", "/", "", "Origin", "http://x").Header().Get("Access-Control-Allow-Origin"); got != "http://x" {
 		t.Errorf("any origin: %q", got)
 	}
-	off := openServer(t, Options{CORS: CORS{Origins: []string{"*"}}})
-	if h := call(off, "GET", "/", "", "Origin", "http://x").Header(); h.Get("Access-Control-Allow-Origin") != "" || h.Get("Vary") != "" {
-		t.Errorf("off: %v", h)
+	set(t, s.config, "chttpd/enable_cors", "false")
+	if h := call(s, "GET", "/", "", "Origin", "http://x").Header(); h.Get("Access-Control-Allow-Origin") != "" || h.Get("Vary") != "" {
+		t.Errorf("off again: %v", h)
 	}
 }
 
 func TestBodies(t *testing.T) {
-	s := openServer(t, Options{MaxRequestSize: 100})
+	s := openServer(t, Options{Config: settings(t, "chttpd/max_http_request_size", "100")})
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
 	io.WriteString(z, `{"keys":[]}`)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/httpapi"
+	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine/bolt"
@@ -38,7 +39,11 @@ func startServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := httpapi.New(httpapi.Options{Store: s, Admins: map[string]string{"admin": "secret"}})
+	cfg, err := config.Open(config.Options{Flags: map[config.Name]string{{Section: "admins", Name: "admin"}: "secret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := httpapi.New(httpapi.Options{Store: s, Config: cfg})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -17,6 +18,8 @@ type Store struct {
 	ctx    context.Context // of work that outlives the request it came with; never cancelled
 	opt    Options
 	events *Events
+
+	maxOpen, maxDocumentSize atomic.Int64 // of the options; they may change
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[string]*DB
@@ -33,14 +36,31 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{eng: eng, ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}}, nil
+	s := &Store{eng: eng, ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}}
+	return s, s.SetLimits(opt.MaxOpen, opt.MaxDocumentSize)
 }
 
 // Events is the feed of what happens to databases.
 func (s *Store) Events() *Events { return s.events }
 
 // Limits returns the options in force.
-func (s *Store) Limits() Options { return s.opt }
+func (s *Store) Limits() Options {
+	opt := s.opt
+	opt.MaxOpen, opt.MaxDocumentSize = int(s.maxOpen.Load()), s.maxDocumentSize.Load()
+	return opt
+}
+
+// SetLimits changes the two options that may change while the store is in use. What is
+// there already stays, be it larger than a new limit.
+func (s *Store) SetLimits(maxOpen int, maxDocumentSize int64) error {
+	opt, err := Options{MaxOpen: maxOpen, MaxDocumentSize: maxDocumentSize}.withDefaults()
+	if err != nil {
+		return err
+	}
+	s.maxOpen.Store(int64(opt.MaxOpen))
+	s.maxDocumentSize.Store(opt.MaxDocumentSize)
+	return nil
+}
 
 // Close ends every feed, finishes the writes that have begun and closes all databases.
 func (s *Store) Close() error {
@@ -232,7 +252,7 @@ func (s *Store) release(db *DB) {
 // evict takes idle databases out until no more than MaxOpen are left. The caller
 // holds mu, and closes what is returned after letting go of it.
 func (s *Store) evict() (out []*DB) {
-	for len(s.open) > s.opt.MaxOpen && s.idle.Len() > 0 && !s.closed {
+	for int64(len(s.open)) > s.maxOpen.Load() && s.idle.Len() > 0 && !s.closed {
 		db := s.idle.Front().Value.(*DB)
 		s.forget(db)
 		out = append(out, db)

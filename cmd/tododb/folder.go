@@ -86,6 +86,11 @@ func openFolder(ctx context.Context, dir string, lock *os.File, cfg *config.Conf
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), eng.Close(), lock.Close())
 	}
+	cfg.Watch(func() {
+		if err := st.SetLimits(int(cfg.Int("couchdb", "max_dbs_open")), cfg.Int("couchdb", "max_document_size")); err != nil {
+			log.Error("the limits of databases stay as they were", "error", err)
+		}
+	})
 	return &folder{uuid: cfg.String("couchdb", "uuid"), lock: lock, engine: eng, store: st}, nil
 }
 

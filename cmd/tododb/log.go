@@ -9,7 +9,7 @@ import (
 )
 
 // newLog writes lines to read on a terminal, and JSON where a program reads them.
-func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
+func newLog(w io.Writer, format string, level slog.Leveler) (*slog.Logger, error) {
 	opt := &slog.HandlerOptions{Level: level}
 	switch format {
 	case "auto":

@@ -34,34 +34,50 @@ type Options struct {
 
 // Authenticator tells who is asking. It is safe for use by several goroutines.
 type Authenticator struct {
-	secret  []byte
-	timeout time.Duration
-	now     func() time.Time
+	random []byte // the secret while the settings have none
+	now    func() time.Time
 
 	verified *verified
 	hashing  chan struct{} // holds a token while a password is hashed: one processor, never all
 
-	mu     sync.RWMutex // guards admins
-	admins map[string]Password
+	mu      sync.RWMutex // guards what follows
+	admins  map[string]Password
+	secret  []byte
+	timeout time.Duration
 }
 
 // New reads the administrators' passwords; its error names the one it cannot read.
 func New(opt Options) (*Authenticator, error) {
 	a := &Authenticator{
-		secret: opt.Secret, timeout: opt.Timeout, now: opt.Now,
+		random: make([]byte, 32), now: opt.Now,
 		verified: newVerified(), hashing: make(chan struct{}, 1),
 	}
-	if len(a.secret) == 0 {
-		a.secret = make([]byte, 32)
-		rand.Read(a.secret)
-	}
-	if a.timeout <= 0 {
-		a.timeout = 10 * time.Minute
-	}
+	rand.Read(a.random)
+	a.SetSessions(opt.Secret, opt.Timeout)
 	if a.now == nil {
 		a.now = time.Now
 	}
 	return a, a.SetAdmins(opt.Admins)
+}
+
+// SetSessions replaces what signs session cookies and how long they are good for, with
+// the meaning that Options give them.
+func (a *Authenticator) SetSessions(secret []byte, timeout time.Duration) {
+	if len(secret) == 0 {
+		secret = a.random
+	}
+	if timeout <= 0 {
+		timeout = 10 * time.Minute
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.secret, a.timeout = secret, timeout
+}
+
+func (a *Authenticator) sessions() (secret []byte, timeout time.Duration) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.secret, a.timeout
 }
 
 // SetAdmins replaces the administrators. Sessions and remembered credentials of those
@@ -119,14 +135,15 @@ func (a *Authenticator) bySession(r *http.Request) (User, string, error) {
 	}
 	user, password, ok := a.account(s.name)
 	now := a.now()
-	left := s.made.Add(a.timeout).Sub(now)
-	if !ok || left <= 0 || !s.signedWith(a.secret, password.salt) {
+	secret, timeout := a.sessions()
+	left := s.made.Add(timeout).Sub(now)
+	if !ok || left <= 0 || !s.signedWith(secret, password.salt) {
 		return User{}, "", nil
 	}
 	user.By = "cookie"
 	renew := ""
-	if left < a.timeout-a.timeout/10 {
-		renew = a.cookie(sealCookie(a.secret, password.salt, s.name, now), r.TLS != nil)
+	if left < timeout-timeout/10 {
+		renew = a.cookie(sealCookie(secret, password.salt, s.name, now), r.TLS != nil)
 	}
 	return user, renew, nil
 }
@@ -189,7 +206,8 @@ func (a *Authenticator) Login(r *http.Request, name, password string) (User, str
 		return User{}, "", err
 	}
 	_, known, _ := a.account(user.Name)
-	return user, a.cookie(sealCookie(a.secret, known.salt, user.Name, a.now()), r.TLS != nil), nil
+	secret, _ := a.sessions()
+	return user, a.cookie(sealCookie(secret, known.salt, user.Name, a.now()), r.TLS != nil), nil
 }
 
 // Logout is the Set-Cookie header that ends a session in the client.
@@ -198,8 +216,9 @@ func (a *Authenticator) Logout(r *http.Request) string { return a.cookie("", r.T
 // cookie dresses a value. Scripts of a page cannot read it; over TLS it stays there.
 // The Version is CouchDB's, which package http has no field for.
 func (a *Authenticator) cookie(value string, secure bool) string {
-	expires := a.now().Add(a.timeout).UTC().Format(http.TimeFormat)
-	text := fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d; Path=/; HttpOnly", CookieName, value, expires, a.timeout/time.Second)
+	_, timeout := a.sessions()
+	expires := a.now().Add(timeout).UTC().Format(http.TimeFormat)
+	text := fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d; Path=/; HttpOnly", CookieName, value, expires, timeout/time.Second)
 	if secure {
 		text += "; Secure"
 	}

@@ -7,56 +7,93 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Options say where the settings come from.
 type Options struct {
-	File      string          // the operator's file; "" for none. It must exist
-	Local     string          // the server's own file, made by the first Set; "": Set keeps values in memory only
-	Overrides map[Name]string // from flags and the environment; they are not written to a file
+	File        string          // the operator's file; "" for none. It must exist
+	Local       string          // the server's own file, made by the first Set; "": Set keeps values in memory only
+	Environment map[Name]string // from environment variables; not written to a file
+	Flags       map[Name]string // from the command line, which goes before the environment
 }
 
 // Config is the settings of one server. It is safe for use by several goroutines.
 //
 // The getters take a section and name of the table of settings and panic on one that
 // is not there, or that is asked for as the wrong kind: that is a mistake in the
-// program, never in a file.
+// program, never in a file. They take no lock, so a request may ask as often as it
+// likes.
 type Config struct {
-	path      string          // of the local file; "" for none
-	operators map[Name]string // what the operator's file says
+	opt Options
+	now atomic.Pointer[values] // what is in force; replaced, never changed
 
-	mu     sync.RWMutex // guards what follows
-	values map[Name]string
-	local  *file
+	// changing is held for the whole of a change, watchers included, so that they are
+	// told of changes one after the other.
+	changing sync.Mutex
+	local    *file
+	filed    map[Name]string // what the operator's file says
+	watchers []func()
+}
+
+// values is what is set, and by whom; what is not in it has its default.
+type values map[Name]entry
+
+type entry struct {
+	text string
+	from Origin
 }
 
 // Open reads the settings. An error names the file, the setting, and what it may be.
 func Open(opt Options) (*Config, error) {
-	c := &Config{path: opt.Local, values: map[Name]string{}, local: newFile()}
-	if opt.File != "" {
-		f, err := readFile(opt.File, true)
-		if err != nil {
-			return nil, err
-		}
-		c.operators = f.values()
-		maps.Copy(c.values, c.operators)
-	}
-	if opt.Local != "" {
-		f, err := readFile(opt.Local, false)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(c.values, f.values())
-		c.local = f
-	}
-	for name, value := range opt.Overrides {
-		if err := check(name, value); err != nil {
-			return nil, err
-		}
-		c.values[name] = value
+	c := &Config{opt: opt}
+	if err := c.read(); err != nil {
+		return nil, err
 	}
 	return c, nil
+}
+
+// read takes in the files, and what counts more than they do. On an error nothing has
+// changed.
+func (c *Config) read() error {
+	filed, local, next := map[Name]string{}, newFile(), values{}
+	if c.opt.File != "" {
+		f, err := readFile(c.opt.File, true)
+		if err != nil {
+			return err
+		}
+		filed = f.values()
+		next.add(filed, OfFile)
+	}
+	if c.opt.Local != "" {
+		f, err := readFile(c.opt.Local, false)
+		if err != nil {
+			return err
+		}
+		next.add(f.values(), OfLocal)
+		local = f
+	}
+	for _, from := range []struct {
+		values map[Name]string
+		origin Origin
+	}{{c.opt.Environment, OfEnvironment}, {c.opt.Flags, OfFlag}} {
+		for name, value := range from.values {
+			if err := check(name, value); err != nil {
+				return err
+			}
+		}
+		next.add(from.values, from.origin)
+	}
+	c.filed, c.local = filed, local
+	c.now.Store(&next)
+	return nil
+}
+
+func (v values) add(more map[Name]string, from Origin) {
+	for n, text := range more {
+		v[n] = entry{text, from}
+	}
 }
 
 func check(name Name, value string) error {
@@ -67,132 +104,121 @@ func check(name Name, value string) error {
 	return row.check(value)
 }
 
-// get returns the value in force, and the row that describes it.
-func (c *Config) get(section, name string, kinds ...Kind) string {
+// get returns the value in force, and its row.
+func (c *Config) get(section, name string, as reading) (string, *Setting) {
 	n := Name{section, name}
 	row, err := lookup(n)
 	if err != nil {
 		panic(err)
 	}
-	ok := len(kinds) == 0
-	for _, k := range kinds {
-		ok = ok || k == row.Kind
+	if as != row.Kind.read && as != asText {
+		panic(fmt.Sprintf("config: %s is %s and is asked for as something else", n, row.Kind))
 	}
-	if !ok {
-		panic(fmt.Sprintf("config: %s is asked for as %s and is %s", n, kinds[0], row.Kind))
+	if e, ok := (*c.now.Load())[n]; ok {
+		return e.text, row
 	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if value, ok := c.values[n]; ok {
-		return value
-	}
-	return row.Default
+	return row.Default, row
 }
 
 // String returns a setting of any kind as it is written.
-func (c *Config) String(section, name string) string { return c.get(section, name) }
+func (c *Config) String(section, name string) string {
+	value, _ := c.get(section, name, asText)
+	return value
+}
 
 // Bool returns a setting that is true or false.
-func (c *Config) Bool(section, name string) bool { return c.get(section, name, Bool) == "true" }
+func (c *Config) Bool(section, name string) bool {
+	value, _ := c.get(section, name, asBool)
+	return value == "true"
+}
 
 // Int returns a count, a size in bytes, a limit (0 for infinity) or a port.
 func (c *Config) Int(section, name string) int64 {
-	n, _ := strconv.ParseInt(c.get(section, name, Size, Count, Port, Limit), 10, 64)
+	value, _ := c.get(section, name, asInt)
+	n, _ := strconv.ParseInt(value, 10, 64)
 	return n
 }
 
-// Duration returns a setting given in seconds.
+// Float returns a share or a rate.
+func (c *Config) Float(section, name string) float64 {
+	value, _ := c.get(section, name, asFloat)
+	f, _ := strconv.ParseFloat(value, 64)
+	return f
+}
+
+// Duration returns a setting given in seconds or milliseconds.
 func (c *Config) Duration(section, name string) time.Duration {
-	return seconds(c.get(section, name, Seconds))
+	value, row := c.get(section, name, asDuration)
+	return row.Kind.duration(value)
 }
 
 // List returns the words of a list, without the blanks around them.
 func (c *Config) List(section, name string) []string {
-	return splitList(c.get(section, name, List))
+	value, _ := c.get(section, name, asList)
+	return splitList(value)
 }
 
 // Level returns the least level that is logged.
-func (c *Config) Level() slog.Level { return levels[c.get("log", "level", Level)] }
+func (c *Config) Level() slog.Level {
+	value, _ := c.get("log", "level", asLevel)
+	return levels[value]
+}
 
 // Listen returns the address to listen on, HOST:PORT.
 func (c *Config) Listen() string {
 	return net.JoinHostPort(c.String("chttpd", "bind_address"), c.String("chttpd", "port"))
 }
 
+// IsSet tells whether anybody has set the setting, be it to its default.
+func (c *Config) IsSet(section, name string) bool {
+	_, ok := (*c.now.Load())[Name{section, name}]
+	return ok
+}
+
+// CORS tells whether pages of other origins are answered: as in CouchDB [chttpd]
+// decides, and [httpd], where older programs write it, as long as that says nothing.
+func (c *Config) CORS() bool {
+	if c.IsSet("chttpd", "enable_cors") {
+		return c.Bool("chttpd", "enable_cors")
+	}
+	return c.Bool("httpd", "enable_cors")
+}
+
+// RequireValidUser tells whether only known users are answered; programs write it into
+// either section.
+func (c *Config) RequireValidUser() bool {
+	return c.Bool("chttpd", "require_valid_user") || c.Bool("chttpd_auth", "require_valid_user")
+}
+
 // Section returns what is set in a section, defaults left out: the administrators
 // and their hashes, for one.
 func (c *Config) Section(section string) map[string]string {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
 	found := map[string]string{}
-	for n, value := range c.values {
+	for n, e := range *c.now.Load() {
 		if n.Section == section {
-			found[n.Name] = value
+			found[n.Name] = e.text
 		}
 	}
 	return found
-}
-
-// Set gives a setting a value, from now on and for later starts: it is in the local
-// file when Set returns. On an error the value is as before.
-func (c *Config) Set(section, name, value string) error {
-	n := Name{section, name}
-	if err := check(n, value); err != nil {
-		return err
-	}
-	if err := checkWritable(n); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.write(func(f *file) { f.set(n, value) }); err != nil {
-		return fmt.Errorf("set %s: %w", n, err)
-	}
-	c.values[n] = value
-	return nil
-}
-
-// Delete takes a setting out of the local file; its default is in force from now on,
-// though what the operator's file says counts again at the next start.
-func (c *Config) Delete(section, name string) error {
-	n := Name{section, name}
-	if _, err := lookup(n); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.write(func(f *file) { f.delete(n) }); err != nil {
-		return fmt.Errorf("delete %s: %w", n, err)
-	}
-	delete(c.values, n)
-	return nil
-}
-
-// write changes the local file; the lock is held, so that two changes do not lose
-// one another.
-func (c *Config) write(change func(*file)) error {
-	next, err := c.local.clone()
-	if err != nil {
-		return err
-	}
-	change(next)
-	if c.path != "" {
-		if err := next.save(c.path); err != nil {
-			return err
-		}
-	}
-	c.local = next
-	return nil
 }
 
 // FromFile returns what the operator's file sets in a section, whatever the server's
 // own file says.
 func (c *Config) FromFile(section string) map[string]string {
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	found := map[string]string{}
-	for n, value := range c.operators {
+	for n, value := range c.filed {
 		if n.Section == section {
 			found[n.Name] = value
 		}
 	}
 	return found
+}
+
+// with returns the values in force after a change.
+func (c *Config) with(change func(values)) *values {
+	next := maps.Clone(*c.now.Load())
+	change(next)
+	return &next
 }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tododb/tododb/httpapi/config"
+)
+
+// addServeFlags gives a command the flags that say where a server's settings are.
+func addServeFlags(cmd *cobra.Command) {
+	dataFlag(cmd)
+	cmd.Flags().String("listen", "127.0.0.1:5984", "HOST:PORT to listen on [TODODB_LISTEN]")
+	cmd.Flags().String("config", "", "file of settings, in CouchDB's ini form [TODODB_CONFIG]")
+	cmd.Flags().String("log-level", "info", "least level that is logged: debug, info, warning, error or none [TODODB_LOG_LEVEL]")
+	cmd.Flags().String("log-format", "auto", "text, json, or auto: text on a terminal and JSON elsewhere [TODODB_LOG_FORMAT]")
+}
+
+// serveOptions is what the command line and the environment say of a server.
+type serveOptions struct {
+	data      string
+	file      string // of settings; "" for none
+	logFormat string
+
+	flags, environment map[config.Name]string
+}
+
+// serveFlags reads the flags, and the environment where a flag is not given.
+func serveFlags(cmd *cobra.Command) (serveOptions, error) {
+	byFlag := func(name string) bool { return cmd.Flags().Changed(name) }
+	listen, level := byFlag("listen"), byFlag("log-level")
+	for flag, variable := range map[string]string{
+		"data": "TODODB_DATA", "listen": "TODODB_LISTEN", "config": "TODODB_CONFIG",
+		"log-level": "TODODB_LOG_LEVEL", "log-format": "TODODB_LOG_FORMAT",
+	} {
+		if err := fromEnv(cmd, flag, variable); err != nil {
+			return serveOptions{}, err
+		}
+	}
+	flag := func(name string) string { return cmd.Flag(name).Value.String() }
+	opt := serveOptions{
+		data: flag("data"), file: flag("config"), logFormat: flag("log-format"),
+		flags: map[config.Name]string{}, environment: map[config.Name]string{},
+	}
+	into := func(byFlag bool) map[config.Name]string {
+		if byFlag {
+			return opt.flags
+		}
+		return opt.environment
+	}
+	if cmd.Flags().Changed("listen") {
+		host, port, err := net.SplitHostPort(flag("listen"))
+		if err != nil {
+			return serveOptions{}, usagef("--listen: %w", err)
+		}
+		into(listen)[config.Name{Section: "chttpd", Name: "bind_address"}] = host
+		into(listen)[config.Name{Section: "chttpd", Name: "port"}] = port
+	}
+	if cmd.Flags().Changed("log-level") {
+		into(level)[config.Name{Section: "log", Name: "level"}] = flag("log-level")
+	}
+	return opt, nil
+}
+
+// settings reads what is in force when the server starts.
+func (opt *serveOptions) settings() (*config.Config, error) {
+	cfg, err := config.Open(config.Options{
+		File: opt.file, Local: filepath.Join(opt.data, "local.ini"), Flags: opt.flags, Environment: opt.environment,
+	})
+	if _, ok := errors.AsType[*config.ValueError](err); ok {
+		return nil, &usageError{err}
+	}
+	return cfg, err
+}

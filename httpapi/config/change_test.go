@@ -1,0 +1,176 @@
+package config
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestChangesAreTold(t *testing.T) {
+	local := filepath.Join(t.TempDir(), "local.ini")
+	c := open(t, Options{Local: local, Flags: map[Name]string{{"log", "level"}: "debug"}})
+	var seen []int64
+	c.Watch(func() { seen = append(seen, c.Int("couchdb", "max_document_size")) })
+	size := Name{"couchdb", "max_document_size"}
+	if old, err := c.Put(size, "50000000", true); err != nil || old != "8000000" {
+		t.Errorf("old value %q, %v", old, err)
+	}
+	if old, err := c.Put(size, "60000000", false); err != nil || old != "50000000" {
+		t.Errorf("old value %q, %v", old, err)
+	}
+	if _, err := c.Put(size, "many", true); err == nil {
+		t.Error("a bad value was taken")
+	}
+	if err := c.Reload(); err != nil { // what was not to be kept is gone
+		t.Fatal(err)
+	}
+	if old, found, err := c.Delete(size, true); err != nil || !found || old != "50000000" {
+		t.Errorf("deleted %q, %v, %v", old, found, err)
+	}
+	if old, found, err := c.Delete(size, true); err != nil || found || old != "8000000" {
+		t.Errorf("deleted again: %q, %v, %v", old, found, err)
+	}
+	if want := []int64{50000000, 60000000, 50000000, 8000000}; !reflect.DeepEqual(seen, want) {
+		t.Errorf("told of %v, want %v", seen, want)
+	}
+	if err := c.Set("log", "level", "error"); err != nil || c.String("log", "level") != "error" {
+		t.Errorf("a flag holds off a change: %v", err)
+	}
+	if err := c.Reload(); err != nil || c.String("log", "level") != "debug" {
+		t.Errorf("after a reload the flag counts again: %q, %v", c.String("log", "level"), err)
+	}
+}
+
+func TestReloadOfABadFileChangesNothing(t *testing.T) {
+	file := write(t, "[couchdb]\nmax_dbs_open = 7\n")
+	c := open(t, Options{File: file})
+	c.Watch(func() { t.Error("told of a change") })
+	if err := os.WriteFile(file, []byte("[couchdb]\nmax_dbs_open = 8\nmax_document_size = x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Reload(); err == nil || !strings.Contains(err.Error(), file) || c.Int("couchdb", "max_dbs_open") != 7 {
+		t.Errorf("%v, max_dbs_open %d", err, c.Int("couchdb", "max_dbs_open"))
+	}
+}
+
+func TestWhereValuesComeFrom(t *testing.T) {
+	c := open(t, Options{
+		File:        write(t, "[couchdb]\nmax_dbs_open = 7\n[chttpd]\nport = 1\nbind_address = a\n[log]\nlevel = info\n"),
+		Local:       write(t, "[chttpd]\nport = 2\nbind_address = b\n[log]\nlevel = error\n[admins]\nroot = hash\n"),
+		Environment: map[Name]string{{"log", "level"}: "debug", {"chttpd", "bind_address"}: "c"},
+		Flags:       map[Name]string{{"chttpd", "bind_address"}: "d"},
+	})
+	if _, err := c.Put(Name{"cors", "origins"}, "*", false); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, s := range c.Show("") {
+		got[s.Name.String()] = s.Value + " of " + s.From.String()
+	}
+	for name, want := range map[string]string{
+		"[couchdb] max_dbs_open": "7 of file", "[chttpd] port": "2 of local.ini", "[log] level": "debug of environment",
+		"[chttpd] bind_address": "d of command line", "[cors] origins": "* of memory", "[cors] max_age": "600 of default",
+		"[admins] root": "**** of local.ini", "[chttpd_auth] secret": "",
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+	if one, ok := c.ShowOne(Name{"admins", "root"}); !ok || one.Value != Mask {
+		t.Errorf("root is %q, %v", one.Value, ok)
+	}
+	if _, ok := c.ShowOne(Name{"admins", "nobody"}); ok {
+		t.Error("there is a nobody")
+	}
+}
+
+func TestSwitchesInTwoSections(t *testing.T) {
+	c := open(t, Options{})
+	for _, s := range []struct {
+		section, name, value string
+		cors, valid          bool
+	}{
+		{"httpd", "enable_cors", "true", true, false},
+		{"chttpd", "enable_cors", "false", false, false},
+		{"chttpd", "enable_cors", "true", true, false},
+		{"chttpd_auth", "require_valid_user", "true", true, true},
+		{"chttpd_auth", "require_valid_user", "false", true, false},
+		{"chttpd", "require_valid_user", "true", true, true},
+	} {
+		if err := c.Set(s.section, s.name, s.value); err != nil {
+			t.Fatal(err)
+		}
+		if c.CORS() != s.cors || c.RequireValidUser() != s.valid {
+			t.Errorf("after [%s] %s = %s: CORS %v, require_valid_user %v", s.section, s.name, s.value, c.CORS(), c.RequireValidUser())
+		}
+	}
+}
+
+func TestReadersSeeWholeChanges(t *testing.T) {
+	c := open(t, Options{})
+	var readers sync.WaitGroup
+	end := make(chan struct{})
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-end:
+					return
+				default:
+				}
+				if d := c.Duration("chttpd_auth", "timeout"); d != 10*time.Minute && d != time.Minute {
+					t.Errorf("timeout %v", d)
+					return
+				}
+			}
+		})
+	}
+	for range 100 {
+		if err := c.Set("chttpd_auth", "timeout", "60"); err != nil {
+			t.Error(err)
+		}
+		if _, _, err := c.Delete(Name{"chttpd_auth", "timeout"}, true); err != nil {
+			t.Error(err)
+		}
+	}
+	close(end)
+	readers.Wait()
+}
+
+func FuzzValue(f *testing.F) {
+	f.Add("chttpd", "port", "80")
+	f.Add("admins", "a", "-pbkdf2:sha256-,")
+	f.Add("opentelemetry", "sample_ratio", "NaN")
+	f.Fuzz(func(t *testing.T, section, name, value string) {
+		c := open(t, Options{})
+		if c.Set(section, name, value) != nil {
+			return
+		}
+		if err := c.local.values()[Name{section, name}]; err != value {
+			t.Fatalf("[%s] %q = %q is kept as %q", section, name, value, err)
+		}
+		again, err := c.local.clone()
+		if err != nil || again.values()[Name{section, name}] != value {
+			t.Fatalf("[%s] %q = %q does not survive: %v", section, name, value, err)
+		}
+	})
+}
+
+var update = flag.Bool("update", false, "write docs/configuration.md")
+
+func TestTheManualIsUpToDate(t *testing.T) {
+	const path = "../../docs/configuration.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(Manual()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile(path); err != nil || string(have) != Manual() {
+		t.Errorf("docs/configuration.md is not what the table of settings says; run \"make docs\" (%v)", err)
+	}
+}

@@ -1,0 +1,121 @@
+package config
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind is what the values of a setting look like.
+type Kind struct {
+	want string // what a value must be, for people
+	ok   func(value string) bool
+	read reading
+}
+
+// reading is which getter a kind is read with.
+type reading int
+
+const (
+	asText reading = iota
+	asBool
+	asInt
+	asFloat
+	asDuration
+	asList
+	asLevel
+)
+
+// The kinds there are, beside those of OneOf.
+var (
+	Text    = &Kind{"one line of text", func(string) bool { return true }, asText}
+	Bool    = &Kind{"true or false", func(v string) bool { return v == "true" || v == "false" }, asBool}
+	Count   = &Kind{"a number from 1 to 2147483647", between(1, 1<<31-1), asInt}
+	Number  = &Kind{"a number from 0 to 2147483647", between(0, 1<<31-1), asInt}
+	Size    = &Kind{"a number of bytes from 1", between(1, 1<<63-1), asInt}
+	Limit   = &Kind{"a number of bytes from 1, or infinity", orInfinity(between(1, 1<<63-1)), asInt} // read as 0 for infinity
+	Port    = &Kind{"a port from 0 to 65535", between(0, 1<<16-1), asInt}
+	Share   = &Kind{"a number from 0 to 1", isShare, asFloat}
+	Rate    = &Kind{"a number from 0 to 1000000", isRate, asFloat}
+	Seconds = &Kind{"a number of seconds from 1 to 2147483647", between(1, 1<<31-1), asDuration}
+	Wait    = &Kind{"a number of seconds from 0 to 2147483647", between(0, 1<<31-1), asDuration}
+	Millis  = &Kind{"a number of milliseconds from 1 to 2147483647", between(1, 1<<31-1), asDuration}
+	List    = &Kind{"a list with commas between", func(string) bool { return true }, asList}
+	Level   = &Kind{"debug, info, notice, warning, error, critical, alert, emergency or none", isLevel, asLevel}
+)
+
+// OneOf is the kind of a setting whose value is one of some words.
+func OneOf(words ...string) *Kind {
+	return &Kind{"one of " + strings.Join(words, ", "), func(v string) bool {
+		for _, w := range words {
+			if v == w {
+				return true
+			}
+		}
+		return false
+	}, asText}
+}
+
+func (k *Kind) String() string { return k.want }
+
+// check tells whether a setting can have the value.
+func (s *Setting) check(value string) error {
+	control := strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f })
+	if !control && strings.TrimSpace(value) == value && (s.Kind.ok(value) || value == "" && s.Default == "") {
+		return nil
+	}
+	if s.Is(Secret) {
+		value = ""
+	}
+	return &ValueError{Name: s.Name, Value: value, Want: s.Kind.want}
+}
+
+func between(lo, hi int64) func(string) bool {
+	return func(value string) bool {
+		n, err := strconv.ParseInt(value, 10, 64)
+		return err == nil && lo <= n && n <= hi
+	}
+}
+
+func orInfinity(number func(string) bool) func(string) bool {
+	return func(value string) bool { return value == "infinity" || number(value) }
+}
+
+func isShare(value string) bool { return floatUpTo(value, 1) }
+func isRate(value string) bool  { return floatUpTo(value, 1e6) }
+
+func floatUpTo(value string, most float64) bool {
+	f, err := strconv.ParseFloat(value, 64)
+	return err == nil && f >= 0 && f <= most // not true of NaN
+}
+
+// LevelNone is above every level that is logged.
+const LevelNone = slog.Level(100)
+
+// levels gives CouchDB's words their place among slog's levels.
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "notice": slog.LevelInfo,
+	"warning": slog.LevelWarn, "error": slog.LevelError, "critical": slog.LevelError,
+	"alert": slog.LevelError, "emergency": slog.LevelError, "none": LevelNone,
+}
+
+func isLevel(value string) bool { _, ok := levels[value]; return ok }
+
+func splitList(value string) []string {
+	var list []string
+	for word := range strings.SplitSeq(value, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			list = append(list, word)
+		}
+	}
+	return list
+}
+
+func (k *Kind) duration(value string) time.Duration {
+	n, _ := strconv.ParseInt(value, 10, 64)
+	if k == Millis {
+		return time.Duration(n) * time.Millisecond
+	}
+	return time.Duration(n) * time.Second
+}

@@ -1,0 +1,45 @@
+package config
+
+// settings is the table of all settings: section and name as CouchDB has them where it
+// has them, the default, what values look like, what is special, and the meaning.
+//
+// To add a setting, add a row, read it where it counts with the getter of its kind, and
+// run "make docs", which writes docs/configuration.md. The reader must see changes:
+// either it calls the getter each time (they are cheap: a map and a number), or it
+// keeps a copy and renews it in a function given to Config.Watch, as httpapi does in
+// Server.configure. A setting that cannot change while the server runs has the trait
+// Restart.
+var settings = []Setting{
+	{Name{"couchdb", "uuid"}, "", Text, Restart, "identity of the server; made at the first start and then kept, because clients build their checkpoints on it"},
+	{Name{"couchdb", "max_document_size"}, "8000000", Size, 0, "bytes of JSON that one document may have"},
+	{Name{"couchdb", "max_attachment_size"}, "infinity", Limit, 0, "bytes that one attachment may have, or infinity"},
+	{Name{"couchdb", "max_dbs_open"}, "500", Count, 0, "databases kept open at once; others are opened when they are asked for"},
+	{Name{"couchdb", "single_node"}, "true", Bool, Inert, "a server is always a node by itself"},
+
+	{Name{"cluster", "q"}, "1", Count, Inert, "a database is one piece"},
+	{Name{"cluster", "n"}, "1", Count, Inert, "a database is kept once"},
+
+	{Name{"chttpd", "bind_address"}, "127.0.0.1", Text, Restart, "address to listen on; 0.0.0.0 or :: for every interface"},
+	{Name{"chttpd", "port"}, "5984", Port, Restart, "port to listen on; 0 for any free one"},
+	{Name{"chttpd", "max_http_request_size"}, "4294967296", Size, 0, "bytes that the body of one request may have, after decompression"},
+	{Name{"chttpd", "enable_cors"}, "false", Bool, 0, "answer web pages of other origins, as [cors] says"},
+	{Name{"chttpd", "require_valid_user"}, "false", Bool, 0, "nothing is answered to who has not proved who he is, not even the welcome"},
+	{Name{"chttpd", "require_valid_user_except_for_up"}, "false", Bool, 0, "the same, but for /_up"},
+
+	{Name{"httpd", "enable_cors"}, "false", Bool, 0, "what [chttpd] enable_cors is while that is not set"},
+	{Name{"httpd", "WWW-Authenticate"}, "", Text, 0, "header of that name to send with 401, such as Basic realm=\"tododb\"; browsers then ask for a password"},
+
+	{Name{"cors", "origins"}, "", List, 0, "origins that may ask, comma-separated, or *"},
+	{Name{"cors", "credentials"}, "false", Bool, 0, "those origins may send cookies and credentials"},
+	{Name{"cors", "headers"}, "", List, 0, "request headers that they may send besides the usual ones, comma-separated"},
+	{Name{"cors", "methods"}, "", List, 0, "methods that they may use, comma-separated; none given: all that the API has"},
+	{Name{"cors", "max_age"}, "600", Seconds, 0, "seconds for which a browser may remember the answer to a preflight request"},
+
+	{Name{"chttpd_auth", "secret"}, "", Text, Secret, "key that signs session cookies; made at the first start; a new one ends all sessions"},
+	{Name{"chttpd_auth", "timeout"}, "600", Seconds, 0, "seconds that a session cookie is good for"},
+	{Name{"chttpd_auth", "require_valid_user"}, "false", Bool, 0, "the same as [chttpd] require_valid_user; either will do"},
+
+	{Name{"admins", Any}, "", Text, Secret, "administrators: name = password, which the server replaces by its hash"},
+
+	{Name{"log", "level"}, "info", Level, 0, "least level that is logged: debug, info, notice, warning, error, critical, alert, emergency or none"},
+}

@@ -1,0 +1,64 @@
+package httpapi
+
+import (
+	"maps"
+	"time"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/config"
+)
+
+// inForce is the settings that requests ask for, read and made ready once for each
+// change. A request loads it when it needs it, so that a change counts from the next
+// request on.
+type inForce struct {
+	cors              *cors
+	maxRequestSize    int64
+	maxDocumentSize   int64
+	maxAttachmentSize int64 // 0: any
+}
+
+func readInForce(c *config.Config) *inForce {
+	set := &inForce{
+		maxRequestSize:    c.Int("chttpd", "max_http_request_size"),
+		maxDocumentSize:   c.Int("couchdb", "max_document_size"),
+		maxAttachmentSize: c.Int("couchdb", "max_attachment_size"),
+	}
+	if c.CORS() {
+		set.cors = newCORS(c)
+	}
+	return set
+}
+
+// configureFirst takes in the settings and sees to it that changes are taken in too.
+func (s *Server) configureFirst() error {
+	c := s.config
+	admins := c.Section("admins")
+	secret, timeout := sessionSettings(c)
+	var err error
+	s.auth, err = auth.New(auth.Options{Admins: admins, Secret: secret, Timeout: timeout, Now: s.opt.Now})
+	if err != nil {
+		return err
+	}
+	s.configure()
+	c.Watch(func() {
+		s.configure()
+		s.auth.SetSessions(sessionSettings(c))
+		// Only when they have changed: it ends what is remembered of verified passwords.
+		if now := c.Section("admins"); !maps.Equal(now, admins) {
+			if err := s.auth.SetAdmins(now); err != nil {
+				s.log.Error("the administrators stay as they were", "error", err)
+				return
+			}
+			admins = now
+		}
+	})
+	return nil
+}
+
+// configure takes in the settings as they are now.
+func (s *Server) configure() { s.set.Store(readInForce(s.config)) }
+
+func sessionSettings(c *config.Config) (secret []byte, timeout time.Duration) {
+	return []byte(c.String("chttpd_auth", "secret")), c.Duration("chttpd_auth", "timeout")
+}
