@@ -13,6 +13,8 @@ import (
 // request on.
 type inForce struct {
 	cors              *cors
+	challenge         []string // WWW-Authenticate of a 401; nil: none
+	sandbox           []string // Content-Security-Policy of attachments; nil: none
 	maxRequestSize    int64
 	maxDocumentSize   int64
 	maxAttachmentSize int64 // 0: any
@@ -26,6 +28,15 @@ func readInForce(c *config.Config) *inForce {
 	}
 	if c.CORS() {
 		set.cors = newCORS(c)
+	}
+	switch challenge := c.WWWAuthenticate(); {
+	case challenge != "":
+		set.challenge = []string{challenge}
+	case c.RequireValidUser():
+		set.challenge = []string{`Basic realm="server"`} // as CouchDB: nobody gets to a page that could ask
+	}
+	if c.Bool("csp", "attachments_enable") {
+		set.sandbox = []string{c.String("csp", "attachments_header_value")}
 	}
 	return set
 }

@@ -44,6 +44,18 @@ func on(allow string, pairs ...any) methods {
 // always builds a methods value for a path that judges the method itself.
 func always(h handler) methods { return methods{Any: h} }
 
+// adminMethods builds the methods of a path that is for administrators of the server
+// alone: others are not told which methods there are.
+func (s *Server) adminMethods(m methods) methods {
+	return always(func(w http.ResponseWriter, r *http.Request) error {
+		if err := s.requireAdmin(r); err != nil {
+			return err
+		}
+		s.handle(m).ServeHTTP(w, r)
+		return nil
+	})
+}
+
 // handle turns a path's methods into an http.Handler.
 func (s *Server) handle(m methods) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -84,6 +96,9 @@ func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, w
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Content-Type", "Cache-Control", "Etag", "Location", "X-Couch-Update-Newrev"} {
 		delete(h, name)
 	}
+	if status == http.StatusUnauthorized {
+		s.challenge(h, r)
+	}
 	b := getBuf()
 	defer putBuf(b)
 	*b = append(*b, `{"error":`...)
@@ -94,5 +109,15 @@ func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, w
 	if err := writeJSON(w, r, status, *b); err != nil {
 		// The connection is broken; the log's line tells what would have been said.
 		s.log.DebugContext(r.Context(), "answer not sent", "error", err)
+	}
+}
+
+// challenge asks a browser for a password, if the settings say so or the page that the
+// request comes from does.
+func (s *Server) challenge(h http.Header, r *http.Request) {
+	if own := r.Header["X-Couchdb-Www-Authenticate"]; len(own) == 1 {
+		h["Www-Authenticate"] = own
+	} else if set := s.set.Load().challenge; set != nil {
+		h["Www-Authenticate"] = set
 	}
 }

@@ -65,11 +65,24 @@ func (s *Server) routes() *mux.Router {
 	path("/_membership"+rest, on("GET", "GET", s.membership))
 	path("/_replicate"+rest, always(s.replicate))
 	path("/_reload_query_servers"+rest, on("POST", "POST", s.unbuiltForAdmin))
-	path("/_node/{node}"+rest, always(s.node))
+	node := func(pattern string, may func(*http.Request) error, m methods) {
+		path("/_node/{node}"+pattern, s.onNode(may, m))
+	}
+	node("", s.requireAdmin, on("GET", "GET", s.node))
+	node("/_versions", s.requireAdmin, on("GET", "GET", s.versions))
+	node("/_config", s.requireAdmin, on("GET", "GET", s.configAll))
+	node("/_config/_reload", s.requireAdmin, on("POST", "POST", s.reloadConfig))
+	node("/_config/{section}", s.requireAdmin, on("GET", "GET", s.configSection))
+	node("/_config/{section}/{key}", s.requireAdmin, on("GET,PUT,DELETE", "GET", s.configValue, "PUT", s.setConfigValue, "DELETE", s.deleteConfigValue))
+	node("/_stats"+rest, s.requireMetrics, on("GET", "GET", s.unbuiltOnNode))
+	node("/_system", s.requireMetrics, on("GET", "GET", s.unbuiltOnNode))
+	node("/_prometheus", s.requireMetrics, on("GET", "GET", s.unbuiltOnNode))
+	node(rest, s.requireAdmin, always(s.unbuiltOnNode))
+	path("/_cluster_setup", s.adminMethods(on("GET,POST", "GET", s.clusterState, "POST", s.clusterSetup)))
 	path("/_utils"+rest, on("GET,HEAD", "GET", s.utils))
 	path("/_scheduler/jobs"+rest, on("GET,HEAD", "GET", s.unbuiltForAdmin))
 	path("/_scheduler/docs"+rest, on("GET,HEAD", "GET", s.unbuiltForAdmin))
-	path("/{_:_cluster_setup|_reshard|_search_analyze|_nouveau_analyze|_prometheus|_metrics}"+rest, always(s.unbuiltForAdmin))
+	path("/{_:_reshard|_search_analyze|_nouveau_analyze|_prometheus|_metrics}"+rest, always(s.unbuiltForAdmin))
 	r.NotFoundHandler = http.HandlerFunc(s.unknownOnServer)
 	return r
 }

@@ -30,6 +30,10 @@ type Options struct {
 	// force for the next request. nil: the defaults, and nobody is an administrator.
 	Config *config.Config
 
+	// Reload reads the files of Config again, and does what else that calls for
+	// (Config.Reload).
+	Reload func() error
+
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator Replicator
 	// Now is the clock (time.Now).
@@ -95,6 +99,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Server"] = s.server
 	h["X-Couch-Request-Id"] = []string{x.id}
+	h["X-Content-Type-Options"] = noSniff
 	r = r.WithContext(x.in(r.Context()))
 	began := s.opt.Now()
 	defer s.logAccess(x, r, began)
@@ -121,6 +126,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.router.ServeHTTP(x, r)
 }
+
+// noSniff keeps a browser from taking what an attachment or an answer holds for a page
+// or a script when its type says otherwise.
+var noSniff = []string{"nosniff"}
 
 // recover turns a panic into a 500, or into a cut connection where the answer has begun.
 func (s *Server) recover(x *exchange, r *http.Request) {

@@ -1,6 +1,7 @@
 // Command tododb is a document database that speaks CouchDB's HTTP API.
 //
 //	tododb serve                   start the server (the default)
+//	tododb config [SECTION]        print the settings in force and where each comes from
 //	tododb check [DB...]           look for damage in a data folder
 //	tododb compact [DB...]         give back the space of what is no longer needed
 //	tododb replicate SOURCE TARGET copy what TARGET lacks of SOURCE

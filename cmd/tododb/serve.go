@@ -81,10 +81,16 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 
-	var sweeping sync.WaitGroup
-	sweepCtx, stopSweeping := context.WithCancel(ctx)
-	sweeping.Go(func() { sweepUntil(sweepCtx, f.store, sweepEvery, log) })
-	defer func() { stopSweeping(); sweeping.Wait() }()
+	work := startChores(ctx)
+	defer work.stop()
+	work.run(func(ctx context.Context) { sweepUntil(ctx, f.store, sweepEvery, log) })
+	reload := func() error {
+		if err := cfg.Reload(); err != nil {
+			return err
+		}
+		return administrators(cfg, out)
+	}
+	work.run(func(ctx context.Context) { reloadOnHangup(ctx, reload, log) })
 
 	manager, err := replicate.NewManager(ctx, replicate.Options{Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log})
 	if err != nil {
@@ -94,7 +100,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 
 	api, err := httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
-		UUID: f.uuid, Config: cfg, Replicator: manager,
+		UUID: f.uuid, Config: cfg, Reload: reload, Replicator: manager,
 	})
 	if err != nil {
 		return err

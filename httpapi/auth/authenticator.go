@@ -210,6 +210,12 @@ func (a *Authenticator) Login(r *http.Request, name, password string) (User, str
 	return user, a.cookie(sealCookie(secret, known.salt, user.Name, a.now()), r.TLS != nil), nil
 }
 
+// IsAdmin tells whether there is an administrator of that name and password.
+func (a *Authenticator) IsAdmin(ctx context.Context, name, password string) bool {
+	user, err := a.verify(ctx, name, password, a.verified.hash(base64.StdEncoding.EncodeToString([]byte(name+":"+password))))
+	return err == nil && user.Admin
+}
+
 // Logout is the Set-Cookie header that ends a session in the client.
 func (a *Authenticator) Logout(r *http.Request) string { return a.cookie("", r.TLS != nil) }
 

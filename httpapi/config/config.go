@@ -184,6 +184,14 @@ func (c *Config) CORS() bool {
 	return c.Bool("httpd", "enable_cors")
 }
 
+// WWWAuthenticate is the challenge that goes with 401, from either section; "" for none.
+func (c *Config) WWWAuthenticate() string {
+	if c.IsSet("chttpd", "WWW-Authenticate") {
+		return c.String("chttpd", "WWW-Authenticate")
+	}
+	return c.String("httpd", "WWW-Authenticate")
+}
+
 // RequireValidUser tells whether only known users are answered; programs write it into
 // either section.
 func (c *Config) RequireValidUser() bool {

@@ -26,14 +26,19 @@ var settings = []Setting{
 	{Name{"chttpd", "require_valid_user"}, "false", Bool, 0, "nothing is answered to who has not proved who he is, not even the welcome"},
 	{Name{"chttpd", "require_valid_user_except_for_up"}, "false", Bool, 0, "the same, but for /_up"},
 
+	{Name{"chttpd", "WWW-Authenticate"}, "", Text, 0, "header of that name to send with 401, such as Basic realm=\"tododb\"; browsers then ask for a password"},
+
 	{Name{"httpd", "enable_cors"}, "false", Bool, 0, "what [chttpd] enable_cors is while that is not set"},
-	{Name{"httpd", "WWW-Authenticate"}, "", Text, 0, "header of that name to send with 401, such as Basic realm=\"tododb\"; browsers then ask for a password"},
+	{Name{"httpd", "WWW-Authenticate"}, "", Text, 0, "what [chttpd] WWW-Authenticate is while that is not set"},
 
 	{Name{"cors", "origins"}, "", List, 0, "origins that may ask, comma-separated, or *"},
 	{Name{"cors", "credentials"}, "false", Bool, 0, "those origins may send cookies and credentials"},
 	{Name{"cors", "headers"}, "", List, 0, "request headers that they may send besides the usual ones, comma-separated"},
 	{Name{"cors", "methods"}, "", List, 0, "methods that they may use, comma-separated; none given: all that the API has"},
 	{Name{"cors", "max_age"}, "600", Seconds, 0, "seconds for which a browser may remember the answer to a preflight request"},
+
+	{Name{"csp", "attachments_enable"}, "true", Bool, 0, "send Content-Security-Policy with attachments, so that a page which is one cannot act for who looks at it"},
+	{Name{"csp", "attachments_header_value"}, "sandbox", Text, 0, "the value of that header"},
 
 	{Name{"chttpd_auth", "secret"}, "", Text, Secret, "key that signs session cookies; made at the first start; a new one ends all sessions"},
 	{Name{"chttpd_auth", "timeout"}, "600", Seconds, 0, "seconds that a session cookie is good for"},

@@ -1,0 +1,163 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/store"
+)
+
+// systemDBs are what a set-up server has, unless the set-up names others.
+var systemDBs = []string{"_users", "_replicator"}
+
+// clusterState answers GET /_cluster_setup: a server is a node by itself, and it is set
+// up when its system databases are there.
+func (s *Server) clusterState(w http.ResponseWriter, r *http.Request) error {
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	var names []string
+	if text, ok := query.get("ensure_dbs_exist"); ok {
+		if err := json.Unmarshal([]byte(text), &names); err != nil {
+			return badRequest("ensure_dbs_exist must be a JSON list of names")
+		}
+	} else {
+		names = systemDBs
+	}
+	state := "single_node_enabled"
+	for _, name := range names {
+		there, err := s.store.Exists(r.Context(), name)
+		if err != nil {
+			return err
+		}
+		if !there {
+			state = "single_node_disabled"
+		}
+	}
+	return writeJSON(w, r, http.StatusOK, []byte(`{"state":"`+state+`"}`))
+}
+
+// clusterRequest is what POST /_cluster_setup may say. A port comes as a number or as text.
+type clusterRequest struct {
+	Action    string          `json:"action"`
+	Username  string          `json:"username"`
+	Password  string          `json:"password"`
+	Bind      string          `json:"bind_address"`
+	Port      json.RawMessage `json:"port"`
+	Databases []string        `json:"ensure_dbs_exist"`
+}
+
+// clusterSetup answers POST /_cluster_setup.
+func (s *Server) clusterSetup(w http.ResponseWriter, r *http.Request) error {
+	if err := requireJSON(r); err != nil {
+		return err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	var request clusterRequest
+	if err := json.Unmarshal(body, &request); err != nil {
+		if _, wrong := errors.AsType[*json.UnmarshalTypeError](err); wrong {
+			return badRequest("the members of the request have the wrong types")
+		}
+		return errNotJSON
+	}
+	if request.Databases == nil {
+		request.Databases = systemDBs
+	}
+	switch request.Action {
+	case "enable_single_node":
+		err = s.enableSingleNode(r, request)
+	case "finish_cluster":
+		err = s.finishCluster(r, request)
+	case "enable_cluster", "add_node", "remove_node", "receive_cookie":
+		return errorf(http.StatusNotImplemented, "not_implemented", "A server is a node by itself; it cannot be one of a cluster.")
+	default:
+		return badRequest("Invalid Action'") // as CouchDB spells it
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
+}
+
+// enableSingleNode takes in what the request says of the node and makes the system
+// databases. It may be asked again.
+func (s *Server) enableSingleNode(r *http.Request, request clusterRequest) error {
+	if (request.Username == "") != (request.Password == "") {
+		return badRequest("Set up needs both username and password, or neither")
+	}
+	port, err := portOf(request.Port)
+	if err != nil {
+		return err
+	}
+	for _, one := range []struct {
+		name  config.Name
+		value string
+	}{
+		{config.Name{Section: "chttpd", Name: "bind_address"}, request.Bind},
+		{config.Name{Section: "chttpd", Name: "port"}, port},
+	} {
+		if one.value == "" || s.config.String(one.name.Section, one.name.Name) == one.value {
+			continue
+		}
+		if _, err := s.putSetting(one.name, one.value, true); err != nil {
+			return err
+		}
+	}
+	if request.Username != "" && !s.auth.IsAdmin(r.Context(), request.Username, request.Password) {
+		if _, err := s.putSetting(config.Name{Section: "admins", Name: request.Username}, request.Password, true); err != nil {
+			return err
+		}
+	}
+	_, err = s.ensureDBs(r, request.Databases)
+	return err
+}
+
+func portOf(raw json.RawMessage) (string, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", nil
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text, nil
+	}
+	var n int
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return "", badRequest("port must be a number")
+	}
+	return strconv.Itoa(n), nil
+}
+
+// finishCluster makes the system databases; that there is nothing left to make is an
+// error, as in CouchDB.
+func (s *Server) finishCluster(r *http.Request, request clusterRequest) error {
+	made, err := s.ensureDBs(r, request.Databases)
+	if err == nil && made == 0 {
+		return badRequest("Cluster is already finished")
+	}
+	return err
+}
+
+// ensureDBs makes the databases that are not there.
+func (s *Server) ensureDBs(r *http.Request, names []string) (made int, err error) {
+	for _, name := range names {
+		err := s.store.Create(r.Context(), name)
+		if errors.Is(err, store.ErrDBExists) {
+			continue
+		}
+		if errors.Is(err, store.ErrBadDBName) {
+			return made, badDBName(name)
+		}
+		if err != nil {
+			return made, err
+		}
+		made++
+	}
+	return made, nil
+}

@@ -1,0 +1,203 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/config"
+)
+
+var errNoSetting = errorf(http.StatusNotFound, "not_found", "unknown_config_value")
+
+// configAll answers GET _config: what is in force, by section. All values are strings.
+func (s *Server) configAll(w http.ResponseWriter, r *http.Request) error {
+	b := []byte{'{'}
+	section := ""
+	for _, one := range s.config.Show("") {
+		if one.Name.Section != section {
+			if section != "" {
+				b = append(b, "},"...)
+			}
+			section = one.Name.Section
+			b = append(appendString(b, section), ":{"...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendSetting(b, one)
+	}
+	if section != "" {
+		b = append(b, '}')
+	}
+	return writeJSON(w, r, http.StatusOK, append(b, '}'))
+}
+
+// configSection answers GET _config/section. One that does not exist is empty.
+func (s *Server) configSection(w http.ResponseWriter, r *http.Request) error {
+	section, err := segment(r, "section")
+	if err != nil {
+		return err
+	}
+	b := []byte{'{'}
+	for i, one := range s.config.Show(section) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendSetting(b, one)
+	}
+	return writeJSON(w, r, http.StatusOK, append(b, '}'))
+}
+
+func appendSetting(b []byte, one config.Shown) []byte {
+	return appendString(append(appendString(b, one.Name.Name), ':'), one.Value)
+}
+
+// settingName is the setting that the path names.
+func settingName(r *http.Request) (config.Name, error) {
+	section, err := segment(r, "section")
+	if err != nil {
+		return config.Name{}, err
+	}
+	name, err := segment(r, "key")
+	return config.Name{Section: section, Name: name}, err
+}
+
+// configValue answers GET _config/section/key.
+func (s *Server) configValue(w http.ResponseWriter, r *http.Request) error {
+	name, err := settingName(r)
+	if err != nil {
+		return err
+	}
+	one, ok := s.config.ShowOne(name)
+	if !ok {
+		return errNoSetting
+	}
+	return writeJSON(w, r, http.StatusOK, appendString(nil, one.Value))
+}
+
+// setConfigValue answers PUT _config/section/key with the value that was in force.
+func (s *Server) setConfigValue(w http.ResponseWriter, r *http.Request) error {
+	name, err := settingName(r)
+	if err != nil {
+		return err
+	}
+	value, err := s.configBody(w, r)
+	if err != nil {
+		return err
+	}
+	old, err := s.putSetting(name, value, persists(r))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, appendString(nil, old))
+}
+
+// putSetting changes a setting and returns the value that was in force, masked if it is
+// a secret. The password of an administrator is kept as its hash.
+func (s *Server) putSetting(name config.Name, value string, persist bool) (old string, err error) {
+	before, had := s.config.ShowOne(name)
+	if had && before.Is(config.Secret) && value == config.Mask {
+		return "", badRequest("%s is what secrets are shown as and cannot be a value", config.Mask)
+	}
+	if name.Section == "admins" {
+		if value, err = adminHash(value); err != nil {
+			return "", err
+		}
+	}
+	old, err = s.config.Put(name, value, persist)
+	if err != nil {
+		return "", settingError(err)
+	}
+	if had && before.Is(config.Secret) {
+		old = before.Value
+	}
+	return old, nil
+}
+
+// adminHash makes a password into what [admins] keeps of it. A hash stays as it is.
+func adminHash(password string) (string, error) {
+	if password == "" {
+		return "", badRequest("the password of an administrator cannot be empty")
+	}
+	if !auth.IsHash(password) {
+		return auth.Hash(password)
+	}
+	if _, err := auth.ParsePassword(password); err != nil {
+		return "", badRequest("%s", err)
+	}
+	return password, nil
+}
+
+// deleteConfigValue answers DELETE _config/section/key with the value that was in force.
+func (s *Server) deleteConfigValue(w http.ResponseWriter, r *http.Request) error {
+	name, err := settingName(r)
+	if err != nil {
+		return err
+	}
+	before, _ := s.config.ShowOne(name)
+	if admins := s.config.Section("admins"); name.Section == "admins" && len(admins) == 1 && before.Setting != nil {
+		if _, last := admins[name.Name]; last {
+			return badRequest("%s is the only administrator", name.Name)
+		}
+	}
+	_, found, err := s.config.Delete(name, persists(r))
+	if _, unknown := errors.AsType[*config.UnknownError](err); unknown || err == nil && !found {
+		return errNoSetting
+	}
+	if err != nil {
+		return settingError(err)
+	}
+	return writeJSON(w, r, http.StatusOK, appendString(nil, before.Value))
+}
+
+// reloadConfig answers POST _config/_reload: the files are read again.
+func (s *Server) reloadConfig(w http.ResponseWriter, r *http.Request) error {
+	reload := s.config.Reload
+	if s.opt.Reload != nil {
+		reload = s.opt.Reload
+	}
+	if err := reload(); err != nil {
+		return settingError(err)
+	}
+	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+}
+
+// persists tells whether a change is to be there at the next start.
+func persists(r *http.Request) bool { return r.Header.Get("X-Couch-Persist") != "false" }
+
+// configBody reads the value of a setting, a string in JSON, or as it is with raw=true.
+func (s *Server) configBody(w http.ResponseWriter, r *http.Request) (string, error) {
+	query, err := queryOf(r)
+	if err != nil {
+		return "", err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return "", err
+	}
+	if query.is("raw") {
+		return strings.TrimSpace(string(body)), nil
+	}
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return "", errNotJSON
+	}
+	text, ok := value.(string)
+	if !ok {
+		return "", badRequest("the value of a setting is a JSON string, such as \"true\" or \"5984\"")
+	}
+	return strings.TrimSpace(text), nil
+}
+
+// settingError tells of a setting that there is not, and of a value that it cannot have.
+func settingError(err error) error {
+	if e, ok := errors.AsType[*config.UnknownError](err); ok {
+		return badRequest("%s", e)
+	}
+	if e, ok := errors.AsType[*config.ValueError](err); ok {
+		return badRequest("%s", e)
+	}
+	return err
+}
