@@ -20,50 +20,20 @@ func (s *Server) docRange(w http.ResponseWriter, r *http.Request, space store.Do
 		return err
 	}
 	defer db.Release()
-	query, err := queryOf(r)
+	p, err := s.readViewParams(w, r, nil)
 	if err != nil {
 		return err
 	}
-	p := viewParams{limit: -1}
-	if r.Method == http.MethodPost {
-		if err := requireJSON(r); err != nil {
-			return err
-		}
-		body, err := s.readBody(w, r)
-		if err != nil {
-			return err
-		}
-		if err := requireObject(body); err != nil {
-			return err
-		}
-		if err := p.readBody(body); err == errKeysList {
-			return errKeysMember
-		} else if err != nil {
-			return err
-		}
-	}
-	keysInBody := p.keys != nil
-	if err := p.readQuery(query); err != nil {
-		return err
-	}
-	if _, twice := query.get("keys"); twice && keysInBody {
-		return errKeysRange
-	}
-	plan, err := planDocRange(space, &p)
+	plan, err := planDocRange(db, space, &p)
 	if err != nil {
 		return err
 	}
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
-	if err := plan.write(r.Context(), db, st); err != nil {
-		return err
-	}
-	st.buf = append(st.buf, '\n')
-	return st.end()
+	return writeResult(w, r, plan)
 }
 
 // docRange is a range of documents, ready to be read.
 type docRange struct {
+	db        *store.DB
 	space     store.DocSpace
 	query     store.AllDocsQuery
 	keys      []docKey // with byKey
@@ -75,16 +45,16 @@ type docRange struct {
 }
 
 // planDocRange judges the options of a range over documents.
-func planDocRange(space store.DocSpace, p *viewParams) (*docRange, error) {
+func planDocRange(db *store.DB, space store.DocSpace, p *viewParams) (*docRange, error) {
 	switch {
-	case p.reduce:
+	case p.reduce == yes:
 		return nil, errMapReduce
-	case p.group:
+	case p.grouped():
 		return nil, errMapGroup
 	case p.keys != nil && (p.startKey != nil || p.endKey != nil):
 		return nil, errKeysRange
 	}
-	d := &docRange{space: space, updateSeq: p.updateSeq}
+	d := &docRange{db: db, space: space, updateSeq: p.updateSeq}
 	d.attachments = attachmentsWanted{all: p.attachments, encodings: p.attEncodingInfo}
 	d.query = store.AllDocsQuery{
 		Space: space, Descending: p.descending, ExcludeEnd: p.excludeEnd, Skip: p.skip, Limit: p.limit,
@@ -111,7 +81,8 @@ func planDocRange(space store.DocSpace, p *viewParams) (*docRange, error) {
 }
 
 // write appends the whole answer to st.
-func (d *docRange) write(ctx context.Context, db *store.DB, st *stream) error {
+func (d *docRange) write(ctx context.Context, st *stream) error {
+	db := d.db
 	if d.byKey {
 		return d.writeKeys(ctx, db, st)
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/tododb/tododb/store"
@@ -18,14 +19,63 @@ func (s *Server) allDocsQueries(w http.ResponseWriter, r *http.Request) error {
 	return s.docRanges(w, r, store.Docs)
 }
 
-// docRanges answers with several ranges over one of the spaces of documents. What one
-// of them says goes before what the query of the request says for all.
+// docRanges answers with several ranges over one of the spaces of documents.
 func (s *Server) docRanges(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
 	db, err := s.openDB(r, reader)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
+	var plans []rangePlan
+	err = s.eachQuery(w, r, func(p *viewParams) error {
+		plan, err := planDocRange(db, space, p)
+		plans = append(plans, plan)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return writeResults(w, r, plans)
+}
+
+// rangePlan is a query that has been judged and can be answered.
+type rangePlan interface {
+	// write appends the whole answer to the stream.
+	write(ctx context.Context, st *stream) error
+}
+
+// writeResult answers a request that has one query.
+func writeResult(w http.ResponseWriter, r *http.Request, plan rangePlan) error {
+	st := newStream(w, r, http.StatusOK)
+	defer st.drop()
+	if err := plan.write(r.Context(), st); err != nil {
+		return err
+	}
+	st.buf = append(st.buf, '\n')
+	return st.end()
+}
+
+// writeResults answers a request that has several.
+func writeResults(w http.ResponseWriter, r *http.Request, plans []rangePlan) error {
+	st := newStream(w, r, http.StatusOK)
+	defer st.drop()
+	st.buf = append(st.buf, `{"results":[`...)
+	for i, plan := range plans {
+		if i > 0 {
+			st.buf = append(st.buf, ',')
+		}
+		st.buf = append(st.buf, "\r\n"...)
+		if err := plan.write(r.Context(), st); err != nil {
+			return err
+		}
+	}
+	st.buf = append(st.buf, "\r\n]}\n"...)
+	return st.end()
+}
+
+// eachQuery reads a request that has several queries, and calls fn for each of them. What
+// one of them says goes before what the query of the request says for all.
+func (s *Server) eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *viewParams) error) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
@@ -45,8 +95,7 @@ func (s *Server) docRanges(w http.ResponseWriter, r *http.Request, space store.D
 	if err != nil {
 		return err
 	}
-	var plans []*docRange
-	err = jsonscan.EachElement(queries, func(raw []byte) error {
+	return jsonscan.EachElement(queries, func(raw []byte) error {
 		if jsonscan.Kind(raw) != '{' {
 			return errQueryObject
 		}
@@ -54,27 +103,8 @@ func (s *Server) docRanges(w http.ResponseWriter, r *http.Request, space store.D
 		if err := p.readBody(raw); err != nil {
 			return err
 		}
-		plan, err := planDocRange(space, &p)
-		plans = append(plans, plan)
-		return err
+		return fn(&p)
 	})
-	if err != nil {
-		return err
-	}
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
-	st.buf = append(st.buf, `{"results":[`...)
-	for i, plan := range plans {
-		if i > 0 {
-			st.buf = append(st.buf, ',')
-		}
-		st.buf = append(st.buf, "\r\n"...)
-		if err := plan.write(r.Context(), db, st); err != nil {
-			return err
-		}
-	}
-	st.buf = append(st.buf, "\r\n]}\n"...)
-	return st.end()
 }
 
 // queriesOf finds the list of queries in a body.

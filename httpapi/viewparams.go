@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/http"
 	"strconv"
 
 	"github.com/tododb/tododb/store/jsonscan"
@@ -10,6 +11,7 @@ import (
 // are JSON as they came; nil is an absent one.
 type viewParams struct {
 	startKey, endKey     []byte
+	oneKey               bool // both are the key that was asked for
 	startDocID, endDocID string
 	hasStartDocID        bool
 	hasEndDocID          bool
@@ -23,9 +25,39 @@ type viewParams struct {
 	attachments          bool
 	attEncodingInfo      bool
 	updateSeq            bool
-	reduce               bool
-	group                bool
+	reduce               choice
+	group                bool // by the whole key
+	groupLevel           int  // 0: as group says
+	update               viewUpdate
 }
+
+// choice is a boolean that may be left open.
+type choice int8
+
+const (
+	unsaid choice = iota
+	yes
+	no
+)
+
+func choose(b bool) choice {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// viewUpdate says whether a view waits until it has all that is in the database.
+type viewUpdate int8
+
+const (
+	updateFirst viewUpdate = iota
+	updateNot              // answer from what is there
+	updateAfter            // answer from what is there, and then bring it up to date
+)
+
+// grouped tells whether rows are asked for by groups of keys.
+func (p *viewParams) grouped() bool { return p.group || p.groupLevel > 0 }
 
 var (
 	errKeysList   = queryError("`keys` must be an array of strings.")
@@ -34,6 +66,46 @@ var (
 	errMapReduce  = queryError("Reduce is invalid for map-only views.")
 	errMapGroup   = queryError("Invalid use of grouping on a map view.")
 )
+
+// readViewParams reads the options of one range. What stands in the URL goes before what
+// stands in the body, which check, if not nil, may refuse.
+func (s *Server) readViewParams(w http.ResponseWriter, r *http.Request, check func(body []byte) error) (viewParams, error) {
+	p := viewParams{limit: -1}
+	query, err := queryOf(r)
+	if err != nil {
+		return p, err
+	}
+	if r.Method == http.MethodPost {
+		if err := requireJSON(r); err != nil {
+			return p, err
+		}
+		body, err := s.readBody(w, r)
+		if err != nil {
+			return p, err
+		}
+		if err := requireObject(body); err != nil {
+			return p, err
+		}
+		if check != nil {
+			if err := check(body); err != nil {
+				return p, err
+			}
+		}
+		if err := p.readBody(body); err == errKeysList {
+			return p, errKeysMember
+		} else if err != nil {
+			return p, err
+		}
+	}
+	keysInBody := p.keys != nil
+	if err := p.readQuery(query); err != nil {
+		return p, err
+	}
+	if _, twice := query.get("keys"); twice && keysInBody {
+		return p, errKeysRange
+	}
+	return p, nil
+}
 
 // readQuery takes the parameters of a query in, in their order.
 func (p *viewParams) readQuery(query params) error {
@@ -70,11 +142,11 @@ func (p *viewParams) readBody(body []byte) error {
 func (p *viewParams) setKey(name string, key []byte) error {
 	switch name {
 	case "key":
-		p.startKey, p.endKey = key, key
+		p.startKey, p.endKey, p.oneKey = key, key, true
 	case "startkey", "start_key":
-		p.startKey = key
+		p.startKey, p.oneKey = key, false
 	case "endkey", "end_key":
-		p.endKey = key
+		p.endKey, p.oneKey = key, false
 	case "keys":
 		if jsonscan.Kind(key) != '[' {
 			return errKeysList
@@ -113,25 +185,30 @@ func (p *viewParams) set(name, value, shown string) (err error) {
 	case "update_seq":
 		p.updateSeq, err = viewBool(value, shown)
 	case "reduce":
-		p.reduce, err = viewBool(value, shown)
+		var reduce bool
+		reduce, err = viewBool(value, shown)
+		p.reduce = choose(reduce)
 	case "group":
 		p.group, err = viewBool(value, shown)
 	case "group_level":
-		var level int
-		level, err = viewPositive(value, shown)
-		p.group = level > 0
+		p.groupLevel, err = viewPositive(value, shown)
 	case "stable", "sorted":
-		_, err = viewBool(value, shown)
+		_, err = viewBool(value, shown) // one node has its rows in order, and the same ones each time
 	case "stale":
-		if value != "ok" && value != "update_after" {
-			err = queryError("Invalid value for `stale`.")
-		}
+		return p.setUpdate(name, value, map[string]viewUpdate{"ok": updateNot, "update_after": updateAfter})
 	case "update":
-		if value != "true" && value != "false" && value != "lazy" {
-			err = queryError("Invalid value for `update`.")
-		}
+		return p.setUpdate(name, value, map[string]viewUpdate{"true": updateFirst, "false": updateNot, "lazy": updateAfter})
 	}
 	return err
+}
+
+func (p *viewParams) setUpdate(name, value string, known map[string]viewUpdate) error {
+	update, ok := known[value]
+	if !ok {
+		return queryError("Invalid value for `%s`.", name)
+	}
+	p.update = update
+	return nil
 }
 
 func viewBool(value, shown string) (bool, error) {

@@ -40,6 +40,7 @@ var layers = []layer{
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store", "revtree"}, []string{bbolt, web}},
 	{"store/document", []string{"store/jsonscan", "revtree"}, []string{bbolt, web, "os"}},
+	{"store/design", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/jsonscan", nil, []string{bbolt, web, "os"}},
 	{"store/collate", nil, []string{bbolt, web, "os"}},
 	{"store/script", []string{"store/collate"}, []string{bbolt, web, "os"}},

@@ -1,0 +1,121 @@
+package design
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// ShapeError says what is wrong with a design document whose members are not of the types
+// that their use needs. Reason is worded as CouchDB does.
+type ShapeError struct{ Reason string }
+
+func (e *ShapeError) Error() string { return e.Reason }
+
+// kinds names types of JSON values by their first bytes, as jsonscan.Kind gives them.
+type kinds struct {
+	first string // of the values that will do
+	text  string // in a reason
+}
+
+var (
+	anObject  = kinds{"{", "object"}
+	aString   = kinds{`"`, "string"}
+	aBoolean  = kinds{"tf", "boolean"}
+	aFunction = kinds{`"{`, "string or object"} // by itself, or split into parts
+	aRewrite  = kinds{`"[`, "array or string"}
+)
+
+// top lists what the members of a design document have to be. Others are the application's.
+var top = map[string]kinds{
+	"filters": anObject, "lists": anObject, "options": anObject, "shows": anObject, "updates": anObject, "views": anObject,
+	"language": aString, "validate_doc_update": aString, "rewrites": aRewrite,
+}
+
+// options lists what the options have to be.
+var options = map[string]kinds{"include_design": aBoolean, "local_seq": aBoolean, "partitioned": aBoolean, "changes": aBoolean}
+
+// CheckShape judges the body of a design document, a JSON object that has been checked:
+// *ShapeError. It follows couch_mrview:validate_ddoc_fields of CouchDB.
+func CheckShape(body []byte) error {
+	mapKind := aString
+	err := jsonscan.EachMember(body, func(name, value []byte) error {
+		want, known := top[string(name)]
+		if known && !want.has(value) {
+			return wrong(want, string(name))
+		}
+		if text, err := jsonscan.Text(value); err == nil && string(name) == "language" && text == "query" {
+			mapKind = anObject // a Mango index
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return jsonscan.EachMember(body, func(name, value []byte) error {
+		switch group := string(name); group {
+		case "filters", "lists", "shows", "updates":
+			return jsonscan.EachMember(value, func(name, value []byte) error {
+				if !aFunction.has(value) {
+					return wrong(aFunction, group, string(name))
+				}
+				return nil
+			})
+		case "options":
+			return jsonscan.EachMember(value, func(name, value []byte) error {
+				if want, known := options[string(name)]; known && !want.has(value) {
+					return wrong(want, "options", string(name))
+				}
+				return nil
+			})
+		case "views":
+			return jsonscan.EachMember(value, func(name, view []byte) error {
+				return checkView(string(name), view, mapKind)
+			})
+		}
+		return nil
+	})
+}
+
+func checkView(name string, view []byte, mapKind kinds) error {
+	if !anObject.has(view) {
+		return wrong(anObject, "views", name)
+	}
+	if name == "lib" { // modules for the map functions
+		return nil
+	}
+	mapped := false
+	err := jsonscan.EachMember(view, func(member, value []byte) error {
+		switch string(member) {
+		case "map":
+			mapped = true
+			if !mapKind.has(value) {
+				return wrong(mapKind, "views", name, "map")
+			}
+		case "reduce":
+			reduce, err := jsonscan.Text(value)
+			if err != nil {
+				return wrong(aString, "views", name, "reduce")
+			}
+			if strings.HasPrefix(reduce, "_") && !builtin.MatchString(reduce) {
+				return &ShapeError{fmt.Sprintf("`%s` is not a supported reduce function.", reduce)}
+			}
+		}
+		return nil
+	})
+	if err == nil && !mapped {
+		err = &ShapeError{fmt.Sprintf("View `%s` must contain map function", name)}
+	}
+	return err
+}
+
+// builtin are the names of the reduce functions that need no JavaScript.
+var builtin = regexp.MustCompile(`^_(sum|count|stats|approx_count_distinct|first|last|(top|bottom)_([1-9]|[1-9][0-9]|100))$`)
+
+func (k kinds) has(value []byte) bool { return strings.IndexByte(k.first, jsonscan.Kind(value)) >= 0 }
+
+func wrong(want kinds, path ...string) error {
+	return &ShapeError{fmt.Sprintf("`%s` field must have %s type", strings.Join(path, "."), want.text)}
+}
