@@ -32,11 +32,14 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	since, err := q.start(db, info.UpdateSeq)
+	since, err := q.start(r.Context(), db, info.UpdateSeq)
 	if err != nil {
 		return err
 	}
 	h := w.Header()
+	if err := q.setModified(r.Context(), h, db, since, info); err != nil {
+		return err
+	}
 	switch q.framing {
 	case framingNormal:
 		etag := string(appendSeq(nil, db, info.UpdateSeq))
@@ -51,7 +54,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	}
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	f := changesFeed{ctx: r.Context(), feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, q: &q, filter: filter, seen: since, last: since}
+	f := changesFeed{ctx: r.Context(), feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, q: &q, filter: filter, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 
@@ -93,6 +96,7 @@ type changesFeed struct {
 	db     *store.DB
 	q      *changesQuery
 	filter changesFilter
+	base   string // URL of the database, with a slash
 
 	count   int    // rows given
 	seen    uint64 // where the next read goes on
@@ -159,7 +163,7 @@ func (f *changesFeed) isGone() bool {
 func (f *changesFeed) read(ctx context.Context, to uint64) error {
 	sq := store.ChangesQuery{
 		Since: f.seen, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
-		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts,
+		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts, Times: f.q.meta,
 		DocIDs: f.filter.docIDs, Match: f.filter.match(), MatchLeaf: f.filter.matchLeaf(),
 	}
 	if f.q.limit >= 0 {
@@ -243,6 +247,9 @@ func (f *changesFeed) row(c *store.Change) error {
 	b = append(b, ']')
 	if c.Deleted {
 		b = append(b, `,"deleted":true`...)
+	}
+	if f.q.meta {
+		b = f.appendMeta(b, c)
 	}
 	if c.Doc != nil {
 		f.st.buf = append(b, `,"doc":`...)

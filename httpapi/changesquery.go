@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -37,6 +38,9 @@ type changesQuery struct {
 	seqInterval int // 0: every row has its sequence
 	filter      string
 	view        string
+	meta        bool // rows tell the time of the change and the document's URL
+	head        bool // only the header is wanted
+	byTime      bool // since was a time
 	docIDs      string
 	hasDocIDs   bool
 }
@@ -55,7 +59,7 @@ func parseChangesQuery(r *http.Request) (changesQuery, error) {
 	}
 	q.since = strings.Trim(q.since, `"`)
 	if r.Method == http.MethodHead {
-		q.framing, q.limit = framingNormal, 0
+		q.framing, q.limit, q.head = framingNormal, 0, true
 	}
 	return q, nil
 }
@@ -86,6 +90,8 @@ func (q *changesQuery) set(name, value string) (err error) {
 		q.includeDocs = yes
 	case "conflicts":
 		q.conflicts = yes
+	case "meta":
+		q.meta = yes
 	case "attachments":
 		q.attachments.all = yes
 	case "att_encoding_info":
@@ -132,9 +138,15 @@ func millis(n int) time.Duration {
 }
 
 // start finds the sequence to begin after, given the newest one.
-func (q *changesQuery) start(db *store.DB, newest uint64) (uint64, error) {
+func (q *changesQuery) start(ctx context.Context, db *store.DB, newest uint64) (uint64, error) {
 	if q.since == "now" {
 		return newest, nil
+	}
+	if t, is, err := parseInstant(q.since); is {
+		if q.byTime = true; err != nil {
+			return 0, err
+		}
+		return db.SinceTime(ctx, t)
 	}
 	n, err := db.ParseSeq(q.since)
 	if errors.Is(err, store.ErrBadSeq) && q.descending {

@@ -11,14 +11,14 @@ import (
 // corsHeaders are the request headers that the API has a use for.
 var corsHeaders = []string{
 	"accept", "accept-language", "authorization", "content-encoding", "content-language", "content-type", "destination",
-	"if-match", "if-none-match", "last-event-id", "origin", "pragma", "range", "referer", "x-couch-full-commit",
+	"idempotency-key", "if-match", "if-none-match", "last-event-id", "origin", "pragma", "prefer", "range", "referer", "x-couch-full-commit",
 	"x-couch-id", "x-couch-persist", "x-couchdb-www-authenticate", "x-http-method-override", "x-requested-with",
 }
 
 // corsExposed are the answer headers that a page may read beside those it always may.
 var corsExposed = []string{strings.Join([]string{
 	"accept-ranges", "cache-control", "content-encoding", "content-length", "content-range", "content-type", "etag",
-	"location", "server", "x-couch-id", "x-couch-request-id", "x-couch-update-newrev",
+	"idempotency-replayed", "last-modified", "location", "preference-applied", "server", "x-couch-id", "x-couch-request-id", "x-couch-update-newrev",
 }, ", ")}
 
 var corsMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "COPY", "OPTIONS"}

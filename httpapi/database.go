@@ -23,6 +23,7 @@ func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	setModified(w.Header(), info.Modified)
 	return writeJSON(w, r, http.StatusOK, appendInfo(nil, db, info))
 }
 

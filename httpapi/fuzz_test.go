@@ -27,6 +27,8 @@ func FuzzRequest(f *testing.F) {
 		{"POST", "/db/_bulk_get?revs=true&latest=true", `{"docs":[{"id":"a","rev":"1-x","atts_since":["1-a"]}]}`, ""},
 		{"POST", "/db/_revs_diff", `{"a":["1-x","2-y"]}`, ""},
 		{"GET", "/db/_changes?since=0&limit=1&style=all_docs&heartbeat=1&timeout=1", "", ""},
+		{"GET", "/db/_changes?since=Thu,%2029%20Feb%202024%2023:59:30%20GMT&meta=true&limit=1", "", ""},
+		{"GET", "/db/_changes?since=2024-02-29T23:59:30%2B01:00", "", ""},
 		{"POST", "/db/_changes?filter=_selector", `{"selector":{"a":{"$in":[1]}}}`, ""},
 		{"GET", `/db/_all_docs?startkey="a"&endkey="b"&descending=true&skip=1`, "", ""},
 		{"POST", "/db/_all_docs/queries", `{"queries":[{"keys":["a"]}]}`, ""},

@@ -27,7 +27,7 @@ func openServer(t testing.TB, opt Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt.Store, err = store.Open(context.Background(), eng, store.Options{})
+	opt.Store, err = store.Open(context.Background(), eng, store.Options{Clock: opt.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
@@ -20,6 +21,7 @@ type ChangesQuery struct {
 	AllLeaves   bool // Change.Revs lists every leaf, not the winner alone (style=all_docs)
 	IncludeDocs bool // fill Change.Doc
 	Conflicts   bool // with IncludeDocs: fill Document.Conflicts
+	Times       bool // fill Change.Time
 	// DocIDs, if not nil, are the only documents of interest; one that stands in it
 	// twice comes twice.
 	DocIDs []string
@@ -40,6 +42,7 @@ type Change struct {
 	Deleted bool          // the winner is a tombstone
 	Revs    []revtree.Rev // the winner first
 	Doc     *Document     // with IncludeDocs: the winner, tombstones too
+	Time    time.Time     // with Times: the second of the change, zero if it is not known
 }
 
 // ChangesEnd is where a read of the feed came to its end.
@@ -109,6 +112,7 @@ type changesRead struct {
 	bodies   bodyReader
 	leaves   []leaf
 	revs     []revtree.Rev
+	times    timeline
 }
 
 type changeRow struct {
@@ -193,7 +197,7 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 		}
 	}
 	for i := range c.rows {
-		if err := c.emit(&c.rows[i]); err != nil {
+		if err := c.emit(r, &c.rows[i]); err != nil {
 			return false, err
 		}
 		if c.left == 0 {
@@ -368,7 +372,7 @@ func (c *changesRead) matchingLeaves(row *changeRow) error {
 }
 
 // emit hands a row on, if it matches.
-func (c *changesRead) emit(row *changeRow) error {
+func (c *changesRead) emit(r engine.Reader, row *changeRow) (err error) {
 	c.revs = append(c.revs[:0], row.entry.winner)
 	if c.q.AllLeaves {
 		for _, l := range c.leaves[row.from:row.end] {
@@ -381,6 +385,11 @@ func (c *changesRead) emit(row *changeRow) error {
 	}
 	c.end.Last = row.seq
 	c.end.Seen++
+	if c.q.Times {
+		if ch.Time, err = c.times.of(r, row.seq); err != nil {
+			return err
+		}
+	}
 	if c.q.MatchLeaf != nil {
 		if err := c.matchingLeaves(row); err != nil || len(c.revs) == 0 {
 			return err

@@ -16,7 +16,7 @@ import (
 func (db *DB) Check(ctx context.Context, report func(problem string)) error {
 	err := db.view(ctx, func(r engine.Reader) error {
 		c := checker{r: r, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
-		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments} {
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times} {
 			if err := part(); err != nil {
 				return err
 			}
@@ -242,6 +242,30 @@ func (c *checker) purges() error {
 		if _, err := parsePurge(k, v); err != nil {
 			c.report("%v", err)
 		}
+		return true, nil
+	})
+}
+
+// times checks that the seconds rise with the sequences, and that each is of some change.
+func (c *checker) times() error {
+	newestSeq, _, _, err := newest(c.r)
+	if err != nil {
+		return nil // totals has reported it
+	}
+	var last timeEntry
+	first := true
+	return c.r.Scan(spaceTime, engine.Range{}, func(k, v []byte) (bool, error) {
+		e, err := parseTimeEntry(k, v)
+		switch {
+		case err != nil:
+			c.report("%v", err)
+			return true, nil
+		case e.after >= newestSeq:
+			c.report("there is a time of changes after sequence %d, the newest is %d", e.after, newestSeq)
+		case !first && e.second <= last.end():
+			c.report("changes after sequence %d are of second %d, earlier ones of %d", e.after, e.second, last.end())
+		}
+		last, first = e, false
 		return true, nil
 	})
 }

@@ -134,6 +134,9 @@ type Info struct {
 	File, External, Active int64 // bytes of the file, of the JSON of all leaves, and of that as stored
 	CompactRunning         bool
 	Created                time.Time
+	// Modified is the second of the newest change. It never goes back, and whoever asks
+	// for what came since then (SinceTime) misses nothing.
+	Modified time.Time
 }
 
 // Info reads the running totals; it costs a few reads whatever the size.
@@ -146,7 +149,10 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 		}
 		info.UpdateSeq, info.DocCount, info.DelCount = seq, t.docs, t.deleted
 		info.External, info.Active = t.external, t.active
-		info.PurgeSeq, err = lastPurge(r)
+		if info.PurgeSeq, err = lastPurge(r); err != nil {
+			return err
+		}
+		info.Modified, err = db.modified(r)
 		return err
 	})
 	if err != nil {

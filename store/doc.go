@@ -27,6 +27,7 @@
 //	body   sequence (8), n (4)     flags, attachments, JSON body, compressed where that pays
 //	local  document id             revision number, JSON body
 //	purge  purge sequence (8)      uuid, document id, revisions
+//	time   sequence (8)            the second in which the changes after it were committed
 //
 // Numbers in keys are big endian, so that byte order is their order. The exact
 // layout of each value stands with the code that writes it (record.go).

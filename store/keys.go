@@ -15,11 +15,12 @@ const (
 	spaceLocal engine.Space = 5
 	spacePurge engine.Space = 6
 	spaceAtt   engine.Space = 7
+	spaceTime  engine.Space = 8
 )
 
 // AppendOnly names the spaces whose keys only grow, so that an engine can fill
 // their pages to the brim.
-var AppendOnly = []engine.Space{spaceSeq, spaceBody, spacePurge}
+var AppendOnly = []engine.Space{spaceSeq, spaceBody, spacePurge, spaceTime}
 
 // Names in spaceMeta.
 var (

@@ -18,7 +18,7 @@ type Options struct {
 	MaxIDLength int
 	// Logger is told what happens in the background (nothing).
 	Logger *slog.Logger
-	// Clock tells when a database was made (time.Now).
+	// Clock tells when databases are made and changed (time.Now).
 	Clock func() time.Time
 }
 

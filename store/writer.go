@@ -18,13 +18,14 @@ type writer struct {
 	db *DB
 	tx engine.Tx
 
-	before uint64 // the newest sequence when the transaction began
-	last   uint64 // the newest one now
-	totals totals
-	marker uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
-	limit  int    // revs limit, 0 before it is read
-	moves  []move
-	proof  proof
+	before  uint64 // the newest sequence when the transaction began
+	last    uint64 // the newest one now
+	totals  totals
+	stamped bool   // its time is noted
+	marker  uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
+	limit   int    // revs limit, 0 before it is read
+	moves   []move
+	proof   proof
 
 	arena []byte // values handed to the engine, which keeps them until the commit
 }
@@ -41,7 +42,7 @@ type move struct {
 func (w *writer) begin(tx engine.Tx) error {
 	arena := w.arena[:0]
 	*w = writer{db: w.db, tx: tx, arena: arena, moves: w.moves[:0]}
-	if err := tx.Fetch(nil, []engine.Space{spaceSeq}); err != nil {
+	if err := tx.Fetch(nil, []engine.Space{spaceSeq, spaceTime}); err != nil {
 		return err
 	}
 	seq, t, marker, err := newest(tx)
@@ -83,6 +84,9 @@ func (w *writer) moved(id string, rec *docRecord, tree *revtree.Tree, now, at ui
 
 // insert puts the entry of the next sequence, seq, which is after w.last.
 func (w *writer) insert(seq uint64, entry []byte) error {
+	if err := w.stamp(); err != nil {
+		return err
+	}
 	if err := w.tx.Insert(spaceSeq, seqKey(seq), entry); err != nil {
 		return err
 	}

@@ -1,0 +1,77 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tododb/tododb/store"
+)
+
+var errInstant = badRequest("`since` is neither a sequence nor a time such as `Thu, 29 Feb 2024 23:59:40 GMT` or `2024-02-29T23:59:40Z`")
+
+// parseInstant reads a place in a feed that is given as a time: an HTTP date, as
+// Last-Modified has it, or RFC 3339.
+func parseInstant(text string) (t time.Time, is bool, err error) {
+	if strings.IndexByte(text, ':') < 0 {
+		return t, false, nil // no sequence has one, and every time has
+	}
+	if t, err = http.ParseTime(text); err == nil {
+		return t, true, nil
+	}
+	// The plus of a zone is a space in a query that was not escaped.
+	if t, err = time.Parse(time.RFC3339, strings.Replace(text, " ", "+", 1)); err != nil {
+		return t, true, errInstant
+	}
+	return t, true, nil
+}
+
+// setModified sets Last-Modified. A client that sends it back as since misses nothing:
+// it is never later than the newest change that the answer knows of, and what comes in
+// the same second later on counts for that second.
+func setModified(h http.Header, t time.Time) {
+	h["Last-Modified"] = []string{t.UTC().Format(http.TimeFormat)}
+}
+
+// setModified does so for a feed whose first read ends at info's newest change. A limit
+// makes the answer end earlier, perhaps: then the time is that of the last change it can
+// have. To find that costs a scan, which a client that goes on by sequence can do without.
+func (q *changesQuery) setModified(ctx context.Context, h http.Header, db *store.DB, since uint64, info store.Info) error {
+	if q.descending || q.limit < 0 || q.head {
+		setModified(h, info.Modified)
+		return nil
+	}
+	if since != 0 && !q.byTime {
+		return nil
+	}
+	var last time.Time
+	end, err := db.Changes(ctx, store.ChangesQuery{Since: since, To: info.UpdateSeq, Limit: max(q.limit, 1), Times: true},
+		func(c *store.Change) error { last = c.Time; return nil }, func() error { return nil })
+	switch {
+	case err != nil:
+		return err
+	case end.Done && q.limit > 0 || info.UpdateSeq == since:
+		setModified(h, info.Modified)
+	case !last.IsZero():
+		setModified(h, last)
+	}
+	return nil
+}
+
+// appendMeta appends what meta=true adds to a row: when the change was committed, if
+// that is known, and the document's URL.
+func (f *changesFeed) appendMeta(b []byte, c *store.Change) []byte {
+	b = append(b, `,"updated":`...)
+	if c.Time.IsZero() {
+		b = append(b, `null`...)
+	} else {
+		b = append(c.Time.AppendFormat(append(b, '"'), time.RFC3339), '"')
+	}
+	id := string(c.ID)
+	path := escapeSegment(id)
+	if name, ok := strings.CutPrefix(id, "_design/"); ok {
+		path = "_design/" + escapeSegment(name)
+	}
+	return appendString(append(b, `,"url":`...), f.base+path)
+}

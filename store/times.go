@@ -1,0 +1,195 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// The time space tells when changes were committed, to the second. An entry stands for
+// the changes after the sequence in its key, up to that of the next entry:
+//
+//	version | uvarint second (Unix) | uvarint span
+//
+// They were committed in that second by the clock of the server, or, where entries have
+// been merged (thinTimes), up to span seconds later. A transaction that brings changes
+// puts an entry only if its second is later than that of the last one. So the seconds
+// rise with the sequences whatever the clock does: while it is behind the last entry,
+// changes count for that entry's second, and nobody who asks for what came since then
+// misses them. Changes before the first entry are of unknown time.
+type timeEntry struct {
+	after  uint64 // the sequence in the key
+	second uint64
+	span   uint64
+}
+
+func (e *timeEntry) end() uint64 { return e.second + e.span }
+
+func (e *timeEntry) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(append(b, recordVersion), e.second)
+	return binary.AppendUvarint(b, e.span)
+}
+
+func parseTimeEntry(k, v []byte) (e timeEntry, err error) {
+	if e.after, err = seqOfKey(k); err != nil {
+		return e, err
+	}
+	r := recordReader{b: v}
+	version := r.byte()
+	e.second, e.span = r.uvarint(), r.uvarint()
+	if version != recordVersion || r.bad {
+		return e, corrupt("time of the changes after sequence %d", e.after)
+	}
+	return e, nil
+}
+
+func unixSecond(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) }
+
+// stamp notes the time of the first change of a transaction.
+func (w *writer) stamp() error {
+	if w.stamped {
+		return nil
+	}
+	w.stamped = true
+	now := timeEntry{after: w.before, second: unixSecond(w.db.store.opt.Clock())}
+	now.second = max(now.second, unixSecond(w.db.identity.Created)) // what modified said before there was an entry
+	last, ok, err := lastTime(w.tx)
+	if err != nil || ok && now.second <= last.end() {
+		return err
+	}
+	return w.tx.Insert(spaceTime, seqKey(now.after), w.keep(now.appendTo))
+}
+
+func lastTime(r engine.Reader) (e timeEntry, ok bool, err error) {
+	k, v, err := r.Last(spaceTime)
+	if err != nil || k == nil {
+		return e, false, err
+	}
+	e, err = parseTimeEntry(k, v)
+	return e, err == nil, err
+}
+
+// timeBefore finds the last entry whose key is less than seq: if seq is of a change, the
+// one that stands for it.
+func timeBefore(r engine.Reader, seq uint64) (timeEntry, bool, error) {
+	return firstTime(r, engine.Range{To: seqKey(seq), Reverse: true, Limit: 1})
+}
+
+// timeFrom finds the first entry whose key is at least seq.
+func timeFrom(r engine.Reader, seq uint64) (timeEntry, bool, error) {
+	return firstTime(r, engine.Range{From: seqKey(seq), Limit: 1})
+}
+
+func firstTime(r engine.Reader, rg engine.Range) (e timeEntry, ok bool, err error) {
+	err = r.Scan(spaceTime, rg, func(k, v []byte) (bool, error) {
+		e, err = parseTimeEntry(k, v)
+		ok = err == nil
+		return false, err
+	})
+	return e, ok, err
+}
+
+// modified is the second of the newest change, or of the database's making if the time
+// of no change is known.
+func (db *DB) modified(r engine.Reader) (time.Time, error) {
+	e, ok, err := lastTime(r)
+	if err != nil || !ok {
+		return db.identity.Created.Truncate(time.Second), err
+	}
+	return time.Unix(int64(e.end()), 0).UTC(), nil
+}
+
+// SinceTime finds the sequence after which to read for all changes that were committed
+// in the second of t or later. It may be one that repeats some from before; it is the
+// beginning for a time before the first that is known.
+func (db *DB) SinceTime(ctx context.Context, t time.Time) (since uint64, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		newestSeq, _, _, err := newest(r)
+		if err != nil {
+			return err
+		}
+		since, err = sinceTime(r, unixSecond(t), newestSeq)
+		return err
+	})
+	return since, err
+}
+
+func sinceTime(r engine.Reader, second, newestSeq uint64) (uint64, error) {
+	e, ok, err := timeAt(r, second, newestSeq)
+	if err != nil || !ok {
+		return 0, err
+	}
+	if second <= e.end() {
+		return e.after, nil
+	}
+	next, ok, err := timeFrom(r, e.after+1)
+	if err != nil || !ok {
+		return newestSeq, err
+	}
+	return next.after, nil
+}
+
+// timeAt finds the last entry that is not later than a second. It looks backward in
+// growing steps, since most ask for what is new, and then halves what is left.
+func timeAt(r engine.Reader, second, newestSeq uint64) (found timeEntry, ok bool, err error) {
+	// Entries from high on are too late; found is the last one with a key up to low.
+	low, high := newestSeq, newestSeq+1
+	for step := uint64(1); ; step *= 2 {
+		found, ok, err = timeBefore(r, low+1)
+		if err != nil {
+			return found, false, err
+		}
+		if !ok || found.second <= second {
+			break
+		}
+		high = found.after
+		if high == 0 {
+			return found, false, nil
+		}
+		low = high - min(step, high)
+	}
+	for high-low > 1 {
+		middle := low + (high-low)/2
+		e, there, err := timeBefore(r, middle+1)
+		switch {
+		case err != nil:
+			return found, false, err
+		case !there || e.second <= second:
+			low, found, ok = middle, e, there
+		default:
+			high = e.after
+		}
+	}
+	return found, ok, nil
+}
+
+// timeline tells the times of changes, best in the order of their sequences.
+type timeline struct {
+	after, until uint64 // it knows those after the one and up to the other
+	time         time.Time
+}
+
+// of is the time of a change; the zero time if it is not known.
+func (t *timeline) of(r engine.Reader, seq uint64) (time.Time, error) {
+	if seq > t.after && seq <= t.until {
+		return t.time, nil
+	}
+	e, ok, err := timeBefore(r, seq)
+	if err != nil {
+		return time.Time{}, err
+	}
+	next, more, err := timeFrom(r, seq)
+	if err != nil {
+		return time.Time{}, err
+	}
+	*t = timeline{until: seq} // of the last entry's changes there may be more in the next snapshot
+	if more {
+		t.until = next.after
+	}
+	if ok {
+		t.after, t.time = e.after, time.Unix(int64(e.second), 0).UTC()
+	}
+	return t.time, nil
+}
