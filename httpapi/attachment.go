@@ -19,7 +19,7 @@ var (
 
 // attachmentMethods is what can be done with an attachment.
 func (s *Server) attachmentMethods() methods {
-	return on("DELETE,GET,HEAD,PUT", "GET", s.getAttachment, "PUT", s.putAttachment, "DELETE", s.deleteAttachment)
+	return on("DELETE,GET,HEAD,PUT", "GET", s.getAttachment, "PUT", s.writing(s.putAttachment), "DELETE", s.writing(s.deleteAttachment))
 }
 
 // attachmentTarget reads from the path whose attachment is meant, and its name, and

@@ -69,7 +69,7 @@ func (s *Server) deleteAttachment(w http.ResponseWriter, r *http.Request) error 
 		return errNoAttachment
 	}
 	if rev.IsZero() {
-		return store.ErrConflict
+		return &conflictError{id: id}
 	}
 	edit, err := editWith(id, rev, old, name)
 	if err != nil {
@@ -93,7 +93,7 @@ func attachmentOwner(r *http.Request, db *store.DB, id string, put bool) (old *s
 	case !rev.IsZero() && errors.Is(err, store.ErrMissing):
 		return nil, rev, errMissingRev
 	case put && rev.IsZero() && err == nil:
-		return nil, rev, store.ErrConflict
+		return nil, rev, &conflictError{id: id}
 	case put && rev.IsZero() && (errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted)):
 		return nil, rev, nil // the store makes a deleted one live again
 	}
@@ -131,17 +131,16 @@ func keptAttachments(old *store.Document, without string) (kept []store.EditAtta
 }
 
 func (s *Server) writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, status int, location string) error {
-	results, err := db.Write(r.Context(), []store.Edit{edit}, store.WriteOptions{})
-	if err == nil {
-		err = results[0].Err
-	}
-	if err != nil {
-		return err
-	}
-	if location != "" {
-		w.Header()["Location"] = []string{absolute(r, location)}
-	}
-	return writeJSON(w, r, status, appendEdited(make([]byte, 0, 128), results[0].ID, results[0].Rev))
+	return s.writeOne(w, r, db, edit, false, func(result store.Result) (savedAnswer, error) {
+		if result.Err != nil {
+			return savedAnswer{}, result.Err
+		}
+		a := savedAnswer{Status: status, body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
+		if location != "" {
+			a.Location = absolute(r, location)
+		}
+		return a, nil
+	})
 }
 
 // uploadError says what was wrong with bytes on their way in.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -41,27 +42,33 @@ func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
 	if err := s.completeDocs(&bulk); err != nil {
 		return err
 	}
-	results, err := s.writeBulk(r, db, &bulk)
+	results, err := s.writeBulk(w, r, db, &bulk)
 	if err != nil {
 		return err
+	}
+	var explain *store.DB
+	if prefersRepresentation(r) {
+		explain = db
+	}
+	if bulk.Atomic {
+		if e, ok := errors.AsType[*refusedAll](atomicRefusal(&bulk, results)); ok {
+			answer, err := e.answer(r.Context(), explain)
+			if err != nil {
+				return err
+			}
+			if explain != nil {
+				setPreferenceApplied(w)
+			}
+			return answer.send(w, r)
+		}
 	}
 	st := newStream(w, r, http.StatusCreated)
 	defer st.drop()
 	st.buf = append(st.buf, '[')
-	first := true
+	rows := 0
 	for i := range results {
-		res := &results[i]
-		if bulk.Replicated && res.Err == nil {
-			continue // the client knows the revision: it has given it
-		}
-		if !first {
-			st.buf = append(st.buf, ',')
-		}
-		first = false
-		if res.Err == nil {
-			st.buf = appendWritten(st.buf, res)
-		} else {
-			st.buf = appendFailed(st.buf, res, bulk.Replicated)
+		if rows, err = appendBulkRow(r.Context(), &st.buf, rows, &bulk, i, &results[i], explain); err != nil {
+			return err
 		}
 		if st.full() {
 			if err := st.flush(); err != nil {
@@ -71,6 +78,40 @@ func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
 	}
 	st.buf = append(st.buf, "]\n"...)
 	return st.end()
+}
+
+// appendBulkRow appends what became of a document; rows are those before it, and with it.
+func appendBulkRow(ctx context.Context, b *[]byte, rows int, bulk *document.Bulk, i int, res *store.Result, explain *store.DB) (int, error) {
+	if bulk.Replicated && res.Err == nil {
+		return rows, nil // the client knows the revision: it has given it
+	}
+	if rows > 0 {
+		*b = append(*b, ',')
+	}
+	if res.Err == nil {
+		*b = appendWritten(*b, res)
+		return rows + 1, nil
+	}
+	var err error
+	*b, err = appendRefused(ctx, *b, explain, &bulk.Docs[i], res, bulk.Replicated)
+	return rows + 1, err
+}
+
+// bulkDocsAnswer is the whole answer, to be recorded.
+func bulkDocsAnswer(ctx context.Context, bulk *document.Bulk, results []store.Result) (savedAnswer, error) {
+	if bulk.Atomic {
+		if e, ok := errors.AsType[*refusedAll](atomicRefusal(bulk, results)); ok {
+			return e.answer(ctx, nil)
+		}
+	}
+	b, rows := []byte{'['}, 0
+	var err error
+	for i := range results {
+		if rows, err = appendBulkRow(ctx, &b, rows, bulk, i, &results[i], nil); err != nil {
+			return savedAnswer{}, err
+		}
+	}
+	return savedAnswer{Status: http.StatusCreated, body: append(b, ']')}, nil
 }
 
 // completeDocs gives ids to documents without one and refuses what cannot be written.
@@ -89,10 +130,20 @@ func (s *Server) completeDocs(bulk *document.Bulk) error {
 
 // writeBulk writes the documents that the user may write; results are in the order of
 // the request.
-func (s *Server) writeBulk(r *http.Request, db *store.DB, bulk *document.Bulk) ([]store.Result, error) {
+func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk) ([]store.Result, error) {
+	unchanged, err := unchangedSince(r, db)
+	if err != nil {
+		return nil, err
+	}
+	if unchanged != nil && !bulk.Atomic {
+		return nil, errUnchangedAtomic
+	}
 	refusal, err := s.refusesDesign(r, db, bulk.Docs)
 	if err != nil {
 		return nil, err
+	}
+	if refusal != nil && bulk.Atomic {
+		return refusedResults(bulk.Docs, refusal), nil
 	}
 	docs := bulk.Docs
 	if refusal != nil {
@@ -102,12 +153,27 @@ func (s *Server) writeBulk(r *http.Request, db *store.DB, bulk *document.Bulk) (
 	if err != nil {
 		return nil, err
 	}
-	var written []store.Result
-	if len(edits) > 0 {
-		written, err = db.Write(r.Context(), edits, store.WriteOptions{Replicated: bulk.Replicated})
+	opt, err := s.writeOptions(w, r, func(written []store.Result) (savedAnswer, error) {
+		return bulkDocsAnswer(r.Context(), bulk, withRefused(bulk, written, refusal))
+	})
+	if err != nil {
+		return nil, err
 	}
-	if err != nil || refusal == nil {
-		return written, err
+	opt.Replicated, opt.Atomic, opt.Unchanged = bulk.Replicated, bulk.Atomic, unchanged
+	var written []store.Result
+	if len(edits) > 0 || opt.Unchanged != nil {
+		if written, err = db.Write(r.Context(), edits, opt); err != nil {
+			return nil, err
+		}
+	}
+	return withRefused(bulk, written, refusal), nil
+}
+
+// withRefused puts the results of design documents that the user may not write among
+// those of the others.
+func withRefused(bulk *document.Bulk, written []store.Result, refusal error) []store.Result {
+	if refusal == nil {
+		return written
 	}
 	results := make([]store.Result, len(bulk.Docs))
 	next := 0
@@ -120,7 +186,7 @@ func (s *Server) writeBulk(r *http.Request, db *store.DB, bulk *document.Bulk) (
 			next++
 		}
 	}
-	return results, nil
+	return results
 }
 
 func isDesign(id string) bool { return strings.HasPrefix(id, "_design/") }

@@ -11,8 +11,8 @@ import (
 
 // documentMethods is what can be done with a document.
 func (s *Server) documentMethods() methods {
-	return on("DELETE,GET,HEAD,POST,PUT,COPY", "GET", s.getDocument, "PUT", s.putDocument,
-		"DELETE", s.deleteDocument, "COPY", s.copyDocument, "POST", s.postToDocument)
+	return on("DELETE,GET,HEAD,POST,PUT,COPY", "GET", s.getDocument, "PUT", s.writing(s.putDocument),
+		"DELETE", s.writing(s.deleteDocument), "COPY", s.writing(s.copyDocument), "POST", s.postToDocument)
 }
 
 // getDocument answers GET and HEAD of a document.

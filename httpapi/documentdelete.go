@@ -31,7 +31,7 @@ func (s *Server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if rev.IsZero() {
-		return store.ErrConflict
+		return &conflictError{id: id}
 	}
 	doc := document.Tombstone(id)
 	doc.Rev, doc.HasRev = rev, true

@@ -75,30 +75,25 @@ func (s *Server) writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB,
 	if q.replicated && doc.Rev.IsZero() && doc.Path == nil {
 		return errNeedsRev
 	}
-	results, err := db.Write(r.Context(), []store.Edit{edit}, store.WriteOptions{Replicated: q.replicated})
-	if err != nil {
-		return err
-	}
-	if q.batch {
-		return writeJSON(w, r, http.StatusAccepted, append(appendString([]byte(`{"ok":true,"id":`), doc.ID), '}'))
-	}
-	if results[0].Err != nil {
-		return results[0].Err
-	}
-	status := http.StatusCreated
-	if r.Method == http.MethodDelete || doc.Deleted && r.Method == http.MethodPut {
-		status = http.StatusOK
-	}
-	return writeEdited(w, r, status, results[0])
+	return s.writeOne(w, r, db, edit, q.replicated, func(result store.Result) (savedAnswer, error) { return editedAnswer(r, q, doc, result) })
 }
 
-// writeEdited tells what an edit made, and, except of a DELETE, where that is.
-func writeEdited(w http.ResponseWriter, r *http.Request, status int, result store.Result) error {
-	setETag(w, r, result.Rev)
-	if r.Method != http.MethodDelete {
-		w.Header()["Location"] = []string{absolute(r, dbPath(r)+"/"+escapeSegment(result.ID))}
+// editedAnswer tells what an edit made, and, except of a DELETE, where that is.
+func editedAnswer(r *http.Request, q *docQuery, doc *document.Doc, result store.Result) (savedAnswer, error) {
+	switch {
+	case q.batch: // CouchDB has not tried yet when it answers
+		return savedAnswer{Status: http.StatusAccepted, body: append(appendString([]byte(`{"ok":true,"id":`), doc.ID), '}')}, nil
+	case result.Err != nil:
+		return savedAnswer{}, result.Err
 	}
-	return writeJSON(w, r, status, appendEdited(make([]byte, 0, 128), result.ID, result.Rev))
+	a := savedAnswer{Status: http.StatusCreated, ETag: string(appendRev(nil, result.Rev)), body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
+	if r.Method != http.MethodDelete {
+		a.Location = absolute(r, dbPath(r)+"/"+escapeSegment(result.ID))
+	}
+	if r.Method == http.MethodDelete || doc.Deleted && r.Method == http.MethodPut {
+		a.Status = http.StatusOK
+	}
+	return a, nil
 }
 
 func appendEdited(b []byte, id string, rev revtree.Rev) []byte {

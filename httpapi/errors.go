@@ -49,6 +49,9 @@ var apiErrors = []struct {
 	{store.ErrMissing, 404, "not_found", "missing"},
 	{store.ErrDeleted, 404, "not_found", "deleted"},
 	{store.ErrConflict, 409, "conflict", "Document update conflict."},
+	{store.ErrNotWritten, 424, "not_written", "Nothing was written, since other documents were refused."},
+	{store.ErrTransactionTooLarge, 413, "too_large", "The documents do not fit into one transaction, which this request needs: 10,000 documents or 32 MiB at the most."},
+	{store.ErrOtherRequest, 422, "idempotency_key_reused", "The Idempotency-Key was used before, for a request that was not the same."},
 	{store.ErrBadSeq, 400, "bad_request", "Malformed sequence supplied in 'since' parameter."},
 	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
 	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
@@ -91,6 +94,9 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*document.Error](err); ok {
 		row := documentErrors[e.Kind]
 		return row.status, row.word, e.Reason, true
+	}
+	if e, ok := errors.AsType[*store.Changed](err); ok {
+		return http.StatusPreconditionFailed, "precondition_failed", "The database has changed: its update sequence is " + e.Seq.String(), true
 	}
 	if e, ok := errors.AsType[*store.MissingStub](err); ok {
 		return http.StatusPreconditionFailed, "missing_stub", e.Error(), true

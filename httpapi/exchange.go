@@ -13,7 +13,8 @@ type exchange struct {
 	http.ResponseWriter
 	id     string // X-Couch-Request-ID
 	user   auth.User
-	status int // 0: nothing has been sent
+	once   *idempotency // of a write; nil: it may be repeated
+	status int          // 0: nothing has been sent
 	size   int64
 	broken bool // the client has gone
 	cut    bool // the connection was cut before the answer was whole

@@ -101,11 +101,7 @@ func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, w
 	}
 	b := getBuf()
 	defer putBuf(b)
-	*b = append(*b, `{"error":`...)
-	*b = appendString(*b, word)
-	*b = append(*b, `,"reason":`...)
-	*b = appendString(*b, reason)
-	*b = append(*b, '}')
+	*b = append(appendError(append(*b, '{'), word, reason), '}')
 	if err := writeJSON(w, r, status, *b); err != nil {
 		// The connection is broken; the log's line tells what would have been said.
 		s.log.DebugContext(r.Context(), "answer not sent", "error", err)

@@ -16,8 +16,8 @@ var errBadLocalID = badRequest("Invalid _local document id.")
 // localMethods is what can be done with a local document: one that is not replicated,
 // has no history and never conflicts.
 func (s *Server) localMethods() methods {
-	return on("DELETE,GET,HEAD,POST,PUT,COPY", "GET", s.getLocal, "PUT", s.putLocal, "DELETE", s.deleteLocal,
-		"COPY", s.copyLocal, "POST", s.postToDocument)
+	return on("DELETE,GET,HEAD,POST,PUT,COPY", "GET", s.getLocal, "PUT", s.writing(s.putLocal), "DELETE", s.writing(s.deleteLocal),
+		"COPY", s.writing(s.copyLocal), "POST", s.postToDocument)
 }
 
 func localID(r *http.Request) (string, error) {

@@ -21,13 +21,13 @@ func (s *Server) routes() *mux.Router {
 	path := func(pattern string, m methods) { r.Handle(pattern, s.handle(m)) }
 
 	path(docSeg, s.documentMethods())
-	path(dbSeg+"/_bulk_docs"+rest, on("POST", "POST", s.bulkDocs))
+	path(dbSeg+"/_bulk_docs"+rest, on("POST", "POST", s.writing(s.bulkDocs)))
 	path(dbSeg+"/_bulk_get"+rest, on("POST", "POST", s.bulkGet))
 	path(dbSeg+"/_changes"+rest, on("GET,POST,HEAD", "GET,POST", s.changes))
 	path(dbSeg+"/_revs_diff"+rest, on("POST", "POST", s.revsDiff))
 	path(dbSeg+"/_all_docs", on("GET,HEAD,POST", "GET,POST", s.allDocs))
 	path("/favicon.ico", on("GET,HEAD", "GET", s.favicon)) // before the databases, whose names it could be one of
-	path(dbSeg, on("DELETE,GET,HEAD,POST", "GET", s.dbInfo, "PUT", s.dbCreate, "DELETE", s.dbDelete, "POST", s.dbPost))
+	path(dbSeg, on("DELETE,GET,HEAD,POST", "GET", s.dbInfo, "PUT", s.dbCreate, "DELETE", s.dbDelete, "POST", s.writing(s.dbPost)))
 	path(dbSeg+"/_local/{doc}", s.localMethods())
 
 	path(dbSeg+"/_all_docs/queries", on("POST", "POST", s.allDocsQueries))

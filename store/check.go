@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -16,7 +17,7 @@ import (
 func (db *DB) Check(ctx context.Context, report func(problem string)) error {
 	err := db.view(ctx, func(r engine.Reader) error {
 		c := checker{r: r, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
-		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times} {
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.onces} {
 			if err := part(); err != nil {
 				return err
 			}
@@ -268,4 +269,41 @@ func (c *checker) times() error {
 		last, first = e, false
 		return true, nil
 	})
+}
+
+// onces checks that every recorded answer stands in the queue, and can be read.
+func (c *checker) onces() error {
+	queued := map[[sha256.Size]byte]uint64{}
+	err := c.r.Scan(spaceOnce, onceQueueRange(), func(k, v []byte) (bool, error) {
+		e, err := parseOnceEntry(k, v)
+		if err != nil {
+			c.report("%v", err)
+		} else {
+			queued[e.key] = e.n // the last one counts
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	err = c.r.Scan(spaceOnce, engine.Range{From: []byte{onceByKey}, To: []byte{onceByKey + 1}}, func(k, v []byte) (bool, error) {
+		rec, err := parseOnce(v)
+		if err == nil {
+			_, err = parseBody(rec.answer)
+		}
+		var key [sha256.Size]byte
+		copy(key[:], k[1:])
+		switch n, there := queued[key]; {
+		case err != nil:
+			c.report("answer %x: %v", key, err)
+		case !there || n != rec.n:
+			c.report("answer %x is number %d, the queue says %d", key, rec.n, n)
+		}
+		delete(queued, key)
+		return true, nil
+	})
+	if err == nil && len(queued) > 0 {
+		c.report("%d answers stand in the queue and are not there", len(queued))
+	}
+	return err
 }

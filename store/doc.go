@@ -28,6 +28,7 @@
 //	local  document id             revision number, JSON body
 //	purge  purge sequence (8)      uuid, document id, revisions
 //	time   sequence (8)            the second in which the changes after it were committed
+//	once   key, and a queue        what writes that are not to be repeated were answered
 //
 // Numbers in keys are big endian, so that byte order is their order. The exact
 // layout of each value stands with the code that writes it (record.go).

@@ -17,5 +17,11 @@ var (
 	ErrCompactRunning = errors.New("compaction is already running")
 	ErrUnavailable    = errors.New("storage is not available") // the outcome of a write could not be settled, or the disk refuses
 	ErrClosed         = errors.New("store is closed")
-	ErrCorrupt        = errors.New("stored record is damaged")
+	// ErrNotWritten is the Result of an edit that is fine, of a Write that is all or nothing.
+	ErrNotWritten = errors.New("not written, since others were refused")
+	// ErrTransactionTooLarge says that edits that must go into one transaction do not fit.
+	ErrTransactionTooLarge = errors.New("too much for one transaction")
+	// ErrOtherRequest says that a Once was used before, for something else.
+	ErrOtherRequest = errors.New("another request had this key")
+	ErrCorrupt      = errors.New("stored record is damaged")
 )

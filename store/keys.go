@@ -16,6 +16,7 @@ const (
 	spacePurge engine.Space = 6
 	spaceAtt   engine.Space = 7
 	spaceTime  engine.Space = 8
+	spaceOnce  engine.Space = 9
 )
 
 // AppendOnly names the spaces whose keys only grow, so that an engine can fill

@@ -28,7 +28,19 @@ type WriteOptions struct {
 	// Replicated takes the revisions as they come (new_edits=false): they are merged
 	// into the tree and never conflict.
 	Replicated bool
+	// Atomic writes all edits in one transaction, or none of them: if one is refused, the
+	// Results of the others have ErrNotWritten.
+	Atomic bool
+	// Unchanged, if not nil, is the newest sequence that the caller knows of. If there is
+	// a newer one nothing is written: *Changed. Edits with it go into one transaction.
+	Unchanged *uint64
+	// Once, if not nil, has the edits applied no more than once however often they come:
+	// *Repeated. They go into one transaction.
+	Once *Once
 }
+
+// single tells that the edits must go into one transaction.
+func (o *WriteOptions) single() bool { return o.Atomic || o.Unchanged != nil || o.Once != nil }
 
 // Result is what became of one edit.
 type Result struct {
@@ -40,8 +52,9 @@ type Result struct {
 // Write is the only way for documents to come in. Results are in the order of the
 // edits; the sequences follow the order of ids, as CouchDB's do. A result's Err
 // concerns its document alone. An error of Write means that a stub stands for nothing
-// (*MissingStub; nothing was written) or that the storage failed: of a request too large
-// for one transaction, the first part may have been written.
+// (*MissingStub; nothing was written), that the options forbid it, or that the storage
+// failed: of a request too large for one transaction, the first part may have been
+// written, unless the options want it in one (ErrTransactionTooLarge; nothing was written).
 func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Result, error) {
 	results := make([]Result, len(edits))
 	pending := make([]pendingEdit, 0, len(edits))
@@ -58,7 +71,13 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 		}
 		pending = append(pending, p)
 	}
+	if opt.Atomic && refused(results) {
+		return results, nil
+	}
 	slices.SortStableFunc(pending, func(a, b pendingEdit) int { return cmp.Compare(a.doc.ID, b.doc.ID) })
+	if opt.single() {
+		return results, db.writeSingle(ctx, pending, results, opt)
+	}
 	for len(pending) > 0 {
 		n, size := chunkOf(pending)
 		if err := db.writeChunk(ctx, pending[:n], size); err != nil {
@@ -158,25 +177,32 @@ func chunkOf(pending []pendingEdit) (n, size int) {
 }
 
 func (db *DB) writeChunk(ctx context.Context, edits []pendingEdit, size int) error {
-	o := &op{docs: len(edits), bytes: size}
-	o.apply = func(w *writer) error {
-		for from := 0; from < len(edits); {
-			to := from + 1
-			for to < len(edits) && edits[to].doc.ID == edits[from].doc.ID {
-				to++
-			}
-			write := w.editDocument
-			if edits[from].local {
-				write = w.editLocal
-			}
-			if err := write(edits[from:to]); err != nil {
-				return err
-			}
-			from = to
+	return db.commits.submit(ctx, &op{docs: len(edits), bytes: size, apply: func(w *writer) error { return w.edit(edits) }})
+}
+
+// edit applies edits that are in the order of their ids.
+func (w *writer) edit(edits []pendingEdit) error {
+	return eachDocument(edits, func(edits []pendingEdit) error {
+		if edits[0].local {
+			return w.editLocal(edits)
 		}
-		return nil
+		return w.editDocument(edits)
+	})
+}
+
+// eachDocument calls fn with the edits of each document.
+func eachDocument(edits []pendingEdit, fn func(edits []pendingEdit) error) error {
+	for from := 0; from < len(edits); {
+		to := from + 1
+		for to < len(edits) && edits[to].doc.ID == edits[from].doc.ID {
+			to++
+		}
+		if err := fn(edits[from:to]); err != nil {
+			return err
+		}
+		from = to
 	}
-	return db.commits.submit(ctx, o)
+	return nil
 }
 
 // editDocument applies all edits that one transaction brings of one document; together
@@ -196,17 +222,11 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	counted, changed := false, false
 	for i := range edits {
 		e := &edits[i]
-		e.result.Err = nil // of an earlier run
-		path, err := e.place(&tree, known)
+		path, err := w.admit(e, &tree, known)
 		if err != nil {
-			e.result.Err = err
-			continue
+			return err
 		}
-		if err := w.canLink(e.atts, e.staged); err != nil {
-			if !errors.Is(err, ErrMissingAttachment) {
-				return err
-			}
-			e.result.Err = err
+		if path == nil {
 			continue
 		}
 		if !counted { // before the tree changes
@@ -258,6 +278,21 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	}
 	w.moved(id, &rec, &tree, seq, seq)
 	return w.saveTree(id, &tree, rec.seq, seq)
+}
+
+// admit judges an edit by the tree as it is now. It returns the path to merge, or nil and
+// leaves the reason in the edit's result.
+func (w *writer) admit(e *pendingEdit, tree *revtree.Tree, known bool) ([]revtree.Rev, error) {
+	path, err := e.place(tree, known)
+	if err == nil {
+		if err = w.canLink(e.atts, e.staged); err != nil && !errors.Is(err, ErrMissingAttachment) {
+			return nil, err
+		}
+	}
+	if e.result.Err = err; err != nil { // or forget that of an earlier run
+		return nil, nil
+	}
+	return path, nil
 }
 
 // place finds where an edit goes: the path to merge, newest first.

@@ -11,6 +11,8 @@ type Bulk struct {
 	Replicated bool
 	// AllOrNothing is set by "all_or_nothing": true, which CouchDB no longer has.
 	AllOrNothing bool
+	// Atomic is set by "atomic": true: all documents are to be written or none.
+	Atomic bool
 }
 
 // ParseBulk reads the body of a _bulk_docs request. Its errors are *Error; they come
@@ -57,6 +59,11 @@ func ParseBulk(src []byte, opt Options) (Bulk, error) {
 				b.Replicated = string(src[i:end]) == "false"
 			case "all_or_nothing":
 				b.AllOrNothing = string(src[i:end]) == "true"
+			case "atomic":
+				b.Atomic = string(src[i:end]) == "true"
+				if !b.Atomic && string(src[i:end]) != "false" {
+					return b, &Error{BadRequest, "`atomic` must be true or false."}
+				}
 			}
 			i = end
 		}

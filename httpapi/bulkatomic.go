@@ -1,0 +1,118 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+var (
+	errUnchangedAtomic = badRequest("If-Match is for `atomic: true` alone: other documents are written one by one.")
+	errUnchangedForm   = badRequest("If-Match must be one update sequence in quotes, as the ETag of _changes or the update_seq of the database.")
+)
+
+// unchangedSince reads from If-Match which sequence the client takes for the newest; nil
+// if it does not say.
+func unchangedSince(r *http.Request, db *store.DB) (*uint64, error) {
+	values := r.Header.Values("If-Match")
+	if len(values) == 0 || len(values) == 1 && values[0] == "*" {
+		return nil, nil
+	}
+	tag := strings.TrimPrefix(strings.TrimSpace(values[0]), "W/")
+	text := strings.Trim(tag, `"`)
+	seq, err := db.ParseSeq(text)
+	if err != nil || len(values) > 1 {
+		return nil, errUnchangedForm
+	}
+	if seq == 0 && text != "0" && !strings.HasPrefix(text, "0-") {
+		seq = math.MaxUint64 // of a database that had this name: everything has changed
+	}
+	return &seq, nil
+}
+
+// refusedResults are the results of documents of which some are refused before the store
+// is asked, so that none is written.
+func refusedResults(docs []document.Doc, refusal error) []store.Result {
+	results := make([]store.Result, len(docs))
+	for i := range docs {
+		results[i] = store.Result{ID: docs[i].ID, Rev: givenRev(&docs[i]), Err: store.ErrNotWritten}
+		if isDesign(docs[i].ID) {
+			results[i].Err = refusal
+		}
+	}
+	return results
+}
+
+// atomicRefusal says why nothing was written, naming every document that is to blame: a
+// *refusedAll, or nil if everything was.
+func atomicRefusal(bulk *document.Bulk, results []store.Result) error {
+	e := &refusedAll{docs: len(results)}
+	for i := range results {
+		if err := results[i].Err; err != nil && !errors.Is(err, store.ErrNotWritten) {
+			e.refused = append(e.refused, refusedDoc{&bulk.Docs[i], &results[i]})
+		}
+	}
+	if len(e.refused) == 0 {
+		return nil
+	}
+	return e
+}
+
+// refusedAll is the error of a request that is all or nothing.
+type refusedAll struct {
+	docs    int
+	refused []refusedDoc
+}
+
+type refusedDoc struct {
+	doc    *document.Doc
+	result *store.Result
+}
+
+func (e *refusedAll) Error() string {
+	return fmt.Sprintf("Nothing was written: %d of %d documents were refused.", len(e.refused), e.docs)
+}
+
+// Unwrap gives what decides the status: a conflict if there is one, since then trying
+// again may help.
+func (e *refusedAll) Unwrap() error {
+	for _, d := range e.refused {
+		if errors.Is(d.result.Err, store.ErrConflict) {
+			return d.result.Err
+		}
+	}
+	return e.refused[0].result.Err
+}
+
+// answer makes the answer; conflicts are explained if db is given.
+func (e *refusedAll) answer(ctx context.Context, db *store.DB) (savedAnswer, error) {
+	status, word, _, _ := answerOf(e.Unwrap())
+	b := append(appendError([]byte{'{'}, word, e.Error()), `,"refused":[`...)
+	for i, d := range e.refused {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if b, err = appendRefused(ctx, b, db, d.doc, d.result, false); err != nil {
+			return savedAnswer{}, err
+		}
+	}
+	return savedAnswer{Status: status, body: append(b, "]}"...)}, nil
+}
+
+// appendRefused appends the row of a document that was refused; a conflict is explained
+// if db is given.
+func appendRefused(ctx context.Context, b []byte, db *store.DB, doc *document.Doc, result *store.Result, withRev bool) ([]byte, error) {
+	b = appendFailed(b, result, withRev)
+	if db == nil || !errors.Is(result.Err, store.ErrConflict) {
+		return b, nil
+	}
+	b, err := appendConflict(ctx, b[:len(b)-1], db, &conflictError{id: doc.ID, given: givenRev(doc)})
+	return append(b, '}'), err
+}

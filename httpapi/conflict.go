@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+)
+
+// conflictError is a conflict of one document, which can be explained.
+type conflictError struct {
+	id    string
+	given revtree.Rev // the parent that the edit named; zero if it named none
+}
+
+func (e *conflictError) Error() string { return store.ErrConflict.Error() + ": " + e.id }
+func (e *conflictError) Unwrap() error { return store.ErrConflict }
+
+// prefersRepresentation tells whether the client wants to see what a conflict is about.
+func prefersRepresentation(r *http.Request) bool {
+	for _, header := range r.Header["Prefer"] {
+		for one := range strings.SplitSeq(header, ",") {
+			name, value, _ := strings.Cut(one, "=")
+			value, _, _ = strings.Cut(value, ";")
+			if strings.EqualFold(strings.TrimSpace(name), "return") && strings.EqualFold(strings.Trim(strings.TrimSpace(value), `"`), "representation") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// explainConflict answers 409 with what the client needs to merge and try again.
+func (s *Server) explainConflict(w http.ResponseWriter, r *http.Request, e *conflictError) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	b := getBuf()
+	defer putBuf(b)
+	status, word, reason, _ := answerOf(e)
+	*b = appendError(append(*b, '{'), word, reason)
+	if *b, err = appendConflict(r.Context(), *b, db, e); err != nil {
+		return err
+	}
+	setPreferenceApplied(w)
+	return writeJSON(w, r, status, append(*b, '}'))
+}
+
+func setPreferenceApplied(w http.ResponseWriter) {
+	w.Header()["Preference-Applied"] = []string{"return=representation"}
+}
+
+// appendConflict appends the member that explains a conflict:
+//
+//	"conflict":{"id":...,"rev":...,"winner":{"rev":...,"doc":{...}},"ancestor":{"rev":...,"doc":{...}}}
+//
+// rev is the parent that the edit named; what there is not is null.
+func appendConflict(ctx context.Context, b []byte, db *store.DB, e *conflictError) ([]byte, error) {
+	c, err := db.ConflictOf(ctx, e.id, e.given)
+	if err != nil {
+		return b, err
+	}
+	b = appendString(append(b, `,"conflict":{"id":`...), e.id)
+	b = append(b, `,"rev":`...)
+	if e.given.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = appendRev(b, e.given)
+	}
+	b = append(b, `,"winner":`...)
+	if c.Winner == nil {
+		b = append(b, "null"...)
+	} else {
+		b = appendVersion(b, c.Winner.Rev, c.Winner)
+	}
+	b = append(b, `,"ancestor":`...)
+	if c.Ancestor.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = appendVersion(b, c.Ancestor, c.AncestorBody)
+	}
+	return append(b, '}'), nil
+}
+
+func appendVersion(b []byte, rev revtree.Rev, doc *store.Document) []byte {
+	b = appendRev(append(b, `{"rev":`...), rev)
+	b = append(b, `,"doc":`...)
+	if doc == nil {
+		return append(b, "null}"...)
+	}
+	return append(doc.AppendJSON(b, store.JSONOptions{}), '}')
+}

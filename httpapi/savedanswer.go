@@ -1,0 +1,56 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+)
+
+// savedAnswer is the answer to a write, made within the transaction so that it can be
+// recorded there: what of its headers matters, and its body.
+type savedAnswer struct {
+	Status   int    `json:"status"`
+	ETag     string `json:"etag,omitempty"`
+	Location string `json:"location,omitempty"`
+
+	body []byte
+}
+
+// errorAnswer is the answer to an error.
+func errorAnswer(err error) savedAnswer {
+	status, word, reason, _ := answerOf(err)
+	return savedAnswer{Status: status, body: append(appendError([]byte{'{'}, word, reason), '}')}
+}
+
+// appendError appends the members that every error has.
+func appendError(b []byte, word, reason string) []byte {
+	b = appendString(append(b, `"error":`...), word)
+	return appendString(append(b, `,"reason":`...), reason)
+}
+
+// encode makes the record of an answer: the head as a line of JSON, then the body.
+func (a savedAnswer) encode() []byte {
+	head, err := json.Marshal(a)
+	if err != nil {
+		panic(err) // a number and strings
+	}
+	return append(append(head, '\n'), a.body...)
+}
+
+func decodeAnswer(record []byte) (a savedAnswer, err error) {
+	head, body, _ := bytes.Cut(record, []byte{'\n'})
+	err = json.Unmarshal(head, &a)
+	a.body = body
+	return a, err
+}
+
+func (a savedAnswer) send(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	if a.ETag != "" {
+		h["Etag"] = []string{a.ETag}
+	}
+	if a.Location != "" {
+		h["Location"] = []string{a.Location}
+	}
+	return writeJSON(w, r, a.Status, a.body)
+}

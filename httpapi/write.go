@@ -1,0 +1,168 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/store"
+)
+
+// Every request that writes documents comes through writing, which gives it what plain
+// HTTP has for clients that may have to ask again: with an Idempotency-Key a write is
+// done once and then answered from what was recorded, and a conflict is explained to who
+// prefers that.
+
+// idempotency is the Idempotency-Key of a request, and the hash of what it asks for.
+type idempotency struct {
+	key  [sha256.Size]byte
+	hash hash.Hash
+	body io.ReadCloser // the request's
+}
+
+func (i *idempotency) Read(b []byte) (int, error) {
+	n, err := i.body.Read(b)
+	i.hash.Write(b[:n])
+	return n, err
+}
+
+func (i *idempotency) Close() error { return i.body.Close() }
+
+// fingerprint reads what is left of the body, and gives the hash of the whole request.
+func (s *Server) fingerprint(w http.ResponseWriter, r *http.Request, i *idempotency) (sum [sha256.Size]byte, err error) {
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize)); err != nil {
+		return sum, bodyError(err)
+	}
+	i.hash.Sum(sum[:0])
+	return sum, nil
+}
+
+// maxKeyLength is how long an Idempotency-Key may be.
+const maxKeyLength = 255
+
+var errIdempotencyKey = badRequest("Idempotency-Key must be one value of 1 to %d visible ASCII characters", maxKeyLength)
+
+// idempotencyOf reads the Idempotency-Key; nil if there is none, or if the request is one
+// that may be repeated anyway. A key is its user's and its path's.
+func (s *Server) idempotencyOf(r *http.Request) (*idempotency, error) {
+	values := r.Header.Values("Idempotency-Key")
+	if len(values) == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil, nil
+	}
+	key := values[0]
+	if len(values) > 1 || key == "" || len(key) > maxKeyLength || strings.ContainsFunc(key, func(c rune) bool { return c < 0x21 || c > 0x7e }) {
+		return nil, errIdempotencyKey
+	}
+	if len(key) > 2 && key[0] == '"' && key[len(key)-1] == '"' {
+		key = key[1 : len(key)-1]
+	}
+	h := r.Header
+	i := &idempotency{hash: sha256.New(), body: r.Body}
+	// What is quoted cannot be mistaken for something else.
+	i.key = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", s.user(r).Name, r.Method, r.URL.EscapedPath(), key))
+	fmt.Fprintf(i.hash, "%q %q %q %q %q ", r.URL.RawQuery, h.Get("Content-Type"), h.Get("Content-Encoding"), h.Get("If-Match"), h.Get("Destination"))
+	return i, nil
+}
+
+// writing wraps a handler that writes documents.
+func (s *Server) writing(h handler) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := s.once(h, w, r)
+		if e, ok := errors.AsType[*conflictError](err); ok && prefersRepresentation(r) {
+			return s.explainConflict(w, r, e)
+		}
+		return err
+	}
+}
+
+// once does what the request asks for unless its Idempotency-Key was used: then it
+// answers as it did.
+func (s *Server) once(h handler, w http.ResponseWriter, r *http.Request) error {
+	i, err := s.idempotencyOf(r)
+	if err != nil {
+		return err
+	}
+	if i == nil {
+		return h(w, r)
+	}
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	r.Body = i
+	found, err := db.Repeated(r.Context(), i.key)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		exchangeOf(r).once = i
+		err := h(w, r)
+		var is bool
+		if found, is = errors.AsType[*store.Repeated](err); !is {
+			return err
+		}
+	} else {
+		fingerprint, err := s.fingerprint(w, r, i)
+		if err != nil {
+			return err
+		}
+		if fingerprint != found.Fingerprint {
+			return store.ErrOtherRequest
+		}
+	}
+	answer, err := decodeAnswer(found.Answer)
+	if err != nil {
+		return fmt.Errorf("recorded answer: %w", err)
+	}
+	w.Header()["Idempotency-Replayed"] = []string{"true"}
+	return answer.send(w, r)
+}
+
+// writeOptions are the options of a request's write; answer makes its answer, or an error
+// to be answered as one.
+func (s *Server) writeOptions(w http.ResponseWriter, r *http.Request, answer func([]store.Result) (savedAnswer, error)) (opt store.WriteOptions, err error) {
+	i := exchangeOf(r).once
+	if i == nil {
+		return opt, nil
+	}
+	opt.Once = &store.Once{Key: i.key, Answer: func(results []store.Result, err error) []byte {
+		var a savedAnswer
+		if err == nil {
+			a, err = answer(results)
+		}
+		if err != nil {
+			a = errorAnswer(err)
+		}
+		return a.encode()
+	}}
+	opt.Once.Fingerprint, err = s.fingerprint(w, r, i)
+	return opt, err
+}
+
+// writeOne writes one edit and answers; answer is called only for what became of it. It
+// may be called within the transaction.
+func (s *Server) writeOne(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, replicated bool, answer func(store.Result) (savedAnswer, error)) error {
+	all := func(results []store.Result) (savedAnswer, error) { return answer(results[0]) }
+	opt, err := s.writeOptions(w, r, all)
+	if err != nil {
+		return err
+	}
+	opt.Replicated = replicated
+	results, err := db.Write(r.Context(), []store.Edit{edit}, opt)
+	if err != nil {
+		return err
+	}
+	a, err := all(results)
+	if errors.Is(err, store.ErrConflict) {
+		return &conflictError{id: edit.Doc.ID, given: givenRev(&edit.Doc)}
+	}
+	if err != nil {
+		return err
+	}
+	return a.send(w, r)
+}

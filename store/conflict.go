@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Conflict is what whoever was refused an edit needs to merge it.
+type Conflict struct {
+	Winner *Document // the present winner, perhaps a tombstone; nil: there is no such document
+	// Ancestor is the newest revision that both the winner and the one that was to be
+	// replaced descend from, or one of them; zero if there is none that is known.
+	Ancestor     revtree.Rev
+	AncestorBody *Document // nil if its body is no longer here
+}
+
+// ConflictOf reads, in one snapshot, what stands against an edit of a document that
+// names given as its parent.
+func (db *DB) ConflictOf(ctx context.Context, id string, given revtree.Rev) (c Conflict, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		c = Conflict{}
+		v, err := r.Get(spaceDoc, []byte(id))
+		if err != nil || v == nil {
+			return err
+		}
+		if c.Winner, err = readDocument(r, id, v, ReadOptions{Deleted: true}); err != nil || given.IsZero() {
+			return err
+		}
+		rec, err := parseDocRecord(v)
+		if err != nil {
+			return fmt.Errorf("document %q: %w", id, err)
+		}
+		tree, err := rec.decode()
+		if err != nil {
+			return fmt.Errorf("document %q: %w", id, err)
+		}
+		node, ok := commonAncestor(&tree, c.Winner.Rev, given)
+		if !ok {
+			return nil
+		}
+		c.Ancestor = node.Rev
+		if node.Data == nil {
+			return nil
+		}
+		c.AncestorBody = &Document{ID: id, Rev: node.Rev, Deleted: node.Deleted, Seq: rec.seq}
+		return c.AncestorBody.readBody(r, node.Data)
+	})
+	return c, err
+}
+
+// commonAncestor finds the newest node on the paths of both revisions.
+func commonAncestor(tree *revtree.Tree, a, b revtree.Rev) (revtree.Node, bool) {
+	mine := map[revtree.Rev]bool{}
+	for _, r := range tree.Path(a) {
+		mine[r] = true
+	}
+	for _, n := range tree.PathNodes(b) {
+		if mine[n.Rev] {
+			return n, true
+		}
+	}
+	return revtree.Node{}, false
+}

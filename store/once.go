@@ -1,0 +1,216 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Once has a Write applied no more than once: the transaction that writes also records
+// what it answers, under a key that the caller draws, and one that finds the key writes
+// nothing. So whoever does not know what became of a write does it again.
+type Once struct {
+	Key         [sha256.Size]byte
+	Fingerprint [sha256.Size]byte // of all that the answer depends on
+	// Answer makes what to record of the outcome. It is called within the transaction,
+	// perhaps several times.
+	Answer func(results []Result, err error) []byte
+}
+
+// Repeated says that a Write with this Once has been done before, and gives what it
+// recorded.
+type Repeated struct {
+	Answer      []byte
+	Fingerprint [sha256.Size]byte
+}
+
+func (e *Repeated) Error() string { return "this was done before" }
+
+// What is remembered of Onces: for a day, and no more of them than this.
+const (
+	onceAge   = 24 * time.Hour
+	onceCount = 100_000
+	onceBytes = 64 << 20
+	onceAtOne = 64 // how many old ones a new one removes at most
+)
+
+// The once space has two kinds of keys:
+//
+//	'k' | key (32)    version | uvarint n | uvarint second (Unix) | fingerprint (32) | answer, as a body record
+//	'n' | n (8)       version | uvarint second | uvarint total | key (32)
+//
+// The second kind is a queue: the oldest go first. n is the last one plus one; total is
+// how many bytes all records up to this one had, so that the difference of two is the size
+// of those between them.
+const (
+	onceByKey = 'k'
+	onceQueue = 'n'
+)
+
+type onceRecord struct {
+	n, second   uint64
+	fingerprint [sha256.Size]byte
+	answer      []byte // a body record; aliases the record
+}
+
+func onceKey(key [sha256.Size]byte) []byte { return append([]byte{onceByKey}, key[:]...) }
+
+func parseOnce(v []byte) (rec onceRecord, err error) {
+	r := recordReader{b: v}
+	version := r.byte()
+	rec.n, rec.second = r.uvarint(), r.uvarint()
+	r.raw(rec.fingerprint[:])
+	rec.answer = r.b
+	if version != recordVersion || r.bad {
+		return rec, corrupt("record of an answer")
+	}
+	return rec, nil
+}
+
+// onceEntry is an entry of the queue.
+type onceEntry struct {
+	n, second, total uint64
+	key              [sha256.Size]byte
+}
+
+func onceQueueKey(n uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{onceQueue}, n)
+}
+
+func (e *onceEntry) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(append(b, recordVersion), e.second)
+	b = binary.AppendUvarint(b, e.total)
+	return append(b, e.key[:]...)
+}
+
+func parseOnceEntry(k, v []byte) (e onceEntry, err error) {
+	r := recordReader{b: v}
+	version := r.byte()
+	e.second, e.total = r.uvarint(), r.uvarint()
+	r.raw(e.key[:])
+	if version != recordVersion || r.bad || len(k) != 9 {
+		return e, corrupt("queue of answers")
+	}
+	e.n = binary.BigEndian.Uint64(k[1:])
+	return e, nil
+}
+
+// onceQueueRange is where the queue is.
+func onceQueueRange() engine.Range {
+	return engine.Range{From: []byte{onceQueue}, To: []byte{onceQueue + 1}}
+}
+
+// Repeated looks for what a Write with a Once of this key recorded; nil if it has not
+// been done, or so long ago that it is forgotten.
+func (db *DB) Repeated(ctx context.Context, key [sha256.Size]byte) (found *Repeated, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		found, err = db.findOnce(r, key)
+		return err
+	})
+	return found, err
+}
+
+func (db *DB) findOnce(r engine.Reader, key [sha256.Size]byte) (*Repeated, error) {
+	v, err := r.Get(spaceOnce, onceKey(key))
+	if err != nil || v == nil {
+		return nil, err
+	}
+	rec, err := parseOnce(v)
+	if err != nil || onceExpired(rec.second, unixSecond(db.store.opt.Clock())) {
+		return nil, err
+	}
+	stored, err := parseBody(rec.answer)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := stored.appendJSON(nil)
+	return &Repeated{Answer: answer, Fingerprint: rec.fingerprint}, err
+}
+
+func onceExpired(second, now uint64) bool {
+	return now >= second+uint64(onceAge/time.Second)
+}
+
+// repeated finds out whether a Once was used before; outcome is a *Repeated,
+// ErrOtherRequest, or nil.
+func (w *writer) repeated(once *Once) (outcome, err error) {
+	found, err := w.db.findOnce(w.tx, once.Key)
+	switch {
+	case err != nil || found == nil:
+		return nil, err
+	case found.Fingerprint != once.Fingerprint:
+		return ErrOtherRequest, nil
+	}
+	return found, nil
+}
+
+// record notes an answer and forgets old ones.
+func (w *writer) record(once *Once, answer []byte) error {
+	rec := onceRecord{n: 1, second: unixSecond(w.db.store.opt.Clock()), fingerprint: once.Fingerprint, answer: encodeBody(answer, nil)}
+	newest := onceQueueRange()
+	newest.Reverse, newest.Limit = true, 1
+	total := uint64(0)
+	err := w.tx.Scan(spaceOnce, newest, func(k, v []byte) (bool, error) {
+		e, err := parseOnceEntry(k, v)
+		rec.n, total = e.n+1, e.total
+		return false, err
+	})
+	if err != nil {
+		return err
+	}
+	value := binary.AppendUvarint([]byte{recordVersion}, rec.n)
+	value = append(binary.AppendUvarint(value, rec.second), rec.fingerprint[:]...)
+	value = append(value, rec.answer...)
+	e := onceEntry{n: rec.n, second: rec.second, total: total + uint64(len(value)), key: once.Key}
+	if err := w.forgetOnces(e); err != nil {
+		return err
+	}
+	return errors.Join(w.tx.Put(spaceOnce, onceKey(once.Key), value),
+		w.tx.Insert(spaceOnce, onceQueueKey(e.n), w.keep(e.appendTo)))
+}
+
+// forgetOnces removes the oldest records: those that are expired, and those that are too
+// many with the one that comes.
+func (w *writer) forgetOnces(coming onceEntry) error {
+	var old []onceEntry
+	oldest := onceQueueRange()
+	oldest.Limit = onceAtOne
+	err := w.tx.Scan(spaceOnce, oldest, func(k, v []byte) (bool, error) {
+		e, err := parseOnceEntry(k, v)
+		goes := err == nil && (onceExpired(e.second, coming.second) || coming.n-e.n >= onceCount || coming.total-e.total > onceBytes)
+		if goes {
+			old = append(old, e)
+		}
+		return goes, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range old {
+		if err := w.tx.Delete(spaceOnce, onceQueueKey(e.n)); err != nil {
+			return err
+		}
+		v, err := w.tx.Get(spaceOnce, onceKey(e.key))
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			continue
+		}
+		rec, err := parseOnce(v)
+		if err != nil {
+			return err
+		}
+		if rec.n != e.n {
+			continue // the key was used again, after it had expired
+		}
+		if err := w.tx.Delete(spaceOnce, onceKey(e.key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
