@@ -36,6 +36,11 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	leave, err := s.enterFeed(w, r, q.framing)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	h := w.Header()
 	if err := q.setModified(r.Context(), h, db, since, info); err != nil {
 		return err

@@ -18,13 +18,27 @@ type inForce struct {
 	maxRequestSize    int64
 	maxDocumentSize   int64
 	maxAttachmentSize int64 // 0: any
+
+	byUser, byAddress *rates // nil: as often as they like
+	proxies           proxies
+	feedsPerUser      int           // 0: any number
+	bodyStall         time.Duration // 0: for ever
+	answerStall       time.Duration // 0: for ever
 }
 
-func readInForce(c *config.Config) *inForce {
+// readInForce reads the settings; what of old is still right goes on.
+func readInForce(c *config.Config, old *inForce) *inForce {
 	set := &inForce{
 		maxRequestSize:    c.Int("chttpd", "max_http_request_size"),
 		maxDocumentSize:   c.Int("couchdb", "max_document_size"),
 		maxAttachmentSize: c.Int("couchdb", "max_attachment_size"),
+
+		byUser:       newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
+		byAddress:    newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
+		proxies:      parseProxies(c.List("limits", "trusted_proxies")),
+		feedsPerUser: int(c.Int("limits", "feeds_per_user")),
+		bodyStall:    c.Duration("limits", "body_stall"),
+		answerStall:  c.Duration("limits", "answer_stall"),
 	}
 	if c.CORS() {
 		set.cors = newCORS(c)
@@ -68,7 +82,13 @@ func (s *Server) configureFirst() error {
 }
 
 // configure takes in the settings as they are now.
-func (s *Server) configure() { s.set.Store(readInForce(s.config)) }
+func (s *Server) configure() {
+	old := s.set.Load()
+	if old == nil {
+		old = &inForce{}
+	}
+	s.set.Store(readInForce(s.config, old))
+}
 
 func sessionSettings(c *config.Config) (secret []byte, timeout time.Duration) {
 	return []byte(c.String("chttpd_auth", "secret")), c.Duration("chttpd_auth", "timeout")

@@ -118,6 +118,11 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return badRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
 	}
+	leave, err := s.enterFeed(w, r, framing)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
 	f.feed = s.newFeed(st, framing, heartbeat, timeout)

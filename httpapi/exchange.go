@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"time"
 
 	"github.com/tododb/tododb/httpapi/auth"
 )
@@ -11,7 +13,10 @@ import (
 // It is the ResponseWriter that handlers get, and it hangs on the request's context.
 type exchange struct {
 	http.ResponseWriter
-	id     string // X-Couch-Request-ID
+	conn   *http.ResponseController
+	stall  time.Duration // how long the client may take nothing of the answer; 0: for ever
+	body   *steadyBody   // nil: there is none, or it may stall for ever
+	id     string        // X-Couch-Request-ID
 	user   auth.User
 	once   *idempotency // of a write; nil: it may be repeated
 	status int          // 0: nothing has been sent
@@ -37,6 +42,7 @@ func (x *exchange) begun() bool { return x.status != 0 }
 func (x *exchange) WriteHeader(status int) {
 	if status >= 200 && x.status == 0 {
 		x.status = status
+		x.body.leave()
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
@@ -44,8 +50,11 @@ func (x *exchange) WriteHeader(status int) {
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
+		x.body.leave()
 	}
+	lift := x.deadline(len(b))
 	n, err := x.ResponseWriter.Write(b)
+	lift()
 	x.size += int64(n)
 	x.broken = x.broken || err != nil
 	return n, err
@@ -54,7 +63,17 @@ func (x *exchange) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// Flush is there for those who look for an http.Flusher.
-func (x *exchange) Flush() {
-	_ = http.NewResponseController(x.ResponseWriter).Flush() // the next write tells of a broken connection
+// FlushError sends what is in buffers: http.ResponseController looks for it.
+func (x *exchange) FlushError() error {
+	lift := x.deadline(unsent)
+	defer lift()
+	err := x.conn.Flush()
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	x.broken = x.broken || err != nil
+	return err
 }
+
+// Flush is there for those who look for an http.Flusher.
+func (x *exchange) Flush() { _ = x.FlushError() } // the next write tells of a broken connection

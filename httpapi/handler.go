@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -74,7 +75,8 @@ func (s *Server) handle(m methods) http.Handler {
 // fail answers a request with the error that ended it.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r)
-	if r.Context().Err() != nil || x.broken {
+	// A read that took too long ends the context as well, but then there is somebody.
+	if r.Context().Err() != nil && !errors.Is(err, errStalled) || x.broken {
 		// The client has gone; there is nobody to answer.
 		x.cut = true
 		panic(http.ErrAbortHandler)
@@ -95,6 +97,9 @@ func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, w
 	h := w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Content-Type", "Cache-Control", "Etag", "Location", "X-Couch-Update-Newrev"} {
 		delete(h, name)
+	}
+	if status == http.StatusRequestTimeout && r.ProtoMajor == 1 {
+		h["Connection"] = []string{"close"} // what is left of the body is not waited for
 	}
 	if status == http.StatusUnauthorized {
 		s.challenge(h, r)

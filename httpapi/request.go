@@ -75,6 +75,9 @@ func bodyError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return errBodyTooLarge
 	}
+	if errors.Is(err, errStalled) {
+		return errStalled
+	}
 	return badRequest("The request body could not be read: %s", err)
 }
 

@@ -52,6 +52,8 @@ type Server struct {
 	uuids  *uuids
 	server []string // the Server header
 
+	feeds openFeeds
+
 	// closing is closed when the server wants feeds to come to their end.
 	closing chan struct{}
 
@@ -95,7 +97,8 @@ func New(opt Options) (*Server, error) {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{ResponseWriter: w, id: newRequestID()}
+	set := s.set.Load()
+	x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), stall: set.answerStall, id: newRequestID()}
 	h := w.Header()
 	h["Server"] = s.server
 	h["X-Couch-Request-Id"] = []string{x.id}
@@ -103,6 +106,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(x.in(r.Context()))
 	began := s.opt.Now()
 	defer s.logAccess(x, r, began)
+	defer x.finish()
 	defer s.recover(x, r)
 
 	if !s.enter() {
@@ -110,8 +114,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.leave()
-	if s.set.Load().cors.handle(x, r) {
+	if set.bodyStall > 0 && r.Body != nil && r.Body != http.NoBody {
+		x.body = &steadyBody{ReadCloser: r.Body, conn: x.conn, stall: set.bodyStall}
+		r.Body = x.body
+	}
+	if set.cors.handle(x, r) {
 		return
+	}
+	if set.byAddress != nil {
+		if wait := set.byAddress.wait(addressKey(set.proxies.client(r)), began); wait > 0 {
+			s.tooMany(x, r, wait)
+			return
+		}
 	}
 	overrideMethod(r)
 	cleanPath(r)
@@ -123,6 +137,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.user = user
 	if renew != "" {
 		h.Set("Set-Cookie", renew)
+	}
+	if set.byUser != nil && user.Name != "" && !user.Admin {
+		if wait := set.byUser.wait(user.Name, began); wait > 0 {
+			s.tooMany(x, r, wait)
+			return
+		}
 	}
 	s.router.ServeHTTP(x, r)
 }

@@ -11,40 +11,85 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/httpapi"
+	"github.com/tododb/tododb/httpapi/config"
 )
 
-// Limits of a connection. There is none for the time that an answer takes: a changes
-// feed may go on for ever, and a slow client holds no snapshot.
+// Limits of a connection beside those of the section limits. There is none for the time
+// that an answer takes: a changes feed may go on for ever, and a slow client holds no
+// snapshot.
 const (
-	headerTimeout = 30 * time.Second // to send the head of a request
-	idleTimeout   = 5 * time.Minute  // between two requests
-	headerBytes   = 1 << 20
-	stopTimeout   = 10 * time.Second // for requests to end after a signal
+	headerBytes = 1 << 20
+	stopTimeout = 10 * time.Second // for requests to end after a signal
 )
+
+// listeners are where the server is asked; secure is nil if there is no HTTPS.
+type listeners struct {
+	plain, secure net.Listener
+}
+
+// openListeners opens the ports.
+func openListeners(ctx context.Context, cfg *config.Config, cert *certificate) (*listeners, error) {
+	l := &listeners{}
+	var err error
+	if l.plain, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen()); err != nil {
+		return nil, err
+	}
+	if cert != nil {
+		if l.secure, err = cert.listen(ctx); err != nil {
+			return nil, errors.Join(err, l.plain.Close())
+		}
+	}
+	return l, nil
+}
+
+func (l *listeners) close() {
+	l.plain.Close()
+	if l.secure != nil {
+		l.secure.Close()
+	}
+}
+
+// announce says where the server is, now that it answers.
+func (l *listeners) announce(out io.Writer, log *slog.Logger) {
+	say := func(scheme string, at net.Listener) {
+		if at == nil {
+			return
+		}
+		if _, err := fmt.Fprintf(out, "tododb %s is listening on %s://%s/\n", version, scheme, at.Addr()); err != nil {
+			log.Warn("standard output is closed", "err", err)
+		}
+		log.Info("listening", "address", at.Addr().String(), "scheme", scheme, "version", version)
+	}
+	say("http", l.plain)
+	say("https", l.secure)
+}
 
 // answer serves HTTP until ctx ends. Feeds are then brought to a proper end, other
 // requests are waited for, and what takes longer than stopTimeout is cut off.
-func answer(ctx context.Context, listener net.Listener, api *httpapi.Server, handler http.Handler, log *slog.Logger, out io.Writer) error {
+func answer(ctx context.Context, l *listeners, cfg *config.Config, api *httpapi.Server, handler http.Handler, log *slog.Logger, out io.Writer) error {
 	server := &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: cfg.Duration("limits", "header_timeout"),
+		IdleTimeout:       cfg.Duration("limits", "idle_timeout"),
 		MaxHeaderBytes:    headerBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(httpapi.Listener(listener)) }()
-	if _, err := fmt.Fprintf(out, "tododb %s is listening on http://%s/\n", version, listener.Addr()); err != nil {
-		log.Warn("standard output is closed", "err", err)
+	serving := 1
+	ended := make(chan error, 2)
+	go func() { ended <- server.Serve(httpapi.Listener(l.plain)) }()
+	if l.secure != nil {
+		serving++
+		go func() { ended <- server.Serve(l.secure) }()
 	}
-	log.Info("listening", "address", listener.Addr().String(), "version", version)
+	l.announce(out, log)
 
 	var failed error
 	select {
 	case <-ctx.Done():
 	case failed = <-ended:
 		failed = fmt.Errorf("serve: %w", failed)
+		serving--
 	}
 	log.Info("stopping")
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
@@ -58,7 +103,7 @@ func answer(ctx context.Context, listener net.Listener, api *httpapi.Server, han
 		log.Warn("requests are still running; they are cut off")
 		err = server.Close()
 	}
-	if failed == nil {
+	for range serving {
 		<-ended
 	}
 	return errors.Join(failed, err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -61,12 +60,17 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	// Listen before anything is made: a port that is taken is the commonest mistake.
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen())
+	cert, err := newCertificate(cfg)
 	if err != nil {
 		closeLock()
 		return err
 	}
-	defer listener.Close()
+	listening, err := openListeners(ctx, cfg, cert)
+	if err != nil {
+		closeLock()
+		return err
+	}
+	defer listening.close()
 	first := len(cfg.Section("admins")) == 0
 	if err = identify(cfg); err == nil && first {
 		err = administrators(cfg, out)
@@ -89,6 +93,9 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 			return err
 		}
 		return administrators(cfg, out)
+	}
+	if cert != nil {
+		work.run(func(ctx context.Context) { cert.keep(ctx, lookEvery, log) })
 	}
 	work.run(func(ctx context.Context) { reloadOnHangup(ctx, reload, log) })
 
@@ -128,5 +135,5 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 			fail(nil)
 		}()
 	}
-	return answer(ctx, listener, api, handler, log, out)
+	return answer(ctx, listening, cfg, api, handler, log, out)
 }

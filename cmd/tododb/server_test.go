@@ -85,7 +85,10 @@ func startServer(t testing.TB, dir, listen string, more ...string) *process {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			if _, base, ok := strings.Cut(lines.Text(), "listening on "); ok {
-				listening <- strings.TrimSuffix(base, "/")
+				select {
+				case listening <- strings.TrimSuffix(base, "/"):
+				default: // the first is that of HTTP
+				}
 			}
 		}
 		p.cmd.Wait()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ var (
 	Wait    = &Kind{"a number of seconds from 0 to 2147483647", between(0, 1<<31-1), asDuration}
 	Millis  = &Kind{"a number of milliseconds from 1 to 2147483647", between(1, 1<<31-1), asDuration}
 	List    = &Kind{"a list with commas between", func(string) bool { return true }, asList}
+	Nets    = &Kind{"a list of addresses and networks (192.0.2.7, 10.0.0.0/8) with commas between", areNets, asList}
 	Level   = &Kind{"debug, info, notice, warning, error, critical, alert, emergency or none", isLevel, asLevel}
 )
 
@@ -110,6 +112,16 @@ func splitList(value string) []string {
 		}
 	}
 	return list
+}
+
+func areNets(value string) bool {
+	for _, word := range splitList(value) {
+		_, err := netip.ParseAddr(word)
+		if _, e := netip.ParsePrefix(word); err != nil && e != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (k *Kind) duration(value string) time.Duration {

@@ -44,6 +44,25 @@ var settings = []Setting{
 	{Name{"chttpd_auth", "timeout"}, "600", Seconds, 0, "seconds that a session cookie is good for"},
 	{Name{"chttpd_auth", "require_valid_user"}, "false", Bool, 0, "the same as [chttpd] require_valid_user; either will do"},
 
+	{Name{"ssl", "enable"}, "false", Bool, Restart, "listen for HTTPS too"},
+	{Name{"ssl", "bind_address"}, "", Text, Restart, "address to listen on for HTTPS; none given: that of [chttpd]"},
+	{Name{"ssl", "port"}, "6984", Port, Restart, "port to listen on for HTTPS"},
+	{Name{"ssl", "cert_file"}, "", Text, 0, "file with the certificate in PEM, then those that lead to its root; a changed file is read again within seconds"},
+	{Name{"ssl", "key_file"}, "", Text, 0, "file with the key of the certificate"},
+	{Name{"ssl", "cacert_file"}, "", Text, 0, "file with the authorities that clients' certificates are checked by"},
+	{Name{"ssl", "verify_ssl_certificates"}, "false", Bool, 0, "take only clients that have a certificate by an authority of cacert_file"},
+
+	{Name{"limits", "user_requests"}, "0", Rate, 0, "requests a second that one user may make, administrators excepted; 429 beyond it; 0: any number"},
+	{Name{"limits", "user_burst"}, "100", Count, 0, "requests that a user who has been quiet may make at once"},
+	{Name{"limits", "address_requests"}, "0", Rate, 0, "requests a second that may come from one address, or one /64 network of IPv6; 429 beyond it; 0: any number"},
+	{Name{"limits", "address_burst"}, "200", Count, 0, "requests that may come at once from an address that has been quiet"},
+	{Name{"limits", "trusted_proxies"}, "", Nets, 0, "addresses and networks of proxies whose X-Forwarded-For says where a request comes from"},
+	{Name{"limits", "feeds_per_user"}, "0", Number, 0, "feeds that one user, or one address of anonymous ones, may have waiting at once, administrators excepted; 429 beyond it; 0: any number"},
+	{Name{"limits", "header_timeout"}, "30", Seconds, Restart, "seconds to send the head of a request"},
+	{Name{"limits", "idle_timeout"}, "300", Seconds, Restart, "seconds that a connection may be without a request"},
+	{Name{"limits", "body_stall"}, "60", Wait, 0, "seconds in which something of a request's body must come; 408 beyond it; 0: any time"},
+	{Name{"limits", "answer_stall"}, "60", Wait, 0, "seconds in which a client must take something of its answer, or it is cut off; 0: any time. A feed may wait longer for what it tells of"},
+
 	{Name{"admins", Any}, "", Text, Secret, "administrators: name = password, which the server replaces by its hash"},
 
 	{Name{"log", "level"}, "info", Level, 0, "least level that is logged: debug, info, notice, warning, error, critical, alert, emergency or none"},

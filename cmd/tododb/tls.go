@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tododb/tododb/httpapi/config"
+)
+
+// lookEvery is how often the files of the certificate are looked at.
+const lookEvery = 5 * time.Second
+
+// certificate is what the server proves itself with, read again when its files change.
+// While they cannot be read the last good one stays in use.
+type certificate struct {
+	cfg *config.Config
+	now atomic.Pointer[tls.Config]
+
+	mu   sync.Mutex // guards seen
+	seen []byte     // the contents that now was made of
+}
+
+// newCertificate reads the certificate; nil if the server is to have no HTTPS.
+func newCertificate(cfg *config.Config) (*certificate, error) {
+	if !cfg.Bool("ssl", "enable") {
+		return nil, nil
+	}
+	c := &certificate{cfg: cfg}
+	if _, err := c.read(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// read takes in the files and tells whether they have changed.
+func (c *certificate) read() (changed bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var files [3][]byte
+	for i, name := range []string{"cert_file", "key_file", "cacert_file"} {
+		path := c.cfg.String("ssl", name)
+		if path == "" && name != "cacert_file" {
+			return false, fmt.Errorf("[ssl] %s is not set", name)
+		}
+		if path == "" {
+			continue
+		}
+		if files[i], err = os.ReadFile(path); err != nil {
+			return false, fmt.Errorf("[ssl] %s: %w", name, err)
+		}
+	}
+	verify := c.cfg.Bool("ssl", "verify_ssl_certificates")
+	seen := bytes.Join(append(files[:], fmt.Append(nil, verify)), []byte{0})
+	if bytes.Equal(seen, c.seen) {
+		return false, nil
+	}
+	pair, err := tls.X509KeyPair(files[0], files[1])
+	if err != nil {
+		return false, fmt.Errorf("[ssl] cert_file and key_file: %w", err)
+	}
+	next := &tls.Config{
+		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+	}
+	if verify {
+		next.ClientCAs, next.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+		if !next.ClientCAs.AppendCertsFromPEM(files[2]) {
+			return false, errors.New("[ssl] cacert_file has no certificate to verify others by")
+		}
+	}
+	c.seen = seen
+	c.now.Store(next)
+	return true, nil
+}
+
+// keep looks at the files, now and then, until ctx ends.
+func (c *certificate) keep(ctx context.Context, every time.Duration, log *slog.Logger) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	said := ""
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		changed, err := c.read()
+		switch {
+		case err == nil && changed:
+			log.Info("certificate read again")
+		case err != nil && err.Error() != said: // once for each mistake, not every few seconds
+			log.Error("the certificate stays as it was", "error", err)
+		}
+		said = ""
+		if err != nil {
+			said = err.Error()
+		}
+	}
+}
+
+// listen opens the port for HTTPS.
+func (c *certificate) listen(ctx context.Context) (net.Listener, error) {
+	host := cmp.Or(c.cfg.String("ssl", "bind_address"), c.cfg.String("chttpd", "bind_address"))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, c.cfg.String("ssl", "port")))
+	if err != nil {
+		return nil, err
+	}
+	return tls.NewListener(listener, &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: c.now.Load().NextProtos,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.now.Load(), nil },
+	}), nil
+}

@@ -1,0 +1,68 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// proxies are the networks whose X-Forwarded-For is believed.
+type proxies []netip.Prefix
+
+func parseProxies(list []string) proxies {
+	var p proxies
+	for _, text := range list {
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			p = append(p, prefix.Masked())
+		} else if addr, err := netip.ParseAddr(text); err == nil {
+			p = append(p, netip.PrefixFrom(addr, addr.BitLen()))
+		}
+	}
+	return p
+}
+
+func (p proxies) has(addr netip.Addr) bool {
+	for _, prefix := range p {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// client tells the address that a request comes from: the other end of the connection,
+// or, if that is a proxy that is believed, the last one in front of the proxies.
+func (p proxies) client(r *http.Request) netip.Addr {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := at.Addr().Unmap()
+	if len(p) == 0 || !p.has(addr) {
+		return addr
+	}
+	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		if addr = hop.Unmap(); !p.has(addr) {
+			break
+		}
+	}
+	return addr
+}
+
+// clientAddr is the address that a request comes from.
+func (s *Server) clientAddr(r *http.Request) netip.Addr { return s.set.Load().proxies.client(r) }
+
+// addressKey is what counts as one address: of IPv6 the network that one subscriber has.
+func addressKey(addr netip.Addr) string {
+	if addr.Is6() {
+		if prefix, err := addr.WithZone("").Prefix(64); err == nil {
+			return prefix.String()
+		}
+	}
+	return addr.String()
+}
