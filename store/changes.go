@@ -22,9 +22,14 @@ type ChangesQuery struct {
 	IncludeDocs bool // fill Change.Doc
 	Conflicts   bool // with IncludeDocs: fill Document.Conflicts
 	Times       bool // fill Change.Time
+	// DeletedConflicts, with IncludeDocs: fill Document.DeletedConflicts.
+	DeletedConflicts bool
 	// DocIDs, if not nil, are the only documents of interest; one that stands in it
 	// twice comes twice.
 	DocIDs []string
+	// Seqs, if not nil, are the only sequences of interest, in ascending order; one that a
+	// document has moved away from gives nothing. It is not heeded with DocIDs.
+	Seqs []uint64
 	// MatchLeaf, if not nil, judges the revisions that a row would list, and those it turns
 	// down are left out; a row without any is turned down. It may keep nothing of what it
 	// is given, and is called inside a snapshot.
@@ -107,7 +112,7 @@ type changesRead struct {
 	end   ChangesEnd
 
 	from, to []byte   // sequence keys still to read, [from, to)
-	seqs     []uint64 // with DocIDs: the sequences still to read, in reading order
+	seqs     []uint64 // with DocIDs or Seqs: the sequences still to read, in reading order
 	rows     []changeRow
 	bodies   bodyReader
 	leaves   []leaf
@@ -150,14 +155,33 @@ func (c *changesRead) begin(r engine.Reader) error {
 	if c.q.Since == math.MaxUint64 || c.q.To == math.MaxUint64 {
 		c.from, c.to = seqKey(math.MaxUint64), seqKey(math.MaxUint64)
 	}
-	if c.q.DocIDs == nil {
+	if c.q.DocIDs == nil && c.q.Seqs == nil {
 		return nil
 	}
+	var err error
+	if c.q.DocIDs != nil {
+		err = c.listSeqs(r)
+	} else {
+		for _, seq := range c.q.Seqs {
+			if seq > c.q.Since && seq <= c.q.To {
+				c.seqs = append(c.seqs, seq)
+			}
+		}
+	}
+	slices.Sort(c.seqs)
+	if c.q.Descending {
+		slices.Reverse(c.seqs)
+	}
+	return err
+}
+
+// listSeqs finds the sequences of the documents that were asked for.
+func (c *changesRead) listSeqs(r engine.Reader) error {
 	keys := make([][]byte, len(c.q.DocIDs))
 	for i, id := range c.q.DocIDs {
 		keys[i] = []byte(id)
 	}
-	err := r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
+	return r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
 		if v == nil {
 			return nil
 		}
@@ -170,11 +194,6 @@ func (c *changesRead) begin(r engine.Reader) error {
 		}
 		return nil
 	})
-	slices.Sort(c.seqs)
-	if c.q.Descending {
-		slices.Reverse(c.seqs)
-	}
-	return err
 }
 
 // page reads and hands on as much as one snapshot may; more tells that there is more.
@@ -183,7 +202,7 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 	if c.left == 0 {
 		return false, nil
 	}
-	if c.q.DocIDs != nil {
+	if c.q.DocIDs != nil || c.q.Seqs != nil {
 		more, err = c.gatherListed(r)
 	} else {
 		more, err = c.gather(r)
@@ -290,7 +309,7 @@ func (c *changesRead) add(k, v []byte) (size int64, err error) {
 		return 0, nil
 	}
 	row := changeRow{seq: seq, entry: e, from: len(c.leaves), end: len(c.leaves)}
-	if c.q.AllLeaves || c.q.Conflicts {
+	if c.q.AllLeaves || c.q.Conflicts || c.q.DeletedConflicts {
 		if c.leaves, err = e.others(c.leaves); err != nil {
 			return 0, err
 		}
@@ -315,11 +334,12 @@ func (c *changesRead) fill(r engine.Reader) error {
 		if err := c.bodies.want(&row.doc, row.entry.data); err != nil {
 			return err
 		}
-		if c.q.Conflicts {
-			for _, l := range c.leaves[row.from:row.end] {
-				if !l.deleted {
-					row.doc.Conflicts = append(row.doc.Conflicts, l.rev)
-				}
+		for _, l := range c.leaves[row.from:row.end] {
+			switch {
+			case c.q.Conflicts && !l.deleted:
+				row.doc.Conflicts = append(row.doc.Conflicts, l.rev)
+			case c.q.DeletedConflicts && l.deleted:
+				row.doc.DeletedConflicts = append(row.doc.DeletedConflicts, l.rev)
 			}
 		}
 		if c.q.MatchLeaf != nil && row.end > row.from {

@@ -143,8 +143,14 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 // PurgedInfos reads the purges that are remembered, oldest first. fn is called inside
 // a snapshot.
 func (db *DB) PurgedInfos(ctx context.Context, fn func(PurgeInfo) error) error {
+	return db.PurgesAfter(ctx, 0, fn)
+}
+
+// PurgesAfter reads those after a purge sequence, oldest first. fn is called inside a
+// snapshot.
+func (db *DB) PurgesAfter(ctx context.Context, purgeSeq uint64, fn func(PurgeInfo) error) error {
 	return db.view(ctx, func(r engine.Reader) error {
-		return r.Scan(spacePurge, engine.Range{}, func(k, v []byte) (bool, error) {
+		return r.Scan(spacePurge, engine.Range{From: seqKey(purgeSeq + 1)}, func(k, v []byte) (bool, error) {
 			p, err := parsePurge(k, v)
 			if err != nil {
 				return false, err

@@ -42,7 +42,7 @@ var layers = []layer{
 	{"store/document", []string{"store/jsonscan", "revtree"}, []string{bbolt, web, "os"}},
 	{"store/design", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/jsonscan", nil, []string{bbolt, web, "os"}},
-	{"store/collate", nil, []string{bbolt, web, "os"}},
+	{"store/collate", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/script", []string{"store/collate"}, []string{bbolt, web, "os"}},
 	{"store/engine", nil, []string{bbolt, web}},
 	{"store/engine/bolt", []string{"store/engine"}, []string{web}},

@@ -1,0 +1,232 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// errMoved says that the index is not where the batch begins: somebody else has built it
+// on, or a commit that was given up for lost took place.
+var errMoved = errors.New("index: built on by another")
+
+// apply writes a batch in one transaction. st is where the index stands; it moves on.
+func apply(ctx context.Context, sub engine.DB, def *Definition, reducers []Reducer, st *state, b *batch, purgeSeq uint64) error {
+	var after state
+	err := sub.Update(ctx, func(tx engine.Tx) error {
+		now, _, err := readState(tx, len(def.Views))
+		if err != nil {
+			return err
+		}
+		if now.seq != st.seq || now.purgeSeq != st.purgeSeq {
+			return errMoved
+		}
+		after = now
+		after.signature, after.instance = st.signature, st.instance
+		after.seq, after.purgeSeq = b.to, purgeSeq
+		after.rows = slices.Clone(now.rows)
+		a := applier{tx: tx, def: def, state: &after, fresh: now.seq == 0}
+		if err := a.run(b, reducers); err != nil {
+			return err
+		}
+		return tx.Put(spaceState, stateKey, after.appendTo(nil))
+	})
+	if err == nil {
+		*st = after
+	}
+	return err
+}
+
+// op is a record to write, or, without a value, to remove.
+type op struct {
+	key, value []byte
+}
+
+func sortOps(ops []op) {
+	slices.SortStableFunc(ops, func(a, b op) int { return bytes.Compare(a.key, b.key) })
+}
+
+// applier is one transaction.
+type applier struct {
+	tx    engine.Tx
+	def   *Definition
+	state *state
+	fresh bool // nothing is there yet
+
+	rows, docs, seqs []op
+}
+
+func (a *applier) run(b *batch, reducers []Reducer) error {
+	if err := a.compare(b); err != nil {
+		return err
+	}
+	sortOps(a.rows)
+	sortOps(a.seqs)
+	for _, part := range []struct {
+		space engine.Space
+		ops   []op
+	}{{spaceRows, a.rows}, {spaceByDoc, a.docs}, {spaceBySeq, a.seqs}} {
+		for _, o := range part.ops {
+			if err := a.write(part.space, o); err != nil {
+				return err
+			}
+		}
+	}
+	return a.summarize(reducers)
+}
+
+func (a *applier) write(space engine.Space, o op) error {
+	if o.value == nil {
+		return a.tx.Delete(space, o.key)
+	}
+	return a.tx.Put(space, o.key, o.value)
+}
+
+// compare finds what each document of the batch changes.
+func (a *applier) compare(b *batch) error {
+	if a.fresh {
+		for i := range b.docs {
+			if err := a.document(&b.docs[i], nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	ids := make([][]byte, len(b.docs))
+	for i := range b.docs {
+		ids[i] = []byte(b.docs[i].id)
+	}
+	return a.tx.GetMulti(spaceByDoc, ids, func(i int, v []byte) error { return a.document(&b.docs[i], v) })
+}
+
+// document takes in a document of which record is known, nil for nothing.
+func (a *applier) document(m *mapped, record []byte) error {
+	old, err := parseDoc(record)
+	if err != nil {
+		return err
+	}
+	isNew := func(prefix []byte) bool {
+		_, found := slices.BinarySearchFunc(m.rows, prefix, func(r row, p []byte) int { return bytes.Compare(r.key[:r.prefix], p) })
+		return found
+	}
+	wasOld := func(prefix []byte) bool {
+		return slices.ContainsFunc(old.now, func(p []byte) bool { return bytes.Equal(p, prefix) })
+	}
+	for _, prefix := range old.now {
+		if !isNew(prefix) {
+			key := append(append([]byte(nil), prefix...), m.id...)
+			if err := a.row(key, nil, true); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range m.rows {
+		if err := a.row(r.key, r.value, wasOld(r.key[:r.prefix])); err != nil {
+			return err
+		}
+	}
+	var now docRecord
+	for _, r := range m.rows {
+		now.now = append(now.now, r.key[:r.prefix])
+	}
+	if a.def.Changes && !m.purged {
+		now.seq, now.deleted = m.seq, m.deleted
+		for _, list := range [][][]byte{old.past, old.now} {
+			for _, p := range list {
+				if !isNew(p) {
+					now.past = append(now.past, p)
+				}
+			}
+		}
+	}
+	if a.def.Changes {
+		a.entries(m.id, &old, false)
+		a.entries(m.id, &now, true)
+	}
+	switch {
+	case len(now.now)+len(now.past) > 0:
+		if v := now.appendTo(nil); !bytes.Equal(v, record) {
+			a.docs = append(a.docs, op{[]byte(m.id), v})
+		}
+	case record != nil:
+		a.docs = append(a.docs, op{[]byte(m.id), nil})
+	}
+	return nil
+}
+
+// row writes or removes a row's record, and counts.
+func (a *applier) row(key, value []byte, there bool) error {
+	if there {
+		old, err := a.tx.Get(spaceRows, key)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(old, value) && value != nil {
+			return nil
+		}
+		if err := a.count(key, old, -1); err != nil {
+			return err
+		}
+	}
+	a.rows = append(a.rows, op{key, value})
+	if value == nil {
+		return nil
+	}
+	return a.count(key, value, 1)
+}
+
+func (a *applier) count(key, value []byte, sign int) error {
+	if value == nil {
+		return corrupt("a row of %q is missing", key)
+	}
+	rec, err := parseRow(key, value)
+	if err != nil {
+		return err
+	}
+	a.state.rows[key[0]] += uint64(sign * rec.n)
+	a.state.bytes += int64(sign * (len(key) + len(value)))
+	return nil
+}
+
+// entries writes or removes the entries by sequence of a document: one for each key that
+// it has rows under or, if it is deleted, has ever had, and one for each view.
+func (a *applier) entries(id string, d *docRecord, put bool) {
+	list := d.now
+	flags := byte(0)
+	if d.deleted {
+		list, flags = d.past, docDeleted
+	}
+	var value []byte
+	if put {
+		value = append([]byte{recordVersion, flags}, id...)
+	}
+	var views [MaxViews]bool
+	for _, p := range list {
+		a.seqs = append(a.seqs, op{appendSeqKey(nil, p, d.seq), value})
+		if !views[p[0]] {
+			views[p[0]] = true
+			a.seqs = append(a.seqs, op{appendSeqKey(nil, p[:1], d.seq), value})
+		}
+	}
+}
+
+// summarize brings the summaries of the views whose rows have changed up to date.
+func (a *applier) summarize(reducers []Reducer) error {
+	for from := 0; from < len(a.rows); {
+		view := a.rows[from].key[0]
+		to := from
+		var changed []change
+		for to < len(a.rows) && a.rows[to].key[0] == view {
+			changed = append(changed, change{a.rows[to].key, a.rows[to].value != nil})
+			to++
+		}
+		if err := summarize(a.tx, view, changed, reducers[view]); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/collate"
+)
+
+// How much is mapped before it is written: it bounds the memory of a build, and a build
+// from nothing rewrites the same pages the less the more goes into one transaction.
+const (
+	batchDocs  = 60000
+	batchBytes = 24 << 20 // of documents, and of rows
+)
+
+// batch is what a stretch of the sequence feed, (from, to], makes of the index.
+type batch struct {
+	from, to uint64
+	docs     []mapped // by id
+	seen     int      // changes read
+}
+
+// mapped is what the index is to know of one document.
+type mapped struct {
+	id      string
+	seq     uint64
+	deleted bool
+	purged  bool
+	rows    []row // by key
+}
+
+// row is a record of the row space; prefix is the length of its view and key part.
+type row struct {
+	key, value []byte
+	prefix     int
+}
+
+// arena hands out memory that lives as long as any of it is referred to.
+type arena struct{ free []byte }
+
+const arenaBlock = 256 << 10
+
+// room makes sure that n bytes can be appended to what it returns without a copy.
+func (a *arena) room(n int) []byte {
+	if cap(a.free)-len(a.free) < n {
+		a.free = make([]byte, 0, max(arenaBlock, n))
+	}
+	return a.free[len(a.free):len(a.free):cap(a.free)]
+}
+
+// take keeps what was appended to room's answer.
+func (a *arena) take(b []byte) []byte {
+	if len(b) <= cap(a.free)-len(a.free) {
+		a.free = a.free[:len(a.free)+len(b)]
+	}
+	return b[:len(b):len(b)]
+}
+
+func (a *arena) clone(b []byte) []byte { return a.take(append(a.room(len(b)), b...)) }
+
+// collector maps stretches of the feed; its mappers live from batch to batch.
+type collector struct {
+	def     *Definition
+	db      *store.DB
+	mappers []Mapper
+}
+
+func (c *collector) close() {
+	for _, m := range c.mappers {
+		if m != nil {
+			m.Close()
+		}
+	}
+}
+
+var errEnough = errors.New("the batch is full")
+
+// collect maps the changes after a sequence, up to another one or until the batch is full.
+func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error) {
+	if c.mappers == nil {
+		c.mappers = make([]Mapper, runtime.GOMAXPROCS(0))
+	}
+	b := &batch{from: from, to: to}
+	work := make(chan []store.Document, len(c.mappers))
+	parts := make([][]mapped, len(c.mappers))
+	var written atomic.Int64 // bytes of rows
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(work)
+		return c.read(gctx, b, work, &written)
+	})
+	for i := range c.mappers {
+		g.Go(func() (err error) {
+			for docs := range work {
+				if c.mappers[i] == nil {
+					if c.mappers[i], err = c.def.NewMapper(); err != nil {
+						return err
+					}
+				}
+				if parts[i], err = c.mapAll(c.mappers[i], docs, parts[i], &written); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
+		b.docs = append(b.docs, part...)
+	}
+	slices.SortFunc(b.docs, func(a, b mapped) int { return strings.Compare(a.id, b.id) })
+	return b, nil
+}
+
+// read sends the changed documents to the mappers, a page of the feed at a time.
+func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Document, written *atomic.Int64) error {
+	var page []store.Document
+	var bodies arena
+	var size int64
+	docs := 0
+	q := store.ChangesQuery{Since: b.from, To: b.to, Limit: -1, IncludeDocs: true, Conflicts: true, DeletedConflicts: true}
+	end, err := c.db.Changes(ctx, q, func(ch *store.Change) error {
+		b.seen++
+		if !c.def.IncludeDesign && bytes.HasPrefix(ch.ID, []byte("_design/")) {
+			return nil
+		}
+		d := *ch.Doc
+		d.Body = bodies.clone(d.Body)
+		size += int64(len(d.Body)) + 100
+		page = append(page, d)
+		return nil
+	}, func() error {
+		if len(page) == 0 {
+			return nil
+		}
+		docs += len(page)
+		last := page[len(page)-1].Seq
+		select {
+		case work <- page:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		page = make([]store.Document, 0, len(page))
+		if docs >= batchDocs || size >= batchBytes || written.Load() >= batchBytes {
+			b.to = last
+			return errEnough
+		}
+		return nil
+	})
+	if err == errEnough || err == nil && end.Done {
+		return nil
+	}
+	return err
+}
+
+// mapAll maps a page of documents.
+func (c *collector) mapAll(m Mapper, docs []store.Document, out []mapped, written *atomic.Int64) ([]mapped, error) {
+	var e emitter
+	e.def = c.def
+	for i := range docs {
+		d := &docs[i]
+		done := mapped{id: d.ID, seq: d.Seq, deleted: d.Deleted}
+		if !d.Deleted {
+			e.emits = e.emits[:0]
+			if err := m.Map(d, e.emit); err != nil {
+				return nil, err
+			}
+			done.rows = e.rows(d.ID)
+			for _, r := range done.rows {
+				written.Add(int64(len(r.key) + len(r.value)))
+			}
+		}
+		out = append(out, done)
+	}
+	return out, nil
+}
+
+// emitter turns what a mapper emits into records.
+type emitter struct {
+	def   *Definition
+	arena arena
+	key   []byte
+	emits []emitted
+}
+
+type emitted struct {
+	prefix     []byte // view and key part
+	key, value []byte
+}
+
+func (e *emitter) emit(view int, key, value []byte) (err error) {
+	if e.key, err = e.def.Views[view].Order.AppendKey(e.key[:0], key); err != nil {
+		return err
+	}
+	prefix := append(e.arena.room(1+min(len(e.key), longKey)), byte(view))
+	prefix = e.arena.take(appendKeyPart(prefix, e.key))
+	e.emits = append(e.emits, emitted{prefix, e.arena.clone(key), e.arena.clone(value)})
+	return nil
+}
+
+// rows makes the records of what one document has emitted.
+func (e *emitter) rows(id string) []row {
+	if len(e.emits) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(e.emits, func(a, b emitted) int { return bytes.Compare(a.prefix, b.prefix) })
+	rows := make([]row, 0, len(e.emits))
+	for i := 0; i < len(e.emits); {
+		n := 1
+		for i+n < len(e.emits) && bytes.Equal(e.emits[i].prefix, e.emits[i+n].prefix) {
+			n++
+		}
+		rows = append(rows, e.row(id, e.emits[i:i+n]))
+		i += n
+	}
+	return rows
+}
+
+// row makes the record of the rows of one key. CouchDB keeps several of them in Erlang's
+// order of their values.
+func (e *emitter) row(id string, same []emitted) row {
+	if len(same) > 1 {
+		slices.SortStableFunc(same, func(a, b emitted) int {
+			ka, _ := collate.Raw.AppendKey(nil, a.value)
+			kb, _ := collate.Raw.AppendKey(nil, b.value)
+			return bytes.Compare(ka, kb)
+		})
+	}
+	prefix := same[0].prefix
+	key := append(e.arena.room(len(prefix)+len(id)), prefix...)
+	r := row{key: e.arena.take(append(key, id...)), prefix: len(prefix)}
+	size := 16
+	for _, s := range same {
+		size += len(s.key) + len(s.value) + 10
+	}
+	v := appendRowHead(e.arena.room(size), len(prefix), len(same))
+	for _, s := range same {
+		v = appendBytes(appendBytes(v, s.key), s.value)
+	}
+	r.value = e.arena.take(v)
+	return r
+}

@@ -1,0 +1,76 @@
+package index
+
+import (
+	"errors"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/collate"
+)
+
+// MaxViews is how many views an index may have.
+const MaxViews = 250
+
+// Definition says what an index holds.
+type Definition struct {
+	// Signature names the index: a digest, in characters fit for a file name, of all that
+	// its rows depend on. Definitions that agree in it share an index.
+	Signature string
+	// Label is what _active_tasks shows: the design document's id.
+	Label string
+	// Views by number.
+	Views []View
+	// IncludeDesign has design documents mapped too.
+	IncludeDesign bool
+	// Changes keeps the entries by sequence too, for Index.Changes.
+	Changes bool
+	// NewMapper makes a mapper for one goroutine. It is called only when there is
+	// something to map.
+	NewMapper func() (Mapper, error)
+}
+
+// View is one set of rows.
+type View struct {
+	Order collate.Order
+	// NewReducer makes a reducer for one goroutine; nil: there is nothing to reduce.
+	NewReducer func() (Reducer, error)
+}
+
+// Mapper turns documents into rows. It is used by one goroutine at a time.
+type Mapper interface {
+	// Map calls emit for each row of a document that is not deleted. Key and value are
+	// JSON, copied before emit returns; doc and its bytes are good during the call. An
+	// error ends the build and is what those who wait for the index get.
+	Map(doc *store.Document, emit func(view int, key, value []byte) error) error
+	// Close gives the mapper back.
+	Close()
+}
+
+// Reducer gathers rows and what other rows were reduced to. It is used by one goroutine
+// at a time; Reset makes it empty.
+type Reducer interface {
+	Reset()
+	// Add takes a row in; the slices may not be kept.
+	Add(key, id, value []byte) error
+	// Merge takes in what AppendPartial gave for other rows; p may not be kept.
+	Merge(p []byte) error
+	// AppendPartial appends what has gathered, in a form of the reducer's own that is
+	// kept on disk.
+	AppendPartial(dst []byte) ([]byte, error)
+	// AppendResult appends what has gathered as JSON. A *ReduceError stands for an error
+	// that is shown in place of a result.
+	AppendResult(dst []byte) ([]byte, error)
+	// Close gives the reducer back.
+	Close()
+}
+
+// ReduceError is an error that an answer shows in the row of the group it struck.
+type ReduceError struct{ Name, Reason string }
+
+func (e *ReduceError) Error() string { return e.Name + ": " + e.Reason }
+
+var (
+	// ErrClosed says that the index, its database or the manager has been closed.
+	ErrClosed = errors.New("index: closed")
+	// ErrCorrupt says that what is on disk is not what this package writes.
+	ErrCorrupt = errors.New("index: damaged")
+)

@@ -1,0 +1,151 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// ChangesQuery says which changes to find by what the index has of them.
+type ChangesQuery struct {
+	View int
+	// Ranges of keys; nil: all. Ids are not heeded.
+	Ranges []Range
+	// Changes in (Since, To].
+	Since, To  uint64
+	Descending bool // from the newest on
+	Limit      int  // at least 1
+}
+
+// Changes finds the sequences of the newest changes of the documents that have rows in
+// ranges of keys, or had them when they were deleted or before. They come in order, as
+// many as Limit; more tells that there may be more. The cost is in the keys of the
+// ranges and the changes found, not in those of the database. The definition must have
+// Changes set.
+func (ix *Index) Changes(ctx context.Context, q ChangesQuery) (seqs []uint64, more bool, err error) {
+	if !ix.def.Changes {
+		return nil, false, errors.New("index: entries by sequence are not kept")
+	}
+	err = ix.view(ctx, func(r engine.Reader) error {
+		p := picker{q: &q, r: r, def: ix.def}
+		if q.Ranges == nil {
+			if err := p.entries([]byte{byte(q.View)}, nil); err != nil {
+				return err
+			}
+		}
+		for i := range q.Ranges {
+			if err := p.keys(&q.Ranges[i]); err != nil {
+				return err
+			}
+		}
+		p.settle()
+		seqs, more = p.seqs, p.more
+		return nil
+	})
+	return seqs, more, err
+}
+
+// picker gathers the first sequences of several lists.
+type picker struct {
+	q    *ChangesQuery
+	r    engine.Reader
+	def  *Definition
+	seqs []uint64
+	more bool
+}
+
+// settle sorts what has gathered and keeps as much as is wanted.
+func (p *picker) settle() {
+	slices.Sort(p.seqs)
+	p.seqs = slices.Compact(p.seqs)
+	if p.q.Descending {
+		slices.Reverse(p.seqs)
+	}
+	if len(p.seqs) > p.q.Limit {
+		p.seqs, p.more = p.seqs[:p.q.Limit], true
+	}
+}
+
+// keys looks at each key of a range in turn.
+func (p *picker) keys(rg *Range) error {
+	view := byte(rg.View)
+	from, to := rg.Low.place(rg.View, false), rg.High.place(rg.View, true)
+	if len(from) == 1 {
+		from = append(from, 1) // behind the entries of all keys together
+	}
+	for bytes.Compare(from, to) < 0 {
+		var prefix []byte
+		err := p.r.Scan(spaceBySeq, engine.Range{From: from, To: to, Limit: 1, KeysOnly: true}, func(k, _ []byte) (bool, error) {
+			if len(k) < 10 || k[0] != view {
+				return false, corrupt("entry by sequence of %d bytes", len(k))
+			}
+			prefix = bytes.Clone(k[:len(k)-8])
+			return false, nil
+		})
+		if err != nil || prefix == nil {
+			return err
+		}
+		var in func(id []byte, deleted bool) (bool, error)
+		if len(prefix) == 1+longKey && !rg.exact() {
+			in = func(id []byte, deleted bool) (bool, error) { return p.holds(rg, prefix, id, deleted) }
+		}
+		if err := p.entries(prefix, in); err != nil {
+			return err
+		}
+		if len(p.seqs) > 4*p.q.Limit+1000 {
+			p.settle()
+		}
+		from = append(prefix, bytes.Repeat([]byte{0xff}, 9)...)
+	}
+	return nil
+}
+
+// holds tells whether a range whose bounds are long keys holds a document under another
+// long key. Of a deleted document the key is not known any more; to hear of its deletion
+// does no harm.
+func (p *picker) holds(rg *Range, prefix, id []byte, deleted bool) (bool, error) {
+	if deleted {
+		return true, nil
+	}
+	k := append(bytes.Clone(prefix), id...)
+	v, err := p.r.Get(spaceRows, k)
+	if err != nil {
+		return false, err
+	}
+	rec, err := parseRow(k, v)
+	if err != nil {
+		return false, err
+	}
+	json, err := rec.firstKey()
+	if err != nil {
+		return false, err
+	}
+	key, err := p.def.Views[rg.View].Order.AppendKey(nil, json)
+	return err == nil && rg.holds(key, id), err
+}
+
+// entries takes the entries of one key in, as many as may be wanted.
+func (p *picker) entries(prefix []byte, in func(id []byte, deleted bool) (bool, error)) error {
+	rg := engine.Range{From: appendSeqKey(nil, prefix, p.q.Since+1), To: appendSeqKey(nil, prefix, p.q.To+1), Reverse: p.q.Descending}
+	if p.q.Since >= p.q.To {
+		return nil
+	}
+	n := 0
+	return p.r.Scan(spaceBySeq, rg, func(k, v []byte) (bool, error) {
+		if len(v) < 2 || v[0] != recordVersion {
+			return false, corrupt("entry by sequence of unknown version")
+		}
+		if in != nil {
+			if ok, err := in(v[2:], v[1]&docDeleted != 0); !ok || err != nil {
+				return err == nil, err
+			}
+		}
+		p.seqs = append(p.seqs, binary.BigEndian.Uint64(k[len(k)-8:]))
+		n++
+		return n <= p.q.Limit, nil
+	})
+}

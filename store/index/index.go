@@ -1,0 +1,338 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Index is an open index. Whoever has it from Manager.Open releases it when done.
+type Index struct {
+	m   *Manager
+	id  indexID
+	def *Definition
+
+	opened  chan struct{} // closed when start is over; guards what start sets
+	openErr error
+	closed  chan struct{} // closed when all is over
+	retired chan struct{} // closed by retire
+	poke    chan struct{} // somebody waits
+
+	db  *store.DB
+	sub engine.DB
+
+	users     int       // guarded by m.mu
+	idleSince time.Time // guarded by m.mu
+	going     bool      // guarded by m.mu; retired is closed
+
+	mu       sync.Mutex // guards what follows; taken after m.mu
+	seq      uint64     // reached
+	want     uint64     // asked for
+	waiting  int        // callers of Wait
+	begun    int        // builds
+	ended    int
+	err      error         // of the last build
+	news     chan struct{} // closed, and made anew, when any of these has changed
+	building bool
+	task     Task
+}
+
+// errRetired says that an index is being closed because nobody was using it.
+var errRetired = errors.New("index: being closed")
+
+func newIndex(m *Manager, id indexID, def *Definition) *Index {
+	return &Index{
+		m: m, id: id, def: def, idleSince: time.Now(), news: make(chan struct{}),
+		opened: make(chan struct{}), closed: make(chan struct{}), retired: make(chan struct{}), poke: make(chan struct{}, 1),
+	}
+}
+
+// Release gives the index back.
+func (ix *Index) Release() {
+	ix.m.mu.Lock()
+	ix.users--
+	ix.idleSince = time.Now()
+	ix.m.mu.Unlock()
+}
+
+// Definition is what the index was opened by.
+func (ix *Index) Definition() *Definition { return ix.def }
+
+// retire has the index closed. The caller holds m.mu, and it has no users.
+func (ix *Index) retire() {
+	if !ix.going {
+		ix.going = true
+		close(ix.retired)
+	}
+}
+
+// start opens the storage.
+func (ix *Index) start(ctx context.Context) error {
+	db, err := ix.m.opt.Store.DB(ctx, ix.id.db)
+	if err != nil {
+		return err
+	}
+	if db.Instance() != ix.id.instance {
+		db.Release()
+		return store.ErrNoDB
+	}
+	ix.db = db
+	if ix.sub, err = ix.open(ctx); err != nil {
+		db.Release()
+		return err
+	}
+	return nil
+}
+
+// open opens the storage; what is damaged or of another database is made anew.
+func (ix *Index) open(ctx context.Context) (engine.DB, error) {
+	name := subPrefix + ix.id.signature
+	for try := 0; ; try++ {
+		sub, err := ix.db.OpenSub(ctx, name)
+		var why string
+		if err == nil {
+			if why, err = ix.judge(ctx, sub); err == nil && why == "" {
+				return sub, nil
+			}
+			err = errors.Join(err, sub.Close())
+		}
+		if errors.Is(err, ErrCorrupt) || errors.Is(err, engine.ErrForeign) {
+			why, err = err.Error(), nil
+		}
+		if err != nil {
+			return nil, translate(err)
+		}
+		if try == 2 {
+			return nil, fmt.Errorf("open index %s of %q: %s", ix.id.signature, ix.id.db, why)
+		}
+		ix.m.opt.Log.Warn("an index is built anew", "db", ix.id.db, "index", ix.id.signature, "why", why)
+		if err := ix.db.DropSub(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// judge reads how far the storage is, or says why it is of no use.
+func (ix *Index) judge(ctx context.Context, sub engine.DB) (why string, err error) {
+	info, err := ix.db.Info(ctx)
+	if err != nil {
+		return "", err
+	}
+	st, found, err := loadState(ctx, sub, len(ix.def.Views))
+	switch {
+	case err != nil:
+		return "", err
+	case !found:
+	case st.signature != ix.id.signature:
+		return "it is another index", nil
+	case st.instance != ix.id.instance:
+		return "it is of another database", nil
+	case st.seq > info.UpdateSeq || st.purgeSeq > info.PurgeSeq:
+		return "the database has been set back", nil
+	}
+	ix.seq = st.seq
+	return "", nil
+}
+
+func loadState(ctx context.Context, sub engine.DB, views int) (st state, found bool, err error) {
+	err = sub.View(ctx, func(r engine.Reader) error {
+		st, found, err = readState(r, views)
+		return err
+	})
+	return st, found, err
+}
+
+// run opens the index, builds it whenever somebody waits for it or the database has
+// changed, and closes it.
+func (ix *Index) run() {
+	ctx := ix.m.ctx
+	ix.openErr = ix.start(ctx)
+	close(ix.opened)
+	if ix.openErr == nil {
+		ix.follow(ctx)
+	}
+	ix.m.mu.Lock()
+	ix.retire()
+	delete(ix.m.open, ix.id)
+	ix.m.mu.Unlock()
+	if ix.openErr == nil {
+		if err := ix.sub.Close(); err != nil {
+			ix.m.opt.Log.Error("closing an index", "db", ix.id.db, "index", ix.id.signature, "error", err)
+		}
+		ix.db.Release()
+	}
+	close(ix.closed)
+	ix.mu.Lock()
+	ix.tell()
+	ix.mu.Unlock()
+}
+
+// follow builds until the index is to be closed.
+func (ix *Index) follow(ctx context.Context) {
+	failed := false
+	for {
+		ix.mu.Lock()
+		seq, wanted := ix.seq, ix.want > ix.seq
+		ix.mu.Unlock()
+		changed := ix.db.Changed(seq)
+		if failed || seq == 0 {
+			changed = nil // nobody has got anything from it yet: only who asks has it built
+		}
+		if !wanted {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ix.retired:
+				return
+			case <-ix.db.Gone():
+				return
+			case <-ix.poke:
+				continue
+			case <-changed:
+				ix.gather(ctx)
+			}
+		}
+		failed = ix.build(ctx) != nil
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// gather waits for more changes to come, unless somebody waits for those that are there.
+func (ix *Index) gather(ctx context.Context) {
+	timer := time.NewTimer(ix.m.opt.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ix.poke:
+	case <-ix.retired:
+	case <-ix.db.Gone():
+	case <-ctx.Done():
+	}
+}
+
+// tell wakes everybody who waits. The caller holds mu.
+func (ix *Index) tell() {
+	close(ix.news)
+	ix.news = make(chan struct{})
+}
+
+// Wait waits until the index has come to a sequence of its database, or until the build
+// that was to bring it there has failed.
+func (ix *Index) Wait(ctx context.Context, seq uint64) error {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	ticket := ix.begun + 1 // the first build that begins with this wish
+	ix.waiting++
+	defer func() { ix.waiting-- }()
+	for ix.seq < seq {
+		if ix.ended >= ticket {
+			return ix.err
+		}
+		ix.want = max(ix.want, seq)
+		news := ix.news
+		ix.mu.Unlock()
+		select {
+		case ix.poke <- struct{}{}:
+		default:
+		}
+		var err error
+		select {
+		case <-news:
+		case <-ix.closed:
+			err = ix.whyClosed(ctx)
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		ix.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ask has the index brought up to a sequence, and does not wait.
+func (ix *Index) Ask(seq uint64) {
+	ix.mu.Lock()
+	ix.want = max(ix.want, seq)
+	ix.mu.Unlock()
+	select {
+	case ix.poke <- struct{}{}:
+	default:
+	}
+}
+
+func (ix *Index) whyClosed(ctx context.Context) error {
+	select {
+	case <-ix.db.Gone():
+		if _, err := ix.db.Info(ctx); err != nil {
+			return err
+		}
+	default:
+	}
+	return ErrClosed
+}
+
+// view runs fn on a snapshot of the index.
+func (ix *Index) view(ctx context.Context, fn func(engine.Reader) error) error {
+	return translate(ix.sub.View(ctx, fn))
+}
+
+// translate maps an engine's error to those of this package and the store.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, engine.ErrNoDB):
+		return store.ErrNoDB
+	case errors.Is(err, engine.ErrUnknown), errors.Is(err, engine.ErrUnavailable):
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	case errors.Is(err, engine.ErrClosed):
+		return ErrClosed
+	}
+	return err
+}
+
+// Info is what an index says of itself.
+type Info struct {
+	Signature      string
+	Seq, PurgeSeq  uint64
+	Rows           []uint64 // of each view
+	File, Active   int64    // bytes of the storage, and of the rows in it
+	Building       bool
+	WaitingClients int
+}
+
+// Info costs a few reads whatever the size.
+func (ix *Index) Info(ctx context.Context) (Info, error) {
+	info := Info{Signature: ix.id.signature}
+	st, _, err := loadState(ctx, ix.sub, len(ix.def.Views))
+	if err != nil {
+		return info, translate(err)
+	}
+	info.Seq, info.PurgeSeq, info.Rows, info.Active = st.seq, st.purgeSeq, st.rows, st.bytes
+	if sizer, ok := ix.sub.(engine.Sizer); ok {
+		if info.File, err = sizer.Size(ctx); err != nil {
+			return info, translate(err)
+		}
+	}
+	ix.mu.Lock()
+	info.Building, info.WaitingClients = ix.building, ix.waiting
+	ix.mu.Unlock()
+	return info, nil
+}
+
+// Compact gives back the space that removed rows took.
+func (ix *Index) Compact(ctx context.Context) error {
+	if c, ok := ix.sub.(engine.Compacter); ok {
+		return translate(c.Compact(ctx))
+	}
+	return nil
+}

@@ -1,0 +1,254 @@
+package index
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// The spaces of an index's storage. Their numbers are on disk: they never change.
+const (
+	spaceState   engine.Space = 16
+	spaceRows    engine.Space = 17
+	spaceByDoc   engine.Space = 18
+	spaceSummary engine.Space = 19
+	spaceBySeq   engine.Space = 20
+)
+
+const recordVersion = 1
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+const (
+	// maxKey is the longest collated key that stands in rows as it is.
+	maxKey = 900
+	// longKey is the length of what stands for a longer one.
+	longKey = maxKey + hashSize
+
+	hashSize = 16
+)
+
+// appendKeyPart appends what stands in rows for a collated key.
+func appendKeyPart(dst, key []byte) []byte {
+	if len(key) <= maxKey {
+		return append(dst, key...)
+	}
+	sum := sha256.Sum256(key)
+	dst = append(dst, key[:maxKey]...)
+	return append(dst, sum[:hashSize]...)
+}
+
+// A row's record has the key view | key part | document id and the value
+//
+//	version | uvarint length of view and key part | uvarint n | n times: bytes key, bytes value
+//
+// with the rows that one document has under one key.
+type rowRecord struct {
+	prefix []byte // view and key part; aliases the record's key
+	id     []byte // aliases it too
+	n      int
+	pairs  []byte
+}
+
+// long tells that the key part is not the whole key.
+func (r *rowRecord) long() bool { return len(r.prefix) == 1+longKey }
+
+func appendRowHead(b []byte, prefix, n int) []byte {
+	b = binary.AppendUvarint(append(b, recordVersion), uint64(prefix))
+	return binary.AppendUvarint(b, uint64(n))
+}
+
+func parseRow(k, v []byte) (rowRecord, error) {
+	r := reader{b: v}
+	if r.byte() != recordVersion {
+		return rowRecord{}, corrupt("row of unknown version")
+	}
+	prefix, n := r.uvarint(), r.uvarint()
+	if r.bad || prefix == 0 || prefix >= uint64(len(k)) || n == 0 {
+		return rowRecord{}, corrupt("row of %d bytes", len(v))
+	}
+	return rowRecord{prefix: k[:prefix:prefix], id: k[prefix:], n: int(n), pairs: r.b}, nil
+}
+
+// each calls fn for the rows of the record, in order.
+func (r *rowRecord) each(fn func(key, value []byte) error) error {
+	rd := reader{b: r.pairs}
+	for range r.n {
+		key, value := rd.bytes(), rd.bytes()
+		if rd.bad {
+			return corrupt("row of %q", r.id)
+		}
+		if err := fn(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstKey is the JSON of the key of the first row.
+func (r *rowRecord) firstKey() ([]byte, error) {
+	rd := reader{b: r.pairs}
+	key := rd.bytes()
+	if rd.bad {
+		return nil, corrupt("row of %q", r.id)
+	}
+	return key, nil
+}
+
+// docRecord is what the index knows of a document:
+//
+//	version | flags | uvarint seq | uvarint n | n times: bytes prefix |
+//	uvarint m | m times: bytes prefix
+//
+// where a prefix is view and key part. The first list is of the rows that the document
+// has, the second, with Definition.Changes, of those that it had before.
+type docRecord struct {
+	deleted bool // its entries by sequence tell of a deletion
+	seq     uint64
+	now     [][]byte
+	past    [][]byte
+}
+
+const docDeleted = 1
+
+func (d *docRecord) appendTo(b []byte) []byte {
+	flags := byte(0)
+	if d.deleted {
+		flags = docDeleted
+	}
+	b = append(b, recordVersion, flags)
+	b = binary.AppendUvarint(b, d.seq)
+	for _, list := range [][][]byte{d.now, d.past} {
+		b = binary.AppendUvarint(b, uint64(len(list)))
+		for _, p := range list {
+			b = appendBytes(b, p)
+		}
+	}
+	return b
+}
+
+func parseDoc(v []byte) (d docRecord, err error) {
+	if v == nil {
+		return d, nil
+	}
+	r := reader{b: v}
+	if r.byte() != recordVersion {
+		return d, corrupt("record of a document of unknown version")
+	}
+	d.deleted = r.byte()&docDeleted != 0
+	d.seq = r.uvarint()
+	for _, list := range []*[][]byte{&d.now, &d.past} {
+		for n := r.uvarint(); n > 0 && !r.bad; n-- {
+			*list = append(*list, r.bytes())
+		}
+	}
+	if r.bad {
+		return d, corrupt("record of a document of %d bytes", len(v))
+	}
+	return d, nil
+}
+
+// state is where an index stands:
+//
+//	version | bytes signature | bytes instance | uvarint seq | uvarint purge seq |
+//	uvarint bytes of rows | uvarint views | for each: uvarint rows
+type state struct {
+	signature, instance string
+	seq, purgeSeq       uint64
+	bytes               int64
+	rows                []uint64
+}
+
+var stateKey = []byte("state")
+
+func (s *state) appendTo(b []byte) []byte {
+	b = appendBytes(append(b, recordVersion), s.signature)
+	b = appendBytes(b, s.instance)
+	b = binary.AppendUvarint(b, s.seq)
+	b = binary.AppendUvarint(b, s.purgeSeq)
+	b = binary.AppendUvarint(b, uint64(s.bytes))
+	b = binary.AppendUvarint(b, uint64(len(s.rows)))
+	for _, n := range s.rows {
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
+}
+
+// readState reads the state; there is none in a new index.
+func readState(r engine.Reader, views int) (s state, found bool, err error) {
+	s.rows = make([]uint64, views)
+	v, err := r.Get(spaceState, stateKey)
+	if err != nil || v == nil {
+		return s, false, err
+	}
+	rd := reader{b: v}
+	if rd.byte() != recordVersion {
+		return s, false, corrupt("state of unknown version")
+	}
+	s.signature, s.instance = string(rd.bytes()), string(rd.bytes())
+	s.seq, s.purgeSeq, s.bytes = rd.uvarint(), rd.uvarint(), int64(rd.uvarint())
+	n := rd.uvarint()
+	for i := uint64(0); i < n && !rd.bad; i++ {
+		if rows := rd.uvarint(); i < uint64(views) {
+			s.rows[i] = rows
+		}
+	}
+	if rd.bad {
+		return s, false, corrupt("state of %d bytes", len(v))
+	}
+	return s, true, nil
+}
+
+// An entry by sequence has the key view | key part | sequence, or, for all keys together,
+// view | sequence, which is less than all others of its view. Its value is
+// version | flags | document id.
+
+func appendSeqKey(dst, prefix []byte, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, prefix...), seq)
+}
+
+func appendBytes[T string | []byte](b []byte, s T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// reader takes a record apart; a short or malformed one sets bad, once and for all.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) byte() byte {
+	if len(r.b) == 0 {
+		r.bad = true
+		return 0
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c
+}
+
+func (r *reader) uvarint() uint64 {
+	n, w := binary.Uvarint(r.b)
+	if w <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[w:]
+	return n
+}
+
+func (r *reader) bytes() []byte {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	s := r.b[:n:n]
+	r.b = r.b[n:]
+	return s
+}

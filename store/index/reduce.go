@@ -1,0 +1,217 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// Exact groups rows by their whole keys.
+const Exact = -1
+
+// ReduceQuery says what to reduce.
+type ReduceQuery struct {
+	// Ranges are reduced one after the other.
+	Ranges     []Range
+	Descending bool
+	// GroupLevel is how many elements of array keys make a group; 0: all rows of a range
+	// are one group; Exact: every key is one.
+	GroupLevel int
+	Skip       int // groups
+	Limit      int // groups; negative: none
+}
+
+// Group is what the rows of one group reduce to. Its slices are good during the call
+// that brings it.
+type Group struct {
+	Key   []byte // JSON; nil where all rows are one group
+	Value []byte // JSON
+	Err   *ReduceError
+}
+
+// snapshotGroups is how many groups one snapshot is held for.
+const snapshotGroups = 256
+
+// Reduce reduces ranges of a view that has a reducer. head, group and flush are called as
+// in Rows. A range without rows has no groups.
+func (ix *Index) Reduce(ctx context.Context, q ReduceQuery, head func(Head) error, group func(*Group) error, flush func() error) error {
+	if len(q.Ranges) == 0 {
+		q.Limit = 0
+	}
+	view := 0
+	if len(q.Ranges) > 0 {
+		view = q.Ranges[0].View
+	}
+	if ix.def.Views[view].NewReducer == nil {
+		return errors.New("index: the view has no reducer")
+	}
+	red, err := ix.def.Views[view].NewReducer()
+	if err != nil {
+		return err
+	}
+	defer red.Close()
+	g := grouper{q: &q, def: ix.def, ranges: slices.Clone(q.Ranges), red: red, left: q.Limit, skip: q.Skip, group: group}
+	for more := true; more; {
+		err := ix.view(ctx, func(r engine.Reader) (err error) {
+			if head != nil {
+				st, _, err := readState(r, len(ix.def.Views))
+				if err == nil {
+					err = head(Head{Seq: st.seq, Total: st.rows[view]})
+				}
+				if err != nil {
+					return err
+				}
+				head = nil
+			}
+			more, err = g.page(ctx, r)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if flush != nil {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// grouper reduces groups over several snapshots.
+type grouper struct {
+	q      *ReduceQuery
+	def    *Definition
+	ranges []Range // what is left of them
+	red    Reducer
+	left   int // negative: no limit
+	skip   int
+	group  func(*Group) error
+
+	out        Group
+	key, value []byte
+}
+
+// page reduces as many groups as one snapshot is held for.
+func (g *grouper) page(ctx context.Context, r engine.Reader) (more bool, err error) {
+	for n := 0; len(g.ranges) > 0 && g.left != 0; n++ {
+		if n == snapshotGroups {
+			return true, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		found, err := g.next(r, &g.ranges[0])
+		if err != nil {
+			return false, err
+		}
+		if !found || g.q.GroupLevel == 0 {
+			g.ranges = g.ranges[1:]
+		}
+	}
+	return false, nil
+}
+
+// next reduces the next group of a range and moves its beginning behind it.
+func (g *grouper) next(r engine.Reader, rg *Range) (found bool, err error) {
+	first, err := firstOf(r, g.def, rg, g.q.Descending)
+	if first == nil || err != nil {
+		return false, err
+	}
+	part := *rg
+	g.out = Group{}
+	if g.q.GroupLevel != 0 {
+		whole, err := g.groupOf(first, rg.View)
+		if err != nil {
+			return false, err
+		}
+		if rg.Low.Key == nil || less(&whole.Low, &rg.Low) > 0 {
+			part.Low = whole.Low
+		}
+		if rg.High.Key == nil || less(&whole.High, &rg.High) < 0 {
+			part.High = whole.High
+		}
+		if g.q.Descending {
+			rg.High = whole.Low
+		} else {
+			rg.Low = whole.High
+		}
+	}
+	if g.skip > 0 {
+		g.skip--
+		return true, nil
+	}
+	g.red.Reset()
+	if err := fold(r, g.def, &part, &reduction{red: g.red}); err != nil {
+		return false, err
+	}
+	g.value, err = g.red.AppendResult(g.value[:0])
+	g.out.Value = g.value
+	if e, ok := errors.AsType[*ReduceError](err); ok {
+		g.out.Value, g.out.Err, err = nil, e, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if g.left > 0 {
+		g.left--
+	}
+	return true, g.group(&g.out)
+}
+
+// groupOf finds the range of the group that a row belongs to, and the group's key.
+func (g *grouper) groupOf(first *longRow, view int) (Range, error) {
+	json, err := first.rec.firstKey()
+	if err != nil {
+		return Range{}, err
+	}
+	g.out.Key = json
+	if g.q.GroupLevel > 0 && jsonscan.Kind(json) == '[' {
+		cut, n, err := firstElements(g.key[:0], json, g.q.GroupLevel)
+		if err != nil {
+			return Range{}, err
+		}
+		if n == g.q.GroupLevel {
+			g.key, g.out.Key = cut, cut
+			prefix, err := g.def.Views[view].Order.AppendKey(nil, cut)
+			return Prefix(view, prefix[:len(prefix)-1]), err
+		}
+	}
+	return Key(view, slices.Clone(first.key)), nil
+}
+
+// firstElements appends an array of the first elements of an array, at most limit, and
+// says how many those are.
+func firstElements(dst, array []byte, limit int) (cut []byte, n int, err error) {
+	dst = append(dst, '[')
+	err = jsonscan.EachElement(array, func(element []byte) error {
+		if n == limit {
+			return nil
+		}
+		if n++; n > 1 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, element...)
+		return nil
+	})
+	return append(dst, ']'), n, err
+}
+
+// Count counts the rows of ranges, at a cost that does not grow with their number.
+func (ix *Index) Count(ctx context.Context, ranges []Range) (n int, err error) {
+	err = ix.view(ctx, func(r engine.Reader) error {
+		n = 0
+		for i := range ranges {
+			some, err := countRange(r, ix.def, &ranges[i])
+			if err != nil {
+				return err
+			}
+			n += some
+		}
+		return nil
+	})
+	return n, err
+}

@@ -1,0 +1,269 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Row is one row of a view. Its slices are good during the call that brings it.
+type Row struct {
+	Key, Value []byte // JSON
+	ID         []byte // of the document
+}
+
+// RowsQuery says which rows to read.
+type RowsQuery struct {
+	// Ranges are read one after the other, each in the order of keys, then of ids.
+	Ranges     []Range
+	Descending bool // each range backwards
+	Skip       int
+	Limit      int  // negative: none
+	WantOffset bool // fill Head.Offset
+}
+
+// Head is what stands before the rows.
+type Head struct {
+	Seq    uint64 // of the database, that the index has come to
+	Total  uint64 // rows of the view of the first range
+	Offset int    // rows of the view before the first one given, in the order of reading
+}
+
+// How much a snapshot is held for.
+const (
+	snapshotRows  = 2000
+	snapshotBytes = 256 << 10
+)
+
+// Rows reads ranges of rows. head is called once, before the first row, and may be nil;
+// row inside a snapshot, so that it must do no I/O; flush, which may be nil, between
+// snapshots. Rows that are written meanwhile are seen or not.
+func (ix *Index) Rows(ctx context.Context, q RowsQuery, head func(Head) error, row func(*Row) error, flush func() error) error {
+	s := scanner{q: &q, def: ix.def, left: q.Limit, skip: q.Skip, row: row, ranges: slices.Clone(q.Ranges)}
+	for more := true; more; {
+		err := ix.view(ctx, func(r engine.Reader) (err error) {
+			if head != nil {
+				h, err := ix.head(r, &s)
+				if err == nil {
+					err = head(h)
+				}
+				if err != nil {
+					return err
+				}
+				head = nil
+			}
+			more, err = s.page(r)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if flush != nil {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (ix *Index) head(r engine.Reader, s *scanner) (h Head, err error) {
+	st, _, err := readState(r, len(ix.def.Views))
+	if err != nil || len(s.ranges) == 0 {
+		h.Seq = st.seq
+		return h, err
+	}
+	rg := &s.ranges[0]
+	h.Seq, h.Total = st.seq, st.rows[rg.View]
+	if !s.q.WantOffset {
+		return h, nil
+	}
+	if s.q.Descending {
+		if rg.High.Key != nil {
+			h.Offset, err = countRange(r, ix.def, &Range{View: rg.View, Low: rg.High})
+		}
+	} else if rg.Low.Key != nil {
+		h.Offset, err = countRange(r, ix.def, &Range{View: rg.View, High: rg.Low})
+	}
+	return h, err
+}
+
+// scanner reads rows over several snapshots.
+type scanner struct {
+	q      *RowsQuery
+	def    *Definition
+	ranges []Range // what is left of them
+	left   int     // negative: no limit
+	skip   int
+	row    func(*Row) error
+
+	rows, size int // in this snapshot
+	out        Row
+}
+
+// page reads as much as one snapshot may; more tells that there is more.
+func (s *scanner) page(r engine.Reader) (more bool, err error) {
+	s.rows, s.size = 0, 0
+	for len(s.ranges) > 0 {
+		if s.left == 0 {
+			return false, nil
+		}
+		more, err := s.rest(r, &s.ranges[0])
+		if more || err != nil {
+			return more, err
+		}
+		s.ranges = s.ranges[1:]
+	}
+	return false, nil
+}
+
+// rest reads on in a range and moves its beginning to where it has come; more tells that
+// the snapshot is used up before the range is.
+func (s *scanner) rest(r engine.Reader, rg *Range) (more bool, err error) {
+	if s.skip > skipByReading && rg.exact() {
+		if err := s.jump(r, rg); err != nil {
+			return false, err
+		}
+	}
+	span := engine.Range{From: rg.Low.place(rg.View, false), To: rg.High.place(rg.View, true), Reverse: s.q.Descending}
+	if bytes.Compare(span.From, span.To) >= 0 {
+		return false, nil
+	}
+	c := r.Cursor(spaceRows, span)
+	k, v, err := c.Next()
+	for k != nil && err == nil {
+		rec, err := parseRow(k, v)
+		if err != nil {
+			return false, err
+		}
+		var done bool
+		if rec.long() {
+			var group []longRow
+			if group, k, v, err = readGroup(c, k, v, s.def.Views[rg.View].Order); err != nil {
+				return false, err
+			}
+			done, err = s.emitGroup(rg, group)
+		} else {
+			if done, err = s.emit(&rec); !done && err == nil {
+				s.moveTo(rg, rec.prefix[1:], rec.id)
+				k, v, err = c.Next()
+			}
+		}
+		if err != nil || done {
+			return false, err
+		}
+		if k != nil && (s.rows >= snapshotRows || s.size >= snapshotBytes) {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// moveTo has the range go on behind the rows of a document under a key.
+func (s *scanner) moveTo(rg *Range, key, id []byte) {
+	if s.rows < snapshotRows && s.size < snapshotBytes {
+		return
+	}
+	b := Bound{Key: bytes.Clone(key), ID: string(id), Past: !s.q.Descending}
+	if s.q.Descending {
+		rg.High = b
+	} else {
+		rg.Low = b
+	}
+}
+
+// emit hands the rows of a record on; done tells that no more are wanted.
+func (s *scanner) emit(rec *rowRecord) (done bool, err error) {
+	s.rows++
+	s.size += len(rec.pairs)
+	s.out.ID = rec.id
+	rd := reader{b: rec.pairs}
+	for range rec.n {
+		s.out.Key, s.out.Value = rd.bytes(), rd.bytes()
+		if rd.bad {
+			return false, corrupt("row of %q", rec.id)
+		}
+		if s.skip > 0 {
+			s.skip--
+			continue
+		}
+		if err := s.row(&s.out); err != nil {
+			return false, err
+		}
+		if s.left > 0 {
+			if s.left--; s.left == 0 {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// emitGroup hands on the rows of records whose keys begin alike.
+func (s *scanner) emitGroup(rg *Range, group []longRow) (done bool, err error) {
+	if s.q.Descending {
+		slices.Reverse(group)
+	}
+	for i := range group {
+		g := &group[i]
+		if !rg.holds(g.key, g.rec.id) {
+			continue
+		}
+		if done, err = s.emit(&g.rec); done || err != nil {
+			return done, err
+		}
+		s.moveTo(rg, g.key, g.rec.id)
+	}
+	return false, nil
+}
+
+// skipByReading is how many rows are skipped by reading them: counting costs some reads too.
+const skipByReading = 200
+
+// jump moves the beginning of a range over rows that are to be skipped.
+func (s *scanner) jump(r engine.Reader, rg *Range) error {
+	from, to := rg.Low.place(rg.View, false), rg.High.place(rg.View, true)
+	n := s.skip
+	total := 0
+	if s.q.Descending {
+		var err error
+		if total, err = countRange(r, s.def, rg); err != nil {
+			return err
+		}
+		n = max(total-s.skip, 0)
+	}
+	c := counter{limit: n}
+	w := walk{r: r, view: byte(rg.View), to: to, s: &c}
+	if err := w.run(from); err != nil {
+		return err
+	}
+	if bytes.Equal(w.pos, to) { // there are no more
+		if !s.q.Descending {
+			s.skip -= c.n
+			rg.Low = rg.High
+		}
+		return nil
+	}
+	v, err := r.Get(spaceRows, w.pos)
+	if err != nil {
+		return err
+	}
+	rec, err := parseRow(w.pos, v)
+	if err != nil || rec.long() {
+		return err // those are not in order: they are skipped by reading
+	}
+	b := Bound{Key: bytes.Clone(rec.prefix[1:]), ID: string(rec.id)}
+	if !s.q.Descending {
+		s.skip -= c.n
+		rg.Low = b
+		return nil
+	}
+	rg.High, s.skip = b, 0
+	if c.n < n { // some of the rows of this record are to be skipped
+		rg.High.Past = true
+		s.skip = c.n + rec.n - n
+	}
+	return nil
+}
