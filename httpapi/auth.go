@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/tododb/tododb/httpapi/auth"
@@ -41,26 +42,26 @@ func (s *Server) requireAdmin(r *http.Request) error {
 }
 
 // openDB opens the database that the path names for what the request wants of it; the
-// caller releases it. As in CouchDB, that there is none is told to anybody.
+// caller releases it. As in CouchDB, that there is none is told to anybody. The handle
+// shows and takes what the user may see and write: see systemDB.
 func (s *Server) openDB(r *http.Request, want access) (*store.DB, error) {
 	db, err := s.withDB(r.Context(), r)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(r, db, want); err != nil {
-		db.Release()
-		return nil, err
-	}
-	return db, nil
+	return s.admit(r.Context(), db, s.user(r), want)
 }
 
 // authorize judges a request by the database's security object.
 func (s *Server) authorize(r *http.Request, db *store.DB, want access) error {
-	user := s.user(r)
+	return s.authorizeUser(r.Context(), db, s.user(r), want)
+}
+
+func (s *Server) authorizeUser(ctx context.Context, db *store.DB, user auth.User, want access) error {
 	if user.Admin {
 		return nil
 	}
-	raw, err := db.Security(r.Context())
+	raw, err := db.Security(ctx)
 	if err != nil {
 		return err
 	}

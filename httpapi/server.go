@@ -54,6 +54,10 @@ type Server struct {
 
 	feeds openFeeds
 
+	// users and replicators are asked for each document of _users and of databases called
+	// _replicator or NAME/_replicator.
+	users, replicators *systemDB
+
 	// closing is closed when the server wants feeds to come to their end.
 	closing chan struct{}
 

@@ -83,6 +83,13 @@ func (q *AllDocsQuery) bounds() (from, to []byte) {
 // writes out what has gathered. A document that is written while the range is read is
 // seen in its old or its new state.
 func (db *DB) AllDocs(ctx context.Context, q AllDocsQuery, head func(Page) error, row func(*Row) error, flush func() error) error {
+	if db.hides() && q.Limit != 0 {
+		return db.seeDocs(ctx, q, head, row, flush)
+	}
+	return db.allDocs(ctx, q, head, row, flush)
+}
+
+func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error, row func(*Row) error, flush func() error) error {
 	from, to := q.bounds()
 	space := spaceDoc
 	if q.Space == LocalDocs {

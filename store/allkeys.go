@@ -11,6 +11,9 @@ import (
 // asked for. row is called inside a snapshot, with nil for an id that is not known and
 // with Row.Deleted for a deleted document.
 func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, conflicts bool, row func(i int, r *Row) error) (Page, error) {
+	if db.hides() {
+		row, includeDocs = db.seeKeys(row, includeDocs), true
+	}
 	const part = 256
 	var p Page
 	var page rowPage

@@ -70,6 +70,9 @@ type ChangesEnd struct {
 // Unless To is given the read ends at what was the newest sequence when it began: a
 // document that moves beyond it meanwhile is left to the next read.
 func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) error, flush func() error) (ChangesEnd, error) {
+	if db.hides() && q.Limit != 0 {
+		row = db.seeChanges(&q, row)
+	}
 	c := changesRead{q: q, end: ChangesEnd{Last: q.Since}, left: q.Limit, row: row}
 	for more := true; more; {
 		err := db.view(ctx, func(r engine.Reader) (err error) {
@@ -342,7 +345,7 @@ func (c *changesRead) fill(r engine.Reader) error {
 				row.doc.DeletedConflicts = append(row.doc.DeletedConflicts, l.rev)
 			}
 		}
-		if c.q.MatchLeaf != nil && row.end > row.from {
+		if c.q.MatchLeaf != nil && c.q.AllLeaves && row.end > row.from {
 			if err := c.wantOthers(r, row); err != nil {
 				return err
 			}

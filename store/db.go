@@ -12,10 +12,17 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// DB is one database. Whoever has it from Store.DB releases it when done; until then
-// it stays open, though it may be deleted meanwhile: then its calls give ErrNoDB and
-// Gone is closed.
+// DB is a handle on one database. Whoever has it from Store.DB releases it when done;
+// until then it stays open, though it may be deleted meanwhile: then its calls give
+// ErrNoDB and Gone is closed. Guarded makes a handle that shows and takes less.
 type DB struct {
+	*database
+	guard *Guard // nil: everything is shown and taken
+}
+
+// database is what all handles on one database share.
+type database struct {
+	base  *DB // the handle that Store.DB gives out
 	store *Store
 	name  string
 
@@ -44,7 +51,9 @@ type DB struct {
 }
 
 func newDB(s *Store, name string) *DB {
-	return &DB{store: s, name: name, opened: make(chan struct{}), gone: make(chan struct{})}
+	d := &database{store: s, name: name, opened: make(chan struct{}), gone: make(chan struct{})}
+	d.base = &DB{database: d}
+	return d.base
 }
 
 // start opens the engine's database and starts the committer.
@@ -104,7 +113,7 @@ func (db *DB) Name() string { return db.name }
 func (db *DB) Instance() string { return db.identity.Instance }
 
 // Release gives the database back; the caller does not use it afterwards.
-func (db *DB) Release() { db.store.release(db) }
+func (db *DB) Release() { db.store.release(db.base) }
 
 // Gone is closed when the database has been deleted or the store closes.
 func (db *DB) Gone() <-chan struct{} { return db.gone }

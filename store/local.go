@@ -70,6 +70,9 @@ func (db *DB) GetLocal(ctx context.Context, id string) (*Document, error) {
 		d.Rev, d.Body = rev, append([]byte(nil), body...)
 		return err
 	})
+	if err == nil {
+		err = db.see(d)
+	}
 	if err != nil {
 		return nil, err
 	}

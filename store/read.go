@@ -28,6 +28,7 @@ func (o *ReadOptions) treeWanted() bool {
 
 // Get reads one revision of a document: ErrMissing, ErrDeleted.
 func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, error) {
+	opt.NoBody = opt.NoBody && !db.hides()
 	var d *Document
 	err := db.view(ctx, func(r engine.Reader) error {
 		v, err := r.Get(spaceDoc, []byte(id))
@@ -37,6 +38,9 @@ func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, e
 		d, err = readDocument(r, id, v, opt)
 		return err
 	})
+	if err == nil {
+		err = db.see(d)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +164,7 @@ type OpenRev struct {
 // for the leaves below it. The answers are in ascending order, what is missing last
 // and in the order it was asked for; nothing comes twice.
 func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt ReadOptions) ([]OpenRev, error) {
+	opt.NoBody = opt.NoBody && !db.hides()
 	var out []OpenRev
 	err := db.view(ctx, func(r engine.Reader) error {
 		out = nil
@@ -170,7 +175,10 @@ func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt R
 		out, err = openRevs(r, id, v, revs, opt)
 		return err
 	})
-	return out, err
+	if err != nil || !db.hides() {
+		return out, err
+	}
+	return db.seeRevs(out, revs == nil)
 }
 
 func openRevs(r engine.Reader, id string, record []byte, revs []revtree.Rev, opt ReadOptions) (out []OpenRev, err error) {
@@ -242,6 +250,7 @@ const (
 // a snapshot: it does no I/O and does not keep the document beyond the call.
 func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn func(i int, d *Document, err error) error) error {
 	const page = 256
+	opt.NoBody = opt.NoBody && !db.hides()
 	keys := make([][]byte, 0, min(page, len(ids)))
 	for from := 0; from < len(ids); from += page {
 		part := ids[from:min(from+page, len(ids))]
@@ -252,6 +261,11 @@ func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn fun
 		err := db.view(ctx, func(r engine.Reader) error {
 			return r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
 				d, err := readDocument(r, part[i], v, opt)
+				if err == nil {
+					if err = db.see(d); err != nil {
+						d = nil
+					}
+				}
 				return fn(from+i, d, err)
 			})
 		})

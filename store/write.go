@@ -51,7 +51,8 @@ type Result struct {
 
 // Write is the only way for documents to come in. Results are in the order of the
 // edits; the sequences follow the order of ids, as CouchDB's do. A result's Err
-// concerns its document alone. An error of Write means that a stub stands for nothing
+// concerns its document alone. The handle's guard may have changed the documents of
+// edits when Write returns. An error of Write means that a stub stands for nothing
 // (*MissingStub; nothing was written), that the options forbid it, or that the storage
 // failed: of a request too large for one transaction, the first part may have been
 // written, unless the options want it in one (ErrTransactionTooLarge; nothing was written).
@@ -61,6 +62,14 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 	for i := range edits {
 		doc := &edits[i].Doc
 		results[i] = Result{ID: doc.ID, Rev: doc.Rev}
+		refusal, err := db.takes(ctx, &edits[i], opt)
+		if err != nil {
+			return nil, err
+		}
+		if refusal != nil {
+			results[i].Err = refusal
+			continue
+		}
 		if len(doc.ID) > db.store.opt.MaxIDLength {
 			results[i].Err = ErrIDTooLong
 			continue

@@ -41,3 +41,14 @@ type Options struct {
 func Tombstone(id string) Doc {
 	return Doc{ID: id, HasID: true, Deleted: true, Body: []byte("{}")}
 }
+
+// SetBody replaces the body by a JSON object; its special members count for nothing,
+// those of d stay.
+func (d *Doc) SetBody(object []byte) error {
+	next, err := Parse(object, Options{})
+	if err != nil {
+		return err
+	}
+	d.Body, d.term = next.Body, next.term
+	return nil
+}

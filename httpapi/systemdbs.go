@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"context"
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/store"
+)
+
+// systemDB is a kind of databases whose documents mean something to the server: users,
+// replications. Its functions are asked for each document that comes in or goes out,
+// whatever the endpoint: openDB puts them as a guard on the handle that it returns
+// (store.Guard says what they may do, and when they are asked). So an endpoint that
+// works on the handle of openDB, and hands that handle on to what works for it, needs to
+// do nothing; one that reads by another handle shows what it should not.
+//
+// Work of the server itself, such as building indexes, uses the store's own handle.
+type systemDB struct {
+	// write judges and may change an edit before it is written.
+	write func(ctx context.Context, by asker, old *store.Document, e *store.Edit, opt store.WriteOptions) error
+	// read judges a revision before it is shown, and may take members out of it.
+	read func(by asker, d *store.Document) (visible bool, err error)
+}
+
+// asker is who asks something of a database.
+type asker struct {
+	auth.User
+	DBAdmin bool // of that database, as every administrator of the server is
+}
+
+// systemDB returns what a database is by its name; nil for an ordinary one.
+func (s *Server) systemDB(name string) *systemDB {
+	switch {
+	case name == usersDB:
+		return s.users
+	case isReplicator(name):
+		return s.replicators
+	}
+	return nil
+}
+
+const usersDB = "_users"
+
+// isReplicator tells whether documents of a database ask for replications.
+func isReplicator(name string) bool {
+	return name == "_replicator" || strings.HasSuffix(name, "/_replicator")
+}
+
+// guarded puts on a handle what is asked for its documents; the result takes the
+// place of db.
+func (s *Server) guarded(ctx context.Context, db *store.DB, user auth.User) (*store.DB, error) {
+	kind := s.systemDB(db.Name())
+	if kind == nil {
+		return db, nil
+	}
+	by := asker{User: user, DBAdmin: user.Admin}
+	if !by.DBAdmin {
+		raw, err := db.Security(ctx)
+		if err != nil {
+			return nil, err
+		}
+		by.DBAdmin = auth.ParseSecurity(raw).Admin(user)
+	}
+	g := &store.Guard{}
+	if kind.write != nil {
+		g.Write = func(ctx context.Context, old *store.Document, e *store.Edit, opt store.WriteOptions) error {
+			return kind.write(ctx, by, old, e, opt)
+		}
+	}
+	if kind.read != nil {
+		g.Read = func(d *store.Document) (bool, error) { return kind.read(by, d) }
+	}
+	return db.Guarded(g), nil
+}
+
+// OpenFor opens a database for a user who is known already: what openDB is for a
+// request, for work that a user has asked for and that goes on without one, such as a
+// replication. The caller releases it. What the user may not do is an error that this
+// package knows the answer to.
+func (s *Server) OpenFor(ctx context.Context, name string, user auth.User) (*store.DB, error) {
+	db, err := s.store.DB(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.admit(ctx, db, user, reader)
+}
+
+// admit judges whether a user may use a database, and guards the handle; on an error it
+// is released.
+func (s *Server) admit(ctx context.Context, db *store.DB, user auth.User, want access) (*store.DB, error) {
+	err := s.authorizeUser(ctx, db, user, want)
+	if err == nil {
+		var guarded *store.DB
+		if guarded, err = s.guarded(ctx, db, user); err == nil {
+			return guarded, nil
+		}
+	}
+	db.Release()
+	return nil, err
+}
