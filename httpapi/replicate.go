@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"net/http"
+
+	"github.com/tododb/tododb/replicate"
 )
 
 // Replicator runs replications; *replicate.Manager is one.
@@ -10,8 +12,9 @@ type Replicator interface {
 	// Replicate does what a POST to /_replicate asks for. The request is its JSON
 	// object. It returns the JSON to answer with: when a one-time replication is
 	// done or a cancelled one has stopped, and at once, with started, for a
-	// continuous one. The user is the one who asks. Ending ctx ends a one-time one.
-	Replicate(ctx context.Context, request []byte, user string) (answer []byte, started bool, err error)
+	// continuous one. The user is the one who asks, and for whom databases of this
+	// server are opened (OpenFor). Ending ctx ends a one-time one.
+	Replicate(ctx context.Context, request []byte, user replicate.User) (answer []byte, started bool, err error)
 	// Tasks are the replications that are going on, as _active_tasks shows them.
 	Tasks() [][]byte
 }
@@ -45,7 +48,7 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 	if s.opt.Replicator == nil {
 		return errNotBuilt
 	}
-	answer, started, err := s.opt.Replicator.Replicate(r.Context(), body, user.Name)
+	answer, started, err := s.opt.Replicator.Replicate(r.Context(), body, replicate.User{Name: user.Name, Roles: user.Roles, Admin: user.Admin})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
 
@@ -74,16 +75,21 @@ func (s *Server) guarded(ctx context.Context, db *store.DB, user auth.User) (*st
 	return db.Guarded(g), nil
 }
 
-// OpenFor opens a database for a user who is known already: what openDB is for a
-// request, for work that a user has asked for and that goes on without one, such as a
-// replication. The caller releases it. What the user may not do is an error that this
-// package knows the answer to.
-func (s *Server) OpenFor(ctx context.Context, name string, user auth.User) (*store.DB, error) {
+// OpenFor opens a database for a user whose replication works on it, as openDB does for
+// a request; the caller releases it. It is replicate.Options.Open.
+func (s *Server) OpenFor(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 	db, err := s.store.DB(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return s.admit(ctx, db, user, reader)
+	db, err = s.admit(ctx, db, auth.User{Name: user.Name, Roles: user.Roles, Admin: user.Admin}, reader)
+	switch err {
+	case errAnonymousDB:
+		return nil, replicate.ErrUnauthorized
+	case errUserDB:
+		return nil, replicate.ErrForbidden
+	}
+	return db, err
 }
 
 // admit judges whether a user may use a database, and guards the handle; on an error it

@@ -75,11 +75,11 @@ func TestChoices(t *testing.T) {
 	} {
 		target := fmt.Sprintf("target%d", i)
 		request := fmt.Appendf(nil, `{"source":"source","target":%q,"create_target":true%s}`, target, c.more)
-		if _, _, err := m.Replicate(t.Context(), request, ""); err != nil {
+		if _, _, err := m.Replicate(t.Context(), request, User{}); err != nil {
 			t.Errorf("%s: %v", c.more, err)
 			continue
 		}
-		answer, _, err := m.Replicate(t.Context(), request, "")
+		answer, _, err := m.Replicate(t.Context(), request, User{})
 		if err != nil || !strings.HasPrefix(string(answer), c.answer) {
 			t.Errorf("%s, again: %s, %v, want %s", c.more, answer, err, c.answer)
 		}
@@ -99,7 +99,7 @@ func TestChoices(t *testing.T) {
 		`{"source":"source","target":"target0","cancel":true}`:                     ErrNoJob,
 		`{"replication_id":"none","cancel":true,"source":"source","target":"new"}`: ErrNoJob,
 	} {
-		if _, _, err := m.Replicate(t.Context(), []byte(request), ""); !errors.Is(err, want) {
+		if _, _, err := m.Replicate(t.Context(), []byte(request), User{}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", request, err, want)
 		}
 	}
@@ -134,7 +134,7 @@ func TestWaiters(t *testing.T) {
 	ask := func(ctx context.Context) <-chan error {
 		done := make(chan error, 1)
 		go func() {
-			_, _, err := m.Replicate(ctx, request, "me")
+			_, _, err := m.Replicate(ctx, request, User{Name: "me"})
 			done <- err
 		}()
 		return done
@@ -203,7 +203,7 @@ func TestWaiters(t *testing.T) {
 	if err := <-last; !errors.Is(err, context.Canceled) {
 		t.Errorf("with the manager closed: %v", err)
 	}
-	if _, _, err := m.Replicate(t.Context(), request, ""); !errors.Is(err, ErrClosed) {
+	if _, _, err := m.Replicate(t.Context(), request, User{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("after that: %v", err)
 	}
 	if n := len(m.Tasks()); n != 0 {

@@ -15,10 +15,20 @@ import (
 type localPeer struct {
 	store *store.Store
 	name  string
+	open  func(context.Context) (*store.DB, error) // nil: the store's own handle
+
+	mayNotCreate bool
 }
 
-// LocalPeer makes a Peer of a database of a store.
+// LocalPeer makes a Peer of a database of a store, for somebody who may do everything.
 func LocalPeer(s *store.Store, name string) Peer { return &localPeer{store: s, name: name} }
+
+func (p *localPeer) db(ctx context.Context) (*store.DB, error) {
+	if p.open != nil {
+		return p.open(ctx)
+	}
+	return p.store.DB(ctx, p.name)
+}
 
 func (p *localPeer) Name() string { return p.name }
 func (p *localPeer) Close()       {}
@@ -26,7 +36,7 @@ func (p *localPeer) Close()       {}
 // with opens the database for the length of a call, so that a job that waits for
 // something keeps none open.
 func (p *localPeer) with(ctx context.Context, fn func(*store.DB) error) error {
-	db, err := p.store.DB(ctx, p.name)
+	db, err := p.db(ctx)
 	if errors.Is(err, store.ErrNoDB) {
 		return ErrNoDB
 	}
@@ -51,6 +61,9 @@ func (p *localPeer) Info(ctx context.Context) (out Info, err error) {
 }
 
 func (p *localPeer) Create(ctx context.Context) error {
+	if p.mayNotCreate {
+		return ErrForbidden
+	}
 	err := p.store.Create(ctx, p.name)
 	if errors.Is(err, store.ErrDBExists) {
 		return nil

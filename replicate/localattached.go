@@ -13,7 +13,7 @@ import (
 // OpenAttachment reads an attachment as it is stored. The database stays open until the
 // reader is closed.
 func (p *localPeer) OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error) {
-	db, err := p.store.DB(ctx, p.name)
+	db, err := p.db(ctx)
 	if err != nil {
 		return nil, err
 	}

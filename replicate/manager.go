@@ -15,11 +15,22 @@ import (
 
 // Options say what a Manager stands on.
 type Options struct {
-	Store  *store.Store // for databases that are named without a URL; nil: there are none
+	Store *store.Store // for databases that are named without a URL; nil: there are none
+	// Open opens such a database for a user, with a handle that shows and takes what that
+	// user may see and write: ErrNoDB, ErrUnauthorized, ErrForbidden. nil: everybody may do
+	// everything.
+	Open   func(ctx context.Context, name string, user User) (*store.DB, error)
 	Server string       // the server's uuid, part of replication ids
 	Log    *slog.Logger // nil: nothing is logged
 	Client *http.Client // nil: NewClient
 	Now    func() time.Time
+}
+
+// User is for whom a replication works on databases of this server.
+type User struct {
+	Name  string
+	Roles []string
+	Admin bool // of the server
 }
 
 // Manager runs the replications of a server. The same replication, asked for twice, runs
@@ -72,20 +83,25 @@ func (m *Manager) Close() error {
 }
 
 // peer makes one side of a replication.
-func (m *Manager) peer(e Endpoint) (Peer, error) {
+func (m *Manager) peer(e Endpoint, user User) (Peer, error) {
 	if e.URL != "" {
 		return RemotePeer(e, m.opt.Client), nil
 	}
 	if m.opt.Store == nil || e.Local == "" {
 		return nil, &PeerError{Peer: e.Local, Err: ErrNoDB}
 	}
-	return LocalPeer(m.opt.Store, e.Local), nil
+	p := &localPeer{store: m.opt.Store, name: e.Local}
+	if m.opt.Open != nil {
+		p.open = func(ctx context.Context) (*store.DB, error) { return m.opt.Open(ctx, e.Local, user) }
+		p.mayNotCreate = !user.Admin
+	}
+	return p, nil
 }
 
 // Run replicates as the spec says and returns when that is done, or when ctx ends. Use
 // it where there is no server to hold the job.
 func (m *Manager) Run(ctx context.Context, spec Spec) (Result, error) {
-	job, err := m.newJob(spec)
+	job, err := m.newJob(spec, User{Admin: true})
 	if err != nil {
 		return Result{}, err
 	}
@@ -93,12 +109,12 @@ func (m *Manager) Run(ctx context.Context, spec Spec) (Result, error) {
 	return job.Run(ctx)
 }
 
-func (m *Manager) newJob(spec Spec) (*Job, error) {
-	source, err := m.peer(spec.Source)
+func (m *Manager) newJob(spec Spec, user User) (*Job, error) {
+	source, err := m.peer(spec.Source, user)
 	if err != nil {
 		return nil, err
 	}
-	target, err := m.peer(spec.Target)
+	target, err := m.peer(spec.Target, user)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +130,7 @@ func (j *Job) close() {
 // returns the JSON to answer with: when a one-time replication is done, or a cancelled
 // one has stopped; at once, with started, for a continuous one. When ctx ends, and
 // nobody else waits for it, a one-time replication ends too.
-func (m *Manager) Replicate(ctx context.Context, request []byte, user string) (answer []byte, started bool, err error) {
+func (m *Manager) Replicate(ctx context.Context, request []byte, user User) (answer []byte, started bool, err error) {
 	spec, err := ParseSpec(request)
 	if err != nil {
 		return nil, false, err
@@ -160,8 +176,8 @@ func localID(id string) []byte {
 
 // start starts a job, or finds the one that is under way. One that is being stopped is
 // waited for: whoever asks for it now wants it done.
-func (m *Manager) start(ctx context.Context, spec Spec, user string) (*running, error) {
-	job, err := m.newJob(spec)
+func (m *Manager) start(ctx context.Context, spec Spec, user User) (*running, error) {
+	job, err := m.newJob(spec, user)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +200,7 @@ func (m *Manager) start(ctx context.Context, spec Spec, user string) (*running, 
 
 // join counts a request to the job of its id, which it starts if there is none, unless
 // that job is being stopped.
-func (m *Manager) join(job *Job, user string) (r *running, joined bool, err error) {
+func (m *Manager) join(job *Job, user User) (r *running, joined bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -195,7 +211,7 @@ func (m *Manager) join(job *Job, user string) (r *running, joined bool, err erro
 		return r, false, nil
 	}
 	if r == nil {
-		r = &running{job: job, user: user, done: make(chan struct{})}
+		r = &running{job: job, user: user.Name, done: make(chan struct{})}
 		r.ctx, r.cancel = context.WithCancel(m.ctx)
 		m.jobs[job.id] = r
 		m.wg.Go(func() { m.run(r) })

@@ -295,7 +295,7 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	at := strings.Replace(refusing.URL, "://", "://user:hunter2@", 1)
 	request := fmt.Appendf(nil, `{"source":"%s/a","target":{"url":"%[1]s/b","headers":{"Authorization":"hunter2"},"auth":{"basic":{"username":"u","password":"hunter2"}}},"continuous":true}`, at)
-	if _, _, err := m.Replicate(t.Context(), request, "me"); err != nil {
+	if _, _, err := m.Replicate(t.Context(), request, User{Name: "me"}); err != nil {
 		t.Fatal(err)
 	}
 	var task []byte

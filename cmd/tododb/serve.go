@@ -13,6 +13,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store"
 )
 
 func serveCommand() *cobra.Command {
@@ -99,13 +100,19 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	work.run(func(ctx context.Context) { reloadOnHangup(ctx, reload, log) })
 
-	manager, err := replicate.NewManager(ctx, replicate.Options{Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log})
+	var api *httpapi.Server // set before anybody can ask for a replication
+	manager, err := replicate.NewManager(ctx, replicate.Options{
+		Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log,
+		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
+			return api.OpenFor(ctx, name, user)
+		},
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, manager.Close()) }()
 
-	api, err := httpapi.New(httpapi.Options{
+	api, err = httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Replicator: manager,
 	})
