@@ -20,9 +20,20 @@ func newRequestID() string {
 	return string(b[:])
 }
 
+// over counts a request when it is over, and logs it.
+func (s *Server) over(x *exchange, r *http.Request, began time.Time) {
+	took := s.opt.Now().Sub(began)
+	counted := took
+	if x.feed {
+		counted = -1
+	}
+	s.metrics.Request(r.Method, x.status, counted, x.cut)
+	s.logAccess(x, r, took)
+}
+
 // logAccess writes the line of one request when it is over. Queries are left out: they
 // hold keys, that is, what users have written.
-func (s *Server) logAccess(x *exchange, r *http.Request, began time.Time) {
+func (s *Server) logAccess(x *exchange, r *http.Request, took time.Duration) {
 	ctx := r.Context()
 	if !s.log.Enabled(ctx, slog.LevelInfo) {
 		return
@@ -39,7 +50,7 @@ func (s *Server) logAccess(x *exchange, r *http.Request, began time.Time) {
 		slog.String("path", r.URL.EscapedPath()),
 		slog.Int("status", x.status),
 		slog.Int64("bytes", x.size),
-		slog.Duration("took", s.opt.Now().Sub(began)),
+		slog.Duration("took", took),
 	}
 	message := "request"
 	if x.cut {

@@ -25,6 +25,7 @@ func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
+	s.metrics.Bulk()
 	if err := requireJSON(r); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type exchange struct {
 	status int          // 0: nothing has been sent
 	size   int64
 	broken bool // the client has gone
+	feed   bool // it waits for what has not happened yet
 	cut    bool // the connection was cut before the answer was whole
 }
 

@@ -20,6 +20,9 @@ func (s *Server) enterFeed(w http.ResponseWriter, r *http.Request, framing feedF
 	if framing == framingNormal {
 		return func() {}, nil
 	}
+	if x := exchangeOf(r); x != nil {
+		x.feed = true
+	}
 	user := s.user(r)
 	key := "user " + user.Name
 	if user.Anonymous() {

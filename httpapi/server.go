@@ -15,6 +15,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
 )
 
@@ -34,6 +35,10 @@ type Options struct {
 	// (Config.Reload).
 	Reload func() error
 
+	// Metrics count what is done here. Whoever gives them may have counted more (none
+	// but what the server counts).
+	Metrics *metrics.Metrics
+
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator Replicator
 	// Now is the clock (time.Now).
@@ -52,7 +57,8 @@ type Server struct {
 	uuids  *uuids
 	server []string // the Server header
 
-	feeds openFeeds
+	feeds   openFeeds
+	metrics *metrics.Metrics
 
 	// users and replicators are asked for each document of _users and of databases called
 	// _replicator or NAME/_replicator.
@@ -95,6 +101,10 @@ func New(opt Options) (*Server, error) {
 	if err := s.configureFirst(); err != nil {
 		return nil, err
 	}
+	if s.metrics = opt.Metrics; s.metrics == nil {
+		s.metrics = metrics.New()
+	}
+	s.ownMetrics()
 	s.router = s.routes()
 	return s, nil
 }
@@ -109,7 +119,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Content-Type-Options"] = noSniff
 	r = r.WithContext(x.in(r.Context()))
 	began := s.opt.Now()
-	defer s.logAccess(x, r, began)
+	defer s.over(x, r, began)
 	defer x.finish()
 	defer s.recover(x, r)
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
@@ -129,6 +130,7 @@ func (c *committer) commit(group []*op) {
 // took place, it looks.
 func (c *committer) try(group []*op) error {
 	w := &writer{db: c.db}
+	began := time.Now()
 	for n := 0; ; n++ {
 		err := c.db.edb.Update(c.db.store.ctx, func(tx engine.Tx) error {
 			if n > 0 {
@@ -148,6 +150,7 @@ func (c *committer) try(group []*op) error {
 		})
 		switch {
 		case err == nil:
+			c.db.store.opt.Committed(int(w.last-w.before), time.Since(began))
 			if w.last > w.before {
 				c.db.news.advance(w.last)
 				c.db.ranks.committed(w.moves)

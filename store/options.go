@@ -18,6 +18,10 @@ type Options struct {
 	MaxIDLength int
 	// Logger is told what happens in the background (nothing).
 	Logger *slog.Logger
+	// Committed is told of each transaction that has reached the disk: how many documents
+	// it wrote and how long it took (nobody). It is called by the goroutine that writes
+	// and must not keep it.
+	Committed func(documents int, took time.Duration)
 	// Clock tells when databases are made and changed (time.Now).
 	Clock func() time.Time
 }
@@ -37,6 +41,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Committed == nil {
+		o.Committed = func(int, time.Duration) {}
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

@@ -62,6 +62,13 @@ func (s *Store) SetLimits(maxOpen int, maxDocumentSize int64) error {
 	return nil
 }
 
+// OpenDatabases is how many databases are open at the moment.
+func (s *Store) OpenDatabases() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
 // Close ends every feed, finishes the writes that have begun and closes all databases.
 func (s *Store) Close() error {
 	s.mu.Lock()

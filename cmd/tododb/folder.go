@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine/bolt"
 )
@@ -73,16 +75,22 @@ func makeFolder(dir string) error {
 }
 
 // openFolder opens the databases of a folder that lock has made ours. Close ends both.
-func openFolder(ctx context.Context, dir string, lock *os.File, cfg *config.Config, log *slog.Logger) (*folder, error) {
+// Its figures are counted, if somebody wants them.
+func openFolder(ctx context.Context, dir string, lock *os.File, cfg *config.Config, figures *metrics.Metrics, log *slog.Logger) (*folder, error) {
 	eng, err := bolt.Open(filepath.Join(dir, "databases"), bolt.Options{AppendOnly: store.AppendOnly})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), lock.Close())
 	}
-	st, err := store.Open(ctx, eng, store.Options{
+	options := store.Options{
 		MaxOpen:         int(cfg.Int("couchdb", "max_dbs_open")),
 		MaxDocumentSize: cfg.Int("couchdb", "max_document_size"),
 		Logger:          log,
-	})
+	}
+	if figures != nil {
+		options.Committed = figures.Commit
+		figures.Gauge("tododb_storage_bytes", "bytes that the databases have on disk", func() float64 { return float64(folderSize(dir)) })
+	}
+	st, err := store.Open(ctx, eng, options)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), eng.Close(), lock.Close())
 	}
@@ -109,5 +117,19 @@ func openOffline(ctx context.Context, dir string, create bool, log *slog.Logger)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return openFolder(ctx, dir, lock, cfg, log)
+	return openFolder(ctx, dir, lock, cfg, nil, log)
+}
+
+// folderSize is how many bytes the files of the databases have.
+func folderSize(dir string) (size int64) {
+	_ = filepath.WalkDir(filepath.Join(dir, "databases"), func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // it was deleted meanwhile
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			size += info.Size()
+		}
+		return nil
+	})
+	return size
 }

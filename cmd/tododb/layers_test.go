@@ -36,6 +36,7 @@ var layers = []layer{
 	{"cmd/tododb", []string{""}, []string{bbolt}},
 	{"httpapi", []string{"httpapi", "replicate", "store", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/config", nil, []string{bbolt, web}},
+	{"httpapi/metrics", nil, []string{bbolt}},
 	{"httpapi/auth", nil, []string{bbolt}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store", "revtree"}, []string{bbolt, web}},

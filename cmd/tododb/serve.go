@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tododb/tododb/httpapi"
+	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
@@ -80,7 +81,8 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		closeLock()
 		return err
 	}
-	f, err := openFolder(ctx, opt.data, lock, cfg, log)
+	figures := metrics.New()
+	f, err := openFolder(ctx, opt.data, lock, cfg, figures, log)
 	if err != nil {
 		return err
 	}
@@ -114,7 +116,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 
 	api, err = httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
-		UUID: f.uuid, Config: cfg, Reload: reload, Replicator: manager,
+		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Replicator: manager,
 	})
 	if err != nil {
 		return err
