@@ -65,6 +65,7 @@ var apiErrors = []struct {
 	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
 	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
 	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
+	{replicate.ErrForbidden, 403, "forbidden", "The replication is another user's."},
 	{replicate.ErrNoJob, 404, "not_found", "missing"},
 	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter or selector needs a remote source: this server cannot apply one itself yet."},
 	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
@@ -117,6 +118,9 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 func replicationAnswer(err error) (status int, word, reason string, ok bool) {
 	if e, ok := errors.AsType[*replicate.BadRequest](err); ok {
 		return http.StatusBadRequest, "bad_request", e.Reason, true
+	}
+	if e, ok := errors.AsType[*replicate.Taken](err); ok {
+		return http.StatusConflict, "conflict", e.Error(), true
 	}
 	if e, ok := errors.AsType[*replicate.BadEndpoint](err); ok {
 		return http.StatusBadRequest, "invalid_replication", e.Reason, true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/replicate"
 )
 
@@ -57,4 +58,17 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 		status = http.StatusAccepted
 	}
 	return writeJSON(w, r, status, answer)
+}
+
+// As serves requests as if a user had sent them with credentials that hold. It is for
+// this process: replications whose source is here have it run filter functions. It goes
+// on after Close, so that they can still write down how far they have come.
+func (s *Server) As(u replicate.User) http.Handler {
+	user := auth.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin, By: "internal"}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), id: newRequestID(), user: user}
+		r = r.WithContext(x.in(r.Context()))
+		defer s.recover(x, r)
+		s.router.ServeHTTP(x, r)
+	})
 }

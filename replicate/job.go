@@ -17,6 +17,7 @@ type Job struct {
 	source, target Peer
 	log            *slog.Logger
 	now            func() time.Time
+	patient        bool
 
 	mu       sync.Mutex // guards what follows
 	started  time.Time
@@ -35,12 +36,15 @@ type JobOptions struct {
 	Source, Target Peer
 	Log            *slog.Logger     // nil: nothing is logged
 	Now            func() time.Time // nil: time.Now
+	// Patient has a continuous job ask a peer that fails again for ever. Otherwise it
+	// gives up after Spec.Retries, as a one-time job does.
+	Patient bool
 }
 
 // NewJob makes a Job; nothing happens before Run.
 func NewJob(spec Spec, opt JobOptions) *Job {
 	spec.setDefaults()
-	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, pending: -1}
+	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, patient: opt.Patient && spec.Continuous, pending: -1}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}

@@ -134,7 +134,7 @@ func TestWaiters(t *testing.T) {
 	ask := func(ctx context.Context) <-chan error {
 		done := make(chan error, 1)
 		go func() {
-			_, _, err := m.Replicate(ctx, request, User{Name: "me"})
+			_, _, err := m.Replicate(ctx, request, User{})
 			done <- err
 		}()
 		return done
@@ -144,8 +144,8 @@ func TestWaiters(t *testing.T) {
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 			m.mu.Lock()
 			now := 0
-			for _, r := range m.jobs {
-				now += r.waiters
+			for _, task := range m.tasks {
+				now += task.waiters
 			}
 			m.mu.Unlock()
 			if now == n {

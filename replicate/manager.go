@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,11 +19,19 @@ type Options struct {
 	// Open opens such a database for a user, with a handle that shows and takes what that
 	// user may see and write: ErrNoDB, ErrUnauthorized, ErrForbidden. nil: everybody may do
 	// everything.
-	Open   func(ctx context.Context, name string, user User) (*store.DB, error)
-	Server string       // the server's uuid, part of replication ids
-	Log    *slog.Logger // nil: nothing is logged
-	Client *http.Client // nil: NewClient
-	Now    func() time.Time
+	Open     func(ctx context.Context, name string, user User) (*store.DB, error)
+	Server   string       // the server's uuid, part of replication ids
+	Log      *slog.Logger // nil: nothing is logged
+	Client   *http.Client // nil: NewClient
+	Now      func() time.Time
+	Settings Settings
+	// Patient jobs ask a peer that fails again for ever, and end with whatever no patience
+	// mends: what a command wants. Otherwise they give up after Spec.Retries, and the
+	// scheduler tries them again later.
+	Patient bool
+	// Shared tells that other processes run the documents of the same databases: a job of
+	// a document then needs a lease. Not set, it is as the store says.
+	Shared bool
 }
 
 // User is for whom a replication works on databases of this server.
@@ -33,29 +41,30 @@ type User struct {
 	Admin bool // of the server
 }
 
+func (u User) is(o User) bool {
+	return u.Name == o.Name && u.Admin == o.Admin && slices.Equal(u.Roles, o.Roles)
+}
+
 // Manager runs the replications of a server. The same replication, asked for twice, runs
 // once.
 type Manager struct {
 	opt  Options
 	ctx  context.Context // of all jobs
-	stop context.CancelFunc
+	halt context.CancelFunc
 	wg   sync.WaitGroup
+	look chan struct{} // there may be something for the scheduler to do
 
-	mu     sync.Mutex // guards what follows
-	jobs   map[string]*running
-	closed bool
-}
-
-// running is a job under way.
-type running struct {
-	job     *Job
-	user    string
-	ctx     context.Context // ends when the job is told to stop
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when result and err are set
-	result  Result
-	err     error
-	waiters int // requests that wait for a one-time job; guarded by Manager.mu
+	mu        sync.Mutex // guards what follows
+	set       Settings
+	local     func(User) http.Handler
+	tasks     map[string]*task
+	number    int
+	lines     map[string]*queue // tasks whose turn it may be, by their owner's database
+	sleeping  *queue            // tasks whose time has not come
+	running   int
+	runningOf map[string]int // by owner's database
+	rotated   time.Time
+	closed    bool
 }
 
 // NewManager makes a Manager. Its jobs outlive ctx: they end with Close.
@@ -66,64 +75,99 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	if opt.Client == nil {
 		opt.Client = NewClient()
 	}
-	m := &Manager{opt: opt, jobs: map[string]*running{}}
-	m.ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	m := &Manager{
+		opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
+		tasks: map[string]*task{}, lines: map[string]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[string]int{}, rotated: opt.Now(),
+	}
+	m.ctx, m.halt = context.WithCancel(context.WithoutCancel(ctx))
+	m.wg.Go(func() { m.schedule(m.ctx) })
 	return m, nil
+}
+
+// ServeLocal gives jobs the API of this server: the handler serves what a user asks for,
+// with his rights. They need it for filter functions of a source that is here, which are
+// for the API to run.
+func (m *Manager) ServeLocal(as func(User) http.Handler) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.local = as
 }
 
 // Close stops all jobs and waits for them; each writes a last checkpoint.
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	m.closed = true
+	for _, t := range m.tasks {
+		if t.job == nil {
+			t.err = ErrClosed
+			m.forget(t)
+		}
+	}
 	m.mu.Unlock()
-	m.stop()
+	m.halt()
 	m.wg.Wait()
 	m.opt.Client.CloseIdleConnections()
 	return nil
 }
 
-// peer makes one side of a replication.
-func (m *Manager) peer(e Endpoint, user User) (Peer, error) {
+// peer makes one side of a replication. The lock is held.
+func (m *Manager) peer(e Endpoint, user User) Peer {
 	if e.URL != "" {
-		return RemotePeer(e, m.opt.Client), nil
-	}
-	if m.opt.Store == nil || e.Local == "" {
-		return nil, &PeerError{Peer: e.Local, Err: ErrNoDB}
+		return RemotePeer(e, m.opt.Client)
 	}
 	p := &localPeer{store: m.opt.Store, name: e.Local}
 	if m.opt.Open != nil {
 		p.open = func(ctx context.Context) (*store.DB, error) { return m.opt.Open(ctx, e.Local, user) }
 		p.mayNotCreate = !user.Admin
 	}
-	return p, nil
+	return p
 }
 
-// Run replicates as the spec says and returns when that is done, or when ctx ends. Use
-// it where there is no server to hold the job.
-func (m *Manager) Run(ctx context.Context, spec Spec) (Result, error) {
-	job, err := m.newJob(spec, User{Admin: true})
-	if err != nil {
-		return Result{}, err
+// source is peer, for one whose filter may have to be run.
+func (m *Manager) source(req *Request) Peer {
+	if e := req.Spec.Source; e.URL == "" && req.Spec.Filter.Name != "" && m.local != nil {
+		return servedPeer(e.Local, m.local(req.User))
 	}
-	defer job.close()
-	return job.Run(ctx)
+	return m.peer(req.Spec.Source, req.User)
 }
 
-func (m *Manager) newJob(spec Spec, user User) (*Job, error) {
-	source, err := m.peer(spec.Source, user)
-	if err != nil {
-		return nil, err
+// check refuses sides that name nothing.
+func (m *Manager) check(spec *Spec) error {
+	for _, e := range []Endpoint{spec.Source, spec.Target} {
+		if e.URL == "" && (m.opt.Store == nil || e.Local == "") {
+			return &PeerError{Peer: e.Local, Err: ErrNoDB}
+		}
 	}
-	target, err := m.peer(spec.Target, user)
-	if err != nil {
-		return nil, err
-	}
-	return NewJob(spec, JobOptions{Server: m.opt.Server, Source: source, Target: target, Log: m.opt.Log, Now: m.opt.Now}), nil
+	return nil
+}
+
+// newJob makes a job for one run. The lock is held.
+func (m *Manager) newJob(req *Request) *Job {
+	return NewJob(req.Spec, JobOptions{
+		Server: m.opt.Server, Source: m.source(req), Target: m.peer(req.Spec.Target, req.User),
+		Log: m.opt.Log, Now: m.opt.Now, Patient: m.opt.Patient,
+	})
 }
 
 func (j *Job) close() {
 	j.source.Close()
 	j.target.Close()
+}
+
+// Run replicates as the spec says and returns when that is done, or when ctx ends. Use
+// it where there is no server to hold the job.
+func (m *Manager) Run(ctx context.Context, spec Spec) (Result, error) {
+	if err := m.check(&spec); err != nil {
+		return Result{}, err
+	}
+	m.mu.Lock()
+	job := m.newJob(&Request{Spec: spec, User: User{Admin: true}})
+	m.mu.Unlock()
+	defer job.close()
+	return job.Run(ctx)
 }
 
 // Replicate does what a POST to /_replicate asks for; the request is its body. It
@@ -138,31 +182,30 @@ func (m *Manager) Replicate(ctx context.Context, request []byte, user User) (ans
 	if spec.Cancel {
 		id := spec.ID
 		if id == "" {
-			id = spec.JobID(m.opt.Server)
+			id = m.JobID(spec)
 		}
-		if err := m.Cancel(ctx, id); err != nil {
+		if err := m.Cancel(ctx, id, user); err != nil {
 			return nil, false, err
 		}
 		return localID(id), false, nil
 	}
-	r, err := m.start(ctx, spec, user)
+	t, err := m.join(ctx, spec, user)
 	if err != nil {
 		return nil, false, err
 	}
 	if spec.Continuous {
-		return localID(r.job.id), true, nil
+		return localID(t.id), true, nil
 	}
 	select {
-	case <-r.done:
-		m.leave(r)
+	case <-t.done:
 	case <-ctx.Done():
-		m.leave(r)
+		m.quit(t)
 		return nil, false, ctx.Err()
 	}
-	if r.err != nil {
-		return nil, false, r.err
+	if t.err != nil {
+		return nil, false, t.err
 	}
-	answer, err = r.result.JSON()
+	answer, err = t.result.JSON()
 	return answer, false, err
 }
 
@@ -174,145 +217,75 @@ func localID(id string) []byte {
 	return fmt.Appendf(nil, `{"ok":true,"_local_id":%s}`, b)
 }
 
-// start starts a job, or finds the one that is under way. One that is being stopped is
-// waited for: whoever asks for it now wants it done.
-func (m *Manager) start(ctx context.Context, spec Spec, user User) (*running, error) {
-	job, err := m.newJob(spec, user)
-	if err != nil {
+// join adds a job without an owner, or finds the one that the same caller has asked for
+// already. One that is being stopped is waited for: whoever asks for it now wants it done.
+func (m *Manager) join(ctx context.Context, spec Spec, user User) (*task, error) {
+	if err := m.check(&spec); err != nil {
 		return nil, err
 	}
+	spec.setDefaults()
+	id := m.JobID(spec)
 	for {
-		r, joined, err := m.join(job, user)
-		if r == nil || joined && r.job != job {
-			job.close()
-		}
-		if joined || err != nil {
-			return r, err
+		t, err := m.joinNow(id, spec, user)
+		if t == nil || !t.removed {
+			return t, err
 		}
 		select {
-		case <-r.done:
+		case <-t.done:
 		case <-ctx.Done():
-			job.close()
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// join counts a request to the job of its id, which it starts if there is none, unless
-// that job is being stopped.
-func (m *Manager) join(job *Job, user User) (r *running, joined bool, err error) {
+func (m *Manager) joinNow(id string, spec Spec, user User) (t *task, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed {
-		return nil, false, ErrClosed
+	t = m.tasks[id]
+	switch {
+	case t == nil:
+		t, err = m.add(Request{Spec: spec, User: user, OneTry: !spec.Continuous || m.opt.Patient})
+		if err != nil {
+			return nil, err
+		}
+	case t.removed:
+		return t, nil
+	case t.req.Owner != Owner{} || !t.req.User.is(user):
+		return nil, &Taken{id, t.req.Owner}
 	}
-	r = m.jobs[job.id]
-	if r != nil && r.ctx.Err() != nil {
-		return r, false, nil
-	}
-	if r == nil {
-		r = &running{job: job, user: user.Name, done: make(chan struct{})}
-		r.ctx, r.cancel = context.WithCancel(m.ctx)
-		m.jobs[job.id] = r
-		m.wg.Go(func() { m.run(r) })
-	}
-	r.waiters++
-	return r, true, nil
+	t.waiters++
+	return t, nil
 }
 
-// run runs a job to its end. A continuous one has nobody who waits for its end, so
-// what ends it is logged.
-func (m *Manager) run(r *running) {
-	defer r.cancel()
-	r.result, r.err = r.job.Run(r.ctx)
-	r.job.close()
-	if r.err != nil && r.ctx.Err() == nil && r.job.spec.Continuous {
-		m.opt.Log.Error("replication failed", "replication", r.job.id, "source", r.job.source.Name(), "target", r.job.target.Name(), "error", r.err)
-	}
-	m.mu.Lock()
-	delete(m.jobs, r.job.id)
-	m.mu.Unlock()
-	close(r.done)
-}
-
-// leave counts a waiting request off; without any a one-time job is of no use.
-func (m *Manager) leave(r *running) {
+// quit counts a waiting request off; without any a one-time job is of no use.
+func (m *Manager) quit(t *task) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r.waiters--
-	if r.waiters == 0 && !r.job.spec.Continuous {
-		r.cancel()
+	t.waiters--
+	if t.waiters == 0 && m.tasks[t.id] == t {
+		m.remove(t)
 	}
 }
 
-// Cancel stops a job and waits until it has written its last checkpoint: ErrNoJob.
-func (m *Manager) Cancel(ctx context.Context, id string) error {
+// Cancel stops a job that a caller has asked for and waits until it has written its last
+// checkpoint. Others than administrators may cancel their own: ErrNoJob, ErrForbidden.
+func (m *Manager) Cancel(ctx context.Context, id string, user User) error {
 	m.mu.Lock()
-	r := m.jobs[id]
-	if r != nil {
-		r.cancel()
-	}
-	m.mu.Unlock()
-	if r == nil {
+	t := m.tasks[id]
+	switch {
+	case t == nil || t.req.Owner != Owner{}:
+		m.mu.Unlock()
 		return ErrNoJob
+	case !user.Admin && t.req.User.Name != user.Name:
+		m.mu.Unlock()
+		return fmt.Errorf("cancel the replication of another user: %w", ErrForbidden)
 	}
+	m.remove(t)
+	m.mu.Unlock()
 	select {
-	case <-r.done:
+	case <-t.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// Tasks are the jobs under way as _active_tasks shows them.
-func (m *Manager) Tasks() [][]byte {
-	m.mu.Lock()
-	all := make([]*running, 0, len(m.jobs))
-	for _, r := range m.jobs {
-		all = append(all, r)
-	}
-	m.mu.Unlock()
-	out := make([][]byte, 0, len(all))
-	for _, r := range all {
-		out = append(out, r.task())
-	}
-	return out
-}
-
-// task is a job as _active_tasks shows it; source and target are without credentials.
-func (r *running) task() []byte {
-	j := r.job
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	task := map[string]any{
-		"type": "replication", "node": "nonode@nohost", "pid": fmt.Sprintf("<0.%d.0>", os.Getpid()), "user": r.user,
-		"replication_id": j.id, "doc_id": nil, "database": nil,
-		"source": j.source.Name(), "target": j.target.Name(), "continuous": j.spec.Continuous,
-		"checkpoint_interval": j.spec.CheckpointInterval.Milliseconds(),
-		"started_on":          j.started.Unix(), "updated_on": j.updated.Unix(), "process_status": "waiting",
-		"docs_read": j.stats.DocsRead, "docs_written": j.stats.DocsWritten, "doc_write_failures": j.stats.DocWriteFailures,
-		"bulk_get_docs": j.stats.BulkGetDocs, "bulk_get_attempts": j.stats.BulkGetAttempts,
-		"revisions_checked": j.stats.MissingChecked, "missing_revisions_found": j.stats.MissingFound,
-		"source_seq": orZero(j.sourceAt), "through_seq": orZero(j.through), "checkpointed_source_seq": orZero(j.recorded),
-	}
-	if j.pending >= 0 {
-		task["changes_pending"] = j.pending
-	} else {
-		task["changes_pending"] = nil
-	}
-	if j.trouble != nil {
-		task["error"] = j.trouble.Error()
-	}
-	b, err := json.Marshal(task)
-	if err != nil {
-		panic(err) // strings and numbers
-	}
-	return b
-}
-
-func orZero(seq string) string {
-	if seq == "" {
-		return "0"
-	}
-	return seq
 }

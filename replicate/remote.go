@@ -57,6 +57,7 @@ func NewClient() *http.Client {
 // remotePeer is a database behind HTTP.
 type remotePeer struct {
 	at     Endpoint
+	name   string // how it is told of
 	client *http.Client
 	// plain is set once the peer turns out to have no _bulk_get.
 	plain atomic.Bool
@@ -64,10 +65,10 @@ type remotePeer struct {
 
 // RemotePeer makes a Peer of a database behind HTTP.
 func RemotePeer(at Endpoint, client *http.Client) Peer {
-	return &remotePeer{at: at, client: client}
+	return &remotePeer{at: at, name: at.URL, client: client}
 }
 
-func (p *remotePeer) Name() string { return p.at.URL }
+func (p *remotePeer) Name() string { return p.name }
 func (p *remotePeer) Close()       {}
 
 // request sends a request with a JSON body, or without any; path is below the database,

@@ -252,8 +252,9 @@ func TestRetries(t *testing.T) {
 			}
 			from := time.Now()
 			job := NewJob(Spec{Continuous: c.continuous}, JobOptions{
-				Source: &stubPeer{name: "source", local: map[string][]byte{}},
-				Target: &stubPeer{name: "target", store: fault, local: map[string][]byte{}},
+				Patient: true,
+				Source:  &stubPeer{name: "source", local: map[string][]byte{}},
+				Target:  &stubPeer{name: "target", store: fault, local: map[string][]byte{}},
 			})
 			done := make(chan error, 1)
 			go func() {
@@ -295,7 +296,7 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	at := strings.Replace(refusing.URL, "://", "://user:hunter2@", 1)
 	request := fmt.Appendf(nil, `{"source":"%s/a","target":{"url":"%[1]s/b","headers":{"Authorization":"hunter2"},"auth":{"basic":{"username":"u","password":"hunter2"}}},"continuous":true}`, at)
-	if _, _, err := m.Replicate(t.Context(), request, User{Name: "me"}); err != nil {
+	if _, _, err := m.Replicate(t.Context(), request, User{}); err != nil {
 		t.Fatal(err)
 	}
 	var task []byte

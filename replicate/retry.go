@@ -14,7 +14,7 @@ const (
 )
 
 // retry calls fn until it succeeds or there is no hope. Between two tries it waits
-// longer and longer, or as long as the peer asks. A continuous job hopes for ever.
+// longer and longer, or as long as the peer asks. A patient job hopes for ever.
 func (j *Job) retry(ctx context.Context, p Peer, fn func() error) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = firstWait, maxWait
@@ -30,7 +30,7 @@ func (j *Job) retry(ctx context.Context, p Peer, fn func() error) error {
 		if s, ok := errors.AsType[stop](err); ok {
 			return s.error
 		}
-		if !transient(err) || !j.spec.Continuous && try >= j.spec.Retries {
+		if !transient(err) || !j.patient && try >= j.spec.Retries {
 			return &PeerError{Peer: p.Name(), Err: err}
 		}
 		pause := wait.NextBackOff()

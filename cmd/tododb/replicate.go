@@ -75,7 +75,7 @@ func (q replicateRequest) run(ctx context.Context, dir string, out io.Writer) (e
 	if err != nil {
 		return err
 	}
-	opt := replicate.Options{Log: log}
+	opt := replicate.Options{Log: log, Patient: true}
 	if !isURL(q.Source) || !isURL(q.Target) {
 		f, err := openOffline(ctx, dir, q.CreateTarget && !isURL(q.Target), log)
 		if err != nil {

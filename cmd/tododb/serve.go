@@ -121,6 +121,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	manager.ServeLocal(api.As)
 	handler := http.Handler(api)
 	if !first {
 		// Whether a password is still the one that its hash was made of takes a good part

@@ -1,0 +1,86 @@
+package replicate
+
+import (
+	"context"
+	"time"
+)
+
+// Request asks the scheduler for a job.
+type Request struct {
+	Spec  Spec
+	Owner Owner
+	User  User // who asks
+	// OneTry ends the job with its first failure instead of trying it again later.
+	OneTry bool
+	// Paused keeps it from starting until Resume.
+	Paused bool
+	// NotBefore is when it may start, zero for at once.
+	NotBefore time.Time
+	// Notify, if not nil, is told of every change of the job's state, one after another.
+	// It may take its time, and is called without locks; after Remove has returned it is
+	// not called any more.
+	Notify func(context.Context, Status)
+}
+
+// task is a job that the scheduler knows. Its fields are guarded by Manager.mu, but for
+// those that never change.
+type task struct {
+	id     string
+	number int // the order in which tasks came
+	req    Request
+
+	state   State
+	history []Event // newest first
+	errors  int     // failures in a row
+	failure string  // the last of them
+	added   time.Time
+	started time.Time // of the last run
+	changed time.Time
+	nextTry time.Time
+
+	in    *queue // nil while it runs or is paused
+	place int
+
+	job     *Job // while it runs
+	last    Progress
+	cancel  context.CancelFunc
+	stopped bool          // it has been told to stop
+	ended   chan struct{} // closed when the run is over
+	removed bool
+	waiters int // requests that wait for a one-time job
+
+	done   chan struct{} // closed when the task is over and result and err are set
+	result Result
+	err    error
+
+	notices   []Status
+	notifying chan struct{} // not nil while notices are being given; closed when there are no more
+}
+
+// record notes an event.
+func (t *task) record(now time.Time, what, reason string, keep int) {
+	t.history = append([]Event{{now, what, reason}}, t.history...)
+	if len(t.history) > keep {
+		t.history = t.history[:keep]
+	}
+}
+
+// status is called with Manager.mu held.
+func (t *task) status() Status {
+	s := Status{
+		ID: t.id, Owner: t.req.Owner, User: t.req.User.Name,
+		Source: t.req.Spec.Source.Name(), Target: t.req.Spec.Target.Name(), Continuous: t.req.Spec.Continuous,
+		State: t.state, Errors: t.errors, LastError: t.failure, NextTry: t.nextTry,
+		Added: t.added, Started: t.started, Changed: t.changed, Progress: t.last, History: append([]Event(nil), t.history...),
+	}
+	if t.job != nil {
+		s.Progress = t.job.progress()
+		if trouble := t.job.retrying(); trouble != "" {
+			s.LastError = trouble
+		}
+	}
+	if t.state == Completed {
+		s.Result = &t.result
+	}
+	return s
+}
