@@ -27,7 +27,7 @@ func apply(ctx context.Context, sub engine.DB, def *Definition, reducers []Reduc
 		after = now
 		after.signature, after.instance = st.signature, st.instance
 		after.seq, after.purgeSeq = b.to, purgeSeq
-		after.rows = slices.Clone(now.rows)
+		after.views = slices.Clone(now.views)
 		a := applier{tx: tx, def: def, state: &after, fresh: now.seq == 0}
 		if err := a.run(b, reducers); err != nil {
 			return err
@@ -186,7 +186,7 @@ func (a *applier) count(key, value []byte, sign int) error {
 	if err != nil {
 		return err
 	}
-	a.state.rows[key[0]] += uint64(sign * rec.n)
+	a.state.views[key[0]].rows += uint64(sign * rec.n)
 	a.state.bytes += int64(sign * (len(key) + len(value)))
 	return nil
 }
@@ -223,6 +223,7 @@ func (a *applier) summarize(reducers []Reducer) error {
 			changed = append(changed, change{a.rows[to].key, a.rows[to].value != nil})
 			to++
 		}
+		a.state.views[view].changed = a.state.seq
 		if err := summarize(a.tx, view, changed, reducers[view]); err != nil {
 			return err
 		}

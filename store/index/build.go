@@ -186,7 +186,7 @@ func (ix *Index) purge(ctx context.Context, st *state, reducers []Reducer) (uint
 
 // clear empties the index.
 func (ix *Index) clear(ctx context.Context, st *state) error {
-	empty := state{signature: st.signature, instance: st.instance, rows: make([]uint64, len(st.rows))}
+	empty := state{signature: st.signature, instance: st.instance, views: make([]viewState, len(st.views))}
 	err := ix.sub.Update(ctx, func(tx engine.Tx) error {
 		for _, s := range []engine.Space{spaceRows, spaceByDoc, spaceSummary, spaceBySeq} {
 			if err := tx.DeleteRange(s, nil, nil); err != nil {

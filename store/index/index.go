@@ -317,7 +317,10 @@ func (ix *Index) Info(ctx context.Context) (Info, error) {
 	if err != nil {
 		return info, translate(err)
 	}
-	info.Seq, info.PurgeSeq, info.Rows, info.Active = st.seq, st.purgeSeq, st.rows, st.bytes
+	info.Seq, info.PurgeSeq, info.Active = st.seq, st.purgeSeq, st.bytes
+	for _, v := range st.views {
+		info.Rows = append(info.Rows, v.rows)
+	}
 	if sizer, ok := ix.sub.(engine.Sizer); ok {
 		if info.File, err = sizer.Size(ctx); err != nil {
 			return info, translate(err)

@@ -368,7 +368,7 @@ func reduceRange(t *rapid.T, ix *index.Index, rg index.Range, in []modelRow, des
 		slices.Reverse(want)
 	}
 	var got []group
-	err := ix.Reduce(context.Background(), q, nil, func(g *index.Group) error {
+	err := ix.Reduce(context.Background(), rg.View, q, nil, func(g *index.Group) error {
 		key := []byte{}
 		if g.Key != nil {
 			key, _ = orders[rg.View].AppendKey(nil, g.Key)

@@ -155,13 +155,16 @@ func parseDoc(v []byte) (d docRecord, err error) {
 // state is where an index stands:
 //
 //	version | bytes signature | bytes instance | uvarint seq | uvarint purge seq |
-//	uvarint bytes of rows | uvarint views | for each: uvarint rows
+//	uvarint bytes of rows | uvarint views | for each: uvarint rows, uvarint changed
 type state struct {
 	signature, instance string
 	seq, purgeSeq       uint64
 	bytes               int64
-	rows                []uint64
+	views               []viewState
 }
+
+// viewState is how many rows a view has, and the sequence at which they last changed.
+type viewState struct{ rows, changed uint64 }
 
 var stateKey = []byte("state")
 
@@ -171,16 +174,17 @@ func (s *state) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, s.seq)
 	b = binary.AppendUvarint(b, s.purgeSeq)
 	b = binary.AppendUvarint(b, uint64(s.bytes))
-	b = binary.AppendUvarint(b, uint64(len(s.rows)))
-	for _, n := range s.rows {
-		b = binary.AppendUvarint(b, n)
+	b = binary.AppendUvarint(b, uint64(len(s.views)))
+	for _, v := range s.views {
+		b = binary.AppendUvarint(b, v.rows)
+		b = binary.AppendUvarint(b, v.changed)
 	}
 	return b
 }
 
 // readState reads the state; there is none in a new index.
 func readState(r engine.Reader, views int) (s state, found bool, err error) {
-	s.rows = make([]uint64, views)
+	s.views = make([]viewState, views)
 	v, err := r.Get(spaceState, stateKey)
 	if err != nil || v == nil {
 		return s, false, err
@@ -193,8 +197,8 @@ func readState(r engine.Reader, views int) (s state, found bool, err error) {
 	s.seq, s.purgeSeq, s.bytes = rd.uvarint(), rd.uvarint(), int64(rd.uvarint())
 	n := rd.uvarint()
 	for i := uint64(0); i < n && !rd.bad; i++ {
-		if rows := rd.uvarint(); i < uint64(views) {
-			s.rows[i] = rows
+		if v := (viewState{rd.uvarint(), rd.uvarint()}); i < uint64(views) {
+			s.views[i] = v
 		}
 	}
 	if rd.bad {

@@ -14,7 +14,7 @@ const Exact = -1
 
 // ReduceQuery says what to reduce.
 type ReduceQuery struct {
-	// Ranges are reduced one after the other.
+	// Ranges are of one view, and reduced one after the other.
 	Ranges     []Range
 	Descending bool
 	// GroupLevel is how many elements of array keys make a group; 0: all rows of a range
@@ -37,14 +37,7 @@ const snapshotGroups = 256
 
 // Reduce reduces ranges of a view that has a reducer. head, group and flush are called as
 // in Rows. A range without rows has no groups.
-func (ix *Index) Reduce(ctx context.Context, q ReduceQuery, head func(Head) error, group func(*Group) error, flush func() error) error {
-	if len(q.Ranges) == 0 {
-		q.Limit = 0
-	}
-	view := 0
-	if len(q.Ranges) > 0 {
-		view = q.Ranges[0].View
-	}
+func (ix *Index) Reduce(ctx context.Context, view int, q ReduceQuery, head func(Head) error, group func(*Group) error, flush func() error) error {
 	if ix.def.Views[view].NewReducer == nil {
 		return errors.New("index: the view has no reducer")
 	}
@@ -59,7 +52,7 @@ func (ix *Index) Reduce(ctx context.Context, q ReduceQuery, head func(Head) erro
 			if head != nil {
 				st, _, err := readState(r, len(ix.def.Views))
 				if err == nil {
-					err = head(Head{Seq: st.seq, Total: st.rows[view]})
+					err = head(Head{Seq: st.seq, Total: st.views[view].rows, Changed: st.views[view].changed})
 				}
 				if err != nil {
 					return err

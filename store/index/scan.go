@@ -29,6 +29,8 @@ type Head struct {
 	Seq    uint64 // of the database, that the index has come to
 	Total  uint64 // rows of the view of the first range
 	Offset int    // rows of the view before the first one given, in the order of reading
+	// Changed is the sequence at which the rows of the view last changed.
+	Changed uint64
 }
 
 // How much a snapshot is held for.
@@ -76,7 +78,7 @@ func (ix *Index) head(r engine.Reader, s *scanner) (h Head, err error) {
 		return h, err
 	}
 	rg := &s.ranges[0]
-	h.Seq, h.Total = st.seq, st.rows[rg.View]
+	h.Seq, h.Total, h.Changed = st.seq, st.views[rg.View].rows, st.views[rg.View].changed
 	if !s.q.WantOffset {
 		return h, nil
 	}

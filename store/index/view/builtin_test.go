@@ -1,0 +1,170 @@
+package view
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tododb/tododb/store/index"
+)
+
+// concat is a reduce function that shows what it was called with.
+type concat struct{}
+
+func (concat) Reduce(keys []ReduceKey, values [][]byte, rereduce bool) ([]byte, error) {
+	var all []string
+	for _, v := range values {
+		all = append(all, strings.Trim(string(v), `"`))
+	}
+	text := strings.Join(all, " ")
+	if len(text) > 200 {
+		return nil, &index.ReduceError{Name: "reduce_overflow_error", Reason: "too long"}
+	}
+	return []byte(`"` + text + `"`), nil
+}
+
+func reducers(t testing.TB) map[string]func() index.Reducer {
+	out := map[string]func() index.Reducer{"custom": func() index.Reducer { return &customReducer{fn: concat{}} }}
+	for _, name := range []string{"_count", "_sum", "_stats", "_approx_count_distinct", "_first", "_last", "_top_3", "_bottom_2"} {
+		make, err := builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = func() index.Reducer { r, _ := make(); return r }
+	}
+	return out
+}
+
+func result(t fataler, r index.Reducer) string {
+	b, err := r.AppendResult(nil)
+	if e, ok := errors.AsType[*index.ReduceError](err); ok {
+		return e.Error()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+type fataler interface{ Fatal(...any) }
+
+// However rows are parted, what they reduce to is the same, and so are the bytes on disk.
+func TestParts(t *testing.T) {
+	for name, make := range reducers(t) {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				values := rapid.SliceOfN(rapid.Map(rapid.IntRange(-5, 1<<40), func(n int) string { return fmt.Sprint(n) }), 1, 40).Draw(t, "values")
+				whole, parted, again := make(), make(), make()
+				add := func(r index.Reducer, i int) {
+					if err := r.Add(fmt.Appendf(nil, "%d", i%7), []byte("id"), []byte(values[i])); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i := 0; i < len(values); {
+					n := min(rapid.IntRange(1, 10).Draw(t, "part"), len(values)-i)
+					part := make()
+					for range n {
+						add(whole, i)
+						add(part, i)
+						i++
+					}
+					p, err := part.AppendPartial(nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					q, err := part.AppendPartial(nil)
+					if err != nil || !bytes.Equal(p, q) {
+						t.Fatalf("%q, then %q: %v", p, q, err)
+					}
+					for _, r := range []index.Reducer{parted, again} {
+						if err := r.Merge(p); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if a, b := result(t, whole), result(t, parted); a != b {
+					t.Fatalf("%s in one, %s in parts", a, b)
+				}
+				again.Reset()
+				add(again, 0)
+				one := make()
+				add(one, 0)
+				if a, b := result(t, one), result(t, again); a != b {
+					t.Fatalf("%s, after a Reset %s", a, b)
+				}
+			})
+		})
+	}
+}
+
+func TestBuiltins(t *testing.T) {
+	all := reducers(t)
+	for _, c := range []struct{ name, values, want string }{
+		{"_sum", "1 2 3", "6"}, {"_sum", "1.5 1.5", "3.0"}, {"_sum", "9223372036854775807 1", "9223372036854775808"},
+		{"_sum", "123456789012345678901234567890 -1", "123456789012345678901234567889"},
+		{"_sum", "[1,2] [10,20,30] 5", "[16,22,30]"}, {"_sum", "5 [1,2]", "[6,2]"},
+		{"_sum", `{"x":1,"y":{"z":2}} {"x":5,"w":7,"y":{"z":[3,4]}}`, `{"x":6,"y":{"z":[5,4]},"w":7}`},
+		{"_sum", `1 "x" 2`, `{"error":"builtin_reduce_error","reason":"` + sumReason + `","caused_by":"x"}`},
+		{"_sum", `1 {"a":1}`, `{"error":"builtin_reduce_error","reason":"` + sumReason + `","caused_by":{"a":1}}`},
+		{"_stats", "1 2.5 -4", `{"sum":-0.5,"count":3,"min":-4,"max":2.5,"sumsqr":23.25}`},
+		{"_stats", "[1,10] [3,5]", `[{"sum":4,"count":2,"min":1,"max":3,"sumsqr":10},{"sum":15,"count":2,"min":5,"max":10,"sumsqr":125}]`},
+		{"_stats", `1 {"sum":10,"count":2,"min":4,"max":6,"sumsqr":52}`, `{"sum":11,"count":3,"min":1,"max":6,"sumsqr":53}`},
+		{"_stats", `1 "x"`, "invalid_value"}, {"_stats", `1 [1]`, "invalid_value"}, {"_stats", `[1] [1,2]`, "invalid_value"}, {"_stats", `{"sum":1}`, "invalid_value"},
+		{"_top_3", "1 9 5 9 2", "[9,9,5]"}, {"_bottom_2", `"b" 3 null`, "[null,3]"},
+		{"_first", "3 1 2", "3"}, {"_last", "3 1 2", "2"}, {"_count", "null null", "2"},
+	} {
+		r := all[c.name]()
+		var err error
+		for _, v := range strings.Fields(c.values) {
+			err = errors.Join(err, r.Add([]byte("1"), []byte("id"), []byte(v)))
+		}
+		got := ""
+		if b, ok := errors.AsType[*BuildError](err); ok {
+			got = b.Word
+		} else if err != nil {
+			t.Errorf("%s of %s: %v", c.name, c.values, err)
+		} else {
+			got = result(t, r)
+		}
+		if got != c.want {
+			t.Errorf("%s of %s: %s, want %s", c.name, c.values, got, c.want)
+		}
+	}
+	for _, name := range []string{"_nonsense", "_top_", "_bottom_x", "_top_0"} {
+		if _, err := builtin(name); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+}
+
+func TestSignature(t *testing.T) {
+	parse := func(id, body string) string {
+		d, err := ParseDesign(id, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Signature()
+	}
+	base := parse("_design/a", `{"views":{"v":{"map":"m"},"w":{"map":"n"}}}`)
+	if other := parse("_design/b", `{"filters":{"f":"x"},"views":{"w":{"map":"n"},"v":{"map":"m"}}}`); other != base {
+		t.Error("the signature depends on what rows do not depend on")
+	}
+	all := []string{base}
+	for _, body := range []string{
+		`{"views":{"v":{"map":"m"},"w":{"map":"o"}}}`, `{"views":{"v":{"map":"m","reduce":"_sum"},"w":{"map":"n"}}}`,
+		`{"views":{"v":{"map":"m"},"w":{"map":"n"}},"language":"query"}`, `{"views":{"v":{"map":"m"},"w":{"map":"n"}},"options":{"local_seq":true}}`,
+		`{"views":{"v":{"map":"m"},"w":{"map":"n"}},"options":{"changes":true}}`, `{"views":{"lib":{"x":"y"},"v":{"map":"m"},"w":{"map":"n"}}}`,
+		`{"views":{"v":{"map":"m","options":{"collation":"raw"}},"w":{"map":"n"}}}`,
+	} {
+		s := parse("_design/a", body)
+		if slices.Contains(all, s) {
+			t.Errorf("%s has the signature of another index", body)
+		}
+		all = append(all, s)
+	}
+}

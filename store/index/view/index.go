@@ -1,0 +1,115 @@
+package view
+
+import (
+	"context"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index"
+)
+
+// Index is the open index of a design document. Whoever has it from Open releases it.
+type Index struct {
+	*index.Index
+	Design *Design
+	db     *store.DB
+}
+
+// Open opens the index of a design document.
+func Open(ctx context.Context, m *index.Manager, db *store.DB, d *Design, c Compilers) (*Index, error) {
+	def, err := c.Definition(d)
+	if err != nil {
+		return nil, err
+	}
+	ix, err := m.Open(ctx, db, def)
+	if err != nil {
+		return nil, err
+	}
+	return &Index{Index: ix, Design: d, db: db}, nil
+}
+
+// Freshness says what a reader of an index waits for.
+type Freshness int
+
+const (
+	Wait  Freshness = iota // for all changes up to now
+	Stale                  // for nothing: what is there is read
+	Lazy                   // for nothing, but the index is brought up to date afterwards
+)
+
+// Prepare does what is to be done before the index is read.
+func (ix *Index) Prepare(ctx context.Context, f Freshness) error {
+	if f == Stale {
+		return nil
+	}
+	info, err := ix.db.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if f == Lazy {
+		ix.Ask(info.UpdateSeq)
+		return nil
+	}
+	return ix.Wait(ctx, info.UpdateSeq)
+}
+
+// Head is what stands before the rows of an answer.
+type Head struct {
+	Total, Offset int
+	Seq           uint64 // that the index has come to
+	Changed       uint64 // at which the rows of the view last changed: with the signature, an ETag
+}
+
+// Rows reads rows of a view. head is called once, before the first row; row inside a
+// snapshot, so that it must do no I/O; flush between snapshots.
+func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) error, row func(*index.Row) error, flush func() error) error {
+	ranges, err := q.ranges(view, ix.Definition().Views[view].Order)
+	if err != nil {
+		return err
+	}
+	rq := index.RowsQuery{Ranges: ranges, Descending: q.Descending, Skip: q.Skip, Limit: q.Limit, WantOffset: true}
+	if q.Keys != nil {
+		if err := ix.skipKeys(ctx, &rq); err != nil {
+			return err
+		}
+	}
+	none := len(rq.Ranges) == 0
+	if none { // still there is a head
+		rq.Ranges, rq.WantOffset, rq.Limit = []index.Range{{View: view}}, false, 0
+	}
+	return ix.Index.Rows(ctx, rq, func(h index.Head) error {
+		out := Head{Total: int(h.Total), Offset: min(h.Offset+rq.Skip, int(h.Total)), Seq: h.Seq, Changed: h.Changed}
+		if none {
+			out.Offset = 0
+		}
+		return head(out)
+	}, row, flush)
+}
+
+// skipKeys leaves out the keys whose rows are skipped, or that have none: the offset is
+// that of the first row.
+func (ix *Index) skipKeys(ctx context.Context, q *index.RowsQuery) error {
+	for len(q.Ranges) > 0 {
+		n, err := ix.Count(ctx, q.Ranges[:1])
+		if err != nil || n > q.Skip {
+			return err
+		}
+		q.Skip -= n
+		q.Ranges = q.Ranges[1:]
+	}
+	return nil
+}
+
+// Reduced reduces rows of a view, whose reduce function it needs: ErrReduce.
+func (ix *Index) Reduced(ctx context.Context, view int, q *Query, head func(Head) error, group func(*index.Group) error, flush func() error) error {
+	if ix.Design.Views[view].Reduce == "" {
+		return ErrReduce
+	}
+	ranges, err := q.ranges(view, ix.Definition().Views[view].Order)
+	if err != nil {
+		return err
+	}
+	rq := index.ReduceQuery{Ranges: ranges, Descending: q.Descending, GroupLevel: q.GroupLevel, Skip: q.Skip, Limit: q.Limit}
+	return ix.Reduce(ctx, view, rq, func(h index.Head) error {
+		return head(Head{Total: int(h.Total), Seq: h.Seq, Changed: h.Changed})
+	}, group, flush)
+}

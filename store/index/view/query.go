@@ -1,0 +1,82 @@
+package view
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/index"
+)
+
+// Query is a query of a view in CouchDB's terms. Keys are JSON; start and end are in the
+// order of reading.
+type Query struct {
+	Start, End             []byte // nil: none
+	StartID, EndID         string
+	HasStartID, HasEndID   bool
+	ExcludeEnd, Descending bool
+	Keys                   [][]byte // if not nil: the rows of these, in their order
+	Skip                   int
+	Limit                  int // negative: none
+	GroupLevel             int // of Reduced: see index.ReduceQuery
+}
+
+// OrderError says that no row can lie between start and end.
+type OrderError struct{ Descending bool }
+
+func (e *OrderError) Error() string {
+	other := "true"
+	if e.Descending {
+		other = "false"
+	}
+	return "No rows can match your key range, reverse your start_key and end_key or set descending=" + other
+}
+
+// ranges gives the ranges of rows that the query is about, in the order of reading.
+func (q *Query) ranges(view int, order collate.Order) ([]index.Range, error) {
+	if q.Keys != nil {
+		out := make([]index.Range, len(q.Keys))
+		for i, json := range q.Keys {
+			key, err := order.AppendKey(nil, json)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = index.Key(view, key)
+		}
+		if q.Descending {
+			slices.Reverse(out)
+		}
+		return out, nil
+	}
+	start, err := bound(order, q.Start, q.StartID, q.HasStartID)
+	if err != nil {
+		return nil, err
+	}
+	end, err := bound(order, q.End, q.EndID, q.HasEndID)
+	if err != nil {
+		return nil, err
+	}
+	if start.Key != nil && end.Key != nil {
+		if c := bytes.Compare(start.Key, end.Key); q.Descending && c < 0 || !q.Descending && c > 0 {
+			return nil, &OrderError{q.Descending}
+		}
+	}
+	start.Past = q.Descending
+	end.Past = q.Descending == q.ExcludeEnd
+	rg := index.Range{View: view, Low: start, High: end}
+	if q.Descending {
+		rg.Low, rg.High = end, start
+	}
+	return []index.Range{rg}, nil
+}
+
+func bound(order collate.Order, json []byte, id string, hasID bool) (b index.Bound, err error) {
+	if json == nil {
+		return b, nil // an id without a key says nothing
+	}
+	b.Key, err = order.AppendKey(nil, json)
+	if hasID {
+		b.ID = id
+	}
+	return b, err
+}

@@ -1,0 +1,142 @@
+package view
+
+import (
+	"fmt"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// BuildError is why an index cannot be built, in CouchDB's words.
+type BuildError struct{ Word, Reason string }
+
+func (e *BuildError) Error() string { return e.Word + ": " + e.Reason }
+
+// statsReducer is _stats: sum, count, least, greatest and sum of squares of numbers, of
+// such figures computed before, or of each element of arrays of either.
+type statsReducer struct {
+	list bool
+	all  []figures // one, unless list is set
+}
+
+type figures struct{ sum, count, min, max, sumsqr number }
+
+func (s *statsReducer) Close() {}
+func (s *statsReducer) Reset() { s.list, s.all = false, s.all[:0] }
+
+func (s *statsReducer) Add(_, _, value []byte) error {
+	if jsonscan.Kind(value) != '[' {
+		f, err := figuresOf(value)
+		if err != nil {
+			return err
+		}
+		return s.take(0, len(s.all) == 0, false, f)
+	}
+	n, first := 0, len(s.all) == 0
+	err := jsonscan.EachElement(value, func(element []byte) error {
+		f, err := figuresOf(element)
+		if err != nil {
+			return err
+		}
+		n++
+		return s.take(n-1, first, true, f)
+	})
+	if err == nil && n != len(s.all) {
+		err = &BuildError{"invalid_value", "_stats needs arrays of one length"}
+	}
+	return err
+}
+
+func (s *statsReducer) take(i int, first, list bool, f figures) error {
+	switch {
+	case first && i == len(s.all):
+		s.list = list
+		s.all = append(s.all, f)
+	case list != s.list || i >= len(s.all):
+		return &BuildError{"invalid_value", "_stats cannot take values of different shapes together"}
+	default:
+		s.all[i].merge(f)
+	}
+	return nil
+}
+
+func (f *figures) merge(g figures) {
+	f.sum, f.count, f.sumsqr = f.sum.plus(g.sum), f.count.plus(g.count), f.sumsqr.plus(g.sumsqr)
+	if g.min.less(f.min) {
+		f.min = g.min
+	}
+	if f.max.less(g.max) {
+		f.max = g.max
+	}
+}
+
+func figuresOf(value []byte) (f figures, err error) {
+	if n, ok := parseNumber(value); ok {
+		return figures{sum: n, count: number{i: 1}, min: n, max: n, sumsqr: n.squared()}, nil
+	}
+	found := 0
+	if jsonscan.Kind(value) == '{' {
+		err = jsonscan.EachMember(value, func(name, v []byte) error {
+			into := f.member(string(name))
+			if into == nil {
+				return nil
+			}
+			n, ok := parseNumber(v)
+			if !ok {
+				return &BuildError{"invalid_value", fmt.Sprintf("user _stats input is not valid: %s", value)}
+			}
+			*into = n
+			found++
+			return nil
+		})
+		if err == nil && found < 5 {
+			err = &BuildError{"invalid_value", fmt.Sprintf("user _stats input missing required field: %s", value)}
+		}
+		return f, err
+	}
+	return f, &BuildError{"invalid_value", fmt.Sprintf("non-numeric _stats input: %s", value)}
+}
+
+func (f *figures) member(name string) *number {
+	switch name {
+	case "sum":
+		return &f.sum
+	case "count":
+		return &f.count
+	case "min":
+		return &f.min
+	case "max":
+		return &f.max
+	case "sumsqr":
+		return &f.sumsqr
+	}
+	return nil
+}
+
+func (s *statsReducer) Merge(p []byte) error { return s.Add(nil, nil, p) }
+
+func (s *statsReducer) AppendPartial(dst []byte) ([]byte, error) { return s.AppendResult(dst) }
+
+func (s *statsReducer) AppendResult(dst []byte) ([]byte, error) {
+	if s.list {
+		dst = append(dst, '[')
+	}
+	for i := range s.all {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = s.all[i].appendTo(dst)
+	}
+	if s.list {
+		dst = append(dst, ']')
+	}
+	return dst, nil
+}
+
+func (f *figures) appendTo(b []byte) []byte {
+	b = f.sum.appendTo(append(b, `{"sum":`...))
+	b = f.count.appendTo(append(b, `,"count":`...))
+	b = f.min.appendTo(append(b, `,"min":`...))
+	b = f.max.appendTo(append(b, `,"max":`...))
+	b = f.sumsqr.appendTo(append(b, `,"sumsqr":`...))
+	return append(b, '}')
+}
