@@ -29,6 +29,9 @@ func (s *Server) over(x *exchange, r *http.Request, began time.Time) {
 	}
 	s.metrics.Request(r.Method, x.status, counted, x.cut)
 	s.logAccess(x, r, took)
+	if s.trail.On() {
+		s.record(x, r, began)
+	}
 }
 
 // logAccess writes the line of one request when it is over. Queries are left out: they

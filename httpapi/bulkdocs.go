@@ -167,7 +167,9 @@ func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB,
 			return nil, err
 		}
 	}
-	return withRefused(bulk, written, refusal), nil
+	results := withRefused(bulk, written, refusal)
+	s.noteWritten(r, results)
+	return results, nil
 }
 
 // withRefused puts the results of design documents that the user may not write among

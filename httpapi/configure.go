@@ -21,7 +21,8 @@ type inForce struct {
 
 	byUser, byAddress *rates // nil: as often as they like
 	proxies           proxies
-	feedsPerUser      int           // 0: any number
+	feedsPerUser      int // 0: any number
+	auditRevisions    bool
 	bodyStall         time.Duration // 0: for ever
 	answerStall       time.Duration // 0: for ever
 }
@@ -33,12 +34,13 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 		maxDocumentSize:   c.Int("couchdb", "max_document_size"),
 		maxAttachmentSize: c.Int("couchdb", "max_attachment_size"),
 
-		byUser:       newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
-		byAddress:    newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
-		proxies:      parseProxies(c.List("limits", "trusted_proxies")),
-		feedsPerUser: int(c.Int("limits", "feeds_per_user")),
-		bodyStall:    c.Duration("limits", "body_stall"),
-		answerStall:  c.Duration("limits", "answer_stall"),
+		byUser:         newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
+		byAddress:      newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
+		proxies:        parseProxies(c.List("limits", "trusted_proxies")),
+		feedsPerUser:   int(c.Int("limits", "feeds_per_user")),
+		auditRevisions: c.Bool("audit", "revisions"),
+		bodyStall:      c.Duration("limits", "body_stall"),
+		answerStall:    c.Duration("limits", "answer_stall"),
 	}
 	if c.CORS() {
 		set.cors = newCORS(c)

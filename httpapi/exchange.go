@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -20,6 +21,7 @@ type exchange struct {
 	user   auth.User
 	once   *idempotency // of a write; nil: it may be repeated
 	status int          // 0: nothing has been sent
+	notes  []slog.Attr  // for the audit trail
 	size   int64
 	broken bool // the client has gone
 	feed   bool // it waits for what has not happened yet

@@ -49,6 +49,7 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 	if s.opt.Replicator == nil {
 		return errNotBuilt
 	}
+	s.noteReplication(r, body)
 	answer, started, err := s.opt.Replicator.Replicate(r.Context(), body, replicate.User{Name: user.Name, Roles: user.Roles, Admin: user.Admin})
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/audit"
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/metrics"
@@ -39,6 +40,9 @@ type Options struct {
 	// but what the server counts).
 	Metrics *metrics.Metrics
 
+	// Trail records who changed what (nothing is recorded).
+	Trail *audit.Trail
+
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator Replicator
 	// Now is the clock (time.Now).
@@ -59,6 +63,7 @@ type Server struct {
 
 	feeds   openFeeds
 	metrics *metrics.Metrics
+	trail   *audit.Trail
 
 	// users and replicators are asked for each document of _users and of databases called
 	// _replicator or NAME/_replicator.
@@ -105,6 +110,9 @@ func New(opt Options) (*Server, error) {
 		s.metrics = metrics.New()
 	}
 	s.ownMetrics()
+	if s.trail = opt.Trail; s.trail == nil {
+		s.trail = &audit.Trail{}
+	}
 	s.router = s.routes()
 	return s, nil
 }

@@ -54,6 +54,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.noteLogin(r, name)
 	user, cookie, err := s.auth.Login(r, name, password)
 	if errors.Is(err, auth.ErrBadLogin) {
 		w.Header().Set("Set-Cookie", s.auth.Logout(r))

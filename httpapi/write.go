@@ -157,6 +157,7 @@ func (s *Server) writeOne(w http.ResponseWriter, r *http.Request, db *store.DB, 
 	if err != nil {
 		return err
 	}
+	s.noteWritten(r, results)
 	a, err := all(results)
 	if errors.Is(err, store.ErrConflict) {
 		return &conflictError{id: edit.Doc.ID, given: givenRev(&edit.Doc)}

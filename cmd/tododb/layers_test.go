@@ -37,6 +37,7 @@ var layers = []layer{
 	{"httpapi", []string{"httpapi", "replicate", "store", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/config", nil, []string{bbolt, web}},
 	{"httpapi/metrics", nil, []string{bbolt}},
+	{"httpapi/audit", nil, []string{bbolt, web}},
 	{"httpapi/auth", nil, []string{bbolt}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store", "revtree"}, []string{bbolt, web}},

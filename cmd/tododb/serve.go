@@ -88,11 +88,19 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 
+	trail, err := openTrail(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, trail.Close()) }()
 	work := startChores(ctx)
 	defer work.stop()
 	work.run(func(ctx context.Context) { sweepUntil(ctx, f.store, sweepEvery, log) })
 	reload := func() error {
 		if err := cfg.Reload(); err != nil {
+			return err
+		}
+		if err := trail.Open(cfg.String("audit", "file")); err != nil { // anew: it may have been renamed away
 			return err
 		}
 		return administrators(cfg, out)
@@ -116,7 +124,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 
 	api, err = httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
-		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Replicator: manager,
+		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Replicator: manager,
 	})
 	if err != nil {
 		return err

@@ -65,5 +65,8 @@ var settings = []Setting{
 
 	{Name{"admins", Any}, "", Text, Secret, "administrators: name = password, which the server replaces by its hash"},
 
+	{Name{"audit", "file"}, "", Text, 0, "file that tells who changed what and when, a line of JSON for each change, or stdout; none given: nothing is recorded"},
+	{Name{"audit", "revisions"}, "false", Bool, 0, "name in it the revisions that documents got"},
+
 	{Name{"log", "level"}, "info", Level, 0, "least level that is logged: debug, info, notice, warning, error, critical, alert, emergency or none"},
 }

@@ -1,0 +1,131 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stdout is the name of a file that stands for standard output.
+const Stdout = "stdout"
+
+// Trail is where changes are recorded. The zero Trail records nothing. It is safe for use
+// by several goroutines.
+type Trail struct {
+	now atomic.Pointer[sink]
+
+	mu sync.Mutex // held while the file is changed
+}
+
+type sink struct {
+	path string
+	out  *file
+	log  *slog.Logger
+}
+
+// file is written line by line; a line is one write.
+type file struct {
+	mu  sync.Mutex
+	f   *os.File
+	std bool
+}
+
+func (f *file) Write(line []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.f.Write(line)
+}
+
+func (f *file) close() error {
+	if f.std {
+		return nil
+	}
+	f.mu.Lock() // a line that is being written is written whole
+	defer f.mu.Unlock()
+	return f.f.Close()
+}
+
+// Open has changes recorded in a file from now on, behind what is there; "" ends the
+// trail. Where the file is the same it is opened anew, so that it may have been renamed
+// away. On an error the trail is as before.
+func (t *Trail) Open(path string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var next *sink
+	switch path {
+	case "":
+	case Stdout:
+		next = &sink{path: path, out: &file{f: os.Stdout, std: true}}
+	default:
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("open the audit trail: %w", err)
+		}
+		next = &sink{path: path, out: &file{f: f}}
+	}
+	if next != nil {
+		next.log = slog.New(slog.NewJSONHandler(next.out, nil))
+	}
+	if old := t.now.Swap(next); old != nil {
+		return old.out.close()
+	}
+	return nil
+}
+
+// Path is the file of the trail, "" if there is none.
+func (t *Trail) Path() string {
+	if s := t.now.Load(); s != nil {
+		return s.path
+	}
+	return ""
+}
+
+// On tells whether changes are recorded.
+func (t *Trail) On() bool { return t.now.Load() != nil }
+
+// Close ends the trail.
+func (t *Trail) Close() error { return t.Open("") }
+
+// Event is one change, or the refusal of one.
+type Event struct {
+	Action  string // what was done: "write", "login", "configuration" ...
+	User    string // who asked; "" for nobody that is known
+	Address string // where from
+	Request string // its id, as in the log
+	Method  string
+	Path    string // escaped, without the query
+	Status  int    // how it was answered
+	More    []slog.Attr
+}
+
+// Record adds an event. What cannot be written is an error; the change itself stands.
+func (t *Trail) Record(ctx context.Context, at time.Time, e Event) error {
+	s := t.now.Load()
+	if s == nil {
+		return nil
+	}
+	err := s.write(ctx, at, e)
+	if errors.Is(err, os.ErrClosed) { // it was opened anew meanwhile
+		if s = t.now.Load(); s == nil {
+			return nil
+		}
+		return s.write(ctx, at, e)
+	}
+	return err
+}
+
+func (s *sink) write(ctx context.Context, at time.Time, e Event) error {
+	r := slog.NewRecord(at, slog.LevelInfo, e.Action, 0)
+	attrs := [6]slog.Attr{
+		slog.String("user", e.User), slog.String("address", e.Address), slog.String("request", e.Request),
+		slog.String("method", e.Method), slog.String("path", e.Path), slog.Int("status", e.Status),
+	}
+	r.AddAttrs(attrs[:]...)
+	r.AddAttrs(e.More...)
+	return s.log.Handler().Handle(ctx, r)
+}

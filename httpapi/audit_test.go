@@ -1,0 +1,136 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/tododb/tododb/httpapi/audit"
+)
+
+// trailOf makes a server with an audit trail and returns a function that reads the lines
+// that have come since it was called last.
+func trailOf(t *testing.T, pairs ...string) (*Server, func() []map[string]any) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	trail := &audit.Trail{}
+	if err := trail.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { trail.Close() })
+	s := openServer(t, Options{Trail: trail, Config: settings(t, pairs...)})
+	seen := 0
+	return s, func() []map[string]any {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []map[string]any
+		for line := range strings.Lines(string(text)[seen:]) {
+			var one map[string]any
+			if err := json.Unmarshal([]byte(line), &one); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			lines = append(lines, one)
+		}
+		seen = len(text)
+		return lines
+	}
+}
+
+func TestTrail(t *testing.T) {
+	s, recorded := trailOf(t, "audit/revisions", "true")
+	for _, c := range []struct {
+		method, path, body, by string
+		action                 string // "": nothing is recorded
+		more                   map[string]any
+	}{
+		{"PUT", "/db", "", "admin", "create database", nil},
+		{"PUT", "/db/doc", `{"x":1}`, "admin", "write", map[string]any{"documents": 1.0, "refused": 0.0, "revisions": []any{"doc 1-0785e9eb543380151003dc452c3a001a"}}},
+		{"PUT", "/db/doc", `{"x":2}`, "admin", "", nil}, // a conflict: nothing has changed
+		{"POST", "/db/_bulk_docs", `{"docs":[{"_id":"a"},{"_id":"doc"}]}`, "admin", "write", map[string]any{"documents": 1.0, "refused": 1.0}},
+		{"GET", "/db/doc", "", "admin", "", nil},
+		{"POST", "/db/_all_docs", `{}`, "admin", "", nil},
+		{"POST", "/db/_revs_diff", `{}`, "admin", "", nil},
+		{"PUT", "/db/_local/checkpoint", `{}`, "admin", "", nil},
+		{"PUT", "/db/_design/d", `{}`, "admin", "design", nil},
+		{"PUT", "/db/_security", `{}`, "admin", "security", nil},
+		{"PUT", "/db/anonymous", `{}`, "", "write", map[string]any{"user": ""}},
+		{"PUT", "/db/_security", `{}`, "", "security", map[string]any{"status": 401.0}},
+		{"PUT", "/_node/_local/_config/admins/anna", `"hunter2"`, "admin", "configuration", map[string]any{"path": "/_node/_local/_config/admins/anna"}},
+		{"PUT", "/_node/_local/_config/chttpd_auth/secret", `"hunter2"`, "admin", "configuration", nil},
+		{"POST", "/_session", `{"name":"anna","password":"hunter2"}`, "", "login", map[string]any{"name": "anna", "status": 200.0}},
+		{"POST", "/_session", `{"name":"anna","password":"hunter3"}`, "", "login", map[string]any{"name": "anna", "status": 401.0}},
+		{"DELETE", "/_session", "", "", "logout", nil},
+		{"GET", "/db", "", "admin:hunter2", "authentication", map[string]any{"name": "admin", "status": 401.0}},
+		{"POST", "/db/_purge", `{}`, "admin", "database", nil},
+		{"POST", "/_cluster_setup", `{"action":"enable_single_node"}`, "admin", "configuration", nil},
+		{"DELETE", "/db?token=hunter2", "", "admin", "delete database", map[string]any{"path": "/db"}},
+	} {
+		var headers []string
+		switch c.by {
+		case "admin":
+			headers = []string{"Admin", ""}
+		case "":
+		default:
+			name, password, _ := strings.Cut(c.by, ":")
+			headers = []string{"Authorization", basicAuth(name, password)}
+		}
+		w := call(s, c.method, c.path, c.body, headers...)
+		lines := recorded()
+		if c.action == "" {
+			if len(lines) > 0 {
+				t.Errorf("%s %s: recorded %v", c.method, c.path, lines)
+			}
+			continue
+		}
+		if len(lines) != 1 {
+			t.Errorf("%s %s: %d %s, recorded %v", c.method, c.path, w.Code, w.Body, lines)
+			continue
+		}
+		line := lines[0]
+		want := map[string]any{"msg": c.action, "request": w.Header().Get("X-Couch-Request-Id"), "address": "192.0.2.1", "method": c.method, "status": float64(w.Code)}
+		if c.by == "admin" {
+			want["user"] = "admin"
+		}
+		for name, value := range c.more {
+			want[name] = value
+		}
+		for name, value := range want {
+			if !reflect.DeepEqual(line[name], value) {
+				t.Errorf("%s %s: %s is %v, want %v", c.method, c.path, name, line[name], value)
+			}
+		}
+		if text, _ := json.Marshal(line); strings.Contains(string(text), "hunter") {
+			t.Errorf("a secret in %s", text)
+		}
+	}
+}
+
+func BenchmarkTrail(b *testing.B) {
+	for _, on := range []bool{false, true} {
+		name := map[bool]string{false: "off", true: "on"}[on]
+		b.Run(name, func(b *testing.B) {
+			trail := &audit.Trail{}
+			if on {
+				if err := trail.Open(filepath.Join(b.TempDir(), "audit.log")); err != nil {
+					b.Fatal(err)
+				}
+			}
+			defer trail.Close()
+			s := openServer(b, Options{Trail: trail})
+			call(s, "PUT", "/db", "", "Admin", "")
+			b.ReportAllocs()
+			for b.Loop() {
+				// A refusal is recorded and writes nothing else.
+				if w := call(s, "PUT", "/db/_revs_limit", "1000"); w.Code != 401 {
+					b.Fatal(w.Body)
+				}
+			}
+		})
+	}
+}
