@@ -1,0 +1,72 @@
+// What functions of design documents find beside the language. It is called with what Go
+// lends it: whether a value is part of a frozen document, and the limits of texts and arrays.
+(function (isLazy, maxText, maxArray) {
+	'use strict';
+	var global = Function('return this')();
+
+	function hidden(object, name, value) {
+		Object.defineProperty(object, name, {value: value, writable: true, configurable: true, enumerable: false});
+	}
+
+	global.isArray = Array.isArray;
+	global.toJSON = function (value) { return JSON.stringify(value); };
+	global.sum = function (values) {
+		var total = 0;
+		for (var i in values) total += values[i];
+		return total;
+	};
+
+	// A document is frozen although its objects are of a kind that knows no freezing.
+	['isFrozen', 'isSealed', 'freeze', 'seal', 'preventExtensions', 'isExtensible'].forEach(function (name) {
+		var native = Object[name];
+		hidden(Object, name, function (value) {
+			if (!isLazy(value)) return native(value);
+			return name === 'isFrozen' || name === 'isSealed' || (name === 'isExtensible' ? false : value);
+		});
+	});
+
+	// Code is not made from text, as in CouchDB.
+	function refused() { throw new EvalError('call to eval() blocked by CSP'); }
+	var constructors = [Function, Object.getPrototypeOf(async function () {}).constructor];
+	try { constructors.push(Object.getPrototypeOf(function* () {}).constructor); } catch (e) { /* no generators */ }
+	constructors.forEach(function (native) {
+		refused.prototype = native.prototype;
+		hidden(native.prototype, 'constructor', refused);
+	});
+	hidden(global, 'Function', refused);
+	hidden(global, 'eval', refused);
+
+	// What is done without looking up must be bounded beforehand.
+	function bounded(object, name, check) {
+		var native = object[name];
+		if (typeof native !== 'function') return;
+		hidden(object, name, function () {
+			check(this, arguments);
+			return native.apply(this, arguments);
+		});
+	}
+	function tooLong() { throw new RangeError('invalid array length or string size'); }
+	bounded(String.prototype, 'repeat', function (text, args) {
+		if (String(text).length * args[0] > maxText) tooLong();
+	});
+	['padStart', 'padEnd'].forEach(function (name) {
+		bounded(String.prototype, name, function (text, args) { if (args[0] > maxText) tooLong(); });
+	});
+	['fill', 'join', 'toString', 'toLocaleString', 'reverse', 'lastIndexOf', 'indexOf', 'includes', 'copyWithin', 'concat',
+		'splice', 'slice', 'sort', 'flat'].forEach(function (name) {
+		bounded(Array.prototype, name, function (array, args) {
+			if (array.length > maxArray) tooLong();
+			if (name === 'join' && array.length * String(args[0]).length > maxText) tooLong();
+		});
+	});
+	['ArrayBuffer', 'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array',
+		'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array'].forEach(function (name) {
+		if (!global[name]) return;
+		var limited = new Proxy(global[name], {construct: function (native, args, target) {
+			if (args[0] > maxArray || args[0] && args[0].length > maxArray) tooLong();
+			return Reflect.construct(native, args, target);
+		}});
+		hidden(global[name].prototype, 'constructor', limited);
+		hidden(global, name, limited);
+	});
+})

@@ -1,0 +1,115 @@
+package script
+
+import (
+	"log/slog"
+	"runtime/metrics"
+	"sync"
+	"time"
+
+	"github.com/dlclark/regexp2/v2"
+)
+
+// Options bound what functions may do.
+type Options struct {
+	// Timeout is how long one call may take; 0: DefaultTimeout (os_process_timeout).
+	Timeout time.Duration
+	// Memory is by how much the heap of the process may grow during one call before the
+	// call is stopped; 0: DefaultMemory. It is measured for the process as a whole, so it
+	// is a last resort and not an allowance.
+	Memory int64
+	// Log receives what functions log, and what they throw where that has no other place
+	// to go; nil: nobody does.
+	Log *slog.Logger
+}
+
+// The limits that hold unless others are asked for, and those that always do.
+const (
+	DefaultTimeout = 5 * time.Second // CouchDB's os_process_timeout
+	DefaultMemory  = 512 << 20
+
+	maxStack  = 2000     // JavaScript calls within calls
+	maxOutput = 64 << 20 // bytes of one JSON text
+	maxText   = 1 << 28  // characters of a string, as in SpiderMonkey
+	tick      = 20 * time.Millisecond
+)
+
+func (o Options) timeout() time.Duration {
+	if o.Timeout <= 0 {
+		return DefaultTimeout
+	}
+	return o.Timeout
+}
+
+func (o Options) memory() int64 {
+	if o.Memory <= 0 {
+		return DefaultMemory
+	}
+	return o.Memory
+}
+
+// guard stops calls of one runtime that take too much. It has no goroutine of its own:
+// a timer runs while calls are made, and ends itself when they have ceased.
+type guard struct {
+	opt       Options
+	interrupt func(any)
+	clear     func()
+
+	mu      sync.Mutex // guards what follows
+	began   time.Time  // of the call that is running; zero: none is
+	heap    int64      // at the first tick of that call; 0: none has passed
+	ticking bool
+}
+
+func (g *guard) begin() {
+	g.mu.Lock()
+	g.began, g.heap = time.Now(), 0
+	if !g.ticking {
+		g.ticking = true
+		time.AfterFunc(tick, g.tick)
+	}
+	g.mu.Unlock()
+}
+
+// end makes sure that an interrupt that comes too late does not hit the next call.
+func (g *guard) end() {
+	g.mu.Lock()
+	g.began = time.Time{}
+	g.clear()
+	g.mu.Unlock()
+}
+
+func (g *guard) tick() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.began.IsZero() {
+		g.ticking = false
+		return
+	}
+	ran := time.Since(g.began)
+	switch {
+	case ran >= g.opt.timeout():
+		g.interrupt(stopped{"OS process timed out."}) // CouchDB's words
+	case ran >= tick:
+		now := heapBytes()
+		if g.heap == 0 {
+			g.heap = now
+		} else if now-g.heap > g.opt.memory() {
+			g.interrupt(stopped{"the function used too much memory"})
+		}
+	}
+	time.AfterFunc(tick, g.tick)
+}
+
+// heapBytes is what the objects of the heap take, dead ones included that have not been
+// swept. Reading it stops nobody.
+func heapBytes() int64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return int64(s[0].Value.Uint64())
+}
+
+// limitRegexps bounds the time of one match of a regular expression that has to be
+// matched by backtracking. goja has no other way to stop one, and the library that it
+// matches them with takes the limit from a variable of its package: so the first limit
+// that a process asks for holds for all of it.
+var limitRegexps = sync.OnceFunc(func() { regexp2.DefaultMatchTimeout = DefaultTimeout })

@@ -1,0 +1,131 @@
+package script
+
+import (
+	"fmt"
+
+	"github.com/dop251/goja"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// ReduceKey is a key of what is reduced, and the document that emitted it.
+type ReduceKey struct {
+	Key []byte // JSON
+	ID  string
+}
+
+// Reducer runs a reduce function that a design document brings.
+type Reducer struct {
+	views *Views
+	view  int
+	rt    *runtime
+	fn    goja.Callable
+	buf   []byte
+}
+
+// What CouchDB's reduce_limit lets pass: results that are short, or half as long as what
+// they were made of (query_server_config, reduce_limit_threshold and reduce_limit_ratio).
+const (
+	reduceThreshold = 5000
+	reduceRatio     = 2
+)
+
+// NewReducer makes a Reducer of a view, nil if the view has no reduce function of its own.
+func (v *Views) NewReducer(view int) (*Reducer, error) {
+	if v.reduces[view].program == nil {
+		return nil, nil
+	}
+	r := &Reducer{views: v, view: view}
+	return r, r.prepare()
+}
+
+func (r *Reducer) prepare() (err error) {
+	if r.rt, err = newRuntime(r.views.opt, r.views.modules); err != nil {
+		return err
+	}
+	c := r.views.reduces[r.view]
+	r.fn, err = r.rt.function(c.program, c.source)
+	return err
+}
+
+// Reduce calls the function with rows, or, for rereduce, with what it made of rows; keys
+// are nil then. The result is JSON that is good until the next call; a function that
+// throws makes null. An error is fatal to the query: a result that does not shrink
+// (reduce_overflow_error), a fatal error thrown, a function stopped.
+func (r *Reducer) Reduce(keys []ReduceKey, values [][]byte, rereduce bool) (result []byte, err error) {
+	if r.rt.broken {
+		if err := r.prepare(); err != nil {
+			return nil, err
+		}
+	}
+	size := 0
+	list := make([]any, len(values))
+	for i, v := range values {
+		list[i] = r.rt.checked(v)
+		size += len(v) + 1
+	}
+	for _, k := range keys {
+		size += len(k.Key) + len(k.ID) + 8
+	}
+	rereduced := r.rt.no
+	keyList := goja.Value(goja.Null())
+	sc := &scope{rt: r.rt}
+	defer func() { sc.over = true }()
+	if rereduce {
+		rereduced = r.rt.yes
+	} else {
+		keyList = r.rt.js.NewDynamicArray(&reduceKeys{scope: sc, keys: keys, values: make([]goja.Value, len(keys))})
+	}
+	err = r.rt.do(func() error {
+		v, err := r.fn(goja.Undefined(), keyList, r.rt.js.NewArray(list...), rereduced)
+		if err == nil {
+			r.buf, err = r.rt.appendJSON(r.buf[:0], v)
+		}
+		if err == nil {
+			return nil
+		}
+		e := r.rt.errorOf(err)
+		if e.Fatal {
+			return e
+		}
+		if r.rt.opt.Log != nil {
+			r.rt.opt.Log.Info("reduce function raised an exception", "error", e.Error())
+		}
+		r.buf = append(r.buf[:0], "null"...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(r.buf) > reduceThreshold && len(r.buf)*reduceRatio > size {
+		return nil, &Error{Kind: Named, Word: "reduce_overflow_error", Fatal: true,
+			Reason: fmt.Sprintf("Reduce output must shrink more rapidly: input size: %d output size: %d", size, len(r.buf))}
+	}
+	return r.buf, nil
+}
+
+// reduceKeys are the keys of a reduce, as [key, id]. Most functions never look at them.
+type reduceKeys struct {
+	scope  *scope
+	keys   []ReduceKey
+	values []goja.Value
+}
+
+// Len is part of goja.DynamicArray, as are the methods below it.
+func (k *reduceKeys) Len() int { return len(k.keys) }
+
+func (k *reduceKeys) Get(i int) goja.Value {
+	if i < 0 || i >= len(k.keys) || k.scope.over {
+		return nil
+	}
+	if k.values[i] == nil {
+		rt := k.scope.rt
+		k.values[i] = rt.js.NewArray(rt.checked(k.keys[i].Key), k.keys[i].ID)
+	}
+	return k.values[i]
+}
+
+func (k *reduceKeys) Set(int, goja.Value) bool { return false }
+func (k *reduceKeys) SetLen(int) bool          { return false }
+
+func trimJSON(s string) ([]byte, error) { return jsonscan.Trim([]byte(s)) }

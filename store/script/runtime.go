@@ -1,0 +1,105 @@
+package script
+
+import (
+	"fmt"
+
+	"github.com/dop251/goja"
+)
+
+// runtime is one JavaScript world: the functions of one design document, in the order of
+// one call at a time.
+type runtime struct {
+	js            *goja.Runtime
+	opt           Options
+	guard         guard
+	modules       *modules
+	loadedModules map[string]*goja.Object
+	broken        bool // a call was stopped: what it left is not to be trusted
+
+	yes, no goja.Value
+	names   map[string]string // of members, each kept once
+
+	// What the functions of the environment do depends on the call they are made in.
+	emit    func(key, value goja.Value)
+	answer  *answer
+	formats *formats
+}
+
+func newRuntime(opt Options, modules *modules) (*runtime, error) {
+	limitRegexps()
+	rt := &runtime{js: goja.New(), opt: opt, modules: modules, names: map[string]string{}, loadedModules: map[string]*goja.Object{}}
+	rt.js.SetMaxCallStackSize(maxStack)
+	rt.guard = guard{opt: opt, interrupt: func(v any) { rt.js.Interrupt(v) }, clear: rt.js.ClearInterrupt}
+	rt.yes, rt.no = rt.js.ToValue(true), rt.js.ToValue(false)
+	rt.formats = newFormats()
+	if err := rt.furnish(); err != nil {
+		return nil, err
+	}
+	return rt, nil
+}
+
+// function makes a function of a compiled source.
+func (rt *runtime) function(p *goja.Program, source string) (fn goja.Callable, err error) {
+	err = rt.do(func() error {
+		v, err := rt.js.RunProgram(p)
+		if err != nil {
+			e := rt.errorOf(err)
+			if e.Kind != Stopped {
+				e = compilationError("%s (%s)", e.Reason, source)
+			}
+			return e
+		}
+		f, ok := goja.AssertFunction(v)
+		if !ok {
+			return compilationError("Expression does not eval to a function. (%s)", source)
+		}
+		fn = f
+		return nil
+	})
+	return fn, err
+}
+
+// do runs what calls into goja under the guard. Errors are *Error.
+func (rt *runtime) do(fn func() error) (err error) {
+	rt.guard.begin()
+	defer rt.guard.end()
+	defer func() {
+		// goja turns into errors what functions do wrong; the rest is a fault of goja or of
+		// this package, which must not take the server down.
+		if p := recover(); p != nil {
+			rt.broken = true
+			err = &Error{Kind: Stopped, Word: "os_process_error", Reason: fmt.Sprintf("the function could not be run: %v", p), Fatal: true}
+		}
+	}()
+	if err := fn(); err != nil {
+		return rt.errorOf(err)
+	}
+	return nil
+}
+
+// intern gives the text of a name, which costs nothing for one that has been seen. There
+// is a limit to it, for documents whose names are data.
+func (rt *runtime) intern(name []byte) string {
+	if s, ok := rt.names[string(name)]; ok {
+		return s
+	}
+	s := string(name)
+	if len(rt.names) < 1000 {
+		rt.names[s] = s
+	}
+	return s
+}
+
+func (rt *runtime) rangeError(message string) goja.Value {
+	e, err := rt.js.New(rt.js.Get("RangeError"), rt.js.ToValue(message))
+	if err != nil {
+		return rt.js.NewTypeError(message)
+	}
+	return e
+}
+
+func (rt *runtime) log(message string) {
+	if rt.opt.Log != nil {
+		rt.opt.Log.Info("design function", "message", message)
+	}
+}

@@ -1,0 +1,211 @@
+package script
+
+import (
+	"github.com/dop251/goja"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// ViewFunctions are the functions of one view.
+type ViewFunctions struct {
+	Name   string
+	Map    string
+	Reduce string // empty: none. A built-in one, whose name begins with _, is not run here
+}
+
+// Views are the compiled views of a design document. They may be used by any number of
+// goroutines at once; a Mapper and a Reducer are one goroutine's.
+type Views struct {
+	opt     Options
+	modules *modules
+	maps    []compiled
+	reduces []compiled // program nil: none, or a built-in one
+}
+
+type compiled struct {
+	program *goja.Program
+	source  string
+}
+
+// CompileViews compiles the functions of views. lib is the design document's views.lib, a
+// JSON object, or nil. Its error is an *Error of kind Compilation whose reason begins as
+// CouchDB's does.
+func CompileViews(views []ViewFunctions, lib []byte, opt Options) (*Views, error) {
+	v := &Views{opt: opt, modules: newModules(libraryOnly(lib))}
+	for _, f := range views {
+		p, err := compileFunction("map", f.Map)
+		if err != nil {
+			return nil, ofView("map", f.Name, err)
+		}
+		v.maps = append(v.maps, compiled{p, f.Map})
+		c := compiled{source: f.Reduce}
+		if f.Reduce != "" && f.Reduce[0] != '_' {
+			if c.program, err = compileFunction("reduce", f.Reduce); err != nil {
+				return nil, ofView("reduce", f.Name, err)
+			}
+		}
+		v.reduces = append(v.reduces, c)
+	}
+	return v, nil
+}
+
+func ofView(function, view string, err error) error {
+	e := *err.(*Error)
+	e.Reason = "Compilation of the " + function + " function in the '" + view + "' view failed: " + e.Reason
+	return &e
+}
+
+// libraryOnly is a design document that has nothing but its library.
+func libraryOnly(lib []byte) []byte {
+	trimmed, err := jsonscan.Trim(lib)
+	if err != nil || jsonscan.Kind(trimmed) != '{' {
+		return []byte("{}")
+	}
+	return append(append([]byte(`{"views":{"lib":`), trimmed...), "}}"...)
+}
+
+// Check runs the sources, so that one that compiles but gives no function is found.
+func (v *Views) Check() error {
+	m, err := v.NewMapper()
+	if err != nil {
+		return err
+	}
+	_ = m
+	for i := range v.reduces {
+		if v.reduces[i].program == nil {
+			continue
+		}
+		if _, err := v.NewReducer(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Mapper runs the map functions of a design document over documents.
+type Mapper struct {
+	views     *Views
+	rt        *runtime
+	functions []goja.Callable
+
+	rows []mapped
+	buf  []byte
+	err  error // what went wrong in emit
+}
+
+// mapped is an emitted row: its key and value are parts of Mapper.buf.
+type mapped struct{ view, from, split, to int }
+
+// NewMapper makes a Mapper, which has a runtime of its own.
+func (v *Views) NewMapper() (*Mapper, error) {
+	m := &Mapper{views: v}
+	return m, m.prepare()
+}
+
+func (m *Mapper) prepare() error {
+	rt, err := newRuntime(m.views.opt, m.views.modules)
+	if err != nil {
+		return err
+	}
+	m.functions = m.functions[:0]
+	for _, c := range m.views.maps {
+		fn, err := rt.function(c.program, c.source)
+		if err != nil {
+			return err
+		}
+		m.functions = append(m.functions, fn)
+	}
+	m.rt = rt
+	return nil
+}
+
+// Map gives a document, JSON with _id and _rev, to the map functions and hands on what
+// they emit: view is the index in what was compiled, key and value are JSON and good
+// until emit returns. A function that throws emits nothing for the document. Map fails,
+// having emitted nothing, where a function throws a fatal error or has to be stopped.
+func (m *Mapper) Map(doc []byte, emit func(view int, key, value []byte) error) error {
+	return m.mapWith(doc, -1, emit)
+}
+
+// MapOne is Map with one of the views alone.
+func (m *Mapper) MapOne(doc []byte, view int, emit func(view int, key, value []byte) error) error {
+	return m.mapWith(doc, view, emit)
+}
+
+func (m *Mapper) mapWith(doc []byte, only int, emit func(view int, key, value []byte) error) error {
+	if m.rt == nil || m.rt.broken {
+		if err := m.prepare(); err != nil {
+			return err
+		}
+	}
+	m.rows, m.buf = m.rows[:0], m.buf[:0]
+	doc, err := jsonscan.Trim(doc)
+	if err != nil {
+		return err
+	}
+	sc := &scope{rt: m.rt}
+	defer func() { sc.over = true }()
+	value := sc.value(doc)
+	err = m.rt.do(func() error {
+		for view, fn := range m.functions {
+			if only >= 0 && view != only {
+				continue
+			}
+			if err := m.mapView(view, fn, value, doc); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range m.rows {
+		if err := emit(r.view, m.buf[r.from:r.split], m.buf[r.split:r.to]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mapView calls one function. What it emits is of no account if it throws.
+func (m *Mapper) mapView(view int, fn goja.Callable, value goja.Value, doc []byte) error {
+	rows, size := len(m.rows), len(m.buf)
+	m.rt.emit = func(key, value goja.Value) { m.take(view, key, value) }
+	_, err := fn(goja.Undefined(), value)
+	m.rt.emit = nil
+	if err == nil {
+		return nil
+	}
+	m.rows, m.buf = m.rows[:rows], m.buf[:size]
+	e := m.rt.errorOf(err)
+	if e.Fatal {
+		return e
+	}
+	if m.rt.opt.Log != nil {
+		id, _ := jsonscan.Text(memberOf(doc, "_id"))
+		m.rt.opt.Log.Info("map function raised an exception", "error", e.Error(), "doc", id)
+	}
+	return nil
+}
+
+// take keeps a row. A value that cannot be written is the function's exception.
+func (m *Mapper) take(view int, key, value goja.Value) {
+	if len(m.buf) > maxOutput {
+		panic(m.rt.rangeError("the function emits too much"))
+	}
+	r := mapped{view: view, from: len(m.buf)}
+	m.write(key)
+	r.split = len(m.buf)
+	m.write(value)
+	r.to = len(m.buf)
+	m.rows = append(m.rows, r)
+}
+
+func (m *Mapper) write(v goja.Value) {
+	w := jsonWriter{rt: m.rt, b: m.buf, limit: len(m.buf) + maxOutput}
+	if !w.primitive(v) && !w.value("", v) {
+		w.b = append(w.b, "null"...)
+	}
+	m.buf = w.b
+}
