@@ -45,7 +45,7 @@ var layers = []layer{
 	{"store/design", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/jsonscan", nil, []string{bbolt, web, "os"}},
 	{"store/collate", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
-	{"store/script", []string{"store/collate"}, []string{bbolt, web, "os"}},
+	{"store/script", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/engine", nil, []string{bbolt, web}},
 	{"store/engine/bolt", []string{"store/engine"}, []string{web}},
 	{"store/engine/chaos", []string{"store/engine"}, []string{bbolt, web}},
