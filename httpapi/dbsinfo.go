@@ -118,6 +118,9 @@ func (s *Server) appendInfos(b []byte, r *http.Request, names []string, report b
 }
 
 func (s *Server) infoOf(r *http.Request, name string) ([]byte, error) {
+	if name == store.SynchronizationsDB {
+		return nil, store.ErrNoDB
+	}
 	db, err := s.store.DB(r.Context(), name)
 	if err != nil {
 		return nil, err

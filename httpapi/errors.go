@@ -7,6 +7,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -66,6 +67,8 @@ var apiErrors = []struct {
 	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
 	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
 	{replicate.ErrForbidden, 403, "forbidden", "The replication is another user's."},
+	{synchronize.ErrNone, 404, "not_found", "missing"},
+	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
 	{replicate.ErrNoJob, 404, "not_found", "missing"},
 	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter or selector needs a remote source: this server cannot apply one itself yet."},
 	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/tododb/tododb/store"
 )
 
 // nameRange is the part of the list of databases that a request asks for.
@@ -169,8 +171,12 @@ func (s *Server) names(ctx context.Context, n nameRange) ([]string, error) {
 	return found, nil
 }
 
-// inside heeds inclusive_end, which is about the bound that reading ends at.
+// inside heeds inclusive_end, which is about the bound that reading ends at, and leaves
+// out what is nobody's business.
 func (n nameRange) inside(name string) bool {
+	if name == store.SynchronizationsDB {
+		return false
+	}
 	if !n.excludeEnd {
 		return true
 	}

@@ -51,6 +51,8 @@ func (s *Server) routes() *mux.Router {
 	path(dbSeg+"/_view_cleanup"+rest, on("POST", "POST", s.viewCleanup))
 	path(dbSeg+"/_partition"+rest, on("GET,HEAD,POST", "GET,POST", s.partition))
 	path(dbSeg+"/_temp_view"+rest, always(s.tempView))
+	path(dbSeg+"/_synchronizations", on("GET,HEAD,POST", "GET", s.listSynchronizations, "POST", s.createSynchronization))
+	path(dbSeg+"/_synchronizations/{id}", on("DELETE,GET,HEAD,PUT", "GET", s.getSynchronization, "PUT", s.changeSynchronization, "DELETE", s.deleteSynchronization))
 	path(dbSeg+"/{name:_[^/]*}"+rest, always(s.unknownInDB))
 	path(docSeg+"/{att:.+}", s.attachmentMethods())
 

@@ -45,6 +45,8 @@ type Options struct {
 
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator Replicator
+	// Synchronizer runs synchronizations; nil: _synchronizations answers 501.
+	Synchronizer Synchronizer
 	// Now is the clock (time.Now).
 	Now func() time.Time
 }

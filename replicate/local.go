@@ -24,6 +24,9 @@ type localPeer struct {
 func LocalPeer(s *store.Store, name string) Peer { return &localPeer{store: s, name: name} }
 
 func (p *localPeer) db(ctx context.Context) (*store.DB, error) {
+	if p.name == store.SynchronizationsDB {
+		return nil, store.ErrNoDB // other people's credentials stand there
+	}
 	if p.open != nil {
 		return p.open(ctx)
 	}
@@ -63,6 +66,9 @@ func (p *localPeer) Info(ctx context.Context) (out Info, err error) {
 func (p *localPeer) Create(ctx context.Context) error {
 	if p.mayNotCreate {
 		return ErrForbidden
+	}
+	if p.name == store.SynchronizationsDB {
+		return ErrNoDB
 	}
 	err := p.store.Create(ctx, p.name)
 	if errors.Is(err, store.ErrDBExists) {

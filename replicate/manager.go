@@ -147,7 +147,7 @@ func (m *Manager) check(spec *Spec) error {
 // newJob makes a job for one run. The lock is held.
 func (m *Manager) newJob(req *Request) *Job {
 	return NewJob(req.Spec, JobOptions{
-		Server: m.opt.Server, Source: m.source(req), Target: m.peer(req.Spec.Target, req.User),
+		Server: m.opt.Server, Source: observe(m.source(req), req.Source), Target: observe(m.peer(req.Spec.Target, req.User), req.Target),
 		Log: m.opt.Log, Now: m.opt.Now, Patient: m.opt.Patient,
 	})
 }

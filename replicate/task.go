@@ -20,6 +20,8 @@ type Request struct {
 	// It may take its time, and is called without locks; after Remove has returned it is
 	// not called any more.
 	Notify func(context.Context, Status)
+	// Source and Target are told what each run of the job does with its peers.
+	Source, Target Observer
 }
 
 // task is a job that the scheduler knows. Its fields are guarded by Manager.mu, but for

@@ -26,8 +26,15 @@ func (db *DB) ConflictOf(ctx context.Context, id string, given revtree.Rev) (c C
 		if err != nil || v == nil {
 			return err
 		}
-		if c.Winner, err = readDocument(r, id, v, ReadOptions{Deleted: true}); err != nil || given.IsZero() {
+		winner, err := readDocument(r, id, v, ReadOptions{Deleted: true})
+		if err != nil {
 			return err
+		}
+		if db.see(winner) != nil {
+			return nil // to this handle there is no such document
+		}
+		if c.Winner = winner; given.IsZero() {
+			return nil
 		}
 		rec, err := parseDocRecord(v)
 		if err != nil {
@@ -45,8 +52,14 @@ func (db *DB) ConflictOf(ctx context.Context, id string, given revtree.Rev) (c C
 		if node.Data == nil {
 			return nil
 		}
-		c.AncestorBody = &Document{ID: id, Rev: node.Rev, Deleted: node.Deleted, Seq: rec.seq}
-		return c.AncestorBody.readBody(r, node.Data)
+		body := &Document{ID: id, Rev: node.Rev, Deleted: node.Deleted, Seq: rec.seq}
+		if err := body.readBody(r, node.Data); err != nil {
+			return err
+		}
+		if db.see(body) == nil {
+			c.AncestorBody = body
+		}
+		return nil
 	})
 	return c, err
 }

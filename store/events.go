@@ -37,6 +37,9 @@ func newEvents() *Events {
 func (e *Events) Instance() string { return e.instance }
 
 func (e *Events) add(db, what string) {
+	if db == SynchronizationsDB {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.seq++

@@ -9,11 +9,19 @@ const maxNameLength = 238
 // the last part of a longer name (couch_db.erl, is_systemdb).
 var systemNames = []string{"_users", "_replicator", "_global_changes"}
 
+// SynchronizationsDB is where the server keeps its synchronizations, with the credentials
+// of their remotes. It is for nobody else: it is not listed, not told of in Events, and no
+// peer of a replication.
+const SynchronizationsDB = "_synchronizations"
+
 // ValidName tells whether a database may have this name: a lower-case letter, then
 // lower-case letters, digits and any of _$()+-/, as CouchDB's rule has it.
 func ValidName(name string) bool {
 	if len(name) > maxNameLength {
 		return false
+	}
+	if name == SynchronizationsDB {
+		return true
 	}
 	for _, s := range systemNames {
 		if name == s {

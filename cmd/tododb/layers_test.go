@@ -40,6 +40,7 @@ var layers = []layer{
 	{"httpapi/audit", nil, []string{bbolt, web}},
 	{"httpapi/auth", nil, []string{bbolt}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
+	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store", "revtree"}, []string{bbolt, web}},
 	{"store/document", []string{"store/jsonscan", "revtree"}, []string{bbolt, web, "os"}},
 	{"store/design", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},

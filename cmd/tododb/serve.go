@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store"
 )
 
@@ -121,15 +122,22 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, manager.Close()) }()
+	synchronizer, err := synchronize.Open(ctx, synchronize.Options{Store: f.store, Replicator: manager, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, synchronizer.Close()) }()
 
 	api, err = httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
-		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Replicator: manager,
+		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail,
+		Replicator: manager, Synchronizer: synchronizer,
 	})
 	if err != nil {
 		return err
 	}
 	manager.ServeLocal(api.As)
+	synchronizer.Start()
 	handler := http.Handler(api)
 	if !first {
 		// Whether a password is still the one that its hash was made of takes a good part

@@ -1,0 +1,233 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store"
+)
+
+// Synchronizer keeps databases and remotes the same; *synchronize.Synchronizer is one.
+type Synchronizer interface {
+	// Create makes a synchronization of a database as the request, a JSON object, says,
+	// and starts it. may tells what the user may do with another database.
+	Create(ctx context.Context, db string, owner replicate.User, request []byte, may func(db string, write bool) error) (id string, err error)
+	// IDs lists those of a database, the oldest first.
+	IDs(ctx context.Context, db string) ([]string, error)
+	// Show gives one as JSON, with the revision of its settings.
+	Show(ctx context.Context, db, id string) (body []byte, rev string, err error)
+	// Change changes the settings that the request names. rev, if not "", is the revision
+	// that the user knows.
+	Change(ctx context.Context, db, id, rev string, request []byte, may func(db string, write bool) error) error
+	// Delete ends one.
+	Delete(ctx context.Context, db, id, rev string) error
+	// Wait waits until one has run for the first time, well or not.
+	Wait(ctx context.Context, db, id string) error
+}
+
+// maxWait is how long a client may be made to wait by its own wish.
+const maxWait = 10 * time.Minute
+
+// openSynchronizations opens the database that the path names. Synchronizations are its
+// administrators': what they bring in is written without asking who wrote it.
+func (s *Server) openSynchronizations(r *http.Request) (*store.DB, error) {
+	db, err := s.openDB(r, dbAdmin)
+	if err == nil && s.opt.Synchronizer == nil {
+		db.Release()
+		return nil, errNotBuilt
+	}
+	return db, err
+}
+
+// mayUse judges whether the user may replicate with another database of this server.
+func (s *Server) mayUse(r *http.Request) func(name string, write bool) error {
+	return func(name string, write bool) error {
+		db, err := s.store.DB(r.Context(), name)
+		if errors.Is(err, store.ErrNoDB) {
+			return badRequest("There is no database %s, and a URL begins with http:// or https://", name)
+		}
+		if err != nil {
+			return err
+		}
+		defer db.Release()
+		want := reader
+		if write {
+			want = dbAdmin
+		}
+		return s.authorize(r, db, want)
+	}
+}
+
+// listSynchronizations answers GET /db/_synchronizations.
+func (s *Server) listSynchronizations(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openSynchronizations(r)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	ids, err := s.opt.Synchronizer.IDs(r.Context(), db.Name())
+	if err != nil {
+		return err
+	}
+	b := []byte(`{"synchronizations":[`)
+	rows := 0
+	for _, id := range ids {
+		body, _, err := s.opt.Synchronizer.Show(r.Context(), db.Name(), id)
+		if _, _, _, known := answerOf(err); err != nil && known {
+			continue // it has been ended meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if rows++; rows > 1 {
+			b = append(b, ',')
+		}
+		b = append(b, body...)
+	}
+	return writeJSON(w, r, http.StatusOK, append(b, "]}"...))
+}
+
+// createSynchronization answers POST /db/_synchronizations.
+func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openSynchronizations(r)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	wait, wants, err := preferredWait(r)
+	if err != nil {
+		return err
+	}
+	request, err := s.synchronizationBody(w, r)
+	if err != nil {
+		return err
+	}
+	user := s.user(r)
+	id, err := s.opt.Synchronizer.Create(r.Context(), db.Name(), replicate.User{Name: user.Name, Roles: user.Roles, Admin: user.Admin}, request, s.mayUse(r))
+	if err != nil {
+		return err
+	}
+	status := http.StatusCreated
+	if wants {
+		w.Header()["Preference-Applied"] = []string{fmt.Sprintf("wait=%d", wait/time.Second)}
+		ctx, cancel := context.WithTimeout(r.Context(), wait)
+		defer cancel()
+		switch err := s.opt.Synchronizer.Wait(ctx, db.Name(), id); {
+		case errors.Is(err, context.DeadlineExceeded) && r.Context().Err() == nil:
+			status = http.StatusAccepted
+		case err != nil:
+			return err
+		}
+	}
+	w.Header()["Location"] = []string{absolute(r, dbPath(r)+"/_synchronizations/"+id)}
+	return s.sendSynchronization(w, r, db, id, status)
+}
+
+// preferredWait reads how many seconds the client prefers to wait for the end.
+func preferredWait(r *http.Request) (wait time.Duration, wants bool, err error) {
+	for _, header := range r.Header["Prefer"] {
+		for one := range strings.SplitSeq(header, ",") {
+			name, value, _ := strings.Cut(one, "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+				continue
+			}
+			seconds, err := strconv.Atoi(strings.TrimSpace(value))
+			if err != nil || seconds < 0 {
+				return 0, false, badRequest("Prefer: wait must be a number of seconds")
+			}
+			return min(time.Duration(min(seconds, int(maxWait/time.Second)))*time.Second, maxWait), true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// synchronizationBody reads a request for or about a synchronization.
+func (s *Server) synchronizationBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if err := requireJSON(r); err != nil {
+		return nil, err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return body, requireObject(body)
+}
+
+// sendSynchronization shows one. Its ETag has two parts: the revision of its settings,
+// which If-Match compares, and what tells whether anything at all is new.
+func (s *Server) sendSynchronization(w http.ResponseWriter, r *http.Request, db *store.DB, id string, status int) error {
+	body, rev, err := s.opt.Synchronizer.Show(r.Context(), db.Name(), id)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	etag := `"` + rev + "." + hex.EncodeToString(sum[:8]) + `"`
+	w.Header()["Etag"] = []string{etag}
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && matchesETag(r, etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return writeJSON(w, r, status, body)
+}
+
+// knownRevision is the revision of the settings in If-Match; "" if any will do.
+func knownRevision(r *http.Request) string {
+	tag := strings.Trim(strings.TrimPrefix(strings.TrimSpace(r.Header.Get("If-Match")), "W/"), `"`)
+	if tag == "*" {
+		return ""
+	}
+	rev, _, _ := strings.Cut(tag, ".")
+	return rev
+}
+
+// getSynchronization answers GET /db/_synchronizations/id.
+func (s *Server) getSynchronization(w http.ResponseWriter, r *http.Request) error {
+	return s.withSynchronization(r, func(db *store.DB, id string) error {
+		return s.sendSynchronization(w, r, db, id, http.StatusOK)
+	})
+}
+
+// changeSynchronization answers PUT /db/_synchronizations/id.
+func (s *Server) changeSynchronization(w http.ResponseWriter, r *http.Request) error {
+	return s.withSynchronization(r, func(db *store.DB, id string) error {
+		request, err := s.synchronizationBody(w, r)
+		if err != nil {
+			return err
+		}
+		if err := s.opt.Synchronizer.Change(r.Context(), db.Name(), id, knownRevision(r), request, s.mayUse(r)); err != nil {
+			return err
+		}
+		return s.sendSynchronization(w, r, db, id, http.StatusOK)
+	})
+}
+
+// deleteSynchronization answers DELETE /db/_synchronizations/id.
+func (s *Server) deleteSynchronization(w http.ResponseWriter, r *http.Request) error {
+	return s.withSynchronization(r, func(db *store.DB, id string) error {
+		if err := s.opt.Synchronizer.Delete(r.Context(), db.Name(), id, knownRevision(r)); err != nil {
+			return err
+		}
+		return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+	})
+}
+
+func (s *Server) withSynchronization(r *http.Request, fn func(db *store.DB, id string) error) error {
+	db, err := s.openSynchronizations(r)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	id, err := segment(r, "id")
+	if err != nil {
+		return err
+	}
+	return fn(db, id)
+}

@@ -1,0 +1,106 @@
+package replicate
+
+import "context"
+
+// Observer is told what a job does with one of its peers. Its functions are called from
+// several goroutines; nil ones are not called.
+type Observer struct {
+	// Read is told how far the peer's changes have been read.
+	Read func(ChangesEnd)
+	// Wrote is told which documents the peer has taken, once for each revision, and how
+	// many it has refused. It is called before the job goes on.
+	Wrote func(ctx context.Context, ids []string, refused int)
+	// Recorded is told that the peer has a new checkpoint.
+	Recorded func()
+	// Called is told of the end of every call that may fail because of the peer.
+	Called func(error)
+}
+
+// observe wraps a peer, if anybody wants to know.
+func observe(p Peer, o Observer) Peer {
+	if o.Read == nil && o.Wrote == nil && o.Recorded == nil && o.Called == nil {
+		return p
+	}
+	return &observedPeer{p, o}
+}
+
+type observedPeer struct {
+	Peer
+	o Observer
+}
+
+func (p *observedPeer) called(ctx context.Context, err error) {
+	if p.o.Called != nil && ctx.Err() == nil {
+		p.o.Called(err)
+	}
+}
+
+func (p *observedPeer) Info(ctx context.Context) (Info, error) {
+	info, err := p.Peer.Info(ctx)
+	p.called(ctx, err)
+	return info, err
+}
+
+func (p *observedPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change) error) (ChangesEnd, error) {
+	end, err := p.Peer.Changes(ctx, q, fn)
+	p.called(ctx, err)
+	if err == nil && p.o.Read != nil {
+		p.o.Read(end)
+	}
+	return end, err
+}
+
+func (p *observedPeer) Missing(ctx context.Context, changes []Change) ([]Wanted, error) {
+	wanted, err := p.Peer.Missing(ctx, changes)
+	p.called(ctx, err)
+	return wanted, err
+}
+
+func (p *observedPeer) Fetch(ctx context.Context, wanted []Wanted, fn func(doc []byte) error) error {
+	err := p.Peer.Fetch(ctx, wanted, fn)
+	p.called(ctx, err)
+	return err
+}
+
+func (p *observedPeer) Store(ctx context.Context, docs [][]byte) ([]Refusal, error) {
+	refused, err := p.Peer.Store(ctx, docs)
+	p.called(ctx, err)
+	if err == nil && p.o.Wrote != nil {
+		not := map[string]int{}
+		for _, r := range refused {
+			not[r.ID]++
+		}
+		ids := make([]string, 0, len(docs))
+		for _, doc := range docs {
+			if id := idOf(doc); not[id] > 0 {
+				not[id]--
+			} else {
+				ids = append(ids, id)
+			}
+		}
+		p.o.Wrote(ctx, ids, len(refused))
+	}
+	return refused, err
+}
+
+func (p *observedPeer) StoreAttached(ctx context.Context, a *Attached, open opener) (*Refusal, error) {
+	refused, err := p.Peer.StoreAttached(ctx, a, open)
+	p.called(ctx, err)
+	switch {
+	case err != nil || p.o.Wrote == nil:
+	case refused != nil:
+		p.o.Wrote(ctx, nil, 1)
+	default:
+		p.o.Wrote(ctx, []string{a.ID}, 0)
+	}
+	return refused, err
+}
+
+func (p *observedPeer) PutLocal(ctx context.Context, id string, body []byte) error {
+	err := p.Peer.PutLocal(ctx, id, body)
+	p.called(ctx, err)
+	if err == nil && p.o.Recorded != nil {
+		p.o.Recorded()
+	}
+	return err
+}

@@ -1,0 +1,145 @@
+package synchronize
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tododb/tododb/replicate"
+)
+
+// Directions.
+const (
+	both = "both"
+	pull = "pull"
+	push = "push"
+)
+
+// definition is what a synchronization is: its document.
+type definition struct {
+	DB       string         `json:"db"`
+	Instance string         `json:"instance"` // of the database
+	Owner    replicate.User `json:"owner"`    // in whose name it works
+	Created  time.Time      `json:"created"`
+	settings
+}
+
+// settings are what its user says.
+type settings struct {
+	Remote       json.RawMessage `json:"remote"` // with credentials
+	Direction    string          `json:"direction"`
+	Continuous   bool            `json:"continuous"`
+	Schedule     *schedule       `json:"schedule"`
+	Paused       bool            `json:"paused"`
+	CreateRemote bool            `json:"create_remote,omitempty"`
+	filter
+}
+
+// filter says which documents; the names are those of a replication.
+type filter struct {
+	DocIDs      json.RawMessage `json:"doc_ids,omitempty"`
+	Selector    json.RawMessage `json:"selector,omitempty"`
+	Filter      string          `json:"filter,omitempty"`
+	QueryParams json.RawMessage `json:"query_params,omitempty"`
+}
+
+type schedule struct {
+	Every int `json:"every"` // seconds from the end of one run to the beginning of the next
+}
+
+func (s *schedule) pause() time.Duration { return time.Duration(s.Every) * time.Second }
+
+// readOnly are the members that Show adds, which Change therefore passes over.
+var readOnly = map[string]bool{
+	"ok": true, "id": true, "rev": true, "db": true, "owner": true, "created": true, "state": true, "runs": true, "started": true, "finished": true,
+	"next_try": true, "last_error": true, "documents_moved": true, "pull": true, "push": true, "conflicts": true,
+}
+
+func badRequest(format string, args ...any) error {
+	return &replicate.BadRequest{Reason: fmt.Sprintf(format, args...)}
+}
+
+// readSettings reads what a user says over what held before.
+func readSettings(request []byte, s settings) (settings, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(request, &members); err != nil || members == nil {
+		return s, badRequest("Request body must be a JSON object")
+	}
+	for name := range members {
+		if readOnly[name] {
+			delete(members, name)
+		}
+	}
+	// Decoding writes into what it finds: what held before is somebody else's.
+	for _, raw := range []*json.RawMessage{&s.Remote, &s.DocIDs, &s.Selector, &s.QueryParams} {
+		*raw = bytes.Clone(*raw)
+	}
+	if s.Schedule != nil {
+		same := *s.Schedule
+		s.Schedule = &same
+	}
+	known, err := json.Marshal(members)
+	if err != nil {
+		return s, err
+	}
+	read := json.NewDecoder(bytes.NewReader(known))
+	read.DisallowUnknownFields()
+	if err := read.Decode(&s); err != nil {
+		return s, badRequest("A synchronization cannot be read: %s", err)
+	}
+	if s.Direction == "" {
+		s.Direction = both
+	}
+	switch {
+	case len(s.Remote) == 0:
+		return s, badRequest("`remote` must be the URL or the name of a database, or an object with `url`")
+	case s.Direction != both && s.Direction != pull && s.Direction != push:
+		return s, badRequest("`direction` must be `both`, `pull` or `push`")
+	case s.Schedule != nil && s.Schedule.Every < 1:
+		return s, badRequest("`schedule` must be an object with `every`, a number of seconds")
+	case s.Schedule != nil && s.Continuous:
+		return s, badRequest("what is `continuous` needs no `schedule`")
+	}
+	return s, nil
+}
+
+// directions are the replications of a definition, in the order in which they run.
+func (d *definition) directions() []string {
+	if d.Direction == both {
+		return []string{pull, push}
+	}
+	return []string{d.Direction}
+}
+
+// finishes tells that it has an end.
+func (d *definition) finishes() bool { return !d.Continuous && d.Schedule == nil }
+
+// spec is one of the replications.
+func (d *definition) spec(direction string) (replicate.Spec, error) {
+	name, err := json.Marshal(d.DB)
+	if err != nil {
+		return replicate.Spec{}, err
+	}
+	request := struct {
+		Source       json.RawMessage `json:"source"`
+		Target       json.RawMessage `json:"target"`
+		Continuous   bool            `json:"continuous"`
+		CreateTarget bool            `json:"create_target"`
+		filter
+	}{d.Remote, name, d.Continuous, false, d.filter}
+	if direction == push {
+		request.Source, request.Target, request.CreateTarget = name, d.Remote, d.CreateRemote
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return replicate.Spec{}, err
+	}
+	return replicate.ParseSpec(body)
+}
+
+// remote is the other side.
+func (d *definition) remote() (replicate.Endpoint, error) {
+	spec, err := d.spec(push)
+	return spec.Target, err
+}

@@ -1,0 +1,129 @@
+package synchronize
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store"
+)
+
+// observation takes down what one replication does.
+type observation struct {
+	x         *synchronization
+	direction string
+	db        *store.DB
+	finishes  bool       // the synchronization is a one-time one
+	over      chan error // gets one value when the replication is over
+}
+
+// notify is told of every change of the replication's state.
+func (o *observation) notify(_ context.Context, s replicate.Status) {
+	switch s.State {
+	case replicate.Running:
+		o.x.note(func(x *status) { x.State, x.NextTry = running, nil })
+	case replicate.Completed:
+		o.end(nil)
+	case replicate.Failed:
+		o.trouble(errors.New(s.LastError))
+		o.end(errGivenUp)
+	case replicate.Crashing:
+		o.trouble(errors.New(s.LastError))
+		next := s.NextTry.UTC()
+		o.x.note(func(x *status) { x.State, x.NextTry = retrying, &next })
+		o.x.triedOnce()
+		if o.finishes && s.Errors >= oneTimeTries {
+			o.end(errGivenUp)
+		}
+	}
+}
+
+func (o *observation) end(err error) {
+	select {
+	case o.over <- err:
+	default: // it is over already
+	}
+}
+
+func (o *observation) progress(change func(s *status, p *progress)) {
+	o.x.note(func(s *status) {
+		p := s.Progress[o.direction]
+		change(s, &p)
+		s.Progress[o.direction] = p
+	})
+}
+
+func (o *observation) read(end replicate.ChangesEnd) {
+	o.progress(func(_ *status, p *progress) {
+		p.SourceSeq, p.Pending = end.LastSeq, nil
+		if end.Pending >= 0 {
+			p.Pending = &end.Pending
+		}
+	})
+}
+
+func (o *observation) recorded() {
+	now := o.x.s.opt.Now().UTC()
+	o.progress(func(_ *status, p *progress) { p.CheckpointedAt = &now })
+}
+
+// wrote counts what has arrived. What has arrived here may be in conflict with what was
+// here: of the other side that is known when the conflict comes back.
+func (o *observation) wrote(ctx context.Context, ids []string, refused int) {
+	var inConflict map[string]bool
+	if o.direction == pull && len(ids) > 0 {
+		var err error
+		if inConflict, err = conflicts(ctx, o.db, ids); err != nil && ctx.Err() == nil {
+			o.x.s.opt.Log.Warn("looking for conflicts", "db", o.db.Name(), "error", err)
+		}
+	}
+	o.progress(func(s *status, p *progress) {
+		p.DocsWritten += int64(len(ids))
+		p.WriteFailures += int64(refused)
+		s.meet(inConflict)
+	})
+}
+
+// conflicts tells which of some documents are in conflict.
+func conflicts(ctx context.Context, db *store.DB, ids []string) (map[string]bool, error) {
+	found := make(map[string]bool, len(ids))
+	opt := store.ReadOptions{Conflicts: true, Deleted: true, NoBody: true}
+	err := db.GetMany(ctx, ids, opt, func(i int, d *store.Document, err error) error {
+		if err != nil && !errors.Is(err, store.ErrMissing) {
+			return err
+		}
+		found[ids[i]] = err == nil && len(d.Conflicts) > 0
+		return nil
+	})
+	return found, err
+}
+
+// calls watches the calls of one side, which are tried again some times before the
+// replication crashes.
+func (o *observation) calls() func(error) {
+	var failing atomic.Bool
+	return func(err error) {
+		was := failing.Swap(err != nil)
+		switch {
+		case err != nil:
+			o.trouble(err)
+			o.turn(running, retrying)
+		case was:
+			o.turn(retrying, running)
+		}
+	}
+}
+
+func (o *observation) turn(from, to string) {
+	o.x.note(func(s *status) {
+		if s.State == from {
+			s.State = to
+		}
+	})
+}
+
+func (o *observation) trouble(err error) {
+	f := &failure{Direction: o.direction, Reason: err.Error(), At: o.x.s.opt.Now().UTC()}
+	o.x.note(func(s *status) { s.LastError = f })
+}

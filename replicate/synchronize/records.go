@@ -1,0 +1,125 @@
+package synchronize
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// records are the documents that synchronizations are kept in.
+type records struct{ store *store.Store }
+
+func newID() string {
+	b := make([]byte, 16)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// with opens the database, which is made if it is not there.
+func (r records) with(ctx context.Context, fn func(*store.DB) error) error {
+	db, err := r.store.DB(ctx, store.SynchronizationsDB)
+	if errors.Is(err, store.ErrNoDB) {
+		if err = r.store.Create(ctx, store.SynchronizationsDB); err == nil || errors.Is(err, store.ErrDBExists) {
+			db, err = r.store.DB(ctx, store.SynchronizationsDB)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	return fn(db)
+}
+
+func (r records) write(ctx context.Context, id string, rev revtree.Rev, body []byte, deleted bool) (revtree.Rev, error) {
+	doc := document.Tombstone(id)
+	if !deleted {
+		var err error
+		if doc, err = document.Parse(body, document.Options{}); err != nil {
+			return rev, err
+		}
+	}
+	doc.ID, doc.HasID, doc.Rev, doc.HasRev = id, true, rev, !rev.IsZero()
+	err := r.with(ctx, func(db *store.DB) error {
+		results, err := db.Write(ctx, []store.Edit{{Doc: doc}}, store.WriteOptions{})
+		if err == nil {
+			rev, err = results[0].Rev, results[0].Err
+		}
+		return err
+	})
+	return rev, err
+}
+
+// save writes a definition over a revision of it, the zero one if it is new.
+func (r records) save(ctx context.Context, id string, rev revtree.Rev, d *definition) (revtree.Rev, error) {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return rev, err
+	}
+	return r.write(ctx, id, rev, body, false)
+}
+
+func (r records) saveStatus(ctx context.Context, id string, s *status) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	_, err = r.write(ctx, "_local/"+id, revtree.Rev{}, body, false)
+	return err
+}
+
+// remove deletes a definition and its status.
+func (r records) remove(ctx context.Context, id string, rev revtree.Rev) error {
+	if _, err := r.write(ctx, id, rev, nil, true); err != nil {
+		return err
+	}
+	_, err := r.write(ctx, "_local/"+id, revtree.Rev{}, nil, true)
+	return err
+}
+
+// all reads every synchronization.
+func (r records) all(ctx context.Context, fn func(id string, rev revtree.Rev, d definition, s status)) error {
+	if there, err := r.store.Exists(ctx, store.SynchronizationsDB); !there || err != nil {
+		return err // it need not be made
+	}
+	return r.with(ctx, func(db *store.DB) error {
+		type found struct {
+			id  string
+			rev revtree.Rev
+			d   definition
+		}
+		var list []found
+		_, err := db.Changes(ctx, store.ChangesQuery{Limit: -1, IncludeDocs: true}, func(c *store.Change) error {
+			if c.Deleted {
+				return nil
+			}
+			f := found{id: string(c.ID), rev: c.Revs[0]}
+			if err := json.Unmarshal(c.Doc.Body, &f.d); err != nil {
+				return fmt.Errorf("synchronization %s: %w", f.id, err)
+			}
+			list = append(list, f)
+			return nil
+		}, func() error { return nil })
+		if err != nil {
+			return err
+		}
+		for _, f := range list {
+			s := newStatus(waiting)
+			doc, err := db.GetLocal(ctx, "_local/"+f.id)
+			if err == nil {
+				err = json.Unmarshal(doc.Body, &s)
+			}
+			if err != nil && !errors.Is(err, store.ErrMissing) {
+				return fmt.Errorf("status of synchronization %s: %w", f.id, err)
+			}
+			fn(f.id, f.rev, f.d, s)
+		}
+		return nil
+	})
+}

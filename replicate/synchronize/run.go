@@ -1,0 +1,207 @@
+package synchronize
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store"
+)
+
+const (
+	// oneTimeTries is how often a one-time synchronization is tried before it is given up.
+	oneTimeTries = 10
+	// callTries is how often a replication asks again at once when a peer fails, before it
+	// takes a pause whose end is known.
+	callTries = 2
+	// saveEvery is how old the status on disk may be while it runs.
+	saveEvery = 30 * time.Second
+)
+
+var (
+	// errGone says that the database has been deleted.
+	errGone = errors.New("the database has been deleted")
+	// errGivenUp says that a one-time synchronization has been tried often enough.
+	errGivenUp = errors.New("it has failed too often")
+)
+
+// run drives the synchronization until it has come to its end or ctx ends.
+func (x *synchronization) run(ctx context.Context) {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval, pauses.MaxInterval = x.s.opt.FirstPause, x.s.opt.MaxPause
+	for {
+		err := x.turn(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		var pause time.Duration
+		switch {
+		case errors.Is(err, errGone):
+			x.remove(ctx)
+			return
+		case errors.Is(err, errGivenUp):
+			x.note(func(s *status) { s.State, s.NextTry = failed, nil })
+			return
+		case err != nil:
+			pause = pauses.NextBackOff()
+			x.failed(err, pause)
+		default:
+			pauses.Reset()
+			if pause = x.succeeded(); pause == 0 {
+				return
+			}
+		}
+		x.save(ctx)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// succeeded notes the end of a run, and tells how long to wait for the next; 0: it is done.
+func (x *synchronization) succeeded() (pause time.Duration) {
+	defer x.triedOnce()
+	now := x.s.opt.Now().UTC()
+	x.note(func(s *status) {
+		s.Runs++
+		s.Finished, s.NextTry, s.State = &now, nil, completed
+		if x.def.Schedule != nil {
+			pause = x.def.Schedule.pause()
+			next := now.Add(pause)
+			s.NextTry, s.State = &next, waiting
+		}
+	})
+	return pause
+}
+
+// failed notes that a run could not begin.
+func (x *synchronization) failed(err error, pause time.Duration) {
+	defer x.triedOnce()
+	now := x.s.opt.Now().UTC()
+	next := now.Add(pause)
+	x.note(func(s *status) {
+		s.State, s.NextTry = retrying, &next
+		s.LastError = &failure{Reason: err.Error(), At: now}
+	})
+	x.s.opt.Log.Warn("a synchronization fails", "db", x.db, "synchronization", x.id, "error", err, "wait", pause)
+}
+
+// remove ends a synchronization whose database has gone.
+func (x *synchronization) remove(ctx context.Context) {
+	x.s.forget(x)
+	if err := x.s.records.remove(ctx, x.id, x.revision()); err != nil {
+		x.s.opt.Log.Warn("a synchronization of a deleted database is not removed", "db", x.db, "synchronization", x.id, "error", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.dirty = false
+}
+
+// turn runs its replications once: to their ends, or, if it is continuous, until ctx ends.
+func (x *synchronization) turn(ctx context.Context) error {
+	d := x.definition()
+	db, err := x.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	now := x.s.opt.Now().UTC()
+	x.note(func(s *status) { s.State, s.Started, s.NextTry = waiting, &now, nil })
+
+	g, ctx := errgroup.WithContext(ctx)
+	over := make(chan struct{})
+	g.Go(func() error { return x.watch(ctx, db, over) })
+	g.Go(func() error {
+		defer close(over)
+		both, ctx := errgroup.WithContext(ctx)
+		for _, direction := range d.directions() {
+			if d.Continuous {
+				both.Go(func() error { return x.replicate(ctx, &d, db, direction) })
+			} else if err := x.replicate(ctx, &d, db, direction); err != nil {
+				return err
+			}
+		}
+		return both.Wait()
+	})
+	return g.Wait()
+}
+
+// open opens its database: errGone.
+func (x *synchronization) open(ctx context.Context) (*store.DB, error) {
+	db, err := x.s.opt.Store.DB(ctx, x.db)
+	switch {
+	case errors.Is(err, store.ErrNoDB):
+		return nil, errGone
+	case err == nil && db.Instance() != x.instance:
+		db.Release()
+		return nil, errGone
+	}
+	return db, err
+}
+
+// whyGone tells why a database that was open is no longer: it has been deleted, or all is
+// being shut down.
+func (x *synchronization) whyGone(ctx context.Context) error {
+	db, err := x.open(ctx)
+	if err == nil {
+		db.Release()
+		err = store.ErrClosed
+	}
+	return err
+}
+
+// watch ends a turn whose database is deleted, and writes the status down from time to
+// time until the turn is over.
+func (x *synchronization) watch(ctx context.Context, db *store.DB, over <-chan struct{}) error {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			return nil
+		case <-ctx.Done():
+			return nil
+		case <-db.Gone():
+			return x.whyGone(ctx)
+		case <-tick.C:
+			x.save(ctx)
+		}
+	}
+}
+
+// replicate has the replicator run one of the replications and waits for its end, or
+// until ctx ends, which ends it.
+func (x *synchronization) replicate(ctx context.Context, d *definition, db *store.DB, direction string) error {
+	spec, err := d.spec(direction)
+	if err != nil {
+		return err
+	}
+	spec.Retries = callTries
+	o := &observation{x: x, direction: direction, db: db, finishes: d.finishes(), over: make(chan error, 1)}
+	id, err := x.s.opt.Replicator.Add(replicate.Request{
+		Spec: spec, User: d.Owner, Owner: replicate.Owner{DB: x.db, Doc: "_synchronizations/" + x.id},
+		Source: replicate.Observer{Read: o.read, Called: o.calls()},
+		Target: replicate.Observer{Wrote: o.wrote, Recorded: o.recorded, Called: o.calls()},
+		Notify: o.notify,
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-o.over:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if removed := x.s.opt.Replicator.Remove(context.WithoutCancel(ctx), id); removed != nil && !errors.Is(removed, replicate.ErrNoJob) {
+		err = errors.Join(err, removed)
+	}
+	return err
+}

@@ -1,0 +1,99 @@
+package synchronize
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Show gives a synchronization as JSON, and the revision of what it is, which does not
+// change with how it is getting on.
+func (s *Synchronizer) Show(ctx context.Context, db, id string) (body []byte, rev string, err error) {
+	x, err := s.find(db, id)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := x.settleConflicts(ctx); err != nil {
+		return nil, "", err
+	}
+	x.mu.Lock()
+	d, st, at := x.def, x.status.clone(), x.rev
+	x.mu.Unlock()
+	remote, err := d.remote()
+	if err != nil {
+		return nil, "", err
+	}
+	type conflictList struct {
+		Met int      `json:"met"`
+		IDs []string `json:"ids"`
+	}
+	shown := struct {
+		ID           string    `json:"id"`
+		Rev          string    `json:"rev"`
+		DB           string    `json:"db"`
+		Remote       string    `json:"remote"`
+		Direction    string    `json:"direction"`
+		Continuous   bool      `json:"continuous"`
+		Schedule     *schedule `json:"schedule"`
+		Paused       bool      `json:"paused"`
+		CreateRemote bool      `json:"create_remote,omitempty"`
+		filter
+		Owner     string       `json:"owner"`
+		Created   time.Time    `json:"created"`
+		State     string       `json:"state"`
+		Runs      int          `json:"runs"`
+		Started   *time.Time   `json:"started"`
+		Finished  *time.Time   `json:"finished"`
+		NextTry   *time.Time   `json:"next_try"`
+		LastError *failure     `json:"last_error"`
+		Moved     int64        `json:"documents_moved"`
+		Pull      *progress    `json:"pull,omitempty"`
+		Push      *progress    `json:"push,omitempty"`
+		Conflicts conflictList `json:"conflicts"`
+	}{
+		ID: id, Rev: at.String(), DB: d.DB, Remote: remote.Name(), Direction: d.Direction, Continuous: d.Continuous, Schedule: d.Schedule,
+		Paused: d.Paused, CreateRemote: d.CreateRemote, filter: d.filter, Owner: d.Owner.Name, Created: d.Created,
+		State: st.State, Runs: st.Runs, Started: st.Started, Finished: st.Finished, NextTry: st.NextTry, LastError: st.LastError,
+		Moved: st.moved(), Conflicts: conflictList{st.ConflictsMet, st.conflictIDs()},
+	}
+	for _, direction := range d.directions() {
+		p := st.Progress[direction]
+		if direction == pull {
+			shown.Pull = &p
+		} else {
+			shown.Push = &p
+		}
+	}
+	if shown.Conflicts.IDs == nil {
+		shown.Conflicts.IDs = []string{}
+	}
+	body, err = json.Marshal(shown)
+	return body, shown.Rev, err
+}
+
+// settleConflicts forgets the conflicts that have been resolved.
+func (x *synchronization) settleConflicts(ctx context.Context) error {
+	x.mu.Lock()
+	ids := x.status.conflictIDs()
+	x.mu.Unlock()
+	if len(ids) == 0 {
+		return nil
+	}
+	db, err := x.s.opt.Store.DB(ctx, x.db)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	now, err := conflicts(ctx, db, ids)
+	if err != nil {
+		return err
+	}
+	x.note(func(s *status) {
+		for id, is := range now {
+			if !is {
+				delete(s.Conflicts, id)
+			}
+		}
+	})
+	return nil
+}

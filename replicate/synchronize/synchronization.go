@@ -1,0 +1,149 @@
+package synchronize
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tododb/tododb/revtree"
+)
+
+// synchronization is one of them, and the goroutine that drives it.
+type synchronization struct {
+	s            *Synchronizer
+	id           string
+	db, instance string // the database
+	created      time.Time
+
+	changing sync.Mutex // held over a Change or Delete, before s.mu and mu
+
+	tried chan struct{} // closed when the first run has ended
+	once  sync.Once
+
+	mu     sync.Mutex // guards what follows; no I/O under it
+	def    definition
+	rev    revtree.Rev
+	status status
+	dirty  bool // the status has news that are not on disk
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the goroutine has ended; nil before it is started
+}
+
+func newSynchronization(s *Synchronizer, id string, rev revtree.Rev, d definition, st status) *synchronization {
+	return &synchronization{s: s, id: id, db: d.DB, instance: d.Instance, created: d.Created, rev: rev, def: d, status: st, tried: make(chan struct{})}
+}
+
+// start has its goroutine begin, if there is something to do.
+func (x *synchronization) start() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	over := x.def.finishes() && (x.status.State == completed || x.status.State == failed)
+	switch {
+	case x.def.Paused:
+		x.status.State, x.status.NextTry = paused, nil
+	case over:
+		x.triedOnce()
+		return
+	}
+	ctx, cancel := context.WithCancel(x.s.ctx)
+	done := make(chan struct{})
+	x.cancel, x.done = cancel, done
+	x.s.wg.Go(func() {
+		defer close(done)
+		defer cancel()
+		if !x.definition().Paused {
+			x.run(ctx)
+		}
+		x.save(context.WithoutCancel(ctx))
+	})
+}
+
+// triedOnce notes that it has run, well or not.
+func (x *synchronization) triedOnce() { x.once.Do(func() { close(x.tried) }) }
+
+// end stops the goroutine and waits for it.
+func (x *synchronization) end() {
+	x.mu.Lock()
+	cancel, done := x.cancel, x.done
+	x.mu.Unlock()
+	if done != nil {
+		cancel()
+		<-done
+	}
+}
+
+// become takes on another definition, while nothing runs.
+func (x *synchronization) become(rev revtree.Rev, d definition) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.rev, x.def = rev, d
+	if !d.Paused {
+		x.status.State, x.status.NextTry = waiting, nil // also of one that was done: it is run again
+	}
+	x.dirty = true
+}
+
+func (x *synchronization) definition() definition {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.def
+}
+
+func (x *synchronization) revision() revtree.Rev {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.rev
+}
+
+// at compares its revision with one that a user knows.
+func (x *synchronization) at(rev string) error {
+	if rev != "" && rev != x.revision().String() {
+		return ErrChanged
+	}
+	return nil
+}
+
+// sameRemote lets credentials change, but not what they are for. What Show has shown,
+// which is without any, leaves them as they are.
+func (x *synchronization) sameRemote(d *definition) error {
+	old := x.definition()
+	was, err := old.remote()
+	if err != nil {
+		return err
+	}
+	now, err := d.remote()
+	if err != nil {
+		return err
+	}
+	if was.Name() != now.Name() {
+		return badRequest("`remote` cannot be changed: make another synchronization")
+	}
+	if now.User == "" && len(now.Headers) == 0 {
+		d.Remote = old.Remote
+	}
+	return nil
+}
+
+// note changes the status.
+func (x *synchronization) note(change func(s *status)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	change(&x.status)
+	x.dirty = true
+}
+
+// save writes the status down if there is news.
+func (x *synchronization) save(ctx context.Context) {
+	x.mu.Lock()
+	st, dirty := x.status.clone(), x.dirty
+	x.dirty = false
+	x.mu.Unlock()
+	if !dirty {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := x.s.records.saveStatus(ctx, x.id, &st); err != nil {
+		x.s.opt.Log.Warn("the status of a synchronization is not written down", "db", x.db, "synchronization", x.id, "error", err)
+	}
+}

@@ -1,0 +1,278 @@
+package synchronize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+)
+
+var (
+	// ErrNone says that a database has no such synchronization.
+	ErrNone = errors.New("no such synchronization")
+	// ErrChanged says that a synchronization is no longer at the revision that was named.
+	ErrChanged = errors.New("the synchronization has changed")
+)
+
+// Options say what a Synchronizer stands on.
+type Options struct {
+	Store      *store.Store
+	Replicator Replicator
+	Log        *slog.Logger     // nil: nothing is logged
+	Now        func() time.Time // nil: time.Now
+	// FirstPause is how long to wait after a failure that is not one of a replication,
+	// which has pauses of its own; it grows up to MaxPause with each that follows
+	// (5 seconds, 5 minutes).
+	FirstPause, MaxPause time.Duration
+}
+
+// Replicator runs replications; *replicate.Manager is one.
+type Replicator interface {
+	// Add has a replication run, again and again until it is done: *replicate.Taken.
+	Add(replicate.Request) (id string, err error)
+	// Remove ends one, and returns when it has ended.
+	Remove(ctx context.Context, id string) error
+}
+
+// Synchronizer holds the synchronizations of a server.
+type Synchronizer struct {
+	opt     Options
+	records records
+	ctx     context.Context
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows; no I/O under it
+	all    map[string]*synchronization
+	closed bool
+}
+
+// Open reads the synchronizations of a store. They go on with Start, and end with Close.
+func Open(ctx context.Context, opt Options) (*Synchronizer, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.FirstPause <= 0 {
+		opt.FirstPause = 5 * time.Second
+	}
+	if opt.MaxPause <= 0 {
+		opt.MaxPause = 5 * time.Minute
+	}
+	s := &Synchronizer{opt: opt, records: records{opt.Store}, all: map[string]*synchronization{}}
+	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	err := s.records.all(ctx, func(id string, rev revtree.Rev, d definition, st status) {
+		s.all[id] = newSynchronization(s, id, rev, d, st)
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the synchronizations: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+// Start goes on with the synchronizations that Open has read. It is called once, before
+// any request.
+func (s *Synchronizer) Start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.all {
+		x.start()
+	}
+}
+
+// Close stops all synchronizations and waits for them; they write down where they are.
+func (s *Synchronizer) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.stop()
+	s.wg.Wait()
+	return nil
+}
+
+// Create makes a synchronization of a database as a user's request says, and starts it.
+// may tells whether the user may do what it does with another database of this server.
+// Its errors are also *replicate.BadRequest and *replicate.BadEndpoint.
+func (s *Synchronizer) Create(ctx context.Context, db string, owner replicate.User, request []byte, may func(db string, write bool) error) (id string, err error) {
+	d := definition{DB: db, Owner: owner, Created: s.opt.Now().UTC().Truncate(time.Second)}
+	if d.settings, err = readSettings(request, settings{}); err != nil {
+		return "", err
+	}
+	if err := s.judge(ctx, &d, may); err != nil {
+		return "", err
+	}
+	local, err := s.opt.Store.DB(ctx, db)
+	if err != nil {
+		return "", err
+	}
+	d.Instance = local.Instance()
+	local.Release()
+	id = newID()
+	rev, err := s.records.save(ctx, id, revtree.Rev{}, &d)
+	if err != nil {
+		return "", err
+	}
+	x := newSynchronization(s, id, rev, d, newStatus(waiting))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return "", replicate.ErrClosed // it goes on after the restart
+	}
+	s.all[id] = x
+	x.start()
+	return id, nil
+}
+
+// judge refuses what cannot be done, or not by this user.
+func (s *Synchronizer) judge(ctx context.Context, d *definition, may func(db string, write bool) error) error {
+	remote, err := d.remote()
+	if err != nil {
+		return err
+	}
+	if remote.URL != "" {
+		return nil
+	}
+	if remote.Local == d.DB {
+		return badRequest("`remote` is the database itself")
+	}
+	if d.CreateRemote {
+		if there, err := s.opt.Store.Exists(ctx, remote.Local); !there || err != nil {
+			return err
+		}
+	}
+	return may(remote.Local, d.Direction != pull)
+}
+
+// find finds a synchronization of a database.
+func (s *Synchronizer) find(db, id string) (*synchronization, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.all[id]
+	if x == nil || x.db != db {
+		return nil, ErrNone
+	}
+	return x, nil
+}
+
+// IDs lists the synchronizations of a database, the oldest first.
+func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
+	local, err := s.opt.Store.DB(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	instance := local.Instance()
+	local.Release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*synchronization
+	for _, x := range s.all {
+		if x.db == db && x.instance == instance {
+			found = append(found, x)
+		}
+	}
+	slices.SortFunc(found, func(a, b *synchronization) int {
+		if c := a.created.Compare(b.created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.id, b.id)
+	})
+	ids := make([]string, len(found))
+	for i, x := range found {
+		ids[i] = x.id
+	}
+	return ids, nil
+}
+
+// Change changes the settings that a request names. rev, if not "", is the revision that
+// its user knows: ErrChanged.
+func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, request []byte, may func(db string, write bool) error) error {
+	x, err := s.find(db, id)
+	if err != nil {
+		return err
+	}
+	x.changing.Lock()
+	defer x.changing.Unlock()
+	if err := x.at(rev); err != nil {
+		return err
+	}
+	d := x.definition()
+	if d.settings, err = readSettings(request, d.settings); err != nil {
+		return err
+	}
+	if err := x.sameRemote(&d); err != nil {
+		return err
+	}
+	if err := s.judge(ctx, &d, may); err != nil {
+		return err
+	}
+	next, err := s.records.save(ctx, id, x.revision(), &d)
+	if err != nil {
+		return err
+	}
+	x.end()
+	x.become(next, d)
+	return s.restart(x)
+}
+
+// Delete ends a synchronization. What it has moved stays where it is.
+func (s *Synchronizer) Delete(ctx context.Context, db, id, rev string) error {
+	x, err := s.find(db, id)
+	if err != nil {
+		return err
+	}
+	x.changing.Lock()
+	defer x.changing.Unlock()
+	if err := x.at(rev); err != nil {
+		return err
+	}
+	x.end() // first: it writes down where it is
+	if err := s.records.remove(ctx, id, x.revision()); err != nil {
+		return errors.Join(err, s.restart(x))
+	}
+	s.forget(x)
+	return nil
+}
+
+// restart starts what has been ended, unless all is being closed.
+func (s *Synchronizer) restart(x *synchronization) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return replicate.ErrClosed
+	}
+	x.start()
+	return nil
+}
+
+func (s *Synchronizer) forget(x *synchronization) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all[x.id] == x {
+		delete(s.all, x.id)
+	}
+}
+
+// Wait waits until a synchronization has run to its end for the first time, or failed,
+// or ctx ends.
+func (s *Synchronizer) Wait(ctx context.Context, db, id string) error {
+	x, err := s.find(db, id)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-x.tried:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
