@@ -28,6 +28,9 @@ func (s *Server) over(x *exchange, r *http.Request, began time.Time) {
 		counted = -1
 	}
 	s.metrics.Request(r.Method, x.status, counted, x.cut)
+	if x.span != nil {
+		endSpan(x, r)
+	}
 	s.logAccess(x, r, took)
 	if s.trail.On() {
 		s.record(x, r, began)
@@ -45,7 +48,7 @@ func (s *Server) logAccess(x *exchange, r *http.Request, took time.Duration) {
 	if user == "" {
 		user = "undefined" // CouchDB's word for nobody
 	}
-	attrs := [8]slog.Attr{
+	attrs := [9]slog.Attr{
 		slog.String("request", x.id),
 		slog.String("peer", r.RemoteAddr),
 		slog.String("user", user),
@@ -59,5 +62,10 @@ func (s *Server) logAccess(x *exchange, r *http.Request, took time.Duration) {
 	if x.cut {
 		message = "request cut"
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, message, attrs[:]...)
+	n := len(attrs) - 1
+	if x.from != "" {
+		attrs[n] = slog.String("from", x.from)
+		n++
+	}
+	s.log.LogAttrs(ctx, slog.LevelInfo, message, attrs[:n]...)
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tododb/tododb/httpapi/auth"
 )
 
@@ -21,6 +23,8 @@ type exchange struct {
 	user   auth.User
 	once   *idempotency // of a write; nil: it may be repeated
 	status int          // 0: nothing has been sent
+	from   string       // the id of the request at another server that led to this one
+	span   trace.Span   // nil if nothing is traced
 	notes  []slog.Attr  // for the audit trail
 	size   int64
 	broken bool // the client has gone

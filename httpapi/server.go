@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tododb/tododb/httpapi/audit"
 	"github.com/tododb/tododb/httpapi/auth"
@@ -39,6 +40,9 @@ type Options struct {
 	// Metrics count what is done here. Whoever gives them may have counted more (none
 	// but what the server counts).
 	Metrics *metrics.Metrics
+
+	// Tracer makes a span of each request (nothing is traced).
+	Tracer trace.Tracer
 
 	// Trail records who changed what (nothing is recorded).
 	Trail *audit.Trail
@@ -127,7 +131,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["Server"] = s.server
 	h["X-Couch-Request-Id"] = []string{x.id}
 	h["X-Content-Type-Options"] = noSniff
-	r = r.WithContext(x.in(r.Context()))
+	x.from = cameFrom(r)
+	ctx := r.Context()
+	if s.opt.Tracer != nil {
+		ctx = s.startSpan(x, r)
+	}
+	r = r.WithContext(x.in(ctx))
 	began := s.opt.Now()
 	defer s.over(x, r, began)
 	defer x.finish()

@@ -25,6 +25,9 @@ type Options struct {
 	Client   *http.Client // nil: NewClient
 	Now      func() time.Time
 	Settings Settings
+	// Origin takes from the context of a request for a replication what the requests to
+	// its peers shall tell, and returns what puts it into theirs (they tell nothing).
+	Origin func(context.Context) func(context.Context) context.Context
 	// Patient jobs ask a peer that fails again for ever, and end with whatever no patience
 	// mends: what a command wants. Otherwise they give up after Spec.Retries, and the
 	// scheduler tries them again later.
@@ -225,8 +228,12 @@ func (m *Manager) join(ctx context.Context, spec Spec, user User) (*task, error)
 	}
 	spec.setDefaults()
 	id := m.JobID(spec)
+	req := Request{Spec: spec, User: user, OneTry: !spec.Continuous || m.opt.Patient}
+	if m.opt.Origin != nil {
+		req.origin = m.opt.Origin(ctx)
+	}
 	for {
-		t, err := m.joinNow(id, spec, user)
+		t, err := m.joinNow(id, req)
 		if t == nil || !t.removed {
 			return t, err
 		}
@@ -238,19 +245,19 @@ func (m *Manager) join(ctx context.Context, spec Spec, user User) (*task, error)
 	}
 }
 
-func (m *Manager) joinNow(id string, spec Spec, user User) (t *task, err error) {
+func (m *Manager) joinNow(id string, req Request) (t *task, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t = m.tasks[id]
 	switch {
 	case t == nil:
-		t, err = m.add(Request{Spec: spec, User: user, OneTry: !spec.Continuous || m.opt.Patient})
+		t, err = m.add(req)
 		if err != nil {
 			return nil, err
 		}
 	case t.removed:
 		return t, nil
-	case t.req.Owner != Owner{} || !t.req.User.is(user):
+	case t.req.Owner != Owner{} || !t.req.User.is(req.User):
 		return nil, &Taken{id, t.req.Owner}
 	}
 	t.waiters++

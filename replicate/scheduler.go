@@ -252,6 +252,9 @@ func (t *task) stop() {
 func (m *Manager) launch(t *task, now time.Time) {
 	var ctx context.Context
 	ctx, t.cancel = context.WithCancel(m.ctx)
+	if t.req.origin != nil {
+		ctx = t.req.origin(ctx)
+	}
 	t.stopped, t.ended = false, make(chan struct{})
 	t.started, t.nextTry = now, time.Time{}
 	t.job = m.newJob(&t.req)

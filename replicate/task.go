@@ -22,6 +22,9 @@ type Request struct {
 	Notify func(context.Context, Status)
 	// Source and Target are told what each run of the job does with its peers.
 	Source, Target Observer
+
+	// origin, if not nil, puts into the context of a run where the wish for it came from.
+	origin func(context.Context) context.Context
 }
 
 // task is a job that the scheduler knows. Its fields are guarded by Manager.mu, but for

@@ -38,6 +38,7 @@ var layers = []layer{
 	{"httpapi/config", nil, []string{bbolt, web}},
 	{"httpapi/metrics", nil, []string{bbolt}},
 	{"httpapi/audit", nil, []string{bbolt, web}},
+	{"httpapi/tracing", nil, []string{bbolt, web}},
 	{"httpapi/auth", nil, []string{bbolt}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},

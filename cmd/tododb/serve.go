@@ -111,12 +111,19 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	work.run(func(ctx context.Context) { reloadOnHangup(ctx, reload, log) })
 
+	traces, err := openTracing(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer closeTracing(ctx, traces, log)
+
 	var api *httpapi.Server // set before anybody can ask for a replication
 	manager, err := replicate.NewManager(ctx, replicate.Options{
 		Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log,
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 			return api.OpenFor(ctx, name, user)
 		},
+		Client: peerClient(traces), Origin: httpapi.Origin,
 	})
 	if err != nil {
 		return err
@@ -130,7 +137,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 
 	api, err = httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
-		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail,
+		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer,
 	})
 	if err != nil {

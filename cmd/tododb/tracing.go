@@ -1,0 +1,50 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"go.opentelemetry.io/otel"
+
+	"github.com/tododb/tododb/httpapi"
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/tracing"
+	"github.com/tododb/tododb/replicate"
+)
+
+// lastTraces is how long a stopping server tries to get rid of the last spans.
+const lastTraces = 2 * time.Second
+
+// openTracing begins tracing, if the settings or the environment name a collector; nil
+// if they do not.
+func openTracing(ctx context.Context, cfg *config.Config, log *slog.Logger) (*tracing.Tracing, error) {
+	endpoint := cmp.Or(cfg.String("opentelemetry", "endpoint"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"))
+	if endpoint == "" {
+		return nil, nil
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces are lost", "error", err) }))
+	return tracing.Open(ctx, tracing.Options{
+		Endpoint: endpoint, Share: cfg.Float("opentelemetry", "sample_ratio"),
+		Version: version, Instance: cfg.String("couchdb", "uuid"),
+	})
+}
+
+// closeTracing sends the last spans. That they cannot be sent is no failure of the server.
+func closeTracing(ctx context.Context, t *tracing.Tracing, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTraces)
+	defer cancel()
+	if err := t.Close(ctx); err != nil {
+		log.Warn("traces are lost", "error", err)
+	}
+}
+
+// peerClient asks the peers of replications.
+func peerClient(t *tracing.Tracing) *http.Client {
+	client := replicate.NewClient()
+	client.Transport = httpapi.Outgoing(client.Transport, t.Tracer())
+	return client
+}

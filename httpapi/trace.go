@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// traceparent is how a trace is handed on in headers (W3C Trace Context).
+var traceparent propagation.TraceContext
+
+// requestIDHeader ties what one server does to the request at another one that led to it.
+const requestIDHeader = "X-Couch-Request-Id"
+
+// startSpan begins the span of a request, within the trace that the request came with.
+func (s *Server) startSpan(x *exchange, r *http.Request) context.Context {
+	ctx := traceparent.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	ctx, x.span = s.opt.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+	return ctx
+}
+
+// endSpan tells how the request ended.
+func endSpan(x *exchange, r *http.Request) {
+	x.span.SetName(r.Method + " " + kindOfPath(r.URL.EscapedPath()))
+	x.span.SetAttributes(
+		attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.EscapedPath()),
+		attribute.Int("http.response.status_code", x.status), attribute.Int64("http.response.body.size", x.size),
+		attribute.String("tododb.request", x.id),
+	)
+	if x.from != "" {
+		x.span.SetAttributes(attribute.String("tododb.request.from", x.from))
+	}
+	if x.status >= 500 || x.cut {
+		x.span.SetStatus(codes.Error, "")
+	}
+	x.span.End()
+}
+
+// kindOfPath is a path without what differs from request to request.
+func kindOfPath(path string) string {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	for i, part := range parts {
+		switch {
+		case part == "" || strings.HasPrefix(part, "_"):
+		case i == 0:
+			parts[i] = "{db}"
+		case strings.HasPrefix(parts[0], "_") && parts[0] != "_users" && parts[0] != "_replicator":
+			parts[i] = "{name}"
+		case i == 1 || i == 2 && strings.HasPrefix(parts[1], "_"):
+			parts[i] = "{docid}"
+		default:
+			parts[i] = "{name}"
+		}
+	}
+	return "/" + strings.Join(parts, "/")
+}
+
+// cameFrom is the id that a request brings of the one at another server that led to it;
+// "" if it is none. Anybody can send one: it is told, never believed.
+func cameFrom(r *http.Request) string {
+	values := r.Header[requestIDHeader]
+	if len(values) != 1 || len(values[0]) > 64 {
+		return ""
+	}
+	if strings.ContainsFunc(values[0], func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-'
+	}) {
+		return ""
+	}
+	return values[0]
+}
+
+type originKey struct{}
+
+// Origin remembers the request that a context belongs to, for work that goes on after it:
+// the function puts the memory into the context of that work. Outgoing tells it to peers.
+func Origin(ctx context.Context) func(context.Context) context.Context {
+	span := trace.SpanContextFromContext(ctx)
+	id := ""
+	if x, _ := ctx.Value(exchangeKey{}).(*exchange); x != nil {
+		id = x.id
+	}
+	return func(work context.Context) context.Context {
+		if id != "" {
+			work = context.WithValue(work, originKey{}, id)
+		}
+		if span.IsValid() {
+			work = trace.ContextWithSpanContext(work, span)
+		}
+		return work
+	}
+}
+
+// Outgoing sends requests to other servers with the id of the request that they are made
+// for and, if there is a tracer, within its trace.
+func Outgoing(base http.RoundTripper, tracer trace.Tracer) http.RoundTripper {
+	return &outgoing{base, tracer}
+}
+
+type outgoing struct {
+	http.RoundTripper
+	tracer trace.Tracer
+}
+
+func (o *outgoing) RoundTrip(r *http.Request) (*http.Response, error) {
+	id, _ := r.Context().Value(originKey{}).(string)
+	if id == "" && o.tracer == nil {
+		return o.RoundTripper.RoundTrip(r)
+	}
+	ctx := r.Context()
+	var span trace.Span
+	if o.tracer != nil {
+		ctx, span = o.tracer.Start(ctx, r.Method+" "+kindOfPath(r.URL.EscapedPath()), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+			attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.EscapedPath()), attribute.String("server.address", r.URL.Host)))
+		defer span.End()
+	}
+	next := r.Clone(ctx) // the headers of the request are the caller's
+	if id != "" {
+		next.Header[requestIDHeader] = []string{id}
+	}
+	if span != nil {
+		traceparent.Inject(ctx, propagation.HeaderCarrier(next.Header))
+	}
+	resp, err := o.RoundTripper.RoundTrip(next)
+	if span != nil {
+		if err != nil {
+			span.SetStatus(codes.Error, "")
+		} else {
+			span.SetAttributes(attribute.Int("http.response.status_code", resp.StatusCode))
+		}
+	}
+	return resp, err
+}
+
+// CloseIdleConnections is what http.Client looks for.
+func (o *outgoing) CloseIdleConnections() {
+	if c, ok := o.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
