@@ -81,6 +81,14 @@ func (rg *Range) holds(key, id []byte) bool {
 	return (rg.Low.Key == nil || rg.Low.compare(key, id) > 0) && (rg.High.Key == nil || rg.High.compare(key, id) < 0)
 }
 
+// onlyKey is the key of a range of all rows of one key; nil for any other range.
+func (rg *Range) onlyKey() []byte {
+	if rg.Low.Key == nil || rg.Low.Past || !rg.High.Past || !bytes.Equal(rg.Low.Key, rg.High.Key) {
+		return nil
+	}
+	return rg.Low.Key
+}
+
 // exact tells that the bounds lie between records, so that what lies between their
 // places is the range.
 func (rg *Range) exact() bool { return len(rg.Low.Key) <= maxKey && len(rg.High.Key) <= maxKey }

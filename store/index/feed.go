@@ -73,6 +73,9 @@ func (p *picker) settle() {
 // keys looks at each key of a range in turn.
 func (p *picker) keys(rg *Range) error {
 	view := byte(rg.View)
+	if key := rg.onlyKey(); key != nil {
+		return p.entries(appendKeyPart([]byte{view}, key), nil)
+	}
 	from, to := rg.Low.place(rg.View, false), rg.High.place(rg.View, true)
 	if len(from) == 1 {
 		from = append(from, 1) // behind the entries of all keys together

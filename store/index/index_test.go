@@ -47,12 +47,13 @@ func engines() map[string]func(testing.TB) engine.Engine {
 }
 
 func newWorld(t testing.TB, eng engine.Engine, opt index.Options) *world {
-	s, err := store.Open(t.Context(), eng, store.Options{})
+	ctx := context.Background()
+	s, err := store.Open(ctx, eng, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	opt.Store = s
-	w := &world{eng: eng, s: s, m: index.NewManager(t.Context(), opt)}
+	w := &world{eng: eng, s: s, m: index.NewManager(ctx, opt)}
 	t.Cleanup(func() {
 		for _, close := range []func() error{w.m.Close, s.Close, eng.Close} {
 			if err := close(); err != nil {
@@ -171,6 +172,8 @@ func modelRows(t fataler, db *store.DB, view int) (rows []modelRow) {
 }
 
 func (r modelRow) String() string { return r.key + "/" + r.id + "/" + r.value }
+
+var middleKey, _ = collate.AppendKey(nil, []byte("50000"))
 
 var someKeys = func() []string {
 	long := strings.Repeat("x", 1000)
@@ -407,4 +410,13 @@ func TestModel(t *testing.T) {
 			})
 		})
 	}
+}
+
+// collated is the key of a string.
+func collated(s string) []byte {
+	k, err := collate.AppendKey(nil, jsonscan.AppendString(nil, s))
+	if err != nil {
+		panic(err)
+	}
+	return k
 }

@@ -1,0 +1,285 @@
+package index_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/index"
+)
+
+// dump reads the rows, the by-document records and the summaries of an index.
+func dump(t fataler, db *store.DB, signature string) (out []string) {
+	sub, err := db.OpenSub(context.Background(), "index-"+signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	err = sub.View(context.Background(), func(r engine.Reader) error {
+		for space := engine.Space(17); space <= 19; space++ {
+			err := r.Scan(space, engine.Range{}, func(k, v []byte) (bool, error) {
+				out = append(out, fmt.Sprintf("%d %x %x", space, k, v))
+				return true, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// An index that followed changes one by one has the bytes of one that was built of the
+// documents as they are.
+func TestRebuild(t *testing.T) {
+	for name, open := range engines() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, open(t), index.Options{Delay: time.Hour})
+			n := 0
+			rapid.Check(t, func(t *rapid.T) {
+				n++
+				db := w.create(t, fmt.Sprintf("db%d", n%3))
+				defer db.Release()
+				def := keysDefinition()
+				def.Changes = false
+				for range rapid.IntRange(1, 15).Draw(t, "builds") {
+					for range rapid.IntRange(1, 6).Draw(t, "writes") {
+						write(t, db)
+					}
+					purge(t, db)
+					w.open(t, db, def).Release()
+				}
+				again := *def
+				again.Signature = "again"
+				w.open(t, db, &again).Release()
+				old, anew := dump(t, db, "keys"), dump(t, db, "again")
+				if !slices.Equal(old, anew) {
+					t.Fatalf("followed:\n%s\nbuilt anew:\n%s", strings.Join(old, "\n"), strings.Join(anew, "\n"))
+				}
+			})
+		})
+	}
+}
+
+func put(t testing.TB, db *store.DB, id, body string) {
+	t.Helper()
+	res, err := db.Write(t.Context(), []store.Edit{{Doc: document.Doc{ID: id, Body: []byte(body)}}}, store.WriteOptions{})
+	if err != nil || res[0].Err != nil {
+		t.Fatal(err, res)
+	}
+}
+
+func boltWorld(t testing.TB, opt index.Options) *world { return newWorld(t, engines()["bolt"](t), opt) }
+
+func count(t testing.TB, ix *index.Index) int {
+	t.Helper()
+	n, err := ix.Count(t.Context(), []index.Range{{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A database that is deleted and made again has nothing of the old index.
+func TestDropAndRecreate(t *testing.T) {
+	w := boltWorld(t, index.Options{})
+	db := w.create(t, "db")
+	put(t, db, "a", `{"k":[1],"v":1}`)
+	old := w.open(t, db, keysDefinition())
+	if n := count(t, old); n != 1 {
+		t.Fatal(n)
+	}
+	if err := w.s.Drop(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Wait(t.Context(), 100); err == nil {
+		t.Error("the index of a deleted database is waited for")
+	}
+	if _, err := old.Count(t.Context(), []index.Range{{}}); !errors.Is(err, store.ErrNoDB) && !errors.Is(err, index.ErrClosed) {
+		t.Errorf("reading it: %v", err)
+	}
+	again := w.create(t, "db")
+	ix := w.open(t, again, keysDefinition())
+	if n := count(t, ix); n != 0 {
+		t.Errorf("%d rows of the old database", n)
+	}
+	put(t, again, "b", `{"k":[1,2],"v":1}`)
+	ix2 := w.open(t, again, keysDefinition())
+	if n := count(t, ix2); n != 2 {
+		t.Error(n)
+	}
+	for _, ix := range []*index.Index{old, ix, ix2} {
+		ix.Release()
+	}
+	db.Release()
+	again.Release()
+}
+
+// failing is a mapper that fails while the switch is on.
+type failing struct {
+	index.Mapper
+	fail *sync.Mutex
+	on   *bool
+}
+
+var errMap = errors.New("the map function fails")
+
+func (f failing) Map(d *store.Document, emit func(int, []byte, []byte) error) error {
+	f.fail.Lock()
+	on := *f.on
+	f.fail.Unlock()
+	if on {
+		return errMap
+	}
+	return f.Mapper.Map(d, emit)
+}
+
+// Who waits for a build that fails gets its error; the next one is told of the next build.
+func TestBuildFails(t *testing.T) {
+	w := boltWorld(t, index.Options{})
+	db := w.create(t, "db")
+	defer db.Release()
+	put(t, db, "a", `{"k":[1],"v":1}`)
+	on, mu := true, new(sync.Mutex)
+	def := keysDefinition()
+	def.NewMapper = func() (index.Mapper, error) { return failing{keysMapper{}, mu, &on}, nil }
+	ix, err := w.m.Open(t.Context(), db, def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ix.Release()
+	for range 2 {
+		if err := ix.Wait(t.Context(), 1); !errors.Is(err, errMap) {
+			t.Fatal(err)
+		}
+	}
+	mu.Lock()
+	on = false
+	mu.Unlock()
+	if err := ix.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, ix); n != 1 {
+		t.Error(n)
+	}
+}
+
+// An index that is used follows its database without being asked, is closed when it has
+// been idle, and is dropped when nobody wants it.
+func TestLife(t *testing.T) {
+	w := boltWorld(t, index.Options{Delay: time.Millisecond, Idle: 50 * time.Millisecond})
+	db := w.create(t, "db")
+	defer db.Release()
+	put(t, db, "a", `{"k":[1],"v":1}`)
+	ix := w.open(t, db, keysDefinition())
+	put(t, db, "b", `{"k":[2],"v":1}`)
+	until(t, "the index follows", func() bool { return count(t, ix) == 2 })
+	if err := w.m.Cleanup(t.Context(), db, func(string) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := db.Subs(t.Context()); err != nil || len(names) != 1 {
+		t.Fatalf("one in use is dropped: %q, %v", names, err)
+	}
+	ix.Release()
+	until(t, "the index is closed", func() bool {
+		_, err := ix.Count(t.Context(), []index.Range{{}})
+		return errors.Is(err, index.ErrClosed)
+	})
+	again := w.open(t, db, keysDefinition())
+	if n := count(t, again); n != 2 {
+		t.Error(n)
+	}
+	again.Release()
+	if err := w.m.Cleanup(t.Context(), db, func(s string) bool { return s == "keys" }); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := db.Subs(t.Context()); err != nil || len(names) != 1 {
+		t.Fatalf("one that is wanted is dropped: %q, %v", names, err)
+	}
+	if err := w.m.Cleanup(t.Context(), db, func(string) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := db.Subs(t.Context()); err != nil || len(names) != 0 {
+		t.Errorf("%q are left: %v", names, err)
+	}
+}
+
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it never comes to this: " + what)
+		}
+	}
+}
+
+// Purges that are forgotten before the index has seen them cost a new build, never a row
+// too many.
+func TestForgottenPurges(t *testing.T) {
+	w := boltWorld(t, index.Options{Delay: time.Hour})
+	db := w.create(t, "db")
+	defer db.Release()
+	for i := range 5 {
+		put(t, db, fmt.Sprint("d", i), `{"k":[1],"v":1}`)
+	}
+	w.open(t, db, keysDefinition()).Release()
+	if err := db.SetPurgedInfosLimit(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		id := fmt.Sprint("d", i)
+		d, err := db.Get(t.Context(), id, store.ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := db.Purge(t.Context(), []string{id}, [][]revtree.Rev{{d.Rev}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ix := w.open(t, db, keysDefinition())
+	defer ix.Release()
+	if n := count(t, ix); n != 2 {
+		t.Errorf("%d rows, want 2", n)
+	}
+}
+
+// What was written before Wait is asked is seen after it, however many write and wait.
+func TestReadYourWrites(t *testing.T) {
+	w := boltWorld(t, index.Options{Delay: time.Millisecond})
+	db := w.create(t, "db")
+	defer db.Release()
+	var g sync.WaitGroup
+	for n := range 4 {
+		g.Go(func() {
+			for i := range 25 {
+				id := fmt.Sprintf("%d-%d", n, i)
+				put(t, db, id, fmt.Sprintf(`{"k":[%q],"v":1}`, id))
+				ix := w.open(t, db, keysDefinition())
+				q := index.RowsQuery{Ranges: []index.Range{index.Key(0, collated(id))}, Limit: -1}
+				seen := false
+				err := ix.Rows(context.Background(), q, nil, func(r *index.Row) error { seen = bytes.Equal(r.ID, []byte(id)); return nil }, nil)
+				if err != nil || !seen {
+					t.Errorf("%s is not there: %v", id, err)
+				}
+				ix.Release()
+			}
+		})
+	}
+	g.Wait()
+}
