@@ -45,9 +45,7 @@ type op struct {
 	key, value []byte
 }
 
-func sortOps(ops []op) {
-	slices.SortStableFunc(ops, func(a, b op) int { return bytes.Compare(a.key, b.key) })
-}
+func byKey(a, b op) int { return bytes.Compare(a.key, b.key) }
 
 // applier is one transaction.
 type applier struct {
@@ -63,8 +61,8 @@ func (a *applier) run(b *batch, reducers []Reducer) error {
 	if err := a.compare(b); err != nil {
 		return err
 	}
-	sortOps(a.rows)
-	sortOps(a.seqs)
+	slices.SortFunc(a.rows, byKey)
+	slices.SortStableFunc(a.seqs, byKey) // an entry may be removed and written again
 	for _, part := range []struct {
 		space engine.Space
 		ops   []op

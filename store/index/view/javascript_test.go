@@ -1,0 +1,147 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/script"
+)
+
+// openDB makes a database in a folder of the test.
+func openDB(t testing.TB, durable bool) (*store.DB, *index.Manager) {
+	ctx := context.Background()
+	eng, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: !durable})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(ctx, eng, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Create(ctx, "db"); err != nil {
+		t.Fatal(err)
+	}
+	db, err := s.DB(ctx, "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := index.NewManager(ctx, index.Options{Store: s})
+	t.Cleanup(func() {
+		db.Release()
+		for _, close := range []func() error{m.Close, s.Close, eng.Close} {
+			if err := close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return db, m
+}
+
+func fill(t testing.TB, db *store.DB, docs int, body func(i int) string) {
+	t.Helper()
+	for from := 0; from < docs; from += 1000 {
+		edits := make([]store.Edit, min(1000, docs-from))
+		for i := range edits {
+			edits[i].Doc = document.Doc{ID: fmt.Sprintf("doc-%07d", from+i), Body: []byte(body(from + i))}
+		}
+		if _, err := db.Write(context.Background(), edits, store.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func open(t testing.TB, db *store.DB, m *index.Manager, design string) *Index {
+	t.Helper()
+	d, err := ParseDesign("_design/d", []byte(design))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ix, err := Open(t.Context(), m, db, d, Compilers{"javascript": JavaScript(script.Options{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ix.Prepare(t.Context(), Wait); err != nil {
+		t.Fatal(err)
+	}
+	return ix
+}
+
+func rowsOf(t testing.TB, ix *Index, view int, q Query) string {
+	t.Helper()
+	var out []string
+	err := ix.Rows(t.Context(), view, &q, func(h Head) error { out = append(out, fmt.Sprintf("%d of %d:", h.Offset, h.Total)); return nil }, func(r *index.Row) error {
+		out = append(out, fmt.Sprintf("%s %s %s", r.Key, r.ID, r.Value))
+		return nil
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(out, "; ")
+}
+
+func groupsOf(t testing.TB, ix *Index, view int, q Query) string {
+	t.Helper()
+	var out []string
+	err := ix.Reduced(t.Context(), view, &q, func(Head) error { return nil }, func(g *index.Group) error {
+		if g.Err != nil {
+			out = append(out, g.Err.Name)
+		} else {
+			out = append(out, fmt.Sprintf("%s %s", g.Key, g.Value))
+		}
+		return nil
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(out, "; ")
+}
+
+func TestJavaScript(t *testing.T) {
+	db, m := openDB(t, false)
+	fill(t, db, 300, func(i int) string { return fmt.Sprintf(`{"k":%d,"v":%d}`, i%3, i) })
+	ix := open(t, db, m, `{"views":{
+		"a":{"map":"function(doc){emit(doc.k,doc.v)}","reduce":"function(k,v,r){return sum(v)}"},
+		"b":{"map":"function(doc){if(doc.v<2)emit([doc.k,doc._id],null)}","reduce":"_count"},
+		"c":{"map":"function(doc){emit(doc._id,doc.v)}","reduce":"function(k,v,r){return r?[].concat.apply([],v):v.map(function(x){return x+'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'})}"}}}`)
+	defer ix.Release()
+	for _, c := range []struct{ got, want string }{
+		{groupsOf(t, ix, 0, Query{Limit: -1}), " 44850"},
+		{groupsOf(t, ix, 0, Query{Limit: -1, GroupLevel: index.Exact}), "0 14850; 1 14950; 2 15050"},
+		{groupsOf(t, ix, 0, Query{Limit: 1, Skip: 1, GroupLevel: index.Exact, Descending: true}), "1 14950"},
+		{groupsOf(t, ix, 0, Query{Limit: -1, GroupLevel: index.Exact, Keys: [][]byte{[]byte("2"), []byte("7"), []byte("0")}}), "2 15050; 0 14850"},
+		{rowsOf(t, ix, 1, Query{Limit: -1}), `0 of 2:; [0,"doc-0000000"] doc-0000000 null; [1,"doc-0000001"] doc-0000001 null`},
+		{rowsOf(t, ix, 1, Query{Limit: -1, Start: []byte("[1]")}), `1 of 2:; [1,"doc-0000001"] doc-0000001 null`},
+		{rowsOf(t, ix, 1, Query{Limit: -1, Start: []byte("[0,{}]"), Descending: true}), `1 of 2:; [0,"doc-0000000"] doc-0000000 null`},
+		{rowsOf(t, ix, 0, Query{Limit: 1, Skip: 1, Keys: [][]byte{[]byte("9"), []byte("1")}}), `101 of 300:; 1 doc-0000004 4`},
+		{rowsOf(t, ix, 0, Query{Limit: 1, Keys: [][]byte{[]byte("9")}}), `0 of 300:`},
+		{rowsOf(t, ix, 0, Query{Limit: 1, Start: []byte("1"), StartID: "doc-0000004", HasStartID: true}), `101 of 300:; 1 doc-0000004 4`},
+		{rowsOf(t, ix, 0, Query{Limit: -1, Start: []byte("1"), StartID: "doc-0000295", HasStartID: true, End: []byte("1"), EndID: "doc-0000298", HasEndID: true, ExcludeEnd: true}), `198 of 300:; 1 doc-0000295 295`},
+		{groupsOf(t, ix, 1, Query{Limit: -1, GroupLevel: 1}), "[0] 1; [1] 1"},
+		{groupsOf(t, ix, 2, Query{Limit: -1}), "reduce_overflow_error"},
+		{groupsOf(t, ix, 2, Query{Limit: -1, Start: []byte(`"x"`)}), ""},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s, want %s", c.got, c.want)
+		}
+	}
+}
+
+func BenchmarkJavaScriptBuild(b *testing.B) {
+	const docs = 100_000
+	db, m := openDB(b, true)
+	fill(b, db, docs, func(i int) string {
+		return fmt.Sprintf(`{"type":"type-%02d","n":%d,"name":"user %d","tags":["a","b"]}`, i%40, i*7919%docs, i)
+	})
+	n := 0
+	for b.Loop() {
+		n++
+		open(b, db, m, fmt.Sprintf(`{"views":{"type":{"map":"function(doc){emit(doc.type,1)}","reduce":"_sum"},"n":{"map":"function(doc){emit(doc.n,null) /* %d */}"}}}`, n)).Release()
+	}
+	b.ReportMetric(float64(docs*b.N)/b.Elapsed().Seconds(), "docs/s")
+}
