@@ -10,6 +10,7 @@ import (
 
 // Replicator runs replications; *replicate.Manager is one.
 type Replicator interface {
+	Scheduler
 	// Replicate does what a POST to /_replicate asks for. The request is its JSON
 	// object. It returns the JSON to answer with: when a one-time replication is
 	// done or a cancelled one has stopped, and at once, with started, for a

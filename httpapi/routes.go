@@ -82,8 +82,7 @@ func (s *Server) routes() *mux.Router {
 	node(rest, s.requireAdmin, always(s.unbuiltOnNode))
 	path("/_cluster_setup", s.adminMethods(on("GET,POST", "GET", s.clusterState, "POST", s.clusterSetup)))
 	path("/_utils"+rest, on("GET,HEAD", "GET", s.utils))
-	path("/_scheduler/jobs"+rest, on("GET,HEAD", "GET", s.unbuiltForAdmin))
-	path("/_scheduler/docs"+rest, on("GET,HEAD", "GET", s.unbuiltForAdmin))
+	path("/_scheduler"+rest, on("GET,HEAD", "GET", s.scheduler))
 	path("/{_:_reshard|_search_analyze|_nouveau_analyze|_prometheus|_metrics}"+rest, always(s.unbuiltForAdmin))
 	r.NotFoundHandler = http.HandlerFunc(s.unknownOnServer)
 	return r

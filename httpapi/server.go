@@ -71,9 +71,8 @@ type Server struct {
 	metrics *metrics.Metrics
 	trail   *audit.Trail
 
-	// users and replicators are asked for each document of _users and of databases called
-	// _replicator or NAME/_replicator.
-	users, replicators *systemDB
+	// users is asked for each document of _users.
+	users *systemDB
 
 	// closing is closed when the server wants feeds to come to their end.
 	closing chan struct{}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/replicate"
@@ -36,7 +35,7 @@ func (s *Server) systemDB(name string) *systemDB {
 	case name == usersDB:
 		return s.users
 	case isReplicator(name):
-		return s.replicators
+		return replicatorDB
 	}
 	return nil
 }
@@ -44,9 +43,7 @@ func (s *Server) systemDB(name string) *systemDB {
 const usersDB = "_users"
 
 // isReplicator tells whether documents of a database ask for replications.
-func isReplicator(name string) bool {
-	return name == "_replicator" || strings.HasSuffix(name, "/_replicator")
-}
+func isReplicator(name string) bool { return replicate.IsReplicator(name) }
 
 // guarded puts on a handle what is asked for its documents; the result takes the
 // place of db.

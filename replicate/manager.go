@@ -60,6 +60,7 @@ type Manager struct {
 	mu        sync.Mutex // guards what follows
 	set       Settings
 	local     func(User) http.Handler
+	docs      *documents // nil: documents are not followed
 	tasks     map[string]*task
 	number    int
 	lines     map[string]*queue // tasks whose turn it may be, by their owner's database
@@ -81,6 +82,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	opt.Shared = opt.Shared || opt.Store != nil && opt.Store.Shared()
 	m := &Manager{
 		opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
 		tasks: map[string]*task{}, lines: map[string]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[string]int{}, rotated: opt.Now(),

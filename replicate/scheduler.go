@@ -53,6 +53,12 @@ func (m *Manager) SetSettings(s Settings) {
 	m.wake()
 }
 
+func (m *Manager) settings() Settings {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.set
+}
+
 // Taken says that a replication is another owner's already.
 type Taken struct {
 	ID    string
@@ -79,6 +85,26 @@ func (m *Manager) Add(req Request) (id string, err error) {
 		return "", err
 	}
 	return t.id, nil
+}
+
+// addSoon is Add for a replication that may be about to end: that is waited for.
+func (m *Manager) addSoon(ctx context.Context, req Request) error {
+	req.Spec.setDefaults()
+	for {
+		m.mu.Lock()
+		old := m.tasks[m.JobID(req.Spec)]
+		if old == nil || !old.removed {
+			_, err := m.add(req)
+			m.mu.Unlock()
+			return err
+		}
+		m.mu.Unlock()
+		select {
+		case <-old.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // add is Add with the lock held.

@@ -40,6 +40,9 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	return s, s.SetLimits(opt.MaxOpen, opt.MaxDocumentSize)
 }
 
+// Shared tells that other processes may write to the same databases.
+func (s *Store) Shared() bool { return s.eng.Caps().Shared }
+
 // Events is the feed of what happens to databases.
 func (s *Store) Events() *Events { return s.events }
 

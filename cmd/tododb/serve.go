@@ -119,7 +119,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 
 	var api *httpapi.Server // set before anybody can ask for a replication
 	manager, err := replicate.NewManager(ctx, replicate.Options{
-		Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log,
+		Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg),
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 			return api.OpenFor(ctx, name, user)
 		},
@@ -145,6 +145,13 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	manager.ServeLocal(api.As)
 	synchronizer.Start()
+	cfg.Watch(func() { manager.SetSettings(replicatorSettings(cfg)) })
+	if err := systemDatabases(ctx, f.store); err != nil {
+		return err
+	}
+	if err := manager.FollowDocuments(); err != nil {
+		return err
+	}
 	handler := http.Handler(api)
 	if !first {
 		// Whether a password is still the one that its hash was made of takes a good part

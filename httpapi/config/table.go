@@ -71,5 +71,12 @@ var settings = []Setting{
 	{Name{"opentelemetry", "endpoint"}, "", Text, Restart, "URL of a collector of traces, http://127.0.0.1:4318 for one; none given: that of OTEL_EXPORTER_OTLP_ENDPOINT; none there either: nothing is traced"},
 	{Name{"opentelemetry", "sample_ratio"}, "1", Share, Restart, "share of the requests that are traced; one that comes within a trace goes by that"},
 
+	{Name{"replicator", "max_jobs"}, "500", Count, 0, "replications that run at once; the others wait for their turn"},
+	{Name{"replicator", "interval"}, "60000", Count, 0, "milliseconds after which continuous replications make room for those that wait"},
+	{Name{"replicator", "max_churn"}, "20", Count, 0, "how many of them at a time"},
+	{Name{"replicator", "startup_jitter"}, "5000", Count, 0, "milliseconds over which replications are spread after a start of the server"},
+	{Name{"replicator", "max_history"}, "20", Count, 0, "events that are remembered of a replication"},
+	{Name{"replicator", "update_docs"}, "false", Bool, 0, "write the states triggered and error into documents of _replicator too, not only completed and failed"},
+
 	{Name{"log", "level"}, "info", Level, 0, "least level that is logged: debug, info, notice, warning, error, critical, alert, emergency or none"},
 }

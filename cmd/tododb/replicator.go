@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store"
+)
+
+// replicatorSettings are the settings of the scheduler as [replicator] has them.
+func replicatorSettings(cfg *config.Config) replicate.Settings {
+	number := func(name string) int { return int(cfg.Int("replicator", name)) }
+	milliseconds := func(name string) time.Duration { return time.Duration(number(name)) * time.Millisecond }
+	return replicate.Settings{
+		MaxJobs: number("max_jobs"), Interval: milliseconds("interval"), MaxChurn: number("max_churn"),
+		StartupJitter: milliseconds("startup_jitter"), MaxHistory: number("max_history"),
+		UpdateDocs: cfg.Bool("replicator", "update_docs"),
+	}
+}
+
+// systemDatabases makes the databases that the server itself works with, so that nobody
+// has to before the first user or replication.
+func systemDatabases(ctx context.Context, s *store.Store) error {
+	for _, name := range []string{"_users", "_replicator"} {
+		if err := s.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {
+			return err
+		}
+	}
+	return nil
+}

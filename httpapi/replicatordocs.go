@@ -1,0 +1,59 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store"
+)
+
+var errOthersReplication = errorf(http.StatusForbidden, "forbidden", "Can't update replication documents from other users.")
+
+// replicatorDB is what holds for documents that ask for replications, as in CouchDB's
+// couch_replicator_docs.erl: each has an owner, who may change it beside the
+// administrators; what cannot run is refused; and the credentials in it are shown to its
+// owner and administrators alone.
+var replicatorDB = &systemDB{write: writeReplication, read: readReplication}
+
+func writeReplication(_ context.Context, by asker, old *store.Document, e *store.Edit, _ store.WriteOptions) error {
+	doc := &e.Doc
+	if strings.HasPrefix(doc.ID, "_") { // a design document, a checkpoint
+		return nil
+	}
+	if old != nil && !old.Deleted && !by.DBAdmin {
+		if owner, _ := replicate.OwnerOf(old.Body); owner != by.Name {
+			return errOthersReplication
+		}
+	}
+	if doc.Deleted {
+		return nil
+	}
+	if err := replicate.CheckDocument(doc.Body); err != nil {
+		return errorf(http.StatusForbidden, "forbidden", "%s", err)
+	}
+	owner, known := replicate.OwnerOf(doc.Body)
+	switch {
+	case known && owner != "" && (owner == by.Name || by.DBAdmin):
+		return nil
+	case known && !by.DBAdmin:
+		return errOthersReplication
+	}
+	body, err := replicate.WithOwner(doc.Body, by.Name)
+	if err != nil {
+		return err
+	}
+	return doc.SetBody(body)
+}
+
+func readReplication(by asker, d *store.Document) (visible bool, err error) {
+	if by.DBAdmin || strings.HasPrefix(d.ID, "_") || len(d.Body) <= 2 {
+		return true, nil
+	}
+	if owner, _ := replicate.OwnerOf(d.Body); owner != "" && owner == by.Name {
+		return true, nil
+	}
+	d.Body, err = replicate.WithoutSecrets(d.Body)
+	return true, err
+}

@@ -1,0 +1,179 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tododb/tododb/replicate"
+)
+
+var errInvalidPath = badRequest("Invalid path")
+
+// scheduler answers below /_scheduler/, to administrators alone.
+func (s *Server) scheduler(w http.ResponseWriter, r *http.Request) error {
+	path, err := segments(r.URL.EscapedPath())
+	if err != nil {
+		return err
+	}
+	if len(path) < 2 || path[1] != "jobs" && path[1] != "docs" {
+		return writeJSON(w, r, http.StatusNotFound, []byte(`{"error":"not found"}`))
+	}
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	if s.opt.Replicator == nil {
+		return errNotBuilt
+	}
+	path, jobs := path[2:], path[1] == "jobs"
+	switch {
+	case jobs && len(path) == 0:
+		return s.schedulerJobs(w, r)
+	case jobs:
+		status, err := s.opt.Replicator.Status(strings.Join(path, "/"))
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, r, http.StatusOK, status.JobJSON())
+	case len(path) == 0:
+		return s.schedulerDocs(w, r, "_replicator")
+	}
+	// A database's name may hold slashes, escaped or not; its end is known.
+	end := slices.IndexFunc(path, isReplicator)
+	if end < 0 {
+		return errInvalidPath
+	}
+	db, id := strings.Join(path[:end+1], "/"), strings.Join(path[end+1:], "/")
+	if id == "" {
+		return s.schedulerDocs(w, r, db)
+	}
+	doc, err := s.opt.Replicator.ScheduledDoc(r.Context(), db, id)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, doc)
+}
+
+// segments takes a path apart and unescapes its parts.
+func segments(path string) ([]string, error) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	for i, p := range parts {
+		var err error
+		if parts[i], err = url.QueryUnescape(p); err != nil {
+			return nil, errURLEncoding
+		}
+	}
+	return parts, nil
+}
+
+func (s *Server) schedulerJobs(w http.ResponseWriter, r *http.Request) error {
+	skip, limit, err := schedulerPage(r, 100)
+	if err != nil {
+		return err
+	}
+	all := s.opt.Replicator.Jobs()
+	from := min(skip, len(all))
+	b := schedulerHead(len(all), from, "jobs")
+	for i := range all[from : from+min(limit, len(all)-from)] {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, all[from+i].JobJSON()...)
+	}
+	return writeJSON(w, r, http.StatusOK, append(b, `]}`...))
+}
+
+func (s *Server) schedulerDocs(w http.ResponseWriter, r *http.Request, db string) error {
+	skip, limit, err := schedulerPage(r, math.MaxInt)
+	if err != nil {
+		return err
+	}
+	states, err := statesOf(r)
+	if err != nil {
+		return err
+	}
+	var rows []byte
+	total, err := s.opt.Replicator.ScheduledDocs(r.Context(), db, states, skip, limit, func(doc []byte) {
+		if len(rows) > 0 {
+			rows = append(rows, ',')
+		}
+		rows = append(rows, doc...)
+	})
+	if err != nil {
+		return err
+	}
+	b := append(schedulerHead(total, min(skip, total), "docs"), rows...)
+	return writeJSON(w, r, http.StatusOK, append(b, `]}`...))
+}
+
+func schedulerHead(total, offset int, what string) []byte {
+	b := strconv.AppendInt([]byte(`{"total_rows":`), int64(total), 10)
+	b = strconv.AppendInt(append(b, `,"offset":`...), int64(offset), 10)
+	return append(b, `,"`+what+`":[`...)
+}
+
+func schedulerPage(r *http.Request, most int) (skip, limit int, err error) {
+	query, err := queryOf(r)
+	if err != nil {
+		return 0, 0, err
+	}
+	number := func(name string, value int) int {
+		text, ok := query.get(name)
+		if !ok || err != nil {
+			return value
+		}
+		n, bad := strconv.Atoi(text)
+		switch {
+		case errors.Is(bad, strconv.ErrRange) && !strings.HasPrefix(text, "-"):
+			return math.MaxInt
+		case bad != nil:
+			err = errorf(http.StatusBadRequest, "query_parse_error", "%s must be an integer", name)
+		case n < 0:
+			err = errorf(http.StatusBadRequest, "query_parse_error", "%s not in range (0,infinity)", name)
+		}
+		return n
+	}
+	skip, limit = number("skip", 0), number("limit", most)
+	return skip, limit, err
+}
+
+// statesOf reads which states are asked for; nil is all.
+func statesOf(r *http.Request) ([]replicate.State, error) {
+	query, err := queryOf(r)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := query.get("states")
+	if !ok {
+		return nil, nil
+	}
+	var states []replicate.State
+	for word := range strings.SplitSeq(text, ",") {
+		state := replicate.State(strings.TrimSpace(word))
+		switch state {
+		case replicate.Initializing, replicate.Errored, replicate.Pending, replicate.Running, replicate.Crashing, replicate.Completed, replicate.Failed:
+			states = append(states, state)
+		default:
+			return nil, errorf(http.StatusBadRequest, "query_parse_error", "Unknown replication state %q", word)
+		}
+	}
+	return states, nil
+}
+
+// Scheduler is what a Replicator tells of its jobs.
+type Scheduler interface {
+	// Jobs are all jobs, in the order of their ids.
+	Jobs() []replicate.Status
+	// Status tells of one: replicate.ErrNoJob.
+	Status(id string) (replicate.Status, error)
+	// ScheduledDoc is what _scheduler/docs shows of one document: store.ErrMissing.
+	ScheduledDoc(ctx context.Context, db, id string) ([]byte, error)
+	// ScheduledDocs gives the documents of a _replicator database that are in one of the
+	// states, nil being any, in the order of their ids, and counts all of them.
+	ScheduledDocs(ctx context.Context, db string, states []replicate.State, skip, limit int, fn func(doc []byte)) (total int, err error)
+}

@@ -1,0 +1,235 @@
+package replicate
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// Names of the members of a _replicator document that are the server's.
+const (
+	memberState  = "_replication_state"
+	memberTime   = "_replication_state_time"
+	memberReason = "_replication_state_reason"
+	memberID     = "_replication_id"
+	memberStats  = "_replication_stats"
+)
+
+// IsReplicator tells whether the documents of a database ask for replications.
+func IsReplicator(db string) bool {
+	return db == "_replicator" || strings.HasSuffix(db, "/_replicator")
+}
+
+// documentSpec is what a _replicator document says.
+type documentSpec struct {
+	spec  Spec
+	user  User   // user_ctx
+	owner string // of the document
+	state string // as written down, "" for none
+	key   [sha256.Size]byte
+}
+
+// CheckDocument judges the body of a _replicator document; its errors are *BadRequest and
+// *BadEndpoint.
+func CheckDocument(body []byte) error {
+	_, err := parseDocument(body)
+	return err
+}
+
+// parseDocument reads the body of a _replicator document. On an error the state is
+// filled in all the same.
+func parseDocument(body []byte) (d documentSpec, err error) {
+	h := sha256.New()
+	var context []byte
+	if err := jsonscan.EachMember(body, func(name, value []byte) error {
+		switch string(name) {
+		case memberState:
+			d.state, _ = jsonscan.Text(value)
+		case "owner":
+			d.owner, _ = jsonscan.Text(value) // null: nobody's
+		case "user_ctx":
+			context = value
+		}
+		if !bytes.HasPrefix(name, []byte("_")) { // else the server's own: no reason to begin again
+			h.Write(jsonscan.AppendString(nil, name))
+			h.Write(value)
+		}
+		return nil
+	}); err != nil {
+		return d, &BadRequest{"The document must be a JSON object"}
+	}
+	h.Sum(d.key[:0])
+	if d.spec, err = ParseSpec(body); err != nil {
+		return d, err
+	}
+	for _, e := range []Endpoint{d.spec.Source, d.spec.Target} {
+		switch {
+		case e.URL == "" && e.Local == "":
+			return d, &BadRequest{"Both `source` and `target` must name a database"}
+		case e.URL == "":
+			return d, &BadEndpoint{"local_endpoints_not_supported"}
+		}
+	}
+	d.user, err = userContext(context)
+	return d, err
+}
+
+func userContext(raw []byte) (User, error) {
+	var u struct {
+		Name  *string  `json:"name"`
+		Roles []string `json:"roles"`
+	}
+	if raw == nil {
+		return User{}, nil
+	}
+	if jsonscan.Kind(raw) != '{' || json.Unmarshal(raw, &u) != nil {
+		return User{}, &BadRequest{"`user_ctx` must be an object with a `name` and a list of `roles`"}
+	}
+	if u.Name == nil {
+		u.Name = new(string)
+	}
+	return User{Name: *u.Name, Roles: u.Roles}, nil
+}
+
+// edited gives an object with some members replaced, and those taken out whose value is
+// nil. Others stay as they are.
+func edited(object []byte, set map[string][]byte) ([]byte, error) {
+	b := []byte{'{'}
+	member := func(name, value []byte) {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(jsonscan.AppendString(b, name), ':')
+		b = append(b, value...)
+	}
+	seen := map[string]bool{}
+	err := jsonscan.EachMember(object, func(name, value []byte) error {
+		if replacement, ok := set[string(name)]; ok {
+			if seen[string(name)] || replacement == nil {
+				return nil
+			}
+			seen[string(name)] = true
+			value = replacement
+		}
+		member(name, value)
+		return nil
+	})
+	for _, name := range []string{"owner", memberState, memberTime, memberReason, memberID, memberStats} {
+		if value := set[name]; value != nil && !seen[name] {
+			member([]byte(name), value)
+		}
+	}
+	return append(b, '}'), err
+}
+
+// WithOwner gives a _replicator document an owner; an empty name is nobody.
+func WithOwner(body []byte, name string) ([]byte, error) {
+	owner := []byte("null")
+	if name != "" {
+		owner = jsonscan.AppendString(nil, name)
+	}
+	return edited(body, map[string][]byte{"owner": owner})
+}
+
+// OwnerOf tells whose a _replicator document is. One whose owner is null or no text has
+// no owner, and neither has one without; known tells them apart.
+func OwnerOf(body []byte) (name string, known bool) {
+	err := jsonscan.EachMember(body, func(member, value []byte) error {
+		if string(member) == "owner" {
+			name, _ = jsonscan.Text(value)
+			known = true
+		}
+		return nil
+	})
+	return name, known && err == nil
+}
+
+// WithoutSecrets takes what gives access to the two sides out of a _replicator document:
+// passwords in URLs, auth, and the headers that carry credentials.
+func WithoutSecrets(body []byte) ([]byte, error) {
+	set := map[string][]byte{}
+	err := jsonscan.EachMember(body, func(name, value []byte) error {
+		switch string(name) {
+		case "source", "target", "source_proxy", "target_proxy", "proxy":
+			clean, err := cleanEndpoint(value)
+			set[string(name)] = clean
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return edited(body, set)
+}
+
+func cleanEndpoint(value []byte) ([]byte, error) {
+	if text, err := jsonscan.Text(value); err == nil {
+		return jsonscan.AppendString(nil, cleanURL(text)), nil
+	}
+	if jsonscan.Kind(value) != '{' {
+		return []byte("null"), nil
+	}
+	set := map[string][]byte{"auth": nil}
+	err := jsonscan.EachMember(value, func(name, v []byte) error {
+		switch string(name) {
+		case "url":
+			text, err := jsonscan.Text(v)
+			if err != nil {
+				set["url"] = []byte("null")
+				return nil
+			}
+			set["url"] = jsonscan.AppendString(nil, cleanURL(text))
+		case "headers":
+			if jsonscan.Kind(v) != '{' {
+				set["headers"] = []byte("{}")
+				return nil
+			}
+			secret := map[string][]byte{}
+			if err := jsonscan.EachMember(v, func(header, _ []byte) error {
+				if carriesCredentials(string(header)) {
+					secret[string(header)] = nil
+				}
+				return nil
+			}); err != nil {
+				return err
+			}
+			clean, err := edited(v, secret)
+			set["headers"] = clean
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return edited(value, set)
+}
+
+func carriesCredentials(header string) bool {
+	switch name := http.CanonicalHeaderKey(header); name {
+	case "Authorization", "Cookie", "Proxy-Authorization":
+		return true
+	default:
+		return strings.HasPrefix(name, "X-Auth") || strings.Contains(name, "Token") || strings.Contains(name, "Key") || strings.Contains(name, "Secret")
+	}
+}
+
+// cleanURL takes the user and the password out of a URL; of one that cannot be read
+// nothing is left.
+func cleanURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	if u.User == nil {
+		return text
+	}
+	u.User = nil
+	return u.String()
+}

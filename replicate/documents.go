@@ -1,0 +1,273 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tododb/tododb/store"
+)
+
+// documents has the scheduler run what the documents of _replicator databases ask for.
+// One goroutine follows all those databases.
+type documents struct {
+	m *Manager
+
+	mu   sync.Mutex // guards what follows
+	dbs  map[string]*replicatorDB
+	jobs map[Owner]documentJob
+}
+
+// replicatorDB is how far the changes of a database have been read.
+type replicatorDB struct {
+	instance string
+	seq      uint64
+}
+
+// documentJob is the job of a document.
+type documentJob struct {
+	id  string
+	key [32]byte // of what the document said when the job was made
+}
+
+// retryDocuments is how long to wait after the storage has failed.
+const retryDocuments = time.Second
+
+// FollowDocuments has the documents of all _replicator databases run from now on.
+func (m *Manager) FollowDocuments() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	if m.docs != nil || m.opt.Store == nil {
+		return nil
+	}
+	m.docs = &documents{m: m, dbs: map[string]*replicatorDB{}, jobs: map[Owner]documentJob{}}
+	m.wg.Go(func() { m.docs.follow(m.ctx) })
+	return nil
+}
+
+// follow reads what changes in _replicator databases until ctx ends. Databases that
+// other processes write to are looked at from time to time, since no event tells of them.
+func (d *documents) follow(ctx context.Context) {
+	var seen uint64
+	all, starting := true, true
+	for ctx.Err() == nil {
+		events, last, news := d.m.opt.Store.Events().Since(seen)
+		again := time.Duration(0)
+		if d.m.opt.Shared {
+			again = d.m.settings().Interval
+		}
+		if all {
+			if err := d.readAll(ctx, starting); err != nil {
+				d.trouble(err)
+				again = retryDocuments
+			} else {
+				all, starting = false, false
+				seen = last
+			}
+		} else {
+			for _, e := range events {
+				if !IsReplicator(e.DB) {
+					continue
+				}
+				if err := d.read(ctx, e.DB, false); err != nil {
+					d.trouble(err)
+					all, again = true, retryDocuments
+				}
+			}
+			seen = last
+		}
+		timer := time.NewTimer(again)
+		tick := timer.C
+		if again == 0 {
+			tick = nil
+		}
+		select {
+		case <-news:
+		case <-tick:
+			all = true
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+func (d *documents) trouble(err error) {
+	if d.m.ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
+		d.m.opt.Log.Error("reading documents of _replicator", "error", err)
+	}
+}
+
+// readAll looks for _replicator databases and reads them.
+func (d *documents) readAll(ctx context.Context, starting bool) error {
+	names, err := replicatorNames(ctx, d.m.opt.Store)
+	if err != nil {
+		return err
+	}
+	found := map[string]bool{}
+	for _, name := range names {
+		found[name] = true
+	}
+	for name := range d.dbs {
+		found[name] = true // perhaps gone
+	}
+	for name := range found {
+		if err := d.read(ctx, name, starting); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readDoc is a change of a document.
+type readDoc struct {
+	id      string
+	deleted bool
+	body    []byte
+}
+
+// read takes in what has changed in a database since the last time.
+func (d *documents) read(ctx context.Context, name string, starting bool) error {
+	db, err := d.m.opt.Store.DB(ctx, name)
+	if errors.Is(err, store.ErrNoDB) {
+		d.dropAll(name)
+		delete(d.dbs, name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	at := d.dbs[name]
+	if at == nil || at.instance != db.Instance() {
+		d.dropAll(name)
+		at = &replicatorDB{instance: db.Instance()}
+		d.dbs[name] = at
+	}
+	var page []readDoc
+	end, err := db.Changes(ctx, store.ChangesQuery{Since: at.seq, Limit: -1, IncludeDocs: true}, func(c *store.Change) error {
+		doc := readDoc{id: string(c.ID), deleted: c.Deleted}
+		if c.Doc != nil {
+			doc.body = append([]byte(nil), c.Doc.Body...)
+		}
+		page = append(page, doc)
+		return nil
+	}, func() error {
+		for _, doc := range page {
+			if err := d.take(ctx, Owner{name, doc.id}, doc, starting); err != nil {
+				return err
+			}
+		}
+		page = page[:0]
+		return nil
+	})
+	if errors.Is(err, store.ErrNoDB) { // dropped meanwhile; an event follows
+		return nil
+	}
+	if err == nil {
+		at.seq = end.Last
+	}
+	return err
+}
+
+// take does what a document asks for now.
+func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting bool) error {
+	if strings.HasPrefix(doc.id, "_design/") {
+		return nil
+	}
+	if doc.deleted {
+		return d.drop(ctx, owner, false)
+	}
+	said, err := parseDocument(doc.body)
+	switch said.state {
+	case "", "triggered", "error", "initializing", "pending", "running", "crashing":
+	case string(Completed), string(Failed):
+		return d.drop(ctx, owner, false)
+	default: // somebody else's word: the document is left alone, as in CouchDB
+		return nil
+	}
+	d.mu.Lock()
+	job, known := d.jobs[owner]
+	d.mu.Unlock()
+	if err != nil {
+		if err := d.drop(ctx, owner, false); err != nil {
+			return err
+		}
+		return d.fail(ctx, owner, said.key, err)
+	}
+	if known && job.key == said.key {
+		return nil
+	}
+	if err := d.drop(ctx, owner, true); err != nil {
+		return err
+	}
+	req := Request{Spec: said.spec, Owner: owner, User: said.user}
+	if jitter := d.m.settings().StartupJitter; starting && jitter > 0 {
+		req.NotBefore = d.m.opt.Now().Add(rand.N(jitter))
+	}
+	job = documentJob{d.m.JobID(said.spec), said.key}
+	req.Notify = func(ctx context.Context, s Status) { d.notify(ctx, owner, job.key, s) }
+	d.mu.Lock()
+	d.jobs[owner] = job
+	d.mu.Unlock()
+	if err = d.m.addSoon(ctx, req); err == nil {
+		return nil
+	}
+	d.mu.Lock()
+	delete(d.jobs, owner)
+	d.mu.Unlock()
+	if errors.Is(err, ErrClosed) {
+		return nil
+	}
+	return d.fail(ctx, owner, said.key, err)
+}
+
+// drop ends the job of a document, if it has one.
+func (d *documents) drop(ctx context.Context, owner Owner, wait bool) error {
+	d.mu.Lock()
+	job, known := d.jobs[owner]
+	delete(d.jobs, owner)
+	d.mu.Unlock()
+	if !known {
+		return nil
+	}
+	if wait {
+		if err := d.m.Remove(ctx, job.id); err != nil && !errors.Is(err, ErrNoJob) {
+			return err
+		}
+		return nil
+	}
+	d.m.mu.Lock()
+	defer d.m.mu.Unlock()
+	if t := d.m.tasks[job.id]; t != nil && t.req.Owner == owner {
+		d.m.remove(t)
+	}
+	return nil
+}
+
+func (d *documents) dropAll(db string) {
+	var gone []Owner
+	d.mu.Lock()
+	for owner := range d.jobs {
+		if owner.DB == db {
+			gone = append(gone, owner)
+		}
+	}
+	d.mu.Unlock()
+	for _, owner := range gone {
+		_ = d.drop(d.m.ctx, owner, false) // without waiting there is nothing to fail
+	}
+}
+
+// jobOf finds the job of a document.
+func (d *documents) jobOf(owner Owner) (id string, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	job, known := d.jobs[owner]
+	return job.id, known
+}

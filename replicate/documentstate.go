@@ -1,0 +1,127 @@
+package replicate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// writeTries is how often the state of a job is written into its document while others
+// write there too.
+const writeTries = 10
+
+// notify writes down what has become of a document's job. As in CouchDB only the end is
+// written, unless the settings say otherwise: a state that changes all the time would
+// make revisions without end.
+func (d *documents) notify(ctx context.Context, owner Owner, key [32]byte, s Status) {
+	set := map[string][]byte{memberState: nil, memberReason: nil, memberStats: nil, memberID: nil}
+	switch {
+	case s.State == Completed:
+		set[memberState] = []byte(`"completed"`)
+		set[memberStats] = s.stats()
+	case s.State == Running && d.m.settings().UpdateDocs:
+		set[memberState] = []byte(`"triggered"`)
+		set[memberID] = jsonscan.AppendString(nil, s.ID)
+	case s.State == Crashing && d.m.settings().UpdateDocs:
+		set[memberState] = []byte(`"error"`)
+		set[memberReason] = jsonscan.AppendString(nil, s.LastError)
+		set[memberID] = jsonscan.AppendString(nil, s.ID)
+	default:
+		return
+	}
+	if err := d.write(ctx, owner, key, set); err != nil {
+		d.trouble(err)
+	}
+}
+
+// fail writes into a document why it can never run.
+func (d *documents) fail(ctx context.Context, owner Owner, key [32]byte, why error) error {
+	d.m.opt.Log.Warn("a document of _replicator cannot run", "db", owner.DB, "doc", owner.Doc, "error", why)
+	return d.write(ctx, owner, key, map[string][]byte{
+		memberState: []byte(`"failed"`), memberReason: jsonscan.AppendString(nil, why.Error()), memberID: nil, memberStats: nil,
+	})
+}
+
+// write changes the server's members of a document that still says what it said, and
+// nothing else of it.
+func (d *documents) write(ctx context.Context, owner Owner, key [32]byte, set map[string][]byte) error {
+	db, err := d.m.opt.Store.DB(ctx, owner.DB)
+	if errors.Is(err, store.ErrNoDB) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	set[memberTime] = jsonscan.AppendString(nil, stamp(d.m.opt.Now()))
+	for range writeTries {
+		old, err := db.Get(ctx, owner.Doc, store.ReadOptions{})
+		if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) || errors.Is(err, store.ErrNoDB) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if said, _ := parseDocument(old.Body); said.key != key {
+			return nil // it is about another replication now
+		}
+		body, err := edited(old.Body, set)
+		if err != nil {
+			return err
+		}
+		doc, err := document.Parse(body, document.Options{})
+		if err != nil {
+			return err
+		}
+		doc.ID, doc.HasID, doc.Rev, doc.HasRev = old.ID, true, old.Rev, true
+		edit := store.Edit{Doc: doc}
+		for i := range old.Attachments {
+			edit.Attachments = append(edit.Attachments, store.EditAttachment{Name: old.Attachments[i].Name})
+		}
+		results, err := db.Write(ctx, []store.Edit{edit}, store.WriteOptions{})
+		if err == nil {
+			err = results[0].Err
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		timer := time.NewTimer(rand.N(50 * time.Millisecond))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+	return store.ErrConflict
+}
+
+// stats are the counters of a job that is done, as its document keeps them.
+func (s *Status) stats() []byte {
+	object := s.Progress.done()
+	object["start_time"] = stamp(s.Started)
+	b, err := json.Marshal(object)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return b
+}
+
+// done are the counters of a job that is over, for which no changes are pending.
+func (p *Progress) done() map[string]any {
+	object := map[string]any{}
+	p.fill(object)
+	object["changes_pending"] = nil
+	delete(object, "source_seq")
+	delete(object, "through_seq")
+	return object
+}
+
+// stamp is how CouchDB writes the times of jobs.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,193 @@
+package replicate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// JobJSON is a job as _scheduler/jobs shows it.
+func (s *Status) JobJSON() []byte {
+	type event struct {
+		Time   string `json:"timestamp"`
+		Type   string `json:"type"`
+		Reason string `json:"reason,omitempty"`
+	}
+	history := make([]event, len(s.History))
+	for i, e := range s.History {
+		history[i] = event{stamp(e.Time), e.Type, e.Reason}
+	}
+	object := map[string]any{
+		"id": s.ID, "database": orNull(s.Owner.DB), "doc_id": orNull(s.Owner.Doc), "user": orNull(s.User), "node": node, "pid": nil,
+		"source": s.Source, "target": s.Target, "history": history, "info": s.info(), "start_time": stamp(s.Added),
+	}
+	if s.State == Running {
+		object["pid"] = pid()
+	}
+	return marshal(object)
+}
+
+// DocJSON is the job of a document as _scheduler/docs shows it.
+func (s *Status) DocJSON() []byte {
+	return marshal(map[string]any{
+		"database": s.Owner.DB, "doc_id": s.Owner.Doc, "id": s.ID, "node": node, "state": s.State, "error_count": s.Errors,
+		"info": s.info(), "start_time": stamp(s.Added), "last_updated": stamp(s.Changed),
+		"source": s.Source, "target": s.Target, "source_proxy": nil, "target_proxy": nil,
+	})
+}
+
+// info is what a job has done; of one that fails it is why.
+func (s *Status) info() map[string]any {
+	object := map[string]any{}
+	if s.State == Crashing {
+		object["error"] = s.LastError
+		return object
+	}
+	s.Progress.fill(object)
+	if s.LastError != "" {
+		object["error"] = s.LastError
+	}
+	return object
+}
+
+func marshal(object map[string]any) []byte {
+	b, err := json.Marshal(object)
+	if err != nil {
+		panic(err) // strings, numbers and what is made of them
+	}
+	return b
+}
+
+// ScheduledDoc tells of one document: store.ErrMissing.
+func (m *Manager) ScheduledDoc(ctx context.Context, db, id string) ([]byte, error) {
+	if !m.follows(db) || strings.HasPrefix(id, "_") {
+		return nil, store.ErrMissing
+	}
+	h, err := m.opt.Store.DB(ctx, db)
+	if errors.Is(err, store.ErrNoDB) {
+		return nil, store.ErrMissing
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer h.Release()
+	doc, err := h.Get(ctx, id, store.ReadOptions{})
+	if errors.Is(err, store.ErrDeleted) {
+		err = store.ErrMissing
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, shown := m.scheduledDoc(db, id, doc.Body)
+	return shown, nil
+}
+
+func (m *Manager) follows(db string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.docs != nil && IsReplicator(db)
+}
+
+// ScheduledDocs calls fn for the documents of a _replicator database that are in one of
+// the states, nil being any, in the order of their ids. It counts what it does not give.
+func (m *Manager) ScheduledDocs(ctx context.Context, db string, states []State, skip, limit int, fn func(doc []byte)) (total int, err error) {
+	if !m.follows(db) {
+		return 0, nil
+	}
+	h, err := m.opt.Store.DB(ctx, db)
+	if errors.Is(err, store.ErrNoDB) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer h.Release()
+	err = h.AllDocs(ctx, store.AllDocsQuery{Limit: -1, IncludeDocs: true}, func(store.Page) error { return nil }, func(r *store.Row) error {
+		id := string(r.ID)
+		if strings.HasPrefix(id, "_") || r.Doc == nil {
+			return nil
+		}
+		state, shown := m.scheduledDoc(db, id, r.Doc.Body)
+		if states != nil && !slices.Contains(states, state) {
+			return nil
+		}
+		if total >= skip && total-skip < limit {
+			fn(shown)
+		}
+		total++
+		return nil
+	}, func() error { return nil })
+	return total, err
+}
+
+// scheduledDoc tells of a document: from its job, or, where that is over, from what is
+// written in it.
+func (m *Manager) scheduledDoc(db, id string, body []byte) (State, []byte) {
+	owner := Owner{db, id}
+	job, known := m.docs.jobOf(owner)
+	if known {
+		if s, err := m.Status(job); err == nil && s.Owner == owner {
+			return s.State, s.DocJSON()
+		}
+	}
+	said, _ := parseDocument(body)
+	object := map[string]any{"database": db, "doc_id": id, "id": nil, "error_count": 0, "start_time": nil, "last_updated": nil}
+	object["source"], object["target"] = orNull(said.spec.Source.Name()), orNull(said.spec.Target.Name())
+	state := Initializing
+	switch State(said.state) {
+	case Completed, Failed:
+		state = State(said.state)
+	}
+	object["state"], object["info"] = state, nil
+	_ = jsonscan.EachMember(body, func(name, value []byte) error { // it is a document's: it can be read
+		switch string(name) {
+		case memberTime:
+			object["last_updated"] = json.RawMessage(value)
+			if object["start_time"] == nil {
+				object["start_time"] = json.RawMessage(value)
+			}
+		case memberReason:
+			if state == Failed {
+				object["info"] = map[string]any{"error": json.RawMessage(value)}
+				object["error_count"] = 1
+			}
+		case memberStats:
+			stats := map[string]json.RawMessage{}
+			if state != Completed || json.Unmarshal(value, &stats) != nil {
+				return nil
+			}
+			if start := stats["start_time"]; start != nil {
+				object["start_time"] = start
+				delete(stats, "start_time")
+			}
+			object["info"] = stats
+		}
+		return nil
+	})
+	return state, marshal(object)
+}
+
+// replicatorNames finds the _replicator databases of a store.
+func replicatorNames(ctx context.Context, s *store.Store) (found []string, err error) {
+	const page = 1000
+	for after := ""; ; {
+		names, err := s.Names(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if IsReplicator(name) {
+				found = append(found, name)
+			}
+		}
+		if len(names) < page {
+			return found, nil
+		}
+		after = names[len(names)-1]
+	}
+}
