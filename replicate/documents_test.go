@@ -1,0 +1,226 @@
+package replicate_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/replicate"
+)
+
+// follow gives a server a replicator that runs its documents. It ends with the test, or
+// with the function that it returns.
+func (s *server) follow(opt replicate.Options) (*replicate.Manager, func()) {
+	s.t.Helper()
+	opt.Store, opt.Server = s.store, "test"
+	if opt.Settings.StartupJitter == 0 {
+		opt.Settings.StartupJitter = -1
+	}
+	m, err := replicate.NewManager(s.t.Context(), opt)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := m.FollowDocuments(); err != nil {
+		s.t.Fatal(err)
+	}
+	stop := sync.OnceFunc(func() { m.Close() })
+	s.t.Cleanup(stop)
+	return m, stop
+}
+
+// member reads a member of a JSON object that is text, or has the JSON of it.
+func member(t *testing.T, object, name string) string {
+	t.Helper()
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(object), &all); err != nil {
+		t.Fatalf("%s: %v", object, err)
+	}
+	var text string
+	if json.Unmarshal(all[name], &text) == nil {
+		return text
+	}
+	return string(all[name])
+}
+
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come to pass that %s", what)
+		}
+	}
+}
+
+// state is what _scheduler/docs would say of a document.
+func state(t *testing.T, m *replicate.Manager, db, id string) string {
+	b, err := m.ScheduledDoc(t.Context(), db, id)
+	if err != nil {
+		return err.Error()
+	}
+	return member(t, string(b), "state")
+}
+
+// Thousands of documents are done by a few jobs at a time.
+func TestManyDocuments(t *testing.T) {
+	n := 2000
+	if testing.Short() {
+		n = 200
+	}
+	s := startServer(t)
+	s.must(201, "PUT", "/source", "")
+	s.must(201, "PUT", "/source/a", `{}`)
+	s.must(201, "PUT", "/target", "")
+	s.must(201, "PUT", "/_replicator", "")
+	var docs []string
+	for i := range n {
+		docs = append(docs, fmt.Sprintf(`{"_id":"r%04d","source":%q,"target":%q,"doc_ids":["a","%[1]d"]}`, i, s.url("source"), s.url("target")))
+	}
+	if answer := s.must(201, "POST", "/_replicator/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`); strings.Contains(answer, "error") {
+		t.Fatal(answer)
+	}
+	m, _ := s.follow(replicate.Options{Settings: replicate.Settings{MaxJobs: 20}})
+	done := func() int {
+		total, err := m.ScheduledDocs(t.Context(), "_replicator", []replicate.State{replicate.Completed}, 0, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return total
+	}
+	for deadline := time.Now().Add(2 * time.Minute); done() < n; time.Sleep(50 * time.Millisecond) {
+		if running := len(m.Tasks()); running > 20 {
+			t.Fatalf("%d jobs run at once", running)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d are done", done(), n)
+		}
+	}
+	if got := member(t, s.must(200, "GET", "/_replicator/r0007", ""), "_replication_state"); got != "completed" {
+		t.Errorf("the document says %s", got)
+	}
+}
+
+// Documents begin, change and end replications, in any database of that name, and go on
+// after a restart.
+func TestDocumentsLife(t *testing.T) {
+	s := startServer(t)
+	for _, db := range []string{"/one", "/two", "/target", "/_replicator", "/a%2F_replicator"} {
+		s.must(201, "PUT", db, "")
+	}
+	_, stop := s.follow(replicate.Options{})
+	arrives := func(id string) {
+		t.Helper()
+		until(t, id+" arrives", func() bool { status, _ := s.do("GET", "/target/"+id, ""); return status == 200 })
+	}
+	doc := func(source string) string {
+		return fmt.Sprintf(`{"source":{"url":%q},"target":%q,"continuous":true`, s.url(source), s.url("target"))
+	}
+	rev := member(t, s.must(201, "PUT", "/a%2F_replicator/r", doc("one")+"}"), "rev")
+	s.must(201, "PUT", "/one/a", `{}`)
+	arrives("a")
+	stop()
+	s.must(201, "PUT", "/one/b", `{}`)
+	m, _ := s.follow(replicate.Options{})
+	arrives("b")
+
+	// It is another replication from now on.
+	rev = member(t, s.must(201, "PUT", "/a%2F_replicator/r", doc("two")+`,"_rev":"`+rev+`"}`), "rev")
+	s.must(201, "PUT", "/two/c", `{}`)
+	arrives("c")
+	if jobs := m.Jobs(); len(jobs) != 1 || !strings.Contains(jobs[0].Source, "/two") || jobs[0].Owner != (replicate.Owner{DB: "a/_replicator", Doc: "r"}) {
+		t.Errorf("the jobs are %+v", jobs)
+	}
+	// The same from another document is refused, in words.
+	s.must(201, "PUT", "/_replicator/same", doc("two")+"}")
+	until(t, "the second is refused", func() bool {
+		got := s.must(200, "GET", "/_replicator/same", "")
+		return member(t, got, "_replication_state") == "failed" && strings.Contains(member(t, got, "_replication_state_reason"), "`r`")
+	})
+	s.must(200, "DELETE", "/a%2F_replicator/r?rev="+rev, "")
+	until(t, "nothing runs", func() bool { return len(m.Jobs()) == 0 })
+	if got := state(t, m, "a/_replicator", "r"); got != "missing" {
+		t.Errorf("the deleted document is %s", got)
+	}
+	// What waits ends with its database.
+	s.must(201, "PUT", "/a%2F_replicator/again", doc("one")+"}")
+	until(t, "it runs", func() bool { return state(t, m, "a/_replicator", "again") == "running" })
+	s.must(200, "DELETE", "/a%2F_replicator", "")
+	until(t, "nothing runs", func() bool { return len(m.Jobs()) == 0 })
+}
+
+// A job whose source is not there crashes until it is; nothing of it is written into its
+// document before the end, unless the settings want that.
+func TestVanishedSource(t *testing.T) {
+	for _, update := range []bool{false, true} {
+		s := startServer(t)
+		s.must(201, "PUT", "/target", "")
+		s.must(201, "PUT", "/_replicator", "")
+		m, _ := s.follow(replicate.Options{Settings: replicate.Settings{FirstPause: 20 * time.Millisecond, UpdateDocs: update}})
+		s.must(201, "PUT", "/_replicator/r", fmt.Sprintf(`{"source":%q,"target":%q}`, s.url("source"), s.url("target")))
+		until(t, "it crashes", func() bool { return state(t, m, "_replicator", "r") == "crashing" })
+		if update {
+			until(t, "the document says so", func() bool {
+				return member(t, s.must(200, "GET", "/_replicator/r", ""), "_replication_state") == "error"
+			})
+		} else if got := s.must(200, "GET", "/_replicator/r", ""); strings.Contains(got, "_replication") {
+			t.Errorf("the document is %s", got)
+		}
+		s.must(201, "PUT", "/source", "")
+		s.must(201, "PUT", "/source/a", "{}")
+		until(t, "it is done", func() bool { return state(t, m, "_replicator", "r") == "completed" })
+		got := s.must(200, "GET", "/_replicator/r", "")
+		if member(t, got, "_replication_state") != "completed" || !strings.Contains(member(t, got, "_replication_stats"), `"docs_written":1`) || strings.Contains(got, "reason") {
+			t.Errorf("the document is %s", got)
+		}
+	}
+}
+
+// Passwords of replications are nowhere to be seen but in the documents themselves.
+func TestSecretsOfDocuments(t *testing.T) {
+	s := startServer(t)
+	s.must(201, "PUT", "/_replicator", "")
+	var log syncBuffer
+	m, _ := s.follow(replicate.Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Settings: replicate.Settings{FirstPause: time.Millisecond}})
+	secret := strings.Replace(s.url("none"), "admin:secret", "admin:hunter2", 1)
+	s.must(201, "PUT", "/_replicator/r", fmt.Sprintf(`{"continuous":true,"source":%q,"target":{"url":%[1]q,"headers":{"Authorization":"hunter2"},"auth":{"basic":{"username":"u","password":"hunter2"}}}}`, secret))
+	until(t, "it crashes", func() bool { return state(t, m, "_replicator", "r") == "crashing" })
+	shown := log.String()
+	b, err := m.ScheduledDoc(t.Context(), "_replicator", "r")
+	if err != nil {
+		t.Error(err)
+	}
+	shown += string(b)
+	for _, j := range m.Jobs() {
+		shown += string(j.JobJSON()) + fmt.Sprintf("%+v", j)
+	}
+	for _, task := range m.Tasks() {
+		shown += string(task)
+	}
+	if strings.Contains(shown, "hunter2") {
+		t.Errorf("they tell too much: %s", shown)
+	}
+	clean, err := replicate.WithoutSecrets([]byte(s.must(200, "GET", "/_replicator/r", "")))
+	if err != nil || strings.Contains(string(clean), "hunter2") || !strings.Contains(string(clean), "/none") {
+		t.Errorf("without secrets it is %s, %v", clean, err)
+	}
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Builder.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Builder.String()
+}

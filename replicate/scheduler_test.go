@@ -1,0 +1,202 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// eventually polls until a condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come to pass that %s", what)
+		}
+	}
+}
+
+// quietPeer answers as an empty database whose changes never come; while down is set, it
+// answers 500. It counts who waits for changes at once.
+type quietPeer struct {
+	*httptest.Server
+	down    atomic.Bool
+	waiting atomic.Int64
+	most    atomic.Int64
+}
+
+func newQuietPeer(t *testing.T) *quietPeer {
+	p := &quietPeer{}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case p.down.Load():
+			w.WriteHeader(500)
+		case r.URL.Query().Get("feed") == "longpoll":
+			p.most.Store(max(p.most.Load(), p.waiting.Add(1)))
+			<-r.Context().Done()
+			p.waiting.Add(-1)
+		case r.URL.Query().Has("limit"):
+			io.WriteString(w, `{"results":[],"last_seq":"0","pending":0}`)
+		case len(r.URL.Path) > 20: // a checkpoint
+			w.WriteHeader(404)
+			io.WriteString(w, `{"error":"not_found","reason":"missing"}`)
+		default:
+			io.WriteString(w, `{"db_name":"x","update_seq":"0","instance_start_time":"1"}`)
+		}
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+func (p *quietPeer) spec(t *testing.T, db string, continuous bool) Spec {
+	spec, err := ParseSpec(fmt.Appendf(nil, `{"source":"%s/%s","target":"%[1]s/t","continuous":%[3]t,"retries_per_request":1}`, p.URL, db, continuous))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+func newTestManager(t *testing.T, set Settings) *Manager {
+	m, err := NewManager(t.Context(), Options{Settings: set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// More continuous jobs than may run at once take turns, and those of a database with few
+// documents do not wait for those of one with many.
+func TestTurns(t *testing.T) {
+	p := newQuietPeer(t)
+	m := newTestManager(t, Settings{MaxJobs: 4, Interval: 20 * time.Millisecond, MaxChurn: 2})
+	var started sync.Map
+	add := func(owner Owner) {
+		_, err := m.Add(Request{Spec: p.spec(t, owner.DB+owner.Doc, true), Owner: owner, Notify: func(_ context.Context, s Status) {
+			if s.State == Running {
+				started.LoadOrStore(owner, time.Now())
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20 {
+		add(Owner{"many", fmt.Sprint(i)})
+	}
+	add(Owner{"few", "0"})
+	count := func() (n int) {
+		started.Range(func(any, any) bool { n++; return true })
+		return n
+	}
+	eventually(t, "each job has run", func() bool { return count() == 21 })
+	few, _ := started.Load(Owner{"few", "0"})
+	after := 0
+	started.Range(func(_, at any) bool {
+		if at.(time.Time).After(few.(time.Time)) {
+			after++
+		}
+		return true
+	})
+	if after < 10 {
+		t.Errorf("the lone job began before %d of 20 others only", after)
+	}
+	if most := p.most.Load(); most > 4 {
+		t.Errorf("%d jobs ran at once", most)
+	}
+	for _, s := range m.Jobs() {
+		if s.State != Running && s.State != Pending || len(s.History) < 2 {
+			t.Errorf("%s is %s after %v", s.ID, s.State, s.History)
+		}
+	}
+}
+
+// A job whose peers fail is tried again after pauses that double, and says so.
+func TestCrashing(t *testing.T) {
+	p := newQuietPeer(t)
+	p.down.Store(true)
+	m := newTestManager(t, Settings{FirstPause: 10 * time.Millisecond, MaxHistory: 5})
+	id, err := m.Add(Request{Spec: p.spec(t, "s", true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s Status
+	eventually(t, "it has crashed twice", func() bool {
+		s, err = m.Status(id)
+		return err == nil && s.Errors >= 2 && s.State == Crashing
+	})
+	if s.LastError == "" || s.NextTry.Before(s.Changed.Add(20*time.Millisecond)) || s.History[0].Type != "crashed" || s.History[0].Reason == "" || len(s.History) > 5 {
+		t.Errorf("it is %+v", s)
+	}
+	p.down.Store(false)
+	eventually(t, "it runs", func() bool { s, _ := m.Status(id); return s.State == Running && p.waiting.Load() == 1 })
+	if _, err := m.Add(Request{Spec: p.spec(t, "s", true), Owner: Owner{"db", "doc"}}); err == nil {
+		t.Error("it runs for two owners")
+	} else if _, ok := errors.AsType[*Taken](err); !ok {
+		t.Error(err)
+	}
+	if err := m.Remove(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Status(id); !errors.Is(err, ErrNoJob) || p.waiting.Load() > 1 {
+		t.Errorf("after its end: %v", err)
+	}
+}
+
+// A paused job does not run until it is resumed, whenever it is paused.
+func TestPause(t *testing.T) {
+	p := newQuietPeer(t)
+	m := newTestManager(t, Settings{})
+	states := make(chan State, 100)
+	id, err := m.Add(Request{Spec: p.spec(t, "s", true), Paused: true, Notify: func(_ context.Context, s Status) { states <- s.State }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if s, _ := m.Status(id); s.State != Paused || len(m.Tasks()) != 0 {
+			t.Fatalf("it is %s", s.State)
+		}
+		if err := m.Resume(id); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it runs", func() bool { return p.waiting.Load() == 1 })
+		if err := m.Pause(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it has let go", func() bool { return p.waiting.Load() == 0 })
+	}
+	for _, want := range []State{Pending, Running, Paused, Pending, Running, Paused} {
+		if got := <-states; got != want {
+			t.Errorf("told of %s, want %s", got, want)
+		}
+	}
+	if err := m.Pause(t.Context(), "none"); !errors.Is(err, ErrNoJob) {
+		t.Error(err)
+	}
+	if err := m.Remove(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+}
+
+// Fewer jobs may run all of a sudden, and then more again.
+func TestSettingsChange(t *testing.T) {
+	p := newQuietPeer(t)
+	m := newTestManager(t, Settings{MaxJobs: 6})
+	for i := range 6 {
+		if _, err := m.Add(Request{Spec: p.spec(t, fmt.Sprint(i), true)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "six run", func() bool { return p.waiting.Load() == 6 })
+	m.SetSettings(Settings{MaxJobs: 2})
+	eventually(t, "two run", func() bool { return p.waiting.Load() == 2 && len(m.Tasks()) == 2 })
+	m.SetSettings(Settings{MaxJobs: 6})
+	eventually(t, "six run again", func() bool { return p.waiting.Load() == 6 })
+}
