@@ -20,6 +20,8 @@ var (
 	ErrNotBuilt = errors.New("filters of a local source are not built yet")
 	// ErrClosed says that the manager has been closed.
 	ErrClosed = errors.New("the replicator is shutting down")
+	// errRemade says that a database was deleted and made again.
+	errRemade = errors.New("the database is another one now")
 	// errMissing says that a local document is not there.
 	errMissing = errors.New("missing")
 )
@@ -60,7 +62,7 @@ func transient(err error) bool {
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout || s.Status >= 500 && s.Status != http.StatusNotImplemented
 	}
-	for _, final := range []error{ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errMissingStub, errRedirect} {
+	for _, final := range []error{ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errMissingStub, errRedirect, errRemade} {
 		if errors.Is(err, final) {
 			return false
 		}

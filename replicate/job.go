@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ type Job struct {
 	spec           Spec
 	id, base       string
 	source, target Peer
+	were           [2]string // the instances of source and target that were found
 	log            *slog.Logger
 	now            func() time.Time
 	patient        bool
@@ -65,8 +67,19 @@ type Result struct {
 }
 
 // Run replicates until everything is at the target, or, if the job is continuous,
-// until ctx ends. It writes a last checkpoint also when ctx has ended.
+// until ctx ends. It writes a last checkpoint also when ctx has ended. If one of the sides
+// is deleted and made again under its hands it begins again.
 func (j *Job) Run(ctx context.Context) (Result, error) {
+	for {
+		result, err := j.run(ctx)
+		if !errors.Is(err, errRemade) || ctx.Err() != nil {
+			return result, err
+		}
+		j.log.Warn("beginning again", "error", err)
+	}
+}
+
+func (j *Job) run(ctx context.Context) (Result, error) {
 	j.mu.Lock()
 	j.started = j.now()
 	j.updated = j.started
@@ -88,6 +101,9 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 	pipe := pipeline{job: j, since: since, session: run, history: history}
 	err = pipe.run(ctx)
 	result := Result{Filtered: j.spec.Filter.DocIDs != nil}
+	if errors.Is(err, errRemade) {
+		return result, err
+	}
 	if err != nil {
 		// What has arrived need not be sent again. The caller's context may have ended.
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -109,11 +125,31 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 	return result, nil
 }
 
+// stillThere makes sure that both sides are the databases that they were when the job
+// began. A checkpoint in another one, which lacks what went to the first, would be a lie.
+func (j *Job) stillThere(ctx context.Context) error {
+	for i, p := range []Peer{j.source, j.target} {
+		var info Info
+		err := j.retry(ctx, p, func() (err error) {
+			info, err = p.Info(ctx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if info.Instance != j.were[i] {
+			return fmt.Errorf("%s: %w", p.Name(), errRemade)
+		}
+	}
+	return nil
+}
+
 // open makes sure that both sides are there.
 func (j *Job) open(ctx context.Context) error {
 	err := j.retry(ctx, j.source, func() error {
 		info, err := j.source.Info(ctx)
 		if err == nil {
+			j.were[0] = info.Instance
 			j.mu.Lock()
 			j.sourceAt = info.UpdateSeq
 			j.mu.Unlock()
@@ -129,7 +165,8 @@ func (j *Job) open(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err := j.target.Info(ctx)
+		info, err := j.target.Info(ctx)
+		j.were[1] = info.Instance
 		return err
 	})
 }

@@ -57,7 +57,7 @@ func (p *localPeer) with(ctx context.Context, fn func(*store.DB) error) error {
 func (p *localPeer) Info(ctx context.Context) (out Info, err error) {
 	err = p.with(ctx, func(db *store.DB) error {
 		info, err := db.Info(ctx)
-		out.UpdateSeq = db.Seq(info.UpdateSeq).String()
+		out.UpdateSeq, out.Instance = db.Seq(info.UpdateSeq).String(), db.Instance()
 		return err
 	})
 	return out, err

@@ -2,10 +2,12 @@ package replicate
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -69,6 +71,9 @@ type Manager struct {
 	runningOf map[string]int // by owner's database
 	rotated   time.Time
 	closed    bool
+
+	sessions map[[sha256.Size]byte]*login
+	proxied  map[string]*http.Client // by the proxy's URL
 }
 
 // NewManager makes a Manager. Its jobs outlive ctx: they end with Close.
@@ -86,6 +91,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	m := &Manager{
 		opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
 		tasks: map[string]*task{}, lines: map[string]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[string]int{}, rotated: opt.Now(),
+		sessions: map[[sha256.Size]byte]*login{}, proxied: map[string]*http.Client{},
 	}
 	m.ctx, m.halt = context.WithCancel(context.WithoutCancel(ctx))
 	m.wg.Go(func() { m.schedule(m.ctx) })
@@ -115,13 +121,17 @@ func (m *Manager) Close() error {
 	m.halt()
 	m.wg.Wait()
 	m.opt.Client.CloseIdleConnections()
+	for _, c := range m.proxied {
+		c.CloseIdleConnections()
+	}
 	return nil
 }
 
 // peer makes one side of a replication. The lock is held.
 func (m *Manager) peer(e Endpoint, user User) Peer {
 	if e.URL != "" {
-		return RemotePeer(e, m.opt.Client)
+		client := m.client(e.Proxy)
+		return newRemotePeer(e, client, m.session(newLogin(&e, client)))
 	}
 	p := &localPeer{store: m.opt.Store, name: e.Local}
 	if m.opt.Open != nil {
@@ -129,6 +139,33 @@ func (m *Manager) peer(e Endpoint, user User) Peer {
 		p.mayNotCreate = !user.Admin
 	}
 	return p
+}
+
+// client is the HTTP client for a proxy. The lock is held.
+func (m *Manager) client(proxy *url.URL) *http.Client {
+	if proxy == nil {
+		return m.opt.Client
+	}
+	c := m.proxied[proxy.String()]
+	if c == nil {
+		c = newClient(proxy)
+		m.proxied[proxy.String()] = c
+	}
+	return c
+}
+
+// session is the one that all jobs with the same credentials at a server share. The lock
+// is held.
+func (m *Manager) session(s *login) *login {
+	if s == nil {
+		return nil
+	}
+	key := s.key()
+	if shared := m.sessions[key]; shared != nil && shared.client == s.client {
+		return shared
+	}
+	m.sessions[key] = s
+	return s
 }
 
 // source is peer, for one whose filter may have to be run.

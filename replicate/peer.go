@@ -41,8 +41,11 @@ type Peer interface {
 	Close()
 }
 
-// Info is how far a database's sequence has come.
-type Info struct{ UpdateSeq string }
+// Info is what a database says of itself.
+type Info struct {
+	UpdateSeq string
+	Instance  string // another for a database that was deleted and made again; "" if it is not known
+}
 
 // ChangesQuery says which changes to read.
 type ChangesQuery struct {
@@ -60,6 +63,9 @@ type Filter struct {
 	Name     string   // of a filter function
 	Params   map[string]string
 }
+
+// all tells whether the filter lets everything through.
+func (f *Filter) all() bool { return f.DocIDs == nil && f.Selector == nil && f.Name == "" }
 
 // Change is the newest change of a document: its leaves.
 type Change struct {

@@ -116,9 +116,10 @@ func (p *pipeline) collect(ctx context.Context, done <-chan *batch) error {
 	early := map[int]*batch{} // those that overtook others
 	next := 0
 	for {
-		// A continuous job that has gone quiet still says how far it has come.
+		// A continuous job that has gone quiet still says how far it has come, and, if that
+		// is said, looks whether both sides are still what they were.
 		var quiet <-chan time.Time
-		if p.job.spec.Continuous && p.dirty() {
+		if p.job.spec.Continuous {
 			quiet = time.After(max(p.job.spec.CheckpointInterval-p.job.now().Sub(p.savedAt), 0))
 		}
 		select {
@@ -183,7 +184,11 @@ func (p *pipeline) next() checkpoint {
 
 // checkpoint writes down on both sides how far the job has come, if that is news.
 func (p *pipeline) checkpoint(ctx context.Context) error {
+	if err := p.job.stillThere(ctx); err != nil {
+		return err
+	}
 	if !p.dirty() || p.job.spec.NoCheckpoints {
+		p.savedAt = p.job.now()
 		return nil
 	}
 	c := p.next()

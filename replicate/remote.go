@@ -3,7 +3,6 @@ package replicate
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +22,11 @@ type Endpoint struct {
 	Headers  http.Header
 	User     string
 	Password string
+
+	Proxy     *url.URL      // through which it is reached; nil: as the environment says
+	Silence   time.Duration // how long it may say nothing (30 s)
+	NoBulkGet bool          // ask for one document at a time
+	NewDB     url.Values    // how to make the database
 }
 
 // Name is the endpoint without credentials.
@@ -36,14 +40,20 @@ func (e *Endpoint) Name() string {
 // errRedirect is a peer that sends us elsewhere, where our credentials have no business.
 var errRedirect = errors.New("redirected to another host")
 
-// NewClient makes an HTTP client for peers: connections are kept, redirects to other
-// hosts are refused.
-func NewClient() *http.Client {
+// NewClient makes an HTTP client for peers: connections are kept, certificates checked,
+// redirects to other hosts refused, and hosts that fail left alone for a while.
+func NewClient() *http.Client { return newClient(nil) }
+
+// newClient is NewClient for those who must go through a proxy.
+func newClient(proxy *url.URL) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 20
 	transport.ResponseHeaderTimeout = 0 // a peer may search for long before its first row
+	if proxy != nil {
+		transport.Proxy = http.ProxyURL(proxy)
+	}
 	return &http.Client{
-		Transport: transport,
+		Transport: newBreakers(transport),
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			first := via[0].URL
 			if req.URL.Host != first.Host || first.Scheme == "https" && req.URL.Scheme != "https" || len(via) > 5 {
@@ -54,18 +64,37 @@ func NewClient() *http.Client {
 	}
 }
 
+const (
+	userAgent = "tododb-replicator"
+	// defaultSilence is how long a peer may say nothing, as CouchDB's connection_timeout.
+	defaultSilence = 30 * time.Second
+)
+
 // remotePeer is a database behind HTTP.
 type remotePeer struct {
 	at     Endpoint
 	name   string // how it is told of
 	client *http.Client
+	// session proves who we are; nil: nothing does, or the endpoint's headers.
+	session *login
+	silence time.Duration // how long nothing may be heard of the peer
+	pace    pace
 	// plain is set once the peer turns out to have no _bulk_get.
 	plain atomic.Bool
 }
 
 // RemotePeer makes a Peer of a database behind HTTP.
 func RemotePeer(at Endpoint, client *http.Client) Peer {
-	return &remotePeer{at: at, name: at.URL, client: client}
+	return newRemotePeer(at, client, newLogin(&at, client))
+}
+
+func newRemotePeer(at Endpoint, client *http.Client, by *login) *remotePeer {
+	p := &remotePeer{at: at, name: at.URL, client: client, session: by, silence: at.Silence}
+	if p.silence <= 0 {
+		p.silence = defaultSilence
+	}
+	p.plain.Store(at.NoBulkGet)
+	return p
 }
 
 func (p *remotePeer) Name() string { return p.name }
@@ -74,54 +103,122 @@ func (p *remotePeer) Close()       {}
 // request sends a request with a JSON body, or without any; path is below the database,
 // "" for itself. The answer's status is a success; the caller closes its body.
 func (p *remotePeer) request(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
-	header := http.Header{"Accept": {"application/json"}}
-	if body == nil {
-		return p.send(ctx, method, path, query, nil, 0, header)
-	}
-	header.Set("Content-Type", "application/json")
-	return p.send(ctx, method, path, query, bytes.NewReader(body), int64(len(body)), header)
+	return p.requestWaiting(ctx, method, path, query, body, 0)
 }
 
-// send sends a request; size is that of the body.
-func (p *remotePeer) send(ctx context.Context, method, path string, query url.Values, body io.Reader, size int64, header http.Header) (*http.Response, error) {
-	target := p.at.URL + path
-	if path == "" {
+// requestWaiting is request for an answer that comes after up to wait.
+func (p *remotePeer) requestWaiting(ctx context.Context, method, path string, query url.Values, body []byte, wait time.Duration) (*http.Response, error) {
+	header := http.Header{"Accept": {"application/json"}}
+	if body == nil {
+		return p.send(ctx, sending{method: method, path: path, query: query, header: header, wait: wait})
+	}
+	header.Set("Content-Type", "application/json")
+	return p.send(ctx, sending{method: method, path: path, query: query, header: header, wait: wait, body: bytes.NewReader(body), size: int64(len(body))})
+}
+
+// sending is a request to be sent.
+type sending struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         io.Reader // nil: none. An io.Seeker can be sent again
+	size         int64     // of the body
+	wait         time.Duration
+}
+
+// send sends a request. One whose session turns out to have ended is sent again in a new
+// one, if its body can be.
+func (p *remotePeer) send(ctx context.Context, q sending) (*http.Response, error) {
+	for again := false; ; again = true {
+		resp, cookie, err := p.sendOnce(ctx, &q)
+		if err != nil {
+			return nil, err
+		}
+		if p.session != nil {
+			p.session.heard(resp)
+		}
+		if resp.StatusCode < 300 {
+			return resp, nil
+		}
+		err = statusError(resp, q.path == "")
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized || cookie == "" || again {
+			return nil, err
+		}
+		p.session.refused(cookie)
+		if q.body == nil {
+			continue
+		}
+		seeker, ok := q.body.(io.Seeker)
+		if !ok {
+			return nil, errSessionEnded
+		}
+		if _, err := seeker.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// errSessionEnded is a request that has to be made again from the start, in a new session.
+var errSessionEnded = errors.New("the session at the peer has ended")
+
+// sendOnce sends a request and returns the answer, whatever it is, and the cookie that
+// it was sent with.
+func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Response, cookie string, err error) {
+	target := p.at.URL + q.path
+	if q.path == "" {
 		target = strings.TrimSuffix(target, "/")
 	}
-	if len(query) > 0 {
-		target += "?" + query.Encode()
+	if len(q.query) > 0 {
+		target += "?" + q.query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, target, body)
+	ctx, w := newWatch(ctx, p.silence+q.wait)
+	defer func() {
+		if err != nil {
+			w.over()
+		}
+	}()
+	var body io.Reader
+	if q.body != nil {
+		body = &watchedReader{Reader: q.body, w: w, ctx: ctx}
+	}
+	req, err := http.NewRequestWithContext(ctx, q.method, target, body)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if body != nil {
-		req.ContentLength = size
+	if q.body != nil {
+		req.ContentLength = q.size
 	}
 	for name, values := range p.at.Headers {
 		req.Header[name] = values
 	}
-	for name, values := range header {
+	for name, values := range q.header {
 		req.Header[name] = values
 	}
-	req.Header.Set("User-Agent", "tododb-replicator")
-	if p.at.User != "" {
-		token := base64.StdEncoding.EncodeToString([]byte(p.at.User + ":" + p.at.Password))
-		req.Header.Set("Authorization", "Basic "+token)
-	}
-	resp, err := p.client.Do(req)
-	if err != nil {
-		var outer *url.Error
-		if errors.As(err, &outer) { // its text has the whole URL
-			err = outer.Err
+	req.Header.Set("User-Agent", userAgent)
+	if p.session != nil {
+		if cookie, err = p.session.sign(ctx, req.Header); err != nil {
+			return nil, "", err
 		}
-		return nil, err
 	}
-	if resp.StatusCode < 300 {
-		return resp, nil
+	resp, err = p.client.Do(req)
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errStalled) {
+			err = errStalled
+		}
+		return nil, cookie, withoutURL(err)
 	}
-	defer resp.Body.Close()
-	return nil, statusError(resp, path == "")
+	w.alive()
+	resp.Body = &watchedReader{Reader: resp.Body, w: w, ctx: ctx, closer: resp.Body}
+	return resp, cookie, nil
+}
+
+// withoutURL takes the URL out of a client's error: it may hold a password.
+func withoutURL(err error) error {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		return outer.Err
+	}
+	return err
 }
 
 // statusError reads an answer that is no success.
@@ -130,9 +227,7 @@ func statusError(resp *http.Response, database bool) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // whatever came is enough
 	_ = json.Unmarshal(text, &said)
 	e := &StatusError{Status: resp.StatusCode, Word: said.Error, Reason: said.Reason}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
-		e.RetryAfter = time.Duration(s) * time.Second
-	}
+	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("%w: %w", ErrUnauthorized, e)
@@ -142,6 +237,17 @@ func statusError(resp *http.Response, database bool) error {
 		return ErrNoDB
 	}
 	return e
+}
+
+// retryAfter reads the header of that name: seconds, or a date.
+func retryAfter(text string) time.Duration {
+	if s, err := strconv.Atoi(text); err == nil {
+		return time.Duration(max(s, 0)) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(time.Until(at), 0)
+	}
+	return 0
 }
 
 // call sends a request and reads a small answer.
@@ -161,6 +267,7 @@ func (p *remotePeer) Info(ctx context.Context) (Info, error) {
 	}
 	var info struct {
 		UpdateSeq any    `json:"update_seq"`
+		Created   any    `json:"instance_start_time"`
 		Name      string `json:"db_name"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
@@ -168,11 +275,22 @@ func (p *remotePeer) Info(ctx context.Context) (Info, error) {
 	if err := dec.Decode(&info); err != nil || info.UpdateSeq == nil {
 		return Info{}, ErrNoDB // something else answers there
 	}
-	return Info{UpdateSeq: fmt.Sprint(info.UpdateSeq)}, nil
+	seq := fmt.Sprint(info.UpdateSeq)
+	return Info{UpdateSeq: seq, Instance: fmt.Sprint(info.Created) + instanceOf(seq)}, nil
+}
+
+// instanceOf is what tells one database from another of the same name in an update
+// sequence: tododb's have it behind the dash, CouchDB's have other things there.
+func instanceOf(seq string) string {
+	_, instance, _ := strings.Cut(seq, "-")
+	if len(instance) > 32 || strings.ContainsFunc(instance, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) }) {
+		return ""
+	}
+	return instance
 }
 
 func (p *remotePeer) Create(ctx context.Context) error {
-	_, err := p.call(ctx, http.MethodPut, "", nil, nil)
+	_, err := p.call(ctx, http.MethodPut, "", p.at.NewDB, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusPreconditionFailed {
 		return nil // it is there
 	}

@@ -21,7 +21,13 @@ import (
 // remoteOf is a peer behind HTTP whose answers a function gives.
 func remoteOf(t *testing.T, answer http.HandlerFunc) Peer {
 	t.Helper()
-	s := httptest.NewServer(answer)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/_session" { // it has none
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		answer(w, r)
+	}))
 	t.Cleanup(s.Close)
 	e, err := ParseEndpoint(strings.Replace(s.URL, "://", "://user:secret@", 1) + "/db")
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 func (p *remotePeer) OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error) {
 	// Asked for by name, gzip is not unpacked on the way.
 	header := http.Header{"Accept-Encoding": {"gzip"}, "Accept": {"*/*"}}
-	resp, err := p.send(ctx, http.MethodGet, docPath(id)+"/"+url.PathEscape(name), url.Values{"rev": {rev.String()}}, nil, -1, header)
+	resp, err := p.send(ctx, sending{method: http.MethodGet, path: docPath(id) + "/" + url.PathEscape(name), query: url.Values{"rev": {rev.String()}}, header: header})
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (p *remotePeer) StoreAttached(ctx context.Context, a *Attached, open opener
 		feed.CloseWithError(m.write(ctx, feed, open))
 	}()
 	header := http.Header{"Content-Type": {`multipart/related; boundary="` + m.boundary + `"`}}
-	resp, err := p.send(ctx, http.MethodPut, docPath(a.ID), url.Values{"new_edits": {"false"}}, body, m.size(), header)
+	resp, err := p.send(ctx, sending{method: http.MethodPut, path: docPath(a.ID), query: url.Values{"new_edits": {"false"}}, header: header, body: body, size: m.size()})
 	body.CloseWithError(errors.New("the target has answered"))
 	<-fed
 	if err == nil {

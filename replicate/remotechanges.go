@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -27,7 +28,11 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	}
 	if q.Wait > 0 {
 		query.Set("feed", "longpoll")
+	}
+	if q.Wait > 0 && q.Filter.all() {
 		query.Set("timeout", strconv.FormatInt(q.Wait.Milliseconds(), 10))
+	} else { // the peer may search for long: it says that it still does
+		query.Set("heartbeat", strconv.FormatInt(max(p.silence/3, time.Second).Milliseconds(), 10))
 	}
 	method, body := http.MethodGet, []byte(nil)
 	switch {
@@ -48,7 +53,7 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	if err != nil {
 		return end, err
 	}
-	resp, err := p.request(ctx, method, "_changes", query, body)
+	resp, err := p.requestWaiting(ctx, method, "_changes", query, body, q.Wait)
 	if err != nil {
 		return end, err
 	}

@@ -153,27 +153,31 @@ func cutDesign(id string) (string, bool) {
 	return "", false
 }
 
-// Store writes through _bulk_docs. Where the whole is too much for the peer, or one of
-// the documents makes it refuse them all, it is halved, down to single documents.
-func (p *remotePeer) Store(ctx context.Context, docs [][]byte) ([]Refusal, error) {
-	if len(docs) == 0 {
-		return nil, nil
+// Store writes through _bulk_docs. Where they are too many for the peer, or one of them
+// makes it refuse them all, it is given fewer and fewer, down to single documents.
+func (p *remotePeer) Store(ctx context.Context, docs [][]byte) (refused []Refusal, err error) {
+	for len(docs) > 0 {
+		n := min(len(docs), p.pace.most())
+		some, err := p.storeBulk(ctx, docs[:n])
+		s, ok := errors.AsType[*StatusError](err)
+		switch {
+		case err == nil:
+			p.pace.fine(n)
+			refused = append(refused, some...)
+		case ok && dividable(s.Status) && n == 1:
+			refused = append(refused, Refusal{ID: idOf(docs[0]), Reason: s.Error()})
+		case ok && dividable(s.Status):
+			p.pace.tooMany(n)
+			continue
+		default:
+			if ok && s.Status == http.StatusTooManyRequests || errors.Is(err, errStalled) {
+				p.pace.tooMany(n) // for when it is tried again
+			}
+			return nil, err
+		}
+		docs = docs[n:]
 	}
-	refused, err := p.storeBulk(ctx, docs)
-	s, ok := errors.AsType[*StatusError](err)
-	if err == nil || !ok || !dividable(s.Status) {
-		return refused, err
-	}
-	if len(docs) == 1 {
-		return []Refusal{{ID: idOf(docs[0]), Reason: s.Error()}}, nil
-	}
-	half := len(docs) / 2
-	refused, err = p.Store(ctx, docs[:half])
-	if err != nil {
-		return nil, err
-	}
-	more, err := p.Store(ctx, docs[half:])
-	return append(refused, more...), err
+	return refused, nil
 }
 
 // dividable tells whether an answer to many documents may be the fault of one of them.

@@ -3,6 +3,7 @@ package replicate
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -11,6 +12,7 @@ import (
 const (
 	firstWait = 250 * time.Millisecond
 	maxWait   = time.Minute
+	maxAsked  = 10 * time.Minute // how long a peer may ask us to wait
 )
 
 // retry calls fn until it succeeds or there is no hope. Between two tries it waits
@@ -35,7 +37,10 @@ func (j *Job) retry(ctx context.Context, p Peer, fn func() error) error {
 		}
 		pause := wait.NextBackOff()
 		if s, ok := errors.AsType[*StatusError](err); ok && s.RetryAfter > pause {
-			pause = min(s.RetryAfter, maxWait)
+			pause = min(s.RetryAfter, maxAsked)
+		}
+		if _, resting := errors.AsType[errResting](err); resting {
+			pause = max(pause, breakFor+rand.N(breakFor/10))
 		}
 		j.troubled(err)
 		j.log.Warn("a peer fails; trying again", "peer", p.Name(), "error", err, "wait", pause)

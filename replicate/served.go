@@ -11,11 +11,10 @@ import (
 // servedPeer makes a Peer of a database of this server that is reached through the
 // server's own API.
 func servedPeer(name string, api http.Handler) Peer {
-	return &remotePeer{
-		at:     Endpoint{URL: "http://localhost/" + url.PathEscape(name) + "/"},
-		name:   name,
-		client: &http.Client{Transport: &handlerTransport{api}},
-	}
+	at := Endpoint{URL: "http://localhost/" + url.PathEscape(name) + "/"}
+	p := newRemotePeer(at, &http.Client{Transport: &handlerTransport{api}}, nil)
+	p.name = name
+	return p
 }
 
 // handlerTransport hands requests to a handler of this process.

@@ -376,3 +376,40 @@ func TestContinuous(t *testing.T) {
 		t.Errorf("after it: %+v, %v", last, err)
 	}
 }
+
+// A target that is deleted and made again under a continuous job gets everything anew.
+func TestRemadeTarget(t *testing.T) {
+	for _, local := range []bool{false, true} {
+		a, b := startServer(t), startServer(t)
+		a.must(201, "PUT", "/db", "")
+		b.must(201, "PUT", "/db", "")
+		m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: b.store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		target := b.url("db")
+		if local {
+			target = "db"
+		}
+		a.must(201, "PUT", "/db/first", `{}`)
+		request := fmt.Appendf(nil, `{"source":%q,"target":%q,"continuous":true,"checkpoint_interval":20}`, a.url("db"), target)
+		if _, _, err := m.Replicate(t.Context(), request, replicate.User{}); err != nil {
+			t.Fatal(err)
+		}
+		there := func(id string) func() bool {
+			return func() bool { status, _ := b.do("GET", "/db/"+id, ""); return status == 200 }
+		}
+		until(t, "the first arrives", there("first"))
+		b.must(200, "DELETE", "/db", "")
+		b.must(201, "PUT", "/db", "")
+		a.must(201, "PUT", "/db/second", `{}`)
+		until(t, "the second arrives", there("second"))
+		until(t, "the first arrives again", there("first"))
+		if local {
+			b.must(200, "DELETE", "/db", "")
+			b.must(201, "PUT", "/db", "")
+			until(t, "both arrive without any change", func() bool { return there("first")() && there("second")() })
+		}
+	}
+}

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -26,7 +27,16 @@ type Spec struct {
 	CheckpointInterval time.Duration
 	BatchSize          int // changes a batch (500)
 	Workers            int // batches under way at once (4)
-	Retries            int // how often a one-time job tries a request again (5)
+	Retries            int // how often a request is tried again before the job fails (5)
+	// Connections is how many requests may be under way at a side (20). A worker has one
+	// at a time at either, so this bounds Workers.
+	Connections int
+	// The rest says how to talk to peers behind HTTP; it is part of both endpoints.
+	silence   time.Duration
+	noBulkGet bool
+	newDB     url.Values
+
+	sourceProxy, targetProxy, proxy *url.URL
 
 	Cancel bool
 	ID     string // with Cancel: the replication to cancel, instead of what it is
@@ -44,6 +54,15 @@ func (s *Spec) setDefaults() {
 	}
 	if s.Retries <= 0 {
 		s.Retries = 5
+	}
+	if s.Connections > 0 {
+		s.Workers = min(s.Workers, s.Connections)
+	}
+	for _, e := range []*Endpoint{&s.Source, &s.Target} {
+		if s.silence > 0 {
+			e.Silence = s.silence
+		}
+		e.NoBulkGet = e.NoBulkGet || s.noBulkGet
 	}
 }
 
@@ -65,6 +84,11 @@ func ParseSpec(body []byte) (Spec, error) {
 	if s.Filter.Name != "" && s.Filter.DocIDs != nil || s.Filter.Name != "" && s.Filter.Selector != nil || s.Filter.DocIDs != nil && s.Filter.Selector != nil {
 		return s, &BadRequest{"`doc_ids`,`filter`,`selector` are mutually exclusive"}
 	}
+	if s.proxy != nil && (s.sourceProxy != nil || s.targetProxy != nil) {
+		return s, &BadRequest{"`proxy` is mutually exclusive with `source_proxy` and `target_proxy`"}
+	}
+	s.Source.Proxy, s.Target.Proxy = cmp.Or(s.sourceProxy, s.proxy), cmp.Or(s.targetProxy, s.proxy)
+	s.Target.NewDB = s.newDB
 	s.setDefaults()
 	return s, nil
 }
@@ -99,6 +123,24 @@ func (s *Spec) member(name string, v []byte) (err error) {
 		s.Workers = min(s.Workers, 32)
 	case "retries_per_request":
 		s.Retries, err = positive(name, v)
+	case "http_connections":
+		s.Connections, err = positive(name, v)
+	case "connection_timeout":
+		var ms int
+		ms, err = positive(name, v)
+		s.silence = time.Duration(ms) * time.Millisecond
+	case "use_bulk_get":
+		var use bool
+		use, err = boolean(name, v)
+		s.noBulkGet = !use
+	case "create_target_params":
+		s.newDB, err = newDBParams(v)
+	case "source_proxy":
+		s.sourceProxy, err = parseProxy(name, v)
+	case "target_proxy":
+		s.targetProxy, err = parseProxy(name, v)
+	case "proxy": // CouchDB's older word for the same proxy on both sides
+		s.proxy, err = parseProxy(name, v)
 	case "since_seq":
 		s.SinceSeq = seqText(v)
 	case "filter":
@@ -135,6 +177,33 @@ func positive(name string, v []byte) (n int, err error) {
 		return 0, &BadRequest{fmt.Sprintf("parameter `%s` must be a positive integer", name)}
 	}
 	return n, nil
+}
+
+// newDBParams reads how a target is to be made; CouchDB's q, n and partitioned are for the
+// target to heed.
+func newDBParams(v []byte) (url.Values, error) {
+	params, err := queryParams(v)
+	if err != nil {
+		return nil, &BadRequest{"parameter `create_target_params` must be a JSON object"}
+	}
+	values := url.Values{}
+	for name, value := range params {
+		values.Set(name, value)
+	}
+	return values, nil
+}
+
+func parseProxy(name string, v []byte) (*url.URL, error) {
+	text, err := jsonscan.Text(v)
+	if err == nil && text == "" {
+		return nil, nil
+	}
+	if err == nil {
+		if u, err := url.Parse(text); err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "socks5") {
+			return u, nil
+		}
+	}
+	return nil, &BadRequest{fmt.Sprintf("parameter `%s` must be the URL of a proxy", name)}
 }
 
 func queryParams(v []byte) (map[string]string, error) {

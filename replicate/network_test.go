@@ -1,0 +1,207 @@
+package replicate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The password goes to _session once; then the cookie serves, also the one that the
+// server renews, and when it has ended another is asked for.
+func TestLogin(t *testing.T) {
+	logins, passwords := 0, 0
+	good := "one"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			passwords++
+		}
+		if r.URL.Path == "/base/_session" {
+			logins++
+			b, _ := io.ReadAll(r.Body)
+			if string(b) != `{"name":"user","password":"s/cret"}` {
+				t.Errorf("it logs in with %s", b)
+			}
+			http.SetCookie(w, &http.Cookie{Name: "AuthSession", Value: good, MaxAge: 600})
+			io.WriteString(w, `{"ok":true}`)
+			return
+		}
+		switch c, err := r.Cookie("AuthSession"); {
+		case err != nil || c.Value != good:
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		case good == "two":
+			good = "three"
+			http.SetCookie(w, &http.Cookie{Name: "AuthSession", Value: good, MaxAge: 600})
+		}
+		io.WriteString(w, `{"update_seq":"0"}`)
+	}))
+	defer s.Close()
+	e, err := ParseEndpoint(strings.Replace(s.URL, "://", "://user:s%2Fcret@", 1) + "/base/db%2Fx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := RemotePeer(e, NewClient())
+	for i, want := range []int{1, 1, 2, 2} {
+		if i == 2 {
+			good = "two" // the server does not know the old one any more
+		}
+		if _, err := p.Info(t.Context()); err != nil || logins != want {
+			t.Errorf("request %d: %d logins, %v", i, logins, err)
+		}
+	}
+	if passwords != 0 || good != "three" {
+		t.Errorf("%d requests had a password, the cookie is %s", passwords, good)
+	}
+}
+
+// Where there are no sessions the password serves.
+func TestLoginWithoutSessions(t *testing.T) {
+	asked := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/_session" {
+			asked++
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		if user, password, _ := r.BasicAuth(); user != "user" || password != "secret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		io.WriteString(w, `{"update_seq":"0"}`)
+	}))
+	defer s.Close()
+	e, _ := ParseEndpoint(strings.Replace(s.URL, "://", "://user:secret@", 1) + "/db")
+	p := RemotePeer(e, NewClient())
+	for range 3 {
+		if _, err := p.Info(t.Context()); err != nil || asked != 1 {
+			t.Errorf("asked for %d sessions: %v", asked, err)
+		}
+	}
+	e.Password = "wrong"
+	if _, err := RemotePeer(e, NewClient()).Info(t.Context()); !errors.Is(err, ErrUnauthorized) {
+		t.Errorf("with the wrong password: %v", err)
+	}
+}
+
+// transportFunc is an http.RoundTripper.
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A host where nothing goes well is left alone for a while, others are not.
+func TestBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, fault := 0, errors.New("connection refused")
+		b := newBreakers(transportFunc(func(r *http.Request) (*http.Response, error) {
+			asked++
+			if r.URL.Host == "bad" {
+				return nil, fault
+			}
+			return &http.Response{StatusCode: 503, Body: http.NoBody}, nil
+		}))
+		ask := func(host string) error {
+			_, err := b.RoundTrip(&http.Request{URL: &url.URL{Host: host}})
+			return err
+		}
+		for range 3 * breakAfter {
+			_ = ask("bad")
+		}
+		if _, resting := errors.AsType[errResting](ask("bad")); !resting || asked != breakAfter {
+			t.Errorf("it was asked %d times", asked)
+		}
+		if err := ask("other"); err != nil {
+			t.Errorf("503 is an answer: %v", err)
+		}
+		time.Sleep(breakFor + time.Second)
+		fault, asked = nil, 0
+		b.next = transportFunc(func(*http.Request) (*http.Response, error) {
+			asked++
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		})
+		for range 3 {
+			if err := ask("bad"); err != nil {
+				t.Errorf("when it is back: %v", err)
+			}
+		}
+		if asked != 3 {
+			t.Errorf("then it was asked %d times", asked)
+		}
+	})
+}
+
+// A peer that goes silent does not hold a job for ever: before its answer or in it.
+func TestSilentPeer(t *testing.T) {
+	halfway := false
+	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+		if halfway {
+			io.WriteString(w, `{"results":[`)
+			http.NewResponseController(w).Flush()
+		}
+		<-r.Context().Done()
+	}).(*remotePeer)
+	p.silence = 20 * time.Millisecond
+	for _, halfway = range []bool{false, true} {
+		if _, err := p.Changes(t.Context(), ChangesQuery{Limit: 1}, func(Change) error { return nil }); !errors.Is(err, errStalled) || !transient(err) {
+			t.Errorf("it ends with %v", err)
+		}
+	}
+	// One that shows signs of life is waited for.
+	beats := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+		for range 10 {
+			io.WriteString(w, "\n")
+			http.NewResponseController(w).Flush()
+			time.Sleep(20 * time.Millisecond)
+		}
+		io.WriteString(w, `{"results":[],"last_seq":"7"}`)
+	}).(*remotePeer)
+	beats.silence = 100 * time.Millisecond
+	if end, err := beats.Changes(t.Context(), ChangesQuery{Limit: 1}, nil); err != nil || end.LastSeq != "7" {
+		t.Errorf("with heartbeats: %+v, %v", end, err)
+	}
+}
+
+// The pace of a peer that takes few documents at once is remembered.
+func TestPace(t *testing.T) {
+	var refusals atomic.Int64
+	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		if strings.Count(string(b), "_id") > 100 {
+			refusals.Add(1)
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `[]`)
+	})
+	docs := make([][]byte, 1000)
+	for i := range docs {
+		docs[i] = fmt.Appendf(nil, `{"_id":"%d"}`, i)
+	}
+	for range 10 {
+		if refused, err := p.Store(t.Context(), docs); err != nil || len(refused) > 0 {
+			t.Fatal(refused, err)
+		}
+	}
+	if n := refusals.Load(); n > 30 { // a hundred requests went well
+		t.Errorf("%d requests were too large", n)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-1": 0, "x": 0, "Mon, 02 Jan 2006 15:04:05 GMT": 0} {
+		if got := retryAfter(text); got != want {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+	if got := retryAfter(time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)); got < 59*time.Minute || got > time.Hour {
+		t.Errorf("in an hour is %v", got)
+	}
+}

@@ -1,0 +1,65 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// errStalled is a peer from which nothing comes, and to which nothing goes, for too long.
+var errStalled = errors.New("nothing was heard of the peer for too long")
+
+// watch ends a request in which nothing happens for a time.
+type watch struct {
+	limit  time.Duration
+	timer  *time.Timer
+	cancel context.CancelCauseFunc
+}
+
+// newWatch begins to watch; the request is made with the context that it returns.
+func newWatch(ctx context.Context, limit time.Duration) (context.Context, *watch) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &watch{limit: limit, cancel: cancel}
+	w.timer = time.AfterFunc(limit, func() { cancel(errStalled) })
+	return ctx, w
+}
+
+// alive tells that something happened.
+func (w *watch) alive() { w.timer.Reset(w.limit) }
+
+// over ends the watch and the request.
+func (w *watch) over() {
+	w.timer.Stop()
+	w.cancel(nil)
+}
+
+// watchedReader tells a watch of what is read; of an answer it also ends the watch.
+type watchedReader struct {
+	io.Reader
+	w      *watch
+	ctx    context.Context
+	closer io.Closer // nil: the body of a request
+	once   sync.Once
+}
+
+func (r *watchedReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if n > 0 {
+		r.w.alive()
+	}
+	if err != nil && err != io.EOF && errors.Is(context.Cause(r.ctx), errStalled) {
+		err = errStalled
+	}
+	return n, err
+}
+
+func (r *watchedReader) Close() (err error) {
+	if r.closer == nil {
+		return nil
+	}
+	err = r.closer.Close()
+	r.once.Do(r.w.over)
+	return err
+}
