@@ -8,7 +8,11 @@
 // checkpoint, a local document whose id follows from what is replicated. A later job
 // of the same id goes on from there.
 //
-// The Manager holds the jobs of a server by id.
+// The Manager holds the jobs of a server by id and schedules them: so many run at once,
+// continuous ones take turns, and those that fail are tried again after a pause. Jobs
+// come from requests, from whoever else calls Add, and from the documents of _replicator
+// databases, whose states the Manager writes into them. Where several processes share a
+// database, a lease has the job of a document run in one of them.
 //
 // What always holds:
 //   - a checkpoint is written only after the target has everything up to it on disk;

@@ -17,9 +17,11 @@ type Job struct {
 	id, base       string
 	source, target Peer
 	were           [2]string // the instances of source and target that were found
-	log            *slog.Logger
-	now            func() time.Time
-	patient        bool
+	// fence, if not nil, makes sure that the job is still this process's to run.
+	fence   func(context.Context) error
+	log     *slog.Logger
+	now     func() time.Time
+	patient bool
 
 	mu       sync.Mutex // guards what follows
 	started  time.Time
@@ -128,6 +130,11 @@ func (j *Job) run(ctx context.Context) (Result, error) {
 // stillThere makes sure that both sides are the databases that they were when the job
 // began. A checkpoint in another one, which lacks what went to the first, would be a lie.
 func (j *Job) stillThere(ctx context.Context) error {
+	if j.fence != nil {
+		if err := j.fence(ctx); err != nil {
+			return err
+		}
+	}
 	for i, p := range []Peer{j.source, j.target} {
 		var info Info
 		err := j.retry(ctx, p, func() (err error) {

@@ -59,6 +59,9 @@ type Manager struct {
 	wg   sync.WaitGroup
 	look chan struct{} // there may be something for the scheduler to do
 
+	holder   string // name of this Manager among those that share databases
+	leaseFor time.Duration
+
 	mu        sync.Mutex // guards what follows
 	set       Settings
 	local     func(User) http.Handler
@@ -89,7 +92,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	}
 	opt.Shared = opt.Shared || opt.Store != nil && opt.Store.Shared()
 	m := &Manager{
-		opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
+		holder: newSessionID(), leaseFor: leaseFor, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
 		tasks: map[string]*task{}, lines: map[string]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[string]int{}, rotated: opt.Now(),
 		sessions: map[[sha256.Size]byte]*login{}, proxied: map[string]*http.Client{},
 	}

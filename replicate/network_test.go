@@ -139,16 +139,17 @@ func TestBreaker(t *testing.T) {
 
 // A peer that goes silent does not hold a job for ever: before its answer or in it.
 func TestSilentPeer(t *testing.T) {
-	halfway := false
+	var halfway atomic.Bool
 	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
-		if halfway {
+		if halfway.Load() {
 			io.WriteString(w, `{"results":[`)
 			http.NewResponseController(w).Flush()
 		}
 		<-r.Context().Done()
 	}).(*remotePeer)
 	p.silence = 20 * time.Millisecond
-	for _, halfway = range []bool{false, true} {
+	for _, now := range []bool{false, true} {
+		halfway.Store(now)
 		if _, err := p.Changes(t.Context(), ChangesQuery{Limit: 1}, func(Change) error { return nil }); !errors.Is(err, errStalled) || !transient(err) {
 			t.Errorf("it ends with %v", err)
 		}

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sort"
@@ -290,7 +291,7 @@ func (m *Manager) launch(t *task, now time.Time) {
 	m.turn(t, Running, now)
 	job := t.job
 	m.wg.Go(func() {
-		result, err := job.Run(ctx)
+		result, err := m.runLeased(ctx, t.req.Owner, job)
 		job.close()
 		m.end(t, result, err)
 	})
@@ -325,9 +326,29 @@ func (m *Manager) end(t *task, result Result, err error) {
 		}
 		m.turn(t, Pending, now)
 		m.enqueue(t, now)
+	case m.elsewhere(t, err, now):
 	default:
 		m.crash(t, err, now)
 	}
+}
+
+// elsewhere takes in that another process runs the job: when its lease ends without
+// having been renewed, we try for it.
+func (m *Manager) elsewhere(t *task, err error, now time.Time) bool {
+	held, ok := errors.AsType[errHeld](err)
+	if !ok && !errors.Is(err, errLost) {
+		return false
+	}
+	t.nextTry = held.until
+	if !ok {
+		t.nextTry = now.Add(m.leaseFor)
+	}
+	t.nextTry = t.nextTry.Add(rand.N(m.leaseFor/10 + 1))
+	t.failure = err.Error()
+	t.record(now, "stopped", err.Error(), m.set.MaxHistory)
+	m.turn(t, Pending, now)
+	m.enqueue(t, now)
+	return true
 }
 
 // crash takes in that a job has failed.

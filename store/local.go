@@ -78,3 +78,38 @@ func (db *DB) GetLocal(ctx context.Context, id string) (*Document, error) {
 	}
 	return d, nil
 }
+
+// UpdateLocal replaces a local document's body by what fn makes of it, both in one
+// transaction, so that of several who want the same place one gets it. fn is given nil for
+// a document that is not there. It may be called again from the start, and has no effects;
+// its error is returned and nothing is written.
+func (db *DB) UpdateLocal(ctx context.Context, id string, fn func(old []byte) ([]byte, error)) error {
+	var refused error
+	err := db.commits.submit(ctx, &op{docs: 1, bytes: 1024, apply: func(w *writer) error {
+		refused = nil
+		v, err := w.tx.Get(spaceLocal, []byte(id))
+		if err != nil {
+			return err
+		}
+		n, old := uint64(0), []byte(nil)
+		if v != nil {
+			rev, body, err := parseLocal(v)
+			if err != nil {
+				return err
+			}
+			n, _ = strconv.ParseUint(rev.ID, 10, 63)
+			old = append([]byte(nil), body...)
+		}
+		body, err := fn(old)
+		if err != nil {
+			refused = err
+			return nil
+		}
+		value := append([]byte{recordVersion}, binary.AppendUvarint(nil, n+1)...)
+		return w.tx.Put(spaceLocal, []byte(id), append(value, body...))
+	}})
+	if err != nil {
+		return err
+	}
+	return refused
+}

@@ -1,0 +1,153 @@
+package replicate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tododb/tododb/store"
+)
+
+// leaseFor is how long a lease is good for. It is renewed three times as often; the
+// clocks of the processes that share a database must not be further apart than a third.
+const leaseFor = time.Minute
+
+// lease is the right of one process to run the job of a document, where several share
+// the document's database. It is a local document beside it. The token grows with each
+// new holder: whoever holds an older one has lost the lease, and finds that out when he
+// renews it, which he does before each checkpoint.
+type lease struct {
+	Holder  string    `json:"holder"`
+	Token   uint64    `json:"token"`
+	Expires time.Time `json:"expires"`
+}
+
+// errHeld is a job that another process runs.
+type errHeld struct{ until time.Time }
+
+func (e errHeld) Error() string {
+	return fmt.Sprintf("another process runs it, until %s at least", stamp(e.until))
+}
+
+// errLost is a lease that somebody else has by now.
+var errLost = errors.New("another process has taken the job over")
+
+func leaseID(job string) string { return "_local/replicator-lease-" + job }
+
+// updateLease decides on the lease of a job in one transaction.
+func (m *Manager) updateLease(ctx context.Context, owner Owner, job string, fn func(lease) (lease, error)) (next lease, err error) {
+	db, err := m.opt.Store.DB(ctx, owner.DB)
+	if err != nil {
+		return next, err
+	}
+	defer db.Release()
+	err = db.UpdateLocal(ctx, leaseID(job), func(old []byte) ([]byte, error) {
+		var now lease
+		if old != nil {
+			if err := json.Unmarshal(old, &now); err != nil {
+				now = lease{} // not one of ours: it is written over
+			}
+		}
+		var err error
+		if next, err = fn(now); err != nil {
+			return nil, err
+		}
+		return json.Marshal(next)
+	})
+	return next, err
+}
+
+// acquire takes the lease of a job: errHeld.
+func (m *Manager) acquire(ctx context.Context, owner Owner, job string) (lease, error) {
+	return m.updateLease(ctx, owner, job, func(now lease) (lease, error) {
+		at := m.opt.Now()
+		if now.Holder != m.holder && now.Expires.After(at) {
+			return now, errHeld{now.Expires}
+		}
+		return lease{m.holder, now.Token + 1, at.Add(m.leaseFor)}, nil
+	})
+}
+
+// renew makes a lease good for longer: errLost.
+func (m *Manager) renew(ctx context.Context, owner Owner, job string, mine lease) (lease, error) {
+	return m.updateLease(ctx, owner, job, func(now lease) (lease, error) {
+		if now.Holder != mine.Holder || now.Token != mine.Token {
+			return now, errLost
+		}
+		mine.Expires = m.opt.Now().Add(m.leaseFor)
+		return mine, nil
+	})
+}
+
+// giveBack lets others have the job at once. The token stays, so that it still grows.
+func (m *Manager) giveBack(ctx context.Context, owner Owner, job string, mine lease) error {
+	_, err := m.updateLease(ctx, owner, job, func(now lease) (lease, error) {
+		if now.Holder != mine.Holder || now.Token != mine.Token {
+			return now, errLost
+		}
+		mine.Expires = time.Time{}
+		return mine, nil
+	})
+	if errors.Is(err, errLost) || errors.Is(err, store.ErrNoDB) {
+		return nil
+	}
+	return err
+}
+
+// runLeased runs a job under its document's lease, if it needs one.
+func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result, error) {
+	if !m.opt.Shared || owner.DB == "" {
+		return job.Run(ctx)
+	}
+	mine, err := m.acquire(ctx, owner, job.id)
+	if err != nil {
+		return Result{}, err
+	}
+	job.fence = func(ctx context.Context) error {
+		_, err := m.renew(ctx, owner, job.id, mine)
+		return err
+	}
+	running, cancel := context.WithCancelCause(ctx)
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		cancel(m.keep(running, owner, job.id, mine))
+	}()
+	result, err := job.Run(running)
+	cancel(nil)
+	<-kept
+	if err != nil && errors.Is(context.Cause(running), errLost) {
+		return result, errLost
+	}
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer done()
+	if e := m.giveBack(last, owner, job.id, mine); e != nil {
+		m.opt.Log.Warn("a lease is not given back; it expires by itself", "replication", job.id, "error", e)
+	}
+	return result, err
+}
+
+// keep renews a lease until ctx ends, or until it is lost: also if it could not be renewed
+// in time, since another may have it then.
+func (m *Manager) keep(ctx context.Context, owner Owner, job string, mine lease) error {
+	tick := time.NewTicker(m.leaseFor / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		next, err := m.renew(ctx, owner, job, mine)
+		switch {
+		case err == nil:
+			mine = next
+		case errors.Is(err, errLost), errors.Is(err, store.ErrNoDB):
+			return errLost
+		case m.opt.Now().Add(m.leaseFor / 3).After(mine.Expires):
+			return errLost
+		}
+	}
+}

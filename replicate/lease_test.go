@@ -1,0 +1,99 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/engine/chaos"
+)
+
+// sharedManager is one of several processes over the same store.
+func sharedManager(t *testing.T, s *store.Store, lease time.Duration) *Manager {
+	m, err := NewManager(t.Context(), Options{Store: s, Shared: true, Server: "x", Settings: Settings{StartupJitter: -1, Interval: 20 * time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.leaseFor = lease
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// Where two processes share a database a document's job runs in one of them; when that one
+// ends, or loses its lease, it runs in the other.
+func TestLease(t *testing.T) {
+	e := chaos.New(chaos.Options{Seed: 1, Rerun: 0.2})
+	s, err := store.Open(t.Context(), e, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), e.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Create(t.Context(), "_replicator"); err != nil {
+		t.Fatal(err)
+	}
+	p := newQuietPeer(t)
+	const n = 10
+	db, err := s.DB(t.Context(), "_replicator")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Release()
+	for i := range n {
+		doc, err := document.Parse(fmt.Appendf(nil, `{"_id":"r%d","source":"%s/s%[1]d","target":"%[2]s/t","continuous":true}`, i, p.URL), document.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Write(t.Context(), []store.Edit{{Doc: doc}}, store.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const lease = 300 * time.Millisecond
+	one, two := sharedManager(t, s, lease), sharedManager(t, s, lease)
+	for _, m := range []*Manager{one, two} {
+		if err := m.FollowDocuments(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all run", func() bool { return len(one.Tasks())+len(two.Tasks()) >= n && p.waiting.Load() == n })
+	for began := time.Now(); time.Since(began) < 2*lease; time.Sleep(time.Millisecond) {
+		if waiting := p.waiting.Load(); waiting > n {
+			t.Fatalf("%d of %d run", waiting, n)
+		}
+	}
+	one.Close()
+	eventually(t, "all run in the other", func() bool { return len(two.Tasks()) == n && p.waiting.Load() == n })
+
+	// A third takes one of them without asking.
+	id := two.Jobs()[0].ID
+	if err := db.UpdateLocal(t.Context(), leaseID(id), func(old []byte) ([]byte, error) {
+		return fmt.Appendf(nil, `{"holder":"third","token":99,"expires":%q}`, time.Now().Add(2*lease).Format(time.RFC3339Nano)), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is let go", func() bool {
+		now, err := two.Status(id)
+		return err == nil && now.State == Pending && strings.Contains(now.LastError, "another process")
+	})
+	eventually(t, "it is taken back", func() bool { now, _ := two.Status(id); return now.State == Running })
+	if p.most.Load() > n {
+		t.Errorf("%d ran at once", p.most.Load())
+	}
+	if err := two.acquireAs(t.Context(), id); err == nil {
+		t.Error("the lease can be had twice")
+	}
+}
+
+func (m *Manager) acquireAs(ctx context.Context, id string) error {
+	other := &Manager{opt: m.opt, holder: "other", leaseFor: m.leaseFor}
+	_, err := other.acquire(ctx, Owner{"_replicator", "r0"}, id)
+	return err
+}
