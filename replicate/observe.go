@@ -7,6 +7,8 @@ import "context"
 type Observer struct {
 	// Read is told how far the peer's changes have been read.
 	Read func(ChangesEnd)
+	// Asked is told of which documents the peer has been asked what it lacks.
+	Asked func(ctx context.Context, ids []string)
 	// Wrote is told which documents the peer has taken, once for each revision, and how
 	// many it has refused. It is called before the job goes on.
 	Wrote func(ctx context.Context, ids []string, refused int)
@@ -18,7 +20,7 @@ type Observer struct {
 
 // observe wraps a peer, if anybody wants to know.
 func observe(p Peer, o Observer) Peer {
-	if o.Read == nil && o.Wrote == nil && o.Recorded == nil && o.Called == nil {
+	if o.Read == nil && o.Asked == nil && o.Wrote == nil && o.Recorded == nil && o.Called == nil {
 		return p
 	}
 	return &observedPeer{p, o}
@@ -53,6 +55,13 @@ func (p *observedPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Chan
 func (p *observedPeer) Missing(ctx context.Context, changes []Change) ([]Wanted, error) {
 	wanted, err := p.Peer.Missing(ctx, changes)
 	p.called(ctx, err)
+	if err == nil && p.o.Asked != nil {
+		ids := make([]string, len(changes))
+		for i, c := range changes {
+			ids[i] = c.ID
+		}
+		p.o.Asked(ctx, ids)
+	}
 	return wanted, err
 }
 

@@ -68,21 +68,35 @@ func (o *observation) recorded() {
 	o.progress(func(_ *status, p *progress) { p.CheckpointedAt = &now })
 }
 
-// wrote counts what has arrived. What has arrived here may be in conflict with what was
-// here: of the other side that is known when the conflict comes back.
+// wrote counts what has arrived.
 func (o *observation) wrote(ctx context.Context, ids []string, refused int) {
-	var inConflict map[string]bool
-	if o.direction == pull && len(ids) > 0 {
-		var err error
-		if inConflict, err = conflicts(ctx, o.db, ids); err != nil && ctx.Err() == nil {
-			o.x.s.opt.Log.Warn("looking for conflicts", "db", o.db.Name(), "error", err)
-		}
-	}
-	o.progress(func(s *status, p *progress) {
+	o.progress(func(_ *status, p *progress) {
 		p.DocsWritten += int64(len(ids))
 		p.WriteFailures += int64(refused)
-		s.meet(inConflict)
 	})
+	o.meet(ctx, ids)
+}
+
+// meet looks for conflicts among documents that have arrived here. It is asked before the
+// replication writes down that they have, and again of all that is looked at anew after a
+// crash; what it finds is on disk when it returns. Of the other side conflicts are known
+// when they come back.
+func (o *observation) meet(ctx context.Context, ids []string) {
+	if o.direction != pull || len(ids) == 0 {
+		return
+	}
+	found, err := conflicts(ctx, o.db, ids)
+	if err != nil {
+		if ctx.Err() == nil {
+			o.x.s.opt.Log.Warn("looking for conflicts", "db", o.db.Name(), "error", err)
+		}
+		return
+	}
+	news := false
+	o.x.note(func(s *status) { news = s.meet(found) })
+	if news {
+		o.x.save(ctx)
+	}
 }
 
 // conflicts tells which of some documents are in conflict.

@@ -189,7 +189,7 @@ func (x *synchronization) replicate(ctx context.Context, d *definition, db *stor
 	id, err := x.s.opt.Replicator.Add(replicate.Request{
 		Spec: spec, User: d.Owner, Owner: replicate.Owner{DB: x.db, Doc: "_synchronizations/" + x.id},
 		Source: replicate.Observer{Read: o.read, Called: o.calls()},
-		Target: replicate.Observer{Wrote: o.wrote, Recorded: o.recorded, Called: o.calls()},
+		Target: replicate.Observer{Asked: o.meet, Wrote: o.wrote, Recorded: o.recorded, Called: o.calls()},
 		Notify: o.notify,
 	})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // Show gives a synchronization as JSON, and the revision of what it is, which does not
 // change with how it is getting on.
 func (s *Synchronizer) Show(ctx context.Context, db, id string) (body []byte, rev string, err error) {
-	x, err := s.find(db, id)
+	x, err := s.find(ctx, db, id)
 	if err != nil {
 		return nil, "", err
 	}

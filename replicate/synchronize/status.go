@@ -71,17 +71,19 @@ func (s *status) moved() (n int64) {
 // conflictIDs are the documents in mind, in order.
 func (s *status) conflictIDs() []string { return slices.Sorted(maps.Keys(s.Conflicts)) }
 
-// meet takes in what has become of documents that were written.
-func (s *status) meet(inConflict map[string]bool) {
+// meet takes in which of some documents are in conflict, and tells whether that is news.
+func (s *status) meet(inConflict map[string]bool) (news bool) {
 	for id, is := range inConflict {
 		switch {
 		case !is:
 			delete(s.Conflicts, id)
 		case !s.Conflicts[id]:
+			news = true
 			s.ConflictsMet++
 			if len(s.Conflicts) < maxConflicts {
 				s.Conflicts[id] = true
 			}
 		}
 	}
+	return news
 }

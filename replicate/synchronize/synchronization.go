@@ -2,6 +2,7 @@ package synchronize
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ type synchronization struct {
 	created      time.Time
 
 	changing sync.Mutex // held over a Change or Delete, before s.mu and mu
+	saving   sync.Mutex // held while the status is written, so that the newest comes last; before mu
 
 	tried chan struct{} // closed when the first run has ended
 	once  sync.Once
@@ -53,6 +55,10 @@ func (x *synchronization) start() {
 		defer cancel()
 		if !x.definition().Paused {
 			x.run(ctx)
+		} else if db, err := x.open(ctx); err == nil {
+			db.Release()
+		} else if errors.Is(err, errGone) {
+			x.remove(ctx)
 		}
 		x.save(context.WithoutCancel(ctx))
 	})
@@ -134,6 +140,8 @@ func (x *synchronization) note(change func(s *status)) {
 
 // save writes the status down if there is news.
 func (x *synchronization) save(ctx context.Context) {
+	x.saving.Lock()
+	defer x.saving.Unlock()
 	x.mu.Lock()
 	st, dirty := x.status.clone(), x.dirty
 	x.dirty = false

@@ -111,12 +111,9 @@ func (s *Synchronizer) Create(ctx context.Context, db string, owner replicate.Us
 	if err := s.judge(ctx, &d, may); err != nil {
 		return "", err
 	}
-	local, err := s.opt.Store.DB(ctx, db)
-	if err != nil {
+	if d.Instance, err = s.instance(ctx, db); err != nil {
 		return "", err
 	}
-	d.Instance = local.Instance()
-	local.Release()
 	id = newID()
 	rev, err := s.records.save(ctx, id, revtree.Rev{}, &d)
 	if err != nil {
@@ -153,12 +150,26 @@ func (s *Synchronizer) judge(ctx context.Context, d *definition, may func(db str
 	return may(remote.Local, d.Direction != pull)
 }
 
+// instance tells which database has a name now.
+func (s *Synchronizer) instance(ctx context.Context, db string) (string, error) {
+	local, err := s.opt.Store.DB(ctx, db)
+	if err != nil {
+		return "", err
+	}
+	defer local.Release()
+	return local.Instance(), nil
+}
+
 // find finds a synchronization of a database.
-func (s *Synchronizer) find(db, id string) (*synchronization, error) {
+func (s *Synchronizer) find(ctx context.Context, db, id string) (*synchronization, error) {
+	instance, err := s.instance(ctx, db)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.all[id]
-	if x == nil || x.db != db {
+	if x == nil || x.db != db || x.instance != instance {
 		return nil, ErrNone
 	}
 	return x, nil
@@ -166,12 +177,10 @@ func (s *Synchronizer) find(db, id string) (*synchronization, error) {
 
 // IDs lists the synchronizations of a database, the oldest first.
 func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
-	local, err := s.opt.Store.DB(ctx, db)
+	instance, err := s.instance(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	instance := local.Instance()
-	local.Release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []*synchronization
@@ -196,7 +205,7 @@ func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
 // Change changes the settings that a request names. rev, if not "", is the revision that
 // its user knows: ErrChanged.
 func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, request []byte, may func(db string, write bool) error) error {
-	x, err := s.find(db, id)
+	x, err := s.find(ctx, db, id)
 	if err != nil {
 		return err
 	}
@@ -226,7 +235,7 @@ func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, request [
 
 // Delete ends a synchronization. What it has moved stays where it is.
 func (s *Synchronizer) Delete(ctx context.Context, db, id, rev string) error {
-	x, err := s.find(db, id)
+	x, err := s.find(ctx, db, id)
 	if err != nil {
 		return err
 	}
@@ -265,7 +274,7 @@ func (s *Synchronizer) forget(x *synchronization) {
 // Wait waits until a synchronization has run to its end for the first time, or failed,
 // or ctx ends.
 func (s *Synchronizer) Wait(ctx context.Context, db, id string) error {
-	x, err := s.find(db, id)
+	x, err := s.find(ctx, db, id)
 	if err != nil {
 		return err
 	}
