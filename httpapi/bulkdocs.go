@@ -241,15 +241,11 @@ func appendWritten(b []byte, res *store.Result) []byte {
 }
 
 func appendFailed(b []byte, res *store.Result, withRev bool) []byte {
-	_, word, reason, _ := answerOf(res.Err)
 	b = append(b, `{"id":`...)
 	b = appendString(b, res.ID)
 	if withRev {
 		b = append(b, `,"rev":`...)
 		b = appendRev(b, res.Rev)
 	}
-	b = append(b, `,"error":`...)
-	b = appendString(b, word)
-	b = append(b, `,"reason":`...)
-	return append(appendString(b, reason), '}')
+	return append(appendErrorOf(append(b, ','), res.Err), '}')
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/script"
 )
 
 // apiError is an error that knows its answer. Handlers make one where the answer is
@@ -37,6 +38,8 @@ func badRequest(format string, args ...any) error {
 var errNotBuilt = errorf(http.StatusNotImplemented, "not_implemented", "This server does not have this feature yet.")
 
 const unforeseen = "The server met an error that it did not foresee; its log has the details."
+
+var errUnforeseen = errorf(http.StatusInternalServerError, "internal_server_error", unforeseen)
 
 // apiErrors is the only place where a domain error meets a status.
 var apiErrors = []struct {
@@ -102,6 +105,9 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*store.Changed](err); ok {
 		return http.StatusPreconditionFailed, "precondition_failed", "The database has changed: its update sequence is " + e.Seq.String(), true
 	}
+	if e, ok := errors.AsType[*script.Error](err); ok {
+		return functionStatus(e), e.Word, e.Reason, true
+	}
 	if e, ok := errors.AsType[*store.MissingStub](err); ok {
 		return http.StatusPreconditionFailed, "missing_stub", e.Error(), true
 	}
@@ -114,6 +120,24 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 		}
 	}
 	return http.StatusInternalServerError, "internal_server_error", unforeseen, false
+}
+
+// namedStatus is the status of an error that a function of a design document threw by its
+// name; any other is a 500.
+var namedStatus = map[string]int{
+	"bad_request": 400, "query_parse_error": 400, "unauthorized": 401, "forbidden": 403, "not_found": 404,
+	"method_not_allowed": 405, "not_acceptable": 406, "conflict": 409, "precondition_failed": 412,
+	"bad_content_type": 415, "not_implemented": 501,
+}
+
+func functionStatus(e *script.Error) int {
+	switch e.Kind {
+	case script.Forbidden, script.Unauthorized, script.Missing, script.Named:
+		if status, ok := namedStatus[e.Word]; ok {
+			return status
+		}
+	}
+	return http.StatusInternalServerError
 }
 
 // replicationAnswer is the same for what is wrong with a replication: the reason names

@@ -81,7 +81,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		x.cut = true
 		panic(http.ErrAbortHandler)
 	}
-	status, word, reason, known := answerOf(err)
+	status, _, _, known := answerOf(err)
 	if !known || status == http.StatusInternalServerError || x.begun() {
 		s.log.ErrorContext(r.Context(), "request failed", "request", x.id, "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
 	}
@@ -89,11 +89,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		x.cut = true
 		panic(http.ErrAbortHandler)
 	}
-	s.sendError(w, r, status, word, reason)
+	s.sendError(w, r, status, err)
 }
 
 // sendError sends an error as JSON, in place of whatever a handler had prepared.
-func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, word, reason string) {
+func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, cause error) {
 	h := w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Content-Type", "Cache-Control", "Etag", "Location", "X-Couch-Update-Newrev"} {
 		delete(h, name)
@@ -106,7 +106,7 @@ func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, w
 	}
 	b := getBuf()
 	defer putBuf(b)
-	*b = append(appendError(append(*b, '{'), word, reason), '}')
+	*b = append(appendErrorOf(append(*b, '{'), cause), '}')
 	if err := writeJSON(w, r, status, *b); err != nil {
 		// The connection is broken; the log's line tells what would have been said.
 		s.log.DebugContext(r.Context(), "answer not sent", "error", err)

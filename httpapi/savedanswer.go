@@ -3,7 +3,10 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
+
+	"github.com/tododb/tododb/store/script"
 )
 
 // savedAnswer is the answer to a write, made within the transaction so that it can be
@@ -18,8 +21,19 @@ type savedAnswer struct {
 
 // errorAnswer is the answer to an error.
 func errorAnswer(err error) savedAnswer {
-	status, word, reason, _ := answerOf(err)
-	return savedAnswer{Status: status, body: append(appendError([]byte{'{'}, word, reason), '}')}
+	status, _, _, _ := answerOf(err)
+	return savedAnswer{Status: status, body: append(appendErrorOf([]byte{'{'}, err), '}')}
+}
+
+// appendErrorOf appends the members that tell of an error. The reason of one that a
+// function of a design document threw may be any JSON.
+func appendErrorOf(b []byte, err error) []byte {
+	_, word, reason, _ := answerOf(err)
+	if e, ok := errors.AsType[*script.Error](err); ok && e.Value != nil {
+		b = appendString(append(b, `"error":`...), word)
+		return append(append(b, `,"reason":`...), e.Value...)
+	}
+	return appendError(b, word, reason)
 }
 
 // appendError appends the members that every error has.

@@ -19,6 +19,8 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/functions"
+	"github.com/tododb/tododb/store/script"
 )
 
 // Options say what a Server stands on. Only Store is needed; without administrators
@@ -71,6 +73,8 @@ type Server struct {
 	metrics *metrics.Metrics
 	trail   *audit.Trail
 
+	functions *functions.Cache // of the design documents
+
 	// users is asked for each document of _users.
 	users *systemDB
 
@@ -118,6 +122,7 @@ func New(opt Options) (*Server, error) {
 	if s.trail = opt.Trail; s.trail == nil {
 		s.trail = &audit.Trail{}
 	}
+	s.functions = functions.New(script.Options{Timeout: s.config.Duration("couchdb", "os_process_timeout"), Log: s.log})
 	s.router = s.routes()
 	return s, nil
 }
@@ -192,7 +197,7 @@ func (s *Server) recover(x *exchange, r *http.Request) {
 	if cause != any(http.ErrAbortHandler) {
 		s.log.ErrorContext(r.Context(), "panic", "request", x.id, "method", r.Method, "path", r.URL.EscapedPath(), "cause", cause, "stack", string(debug.Stack()))
 		if !x.begun() {
-			s.sendError(x, r, http.StatusInternalServerError, "internal_server_error", unforeseen)
+			s.sendError(x, r, http.StatusInternalServerError, errUnforeseen)
 			return
 		}
 	}

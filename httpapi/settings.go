@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -76,12 +75,9 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	raw, err := db.Security(r.Context())
+	raw, err := securityObject(r.Context(), db)
 	if err != nil {
 		return err
-	}
-	if raw == nil {
-		raw = []byte(auth.DefaultSecurity)
 	}
 	return writeJSON(w, r, http.StatusOK, raw)
 }

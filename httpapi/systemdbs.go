@@ -45,12 +45,13 @@ const usersDB = "_users"
 // isReplicator tells whether documents of a database ask for replications.
 func isReplicator(name string) bool { return replicate.IsReplicator(name) }
 
-// guarded puts on a handle what is asked for its documents; the result takes the
-// place of db.
+// guarded puts on a handle what is asked for its documents, validation functions among
+// it; the result takes the place of db.
 func (s *Server) guarded(ctx context.Context, db *store.DB, user auth.User) (*store.DB, error) {
+	g := &store.Guard{Validator: s.validator(user)}
 	kind := s.systemDB(db.Name())
 	if kind == nil {
-		return db, nil
+		return db.Guarded(g), nil
 	}
 	by := asker{User: user, DBAdmin: user.Admin}
 	if !by.DBAdmin {
@@ -60,7 +61,6 @@ func (s *Server) guarded(ctx context.Context, db *store.DB, user auth.User) (*st
 		}
 		by.DBAdmin = auth.ParseSecurity(raw).Admin(user)
 	}
-	g := &store.Guard{}
 	if kind.write != nil {
 		g.Write = func(ctx context.Context, old *store.Document, e *store.Edit, opt store.WriteOptions) error {
 			return kind.write(ctx, by, old, e, opt)

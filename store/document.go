@@ -43,9 +43,11 @@ type JSONOptions struct {
 func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
 	b = append(b, `{"_id":`...)
 	b = jsonscan.AppendString(b, d.ID)
-	b = append(b, `,"_rev":"`...)
-	b = appendRev(b, d.Rev)
-	b = append(b, '"')
+	if !d.Rev.IsZero() { // a document that was never written has none
+		b = append(b, `,"_rev":"`...)
+		b = appendRev(b, d.Rev)
+		b = append(b, '"')
+	}
 	if len(d.Body) > 2 {
 		b = append(b, ',')
 		b = append(b, d.Body[1:len(d.Body)-1]...)
@@ -112,9 +114,11 @@ func (a *Attachment) AppendInfo(b []byte, encodings bool) []byte {
 	b = jsonscan.AppendString(b, a.Type)
 	b = append(b, `,"revpos":`...)
 	b = strconv.AppendUint(b, a.RevPos, 10)
-	b = append(b, `,"digest":"`...)
-	b = append(b, a.Digest.String()...)
-	b = append(b, '"')
+	if a.Digest != (Digest{}) {
+		b = append(b, `,"digest":"`...)
+		b = append(b, a.Digest.String()...)
+		b = append(b, '"')
+	}
 	if encodings && a.Encoding != "" {
 		b = append(b, `,"encoding":`...)
 		b = jsonscan.AppendString(b, a.Encoding)

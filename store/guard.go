@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -27,6 +26,13 @@ type Guard struct {
 	// leaf conflicts. nil: all is taken.
 	Write func(ctx context.Context, old *Document, e *Edit, opt WriteOptions) error
 
+	// Validator, if not nil, gives what judges the documents that Write has taken, but for
+	// local and design documents, by the functions of the database's design documents; nil
+	// if none of those has one. db is the handle without guard, design is what DB.Design
+	// gave. An edit is written only if the transaction finds the design documents, and
+	// what the edit replaces, as they were when it was judged; else it is judged again.
+	Validator func(ctx context.Context, db *DB, design uint64) (Validate, error)
+
 	// Read judges a revision that is about to be shown, and may replace its Body and
 	// Attachments; it must not change their bytes. A revision that is not visible is
 	// answered as a missing one, and left out of ranges and feeds. An error is given for
@@ -36,7 +42,8 @@ type Guard struct {
 }
 
 // Guarded makes a handle that asks g. It takes the place of db: one of the two is
-// released, and the other not used any more. The guards of both are asked, db's first.
+// released, and the other not used any more. The guards of both are asked, db's first; of
+// their validators that of db, if it has one.
 func (db *DB) Guarded(g *Guard) *DB {
 	if g == nil {
 		return db
@@ -49,7 +56,10 @@ func (db *DB) Guarded(g *Guard) *DB {
 
 // and asks both.
 func (g *Guard) and(other *Guard) *Guard {
-	both := &Guard{Read: g.Read, Write: g.Write}
+	both := &Guard{Read: g.Read, Write: g.Write, Validator: g.Validator}
+	if g.Validator == nil {
+		both.Validator = other.Validator
+	}
 	if g.Read == nil {
 		both.Read = other.Read
 	} else if other.Read != nil {
@@ -226,13 +236,6 @@ func (db *DB) replaced(ctx context.Context, e *Edit, replicated bool) (*Document
 		}
 		return old, err
 	}
-	ancestors := e.Doc.Path
-	if !replicated {
-		ancestors = ancestors[:min(1, len(ancestors))]
-		if len(ancestors) == 0 && !e.Doc.Rev.IsZero() {
-			ancestors = []revtree.Rev{e.Doc.Rev}
-		}
-	}
 	var old *Document
 	err := db.view(ctx, func(r engine.Reader) error {
 		old = nil
@@ -248,18 +251,7 @@ func (db *DB) replaced(ctx context.Context, e *Edit, replicated bool) (*Document
 		if err != nil {
 			return fmt.Errorf("document %q: %w", e.Doc.ID, err)
 		}
-		var node revtree.Node
-		switch winner, ok := tree.Winner(); {
-		case len(ancestors) > 0:
-			for _, rev := range ancestors {
-				if n, ok := tree.Find(rev); ok && n.Data != nil {
-					node = n
-					break
-				}
-			}
-		case !replicated && ok && winner.Deleted:
-			node = winner
-		}
+		node := replacedNode(&tree, &e.Doc, replicated)
 		if node.Data == nil {
 			return nil
 		}

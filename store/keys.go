@@ -29,6 +29,7 @@ var (
 	metaRevsLimit  = []byte("revs_limit")
 	metaPurgeLimit = []byte("purged_infos_limit")
 	metaSecurity   = []byte("security")
+	metaDesign     = []byte("design") // the sequence of the newest change of a design document
 )
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }

@@ -128,6 +128,9 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 	if err := w.count(&tree, 1); err != nil || len(purged) == 0 {
 		return purged, err
 	}
+	if err := w.noteDesign(id, w.last+1); err != nil {
+		return nil, err
+	}
 	if tree.Len() == 0 {
 		w.moved(id, &rec, &tree, 0, w.last+1)
 		if err := w.tx.Delete(spaceDoc, []byte(id)); err != nil {

@@ -80,21 +80,38 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 		}
 		pending = append(pending, p)
 	}
-	if opt.Atomic && refused(results) {
-		return results, nil
-	}
 	slices.SortStableFunc(pending, func(a, b pendingEdit) int { return cmp.Compare(a.doc.ID, b.doc.ID) })
-	if opt.single() {
-		return results, db.writeSingle(ctx, pending, results, opt)
-	}
-	for len(pending) > 0 {
-		n, size := chunkOf(pending)
-		if err := db.writeChunk(ctx, pending[:n], size); err != nil {
+	for {
+		var err error
+		if pending, err = db.judge(ctx, pending); err != nil {
 			return nil, err
 		}
-		pending = pending[n:]
+		if opt.Atomic && refused(results) {
+			return results, nil
+		}
+		if opt.single() {
+			if err := db.writeSingle(ctx, pending, results, opt); !errors.Is(err, errStale) {
+				return results, err
+			}
+			continue
+		}
+		var stale []pendingEdit
+		for len(pending) > 0 {
+			n, size := chunkOf(pending)
+			if err := db.writeChunk(ctx, pending[:n], size); err != nil {
+				return nil, err
+			}
+			for _, p := range pending[:n] {
+				if p.result.Err == errStale {
+					stale = append(stale, p)
+				}
+			}
+			pending = pending[n:]
+		}
+		if pending = stale; len(stale) == 0 {
+			return results, nil
+		}
 	}
-	return results, nil
 }
 
 // pendingEdit is an edit with all the work done that needs no transaction.
@@ -108,6 +125,7 @@ type pendingEdit struct {
 	staged     map[Digest]Staged // bytes that came with it
 	parent     revtree.Rev       // the revision that rev was computed for
 	rev        revtree.Rev
+	verdict    verdict
 }
 
 func (db *DB) newPending(ctx context.Context, e *Edit, result *Result, replicated bool) (pendingEdit, error) {
@@ -191,6 +209,9 @@ func (db *DB) writeChunk(ctx context.Context, edits []pendingEdit, size int) err
 
 // edit applies edits that are in the order of their ids.
 func (w *writer) edit(edits []pendingEdit) error {
+	if _, err := w.lookAtDesign(edits); err != nil {
+		return err
+	}
 	return eachDocument(edits, func(edits []pendingEdit) error {
 		if edits[0].local {
 			return w.editLocal(edits)
@@ -285,6 +306,9 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	if err := w.dropBodies(dropped); err != nil {
 		return err
 	}
+	if err := w.noteDesign(id, seq); err != nil {
+		return err
+	}
 	w.moved(id, &rec, &tree, seq, seq)
 	return w.saveTree(id, &tree, rec.seq, seq)
 }
@@ -292,6 +316,10 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 // admit judges an edit by the tree as it is now. It returns the path to merge, or nil and
 // leaves the reason in the edit's result.
 func (w *writer) admit(e *pendingEdit, tree *revtree.Tree, known bool) ([]revtree.Rev, error) {
+	if e.stale(tree) {
+		e.result.Err = errStale
+		return nil, nil
+	}
 	path, err := e.place(tree, known)
 	if err == nil {
 		if err = w.canLink(e.atts, e.staged); err != nil && !errors.Is(err, ErrMissingAttachment) {

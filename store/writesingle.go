@@ -35,7 +35,7 @@ func refused(results []Result) bool {
 }
 
 // writeSingle applies edits in one transaction. Its error is also what the options make
-// of them: *Changed, *Repeated, ErrOtherRequest.
+// of them: *Changed, *Repeated, ErrOtherRequest; and errStale, with nothing written.
 func (db *DB) writeSingle(ctx context.Context, edits []pendingEdit, results []Result, opt WriteOptions) error {
 	size := 0
 	for i := range edits {
@@ -54,6 +54,10 @@ func (db *DB) writeSingle(ctx context.Context, edits []pendingEdit, results []Re
 			if outcome, err = w.repeated(opt.Once); outcome != nil || err != nil {
 				return err
 			}
+		}
+		if ok, err := w.holdAll(edits); !ok || err != nil {
+			outcome = errStale
+			return err
 		}
 		if outcome, err = w.editSingle(edits, results, opt); err != nil || opt.Once == nil {
 			return err

@@ -14,6 +14,7 @@ var settings = []Setting{
 	{Name{"couchdb", "max_document_size"}, "8000000", Size, 0, "bytes of JSON that one document may have"},
 	{Name{"couchdb", "max_attachment_size"}, "infinity", Limit, 0, "bytes that one attachment may have, or infinity"},
 	{Name{"couchdb", "max_dbs_open"}, "500", Count, 0, "databases kept open at once; others are opened when they are asked for"},
+	{Name{"couchdb", "os_process_timeout"}, "5000", Millis, Restart, "milliseconds that one call of a function of a design document may take"},
 	{Name{"couchdb", "single_node"}, "true", Bool, Inert, "a server is always a node by itself"},
 
 	{Name{"cluster", "q"}, "1", Count, Inert, "a database is one piece"},

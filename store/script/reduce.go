@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/dop251/goja"
-
-	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // ReduceKey is a key of what is reduced, and the document that emitted it.
@@ -127,5 +125,3 @@ func (k *reduceKeys) Get(i int) goja.Value {
 
 func (k *reduceKeys) Set(int, goja.Value) bool { return false }
 func (k *reduceKeys) SetLen(int) bool          { return false }
-
-func trimJSON(s string) ([]byte, error) { return jsonscan.Trim([]byte(s)) }

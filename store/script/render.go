@@ -1,13 +1,214 @@
 package script
 
-import "github.com/dop251/goja"
+import (
+	"encoding/base64"
 
-type answer struct{}
-type formats struct{}
+	"github.com/dop251/goja"
 
-func newFormats() *formats                                      { return &formats{} }
-func (rt *runtime) jsStart(goja.FunctionCall) goja.Value        { return goja.Undefined() }
-func (rt *runtime) jsSend(goja.FunctionCall) goja.Value         { return goja.Undefined() }
-func (rt *runtime) jsGetRow(goja.FunctionCall) goja.Value       { return goja.Null() }
-func (rt *runtime) jsProvides(goja.FunctionCall) goja.Value     { return goja.Undefined() }
-func (rt *runtime) jsRegisterType(goja.FunctionCall) goja.Value { return goja.Undefined() }
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+const (
+	typeHTML = "text/html; charset=utf-8"
+	typeJSON = "application/json"
+)
+
+// answer is what a show or list function is putting together.
+type answer struct {
+	req     goja.Value
+	started goja.Value // what start was given
+	chunks  []byte     // sent and not yet passed on
+	formats []format   // what provides was given
+
+	// Of a list alone.
+	rows  RowReader
+	out   ListWriter
+	begun bool // the head of the answer has been passed on
+	ended bool // there are no more rows
+	kind  string
+}
+
+// RowReader gives the rows of a view, as JSON, one after the other; nil after the last.
+type RowReader func() (row []byte, err error)
+
+// ListWriter takes what a list function sends. Begin comes once, before Chunk.
+type ListWriter interface {
+	Begin(Response) error
+	Chunk([]byte) error
+}
+
+// unpack decodes base64; what is none is an error of rendering.
+func unpack(s string) ([]byte, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return nil, &Error{Kind: Rendering, Word: "render_error", Reason: "invalid base64 in the response"}
+	}
+	return b, nil
+}
+
+func (rt *runtime) jsStart(c goja.FunctionCall) goja.Value {
+	if rt.answer != nil {
+		rt.answer.started = c.Argument(0)
+	}
+	return goja.Undefined()
+}
+
+func (rt *runtime) jsSend(c goja.FunctionCall) goja.Value {
+	if a := rt.answer; a != nil {
+		if len(a.chunks) > maxOutput {
+			panic(rt.rangeError("the function sends too much"))
+		}
+		a.chunks = append(a.chunks, c.Argument(0).String()...)
+	}
+	return goja.Undefined()
+}
+
+func (rt *runtime) jsGetRow(goja.FunctionCall) goja.Value {
+	a := rt.answer
+	if a == nil || a.rows == nil || a.ended {
+		return goja.Null()
+	}
+	row, err := rt.nextRow(a)
+	if err != nil {
+		panic(rt.js.ToValue(&outside{err}))
+	}
+	if row == nil {
+		a.ended = true
+		return goja.Null()
+	}
+	return rt.checked(row)
+}
+
+// outside wraps an error that is not the function's: of reading rows or of the client.
+type outside struct{ err error }
+
+// nextRow passes on what was sent so far and gets a row. The time that it takes is not
+// the function's.
+func (rt *runtime) nextRow(a *answer) ([]byte, error) {
+	rt.guard.end()
+	defer rt.guard.begin()
+	if err := rt.passOn(a); err != nil {
+		return nil, err
+	}
+	return a.rows()
+}
+
+func (rt *runtime) passOn(a *answer) error {
+	if !a.begun {
+		a.begun = true
+		head, err := (&worker{runtime: rt}).startResponse(a)
+		if err != nil {
+			return err
+		}
+		if err := a.out.Begin(head); err != nil {
+			return err
+		}
+	}
+	if len(a.chunks) == 0 {
+		return nil
+	}
+	err := a.out.Chunk(a.chunks)
+	a.chunks = a.chunks[:0]
+	return err
+}
+
+// startResponse reads what start was given.
+func (w *worker) startResponse(a *answer) (resp Response, err error) {
+	if obj, ok := a.started.(*goja.Object); ok {
+		if resp, err = w.response(obj); err != nil {
+			return resp, err
+		}
+	}
+	resp.Type = ""
+	resp.setDefault(a.kind)
+	return resp, nil
+}
+
+// shown makes the response of a show function from what it returned, sent and provides.
+func (w *worker) shown(v goja.Value, a *answer) (resp Response, err error) {
+	switch v := v.(type) {
+	case goja.String:
+		if v.Length() > 0 {
+			resp, err = w.response(v)
+		} else {
+			resp.NoBody = true
+		}
+	case *goja.Object:
+		resp, err = w.response(v)
+	default:
+		resp.NoBody = true
+	}
+	if err != nil {
+		return resp, err
+	}
+	sent := func() {
+		if len(a.chunks) > 0 {
+			resp.Body, resp.NoBody = append(a.chunks, resp.Body...), false
+			a.chunks = nil
+		}
+	}
+	if start, err := w.startResponse(a); err != nil {
+		return resp, err
+	} else if a.started != nil {
+		resp.Headers = append(resp.Headers, start.Headers...)
+		if resp.Code == 0 {
+			resp.Code = start.Code
+		}
+	}
+	sent()
+	if len(a.formats) > 0 {
+		v, err := w.provide(a)
+		if err != nil {
+			return resp, err
+		}
+		body := resp.Body
+		if resp.NoBody {
+			body = nil
+		}
+		body = append(body, a.chunks...)
+		a.chunks = nil
+		// As in CouchDB only the body counts of what a provided function returns.
+		if given, err := w.response(v); err == nil && given.Type == typeHTML {
+			body = append(body, given.Body...)
+		}
+		resp.Body, resp.NoBody, resp.Type = body, len(body) == 0, typeHTML
+		resp.setDefault(a.kind)
+	}
+	if resp.NoBody && resp.Type == "" {
+		resp.Type = typeJSON
+	}
+	return resp, nil
+}
+
+// List calls a list function over rows; head is what CouchDB gives of the view, JSON.
+func (d *Design) List(name string, head, req []byte, rows RowReader, out ListWriter) error {
+	return d.call([]string{"lists", name}, func(w *worker, f goja.Callable) error {
+		a := &answer{req: w.checked(req), rows: rows, out: out}
+		w.answer = a
+		tail, err := f(w.self, w.checked(head), a.req)
+		if err == nil && len(a.formats) > 0 {
+			tail, err = w.provide(a)
+		}
+		if err != nil {
+			return w.listError(err)
+		}
+		if tail != nil && !goja.IsUndefined(tail) {
+			a.chunks = append(a.chunks, tail.String()...)
+		}
+		w.guard.end()
+		defer w.guard.begin()
+		return w.passOn(a)
+	})
+}
+
+// listError gives back an error that only went through the function.
+func (w *worker) listError(err error) error {
+	if x, ok := asException(err); ok {
+		if obj, ok := x.Value().(*goja.Object); ok && obj.ExportType() == outsideType {
+			return passed{obj.Export().(*outside).err}
+		}
+	}
+	return w.rendering(err)
+}
+
+func trimJSON(s string) ([]byte, error) { return jsonscan.Trim([]byte(s)) }

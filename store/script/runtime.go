@@ -59,7 +59,8 @@ func (rt *runtime) function(p *goja.Program, source string) (fn goja.Callable, e
 	return fn, err
 }
 
-// do runs what calls into goja under the guard. Errors are *Error.
+// do runs what calls into goja under the guard. Errors are *Error, but for those that
+// only passed through it.
 func (rt *runtime) do(fn func() error) (err error) {
 	rt.guard.begin()
 	defer rt.guard.end()
@@ -71,10 +72,14 @@ func (rt *runtime) do(fn func() error) (err error) {
 			err = &Error{Kind: Stopped, Word: "os_process_error", Reason: fmt.Sprintf("the function could not be run: %v", p), Fatal: true}
 		}
 	}()
-	if err := fn(); err != nil {
+	switch err := fn().(type) {
+	case nil:
+		return nil
+	case passed:
+		return err.error
+	default:
 		return rt.errorOf(err)
 	}
-	return nil
 }
 
 // intern gives the text of a name, which costs nothing for one that has been seen. There

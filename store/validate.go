@@ -1,0 +1,252 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Validate judges a document that is about to be written by what it replaces. As in
+// CouchDB the new one carries the revision and the path that it came with, which for an
+// interactive edit are the parent's; an attachment whose bytes came along has neither a
+// digest nor a revpos. old, with its path, is the revision that an edit names, for a
+// replicated change the nearest ancestor that is here, for a revival the tombstone; nil
+// if there is none. An error refuses the document and becomes Result.Err.
+type Validate func(ctx context.Context, new, old *Document) error
+
+// Validation of a handle's writes is done outside of any transaction, for functions of
+// design documents take their time. So what they judged by may have changed when the
+// transaction comes: then the edit is not written but judged again. It is never given up,
+// as every round in vain means that somebody else has written.
+
+// errStale marks, until Write returns, an edit that has to be judged again.
+var errStale = errors.New("judged by what has changed since")
+
+// Design is the sequence of the newest change of a design document, 0 in a database that
+// never had one. It tells whether what was made of the design documents still holds.
+func (db *DB) Design(ctx context.Context) (seq uint64, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		seq, err = readDesign(r)
+		return err
+	})
+	return seq, err
+}
+
+func readDesign(r engine.Reader) (uint64, error) {
+	v, err := r.Get(spaceMeta, metaDesign)
+	if err != nil || v == nil {
+		return 0, err
+	}
+	rd := recordReader{b: v}
+	if rd.byte() != recordVersion {
+		return 0, corrupt("%s of unknown version", metaDesign)
+	}
+	seq := rd.uvarint()
+	if rd.bad {
+		return 0, corrupt("%s of %d bytes", metaDesign, len(v))
+	}
+	return seq, nil
+}
+
+// noteDesign keeps Design true when a document changes at a sequence.
+func (w *writer) noteDesign(id string, seq uint64) error {
+	if !strings.HasPrefix(id, "_design/") {
+		return nil
+	}
+	return w.tx.Put(spaceMeta, metaDesign, binary.AppendUvarint([]byte{recordVersion}, seq))
+}
+
+// verdict is what an edit was judged by.
+type verdict struct {
+	judged bool
+	design uint64      // DB.Design at that time
+	old    revtree.Rev // what it replaces, zero for nothing
+	moved  bool        // the transaction has found other design documents
+	held   bool        // the transaction has looked already, and will not find what it writes itself
+}
+
+// replacedNode finds what an edit replaces; its Data is nil if there is nothing.
+func replacedNode(tree *revtree.Tree, doc *document.Doc, replicated bool) revtree.Node {
+	ancestors := doc.Path
+	if len(ancestors) == 0 && !doc.Rev.IsZero() {
+		ancestors = []revtree.Rev{doc.Rev}
+	}
+	if !replicated {
+		ancestors = ancestors[:min(1, len(ancestors))]
+		if winner, ok := tree.Winner(); len(ancestors) == 0 && ok && winner.Deleted {
+			return winner
+		}
+	}
+	for _, rev := range ancestors {
+		if n, ok := tree.Find(rev); ok && n.Data != nil {
+			return n
+		}
+	}
+	return revtree.Node{}
+}
+
+// judge lets the handle's validator judge edits; the refused ones have their results and
+// are left out of what is returned.
+func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, error) {
+	if db.guard == nil || db.guard.Validator == nil || !slices.ContainsFunc(pending, func(p pendingEdit) bool { return p.validated() }) {
+		return pending, nil
+	}
+	design, err := db.Design(ctx)
+	if err != nil {
+		return nil, err
+	}
+	validate, err := db.guard.Validator(ctx, db.base, design)
+	if err != nil {
+		return nil, err
+	}
+	passed := pending[:0]
+	for i := range pending {
+		p := pending[i]
+		p.result.Err = nil
+		if p.validated() {
+			p.verdict = verdict{judged: true, design: design}
+			if validate != nil {
+				old, known, err := db.judgedBy(ctx, &p)
+				if err != nil {
+					return nil, err
+				}
+				if old != nil {
+					p.verdict.old = old.Rev
+				}
+				if !known {
+					p.result.Err = validate(ctx, p.shown(), old)
+				}
+			} else {
+				p.verdict.held = true // whatever it replaces is well
+			}
+		}
+		if p.result.Err == nil {
+			passed = append(passed, p)
+		}
+	}
+	return passed, nil
+}
+
+// validated tells whether validation functions are asked: as in CouchDB they are not for
+// local and for design documents.
+func (p *pendingEdit) validated() bool {
+	return !p.local && !strings.HasPrefix(p.doc.ID, "_design/")
+}
+
+// judgedBy reads what an edit replaces. A replicated revision that is here already is
+// known, and needs no judgement.
+func (db *DB) judgedBy(ctx context.Context, p *pendingEdit) (old *Document, known bool, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		old, known = nil, false
+		v, err := r.Get(spaceDoc, []byte(p.doc.ID))
+		if err != nil || v == nil {
+			return err
+		}
+		rec, err := parseDocRecord(v)
+		if err != nil {
+			return fmt.Errorf("document %q: %w", p.doc.ID, err)
+		}
+		tree, err := rec.decode()
+		if err != nil {
+			return fmt.Errorf("document %q: %w", p.doc.ID, err)
+		}
+		node := replacedNode(&tree, p.doc, p.replicated)
+		if node.Data == nil {
+			return nil
+		}
+		known = p.replicated && node.Rev == p.rev
+		old = &Document{ID: p.doc.ID, Rev: node.Rev, Deleted: node.Deleted, Seq: rec.seq}
+		if err := old.describe(r, &tree, ReadOptions{Revs: true}); err != nil {
+			return err
+		}
+		return old.readBody(r, node.Data)
+	})
+	return old, known, err
+}
+
+// shown is the document as validation functions see it.
+func (p *pendingEdit) shown() *Document {
+	d := &Document{ID: p.doc.ID, Rev: p.doc.Rev, Deleted: p.doc.Deleted, Body: p.doc.Body, Path: p.doc.Path}
+	if len(d.Path) > 0 {
+		d.Rev = d.Path[0]
+	} else if !d.Rev.IsZero() {
+		d.Path = []revtree.Rev{d.Rev}
+	}
+	d.Attachments = slices.Clone(p.atts)
+	for i := range d.Attachments {
+		if a := &d.Attachments[i]; !p.replicated {
+			if _, came := p.staged[a.Digest]; came {
+				a.Digest, a.RevPos = Digest{}, 0
+			}
+		}
+	}
+	return d
+}
+
+// lookAtDesign compares, before a transaction writes edits, the design documents with
+// those that the edits were judged by.
+func (w *writer) lookAtDesign(edits []pendingEdit) (moved bool, err error) {
+	if !slices.ContainsFunc(edits, func(p pendingEdit) bool { return p.verdict.judged }) {
+		return false, nil
+	}
+	design, err := readDesign(w.tx)
+	if err != nil {
+		return false, err
+	}
+	for i := range edits {
+		v := &edits[i].verdict
+		v.moved = v.judged && v.design != design
+		moved = moved || v.moved
+	}
+	return moved, nil
+}
+
+// stale tells whether an edit was judged by something else than it would replace.
+func (p *pendingEdit) stale(tree *revtree.Tree) bool {
+	v := &p.verdict
+	switch {
+	case !v.judged:
+		return false
+	case v.moved:
+		return true
+	case v.held:
+		return false
+	}
+	return replacedNode(tree, p.doc, p.replicated).Rev != v.old
+}
+
+// holdAll looks at all edits before a transaction writes one of them: false if one has to
+// be judged again. What one of them writes does not count against another.
+func (w *writer) holdAll(edits []pendingEdit) (bool, error) {
+	if moved, err := w.lookAtDesign(edits); moved || err != nil {
+		return false, err
+	}
+	all := true
+	err := eachDocument(edits, func(edits []pendingEdit) error {
+		if !edits[0].verdict.judged || edits[0].verdict.held {
+			return nil
+		}
+		_, tree, _, err := w.loadTree(edits[0].doc.ID)
+		if err != nil {
+			return err
+		}
+		for i := range edits {
+			all = all && !edits[i].stale(&tree)
+		}
+		return nil
+	})
+	if err != nil || !all {
+		return false, err
+	}
+	for i := range edits {
+		edits[i].verdict.held = true
+	}
+	return true, nil
+}
