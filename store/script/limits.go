@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dlclark/regexp2/v2"
@@ -54,6 +55,8 @@ type guard struct {
 	interrupt func(any)
 	clear     func()
 
+	hit atomic.Bool // the call that is running has been interrupted
+
 	mu      sync.Mutex // guards what follows
 	began   time.Time  // of the call that is running; zero: none is
 	heap    int64      // at the first tick of that call; 0: none has passed
@@ -74,6 +77,7 @@ func (g *guard) begin() {
 func (g *guard) end() {
 	g.mu.Lock()
 	g.began = time.Time{}
+	g.hit.Store(false)
 	g.clear()
 	g.mu.Unlock()
 }
@@ -88,16 +92,22 @@ func (g *guard) tick() {
 	ran := time.Since(g.began)
 	switch {
 	case ran >= g.opt.timeout():
-		g.interrupt(stopped{"OS process timed out."}) // CouchDB's words
+		g.stop("OS process timed out.") // CouchDB's words
 	case ran >= tick:
 		now := heapBytes()
 		if g.heap == 0 {
 			g.heap = now
 		} else if now-g.heap > g.opt.memory() {
-			g.interrupt(stopped{"the function used too much memory"})
+			g.stop("the function used too much memory")
 		}
 	}
 	time.AfterFunc(tick, g.tick)
+}
+
+// stop interrupts the running call. The caller holds mu.
+func (g *guard) stop(reason string) {
+	g.hit.Store(true)
+	g.interrupt(stopped{reason})
 }
 
 // heapBytes is what the objects of the heap take, dead ones included that have not been

@@ -29,7 +29,7 @@ func newRuntime(opt Options, modules *modules) (*runtime, error) {
 	limitRegexps()
 	rt := &runtime{js: goja.New(), opt: opt, modules: modules, names: map[string]string{}, loadedModules: map[string]*goja.Object{}}
 	rt.js.SetMaxCallStackSize(maxStack)
-	rt.guard = guard{opt: opt, interrupt: func(v any) { rt.js.Interrupt(v) }, clear: rt.js.ClearInterrupt}
+	rt.guard.opt, rt.guard.interrupt, rt.guard.clear = opt, func(v any) { rt.js.Interrupt(v) }, rt.js.ClearInterrupt
 	rt.yes, rt.no = rt.js.ToValue(true), rt.js.ToValue(false)
 	rt.formats = newFormats()
 	if err := rt.furnish(); err != nil {

@@ -82,7 +82,9 @@ func appendNumber(b []byte, f float64) []byte {
 // value appends the member of an object or array that has a name; it tells whether there
 // is anything to write.
 func (w *jsonWriter) value(name string, v goja.Value) bool {
-	if len(w.b) > w.limit {
+	// Nobody looks for interrupts while a value is walked through; goja will as soon as it
+	// is back in the function.
+	if len(w.b) > w.limit || w.rt.guard.hit.Load() {
 		panic(w.rt.rangeError("the JSON text is too long"))
 	}
 	obj, ok := v.(*goja.Object)
