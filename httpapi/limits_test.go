@@ -219,8 +219,11 @@ func TestStandstills(t *testing.T) {
 	}
 	auth := basicAuth("admin", "secret")
 	standing := dial("GET /db/large HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\n\r\n", auth)
+	unfinished := map[string]net.Conn{}
 	for path, method := range map[string]string{"/db/a": "PUT", "/db/a/attached": "PUT", "/db/_bulk_docs": "POST"} {
-		c := dial("%s %s HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", method, path, auth)
+		unfinished[path] = dial("%s %s HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", method, path, auth)
+	}
+	for path, c := range unfinished {
 		answer, err := io.ReadAll(c) // until the server closes
 		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 408 ") || !strings.Contains(string(answer), "request_timeout") {
 			t.Errorf("%s: %v\n%s", path, err, answer)

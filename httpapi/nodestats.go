@@ -18,9 +18,6 @@ func (s *Server) ownMetrics() {
 	m := s.metrics
 	m.Gauge("couchdb_httpd_clients_requesting_changes", "number of clients for continuous _changes", func() float64 { return float64(s.feeds.count()) })
 	m.Gauge("couchdb_open_databases_total", "number of open databases", func() float64 { return float64(s.store.OpenDatabases()) })
-	if s.opt.Replicator != nil {
-		m.Gauge("couchdb_couch_replicator_jobs_running", "replicator scheduler running jobs", func() float64 { return float64(len(s.opt.Replicator.Tasks())) })
-	}
 }
 
 // prometheus answers GET _prometheus: the figures in Prometheus' form.

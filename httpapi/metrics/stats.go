@@ -25,7 +25,10 @@ var stats = []stat{
 	{[]string{"couchdb", "open_databases"}, "couchdb_open_databases_total", "number of open databases"},
 	{[]string{"couchdb", "document_writes"}, "couchdb_document_writes_total", "number of document write operations"},
 	{[]string{"couchdb", "open_os_files"}, "process_open_fds", "number of file descriptors CouchDB has open"},
+	{[]string{"couch_replicator", "jobs", "total"}, "couchdb_couch_replicator_jobs_total", "total number of replicator scheduler jobs"},
 	{[]string{"couch_replicator", "jobs", "running"}, "couchdb_couch_replicator_jobs_running", "replicator scheduler running jobs"},
+	{[]string{"couch_replicator", "jobs", "pending"}, "couchdb_couch_replicator_jobs_pending", "replicator scheduler pending jobs"},
+	{[]string{"couch_replicator", "jobs", "crashed"}, "couchdb_couch_replicator_jobs_crashed", "replicator scheduler crashed jobs"},
 	{[]string{"tododb", "commits"}, "tododb_commits_total", "number of transactions that were written to disk"},
 	{[]string{"tododb", "storage_bytes"}, "tododb_storage_bytes", "bytes that the databases have on disk"},
 }

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/replicate"
+)
+
+// replicationFigures adds to the figures how many replications there are, by what they
+// are doing, and what those that are known now have done.
+func replicationFigures(figures *metrics.Metrics, manager *replicate.Manager) {
+	count := func(is func(*replicate.Status) bool) func() float64 {
+		return func() float64 {
+			n := 0
+			jobs := manager.Jobs()
+			for i := range jobs {
+				if is(&jobs[i]) {
+					n++
+				}
+			}
+			return float64(n)
+		}
+	}
+	state := func(want replicate.State) func() float64 {
+		return count(func(s *replicate.Status) bool { return s.State == want })
+	}
+	const jobs = "couchdb_couch_replicator_jobs_"
+	figures.Gauge(jobs+"total", "total number of replicator scheduler jobs", count(func(*replicate.Status) bool { return true }))
+	figures.Gauge(jobs+"running", "replicator scheduler running jobs", state(replicate.Running))
+	figures.Gauge(jobs+"pending", "replicator scheduler pending jobs", state(replicate.Pending))
+	figures.Gauge(jobs+"crashed", "replicator scheduler crashed jobs", state(replicate.Crashing))
+	sum := func(of func(*replicate.Progress) int64) func() float64 {
+		return func() (n float64) {
+			jobs := manager.Jobs()
+			for i := range jobs {
+				n += float64(of(&jobs[i].Progress))
+			}
+			return n
+		}
+	}
+	figures.Gauge("tododb_replication_docs_written", "documents that the replications known now have written", sum(func(p *replicate.Progress) int64 { return p.DocsWritten }))
+	figures.Gauge("tododb_replication_doc_write_failures", "documents that their targets have refused", sum(func(p *replicate.Progress) int64 { return p.DocWriteFailures }))
+	figures.Gauge("tododb_replication_changes_pending", "changes that they have before them, as far as their sources say", sum(func(p *replicate.Progress) int64 { return max(p.Pending, 0) }))
+}
