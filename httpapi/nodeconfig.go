@@ -98,6 +98,9 @@ func (s *Server) setConfigValue(w http.ResponseWriter, r *http.Request) error {
 // a secret. The password of an administrator is kept as its hash.
 func (s *Server) putSetting(name config.Name, value string, persist bool) (old string, err error) {
 	before, had := s.config.ShowOne(name)
+	if err := mayChange(before); err != nil {
+		return "", err
+	}
 	if had && before.Is(config.Secret) && value == config.Mask {
 		return "", badRequest("%s is what secrets are shown as and cannot be a value", config.Mask)
 	}
@@ -114,6 +117,15 @@ func (s *Server) putSetting(name config.Name, value string, persist bool) (old s
 		old = before.Value
 	}
 	return old, nil
+}
+
+// mayChange refuses the settings that are not changed over HTTP. One that there is not
+// is judged elsewhere.
+func mayChange(one config.Shown) error {
+	if one.Setting != nil && one.Is(config.Filed) {
+		return errorf(http.StatusForbidden, "forbidden", "%s is set in the server's files and not over HTTP", one.Name)
+	}
+	return nil
 }
 
 // adminHash makes a password into what [admins] keeps of it. A hash stays as it is.
@@ -137,6 +149,9 @@ func (s *Server) deleteConfigValue(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	before, _ := s.config.ShowOne(name)
+	if err := mayChange(before); err != nil {
+		return err
+	}
 	if admins := s.config.Section("admins"); name.Section == "admins" && len(admins) == 1 && before.Setting != nil {
 		if _, last := admins[name.Name]; last {
 			return badRequest("%s is the only administrator", name.Name)

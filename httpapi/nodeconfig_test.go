@@ -50,6 +50,8 @@ func TestConfigEndpoints(t *testing.T) {
 		{"POST", "/cors/origins", `"x"`, 405, `~Only GET,PUT,DELETE allowed`},
 		{"GET", "/_reload", "", 405, `~Only POST allowed`},
 		{"POST", "/_reload", "{}", 500, `~foresee`},
+		{"PUT", "/audit/file", `"/dev/null"`, 403, `~[audit] file is set in the server's files`},
+		{"DELETE", "/audit/revisions", "", 403, `~[audit] revisions is set in`},
 		{"GET", "/a/b/c", "", 501, `~not_implemented`},
 	} {
 		w := call(s, c.method, base+c.path, c.body, "Admin", "")

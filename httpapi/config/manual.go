@@ -34,7 +34,7 @@ func (t Traits) String() string {
 	for _, one := range []struct {
 		trait Traits
 		word  string
-	}{{Secret, "secret"}, {Restart, "restart"}, {Inert, "no effect"}} {
+	}{{Secret, "secret"}, {Restart, "restart"}, {Filed, "file only"}, {Inert, "no effect"}} {
 		if t&one.trait != 0 {
 			words = append(words, one.word)
 		}
@@ -68,6 +68,9 @@ A change over HTTP is written to ` + "`local.ini`" + `, unless the request has t
 ` + "`X-Couch-Persist: false`" + `, and is in force at once, also where a flag says otherwise (the
 flag counts again at the next start). What is marked *restart* waits for the next start.
 ` + "`POST /_node/_local/_config/_reload`" + ` and SIGHUP read the files again.
+
+What is marked *file only* cannot be changed over HTTP, so that nobody who has taken over
+an administrator's account can stop what watches him.
 
 What is marked *secret* is shown as ` + "`" + Mask + "`" + ` to everybody, administrators too. What is marked
 *no effect* is CouchDB's and has no meaning here; it is taken so that files and set-up

@@ -30,6 +30,7 @@ type Traits int
 const (
 	Secret  Traits = 1 << iota // shown to nobody, and never logged
 	Restart                    // a change is in force from the next start on
+	Filed                      // set in files alone: whoever can administer the server over HTTP cannot change it
 	Inert                      // CouchDB's, taken so that its files and set-up programs work; changes nothing here
 )
 

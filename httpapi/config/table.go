@@ -66,8 +66,8 @@ var settings = []Setting{
 
 	{Name{"admins", Any}, "", Text, Secret, "administrators: name = password, which the server replaces by its hash"},
 
-	{Name{"audit", "file"}, "", Text, 0, "file that tells who changed what and when, a line of JSON for each change, or stdout; none given: nothing is recorded"},
-	{Name{"audit", "revisions"}, "false", Bool, 0, "name in it the revisions that documents got"},
+	{Name{"audit", "file"}, "", Text, Filed, "file that tells who changed what and when, a line of JSON for each change, or stdout; none given: nothing is recorded"},
+	{Name{"audit", "revisions"}, "false", Bool, Filed, "name in it the revisions that documents got"},
 
 	{Name{"opentelemetry", "endpoint"}, "", Text, Restart, "URL of a collector of traces, http://127.0.0.1:4318 for one; none given: that of OTEL_EXPORTER_OTLP_ENDPOINT; none there either: nothing is traced"},
 	{Name{"opentelemetry", "sample_ratio"}, "1", Share, Restart, "share of the requests that are traced; one that comes within a trace goes by that"},
