@@ -15,7 +15,7 @@ const (
 	// breakAfter is how many requests in a row must fail for a host to be left alone.
 	breakAfter = 5
 	// breakFor is for how long; then one request tries whether it is back.
-	breakFor = 10 * time.Second
+	breakFor = 5 * time.Second
 )
 
 // errResting is a host that is left alone for a while, since nothing it was asked

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -78,6 +79,7 @@ type remotePeer struct {
 	// session proves who we are; nil: nothing does, or the endpoint's headers.
 	session *login
 	silence time.Duration // how long nothing may be heard of the peer
+	near    bool          // on this machine, where packing takes longer than sending
 	pace    pace
 	// plain is set once the peer turns out to have no _bulk_get.
 	plain atomic.Bool
@@ -92,6 +94,10 @@ func newRemotePeer(at Endpoint, client *http.Client, by *login) *remotePeer {
 	p := &remotePeer{at: at, name: at.URL, client: client, session: by, silence: at.Silence}
 	if p.silence <= 0 {
 		p.silence = defaultSilence
+	}
+	if u, err := url.Parse(at.URL); err == nil {
+		ip := net.ParseIP(u.Hostname())
+		p.near = u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	}
 	p.plain.Store(at.NoBulkGet)
 	return p
@@ -196,6 +202,9 @@ func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Respo
 		req.Header[name] = values
 	}
 	req.Header.Set("User-Agent", userAgent)
+	if p.near && req.Header.Get("Accept-Encoding") == "" {
+		req.Header.Set("Accept-Encoding", "identity")
+	}
 	if p.session != nil {
 		if cookie, err = p.session.sign(ctx, req.Header); err != nil {
 			return nil, "", err

@@ -54,10 +54,16 @@ func (p *remotePeer) StoreAttached(ctx context.Context, a *Attached, open opener
 		return nil, err
 	case s.Status == http.StatusPreconditionFailed && s.Word == "missing_stub":
 		return nil, errMissingStub
-	case s.Status == http.StatusForbidden, dividable(s.Status):
-		return &Refusal{ID: a.ID, Reason: s.Error()}, nil
+	case s.Status == http.StatusForbidden, s.Status == http.StatusUnauthorized:
+		// A validation function says so of a document, and the peer of somebody who may do
+		// nothing any more.
+		if _, barred := p.Info(ctx); barred != nil {
+			return nil, barred
+		}
+	case !dividable(s.Status):
+		return nil, err
 	}
-	return nil, err
+	return &Refusal{ID: a.ID, Reason: s.Error()}, nil
 }
 
 // relatedMessage is a document with attachments on its way.
