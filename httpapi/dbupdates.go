@@ -180,6 +180,9 @@ func (f *updatesFeed) read(ctx context.Context) (<-chan struct{}, error) {
 		}
 		for _, name := range names {
 			f.place.after = name
+			if name == store.SynchronizationsDB {
+				continue
+			}
 			if err := f.row(name, "updated"); err != nil || f.limit == 0 {
 				return nil, err
 			}

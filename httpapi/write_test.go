@@ -46,6 +46,13 @@ func TestAtomicBulk(t *testing.T) {
 	expect(t, bulk(`{"atomic":true,"docs":[]}`), 201, `^\[\]\n$`)
 	expect(t, bulk(`{"atomic":true,"docs":[`+strings.Repeat(`{},`, 10_000)+`{}]}`), 413, `one transaction`)
 
+	// Attachments come with them, or the whole is refused.
+	const att = `{"_id":"%s","_attachments":{"f":{"data":"aGk="}}}`
+	expect(t, bulk(`{"atomic":true,"docs":[`+fmt.Sprintf(att, "p")+`,`+fmt.Sprintf(att, "q")+`]}`), 201, `"id":"p".*"id":"q"`)
+	expect(t, call(s, "GET", "/db/q/f", "", "Admin", ""), 200, `^hi$`)
+	expect(t, bulk(`{"atomic":true,"docs":[`+fmt.Sprintf(att, "r")+`,{"_id":"s","_attachments":{"f":{"stub":true,"revpos":1}}}]}`), 412, `missing_stub`)
+	expect(t, call(s, "GET", "/db/r", "", "Admin", ""), 404, `missing`)
+
 	// Design documents are the administrator's: for others nothing is written.
 	call(s, "PUT", "/db/_security", `{"members":{},"admins":{}}`, "Admin", "")
 	expect(t, call(s, "POST", "/db/_bulk_docs", `{"atomic":true,"docs":[{"_id":"n"},{"_id":"_design/d"}]}`), 401, `"refused":\[{"id":"_design/d","error":"unauthorized"`)

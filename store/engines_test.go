@@ -12,18 +12,6 @@ import (
 // eachEngine runs a test on every engine. open makes a fresh database, which is given
 // back when the test ends.
 func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *store.DB)) {
-	engines := map[string]func(testing.TB) engine.Engine{
-		"bolt": func(t testing.TB) engine.Engine {
-			e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return e
-		},
-		"chaos": func(testing.TB) engine.Engine {
-			return chaos.New(chaos.Options{Seed: 1, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
-		},
-	}
 	for name, make := range engines {
 		t.Run(name, func(t *testing.T) {
 			eng := make(t)
@@ -55,4 +43,18 @@ func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *sto
 			})
 		})
 	}
+}
+
+// engines makes each kind of engine.
+var engines = map[string]func(testing.TB) engine.Engine{
+	"bolt": func(t testing.TB) engine.Engine {
+		e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	},
+	"chaos": func(testing.TB) engine.Engine {
+		return chaos.New(chaos.Options{Seed: 1, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
+	},
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
-	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/engine/chaos"
 )
 
@@ -34,18 +33,6 @@ func (c *handClock) forward(d time.Duration) { c.nanos.Add(int64(d)) }
 // never fall, and a time between two changes gives what came later and no more than the
 // second before.
 func TestReadersByTimeMissNothing(t *testing.T) {
-	engines := map[string]func(testing.TB) engine.Engine{
-		"bolt": func(t testing.TB) engine.Engine {
-			e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return e
-		},
-		"chaos": func(testing.TB) engine.Engine {
-			return chaos.New(chaos.Options{Seed: 7, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
-		},
-	}
 	for name, open := range engines {
 		t.Run(name, func(t *testing.T) {
 			eng := open(t)

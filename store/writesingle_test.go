@@ -86,6 +86,27 @@ func TestAtomicWrite(t *testing.T) {
 	})
 }
 
+// What a guard refuses refuses the others, and what it lets through they share.
+func TestAtomicWriteIsGuarded(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open func(testing.TB) *store.DB) {
+		no := errors.New("no")
+		db := open(t).Guarded(&store.Guard{Write: func(_ context.Context, _ *store.Document, e *store.Edit, _ store.WriteOptions) error {
+			if e.Doc.ID == "b" {
+				return no
+			}
+			return nil
+		}})
+		defer db.Release()
+		res, err := db.Write(t.Context(), editsOf(t, `{"_id":"a"}`, `{"_id":"b"}`), store.WriteOptions{Atomic: true})
+		if err != nil || !errors.Is(res[0].Err, store.ErrNotWritten) || !errors.Is(res[1].Err, no) || revOf(t, db, "a") != "" {
+			t.Errorf("%v %v", res, err)
+		}
+		if res, err = db.Write(t.Context(), editsOf(t, `{"_id":"a"}`, `{"_id":"c"}`), store.WriteOptions{Atomic: true}); err != nil || res[0].Err != nil || res[1].Err != nil {
+			t.Errorf("%v %v", res, err)
+		}
+	})
+}
+
 // Writers who move two counters together, each from what he read, never see one moved
 // without the other, and no move is lost.
 func TestAtomicWritersRace(t *testing.T) {

@@ -26,18 +26,7 @@ import (
 // A kill leaves the kernel's page cache alone, so this is about the order of things,
 // not about what a disk keeps when the power fails.
 func TestKill(t *testing.T) {
-	kills := 50
-	if text := os.Getenv("TODODB_TEST_KILLS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("TODODB_TEST_KILLS: %v", err)
-		}
-		kills = n
-	} else if testing.Short() {
-		kills = 3
-	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	kills, seed := killCount(t, 50, 3)
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	dir := t.TempDir()
@@ -79,6 +68,23 @@ func TestKill(t *testing.T) {
 		t.Errorf("only %d writes were acknowledged: this proves little", acknowledged)
 	}
 	server.stop()
+}
+
+// killCount tells how often to kill, and draws a seed.
+func killCount(t *testing.T, usual, short int) (kills int, seed uint64) {
+	t.Helper()
+	kills = usual
+	if text := os.Getenv("TODODB_TEST_KILLS"); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("TODODB_TEST_KILLS: %v", err)
+		}
+	} else if testing.Short() {
+		kills = short
+	}
+	seed = rand.Uint64()
+	t.Logf("seed %d", seed)
+	return kills, seed
 }
 
 // writer edits documents that nobody else touches, so it knows what has to be there.

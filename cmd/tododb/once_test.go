@@ -6,8 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -18,18 +16,7 @@ import (
 // the kill came before the commit, after it or in between; and of an atomic request all
 // documents are there or none.
 func TestKillOnce(t *testing.T) {
-	kills := 12
-	if text := os.Getenv("TODODB_TEST_KILLS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("TODODB_TEST_KILLS: %v", err)
-		}
-		kills = n
-	} else if testing.Short() {
-		kills = 2
-	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	kills, seed := killCount(t, 12, 2)
 	random := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
 	server := startServer(t, dir, "")

@@ -6,9 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,18 +16,7 @@ import (
 // now one of the servers and now the other. In the end both hold the same, nothing that was
 // acknowledged is missing, and the synchronization is still there and knows the conflicts.
 func TestKillSynchronized(t *testing.T) {
-	kills := 6
-	if text := os.Getenv("TODODB_TEST_KILLS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("TODODB_TEST_KILLS: %v", err)
-		}
-		kills = n
-	} else if testing.Short() {
-		kills = 2
-	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	kills, seed := killCount(t, 6, 2)
 	random := rand.New(rand.NewPCG(seed, 0))
 	folders := []string{t.TempDir(), t.TempDir()}
 	var servers []*process

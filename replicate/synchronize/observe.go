@@ -64,7 +64,7 @@ func (o *observation) read(end replicate.ChangesEnd) {
 }
 
 func (o *observation) recorded() {
-	now := o.x.s.opt.Now().UTC()
+	now := o.x.s.now()
 	o.progress(func(_ *status, p *progress) { p.CheckpointedAt = &now })
 }
 
@@ -138,6 +138,6 @@ func (o *observation) turn(from, to string) {
 }
 
 func (o *observation) trouble(err error) {
-	f := &failure{Direction: o.direction, Reason: err.Error(), At: o.x.s.opt.Now().UTC()}
+	f := &failure{Direction: o.direction, Reason: err.Error(), At: o.x.s.now()}
 	o.x.note(func(s *status) { s.LastError = f })
 }

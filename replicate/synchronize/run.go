@@ -69,7 +69,7 @@ func (x *synchronization) run(ctx context.Context) {
 // succeeded notes the end of a run, and tells how long to wait for the next; 0: it is done.
 func (x *synchronization) succeeded() (pause time.Duration) {
 	defer x.triedOnce()
-	now := x.s.opt.Now().UTC()
+	now := x.s.now()
 	x.note(func(s *status) {
 		s.Runs++
 		s.Finished, s.NextTry, s.State = &now, nil, completed
@@ -85,7 +85,7 @@ func (x *synchronization) succeeded() (pause time.Duration) {
 // failed notes that a run could not begin.
 func (x *synchronization) failed(err error, pause time.Duration) {
 	defer x.triedOnce()
-	now := x.s.opt.Now().UTC()
+	now := x.s.now()
 	next := now.Add(pause)
 	x.note(func(s *status) {
 		s.State, s.NextTry = retrying, &next
@@ -113,7 +113,7 @@ func (x *synchronization) turn(ctx context.Context) error {
 		return err
 	}
 	defer db.Release()
-	now := x.s.opt.Now().UTC()
+	now := x.s.now()
 	x.note(func(s *status) { s.State, s.Started, s.NextTry = waiting, &now, nil })
 
 	g, ctx := errgroup.WithContext(ctx)

@@ -436,6 +436,9 @@ func TestBelongsToItsDatabase(t *testing.T) {
 	if body := here.must(200, "POST", "/_dbs_info", `{"keys":["_synchronizations"]}`).body; !strings.Contains(body, "not_found") {
 		t.Errorf("%s", body)
 	}
+	if body := here.must(200, "GET", "/_db_updates", "").body; strings.Contains(body, "_synch") {
+		t.Errorf("%s", body)
+	}
 	here.until(here.path(a), func(r resource) bool { return r.State == "running" })
 	here.must(200, "DELETE", "/todos", "")
 	here.must(201, "PUT", "/todos", "")

@@ -104,7 +104,7 @@ func (s *Synchronizer) Close() error {
 // may tells whether the user may do what it does with another database of this server.
 // Its errors are also *replicate.BadRequest and *replicate.BadEndpoint.
 func (s *Synchronizer) Create(ctx context.Context, db string, owner replicate.User, request []byte, may func(db string, write bool) error) (id string, err error) {
-	d := definition{DB: db, Owner: owner, Created: s.opt.Now().UTC().Truncate(time.Second)}
+	d := definition{DB: db, Owner: owner, Created: s.now()}
 	if d.settings, err = readSettings(request, settings{}); err != nil {
 		return "", err
 	}
@@ -129,6 +129,9 @@ func (s *Synchronizer) Create(ctx context.Context, db string, owner replicate.Us
 	x.start()
 	return id, nil
 }
+
+// now is the time as it is shown.
+func (s *Synchronizer) now() time.Time { return s.opt.Now().UTC().Truncate(time.Millisecond) }
 
 // judge refuses what cannot be done, or not by this user.
 func (s *Synchronizer) judge(ctx context.Context, d *definition, may func(db string, write bool) error) error {
