@@ -15,6 +15,9 @@ func (s *Server) allDocs(w http.ResponseWriter, r *http.Request) error {
 
 // docRange answers with one range over one of the spaces of documents.
 func (s *Server) docRange(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
 	db, err := s.openDB(r, reader)
 	if err != nil {
 		return err

@@ -21,6 +21,9 @@ func (s *Server) allDocsQueries(w http.ResponseWriter, r *http.Request) error {
 
 // docRanges answers with several ranges over one of the spaces of documents.
 func (s *Server) docRanges(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
 	db, err := s.openDB(r, reader)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/store"
@@ -17,12 +18,31 @@ const (
 )
 
 var (
+	errValidUser      = errorf(http.StatusUnauthorized, "unauthorized", "Authentication required.")
 	errNotServerAdmin = errorf(http.StatusUnauthorized, "unauthorized", "You are not a server admin.")
 	errAnonymousDB    = errorf(http.StatusUnauthorized, "unauthorized", "You are not authorized to access this db.")
 	errUserDB         = errorf(http.StatusForbidden, "forbidden", "You are not allowed to access this db.")
 	errAnonymousAdmin = errorf(http.StatusUnauthorized, "unauthorized", "You are not a db or server admin.")
 	errUserAdmin      = errorf(http.StatusForbidden, "forbidden", "You are not a db or server admin.")
 )
+
+// letIn judges a request before any route does: whether anonymous ones are answered at
+// all, and what the token of a device allows.
+func (s *Server) letIn(r *http.Request, set *inForce, user auth.User) error {
+	if user.Device != nil {
+		return checkScope(user.Device, r)
+	}
+	if !user.Anonymous() || !set.validUser && !set.validExceptUp {
+		return nil
+	}
+	switch path := r.URL.Path; {
+	case path == "/_session": // to prove who one is
+		return nil
+	case (path == "/_up" || strings.HasPrefix(path, "/_up/")) && set.validExceptUp:
+		return nil
+	}
+	return errValidUser
+}
 
 // user tells who asks.
 func (s *Server) user(r *http.Request) auth.User {
@@ -67,6 +87,10 @@ func (s *Server) authorizeUser(ctx context.Context, db *store.DB, user auth.User
 	}
 	security := auth.ParseSecurity(raw)
 	switch {
+	case user.Device != nil && want != reader:
+		return errUserAdmin
+	case user.OwnerAdmin:
+		return nil
 	case !security.Member(user) && user.Anonymous():
 		return errAnonymousDB
 	case !security.Member(user):

@@ -11,6 +11,9 @@ import (
 
 // changes answers GET and POST /db/_changes: the feed of what changed since a sequence.
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
 	db, err := s.openDB(r, reader)
 	if err != nil {
 		return err

@@ -110,7 +110,7 @@ func (s *Server) enableSingleNode(r *http.Request, request clusterRequest) error
 			return err
 		}
 	}
-	if request.Username != "" && !s.auth.IsAdmin(r.Context(), request.Username, request.Password) {
+	if request.Username != "" && !s.auth.IsAdmin(r, request.Username, request.Password) {
 		if _, err := s.putSetting(config.Name{Section: "admins", Name: request.Username}, request.Password, true); err != nil {
 			return err
 		}

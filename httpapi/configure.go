@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"maps"
+	"net/http"
 	"time"
 
 	"github.com/tododb/tododb/httpapi/auth"
@@ -21,8 +22,14 @@ type inForce struct {
 
 	byUser, byAddress *rates // nil: as often as they like
 	proxies           proxies
-	feedsPerUser      int // 0: any number
 	auditRevisions    bool
+	validUser         bool // only known users are answered
+	validExceptUp     bool // the same, but for /_up
+	publicFields      []string
+	usersSecurity     bool // that of _users may be changed
+	tokenLifetime     time.Duration
+	tokenMaxLifetime  time.Duration
+	feedsPerUser      int           // 0: any number
 	bodyStall         time.Duration // 0: for ever
 	answerStall       time.Duration // 0: for ever
 }
@@ -33,6 +40,11 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 		maxRequestSize:    c.Int("chttpd", "max_http_request_size"),
 		maxDocumentSize:   c.Int("couchdb", "max_document_size"),
 		maxAttachmentSize: c.Int("couchdb", "max_attachment_size"),
+		validUser:         c.RequireValidUser(),
+		validExceptUp:     c.Bool("chttpd", "require_valid_user_except_for_up"),
+		usersSecurity:     c.Bool("couchdb", "users_db_security_editable"),
+		tokenLifetime:     c.Duration("device_tokens", "lifetime"),
+		tokenMaxLifetime:  c.Duration("device_tokens", "max_lifetime"),
 
 		byUser:         newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
 		byAddress:      newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
@@ -41,6 +53,9 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 		auditRevisions: c.Bool("audit", "revisions"),
 		bodyStall:      c.Duration("limits", "body_stall"),
 		answerStall:    c.Duration("limits", "answer_stall"),
+	}
+	if c.Bool("chttpd_auth", "users_db_public") {
+		set.publicFields = c.List("chttpd_auth", "public_fields")
 	}
 	if c.CORS() {
 		set.cors = newCORS(c)
@@ -61,16 +76,21 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 func (s *Server) configureFirst() error {
 	c := s.config
 	admins := c.Section("admins")
-	secret, timeout := sessionSettings(c)
 	var err error
-	s.auth, err = auth.New(auth.Options{Admins: admins, Secret: secret, Timeout: timeout, Now: s.opt.Now})
+	s.auth, err = auth.New(auth.Options{
+		Admins: admins, Accounts: &accounts{s: s}, Devices: s.devices, Settings: authSettings(c), Now: s.opt.Now,
+		Address: func(r *http.Request) string { return addressKey(s.clientAddr(r)) },
+		Warn:    s.log.Warn,
+	})
 	if err != nil {
 		return err
 	}
 	s.configure()
 	c.Watch(func() {
 		s.configure()
-		s.auth.SetSessions(sessionSettings(c))
+		if err := s.auth.Configure(authSettings(c)); err != nil {
+			s.log.Error("how users prove who they are stays as it was", "error", err)
+		}
 		// Only when they have changed: it ends what is remembered of verified passwords.
 		if now := c.Section("admins"); !maps.Equal(now, admins) {
 			if err := s.auth.SetAdmins(now); err != nil {
@@ -92,6 +112,42 @@ func (s *Server) configure() {
 	s.set.Store(readInForce(s.config, old))
 }
 
-func sessionSettings(c *config.Config) (secret []byte, timeout time.Duration) {
-	return []byte(c.String("chttpd_auth", "secret")), c.Duration("chttpd_auth", "timeout")
+// authSettings reads how users prove who they are.
+func authSettings(c *config.Config) auth.Settings {
+	const section, lockout = "chttpd_auth", "chttpd_auth_lockout"
+	return auth.Settings{
+		Handlers:   c.Ways(),
+		Secret:     []byte(c.String(section, "secret")),
+		Algorithms: c.List(section, "hash_algorithms"),
+		Timeout:    c.Duration(section, "timeout"),
+		ToTheEnd:   !c.Bool(section, "allow_persistent_cookies"),
+		SameSite:   c.String(section, "same_site"),
+		Domain:     c.String(section, "cookie_domain"),
+
+		ProxyUnsigned: !c.Bool(section, "proxy_use_secret"),
+		ProxyName:     c.String(section, "x_auth_username"),
+		ProxyRoles:    c.String(section, "x_auth_roles"),
+		ProxyToken:    c.String(section, "x_auth_token"),
+
+		JWT: auth.JWTSettings{
+			Keys:       c.Section("jwt_keys"),
+			Required:   c.String("jwt_auth", "required_claims"),
+			RolesClaim: c.String("jwt_auth", "roles_claim_name"),
+			RolesPath:  c.String("jwt_auth", "roles_claim_path"),
+		},
+		Hashing: auth.Hashing{
+			Scheme:     c.String(section, "password_scheme"),
+			PRF:        c.String(section, "pbkdf2_prf"),
+			Iterations: int(c.Int(section, "iterations")),
+		},
+		KeepHashes:    !c.Bool(section, "upgrade_hash_on_auth"),
+		MinIterations: int(c.Int(section, "min_iterations")),
+		MaxIterations: int(c.Int(section, "max_iterations")),
+		Lockout: auth.Lockout{
+			Mode:      c.String(lockout, "mode"),
+			Threshold: int(c.Int(lockout, "threshold")),
+			Objects:   int(c.Int(lockout, "max_objects")),
+			Lifetime:  c.Duration(lockout, "max_lifetime"),
+		},
+	}
 }

@@ -68,6 +68,9 @@ var apiErrors = []struct {
 	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
 	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
+	{auth.ErrLocked, 403, "forbidden", "Account is temporarily locked due to multiple authentication failures"},
+	{auth.ErrIterations, 403, "forbidden", "The iteration count of the password's hash is out of this server's bounds"},
+	{auth.ErrNotYours, 404, "not_found", "missing"},
 	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
 	{replicate.ErrForbidden, 403, "forbidden", "The replication is another user's."},
 	{synchronize.ErrNone, 404, "not_found", "missing"},
@@ -107,6 +110,12 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 	}
 	if e, ok := errors.AsType[*script.Error](err); ok {
 		return functionStatus(e), e.Word, e.Reason, true
+	}
+	if e, ok := errors.AsType[*auth.Refusal](err); ok {
+		return http.StatusForbidden, "forbidden", e.Reason, true
+	}
+	if e, ok := errors.AsType[*auth.TokenError](err); ok {
+		return http.StatusUnauthorized, "unauthorized", e.Reason, true
 	}
 	if e, ok := errors.AsType[*store.MissingStub](err); ok {
 		return http.StatusPreconditionFailed, "missing_stub", e.Error(), true

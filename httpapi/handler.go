@@ -2,8 +2,11 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/tododb/tododb/httpapi/auth"
 )
 
 // handler answers a request or returns the error to answer it with. A handler that
@@ -89,6 +92,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		x.cut = true
 		panic(http.ErrAbortHandler)
 	}
+	if e, ok := errors.AsType[*auth.TokenError](err); ok {
+		// RFC 6750: a client then gets another token, instead of asking for a password.
+		w.Header()["Www-Authenticate"] = []string{fmt.Sprintf(`Bearer error="invalid_token", error_description=%q`, e.Reason)}
+	}
 	s.sendError(w, r, status, err)
 }
 
@@ -116,6 +123,9 @@ func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, c
 // challenge asks a browser for a password, if the settings say so or the page that the
 // request comes from does.
 func (s *Server) challenge(h http.Header, r *http.Request) {
+	if h["Www-Authenticate"] != nil {
+		return
+	}
 	if own := r.Header["X-Couchdb-Www-Authenticate"]; len(own) == 1 {
 		h["Www-Authenticate"] = own
 	} else if set := s.set.Load().challenge; set != nil {

@@ -58,6 +58,8 @@ func (s *Server) routes() *mux.Router {
 
 	path("/", on("GET,HEAD", "GET", s.welcome))
 	path("/_up"+rest, on("GET,HEAD", "GET", s.up))
+	path("/_session/tokens", on("GET,HEAD,POST", "GET", s.listTokens, "POST", s.issueToken))
+	path("/_session/tokens/{token}", on("DELETE", "DELETE", s.revokeToken))
 	path("/_session"+rest, on("GET,HEAD,POST,DELETE", "GET", s.session, "POST", s.login, "DELETE", s.logout))
 	path("/_all_dbs"+rest, on("GET,HEAD", "GET", s.allDBs))
 	path("/_dbs_info"+rest, on("GET,HEAD,POST", "GET,POST", s.dbsInfo))

@@ -76,7 +76,8 @@ type Server struct {
 	functions *functions.Cache // of the design documents
 
 	// users is asked for each document of _users.
-	users *systemDB
+	users   *systemDB
+	devices *devices
 
 	// closing is closed when the server wants feeds to come to their end.
 	closing chan struct{}
@@ -112,6 +113,7 @@ func New(opt Options) (*Server, error) {
 		server:  []string{"CouchDB/" + couchVersion + " (tododb/" + opt.Version + ")"},
 		closing: make(chan struct{}), idle: make(chan struct{}),
 	}
+	s.users, s.devices = s.newUsersDB(), &devices{s}
 	if err := s.configureFirst(); err != nil {
 		return nil, err
 	}
@@ -167,11 +169,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	overrideMethod(r)
 	cleanPath(r)
 	user, renew, err := s.auth.Authenticate(r)
+	if err == nil {
+		x.user = user
+		err = s.letIn(r, set, user)
+	}
 	if err != nil {
 		s.fail(x, r, err)
 		return
 	}
-	x.user = user
 	if renew != "" {
 		h.Set("Set-Cookie", renew)
 	}

@@ -26,13 +26,14 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
 		b = appendString(b, user.Name)
 	}
 	b = appendRoles(append(b, `,"roles":`...), user.Roles)
-	b = append(b, `},"info":{"authentication_handlers":["cookie","default"]`...)
+	b = appendRoles(append(b, `},"info":{"authentication_handlers":`...), s.auth.Handlers())
 	if user.By != "" {
 		b = appendString(append(b, `,"authenticated":`...), user.By)
 	}
 	return writeJSON(w, r, http.StatusOK, append(b, "}}"...))
 }
 
+// appendRoles appends a list of strings.
 func appendRoles(b []byte, roles []string) []byte {
 	b = append(b, '[')
 	for i, role := range roles {

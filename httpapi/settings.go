@@ -92,6 +92,9 @@ func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if db.Name() == usersDB && !s.set.Load().usersSecurity {
+		return errUsersSecurity
+	}
 	raw, err := jsonscan.Trim(body)
 	if err != nil {
 		return errNotJSON

@@ -92,13 +92,23 @@ func (s *Server) OpenFor(ctx context.Context, name string, user replicate.User) 
 // admit judges whether a user may use a database, and guards the handle; on an error it
 // is released.
 func (s *Server) admit(ctx context.Context, db *store.DB, user auth.User, want access) (*store.DB, error) {
+	guarded := db
 	err := s.authorizeUser(ctx, db, user, want)
 	if err == nil {
-		var guarded *store.DB
-		if guarded, err = s.guarded(ctx, db, user); err == nil {
-			return guarded, nil
+		guarded, err = s.guarded(ctx, db, user)
+	}
+	if err == nil && user.Device != nil {
+		if !user.Device.Covers(db.Name()) {
+			err = errScopeDB
+		} else if g, e := scopeGuard(user.Device); e != nil {
+			err = e
+		} else {
+			guarded = guarded.Guarded(g)
 		}
 	}
-	db.Release()
-	return nil, err
+	if err != nil {
+		db.Release()
+		return nil, err
+	}
+	return guarded, nil
 }

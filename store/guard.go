@@ -20,8 +20,8 @@ import (
 type Guard struct {
 	// Write judges an edit before it is written, and may change its document
 	// (document.Doc.SetBody). Old is what the edit replaces: the revision it names, for a
-	// replicated change the nearest ancestor that is here, for a revival the tombstone;
-	// nil if there is none. An error refuses this edit and becomes Result.Err. It is called
+	// revival the tombstone, for a replicated change the nearest ancestor that is here or,
+	// if none is, the winner that it will compete with; nil if there is nothing. An error refuses this edit and becomes Result.Err. It is called
 	// outside any transaction. That is sound, because an edit whose parent is no longer a
 	// leaf conflicts. nil: all is taken.
 	Write func(ctx context.Context, old *Document, e *Edit, opt WriteOptions) error
@@ -252,6 +252,9 @@ func (db *DB) replaced(ctx context.Context, e *Edit, replicated bool) (*Document
 			return fmt.Errorf("document %q: %w", e.Doc.ID, err)
 		}
 		node := replacedNode(&tree, &e.Doc, replicated)
+		if winner, ok := tree.Winner(); ok && node.Data == nil && replicated {
+			node = winner
+		}
 		if node.Data == nil {
 			return nil
 		}

@@ -132,28 +132,32 @@ func TestAGuardIsAskedOnEveryWayIn(t *testing.T) {
 	if err != nil || results[0].Err != errRefused || results[1].Err != nil || results[2].Err != errRefused {
 		t.Fatalf("%+v, %v", results, err)
 	}
-	first := results[1].Rev
+	last := results[1].Rev
 	for _, c := range []struct {
 		name       string
-		edit       store.Edit
+		doc        string
 		replicated bool
-		body       string
+		was        string // what is replaced; "" for what was written last
 	}{
-		{"created", store.Edit{}, false, `{"secret":1,"was":"nothing"}`},
-		{"replaced", store.Edit{Doc: parse(t, `{"_id":"pub","_rev":%q}`, first.String())}, false, fmt.Sprintf(`{"secret":1,"was":%q}`, first)},
-		{"replicated", store.Edit{Doc: parse(t, `{"_id":"pub","_revisions":{"start":3,"ids":["aa","bb","abc"]}}`)}, true, `{"secret":1,"was":"nothing"}`},
+		{"replaced", fmt.Sprintf(`{"_id":"pub","_rev":%q}`, last), false, ""},
+		{"competing", `{"_id":"pub","_rev":"1-abc"}`, true, ""},
+		{"replicated upon another", `{"_id":"pub","_revisions":{"start":2,"ids":["aa","abc"]}}`, true, "1-abc"},
+		{"replicated", `{"_id":"pub2","_rev":"3-abc"}`, true, "nothing"},
 	} {
-		rev := first
-		if c.edit.Doc.ID != "" {
-			res, err := guarded.Write(t.Context(), []store.Edit{c.edit}, store.WriteOptions{Replicated: c.replicated})
-			if err != nil || res[0].Err != nil {
-				t.Fatalf("%s: %+v, %v", c.name, res, err)
-			}
-			rev = res[0].Rev
+		edit := store.Edit{Doc: parse(t, "%s", c.doc)}
+		if c.was == "" {
+			c.was = last.String()
 		}
-		d, err := db.Get(t.Context(), "pub", store.ReadOptions{Rev: rev})
-		if err != nil || string(d.Body) != c.body {
-			t.Errorf("%s: %s, %v", c.name, d.Body, err)
+		res, err := guarded.Write(t.Context(), []store.Edit{edit}, store.WriteOptions{Replicated: c.replicated})
+		if err != nil || res[0].Err != nil {
+			t.Fatalf("%s: %+v, %v", c.name, res, err)
+		}
+		if !c.replicated {
+			last = res[0].Rev
+		}
+		d, err := db.Get(t.Context(), edit.Doc.ID, store.ReadOptions{Rev: res[0].Rev})
+		if want := fmt.Sprintf(`{"secret":1,"was":%q}`, c.was); err != nil || string(d.Body) != want {
+			t.Errorf("%s: %s, want %s, %v", c.name, d.Body, want, err)
 		}
 	}
 }

@@ -144,6 +144,9 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if err = api.CreateSystemDatabases(ctx); err != nil {
+		return err
+	}
 	manager.ServeLocal(api.As)
 	synchronizer.Start()
 	cfg.Watch(func() { manager.SetSettings(replicatorSettings(cfg)) })

@@ -65,7 +65,7 @@ func newAuth(t *testing.T, c *clock) *Authenticator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Options{Admins: map[string]string{"root": hash, "anna": "pass:word"}, Secret: []byte("k"), Timeout: 10 * time.Minute, Now: c.Now})
+	a, err := New(Options{Admins: map[string]string{"root": hash, "anna": "pass:word"}, Settings: Settings{Secret: []byte("k")}, Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,6 +180,10 @@ func TestSession(t *testing.T) {
 func TestForgedCookies(t *testing.T) {
 	c := &clock{now: time.Unix(1700000000, 0)}
 	a := newAuth(t, c)
+	seal := func(secret, name string) string {
+		set, _ := Settings{Secret: []byte(secret)}.complete(nil)
+		return set.seal("", name, c.Now())
+	}
 	b64 := base64.RawURLEncoding.EncodeToString
 	for _, value := range []string{"bad", "garbage", "!", b64([]byte("root")), b64([]byte("root:zz:x")), b64([]byte("a:b"))} {
 		if _, _, err := a.Authenticate(request("Cookie", "AuthSession="+value)); !errors.Is(err, ErrBadCookie) {
@@ -187,7 +191,7 @@ func TestForgedCookies(t *testing.T) {
 		}
 	}
 	for _, value := range []string{"", b64([]byte("root:6553F100:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")), b64([]byte("nobody:6553F100:x")),
-		sealCookie([]byte("other"), "", "root", c.Now()), sealCookie([]byte("k"), "", "root", c.Now()), sealCookie([]byte("k"), "", "nobody", c.Now())} {
+		seal("other", "root"), seal("k", "root"), seal("k", "nobody")} {
 		user, _, err := a.Authenticate(request("Cookie", "AuthSession="+value))
 		if err != nil || !user.Anonymous() {
 			t.Errorf("%q: %+v, %v", value, user, err)
@@ -229,7 +233,7 @@ func TestSecurity(t *testing.T) {
 
 func FuzzCookie(f *testing.F) {
 	f.Add("cm9vdDo2NTUzRjEwMDp4")
-	a, _ := New(Options{Admins: map[string]string{"root": "x"}, Secret: []byte("k")})
+	a, _ := New(Options{Admins: map[string]string{"root": "x"}, Settings: Settings{Secret: []byte("k")}})
 	f.Fuzz(func(t *testing.T, value string) {
 		r := request()
 		r.Header.Set("Cookie", "AuthSession="+value)

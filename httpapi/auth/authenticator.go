@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 var (
-	ErrBadLogin  = errors.New("name or password is incorrect")
-	ErrBadBase64 = errors.New("authorization header is not base64")
+	ErrBadLogin   = errors.New("name or password is incorrect")
+	ErrBadBase64  = errors.New("authorization header is not base64")
+	ErrIterations = errors.New("the number of iterations of the password's hash is out of bounds")
 )
 
 // Options say whom an Authenticator knows.
@@ -22,109 +24,126 @@ type Options struct {
 	// Admins are the administrators, name to password hash or password in clear, as
 	// in [admins]. Without any there is no administrator.
 	Admins map[string]string
-	// Secret signs session cookies. Empty: a random one, so that sessions end with
-	// the process.
-	Secret []byte
-	// Timeout is how long a session cookie is good for (10 minutes). It is renewed
-	// while it is used.
-	Timeout time.Duration
+	// Accounts finds everybody else. nil: there is nobody else.
+	Accounts Accounts
+	// Devices finds the tokens of devices. nil: there are none.
+	Devices Devices
+	// Settings are where it begins; Configure changes them.
+	Settings Settings
+	// Address tells where a request comes from, for Lockout. nil: nobody is told from
+	// others by address.
+	Address func(*http.Request) string
+	// Warn is told of what an operator may want to know. nil: nobody is.
+	Warn func(message string, args ...any)
 	// Now is the clock (time.Now).
 	Now func() time.Time
 }
 
 // Authenticator tells who is asking. It is safe for use by several goroutines.
 type Authenticator struct {
-	random []byte // the secret while the settings have none
-	now    func() time.Time
-
+	opt      Options
+	random   []byte // the secret while the settings have none
+	set      atomic.Pointer[Settings]
 	verified *verified
+	lockouts lockouts
 	hashing  chan struct{} // holds a token while a password is hashed: one processor, never all
 
-	mu      sync.RWMutex // guards what follows
-	admins  map[string]Password
-	secret  []byte
-	timeout time.Duration
+	mu     sync.RWMutex // guards admins
+	admins map[string]*Account
 }
 
 // New reads the administrators' passwords; its error names the one it cannot read.
 func New(opt Options) (*Authenticator, error) {
-	a := &Authenticator{
-		random: make([]byte, 32), now: opt.Now,
-		verified: newVerified(), hashing: make(chan struct{}, 1),
-	}
+	a := &Authenticator{opt: opt, random: make([]byte, 32), verified: newVerified(), hashing: make(chan struct{}, 1)}
 	rand.Read(a.random)
-	a.SetSessions(opt.Secret, opt.Timeout)
-	if a.now == nil {
-		a.now = time.Now
+	if a.opt.Now == nil {
+		a.opt.Now = time.Now
+	}
+	if a.opt.Address == nil {
+		a.opt.Address = func(*http.Request) string { return "" }
+	}
+	if a.opt.Warn == nil {
+		a.opt.Warn = func(string, ...any) {}
+	}
+	if err := a.Configure(opt.Settings); err != nil {
+		return nil, err
 	}
 	return a, a.SetAdmins(opt.Admins)
 }
 
-// SetSessions replaces what signs session cookies and how long they are good for, with
-// the meaning that Options give them.
-func (a *Authenticator) SetSessions(secret []byte, timeout time.Duration) {
-	if len(secret) == 0 {
-		secret = a.random
+// Configure replaces the settings; on an error the old ones stay.
+func (a *Authenticator) Configure(s Settings) error {
+	set, err := s.complete(a.random)
+	if err == nil {
+		a.set.Store(set)
 	}
-	if timeout <= 0 {
-		timeout = 10 * time.Minute
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.secret, a.timeout = secret, timeout
+	return err
 }
 
-func (a *Authenticator) sessions() (secret []byte, timeout time.Duration) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	return a.secret, a.timeout
-}
+// Handlers are the ways to prove who one is that are in use.
+func (a *Authenticator) Handlers() []string { return a.set.Load().Handlers }
 
 // SetAdmins replaces the administrators. Sessions and remembered credentials of those
 // whose password has changed end at once.
 func (a *Authenticator) SetAdmins(values map[string]string) error {
-	admins := map[string]Password{}
+	admins := map[string]*Account{}
 	for name, value := range values {
 		p, err := ParsePassword(value)
 		if err != nil {
 			return fmt.Errorf("administrator %q: %w", name, err)
 		}
-		admins[name] = p
+		admins[name] = &Account{User: User{Name: name, Roles: adminRoles, Admin: true}, password: p}
 	}
 	a.mu.Lock()
 	a.admins = admins
 	a.mu.Unlock()
-	a.verified.forget()
 	return nil
 }
 
-// account finds what is known of a name.
-func (a *Authenticator) account(name string) (User, Password, bool) {
+// account finds what is known of a name; nil if nothing is.
+func (a *Authenticator) account(ctx context.Context, name string) (*Account, error) {
 	a.mu.RLock()
-	defer a.mu.RUnlock()
-	p, ok := a.admins[name]
-	return User{Name: name, Roles: adminRoles, Admin: true}, p, ok
+	admin := a.admins[name]
+	a.mu.RUnlock()
+	if admin != nil || name == "" || a.opt.Accounts == nil {
+		return admin, nil
+	}
+	return a.opt.Accounts.Account(ctx, name)
 }
 
 var adminRoles = []string{"_admin"}
 
 // Authenticate tells who asks. Credentials that prove nothing are an error, none at
-// all are not. A session that holds goes before an Authorization header. Where the
+// all are not. The first of the ways in use that finds somebody counts. Where the
 // session should be prolonged, renew is the Set-Cookie header to send.
 func (a *Authenticator) Authenticate(r *http.Request) (user User, renew string, err error) {
-	if len(r.Header["Cookie"]) > 0 {
-		user, renew, err = a.bySession(r)
+	header := r.Header.Get("Authorization")
+	scheme, credentials, _ := strings.Cut(header, " ")
+	bearer := strings.EqualFold(scheme, "Bearer")
+	if bearer && a.opt.Devices != nil && IsDeviceToken(credentials) {
+		user, err = a.byDevice(r.Context(), credentials)
+		return user, "", err
+	}
+	set := a.set.Load()
+	for _, way := range set.Handlers {
+		switch {
+		case way == ByCookie && len(r.Header["Cookie"]) > 0:
+			user, renew, err = a.bySession(set, r)
+		case way == ByBasic && strings.EqualFold(scheme, "Basic"):
+			user, err = a.byBasic(r, credentials)
+		case way == ByProxy:
+			user = a.byProxy(set, r)
+		case way == ByJWT && bearer:
+			user, err = set.JWT.user(credentials, a.opt.Now)
+		}
 		if err != nil || !user.Anonymous() {
 			return user, renew, err
 		}
 	}
-	if header := r.Header.Get("Authorization"); header != "" {
-		user, err = a.byBasic(r.Context(), header)
-	}
-	return user, "", err
+	return user, "", nil
 }
 
-func (a *Authenticator) bySession(r *http.Request) (User, string, error) {
+func (a *Authenticator) bySession(set *Settings, r *http.Request) (User, string, error) {
 	cookie, err := r.Cookie(CookieName)
 	if err != nil || cookie.Value == "" {
 		return User{}, "", nil
@@ -133,29 +152,30 @@ func (a *Authenticator) bySession(r *http.Request) (User, string, error) {
 	if err != nil {
 		return User{}, "", err
 	}
-	user, password, ok := a.account(s.name)
-	now := a.now()
-	secret, timeout := a.sessions()
-	left := s.made.Add(timeout).Sub(now)
-	if !ok || left <= 0 || !s.signedWith(secret, password.salt) {
+	known, err := a.account(r.Context(), s.name)
+	if err != nil || known == nil {
+		return User{}, "", err
+	}
+	now := a.opt.Now()
+	left := s.made.Add(set.Timeout).Sub(now)
+	if left <= 0 || !s.signedWith(set, known.password.salt) {
 		return User{}, "", nil
 	}
-	user.By = "cookie"
+	user := known.User
+	user.By = ByCookie
 	renew := ""
-	if left < timeout-timeout/10 {
-		renew = a.cookie(sealCookie(secret, password.salt, s.name, now), r.TLS != nil)
+	if left < set.Timeout-set.Timeout/10 {
+		renew = set.cookie(set.seal(known.password.salt, s.name, now), now, r.TLS != nil)
 	}
 	return user, renew, nil
 }
 
-func (a *Authenticator) byBasic(ctx context.Context, header string) (User, error) {
-	scheme, encoded, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Basic") {
-		return User{}, nil
-	}
+func (a *Authenticator) byBasic(r *http.Request, encoded string) (User, error) {
 	h := a.verified.hash(encoded)
-	if user, ok := a.verified.get(h); ok {
-		return user, nil
+	if name, there := a.verified.name(h); there && !a.lockouts.some.Load() {
+		if known, err := a.account(r.Context(), name); err != nil || a.verified.is(h, known) {
+			return userBy(known, ByBasic), err
+		}
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
 	if err != nil {
@@ -165,68 +185,110 @@ func (a *Authenticator) byBasic(ctx context.Context, header string) (User, error
 	if !ok {
 		return User{}, nil
 	}
-	return a.verify(ctx, name, password, h)
+	known, err := a.verify(r, name, password, h)
+	return userBy(known, ByBasic), err
+}
+
+func userBy(known *Account, by string) User {
+	if known == nil {
+		return User{}
+	}
+	u := known.User
+	u.By = by
+	return u
 }
 
 // verify compares a name and a password with what is known, and remembers a success
 // under h.
-func (a *Authenticator) verify(ctx context.Context, name, password string, h [32]byte) (User, error) {
-	user, known, ok := a.account(name)
-	if !ok {
-		return User{}, ErrBadLogin
+func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byte) (*Account, error) {
+	ctx := r.Context()
+	known, err := a.account(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	select {
-	case a.hashing <- struct{}{}:
-		defer func() { <-a.hashing }()
-	case <-ctx.Done():
-		return User{}, ctx.Err()
+	if known == nil {
+		return nil, ErrBadLogin
+	}
+	set := a.set.Load()
+	key := failureKey{a.opt.Address(r), name, known.password.salt}
+	if a.lockouts.reached(key, set.Lockout, a.opt.Now()) {
+		if set.Lockout.Mode != "warn" {
+			return nil, ErrLocked
+		}
+		a.opt.Warn("too many wrong passwords", "user", name, "address", key.address)
+	}
+	if known.password.scheme == SchemePBKDF2 && (known.password.iterations < set.MinIterations || known.password.iterations > set.MaxIterations) {
+		return nil, ErrIterations
+	}
+	if a.verified.is(h, known) {
+		return known, nil
+	}
+	leave, err := a.enterHashing(ctx)
+	if err != nil {
+		return nil, err
 	}
 	// Of many first requests at once the others find what the first has found out.
-	if user, ok := a.verified.get(h); ok {
-		return user, nil
+	right := a.verified.is(h, known) || known.password.Matches(password)
+	leave()
+	if !right {
+		a.lockouts.failed(key, set.Lockout, a.opt.Now())
+		return nil, ErrBadLogin
 	}
-	if !known.Matches(password) {
-		return User{}, ErrBadLogin
+	// Should password or roles have changed meanwhile, this is not remembered for the
+	// account as it is now, but for the one that it was.
+	a.verified.put(h, known)
+	if !known.User.Admin && !set.KeepHashes && known.password.outdated(set.Hashing) {
+		if err := a.opt.Accounts.Rehash(ctx, known, password); err != nil {
+			a.opt.Warn("a password's hash stays as it is", "user", name, "error", err)
+		}
 	}
-	user.By = "default"
-	// Not remembered if the password has changed while it was being hashed.
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	if now, ok := a.admins[name]; ok && string(now.key) == string(known.key) {
-		a.verified.put(h, user)
+	return known, nil
+}
+
+// enterHashing waits until a password may be hashed; leave must follow.
+func (a *Authenticator) enterHashing(ctx context.Context) (leave func(), err error) {
+	select {
+	case a.hashing <- struct{}{}:
+		return func() { <-a.hashing }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return user, nil
+}
+
+// HashPassword gives a document of _users the hash of a new password.
+func (a *Authenticator) HashPassword(ctx context.Context, doc []byte, password string) ([]byte, error) {
+	leave, err := a.enterHashing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return a.set.Load().Hashing.Hash(doc, password)
 }
 
 // Login begins a session: ErrBadLogin, or the user and the Set-Cookie header to send.
 func (a *Authenticator) Login(r *http.Request, name, password string) (User, string, error) {
-	credentials := base64.StdEncoding.EncodeToString([]byte(name + ":" + password))
-	user, err := a.verify(r.Context(), name, password, a.verified.hash(credentials))
+	known, err := a.verify(r, name, password, a.verified.hash(encode(name, password)))
 	if err != nil {
 		return User{}, "", err
 	}
-	_, known, _ := a.account(user.Name)
-	secret, _ := a.sessions()
-	return user, a.cookie(sealCookie(secret, known.salt, user.Name, a.now()), r.TLS != nil), nil
+	if now, err := a.account(r.Context(), name); err == nil && now != nil {
+		known = now // its hash may just have been made anew
+	}
+	set, now := a.set.Load(), a.opt.Now()
+	return userBy(known, ByBasic), set.cookie(set.seal(known.password.salt, known.User.Name, now), now, r.TLS != nil), nil
+}
+
+func encode(name, password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(name + ":" + password))
 }
 
 // IsAdmin tells whether there is an administrator of that name and password.
-func (a *Authenticator) IsAdmin(ctx context.Context, name, password string) bool {
-	user, err := a.verify(ctx, name, password, a.verified.hash(base64.StdEncoding.EncodeToString([]byte(name+":"+password))))
-	return err == nil && user.Admin
+func (a *Authenticator) IsAdmin(r *http.Request, name, password string) bool {
+	known, err := a.verify(r, name, password, a.verified.hash(encode(name, password)))
+	return err == nil && known.User.Admin
 }
 
 // Logout is the Set-Cookie header that ends a session in the client.
-func (a *Authenticator) Logout(r *http.Request) string { return a.cookie("", r.TLS != nil) }
-
-// cookie dresses a value. Scripts of a page cannot read it; over TLS it stays there.
-// The Version is CouchDB's, which package http has no field for.
-func (a *Authenticator) cookie(value string, secure bool) string {
-	_, timeout := a.sessions()
-	expires := a.now().Add(timeout).UTC().Format(http.TimeFormat)
-	text := fmt.Sprintf("%s=%s; Version=1; Expires=%s; Max-Age=%d; Path=/; HttpOnly", CookieName, value, expires, timeout/time.Second)
-	if secure {
-		text += "; Secure"
-	}
-	return text
+func (a *Authenticator) Logout(r *http.Request) string {
+	return a.set.Load().cookie("", a.opt.Now(), r.TLS != nil)
 }

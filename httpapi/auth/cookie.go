@@ -1,10 +1,10 @@
 package auth
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -16,19 +16,17 @@ const CookieName = "AuthSession"
 // ErrBadCookie tells of a session cookie that is none, rather than one that ended.
 var ErrBadCookie = errors.New("malformed session cookie")
 
-// A cookie is base64url("name:TIME:" + HMAC-SHA256(secret + salt, "name:TIME")), TIME
-// being the second of its making in upper-case hex. The salt is that of the password's
-// hash, so that a new password ends all sessions.
-func sealCookie(secret []byte, salt, name string, now time.Time) string {
+// A cookie is base64url("name:TIME:" + HMAC(secret + salt, "name:TIME")), TIME being
+// the second of its making in upper-case hex. The salt is that of the password's hash, so
+// that a new password ends all sessions.
+func (set *Settings) seal(salt, name string, now time.Time) string {
 	data := name + ":" + strings.ToUpper(strconv.FormatInt(now.Unix(), 16))
-	return base64.RawURLEncoding.EncodeToString(append([]byte(data+":"), sign(secret, salt, data)...))
+	signature := mac(set.Algorithms[0], set.cookieKey(salt), data)
+	return base64.RawURLEncoding.EncodeToString(append([]byte(data+":"), signature...))
 }
 
-func sign(secret []byte, salt, data string) []byte {
-	key := make([]byte, 0, 64)
-	mac := hmac.New(sha256.New, append(append(key, secret...), salt...))
-	mac.Write([]byte(data))
-	return mac.Sum(nil)
+func (set *Settings) cookieKey(salt string) []byte {
+	return append(append(make([]byte, 0, 64), set.Secret...), salt...)
 }
 
 // session is what a cookie says before it is believed.
@@ -57,6 +55,28 @@ func parseCookie(value string) (session, error) {
 }
 
 // signedWith tells whether the server made it.
-func (s session) signedWith(secret []byte, salt string) bool {
-	return hmac.Equal([]byte(s.mac), sign(secret, salt, s.data))
+func (s session) signedWith(set *Settings, salt string) bool {
+	return set.signed(set.cookieKey(salt), s.data, []byte(s.mac))
+}
+
+// cookie dresses a value. Scripts of a page cannot read it; over TLS it stays there.
+// The Version is CouchDB's, which package http has no field for.
+func (set *Settings) cookie(value string, now time.Time, secure bool) string {
+	text := CookieName + "=" + value + "; Version=1"
+	if seconds := int(set.Timeout / time.Second); value == "" {
+		text += "; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0"
+	} else if !set.ToTheEnd {
+		text += fmt.Sprintf("; Expires=%s; Max-Age=%d", now.Add(set.Timeout).UTC().Format(http.TimeFormat), seconds)
+	}
+	text += "; Path=/; HttpOnly"
+	if secure {
+		text += "; Secure"
+	}
+	if set.SameSite != "" {
+		text += "; SameSite=" + strings.ToUpper(set.SameSite[:1]) + strings.ToLower(set.SameSite[1:])
+	}
+	if set.Domain != "" {
+		text += "; Domain=" + set.Domain
+	}
+	return text
 }

@@ -17,19 +17,23 @@ import (
 // iterations of a new hash, as CouchDB 3.5 has them.
 const iterations = 600000
 
-// Password is what is kept of an administrator's password: its hash as it stands in
-// [admins], or the password itself where the settings hold it in clear.
+// Password is what is kept of a password: the hash that a user's document holds, or
+// that of an administrator as it stands in [admins], where it may be in clear too.
 //
 //	-pbkdf2:sha256-KEY,SALT,ITERATIONS   what Hash writes; sha, sha224, sha384 and sha512 are read too
 //	-pbkdf2-KEY,SALT,ITERATIONS          with SHA-1, from CouchDB before 3.4
 //	-hashed-KEY,SALT                     SHA-1 of password and salt, from CouchDB 1
 type Password struct {
-	prf        func() hash.Hash // nil: not pbkdf2
+	scheme     string // of a document of _users; schemeClear
+	prf        func() hash.Hash
+	prfName    string
 	key        []byte
 	salt       string
-	iterations int // 0: not pbkdf2
-	clear      bool
+	iterations int // of pbkdf2
 }
+
+// schemeClear is a password in clear; of what is kept of it key and salt are the SHA-256.
+const schemeClear = "clear"
 
 // IsHash tells whether a value of [admins] is a hash already.
 func IsHash(value string) bool {
@@ -59,11 +63,11 @@ var prfs = map[string]func() hash.Hash{
 func ParsePassword(value string) (Password, error) {
 	if !IsHash(value) {
 		sum := sha256.Sum256([]byte(value))
-		return Password{key: sum[:], salt: hex.EncodeToString(sum[:]), clear: true}, nil
+		return Password{scheme: schemeClear, key: sum[:], salt: hex.EncodeToString(sum[:])}, nil
 	}
 	scheme, rest, _ := strings.Cut(value[1:], "-")
 	fields := strings.Split(rest, ",")
-	var p Password
+	p := Password{scheme: SchemeSimple}
 	if want := 3; scheme == "hashed" {
 		want = 2
 		if len(fields) != want {
@@ -74,7 +78,8 @@ func ParsePassword(value string) (Password, error) {
 		if !named {
 			name = "sha"
 		}
-		if p.prf = prfs[name]; p.prf == nil || len(fields) != want {
+		p.scheme = SchemePBKDF2
+		if p.prfName, p.prf = name, prfs[name]; p.prf == nil || len(fields) != want {
 			return Password{}, errBadHash
 		}
 		n, err := strconv.Atoi(fields[2])
@@ -97,18 +102,20 @@ var errBadHash = fmt.Errorf("not a password hash of the form -pbkdf2:sha256-KEY,
 // Matches compares in constant time.
 func (p Password) Matches(password string) bool {
 	var key []byte
-	switch {
-	case p.clear:
+	switch p.scheme {
+	case schemeClear:
 		sum := sha256.Sum256([]byte(password))
 		key = sum[:]
-	case p.prf == nil:
+	case SchemeSimple:
 		sum := sha1.Sum([]byte(password + p.salt))
 		key = sum[:]
-	default:
+	case SchemePBKDF2:
 		var err error
 		if key, err = pbkdf2.Key(p.prf, password, []byte(p.salt), p.iterations, len(p.key)); err != nil {
 			return false
 		}
+	default:
+		key = p.with(password)
 	}
 	return subtle.ConstantTimeCompare(key, p.key) == 1
 }

@@ -7,7 +7,13 @@ type User struct {
 	Name  string
 	Roles []string
 	Admin bool   // of the server
-	By    string // how it proved itself: "default" (Basic), "cookie", "" for anonymous
+	By    string // how it proved itself: ByBasic, ByCookie ...; "" for anonymous
+
+	// Device is the token that it proved itself with, and that narrows what it may do; nil:
+	// it may do all that the user may. OwnerAdmin tells that the user who has issued the
+	// token is an administrator: then it need not be a member of the token's databases.
+	Device     *Device
+	OwnerAdmin bool
 }
 
 // Anonymous tells that nobody has proved who he is.

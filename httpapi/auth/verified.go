@@ -10,16 +10,18 @@ import (
 const maxVerified = 4096
 
 // verified remembers the credentials that were found to be right, under a hash with a
-// key that only this process knows, so that its memory gives no password away.
+// key that only this process knows, so that its memory gives no password away. What is
+// remembered holds for the very Account that it was found for: when password or roles
+// change there is another Account, and nothing needs to be forgotten.
 type verified struct {
 	key [32]byte
 
-	mu    sync.RWMutex // guards users
-	users map[[32]byte]User
+	mu       sync.RWMutex // guards accounts
+	accounts map[[32]byte]*Account
 }
 
 func newVerified() *verified {
-	v := &verified{users: map[[32]byte]User{}}
+	v := &verified{accounts: map[[32]byte]*Account{}}
 	rand.Read(v.key[:])
 	return v
 }
@@ -29,25 +31,29 @@ func (v *verified) hash(credentials string) [32]byte {
 	return sha256.Sum256(append(append(room[:0], v.key[:]...), credentials...))
 }
 
-func (v *verified) get(h [32]byte) (User, bool) {
+// name tells whose credentials they were when they were found to be right.
+func (v *verified) name(h [32]byte) (name string, there bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	u, ok := v.users[h]
-	return u, ok
-}
-
-func (v *verified) put(h [32]byte, u User) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.users) >= maxVerified {
-		clear(v.users)
+	a := v.accounts[h]
+	if a == nil {
+		return "", false
 	}
-	v.users[h] = u
+	return a.User.Name, true
 }
 
-// forget drops everything, after a password has changed.
-func (v *verified) forget() {
+// is tells whether the credentials are right for an account.
+func (v *verified) is(h [32]byte, a *Account) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return a != nil && v.accounts[h] == a
+}
+
+func (v *verified) put(h [32]byte, a *Account) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	clear(v.users)
+	if len(v.accounts) >= maxVerified {
+		clear(v.accounts)
+	}
+	v.accounts[h] = a
 }

@@ -192,6 +192,13 @@ func (c *Config) WWWAuthenticate() string {
 	return c.String("httpd", "WWW-Authenticate")
 }
 
+// Ways are the ways to find out who asks, in the order in which they are tried: cookie,
+// default (Basic), proxy, jwt.
+func (c *Config) Ways() []string {
+	ways, _ := parseWays(c.String("chttpd", "authentication_handlers"))
+	return ways
+}
+
 // RequireValidUser tells whether only known users are answered; programs write it into
 // either section.
 func (c *Config) RequireValidUser() bool {

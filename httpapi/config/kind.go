@@ -44,6 +44,7 @@ var (
 	Millis  = &Kind{"a number of milliseconds from 1 to 2147483647", between(1, 1<<31-1), asDuration}
 	List    = &Kind{"a list with commas between", func(string) bool { return true }, asList}
 	Nets    = &Kind{"a list of addresses and networks (192.0.2.7, 10.0.0.0/8) with commas between", areNets, asList}
+	Ways    = &Kind{"a list of {chttpd_auth, X_authentication_handler} where X is cookie, default, proxy or jwt", areWays, asList}
 	Level   = &Kind{"debug, info, notice, warning, error, critical, alert, emergency or none", isLevel, asLevel}
 )
 
@@ -101,6 +102,25 @@ var levels = map[string]slog.Level{
 	"warning": slog.LevelWarn, "error": slog.LevelError, "critical": slog.LevelError,
 	"alert": slog.LevelError, "emergency": slog.LevelError, "none": LevelNone,
 }
+
+// parseWays reads CouchDB's list of its functions that find out who asks.
+func parseWays(value string) (ways []string, ok bool) {
+	for _, word := range strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune("{}, \t", r) }) {
+		switch name := strings.TrimSuffix(word, "_authentication_handler"); name {
+		case "chttpd_auth", "couch_httpd_auth":
+		case "cookie", "default", "proxy", "jwt":
+			if name == word {
+				return nil, false
+			}
+			ways = append(ways, name)
+		default:
+			return nil, false
+		}
+	}
+	return ways, true
+}
+
+func areWays(value string) bool { _, ok := parseWays(value); return ok }
 
 func isLevel(value string) bool { _, ok := levels[value]; return ok }
 

@@ -15,6 +15,7 @@ var settings = []Setting{
 	{Name{"couchdb", "max_attachment_size"}, "infinity", Limit, 0, "bytes that one attachment may have, or infinity"},
 	{Name{"couchdb", "max_dbs_open"}, "500", Count, 0, "databases kept open at once; others are opened when they are asked for"},
 	{Name{"couchdb", "os_process_timeout"}, "5000", Millis, Restart, "milliseconds that one call of a function of a design document may take"},
+	{Name{"couchdb", "users_db_security_editable"}, "false", Bool, 0, "the security object of _users may be changed, which lets others in than administrators"},
 	{Name{"couchdb", "single_node"}, "true", Bool, Inert, "a server is always a node by itself"},
 
 	{Name{"cluster", "q"}, "1", Count, Inert, "a database is one piece"},
@@ -24,6 +25,7 @@ var settings = []Setting{
 	{Name{"chttpd", "port"}, "5984", Port, Restart, "port to listen on; 0 for any free one"},
 	{Name{"chttpd", "max_http_request_size"}, "4294967296", Size, 0, "bytes that the body of one request may have, after decompression"},
 	{Name{"chttpd", "enable_cors"}, "false", Bool, 0, "answer web pages of other origins, as [cors] says"},
+	{Name{"chttpd", "authentication_handlers"}, "{chttpd_auth, cookie_authentication_handler}, {chttpd_auth, default_authentication_handler}", Ways, 0, "how to find out who asks, in this order: cookie, default (Basic), proxy, jwt; tokens of devices are always taken"},
 	{Name{"chttpd", "require_valid_user"}, "false", Bool, 0, "nothing is answered to who has not proved who he is, not even the welcome"},
 	{Name{"chttpd", "require_valid_user_except_for_up"}, "false", Bool, 0, "the same, but for /_up"},
 
@@ -43,6 +45,22 @@ var settings = []Setting{
 
 	{Name{"chttpd_auth", "secret"}, "", Text, Secret, "key that signs session cookies; made at the first start; a new one ends all sessions"},
 	{Name{"chttpd_auth", "timeout"}, "600", Seconds, 0, "seconds that a session cookie is good for"},
+	{Name{"chttpd_auth", "allow_persistent_cookies"}, "true", Bool, 0, "a session outlives the browser; false: it ends with it"},
+	{Name{"chttpd_auth", "same_site"}, "", OneOf("none", "lax", "strict"), 0, "SameSite attribute of the session cookie: none, lax or strict; empty: browsers decide"},
+	{Name{"chttpd_auth", "cookie_domain"}, "", Text, 0, "Domain attribute of the session cookie; empty: the server's own"},
+	{Name{"chttpd_auth", "hash_algorithms"}, "sha256, sha", List, 0, "hash functions of session cookies and tokens of proxies: the first signs, all are taken; sha, sha224, sha256, sha384, sha512"},
+	{Name{"chttpd_auth", "password_scheme"}, "pbkdf2", OneOf("pbkdf2", "tododb-scrypt", "tododb-argon2id"), 0, "how new passwords of users are stored: pbkdf2, which CouchDB knows too, tododb-scrypt or tododb-argon2id"},
+	{Name{"chttpd_auth", "pbkdf2_prf"}, "sha256", OneOf("sha", "sha224", "sha256", "sha384", "sha512"), 0, "hash function of pbkdf2 for new passwords"},
+	{Name{"chttpd_auth", "iterations"}, "600000", Count, 0, "iterations of pbkdf2 for new passwords"},
+	{Name{"chttpd_auth", "min_iterations"}, "1", Count, 0, "nobody logs in whose hash has fewer iterations"},
+	{Name{"chttpd_auth", "max_iterations"}, "10000000", Count, 0, "nobody logs in whose hash has more iterations: they would keep the server busy"},
+	{Name{"chttpd_auth", "upgrade_hash_on_auth"}, "true", Bool, 0, "store the password of a user who logs in anew when its hash was made another way"},
+	{Name{"chttpd_auth", "users_db_public"}, "false", Bool, 0, "let who may use _users see the public_fields of all users"},
+	{Name{"chttpd_auth", "public_fields"}, "", List, 0, "members of users' documents that others see, comma-separated; never passwords"},
+	{Name{"chttpd_auth", "proxy_use_secret"}, "true", Bool, 0, "headers of a proxy count only with a token; false: they are believed as they come"},
+	{Name{"chttpd_auth", "x_auth_username"}, "X-Auth-CouchDB-UserName", Text, 0, "header in which a proxy names the user"},
+	{Name{"chttpd_auth", "x_auth_roles"}, "X-Auth-CouchDB-Roles", Text, 0, "header in which a proxy gives the roles, comma-separated"},
+	{Name{"chttpd_auth", "x_auth_token"}, "X-Auth-CouchDB-Token", Text, 0, "header with the token of a proxy: the hex HMAC of the name under the secret"},
 	{Name{"chttpd_auth", "require_valid_user"}, "false", Bool, 0, "the same as [chttpd] require_valid_user; either will do"},
 
 	{Name{"ssl", "enable"}, "false", Bool, Restart, "listen for HTTPS too"},
@@ -63,6 +81,25 @@ var settings = []Setting{
 	{Name{"limits", "idle_timeout"}, "300", Seconds, Restart, "seconds that a connection may be without a request"},
 	{Name{"limits", "body_stall"}, "60", Wait, 0, "seconds in which something of a request's body must come; 408 beyond it; 0: any time"},
 	{Name{"limits", "answer_stall"}, "60", Wait, 0, "seconds in which a client must take something of its answer, or it is cut off; 0: any time. A feed may wait longer for what it tells of"},
+
+	{Name{"chttpd_auth_lockout", "mode"}, "enforce", OneOf("enforce", "warn", "off"), 0, "after too many wrong passwords for a user from an address: enforce refuses the right one too, warn writes it to the log"},
+	{Name{"chttpd_auth_lockout", "threshold"}, "5", Count, 0, "how many wrong passwords are too many"},
+	{Name{"chttpd_auth_lockout", "max_objects"}, "10000", Count, 0, "users and addresses that are counted at once"},
+	{Name{"chttpd_auth_lockout", "max_lifetime"}, "300000", Millis, 0, "milliseconds after which a count is forgotten"},
+
+	{Name{"jwt_auth", "required_claims"}, "", Text, 0, "claims that a JWT must have, comma-separated: names, and {name, \"value\"} for one that must have a value"},
+	{Name{"jwt_auth", "roles_claim_name"}, "_couchdb.roles", Text, 0, "claim with the user's roles"},
+	{Name{"jwt_auth", "roles_claim_path"}, "", Text, 0, "path to the roles instead: names with dots between, a dot in a name as \\."},
+	{Name{"jwt_keys", Any}, "", Text, Secret, "keys of JWTs: KIND:ID = key, where KIND is hmac (secret in base64), rsa, ec or eddsa (public key in PEM, lines joined by \\n); ID is the token's kid or _default"},
+
+	{Name{"device_tokens", "lifetime"}, "86400", Seconds, 0, "seconds that the token of a device is good for unless its owner says so"},
+	{Name{"device_tokens", "max_lifetime"}, "2592000", Seconds, 0, "the most that the owner may say"},
+
+	{Name{"couch_peruser", "enable"}, "false", Bool, 0, "make a database for each user"},
+	{Name{"couch_peruser", "delete_dbs"}, "false", Bool, 0, "delete it with the user"},
+	{Name{"couch_peruser", "database_prefix"}, "userdb-", Text, 0, "what its name begins with; the user's name in hex follows"},
+	{Name{"couch_peruser", "q"}, "1", Count, Inert, "a database is one piece"},
+	{Name{"couch_peruser", "n"}, "1", Count, Inert, "a database is kept once"},
 
 	{Name{"admins", Any}, "", Text, Secret, "administrators: name = password, which the server replaces by its hash"},
 

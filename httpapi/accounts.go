@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/store"
+)
+
+// maxAccounts bounds the users that are remembered.
+const maxAccounts = 10_000
+
+// accounts reads users from _users and remembers them. Before each look it asks the
+// database whether it has moved on, which costs no read, and if it has, which documents
+// have changed: so a change counts for the next request, whoever has made it.
+type accounts struct {
+	s *Server
+
+	mu       sync.RWMutex // guards what follows
+	instance string       // of the database that the rest is about
+	seen     uint64       // changes up to here have been heeded
+	byName   map[string]*knownAccount
+}
+
+// knownAccount is what was found for a name, nil for nobody. A stale one is read again;
+// if nothing that counts has changed it goes on.
+type knownAccount struct {
+	account *auth.Account
+	stale   bool
+}
+
+// Account finds a user by name; nil if there is none.
+func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, error) {
+	db, err := c.s.store.DB(ctx, usersDB)
+	if errors.Is(err, store.ErrNoDB) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer db.Release()
+	if err := c.follow(ctx, db); err != nil {
+		return nil, err
+	}
+	for {
+		c.mu.RLock()
+		known, seen := c.byName[name], c.seen
+		var was *auth.Account
+		if known != nil {
+			was = known.account
+		}
+		fresh := known != nil && !known.stale
+		c.mu.RUnlock()
+		if fresh {
+			return was, nil
+		}
+		found, err := c.read(ctx, db, name)
+		if err != nil {
+			return nil, err
+		}
+		if found != nil && was != nil && found.Same(was) {
+			found = was
+		}
+		if c.remember(name, found, seen, db.Instance()) {
+			return found, nil
+		}
+	}
+}
+
+// remember keeps what was found; false if the database has moved on meanwhile.
+func (c *accounts) remember(name string, found *auth.Account, seen uint64, instance string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen != seen || c.instance != instance {
+		return false
+	}
+	if len(c.byName) >= maxAccounts {
+		clear(c.byName)
+	}
+	c.byName[name] = &knownAccount{account: found}
+	return true
+}
+
+// follow heeds what has changed.
+func (c *accounts) follow(ctx context.Context, db *store.DB) error {
+	c.mu.RLock()
+	same := c.instance == db.Instance()
+	seen := c.seen
+	c.mu.RUnlock()
+	if same {
+		select {
+		case <-db.Changed(seen):
+		default:
+			return nil
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info, err := db.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if c.instance != db.Instance() {
+		c.instance, c.seen, c.byName = db.Instance(), info.UpdateSeq, map[string]*knownAccount{}
+		return nil
+	}
+	q := store.ChangesQuery{Since: c.seen, To: info.UpdateSeq, Limit: -1}
+	_, err = db.Changes(ctx, q, func(ch *store.Change) error {
+		if known := c.byName[strings.TrimPrefix(string(ch.ID), auth.UserPrefix)]; known != nil {
+			known.stale = true
+		}
+		return nil
+	}, func() error { return nil })
+	if err == nil {
+		c.seen = max(c.seen, info.UpdateSeq)
+	}
+	return err
+}
+
+// read reads a user's document. As in CouchDB nobody logs in with one that has
+// conflicts: it is for a person to say which password is right.
+func (c *accounts) read(ctx context.Context, db *store.DB, name string) (*auth.Account, error) {
+	doc, err := db.Get(ctx, auth.UserPrefix+name, store.ReadOptions{Conflicts: true})
+	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(doc.Conflicts) > 0 {
+		c.s.log.WarnContext(ctx, "a user cannot log in: the document has conflicts", "user", name)
+		return nil, nil
+	}
+	account, err := auth.ParseAccount(doc.Body)
+	if err != nil || account.User.Name != name {
+		return nil, nil
+	}
+	return account, nil
+}
+
+// Rehash stores a password as new ones are stored.
+func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string) error {
+	db, err := c.s.store.DB(ctx, usersDB)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	doc, err := db.Get(ctx, auth.UserPrefix+a.User.Name, store.ReadOptions{})
+	if err != nil {
+		return err
+	}
+	if now, err := auth.ParseAccount(doc.Body); err != nil || !now.Same(a) {
+		return nil // it has another password or other roles already
+	}
+	body, err := c.s.auth.HashPassword(ctx, doc.Body, password)
+	if err != nil {
+		return err
+	}
+	edit := store.Edit{Attachments: keptAttachments(doc, "")}
+	if err := edit.Doc.SetBody(body); err != nil {
+		return err
+	}
+	edit.Doc.ID, edit.Doc.HasID, edit.Doc.Rev, edit.Doc.HasRev = doc.ID, true, doc.Rev, true
+	results, err := db.Write(ctx, []store.Edit{edit}, store.WriteOptions{})
+	if err == nil {
+		err = results[0].Err
+	}
+	return err
+}

@@ -1,0 +1,210 @@
+package auth
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// JWTSettings say which JSON Web Tokens are believed.
+type JWTSettings struct {
+	// Keys are those of [jwt_keys]: KIND:ID to key, KIND being hmac (the secret in base64),
+	// rsa, ec or eddsa (the public key in PEM, its lines joined by \n). The key for a
+	// token without a key id is called _default.
+	Keys map[string]string
+	// Required are the claims that a token must have, comma-separated: names, and
+	// {name, "value"} for one that must have a value.
+	Required string
+	// RolesPath leads to the roles: names with dots between, a dot in a name as \. ;
+	// "": RolesClaim has them.
+	RolesPath string
+	// RolesClaim is the name of the claim with the roles (_couchdb.roles).
+	RolesClaim string
+
+	keys     map[string]any
+	required []requiredClaim
+	roles    []string // the path
+}
+
+type requiredClaim struct {
+	name, value string
+	valued      bool
+}
+
+// TokenError says why a bearer token is refused. It never shows the token.
+type TokenError struct{ Reason string }
+
+func (e *TokenError) Error() string { return e.Reason }
+
+func refuseToken(format string, args ...any) error { return &TokenError{fmt.Sprintf(format, args...)} }
+
+var claimForm = regexp.MustCompile(`\{\s*([^\s{},]+)\s*,\s*"([^"]*)"\s*\}|([^\s{},]+)`)
+
+// complete makes the settings ready for use.
+func (j *JWTSettings) complete() error {
+	j.keys = map[string]any{}
+	for name, text := range j.Keys {
+		key, err := parseJWTKey(name, text)
+		if err != nil {
+			return fmt.Errorf("[jwt_keys] %s: %w", name, err)
+		}
+		j.keys[name] = key
+	}
+	j.required = nil
+	if rest := claimForm.ReplaceAllString(j.Required, ""); strings.Trim(rest, ", ") != "" {
+		return fmt.Errorf("[jwt_auth] required_claims: not names or {name, \"value\"} with commas between")
+	}
+	for _, m := range claimForm.FindAllStringSubmatch(j.Required, -1) {
+		if m[3] != "" {
+			j.required = append(j.required, requiredClaim{name: m[3]})
+		} else {
+			j.required = append(j.required, requiredClaim{name: m[1], value: m[2], valued: true})
+		}
+	}
+	setDefault(&j.RolesClaim, "_couchdb.roles")
+	j.roles = []string{j.RolesClaim}
+	if j.RolesPath != "" {
+		const dot = "\x00"
+		j.roles = strings.Split(strings.ReplaceAll(j.RolesPath, `\.`, dot), ".")
+		for i := range j.roles {
+			j.roles[i] = strings.ReplaceAll(j.roles[i], dot, ".")
+		}
+	}
+	return nil
+}
+
+func parseJWTKey(name, text string) (any, error) {
+	kind, _, ok := strings.Cut(name, ":")
+	if !ok {
+		return nil, errors.New("the name is KIND:ID")
+	}
+	if kind == "hmac" {
+		key, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(key) == 0 {
+			return nil, errors.New("the secret is not base64")
+		}
+		return key, nil
+	}
+	block, _ := pem.Decode([]byte(strings.ReplaceAll(text, `\n`, "\n")))
+	if block == nil {
+		return nil, errors.New("not a public key in PEM")
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("not a public key in PEM")
+	}
+	_, isRSA := key.(*rsa.PublicKey)
+	_, isEC := key.(*ecdsa.PublicKey)
+	_, isEd := key.(ed25519.PublicKey)
+	if isRSA && kind == "rsa" || isEC && kind == "ec" || isEd && (kind == "eddsa" || kind == "ed25519") {
+		return crypto.PublicKey(key), nil
+	}
+	return nil, fmt.Errorf("not a key of the kind %s; there are hmac, rsa, ec and eddsa", kind)
+}
+
+// jwtKinds tells which kind of key belongs to an algorithm. A token is only ever
+// verified with a key of its algorithm's kind, so that nobody can pass a public key off
+// as a secret.
+var jwtKinds = map[string]string{
+	"HS256": "hmac", "HS384": "hmac", "HS512": "hmac",
+	"RS256": "rsa", "RS384": "rsa", "RS512": "rsa",
+	"ES256": "ec", "ES384": "ec", "ES512": "ec",
+	"EdDSA": "eddsa",
+}
+
+var jwtMethods = func() (names []string) {
+	for name := range jwtKinds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}()
+
+// find is the key for a token.
+func (j *JWTSettings) find(t *jwt.Token) (any, error) {
+	id, ok := t.Header["kid"].(string)
+	if !ok {
+		id = "_default"
+	}
+	kind := jwtKinds[t.Method.Alg()]
+	if key, ok := j.keys[kind+":"+id]; ok {
+		return key, nil
+	}
+	if key, ok := j.keys["ed25519:"+id]; ok && kind == "eddsa" {
+		return key, nil
+	}
+	return nil, errors.New("no such key")
+}
+
+// user believes what a token says that is signed with one of the keys.
+func (j *JWTSettings) user(token string, now func() time.Time) (User, error) {
+	claims := jwt.MapClaims{}
+	parser := jwt.NewParser(jwt.WithValidMethods(jwtMethods), jwt.WithTimeFunc(now), jwt.WithJSONNumber())
+	if _, err := parser.ParseWithClaims(token, claims, j.find); err != nil {
+		return User{}, tokenRefused(err)
+	}
+	for _, want := range j.required {
+		value, there := claims[want.name]
+		if !there {
+			return User{}, refuseToken("Token is missing claim %s.", want.name)
+		}
+		if text, _ := value.(string); want.valued && text != want.value {
+			return User{}, refuseToken("Claim %s has another value than it must have.", want.name)
+		}
+	}
+	name, err := claims.GetSubject()
+	if err != nil || name == "" {
+		return User{}, refuseToken("Token missing sub claim.")
+	}
+	return outside(name, rolesOf(claims, j.roles), ByJWT), nil
+}
+
+// tokenRefused says what is wrong with a token, without showing it.
+func tokenRefused(err error) error {
+	switch {
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return refuseToken("The token has expired.")
+	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return refuseToken("The token is not valid yet.")
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return refuseToken("The token is malformed.")
+	}
+	return refuseToken("The token is not signed with a key that this server knows.")
+}
+
+// rolesOf follows the path to the roles: a list, or text with commas between.
+func rolesOf(claims jwt.MapClaims, path []string) []string {
+	var at any = map[string]any(claims)
+	for _, name := range path {
+		m, ok := at.(map[string]any)
+		if !ok {
+			return []string{}
+		}
+		at = m[name]
+	}
+	if text, ok := at.(string); ok {
+		return splitRoles(text)
+	}
+	b, err := json.Marshal(at)
+	if err != nil {
+		return []string{}
+	}
+	roles := []string{}
+	if json.Unmarshal(b, &roles) != nil || roles == nil {
+		return []string{}
+	}
+	return roles
+}

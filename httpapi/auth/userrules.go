@@ -1,0 +1,226 @@
+package auth
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// UserPrefix is what ids of documents of _users begin with; the name follows.
+const UserPrefix = "org.couchdb.user:"
+
+// Refusal is why a document of _users is not taken.
+type Refusal struct{ Reason string }
+
+func (e *Refusal) Error() string { return e.Reason }
+
+func refuse(format string, args ...any) error { return &Refusal{fmt.Sprintf(format, args...)} }
+
+// ErrNotYours says that a user's document is not there for the one who asks.
+var ErrNotYours = errors.New("missing")
+
+// UserDoc is a document of _users as far as the rules look at it. Old ones are judged by
+// the same eyes as new ones, though they may come from a time or a server with others.
+type UserDoc struct {
+	ID      string
+	Body    []byte // a JSON object
+	Deleted bool
+}
+
+// text returns a member that is a string, "" if it is none.
+func (d *UserDoc) text(name string) string {
+	s, err := jsonscan.Text(d.member(name))
+	if err != nil {
+		return ""
+	}
+	return s
+}
+
+// member returns a member as it stands, nil if it is not there.
+func (d *UserDoc) member(name string) (found []byte) {
+	_ = jsonscan.EachMember(d.Body, func(n, value []byte) error { // a stored or parsed body is an object
+		if string(n) == name {
+			found = value
+		}
+		return nil
+	})
+	return found
+}
+
+// roles returns the roles, sorted; ok is false if they are not a list of strings.
+func (d *UserDoc) roles() (roles []string, ok bool) {
+	if json.Unmarshal(d.member("roles"), &roles) != nil || roles == nil {
+		return nil, false
+	}
+	slices.Sort(roles)
+	return roles, true
+}
+
+func truthy(value []byte) bool {
+	switch string(value) {
+	case "", "null", "false", "0", `""`:
+		return false
+	}
+	return true
+}
+
+// CheckUser tells whether somebody may write a document of _users, by the rules of
+// CouchDB's _design/_auth: *Refusal. Old is nil for a new document. A design document is
+// left to the rights that writing one needs.
+func CheckUser(by User, dbAdmin bool, old *UserDoc, doc *UserDoc) error {
+	if strings.HasPrefix(doc.ID, "_design/") {
+		return nil
+	}
+	if old != nil && old.Deleted {
+		old = nil
+	}
+	if doc.Deleted {
+		if dbAdmin || old != nil && !by.Anonymous() && old.text("name") == by.Name {
+			return nil
+		}
+		return refuse("Only admins may delete other user docs.")
+	}
+	if err := doc.checkShape(); err != nil {
+		return err
+	}
+	name := doc.text("name")
+	if old != nil && old.text("name") != name {
+		return refuse("Usernames can not be changed.")
+	}
+	if err := doc.checkPassword(); err != nil {
+		return err
+	}
+	roles, _ := doc.roles()
+	if !dbAdmin {
+		switch {
+		case old == nil && len(roles) > 0:
+			return refuse("Only _admin may set roles")
+		case old != nil && (by.Anonymous() || by.Name != name):
+			return refuse("You may only update your own user document.")
+		case old != nil:
+			if had, _ := old.roles(); !slices.Equal(had, roles) {
+				return refuse("Only _admin may edit roles")
+			}
+		}
+	}
+	for _, role := range roles {
+		if strings.HasPrefix(role, "_") {
+			return refuse("No system roles (starting with underscore) in users db.")
+		}
+	}
+	switch {
+	case strings.HasPrefix(name, "_"):
+		return refuse("Username may not start with underscore.")
+	case strings.Contains(name, ":"):
+		return refuse("Character `:` is not allowed in usernames.")
+	}
+	return nil
+}
+
+// checkShape holds a document against what all have.
+func (d *UserDoc) checkShape() error {
+	roles := d.member("roles")
+	switch {
+	case d.text("type") != "user":
+		return refuse("doc.type must be user")
+	case d.text("name") == "":
+		return refuse("doc.name is required")
+	case !truthy(roles):
+		return refuse("doc.roles must exist")
+	case jsonscan.Kind(roles) != '[':
+		return refuse("doc.roles must be an array")
+	}
+	if _, ok := d.roles(); !ok {
+		return refuse("doc.roles can only contain strings")
+	}
+	if d.ID != UserPrefix+d.text("name") {
+		return refuse("Doc ID must be of the form org.couchdb.user:name")
+	}
+	return nil
+}
+
+// checkPassword looks at a hash that a client has made itself.
+func (d *UserDoc) checkPassword() error {
+	if truthy(d.member("password_sha")) && !truthy(d.member("salt")) {
+		return refuse("Users with password_sha must have a salt.")
+	}
+	if value := d.member("password"); value != nil && string(value) != "null" {
+		if jsonscan.Kind(value) != '"' {
+			return refuse("Password value is invalid: it must be a string.")
+		}
+		return nil // it replaces what else there is
+	}
+	scheme := d.text("password_scheme")
+	switch scheme {
+	case SchemePBKDF2:
+		if k := jsonscan.Kind(d.member("iterations")); k < '0' || k > '9' {
+			return refuse("iterations must be a number.")
+		}
+		if jsonscan.Kind(d.member("derived_key")) != '"' {
+			return refuse("derived_key must be a string.")
+		}
+	case "", SchemeSimple, SchemeScrypt, SchemeArgon2:
+	default:
+		return refuse("Password scheme `%s` not supported.", scheme)
+	}
+	return nil
+}
+
+// Password returns a password in clear that is to be hashed.
+func (d *UserDoc) Password() (password string, there bool) {
+	password, err := jsonscan.Text(d.member("password"))
+	return password, err == nil
+}
+
+// MayWriteUser tells whether the document of a user is there for somebody who wants to
+// write it: ErrNotYours. Nobody's own is anybody's to make: who signs up has no name yet,
+// and gets a conflict if the document is there.
+func MayWriteUser(by User, dbAdmin bool, id string) error {
+	if dbAdmin || by.Anonymous() || id == UserPrefix+by.Name {
+		return nil
+	}
+	return ErrNotYours
+}
+
+// ShowUser tells how much of a document of _users somebody gets to see: all of it, an
+// object of its public members, or nil.
+func ShowUser(by User, dbAdmin bool, id string, body []byte, public []string) []byte {
+	if dbAdmin || !by.Anonymous() && id == UserPrefix+by.Name {
+		return body
+	}
+	if len(public) == 0 {
+		return nil
+	}
+	shown := []byte{'{'}
+	err := jsonscan.EachMember(body, func(name, value []byte) error {
+		if !slices.Contains(public, string(name)) || slices.Contains(passwordMembers, string(name)) {
+			return nil
+		}
+		if len(shown) > 1 {
+			shown = append(shown, ',')
+		}
+		shown = append(append(jsonscan.AppendString(shown, name), ':'), value...)
+		return nil
+	})
+	if err != nil || len(shown) == 1 {
+		return nil
+	}
+	return append(shown, '}')
+}
+
+// usersDesign is the function of _design/_auth: the rules of CheckUser for a CouchDB
+// that _users is replicated to.
+//
+//go:embed authdesign.js
+var usersDesign string
+
+// UsersDesign is the body of _users/_design/_auth.
+func UsersDesign() []byte {
+	b := jsonscan.AppendString([]byte(`{"language":"javascript","validate_doc_update":`), strings.TrimSpace(usersDesign))
+	return append(b, '}')
+}

@@ -1,0 +1,119 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// deviceRecords is what ids of the records of tokens begin with. They are local documents
+// of _users: durable, never replicated, and gone for good when they are deleted.
+const deviceRecords = serverRecords + "device."
+
+// devices keeps the records of tokens.
+type devices struct{ s *Server }
+
+// Device finds a record; nil if there is none.
+func (d *devices) Device(ctx context.Context, id string) (*auth.Device, error) {
+	db, err := d.s.store.DB(ctx, usersDB)
+	if errors.Is(err, store.ErrNoDB) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer db.Release()
+	doc, err := db.GetLocal(ctx, deviceRecords+id)
+	if errors.Is(err, store.ErrMissing) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseDevice(doc.Body)
+}
+
+func parseDevice(body []byte) (*auth.Device, error) {
+	device := &auth.Device{}
+	if err := json.Unmarshal(body, device); err != nil {
+		return nil, errors.Join(store.ErrCorrupt, err)
+	}
+	return device, nil
+}
+
+// put stores a record.
+func (d *devices) put(ctx context.Context, device *auth.Device) error {
+	body, err := json.Marshal(device)
+	if err != nil {
+		return err
+	}
+	var doc document.Doc
+	if err := doc.SetBody(body); err != nil {
+		return err
+	}
+	doc.ID, doc.HasID = deviceRecords+device.ID, true
+	return d.write(ctx, []store.Edit{{Doc: doc}})
+}
+
+// remove deletes records: their tokens are worth nothing when it returns.
+func (d *devices) remove(ctx context.Context, ids ...string) error {
+	edits := make([]store.Edit, len(ids))
+	for i, id := range ids {
+		edits[i].Doc = document.Tombstone(deviceRecords + id)
+	}
+	return d.write(ctx, edits)
+}
+
+func (d *devices) write(ctx context.Context, edits []store.Edit) error {
+	db, err := d.s.store.DB(ctx, usersDB)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	results, err := db.Write(ctx, edits, store.WriteOptions{})
+	for i := range results {
+		err = errors.Join(err, results[i].Err)
+	}
+	return err
+}
+
+// list gives the records of an owner, of everybody for "", and removes those that are
+// over.
+func (d *devices) list(ctx context.Context, owner string, now time.Time) ([]*auth.Device, error) {
+	db, err := d.s.store.DB(ctx, usersDB)
+	if errors.Is(err, store.ErrNoDB) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer db.Release()
+	var found []*auth.Device
+	var over []string
+	q := store.AllDocsQuery{
+		Space: store.LocalDocs, Limit: -1, IncludeDocs: true,
+		Start: deviceRecords, HasStart: true, End: deviceRecords + "\xff", HasEnd: true,
+	}
+	err = db.AllDocs(ctx, q, func(store.Page) error { return nil }, func(row *store.Row) error {
+		device, err := parseDevice(row.Doc.Body)
+		if err != nil {
+			return err
+		}
+		if !now.Before(device.Expires) {
+			over = append(over, strings.TrimPrefix(string(row.ID), deviceRecords))
+		} else if owner == "" || device.Owner == owner {
+			found = append(found, device)
+		}
+		return nil
+	}, func() error { return nil })
+	if err == nil && len(over) > 0 {
+		err = d.remove(ctx, over...)
+	}
+	return found, err
+}

@@ -1,0 +1,144 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index/mango"
+)
+
+var (
+	errScopePath  = errorf(http.StatusForbidden, "forbidden", "The token does not allow this.")
+	errScopeDB    = errorf(http.StatusForbidden, "forbidden", "The token is not for this database.")
+	errScopeWrite = errorf(http.StatusForbidden, "forbidden", "The token is for reading only.")
+	errScopePart  = errorf(http.StatusForbidden, "forbidden", "The token is for a part of the documents, and this cannot be narrowed to them.")
+	errScopeDoc   = errorf(http.StatusForbidden, "forbidden", "The token is not for this document.")
+)
+
+// checkScope judges a request that is made with the token of a device, by its path and
+// method alone and before any route: what is not allowed here is forbidden, so that a
+// new route is closed to tokens until it is let in. What remains is judged document by
+// document, by the guard that scopeGuard puts on the handle of the database.
+func checkScope(d *auth.Device, r *http.Request) error {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch first {
+	case "", "_up", "_uuids":
+		return nil
+	case "_session":
+		if rest == "" && (reads || r.Method == http.MethodDelete) {
+			return nil
+		}
+		return errScopePath
+	}
+	name, err := url.QueryUnescape(first)
+	if err != nil || strings.HasPrefix(name, "_") {
+		return errScopePath
+	}
+	if !d.Covers(name) {
+		return errScopeDB
+	}
+	if rest == "" && !reads && r.Method != http.MethodPost {
+		return errScopePath // making and deleting databases
+	}
+	endpoint, below, _ := strings.Cut(rest, "/")
+	if !strings.HasPrefix(endpoint, "_") {
+		// A document or an attachment, or, for "", the database itself.
+		if !reads && d.Access != auth.ReadWrite {
+			return errScopeWrite
+		}
+		return nil
+	}
+	rule, known := scopeRules[endpoint]
+	switch {
+	case !known:
+		return errScopePath
+	case !rule.reads && !reads && d.Access != auth.ReadWrite:
+		return errScopeWrite
+	case rule.whole && d.Partial():
+		return errScopePart
+	case reads:
+		return nil
+	case endpoint == "_design" && !viewPath(below), endpoint == "_index", endpoint == "_security":
+		return errScopePath // what is an administrator's, and functions that write
+	}
+	return nil
+}
+
+// viewPath tells whether a path below _design is that of a view, which is asked by POST
+// too.
+func viewPath(path string) bool {
+	parts := strings.SplitN(path, "/", 3)
+	return len(parts) == 3 && parts[1] == "_view"
+}
+
+// scopeRule says what a token may do with an endpoint of a database.
+type scopeRule struct {
+	reads bool // it changes nothing, whatever the method
+	whole bool // what it answers cannot be narrowed to some documents
+}
+
+// scopeRules are the endpoints that tokens may use.
+var scopeRules = map[string]scopeRule{
+	"_all_docs":           {reads: true},
+	"_bulk_docs":          {},
+	"_bulk_get":           {reads: true},
+	"_changes":            {reads: true},
+	"_design":             {reads: true, whole: true},
+	"_design_docs":        {reads: true, whole: true},
+	"_ensure_full_commit": {reads: true},
+	"_explain":            {reads: true, whole: true},
+	"_find":               {reads: true, whole: true},
+	"_index":              {reads: true, whole: true},
+	"_local":              {},
+	"_missing_revs":       {reads: true},
+	"_revs_diff":          {reads: true},
+	"_security":           {reads: true, whole: true},
+}
+
+// scopeGuard is the guard for a token's handles; nil if the token allows all that the
+// methods let through.
+func scopeGuard(d *auth.Device) (*store.Guard, error) {
+	g := &store.Guard{}
+	within := func(*store.Document) bool { return true }
+	switch {
+	case d.Selector != nil:
+		selector, err := mango.Compile(d.Selector)
+		if err != nil {
+			return nil, err
+		}
+		within = func(doc *store.Document) bool {
+			// A tombstone without members is let through: who has seen the document must
+			// learn that it is gone.
+			return doc.Deleted && string(doc.Body) == "{}" ||
+				selector.Match(&mango.Document{ID: doc.ID, Rev: doc.Rev.String(), Deleted: doc.Deleted, Body: doc.Body})
+		}
+	case d.Prefix != "":
+		within = func(doc *store.Document) bool { return strings.HasPrefix(doc.ID, d.Prefix) }
+	}
+	// Checkpoints have ids that replicators choose. They are no part of what is shared.
+	local := func(id string) bool { return strings.HasPrefix(id, "_local/") }
+	if d.Partial() {
+		g.Read = func(doc *store.Document) (bool, error) { return local(doc.ID) || within(doc), nil }
+	}
+	g.Write = func(_ context.Context, old *store.Document, e *store.Edit, _ store.WriteOptions) error {
+		id := e.Doc.ID
+		next := &store.Document{ID: id, Rev: givenRev(&e.Doc), Deleted: e.Doc.Deleted, Body: e.Doc.Body}
+		switch {
+		case d.Access != auth.ReadWrite:
+			return errScopeWrite
+		case isDesign(id):
+			return errScopePath
+		case local(id):
+			return nil
+		case !within(next), old != nil && !within(old):
+			return errScopeDoc
+		}
+		return nil
+	}
+	return g, nil
+}

@@ -1,0 +1,210 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index/mango"
+)
+
+const (
+	maxTokenDatabases = 100
+	maxDeviceName     = 200
+	maxTokenSelector  = 8 << 10
+)
+
+var (
+	errTokensAnonymous = errorf(http.StatusUnauthorized, "unauthorized", "You are not an authenticated user")
+	errTokensByToken   = errorf(http.StatusForbidden, "forbidden", "Tokens are handled by who has logged in, not by another token.")
+	errNoAccount       = errorf(http.StatusForbidden, "forbidden", "Only administrators and users of _users can have tokens.")
+)
+
+// tokenRequest is the body of POST /_session/tokens.
+type tokenRequest struct {
+	Databases []string        `json:"databases"`
+	Access    string          `json:"access"`
+	Prefix    string          `json:"id_prefix"`
+	Selector  json.RawMessage `json:"selector"`
+	ExpiresIn *int64          `json:"expires_in"` // seconds
+	Device    string          `json:"device"`
+}
+
+// tokenHolder tells who handles tokens: somebody who has logged in.
+func (s *Server) tokenHolder(r *http.Request) (auth.User, error) {
+	user := s.user(r)
+	switch {
+	case user.Anonymous():
+		return user, errTokensAnonymous
+	case user.Device != nil:
+		return user, errTokensByToken
+	}
+	return user, nil
+}
+
+// issueToken answers POST /_session/tokens: a token for a device, which is shown this
+// once.
+func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
+	user, err := s.tokenHolder(r)
+	if err != nil {
+		return err
+	}
+	if known, err := s.auth.HasAccount(r.Context(), user.Name); err != nil || !known {
+		return errors.Join(err, errNoAccount)
+	}
+	if err := requireJSON(r); err != nil {
+		return err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	device, err := s.readTokenRequest(body)
+	if err != nil {
+		return err
+	}
+	device.ID, device.Owner, device.Issued = s.newID(), user.Name, s.opt.Now().UTC().Truncate(time.Second)
+	device.Expires = device.Expires.UTC().Truncate(time.Second)
+	token, err := s.auth.SignDevice(device)
+	if err != nil {
+		return err
+	}
+	if err := s.devices.put(r.Context(), device); err != nil {
+		return err
+	}
+	answer, err := json.Marshal(struct {
+		OK    bool   `json:"ok"`
+		Token string `json:"token"`
+		*auth.Device
+	}{true, token, device})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return writeJSON(w, r, http.StatusCreated, answer)
+}
+
+// readTokenRequest reads what a token shall allow, and until when.
+func (s *Server) readTokenRequest(body []byte) (*auth.Device, error) {
+	var asked tokenRequest
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields() // a scope that is misspelt must not be a wider one
+	if err := decoder.Decode(&asked); err != nil || decoder.More() {
+		if err == nil || !json.Valid(body) {
+			return nil, errNotJSON
+		}
+		return nil, badRequest("A token has databases (a list of names), access (read or read-write), expires_in (seconds), device (a name), and perhaps id_prefix (text) or selector (an object)")
+	}
+	if asked.Access == "" {
+		asked.Access = auth.ReadOnly
+	}
+	if asked.Access != auth.ReadOnly && asked.Access != auth.ReadWrite {
+		return nil, badRequest("`access` must be read or read-write")
+	}
+	if n := len(asked.Databases); n == 0 || n > maxTokenDatabases {
+		return nil, badRequest("`databases` must name 1 to %d databases", maxTokenDatabases)
+	}
+	for _, name := range asked.Databases {
+		if !store.ValidName(name) || s.systemDB(name) != nil {
+			return nil, badRequest("`databases` must be names of databases, and not of the server's own")
+		}
+	}
+	if asked.Device == "" || len(asked.Device) > maxDeviceName || !utf8.ValidString(asked.Device) || bytes.ContainsFunc([]byte(asked.Device), unicode.IsControl) {
+		return nil, badRequest("`device` must be a name of 1 to %d bytes", maxDeviceName)
+	}
+	selector := bytes.TrimSpace(asked.Selector)
+	if bytes.Equal(selector, []byte("null")) {
+		selector = nil
+	}
+	if selector != nil {
+		if asked.Prefix != "" {
+			return nil, badRequest("A token has an `id_prefix` or a `selector`, not both")
+		}
+		if len(selector) > maxTokenSelector {
+			return nil, badRequest("`selector` must not have more than %d bytes", maxTokenSelector)
+		}
+		if _, err := mango.Compile(selector); err != nil {
+			return nil, badRequest("`selector` is none: %s", err)
+		}
+	}
+	set := s.set.Load()
+	life := set.tokenLifetime
+	if asked.ExpiresIn != nil {
+		if *asked.ExpiresIn < 1 || *asked.ExpiresIn > int64(set.tokenMaxLifetime/time.Second) {
+			return nil, badRequest("`expires_in` must be 1 to %d seconds", int64(set.tokenMaxLifetime/time.Second))
+		}
+		life = time.Duration(*asked.ExpiresIn) * time.Second
+	}
+	return &auth.Device{
+		Name: asked.Device, Expires: s.opt.Now().Add(min(life, set.tokenMaxLifetime)),
+		Scope: auth.Scope{Databases: asked.Databases, Access: asked.Access, Prefix: asked.Prefix, Selector: json.RawMessage(selector)},
+	}, nil
+}
+
+// listTokens answers GET /_session/tokens: one's own, or for an administrator those of
+// ?owner=NAME or, with ?all=true, of everybody. What they are is told, never they
+// themselves.
+func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
+	user, err := s.tokenHolder(r)
+	if err != nil {
+		return err
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	owner := user.Name
+	if other, ok := query.get("owner"); ok {
+		owner = other
+	}
+	if all := query.is("all"); all || owner != user.Name {
+		if err := s.requireAdmin(r); err != nil {
+			return err
+		}
+		if all {
+			owner = ""
+		}
+	}
+	found, err := s.devices.list(r.Context(), owner, s.opt.Now())
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		found = []*auth.Device{}
+	}
+	answer, err := json.Marshal(map[string]any{"tokens": found})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, answer)
+}
+
+// revokeToken answers DELETE /_session/tokens/ID. A token that is not there, and one that
+// is somebody else's, are answered alike.
+func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
+	user, err := s.tokenHolder(r)
+	if err != nil {
+		return err
+	}
+	id, err := segment(r, "token")
+	if err != nil {
+		return err
+	}
+	device, err := s.devices.Device(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if device == nil || device.Owner != user.Name && !user.Admin {
+		return store.ErrMissing
+	}
+	if err := s.devices.remove(r.Context(), id); err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+}

@@ -1,0 +1,118 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/store"
+)
+
+var (
+	errUsersDesign   = errorf(http.StatusForbidden, "forbidden", "Only administrators can view design docs in the users database.")
+	errUsersSecurity = errorf(http.StatusForbidden, "forbidden", "You can't edit the security object of the user database.")
+	errServerRecord  = errorf(http.StatusForbidden, "forbidden", "This local document is the server's own.")
+)
+
+// serverRecords is what ids of local documents of _users begin with that are the
+// server's own; nobody reads or writes them by the API.
+const serverRecords = "_local/tododb."
+
+// newUsersDB makes the rules of _users. Which of its documents somebody may read and
+// write, once the database's security object lets one in, is told by package auth.
+func (s *Server) newUsersDB() *systemDB {
+	return &systemDB{
+		write: func(ctx context.Context, by asker, old *store.Document, e *store.Edit, _ store.WriteOptions) error {
+			if strings.HasPrefix(e.Doc.ID, "_local/") {
+				return checkServerRecord(e.Doc.ID)
+			}
+			if err := auth.MayWriteUser(by.User, by.DBAdmin, e.Doc.ID); err != nil {
+				return store.ErrMissing
+			}
+			doc := &auth.UserDoc{ID: e.Doc.ID, Body: e.Doc.Body, Deleted: e.Doc.Deleted}
+			var was *auth.UserDoc
+			if old != nil {
+				was = &auth.UserDoc{ID: old.ID, Body: old.Body, Deleted: old.Deleted}
+			}
+			if err := auth.CheckUser(by.User, by.DBAdmin, was, doc); err != nil {
+				return err
+			}
+			password, there := doc.Password()
+			if !there || strings.HasPrefix(e.Doc.ID, "_design/") {
+				return nil
+			}
+			body, err := s.auth.HashPassword(ctx, e.Doc.Body, password)
+			if err != nil {
+				return err
+			}
+			return e.Doc.SetBody(body)
+		},
+		read: func(by asker, d *store.Document) (bool, error) {
+			switch {
+			case strings.HasPrefix(d.ID, "_local/"):
+				return checkServerRecord(d.ID) == nil, nil
+			case strings.HasPrefix(d.ID, "_design/"):
+				if !by.DBAdmin {
+					return false, errUsersDesign
+				}
+				return true, nil
+			}
+			shown := auth.ShowUser(by.User, by.DBAdmin, d.ID, d.Body, s.set.Load().publicFields)
+			if shown == nil {
+				return false, nil
+			}
+			if len(shown) != len(d.Body) {
+				d.Attachments = nil
+			}
+			d.Body = shown
+			return true, nil
+		},
+	}
+}
+
+func checkServerRecord(id string) error {
+	if strings.HasPrefix(id, serverRecords) {
+		return errServerRecord
+	}
+	return nil
+}
+
+// mayList refuses to list _users to all but administrators, before it looks at the
+// database's security object, as CouchDB does.
+func (s *Server) mayList(r *http.Request) error {
+	if name, err := segment(r, "db"); err == nil && name == usersDB {
+		return s.requireAdmin(r)
+	}
+	return nil
+}
+
+// CreateSystemDatabases makes those of _users and _replicator that are not there, and in
+// _users the design document that a CouchDB has there too.
+func (s *Server) CreateSystemDatabases(ctx context.Context) error {
+	for _, name := range []string{usersDB, "_replicator"} {
+		if err := s.store.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {
+			return err
+		}
+	}
+	db, err := s.store.DB(ctx, usersDB)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	const id = "_design/_auth"
+	if _, err := db.Get(ctx, id, store.ReadOptions{NoBody: true, Deleted: true}); !errors.Is(err, store.ErrMissing) {
+		return err
+	}
+	var edit store.Edit
+	if err := edit.Doc.SetBody(auth.UsersDesign()); err != nil {
+		return err
+	}
+	edit.Doc.ID, edit.Doc.HasID = id, true
+	results, err := db.Write(ctx, []store.Edit{edit}, store.WriteOptions{})
+	if err == nil {
+		err = results[0].Err
+	}
+	return err
+}
