@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -53,24 +52,4 @@ func (s *Server) attachmentTarget(r *http.Request, write bool) (db *store.DB, id
 		return nil, "", "", err
 	}
 	return db, id, name, nil
-}
-
-// designFunctions are the paths below a design document that are not attachments.
-var designFunctions = map[string]bool{
-	"_view": true, "_show": true, "_list": true, "_update": true, "_rewrite": true, "_info": true,
-	"_search": true, "_search_info": true, "_nouveau": true, "_nouveau_info": true,
-}
-
-// designRest answers what lies below a design document: its functions, which are not
-// built yet, and its attachments.
-func (s *Server) designRest() methods {
-	attachment := s.handle(s.attachmentMethods())
-	return always(func(w http.ResponseWriter, r *http.Request) error {
-		function, _, _ := strings.Cut(mux.Vars(r)["rest"], "/")
-		if designFunctions[function] {
-			return s.unbuiltInDB(w, r)
-		}
-		attachment.ServeHTTP(w, r)
-		return nil
-	})
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/script"
 )
 
@@ -75,6 +77,10 @@ var apiErrors = []struct {
 	{replicate.ErrForbidden, 403, "forbidden", "The replication is another user's."},
 	{synchronize.ErrNone, 404, "not_found", "missing"},
 	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
+	{view.ErrNoView, 404, "not_found", "missing_named_view"},
+	{view.ErrReduce, 400, "query_parse_error", "Reduce is invalid for map-only views."},
+	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
+	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged; it is built anew when it is next opened."},
 	{replicate.ErrNoJob, 404, "not_found", "missing"},
 	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter or selector needs a remote source: this server cannot apply one itself yet."},
 	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
@@ -119,6 +125,12 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 	}
 	if e, ok := errors.AsType[*store.MissingStub](err); ok {
 		return http.StatusPreconditionFailed, "missing_stub", e.Error(), true
+	}
+	if e, ok := errors.AsType[*view.OrderError](err); ok {
+		return http.StatusBadRequest, "query_parse_error", e.Error(), true
+	}
+	if e, ok := errors.AsType[*view.BuildError](err); ok {
+		return http.StatusInternalServerError, e.Word, e.Reason, true
 	}
 	if status, word, reason, ok := replicationAnswer(err); ok {
 		return status, word, reason, true

@@ -2,17 +2,14 @@ package httpapi
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/gorilla/mux"
-
-	"github.com/tododb/tododb/store"
 )
 
-// compact answers POST _compact: the work goes on behind the answer. Compaction of a
-// design document's indexes comes with the indexes.
+// compact answers POST _compact: of the database, or of a design document's index.
+// The work goes on behind the answer.
 func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
 	db, err := s.openDB(r, dbAdmin)
 	if err != nil {
@@ -30,16 +27,6 @@ func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
 		db.StartCompact()
 	}
 	return writeJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
-}
-
-// compactIndexes finds the design document; there are no indexes to compact yet.
-func (s *Server) compactIndexes(r *http.Request, db *store.DB, name string) error {
-	name, err := url.QueryUnescape(name)
-	if err != nil {
-		return errURLEncoding
-	}
-	_, err = db.Get(r.Context(), "_design/"+name, store.ReadOptions{NoBody: true})
-	return err
 }
 
 // ensureFullCommit has nothing to do: what was acknowledged is on disk.

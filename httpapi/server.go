@@ -20,6 +20,8 @@ import (
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/functions"
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/script"
 )
 
@@ -48,6 +50,10 @@ type Options struct {
 
 	// Trail records who changed what (nothing is recorded).
 	Trail *audit.Trail
+	// Indexes keeps the indexes of design documents; nil: there are none, and what needs
+	// one answers 501. Compilers compile their functions, by language.
+	Indexes   *index.Manager
+	Compilers view.Compilers
 
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator Replicator

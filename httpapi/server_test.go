@@ -18,6 +18,10 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/index/view/javascript"
+	"github.com/tododb/tododb/store/script"
 )
 
 // openServer makes a server over an empty store; its administrator is admin:secret.
@@ -34,6 +38,8 @@ func openServer(t testing.TB, opt Options) *Server {
 	if opt.Config == nil {
 		opt.Config = settings(t)
 	}
+	indexes := index.NewManager(context.Background(), index.Options{Store: opt.Store})
+	opt.Indexes, opt.Compilers = indexes, view.Compilers{"javascript": javascript.Compiler(script.Options{})}
 	s, err := New(opt)
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +49,9 @@ func openServer(t testing.TB, opt Options) *Server {
 		defer cancel()
 		if err := s.Close(ctx); err != nil {
 			t.Errorf("close the server: %v", err)
+		}
+		if err := indexes.Close(); err != nil {
+			t.Errorf("close the indexes: %v", err)
 		}
 		if err := opt.Store.Close(); err != nil {
 			t.Errorf("close the store: %v", err)

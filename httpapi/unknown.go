@@ -58,17 +58,6 @@ func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
 	return errNotBuilt
 }
 
-// viewCleanup removes the files of views that no design document has any more. There are
-// no views yet, so that there never is one.
-func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, dbAdmin)
-	if err != nil {
-		return err
-	}
-	defer db.Release()
-	return writeJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
-}
-
 // partition answers for partitions of a database that has none.
 func (s *Server) partition(_ http.ResponseWriter, r *http.Request) error {
 	db, err := s.openDB(r, reader)

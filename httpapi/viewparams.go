@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -28,7 +29,7 @@ type viewParams struct {
 	reduce               choice
 	group                bool // by the whole key
 	groupLevel           int  // 0: as group says
-	update               viewUpdate
+	update               view.Freshness
 }
 
 // choice is a boolean that may be left open.
@@ -46,15 +47,6 @@ func choose(b bool) choice {
 	}
 	return no
 }
-
-// viewUpdate says whether a view waits until it has all that is in the database.
-type viewUpdate int8
-
-const (
-	updateFirst viewUpdate = iota
-	updateNot              // answer from what is there
-	updateAfter            // answer from what is there, and then bring it up to date
-)
 
 // grouped tells whether rows are asked for by groups of keys.
 func (p *viewParams) grouped() bool { return p.group || p.groupLevel > 0 }
@@ -195,14 +187,14 @@ func (p *viewParams) set(name, value, shown string) (err error) {
 	case "stable", "sorted":
 		_, err = viewBool(value, shown) // one node has its rows in order, and the same ones each time
 	case "stale":
-		return p.setUpdate(name, value, map[string]viewUpdate{"ok": updateNot, "update_after": updateAfter})
+		return p.setUpdate(name, value, map[string]view.Freshness{"ok": view.Stale, "update_after": view.Lazy})
 	case "update":
-		return p.setUpdate(name, value, map[string]viewUpdate{"true": updateFirst, "false": updateNot, "lazy": updateAfter})
+		return p.setUpdate(name, value, map[string]view.Freshness{"true": view.Wait, "false": view.Stale, "lazy": view.Lazy})
 	}
 	return err
 }
 
-func (p *viewParams) setUpdate(name, value string, known map[string]viewUpdate) error {
+func (p *viewParams) setUpdate(name, value string, known map[string]view.Freshness) error {
 	update, ok := known[value]
 	if !ok {
 		return queryError("Invalid value for `%s`.", name)

@@ -16,6 +16,7 @@ import (
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index"
 )
 
 func serveCommand() *cobra.Command {
@@ -116,6 +117,8 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer closeTracing(ctx, traces, log)
+	indexes := index.NewManager(ctx, index.Options{Store: f.store, Log: log})
+	defer func() { err = errors.Join(err, indexes.Close()) }()
 
 	var api *httpapi.Server // set before anybody can ask for a replication
 	manager, err := replicate.NewManager(ctx, replicate.Options{
@@ -140,6 +143,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer,
+		Indexes: indexes, Compilers: compilers(log),
 	})
 	if err != nil {
 		return err

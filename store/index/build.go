@@ -36,7 +36,7 @@ func (ix *Index) build(ctx context.Context) error {
 		}
 		err = ix.buildOn(ctx)
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
 		ix.m.opt.Log.Warn("building an index", "db", ix.id.db, "index", ix.def.Label, "error", err)
 	}
 	ix.mu.Lock()

@@ -26,9 +26,10 @@ type Index struct {
 	db  *store.DB
 	sub engine.DB
 
-	users     int       // guarded by m.mu
-	idleSince time.Time // guarded by m.mu
-	going     bool      // guarded by m.mu; retired is closed
+	users      int       // guarded by m.mu
+	idleSince  time.Time // guarded by m.mu
+	going      bool      // guarded by m.mu; retired is closed
+	compacting bool      // guarded by m.mu
 
 	mu       sync.Mutex // guards what follows; taken after m.mu
 	seq      uint64     // reached
@@ -307,6 +308,7 @@ type Info struct {
 	Rows           []uint64 // of each view
 	File, Active   int64    // bytes of the storage, and of the rows in it
 	Building       bool
+	Compacting     bool
 	WaitingClients int
 }
 
@@ -326,16 +328,11 @@ func (ix *Index) Info(ctx context.Context) (Info, error) {
 			return info, translate(err)
 		}
 	}
+	ix.m.mu.Lock()
+	info.Compacting = ix.compacting
+	ix.m.mu.Unlock()
 	ix.mu.Lock()
 	info.Building, info.WaitingClients = ix.building, ix.waiting
 	ix.mu.Unlock()
 	return info, nil
-}
-
-// Compact gives back the space that removed rows took.
-func (ix *Index) Compact(ctx context.Context) error {
-	if c, ok := ix.sub.(engine.Compacter); ok {
-		return translate(c.Compact(ctx))
-	}
-	return nil
 }

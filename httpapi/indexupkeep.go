@@ -1,0 +1,115 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index/view"
+)
+
+// compactIndexes compacts the index of a design document, whose name comes escaped.
+func (s *Server) compactIndexes(r *http.Request, db *store.DB, name string) error {
+	name, err := url.QueryUnescape(name)
+	if err != nil {
+		return errURLEncoding
+	}
+	design, err := readDesign(r.Context(), db, name)
+	if err != nil {
+		return err
+	}
+	ix, err := s.openIndex(r.Context(), db, design)
+	if err != nil {
+		return err
+	}
+	defer ix.Release()
+	ix.StartCompact()
+	return nil
+}
+
+// viewCleanup answers POST _view_cleanup: it removes the indexes that no design document
+// asks for any more.
+func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, dbAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if s.opt.Indexes == nil {
+		return errNotBuilt
+	}
+	wanted, err := wantedIndexes(r.Context(), db)
+	if err != nil {
+		return err
+	}
+	if err := s.opt.Indexes.Cleanup(r.Context(), db, func(signature string) bool { return wanted[signature] }); err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
+}
+
+// wantedIndexes are the signatures of the indexes that some design document asks for.
+func wantedIndexes(ctx context.Context, db *store.DB) (map[string]bool, error) {
+	wanted := map[string]bool{}
+	q := store.AllDocsQuery{Space: store.DesignDocs, Limit: -1, IncludeDocs: true}
+	none := func(store.Page) error { return nil }
+	err := db.AllDocs(ctx, q, none, func(row *store.Row) error {
+		design, err := view.ParseDesign(string(row.ID), row.Doc.Body)
+		if err == nil {
+			wanted[design.Signature()] = true
+		}
+		return err
+	}, func() error { return nil })
+	return wanted, err
+}
+
+// designInfo answers GET of a design document's _info: what its index says of itself.
+func (s *Server) designInfo(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	name, err := segment(r, "ddoc")
+	if err != nil {
+		return err
+	}
+	design, err := readDesign(r.Context(), db, name)
+	if err != nil {
+		return err
+	}
+	ix, err := s.openIndex(r.Context(), db, design)
+	if err != nil {
+		return err
+	}
+	defer ix.Release()
+	info, err := ix.Info(r.Context())
+	if err != nil {
+		return err
+	}
+	of, err := db.Info(r.Context())
+	if err != nil {
+		return err
+	}
+	pending := of.UpdateSeq - min(info.Seq, of.UpdateSeq)
+	b := appendString([]byte(`{"name":`), name)
+	b = appendString(append(b, `,"view_index":{"signature":`...), info.Signature)
+	b = appendString(append(b, `,"language":`...), design.Language)
+	b = append(b, `,"sizes":{"file":`...)
+	b = appendInt(b, int(info.File))
+	b = appendInt(append(b, `,"external":`...), int(info.Active))
+	b = appendInt(append(b, `,"active":`...), int(info.Active))
+	b = appendInt(append(b, `},"update_seq":`...), int(info.Seq))
+	b = appendInt(append(b, `,"purge_seq":`...), int(info.PurgeSeq))
+	b = appendInt(append(b, `,"updates_pending":{"minimum":`...), int(pending))
+	b = appendInt(append(b, `,"preferred":`...), int(pending))
+	b = appendInt(append(b, `,"total":`...), int(pending))
+	b = appendInt(append(b, `},"waiting_clients":`...), info.WaitingClients)
+	b = strconv.AppendBool(append(b, `,"updater_running":`...), info.Building)
+	b = strconv.AppendBool(append(b, `,"compact_running":`...), info.Compacting)
+	// What an index has reached is on disk.
+	b = append(b, `,"waiting_commit":false,"collator_versions":[]}}`...)
+	return writeJSON(w, r, http.StatusOK, b)
+}

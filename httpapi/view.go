@@ -1,0 +1,141 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+var (
+	errQueriesMoved = badRequest("The `queries` parameter is no longer supported at this endpoint")
+	errReduceKeys   = queryError("Multi-key fetches for reduce views must use `group=true`")
+	errReduceDocs   = queryError("`include_docs` is invalid for reduce")
+	errReduceTwins  = queryError("`conflicts` is invalid for reduce views.")
+)
+
+// views answers what lies below a design document's _view: one view, or several queries
+// of it at once.
+func (s *Server) views(w http.ResponseWriter, r *http.Request) error {
+	parts := strings.Split(mux.Vars(r)["rest"], "/") // the first one is _view
+	m := on("GET,POST,HEAD")
+	switch {
+	case len(parts) == 3 && parts[2] == "queries":
+		m = on("POST", "POST", s.viewQueries)
+	case len(parts) == 2 && parts[1] != "":
+		m = on("GET,POST,HEAD", "GET,POST", s.view)
+	}
+	s.handle(m).ServeHTTP(w, r)
+	return nil
+}
+
+// viewName is the view that the path names.
+func viewName(r *http.Request) (string, error) {
+	name, err := url.QueryUnescape(strings.Split(mux.Vars(r)["rest"], "/")[1])
+	if err != nil {
+		return "", errURLEncoding
+	}
+	return name, nil
+}
+
+// view answers GET and POST of a view: its rows, or what they reduce to.
+func (s *Server) view(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	p, err := s.readViewParams(w, r, refuseQueries)
+	if err != nil {
+		return err
+	}
+	v, err := s.openView(r, db)
+	if err != nil {
+		return err
+	}
+	defer v.Release()
+	q, err := v.plan(&p)
+	if err != nil {
+		return err
+	}
+	if r.Method != http.MethodPost {
+		q.known = func(etag string) bool {
+			w.Header()["Etag"] = []string{etag}
+			return matchesETag(r, etag)
+		}
+	}
+	err = writeResult(w, r, q)
+	if errors.Is(err, errKnown) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return err
+}
+
+// openView is a view of an open index.
+type openView struct {
+	*view.Index
+	db     *store.DB
+	number int
+}
+
+// openView opens the index that has the view which the path names; whoever gets it
+// releases it.
+func (s *Server) openView(r *http.Request, db *store.DB) (*openView, error) {
+	name, err := viewName(r)
+	if err != nil {
+		return nil, err
+	}
+	ddoc, err := segment(r, "ddoc")
+	if err != nil {
+		return nil, err
+	}
+	design, err := readDesign(r.Context(), db, ddoc)
+	if err != nil {
+		return nil, err
+	}
+	number, err := design.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	ix, err := s.openIndex(r.Context(), db, design)
+	if err != nil {
+		return nil, err
+	}
+	return &openView{ix, db, number}, nil
+}
+
+// readDesign reads a design document by its name, which is its id without _design/.
+func readDesign(ctx context.Context, db *store.DB, name string) (*view.Design, error) {
+	id := "_design/" + name
+	doc, err := db.Get(ctx, id, store.ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return view.ParseDesign(id, doc.Body)
+}
+
+// openIndex opens the index of a design document.
+func (s *Server) openIndex(ctx context.Context, db *store.DB, design *view.Design) (*view.Index, error) {
+	if s.opt.Indexes == nil {
+		return nil, errNotBuilt
+	}
+	return view.Open(ctx, s.opt.Indexes, db, design, s.opt.Compilers)
+}
+
+// refuseQueries tells those who put several queries into the body of one where they belong.
+func refuseQueries(body []byte) error {
+	return jsonscan.EachMember(body, func(name, _ []byte) error {
+		if string(name) == "queries" {
+			return errQueriesMoved
+		}
+		return nil
+	})
+}

@@ -1,0 +1,148 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// viewRange is one query of a view, ready to be read.
+type viewRange struct {
+	*openView
+	query       view.Query
+	reduce      bool
+	fresh       view.Freshness
+	updateSeq   bool
+	includeDocs bool
+	conflicts   bool
+	attachments attachmentsWanted
+
+	// known, if not nil, is told the answer's entity tag and says whether the client has
+	// the answer already.
+	known func(etag string) bool
+}
+
+// errKnown ends an answer that the client has already.
+var errKnown = errors.New("not modified")
+
+// tag names what is answered: the rows as they last changed, or, where more goes into the
+// answer than they, all that is in the database.
+func (v *viewRange) tag(h view.Head) error {
+	if v.known == nil {
+		return nil
+	}
+	at := h.Changed
+	if v.includeDocs || v.updateSeq {
+		at = h.Seq
+	}
+	etag := strconv.AppendUint(append([]byte{'"'}, v.Definition().Signature...), at, 36)
+	if v.known(string(append(etag, '"'))) {
+		return errKnown
+	}
+	return nil
+}
+
+// plan judges the options of a query of the view, in CouchDB's order.
+func (v *openView) plan(p *viewParams) (*viewRange, error) {
+	reduces := v.Design.Views[v.number].Reduce != ""
+	reduce := reduces && p.reduce != no
+	var keys [][]byte
+	if p.keys != nil {
+		keys = [][]byte{}
+		err := jsonscan.EachElement(p.keys, func(key []byte) error {
+			keys = append(keys, key)
+			return nil
+		})
+		if err != nil {
+			return nil, errNotJSON
+		}
+	}
+	switch {
+	case !reduces && p.reduce == yes:
+		return nil, errMapReduce
+	case reduce && len(keys) > 1 && !(p.group && p.groupLevel == 0):
+		return nil, errReduceKeys
+	case len(keys) > 0 && (p.startKey != nil || p.endKey != nil) && !p.oneKey:
+		return nil, errKeysRange
+	case reduce && p.includeDocs:
+		return nil, errReduceDocs
+	case reduce && p.conflicts:
+		return nil, errReduceTwins
+	case !reduce && p.grouped():
+		return nil, errMapGroup
+	}
+	q := view.Query{
+		Start: p.startKey, End: p.endKey, StartID: p.startDocID, EndID: p.endDocID,
+		HasStartID: p.hasStartDocID, HasEndID: p.hasEndDocID, ExcludeEnd: p.excludeEnd, Descending: p.descending,
+		Keys: keys, Skip: p.skip, Limit: p.limit, GroupLevel: p.groupLevel,
+	}
+	if p.group && p.groupLevel == 0 {
+		q.GroupLevel = index.Exact
+	}
+	return &viewRange{
+		openView: v, query: q, reduce: reduce, fresh: p.update, updateSeq: p.updateSeq, includeDocs: p.includeDocs, conflicts: p.conflicts,
+		attachments: attachmentsWanted{all: p.attachments, encodings: p.attEncodingInfo},
+	}, nil
+}
+
+// write appends the whole answer to the stream.
+func (v *viewRange) write(ctx context.Context, st *stream) error {
+	if err := v.Prepare(ctx, v.fresh); err != nil {
+		return err
+	}
+	if v.reduce {
+		return v.writeReduced(ctx, st)
+	}
+	rows := viewRows{ctx: ctx, st: st, plan: v}
+	if err := v.Rows(ctx, v.number, &v.query, rows.head, rows.row, rows.flush); err != nil {
+		return err
+	}
+	st.buf = append(st.buf, "\r\n]}"...)
+	return nil
+}
+
+// writeReduced appends an answer that has the groups of a reduce.
+func (v *viewRange) writeReduced(ctx context.Context, st *stream) error {
+	head := func(h view.Head) error {
+		if err := v.tag(h); err != nil {
+			return err
+		}
+		st.buf = append(st.buf, '{')
+		if v.updateSeq {
+			st.buf = append(st.buf, `"update_seq":`...)
+			st.buf = append(appendSeq(st.buf, v.db, h.Seq), ',')
+		}
+		st.buf = append(st.buf, `"rows":[`...)
+		return nil
+	}
+	first := true
+	group := func(g *index.Group) error {
+		if !first {
+			st.buf = append(st.buf, ',')
+		}
+		first = false
+		b := append(st.buf, "\r\n{\"key\":"...)
+		if g.Key == nil {
+			b = append(b, "null"...)
+		} else {
+			b = append(b, g.Key...)
+		}
+		if g.Err != nil {
+			b = appendString(append(b, `,"error":`...), g.Err.Name)
+			b = appendString(append(b, `,"reason":`...), g.Err.Reason)
+		} else {
+			b = append(append(b, `,"value":`...), g.Value...)
+		}
+		st.buf = append(b, '}')
+		return nil
+	}
+	if err := v.Reduced(ctx, v.number, &v.query, head, group, st.flushFull); err != nil {
+		return err
+	}
+	st.buf = append(st.buf, "\r\n]}"...)
+	return nil
+}

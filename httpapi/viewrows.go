@@ -1,0 +1,169 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// viewRows writes the rows of a view. Where documents are wanted with them the rows of a
+// snapshot of the index are gathered, and their documents read when it is closed.
+type viewRows struct {
+	ctx   context.Context
+	st    *stream
+	plan  *viewRange
+	begun bool
+
+	waiting []waitingRow
+	bytes   []byte // of the rows that wait
+}
+
+// waitingRow is a row whose document is still to be read.
+type waitingRow struct {
+	from, to int // in viewRows.bytes: the row as JSON, without its document and its end
+	id       string
+	rev      revtree.Rev // zero: the winner
+	none     bool        // the row names a document that cannot be
+}
+
+func (v *viewRows) head(h view.Head) error {
+	if err := v.plan.tag(h); err != nil {
+		return err
+	}
+	b := append(v.st.buf, `{"total_rows":`...)
+	b = appendInt(b, h.Total)
+	b = append(b, `,"offset":`...)
+	b = appendInt(b, h.Offset)
+	if v.plan.updateSeq {
+		b = appendSeq(append(b, `,"update_seq":`...), v.plan.db, h.Seq)
+	}
+	v.st.buf = append(b, `,"rows":[`...)
+	return nil
+}
+
+// row takes one row in; its bytes are good during the call.
+func (v *viewRows) row(row *index.Row) error {
+	if !v.plan.includeDocs {
+		v.st.buf = v.appendRow(v.st.buf, row)
+		v.st.buf = append(v.st.buf, '}')
+		return nil
+	}
+	w := waitingRow{from: len(v.bytes), id: string(row.ID)}
+	v.bytes = v.appendRow(v.bytes, row)
+	w.to = len(v.bytes)
+	if jsonscan.Kind(row.Value) == '{' {
+		if err := w.follow(row.Value); err != nil {
+			return err
+		}
+	}
+	v.waiting = append(v.waiting, w)
+	return nil
+}
+
+func (v *viewRows) appendRow(b []byte, row *index.Row) []byte {
+	if v.begun {
+		b = append(b, ',')
+	}
+	v.begun = true
+	b = append(b, "\r\n{\"id\":"...)
+	b = jsonscan.AppendString(b, row.ID)
+	b = append(append(b, `,"key":`...), row.Key...)
+	return append(append(b, `,"value":`...), row.Value...)
+}
+
+// follow reads which document a value refers to: _id names another one, _rev a revision.
+func (w *waitingRow) follow(value []byte) error {
+	return jsonscan.EachMember(value, func(name, member []byte) error {
+		switch string(name) {
+		case "_id":
+			id, err := jsonscan.Text(member)
+			w.id, w.none = id, err != nil
+		case "_rev":
+			if text, err := jsonscan.Text(member); err == nil {
+				w.rev, err = revtree.Parse(text)
+				w.none = w.none || err != nil
+			}
+		}
+		return nil
+	})
+}
+
+// flush writes the rows that wait, and sends what has gathered.
+func (v *viewRows) flush() error {
+	for from := 0; from < len(v.waiting); {
+		to := from
+		for to < len(v.waiting) && v.waiting[to].rev.IsZero() && !v.waiting[to].none && to-from < keysPart {
+			to++
+		}
+		if err := v.withWinners(v.waiting[from:to]); err != nil {
+			return err
+		}
+		if to < len(v.waiting) && to-from < keysPart {
+			if err := v.withRevision(&v.waiting[to]); err != nil {
+				return err
+			}
+			to++
+		}
+		from = to
+		if err := v.st.flushFull(); err != nil {
+			return err
+		}
+	}
+	v.waiting, v.bytes = v.waiting[:0], v.bytes[:0]
+	return v.st.flushFull()
+}
+
+// withWinners writes rows with the winning revisions of their documents.
+func (v *viewRows) withWinners(rows []waitingRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	ids := make([]string, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].id
+	}
+	_, err := v.plan.db.DocsByKeys(v.ctx, ids, true, v.plan.conflicts, func(i int, row *store.Row) error {
+		var doc *store.Document
+		if row != nil {
+			doc = row.Doc
+		}
+		v.write(&rows[i], doc)
+		return nil
+	})
+	return err
+}
+
+// withRevision writes a row with the revision that it names.
+func (v *viewRows) withRevision(w *waitingRow) error {
+	if w.none {
+		v.write(w, nil)
+		return nil
+	}
+	doc, err := v.plan.db.Get(v.ctx, w.id, store.ReadOptions{Rev: w.rev, Conflicts: v.plan.conflicts})
+	switch {
+	case errors.Is(err, store.ErrMissing):
+		doc = nil
+	case err != nil:
+		return err
+	case doc.Deleted:
+		doc = nil
+	}
+	v.write(w, doc)
+	return nil
+}
+
+func (v *viewRows) write(w *waitingRow, doc *store.Document) {
+	v.st.buf = append(v.st.buf, v.bytes[w.from:w.to]...)
+	v.st.buf = append(v.st.buf, `,"doc":`...)
+	if doc == nil {
+		v.st.buf = append(v.st.buf, "null"...)
+	} else {
+		v.st.appendRowDoc(v.ctx, v.plan.db, doc, v.plan.attachments)
+	}
+	v.st.buf = append(v.st.buf, '}')
+}

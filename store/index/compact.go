@@ -1,0 +1,35 @@
+package index
+
+import (
+	"context"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// Compact gives back the space that removed rows took.
+func (ix *Index) Compact(ctx context.Context) error {
+	if c, ok := ix.sub.(engine.Compacter); ok {
+		return translate(c.Compact(ctx))
+	}
+	return nil
+}
+
+// StartCompact compacts behind the caller's back, unless that is going on already.
+func (ix *Index) StartCompact() {
+	ix.m.mu.Lock()
+	defer ix.m.mu.Unlock()
+	if ix.m.closed || ix.compacting {
+		return
+	}
+	ix.compacting = true
+	ix.users++
+	ix.m.wg.Go(func() {
+		if err := ix.Compact(ix.m.ctx); err != nil && ix.m.ctx.Err() == nil {
+			ix.m.opt.Log.Error("compacting an index", "db", ix.id.db, "index", ix.def.Label, "error", err)
+		}
+		ix.m.mu.Lock()
+		ix.compacting = false
+		ix.m.mu.Unlock()
+		ix.Release()
+	})
+}
