@@ -31,6 +31,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	defer filter.release()
 	info, err := db.Info(r.Context())
 	if err != nil {
 		return err
@@ -185,7 +186,11 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 		sq.To = info.UpdateSeq
 	}
 	before := f.count
-	end, err := f.db.Changes(ctx, sq, f.row, f.working)
+	changes := f.allChanges
+	if f.filter.view != nil {
+		changes = f.viewChanges
+	}
+	end, err := changes(ctx, sq)
 	if err != nil {
 		return err
 	}
@@ -193,6 +198,10 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 		f.told()
 	}
 	return f.settle(ctx, &sq, end, f.count-before)
+}
+
+func (f *changesFeed) allChanges(ctx context.Context, sq store.ChangesQuery) (store.ChangesEnd, error) {
+	return f.db.Changes(ctx, sq, f.row, f.working)
 }
 
 // settle finds last_seq and pending after a read that gave so many rows.

@@ -26,6 +26,14 @@ type changesFilter struct {
 	design   bool            // of design documents alone
 	selector *mango.Selector // if not nil: of the revisions that match
 	fields   *mango.Fields   // with selector: what to show of a document; nil: all
+	view     *viewChanges    // if not nil: of what has rows in a view
+}
+
+// release gives back what the filter holds.
+func (f *changesFilter) release() {
+	if f.view != nil {
+		f.view.Release()
+	}
 }
 
 // matchLeaf is the store's part of a selector; nil lets everything through.
@@ -68,6 +76,9 @@ func (s *Server) parseChangesFilter(r *http.Request, db *store.DB, q *changesQue
 	case name == "_selector":
 		return f, f.readSelector(r, body)
 	case name == "_view":
+		if f.view, err = s.changesByView(r, db, q, body); f.view != nil || err != nil {
+			return f, err
+		}
 		return f, s.judgeView(r, db, q)
 	case strings.HasPrefix(name, "_"):
 		return f, errNoSuchFilter

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
 )
 
 var (
@@ -38,9 +39,10 @@ type changesQuery struct {
 	seqInterval int // 0: every row has its sequence
 	filter      string
 	view        string
-	meta        bool // rows tell the time of the change and the document's URL
-	head        bool // only the header is wanted
-	byTime      bool // since was a time
+	keys        viewParams // with view: which keys of it
+	meta        bool       // rows tell the time of the change and the document's URL
+	head        bool       // only the header is wanted
+	byTime      bool       // since was a time
 	docIDs      string
 	hasDocIDs   bool
 }
@@ -112,6 +114,14 @@ func (q *changesQuery) set(name, value string) (err error) {
 		q.filter = value
 	case "view":
 		q.view = value
+	case "key", "keys", "startkey", "start_key", "endkey", "end_key":
+		key, err := jsonscan.Trim([]byte(value))
+		if err != nil {
+			return errNotJSON
+		}
+		return q.keys.setKey(strings.ToLower(name), key)
+	case "inclusive_end":
+		q.keys.excludeEnd = value == "false"
 	case "doc_ids":
 		q.docIDs, q.hasDocIDs = value, true
 	}

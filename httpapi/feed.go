@@ -117,3 +117,22 @@ func (f *feed) pause() time.Duration {
 	}
 	return time.Until(f.rows.Add(f.timeout))
 }
+
+// whileWorking waits for work that goes on elsewhere, with heartbeats meanwhile.
+func (f *feed) whileWorking(done <-chan error) error {
+	if f.heartbeat <= 0 {
+		return <-done
+	}
+	tick := time.NewTicker(f.heartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			if err := f.working(); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,20 +1,51 @@
 package httpapi
 
-import "net/http"
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
 
-// activeTasks answers GET /_active_tasks: the replications that are going on.
+	"github.com/tododb/tododb/store/index"
+)
+
+// activeTasks answers GET /_active_tasks: the replications and the builds of indexes that
+// are going on.
 func (s *Server) activeTasks(w http.ResponseWriter, r *http.Request) error {
 	if err := s.requireAdmin(r); err != nil {
 		return err
 	}
-	b := []byte{'['}
+	tasks := []json.RawMessage{}
 	if s.opt.Replicator != nil {
-		for i, task := range s.opt.Replicator.Tasks() {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(b, task...)
+		for _, task := range s.opt.Replicator.Tasks() {
+			tasks = append(tasks, task)
 		}
 	}
-	return writeJSON(w, r, http.StatusOK, append(b, ']'))
+	if s.opt.Indexes != nil {
+		for _, t := range s.opt.Indexes.Tasks() {
+			task, err := json.Marshal(indexerTask(t))
+			if err != nil {
+				return err
+			}
+			tasks = append(tasks, task)
+		}
+	}
+	b, err := json.Marshal(tasks)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, b)
+}
+
+// indexerTask is a build as CouchDB shows it.
+func indexerTask(t index.Task) map[string]any {
+	progress := uint64(100)
+	if t.Total > 0 {
+		progress = min(100*t.Done/t.Total, 100)
+	}
+	return map[string]any{
+		"type": "indexer", "node": "nonode@nohost", "pid": fmt.Sprintf("<0.%d.0>", os.Getpid()), "process_status": "waiting",
+		"database": t.DB, "design_document": t.Label, "started_on": t.Started.Unix(), "updated_on": t.Updated.Unix(),
+		"changes_done": t.Done, "total_changes": t.Total, "progress": progress,
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/index"
 )
 
@@ -112,4 +113,38 @@ func (ix *Index) Reduced(ctx context.Context, view int, q *Query, head func(Head
 	return ix.Reduce(ctx, view, rq, func(h index.Head) error {
 		return head(Head{Total: int(h.Total), Seq: h.Seq, Changed: h.Changed})
 	}, group, flush)
+}
+
+// ChangesQuery says which changes to find by the rows of a view.
+type ChangesQuery struct {
+	Start, End []byte // JSON; nil: none. In the order of keys
+	ExcludeEnd bool
+	Keys       [][]byte // if not nil: these keys
+
+	Since, To  uint64
+	Descending bool // the newest first
+	Limit      int
+}
+
+func (q *ChangesQuery) ranges(view int, order collate.Order) ([]index.Range, error) {
+	if q.Keys == nil && q.Start == nil && q.End == nil {
+		return nil, nil
+	}
+	rows := Query{Start: q.Start, End: q.End, ExcludeEnd: q.ExcludeEnd, Keys: q.Keys}
+	return rows.ranges(view, order)
+}
+
+// CheckChanges tells what is wrong with a query: *OrderError.
+func (ix *Index) CheckChanges(view int, q *ChangesQuery) error {
+	_, err := q.ranges(view, ix.Definition().Views[view].Order)
+	return err
+}
+
+// Changed finds the sequences of the changes that a query asks for: see index.Changes.
+func (ix *Index) Changed(ctx context.Context, view int, q *ChangesQuery) (seqs []uint64, more bool, err error) {
+	ranges, err := q.ranges(view, ix.Definition().Views[view].Order)
+	if err != nil {
+		return nil, false, err
+	}
+	return ix.Changes(ctx, index.ChangesQuery{View: view, Ranges: ranges, Since: q.Since, To: q.To, Descending: q.Descending, Limit: q.Limit})
 }

@@ -1,4 +1,4 @@
-package view
+package javascript_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/index/view/javascript"
 	"github.com/tododb/tododb/store/script"
 )
 
@@ -56,26 +58,26 @@ func fill(t testing.TB, db *store.DB, docs int, body func(i int) string) {
 	}
 }
 
-func open(t testing.TB, db *store.DB, m *index.Manager, design string) *Index {
+func open(t testing.TB, db *store.DB, m *index.Manager, design string) *view.Index {
 	t.Helper()
-	d, err := ParseDesign("_design/d", []byte(design))
+	d, err := view.ParseDesign("_design/d", []byte(design))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ix, err := Open(t.Context(), m, db, d, Compilers{"javascript": JavaScript(script.Options{})})
+	ix, err := view.Open(t.Context(), m, db, d, view.Compilers{"javascript": javascript.Compiler(script.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := ix.Prepare(t.Context(), Wait); err != nil {
+	if err := ix.Prepare(t.Context(), view.Wait); err != nil {
 		t.Fatal(err)
 	}
 	return ix
 }
 
-func rowsOf(t testing.TB, ix *Index, view int, q Query) string {
+func rowsOf(t testing.TB, ix *view.Index, number int, q view.Query) string {
 	t.Helper()
 	var out []string
-	err := ix.Rows(t.Context(), view, &q, func(h Head) error { out = append(out, fmt.Sprintf("%d of %d:", h.Offset, h.Total)); return nil }, func(r *index.Row) error {
+	err := ix.Rows(t.Context(), number, &q, func(h view.Head) error { out = append(out, fmt.Sprintf("%d of %d:", h.Offset, h.Total)); return nil }, func(r *index.Row) error {
 		out = append(out, fmt.Sprintf("%s %s %s", r.Key, r.ID, r.Value))
 		return nil
 	}, nil)
@@ -85,10 +87,10 @@ func rowsOf(t testing.TB, ix *Index, view int, q Query) string {
 	return strings.Join(out, "; ")
 }
 
-func groupsOf(t testing.TB, ix *Index, view int, q Query) string {
+func groupsOf(t testing.TB, ix *view.Index, number int, q view.Query) string {
 	t.Helper()
 	var out []string
-	err := ix.Reduced(t.Context(), view, &q, func(Head) error { return nil }, func(g *index.Group) error {
+	err := ix.Reduced(t.Context(), number, &q, func(view.Head) error { return nil }, func(g *index.Group) error {
 		if g.Err != nil {
 			out = append(out, g.Err.Name)
 		} else {
@@ -111,20 +113,20 @@ func TestJavaScript(t *testing.T) {
 		"c":{"map":"function(doc){emit(doc._id,doc.v)}","reduce":"function(k,v,r){return r?[].concat.apply([],v):v.map(function(x){return x+'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'})}"}}}`)
 	defer ix.Release()
 	for _, c := range []struct{ got, want string }{
-		{groupsOf(t, ix, 0, Query{Limit: -1}), " 44850"},
-		{groupsOf(t, ix, 0, Query{Limit: -1, GroupLevel: index.Exact}), "0 14850; 1 14950; 2 15050"},
-		{groupsOf(t, ix, 0, Query{Limit: 1, Skip: 1, GroupLevel: index.Exact, Descending: true}), "1 14950"},
-		{groupsOf(t, ix, 0, Query{Limit: -1, GroupLevel: index.Exact, Keys: [][]byte{[]byte("2"), []byte("7"), []byte("0")}}), "2 15050; 0 14850"},
-		{rowsOf(t, ix, 1, Query{Limit: -1}), `0 of 2:; [0,"doc-0000000"] doc-0000000 null; [1,"doc-0000001"] doc-0000001 null`},
-		{rowsOf(t, ix, 1, Query{Limit: -1, Start: []byte("[1]")}), `1 of 2:; [1,"doc-0000001"] doc-0000001 null`},
-		{rowsOf(t, ix, 1, Query{Limit: -1, Start: []byte("[0,{}]"), Descending: true}), `1 of 2:; [0,"doc-0000000"] doc-0000000 null`},
-		{rowsOf(t, ix, 0, Query{Limit: 1, Skip: 1, Keys: [][]byte{[]byte("9"), []byte("1")}}), `101 of 300:; 1 doc-0000004 4`},
-		{rowsOf(t, ix, 0, Query{Limit: 1, Keys: [][]byte{[]byte("9")}}), `0 of 300:`},
-		{rowsOf(t, ix, 0, Query{Limit: 1, Start: []byte("1"), StartID: "doc-0000004", HasStartID: true}), `101 of 300:; 1 doc-0000004 4`},
-		{rowsOf(t, ix, 0, Query{Limit: -1, Start: []byte("1"), StartID: "doc-0000295", HasStartID: true, End: []byte("1"), EndID: "doc-0000298", HasEndID: true, ExcludeEnd: true}), `198 of 300:; 1 doc-0000295 295`},
-		{groupsOf(t, ix, 1, Query{Limit: -1, GroupLevel: 1}), "[0] 1; [1] 1"},
-		{groupsOf(t, ix, 2, Query{Limit: -1}), "reduce_overflow_error"},
-		{groupsOf(t, ix, 2, Query{Limit: -1, Start: []byte(`"x"`)}), ""},
+		{groupsOf(t, ix, 0, view.Query{Limit: -1}), " 44850"},
+		{groupsOf(t, ix, 0, view.Query{Limit: -1, GroupLevel: index.Exact}), "0 14850; 1 14950; 2 15050"},
+		{groupsOf(t, ix, 0, view.Query{Limit: 1, Skip: 1, GroupLevel: index.Exact, Descending: true}), "1 14950"},
+		{groupsOf(t, ix, 0, view.Query{Limit: -1, GroupLevel: index.Exact, Keys: [][]byte{[]byte("2"), []byte("7"), []byte("0")}}), "2 15050; 0 14850"},
+		{rowsOf(t, ix, 1, view.Query{Limit: -1}), `0 of 2:; [0,"doc-0000000"] doc-0000000 null; [1,"doc-0000001"] doc-0000001 null`},
+		{rowsOf(t, ix, 1, view.Query{Limit: -1, Start: []byte("[1]")}), `1 of 2:; [1,"doc-0000001"] doc-0000001 null`},
+		{rowsOf(t, ix, 1, view.Query{Limit: -1, Start: []byte("[0,{}]"), Descending: true}), `1 of 2:; [0,"doc-0000000"] doc-0000000 null`},
+		{rowsOf(t, ix, 0, view.Query{Limit: 1, Skip: 1, Keys: [][]byte{[]byte("9"), []byte("1")}}), `101 of 300:; 1 doc-0000004 4`},
+		{rowsOf(t, ix, 0, view.Query{Limit: 1, Keys: [][]byte{[]byte("9")}}), `0 of 300:`},
+		{rowsOf(t, ix, 0, view.Query{Limit: 1, Start: []byte("1"), StartID: "doc-0000004", HasStartID: true}), `101 of 300:; 1 doc-0000004 4`},
+		{rowsOf(t, ix, 0, view.Query{Limit: -1, Start: []byte("1"), StartID: "doc-0000295", HasStartID: true, End: []byte("1"), EndID: "doc-0000298", HasEndID: true, ExcludeEnd: true}), `198 of 300:; 1 doc-0000295 295`},
+		{groupsOf(t, ix, 1, view.Query{Limit: -1, GroupLevel: 1}), "[0] 1; [1] 1"},
+		{groupsOf(t, ix, 2, view.Query{Limit: -1}), "reduce_overflow_error"},
+		{groupsOf(t, ix, 2, view.Query{Limit: -1, Start: []byte(`"x"`)}), ""},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s, want %s", c.got, c.want)
