@@ -192,7 +192,7 @@ func TestAttachmentsOfNone(t *testing.T) {
 		{"PUT /db/a/_f?rev=" + revNil, "x", "", 400, `~prohibited character`, ""},
 		{"PUT /db/b", `{}`, "Content-Type: multipart/related", 400, `~boundary`, ""},
 		{"GET /db/b", "", "", 404, ``, ""},
-		{"GET /db/_design/d/_view/v", "", "", 501, ``, ""},
+		{"GET /db/_design/d/_view/v", "", "", 404, `~missing_named_view`, ""},
 		{"POST /db/a/f", "x", "", 405, ``, "Allow: DELETE,GET,HEAD,PUT"},
 	})
 }

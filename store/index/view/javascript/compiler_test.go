@@ -58,7 +58,7 @@ func fill(t testing.TB, db *store.DB, docs int, body func(i int) string) {
 	for from := 0; from < docs; from += 1000 {
 		edits := make([]store.Edit, min(1000, docs-from))
 		for i := range edits {
-			edits[i].Doc = document.Doc{ID: docID(from+i), Body: []byte(body(from + i))}
+			edits[i].Doc = document.Doc{ID: docID(from + i), Body: []byte(body(from + i))}
 		}
 		if _, err := db.Write(context.Background(), edits, store.WriteOptions{}); err != nil {
 			t.Fatal(err)
