@@ -1,6 +1,7 @@
 package collate
 
 import (
+	"bytes"
 	"sync"
 	"unicode/utf8"
 
@@ -115,10 +116,20 @@ type collator struct {
 
 func newCollator() *collator { return &collator{col: collate.New(language.Und)} }
 
+// ICU has the replacement character, U+FFFD, behind all others but U+FFFF; in x/text's
+// older tables it is a symbol among others. U+10FFFE, which is no character, stands there.
+var (
+	replacement = []byte("\ufffd")
+	almostLast  = []byte("\U0010fffe")
+)
+
 // read finds the weights of text. x/text's key is: primary weights of two bytes, or three
 // if the first has its high bit set; 00 00; secondary weights of two bytes; 00 00; tertiary
 // weights of one. Primary weights are raised here so that their first byte is never 00.
 func (c *collator) read(text []byte) {
+	if bytes.Contains(text, replacement) {
+		text = bytes.ReplaceAll(text, replacement, almostLast)
+	}
 	c.buf.Reset()
 	key := c.col.Key(&c.buf, text)
 	c.primary, c.secondary, c.tertiary = c.primary[:0], c.secondary[:0], c.tertiary[:0]

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -200,6 +201,11 @@ type emitted struct {
 }
 
 func (e *emitter) emit(view int, key, value []byte) (err error) {
+	if check := e.def.Views[view].Check; check != nil {
+		if err := check(value); err != nil {
+			return err
+		}
+	}
 	if e.key, err = e.def.Views[view].Order.AppendKey(e.key[:0], key); err != nil {
 		return err
 	}
@@ -228,13 +234,11 @@ func (e *emitter) rows(id string) []row {
 }
 
 // row makes the record of the rows of one key. CouchDB keeps several of them in Erlang's
-// order of their values.
+// order of the keys, which may be other strings that collate alike, then of the values.
 func (e *emitter) row(id string, same []emitted) row {
 	if len(same) > 1 {
 		slices.SortStableFunc(same, func(a, b emitted) int {
-			ka, _ := collate.Raw.AppendKey(nil, a.value)
-			kb, _ := collate.Raw.AppendKey(nil, b.value)
-			return bytes.Compare(ka, kb)
+			return cmp.Or(compareRaw(a.key, b.key), compareRaw(a.value, b.value))
 		})
 	}
 	prefix := same[0].prefix
@@ -250,4 +254,10 @@ func (e *emitter) row(id string, same []emitted) row {
 	}
 	r.value = e.arena.take(v)
 	return r
+}
+
+func compareRaw(a, b []byte) int {
+	ka, _ := collate.Raw.AppendKey(nil, a)
+	kb, _ := collate.Raw.AppendKey(nil, b)
+	return bytes.Compare(ka, kb)
 }

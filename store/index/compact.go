@@ -2,7 +2,9 @@ package index
 
 import (
 	"context"
+	"errors"
 
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -24,7 +26,7 @@ func (ix *Index) StartCompact() {
 	ix.compacting = true
 	ix.users++
 	ix.m.wg.Go(func() {
-		if err := ix.Compact(ix.m.ctx); err != nil && ix.m.ctx.Err() == nil {
+		if err := ix.Compact(ix.m.ctx); err != nil && ix.m.ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
 			ix.m.opt.Log.Error("compacting an index", "db", ix.id.db, "index", ix.def.Label, "error", err)
 		}
 		ix.m.mu.Lock()

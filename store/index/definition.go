@@ -33,6 +33,9 @@ type View struct {
 	Order collate.Order
 	// NewReducer makes a reducer for one goroutine; nil: there is nothing to reduce.
 	NewReducer func() (Reducer, error)
+	// Check, if not nil, judges the value of each row; its error ends the build. It may be
+	// called by several goroutines at once.
+	Check func(value []byte) error
 }
 
 // Mapper turns documents into rows. It is used by one goroutine at a time.

@@ -166,7 +166,12 @@ func modelRows(t fataler, db *store.DB, view int) (rows []modelRow) {
 		if c := bytes.Compare(a.collated, b.collated); c != 0 {
 			return c
 		}
-		return strings.Compare(a.id, b.id)
+		if c := strings.Compare(a.id, b.id); c != 0 {
+			return c
+		}
+		ka, _ := collate.Raw.AppendKey(nil, []byte("["+a.key+","+a.value+"]"))
+		kb, _ := collate.Raw.AppendKey(nil, []byte("["+b.key+","+b.value+"]"))
+		return bytes.Compare(ka, kb)
 	})
 	return rows
 }
