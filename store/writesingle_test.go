@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -249,6 +250,39 @@ func TestOnce(t *testing.T) {
 		}
 		checkClean(t, t.Context(), db)
 	})
+}
+
+// No more than 64 MiB of answers are kept: the oldest go.
+func TestOnceIsBounded(t *testing.T) {
+	db := openDB(t, openStore(t, store.Options{}), "db")
+	random := rand.NewChaCha8([32]byte{1})
+	const answers = 70
+	for i := range answers {
+		o := &store.Once{Key: sha256.Sum256([]byte{byte(i)}), Answer: func([]store.Result, error) []byte {
+			b := make([]byte, 1<<20)
+			random.Read(b)
+			return b
+		}}
+		if _, err := db.Write(t.Context(), editsOf(t, fmt.Sprintf(`{"_id":"d%d"}`, i)), store.WriteOptions{Once: o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := 0
+	for i := range answers {
+		found, err := db.Repeated(t.Context(), sha256.Sum256([]byte{byte(i)}))
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case found != nil:
+			kept++
+		case kept > 0:
+			t.Errorf("answer %d is gone, and an older one is there", i)
+		}
+	}
+	if kept < 60 || kept > 65 {
+		t.Errorf("%d answers of 1 MiB are kept", kept)
+	}
+	checkClean(t, t.Context(), db)
 }
 
 // Answers are kept for a day, over restarts, and then make room.

@@ -100,9 +100,6 @@ func (x *synchronization) remove(ctx context.Context) {
 	if err := x.s.records.remove(ctx, x.id, x.revision()); err != nil {
 		x.s.opt.Log.Warn("a synchronization of a deleted database is not removed", "db", x.db, "synchronization", x.id, "error", err)
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.dirty = false
 }
 
 // turn runs its replications once: to their ends, or, if it is continuous, until ctx ends.

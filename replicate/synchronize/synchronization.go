@@ -27,6 +27,7 @@ type synchronization struct {
 	rev    revtree.Rev
 	status status
 	dirty  bool // the status has news that are not on disk
+	over   bool // it has been removed
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the goroutine has ended; nil before it is started
 }
@@ -103,7 +104,12 @@ func (x *synchronization) revision() revtree.Rev {
 
 // at compares its revision with one that a user knows.
 func (x *synchronization) at(rev string) error {
-	if rev != "" && rev != x.revision().String() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.over:
+		return ErrNone
+	case rev != "" && rev != x.rev.String():
 		return ErrChanged
 	}
 	return nil

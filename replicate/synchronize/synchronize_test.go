@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -269,6 +270,7 @@ func TestOnce(t *testing.T) {
 	here.must(412, "DELETE", path, "", "If-Match", `"1-abc.x"`)
 	here.must(200, "DELETE", path, "", "If-Match", etag)
 	here.must(404, "GET", path, "")
+	here.must(404, "DELETE", path, "")
 	if list := here.must(200, "GET", "/todos/_synchronizations", "").body; list != "{\"synchronizations\":[]}\n" {
 		t.Errorf("%s", list)
 	}
@@ -466,4 +468,29 @@ func TestLocalRemoteAndFilter(t *testing.T) {
 	}
 	here.must(200, "GET", "/todos/a", "")
 	here.must(404, "GET", "/todos/b", "")
+}
+
+// Of many who change and end one at the same time each is answered, and it is gone.
+func TestChangesRace(t *testing.T) {
+	here, there := pair(t)
+	a := here.must(201, "POST", "/todos/_synchronizations", fmt.Sprintf(`{"remote":%q,"continuous":true}`, there.url("todos")))
+	path := here.path(a)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 5 {
+				here.do("PUT", path, fmt.Sprintf(`{"paused":%t}`, i%2 == 0))
+			}
+			if a := here.do("DELETE", path, ""); a.status != 200 && a.status != 404 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	}
+	wg.Wait()
+	here.must(404, "GET", path, "")
+	here.stop()
+	here.start()
+	if body := here.must(200, "GET", "/todos/_synchronizations", "").body; body != "{\"synchronizations\":[]}\n" {
+		t.Errorf("%s", body)
+	}
 }

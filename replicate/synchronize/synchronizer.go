@@ -268,10 +268,11 @@ func (s *Synchronizer) restart(x *synchronization) error {
 
 func (s *Synchronizer) forget(x *synchronization) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all[x.id] == x {
-		delete(s.all, x.id)
-	}
+	delete(s.all, x.id)
+	s.mu.Unlock()
+	x.mu.Lock()
+	x.over, x.dirty = true, false
+	x.mu.Unlock()
 }
 
 // Wait waits until a synchronization has run to its end for the first time, or failed,
