@@ -35,7 +35,9 @@ func (s *Server) scheduler(w http.ResponseWriter, r *http.Request) error {
 	case jobs && len(path) == 0:
 		return s.schedulerJobs(w, r)
 	case jobs:
-		status, err := s.opt.Replicator.Status(strings.Join(path, "/"))
+		// A plus in a path reads as a space, and ids have pluses.
+		id := strings.ReplaceAll(strings.Join(path, "/"), " ", "+")
+		status, err := s.opt.Replicator.Status(id)
 		if err != nil {
 			return err
 		}
