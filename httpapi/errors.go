@@ -74,6 +74,7 @@ var apiErrors = []struct {
 	{auth.ErrIterations, 403, "forbidden", "The iteration count of the password's hash is out of this server's bounds"},
 	{auth.ErrNotYours, 404, "not_found", "missing"},
 	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
+	{replicate.ErrNoFilter, 404, "filter_fetch_error", "The source has no such filter function."},
 	{replicate.ErrForbidden, 403, "forbidden", "The replication is another user's."},
 	{synchronize.ErrNone, 404, "not_found", "missing"},
 	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
@@ -184,6 +185,8 @@ func replicationAnswer(err error) (status int, word, reason string, ok bool) {
 		return http.StatusUnauthorized, "unauthorized", "unauthorized to access or create database " + e.Peer, true
 	case errors.Is(err, replicate.ErrForbidden):
 		return http.StatusForbidden, "forbidden", "forbidden to access or create database " + e.Peer, true
+	case errors.Is(err, replicate.ErrNoFilter):
+		return http.StatusNotFound, "filter_fetch_error", "could not find the filter function at " + e.Peer, true
 	case errors.Is(err, replicate.ErrNotBuilt):
 		return 0, "", "", false // the table has it
 	}

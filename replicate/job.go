@@ -2,11 +2,13 @@ package replicate
 
 import (
 	"context"
+	"crypto/md5"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,6 +17,7 @@ import (
 type Job struct {
 	spec           Spec
 	id, base       string
+	unfiltered     string // base without the text of the filter function
 	source, target Peer
 	were           [2]string // the instances of source and target that were found
 	// fence, if not nil, makes sure that the job is still this process's to run.
@@ -48,7 +51,7 @@ type JobOptions struct {
 // NewJob makes a Job; nothing happens before Run.
 func NewJob(spec Spec, opt JobOptions) *Job {
 	spec.setDefaults()
-	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, patient: opt.Patient && spec.Continuous, pending: -1}
+	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), unfiltered: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, patient: opt.Patient && spec.Continuous, pending: -1}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
@@ -127,6 +130,26 @@ func (j *Job) run(ctx context.Context) (Result, error) {
 	return result, nil
 }
 
+// findFilter has the checkpoints go by the text of the filter function too, as in CouchDB:
+// with another one the replication begins from the start, since what the first turned down
+// the second may want.
+func (j *Job) findFilter(ctx context.Context) error {
+	ddoc, name, ok := strings.Cut(j.spec.Filter.Name, "/")
+	if !ok { // none, or one of the built-in ones
+		return nil
+	}
+	var code string
+	err := j.retry(ctx, j.source, func() (err error) {
+		code, err = j.source.FilterCode(ctx, ddoc, name)
+		return err
+	})
+	if err == nil {
+		sum := md5.Sum([]byte(j.unfiltered + code))
+		j.base = hex.EncodeToString(sum[:])
+	}
+	return err
+}
+
 // stillThere makes sure that both sides are the databases that they were when the job
 // began. A checkpoint in another one, which lacks what went to the first, would be a lie.
 func (j *Job) stillThere(ctx context.Context) error {
@@ -163,6 +186,9 @@ func (j *Job) open(ctx context.Context) error {
 		}
 		return err
 	})
+	if err == nil {
+		err = j.findFilter(ctx)
+	}
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ const (
 	refreshCookie = 550 * time.Second
 	// retryLogin is how long a server that gave no session is not asked for one.
 	retryLogin = 10 * time.Minute
+	// maxSessions bounds how many are remembered.
+	maxSessions = 10_000
 )
 
 // login proves who we are to a server: by a cookie that its _session gave us, so that

@@ -163,6 +163,9 @@ func (m *Manager) session(s *login) *login {
 	if s == nil {
 		return nil
 	}
+	if len(m.sessions) >= maxSessions { // most are of documents that are gone
+		clear(m.sessions)
+	}
 	key := s.key()
 	if shared := m.sessions[key]; shared != nil && shared.client == s.client {
 		return shared

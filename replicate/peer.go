@@ -34,6 +34,8 @@ type Peer interface {
 	StoreAttached(ctx context.Context, a *Attached, open opener) (*Refusal, error)
 	// OpenAttachment reads the bytes of an attachment as they are stored.
 	OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error)
+	// FilterCode is the text of a filter function: ErrNoFilter.
+	FilterCode(ctx context.Context, ddoc, name string) (string, error)
 	// GetLocal reads a local document, PutLocal writes it over whatever is there.
 	GetLocal(ctx context.Context, id string) ([]byte, error)
 	PutLocal(ctx context.Context, id string, body []byte) error
