@@ -264,6 +264,30 @@ func (d *documents) dropAll(db string) {
 	}
 }
 
+// over tells whether a document has no job to run any more.
+func (d *documents) over(ctx context.Context, owner Owner) (bool, error) {
+	if d == nil {
+		return false, nil
+	}
+	db, err := d.m.opt.Store.DB(ctx, owner.DB)
+	if errors.Is(err, store.ErrNoDB) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer db.Release()
+	doc, err := db.Get(ctx, owner.Doc, store.ReadOptions{})
+	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	said, _ := parseDocument(doc.Body)
+	return said.state == string(Completed) || said.state == string(Failed), nil
+}
+
 // jobOf finds the job of a document.
 func (d *documents) jobOf(owner Owner) (id string, known bool) {
 	d.mu.Lock()

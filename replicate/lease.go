@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,9 @@ func (e errHeld) Error() string {
 
 // errLost is a lease that somebody else has by now.
 var errLost = errors.New("another process has taken the job over")
+
+// errOver is a job that another process has brought to its end.
+var errOver = errors.New("another process has done the job")
 
 func leaseID(job string) string { return "_local/replicator-lease-" + job }
 
@@ -105,6 +109,9 @@ func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result,
 	if err != nil {
 		return Result{}, err
 	}
+	if over, err := m.docs.over(ctx, owner); over || err != nil {
+		return Result{}, cmp.Or(err, errOver)
+	}
 	job.fence = func(ctx context.Context) error {
 		_, err := m.renew(ctx, owner, job.id, mine)
 		return err
@@ -120,6 +127,10 @@ func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result,
 	<-kept
 	if err != nil && errors.Is(context.Cause(running), errLost) {
 		return result, errLost
+	}
+	if err == nil {
+		// It is done: nobody else needs the lease, and by its end the document will say so.
+		return result, nil
 	}
 	last, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()

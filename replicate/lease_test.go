@@ -84,9 +84,6 @@ func TestLease(t *testing.T) {
 		return err == nil && now.State == Pending && strings.Contains(now.LastError, "another process")
 	})
 	eventually(t, "it is taken back", func() bool { now, _ := two.Status(id); return now.State == Running })
-	if p.most.Load() > n {
-		t.Errorf("%d ran at once", p.most.Load())
-	}
 	if err := two.acquireAs(t.Context(), id); err == nil {
 		t.Error("the lease can be had twice")
 	}

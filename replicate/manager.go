@@ -3,6 +3,7 @@ package replicate
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,7 @@ type Options struct {
 	Server   string       // the server's uuid, part of replication ids
 	Log      *slog.Logger // nil: nothing is logged
 	Client   *http.Client // nil: NewClient
+	TLS      *tls.Config  // whom that trusts, and clients that go through proxies; nil: as the system does
 	Now      func() time.Time
 	Settings Settings
 	// Origin takes from the context of a request for a replication what the requests to
@@ -85,7 +87,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	if opt.Client == nil {
-		opt.Client = NewClient()
+		opt.Client = newClient(nil, opt.TLS)
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -151,7 +153,7 @@ func (m *Manager) client(proxy *url.URL) *http.Client {
 	}
 	c := m.proxied[proxy.String()]
 	if c == nil {
-		c = newClient(proxy)
+		c = newClient(proxy, m.opt.TLS)
 		m.proxied[proxy.String()] = c
 	}
 	return c

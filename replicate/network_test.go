@@ -1,9 +1,12 @@
 package replicate
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -48,7 +51,7 @@ func TestLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := RemotePeer(e, NewClient())
+	p := RemotePeer(e, NewClient(nil))
 	for i, want := range []int{1, 1, 2, 2} {
 		if i == 2 {
 			good = "two" // the server does not know the old one any more
@@ -79,14 +82,14 @@ func TestLoginWithoutSessions(t *testing.T) {
 	}))
 	defer s.Close()
 	e, _ := ParseEndpoint(strings.Replace(s.URL, "://", "://user:secret@", 1) + "/db")
-	p := RemotePeer(e, NewClient())
+	p := RemotePeer(e, NewClient(nil))
 	for range 3 {
 		if _, err := p.Info(t.Context()); err != nil || asked != 1 {
 			t.Errorf("asked for %d sessions: %v", asked, err)
 		}
 	}
 	e.Password = "wrong"
-	if _, err := RemotePeer(e, NewClient()).Info(t.Context()); !errors.Is(err, ErrUnauthorized) {
+	if _, err := RemotePeer(e, NewClient(nil)).Info(t.Context()); !errors.Is(err, ErrUnauthorized) {
 		t.Errorf("with the wrong password: %v", err)
 	}
 }
@@ -204,5 +207,36 @@ func TestRetryAfter(t *testing.T) {
 	}
 	if got := retryAfter(time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)); got < 59*time.Minute || got > time.Hour {
 		t.Errorf("in an hour is %v", got)
+	}
+}
+
+// Certificates are checked, and where they are good the peer may speak HTTP/2.
+func TestTrust(t *testing.T) {
+	protocol := make(chan string, 10)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocol <- r.Proto
+		io.WriteString(w, `{"update_seq":"0"}`)
+	}))
+	s.EnableHTTP2 = true
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	e, err := ParseEndpoint(s.URL + "/db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := RemotePeer(e, NewClient(nil)).Info(t.Context()); err == nil || len(protocol) > 0 {
+		t.Errorf("a peer that nobody vouches for: %v", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	for _, trust := range []*tls.Config{{RootCAs: roots}, {InsecureSkipVerify: true}} {
+		c := newClient(nil, trust)
+		if _, err := RemotePeer(e, c).Info(t.Context()); err != nil {
+			t.Errorf("one that is trusted: %v", err)
+		} else if got := <-protocol; got != "HTTP/2.0" {
+			t.Errorf("they speak %s", got)
+		}
+		c.CloseIdleConnections()
 	}
 }

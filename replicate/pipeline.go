@@ -14,6 +14,9 @@ const (
 	storeDocs  = 1000
 	// waitForChange is how long one request of a continuous job waits for a change.
 	waitForChange = 50 * time.Second
+	// emptyPause is how long to leave alone a peer that says at once that there is nothing:
+	// one that is about to stop, or that knows nothing of waiting.
+	emptyPause = 250 * time.Millisecond
 )
 
 // pipeline moves the changes of one run: one goroutine reads them in batches, several
@@ -84,6 +87,7 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 	for n := 0; ; {
 		var b *batch
 		var end ChangesEnd
+		asked := j.now()
 		err := j.retry(ctx, j.source, func() (err error) {
 			b = &batch{n: n, changes: make([]Change, 0, 64)}
 			end, err = j.source.Changes(ctx, q, func(c Change) error {
@@ -107,6 +111,13 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 		}
 		if !j.spec.Continuous && (end.Rows < q.Limit || end.Pending == 0) {
 			return nil
+		}
+		if end.Rows == 0 && j.now().Sub(asked) < emptyPause { // it was to wait, and did not
+			select {
+			case <-time.After(emptyPause):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package replicate
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,14 +43,16 @@ func (e *Endpoint) Name() string {
 var errRedirect = errors.New("redirected to another host")
 
 // NewClient makes an HTTP client for peers: connections are kept, certificates checked,
-// redirects to other hosts refused, and hosts that fail left alone for a while.
-func NewClient() *http.Client { return newClient(nil) }
+// redirects to other hosts refused, and hosts that fail left alone for a while. Trust says
+// whose certificates are good; nil: those that the system trusts.
+func NewClient(trust *tls.Config) *http.Client { return newClient(nil, trust) }
 
 // newClient is NewClient for those who must go through a proxy.
-func newClient(proxy *url.URL) *http.Client {
+func newClient(proxy *url.URL, trust *tls.Config) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 20
 	transport.ResponseHeaderTimeout = 0 // a peer may search for long before its first row
+	transport.TLSClientConfig = trust.Clone()
 	if proxy != nil {
 		transport.Proxy = http.ProxyURL(proxy)
 	}

@@ -33,7 +33,7 @@ func remoteOf(t *testing.T, answer http.HandlerFunc) Peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := NewClient()
+	c := NewClient(nil)
 	t.Cleanup(c.CloseIdleConnections)
 	return RemotePeer(e, c)
 }
@@ -95,10 +95,10 @@ func TestRedirects(t *testing.T) {
 		}
 		return r
 	}
-	if err := NewClient().CheckRedirect(request("http://a/db"), []*http.Request{request("https://a/db")}); !errors.Is(err, errRedirect) {
+	if err := NewClient(nil).CheckRedirect(request("http://a/db"), []*http.Request{request("https://a/db")}); !errors.Is(err, errRedirect) {
 		t.Errorf("from https to http: %v", err)
 	}
-	if err := NewClient().CheckRedirect(request("https://a/db"), []*http.Request{request("http://a/db")}); err != nil {
+	if err := NewClient(nil).CheckRedirect(request("https://a/db"), []*http.Request{request("http://a/db")}); err != nil {
 		t.Errorf("from http to https: %v", err)
 	}
 }

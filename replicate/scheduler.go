@@ -335,6 +335,11 @@ func (m *Manager) end(t *task, result Result, err error) {
 // elsewhere takes in that another process runs the job: when its lease ends without
 // having been renewed, we try for it.
 func (m *Manager) elsewhere(t *task, err error, now time.Time) bool {
+	if errors.Is(err, errOver) { // its document, when it is read, says the same
+		t.err = err
+		m.forget(t)
+		return true
+	}
 	held, ok := errors.AsType[errHeld](err)
 	if !ok && !errors.Is(err, errLost) {
 		return false

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/tododb/tododb/httpapi/config"
@@ -19,6 +23,26 @@ func replicatorSettings(cfg *config.Config) replicate.Settings {
 		StartupJitter: milliseconds("startup_jitter"), MaxHistory: number("max_history"),
 		UpdateDocs: cfg.Bool("replicator", "update_docs"),
 	}
+}
+
+// replicatorTLS says whom replications trust.
+func replicatorTLS(cfg *config.Config) (*tls.Config, error) {
+	trust := &tls.Config{InsecureSkipVerify: !cfg.Bool("replicator", "verify_ssl_certificates")}
+	file := cfg.String("replicator", "ssl_trusted_certificates_file")
+	if file == "" {
+		return trust, nil
+	}
+	certificates, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if trust.RootCAs, err = x509.SystemCertPool(); err != nil {
+		trust.RootCAs = x509.NewCertPool()
+	}
+	if !trust.RootCAs.AppendCertsFromPEM(certificates) {
+		return nil, fmt.Errorf("[replicator] ssl_trusted_certificates_file: %s holds no certificate", file)
+	}
+	return trust, nil
 }
 
 // systemDatabases makes the databases that the server itself works with, so that nobody

@@ -120,13 +120,17 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	indexes := index.NewManager(ctx, index.Options{Store: f.store, Log: log})
 	defer func() { err = errors.Join(err, indexes.Close()) }()
 
+	trust, err := replicatorTLS(cfg)
+	if err != nil {
+		return err
+	}
 	var api *httpapi.Server // set before anybody can ask for a replication
 	manager, err := replicate.NewManager(ctx, replicate.Options{
-		Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg),
+		Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 			return api.OpenFor(ctx, name, user)
 		},
-		Client: peerClient(traces), Origin: httpapi.Origin,
+		Client: peerClient(traces, trust), Origin: httpapi.Origin,
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"os"
@@ -43,8 +44,8 @@ func closeTracing(ctx context.Context, t *tracing.Tracing, log *slog.Logger) {
 }
 
 // peerClient asks the peers of replications.
-func peerClient(t *tracing.Tracing) *http.Client {
-	client := replicate.NewClient()
+func peerClient(t *tracing.Tracing, trust *tls.Config) *http.Client {
+	client := replicate.NewClient(trust)
 	client.Transport = httpapi.Outgoing(client.Transport, t.Tracer())
 	return client
 }

@@ -114,6 +114,8 @@ var settings = []Setting{
 	{Name{"replicator", "max_churn"}, "20", Count, 0, "how many of them at a time"},
 	{Name{"replicator", "startup_jitter"}, "5000", Count, 0, "milliseconds over which replications are spread after a start of the server"},
 	{Name{"replicator", "max_history"}, "20", Count, 0, "events that are remembered of a replication"},
+	{Name{"replicator", "verify_ssl_certificates"}, "true", Bool, Restart, "refuse peers whose certificate does not prove who they are; without, anybody on the way can read and change what is replicated"},
+	{Name{"replicator", "ssl_trusted_certificates_file"}, "", Text, Restart, "file of certificates, in PEM, of authorities to trust for peers beside those of the system"},
 	{Name{"replicator", "update_docs"}, "false", Bool, 0, "write the states triggered and error into documents of _replicator too, not only completed and failed"},
 
 	{Name{"log", "level"}, "info", Level, 0, "least level that is logged: debug, info, notice, warning, error, critical, alert, emergency or none"},
