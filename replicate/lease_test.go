@@ -94,3 +94,54 @@ func (m *Manager) acquireAs(ctx context.Context, id string) error {
 	_, err := other.acquire(ctx, Owner{"_replicator", "r0"}, id)
 	return err
 }
+
+// One-time jobs of documents that two processes see are done once.
+func TestLeaseOnce(t *testing.T) {
+	e := chaos.New(chaos.Options{Seed: 2})
+	s, err := store.Open(t.Context(), e, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), e.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Create(t.Context(), "_replicator"); err != nil {
+		t.Fatal(err)
+	}
+	db, err := s.DB(t.Context(), "_replicator")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Release()
+	p := newQuietPeer(t)
+	const n = 40
+	var edits []store.Edit
+	for i := range n {
+		doc, err := document.Parse(fmt.Appendf(nil, `{"_id":"r%d","source":"%s/s%[1]d","target":"%[2]s/t"}`, i, p.URL), document.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		edits = append(edits, store.Edit{Doc: doc})
+	}
+	if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	one, two := sharedManager(t, s, 100*time.Millisecond), sharedManager(t, s, 100*time.Millisecond)
+	for _, m := range []*Manager{one, two} {
+		if err := m.FollowDocuments(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "nobody has anything to do", func() bool {
+		total, err := one.ScheduledDocs(t.Context(), "_replicator", []State{Completed}, 0, 0, nil)
+		return err == nil && total == n && len(one.Jobs())+len(two.Jobs()) == 0
+	})
+	for i := range n {
+		doc, err := db.Get(t.Context(), fmt.Sprintf("r%d", i), store.ReadOptions{})
+		if err != nil || doc.Rev.Gen != 2 {
+			t.Errorf("r%d has been written %d times, %v", i, doc.Rev.Gen, err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -238,5 +239,35 @@ func TestTrust(t *testing.T) {
 			t.Errorf("they speak %s", got)
 		}
 		c.CloseIdleConnections()
+	}
+}
+
+// A document with attachments that the target refuses is passed over; a target that has
+// shut us out altogether is no reason to pass over anything.
+func TestRefusedAttachments(t *testing.T) {
+	for _, c := range []struct {
+		status, info int
+		refused      bool
+		err          error
+	}{
+		{403, 200, true, nil}, {401, 200, true, nil}, {413, 200, true, nil},
+		{403, 403, false, ErrForbidden}, {401, 401, false, ErrUnauthorized}, {503, 200, false, nil},
+	} {
+		p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			if r.Method == http.MethodPut {
+				w.WriteHeader(c.status)
+			} else {
+				w.WriteHeader(c.info)
+			}
+			io.WriteString(w, `{"update_seq":"0","error":"forbidden","reason":"no"}`)
+		})
+		a := &Attached{ID: "a", Doc: []byte(`{"_id":"a"}`), Attachments: []Attachment{{Name: "x", Length: 1}}}
+		refusal, err := p.StoreAttached(t.Context(), a, func(context.Context, string) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader("x")), nil
+		})
+		if (refusal != nil) != c.refused || c.err != nil && !errors.Is(err, c.err) || (err != nil) == c.refused {
+			t.Errorf("%d and %d: %v, %v", c.status, c.info, refusal, err)
+		}
 	}
 }
