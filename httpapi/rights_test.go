@@ -1,0 +1,237 @@
+package httpapi
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/replicate"
+)
+
+var updateRights = flag.Bool("update", false, "write testdata/rights.txt from what the server does; then read what has changed")
+
+// role is who asks in the table of rights.
+type role struct {
+	name string
+	who  *replicate.User // nil: without credentials
+}
+
+// roles from the one who may least to the one who may most.
+var roles = []role{
+	{"nobody", nil},
+	{"user", &replicate.User{Name: "user"}},
+	{"member", &replicate.User{Name: "member"}},
+	{"dbadmin", &replicate.User{Name: "dbadmin"}},
+	{"admin", &replicate.User{Name: "admin", Roles: []string{"_admin"}, Admin: true}},
+}
+
+const rightsSecurity = `{"members":{"names":["member"]},"admins":{"names":["dbadmin"]}}`
+
+// filledIn is what stands for the variables of a path. A route with another one needs a
+// row here.
+var filledIn = map[string]string{
+	"db": "db", "doc": "doc", "att": "att", "ddoc": "d", "node": "_local", "section": "cors", "key": "max_age", "name": "_nothing", "rest": "",
+	"token": "none", "id": "none", "view": "v", "index": "i", "type": "json", "func": "f", "list": "l", "show": "s", "update": "u", "fn": "f", "job": "none", "partition": "p",
+}
+
+// below are the paths that a handler tells apart itself, by the rest of a route's path.
+// A handler that does so needs a row here.
+var below = map[string][]string{
+	"/_scheduler": {"/jobs", "/jobs/none", "/docs", "/docs/_replicator", "/docs/_replicator/none"},
+}
+
+var pathVariable = regexp.MustCompile(`\{(\w+)(?::((?:[^{}]|\{[^{}]*\})*))?\}`)
+
+// patternOf is a route's path as the table shows it, and one that it matches.
+func patternOf(t *testing.T, template string) (pattern, path string) {
+	t.Helper()
+	path = pathVariable.ReplaceAllStringFunc(template, func(v string) string {
+		m := pathVariable.FindStringSubmatch(v)
+		if m[1] == "_" { // a choice of names
+			first, _, _ := strings.Cut(m[2], "|")
+			return first
+		}
+		value, ok := filledIn[m[1]]
+		if !ok {
+			t.Fatalf("route %s: what stands for {%s}? Give it a row in filledIn.", template, m[1])
+		}
+		if m[1] == "rest" && m[2] == ".*" {
+			return "_nothing"
+		}
+		return value
+	})
+	pattern = pathVariable.ReplaceAllStringFunc(template, func(v string) string {
+		m := pathVariable.FindStringSubmatch(v)
+		switch m[1] {
+		case "_":
+			first, _, _ := strings.Cut(m[2], "|")
+			return first
+		case "rest":
+			return ""
+		}
+		return "{" + m[1] + "}"
+	})
+	return pattern, path
+}
+
+// rightsServer is a server whose database is put back after every change.
+type rightsServer struct {
+	t *testing.T
+	s *Server
+}
+
+func (r *rightsServer) ask(a role, method, path string) int {
+	r.t.Helper()
+	h := http.Handler(r.s)
+	if a.who != nil {
+		h = r.s.As(*a.who)
+	}
+	body := "{}"
+	if method == "GET" || method == "HEAD" || method == "DELETE" || method == "COPY" {
+		body = ""
+	}
+	status := call(h, method, path, body).Code
+	if status < 400 && method != "GET" && method != "HEAD" {
+		r.restore()
+	}
+	return status
+}
+
+// restore makes the database and what is in it anew.
+func (r *rightsServer) restore() {
+	r.t.Helper()
+	ctx := context.Background()
+	for _, name := range []string{"db", "_users", "_replicator"} {
+		if there, err := r.s.store.Exists(ctx, name); err != nil {
+			r.t.Fatal(err)
+		} else if there {
+			if err := r.s.store.Drop(ctx, name); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}
+	admin := r.s.As(*roles[len(roles)-1].who)
+	for _, one := range [][2]string{
+		{"/db", ""}, {"/db/_security", rightsSecurity}, {"/db/doc", `{}`}, {"/db/doc2", `{"_attachments":{"att":{"data":""}}}`},
+		{"/db/_design/d", `{"views":{"v":{"map":"function (doc) { emit(null, null) }"}}}`},
+	} {
+		if w := call(admin, "PUT", one[0], one[1]); w.Code >= 400 {
+			r.t.Fatalf("%s: %d %s", one[0], w.Code, w.Body)
+		}
+	}
+}
+
+// TestRights asks every path that the router has, with every method, as everybody, and
+// holds who is let through against the table in testdata/rights.txt, which people have
+// read. So a new route needs a decision about who may use it. A method that is not there
+// even for administrators (405) has no row.
+func TestRights(t *testing.T) {
+	const file = "testdata/rights.txt"
+	r := &rightsServer{t, openServer(t, Options{})}
+	r.restore()
+	head := fmt.Sprintf("%-7s%-42s", "#", "")
+	for _, a := range roles {
+		head += fmt.Sprintf(" %-7s", a.name)
+	}
+	rows := []string{strings.TrimSpace(head)}
+	seen := map[string]bool{}
+	err := r.s.router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		template, err := route.GetPathTemplate()
+		if err != nil {
+			return err
+		}
+		pattern, path := patternOf(t, template)
+		if seen[pattern] { // the rest of a path of which parts have routes of their own
+			pattern, path = pattern+"/...", path+"/_nothing"
+		}
+		seen[pattern] = true
+		rows = append(rows, r.rows(pattern, path)...)
+		for _, rest := range below[pattern] {
+			rows = append(rows, r.rows(pattern+rest, strings.TrimSuffix(path, "_nothing")+rest)...)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *updateRights {
+		if err := os.WriteFile(file, []byte(strings.Join(rows, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reviewed := strings.Split(strings.TrimSpace(string(have)), "\n")
+	for _, row := range rows {
+		if !slices.Contains(reviewed, row) {
+			t.Errorf("%s\n\tis not a row of httpapi/%s. Is that who may? Then \"go test ./httpapi -run TestRights -update\", read what it has changed, and commit it with the route.", row, file)
+		}
+	}
+	for _, row := range reviewed {
+		if !slices.Contains(rows, row) {
+			t.Errorf("%s\n\tis a row of httpapi/%s and is not so any more; see above.", row, file)
+		}
+	}
+}
+
+// rows are the rows of one path.
+func (r *rightsServer) rows(pattern, path string) (rows []string) {
+	r.t.Helper()
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "COPY", "PATCH"} {
+		row := fmt.Sprintf("%-7s%-42s", method, pattern)
+		statuses := make([]int, len(roles))
+		for i, a := range roles {
+			statuses[i] = r.ask(a, method, path)
+			word := "yes"
+			if statuses[i] == 401 || statuses[i] == 403 {
+				word = strconv.Itoa(statuses[i])
+			}
+			row += fmt.Sprintf(" %-7s", word)
+		}
+		if statuses[len(roles)-1] == http.StatusMethodNotAllowed {
+			continue
+		}
+		checkRights(r.t, method, pattern, statuses)
+		rows = append(rows, strings.TrimSpace(row))
+	}
+	return rows
+}
+
+// openToAll are the paths outside of a database that answer anybody.
+var openToAll = []string{"/", "/_up", "/_session", "/_uuids", "/_utils", "/favicon.ico"}
+
+// checkRights holds what must be true of every row, whoever has read the table.
+func checkRights(t *testing.T, method, pattern string, statuses []int) {
+	t.Helper()
+	refused := func(i int) bool { return statuses[i] == 401 || statuses[i] == 403 }
+	if refused(len(roles) - 1) {
+		t.Errorf("%s %s: an administrator is refused", method, pattern)
+	}
+	for i := 1; i < len(roles); i++ {
+		if !refused(i-1) && refused(i) {
+			t.Errorf("%s %s: %s may and %s may not", method, pattern, roles[i-1].name, roles[i].name)
+		}
+	}
+	if slices.Contains(openToAll, pattern) {
+		return
+	}
+	if statuses[0] < 400 || statuses[1] < 400 && strings.HasPrefix(pattern, "/{db}") {
+		t.Errorf("%s %s is open to everybody", method, pattern)
+	}
+	for i, status := range statuses {
+		if status >= 500 && status != 501 {
+			t.Errorf("%s %s by %s: %d", method, pattern, roles[i].name, status)
+		}
+	}
+}
