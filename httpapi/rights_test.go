@@ -13,26 +13,13 @@ import (
 	"testing"
 
 	"github.com/gorilla/mux"
-
-	"github.com/tododb/tododb/replicate"
 )
 
 var updateRights = flag.Bool("update", false, "write testdata/rights.txt from what the server does; then read what has changed")
 
-// role is who asks in the table of rights.
-type role struct {
-	name string
-	who  *replicate.User // nil: without credentials
-}
-
-// roles from the one who may least to the one who may most.
-var roles = []role{
-	{"nobody", nil},
-	{"user", &replicate.User{Name: "user"}},
-	{"member", &replicate.User{Name: "member"}},
-	{"dbadmin", &replicate.User{Name: "dbadmin"}},
-	{"admin", &replicate.User{Name: "admin", Roles: []string{"_admin"}, Admin: true}},
-}
+// roles are who asks in the table of rights, from the one who may least to the one who may
+// most. All but nobody are users, with their names as passwords, or the administrator.
+var roles = []string{"nobody", "user", "member", "dbadmin", "admin"}
 
 const rightsSecurity = `{"members":{"names":["member"]},"admins":{"names":["dbadmin"]}}`
 
@@ -89,24 +76,28 @@ type rightsServer struct {
 	s *Server
 }
 
-func (r *rightsServer) ask(a role, method, path string) int {
+func (r *rightsServer) ask(role, method, path string) int {
 	r.t.Helper()
-	h := http.Handler(r.s)
-	if a.who != nil {
-		h = r.s.As(*a.who)
+	var headers []string
+	switch role {
+	case "nobody":
+	case "admin":
+		headers = []string{"Admin", ""}
+	default:
+		headers = []string{"Authorization", basicAuth(role, role)}
 	}
 	body := "{}"
 	if method == "GET" || method == "HEAD" || method == "DELETE" || method == "COPY" {
 		body = ""
 	}
-	status := call(h, method, path, body).Code
+	status := call(r.s, method, path, body, headers...).Code
 	if status < 400 && method != "GET" && method != "HEAD" {
 		r.restore()
 	}
 	return status
 }
 
-// restore makes the database and what is in it anew.
+// restore makes the databases and what is in them anew.
 func (r *rightsServer) restore() {
 	r.t.Helper()
 	ctx := context.Background()
@@ -119,15 +110,20 @@ func (r *rightsServer) restore() {
 			}
 		}
 	}
-	admin := r.s.As(*roles[len(roles)-1].who)
-	for _, one := range [][2]string{
-		{"/db", ""}, {"/db/_security", rightsSecurity}, {"/db/doc", `{}`}, {"/db/doc2", `{"_attachments":{"att":{"data":""}}}`},
-		{"/db/_design/d", `{"views":{"v":{"map":"function (doc) { emit(null, null) }"}}}`},
-	} {
-		if w := call(admin, "PUT", one[0], one[1]); w.Code >= 400 {
-			r.t.Fatalf("%s: %d %s", one[0], w.Code, w.Body)
+	put := func(path, body string) {
+		r.t.Helper()
+		if w := call(r.s, "PUT", path, body, "Admin", ""); w.Code >= 400 {
+			r.t.Fatalf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
+	put("/_users", "")
+	for _, name := range roles[1 : len(roles)-1] {
+		put("/_users/org.couchdb.user:"+name, `{"name":"`+name+`","password":"`+name+`","roles":[],"type":"user"}`)
+	}
+	put("/db", "")
+	put("/db/_security", rightsSecurity)
+	put("/db/doc", `{}`)
+	put("/db/_design/d", `{"views":{"v":{"map":"function (doc) { emit(null, null) }"}}}`)
 }
 
 // TestRights asks every path that the router has, with every method, as everybody, and
@@ -136,11 +132,11 @@ func (r *rightsServer) restore() {
 // even for administrators (405) has no row.
 func TestRights(t *testing.T) {
 	const file = "testdata/rights.txt"
-	r := &rightsServer{t, openServer(t, Options{})}
+	r := &rightsServer{t, openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})}
 	r.restore()
 	head := fmt.Sprintf("%-7s%-42s", "#", "")
 	for _, a := range roles {
-		head += fmt.Sprintf(" %-7s", a.name)
+		head += fmt.Sprintf(" %-7s", a)
 	}
 	rows := []string{strings.TrimSpace(head)}
 	seen := map[string]bool{}
@@ -220,7 +216,7 @@ func checkRights(t *testing.T, method, pattern string, statuses []int) {
 	}
 	for i := 1; i < len(roles); i++ {
 		if !refused(i-1) && refused(i) {
-			t.Errorf("%s %s: %s may and %s may not", method, pattern, roles[i-1].name, roles[i].name)
+			t.Errorf("%s %s: %s may and %s may not", method, pattern, roles[i-1], roles[i])
 		}
 	}
 	if slices.Contains(openToAll, pattern) {
@@ -231,7 +227,34 @@ func checkRights(t *testing.T, method, pattern string, statuses []int) {
 	}
 	for i, status := range statuses {
 		if status >= 500 && status != 501 {
-			t.Errorf("%s %s by %s: %d", method, pattern, roles[i].name, status)
+			t.Errorf("%s %s by %s: %d", method, pattern, roles[i], status)
 		}
+	}
+}
+
+// Under require_valid_user nobody without credentials gets as far as any path, and logging
+// in is all there is for him.
+func TestNobodyUnderRequireValidUser(t *testing.T) {
+	s := openServer(t, Options{Config: settings(t, "chttpd/require_valid_user", "true")})
+	paths := 0
+	err := s.router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		template, err := route.GetPathTemplate()
+		if err != nil {
+			return err
+		}
+		pattern, path := patternOf(t, template)
+		if pattern == "/_session" {
+			return nil
+		}
+		paths++
+		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH"} {
+			if w := call(s, method, path, ""); w.Code != 401 {
+				t.Errorf("%s %s: %d %s", method, pattern, w.Code, w.Body)
+			}
+		}
+		return nil
+	})
+	if err != nil || paths < 20 {
+		t.Errorf("%d paths, %v", paths, err)
 	}
 }
