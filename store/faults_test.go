@@ -73,6 +73,11 @@ func faultyWork(t *testing.T, s *store.Store) map[string]revtree.Rev {
 	}
 	_ = db.SetSecurity(t.Context(), []byte(`{}`)) // only what it leaves behind matters
 	_ = db.Compact(t.Context())
+	once := store.WriteOptions{Atomic: true, Once: &store.Once{Answer: func([]store.Result, error) []byte { return []byte("{}") }}}
+	res, err := db.Write(t.Context(), []store.Edit{{Doc: parse(t, `{"_id":"p0"}`)}, {Doc: parse(t, `{"_id":"p1"}`)}}, once)
+	if err == nil {
+		done["p0"], done["p1"] = res[0].Rev, res[1].Rev
+	}
 	put(`{"_id":"d3"}`)
 	return done
 }
@@ -94,6 +99,17 @@ func verifyFaulty(t *testing.T, s *store.Store, n int, done map[string]revtree.R
 		case !rev.IsZero() && (err != nil || d.Rev != rev):
 			t.Errorf("call %d: %s reads %v, %v, acknowledged was %s", n, id, d, err, rev)
 		}
+	}
+	// Of a pair that is written together, with its answer, there is all or nothing.
+	there := 0
+	for _, id := range []string{"p0", "p1"} {
+		if _, err := db.Get(t.Context(), id, store.ReadOptions{}); err == nil {
+			there++
+		}
+	}
+	answer, err := db.Repeated(t.Context(), [32]byte{})
+	if err != nil || there == 1 || (there == 2) != (answer != nil) {
+		t.Errorf("call %d: %d of two are there, their answer is %v, %v", n, there, answer, err)
 	}
 	err = db.Check(t.Context(), func(problem string) { t.Errorf("call %d: %s", n, problem) })
 	if err != nil {
