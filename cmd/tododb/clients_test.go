@@ -17,6 +17,10 @@ import (
 
 func TestPouchDB(t *testing.T) { runScript(t, "pouchdb.js") }
 
+// TestPouchDBViews compares what query() gets from the server with what PouchDB makes of the
+// same documents itself.
+func TestPouchDBViews(t *testing.T) { runScript(t, "views.js") }
+
 func TestNano(t *testing.T) { runScript(t, "nano.js") }
 
 // runScript runs a script of testdata/pouchdb against a server of its own. When the
