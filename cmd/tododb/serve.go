@@ -147,7 +147,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer,
-		Indexes: indexes, Compilers: compilers(log),
+		Indexes: indexes, Compilers: compilers(cfg, log),
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -13,6 +14,7 @@ import (
 // customReducer runs a reduce function that a design document brings.
 type customReducer struct {
 	fn     ReduceFunc
+	pool   *sync.Pool // where it goes when it is closed; nil: nowhere
 	keys   []ReduceKey
 	values [][]byte
 	parts  [][]byte // what rows were reduced to, in order
@@ -22,7 +24,12 @@ type customReducer struct {
 // reduceRows is how many rows the function is given at once.
 const reduceRows = 1000
 
-func (c *customReducer) Close() {}
+func (c *customReducer) Close() {
+	c.Reset()
+	if c.pool != nil {
+		c.pool.Put(c)
+	}
+}
 
 func (c *customReducer) Reset() {
 	c.keys, c.values, c.parts, c.wrong = c.keys[:0], c.values[:0], c.parts[:0], nil

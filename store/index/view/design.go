@@ -184,16 +184,10 @@ func (c Compilers) Definition(d *Design) (*index.Definition, error) {
 	if !ok {
 		return nil, &BuildError{"unknown_query_language", d.Language}
 	}
-	f := &lazyFunctions{compile: compile, design: d}
+	f := newPooled(compile, d)
 	def := &index.Definition{
 		Signature: d.Signature(), Label: d.ID, IncludeDesign: d.IncludeDesign, Changes: d.Changes,
-		NewMapper: func() (index.Mapper, error) {
-			compiled, err := f.get()
-			if err != nil {
-				return nil, err
-			}
-			return compiled.NewMapper()
-		},
+		NewMapper: f.newMapper,
 	}
 	for i, s := range d.Views {
 		v := index.View{}
@@ -211,14 +205,7 @@ func (c Compilers) Definition(d *Design) (*index.Definition, error) {
 				v.Check = func(value []byte) error { return new(statsReducer).Add(nil, nil, value) }
 			}
 		default:
-			v.NewReducer = func() (index.Reducer, error) {
-				compiled, err := f.get()
-				if err != nil {
-					return nil, err
-				}
-				fn, err := compiled.NewReducer(i)
-				return &customReducer{fn: fn}, err
-			}
+			v.NewReducer = func() (index.Reducer, error) { return f.newReducer(i) }
 		}
 		def.Views = append(def.Views, v)
 	}

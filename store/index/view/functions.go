@@ -1,18 +1,71 @@
 package view
 
-import "sync"
+import (
+	"sync"
 
-// lazyFunctions compiles when it is first asked.
-type lazyFunctions struct {
+	"github.com/tododb/tododb/store/index"
+)
+
+// pooled are the functions of a design document, compiled when they are first asked for.
+// Mappers and reducers are used again: to make one is to make a JavaScript world.
+type pooled struct {
 	compile Compiler
 	design  *Design
 
 	once sync.Once
 	f    Functions
 	err  error
+
+	mappers  sync.Pool
+	reducers []sync.Pool // by view
 }
 
-func (l *lazyFunctions) get() (Functions, error) {
-	l.once.Do(func() { l.f, l.err = l.compile(l.design) })
-	return l.f, l.err
+func newPooled(compile Compiler, d *Design) *pooled {
+	return &pooled{compile: compile, design: d, reducers: make([]sync.Pool, len(d.Views))}
+}
+
+func (p *pooled) functions() (Functions, error) {
+	p.once.Do(func() { p.f, p.err = p.compile(p.design) })
+	return p.f, p.err
+}
+
+// newMapper is index.Definition.NewMapper.
+func (p *pooled) newMapper() (index.Mapper, error) {
+	if m, ok := p.mappers.Get().(*pooledMapper); ok {
+		return m, nil
+	}
+	f, err := p.functions()
+	if err != nil {
+		return nil, err
+	}
+	m, err := f.NewMapper()
+	if err != nil {
+		return nil, err
+	}
+	return &pooledMapper{m, &p.mappers}, nil
+}
+
+// pooledMapper goes back into its pool when it is closed.
+type pooledMapper struct {
+	index.Mapper
+	pool *sync.Pool
+}
+
+func (m *pooledMapper) Close() { m.pool.Put(m) }
+
+// newReducer is index.View.NewReducer of a view with a function of its own.
+func (p *pooled) newReducer(view int) (index.Reducer, error) {
+	pool := &p.reducers[view]
+	if r, ok := pool.Get().(*customReducer); ok {
+		return r, nil
+	}
+	f, err := p.functions()
+	if err != nil {
+		return nil, err
+	}
+	fn, err := f.NewReducer(view)
+	if err != nil {
+		return nil, err
+	}
+	return &customReducer{fn: fn, pool: pool}, nil
 }
