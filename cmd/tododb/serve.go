@@ -155,6 +155,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	if err = api.CreateSystemDatabases(ctx); err != nil {
 		return err
 	}
+	work.run(api.RunPerUser)
 	manager.ServeLocal(api.As)
 	synchronizer.Start()
 	cfg.Watch(func() { manager.SetSettings(replicatorSettings(cfg)) })

@@ -83,6 +83,21 @@ async function main () {
     assert.equal((await plain.use('books').get('b01')).i, 1)
   })
 
+  await step('a plain user', async () => {
+    await nano.use('_users').insert({ type: 'user', name: 'reader', roles: ['readers'], password: 'pages' }, 'org.couchdb.user:reader')
+    const reader = require('nano')({ url: base, jar: true })
+    await assert.rejects(reader.auth('reader', 'wrong'), { statusCode: 401 })
+    await reader.auth('reader', 'pages')
+    assert.deepEqual((await reader.session()).userCtx, { name: 'reader', roles: ['readers'] })
+    await assert.rejects(reader.use('books').get('b01'), { statusCode: 403, error: 'forbidden' })
+    await nano.request({ db: 'books', method: 'put', path: '_security', body: { admins: {}, members: { roles: ['readers'] } } })
+    assert.equal((await reader.use('books').get('b01')).i, 1)
+    await reader.use('books').insert({ by: 'reader' }, 'note')
+    await assert.rejects(reader.use('books').insert({ views: {} }, '_design/d'), { statusCode: 403 })
+    await assert.rejects(reader.db.list(), { statusCode: 401 })
+    await assert.rejects(reader.use('_users').get('org.couchdb.user:reader'), { statusCode: 403 })
+  })
+
   await nano.db.destroy('books')
 }
 

@@ -119,6 +119,42 @@ async function main () {
     assert.ok(await same([tablet, server], 273))
   })
 
+  await step('a plain user, and a device of hers with a token, sync', async () => {
+    const ask = async (method, path, credentials, body) => {
+      const headers = { authorization: credentials, 'content-type': 'application/json' }
+      const answer = await fetch(base + path, { method, headers, body: body && JSON.stringify(body) })
+      assert.ok(answer.ok, `${method} ${path}: ${answer.status}`)
+      return answer.json()
+    }
+    const basic = (name, word) => 'Basic ' + btoa(`${name}:${word}`)
+    const admin = basic(username, password)
+    await ask('PUT', '/_users/org.couchdb.user:anna', admin, { type: 'user', name: 'anna', roles: [], password: 'apple pie' })
+    await ask('PUT', '/shared', admin)
+    await ask('PUT', '/shared/_security', admin, { admins: {}, members: { names: ['anna'] } })
+    const shared = new PouchDB(`${base}/shared`, { auth: { username: 'anna', password: 'apple pie' }, skip_setup: true })
+    const desk = local('desk')
+    await desk.bulkDocs([{ _id: 'mine:1' }, { _id: 'mine:2' }, { _id: 'other:1' }])
+    const there = await desk.sync(shared)
+    assert.equal(there.push.docs_written, 3)
+
+    const { token } = await ask('POST', '/_session/tokens', basic('anna', 'apple pie'),
+      { databases: ['shared'], access: 'read-write', id_prefix: 'mine:', device: 'watch', expires_in: 600 })
+    const narrow = new PouchDB(`${base}/shared`, {
+      skip_setup: true,
+      fetch: (url, opts) => { opts.headers.set('authorization', `Bearer ${token}`); return PouchDB.fetch(url, opts) }
+    })
+    const watch = local('watch')
+    await watch.sync(narrow)
+    assert.deepEqual(await ids(watch), ['mine:1', 'mine:2'])
+    await watch.put({ _id: 'mine:3' })
+    await watch.put({ _id: 'other:2' })
+    const pushed = await watch.replicate.to(narrow)
+    assert.equal(pushed.docs_written, 1)
+    assert.equal(pushed.doc_write_failures, 1)
+    await desk.sync(shared)
+    assert.deepEqual(await ids(desk), ['mine:1', 'mine:2', 'mine:3', 'other:1'])
+  })
+
   await step('the server as a database of its own', async () => {
     const put = await server.put({ _id: 'direct', n: 1 })
     await assert.rejects(server.put({ _id: 'direct', n: 2 }), { status: 409, name: 'conflict' })

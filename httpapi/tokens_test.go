@@ -1,0 +1,192 @@
+package httpapi
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// issue makes a token and returns it as an Authorization header, and its id.
+func issue(t testing.TB, s *Server, user, request string) (header, id string) {
+	t.Helper()
+	body := wants(t, call(s, "POST", "/_session/tokens", request, "Authorization", as(user)), 201, `"ok":true`)
+	return "Bearer " + textOf(t, body, "token"), textOf(t, body, "id")
+}
+
+// openWithDB makes a server with a database db that anna is a member of, with the
+// documents given.
+func openWithDB(t testing.TB, opt Options, docs string) *Server {
+	t.Helper()
+	s := openWithUsers(t, opt, "anna", "ben")
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	wants(t, call(s, "PUT", "/db/_security", `{"admins":{"names":["anna"]},"members":{"names":["anna"]}}`, "Admin", ""), 200, "")
+	wants(t, call(s, "POST", "/db/_bulk_docs", `{"docs":[`+docs+`]}`, "Admin", ""), 201, "")
+	return s
+}
+
+func TestTokensOfDevices(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	var mu sync.Mutex
+	s := openWithDB(t, Options{Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }}, `{"_id":"a"}`)
+	phone, id := issue(t, s, "anna", `{"databases":["db"],"access":"read-write","device":"phone","expires_in":3600}`)
+	wants(t, call(s, "GET", "/_session", "", "Authorization", phone), 200, `"authenticated":"token"`)
+	wants(t, call(s, "PUT", "/db/b", "{}", "Authorization", phone), 201, "")
+	wants(t, call(s, "GET", "/_session/tokens", "", "Authorization", as("anna")), 200, `"device":"phone"`)
+	wants(t, call(s, "GET", "/_session/tokens?owner=anna", "", "Admin", ""), 200, id)
+	wants(t, call(s, "GET", "/_session/tokens?all=true", "", "Admin", ""), 200, id)
+	if got := call(s, "GET", "/_session/tokens", "", "Authorization", as("ben")).Body.String(); strings.Contains(got, id) {
+		t.Errorf("ben is told of anna's token: %s", got)
+	}
+	wants(t, call(s, "GET", "/_session/tokens?owner=anna", "", "Authorization", as("ben")), 401, "")
+	wants(t, call(s, "DELETE", "/_session/tokens/"+id, "", "Authorization", as("ben")), 404, "missing")
+	wants(t, call(s, "DELETE", "/_session/tokens/"+id, "", "Authorization", phone), 403, "token")
+	wants(t, call(s, "POST", "/_session/tokens", `{"databases":["db"],"device":"x"}`, "Authorization", phone), 403, "")
+	wants(t, call(s, "POST", "/_session/tokens", `{"databases":["db"],"device":"x"}`), 401, "")
+
+	tablet, tabletID := issue(t, s, "anna", `{"databases":["db"],"device":"tablet","expires_in":7200}`)
+	mu.Lock()
+	now = now.Add(time.Hour)
+	mu.Unlock()
+	w := call(s, "GET", "/db", "", "Authorization", phone)
+	wants(t, w, 401, "expired")
+	if got := w.Header().Get("WWW-Authenticate"); got != `Bearer error="invalid_token", error_description="The token has expired."` {
+		t.Errorf("WWW-Authenticate: %s", got)
+	}
+	if got := call(s, "GET", "/_session/tokens", "", "Authorization", as("anna")).Body.String(); strings.Contains(got, id) || !strings.Contains(got, tabletID) {
+		t.Errorf("listed after one has expired: %s", got)
+	}
+
+	// What is revoked stays so for another process on the same data.
+	wants(t, call(s, "GET", "/db", "", "Authorization", tablet), 200, "")
+	wants(t, call(s, "DELETE", "/_session/tokens/"+tabletID, "", "Admin", ""), 200, "")
+	set(t, s.config, "chttpd_auth/secret", "the same")
+	again, err := New(Options{Store: s.store, Config: s.config, Now: s.opt.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, lateID := issue(t, s, "anna", `{"databases":["db"],"device":"x"}`)
+	wants(t, call(again, "GET", "/db", "", "Authorization", late), 200, "")
+	wants(t, call(s, "DELETE", "/_session/tokens/"+lateID, "", "Authorization", as("anna")), 200, "")
+	for _, server := range []*Server{s, again} {
+		wants(t, call(server, "GET", "/db", "", "Authorization", late), 401, "revoked")
+	}
+
+	// A token is worth what its owner may do.
+	last, _ := issue(t, s, "anna", `{"databases":["db"],"device":"x"}`)
+	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{"names":["ben"]}}`, "Admin", ""), 200, "")
+	wants(t, call(s, "GET", "/db", "", "Authorization", last), 403, "not allowed")
+	rev := textOf(t, call(s, "GET", "/_users/org.couchdb.user:anna", "", "Admin", "").Body.String(), "_rev")
+	wants(t, call(s, "DELETE", "/_users/org.couchdb.user:anna?rev="+rev, "", "Admin", ""), 200, "")
+	wants(t, call(s, "GET", "/db", "", "Authorization", last), 401, "owner")
+}
+
+func TestRequestsForTokensThatMakeNoSense(t *testing.T) {
+	s := openWithDB(t, Options{}, `{"_id":"a"}`)
+	for _, bad := range []string{
+		`{}`, `[]`, `{`, `{"databases":[],"device":"x"}`, `{"databases":["DB"],"device":"x"}`, `{"databases":["_users"],"device":"x"}`,
+		`{"databases":["a/_replicator"],"device":"x"}`, `{"databases":["db"]}`, `{"databases":["db"],"device":"x","access":"all"}`,
+		`{"databases":["db"],"device":"x","prefix":"a"}`, `{"databases":["db"],"device":"x","expires_in":0}`,
+		`{"databases":["db"],"device":"x","expires_in":99999999}`, `{"databases":["db"],"device":"x","selector":5}`,
+		`{"databases":["db"],"device":"x","selector":{"$nothing":1}}`, `{"databases":["db"],"device":"x","selector":{},"id_prefix":"a"}`,
+		`{"databases":["db"],"device":"x"}{}`, `{"databases":["db"],"device":"a\u0000b"}`,
+	} {
+		w := call(s, "POST", "/_session/tokens", bad, "Authorization", as("anna"))
+		if w.Code != 400 {
+			t.Errorf("%s: %d %s", bad, w.Code, w.Body)
+		}
+	}
+}
+
+// What tokens of each kind may do, way by way: r of a reader of the whole database, w of
+// a writer of it, p of a writer of ids that begin with "a:", s of a writer of documents
+// that are anna's.
+func TestWhatATokenAllows(t *testing.T) {
+	s := openWithDB(t, Options{}, `{"_id":"a:1","owner":"anna"},{"_id":"b:1","owner":"ben"},{"_id":"_design/d","views":{"v":{"map":"function(d){emit(d._id)}"}}}`)
+	wants(t, call(s, "PUT", "/other", "", "Admin", ""), 201, "")
+	tokens := map[string]string{}
+	for kind, scope := range map[string]string{
+		"r": `"access":"read"`, "w": `"access":"read-write"`,
+		"p": `"access":"read-write","id_prefix":"a:"`, "s": `"access":"read-write","selector":{"owner":"anna"}`,
+	} {
+		tokens[kind], _ = issue(t, s, "anna", `{"databases":["db"],"device":"x",`+scope+`}`)
+	}
+	for _, c := range []struct {
+		method, path, body string
+		want               string // of r, w, p and s
+	}{
+		{"GET", "/", "", "200 200 200 200"},
+		{"GET", "/_up", "", "200 200 200 200"},
+		{"GET", "/_session", "", "200 200 200 200"},
+		{"POST", "/_session", `{"name":"anna","password":"annapw"}`, "403 403 403 403"},
+		{"GET", "/_all_dbs", "", "403 403 403 403"},
+		{"POST", "/_replicate", `{"source":"db","target":"other"}`, "403 403 403 403"},
+		{"GET", "/_users/org.couchdb.user:anna", "", "403 403 403 403"},
+		{"GET", "/_node/_local/_config", "", "403 403 403 403"},
+		{"PUT", "/made", "", "403 403 403 403"},
+		{"DELETE", "/db", "", "403 403 403 403"},
+		{"GET", "/other", "", "403 403 403 403"},
+		{"GET", "/other/a:1", "", "403 403 403 403"},
+		{"GET", "/db", "", "200 200 200 200"},
+		{"GET", "/db/a:1", "", "200 200 200 200"},
+		{"GET", "/db/b:1", "", "200 200 404 404"},
+		{"GET", "/db/b:1?open_revs=all", "", "200 200 404 404"},
+		{"GET", "/db/b%3A1", "", "200 200 404 404"},
+		{"PUT", "/db/a:x", `{"owner":"anna"}`, "403 201 409 409"},
+		{"PUT", "/db/a:y", `{"owner":"ben"}`, "403 201 409 403"},
+		{"PUT", "/db/b:x", `{"owner":"anna"}`, "403 201 403 409"},
+		{"PUT", "/db/b:1?rev=1-abc", `{"owner":"anna"}`, "403 409 403 409"},
+		{"POST", "/db", `{"_id":"b:p","owner":"ben"}`, "403 201 403 403"},
+		{"PUT", "/db/b:1/att?rev=1-abc", "x", "403 409 409 409"},
+		{"PUT", "/db/_local/c", `{}`, "403 201 201 201"},
+		{"GET", "/db/_local/c", "", "200 200 200 200"},
+		{"GET", "/db/_local_docs", "", "403 403 403 403"},
+		{"PUT", "/db/_design/x", `{}`, "403 403 403 403"},
+		{"PUT", "/db/_design%2Fx", `{}`, "403 403 403 403"},
+		{"GET", "/db/_design/d", "", "200 200 403 403"},
+		{"GET", "/db/_security", "", "200 200 403 403"},
+		{"PUT", "/db/_security", `{}`, "403 403 403 403"},
+		{"POST", "/db/_compact", `{}`, "403 403 403 403"},
+		{"POST", "/db/_purge", `{}`, "403 403 403 403"},
+		{"PUT", "/db/_revs_limit", `5`, "403 403 403 403"},
+		{"POST", "/db/_index", `{"index":{"fields":["a"]}}`, "403 403 403 403"},
+		{"POST", "/db/_revs_diff", `{}`, "200 200 200 200"},
+		{"POST", "/db/_bulk_docs", `{"docs":[]}`, "403 201 201 201"},
+		{"POST", "/db/_design/d/_update/f", `{}`, "403 403 403 403"},
+		{"GET", "/db/_synchronizations", "", "403 403 403 403"},
+		{"COPY", "/db/b:1", "", "403 400 400 400"},
+	} {
+		var got []string
+		for _, kind := range []string{"r", "w", "p", "s"} {
+			got = append(got, fmt.Sprint(call(s, c.method, c.path, c.body, "Authorization", tokens[kind]).Code))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s %s: %v, want %s", c.method, c.path, got, c.want)
+		}
+	}
+	for _, kind := range []string{"p", "s"} {
+		for _, way := range []struct{ method, path, body string }{
+			{"GET", "/db/_all_docs", ""},
+			{"GET", "/db/_all_docs?include_docs=true", ""},
+			{"POST", "/db/_all_docs", `{"keys":["b:1","b:p"]}`},
+			{"POST", "/db/_all_docs/queries", `{"queries":[{}]}`},
+			{"GET", "/db/_changes", ""},
+			{"GET", "/db/_changes?style=all_docs&include_docs=true", ""},
+			{"POST", "/db/_changes?filter=_selector", `{"selector":{}}`},
+			{"POST", "/db/_changes?filter=_doc_ids", `{"doc_ids":["b:1","b:p"]}`},
+			{"POST", "/db/_bulk_get", `{"docs":[{"id":"b:1"},{"id":"b:p"}]}`},
+		} {
+			got := call(s, way.method, way.path, way.body, "Authorization", tokens[kind])
+			if got.Code != 200 || kind == "s" && strings.Contains(got.Body.String(), `"owner":"ben"`) || strings.Contains(got.Body.String(), `"id":"b:p","key"`) ||
+				strings.Contains(got.Body.String(), `"id":"b:1","changes"`) {
+				t.Errorf("%s %s %s: %d %s", kind, way.method, way.path, got.Code, got.Body)
+			}
+		}
+	}
+	rows := call(s, "POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"b:1","_rev":"9-abc","owner":"anna"},{"_id":"a:n","_rev":"1-abc","owner":"anna"}]}`,
+		"Authorization", tokens["s"]).Body.String()
+	if !strings.Contains(rows, `"id":"b:1","rev":"9-abc","error":"forbidden"`) || strings.Contains(rows, "a:n") {
+		t.Errorf("a change that would win over what is hidden: %s", rows)
+	}
+}

@@ -1,0 +1,448 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// quickHashes keeps the tests from waiting for passwords.
+var quickHashes = []string{"chttpd_auth/iterations", "10"}
+
+// openWithUsers makes a server with the databases of the system, and some users whose
+// passwords are their names and "pw".
+func openWithUsers(t testing.TB, opt Options, users ...string) *Server {
+	t.Helper()
+	if opt.Config == nil {
+		opt.Config = settings(t, quickHashes...)
+	}
+	s := openServer(t, opt)
+	if err := s.CreateSystemDatabases(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range users {
+		putUser(t, s, name, `[]`)
+	}
+	return s
+}
+
+func putUser(t testing.TB, s *Server, name, roles string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"type":"user","name":%q,"roles":%s,"password":%q}`, name, roles, name+"pw")
+	wants(t, call(s, "PUT", "/_users/org.couchdb.user:"+name, body, "Admin", ""), 201, "")
+}
+
+// as are the headers of a user who is called with putUser.
+func as(name string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+name+"pw"))
+}
+
+type answer interface {
+	Result() *http.Response
+}
+
+// wants holds an answer against a status and a part of its body.
+func wants(t testing.TB, w answer, status int, part string) string {
+	t.Helper()
+	res := w.Result()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(res.Body); err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != status || !strings.Contains(b.String(), part) {
+		t.Errorf("status %d, want %d with %q: %s", res.StatusCode, status, part, b.String())
+	}
+	return b.String()
+}
+
+func textOf(t testing.TB, body, name string) string {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal([]byte(body), &object); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	text, _ := object[name].(string)
+	return text
+}
+
+func TestAChangeOfAUserCountsAtOnce(t *testing.T) {
+	s := openWithUsers(t, Options{}, "anna")
+	wants(t, call(s, "GET", "/_session", "", "Authorization", as("anna")), 200, `"name":"anna","roles":[]`)
+	login := call(s, "POST", "/_session", `{"name":"anna","password":"annapw"}`)
+	cookie := strings.Split(login.Header().Get("Set-Cookie"), ";")[0]
+	session := func() string { return call(s, "GET", "/_session", "", "Cookie", cookie).Body.String() }
+
+	const path = "/_users/org.couchdb.user:anna"
+	edit := func(change func(doc map[string]any)) {
+		t.Helper()
+		var doc map[string]any
+		if err := json.Unmarshal(call(s, "GET", path, "", "Admin", "").Body.Bytes(), &doc); err != nil {
+			t.Fatal(err)
+		}
+		change(doc)
+		b, _ := json.Marshal(doc)
+		wants(t, call(s, "PUT", path, string(b), "Admin", ""), 201, "")
+	}
+	edit(func(doc map[string]any) { doc["roles"] = []string{"cook"} })
+	if got := session(); !strings.Contains(got, `"cook"`) {
+		t.Errorf("a new role in an old session: %s", got)
+	}
+	edit(func(doc map[string]any) { doc["password"] = "another" })
+	if got := session(); !strings.Contains(got, `"name":null`) {
+		t.Errorf("an old session after a new password: %s", got)
+	}
+	wants(t, call(s, "GET", "/_session", "", "Authorization", as("anna")), 401, "incorrect")
+	rev := textOf(t, call(s, "GET", path, "", "Admin", "").Body.String(), "_rev")
+	wants(t, call(s, "POST", "/_session", `{"name":"anna","password":"another"}`), 200, `"cook"`)
+	wants(t, call(s, "DELETE", path+"?rev="+rev, "", "Admin", ""), 200, "")
+	wants(t, call(s, "POST", "/_session", `{"name":"anna","password":"another"}`), 401, "incorrect")
+}
+
+func TestPasswordSchemes(t *testing.T) {
+	for _, scheme := range []string{"pbkdf2", "tododb-scrypt", "tododb-argon2id"} {
+		t.Run(scheme, func(t *testing.T) {
+			s := openWithUsers(t, Options{Config: settings(t, append(quickHashes, "chttpd_auth/password_scheme", scheme)...)}, "anna")
+			doc := call(s, "GET", "/_users/org.couchdb.user:anna", "", "Admin", "").Body.String()
+			if !strings.Contains(doc, `"password_scheme":"`+scheme+`"`) || strings.Contains(doc, "annapw") {
+				t.Errorf("stored as %s", doc)
+			}
+			wants(t, call(s, "GET", "/_session", "", "Authorization", as("anna")), 200, `"anna"`)
+			wrong := "Basic " + base64.StdEncoding.EncodeToString([]byte("anna:annapW"))
+			wants(t, call(s, "GET", "/_session", "", "Authorization", wrong), 401, "incorrect")
+		})
+	}
+}
+
+// Hashes that CouchDB has made, in the ways it has had over time, open the door, and are
+// then replaced by the way of today.
+func TestOldHashesAreMadeAnew(t *testing.T) {
+	s := openWithUsers(t, Options{})
+	for name, fields := range map[string]string{
+		"sha":    `"password_scheme":"pbkdf2","iterations":10,"salt":"abcdef","derived_key":"a3fd83e40f8abada8137590f69736c4d5abbd679"`,
+		"simple": fmt.Sprintf(`"password_sha":"%x","salt":"x"`, sha1.Sum([]byte("secretx"))),
+	} {
+		path := "/_users/org.couchdb.user:" + name
+		wants(t, call(s, "PUT", path, `{"type":"user","name":"`+name+`","roles":[],"kept":1,`+fields+`}`, "Admin", ""), 201, "")
+		for range 2 {
+			wants(t, call(s, "POST", "/_session", `{"name":"`+name+`","password":"secret"}`), 200, `"ok":true`)
+		}
+		doc := wants(t, call(s, "GET", path, "", "Admin", ""), 200, `"pbkdf2_prf":"sha256"`)
+		if !strings.Contains(doc, `"kept":1`) || strings.Contains(doc, "password_sha") || !strings.HasPrefix(textOf(t, doc, "_rev"), "2-") {
+			t.Errorf("%s: %s", name, doc)
+		}
+	}
+}
+
+func TestLockout(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	var mu sync.Mutex
+	s := openWithUsers(t, Options{Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }}, "anna", "ben")
+	wrong := "Basic " + base64.StdEncoding.EncodeToString([]byte("anna:guess"))
+	ask := func(header string) int { return call(s, "GET", "/_session", "", "Authorization", header).Code }
+	if ask(as("anna")) != 200 {
+		t.Fatal("the right password is refused")
+	}
+	for n := range 5 {
+		if got := ask(wrong); got != 401 {
+			t.Fatalf("wrong password %d: %d", n+1, got)
+		}
+	}
+	wants(t, call(s, "GET", "/_session", "", "Authorization", as("anna")), 403, "temporarily locked")
+	wants(t, call(s, "POST", "/_session", `{"name":"anna","password":"annapw"}`), 403, "temporarily locked")
+	if ask(as("ben")) != 200 {
+		t.Error("another user is locked out as well")
+	}
+	mu.Lock()
+	now = now.Add(5 * time.Minute)
+	mu.Unlock()
+	if ask(as("anna")) != 200 {
+		t.Error("still locked out after five minutes")
+	}
+	set(t, s.config, "chttpd_auth_lockout/mode", "off")
+	for range 9 {
+		ask(wrong)
+	}
+	if ask(as("anna")) != 200 {
+		t.Error("locked out though that is off")
+	}
+}
+
+func TestRequireValidUser(t *testing.T) {
+	s := openWithUsers(t, Options{}, "anna")
+	for _, c := range []struct {
+		setting        string
+		root, up, user int
+	}{
+		{"", 200, 200, 200},
+		{"chttpd/require_valid_user_except_for_up", 401, 200, 200},
+		{"chttpd/require_valid_user", 401, 401, 200},
+	} {
+		if c.setting != "" {
+			set(t, s.config, "chttpd/require_valid_user_except_for_up", "false", c.setting, "true")
+		}
+		if got := call(s, "GET", "/", "").Code; got != c.root {
+			t.Errorf("%s: / is %d", c.setting, got)
+		}
+		if got := call(s, "GET", "/_up", "").Code; got != c.up {
+			t.Errorf("%s: /_up is %d", c.setting, got)
+		}
+		if got := call(s, "GET", "/", "", "Authorization", as("anna")).Code; got != c.user {
+			t.Errorf("%s: / for a user is %d", c.setting, got)
+		}
+		if got := call(s, "POST", "/_session", `{"name":"anna","password":"annapw"}`).Code; got != 200 {
+			t.Errorf("%s: to log in is %d", c.setting, got)
+		}
+	}
+}
+
+// What somebody gets to see of _users, and may write there, held against a model in a few
+// lines, on every way there is.
+func TestWhoSeesWhichUser(t *testing.T) {
+	names := []string{"anna", "ben", "zoe"}
+	s := openWithUsers(t, Options{Config: settings(t, append(quickHashes, "couchdb/users_db_security_editable", "true", "chttpd_auth/public_fields", "nick, salt")...)}, names...)
+	wants(t, call(s, "PUT", "/_users/_security", `{"admins":{"names":["zoe"]},"members":{}}`, "Admin", ""), 200, "")
+	for _, name := range names {
+		path := "/_users/org.couchdb.user:" + name
+		doc := call(s, "GET", path, "", "Admin", "").Body.String()
+		wants(t, call(s, "PUT", path, strings.Replace(doc, `"roles"`, `"nick":"nick of `+name+`","secret":"of `+name+`","roles"`, 1), "Admin", ""), 201, "")
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		asker := rapid.SampledFrom(append([]string{"", "admin"}, names...)).Draw(rt, "asker")
+		about := rapid.SampledFrom(names).Draw(rt, "about")
+		public := rapid.Bool().Draw(rt, "public")
+		set(t, s.config, "chttpd_auth/users_db_public", fmt.Sprint(public))
+		var headers []string
+		switch asker {
+		case "":
+		case "admin":
+			headers = []string{"Admin", ""}
+		default:
+			headers = []string{"Authorization", as(asker)}
+		}
+		all := asker == "admin" || asker == "zoe" || asker == about
+		id := "org.couchdb.user:" + about
+		for _, way := range []struct{ method, path, body string }{
+			{"GET", "/_users/" + id, ""},
+			{"GET", "/_users/" + id + "?open_revs=all", ""},
+			{"GET", "/_users/" + id + "?revs=true&conflicts=true", ""},
+			{"POST", "/_users/_bulk_get", `{"docs":[{"id":"` + id + `"}]}`},
+			{"POST", "/_users/_all_docs?include_docs=true", `{"keys":["` + id + `"]}`},
+			{"GET", "/_users/_changes?include_docs=true", ""},
+		} {
+			listing := strings.Contains(way.path, "_all_docs") || strings.Contains(way.path, "_changes")
+			got := call(s, way.method, way.path, way.body, append(headers, "Accept", "application/json")...).Body.String()
+			seesAll := strings.Contains(got, "of "+about+`","roles"`) && strings.Contains(got, `"derived_key"`)
+			seesNick := strings.Contains(got, "nick of "+about)
+			if listing && asker != "admin" {
+				if seesAll || seesNick {
+					rt.Fatalf("%q lists users by %s: %s", asker, way.path, got)
+				}
+				continue
+			}
+			if seesAll != all || seesNick != (all || public) {
+				rt.Fatalf("%q, %s, public %v: sees all %v, sees what is public %v: %s", asker, way.path, public, seesAll, seesNick, got)
+			}
+		}
+		edit := fmt.Sprintf(`{"docs":[{"_id":%q,"_rev":"1-abc","type":"user","name":%q,"roles":[]}]}`, id, about)
+		got := call(s, "POST", "/_users/_bulk_docs", edit, headers...).Body.String()
+		want := `"conflict"` // it may write, were the revision right
+		switch {
+		case asker == "": // as one who signs up
+			want = `"conflict"`
+		case !all:
+			want = `"not_found"`
+		}
+		if !strings.Contains(got, want) {
+			rt.Fatalf("%q writes about %s: %s, want %s", asker, about, got, want)
+		}
+	})
+}
+
+func TestRulesOfUsers(t *testing.T) {
+	s := openWithUsers(t, Options{Config: settings(t, append(quickHashes, "couchdb/users_db_security_editable", "true")...)}, "anna", "ben")
+	wants(t, call(s, "PUT", "/_users/_security", `{"admins":{},"members":{}}`, "Admin", ""), 200, "")
+	path := "/_users/org.couchdb.user:anna"
+	own := call(s, "GET", path, "", "Authorization", as("anna")).Body.String()
+	rev := textOf(t, own, "_rev")
+	change := func(old, new string) string { return strings.Replace(own, old, new, 1) }
+	for _, c := range []struct {
+		what, method, path, body string
+		user                     string
+		status                   int
+		part                     string
+	}{
+		{"roles of one's own", "PUT", path, change(`"roles":[]`, `"roles":["boss"]`), "anna", 403, "Only _admin may edit roles"},
+		{"somebody else's", "PUT", path, own, "ben", 404, "missing"},
+		{"somebody else's deletion", "DELETE", path + "?rev=" + rev, "", "ben", 404, "missing"},
+		{"another name", "PUT", path, change(`"name":"anna"`, `"name":"ben"`), "", 403, "Doc ID must be"},
+		{"signing up with roles", "PUT", "/_users/org.couchdb.user:new", `{"type":"user","name":"new","roles":["boss"],"password":"x"}`, "-", 403, "Only _admin may set roles"},
+		{"signing up", "PUT", "/_users/org.couchdb.user:new", `{"type":"user","name":"new","roles":[],"password":"newpw"}`, "-", 201, ""},
+		{"signing up as somebody", "PUT", path, `{"type":"user","name":"anna","roles":[],"password":"x"}`, "-", 409, "conflict"},
+		{"deleting anonymously", "DELETE", path + "?rev=" + rev, "", "-", 404, "missing"},
+		{"a password that is no text", "PUT", "/_users/org.couchdb.user:n", `{"type":"user","name":"n","roles":[],"password":12345}`, "", 403, "must be a string"},
+		{"an attachment at somebody else's", "PUT", path + "/a?rev=" + rev, "x", "ben", 409, "missing"},
+		{"the rules", "GET", "/_users/_design/_auth", "", "anna", 403, "Only administrators can view"},
+		{"a record of the server", "PUT", "/_users/_local/tododb.device.x", `{"owner":"anna"}`, "anna", 403, "server's own"},
+		{"a record of the server, by an administrator", "PUT", "/_users/_local/tododb.device.x", `{}`, "", 403, "server's own"},
+		{"a new password", "PUT", path, change(`"roles"`, `"password":"annapw","roles"`), "anna", 201, ""},
+		{"one's own deletion", "DELETE", path, "", "anna", 200, ""},
+	} {
+		headers := []string{"Authorization", as(c.user)}
+		switch c.user {
+		case "":
+			headers = []string{"Admin", ""}
+		case "-":
+			headers = nil
+		}
+		if c.what == "one's own deletion" {
+			c.path += "?rev=" + textOf(t, call(s, "GET", path, "", headers...).Body.String(), "_rev")
+		}
+		w := call(s, c.method, c.path, c.body, headers...)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.part) {
+			t.Errorf("%s: %d %s, want %d with %q", c.what, w.Code, w.Body, c.status, c.part)
+		}
+	}
+	wants(t, call(s, "GET", "/_session", "", "Authorization", as("new")), 200, `"new"`)
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(b) }
+func (l *lines) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
+
+// Whatever is asked with a password in it, well formed or not: it appears in no answer
+// and in no log. Nor do tokens, hashes and the server's own secret.
+func TestSecretsDoNotAppear(t *testing.T) {
+	const secret = "s3cr3t-Passw0rd"
+	log := &lines{}
+	s := openWithUsers(t, Options{
+		Log:    slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Config: settings(t, append(quickHashes, "chttpd_auth/secret", secret+"-key")...),
+	})
+	user := `{"type":"user","name":"anna","roles":[],"password":"` + secret + `"}`
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("anna:"+secret))
+	answers := ""
+	for _, c := range []struct{ method, path, body, header string }{
+		{"PUT", "/_users/org.couchdb.user:anna", user, ""},
+		{"PUT", "/_users/org.couchdb.user:anna", user, ""},
+		{"PUT", "/_users/org.couchdb.user:ben", user, ""},
+		{"PUT", "/_users/org.couchdb.user:c", strings.Replace(user, `"`+secret+`"`, `["`+secret+`"]`, 1), ""},
+		{"PUT", "/_users/org.couchdb.user:c", strings.TrimSuffix(user, "}"), ""},
+		{"POST", "/_users/_bulk_docs", `{"docs":[` + user + `]}`, ""},
+		{"POST", "/_session", `{"name":"anna","password":"` + secret + `"}`, ""},
+		{"POST", "/_session", `{"name":"anna","password":"x` + secret + `"}`, ""},
+		{"POST", "/_session", `{"name":"anna","password":["` + secret + `"]}`, ""},
+		{"POST", "/_session", `{"name":"anna","password":"` + secret, ""},
+		{"GET", "/_session", "", basic},
+		{"GET", "/_session", "", basic + "!"},
+		{"GET", "/nothing", "", "Bearer " + secret},
+		{"GET", "/_all_dbs", "", basic},
+		{"GET", "/_users/org.couchdb.user:anna", "", ""},
+		{"GET", "/_node/_local/_config/chttpd_auth", "", ""},
+		{"POST", "/_session/tokens", `{"databases":["db"],"device":"phone"}`, basic},
+		{"GET", "/_session/tokens", "", basic},
+	} {
+		header := []string{"Admin", ""}
+		if c.header != "" {
+			header = []string{"Authorization", c.header}
+		}
+		w := call(s, c.method, c.path, c.body, header...)
+		if token := ""; c.path == "/_session/tokens" && c.method == "POST" {
+			if token = textOf(t, w.Body.String(), "token"); token == "" {
+				t.Fatalf("no token: %s", w.Body)
+			}
+			for _, path := range []string{"/db", "/_all_dbs", "/db/_security"} {
+				answers += call(s, "PUT", path, "{}", "Authorization", "Bearer "+token).Body.String()
+			}
+			answers += call(s, "GET", "/", "", "Authorization", "Bearer "+token+"x").Body.String()
+			if strings.Contains(answers, token) || strings.Contains(log.String(), token) {
+				t.Error("a token appears")
+			}
+			continue
+		}
+		answers += fmt.Sprint(w.Body.String(), w.Header())
+	}
+	for _, hidden := range []string{secret, basic, base64.StdEncoding.EncodeToString([]byte(secret))} {
+		for where, text := range map[string]string{"an answer": answers, "the log": log.String()} {
+			if i := strings.Index(text, hidden); i >= 0 {
+				t.Errorf("%s tells a secret: ...%s", where, text[max(0, i-200):min(len(text), i+100)])
+			}
+		}
+	}
+}
+
+func TestDatabasesOfUsers(t *testing.T) {
+	c := settings(t, append(quickHashes, "couch_peruser/enable", "true", "couch_peruser/delete_dbs", "true")...)
+	s := openWithUsers(t, Options{Config: c}, "anna")
+	run := func() (stop func()) {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); s.RunPerUser(ctx) }()
+		return func() { cancel(); <-done }
+	}
+	until := func(what string, holds func() bool) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("not in ten seconds: %s", what)
+			}
+		}
+	}
+	names := func() []string {
+		var all []string
+		if err := json.Unmarshal(call(s, "GET", "/_all_dbs", "", "Admin", "").Body.Bytes(), &all); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	has := func(name string) func() bool { return func() bool { return slices.Contains(names(), name) } }
+	stop := run()
+	until("anna's database", has("userdb-616e6e61"))
+	until("anna may use it", func() bool {
+		return call(s, "PUT", "/userdb-616e6e61/doc", "{}", "Authorization", as("anna")).Code == 201
+	})
+	wants(t, call(s, "GET", "/userdb-616e6e61/_security", "", "Authorization", as("anna")), 200, `"names":["anna"]`)
+	putUser(t, s, "ben", "[]")
+	until("ben's database", has("userdb-62656e"))
+	wants(t, call(s, "GET", "/userdb-616e6e61", "", "Authorization", as("ben")), 403, "not allowed")
+	users, err := s.store.DB(t.Context(), usersDB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer users.Release()
+	until("it is written down how far that goes", func() bool {
+		info, _ := users.Info(t.Context())
+		seen, err := readPerUserRecord(t.Context(), users)
+		return err == nil && seen == info.UpdateSeq
+	})
+	stop()
+
+	// What happens meanwhile is caught up with.
+	rev := textOf(t, call(s, "GET", "/_users/org.couchdb.user:anna", "", "Admin", "").Body.String(), "_rev")
+	wants(t, call(s, "DELETE", "/_users/org.couchdb.user:anna?rev="+rev, "", "Admin", ""), 200, "")
+	putUser(t, s, "cid", "[]")
+	wants(t, call(s, "DELETE", "/userdb-62656e", "", "Admin", ""), 200, "")
+	stop = run()
+	defer stop()
+	until("cid's database", has("userdb-636964"))
+	until("anna's is gone", func() bool { return !has("userdb-616e6e61")() })
+	if has("userdb-62656e")() {
+		t.Error("a database that an administrator has deleted is made again without a change of the user")
+	}
+}
