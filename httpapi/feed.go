@@ -26,6 +26,7 @@ type feed struct {
 	heartbeat time.Duration // how often the client wants a sign of life; 0: never
 	timeout   time.Duration // without heartbeats: when waiting in vain ends
 	closing   <-chan struct{}
+	token     *feedToken // nil: it was not asked for with the token of a device
 
 	sent time.Time // when the client last heard of us
 	rows time.Time // when a row last came
@@ -35,7 +36,7 @@ type feed struct {
 func (s *Server) newFeed(st *stream, framing feedFraming, heartbeat, timeout time.Duration) feed {
 	now := time.Now()
 	return feed{
-		st: st, framing: framing, closing: s.closing, sent: now, rows: now,
+		st: st, framing: framing, closing: s.closing, token: s.feedToken(st.r), sent: now, rows: now,
 		heartbeat: min(heartbeat, feedTimeout), timeout: min(timeout, feedTimeout),
 	}
 }
@@ -81,7 +82,7 @@ func (f *feed) beat() error {
 
 // wait sends what has gathered and waits for news, with heartbeats meanwhile. It gives
 // false when the feed is to end instead: nothing came for too long, what it is about
-// is gone, or the server closes.
+// is gone, the token that it was asked for with is, or the server closes.
 func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, error) {
 	if err := f.push(); err != nil {
 		return false, err
@@ -91,7 +92,7 @@ func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 	for {
 		select {
 		case <-news:
-			return true, nil
+			return f.token.holds(ctx)
 		case <-gone:
 			return false, nil
 		case <-f.closing:
@@ -103,6 +104,9 @@ func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 		if f.heartbeat <= 0 {
 			return false, nil
 		}
+		if holds, err := f.token.holds(ctx); !holds || err != nil {
+			return false, err
+		}
 		if err := f.beat(); err != nil {
 			return false, err
 		}
@@ -112,10 +116,14 @@ func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 
 // pause is how long to wait before something must be done.
 func (f *feed) pause() time.Duration {
-	if f.heartbeat > 0 {
-		return f.heartbeat
+	pause := f.heartbeat
+	if pause <= 0 {
+		pause = time.Until(f.rows.Add(f.timeout))
 	}
-	return time.Until(f.rows.Add(f.timeout))
+	if f.token != nil {
+		pause = min(pause, f.token.left())
+	}
+	return pause
 }
 
 // whileWorking waits for work that goes on elsewhere, with heartbeats meanwhile.

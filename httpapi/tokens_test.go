@@ -190,3 +190,40 @@ func TestWhatATokenAllows(t *testing.T) {
 		t.Errorf("a change that would win over what is hidden: %s", rows)
 	}
 }
+
+// A feed ends with its token: before the next row when it is revoked, and when it expires.
+func TestFeedsEndWithTheirToken(t *testing.T) {
+	s := openWithDB(t, Options{}, `{"_id":"a"}`)
+	feed := func(token string) <-chan string {
+		done := make(chan string, 1)
+		go func() {
+			done <- call(s, "GET", "/db/_changes?feed=continuous&heartbeat=50&since=now", "", "Authorization", token).Body.String()
+		}()
+		return done
+	}
+	ended := func(what string, done <-chan string) {
+		t.Helper()
+		select {
+		case got := <-done:
+			if strings.Contains(got, `"id":"late"`) || !strings.Contains(got, `"last_seq"`) {
+				t.Errorf("%s: the feed ends with %s", what, got)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: the feed goes on", what)
+		}
+	}
+	token, id := issue(t, s, "anna", `{"databases":["db"],"device":"x"}`)
+	revoked := feed(token)
+	wants(t, call(s, "DELETE", "/_session/tokens/"+id, "", "Authorization", as("anna")), 200, "")
+	wants(t, call(s, "PUT", "/db/late", "{}", "Admin", ""), 201, "")
+	select {
+	case got := <-revoked: // the token may have gone before the feed began
+		if strings.Contains(got, `"id":"late"`) {
+			t.Errorf("a row after the token was revoked: %s", got)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the feed goes on with a revoked token")
+	}
+	token, _ = issue(t, s, "anna", `{"databases":["db"],"device":"x","expires_in":2}`)
+	ended("expired", feed(token))
+}
