@@ -64,7 +64,9 @@ func (s *Server) idempotencyOf(r *http.Request) (*idempotency, error) {
 	i := &idempotency{hash: sha256.New(), body: r.Body}
 	// What is quoted cannot be mistaken for something else.
 	i.key = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", s.user(r).Name, r.Method, r.URL.EscapedPath(), key))
-	fmt.Fprintf(i.hash, "%q %q %q %q %q ", r.URL.RawQuery, h.Get("Content-Type"), h.Get("Content-Encoding"), h.Get("If-Match"), h.Get("Destination"))
+	// The fingerprint is stored, and the body may have a password: the key, which is not
+	// stored, keeps it from being guessed.
+	fmt.Fprintf(i.hash, "%q %q %q %q %q %q ", key, r.URL.RawQuery, h.Get("Content-Type"), h.Get("Content-Encoding"), h.Get("If-Match"), h.Get("Destination"))
 	return i, nil
 }
 
