@@ -51,21 +51,37 @@ func auditAction(method, path string) string {
 		return "index"
 	case "_local":
 		return "" // checkpoints, which say nothing and come by the hundred
+	case "_synchronizations":
+		return "replication"
 	case "_design":
-		// What functions do with a document is a write; reading views by POST is none.
-		if len(parts) > 3 && method == http.MethodPost && parts[3] != "_update" {
-			return ""
-		}
-		if len(parts) > 3 && parts[3] == "_update" {
-			return "write"
-		}
-		return "design"
+		return designAction(method, parts)
 	default:
 		if method == http.MethodPost && asks[second] {
 			return ""
 		}
 	}
+	switch parts[0] {
+	case "_users":
+		return "user"
+	case "_replicator":
+		return "replication"
+	}
 	return "write"
+}
+
+// designAction tells apart the writing of a design document, or of what is attached to
+// one, from the use of its functions, of which two can write.
+func designAction(method string, parts []string) string {
+	if len(parts) <= 3 {
+		return "design"
+	}
+	switch parts[3] {
+	case "_update", "_rewrite":
+		return "write"
+	case "_view", "_show", "_list", "_info":
+		return ""
+	}
+	return "design"
 }
 
 // asks are the paths at which a POST only asks.
@@ -97,13 +113,16 @@ func (s *Server) record(x *exchange, r *http.Request, at time.Time) {
 	action := auditAction(r.Method, r.URL.EscapedPath())
 	refused := x.status == http.StatusUnauthorized || x.status == http.StatusForbidden
 	name := x.user.Name
-	if x.status == http.StatusUnauthorized && name == "" && r.Header.Get("Authorization") != "" {
+	if refused && name == "" && r.Header.Get("Authorization") != "" { // 403: locked out after many
 		action = "authentication"
 		x.note(slog.String("name", claimedName(r)))
 	}
 	// Of other answers to what the client did wrong it is known that nothing has changed.
 	if action == "" || x.status >= 400 && x.status < 500 && !refused {
 		return
+	}
+	if device := x.user.Device; device != nil {
+		x.note(slog.String("device", device.Name), slog.String("token", device.ID))
 	}
 	if err := s.trail.Record(r.Context(), at, audit.Event{
 		Action: action, User: name, Address: s.clientAddr(r).String(), Request: x.id,

@@ -111,6 +111,22 @@ func TestTrail(t *testing.T) {
 	}
 }
 
+func TestAuditAction(t *testing.T) {
+	for request, want := range map[string]string{
+		"GET /db/doc": "", "PUT /db/doc": "write", "DELETE /db/doc/att": "write", "COPY /db/doc": "write", "POST /db": "write", "POST /db/_bulk_get": "",
+		"PUT /_users/org.couchdb.user:jan": "user", "POST /_users/_bulk_docs": "user", "PUT /_replicator/r": "replication", "POST /_replicate": "replication",
+		"POST /db/_synchronizations": "replication", "DELETE /db/_synchronizations/x": "replication", "POST /_session/tokens": "token", "DELETE /_session/tokens/x": "token",
+		"POST /db/_design/d/_view/v": "", "POST /db/_design/d/_view/v/queries": "", "POST /db/_design/d/_list/l/v": "", "POST /db/_design/d/_update/u": "write",
+		"PUT /db/_design/d/_rewrite/x": "write", "PUT /db/_design/d/att": "design", "DELETE /db/_design/d": "design", "POST /db/_index": "index", "DELETE /db/_index/_design/d/json/i": "index",
+		"PUT /_node/_local/_config/a/b": "configuration", "POST /_node/_local/_config/_reload": "configuration", "POST /_dbs_info": "", "OPTIONS /db": "",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := auditAction(method, path); got != want {
+			t.Errorf("%s: %q, want %q", request, got, want)
+		}
+	}
+}
+
 func BenchmarkTrail(b *testing.B) {
 	for _, on := range []bool{false, true} {
 		name := map[bool]string{false: "off", true: "on"}[on]
