@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -63,7 +64,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	}
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	f := changesFeed{ctx: r.Context(), feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, q: &q, filter: filter, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
+	f := changesFeed{ctx: r.Context(), feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, finder: s.finder, q: &q, filter: filter, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 
@@ -103,6 +104,7 @@ type changesFeed struct {
 	feed
 	ctx    context.Context
 	db     *store.DB
+	finder *mango.Finder
 	q      *changesQuery
 	filter changesFilter
 	base   string // URL of the database, with a slash
@@ -173,7 +175,7 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 	sq := store.ChangesQuery{
 		Since: f.seen, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
 		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts, Times: f.q.meta,
-		DocIDs: f.filter.docIDs, Match: f.filter.match(), MatchLeaf: f.filter.matchLeaf(),
+		DocIDs: f.filter.docIDs, Match: f.filter.match(),
 	}
 	if f.q.limit >= 0 {
 		sq.Limit = f.q.limit - f.count
@@ -201,7 +203,7 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 }
 
 func (f *changesFeed) allChanges(ctx context.Context, sq store.ChangesQuery) (store.ChangesEnd, error) {
-	return f.db.Changes(ctx, sq, f.row, f.working)
+	return f.finder.Changes(ctx, f.db, f.filter.selector, sq, f.row, f.working)
 }
 
 // settle finds last_seq and pending after a read that gave so many rows.
@@ -271,7 +273,7 @@ func (f *changesFeed) row(c *store.Change) error {
 	if c.Doc != nil {
 		f.st.buf = append(b, `,"doc":`...)
 		if f.filter.fields != nil {
-			f.st.buf = f.filter.fields.Append(f.st.buf, mangoDocument(c.Doc))
+			f.st.buf = f.filter.fields.Append(f.st.buf, c.Doc)
 		} else {
 			f.st.appendRowDoc(f.ctx, f.db, c.Doc, f.q.attachments)
 		}

@@ -36,19 +36,6 @@ func (f *changesFilter) release() {
 	}
 }
 
-// matchLeaf is the store's part of a selector; nil lets everything through.
-func (f *changesFilter) matchLeaf() func(*store.Document) (bool, error) {
-	if f.selector == nil {
-		return nil
-	}
-	return func(d *store.Document) (bool, error) { return f.selector.Match(mangoDocument(d)), nil }
-}
-
-// mangoDocument is a document as a selector sees it.
-func mangoDocument(d *store.Document) *mango.Document {
-	return &mango.Document{ID: d.ID, Rev: d.Rev.String(), Deleted: d.Deleted, Body: d.Body}
-}
-
 // chosen tells that documents are chosen by id. As in CouchDB, pending then counts
 // what the filter left out as well.
 func (f *changesFilter) chosen() bool { return f.docIDs != nil || f.design }

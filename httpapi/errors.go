@@ -12,6 +12,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/script"
 )
@@ -111,6 +112,12 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*document.Error](err); ok {
 		row := documentErrors[e.Kind]
 		return row.status, row.word, e.Reason, true
+	}
+	if e, ok := errors.AsType[*mango.Error](err); ok {
+		if e.Word == "required index service unavailable" {
+			return http.StatusServiceUnavailable, e.Word, e.Reason, true
+		}
+		return http.StatusBadRequest, e.Word, e.Reason, true
 	}
 	if e, ok := errors.AsType[*store.Changed](err); ok {
 		return http.StatusPreconditionFailed, "precondition_failed", "The database has changed: its update sequence is " + e.Seq.String(), true

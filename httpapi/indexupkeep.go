@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 )
 
@@ -59,6 +60,9 @@ func wantedIndexes(ctx context.Context, db *store.DB) (map[string]bool, error) {
 		design, err := view.ParseDesign(string(row.ID), row.Doc.Body)
 		if err == nil {
 			wanted[design.Signature()] = true
+			for _, ix := range mango.IndexesOf(design.ID, row.Doc.Body) {
+				wanted[ix.ChangesSignature()] = true
+			}
 		}
 		return err
 	}, func() error { return nil })

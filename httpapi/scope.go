@@ -114,8 +114,11 @@ func scopeGuard(d *auth.Device) (*store.Guard, error) {
 		within = func(doc *store.Document) bool {
 			// A tombstone without members is let through: who has seen the document must
 			// learn that it is gone.
-			return doc.Deleted && string(doc.Body) == "{}" ||
-				selector.Match(&mango.Document{ID: doc.ID, Rev: doc.Rev.String(), Deleted: doc.Deleted, Body: doc.Body})
+			if doc.Deleted && string(doc.Body) == "{}" {
+				return true
+			}
+			ok, err := selector.Match(doc)
+			return ok && err == nil
 		}
 	case d.Prefix != "":
 		within = func(doc *store.Document) bool { return strings.HasPrefix(doc.ID, d.Prefix) }

@@ -21,6 +21,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/functions"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/script"
 )
@@ -76,6 +77,7 @@ type Server struct {
 	server []string // the Server header
 
 	feeds   openFeeds
+	finder  *mango.Finder
 	metrics *metrics.Metrics
 	trail   *audit.Trail
 
@@ -120,6 +122,9 @@ func New(opt Options) (*Server, error) {
 		closing: make(chan struct{}), idle: make(chan struct{}),
 	}
 	s.users, s.devices = s.newUsersDB(), &devices{s}
+	if opt.Indexes != nil {
+		s.finder = mango.NewFinder(opt.Indexes)
+	}
 	if err := s.configureFirst(); err != nil {
 		return nil, err
 	}

@@ -187,7 +187,7 @@ func TestServerEndpoints(t *testing.T) {
 		{"POST", "/_session?fail=/oops", `{"name":"admin","password":"x"}`, false, 302, `~unauthorized`, "Location: http://example.com/oops"},
 		{"DELETE", "/_session", ``, false, 200, `{"ok":true}`, ""},
 		{"OPTIONS", "/a", "", true, 405, `~method_not_allowed`, ""},
-		{"POST", "/a/_find", "{}", true, 501, `~not_implemented`, ""},
+		{"POST", "/a/_find", "{}", true, 400, `~Missing required key: selector`, ""},
 		{"PUT", "/a/_find", "{}", true, 405, `~Only POST allowed`, "Allow: POST"},
 		{"POST", "/nope/_find", "{}", true, 404, noDB, ""},
 		{"POST", "/a/_find", "{}", false, 401, `{"error":"unauthorized","reason":"You are not authorized to access this db."}`, ""},

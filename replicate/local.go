@@ -13,9 +13,10 @@ import (
 
 // localPeer is a database of this server.
 type localPeer struct {
-	store *store.Store
-	name  string
-	open  func(context.Context) (*store.DB, error) // nil: the store's own handle
+	store  *store.Store
+	finder *mango.Finder // may be nil
+	name   string
+	open   func(context.Context) (*store.DB, error) // nil: the store's own handle
 
 	mayNotCreate bool
 }
@@ -106,14 +107,9 @@ func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change)
 			}
 		}
 		read := store.ChangesQuery{Since: since, Limit: q.Limit, AllLeaves: !q.Winners, DocIDs: q.Filter.DocIDs}
-		if selector != nil {
-			read.MatchLeaf = func(d *store.Document) (bool, error) {
-				return selector.Match(&mango.Document{ID: d.ID, Rev: d.Rev.String(), Deleted: d.Deleted, Body: d.Body}), nil
-			}
-		}
 		// What is given on may be waited for: it leaves the snapshot first.
 		var page []Change
-		last, err := db.Changes(ctx, read, func(c *store.Change) error {
+		last, err := p.finder.Changes(ctx, db, selector, read, func(c *store.Change) error {
 			page = append(page, Change{Seq: db.Seq(c.Seq).String(), ID: string(c.ID), Revs: append([]revtree.Rev(nil), c.Revs...)})
 			return nil
 		}, func() error {

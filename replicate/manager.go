@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index/mango"
 )
 
 // Options say what a Manager stands on.
@@ -22,7 +23,9 @@ type Options struct {
 	// Open opens such a database for a user, with a handle that shows and takes what that
 	// user may see and write: ErrNoDB, ErrUnauthorized, ErrForbidden. nil: everybody may do
 	// everything.
-	Open     func(ctx context.Context, name string, user User) (*store.DB, error)
+	Open func(ctx context.Context, name string, user User) (*store.DB, error)
+	// Finder finds changes of the documents that match a selector; nil: they are looked for.
+	Finder   *mango.Finder
 	Server   string       // the server's uuid, part of replication ids
 	Log      *slog.Logger // nil: nothing is logged
 	Client   *http.Client // nil: NewClient
@@ -138,7 +141,7 @@ func (m *Manager) peer(e Endpoint, user User) Peer {
 		client := m.client(e.Proxy)
 		return newRemotePeer(e, client, m.session(newLogin(&e, client)))
 	}
-	p := &localPeer{store: m.opt.Store, name: e.Local}
+	p := &localPeer{store: m.opt.Store, finder: m.opt.Finder, name: e.Local}
 	if m.opt.Open != nil {
 		p.open = func(ctx context.Context) (*store.DB, error) { return m.opt.Open(ctx, e.Local, user) }
 		p.mayNotCreate = !user.Admin

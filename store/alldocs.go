@@ -23,6 +23,7 @@ type AllDocsQuery struct {
 	Start, End       string // in the order of reading: with Descending Start is the greater
 	HasStart, HasEnd bool
 	ExcludeEnd       bool
+	ExcludeStart     bool
 	Descending       bool
 	Skip             int
 	Limit            int  // negative: none
@@ -50,10 +51,10 @@ type Page struct {
 func (q *AllDocsQuery) bounds() (from, to []byte) {
 	low, high := q.Start, q.End
 	hasLow, hasHigh := q.HasStart, q.HasEnd
-	lowOpen, highOpen := false, q.ExcludeEnd
+	lowOpen, highOpen := q.ExcludeStart, q.ExcludeEnd
 	if q.Descending {
 		low, high, hasLow, hasHigh = high, low, hasHigh, hasLow
-		lowOpen, highOpen = q.ExcludeEnd, false
+		lowOpen, highOpen = q.ExcludeEnd, q.ExcludeStart
 	}
 	if hasLow {
 		from = []byte(low)
@@ -83,7 +84,7 @@ func (q *AllDocsQuery) bounds() (from, to []byte) {
 // writes out what has gathered. A document that is written while the range is read is
 // seen in its old or its new state.
 func (db *DB) AllDocs(ctx context.Context, q AllDocsQuery, head func(Page) error, row func(*Row) error, flush func() error) error {
-	if db.hides() && q.Limit != 0 {
+	if db.Hides() && q.Limit != 0 {
 		return db.seeDocs(ctx, q, head, row, flush)
 	}
 	return db.allDocs(ctx, q, head, row, flush)

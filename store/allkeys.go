@@ -11,7 +11,7 @@ import (
 // asked for. row is called inside a snapshot, with nil for an id that is not known and
 // with Row.Deleted for a deleted document.
 func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, conflicts bool, row func(i int, r *Row) error) (Page, error) {
-	if db.hides() {
+	if db.Hides() {
 		row, includeDocs = db.seeKeys(row, includeDocs), true
 	}
 	const part = 256

@@ -70,7 +70,7 @@ type ChangesEnd struct {
 // Unless To is given the read ends at what was the newest sequence when it began: a
 // document that moves beyond it meanwhile is left to the next read.
 func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) error, flush func() error) (ChangesEnd, error) {
-	if db.hides() && q.Limit != 0 {
+	if db.Hides() && q.Limit != 0 {
 		row = db.seeChanges(&q, row)
 	}
 	c := changesRead{q: q, end: ChangesEnd{Last: q.Since}, left: q.Limit, row: row}

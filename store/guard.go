@@ -83,12 +83,13 @@ func (g *Guard) and(other *Guard) *Guard {
 	return both
 }
 
-// hides tells whether what is read has to be judged.
-func (db *DB) hides() bool { return db.guard != nil && db.guard.Read != nil }
+// Hides tells that the handle does not show all that there is: what an index says of a
+// document is not to be shown then.
+func (db *DB) Hides() bool { return db.guard != nil && db.guard.Read != nil }
 
 // see judges a document that was asked for by its id.
 func (db *DB) see(d *Document) error {
-	if !db.hides() {
+	if !db.Hides() {
 		return nil
 	}
 	visible, err := db.guard.Read(d)

@@ -28,7 +28,7 @@ func (o *ReadOptions) treeWanted() bool {
 
 // Get reads one revision of a document: ErrMissing, ErrDeleted.
 func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, error) {
-	opt.NoBody = opt.NoBody && !db.hides()
+	opt.NoBody = opt.NoBody && !db.Hides()
 	var d *Document
 	err := db.view(ctx, func(r engine.Reader) error {
 		v, err := r.Get(spaceDoc, []byte(id))
@@ -164,7 +164,7 @@ type OpenRev struct {
 // for the leaves below it. The answers are in ascending order, what is missing last
 // and in the order it was asked for; nothing comes twice.
 func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt ReadOptions) ([]OpenRev, error) {
-	opt.NoBody = opt.NoBody && !db.hides()
+	opt.NoBody = opt.NoBody && !db.Hides()
 	var out []OpenRev
 	err := db.view(ctx, func(r engine.Reader) error {
 		out = nil
@@ -175,7 +175,7 @@ func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt R
 		out, err = openRevs(r, id, v, revs, opt)
 		return err
 	})
-	if err != nil || !db.hides() {
+	if err != nil || !db.Hides() {
 		return out, err
 	}
 	return db.seeRevs(out, revs == nil)
@@ -250,7 +250,7 @@ const (
 // a snapshot: it does no I/O and does not keep the document beyond the call.
 func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn func(i int, d *Document, err error) error) error {
 	const page = 256
-	opt.NoBody = opt.NoBody && !db.hides()
+	opt.NoBody = opt.NoBody && !db.Hides()
 	keys := make([][]byte, 0, min(page, len(ids)))
 	for from := 0; from < len(ids); from += page {
 		part := ids[from:min(from+page, len(ids))]

@@ -21,6 +21,9 @@ func TestPouchDB(t *testing.T) { runScript(t, "pouchdb.js") }
 // same documents itself.
 func TestPouchDBViews(t *testing.T) { runScript(t, "views.js") }
 
+// TestPouchDBFind does the same with find().
+func TestPouchDBFind(t *testing.T) { runScript(t, "find.js") }
+
 func TestNano(t *testing.T) { runScript(t, "nano.js") }
 
 // runScript runs a script of testdata/pouchdb against a server of its own. When the
@@ -90,7 +93,7 @@ func scriptFolder(t *testing.T) string {
 		}
 	}
 	dir := filepath.Join("testdata", "pouchdb")
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "nano")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "pouchdb-find")); err == nil {
 		return dir
 	}
 	install := exec.Command("npm", "ci", "--no-audit", "--no-fund")

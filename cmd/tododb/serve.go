@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/mango"
 )
 
 func serveCommand() *cobra.Command {
@@ -126,7 +127,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	var api *httpapi.Server // set before anybody can ask for a replication
 	manager, err := replicate.NewManager(ctx, replicate.Options{
-		Store: f.store, Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
+		Store: f.store, Finder: mango.NewFinder(indexes), Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 			return api.OpenFor(ctx, name, user)
 		},

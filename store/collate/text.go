@@ -152,3 +152,23 @@ func (c *collator) read(text []byte) {
 	}
 	c.tertiary = append(c.tertiary, key[min(i+2, len(key)):]...)
 }
+
+// AppendBeginning appends bytes that the keys, in Unicode order, of all strings begin with
+// that begin with a text: its primary weights, if it is printable ASCII. Characters of
+// other kinds can take the weights of their neighbours with them; then it is what the keys
+// of all strings begin with.
+func AppendBeginning(dst, text []byte) []byte {
+	dst = append(dst, tagString)
+	for _, c := range text {
+		if c < 0x20 || c > 0x7e {
+			return dst
+		}
+	}
+	from := len(dst)
+	dst = appendCollated(dst, text)
+	i := from
+	for dst[i] != 0 { // a weight has three bytes if the first has its high bit set
+		i += 2 + int(dst[i]>>7)
+	}
+	return dst[:i]
+}

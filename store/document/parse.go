@@ -105,7 +105,7 @@ func (p *parser) word(i int, w string) (int, error) {
 		return i, errSyntax
 	}
 	p.body = append(p.body, w...)
-	p.term = appendAtom(p.term, w)
+	p.term = AppendAtom(p.term, w)
 	return end, nil
 }
 

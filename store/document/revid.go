@@ -27,15 +27,15 @@ func (d *Doc) RevID(parent revtree.Rev, atts []AttRef) revtree.Rev {
 	var buf [96]byte
 	b := append(buf[:0], termVersion, termList, 0, 0, 0, 5)
 	if d.Deleted {
-		b = appendAtom(b, "true")
+		b = AppendAtom(b, "true")
 	} else {
-		b = appendAtom(b, "false")
+		b = AppendAtom(b, "false")
 	}
 	if parent.IsZero() {
 		b = append(b, termByte, 0, termByte, 0)
 	} else {
-		b = appendInt64(b, int64(parent.Gen))
-		b = appendBinary(b, parent.ID)
+		b = AppendInt(b, int64(parent.Gen))
+		b = AppendBinary(b, parent.ID)
 	}
 	h := md5.New()
 	h.Write(b)
@@ -46,9 +46,9 @@ func (d *Doc) RevID(parent revtree.Rev, atts []AttRef) revtree.Rev {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(atts)))
 		for i := len(atts) - 1; i >= 0; i-- {
 			b = append(b, termTuple, 3)
-			b = appendBinary(b, atts[i].Name)
-			b = appendBinary(b, atts[i].Type)
-			b = appendBinary(b, atts[i].MD5[:])
+			b = AppendBinary(b, atts[i].Name)
+			b = AppendBinary(b, atts[i].Type)
+			b = AppendBinary(b, atts[i].MD5[:])
 		}
 	}
 	b = append(b, termNil, termNil) // of the attachments, and of the whole list

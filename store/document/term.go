@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+
+	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // Tags of Erlang's external term format.
@@ -23,15 +25,27 @@ const (
 	termBinary  = 'm' // BINARY_EXT
 )
 
-func appendAtom(b []byte, name string) []byte {
+// AppendAtom appends an atom of Erlang's external term format.
+func AppendAtom(b []byte, name string) []byte {
 	b = append(b, termAtom, 0, byte(len(name)))
 	return append(b, name...)
 }
 
-func appendBinary[T string | []byte](b []byte, s T) []byte {
+// AppendBinary appends a binary of it.
+func AppendBinary[T string | []byte](b []byte, s T) []byte {
 	b = append(b, termBinary)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 	return append(b, s...)
+}
+
+// AppendTerm appends the term that CouchDB makes of a JSON value.
+func AppendTerm(b, json []byte) ([]byte, error) {
+	p := newParser(json)
+	i, err := p.value(jsonscan.Space(json, 0), 0)
+	if err == nil && jsonscan.Space(json, i) != len(json) {
+		err = errSyntax
+	}
+	return append(b, p.term...), err
 }
 
 func appendFloat(b []byte, f float64) []byte {
@@ -49,7 +63,7 @@ const maxDigits = 309
 // appendInteger appends an integer given by its digits.
 func appendInteger(b, raw []byte) ([]byte, error) {
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-		return appendInt64(b, n), nil
+		return AppendInt(b, n), nil
 	}
 	if len(bytes.TrimPrefix(raw, []byte{'-'})) > maxDigits {
 		return b, errSyntax
@@ -61,7 +75,8 @@ func appendInteger(b, raw []byte) ([]byte, error) {
 	return appendMagnitude(b, n.Sign() < 0, n.Bytes()), nil
 }
 
-func appendInt64(b []byte, n int64) []byte {
+// AppendInt appends an integer of it.
+func AppendInt(b []byte, n int64) []byte {
 	switch {
 	case n >= 0 && n <= 255:
 		return append(b, termByte, byte(n))

@@ -195,7 +195,7 @@ func (a *applier) entries(id string, d *docRecord, put bool) {
 	list := d.now
 	flags := byte(0)
 	if d.deleted {
-		list, flags = d.past, docDeleted
+		list, flags = slices.Concat(d.past, d.now), docDeleted
 	}
 	var value []byte
 	if put {

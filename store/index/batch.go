@@ -172,7 +172,7 @@ func (c *collector) mapAll(m Mapper, docs []store.Document, out []mapped, writte
 	for i := range docs {
 		d := &docs[i]
 		done := mapped{id: d.ID, seq: d.Seq, deleted: d.Deleted}
-		if !d.Deleted {
+		if !d.Deleted || c.def.IncludeDeleted {
 			e.emits = e.emits[:0]
 			if err := m.Map(d, e.emit); err != nil {
 				return nil, err

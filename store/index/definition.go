@@ -21,6 +21,8 @@ type Definition struct {
 	Views []View
 	// IncludeDesign has design documents mapped too.
 	IncludeDesign bool
+	// IncludeDeleted has deleted documents mapped too.
+	IncludeDeleted bool
 	// Changes keeps the entries by sequence too, for Index.Changes.
 	Changes bool
 	// NewMapper makes a mapper for one goroutine. It is called only when there is
@@ -40,7 +42,8 @@ type View struct {
 
 // Mapper turns documents into rows. It is used by one goroutine at a time.
 type Mapper interface {
-	// Map calls emit for each row of a document that is not deleted. Key and value are
+	// Map calls emit for each row of a document, deleted ones only with
+	// Definition.IncludeDeleted. Key and value are
 	// JSON, copied before emit returns; doc and its bytes are good during the call. An
 	// error ends the build and is what those who wait for the index get.
 	Map(doc *store.Document, emit func(view int, key, value []byte) error) error

@@ -1,29 +1,45 @@
 package mango
 
 import (
-	"errors"
-
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Fields says what to show of a document.
-type Fields struct{ paths []path }
+// Fields says what to show of a document; nil is everything.
+type Fields struct {
+	names []string
+	paths []path
+}
 
-// CompileFields reads an array of field names; an empty one is nil, everything.
+// CompileFields reads an array of field names, JSON that has been checked; an empty one
+// is nil: *Error.
 func CompileFields(raw []byte) (*Fields, error) {
 	if jsonscan.Kind(raw) != '[' {
-		return nil, errors.New("fields must be an array")
+		return nil, &Error{"invalid_fields", "Fields must be an array of strings, not: " + erlang(raw, false)}
 	}
 	f := &Fields{}
-	err := jsonscan.EachElement(raw, func(e []byte) error {
-		name, err := jsonscan.Text(e)
-		f.paths = append(f.paths, parsePath(name))
-		return err
-	})
-	if err != nil || len(f.paths) == 0 {
-		return nil, err
+	for _, e := range elements(raw) {
+		if jsonscan.Kind(e) != '"' {
+			return nil, &Error{"invalid_field", "Invalid JSON for field spec: " + erlang(e, false)}
+		}
+		p, err := parsePath(text(e))
+		if err != nil {
+			return nil, err
+		}
+		f.names, f.paths = append(f.names, text(e)), append(f.paths, p)
+	}
+	if len(f.paths) == 0 {
+		return nil, nil
 	}
 	return f, nil
+}
+
+// Names lists the fields.
+func (f *Fields) Names() []string {
+	if f == nil {
+		return nil
+	}
+	return f.names
 }
 
 // shown is an object under construction: its members in the order in which they came.
@@ -39,6 +55,8 @@ func (s *shown) put(p path, value []byte) {
 		}
 		if below, ok := s.values[i].(*shown); ok && len(p) > 1 {
 			below.put(p[1:], value)
+		} else if ok {
+			s.values[i] = value // the whole, in place of a part
 		}
 		return // the whole is there already
 	}
@@ -71,10 +89,28 @@ func (s *shown) appendTo(b []byte) []byte {
 
 // Append appends the JSON of what is to be shown of a document; what it does not have is
 // left out.
-func (f *Fields) Append(b []byte, d *Document) []byte {
+func (f *Fields) Append(b []byte, d *store.Document) []byte {
+	return f.append(b, subject{doc: d})
+}
+
+func (f *Fields) append(b []byte, of subject) []byte {
+	m := matches.Get().(*match)
+	defer matches.Put(m)
+	if len(f.paths) == 1 && len(f.paths[0]) == 1 {
+		v, how := of.find(m, f.names[0], f.paths[0])
+		if how != there {
+			return append(b, "{}"...)
+		}
+		b = append(jsonscan.AppendString(append(b, '{'), f.paths[0][0]), ':')
+		return append(append(b, v...), '}')
+	}
 	var s shown
-	for _, p := range f.paths {
-		if v, how := p.findIn(d); how == there {
+	for i, p := range f.paths {
+		m.text = nil // each value that has to be made is kept until the end
+		if v, how := of.find(m, f.names[i], p); how == there {
+			if len(p) == 0 {
+				continue
+			}
 			s.put(p, v)
 		}
 	}

@@ -1,10 +1,11 @@
 package mango
 
 import (
-	"errors"
+	"bytes"
 	"strconv"
 	"strings"
 
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -12,22 +13,27 @@ import (
 // dot's meaning away.
 type path []string
 
-func parsePath(name string) path {
+// parsePath takes a name apart (mango_util.erl, parse_field): no part of it may be empty.
+// The empty name is that of the value itself.
+func parsePath(name string) (path, error) {
+	if name == "" {
+		return nil, nil
+	}
 	var p path
 	var part strings.Builder
-	for i := 0; i < len(name); i++ {
+	for i := 0; i <= len(name); i++ {
 		switch {
-		case name[i] == '\\' && i+1 < len(name) && name[i+1] == '.':
-			part.WriteByte('.')
-			i++
-		case name[i] == '.':
+		case i == len(name), name[i] == '.' && (i == 0 || name[i-1] != '\\'):
+			if part.Len() == 0 {
+				return nil, &Error{"invalid_field_name", "Invalid field name: " + strings.ToValidUTF8(name, "\ufffd")}
+			}
 			p = append(p, part.String())
 			part.Reset()
-		default:
+		case name[i] != '\\':
 			part.WriteByte(name[i])
 		}
 	}
-	return append(p, part.String())
+	return p, nil
 }
 
 // found says how a search for a field ended.
@@ -39,7 +45,30 @@ const (
 	there
 )
 
-var errFound = errors.New("found")
+// find looks for a field of a subject.
+func (s *subject) find(m *match, name string, p path) ([]byte, found) {
+	switch {
+	case s.row != nil:
+		return s.row.find(m, name)
+	case s.doc == nil:
+		return p.find(s.value)
+	}
+	return p.findIn(m, s.doc)
+}
+
+// find looks for a field among the columns: a row is asked only for those and for _id.
+func (r *row) find(m *match, name string) ([]byte, found) {
+	for i, c := range r.columns {
+		if c == name {
+			return r.values[i], there
+		}
+	}
+	if name == "_id" {
+		m.text = jsonscan.AppendString(m.text[:0], r.id)
+		return m.text, there
+	}
+	return nil, missing
+}
 
 // find follows a path from a value.
 func (p path) find(v []byte) ([]byte, found) {
@@ -68,36 +97,60 @@ func (p path) find(v []byte) ([]byte, found) {
 	return v, there
 }
 
-func memberOf(v []byte, name string) (value []byte) {
-	_ = jsonscan.EachMember(v, func(n, m []byte) error { // v has been checked
-		if string(n) == name {
-			value = m
-			return errFound // members of a stored document do not repeat
+// memberOf finds a member of an object that has been checked; nil if there is none.
+// Members of a stored document do not repeat.
+func memberOf(v []byte, name string) []byte {
+	for i := jsonscan.Space(v, 1); i < len(v) && v[i] == '"'; i = jsonscan.Space(v, i+1) {
+		end, escaped, err := jsonscan.SkipString(v, i)
+		if err != nil {
+			return nil
 		}
-		return nil
-	})
-	return value
+		same := string(v[i+1:end-1]) == name
+		if escaped {
+			same = string(jsonscan.AppendText(nil, v[i:end])) == name
+		}
+		if i = jsonscan.Space(v, end); i >= len(v) { // at the colon
+			return nil
+		}
+		i = jsonscan.Space(v, i+1)
+		if end, err = jsonscan.Skip(v, i); err != nil {
+			return nil
+		}
+		if same {
+			return v[i:end]
+		}
+		if i = jsonscan.Space(v, end); i >= len(v) || v[i] != ',' {
+			return nil
+		}
+	}
+	return nil
 }
 
-// Document is what a selector is matched against.
-type Document struct {
-	ID, Rev string
-	Deleted bool
-	Body    []byte // JSON object without the members below
-}
-
-// find follows a path from a document.
-func (p path) findIn(d *Document) ([]byte, found) {
+// findIn follows a path from a document.
+func (p path) findIn(m *match, d *store.Document) ([]byte, found) {
+	if len(p) == 0 || p[0][0] != '_' {
+		return p.find(d.Body)
+	}
+	var v []byte
 	switch p[0] {
 	case "_id":
-		return p[1:].find(jsonscan.AppendString(nil, d.ID))
+		m.text = jsonscan.AppendString(m.text[:0], d.ID)
+		v = m.text
 	case "_rev":
-		return p[1:].find(jsonscan.AppendString(nil, d.Rev))
+		m.text = append(d.Rev.AppendTo(append(m.text[:0], '"')), '"')
+		v = m.text
 	case "_deleted":
-		if !d.Deleted {
-			return nil, missing
+		if d.Deleted {
+			v = []byte("true")
 		}
-		return p[1:].find([]byte("true"))
+	case "_attachments", "_conflicts":
+		if len(d.Attachments) > 0 || len(d.Conflicts) > 0 {
+			bare := store.Document{Attachments: d.Attachments, Conflicts: d.Conflicts, Body: []byte("{}")}
+			v = bytes.Clone(memberOf(bare.AppendJSON(nil, store.JSONOptions{}), p[0]))
+		}
 	}
-	return p.find(d.Body)
+	if v == nil {
+		return nil, missing
+	}
+	return p[1:].find(v)
 }

@@ -3,69 +3,130 @@ package mango
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"strconv"
-	"strings"
-	"time"
+	"sync"
 
-	"github.com/dlclark/regexp2"
-
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Error is what is wrong with a selector, with CouchDB's error word and reason.
+// Error is what is wrong with a request, with CouchDB's error word and reason.
 type Error struct{ Word, Reason string }
 
 func (e *Error) Error() string { return e.Reason }
 
 func badArg(op string, arg []byte) error {
-	return &Error{"bad_arg", fmt.Sprintf("Bad argument for operator %s: %s", op, arg)}
+	return &Error{"bad_arg", fmt.Sprintf("Bad argument for operator %s: %s", op, erlang(arg, false))}
 }
 
+func invalidOperator(op string) error {
+	return &Error{"invalid_operator", "Invalid operator: " + op}
+}
+
+// maxDepth is how deep a selector may be nested.
+const maxDepth = 500
+
 // Selector is a compiled selector.
-type Selector struct{ root condition }
+type Selector struct {
+	norm *node
+	root condition
+}
 
-// Match tells whether a document matches.
-func (s *Selector) Match(d *Document) bool { return s.root.matches(subject{doc: d}) }
-
-// Compile reads a selector, a JSON object that has been checked: *Error.
+// Compile reads a selector, JSON that has been checked: *Error.
 func Compile(raw []byte) (*Selector, error) {
 	if jsonscan.Kind(raw) != '{' {
-		return nil, &Error{"bad_request", "Selector error: expected a JSON object"}
+		return nil, &Error{"invalid_selector_json", "Selector must be a JSON object, not: " + erlang(raw, false)}
 	}
-	root, err := compileObject(nil, bytes.Clone(raw), false)
+	if depth(raw) > maxDepth {
+		return nil, &Error{"invalid_selector", fmt.Sprintf("The selector is nested deeper than %d levels.", maxDepth)}
+	}
+	norm, err := normalize(bytes.Clone(raw))
 	if err != nil {
 		return nil, err
 	}
-	return &Selector{root}, nil
+	root, err := compile(norm)
+	if err != nil {
+		return nil, err
+	}
+	return &Selector{norm, root}, nil
 }
 
-// subject is what a condition judges: a document, or a value in one.
+// depth is how deep arrays and objects are nested in a checked value.
+func depth(raw []byte) (deepest int) {
+	now := 0
+	for i := 0; i < len(raw); {
+		switch raw[i] {
+		case '"':
+			end, _, err := jsonscan.SkipString(raw, i)
+			if err != nil {
+				return deepest
+			}
+			i = end
+			continue
+		case '{', '[':
+			now++
+			deepest = max(deepest, now)
+		case '}', ']':
+			now--
+		}
+		i++
+	}
+	return deepest
+}
+
+// AppendJSON appends the selector in normal form.
+func (s *Selector) AppendJSON(b []byte) []byte { return s.norm.appendTo(b) }
+
+// Empty tells that the selector asks for nothing, so that everything matches.
+func (s *Selector) Empty() bool { return s.norm == nil }
+
+// Match tells whether a document matches. An error says that it could not be told: a
+// pattern takes too long.
+func (s *Selector) Match(d *store.Document) (bool, error) { return s.match(subject{doc: d}) }
+
+func (s *Selector) match(of subject) (bool, error) {
+	m := matches.Get().(*match)
+	defer matches.Put(m)
+	m.err = nil
+	ok := s.root.holds(m, of)
+	return ok && m.err == nil, m.err
+}
+
+// match is one document being judged.
+type match struct {
+	key  []byte // room for keys
+	text []byte // room for members that have to be made
+	err  error
+}
+
+var matches = sync.Pool{New: func() any { return new(match) }}
+
+// subject is what a condition judges: a document, a value in one, or the row that an
+// index has of a document.
 type subject struct {
-	doc   *Document // or else
+	doc   *store.Document
+	row   *row
 	value []byte
 }
 
-func (s subject) find(p path) ([]byte, found) {
-	switch {
-	case len(p) == 0 && s.doc == nil:
-		return s.value, there
-	case len(p) == 0:
-		return s.doc.Body, there
-	case s.doc != nil:
-		return p.findIn(s.doc)
-	}
-	return p.find(s.value)
+// row is what an index tells of a document by itself.
+type row struct {
+	id      []byte
+	columns []string
+	values  [][]byte
 }
 
 // condition is one of the parts that a selector is made of.
-type condition interface{ matches(subject) bool }
+type condition interface {
+	holds(m *match, s subject) bool
+}
 
 type all []condition
 
-func (c all) matches(s subject) bool {
+func (c all) holds(m *match, s subject) bool {
 	for _, one := range c {
-		if !one.matches(s) {
+		if !one.holds(m, s) {
 			return false
 		}
 	}
@@ -74,227 +135,176 @@ func (c all) matches(s subject) bool {
 
 type some []condition
 
-func (c some) matches(s subject) bool {
+func (c some) holds(m *match, s subject) bool {
 	for _, one := range c {
-		if one.matches(s) {
+		if one.holds(m, s) {
 			return true
 		}
 	}
 	return false
 }
 
-type never struct{}
+type not struct{ condition }
 
-func (never) matches(subject) bool { return false }
+func (c not) holds(m *match, s subject) bool { return !c.condition.holds(m, s) }
 
 // field judges the value at a path. Without one, nothing but exists matches.
 type field struct {
+	name string
 	path path
-	test func(v []byte) bool
+	test test
 }
 
-func (c field) matches(s subject) bool {
-	v, how := s.find(c.path)
-	return how == there && c.test(v)
+func (c *field) holds(m *match, s subject) bool {
+	v, how := s.find(m, c.name, c.path)
+	return how == there && c.test(m, v)
 }
 
 type exists struct {
+	name string
 	path path
 	want bool
 }
 
-func (c exists) matches(s subject) bool {
-	_, how := s.find(c.path)
+func (c *exists) holds(m *match, s subject) bool {
+	_, how := s.find(m, c.name, c.path)
 	return how == there && c.want || how == missing && !c.want
 }
 
-// compileObject compiles an object at a path; negated compiles its opposite.
-func compileObject(at path, raw []byte, negated bool) (condition, error) {
-	var parts []condition
-	names := 0
-	err := jsonscan.EachMember(raw, func(name, value []byte) error {
-		names++
-		var c condition
-		var err error
-		if strings.HasPrefix(string(name), "$") {
-			c, err = compileOperator(at, string(name), value, negated)
-		} else {
-			below := append(append(path{}, at...), parsePath(string(name))...)
-			c, err = compileValue(below, value, negated)
-		}
-		parts = append(parts, c)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
+// test judges a value.
+type test func(m *match, v []byte) bool
+
+// compile makes a condition of a node.
+func compile(n *node) (condition, error) {
 	switch {
-	case names == 0 && len(at) > 0: // {"m": {}} is the empty object
-		return comparison(at, "$eq", raw, negated), nil
-	case names == 0 && negated:
-		return never{}, nil
-	case names == 1:
-		return parts[0], nil
-	case negated:
-		return some(parts), nil
-	}
-	return all(parts), nil
-}
-
-// compileValue compiles what stands at a field's name.
-func compileValue(at path, raw []byte, negated bool) (condition, error) {
-	if jsonscan.Kind(raw) == '{' {
-		return compileObject(at, raw, negated)
-	}
-	return comparison(at, "$eq", raw, negated), nil
-}
-
-var opposites = map[string]string{
-	"$lt": "$gte", "$lte": "$gt", "$eq": "$ne", "$ne": "$eq", "$gte": "$lt", "$gt": "$lte", "$in": "$nin", "$nin": "$in",
-}
-
-func compileOperator(at path, op string, arg []byte, negated bool) (condition, error) {
-	switch op {
-	case "$and", "$or", "$nor":
-		return compileCombination(at, op, arg, negated)
-	case "$not":
-		if jsonscan.Kind(arg) != '{' {
-			if len(at) > 0 {
-				return comparison(at, "$eq", arg, !negated), nil
+	case n == nil:
+		return all{}, nil
+	case combines(n.op):
+		parts := make([]condition, 0, len(n.kids))
+		for _, k := range n.kids {
+			c, err := compile(k)
+			if err != nil {
+				return nil, err
 			}
-			return nil, badArg(op, arg)
+			parts = append(parts, c)
 		}
-		return compileObject(at, arg, !negated)
-	case "$exists":
-		if k := jsonscan.Kind(arg); k != 't' && k != 'f' {
-			return nil, badArg(op, arg)
+		switch {
+		case n.op == "$nor":
+			return not{some(parts)}, nil
+		case n.op == "$or" && len(parts) > 0:
+			return some(parts), nil
 		}
-		return exists{at, (arg[0] == 't') != negated}, nil
-	case "$lt", "$lte", "$eq", "$ne", "$gte", "$gt":
-		return comparison(at, op, arg, negated), nil
-	case "$in", "$nin":
-		if jsonscan.Kind(arg) != '[' {
-			return nil, badArg(op, arg)
-		}
-		if negated {
-			op = opposites[op]
-		}
-		return membership(at, op, elements(arg)), nil
+		return all(parts), nil // as in CouchDB an $or of nothing asks for nothing
+	case n.op == "$not" && n.field == "":
+		c, err := compile(n.kids[0])
+		return not{c}, err
 	}
-	test, err := compileTest(op, arg)
+	p, err := parsePath(n.field)
 	if err != nil {
 		return nil, err
 	}
-	if negated {
-		return field{at, func(v []byte) bool { return !test(v) }}, nil
+	if n.op == "$exists" {
+		return &exists{n.field, p, n.arg[0] == 't'}, nil
 	}
-	return field{at, test}, nil
+	t, err := compileTest(n, len(p) == 1 && p[0] == "_id")
+	return &field{n.field, p, t}, err
 }
 
-func compileCombination(at path, op string, arg []byte, negated bool) (condition, error) {
-	if jsonscan.Kind(arg) != '[' {
+// compileTest makes the test of an operator. Ids compare by their bytes.
+func compileTest(n *node, isID bool) (test, error) {
+	order := collate.Unicode
+	if isID {
+		order = collate.Raw
+	}
+	switch n.op {
+	case "$lt", "$lte", "$eq", "$ne", "$gte", "$gt":
+		return comparison(n.op, n.arg, order)
+	case "$in", "$nin":
+		return membership(n.op, n.arg, order)
+	case "$not":
+		t, err := compileTest(n.kids[0], isID)
+		return func(m *match, v []byte) bool { return !t(m, v) }, err
+	case "$elemMatch", "$allMatch", "$keyMapMatch":
+		c, err := compile(n.kids[0])
+		return within(n.op, c), err
+	case "$type":
+		want := text(n.arg)
+		return func(_ *match, v []byte) bool { return typeName(v) == want }, nil
+	case "$size":
+		size, _ := wholeNumber(n.arg)
+		return func(_ *match, v []byte) bool {
+			return jsonscan.Kind(v) == '[' && int64(len(elements(v))) == size
+		}, nil
+	case "$mod":
+		divisor, rest, _ := modulus(n.arg)
+		return func(_ *match, v []byte) bool {
+			n, err := strconv.ParseInt(string(v), 10, 64)
+			return err == nil && n%divisor == rest
+		}, nil
+	case "$all":
+		return hasAll(elements(n.arg)), nil
+	case "$regex":
+		return compileRegex(text(n.arg))
+	case "$beginsWith":
+		prefix := []byte(text(n.arg))
+		return func(m *match, v []byte) bool {
+			if jsonscan.Kind(v) != '"' {
+				return false
+			}
+			m.key = jsonscan.AppendText(m.key[:0], v)
+			return bytes.HasPrefix(m.key, prefix)
+		}, nil
+	}
+	return nil, invalidOperator(n.op)
+}
+
+func comparison(op string, arg []byte, order collate.Order) (test, error) {
+	o, err := newOperand(arg, order)
+	if err != nil {
 		return nil, badArg(op, arg)
 	}
-	list := elements(arg)
-	if len(list) == 0 {
-		return never{}, nil
+	switch op {
+	case "$eq":
+		return func(m *match, v []byte) bool { return o.equals(v, &m.key) }, nil
+	case "$ne":
+		return func(m *match, v []byte) bool { return !o.equals(v, &m.key) }, nil
+	case "$lt":
+		return func(m *match, v []byte) bool { return o.compare(v, &m.key) < 0 }, nil
+	case "$lte":
+		return func(m *match, v []byte) bool { return o.compare(v, &m.key) <= 0 }, nil
+	case "$gte":
+		return func(m *match, v []byte) bool { return o.compare(v, &m.key) >= 0 }, nil
 	}
-	inner := negated != (op == "$nor")
-	parts := make([]condition, 0, len(list))
-	for _, raw := range list {
-		if jsonscan.Kind(raw) != '{' && len(at) == 0 {
-			return nil, badArg(op, arg)
-		}
-		c, err := compileValue(at, raw, inner)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, c)
-	}
-	if (op == "$and") == inner { // an $and turned over, an $or that is not, a $nor that is
-		return some(parts), nil
-	}
-	return all(parts), nil
-}
-
-func comparison(at path, op string, arg []byte, negated bool) condition {
-	if negated {
-		op = opposites[op]
-	}
-	return field{at, func(v []byte) bool {
-		c := compare(v, arg)
-		switch op {
-		case "$lt":
-			return c < 0
-		case "$lte":
-			return c <= 0
-		case "$eq":
-			return c == 0
-		case "$ne":
-			return c != 0
-		case "$gte":
-			return c >= 0
-		}
-		return c > 0
-	}}
+	return func(m *match, v []byte) bool { return o.compare(v, &m.key) > 0 }, nil
 }
 
 // membership is $in and $nin. An array matches by its elements.
-func membership(at path, op string, args [][]byte) condition {
-	in := func(v []byte) bool {
-		values := [][]byte{v}
-		if jsonscan.Kind(v) == '[' {
-			values = elements(v)
+func membership(op string, arg []byte, order collate.Order) (test, error) {
+	keys := map[string]bool{}
+	for _, e := range elements(arg) {
+		key, err := order.AppendKey(nil, e)
+		if err != nil {
+			return nil, badArg(op, arg)
 		}
-		for _, value := range values {
-			for _, arg := range args {
-				if equal(value, arg) {
-					return true
-				}
+		keys[string(key)] = true
+	}
+	in := func(m *match, v []byte) bool {
+		key, err := order.AppendKey(m.key[:0], v)
+		m.key = key
+		return err == nil && keys[string(key)]
+	}
+	want := op == "$in"
+	return func(m *match, v []byte) bool {
+		if jsonscan.Kind(v) != '[' {
+			return in(m, v) == want
+		}
+		for _, e := range elements(v) {
+			if in(m, e) {
+				return want
 			}
 		}
-		return false
-	}
-	return field{at, func(v []byte) bool { return in(v) == (op == "$in") }}
-}
-
-// compileTest compiles the operators that judge one value.
-func compileTest(op string, arg []byte) (func([]byte) bool, error) {
-	kind := jsonscan.Kind(arg)
-	switch op {
-	case "$type":
-		if kind == '"' {
-			want := text(arg)
-			return func(v []byte) bool { return typeName(v) == want }, nil
-		}
-	case "$size":
-		if n, err := strconv.Atoi(string(arg)); err == nil && n >= 0 {
-			return func(v []byte) bool { return jsonscan.Kind(v) == '[' && len(elements(v)) == n }, nil
-		}
-	case "$mod":
-		if test := compileMod(arg); test != nil {
-			return test, nil
-		}
-	case "$all":
-		if kind == '[' {
-			return compileAll(elements(arg)), nil
-		}
-	case "$regex":
-		return compileRegex(arg)
-	case "$beginsWith":
-		if kind != '"' {
-			return nil, &Error{"invalid_operator", "Invalid operator: $beginsWith"}
-		}
-		prefix := text(arg)
-		return func(v []byte) bool { return jsonscan.Kind(v) == '"' && strings.HasPrefix(text(v), prefix) }, nil
-	case "$elemMatch", "$allMatch", "$keyMapMatch":
-		if kind == '{' {
-			return compileInner(op, arg)
-		}
-	default:
-		return nil, &Error{"invalid_operator", "Invalid operator: " + op}
-	}
-	return nil, badArg(op, arg)
+		return !want
+	}, nil
 }
 
 func typeName(v []byte) string {
@@ -313,40 +323,34 @@ func typeName(v []byte) string {
 	return "number"
 }
 
-// compileMod takes whole numbers only, and keeps the sign of what is divided.
-func compileMod(arg []byte) func([]byte) bool {
+// modulus reads the argument of $mod: whole numbers, which keep their signs.
+func modulus(arg []byte) (divisor, rest int64, ok bool) {
 	if jsonscan.Kind(arg) != '[' {
-		return nil
+		return 0, 0, false
 	}
 	list := elements(arg)
 	if len(list) != 2 {
-		return nil
+		return 0, 0, false
 	}
 	divisor, err1 := strconv.ParseInt(string(list[0]), 10, 64)
 	rest, err2 := strconv.ParseInt(string(list[1]), 10, 64)
-	if err1 != nil || err2 != nil || divisor == 0 || divisor == math.MinInt64 {
-		return nil
-	}
-	return func(v []byte) bool {
-		n, err := strconv.ParseInt(string(v), 10, 64)
-		return err == nil && n%divisor == rest
-	}
+	return divisor, rest, err1 == nil && err2 == nil && divisor != 0 && divisor != -1<<63
 }
 
-// compileAll matches an array that has all the elements, or is the one array among them.
-func compileAll(args [][]byte) func([]byte) bool {
-	return func(v []byte) bool {
+// hasAll matches an array that has all the elements, or is the one array among them.
+func hasAll(args [][]byte) test {
+	return func(_ *match, v []byte) bool {
 		if jsonscan.Kind(v) != '[' || len(args) == 0 {
 			return false
 		}
-		if len(args) == 1 && jsonscan.Kind(args[0]) == '[' && equal(args[0], v) {
+		if len(args) == 1 && jsonscan.Kind(args[0]) == '[' && same(args[0], v) {
 			return true
 		}
 		values := elements(v)
 		for _, arg := range args {
 			in := false
 			for _, value := range values {
-				in = in || equal(value, arg)
+				in = in || same(value, arg)
 			}
 			if !in {
 				return false
@@ -356,90 +360,39 @@ func compileAll(args [][]byte) func([]byte) bool {
 	}
 }
 
-// compileRegex compiles a pattern as PCRE has them; as in CouchDB it sees bytes.
-func compileRegex(arg []byte) (func([]byte) bool, error) {
-	invalid := &Error{"invalid_operator", "Invalid operator: $regex"}
-	if jsonscan.Kind(arg) != '"' {
-		return nil, invalid
-	}
-	re, err := regexp2.Compile(latin1(text(arg)), regexp2.None)
-	if err != nil {
-		return nil, invalid
-	}
-	re.MatchTimeout = regexLimit
-	return func(v []byte) bool {
-		if jsonscan.Kind(v) != '"' {
-			return false
-		}
-		ok, err := re.MatchString(latin1(text(v)))
-		return ok && err == nil // one that takes too long matches nothing
-	}, nil
-}
-
-// latin1 makes a character of each byte.
-func latin1(s string) string {
-	plain := true
-	for i := range len(s) {
-		plain = plain && s[i] < 0x80
-	}
-	if plain {
-		return s
-	}
-	runes := make([]rune, len(s))
-	for i := range len(s) {
-		runes[i] = rune(s[i])
-	}
-	return string(runes)
-}
-
-// compileInner compiles what judges the elements of an array, or the keys of an object.
-func compileInner(op string, arg []byte) (func([]byte) bool, error) {
-	inner, err := compileObject(nil, arg, false)
-	if err != nil {
-		return nil, err
-	}
-	one := func(v []byte) bool { return inner.matches(subject{value: v}) }
-	switch op {
-	case "$elemMatch":
-		return func(v []byte) bool {
-			for _, e := range elementsOf(v) {
-				if one(e) {
+// within judges the elements of an array, or the names of an object.
+func within(op string, c condition) test {
+	return func(m *match, v []byte) bool {
+		kind := jsonscan.Kind(v)
+		if op == "$keyMapMatch" {
+			if kind != '{' {
+				return false
+			}
+			for list := members(v); len(list) > 0; list = list[2:] {
+				if c.holds(m, subject{value: list[0]}) {
 					return true
 				}
 			}
 			return false
-		}, nil
-	case "$allMatch":
-		return func(v []byte) bool {
-			list := elementsOf(v)
-			for _, e := range list {
-				if !one(e) {
-					return false
-				}
-			}
-			return len(list) > 0
-		}, nil
-	}
-	return func(v []byte) bool {
-		if jsonscan.Kind(v) != '{' {
+		}
+		if kind != '[' {
 			return false
 		}
-		pairs := members(v)
-		for i := 0; i < len(pairs); i += 2 {
-			if one(pairs[i]) {
-				return true
+		list := elements(v)
+		for _, e := range list {
+			if c.holds(m, subject{value: e}) == (op == "$elemMatch") {
+				return op == "$elemMatch"
 			}
 		}
-		return false
-	}, nil
-}
-
-func elementsOf(v []byte) [][]byte {
-	if jsonscan.Kind(v) != '[' {
-		return nil
+		return op == "$allMatch" && len(list) > 0
 	}
-	return elements(v)
 }
 
-// regexLimit is how long one pattern may take over one value.
-const regexLimit = 100 * time.Millisecond
+// Fields are the names of the fields that the selector is about.
+func (s *Selector) Fields() []string { return s.norm.fields(nil) }
+
+// nothing tells of a selector that is one empty combination: CouchDB does not even ask
+// for what matches it (mango_cursor.erl, maybe_noop_range).
+func (s *Selector) nothing() bool {
+	return s.norm != nil && combines(s.norm.op) && len(s.norm.kids) == 0
+}

@@ -1,90 +1,142 @@
 package mango
 
 import (
-	"cmp"
-	"math/big"
+	"bytes"
 	"strconv"
-	"strings"
-	"sync"
 
-	"golang.org/x/text/collate"
-	"golang.org/x/text/language"
-
+	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// rank orders values of different types.
-func rank(v []byte) int {
-	switch v[0] {
-	case 'n':
-		return 0
-	case 'f':
-		return 1
-	case 't':
-		return 2
-	case '"':
-		return 4
-	case '[':
-		return 5
-	case '{':
-		return 6
-	}
-	return 3
+// operand is a value that others are compared with. The order is that of the rows of an
+// index (package collate), so that an index and a scan agree on what equals what; that of
+// ids is the order of their bytes (mango_json.erl, cmp_raw).
+type operand struct {
+	raw   []byte
+	key   []byte
+	order collate.Order
+	whole bool  // raw is a whole number that fits
+	n     int64 // that number
+	plain bool  // raw is a string that stands for itself and has no equal but itself
 }
 
-// compare orders two JSON values as CouchDB does (couch_ejson_compare.erl).
-func compare(a, b []byte) int {
-	ra, rb := rank(a), rank(b)
-	if ra != rb {
-		return cmp.Compare(ra, rb)
+func newOperand(raw []byte, order collate.Order) (operand, error) {
+	key, err := order.AppendKey(nil, raw)
+	o := operand{raw: raw, key: key, order: order}
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		o.whole, o.n = true, n
 	}
-	switch ra {
-	case 3:
-		return compareNumbers(a, b)
-	case 4:
-		return compareStrings(text(a), text(b))
-	case 5:
-		return compareLists(elements(a), elements(b))
-	case 6:
-		return compareLists(members(a), members(b))
-	}
-	return 0
+	o.plain = plainString(raw)
+	return o, err
 }
 
-func compareNumbers(a, b []byte) int {
-	x, errX := strconv.ParseInt(string(a), 10, 64)
-	y, errY := strconv.ParseInt(string(b), 10, 64)
-	if errX == nil && errY == nil {
-		return cmp.Compare(x, y)
+// plainString tells of a string that no other text collates the same as: characters that
+// are printable ASCII all count.
+func plainString(raw []byte) bool {
+	if len(raw) < 2 || raw[0] != '"' {
+		return false
 	}
-	f, okF := new(big.Float).SetPrec(1100).SetString(string(a))
-	g, okG := new(big.Float).SetPrec(1100).SetString(string(b))
-	if !okF || !okG {
-		return strings.Compare(string(a), string(b)) // never of a checked document
-	}
-	return f.Cmp(g)
-}
-
-// compareLists compares element by element; the shorter of two that begin alike is less.
-func compareLists(a, b [][]byte) int {
-	for i := 0; i < len(a) && i < len(b); i++ {
-		if c := compare(a[i], b[i]); c != 0 {
-			return c
+	for _, c := range raw {
+		if c < 0x20 || c > 0x7e || c == '\\' {
+			return false
 		}
 	}
-	return cmp.Compare(len(a), len(b))
+	return true
 }
 
-// collators are not safe for use by several goroutines at once.
-var collators = sync.Pool{New: func() any { return collate.New(language.Und) }}
-
-func compareStrings(a, b string) int {
-	if a == b {
-		return 0
+// compare orders a value against the operand. buf is room to work in.
+func (o *operand) compare(v []byte, buf *[]byte) int {
+	if o.whole && len(v) < 19 {
+		if n, ok := wholeNumber(v); ok {
+			switch {
+			case n < o.n:
+				return -1
+			case n > o.n:
+				return 1
+			}
+			return 0
+		}
 	}
-	c := collators.Get().(*collate.Collator)
-	defer collators.Put(c)
-	return c.CompareString(a, b)
+	key, err := o.order.AppendKey((*buf)[:0], v)
+	if err != nil {
+		return -1 // never of a checked document
+	}
+	*buf = key
+	return bytes.Compare(key, o.key)
+}
+
+// equals is compare(v) == 0, sooner.
+func (o *operand) equals(v []byte, buf *[]byte) bool {
+	if jsonscan.Kind(v) != jsonscan.Kind(o.raw) {
+		return false
+	}
+	if o.plain {
+		if bytes.Equal(v, o.raw) {
+			return true
+		}
+		if plainString(v) {
+			return false
+		}
+	}
+	return o.compare(v, buf) == 0
+}
+
+// wholeNumber reads a short run of digits.
+func wholeNumber(v []byte) (n int64, ok bool) {
+	i := 0
+	if v[0] == '-' {
+		i = 1
+	}
+	if i == len(v) {
+		return 0, false
+	}
+	for ; i < len(v); i++ {
+		c := v[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(c)
+	}
+	if v[0] == '-' {
+		n = -n
+	}
+	return n, true
+}
+
+// same tells whether two values are the same to the letter: as CouchDB looks for elements
+// with $all, where 1 is not 1.0 and no two texts are equal.
+func same(a, b []byte) bool {
+	k := jsonscan.Kind(a)
+	if k != jsonscan.Kind(b) {
+		return false
+	}
+	switch k {
+	case '"':
+		return bytes.Equal(jsonscan.AppendText(nil, a), jsonscan.AppendText(nil, b))
+	case '[':
+		return sameLists(elements(a), elements(b))
+	case '{':
+		return sameLists(members(a), members(b))
+	case '0':
+		if bytes.ContainsAny(a, ".eE") != bytes.ContainsAny(b, ".eE") {
+			return false
+		}
+		o, err := newOperand(a, collate.Unicode)
+		return err == nil && o.compare(b, new([]byte)) == 0
+	}
+	return true
+}
+
+func sameLists(a, b [][]byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !same(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func text(v []byte) string {
@@ -109,4 +161,24 @@ func members(v []byte) (out [][]byte) {
 	return out
 }
 
-func equal(a, b []byte) bool { return compare(a, b) == 0 }
+// pair is a member of an object.
+type pair struct {
+	name  string
+	value []byte
+}
+
+// pairs lists the members of an object that somebody sent; of those that have one name the
+// last counts.
+func pairs(v []byte) (out []pair) {
+	at := map[string]int{}
+	_ = jsonscan.EachMember(v, func(name, value []byte) error { // v has been checked
+		if i, found := at[string(name)]; found {
+			out[i].value = value
+			return nil
+		}
+		at[string(name)] = len(out)
+		out = append(out, pair{string(name), value})
+		return nil
+	})
+	return out
+}

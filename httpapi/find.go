@@ -1,0 +1,115 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index/mango"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// find answers POST /db/_find: the documents that match a selector.
+func (s *Server) find(w http.ResponseWriter, r *http.Request) error {
+	db, q, err := s.readQuery(w, r)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	plan, err := s.finder.Plan(r.Context(), db, q)
+	if err != nil {
+		return err
+	}
+	st := newStream(w, r, http.StatusOK)
+	defer st.drop()
+	st.buf = append(st.buf, `{"docs":[`...)
+	first := true
+	answer, err := s.finder.Run(r.Context(), db, plan, func(d *mango.Found) error {
+		if !first {
+			st.buf = append(st.buf, ',')
+		}
+		first = false
+		st.buf = d.AppendJSON(append(st.buf, "\r\n"...))
+		return nil
+	}, st.flushFull)
+	if err != nil {
+		return err
+	}
+	st.buf = append(st.buf, "\r\n]"...)
+	if !answer.Silent {
+		st.buf = appendAnswer(st.buf, q, answer)
+	}
+	st.buf = append(st.buf, "}\r\n"...)
+	return st.end()
+}
+
+// appendAnswer appends what stands behind the documents.
+func appendAnswer(b []byte, q *mango.Query, a *mango.Answer) []byte {
+	b = appendString(append(b, ",\r\n\"bookmark\":"...), a.Bookmark)
+	if q.ExecutionStats {
+		b = appendInt(append(b, ",\r\n\"execution_stats\":{\"total_keys_examined\":"...), a.Stats.Keys)
+		b = appendInt(append(b, `,"total_docs_examined":`...), a.Stats.Docs)
+		b = appendInt(append(b, `,"total_quorum_docs_examined":0,"results_returned":`...), a.Stats.Results)
+		b = append(b, `,"execution_time_ms":`...)
+		b = append(strconv.AppendFloat(b, a.Stats.Time.Seconds()*1000, 'f', 3, 64), '}')
+	}
+	if a.Warning != "" {
+		b = appendString(append(b, ",\r\n\"warning\":"...), a.Warning)
+	}
+	return b
+}
+
+// explain answers POST /db/_explain: how a query would be answered.
+func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
+	db, q, err := s.readQuery(w, r)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	b, err := s.finder.Explain(r.Context(), db, q, nil)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, b)
+}
+
+// readQuery opens the database, which the caller releases, and reads the query.
+func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (*store.DB, *mango.Query, error) {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.finder == nil {
+		db.Release()
+		return nil, nil, errNotBuilt
+	}
+	q, err := s.queryBody(w, r)
+	if err != nil {
+		db.Release()
+		return nil, nil, err
+	}
+	return db, q, nil
+}
+
+func (s *Server) queryBody(w http.ResponseWriter, r *http.Request) (*mango.Query, error) {
+	body, err := s.objectBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return mango.ParseQuery(body)
+}
+
+// objectBody reads a body that must be a JSON object and say so.
+func (s *Server) objectBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if err := requireJSON(r); err != nil {
+		return nil, err
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := requireObject(body); err != nil {
+		return nil, err
+	}
+	return jsonscan.Trim(body)
+}

@@ -1,0 +1,264 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/index/mango"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// indexes answers what is behind /db/_index: Mango's indexes, which design documents hold.
+func (s *Server) indexes(w http.ResponseWriter, r *http.Request) error {
+	var path []string
+	for part := range strings.SplitSeq(strings.Trim(mux.Vars(r)["rest"], "/"), "/") {
+		name, err := url.QueryUnescape(part)
+		if err != nil {
+			return errURLEncoding
+		}
+		if name != "" {
+			path = append(path, name)
+		}
+	}
+	serve := func(m methods) error { s.handle(m).ServeHTTP(w, r); return nil }
+	if len(path) == 4 && path[0] == "_design" {
+		path = path[1:]
+	}
+	switch {
+	case len(path) == 0:
+		return serve(on("GET,POST", "GET", s.listIndexes, "POST", s.createIndex))
+	case len(path) == 1 && path[0] == "_bulk_delete":
+		return serve(on("POST", "POST", s.deleteIndexes))
+	case len(path) == 3:
+		return serve(on("DELETE", "DELETE", func(w http.ResponseWriter, r *http.Request) error { return s.deleteIndex(w, r, path) }))
+	}
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	db.Release()
+	return store.ErrMissing
+}
+
+var errListIndexes = errorf(http.StatusBadRequest, "invalid_list_index_params", "Index parameter ranges: limit > 1, skip > 0")
+
+// listIndexes answers GET /db/_index.
+func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if s.finder == nil {
+		return errNotBuilt
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	list, err := s.finder.Indexes(r.Context(), db)
+	if err != nil {
+		return err
+	}
+	total := len(list)
+	limit, skip := total, 0
+	for name, to := range map[string]*int{"limit": &limit, "skip": &skip} {
+		value, given := query.get(name)
+		if !given {
+			continue
+		}
+		if *to, err = strconv.Atoi(value); err != nil || *to < 0 || *to == 0 && name == "limit" {
+			return errListIndexes
+		}
+	}
+	list = list[min(skip, total):]
+	list = list[:min(limit, len(list))]
+	b := appendInt([]byte(`{"total_rows":`), total)
+	b = append(b, `,"indexes":[`...)
+	for i, ix := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = ix.AppendJSON(b)
+	}
+	return writeJSON(w, r, http.StatusOK, append(b, "]}"...))
+}
+
+// createIndex answers POST /db/_index.
+func (s *Server) createIndex(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, dbAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	body, err := s.objectBody(w, r)
+	if err != nil {
+		return err
+	}
+	ix, err := mango.ParseIndex(body)
+	if err != nil {
+		return err
+	}
+	if err := document.ValidID(ix.DDoc); err != nil {
+		return err
+	}
+	changed, err := s.editDesign(r.Context(), db, ix.DDoc, ix.Put)
+	if err != nil {
+		return err
+	}
+	b := append([]byte(`{"result":"`), "exists"...)
+	if changed {
+		b = append(b[:len(b)-len("exists")], "created"...)
+	}
+	b = appendString(append(b, `","id":`...), ix.DDoc)
+	b = appendString(append(b, `,"name":`...), ix.Name)
+	return writeJSON(w, r, http.StatusOK, append(b, '}'))
+}
+
+// designTries is how often an edit is tried while others edit the design document.
+const designTries = 10
+
+// editDesign writes what edit makes of the body of a design document, which is nil if
+// there is none; nil from it deletes the document.
+func (s *Server) editDesign(ctx context.Context, db *store.DB, id string, edit func(body []byte) ([]byte, error)) (changed bool, err error) {
+	for range designTries {
+		doc := document.Doc{ID: id, HasID: true}
+		var old []byte
+		atts := []store.EditAttachment(nil)
+		now, err := db.Get(ctx, id, store.ReadOptions{})
+		switch {
+		case err == nil:
+			doc.Rev, doc.HasRev, old = now.Rev, true, now.Body
+			for _, a := range now.Attachments {
+				atts = append(atts, store.EditAttachment{Name: a.Name})
+			}
+		case !errors.Is(err, store.ErrMissing) && !errors.Is(err, store.ErrDeleted):
+			return false, err
+		}
+		body, err := edit(old)
+		if err != nil {
+			return false, err
+		}
+		if string(body) == string(old) && body != nil {
+			return false, nil
+		}
+		if body == nil {
+			tomb := document.Tombstone(id)
+			tomb.Rev, tomb.HasRev = doc.Rev, true
+			doc, atts = tomb, nil
+		} else if err := doc.SetBody(body); err != nil {
+			return false, err
+		}
+		results, err := db.Write(ctx, []store.Edit{{Doc: doc, Attachments: atts}}, store.WriteOptions{})
+		if err == nil {
+			err = results[0].Err
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return err == nil, err
+		}
+	}
+	return false, store.ErrConflict
+}
+
+// deleteIndex answers DELETE /db/_index/ddoc/type/name.
+func (s *Server) deleteIndex(w http.ResponseWriter, r *http.Request, path []string) error {
+	db, err := s.openDB(r, dbAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	id := "_design/" + strings.TrimPrefix(path[0], "_design/")
+	if path[1] != "json" {
+		return store.ErrMissing
+	}
+	if err := s.removeIndexes(r.Context(), db, id, path[2]); err != nil {
+		return err
+	}
+	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+}
+
+// removeIndexes takes an index out of a design document, all of them without a name:
+// store.ErrMissing if there is none.
+func (s *Server) removeIndexes(ctx context.Context, db *store.DB, id, name string) error {
+	_, err := s.editDesign(ctx, db, id, func(body []byte) ([]byte, error) {
+		found := false
+		for _, ix := range mango.IndexesOf(id, body) {
+			if name != "" && ix.Name != name {
+				continue
+			}
+			found = true
+			var err error
+			if body, err = ix.Remove(body); err != nil {
+				return nil, err
+			}
+		}
+		if !found {
+			return nil, store.ErrMissing
+		}
+		return body, nil
+	})
+	return err
+}
+
+var errBulkDelete = errorf(http.StatusBadRequest, "invalid_bulk_docs", "Bulk Delete requires an array of non-null docids.")
+
+// deleteIndexes answers POST /db/_index/_bulk_delete: the indexes of design documents.
+func (s *Server) deleteIndexes(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.openDB(r, dbAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	body, err := s.objectBody(w, r)
+	if err != nil {
+		return err
+	}
+	list := member(body, "docids")
+	if list == nil {
+		return errorf(http.StatusBadRequest, "missing_required_key", "Missing required key: docids")
+	}
+	success, fail := []byte(`{"success":[`), []byte(`],"fail":[`)
+	if jsonscan.Kind(list) != '[' {
+		return errBulkDelete
+	}
+	var ids []string
+	err = jsonscan.EachElement(list, func(v []byte) error {
+		name, err := jsonscan.Text(v)
+		ids = append(ids, "_design/"+strings.TrimPrefix(name, "_design/"))
+		if err != nil {
+			return errBulkDelete
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		err := s.removeIndexes(r.Context(), db, id, "")
+		switch {
+		case err == nil:
+			success = append(appendString(append(appendComma(success), `{"id":`...), id), `,"ok":true}`...)
+		case errors.Is(err, store.ErrMissing):
+			fail = append(appendString(append(appendComma(fail), `{"id":`...), id), `,"error":"not_found"}`...)
+		default:
+			return err
+		}
+	}
+	return writeJSON(w, r, http.StatusOK, append(append(success, fail...), "]}"...))
+}
+
+// appendComma appends a comma unless an array begins here.
+func appendComma(b []byte) []byte {
+	if b[len(b)-1] == '[' {
+		return b
+	}
+	return append(b, ',')
+}

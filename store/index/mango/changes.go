@@ -1,0 +1,226 @@
+package mango
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index"
+)
+
+// Changes reads the changes of documents of which a leaf matches a selector, nil for all:
+// those that store.DB.Changes reads, in the same order. With an index that was made with
+// {"changes": true}, and whose first fields the selector holds to single values, it looks
+// only at the changes that the index finds. A nil Finder looks at all.
+func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q store.ChangesQuery, row func(*store.Change) error, flush func() error) (store.ChangesEnd, error) {
+	if sel != nil {
+		q.MatchLeaf = sel.Match
+	}
+	if f == nil || sel == nil || q.DocIDs != nil || q.Descending {
+		return db.Changes(ctx, q, row, flush)
+	}
+	ix, ranges, err := f.changesIndex(ctx, db, sel)
+	if err != nil {
+		return store.ChangesEnd{}, err
+	}
+	if ix == nil {
+		return db.Changes(ctx, q, row, flush)
+	}
+	if q.To == 0 {
+		info, err := db.Info(ctx)
+		if err != nil {
+			return store.ChangesEnd{}, err
+		}
+		q.To = info.UpdateSeq
+	}
+	open, err := f.m.Open(ctx, db, ix.changesDefinition())
+	if err != nil {
+		return store.ChangesEnd{}, err
+	}
+	defer open.Release()
+	if err := waitFor(ctx, open, q.To, flush); err != nil {
+		return store.ChangesEnd{}, err
+	}
+	return readChanges(ctx, db, open, ranges, q, row, flush)
+}
+
+// waitFor waits for an index to come to a sequence. flush is called now and then: whoever
+// waits for the answer is to see that it is worked on.
+func waitFor(ctx context.Context, ix *index.Index, seq uint64, flush func() error) error {
+	for {
+		some, cancel := context.WithTimeout(ctx, time.Second)
+		err := ix.Wait(some, seq)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		if err := flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// changesPage is how many changes are asked of the index at a time.
+const changesPage = 1000
+
+func readChanges(ctx context.Context, db *store.DB, ix *index.Index, ranges []index.Range, q store.ChangesQuery, row func(*store.Change) error, flush func() error) (total store.ChangesEnd, err error) {
+	total.Last = q.Since
+	left := q.Limit
+	for {
+		seqs, more, err := ix.Changes(ctx, index.ChangesQuery{Ranges: ranges, Since: total.Last, To: q.To, Limit: changesPage})
+		if err != nil {
+			return total, err
+		}
+		part := q
+		part.Since, part.Seqs, part.Limit = total.Last, append([]uint64{}, seqs...), left
+		end, err := db.Changes(ctx, part, func(c *store.Change) error {
+			if left > 0 {
+				left--
+			}
+			return row(c)
+		}, flush)
+		total.Seen += end.Seen
+		if end.LastRow > 0 {
+			total.LastRow = end.LastRow
+		}
+		total.Last = end.Last
+		switch {
+		case err != nil || left == 0 && q.Limit > 0 || q.Limit == 0:
+			total.Pending = end.Pending
+			return total, err
+		case !more:
+			// What the index did not find has been looked at too.
+			total.Last, total.Done = max(q.To, q.Since), true
+			return total, nil
+		}
+		total.Last = seqs[len(seqs)-1]
+	}
+}
+
+// changesIndex finds the index that narrows a selector the most.
+func (f *Finder) changesIndex(ctx context.Context, db *store.DB, sel *Selector) (best *Index, ranges []index.Range, err error) {
+	list, err := f.Indexes(ctx, db)
+	fields := 0
+	for _, ix := range list {
+		if !ix.Changes || ix.Partial != nil {
+			continue
+		}
+		if rg, n := ix.changesRanges(sel.norm); n > fields {
+			best, ranges, fields = ix, rg, n
+		}
+	}
+	return best, ranges, err
+}
+
+// changesRanges are the ranges of the changes index for the first fields, n of them, that
+// the selector holds to single values. Arrays, of which $in looks at the elements, are
+// ranges of their own.
+func (ix *Index) changesRanges(sel *node) (ranges []index.Range, n int) {
+	prefixes := []string{arrayKey}
+	required := sel.required()
+	for _, f := range ix.Fields.Fields {
+		s := sel.spansOf(f, rows{id: f == "_id"})
+		if s.whole() || !required[f] || len(s)*len(prefixes) > maxRanges {
+			break
+		}
+		points := []string{}
+		for _, one := range s {
+			if one.point {
+				points = append(points, one.lo)
+				continue
+			}
+			if !(spans{one}).within(rows{}.kind("array")) {
+				points = nil
+				break
+			}
+			for _, p := range prefixes {
+				ranges = append(ranges, index.Range{Low: index.Bound{Key: []byte(p + one.lo)}, High: index.Bound{Key: []byte(p + one.hi)}})
+			}
+		}
+		if points == nil {
+			break
+		}
+		next := make([]string, 0, len(prefixes)*len(points))
+		for _, p := range prefixes {
+			for _, point := range points {
+				next = append(next, p+point)
+			}
+		}
+		prefixes = next
+		n++
+	}
+	if n == 0 {
+		return nil, 0
+	}
+	for _, p := range prefixes {
+		ranges = append(ranges, index.Key(0, append([]byte(p), 0)))
+	}
+	return append(ranges, index.Range{View: 1}), n
+}
+
+// ChangesSignature names what is on disk of changesDefinition.
+func (ix *Index) ChangesSignature() string {
+	b := append([]byte("tododb mango changes 1 "), strings.Join(ix.Fields.Fields, "\x00")...)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// changesDefinition is what finds changes: under view 0 the rows of every document that
+// has the first, the first two ... fields, deleted ones too, with arrays of that many
+// values as keys; under view 1 those of which several revisions are leaves: what the others
+// say is known only when they are read.
+func (ix *Index) changesDefinition() *index.Definition {
+	return &index.Definition{
+		Signature: ix.ChangesSignature(), Label: ix.DDoc, Views: make([]index.View, 2),
+		IncludeDesign: true, IncludeDeleted: true, Changes: true,
+		NewMapper: func() (index.Mapper, error) {
+			mp, err := newMapper(ix)
+			return changesMapper{mp}, err
+		},
+	}
+}
+
+type changesMapper struct{ *mapper }
+
+func (c changesMapper) Map(doc *store.Document, emit func(view int, key, value []byte) error) error {
+	if len(doc.Conflicts)+len(doc.DeletedConflicts) > 0 {
+		if err := emit(1, null, null); err != nil {
+			return err
+		}
+	}
+	key := []byte{'['}
+	for i, p := range c.paths {
+		v, how := p.findIn(&c.m, doc)
+		if how != there {
+			return nil
+		}
+		if i > 0 {
+			key = append(key, ',')
+		}
+		key = append(key, v...)
+		if err := emit(0, append(key, ']'), null); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (changesMapper) Close() {}
+
+// within tells whether spans are all in others.
+func (s spans) within(o spans) bool {
+	in := s.intersect(o)
+	if len(in) != len(s) {
+		return false
+	}
+	for i := range s {
+		if s[i].lo != in[i].lo || s[i].hi != in[i].hi {
+			return false
+		}
+	}
+	return true
+}

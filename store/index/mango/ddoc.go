@@ -1,0 +1,78 @@
+package mango
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// Put puts the index into its design document, whose body is given, nil if there is none.
+// The new body is the same as the old one if the index is there already.
+func (ix *Index) Put(body []byte) ([]byte, error) {
+	if body == nil {
+		body = []byte(`{"language":"query"}`)
+	}
+	if lang := memberOf(body, "language"); string(lang) != `"query"` {
+		shown := "false"
+		if lang != nil {
+			shown = "{" + erlang([]byte(`"language"`), false) + "," + erlang(lang, false) + "}"
+		}
+		return nil, &Error{"invalid_ddoc_lang", "Existing design doc has an invalid language: " + shown}
+	}
+	views := memberOf(body, "views")
+	if jsonscan.Kind(views) != '{' {
+		views = []byte("{}")
+	}
+	return normal(setMember(body, "views", setMember(views, ix.Name, ix.appendView(nil))))
+}
+
+// Remove takes the index out of its design document. Of one that has nothing else, nil is
+// left: it is to be deleted.
+func (ix *Index) Remove(body []byte) ([]byte, error) {
+	views := setMember(memberOf(body, "views"), ix.Name, nil)
+	if len(pairs(views)) == 0 {
+		views = nil
+	}
+	body = setMember(body, "views", views)
+	if list := pairs(body); len(list) == 1 && list[0].name == "language" {
+		return nil, nil
+	}
+	return normal(body)
+}
+
+// setMember gives an object a member, in the place of one of the same name; nil takes it
+// out.
+func setMember(object []byte, name string, value []byte) []byte {
+	b := []byte{'{'}
+	put := func(name string, value []byte) {
+		if value == nil {
+			return
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(jsonscan.AppendString(b, name), ':'), value...)
+	}
+	done := false
+	for _, p := range pairs(object) {
+		if p.name == name {
+			p.value, done = value, true
+		}
+		put(p.name, p.value)
+	}
+	if !done {
+		put(name, value)
+	}
+	return append(b, '}')
+}
+
+// normal is a body as it is stored.
+func normal(body []byte) ([]byte, error) {
+	doc, err := document.Parse(body, document.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("design document: %w", err)
+	}
+	return bytes.Clone(doc.Body), nil
+}

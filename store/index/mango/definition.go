@@ -1,0 +1,241 @@
+package mango
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"strings"
+
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// Index is an index that a design document of the language "query" defines, or, without a
+// design document, the documents themselves in the order of their ids.
+type Index struct {
+	DDoc    string // id of the design document
+	Name    string
+	Fields  Sort
+	Partial *Selector // nil: all documents that have the fields
+	Changes bool      // it finds changes too
+
+	raw    []byte       // its definition as it was sent: what the design document's options hold
+	design *view.Design // whose view it is
+	number int          // of the view
+}
+
+// allDocs is the index that there always is.
+var allDocs = &Index{Name: "_all_docs", Fields: Sort{Fields: []string{"_id"}}}
+
+// special tells of allDocs.
+func (ix *Index) special() bool { return ix.DDoc == "" }
+
+// AppendJSON appends an index as GET /db/_index lists it.
+func (ix *Index) AppendJSON(b []byte) []byte {
+	b = append(b, `{"ddoc":`...)
+	if ix.special() {
+		b = append(b, "null"...)
+	} else {
+		b = jsonscan.AppendString(b, ix.DDoc)
+	}
+	b = jsonscan.AppendString(append(b, `,"name":`...), ix.Name)
+	if ix.special() {
+		b = append(b, `,"type":"special"`...)
+	} else {
+		b = append(b, `,"type":"json","partitioned":false`...)
+	}
+	b = ix.Fields.appendArray(append(b, `,"def":{"fields":`...))
+	if ix.Partial != nil {
+		b = ix.Partial.AppendJSON(append(b, `,"partial_filter_selector":`...))
+	}
+	b = append(b, '}')
+	if ix.Changes {
+		b = append(b, `,"options":{"changes":true}`...)
+	}
+	return append(b, '}')
+}
+
+// ParseIndex reads the body of a request for an index, a JSON object that has been
+// checked: *Error.
+func ParseIndex(body []byte) (*Index, error) {
+	ix := &Index{}
+	kind, name, ddoc := "json", "", ""
+	given := map[string]bool{}
+	w := 2
+	partitioned := "db_default"
+	var options []byte
+	err := readOptions(body, []option{
+		{"index", true, func(v []byte) error { ix.raw = v; return nil }},
+		{"type", false, readName(&kind)},
+		{"name", false, func(v []byte) error { given["name"] = true; return readName(&name)(v) }},
+		{"ddoc", false, func(v []byte) error { given["ddoc"] = true; return readName(&ddoc)(v) }},
+		{"w", false, positive(&w)},
+		{"partitioned", false, func(v []byte) error {
+			if k := jsonscan.Kind(v); k != 't' && k != 'f' {
+				return &Error{"invalid_partitioned_value", "Invalid value for partitioned: " + erlang(v, false)}
+			}
+			partitioned = string(v)
+			return nil
+		}},
+		{"options", false, func(v []byte) error { options = v; return ix.readOptions(v) }},
+	})
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "json":
+	case "text", "nouveau":
+		return nil, &Error{"required index service unavailable", kind}
+	default:
+		return nil, &Error{"invalid_index", "Invalid type for index: " + kind}
+	}
+	if partitioned == "true" {
+		return nil, &Error{"bad_request", "Partitioned indexes are not supported: databases have no partitions."}
+	}
+	if given["name"] && name == "" || given["ddoc"] && ddoc == "" {
+		return nil, &Error{"invalid_empty_string", "Index name or ddoc cannot be empty string"}
+	}
+	auto := ""
+	if !given["name"] || !given["ddoc"] {
+		auto, err = generateName(ix.raw, name, ddoc, kind, w, partitioned, options)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if ix.Name = name; !given["name"] {
+		ix.Name = auto
+	}
+	if !given["ddoc"] {
+		ddoc = auto
+	}
+	ix.DDoc = designID(ddoc)
+	return ix, ix.readDefinition()
+}
+
+func designID(name string) string { return "_design/" + strings.TrimPrefix(name, "_design/") }
+
+func readName(to *string) func([]byte) error {
+	return func(v []byte) error {
+		if jsonscan.Kind(v) != '"' {
+			return &Error{"invalid_string", "Invalid string: " + erlang(v, false)}
+		}
+		*to = text(v)
+		return nil
+	}
+}
+
+// readDefinition reads what was sent as the index.
+func (ix *Index) readDefinition() error {
+	if jsonscan.Kind(ix.raw) != '{' {
+		return &Error{"invalid_index", "JSON indexes must be an object, not: " + erlang(ix.raw, false)}
+	}
+	return readOptions(ix.raw, []option{
+		{"fields", true, func(v []byte) (err error) { ix.Fields, err = parseSort(v); return err }},
+		{"partial_filter_selector", false, func(v []byte) (err error) { return ix.readPartial(v) }},
+	})
+}
+
+func (ix *Index) readPartial(v []byte) error {
+	s, err := Compile(v)
+	if err == nil && !s.Empty() {
+		ix.Partial = s
+	}
+	return err
+}
+
+// readOptions reads what CouchDB does not have: {"changes": true}.
+func (ix *Index) readOptions(v []byte) error {
+	if jsonscan.Kind(v) != '{' {
+		return &Error{"invalid_object", erlang(v, false) + " is not a JSON object"}
+	}
+	return readOptions(v, []option{{"changes", false, boolean(&ix.Changes)}})
+}
+
+// appendView appends the view by which a design document holds the index.
+func (ix *Index) appendView(b []byte) []byte {
+	b = ix.Fields.appendObject(append(b, `{"map":{"fields":`...))
+	b = append(b, `,"partial_filter_selector":`...)
+	if ix.Partial == nil {
+		b = append(b, "{}"...)
+	} else {
+		b = ix.Partial.AppendJSON(b)
+	}
+	b = append(append(b, `},"reduce":"_count","options":{"def":`...), ix.raw...)
+	if ix.Changes {
+		b = append(b, `,"changes":true`...)
+	}
+	return append(b, "}}"...)
+}
+
+// indexOf reads an index from a view of a design document; false if it is none.
+func indexOf(d *view.Design, number int) (*Index, bool) {
+	def, options := d.Views[number].Map, d.Views[number].Options
+	ix := &Index{DDoc: d.ID, Name: d.Views[number].Name, design: d, number: number}
+	if jsonscan.Kind(def) != '{' || jsonscan.Kind(options) != '{' {
+		return nil, false
+	}
+	fields := memberOf(def, "fields")
+	switch jsonscan.Kind(fields) {
+	case '{': // {"a": "asc", "b": "asc"}, which would be one direction too many in an array
+		list := []byte{'['}
+		for i, p := range pairs(fields) {
+			if i > 0 {
+				list = append(list, ',')
+			}
+			list = append(jsonscan.AppendString(append(list, '{'), p.name), ':')
+			list = append(append(list, p.value...), '}')
+		}
+		fields = append(list, ']')
+	case '[':
+	default:
+		return nil, false
+	}
+	var err error
+	if ix.Fields, err = parseSort(fields); err != nil {
+		return nil, false
+	}
+	for _, member := range []string{"partial_filter_selector", "selector"} { // the second in old design documents
+		if partial := memberOf(def, member); partial != nil && ix.Partial == nil {
+			if jsonscan.Kind(partial) != '{' || ix.readPartial(partial) != nil {
+				return nil, false
+			}
+		}
+	}
+	ix.Changes = string(memberOf(options, "changes")) == "true"
+	return ix, true
+}
+
+// generateName derives a name from what was asked for, as CouchDB does (mango_idx.erl,
+// gen_name): the SHA-1 of Erlang's external form of the definition and the options.
+func generateName(def []byte, name, ddoc, kind string, w int, partitioned string, options []byte) (string, error) {
+	auto := func(b []byte, s string) []byte {
+		if s == "" {
+			return document.AppendAtom(b, "auto_name")
+		}
+		return document.AppendBinary(b, s)
+	}
+	tagged := func(b []byte, tag string) []byte { return document.AppendAtom(append(b, 'h', 2), tag) }
+	n := byte(6)
+	if options != nil {
+		n++
+	}
+	b, err := document.AppendTerm([]byte{131, 'h', 2}, def)
+	if err != nil {
+		return "", err
+	}
+	b = auto(tagged(append(b, 'l', 0, 0, 0, n), "ddoc"), ddoc)
+	if b, err = document.AppendTerm(tagged(b, "def"), def); err != nil {
+		return "", err
+	}
+	b = auto(tagged(b, "name"), name)
+	if options != nil {
+		if b, err = document.AppendTerm(tagged(b, "options"), options); err != nil {
+			return "", err
+		}
+	}
+	b = document.AppendAtom(tagged(b, "partitioned"), partitioned)
+	b = document.AppendBinary(tagged(b, "type"), kind)
+	b = append(document.AppendInt(tagged(b, "w"), int64(w)), 'j')
+	sum := sha1.Sum(b)
+	return hex.EncodeToString(sum[:]), nil
+}

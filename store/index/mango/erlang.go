@@ -1,0 +1,73 @@
+package mango
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// CouchDB shows what is wrong with a request as Erlang prints it. Clients pass these texts
+// on to people, who look for them.
+
+// erlang writes a JSON value as io_lib:format's ~w writes its EJSON or, with pretty, as ~p:
+// strings that can be read are then written as such. Long values are not broken into lines.
+func erlang(v []byte, pretty bool) string {
+	var b strings.Builder
+	writeErlang(&b, v, pretty)
+	return b.String()
+}
+
+func writeErlang(b *strings.Builder, v []byte, pretty bool) {
+	switch jsonscan.Kind(v) {
+	case '{':
+		b.WriteString("{[")
+		for i, m := range pairs(v) {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteByte('{')
+			writeErlangText(b, m.name, pretty)
+			b.WriteByte(',')
+			writeErlang(b, m.value, pretty)
+			b.WriteByte('}')
+		}
+		b.WriteString("]}")
+	case '[':
+		b.WriteByte('[')
+		for i, e := range elements(v) {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			writeErlang(b, e, pretty)
+		}
+		b.WriteByte(']')
+	case '"':
+		writeErlangText(b, text(v), pretty)
+	default:
+		b.Write(v)
+	}
+}
+
+func writeErlangText(b *strings.Builder, s string, pretty bool) {
+	b.WriteString("<<")
+	if pretty && readable(s) {
+		b.WriteByte('"')
+		b.WriteString(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s))
+		b.WriteByte('"')
+	} else {
+		for i := range len(s) {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(strconv.Itoa(int(s[i])))
+		}
+	}
+	b.WriteString(">>")
+}
+
+func readable(s string) bool {
+	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r > 0xff || !unicode.IsPrint(r) })
+}

@@ -1,0 +1,146 @@
+package mango
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/index"
+)
+
+// small is a document as records of applications are, of some 200 bytes.
+func small(i int) string {
+	return fmt.Sprintf(`{"_id":"doc%07d","type":"todo","owner":"user%04d","n":%d,"score":%d.5,"done":%t,"city":"Oslo","tags":["a","b"],"created":"2024-01-02T03:04:05Z"}`,
+		i, i%1000, i, i%100, i%2 == 0)
+}
+
+// filled is a database of small documents on disk.
+func filled(b *testing.B, n int) (*store.DB, *Finder) {
+	eng, err := bolt.Open(b.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := store.Open(b.Context(), eng, store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := index.NewManager(b.Context(), index.Options{Store: s})
+	b.Cleanup(func() {
+		for _, close := range []func() error{m.Close, s.Close, eng.Close} {
+			if err := close(); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	if err := s.Create(b.Context(), "db"); err != nil {
+		b.Fatal(err)
+	}
+	db, err := s.DB(b.Context(), "db")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(db.Release)
+	for from := 0; from < n; from += 1000 {
+		edits := make([]store.Edit, 0, 1000)
+		for i := from; i < min(from+1000, n); i++ {
+			doc, err := document.Parse([]byte(small(i)), document.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			edits = append(edits, store.Edit{Doc: doc})
+		}
+		if _, err := db.Write(b.Context(), edits, store.WriteOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return db, NewFinder(m)
+}
+
+func runQuery(b *testing.B, f *Finder, db *store.DB, query string) int {
+	q, err := ParseQuery([]byte(query))
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := f.Plan(b.Context(), db, q)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := 0
+	var buf []byte
+	_, err = f.Run(context.Background(), db, p, func(d *Found) error {
+		n++
+		buf = d.AppendJSON(buf[:0])
+		return nil
+	}, func() error { return nil })
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+const figureDocs = 100_000
+
+// A two-field index is built from nothing.
+func BenchmarkBuild(b *testing.B) {
+	db, f := filled(b, figureDocs)
+	n := 0
+	for b.Loop() {
+		n++
+		name := fmt.Sprint("i", n)
+		putIndex(b, db, name, `{"fields":["owner","n"]}`)
+		if got := runQuery(b, f, db, `{"selector":{"owner":"user0001","n":{"$gte":0}},"limit":1,"use_index":"`+name+`"}`); got != 1 {
+			b.Fatal(got, "documents")
+		}
+	}
+	b.ReportMetric(float64(n*figureDocs)/b.Elapsed().Seconds(), "docs/s")
+}
+
+// All documents are looked at.
+func BenchmarkScan(b *testing.B) {
+	db, f := filled(b, figureDocs)
+	for b.Loop() {
+		if got := runQuery(b, f, db, `{"selector":{"owner":"user0001","n":{"$gte":0}},"limit":1000}`); got != 100 {
+			b.Fatal(got, "documents")
+		}
+	}
+	b.ReportMetric(float64(b.N*figureDocs)/b.Elapsed().Seconds(), "docs/s")
+}
+
+// 25 documents are found by an index, and read by their ids.
+func BenchmarkFind(b *testing.B) {
+	db, f := filled(b, figureDocs)
+	putIndex(b, db, "i", `{"fields":["owner","n"]}`)
+	const query = `{"selector":{"owner":"user0001","n":{"$gte":0}},"limit":25}`
+	runQuery(b, f, db, query)
+	b.Run("index", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if got := runQuery(b, f, db, query); got != 25 {
+				b.Fatal(got, "documents")
+			}
+		}
+	})
+	b.Run("covering", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if got := runQuery(b, f, db, `{"selector":{"owner":"user0001","n":{"$gte":0}},"limit":25,"fields":["_id","n"]}`); got != 25 {
+				b.Fatal(got, "documents")
+			}
+		}
+	})
+	b.Run("gets", func(b *testing.B) {
+		var buf []byte
+		for b.Loop() {
+			for i := range 25 {
+				found, err := db.OpenRevs(b.Context(), fmt.Sprintf("doc%07d", 1+1000*i), nil, store.ReadOptions{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				buf = found[0].Doc.AppendJSON(buf[:0], store.JSONOptions{})
+			}
+		}
+	})
+}

@@ -1,0 +1,311 @@
+package mango
+
+import (
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// node is a part of a selector in normal form, as CouchDB brings it into
+// (mango_selector.erl, normalize): an implicit $and or $eq is written out, names of fields
+// stand whole before a single operator, and negations are pushed inward as far as they go.
+type node struct {
+	op    string
+	field string  // of what is no $and or $or: its name in full; "" for the value itself
+	arg   []byte  // of an operator that judges a value
+	kids  []*node // of $and, $or; the one of $not, $elemMatch, $allMatch, $keyMapMatch
+}
+
+func isOperator(name string) bool { return strings.HasPrefix(name, "$") }
+
+// combines tells of operators whose arguments are selectors of the same thing.
+func combines(op string) bool { return op == "$and" || op == "$or" || op == "$nor" }
+
+// inner tells of operators whose argument is a selector of something within the value.
+func inner(op string) bool { return op == "$elemMatch" || op == "$allMatch" || op == "$keyMapMatch" }
+
+// normalize brings a selector, a JSON object, into normal form; an empty one is nil.
+func normalize(raw []byte) (*node, error) {
+	if len(pairs(raw)) == 0 {
+		return nil, nil
+	}
+	n, err := expand(raw, "")
+	if err != nil {
+		return nil, err
+	}
+	n = n.pushNegations()
+	if !combines(n.op) && n.field == "" && n.op != "$text" {
+		return nil, &Error{"invalid_selector", "One or more conditions is missing a field name."}
+	}
+	return n, nil
+}
+
+// expand writes out what is implicit and takes names of fields down to the operators. The
+// nodes it makes have $not and $nor where they were written.
+func expand(raw []byte, field string) (*node, error) {
+	if jsonscan.Kind(raw) != '{' {
+		return &node{op: "$eq", field: field, arg: raw}, nil
+	}
+	list := pairs(raw)
+	switch len(list) {
+	case 0:
+		return &node{op: "$eq", field: field, arg: raw}, nil
+	case 1:
+		return expandPair(list[0], field)
+	}
+	n := &node{op: "$and"}
+	for _, p := range list {
+		kid, err := expandPair(p, field)
+		if err != nil {
+			return nil, err
+		}
+		n.kids = append(n.kids, kid)
+	}
+	return n, nil
+}
+
+func expandPair(p pair, field string) (*node, error) {
+	switch {
+	case !isOperator(p.name):
+		if field != "" {
+			p.name = field + "." + p.name
+		}
+		return expand(p.value, p.name)
+	case combines(p.name):
+		if jsonscan.Kind(p.value) != '[' {
+			return nil, badArg(p.name, p.value)
+		}
+		n := &node{op: p.name}
+		for _, e := range elements(p.value) {
+			kid, err := expand(e, field)
+			if err != nil {
+				return nil, err
+			}
+			n.kids = append(n.kids, kid)
+		}
+		return n, nil
+	case p.name == "$not" || inner(p.name):
+		if jsonscan.Kind(p.value) != '{' {
+			return nil, badArg(p.name, p.value)
+		}
+		n := &node{op: p.name}
+		if p.name != "$not" {
+			n.field, field = field, ""
+		}
+		kid, err := expand(p.value, field)
+		n.kids = []*node{kid}
+		return n, err
+	}
+	if err := judge(p.name, p.value); err != nil {
+		return nil, err
+	}
+	return &node{op: p.name, field: field, arg: p.value}, nil
+}
+
+// judge checks the argument of an operator that judges a value.
+func judge(op string, arg []byte) error {
+	kind := jsonscan.Kind(arg)
+	ok := true
+	switch op {
+	case "$lt", "$lte", "$eq", "$ne", "$gte", "$gt":
+	case "$in", "$nin", "$all":
+		ok = kind == '['
+	case "$exists":
+		ok = kind == 't' || kind == 'f'
+	case "$type":
+		ok = kind == '"'
+	case "$mod":
+		_, _, ok = modulus(arg)
+	case "$size":
+		n, whole := wholeNumber(arg)
+		ok = kind == '0' && whole && n >= 0
+	case "$regex":
+		if kind != '"' {
+			return invalidOperator(op)
+		}
+		ok = compilesAsRegex(text(arg))
+	case "$beginsWith":
+		if kind != '"' {
+			return invalidOperator(op)
+		}
+	case "$text":
+		if kind == '[' || kind == '{' || kind == 'n' {
+			return badArg(op, arg)
+		}
+		// Without text indexes CouchDB lets everything match; nobody who asks for some
+		// words wants that.
+		return &Error{"required index service unavailable", "text"}
+	case "$where", "$geoWithin", "$geoIntersects", "$near", "$nearSphere":
+		return &Error{"not_supported", "Unsupported operator: " + op}
+	default:
+		return invalidOperator(op)
+	}
+	if !ok {
+		return badArg(op, arg)
+	}
+	return nil
+}
+
+// opposites are the operators that a negation turns into another one.
+var opposites = map[string]string{
+	"$lt": "$gte", "$lte": "$gt", "$eq": "$ne", "$ne": "$eq", "$gte": "$lt", "$gt": "$lte", "$in": "$nin", "$nin": "$in",
+}
+
+// pushNegations takes negations down to where the fields are. As in CouchDB those within
+// $elemMatch and its like stay where they are.
+func (n *node) pushNegations() *node {
+	switch n.op {
+	case "$not":
+		return n.kids[0].negate()
+	case "$nor":
+		return &node{op: "$and", kids: each(n.kids, (*node).negate)}
+	case "$and", "$or":
+		return &node{op: n.op, kids: each(n.kids, (*node).pushNegations)}
+	}
+	return n
+}
+
+// negate gives the opposite of a node.
+func (n *node) negate() *node {
+	switch n.op {
+	case "$not":
+		return n.kids[0].pushNegations()
+	case "$nor":
+		return &node{op: "$or", kids: each(n.kids, (*node).pushNegations)}
+	case "$and":
+		return &node{op: "$or", kids: each(n.kids, (*node).negate)}
+	case "$or":
+		return &node{op: "$and", kids: each(n.kids, (*node).negate)}
+	case "$exists":
+		other := []byte("true")
+		if n.arg[0] == 't' {
+			other = []byte("false")
+		}
+		return &node{op: n.op, field: n.field, arg: other}
+	}
+	if op := opposites[n.op]; op != "" {
+		return &node{op: op, field: n.field, arg: n.arg}
+	}
+	within := *n
+	within.field = ""
+	return &node{op: "$not", field: n.field, kids: []*node{&within}}
+}
+
+func each(kids []*node, fn func(*node) *node) []*node {
+	out := make([]*node, 0, len(kids))
+	for _, k := range kids {
+		out = append(out, fn(k))
+	}
+	return out
+}
+
+// appendTo appends the JSON of the normal form.
+func (n *node) appendTo(b []byte) []byte {
+	if n == nil {
+		return append(b, "{}"...)
+	}
+	if combines(n.op) {
+		b = append(append(append(b, `{"`...), n.op...), `":[`...)
+		for i, k := range n.kids {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = k.appendTo(b)
+		}
+		return append(b, "]}"...)
+	}
+	if n.field != "" || len(n.kids) == 0 {
+		b = append(jsonscan.AppendString(append(b, '{'), n.field), ':')
+		return append(n.appendOp(b), '}')
+	}
+	return n.appendOp(b)
+}
+
+// appendOp appends the operator and its argument.
+func (n *node) appendOp(b []byte) []byte {
+	b = append(append(append(b, `{"`...), n.op...), `":`...)
+	switch {
+	case n.op == "$not" && n.field != "" && len(n.kids[0].kids) == 0: // of a terminal, whose field is n's
+		b = n.kids[0].appendOp(b)
+	case len(n.kids) > 0:
+		b = n.kids[0].appendTo(b)
+	default:
+		b = append(b, n.arg...)
+	}
+	return append(b, '}')
+}
+
+// fields adds the names of the fields that a selector is about, outermost ones alone.
+func (n *node) fields(to []string) []string {
+	switch {
+	case n == nil:
+	case combines(n.op):
+		for _, k := range n.kids {
+			to = k.fields(to)
+		}
+	case !slices.Contains(to, n.field):
+		to = append(to, n.field)
+	}
+	return to
+}
+
+// required are the fields without which no document matches.
+func (n *node) required() map[string]bool {
+	out := map[string]bool{}
+	switch {
+	case n == nil:
+	case n.op == "$and":
+		for _, k := range n.kids {
+			for f := range k.required() {
+				out[f] = true
+			}
+		}
+	case n.op == "$or":
+		for i, k := range n.kids {
+			of := k.required()
+			if i == 0 {
+				out = of
+				continue
+			}
+			for f := range out {
+				if !of[f] {
+					delete(out, f)
+				}
+			}
+		}
+	case n.op == "$exists" && n.arg[0] == 'f':
+	default:
+		out[n.field] = true
+	}
+	return out
+}
+
+// constant tells that a field has one value in all documents that match.
+func (n *node) constant(field string) bool {
+	switch {
+	case n == nil:
+		return false
+	case n.op == "$and":
+		return slices.ContainsFunc(n.kids, func(k *node) bool { return k.constant(field) })
+	}
+	return n.op == "$eq" && n.field == field
+}
+
+// linear tells whether Go's regexp, which takes time in proportion to the text, gives the
+// answers of PCRE for a pattern over ASCII.
+func linear(pattern string) bool {
+	for i := range len(pattern) {
+		switch c := pattern[i]; {
+		case c < 0x20 || c > 0x7e || strings.IndexByte(`\{$`, c) >= 0:
+			return false
+		case c == '(' && i+1 < len(pattern) && pattern[i+1] == '?', c == '[' && i+1 < len(pattern) && (pattern[i+1] == ':' || pattern[i+1] == ']'):
+			return false
+		case c == '+' && i > 0 && strings.IndexByte("*+?", pattern[i-1]) >= 0: // possessive
+			return false
+		}
+	}
+	_, err := syntax.Parse(pattern, syntax.Perl)
+	return err == nil
+}
