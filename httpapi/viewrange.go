@@ -39,7 +39,8 @@ func (v *viewRange) tag(h view.Head) error {
 	if v.includeDocs || v.updateSeq {
 		at = h.Seq
 	}
-	etag := strconv.AppendUint(append([]byte{'"'}, v.Definition().Signature...), at, 36)
+	etag := append(append([]byte{'"'}, v.Definition().Signature...), v.db.Instance()...)
+	etag = strconv.AppendUint(etag, at, 36)
 	if v.known(string(append(etag, '"'))) {
 		return errKnown
 	}

@@ -28,7 +28,7 @@ func apply(ctx context.Context, sub engine.DB, def *Definition, reducers []Reduc
 		after.signature, after.instance = st.signature, st.instance
 		after.seq, after.purgeSeq = b.to, purgeSeq
 		after.views = slices.Clone(now.views)
-		a := applier{tx: tx, def: def, state: &after, fresh: now.seq == 0}
+		a := applier{tx: tx, def: def, state: &after, at: b.at, fresh: now.seq == 0}
 		if err := a.run(b, reducers); err != nil {
 			return err
 		}
@@ -52,6 +52,7 @@ type applier struct {
 	tx    engine.Tx
 	def   *Definition
 	state *state
+	at    uint64
 	fresh bool // nothing is there yet
 
 	rows, docs, seqs []op
@@ -221,7 +222,7 @@ func (a *applier) summarize(reducers []Reducer) error {
 			changed = append(changed, change{a.rows[to].key, a.rows[to].value != nil})
 			to++
 		}
-		a.state.views[view].changed = a.state.seq
+		a.state.views[view].changed = a.at
 		if err := summarize(a.tx, view, changed, reducers[view]); err != nil {
 			return err
 		}

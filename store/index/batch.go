@@ -26,6 +26,7 @@ const (
 // batch is what a stretch of the sequence feed, (from, to], makes of the index.
 type batch struct {
 	from, to uint64
+	at       uint64   // the sequence at which views whose rows change are said to have changed
 	docs     []mapped // by id
 	seen     int      // changes read
 }
@@ -159,6 +160,7 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Docu
 		}
 		return nil
 	})
+	b.at = b.to
 	if err == errEnough || err == nil && end.Done {
 		return nil
 	}

@@ -87,7 +87,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 	}
 	purgeSeq := info.PurgeSeq
 	if st.seq > 0 { // else nothing is in it that could have been purged
-		if purgeSeq, err = ix.purge(ctx, &st, reducers); err != nil {
+		if purgeSeq, err = ix.purge(ctx, &st, info.UpdateSeq, reducers); err != nil {
 			return err
 		}
 	}
@@ -149,9 +149,10 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 	return nil
 }
 
-// purge removes what was purged altogether, and returns how far it is with that.
+// purge removes what was purged altogether, now at an update sequence, and returns how far
+// it is with that.
 // Documents of which something is left have moved in the feed, which brings them.
-func (ix *Index) purge(ctx context.Context, st *state, reducers []Reducer) (uint64, error) {
+func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Reducer) (uint64, error) {
 	var ids []string
 	last := st.purgeSeq
 	forgotten := false
@@ -168,7 +169,7 @@ func (ix *Index) purge(ctx context.Context, st *state, reducers []Reducer) (uint
 		ix.m.opt.Log.Warn("an index is built anew", "db", ix.id.db, "index", ix.id.signature, "why", "purges that it had not seen are forgotten")
 		return last, ix.clear(ctx, st)
 	}
-	b := &batch{from: st.seq, to: st.seq}
+	b := &batch{from: st.seq, to: st.seq, at: now}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	err = ix.db.GetMany(ctx, ids, store.ReadOptions{Deleted: true, NoBody: true}, func(i int, _ *store.Document, err error) error {

@@ -43,9 +43,6 @@ type Index struct {
 	task     Task
 }
 
-// errRetired says that an index is being closed because nobody was using it.
-var errRetired = errors.New("index: being closed")
-
 func newIndex(m *Manager, id indexID, def *Definition) *Index {
 	return &Index{
 		m: m, id: id, def: def, idleSince: time.Now(), news: make(chan struct{}),

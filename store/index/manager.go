@@ -2,7 +2,6 @@ package index
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -84,6 +83,15 @@ func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Ind
 			return nil, ErrClosed
 		}
 		ix, found := m.open[id]
+		if found && ix.going { // there is room for another one when it has gone
+			m.mu.Unlock()
+			select {
+			case <-ix.closed:
+				continue
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
 		if !found {
 			ix = newIndex(m, id, def)
 			m.open[id] = ix
@@ -97,18 +105,11 @@ func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Ind
 			ix.Release()
 			return nil, ctx.Err()
 		}
-		if ix.openErr == nil {
-			return ix, nil
-		}
-		ix.Release()
-		if !errors.Is(ix.openErr, errRetired) {
+		if ix.openErr != nil {
+			ix.Release()
 			return nil, ix.openErr
 		}
-		select {
-		case <-ix.closed: // there is room for another one
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+		return ix, nil
 	}
 }
 

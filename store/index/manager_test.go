@@ -283,3 +283,70 @@ func TestReadYourWrites(t *testing.T) {
 	}
 	g.Wait()
 }
+
+// What a view's rows have last changed at moves with every change of them, a purge too: it
+// names what a client has.
+func TestChanged(t *testing.T) {
+	w := boltWorld(t, index.Options{Delay: time.Hour})
+	db := w.create(t, "db")
+	defer db.Release()
+	changed := func() (at uint64) {
+		t.Helper()
+		ix := w.open(t, db, keysDefinition())
+		defer ix.Release()
+		err := ix.Rows(t.Context(), index.RowsQuery{Ranges: []index.Range{{}}}, func(h index.Head) error { at = h.Changed; return nil }, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	put(t, db, "a", `{"k":[1],"v":1}`)
+	put(t, db, "b", `{"k":[2],"v":1}`)
+	first := changed()
+	put(t, db, "c", `{}`)
+	if now := changed(); now != first {
+		t.Errorf("a document without rows changes a view: %d, %d", first, now)
+	}
+	d, err := db.Get(t.Context(), "c", store.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	purge := func(id string, rev revtree.Rev) {
+		if _, _, err := db.Purge(t.Context(), []string{id}, [][]revtree.Rev{{rev}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	purge("c", d.Rev)
+	if now := changed(); now != first {
+		t.Errorf("the purge of a document without rows changes a view: %d, %d", first, now)
+	}
+	if d, err = db.Get(t.Context(), "b", store.ReadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	purge("b", d.Rev)
+	if now := changed(); now <= first {
+		t.Errorf("the purge of a row leaves the view as of %d", now)
+	}
+}
+
+// Readers that come and go while indexes are closed behind their backs get one that is open.
+func TestOpenWhileClosing(t *testing.T) {
+	w := boltWorld(t, index.Options{Idle: time.Millisecond})
+	db := w.create(t, "db")
+	defer db.Release()
+	put(t, db, "a", `{"k":[1],"v":1}`)
+	var g sync.WaitGroup
+	for range 3 {
+		g.Go(func() {
+			for i := range 60 {
+				ix := w.open(t, db, keysDefinition())
+				if n, err := ix.Count(context.Background(), []index.Range{{}}); err != nil || n != 1 {
+					t.Errorf("%d rows, %v", n, err)
+				}
+				ix.Release()
+				time.Sleep(time.Duration(i%4) * time.Millisecond)
+			}
+		})
+	}
+	g.Wait()
+}
