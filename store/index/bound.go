@@ -121,27 +121,3 @@ func less(a, b *Bound) int {
 	}
 	return 1
 }
-
-// Union makes of ranges of one view ranges in order that do not overlap and hold the same
-// rows.
-func Union(ranges []Range) []Range {
-	ranges = slices.Clone(ranges)
-	slices.SortFunc(ranges, func(a, b Range) int { return less(&a.Low, &b.Low) })
-	var out []Range
-	for _, rg := range ranges {
-		if rg.High.Key != nil && less(&rg.Low, &rg.High) >= 0 {
-			continue
-		}
-		if n := len(out); n > 0 {
-			last := &out[n-1]
-			if last.High.Key == nil || less(&rg.Low, &last.High) <= 0 {
-				if last.High.Key != nil && (rg.High.Key == nil || less(&rg.High, &last.High) > 0) {
-					last.High = rg.High
-				}
-				continue
-			}
-		}
-		out = append(out, rg)
-	}
-	return out
-}

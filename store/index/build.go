@@ -98,7 +98,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 func (ix *Index) reached(seq uint64) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	if ix.building {
+	if ix.building && seq > ix.seq {
 		ix.task.Done += seq - ix.seq
 		ix.task.Updated = time.Now()
 	}
@@ -167,6 +167,7 @@ func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Re
 	}
 	if forgotten {
 		ix.m.opt.Log.Warn("an index is built anew", "db", ix.id.db, "index", ix.id.signature, "why", "purges that it had not seen are forgotten")
+		ix.reached(0) // before it is so: nobody who comes now takes it for what it was
 		return last, ix.clear(ctx, st)
 	}
 	b := &batch{from: st.seq, to: st.seq, at: now}
