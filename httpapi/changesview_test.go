@@ -101,3 +101,20 @@ func TestChangesOfView(t *testing.T) {
 		t.Errorf("a view that is not there: %d %s", w.Code, w.Body)
 	}
 }
+
+// While an index is built the client hears that the server is alive.
+func TestChangesOfViewBeats(t *testing.T) {
+	s := openDBServer(t)
+	var docs []string
+	for i := range 40 {
+		docs = append(docs, fmt.Sprintf(`{"k":%d}`, i))
+	}
+	docs = append(docs, `{"_id":"_design/d","options":{"changes":true},"views":{"v":{"map":"function(doc){ var t = Date.now(); while (Date.now() - t < 10); emit(doc.k) }"}}}`)
+	if w := call(s, "POST", "/db/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`, "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Body)
+	}
+	w := call(s, "GET", "/db/_changes?feed=longpoll&filter=_view&view=d/v&key=7&heartbeat=10", "", "Admin", "")
+	if !strings.HasPrefix(w.Body.String(), "{\"results\":[\n\n\n") || !strings.Contains(w.Body.String(), `"id"`) {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+}
