@@ -65,8 +65,9 @@ func (s *Server) changesByView(r *http.Request, db *store.DB, q *changesQuery, b
 	return v, nil
 }
 
-// viewChangesPart is how many changes are looked up at once.
-const viewChangesPart = 500
+// viewChangesPart is how many changes are looked up at once: many, since each time every
+// key of a range is looked at, and a sequence is small.
+const viewChangesPart = 10_000
 
 // viewChanges reads what the view has of the changes that sq asks for.
 func (f *changesFeed) viewChanges(ctx context.Context, sq store.ChangesQuery) (store.ChangesEnd, error) {
@@ -80,6 +81,9 @@ func (f *changesFeed) viewChanges(ctx context.Context, sq store.ChangesQuery) (s
 	}
 	q := v.query
 	q.Since, q.To, q.Limit = sq.Since, sq.To, viewChangesPart
+	if sq.Limit > 0 {
+		q.Limit = min(sq.Limit, viewChangesPart)
+	}
 	if q.Descending {
 		q.Since = 0
 	}
