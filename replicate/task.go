@@ -80,9 +80,7 @@ func (t *task) status() Status {
 	}
 	if t.job != nil {
 		s.Progress = t.job.progress()
-		if trouble := t.job.retrying(); trouble != "" {
-			s.LastError = trouble
-		}
+		s.LastError = t.job.retrying()
 	}
 	if t.state == Completed {
 		s.Result = &t.result

@@ -1,0 +1,131 @@
+package replicate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+// Replicate does what a POST to /_replicate asks for; the request is its body. It
+// returns the JSON to answer with: when a one-time replication is done, or a cancelled
+// one has stopped; at once, with started, for a continuous one. When ctx ends, and
+// nobody else waits for it, a one-time replication ends too.
+func (m *Manager) Replicate(ctx context.Context, request []byte, user User) (answer []byte, started bool, err error) {
+	spec, err := ParseSpec(request)
+	if err != nil {
+		return nil, false, err
+	}
+	if spec.Cancel {
+		id := spec.ID
+		if id == "" {
+			id = m.JobID(spec)
+		}
+		if err := m.Cancel(ctx, id, user); err != nil {
+			return nil, false, err
+		}
+		return localID(id), false, nil
+	}
+	t, err := m.join(ctx, spec, user)
+	if err != nil {
+		return nil, false, err
+	}
+	if spec.Continuous {
+		return localID(t.id), true, nil
+	}
+	select {
+	case <-t.done:
+	case <-ctx.Done():
+		m.quit(t)
+		return nil, false, ctx.Err()
+	}
+	if t.err != nil {
+		return nil, false, t.err
+	}
+	answer, err = t.result.JSON()
+	return answer, false, err
+}
+
+func localID(id string) []byte {
+	b, err := json.Marshal(id)
+	if err != nil {
+		panic(err) // a string
+	}
+	return fmt.Appendf(nil, `{"ok":true,"_local_id":%s}`, b)
+}
+
+// join adds a job without an owner, or finds the one that the same caller has asked for
+// already. One that is being stopped is waited for: whoever asks for it now wants it done.
+func (m *Manager) join(ctx context.Context, spec Spec, user User) (*task, error) {
+	if err := m.check(&spec); err != nil {
+		return nil, err
+	}
+	spec.setDefaults()
+	id := m.JobID(spec)
+	req := Request{Spec: spec, User: user, OneTry: !spec.Continuous || m.opt.Patient}
+	if m.opt.Origin != nil {
+		req.origin = m.opt.Origin(ctx)
+	}
+	for {
+		t, err := m.joinNow(id, req)
+		if t == nil || !t.removed {
+			return t, err
+		}
+		select {
+		case <-t.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (m *Manager) joinNow(id string, req Request) (t *task, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t = m.tasks[id]
+	switch {
+	case t == nil:
+		t, err = m.add(req)
+		if err != nil {
+			return nil, err
+		}
+	case t.removed:
+		return t, nil
+	case t.req.Owner != Owner{} || !t.req.User.is(req.User):
+		return nil, &Taken{id, t.req.Owner}
+	}
+	t.waiters++
+	return t, nil
+}
+
+// quit counts a waiting request off; without any a one-time job is of no use.
+func (m *Manager) quit(t *task) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t.waiters--
+	if t.waiters == 0 && m.tasks[t.id] == t {
+		m.remove(t)
+	}
+}
+
+// Cancel stops a job that a caller has asked for and waits until it has written its last
+// checkpoint. Others than administrators may cancel their own: ErrNoJob, ErrForbidden.
+func (m *Manager) Cancel(ctx context.Context, id string, user User) error {
+	m.mu.Lock()
+	t := m.tasks[id]
+	switch {
+	case t == nil || t.req.Owner != Owner{}:
+		m.mu.Unlock()
+		return ErrNoJob
+	case !user.Admin && t.req.User.Name != user.Name:
+		m.mu.Unlock()
+		return fmt.Errorf("cancel the replication of another user: %w", ErrForbidden)
+	}
+	m.remove(t)
+	m.mu.Unlock()
+	select {
+	case <-t.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,54 @@
+package replicate
+
+import "time"
+
+// Settings say how many jobs run and for how long, as CouchDB's [replicator]. Those that
+// are zero have CouchDB's defaults.
+type Settings struct {
+	MaxJobs       int           // jobs that run at once (500)
+	Interval      time.Duration // how often running continuous jobs make room for waiting ones (60 s)
+	MaxChurn      int           // how many of them at a time (20)
+	StartupJitter time.Duration // after a start of the server jobs begin spread over this time (5 s); negative: at once
+	MaxHistory    int           // events remembered of a job (20)
+	FirstPause    time.Duration // after a job's first failure; it doubles with each in a row, up to 1024 times (30 s)
+	UpdateDocs    bool          // also write the states triggered and error into documents of _replicator
+}
+
+// healthy is how long a job must have run for its earlier failures to be forgotten.
+const healthy = 2 * time.Minute
+
+func (s Settings) withDefaults() Settings {
+	if s.MaxJobs <= 0 {
+		s.MaxJobs = 500
+	}
+	if s.Interval <= 0 {
+		s.Interval = time.Minute
+	}
+	if s.MaxChurn <= 0 {
+		s.MaxChurn = 20
+	}
+	if s.StartupJitter == 0 {
+		s.StartupJitter = 5 * time.Second
+	}
+	if s.MaxHistory <= 0 {
+		s.MaxHistory = 20
+	}
+	if s.FirstPause <= 0 {
+		s.FirstPause = 30 * time.Second
+	}
+	return s
+}
+
+// SetSettings changes the settings while jobs run.
+func (m *Manager) SetSettings(s Settings) {
+	m.mu.Lock()
+	m.set = s.withDefaults()
+	m.mu.Unlock()
+	m.wake()
+}
+
+func (m *Manager) settings() Settings {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.set
+}
