@@ -151,12 +151,13 @@ func TestDocumentsLife(t *testing.T) {
 	until(t, "nothing runs", func() bool { return len(m.Jobs()) == 0 })
 }
 
-// A job whose source is not there crashes until it is; nothing of it is written into its
+// A job whose target is not there crashes until it is; nothing of it is written into its
 // document before the end, unless the settings want that.
-func TestVanishedSource(t *testing.T) {
+func TestMissingTarget(t *testing.T) {
 	for _, update := range []bool{false, true} {
 		s := startServer(t)
-		s.must(201, "PUT", "/target", "")
+		s.must(201, "PUT", "/source", "")
+		s.must(201, "PUT", "/source/a", "{}")
 		s.must(201, "PUT", "/_replicator", "")
 		m, _ := s.follow(replicate.Options{Settings: replicate.Settings{FirstPause: 20 * time.Millisecond, UpdateDocs: update}})
 		s.must(201, "PUT", "/_replicator/r", fmt.Sprintf(`{"source":%q,"target":%q}`, s.url("source"), s.url("target")))
@@ -168,8 +169,7 @@ func TestVanishedSource(t *testing.T) {
 		} else if got := s.must(200, "GET", "/_replicator/r", ""); strings.Contains(got, "_replication") {
 			t.Errorf("the document is %s", got)
 		}
-		s.must(201, "PUT", "/source", "")
-		s.must(201, "PUT", "/source/a", "{}")
+		s.must(201, "PUT", "/target", "")
 		until(t, "it is done", func() bool { return state(t, m, "_replicator", "r") == "completed" })
 		got := s.must(200, "GET", "/_replicator/r", "")
 		if member(t, got, "_replication_state") != "completed" || !strings.Contains(member(t, got, "_replication_stats"), `"docs_written":1`) || strings.Contains(got, "reason") {

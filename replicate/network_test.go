@@ -163,11 +163,11 @@ func TestSilentPeer(t *testing.T) {
 		for range 10 {
 			io.WriteString(w, "\n")
 			http.NewResponseController(w).Flush()
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(120 * time.Millisecond)
 		}
 		io.WriteString(w, `{"results":[],"last_seq":"7"}`)
 	}).(*remotePeer)
-	beats.silence = 100 * time.Millisecond
+	beats.silence = time.Second
 	if end, err := beats.Changes(t.Context(), ChangesQuery{Limit: 1}, nil); err != nil || end.LastSeq != "7" {
 		t.Errorf("with heartbeats: %+v, %v", end, err)
 	}

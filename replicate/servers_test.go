@@ -383,7 +383,7 @@ func TestRemadeTarget(t *testing.T) {
 		a, b := startServer(t), startServer(t)
 		a.must(201, "PUT", "/db", "")
 		b.must(201, "PUT", "/db", "")
-		m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: b.store})
+		m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: b.store, Settings: replicate.Settings{FirstPause: 20 * time.Millisecond}})
 		if err != nil {
 			t.Fatal(err)
 		}
