@@ -175,40 +175,43 @@ func cleanEndpoint(value []byte) ([]byte, error) {
 	if jsonscan.Kind(value) != '{' {
 		return []byte("null"), nil
 	}
-	set := map[string][]byte{"auth": nil}
-	err := jsonscan.EachMember(value, func(name, v []byte) error {
-		switch string(name) {
+	// An endpoint is read without regard to the case of its members, so they are cleaned so.
+	set := map[string][]byte{}
+	err := jsonscan.EachMember(value, func(member, v []byte) (err error) {
+		name := string(member)
+		switch strings.ToLower(name) {
+		case "auth":
+			set[name] = nil
 		case "url":
-			text, err := jsonscan.Text(v)
-			if err != nil {
-				set["url"] = []byte("null")
-				return nil
-			}
-			set["url"] = jsonscan.AppendString(nil, cleanURL(text))
+			text, _ := jsonscan.Text(v) // what is no text is nothing
+			set[name] = jsonscan.AppendString(nil, cleanURL(text))
 		case "headers":
-			if jsonscan.Kind(v) != '{' {
-				set["headers"] = []byte("{}")
-				return nil
-			}
-			secret := map[string][]byte{}
-			if err := jsonscan.EachMember(v, func(header, _ []byte) error {
-				if carriesCredentials(string(header)) {
-					secret[string(header)] = nil
-				}
-				return nil
-			}); err != nil {
-				return err
-			}
-			clean, err := edited(v, secret)
-			set["headers"] = clean
-			return err
+			set[name], err = cleanHeaders(v)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return edited(value, set)
+}
+
+// cleanHeaders leaves out the headers that carry credentials.
+func cleanHeaders(headers []byte) ([]byte, error) {
+	if jsonscan.Kind(headers) != '{' {
+		return []byte("{}"), nil
+	}
+	secret := map[string][]byte{}
+	err := jsonscan.EachMember(headers, func(name, _ []byte) error {
+		if carriesCredentials(string(name)) {
+			secret[string(name)] = nil
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return edited(value, set)
+	return edited(headers, secret)
 }
 
 func carriesCredentials(header string) bool {

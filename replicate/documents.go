@@ -14,10 +14,10 @@ import (
 // documents has the scheduler run what the documents of _replicator databases ask for.
 // One goroutine follows all those databases.
 type documents struct {
-	m *Manager
+	m   *Manager
+	dbs map[string]*replicatorDB // follow's alone
 
 	mu   sync.Mutex // guards what follows
-	dbs  map[string]*replicatorDB
 	jobs map[Owner]documentJob
 }
 

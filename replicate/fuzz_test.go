@@ -1,7 +1,9 @@
 package replicate
 
 import (
+	"encoding/json"
 	"errors"
+	"net/url"
 	"testing"
 
 	"github.com/tododb/tododb/store/jsonscan"
@@ -47,6 +49,7 @@ func FuzzSpec(f *testing.F) {
 			}
 			return
 		}
+		s.inherit(Defaults{Workers: 3})
 		if s.JobID("x") == "" || s.BatchSize < 1 || s.Workers < 1 {
 			t.Errorf("%q: %+v", body, s)
 		}
@@ -108,4 +111,45 @@ func TestCommonStart(t *testing.T) {
 			t.Errorf("%s and %s: %q with %d sessions, want %q with %d", c.source.SessionID, c.target.SessionID, since, len(left), c.want, c.left)
 		}
 	}
+}
+
+// What a document of _replicator may hold, and what is left of it for others to see.
+func FuzzDocument(f *testing.F) {
+	f.Add([]byte(`{"source":"http://a:hunter2@h/x","target":{"url":"https://u:hunter2@h/y","headers":{"authorization":"hunter2","A":"b"},"auth":{"basic":{"password":"hunter2"}}},"owner":null,"user_ctx":{"name":"a","roles":["b"]}}`))
+	f.Add([]byte(`{"source":{"URL":"http://a:hunter2@h/","Auth":{"basic":{}},"HEADERS":{"cookie":"hunter2"}},"target":"x"}`))
+	f.Add([]byte(`{"source":{"url":"http://[::1]:x@h","headers":[]},"source":7,"_replication_state":"completed","owner":"x"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) || len(body) == 0 || body[0] != '{' {
+			return
+		}
+		_ = CheckDocument(body)
+		clean, err := WithoutSecrets(body)
+		if err != nil {
+			return // nothing is shown
+		}
+		if !json.Valid(clean) {
+			t.Fatalf("%q becomes %q", body, clean)
+		}
+		var shown map[string]json.RawMessage
+		if json.Unmarshal(clean, &shown) != nil {
+			return
+		}
+		for _, side := range []json.RawMessage{shown["source"], shown["target"]} {
+			var object struct{ Auth json.RawMessage }
+			var text string
+			if json.Unmarshal(side, &object) == nil && object.Auth != nil && string(object.Auth) != "null" {
+				t.Errorf("%q shows %s", body, object.Auth)
+			}
+			if json.Unmarshal(side, &text) == nil {
+				if u, err := url.Parse(text); err == nil && u.User != nil {
+					t.Errorf("%q shows %s", body, text)
+				}
+			}
+		}
+		if owned, err := WithOwner(body, "me"); err == nil {
+			if owner, known := OwnerOf(owned); owner != "me" || !known {
+				t.Errorf("%q becomes %q", body, owned)
+			}
+		}
+	})
 }

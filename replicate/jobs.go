@@ -37,7 +37,6 @@ func (m *Manager) Add(req Request) (id string, err error) {
 
 // addSoon is Add for a replication that may be about to end: that is waited for.
 func (m *Manager) addSoon(ctx context.Context, req Request) error {
-	req.Spec.setDefaults()
 	for {
 		m.mu.Lock()
 		old := m.tasks[m.JobID(req.Spec)]
@@ -60,7 +59,7 @@ func (m *Manager) add(req Request) (*task, error) {
 	if m.closed {
 		return nil, ErrClosed
 	}
-	req.Spec.setDefaults()
+	req.Spec.inherit(m.set.Defaults)
 	id := m.JobID(req.Spec)
 	if old := m.tasks[id]; old != nil {
 		return nil, &Taken{id, old.req.Owner}

@@ -215,6 +215,7 @@ func (m *Manager) Run(ctx context.Context, spec Spec) (Result, error) {
 		return Result{}, err
 	}
 	m.mu.Lock()
+	spec.inherit(m.set.Defaults)
 	job := m.newJob(&Request{Spec: spec, User: User{Admin: true}})
 	m.mu.Unlock()
 	defer job.close()

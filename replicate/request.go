@@ -59,7 +59,6 @@ func (m *Manager) join(ctx context.Context, spec Spec, user User) (*task, error)
 	if err := m.check(&spec); err != nil {
 		return nil, err
 	}
-	spec.setDefaults()
 	id := m.JobID(spec)
 	req := Request{Spec: spec, User: user, OneTry: !spec.Continuous || m.opt.Patient}
 	if m.opt.Origin != nil {

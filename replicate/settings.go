@@ -1,6 +1,9 @@
 package replicate
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Settings say how many jobs run and for how long, as CouchDB's [replicator]. Those that
 // are zero have CouchDB's defaults.
@@ -12,6 +15,22 @@ type Settings struct {
 	MaxHistory    int           // events remembered of a job (20)
 	FirstPause    time.Duration // after a job's first failure; it doubles with each in a row, up to 1024 times (30 s)
 	UpdateDocs    bool          // also write the states triggered and error into documents of _replicator
+	Defaults      Defaults      // of jobs that do not say
+}
+
+// Defaults are what holds for a job that does not say; those that are zero are as Spec
+// tells.
+type Defaults struct {
+	CheckpointInterval, Silence              time.Duration
+	BatchSize, Workers, Retries, Connections int
+}
+
+// inherit fills in what a job does not say.
+func (s *Spec) inherit(d Defaults) {
+	s.CheckpointInterval, s.silence = cmp.Or(s.CheckpointInterval, d.CheckpointInterval), cmp.Or(s.silence, d.Silence)
+	s.BatchSize, s.Workers = cmp.Or(s.BatchSize, d.BatchSize), cmp.Or(s.Workers, d.Workers)
+	s.Retries, s.Connections = cmp.Or(s.Retries, d.Retries), cmp.Or(s.Connections, d.Connections)
+	s.setDefaults()
 }
 
 // healthy is how long a job must have run for its earlier failures to be forgotten.

@@ -67,7 +67,8 @@ func (s *Spec) setDefaults() {
 }
 
 // ParseSpec reads the body of a request to /_replicate, or a document of _replicator.
-// Its errors are *BadRequest and *BadEndpoint. What it does not know it ignores.
+// Its errors are *BadRequest and *BadEndpoint. What it does not know it ignores; what is not
+// said stays zero.
 func ParseSpec(body []byte) (Spec, error) {
 	var s Spec
 	var failed error
@@ -89,7 +90,6 @@ func ParseSpec(body []byte) (Spec, error) {
 	}
 	s.Source.Proxy, s.Target.Proxy = cmp.Or(s.sourceProxy, s.proxy), cmp.Or(s.targetProxy, s.proxy)
 	s.Target.NewDB = s.newDB
-	s.setDefaults()
 	return s, nil
 }
 

@@ -22,6 +22,11 @@ func replicatorSettings(cfg *config.Config) replicate.Settings {
 		MaxJobs: number("max_jobs"), Interval: milliseconds("interval"), MaxChurn: number("max_churn"),
 		StartupJitter: milliseconds("startup_jitter"), MaxHistory: number("max_history"),
 		UpdateDocs: cfg.Bool("replicator", "update_docs"),
+		Defaults: replicate.Defaults{
+			CheckpointInterval: milliseconds("checkpoint_interval"), Silence: milliseconds("connection_timeout"),
+			BatchSize: min(number("worker_batch_size"), 10_000), Workers: min(number("worker_processes"), 32),
+			Retries: number("retries_per_request"), Connections: number("http_connections"),
+		},
 	}
 }
 
