@@ -25,8 +25,8 @@ type accounts struct {
 	byName   map[string]*knownAccount
 }
 
-// knownAccount is what was found for a name, nil for nobody. A stale one is read again;
-// if nothing that counts has changed it goes on.
+// knownAccount is what was found for a name, nil for nobody; it does not change. A stale
+// one is read again; if nothing that counts has changed its account goes on.
 type knownAccount struct {
 	account *auth.Account
 	stale   bool
@@ -86,38 +86,46 @@ func (c *accounts) remember(name string, found *auth.Account, seen uint64, insta
 
 // follow heeds what has changed.
 func (c *accounts) follow(ctx context.Context, db *store.DB) error {
-	c.mu.RLock()
-	same := c.instance == db.Instance()
-	seen := c.seen
-	c.mu.RUnlock()
-	if same {
-		select {
-		case <-db.Changed(seen):
-		default:
-			return nil
+	for {
+		c.mu.RLock()
+		instance, seen := c.instance, c.seen
+		c.mu.RUnlock()
+		if instance == db.Instance() {
+			select {
+			case <-db.Changed(seen):
+			default:
+				return nil
+			}
 		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	info, err := db.Info(ctx)
-	if err != nil {
-		return err
-	}
-	if c.instance != db.Instance() {
-		c.instance, c.seen, c.byName = db.Instance(), info.UpdateSeq, map[string]*knownAccount{}
-		return nil
-	}
-	q := store.ChangesQuery{Since: c.seen, To: info.UpdateSeq, Limit: -1}
-	_, err = db.Changes(ctx, q, func(ch *store.Change) error {
-		if known := c.byName[strings.TrimPrefix(string(ch.ID), auth.UserPrefix)]; known != nil {
-			known.stale = true
+		info, err := db.Info(ctx)
+		if err != nil {
+			return err
 		}
-		return nil
-	}, func() error { return nil })
-	if err == nil {
-		c.seen = max(c.seen, info.UpdateSeq)
+		var changed []string
+		if instance == db.Instance() {
+			q := store.ChangesQuery{Since: seen, To: info.UpdateSeq, Limit: -1}
+			_, err := db.Changes(ctx, q, func(ch *store.Change) error {
+				changed = append(changed, strings.TrimPrefix(string(ch.ID), auth.UserPrefix))
+				return nil
+			}, func() error { return nil })
+			if err != nil {
+				return err
+			}
+		}
+		c.mu.Lock()
+		if c.instance == instance && c.seen == seen { // else somebody else was faster
+			if instance != db.Instance() {
+				c.instance, c.byName = db.Instance(), map[string]*knownAccount{}
+			}
+			for _, name := range changed {
+				if known := c.byName[name]; known != nil {
+					c.byName[name] = &knownAccount{account: known.account, stale: true}
+				}
+			}
+			c.seen = info.UpdateSeq
+		}
+		c.mu.Unlock()
 	}
-	return err
 }
 
 // read reads a user's document. As in CouchDB nobody logs in with one that has

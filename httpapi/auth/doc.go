@@ -1,10 +1,15 @@
-// Package auth tells who is asking, from a request's credentials: the administrators
-// of the settings, Basic credentials, and CouchDB's AuthSession cookie.
+// Package auth tells who is asking, and what of a database that one may use.
+//
+// An Authenticator tries the ways that are in use: a session cookie, Basic, the headers
+// of a proxy, a JSON Web Token, and the token of a device. Administrators come from the
+// settings, everybody else from documents of _users, which others find for it
+// (Accounts). The rules of those documents stand here too (CheckUser, ShowUser), and so
+// do security objects (Security) and what a token allows (Scope).
 //
 // What always holds:
-//   - a password is compared in constant time, and never logged or kept in clear;
-//   - a credential that was verified once is remembered as a keyed hash, so that a
-//     request does not cost a password hash, and forgotten when the password changes;
-//   - hashes and cookies have CouchDB 3.5's form: a server that is given CouchDB's
-//     [admins] and secret takes its passwords and its running sessions.
+//   - credentials are compared in constant time, and a password is kept as a hash alone;
+//   - what was verified once counts for the very Account it was verified for: a new
+//     password or role has another Account, and ends what the old one opened;
+//   - no error shows a credential, nor a part of one;
+//   - no document and no token of a device makes an administrator.
 package auth
