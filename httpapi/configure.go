@@ -3,6 +3,7 @@ package httpapi
 import (
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tododb/tododb/httpapi/auth"
@@ -150,4 +151,23 @@ func authSettings(c *config.Config) auth.Settings {
 			Lifetime:  c.Duration(lockout, "max_lifetime"),
 		},
 	}
+}
+
+// checkAuthSetting refuses a value that only package auth can judge.
+func (s *Server) checkAuthSetting(name config.Name, value string) error {
+	set := authSettings(s.config)
+	switch {
+	case name.Section == "jwt_keys":
+		set.JWT.Keys = map[string]string{name.Name: value}
+	case name == config.Name{Section: "jwt_auth", Name: "required_claims"}:
+		set.JWT.Required = value
+	case name == config.Name{Section: "chttpd_auth", Name: "hash_algorithms"}:
+		set.Algorithms = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	default:
+		return nil
+	}
+	if err := set.Check(); err != nil {
+		return badRequest("%s", err)
+	}
+	return nil
 }

@@ -109,6 +109,9 @@ func (s *Server) putSetting(name config.Name, value string, persist bool) (old s
 			return "", err
 		}
 	}
+	if err := s.checkAuthSetting(name, value); err != nil {
+		return "", err
+	}
 	old, err = s.config.Put(name, value, persist)
 	if err != nil {
 		return "", settingError(err)

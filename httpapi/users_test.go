@@ -110,6 +110,57 @@ func TestAChangeOfAUserCountsAtOnce(t *testing.T) {
 	wants(t, call(s, "POST", "/_session", `{"name":"anna","password":"another"}`), 401, "incorrect")
 }
 
+// Users who log in while passwords change: right after a change is answered the new one
+// opens the door and the old one does not.
+func TestPasswordsChangeWhileUsersLogIn(t *testing.T) {
+	s := openWithUsers(t, Options{Config: settings(t, append(quickHashes, "chttpd_auth_lockout/mode", "off")...)}, "anna", "ben", "cid")
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for _, name := range []string{"anna", "ben", "cid"} {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					call(s, "GET", "/_session", "", "Authorization", as(name))
+				}
+			}
+		})
+	}
+	defer all.Wait()
+	defer close(stop)
+	const path = "/_users/org.couchdb.user:anna"
+	login := func(word string) int {
+		return call(s, "POST", "/_session", `{"name":"anna","password":"`+word+`"}`).Code
+	}
+	last := "annapw"
+	for n := range 30 {
+		rev := textOf(t, call(s, "GET", path, "", "Admin", "").Body.String(), "_rev")
+		next := fmt.Sprint("word", n)
+		wants(t, call(s, "PUT", path+"?rev="+rev, `{"type":"user","name":"anna","roles":[],"password":"`+next+`"}`, "Admin", ""), 201, "")
+		if now, before := login(next), login(last); now != 200 || before != 401 {
+			t.Fatalf("change %d: the new password is answered %d and the old one %d", n, now, before)
+		}
+		last = next
+	}
+}
+
+func TestBadAuthSettingsAreRefused(t *testing.T) {
+	s := openWithUsers(t, Options{})
+	for _, c := range []struct{ path, value string }{
+		{"jwt_keys/hmac:x", "!"}, {"jwt_keys/x", "eA=="}, {"jwt_keys/rsa:x", "x"},
+		{"jwt_auth/required_claims", "{iss}"}, {"chttpd_auth/hash_algorithms", "md5"},
+		{"chttpd/authentication_handlers", "{chttpd_auth, magic}"}, {"chttpd_auth/same_site", "often"},
+	} {
+		w := call(s, "PUT", "/_node/_local/_config/"+c.path, `"`+c.value+`"`, "Admin", "")
+		if w.Code != 400 {
+			t.Errorf("%s = %s: %d %s", c.path, c.value, w.Code, w.Body)
+		}
+	}
+	wants(t, call(s, "PUT", "/_node/_local/_config/jwt_keys/hmac:_default", `"c2VjcmV0"`, "Admin", ""), 200, "")
+}
+
 func TestPasswordSchemes(t *testing.T) {
 	for _, scheme := range []string{"pbkdf2", "tododb-scrypt", "tododb-argon2id"} {
 		t.Run(scheme, func(t *testing.T) {

@@ -85,6 +85,12 @@ func (s Settings) complete(random []byte) (*Settings, error) {
 	return &s, s.JWT.complete()
 }
 
+// Check tells what is wrong with settings.
+func (s Settings) Check() error {
+	_, err := s.complete(nil)
+	return err
+}
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
