@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store/index"
 )
 
 // replicationFigures adds to the figures how many replications there are, by what they
@@ -40,4 +41,17 @@ func replicationFigures(figures *metrics.Metrics, manager *replicate.Manager) {
 	figures.Gauge("tododb_replication_docs_written", "documents that the replications known now have written", sum(func(p *replicate.Progress) int64 { return p.DocsWritten }))
 	figures.Gauge("tododb_replication_doc_write_failures", "documents that their targets have refused", sum(func(p *replicate.Progress) int64 { return p.DocWriteFailures }))
 	figures.Gauge("tododb_replication_changes_pending", "changes that they have before them, as far as their sources say", sum(func(p *replicate.Progress) int64 { return max(p.Pending, 0) }))
+}
+
+// indexFigures adds how many indexes are being built, and how much there is left to do.
+func indexFigures(figures *metrics.Metrics, indexes *index.Manager) {
+	figures.Gauge("tododb_indexes_building", "indexes that are being brought up to date", func() float64 { return float64(len(indexes.Tasks())) })
+	figures.Gauge("tododb_index_changes_pending", "changes that they have before them", func() (n float64) {
+		for _, task := range indexes.Tasks() {
+			if task.Total > task.Done {
+				n += float64(task.Total - task.Done)
+			}
+		}
+		return n
+	})
 }

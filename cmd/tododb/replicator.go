@@ -1,17 +1,14 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/replicate"
-	"github.com/tododb/tododb/store"
 )
 
 // replicatorSettings are the settings of the scheduler as [replicator] has them.
@@ -48,15 +45,4 @@ func replicatorTLS(cfg *config.Config) (*tls.Config, error) {
 		return nil, fmt.Errorf("[replicator] ssl_trusted_certificates_file: %s holds no certificate", file)
 	}
 	return trust, nil
-}
-
-// systemDatabases makes the databases that the server itself works with, so that nobody
-// has to before the first user or replication.
-func systemDatabases(ctx context.Context, s *store.Store) error {
-	for _, name := range []string{"_users", "_replicator"} {
-		if err := s.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {
-			return err
-		}
-	}
-	return nil
 }

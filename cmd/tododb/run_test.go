@@ -209,7 +209,7 @@ func TestOneFolderOneProcess(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := runFor(t, "check", "--data", dir); err != nil || out != "databases checked: 0, problems: 0\n" {
+	if out, err := runFor(t, "check", "--data", dir); err != nil || out != "databases checked: 2, problems: 0\n" { // the server's own
 		t.Errorf("check afterwards: %q, %v", out, err)
 	}
 }
@@ -246,7 +246,7 @@ func TestCheckAndCompact(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := runFor(t, "compact", "--data", dir); err != nil || strings.Count(out, "\n") != 2 || !strings.Contains(out, "two/in: ") {
+	if out, err := runFor(t, "compact", "--data", dir); err != nil || strings.Count(out, "\n") != 4 || !strings.Contains(out, "two/in: ") {
 		t.Errorf("compact: %q, %v", out, err)
 	}
 	if out, err := runFor(t, "check", "--data", dir, "one"); err != nil || out != "databases checked: 1, problems: 0\n" {

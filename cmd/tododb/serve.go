@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"net/http"
-	"os"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -45,47 +41,14 @@ makes one called admin and prints its password.`,
 // serve runs a server until ctx ends, and stops it in the order in which its parts
 // stand on each other: answers, replications, databases.
 func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
-	lock, err := lockFolder(opt.data, true)
+	start, err := prepare(ctx, opt, out)
 	if err != nil {
 		return err
 	}
-	closeLock := func() { err = errors.Join(err, lock.Close()) }
-
-	cfg, err := opt.settings()
-	if err != nil {
-		closeLock()
-		return err
-	}
-	level := &slog.LevelVar{}
-	level.Set(cfg.Level())
-	cfg.Watch(func() { level.Set(cfg.Level()) })
-	log, err := newLog(os.Stderr, opt.logFormat, level)
-	if err != nil {
-		closeLock()
-		return err
-	}
-	// Listen before anything is made: a port that is taken is the commonest mistake.
-	cert, err := newCertificate(cfg)
-	if err != nil {
-		closeLock()
-		return err
-	}
-	listening, err := openListeners(ctx, cfg, cert)
-	if err != nil {
-		closeLock()
-		return err
-	}
-	defer listening.close()
-	first := len(cfg.Section("admins")) == 0
-	if err = identify(cfg); err == nil && first {
-		err = administrators(cfg, out)
-	}
-	if err != nil {
-		closeLock()
-		return err
-	}
+	cfg, log := start.cfg, start.log
+	defer start.listening.close()
 	figures := metrics.New()
-	f, err := openFolder(ctx, opt.data, lock, cfg, figures, log)
+	f, err := openFolder(ctx, opt.data, start.lock, cfg, figures, log)
 	if err != nil {
 		return err
 	}
@@ -108,8 +71,8 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		}
 		return administrators(cfg, out)
 	}
-	if cert != nil {
-		work.run(func(ctx context.Context) { cert.keep(ctx, lookEvery, log) })
+	if start.cert != nil {
+		work.run(func(ctx context.Context) { start.cert.keep(ctx, lookEvery, log) })
 	}
 	work.run(func(ctx context.Context) { reloadOnHangup(ctx, reload, log) })
 
@@ -120,6 +83,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	defer closeTracing(ctx, traces, log)
 	indexes := index.NewManager(ctx, index.Options{Store: f.store, Log: log})
 	defer func() { err = errors.Join(err, indexes.Close()) }()
+	indexFigures(figures, indexes)
 
 	trust, err := replicatorTLS(cfg)
 	if err != nil {
@@ -160,34 +124,12 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	manager.ServeLocal(api.As)
 	synchronizer.Start()
 	cfg.Watch(func() { manager.SetSettings(replicatorSettings(cfg)) })
-	if err := systemDatabases(ctx, f.store); err != nil {
-		return err
-	}
 	if err := manager.FollowDocuments(); err != nil {
 		return err
 	}
-	handler := http.Handler(api)
-	if !first {
-		// Whether a password is still the one that its hash was made of takes a good part
-		// of a second, on purpose: what needs no credentials need not wait for it.
-		var fail context.CancelCauseFunc
-		ctx, fail = context.WithCancelCause(ctx)
-		settled := make(chan struct{})
-		handler = &afterSettled{api, settled}
-		var settling sync.WaitGroup
-		settling.Go(func() {
-			defer close(settled)
-			if err := administrators(cfg, out); err != nil {
-				fail(err)
-			}
-		})
-		defer func() {
-			settling.Wait()
-			if cause := context.Cause(ctx); ctx.Err() != nil && !errors.Is(cause, context.Canceled) {
-				err = errors.Join(err, cause)
-			}
-			fail(nil)
-		}()
+	if start.first {
+		return answer(ctx, start.listening, cfg, api, api, log, out)
 	}
-	return answer(ctx, listening, cfg, api, handler, log, out)
+	ctx, handler, settled := settle(ctx, api, cfg, out)
+	return errors.Join(answer(ctx, start.listening, cfg, api, handler, log, out), settled())
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/tododb/tododb/httpapi/config"
+)
+
+// prepared is what a server has before its databases are open: the folder is ours, the
+// settings hold, the ports are open, and there is an administrator.
+type prepared struct {
+	lock      *os.File
+	cfg       *config.Config
+	log       *slog.Logger
+	cert      *certificate // nil: no HTTPS
+	listening *listeners
+	first     bool // the folder had no administrator yet
+}
+
+// prepare does all that can be refused because of how the server is started. On an error
+// it has let go of everything.
+func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared, err error) {
+	p := &prepared{}
+	if p.lock, err = lockFolder(opt.data, true); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			if p.listening != nil {
+				p.listening.close()
+			}
+			err = errors.Join(err, p.lock.Close())
+		}
+	}()
+	if p.cfg, err = opt.settings(); err != nil {
+		return nil, err
+	}
+	level := &slog.LevelVar{}
+	level.Set(p.cfg.Level())
+	p.cfg.Watch(func() { level.Set(p.cfg.Level()) })
+	if p.log, err = newLog(os.Stderr, opt.logFormat, level); err != nil {
+		return nil, err
+	}
+	if p.cert, err = newCertificate(p.cfg); err != nil {
+		return nil, err
+	}
+	// Listen before anything is made: a port that is taken is the commonest mistake.
+	if p.listening, err = openListeners(ctx, p.cfg, p.cert); err != nil {
+		return nil, err
+	}
+	p.first = len(p.cfg.Section("admins")) == 0
+	if err = identify(p.cfg); err != nil {
+		return nil, err
+	}
+	if p.first {
+		err = administrators(p.cfg, out)
+	}
+	return p, err
+}
