@@ -8,6 +8,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/script"
 )
 
 var (
@@ -27,12 +28,45 @@ type changesFilter struct {
 	selector *mango.Selector // if not nil: of the revisions that match
 	fields   *mango.Fields   // with selector: what to show of a document; nil: all
 	view     *viewChanges    // if not nil: of what has rows in a view
+	function *script.Filter  // if not nil: of the revisions that a function lets pass
 }
 
 // release gives back what the filter holds.
 func (f *changesFilter) release() {
 	if f.view != nil {
 		f.view.Release()
+	}
+	f.pause()
+}
+
+// matchLeaf is the store's part of a function; nil lets everything through.
+func (f *changesFilter) matchLeaf() func(*store.Document) (bool, error) {
+	if f.function == nil {
+		return nil
+	}
+	var b []byte
+	return func(d *store.Document) (bool, error) {
+		b = d.AppendJSON(b[:0], store.JSONOptions{})
+		return f.function.Match(b)
+	}
+}
+
+// functionRows is how many documents a function judges in one snapshot. Between snapshots
+// there is time for a heartbeat.
+const functionRows = 100
+
+// pageRows is the store's ChangesQuery.PageRows.
+func (f *changesFilter) pageRows() int {
+	if f.function != nil {
+		return functionRows
+	}
+	return 0
+}
+
+// pause lets others have what a function runs in, while nothing is read.
+func (f *changesFilter) pause() {
+	if f.function != nil {
+		f.function.Release()
 	}
 }
 
@@ -66,7 +100,8 @@ func (s *Server) parseChangesFilter(r *http.Request, db *store.DB, q *changesQue
 		if f.view, err = s.changesByView(r, db, q, body); f.view != nil || err != nil {
 			return f, err
 		}
-		return f, s.judgeView(r, db, q)
+		f.function, err = s.viewFilter(r, db, q)
+		return f, err
 	case strings.HasPrefix(name, "_"):
 		return f, errNoSuchFilter
 	}
@@ -74,10 +109,19 @@ func (s *Server) parseChangesFilter(r *http.Request, db *store.DB, q *changesQue
 	if !ok || strings.Contains(function, "/") {
 		return f, errFilterForm
 	}
-	if err := designMember(r, db, ddoc, "filters", function); err != nil {
+	d, err := s.design(r.Context(), db, ddoc)
+	if err != nil {
 		return f, err
 	}
-	return f, errNotBuilt
+	if err := d.Find("filters", function); err != nil {
+		return f, err
+	}
+	req, err := s.requestObject(r, db, nil, body)
+	if err != nil {
+		return f, err
+	}
+	f.function, err = d.NewFilter(function, req)
+	return f, err
 }
 
 // chosenDocIDs reads the list of ids, from the body or else from the query.
@@ -123,35 +167,20 @@ func (f *changesFilter) readSelector(r *http.Request, body []byte) (err error) {
 	return nil
 }
 
-func (s *Server) judgeView(r *http.Request, db *store.DB, q *changesQuery) error {
+// viewFilter makes a filter of a view's map function.
+func (s *Server) viewFilter(r *http.Request, db *store.DB, q *changesQuery) (*script.Filter, error) {
 	if q.view == "" {
-		return errNoView
+		return nil, errNoView
 	}
 	ddoc, view, ok := strings.Cut(q.view, "/")
 	if !ok || strings.Contains(view, "/") {
-		return errViewForm
+		return nil, errViewForm
 	}
-	if err := designMember(r, db, ddoc, "views", view); err != nil {
-		return err
-	}
-	return errNotBuilt
-}
-
-// designMember checks that a design document has a function of a name in one of its
-// groups.
-func designMember(r *http.Request, db *store.DB, ddoc, group, name string) error {
-	doc, err := db.Get(r.Context(), "_design/"+ddoc, store.ReadOptions{})
+	d, err := s.design(r.Context(), db, ddoc)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	functions := member(doc.Body, group)
-	if functions == nil {
-		return errorf(http.StatusNotFound, "not_found", "missing json key: %s", group)
-	}
-	if member(functions, name) == nil {
-		return errorf(http.StatusNotFound, "not_found", "missing json key: %s", name)
-	}
-	return nil
+	return d.NewViewFilter(view)
 }
 
 // member finds a member of an object; nil if it is absent or there is no object.

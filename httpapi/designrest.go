@@ -13,8 +13,12 @@ func (s *Server) designRest() methods {
 	functions := map[string]methods{
 		"_view": always(s.views),
 		"_info": on("GET", "GET", s.designInfo),
+
+		"_show":    on("GET,HEAD,POST", "GET,POST", s.show),
+		"_update":  always(s.update),
+		"_rewrite": always(s.rewrite),
 	}
-	for _, name := range []string{"_show", "_list", "_update", "_rewrite", "_search", "_search_info", "_nouveau", "_nouveau_info"} {
+	for _, name := range []string{"_list", "_search", "_search_info", "_nouveau", "_nouveau_info"} {
 		functions[name] = always(s.unbuiltInDB)
 	}
 	attachment := s.handle(s.attachmentMethods())

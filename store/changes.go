@@ -34,6 +34,9 @@ type ChangesQuery struct {
 	// down are left out; a row without any is turned down. It may keep nothing of what it
 	// is given, and is called inside a snapshot.
 	MatchLeaf func(*Document) (bool, error)
+	// PageRows is how many changes are looked at in one snapshot at the most, for a MatchLeaf
+	// that takes its time; 0: as many as are good for the storage.
+	PageRows int
 	// Match, if not nil, judges each row; those it turns down do not count for Limit.
 	// It is called inside a snapshot.
 	Match func(*Change) (bool, error)
@@ -133,6 +136,13 @@ type changeRow struct {
 
 // judged tells whether some of the rows may be turned down.
 func (q *ChangesQuery) judged() bool { return q.Match != nil || q.MatchLeaf != nil }
+
+func (q *ChangesQuery) pageRows() int {
+	if q.PageRows > 0 {
+		return q.PageRows
+	}
+	return snapshotRows
+}
 
 // bodies tells whether documents have to be read.
 func (q *ChangesQuery) bodies() bool { return q.IncludeDocs || q.MatchLeaf != nil }
@@ -254,7 +264,7 @@ func (c *changesRead) gather(r engine.Reader) (more bool, err error) {
 			more = true
 			return false, nil
 		}
-		more = scanned >= snapshotRows || size >= snapshotBytes
+		more = scanned >= c.q.pageRows() || size >= snapshotBytes
 		return !more, nil
 	})
 	if err != nil || last == nil {

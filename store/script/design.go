@@ -56,6 +56,9 @@ func (d *Design) Has(path ...string) bool {
 	return true
 }
 
+// Member gives a member of the document as JSON; nil if there is none.
+func (d *Design) Member(name string) []byte { return memberOf(d.body, name) }
+
 // Find is Has as an error: *Error of kind Missing, that names what is missing.
 func (d *Design) Find(path ...string) error {
 	value := d.body
@@ -246,6 +249,9 @@ func (f *Filter) Match(doc []byte) (pass bool, err error) {
 		f.Release()
 	}
 	if !f.view {
+		if e, ok := errors.AsType[*Error](err); ok && (e.Kind == Forbidden || e.Kind == Unauthorized) {
+			e.Kind = Thrown // it is not the reader who is forbidden anything
+		}
 		return pass, err
 	}
 	if e, ok := errors.AsType[*Error](err); ok && !e.Fatal {

@@ -1,0 +1,205 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/functions"
+)
+
+// deprecation is the header that answers of shows, lists and rewrites carry: CouchDB 3.0,
+// of that day, has declared them to be on their way out.
+const deprecation = "@1582675200"
+
+// design finds a design document by its name, without _design/, for its functions.
+func (s *Server) design(ctx context.Context, db *store.DB, name string) (d functions.Design, err error) {
+	set, err := s.functions.Now(ctx, db)
+	if err != nil {
+		return d, err
+	}
+	d, ok := set.Get(name)
+	if ok {
+		return d, nil
+	}
+	if _, err := db.Get(ctx, "_design/"+name, store.ReadOptions{NoBody: true}); err != nil {
+		return d, err // missing, or deleted
+	}
+	return d, store.ErrMissing
+}
+
+// functionCall is a request to a function of a design document.
+type functionCall struct {
+	db     *store.DB
+	design functions.Design
+	name   string // of the function
+	rest   string // of the path behind it
+}
+
+// functionOf takes the path apart: group is _show, _update or _list. The caller releases
+// the database.
+func (s *Server) functionOf(r *http.Request, group string) (c functionCall, err error) {
+	if c.db, err = s.openDB(r, reader); err != nil {
+		return c, err
+	}
+	defer func() {
+		if err != nil {
+			c.db.Release()
+		}
+	}()
+	ddoc, err := segment(r, "ddoc")
+	if err != nil {
+		return c, err
+	}
+	if c.design, err = s.design(r.Context(), c.db, ddoc); err != nil {
+		return c, err
+	}
+	path := strings.TrimPrefix(strings.TrimPrefix(mux.Vars(r)["rest"], group), "/")
+	if path == "" {
+		return c, errorf(http.StatusNotFound, strings.TrimPrefix(group, "_")+"_error", "Invalid path.")
+	}
+	name, rest, _ := strings.Cut(path, "/")
+	if c.name, err = url.PathUnescape(name); err != nil {
+		return c, errURLEncoding
+	}
+	if c.rest, err = url.PathUnescape(rest); err != nil {
+		return c, errURLEncoding
+	}
+	return c, c.design.Find(groupMembers[group], c.name)
+}
+
+// groupMembers are the members of a design document that the functions stand in.
+var groupMembers = map[string]string{"_show": "shows", "_update": "updates", "_list": "lists"}
+
+// target reads the document that a function is called for, as JSON; nil if the path names
+// none or there is none.
+func (c *functionCall) target(ctx context.Context) (doc *store.Document, js []byte, err error) {
+	if c.rest == "" {
+		return nil, nil, nil
+	}
+	doc, err = c.db.Get(ctx, c.rest, store.ReadOptions{Revs: true})
+	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return doc, doc.AppendJSON(nil, store.JSONOptions{}), nil
+}
+
+// id is the document's id for the request object; nil if the path names none.
+func (c *functionCall) id() *string {
+	if c.rest == "" {
+		return nil
+	}
+	return &c.rest
+}
+
+// requestObject is the request as functions see it (chttpd_external:json_req_obj).
+func (s *Server) requestObject(r *http.Request, db *store.DB, id *string, body []byte) ([]byte, error) {
+	info, err := db.Info(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	security, err := securityObject(r.Context(), db)
+	if err != nil {
+		return nil, err
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return nil, err
+	}
+	path := pathParts(r.URL.EscapedPath())
+	requested := r.RequestURI
+	if requested == "" {
+		requested = r.URL.RequestURI()
+	}
+	peer, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		peer = r.RemoteAddr
+	}
+	text := "undefined" // what CouchDB gives of a body that is not there
+	if body != nil {
+		text = string(body)
+	}
+	requestedOnly, _, _ := strings.Cut(requested, "?")
+	object := struct {
+		Info          json.RawMessage   `json:"info"`
+		ID            *string           `json:"id"`
+		UUID          string            `json:"uuid"`
+		Method        string            `json:"method"`
+		RequestedPath []string          `json:"requested_path"`
+		Path          []string          `json:"path"`
+		RawPath       string            `json:"raw_path"`
+		Query         map[string]string `json:"query"`
+		Headers       map[string]string `json:"headers"`
+		Body          string            `json:"body"`
+		Peer          string            `json:"peer"`
+		Form          map[string]string `json:"form"`
+		Cookie        map[string]string `json:"cookie"`
+		UserCtx       json.RawMessage   `json:"userCtx"`
+		SecObj        json.RawMessage   `json:"secObj"`
+	}{
+		Info: appendInfo(nil, db, info), ID: id, UUID: s.newID(), Method: r.Method,
+		RequestedPath: pathParts(requestedOnly), Path: path, RawPath: r.URL.RequestURI(),
+		Query: query.byName(), Headers: headersOf(r), Body: text, Peer: peer,
+		Form: formOf(r, body), Cookie: cookiesOf(r),
+		UserCtx: appendUserCtx(nil, db, s.user(r)), SecObj: security,
+	}
+	return json.Marshal(object)
+}
+
+// pathParts are the segments of an escaped path, unescaped.
+func pathParts(escaped string) []string {
+	parts := []string{}
+	for part := range strings.SplitSeq(strings.Trim(escaped, "/"), "/") {
+		if plain, err := url.PathUnescape(part); err == nil {
+			part = plain
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// byName gives the value that counts of each parameter.
+func (p params) byName() map[string]string {
+	out := make(map[string]string, len(p.list))
+	for _, one := range p.list {
+		out[one.name] = one.value
+	}
+	return out
+}
+
+func headersOf(r *http.Request) map[string]string {
+	out := map[string]string{"Host": r.Host}
+	for name, values := range r.Header {
+		out[name] = strings.Join(values, ", ")
+	}
+	return out
+}
+
+func formOf(r *http.Request, body []byte) map[string]string {
+	if !isType(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return map[string]string{}
+	}
+	form, err := parseQuery(string(body))
+	if err != nil {
+		return map[string]string{} // it is the function's to look at the body
+	}
+	return form.byName()
+}
+
+func cookiesOf(r *http.Request) map[string]string {
+	out := map[string]string{}
+	for _, c := range r.Cookies() {
+		out[c.Name] = c.Value
+	}
+	return out
+}

@@ -1,0 +1,369 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/script"
+)
+
+var (
+	errNoRewrites    = errorf(http.StatusNotFound, "rewrite_error", "Invalid path.")
+	errNoRule        = errorf(http.StatusNotFound, "not_found", "missing")
+	errRewriteLoop   = badRequest("Exceeded rewrite recursion limit")
+	errRewriteAbroad = errorf(http.StatusInternalServerError, "insecure_rewrite_rule", "A rewrite may not lead out of its database.")
+)
+
+// maxRewrites is how often one request may be rewritten, as in CouchDB.
+const maxRewrites = 100
+
+// rewritesKey holds in a request's context how often it has been rewritten.
+type rewritesKey struct{}
+
+// rewrite answers _design/D/_rewrite/PATH: what another path of the same database
+// answers, which the rules of the design document choose, or a function of it.
+func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
+	w.Header()["Deprecation"] = []string{deprecation}
+	count, _ := r.Context().Value(rewritesKey{}).(int)
+	if count >= maxRewrites {
+		return errRewriteLoop
+	}
+	r = r.WithContext(context.WithValue(r.Context(), rewritesKey{}, count+1))
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	ddoc, err := segment(r, "ddoc")
+	if err != nil {
+		return err
+	}
+	d, err := s.design(r.Context(), db, ddoc)
+	if err != nil {
+		return err
+	}
+	rules := d.Member("rewrites")
+	switch jsonscan.Kind(rules) {
+	case '[':
+	case '"':
+		body, err := s.functionBody(w, r)
+		if err != nil {
+			return err
+		}
+		req, err := s.requestObject(r, db, nil, body)
+		if err != nil {
+			return err
+		}
+		result, err := d.Rewrite(req)
+		if err != nil {
+			return err
+		}
+		return s.rewriteAs(w, r, result, body)
+	default:
+		return errNoRewrites
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	asked := strings.TrimPrefix(mux.Vars(r)["rest"], "_rewrite")
+	to, args, err := matchRules(rules, r.Method, pathParts(asked), query)
+	if err != nil {
+		return err
+	}
+	return s.rewriteTo(w, r, to, args.encode())
+}
+
+// rewriteTo serves a request at a path that is relative to the design document.
+func (s *Server) rewriteTo(w http.ResponseWriter, r *http.Request, to, query string) error {
+	vars := mux.Vars(r)
+	root := "/" + vars["db"]
+	full := path.Join(root, "_design", vars["ddoc"], to)
+	if full != root && !strings.HasPrefix(full, root+"/") {
+		return errRewriteAbroad
+	}
+	next := *r
+	u := *r.URL
+	u.RawQuery = query
+	next.URL = &u
+	return s.reroute(w, &next, full)
+}
+
+// rewriteRule is one of the rules of a design document.
+type rewriteRule struct {
+	from, to, method string
+	query            []byte // JSON object
+	formats          []byte // JSON object
+}
+
+// matchRules finds the first rule that fits and gives the path that it leads to, escaped,
+// and the query with it.
+func matchRules(rules []byte, method string, asked []string, query params) (to string, args params, err error) {
+	err = jsonscan.EachElement(rules, func(value []byte) error {
+		rule := rewriteRule{query: member(value, "query"), formats: member(value, "formats")}
+		for name, into := range map[string]*string{"from": &rule.from, "to": &rule.to, "method": &rule.method} {
+			if *into, err = jsonscan.Text(member(value, name)); err != nil {
+				*into = "" // left out
+			}
+		}
+		if rule.from == "" && member(value, "from") == nil {
+			rule.from = "*"
+		}
+		if rule.method != "" && rule.method != "*" && !strings.EqualFold(rule.method, method) {
+			return nil
+		}
+		bound, rest, ok := bindPath(splitRule(rule.from), asked)
+		if !ok {
+			return nil
+		}
+		to, args = rule.apply(bound, rest, query)
+		return errEnough
+	})
+	switch {
+	case errors.Is(err, errEnough):
+		return to, args, nil
+	case err != nil:
+		return "", args, err
+	}
+	return "", args, errNoRule
+}
+
+var errEnough = errors.New("enough")
+
+// splitRule takes the path of a rule apart; empty segments do not count.
+func splitRule(s string) []string {
+	return slices.DeleteFunc(strings.Split(s, "/"), func(part string) bool { return part == "" })
+}
+
+// bindPath holds a path against a pattern: :name takes one segment, * all that are left.
+func bindPath(pattern, asked []string) (bound params, rest []string, ok bool) {
+	asked = slices.DeleteFunc(slices.Clone(asked), func(part string) bool { return part == "" })
+	for i, want := range pattern {
+		if want == "*" {
+			return bound, asked[i:], true
+		}
+		if i >= len(asked) {
+			return bound, nil, false
+		}
+		if name, isName := strings.CutPrefix(want, ":"); isName {
+			bound.list = append(bound.list, param{name, asked[i]})
+		} else if want != asked[i] {
+			return bound, nil, false
+		}
+	}
+	return bound, nil, len(asked) == len(pattern)
+}
+
+// apply makes path and query of a rule that fits. What was bound and the query that came
+// go along, but for names that the rule's own query has.
+func (rule *rewriteRule) apply(bound params, rest []string, query params) (to string, args params) {
+	known := params{append(slices.Clone(query.list), bound.list...)}
+	if jsonscan.Kind(rule.query) == '{' {
+		_ = jsonscan.EachMember(rule.query, func(name, value []byte) error {
+			args.list = append(args.list, param{string(name), rule.argument(string(name), value, known)})
+			return nil
+		})
+	}
+	for _, one := range known.list {
+		if _, has := args.get(one.name); !has {
+			args.list = append(args.list, one)
+		}
+	}
+	var parts []string
+	for _, part := range splitRule(rule.to) {
+		if part == "*" {
+			for _, one := range rest {
+				parts = append(parts, escapeSegment(one))
+			}
+			continue
+		}
+		if name, isName := strings.CutPrefix(part, ":"); isName {
+			if value, has := known.get(name); has {
+				part = escapeSegment(value)
+			}
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "/"), args
+}
+
+// jsonParameters are the parameters of views whose values are JSON.
+var jsonParameters = map[string]bool{"key": true, "keys": true, "startkey": true, "start_key": true, "endkey": true, "end_key": true}
+
+// argument is the value of a parameter of a rule's query: a text that begins with a colon
+// stands for what was bound to that name, also within an array or an object.
+func (rule *rewriteRule) argument(name string, value []byte, known params) string {
+	text, err := jsonscan.Text(value)
+	if err != nil {
+		return string(rule.substitute(nil, value, known))
+	}
+	if variable, isName := strings.CutPrefix(text, ":"); isName {
+		if v, has := known.get(variable); has {
+			text = v
+		}
+		if rule.isInt(variable) {
+			return text
+		}
+	}
+	if jsonParameters[name] {
+		return string(appendString(nil, text))
+	}
+	return text
+}
+
+// isInt tells whether the rule wants a variable to be a number.
+func (rule *rewriteRule) isInt(variable string) bool {
+	format, err := jsonscan.Text(member(rule.formats, variable))
+	return err == nil && format == "int"
+}
+
+// substitute appends JSON with the texts that name what is bound put in.
+func (rule *rewriteRule) substitute(b, value []byte, known params) []byte {
+	switch jsonscan.Kind(value) {
+	case '[':
+		b = append(b, '[')
+		first := true
+		_ = jsonscan.EachElement(value, func(v []byte) error {
+			if !first {
+				b = append(b, ',')
+			}
+			first = false
+			b = rule.substitute(b, v, known)
+			return nil
+		})
+		return append(b, ']')
+	case '{':
+		b = append(b, '{')
+		first := true
+		_ = jsonscan.EachMember(value, func(name, v []byte) error {
+			if !first {
+				b = append(b, ',')
+			}
+			first = false
+			b = append(jsonscan.AppendString(b, name), ':')
+			b = rule.substitute(b, v, known)
+			return nil
+		})
+		return append(b, '}')
+	}
+	text, err := jsonscan.Text(value)
+	variable, isName := strings.CutPrefix(text, ":")
+	v, has := known.get(variable)
+	switch {
+	case err != nil || !isName || !has:
+		return append(b, value...)
+	case rule.isInt(variable):
+		if _, err := strconv.Atoi(v); err == nil {
+			return append(b, v...)
+		}
+	}
+	return appendString(b, v)
+}
+
+// encode writes parameters as a query.
+func (p params) encode() string {
+	var b strings.Builder
+	for i, one := range p.list {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(one.name) + "=" + url.QueryEscape(one.value))
+	}
+	return b.String()
+}
+
+// rewriteAs serves a request as the function of a design document wants: at a path, or as
+// an object says, which may also be the answer itself.
+func (s *Server) rewriteAs(w http.ResponseWriter, r *http.Request, result, body []byte) error {
+	if to, err := jsonscan.Text(result); err == nil {
+		return s.rewriteWith(w, r, to, body)
+	}
+	if jsonscan.Kind(result) != '{' {
+		return errorf(http.StatusInternalServerError, "rewrite_error", "bad rewrite")
+	}
+	if given, err := jsonscan.Text(member(result, "body")); err == nil {
+		body = []byte(given)
+	}
+	to, err := jsonscan.Text(member(result, "path"))
+	if err != nil { // an answer
+		return answerRewrite(w, r, result, body)
+	}
+	next := r.Clone(r.Context())
+	if method, err := jsonscan.Text(member(result, "method")); err == nil {
+		next.Method = method
+	}
+	if err := eachHeader(result, next.Header.Set); err != nil {
+		return err
+	}
+	if query := member(result, "query"); jsonscan.Kind(query) == '{' {
+		var args params
+		err := jsonscan.EachMember(query, func(name, value []byte) error {
+			text, err := jsonscan.Text(value)
+			if err != nil {
+				text = string(value)
+			}
+			args.list = append(args.list, param{string(name), text})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		to, _, _ = strings.Cut(to, "?")
+		to += "?" + args.encode()
+	}
+	return s.rewriteWith(w, next, to, body)
+}
+
+// rewriteWith serves a request at a path with its query, and with a body.
+func (s *Server) rewriteWith(w http.ResponseWriter, r *http.Request, to string, body []byte) error {
+	to, query, has := strings.Cut(to, "?")
+	if !has {
+		query = r.URL.RawQuery
+	}
+	next := r.Clone(r.Context())
+	next.Body, next.ContentLength = http.NoBody, 0
+	if body != nil {
+		next.Body, next.ContentLength = io.NopCloser(strings.NewReader(string(body))), int64(len(body))
+		next.Header.Del("Content-Encoding") // it has been unpacked
+	}
+	return s.rewriteTo(w, next, to, query)
+}
+
+func eachHeader(result []byte, set func(name, value string)) error {
+	headers := member(result, "headers")
+	if jsonscan.Kind(headers) != '{' {
+		return nil
+	}
+	return jsonscan.EachMember(headers, func(name, value []byte) error {
+		if text, err := jsonscan.Text(value); err == nil {
+			set(string(name), text)
+		}
+		return nil
+	})
+}
+
+func answerRewrite(w http.ResponseWriter, r *http.Request, result, body []byte) error {
+	resp := script.Response{Code: http.StatusOK, Body: body}
+	if code := member(result, "code"); code != nil {
+		n, err := strconv.Atoi(string(code))
+		if err != nil {
+			return errorf(http.StatusInternalServerError, "rewrite_error", "bad code")
+		}
+		resp.Code = n
+	}
+	err := eachHeader(result, func(name, value string) { resp.Headers = append(resp.Headers, script.Header{Name: name, Value: value}) })
+	if err != nil {
+		return err
+	}
+	return sendResponse(w, r, &resp, http.StatusOK)
+}

@@ -1,0 +1,168 @@
+package httpapi
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/script"
+)
+
+// show answers GET and POST of _design/D/_show/F and of _design/D/_show/F/ID.
+func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
+	w.Header()["Deprecation"] = []string{deprecation}
+	c, err := s.functionOf(r, "_show")
+	if err != nil {
+		return err
+	}
+	defer c.db.Release()
+	body, err := s.functionBody(w, r)
+	if err != nil {
+		return err
+	}
+	doc, js, err := c.target(r.Context())
+	if err != nil {
+		return err
+	}
+	etag := s.functionETag(r, &c, doc, body)
+	w.Header()["Etag"] = []string{etag}
+	if matchesETag(r, etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	req, err := s.requestObject(r, c.db, c.id(), body)
+	if err != nil {
+		return err
+	}
+	resp, err := c.design.Show(c.name, js, req)
+	if err != nil {
+		return err
+	}
+	return sendResponse(w, r, &resp, http.StatusOK)
+}
+
+// functionBody reads the body of a request; nil if it has none.
+func (s *Server) functionBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil, nil
+	}
+	return s.readBody(w, r)
+}
+
+// functionETag stands for all that the answer of a function may depend on.
+func (s *Server) functionETag(r *http.Request, c *functionCall, doc *store.Document, body []byte) string {
+	h := md5.New()
+	rev := ""
+	if doc != nil {
+		rev = doc.Rev.String()
+	}
+	user := s.user(r)
+	fmt.Fprintf(h, "%q %q %q %q %q %q %q %q", c.design.Rev, rev, r.Method, r.URL.RequestURI(), r.Header["Accept"], user.Name, user.Roles, body)
+	return `"` + base64.StdEncoding.EncodeToString(h.Sum(nil)) + `"`
+}
+
+// update answers PUT and POST of _design/D/_update/F and of _design/D/_update/F/ID.
+func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.functionOf(r, "_update")
+	if err != nil {
+		return err
+	}
+	defer c.db.Release()
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Update functions do not allow GET")
+	}
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	_, js, err := c.target(r.Context())
+	if err != nil {
+		return err
+	}
+	req, err := s.requestObject(r, c.db, c.id(), body)
+	if err != nil {
+		return err
+	}
+	write, resp, err := c.design.Update(c.name, js, req)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if write != nil {
+		status = http.StatusCreated
+		result, err := s.writeUpdated(w, r, c.db, write)
+		if err != nil {
+			return err
+		}
+		w.Header()["X-Couch-Update-Newrev"] = []string{result.Rev.String()}
+		w.Header()["X-Couch-Id"] = []string{result.ID}
+	}
+	return sendResponse(w, r, &resp, status)
+}
+
+// writeUpdated writes the document that an update function has made.
+func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.DB, made []byte) (result store.Result, err error) {
+	doc, err := document.Parse(made, document.Options{MaxSize: s.set.Load().maxDocumentSize})
+	if err != nil {
+		return result, err
+	}
+	if err := document.ValidID(doc.ID); err != nil {
+		return result, err
+	}
+	if accessTo(doc.ID) == dbAdmin {
+		if err := s.authorize(r, db, dbAdmin); err != nil {
+			return result, err
+		}
+	}
+	edit, err := s.editOf(r.Context(), db, doc)
+	if err != nil {
+		return result, err
+	}
+	results, err := db.Write(r.Context(), []store.Edit{edit}, store.WriteOptions{})
+	if err != nil {
+		return result, err
+	}
+	s.noteWritten(r, results)
+	return results[0], results[0].Err
+}
+
+// sendResponse sends what a function wants to be answered.
+func sendResponse(w http.ResponseWriter, r *http.Request, resp *script.Response, status int) error {
+	if resp.Code != 0 {
+		if resp.Code < 200 || resp.Code > 599 {
+			return errorf(http.StatusInternalServerError, "render_error", "The function answers with code %d.", resp.Code)
+		}
+		status = resp.Code
+	}
+	setResponseHeaders(w.Header(), resp)
+	if resp.Type == typeJSON[0] {
+		w.Header()["Cache-Control"] = mustRevalidate
+	}
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead || status == http.StatusNotModified || status == http.StatusNoContent {
+		return nil
+	}
+	_, err := w.Write(resp.Body)
+	return err
+}
+
+// setResponseHeaders sets those that a function gives, and what goes with all functions:
+// what they write is not to act for who looks at it.
+func setResponseHeaders(h http.Header, resp *script.Response) {
+	h["Vary"] = []string{"Accept"}
+	h["Content-Security-Policy"] = []string{"sandbox"}
+	if resp.Type != "" {
+		h["Content-Type"] = []string{resp.Type}
+	}
+	for _, one := range resp.Headers {
+		switch name := http.CanonicalHeaderKey(one.Name); name {
+		case "Content-Length", "Transfer-Encoding", "Connection", "Set-Cookie2", "Deprecation":
+			// These are the server's.
+		default:
+			h.Set(name, one.Value)
+		}
+	}
+}
