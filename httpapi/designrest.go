@@ -16,9 +16,10 @@ func (s *Server) designRest() methods {
 
 		"_show":    on("GET,HEAD,POST", "GET,POST", s.show),
 		"_update":  always(s.update),
+		"_list":    on("GET,HEAD,POST", "GET,POST", s.list),
 		"_rewrite": always(s.rewrite),
 	}
-	for _, name := range []string{"_list", "_search", "_search_info", "_nouveau", "_nouveau_info"} {
+	for _, name := range []string{"_search", "_search_info", "_nouveau", "_nouveau_info"} {
 		functions[name] = always(s.unbuiltInDB)
 	}
 	attachment := s.handle(s.attachmentMethods())

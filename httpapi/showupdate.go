@@ -133,7 +133,7 @@ func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.
 func sendResponse(w http.ResponseWriter, r *http.Request, resp *script.Response, status int) error {
 	if resp.Code != 0 {
 		if resp.Code < 200 || resp.Code > 599 {
-			return errorf(http.StatusInternalServerError, "render_error", "The function answers with code %d.", resp.Code)
+			return badCode(resp.Code)
 		}
 		status = resp.Code
 	}
@@ -147,6 +147,10 @@ func sendResponse(w http.ResponseWriter, r *http.Request, resp *script.Response,
 	}
 	_, err := w.Write(resp.Body)
 	return err
+}
+
+func badCode(code int) error {
+	return errorf(http.StatusInternalServerError, "render_error", "The function answers with code %d.", code)
 }
 
 // setResponseHeaders sets those that a function gives, and what goes with all functions:

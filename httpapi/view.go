@@ -97,7 +97,13 @@ func (s *Server) openView(r *http.Request, db *store.DB) (*openView, error) {
 	if err != nil {
 		return nil, err
 	}
-	design, err := readDesign(r.Context(), db, ddoc)
+	return s.openViewOf(r.Context(), db, ddoc, name)
+}
+
+// openViewOf is openView for a view that is known by the name of its design document and
+// its own.
+func (s *Server) openViewOf(ctx context.Context, db *store.DB, ddoc, name string) (*openView, error) {
+	design, err := readDesign(ctx, db, ddoc)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +111,7 @@ func (s *Server) openView(r *http.Request, db *store.DB) (*openView, error) {
 	if err != nil {
 		return nil, err
 	}
-	ix, err := s.openIndex(r.Context(), db, design)
+	ix, err := s.openIndex(ctx, db, design)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,184 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/store/script"
+)
+
+// list answers _design/D/_list/F/V and _design/D/_list/F/OTHER/V: the rows of a view of
+// that design document or another one, as a function of D writes them.
+func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
+	w.Header()["Deprecation"] = []string{deprecation}
+	c, err := s.functionOf(r, "_list")
+	if err != nil {
+		return err
+	}
+	defer c.db.Release()
+	ddoc, view, err := listedView(r)
+	if err != nil {
+		return err
+	}
+	body, err := s.functionBody(w, r)
+	if err != nil {
+		return err
+	}
+	req, err := s.requestObject(r, c.db, nil, body)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		r.Header.Del("Content-Encoding") // it has been unpacked
+	}
+	p, err := s.readViewParams(w, r, refuseQueries)
+	if err != nil {
+		return err
+	}
+	v, err := s.openViewOf(r.Context(), c.db, ddoc, view)
+	if err != nil {
+		return err
+	}
+	defer v.Release()
+	q, err := v.plan(&p)
+	if err != nil {
+		return err
+	}
+	if r.Method != http.MethodPost {
+		q.known = func(rows string) bool {
+			sum := md5.Sum([]byte(rows + s.functionETag(r, &c, nil, nil)))
+			etag := `"` + base64.StdEncoding.EncodeToString(sum[:]) + `"`
+			w.Header()["Etag"] = []string{etag}
+			return matchesETag(r, etag)
+		}
+	}
+	next, stop := iter.Pull2(rowsOf(r.Context(), q))
+	defer stop()
+	head, err, _ := next()
+	if errors.Is(err, errKnown) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	rows := func() ([]byte, error) {
+		row, err, _ := next()
+		return row, err
+	}
+	return c.design.List(c.name, head, req, rows, &listAnswer{w, r})
+}
+
+// listedView is the view that the path of a list names, and its design document.
+func listedView(r *http.Request) (ddoc, view string, err error) {
+	parts := strings.Split(mux.Vars(r)["rest"], "/") // _list, the function, and what is wanted
+	switch len(parts) {
+	case 3:
+		ddoc, err = segment(r, "ddoc")
+	case 4:
+		ddoc, err = url.PathUnescape(parts[2])
+	default:
+		return "", "", errorf(http.StatusNotFound, "list_error", "Invalid path.")
+	}
+	if err == nil {
+		view, err = url.PathUnescape(parts[len(parts)-1])
+	}
+	if err != nil {
+		return "", "", errURLEncoding
+	}
+	return ddoc, view, nil
+}
+
+// rowsOf gives what stands around the rows of a view, as a list function gets it, and then
+// its rows, each as JSON. Rows come when no snapshot is open, so that a function and its
+// client may take their time.
+func rowsOf(ctx context.Context, q *viewRange) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		lines := &rowLines{header: http.Header{}, yield: yield}
+		// Nothing but the bytes of the answer matters.
+		st := newStream(lines, (&http.Request{Method: http.MethodGet, Header: http.Header{}}).WithContext(ctx), http.StatusOK)
+		defer st.drop()
+		err := q.write(ctx, st)
+		if err == nil {
+			err = st.end()
+		}
+		if err != nil && !errors.Is(err, errNoMoreRows) {
+			yield(nil, err)
+		}
+	}
+}
+
+// errNoMoreRows ends the reading of rows that nobody wants.
+var errNoMoreRows = errors.New("no more rows are wanted")
+
+// rowLines takes the answer of a view apart, which has each row on a line of its own.
+type rowLines struct {
+	header http.Header
+	yield  func([]byte, error) bool
+	begun  bool
+	rest   []byte
+}
+
+func (l *rowLines) Header() http.Header { return l.header }
+func (l *rowLines) WriteHeader(int)     {}
+
+func (l *rowLines) Write(b []byte) (int, error) {
+	l.rest = append(l.rest, b...)
+	for {
+		i := bytes.Index(l.rest, []byte("\r\n"))
+		if i < 0 {
+			return len(b), nil
+		}
+		line := l.rest[:i]
+		if !l.begun {
+			line = append(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte(`"rows":[`)), []byte{','}), '}')
+			l.begun = true
+		} else {
+			line = bytes.TrimSuffix(line, []byte{','})
+		}
+		if !l.yield(bytes.Clone(line), nil) {
+			return 0, errNoMoreRows
+		}
+		l.rest = l.rest[i+2:]
+	}
+}
+
+// listAnswer sends what a list function writes.
+type listAnswer struct {
+	w http.ResponseWriter
+	r *http.Request
+}
+
+// Begin is part of script.ListWriter, as is Chunk.
+func (a *listAnswer) Begin(resp script.Response) error {
+	status := http.StatusOK
+	if resp.Code != 0 {
+		if status = resp.Code; status < 200 || status > 599 {
+			return badCode(status)
+		}
+	}
+	h := a.w.Header()
+	h["Content-Type"] = typeJSON // unless the function says another
+	setResponseHeaders(h, &resp)
+	a.w.WriteHeader(status)
+	return nil
+}
+
+func (a *listAnswer) Chunk(b []byte) error {
+	if a.r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := a.w.Write(b)
+	return err
+}
