@@ -1,0 +1,313 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// designServer makes a server whose database has a design document with the given members.
+func designServer(t testing.TB, opt Options, members string) *Server {
+	t.Helper()
+	s := openServer(t, opt)
+	for _, step := range [][3]string{{"PUT", "/db", ""}, {"PUT", "/db/_design/d", "{" + members + "}"}} {
+		if w := call(s, step[0], step[1], step[2], "Admin", ""); w.Code != 201 {
+			t.Fatalf("%s: %d %s", step[1], w.Code, w.Body)
+		}
+	}
+	return s
+}
+
+// Whatever way a document comes in by, it is validated.
+func TestEveryWayInIsValidated(t *testing.T) {
+	s := designServer(t, Options{}, `"validate_doc_update":"function(n,o){ if(!n.ok && !n._deleted) throw {forbidden:'not ok'}; if(n._deleted && o && o.keep) throw {unauthorized:'kept'}; if(n._attachments && n._attachments.bad) throw {forbidden:'bad'} }"`)
+	rev := func(id string) string {
+		var d struct {
+			Rev string `json:"_rev"`
+		}
+		if err := json.Unmarshal(call(s, "GET", "/db/"+id, "", "Admin", "").Body.Bytes(), &d); err != nil {
+			t.Fatal(err)
+		}
+		return d.Rev
+	}
+	if w := call(s, "PUT", "/db/a", `{"ok":1,"keep":1}`, "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Code, w.Body)
+	}
+	a := rev("a")
+	for _, c := range []struct {
+		method, path, body, header string
+		status                     int
+		want                       string
+	}{
+		{"PUT", "/db/x", `{}`, "", 403, `{"error":"forbidden","reason":"not ok"}`},
+		{"PUT", "/db/a?rev=" + a, `{}`, "", 403, `"not ok"`},
+		{"PUT", "/db/x?new_edits=false", `{"_rev":"1-a"}`, "", 403, `"not ok"`},
+		{"POST", "/db", `{}`, "", 403, `"not ok"`},
+		{"DELETE", "/db/a?rev=" + a, "", "", 401, `"kept"`},
+		{"PUT", "/db/a/bad?rev=" + a, "x", "Content-Type: text/plain", 403, `"bad"`},
+		{"PUT", "/db/new/bad", "x", "Content-Type: text/plain", 403, `"not ok"`},
+		{"POST", "/db/_bulk_docs", `{"docs":[{"_id":"b1","ok":1},{"_id":"b2"}]}`, "", 201, `"id":"b2","error":"forbidden","reason":"not ok"`},
+		{"POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"b3","_rev":"1-a"}]}`, "", 201, `"id":"b3","rev":"1-a","error":"forbidden"`},
+		{"POST", "/db/_bulk_docs", `{"atomic":true,"docs":[{"_id":"b4","ok":1},{"_id":"b5"}]}`, "", 403, `"b5"`},
+		{"PUT", "/db/_local/x", `{}`, "", 201, `"ok":true`},
+		{"COPY", "/db/_local/x", "", "Destination: copied", 403, `"not ok"`},
+	} {
+		headers := []string{"Admin", ""}
+		if name, value, ok := strings.Cut(c.header, ": "); ok {
+			headers = append(headers, name, value)
+		}
+		w := call(s, c.method, c.path, c.body, headers...)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s %s %s: %d %s, want %d %s", c.method, c.path, c.body, w.Code, w.Body, c.status, c.want)
+		}
+	}
+	all := call(s, "GET", "/db/_all_docs", "", "Admin", "").Body.String()
+	for _, id := range []string{"x", "new", "b2", "b3", "b4", "b5", "copied"} {
+		if strings.Contains(all, `"`+id+`"`) {
+			t.Errorf("%s was written", id)
+		}
+	}
+}
+
+// A counter that may only grow by one keeps to that, however many write it at once and
+// while its validation function is being replaced by others that say the same.
+func TestValidationHoldsInARace(t *testing.T) {
+	const rule = `function(n,o){ if(n._id!='n') return; var was=o?o.n:0; if(n.n!==was+1) throw {forbidden:'by one'} }`
+	design := func(version int) string {
+		return fmt.Sprintf(`"version":%d,"validate_doc_update":%q`, version, rule)
+	}
+	s := designServer(t, Options{}, design(0))
+	ctx, stop := context.WithCancel(t.Context())
+	var changing sync.WaitGroup
+	changing.Go(func() {
+		for n := 1; ctx.Err() == nil; n++ {
+			rev := strings.Trim(call(s, "HEAD", "/db/_design/d", "", "Admin", "").Header().Get("Etag"), `"`)
+			if w := call(s, "PUT", "/db/_design/d?rev="+rev, "{"+design(n)+"}", "Admin", ""); w.Code != 201 {
+				t.Error(w.Code, w.Body)
+				return
+			}
+		}
+	})
+	var writing sync.WaitGroup
+	var mu sync.Mutex
+	done := 0
+	for i := range 6 {
+		writing.Go(func() {
+			for range 40 {
+				var d struct {
+					Rev string `json:"_rev"`
+					N   int
+				}
+				if w := call(s, "GET", "/db/n", "", "Admin", ""); w.Code == 200 {
+					if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil {
+						t.Error(err)
+					}
+				}
+				next := d.N + 1 + i%2 // every other one tries to cheat
+				body := fmt.Sprintf(`{"_id":"n","n":%d}`, next)
+				if d.Rev != "" {
+					body = fmt.Sprintf(`{"_id":"n","_rev":%q,"n":%d}`, d.Rev, next)
+				}
+				w := call(s, "POST", "/db", body, "Admin", "")
+				switch {
+				case w.Code == 201 && i%2 == 0:
+					mu.Lock()
+					done++
+					mu.Unlock()
+				case w.Code == 409, w.Code == 403 && i%2 == 1:
+				default:
+					t.Errorf("%s over %d: %d %s", body, d.N, w.Code, w.Body)
+				}
+			}
+		})
+	}
+	writing.Wait()
+	stop()
+	changing.Wait()
+	w := call(s, "GET", "/db/n", "", "Admin", "")
+	if want := fmt.Sprintf(`"n":%d}`, done); done == 0 || !strings.Contains(w.Body.String(), want) {
+		t.Errorf("%s after %d writes", w.Body, done)
+	}
+}
+
+// hostile are functions that would not end by themselves, or would take all there is.
+var hostile = map[string]string{
+	"loop": "for(;;);", "recursion": "(function f(){f();f()})()", "text": "var s='x';for(;;)s+=s", "regexp": "for(;;)/^(a+)+$/.test('aaaaaaaaaaaaaaaaaaaaaaaa!');",
+}
+
+// Each kind of function is stopped, and meanwhile the server answers others.
+func TestNoFunctionHarmsTheServer(t *testing.T) {
+	for name, code := range hostile {
+		t.Run(name, func(t *testing.T) {
+			js := func(f string) string {
+				b, err := json.Marshal(strings.ReplaceAll(f, "BAD", code))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(b)
+			}
+			members := `"filters":{"f":` + js("function(doc,req){BAD}") + `},"updates":{"u":` + js("function(doc,req){BAD;return [null,'x']}") +
+				`},"shows":{"s":` + js("function(doc,req){BAD}") + `},"lists":{"l":` + js("function(head,req){getRow();BAD}") +
+				`},"views":{"v":{"map":"function(doc){emit(1)}"},"bad":{"map":` + js("function(doc){BAD}") + `}},"rewrites":` + js("function(req){BAD}")
+			s := designServer(t, Options{Config: settings(t, "couchdb/os_process_timeout", "300")}, members)
+			if w := call(s, "PUT", "/other", "", "Admin", ""); w.Code != 201 {
+				t.Fatal(w.Code)
+			}
+			var running sync.WaitGroup
+			for _, request := range []struct{ method, path string }{
+				{"GET", "/db/_changes?filter=d/f"}, {"GET", "/db/_changes?filter=_view&view=d/bad"}, {"POST", "/db/_design/d/_update/u"},
+				{"GET", "/db/_design/d/_show/s"}, {"GET", "/db/_design/d/_list/l/v"}, {"GET", "/db/_design/d/_rewrite/x"},
+			} {
+				running.Go(func() {
+					defer func() {
+						if p := recover(); p != nil && p != any(http.ErrAbortHandler) { // a list has begun to answer
+							panic(p)
+						}
+					}()
+					w := call(s, request.method, request.path, "", "Admin", "")
+					if w.Code < 400 && !strings.Contains(request.path, "_list") && !strings.Contains(request.path, "_view") {
+						t.Errorf("%s %s: %d %.100s", request.method, request.path, w.Code, w.Body)
+					}
+				})
+			}
+			began := time.Now()
+			for i := range 20 {
+				if w := call(s, "PUT", fmt.Sprintf("/other/%d", i), "{}", "Admin", ""); w.Code != 201 {
+					t.Errorf("another database: %d %s", w.Code, w.Body)
+				}
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("others waited for %v", took)
+			}
+			running.Wait()
+			validator := `{"validate_doc_update":` + js("function(){BAD}") + `}`
+			if w := call(s, "PUT", "/db/_design/v", validator, "Admin", ""); w.Code != 201 {
+				t.Fatal(w.Code, w.Body)
+			}
+			if w := call(s, "PUT", "/db/a", "{}", "Admin", ""); w.Code != 500 {
+				t.Errorf("validation: %d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+func TestShowsUpdatesListsAndRewrites(t *testing.T) {
+	s := designServer(t, Options{}, `"views":{"v":{"map":"function(doc){if(doc.k)emit(doc.k,doc.n)}"}},
+		"lib":{"m":"exports.name='m'"},
+		"shows":{"s":"function(doc,req){return {code:doc?200:404,headers:{'X-A':this.lib.m.length>0?'this':'','Content-Length':'1'},body:require('lib/m').name+' '+(doc?doc.n:req.id)}}",
+			"started":"function(doc,req){start({headers:{'X-B':'b'}});send('sent ');return 'returned'}",
+			"bad":"function(){return {code:99}}"},
+		"updates":{"add":"function(doc,req){doc=doc||{_id:req.id||req.uuid,n:0};doc.n+=Number(req.form.by||req.query.by||1);return [doc,{json:doc}]}"},
+		"lists":{"all":"function(head,req){var r;send('[');while(r=getRow())send(r.id+' ');return head.total_rows+']'}","throws":"function(){throw 'x'}"},
+		"rewrites":"function(req){var p=req.path.slice(4);if(p[0]=='away')return '../../../other/x';if(p[0]=='self')return {code:418,headers:{'X-C':'c'},body:'me'};if(p[0]=='put')return {path:'../../'+p[1],method:'PUT',body:JSON.stringify({n:7})};if(p[0]=='loop')return '_rewrite/loop';return {path:'_view/v',query:{key:JSON.stringify(p[0])}}}"`)
+	const d = "/db/_design/d"
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		want, header       string
+	}{
+		{"POST", d + "/_update/add/a?by=2", "", 201, `"n":2`, "X-Couch-Id: a"},
+		{"PUT", d + "/_update/add/a", "by=3", 201, `"n":5`, ""},
+		{"GET", d + "/_show/s/a", "", 200, "m 5", "X-A: this"},
+		{"GET", d + "/_show/s/none", "", 404, "m none", "Content-Security-Policy: sandbox"},
+		{"GET", d + "/_show/started", "", 200, "sent returned", "X-B: b"},
+		{"GET", d + "/_show/bad", "", 500, `"render_error"`, ""},
+		{"HEAD", d + "/_show/s/a", "", 200, "", "X-A: this"},
+		{"DELETE", d + "/_show/s/a", "", 405, "", ""},
+		{"GET", d + "/_rewrite/put/b", "", 201, `"id":"b"`, "Deprecation: " + deprecation},
+		{"GET", d + "/_rewrite/self", "", 418, "me", "X-C: c"},
+		{"GET", d + "/_rewrite/loop", "", 400, "recursion", ""},
+		{"GET", d + "/_rewrite/away", "", 500, "insecure_rewrite_rule", ""},
+		{"PUT", "/db/k1", `{"k":"x","n":1}`, 201, "", ""},
+		{"PUT", "/db/k2", `{"k":"y","n":2}`, 201, "", ""},
+		{"GET", d + "/_rewrite/y", "", 200, `{"id":"k2","key":"y","value":2}`, ""},
+		{"GET", d + "/_list/all/v", "", 200, "[k1 k2 2]", "Content-Type: application/json"},
+		{"GET", d + "/_list/all/v?descending=true&limit=1", "", 200, "[k2 2]", ""},
+		{"GET", d + "/_list/throws/v", "", 500, `"render_error"`, ""},
+		{"GET", d + "/_list/all/none", "", 404, `"missing_named_view"`, ""},
+	} {
+		headers := []string{"Admin", ""}
+		if strings.HasPrefix(c.body, "by=") {
+			headers = append(headers, "Content-Type", "application/x-www-form-urlencoded")
+		}
+		w := call(s, c.method, c.path, c.body, headers...)
+		name, value, _ := strings.Cut(c.header, ": ")
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) || w.Header().Get(name) != value && name != "" {
+			t.Errorf("%s %s: %d %s %v, want %d %s %s", c.method, c.path, w.Code, w.Body, w.Header(), c.status, c.want, c.header)
+		}
+	}
+	for _, path := range []string{d + "/_show/s/a", d + "/_list/all/v"} {
+		etag := call(s, "GET", path, "", "Admin", "").Header().Get("Etag")
+		if w := call(s, "GET", path, "", "Admin", "", "If-None-Match", etag); etag == "" || w.Code != 304 {
+			t.Errorf("%s with %s: %d", path, etag, w.Code)
+		}
+		if w := call(s, "GET", path+"?x=1", "", "Admin", "", "If-None-Match", etag); w.Code != 200 {
+			t.Errorf("%s asked otherwise: %d", path, w.Code)
+		}
+	}
+}
+
+// A list goes over more rows than are kept in memory, and may stop before their end.
+func TestListOfManyRows(t *testing.T) {
+	const n = 5000
+	s := viewServer(t, n)
+	lists := `{"lists":{"count":"function(){var n=0;while(getRow())n++;return n}","first":"function(){return getRow().id}","none":"function(){return 'none'}"}}`
+	if w := call(s, "PUT", "/db/_design/l", lists, "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Code, w.Body)
+	}
+	for list, want := range map[string]string{"count": fmt.Sprint(n), "first": "d0000", "none": "none"} {
+		if w := call(s, "GET", "/db/_design/l/_list/"+list+"/d/v?reduce=false&include_docs=true", "", "Admin", ""); w.Code != 200 || w.Body.String() != want {
+			t.Errorf("%s: %d %.200s", list, w.Code, w.Body)
+		}
+	}
+}
+
+// Heartbeats come while a filter finds nothing, and rows as soon as there is one.
+func TestFilterOfAFeed(t *testing.T) {
+	s := designServer(t, Options{}, `"filters":{"f":"function(doc,req){var end=Date.now()+Number(req.query.ms||0);while(Date.now()<end);return doc.pass===req.query.want}"}`)
+	var docs []string
+	for i := range 300 {
+		docs = append(docs, fmt.Sprintf(`{"_id":"%d"}`, i))
+	}
+	if w := call(s, "POST", "/db/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`, "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Code)
+	}
+	server := httptest.NewServer(s)
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/db/_changes?feed=continuous&filter=d/f&want=yes&ms=2&heartbeat=100", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth("admin", "secret")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	if !lines.Scan() || lines.Text() != "" {
+		t.Fatalf("first %q, want a heartbeat: %v", lines.Text(), lines.Err())
+	}
+	if w := call(s, "PUT", "/db/yes", `{"pass":"yes"}`, "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Code)
+	}
+	for lines.Scan() {
+		if line := lines.Text(); line != "" {
+			if !strings.Contains(line, `"id":"yes"`) {
+				t.Errorf("row %s", line)
+			}
+			return
+		}
+	}
+	t.Errorf("no row came: %v", errors.Join(lines.Err(), ctx.Err()))
+}
