@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -71,8 +72,7 @@ func BenchmarkBulk(b *testing.B) {
 		}
 		return append(out, `]}`...)
 	}
-	b.Run("store", func(b *testing.B) {
-		db := benchStore(b)
+	write := func(b *testing.B, db *store.DB) {
 		n := 0
 		b.ReportAllocs()
 		for b.Loop() {
@@ -93,6 +93,11 @@ func BenchmarkBulk(b *testing.B) {
 			}
 		}
 		b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "docs/s")
+	}
+	b.Run("store", func(b *testing.B) { write(b, benchStore(b)) })
+	// What it costs that documents could be validated, where no design document does so.
+	b.Run("nothing validates", func(b *testing.B) {
+		write(b, benchStore(b).Guarded(&store.Guard{Validator: func(context.Context, *store.DB, uint64) (store.Validate, error) { return nil, nil }}))
 	})
 	b.Run("bbolt", func(b *testing.B) {
 		db, err := bbolt.Open(filepath.Join(b.TempDir(), "floor"), 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
