@@ -77,6 +77,34 @@ func TestEveryWayInIsValidated(t *testing.T) {
 	}
 }
 
+// A design document that could not work is refused, by itself and among others.
+func TestDesignDocumentsAreJudgedWhenTheyAreWritten(t *testing.T) {
+	s := openDBServer(t)
+	for body, want := range map[string]string{
+		`"views":[]`:                                    `{"error":"invalid_design_doc","reason":"` + "`views` field must have object type" + `"}`,
+		`"views":{"v":{"map":"function(doc){"}}`:        `{"error":"compilation_error","reason":"Compilation of the map function in the 'v' view failed: `,
+		`"views":{"v":{"map":"5"}}`:                     `{"error":"compilation_error","reason":"Compilation of the map function in the 'v' view failed: Expression does not eval to a function. (5)"}`,
+		`"views":{"v":{"map":"x=>1","reduce":"(("}}`:    `{"error":"compilation_error","reason":"Compilation of the reduce function in the 'v' view failed: `,
+		`"views":{"v":{"map":"x=>1","reduce":"_nope"}}`: `{"error":"invalid_design_doc",`,
+	} {
+		if w := call(s, "PUT", "/db/_design/d", "{"+body+"}", "Admin", ""); w.Code != 400 || !strings.HasPrefix(w.Body.String(), strings.TrimSuffix(want, "\n")) {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+		word, _, _ := strings.Cut(want, ",")
+		for _, bulk := range []string{`"docs":[{"_id":"_design/d",` + body + `},{"_id":"a"}]`, `"new_edits":false,"docs":[{"_id":"_design/d","_rev":"1-a",` + body + `}]`} {
+			if w := call(s, "POST", "/db/_bulk_docs", "{"+bulk+"}", "Admin", ""); w.Code != 201 || !strings.Contains(w.Body.String(), word[1:]) {
+				t.Errorf("%s: %d %s", bulk, w.Code, w.Body)
+			}
+		}
+	}
+	for _, body := range []string{`{"language":"klingon","views":{"v":{"map":"(("}}}`, `{"filters":{"f":"(("},"validate_doc_update":"(("}`, `{"views":{"lib":{"m":"(("}}}`} {
+		id := fmt.Sprintf("/db/_design/%x", body[:20])
+		if w := call(s, "PUT", id, body, "Admin", ""); w.Code != 201 {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+}
+
 // A counter that may only grow by one keeps to that, however many write it at once and
 // while its validation function is being replaced by others that say the same.
 func TestValidationHoldsInARace(t *testing.T) {

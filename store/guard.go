@@ -26,6 +26,10 @@ type Guard struct {
 	// leaf conflicts. nil: all is taken.
 	Write func(ctx context.Context, old *Document, e *Edit, opt WriteOptions) error
 
+	// Design, if not nil, judges the body of a design document that is about to be written,
+	// before anybody else does.
+	Design func(body []byte) error
+
 	// Validator, if not nil, gives what judges the documents that Write has taken, but for
 	// local and design documents, by the functions of the database's design documents; nil
 	// if none of those has one. db is the handle without guard, design is what DB.Design
@@ -43,7 +47,7 @@ type Guard struct {
 
 // Guarded makes a handle that asks g. It takes the place of db: one of the two is
 // released, and the other not used any more. The guards of both are asked, db's first; of
-// their validators that of db, if it has one.
+// Design and Validator that of db, if it has one.
 func (db *DB) Guarded(g *Guard) *DB {
 	if g == nil {
 		return db
@@ -56,7 +60,10 @@ func (db *DB) Guarded(g *Guard) *DB {
 
 // and asks both.
 func (g *Guard) and(other *Guard) *Guard {
-	both := &Guard{Read: g.Read, Write: g.Write, Validator: g.Validator}
+	both := &Guard{Read: g.Read, Write: g.Write, Validator: g.Validator, Design: g.Design}
+	if g.Design == nil {
+		both.Design = other.Design
+	}
 	if g.Validator == nil {
 		both.Validator = other.Validator
 	}
@@ -218,7 +225,15 @@ func (db *DB) seeChanges(q *ChangesQuery, row func(*Change) error) func(*Change)
 
 // takes judges an edit: the refusal concerns it alone.
 func (db *DB) takes(ctx context.Context, e *Edit, opt WriteOptions) (refusal, err error) {
-	if db.guard == nil || db.guard.Write == nil {
+	if db.guard == nil {
+		return nil, nil
+	}
+	if db.guard.Design != nil && strings.HasPrefix(e.Doc.ID, "_design/") && !e.Doc.Deleted {
+		if refusal := db.guard.Design(e.Doc.Body); refusal != nil {
+			return refusal, nil
+		}
+	}
+	if db.guard.Write == nil {
 		return nil, nil
 	}
 	old, err := db.replaced(ctx, e, opt.Replicated)

@@ -96,7 +96,7 @@ func (d *Design) compile(path []string) (compiled, error) {
 		return compiled{}, compilationError("Expression does not eval to a function. (%s)", value)
 	}
 	p, err := compileFunction(strings.Join(path, "."), source)
-	return compiled{p, source}, err
+	return compiled{program: p, source: source}, err
 }
 
 // worker is a runtime with what has been called in it.

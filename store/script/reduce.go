@@ -42,8 +42,10 @@ func (r *Reducer) prepare() (err error) {
 		return err
 	}
 	c := r.views.reduces[r.view]
-	r.fn, err = r.rt.function(c.program, c.source)
-	return err
+	if r.fn, err = r.rt.function(c.program, c.source); err != nil {
+		return ofView("reduce", c.name, err)
+	}
+	return nil
 }
 
 // Reduce calls the function with rows, or, for rereduce, with what it made of rows; keys

@@ -23,6 +23,7 @@ type Views struct {
 }
 
 type compiled struct {
+	name    string // of the view
 	program *goja.Program
 	source  string
 }
@@ -37,8 +38,8 @@ func CompileViews(views []ViewFunctions, lib []byte, opt Options) (*Views, error
 		if err != nil {
 			return nil, ofView("map", f.Name, err)
 		}
-		v.maps = append(v.maps, compiled{p, f.Map})
-		c := compiled{source: f.Reduce}
+		v.maps = append(v.maps, compiled{f.Name, p, f.Map})
+		c := compiled{name: f.Name, source: f.Reduce}
 		if f.Reduce != "" && f.Reduce[0] != '_' {
 			if c.program, err = compileFunction("reduce", f.Reduce); err != nil {
 				return nil, ofView("reduce", f.Name, err)
@@ -51,6 +52,9 @@ func CompileViews(views []ViewFunctions, lib []byte, opt Options) (*Views, error
 
 func ofView(function, view string, err error) error {
 	e := *err.(*Error)
+	if e.Kind != Compilation {
+		return err
+	}
 	e.Reason = "Compilation of the " + function + " function in the '" + view + "' view failed: " + e.Reason
 	return &e
 }
@@ -66,11 +70,9 @@ func libraryOnly(lib []byte) []byte {
 
 // Check runs the sources, so that one that compiles but gives no function is found.
 func (v *Views) Check() error {
-	m, err := v.NewMapper()
-	if err != nil {
+	if _, err := v.NewMapper(); err != nil {
 		return err
 	}
-	_ = m
 	for i := range v.reduces {
 		if v.reduces[i].program == nil {
 			continue
@@ -111,7 +113,7 @@ func (m *Mapper) prepare() error {
 	for _, c := range m.views.maps {
 		fn, err := rt.function(c.program, c.source)
 		if err != nil {
-			return err
+			return ofView("map", c.name, err)
 		}
 		m.functions = append(m.functions, fn)
 	}
@@ -124,15 +126,6 @@ func (m *Mapper) prepare() error {
 // until emit returns. A function that throws emits nothing for the document. Map fails,
 // having emitted nothing, where a function throws a fatal error or has to be stopped.
 func (m *Mapper) Map(doc []byte, emit func(view int, key, value []byte) error) error {
-	return m.mapWith(doc, -1, emit)
-}
-
-// MapOne is Map with one of the views alone.
-func (m *Mapper) MapOne(doc []byte, view int, emit func(view int, key, value []byte) error) error {
-	return m.mapWith(doc, view, emit)
-}
-
-func (m *Mapper) mapWith(doc []byte, only int, emit func(view int, key, value []byte) error) error {
 	if m.rt == nil || m.rt.broken {
 		if err := m.prepare(); err != nil {
 			return err
@@ -148,9 +141,6 @@ func (m *Mapper) mapWith(doc []byte, only int, emit func(view int, key, value []
 	value := sc.value(doc)
 	err = m.rt.do(func() error {
 		for view, fn := range m.functions {
-			if only >= 0 && view != only {
-				continue
-			}
 			if err := m.mapView(view, fn, value, doc); err != nil {
 				return err
 			}
