@@ -281,7 +281,7 @@ func query(t *rapid.T, db *store.DB, ix *index.Index) {
 	all := modelRows(t, db, view)
 	q := index.RowsQuery{Descending: rapid.Bool().Draw(t, "descending"), Skip: rapid.IntRange(0, 5).Draw(t, "skip"), Limit: rapid.IntRange(-1, 20).Draw(t, "limit"), WantOffset: true}
 	if rapid.Bool().Draw(t, "far") {
-		q.Skip += 190
+		q.Skip += rapid.IntRange(10, 60).Draw(t, "farther")
 	}
 	low, aboveLow := drawBound(t, orders[view], view, false)
 	high, belowHigh := drawBound(t, orders[view], view, true)

@@ -125,7 +125,7 @@ func (s *scanner) page(r engine.Reader) (more bool, err error) {
 // the snapshot is used up before the range is.
 func (s *scanner) rest(r engine.Reader, rg *Range) (more bool, err error) {
 	if s.skip > skipByReading && rg.exact() {
-		if err := s.jump(r, rg); err != nil {
+		if all, err := s.jump(r, rg); all || err != nil {
 			return false, err
 		}
 	}
@@ -222,50 +222,46 @@ func (s *scanner) emitGroup(rg *Range, group []longRow) (done bool, err error) {
 }
 
 // skipByReading is how many rows are skipped by reading them: counting costs some reads too.
-const skipByReading = 200
+const skipByReading = 16
 
-// jump moves the beginning of a range over rows that are to be skipped.
-func (s *scanner) jump(r engine.Reader, rg *Range) error {
-	from, to := rg.Low.place(rg.View, false), rg.High.place(rg.View, true)
-	n := s.skip
-	total := 0
+// jump moves the beginning of a range over rows that are to be skipped; all tells that
+// those are the whole range.
+func (s *scanner) jump(r engine.Reader, rg *Range) (all bool, err error) {
+	total, err := countRange(r, s.def, rg)
+	if err != nil {
+		return false, err
+	}
+	if total <= s.skip {
+		s.skip -= total
+		return true, nil
+	}
+	n := s.skip // rows before the place to go on at, from the low end
 	if s.q.Descending {
-		var err error
-		if total, err = countRange(r, s.def, rg); err != nil {
-			return err
-		}
-		n = max(total-s.skip, 0)
+		n = total - s.skip
 	}
 	c := counter{limit: n}
-	w := walk{r: r, view: byte(rg.View), to: to, s: &c}
-	if err := w.run(from); err != nil {
-		return err
-	}
-	if bytes.Equal(w.pos, to) { // there are no more
-		if !s.q.Descending {
-			s.skip -= c.n
-			rg.Low = rg.High
-		}
-		return nil
+	w := walk{r: r, view: byte(rg.View), to: rg.High.place(rg.View, true), s: &c}
+	if err := w.run(rg.Low.place(rg.View, false)); err != nil {
+		return false, err
 	}
 	v, err := r.Get(spaceRows, w.pos)
 	if err != nil {
-		return err
+		return false, err
 	}
 	rec, err := parseRow(w.pos, v)
 	if err != nil || rec.long() {
-		return err // those are not in order: they are skipped by reading
+		return false, err // those are not in order: they are skipped by reading
 	}
 	b := Bound{Key: bytes.Clone(rec.prefix[1:]), ID: string(rec.id)}
 	if !s.q.Descending {
 		s.skip -= c.n
 		rg.Low = b
-		return nil
+		return false, nil
 	}
 	rg.High, s.skip = b, 0
-	if c.n < n { // some of the rows of this record are to be skipped
+	if c.n < n { // the rows of this record that are to be skipped
 		rg.High.Past = true
 		s.skip = c.n + rec.n - n
 	}
-	return nil
+	return false, nil
 }
