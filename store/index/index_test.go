@@ -276,12 +276,15 @@ func drawBound(t *rapid.T, order collate.Order, view int, high bool) (b index.Bo
 
 // query compares answers of the index with those of the model.
 func query(t *rapid.T, db *store.DB, ix *index.Index) {
-	ctx := context.Background()
 	view := rapid.IntRange(0, 2).Draw(t, "view")
-	all := modelRows(t, db, view)
+	queryView(t, ix, view, modelRows(t, db, view))
+}
+
+func queryView(t *rapid.T, ix *index.Index, view int, all []modelRow) {
+	ctx := context.Background()
 	q := index.RowsQuery{Descending: rapid.Bool().Draw(t, "descending"), Skip: rapid.IntRange(0, 5).Draw(t, "skip"), Limit: rapid.IntRange(-1, 20).Draw(t, "limit"), WantOffset: true}
 	if rapid.Bool().Draw(t, "far") {
-		q.Skip += rapid.IntRange(10, 60).Draw(t, "farther")
+		q.Skip += rapid.IntRange(10, 60+len(all)/2).Draw(t, "farther")
 	}
 	low, aboveLow := drawBound(t, orders[view], view, false)
 	high, belowHigh := drawBound(t, orders[view], view, true)
@@ -424,4 +427,37 @@ func collated(s string) []byte {
 		panic(err)
 	}
 	return k
+}
+
+// With more rows than one snapshot is held for, and several levels of summaries.
+func TestManyRows(t *testing.T) {
+	w := newWorld(t, engines()["bolt"](t), index.Options{Delay: time.Hour})
+	db := w.create(t, "many")
+	defer db.Release()
+	const docs = 2500
+	for from := 0; from < docs; from += 500 {
+		edits := make([]store.Edit, 500)
+		for i := range edits {
+			n := from + i
+			keys := []string{someKeys[n%len(someKeys)], strconv.Itoa(n % 700)}
+			if n%50 == 0 {
+				keys = append(keys, keys[1]+".0", `"`+strings.Repeat("y", 1200)+strconv.Itoa(n%7)+`"`)
+			}
+			edits[i].Doc = document.Doc{ID: fmt.Sprintf("d%d", n), Body: fmt.Appendf(nil, `{"k":[%s],"v":%d}`, strings.Join(keys, ","), n%5)}
+		}
+		if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		w.open(t, db, keysDefinition()).Release()
+	}
+	ix := w.open(t, db, keysDefinition())
+	defer ix.Release()
+	var all [3][]modelRow
+	for view := range all {
+		all[view] = modelRows(t, db, view)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		view := rapid.IntRange(0, 2).Draw(t, "view")
+		queryView(t, ix, view, all[view])
+	})
 }
