@@ -29,6 +29,9 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 	if user.Anonymous() {
 		return errorf(http.StatusUnauthorized, "unauthorized", "You are not an authenticated user")
 	}
+	if user.Device != nil {
+		return errScopePath // what it starts would have all the rights of the token's owner
+	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
 		return badRequest("Missing request body")
 	}

@@ -61,6 +61,8 @@ func checkScope(d *auth.Device, r *http.Request) error {
 		return errScopeWrite
 	case rule.whole && d.Partial():
 		return errScopePart
+	case endpoint == "_design" && strings.Contains(below, "/_rewrite"):
+		return errScopePath // it leads to paths that are judged nowhere
 	case reads:
 		return nil
 	case endpoint == "_design" && !viewPath(below), endpoint == "_index", endpoint == "_security":

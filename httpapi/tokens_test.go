@@ -154,6 +154,7 @@ func TestWhatATokenAllows(t *testing.T) {
 		{"POST", "/db/_revs_diff", `{}`, "200 200 200 200"},
 		{"POST", "/db/_bulk_docs", `{"docs":[]}`, "403 201 201 201"},
 		{"POST", "/db/_design/d/_update/f", `{}`, "403 403 403 403"},
+		{"GET", "/db/_design/d/_rewrite/x", "", "403 403 403 403"},
 		{"GET", "/db/_synchronizations", "", "403 403 403 403"},
 		{"COPY", "/db/b:1", "", "403 400 400 400"},
 	} {
