@@ -26,6 +26,7 @@ import (
 type server struct {
 	t     *testing.T
 	store *store.Store
+	api   *httpapi.Server
 	http  *httptest.Server
 }
 
@@ -47,7 +48,7 @@ func startServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &server{t: t, store: s, http: httptest.NewServer(api)}
+	srv := &server{t: t, store: s, api: api, http: httptest.NewServer(api)}
 	t.Cleanup(func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
 		defer cancel()
@@ -410,6 +411,47 @@ func TestRemadeTarget(t *testing.T) {
 			b.must(200, "DELETE", "/db", "")
 			b.must(201, "PUT", "/db", "")
 			until(t, "both arrive without any change", func() bool { return there("first")() && there("second")() })
+		}
+	}
+}
+
+// A source of this server whose filter is not for the store to run is read through the
+// server's own API, with the rights of who asks, once and continuously.
+func TestFilterOfLocalSource(t *testing.T) {
+	a, b := startServer(t), startServer(t)
+	a.must(201, "PUT", "/db", "")
+	a.must(201, "PUT", "/db/plain", `{}`)
+	a.must(201, "PUT", "/db/_design/d", `{"_attachments":{"x":{"content_type":"text/plain","data":"aGVsbG8="}}}`)
+	b.must(201, "PUT", "/db", "")
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: a.store, Open: a.api.OpenFor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	m.ServeLocal(a.api.As)
+	ask := func(user replicate.User, more string) error {
+		_, _, err := m.Replicate(t.Context(), fmt.Appendf(nil, `{"source":"db","target":%q,"filter":"_design"%s}`, b.url("db"), more), user)
+		return err
+	}
+	if err := ask(replicate.User{Name: "eve"}, ""); !errors.Is(err, replicate.ErrForbidden) {
+		t.Errorf("who may not read the source gets %v", err)
+	}
+	admin := replicate.User{Name: "admin", Admin: true}
+	if err := ask(admin, ""); err != nil {
+		t.Error(err)
+	}
+	if got := b.must(200, "GET", "/db/_design/d/x", ""); got != "hello" {
+		t.Errorf("the attachment is %q", got)
+	}
+	if err := ask(admin, `,"continuous":true`); err != nil {
+		t.Fatal(err)
+	}
+	a.must(201, "PUT", "/db/plain2", `{}`)
+	a.must(201, "PUT", "/db/_design/e", `{}`)
+	until(t, "the second arrives", func() bool { status, _ := b.do("GET", "/db/_design/e", ""); return status == 200 })
+	for _, id := range []string{"plain", "plain2"} {
+		if status, _ := b.do("GET", "/db/"+id, ""); status != 404 {
+			t.Errorf("%s came too: %d", id, status)
 		}
 	}
 }
