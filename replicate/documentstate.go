@@ -35,8 +35,22 @@ func (d *documents) notify(ctx context.Context, owner Owner, key [32]byte, s Sta
 	default:
 		return
 	}
-	if err := d.write(ctx, owner, key, set); err != nil {
+	// Storage that fails for a moment must not leave a document without the end of its job.
+	for try := 1; ; try++ {
+		err := d.write(ctx, owner, key, set)
+		if err == nil {
+			return
+		}
 		d.trouble(err)
+		timer := time.NewTimer(retryDocuments)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if try == writeTries || ctx.Err() != nil {
+			return
+		}
 	}
 }
 
