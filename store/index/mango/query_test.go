@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine/chaos"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/jsonscan"
 )
 
 type world struct {
@@ -302,6 +305,165 @@ func TestIndexedIsScanned(t *testing.T) {
 				query["use_index"] = rapid.SampledFrom([]string{"i0", "i1", "none"}).Draw(t, "use_index")
 			}
 			check(t, w, db, docs, mustJSON(query), sort, descending, rapid.IntRange(1, 6).Draw(t, "page"))
+		}
+	})
+}
+
+// A sort behind a field that has some values is had by merging.
+func TestMergedIsScanned(t *testing.T) {
+	w := newWorld(t)
+	rapid.Check(t, func(t *rapid.T) {
+		db := w.create(t)
+		defer db.Release()
+		few := rapid.SampledFrom([]string{`1`, `2`, `"x"`, `[1]`, `[2,1]`, `["x",3]`, `null`})
+		docs := map[string]string{}
+		for i := range rapid.IntRange(0, 30).Draw(t, "docs") {
+			id := fmt.Sprintf("doc%02d", i)
+			docs[id] = fmt.Sprintf(`{"_id":%q,"a":%s,"b":%s,"c":%d}`, id, few.Draw(t, "a"), few.Draw(t, "b"), i%3)
+			put(t, db, docs[id])
+		}
+		putIndex(t, db, "i", `{"fields":`+rapid.SampledFrom([]string{`["a","b"]`, `["a","c","b"]`, `["a","b","c"]`}).Draw(t, "index")+`}`)
+		for range 6 {
+			sel := rapid.SampledFrom([]string{
+				`{"a":{"$in":[%s,%s]}}`, `{"$or":[{"a":%s},{"a":{"$eq":%s}}]}`, `{"a":{"$in":[%s,2]},"b":{"$gte":%s}}`, `{"a":{"$in":[1,%s]},"c":{"$in":[0,2,%s]}}`,
+			}).Draw(t, "selector")
+			descending := rapid.Bool().Draw(t, "descending")
+			query := fmt.Sprintf(`{"selector":`+sel+`,"sort":[{"b":%q}]`, few.Draw(t, "v"), few.Draw(t, "w"), map[bool]string{true: "desc", false: "asc"}[descending])
+			if rapid.Bool().Draw(t, "covering") {
+				query += `,"fields":["_id","b"]`
+			}
+			check(t, w, db, docs, query+"}", []string{"b"}, descending, rapid.IntRange(1, 6).Draw(t, "page"))
+		}
+	})
+}
+
+// Pages that a bookmark leads to go on behind what was seen, whatever is written meanwhile.
+func TestBookmarksUnderWrites(t *testing.T) {
+	w := newWorld(t)
+	for _, query := range []string{
+		`{"selector":{"n":{"$gte":0}},"sort":["n"]}`, `{"selector":{"n":{"$gte":0}},"sort":[{"n":"desc"}]}`,
+		`{"selector":{"g":{"$in":[0,1]},"n":{"$gte":0}},"sort":["n"],"use_index":"gn"}`, `{"selector":{"other":1}}`,
+	} {
+		db := w.create(t)
+		putIndex(t, db, "n", `{"fields":["n"]}`)
+		putIndex(t, db, "gn", `{"fields":["g","n"]}`)
+		for i := range 40 {
+			put(t, db, fmt.Sprintf(`{"_id":"d%02d","n":%d,"g":%d,"other":1}`, i, i/3, i%2))
+		}
+		page := 0
+		got, _ := w.find(t, db, query, 7, func() {
+			page++
+			// Documents come in before and behind what was seen, some that were seen go, and
+			// another index that could serve is made.
+			put(t, db, fmt.Sprintf(`{"_id":"a%d","n":0,"g":0,"other":2}`, page), fmt.Sprintf(`{"_id":"z%d","n":99,"g":1,"other":2}`, page))
+			if page < 3 {
+				put(t, db, fmt.Sprintf(`{"_id":"d%02d","_deleted":true}`, page))
+				putIndex(t, db, fmt.Sprint("new", page), `{"fields":["n"]}`)
+			}
+		})
+		seen := map[string]int{}
+		for _, d := range got {
+			seen[d[8:11]]++
+		}
+		for i := 3; i < 38; i++ {
+			if id := fmt.Sprintf("d%02d", i); seen[id] != 1 {
+				t.Errorf("%s: %s was seen %d times", query, id, seen[id])
+			}
+		}
+		db.Release()
+	}
+}
+
+// A pattern that takes for ever ends the query, and soon.
+func TestSlowPattern(t *testing.T) {
+	w := newWorld(t)
+	db := w.create(t)
+	defer db.Release()
+	for i := range 100 {
+		put(t, db, fmt.Sprintf(`{"_id":"d%02d","s":"%s!"}`, i, strings.Repeat("a", 60)))
+	}
+	q, err := ParseQuery([]byte(`{"selector":{"s":{"$regex":"^(?=a)(a+)+$"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.f.Plan(t.Context(), db, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	none := func() error { return nil }
+	_, err = w.f.Run(t.Context(), db, p, func(*Found) error { return nil }, none)
+	if e, ok := errors.AsType[*Error](err); !ok || e.Word != "regex_too_slow" {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func FuzzParseQuery(f *testing.F) {
+	f.Add([]byte(`{"selector":{"a":{"$in":[1,"x"]}},"sort":[{"a":"desc"}],"fields":["a.b"],"use_index":["x","y"],"limit":1,"bookmark":"nil"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if !jsonscan.Valid(body) || jsonscan.Kind(body) != '{' {
+			return
+		}
+		q, err := ParseQuery(body)
+		if err != nil {
+			if _, ok := errors.AsType[*Error](err); !ok {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		norm := q.Selector.AppendJSON(nil)
+		if !jsonscan.Valid(norm) {
+			t.Errorf("normal form %s", norm)
+		}
+		ix := &Index{Fields: q.Sort}
+		for _, rg := range ix.ranges(q.Selector.norm) {
+			if bytes.Compare(rg.Low.Key, rg.High.Key) >= 0 {
+				t.Errorf("range %x to %x", rg.Low.Key, rg.High.Key)
+			}
+		}
+	})
+}
+
+func FuzzParseIndex(f *testing.F) {
+	f.Add([]byte(`{"index":{"fields":["a",{"b.c":"asc"}],"partial_filter_selector":{"x":{"$gt":1}}},"ddoc":"d","name":"n","options":{"changes":true}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if !jsonscan.Valid(body) || jsonscan.Kind(body) != '{' {
+			return
+		}
+		ix, err := ParseIndex(body)
+		if err != nil {
+			return
+		}
+		ddoc, err := ix.Put(nil)
+		if err != nil {
+			return
+		}
+		list := IndexesOf(ix.DDoc, ddoc)
+		if len(list) != 1 || list[0].Name != ix.Name || list[0].Changes != ix.Changes {
+			t.Fatalf("%s gives %v", ddoc, list)
+		}
+		if again, err := ix.Put(ddoc); err != nil || string(again) != string(ddoc) {
+			t.Errorf("put twice: %s, %v", again, err)
+		}
+		if left, err := list[0].Remove(ddoc); err != nil || left != nil {
+			t.Errorf("left: %s, %v", left, err)
+		}
+	})
+}
+
+func FuzzBookmark(f *testing.F) {
+	f.Add("AQFhAWIDWzFdAWQ")
+	f.Add((&bookmark{ddoc: "_design/a", name: "b", key: "[1]", id: "d"}).String())
+	f.Fuzz(func(t *testing.T, s string) {
+		b, err := parseBookmark(s)
+		if err != nil {
+			return
+		}
+		if again, err := parseBookmark(b.String()); err != nil || again != b {
+			t.Errorf("%+v, %v, want %+v", again, err, b)
 		}
 	})
 }
