@@ -40,6 +40,7 @@ func TestFigures(t *testing.T) {
 	f.print("16 clients get, documents", gets, "bare handler", f.bareGets(bytes), 0.5)
 	f.print("_changes, rows", f.rows("/figures/_changes"), "", 0, 150_000)
 	f.print("_all_docs?include_docs=true, rows", f.rows("/figures/_all_docs?include_docs=true"), "", 0, 60_000)
+	f.find()
 	up, down := f.attachment()
 	f.print("attachment up, bytes", up, "raw bbolt, 64 KiB chunks", f.boltChunks(), 0.5)
 	f.print("attachment down, bytes", down, "bare handler", f.bareDownload(), 0.5)
@@ -312,6 +313,34 @@ func (f *figures) rows(path string) float64 {
 		f.t.Fatal(err)
 	}
 	return figureDocs / time.Since(began).Seconds()
+}
+
+// find measures an index of two fields, queries by it beside as many documents by
+// _bulk_get, and changes by a selector with and without an index.
+func (f *figures) find() {
+	timed := func(times int, method, path, body string) float64 {
+		began := time.Now()
+		for range times {
+			if _, err := f.send(method, f.server.base+"/figures/"+path, []byte(body)); err != nil {
+				f.t.Fatal(err)
+			}
+		}
+		return float64(times) / time.Since(began).Seconds()
+	}
+	const selector = `{"selector":{"owner":"user0007","n":{"$gte":0}},"limit":25`
+	f.print("documents matched without an index", figureDocs*timed(3, "POST", "_find", `{"selector":{"owner":"nobody"}}`), "", 0, 300_000)
+	timed(1, "POST", "_index", `{"index":{"fields":["owner","n"]},"ddoc":"two","name":"two"}`)
+	f.print("index of two fields, documents", figureDocs*timed(1, "POST", "_find", selector+"}"), "", 0, 100_000)
+	var ids []string
+	for i := range 25 {
+		ids = append(ids, fmt.Sprintf(`{"id":%q}`, figureID(7+1000*i)))
+	}
+	gets := timed(2000, "POST", "_bulk_get", `{"docs":[`+strings.Join(ids, ",")+`]}`)
+	f.print("queries of 25 documents", timed(2000, "POST", "_find", selector+"}"), "_bulk_get of 25", gets, 0.33)
+	all := timed(3, "POST", "_changes?filter=_selector", `{"selector":{"owner":"user0007"}}`)
+	timed(1, "POST", "_index", `{"index":{"fields":["owner"]},"ddoc":"feed","name":"feed","options":{"changes":true}}`)
+	timed(1, "POST", "_changes?filter=_selector", `{"selector":{"owner":"user0007"}}`) // builds it
+	f.print("_changes by a selector, by an index", timed(50, "POST", "_changes?filter=_selector", `{"selector":{"owner":"user0007"}}`), "without", all, 50)
 }
 
 // start measures how long a server takes from its start to its first answer.

@@ -18,51 +18,35 @@ var arrayKey = func() string {
 }()
 
 // ranges are the ranges of an index's rows, in order, in which all documents that match
-// are: those of each value that the first field may have, and within each those of the
-// next field, until a field may have more than single values.
+// are: those of the first field and, within each single value of it, those of the next.
 func (ix *Index) ranges(n *node) []index.Range { return ix.rangesBelow(arrayKey, n, 0) }
 
 // rangesBelow are the ranges within a prefix, which the fields up to a number have led to.
 func (ix *Index) rangesBelow(prefix string, n *node, from int) []index.Range {
-	prefixes := []string{prefix}
-	for i, f := range ix.Fields.Fields[from:] {
-		s := n.spansOf(f, rows{id: f == "_id"})
-		if s.whole() {
-			break
-		}
-		if len(prefixes)*len(s) > maxRanges {
-			if i > 0 {
-				break
-			}
-			s = spans{{lo: s[0].lo, hi: s[len(s)-1].hi}}
-		}
-		points := true
-		for _, one := range s {
-			points = points && one.point
-		}
-		if points {
-			next := make([]string, 0, len(prefixes)*len(s))
-			for _, p := range prefixes {
-				for _, one := range s {
-					next = append(next, p+one.lo)
-				}
-			}
-			prefixes = next
+	var all []spans
+	for _, f := range ix.Fields.Fields[from:] {
+		all = append(all, n.spansOf(f, rows{id: f == "_id"}))
+	}
+	return ix.within(prefix, all, maxRanges)
+}
+
+// within are the ranges within a prefix by the spans of the fields that follow it, as many
+// as there is room for.
+func (ix *Index) within(prefix string, all []spans, room int) []index.Range {
+	if len(all) == 0 || all[0].whole() {
+		return []index.Range{index.Prefix(ix.number, []byte(prefix))}
+	}
+	s := all[0]
+	if len(s) > room { // from the first to the last
+		s = spans{{lo: s[0].lo, hi: s[len(s)-1].hi}}
+	}
+	var out []index.Range
+	for _, one := range s {
+		if one.point {
+			out = append(out, ix.within(prefix+one.lo, all[1:], room/len(s))...)
 			continue
 		}
-		var out []index.Range
-		for _, p := range prefixes {
-			for _, one := range s {
-				// A single value among stretches is not taken further: what follows the
-				// stretch in order may not come before it.
-				out = append(out, index.Range{View: ix.number, Low: index.Bound{Key: []byte(p + one.lo)}, High: index.Bound{Key: []byte(p + one.hi)}})
-			}
-		}
-		return out
-	}
-	out := make([]index.Range, 0, len(prefixes))
-	for _, p := range prefixes {
-		out = append(out, index.Prefix(ix.number, []byte(p)))
+		out = append(out, index.Range{View: ix.number, Low: index.Bound{Key: []byte(prefix + one.lo)}, High: index.Bound{Key: []byte(prefix + one.hi)}})
 	}
 	return out
 }
