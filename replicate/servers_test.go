@@ -454,4 +454,23 @@ func TestFilterOfLocalSource(t *testing.T) {
 			t.Errorf("%s came too: %d", id, status)
 		}
 	}
+
+	// A filter function, and then another under its name: what the first turned down comes.
+	c := startServer(t)
+	c.must(201, "PUT", "/db", "")
+	a.must(201, "PUT", "/db/wanted", `{"n":1}`)
+	rev := ""
+	for _, n := range []string{"1", "undefined"} {
+		ddoc := fmt.Sprintf(`{%s"filters":{"f":"function (doc, req) { return doc.n === %s && req.query.x === 'y' }"}}`, rev, n)
+		rev = fmt.Sprintf(`"_rev":%q,`, member(t, a.must(201, "PUT", "/db/_design/filters", ddoc), "rev"))
+		request := fmt.Appendf(nil, `{"source":"db","target":%q,"filter":"filters/f","query_params":{"x":"y"}}`, c.url("db"))
+		if _, _, err := m.Replicate(t.Context(), request, admin); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string]bool{"wanted": true, "plain": n != "1"} {
+			if status, _ := c.do("GET", "/db/"+id, ""); (status == 200) != want {
+				t.Errorf("with %s, %s: %d", n, id, status)
+			}
+		}
+	}
 }
