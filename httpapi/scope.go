@@ -94,7 +94,7 @@ var scopeRules = map[string]scopeRule{
 	"_design_docs":        {reads: true, whole: true},
 	"_ensure_full_commit": {reads: true},
 	"_explain":            {reads: true, whole: true},
-	"_find":               {reads: true, whole: true},
+	"_find":               {reads: true},
 	"_index":              {reads: true, whole: true},
 	"_local":              {},
 	"_missing_revs":       {reads: true},

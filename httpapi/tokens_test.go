@@ -166,6 +166,7 @@ func TestWhatATokenAllows(t *testing.T) {
 			t.Errorf("%s %s: %v, want %s", c.method, c.path, got, c.want)
 		}
 	}
+	wants(t, call(s, "POST", "/db/_index", `{"index":{"fields":["owner"]},"ddoc":"owners"}`, "Admin", ""), 200, "created")
 	for _, kind := range []string{"p", "s"} {
 		for _, way := range []struct{ method, path, body string }{
 			{"GET", "/db/_all_docs", ""},
@@ -177,8 +178,14 @@ func TestWhatATokenAllows(t *testing.T) {
 			{"POST", "/db/_changes?filter=_selector", `{"selector":{}}`},
 			{"POST", "/db/_changes?filter=_doc_ids", `{"doc_ids":["b:1","b:p"]}`},
 			{"POST", "/db/_bulk_get", `{"docs":[{"id":"b:1"},{"id":"b:p"}]}`},
+			{"POST", "/db/_find", `{"selector":{}}`},
+			{"POST", "/db/_find", `{"selector":{"owner":{"$gt":null}},"fields":["owner"],"use_index":"owners"}`},
+			{"POST", "/db/_find", `{"selector":{"owner":"ben"},"fields":["_id","owner"]}`},
 		} {
 			got := call(s, way.method, way.path, way.body, "Authorization", tokens[kind])
+			if strings.HasSuffix(way.path, "_find") && kind == "p" && (strings.Contains(got.Body.String(), `"b:`) || strings.Count(got.Body.String(), `"owner":`) > 3) {
+				t.Errorf("p %s %s: %s", way.path, way.body, got.Body)
+			}
 			if got.Code != 200 || kind == "s" && strings.Contains(got.Body.String(), `"owner":"ben"`) || strings.Contains(got.Body.String(), `"id":"b:p","key"`) ||
 				strings.Contains(got.Body.String(), `"id":"b:1","changes"`) {
 				t.Errorf("%s %s %s: %d %s", kind, way.method, way.path, got.Code, got.Body)
