@@ -117,6 +117,9 @@ func (s *Server) record(x *exchange, r *http.Request, at time.Time) {
 		action = "authentication"
 		x.note(slog.String("name", claimedName(r)))
 	}
+	if action == "" && readsOnly(r.Method) && len(x.notes) > 0 {
+		action = "write" // a function that a GET has run, for one, may have written
+	}
 	// Of other answers to what the client did wrong it is known that nothing has changed.
 	if action == "" || x.status >= 400 && x.status < 500 && !refused {
 		return

@@ -33,7 +33,10 @@ var filledIn = map[string]string{
 // below are the paths that a handler tells apart itself, by the rest of a route's path.
 // A handler that does so needs a row here.
 var below = map[string][]string{
-	"/_scheduler": {"/jobs", "/jobs/none", "/docs", "/docs/_replicator", "/docs/_replicator/none"},
+	"/{db}/_design/{ddoc}/": {"_info", "_view/v", "_view/v/queries", "_show/s", "_show/s/doc", "_list/l/v", "_update/u", "_update/u/doc", "_rewrite/x"},
+	"/{db}/_index":          {"/_bulk_delete", "/_design/d/json/i"},
+	"/{db}/_partition":      {"/p", "/p/_all_docs", "/p/_find"},
+	"/_scheduler":           {"/jobs", "/jobs/none", "/docs", "/docs/_replicator", "/docs/_replicator/none"},
 }
 
 var pathVariable = regexp.MustCompile(`\{(\w+)(?::((?:[^{}]|\{[^{}]*\})*))?\}`)

@@ -91,7 +91,4 @@ async function main () {
   })
 }
 
-main().catch(err => {
-  console.error(err)
-  process.exit(1)
-})
+main().then(() => process.exit(0), err => { console.error(err); process.exit(1) })
