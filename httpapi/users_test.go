@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -495,5 +496,25 @@ func TestDatabasesOfUsers(t *testing.T) {
 	until("anna's is gone", func() bool { return !has("userdb-616e6e61")() })
 	if has("userdb-62656e")() {
 		t.Error("a database that an administrator has deleted is made again without a change of the user")
+	}
+}
+
+// What Basic costs a user of _users once it was verified, beside an administrator's.
+func BenchmarkBasic(b *testing.B) {
+	s := openWithUsers(b, Options{}, "anna")
+	for _, c := range []struct{ name, header string }{
+		{"administrator", "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:secret"))},
+		{"user", as("anna")},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Authorization", c.header)
+			b.ReportAllocs()
+			for b.Loop() {
+				if u, _, err := s.auth.Authenticate(r); err != nil || u.Anonymous() {
+					b.Fatal(u, err)
+				}
+			}
+		})
 	}
 }

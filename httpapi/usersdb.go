@@ -29,7 +29,7 @@ func (s *Server) newUsersDB() *systemDB {
 				return checkServerRecord(e.Doc.ID)
 			}
 			if err := auth.MayWriteUser(by.User, by.DBAdmin, e.Doc.ID); err != nil {
-				return store.ErrMissing
+				return err
 			}
 			doc := &auth.UserDoc{ID: e.Doc.ID, Body: e.Doc.Body, Deleted: e.Doc.Deleted}
 			var was *auth.UserDoc
