@@ -27,22 +27,23 @@
 
 	// Code is not made from text, as in CouchDB.
 	function refused() { throw new EvalError('call to eval() blocked by CSP'); }
-	var constructors = [Function, Object.getPrototypeOf(async function () {}).constructor];
-	try { constructors.push(Object.getPrototypeOf(function* () {}).constructor); } catch (e) { /* no generators */ }
-	constructors.forEach(function (native) {
-		refused.prototype = native.prototype;
-		hidden(native.prototype, 'constructor', refused);
+	[function () {}, async function () {}, function* () {}].forEach(function (sample) {
+		var prototype = Object.getPrototypeOf(sample);
+		function Function() { refused(); }
+		Function.prototype = prototype;
+		hidden(prototype, 'constructor', Function);
 	});
-	hidden(global, 'Function', refused);
+	hidden(global, 'Function', (function () {}).constructor);
 	hidden(global, 'eval', refused);
 
 	// What is done without looking up must be bounded beforehand.
+	var apply = Reflect.apply;
 	function bounded(object, name, check) {
 		var native = object[name];
 		if (typeof native !== 'function') return;
 		hidden(object, name, function () {
 			check(this, arguments);
-			return native.apply(this, arguments);
+			return apply(native, this, arguments);
 		});
 	}
 	function tooLong() { throw new RangeError('invalid array length or string size'); }
@@ -52,15 +53,36 @@
 	['padStart', 'padEnd'].forEach(function (name) {
 		bounded(String.prototype, name, function (text, args) { if (args[0] > maxText) tooLong(); });
 	});
-	['fill', 'join', 'toString', 'toLocaleString', 'reverse', 'lastIndexOf', 'indexOf', 'includes', 'copyWithin', 'concat',
-		'splice', 'slice', 'sort', 'flat'].forEach(function (name) {
-		bounded(Array.prototype, name, function (array, args) {
-			if (array.length > maxArray) tooLong();
-			if (name === 'join' && array.length * String(args[0]).length > maxText) tooLong();
+	['replace', 'replaceAll'].forEach(function (name) {
+		bounded(String.prototype, name, function (text, args) {
+			if (typeof args[1] === 'string' && text.length * args[1].length > 4 * maxText) tooLong();
 		});
 	});
+	function longList(list) { if (list && list.length > maxArray) tooLong(); }
+	['fill', 'toString', 'toLocaleString', 'reverse', 'lastIndexOf', 'indexOf', 'includes', 'copyWithin', 'splice', 'slice',
+		'sort', 'flat', 'flatMap', 'forEach', 'map', 'filter', 'some', 'every', 'reduce', 'reduceRight', 'find', 'findIndex',
+		'findLast', 'findLastIndex', 'shift', 'unshift', 'toReversed', 'toSorted', 'toSpliced', 'with'].forEach(function (name) {
+		bounded(Array.prototype, name, longList);
+	});
+	bounded(Array.prototype, 'join', function (array, args) {
+		if (array.length > maxArray || array.length * String(args[0]).length > maxText) tooLong();
+	});
+	bounded(Array.prototype, 'concat', function (array, args) {
+		longList(array);
+		for (var i = 0; i < args.length; i++) longList(args[i]);
+	});
+	bounded(Array, 'from', function (array, args) { longList(args[0]); });
+	bounded(Array.prototype, Symbol.iterator, longList);
+	bounded(Array.prototype, 'values', longList);
+	['apply', 'construct'].forEach(function (name) {
+		bounded(Reflect, name, function (reflect, args) { longList(args[1]); longList(args[2]); });
+	});
+	bounded(Function.prototype, 'apply', function (f, args) { longList(args[1]); });
+
+	// Numbers of any size can take any time and memory.
+	['BigInt', 'BigInt64Array', 'BigUint64Array'].forEach(function (name) { delete global[name]; });
 	['ArrayBuffer', 'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array',
-		'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array'].forEach(function (name) {
+		'Float32Array', 'Float64Array'].forEach(function (name) {
 		if (!global[name]) return;
 		var limited = new Proxy(global[name], {construct: function (native, args, target) {
 			if (args[0] > maxArray || args[0] && args[0].length > maxArray) tooLong();

@@ -82,6 +82,14 @@ func checkSource(source string) error {
 			depth = max(depth-1, 0)
 		}
 	}
+	big := false
+	scanSource(source, func(t token) bool {
+		big = t.first >= '0' && t.first <= '9' && source[t.end-1] == 'n'
+		return !big
+	})
+	if big {
+		return compilationError("there are no numbers of the kind BigInt")
+	}
 	return nil
 }
 

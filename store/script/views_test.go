@@ -74,6 +74,7 @@ func TestMap(t *testing.T) {
 			`0 ["function","function","function","function","function","function","function","undefined"] [3,"{\"a\":1}",false]`},
 		{"no code from text", `{}`, "function(){[function(){eval('1')},function(){new Function('1')()},function(){(function(){}).constructor('1')()},function(){(async()=>1).constructor('1')}].forEach(function(f){try{f();emit('ran')}catch(e){emit(e.name)}})}",
 			"0 \"EvalError\" null\n0 \"EvalError\" null\n0 \"EvalError\" null\n0 \"EvalError\" null"},
+		{"functions", `{}`, "function(doc){emit([doc instanceof Object,(function(){}) instanceof Function,typeof Function.prototype.call],Math.max.apply(null,[1,2].concat(3)))}", `0 [true,true,"function"] 3`},
 		{"stringify", `{"a":[1,{"b":[]}]}`, "function(doc){emit(JSON.stringify(doc,null,1),[JSON.stringify({a:1,b:2},['b']),JSON.stringify({a:1},function(k,v){return v===1?2:v}),JSON.stringify(undefined)])}",
 			`0 "{\n \"a\": [\n  1,\n  {\n   \"b\": []\n  }\n ]\n}" ["{\"b\":2}","{\"a\":2}",null]`},
 		{"parse", `{}`, `function(){emit(JSON.parse('{"a":[1,"\\u0041",null]}'),JSON.parse('[1]',function(k,v){return k==='0'?7:v}))}`, `0 {"a":[1,"A",null]} [7]`},
@@ -123,7 +124,7 @@ func TestViewsLibrary(t *testing.T) {
 }
 
 func TestCompileErrors(t *testing.T) {
-	for _, source := range []string{"", "function(doc){ emit(doc.k ", "not a function", strings.Repeat("(", 1_000_000), strings.Repeat("!", 1_000_000) + "1", strings.Repeat("x", maxSource+1), "5", "nothere", "for(;;);"} {
+	for _, source := range []string{"", "function(doc){ emit(doc.k ", "not a function", strings.Repeat("(", 1_000_000), strings.Repeat("!", 1_000_000) + "1", "function(){1n<<(2n**40n)}", strings.Repeat("x", maxSource+1), "5", "nothere", "for(;;);"} {
 		v, err := CompileViews([]ViewFunctions{{Name: "v", Map: source}}, nil, Options{Timeout: 50 * time.Millisecond})
 		if err == nil {
 			err = v.Check()
@@ -208,6 +209,15 @@ func TestMapIsStopped(t *testing.T) {
 		{"doubled list as text", "var a=[1];for(var i=0;i<60;i++)a=[a,a];JSON.stringify(a,null,1)"},
 		{"brackets", "JSON.parse('['.repeat(1e7))"},
 		{"regular expression", "/^(a+)+\\1$/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!')&&0;for(;;);"},
+		{"arguments", "Math.max.apply(null,{length:3e8})"},
+		{"reflected arguments", "Reflect.apply(Math.max,null,{length:3e8})"},
+		{"spread", "Math.max(...Array(3e8))"},
+		{"spread array", "[...Array(3e8)]"},
+		{"array from", "Array.from({length:3e8})"},
+		{"array method", "Array.prototype.indexOf.call({length:1e15},1)"},
+		{"each", "var a=[];a[3e8]=1;a.forEach(function(){})"},
+		{"concat", "[].concat(Array(3e8))"},
+		{"replace", "'x'.repeat(1e6).replace(/x/g,'y'.repeat(1e6))"},
 		{"toJSON", "emit({toJSON:function(){for(;;);}})"},
 		{"getter", "throw {get forbidden(){for(;;);}}"},
 	} {
@@ -237,6 +247,15 @@ func BenchmarkMap(b *testing.B) {
 	doc := []byte(`{"_id":"00000000000000012345","_rev":"1-0785e9eb543380151003dc452c3a001a","type":"order","n":12345,"name":"A name of some length","tags":["a","b","c"],"at":"2026-01-02T03:04:05Z","who":{"first":"Ann","last":"Lee"}}`)
 	maps := []string{"function(doc){if(doc.type=='order')emit(doc.n,null)}", "function(doc){emit([doc.type,doc.name],1)}"}
 	m := mapper(b, Options{}, "", maps...)
+	b.Run("each of a list", func(b *testing.B) {
+		m := mapper(b, Options{}, "", "function(doc){doc.tags.forEach(function(tag){emit(tag)})}")
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := m.Map(doc, func(int, []byte, []byte) error { return nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("lazy", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -257,4 +276,18 @@ func BenchmarkMap(b *testing.B) {
 			}
 		}
 	})
+}
+
+// What it takes to make the world that functions of a design document live in.
+func BenchmarkRuntime(b *testing.B) {
+	v, err := CompileViews([]ViewFunctions{{Name: "v", Map: "function(doc){emit(1)}"}}, nil, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := v.NewMapper(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
