@@ -374,7 +374,7 @@ func (w *worker) rendering(err error) error {
 
 // response reads what a function returned: a text, or an object with a body in one of
 // three forms, a code and headers.
-func (w *worker) response(v goja.Value) (resp Response, err error) {
+func (rt *runtime) response(v goja.Value) (resp Response, err error) {
 	if s, ok := v.(goja.String); ok {
 		return Response{Body: []byte(s.String()), Type: typeHTML}, nil
 	}
@@ -393,7 +393,7 @@ func (w *worker) response(v goja.Value) (resp Response, err error) {
 	switch body, js, packed := obj.Get("body"), obj.Get("json"), obj.Get("base64"); {
 	case present(js):
 		resp.Type = typeJSON
-		resp.Body, err = w.appendJSON(nil, js)
+		resp.Body, err = rt.appendJSON(nil, js)
 	case present(packed):
 		resp.Type = "application/binary"
 		resp.Body, err = unpack(packed.String())

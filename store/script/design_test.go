@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestValidate(t *testing.T) {
@@ -63,6 +64,64 @@ func TestProvides(t *testing.T) {
 		}
 		if string(resp.Body) != c.want || kind != c.kind || (c.want == "") != (err != nil) {
 			t.Errorf("%q %q: %q as %q, %v", c.accept, c.query, resp.Body, kind, err)
+		}
+	}
+}
+
+// rowsOut gives rows to a list function and takes what it writes.
+type rowsOut struct {
+	rows  []string
+	out   []string
+	after error // once there are no more rows
+}
+
+func (r *rowsOut) next() ([]byte, error) {
+	if len(r.rows) == 0 {
+		return nil, r.after
+	}
+	row := r.rows[0]
+	r.rows = r.rows[1:]
+	return []byte(row), nil
+}
+
+func (r *rowsOut) Begin(resp Response) error {
+	for _, h := range resp.Headers {
+		r.out = append(r.out, h.Name+": "+h.Value)
+	}
+	return nil
+}
+
+func (r *rowsOut) Chunk(b []byte) error {
+	r.out = append(r.out, string(b))
+	return nil
+}
+
+func TestList(t *testing.T) {
+	failing := errors.New("the index is gone")
+	for _, c := range []struct {
+		function string
+		after    error
+		want     string
+		err      string
+	}{
+		{"function(h,r){start({headers:{A:'b'}});send(h.n);var w;while(w=getRow())send(w.id);send('x');return 'end'}", nil, "A: b|7|a|b|xend", ""},
+		{"function(){provides('csv',function(){send('c');return getRow().id})}", nil, "Content-Type: text/csv|c|a", ""},
+		{"function(){return 1}", nil, "1", ""},
+		{"function(){while(getRow());return 'end'}", failing, "", "the index is gone"},
+		{"function(){try{while(getRow());}catch(e){throw 'other'}}", failing, "", `render_error: function raised error: "other"`},
+		{"function(){start({get headers(){for(;;);}});getRow()}", nil, "", "os_process_error: OS process timed out."},
+		{"function(){start({get headers(){throw new Error('no')}})}", nil, "", "Error: no"},
+		{"function(){return {toString:function(){for(;;);}}}", nil, "", "os_process_error: OS process timed out."},
+	} {
+		d := NewDesign([]byte(`{"lists":{"l":"`+c.function+`"}}`), Options{Timeout: 100 * time.Millisecond})
+		r := &rowsOut{rows: []string{`{"id":"a"}`, `{"id":"b"}`}, after: c.after}
+		err := d.List("l", []byte(`{"n":7}`), []byte("{}"), r.next, r)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if out := strings.Join(r.out, "|"); out != c.want || got != c.err {
+			t.Errorf("%s\nwrites %q, error %q; want %q, %q", c.function, out, got, c.want, c.err)
 		}
 	}
 }

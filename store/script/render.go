@@ -82,40 +82,46 @@ func (rt *runtime) jsGetRow(goja.FunctionCall) goja.Value {
 // outside wraps an error that is not the function's: of reading rows or of the client.
 type outside struct{ err error }
 
-// nextRow passes on what was sent so far and gets a row. The time that it takes is not
-// the function's.
-func (rt *runtime) nextRow(a *answer) ([]byte, error) {
-	rt.guard.end()
-	defer rt.guard.begin()
-	if err := rt.passOn(a); err != nil {
-		return nil, err
-	}
-	return a.rows()
+// nextRow passes on what was sent so far and gets a row.
+func (rt *runtime) nextRow(a *answer) (row []byte, err error) {
+	err = rt.passOn(a, func() error {
+		row, err = a.rows()
+		return err
+	})
+	return row, err
 }
 
-func (rt *runtime) passOn(a *answer) error {
+// passOn passes on what was sent so far, and then does what follows. The time that both
+// take is not the function's.
+func (rt *runtime) passOn(a *answer, then func() error) error {
+	var head Response
+	var err error
 	if !a.begun {
-		a.begun = true
-		head, err := (&worker{runtime: rt}).startResponse(a)
-		if err != nil {
+		if head, err = rt.startResponse(a); err != nil { // this may run the function's code
 			return err
 		}
+	}
+	rt.guard.end()
+	defer rt.guard.begin()
+	if !a.begun {
+		a.begun = true
 		if err := a.out.Begin(head); err != nil {
 			return err
 		}
 	}
-	if len(a.chunks) == 0 {
-		return nil
+	if len(a.chunks) > 0 {
+		if err := a.out.Chunk(a.chunks); err != nil {
+			return err
+		}
+		a.chunks = a.chunks[:0]
 	}
-	err := a.out.Chunk(a.chunks)
-	a.chunks = a.chunks[:0]
-	return err
+	return then()
 }
 
 // startResponse reads what start was given.
-func (w *worker) startResponse(a *answer) (resp Response, err error) {
+func (rt *runtime) startResponse(a *answer) (resp Response, err error) {
 	if obj, ok := a.started.(*goja.Object); ok {
-		if resp, err = w.response(obj); err != nil {
+		if resp, err = rt.response(obj); err != nil {
 			return resp, err
 		}
 	}
@@ -195,9 +201,10 @@ func (d *Design) List(name string, head, req []byte, rows RowReader, out ListWri
 		if tail != nil && !goja.IsUndefined(tail) {
 			a.chunks = append(a.chunks, tail.String()...)
 		}
-		w.guard.end()
-		defer w.guard.begin()
-		return w.passOn(a)
+		if err := w.passOn(a, func() error { return nil }); err != nil {
+			return passed{err}
+		}
+		return nil
 	})
 }
 

@@ -65,10 +65,19 @@ func (rt *runtime) do(fn func() error) (err error) {
 	rt.guard.begin()
 	defer rt.guard.end()
 	defer func() {
-		// goja turns into errors what functions do wrong; the rest is a fault of goja or of
-		// this package, which must not take the server down.
-		if p := recover(); p != nil {
-			rt.broken = true
+		p := recover()
+		if p == nil {
+			return
+		}
+		// What goja and this package unwind in such a way leaves a runtime that is not to be
+		// trusted, but must not take the server down.
+		rt.broken = true
+		switch p := p.(type) {
+		case *goja.Exception: // of an accessor or a toString
+			err = rt.errorOf(p)
+		case *goja.InterruptedError:
+			err = rt.errorOf(p)
+		default:
 			err = &Error{Kind: Stopped, Word: "os_process_error", Reason: fmt.Sprintf("the function could not be run: %v", p), Fatal: true}
 		}
 	}()
