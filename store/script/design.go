@@ -72,6 +72,9 @@ func (d *Design) Find(path ...string) error {
 
 // program compiles the function at a path, once.
 func (d *Design) program(path []string) (compiled, error) {
+	if err := d.Find(path...); err != nil {
+		return compiled{}, err // not kept: anybody may ask for any name
+	}
 	key := strings.Join(path, "\x00")
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -84,9 +87,6 @@ func (d *Design) program(path []string) (compiled, error) {
 }
 
 func (d *Design) compile(path []string) (compiled, error) {
-	if err := d.Find(path...); err != nil {
-		return compiled{}, err
-	}
 	value := d.body
 	for _, name := range path {
 		value = memberOf(value, name)
