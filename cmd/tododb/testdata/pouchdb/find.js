@@ -73,7 +73,7 @@ async function main () {
   await step('page with bookmarks', async () => {
     const seen = []
     let bookmark
-    for (let page = 0; ; page++) {
+    for (let page = 0; page < 20; page++) {
       const found = await server.find({ selector: { age: { $gt: null } }, sort: ['age'], limit: 7, bookmark })
       if (found.docs.length === 0) break
       seen.push(...found.docs.map(d => d._id))
