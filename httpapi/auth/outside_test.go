@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"net/http"
@@ -61,6 +62,26 @@ func TestProxy(t *testing.T) {
 	set.Handlers = []string{ByCookie, ByBasic}
 	if u := ask(set, name, "anna"); !u.Anonymous() {
 		t.Errorf("not in use: %+v", u)
+	}
+}
+
+// Who signs up with a hash of his own making chooses the salt, and so the key that signs
+// his sessions: none that leaves the secret alone, with which proxies sign.
+func TestASaltThatAddsNothingOpensNoSession(t *testing.T) {
+	for _, salt := range []string{"", "\x00", "\x00\x00"} {
+		doc, err := json.Marshal(map[string]any{
+			"name": "eve", "roles": []string{}, "password_scheme": "pbkdf2", "pbkdf2_prf": "sha256", "iterations": 1,
+			"salt": salt, "derived_key": strings.Repeat("00", 32),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseAccount(doc); err == nil {
+			t.Errorf("with the salt %q somebody can log in", salt)
+		}
+		if _, err := ParseAccount([]byte(strings.Replace(string(doc), `"salt":"`, `"salt":"x`, 1))); err != nil {
+			t.Errorf("with another salt: %v", err)
+		}
 	}
 }
 

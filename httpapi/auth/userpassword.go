@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/scrypt"
@@ -66,6 +67,12 @@ func (f *userPassword) parse() (Password, error) {
 	}
 	key, err := hex.DecodeString(text)
 	if err != nil || len(key) < 16 || len(key) > 64 {
+		return Password{}, errNoLogin
+	}
+	// The salt is a part of the key that signs the user's sessions. One that adds nothing
+	// (HMAC fills keys up with zeros) would have them signed with the secret alone, and so
+	// would give its owner, who may choose it, what a proxy proves itself with.
+	if strings.Trim(f.Salt, "\x00") == "" {
 		return Password{}, errNoLogin
 	}
 	p := Password{scheme: scheme, key: key, salt: f.Salt}
