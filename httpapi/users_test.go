@@ -231,6 +231,30 @@ func TestLockout(t *testing.T) {
 	}
 }
 
+// Guesses that come all at once are counted too.
+func TestLockoutOfManyAtOnce(t *testing.T) {
+	s := openWithUsers(t, Options{}, "anna")
+	codes := make([]int, 40)
+	var all sync.WaitGroup
+	for i := range codes {
+		all.Go(func() {
+			codes[i] = call(s, "POST", "/_session", fmt.Sprintf(`{"name":"anna","password":"guess %d"}`, i)).Code
+		})
+	}
+	all.Wait()
+	guessed := 0
+	for _, code := range codes {
+		if code == 401 {
+			guessed++
+		} else if code != 403 {
+			t.Errorf("a guess is answered %d", code)
+		}
+	}
+	if guessed != 5 {
+		t.Errorf("%d of %d guesses were tried", guessed, len(codes))
+	}
+}
+
 func TestRequireValidUser(t *testing.T) {
 	s := openWithUsers(t, Options{}, "anna")
 	for _, c := range []struct {

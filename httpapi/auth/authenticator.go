@@ -227,11 +227,18 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 	if err != nil {
 		return nil, err
 	}
+	// Of many guesses at once those that waited are counted like those that came later.
+	if set.Lockout.Mode != "warn" && a.lockouts.reached(key, set.Lockout, a.opt.Now()) {
+		leave()
+		return nil, ErrLocked
+	}
 	// Of many first requests at once the others find what the first has found out.
 	right := a.verified.is(h, known) || known.password.Matches(password)
-	leave()
 	if !right {
 		a.lockouts.failed(key, set.Lockout, a.opt.Now())
+	}
+	leave()
+	if !right {
 		return nil, ErrBadLogin
 	}
 	// Should password or roles have changed meanwhile, this is not remembered for the
