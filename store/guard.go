@@ -12,7 +12,7 @@ import (
 // Guard stands between a handle and its database, for whoever the handle was made
 // for. It is asked on every way in and every way out: by Write for each edit,
 // interactive or replicated, and by Get, OpenRevs, GetMany, GetLocal, AllDocs,
-// DocsByKeys and Changes for each revision, also where only ids are listed. Whoever
+// DocsByKeys, RevsDiff and Changes for each revision, also where only ids are listed. Whoever
 // adds a method to DB that takes or gives documents asks it there too (see, takes).
 //
 // The bytes of attachments are read by digest, and a digest is only to be had from a

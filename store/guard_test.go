@@ -185,6 +185,18 @@ func TestAGuardJudgesLeavesOneByOne(t *testing.T) {
 	if err != nil || rows != 1 {
 		t.Errorf("%d rows, %v", rows, err)
 	}
+	// The winner, 1-bbb, is hidden: which revisions there are is not to be found out.
+	five, _ := revtree.Parse("5-eee")
+	bbb, _ := revtree.Parse("1-bbb")
+	err = guarded.RevsDiff(t.Context(), []string{"d"}, [][]revtree.Rev{{bbb, five}}, func(_ int, missing, ancestors []revtree.Rev) error {
+		if len(missing) != 2 || len(ancestors) != 0 {
+			t.Errorf("of a hidden document %v are missing, and %v are told", missing, ancestors)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 	found, err := guarded.OpenRevs(t.Context(), "d", nil, store.ReadOptions{})
 	if err != nil || len(found) != 1 || found[0].Doc == nil || found[0].Doc.Rev.String() != "1-aaa" {
 		t.Errorf("%+v, %v", found, err)

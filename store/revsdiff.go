@@ -24,6 +24,11 @@ func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, 
 				if v == nil {
 					return fn(from+i, revs[from+i], nil)
 				}
+				if hidden, err := db.hides(r, some[i], v); err != nil {
+					return err
+				} else if hidden { // to this handle there is no such document
+					return fn(from+i, revs[from+i], nil)
+				}
 				missing, ancestors, err := missingOf(v, revs[from+i])
 				if err != nil {
 					return fmt.Errorf("document %q: %w", some[i], err)
@@ -36,6 +41,19 @@ func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, 
 		}
 	}
 	return nil
+}
+
+// hides tells whether the handle does not show the winner of a document.
+func (db *DB) hides(r engine.Reader, id string, record []byte) (bool, error) {
+	if !db.Hides() {
+		return false, nil
+	}
+	winner, err := readDocument(r, id, record, ReadOptions{Deleted: true})
+	if err != nil {
+		return false, err
+	}
+	visible, err := db.guard.Read(winner)
+	return !visible || err != nil, nil
 }
 
 func missingOf(record []byte, revs []revtree.Rev) (missing, ancestors []revtree.Rev, err error) {
