@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bufio"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,21 @@ import (
 type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
+
+// Anybody may try to log in, and is not to fill the memory with it.
+func TestALoginIsShort(t *testing.T) {
+	s := openWithUsers(t, Options{}, "anna")
+	const login = `{"name":"anna","password":"annapw"`
+	wants(t, call(s, "POST", "/_session", login+strings.Repeat(" ", 1000)+"}"), 200, "anna")
+	wants(t, call(s, "POST", "/_session", login+strings.Repeat(" ", maxOpenBody)+"}"), 413, "too_large")
+	var packed strings.Builder
+	z := gzip.NewWriter(&packed)
+	fmt.Fprint(z, login, strings.Repeat(" ", 16<<20), "}")
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, call(s, "POST", "/_session", packed.String(), "Content-Encoding", "gzip"), 413, "too_large")
+}
 
 func TestRateByAddress(t *testing.T) {
 	c := &clock{time.Unix(1700000000, 0)}

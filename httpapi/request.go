@@ -16,9 +16,16 @@ const maxAhead = 16 << 20
 
 var errBodyTooLarge = errorf(http.StatusRequestEntityTooLarge, "too_large", "the request entity is too large")
 
+// maxOpenBody bounds the bodies that are read before it is known who sends them.
+const maxOpenBody = 64 << 10
+
 // readBody reads the whole body, decompressed. The bytes are the caller's.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := s.set.Load().maxRequestSize
+	return readBodyOf(w, r, s.set.Load().maxRequestSize)
+}
+
+// readBodyOf is readBody for a body of at most limit bytes.
+func readBodyOf(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, errBodyTooLarge
 	}

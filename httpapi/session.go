@@ -110,7 +110,7 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (name, pass
 	if !form && !isType(header, "application/json") {
 		return "", "", errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'")
 	}
-	body, err := s.readBody(w, r)
+	body, err := readBodyOf(w, r, min(maxOpenBody, s.set.Load().maxRequestSize))
 	if err != nil {
 		return "", "", err
 	}
