@@ -27,7 +27,8 @@ type inForce struct {
 	validUser         bool // only known users are answered
 	validExceptUp     bool // the same, but for /_up
 	publicFields      []string
-	usersSecurity     bool // that of _users may be changed
+	usersSecurity     bool   // that of _users may be changed
+	proxyToken        string // header with which a proxy proves itself
 	tokenLifetime     time.Duration
 	tokenMaxLifetime  time.Duration
 	feedsPerUser      int           // 0: any number
@@ -44,6 +45,7 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 		validUser:         c.RequireValidUser(),
 		validExceptUp:     c.Bool("chttpd", "require_valid_user_except_for_up"),
 		usersSecurity:     c.Bool("couchdb", "users_db_security_editable"),
+		proxyToken:        http.CanonicalHeaderKey(c.String("chttpd_auth", "x_auth_token")),
 		tokenLifetime:     c.Duration("device_tokens", "lifetime"),
 		tokenMaxLifetime:  c.Duration("device_tokens", "max_lifetime"),
 

@@ -7,10 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/functions"
 )
@@ -149,7 +151,7 @@ func (s *Server) requestObject(r *http.Request, db *store.DB, id *string, body [
 	}{
 		Info: appendInfo(nil, db, info), ID: id, UUID: s.newID(), Method: r.Method,
 		RequestedPath: pathParts(requestedOnly), Path: path, RawPath: r.URL.RequestURI(),
-		Query: query.byName(), Headers: headersOf(r), Body: text, Peer: peer,
+		Query: query.byName(), Headers: s.headersOf(r), Body: text, Peer: peer,
 		Form: formOf(r, body), Cookie: cookiesOf(r),
 		UserCtx: appendUserCtx(nil, db, s.user(r)), SecObj: security,
 	}
@@ -177,10 +179,22 @@ func (p params) byName() map[string]string {
 	return out
 }
 
-func headersOf(r *http.Request) map[string]string {
+// headersOf is the headers that functions see: not what their caller proves himself with,
+// since the administrator of a database, who writes them, is not to act for its users.
+func (s *Server) headersOf(r *http.Request) map[string]string {
 	out := map[string]string{"Host": r.Host}
 	for name, values := range r.Header {
-		out[name] = strings.Join(values, ", ")
+		if name != "Authorization" && name != "Cookie" && name != s.set.Load().proxyToken {
+			out[name] = strings.Join(values, ", ")
+		}
+	}
+	var cookies []string
+	for name, value := range cookiesOf(r) {
+		cookies = append(cookies, name+"="+value)
+	}
+	if len(cookies) > 0 {
+		slices.Sort(cookies)
+		out["Cookie"] = strings.Join(cookies, "; ")
 	}
 	return out
 }
@@ -196,10 +210,13 @@ func formOf(r *http.Request, body []byte) map[string]string {
 	return form.byName()
 }
 
+// cookiesOf is the cookies that functions see: all but the session.
 func cookiesOf(r *http.Request) map[string]string {
 	out := map[string]string{}
 	for _, c := range r.Cookies() {
-		out[c.Name] = c.Value
+		if c.Name != auth.CookieName {
+			out[c.Name] = c.Value
+		}
 	}
 	return out
 }

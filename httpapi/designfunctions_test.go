@@ -286,6 +286,26 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 	}
 }
 
+// Functions are written by a database's administrators, and called by whoever uses it:
+// they get none of its credentials, and cannot have a page act for who looks at it.
+func TestFunctionsGetNoCredentials(t *testing.T) {
+	s := designServer(t, Options{}, `"updates":{"u":"function(doc,req){return [null,JSON.stringify(req)]}"},
+		"shows":{"s":"function(doc,req){return {headers:{'Content-Security-Policy':\"default-src *\",'X-Content-Type-Options':'none'},body:'<script>'}}"}`)
+	got := wants(t, call(s, "POST", "/db/_design/d/_update/u", "x", "Admin", "", "Cookie", "AuthSession=; mine=1", "X-Auth-CouchDB-Token", "signature", "X-Other", "shown"), 200, `"X-Other":"shown"`)
+	for _, secret := range []string{"Authorization", "Basic ", "AuthSession", "signature"} {
+		if strings.Contains(got, secret) {
+			t.Errorf("a function is given %s: %s", secret, got)
+		}
+	}
+	if !strings.Contains(got, `"cookie":{"mine":"1"}`) || !strings.Contains(got, `"Cookie":"mine=1"`) {
+		t.Errorf("a function is not given a cookie of its own: %s", got)
+	}
+	h := call(s, "GET", "/db/_design/d/_show/s", "", "Admin", "").Header()
+	if got := strings.Join(h["Content-Security-Policy"], " + "); got != "sandbox + default-src *" || h.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s, %v", got, h)
+	}
+}
+
 // A list goes over more rows than are kept in memory, and may stop before their end.
 func TestListOfManyRows(t *testing.T) {
 	const n = 5000

@@ -163,8 +163,10 @@ func setResponseHeaders(h http.Header, resp *script.Response) {
 	}
 	for _, one := range resp.Headers {
 		switch name := http.CanonicalHeaderKey(one.Name); name {
-		case "Content-Length", "Transfer-Encoding", "Connection", "Set-Cookie2", "Deprecation":
+		case "Content-Length", "Transfer-Encoding", "Connection", "Set-Cookie2", "Deprecation", "X-Content-Type-Options", "Server", "X-Couch-Request-Id":
 			// These are the server's.
+		case "Content-Security-Policy":
+			h.Add(name, one.Value) // browsers heed both
 		default:
 			h.Set(name, one.Value)
 		}
