@@ -105,18 +105,15 @@ type Event struct {
 
 // Record adds an event. What cannot be written is an error; the change itself stands.
 func (t *Trail) Record(ctx context.Context, at time.Time, e Event) error {
-	s := t.now.Load()
-	if s == nil {
-		return nil
-	}
-	err := s.write(ctx, at, e)
-	if errors.Is(err, os.ErrClosed) { // it was opened anew meanwhile
-		if s = t.now.Load(); s == nil {
-			return nil
+	for s := t.now.Load(); s != nil; {
+		err := s.write(ctx, at, e)
+		next := t.now.Load()
+		if !errors.Is(err, os.ErrClosed) || next == s {
+			return err
 		}
-		return s.write(ctx, at, e)
+		s = next // it was opened anew meanwhile, perhaps more than once
 	}
-	return err
+	return nil
 }
 
 func (s *sink) write(ctx context.Context, at time.Time, e Event) error {
