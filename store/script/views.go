@@ -92,7 +92,6 @@ type Mapper struct {
 
 	rows []mapped
 	buf  []byte
-	err  error // what went wrong in emit
 }
 
 // mapped is an emitted row: its key and value are parts of Mapper.buf.

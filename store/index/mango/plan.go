@@ -22,7 +22,6 @@ type Plan struct {
 	candidates []candidate
 	bookmark   *bookmark
 	empty      bool // nothing can match, as CouchDB sees it: it does not look
-	ddocs      int  // design documents that were read
 }
 
 // candidate is an index that there is, and what became of it.
