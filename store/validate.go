@@ -41,8 +41,17 @@ func (db *DB) Design(ctx context.Context) (seq uint64, err error) {
 
 func readDesign(r engine.Reader) (uint64, error) {
 	v, err := r.Get(spaceMeta, metaDesign)
-	if err != nil || v == nil {
+	if err != nil {
 		return 0, err
+	}
+	if v == nil { // nothing has been noted: there is none, or it is older than the note
+		var seq uint64
+		first := engine.Range{From: []byte("_design/"), To: []byte("_design0"), Limit: 1, KeysOnly: true}
+		err := r.Scan(spaceDoc, first, func(_, _ []byte) (bool, error) {
+			seq = 1
+			return false, nil
+		})
+		return seq, err
 	}
 	rd := recordReader{b: v}
 	if rd.byte() != recordVersion {

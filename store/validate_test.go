@@ -10,6 +10,8 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/bolt"
 )
 
 // judged is a guard whose handles have every document judged by fn.
@@ -195,5 +197,60 @@ func TestNothingSlipsThroughValidation(t *testing.T) {
 		if v := verdicts[body]; v.over != parent {
 			t.Errorf("%s replaces %s and was judged by %q", body, parent, v.over)
 		}
+	}
+}
+
+// A database whose design documents were written before their changes were noted has them
+// heeded all the same.
+func TestDesignWithoutANote(t *testing.T) {
+	eng, err := bolt.Open(t.TempDir(), bolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eng.Close()
+	open := func() *store.Store {
+		t.Helper()
+		s, err := store.Open(t.Context(), eng, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	design := func(s *store.Store) uint64 {
+		t.Helper()
+		db, err := s.DB(t.Context(), "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Release()
+		seq, err := db.Design(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	s := open()
+	db := openDB(t, s, "db")
+	write(t, db, revtree.Rev{}, `{"_id":"a"}`)
+	if seq := design(s); seq != 0 {
+		t.Errorf("without a design document: %d", seq)
+	}
+	write(t, db, revtree.Rev{}, `{"_id":"_design/d"}`)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	edb, err := eng.Open(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const meta = 1 // its number is on disk
+	err = edb.Update(t.Context(), func(tx engine.Tx) error { return tx.Delete(meta, []byte("design")) })
+	if err := errors.Join(err, edb.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = open()
+	defer s.Close()
+	if seq := design(s); seq == 0 {
+		t.Error("the design document is not heeded")
 	}
 }
