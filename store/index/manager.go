@@ -32,6 +32,7 @@ type Manager struct {
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[indexID]*Index
+	drops  map[indexID]chan struct{} // those being dropped: nobody opens them until it is closed
 	closed bool
 	wg     sync.WaitGroup
 }
@@ -53,7 +54,7 @@ func NewManager(ctx context.Context, opt Options) *Manager {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{opt: opt, open: map[indexID]*Index{}}
+	m := &Manager{opt: opt, open: map[indexID]*Index{}, drops: map[indexID]chan struct{}{}}
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.wg.Go(m.sweep)
 	return m
@@ -83,10 +84,14 @@ func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Ind
 			return nil, ErrClosed
 		}
 		ix, found := m.open[id]
-		if found && ix.going { // there is room for another one when it has gone
+		leaving := m.drops[id]
+		if found && ix.going {
+			leaving = ix.closed
+		}
+		if leaving != nil { // there is room for another one when it has gone
 			m.mu.Unlock()
 			select {
-			case <-ix.closed:
+			case <-leaving:
 				continue
 			case <-ctx.Done():
 				return nil, ctx.Err()
@@ -152,17 +157,28 @@ func (m *Manager) Cleanup(ctx context.Context, db *store.DB, wanted func(signatu
 	return nil
 }
 
+// drop deletes an index that nobody has. Whoever wants it meanwhile waits, and gets a new
+// one: of one opened before the deletion is over, the storage would go.
 func (m *Manager) drop(ctx context.Context, db *store.DB, signature string) error {
+	id := indexID{db.Name(), db.Instance(), signature}
 	m.mu.Lock()
-	ix := m.open[indexID{db.Name(), db.Instance(), signature}]
-	if ix != nil && ix.users > 0 {
+	ix := m.open[id]
+	if m.drops[id] != nil || ix != nil && ix.users > 0 {
 		m.mu.Unlock()
 		return nil
 	}
+	over := make(chan struct{})
+	m.drops[id] = over
 	if ix != nil {
 		ix.retire()
 	}
 	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		delete(m.drops, id)
+		m.mu.Unlock()
+		close(over)
+	}()
 	if ix != nil {
 		select {
 		case <-ix.closed:

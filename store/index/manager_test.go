@@ -350,3 +350,40 @@ func TestOpenWhileClosing(t *testing.T) {
 	}
 	g.Wait()
 }
+
+// A cleanup that comes in between takes no storage away from those who read.
+func TestOpenWhileCleaning(t *testing.T) {
+	w := boltWorld(t, index.Options{})
+	db := w.create(t, "db")
+	defer db.Release()
+	put(t, db, "a", `{"k":[1],"v":1}`)
+	over := make(chan struct{})
+	var cleaner, readers sync.WaitGroup
+	cleaner.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+			}
+			if err := w.m.Cleanup(context.Background(), db, func(string) bool { return false }); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range 3 {
+		readers.Go(func() {
+			for range 60 {
+				ix := w.open(t, db, keysDefinition())
+				if n, err := ix.Count(context.Background(), []index.Range{{}}); err != nil || n != 1 {
+					t.Errorf("%d rows, %v", n, err)
+				}
+				ix.Release()
+			}
+		})
+	}
+	readers.Wait()
+	close(over)
+	cleaner.Wait()
+}
