@@ -84,7 +84,7 @@ var apiErrors = []struct {
 	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged; it is built anew when it is next opened."},
 	{replicate.ErrNoJob, 404, "not_found", "missing"},
-	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter or selector needs a remote source: this server cannot apply one itself yet."},
+	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter function of a local source needs a server that runs it."},
 	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
 	{revtree.ErrBadPath, 400, "bad_request", "Invalid rev format"},

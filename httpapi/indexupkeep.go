@@ -11,17 +11,22 @@ import (
 	"github.com/tododb/tododb/store/index/view"
 )
 
+// indexOf opens the index of a design document, given its name; the caller releases it.
+func (s *Server) indexOf(ctx context.Context, db *store.DB, name string) (*view.Index, error) {
+	design, err := readDesign(ctx, db, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.openIndex(ctx, db, design)
+}
+
 // compactIndexes compacts the index of a design document, whose name comes escaped.
 func (s *Server) compactIndexes(r *http.Request, db *store.DB, name string) error {
 	name, err := url.QueryUnescape(name)
 	if err != nil {
 		return errURLEncoding
 	}
-	design, err := readDesign(r.Context(), db, name)
-	if err != nil {
-		return err
-	}
-	ix, err := s.openIndex(r.Context(), db, design)
+	ix, err := s.indexOf(r.Context(), db, name)
 	if err != nil {
 		return err
 	}
@@ -80,11 +85,7 @@ func (s *Server) designInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	design, err := readDesign(r.Context(), db, name)
-	if err != nil {
-		return err
-	}
-	ix, err := s.openIndex(r.Context(), db, design)
+	ix, err := s.indexOf(r.Context(), db, name)
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (s *Server) designInfo(w http.ResponseWriter, r *http.Request) error {
 	pending := of.UpdateSeq - min(info.Seq, of.UpdateSeq)
 	b := appendString([]byte(`{"name":`), name)
 	b = appendString(append(b, `,"view_index":{"signature":`...), info.Signature)
-	b = appendString(append(b, `,"language":`...), design.Language)
+	b = appendString(append(b, `,"language":`...), ix.Design.Language)
 	b = append(b, `,"sizes":{"file":`...)
 	b = appendInt(b, int(info.File))
 	b = appendInt(append(b, `,"external":`...), int(info.Active))

@@ -18,8 +18,9 @@ var (
 	ErrNoFilter = errors.New("no such filter function")
 	// ErrNoJob says that there is no replication to cancel.
 	ErrNoJob = errors.New("no such replication")
-	// ErrNotBuilt says that a replication asks for what a local source cannot do yet.
-	ErrNotBuilt = errors.New("filters of a local source are not built yet")
+	// ErrNotBuilt says that a replication of a local source has a filter function, and the
+	// Manager no server that runs it.
+	ErrNotBuilt = errors.New("a filter function of a local source needs a server that runs it")
 	// ErrClosed says that the manager has been closed.
 	ErrClosed = errors.New("the replicator is shutting down")
 	// errRemade says that a database was deleted and made again.
