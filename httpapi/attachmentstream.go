@@ -97,10 +97,11 @@ func (w streamWriter) Write(p []byte) (int, error) {
 }
 
 // streamRelated appends a document and the bytes of some attachments as parts: first
-// the JSON, then the attachments in its order.
+// the JSON, then the attachments in its order. As in CouchDB the JSON always tells how the
+// bytes are encoded, since they come so: who stores them as they are has to know.
 func streamRelated(ctx context.Context, st *stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool, boundary string) error {
 	st.buf = append(append(append(st.buf, "--"...), boundary...), "\r\nContent-Type: application/json\r\n\r\n"...)
-	opt.Open = true
+	opt.Open, opt.Encodings = true, true
 	st.buf = doc.AppendJSON(st.buf, opt)
 	for i := range doc.Attachments {
 		a := &doc.Attachments[i]

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
 )
 
 // maxDBName is how long the name of a database may be, as in CouchDB.
@@ -127,7 +128,7 @@ func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	doc, err := s.readDocument(w, r)
+	doc, err := s.readDocument(w, r, document.Options{})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	if isType(r.Header.Get("Content-Type"), "multipart/related") {
 		return s.putRelated(w, r, db, id, &q)
 	}
-	doc, err := s.readDocument(w, r)
+	doc, err := s.readDocument(w, r, document.Options{})
 	if err != nil {
 		return err
 	}
@@ -44,12 +44,13 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readDocument reads a document from the body of a request.
-func (s *Server) readDocument(w http.ResponseWriter, r *http.Request) (document.Doc, error) {
+func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
 	body, err := s.readBody(w, r)
 	if err != nil {
 		return document.Doc{}, err
 	}
-	return document.Parse(body, document.Options{MaxSize: s.set.Load().maxDocumentSize})
+	opt.MaxSize = s.set.Load().maxDocumentSize
+	return document.Parse(body, opt)
 }
 
 // accessTo is what writing a document needs.

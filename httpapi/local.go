@@ -50,7 +50,7 @@ func (s *Server) getLocal(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if q.hasRev && q.rev != doc.Rev || q.openRevs != "" {
+	if q.hasRev || q.openRevs != "" { // as in CouchDB, also if it is this one
 		return store.ErrMissing
 	}
 	if q.revs {
@@ -69,7 +69,7 @@ func (s *Server) putLocal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	doc, err := s.readDocument(w, r)
+	doc, err := s.readDocument(w, r, document.Options{Local: true})
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *Server) putLocal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	doc.ID = id
-	return s.writeDocument(w, r, db, &docQuery{batch: q.batch}, doc)
+	return s.writeDocument(w, r, db, &docQuery{batch: q.batch, replicated: q.replicated}, doc)
 }
 
 func (s *Server) deleteLocal(w http.ResponseWriter, r *http.Request) error {

@@ -148,7 +148,7 @@ func (s *revSender) part(boundary string, f *store.OpenRev) error {
 		return nil
 	}
 	sends := s.judge(f.Doc)
-	opt := store.JSONOptions{Encodings: s.wanted.encodings}
+	opt := store.JSONOptions{Encodings: true} // among parts always, as in CouchDB
 	if !sendsAny(f.Doc, sends) {
 		s.st.buf = append(s.st.buf, "application/json\r\n\r\n"...)
 		s.st.buf = f.Doc.AppendJSON(s.st.buf, opt)

@@ -3,16 +3,46 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"math/big"
 	"strconv"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
 )
 
-// A local document's record is version | uvarint revision number | JSON body.
+// A local document's record is version | uvarint revision number | JSON body. A number
+// that is no unsigned one of 63 bits, as clients may choose it, is text instead:
+// localTextVersion | uvarint length | decimal digits | JSON body.
+const localTextVersion = 2
+
+// maxLocalDigits is how long the text of such a number may be; a longer one counts as none.
+const maxLocalDigits = 1000
+
+// nextLocalRev is the revision of a local document that replaces one: its number plus one.
+func nextLocalRev(old revtree.Rev) revtree.Rev {
+	n, ok := new(big.Int), false
+	if len(old.ID) <= maxLocalDigits {
+		n, ok = n.SetString(old.ID, 10)
+	}
+	if !ok {
+		n = new(big.Int)
+	}
+	return revtree.Rev{ID: n.Add(n, big.NewInt(1)).String()}
+}
+
+func encodeLocal(rev revtree.Rev, body []byte) []byte {
+	v := make([]byte, 0, 1+binary.MaxVarintLen64+len(rev.ID)+len(body))
+	if n, err := strconv.ParseUint(rev.ID, 10, 63); err == nil {
+		v = binary.AppendUvarint(append(v, recordVersion), n)
+	} else {
+		v = append(binary.AppendUvarint(append(v, localTextVersion), uint64(len(rev.ID))), rev.ID...)
+	}
+	return append(v, body...)
+}
 
 // editLocal applies edits of a _local document. They never conflict: any revision is
-// taken, and the new one is it plus one (couch_db.erl, update_local_doc_revs).
+// taken, that of _revisions before _rev, and the new one is it plus one (couch_db.erl,
+// update_local_doc_revs).
 func (w *writer) editLocal(edits []pendingEdit) error {
 	for i := range edits {
 		e := &edits[i]
@@ -24,35 +54,36 @@ func (w *writer) editLocal(edits []pendingEdit) error {
 			}
 			continue
 		}
-		n := uint64(0)
-		if given, err := strconv.ParseUint(e.doc.Rev.ID, 10, 63); err == nil {
-			n = given
+		given := e.doc.Rev
+		if len(e.doc.Path) > 0 {
+			given = e.doc.Path[0]
 		}
-		n++
-		e.result.Rev = localRev(n)
-		value := append([]byte{recordVersion}, binary.AppendUvarint(nil, n)...)
-		if err := w.tx.Put(spaceLocal, key, append(value, e.doc.Body...)); err != nil {
+		rev := nextLocalRev(given)
+		e.result.Rev = rev
+		if e.replicated { // CouchDB tells the revision that came
+			e.result.Rev = given
+		}
+		if err := w.tx.Put(spaceLocal, key, encodeLocal(rev, e.doc.Body)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func localRev(n uint64) revtree.Rev {
-	return revtree.Rev{Gen: 0, ID: strconv.FormatUint(n, 10)}
-}
-
 // parseLocal takes a local document's record apart; the body aliases it.
 func parseLocal(v []byte) (rev revtree.Rev, body []byte, err error) {
 	r := recordReader{b: v}
-	if r.byte() != recordVersion {
+	switch version, n := r.byte(), r.uvarint(); {
+	case r.bad, version == localTextVersion && n > uint64(len(r.b)):
+		return rev, nil, corrupt("local document of %d bytes", len(v))
+	case version == recordVersion:
+		rev.ID = strconv.FormatUint(n, 10)
+	case version == localTextVersion:
+		rev.ID, r.b = string(r.b[:n]), r.b[n:]
+	default:
 		return rev, nil, corrupt("local document of unknown version")
 	}
-	n := r.uvarint()
-	if r.bad {
-		return rev, nil, corrupt("local document of %d bytes", len(v))
-	}
-	return localRev(n), r.b, nil
+	return rev, r.b, nil
 }
 
 // GetLocal reads a local document by its whole id, "_local/x": ErrMissing.
@@ -91,13 +122,13 @@ func (db *DB) UpdateLocal(ctx context.Context, id string, fn func(old []byte) ([
 		if err != nil {
 			return err
 		}
-		n, old := uint64(0), []byte(nil)
+		var rev revtree.Rev
+		var old []byte
 		if v != nil {
-			rev, body, err := parseLocal(v)
-			if err != nil {
+			var body []byte
+			if rev, body, err = parseLocal(v); err != nil {
 				return err
 			}
-			n, _ = strconv.ParseUint(rev.ID, 10, 63)
 			old = append([]byte(nil), body...)
 		}
 		body, err := fn(old)
@@ -105,8 +136,7 @@ func (db *DB) UpdateLocal(ctx context.Context, id string, fn func(old []byte) ([
 			refused = err
 			return nil
 		}
-		value := append([]byte{recordVersion}, binary.AppendUvarint(nil, n+1)...)
-		return w.tx.Put(spaceLocal, []byte(id), append(value, body...))
+		return w.tx.Put(spaceLocal, []byte(id), encodeLocal(nextLocalRev(rev), body))
 	}})
 	if err != nil {
 		return err

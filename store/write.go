@@ -135,6 +135,9 @@ func (db *DB) newPending(ctx context.Context, e *Edit, result *Result, replicate
 	if p.local {
 		return p, nil
 	}
+	if err := doc.CheckPath(); err != nil {
+		return p, err
+	}
 	head := doc.Rev
 	if len(doc.Path) > 0 {
 		head = doc.Path[0]

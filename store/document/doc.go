@@ -35,6 +35,18 @@ type Doc struct {
 type Options struct {
 	// MaxSize is the greatest size of one document in bytes, 0 for any.
 	MaxSize int64
+	// Local says that the document is a local one, whatever its id. Of such a one
+	// _revisions is no path but the number that CouchDB's replicator sends back.
+	Local bool
+}
+
+// CheckPath refuses a Path that goes on before the first generation. Parse has done so,
+// unless it took the document for a local one.
+func (d *Doc) CheckPath() error {
+	if n := len(d.Path); n > 0 && d.Path[n-1].Gen == 0 {
+		return errLongPath
+	}
+	return nil
 }
 
 // Tombstone is the edit that deletes a document: nothing but its id and the mark.

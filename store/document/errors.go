@@ -25,6 +25,7 @@ var (
 	errSyntax    = &Error{Syntax, "invalid UTF-8 JSON"}
 	errNotObject = &Error{BadRequest, "Document must be a JSON object"}
 	errBadRev    = &Error{BadRequest, "Invalid rev format"}
+	errLongPath  = &Error{Validation, "_revisions.ids has more revisions than _revisions.start"}
 	errIDType    = &Error{IllegalID, "Document id must be a string"}
 )
 

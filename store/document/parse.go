@@ -1,6 +1,8 @@
 package document
 
 import (
+	"strings"
+
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -63,6 +65,11 @@ func (p *parser) document(i int, opt Options) (d Doc, end int, err error) {
 	special := func(name []byte, i int) (int, error) { return p.special(&d, name, i) }
 	if i, err = p.object(i, 0, special); err != nil {
 		return d, i, err
+	}
+	if !opt.Local && !strings.HasPrefix(d.ID, "_local/") {
+		if err := d.CheckPath(); err != nil {
+			return d, i, err
+		}
 	}
 	if opt.MaxSize > 0 && int64(i-from) > opt.MaxSize {
 		return d, i, &Error{TooLarge, d.ID}

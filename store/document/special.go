@@ -64,7 +64,8 @@ func (p *parser) special(d *Doc, name []byte, i int) (int, error) {
 	return end, err
 }
 
-// revisions reads {"start": 3, "ids": ["c", "b", "a"]}.
+// revisions reads {"start": 3, "ids": ["c", "b", "a"]}. Generations before the first are 0;
+// that is for CheckPath to judge, since local documents have nothing else.
 func revisions(value []byte) (path []revtree.Rev, err error) {
 	start := int64(-1)
 	ids, listed := []string{}, false
@@ -105,11 +106,9 @@ func revisions(value []byte) (path []revtree.Rev, err error) {
 		return nil, &Error{Validation, "_revisions.start isn't an integer."}
 	case !listed:
 		return nil, &Error{Validation, "_revisions.ids isn't a array."}
-	case int64(len(ids)) > start && len(ids) > 0:
-		return nil, &Error{Validation, "_revisions.ids has more revisions than _revisions.start"}
 	}
 	for k, id := range ids {
-		path = append(path, revtree.Rev{Gen: uint64(start) - uint64(k), ID: id})
+		path = append(path, revtree.Rev{Gen: uint64(max(start-int64(k), 0)), ID: id})
 	}
 	return path, nil
 }
