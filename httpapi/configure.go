@@ -118,6 +118,10 @@ func (s *Server) configure() {
 // authSettings reads how users prove who they are.
 func authSettings(c *config.Config) auth.Settings {
 	const section, lockout = "chttpd_auth", "chttpd_auth_lockout"
+	scheme := c.String(section, "password_scheme")
+	if scheme == "simple" {
+		scheme = "pbkdf2"
+	}
 	return auth.Settings{
 		Handlers:   c.Ways(),
 		Secret:     []byte(c.String(section, "secret")),
@@ -139,7 +143,7 @@ func authSettings(c *config.Config) auth.Settings {
 			RolesPath:  c.String("jwt_auth", "roles_claim_path"),
 		},
 		Hashing: auth.Hashing{
-			Scheme:     c.String(section, "password_scheme"),
+			Scheme:     scheme,
 			PRF:        c.String(section, "pbkdf2_prf"),
 			Iterations: int(c.Int(section, "iterations")),
 		},

@@ -217,5 +217,8 @@ func settingError(err error) error {
 	if e, ok := errors.AsType[*config.ValueError](err); ok {
 		return badRequest("%s", e)
 	}
+	if e, ok := errors.AsType[*config.FileError](err); ok {
+		return badRequest("%s", e)
+	}
 	return err
 }

@@ -29,6 +29,8 @@ func TestConfigEndpoints(t *testing.T) {
 		{"GET", "/cors/origins", "", 404, `{"error":"not_found","reason":"unknown_config_value"}`},
 		{"PUT", "/cors/origins", `"*"`, 200, `""`},
 		{"GET", "/cors", "", 200, `{"credentials":"false","max_age":"600","origins":"*"}`},
+		{"PUT", "/cors/headers", `"\"\"\"x"`, 400, `~is not something that an ini file can hold`},
+		{"GET", "/cors", "", 200, `{"credentials":"false","max_age":"600","origins":"*"}`},
 		{"GET", "/none", "", 200, `{}`},
 		{"GET", "/none/none", "", 404, `~unknown_config_value`},
 		{"DELETE", "/none/none", "", 404, `~unknown_config_value`},

@@ -60,6 +60,9 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 		into(listen)[config.Name{Section: "chttpd", Name: "port"}] = port
 	}
 	if cmd.Flags().Changed("log-level") {
+		if err := config.CheckLevel(flag("log-level")); err != nil {
+			return serveOptions{}, usagef("--log-level: %w", err)
+		}
 		into(level)[config.Name{Section: "log", Name: "level"}] = flag("log-level")
 	}
 	return opt, nil

@@ -15,9 +15,13 @@ import (
 func replicatorSettings(cfg *config.Config) replicate.Settings {
 	number := func(name string) int { return int(cfg.Int("replicator", name)) }
 	milliseconds := func(name string) time.Duration { return time.Duration(number(name)) * time.Millisecond }
+	jitter := milliseconds("startup_jitter")
+	if jitter == 0 {
+		jitter = -1 // at once, where 0 is the default
+	}
 	return replicate.Settings{
 		MaxJobs: number("max_jobs"), Interval: milliseconds("interval"), MaxChurn: number("max_churn"),
-		StartupJitter: milliseconds("startup_jitter"), MaxHistory: number("max_history"),
+		StartupJitter: jitter, MaxHistory: number("max_history"),
 		UpdateDocs: cfg.Bool("replicator", "update_docs"),
 		Defaults: replicate.Defaults{
 			CheckpointInterval: milliseconds("checkpoint_interval"), Silence: milliseconds("connection_timeout"),

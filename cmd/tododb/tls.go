@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -110,8 +109,7 @@ func (c *certificate) keep(ctx context.Context, every time.Duration, log *slog.L
 
 // listen opens the port for HTTPS.
 func (c *certificate) listen(ctx context.Context) (net.Listener, error) {
-	host := cmp.Or(c.cfg.String("ssl", "bind_address"), c.cfg.String("chttpd", "bind_address"))
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, c.cfg.String("ssl", "port")))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.cfg.ListenTLS())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // Watch has a function called after every change. It is called with the new values in
 // force, before Set, Delete or Reload returns, one change after the other; it reads
@@ -47,7 +50,9 @@ func (c *Config) Put(n Name, value string, keep bool) (old string, err error) {
 	from := OfMemory
 	if keep {
 		from = OfLocal
-		if err := c.write(func(f *file) { f.set(n, value) }); err != nil {
+		want := c.local.values()
+		want[n] = value
+		if err := c.write(n, want, func(f *file) { f.set(n, value) }); err != nil {
 			return "", fmt.Errorf("set %s: %w", n, err)
 		}
 	}
@@ -71,7 +76,9 @@ func (c *Config) Delete(n Name, keep bool) (old string, found bool, err error) {
 		return row.Default, false, nil
 	}
 	if keep {
-		if err := c.write(func(f *file) { f.delete(n) }); err != nil {
+		want := c.local.values()
+		delete(want, n)
+		if err := c.write(n, want, func(f *file) { f.delete(n) }); err != nil {
 			return "", false, fmt.Errorf("delete %s: %w", n, err)
 		}
 	}
@@ -92,19 +99,42 @@ func (c *Config) Reload() error {
 	return nil
 }
 
-// write changes the local file; changing is held, so that two changes do not lose one
-// another.
-func (c *Config) write(change func(*file)) error {
+// write changes one setting of the local file; changing is held, so that two changes do
+// not lose one another. What the file would say is read again before it takes the place
+// of the old one: if it is not what is wanted, to the last setting, nothing changes.
+func (c *Config) write(n Name, want map[Name]string, change func(*file)) error {
 	next, err := c.local.clone()
+	if err != nil || !maps.Equal(next.values(), c.local.values()) {
+		return &FileError{c.opt.Local}
+	}
+	change(next)
+	text, err := next.text()
 	if err != nil {
 		return err
 	}
-	change(next)
+	reread, err := parse(text)
+	if err != nil || !maps.Equal(reread.values(), want) {
+		row, unknown := lookup(n)
+		if unknown != nil {
+			return unknown
+		}
+		refused := *row
+		refused.Name = n // of a row for any name
+		return refused.refuse(want[n], "something that an ini file can hold")
+	}
 	if c.opt.Local != "" {
-		if err := next.save(c.opt.Local); err != nil {
+		if err := save(text, c.opt.Local); err != nil {
 			return err
 		}
 	}
-	c.local = next
+	c.local = reread
 	return nil
+}
+
+// FileError tells that the local file, as somebody has written it, is read but would not
+// be written again as the same: the server does not change it.
+type FileError struct{ Path string }
+
+func (e *FileError) Error() string {
+	return e.Path + " quotes values in a way that would not survive a change; write them without quotes around"
 }

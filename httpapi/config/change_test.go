@@ -161,6 +161,39 @@ func FuzzValue(f *testing.F) {
 	})
 }
 
+// A change, in a file that somebody has written, is there at the next start together with
+// all that was there before; or it is refused, and the file is as it was.
+func FuzzSavedAndRead(f *testing.F) {
+	f.Add("[admins]\na = b\n", "admins", "b", `"""x`)
+	f.Add("[chttpd]\n; c\nport = 80\n", "log", "level", "`")
+	f.Add("[cors]\norigins = `\"\"\"x`\n", "cors", "headers", "a")
+	f.Add("[cors]\nheaders = \"a\"\n#\n", "cors", "origins", "a\\")
+	f.Add("", "admins", "\ufeff", "\ufeff x ; y # z = \"q\"")
+	f.Fuzz(func(t *testing.T, text, section, name, value string) {
+		local := filepath.Join(t.TempDir(), "local.ini")
+		if err := os.WriteFile(local, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Open(Options{Local: local})
+		if err != nil {
+			return
+		}
+		want, changed := c.local.values(), Name{section, name}
+		if c.Set(section, name, value) == nil {
+			want[changed] = value
+		} else if after, err := os.ReadFile(local); err != nil || string(after) != text {
+			t.Fatalf("a refused change has made %q of %q, %v", after, text, err)
+		}
+		again, err := Open(Options{Local: local})
+		if err != nil {
+			t.Fatalf("%q after [%s] %q = %q: %v", text, section, name, value, err)
+		}
+		if got := again.local.values(); !reflect.DeepEqual(got, want) || !reflect.DeepEqual(c.local.values(), want) {
+			t.Fatalf("%q after [%s] %q = %q: %q, want %q", text, section, name, value, got, want)
+		}
+	})
+}
+
 var update = flag.Bool("update", false, "write docs/configuration.md")
 
 func TestTheManualIsUpToDate(t *testing.T) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -161,12 +162,26 @@ func (c *Config) List(section, name string) []string {
 // Level returns the least level that is logged.
 func (c *Config) Level() slog.Level {
 	value, _ := c.get("log", "level", asLevel)
-	return levels[value]
+	return levels[value] // that of a word which is none is info, as in CouchDB
 }
 
 // Listen returns the address to listen on, HOST:PORT.
 func (c *Config) Listen() string {
-	return net.JoinHostPort(c.String("chttpd", "bind_address"), c.String("chttpd", "port"))
+	return net.JoinHostPort(host(c.String("chttpd", "bind_address")), c.String("chttpd", "port"))
+}
+
+// ListenTLS is the same for HTTPS.
+func (c *Config) ListenTLS() string {
+	address := cmp.Or(c.String("ssl", "bind_address"), c.String("chttpd", "bind_address"))
+	return net.JoinHostPort(host(address), c.String("ssl", "port"))
+}
+
+// host reads CouchDB's word for every interface.
+func host(address string) string {
+	if address == "any" {
+		return ""
+	}
+	return address
 }
 
 // IsSet tells whether anybody has set the setting, be it to its default.

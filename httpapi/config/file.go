@@ -73,8 +73,9 @@ func (f *file) values() map[Name]string {
 }
 
 func (f *file) set(n Name, value string) {
-	// Not SetValue on an existing key alone: the section may be new as well.
-	f.ini.Section(n.Section).Key(n.Name).SetValue(value)
+	// Not Key, which gives that of [a] for one that [a.b] lacks. That a name cannot be
+	// written is found when the file is read again.
+	_, _ = f.ini.Section(n.Section).NewKey(n.Name, value)
 }
 
 func (f *file) delete(n Name) { f.ini.Section(n.Section).DeleteKey(n.Name) }
@@ -104,13 +105,9 @@ func checkWritable(n Name) error {
 	return nil
 }
 
-// save puts the file in place whole: written beside, forced to disk, then renamed,
+// save puts a file in place whole: written beside, forced to disk, then renamed,
 // then the rename forced to disk too. It holds secrets, so only its owner may read it.
-func (f *file) save(path string) (err error) {
-	text, err := f.text()
-	if err != nil {
-		return err
-	}
+func save(text []byte, path string) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Kind is what the values of a setting look like.
@@ -45,7 +47,7 @@ var (
 	List    = &Kind{"a list with commas between", func(string) bool { return true }, asList}
 	Nets    = &Kind{"a list of addresses and networks (192.0.2.7, 10.0.0.0/8) with commas between", areNets, asList}
 	Ways    = &Kind{"a list of {chttpd_auth, X_authentication_handler} where X is cookie, default, proxy or jwt", areWays, asList}
-	Level   = &Kind{"debug, info, notice, warning, error, critical, alert, emergency or none", isLevel, asLevel}
+	Level   = &Kind{"debug, info, notice, warning, error, critical, alert, emergency or none", func(string) bool { return true }, asLevel}
 )
 
 // OneOf is the kind of a setting whose value is one of some words.
@@ -64,15 +66,27 @@ func (k *Kind) String() string { return k.want }
 
 // check tells whether a setting can have the value.
 func (s *Setting) check(value string) error {
+	if len(value) > maxValue {
+		return s.refuse(value[:20]+"...", fmt.Sprintf("a value of at most %d bytes", maxValue))
+	}
 	control := strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f })
-	if !control && strings.TrimSpace(value) == value && (s.Kind.ok(value) || value == "" && s.Default == "") {
+	if !control && utf8.ValidString(value) && strings.TrimSpace(value) == value && (s.Kind.ok(value) || value == "" && s.Default == "") {
 		return nil
 	}
+	return s.refuse(value, s.Kind.want)
+}
+
+// refuse says that the setting cannot have a value; a secret is not repeated.
+func (s *Setting) refuse(value, want string) error {
 	if s.Is(Secret) {
 		value = ""
 	}
-	return &ValueError{Name: s.Name, Value: value, Want: s.Kind.want}
+	return &ValueError{Name: s.Name, Value: value, Want: want}
 }
+
+// maxValue is how many bytes a value may have: all settings are in memory, and every
+// change writes all of them.
+const maxValue = 64 << 10
 
 func between(lo, hi int64) func(string) bool {
 	return func(value string) bool {
@@ -96,11 +110,26 @@ func floatUpTo(value string, most float64) bool {
 // LevelNone is above every level that is logged.
 const LevelNone = slog.Level(100)
 
-// levels gives CouchDB's words their place among slog's levels.
+// levels gives CouchDB's words, and the numbers that stand for them, their place among
+// slog's levels.
 var levels = map[string]slog.Level{
-	"debug": slog.LevelDebug, "info": slog.LevelInfo, "notice": slog.LevelInfo,
-	"warning": slog.LevelWarn, "error": slog.LevelError, "critical": slog.LevelError,
-	"alert": slog.LevelError, "emergency": slog.LevelError, "none": LevelNone,
+	"debug": slog.LevelDebug, "1": slog.LevelDebug,
+	"info": slog.LevelInfo, "2": slog.LevelInfo, "notice": slog.LevelInfo, "3": slog.LevelInfo,
+	"warning": slog.LevelWarn, "warn": slog.LevelWarn, "4": slog.LevelWarn,
+	"error": slog.LevelError, "err": slog.LevelError, "5": slog.LevelError,
+	"critical": slog.LevelError, "crit": slog.LevelError, "6": slog.LevelError,
+	"alert": slog.LevelError, "7": slog.LevelError,
+	"emergency": slog.LevelError, "emerg": slog.LevelError, "8": slog.LevelError,
+	"none": LevelNone, "9": LevelNone,
+}
+
+// CheckLevel refuses a word that is no level. In a file such a word means info, as in
+// CouchDB, so that it keeps no server from starting; who types one wants to be told.
+func CheckLevel(word string) error {
+	if _, ok := levels[word]; ok {
+		return nil
+	}
+	return &ValueError{Name: Name{"log", "level"}, Value: word, Want: Level.want}
 }
 
 // parseWays reads CouchDB's list of its functions that find out who asks.
@@ -121,8 +150,6 @@ func parseWays(value string) (ways []string, ok bool) {
 }
 
 func areWays(value string) bool { _, ok := parseWays(value); return ok }
-
-func isLevel(value string) bool { _, ok := levels[value]; return ok }
 
 func splitList(value string) []string {
 	var list []string

@@ -62,7 +62,10 @@ The first of these that sets a value counts:
 
 ` + "`tododb config`" + ` prints what is in force and where it comes from. A name that is not
 in these tables, and a value that a setting cannot have, are refused: at the start, and by
-` + "`PUT /_node/_local/_config/SECTION/NAME`" + ` with a 400 that says what there is.
+` + "`PUT /_node/_local/_config/SECTION/NAME`" + ` with a 400 that says what there is. The server does
+not start with a default in the place of a value it cannot read: that would let everybody in
+where ` + "`require_valid_user = yes`" + ` meant the opposite. A value has a line of its own and at most
+65,536 bytes; one that would not be read back from the file as itself is refused.
 
 A change over HTTP is written to ` + "`local.ini`" + `, unless the request has the header
 ` + "`X-Couch-Persist: false`" + `, and is in force at once, also where a flag says otherwise (the

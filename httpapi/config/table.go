@@ -21,7 +21,7 @@ var settings = []Setting{
 	{Name{"cluster", "q"}, "1", Count, Inert, "a database is one piece"},
 	{Name{"cluster", "n"}, "1", Count, Inert, "a database is kept once"},
 
-	{Name{"chttpd", "bind_address"}, "127.0.0.1", Text, Restart, "address to listen on; 0.0.0.0 or :: for every interface"},
+	{Name{"chttpd", "bind_address"}, "127.0.0.1", Text, Restart, "address to listen on; 0.0.0.0, :: or any for every interface"},
 	{Name{"chttpd", "port"}, "5984", Port, Restart, "port to listen on; 0 for any free one"},
 	{Name{"chttpd", "max_http_request_size"}, "4294967296", Size, 0, "bytes that the body of one request may have, after decompression"},
 	{Name{"chttpd", "enable_cors"}, "false", Bool, 0, "answer web pages of other origins, as [cors] says"},
@@ -49,7 +49,7 @@ var settings = []Setting{
 	{Name{"chttpd_auth", "same_site"}, "", OneOf("none", "lax", "strict"), 0, "SameSite attribute of the session cookie: none, lax or strict; empty: browsers decide"},
 	{Name{"chttpd_auth", "cookie_domain"}, "", Text, 0, "Domain attribute of the session cookie; empty: the server's own"},
 	{Name{"chttpd_auth", "hash_algorithms"}, "sha256, sha", List, 0, "hash functions of session cookies and tokens of proxies: the first signs, all are taken; sha, sha224, sha256, sha384, sha512"},
-	{Name{"chttpd_auth", "password_scheme"}, "pbkdf2", OneOf("pbkdf2", "tododb-scrypt", "tododb-argon2id"), 0, "how new passwords of users are stored: pbkdf2, which CouchDB knows too, tododb-scrypt or tododb-argon2id"},
+	{Name{"chttpd_auth", "password_scheme"}, "pbkdf2", OneOf("pbkdf2", "simple", "tododb-scrypt", "tododb-argon2id"), 0, "how new passwords of users are stored: pbkdf2, which CouchDB knows too, tododb-scrypt or tododb-argon2id; CouchDB's simple, one round of SHA-1, is taken and means pbkdf2"},
 	{Name{"chttpd_auth", "pbkdf2_prf"}, "sha256", OneOf("sha", "sha224", "sha256", "sha384", "sha512"), 0, "hash function of pbkdf2 for new passwords"},
 	{Name{"chttpd_auth", "iterations"}, "600000", Count, 0, "iterations of pbkdf2 for new passwords"},
 	{Name{"chttpd_auth", "min_iterations"}, "1", Count, 0, "nobody logs in whose hash has fewer iterations"},
@@ -112,7 +112,7 @@ var settings = []Setting{
 	{Name{"replicator", "max_jobs"}, "500", Count, 0, "replications that run at once; the others wait for their turn"},
 	{Name{"replicator", "interval"}, "60000", Count, 0, "milliseconds after which continuous replications make room for those that wait"},
 	{Name{"replicator", "max_churn"}, "20", Count, 0, "how many of them at a time"},
-	{Name{"replicator", "startup_jitter"}, "5000", Count, 0, "milliseconds over which replications are spread after a start of the server"},
+	{Name{"replicator", "startup_jitter"}, "5000", Number, 0, "milliseconds over which replications are spread after a start of the server; 0: they begin at once"},
 	{Name{"replicator", "max_history"}, "20", Count, 0, "events that are remembered of a replication"},
 	{Name{"replicator", "checkpoint_interval"}, "30000", Count, 0, "milliseconds between two checkpoints of a replication that does not say"},
 	{Name{"replicator", "worker_processes"}, "4", Count, 0, "batches that it has under way at once"},
@@ -124,5 +124,5 @@ var settings = []Setting{
 	{Name{"replicator", "ssl_trusted_certificates_file"}, "", Text, Restart, "file of certificates, in PEM, of authorities to trust for peers beside those of the system"},
 	{Name{"replicator", "update_docs"}, "false", Bool, 0, "write the states triggered and error into documents of _replicator too, not only completed and failed"},
 
-	{Name{"log", "level"}, "info", Level, 0, "least level that is logged: debug, info, notice, warning, error, critical, alert, emergency or none"},
+	{Name{"log", "level"}, "info", Level, 0, "least level that is logged: debug, info, notice, warning, error, critical, alert, emergency or none, CouchDB's shorter words warn, err, crit and emerg, or its numbers from 1 (debug) to 9 (none); any other word is info"},
 }
