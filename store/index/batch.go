@@ -108,7 +108,7 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 						return err
 					}
 				}
-				if parts[i], err = c.mapAll(c.mappers[i], docs, parts[i], &written); err != nil {
+				if parts[i], err = c.mapAll(gctx, c.mappers[i], docs, parts[i], &written); err != nil {
 					return err
 				}
 			}
@@ -168,25 +168,56 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Docu
 }
 
 // mapAll maps a page of documents.
-func (c *collector) mapAll(m Mapper, docs []store.Document, out []mapped, written *atomic.Int64) ([]mapped, error) {
-	var e emitter
-	e.def = c.def
+func (c *collector) mapAll(ctx context.Context, m Mapper, docs []store.Document, out []mapped, written *atomic.Int64) ([]mapped, error) {
+	e := emitter{def: c.def}
+	from := len(out)
+	wanted := make([]*store.Document, 0, len(docs))
+	where := make([]int, 0, len(docs)) // the places of wanted in out
 	for i := range docs {
 		d := &docs[i]
-		done := mapped{id: d.ID, seq: d.Seq, deleted: d.Deleted}
+		out = append(out, mapped{id: d.ID, seq: d.Seq, deleted: d.Deleted})
 		if !d.Deleted || c.def.IncludeDeleted {
-			e.emits = e.emits[:0]
-			if err := m.Map(d, e.emit); err != nil {
-				return nil, err
-			}
-			done.rows = e.rows(d.ID)
-			for _, r := range done.rows {
-				written.Add(int64(len(r.key) + len(r.value)))
-			}
+			wanted, where = append(wanted, d), append(where, from+i)
 		}
-		out = append(out, done)
+	}
+	now := 0 // the document whose rows are coming
+	end := func() {
+		done := &out[where[now]]
+		done.rows = e.rows(done.id)
+		for _, r := range done.rows {
+			written.Add(int64(len(r.key) + len(r.value)))
+		}
+		e.emits = e.emits[:0]
+	}
+	err := mapEach(ctx, m, wanted, func(doc, view int, order, key, value []byte) error {
+		for ; now < doc; now++ {
+			end()
+		}
+		return e.emit(view, order, key, value)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for ; now < len(wanted); now++ {
+		end()
 	}
 	return out, nil
+}
+
+// mapEach is MapBatch for any Mapper.
+func mapEach(ctx context.Context, m Mapper, docs []*store.Document, emit func(doc, view int, order, key, value []byte) error) error {
+	if b, ok := m.(BatchMapper); ok {
+		return b.MapBatch(ctx, docs, emit)
+	}
+	for i, d := range docs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := m.Map(d, func(view int, key, value []byte) error { return emit(i, view, nil, key, value) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // emitter turns what a mapper emits into records.
@@ -202,17 +233,22 @@ type emitted struct {
 	key, value []byte
 }
 
-func (e *emitter) emit(view int, key, value []byte) (err error) {
+// emit takes a row in; order is its key in the order of the view, nil if that is still to
+// be made.
+func (e *emitter) emit(view int, order, key, value []byte) (err error) {
 	if check := e.def.Views[view].Check; check != nil {
 		if err := check(value); err != nil {
 			return err
 		}
 	}
-	if e.key, err = e.def.Views[view].Order.AppendKey(e.key[:0], key); err != nil {
-		return err
+	if order == nil {
+		if e.key, err = e.def.Views[view].Order.AppendKey(e.key[:0], key); err != nil {
+			return err
+		}
+		order = e.key
 	}
-	prefix := append(e.arena.room(1+min(len(e.key), longKey)), byte(view))
-	prefix = e.arena.take(appendKeyPart(prefix, e.key))
+	prefix := append(e.arena.room(1+min(len(order), longKey)), byte(view))
+	prefix = e.arena.take(appendKeyPart(prefix, order))
 	e.emits = append(e.emits, emitted{prefix, e.arena.clone(key), e.arena.clone(value)})
 	return nil
 }

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"errors"
 
 	"github.com/tododb/tododb/store"
@@ -49,6 +50,16 @@ type Mapper interface {
 	Map(doc *store.Document, emit func(view int, key, value []byte) error) error
 	// Close gives the mapper back.
 	Close()
+}
+
+// BatchMapper is a Mapper that would rather be given many documents at once: to call it
+// has a price of its own.
+type BatchMapper interface {
+	Mapper
+	// MapBatch does for several documents what Map does for one. emit is called for their
+	// rows in the order of docs, doc being the number of the document there; order is the
+	// key in the order of the view, or nil if that is left to the caller. It ends with ctx.
+	MapBatch(ctx context.Context, docs []*store.Document, emit func(doc, view int, order, key, value []byte) error) error
 }
 
 // Reducer gathers rows and what other rows were reduced to. It is used by one goroutine
