@@ -27,11 +27,12 @@ func (s *Server) attachmentTarget(r *http.Request, write bool) (db *store.DB, id
 	if id, err = docID(r); err != nil {
 		return nil, "", "", err
 	}
-	want := reader
 	if write {
-		want = accessTo(id)
+		db, err = s.openToEdit(r, id)
+	} else {
+		db, err = s.openDB(r, reader)
 	}
-	if db, err = s.openDB(r, want); err != nil {
+	if err != nil {
 		return nil, "", "", err
 	}
 	vars := mux.Vars(r)

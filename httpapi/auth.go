@@ -72,6 +72,21 @@ func (s *Server) openDB(r *http.Request, want access) (*store.DB, error) {
 	return s.admit(r.Context(), db, s.user(r), want)
 }
 
+// openToEdit opens the database that the path names for a request that writes one document
+// of it. What of the document may be written is told by the handle; that no edit of it will
+// do is told here, before the request is looked at any further.
+func (s *Server) openToEdit(r *http.Request, id string) (*store.DB, error) {
+	db, err := s.openDB(r, reader)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.MayEdit(r.Context(), id); err != nil {
+		db.Release()
+		return nil, err
+	}
+	return db, nil
+}
+
 // authorize judges a request by the database's security object.
 func (s *Server) authorize(r *http.Request, db *store.DB, want access) error {
 	return s.authorizeUser(r.Context(), db, s.user(r), want)
@@ -85,6 +100,21 @@ func (s *Server) authorizeUser(ctx context.Context, db *store.DB, user auth.User
 	if err != nil {
 		return err
 	}
+	return judge(raw, user, want)
+}
+
+// administers tells by a security object whether a user administers a database
+// (store.Guard); nil for who administers all.
+func administers(user auth.User) func(security []byte) error {
+	if user.Admin {
+		return nil
+	}
+	return func(security []byte) error { return judge(security, user, dbAdmin) }
+}
+
+// judge tells by a security object, as it was set, what a user who does not administer the
+// server may do.
+func judge(raw []byte, user auth.User, want access) error {
 	security := auth.ParseSecurity(raw)
 	switch {
 	case user.Device != nil && want != reader:

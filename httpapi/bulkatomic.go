@@ -36,19 +36,6 @@ func unchangedSince(r *http.Request, db *store.DB) (*uint64, error) {
 	return &seq, nil
 }
 
-// refusedResults are the results of documents of which some are refused before the store
-// is asked, so that none is written.
-func refusedResults(docs []document.Doc, refusal error) []store.Result {
-	results := make([]store.Result, len(docs))
-	for i := range docs {
-		results[i] = store.Result{ID: docs[i].ID, Rev: givenRev(&docs[i]), Err: store.ErrNotWritten}
-		if isDesign(docs[i].ID) {
-			results[i].Err = refusal
-		}
-	}
-	return results
-}
-
 // atomicRefusal says why nothing was written, naming every document that is to blame: a
 // *refusedAll, or nil if everything was.
 func atomicRefusal(bulk *document.Bulk, results []store.Result) error {

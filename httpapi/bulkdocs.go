@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/tododb/tododb/revtree"
@@ -129,8 +128,8 @@ func (s *Server) completeDocs(bulk *document.Bulk) error {
 	return nil
 }
 
-// writeBulk writes the documents that the user may write; results are in the order of
-// the request.
+// writeBulk writes the documents, but for those that the handle refuses; results are in
+// the order of the request.
 func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk) ([]store.Result, error) {
 	unchanged, err := unchangedSince(r, db)
 	if err != nil {
@@ -139,76 +138,29 @@ func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB,
 	if unchanged != nil && !bulk.Atomic {
 		return nil, errUnchangedAtomic
 	}
-	refusal, err := s.refusesDesign(r, db, bulk.Docs)
-	if err != nil {
-		return nil, err
-	}
-	if refusal != nil && bulk.Atomic {
-		return refusedResults(bulk.Docs, refusal), nil
-	}
-	docs := bulk.Docs
-	if refusal != nil {
-		docs = slices.DeleteFunc(slices.Clone(docs), func(d document.Doc) bool { return isDesign(d.ID) })
-	}
-	edits, err := s.editsOf(r.Context(), db, docs)
+	edits, err := s.editsOf(r.Context(), db, bulk.Docs)
 	if err != nil {
 		return nil, err
 	}
 	opt, err := s.writeOptions(w, r, func(written []store.Result) (savedAnswer, error) {
-		return bulkDocsAnswer(r.Context(), bulk, withRefused(bulk, written, refusal))
+		return bulkDocsAnswer(r.Context(), bulk, written)
 	})
 	if err != nil {
 		return nil, err
 	}
 	opt.Replicated, opt.Atomic, opt.Unchanged = bulk.Replicated, bulk.Atomic, unchanged
-	var written []store.Result
-	if len(edits) > 0 || opt.Unchanged != nil {
-		if written, err = db.Write(r.Context(), edits, opt); err != nil {
-			return nil, err
-		}
+	if len(edits) == 0 && unchanged == nil {
+		return nil, nil
 	}
-	results := withRefused(bulk, written, refusal)
+	results, err := db.Write(r.Context(), edits, opt)
+	if err != nil {
+		return nil, err
+	}
 	s.noteWritten(r, results)
 	return results, nil
 }
 
-// withRefused puts the results of design documents that the user may not write among
-// those of the others.
-func withRefused(bulk *document.Bulk, written []store.Result, refusal error) []store.Result {
-	if refusal == nil {
-		return written
-	}
-	results := make([]store.Result, len(bulk.Docs))
-	next := 0
-	for i := range bulk.Docs {
-		doc := &bulk.Docs[i]
-		if isDesign(doc.ID) {
-			results[i] = store.Result{ID: doc.ID, Rev: givenRev(doc), Err: refusal}
-		} else {
-			results[i] = written[next]
-			next++
-		}
-	}
-	return results
-}
-
 func isDesign(id string) bool { return strings.HasPrefix(id, "_design/") }
-
-// refusesDesign tells why the user may not write the design documents among docs; nil
-// if there are none or the user may.
-func (s *Server) refusesDesign(r *http.Request, db *store.DB, docs []document.Doc) (refusal, err error) {
-	for i := range docs {
-		if !isDesign(docs[i].ID) {
-			continue
-		}
-		err := s.authorize(r, db, dbAdmin)
-		if _, ok := errors.AsType[*apiError](err); ok {
-			return err, nil
-		}
-		return nil, err
-	}
-	return nil, nil
-}
 
 // givenRev is the revision that a document came with.
 func givenRev(doc *document.Doc) revtree.Rev {

@@ -135,10 +135,8 @@ func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
 	if !doc.HasID {
 		doc.ID = string(s.uuids.append(nil))
 	}
-	if accessTo(doc.ID) == dbAdmin {
-		if err := s.authorize(r, db, dbAdmin); err != nil {
-			return err
-		}
+	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
+		return err
 	}
 	return s.writeDocument(w, r, db, &docQuery{batch: q.batch}, doc)
 }

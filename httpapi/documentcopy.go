@@ -33,10 +33,8 @@ func (s *Server) copyDocument(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if accessTo(to) == dbAdmin {
-		if err := s.authorize(r, db, dbAdmin); err != nil {
-			return err
-		}
+	if err := db.MayEdit(r.Context(), to); err != nil {
+		return err
 	}
 	source, err := s.copySource(r, db, id, from)
 	if err != nil {

@@ -13,7 +13,7 @@ func (s *Server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	db, err := s.openDB(r, accessTo(id))
+	db, err := s.openToEdit(r, id)
 	if err != nil {
 		return err
 	}

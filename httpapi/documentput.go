@@ -17,7 +17,7 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	db, err := s.openDB(r, accessTo(id))
+	db, err := s.openToEdit(r, id)
 	if err != nil {
 		return err
 	}
@@ -51,14 +51,6 @@ func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, opt docume
 	}
 	opt.MaxSize = s.set.Load().maxDocumentSize
 	return document.Parse(body, opt)
-}
-
-// accessTo is what writing a document needs.
-func accessTo(id string) access {
-	if strings.HasPrefix(id, "_design/") {
-		return dbAdmin
-	}
-	return reader
 }
 
 // writeDocument writes one document and answers.

@@ -112,10 +112,8 @@ func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.
 	if err := document.ValidID(doc.ID); err != nil {
 		return result, err
 	}
-	if accessTo(doc.ID) == dbAdmin {
-		if err := s.authorize(r, db, dbAdmin); err != nil {
-			return result, err
-		}
+	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
+		return result, err
 	}
 	edit, err := s.editOf(r.Context(), db, doc)
 	if err != nil {

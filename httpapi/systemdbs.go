@@ -48,7 +48,7 @@ func isReplicator(name string) bool { return replicate.IsReplicator(name) }
 // guarded puts on a handle what is asked for its documents, validation functions among
 // it; the result takes the place of db.
 func (s *Server) guarded(ctx context.Context, db *store.DB, user auth.User) (*store.DB, error) {
-	g := &store.Guard{Design: s.checkDesign, Validator: s.validator(user)}
+	g := &store.Guard{Admin: administers(user), Design: s.checkDesign, Validator: s.validator(user)}
 	kind := s.systemDB(db.Name())
 	if kind == nil {
 		return db.Guarded(g), nil

@@ -26,8 +26,15 @@ type Guard struct {
 	// leaf conflicts. nil: all is taken.
 	Write func(ctx context.Context, old *Document, e *Edit, opt WriteOptions) error
 
+	// Admin tells, by the database's security object as it stands (nil if it was never set),
+	// whether whoever the handle was made for administers the database; an error says why
+	// not, and refuses each edit of a design document, tombstones and replicated changes too.
+	// It is asked once more within the transaction that writes, so it does no I/O. nil: he
+	// does.
+	Admin func(security []byte) error
+
 	// Design, if not nil, judges the body of a design document that is about to be written,
-	// before anybody else does.
+	// after Admin and before anybody else does.
 	Design func(body []byte) error
 
 	// Validator, if not nil, gives what judges the documents that Write has taken, but for
@@ -60,7 +67,17 @@ func (db *DB) Guarded(g *Guard) *DB {
 
 // and asks both.
 func (g *Guard) and(other *Guard) *Guard {
-	both := &Guard{Read: g.Read, Write: g.Write, Validator: g.Validator, Design: g.Design}
+	both := &Guard{Admin: g.Admin, Read: g.Read, Write: g.Write, Validator: g.Validator, Design: g.Design}
+	if g.Admin == nil {
+		both.Admin = other.Admin
+	} else if other.Admin != nil {
+		both.Admin = func(security []byte) error {
+			if err := g.Admin(security); err != nil {
+				return err
+			}
+			return other.Admin(security)
+		}
+	}
 	if g.Design == nil {
 		both.Design = other.Design
 	}
@@ -223,14 +240,46 @@ func (db *DB) seeChanges(q *ChangesQuery, row func(*Change) error) func(*Change)
 	}
 }
 
+func isDesign(id string) bool { return strings.HasPrefix(id, "_design/") }
+
+// MayEdit asks the guard, before there is an edit, whether it takes any of a document of
+// this id: its refusal. The transaction that writes asks again.
+func (db *DB) MayEdit(ctx context.Context, id string) error {
+	if !isDesign(id) {
+		return nil
+	}
+	refusal, err := db.administers(ctx)
+	if err == nil {
+		err = refusal
+	}
+	return err
+}
+
+// administers asks the guard whether the handle is an administrator's of the database.
+func (db *DB) administers(ctx context.Context) (refusal, err error) {
+	if db.guard == nil || db.guard.Admin == nil {
+		return nil, nil
+	}
+	security, err := db.Security(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return db.guard.Admin(security), nil
+}
+
 // takes judges an edit: the refusal concerns it alone.
 func (db *DB) takes(ctx context.Context, e *Edit, opt WriteOptions) (refusal, err error) {
 	if db.guard == nil {
 		return nil, nil
 	}
-	if db.guard.Design != nil && strings.HasPrefix(e.Doc.ID, "_design/") && !e.Doc.Deleted {
-		if refusal := db.guard.Design(e.Doc.Body); refusal != nil {
-			return refusal, nil
+	if isDesign(e.Doc.ID) {
+		if refusal, err := db.administers(ctx); refusal != nil || err != nil {
+			return refusal, err
+		}
+		if db.guard.Design != nil && !e.Doc.Deleted {
+			if refusal := db.guard.Design(e.Doc.Body); refusal != nil {
+				return refusal, nil
+			}
 		}
 	}
 	if db.guard.Write == nil {

@@ -74,17 +74,21 @@ func (db *DB) SetPurgedInfosLimit(ctx context.Context, n int) error {
 // Security is the security object as it was set, nil if it never was.
 func (db *DB) Security(ctx context.Context) (raw []byte, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
-		v, err := r.Get(spaceMeta, metaSecurity)
-		if err != nil || v == nil {
-			return err
-		}
-		if v[0] != recordVersion {
-			return corrupt("security object of unknown version")
-		}
-		raw = append([]byte(nil), v[1:]...)
-		return nil
+		raw, err = readSecurity(r)
+		return err
 	})
 	return raw, err
+}
+
+func readSecurity(r engine.Reader) ([]byte, error) {
+	v, err := r.Get(spaceMeta, metaSecurity)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	if v[0] != recordVersion {
+		return nil, corrupt("security object of unknown version")
+	}
+	return append([]byte(nil), v[1:]...), nil
 }
 
 // SetSecurity stores a security object; its meaning is the caller's business.

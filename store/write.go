@@ -62,6 +62,9 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 	for i := range edits {
 		doc := &edits[i].Doc
 		results[i] = Result{ID: doc.ID, Rev: doc.Rev}
+		if len(doc.Path) > 0 {
+			results[i].Rev = doc.Path[0]
+		}
 		refusal, err := db.takes(ctx, &edits[i], opt)
 		if err != nil {
 			return nil, err
@@ -122,8 +125,9 @@ type pendingEdit struct {
 	local      bool
 	body       []byte // the record to store
 	atts       []Attachment
-	staged     map[Digest]Staged // bytes that came with it
-	parent     revtree.Rev       // the revision that rev was computed for
+	admin      func(security []byte) error // of the guard, if the edit needs an administrator
+	staged     map[Digest]Staged           // bytes that came with it
+	parent     revtree.Rev                 // the revision that rev was computed for
 	rev        revtree.Rev
 	verdict    verdict
 }
@@ -131,6 +135,9 @@ type pendingEdit struct {
 func (db *DB) newPending(ctx context.Context, e *Edit, result *Result, replicated bool) (pendingEdit, error) {
 	doc := &e.Doc
 	p := pendingEdit{doc: doc, result: result, replicated: replicated}
+	if db.guard != nil && isDesign(doc.ID) {
+		p.admin = db.guard.Admin
+	}
 	p.local = strings.HasPrefix(doc.ID, "_local/")
 	if p.local {
 		return p, nil
@@ -322,6 +329,15 @@ func (w *writer) admit(e *pendingEdit, tree *revtree.Tree, known bool) ([]revtre
 	if e.stale(tree) {
 		e.result.Err = errStale
 		return nil, nil
+	}
+	if e.admin != nil {
+		security, err := readSecurity(w.tx)
+		if err != nil {
+			return nil, err
+		}
+		if e.result.Err = e.admin(security); e.result.Err != nil {
+			return nil, nil
+		}
 	}
 	path, err := e.place(tree, known)
 	if err == nil {

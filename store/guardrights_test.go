@@ -1,0 +1,72 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/tododb/tododb/store"
+)
+
+// adminsOnly is a guard for who administers databases whose security object is "{}". Before
+// it answers for the first time it calls first.
+func adminsOnly(first func()) *store.Guard {
+	return &store.Guard{Admin: func(security []byte) error {
+		is := string(security) == "{}"
+		if first != nil {
+			change := first
+			first = nil
+			change()
+		}
+		if !is {
+			return errRefused
+		}
+		return nil
+	}}
+}
+
+// Design documents are written by administrators alone: as the security object stands when
+// the edit is written, not when the handle was opened or the edit was looked at.
+func TestDesignDocumentsAreAdministrators(t *testing.T) {
+	for name, opt := range map[string]store.WriteOptions{
+		"one by one": {}, "replicated": {Replicated: true}, "atomic": {Atomic: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := openDB(t, openStore(t, store.Options{}), "db")
+			security := func(s string) {
+				t.Helper()
+				if err := db.SetSecurity(t.Context(), []byte(s)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write := func(g *store.Guard, doc string) error {
+				t.Helper()
+				res, err := db.Guarded(g).Write(t.Context(), []store.Edit{{Doc: parse(t, "%s", doc)}}, opt)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return res[0].Err
+			}
+			security(`{}`)
+			if err := write(adminsOnly(nil), `{"_id":"_design/a","_rev":"1-a"}`); err != nil {
+				t.Errorf("an administrator: %v", err)
+			}
+			if err := write(adminsOnly(func() { security(`{"not":1}`) }), `{"_id":"_design/b","_rev":"1-a"}`); err != errRefused {
+				t.Errorf("one who stopped being one just before the write: %v", err)
+			}
+			if err := write(adminsOnly(nil), `{"_id":"_design/c","_rev":"1-a"}`); err != errRefused {
+				t.Errorf("somebody else: %v", err)
+			}
+			if err := write(adminsOnly(nil), `{"_id":"plain","_rev":"1-a"}`); err != nil {
+				t.Errorf("an ordinary document: %v", err)
+			}
+			if err := db.Guarded(adminsOnly(nil)).MayEdit(t.Context(), "_design/a"); err != errRefused {
+				t.Errorf("asked before there is an edit: %v", err)
+			}
+			for id, there := range map[string]bool{"_design/a": true, "_design/b": false, "_design/c": false, "plain": true} {
+				if _, err := db.Get(t.Context(), id, store.ReadOptions{}); errors.Is(err, store.ErrMissing) == there {
+					t.Errorf("%s: %v", id, err)
+				}
+			}
+		})
+	}
+}
