@@ -45,8 +45,10 @@ func (s *Server) attachmentTarget(r *http.Request, write bool) (db *store.DB, id
 		err = errURLEncoding
 	case id == "_local":
 		err = errLocalAttachment
-	default:
+	case r.Method == http.MethodPut:
 		err = document.ValidID(id)
+	default:
+		err = readableID(id)
 	}
 	if err != nil {
 		db.Release()

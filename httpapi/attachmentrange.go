@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -24,20 +25,29 @@ func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
 var errRange = errorf(http.StatusRequestedRangeNotSatisfiable, "requested_range_not_satisfiable", "Requested range not satisfiable")
 
 // parseRange reads a Range header. None at all means everything: so it is for a header
-// that cannot be read, and, as in CouchDB, for "bytes=0-".
+// that cannot be read, and, as in CouchDB, for one in which "0-" stands.
 func parseRange(header string, size int64) ([]span, error) {
 	list, ok := strings.CutPrefix(header, "bytes=")
-	if !ok || strings.TrimSpace(list) == "0-" {
+	if !ok {
 		return nil, nil
+	}
+	for part := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(part) == "0-" {
+			return nil, nil
+		}
 	}
 	var spans []span
 	for part := range strings.SplitSeq(list, ",") {
-		first, last, ok := strings.Cut(strings.TrimSpace(part), "-")
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		first, last, ok := strings.Cut(part, "-")
 		if !ok {
 			return nil, nil
 		}
-		from, errFrom := strconv.ParseInt(first, 10, 64)
-		to, errTo := strconv.ParseInt(last, 10, 64)
+		from, errFrom := parsePlace(first)
+		to, errTo := parsePlace(last)
 		switch {
 		case first == "" && errTo == nil: // the last bytes
 			from, to = max(size-to, 0), size-1
@@ -61,6 +71,15 @@ func parseRange(header string, size int64) ([]span, error) {
 	return spans, nil
 }
 
+// parsePlace reads a place in an attachment; one that no attachment has is the last there is.
+func parsePlace(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		return n, nil
+	}
+	return n, err
+}
+
 // sendSpans sends several ranges, each as a part.
 func sendSpans(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attachment, spans []span) error {
 	boundary := newBoundary()
@@ -70,7 +89,7 @@ func sendSpans(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.
 		return nil
 	}
 	for _, sp := range spans {
-		_, err := fmt.Fprintf(w, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary, att.Type, sp.contentRange(att.Length))
+		_, err := fmt.Fprintf(w, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary, store.TypeInHead(att.Type), sp.contentRange(att.Length))
 		if err != nil {
 			return err
 		}

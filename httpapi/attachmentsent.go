@@ -36,6 +36,9 @@ func parseSent(raw []byte) (sent []sentAttachment, err error) {
 		return nil, nil
 	}
 	err = jsonscan.EachMember(raw, func(name, value []byte) error {
+		if jsonscan.Kind(value) != '{' {
+			return nil // CouchDB drops it in silence
+		}
 		a, err := parseOneSent(string(name), value)
 		if err != nil {
 			return err
@@ -58,9 +61,6 @@ func parseOneSent(name string, value []byte) (sentAttachment, error) {
 		return a, err
 	}
 	bad := badRequest("Invalid attachment data for %s", name)
-	if jsonscan.Kind(value) != '{' {
-		return a, bad
-	}
 	err := jsonscan.EachMember(value, func(member, v []byte) error {
 		switch string(member) {
 		case "content_type":

@@ -120,7 +120,7 @@ func streamRelated(ctx context.Context, st *stream, db *store.DB, doc *store.Doc
 		}
 		st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "\r\nContent-Disposition: attachment; filename="...)
 		st.buf = append(st.buf, quoteFilename(a.Name)...)
-		st.buf = append(append(st.buf, "\r\nContent-Type: "...), a.Type...)
+		st.buf = append(append(st.buf, "\r\nContent-Type: "...), store.TypeInHead(a.Type)...)
 		st.buf = append(append(st.buf, "\r\nContent-Length: "...), formatInt(a.Length)...)
 		if a.Encoding != "" {
 			st.buf = append(append(st.buf, "\r\nContent-Encoding: "...), a.Encoding...)

@@ -30,7 +30,7 @@ func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
 	if att.Type == "" {
 		att.Type = defaultType
 	}
-	switch coding := r.Header.Get("Content-Encoding"); coding {
+	switch coding := contentCoding(r); coding {
 	case "", "identity":
 	case "gzip":
 		att.Encoding = coding

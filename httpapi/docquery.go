@@ -3,10 +3,13 @@ package httpapi
 import (
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
 )
 
 // docQuery is what the query of a document's request says. As in CouchDB a boolean
@@ -83,6 +86,15 @@ func docID(r *http.Request) (string, error) {
 		return "_design/" + name, err
 	}
 	return segment(r, "doc")
+}
+
+// readableID judges the id of a document that is to be read: one that is not UTF-8 no
+// document can have.
+func readableID(id string) error {
+	if !utf8.ValidString(id) {
+		return store.ErrMissing
+	}
+	return document.ValidID(id)
 }
 
 // ifMatch is the revision in the If-Match header, with or without quotes.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/document"
 )
 
 // documentMethods is what can be done with a document.
@@ -30,7 +29,7 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := document.ValidID(id); err != nil {
+	if err := readableID(id); err != nil {
 		return err
 	}
 	if q.openRevs != "" && q.openRevs != "[]" {

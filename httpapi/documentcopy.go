@@ -54,7 +54,7 @@ func (s *Server) copySource(r *http.Request, db *store.DB, id string, rev revtre
 	if strings.HasPrefix(id, "_local/") {
 		return db.GetLocal(r.Context(), id)
 	}
-	if err := document.ValidID(id); err != nil {
+	if err := readableID(id); err != nil {
 		return nil, err
 	}
 	return db.Get(r.Context(), id, store.ReadOptions{Rev: rev})

@@ -255,3 +255,17 @@ func TestStandstills(t *testing.T) {
 		t.Errorf("the client that stood still got all: %d bytes, %v", n, err)
 	}
 }
+
+// packed is a body as gzip makes it.
+func packed(t testing.TB, body string) string {
+	t.Helper()
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	if _, err := io.WriteString(z, body); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

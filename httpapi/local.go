@@ -69,6 +69,9 @@ func (s *Server) putLocal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
+	if err := document.ValidID(id); err != nil {
+		return err
+	}
 	doc, err := s.readDocument(w, r, document.Options{Local: true})
 	if err != nil {
 		return err

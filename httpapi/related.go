@@ -19,7 +19,7 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	if err != nil || params["boundary"] == "" {
 		return badRequest("Content-Type multipart/related lacks a boundary")
 	}
-	parts := multipart.NewReader(http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize), params["boundary"])
+	parts := multipart.NewReader(newUntilClosed(http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize), params["boundary"]), params["boundary"])
 	head, err := parts.NextRawPart()
 	if err != nil {
 		return partError(err)

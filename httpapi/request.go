@@ -32,7 +32,7 @@ func readBodyOf(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, er
 	// One more than the limit comes through, so that reaching it and exceeding it differ.
 	body := io.Reader(http.MaxBytesReader(w, r.Body, limit))
 	ahead := r.ContentLength
-	switch coding := r.Header.Get("Content-Encoding"); coding {
+	switch coding := contentCoding(r); coding {
 	case "", "identity":
 	case "gzip", "x-gzip":
 		z, _ := gzipReaders.Get().(*gzip.Reader)
@@ -58,6 +58,11 @@ func readBodyOf(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, er
 }
 
 var gzipReaders sync.Pool
+
+// contentCoding is how the bytes of a body are packed, whatever the case it is written in.
+func contentCoding(r *http.Request) string {
+	return strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+}
 
 // readAll is io.ReadAll with room made ahead.
 func readAll(r io.Reader, ahead int64) ([]byte, error) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
 )
 
 // OpenAttachment reads an attachment as the peer has it stored.
@@ -81,7 +82,7 @@ func (m *relatedMessage) first() string {
 func (m *relatedMessage) between(att *Attachment) string {
 	var b strings.Builder
 	name := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", " ", "\n", " ").Replace(att.Name)
-	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Disposition: attachment; filename=\"%s\"\r\nContent-Type: %s\r\nContent-Length: %d\r\n", m.boundary, name, att.Type, att.Length)
+	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Disposition: attachment; filename=\"%s\"\r\nContent-Type: %s\r\nContent-Length: %d\r\n", m.boundary, name, store.TypeInHead(att.Type), att.Length)
 	if att.Encoding != "" {
 		fmt.Fprintf(&b, "Content-Encoding: %s\r\n", att.Encoding)
 	}

@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
+	"unicode"
 
 	"github.com/tododb/tododb/store/document"
 )
@@ -38,6 +40,20 @@ type Attachment struct {
 	// unpacked, where it is known.
 	Encoding      string
 	DecodedLength int64
+}
+
+// TypeInHead is an attachment's type as it may stand in the head of a part of a message: a
+// control character, which could end the line and begin another one, becomes a blank.
+func TypeInHead(kind string) string {
+	if strings.IndexFunc(kind, unicode.IsControl) < 0 {
+		return kind
+	}
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, kind)
 }
 
 // The list of attachments in a body record: uvarint number, then for each

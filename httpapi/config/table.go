@@ -11,7 +11,7 @@ package config
 // Restart.
 var settings = []Setting{
 	{Name{"couchdb", "uuid"}, "", Text, Restart, "identity of the server; made at the first start and then kept, because clients build their checkpoints on it"},
-	{Name{"couchdb", "max_document_size"}, "8000000", Size, 0, "bytes of JSON that one document may have"},
+	{Name{"couchdb", "max_document_size"}, "8000000", Size, 0, "bytes of JSON that one document may have, its attachments and other special members aside"},
 	{Name{"couchdb", "max_attachment_size"}, "infinity", Limit, 0, "bytes that one attachment may have, or infinity"},
 	{Name{"couchdb", "max_dbs_open"}, "500", Count, 0, "databases kept open at once; others are opened when they are asked for"},
 	{Name{"couchdb", "os_process_timeout"}, "5000", Millis, Restart, "milliseconds that one call of a function of a design document may take"},

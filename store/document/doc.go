@@ -33,7 +33,8 @@ type Doc struct {
 
 // Options say what to accept.
 type Options struct {
-	// MaxSize is the greatest size of one document in bytes, 0 for any.
+	// MaxSize is the greatest size of a document's Body in bytes, 0 for any: special
+	// members, attachments among them, do not count (couch_doc.erl, validate_doc_body).
 	MaxSize int64
 	// Local says that the document is a local one, whatever its id. Of such a one
 	// _revisions is no path but the number that CouchDB's replicator sends back.

@@ -122,8 +122,12 @@ func TestParseErrors(t *testing.T) {
 			t.Errorf("%.60q: %v, want kind %d", in, err, kind)
 		}
 	}
-	if _, err := Parse([]byte(`{"_id":"big","a":"0123456789"}`), Options{MaxSize: 20}); err == nil {
-		t.Error("a document larger than allowed is taken")
+	big := []byte(`{"_id":"big", "a":"0123456789", "_attachments":{"f":{"data":"0123456789ABCDEF"}}}`)
+	if _, err := Parse(big, Options{MaxSize: 17}); err == nil || err.(*Error).Kind != TooLarge {
+		t.Errorf("a document larger than allowed: %v", err)
+	}
+	if _, err := Parse(big, Options{MaxSize: 18}); err != nil {
+		t.Errorf("one of just the size, special members aside: %v", err)
 	}
 }
 

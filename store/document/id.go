@@ -3,12 +3,16 @@ package document
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // ValidID tells whether a document may have this id (couch_doc.erl, validate_docid):
-// an *Error of kind IllegalID.
+// an *Error of kind IllegalID. An id that is not UTF-8 could not be shown in JSON, and
+// would be another one wherever it is replicated to.
 func ValidID(id string) error {
 	switch {
+	case !utf8.ValidString(id):
+		return &Error{IllegalID, "Document id must be valid UTF-8"}
 	case id == "":
 		return &Error{IllegalID, "Document id must not be empty"}
 	case id[0] != '_':

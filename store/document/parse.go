@@ -53,7 +53,6 @@ func newParser(src []byte) *parser {
 
 // document reads the document that begins at i.
 func (p *parser) document(i int, opt Options) (d Doc, end int, err error) {
-	from := i
 	if i >= len(p.src) || p.src[i] != '{' {
 		if _, err := jsonscan.Skip(p.src, i); err != nil {
 			return d, i, errSyntax
@@ -71,10 +70,10 @@ func (p *parser) document(i int, opt Options) (d Doc, end int, err error) {
 			return d, i, err
 		}
 	}
-	if opt.MaxSize > 0 && int64(i-from) > opt.MaxSize {
+	d.Body = p.body[body:len(p.body):len(p.body)]
+	if opt.MaxSize > 0 && int64(len(d.Body)) > opt.MaxSize {
 		return d, i, &Error{TooLarge, d.ID}
 	}
-	d.Body = p.body[body:len(p.body):len(p.body)]
 	d.term = p.term[term:len(p.term):len(p.term)]
 	return d, i, nil
 }
