@@ -84,6 +84,10 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 	}
 }
 
+// lastCheckpoint is how long a job that is told to stop tries to write down how far it
+// has come. A server that stops waits for it.
+const lastCheckpoint = 3 * time.Second
+
 func (j *Job) run(ctx context.Context) (Result, error) {
 	j.mu.Lock()
 	j.started = j.now()
@@ -111,7 +115,7 @@ func (j *Job) run(ctx context.Context) (Result, error) {
 	}
 	if err != nil {
 		// What has arrived need not be sent again. The caller's context may have ended.
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCheckpoint)
 		defer cancel()
 		return result, errors.Join(err, pipe.checkpoint(last))
 	}

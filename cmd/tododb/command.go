@@ -68,6 +68,9 @@ func noArgs(cmd *cobra.Command, args []string) error {
 // errDamaged ends a check that found something; what it found is printed by then.
 var errDamaged = errors.New("damage found")
 
+// exitForced is that of a process that did not end in time when it was told to.
+const exitForced = 4
+
 // exitCode tells the shell how run ended; doc.go lists the codes.
 func exitCode(err error) int {
 	switch {

@@ -18,5 +18,5 @@
 //	lock          held by the process that has the folder open
 //
 // Exit codes: 0 done, 1 it did not work (and standard error says why), 2 the command
-// line was wrong, 3 check found damage.
+// line was wrong, 3 check found damage, 4 stopping took too long and was cut short.
 package main

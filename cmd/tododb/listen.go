@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/config"
@@ -17,10 +16,7 @@ import (
 // Limits of a connection beside those of the section limits. There is none for the time
 // that an answer takes: a changes feed may go on for ever, and a slow client holds no
 // snapshot.
-const (
-	headerBytes = 1 << 20
-	stopTimeout = 10 * time.Second // for requests to end after a signal
-)
+const headerBytes = 1 << 20
 
 // listeners are where the server is asked; secure is nil if there is no HTTPS.
 type listeners struct {
@@ -64,16 +60,17 @@ func (l *listeners) announce(out io.Writer, log *slog.Logger) {
 	say("https", l.secure)
 }
 
-// answer serves HTTP until ctx ends. Feeds are then brought to a proper end, other
-// requests are waited for, and what takes longer than stopTimeout is cut off.
-func answer(ctx context.Context, l *listeners, cfg *config.Config, api *httpapi.Server, handler http.Handler, log *slog.Logger, out io.Writer) error {
+// answer serves HTTP until ctx ends, and then stops as stopping says.
+func answer(ctx context.Context, l *listeners, cfg *config.Config, stopping *stopping, handler http.Handler, log *slog.Logger, out io.Writer) error {
+	requests, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer giveUp(nil)
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: cfg.Duration("limits", "header_timeout"),
 		IdleTimeout:       cfg.Duration("limits", "idle_timeout"),
 		MaxHeaderBytes:    headerBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
 	serving := 1
 	ended := make(chan error, 2)
@@ -91,18 +88,7 @@ func answer(ctx context.Context, l *listeners, cfg *config.Config, api *httpapi.
 		failed = fmt.Errorf("serve: %w", failed)
 		serving--
 	}
-	log.Info("stopping")
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	// Both at once: Shutdown waits for the feeds that Close ends, and no new request
-	// is let in behind Close's back.
-	shut := make(chan error, 1)
-	go func() { shut <- server.Shutdown(stop) }()
-	err := errors.Join(api.Close(stop), <-shut)
-	if errors.Is(err, context.DeadlineExceeded) {
-		log.Warn("requests are still running; they are cut off")
-		err = server.Close()
-	}
+	err := stopping.run(context.WithoutCancel(ctx), server, giveUp)
 	for range serving {
 		<-ended
 	}

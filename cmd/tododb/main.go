@@ -16,6 +16,7 @@ func main() {
 	// The first signal asks for an orderly end. From then on signals do what they do
 	// by themselves, so that a second one ends the process at once.
 	context.AfterFunc(ctx, stop)
+	endInTime(ctx)
 
 	err := run(ctx, os.Args[1:], os.Stdout)
 	if err != nil {

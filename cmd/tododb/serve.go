@@ -39,7 +39,7 @@ makes one called admin and prints its password.`,
 }
 
 // serve runs a server until ctx ends, and stops it in the order in which its parts
-// stand on each other: answers, replications, databases.
+// stand on each other: replications, answers, indexes, databases.
 func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	start, err := prepare(ctx, opt, out)
 	if err != nil {
@@ -127,9 +127,13 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	if err := manager.FollowDocuments(); err != nil {
 		return err
 	}
+	stop := &stopping{
+		replications: func() error { return errors.Join(synchronizer.Close(), manager.Close()) },
+		api:          api, builds: indexes.Close, log: log,
+	}
 	if start.first {
-		return answer(ctx, start.listening, cfg, api, api, log, out)
+		return answer(ctx, start.listening, cfg, stop, api, log, out)
 	}
 	ctx, handler, settled := settle(ctx, api, cfg, out)
-	return errors.Join(answer(ctx, start.listening, cfg, api, handler, log, out), settled())
+	return errors.Join(answer(ctx, start.listening, cfg, stop, handler, log, out), settled())
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // lastTraces is how long a stopping server tries to get rid of the last spans.
-const lastTraces = 2 * time.Second
+const lastTraces = time.Second
 
 // openTracing begins tracing, if the settings or the environment name a collector; nil
 // if they do not.
