@@ -102,9 +102,8 @@ var scopeRules = map[string]scopeRule{
 	"_security":           {reads: true, whole: true},
 }
 
-// scopeGuard is the guard for a token's handles; nil if the token allows all that the
-// methods let through.
-func scopeGuard(d *auth.Device) (*store.Guard, error) {
+// scopeGuard is the guard for a token's handles, which are used as long as ctx goes on.
+func scopeGuard(ctx context.Context, d *auth.Device) (*store.Guard, error) {
 	g := &store.Guard{}
 	within := func(*store.Document) bool { return true }
 	switch {
@@ -119,7 +118,7 @@ func scopeGuard(d *auth.Device) (*store.Guard, error) {
 			if doc.Deleted && string(doc.Body) == "{}" {
 				return true
 			}
-			ok, err := selector.Match(doc)
+			ok, err := selector.Match(ctx, doc)
 			return ok && err == nil
 		}
 	case d.Prefix != "":

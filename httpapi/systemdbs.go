@@ -100,7 +100,7 @@ func (s *Server) admit(ctx context.Context, db *store.DB, user auth.User, want a
 	if err == nil && user.Device != nil {
 		if !user.Device.Covers(db.Name()) {
 			err = errScopeDB
-		} else if g, e := scopeGuard(user.Device); e != nil {
+		} else if g, e := scopeGuard(ctx, user.Device); e != nil {
 			err = e
 		} else {
 			guarded = guarded.Guarded(g)

@@ -213,7 +213,7 @@ func mapEach(ctx context.Context, m Mapper, docs []*store.Document, emit func(do
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := m.Map(d, func(view int, key, value []byte) error { return emit(i, view, nil, key, value) }); err != nil {
+		if err := m.Map(ctx, d, func(view int, key, value []byte) error { return emit(i, view, nil, key, value) }); err != nil {
 			return err
 		}
 	}

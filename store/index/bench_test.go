@@ -18,7 +18,7 @@ type benchMapper struct{}
 
 func (benchMapper) Close() {}
 
-func (benchMapper) Map(d *store.Document, emit func(int, []byte, []byte) error) error {
+func (benchMapper) Map(_ context.Context, d *store.Document, emit func(int, []byte, []byte) error) error {
 	return jsonscan.EachMember(d.Body, func(name, value []byte) error {
 		switch string(name) {
 		case "type":

@@ -46,8 +46,9 @@ type Mapper interface {
 	// Map calls emit for each row of a document, deleted ones only with
 	// Definition.IncludeDeleted. Key and value are
 	// JSON, copied before emit returns; doc and its bytes are good during the call. An
-	// error ends the build and is what those who wait for the index get.
-	Map(doc *store.Document, emit func(view int, key, value []byte) error) error
+	// error ends the build and is what those who wait for the index get. ctx ends with the
+	// build: a mapper that takes long over one document looks at it.
+	Map(ctx context.Context, doc *store.Document, emit func(view int, key, value []byte) error) error
 	// Close gives the mapper back.
 	Close()
 }

@@ -88,7 +88,7 @@ type keysMapper struct{}
 
 func (keysMapper) Close() {}
 
-func (keysMapper) Map(d *store.Document, emit func(int, []byte, []byte) error) error {
+func (keysMapper) Map(_ context.Context, d *store.Document, emit func(int, []byte, []byte) error) error {
 	return mapKeys(d.Body, emit)
 }
 

@@ -140,14 +140,14 @@ type failing struct {
 
 var errMap = errors.New("the map function fails")
 
-func (f failing) Map(d *store.Document, emit func(int, []byte, []byte) error) error {
+func (f failing) Map(ctx context.Context, d *store.Document, emit func(int, []byte, []byte) error) error {
 	f.fail.Lock()
 	on := *f.on
 	f.fail.Unlock()
 	if on {
 		return errMap
 	}
-	return f.Mapper.Map(d, emit)
+	return f.Mapper.Map(ctx, d, emit)
 }
 
 // Who waits for a build that fails gets its error; the next one is told of the next build.

@@ -18,7 +18,7 @@ import (
 // only at the changes that the index finds. A nil Finder looks at all.
 func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q store.ChangesQuery, row func(*store.Change) error, flush func() error) (store.ChangesEnd, error) {
 	if sel != nil {
-		q.MatchLeaf = sel.Match
+		q.MatchLeaf = func(d *store.Document) (bool, error) { return sel.Match(ctx, d) }
 	}
 	if f == nil || sel == nil || q.DocIDs != nil || q.Descending {
 		return db.Changes(ctx, q, row, flush)
@@ -186,7 +186,7 @@ func (ix *Index) changesDefinition() *index.Definition {
 
 type changesMapper struct{ *mapper }
 
-func (c changesMapper) Map(doc *store.Document, emit func(view int, key, value []byte) error) error {
+func (c changesMapper) Map(_ context.Context, doc *store.Document, emit func(view int, key, value []byte) error) error {
 	if len(doc.Conflicts)+len(doc.DeletedConflicts) > 0 {
 		if err := emit(1, null, null); err != nil {
 			return err

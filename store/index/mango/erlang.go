@@ -13,11 +13,26 @@ import (
 // on to people, who look for them.
 
 // erlang writes a JSON value as io_lib:format's ~w writes its EJSON or, with pretty, as ~p:
-// strings that can be read are then written as such. Long values are not broken into lines.
+// strings that can be read are then written as such. Long values are not broken into lines;
+// of very long ones the beginning is shown.
 func erlang(v []byte, pretty bool) string {
+	if len(v) > maxShown && jsonscan.Kind(v) != '"' {
+		return shorten(string(v)) // a part of it is no JSON
+	}
 	var b strings.Builder
 	writeErlang(&b, v, pretty)
-	return b.String()
+	return shorten(b.String())
+}
+
+// maxShown is how many bytes of a value a reason shows.
+const maxShown = 4096
+
+// shorten cuts a text that is too long to be shown.
+func shorten(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxShown], "") + "..."
 }
 
 func writeErlang(b *strings.Builder, v []byte, pretty bool) {
@@ -59,6 +74,9 @@ func writeErlangText(b *strings.Builder, s string, pretty bool) {
 		b.WriteByte('"')
 	} else {
 		for i := range len(s) {
+			if b.Len() > maxShown {
+				break // shorten cuts it
+			}
 			if i > 0 {
 				b.WriteByte(',')
 			}

@@ -139,7 +139,7 @@ func (s *Selector) appendHints(b []byte) []byte {
 	indexable := s.compared()
 	var others []string
 	for _, f := range s.Fields() {
-		if !slices.Contains(indexable, f) {
+		if _, found := slices.BinarySearch(indexable, f); !found {
 			others = append(others, f)
 		}
 	}

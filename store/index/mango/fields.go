@@ -1,6 +1,9 @@
 package mango
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -9,7 +12,16 @@ import (
 type Fields struct {
 	names []string
 	paths []path
+	first []int // the numbers of those that are not named a second time
+	tree  fieldTree
 }
+
+const (
+	// maxFields is how many fields may be asked for.
+	maxFields = 100_000
+	// maxParts is how many parts the names of all may have.
+	maxParts = 4 * maxFields
+)
 
 // CompileFields reads an array of field names, JSON that has been checked; an empty one
 // is nil: *Error.
@@ -18,7 +30,12 @@ func CompileFields(raw []byte) (*Fields, error) {
 		return nil, &Error{"invalid_fields", "Fields must be an array of strings, not: " + erlang(raw, false)}
 	}
 	f := &Fields{}
-	for _, e := range elements(raw) {
+	list := elements(raw)
+	if len(list) > maxFields {
+		return nil, &Error{"invalid_fields", fmt.Sprintf("There are more than %d fields.", maxFields)}
+	}
+	seen, parts := map[string]bool{}, 0
+	for _, e := range list {
 		if jsonscan.Kind(e) != '"' {
 			return nil, &Error{"invalid_field", "Invalid JSON for field spec: " + erlang(e, false)}
 		}
@@ -26,7 +43,16 @@ func CompileFields(raw []byte) (*Fields, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.names, f.paths = append(f.names, text(e)), append(f.paths, p)
+		if parts += len(p); parts > maxParts {
+			return nil, &Error{"invalid_fields", fmt.Sprintf("The names of the fields have more than %d parts.", maxParts)}
+		}
+		name := text(e)
+		f.names, f.paths = append(f.names, name), append(f.paths, p)
+		if n := len(f.names) - 1; len(p) > 0 && !seen[name] {
+			seen[name] = true
+			f.first = append(f.first, n)
+			f.tree.add(p, n)
+		}
 	}
 	if len(f.paths) == 0 {
 		return nil, nil
@@ -45,14 +71,39 @@ func (f *Fields) Names() []string {
 // shown is an object under construction: its members in the order in which they came.
 type shown struct {
 	names  []string
-	values []any // []byte or *shown
+	values []any          // []byte or *shown
+	at     map[string]int // where names are, once there are some
+}
+
+// find finds the place of a name; negative if it has none.
+func (s *shown) find(name string) int {
+	if s.at == nil {
+		return slices.Index(s.names, name)
+	}
+	if i, found := s.at[name]; found {
+		return i
+	}
+	return -1
+}
+
+// few is how many names are looked through rather than looked up.
+const few = 8
+
+func (s *shown) add(name string, value any) {
+	s.names, s.values = append(s.names, name), append(s.values, value)
+	switch {
+	case s.at != nil:
+		s.at[name] = len(s.names) - 1
+	case len(s.names) > few:
+		s.at = map[string]int{}
+		for i, n := range s.names {
+			s.at[n] = i
+		}
+	}
 }
 
 func (s *shown) put(p path, value []byte) {
-	for i, name := range s.names {
-		if name != p[0] {
-			continue
-		}
+	if i := s.find(p[0]); i >= 0 {
 		if below, ok := s.values[i].(*shown); ok && len(p) > 1 {
 			below.put(p[1:], value)
 		} else if ok {
@@ -60,14 +111,13 @@ func (s *shown) put(p path, value []byte) {
 		}
 		return // the whole is there already
 	}
-	s.names = append(s.names, p[0])
 	if len(p) == 1 {
-		s.values = append(s.values, value)
+		s.add(p[0], value)
 		return
 	}
 	below := &shown{}
 	below.put(p[1:], value)
-	s.values = append(s.values, below)
+	s.add(p[0], below)
 }
 
 func (s *shown) appendTo(b []byte) []byte {
@@ -105,13 +155,20 @@ func (f *Fields) append(b []byte, of subject) []byte {
 		return append(append(b, v...), '}')
 	}
 	var s shown
-	for i, p := range f.paths {
-		m.text = nil // each value that has to be made is kept until the end
-		if v, how := of.find(m, f.names[i], p); how == there {
-			if len(p) == 0 {
-				continue
+	if of.doc != nil && len(f.first) > few {
+		values := make([][]byte, len(f.paths))
+		f.tree.document(m, of.doc, values)
+		for _, i := range f.first {
+			if values[i] != nil {
+				s.put(f.paths[i], values[i])
 			}
-			s.put(p, v)
+		}
+		return s.appendTo(b)
+	}
+	for _, i := range f.first {
+		m.text = nil // each value that has to be made is kept until the end
+		if v, how := of.find(m, f.names[i], f.paths[i]); how == there {
+			s.put(f.paths[i], v)
 		}
 	}
 	return s.appendTo(b)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -54,8 +55,11 @@ func (f *Finder) Indexes(ctx context.Context, db *store.DB) ([]*Index, error) {
 	}
 	f.mu.Unlock()
 	err = db.GetMany(ctx, unread, store.ReadOptions{}, func(_ int, d *store.Document, err error) error {
+		if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
+			return nil // since the ids were read
+		}
 		if err != nil {
-			return nil // it has been deleted meanwhile
+			return err
 		}
 		list := IndexesOf(d.ID, d.Body)
 		out = append(out, list...)

@@ -1,6 +1,7 @@
 package mango
 
 import (
+	"context"
 	"errors"
 
 	"github.com/tododb/tododb/store"
@@ -44,9 +45,13 @@ func (f functions) NewReducer(int) (view.ReduceFunc, error) {
 
 type mappers []*mapper
 
-func (m mappers) Map(doc *store.Document, emit func(view int, key, value []byte) error) error {
+func (m mappers) Map(ctx context.Context, doc *store.Document, emit func(view int, key, value []byte) error) error {
 	for _, one := range m {
-		if !one.in(doc) || !one.keyOf(doc) {
+		in, err := one.in(ctx, doc)
+		if err != nil {
+			return err
+		}
+		if !in || !one.keyOf(doc) {
 			continue
 		}
 		if err := emit(one.ix.number, one.key, null); err != nil {
@@ -81,14 +86,13 @@ func newMapper(ix *Index) (*mapper, error) {
 
 var null = []byte("null")
 
-// in tells whether the index is of a document. A pattern that takes too long to say does
-// not match.
-func (mp *mapper) in(doc *store.Document) bool {
+// in tells whether the index is of a document. A pattern that takes too long to say is an
+// error: an index is not to lack a document in silence.
+func (mp *mapper) in(ctx context.Context, doc *store.Document) (bool, error) {
 	if mp.ix.Partial == nil {
-		return true
+		return true, nil
 	}
-	ok, err := mp.ix.Partial.Match(doc)
-	return ok && err == nil
+	return mp.ix.Partial.Match(ctx, doc)
 }
 
 // keyOf makes the key of a document's row; false if it has not all the fields.

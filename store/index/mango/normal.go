@@ -1,7 +1,8 @@
 package mango
 
 import (
-	"regexp/syntax"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,7 +32,7 @@ func normalize(raw []byte) (*node, error) {
 	if len(pairs(raw)) == 0 {
 		return nil, nil
 	}
-	n, err := expand(raw, "")
+	n, err := new(expander).expand(raw, "")
 	if err != nil {
 		return nil, err
 	}
@@ -42,22 +43,43 @@ func normalize(raw []byte) (*node, error) {
 	return n, nil
 }
 
+const (
+	// maxOperators is how many operators a selector may have, written out.
+	maxOperators = 200_000
+	// maxNames is how many bytes the names of fields may have together, each written out
+	// where an operator is: an object of many members within a long name is much longer so.
+	maxNames = 16 << 20
+)
+
+// expander counts what it writes out.
+type expander struct{ operators, names int }
+
+// another counts a node: *Error if there are too many.
+func (x *expander) another(field string) error {
+	x.operators++
+	x.names += len(field)
+	if x.operators > maxOperators || x.names > maxNames {
+		return &Error{"invalid_selector", fmt.Sprintf("The selector has more than %d operators, or more than %d bytes of names of fields.", maxOperators, maxNames)}
+	}
+	return nil
+}
+
 // expand writes out what is implicit and takes names of fields down to the operators. The
 // nodes it makes have $not and $nor where they were written.
-func expand(raw []byte, field string) (*node, error) {
-	if jsonscan.Kind(raw) != '{' {
-		return &node{op: "$eq", field: field, arg: raw}, nil
+func (x *expander) expand(raw []byte, field string) (*node, error) {
+	var list []pair
+	if jsonscan.Kind(raw) == '{' {
+		list = pairs(raw)
 	}
-	list := pairs(raw)
 	switch len(list) {
 	case 0:
-		return &node{op: "$eq", field: field, arg: raw}, nil
+		return &node{op: "$eq", field: field, arg: raw}, x.another(field)
 	case 1:
-		return expandPair(list[0], field)
+		return x.expandPair(list[0], field)
 	}
 	n := &node{op: "$and"}
 	for _, p := range list {
-		kid, err := expandPair(p, field)
+		kid, err := x.expandPair(p, field)
 		if err != nil {
 			return nil, err
 		}
@@ -66,20 +88,25 @@ func expand(raw []byte, field string) (*node, error) {
 	return n, nil
 }
 
-func expandPair(p pair, field string) (*node, error) {
+func (x *expander) expandPair(p pair, field string) (*node, error) {
 	switch {
 	case !isOperator(p.name):
 		if field != "" {
 			p.name = field + "." + p.name
 		}
-		return expand(p.value, p.name)
+		return x.expand(p.value, p.name)
+	}
+	if err := x.another(field); err != nil {
+		return nil, err
+	}
+	switch {
 	case combines(p.name):
 		if jsonscan.Kind(p.value) != '[' {
 			return nil, badArg(p.name, p.value)
 		}
 		n := &node{op: p.name}
 		for _, e := range elements(p.value) {
-			kid, err := expand(e, field)
+			kid, err := x.expand(e, field)
 			if err != nil {
 				return nil, err
 			}
@@ -94,7 +121,7 @@ func expandPair(p pair, field string) (*node, error) {
 		if p.name != "$not" {
 			n.field, field = field, ""
 		}
-		kid, err := expand(p.value, field)
+		kid, err := x.expand(p.value, field)
 		n.kids = []*node{kid}
 		return n, err
 	}
@@ -237,49 +264,52 @@ func (n *node) appendOp(b []byte) []byte {
 	return append(b, '}')
 }
 
-// fields adds the names of the fields that a selector is about, outermost ones alone.
-func (n *node) fields(to []string) []string {
+// eachField calls fn for the names of the fields that a selector is about, outermost ones
+// alone.
+func (n *node) eachField(fn func(name string)) {
 	switch {
 	case n == nil:
 	case combines(n.op):
 		for _, k := range n.kids {
-			to = k.fields(to)
+			k.eachField(fn)
 		}
-	case !slices.Contains(to, n.field):
-		to = append(to, n.field)
+	default:
+		fn(n.field)
 	}
-	return to
 }
 
 // required are the fields without which no document matches.
 func (n *node) required() map[string]bool {
 	out := map[string]bool{}
+	n.require(out)
+	return out
+}
+
+// require adds the required fields to some.
+func (n *node) require(to map[string]bool) {
 	switch {
 	case n == nil:
 	case n.op == "$and":
 		for _, k := range n.kids {
-			for f := range k.required() {
-				out[f] = true
-			}
+			k.require(to)
 		}
 	case n.op == "$or":
+		var all map[string]bool // required by each of the parts so far
 		for i, k := range n.kids {
 			of := k.required()
 			if i == 0 {
-				out = of
-				continue
+				all = of
 			}
-			for f := range out {
-				if !of[f] {
-					delete(out, f)
-				}
+			maps.DeleteFunc(all, func(f string, _ bool) bool { return !of[f] })
+			if len(all) == 0 {
+				return
 			}
 		}
+		maps.Copy(to, all)
 	case n.op == "$exists" && n.arg[0] == 'f':
 	default:
-		out[n.field] = true
+		to[n.field] = true
 	}
-	return out
 }
 
 // constant tells that a field has one value in all documents that match.
@@ -291,21 +321,4 @@ func (n *node) constant(field string) bool {
 		return slices.ContainsFunc(n.kids, func(k *node) bool { return k.constant(field) })
 	}
 	return n.op == "$eq" && n.field == field
-}
-
-// linear tells whether Go's regexp, which takes time in proportion to the text, gives the
-// answers of PCRE for a pattern over ASCII.
-func linear(pattern string) bool {
-	for i := range len(pattern) {
-		switch c := pattern[i]; {
-		case c < 0x20 || c > 0x7e || strings.IndexByte(`\{$`, c) >= 0:
-			return false
-		case c == '(' && i+1 < len(pattern) && pattern[i+1] == '?', c == '[' && i+1 < len(pattern) && (pattern[i+1] == ':' || pattern[i+1] == ']'):
-			return false
-		case c == '+' && i > 0 && strings.IndexByte("*+?", pattern[i-1]) >= 0: // possessive
-			return false
-		}
-	}
-	_, err := syntax.Parse(pattern, syntax.Perl)
-	return err == nil
 }

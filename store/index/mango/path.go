@@ -2,6 +2,7 @@ package mango
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,9 @@ func parsePath(name string) (path, error) {
 		case i == len(name), name[i] == '.' && (i == 0 || name[i-1] != '\\'):
 			if part.Len() == 0 {
 				return nil, &Error{"invalid_field_name", "Invalid field name: " + strings.ToValidUTF8(name, "\ufffd")}
+			}
+			if len(p) == maxDepth {
+				return nil, &Error{"invalid_field_name", fmt.Sprintf("The name of a field has more than %d parts.", maxDepth)}
 			}
 			p = append(p, part.String())
 			part.Reset()

@@ -92,6 +92,9 @@ func (f *Finder) plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error
 	compared := q.Selector.compared()
 	required := q.Selector.norm.required()
 	for _, ix := range list {
+		if err := ctx.Err(); err != nil { // a large selector takes its time with each
+			return nil, err
+		}
 		c := candidate{index: ix}
 		c.reason = ix.refusal(q, required, compared)
 		c.usable = c.reason == ""

@@ -488,7 +488,7 @@ func check(t *rapid.T, w *world, db *store.DB, docs map[string]string, query str
 		if err != nil {
 			t.Fatal(err)
 		}
-		ok, err := q.Selector.Match(d)
+		ok, err := q.Selector.Match(context.Background(), d)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,43 +3,55 @@ package mango
 import (
 	"fmt"
 	"regexp"
-	"sync/atomic"
+	"regexp/syntax"
+	"strings"
 	"time"
 
-	"github.com/dlclark/regexp2"
+	"github.com/dlclark/regexp2/v2"
 
 	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/pattern"
 )
 
 const (
-	// regexLimit is how long one pattern may take over one value.
-	regexLimit = 100 * time.Millisecond
-	// maxSlow is how many values may take a pattern that long. Then the query ends: it
-	// would keep a processor busy for as long as there are documents.
-	maxSlow = 20
+	// regexLimit is how long one pattern may take over one value. A query of which a
+	// value takes longer ends: nobody knows whether the document would match.
+	regexLimit = time.Second
+	// regexStack is how many places to go back to a match may keep, in words.
+	regexStack = 1 << 20
 )
 
 // A pattern is what PCRE takes, and as in CouchDB it sees bytes. PCRE and what stands in
 // for it here try one way after the other through a text, which may take for ever; most
 // patterns need no more than Go's own regexp, which takes time in proportion to the text.
 
-func compilesAsRegex(pattern string) bool {
-	if linear(pattern) {
+func compilesAsRegex(expression string) bool {
+	if pattern.Check(expression) != nil {
+		return false
+	}
+	if linear(expression) {
 		return true
 	}
-	_, err := regexp2.Compile(latin1(pattern), regexp2.None)
+	_, err := compileBacktracking(expression)
 	return err == nil
 }
 
 // compileRegex makes the test of a pattern that compiles.
-func compileRegex(pattern string) (test, error) {
-	slow, err := compileBacktracking(pattern)
+func (c *compiler) compileRegex(arg []byte) (test, error) {
+	expression := text(arg)
+	if c.patterns += len(expression); c.patterns > maxPatterns {
+		return nil, &Error{"invalid_selector", fmt.Sprintf("The patterns of the selector have more than %d bytes.", maxPatterns)}
+	}
+	if pattern.Check(expression) != nil {
+		return nil, badArg("$regex", arg)
+	}
+	slow, err := compileBacktracking(expression)
 	if err != nil {
-		return nil, invalidOperator("$regex")
+		return nil, badArg("$regex", arg)
 	}
 	var fast *regexp.Regexp
-	if linear(pattern) {
-		if fast, err = regexp.Compile(pattern); err != nil {
+	if linear(expression) {
+		if fast, err = regexp.Compile(expression); err != nil {
 			fast = nil
 		}
 	}
@@ -51,28 +63,38 @@ func compileRegex(pattern string) (test, error) {
 		if fast != nil && ascii(m.key) {
 			return fast.Match(m.key)
 		}
-		return slow(m, string(m.key))
+		ok, err := slow.MatchString(latin1(string(m.key)))
+		if err != nil {
+			m.err = &Error{"regex_too_slow", fmt.Sprintf("$regex takes more than %v, or too many steps back, for a value: %s", regexLimit, shorten(expression))}
+		}
+		return ok && err == nil
 	}, nil
 }
 
-func compileBacktracking(pattern string) (func(m *match, s string) bool, error) {
-	re, err := regexp2.Compile(latin1(pattern), regexp2.None)
+func compileBacktracking(expression string) (*regexp2.Regexp, error) {
+	re, err := regexp2.Compile(latin1(expression), regexp2.OptionMaxBacktrackingStackSize(regexStack))
 	if err != nil {
 		return nil, err
 	}
 	re.MatchTimeout = regexLimit
-	var late atomic.Int32
-	return func(m *match, s string) bool {
-		if late.Load() >= maxSlow {
-			m.err = &Error{"regex_too_slow", fmt.Sprintf("$regex takes more than %v for a value, and has for %d of them: %s", regexLimit, maxSlow, pattern)}
+	return re, nil
+}
+
+// linear tells whether Go's regexp, which takes time in proportion to the text, gives the
+// answers of PCRE for a pattern over ASCII.
+func linear(expression string) bool {
+	for i := range len(expression) {
+		switch c := expression[i]; {
+		case c < 0x20 || c > 0x7e || strings.IndexByte(`\{$`, c) >= 0:
+			return false
+		case c == '(' && i+1 < len(expression) && expression[i+1] == '?', c == '[' && i+1 < len(expression) && (expression[i+1] == ':' || expression[i+1] == ']'):
+			return false
+		case c == '+' && i > 0 && strings.IndexByte("*+?", expression[i-1]) >= 0: // possessive
 			return false
 		}
-		ok, err := re.MatchString(latin1(s))
-		if err != nil { // as in CouchDB what takes too long does not match
-			late.Add(1)
-		}
-		return ok && err == nil
-	}, nil
+	}
+	_, err := syntax.Parse(expression, syntax.Perl)
+	return err == nil
 }
 
 func ascii(b []byte) bool {

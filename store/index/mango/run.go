@@ -108,8 +108,8 @@ func (r *run) answer() *Answer {
 }
 
 // judge takes a document in if it matches; key is that of its row.
-func (r *run) judge(of subject, id, key []byte) error {
-	ok, err := r.plan.Query.Selector.match(of)
+func (r *run) judge(ctx context.Context, of subject, id, key []byte) error {
+	ok, err := r.plan.Query.Selector.match(ctx, of)
 	if !ok || err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (r *run) stretch(ctx context.Context, s span) error {
 		if row.Doc == nil || bytes.HasPrefix(row.ID, []byte("_design/")) {
 			return nil
 		}
-		return r.judge(subject{doc: row.Doc}, row.ID, nil)
+		return r.judge(ctx, subject{doc: row.Doc}, row.ID, nil)
 	}, r.flush)
 }
 
@@ -192,7 +192,7 @@ func (r *run) index(ctx context.Context, f *Finder) error {
 		return err
 	}
 	if one, single := rows.(*rowReader); single && r.plan.Covering {
-		return one.each(ctx, r.coverer(), r.flush)
+		return one.each(ctx, r.coverer(ctx), r.flush)
 	}
 	for size := min(max(q.Limit+q.Skip, 1), maxBatch); ; size = min(2*size, maxBatch) {
 		batch, err := rows.next(ctx, size)
@@ -241,7 +241,7 @@ func (r *run) rows(ctx context.Context, ix *view.Index) (rowSource, error) {
 // look judges the documents of rows.
 func (r *run) look(ctx context.Context, rows []foundRow) error {
 	if r.plan.Covering {
-		cover := r.coverer()
+		cover := r.coverer(ctx)
 		for i := range rows {
 			if err := cover(&index.Row{Key: rows[i].key, ID: []byte(rows[i].id)}); err != nil {
 				return err
@@ -262,16 +262,16 @@ func (r *run) look(ctx context.Context, rows []foundRow) error {
 			return err
 		}
 		r.stats.Docs++
-		return r.judge(subject{doc: d}, []byte(d.ID), rows[i].key)
+		return r.judge(ctx, subject{doc: d}, []byte(d.ID), rows[i].key)
 	})
 }
 
 // coverer judges rows by what they say themselves.
-func (r *run) coverer() func(*index.Row) error {
+func (r *run) coverer(ctx context.Context) func(*index.Row) error {
 	one := row{columns: r.plan.Index.Fields.Fields}
 	return func(found *index.Row) error {
 		r.stats.Keys++
 		one.id, one.values = found.ID, elements(found.Key)
-		return r.judge(subject{row: &one}, found.ID, found.Key)
+		return r.judge(ctx, subject{row: &one}, found.ID, found.Key)
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
-	"sync"
 
-	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -45,7 +43,7 @@ func Compile(raw []byte) (*Selector, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := compile(norm)
+	root, err := new(compiler).compile(norm)
 	if err != nil {
 		return nil, err
 	}
@@ -81,123 +79,35 @@ func (s *Selector) AppendJSON(b []byte) []byte { return s.norm.appendTo(b) }
 // Empty tells that the selector asks for nothing, so that everything matches.
 func (s *Selector) Empty() bool { return s.norm == nil }
 
-// Match tells whether a document matches. An error says that it could not be told: a
-// pattern takes too long.
-func (s *Selector) Match(d *store.Document) (bool, error) { return s.match(subject{doc: d}) }
-
-func (s *Selector) match(of subject) (bool, error) {
-	m := matches.Get().(*match)
-	defer matches.Put(m)
-	m.err = nil
-	ok := s.root.holds(m, of)
-	return ok && m.err == nil, m.err
+// compiler makes conditions.
+type compiler struct {
+	conditions int // made
+	patterns   int // bytes of expressions
 }
-
-// match is one document being judged.
-type match struct {
-	key  []byte // room for keys
-	text []byte // room for members that have to be made
-	err  error
-}
-
-var matches = sync.Pool{New: func() any { return new(match) }}
-
-// subject is what a condition judges: a document, a value in one, or the row that an
-// index has of a document.
-type subject struct {
-	doc   *store.Document
-	row   *row
-	value []byte
-}
-
-// row is what an index tells of a document by itself.
-type row struct {
-	id      []byte
-	columns []string
-	values  [][]byte
-}
-
-// condition is one of the parts that a selector is made of.
-type condition interface {
-	holds(m *match, s subject) bool
-}
-
-type all []condition
-
-func (c all) holds(m *match, s subject) bool {
-	for _, one := range c {
-		if !one.holds(m, s) {
-			return false
-		}
-	}
-	return true
-}
-
-type some []condition
-
-func (c some) holds(m *match, s subject) bool {
-	for _, one := range c {
-		if one.holds(m, s) {
-			return true
-		}
-	}
-	return false
-}
-
-type not struct{ condition }
-
-func (c not) holds(m *match, s subject) bool { return !c.condition.holds(m, s) }
-
-// field judges the value at a path. Without one, nothing but exists matches.
-type field struct {
-	name string
-	path path
-	test test
-}
-
-func (c *field) holds(m *match, s subject) bool {
-	v, how := s.find(m, c.name, c.path)
-	return how == there && c.test(m, v)
-}
-
-type exists struct {
-	name string
-	path path
-	want bool
-}
-
-func (c *exists) holds(m *match, s subject) bool {
-	_, how := s.find(m, c.name, c.path)
-	return how == there && c.want || how == missing && !c.want
-}
-
-// test judges a value.
-type test func(m *match, v []byte) bool
 
 // compile makes a condition of a node.
-func compile(n *node) (condition, error) {
+func (c *compiler) compile(n *node) (condition, error) {
 	switch {
 	case n == nil:
 		return all{}, nil
 	case combines(n.op):
-		parts := make([]condition, 0, len(n.kids))
-		for _, k := range n.kids {
-			c, err := compile(k)
-			if err != nil {
-				return nil, err
-			}
-			parts = append(parts, c)
+		parts, err := c.parts(n)
+		if err != nil {
+			return nil, err
 		}
 		switch {
 		case n.op == "$nor":
 			return not{some(parts)}, nil
-		case n.op == "$or" && len(parts) > 0:
+		case n.op == "$or" && len(n.kids) > 0:
 			return some(parts), nil
 		}
 		return all(parts), nil // as in CouchDB an $or of nothing asks for nothing
 	case n.op == "$not" && n.field == "":
-		c, err := compile(n.kids[0])
-		return not{c}, err
+		of, err := c.compile(n.kids[0])
+		return not{of}, err
+	}
+	if err := c.another(); err != nil {
+		return nil, err
 	}
 	p, err := parsePath(n.field)
 	if err != nil {
@@ -206,12 +116,32 @@ func compile(n *node) (condition, error) {
 	if n.op == "$exists" {
 		return &exists{n.field, p, n.arg[0] == 't'}, nil
 	}
-	t, err := compileTest(n, len(p) == 1 && p[0] == "_id")
+	t, err := c.compileTest(n, p.isID())
 	return &field{n.field, p, t}, err
 }
 
+// parts makes the conditions that a combination is of.
+func (c *compiler) parts(n *node) ([]condition, error) {
+	op := "$eq"
+	if n.op == "$and" {
+		op = "$ne"
+	}
+	parts, kids, err := c.fold(op, n.kids)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range kids {
+		one, err := c.compile(k)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, one)
+	}
+	return parts, nil
+}
+
 // compileTest makes the test of an operator. Ids compare by their bytes.
-func compileTest(n *node, isID bool) (test, error) {
+func (c *compiler) compileTest(n *node, isID bool) (test, error) {
 	order := collate.Unicode
 	if isID {
 		order = collate.Raw
@@ -222,11 +152,11 @@ func compileTest(n *node, isID bool) (test, error) {
 	case "$in", "$nin":
 		return membership(n.op, n.arg, order)
 	case "$not":
-		t, err := compileTest(n.kids[0], isID)
+		t, err := c.compileTest(n.kids[0], isID)
 		return func(m *match, v []byte) bool { return !t(m, v) }, err
 	case "$elemMatch", "$allMatch", "$keyMapMatch":
-		c, err := compile(n.kids[0])
-		return within(n.op, c), err
+		of, err := c.compile(n.kids[0])
+		return within(n.op, of), err
 	case "$type":
 		want := text(n.arg)
 		return func(_ *match, v []byte) bool { return typeName(v) == want }, nil
@@ -244,7 +174,7 @@ func compileTest(n *node, isID bool) (test, error) {
 	case "$all":
 		return hasAll(elements(n.arg)), nil
 	case "$regex":
-		return compileRegex(text(n.arg))
+		return c.compileRegex(n.arg)
 	case "$beginsWith":
 		prefix := []byte(text(n.arg))
 		return func(m *match, v []byte) bool {
@@ -280,26 +210,22 @@ func comparison(op string, arg []byte, order collate.Order) (test, error) {
 
 // membership is $in and $nin. An array matches by its elements.
 func membership(op string, arg []byte, order collate.Order) (test, error) {
-	keys := map[string]bool{}
+	in := newSet(order)
 	for _, e := range elements(arg) {
-		key, err := order.AppendKey(nil, e)
-		if err != nil {
+		if !in.add(e) {
 			return nil, badArg(op, arg)
 		}
-		keys[string(key)] = true
-	}
-	in := func(m *match, v []byte) bool {
-		key, err := order.AppendKey(m.key[:0], v)
-		m.key = key
-		return err == nil && keys[string(key)]
 	}
 	want := op == "$in"
 	return func(m *match, v []byte) bool {
 		if jsonscan.Kind(v) != '[' {
-			return in(m, v) == want
+			return in.has(m, v) == want
 		}
 		for _, e := range elements(v) {
-			if in(m, e) {
+			if !m.spend(len(e)) {
+				return false
+			}
+			if in.has(m, e) {
 				return want
 			}
 		}
@@ -339,7 +265,7 @@ func modulus(arg []byte) (divisor, rest int64, ok bool) {
 
 // hasAll matches an array that has all the elements, or is the one array among them.
 func hasAll(args [][]byte) test {
-	return func(_ *match, v []byte) bool {
+	return func(m *match, v []byte) bool {
 		if jsonscan.Kind(v) != '[' || len(args) == 0 {
 			return false
 		}
@@ -350,7 +276,12 @@ func hasAll(args [][]byte) test {
 		for _, arg := range args {
 			in := false
 			for _, value := range values {
-				in = in || same(value, arg)
+				if !m.spend(0) {
+					return false
+				}
+				if in = same(value, arg); in {
+					break
+				}
 			}
 			if !in {
 				return false
@@ -372,6 +303,9 @@ func within(op string, c condition) test {
 				if c.holds(m, subject{value: list[0]}) {
 					return true
 				}
+				if m.err != nil {
+					return false
+				}
 			}
 			return false
 		}
@@ -380,8 +314,12 @@ func within(op string, c condition) test {
 		}
 		list := elements(v)
 		for _, e := range list {
-			if c.holds(m, subject{value: e}) == (op == "$elemMatch") {
-				return op == "$elemMatch"
+			holds := c.holds(m, subject{value: e})
+			if m.err != nil {
+				return false
+			}
+			if holds == (op == "$elemMatch") {
+				return holds
 			}
 		}
 		return op == "$allMatch" && len(list) > 0
@@ -389,7 +327,16 @@ func within(op string, c condition) test {
 }
 
 // Fields are the names of the fields that the selector is about.
-func (s *Selector) Fields() []string { return s.norm.fields(nil) }
+func (s *Selector) Fields() (names []string) {
+	seen := map[string]bool{}
+	s.norm.eachField(func(name string) {
+		if !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	})
+	return names
+}
 
 // nothing tells of a selector that is one empty combination: CouchDB does not even ask
 // for what matches it (mango_cursor.erl, maybe_noop_range).

@@ -1,6 +1,7 @@
 package mango
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -76,7 +77,7 @@ func TestMatch(t *testing.T) {
 		s, err := Compile([]byte(selector))
 		if err != nil {
 			t.Errorf("%s: %v", selector, err)
-		} else if got, err := s.Match(doc); got != want || err != nil {
+		} else if got, err := s.Match(context.Background(), doc); got != want || err != nil {
 			t.Errorf("%s: %v, %v, want %v", selector, got, err, want)
 		}
 	}
@@ -141,8 +142,8 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		doc := &store.Document{ID: "a", Body: body}
-		first, _ := s.Match(doc)
-		if again, _ := s.Match(doc); again != first {
+		first, _ := s.Match(context.Background(), doc)
+		if again, _ := s.Match(context.Background(), doc); again != first {
 			t.Error("matches by chance")
 		}
 	})
@@ -156,7 +157,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.Match(doc); err != nil {
+		if _, err := s.Match(context.Background(), doc); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -162,7 +162,14 @@ func (n *node) spansOf(field string, o order) spans {
 		return everything
 	case n.op == "$and":
 		s := everything
+		apart := 0
 		for _, k := range n.kids {
+			if k.op == "$ne" || k.op == "$or" {
+				// Each may cut what there is into more: the time grows with the square of their number.
+				if apart++; apart > maxRanges {
+					continue
+				}
+			}
 			s = s.intersect(k.spansOf(field, o))
 		}
 		return s

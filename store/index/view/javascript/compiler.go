@@ -2,6 +2,7 @@
 package javascript
 
 import (
+	"context"
 	"errors"
 
 	"github.com/tododb/tododb/store"
@@ -59,7 +60,7 @@ type mapper struct {
 	doc []byte
 }
 
-func (m *mapper) Map(doc *store.Document, emit func(view int, key, value []byte) error) error {
+func (m *mapper) Map(_ context.Context, doc *store.Document, emit func(view int, key, value []byte) error) error {
 	m.doc = doc.AppendJSON(m.doc[:0], m.opt)
 	return buildError(m.m.Map(m.doc, emit))
 }
