@@ -17,12 +17,15 @@ var errOthersReplication = errorf(http.StatusForbidden, "forbidden", "Can't upda
 // owner and administrators alone.
 var replicatorDB = &systemDB{write: writeReplication, read: readReplication}
 
-func writeReplication(_ context.Context, by asker, old *store.Document, e *store.Edit, _ store.WriteOptions) error {
+func writeReplication(_ context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
 	doc := &e.Doc
 	if strings.HasPrefix(doc.ID, "_") { // a design document, a checkpoint
 		return nil
 	}
-	if old != nil && !old.Deleted && !by.DBAdmin {
+	for _, old := range docs {
+		if old.Deleted || by.DBAdmin {
+			continue
+		}
 		if owner, _ := replicate.OwnerOf(old.Body); owner != by.Name {
 			return errOthersReplication
 		}

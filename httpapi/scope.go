@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
@@ -129,7 +130,7 @@ func scopeGuard(ctx context.Context, d *auth.Device) (*store.Guard, error) {
 	if d.Partial() {
 		g.Read = func(doc *store.Document) (bool, error) { return local(doc.ID) || within(doc), nil }
 	}
-	g.Write = func(_ context.Context, old *store.Document, e *store.Edit, _ store.WriteOptions) error {
+	g.Write = func(_ context.Context, now store.Standing, e *store.Edit, _ store.WriteOptions) error {
 		id := e.Doc.ID
 		next := &store.Document{ID: id, Rev: givenRev(&e.Doc), Deleted: e.Doc.Deleted, Body: e.Doc.Body}
 		switch {
@@ -139,7 +140,7 @@ func scopeGuard(ctx context.Context, d *auth.Device) (*store.Guard, error) {
 			return errScopePath
 		case local(id):
 			return nil
-		case !within(next), old != nil && !within(old):
+		case !within(next), slices.ContainsFunc(now.Docs, func(old *store.Document) bool { return !within(old) }):
 			return errScopeDoc
 		}
 		return nil

@@ -17,8 +17,9 @@ import (
 //
 // Work of the server itself, such as building indexes, uses the store's own handle.
 type systemDB struct {
-	// write judges and may change an edit before it is written.
-	write func(ctx context.Context, by asker, old *store.Document, e *store.Edit, opt store.WriteOptions) error
+	// write judges and may change an edit before it is written: by all that stands of its
+	// document (store.Standing), and as long as that stands.
+	write func(ctx context.Context, by asker, docs []*store.Document, e *store.Edit, opt store.WriteOptions) error
 	// read judges a revision before it is shown, and may take members out of it.
 	read func(by asker, d *store.Document) (visible bool, err error)
 }
@@ -53,20 +54,17 @@ func (s *Server) guarded(ctx context.Context, db *store.DB, user auth.User) (*st
 	if kind == nil {
 		return db.Guarded(g), nil
 	}
-	by := asker{User: user, DBAdmin: user.Admin}
-	if !by.DBAdmin {
+	if kind.write != nil {
+		g.Write = func(ctx context.Context, now store.Standing, e *store.Edit, opt store.WriteOptions) error {
+			return kind.write(ctx, asker{User: user, DBAdmin: now.Admin}, now.Docs, e, opt)
+		}
+	}
+	if kind.read != nil {
 		raw, err := db.Security(ctx)
 		if err != nil {
 			return nil, err
 		}
-		by.DBAdmin = auth.ParseSecurity(raw).Admin(user)
-	}
-	if kind.write != nil {
-		g.Write = func(ctx context.Context, old *store.Document, e *store.Edit, opt store.WriteOptions) error {
-			return kind.write(ctx, by, old, e, opt)
-		}
-	}
-	if kind.read != nil {
+		by := asker{User: user, DBAdmin: g.Admin == nil || g.Admin(raw) == nil}
 		g.Read = func(d *store.Document) (bool, error) { return kind.read(by, d) }
 	}
 	return db.Guarded(g), nil

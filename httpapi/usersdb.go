@@ -24,7 +24,7 @@ const serverRecords = "_local/tododb."
 // write, once the database's security object lets one in, is told by package auth.
 func (s *Server) newUsersDB() *systemDB {
 	return &systemDB{
-		write: func(ctx context.Context, by asker, old *store.Document, e *store.Edit, _ store.WriteOptions) error {
+		write: func(ctx context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
 			if strings.HasPrefix(e.Doc.ID, "_local/") {
 				return checkServerRecord(e.Doc.ID)
 			}
@@ -32,9 +32,9 @@ func (s *Server) newUsersDB() *systemDB {
 				return err
 			}
 			doc := &auth.UserDoc{ID: e.Doc.ID, Body: e.Doc.Body, Deleted: e.Doc.Deleted}
-			var was *auth.UserDoc
-			if old != nil {
-				was = &auth.UserDoc{ID: old.ID, Body: old.Body, Deleted: old.Deleted}
+			var was []*auth.UserDoc
+			for _, old := range docs {
+				was = append(was, &auth.UserDoc{ID: old.ID, Body: old.Body, Deleted: old.Deleted})
 			}
 			if err := auth.CheckUser(by.User, by.DBAdmin, was, doc); err != nil {
 				return err

@@ -18,13 +18,13 @@ var errRefused = errors.New("refused")
 // publicOnly shows documents whose ids begin with "pub" and takes no other ones; each
 // that is written gets a mark, and none that is read shows its secret.
 var publicOnly = &store.Guard{
-	Write: func(_ context.Context, old *store.Document, e *store.Edit, _ store.WriteOptions) error {
+	Write: func(_ context.Context, now store.Standing, e *store.Edit, _ store.WriteOptions) error {
 		if !strings.HasPrefix(e.Doc.ID, "pub") {
 			return errRefused
 		}
 		was := "nothing"
-		if old != nil {
-			was = old.Rev.String()
+		if len(now.Docs) > 0 {
+			was = now.Docs[0].Rev.String()
 		}
 		return e.Doc.SetBody(fmt.Appendf(nil, `{"secret":1,"was":%q}`, was))
 	},

@@ -79,6 +79,7 @@ type verdict struct {
 	old    revtree.Rev // what it replaces, zero for nothing
 	moved  bool        // the transaction has found other design documents
 	held   bool        // the transaction has looked already, and will not find what it writes itself
+	any    bool        // there was no function to judge by: whatever it replaces is well
 }
 
 // replacedNode finds what an edit replaces; its Data is nil if there is nothing.
@@ -133,7 +134,7 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, 
 					p.result.Err = validate(ctx, p.shown(), old)
 				}
 			} else {
-				p.verdict.held = true // whatever it replaces is well
+				p.verdict.any = true
 			}
 		}
 		if p.result.Err == nil {
@@ -221,11 +222,13 @@ func (w *writer) lookAtDesign(edits []pendingEdit) (moved bool, err error) {
 func (p *pendingEdit) stale(tree *revtree.Tree) bool {
 	v := &p.verdict
 	switch {
+	case p.by.moved:
+		return true
 	case !v.judged:
 		return false
 	case v.moved:
 		return true
-	case v.held:
+	case v.held, v.any:
 		return false
 	}
 	return replacedNode(tree, p.doc, p.replicated).Rev != v.old
@@ -234,15 +237,21 @@ func (p *pendingEdit) stale(tree *revtree.Tree) bool {
 // holdAll looks at all edits before a transaction writes one of them: false if one has to
 // be judged again. What one of them writes does not count against another.
 func (w *writer) holdAll(edits []pendingEdit) (bool, error) {
+	for i := range edits { // of an earlier run
+		edits[i].verdict.held, edits[i].by.held = false, false
+	}
 	if moved, err := w.lookAtDesign(edits); moved || err != nil {
 		return false, err
 	}
 	all := true
 	err := eachDocument(edits, func(edits []pendingEdit) error {
-		if !edits[0].verdict.judged || edits[0].verdict.held {
+		if !edits[0].by.judged && (!edits[0].verdict.judged || edits[0].verdict.any) {
 			return nil
 		}
 		_, tree, _, err := w.loadTree(edits[0].doc.ID)
+		if err == nil {
+			err = w.lookAtStanding(edits, &tree)
+		}
 		if err != nil {
 			return err
 		}
@@ -255,7 +264,7 @@ func (w *writer) holdAll(edits []pendingEdit) (bool, error) {
 		return false, err
 	}
 	for i := range edits {
-		edits[i].verdict.held = true
+		edits[i].verdict.held, edits[i].by.held = true, true
 	}
 	return true, nil
 }

@@ -59,29 +59,20 @@ type Result struct {
 func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Result, error) {
 	results := make([]Result, len(edits))
 	pending := make([]pendingEdit, 0, len(edits))
+	var look standings
 	for i := range edits {
 		doc := &edits[i].Doc
 		results[i] = Result{ID: doc.ID, Rev: doc.Rev}
 		if len(doc.Path) > 0 {
 			results[i].Rev = doc.Path[0]
 		}
-		refusal, err := db.takes(ctx, &edits[i], opt)
+		p, err := db.prepare(ctx, &edits[i], &results[i], opt, &look)
 		if err != nil {
 			return nil, err
 		}
-		if refusal != nil {
-			results[i].Err = refusal
-			continue
+		if results[i].Err == nil {
+			pending = append(pending, p)
 		}
-		if len(doc.ID) > db.store.opt.MaxIDLength {
-			results[i].Err = ErrIDTooLong
-			continue
-		}
-		p, err := db.newPending(ctx, &edits[i], &results[i], opt.Replicated)
-		if err != nil {
-			return nil, err
-		}
-		pending = append(pending, p)
 	}
 	slices.SortStableFunc(pending, func(a, b pendingEdit) int { return cmp.Compare(a.doc.ID, b.doc.ID) })
 	for {
@@ -95,6 +86,9 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 		if opt.single() {
 			if err := db.writeSingle(ctx, pending, results, opt); !errors.Is(err, errStale) {
 				return results, err
+			}
+			if pending, err = db.prepareAgain(ctx, pending, opt); err != nil {
+				return nil, err
 			}
 			continue
 		}
@@ -111,10 +105,53 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 			}
 			pending = pending[n:]
 		}
-		if pending = stale; len(stale) == 0 {
+		if len(stale) == 0 {
 			return results, nil
 		}
+		if pending, err = db.prepareAgain(ctx, stale, opt); err != nil {
+			return nil, err
+		}
 	}
+}
+
+// prepare has the guard judge an edit and does the work that needs no transaction. An edit
+// that is refused has its result.
+func (db *DB) prepare(ctx context.Context, e *Edit, result *Result, opt WriteOptions, look *standings) (p pendingEdit, err error) {
+	var asked *document.Doc
+	if db.guard != nil && db.guard.Write != nil {
+		copied := e.Doc
+		asked = &copied
+	}
+	by, refusal, err := db.takes(ctx, e, opt, look)
+	if err == nil && refusal == nil && len(e.Doc.ID) > db.store.opt.MaxIDLength {
+		refusal = ErrIDTooLong
+	}
+	if result.Err = refusal; refusal != nil || err != nil {
+		return p, err
+	}
+	p, err = db.newPending(ctx, e, result, opt.Replicated)
+	p.edit, p.asked, p.by, p.guard = e, asked, by, db.guard
+	return p, err
+}
+
+// prepareAgain prepares edits anew that the guard has judged by what is no longer so.
+func (db *DB) prepareAgain(ctx context.Context, stale []pendingEdit, opt WriteOptions) ([]pendingEdit, error) {
+	if db.guard == nil || db.guard.Write == nil {
+		return stale, nil
+	}
+	var look standings
+	again := stale[:0]
+	for _, old := range stale {
+		*old.doc = *old.asked // what Write has made of it was made for what is gone
+		p, err := db.prepare(ctx, old.edit, old.result, opt, &look)
+		if err != nil {
+			return nil, err
+		}
+		if p.result != nil {
+			again = append(again, p)
+		}
+	}
+	return again, nil
 }
 
 // pendingEdit is an edit with all the work done that needs no transaction.
@@ -125,19 +162,20 @@ type pendingEdit struct {
 	local      bool
 	body       []byte // the record to store
 	atts       []Attachment
-	admin      func(security []byte) error // of the guard, if the edit needs an administrator
-	staged     map[Digest]Staged           // bytes that came with it
-	parent     revtree.Rev                 // the revision that rev was computed for
+	staged     map[Digest]Staged // bytes that came with it
+	parent     revtree.Rev       // the revision that rev was computed for
 	rev        revtree.Rev
 	verdict    verdict
+
+	guard *Guard // of the handle, may be nil
+	by    stoodBy
+	edit  *Edit
+	asked *document.Doc // as it came, if Guard.Write may have changed it
 }
 
 func (db *DB) newPending(ctx context.Context, e *Edit, result *Result, replicated bool) (pendingEdit, error) {
 	doc := &e.Doc
 	p := pendingEdit{doc: doc, result: result, replicated: replicated}
-	if db.guard != nil && isDesign(doc.ID) {
-		p.admin = db.guard.Admin
-	}
 	p.local = strings.HasPrefix(doc.ID, "_local/")
 	if p.local {
 		return p, nil
@@ -253,6 +291,9 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	if err != nil {
 		return err
 	}
+	if err := w.lookAtStanding(edits, &tree); err != nil {
+		return err
+	}
 	limit, err := w.revsLimit()
 	if err != nil {
 		return err
@@ -330,12 +371,12 @@ func (w *writer) admit(e *pendingEdit, tree *revtree.Tree, known bool) ([]revtre
 		e.result.Err = errStale
 		return nil, nil
 	}
-	if e.admin != nil {
+	if e.guard != nil && e.guard.Admin != nil && isDesign(e.doc.ID) {
 		security, err := readSecurity(w.tx)
 		if err != nil {
 			return nil, err
 		}
-		if e.result.Err = e.admin(security); e.result.Err != nil {
+		if e.result.Err = e.guard.Admin(security); e.result.Err != nil {
 			return nil, nil
 		}
 	}
@@ -370,18 +411,14 @@ func (p *pendingEdit) place(tree *revtree.Tree, known bool) ([]revtree.Rev, erro
 		}
 		return append([]revtree.Rev{p.rev}, ancestors...), nil
 	}
-	winner, _ := tree.Winner()
-	parent := p.parent
-	switch {
-	case parent.IsZero():
-		if !winner.Deleted || p.doc.Deleted {
-			return nil, ErrConflict
-		}
-		parent = winner.Rev // a revival
-		p.raise(parent)
-	case winner.Deleted, !tree.IsLeaf(parent):
-		// A tombstone may be edited only while another leaf lives.
+	if p.by.loses || conflicts(tree, p.doc) {
 		return nil, ErrConflict
+	}
+	parent := p.parent
+	if parent.IsZero() { // a revival
+		winner, _ := tree.Winner()
+		parent = winner.Rev
+		p.raise(parent)
 	}
 	rev := p.revFor(parent)
 	if _, there := tree.Find(rev); there {

@@ -91,7 +91,7 @@ func TestAtomicWrite(t *testing.T) {
 func TestAtomicWriteIsGuarded(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open func(testing.TB) *store.DB) {
 		no := errors.New("no")
-		db := open(t).Guarded(&store.Guard{Write: func(_ context.Context, _ *store.Document, e *store.Edit, _ store.WriteOptions) error {
+		db := open(t).Guarded(&store.Guard{Write: func(_ context.Context, _ store.Standing, e *store.Edit, _ store.WriteOptions) error {
 			if e.Doc.ID == "b" {
 				return no
 			}

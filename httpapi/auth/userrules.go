@@ -70,12 +70,26 @@ func truthy(value []byte) bool {
 }
 
 // CheckUser tells whether somebody may write a document of _users, by the rules of
-// CouchDB's _design/_auth: *Refusal. Old is nil for a new document. A design document is
-// left to the rights that writing one needs.
-func CheckUser(by User, dbAdmin bool, old *UserDoc, doc *UserDoc) error {
+// CouchDB's _design/_auth: *Refusal. They are asked for each of the revisions that stand
+// there, so that what an administrator has taken away does not come back with an edit of an
+// older revision. A design document is left to the rights that writing one needs.
+func CheckUser(by User, dbAdmin bool, standing []*UserDoc, doc *UserDoc) error {
 	if strings.HasPrefix(doc.ID, "_design/") {
 		return nil
 	}
+	if len(standing) == 0 {
+		standing = []*UserDoc{nil}
+	}
+	for _, old := range standing {
+		if err := checkUser(by, dbAdmin, old, doc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkUser asks the rules of one revision; old is nil for a new document.
+func checkUser(by User, dbAdmin bool, old *UserDoc, doc *UserDoc) error {
 	if old != nil && old.Deleted {
 		old = nil
 	}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"strings"
+)
+
+func isDesign(id string) bool { return strings.HasPrefix(id, "_design/") }
+
+// MayEdit asks the guard, before there is an edit, whether it takes any of a document of
+// this id: its refusal. The transaction that writes asks again.
+func (db *DB) MayEdit(ctx context.Context, id string) error {
+	if !isDesign(id) {
+		return nil
+	}
+	refusal, err := db.administers(ctx)
+	if err == nil {
+		err = refusal
+	}
+	return err
+}
+
+// administers asks the guard whether the handle is an administrator's of the database.
+func (db *DB) administers(ctx context.Context) (refusal, err error) {
+	if db.guard == nil || db.guard.Admin == nil {
+		return nil, nil
+	}
+	security, err := db.Security(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return db.guard.Admin(security), nil
+}
+
+// takes judges an edit: the refusal concerns it alone. by is what Guard.Write judged by.
+func (db *DB) takes(ctx context.Context, e *Edit, opt WriteOptions, look *standings) (by stoodBy, refusal, err error) {
+	if db.guard == nil {
+		return by, nil, nil
+	}
+	if isDesign(e.Doc.ID) {
+		if refusal, err := db.administers(ctx); refusal != nil || err != nil {
+			return by, refusal, err
+		}
+		if db.guard.Design != nil && !e.Doc.Deleted {
+			if refusal := db.guard.Design(e.Doc.Body); refusal != nil {
+				return by, refusal, nil
+			}
+		}
+	}
+	if db.guard.Write == nil {
+		return by, nil, nil
+	}
+	now, by, err := look.of(ctx, db, &e.Doc, opt.Replicated)
+	if err != nil {
+		return by, nil, err
+	}
+	return by, db.guard.Write(ctx, now, e, opt), nil
+}
