@@ -18,6 +18,9 @@ func (s *Server) checkDesign(body []byte) error {
 	if e, ok := errors.AsType[*design.ShapeError](err); ok {
 		return errorf(http.StatusBadRequest, "invalid_design_doc", "%s", e.Reason)
 	}
+	if errors.Is(err, design.ErrNoFunction) {
+		return errorf(http.StatusNotFound, "not_found", "missing function")
+	}
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,8 @@
 package design
 
 import (
+	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/tododb/tododb/store/jsonscan"
@@ -13,6 +13,9 @@ import (
 type ShapeError struct{ Reason string }
 
 func (e *ShapeError) Error() string { return e.Reason }
+
+// ErrNoFunction says that the source of a reduce function is empty.
+var ErrNoFunction = errors.New("design: missing function")
 
 // kinds names types of JSON values by their first bytes, as jsonscan.Kind gives them.
 type kinds struct {
@@ -38,7 +41,7 @@ var top = map[string]kinds{
 var options = map[string]kinds{"include_design": aBoolean, "local_seq": aBoolean, "partitioned": aBoolean, "changes": aBoolean}
 
 // CheckShape judges the body of a design document, a JSON object that has been checked:
-// *ShapeError. It follows couch_mrview:validate_ddoc_fields of CouchDB.
+// *ShapeError, ErrNoFunction. It follows couch_mrview:validate_ddoc_fields of CouchDB.
 func CheckShape(body []byte) error {
 	mapKind := aString
 	err := jsonscan.EachMember(body, func(name, value []byte) error {
@@ -99,9 +102,12 @@ func checkView(name string, view []byte, mapKind kinds) error {
 			if err != nil {
 				return wrong(aString, "views", name, "reduce")
 			}
-			if strings.HasPrefix(reduce, "_") && !builtin.MatchString(reduce) {
-				return &ShapeError{fmt.Sprintf("`%s` is not a supported reduce function.", reduce)}
+			if strings.HasPrefix(reduce, "_") {
+				_, err = ParseBuiltin(reduce)
+			} else if reduce == "" {
+				err = ErrNoFunction
 			}
+			return err
 		}
 		return nil
 	})
@@ -110,9 +116,6 @@ func checkView(name string, view []byte, mapKind kinds) error {
 	}
 	return err
 }
-
-// builtin are the names of the reduce functions that need no JavaScript.
-var builtin = regexp.MustCompile(`^_(sum|count|stats|approx_count_distinct|first|last|(top|bottom)_([1-9]|[1-9][0-9]|100))$`)
 
 func (k kinds) has(value []byte) bool { return strings.IndexByte(k.first, jsonscan.Kind(value)) >= 0 }
 

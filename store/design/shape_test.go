@@ -33,7 +33,10 @@ func TestCheckShape(t *testing.T) {
 		`{"language":"query","views":{"v":{"map":"function"}}}`: "`views.v.map` field must have object type",
 		`{"views":{"v":{"map":"x","reduce":5}}}`:                "`views.v.reduce` field must have string type",
 		`{"views":{"v":{"map":"x","reduce":"_nonsense"}}}`:      "`_nonsense` is not a supported reduce function.",
-		`{"views":{"v":{"map":"x","reduce":"_top_101"}}}`:       "`_top_101` is not a supported reduce function.",
+		`{"views":{"v":{"map":"x","reduce":"_top_101"}}}`:       "rank value must be between 1 and 100",
+		`{"views":{"v":{"map":"x","reduce":"_bottom_1.5"}}}`:    "invalid rank reducer",
+		`{"views":{"v":{"map":"x","reduce":"_counter"}}}`:       "",
+		`{"views":{"v":{"map":"x","reduce":"_top_01"}}}`:        "",
 		`{"options":{"local_seq":1}}`:                           "`options.local_seq` field must have boolean type",
 		`{"options":{"changes":"yes"}}`:                         "`options.changes` field must have boolean type",
 	} {

@@ -40,9 +40,11 @@ type Caps struct {
 // DB is a handle to one database.
 type DB interface {
 	ID() DBID
-	// View runs fn on one snapshot. Keep it short: it pins what it could still read.
+	// View runs fn on one snapshot. Keep it short: it pins what it could still read. Reads
+	// of fn fail soon after ctx has ended (Pace), whatever they go over.
 	View(ctx context.Context, fn func(Reader) error) error
-	// Update runs fn and makes what it wrote durable, or nothing of it if fn fails.
+	// Update runs fn and makes what it wrote durable, or nothing of it if fn fails, or ctx
+	// has ended before the commit begins.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// Stage writes values that nothing refers to yet, in as many transactions as it
 	// likes. Doing it twice does no harm.

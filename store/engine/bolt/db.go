@@ -43,7 +43,7 @@ func (d *db) View(ctx context.Context, fn func(engine.Reader) error) error {
 		return err
 	}
 	defer tx.Rollback()
-	return fn(&reader{tx: tx})
+	return fn(&reader{tx: tx, pace: engine.NewPace(ctx)})
 }
 
 func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) error {
@@ -64,7 +64,7 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) error {
 		return err
 	}
 	defer b.Rollback() // does nothing after a commit
-	t := &tx{reader: reader{tx: b}, file: f}
+	t := &tx{reader: reader{tx: b, pace: engine.NewPace(ctx)}, file: f}
 	if err := fn(t); err != nil {
 		return err
 	}

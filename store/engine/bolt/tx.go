@@ -12,6 +12,7 @@ import (
 // opening one costs about as much as a Get.
 type reader struct {
 	tx      *bbolt.Tx
+	pace    *engine.Pace
 	buckets [32]*bbolt.Bucket
 }
 
@@ -30,7 +31,8 @@ func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
 	if b == nil || len(k) == 0 {
 		return nil, nil
 	}
-	return b.Get(k), nil
+	v := b.Get(k)
+	return v, r.pace.Step(len(v))
 }
 
 func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) error) error {
@@ -39,6 +41,9 @@ func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) 
 		var v []byte
 		if b != nil && len(k) > 0 {
 			v = b.Get(k)
+		}
+		if err := r.pace.Step(len(v)); err != nil {
+			return err
 		}
 		if err := fn(i, v); err != nil {
 			return err
@@ -74,7 +79,7 @@ func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
 }
 
 func (r *reader) cursor(s engine.Space, rg engine.Range) *cursor {
-	c := &cursor{rg: rg, left: rg.Limit}
+	c := &cursor{pace: r.pace, rg: rg, left: rg.Limit}
 	if rg.Limit <= 0 {
 		c.left = -1
 	}
@@ -87,6 +92,7 @@ func (r *reader) cursor(s engine.Space, rg engine.Range) *cursor {
 // cursor walks a range of one bucket.
 type cursor struct {
 	c     *bbolt.Cursor // nil: nothing there
+	pace  *engine.Pace
 	rg    engine.Range
 	left  int // entries still to give, negative: all
 	begun bool
@@ -111,6 +117,9 @@ func (c *cursor) Next() (k, v []byte, err error) {
 	}
 	if c.left > 0 {
 		c.left--
+	}
+	if err := c.pace.Step(len(v)); err != nil {
+		return nil, nil, err
 	}
 	return k, v, nil
 }
@@ -169,6 +178,9 @@ func (t *tx) Put(s engine.Space, k, v []byte) error {
 	}
 	if caps := t.file.eng.Caps(); len(k) == 0 || len(k) > caps.MaxKey || len(v) > caps.MaxValue {
 		return engine.ErrTooLarge
+	}
+	if err := t.pace.Step(len(v)); err != nil {
+		return err
 	}
 	t.touch(s, k)
 	if v == nil {

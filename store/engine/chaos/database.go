@@ -79,7 +79,7 @@ func (h *handle) View(ctx context.Context, fn func(engine.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	r := &reader{eng: h.eng, s: s}
+	r := &reader{eng: h.eng, s: s, pace: engine.NewPace(ctx)}
 	defer r.end()
 	return fn(r)
 }
@@ -100,7 +100,7 @@ func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	}
 	var t *tx
 	for range runs {
-		t = &tx{reader: reader{eng: h.eng, s: s.clone()}}
+		t = &tx{reader: reader{eng: h.eng, s: s.clone(), pace: engine.NewPace(ctx)}}
 		if err := t.run(fn); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"errors"
 	"sort"
 
 	"github.com/tododb/tododb/store/engine"
@@ -29,6 +30,7 @@ func (s *snapshot) search(sp engine.Space, k []byte) (i int, found bool) {
 type reader struct {
 	eng  *Engine
 	s    *snapshot
+	pace *engine.Pace
 	lent [][]byte // what it gave out
 }
 
@@ -53,7 +55,7 @@ func (r *reader) end() {
 }
 
 func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
-	if err := r.eng.call(); err != nil {
+	if err := errors.Join(r.eng.call(), r.pace.Step(0)); err != nil {
 		return nil, err
 	}
 	if i, ok := r.s.search(s, k); ok {
@@ -70,6 +72,9 @@ func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) 
 		var v []byte
 		if at, ok := r.s.search(s, k); ok {
 			v = r.lend(r.s.spaces[s&31][at].v)
+		}
+		if err := r.pace.Step(len(v)); err != nil {
+			return err
 		}
 		if err := fn(i, v); err != nil {
 			return err
@@ -137,6 +142,9 @@ func (c *cursor) Next() (k, v []byte, err error) {
 	}
 	if len(c.list) == 0 || c.left == 0 {
 		return nil, nil, nil
+	}
+	if err := c.r.pace.Step(0); err != nil {
+		return nil, nil, err
 	}
 	c.left--
 	var e entry

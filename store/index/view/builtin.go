@@ -5,43 +5,36 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/axiomhq/hyperloglog"
 
 	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // builtin finds the reduce function that a name with an underscore stands for.
 func builtin(name string) (func() (index.Reducer, error), error) {
-	var make func() index.Reducer
-	switch name {
-	case "_count":
-		make = func() index.Reducer { return &countReducer{} }
-	case "_sum":
-		make = func() index.Reducer { return &sumReducer{} }
-	case "_stats":
-		make = func() index.Reducer { return &statsReducer{} }
-	case "_approx_count_distinct":
-		make = func() index.Reducer { return newDistinct() }
-	case "_first":
-		make = func() index.Reducer { return &endReducer{} }
-	case "_last":
-		make = func() index.Reducer { return &endReducer{last: true} }
-	default:
-		digits, top := strings.CutPrefix(name, "_top_")
-		if !top {
-			digits = strings.TrimPrefix(name, "_bottom_")
-		}
-		n, err := strconv.Atoi(digits)
-		if err != nil || n < 1 {
-			return nil, &BuildError{"invalid_design_doc", fmt.Sprintf("`%s` is not a supported reduce function.", name)}
-		}
-		make = func() index.Reducer { return &topReducer{n: n, top: top} }
+	b, err := design.ParseBuiltin(name)
+	if err != nil {
+		return nil, &BuildError{"invalid_design_doc", err.Error()}
 	}
-	return func() (index.Reducer, error) { return make(), nil }, nil
+	return func() (index.Reducer, error) {
+		switch b.Name {
+		case "_count":
+			return &countReducer{}, nil
+		case "_sum":
+			return &sumReducer{}, nil
+		case "_stats":
+			return &statsReducer{}, nil
+		case "_approx_count_distinct":
+			return newDistinct(), nil
+		case "_first", "_last":
+			return &endReducer{last: b.Name == "_last"}, nil
+		}
+		return &topReducer{n: b.N, top: b.Name == "_top"}, nil
+	}, nil
 }
 
 // countReducer is _count.
@@ -114,47 +107,74 @@ func (e *endReducer) AppendPartial(dst []byte) ([]byte, error) { return append(d
 func (e *endReducer) AppendResult(dst []byte) ([]byte, error)  { return append(dst, e.value...), nil }
 
 // topReducer is _top_N and _bottom_N: the greatest or the least values, the most extreme
-// first.
+// first, each once.
 type topReducer struct {
-	n   int
-	top bool
-	all []ranked
+	n     int
+	top   bool
+	all   []ranked
+	size  int    // bytes of the values in all
+	wrong []byte // the error that is the result: they are too long
 }
+
+// maxRanked is how many bytes the values that are kept may have: each part on disk has them.
+const maxRanked = 4 << 20
 
 type ranked struct{ key, value []byte }
 
 func (t *topReducer) Close() {}
-func (t *topReducer) Reset() { t.all = t.all[:0] }
+func (t *topReducer) Reset() { t.all, t.size, t.wrong = t.all[:0], 0, nil }
 
 func (t *topReducer) Add(_, _, value []byte) error {
+	if t.wrong != nil {
+		return nil
+	}
 	key, err := collate.AppendKey(nil, value)
 	if err != nil {
 		return err
 	}
-	at, _ := slices.BinarySearchFunc(t.all, key, func(r ranked, key []byte) int {
+	at, there := slices.BinarySearchFunc(t.all, key, func(r ranked, key []byte) int {
 		c := bytes.Compare(r.key, key)
 		if t.top {
 			c = -c
 		}
-		if c == 0 {
-			c = -1 // behind those that are equal
-		}
 		return c
 	})
-	if at < t.n {
+	if at < t.n && !there {
 		t.all = slices.Insert(t.all, at, ranked{key, bytes.Clone(value)})
-		t.all = t.all[:min(len(t.all), t.n)]
+		if t.size += len(value); len(t.all) > t.n {
+			t.size -= len(t.all[t.n].value)
+			t.all = t.all[:t.n]
+		}
+	}
+	if t.size > maxRanked {
+		t.wrong = failure(fmt.Sprintf("The %d values have more than %d bytes.", len(t.all), maxRanked), nil)
 	}
 	return nil
 }
 
+// A partial result is the result, or ! and the error.
+
 func (t *topReducer) Merge(p []byte) error {
+	if len(p) > 0 && p[0] == '!' {
+		if t.wrong == nil {
+			t.wrong = bytes.Clone(p[1:])
+		}
+		return nil
+	}
 	return jsonscan.EachElement(p, func(value []byte) error { return t.Add(nil, nil, value) })
 }
 
-func (t *topReducer) AppendPartial(dst []byte) ([]byte, error) { return t.AppendResult(dst) }
+func (t *topReducer) AppendPartial(dst []byte) ([]byte, error) {
+	if t.wrong != nil {
+		dst = append(dst, '!')
+	}
+	return t.AppendResult(dst)
+}
 
 func (t *topReducer) AppendResult(dst []byte) ([]byte, error) {
+	if t.wrong != nil {
+		return append(dst, t.wrong...), nil
+	}
 	dst = append(dst, '[')
 	for i := range t.all {
 		if i > 0 {

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // concat is a reduce function that shows what it was called with.
@@ -102,6 +104,10 @@ func TestParts(t *testing.T) {
 	}
 }
 
+func outOfRange(name string) string {
+	return `{"error":"builtin_reduce_error","reason":"The ` + name + ` of these values is out of the range of numbers."}`
+}
+
 func TestBuiltins(t *testing.T) {
 	all := reducers(t)
 	for _, c := range []struct{ name, values, want string }{
@@ -111,17 +117,31 @@ func TestBuiltins(t *testing.T) {
 		{"_sum", `{"x":1,"y":{"z":2}} {"x":5,"w":7,"y":{"z":[3,4]}}`, `{"x":6,"y":{"z":[5,4]},"w":7}`},
 		{"_sum", `1 "x" 2`, `{"error":"builtin_reduce_error","reason":"` + sumReason + `","caused_by":"x"}`},
 		{"_sum", `1 {"a":1}`, `{"error":"builtin_reduce_error","reason":"` + sumReason + `","caused_by":{"a":1}}`},
+		{"_sum", "1e308 1e308", outOfRange("_sum")}, {"_sum", "-1e308 -1e308 1", outOfRange("_sum")}, {"_sum", "[1,1e308] [1,1e308]", outOfRange("_sum")},
+		{"_sum", `{"a":1e308} {"a":1e308}`, outOfRange("_sum")}, {"_sum", "1.5 " + strings.Repeat("9", 400), outOfRange("_sum")},
+		{"_sum", "1 " + strings.Repeat("9", maxDigits+1), outOfRange("_sum")}, {"_sum", "[" + strings.Repeat("9", maxDigits+1) + "]", outOfRange("_sum")},
+		{"_stats", "1e200", outOfRange("_stats")}, {"_stats", "1 -1e200 2", outOfRange("_stats")}, {"_stats", "[1,1e200] [2,3]", outOfRange("_stats")},
+		{"_stats", "1e308 1e308", outOfRange("_stats")}, {"_stats", strings.Repeat("9", maxDigits), outOfRange("_stats")},
 		{"_stats", "1 2.5 -4", `{"sum":-0.5,"count":3,"min":-4,"max":2.5,"sumsqr":23.25}`},
 		{"_stats", "[1,10] [3,5]", `[{"sum":4,"count":2,"min":1,"max":3,"sumsqr":10},{"sum":15,"count":2,"min":5,"max":10,"sumsqr":125}]`},
 		{"_stats", `1 {"sum":10,"count":2,"min":4,"max":6,"sumsqr":52}`, `{"sum":11,"count":3,"min":1,"max":6,"sumsqr":53}`},
 		{"_stats", `1 "x"`, "invalid_value"}, {"_stats", `1 [1]`, "invalid_value"}, {"_stats", `[1] [1,2]`, "invalid_value"}, {"_stats", `{"sum":1}`, "invalid_value"},
-		{"_top_3", "1 9 5 9 2", "[9,9,5]"}, {"_bottom_2", `"b" 3 null`, "[null,3]"},
+		{"_top_3", "1 9 5 9 2", "[9,5,2]"}, {"_bottom_2", `"b" 3 null`, "[null,3]"},
 		{"_first", "3 1 2", "3"}, {"_last", "3 1 2", "2"}, {"_count", "null null", "2"},
 	} {
 		r := all[c.name]()
 		var err error
 		for _, v := range strings.Fields(c.values) {
 			err = errors.Join(err, r.Add([]byte("1"), []byte("id"), []byte(v)))
+		}
+		if err == nil { // what is kept on disk reduces to the same
+			p, e1 := r.AppendPartial(nil)
+			again := all[c.name]()
+			if err := errors.Join(e1, again.Merge(p)); err != nil {
+				t.Errorf("%s of %s: %v", c.name, c.values, err)
+			} else if got := result(t, again); got != c.want {
+				t.Errorf("%s of a part of %s: %s, want %s", c.name, c.values, got, c.want)
+			}
 		}
 		got := ""
 		if b, ok := errors.AsType[*BuildError](err); ok {
@@ -166,5 +186,93 @@ func TestSignature(t *testing.T) {
 			t.Errorf("%s has the signature of another index", body)
 		}
 		all = append(all, s)
+	}
+}
+
+// member is an object of one member that no other row has.
+func member(i int) []byte { return fmt.Appendf(nil, `{"member_%d_with_a_rather_long_name":1}`, i) }
+
+// A _sum that grows with its rows is an error as soon as it is large, and costs no more from
+// then on; however rows are parted, and also where only what is on disk is put together.
+func TestSumGrows(t *testing.T) {
+	const rows = 200_000
+	began := time.Now()
+	whole, parted := &sumReducer{}, &sumReducer{}
+	largest := 0
+	for from := 0; from < rows; from += 1000 {
+		part := &sumReducer{}
+		for i := range 1000 {
+			for _, r := range []*sumReducer{whole, part} {
+				if err := r.Add([]byte("1"), []byte("id"), member(from+i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		p, err := part.AppendPartial(nil)
+		if err == nil {
+			err = parted.Merge(p)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err = parted.AppendPartial(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		largest = max(largest, len(p))
+	}
+	for name, r := range map[string]*sumReducer{"whole": whole, "parted": parted} {
+		if got := result(t, r); !strings.HasPrefix(got, `{"error":"builtin_reduce_error","reason":"Reduce output must shrink more rapidly: input size: `) {
+			t.Errorf("%s: %.200s", name, got)
+		}
+	}
+	if largest > maxSum {
+		t.Errorf("a part has %d bytes", largest)
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// As in CouchDB what is short, or half as long as the rows, is a sum.
+func TestSumShrinks(t *testing.T) {
+	sum := func(rows, shapes int) string {
+		r := &sumReducer{}
+		for i := range rows {
+			if err := r.Add([]byte("1"), []byte("id"), member(i%shapes)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return result(t, r)
+	}
+	for _, c := range []struct {
+		rows, shapes int
+		ok           bool
+	}{{100, 100, true}, {400, 400, false}, {400, 150, true}, {50_000, 2000, true}, {3000, 2000, false}} {
+		if got := sum(c.rows, c.shapes); strings.Contains(got, "builtin_reduce_error") == c.ok {
+			t.Errorf("%d rows of %d members: %.200s", c.rows, c.shapes, got)
+		}
+	}
+}
+
+// What a reduce cannot take is not kept in its whole length with each part.
+func TestFailureIsShort(t *testing.T) {
+	r := &sumReducer{}
+	long := []byte(`"` + strings.Repeat("x", 1<<20) + `"`)
+	if err := r.Add(nil, nil, long); err != nil {
+		t.Fatal(err)
+	}
+	if got := result(t, r); len(got) > 10_000 || !jsonscan.Valid([]byte(got)) || !strings.Contains(got, `"caused_by":"`) {
+		t.Errorf("%d bytes: %.300s", len(got), got)
+	}
+	top := &topReducer{n: 100, top: true}
+	for i := range 10 {
+		long[1] = byte('a' + i)
+		if err := top.Add(nil, nil, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := result(t, top); !strings.Contains(got, "builtin_reduce_error") {
+		t.Errorf("%d bytes of values: %.100s", len(got), got)
 	}
 }

@@ -17,12 +17,17 @@ type customReducer struct {
 	pool   *sync.Pool // where it goes when it is closed; nil: nowhere
 	keys   []ReduceKey
 	values [][]byte
+	size   int      // bytes of values and keys
 	parts  [][]byte // what rows were reduced to, in order
+	made   int      // bytes of parts
 	wrong  *index.ReduceError
 }
 
-// reduceRows is how many rows the function is given at once.
-const reduceRows = 1000
+// How much the function is given at once: so many rows or parts, or bytes of them.
+const (
+	reduceRows  = 1000
+	reduceBytes = 4 << 20
+)
 
 func (c *customReducer) Close() {
 	c.Reset()
@@ -32,13 +37,20 @@ func (c *customReducer) Close() {
 }
 
 func (c *customReducer) Reset() {
+	clear(c.values) // rows may be long
+	clear(c.parts)
 	c.keys, c.values, c.parts, c.wrong = c.keys[:0], c.values[:0], c.parts[:0], nil
+	c.size, c.made = 0, 0
 }
 
 func (c *customReducer) Add(key, id, value []byte) error {
+	if c.wrong != nil {
+		return nil
+	}
+	c.size += len(key) + len(id) + len(value)
 	c.keys = append(c.keys, ReduceKey{bytes.Clone(key), string(id)})
 	c.values = append(c.values, bytes.Clone(value))
-	if len(c.keys) >= reduceRows {
+	if len(c.keys) >= reduceRows || c.size >= reduceBytes {
 		return c.reduce()
 	}
 	return nil
@@ -50,7 +62,7 @@ func (c *customReducer) reduce() error {
 		return nil
 	}
 	part, err := c.fn.Reduce(c.keys, c.values, false)
-	c.keys, c.values = c.keys[:0], c.values[:0]
+	c.keys, c.values, c.size = c.keys[:0], c.values[:0], 0
 	return c.keep(part, err)
 }
 
@@ -61,8 +73,9 @@ func (c *customReducer) keep(part []byte, err error) error {
 	}
 	if err == nil {
 		c.parts = append(c.parts, bytes.Clone(part))
+		c.made += len(part)
 	}
-	if len(c.parts) >= reduceRows {
+	if len(c.parts) >= reduceRows || len(c.parts) > 1 && c.made >= reduceBytes {
 		return c.rereduce()
 	}
 	return err
@@ -71,7 +84,7 @@ func (c *customReducer) keep(part []byte, err error) error {
 // rereduce makes one part of all.
 func (c *customReducer) rereduce() error {
 	parts := slices.Clone(c.parts)
-	c.parts = c.parts[:0]
+	c.parts, c.made = c.parts[:0], 0
 	part, err := c.fn.Reduce(nil, parts, true)
 	return c.keep(part, err)
 }

@@ -130,7 +130,7 @@ func (d *Design) Find(name string) (int, error) {
 
 // format is the version of what signatures cover: a change of how rows are made or kept
 // changes it, so that indexes are built anew.
-const format = "tododb view index 1"
+const format = "tododb view index 2"
 
 // Signature names the index of the design document: all that its rows depend on.
 func (d *Design) Signature() string {
@@ -201,7 +201,7 @@ func (c Compilers) Definition(d *Design) (*index.Definition, error) {
 			if v.NewReducer, err = builtin(s.Reduce); err != nil {
 				return nil, err
 			}
-			if s.Reduce == "_stats" { // the only one that refuses values
+			if strings.HasPrefix(s.Reduce, "_stats") { // the only one that refuses values
 				v.Check = func(value []byte) error { return new(statsReducer).Add(nil, nil, value) }
 			}
 		default:

@@ -18,7 +18,30 @@ type number struct {
 	float bool
 }
 
-// parseNumber reads a JSON value, false if it is no number.
+// maxDigits is how many digits an integer may have, and maxBits that of what is computed:
+// time and room grow with them.
+const (
+	maxDigits = 4096
+	maxBits   = 4 * maxDigits
+)
+
+// inRange tells whether the number can be shown. Erlang fails where a float cannot.
+func (n number) inRange() bool {
+	if n.float {
+		return !math.IsInf(n.f, 0) && !math.IsNaN(n.f)
+	}
+	return n.big == nil || n.big.BitLen() <= maxBits
+}
+
+// check is errRange for a number that is out of range.
+func (n number) check() error {
+	if !n.inRange() {
+		return errRange
+	}
+	return nil
+}
+
+// parseNumber reads a JSON value, false if it is no number. One that is out of range is.
 func parseNumber(raw []byte) (n number, ok bool) {
 	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return n, false
@@ -26,6 +49,9 @@ func parseNumber(raw []byte) (n number, ok bool) {
 	if !bytes.ContainsAny(raw, ".eE") {
 		if n.i, ok = parseInt(raw); ok {
 			return n, true
+		}
+		if len(raw) > maxDigits {
+			return number{f: math.Inf(1), float: true}, true // inRange will say so
 		}
 		n.big, ok = new(big.Int).SetString(string(raw), 10)
 		return n, ok
@@ -112,8 +138,6 @@ func (n number) appendTo(b []byte) []byte {
 		return n.big.Append(b, 10)
 	case !n.float:
 		return strconv.AppendInt(b, n.i, 10)
-	case math.IsInf(n.f, 0) || math.IsNaN(n.f):
-		return append(b, "null"...) // JSON has no word for it
 	}
 	from := len(b)
 	b = strconv.AppendFloat(b, n.f, 'g', -1, 64)

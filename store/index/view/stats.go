@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -14,16 +15,20 @@ func (e *BuildError) Error() string { return e.Word + ": " + e.Reason }
 // statsReducer is _stats: sum, count, least, greatest and sum of squares of numbers, of
 // such figures computed before, or of each element of arrays of either.
 type statsReducer struct {
-	list bool
-	all  []figures // one, unless list is set
+	list  bool
+	all   []figures // one, unless list is set
+	wrong []byte    // the error that is the result: a figure is out of range
 }
 
 type figures struct{ sum, count, min, max, sumsqr number }
 
 func (s *statsReducer) Close() {}
-func (s *statsReducer) Reset() { s.list, s.all = false, s.all[:0] }
+func (s *statsReducer) Reset() { s.list, s.all, s.wrong = false, s.all[:0], nil }
 
 func (s *statsReducer) Add(_, _, value []byte) error {
+	if s.wrong != nil {
+		return nil
+	}
 	if jsonscan.Kind(value) != '[' {
 		f, err := figuresOf(value)
 		if err != nil {
@@ -56,7 +61,14 @@ func (s *statsReducer) take(i int, first, list bool, f figures) error {
 	default:
 		s.all[i].merge(f)
 	}
+	if !s.all[i].inRange() && s.wrong == nil {
+		s.wrong = rangeFailure("_stats")
+	}
 	return nil
+}
+
+func (f *figures) inRange() bool {
+	return f.sum.inRange() && f.count.inRange() && f.min.inRange() && f.max.inRange() && f.sumsqr.inRange()
 }
 
 func (f *figures) merge(g figures) {
@@ -112,11 +124,29 @@ func (f *figures) member(name string) *number {
 	return nil
 }
 
-func (s *statsReducer) Merge(p []byte) error { return s.Add(nil, nil, p) }
+// A partial result is the result, or ! and the error.
 
-func (s *statsReducer) AppendPartial(dst []byte) ([]byte, error) { return s.AppendResult(dst) }
+func (s *statsReducer) Merge(p []byte) error {
+	if len(p) > 0 && p[0] == '!' {
+		if s.wrong == nil {
+			s.wrong = slices.Clone(p[1:])
+		}
+		return nil
+	}
+	return s.Add(nil, nil, p)
+}
+
+func (s *statsReducer) AppendPartial(dst []byte) ([]byte, error) {
+	if s.wrong != nil {
+		dst = append(dst, '!')
+	}
+	return s.AppendResult(dst)
+}
 
 func (s *statsReducer) AppendResult(dst []byte) ([]byte, error) {
+	if s.wrong != nil {
+		return append(dst, s.wrong...), nil
+	}
 	if s.list {
 		dst = append(dst, '[')
 	}

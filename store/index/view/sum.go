@@ -1,13 +1,21 @@
 package view
 
 import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // sumReducer is _sum: it adds numbers, arrays of numbers element by element, and objects
-// of all these member by member. A value that cannot be added makes an error the result.
+// of all these member by member. A value that cannot be added, and a sum that leaves the
+// range of numbers or does not shrink, make an error the result.
 type sumReducer struct {
 	value *addend // nil: nothing yet
+	size  int     // bytes of the rows that went into it, numbers perhaps left out
+	grown int     // about the bytes of value
 	wrong []byte  // the error that is the result
 }
 
@@ -17,6 +25,7 @@ type addend struct {
 	n       number
 	list    []number
 	members []sumMember
+	at      map[string]int // where members are, once there are some
 }
 
 type sumMember struct {
@@ -28,68 +37,130 @@ const sumReason = "The _sum function requires that map values be numbers, arrays
 	"Objects cannot be mixed with other data structures. Objects can be arbitrarily nested, " +
 	"provided that the values for all fields are themselves numbers, arrays of numbers, or objects."
 
+// What may come out of a _sum that is no number (couch_query_servers.erl,
+// check_sum_overflow): as much as sumThreshold, or half as much as went in. CouchDB asks it
+// of each node of its tree, so that rows of one shape fail by where they happen to lie;
+// here it is asked of the result, and of what is kept on disk only when that is large.
+const (
+	sumThreshold = 4906
+	largeSum     = 64 << 10
+	maxSum       = 1 << 20 // whatever went in
+)
+
 // badAddend is a value that cannot be added.
 type badAddend struct{ value []byte }
 
 func (e *badAddend) Error() string { return sumReason }
 
 func (s *sumReducer) Close() {}
-func (s *sumReducer) Reset() { s.value, s.wrong = nil, nil }
+func (s *sumReducer) Reset() { *s = sumReducer{} }
 
-func (s *sumReducer) Add(_, _, value []byte) error {
+func (s *sumReducer) Add(key, id, value []byte) error {
+	return s.take(value, len(key)+len(id)+len(value))
+}
+
+// take adds a value that was made of so many bytes of rows.
+func (s *sumReducer) take(value []byte, size int) error {
 	if s.wrong != nil {
 		return nil
 	}
+	s.size += size
 	if n, ok := parseNumber(value); ok && (s.value == nil || s.value.kind == '1') {
 		if s.value == nil {
 			s.value = &addend{kind: '1'}
 		}
-		s.value.n = s.value.n.plus(n)
+		if s.value.n = s.value.n.plus(n); !s.value.n.inRange() {
+			s.wrong = rangeFailure("_sum")
+		}
 		return nil
 	}
 	v, err := parseAddend(value)
-	if err == nil && s.value != nil {
-		v, err = s.value.plus(v, value)
+	if err == nil && s.value == nil {
+		s.value, s.grown = v, len(value)
+	} else if err == nil {
+		s.value, err = s.value.plus(v, value, &s.grown)
 	}
-	if bad, ok := err.(*badAddend); ok {
-		s.wrong = append(s.wrong, `{"error":"builtin_reduce_error","reason":`...)
-		s.wrong = jsonscan.AppendString(s.wrong, sumReason)
-		s.wrong = append(append(s.wrong, `,"caused_by":`...), bad.value...)
-		s.wrong = append(s.wrong, '}')
-		return nil
+	switch bad, ok := err.(*badAddend); {
+	case ok:
+		s.wrong = failure(sumReason, bad.value)
+	case err == errRange:
+		s.wrong = rangeFailure("_sum")
+	case err != nil:
+		return err
+	case s.grown > maxSum:
+		s.wrong = s.overflow(s.grown)
 	}
-	s.value = v
-	return err
+	return nil
 }
 
-// A partial result is the value, or ! and the error.
+// overflow is the error of a sum that does not shrink, in CouchDB's words.
+func (s *sumReducer) overflow(out int) []byte {
+	return failure(fmt.Sprintf("Reduce output must shrink more rapidly: input size: %d output size: %d", s.size, out), nil)
+}
+
+// shrinks tells whether a sum of so many bytes may be shown, or kept on disk.
+func (s *sumReducer) shrinks(out, threshold int) bool {
+	return s.value == nil || s.value.kind == '1' || out <= threshold || out <= maxSum && out*2 <= s.size
+}
+
+// A partial result is a number; # and the uvarint bytes of rows before any other value; or !
+// and the error.
 
 func (s *sumReducer) Merge(p []byte) error {
-	if s.wrong != nil {
+	switch {
+	case s.wrong != nil || len(p) == 0:
 		return nil
-	}
-	if len(p) > 0 && p[0] == '!' {
-		s.wrong = append(s.wrong, p[1:]...)
+	case p[0] == '!':
+		s.wrong = slices.Clone(p[1:])
 		return nil
+	case p[0] == '#':
+		size, w := binary.Uvarint(p[1:])
+		if w <= 0 {
+			return fmt.Errorf("%w: a part of a sum", index.ErrCorrupt)
+		}
+		return s.take(p[1+w:], int(size))
 	}
-	return s.Add(nil, nil, p)
+	return s.take(p, len(p))
 }
 
 func (s *sumReducer) AppendPartial(dst []byte) ([]byte, error) {
-	if s.wrong != nil {
-		dst = append(dst, '!')
+	from := len(dst)
+	if s.wrong == nil && s.value != nil && s.value.kind != '1' {
+		dst = binary.AppendUvarint(append(dst, '#'), uint64(s.size))
 	}
-	return s.AppendResult(dst)
+	at := len(dst)
+	dst = s.appendValue(dst)
+	wrong := s.wrong
+	if out := len(dst) - at; wrong == nil && !s.shrinks(out, largeSum) {
+		wrong = s.overflow(out)
+	}
+	if wrong != nil {
+		dst = append(append(dst[:from], '!'), wrong...)
+	}
+	return dst, nil
 }
 
 func (s *sumReducer) AppendResult(dst []byte) ([]byte, error) {
+	at := len(dst)
+	dst = s.appendValue(dst)
+	wrong := s.wrong
+	if out := len(dst) - at; wrong == nil && !s.shrinks(out, sumThreshold) {
+		wrong = s.overflow(out)
+	}
+	if wrong != nil {
+		dst = append(dst[:at], wrong...)
+	}
+	return dst, nil
+}
+
+func (s *sumReducer) appendValue(dst []byte) []byte {
 	switch {
 	case s.wrong != nil:
-		return append(dst, s.wrong...), nil
+		return dst
 	case s.value == nil:
-		return append(dst, '0'), nil
+		return append(dst, '0')
 	}
-	return s.value.appendTo(dst), nil
+	return s.value.appendTo(dst)
 }
 
 func parseAddend(raw []byte) (*addend, error) {
@@ -102,7 +173,7 @@ func parseAddend(raw []byte) (*addend, error) {
 			if !ok {
 				return &badAddend{raw}
 			}
-			return nil
+			return n.check()
 		})
 		return v, err
 	case '{':
@@ -118,53 +189,85 @@ func parseAddend(raw []byte) (*addend, error) {
 		return nil, &badAddend{raw}
 	}
 	v.kind, v.n = '1', n
-	return v, nil
+	return v, n.check()
 }
 
-// plus adds; v may become part of the sum. raw is v as it came.
-func (a *addend) plus(v *addend, raw []byte) (*addend, error) {
+// plus adds; v may become part of the sum. raw is v as it came; grown is told by how much
+// the sum gets longer.
+func (a *addend) plus(v *addend, raw []byte, grown *int) (*addend, error) {
 	switch {
 	case a.kind == '{' && v.kind == '{':
-		return a, a.plusMembers(v, raw)
+		return a, a.plusMembers(v, raw, grown)
 	case a.kind == '{' || v.kind == '{':
 		return nil, &badAddend{raw}
 	case a.kind == '1' && v.kind == '1':
 		a.n = a.n.plus(v.n)
-		return a, nil
+		return a, a.n.check()
 	case a.kind == '1':
-		return v.plus(a, raw)
+		*grown += len(raw)
+		return v.plus(a, raw, grown)
 	case v.kind == '1': // it counts as an array of one
 		v.list = []number{v.n}
 	}
 	for i, n := range v.list {
-		if i < len(a.list) {
-			a.list[i] = a.list[i].plus(n)
-		} else {
+		if i >= len(a.list) {
 			a.list = append(a.list, n)
+			*grown += 2
+			continue
+		}
+		if a.list[i] = a.list[i].plus(n); !a.list[i].inRange() {
+			return nil, errRange
 		}
 	}
 	return a, nil
 }
 
-func (a *addend) plusMembers(v *addend, raw []byte) error {
-	for _, m := range v.members {
-		found := false
-		for i := range a.members {
-			if a.members[i].name != m.name {
-				continue
-			}
-			sum, err := a.members[i].value.plus(m.value, raw)
-			if err != nil {
-				return err
-			}
-			a.members[i].value, found = sum, true
-			break
-		}
-		if !found {
-			a.members = append(a.members, m)
+// few is how many members are looked through rather than looked up.
+const few = 8
+
+func (a *addend) find(name string) int {
+	if a.at == nil && len(a.members) > few {
+		a.at = map[string]int{}
+		for i := len(a.members) - 1; i >= 0; i-- {
+			a.at[a.members[i].name] = i
 		}
 	}
+	if a.at == nil {
+		return slices.IndexFunc(a.members, func(m sumMember) bool { return m.name == name })
+	}
+	if i, found := a.at[name]; found {
+		return i
+	}
+	return -1
+}
+
+func (a *addend) plusMembers(v *addend, raw []byte, grown *int) error {
+	for _, m := range v.members {
+		i := a.find(m.name)
+		if i < 0 {
+			a.members = append(a.members, m)
+			if a.at != nil {
+				a.at[m.name] = len(a.members) - 1
+			}
+			*grown += m.value.length() + len(m.name) + 4
+			continue
+		}
+		sum, err := a.members[i].value.plus(m.value, raw, grown)
+		if err != nil {
+			return err
+		}
+		a.members[i].value = sum
+	}
 	return nil
+}
+
+// length is about how many bytes the value takes.
+func (a *addend) length() int {
+	n := 2 + 2*len(a.list)
+	for _, m := range a.members {
+		n += len(m.name) + 4 + m.value.length()
+	}
+	return n
 }
 
 func (a *addend) appendTo(b []byte) []byte {
