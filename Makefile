@@ -1,5 +1,7 @@
 # make run     builds the server and starts it on http://127.0.0.1:5984/
 # make test    everything that has to pass, the cheap tests first
+# make hostile attacks the real program under a limit of memory, by all tables (needs some minutes
+#              and Linux); make test has a sample of them. ATTACK=TEXT takes those of that name
 # make docs    writes docs/configuration.md from the table of settings
 # make check   what is asked of every change: build lint test race
 
@@ -15,7 +17,7 @@ BINARY   := cmd/tododb
 # Packages whose tests start whole servers come last.
 QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
 
-.PHONY: all build run test race fuzz crash soak bench lint docs cover check clean FORCE
+.PHONY: all build run test race fuzz crash hostile soak bench lint docs cover check clean FORCE
 all: build
 
 build: bin/tododb
@@ -53,6 +55,14 @@ fuzz:
 # Kill the server again and again under load; nothing acknowledged may be lost.
 crash:
 	TODODB_TEST_KILLS=$(KILLS) $(GO) test -count=1 -timeout 0 -v -run '^TestKill' ./$(BINARY)
+
+# Whatever was found to end, starve or fool the server, and what resembles it. Other packages
+# have tests of the kind too, which look at the same variable.
+hostile:
+	TODODB_TEST_HOSTILE=1 TODODB_TEST_ATTACK='$(ATTACK)' $(GO) test -count=1 -timeout 60m -v -run '^TestHostile' ./$(BINARY)
+	@set -e; for pkg in $$(grep -rl --include='*_test.go' TODODB_TEST_HOSTILE . | xargs -n1 dirname | sort -u | grep -v '/$(BINARY)$$'); do \
+		TODODB_TEST_HOSTILE=1 $(GO) test -count=1 -timeout 60m $$pkg; \
+	done
 
 soak:
 	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak' ./$(BINARY)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +39,9 @@ func TestMain(m *testing.M) {
 	if bare := os.Getenv("TODODB_TEST_BARE"); bare != "" {
 		serveBare(bare)
 	}
+	if limits := os.Getenv(confineEnv); limits != "" {
+		serveConfined(limits)
+	}
 	code := m.Run()
 	os.RemoveAll(binaryDir)
 	os.Exit(code)
@@ -61,6 +65,12 @@ type process struct {
 // address of "" is any free port.
 func startServer(t testing.TB, dir, listen string, more ...string) *process {
 	t.Helper()
+	return startServerWith(t, nil, dir, listen, more...)
+}
+
+// startServerWith does so with more in its environment; what confineEnv says there is seen to.
+func startServerWith(t testing.TB, environment []string, dir, listen string, more ...string) *process {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +80,10 @@ func startServer(t testing.TB, dir, listen string, more ...string) *process {
 	}
 	p := &process{t: t, log: &syncBuffer{}, done: make(chan struct{})}
 	p.cmd = exec.Command(path, append([]string{"serve", "--data", dir, "--listen", listen}, more...)...)
-	p.cmd.Env = append(os.Environ(), "COUCHDB_USER="+testUser, "COUCHDB_PASSWORD="+testPassword)
+	if slices.ContainsFunc(environment, func(e string) bool { return strings.HasPrefix(e, confineEnv+"=") }) {
+		p.cmd = exec.Command(os.Args[0], p.cmd.Args...)
+	}
+	p.cmd.Env = append(append(os.Environ(), "COUCHDB_USER="+testUser, "COUCHDB_PASSWORD="+testPassword), environment...)
 	p.cmd.Stderr = p.log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

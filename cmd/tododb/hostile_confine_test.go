@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// confinement is what a server that is attacked has to get along with.
+type confinement struct {
+	Memory  int64  // bytes, of the process and all that it starts; 0 for any
+	Files   uint64 // descriptors; 0 for any
+	Largest uint64 // bytes of its largest file, which stands for a disk that is full; 0 for any
+
+	Procs string // of its control group; set by startConfined
+}
+
+// startConfined starts the real program within limits: a control group of its own where
+// they can be made, else a limit of the process's data.
+func startConfined(t *testing.T, c confinement, dir, listen string, more ...string) *process {
+	t.Helper()
+	if c.Memory > 0 {
+		c.Procs = controlGroup(t, c.Memory)
+		if c.Procs == "" {
+			t.Log("no control group can be made here: the limit of memory is one of the process's data")
+		}
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startServerWith(t, []string{confineEnv + "=" + string(text)}, dir, listen, more...)
+}
+
+const confineEnv = "TODODB_TEST_CONFINE"
+
+// serveConfined is this test's program once more: it puts itself within limits and becomes the
+// program that is tested.
+func serveConfined(text string) {
+	fail := func(err error) {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "confine:", err)
+			os.Exit(1)
+		}
+	}
+	var c confinement
+	fail(json.Unmarshal([]byte(text), &c))
+	os.Unsetenv(confineEnv)
+	path := os.Args[1]
+	limit := func(what int, n uint64) {
+		if n > 0 {
+			fail(syscall.Setrlimit(what, &syscall.Rlimit{Cur: n, Max: n}))
+		}
+	}
+	switch {
+	case c.Procs != "":
+		fail(os.WriteFile(c.Procs, []byte(strconv.Itoa(os.Getpid())), 0o644))
+	case c.Memory > 0:
+		// Go asks for its heap 64 MiB at a time, and for what it may never use.
+		limit(syscall.RLIMIT_DATA, uint64(c.Memory)+192<<20)
+	}
+	limit(syscall.RLIMIT_NOFILE, c.Files)
+	limit(syscall.RLIMIT_FSIZE, c.Largest)
+	fail(syscall.Exec(path, os.Args[1:], os.Environ()))
+}
+
+// controlGroup makes a group with a limit of memory and returns the file that takes the
+// processes in it, or "" where none can be made.
+func controlGroup(t *testing.T, memory int64) (procs string) {
+	t.Helper()
+	for _, kind := range []struct{ root, file string }{
+		{"/sys/fs/cgroup", "memory.max"}, // version 2
+		{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
+	} {
+		dir := filepath.Join(kind.root, fmt.Sprintf("tododb-test-%d-%d", os.Getpid(), time.Now().UnixNano()))
+		if os.Mkdir(dir, 0o755) != nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, kind.file)); err != nil || os.WriteFile(filepath.Join(dir, kind.file), fmt.Append(nil, memory), 0o644) != nil {
+			os.Remove(dir)
+			continue
+		}
+		os.WriteFile(filepath.Join(dir, "memory.swap.max"), []byte("0"), 0o644) // where there is any
+		t.Cleanup(func() {
+			for range 100 { // the last process leaves a moment after it was waited for
+				if os.Remove(dir) == nil {
+					return
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+		return filepath.Join(dir, "cgroup.procs")
+	}
+	return ""
+}
+
+// watch looks at the memory of a process and of those that it starts.
+type watch struct {
+	stop  func()
+	mu    sync.Mutex
+	name  string
+	peaks map[string]int64 // private bytes, by attack
+}
+
+func newWatch(t *testing.T, pid int) *watch {
+	w := &watch{peaks: map[string]int64{}}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(25 * time.Millisecond); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+			n := private(pid)
+			w.mu.Lock()
+			w.peaks[w.name] = max(w.peaks[w.name], n)
+			w.mu.Unlock()
+		}
+	}()
+	w.stop = sync.OnceFunc(func() { close(done); <-ended })
+	t.Cleanup(w.stop)
+	return w
+}
+
+func (w *watch) during(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.name = name
+}
+
+func (w *watch) peak(name string) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.peaks[name]
+}
+
+// private counts the bytes that only this process and its children have.
+func private(pid int) (n int64) {
+	proc := filepath.Join("/proc", strconv.Itoa(pid))
+	file, err := os.Open(filepath.Join(proc, "status"))
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), "RssAnon:"); ok {
+			kib, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(value, "kB")), 10, 64)
+			n = kib << 10
+		}
+	}
+	threads, _ := filepath.Glob(filepath.Join(proc, "task", "*", "children"))
+	for _, path := range threads {
+		children, _ := os.ReadFile(path)
+		for child := range strings.FieldsSeq(string(children)) {
+			if id, err := strconv.Atoi(child); err == nil {
+				n += private(id)
+			}
+		}
+	}
+	return n
+}
+
+// cpuTime is what a process has used of the processors so far.
+func cpuTime(pid int) time.Duration {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // the name may have blanks
+	fields := strings.Fields(rest)
+	var ticks int64
+	for _, i := range []int{11, 12} { // utime and stime, in hundredths of a second
+		n, _ := strconv.ParseInt(fields[i], 10, 64)
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// scriptLimit is what one call of a function may take in these tests.
+const scriptLimit = time.Second
+
+// TestHostileScripts has the administrator of a database write functions that are to end,
+// hang or bloat the server, in each kind that there is.
+func TestHostileScripts(t *testing.T) {
+	s := besiege(t, confinement{Memory: 768 << 20}, fmt.Sprintf("[couchdb]\nos_process_timeout = %d\n", scriptLimit.Milliseconds()))
+	var attacks []attack
+	bombs := bombs(t)
+	for i, name := range slices.Sorted(maps.Keys(bombs)) {
+		for j, kind := range functionKinds {
+			attacks = append(attacks, attack{
+				name:   name + " " + kind.name,
+				want:   bombWant(name),
+				do:     func(s *siege) string { return kind.explode(s, bombs[name]) },
+				notYet: inProcess,
+				long:   !slices.Contains(sampleBombs, name) || (i+j)%4 != 0,
+			})
+		}
+	}
+	s.run(attacks)
+}
+
+// inProcess says why no bomb is set off.
+const inProcess = "functions run in the server's process"
+
+// bombs are the bodies of functions that try to do harm, by name. "ok_" begins the names of
+// those that only take long where an engine is bad at them.
+func bombs(t *testing.T) (all map[string]string) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/hostile/bombs.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &all); err != nil || len(all) < 80 {
+		t.Fatalf("%d bombs, %v", len(all), err)
+	}
+	return all
+}
+
+var (
+	// sampleBombs are one of each kind of harm, for the short form.
+	sampleBombs = []string{"flat", "split28", "replace16", "bind", "globals", "loop", "recursion", "regex_nested", "array_doubling", "catch_", "emit_many", "ok_shift"}
+	// endlessBombs never come to an end by themselves, whatever bounds an engine has.
+	endlessBombs = []string{"loop", "array_push", "parse_loop", "catch_", "finally_", "iter_destruct", "symbol_iter", "map_loop"}
+)
+
+// bombWant is what a bomb gets: one that has no end must not look as if it had one, and
+// whatever else happens the answer is one of the server's.
+func bombWant(name string) string {
+	switch {
+	case strings.HasPrefix(name, "ok_"):
+		return "20[01]"
+	case slices.Contains(endlessBombs, name):
+		return "(500|400) .+"
+	}
+	return `20[01]|[45]\d\d .+`
+}
+
+// functionKind is a kind of function of design documents, and what calls it.
+type functionKind struct {
+	name    string
+	design  func(body string) any // the design document with a function of this body
+	explode func(s *siege, body string) string
+}
+
+// collected gives a function that has no emit one that keeps what it is given.
+const collected = "var out=[];var emit=function(k,v){out.push(k,v)};var doc={};"
+
+var functionKinds = []functionKind{
+	bombKind("map", func(f string) any { return views("function(doc){"+f+"}", "") }, "GET", "_view/v?limit=3"),
+	bombKind("reduce", func(f string) any {
+		return views("function(doc){emit(doc._id,1)}", "function(keys,values,rereduce){"+collected+f+";return 1}")
+	}, "GET", "_view/v"),
+	bombKind("filter", func(f string) any {
+		return map[string]any{"filters": map[string]any{"f": "function(doc,req){" + collected + f + ";return true}"}}
+	}, "GET", "../../_changes?limit=3&filter=bomb/f"),
+	bombKind("validate", func(f string) any {
+		return map[string]any{"validate_doc_update": "function(n,o,user,sec){" + collected + f + "}"}
+	}, "PUT", "../../bombed"),
+	bombKind("update", func(f string) any {
+		return map[string]any{"updates": map[string]any{"u": "function(doc,req){" + collected + f + ";return [null,'done']}"}}
+	}, "POST", "_update/u/doc01"),
+	bombKind("show", func(f string) any {
+		return map[string]any{"shows": map[string]any{"s": "function(doc,req){" + collected + f + ";return 'done'}"}}
+	}, "GET", "_show/s/doc01"),
+	bombKind("list", func(f string) any {
+		d := views("function(doc){emit(doc._id,1)}", "")
+		d["lists"] = map[string]any{"l": "function(head,req){" + collected + f + ";while(getRow());return 'done'}"}
+		return d
+	}, "GET", "_list/l/v"),
+	bombKind("rewrite", func(f string) any {
+		return map[string]any{"rewrites": "function(req){" + collected + f + ";return '../../doc01'}"}
+	}, "GET", "_rewrite/x"),
+}
+
+func views(mapper, reducer string) map[string]any {
+	v := map[string]any{"map": mapper}
+	if reducer != "" {
+		v["reduce"] = reducer
+	}
+	return map[string]any{"views": map[string]any{"v": v}}
+}
+
+// bombKind makes a kind whose functions are called by a request of a path below its design document.
+func bombKind(name string, design func(body string) any, method, path string) functionKind {
+	k := functionKind{name: name, design: design}
+	k.explode = func(s *siege, body string) string {
+		text, err := json.Marshal(design(body))
+		if err != nil {
+			panic(err)
+		}
+		const at = "/doras/_design/bomb"
+		put := s.ask(dora, "PUT", at, text)
+		if put.status != 201 {
+			return put.String()
+		}
+		target := at + "/" + path
+		if below, ok := strings.CutPrefix(path, "../../"); ok {
+			target = "/doras/" + below
+		}
+		body = ""
+		if method == "PUT" {
+			body = "{}"
+		}
+		got := s.ask(dora, method, target, body)
+		if got.took > scriptLimit+lateBy {
+			s.t.Errorf("%s: answered %v after %v, want not much more than %v", name, got, got.took, scriptLimit)
+		}
+		// It goes on its way even while its functions are at work.
+		for _, path := range []string{at, "/doras/bombed"} {
+			now := s.ask(dora, "HEAD", path, nil)
+			if now.status == 200 {
+				if gone := s.ask(dora, "DELETE", path, nil, head("If-Match: "+strings.Trim(now.header.Get("ETag"), `"`))); gone.status != 200 {
+					s.t.Errorf("%s: deleting %s: %v", name, path, gone)
+				}
+			}
+		}
+		return got.String()
+	}
+	return k
+}
+
+// lateBy is how much later than its limit a call may be answered: a worker starts first, and
+// this machine has other things to do.
+const lateBy = 4 * time.Second
