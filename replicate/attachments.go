@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/tododb/tododb/revtree"
@@ -108,6 +109,11 @@ func (a *Attached) markStubs(path, ancestors []revtree.Rev) {
 	for i := range a.Attachments {
 		a.Attachments[i].Stub = a.Attachments[i].RevPos <= has && has > 0
 	}
+}
+
+// bare tells whether no bytes follow: the target has those of all attachments.
+func (a *Attached) bare() bool {
+	return !slices.ContainsFunc(a.Attachments, func(att Attachment) bool { return !att.Stub })
 }
 
 // json is the document with its attachments: stubs, and those that follow.

@@ -34,14 +34,17 @@ func (j *Job) carry(ctx context.Context, b *batch) error {
 		if len(wanted) == 0 {
 			return nil
 		}
-		load := load{job: j, ctx: ctx, stats: &b.stats, ancestors: map[string][]revtree.Rev{}}
+		load := load{job: j, ctx: ctx, stats: &b.stats, due: dueOf(wanted), ancestors: map[string][]revtree.Rev{}}
 		for _, w := range wanted {
 			load.ancestors[w.ID] = w.Ancestors
 		}
 		if err := j.source.Fetch(ctx, wanted, load.add); err != nil {
 			return err
 		}
-		return load.store()
+		if err := load.store(); err != nil {
+			return err
+		}
+		return load.due.settle(ctx, j.source)
 	})
 }
 
@@ -56,6 +59,7 @@ type load struct {
 	job   *Job
 	ctx   context.Context
 	stats *counters
+	due   due
 	docs  [][]byte
 	size  int
 
@@ -63,6 +67,9 @@ type load struct {
 }
 
 func (l *load) add(doc []byte) error {
+	if err := l.due.came(doc); err != nil {
+		return err
+	}
 	attached, path, err := attachedOf(doc)
 	if err != nil { // no peer could take it
 		l.stats.DocsRead++

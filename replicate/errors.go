@@ -23,6 +23,8 @@ var (
 	ErrNotBuilt = errors.New("a filter function of a local source needs a server that runs it")
 	// ErrClosed says that the manager has been closed.
 	ErrClosed = errors.New("the replicator is shutting down")
+	// errNoDatabase says that something else answers in a database's place.
+	errNoDatabase = errors.New("what answers is no database")
 	// errRemade says that a database was deleted and made again.
 	errRemade = errors.New("the database is another one now")
 	// errMissing says that a local document is not there.

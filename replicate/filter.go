@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/tododb/tododb/store"
 )
@@ -26,7 +25,7 @@ func filterOf(ddoc []byte, name string) (string, error) {
 }
 
 func (p *remotePeer) FilterCode(ctx context.Context, ddoc, name string) (string, error) {
-	b, err := p.call(ctx, http.MethodGet, "_design/"+url.PathEscape(ddoc), nil, nil)
+	b, err := p.call(ctx, http.MethodGet, designPath(ddoc), nil, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotFound {
 		return "", ErrNoFilter
 	}

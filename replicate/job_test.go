@@ -39,7 +39,7 @@ func (p *stillPeer) Changes(_ context.Context, q ChangesQuery, fn func(Change) e
 type oddPeer struct{ stubPeer }
 
 func (p *oddPeer) Fetch(_ context.Context, _ []Wanted, fn func([]byte) error) error {
-	return errors.Join(fn([]byte(`{"_id":"odd","_rev":5,"_attachments":{}}`)), fn([]byte(`{"_id":"a"}`)))
+	return errors.Join(fn([]byte(`{"_id":"a","_rev":5,"_attachments":{}}`)), fn([]byte(`{"_id":"a"}`)))
 }
 
 // What is asked for chooses what is replicated, and from where.

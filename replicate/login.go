@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -43,7 +44,10 @@ func newLogin(e *Endpoint, client *http.Client) *login {
 	if e.User == "" {
 		return nil
 	}
-	server := e.URL[:strings.LastIndexByte(strings.TrimSuffix(e.URL, "/"), '/')+1]
+	server := e.URL
+	if u, err := url.Parse(e.URL); err == nil && len(u.EscapedPath()) > 1 { // else the server is one database
+		server = e.URL[:strings.LastIndexByte(strings.TrimSuffix(e.URL, "/"), '/')+1]
+	}
 	return &login{client: client, at: server + "_session", user: e.User, password: e.Password, now: time.Now}
 }
 

@@ -24,7 +24,8 @@ type Peer interface {
 	Missing(ctx context.Context, changes []Change) ([]Wanted, error)
 	// Fetch reads revisions with their histories, and the newer ones that have taken
 	// their place. fn is given the JSON of each, with stubs for attachments, which is good
-	// until it returns. What is not there any more is passed over.
+	// until it returns. What is not there any more is passed over; the caller sees to it
+	// that it is really gone.
 	Fetch(ctx context.Context, wanted []Wanted, fn func(doc []byte) error) error
 	// Store writes revisions as they are, given as JSON. It returns those that were
 	// refused.

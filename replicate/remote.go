@@ -81,12 +81,12 @@ func (p *remotePeer) Close()       {}
 
 // request sends a request with a JSON body, or without any; path is below the database,
 // "" for itself. The answer's status is a success; the caller closes its body.
-func (p *remotePeer) request(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+func (p *remotePeer) request(ctx context.Context, method string, path dbPath, query url.Values, body []byte) (*http.Response, error) {
 	return p.requestWaiting(ctx, method, path, query, body, 0)
 }
 
 // requestWaiting is request for an answer that comes after up to wait.
-func (p *remotePeer) requestWaiting(ctx context.Context, method, path string, query url.Values, body []byte, wait time.Duration) (*http.Response, error) {
+func (p *remotePeer) requestWaiting(ctx context.Context, method string, path dbPath, query url.Values, body []byte, wait time.Duration) (*http.Response, error) {
 	header := http.Header{"Accept": {"application/json"}}
 	if body == nil {
 		return p.send(ctx, sending{method: method, path: path, query: query, header: header, wait: wait})
@@ -97,12 +97,13 @@ func (p *remotePeer) requestWaiting(ctx context.Context, method, path string, qu
 
 // sending is a request to be sent.
 type sending struct {
-	method, path string
-	query        url.Values
-	header       http.Header
-	body         io.Reader // nil: none. An io.Seeker can be sent again
-	size         int64     // of the body
-	wait         time.Duration
+	method string
+	path   dbPath
+	query  url.Values
+	header http.Header
+	body   io.Reader // nil: none. An io.Seeker can be sent again
+	size   int64     // of the body
+	wait   time.Duration
 }
 
 // send sends a request. One whose session turns out to have ended is sent again in a new
@@ -144,12 +145,12 @@ var errSessionEnded = errors.New("the session at the peer has ended")
 // sendOnce sends a request and returns the answer, whatever it is, and the cookie that
 // it was sent with.
 func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Response, cookie string, err error) {
-	target := p.at.URL + q.path
+	target := p.at.URL + string(q.path)
 	if q.path == "" {
 		target = strings.TrimSuffix(target, "/")
 	}
 	if len(q.query) > 0 {
-		target += "?" + q.query.Encode()
+		target += "?" + escapedQuery(q.query)
 	}
 	ctx, w := newWatch(ctx, p.silence+q.wait)
 	defer func() {
@@ -233,7 +234,7 @@ func retryAfter(text string) time.Duration {
 }
 
 // call sends a request and reads a small answer.
-func (p *remotePeer) call(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
+func (p *remotePeer) call(ctx context.Context, method string, path dbPath, query url.Values, body []byte) ([]byte, error) {
 	resp, err := p.request(ctx, method, path, query, body)
 	if err != nil {
 		return nil, err
@@ -280,7 +281,7 @@ func (p *remotePeer) Create(ctx context.Context) error {
 }
 
 func (p *remotePeer) GetLocal(ctx context.Context, id string) ([]byte, error) {
-	b, err := p.call(ctx, http.MethodGet, "_local/"+url.PathEscape(id), nil, nil)
+	b, err := p.call(ctx, http.MethodGet, localPath(id), nil, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotFound {
 		return nil, errMissing
 	}
@@ -306,7 +307,7 @@ func (p *remotePeer) PutLocal(ctx context.Context, id string, body []byte) error
 		if old.Rev != "" {
 			query.Set("rev", old.Rev)
 		}
-		_, err = p.call(ctx, http.MethodPut, "_local/"+url.PathEscape(id), query, body)
+		_, err = p.call(ctx, http.MethodPut, localPath(id), query, body)
 		if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusConflict && try < 3 {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 func (p *remotePeer) OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error) {
 	// Asked for by name, gzip is not unpacked on the way.
 	header := http.Header{"Accept-Encoding": {"gzip"}, "Accept": {"*/*"}}
-	resp, err := p.send(ctx, sending{method: http.MethodGet, path: docPath(id) + "/" + url.PathEscape(name), query: url.Values{"rev": {rev.String()}}, header: header})
+	resp, err := p.send(ctx, sending{method: http.MethodGet, path: attachmentPath(id, name), query: url.Values{"rev": {rev.String()}}, header: header})
 	if err != nil {
 		return nil, err
 	}
@@ -27,24 +28,22 @@ func (p *remotePeer) OpenAttachment(ctx context.Context, id string, rev revtree.
 }
 
 // StoreAttached sends a document and the bytes of its attachments as one
-// multipart/related message, a part after another as they come from the source.
+// multipart/related message, a part after another as they come from the source. Where no
+// bytes follow it is plain JSON: CouchDB 3.5 never answers a message of one part.
 func (p *remotePeer) StoreAttached(ctx context.Context, a *Attached, open opener) (*Refusal, error) {
 	raw := make([]byte, 16)
 	rand.Read(raw)
 	m := relatedMessage{a: a, boundary: hex.EncodeToString(raw), head: a.json()}
-	body, feed := io.Pipe()
-	fed := make(chan struct{})
-	go func() { // ends with the request: it closes body
-		defer close(fed)
-		feed.CloseWithError(m.write(ctx, feed, open))
-	}()
-	header := http.Header{"Content-Type": {`multipart/related; boundary="` + m.boundary + `"`}}
-	resp, err := p.send(ctx, sending{method: http.MethodPut, path: docPath(a.ID), query: url.Values{"new_edits": {"false"}}, header: header, body: body, size: m.size()})
-	body.CloseWithError(errors.New("the target has answered"))
-	<-fed
+	query := url.Values{"new_edits": {"false"}}
+	var resp *http.Response
+	var err error
+	if a.bare() {
+		resp, err = p.request(ctx, http.MethodPut, docPath(a.ID), query, m.head)
+	} else {
+		resp, err = p.sendRelated(ctx, &m, query, open)
+	}
 	if err == nil {
-		_, err = io.Copy(io.Discard, resp.Body)
-		return nil, errors.Join(err, resp.Body.Close())
+		return nil, taken(resp)
 	}
 	if m.failed != nil { // the source's fault, not the target's
 		return nil, m.failed
@@ -67,6 +66,33 @@ func (p *remotePeer) StoreAttached(ctx context.Context, a *Attached, open opener
 	return &Refusal{ID: a.ID, Reason: s.Error()}, nil
 }
 
+// sendRelated sends a document and those of its attachments that are no stubs.
+func (p *remotePeer) sendRelated(ctx context.Context, m *relatedMessage, query url.Values, open opener) (*http.Response, error) {
+	body, feed := io.Pipe()
+	fed := make(chan struct{})
+	go func() { // ends with the request: it closes body
+		defer close(fed)
+		feed.CloseWithError(m.write(ctx, feed, open))
+	}()
+	header := http.Header{"Accept": {"application/json"}, "Content-Type": {`multipart/related; boundary="` + m.boundary + `"`}}
+	resp, err := p.send(ctx, sending{method: http.MethodPut, path: docPath(m.a.ID), query: query, header: header, body: body, size: m.size()})
+	body.CloseWithError(errors.New("the target has answered"))
+	<-fed
+	return resp, err
+}
+
+// taken makes sure that an answer to a write is a database's: somebody on the way who
+// answers everything with a page has stored nothing.
+func taken(resp *http.Response) error {
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	err = errors.Join(err, resp.Body.Close())
+	var said struct{ OK bool }
+	if err == nil && (json.Unmarshal(text, &said) != nil || !said.OK) {
+		err = errNoDatabase
+	}
+	return malformed(err)
+}
+
 // relatedMessage is a document with attachments on its way.
 type relatedMessage struct {
 	a        *Attached
@@ -81,12 +107,23 @@ func (m *relatedMessage) first() string {
 
 func (m *relatedMessage) between(att *Attachment) string {
 	var b strings.Builder
-	name := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", " ", "\n", " ").Replace(att.Name)
+	name := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(inHeader(att.Name))
 	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Disposition: attachment; filename=\"%s\"\r\nContent-Type: %s\r\nContent-Length: %d\r\n", m.boundary, name, store.TypeInHead(att.Type), att.Length)
 	if att.Encoding != "" {
-		fmt.Fprintf(&b, "Content-Encoding: %s\r\n", att.Encoding)
+		fmt.Fprintf(&b, "Content-Encoding: %s\r\n", inHeader(att.Encoding))
 	}
 	return b.String() + "\r\n"
+}
+
+// inHeader is a text as it may stand in the head of a part, where nobody goes by it: the
+// JSON has names and types as they are.
+func inHeader(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 func (m *relatedMessage) last() string { return "\r\n--" + m.boundary + "--" }

@@ -137,22 +137,6 @@ func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func([]byte) err
 	})
 }
 
-// docPath is a document's id as it stands in a path.
-func docPath(id string) string {
-	if name, ok := cutDesign(id); ok {
-		return "_design/" + url.PathEscape(name)
-	}
-	return url.PathEscape(id)
-}
-
-func cutDesign(id string) (string, bool) {
-	const prefix = "_design/"
-	if len(id) > len(prefix) && id[:len(prefix)] == prefix {
-		return id[len(prefix):], true
-	}
-	return "", false
-}
-
 // Store writes through _bulk_docs. Where they are too many for the peer, or one of them
 // makes it refuse them all, it is given fewer and fewer, down to single documents.
 func (p *remotePeer) Store(ctx context.Context, docs [][]byte) (refused []Refusal, err error) {
@@ -231,15 +215,14 @@ func (p *remotePeer) storeBulk(ctx context.Context, docs [][]byte) (refused []Re
 
 // idOf finds the id in the JSON of a document, for the log.
 func idOf(doc []byte) (id string) {
-	found := errors.New("found")
 	err := jsonscan.EachMember(doc, func(name, value []byte) error {
 		if string(name) == "_id" {
 			id = seqText(value)
-			return found
+			return errFound
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, found) {
+	if err != nil && !errors.Is(err, errFound) {
 		return "(unreadable)"
 	}
 	return id

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 )
 
 // servedPeer makes a Peer of a database of this server that is reached through the
 // server's own API.
 func servedPeer(name string, api http.Handler) Peer {
-	at := Endpoint{URL: "http://localhost/" + url.PathEscape(name) + "/"}
+	at := Endpoint{URL: "http://localhost/" + escaped(name) + "/"}
 	p := newRemotePeer(at, &http.Client{Transport: &handlerTransport{api}}, nil)
 	p.name = name
 	return p

@@ -1,0 +1,109 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/tododb/tododb/revtree"
+)
+
+// scantPeer has one change and gives what docs holds when it is asked for it.
+type scantPeer struct {
+	stubPeer
+	docs []string
+	gone bool // the revisions that it does not give are gone
+}
+
+var scant = []revtree.Rev{{Gen: 2, ID: "b"}, {Gen: 2, ID: "c"}}
+
+func (p *scantPeer) Changes(_ context.Context, q ChangesQuery, fn func(Change) error) (ChangesEnd, error) {
+	if q.Since != "" {
+		return ChangesEnd{LastSeq: "2"}, nil
+	}
+	return ChangesEnd{LastSeq: "2", Rows: 1}, fn(Change{Seq: "2", ID: "a", Revs: scant})
+}
+
+func (p *scantPeer) Fetch(_ context.Context, _ []Wanted, fn func([]byte) error) error {
+	for _, doc := range p.docs {
+		if err := fn([]byte(doc)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *scantPeer) Missing(_ context.Context, changes []Change) ([]Wanted, error) {
+	if p.gone {
+		return []Wanted{{ID: "a", Revs: changes[0].Revs}}, nil
+	}
+	return nil, nil
+}
+
+// emptyPeer lacks all.
+type emptyPeer struct{ stubPeer }
+
+func (p *emptyPeer) Missing(_ context.Context, changes []Change) ([]Wanted, error) {
+	return []Wanted{{ID: "a", Revs: changes[0].Revs}}, nil
+}
+
+// A revision that was asked for and does not come is gone at the source, or the job fails
+// and no checkpoint covers it.
+func TestRevisionsThatDoNotCome(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		docs    []string
+		gone    bool
+		written int64
+		fails   error // nil: nothing does
+	}{
+		{"both", []string{`{"_id":"a","_rev":"2-b"}`, `{"_id":"a","_rev":"2-c"}`}, false, 2, nil},
+		{"one that took the place of both", []string{`{"_id":"a","_rev":"3-d","_revisions":{"start":3,"ids":["d","b"]}}`, `{"_rev":"3-e","_id":"a","_revisions":{"start":3,"ids":["e","c"]}}`}, false, 2, nil},
+		{"one twice, as the place of both", []string{`{"_id":"a","_rev":"2-b"}`, `{"_id":"a","_rev":"3-d","_revisions":{"start":3,"ids":["d","c"]}}`, `{"_id":"a","_rev":"3-d","_revisions":{"start":3,"ids":["d","c"]}}`}, false, 3, nil},
+		{"purged", nil, true, 0, nil},
+		{"one of two purged", []string{`{"_id":"a","_rev":"2-c"}`}, true, 1, nil},
+		{"nothing", nil, false, 0, &withheld{}},
+		{"one of two", []string{`{"_id":"a","_rev":"2-c"}`}, false, 1, &withheld{}},
+		{"another revision", []string{`{"_id":"a","_rev":"2-x","_revisions":{"start":2,"ids":["x","y"]}}`}, false, 1, &withheld{}},
+		{"another document", []string{`{"_id":"b","_rev":"2-b"}`}, true, 0, errOthersDoc},
+	} {
+		source := &scantPeer{stubPeer{name: "source", local: map[string][]byte{}}, c.docs, c.gone}
+		stored := int64(0)
+		target := &emptyPeer{stubPeer{name: "target", local: map[string][]byte{}, store: func() error { stored++; return nil }}}
+		result, err := NewJob(Spec{Retries: 1}, JobOptions{Source: source, Target: target}).Run(t.Context())
+		_, written, _ := result.Counts()
+		if c.fails == nil {
+			if err != nil || written != c.written || len(source.local) != 1 || len(target.local) != 1 {
+				t.Errorf("%s: wrote %d, %d and %d checkpoints, %v", c.name, written, len(source.local), len(target.local), err)
+			}
+			continue
+		}
+		if _, is := errors.AsType[*withheld](err); !is && !errors.Is(err, c.fails) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if len(source.local)+len(target.local) > 0 || stored == 0 && c.written > 0 {
+			t.Errorf("%s: there is a checkpoint, or what came was not stored (%d)", c.name, stored)
+		}
+	}
+}
+
+// What answers a write with something else than a database's answer has stored nothing.
+func TestPagesInTheWay(t *testing.T) {
+	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, `<html>Log in to this network</html>`)
+	})
+	if refused, err := p.Store(t.Context(), [][]byte{[]byte(`{"_id":"a","_rev":"1-a"}`)}); err == nil {
+		t.Errorf("stored, %v", refused)
+	}
+	open := func(context.Context, string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }
+	for _, stub := range []bool{true, false} {
+		a := &Attached{ID: "a", Doc: []byte(`{}`), Attachments: []Attachment{{Name: "f", Length: 1, Stub: stub}}}
+		if refused, err := p.StoreAttached(t.Context(), a, open); !errors.Is(err, errNoDatabase) || !transient(err) {
+			t.Errorf("stored, %v, %v", refused, err)
+		}
+	}
+}
