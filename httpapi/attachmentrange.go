@@ -89,7 +89,7 @@ func sendSpans(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.
 		return nil
 	}
 	for _, sp := range spans {
-		_, err := fmt.Fprintf(w, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary, store.TypeInHead(att.Type), sp.contentRange(att.Length))
+		_, err := fmt.Fprintf(w, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary, store.InHead(att.Type), sp.contentRange(att.Length))
 		if err != nil {
 			return err
 		}

@@ -120,10 +120,10 @@ func streamRelated(ctx context.Context, st *stream, db *store.DB, doc *store.Doc
 		}
 		st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "\r\nContent-Disposition: attachment; filename="...)
 		st.buf = append(st.buf, quoteFilename(a.Name)...)
-		st.buf = append(append(st.buf, "\r\nContent-Type: "...), store.TypeInHead(a.Type)...)
+		st.buf = append(append(st.buf, "\r\nContent-Type: "...), store.InHead(a.Type)...)
 		st.buf = append(append(st.buf, "\r\nContent-Length: "...), formatInt(a.Length)...)
 		if a.Encoding != "" {
-			st.buf = append(append(st.buf, "\r\nContent-Encoding: "...), a.Encoding...)
+			st.buf = append(append(st.buf, "\r\nContent-Encoding: "...), store.InHead(a.Encoding)...)
 		}
 		st.buf = append(st.buf, "\r\n\r\n"...)
 		if err := copyAttachment(ctx, streamWriter{st}, db, a, span{0, a.Length}); err != nil {
@@ -136,7 +136,7 @@ func streamRelated(ctx context.Context, st *stream, db *store.DB, doc *store.Doc
 
 // quoteFilename writes a name as it stands in Content-Disposition.
 func quoteFilename(name string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", " ", "\n", " ").Replace(name) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(store.InHead(name)) + `"`
 }
 
 // sendsAny tells whether any attachment of a document is to be sent.

@@ -76,7 +76,7 @@ var apiErrors = []struct {
 	{auth.ErrNotYours, 404, "not_found", "missing"},
 	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
 	{replicate.ErrNoFilter, 404, "filter_fetch_error", "The source has no such filter function."},
-	{replicate.ErrForbidden, 403, "forbidden", "The replication is another user's."},
+	{replicate.ErrNotYours, 401, "unauthorized", "You are not a server admin."},
 	{synchronize.ErrNone, 404, "not_found", "missing"},
 	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
 	{view.ErrNoView, 404, "not_found", "missing_named_view"},

@@ -1,6 +1,11 @@
 package httpapi
 
 import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
 	"strings"
 	"testing"
 )
@@ -62,6 +67,36 @@ func TestEncodingsAmongParts(t *testing.T) {
 		w := call(s, c.method, c.path, c.body, "Admin", "", "Accept", c.accept)
 		if w.Code != 200 || strings.Contains(w.Body.String(), encoded) != c.says || !strings.Contains(w.Body.String(), `"revpos":1`) {
 			t.Errorf("%s %s as %s: %d %s", c.method, c.path, c.accept, w.Code, w.Body)
+		}
+	}
+}
+
+// An attachment's name may be any text; the head of its part is one that every reader takes.
+func TestNamesOfParts(t *testing.T) {
+	s := openDBServer(t)
+	for c := rune(0); c < 0xa0; c++ {
+		name, _ := json.Marshal("f" + string(c))
+		if w := call(s, "POST", "/db/_bulk_docs", fmt.Sprintf(`{"docs":[{"_id":"d%d","_attachments":{%s:{"data":"aGk="}}}]}`, c, name), "Admin", ""); w.Code != 201 {
+			t.Fatalf("%q: %d %s", c, w.Code, w.Body)
+		}
+		w := call(s, "GET", fmt.Sprintf("/db/d%d?attachments=true", c), "", "Admin", "", "Accept", "multipart/related")
+		_, params, err := mime.ParseMediaType(w.Header().Get("Content-Type"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := multipart.NewReader(w.Body, params["boundary"])
+		for i := range 2 {
+			part, err := parts.NextRawPart()
+			if err != nil {
+				t.Fatalf("%q: part %d: %v", c, i, err)
+			}
+			b, err := io.ReadAll(part)
+			var doc struct {
+				Attachments map[string]any `json:"_attachments"`
+			}
+			if i == 0 && (json.Unmarshal(b, &doc) != nil || doc.Attachments["f"+string(c)] == nil) || err != nil || i == 1 && string(b) != "hi" {
+				t.Errorf("%q: part %d is %q, %v", c, i, b, err)
+			}
 		}
 	}
 }

@@ -18,6 +18,8 @@ var (
 	ErrNoFilter = errors.New("no such filter function")
 	// ErrNoJob says that there is no replication to cancel.
 	ErrNoJob = errors.New("no such replication")
+	// ErrNotYours says that a replication is another user's.
+	ErrNotYours = errors.New("the replication is another user's")
 	// ErrNotBuilt says that a replication of a local source has a filter function, and the
 	// Manager no server that runs it.
 	ErrNotBuilt = errors.New("a filter function of a local source needs a server that runs it")

@@ -66,7 +66,9 @@ func TestNamesInPaths(t *testing.T) {
 			},
 			func() error {
 				a := &Attached{ID: name, Rev: rev, Doc: []byte("{}"), Attachments: []Attachment{{Name: name, Length: 1}}}
-				_, err := p.StoreAttached(ctx, a, func(context.Context, string) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader([]byte("x"))), nil })
+				_, err := p.StoreAttached(ctx, a, func(context.Context, string) (io.ReadCloser, error) {
+					return io.NopCloser(bytes.NewReader([]byte("x"))), nil
+				})
 				return err
 			},
 		}

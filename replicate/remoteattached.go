@@ -107,23 +107,12 @@ func (m *relatedMessage) first() string {
 
 func (m *relatedMessage) between(att *Attachment) string {
 	var b strings.Builder
-	name := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(inHeader(att.Name))
-	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Disposition: attachment; filename=\"%s\"\r\nContent-Type: %s\r\nContent-Length: %d\r\n", m.boundary, name, store.TypeInHead(att.Type), att.Length)
+	name := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(store.InHead(att.Name))
+	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Disposition: attachment; filename=\"%s\"\r\nContent-Type: %s\r\nContent-Length: %d\r\n", m.boundary, name, store.InHead(att.Type), att.Length)
 	if att.Encoding != "" {
-		fmt.Fprintf(&b, "Content-Encoding: %s\r\n", inHeader(att.Encoding))
+		fmt.Fprintf(&b, "Content-Encoding: %s\r\n", store.InHead(att.Encoding))
 	}
 	return b.String() + "\r\n"
-}
-
-// inHeader is a text as it may stand in the head of a part, where nobody goes by it: the
-// JSON has names and types as they are.
-func inHeader(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
 }
 
 func (m *relatedMessage) last() string { return "\r\n--" + m.boundary + "--" }

@@ -107,7 +107,7 @@ func (m *Manager) quit(t *task) {
 }
 
 // Cancel stops a job that a caller has asked for and waits until it has written its last
-// checkpoint. Others than administrators may cancel their own: ErrNoJob, ErrForbidden.
+// checkpoint. Others than administrators may cancel their own: ErrNoJob, ErrNotYours.
 func (m *Manager) Cancel(ctx context.Context, id string, user User) error {
 	m.mu.Lock()
 	t := m.tasks[id]
@@ -117,7 +117,7 @@ func (m *Manager) Cancel(ctx context.Context, id string, user User) error {
 		return ErrNoJob
 	case !user.Admin && t.req.User.Name != user.Name:
 		m.mu.Unlock()
-		return fmt.Errorf("cancel the replication of another user: %w", ErrForbidden)
+		return ErrNotYours
 	}
 	m.remove(t)
 	m.mu.Unlock()

@@ -42,18 +42,19 @@ type Attachment struct {
 	DecodedLength int64
 }
 
-// TypeInHead is an attachment's type as it may stand in the head of a part of a message: a
-// control character, which could end the line and begin another one, becomes a blank.
-func TypeInHead(kind string) string {
-	if strings.IndexFunc(kind, unicode.IsControl) < 0 {
-		return kind
+// InHead is an attachment's name or type as it may stand in the head of a part of a message:
+// a control character, which could end the line and begin another one, or which readers
+// refuse, becomes a blank. Nobody goes by the head: the JSON has both as they are.
+func InHead(text string) string {
+	if strings.IndexFunc(text, unicode.IsControl) < 0 {
+		return text
 	}
 	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
 			return ' '
 		}
 		return c
-	}, kind)
+	}, text)
 }
 
 // The list of attachments in a body record: uvarint number, then for each
