@@ -215,7 +215,7 @@ func TestReplicateWithRights(t *testing.T) {
 		}
 	}
 	must(t, s, testJoe, 200, "GET", "/joes2/a", "")
-	if got, answer := asUser(s, testEve, "POST", "/_replicate", `{"source":"joes","target":"joes2","continuous":true,"cancel":true}`); got != 403 {
+	if got, answer := asUser(s, testEve, "POST", "/_replicate", `{"source":"joes","target":"joes2","continuous":true,"cancel":true}`); got != 401 {
 		t.Errorf("eve cancels joe's: %d %s", got, answer)
 	}
 	must(t, s, testJoe, 200, "POST", "/_replicate", `{"source":"joes","target":"joes2","continuous":true,"cancel":true}`)
