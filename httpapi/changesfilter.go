@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strings"
 
@@ -28,7 +29,7 @@ type changesFilter struct {
 	selector *mango.Selector // if not nil: of the revisions that match
 	fields   *mango.Fields   // with selector: what to show of a document; nil: all
 	view     *viewChanges    // if not nil: of what has rows in a view
-	function *script.Filter  // if not nil: of the revisions that a function lets pass
+	function script.Matcher  // if not nil: of the revisions that a function lets pass
 }
 
 // release gives back what the filter holds.
@@ -40,14 +41,14 @@ func (f *changesFilter) release() {
 }
 
 // matchLeaf is the store's part of a function; nil lets everything through.
-func (f *changesFilter) matchLeaf() func(*store.Document) (bool, error) {
+func (f *changesFilter) matchLeaf(ctx context.Context) func(*store.Document) (bool, error) {
 	if f.function == nil {
 		return nil
 	}
 	var b []byte
 	return func(d *store.Document) (bool, error) {
 		b = d.AppendJSON(b[:0], store.JSONOptions{})
-		return f.function.Match(b)
+		return f.function.Match(ctx, b)
 	}
 }
 
@@ -120,7 +121,7 @@ func (s *Server) parseChangesFilter(r *http.Request, db *store.DB, q *changesQue
 	if err != nil {
 		return f, err
 	}
-	f.function, err = d.NewFilter(function, req)
+	f.function, err = d.Filter(r.Context(), function, req)
 	return f, err
 }
 
@@ -168,7 +169,7 @@ func (f *changesFilter) readSelector(r *http.Request, body []byte) (err error) {
 }
 
 // viewFilter makes a filter of a view's map function.
-func (s *Server) viewFilter(r *http.Request, db *store.DB, q *changesQuery) (*script.Filter, error) {
+func (s *Server) viewFilter(r *http.Request, db *store.DB, q *changesQuery) (script.Matcher, error) {
 	if q.view == "" {
 		return nil, errNoView
 	}
@@ -180,7 +181,7 @@ func (s *Server) viewFilter(r *http.Request, db *store.DB, q *changesQuery) (*sc
 	if err != nil {
 		return nil, err
 	}
-	return d.NewViewFilter(view)
+	return d.ViewFilter(r.Context(), view)
 }
 
 // member finds a member of an object; nil if it is absent or there is no object.

@@ -81,6 +81,7 @@ var apiErrors = []struct {
 	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
 	{view.ErrNoView, 404, "not_found", "missing_named_view"},
 	{view.ErrReduce, 400, "query_parse_error", "Reduce is invalid for map-only views."},
+	{script.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged; it is built anew when it is next opened."},
 	{replicate.ErrNoJob, 404, "not_found", "missing"},

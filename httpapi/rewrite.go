@@ -64,7 +64,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		result, err := d.Rewrite(req)
+		result, err := d.Rewrite(r.Context(), req)
 		if err != nil {
 			return err
 		}

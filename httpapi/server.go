@@ -55,6 +55,9 @@ type Options struct {
 	// one answers 501. Compilers compile their functions, by language.
 	Indexes   *index.Manager
 	Compilers view.Compilers
+	// Functions is where the functions of design documents run (this process, which hostile
+	// ones can end).
+	Functions script.Host
 
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator Replicator
@@ -135,7 +138,10 @@ func New(opt Options) (*Server, error) {
 	if s.trail = opt.Trail; s.trail == nil {
 		s.trail = &audit.Trail{}
 	}
-	s.functions = functions.New(script.Options{Timeout: s.config.Duration("couchdb", "os_process_timeout"), Log: s.log})
+	if opt.Functions == nil {
+		opt.Functions = script.InProcess(script.Options{Timeout: s.config.Duration("couchdb", "os_process_timeout"), Log: s.log})
+	}
+	s.functions = functions.New(opt.Functions)
 	s.router = s.routes()
 	return s, nil
 }

@@ -39,7 +39,7 @@ func openServer(t testing.TB, opt Options) *Server {
 		opt.Config = settings(t)
 	}
 	indexes := index.NewManager(context.Background(), index.Options{Store: opt.Store})
-	opt.Indexes, opt.Compilers = indexes, view.Compilers{"javascript": javascript.Compiler(script.Options{})}
+	opt.Indexes, opt.Compilers = indexes, view.Compilers{"javascript": javascript.Compiler(script.InProcess(script.Options{}))}
 	s, err := New(opt)
 	if err != nil {
 		t.Fatal(err)

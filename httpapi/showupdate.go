@@ -37,7 +37,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	resp, err := c.design.Show(c.name, js, req)
+	resp, err := c.design.Show(r.Context(), c.name, js, req)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	write, resp, err := c.design.Update(c.name, js, req)
+	write, resp, err := c.design.Update(r.Context(), c.name, js, req)
 	if err != nil {
 		return err
 	}

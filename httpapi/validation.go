@@ -2,9 +2,11 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/script"
 )
 
 // validator gives what has the validation functions of a database judge the documents
@@ -20,14 +22,23 @@ func (s *Server) validator(user auth.User) func(context.Context, *store.DB, uint
 			return nil, err
 		}
 		userCtx := appendUserCtx(nil, db, user)
-		return func(_ context.Context, new, old *store.Document) error {
+		return func(ctx context.Context, new, old *store.Document) (refusal, err error) {
 			var was []byte
 			if old != nil {
 				was = old.AppendJSON(nil, store.JSONOptions{})
 			}
-			return set.Validate(new.AppendJSON(nil, store.JSONOptions{}), was, userCtx, security)
+			return judged(set.Validate(ctx, new.AppendJSON(nil, store.JSONOptions{}), was, userCtx, security))
 		}, nil
 	}
+}
+
+// judged tells what a function said of a document from what kept it from saying anything:
+// a limit that it hit, a client that is gone, a server that stops.
+func judged(said error) (refusal, err error) {
+	if e, ok := errors.AsType[*script.Error](said); ok && e.Kind != script.Stopped {
+		return e, nil
+	}
+	return nil, said
 }
 
 // securityObject is the security object as functions and users see it.

@@ -25,8 +25,8 @@ type Guard struct {
 	Admin func(security []byte) error
 
 	// Design, if not nil, judges the body of a design document that is about to be written,
-	// after Admin and before anybody else does.
-	Design func(body []byte) error
+	// after Admin and before anybody else does. An error means that it could not be judged.
+	Design func(ctx context.Context, db *DB, body []byte) (refusal, err error)
 
 	// Validator, if not nil, gives what judges the documents that Write has taken, but for
 	// local and design documents, by the functions of the database's design documents; nil

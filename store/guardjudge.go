@@ -42,8 +42,8 @@ func (db *DB) takes(ctx context.Context, e *Edit, opt WriteOptions, look *standi
 			return by, refusal, err
 		}
 		if db.guard.Design != nil && !e.Doc.Deleted {
-			if refusal := db.guard.Design(e.Doc.Body); refusal != nil {
-				return by, refusal, nil
+			if refusal, err := db.guard.Design(ctx, db, e.Doc.Body); refusal != nil || err != nil {
+				return by, refusal, err
 			}
 		}
 	}

@@ -19,7 +19,7 @@ import (
 // digest nor a revpos. old, with its path, is the revision that an edit names, for a
 // replicated change the nearest ancestor that is here, for a revival the tombstone; nil
 // if there is none. An error refuses the document and becomes Result.Err.
-type Validate func(ctx context.Context, new, old *Document) error
+type Validate func(ctx context.Context, new, old *Document) (refusal, err error)
 
 // Validation of a handle's writes is done outside of any transaction, for functions of
 // design documents take their time. So what they judged by may have changed when the
@@ -131,7 +131,9 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, 
 					p.verdict.old = old.Rev
 				}
 				if !known {
-					p.result.Err = validate(ctx, p.shown(), old)
+					if p.result.Err, err = validate(ctx, p.shown(), old); err != nil {
+						return nil, err // to take it for a refusal would lose a replicated document
+					}
 				}
 			} else {
 				p.verdict.any = true

@@ -17,7 +17,9 @@ import (
 // judged is a guard whose handles have every document judged by fn.
 func judged(fn func(design uint64, new, old *store.Document) error) *store.Guard {
 	return &store.Guard{Validator: func(_ context.Context, _ *store.DB, design uint64) (store.Validate, error) {
-		return func(_ context.Context, new, old *store.Document) error { return fn(design, new, old) }, nil
+		return func(_ context.Context, new, old *store.Document) (refusal, err error) {
+			return fn(design, new, old), nil
+		}, nil
 	}}
 }
 

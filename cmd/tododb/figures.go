@@ -4,6 +4,7 @@ import (
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/script/worker"
 )
 
 // replicationFigures adds to the figures how many replications there are, by what they
@@ -54,4 +55,19 @@ func indexFigures(figures *metrics.Metrics, indexes *index.Manager) {
 		}
 		return n
 	})
+}
+
+// functionFigures adds what the functions of design documents are doing.
+func functionFigures(figures *metrics.Metrics, functions *worker.Pool) {
+	figures.Gauge("tododb_function_processes", "processes of functions of design documents", func() float64 { return float64(functions.Figures().Processes) })
+	figures.Gauge("tododb_function_processes_busy", "those that are running a function", func() float64 { return float64(functions.Figures().Busy) })
+	figures.Gauge("tododb_function_memory_bytes", "memory that they have", func() float64 { return float64(functions.Figures().Memory) })
+	figures.Counter("tododb_function_starts_total", "processes of functions that were started", func() float64 { return float64(functions.Figures().Started) })
+	figures.Counter("tododb_function_deaths_total", "processes of functions that ended by themselves, whose calls were made again", func() float64 { return float64(functions.Figures().Died) })
+	for name, help := range worker.Calls {
+		figures.Counter("tododb_function_calls_"+name+"_total", help, func() float64 { return float64(functions.Figures().Calls[name]) })
+	}
+	for name, help := range worker.Kills {
+		figures.Counter("tododb_function_kills_"+name+"_total", help, func() float64 { return float64(functions.Figures().Kills[name]) })
+	}
 }

@@ -49,6 +49,7 @@ var layers = []layer{
 	{"store/collate", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/pattern", nil, purity},
 	{"store/script", []string{"store/jsonscan", "store/pattern"}, []string{bbolt, web, "os"}},
+	{"store/script/worker", []string{"store/script", "store/collate", "store/jsonscan"}, []string{bbolt, web}},
 	{"store/engine", nil, []string{bbolt, web}},
 	{"store/engine/bolt", []string{"store/engine"}, []string{web}},
 	{"store/engine/chaos", []string{"store/engine"}, []string{bbolt, web}},

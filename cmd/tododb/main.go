@@ -6,12 +6,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/tododb/tododb/store/script/worker"
 )
 
 // version is set when the program is linked.
 var version = "unversioned"
 
 func main() {
+	if worker.Asked(os.Args) { // a process of functions, which a server has started
+		os.Exit(worker.Main())
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for an orderly end. From then on signals do what they do
 	// by themselves, so that a second one ends the process at once.

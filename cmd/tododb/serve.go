@@ -81,6 +81,12 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer closeTracing(ctx, traces, log)
+	functions, err := workers(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, functions.Close()) }()
+	functionFigures(figures, functions)
 	indexes := index.NewManager(ctx, index.Options{Store: f.store, Log: log})
 	defer func() { err = errors.Join(err, indexes.Close()) }()
 	indexFigures(figures, indexes)
@@ -112,7 +118,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer,
-		Indexes: indexes, Compilers: compilers(cfg, log),
+		Indexes: indexes, Compilers: compilers(functions), Functions: functions,
 	})
 	if err != nil {
 		return err

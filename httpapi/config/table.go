@@ -95,6 +95,11 @@ var settings = []Setting{
 	{Name{"device_tokens", "lifetime"}, "86400", Seconds, 0, "seconds that the token of a device is good for unless its owner says so"},
 	{Name{"device_tokens", "max_lifetime"}, "2592000", Seconds, 0, "the most that the owner may say"},
 
+	{Name{"query_server_config", "os_process_limit"}, "50", Count, Restart, "processes that run functions of design documents, at once; 8 at the least"},
+	{Name{"query_server_config", "os_process_idle_limit"}, "300", Seconds, Restart, "seconds for which such a process is kept that nobody asks for"},
+	{Name{"query_server_config", "os_process_memory_limit"}, "268435456", Size, Restart, "bytes of memory that one of them may have; 64 MiB at the least"},
+	{Name{"query_server_config", "os_process_memory_total"}, "1073741824", Size, Restart, "bytes of memory that they may have all together"},
+
 	{Name{"couch_peruser", "enable"}, "false", Bool, 0, "make a database for each user"},
 	{Name{"couch_peruser", "delete_dbs"}, "false", Bool, 0, "delete it with the user"},
 	{Name{"couch_peruser", "database_prefix"}, "userdb-", Text, 0, "what its name begins with; the user's name in hex follows"},

@@ -17,17 +17,17 @@ const maxDatabases = 1000
 // Cache has the functions of the databases of a store. Its methods may be called from any
 // goroutine.
 type Cache struct {
-	opt script.Options
+	host script.Host
 
 	mu  sync.Mutex
 	dbs map[string]*Set // by the instance of the database
 }
 
-// New makes a Cache.
-func New(opt script.Options) *Cache { return &Cache{opt: opt, dbs: map[string]*Set{}} }
+// New makes a Cache of functions that run in a host.
+func New(host script.Host) *Cache { return &Cache{host: host, dbs: map[string]*Set{}} }
 
-// Options are those that functions run with.
-func (c *Cache) Options() script.Options { return c.opt }
+// Host is where they run.
+func (c *Cache) Host() script.Host { return c.host }
 
 // Set is the design documents of a database in one state.
 type Set struct {
@@ -38,7 +38,8 @@ type Set struct {
 
 // Design is a design document whose functions can be called.
 type Design struct {
-	*script.Design
+	*script.Document
+	script.Runner
 	ID  string
 	Rev revtree.Rev
 }
@@ -53,9 +54,9 @@ func (s *Set) Get(name string) (Design, bool) {
 func (s *Set) Validates() bool { return len(s.validators) > 0 }
 
 // Validate asks all of them; the first refusal counts.
-func (s *Set) Validate(newDoc, oldDoc, userCtx, secObj []byte) error {
+func (s *Set) Validate(ctx context.Context, newDoc, oldDoc, userCtx, secObj []byte) error {
 	for _, d := range s.validators {
-		if err := d.Validate(newDoc, oldDoc, userCtx, secObj); err != nil {
+		if err := d.Validate(ctx, newDoc, oldDoc, userCtx, secObj); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,8 @@ func (c *Cache) read(ctx context.Context, db *store.DB, old *Set) (*Set, error) 
 				return nil
 			}
 		}
-		set.add(name, Design{script.NewDesign(slices.Clone(r.Doc.Body), c.opt), string(r.ID), r.Rev})
+		doc := script.ParseDocument(slices.Clone(r.Doc.Body))
+		set.add(name, Design{doc, c.host.Functions(db.Instance(), doc), string(r.ID), r.Rev})
 		return nil
 	}, func() error { return nil })
 	return set, err

@@ -63,7 +63,7 @@ func write(t *testing.T, db *store.DB, rev revtree.Rev, format string, args ...a
 // compiled again.
 func TestFunctionsFollowTheirDesignDocuments(t *testing.T) {
 	db := openDB(t)
-	c := functions.New(script.Options{})
+	c := functions.New(script.InProcess(script.Options{}))
 	now := func() *functions.Set {
 		t.Helper()
 		set, err := c.Now(t.Context(), db)
@@ -72,7 +72,7 @@ func TestFunctionsFollowTheirDesignDocuments(t *testing.T) {
 		}
 		return set
 	}
-	refused := func() bool { return now().Validate([]byte(`{"_id":"a"}`), nil, nil, nil) != nil }
+	refused := func() bool { return now().Validate(t.Context(), []byte(`{"_id":"a"}`), nil, nil, nil) != nil }
 	if now().Validates() {
 		t.Error("an empty database validates")
 	}
@@ -92,7 +92,7 @@ func TestFunctionsFollowTheirDesignDocuments(t *testing.T) {
 		t.Error("the old function is asked")
 	}
 	was, _ := before.Get("other")
-	if is, ok := now().Get("other"); !ok || is.Design != was.Design {
+	if is, ok := now().Get("other"); !ok || is.Document != was.Document {
 		t.Error("what has not changed is made anew")
 	}
 	write(t, db, rev, `{"_id":"_design/v","_deleted":true}`)

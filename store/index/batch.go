@@ -189,7 +189,7 @@ func (c *collector) mapAll(ctx context.Context, m Mapper, docs []store.Document,
 		}
 		e.emits = e.emits[:0]
 	}
-	err := mapEach(ctx, m, wanted, func(doc, view int, order, key, value []byte) error {
+	err := MapEach(ctx, m, wanted, func(doc, view int, order, key, value []byte) error {
 		for ; now < doc; now++ {
 			end()
 		}
@@ -204,8 +204,8 @@ func (c *collector) mapAll(ctx context.Context, m Mapper, docs []store.Document,
 	return out, nil
 }
 
-// mapEach is MapBatch for any Mapper.
-func mapEach(ctx context.Context, m Mapper, docs []*store.Document, emit func(doc, view int, order, key, value []byte) error) error {
+// MapEach is MapBatch for any Mapper, also one that knows none.
+func MapEach(ctx context.Context, m Mapper, docs []*store.Document, emit func(doc, view int, order, key, value []byte) error) error {
 	if b, ok := m.(BatchMapper); ok {
 		return b.MapBatch(ctx, docs, emit)
 	}

@@ -2,7 +2,6 @@ package script
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 
@@ -11,11 +10,12 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Design is a design document whose functions can be called. It may be used by any number
-// of goroutines at once; the runtimes that their calls need are kept for the next calls.
+// Design is a design document whose functions can be called in this process. It may be
+// used by any number of goroutines at once; the runtimes that their calls need are kept for
+// the next calls.
 type Design struct {
+	*Document
 	opt     Options
-	body    []byte
 	modules *modules
 	workers sync.Pool // of *worker
 
@@ -29,45 +29,10 @@ type program struct {
 }
 
 // NewDesign takes the body of a design document. Nothing is compiled before it is called.
-func NewDesign(body []byte, opt Options) *Design {
-	trimmed, err := jsonscan.Trim(body)
-	if err != nil || jsonscan.Kind(trimmed) != '{' {
-		trimmed = []byte("{}")
-	}
-	return &Design{opt: opt, body: trimmed, modules: newModules(trimmed), programs: map[string]program{}}
-}
+func NewDesign(body []byte, opt Options) *Design { return newDesign(ParseDocument(body), opt) }
 
-// Language is what the functions are written in; only javascript is run.
-func (d *Design) Language() string {
-	if language, err := jsonscan.Text(memberOf(d.body, "language")); err == nil {
-		return language
-	}
-	return "javascript"
-}
-
-// Has tells whether the document has something at a path.
-func (d *Design) Has(path ...string) bool {
-	value := d.body
-	for _, name := range path {
-		if value = memberOf(value, name); value == nil {
-			return false
-		}
-	}
-	return true
-}
-
-// Member gives a member of the document as JSON; nil if there is none.
-func (d *Design) Member(name string) []byte { return memberOf(d.body, name) }
-
-// Find is Has as an error: *Error of kind Missing, that names what is missing.
-func (d *Design) Find(path ...string) error {
-	value := d.body
-	for _, name := range path {
-		if value = memberOf(value, name); value == nil {
-			return missingError(name)
-		}
-	}
-	return nil
+func newDesign(doc *Document, opt Options) *Design {
+	return &Design{Document: doc, opt: opt, modules: newModules(doc.body), programs: map[string]program{}}
 }
 
 // program compiles the function at a path, once.
@@ -260,18 +225,6 @@ func (f *Filter) Match(doc []byte) (pass bool, err error) {
 	return f.emitted, err
 }
 
-// Response is what a function wants to be answered.
-type Response struct {
-	Code    int // 0: the caller's
-	Headers []Header
-	Body    []byte
-	Type    string // the Content-Type that goes with the form of the body, if no header says another
-	NoBody  bool   // neither body, json nor base64 was given
-}
-
-// Header is one header of a Response.
-type Header struct{ Name, Value string }
-
 // Update calls an update function. What it returns to be written is JSON, nil for
 // nothing; doc is nil where there is none.
 func (d *Design) Update(name string, doc, req []byte) (write []byte, resp Response, err error) {
@@ -407,11 +360,3 @@ func (rt *runtime) response(v goja.Value) (resp Response, err error) {
 }
 
 func present(v goja.Value) bool { return v != nil && !goja.IsUndefined(v) && !goja.IsNull(v) }
-
-// setDefault gives a response a Content-Type unless it has one.
-func (r *Response) setDefault(contentType string) {
-	if contentType == "" || slices.ContainsFunc(r.Headers, func(h Header) bool { return strings.EqualFold(h.Name, "Content-Type") }) {
-		return
-	}
-	r.Headers = append(r.Headers, Header{"Content-Type", contentType})
-}

@@ -1,7 +1,9 @@
 package script
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/dop251/goja"
 )
@@ -102,6 +104,23 @@ func (r *Reducer) Reduce(keys []ReduceKey, values [][]byte, rereduce bool) (resu
 			Reason: fmt.Sprintf("Reduce output must shrink more rapidly: input size: %d output size: %d", size, len(r.buf))}
 	}
 	return r.buf, nil
+}
+
+// Run makes one value of a Reduction; it is good until the next call. Errors are those of
+// Reduce.
+func (r *Reducer) Run(what *Reduction) ([]byte, error) {
+	parts := what.Parts
+	if len(what.Values) > 0 {
+		part, err := r.Reduce(what.Keys, what.Values, false)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(slices.Clone(parts), bytes.Clone(part))
+	}
+	if len(parts) == 1 && !what.Final {
+		return parts[0], nil
+	}
+	return r.Reduce(nil, parts, true)
 }
 
 // reduceKeys are the keys of a reduce, as [key, id]. Most functions never look at them.

@@ -55,8 +55,9 @@ func (rt *runtime) jsStart(c goja.FunctionCall) goja.Value {
 
 func (rt *runtime) jsSend(c goja.FunctionCall) goja.Value {
 	if a := rt.answer; a != nil {
-		if len(a.chunks) > maxOutput {
-			panic(rt.rangeError("the function sends too much"))
+		if len(a.chunks) > maxOutput || rt.exceeded != nil {
+			rt.exceed("the function sends too much")
+			return goja.Undefined()
 		}
 		a.chunks = append(a.chunks, c.Argument(0).String()...)
 	}

@@ -14,7 +14,9 @@ type runtime struct {
 	guard         guard
 	modules       *modules
 	loadedModules map[string]*goja.Object
-	broken        bool // a call was stopped: what it left is not to be trusted
+	broken        bool   // a call was stopped: what it left is not to be trusted
+	exceeded      *Error // the limit of what a call may bring forth was reached in the one that runs
+	logged        int    // bytes that the call has logged
 
 	yes, no goja.Value
 	names   map[string]string // of members, each kept once
@@ -26,7 +28,9 @@ type runtime struct {
 }
 
 func newRuntime(opt Options, modules *modules) (*runtime, error) {
-	limitRegexps()
+	if !opt.watched() {
+		limitRegexps()
+	}
 	rt := &runtime{js: goja.New(), opt: opt, modules: modules, names: map[string]string{}, loadedModules: map[string]*goja.Object{}}
 	rt.js.SetMaxCallStackSize(maxStack)
 	rt.guard.opt, rt.guard.interrupt, rt.guard.clear = opt, func(v any) { rt.js.Interrupt(v) }, rt.js.ClearInterrupt
@@ -64,8 +68,13 @@ func (rt *runtime) function(p *goja.Program, source string) (fn goja.Callable, e
 func (rt *runtime) do(fn func() error) (err error) {
 	rt.guard.begin()
 	defer rt.guard.end()
+	rt.exceeded, rt.logged = nil, 0
 	defer func() {
 		p := recover()
+		if rt.exceeded != nil {
+			err = rt.exceeded
+			return
+		}
 		if p == nil {
 			return
 		}
@@ -112,8 +121,25 @@ func (rt *runtime) rangeError(message string) goja.Value {
 	return e
 }
 
+// maxLog is how many bytes one call may log; what is beyond it is dropped.
+const maxLog = 64 << 10
+
 func (rt *runtime) log(message string) {
-	if rt.opt.Log != nil {
-		rt.opt.Log.Info("design function", "message", message)
+	if rt.opt.Log == nil || rt.logged > maxLog {
+		return
 	}
+	if rt.logged += len(message) + 100; rt.logged > maxLog {
+		message = "the function logs too much"
+	}
+	rt.opt.Log.Info("design function", "message", message)
+}
+
+// exceed stops the running call because it brings forth too much. No function can catch
+// that: what a limit was hit in must not look like what has ended well, or has thrown.
+func (rt *runtime) exceed(what string) {
+	if rt.exceeded == nil {
+		rt.exceeded = &Error{Kind: Stopped, Word: "os_process_error", Reason: what, Fatal: true}
+		rt.broken = true
+	}
+	rt.js.Interrupt(stopped{what})
 }

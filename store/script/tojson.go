@@ -13,7 +13,7 @@ import (
 // functions) is null. It fails where the value is a circle, where a toJSON throws, and
 // where the text grows beyond maxOutput.
 func (rt *runtime) appendJSON(b []byte, v goja.Value) (out []byte, err error) {
-	w := jsonWriter{rt: rt, b: b, limit: len(b) + maxOutput}
+	w := jsonWriter{rt: rt, b: b, limit: len(b) + maxOutput, output: true}
 	if w.primitive(v) {
 		return w.b, nil
 	}
@@ -36,6 +36,7 @@ type jsonWriter struct {
 	above   []*goja.Object  // what the value stands in, to find circles
 	gap     string          // to indent with
 	allowed map[string]bool // if not nil: the members that are written
+	output  bool            // it leaves the function: one that is too long ends the call
 }
 
 // primitive appends a value that is no object and tells whether it was one.
@@ -84,6 +85,9 @@ func appendNumber(b []byte, f float64) []byte {
 func (w *jsonWriter) value(name string, v goja.Value) bool {
 	// Nobody looks for interrupts while a value is walked through; goja will as soon as it
 	// is back in the function.
+	if len(w.b) > w.limit && w.output {
+		w.rt.exceed("the function makes a value that is too large")
+	}
 	if len(w.b) > w.limit || w.rt.guard.hit.Load() {
 		panic(w.rt.rangeError("the JSON text is too long"))
 	}

@@ -11,6 +11,7 @@ type ViewFunctions struct {
 	Name   string
 	Map    string
 	Reduce string // empty: none. A built-in one, whose name begins with _, is not run here
+	Raw    bool   // rows are in Erlang's order of keys
 }
 
 // Views are the compiled views of a design document. They may be used by any number of
@@ -178,10 +179,14 @@ func (m *Mapper) mapView(view int, fn goja.Callable, value goja.Value, doc []byt
 	return nil
 }
 
+// maxRows is how many rows one document may have.
+const maxRows = 1 << 20
+
 // take keeps a row. A value that cannot be written is the function's exception.
 func (m *Mapper) take(view int, key, value goja.Value) {
-	if len(m.buf) > maxOutput {
-		panic(m.rt.rangeError("the function emits too much"))
+	if len(m.buf) > maxOutput || len(m.rows) >= maxRows || m.rt.exceeded != nil {
+		m.rt.exceed("the function emits too much")
+		return
 	}
 	r := mapped{view: view, from: len(m.buf)}
 	m.write(key)
@@ -192,7 +197,7 @@ func (m *Mapper) take(view int, key, value goja.Value) {
 }
 
 func (m *Mapper) write(v goja.Value) {
-	w := jsonWriter{rt: m.rt, b: m.buf, limit: len(m.buf) + maxOutput}
+	w := jsonWriter{rt: m.rt, b: m.buf, limit: len(m.buf) + maxOutput, output: true}
 	if !w.primitive(v) && !w.value("", v) {
 		w.b = append(w.b, "null"...)
 	}

@@ -23,6 +23,7 @@ var (
 // Design is what indexes depend on in a design document.
 type Design struct {
 	ID       string // with _design/
+	DB       string // instance of the database whose it is; no part of the signature
 	Language string // "javascript" unless it says otherwise
 	Lib      []byte // views.lib, JSON; nil: none
 	Views    []Source

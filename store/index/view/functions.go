@@ -1,8 +1,10 @@
 package view
 
 import (
+	"context"
 	"sync"
 
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index"
 )
 
@@ -43,6 +45,11 @@ func (p *pooled) newMapper() (index.Mapper, error) {
 		return nil, err
 	}
 	return &pooledMapper{m, &p.mappers}, nil
+}
+
+// MapBatch is part of index.BatchMapper.
+func (m *pooledMapper) MapBatch(ctx context.Context, docs []*store.Document, emit func(doc, view int, order, key, value []byte) error) error {
+	return index.MapEach(ctx, m.Mapper, docs, emit)
 }
 
 // pooledMapper goes back into its pool when it is closed.

@@ -17,6 +17,7 @@ type Index struct {
 
 // Open opens the index of a design document.
 func Open(ctx context.Context, m *index.Manager, db *store.DB, d *Design, c Compilers) (*Index, error) {
+	d.DB = db.Instance()
 	def, err := c.Definition(d)
 	if err != nil {
 		return nil, err

@@ -12,77 +12,99 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// Compiler makes a compiler whose functions obey limits.
-func Compiler(opt script.Options) view.Compiler {
+// Compiler makes a compiler whose functions run in a host.
+func Compiler(host script.Host) view.Compiler {
 	return func(d *view.Design) (view.Functions, error) {
-		sources := make([]script.ViewFunctions, len(d.Views))
-		for i, v := range d.Views {
-			text, err := jsonscan.Text(v.Map)
-			if err != nil {
-				return nil, &view.BuildError{Word: "compilation_error", Reason: "The map function of the view " + v.Name + " is no text"}
-			}
-			sources[i] = script.ViewFunctions{Name: v.Name, Map: text, Reduce: v.Reduce}
-		}
-		compiled, err := script.CompileViews(sources, d.Lib, opt)
+		sources, err := Sources(d)
 		if err != nil {
-			return nil, buildError(err)
+			return nil, err
 		}
-		return &functions{views: compiled, localSeq: d.LocalSeq}, nil
+		return &functions{views: host.Views(d.DB, sources, d.Lib), localSeq: d.LocalSeq}, nil
 	}
 }
 
-// functions are a design document's, compiled.
+// Sources are the functions of the views of a design document: *view.BuildError if one is
+// no text.
+func Sources(d *view.Design) ([]script.ViewFunctions, error) {
+	sources := make([]script.ViewFunctions, len(d.Views))
+	for i, v := range d.Views {
+		text, err := jsonscan.Text(v.Map)
+		if err != nil {
+			return nil, &view.BuildError{Word: "compilation_error", Reason: "The map function of the view " + v.Name + " is no text"}
+		}
+		sources[i] = script.ViewFunctions{Name: v.Name, Map: text, Reduce: v.Reduce, Raw: v.Raw}
+	}
+	return sources, nil
+}
+
+// functions are a design document's.
 type functions struct {
-	views    *script.Views
+	views    script.ViewRunner
 	localSeq bool
 }
 
 func (f *functions) NewMapper() (index.Mapper, error) {
-	m, err := f.views.NewMapper()
-	if err != nil {
-		return nil, buildError(err)
-	}
-	return &mapper{m: m, opt: store.JSONOptions{LocalSeq: f.localSeq}}, nil
+	return &mapper{views: f.views, opt: store.JSONOptions{LocalSeq: f.localSeq}}, nil
 }
 
 func (f *functions) NewReducer(number int) (view.ReduceFunc, error) {
-	r, err := f.views.NewReducer(number)
-	if err != nil {
-		return nil, buildError(err)
-	}
-	return &reducer{r: r}, nil
+	return &reducer{f.views, number}, nil
 }
 
 // mapper gives documents to the functions as CouchDB shows them.
 type mapper struct {
-	m   *script.Mapper
-	opt store.JSONOptions
-	doc []byte
+	views script.ViewRunner
+	opt   store.JSONOptions
+	b     []byte
+	ends  []int
+	docs  [][]byte
 }
 
-func (m *mapper) Map(_ context.Context, doc *store.Document, emit func(view int, key, value []byte) error) error {
-	m.doc = doc.AppendJSON(m.doc[:0], m.opt)
-	return buildError(m.m.Map(m.doc, emit))
+// Map is part of index.Mapper, as is Close.
+func (m *mapper) Map(ctx context.Context, doc *store.Document, emit func(view int, key, value []byte) error) error {
+	return m.MapBatch(ctx, []*store.Document{doc}, func(_, view int, _, key, value []byte) error { return emit(view, key, value) })
 }
 
 func (m *mapper) Close() {}
 
-// reducer runs a reduce function.
-type reducer struct {
-	r    *script.Reducer
-	keys []script.ReduceKey
+// MapBatch is part of index.BatchMapper.
+func (m *mapper) MapBatch(ctx context.Context, docs []*store.Document, emit func(doc, view int, order, key, value []byte) error) error {
+	m.b, m.ends, m.docs = m.b[:0], m.ends[:0], m.docs[:0]
+	for _, doc := range docs {
+		m.b = doc.AppendJSON(m.b, m.opt)
+		m.ends = append(m.ends, len(m.b))
+	}
+	from := 0
+	for _, end := range m.ends {
+		m.docs = append(m.docs, m.b[from:end])
+		from = end
+	}
+	return buildError(m.views.Map(ctx, m.docs, emit))
 }
 
+// reducer runs a reduce function.
+type reducer struct {
+	views  script.ViewRunner
+	number int
+}
+
+// Reduce is part of view.ReduceFunc.
 func (r *reducer) Reduce(keys []view.ReduceKey, values [][]byte, rereduce bool) ([]byte, error) {
-	r.keys = r.keys[:0]
-	for _, k := range keys {
-		r.keys = append(r.keys, script.ReduceKey(k))
+	what := script.Reduction{Parts: values, Final: true}
+	if !rereduce {
+		what = script.Reduction{Values: values}
+		for _, k := range keys {
+			what.Keys = append(what.Keys, script.ReduceKey(k))
+		}
 	}
-	out, err := r.r.Reduce(r.keys, values, rereduce)
-	if e, ok := errors.AsType[*script.Error](err); ok && e.Kind != script.Stopped {
+	got, err := r.views.Reduce(context.Background(), r.number, []script.Reduction{what})
+	if err != nil {
+		return nil, buildError(err)
+	}
+	if e := got[0].Err; e != nil {
 		return nil, &index.ReduceError{Name: e.Word, Reason: e.Reason}
 	}
-	return out, buildError(err)
+	return got[0].Value, nil
 }
 
 // buildError says in the words of package view why an index cannot be built.

@@ -3,6 +3,7 @@ package javascript_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -13,7 +14,30 @@ import (
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/index/view/javascript"
 	"github.com/tododb/tododb/store/script"
+	"github.com/tododb/tododb/store/script/worker"
 )
+
+// The binary of the tests is the one of the workers that they start.
+func TestMain(m *testing.M) {
+	if worker.Asked(os.Args) {
+		os.Exit(worker.Main())
+	}
+	os.Exit(m.Run())
+}
+
+// hosts are where functions may run.
+func hosts(t testing.TB) map[string]script.Host {
+	p, err := worker.New(worker.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return map[string]script.Host{"here": script.InProcess(script.Options{}), "worker": p}
+}
 
 // openDB makes a database in a folder of the test.
 func openDB(t testing.TB, durable bool) (*store.DB, *index.Manager) {
@@ -66,13 +90,13 @@ func fill(t testing.TB, db *store.DB, docs int, body func(i int) string) {
 	}
 }
 
-func open(t testing.TB, db *store.DB, m *index.Manager, design string) *view.Index {
+func open(t testing.TB, host script.Host, db *store.DB, m *index.Manager, design string) *view.Index {
 	t.Helper()
 	d, err := view.ParseDesign("_design/d", []byte(design))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ix, err := view.Open(t.Context(), m, db, d, view.Compilers{"javascript": javascript.Compiler(script.Options{})})
+	ix, err := view.Open(t.Context(), m, db, d, view.Compilers{"javascript": javascript.Compiler(host)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,9 +137,15 @@ func groupsOf(t testing.TB, ix *view.Index, number int, q view.Query) string {
 }
 
 func TestJavaScript(t *testing.T) {
+	for name, host := range hosts(t) {
+		t.Run(name, func(t *testing.T) { testJavaScript(t, host) })
+	}
+}
+
+func testJavaScript(t *testing.T, host script.Host) {
 	db, m := openDB(t, false)
 	fill(t, db, 300, func(i int) string { return fmt.Sprintf(`{"k":%d,"v":%d}`, i%3, i) })
-	ix := open(t, db, m, `{"views":{
+	ix := open(t, host, db, m, `{"views":{
 		"a":{"map":"function(doc){emit(doc.k,doc.v)}","reduce":"function(k,v,r){return sum(v)}"},
 		"b":{"map":"function(doc){if(doc.v<2)emit([doc.k,doc._id],null)}","reduce":"_count"},
 		"c":{"map":"function(doc){emit(doc._id,doc.v)}","reduce":"function(k,v,r){return r?[].concat.apply([],v):v.map(function(x){return x+'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'})}"}}}`)
@@ -151,12 +181,16 @@ func BenchmarkBuild(b *testing.B) {
 		return fmt.Sprintf(`{"owner":"user%04d","type":%q,"n":%d,"score":%d.5,"done":false,"city":%q,"tags":["alpha","bravo"],"created":"2023-11-14T22:13:20Z","text":%q}`,
 			i%1000, types[i%4], i, i%100, cities[i*7919%10], strings.Repeat("some text ", 15))
 	})
-	n := 0
-	for b.Loop() {
-		n++
-		open(b, db, m, fmt.Sprintf(`{"views":{
-			"by_type":{"map":"function(doc){ if (doc.type) { emit([doc.type, doc.city], doc.n); } }","reduce":"_stats"},
-			"by_city":{"map":"function(doc){ if (doc.city) { emit(doc.city, 1); } /* %d */}","reduce":"_sum"}}}`, n)).Release()
+	for name, host := range hosts(b) {
+		b.Run(name, func(b *testing.B) {
+			n := 0
+			for b.Loop() {
+				n++
+				open(b, host, db, m, fmt.Sprintf(`{"views":{
+					"by_type":{"map":"function(doc){ if (doc.type) { emit([doc.type, doc.city], doc.n); } }","reduce":"_stats"},
+					"by_city":{"map":"function(doc){ if (doc.city) { emit(doc.city, 1); } /* %s %d */}","reduce":"_sum"}}}`, name, n)).Release()
+			}
+			b.ReportMetric(float64(docs*b.N)/b.Elapsed().Seconds(), "docs/s")
+		})
 	}
-	b.ReportMetric(float64(docs*b.N)/b.Elapsed().Seconds(), "docs/s")
 }

@@ -1,0 +1,83 @@
+package script
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrClosed says that the functions of the host run no more: it has been closed.
+var ErrClosed = errors.New("script: closed")
+
+// Host is where functions of design documents run: in worker processes, or, by InProcess,
+// in this one. What it gives may be used by any number of goroutines at once. All calls end
+// with their context.
+//
+// Owner names whose functions they are, a database: owners have equal shares of what
+// there is to run functions in.
+type Host interface {
+	// Functions are those of a design document that are called one at a time.
+	Functions(owner string, doc *Document) Runner
+	// Views are the functions of views; lib is the design document's views.lib, a JSON
+	// object, or nil.
+	Views(owner string, views []ViewFunctions, lib []byte) ViewRunner
+}
+
+// Runner calls functions of a design document. Documents, requests and the like are JSON;
+// nil stands for none. Errors of functions are *Error.
+type Runner interface {
+	// Validate asks validate_doc_update.
+	Validate(ctx context.Context, newDoc, oldDoc, userCtx, secObj []byte) error
+	// Filter finds a filter function, req being what it is asked with.
+	Filter(ctx context.Context, name string, req []byte) (Matcher, error)
+	// ViewFilter makes a filter of a map function: a document passes for which it emits.
+	ViewFilter(ctx context.Context, view string) (Matcher, error)
+	// Update calls an update function. What it returns to be written is nil for nothing.
+	Update(ctx context.Context, name string, doc, req []byte) (write []byte, resp Response, err error)
+	// Show calls a show function.
+	Show(ctx context.Context, name string, doc, req []byte) (Response, error)
+	// Rewrite calls rewrites where it is a function; what it returns is JSON.
+	Rewrite(ctx context.Context, req []byte) ([]byte, error)
+	// List calls a list function over rows; head is what CouchDB gives of the view.
+	List(ctx context.Context, name string, head, req []byte, rows RowReader, out ListWriter) error
+}
+
+// Matcher judges documents for a feed. It is one goroutine's.
+type Matcher interface {
+	// Match tells whether a document passes. What counts is whether the result is truthy. A
+	// map function that throws lets nothing pass; a filter that throws is an error.
+	Match(ctx context.Context, doc []byte) (bool, error)
+	// Release lets others have what the function runs in; the next Match takes one again.
+	Release()
+}
+
+// ViewRunner calls the functions of views. Compilation errors come with the first call.
+type ViewRunner interface {
+	// Check tells whether all functions compile: *Error of kind Compilation.
+	Check(ctx context.Context) error
+	// Map gives documents, JSON with _id and _rev, to the map functions and hands on what
+	// they emit, in the order of docs: doc and view are numbers, key and value JSON, and
+	// order the key in the order of the view, nil where that is left to the caller; all are
+	// good until emit returns. A function that throws emits nothing for the document. Map
+	// fails where a function throws a fatal error or has to be stopped.
+	Map(ctx context.Context, docs [][]byte, emit func(doc, view int, order, key, value []byte) error) error
+	// Reduce runs the reduce function of a view for several reductions at once; the results
+	// are theirs by number. A function that throws makes null.
+	Reduce(ctx context.Context, view int, all []Reduction) ([]Reduced, error)
+}
+
+// Reduction is what a reduce function is to make one value of: of rows, whose keys and
+// values are as many, and of what other rows were reduced to.
+type Reduction struct {
+	Keys   []ReduceKey
+	Values [][]byte // JSON
+	Parts  [][]byte // JSON
+	// Final has the function rereduce even what is one part already.
+	Final bool
+}
+
+// Reduced is a value as JSON, or why there is none: a result that does not shrink
+// (reduce_overflow_error), a fatal error that was thrown.
+type Reduced struct {
+	Value []byte
+	Err   *Error
+}

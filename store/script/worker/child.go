@@ -1,0 +1,148 @@
+package worker
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/script"
+)
+
+// command is the hidden argument by which the binary knows that it is to be a worker.
+const command = "script-worker"
+
+// How a worker ends that has found out by itself that it is done for.
+const (
+	exitBroken = 70 // it cannot understand its server
+	exitMemory = 71 // it has more memory than it may have
+)
+
+// Asked tells whether the arguments of a process ask it to be a worker; then it has
+// nothing to do but to end with what Main returns.
+func Asked(args []string) bool { return len(args) == 3 && args[1] == command }
+
+// Main is the whole life of a worker: it gives up all that it could reach, then runs
+// functions for the server at the other end of its pipes until that closes them.
+func Main() int {
+	memory, err := strconv.ParseInt(os.Args[2], 10, 64)
+	if err != nil || memory <= 0 {
+		return exitBroken
+	}
+	runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0))) // one runs, one collects
+	debug.SetGCPercent(200)
+	debug.SetMemoryLimit(memory / 4 * 3)
+	debug.SetMaxStack(int(min(memory/4, 64<<20)))
+	debug.SetTraceback("none")
+	confine(memory)
+	c := &child{in: frameReader{r: os.Stdin}, out: sender{w: os.Stdout}, self: newSelfWatch(memory)}
+	go c.self.run()
+	c.log = slog.New(&logHandler{out: &c.out})
+	if err := c.serve(); err != nil && !errors.Is(err, io.EOF) {
+		os.Stderr.WriteString(err.Error() + "\n")
+		return exitBroken
+	}
+	return 0
+}
+
+// child is what a worker knows.
+type child struct {
+	in   frameReader
+	out  sender
+	log  *slog.Logger
+	self *selfWatch
+
+	design *script.Design
+	filter *script.Filter
+
+	views    *script.Views
+	orders   []collate.Order // of the views
+	mapper   *script.Mapper
+	reducers map[int]*script.Reducer
+	key      []byte
+}
+
+// sender writes frames.
+type sender struct {
+	w io.Writer
+	b []byte
+}
+
+// send writes a frame that append puts the fields of.
+func (s *sender) send(kind byte, fields func(b []byte) []byte) error {
+	s.b = appendFrame(s.b[:0], kind)
+	if fields != nil {
+		s.b = fields(s.b)
+	}
+	return s.flush()
+}
+
+func (s *sender) flush() error {
+	if err := endFrame(s.b, 0); err != nil {
+		return err
+	}
+	_, err := s.w.Write(s.b)
+	if cap(s.b) > keptAtMost {
+		s.b = nil
+	}
+	return err
+}
+
+func (c *child) serve() error {
+	if err := c.out.send(ready, func(b []byte) []byte { return appendNumber(b, version) }); err != nil {
+		return err
+	}
+	for {
+		kind, b, err := c.in.next()
+		if err != nil {
+			return err
+		}
+		c.self.begin()
+		err = c.answer(kind, &fields{b: b})
+		c.self.end()
+		if e, ok := errors.AsType[*script.Error](err); ok {
+			err = c.out.send(failure, func(b []byte) []byte { return appendError(b, e) })
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// options are those of functions here: the server sees to time and memory.
+func (c *child) options() script.Options { return script.Options{Timeout: -1, Log: c.log} }
+
+var errNotLoaded = errors.New("worker: asked before it was told what to run")
+
+// answer does what a request asks. A *script.Error is the answer too.
+func (c *child) answer(kind byte, f *fields) error {
+	switch kind {
+	case loadDesign:
+		body := append([]byte{}, f.bytes()...)
+		if err := f.end(); err != nil {
+			return err
+		}
+		c.design = script.NewDesign(body, c.options())
+		return c.out.send(result, nil)
+	case loadViews:
+		return c.loadViews(f)
+	case askCheck, askMap, askReduce:
+		if c.views == nil {
+			return errNotLoaded
+		}
+		return c.answerViews(kind, f)
+	}
+	if c.design == nil {
+		return errNotLoaded
+	}
+	return c.answerDesign(kind, f)
+}
+
+// flushEvery is for how long a worker may keep to itself what it has done: the server
+// takes one that is silent for stuck.
+const flushEvery = 20 * time.Millisecond

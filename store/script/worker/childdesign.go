@@ -1,0 +1,187 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tododb/tododb/store/script"
+)
+
+// answerDesign calls a function of the design document.
+func (c *child) answerDesign(kind byte, f *fields) error {
+	switch kind {
+	case askValidate:
+		newDoc, oldDoc, userCtx, secObj := f.bytes(), f.bytes(), f.bytes(), f.bytes()
+		if err := f.end(); err != nil {
+			return err
+		}
+		return c.done(nil, c.design.Validate(newDoc, oldDoc, userCtx, secObj))
+	case askFilter:
+		return c.openFilter(f)
+	case askMatch:
+		doc := f.bytes()
+		if err := f.end(); err != nil {
+			return err
+		}
+		if c.filter == nil {
+			return errNotLoaded
+		}
+		pass, err := c.filter.Match(doc)
+		return c.done(func(b []byte) []byte { return appendBool(b, pass) }, err)
+	case askUpdate:
+		name, doc, req := f.text(), f.bytes(), f.bytes()
+		if err := f.end(); err != nil {
+			return err
+		}
+		write, resp, err := c.design.Update(name, doc, req)
+		return c.done(func(b []byte) []byte { return appendResponse(appendOptional(b, write), &resp) }, err)
+	case askShow:
+		name, doc, req := f.text(), f.bytes(), f.bytes()
+		if err := f.end(); err != nil {
+			return err
+		}
+		resp, err := c.design.Show(name, doc, req)
+		return c.done(func(b []byte) []byte { return appendResponse(b, &resp) }, err)
+	case askRewrite:
+		req := f.bytes()
+		if err := f.end(); err != nil {
+			return err
+		}
+		out, err := c.design.Rewrite(req)
+		return c.done(func(b []byte) []byte { return appendBytes(b, out) }, err)
+	case askList:
+		return c.list(f)
+	}
+	return fmt.Errorf("%w: request %d", errFrame, kind)
+}
+
+// done answers with a result, or fails.
+func (c *child) done(fields func(b []byte) []byte, err error) error {
+	if err != nil {
+		return asError(err)
+	}
+	return c.out.send(result, fields)
+}
+
+// asError makes sure that what a function ended with goes to the server as an answer.
+func asError(err error) error {
+	if _, ok := errors.AsType[*script.Error](err); ok {
+		return err
+	}
+	return &script.Error{Kind: script.Thrown, Word: "unknown_error", Reason: err.Error()}
+}
+
+// openFilter keeps a filter for the documents that follow.
+func (c *child) openFilter(f *fields) error {
+	view, name := f.yes(), f.text()
+	req := append([]byte{}, f.bytes()...)
+	if err := f.end(); err != nil {
+		return err
+	}
+	if c.filter != nil {
+		c.filter.Release()
+		c.filter = nil
+	}
+	var filter *script.Filter
+	var err error
+	if view {
+		filter, err = c.design.NewViewFilter(name)
+	} else {
+		filter, err = c.design.NewFilter(name, req)
+	}
+	if err == nil {
+		c.filter = filter
+	}
+	return c.done(nil, err)
+}
+
+// list calls a list function. Rows come some at a time, and what it sends goes out when
+// rows are asked for or much has gathered.
+func (c *child) list(f *fields) error {
+	name := f.text()
+	head, req := append([]byte{}, f.bytes()...), append([]byte{}, f.bytes()...)
+	if err := f.end(); err != nil {
+		return err
+	}
+	l := &childList{c: c, more: true}
+	err := c.design.List(name, head, req, l.row, l)
+	if l.broken != nil {
+		return l.broken
+	}
+	if ferr := l.flush(); ferr != nil {
+		return ferr
+	}
+	return c.done(nil, err)
+}
+
+// childList is what a list function reads from and writes to.
+type childList struct {
+	c      *child
+	rows   [][]byte
+	more   bool // there are rows that have not come yet
+	sent   []byte
+	broken error // of the pipes
+}
+
+// flushBytes is how much may gather of what a list sends.
+const flushBytes = 32 << 10
+
+func (l *childList) row() ([]byte, error) {
+	if len(l.rows) == 0 && l.more && l.broken == nil {
+		l.broken = l.ask()
+	}
+	if l.broken != nil {
+		return nil, l.broken
+	}
+	if len(l.rows) == 0 {
+		return nil, nil
+	}
+	row := l.rows[0]
+	l.rows = l.rows[1:]
+	return row, nil
+}
+
+func (l *childList) ask() error {
+	if err := l.flush(); err != nil {
+		return err
+	}
+	if err := l.c.out.send(wantRows, nil); err != nil {
+		return err
+	}
+	kind, b, err := l.c.in.next()
+	if err != nil {
+		return err
+	}
+	f := fields{b: b}
+	more, rows := f.yes(), f.list()
+	if kind != giveRows || f.end() != nil {
+		return errFrame
+	}
+	l.more, l.rows = more, l.rows[:0]
+	for _, r := range rows {
+		l.rows = append(l.rows, append([]byte{}, r...))
+	}
+	return nil
+}
+
+// Begin is part of script.ListWriter, as is Chunk.
+func (l *childList) Begin(resp script.Response) error {
+	return l.c.out.send(begins, func(b []byte) []byte { return appendResponse(b, &resp) })
+}
+
+func (l *childList) Chunk(b []byte) error {
+	l.sent = append(l.sent, b...)
+	if len(l.sent) < flushBytes {
+		return nil
+	}
+	return l.flush()
+}
+
+func (l *childList) flush() error {
+	if len(l.sent) == 0 {
+		return nil
+	}
+	err := l.c.out.send(chunk, func(b []byte) []byte { return appendBytes(b, l.sent) })
+	l.sent = l.sent[:0]
+	return err
+}

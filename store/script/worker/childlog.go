@@ -1,0 +1,44 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+)
+
+// logHandler sends what functions log to the server.
+type logHandler struct {
+	out   *sender
+	attrs []slog.Attr
+}
+
+// Enabled is part of slog.Handler, as are the methods below it.
+func (h *logHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
+	attrs := append([]slog.Attr{}, h.attrs...)
+	r.Attrs(func(a slog.Attr) bool {
+		attrs = append(attrs, a)
+		return true
+	})
+	// It has a buffer of its own: the answer of the call may be under way in the sender's.
+	b := appendFrame(nil, logged)
+	b = appendBytes(appendNumber(b, int(r.Level)+logLevels), r.Message)
+	b = appendNumber(b, len(attrs))
+	for _, a := range attrs {
+		b = appendBytes(appendBytes(b, a.Key), a.Value.String())
+	}
+	if err := endFrame(b, 0); err != nil {
+		return err
+	}
+	_, err := h.out.w.Write(b)
+	return err
+}
+
+func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &logHandler{h.out, append(append([]slog.Attr{}, h.attrs...), attrs...)}
+}
+
+func (h *logHandler) WithGroup(string) slog.Handler { return h }
+
+// logLevels is added to levels, which may be negative.
+const logLevels = 64

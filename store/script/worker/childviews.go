@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/script"
+)
+
+// loadViews compiles the functions of views.
+func (c *child) loadViews(f *fields) (err error) {
+	views, lib := f.views()
+	lib = append([]byte(nil), lib...)
+	if err := f.end(); err != nil {
+		return err
+	}
+	if c.views, err = script.CompileViews(views, lib, c.options()); err != nil {
+		return asError(err)
+	}
+	c.orders = make([]collate.Order, len(views))
+	for i := range views {
+		if views[i].Raw {
+			c.orders[i] = collate.Raw
+		}
+	}
+	c.reducers = map[int]*script.Reducer{}
+	return c.out.send(result, nil)
+}
+
+func (c *child) answerViews(kind byte, f *fields) error {
+	switch kind {
+	case askMap:
+		docs := f.list()
+		if err := f.end(); err != nil {
+			return err
+		}
+		return c.mapAll(docs)
+	case askReduce:
+		view, all := f.reductions()
+		if err := f.end(); err != nil {
+			return err
+		}
+		return c.reduce(view, all)
+	}
+	if err := f.end(); err != nil {
+		return err
+	}
+	return c.done(nil, c.views.Check())
+}
+
+// flushRows is how many bytes of rows may gather.
+const flushRows = 256 << 10
+
+// mapAll maps documents; rows go out of many at a time, and of few where functions take
+// their time.
+func (c *child) mapAll(docs [][]byte) (err error) {
+	if c.mapper == nil {
+		if c.mapper, err = c.views.NewMapper(); err != nil {
+			return asError(err)
+		}
+	}
+	var rows, count []byte
+	done := 0
+	sent := time.Now()
+	flush := func() error {
+		err := c.out.send(mapped, func(b []byte) []byte { return append(appendNumber(b, done), rows...) })
+		if done, rows, sent = 0, rows[:0], time.Now(); cap(rows) > 4*keptAtMost {
+			rows = nil
+		}
+		return err
+	}
+	for _, doc := range docs {
+		at, n := len(rows), 0
+		err := c.mapper.Map(doc, func(view int, key, value []byte) (err error) {
+			if c.key, err = c.orders[view].AppendKey(c.key[:0], key); err != nil {
+				return err
+			}
+			n++
+			rows = appendBytes(appendBytes(appendBytes(appendNumber(rows, view), c.key), key), value)
+			return nil
+		})
+		if err != nil {
+			return asError(err)
+		}
+		// The count stands before its rows, which are moved: mostly they are few.
+		count = appendNumber(count[:0], n)
+		rows = append(rows, count...)
+		copy(rows[at+len(count):], rows[at:])
+		copy(rows[at:], count)
+		if done++; len(rows) >= flushRows || time.Since(sent) >= flushEvery {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if done > 0 {
+		if err := flush(); err != nil {
+			return err
+		}
+	}
+	return c.out.send(result, nil)
+}
+
+func (c *child) reduce(view int, all []script.Reduction) (err error) {
+	if view >= len(c.orders) {
+		return errFrame
+	}
+	r := c.reducers[view]
+	if r == nil {
+		if r, err = c.views.NewReducer(view); err != nil {
+			return asError(err)
+		}
+		if r == nil {
+			return errFrame
+		}
+		c.reducers[view] = r
+	}
+	var out []byte
+	done := 0
+	sent := time.Now()
+	flush := func() error {
+		err := c.out.send(reduced, func(b []byte) []byte { return append(appendNumber(b, done), out...) })
+		done, out, sent = 0, out[:0], time.Now()
+		return err
+	}
+	for i := range all {
+		value, err := r.Run(&all[i])
+		one, err := script.Split(err)
+		if err != nil {
+			return asError(err)
+		}
+		out = appendReduced(out, script.Reduced{Value: value, Err: one})
+		if done++; len(out) >= flushRows || time.Since(sent) >= flushEvery {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if done > 0 {
+		if err := flush(); err != nil {
+			return err
+		}
+	}
+	return c.out.send(result, nil)
+}

@@ -1,0 +1,7 @@
+//go:build unix && !linux
+
+package worker
+
+// confine gives up what the process could reach, as far as the kernel has means for it,
+// and bounds its memory.
+func confine(memory int64) { limitResources(memory) }

@@ -1,0 +1,169 @@
+package worker
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// errFrame says that what came is no frame, or one of others than us.
+var errFrame = errors.New("worker: damaged frame")
+
+// maxFrame is how long a frame may be. The longest hold what one document emits.
+const maxFrame = 256 << 20
+
+// appendFrame begins a frame of a kind; endFrame must follow when it has its fields.
+func appendFrame(b []byte, kind byte) []byte { return append(b, 0, 0, 0, 0, kind) }
+
+// endFrame writes the length of the frame that began at a place.
+func endFrame(b []byte, at int) error {
+	n := len(b) - at - 4
+	if n > maxFrame {
+		return fmt.Errorf("%w: of %d bytes", errFrame, n)
+	}
+	binary.LittleEndian.PutUint32(b[at:], uint32(n))
+	return nil
+}
+
+// frameReader reads frames. It keeps what it reads into.
+type frameReader struct {
+	r   io.Reader
+	buf []byte
+	// have is what of buf has been read, and used what of that has been given.
+	have, used int
+}
+
+// Sizes of a reader's buffer: at the least, and what it is not kept beyond.
+const (
+	readAtLeast = 64 << 10
+	keptAtMost  = 1 << 20
+)
+
+// next gives a frame; fields are good until the next call. io.EOF: there are no more.
+func (f *frameReader) next() (kind byte, fields []byte, err error) {
+	if f.used == f.have {
+		f.used, f.have = 0, 0
+		if len(f.buf) > keptAtMost {
+			f.buf = nil
+		}
+	}
+	if err := f.fill(5); err != nil {
+		return 0, nil, err
+	}
+	n := binary.LittleEndian.Uint32(f.buf[f.used:])
+	if n == 0 || n > maxFrame {
+		return 0, nil, fmt.Errorf("%w: of %d bytes", errFrame, n)
+	}
+	if err := f.fill(4 + int(n)); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return 0, nil, err
+	}
+	frame := f.buf[f.used+4 : f.used+4+int(n)]
+	f.used += 4 + int(n)
+	return frame[0], frame[1:], nil
+}
+
+// fill reads until there are n bytes. The buffer grows with what has come, never with
+// what a length says.
+func (f *frameReader) fill(n int) error {
+	for f.have-f.used < n {
+		if f.used > 0 && (f.have == len(f.buf) || f.used+n > len(f.buf)) {
+			copy(f.buf, f.buf[f.used:f.have])
+			f.have, f.used = f.have-f.used, 0
+		}
+		if f.have == len(f.buf) {
+			bigger := make([]byte, max(readAtLeast, 2*len(f.buf)))
+			copy(bigger, f.buf[:f.have])
+			f.buf = bigger
+		}
+		m, err := f.r.Read(f.buf[f.have:])
+		f.have += m
+		if err != nil && f.have-f.used < n {
+			if err == io.EOF && f.have > f.used {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// Fields are numbers, as uvarints, and bytes with their length plus one before them; a
+// length of zero is nil, which is not the same as none.
+
+func appendNumber[T ~int | ~uint8](b []byte, n T) []byte { return binary.AppendUvarint(b, uint64(n)) }
+
+func appendBool(b []byte, yes bool) []byte {
+	if yes {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func appendBytes[T ~string | ~[]byte](b []byte, v T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(v))+1), v...)
+}
+
+// appendOptional is appendBytes that keeps nil.
+func appendOptional(b, v []byte) []byte {
+	if v == nil {
+		return append(b, 0)
+	}
+	return appendBytes(b, v)
+}
+
+// fields reads the fields of a frame. After an error all are zero.
+type fields struct {
+	b   []byte
+	bad bool
+}
+
+func (f *fields) number() int {
+	n, w := binary.Uvarint(f.b)
+	if w <= 0 || n > maxFrame {
+		f.b, f.bad = nil, true
+		return 0
+	}
+	f.b = f.b[w:]
+	return int(n)
+}
+
+// count is the number of things that follow, each of which takes a byte at least.
+func (f *fields) count() int {
+	n := f.number()
+	if n > len(f.b) {
+		f.b, f.bad = nil, true
+		return 0
+	}
+	return n
+}
+
+func (f *fields) yes() bool { return f.number() != 0 }
+
+// bytes are part of the frame.
+func (f *fields) bytes() []byte {
+	n := f.number()
+	if n == 0 {
+		return nil
+	}
+	if n--; n > len(f.b) {
+		f.b, f.bad = nil, true
+		return nil
+	}
+	v := f.b[:n:n]
+	f.b = f.b[n:]
+	return v
+}
+
+func (f *fields) text() string { return string(f.bytes()) }
+
+// end tells whether the fields were what they had to be.
+func (f *fields) end() error {
+	if f.bad || len(f.b) > 0 {
+		return errFrame
+	}
+	return nil
+}

@@ -1,0 +1,352 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tododb/tododb/store/script"
+)
+
+// Options bound what functions may take.
+type Options struct {
+	// Timeout is how long one call may take, of a map function one document; 0:
+	// script.DefaultTimeout. Where the machine is busy it is the time that the call had a
+	// processor, and at most patience times that.
+	Timeout time.Duration
+	// Memory is how many bytes a worker may have, 0: DefaultMemory, and TotalMemory what all
+	// together may, 0: DefaultTotalMemory.
+	Memory, TotalMemory int64
+	// Workers is how many processes there may be at once; 0: DefaultWorkers. There are no
+	// fewer than the least that all kinds of calls need.
+	Workers int
+	// Idle is for how long a worker is kept that nobody asks for; 0: DefaultIdle.
+	Idle time.Duration
+	// Log receives what functions log; nil: nobody does.
+	Log *slog.Logger
+}
+
+// What holds unless something else is asked for.
+const (
+	DefaultMemory      = 256 << 20
+	DefaultTotalMemory = 1 << 30
+	DefaultWorkers     = 50
+	DefaultIdle        = 5 * time.Minute
+
+	leastWorkers = 8
+	leastMemory  = 64 << 20
+)
+
+// Pool runs functions in workers: it is a script.Host. Close ends it.
+type Pool struct {
+	opt Options
+	dir string // an empty one, in which workers stand; "" for ours
+
+	watch   *watch
+	closing chan struct{}
+	done    sync.WaitGroup // what the pool has started
+
+	calls [classes]atomic.Int64
+	kills [causes]atomic.Int64
+	died  atomic.Int64 // workers that ended by themselves
+	began atomic.Int64 // workers that were started
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	slots    [classes]*slots
+	all      map[*process]struct{}
+	idle     []*process // with code; the one that was used last is the last
+	spare    []*process
+	spawning bool // a spare
+}
+
+// code is what a worker is to run.
+type code struct {
+	key  [sha256.Size]byte
+	kind byte // of the frame that loads it
+	load []byte
+}
+
+func newCode(owner string, kind byte, load []byte) *code {
+	b := append(appendBytes([]byte{kind}, owner), load...)
+	return &code{sha256.Sum256(b), kind, load}
+}
+
+// New makes a Pool. It starts no process before somebody calls a function.
+func New(opt Options) (*Pool, error) {
+	if opt.Timeout <= 0 {
+		opt.Timeout = script.DefaultTimeout
+	}
+	if opt.Memory <= 0 {
+		opt.Memory = DefaultMemory
+	}
+	if opt.TotalMemory <= 0 {
+		opt.TotalMemory = DefaultTotalMemory
+	}
+	if opt.Workers <= 0 {
+		opt.Workers = DefaultWorkers
+	}
+	if opt.Idle <= 0 {
+		opt.Idle = DefaultIdle
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	opt.Memory, opt.Workers = max(opt.Memory, leastMemory), max(opt.Workers, leastWorkers)
+	opt.TotalMemory = max(opt.TotalMemory, opt.Memory)
+	p := &Pool{opt: opt, closing: make(chan struct{}), all: map[*process]struct{}{}}
+	// No class may have so many that others would have to wait for its workers.
+	cores := runtime.GOMAXPROCS(0)
+	builds := min(cores, opt.Workers/4)
+	some := max(2, min(4*cores, (opt.Workers-builds-2)/2))
+	p.slots = [classes]*slots{single: newSlots(some, max(1, some/2)), building: newSlots(builds, builds), listing: newSlots(some, max(1, some/2))}
+	// A folder that nobody may write into and that is empty; without one, where we stand.
+	if dir, err := os.MkdirTemp("", "tododb-empty-"); err == nil {
+		p.dir = dir
+		_ = os.Chmod(dir, 0o500) // it is empty all the same
+	} else {
+		p.dir = string(os.PathSeparator)
+	}
+	closeOnExec()
+	p.watch = newWatch(p)
+	p.done.Go(p.watch.run)
+	return p, nil
+}
+
+// Close ends all workers and returns when they have ended. Calls fail with ErrClosed.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		p.done.Wait()
+		return nil
+	}
+	p.closed = true
+	close(p.closing)
+	for w := range p.all {
+		w.kill(closing)
+	}
+	p.mu.Unlock()
+	p.done.Wait()
+	if p.dir == string(os.PathSeparator) {
+		return nil
+	}
+	return os.Remove(p.dir)
+}
+
+// add counts a process in and has somebody wait for its end; false: the pool is closed.
+func (p *Pool) add(w *process) bool {
+	p.began.Add(1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all[w] = struct{}{}
+	p.done.Go(func() { p.reap(w) })
+	return !p.closed
+}
+
+// reap waits for the end of a process.
+func (p *Pool) reap(w *process) {
+	_ = w.cmd.Wait() // ProcessState tells
+	close(w.exited)
+	p.mu.Lock()
+	delete(p.all, w)
+	for _, list := range []*[]*process{&p.idle, &p.spare} {
+		if i := slices.Index(*list, w); i >= 0 {
+			*list = slices.Delete(*list, i, i+1)
+		}
+	}
+	p.mu.Unlock()
+	_ = errors.Join(w.in.Close(), w.out.Close())
+	w.meter.close()
+}
+
+// tries is how often a call is made whose worker ends under it.
+const tries = 3
+
+// do gives a call a worker with its code. It is made again, elsewhere, if the worker ends
+// for no reason of the call's.
+func (p *Pool) do(ctx context.Context, c class, owner string, code *code, call func(w *process) error) error {
+	if err := p.slot(ctx, c, owner); err != nil {
+		return err
+	}
+	defer p.unslot(c, owner)
+	p.calls[c].Add(1)
+	var err error
+	for range tries {
+		var w *process
+		if w, err = p.worker(ctx, code); err == nil {
+			w.begin(ctx)
+			err = call(w)
+			w.end()
+			p.giveBack(w, err)
+		}
+		if !errors.Is(err, errEnded) {
+			return err
+		}
+	}
+	p.opt.Log.Error("a function ends its process", "error", err)
+	return stoppedError("the process of the function has ended")
+}
+
+// worker gives a worker with code loaded: a warm one, or a new one.
+func (p *Pool) worker(ctx context.Context, code *code) (*process, error) {
+	if w := p.warm(code); w != nil {
+		return w, nil
+	}
+	w := p.fresh()
+	if w == nil {
+		if err := p.enter(); err != nil {
+			return nil, err
+		}
+		defer p.done.Done()
+		p.makeRoom()
+		var err error
+		if w, err = p.start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	w.code = code
+	w.begin(ctx)
+	_, err := w.ask(code.kind, func(b []byte) []byte { return append(b, code.load...) })
+	w.end()
+	if err != nil {
+		w.kill(retired)
+		return nil, err
+	}
+	return w, nil
+}
+
+// enter lets somebody start a process, for whom Close waits.
+func (p *Pool) enter() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return script.ErrClosed
+	}
+	p.done.Add(1)
+	return nil
+}
+
+// warm takes a worker that has the code.
+func (p *Pool) warm(code *code) *process {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range slices.Backward(p.idle) {
+		if w := p.idle[i]; w.code.key == code.key {
+			p.idle = slices.Delete(p.idle, i, i+1)
+			return w
+		}
+	}
+	return nil
+}
+
+// fresh takes a worker that has no code yet, and sees to it that there is another one
+// soon.
+func (p *Pool) fresh() (w *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.spare); n > 0 {
+		w = p.spare[n-1]
+		p.spare = p.spare[:n-1]
+	}
+	if !p.spawning && !p.closed && len(p.spare) == 0 {
+		p.spawning = true
+		p.done.Go(p.spawn)
+	}
+	return w
+}
+
+// spawn starts a spare.
+func (p *Pool) spawn() {
+	p.makeRoom()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	w, err := p.start(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spawning = false
+	if err == nil {
+		w.last = time.Now()
+		p.spare = append(p.spare, w)
+	}
+}
+
+// makeRoom ends the worker that nobody has asked for the longest, if there are as many as
+// there may be. There is one: all that are in calls are fewer.
+func (p *Pool) makeRoom() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	alive := 0
+	for w := range p.all {
+		if cause(w.cause.Load()) == unasked {
+			alive++
+		}
+	}
+	if alive >= p.opt.Workers {
+		p.dropOldest()
+	}
+}
+
+// dropOldest ends the worker that nobody has asked for the longest; false: none is idle.
+// The caller holds mu.
+func (p *Pool) dropOldest() bool {
+	list := &p.idle
+	if len(*list) == 0 {
+		list = &p.spare
+	}
+	if len(*list) == 0 {
+		return false
+	}
+	(*list)[0].kill(retired)
+	*list = slices.Delete(*list, 0, 1)
+	return true
+}
+
+// giveBack takes a worker back after a call that ended with an error or without. It is
+// ended if that may have left something behind, or if it has grown.
+func (p *Pool) giveBack(w *process, err error) {
+	stopped, isScript := errors.AsType[*script.Error](err)
+	switch {
+	case err != nil && (!isScript || stopped.Kind == script.Stopped):
+		w.kill(retired)
+		return
+	case w.grown():
+		w.kill(retired)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || cause(w.cause.Load()) != unasked {
+		return
+	}
+	select {
+	case <-w.exited:
+		return
+	default:
+	}
+	w.last = time.Now()
+	p.idle = append(p.idle, w)
+}
+
+// grown tells that a worker keeps more than it should: half of what it may have.
+func (w *process) grown() bool {
+	now := time.Now()
+	if now.Sub(w.measured) < measureEvery {
+		return false
+	}
+	w.measured = now
+	if n, ok := w.meter.size(); ok {
+		w.size.Store(n)
+	}
+	return w.size.Load() > w.pool.opt.Memory/2
+}
+
+// measureEvery is how often a worker that makes short calls is measured.
+const measureEvery = 50 * time.Millisecond

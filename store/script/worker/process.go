@@ -1,0 +1,286 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tododb/tododb/store/script"
+)
+
+// cause is why a worker was made to end.
+type cause int32
+
+const (
+	unasked   cause = iota // it was not
+	retired                // it has nothing to do any more, or has grown
+	withdrawn              // whoever called is gone
+	timedOut
+	tooLarge
+	overBudget // all workers together have too much memory
+	misspoke   // it sent what nobody understands
+	closing
+	causes int = iota
+)
+
+// errEnded says that a worker has ended for a reason that is not its call's: that may be
+// done again elsewhere.
+var errEnded = errors.New("worker: the process has ended")
+
+// process is a worker. It belongs to one call, or to the pool.
+type process struct {
+	pool *Pool
+	cmd  *exec.Cmd
+	in   *os.File
+	out  *os.File
+	recv frameReader
+	b    []byte // of the frame that is being made
+	size atomic.Int64
+	code *code     // that it runs; nil: none yet
+	last time.Time // when a call ended
+
+	measured time.Time // when its size was read after a call
+
+	cause  atomic.Int32
+	exited chan struct{} // closed when the process has been waited for
+	said   said          // on standard error
+
+	mu    sync.Mutex // guards what the watch looks at
+	ctx   context.Context
+	began time.Time // of what runs now; zero: nothing does
+	cpu   time.Duration
+	known bool // cpu is what it was soon after began
+
+	meter *meter // the watch's
+}
+
+// said keeps the beginning of what a worker says on standard error.
+type said struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := 1024 - len(s.b); n > 0 {
+		s.b = append(s.b, b[:min(n, len(b))]...)
+	}
+	return len(b), nil
+}
+
+func (s *said) has(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Contains(s.b, []byte(text))
+}
+
+// start starts a worker and waits until it is ready.
+func (p *Pool) start(ctx context.Context) (_ *process, err error) {
+	path, err := program()
+	if err != nil {
+		return nil, err
+	}
+	childIn, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	out, childOut, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, childIn.Close(), in.Close())
+	}
+	w := &process{pool: p, in: in, out: out, recv: frameReader{r: out}, exited: make(chan struct{})}
+	w.cmd = &exec.Cmd{
+		Path: path, Args: []string{"tododb", command, strconv.FormatInt(p.opt.Memory, 10)},
+		Env: []string{}, Dir: p.dir, Stdin: childIn, Stdout: childOut, Stderr: &w.said,
+		SysProcAttr: attributes(), WaitDelay: time.Second,
+	}
+	err = w.cmd.Start()
+	err = errors.Join(err, childIn.Close(), childOut.Close())
+	if err != nil {
+		return nil, errors.Join(err, in.Close(), out.Close())
+	}
+	w.meter = openMeter(w.cmd.Process.Pid)
+	if !p.add(w) {
+		w.kill(closing)
+	}
+	if err := confineStarted(w.cmd.Process, p.opt.Memory); err != nil {
+		w.kill(retired)
+		return nil, err
+	}
+	w.begin(ctx)
+	kind, b, err := w.next()
+	w.end()
+	if err == nil {
+		f := fields{b: b}
+		if n := f.number(); kind != ready || n != version || f.end() != nil {
+			w.kill(misspoke)
+			err = fmt.Errorf("%w: the program has another version", errFrame)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// kill ends the process. The first cause counts.
+func (w *process) kill(why cause) {
+	if w.cause.CompareAndSwap(int32(unasked), int32(why)) {
+		w.pool.kills[why].Add(1)
+		_ = w.cmd.Process.Kill() // it may have ended by itself
+	}
+}
+
+// begin tells the watch that what the worker does now is for somebody who waits for it.
+func (w *process) begin(ctx context.Context) {
+	w.mu.Lock()
+	w.ctx, w.began, w.known = ctx, time.Now(), false
+	w.mu.Unlock()
+	w.pool.watch.awake()
+}
+
+// progress begins anew to count the time.
+func (w *process) progress() {
+	w.mu.Lock()
+	if !w.began.IsZero() {
+		w.began, w.known = time.Now(), false
+	}
+	w.mu.Unlock()
+}
+
+func (w *process) end() {
+	w.mu.Lock()
+	w.ctx, w.began = nil, time.Time{}
+	w.mu.Unlock()
+}
+
+// send makes a request.
+func (w *process) send(kind byte, fields func(b []byte) []byte) error {
+	w.b = fields(appendFrame(w.b[:0], kind))
+	if err := endFrame(w.b, 0); err != nil {
+		return &script.Error{Kind: script.Stopped, Word: "os_process_error", Reason: "the document is too large for a function", Fatal: true}
+	}
+	_, err := w.in.Write(w.b)
+	if cap(w.b) > keptAtMost {
+		w.b = nil
+	}
+	if err != nil {
+		return w.ended()
+	}
+	return nil
+}
+
+// next gives the next frame of an answer; a failure is an error. What the worker logs is
+// logged on the way.
+func (w *process) next() (kind byte, b []byte, err error) {
+	for {
+		kind, b, err = w.recv.next()
+		if err != nil {
+			if errors.Is(err, errFrame) {
+				w.kill(misspoke)
+			}
+			return 0, nil, w.ended()
+		}
+		f := fields{b: b}
+		switch kind {
+		case logged:
+			if err := w.log(&f); err != nil {
+				w.kill(misspoke)
+				return 0, nil, w.ended()
+			}
+		case failure:
+			e := f.error()
+			if f.end() != nil {
+				w.kill(misspoke)
+				return 0, nil, w.ended()
+			}
+			return 0, nil, e
+		default:
+			return kind, b, nil
+		}
+	}
+}
+
+// misunderstood ends a worker that answers with what it was not asked for.
+func (w *process) misunderstood() error {
+	w.kill(misspoke)
+	return w.ended()
+}
+
+// ask makes a request whose answer is one result.
+func (w *process) ask(kind byte, put func(b []byte) []byte) (*fields, error) {
+	if err := w.send(kind, put); err != nil {
+		return nil, err
+	}
+	got, b, err := w.next()
+	if err == nil && got != result {
+		err = w.misunderstood()
+	}
+	return &fields{b: b}, err
+}
+
+func (w *process) log(f *fields) error {
+	level, message := slog.Level(f.number()-logLevels), f.text()
+	var attrs []slog.Attr
+	for range f.count() {
+		attrs = append(attrs, slog.String(f.text(), f.text()))
+	}
+	if err := f.end(); err != nil {
+		return err
+	}
+	w.pool.opt.Log.LogAttrs(context.Background(), level, message, attrs...)
+	return nil
+}
+
+// ended waits for the end of a process whose pipes are broken, and says what it means for
+// its call: an *Error of kind Stopped for a limit, the context's error for a call that was
+// withdrawn, script.ErrClosed, or errEnded.
+func (w *process) ended() error {
+	w.mu.Lock()
+	ctx := w.ctx
+	w.mu.Unlock()
+	_ = w.cmd.Process.Kill() // so that it ends for sure
+	<-w.exited
+	switch cause(w.cause.Load()) {
+	case withdrawn:
+		if ctx != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return context.Canceled
+	case closing:
+		return script.ErrClosed
+	case timedOut:
+		return stoppedError("OS process timed out.") // CouchDB's words
+	case tooLarge:
+		return stoppedError("the function used too much memory")
+	case overBudget:
+		return stoppedError("the functions of all design documents together used too much memory")
+	case misspoke:
+		return stoppedError("the function wrote what cannot be read")
+	}
+	switch code := w.cmd.ProcessState.ExitCode(); {
+	case code == exitMemory || w.said.has("out of memory") || w.said.has("cannot allocate memory"):
+		w.pool.kills[tooLarge].Add(1)
+		return stoppedError("the function used too much memory")
+	case w.said.has("stack overflow") || w.said.has("stack exceeds"):
+		w.pool.kills[tooLarge].Add(1)
+		return stoppedError("too much recursion")
+	case w.said.has("fatal error:") || w.said.has("panic:"):
+		w.pool.opt.Log.Error("a process of functions has ended", "said", string(w.said.b))
+	}
+	w.pool.died.Add(1)
+	return errEnded
+}
+
+func stoppedError(reason string) error {
+	return &script.Error{Kind: script.Stopped, Word: "os_process_error", Reason: reason, Fatal: true}
+}

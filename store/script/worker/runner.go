@@ -1,0 +1,245 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tododb/tododb/store/script"
+)
+
+// Functions is part of script.Host.
+func (p *Pool) Functions(owner string, doc *script.Document) script.Runner {
+	return &runner{pool: p, owner: owner, code: newCode(owner, loadDesign, appendBytes(nil, doc.Body()))}
+}
+
+// runner calls functions of a design document. A worker is asked only for what the
+// document has: who calls has looked.
+type runner struct {
+	pool  *Pool
+	owner string
+	code  *code
+}
+
+// ask makes a call whose answer is one result, which read reads.
+func (r *runner) ask(ctx context.Context, kind byte, put func(b []byte) []byte, read func(f *fields)) error {
+	return r.pool.do(ctx, single, r.owner, r.code, func(w *process) error {
+		f, err := w.ask(kind, put)
+		if err != nil {
+			return err
+		}
+		if read != nil {
+			read(f)
+		}
+		if f.end() != nil {
+			return w.misunderstood()
+		}
+		return nil
+	})
+}
+
+// Validate is part of script.Runner, as are the methods below it.
+func (r *runner) Validate(ctx context.Context, newDoc, oldDoc, userCtx, secObj []byte) error {
+	return r.ask(ctx, askValidate, func(b []byte) []byte {
+		return appendOptional(appendOptional(appendOptional(appendOptional(b, newDoc), oldDoc), userCtx), secObj)
+	}, nil)
+}
+
+func (r *runner) Update(ctx context.Context, name string, doc, req []byte) (write []byte, resp script.Response, err error) {
+	err = r.ask(ctx, askUpdate, call(name, doc, req), func(f *fields) {
+		if v := f.bytes(); v != nil {
+			write = append([]byte{}, v...)
+		}
+		resp = f.response()
+	})
+	return write, resp, err
+}
+
+func (r *runner) Show(ctx context.Context, name string, doc, req []byte) (resp script.Response, err error) {
+	err = r.ask(ctx, askShow, call(name, doc, req), func(f *fields) { resp = f.response() })
+	return resp, err
+}
+
+func (r *runner) Rewrite(ctx context.Context, req []byte) (out []byte, err error) {
+	err = r.ask(ctx, askRewrite, func(b []byte) []byte { return appendOptional(b, req) }, func(f *fields) {
+		out = append([]byte{}, f.bytes()...)
+	})
+	return out, err
+}
+
+// call are the fields of a call of a function by name.
+func call(name string, doc, req []byte) func(b []byte) []byte {
+	return func(b []byte) []byte { return appendOptional(appendOptional(appendBytes(b, name), doc), req) }
+}
+
+// How much of the rows of a list goes to the worker at once.
+const (
+	rowsAtOnce     = 100
+	rowBytesAtOnce = 64 << 10
+)
+
+func (r *runner) List(ctx context.Context, name string, head, req []byte, rows script.RowReader, out script.ListWriter) error {
+	began := false
+	return r.pool.do(ctx, listing, r.owner, r.code, func(w *process) error {
+		if began { // what was read and sent cannot be read and sent again
+			return stoppedError("the process of the function has ended")
+		}
+		err := w.send(askList, call(name, head, req))
+		for err == nil {
+			var kind byte
+			var b []byte
+			if kind, b, err = w.next(); err != nil {
+				return err
+			}
+			began = true
+			f := fields{b: b}
+			if kind == result {
+				return f.end()
+			}
+			w.end() // what follows is not the function's time
+			err = listStep(ctx, w, kind, &f, rows, out)
+			w.begin(ctx)
+		}
+		return err
+	})
+}
+
+// listStep does what a list function wants.
+func listStep(ctx context.Context, w *process, kind byte, f *fields, rows script.RowReader, out script.ListWriter) error {
+	switch kind {
+	case begins:
+		resp := f.response()
+		if f.end() != nil {
+			return w.misunderstood()
+		}
+		return out.Begin(resp)
+	case chunk:
+		b := f.bytes()
+		if f.end() != nil {
+			return w.misunderstood()
+		}
+		return out.Chunk(b)
+	case wantRows:
+		var some [][]byte
+		more := true
+		for size := 0; more && len(some) < rowsAtOnce && size < rowBytesAtOnce; {
+			row, err := rows()
+			if err != nil {
+				return err
+			}
+			if more = row != nil; more {
+				some = append(some, row)
+				size += len(row)
+			}
+		}
+		w.begin(ctx)
+		defer w.end()
+		return w.send(giveRows, func(b []byte) []byte { return appendList(appendBool(b, more), some) })
+	}
+	return w.misunderstood()
+}
+
+// Filter is part of script.Runner, as is ViewFilter.
+func (r *runner) Filter(ctx context.Context, name string, req []byte) (script.Matcher, error) {
+	return r.filter(ctx, &filter{r: r, name: name, req: req})
+}
+
+func (r *runner) ViewFilter(ctx context.Context, view string) (script.Matcher, error) {
+	return r.filter(ctx, &filter{r: r, name: view, view: true})
+}
+
+func (r *runner) filter(ctx context.Context, f *filter) (script.Matcher, error) {
+	err := f.match(ctx, nil)
+	f.Release()
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// filter is a script.Matcher. It holds a slot and a worker from a Match to the Release
+// after it.
+type filter struct {
+	r    *runner
+	view bool
+	name string
+	req  []byte
+
+	held bool // a slot
+	w    *process
+	pass bool
+}
+
+// Match is part of script.Matcher, as is Release.
+func (f *filter) Match(ctx context.Context, doc []byte) (bool, error) {
+	err := f.match(ctx, doc)
+	return f.pass && err == nil, err
+}
+
+func (f *filter) Release() {
+	if f.w != nil {
+		f.r.pool.giveBack(f.w, nil)
+		f.w = nil
+	}
+	if f.held {
+		f.r.pool.unslot(single, f.r.owner)
+		f.held = false
+	}
+}
+
+// match judges a document, nil for none, in a worker that it takes if it has none. One that
+// ends for no reason of the document's is replaced.
+func (f *filter) match(ctx context.Context, doc []byte) (err error) {
+	p := f.r.pool
+	if !f.held {
+		if err := p.slot(ctx, single, f.r.owner); err != nil {
+			return err
+		}
+		f.held = true
+	}
+	p.calls[single].Add(1)
+	for range tries {
+		if err = f.matchOnce(ctx, doc); err == nil {
+			return nil
+		}
+		if f.w != nil {
+			w := f.w
+			f.w = nil
+			p.giveBack(w, err)
+		}
+		if !errors.Is(err, errEnded) {
+			return err
+		}
+	}
+	return stoppedError("the process of the function has ended")
+}
+
+func (f *filter) matchOnce(ctx context.Context, doc []byte) (err error) {
+	if f.w == nil {
+		w, err := f.r.pool.worker(ctx, f.r.code)
+		if err != nil {
+			return err
+		}
+		f.w = w
+		w.begin(ctx)
+		_, err = w.ask(askFilter, func(b []byte) []byte {
+			return appendOptional(appendBytes(appendBool(b, f.view), f.name), f.req)
+		})
+		w.end()
+		if err != nil {
+			return err
+		}
+	}
+	if doc == nil {
+		return nil
+	}
+	f.w.begin(ctx)
+	defer f.w.end()
+	answer, err := f.w.ask(askMatch, func(b []byte) []byte { return appendBytes(b, doc) })
+	if err != nil {
+		return err
+	}
+	if f.pass = answer.yes(); answer.end() != nil {
+		return f.w.misunderstood()
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package worker
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// watch looks at the workers that are in calls and ends those that take too much, whose
+// callers are gone, or that nobody has asked for for long.
+type watch struct {
+	pool   *Pool
+	asleep atomic.Bool
+	wake   chan struct{}
+}
+
+const (
+	watchEvery = 5 * time.Millisecond
+	restEvery  = time.Second // when nobody is in a call
+	restAfter  = 20          // looks at which that was so
+
+	// patience is how many times its time a call gets on a machine that is busy.
+	patience = 4
+)
+
+func newWatch(p *Pool) *watch { return &watch{pool: p, wake: make(chan struct{}, 1)} }
+
+// awake has the watch look often.
+func (v *watch) awake() {
+	if v.asleep.Load() {
+		select {
+		case v.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run returns when the pool closes.
+func (v *watch) run() {
+	quiet := 0
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	rested := time.Now()
+	for {
+		select {
+		case <-tick.C:
+		case <-v.wake:
+		case <-v.pool.closing:
+			return
+		}
+		busy := v.look()
+		if now := time.Now(); now.Sub(rested) >= restEvery {
+			v.pool.dropIdle(now)
+			rested = now
+		}
+		switch {
+		case busy:
+			if v.asleep.Swap(false) {
+				tick.Reset(watchEvery)
+			}
+			quiet = 0
+		case quiet > restAfter && !v.asleep.Load():
+			v.asleep.Store(true)
+			tick.Reset(min(restEvery, max(v.pool.opt.Idle/4, watchEvery)))
+		default:
+			quiet++
+		}
+	}
+}
+
+// look judges every worker; busy: one at least is in a call.
+func (v *watch) look() (busy bool) {
+	p := v.pool
+	p.mu.Lock()
+	all := make([]*process, 0, len(p.all))
+	for w := range p.all {
+		all = append(all, w)
+	}
+	p.mu.Unlock()
+	var total int64
+	var large []*process
+	for _, w := range all {
+		if cause(w.cause.Load()) != unasked {
+			continue
+		}
+		if in := v.judge(w); in {
+			busy = true
+			large = append(large, w)
+		}
+		total += w.size.Load()
+	}
+	if total <= p.opt.TotalMemory {
+		return busy
+	}
+	p.mu.Lock()
+	dropped := p.dropOldest()
+	p.mu.Unlock()
+	if !dropped && len(large) > 0 {
+		slices.MaxFunc(large, func(a, b *process) int { return cmp.Compare(a.size.Load(), b.size.Load()) }).kill(overBudget)
+	}
+	return busy
+}
+
+// judge looks at one worker; in: it is in a call.
+func (v *watch) judge(w *process) (in bool) {
+	w.mu.Lock()
+	ctx, began, before, known := w.ctx, w.began, w.cpu, w.known
+	w.mu.Unlock()
+	if began.IsZero() {
+		return false
+	}
+	if ctx.Err() != nil {
+		w.kill(withdrawn)
+		return true
+	}
+	opt := &v.pool.opt
+	ran := time.Since(began)
+	if ran < watchEvery {
+		return true
+	}
+	if n, ok := w.meter.size(); ok {
+		w.size.Store(n)
+		if n > opt.Memory {
+			w.kill(tooLarge)
+			return true
+		}
+	}
+	cpu, measured := w.meter.cpu()
+	if !known {
+		w.mu.Lock()
+		if w.began.Equal(began) {
+			w.cpu, w.known = cpu, true
+		}
+		w.mu.Unlock()
+		before = cpu
+	}
+	if ran >= opt.Timeout && (!measured || cpu-before >= opt.Timeout*9/10 || ran >= patience*opt.Timeout) {
+		w.kill(timedOut)
+	}
+	return true
+}
+
+// dropIdle ends workers that nobody has asked for for long.
+func (p *Pool) dropIdle(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, list := range []*[]*process{&p.idle, &p.spare} {
+		*list = slices.DeleteFunc(*list, func(w *process) bool {
+			old := now.Sub(w.last) >= p.opt.Idle
+			if old {
+				w.kill(retired)
+			}
+			return old
+		})
+	}
+}
