@@ -233,7 +233,7 @@ func (s *siege) snapshot() map[string]string {
 	}
 	for _, db := range []string{"victim", "private"} {
 		see("/" + db + "/_all_docs?include_docs=true&conflicts=true&attachments=true")
-		see("/" + db + "/_local_docs?include_docs=true")
+		see("/" + db + "/_local/mark") // others are checkpoints of who may keep them
 		see("/" + db + "/_security")
 		see("/" + db + "/_revs_limit")
 		see("/" + db + "/_design/app/_view/n?reduce=false")
@@ -245,6 +245,7 @@ func (s *siege) snapshot() map[string]string {
 	see("/_replicator/_security")
 	see("/_all_dbs")
 	see("/_node/_local/_config")
+	all["/_node/_local/_config"] = regexp.MustCompile(`"port":"\d+"`).ReplaceAllString(all["/_node/_local/_config"], "")
 	return all
 }
 
