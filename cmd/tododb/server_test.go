@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/script/worker"
 )
 
 // binary builds the program once for all tests of this package.
@@ -36,6 +38,9 @@ var binary = sync.OnceValues(func() (string, error) {
 var binaryDir string // "" while no test has asked for the program
 
 func TestMain(m *testing.M) {
+	if worker.Asked(os.Args) { // of a server in this process
+		os.Exit(worker.Main())
+	}
 	if bare := os.Getenv("TODODB_TEST_BARE"); bare != "" {
 		serveBare(bare)
 	}

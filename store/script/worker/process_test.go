@@ -1,0 +1,313 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store/script"
+)
+
+// The binary of the tests is the one of the workers: see TestMain.
+
+func testPool(t testing.TB, opt Options) *Pool {
+	t.Helper()
+	p, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func (p *Pool) processes() []*process {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []*process
+	for w := range p.all {
+		all = append(all, w)
+	}
+	return all
+}
+
+// killBusy kills, as somebody else might, a worker that is in a call, once there is one.
+func killBusy(t testing.TB, p *Pool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for _, w := range p.processes() {
+			w.mu.Lock()
+			busy := !w.began.IsZero() && w.code != nil && time.Since(w.began) > 10*time.Millisecond
+			w.mu.Unlock()
+			if busy {
+				w.cmd.Process.Kill()
+				<-w.exited
+				return
+			}
+		}
+	}
+	t.Error("no worker was in a call")
+}
+
+const slowly = `var end=Date.now()+200;while(Date.now()<end);`
+
+func functionsOf(p *Pool, body string) script.Runner {
+	return p.Functions("db", script.ParseDocument([]byte(body)))
+}
+
+// A worker that somebody kills has its call done again, and nobody notices.
+func TestKilledWorkersAreReplaced(t *testing.T) {
+	p := testPool(t, Options{})
+	var beside sync.WaitGroup
+	defer beside.Wait()
+
+	v := p.Views("db", []script.ViewFunctions{{Name: "v", Map: "function(doc){if(doc.slow){" + slowly + "};emit(doc._id,1)}"}}, nil)
+	var docs [][]byte
+	for i := range 1000 {
+		docs = append(docs, fmt.Appendf(nil, `{"_id":"%03d","slow":%v}`, i, i%250 == 249))
+	}
+	beside.Go(func() { killBusy(t, p) })
+	var got []string
+	err := v.Map(t.Context(), docs, func(doc, _ int, _, key, _ []byte) error {
+		got = append(got, fmt.Sprint(doc, string(key)))
+		return nil
+	})
+	if err != nil || len(got) != len(docs) {
+		t.Fatalf("a build: %d rows and %v", len(got), err)
+	}
+	for i := range got {
+		if want := fmt.Sprintf(`%d"%03d"`, i, i); got[i] != want {
+			t.Fatalf("row %d is %s", i, got[i])
+		}
+	}
+	beside.Wait()
+
+	d := functionsOf(p, `{"validate_doc_update":"function(n){`+slowly+`if(n.bad)throw({forbidden:'bad'})}",
+		"filters":{"f":"function(d){`+slowly+`return d.yes}"},
+		"lists":{"l":"function(){send('a');getRow();`+slowly+`while(getRow());return 'z'}"}}`)
+	beside.Go(func() { killBusy(t, p) })
+	if err := d.Validate(t.Context(), []byte(`{}`), nil, nil, nil); err != nil {
+		t.Errorf("a validation: %v", err)
+	}
+	beside.Wait()
+	beside.Go(func() { killBusy(t, p) })
+	err = d.Validate(t.Context(), []byte(`{"bad":1}`), nil, nil, nil)
+	if e, ok := errors.AsType[*script.Error](err); !ok || e.Kind != script.Forbidden {
+		t.Errorf("a validation that refuses: %v", err)
+	}
+	beside.Wait()
+
+	f, err := d.Filter(t.Context(), "f", []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside.Go(func() { killBusy(t, p) })
+	for i := range 3 {
+		if pass, err := f.Match(t.Context(), fmt.Appendf(nil, `{"yes":%v}`, i%2 == 0)); err != nil || pass != (i%2 == 0) {
+			t.Errorf("a filter: %v, %v", pass, err)
+		}
+	}
+	f.Release()
+	beside.Wait()
+
+	// What a list has sent cannot be taken back: it fails.
+	beside.Go(func() { killBusy(t, p) })
+	out := &sink{}
+	err = d.List(t.Context(), "l", []byte("{}"), []byte("{}"), func() ([]byte, error) { return []byte("{}"), nil }, out)
+	if e, ok := errors.AsType[*script.Error](err); !ok || e.Word != "os_process_error" || strings.HasSuffix(out.String(), "z") {
+		t.Errorf("a list: %q and %v", out, err)
+	}
+	beside.Wait()
+	if n := p.Figures().Died; n != 5 {
+		t.Errorf("%d workers are said to have died", n)
+	}
+}
+
+type sink struct{ strings.Builder }
+
+func (s *sink) Begin(script.Response) error { return nil }
+func (s *sink) Chunk(b []byte) error        { _, err := s.Write(b); return err }
+
+// A function that ends its process each time it runs is not run for ever.
+func TestACallIsNotMadeForEver(t *testing.T) {
+	p := testPool(t, Options{})
+	ctx, stop := context.WithCancel(t.Context())
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		for ctx.Err() == nil {
+			for _, w := range p.processes() {
+				w.mu.Lock()
+				busy := !w.began.IsZero() && w.code != nil
+				w.mu.Unlock()
+				if busy {
+					w.cmd.Process.Kill()
+				}
+			}
+		}
+	})
+	d := functionsOf(p, `{"shows":{"s":"function(){`+slowly+`return 'x'}"}}`)
+	_, err := d.Show(t.Context(), "s", nil, []byte("{}"))
+	if e, ok := errors.AsType[*script.Error](err); !ok || e.Kind != script.Stopped {
+		t.Errorf("it ends with %v", err)
+	}
+	stop()
+	beside.Wait()
+}
+
+// gone waits until a process is no more.
+func gone(t testing.TB, all []*process) {
+	t.Helper()
+	for _, w := range all {
+		select {
+		case <-w.exited:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("worker %d is there", w.cmd.Process.Pid)
+		}
+	}
+}
+
+func TestIdleWorkersEnd(t *testing.T) {
+	p := testPool(t, Options{Idle: 100 * time.Millisecond})
+	d := functionsOf(p, `{"shows":{"s":"function(){return 'x'}"}}`)
+	if _, err := d.Show(t.Context(), "s", nil, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	all := p.processes()
+	if len(all) == 0 {
+		t.Fatal("the worker was not kept")
+	}
+	gone(t, all)
+	if _, err := d.Show(t.Context(), "s", nil, []byte("{}")); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// Close ends what is running, and leaves nothing behind.
+func TestCloseUnderLoad(t *testing.T) {
+	p := testPool(t, Options{Timeout: time.Minute})
+	var beside sync.WaitGroup
+	ends := make(chan error, 20)
+	for i := range cap(ends) {
+		d := p.Functions(fmt.Sprint("db", i), script.ParseDocument([]byte(`{"shows":{"s":"function(){for(;;);}"}}`)))
+		beside.Go(func() {
+			_, err := d.Show(t.Context(), "s", nil, []byte("{}"))
+			ends <- err
+		})
+	}
+	for end := time.Now().Add(10 * time.Second); p.Figures().Busy < 2 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	all := p.processes()
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	gone(t, all)
+	beside.Wait()
+	for range cap(ends) {
+		if err := <-ends; !errors.Is(err, script.ErrClosed) {
+			t.Errorf("a call ends with %v", err)
+		}
+	}
+	if _, err := functionsOf(p, `{}`).Show(t.Context(), "s", nil, nil); !errors.Is(err, script.ErrClosed) {
+		t.Errorf("a call after Close: %v", err)
+	}
+	if n := len(p.processes()); n > 0 {
+		t.Errorf("%d workers are left", n)
+	}
+}
+
+// There is nothing that a worker could reach.
+func TestWorkersHaveNothing(t *testing.T) {
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		t.Skip("this system does not tell what its processes have")
+	}
+	secret, err := os.Create(filepath.Join(t.TempDir(), "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer secret.Close()
+	t.Setenv("TODODB_TEST_SECRET", "in the environment")
+	p := testPool(t, Options{})
+	if _, err := functionsOf(p, `{"shows":{"s":"function(){return 'x'}"}}`).Show(t.Context(), "s", nil, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range p.processes() {
+		dir := fmt.Sprintf("/proc/%d/", w.cmd.Process.Pid)
+		if env, err := os.ReadFile(dir + "environ"); err != nil || len(env) > 0 {
+			t.Errorf("the environment is %q, %v", env, err)
+		}
+		files, err := os.ReadDir(dir + "fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			to, err := os.Readlink(dir + "fd/" + f.Name())
+			// Go's runtime itself has files of the control group, and what it waits by.
+			if err == nil && !strings.HasPrefix(to, "pipe:") && !strings.HasPrefix(to, "anon_inode:") && !strings.HasPrefix(to, "/sys/fs/cgroup/") {
+				t.Errorf("file %s is %s", f.Name(), to)
+			}
+			if n := len(f.Name()); strings.HasPrefix(to, "pipe:") && (n != 1 || f.Name() > "2") {
+				t.Errorf("pipe %s is not the server's", f.Name())
+			}
+		}
+		if cwd, err := os.Readlink(dir + "cwd"); err != nil || cwd != p.dir {
+			t.Errorf("it stands in %s, %v", cwd, err)
+		}
+		status, err := os.ReadFile(dir + "status")
+		if err != nil || !strings.Contains(string(status), "NoNewPrivs:\t1") {
+			t.Errorf("it may get new privileges: %v", err)
+		}
+	}
+	if inside, err := os.ReadDir(p.dir); err != nil || len(inside) > 0 {
+		t.Errorf("its folder has %v, %v", inside, err)
+	}
+}
+
+// Nobody's calls keep those of another database waiting.
+func TestSlotsGoByTurns(t *testing.T) {
+	s := newSlots(4, 2)
+	for _, c := range []struct {
+		owner string
+		got   bool
+	}{{"a", true}, {"a", true}, {"a", false}, {"b", true}, {"b", true}, {"c", false}} {
+		if got := s.take(c.owner); got != c.got {
+			t.Fatalf("%s: %v", c.owner, got)
+		}
+	}
+	granted := func(w *waiter) bool {
+		select {
+		case <-w.granted:
+			return true
+		default:
+			return false
+		}
+	}
+	first, second, third := s.wait("a"), s.wait("a"), s.wait("c")
+	s.give("b")
+	if granted(first) || !granted(third) {
+		t.Error("a slot went to an owner that has its share")
+	}
+	s.give("a")
+	if !granted(first) || granted(second) {
+		t.Error("a slot that was given back is not the next one's")
+	}
+	if !s.remove("a", second) || s.remove("a", first) || len(s.turns) > 0 || len(s.waiting) > 0 {
+		t.Errorf("who has gone is still waited for: %v", s.turns)
+	}
+	for _, owner := range []string{"a", "b", "c"} {
+		for s.by[owner] > 0 {
+			s.give(owner)
+		}
+	}
+	if s.used != 0 {
+		t.Errorf("%d are used", s.used)
+	}
+}
