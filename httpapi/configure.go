@@ -51,7 +51,7 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 
 		byUser:         newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
 		byAddress:      newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
-		proxies:        parseProxies(c.List("limits", "trusted_proxies")),
+		proxies:        c.Networks("limits", "trusted_proxies"),
 		feedsPerUser:   int(c.Int("limits", "feeds_per_user")),
 		auditRevisions: c.Bool("audit", "revisions"),
 		bodyStall:      c.Duration("limits", "body_stall"),

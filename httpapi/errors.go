@@ -76,6 +76,7 @@ var apiErrors = []struct {
 	{auth.ErrNotYours, 404, "not_found", "missing"},
 	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
 	{replicate.ErrNoFilter, 404, "filter_fetch_error", "The source has no such filter function."},
+	{replicate.ErrNetwork, 403, "network_refused", "Replications may not connect there."},
 	{replicate.ErrNotYours, 401, "unauthorized", "You are not a server admin."},
 	{synchronize.ErrNone, 404, "not_found", "missing"},
 	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
@@ -187,6 +188,8 @@ func replicationAnswer(err error) (status int, word, reason string, ok bool) {
 		return 0, "", "", false
 	}
 	switch {
+	case errors.Is(err, replicate.ErrNetwork):
+		return http.StatusForbidden, "network_refused", "replications may not connect to " + e.Peer, true
 	case errors.Is(err, replicate.ErrNoDB):
 		return http.StatusInternalServerError, "db_not_found", "could not open " + e.Peer, true
 	case errors.Is(err, replicate.ErrUnauthorized):

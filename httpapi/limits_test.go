@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/httpapi/config"
 )
 
 // clock is a time that stands until a test moves it.
@@ -107,7 +109,8 @@ func FuzzForwardedFor(f *testing.F) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = "10.0.0.1:99"
 		r.Header["X-Forwarded-For"] = []string{forwarded}
-		p := parseProxies(strings.Split(trusted, ","))
+		nets, _ := config.ParseNetworks(trusted)
+		p := proxies(nets)
 		if addr := p.client(r); !addr.IsValid() || !p.has(netip.MustParseAddr("10.0.0.1")) && addr != netip.MustParseAddr("10.0.0.1") {
 			t.Fatalf("%q by %q: %v", forwarded, trusted, addr)
 		}

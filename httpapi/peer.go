@@ -9,18 +9,6 @@ import (
 // proxies are the networks whose X-Forwarded-For is believed.
 type proxies []netip.Prefix
 
-func parseProxies(list []string) proxies {
-	var p proxies
-	for _, text := range list {
-		if prefix, err := netip.ParsePrefix(text); err == nil {
-			p = append(p, prefix.Masked())
-		} else if addr, err := netip.ParseAddr(text); err == nil {
-			p = append(p, netip.PrefixFrom(addr, addr.BitLen()))
-		}
-	}
-	return p
-}
-
 func (p proxies) has(addr netip.Addr) bool {
 	for _, prefix := range p {
 		if prefix.Contains(addr) {

@@ -15,9 +15,14 @@ var errOthersReplication = errorf(http.StatusForbidden, "forbidden", "Can't upda
 // couch_replicator_docs.erl: each has an owner, who may change it beside the
 // administrators; what cannot run is refused; and the credentials in it are shown to its
 // owner and administrators alone.
-var replicatorDB = &systemDB{write: writeReplication, read: readReplication}
+func (s *Server) replicatorDB() *systemDB {
+	return &systemDB{write: s.writeReplication, read: readReplication}
+}
 
-func writeReplication(_ context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
+// IsAdmin tells whether a name is a server administrator's. It is replicate.Options.IsAdmin.
+func (s *Server) IsAdmin(name string) bool { return s.auth.HasAdmin(name) }
+
+func (s *Server) writeReplication(_ context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
 	doc := &e.Doc
 	if strings.HasPrefix(doc.ID, "_") { // a design document, a checkpoint
 		return nil
@@ -38,12 +43,20 @@ func writeReplication(_ context.Context, by asker, docs []*store.Document, e *st
 	}
 	owner, known := replicate.OwnerOf(doc.Body)
 	switch {
-	case known && owner != "" && (owner == by.Name || by.DBAdmin):
-		return nil
-	case known && !by.DBAdmin:
+	case !known, owner == "" && by.DBAdmin:
+		owner = by.Name
+	case owner != by.Name && !by.DBAdmin || owner == "":
 		return errOthersReplication
 	}
-	body, err := replicate.WithOwner(doc.Body, by.Name)
+	// An administrator's replications may connect to where others' may not, so nobody else
+	// says in his name what to replicate, also not one who is called the same.
+	if !by.Admin && s.IsAdmin(owner) {
+		return errOthersReplication
+	}
+	if said, _ := replicate.OwnerOf(doc.Body); said == owner && owner != "" {
+		return nil
+	}
+	body, err := replicate.WithOwner(doc.Body, owner)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (s *Server) systemDB(name string) *systemDB {
 	case name == usersDB:
 		return s.users
 	case isReplicator(name):
-		return replicatorDB
+		return s.replicatorDB()
 	}
 	return nil
 }

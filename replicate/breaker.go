@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -16,75 +18,132 @@ const (
 	breakAfter = 5
 	// breakFor is for how long; then one request tries whether it is back.
 	breakFor = 5 * time.Second
+	// maxBreakers bounds how many hosts that fail are remembered.
+	maxBreakers = 4096
 )
 
 // errResting is a host that is left alone for a while, since nothing it was asked
-// lately went well. All jobs know of it, so that a thousand of them do not each find out.
-type errResting struct{ host string }
-
-func (e errResting) Error() string {
-	return fmt.Sprintf("%s is left alone for %v after %d failures in a row", e.host, breakFor, breakAfter)
+// lately went well. All jobs of who asks know of it, so that a thousand of them do not each
+// find out.
+type errResting struct {
+	host  string
+	cause error // the last failure
 }
+
+func (e *errResting) Error() string {
+	return fmt.Sprintf("%v; %s is left alone for %v after %d failures in a row", e.cause, e.host, breakFor, breakAfter)
+}
+
+func (e *errResting) Unwrap() error { return e.cause }
 
 // errAway marks an answer that says nothing but that the host does not work.
-var errAway = errors.New("the host does not work")
+type errAway struct{ status int }
 
-// breakers are the circuit breakers of a client, one a host.
+func (e errAway) Error() string { return fmt.Sprintf("status %d", e.status) }
+
+// errStayed marks a failure that says nothing of the host: the request was given up, or
+// never left this process.
+type errStayed struct{ error }
+
+// breakers are circuit breakers: one for each host that fails somebody. What one user's
+// requests come to says nothing to another's, who may have other ones.
 type breakers struct {
-	next http.RoundTripper
-
 	mu sync.Mutex // guards what follows
-	by map[string]*gobreaker.CircuitBreaker[*http.Response]
+	by map[breakerKey]*breaker
 }
 
-func newBreakers(next http.RoundTripper) *breakers {
-	return &breakers{next: next, by: map[string]*gobreaker.CircuitBreaker[*http.Response]{}}
+type breakerKey struct {
+	who   string
+	admin bool
+	host  string
 }
 
-func (b *breakers) of(host string) *gobreaker.CircuitBreaker[*http.Response] {
+// breaker is one of them, and what tripped it.
+type breaker struct {
+	*gobreaker.CircuitBreaker[*http.Response]
+	cause atomic.Pointer[error]
+}
+
+func newBreakers() *breakers { return &breakers{by: map[breakerKey]*breaker{}} }
+
+func (b *breakers) of(key breakerKey) *breaker {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	one := b.by[host]
+	one := b.by[key]
 	if one == nil {
-		one = gobreaker.NewCircuitBreaker[*http.Response](gobreaker.Settings{
-			Name: host, Timeout: breakFor,
+		for other := range b.by { // any of them: what it has counted is counted again
+			if len(b.by) < maxBreakers {
+				break
+			}
+			delete(b.by, other)
+		}
+		one = &breaker{CircuitBreaker: gobreaker.NewCircuitBreaker[*http.Response](gobreaker.Settings{
+			Name: key.host, Timeout: breakFor,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakAfter },
-			// A request that we gave up says nothing about the host.
-			IsSuccessful: func(err error) bool { return err == nil || errors.Is(err, context.Canceled) },
-		})
-		b.by[host] = one
+			IsExcluded:  func(err error) bool { _, stayed := errors.AsType[errStayed](err); return stayed },
+		})}
+		b.by[key] = one
 	}
 	return one
 }
 
-// RoundTrip passes a request on, unless its host is left alone.
-func (b *breakers) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.of(req.URL.Host).Execute(func() (*http.Response, error) {
-		resp, err := b.next.RoundTrip(req)
+// well forgets a breaker that has nothing to remember.
+func (b *breakers) well(key breakerKey, one *breaker) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.by[key] == one && one.State() == gobreaker.StateClosed && one.Counts().ConsecutiveFailures == 0 {
+		delete(b.by, key)
+	}
+}
+
+// roundTrip passes a request on, unless its host is left alone.
+func (b *breakers) roundTrip(key breakerKey, next http.RoundTripper, req *http.Request) (*http.Response, error) {
+	one := b.of(key)
+	defer b.well(key, one)
+	resp, err := one.Execute(func() (*http.Response, error) {
+		resp, err := watchedRoundTrip(next, req)
 		if err == nil && away(resp.StatusCode) {
-			err = errAway
+			err = errAway{resp.StatusCode}
+		}
+		if _, stayed := errors.AsType[errStayed](err); err != nil && !stayed {
+			one.cause.Store(&err)
 		}
 		return resp, err
 	})
-	switch {
-	case errors.Is(err, errAway):
+	if _, is := errors.AsType[errAway](err); is {
 		return resp, nil
-	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+	}
+	if stayed, is := errors.AsType[errStayed](err); is {
+		return nil, stayed.error
+	}
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		if req.Body != nil {
 			req.Body.Close()
 		}
-		return nil, errResting{req.URL.Host}
+		if cause := one.cause.Load(); cause != nil {
+			err = *cause
+		}
+		return nil, &errResting{key.host, err}
+	}
+	return resp, err
+}
+
+// watchedRoundTrip tells failures that say something of the host from others, which are
+// errStayed.
+func watchedRoundTrip(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+	var left atomic.Bool
+	trace := &httptrace.ClientTrace{
+		DNSStart:     func(httptrace.DNSStartInfo) { left.Store(true) },
+		ConnectStart: func(string, string) { left.Store(true) },
+		GotConn:      func(httptrace.GotConnInfo) { left.Store(true) },
+	}
+	resp, err := next.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	if err != nil && (!left.Load() || errors.Is(err, context.Canceled) || errors.Is(err, ErrNetwork)) {
+		err = errStayed{err}
 	}
 	return resp, err
 }
 
 func away(status int) bool {
 	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
-}
-
-// CloseIdleConnections is what http.Client.CloseIdleConnections looks for.
-func (b *breakers) CloseIdleConnections() {
-	if c, ok := b.next.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
 }

@@ -206,7 +206,7 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 	if err := d.drop(ctx, owner, true); err != nil {
 		return err
 	}
-	req := Request{Spec: said.spec, Owner: owner, User: said.user}
+	req := Request{Spec: said.spec, Owner: owner, User: said.user, sender: func() User { return d.m.ownerOf(said) }}
 	if jitter := d.m.settings().StartupJitter; starting && jitter > 0 {
 		req.NotBefore = d.m.opt.Now().Add(rand.N(jitter))
 	}
@@ -225,6 +225,12 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 		return nil
 	}
 	return d.fail(ctx, owner, said.key, err)
+}
+
+// ownerOf is whose the document of a replication is: an administrator only as long as he
+// is one. What the document says in user_ctx is for show.
+func (m *Manager) ownerOf(said documentSpec) User {
+	return User{Name: said.owner, Admin: m.opt.IsAdmin == nil || m.opt.IsAdmin(said.owner)}
 }
 
 // drop ends the job of a document, if it has one.

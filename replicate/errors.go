@@ -14,6 +14,8 @@ var (
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrForbidden says that a peer does not let these credentials do what is needed.
 	ErrForbidden = errors.New("forbidden")
+	// ErrNetwork says that replications may not connect to an address.
+	ErrNetwork = errors.New("network refused")
 	// ErrNoFilter says that the source has no such filter function.
 	ErrNoFilter = errors.New("no such filter function")
 	// ErrNoJob says that there is no replication to cancel.
@@ -69,7 +71,7 @@ func transient(err error) bool {
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout || s.Status >= 500 && s.Status != http.StatusNotImplemented
 	}
-	for _, final := range []error{ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errMissingStub, errRedirect, errRemade, ErrNoFilter} {
+	for _, final := range []error{ErrNetwork, ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errMissingStub, errRedirect, errRemade, ErrNoFilter} {
 		if errors.Is(err, final) {
 			return false
 		}

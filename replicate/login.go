@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -52,8 +53,8 @@ func newLogin(e *Endpoint, client *http.Client) *login {
 }
 
 // key tells logins apart.
-func (s *login) key() [sha256.Size]byte {
-	return sha256.Sum256([]byte(s.at + "\x00" + s.user + "\x00" + s.password))
+func (s *login) key(who User, proxy *url.URL) [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t %q", s.at, s.user, s.password, who.Name, who.Admin, proxyText(proxy)))
 }
 
 // sign puts what proves who we are on a request. It returns the cookie, "" if it is the

@@ -22,12 +22,16 @@ type Options struct {
 	// user may see and write: ErrNoDB, ErrUnauthorized, ErrForbidden. nil: everybody may do
 	// everything.
 	Open func(ctx context.Context, name string, user User) (*store.DB, error)
+	// IsAdmin tells whether a name is a server administrator's; it is asked for the owners of
+	// documents. nil: everybody's is.
+	IsAdmin func(name string) bool
 	// Finder finds changes of the documents that match a selector; nil: they are looked for.
-	Finder   *mango.Finder
-	Server   string       // the server's uuid, part of replication ids
-	Log      *slog.Logger // nil: nothing is logged
-	Client   *http.Client // nil: NewClient
-	TLS      *tls.Config  // whom that trusts, and clients that go through proxies; nil: as the system does
+	Finder *mango.Finder
+	Server string       // the server's uuid, part of replication ids
+	Log    *slog.Logger // nil: nothing is logged
+	TLS    *tls.Config  // whose certificates are good; nil: those that the system trusts
+	// Wrap, if not nil, is put around the transports that requests to peers are sent by.
+	Wrap     func(http.RoundTripper) http.RoundTripper
 	Now      func() time.Time
 	Settings Settings
 	// Origin takes from the context of a request for a replication what the requests to
@@ -79,16 +83,14 @@ type Manager struct {
 	closed    bool
 
 	sessions map[[sha256.Size]byte]*login
-	proxied  map[string]*http.Client // by the proxy's URL
+
+	ways *ways // from here to peers
 }
 
 // NewManager makes a Manager. Its jobs outlive ctx: they end with Close.
 func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
-	}
-	if opt.Client == nil {
-		opt.Client = newClient(nil, opt.TLS)
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -97,8 +99,9 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	m := &Manager{
 		holder: newSessionID(), leaseFor: leaseFor, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
 		tasks: map[string]*task{}, lines: map[string]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[string]int{}, rotated: opt.Now(),
-		sessions: map[[sha256.Size]byte]*login{}, proxied: map[string]*http.Client{},
+		sessions: map[[sha256.Size]byte]*login{}, ways: newWays(opt.TLS, opt.Wrap),
 	}
+	m.ways.setNetworks(opt.Settings.Networks)
 	m.ctx, m.halt = context.WithCancel(context.WithoutCancel(ctx))
 	m.wg.Go(func() { m.schedule(m.ctx) })
 	return m, nil
@@ -126,18 +129,16 @@ func (m *Manager) Close() error {
 	m.mu.Unlock()
 	m.halt()
 	m.wg.Wait()
-	m.opt.Client.CloseIdleConnections()
-	for _, c := range m.proxied {
-		c.CloseIdleConnections()
-	}
+	m.ways.close()
 	return nil
 }
 
-// peer makes one side of a replication. The lock is held.
-func (m *Manager) peer(e Endpoint, user User) Peer {
+// peer makes one side of a replication: a database of this server as a user may use it,
+// or one elsewhere, which is asked in the name of another. The lock is held.
+func (m *Manager) peer(e Endpoint, user, by User) Peer {
 	if e.URL != "" {
-		client := m.client(e.Proxy)
-		return newRemotePeer(e, client, m.session(newLogin(&e, client)))
+		client := m.ways.client(by, e.Proxy)
+		return newRemotePeer(e, client, m.session(newLogin(&e, client), by, e.Proxy))
 	}
 	p := &localPeer{store: m.opt.Store, finder: m.opt.Finder, name: e.Local}
 	if m.opt.Open != nil {
@@ -147,30 +148,17 @@ func (m *Manager) peer(e Endpoint, user User) Peer {
 	return p
 }
 
-// client is the HTTP client for a proxy. The lock is held.
-func (m *Manager) client(proxy *url.URL) *http.Client {
-	if proxy == nil {
-		return m.opt.Client
-	}
-	c := m.proxied[proxy.String()]
-	if c == nil {
-		c = newClient(proxy, m.opt.TLS)
-		m.proxied[proxy.String()] = c
-	}
-	return c
-}
-
-// session is the one that all jobs with the same credentials at a server share. The lock
-// is held.
-func (m *Manager) session(s *login) *login {
+// session is the one that all jobs of a user with the same credentials at a server share.
+// The lock is held.
+func (m *Manager) session(s *login, user User, proxy *url.URL) *login {
 	if s == nil {
 		return nil
 	}
 	if len(m.sessions) >= maxSessions { // most are of documents that are gone
 		clear(m.sessions)
 	}
-	key := s.key()
-	if shared := m.sessions[key]; shared != nil && shared.client == s.client {
+	key := s.key(user, proxy)
+	if shared := m.sessions[key]; shared != nil {
 		return shared
 	}
 	m.sessions[key] = s
@@ -178,11 +166,11 @@ func (m *Manager) session(s *login) *login {
 }
 
 // source is peer, for one whose filter may have to be run.
-func (m *Manager) source(req *Request) Peer {
+func (m *Manager) source(req *Request, by User) Peer {
 	if e := req.Spec.Source; e.URL == "" && req.Spec.Filter.Name != "" && m.local != nil {
 		return servedPeer(e.Local, m.local(req.User))
 	}
-	return m.peer(req.Spec.Source, req.User)
+	return m.peer(req.Spec.Source, req.User, by)
 }
 
 // check refuses sides that name nothing.
@@ -197,8 +185,12 @@ func (m *Manager) check(spec *Spec) error {
 
 // newJob makes a job for one run. The lock is held.
 func (m *Manager) newJob(req *Request) *Job {
+	by := req.User
+	if req.sender != nil {
+		by = req.sender()
+	}
 	return NewJob(req.Spec, JobOptions{
-		Server: m.opt.Server, Source: observe(m.source(req), req.Source), Target: observe(m.peer(req.Spec.Target, req.User), req.Target),
+		Server: m.opt.Server, Source: observe(m.source(req, by), req.Source), Target: observe(m.peer(req.Spec.Target, req.User, by), req.Target),
 		Log: m.opt.Log, Now: m.opt.Now, Patient: m.opt.Patient,
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -100,43 +101,74 @@ type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A host where nothing goes well is left alone for a while, others are not.
+// A host where nothing goes well is left alone for a while, and says why; others are not,
+// nor is it left alone by other users, nor for what never went there.
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked, fault := 0, errors.New("connection refused")
-		b := newBreakers(transportFunc(func(r *http.Request) (*http.Response, error) {
+		asked, stays, fault := 0, false, errors.New("connection refused")
+		b := newBreakers()
+		host := transportFunc(func(r *http.Request) (*http.Response, error) {
 			asked++
-			if r.URL.Host == "bad" {
+			if !stays {
+				httptrace.ContextClientTrace(r.Context()).ConnectStart("tcp", r.URL.Host)
+			}
+			if r.URL.Host == "bad" && fault != nil {
 				return nil, fault
 			}
-			return &http.Response{StatusCode: 503, Body: http.NoBody}, nil
-		}))
-		ask := func(host string) error {
-			_, err := b.RoundTrip(&http.Request{URL: &url.URL{Host: host}})
+			if r.URL.Host == "away" {
+				return &http.Response{StatusCode: 503, Body: http.NoBody}, nil
+			}
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		})
+		ask := func(who, at string) error {
+			_, err := b.roundTrip(breakerKey{who: who, host: at}, host, &http.Request{URL: &url.URL{Host: at}})
 			return err
 		}
+		stays = true
 		for range 3 * breakAfter {
-			_ = ask("bad")
+			_ = ask("anna", "bad")
 		}
-		if _, resting := errors.AsType[errResting](ask("bad")); !resting || asked != breakAfter {
-			t.Errorf("it was asked %d times", asked)
+		stays = false
+		if asked != 3*breakAfter {
+			t.Errorf("what never left was asked %d times", asked)
 		}
-		if err := ask("other"); err != nil {
-			t.Errorf("503 is an answer: %v", err)
+		asked = 0
+		for range 3 * breakAfter {
+			_ = ask("anna", "bad")
+		}
+		err := ask("anna", "bad")
+		if _, resting := errors.AsType[*errResting](err); !resting || asked != breakAfter || !strings.Contains(err.Error(), "connection refused") || !errors.Is(err, fault) {
+			t.Errorf("it was asked %d times, %v", asked, err)
+		}
+		if err := ask("anna", "other"); err != nil {
+			t.Error(err)
+		}
+		if err := ask("eve", "bad"); !errors.Is(err, fault) || asked != breakAfter+2 {
+			t.Errorf("somebody else was kept from it: %v", err)
+		}
+		for range 2 * breakAfter {
+			err = ask("eve", "away")
+		}
+		if _, resting := errors.AsType[*errResting](err); !resting || !strings.Contains(err.Error(), "503") {
+			t.Errorf("a host that is away: %v", err)
 		}
 		time.Sleep(breakFor + time.Second)
 		fault, asked = nil, 0
-		b.next = transportFunc(func(*http.Request) (*http.Response, error) {
-			asked++
-			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
-		})
 		for range 3 {
-			if err := ask("bad"); err != nil {
+			if err := ask("anna", "bad"); err != nil {
 				t.Errorf("when it is back: %v", err)
 			}
 		}
 		if asked != 3 {
 			t.Errorf("then it was asked %d times", asked)
+		}
+		fault = errors.New("no")
+		for i := range 3 * maxBreakers {
+			_ = ask(fmt.Sprint(i), "bad")
+			_ = ask("anna", fmt.Sprint("fine", i))
+		}
+		if n := len(b.by); n > maxBreakers || n < maxBreakers/2 {
+			t.Errorf("%d breakers are kept", n)
 		}
 	})
 }
@@ -232,7 +264,7 @@ func TestTrust(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
 	for _, trust := range []*tls.Config{{RootCAs: roots}, {InsecureSkipVerify: true}} {
-		c := newClient(nil, trust)
+		c := NewClient(trust)
 		if _, err := RemotePeer(e, c).Info(t.Context()); err != nil {
 			t.Errorf("one that is trusted: %v", err)
 		} else if got := <-protocol; got != "HTTP/2.0" {

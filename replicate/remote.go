@@ -186,10 +186,11 @@ func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Respo
 	}
 	resp, err = p.client.Do(req)
 	if err != nil {
-		if errors.Is(context.Cause(ctx), errStalled) {
+		err = withoutURL(err)
+		if _, told := errors.AsType[*unreachable](err); !told && errors.Is(context.Cause(ctx), errStalled) {
 			err = errStalled
 		}
-		return nil, cookie, withoutURL(err)
+		return nil, cookie, err
 	}
 	w.alive()
 	resp.Body = &watchedReader{Reader: resp.Body, w: w, ctx: ctx, closer: resp.Body}

@@ -39,11 +39,11 @@ func (j *Job) retry(ctx context.Context, p Peer, fn func() error) error {
 		if s, ok := errors.AsType[*StatusError](err); ok && s.RetryAfter > pause {
 			pause = min(s.RetryAfter, maxAsked)
 		}
-		if _, resting := errors.AsType[errResting](err); resting {
+		if _, resting := errors.AsType[*errResting](err); resting {
 			pause = max(pause, breakFor+rand.N(breakFor/10))
 		}
 		j.troubled(err)
-		j.log.Warn("a peer fails; trying again", "peer", p.Name(), "error", err, "wait", pause)
+		j.log.Warn("a peer fails; trying again", "peer", p.Name(), "error", inFull(err), "wait", pause)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:

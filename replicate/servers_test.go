@@ -243,7 +243,7 @@ func TestServersConverge(t *testing.T) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	bad := &badNetwork{next: transport, random: rand.New(rand.NewPCG(7, 7))}
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Client: &http.Client{Transport: bad}})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Wrap: func(http.RoundTripper) http.RoundTripper { return bad }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ type Settings struct {
 	StartupJitter time.Duration // after a start of the server jobs begin spread over this time (5 s); negative: at once
 	MaxHistory    int           // events remembered of a job (20)
 	FirstPause    time.Duration // after a job's first failure; it doubles with each in a row, up to 1024 times (30 s)
+	Networks      Networks      // where jobs may connect to
 	UpdateDocs    bool          // also write the states triggered and error into documents of _replicator
 	Defaults      Defaults      // of jobs that do not say
 }
@@ -63,6 +64,7 @@ func (m *Manager) SetSettings(s Settings) {
 	m.mu.Lock()
 	m.set = s.withDefaults()
 	m.mu.Unlock()
+	m.ways.setNetworks(s.Networks)
 	m.wake()
 }
 

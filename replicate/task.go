@@ -23,6 +23,9 @@ type Request struct {
 	// Source and Target are told what each run of the job does with its peers.
 	Source, Target Observer
 
+	// sender, if not nil, tells in whose name requests are sent to peers, each time that the
+	// job is run: User otherwise.
+	sender func() User
 	// origin, if not nil, puts into the context of a run where the wish for it came from.
 	origin func(context.Context) context.Context
 }

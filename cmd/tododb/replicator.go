@@ -23,12 +23,23 @@ func replicatorSettings(cfg *config.Config) replicate.Settings {
 		MaxJobs: number("max_jobs"), Interval: milliseconds("interval"), MaxChurn: number("max_churn"),
 		StartupJitter: jitter, MaxHistory: number("max_history"),
 		UpdateDocs: cfg.Bool("replicator", "update_docs"),
+		Networks: replicate.Networks{
+			Allowed: cfg.Networks("replicator", "allowed_networks"), Refused: cfg.Networks("replicator", "refused_networks"),
+			AllowedPorts: ports(cfg.Ports("replicator", "allowed_ports")), RefusedPorts: ports(cfg.Ports("replicator", "refused_ports")),
+		},
 		Defaults: replicate.Defaults{
 			CheckpointInterval: milliseconds("checkpoint_interval"), Silence: milliseconds("connection_timeout"),
 			BatchSize: min(number("worker_batch_size"), 10_000), Workers: min(number("worker_processes"), 32),
 			Retries: number("retries_per_request"), Connections: number("http_connections"),
 		},
 	}
+}
+
+func ports(list []config.PortRange) (ports []replicate.Ports) {
+	for _, p := range list {
+		ports = append(ports, replicate.Ports(p))
+	}
+	return ports
 }
 
 // replicatorTLS says whom replications trust.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -101,7 +102,9 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 			return api.OpenFor(ctx, name, user)
 		},
-		Client: peerClient(traces, trust), Origin: httpapi.Origin,
+		Wrap:    func(next http.RoundTripper) http.RoundTripper { return httpapi.Outgoing(next, traces.Tracer()) },
+		IsAdmin: func(name string) bool { return api.IsAdmin(name) },
+		Origin:  httpapi.Origin,
 	})
 	if err != nil {
 		return err

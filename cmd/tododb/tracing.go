@@ -3,18 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"log/slog"
-	"net/http"
 	"os"
 	"time"
 
 	"go.opentelemetry.io/otel"
 
-	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/tracing"
-	"github.com/tododb/tododb/replicate"
 )
 
 // lastTraces is how long a stopping server tries to get rid of the last spans.
@@ -41,11 +37,4 @@ func closeTracing(ctx context.Context, t *tracing.Tracing, log *slog.Logger) {
 	if err := t.Close(ctx); err != nil {
 		log.Warn("traces are lost", "error", err)
 	}
-}
-
-// peerClient asks the peers of replications.
-func peerClient(t *tracing.Tracing, trust *tls.Config) *http.Client {
-	client := replicate.NewClient(trust)
-	client.Transport = httpapi.Outgoing(client.Transport, t.Tracer())
-	return client
 }

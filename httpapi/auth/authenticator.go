@@ -295,6 +295,13 @@ func (a *Authenticator) IsAdmin(r *http.Request, name, password string) bool {
 	return err == nil && known.User.Admin
 }
 
+// HasAdmin tells whether there is an administrator of that name in [admins].
+func (a *Authenticator) HasAdmin(name string) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.admins[name] != nil
+}
+
 // Logout is the Set-Cookie header that ends a session in the client.
 func (a *Authenticator) Logout(r *http.Request) string {
 	return a.set.Load().cookie("", a.opt.Now(), r.TLS != nil)

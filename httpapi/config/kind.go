@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +26,8 @@ const (
 	asFloat
 	asDuration
 	asList
+	asNets
+	asPorts
 	asLevel
 )
 
@@ -45,7 +46,8 @@ var (
 	Wait    = &Kind{"a number of seconds from 0 to 2147483647", between(0, 1<<31-1), asDuration}
 	Millis  = &Kind{"a number of milliseconds from 1 to 2147483647", between(1, 1<<31-1), asDuration}
 	List    = &Kind{"a list with commas between", func(string) bool { return true }, asList}
-	Nets    = &Kind{"a list of addresses and networks (192.0.2.7, 10.0.0.0/8) with commas between", areNets, asList}
+	Nets    = &Kind{"a list of addresses and networks (192.0.2.7, 10.0.0.0/8) with commas between", func(v string) bool { _, ok := ParseNetworks(v); return ok }, asNets}
+	Ports   = &Kind{"a list of ports (443, 5984-5999) with commas between", func(v string) bool { _, ok := parsePorts(v); return ok }, asPorts}
 	Ways    = &Kind{"a list of {chttpd_auth, X_authentication_handler} where X is cookie, default, proxy or jwt", areWays, asList}
 	Level   = &Kind{"debug, info, notice, warning, error, critical, alert, emergency or none", func(string) bool { return true }, asLevel}
 )
@@ -159,16 +161,6 @@ func splitList(value string) []string {
 		}
 	}
 	return list
-}
-
-func areNets(value string) bool {
-	for _, word := range splitList(value) {
-		_, err := netip.ParseAddr(word)
-		if _, e := netip.ParsePrefix(word); err != nil && e != nil {
-			return false
-		}
-	}
-	return true
 }
 
 func (k *Kind) duration(value string) time.Duration {

@@ -1,0 +1,238 @@
+package replicate
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxWays bounds how many proxies connections are kept for.
+	maxWays = 256
+	// dialFor is how long a connection may take to come about.
+	dialFor = 30 * time.Second
+)
+
+// errRedirect is a peer that sends us elsewhere, where our credentials have no business.
+var errRedirect = errors.New("redirected to another host")
+
+// ways are the ways from here to peers: straight, or through a proxy; those of
+// administrators, who may go where others may not, and those of others. No connection is
+// shared between the two.
+type ways struct {
+	trust    *tls.Config                               // whose certificates are good; nil: those that the system trusts
+	wrap     func(http.RoundTripper) http.RoundTripper // nil: nothing
+	breakers *breakers
+	networks atomic.Pointer[Networks]
+
+	mu sync.Mutex // guards by
+	by map[wayKey]*way
+}
+
+type wayKey struct {
+	admin bool
+	proxy string
+}
+
+func newWays(trust *tls.Config, wrap func(http.RoundTripper) http.RoundTripper) *ways {
+	w := &ways{trust: trust, wrap: wrap, breakers: newBreakers(), by: map[wayKey]*way{}}
+	w.networks.Store(&Networks{})
+	return w
+}
+
+// NewClient makes an HTTP client for peers: connections are kept, certificates checked,
+// redirects to other hosts refused, and hosts that fail left alone for a while. Trust says
+// whose certificates are good; nil: those that the system trusts.
+func NewClient(trust *tls.Config) *http.Client {
+	return newWays(trust, nil).client(User{Admin: true}, nil)
+}
+
+// client is the HTTP client of one user, through a proxy or, if it is nil, as the
+// environment says.
+func (w *ways) client(who User, proxy *url.URL) *http.Client {
+	return &http.Client{
+		Transport: &asking{way: w.way(wayKey{who.Admin, proxyText(proxy)}, proxy), who: who.Name},
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			first := via[0].URL
+			if req.URL.Host != first.Host || first.Scheme == "https" && req.URL.Scheme != "https" || len(via) > 5 {
+				return errRedirect
+			}
+			return nil
+		},
+	}
+}
+
+func proxyText(proxy *url.URL) string {
+	if proxy == nil {
+		return ""
+	}
+	return proxy.String()
+}
+
+func (w *ways) way(key wayKey, proxy *url.URL) *way {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one := w.by[key]
+	if one == nil {
+		for other, old := range w.by { // whoever goes there still does
+			if len(w.by) < maxWays {
+				break
+			}
+			old.base.CloseIdleConnections()
+			delete(w.by, other)
+		}
+		one = newWay(w, key.admin, proxy)
+		w.by[key] = one
+	}
+	return one
+}
+
+// setNetworks changes where to go. Connections that could not be made any more end.
+func (w *ways) setNetworks(n Networks) {
+	w.networks.Store(&n)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, one := range w.by {
+		one.cut(&n)
+	}
+}
+
+// close lets go of connections that nobody uses.
+func (w *ways) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, one := range w.by {
+		one.base.CloseIdleConnections()
+	}
+}
+
+// way is one of them.
+type way struct {
+	*ways
+	admin bool
+	base  *http.Transport
+	next  http.RoundTripper // base, wrapped
+	given bool              // a proxy has been given; else it is the environment's
+
+	mu      sync.Mutex // guards what follows
+	conns   map[*keptConn]struct{}
+	proxies map[string]bool // addresses of proxies of the environment: the server's owner has chosen them
+}
+
+func newWay(w *ways, admin bool, proxy *url.URL) *way {
+	one := &way{ways: w, admin: admin, given: proxy != nil, conns: map[*keptConn]struct{}{}, proxies: map[string]bool{}}
+	one.base = http.DefaultTransport.(*http.Transport).Clone()
+	one.base.MaxIdleConnsPerHost = 20
+	one.base.ResponseHeaderTimeout = 0 // a peer may search for long before its first row
+	one.base.TLSClientConfig = w.trust.Clone()
+	one.base.DialContext = one.dial
+	if proxy != nil {
+		one.base.Proxy = http.ProxyURL(proxy)
+	}
+	one.next = one.base
+	if w.wrap != nil {
+		one.next = w.wrap(one.base)
+	}
+	return one
+}
+
+// dial connects to an address, which is judged when its name has been resolved.
+func (w *way) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialFor, KeepAlive: dialFor}
+	w.mu.Lock()
+	chosen := w.proxies[addr]
+	w.mu.Unlock()
+	if !chosen {
+		d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			to, err := netip.ParseAddrPort(address)
+			if err != nil || !w.networks.Load().permits(to, w.admin) {
+				return ErrNetwork
+			}
+			return nil
+		}
+	}
+	c, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	kept := &keptConn{Conn: c, way: w, chosen: chosen}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conns[kept] = struct{}{}
+	return kept, nil
+}
+
+// keptConn is a connection that its way knows.
+type keptConn struct {
+	net.Conn
+	way    *way
+	chosen bool // to a proxy of the environment
+}
+
+func (c *keptConn) Close() error {
+	c.way.mu.Lock()
+	delete(c.way.conns, c)
+	c.way.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// cut ends the connections that may not be there.
+func (w *way) cut(n *Networks) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.conns {
+		if to, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil && !c.chosen && !n.permits(to, w.admin) {
+			_ = c.Conn.Close() // whoever uses it sees that, and closes it
+		}
+	}
+}
+
+// proxied judges a request that goes through a proxy, to which the name is left: by the
+// addresses that the name has here, if it has any.
+func (w *way) proxied(req *http.Request) error {
+	proxy, err := w.base.Proxy(req)
+	if proxy == nil || err != nil {
+		return err
+	}
+	if !w.given {
+		w.mu.Lock()
+		w.proxies[hostPort(proxy)] = true
+		w.mu.Unlock()
+	}
+	port, err := net.DefaultResolver.LookupPort(req.Context(), "tcp", portOf(req.URL))
+	if err != nil {
+		return err
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(req.Context(), "ip", req.URL.Hostname())
+	if err != nil {
+		return nil // the proxy may know it
+	}
+	for _, addr := range addrs {
+		if !w.networks.Load().permits(netip.AddrPortFrom(addr, uint16(port)), w.admin) {
+			return ErrNetwork
+		}
+	}
+	return nil
+}
+
+func hostPort(u *url.URL) string { return net.JoinHostPort(u.Hostname(), portOf(u)) }
+
+func portOf(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	case u.Scheme == "socks5", u.Scheme == "socks5h":
+		return "1080"
+	}
+	return "80"
+}
