@@ -33,7 +33,7 @@ func (benchMapper) Map(_ context.Context, d *store.Document, emit func(int, []by
 func benchDefinition(signature string) *index.Definition {
 	return &index.Definition{
 		Signature: signature, NewMapper: func() (index.Mapper, error) { return benchMapper{}, nil },
-		Views: []index.View{{NewReducer: func() (index.Reducer, error) { return &sum{}, nil }}, {}},
+		Views: []index.View{{NewReducer: func(context.Context) (index.Reducer, error) { return &sum{}, nil }}, {}},
 	}
 }
 

@@ -80,7 +80,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 	}()
 	for i, v := range ix.def.Views {
 		if v.NewReducer != nil {
-			if reducers[i], err = v.NewReducer(); err != nil {
+			if reducers[i], err = v.NewReducer(ctx); err != nil {
 				return err
 			}
 		}

@@ -34,8 +34,9 @@ type Definition struct {
 // View is one set of rows.
 type View struct {
 	Order collate.Order
-	// NewReducer makes a reducer for one goroutine; nil: there is nothing to reduce.
-	NewReducer func() (Reducer, error)
+	// NewReducer makes a reducer for one goroutine, whose calls end with ctx; nil: there is
+	// nothing to reduce.
+	NewReducer func(ctx context.Context) (Reducer, error)
 	// Check, if not nil, judges the value of each row; its error ends the build. It may be
 	// called by several goroutines at once.
 	Check func(value []byte) error
@@ -79,6 +80,25 @@ type Reducer interface {
 	AppendResult(dst []byte) ([]byte, error)
 	// Close gives the reducer back.
 	Close()
+}
+
+// BatchReducer is a Reducer that would rather be asked for many answers at once: to ask has
+// a price of its own.
+type BatchReducer interface {
+	Reducer
+	// Take gives what has gathered, and about how many bytes that is, and makes the reducer
+	// empty.
+	Take() (gathered any, size int)
+	// Partials is AppendPartial for what was taken.
+	Partials(all []any) ([][]byte, error)
+	// Results is AppendResult for what was taken.
+	Results(all []any) ([]Reduced, error)
+}
+
+// Reduced is a value as JSON, or the error that an answer shows in its place.
+type Reduced struct {
+	Value []byte
+	Err   *ReduceError
 }
 
 // ReduceError is an error that an answer shows in the row of the group it struck.

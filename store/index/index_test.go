@@ -132,7 +132,7 @@ var orders = []collate.Order{collate.Unicode, collate.Raw, collate.Unicode}
 func keysDefinition() *index.Definition {
 	def := &index.Definition{Signature: "keys", Label: "_design/keys", Changes: true, NewMapper: func() (index.Mapper, error) { return keysMapper{}, nil }}
 	for _, o := range orders {
-		def.Views = append(def.Views, index.View{Order: o, NewReducer: func() (index.Reducer, error) { return &sum{}, nil }})
+		def.Views = append(def.Views, index.View{Order: o, NewReducer: func(context.Context) (index.Reducer, error) { return &sum{}, nil }})
 	}
 	return def
 }

@@ -32,6 +32,9 @@ type Group struct {
 	Err   *ReduceError
 }
 
+// settleBytes is how much may wait to be reduced.
+const settleBytes = 1 << 20
+
 // snapshotGroups is how many groups one snapshot is held for.
 const snapshotGroups = 256
 
@@ -41,7 +44,7 @@ func (ix *Index) Reduce(ctx context.Context, view int, q ReduceQuery, head func(
 	if ix.def.Views[view].NewReducer == nil {
 		return errors.New("index: the view has no reducer")
 	}
-	red, err := ix.def.Views[view].NewReducer()
+	red, err := ix.def.Views[view].NewReducer(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,13 +89,18 @@ type grouper struct {
 
 	out        Group
 	key, value []byte
+
+	// With a BatchReducer: the groups of this snapshot that are still to be reduced.
+	waiting  []Group
+	gathered []any
+	size     int
 }
 
 // page reduces as many groups as one snapshot is held for.
 func (g *grouper) page(ctx context.Context, r engine.Reader) (more bool, err error) {
 	for n := 0; len(g.ranges) > 0 && g.left != 0; n++ {
 		if n == snapshotGroups {
-			return true, nil
+			return true, g.settle()
 		}
 		if err := ctx.Err(); err != nil {
 			return false, err
@@ -105,7 +113,30 @@ func (g *grouper) page(ctx context.Context, r engine.Reader) (more bool, err err
 			g.ranges = g.ranges[1:]
 		}
 	}
-	return false, nil
+	return false, g.settle()
+}
+
+// settle has the groups reduced that wait for it.
+func (g *grouper) settle() error {
+	if len(g.waiting) == 0 {
+		return nil
+	}
+	got, err := g.red.(BatchReducer).Results(g.gathered)
+	if err != nil {
+		return err
+	}
+	for i := range g.waiting {
+		out := &g.waiting[i]
+		if out.Value, out.Err = got[i].Value, got[i].Err; out.Err != nil {
+			out.Value = nil
+		}
+		if err := g.group(out); err != nil {
+			return err
+		}
+	}
+	clear(g.gathered)
+	g.waiting, g.gathered, g.size = g.waiting[:0], g.gathered[:0], 0
+	return nil
 }
 
 // next reduces the next group of a range and moves its beginning behind it.
@@ -140,6 +171,18 @@ func (g *grouper) next(r engine.Reader, rg *Range) (found bool, err error) {
 	g.red.Reset()
 	if err := fold(r, g.def, &part, &reduction{red: g.red}); err != nil {
 		return false, err
+	}
+	if batch, ok := g.red.(BatchReducer); ok {
+		gathered, size := batch.Take()
+		g.waiting = append(g.waiting, Group{Key: slices.Clone(g.out.Key)})
+		g.gathered = append(g.gathered, gathered)
+		if g.left > 0 {
+			g.left--
+		}
+		if g.size += size; g.size >= settleBytes {
+			return true, g.settle()
+		}
+		return true, nil
 	}
 	g.value, err = g.red.AppendResult(g.value[:0])
 	g.out.Value = g.value

@@ -61,12 +61,47 @@ func (z *summarizer) run(changed []change) ([]change, error) {
 			return nil, err
 		}
 	}
+	if batch, ok := z.red.(BatchReducer); ok {
+		return z.above, z.renewAll(batch)
+	}
 	for i := range z.dirty {
 		if err := z.renew(&z.dirty[i]); err != nil {
 			return nil, err
 		}
 	}
 	return z.above, nil
+}
+
+// renewAll computes the segments that are to be, many with each question to the reducer. None
+// of a level is part of another.
+func (z *summarizer) renewAll(red BatchReducer) error {
+	var gathered []any
+	var rows []int
+	size, from := 0, 0
+	for i := range z.dirty {
+		red.Reset()
+		d := reduction{counter: counter{limit: -1}, red: red}
+		if err := z.parts(&z.dirty[i], &d); err != nil {
+			return err
+		}
+		g, n := red.Take()
+		gathered, rows = append(gathered, g), append(rows, d.n)
+		if size += n; size < settleBytes && i < len(z.dirty)-1 {
+			continue
+		}
+		partials, err := red.Partials(gathered)
+		if err != nil {
+			return err
+		}
+		for j, p := range partials {
+			v := append(binary.AppendUvarint([]byte{recordVersion}, uint64(rows[j])), p...)
+			if err := z.tx.Put(spaceSummary, appendSegmentKey(nil, z.level, z.view, z.dirty[from+j].begin), v); err != nil {
+				return err
+			}
+		}
+		gathered, rows, size, from = nil, nil, 0, i+1
+	}
+	return nil
 }
 
 // touch marks the segments that a change belongs to. Where a row that begins a segment

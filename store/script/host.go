@@ -65,14 +65,20 @@ type ViewRunner interface {
 	Reduce(ctx context.Context, view int, all []Reduction) ([]Reduced, error)
 }
 
-// Reduction is what a reduce function is to make one value of: of rows, whose keys and
-// values are as many, and of what other rows were reduced to.
+// Reduction is what a reduce function is to make one value of: of what rows were reduced
+// to, and of runs of rows between that, which are reduced first.
 type Reduction struct {
-	Keys   []ReduceKey
-	Values [][]byte // JSON
-	Parts  [][]byte // JSON
-	// Final has the function rereduce even what is one part already.
+	// Parts are JSON; nil stands for the next of Runs.
+	Parts [][]byte
+	Runs  []Rows
+	// Final has the function rereduce even what is one part.
 	Final bool
+}
+
+// Rows are given to a reduce function at once: as many values, JSON, as keys.
+type Rows struct {
+	Keys   []ReduceKey
+	Values [][]byte
 }
 
 // Reduced is a value as JSON, or why there is none: a result that does not shrink

@@ -2,6 +2,7 @@ package script
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -109,13 +110,20 @@ func (r *Reducer) Reduce(keys []ReduceKey, values [][]byte, rereduce bool) (resu
 // Run makes one value of a Reduction; it is good until the next call. Errors are those of
 // Reduce.
 func (r *Reducer) Run(what *Reduction) ([]byte, error) {
-	parts := what.Parts
-	if len(what.Values) > 0 {
-		part, err := r.Reduce(what.Keys, what.Values, false)
+	parts := slices.Clone(what.Parts)
+	runs := what.Runs
+	for i := range parts {
+		if parts[i] != nil {
+			continue
+		}
+		if len(runs) == 0 {
+			return nil, errors.New("script: a reduction lacks rows")
+		}
+		part, err := r.Reduce(runs[0].Keys, runs[0].Values, false)
 		if err != nil {
 			return nil, err
 		}
-		parts = append(slices.Clone(parts), bytes.Clone(part))
+		parts[i], runs = bytes.Clone(part), runs[1:]
 	}
 	if len(parts) == 1 && !what.Final {
 		return parts[0], nil

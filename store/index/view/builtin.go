@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,12 +16,12 @@ import (
 )
 
 // builtin finds the reduce function that a name with an underscore stands for.
-func builtin(name string) (func() (index.Reducer, error), error) {
+func builtin(name string) (func(context.Context) (index.Reducer, error), error) {
 	b, err := design.ParseBuiltin(name)
 	if err != nil {
 		return nil, &BuildError{"invalid_design_doc", err.Error()}
 	}
-	return func() (index.Reducer, error) {
+	return func(context.Context) (index.Reducer, error) {
 		switch b.Name {
 		case "_count":
 			return &countReducer{}, nil

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,16 +19,27 @@ import (
 // concat is a reduce function that shows what it was called with.
 type concat struct{}
 
-func (concat) Reduce(keys []ReduceKey, values [][]byte, rereduce bool) ([]byte, error) {
-	var all []string
-	for _, v := range values {
-		all = append(all, strings.Trim(string(v), `"`))
+func (concat) Reduce(_ context.Context, all []Reduction) ([]index.Reduced, error) {
+	out := make([]index.Reduced, len(all))
+	for i, what := range all {
+		var texts []string
+		runs := what.Runs
+		for _, p := range what.Parts {
+			if p != nil {
+				texts = append(texts, strings.Trim(string(p), `"`))
+				continue
+			}
+			for _, v := range runs[0].Values {
+				texts = append(texts, strings.Trim(string(v), `"`))
+			}
+			runs = runs[1:]
+		}
+		text := strings.Join(texts, " ")
+		if out[i].Value = []byte(`"` + text + `"`); len(text) > 200 {
+			out[i] = index.Reduced{Err: &index.ReduceError{Name: "reduce_overflow_error", Reason: "too long"}}
+		}
 	}
-	text := strings.Join(all, " ")
-	if len(text) > 200 {
-		return nil, &index.ReduceError{Name: "reduce_overflow_error", Reason: "too long"}
-	}
-	return []byte(`"` + text + `"`), nil
+	return out, nil
 }
 
 func reducers(t testing.TB) map[string]func() index.Reducer {
@@ -37,7 +49,7 @@ func reducers(t testing.TB) map[string]func() index.Reducer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[name] = func() index.Reducer { r, _ := make(); return r }
+		out[name] = func() index.Reducer { r, _ := make(t.Context()); return r }
 	}
 	return out
 }

@@ -2,25 +2,29 @@ package view
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// customReducer runs a reduce function that a design document brings.
+// customReducer runs a reduce function that a design document brings. It asks the function
+// as late as it can: an index.BatchReducer.
 type customReducer struct {
-	fn     ReduceFunc
-	pool   *sync.Pool // where it goes when it is closed; nil: nowhere
-	keys   []ReduceKey
-	values [][]byte
-	size   int      // bytes of values and keys
-	parts  [][]byte // what rows were reduced to, in order
-	made   int      // bytes of parts
-	wrong  *index.ReduceError
+	ctx  context.Context // of whoever has it
+	fn   ReduceFunc
+	pool *sync.Pool // where it goes when it is closed; nil: nowhere
+
+	rows  Rows // that came since the last part
+	size  int  // bytes of them
+	parts [][]byte
+	runs  []Rows
+	held  int // rows in runs
+	made  int // bytes of parts and runs
+	wrong *index.ReduceError
 }
 
 // How much the function is given at once: so many rows or parts, or bytes of them.
@@ -31,69 +35,69 @@ const (
 
 func (c *customReducer) Close() {
 	c.Reset()
+	c.ctx = nil
 	if c.pool != nil {
 		c.pool.Put(c)
 	}
 }
 
-func (c *customReducer) Reset() {
-	clear(c.values) // rows may be long
-	clear(c.parts)
-	c.keys, c.values, c.parts, c.wrong = c.keys[:0], c.values[:0], c.parts[:0], nil
-	c.size, c.made = 0, 0
-}
+// Reset leaves nothing that was taken to whoever comes next.
+func (c *customReducer) Reset() { *c = customReducer{ctx: c.ctx, fn: c.fn, pool: c.pool} }
 
 func (c *customReducer) Add(key, id, value []byte) error {
 	if c.wrong != nil {
 		return nil
 	}
 	c.size += len(key) + len(id) + len(value)
-	c.keys = append(c.keys, ReduceKey{bytes.Clone(key), string(id)})
-	c.values = append(c.values, bytes.Clone(value))
-	if len(c.keys) >= reduceRows || c.size >= reduceBytes {
-		return c.reduce()
+	c.rows.Keys = append(c.rows.Keys, ReduceKey{bytes.Clone(key), string(id)})
+	c.rows.Values = append(c.rows.Values, bytes.Clone(value))
+	if len(c.rows.Keys) >= reduceRows || c.size >= reduceBytes {
+		rows := c.rows
+		c.rows, c.size = Rows{}, 0
+		return c.keep(Reduction{Parts: [][]byte{nil}, Runs: []Rows{rows}})
 	}
 	return nil
 }
 
-// reduce makes one part of the rows that have gathered.
-func (c *customReducer) reduce() error {
-	if len(c.keys) == 0 || c.wrong != nil {
-		return nil
+// seal makes a run of the rows that have come.
+func (c *customReducer) seal() {
+	if len(c.rows.Keys) == 0 {
+		return
 	}
-	part, err := c.fn.Reduce(c.keys, c.values, false)
-	c.keys, c.values, c.size = c.keys[:0], c.values[:0], 0
-	return c.keep(part, err)
+	c.parts, c.runs = append(c.parts, nil), append(c.runs, c.rows)
+	c.held += len(c.rows.Keys)
+	c.made += c.size
+	c.rows, c.size = Rows{}, 0
 }
 
-func (c *customReducer) keep(part []byte, err error) error {
-	if e, ok := err.(*index.ReduceError); ok {
-		c.wrong = e
+// keep has a reduction made, and takes the result as a part.
+func (c *customReducer) keep(what Reduction) error {
+	got, err := c.fn.Reduce(c.ctx, []Reduction{what})
+	if err != nil {
+		return err
+	}
+	if c.wrong = got[0].Err; c.wrong != nil {
 		return nil
 	}
-	if err == nil {
-		c.parts = append(c.parts, bytes.Clone(part))
-		c.made += len(part)
-	}
-	if len(c.parts) >= reduceRows || len(c.parts) > 1 && c.made >= reduceBytes {
-		return c.rereduce()
-	}
-	return err
+	return c.part(got[0].Value)
 }
 
-// rereduce makes one part of all.
-func (c *customReducer) rereduce() error {
-	parts := slices.Clone(c.parts)
-	c.parts, c.made = c.parts[:0], 0
-	part, err := c.fn.Reduce(nil, parts, true)
-	return c.keep(part, err)
+// part takes what rows were reduced to. Many parts are made one.
+func (c *customReducer) part(p []byte) error {
+	c.parts = append(c.parts, p)
+	if c.made += len(p); len(c.parts) < 2 || len(c.parts) < reduceRows && c.held < reduceRows && c.made < reduceBytes {
+		return nil
+	}
+	what := Reduction{Parts: c.parts, Runs: c.runs}
+	c.parts, c.runs, c.held, c.made = nil, nil, 0, 0
+	return c.keep(what)
 }
 
 // A partial result is JSON, or ! and an error: uvarint length of the name, name, reason.
 
 func (c *customReducer) Merge(p []byte) error {
-	if err := c.reduce(); err != nil || c.wrong != nil {
-		return err
+	if c.wrong != nil {
+		return nil
 	}
 	if len(p) > 0 && p[0] == '!' {
 		n, w := binary.Uvarint(p[1:])
@@ -104,37 +108,102 @@ func (c *customReducer) Merge(p []byte) error {
 		c.wrong = &index.ReduceError{Name: string(name[:n]), Reason: string(name[n:])}
 		return nil
 	}
-	return c.keep(p, nil)
+	c.seal()
+	return c.part(bytes.Clone(p))
+}
+
+// gathered is what Take gives.
+type gathered struct {
+	what  Reduction
+	wrong *index.ReduceError
+}
+
+// Take is part of index.BatchReducer, as are Partials and Results.
+func (c *customReducer) Take() (any, int) {
+	g := c.now()
+	size := c.made
+	c.Reset()
+	return g, size
+}
+
+// now is what has gathered.
+func (c *customReducer) now() *gathered {
+	c.seal()
+	return &gathered{Reduction{Parts: c.parts, Runs: c.runs}, c.wrong}
+}
+
+func (c *customReducer) Partials(all []any) ([][]byte, error) {
+	got, err := c.reduceAll(all, false)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(got))
+	for i, r := range got {
+		if out[i] = r.Value; r.Err != nil {
+			out[i] = binary.AppendUvarint([]byte{'!'}, uint64(len(r.Err.Name)))
+			out[i] = append(append(out[i], r.Err.Name...), r.Err.Reason...)
+		}
+	}
+	return out, nil
+}
+
+// Results reduces again even what is one part already, as CouchDB does when it puts the
+// answers of its shards together.
+func (c *customReducer) Results(all []any) ([]index.Reduced, error) {
+	got, err := c.reduceAll(all, true)
+	for i := range got {
+		if got[i].Err == nil && err == nil {
+			got[i].Value, err = jsonscan.Trim(got[i].Value)
+		}
+	}
+	return got, err
+}
+
+// reduceAll asks the function for what is not known yet.
+func (c *customReducer) reduceAll(all []any, final bool) ([]index.Reduced, error) {
+	out := make([]index.Reduced, len(all))
+	var ask []Reduction
+	var of []int // their places in out
+	for i := range all {
+		g := all[i].(*gathered)
+		g.what.Final = final
+		switch {
+		case g.wrong != nil:
+			out[i].Err = g.wrong
+		case !final && len(g.what.Parts) == 1 && g.what.Parts[0] != nil:
+			out[i].Value = g.what.Parts[0]
+		default:
+			ask, of = append(ask, g.what), append(of, i)
+		}
+	}
+	if len(ask) == 0 {
+		return out, nil
+	}
+	got, err := c.fn.Reduce(c.ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	for i := range got {
+		out[of[i]] = got[i]
+	}
+	return out, nil
 }
 
 func (c *customReducer) AppendPartial(dst []byte) ([]byte, error) {
-	err := c.reduce()
-	if err == nil && len(c.parts) > 1 && c.wrong == nil {
-		err = c.rereduce()
-	}
-	switch {
-	case err != nil:
+	got, err := c.Partials([]any{c.now()})
+	if err != nil {
 		return dst, err
-	case c.wrong != nil:
-		dst = binary.AppendUvarint(append(dst, '!'), uint64(len(c.wrong.Name)))
-		return append(append(dst, c.wrong.Name...), c.wrong.Reason...), nil
 	}
-	return append(dst, c.parts[0]...), nil
+	return append(dst, got[0]...), nil
 }
 
-// AppendResult reduces again even what is one part already, as CouchDB does when it puts
-// the answers of its shards together.
 func (c *customReducer) AppendResult(dst []byte) ([]byte, error) {
-	err := c.reduce()
-	if err == nil && c.wrong == nil {
-		err = c.rereduce()
-	}
+	got, err := c.Results([]any{c.now()})
 	switch {
 	case err != nil:
 		return dst, err
-	case c.wrong != nil:
-		return dst, c.wrong
+	case got[0].Err != nil:
+		return dst, got[0].Err
 	}
-	part, err := jsonscan.Trim(c.parts[0])
-	return append(dst, part...), err
+	return append(dst, got[0].Value...), nil
 }

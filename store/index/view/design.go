@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -160,10 +161,24 @@ type Functions interface {
 
 // ReduceFunc is a reduce function for one goroutine.
 type ReduceFunc interface {
-	// Reduce gives what rows reduce to, or, for rereduce, what results of it do; keys are
-	// nil then. The result is JSON and good until the next call. A *index.ReduceError is
-	// shown in place of a result.
-	Reduce(keys []ReduceKey, values [][]byte, rereduce bool) ([]byte, error)
+	// Reduce makes one value of each of several reductions: to ask has a price of its own.
+	Reduce(ctx context.Context, all []Reduction) ([]index.Reduced, error)
+}
+
+// Reduction is what is to be reduced to one value: what rows were reduced to, and runs of
+// rows between that, which are reduced first.
+type Reduction struct {
+	// Parts are JSON; nil stands for the next of Runs.
+	Parts [][]byte
+	Runs  []Rows
+	// Final has the function rereduce even what is one part.
+	Final bool
+}
+
+// Rows are given to a reduce function at once: as many values, JSON, as keys.
+type Rows struct {
+	Keys   []ReduceKey
+	Values [][]byte
 }
 
 // ReduceKey is the key of a row, and the document that emitted it.
@@ -206,7 +221,7 @@ func (c Compilers) Definition(d *Design) (*index.Definition, error) {
 				v.Check = func(value []byte) error { return new(statsReducer).Add(nil, nil, value) }
 			}
 		default:
-			v.NewReducer = func() (index.Reducer, error) { return f.newReducer(i) }
+			v.NewReducer = func(ctx context.Context) (index.Reducer, error) { return f.newReducer(ctx, i) }
 		}
 		def.Views = append(def.Views, v)
 	}

@@ -61,9 +61,10 @@ type pooledMapper struct {
 func (m *pooledMapper) Close() { m.pool.Put(m) }
 
 // newReducer is index.View.NewReducer of a view with a function of its own.
-func (p *pooled) newReducer(view int) (index.Reducer, error) {
+func (p *pooled) newReducer(ctx context.Context, view int) (index.Reducer, error) {
 	pool := &p.reducers[view]
 	if r, ok := pool.Get().(*customReducer); ok {
+		r.ctx = ctx
 		return r, nil
 	}
 	f, err := p.functions()
@@ -74,5 +75,5 @@ func (p *pooled) newReducer(view int) (index.Reducer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &customReducer{fn: fn, pool: pool}, nil
+	return &customReducer{ctx: ctx, fn: fn, pool: pool}, nil
 }

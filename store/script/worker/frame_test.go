@@ -15,7 +15,7 @@ func TestMessagesArrive(t *testing.T) {
 	e := &script.Error{Kind: script.Forbidden, Word: "forbidden", Reason: "é", Value: []byte(`{"a":1}`), Fatal: true}
 	resp := script.Response{Code: 201, Headers: []script.Header{{Name: "A", Value: ""}}, Body: []byte{}, Type: "x", NoBody: true}
 	views := []script.ViewFunctions{{Name: "a", Map: "m", Reduce: "r", Raw: true}, {}}
-	all := []script.Reduction{{Keys: []script.ReduceKey{{Key: []byte("1"), ID: "x"}}, Values: [][]byte{[]byte("2")}, Parts: [][]byte{{}}, Final: true}, {}}
+	all := []script.Reduction{{Parts: [][]byte{nil, []byte("3")}, Runs: []script.Rows{{Keys: []script.ReduceKey{{Key: []byte("1"), ID: "x"}}, Values: [][]byte{[]byte("2")}}}, Final: true}, {}}
 	b := appendFrame(nil, failure)
 	b = appendReductions(appendViews(appendResponse(appendError(b, e), &resp), views, nil), 3, all)
 	b = appendReduced(appendReduced(appendOptional(b, nil), script.Reduced{Err: e}), script.Reduced{Value: []byte("7")})

@@ -98,12 +98,15 @@ func appendReductions(b []byte, view int, all []script.Reduction) []byte {
 	b = appendNumber(appendNumber(b, view), len(all))
 	for i := range all {
 		r := &all[i]
-		b = appendNumber(b, len(r.Keys))
-		for _, k := range r.Keys {
-			b = appendBytes(appendBytes(b, k.Key), k.ID)
+		b = appendList(appendBool(b, r.Final), r.Parts)
+		b = appendNumber(b, len(r.Runs))
+		for _, rows := range r.Runs {
+			b = appendNumber(b, len(rows.Keys))
+			for _, k := range rows.Keys {
+				b = appendBytes(appendBytes(b, k.Key), k.ID)
+			}
+			b = appendList(b, rows.Values)
 		}
-		b = appendList(appendList(b, r.Values), r.Parts)
-		b = appendBool(b, r.Final)
 	}
 	return b
 }
@@ -111,11 +114,15 @@ func appendReductions(b []byte, view int, all []script.Reduction) []byte {
 func (f *fields) reductions() (view int, all []script.Reduction) {
 	view = f.number()
 	for range f.count() {
-		var r script.Reduction
+		r := script.Reduction{Final: f.yes(), Parts: f.list()}
 		for range f.count() {
-			r.Keys = append(r.Keys, script.ReduceKey{Key: f.bytes(), ID: f.text()})
+			var rows script.Rows
+			for range f.count() {
+				rows.Keys = append(rows.Keys, script.ReduceKey{Key: f.bytes(), ID: f.text()})
+			}
+			rows.Values = f.list()
+			r.Runs = append(r.Runs, rows)
 		}
-		r.Values, r.Parts, r.Final = f.list(), f.list(), f.yes()
 		all = append(all, r)
 	}
 	return view, all
@@ -140,7 +147,7 @@ func (f *fields) reduced() (r script.Reduced) {
 func appendList(b []byte, list [][]byte) []byte {
 	b = appendNumber(b, len(list))
 	for _, v := range list {
-		b = appendBytes(b, v)
+		b = appendOptional(b, v)
 	}
 	return b
 }

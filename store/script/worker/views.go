@@ -134,11 +134,14 @@ func (v *viewRunner) Reduce(ctx context.Context, view int, all []script.Reductio
 
 // sizeOf is about how many bytes a reduction takes.
 func sizeOf(r *script.Reduction) (n int) {
-	for i := range r.Keys {
-		n += len(r.Keys[i].Key) + len(r.Keys[i].ID) + 4
+	for _, v := range r.Parts {
+		n += len(v) + 2
 	}
-	for _, list := range [][][]byte{r.Values, r.Parts} {
-		for _, v := range list {
+	for _, rows := range r.Runs {
+		for i := range rows.Keys {
+			n += len(rows.Keys[i].Key) + len(rows.Keys[i].ID) + 4
+		}
+		for _, v := range rows.Values {
 			n += len(v) + 2
 		}
 	}

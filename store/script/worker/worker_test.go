@@ -149,9 +149,10 @@ func TestWorkersAnswerAsTheProcessDoes(t *testing.T) {
 		}
 		note(v.Check(ctx))
 		note(rowsOf(t, v, `{"_id":"x","a":1,"b":[2]}`, `{"_id":"y","a":2}`, `{}`))
-		rows := script.Reduction{Keys: []script.ReduceKey{{Key: []byte("1"), ID: "x"}, {Key: []byte(`"k"`), ID: "y"}}, Values: [][]byte{[]byte("1"), []byte("null")}}
+		rows := script.Rows{Keys: []script.ReduceKey{{Key: []byte("1"), ID: "x"}, {Key: []byte(`"k"`), ID: "y"}}, Values: [][]byte{[]byte("1"), []byte("null")}}
 		for view := range views {
-			got, err := v.Reduce(ctx, view, []script.Reduction{rows, {Parts: [][]byte{[]byte("3"), []byte("4")}}, {Values: rows.Values, Keys: rows.Keys, Parts: [][]byte{[]byte("40")}, Final: true}, {Parts: [][]byte{[]byte("9")}}})
+			got, err := v.Reduce(ctx, view, []script.Reduction{{Parts: [][]byte{nil}, Runs: []script.Rows{rows}}, {Parts: [][]byte{[]byte("3"), []byte("4")}},
+				{Parts: [][]byte{nil, []byte("40"), nil}, Runs: []script.Rows{rows, rows}, Final: true}, {Parts: [][]byte{[]byte("9")}}})
 			for _, r := range got {
 				note(r.Value, r.Err)
 			}

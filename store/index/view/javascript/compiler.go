@@ -89,22 +89,30 @@ type reducer struct {
 }
 
 // Reduce is part of view.ReduceFunc.
-func (r *reducer) Reduce(keys []view.ReduceKey, values [][]byte, rereduce bool) ([]byte, error) {
-	what := script.Reduction{Parts: values, Final: true}
-	if !rereduce {
-		what = script.Reduction{Values: values}
-		for _, k := range keys {
-			what.Keys = append(what.Keys, script.ReduceKey(k))
+func (r *reducer) Reduce(ctx context.Context, all []view.Reduction) ([]index.Reduced, error) {
+	asked := make([]script.Reduction, len(all))
+	for i, a := range all {
+		asked[i] = script.Reduction{Parts: a.Parts, Runs: make([]script.Rows, len(a.Runs)), Final: a.Final}
+		for j, rows := range a.Runs {
+			keys := make([]script.ReduceKey, len(rows.Keys))
+			for n, k := range rows.Keys {
+				keys[n] = script.ReduceKey(k)
+			}
+			asked[i].Runs[j] = script.Rows{Keys: keys, Values: rows.Values}
 		}
 	}
-	got, err := r.views.Reduce(context.Background(), r.number, []script.Reduction{what})
+	got, err := r.views.Reduce(ctx, r.number, asked)
 	if err != nil {
 		return nil, buildError(err)
 	}
-	if e := got[0].Err; e != nil {
-		return nil, &index.ReduceError{Name: e.Word, Reason: e.Reason}
+	out := make([]index.Reduced, len(got))
+	for i := range got {
+		out[i].Value = got[i].Value
+		if e := got[i].Err; e != nil {
+			out[i].Err = &index.ReduceError{Name: e.Word, Reason: e.Reason}
+		}
 	}
-	return got[0].Value, nil
+	return out, nil
 }
 
 // buildError says in the words of package view why an index cannot be built.

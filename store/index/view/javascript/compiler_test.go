@@ -194,3 +194,24 @@ func BenchmarkBuild(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGroups reduces by every key, with a function of the design document.
+func BenchmarkGroups(b *testing.B) {
+	const docs = 5000
+	db, m := openDB(b, false)
+	fill(b, db, docs, func(i int) string { return fmt.Sprintf(`{"k":%d,"v":%d}`, i/2, i) })
+	for name, host := range hosts(b) {
+		b.Run(name, func(b *testing.B) {
+			ix := open(b, host, db, m, fmt.Sprintf(`{"views":{"v":{"map":"function(doc){emit(doc.k,doc.v) /* %s */}","reduce":"function(k,v,r){return sum(v)}"}}}`, name))
+			defer ix.Release()
+			groups := 0
+			for b.Loop() {
+				err := ix.Reduced(b.Context(), 0, &view.Query{Limit: -1, GroupLevel: index.Exact}, func(view.Head) error { return nil }, func(*index.Group) error { groups++; return nil }, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(groups)/b.Elapsed().Seconds(), "groups/s")
+		})
+	}
+}
