@@ -241,7 +241,7 @@ func (p *remotePeer) call(ctx context.Context, method string, path dbPath, query
 		return nil, err
 	}
 	defer resp.Body.Close()
-	return io.ReadAll(resp.Body)
+	return readAnswer(resp.Body)
 }
 
 func (p *remotePeer) Info(ctx context.Context) (Info, error) {

@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -59,10 +56,15 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	}
 	defer resp.Body.Close()
 	end = ChangesEnd{LastSeq: q.Since, Pending: -1}
-	err = eachMember(resp.Body, func(name string, dec *jsontext.Decoder) error {
+	a := newAnswer(ctx, resp.Body, false)
+	err = a.eachMember(func(name string) error {
 		switch name {
 		case "results":
-			return eachElement(dec, func(raw jsontext.Value) error {
+			return a.eachElement(func() error {
+				raw, err := a.value()
+				if err != nil {
+					return err
+				}
 				c, err := parseChange(raw)
 				if err != nil {
 					return err
@@ -72,17 +74,17 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 				return fn(c)
 			})
 		case "last_seq":
-			v, err := dec.ReadValue()
+			v, err := a.value()
 			end.LastSeq = seqText(v)
 			return err
 		case "pending":
-			v, err := dec.ReadValue()
+			v, err := a.value()
 			if n, e := strconv.ParseInt(string(v), 10, 64); e == nil {
 				end.Pending = n
 			}
 			return err
 		}
-		return dec.SkipValue()
+		return a.SkipValue()
 	})
 	return end, err
 }
@@ -127,43 +129,6 @@ func parseChange(raw []byte) (c Change, err error) {
 	return c, err
 }
 
-// eachMember walks an object as it arrives.
-func eachMember(r io.Reader, fn func(name string, dec *jsontext.Decoder) error) error {
-	dec := jsontext.NewDecoder(r, jsontext.AllowDuplicateNames(true))
-	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
-		return malformed(err)
-	}
-	for dec.PeekKind() != '}' {
-		tok, err := dec.ReadToken()
-		if err != nil {
-			return malformed(err)
-		}
-		if err := fn(tok.String(), dec); err != nil {
-			return err
-		}
-	}
-	_, err := dec.ReadToken() // the closing brace: the answer is whole
-	return malformed(err)
-}
-
-// eachElement walks an array as it arrives.
-func eachElement(dec *jsontext.Decoder, fn func(raw jsontext.Value) error) error {
-	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '[' {
-		return malformed(err)
-	}
-	for dec.PeekKind() != ']' {
-		raw, err := dec.ReadValue()
-		if err != nil {
-			return malformed(err)
-		}
-		if err := fn(raw); err != nil {
-			return err
-		}
-	}
-	_, err := dec.ReadToken()
-	return malformed(err)
-}
-
 // malformed names the failure of an answer that is not what it should be; cut short, it
 // reads the same.
 func malformed(err error) error {
@@ -189,10 +154,11 @@ func (p *remotePeer) Missing(ctx context.Context, changes []Change) ([]Wanted, e
 	}
 	defer resp.Body.Close()
 	var out []Wanted
-	err = eachMember(resp.Body, func(id string, dec *jsontext.Decoder) error {
-		raw, err := dec.ReadValue()
+	a := newAnswer(ctx, resp.Body, false)
+	err = a.eachMember(func(id string) error {
+		raw, err := a.value()
 		if err != nil {
-			return malformed(err)
+			return err
 		}
 		w := Wanted{ID: strings.Clone(id)}
 		err = jsonscan.EachMember(raw, func(name, value []byte) error {

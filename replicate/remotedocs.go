@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -69,32 +67,38 @@ func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func([]b
 		return nil, err
 	}
 	defer resp.Body.Close()
-	err = eachMember(resp.Body, func(name string, dec *jsontext.Decoder) error {
-		if name != "results" {
-			return dec.SkipValue()
+	a := newAnswer(ctx, resp.Body, true)
+	defer a.done()
+	failed := func(raw []byte) error {
+		w, err := failedOf(raw)
+		if len(w.Revs) > 0 {
+			left = append(left, w)
 		}
-		return eachElement(dec, func(raw jsontext.Value) error {
-			return jsonscan.EachMember(raw, func(name, value []byte) error {
-				if string(name) != "docs" {
-					return nil
+		return err
+	}
+	err = a.eachMember(func(name string) error {
+		if name != "results" {
+			return a.SkipValue()
+		}
+		return a.eachElement(func() error {
+			return a.eachMember(func(name string) error {
+				if name != "docs" {
+					return a.SkipValue()
 				}
-				return jsonscan.EachElement(value, func(row []byte) error {
-					return rowOf(row, fn, func(failed []byte) error {
-						w, err := failedOf(failed)
-						if len(w.Revs) > 0 {
-							left = append(left, w)
-						}
-						return err
-					})
-				})
+				return a.eachElement(func() error { return a.row(fn, failed) })
 			})
 		})
 	})
 	return left, err
 }
 
-// rowOf gives on the document of {"ok": document}, or the object of {"error": object}.
-func rowOf(row []byte, ok, failed func([]byte) error) error {
+// row reads one, and gives on the document of {"ok": document}, or the object of
+// {"error": object}.
+func (a *answer) row(ok, failed func([]byte) error) error {
+	row, err := a.value()
+	if err != nil {
+		return err
+	}
 	return jsonscan.EachMember(row, func(name, value []byte) error {
 		switch string(name) {
 		case "ok":
@@ -125,16 +129,17 @@ func failedOf(raw []byte) (w Wanted, err error) {
 
 func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func([]byte) error) error {
 	query := url.Values{"revs": {"true"}, "latest": {"true"}, "att_encoding_info": {"true"}, "open_revs": {string(appendRevList(nil, w.Revs))}}
-	b, err := p.call(ctx, http.MethodGet, docPath(w.ID), query, nil)
+	resp, err := p.request(ctx, http.MethodGet, docPath(w.ID), query, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotFound {
 		return nil // purged since
 	}
 	if err != nil {
 		return err
 	}
-	return jsonscan.EachElement(b, func(row []byte) error {
-		return rowOf(row, fn, func([]byte) error { return nil })
-	})
+	defer resp.Body.Close()
+	a := newAnswer(ctx, resp.Body, true)
+	defer a.done()
+	return a.eachElement(func() error { return a.row(fn, func([]byte) error { return nil }) })
 }
 
 // Store writes through _bulk_docs. Where they are too many for the peer, or one of them

@@ -1,0 +1,138 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A peer may be anybody's, and answer what it likes for as long as it likes. So what is read
+// of an answer has bounds: one that is taken as a whole, and each piece of one that is
+// taken piece by piece, which are documents. There is one process for all replications,
+// however many there are, and so large pieces are read one at a time.
+const (
+	maxAnswer  = 16 << 20 // bytes of an answer that is taken as a whole
+	maxPiece   = 32 << 20 // bytes of one document
+	largePiece = 1 << 20  // of what waits until no other is as large
+)
+
+// errTooLong says that a peer answers more than anybody can mean.
+var errTooLong = errors.New("it is too long")
+
+// large is held by who reads a large piece until he is done with it.
+var large = make(chan struct{}, 1)
+
+// readAnswer reads the whole of an answer.
+func readAnswer(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
+	if err == nil && len(b) > maxAnswer {
+		err = malformed(errTooLong)
+	}
+	return b, err
+}
+
+// answerReader is an answer on its way, with its bounds.
+type answerReader struct {
+	ctx   context.Context
+	r     io.Reader
+	read  int64 // of this piece
+	bound int64
+	holds bool
+}
+
+// Read waits, where a piece is large, until no other is.
+func (a *answerReader) Read(p []byte) (int, error) {
+	if a.read >= a.bound {
+		return 0, errTooLong
+	}
+	if a.read >= largePiece && a.bound > maxAnswer && !a.holds {
+		select {
+		case large <- struct{}{}:
+			a.holds = true
+		case <-a.ctx.Done():
+			return 0, a.ctx.Err()
+		}
+	}
+	n, err := a.r.Read(p)
+	a.read += int64(n)
+	return n, err
+}
+
+// next says that what was read so far has been done with.
+func (a *answerReader) next() {
+	a.read = 0
+	if a.holds {
+		a.holds = false
+		<-large
+	}
+}
+
+// answer reads JSON from a peer, value by value.
+type answer struct {
+	*jsontext.Decoder
+	in     *answerReader
+	pieces bool // the bound is for each element rather than for all
+}
+
+func newAnswer(ctx context.Context, r io.Reader, pieces bool) *answer {
+	in := &answerReader{ctx: ctx, r: r, bound: maxAnswer}
+	if pieces {
+		in.bound = maxPiece
+	}
+	return &answer{jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true)), in, pieces}
+}
+
+// done gives back what a large piece holds.
+func (a *answer) done() { a.in.next() }
+
+// eachMember walks an object as it arrives.
+func (a *answer) eachMember(fn func(name string) error) error {
+	tok, err := a.ReadToken()
+	if err != nil {
+		return malformed(err)
+	}
+	if tok.Kind() != '{' {
+		return malformed(fmt.Errorf("it is no object but begins with %v", tok.Kind()))
+	}
+	for a.PeekKind() != '}' {
+		tok, err := a.ReadToken()
+		if err != nil {
+			return malformed(err)
+		}
+		if err := fn(tok.String()); err != nil {
+			return err
+		}
+	}
+	_, err = a.ReadToken() // the closing brace: the answer is whole
+	return malformed(err)
+}
+
+// eachElement walks an array as it arrives.
+func (a *answer) eachElement(fn func() error) error {
+	tok, err := a.ReadToken()
+	if err != nil {
+		return malformed(err)
+	}
+	if tok.Kind() != '[' {
+		return malformed(fmt.Errorf("where a list should be it has %v", tok.Kind()))
+	}
+	for a.PeekKind() != ']' {
+		if err := fn(); err != nil {
+			return err
+		}
+		if a.pieces {
+			a.in.next()
+		}
+	}
+	_, err = a.ReadToken()
+	return malformed(err)
+}
+
+// value reads one value as a whole. It is good until the next is read.
+func (a *answer) value() (jsontext.Value, error) {
+	raw, err := a.ReadValue()
+	return raw, malformed(err)
+}

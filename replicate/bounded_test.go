@@ -1,0 +1,85 @@
+package replicate
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/tododb/tododb/revtree"
+)
+
+// What a peer answers is read up to a bound, whatever is asked of it: the peer may be
+// anybody's, and there is one memory for all.
+func TestAnswersWithoutEnd(t *testing.T) {
+	rev, err := revtree.Parse("1-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		begins string
+		ask    func(Peer) error
+		bound  int64
+	}{
+		"info":  {`{"db_name":"`, func(p Peer) error { _, err := p.Info(t.Context()); return err }, maxAnswer},
+		"local": {`{"a":"`, func(p Peer) error { _, err := p.GetLocal(t.Context(), "x"); return err }, maxAnswer},
+		"changes": {`{"results":[{"seq":1,"id":"`, func(p Peer) error {
+			_, err := p.Changes(t.Context(), ChangesQuery{Limit: 1}, func(Change) error { return nil })
+			return err
+		}, maxAnswer},
+		"missing": {`{"`, func(p Peer) error {
+			_, err := p.Missing(t.Context(), []Change{{ID: "a", Revs: []revtree.Rev{rev}}})
+			return err
+		}, maxAnswer},
+		"documents": {`{"results":[{"id":"a","docs":[{"ok":{"_id":"`, func(p Peer) error {
+			return p.Fetch(t.Context(), []Wanted{{ID: "a", Revs: []revtree.Rev{rev}}}, func([]byte) error { return nil })
+		}, maxPiece},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var sent int64
+			p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+				io.WriteString(w, c.begins)
+				for block := bytes.Repeat([]byte("a"), 1<<20); ; {
+					n, err := w.Write(block)
+					if sent += int64(n); err != nil {
+						return
+					}
+				}
+			})
+			if err := c.ask(p); err == nil || !strings.Contains(err.Error(), errTooLong.Error()) && !errors.Is(err, ErrNoDB) {
+				t.Errorf("%v", err)
+			}
+			if most := c.bound + 16<<20; sent > most { // what is on its way when the reader goes
+				t.Errorf("%d bytes were taken, want no more than %d", sent, most)
+			}
+		})
+	}
+	select {
+	case large <- struct{}{}:
+		<-large
+	default:
+		t.Error("the place of large pieces is taken for ever")
+	}
+}
+
+// An answer that is not what it should be is none: taken for an empty one, it would have a
+// checkpoint say of documents that they are there.
+func TestAnswersOfAnotherForm(t *testing.T) {
+	rev, err := revtree.Parse("1-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{`[]`, `null`, `"ok"`, `1`, `{"results":{}}`, `{"results":null}`} {
+		p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) })
+		if !strings.HasPrefix(text, "{") {
+			if wanted, err := p.Missing(t.Context(), []Change{{ID: "a", Revs: []revtree.Rev{rev}}}); err == nil {
+				t.Errorf("%s: the peer lacks %v of what it was asked for", text, wanted)
+			}
+		}
+		if end, err := p.Changes(t.Context(), ChangesQuery{Limit: 1}, func(Change) error { return nil }); err == nil {
+			t.Errorf("%s: taken for changes up to %v", text, end)
+		}
+	}
+}
