@@ -377,7 +377,9 @@ func (s *siege) rawText(request string, patience time.Duration) string {
 	conn.SetDeadline(time.Now().Add(patience))
 	go func() {
 		io.WriteString(conn, request)
-		conn.(*net.TCPConn).CloseWrite()
+		if !strings.Contains(request, "Connection: close") { // to a server, who ends his side has gone
+			conn.(*net.TCPConn).CloseWrite()
+		}
 	}()
 	text, _ := io.ReadAll(io.LimitReader(conn, 1<<20))
 	return string(text)
