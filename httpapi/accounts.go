@@ -34,7 +34,7 @@ type knownAccount struct {
 
 // Account finds a user by name; nil if there is none.
 func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, error) {
-	db, err := c.s.store.DB(ctx, usersDB)
+	db, err := c.s.store.Bare(ctx, usersDB, store.ForAccounts)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}
@@ -85,7 +85,7 @@ func (c *accounts) remember(name string, found *auth.Account, seen uint64, insta
 }
 
 // follow heeds what has changed.
-func (c *accounts) follow(ctx context.Context, db *store.DB) error {
+func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 	for {
 		c.mu.RLock()
 		instance, seen := c.instance, c.seen
@@ -130,7 +130,7 @@ func (c *accounts) follow(ctx context.Context, db *store.DB) error {
 
 // read reads a user's document. As in CouchDB nobody logs in with one that has
 // conflicts: it is for a person to say which password is right.
-func (c *accounts) read(ctx context.Context, db *store.DB, name string) (*auth.Account, error) {
+func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.Account, error) {
 	doc, err := db.Get(ctx, auth.UserPrefix+name, store.ReadOptions{Conflicts: true})
 	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
 		return nil, nil
@@ -151,7 +151,7 @@ func (c *accounts) read(ctx context.Context, db *store.DB, name string) (*auth.A
 
 // Rehash stores a password as new ones are stored.
 func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string) error {
-	db, err := c.s.store.DB(ctx, usersDB)
+	db, err := c.s.store.Bare(ctx, usersDB, store.ForAccounts)
 	if err != nil {
 		return err
 	}

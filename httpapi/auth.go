@@ -65,11 +65,11 @@ func (s *Server) requireAdmin(r *http.Request) error {
 // caller releases it. As in CouchDB, that there is none is told to anybody. The handle
 // shows and takes what the user may see and write: see systemDB.
 func (s *Server) openDB(r *http.Request, want access) (*store.DB, error) {
-	db, err := s.withDB(r.Context(), r)
+	name, err := segment(r, "db")
 	if err != nil {
 		return nil, err
 	}
-	return s.admit(r.Context(), db, s.user(r), want)
+	return s.open(r.Context(), name, s.user(r), want)
 }
 
 // openToEdit opens the database that the path names for a request that writes one document
@@ -87,12 +87,8 @@ func (s *Server) openToEdit(r *http.Request, id string) (*store.DB, error) {
 	return db, nil
 }
 
-// authorize judges a request by the database's security object.
-func (s *Server) authorize(r *http.Request, db *store.DB, want access) error {
-	return s.authorizeUser(r.Context(), db, s.user(r), want)
-}
-
-func (s *Server) authorizeUser(ctx context.Context, db *store.DB, user auth.User, want access) error {
+// authorize judges by the database's security object what a user may do.
+func authorize(ctx context.Context, db store.Opening, user auth.User, want access) error {
 	if user.Admin {
 		return nil
 	}

@@ -121,7 +121,7 @@ func (s *Server) infoOf(r *http.Request, name string) ([]byte, error) {
 	if name == store.SynchronizationsDB {
 		return nil, store.ErrNoDB
 	}
-	db, err := s.store.DB(r.Context(), name)
+	db, err := s.open(r.Context(), name, s.user(r), reader)
 	if err != nil {
 		return nil, err
 	}

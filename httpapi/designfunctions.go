@@ -23,18 +23,33 @@ const deprecation = "@1582675200"
 
 // design finds a design document by its name, without _design/, for its functions.
 func (s *Server) design(ctx context.Context, db *store.DB, name string) (d functions.Design, err error) {
-	set, err := s.functions.Now(ctx, db)
+	set, err := s.functionsNow(ctx, db.Name())
 	if err != nil {
 		return d, err
 	}
 	d, ok := set.Get(name)
-	if ok {
+	if ok && !db.Hides() {
 		return d, nil
 	}
 	if _, err := db.Get(ctx, "_design/"+name, store.ReadOptions{NoBody: true}); err != nil {
-		return d, err // missing, or deleted
+		return functions.Design{}, err // missing, deleted, or hidden
 	}
-	return d, store.ErrMissing
+	if !ok {
+		err = store.ErrMissing
+	}
+	return d, err
+}
+
+// functionsNow gives the functions of a database. They are kept for all who ask, so no
+// handle that hides some design documents reads them: validation functions would be gone
+// for everybody.
+func (s *Server) functionsNow(ctx context.Context, name string) (*functions.Set, error) {
+	db, err := s.store.Bare(ctx, name, store.ForFunctions)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Release()
+	return s.functions.Now(ctx, db)
 }
 
 // functionCall is a request to a function of a design document.

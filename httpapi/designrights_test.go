@@ -136,3 +136,19 @@ func TestReplicationBringsNoDesignDocuments(t *testing.T) {
 	must(t, s, testJoe, 200, "POST", "/_replicate", `{"source":"mine","target":"victim","since_seq":0}`)
 	must(t, s, testAdmin, 200, "GET", "/victim/_design/pwn", "")
 }
+
+// Who may not see the design documents of a database, and asks for their functions before
+// anybody else, does not switch their validation off.
+func TestHiddenValidationFunctionsHold(t *testing.T) {
+	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})
+	must(t, s, testAdmin, 201, "PUT", "/_users", "")
+	set(t, s.config, "couchdb/users_db_security_editable", "true")
+	must(t, s, testAdmin, 200, "PUT", "/_users/_security", `{"admins":{},"members":{}}`)
+	must(t, s, testAdmin, 201, "PUT", "/_users/_design/d", `{"shows":{"s":"function() { return 'shown' }"},"validate_doc_update":"function(n) { if (n.name === 'eve') throw {forbidden: 'not eve'} }"}`)
+	if w := call(s, "GET", "/_users/_design/d/_show/s", ""); w.Code != 403 && w.Code != 404 {
+		t.Errorf("a function of a hidden design document: %d %s", w.Code, w.Body)
+	}
+	if w := call(s, "PUT", "/_users/org.couchdb.user:eve", `{"name":"eve","password":"x","roles":[],"type":"user"}`); w.Code != 403 || !strings.Contains(w.Body.String(), "not eve") {
+		t.Errorf("eve: %d %s", w.Code, w.Body)
+	}
+}

@@ -21,7 +21,7 @@ type devices struct{ s *Server }
 
 // Device finds a record; nil if there is none.
 func (d *devices) Device(ctx context.Context, id string) (*auth.Device, error) {
-	db, err := d.s.store.DB(ctx, usersDB)
+	db, err := d.s.store.Bare(ctx, usersDB, store.ForTokens)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}
@@ -71,7 +71,7 @@ func (d *devices) remove(ctx context.Context, ids ...string) error {
 }
 
 func (d *devices) write(ctx context.Context, edits []store.Edit) error {
-	db, err := d.s.store.DB(ctx, usersDB)
+	db, err := d.s.store.Bare(ctx, usersDB, store.ForTokens)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (d *devices) write(ctx context.Context, edits []store.Edit) error {
 // list gives the records of an owner, of everybody for "", and removes those that are
 // over.
 func (d *devices) list(ctx context.Context, owner string, now time.Time) ([]*auth.Device, error) {
-	db, err := d.s.store.DB(ctx, usersDB)
+	db, err := d.s.store.Bare(ctx, usersDB, store.ForTokens)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}

@@ -45,7 +45,7 @@ func (s *Server) RunPerUser(ctx context.Context) {
 // followUsers follows the changes of _users until there is an error, the database is
 // gone, or the settings no longer ask for it.
 func (s *Server) followUsers(ctx context.Context) error {
-	db, err := s.store.DB(ctx, usersDB)
+	db, err := s.store.Bare(ctx, usersDB, store.ForUserDatabases)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (s *Server) followUsers(ctx context.Context) error {
 
 // catchUp makes and deletes databases for the changes after a sequence, and returns how
 // far it has come.
-func (s *Server) catchUp(ctx context.Context, db *store.DB, seen uint64) (uint64, error) {
+func (s *Server) catchUp(ctx context.Context, db store.Bare, seen uint64) (uint64, error) {
 	type change struct {
 		name    string
 		deleted bool
@@ -137,7 +137,7 @@ func (s *Server) makeUserDB(ctx context.Context, user string) error {
 	if err := s.store.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {
 		return err
 	}
-	db, err := s.store.DB(ctx, name)
+	db, err := s.store.Bare(ctx, name, store.ForUserDatabases)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil // deleted again meanwhile
 	}
@@ -212,7 +212,7 @@ func (s *Server) dropUserDB(ctx context.Context, user string) error {
 
 // readPerUserRecord reads how far the changes have been followed; a record of another
 // database of that name is as good as none.
-func readPerUserRecord(ctx context.Context, db *store.DB) (uint64, error) {
+func readPerUserRecord(ctx context.Context, db store.Bare) (uint64, error) {
 	doc, err := db.GetLocal(ctx, perUserRecord)
 	if errors.Is(err, store.ErrMissing) {
 		return 0, nil
@@ -231,7 +231,7 @@ func readPerUserRecord(ctx context.Context, db *store.DB) (uint64, error) {
 	return seq, nil
 }
 
-func writePerUserRecord(ctx context.Context, db *store.DB, seq uint64) error {
+func writePerUserRecord(ctx context.Context, db store.Bare, seq uint64) error {
 	body, err := json.Marshal(map[string]string{"Instance": db.Instance(), "Seq": strconv.FormatUint(seq, 10)})
 	if err != nil {
 		return err

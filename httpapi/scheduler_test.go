@@ -103,7 +103,7 @@ func between(text, from, to string) string {
 // _scheduler tells of jobs and documents by pages and states, to administrators.
 func TestScheduler(t *testing.T) {
 	s := openServer(t, Options{})
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Settings: replicate.Settings{StartupJitter: -1}})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: replicate.Everything(s.store), Settings: replicate.Settings{StartupJitter: -1}})
 	if err != nil {
 		t.Fatal(err)
 	}

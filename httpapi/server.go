@@ -275,12 +275,3 @@ func segment(r *http.Request, name string) (string, error) {
 	}
 	return s, nil
 }
-
-// withDB opens the database that the path names; the caller releases it.
-func (s *Server) withDB(ctx context.Context, r *http.Request) (*store.DB, error) {
-	name, err := segment(r, "db")
-	if err != nil {
-		return nil, err
-	}
-	return s.store.DB(ctx, name)
-}

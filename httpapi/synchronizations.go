@@ -50,19 +50,19 @@ func (s *Server) openSynchronizations(r *http.Request) (*store.DB, error) {
 // mayUse judges whether the user may replicate with another database of this server.
 func (s *Server) mayUse(r *http.Request) func(name string, write bool) error {
 	return func(name string, write bool) error {
-		db, err := s.store.DB(r.Context(), name)
+		want := reader
+		if write {
+			want = dbAdmin
+		}
+		db, err := s.open(r.Context(), name, s.user(r), want)
 		if errors.Is(err, store.ErrNoDB) {
 			return badRequest("There is no database %s, and a URL begins with http:// or https://", name)
 		}
 		if err != nil {
 			return err
 		}
-		defer db.Release()
-		want := reader
-		if write {
-			want = dbAdmin
-		}
-		return s.authorize(r, db, want)
+		db.Release()
+		return nil
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // works on the handle of openDB, and hands that handle on to what works for it, needs to
 // do nothing; one that reads by another handle shows what it should not.
 //
-// Work of the server itself, such as building indexes, uses the store's own handle.
+// Work of the server itself, such as building indexes, uses a store.Bare.
 type systemDB struct {
 	// write judges and may change an edit before it is written: by all that stands of its
 	// document (store.Standing), and as long as that stands.
@@ -46,13 +46,33 @@ const usersDB = "_users"
 // isReplicator tells whether documents of a database ask for replications.
 func isReplicator(name string) bool { return replicate.IsReplicator(name) }
 
-// guarded puts on a handle what is asked for its documents, validation functions among
-// it; the result takes the place of db.
-func (s *Server) guarded(ctx context.Context, db *store.DB, user auth.User) (*store.DB, error) {
+// open opens a database for a user. The handle shows and takes what he may see and write.
+func (s *Server) open(ctx context.Context, name string, user auth.User, want access) (*store.DB, error) {
+	return s.store.Open(ctx, name, func(ctx context.Context, db store.Opening) (*store.Guard, error) {
+		if err := authorize(ctx, db, user, want); err != nil {
+			return nil, err
+		}
+		g, err := s.guard(ctx, db, user)
+		if err != nil || user.Device == nil {
+			return g, err
+		}
+		if !user.Device.Covers(db.Name()) {
+			return nil, errScopeDB
+		}
+		scope, err := scopeGuard(ctx, user.Device)
+		if err != nil {
+			return nil, err
+		}
+		return g.And(scope), nil
+	})
+}
+
+// guard is what is asked for the documents of a database, validation functions among it.
+func (s *Server) guard(ctx context.Context, db store.Opening, user auth.User) (*store.Guard, error) {
 	g := &store.Guard{Admin: administers(user), Design: s.checkDesign, Validator: s.validator(user)}
 	kind := s.systemDB(db.Name())
 	if kind == nil {
-		return db.Guarded(g), nil
+		return g, nil
 	}
 	if kind.write != nil {
 		g.Write = func(ctx context.Context, now store.Standing, e *store.Edit, opt store.WriteOptions) error {
@@ -67,17 +87,13 @@ func (s *Server) guarded(ctx context.Context, db *store.DB, user auth.User) (*st
 		by := asker{User: user, DBAdmin: g.Admin == nil || g.Admin(raw) == nil}
 		g.Read = func(d *store.Document) (bool, error) { return kind.read(by, d) }
 	}
-	return db.Guarded(g), nil
+	return g, nil
 }
 
 // OpenFor opens a database for a user whose replication works on it, as openDB does for
 // a request; the caller releases it. It is replicate.Options.Open.
 func (s *Server) OpenFor(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
-	db, err := s.store.DB(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	db, err = s.admit(ctx, db, auth.User{Name: user.Name, Roles: user.Roles, Admin: user.Admin}, reader)
+	db, err := s.open(ctx, name, auth.User{Name: user.Name, Roles: user.Roles, Admin: user.Admin}, reader)
 	switch err {
 	case errAnonymousDB:
 		return nil, replicate.ErrUnauthorized
@@ -85,28 +101,4 @@ func (s *Server) OpenFor(ctx context.Context, name string, user replicate.User) 
 		return nil, replicate.ErrForbidden
 	}
 	return db, err
-}
-
-// admit judges whether a user may use a database, and guards the handle; on an error it
-// is released.
-func (s *Server) admit(ctx context.Context, db *store.DB, user auth.User, want access) (*store.DB, error) {
-	guarded := db
-	err := s.authorizeUser(ctx, db, user, want)
-	if err == nil {
-		guarded, err = s.guarded(ctx, db, user)
-	}
-	if err == nil && user.Device != nil {
-		if !user.Device.Covers(db.Name()) {
-			err = errScopeDB
-		} else if g, e := scopeGuard(ctx, user.Device); e != nil {
-			err = e
-		} else {
-			guarded = guarded.Guarded(g)
-		}
-	}
-	if err != nil {
-		db.Release()
-		return nil, err
-	}
-	return guarded, nil
 }

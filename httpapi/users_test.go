@@ -497,7 +497,7 @@ func TestDatabasesOfUsers(t *testing.T) {
 	putUser(t, s, "ben", "[]")
 	until("ben's database", has("userdb-62656e"))
 	wants(t, call(s, "GET", "/userdb-616e6e61", "", "Authorization", as("ben")), 403, "not allowed")
-	users, err := s.store.DB(t.Context(), usersDB)
+	users, err := s.store.Bare(t.Context(), usersDB, "a test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func (s *Server) CreateSystemDatabases(ctx context.Context) error {
 			return err
 		}
 	}
-	db, err := s.store.DB(ctx, usersDB)
+	db, err := s.store.Bare(ctx, usersDB, store.ForSetup)
 	if err != nil {
 		return err
 	}

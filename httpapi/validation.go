@@ -11,8 +11,8 @@ import (
 
 // validator gives what has the validation functions of a database judge the documents
 // that a user writes (store.Guard).
-func (s *Server) validator(user auth.User) func(context.Context, *store.DB, uint64) (store.Validate, error) {
-	return func(ctx context.Context, db *store.DB, design uint64) (store.Validate, error) {
+func (s *Server) validator(user auth.User) func(context.Context, store.Bare, uint64) (store.Validate, error) {
+	return func(ctx context.Context, db store.Bare, design uint64) (store.Validate, error) {
 		set, err := s.functions.At(ctx, db, design)
 		if err != nil || !set.Validates() {
 			return nil, err
@@ -42,7 +42,9 @@ func judged(said error) (refusal, err error) {
 }
 
 // securityObject is the security object as functions and users see it.
-func securityObject(ctx context.Context, db *store.DB) ([]byte, error) {
+func securityObject(ctx context.Context, db interface {
+	Security(context.Context) ([]byte, error)
+}) ([]byte, error) {
 	raw, err := db.Security(ctx)
 	if err == nil && raw == nil {
 		raw = []byte(auth.DefaultSecurity)
@@ -51,7 +53,7 @@ func securityObject(ctx context.Context, db *store.DB) ([]byte, error) {
 }
 
 // appendUserCtx appends who asks, as functions see it.
-func appendUserCtx(b []byte, db *store.DB, user auth.User) []byte {
+func appendUserCtx(b []byte, db interface{ Name() string }, user auth.User) []byte {
 	b = appendString(append(b, `{"db":`...), db.Name())
 	b = append(b, `,"name":`...)
 	if user.Name == "" {

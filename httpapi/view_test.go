@@ -164,7 +164,7 @@ func TestViewETag(t *testing.T) {
 func TestViewCleanup(t *testing.T) {
 	s := viewServer(t, 2)
 	call(s, "GET", "/db/_design/d/_view/v", "", "Admin", "")
-	db, err := s.store.DB(t.Context(), "db")
+	db, err := bareDB(t.Context(), s.store, "db")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,7 +133,7 @@ type readDoc struct {
 
 // read takes in what has changed in a database since the last time.
 func (d *documents) read(ctx context.Context, name string, starting bool) error {
-	db, err := d.m.opt.Store.DB(ctx, name)
+	db, err := d.m.opt.Store.Bare(ctx, name, store.ForReplications)
 	if errors.Is(err, store.ErrNoDB) {
 		d.dropAll(name)
 		delete(d.dbs, name)
@@ -275,7 +275,7 @@ func (d *documents) over(ctx context.Context, owner Owner) (bool, error) {
 	if d == nil {
 		return false, nil
 	}
-	db, err := d.m.opt.Store.DB(ctx, owner.DB)
+	db, err := d.m.opt.Store.Bare(ctx, owner.DB, store.ForReplications)
 	if errors.Is(err, store.ErrNoDB) {
 		return true, nil
 	}

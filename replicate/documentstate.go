@@ -65,7 +65,7 @@ func (d *documents) fail(ctx context.Context, owner Owner, key [32]byte, why err
 // write changes the server's members of a document that still says what it said, and
 // nothing else of it.
 func (d *documents) write(ctx context.Context, owner Owner, key [32]byte, set map[string][]byte) error {
-	db, err := d.m.opt.Store.DB(ctx, owner.DB)
+	db, err := d.m.opt.Store.Bare(ctx, owner.DB, store.ForReplications)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil
 	}

@@ -54,7 +54,7 @@ func TestChoices(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewManager(t.Context(), Options{Store: s})
+	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +75,11 @@ func TestChoices(t *testing.T) {
 	} {
 		target := fmt.Sprintf("target%d", i)
 		request := fmt.Appendf(nil, `{"source":"source","target":%q,"create_target":true%s}`, target, c.more)
-		if _, _, err := m.Replicate(t.Context(), request, User{}); err != nil {
+		if _, _, err := m.Replicate(t.Context(), request, User{Admin: true}); err != nil {
 			t.Errorf("%s: %v", c.more, err)
 			continue
 		}
-		answer, _, err := m.Replicate(t.Context(), request, User{})
+		answer, _, err := m.Replicate(t.Context(), request, User{Admin: true})
 		if err != nil || !strings.HasPrefix(string(answer), c.answer) {
 			t.Errorf("%s, again: %s, %v, want %s", c.more, answer, err, c.answer)
 		}
@@ -100,7 +100,7 @@ func TestChoices(t *testing.T) {
 		`{"source":"source","target":"target0","cancel":true}`:                     ErrNoJob,
 		`{"replication_id":"none","cancel":true,"source":"source","target":"new"}`: ErrNoJob,
 	} {
-		if _, _, err := m.Replicate(t.Context(), []byte(request), User{}); !errors.Is(err, want) {
+		if _, _, err := m.Replicate(t.Context(), []byte(request), User{Admin: true}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", request, err, want)
 		}
 	}
@@ -127,7 +127,7 @@ func TestWaiters(t *testing.T) {
 		}
 	}))
 	defer source.Close()
-	m, err := NewManager(t.Context(), Options{Store: s})
+	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestWaiters(t *testing.T) {
 	ask := func(ctx context.Context) <-chan error {
 		done := make(chan error, 1)
 		go func() {
-			_, _, err := m.Replicate(ctx, request, User{})
+			_, _, err := m.Replicate(ctx, request, User{Admin: true})
 			done <- err
 		}()
 		return done
@@ -204,7 +204,7 @@ func TestWaiters(t *testing.T) {
 	if err := <-last; !errors.Is(err, context.Canceled) {
 		t.Errorf("with the manager closed: %v", err)
 	}
-	if _, _, err := m.Replicate(t.Context(), request, User{}); !errors.Is(err, ErrClosed) {
+	if _, _, err := m.Replicate(t.Context(), request, User{Admin: true}); !errors.Is(err, ErrClosed) {
 		t.Errorf("after that: %v", err)
 	}
 	if n := len(m.Tasks()); n != 0 {

@@ -42,7 +42,7 @@ func leaseID(job string) string { return "_local/replicator-lease-" + job }
 
 // updateLease decides on the lease of a job in one transaction.
 func (m *Manager) updateLease(ctx context.Context, owner Owner, job string, fn func(lease) (lease, error)) (next lease, err error) {
-	db, err := m.opt.Store.DB(ctx, owner.DB)
+	db, err := m.opt.Store.Bare(ctx, owner.DB, store.ForReplications)
 	if err != nil {
 		return next, err
 	}

@@ -15,7 +15,7 @@ import (
 
 // sharedManager is one of several processes over the same store.
 func sharedManager(t *testing.T, s *store.Store, lease time.Duration) *Manager {
-	m, err := NewManager(t.Context(), Options{Store: s, Shared: true, Server: "x", Settings: Settings{StartupJitter: -1, Interval: 20 * time.Millisecond}})
+	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s), Shared: true, Server: "x", Settings: Settings{StartupJitter: -1, Interval: 20 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestLease(t *testing.T) {
 	}
 	p := newQuietPeer(t)
 	const n = 10
-	db, err := s.DB(t.Context(), "_replicator")
+	db, err := s.Bare(t.Context(), "_replicator", "a test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestLeaseOnce(t *testing.T) {
 	if err := s.Create(t.Context(), "_replicator"); err != nil {
 		t.Fatal(err)
 	}
-	db, err := s.DB(t.Context(), "_replicator")
+	db, err := s.Bare(t.Context(), "_replicator", "a test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,22 +16,32 @@ type localPeer struct {
 	store  *store.Store
 	finder *mango.Finder // may be nil
 	name   string
-	open   func(context.Context) (*store.DB, error) // nil: the store's own handle
+	open   func(context.Context) (*store.DB, error)
 
 	mayNotCreate bool
 }
 
 // LocalPeer makes a Peer of a database of a store, for somebody who may do everything.
-func LocalPeer(s *store.Store, name string) Peer { return &localPeer{store: s, name: name} }
+func LocalPeer(s *store.Store, name string) Peer {
+	return &localPeer{store: s, name: name, open: func(ctx context.Context) (*store.DB, error) {
+		return Everything(s)(ctx, name, User{})
+	}}
+}
+
+// Everything is an Options.Open by which everybody may do everything: for who has the
+// folder of the databases in his hands anyway.
+func Everything(s *store.Store) func(ctx context.Context, name string, user User) (*store.DB, error) {
+	return func(ctx context.Context, name string, _ User) (*store.DB, error) {
+		db, err := s.Bare(ctx, name, store.ForFolder)
+		return db.Unguarded(), err
+	}
+}
 
 func (p *localPeer) db(ctx context.Context) (*store.DB, error) {
 	if p.name == store.SynchronizationsDB {
 		return nil, store.ErrNoDB // other people's credentials stand there
 	}
-	if p.open != nil {
-		return p.open(ctx)
-	}
-	return p.store.DB(ctx, p.name)
+	return p.open(ctx)
 }
 
 func (p *localPeer) Name() string { return p.name }

@@ -19,8 +19,8 @@ import (
 type Options struct {
 	Store *store.Store // for databases that are named without a URL; nil: there are none
 	// Open opens such a database for a user, with a handle that shows and takes what that
-	// user may see and write: ErrNoDB, ErrUnauthorized, ErrForbidden. nil: everybody may do
-	// everything.
+	// user may see and write: ErrNoDB, ErrUnauthorized, ErrForbidden. nil: there are no such
+	// databases.
 	Open func(ctx context.Context, name string, user User) (*store.DB, error)
 	// IsAdmin tells whether a name is a server administrator's; it is asked for the owners of
 	// documents. nil: everybody's is.
@@ -141,10 +141,8 @@ func (m *Manager) peer(e Endpoint, user, by User) Peer {
 		return newRemotePeer(e, client, m.session(newLogin(&e, client), by, e.Proxy))
 	}
 	p := &localPeer{store: m.opt.Store, finder: m.opt.Finder, name: e.Local}
-	if m.opt.Open != nil {
-		p.open = func(ctx context.Context) (*store.DB, error) { return m.opt.Open(ctx, e.Local, user) }
-		p.mayNotCreate = !user.Admin
-	}
+	p.open = func(ctx context.Context) (*store.DB, error) { return m.opt.Open(ctx, e.Local, user) }
+	p.mayNotCreate = !user.Admin
 	return p
 }
 
@@ -176,7 +174,7 @@ func (m *Manager) source(req *Request, by User) Peer {
 // check refuses sides that name nothing.
 func (m *Manager) check(spec *Spec) error {
 	for _, e := range []Endpoint{spec.Source, spec.Target} {
-		if e.URL == "" && (m.opt.Store == nil || e.Local == "") {
+		if e.URL == "" && (m.opt.Store == nil || m.opt.Open == nil || e.Local == "") {
 			return &PeerError{Peer: e.Local, Err: ErrNoDB}
 		}
 	}

@@ -68,7 +68,7 @@ func (m *Manager) ScheduledDoc(ctx context.Context, db, id string) ([]byte, erro
 	if !m.follows(db) || strings.HasPrefix(id, "_") {
 		return nil, store.ErrMissing
 	}
-	h, err := m.opt.Store.DB(ctx, db)
+	h, err := m.opt.Store.Bare(ctx, db, store.ForReplications)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, store.ErrMissing
 	}
@@ -99,7 +99,7 @@ func (m *Manager) ScheduledDocs(ctx context.Context, db string, states []State, 
 	if !m.follows(db) {
 		return 0, nil
 	}
-	h, err := m.opt.Store.DB(ctx, db)
+	h, err := m.opt.Store.Bare(ctx, db, store.ForReplications)
 	if errors.Is(err, store.ErrNoDB) {
 		return 0, nil
 	}

@@ -151,7 +151,7 @@ func (s *server) state(db string) string {
 }
 
 func (s *server) check(db string) {
-	d, err := s.store.DB(s.t.Context(), db)
+	d, err := bare(s.t.Context(), s.store, db)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func TestServersConverge(t *testing.T) {
 func TestNothingToDo(t *testing.T) {
 	a, b := startServer(t), startServer(t)
 	a.must(201, "PUT", "/db", "")
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: b.store})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: b.store, Open: replicate.Everything(b.store)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +384,7 @@ func TestRemadeTarget(t *testing.T) {
 		a, b := startServer(t), startServer(t)
 		a.must(201, "PUT", "/db", "")
 		b.must(201, "PUT", "/db", "")
-		m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: b.store, Settings: replicate.Settings{FirstPause: 20 * time.Millisecond}})
+		m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: b.store, Open: replicate.Everything(b.store), Settings: replicate.Settings{FirstPause: 20 * time.Millisecond}})
 		if err != nil {
 			t.Fatal(err)
 		}

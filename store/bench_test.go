@@ -30,7 +30,7 @@ func benchStore(b *testing.B) *store.DB {
 	if err := s.Create(b.Context(), "bench"); err != nil {
 		b.Fatal(err)
 	}
-	db, err := s.DB(b.Context(), "bench")
+	db, err := bare(b.Context(), s, "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func BenchmarkBulk(b *testing.B) {
 	b.Run("store", func(b *testing.B) { write(b, benchStore(b)) })
 	// What it costs that documents could be validated, where no design document does so.
 	b.Run("nothing validates", func(b *testing.B) {
-		write(b, benchStore(b).Guarded(&store.Guard{Validator: func(context.Context, *store.DB, uint64) (store.Validate, error) { return nil, nil }}))
+		write(b, benchStore(b).Guarded(&store.Guard{Validator: func(context.Context, store.Bare, uint64) (store.Validate, error) { return nil, nil }}))
 	})
 	b.Run("bbolt", func(b *testing.B) {
 		db, err := bbolt.Open(filepath.Join(b.TempDir(), "floor"), 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})

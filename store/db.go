@@ -12,7 +12,7 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// DB is a handle on one database. Whoever has it from Store.DB releases it when done;
+// DB is a handle on one database. Whoever has it from Store.Open releases it when done;
 // until then it stays open, though it may be deleted meanwhile: then its calls give
 // ErrNoDB and Gone is closed. Guarded makes a handle that shows and takes less.
 type DB struct {
@@ -22,7 +22,7 @@ type DB struct {
 
 // database is what all handles on one database share.
 type database struct {
-	base  *DB // the handle that Store.DB gives out
+	base  *DB // the handle without guard
 	store *Store
 	name  string
 

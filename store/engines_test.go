@@ -35,7 +35,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *sto
 				if err := s.Create(t.Context(), name); err != nil {
 					t.Fatal(err)
 				}
-				db, err := s.DB(t.Context(), name)
+				db, err := bare(t.Context(), s, name)
 				if err != nil {
 					t.Fatal(err)
 				}

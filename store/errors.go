@@ -24,4 +24,7 @@ var (
 	// ErrOtherRequest says that a Once was used before, for something else.
 	ErrOtherRequest = errors.New("another request had this key")
 	ErrCorrupt      = errors.New("stored record is damaged")
+
+	errNoReason = errors.New("a handle without guard needs a reason")
+	errNoGuard  = errors.New("a handle for somebody needs a guard")
 )

@@ -43,7 +43,7 @@ func faultyWork(t *testing.T, s *store.Store) map[string]revtree.Rev {
 	if err := s.Create(t.Context(), "db"); err != nil {
 		return done
 	}
-	db, err := s.DB(t.Context(), "db")
+	db, err := bare(t.Context(), s, "db")
 	if err != nil {
 		return done
 	}
@@ -83,7 +83,7 @@ func faultyWork(t *testing.T, s *store.Store) map[string]revtree.Rev {
 }
 
 func verifyFaulty(t *testing.T, s *store.Store, n int, done map[string]revtree.Rev) {
-	db, err := s.DB(t.Context(), "db")
+	db, err := bare(t.Context(), s, "db")
 	if errors.Is(err, store.ErrNoDB) && len(done) == 0 {
 		return
 	}

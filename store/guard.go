@@ -19,9 +19,9 @@ type Guard struct {
 
 	// Admin tells, by the database's security object as it stands (nil if it was never set),
 	// whether whoever the handle was made for administers the database; an error says why
-	// not, and refuses each edit of a design document, tombstones and replicated changes too.
-	// It is asked once more within the transaction that writes, so it does no I/O. nil: he
-	// does.
+	// not, and refuses each edit of a design document, tombstones and replicated changes too,
+	// purges, and the setting of limits and of the security object. It is asked within the
+	// transaction that writes (of edits also before), so it does no I/O. nil: he does.
 	Admin func(security []byte) error
 
 	// Design, if not nil, judges the body of a design document that is about to be written,
@@ -33,7 +33,7 @@ type Guard struct {
 	// if none of those has one. db is the handle without guard, design is what DB.Design
 	// gave. An edit is written only if the transaction finds the design documents, and
 	// what the edit replaces, as they were when it was judged; else it is judged again.
-	Validator func(ctx context.Context, db *DB, design uint64) (Validate, error)
+	Validator func(ctx context.Context, db Bare, design uint64) (Validate, error)
 
 	// Read judges a revision that is about to be shown, and may replace its Body and
 	// Attachments; it must not change their bytes. A revision that is not visible is
@@ -51,13 +51,14 @@ func (db *DB) Guarded(g *Guard) *DB {
 		return db
 	}
 	if db.guard != nil {
-		g = db.guard.and(g)
+		g = db.guard.And(g)
 	}
 	return &DB{database: db.database, guard: g}
 }
 
-// and asks both.
-func (g *Guard) and(other *Guard) *Guard {
+// And makes a guard that asks both, g first; of Design and Validator that of g, if it has
+// one.
+func (g *Guard) And(other *Guard) *Guard {
 	both := &Guard{Admin: g.Admin, Read: g.Read, Write: g.Write, Validator: g.Validator, Design: g.Design}
 	if g.Admin == nil {
 		both.Admin = other.Admin

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"strings"
+
+	"github.com/tododb/tododb/store/engine"
 )
 
 func isDesign(id string) bool { return strings.HasPrefix(id, "_design/") }
@@ -25,7 +27,19 @@ func (db *DB) administers(ctx context.Context) (refusal, err error) {
 	if db.guard == nil || db.guard.Admin == nil {
 		return nil, nil
 	}
-	security, err := db.Security(ctx)
+	err = db.view(ctx, func(r engine.Reader) error {
+		refusal, err = db.mayAdminister(r)
+		return err
+	})
+	return refusal, err
+}
+
+// mayAdminister is administers within a transaction, with the security object as it is then.
+func (db *DB) mayAdminister(r engine.Reader) (refusal, err error) {
+	if db.guard == nil || db.guard.Admin == nil {
+		return nil, nil
+	}
+	security, err := readSecurity(r)
 	if err != nil {
 		return nil, err
 	}

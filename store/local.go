@@ -114,7 +114,7 @@ func (db *DB) GetLocal(ctx context.Context, id string) (*Document, error) {
 // transaction, so that of several who want the same place one gets it. fn is given nil for
 // a document that is not there. It may be called again from the start, and has no effects;
 // its error is returned and nothing is written.
-func (db *DB) UpdateLocal(ctx context.Context, id string, fn func(old []byte) ([]byte, error)) error {
+func (db Bare) UpdateLocal(ctx context.Context, id string, fn func(old []byte) ([]byte, error)) error {
 	var refused error
 	err := db.commits.submit(ctx, &op{docs: 1, bytes: 1024, apply: func(w *writer) error {
 		refused = nil

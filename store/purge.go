@@ -59,7 +59,7 @@ func lastPurge(r engine.Reader) (uint64, error) {
 // Purge removes revisions as if they had never been. Only leaves can be purged, each
 // with the branch that leads to it alone; what was purged of each document is
 // returned in the order of ids. A purge is remembered, with what it asked for, under
-// a purge sequence of its own for each document.
+// a purge sequence of its own for each document. It is for administrators (Guard.Admin).
 func (db *DB) Purge(ctx context.Context, ids []string, revs [][]revtree.Rev) (purged [][]revtree.Rev, purgeSeq uint64, err error) {
 	infos := make([]PurgeInfo, len(ids))
 	size := 0
@@ -69,8 +69,12 @@ func (db *DB) Purge(ctx context.Context, ids []string, revs [][]revtree.Rev) (pu
 		infos[i] = PurgeInfo{UUID: hex.EncodeToString(uuid), ID: id, Revs: revs[i]}
 		size += len(id) + 24*len(revs[i])
 	}
+	var refusal error
 	o := &op{docs: len(ids), bytes: size}
-	o.apply = func(w *writer) error {
+	o.apply = func(w *writer) (err error) {
+		if refusal, err = db.mayAdminister(w.tx); refusal != nil || err != nil {
+			return err
+		}
 		purged = make([][]revtree.Rev, len(ids))
 		at, err := lastPurge(w.tx)
 		if err != nil {
@@ -101,6 +105,9 @@ func (db *DB) Purge(ctx context.Context, ids []string, revs [][]revtree.Rev) (pu
 	}
 	if err := db.commits.submit(ctx, o); err != nil {
 		return nil, 0, err
+	}
+	if refusal != nil {
+		return nil, 0, refusal
 	}
 	return purged, purgeSeq, nil
 }

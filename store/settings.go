@@ -40,15 +40,23 @@ func (db *DB) setLimit(ctx context.Context, name []byte, n int) error {
 	return db.setMeta(ctx, name, binary.AppendUvarint([]byte{recordVersion}, uint64(n)))
 }
 
-// setMeta writes a setting. It moves the update sequence, as in CouchDB.
+// setMeta writes a setting, for administrators (Guard.Admin). It moves the update sequence, as in CouchDB.
 func (db *DB) setMeta(ctx context.Context, name, value []byte) error {
-	return db.commits.submit(ctx, &op{bytes: len(value), apply: func(w *writer) error {
+	var refusal error
+	err := db.commits.submit(ctx, &op{bytes: len(value), apply: func(w *writer) (err error) {
+		if refusal, err = db.mayAdminister(w.tx); refusal != nil || err != nil {
+			return err
+		}
 		if err := w.tx.Put(spaceMeta, name, value); err != nil {
 			return err
 		}
 		w.limit = 0 // read it anew: writes behind this one in the group obey it
 		return w.mark()
 	}})
+	if err == nil {
+		err = refusal
+	}
+	return err
 }
 
 // RevsLimit is how many revisions of each branch are remembered (1,000 unless set).

@@ -118,7 +118,7 @@ func (s *Store) Create(ctx context.Context, name string) error {
 	if err := edb.Close(); err != nil {
 		return fmt.Errorf("create database %q: %w", name, err)
 	}
-	db, err := s.DB(ctx, name) // gives it its identity
+	db, err := s.db(ctx, name) // gives it its identity
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 
 // Exists tells whether there is a database of this name.
 func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
-	db, err := s.DB(ctx, name)
+	db, err := s.db(ctx, name)
 	if errors.Is(err, ErrNoDB) {
 		return false, nil
 	}
@@ -189,8 +189,8 @@ func (s *Store) Names(ctx context.Context, after string, limit int) ([]string, e
 	return names, nil
 }
 
-// DB opens a database, or hands out the open one. The caller releases it when done.
-func (s *Store) DB(ctx context.Context, name string) (*DB, error) {
+// db opens a database, or hands out the open one. The caller releases it when done.
+func (s *Store) db(ctx context.Context, name string) (*DB, error) {
 	if !ValidName(name) {
 		return nil, ErrNoDB
 	}

@@ -35,12 +35,12 @@ func openStore(t *testing.T, opt store.Options) *store.Store {
 
 func openDB(t *testing.T, s *store.Store, name string) *store.DB {
 	t.Helper()
-	db, err := s.DB(t.Context(), name)
+	db, err := bare(t.Context(), s, name)
 	if errors.Is(err, store.ErrNoDB) {
 		if err := s.Create(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
-		db, err = s.DB(t.Context(), name)
+		db, err = bare(t.Context(), s, name)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestDatabaseNames(t *testing.T) {
 		if err := s.Create(t.Context(), name); !errors.Is(err, store.ErrBadDBName) {
 			t.Errorf("create %q: %v", name, err)
 		}
-		if _, err := s.DB(t.Context(), name); !errors.Is(err, store.ErrNoDB) {
+		if _, err := bare(t.Context(), s, name); !errors.Is(err, store.ErrNoDB) {
 			t.Errorf("open %q: %v", name, err)
 		}
 	}
@@ -141,7 +141,7 @@ func TestDatabasesComeAndGo(t *testing.T) {
 	for w := range 8 {
 		wg.Go(func() {
 			for i := range rounds {
-				db, err := s.DB(t.Context(), fmt.Sprintf("db%d", (w*7+i)%dbs))
+				db, err := bare(t.Context(), s, fmt.Sprintf("db%d", (w*7+i)%dbs))
 				if err != nil {
 					t.Error(err)
 					return
@@ -329,7 +329,7 @@ func TestRemadeWhileInUse(t *testing.T) {
 					err = s.Drop(t.Context(), "db")
 				default:
 					var db *store.DB
-					if db, err = s.DB(t.Context(), "db"); err == nil {
+					if db, err = bare(t.Context(), s, "db"); err == nil {
 						_, err = db.Write(t.Context(), []store.Edit{{Doc: parse(t, `{"_id":"%d-%d"}`, w, i)}}, store.WriteOptions{})
 						db.Release()
 					}

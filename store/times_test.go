@@ -110,10 +110,10 @@ func (m *timeModelState) open() {
 		m.t.Fatal(err)
 	}
 	m.s = s
-	m.db, err = s.DB(m.t.Context(), m.name)
+	m.db, err = bare(m.t.Context(), s, m.name)
 	if errors.Is(err, store.ErrNoDB) {
 		if err = s.Create(m.t.Context(), m.name); err == nil {
-			m.db, err = s.DB(m.t.Context(), m.name)
+			m.db, err = bare(m.t.Context(), s, m.name)
 		}
 	}
 	if err != nil {
@@ -244,7 +244,7 @@ func TestDatabaseWithoutTimes(t *testing.T) {
 		if err := s.Create(t.Context(), "db"); err != nil && !errors.Is(err, store.ErrDBExists) {
 			t.Fatal(err)
 		}
-		db, err := s.DB(t.Context(), "db")
+		db, err := bare(t.Context(), s, "db")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -112,7 +112,7 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, 
 	if err != nil {
 		return nil, err
 	}
-	validate, err := db.guard.Validator(ctx, db.base, design)
+	validate, err := db.guard.Validator(ctx, Bare{db.base}, design)
 	if err != nil {
 		return nil, err
 	}

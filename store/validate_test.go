@@ -16,7 +16,7 @@ import (
 
 // judged is a guard whose handles have every document judged by fn.
 func judged(fn func(design uint64, new, old *store.Document) error) *store.Guard {
-	return &store.Guard{Validator: func(_ context.Context, _ *store.DB, design uint64) (store.Validate, error) {
+	return &store.Guard{Validator: func(_ context.Context, _ store.Bare, design uint64) (store.Validate, error) {
 		return func(_ context.Context, new, old *store.Document) (refusal, err error) {
 			return fn(design, new, old), nil
 		}, nil
@@ -139,7 +139,7 @@ func TestNothingSlipsThroughValidation(t *testing.T) {
 	})
 	for i := range writers {
 		wg.Go(func() {
-			db, err := s.DB(t.Context(), "db")
+			db, err := bare(t.Context(), s, "db")
 			if err != nil {
 				t.Error(err)
 				return
@@ -220,7 +220,7 @@ func TestDesignWithoutANote(t *testing.T) {
 	}
 	design := func(s *store.Store) uint64 {
 		t.Helper()
-		db, err := s.DB(t.Context(), "db")
+		db, err := bare(t.Context(), s, "db")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,8 +64,8 @@ func allNames(ctx context.Context, st *store.Store) ([]string, error) {
 }
 
 // withDB opens a database for the length of a call.
-func withDB(ctx context.Context, st *store.Store, name string, work func(*store.DB) error) error {
-	db, err := st.DB(ctx, name)
+func withDB(ctx context.Context, st *store.Store, name string, work func(store.Bare) error) error {
+	db, err := st.Bare(ctx, name, store.ForUpkeep)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -84,7 +84,7 @@ says what is wrong. It changes nothing. No server may have the folder open.`,
 			problems, bad := 0, 0
 			for _, name := range names {
 				before := problems
-				err := withDB(ctx, st, name, func(db *store.DB) error {
+				err := withDB(ctx, st, name, func(db store.Bare) error {
 					return db.Check(ctx, func(problem string) {
 						problems++
 						fmt.Fprintf(out, "%s: %s\n", name, problem)
@@ -115,7 +115,7 @@ nothing has referred to for a day, and rewrites the files of the databases (all 
 folder open; a running one does the same for POST /DB/_compact.`,
 		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			for _, name := range names {
-				err := withDB(ctx, st, name, func(db *store.DB) error {
+				err := withDB(ctx, st, name, func(db store.Bare) error {
 					before, err := db.Info(ctx)
 					if err != nil {
 						return err

@@ -82,7 +82,7 @@ func (q replicateRequest) run(ctx context.Context, dir string, out io.Writer) (e
 			return err
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
-		opt.Store, opt.Server = f.store, f.uuid
+		opt.Store, opt.Open, opt.Server = f.store, replicate.Everything(f.store), f.uuid
 	}
 	manager, err := replicate.NewManager(ctx, opt)
 	if err != nil {

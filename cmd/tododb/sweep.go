@@ -37,7 +37,7 @@ func sweepAll(ctx context.Context, st *store.Store) error {
 	}
 	var failed []error
 	for _, name := range names {
-		err := withDB(ctx, st, name, func(db *store.DB) error { return db.Sweep(ctx) })
+		err := withDB(ctx, st, name, func(db store.Bare) error { return db.Sweep(ctx) })
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

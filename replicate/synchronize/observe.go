@@ -13,7 +13,7 @@ import (
 type observation struct {
 	x         *synchronization
 	direction string
-	db        *store.DB
+	db        store.Bare
 	finishes  bool       // the synchronization is a one-time one
 	over      chan error // gets one value when the replication is over
 }
@@ -100,7 +100,7 @@ func (o *observation) meet(ctx context.Context, ids []string) {
 }
 
 // conflicts tells which of some documents are in conflict.
-func conflicts(ctx context.Context, db *store.DB, ids []string) (map[string]bool, error) {
+func conflicts(ctx context.Context, db store.Bare, ids []string) (map[string]bool, error) {
 	found := make(map[string]bool, len(ids))
 	opt := store.ReadOptions{Conflicts: true, Deleted: true, NoBody: true}
 	err := db.GetMany(ctx, ids, opt, func(i int, d *store.Document, err error) error {

@@ -23,11 +23,11 @@ func newID() string {
 }
 
 // with opens the database, which is made if it is not there.
-func (r records) with(ctx context.Context, fn func(*store.DB) error) error {
-	db, err := r.store.DB(ctx, store.SynchronizationsDB)
+func (r records) with(ctx context.Context, fn func(store.Bare) error) error {
+	db, err := r.store.Bare(ctx, store.SynchronizationsDB, store.ForSynchronizations)
 	if errors.Is(err, store.ErrNoDB) {
 		if err = r.store.Create(ctx, store.SynchronizationsDB); err == nil || errors.Is(err, store.ErrDBExists) {
-			db, err = r.store.DB(ctx, store.SynchronizationsDB)
+			db, err = r.store.Bare(ctx, store.SynchronizationsDB, store.ForSynchronizations)
 		}
 	}
 	if err != nil {
@@ -46,7 +46,7 @@ func (r records) write(ctx context.Context, id string, rev revtree.Rev, body []b
 		}
 	}
 	doc.ID, doc.HasID, doc.Rev, doc.HasRev = id, true, rev, !rev.IsZero()
-	err := r.with(ctx, func(db *store.DB) error {
+	err := r.with(ctx, func(db store.Bare) error {
 		results, err := db.Write(ctx, []store.Edit{{Doc: doc}}, store.WriteOptions{})
 		if err == nil {
 			rev, err = results[0].Rev, results[0].Err
@@ -88,7 +88,7 @@ func (r records) all(ctx context.Context, fn func(id string, rev revtree.Rev, d 
 	if there, err := r.store.Exists(ctx, store.SynchronizationsDB); !there || err != nil {
 		return err // it need not be made
 	}
-	return r.with(ctx, func(db *store.DB) error {
+	return r.with(ctx, func(db store.Bare) error {
 		type found struct {
 			id  string
 			rev revtree.Rev

@@ -132,14 +132,14 @@ func (x *synchronization) turn(ctx context.Context) error {
 }
 
 // open opens its database: errGone.
-func (x *synchronization) open(ctx context.Context) (*store.DB, error) {
-	db, err := x.s.opt.Store.DB(ctx, x.db)
+func (x *synchronization) open(ctx context.Context) (store.Bare, error) {
+	db, err := x.s.opt.Store.Bare(ctx, x.db, store.ForSynchronizations)
 	switch {
 	case errors.Is(err, store.ErrNoDB):
-		return nil, errGone
+		return db, errGone
 	case err == nil && db.Instance() != x.instance:
 		db.Release()
-		return nil, errGone
+		return db, errGone
 	}
 	return db, err
 }
@@ -157,7 +157,7 @@ func (x *synchronization) whyGone(ctx context.Context) error {
 
 // watch ends a turn whose database is deleted, and writes the status down from time to
 // time until the turn is over.
-func (x *synchronization) watch(ctx context.Context, db *store.DB, over <-chan struct{}) error {
+func (x *synchronization) watch(ctx context.Context, db store.Bare, over <-chan struct{}) error {
 	tick := time.NewTicker(saveEvery)
 	defer tick.Stop()
 	for {
@@ -176,7 +176,7 @@ func (x *synchronization) watch(ctx context.Context, db *store.DB, over <-chan s
 
 // replicate has the replicator run one of the replications and waits for its end, or
 // until ctx ends, which ends it.
-func (x *synchronization) replicate(ctx context.Context, d *definition, db *store.DB, direction string) error {
+func (x *synchronization) replicate(ctx context.Context, d *definition, db store.Bare, direction string) error {
 	spec, err := d.spec(direction)
 	if err != nil {
 		return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/tododb/tododb/store"
 )
 
 // Show gives a synchronization as JSON, and the revision of what it is, which does not
@@ -79,7 +81,7 @@ func (x *synchronization) settleConflicts(ctx context.Context) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	db, err := x.s.opt.Store.DB(ctx, x.db)
+	db, err := x.s.opt.Store.Bare(ctx, x.db, store.ForSynchronizations)
 	if err != nil {
 		return err
 	}

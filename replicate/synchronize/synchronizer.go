@@ -155,7 +155,7 @@ func (s *Synchronizer) judge(ctx context.Context, d *definition, may func(db str
 
 // instance tells which database has a name now.
 func (s *Synchronizer) instance(ctx context.Context, db string) (string, error) {
-	local, err := s.opt.Store.DB(ctx, db)
+	local, err := s.opt.Store.Bare(ctx, db, store.ForSynchronizations)
 	if err != nil {
 		return "", err
 	}

@@ -64,7 +64,7 @@ func (s *Set) Validate(ctx context.Context, newDoc, oldDoc, userCtx, secObj []by
 }
 
 // Now gives the functions as of now.
-func (c *Cache) Now(ctx context.Context, db *store.DB) (*Set, error) {
+func (c *Cache) Now(ctx context.Context, db store.Bare) (*Set, error) {
 	design, err := db.Design(ctx)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (c *Cache) Now(ctx context.Context, db *store.DB) (*Set, error) {
 }
 
 // At gives the functions as of the state of the design documents that DB.Design told.
-func (c *Cache) At(ctx context.Context, db *store.DB, design uint64) (*Set, error) {
+func (c *Cache) At(ctx context.Context, db store.Bare, design uint64) (*Set, error) {
 	c.mu.Lock()
 	old := c.dbs[db.Instance()]
 	c.mu.Unlock()
@@ -104,7 +104,7 @@ func (c *Cache) At(ctx context.Context, db *store.DB, design uint64) (*Set, erro
 // read reads all design documents; what old has of the same revision is kept. The state
 // is read before the documents: if one changes in between, the set is newer than it says
 // and is read once more.
-func (c *Cache) read(ctx context.Context, db *store.DB, old *Set) (*Set, error) {
+func (c *Cache) read(ctx context.Context, db store.Bare, old *Set) (*Set, error) {
 	design, err := db.Design(ctx)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-func openDB(t *testing.T) *store.DB {
+func openDB(t *testing.T) store.Bare {
 	t.Helper()
 	ctx := context.Background()
 	eng, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
@@ -27,7 +27,7 @@ func openDB(t *testing.T) *store.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := s.DB(ctx, "db")
+	db, err := s.Bare(ctx, "db", "a test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func openDB(t *testing.T) *store.DB {
 	return db
 }
 
-func write(t *testing.T, db *store.DB, rev revtree.Rev, format string, args ...any) revtree.Rev {
+func write(t *testing.T, db store.Bare, rev revtree.Rev, format string, args ...any) revtree.Rev {
 	t.Helper()
 	doc, err := document.Parse(fmt.Appendf(nil, format, args...), document.Options{})
 	if err != nil {

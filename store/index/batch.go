@@ -72,7 +72,7 @@ func (a *arena) clone(b []byte) []byte { return a.take(append(a.room(len(b)), b.
 // collector maps stretches of the feed; its mappers live from batch to batch.
 type collector struct {
 	def     *Definition
-	db      *store.DB
+	db      store.Bare
 	mappers []Mapper
 }
 

@@ -23,7 +23,7 @@ type Index struct {
 	retired chan struct{} // closed by retire
 	poke    chan struct{} // somebody waits
 
-	db  *store.DB
+	db  store.Bare
 	sub engine.DB
 
 	users      int       // guarded by m.mu
@@ -71,7 +71,7 @@ func (ix *Index) retire() {
 
 // start opens the storage.
 func (ix *Index) start(ctx context.Context) error {
-	db, err := ix.m.opt.Store.DB(ctx, ix.id.db)
+	db, err := ix.m.opt.Store.Bare(ctx, ix.id.db, store.ForIndexes)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (w *world) create(t fataler, name string) *store.DB {
 	if err := w.s.Create(ctx, name); err != nil {
 		t.Fatal(err)
 	}
-	db, err := w.s.DB(ctx, name)
+	db, err := bare(ctx, w.s, name)
 	if err != nil {
 		t.Fatal(err)
 	}

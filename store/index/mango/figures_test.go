@@ -38,7 +38,7 @@ func filled(b *testing.B, n int) (*store.DB, *Finder) {
 	if err := s.Create(b.Context(), "db"); err != nil {
 		b.Fatal(err)
 	}
-	db, err := s.DB(b.Context(), "db")
+	db, err := bare(b.Context(), s, "db")
 	if err != nil {
 		b.Fatal(err)
 	}

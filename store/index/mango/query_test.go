@@ -55,7 +55,7 @@ func (w *world) create(t fataler) *store.DB {
 	if err := w.store.Create(context.Background(), name); err != nil {
 		t.Fatal(err)
 	}
-	db, err := w.store.DB(context.Background(), name)
+	db, err := bare(context.Background(), w.store, name)
 	if err != nil {
 		t.Fatal(err)
 	}

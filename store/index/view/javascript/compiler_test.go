@@ -53,7 +53,7 @@ func openDB(t testing.TB, durable bool) (*store.DB, *index.Manager) {
 	if err := s.Create(ctx, "db"); err != nil {
 		t.Fatal(err)
 	}
-	db, err := s.DB(ctx, "db")
+	db, err := bare(ctx, s, "db")
 	if err != nil {
 		t.Fatal(err)
 	}

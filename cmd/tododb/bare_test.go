@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// bareHandles are the functions that open a database with a handle without guard
+// (store.Bare), and with which reason (store.Reason says it in full); and those that make an
+// ordinary handle of one. Whoever adds a row has made sure that nothing which is read or
+// written there is read or written for a user.
+var bareHandles = []string{
+	"cmd/tododb/offline.go withDB: Bare ForUpkeep",
+
+	"httpapi/accounts.go Account: Bare ForAccounts",
+	"httpapi/accounts.go Rehash: Bare ForAccounts",
+	"httpapi/designfunctions.go functionsNow: Bare ForFunctions",
+	"httpapi/devices.go Device: Bare ForTokens",
+	"httpapi/devices.go list: Bare ForTokens",
+	"httpapi/devices.go write: Bare ForTokens",
+	"httpapi/peruser.go followUsers: Bare ForUserDatabases",
+	"httpapi/peruser.go makeUserDB: Bare ForUserDatabases",
+	"httpapi/usersdb.go CreateSystemDatabases: Bare ForSetup",
+
+	"replicate/documents.go over: Bare ForReplications",
+	"replicate/documents.go read: Bare ForReplications",
+	"replicate/documentstate.go write: Bare ForReplications",
+	"replicate/lease.go updateLease: Bare ForReplications",
+	"replicate/local.go Everything: Bare ForFolder",
+	"replicate/local.go Everything: Unguarded",
+	"replicate/schedulerview.go ScheduledDoc: Bare ForReplications",
+	"replicate/schedulerview.go ScheduledDocs: Bare ForReplications",
+	"replicate/synchronize/records.go with: Bare ForSynchronizations",
+	"replicate/synchronize/run.go open: Bare ForSynchronizations",
+	"replicate/synchronize/show.go settleConflicts: Bare ForSynchronizations",
+	"replicate/synchronize/synchronizer.go instance: Bare ForSynchronizations",
+
+	"store/index/index.go start: Bare ForIndexes",
+}
+
+// everythingIn are the files that may let replications do everything.
+var everythingIn = []string{"cmd/tododb/replicate.go", "replicate/local.go"}
+
+// Only the places above have a handle without guard. All other code has got its handles from
+// store.Store.Open, which wants to be told for whom, and the types keep the two apart.
+func TestLayersBareHandles(t *testing.T) {
+	var found []string
+	walkSources(t, func(file string, set *token.FileSet, parsed *ast.File) {
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Everything" && !slices.Contains(everythingIn, file) {
+				t.Errorf("%s lets replications do everything", set.Position(s.Pos()))
+			}
+			return true
+		})
+		if filepath.Dir(file) == "store" {
+			return // what a handle is made of is its own business
+		}
+		for _, d := range parsed.Decls {
+			in := "outside of functions"
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				in = fn.Name.Name
+			}
+			called := map[*ast.SelectorExpr]*ast.CallExpr{}
+			ast.Inspect(d, func(n ast.Node) bool {
+				if c, ok := n.(*ast.CallExpr); ok {
+					if s, ok := c.Fun.(*ast.SelectorExpr); ok {
+						called[s] = c
+					}
+				}
+				s, ok := n.(*ast.SelectorExpr)
+				if !ok || s.Sel.Name != "Bare" && s.Sel.Name != "Unguarded" {
+					return true
+				}
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "store" && s.Sel.Name == "Bare" {
+					return true // the type
+				}
+				row := fmt.Sprintf("%s %s: %s", file, in, s.Sel.Name)
+				if s.Sel.Name == "Bare" {
+					row += " " + reasonOf(called[s])
+				}
+				found = append(found, row)
+				return true
+			})
+		}
+	})
+	for _, row := range found {
+		if !slices.Contains(bareHandles, row) {
+			t.Errorf("%s: a handle without guard that nobody has reviewed", row)
+		}
+	}
+	for _, row := range bareHandles {
+		if !slices.Contains(found, row) {
+			t.Errorf("%s: is not so any more; take the row out", row)
+		}
+	}
+}
+
+// reasonOf is the reason that a call of store.Store.Bare gives, if it is one of package
+// store's.
+func reasonOf(c *ast.CallExpr) string {
+	if c != nil && len(c.Args) == 3 {
+		if s, ok := c.Args[2].(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == "store" {
+				return s.Sel.Name
+			}
+		}
+	}
+	return "for no reason of package store"
+}
+
+// walkSources parses every file that is no test's; names begin with the room.
+func walkSources(t *testing.T, fn func(file string, set *token.FileSet, parsed *ast.File)) {
+	t.Helper()
+	const root = "../.."
+	files := 0
+	for _, room := range rooms {
+		err := filepath.WalkDir(filepath.Join(root, room), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			set := token.NewFileSet()
+			parsed, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			file, err := filepath.Rel(root, path)
+			files++
+			fn(filepath.ToSlash(file), set, parsed)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 100 {
+		t.Fatalf("%d files", files)
+	}
+}

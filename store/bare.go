@@ -1,0 +1,68 @@
+package store
+
+import "context"
+
+// Bare is a handle without guard: it shows everything and takes everything. It is for what
+// the server does by itself. It is no *DB, so that what works for a user, and is given its
+// handle by Open, cannot be given this one by mistake.
+type Bare struct{ *bareDB }
+
+type bareDB = DB
+
+// Reason says why something needs a Bare. All reasons there are stand here, and a test
+// (TestLayersBareHandles) lists the places that give them.
+type Reason string
+
+const (
+	ForAccounts         Reason = "who logs in is looked up before it is known who asks"
+	ForTokens           Reason = "records of devices' tokens are hidden from everybody"
+	ForUserDatabases    Reason = "databases of users are made and handed over by the server"
+	ForSetup            Reason = "the server puts into its own databases what belongs there"
+	ForFunctions        Reason = "functions of design documents run whether or not their caller may read them"
+	ForIndexes          Reason = "an index holds what all may see together; what is shown of it is judged by the handle of who asks"
+	ForReplications     Reason = "documents of _replicator are read and brought up to date by the server"
+	ForSynchronizations Reason = "the server's own records; what is brought in is written by the handle of its owner"
+	ForFolder           Reason = "whoever runs the command on the folder may do everything"
+	ForUpkeep           Reason = "numbers, space and damage are told, and no documents"
+)
+
+// Bare opens a database, or hands out the open one, for the server itself: ErrNoDB. The
+// caller releases it when done.
+func (s *Store) Bare(ctx context.Context, name string, why Reason) (Bare, error) {
+	if why == "" {
+		return Bare{}, errNoReason
+	}
+	db, err := s.db(ctx, name)
+	return Bare{db}, err
+}
+
+// Unguarded makes an ordinary handle of it, for what is done with either kind.
+func (b Bare) Unguarded() *DB { return b.bareDB }
+
+// Opening is what may be known of a database before somebody is let in.
+type Opening struct{ db *DB }
+
+// Name is the database's name.
+func (o Opening) Name() string { return o.db.Name() }
+
+// Security is the security object as it was set, nil if it never was.
+func (o Opening) Security(ctx context.Context) ([]byte, error) { return o.db.Security(ctx) }
+
+// Open opens a database for somebody, or hands out the open one: ErrNoDB, and what admit
+// says, who judges whether he may use it at all and gives the guard of the handle. The
+// caller releases it when done.
+func (s *Store) Open(ctx context.Context, name string, admit func(context.Context, Opening) (*Guard, error)) (*DB, error) {
+	db, err := s.db(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	g, err := admit(ctx, Opening{db})
+	if err == nil && g == nil {
+		err = errNoGuard
+	}
+	if err != nil {
+		db.Release()
+		return nil, err
+	}
+	return db.Guarded(g), nil
+}
