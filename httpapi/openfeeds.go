@@ -3,6 +3,8 @@ package httpapi
 import (
 	"net/http"
 	"sync"
+
+	"github.com/tododb/tododb/httpapi/auth"
 )
 
 // openFeeds counts the feeds that wait, all of them and those of each user.
@@ -14,6 +16,15 @@ type openFeeds struct {
 
 var errTooManyFeeds = errorf(http.StatusTooManyRequests, "too_many_requests", "You have too many open feeds; end one first.")
 
+// asker is who counts as one where requests share something: a user, or an address of
+// anonymous ones.
+func (s *Server) asker(user auth.User, r *http.Request) string {
+	if user.Anonymous() {
+		return "address " + addressKey(s.clientAddr(r))
+	}
+	return "user " + user.Name
+}
+
 // enterFeed counts a feed in, if it is one that waits; leave counts it out. One user, or
 // all the anonymous ones of one address, may have so many at once and no more.
 func (s *Server) enterFeed(w http.ResponseWriter, r *http.Request, framing feedFraming) (leave func(), err error) {
@@ -24,10 +35,7 @@ func (s *Server) enterFeed(w http.ResponseWriter, r *http.Request, framing feedF
 		x.feed = true
 	}
 	user := s.user(r)
-	key := "user " + user.Name
-	if user.Anonymous() {
-		key = "address " + addressKey(s.clientAddr(r))
-	}
+	key := s.asker(user, r)
 	f := &s.feeds
 	f.mu.Lock()
 	defer f.mu.Unlock()

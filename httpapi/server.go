@@ -159,7 +159,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.opt.Tracer != nil {
 		ctx = s.startSpan(x, r)
 	}
-	r = r.WithContext(x.in(ctx))
+	r = r.WithContext(script.WithAsker(x.in(ctx), func() string { return s.asker(x.user, r) }))
 	began := s.opt.Now()
 	defer s.over(x, r, began)
 	defer x.finish()

@@ -8,6 +8,23 @@ import (
 // ErrClosed says that the functions of the host run no more: it has been closed.
 var ErrClosed = errors.New("script: closed")
 
+type askerKey struct{}
+
+// WithAsker says on whose behalf functions are called: those who wait for what functions run
+// in have their turns by that too. who, which is asked when somebody has to wait, gives any
+// name, the same for the same one.
+func WithAsker(ctx context.Context, who func() string) context.Context {
+	return context.WithValue(ctx, askerKey{}, who)
+}
+
+// Asker is what WithAsker said; "" if nothing.
+func Asker(ctx context.Context) string {
+	if who, ok := ctx.Value(askerKey{}).(func() string); ok {
+		return who()
+	}
+	return ""
+}
+
 // Host is where functions of design documents run: in worker processes, or, by InProcess,
 // in this one. What it gives may be used by any number of goroutines at once. All calls end
 // with their context.

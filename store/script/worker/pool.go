@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
@@ -71,12 +72,11 @@ type Pool struct {
 type code struct {
 	key  [sha256.Size]byte
 	kind byte // of the frame that loads it
-	load []byte
+	load func(b []byte) []byte
 }
 
-func newCode(owner string, kind byte, load []byte) *code {
-	b := append(appendBytes([]byte{kind}, owner), load...)
-	return &code{sha256.Sum256(b), kind, load}
+func newCode(owner string, kind byte, load func(b []byte) []byte) *code {
+	return &code{sha256.Sum256(load(appendBytes([]byte{kind}, owner))), kind, load}
 }
 
 // New makes a Pool. It starts no process before somebody calls a function.
@@ -106,7 +106,8 @@ func New(opt Options) (*Pool, error) {
 	cores := runtime.GOMAXPROCS(0)
 	builds := min(cores, opt.Workers/4)
 	some := max(2, min(4*cores, (opt.Workers-builds-2)/2))
-	p.slots = [classes]*slots{single: newSlots(some, max(1, some/2)), building: newSlots(builds, builds), listing: newSlots(some, max(1, some/2))}
+	rest := opt.Workers - builds - some - 2 // lists wait for their clients
+	p.slots = [classes]*slots{single: newSlots(some, max(1, some/2)), building: newSlots(builds, builds), listing: newSlots(rest, max(1, rest/2))}
 	// A folder that nobody may write into and that is empty; without one, where we stand.
 	if dir, err := os.MkdirTemp("", "tododb-empty-"); err == nil {
 		p.dir = dir
@@ -209,12 +210,12 @@ func (p *Pool) worker(ctx context.Context, code *code) (*process, error) {
 		p.makeRoom()
 		var err error
 		if w, err = p.start(ctx); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("start a process for functions: %w", err)
 		}
 	}
 	w.code = code
 	w.begin(ctx)
-	_, err := w.ask(code.kind, func(b []byte) []byte { return append(b, code.load...) })
+	_, err := w.ask(code.kind, code.load)
 	w.end()
 	if err != nil {
 		w.kill(retired)

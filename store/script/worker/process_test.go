@@ -1,3 +1,5 @@
+//go:build unix
+
 package worker
 
 import (
@@ -6,8 +8,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,19 +44,31 @@ func (p *Pool) processes() []*process {
 	return all
 }
 
-// killBusy kills, as somebody else might, a worker that is in a call, once there is one.
+// inCall tells since when a worker has been in a call of a function.
+func (w *process) inCall() (time.Time, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.began, !w.began.IsZero() && w.code != nil
+}
+
+// killBusy kills, as somebody else might, a worker that is in a call, once there is one. It
+// is stopped first, so that what is killed is sure not to have answered.
 func killBusy(t testing.TB, p *Pool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		for _, w := range p.processes() {
-			w.mu.Lock()
-			busy := !w.began.IsZero() && w.code != nil && time.Since(w.began) > 10*time.Millisecond
-			w.mu.Unlock()
-			if busy {
+			began, busy := w.inCall()
+			if !busy || time.Since(began) < 10*time.Millisecond {
+				continue
+			}
+			w.cmd.Process.Signal(syscall.SIGSTOP)
+			time.Sleep(20 * time.Millisecond) // for an answer that is under way
+			if still, busy := w.inCall(); busy && still.Equal(began) {
 				w.cmd.Process.Kill()
 				<-w.exited
 				return
 			}
+			w.cmd.Process.Signal(syscall.SIGCONT)
 		}
 	}
 	t.Error("no worker was in a call")
@@ -145,10 +161,7 @@ func TestACallIsNotMadeForEver(t *testing.T) {
 	beside.Go(func() {
 		for ctx.Err() == nil {
 			for _, w := range p.processes() {
-				w.mu.Lock()
-				busy := !w.began.IsZero() && w.code != nil
-				w.mu.Unlock()
-				if busy {
+				if _, busy := w.inCall(); busy {
 					w.cmd.Process.Kill()
 				}
 			}
@@ -239,7 +252,13 @@ func TestWorkersHaveNothing(t *testing.T) {
 	if _, err := functionsOf(p, `{"shows":{"s":"function(){return 'x'}"}}`).Show(t.Context(), "s", nil, []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range p.processes() {
+	p.mu.Lock()
+	ready := slices.Clone(p.idle)
+	p.mu.Unlock()
+	if len(ready) != 1 {
+		t.Fatalf("%d workers are kept", len(ready))
+	}
+	for _, w := range ready {
 		dir := fmt.Sprintf("/proc/%d/", w.cmd.Process.Pid)
 		if env, err := os.ReadFile(dir + "environ"); err != nil || len(env) > 0 {
 			t.Errorf("the environment is %q, %v", env, err)
@@ -274,6 +293,7 @@ func TestWorkersHaveNothing(t *testing.T) {
 // Nobody's calls keep those of another database waiting.
 func TestSlotsGoByTurns(t *testing.T) {
 	s := newSlots(4, 2)
+	of := func(owner string) turn { return turn{owner, "x"} }
 	for _, c := range []struct {
 		owner string
 		got   bool
@@ -290,7 +310,7 @@ func TestSlotsGoByTurns(t *testing.T) {
 			return false
 		}
 	}
-	first, second, third := s.wait("a"), s.wait("a"), s.wait("c")
+	first, second, other, third := s.wait(of("a")), s.wait(of("a")), s.wait(turn{"a", "y"}), s.wait(of("c"))
 	s.give("b")
 	if granted(first) || !granted(third) {
 		t.Error("a slot went to an owner that has its share")
@@ -299,7 +319,11 @@ func TestSlotsGoByTurns(t *testing.T) {
 	if !granted(first) || granted(second) {
 		t.Error("a slot that was given back is not the next one's")
 	}
-	if !s.remove("a", second) || s.remove("a", first) || len(s.turns) > 0 || len(s.waiting) > 0 {
+	s.give("a")
+	if !granted(other) || granted(second) {
+		t.Error("who asked first asks twice before another one has asked once")
+	}
+	if !s.remove(of("a"), second) || s.remove(of("a"), first) || len(s.turns) > 0 || len(s.waiting) > 0 {
 		t.Errorf("who has gone is still waited for: %v", s.turns)
 	}
 	for _, owner := range []string{"a", "b", "c"} {

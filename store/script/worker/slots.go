@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 
 	"github.com/tododb/tododb/store/script"
 )
@@ -18,29 +19,32 @@ const (
 )
 
 // slots bound how many calls of a class run at once. Those who wait are served by turns of
-// their owners, so that it is of no use to ask often.
+// whose functions they call and who they are, so that it is of no use to ask often.
 type slots struct {
 	max   int
 	share int // what one owner may have
 	used  int
 	by    map[string]int // used, by owner
 
-	waiting map[string][]*waiter
-	turns   []string // owners that wait, the next first
+	waiting map[turn][]*waiter
+	turns   []turn // of those who wait, the next first
 }
+
+// turn is what slots go round by.
+type turn struct{ owner, asker string }
 
 // waiter waits for a slot.
 type waiter struct{ granted chan struct{} }
 
 func newSlots(most, share int) *slots {
-	return &slots{max: most, share: share, by: map[string]int{}, waiting: map[string][]*waiter{}}
+	return &slots{max: most, share: share, by: map[string]int{}, waiting: map[turn][]*waiter{}}
 }
 
 // The methods are called with the pool's mutex held.
 
-// take takes a slot if there is one and nobody waits whose it could be.
+// take takes a slot if there is one that nobody waits for.
 func (s *slots) take(owner string) bool {
-	if s.used >= s.max || s.by[owner] >= s.share || len(s.waiting[owner]) > 0 {
+	if s.used >= s.max || s.by[owner] >= s.share || slices.ContainsFunc(s.turns, func(t turn) bool { return t.owner == owner }) {
 		return false
 	}
 	s.used++
@@ -48,12 +52,12 @@ func (s *slots) take(owner string) bool {
 	return true
 }
 
-func (s *slots) wait(owner string) *waiter {
+func (s *slots) wait(t turn) *waiter {
 	w := &waiter{make(chan struct{})}
-	if len(s.waiting[owner]) == 0 {
-		s.turns = append(s.turns, owner)
+	if len(s.waiting[t]) == 0 {
+		s.turns = append(s.turns, t)
 	}
-	s.waiting[owner] = append(s.waiting[owner], w)
+	s.waiting[t] = append(s.waiting[t], w)
 	return w
 }
 
@@ -68,44 +72,34 @@ func (s *slots) give(owner string) {
 
 func (s *slots) grant() {
 	for i := 0; i < len(s.turns) && s.used < s.max; {
-		owner := s.turns[i]
-		if s.by[owner] >= s.share {
+		t := s.turns[i]
+		if s.by[t.owner] >= s.share {
 			i++
 			continue
 		}
-		w := s.waiting[owner][0]
-		s.remove(owner, w)
-		if len(s.waiting[owner]) > 0 { // its next turn is after all others'
-			s.turns = append(append(s.turns[:i:i], s.turns[i+1:]...), owner)
+		w := s.waiting[t][0]
+		s.remove(t, w)
+		if len(s.waiting[t]) > 0 { // its next turn is after all others'
+			s.turns = append(slices.Delete(s.turns, i, i+1), t)
 		}
 		s.used++
-		s.by[owner]++
+		s.by[t.owner]++
 		close(w.granted)
 		i = 0
 	}
 }
 
 // remove takes somebody out who waits; false if he does not.
-func (s *slots) remove(owner string, w *waiter) bool {
-	list := s.waiting[owner]
-	for i := range list {
-		if list[i] != w {
-			continue
-		}
-		if list = append(list[:i:i], list[i+1:]...); len(list) > 0 {
-			s.waiting[owner] = list
-			return true
-		}
-		delete(s.waiting, owner)
-		for j := range s.turns {
-			if s.turns[j] == owner {
-				s.turns = append(s.turns[:j:j], s.turns[j+1:]...)
-				break
-			}
-		}
-		return true
+func (s *slots) remove(t turn, w *waiter) bool {
+	i := slices.Index(s.waiting[t], w)
+	if i < 0 {
+		return false
 	}
-	return false
+	if s.waiting[t] = slices.Delete(s.waiting[t], i, i+1); len(s.waiting[t]) == 0 {
+		delete(s.waiting, t)
+		s.turns = slices.DeleteFunc(s.turns, func(other turn) bool { return other == t })
+	}
+	return true
 }
 
 // slot waits for a slot of a class.
@@ -123,7 +117,15 @@ func (p *Pool) slot(ctx context.Context, c class, owner string) error {
 		p.mu.Unlock()
 		return nil
 	}
-	w := s.wait(owner)
+	p.mu.Unlock()
+	asker := script.Asker(ctx)
+	p.mu.Lock()
+	if s.take(owner) {
+		p.mu.Unlock()
+		return nil
+	}
+	t := turn{owner, asker}
+	w := s.wait(t)
 	p.mu.Unlock()
 	var err error
 	select {
@@ -136,7 +138,7 @@ func (p *Pool) slot(ctx context.Context, c class, owner string) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !s.remove(owner, w) { // it was granted meanwhile
+	if !s.remove(t, w) { // it was granted meanwhile
 		s.give(owner)
 	}
 	return err

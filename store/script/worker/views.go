@@ -8,7 +8,7 @@ import (
 
 // Views is part of script.Host.
 func (p *Pool) Views(owner string, views []script.ViewFunctions, lib []byte) script.ViewRunner {
-	return &viewRunner{pool: p, owner: owner, code: newCode(owner, loadViews, appendViews(nil, views, lib)), views: len(views)}
+	return &viewRunner{pool: p, owner: owner, code: newCode(owner, loadViews, func(b []byte) []byte { return appendViews(b, views, lib) }), views: len(views)}
 }
 
 // viewRunner calls the functions of views.
