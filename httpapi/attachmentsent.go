@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -19,7 +20,8 @@ const defaultType = "application/octet-stream"
 // sentAttachment is an attachment as a document's JSON tells of it.
 type sentAttachment struct {
 	name, kind string
-	data       []byte // base64, without quotes; nil if there is none
+	data       []byte // base64 as a JSON string; nil if there is none
+	gone       bool   // another one of its name has come
 	stub       bool
 	follows    bool  // its bytes are a part of the request
 	length     int64 // of what follows, unpacked; -1 if it is not said
@@ -35,23 +37,22 @@ func parseSent(raw []byte) (sent []sentAttachment, err error) {
 	if raw == nil {
 		return nil, nil
 	}
+	at, twice := map[string]int{}, false
 	err = jsonscan.EachMember(raw, func(name, value []byte) error {
 		if jsonscan.Kind(value) != '{' {
 			return nil // CouchDB drops it in silence
 		}
 		a, err := parseOneSent(string(name), value)
-		if err != nil {
-			return err
+		if before, there := at[a.name]; there {
+			sent[before].gone, twice = true, true
 		}
-		for i := range sent {
-			if sent[i].name == a.name {
-				sent = append(sent[:i], sent[i+1:]...)
-				break
-			}
-		}
+		at[a.name] = len(sent)
 		sent = append(sent, a)
-		return nil
+		return err
 	})
+	if twice {
+		sent = slices.DeleteFunc(sent, func(a sentAttachment) bool { return a.gone })
+	}
 	return sent, err
 }
 
@@ -60,7 +61,7 @@ func parseOneSent(name string, value []byte) (sentAttachment, error) {
 	if err := checkAttachmentName(name); err != nil {
 		return a, err
 	}
-	bad := badRequest("Invalid attachment data for %s", name)
+	bad, badLength := badRequest("Invalid attachment data for %s", name), false
 	err := jsonscan.EachMember(value, func(member, v []byte) error {
 		switch string(member) {
 		case "content_type":
@@ -68,19 +69,20 @@ func parseOneSent(name string, value []byte) (sentAttachment, error) {
 				a.kind = text
 			}
 		case "data":
-			text, err := jsonscan.Text(v)
-			if err != nil {
+			if jsonscan.Kind(v) != '"' {
 				return bad
 			}
-			a.data = []byte(text)
+			a.data = v
 		case "stub":
 			a.stub = string(v) == "true"
 		case "follows":
 			a.follows = string(v) == "true"
 		case "length":
 			a.length = number(v)
+			badLength = badLength || a.length < 0
 		case "encoded_length":
 			a.encoded = number(v)
+			badLength = badLength || a.encoded < 0
 		case "encoding":
 			a.encoding, _ = jsonscan.Text(v)
 		case "digest":
@@ -95,6 +97,9 @@ func parseOneSent(name string, value []byte) (sentAttachment, error) {
 	if err != nil {
 		return a, err
 	}
+	if a.follows && badLength {
+		return a, badRequest("The length of attachment %s is none", name)
+	}
 	if a.stub || a.follows {
 		return a, nil
 	}
@@ -107,18 +112,54 @@ func parseOneSent(name string, value []byte) (sentAttachment, error) {
 	return a, nil
 }
 
-// decoded reads the bytes of inline data. White space in base64 is passed over.
+// decoded reads the bytes of inline data, which are never all in memory. White space in
+// base64 is passed over.
 func (a *sentAttachment) decoded() io.Reader {
-	clean := a.data
-	if bytes.ContainsAny(clean, " \t\r\n") {
-		clean = bytes.Map(func(r rune) rune {
-			if strings.ContainsRune(" \t\r\n", r) {
-				return -1
+	return base64.NewDecoder(base64.StdEncoding.Strict(), &base64Text{rest: a.data[1 : len(a.data)-1]})
+}
+
+// base64Text reads the inside of a checked JSON string without its white space.
+type base64Text struct{ rest, unescaped []byte }
+
+func (t *base64Text) Read(p []byte) (n int, err error) {
+	for n < len(p) && len(t.rest)+len(t.unescaped) > 0 {
+		c := byte(0)
+		switch {
+		case len(t.unescaped) > 0:
+			c, t.unescaped = t.unescaped[0], t.unescaped[1:]
+		case t.rest[0] == '\\':
+			size := 2
+			if t.rest[1] == 'u' { // what is written so in two halves is no base64 anyway
+				size = 6
 			}
-			return r
-		}, clean)
+			t.unescaped, err = jsonscan.AppendEscape(t.unescaped[:0], t.rest)
+			if err != nil {
+				return n, err
+			}
+			t.rest = t.rest[size:]
+			continue
+		default:
+			c, t.rest = t.rest[0], t.rest[1:]
+			if c > ' ' {
+				plain := bytes.IndexAny(t.rest[:min(len(t.rest), len(p)-n-1)], "\\ \t\r\n")
+				if plain < 0 {
+					plain = min(len(t.rest), len(p)-n-1)
+				}
+				p[n] = c
+				n += 1 + copy(p[n+1:], t.rest[:plain])
+				t.rest = t.rest[plain:]
+				continue
+			}
+		}
+		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			p[n] = c
+			n++
+		}
 	}
-	return base64.NewDecoder(base64.StdEncoding.Strict(), bytes.NewReader(clean))
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 func number(raw []byte) int64 {
@@ -145,16 +186,28 @@ func checkAttachmentName(name string) error {
 	return nil
 }
 
+// maxStagedInMemory is how many bytes of small attachments of a request wait in memory for
+// their documents to be written.
+const maxStagedInMemory = 1 << 20
+
+// edit gives an attachment the form of an edit, without its bytes.
+func (a *sentAttachment) edit() store.EditAttachment {
+	e := store.EditAttachment{Name: a.name, Type: a.kind, RevPos: a.revpos, HasRevPos: a.hasRevpos}
+	if a.stub {
+		e.Digest, e.HasDigest = store.ParseDigest(a.digest)
+	}
+	return e
+}
+
 // stageSent stores the bytes of inline attachments and gives all of them the form of an
-// edit; part, if not nil, stores those that follow.
-func (s *Server) stageSent(ctx context.Context, db *store.DB, sent []sentAttachment, part func(a *sentAttachment) (store.Staged, error)) ([]store.EditAttachment, error) {
+// edit; part, if not nil, stores those that follow. inMemory counts the bytes that wait.
+func (s *Server) stageSent(ctx context.Context, db *store.DB, sent []sentAttachment, inMemory *int, part func(a *sentAttachment) (store.Staged, error)) ([]store.EditAttachment, error) {
 	var out []store.EditAttachment
 	for i := range sent {
 		a := &sent[i]
-		e := store.EditAttachment{Name: a.name, Type: a.kind, RevPos: a.revpos, HasRevPos: a.hasRevpos}
+		e := a.edit()
 		switch {
 		case a.stub:
-			e.Digest, e.HasDigest = store.ParseDigest(a.digest)
 		case a.follows && part == nil:
 			return nil, badRequest("Attachment %s follows, but the request is not multipart/related", a.name)
 		default:
@@ -166,11 +219,12 @@ func (s *Server) stageSent(ctx context.Context, db *store.DB, sent []sentAttachm
 					e.Encoding, e.DecodedLength = a.encoding, max(a.length, 0)
 				}
 			} else {
-				staged, err = db.StageAttachment(ctx, a.decoded(), s.set.Load().maxAttachmentSize)
+				staged, err = db.StageAttachment(ctx, a.decoded(), store.StageOptions{Limit: s.set.Load().maxAttachmentSize, Store: *inMemory > maxStagedInMemory})
 			}
 			if err != nil {
 				return nil, err
 			}
+			*inMemory += staged.InMemory()
 			e.Staged = &staged
 		}
 		out = append(out, e)
@@ -180,6 +234,11 @@ func (s *Server) stageSent(ctx context.Context, db *store.DB, sent []sentAttachm
 
 // editOf gives a document the form of an edit, with its inline attachments stored.
 func (s *Server) editOf(ctx context.Context, db *store.DB, doc document.Doc) (store.Edit, error) {
+	inMemory := 0
+	return s.nextEdit(ctx, db, doc, &inMemory)
+}
+
+func (s *Server) nextEdit(ctx context.Context, db *store.DB, doc document.Doc, inMemory *int) (store.Edit, error) {
 	if strings.HasPrefix(doc.ID, "_local/") {
 		doc.Attachments = nil // they vanish, as in CouchDB
 	}
@@ -187,7 +246,7 @@ func (s *Server) editOf(ctx context.Context, db *store.DB, doc document.Doc) (st
 	if err != nil {
 		return store.Edit{}, err
 	}
-	atts, err := s.stageSent(ctx, db, sent, nil)
+	atts, err := s.stageSent(ctx, db, sent, inMemory, nil)
 	return store.Edit{Doc: doc, Attachments: atts}, err
 }
 
@@ -203,9 +262,10 @@ func (s *Server) editsOf(ctx context.Context, db *store.DB, docs []document.Doc)
 			return nil, err
 		}
 	}
+	inMemory := 0
 	for i := range docs {
 		var err error
-		if edits[i], err = s.editOf(ctx, db, docs[i]); err != nil {
+		if edits[i], err = s.nextEdit(ctx, db, docs[i], &inMemory); err != nil {
 			return nil, err
 		}
 	}

@@ -40,7 +40,7 @@ func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
 	if limit := s.set.Load().maxAttachmentSize; limit > 0 && r.ContentLength > limit {
 		return store.ErrAttachmentTooLarge
 	}
-	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize), s.set.Load().maxAttachmentSize)
+	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize), store.StageOptions{Limit: s.set.Load().maxAttachmentSize})
 	if err != nil {
 		return uploadError(err)
 	}

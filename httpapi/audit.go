@@ -174,10 +174,28 @@ func (s *Server) noteWritten(r *http.Request, results []store.Result) {
 		}
 	}
 	x := exchangeOf(r)
-	x.note(slog.Int("documents", written), slog.Int("refused", len(results)-written))
+	x.count("documents", written)
+	x.count("refused", len(results)-written)
 	if revisions != nil {
+		for i := range x.notes {
+			if before, ok := x.notes[i].Value.Any().([]string); ok && x.notes[i].Key == "revisions" {
+				x.notes[i].Value = slog.AnyValue(append(before, revisions...))
+				return
+			}
+		}
 		x.note(slog.Any("revisions", revisions))
 	}
+}
+
+// count adds to a number that the trail will tell.
+func (x *exchange) count(name string, n int) {
+	for i := range x.notes {
+		if x.notes[i].Key == name {
+			x.notes[i].Value = slog.IntValue(int(x.notes[i].Value.Int64()) + n)
+			return
+		}
+	}
+	x.note(slog.Int(name, n))
 }
 
 // noteReplication notes from where to where, without credentials.

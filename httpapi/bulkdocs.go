@@ -28,13 +28,12 @@ func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
-	body, err := s.readBody(w, r)
+	bulk, parts, err := s.readBulk(w, r, db)
 	if err != nil {
 		return err
 	}
-	bulk, err := document.ParseBulk(body, document.Options{MaxSize: s.set.Load().maxDocumentSize})
-	if err != nil {
-		return err
+	if parts != nil {
+		return s.bulkInParts(w, r, db, &bulk, parts)
 	}
 	if bulk.AllOrNothing {
 		return s.refuseAll(w, r, bulk.Docs)
@@ -175,14 +174,23 @@ func (s *Server) refuseAll(w http.ResponseWriter, r *http.Request, docs []docume
 	st := newStream(w, r, http.StatusExpectationFailed)
 	defer st.drop()
 	st.buf = append(st.buf, '[')
-	for i := range docs {
+	for i, res := range allOrNone(docs) {
 		if i > 0 {
 			st.buf = append(st.buf, ',')
 		}
-		st.buf = appendFailed(st.buf, &store.Result{ID: docs[i].ID, Rev: givenRev(&docs[i]), Err: errAllOrNone}, true)
+		st.buf = appendFailed(st.buf, &res, true)
 	}
 	st.buf = append(st.buf, "]\n"...)
 	return st.end()
+}
+
+// allOrNone are the results of documents that were to be written all or not at all.
+func allOrNone(docs []document.Doc) []store.Result {
+	results := make([]store.Result, len(docs))
+	for i := range docs {
+		results[i] = store.Result{ID: docs[i].ID, Rev: givenRev(&docs[i]), Err: errAllOrNone}
+	}
+	return results
 }
 
 func appendWritten(b []byte, res *store.Result) []byte {

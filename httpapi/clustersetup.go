@@ -56,7 +56,7 @@ func (s *Server) clusterSetup(w http.ResponseWriter, r *http.Request) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
-	body, err := s.readBody(w, r)
+	body, err := s.readKeptBody(w, r)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/intake"
 )
 
 // inForce is the settings that requests ask for, read and made ready once for each
@@ -21,6 +22,7 @@ type inForce struct {
 	maxDocumentSize   int64
 	maxAttachmentSize int64 // 0: any
 
+	budget            *intake.Budget
 	byUser, byAddress *rates // nil: as often as they like
 	proxies           proxies
 	auditRevisions    bool
@@ -56,6 +58,10 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 		auditRevisions: c.Bool("audit", "revisions"),
 		bodyStall:      c.Duration("limits", "body_stall"),
 		answerStall:    c.Duration("limits", "answer_stall"),
+	}
+	set.budget = old.budget
+	if memory, wait := c.Int("limits", "body_memory"), c.Duration("limits", "body_wait"); !set.budget.Is(memory, wait) {
+		set.budget = intake.NewBudget(memory, wait)
 	}
 	if c.Bool("chttpd_auth", "users_db_public") {
 		set.publicFields = c.List("chttpd_auth", "public_fields")

@@ -43,16 +43,6 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	return s.writeDocument(w, r, db, &q, doc)
 }
 
-// readDocument reads a document from the body of a request.
-func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
-	body, err := s.readBody(w, r)
-	if err != nil {
-		return document.Doc{}, err
-	}
-	opt.MaxSize = s.set.Load().maxDocumentSize
-	return document.Parse(body, opt)
-}
-
 // writeDocument writes one document and answers.
 func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, doc document.Doc) error {
 	edit, err := s.editOf(r.Context(), db, doc)

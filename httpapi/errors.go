@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/revtree"
@@ -63,6 +64,10 @@ var apiErrors = []struct {
 	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
 	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
 	{store.ErrMissingAttachment, 412, "missing_stub", "The bytes of an attachment are not here."},
+	{intake.ErrNoRoom, 507, "insufficient_storage", "The disk has no room for the body of this request; nothing was written."},
+	{intake.ErrBusy, 503, "service_unavailable", "Other requests take all the memory for requests; Retry-After says when to ask again."},
+	{intake.ErrTooLarge, 413, "too_large", "the request entity is too large"},
+	{intake.ErrBomb, 413, "too_large", "the request entity is too large: it is compressed beyond measure"},
 	{store.ErrAttachmentTooLarge, 413, "attachment_too_large", "An attachment is larger than this server takes."},
 	{store.ErrBadDBName, 400, "illegal_database_name", "Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."},
 	{store.ErrCompactRunning, 409, "conflict", "Compaction is running already."},

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/intake"
 )
 
 // exchange is one request and its answer: who asks, and what has been sent so far.
@@ -18,8 +19,10 @@ type exchange struct {
 	http.ResponseWriter
 	conn   *http.ResponseController
 	stall  time.Duration // how long the client may take nothing of the answer; 0: for ever
-	body   *steadyBody   // nil: there is none, or it may stall for ever
-	id     string        // X-Couch-Request-ID
+	bodies []*intake.Body
+	share  intake.Share // of the memory for work
+	body   *steadyBody  // nil: there is none, or it may stall for ever
+	id     string       // X-Couch-Request-ID
 	user   auth.User
 	once   *idempotency // of a write; nil: it may be repeated
 	status int          // 0: nothing has been sent
@@ -50,6 +53,7 @@ func (x *exchange) WriteHeader(status int) {
 	if status >= 200 && x.status == 0 {
 		x.status = status
 		x.body.leave()
+		x.share.Release() // a client that is slow to take the answer keeps nobody waiting
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
@@ -58,6 +62,7 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 		x.body.leave()
+		x.share.Release()
 	}
 	lift := x.deadline(len(b))
 	n, err := x.ResponseWriter.Write(b)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/intake"
 )
 
 // handler answers a request or returns the error to answer it with. A handler that
@@ -107,6 +108,9 @@ func (s *Server) sendError(w http.ResponseWriter, r *http.Request, status int, c
 	}
 	if status == http.StatusRequestTimeout && r.ProtoMajor == 1 {
 		h["Connection"] = []string{"close"} // what is left of the body is not waited for
+	}
+	if errors.Is(cause, intake.ErrBusy) {
+		h["Retry-After"] = []string{"5"}
 	}
 	if status == http.StatusUnauthorized {
 		s.challenge(h, r)

@@ -191,7 +191,7 @@ func (s *Server) configBody(w http.ResponseWriter, r *http.Request) (string, err
 	if err != nil {
 		return "", err
 	}
-	body, err := s.readBody(w, r)
+	body, err := s.readKeptBody(w, r)
 	if err != nil {
 		return "", err
 	}

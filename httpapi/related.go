@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -20,36 +21,47 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 		return badRequest("Content-Type multipart/related lacks a boundary")
 	}
 	parts := multipart.NewReader(newUntilClosed(http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize), params["boundary"]), params["boundary"])
-	head, err := parts.NextRawPart()
+	head, err := nextPart(parts)
 	if err != nil {
 		return partError(err)
 	}
-	// Inline attachments are not counted among a document's size: base64 and all, they
-	// may be as large as a request.
-	text, err := io.ReadAll(head)
-	if err != nil {
-		return partError(err)
-	}
-	doc, err := document.Parse(text, document.Options{MaxSize: s.set.Load().maxDocumentSize})
+	opt := document.Options{MaxSize: s.set.Load().maxDocumentSize}
+	meter := document.NewMeter(false, opt)
+	body, err := s.takeIn(r, head, 0, s.set.Load().maxRequestSize, meter.Add)
 	if err != nil {
 		return err
 	}
-	doc.ID, doc.HasID = id, true
-	if doc.Rev, err = editRev(r, q, doc.Rev, doc.HasRev); err != nil {
+	read := func() (document.Doc, error) {
+		doc, err := s.parseDocument(r, body, meter, opt)
+		if err != nil {
+			return doc, err
+		}
+		doc.ID, doc.HasID = id, true
+		doc.Rev, err = editRev(r, q, doc.Rev, doc.HasRev)
+		return doc, err
+	}
+	doc, err := read()
+	if err != nil {
 		return err
 	}
 	sent, err := parseSent(doc.Attachments)
 	if err != nil {
 		return err
 	}
-	atts, err := s.stageSent(r.Context(), db, sent, func(a *sentAttachment) (store.Staged, error) {
-		return s.stagePart(r, db, parts, a)
+	long := len(body.Bytes()) > intake.Free
+	if long { // its memory is not to wait for a client who sends slowly
+		doc = document.Doc{}
+		exchangeOf(r).share.Release()
+	}
+	inMemory := 0
+	atts, err := s.stageSent(r.Context(), db, sent, &inMemory, func(a *sentAttachment) (store.Staged, error) {
+		return s.stagePart(r, db, parts, a, inMemory > maxStagedInMemory)
 	})
 	if err != nil {
 		return err
 	}
 	for { // parts too many are passed over, but the message must come to its end
-		_, err := parts.NextRawPart()
+		_, err := nextPart(parts)
 		if err == io.EOF {
 			break
 		}
@@ -57,12 +69,38 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 			return partError(err)
 		}
 	}
+	if long {
+		if doc, err = read(); err != nil {
+			return err
+		}
+	}
 	return s.writeEdit(w, r, db, q, store.Edit{Doc: doc, Attachments: atts})
 }
 
-// stagePart stores the next part.
-func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reader, a *sentAttachment) (store.Staged, error) {
+// maxPartHead is how long the head of a part may be.
+const maxPartHead = 64 << 10
+
+// nextPart reads up to the bytes of the next part.
+func nextPart(parts *multipart.Reader) (*multipart.Part, error) {
 	part, err := parts.NextRawPart()
+	if err != nil {
+		return nil, err
+	}
+	size := 0
+	for name, values := range part.Header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	if size > maxPartHead {
+		return nil, errors.New("the head of a part is too long")
+	}
+	return part, nil
+}
+
+// stagePart stores the next part, on disk if it must.
+func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reader, a *sentAttachment, onDisk bool) (store.Staged, error) {
+	part, err := nextPart(parts)
 	if err == io.EOF {
 		return store.Staged{}, badRequest("The bytes of attachment %s are missing", a.name)
 	}
@@ -77,7 +115,7 @@ func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reade
 	if want >= 0 {
 		in = io.LimitReader(part, want+1)
 	}
-	staged, err := db.StageAttachment(r.Context(), in, s.set.Load().maxAttachmentSize)
+	staged, err := db.StageAttachment(r.Context(), in, store.StageOptions{Limit: s.set.Load().maxAttachmentSize, Store: onDisk})
 	switch {
 	case err != nil:
 		return store.Staged{}, partError(err)

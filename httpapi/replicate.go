@@ -40,7 +40,7 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	body, err := s.readBody(w, r)
+	body, err := s.readKeptBody(w, r)
 	if err != nil {
 		return err
 	}

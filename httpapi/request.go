@@ -1,97 +1,10 @@
 package httpapi
 
 import (
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
-
-	"github.com/klauspost/compress/gzip"
 )
-
-// maxAhead bounds what is reserved on the word of a Content-Length alone.
-const maxAhead = 16 << 20
-
-var errBodyTooLarge = errorf(http.StatusRequestEntityTooLarge, "too_large", "the request entity is too large")
-
-// maxOpenBody bounds the bodies that are read before it is known who sends them.
-const maxOpenBody = 64 << 10
-
-// readBody reads the whole body, decompressed. The bytes are the caller's.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	return readBodyOf(w, r, s.set.Load().maxRequestSize)
-}
-
-// readBodyOf is readBody for a body of at most limit bytes.
-func readBodyOf(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if r.ContentLength > limit {
-		return nil, errBodyTooLarge
-	}
-	// One more than the limit comes through, so that reaching it and exceeding it differ.
-	body := io.Reader(http.MaxBytesReader(w, r.Body, limit))
-	ahead := r.ContentLength
-	switch coding := contentCoding(r); coding {
-	case "", "identity":
-	case "gzip", "x-gzip":
-		z, _ := gzipReaders.Get().(*gzip.Reader)
-		if z == nil {
-			z = new(gzip.Reader)
-		}
-		defer gzipReaders.Put(z)
-		if err := z.Reset(body); err != nil {
-			return nil, bodyError(err)
-		}
-		body, ahead = io.LimitReader(z, limit+1), 4*ahead
-	default:
-		return nil, errorf(http.StatusUnsupportedMediaType, "bad_content_type", "%s is not a supported content encoding.", coding)
-	}
-	b, err := readAll(body, min(max(ahead, 0), maxAhead))
-	if err != nil {
-		return nil, bodyError(err)
-	}
-	if int64(len(b)) > limit {
-		return nil, errBodyTooLarge
-	}
-	return b, nil
-}
-
-var gzipReaders sync.Pool
-
-// contentCoding is how the bytes of a body are packed, whatever the case it is written in.
-func contentCoding(r *http.Request) string {
-	return strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-}
-
-// readAll is io.ReadAll with room made ahead.
-func readAll(r io.Reader, ahead int64) ([]byte, error) {
-	b := make([]byte, 0, ahead+512)
-	for {
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if err == io.EOF {
-			return b, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-	}
-}
-
-// bodyError says what was wrong with a body that could not be read.
-func bodyError(err error) error {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return errBodyTooLarge
-	}
-	if errors.Is(err, errStalled) {
-		return errStalled
-	}
-	return badRequest("The request body could not be read: %s", err)
-}
 
 // requireJSON refuses a body that does not say that it is JSON, as CouchDB does on
 // POST: a web page can post other types across origins without asking.

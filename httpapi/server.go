@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/httpapi/audit"
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/functions"
@@ -63,6 +64,8 @@ type Options struct {
 	Replicator Replicator
 	// Synchronizer runs synchronizations; nil: _synchronizations answers 501.
 	Synchronizer Synchronizer
+	// Spool is where long bodies wait (the system's folder for such files).
+	Spool *intake.Spool
 	// Now is the clock (time.Now).
 	Now func() time.Time
 }
@@ -78,6 +81,7 @@ type Server struct {
 	router *mux.Router
 	uuids  *uuids
 	server []string // the Server header
+	spool  *intake.Spool
 
 	feeds   openFeeds
 	finder  *mango.Finder
@@ -124,6 +128,9 @@ func New(opt Options) (*Server, error) {
 		server:  []string{"CouchDB/" + couchVersion + " (tododb/" + opt.Version + ")"},
 		closing: make(chan struct{}), idle: make(chan struct{}),
 	}
+	if s.spool = opt.Spool; s.spool == nil {
+		s.spool = &intake.Spool{}
+	}
 	s.users, s.devices = s.newUsersDB(), &devices{s}
 	if opt.Indexes != nil {
 		s.finder = mango.NewFinder(opt.Indexes)
@@ -162,6 +169,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(script.WithAsker(x.in(ctx), func() string { return s.asker(x.user, r) }))
 	began := s.opt.Now()
 	defer s.over(x, r, began)
+	defer s.letGo(x, r)
 	defer x.finish()
 	defer s.recover(x, r)
 
@@ -204,6 +212,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.router.ServeHTTP(x, r)
+}
+
+// letGo ends what a request held.
+func (s *Server) letGo(x *exchange, r *http.Request) {
+	if err := x.letGo(); err != nil {
+		s.log.ErrorContext(r.Context(), "request's body", "request", x.id, "error", err)
+	}
 }
 
 // noSniff keeps a browser from taking what an attachment or an answer holds for a page

@@ -110,10 +110,11 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (name, pass
 	if !form && !isType(header, "application/json") {
 		return "", "", errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'")
 	}
-	body, err := readBodyOf(w, r, min(maxOpenBody, s.set.Load().maxRequestSize))
+	sent, err := s.takeBody(w, r, min(maxOpenBody, s.set.Load().maxRequestSize), nil)
 	if err != nil {
 		return "", "", err
 	}
+	body := sent.Bytes()
 	var given struct {
 		Name     *string `json:"name"`
 		Username *string `json:"username"`

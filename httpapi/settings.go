@@ -47,7 +47,7 @@ func (s *Server) putLimit(w http.ResponseWriter, r *http.Request, reason string,
 		return err
 	}
 	defer db.Release()
-	body, err := s.readBody(w, r)
+	body, err := s.readKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	body, err := s.readBody(w, r)
+	body, err := s.readKeptBody(w, r)
 	if err != nil {
 		return err
 	}

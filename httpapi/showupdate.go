@@ -49,7 +49,7 @@ func (s *Server) functionBody(w http.ResponseWriter, r *http.Request) ([]byte, e
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil, nil
 	}
-	return s.readBody(w, r)
+	return s.readKeptBody(w, r)
 }
 
 // functionETag stands for all that the answer of a function may depend on.
@@ -74,7 +74,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Update functions do not allow GET")
 	}
-	body, err := s.readBody(w, r)
+	body, err := s.readKeptBody(w, r)
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func (s *Server) synchronizationBody(w http.ResponseWriter, r *http.Request) ([]
 	if err := requireJSON(r); err != nil {
 		return nil, err
 	}
-	body, err := s.readBody(w, r)
+	body, err := s.readKeptBody(w, r)
 	if err != nil {
 		return nil, err
 	}

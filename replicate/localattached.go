@@ -78,6 +78,6 @@ func stage(ctx context.Context, db *store.DB, name string, open opener) (*store.
 		return nil, err
 	}
 	defer in.Close()
-	staged, err := db.StageAttachment(ctx, in, 0)
+	staged, err := db.StageAttachment(ctx, in, store.StageOptions{})
 	return &staged, err
 }

@@ -29,7 +29,7 @@ func blob(seed uint64, size int) []byte {
 
 func stage(t *testing.T, db *store.DB, b []byte) *store.Staged {
 	t.Helper()
-	st, err := db.StageAttachment(t.Context(), bytes.NewReader(b), 0)
+	st, err := db.StageAttachment(t.Context(), bytes.NewReader(b), store.StageOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,11 +243,11 @@ func TestUploadCutShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut := errors.New("cut")
-	_, err = db.StageAttachment(t.Context(), io.MultiReader(bytes.NewReader(blob(1, 3<<20)), iotest.ErrReader(cut)), 0)
+	_, err = db.StageAttachment(t.Context(), io.MultiReader(bytes.NewReader(blob(1, 3<<20)), iotest.ErrReader(cut)), store.StageOptions{})
 	if !errors.Is(err, cut) {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := db.StageAttachment(t.Context(), bytes.NewReader(blob(2, 2<<20)), 1<<20); !errors.Is(err, store.ErrAttachmentTooLarge) {
+	if _, err := db.StageAttachment(t.Context(), bytes.NewReader(blob(2, 2<<20)), store.StageOptions{Limit: 1 << 20}); !errors.Is(err, store.ErrAttachmentTooLarge) {
 		t.Errorf("more than allowed: %v", err)
 	}
 	after, err := db.Info(t.Context())

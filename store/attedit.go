@@ -83,6 +83,17 @@ func (db *DB) resolve(ctx context.Context, e *Edit, parent revtree.Rev, replicat
 	return atts, nil
 }
 
+// CheckStubs tells whether an edit's stubs stand for attachments that are here:
+// *MissingStub. Write does so too, but for all its edits together.
+func (db *DB) CheckStubs(ctx context.Context, e *Edit, replicated bool) error {
+	head := e.Doc.Rev
+	if len(e.Doc.Path) > 0 {
+		head = e.Doc.Path[0]
+	}
+	_, err := db.resolve(ctx, e, head, replicated)
+	return err
+}
+
 // ancestorsAttachments reads the attachments that a stub may stand for: those of the
 // parent, or, for a replicated change, of its ancestors, the nearest first.
 func (db *DB) ancestorsAttachments(ctx context.Context, e *Edit, parent revtree.Rev, replicated bool) (known []Attachment, err error) {

@@ -65,15 +65,24 @@ type errRead struct{ err error }
 func (e errRead) Error() string { return "read attachment: " + e.err.Error() }
 func (e errRead) Unwrap() error { return e.err }
 
+// StageOptions say how bytes are staged.
+type StageOptions struct {
+	Limit int64 // how many there may be; 0: any number
+	// Store has bytes stored that fit in one chunk. Otherwise they wait in memory, so that
+	// small attachments cost no commit of their own.
+	Store bool
+}
+
+// InMemory is how many bytes of an attachment wait in memory.
+func (st *Staged) InMemory() int { return len(st.chunk) }
+
 // StageAttachment stores the bytes of r, in constant memory, without anything
-// referring to them; limit is how many there may be, 0 for any number
-// (ErrAttachmentTooLarge). What no document refers to within a day is removed. Bytes
-// that fit in one chunk wait in memory, so that small attachments cost no commit of
-// their own.
-func (db *DB) StageAttachment(ctx context.Context, r io.Reader, limit int64) (Staged, error) {
+// referring to them: ErrAttachmentTooLarge. What no document refers to within a day is
+// removed.
+func (db *DB) StageAttachment(ctx context.Context, r io.Reader, opt StageOptions) (Staged, error) {
 	st := Staged{}
 	rand.Read(st.at[:])
-	s := stager{db: db, r: r, limit: limit, st: &st}
+	s := stager{db: db, r: r, limit: opt.Limit, store: opt.Store, st: &st}
 	err := s.run(ctx)
 	if err != nil && s.stored {
 		// The sweeper would find it: this only makes room sooner.
@@ -90,6 +99,7 @@ type stager struct {
 	db    *DB
 	r     io.Reader
 	limit int64
+	store bool
 	st    *Staged
 	pack  packer
 
@@ -114,7 +124,7 @@ func (s *stager) run(ctx context.Context) error {
 			return ErrAttachmentTooLarge
 		}
 		hash.Write(buf[:n])
-		if first && !more && n <= chunkSize {
+		if first && !more && n <= chunkSize && !s.store {
 			s.st.chunk = s.pack.pack(buf[:n])
 			break
 		}

@@ -5,11 +5,15 @@ import (
 	"fmt"
 )
 
+// MaxSingleBytes is how many bytes of documents one transaction may bring: more are
+// ErrTransactionTooLarge for a Write that must be one.
+const MaxSingleBytes = 32 << 20
+
 // What a Write takes at the most that must go into one transaction; the engine may take
 // less. Other writers of the database wait for it.
 const (
 	singleDocs  = 10_000
-	singleBytes = 32 << 20
+	singleBytes = MaxSingleBytes
 )
 
 // Changed says that a database has changed since the sequence that a writer knew.

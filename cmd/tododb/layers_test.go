@@ -39,6 +39,7 @@ var layers = []layer{
 	{"httpapi/metrics", nil, []string{bbolt}},
 	{"httpapi/audit", nil, []string{bbolt, web}},
 	{"httpapi/tracing", nil, []string{bbolt, web}},
+	{"httpapi/intake", nil, []string{bbolt, web}},
 	{"httpapi/auth", []string{"store/jsonscan"}, []string{bbolt}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},

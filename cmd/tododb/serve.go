@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tododb/tododb/httpapi"
+	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
@@ -47,6 +49,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	cfg, log := start.cfg, start.log
+	limitMemory(log)
 	defer start.listening.close()
 	figures := metrics.New()
 	f, err := openFolder(ctx, opt.data, start.lock, cfg, figures, log)
@@ -117,11 +120,16 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, synchronizer.Close()) }()
 
+	spool, err := intake.OpenSpool(filepath.Join(opt.data, "spool"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, spool.Close()) }()
 	api, err = httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer,
-		Indexes: indexes, Compilers: compilers(functions), Functions: functions,
+		Spool: spool, Indexes: indexes, Compilers: compilers(functions), Functions: functions,
 	})
 	if err != nil {
 		return err

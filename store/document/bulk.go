@@ -1,8 +1,13 @@
 package document
 
 import (
+	"errors"
+
 	"github.com/tododb/tododb/store/jsonscan"
 )
+
+// ErrManyDocs says that a _bulk_docs request has more documents than were to be read at once.
+var ErrManyDocs = errors.New("more documents than were to be read at once")
 
 // Bulk is a _bulk_docs request.
 type Bulk struct {
@@ -16,43 +21,60 @@ type Bulk struct {
 }
 
 // ParseBulk reads the body of a _bulk_docs request. Its errors are *Error; they come
-// before anything is known of the documents behind the faulty one.
+// before anything is known of the documents behind the faulty one. With Options.MaxDocs
+// there is ErrManyDocs too.
 func ParseBulk(src []byte, opt Options) (Bulk, error) {
 	var b Bulk
-	p := newParser(src)
+	p := newParser(src, opt)
+	err := walkBulk(src, &b, func(i int) (int, error) {
+		b.Docs = b.Docs[:0]
+		return p.eachDoc(i, opt, func(d *Doc) error {
+			if opt.MaxDocs > 0 && len(b.Docs) == opt.MaxDocs {
+				return ErrManyDocs
+			}
+			b.Docs = append(b.Docs, *d)
+			return nil
+		})
+	})
+	return b, err
+}
+
+// walkBulk reads the members of a _bulk_docs request; docs is given where the list of
+// documents begins, and tells where it ends.
+func walkBulk(src []byte, b *Bulk, docs func(i int) (int, error)) error {
 	i := jsonscan.Space(src, 0)
 	if i >= len(src) || src[i] != '{' {
 		if !jsonscan.Valid(src) {
-			return b, errSyntax
+			return errSyntax
 		}
-		return b, &Error{BadRequest, "Request body must be a JSON object"}
+		return &Error{BadRequest, "Request body must be a JSON object"}
 	}
 	found := false
 	i = jsonscan.Space(src, i+1)
 	for first := true; ; first = false {
 		if i >= len(src) {
-			return b, errSyntax
+			return errSyntax
 		}
 		if src[i] == '}' && first {
 			break
 		}
 		end, _, err := jsonscan.SkipString(src, i)
 		if err != nil || src[i] != '"' {
-			return b, errSyntax
+			return errSyntax
 		}
 		name, _ := jsonscan.Text(src[i:end])
 		if i = jsonscan.Space(src, end); i >= len(src) || src[i] != ':' {
-			return b, errSyntax
+			return errSyntax
 		}
 		i = jsonscan.Space(src, i+1)
 		if name == "docs" {
 			found = true
-			if i, err = p.docs(i, &b, opt); err != nil {
-				return b, err
+			if i, err = docs(i); err != nil {
+				return err
 			}
 		} else {
 			if end, err = jsonscan.Skip(src, i); err != nil {
-				return b, errSyntax
+				return errSyntax
 			}
 			switch name {
 			case "new_edits":
@@ -62,40 +84,39 @@ func ParseBulk(src []byte, opt Options) (Bulk, error) {
 			case "atomic":
 				b.Atomic = string(src[i:end]) == "true"
 				if !b.Atomic && string(src[i:end]) != "false" {
-					return b, &Error{BadRequest, "`atomic` must be true or false."}
+					return &Error{BadRequest, "`atomic` must be true or false."}
 				}
 			}
 			i = end
 		}
 		if i = jsonscan.Space(src, i); i >= len(src) {
-			return b, errSyntax
+			return errSyntax
 		}
 		if src[i] == '}' {
 			break
 		}
 		if src[i] != ',' {
-			return b, errSyntax
+			return errSyntax
 		}
 		i = jsonscan.Space(src, i+1)
 	}
 	if jsonscan.Space(src, i+1) != len(src) {
-		return b, errSyntax
+		return errSyntax
 	}
 	if !found {
-		return b, &Error{BadRequest, "POST body must include `docs` parameter."}
+		return &Error{BadRequest, "POST body must include `docs` parameter."}
 	}
-	return b, nil
+	return nil
 }
 
-// docs reads the array of documents at i.
-func (p *parser) docs(i int, b *Bulk, opt Options) (int, error) {
+// eachDoc calls fn with each document of the array at i, and returns the index behind it.
+func (p *parser) eachDoc(i int, opt Options, fn func(d *Doc) error) (int, error) {
 	if i >= len(p.src) || p.src[i] != '[' {
 		if !jsonscan.Valid(p.src) {
 			return i, errSyntax
 		}
 		return i, &Error{BadRequest, "`docs` parameter must be an array."}
 	}
-	b.Docs = b.Docs[:0]
 	i = jsonscan.Space(p.src, i+1)
 	if i < len(p.src) && p.src[i] == ']' {
 		return i + 1, nil
@@ -108,7 +129,9 @@ func (p *parser) docs(i int, b *Bulk, opt Options) (int, error) {
 			}
 			return i, err
 		}
-		b.Docs = append(b.Docs, d)
+		if err := fn(&d); err != nil {
+			return i, err
+		}
 		if i = jsonscan.Space(p.src, end); i >= len(p.src) {
 			return i, errSyntax
 		}

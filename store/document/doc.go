@@ -36,6 +36,11 @@ type Options struct {
 	// MaxSize is the greatest size of a document's Body in bytes, 0 for any: special
 	// members, attachments among them, do not count (couch_doc.erl, validate_doc_body).
 	MaxSize int64
+	// MaxDocs is how many documents ParseBulk reads, 0 for any number.
+	MaxDocs int
+	// Expect is how many bytes the documents will have together without attachments, as far
+	// as is known, to make room for; 0: as many as the JSON.
+	Expect int
 	// Local says that the document is a local one, whatever its id. Of such a one
 	// _revisions is no path but the number that CouchDB's replicator sends back.
 	Local bool

@@ -8,7 +8,7 @@ import (
 
 // Parse reads one document. Its errors are *Error.
 func Parse(src []byte, opt Options) (Doc, error) {
-	p := newParser(src)
+	p := newParser(src, opt)
 	i := jsonscan.Space(src, 0)
 	d, i, err := p.document(i, opt)
 	if err != nil && !jsonscan.Valid(src) {
@@ -43,11 +43,15 @@ type member struct {
 	gone         bool
 }
 
-func newParser(src []byte) *parser {
+func newParser(src []byte, opt Options) *parser {
+	room := len(src)
+	if opt.Expect > 0 {
+		room = min(room, opt.Expect)
+	}
 	return &parser{
 		src:  src,
-		body: make([]byte, 0, len(src)),
-		term: make([]byte, 0, len(src)+len(src)/2),
+		body: make([]byte, 0, room),
+		term: make([]byte, 0, room+room/2),
 	}
 }
 

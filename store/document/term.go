@@ -40,7 +40,7 @@ func AppendBinary[T string | []byte](b []byte, s T) []byte {
 
 // AppendTerm appends the term that CouchDB makes of a JSON value.
 func AppendTerm(b, json []byte) ([]byte, error) {
-	p := newParser(json)
+	p := newParser(json, Options{})
 	i, err := p.value(jsonscan.Space(json, 0), 0)
 	if err == nil && jsonscan.Space(json, i) != len(json) {
 		err = errSyntax

@@ -39,6 +39,16 @@ func appendUnescaped(dst, s []byte) []byte {
 	return dst
 }
 
+// AppendEscape appends what the escape at the beginning of s stands for. ErrSyntax if there
+// is none.
+func AppendEscape(dst, s []byte) ([]byte, error) {
+	r, n := escape(s)
+	if n == 0 {
+		return dst, ErrSyntax
+	}
+	return utf8.AppendRune(dst, r), nil
+}
+
 // AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func AppendString[T string | []byte](dst []byte, s T) []byte {
 	const digits = "0123456789abcdef"

@@ -1,0 +1,164 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/intake"
+	"github.com/tododb/tododb/store/document"
+)
+
+var errBodyTooLarge = errorf(http.StatusRequestEntityTooLarge, "too_large", "the request entity is too large")
+
+// maxOpenBody bounds the bodies that are read before it is known who sends them.
+const maxOpenBody = 64 << 10
+
+// workFactor is how many bytes of memory are taken to be needed for each byte of JSON that
+// is worked on: what is read from it, what is stored of it and what the answer has of it.
+const workFactor = 4
+
+// readBody reads the whole body, decompressed. The bytes are good until the handler has
+// returned, and nobody may hold on to them: readKeptBody is for those who do.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := s.takeBody(w, r, s.set.Load().maxRequestSize, nil)
+	if err != nil {
+		return nil, err
+	}
+	return body.Bytes(), s.work(r, int64(len(body.Bytes())))
+}
+
+// readKeptBody is readBody for bytes that are the caller's. They are in memory, and so may
+// be no more than a document's.
+func (s *Server) readKeptBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	set := s.set.Load()
+	body, err := s.takeBody(w, r, min(set.maxRequestSize, max(set.maxDocumentSize, maxOpenBody)), nil)
+	if err != nil {
+		return nil, err
+	}
+	if !body.Mapped() {
+		return body.Bytes(), nil
+	}
+	if err := s.work(r, int64(len(body.Bytes()))); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(body.Bytes()), nil
+}
+
+// takeBody reads a body of at most limit bytes; watch sees those of a long one as they
+// come. It is let go of when the handler has returned.
+func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, limit int64, watch func([]byte) error) (*intake.Body, error) {
+	if r.ContentLength > limit {
+		return nil, errBodyTooLarge
+	}
+	// One more than the limit comes through, so that reaching it and exceeding it differ.
+	in := io.Reader(http.MaxBytesReader(w, r.Body, limit))
+	ahead := r.ContentLength
+	switch coding := contentCoding(r); coding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		z, err := intake.Unpack(in)
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		defer z.Close()
+		in, ahead = z, min(4*ahead, intake.Free) // what it says is the length before
+	default:
+		return nil, errorf(http.StatusUnsupportedMediaType, "bad_content_type", "%s is not a supported content encoding.", coding)
+	}
+	return s.takeIn(r, in, ahead, limit, watch)
+}
+
+// takeIn is takeBody for what a body, or a part of one, holds.
+func (s *Server) takeIn(r *http.Request, in io.Reader, ahead, limit int64, watch func([]byte) error) (*intake.Body, error) {
+	body, err := intake.Read(in, intake.Reading{Budget: s.set.Load().budget, Spool: s.spool, Ahead: ahead, Limit: limit, Watch: watch})
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	exchangeOf(r).holds(body)
+	return body, nil
+}
+
+// work waits until the memory is there that it takes to work on so many bytes of JSON. It
+// counts until the answer begins.
+func (s *Server) work(r *http.Request, bytes int64) error {
+	if bytes <= intake.Free {
+		return nil
+	}
+	x := exchangeOf(r)
+	x.share.Release()
+	var err error
+	x.share, err = s.set.Load().budget.Work(r.Context(), workFactor*bytes)
+	return err
+}
+
+// readDocument reads a document from the body of a request.
+func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
+	opt.MaxSize = s.set.Load().maxDocumentSize
+	meter := document.NewMeter(false, opt)
+	body, err := s.takeBody(w, r, s.set.Load().maxRequestSize, meter.Add)
+	if err != nil {
+		return document.Doc{}, err
+	}
+	return s.parseDocument(r, body, meter, opt)
+}
+
+// parseDocument reads a document from a body that the meter has watched.
+func (s *Server) parseDocument(r *http.Request, body *intake.Body, meter *document.Meter, opt document.Options) (document.Doc, error) {
+	size := len(body.Bytes())
+	if body.Mapped() {
+		size = int(meter.Measure().Largest)
+		opt.Expect = size + 1
+	}
+	if err := s.work(r, int64(size)); err != nil {
+		return document.Doc{}, err
+	}
+	return document.Parse(body.Bytes(), opt)
+}
+
+// contentCoding is how the bytes of a body are packed, whatever the case it is written in.
+func contentCoding(r *http.Request) string {
+	return strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+}
+
+// bodyError says what was wrong with a body that could not be read.
+func bodyError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errors.Is(err, intake.ErrTooLarge) {
+		return errBodyTooLarge
+	}
+	if e, ok := errors.AsType[*document.Error](err); ok {
+		return e
+	}
+	for _, known := range []error{errStalled, intake.ErrBomb, intake.ErrNoRoom, intake.ErrBusy, context.Canceled} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	return badRequest("The request body could not be read: %s", err)
+}
+
+// holds has the exchange let go of a body when its handler has returned.
+func (x *exchange) holds(body *intake.Body) {
+	x.bodies = append(x.bodies, body)
+	if body.Mapped() {
+		// A disk that cannot be read is then an error of this request alone.
+		debug.SetPanicOnFault(true)
+	}
+}
+
+// letGo ends what the exchange holds.
+func (x *exchange) letGo() (err error) {
+	x.share.Release()
+	for _, body := range x.bodies {
+		if body.Mapped() {
+			debug.SetPanicOnFault(false)
+		}
+		err = errors.Join(err, body.Close())
+	}
+	x.bodies = nil
+	return err
+}

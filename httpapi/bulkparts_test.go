@@ -1,0 +1,162 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// many are documents enough to be written in parts.
+func many(n int, doc func(i int) string) string {
+	docs := make([]string, n)
+	for i := range docs {
+		docs[i] = doc(i)
+	}
+	return strings.Join(docs, ",")
+}
+
+// A request of many documents, or of many bytes, is answered like a short one: each document
+// stands for itself, in the order of the request.
+func TestBulkInParts(t *testing.T) {
+	s := openServer(t, Options{})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	wants(t, call(s, "PUT", "/db/taken", "{}", "Admin", ""), 201, "")
+	for name, doc := range map[string]func(i int) string{
+		"many": func(i int) string { return fmt.Sprintf(`{"_id":"many%05d","n":%d}`, 9999-i, i) },
+		"long": func(i int) string {
+			return fmt.Sprintf(`{"_id":"long%05d","n":%d,"v":%q,"_attachments":{"f":{"data":"aGVs\/w=="}}}`, 9999-i, i, strings.Repeat("x", 4000))
+		},
+	} {
+		const n = 2500
+		body := `{"new_edits":true,"docs":[` + many(n, func(i int) string {
+			switch i {
+			case 100:
+				return `{"_id":"taken"}`
+			case 2000:
+				return `{"_id":"` + name + `noid-given","_deleted":true}`
+			case 2400:
+				return doc(2300) // again
+			}
+			return doc(i)
+		}) + `]}`
+		var rows []struct {
+			ID, Rev, Error string
+			OK             bool
+		}
+		if err := json.Unmarshal([]byte(wants(t, call(s, "POST", "/db/_bulk_docs", body, "Admin", ""), 201, "ok")), &rows); err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) != n {
+			t.Fatalf("%s: %d rows", name, len(rows))
+		}
+		for i, row := range rows {
+			want := fmt.Sprintf("%s%05d", name, 9999-i)
+			switch i {
+			case 100:
+				want = "taken"
+			case 2000:
+				want = name + "noid-given"
+			case 2400:
+				want = fmt.Sprintf("%s%05d", name, 9999-2300)
+			}
+			if refused := i == 100 || i == 2400; row.ID != want || row.OK == refused || refused != (row.Error == "conflict") {
+				t.Fatalf("%s: row %d is %+v, want %s", name, i, row, want)
+			}
+		}
+		wants(t, call(s, "GET", "/db/"+fmt.Sprintf("%s%05d", name, 9999-2499), "", "Admin", ""), 200, `"n":2499`)
+	}
+	wants(t, call(s, "GET", "/db/long09999/f", "", "Admin", ""), 200, "hel\xff")
+}
+
+// Whatever is wrong anywhere in a request, nothing of it is written.
+func TestBulkInPartsIsJudgedWhole(t *testing.T) {
+	s := openServer(t, Options{Config: settings(t, "couchdb/max_document_size", "100000")})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	docs := many(3000, func(i int) string { return fmt.Sprintf(`{"_id":"d%d","_rev":"1-a"}`, i) })
+	for _, c := range []struct {
+		body   string
+		status int
+		word   string
+	}{
+		{`{"docs":[` + docs + `]`, 400, "bad_request"},
+		{`{"docs":[` + docs + `]}x`, 400, "bad_request"},
+		{`{"docs":[` + docs + `,{"_id":"_x"}]}`, 400, "illegal_docid"},
+		{`{"docs":[` + docs + `,{"_odd":1}]}`, 400, "doc_validation"},
+		{`{"docs":[` + docs + `,7]}`, 400, "bad_request"},
+		{`{"docs":[` + docs + `,{"_id":"big","v":"` + strings.Repeat("x", 100000) + `"}]}`, 413, "document_too_large"},
+		{`{"docs":[` + docs + `,{"_id":"big","v":"` + strings.Repeat("x", 3000000) + `"}]}`, 413, "document_too_large"},
+		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"data":"!"}}}]}`, 400, "bad_request"},
+		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"stub":true}}}]}`, 412, "missing_stub"},
+		{`{"docs":[` + docs + `,{"_id":"a"}],"new_edits":false}`, 400, "_revisions"},
+		{`{"docs":[` + docs + `],"atomic":7}`, 400, "atomic"},
+		{`{"docs":[` + docs + `,{"_id":"d7"}],"atomic":true}`, 409, "conflict"},
+		{`{"docs":[` + docs + `],"all_or_nothing":true}`, 417, "all_or_nothing"},
+		{`{"docs":[` + docs + `],"docs":7}`, 400, "array"},
+	} {
+		w := call(s, "POST", "/db/_bulk_docs", c.body, "Admin", "")
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.word) {
+			t.Errorf("…%.60s: %d %.200s, want %d %s", c.body[len(c.body)-min(60, len(c.body)):], w.Code, w.Body, c.status, c.word)
+		}
+	}
+	wants(t, call(s, "GET", "/db", "", "Admin", ""), 200, `"doc_count":0`)
+	// Of a list that comes twice the last counts, and new_edits counts wherever it stands.
+	wants(t, call(s, "POST", "/db/_bulk_docs", `{"docs":[`+docs+`],"docs":[`+docs+`],"new_edits":false}`, "Admin", ""), 201, "[]")
+	wants(t, call(s, "GET", "/db", "", "Admin", ""), 200, `"doc_count":3000`)
+	wants(t, call(s, "GET", "/db/d2999", "", "Admin", ""), 200, `"_rev":"1-a"`)
+	key := []string{"Admin", "", "Idempotency-Key", "k"}
+	first := call(s, "POST", "/db/_bulk_docs", `{"docs":[`+strings.ReplaceAll(docs, `,"_rev":"1-a"`, "")+`]}`, key...)
+	again := call(s, "POST", "/db/_bulk_docs", `{"docs":[`+strings.ReplaceAll(docs, `,"_rev":"1-a"`, "")+`]}`, key...)
+	if first.Code != 201 || again.Code != 201 || strings.TrimSpace(first.Body.String()) != strings.TrimSpace(again.Body.String()) || again.Header().Get("Idempotency-Replayed") != "true" {
+		t.Errorf("a key: %d, then %d %v", first.Code, again.Code, again.Header())
+	}
+}
+
+// Who finds no memory in the time that it may wait is told when to come again, and has
+// changed nothing.
+func TestNoMemoryForARequest(t *testing.T) {
+	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	budget := s.set.Load().budget
+	for _, bytes := range []int64{4 << 20, 1 << 30} { // all there is of either kind
+		if _, err := budget.Work(t.Context(), bytes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	for _, size := range []int{500_000, 5_000_000} {
+		w := call(s, "PUT", "/db/d", `{"v":"`+strings.Repeat("x", size)+`"}`, "Admin", "")
+		wants(t, w, 503, "service_unavailable")
+		if w.Header().Get("Retry-After") == "" {
+			t.Error("without Retry-After")
+		}
+	}
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("refused after %v", took)
+	}
+	wants(t, call(s, "PUT", "/db/small", `{}`, "Admin", ""), 201, "ok")
+	wants(t, call(s, "GET", "/db/d", "", "Admin", ""), 404, "missing")
+}
+
+// Inline data is read as JSON and base64 have it, and never but whole.
+func TestInlineData(t *testing.T) {
+	s := openServer(t, Options{})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	for i, c := range [][2]string{
+		{`aGVsbG8=`, "hello"}, {`aG Vs\tbG8=`, "hello"}, {`aGVs\r\nbG8=`, "hello"}, {`a\u0047Vsb\/8=`, "helo\xff"}, {`QUJDRA\u003d\u003d`, "ABCD"},
+		{``, ""}, {` `, ""}, {strings.Repeat("QUJD\\n", 100000), strings.Repeat("ABC", 100000)},
+	} {
+		path := fmt.Sprintf("/db/d%d", i)
+		wants(t, call(s, "PUT", path, `{"_attachments":{"f":{"data":"`+c[0]+`"}}}`, "Admin", ""), 201, "ok")
+		if got := call(s, "GET", path+"/f", "", "Admin", "").Body.String(); got != c[1] {
+			t.Errorf("%.40s: %.40q", c[0], got)
+		}
+	}
+	for _, bad := range []string{`aGVsbG8`, `aGVsbG8=\u0000`, `aGVsbG8=x`, `\ud83d\ude00`, `a=b=`, `é`, `aGVsbG9=`} {
+		wants(t, call(s, "PUT", "/db/bad", `{"_attachments":{"f":{"data":"`+bad+`"}}}`, "Admin", ""), 400, "Invalid attachment data")
+	}
+	names := slices.Repeat([]string{`"same":{"data":"aGVsbG8="}`}, 3)
+	wants(t, call(s, "PUT", "/db/same", `{"_attachments":{"other":{"data":""},`+strings.Join(names, ",")+`}}`, "Admin", ""), 201, "ok")
+}

@@ -1,0 +1,100 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// ErrBusy says that others used up the budget for longer than one may wait.
+var ErrBusy = errors.New("the memory for requests' bodies is used up")
+
+// Free is how many bytes a request may have without asking the budget: so many times the
+// number of requests is what it does not see.
+const Free = 64 << 10
+
+// Budget is the memory that all bodies, and what is made of them, may have together. It
+// is parted, so that those who are slow do not keep off the quick, nor the great the small:
+// a quarter for bodies while they are read, a quarter for work on short ones, the rest
+// for work on long ones.
+type Budget struct {
+	bytes           int64
+	wait            time.Duration
+	reading         *semaphore.Weighted
+	readingBytes    int64
+	short, long     *semaphore.Weighted
+	shortIs, longIs int64
+}
+
+// shortWork is the most that counts as work on a short body.
+const shortWork = 4 * inMemory
+
+// NewBudget makes one of so many bytes, for whose work one waits so long.
+func NewBudget(bytes int64, wait time.Duration) *Budget {
+	bytes = max(bytes, 16<<20)
+	q := bytes / 4
+	return &Budget{
+		bytes: bytes, wait: wait, readingBytes: q, shortIs: q, longIs: bytes - 2*q,
+		reading: semaphore.NewWeighted(q), short: semaphore.NewWeighted(q), long: semaphore.NewWeighted(bytes - 2*q),
+	}
+}
+
+// Is tells whether a budget has these figures.
+func (b *Budget) Is(bytes int64, wait time.Duration) bool {
+	return b != nil && b.bytes == max(bytes, 16<<20) && b.wait == wait
+}
+
+// Share is a part of the budget that somebody has. The zero value is none.
+type Share struct {
+	of    *semaphore.Weighted
+	bytes int64
+}
+
+// Release gives it back. It may be called again.
+func (s *Share) Release() {
+	if s.of != nil {
+		s.of.Release(s.bytes)
+		s.of = nil
+	}
+}
+
+// Work waits until so many bytes of memory may be used: ErrBusy, or ctx's error. Work
+// that needs more than there is gets all that there is, and so is alone.
+func (b *Budget) Work(ctx context.Context, bytes int64) (Share, error) {
+	if bytes <= Free {
+		return Share{}, nil
+	}
+	s := Share{b.long, min(bytes, b.longIs)}
+	if bytes <= shortWork {
+		s = Share{b.short, min(bytes, b.shortIs)}
+	}
+	if s.of.TryAcquire(s.bytes) {
+		return s, nil
+	}
+	ctx, stop := context.WithTimeoutCause(ctx, b.wait, ErrBusy)
+	defer stop()
+	if err := s.of.Acquire(ctx, s.bytes); err != nil {
+		return Share{}, context.Cause(ctx)
+	}
+	return s, nil
+}
+
+// more makes a share greater if there is room at once.
+func (b *Budget) more(s *Share, bytes int64) bool {
+	if s.bytes+bytes <= Free {
+		s.bytes += bytes // not counted yet
+		return true
+	}
+	want := bytes
+	if s.of == nil {
+		want += s.bytes
+	}
+	if !b.reading.TryAcquire(want) {
+		return false
+	}
+	s.of = b.reading
+	s.bytes += bytes
+	return true
+}

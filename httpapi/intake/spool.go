@@ -1,0 +1,115 @@
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// ErrNoRoom says that the disk has no room for a body.
+var ErrNoRoom = errors.New("no room on the disk for the request's body")
+
+// Spool is the folder in which long bodies wait.
+type Spool struct{ dir string }
+
+// OpenSpool makes the folder, or empties it: only what a crash left can be in it, since
+// the folder is this process's alone.
+func OpenSpool(dir string) (*Spool, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("folder for long requests: %w", err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("folder for long requests: %w", err)
+	}
+	for _, f := range left {
+		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+			return nil, fmt.Errorf("folder for long requests: %w", err)
+		}
+	}
+	return &Spool{dir}, nil
+}
+
+// Close removes the folder. Bodies that are still open stay so where files without a name do.
+func (s *Spool) Close() error {
+	if err := os.RemoveAll(s.dir); err != nil {
+		return fmt.Errorf("folder for long requests: %w", err)
+	}
+	return nil
+}
+
+// File is bytes on disk, written from the first to the last and then read.
+type File struct {
+	f    *os.File
+	name string // "" once it has none
+	size int64
+	view []byte // of Bytes
+}
+
+// Create begins a file: ErrNoRoom.
+func (s *Spool) Create() (*File, error) {
+	f, err := os.CreateTemp(s.dir, "body-*")
+	if err != nil {
+		return nil, spoolError(err)
+	}
+	file := &File{f: f, name: f.Name()}
+	if os.Remove(f.Name()) == nil { // else Close does it
+		file.name = ""
+	}
+	return file, nil
+}
+
+// Write adds to it: ErrNoRoom.
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.f.Write(p)
+	f.size += int64(n)
+	if err != nil {
+		err = spoolError(err)
+	}
+	return n, err
+}
+
+// Size is how many bytes have been written.
+func (f *File) Size() int64 { return f.size }
+
+// ReadAt reads what has been written.
+func (f *File) ReadAt(p []byte, at int64) (int, error) { return f.f.ReadAt(p, at) }
+
+// Bytes shows all of it, until Close. A disk that cannot be read then makes a fault where
+// they are used: debug.SetPanicOnFault turns it into a panic.
+func (f *File) Bytes() ([]byte, error) {
+	if f.view != nil || f.size == 0 {
+		return f.view, nil
+	}
+	if int64(int(f.size)) != f.size {
+		return nil, ErrNoRoom // in the addresses of a small machine
+	}
+	var err error
+	if f.view, err = mapFile(f.f, int(f.size)); err != nil {
+		return nil, fmt.Errorf("map request: %w", err)
+	}
+	return f.view, nil
+}
+
+// Close lets go of the bytes and of the file, which is gone then.
+func (f *File) Close() error {
+	var errs []error
+	if f.view != nil {
+		errs = append(errs, unmapFile(f.view))
+		f.view = nil
+	}
+	errs = append(errs, f.f.Close())
+	if f.name != "" {
+		errs = append(errs, os.Remove(f.name))
+	}
+	return errors.Join(errs...)
+}
+
+func spoolError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, errQuota) || errors.Is(err, errFullDisk) {
+		return fmt.Errorf("%w: %w", ErrNoRoom, err)
+	}
+	return fmt.Errorf("keep request: %w", err)
+}

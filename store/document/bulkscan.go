@@ -1,0 +1,56 @@
+package document
+
+import (
+	"io"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// ScanBulk reads a _bulk_docs request as ParseBulk does, without keeping its documents:
+// check is called with each, good during the call. The request's bytes must stay as they
+// are for as long as the BulkReader is used, which gives the documents again.
+func ScanBulk(src []byte, opt Options, check func(b *Bulk, d *Doc) error) (Bulk, *BulkReader, error) {
+	var b Bulk
+	r := &BulkReader{src: src, opt: opt}
+	p := newParser(nil, opt)
+	p.src = src
+	err := walkBulk(src, &b, func(i int) (int, error) {
+		r.at, r.Count = i, 0
+		return p.eachDoc(i, opt, func(d *Doc) error {
+			p.body, p.term = p.body[:0], p.term[:0]
+			r.Count++
+			return check(&b, d)
+		})
+	})
+	r.at = jsonscan.Space(src, min(r.at+1, len(src)))
+	return b, r, err
+}
+
+// BulkReader reads the documents of a _bulk_docs request, some at a time.
+type BulkReader struct {
+	Count int // how many there are
+
+	src []byte
+	opt Options
+	at  int // of the next one, or of the end of their list
+}
+
+// Next gives the next documents, at most so many, and no more once they have so many
+// bytes: io.EOF if there are none. They have been checked.
+func (r *BulkReader) Next(docs, bytes int) (some []Doc, err error) {
+	p := newParser(r.src, Options{Expect: min(bytes, len(r.src)-r.at)})
+	for len(some) < docs && len(p.body) < bytes && r.src[r.at] != ']' {
+		d, end, err := p.document(r.at, r.opt)
+		if err != nil {
+			return nil, err
+		}
+		some = append(some, d)
+		if r.at = jsonscan.Space(r.src, end); r.src[r.at] == ',' {
+			r.at = jsonscan.Space(r.src, r.at+1)
+		}
+	}
+	if len(some) == 0 {
+		return nil, io.EOF
+	}
+	return some, nil
+}
