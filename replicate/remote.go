@@ -16,28 +16,6 @@ import (
 	"time"
 )
 
-// Endpoint is a source or target as a request names it.
-type Endpoint struct {
-	URL      string // without credentials, ending in a slash; "" for a local database
-	Local    string // name of a local database
-	Headers  http.Header
-	User     string
-	Password string
-
-	Proxy     *url.URL      // through which it is reached; nil: as the environment says
-	Silence   time.Duration // how long it may say nothing (30 s)
-	NoBulkGet bool          // ask for one document at a time
-	NewDB     url.Values    // how to make the database
-}
-
-// Name is the endpoint without credentials.
-func (e *Endpoint) Name() string {
-	if e.URL != "" {
-		return e.URL
-	}
-	return e.Local
-}
-
 const (
 	userAgent = "tododb-replicator"
 	// defaultSilence is how long a peer may say nothing, as CouchDB's connection_timeout.

@@ -5,12 +5,14 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
-	"sort"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -153,6 +155,9 @@ func (s *Spec) member(name string, v []byte) (err error) {
 		if jsonscan.Kind(v) != '{' {
 			return &BadRequest{"parameter `selector` must be a JSON object"}
 		}
+		if _, err := mango.Compile(v); err != nil {
+			return &BadRequest{"parameter `selector`: " + err.Error()}
+		}
 		s.Filter.Selector = bytes.Clone(v)
 	case "doc_ids":
 		s.Filter.DocIDs, err = docIDs(v)
@@ -199,7 +204,7 @@ func parseProxy(name string, v []byte) (*url.URL, error) {
 		return nil, nil
 	}
 	if err == nil {
-		if u, err := url.Parse(text); err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "socks5") {
+		if u, err := url.Parse(text); err == nil && checkHost(u) == nil && (u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "socks5") {
 			return u, nil
 		}
 	}
@@ -228,60 +233,36 @@ func docIDs(v []byte) ([]string, error) {
 	ids := []string{}
 	err := jsonscan.EachElement(v, func(e []byte) error {
 		id, err := jsonscan.Text(e)
+		if id = unquoted(id); err == nil && !utf8.ValidString(id) {
+			err = jsonscan.ErrSyntax
+		}
 		ids = append(ids, id)
 		return err
 	})
 	if err != nil {
-		return nil, &BadRequest{"parameter `doc_ids` must be an array of strings"}
+		return nil, &BadRequest{"parameter `doc_ids` must be an array of strings that are UTF-8"}
 	}
-	sort.Strings(ids)
-	return ids, nil
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }
 
-// parseEndpoint reads a URL, a database's name, or an object with url, headers and auth.
-func parseEndpoint(v []byte) (Endpoint, error) {
-	if text, err := jsonscan.Text(v); err == nil {
-		return endpointOf(text, nil)
+// unquoted reads an id of doc_ids: as in CouchDB they may be escaped, as in a query, and
+// what is no escape stands for itself (mochiweb_util.erl, unquote).
+func unquoted(id string) string {
+	if !strings.ContainsAny(id, "%+") {
+		return id
 	}
-	var object struct {
-		URL     *string           `json:"url"`
-		Headers map[string]string `json:"headers"`
-		Auth    struct {
-			Basic *struct{ Username, Password string } `json:"basic"`
-		} `json:"auth"`
+	b := make([]byte, 0, len(id))
+	for i := 0; i < len(id); i++ {
+		c := id[i]
+		if c == '+' {
+			c = ' '
+		} else if c == '%' && i+2 < len(id) {
+			if n, err := strconv.ParseUint(id[i+1:i+3], 16, 8); err == nil {
+				c, i = byte(n), i+2
+			}
+		}
+		b = append(b, c)
 	}
-	if err := json.Unmarshal(v, &object); err != nil || object.URL == nil {
-		return Endpoint{}, &BadEndpoint{"endpoint has an invalid url"}
-	}
-	headers := http.Header{}
-	for name, value := range object.Headers {
-		headers.Set(name, value)
-	}
-	e, err := endpointOf(*object.URL, headers)
-	if b := object.Auth.Basic; b != nil {
-		e.User, e.Password = b.Username, b.Password
-	}
-	return e, err
-}
-
-// ParseEndpoint reads a URL or the name of a database.
-func ParseEndpoint(text string) (Endpoint, error) { return endpointOf(text, nil) }
-
-func endpointOf(text string, headers http.Header) (Endpoint, error) {
-	if !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://") {
-		return Endpoint{Local: text}, nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		return Endpoint{}, &BadEndpoint{"endpoint has an invalid url"}
-	}
-	e := Endpoint{Headers: headers}
-	if u.User != nil {
-		e.User = u.User.Username()
-		e.Password, _ = u.User.Password()
-		u.User = nil
-	}
-	u.RawQuery, u.Fragment = "", ""
-	e.URL = strings.TrimRight(u.String(), "/") + "/"
-	return e, nil
+	return string(b)
 }

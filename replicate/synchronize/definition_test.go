@@ -54,3 +54,20 @@ func FuzzSettings(f *testing.F) {
 		}
 	})
 }
+
+// What could never be asked is refused when it comes.
+func TestRemotesThatCannotBeAsked(t *testing.T) {
+	for _, request := range []string{
+		`{"remote":{"url":"http://h/db","headers":{"X":"a\r\nY: b"}}}`, `{"remote":{"url":"http://h/db","headers":{"a b":"c"}}}`, `{"remote":"http://:1/db"}`,
+		`{"remote":"http://h/db","selector":{"$no":1}}`,
+	} {
+		d := definition{DB: "db"}
+		var err error
+		if d.settings, err = readSettings([]byte(request), settings{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.remote(); err == nil {
+			t.Errorf("%s is taken", request)
+		}
+	}
+}

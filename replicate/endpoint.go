@@ -1,0 +1,111 @@
+package replicate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// Endpoint is a source or target as a request names it.
+type Endpoint struct {
+	URL      string // without credentials, ending in a slash; "" for a local database
+	Local    string // name of a local database
+	Headers  http.Header
+	User     string
+	Password string
+
+	Proxy     *url.URL      // through which it is reached; nil: as the environment says
+	Silence   time.Duration // how long it may say nothing (30 s)
+	NoBulkGet bool          // ask for one document at a time
+	NewDB     url.Values    // how to make the database
+}
+
+// Name is the endpoint without credentials.
+func (e *Endpoint) Name() string {
+	if e.URL != "" {
+		return e.URL
+	}
+	return e.Local
+}
+
+// parseEndpoint reads a URL, a database's name, or an object with url, headers and auth.
+func parseEndpoint(v []byte) (Endpoint, error) {
+	if text, err := jsonscan.Text(v); err == nil {
+		return endpointOf(text, nil)
+	}
+	var object struct {
+		URL     *string           `json:"url"`
+		Headers map[string]string `json:"headers"`
+		Auth    struct {
+			Basic *struct{ Username, Password string } `json:"basic"`
+		} `json:"auth"`
+	}
+	if err := json.Unmarshal(v, &object); err != nil || object.URL == nil {
+		return Endpoint{}, &BadEndpoint{"endpoint has an invalid url"}
+	}
+	headers := http.Header{}
+	for name, value := range object.Headers {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return Endpoint{}, &BadEndpoint{fmt.Sprintf("endpoint has an invalid header name %q", name)}
+		}
+		if !httpguts.ValidHeaderFieldValue(value) { // which is not repeated: it may be a password
+			return Endpoint{}, &BadEndpoint{fmt.Sprintf("endpoint has an invalid value of the header %q", name)}
+		}
+		headers.Set(name, value)
+	}
+	e, err := endpointOf(*object.URL, headers)
+	if b := object.Auth.Basic; b != nil {
+		e.User, e.Password = b.Username, b.Password
+	}
+	return e, err
+}
+
+// ParseEndpoint reads a URL or the name of a database.
+func ParseEndpoint(text string) (Endpoint, error) { return endpointOf(text, nil) }
+
+func endpointOf(text string, headers http.Header) (Endpoint, error) {
+	if !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://") {
+		return Endpoint{Local: text}, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || checkHost(u) != nil {
+		return Endpoint{}, &BadEndpoint{"endpoint has an invalid url"}
+	}
+	e := Endpoint{Headers: headers}
+	if u.User != nil {
+		e.User = u.User.Username()
+		e.Password, _ = u.User.Password()
+		u.User = nil
+	}
+	u.RawQuery, u.Fragment = "", ""
+	e.URL = strings.TrimRight(u.String(), "/") + "/"
+	return e, nil
+}
+
+// maxHost is how long the name of a host and its port may be.
+const maxHost = 253 + len(":65535")
+
+var errHost = errors.New("no host that can be asked")
+
+// checkHost refuses a URL to whose host no request could be sent.
+func checkHost(u *url.URL) error {
+	host, err := httpguts.PunycodeHostPort(u.Host)
+	if err != nil || u.Hostname() == "" || len(host) > maxHost || !httpguts.ValidHostHeader(host) {
+		return errHost
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return errHost
+		}
+	}
+	return nil
+}
