@@ -240,7 +240,7 @@ func docIDs(v []byte) ([]string, error) {
 		return err
 	})
 	if err != nil {
-		return nil, &BadRequest{"parameter `doc_ids` must be an array of strings that are UTF-8"}
+		return nil, &BadRequest{"parameter `doc_ids` must be an array of strings"}
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids), nil
