@@ -102,6 +102,8 @@ func (s *Server) appendInfos(b []byte, r *http.Request, names []string, report b
 		switch {
 		case err == nil:
 			row = append(append(row, `,"info":`...), info...)
+		case errors.Is(err, store.ErrDamaged):
+			row = append(row, `,"error":"database_damaged"`...)
 		case !errors.Is(err, store.ErrNoDB) && !errors.Is(err, store.ErrBadDBName):
 			return b, err
 		case report:

@@ -72,6 +72,7 @@ var apiErrors = []struct {
 	{store.ErrBadDBName, 400, "illegal_database_name", "Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."},
 	{store.ErrCompactRunning, 409, "conflict", "Compaction is running already."},
 	{store.ErrCorrupt, 500, "internal_server_error", "A stored record is damaged; the server's log has the details."},
+	{store.ErrDamaged, 500, "database_damaged", "The file of this database is damaged, so that it is closed; the server's log names the file. Other databases are not concerned."},
 	{store.ErrUnavailable, 503, "service_unavailable", "The storage is not available; it is not known whether the write took place."},
 	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},

@@ -168,7 +168,7 @@ func (db *DB) stage(ctx context.Context, at location, kvs iter.Seq2[[]byte, []by
 	default:
 	}
 	if err := db.edb.Stage(ctx, spaceAtt, kvs); err != nil {
-		return fmt.Errorf("store attachment: %w", translate(err))
+		return fmt.Errorf("store attachment: %w", db.failed(err))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,22 +16,21 @@ import (
 // sentence a finding. Its error is that of reading; a damaged database is no error.
 // It reads everything in one snapshot.
 func (db *DB) Check(ctx context.Context, report func(problem string)) error {
-	err := db.view(ctx, func(r engine.Reader) error {
+	// The storage first: what reads the records trusts it.
+	if s, ok := db.edb.(engine.Checker); ok {
+		if err := s.CheckStorage(ctx, report); err != nil {
+			return db.failed(err)
+		}
+	}
+	return db.view(ctx, func(r engine.Reader) error {
 		c := checker{r: r, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
 		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.onces} {
-			if err := part(); err != nil {
+			if err := errors.Join(ctx.Err(), part()); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if s, ok := db.edb.(engine.Checker); ok {
-		return translate(s.CheckStorage(ctx, report))
-	}
-	return nil
 }
 
 type checker struct {

@@ -58,7 +58,7 @@ func (db *DB) compact(ctx context.Context) error {
 	}
 	if c, ok := db.edb.(engine.Compacter); ok {
 		if err := c.Compact(ctx); err != nil {
-			return fmt.Errorf("compact %q: %w", db.name, translate(err))
+			return fmt.Errorf("compact %q: %w", db.name, db.failed(err))
 		}
 	}
 	return nil

@@ -132,8 +132,17 @@ func (db *DB) view(ctx context.Context, fn func(engine.Reader) error) error {
 	case <-db.gone:
 		return db.stopErr
 	default:
-		return translate(err)
+		return db.failed(err)
 	}
+}
+
+// failed maps an error of the engine's about the database to the store's.
+func (db *DB) failed(err error) error {
+	err = translate(err)
+	if errors.Is(err, ErrDamaged) {
+		db.store.giveUp(db.base, err)
+	}
+	return err
 }
 
 // Info is what a database says of itself.
@@ -169,7 +178,7 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	}
 	if sizer, ok := db.edb.(engine.Sizer); ok {
 		if info.File, err = sizer.Size(ctx); err != nil {
-			return info, translate(err)
+			return info, db.failed(err)
 		}
 	}
 	return info, nil

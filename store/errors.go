@@ -24,6 +24,9 @@ var (
 	// ErrOtherRequest says that a Once was used before, for something else.
 	ErrOtherRequest = errors.New("another request had this key")
 	ErrCorrupt      = errors.New("stored record is damaged")
+	// ErrDamaged says that the storage of a database is damaged, or is none. The database
+	// is closed; it is opened again once there is something else in its place.
+	ErrDamaged = errors.New("the database is damaged")
 
 	errNoReason = errors.New("a handle without guard needs a reason")
 	errNoGuard  = errors.New("a handle for somebody needs a guard")

@@ -154,7 +154,7 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	delete(s.going, name)
 	s.mu.Unlock()
 	if db != nil && db.openErr == nil {
-		s.closeLater(db)
+		s.closeLater(db, ErrNoDB)
 	}
 	if errors.Is(err, engine.ErrNoDB) {
 		return ErrNoDB
@@ -213,7 +213,7 @@ func (s *Store) db(ctx context.Context, name string) (*DB, error) {
 	s.mu.Unlock()
 
 	for _, old := range evicted {
-		s.closeLater(old)
+		s.closeLater(old, ErrNoDB)
 	}
 	if found {
 		select {
@@ -255,7 +255,7 @@ func (s *Store) release(db *DB) {
 	evicted := s.evict()
 	s.mu.Unlock()
 	for _, old := range evicted {
-		s.closeLater(old)
+		s.closeLater(old, ErrNoDB)
 	}
 }
 
@@ -283,12 +283,27 @@ func (s *Store) forget(db *DB) {
 
 // closeLater closes a database that nobody can reach by name any more, without
 // keeping the caller waiting.
-func (s *Store) closeLater(db *DB) {
+func (s *Store) closeLater(db *DB, why error) {
 	s.wg.Go(func() {
-		if err := db.shut(ErrNoDB); err != nil {
+		if err := db.shut(why); err != nil {
 			s.opt.Logger.Error("closing a database", "db", db.name, "error", err)
 		}
 	})
+}
+
+// giveUp closes a database whose storage is damaged. Whoever asks for it next opens it
+// anew: by then it may have been mended.
+func (s *Store) giveUp(db *DB, why error) {
+	s.mu.Lock()
+	ours := s.open[db.name] == db && !s.closed
+	if ours {
+		s.forget(db)
+	}
+	s.mu.Unlock()
+	db.stop(why)
+	if ours {
+		s.closeLater(db, why)
+	}
 }
 
 // translate maps an engine's error to the store's.
@@ -298,6 +313,8 @@ func translate(err error) error {
 		return nil
 	case errors.Is(err, engine.ErrNoDB):
 		return ErrNoDB
+	case errors.Is(err, engine.ErrForeign):
+		return fmt.Errorf("%w: %v", ErrDamaged, err)
 	case errors.Is(err, engine.ErrUnknown), errors.Is(err, engine.ErrUnavailable):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, engine.ErrClosed):

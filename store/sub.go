@@ -28,11 +28,14 @@ func (db *DB) OpenSub(ctx context.Context, name string) (engine.DB, error) {
 		err = db.note(ctx, func(tx engine.Tx) error { return tx.Put(spaceMeta, key, []byte{recordVersion}) })
 	}
 	if err != nil {
-		return nil, translate(err)
+		return nil, db.failed(err)
 	}
 	sub, err := db.edb.Sub(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("open index storage %q of %q: %w", name, db.name, translate(err))
+		if !errors.Is(err, engine.ErrForeign) { // that is about the index, which can be made anew
+			err = translate(err)
+		}
+		return nil, fmt.Errorf("open index storage %q of %q: %w", name, db.name, err)
 	}
 	return sub, nil
 }
@@ -53,7 +56,7 @@ func (db *DB) DropSub(ctx context.Context, name string) error {
 	if err == nil {
 		err = db.note(ctx, func(tx engine.Tx) error { return tx.Delete(spaceMeta, []byte(metaSub+name)) })
 	}
-	return translate(err)
+	return db.failed(err)
 }
 
 // Subs names the storages of indexes that were made, in byte order.

@@ -77,7 +77,9 @@ func makeFolder(dir string) error {
 // openFolder opens the databases of a folder that lock has made ours. Close ends both.
 // Its figures are counted, if somebody wants them.
 func openFolder(ctx context.Context, dir string, lock *os.File, cfg *config.Config, figures *metrics.Metrics, log *slog.Logger) (*folder, error) {
-	eng, err := bolt.Open(filepath.Join(dir, "databases"), bolt.Options{AppendOnly: store.AppendOnly})
+	eng, err := bolt.Open(filepath.Join(dir, "databases"), bolt.Options{AppendOnly: store.AppendOnly, Damaged: func(path string, why error) {
+		log.Error("a database is closed: its file is damaged", "file", path, "error", why)
+	}})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), lock.Close())
 	}

@@ -7,11 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/engine"
 )
 
 // dataFlag gives a command the folder it works on.
@@ -78,30 +78,39 @@ func withDB(ctx context.Context, st *store.Store, name string, work func(store.B
 
 func checkCommand() *cobra.Command {
 	return offlineCommand("check", "Look for damage in databases",
-		`check reads every record of the databases (all of them, unless some are named) and
-says what is wrong. It changes nothing. No server may have the folder open.`,
+		`check reads every page and record of the databases (all of them, unless some are
+named) and every page of their indexes, and says what is wrong. It changes nothing. An index
+that is damaged the server makes anew. No server may have the folder open.`,
 		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			problems, bad := 0, 0
+			var failed []error
 			for _, name := range names {
 				before := problems
-				err := withDB(ctx, st, name, func(db store.Bare) error {
-					return db.Check(ctx, func(problem string) {
-						problems++
-						fmt.Fprintf(out, "%s: %s\n", name, problem)
-					})
-				})
-				if errors.Is(err, store.ErrCorrupt) || errors.Is(err, engine.ErrForeign) {
+				say := func(problem any) {
 					problems++
-					fmt.Fprintln(out, err)
-				} else if err != nil {
-					return err
+					fmt.Fprintf(out, "%s: %v\n", name, problem)
+				}
+				err := withDB(ctx, st, name, func(db store.Bare) error {
+					return db.Check(ctx, func(problem string) { say(problem) })
+				})
+				switch {
+				case ctx.Err() != nil:
+					return ctx.Err()
+				case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrDamaged):
+					say(strings.TrimPrefix(err.Error(), name+": "))
+				case err != nil: // one that cannot be read keeps nobody from reading the others
+					failed = append(failed, err)
 				}
 				if problems > before {
 					bad++
 				}
 			}
 			if problems > 0 {
-				return fmt.Errorf("%w: databases checked: %d, damaged: %d, problems: %d", errDamaged, len(names), bad, problems)
+				damaged := fmt.Errorf("%w: databases checked: %d, damaged: %d, problems: %d", errDamaged, len(names), bad, problems)
+				return errors.Join(append([]error{damaged}, failed...)...)
+			}
+			if len(failed) > 0 {
+				return errors.Join(failed...)
 			}
 			_, err := fmt.Fprintf(out, "databases checked: %d, problems: 0\n", len(names))
 			return err

@@ -141,5 +141,6 @@ var (
 	ErrUnknown     = errors.New("engine: it is not known whether the commit took place")
 	ErrUnavailable = errors.New("engine: storage is not available")
 	ErrTooLarge    = errors.New("engine: key or value is too large")
-	ErrForeign     = errors.New("engine: not a database of ours, or damaged")
+	// ErrForeign is final for a handle: no call after it succeeds. A commit has not taken place.
+	ErrForeign = errors.New("engine: not a database of ours, or damaged")
 )

@@ -290,6 +290,8 @@ func translate(err error) error {
 		return nil
 	case errors.Is(err, engine.ErrNoDB):
 		return store.ErrNoDB
+	case errors.Is(err, engine.ErrForeign):
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case errors.Is(err, engine.ErrUnknown), errors.Is(err, engine.ErrUnavailable):
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	case errors.Is(err, engine.ErrClosed):

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -60,11 +61,12 @@ func (d *db) Compact(ctx context.Context) error {
 		f.write.Unlock()
 	}()
 
-	to, err := f.openTemp()
+	to, opened, err := f.openTemp()
 	if err != nil {
 		return err
 	}
-	c := copier{ctx: ctx, from: f, to: to}
+	defer heedFaults()()
+	c := copier{ctx: ctx, from: f, to: to, opened: opened}
 	if err := c.run(); err != nil {
 		return errors.Join(err, to.Close(), f.removeTemp())
 	}
@@ -73,23 +75,26 @@ func (d *db) Compact(ctx context.Context) error {
 
 // openTemp makes the file that a compaction fills. The name is that of a new database of
 // this name, too: it is ours only as long as this one is not dropped.
-func (f *file) openTemp() (*bbolt.DB, error) {
+func (f *file) openTemp() (to *bbolt.DB, opened *os.File, err error) {
 	f.swap.RLock()
 	defer f.swap.RUnlock()
 	if err := f.state(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	temp := f.path + tempSuffix
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, nil, err
 	}
 	o := boltOptions(f.eng.opt)
 	o.NoSync, o.NoGrowSync = true, true // synced once, when it is whole, and no longer than need be
-	to, err := bbolt.Open(temp, 0o600, o)
-	if err != nil {
-		return nil, fmt.Errorf("compact into %s: %w", temp, err)
+	o.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		opened, err = os.OpenFile(name, flag, mode)
+		return opened, err
 	}
-	return to, nil
+	if to, err = bbolt.Open(temp, 0o600, o); err != nil {
+		return nil, nil, fmt.Errorf("compact into %s: %w", temp, err)
+	}
+	return to, opened, nil
 }
 
 // removeTemp removes it, unless drop has done so.
@@ -103,9 +108,10 @@ func (f *file) removeTemp() error {
 }
 
 type copier struct {
-	ctx  context.Context
-	from *file
-	to   *bbolt.DB
+	ctx    context.Context
+	from   *file
+	to     *bbolt.DB
+	opened *os.File // to's own
 }
 
 func (c *copier) run() error {
@@ -119,52 +125,72 @@ func (c *copier) run() error {
 		}
 	}
 	for {
-		f := c.from
-		f.write.Lock()
-		if len(f.dirty.keys) <= fewDirty {
-			err := c.finish()
-			f.write.Unlock()
+		keys, err := c.settle()
+		if err != nil || keys == nil {
 			return err
 		}
-		keys := f.dirty.keys
-		f.dirty.keys = map[string]struct{}{}
-		f.write.Unlock()
 		if err := c.catchUp(keys); err != nil {
 			return err
 		}
 	}
 }
 
+// settle ends the compaction if little is left to catch up with, else it says with what.
+func (c *copier) settle() (keys map[string]struct{}, err error) {
+	f := c.from
+	f.write.Lock()
+	defer f.write.Unlock()
+	if len(f.dirty.keys) <= fewDirty {
+		return nil, c.finish()
+	}
+	keys = f.dirty.keys
+	f.dirty.keys = map[string]struct{}{}
+	return keys, nil
+}
+
 func (c *copier) buckets() (names [][]byte, err error) {
-	err = c.view(func(tx *bbolt.Tx) error {
-		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-			names = append(names, bytes.Clone(name))
-			return nil
-		})
+	err = c.view(func(r *reader) error {
+		all := place{m: &r.pages, root: r.root(), keys: true}
+		for k, _ := all.First(); k != nil; k, _ = all.Next() {
+			names = append(names, bytes.Clone(k))
+		}
+		return nil
 	})
 	return names, err
 }
 
-func (c *copier) view(fn func(*bbolt.Tx) error) error {
+func (c *copier) view(fn func(*reader) error) (err error) {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
-	tx, err := c.from.begin(false)
+	f := c.from
+	tx, err := f.begin(false)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	return fn(tx)
+	r := newReader(c.ctx, f, tx)
+	defer func() { err = f.over(tx, &r, recover(), err) }()
+	defer r.caught(&err) // all that fn does is bbolt's
+	err = fn(&r)
+	for _, wrong := range []error{errAstray, berrors.ErrKeyRequired, berrors.ErrKeyTooLarge, berrors.ErrValueTooLarge, berrors.ErrIncompatibleValue} {
+		if errors.Is(err, wrong) {
+			err = r.spoil(err)
+		}
+	}
+	return err
 }
+
+// errAstray says that keys do not come in their order: a copy would not come to its end.
+var errAstray = errors.New("keys are out of order")
 
 // bucket copies one bucket in order, a part a snapshot.
 func (c *copier) bucket(name []byte) error {
 	var after []byte
 	for more := true; more; {
-		err := c.view(func(tx *bbolt.Tx) error {
+		err := c.view(func(r *reader) error {
 			return c.to.Update(func(out *bbolt.Tx) error {
 				more = false
-				from, to := tx.Bucket(name), out.Bucket(name)
+				from, to := r.named(name), out.Bucket(name)
 				var err error
 				if to == nil {
 					if to, err = out.CreateBucket(name); err != nil {
@@ -172,12 +198,15 @@ func (c *copier) bucket(name []byte) error {
 					}
 				}
 				to.FillPercent = 0.95 // it is filled in order; a little room delays the first splits
-				cur := from.Cursor()
+				cur := r.walker(0, from)
 				k, v := cur.Seek(after)
 				if k != nil && after != nil && bytes.Equal(k, after) {
 					k, v = cur.Next()
 				}
 				for n, size := 0, 0; k != nil; k, v = cur.Next() {
+					if after != nil && bytes.Compare(k, after) <= 0 {
+						return errAstray
+					}
 					if n >= copyKeys || size >= copyBytes {
 						more = true
 						break
@@ -201,14 +230,14 @@ func (c *copier) bucket(name []byte) error {
 // catchUp copies the present state of some keys.
 func (c *copier) catchUp(keys map[string]struct{}) error {
 	for len(keys) > 0 {
-		err := c.view(func(tx *bbolt.Tx) error {
+		err := c.view(func(r *reader) error {
 			return c.to.Update(func(out *bbolt.Tx) error {
 				n := 0
 				for key := range keys {
 					if n++; n > copyKeys {
 						break
 					}
-					if err := copyKey(tx, out, []byte(key[:1]), []byte(key[1:])); err != nil {
+					if err := copyKey(r, out, engine.Space(key[0]), []byte(key[1:])); err != nil {
 						return err
 					}
 					delete(keys, key)
@@ -223,14 +252,14 @@ func (c *copier) catchUp(keys map[string]struct{}) error {
 	return nil
 }
 
-func copyKey(tx, out *bbolt.Tx, name, key []byte) error {
-	to, err := out.CreateBucketIfNotExists(name)
+func copyKey(r *reader, out *bbolt.Tx, s engine.Space, key []byte) error {
+	to, err := out.CreateBucketIfNotExists(bucketName(s))
 	if err != nil {
 		return err
 	}
-	var v []byte
-	if from := tx.Bucket(name); from != nil {
-		v = from.Get(key)
+	v, err := r.Get(s, key)
+	if err != nil {
+		return err
 	}
 	if v == nil {
 		return to.Delete(key)
@@ -260,7 +289,7 @@ func (c *copier) finish() error {
 	// its name is not on disk the old one may come back; until the next write it is as good.
 	old := f.bolt
 	c.to.NoSync, c.to.NoGrowSync = f.eng.opt.NoSync, f.eng.opt.NoSync
-	f.bolt = c.to
+	f.bolt, f.opened = c.to, c.opened
 	f.unsynced = !f.eng.opt.NoSync && syncDir(filepath.Dir(f.path)) != nil
 	f.eng.wg.Go(func() { old.Close() }) // waits for those who still read it
 	return nil

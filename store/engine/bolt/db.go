@@ -34,19 +34,23 @@ func (d *db) ready(ctx context.Context) error {
 	}
 }
 
-func (d *db) View(ctx context.Context, fn func(engine.Reader) error) error {
+func (d *db) View(ctx context.Context, fn func(engine.Reader) error) (err error) {
 	if err := d.ready(ctx); err != nil {
 		return err
 	}
-	tx, err := d.file.begin(false)
+	defer heedFaults()()
+	f := d.file
+	b, err := f.begin(false)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	return fn(&reader{tx: tx, pace: engine.NewPace(ctx)})
+	r := newReader(ctx, f, b)
+	defer func() { err = f.over(b, &r, recover(), err) }()
+	return fn(&r)
 }
 
-func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) error {
+func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
+	defer heedFaults()()
 	f := d.file
 	f.write.Lock()
 	defer f.write.Unlock()
@@ -63,17 +67,17 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	defer b.Rollback() // does nothing after a commit
-	t := &tx{reader: reader{tx: b, pace: engine.NewPace(ctx)}, file: f}
-	if err := fn(t); err != nil {
+	t := &tx{reader: newReader(ctx, f, b)}
+	defer func() { err = f.over(b, &t.reader, recover(), err) }() // after a commit there is nothing to roll back
+	if err := fn(t); err != nil || t.damaged != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), f.stateNow()); err != nil {
 		return err
 	}
 	f.dirty.add(t.touched) // also if the commit fails: nobody knows what it has written
 	b.DB().AllocSize = growBy(b.Size())
-	if err := b.Commit(); err != nil {
+	if err := t.commit(); err != nil {
 		return commitError(err)
 	}
 	f.watch.send()
@@ -89,6 +93,9 @@ func growBy(size int64) int {
 // commitError tells a disk that is full, after which the file is as it was, from one
 // that failed, after which nobody knows what is on it.
 func commitError(err error) error {
+	if errors.Is(err, engine.ErrForeign) {
+		return err // a damaged page was met before the page that makes the rest count was written
+	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 	}
@@ -194,21 +201,6 @@ func (d *db) Size(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	return fi.Size(), nil
-}
-
-func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
-	if err := d.ready(ctx); err != nil {
-		return err
-	}
-	b, err := d.file.begin(false)
-	if err != nil {
-		return err
-	}
-	defer b.Rollback()
-	for err := range b.Check() {
-		report("storage: " + err.Error())
-	}
-	return ctx.Err()
 }
 
 // bucket is the name of a space's bucket.

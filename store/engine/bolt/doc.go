@@ -8,4 +8,7 @@
 // A file comes into being under another name and is renamed when it is whole, so
 // that what has the right name is a database. While it is open it is locked against
 // other processes.
+//
+// No page of a file ends the process, whatever is on it: where bbolt would panic, fault or
+// not come to an end, the call gives engine.ErrForeign, and so do all that follow.
 package bolt

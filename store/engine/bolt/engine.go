@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,9 @@ type Options struct {
 	// AppendOnly names the spaces whose keys only grow: their pages are filled to the
 	// brim instead of being left half empty when they split.
 	AppendOnly []engine.Space
+	// Damaged is told of a file that turns out not to be a database of ours, or to be
+	// damaged, once for each (nobody is). It is not to call the Engine.
+	Damaged func(path string, why error)
 	// NoSync leaves the disk out: a crash of the machine, though not of the process,
 	// loses or damages what was written. For tests that try something else.
 	NoSync bool
@@ -42,7 +46,8 @@ type Engine struct {
 
 	mu     sync.Mutex       // guards what follows
 	files  map[string]*file // open files by path
-	going  map[*file]bool   // dropped ones that still have handles
+	going  map[*file]bool   // dropped and damaged ones that still have handles
+	lost   map[string]lost  // damaged ones by path
 	closed bool
 	wg     sync.WaitGroup // closings of files that were replaced
 }
@@ -56,7 +61,10 @@ func Open(dir string, opt Options) (*Engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", err)
 	}
-	e := &Engine{dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}}
+	if opt.Damaged == nil {
+		opt.Damaged = func(string, error) {}
+	}
+	e := &Engine{dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}, lost: map[string]lost{}}
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
 	}
@@ -113,8 +121,14 @@ func (e *Engine) open(path string) (engine.DB, error) {
 	}
 	f := e.files[path]
 	if f == nil {
+		if err := e.isLost(path); err != nil {
+			return nil, err
+		}
 		var err error
 		if f, err = openFile(e, path); err != nil {
+			if errors.Is(err, engine.ErrForeign) {
+				e.refuse(path, err)
+			}
 			return nil, err
 		}
 		e.files[path] = f
@@ -169,6 +183,8 @@ func (e *Engine) drop(path string) error {
 		temp = nil
 	}
 	subs := subsPath(path)
+	delete(e.lost, path)
+	maps.DeleteFunc(e.lost, func(p string, _ lost) bool { return strings.HasPrefix(p, subs+string(filepath.Separator)) })
 	for p, f := range e.files {
 		if strings.HasPrefix(p, subs+string(filepath.Separator)) {
 			e.forget(f)

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -8,9 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
-	"syscall"
+	"time"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -40,8 +40,11 @@ type file struct {
 
 	swap    sync.RWMutex // guards what follows; held for reading only to begin a transaction
 	bolt    *bbolt.DB
+	opened  *os.File // bolt's own
 	dropped bool
 	closed  bool
+	damaged error // why nothing of it is read any more
+	stuck   bool  // bolt cannot be closed
 
 	watch broadcast
 }
@@ -110,20 +113,48 @@ func openFile(e *Engine, path string) (*file, error) {
 	if fi.Size() < 2*4096 { // of an empty file bbolt would make a new database
 		return nil, fmt.Errorf("%w: %s has %d bytes", engine.ErrForeign, path, fi.Size())
 	}
-	b, id, err := openBolt(path, e.opt)
+	b, opened, id, err := openBolt(path, e.opt)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.Remove(path + tempSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(err, b.Close())
 	}
-	return &file{eng: e, path: path, id: id, bolt: b}, nil
+	return &file{eng: e, path: path, id: id, bolt: b, opened: opened}, nil
 }
 
-func openBolt(path string, opt Options) (b *bbolt.DB, id engine.DBID, err error) {
-	// bbolt panics where it trusts a torn page, and faults where the file ends too early.
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	var opened *os.File
+// openLocked opens a file that is there, waits for its lock, and makes sure that bbolt may
+// read it: what bbolt does with a file as it opens one cannot always be recovered from.
+func openLocked(path string, flag int, mode os.FileMode, timeout time.Duration) (*os.File, error) {
+	f, err := os.OpenFile(path, flag&^os.O_CREATE, mode) // never make an empty one
+	if err != nil {
+		return nil, err
+	}
+	err = func() error {
+		if ok, err := lockFile(f, timeout); err != nil || !ok {
+			return cmp.Or(err, error(berrors.ErrTimeout))
+		}
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		p, err := openPages(f, info.Size())
+		if err == nil {
+			err = p.untangled()
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", engine.ErrForeign, path, err)
+		}
+		return nil
+	}()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func openBolt(path string, opt Options) (b *bbolt.DB, opened *os.File, id engine.DBID, err error) {
+	defer heedFaults()()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %s: %v", engine.ErrForeign, path, p)
@@ -135,37 +166,34 @@ func openBolt(path string, opt Options) (b *bbolt.DB, id engine.DBID, err error)
 		case opened != nil:
 			// bbolt has closed it, but not if it panicked. Then its map is still there, which
 			// would keep the lock as long as the process runs: give that back first.
-			syscall.Flock(int(opened.Fd()), syscall.LOCK_UN)
+			unlockFile(opened)
 			opened.Close()
 		}
 	}()
 	o := boltOptions(opt)
 	o.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
-		opened, err = os.OpenFile(name, flag&^os.O_CREATE, mode) // it is there: never make an empty one
+		opened, err = openLocked(name, flag, mode, opt.LockTimeout)
 		return opened, err
 	}
 	o.NoFreelistSync = true // or bbolt writes to the file before it is known to be ours
 	b, err = bbolt.Open(path, 0o600, o)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, "", fmt.Errorf("%w: %s is in use by another process", engine.ErrUnavailable, path)
+		return nil, opened, "", fmt.Errorf("%w: %s is in use by another process", engine.ErrUnavailable, path)
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, "", fmt.Errorf("%w: %s: %w", engine.ErrForeign, path, err)
+		return nil, opened, "", fmt.Errorf("%w: %s: %w", engine.ErrForeign, path, err)
 	case err != nil:
-		return nil, "", fmt.Errorf("open %s: %w", path, err)
+		return nil, opened, "", fmt.Errorf("open %s: %w", path, err)
 	}
 	fi, err := opened.Stat()
 	if err != nil {
-		return b, "", err
+		return b, opened, "", err
 	}
 	// Its last owner may have replaced or removed the file while we waited for the lock.
 	if now, err := os.Stat(path); err != nil || !os.SameFile(fi, now) {
-		return b, "", fmt.Errorf("%w: %s has just been replaced", engine.ErrUnavailable, path)
+		return b, opened, "", fmt.Errorf("%w: %s has just been replaced", engine.ErrUnavailable, path)
 	}
 	err = b.View(func(tx *bbolt.Tx) error {
-		if tx.Size() > fi.Size() {
-			return fmt.Errorf("%w: %s has %d bytes instead of %d", engine.ErrForeign, path, fi.Size(), tx.Size())
-		}
 		bucket := tx.Bucket(idBucket)
 		if bucket == nil || string(bucket.Get(format)) != string(format1) {
 			return fmt.Errorf("%w: %s", engine.ErrForeign, path)
@@ -174,21 +202,34 @@ func openBolt(path string, opt Options) (b *bbolt.DB, id engine.DBID, err error)
 		return nil
 	})
 	b.NoFreelistSync = false
-	return b, id, err
+	return b, opened, id, err
 }
 
 // begin starts a transaction on the present file.
 func (f *file) begin(writable bool) (*bbolt.Tx, error) {
-	f.swap.RLock()
-	defer f.swap.RUnlock()
-	if err := f.state(); err != nil {
-		return nil, err
-	}
-	tx, err := f.bolt.Begin(writable)
-	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
-		return nil, engine.ErrClosed
+	tx, err, panicked := f.tryBegin(writable)
+	if panicked {
+		return nil, f.giveUp(err, true)
 	}
 	return tx, err
+}
+
+func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, err error, panicked bool) {
+	f.swap.RLock()
+	defer f.swap.RUnlock()
+	defer func() {
+		if p := recover(); p != nil {
+			err, panicked = f.damage(p), true
+		}
+	}()
+	if err := f.state(); err != nil {
+		return nil, err, false
+	}
+	tx, err = f.bolt.Begin(writable)
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		err = engine.ErrClosed
+	}
+	return tx, err, false
 }
 
 // state says why the file is no longer of use. The caller holds swap.
@@ -199,7 +240,7 @@ func (f *file) state() error {
 	case f.closed:
 		return engine.ErrClosed
 	}
-	return nil
+	return f.damaged
 }
 
 func (f *file) stateNow() error {
@@ -229,5 +270,16 @@ func (f *file) close() error {
 	defer f.compacting.Unlock()
 	f.write.Lock()
 	defer f.write.Unlock()
-	return f.bolt.Close() // waits for readers
+	return f.closeBolt()
+}
+
+// closeBolt waits for readers. A database that is stuck is left as it is, but for the
+// lock of the file.
+func (f *file) closeBolt() (err error) {
+	defer f.caught(&err)
+	if f.stuck {
+		unlockFile(f.opened)
+		return f.opened.Close()
+	}
+	return f.bolt.Close()
 }

@@ -2,6 +2,8 @@ package bolt
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 
 	"go.etcd.io/bbolt"
 
@@ -11,38 +13,153 @@ import (
 // reader reads one bbolt transaction. It remembers the buckets it has opened, since
 // opening one costs about as much as a Get.
 type reader struct {
+	file    *file
 	tx      *bbolt.Tx
 	pace    *engine.Pace
+	pages   mapped
 	buckets [32]*bbolt.Bucket
+	written [32]bool // there is more than the pages have
+	looked  [32]span // the keys of a leaf that was looked at, by space
+	path    []node
+	sane    map[uint64]bool // pages that were looked at as a whole
+	damaged error           // what it has met; no call after it, and no commit, succeeds
+}
+
+// span is [from, to) of some leaf, nil meaning no bound.
+type span struct {
+	known    bool
+	from, to []byte
+}
+
+func newReader(ctx context.Context, f *file, b *bbolt.Tx) reader {
+	return reader{file: f, tx: b, pace: engine.NewPace(ctx), pages: pagesOf(b)}
+}
+
+// caught is deferred by each method that calls bbolt.
+func (r *reader) caught(err *error) {
+	if p := recover(); p != nil {
+		*err = r.spoil(p)
+	}
+}
+
+func (r *reader) spoil(what any) error {
+	if r.damaged == nil {
+		r.damaged = r.file.damage(what)
+	}
+	return r.damaged
 }
 
 // bucket returns a space's bucket, nil if nothing was ever written to it.
 func (r *reader) bucket(s engine.Space) *bbolt.Bucket {
 	b := r.buckets[s&31]
 	if b == nil {
-		b = r.tx.Bucket(bucketName(s))
+		b = r.named(bucketName(s))
 		r.buckets[s&31] = b
 	}
 	return b
 }
 
-func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
+func (r *reader) named(name []byte) *bbolt.Bucket {
+	c := r.walk(r.root(), name)
+	if p := c.leaf(); p.i < p.n && bytes.Equal(p.key(p.i), name) {
+		checkInline(p.header(p.i))
+	}
+	return r.tx.Bucket(name)
+}
+
+// root is the page where the buckets begin.
+func (r *reader) root() uint64 { return uint64(r.tx.Cursor().Bucket().Root()) }
+
+// walk looks at the pages from a root to a key; what is wrong with them is a panic.
+func (r *reader) walk(root uint64, k []byte) place {
+	c := place{m: &r.pages, root: root, path: r.path}
+	c.to(k)
+	r.path = c.path
+	return c
+}
+
+// onPages tells whether what there is of a space is on its pages. What is not is in the
+// one page of a small bucket, or was written by this transaction.
+func (r *reader) onPages(s engine.Space, b *bbolt.Bucket) bool {
+	return b.Root() != 0 && !r.written[s&31]
+}
+
+// look sees to it that bbolt can find a key of a space that this transaction has written
+// to: until the commit it changes entries of leaves, so the way to a leaf is as the pages
+// have it.
+func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte) {
+	if b.Root() == 0 {
+		return
+	}
+	seen := &r.looked[s&31]
+	if seen.known && (seen.from == nil || bytes.Compare(k, seen.from) >= 0) && (seen.to == nil || bytes.Compare(k, seen.to) < 0) {
+		return
+	}
+	c := r.walk(uint64(b.Root()), k)
+	r.sound(c.path)
+	seen.from, seen.to = c.bounds()
+	seen.known = true
+}
+
+// sound looks at all that stands on the pages of a path, once in a transaction. A writer
+// of bbolt's takes them apart and puts them together again, with those beside them when
+// entries were deleted, whatever the lengths on them say.
+func (r *reader) sound(path []node) {
+	if r.sane == nil {
+		r.sane = map[uint64]bool{}
+	}
+	look := func(p *node) {
+		if !r.sane[p.id] {
+			p.check(&r.pages)
+			r.sane[p.id] = true
+		}
+	}
+	for i := range path {
+		p := &path[i]
+		look(p)
+		for _, beside := range []int{p.i - 1, p.i + 1} {
+			if !p.leaf && beside >= 0 && beside < p.n && !r.sane[p.child(beside)] {
+				other := r.pages.node(p.child(beside))
+				look(&other)
+			}
+		}
+	}
+}
+
+func (r *reader) Get(s engine.Space, k []byte) (v []byte, err error) {
+	defer r.caught(&err)
+	if r.damaged != nil {
+		return nil, r.damaged
+	}
 	b := r.bucket(s)
 	if b == nil || len(k) == 0 {
 		return nil, nil
 	}
-	v := b.Get(k)
-	return v, r.pace.Step(len(v))
+	if r.onPages(s, b) {
+		c := r.walk(uint64(b.Root()), k)
+		if p := c.leaf(); p.i < p.n && bytes.Equal(p.key(p.i), k) {
+			v = p.value(p.i)
+		}
+	} else {
+		r.look(s, b, k)
+		v = b.Get(k)
+	}
+	return v, r.give(v)
+}
+
+// give is called with each value that is given out. It refuses one that is said to be
+// longer than any can be: whoever copies it would ask for that much memory.
+func (r *reader) give(v []byte) error {
+	if len(v) > r.file.eng.Caps().MaxValue {
+		return r.spoil(fmt.Sprintf("a value of %d bytes", len(v)))
+	}
+	return r.pace.Step(len(v))
 }
 
 func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) error) error {
-	b := r.bucket(s)
 	for i, k := range ks {
-		var v []byte
-		if b != nil && len(k) > 0 {
-			v = b.Get(k)
-		}
-		if err := r.pace.Step(len(v)); err != nil {
+		v, err := r.Get(s, k)
+		if err != nil {
 			return err
 		}
 		if err := fn(i, v); err != nil {
@@ -53,12 +170,25 @@ func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) 
 }
 
 func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
+	defer r.caught(&err)
+	if r.damaged != nil {
+		return nil, nil, r.damaged
+	}
 	b := r.bucket(s)
 	if b == nil {
 		return nil, nil, nil
 	}
-	k, v = b.Cursor().Last()
-	return k, v, nil
+	k, v = r.walker(s, b).Last()
+	return k, v, r.give(v)
+}
+
+// walker walks a space. In one that this transaction has written to it is bbolt's, which
+// trusts what it meets.
+func (r *reader) walker(s engine.Space, b *bbolt.Bucket) walker {
+	if r.onPages(s, b) {
+		return &place{m: &r.pages, root: uint64(b.Root())}
+	}
+	return b.Cursor()
 }
 
 func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
@@ -78,27 +208,34 @@ func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
 	return r.cursor(s, rg)
 }
 
-func (r *reader) cursor(s engine.Space, rg engine.Range) *cursor {
-	c := &cursor{pace: r.pace, rg: rg, left: rg.Limit}
+func (r *reader) cursor(s engine.Space, rg engine.Range) (c *cursor) {
+	c = &cursor{r: r, rg: rg, left: rg.Limit}
 	if rg.Limit <= 0 {
 		c.left = -1
 	}
+	var spoilt error // Next says so
+	defer r.caught(&spoilt)
 	if b := r.bucket(s); b != nil {
-		c.c = b.Cursor()
+		c.c = r.walker(s, b)
 	}
 	return c
 }
 
 // cursor walks a range of one bucket.
 type cursor struct {
-	c     *bbolt.Cursor // nil: nothing there
-	pace  *engine.Pace
+	r     *reader
+	c     walker // nil: nothing there
+	last  []byte // the key given before
 	rg    engine.Range
 	left  int // entries still to give, negative: all
 	begun bool
 }
 
 func (c *cursor) Next() (k, v []byte, err error) {
+	defer c.r.caught(&err)
+	if c.r.damaged != nil {
+		return nil, nil, c.r.damaged
+	}
 	if c.c == nil || c.left == 0 {
 		return nil, nil, nil
 	}
@@ -115,13 +252,34 @@ func (c *cursor) Next() (k, v []byte, err error) {
 		c.c = nil
 		return nil, nil, nil
 	}
+	if len(k) > bbolt.MaxKeySize {
+		return nil, nil, c.r.spoil(fmt.Sprintf("a key of %d bytes", len(k)))
+	}
+	if c.astray(k) {
+		return nil, nil, c.r.spoil(fmt.Sprintf("key %x after %x", k, c.last))
+	}
+	c.last = k
 	if c.left > 0 {
 		c.left--
 	}
-	if err := c.pace.Step(len(v)); err != nil {
+	if err := c.r.give(v); err != nil {
 		return nil, nil, err
 	}
 	return k, v, nil
+}
+
+// astray tells that keys do not come in their order. Whoever reads a range in parts, each
+// from where the last one ended, might never come to an end.
+func (c *cursor) astray(k []byte) bool {
+	switch {
+	case c.last == nil && c.rg.Reverse:
+		return c.rg.To != nil && bytes.Compare(k, c.rg.To) >= 0
+	case c.last == nil:
+		return c.rg.From != nil && bytes.Compare(k, c.rg.From) < 0
+	case c.rg.Reverse:
+		return bytes.Compare(k, c.last) >= 0
+	}
+	return bytes.Compare(k, c.last) <= 0
 }
 
 func (c *cursor) first() (k, v []byte) {
@@ -149,8 +307,16 @@ func (c *cursor) outside(k []byte) bool {
 // tx is a writing transaction.
 type tx struct {
 	reader
-	file    *file
 	touched []engine.SpaceKey // what it wrote, while a compaction wants to know
+}
+
+// commit writes it to disk. bbolt panics over damage before it writes the page that makes
+// the rest count.
+func (t *tx) commit() (err error) {
+	defer t.caught(&err)
+	t.sound(t.walk(t.root(), []byte{0}).path)
+	t.pages.checkFreelist()
+	return t.tx.Commit()
 }
 
 // writable returns a space's bucket, making it if need be.
@@ -159,7 +325,7 @@ func (t *tx) writable(s engine.Space) (*bbolt.Bucket, error) {
 	if b == nil {
 		var err error
 		if b, err = t.tx.CreateBucketIfNotExists(bucketName(s)); err != nil {
-			return nil, err
+			return nil, t.spoil(err)
 		}
 		t.buckets[s&31] = b
 	}
@@ -171,7 +337,11 @@ func (t *tx) writable(s engine.Space) (*bbolt.Bucket, error) {
 
 func (t *tx) Fetch([]engine.SpaceKey, []engine.Space) error { return nil }
 
-func (t *tx) Put(s engine.Space, k, v []byte) error {
+func (t *tx) Put(s engine.Space, k, v []byte) (err error) {
+	defer t.caught(&err)
+	if t.damaged != nil {
+		return t.damaged
+	}
 	b, err := t.writable(s)
 	if err != nil {
 		return err
@@ -186,7 +356,12 @@ func (t *tx) Put(s engine.Space, k, v []byte) error {
 	if v == nil {
 		v = []byte{} // nil would read as absent until the commit
 	}
-	return b.Put(k, v)
+	t.look(s, b, k)
+	t.written[s&31] = true
+	if err := b.Put(k, v); err != nil { // the key is a bucket, for one
+		return t.spoil(err)
+	}
+	return nil
 }
 
 func (t *tx) Insert(s engine.Space, k, v []byte) error {
@@ -199,22 +374,36 @@ func (t *tx) Insert(s engine.Space, k, v []byte) error {
 	return t.Put(s, k, v)
 }
 
-func (t *tx) Delete(s engine.Space, k []byte) error {
+func (t *tx) Delete(s engine.Space, k []byte) (err error) {
+	defer t.caught(&err)
+	if t.damaged != nil {
+		return t.damaged
+	}
 	b := t.bucket(s)
 	if b == nil || len(k) == 0 {
 		return nil
 	}
 	t.touch(s, k)
-	return b.Delete(k)
+	t.look(s, b, k)
+	t.written[s&31] = true
+	if err := b.Delete(k); err != nil {
+		return t.spoil(err)
+	}
+	return nil
 }
 
 func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
+	// The pages tell what is to go, also of what is deleted on the way; what else this
+	// transaction has written only bbolt knows.
+	written := t.written[s&31]
 	for {
+		t.written[s&31] = written
 		var keys [][]byte // a cursor does not outlive a deletion
 		err := t.Scan(s, engine.Range{From: from, To: to, Limit: 1000, KeysOnly: true}, func(k, _ []byte) (bool, error) {
 			keys = append(keys, append([]byte(nil), k...))
 			return true, nil
 		})
+		t.written[s&31] = written || len(keys) > 0
 		if err != nil || len(keys) == 0 {
 			return err
 		}
@@ -223,6 +412,7 @@ func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
 				return err
 			}
 		}
+		from = append(keys[len(keys)-1], 0)
 	}
 }
 

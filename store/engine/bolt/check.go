@@ -1,0 +1,90 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// CheckStorage reads all pages of the database, and of what belongs to it. Nobody writes
+// meanwhile. Its error is that of a database whose records are better not read.
+func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	err := d.file.check(func(problem string) { report("storage: " + problem) })
+	subs, globbed := filepath.Glob(filepath.Join(subsPath(d.file.path), "*"+suffix))
+	if globbed != nil {
+		return errors.Join(err, globbed)
+	}
+	for _, path := range subs {
+		if ctx.Err() != nil {
+			break
+		}
+		say := func(problem string) {
+			report("storage of " + strings.TrimSuffix(filepath.Base(path), suffix) + ": " + problem)
+		}
+		e := d.file.eng
+		e.mu.Lock()
+		f := e.files[path]
+		e.mu.Unlock()
+		var bad error
+		if f != nil {
+			bad = f.check(say)
+		} else {
+			bad = checkFile(path, e.opt, say)
+		}
+		switch {
+		case errors.Is(bad, engine.ErrForeign):
+			say(bad.Error())
+		case bad != nil && !errors.Is(bad, engine.ErrClosed) && !errors.Is(bad, engine.ErrNoDB): // it was closed meanwhile
+			err = errors.Join(err, bad)
+		}
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// check reads the pages of an open file.
+func (f *file) check(report func(string)) error {
+	f.write.Lock()
+	defer f.write.Unlock()
+	f.swap.RLock()
+	defer f.swap.RUnlock()
+	if err := f.state(); err != nil {
+		return err
+	}
+	return checkPages(f.opened, f.damage, report)
+}
+
+// checkFile reads the pages of one that nobody has open.
+func checkFile(path string, opt Options, report func(string)) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if ok, err := lockFile(f, opt.LockTimeout); err != nil || !ok {
+		return errors.Join(err, engine.ErrUnavailable)
+	}
+	defer unlockFile(f)
+	return checkPages(f, (&file{path: path}).damage, report)
+}
+
+func checkPages(f *os.File, damage func(any) error, report func(string)) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	p, err := openPages(f, info.Size())
+	if err != nil {
+		return damage(err)
+	}
+	if !p.check(report) {
+		return damage("its pages cannot be followed")
+	}
+	return nil
+}

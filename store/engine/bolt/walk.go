@@ -1,0 +1,214 @@
+package bolt
+
+import "fmt"
+
+// walk goes through all pages that are in use. What it finds wrong it reports and passes
+// over.
+type walk struct {
+	*pages
+	leaves bool // read the leaves of the buckets too
+	report func(format string, args ...any)
+
+	used, free bitset
+	// tangled tells that a page is reached by two ways, or is free as well: to follow the
+	// pages may then have no end.
+	tangled bool
+}
+
+// untangled tells why the tree of pages is not one that can be followed, if it is not. It
+// reads the pages that lead to others alone, some hundredth of all.
+func (p *pages) untangled() (err error) {
+	w := walk{pages: p, report: func(format string, args ...any) {
+		if err == nil {
+			err = fmt.Errorf(format, args...)
+		}
+	}}
+	w.freelist()
+	if err != nil { // it is read when the file is opened
+		return err
+	}
+	err = nil
+	w.buckets()
+	if !w.tangled {
+		err = nil // whoever comes to a damaged page will see
+	}
+	return err
+}
+
+// check reports all that is wrong with the pages, and tells whether they can be followed.
+func (p *pages) check(report func(string)) (sound bool) {
+	w := walk{pages: p, leaves: true, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
+	w.freelist()
+	w.buckets()
+	lost := 0
+	for id := uint64(2); id < p.high; id++ {
+		if !w.used.has(id) && !w.free.has(id) {
+			lost++
+		}
+	}
+	if lost > 0 {
+		w.report("%d pages are neither in use nor free", lost)
+	}
+	return !w.tangled
+}
+
+func (w *walk) freelist() {
+	w.used, w.free = make(bitset, w.high/64+1), make(bitset, w.high/64+1)
+	pg, ids, err := w.freePages()
+	if err != nil {
+		w.report("%v", err)
+		return
+	}
+	w.claim(pg.id, pg.more)
+	for _, id := range ids {
+		if w.free.has(id) || w.used.has(id) {
+			w.report("page %d is free twice, or in use as well", id)
+		}
+		w.free.set(id)
+	}
+}
+
+// claim notes that a page, and those that it goes on in, are in use.
+func (w *walk) claim(id, more uint64) bool {
+	for i := id; i <= id+more; i++ {
+		switch {
+		case i < 2 || i >= w.high:
+			w.report("page %d is beyond the %d that there are", i, w.high)
+		case w.free.has(i):
+			w.report("page %d is in use, and free", i)
+		case w.used.has(i):
+			w.report("page %d is in use twice", i)
+		default:
+			w.used.set(i)
+			continue
+		}
+		w.tangled = true
+		return false
+	}
+	return true
+}
+
+// step is a page to go to, with the bounds of its keys.
+type step struct {
+	id       uint64
+	from, to []byte
+}
+
+func (w *walk) buckets() {
+	var roots []uint64
+	w.tree(w.root, true, func(e leaf) {
+		switch {
+		case !e.bucket:
+			w.report("%x stands where buckets do, and is none", e.key)
+		case len(e.value) < bucketHead:
+			w.report("bucket %x has no root", e.key)
+		case order.Uint64(e.value) == 0:
+			w.inline(e)
+		default:
+			roots = append(roots, order.Uint64(e.value))
+		}
+	})
+	for _, root := range roots {
+		w.tree(root, w.leaves, func(leaf) {})
+	}
+}
+
+// inline checks a small bucket, whose one page stands in its entry.
+func (w *walk) inline(e leaf) {
+	data := e.value[bucketHead:]
+	if len(data) < pageHead {
+		w.report("bucket %x is cut off", e.key)
+		return
+	}
+	pg := page{flags: order.Uint16(data[8:]), count: int(order.Uint16(data[10:])), data: data}
+	if pg.flags != isLeaf {
+		w.report("bucket %x has a page that is no leaf", e.key)
+		return
+	}
+	w.entries(&pg, step{}, func(leaf) {})
+}
+
+// tree goes through the pages of a bucket.
+func (w *walk) tree(root uint64, leaves bool, entry func(leaf)) {
+	for todo := []step{{id: root}}; len(todo) > 0; {
+		s := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		pg, err := w.read(s.id, true)
+		if err != nil {
+			if w.claim(s.id, 0) {
+				w.report("%v", err)
+			}
+			continue
+		}
+		if !w.claim(s.id, pg.more) {
+			continue
+		}
+		switch pg.flags {
+		case isLeaf:
+			w.entries(&pg, s, entry)
+		case isBranch:
+			todo = append(todo, w.branch(&pg, s, leaves)...)
+		default:
+			w.report("page %d is a free list where entries should be", pg.id)
+		}
+	}
+}
+
+func (w *walk) entries(pg *page, s step, entry func(leaf)) {
+	list, err := pg.leaves()
+	if err != nil {
+		w.report("%v", err)
+		return
+	}
+	before := []byte(nil)
+	for i, e := range list {
+		if outOfOrder(e.key, before, s.to) || i == 0 && s.from != nil && string(e.key) < string(s.from) {
+			w.report("page %d: key %d is out of order", pg.id, i)
+		}
+		before = e.key
+		entry(e)
+	}
+}
+
+// branch returns what a branch page leads to. A tree is as deep everywhere: where leaves
+// are not wanted and the first child is one, so are the others.
+func (w *walk) branch(pg *page, s step, leaves bool) (next []step) {
+	list, err := pg.children()
+	if err != nil {
+		w.report("%v", err)
+		return nil
+	}
+	if len(list) == 0 {
+		w.report("page %d leads nowhere", pg.id)
+		return nil
+	}
+	before := []byte(nil)
+	for i, c := range list {
+		// The first key of a branch may be one that was deleted, and below what its parent says.
+		if i > 0 && outOfOrder(c.key, before, s.to) {
+			w.report("page %d: key %d is out of order", pg.id, i)
+		}
+		before = c.key
+		one := step{id: c.id, from: c.key, to: s.to}
+		if i+1 < len(list) {
+			one.to = list[i+1].key
+		}
+		next = append(next, one)
+	}
+	if leaves {
+		return next
+	}
+	if first, err := w.read(list[0].id, false); err == nil && first.flags == isBranch {
+		return next
+	}
+	for _, c := range list {
+		w.claim(c.id, 0)
+	}
+	return nil
+}
+
+// bitset is a set of pages.
+type bitset []uint64
+
+func (b bitset) has(id uint64) bool { return b[id/64]&(1<<(id%64)) != 0 }
+func (b bitset) set(id uint64)      { b[id/64] |= 1 << (id % 64) }
