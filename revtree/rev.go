@@ -24,8 +24,14 @@ var ErrBadRev = errors.New("malformed revision")
 // asks for such a revision only end with "no such revision"; Merge takes none in.
 const maxGen = math.MaxInt64
 
+// MaxID is the most bytes that an ID may have which is not one of 16. CouchDB has no bound, and
+// its own IDs have 16 bytes; but every tree that an ID is in is read and written with each
+// edit of its document, and a client that makes up revisions could have one weigh gigabytes.
+const MaxID = 1024
+
 // Parse reads "N-ID". 32 characters behind the dash must be hexadecimal digits; a text
-// of another length is taken as it is, even an empty one (couch_doc.erl, parse_rev).
+// of another length, MaxID bytes at the most, is taken as it is, even an empty one
+// (couch_doc.erl, parse_rev).
 // The error is ErrBadRev.
 func Parse(s string) (Rev, error) { return parse(s) }
 
@@ -59,6 +65,9 @@ func parse[T string | []byte](s T) (Rev, error) {
 func ParseID(s string) (string, error) { return parseID(s) }
 
 func parseID[T string | []byte](s T) (string, error) {
+	if len(s) > MaxID {
+		return "", ErrBadRev
+	}
 	if len(s) != 32 {
 		return string(s), nil
 	}

@@ -36,6 +36,8 @@ func TestParse(t *testing.T) {
 		{`"1-x"`, ""},
 		{"1-gggggggggggggggggggggggggggggggg", ""},
 		{"1-" + hash[:31] + "g", ""},
+		{"1-" + strings.Repeat("a", MaxID), "1-" + strings.Repeat("a", MaxID)},
+		{"1-" + strings.Repeat("a", MaxID+1), ""},
 	}
 	for _, tt := range tests {
 		r, err := Parse(tt.in)
