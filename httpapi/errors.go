@@ -90,6 +90,7 @@ var apiErrors = []struct {
 	{view.ErrReduce, 400, "query_parse_error", "Reduce is invalid for map-only views."},
 	{script.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
+	{index.ErrTooManyViews, 500, "too_many_views", "A design document may have 250 views."},
 	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged; it is built anew when it is next opened."},
 	{replicate.ErrNoJob, 404, "not_found", "missing"},
 	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter function of a local source needs a server that runs it."},

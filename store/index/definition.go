@@ -109,6 +109,8 @@ func (e *ReduceError) Error() string { return e.Name + ": " + e.Reason }
 var (
 	// ErrClosed says that the index, its database or the manager has been closed.
 	ErrClosed = errors.New("index: closed")
+	// ErrTooManyViews says that a definition has more than MaxViews.
+	ErrTooManyViews = errors.New("index: more views than one may have")
 	// ErrCorrupt says that what is on disk is not what this package writes.
 	ErrCorrupt = errors.New("index: damaged")
 )

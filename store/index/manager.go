@@ -74,7 +74,7 @@ func (m *Manager) Close() error {
 // behind the requests as long as it is in use.
 func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Index, error) {
 	if len(def.Views) > MaxViews {
-		return nil, fmt.Errorf("index: %d views are more than %d", len(def.Views), MaxViews)
+		return nil, fmt.Errorf("%d views, %d may be: %w", len(def.Views), MaxViews, ErrTooManyViews)
 	}
 	id := indexID{db.Name(), db.Instance(), def.Signature}
 	for {
