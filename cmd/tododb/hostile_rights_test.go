@@ -292,7 +292,7 @@ var rightsAttacks = []attack{
 		}
 		return "403 forbidden"
 	}},
-	{name: "the link-local network by the server", notYet: "it is tried", want: "refused everywhere", do: func(s *siege) string {
+	{name: "the link-local network by the server", want: "refused everywhere", do: func(s *siege) string {
 		redirect := httptest.NewServer(http.RedirectHandler("http://169.254.169.254/latest/", http.StatusTemporaryRedirect))
 		defer redirect.Close()
 		for _, to := range []string{"http://169.254.169.254/a", "http://[fe80::1]/a", "http://[::ffff:169.254.169.254]/a", "http://[::ffff:a9fe:a9fe]/a", "http://2852039166/a", "http://0xa9fea9fe/a", "http://0251.0376.0251.0376/a", "http://169.254.169.254.:80/a", "http://x@169.254.169.254/a", redirect.URL + "/a", "http://[64:ff9b::a9fe:a9fe]/a"} {
