@@ -96,6 +96,17 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 	if q.Space == LocalDocs {
 		space = spaceLocal
 	}
+	if q.countsBefore(db) {
+		at := from
+		if q.Descending {
+			at = to
+		}
+		if at != nil {
+			if err := db.ids.ready(ctx, db, string(at)); err != nil {
+				return err
+			}
+		}
+	}
 	started := false
 	skip, left := q.Skip, q.Limit
 	var page rowPage
@@ -177,7 +188,7 @@ func (db *DB) pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, e
 	}
 	switch {
 	case !q.WantOffset:
-	case q.Space == Docs && !db.store.eng.Caps().Shared:
+	case q.countsBefore(db):
 		p.Offset, err = db.rowsOutside(r, q, from, to, p.TotalRows)
 	case q.Descending && to != nil:
 		p.Offset, err = countRows(r, q.Space, to, end)
@@ -185,6 +196,11 @@ func (db *DB) pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, e
 		p.Offset, err = countRows(r, q.Space, first, from)
 	}
 	return p, err
+}
+
+// countsBefore tells whether idRanks is asked for the offset.
+func (q *AllDocsQuery) countsBefore(db *DB) bool {
+	return q.WantOffset && q.Space == Docs && !db.store.eng.Caps().Shared // what others moved, it does not know
 }
 
 // rowsOutside counts the rows before the first one of a range, in the order of reading.

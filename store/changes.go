@@ -82,12 +82,12 @@ func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) err
 			if err = c.begin(r); err != nil {
 				return err
 			}
-			if more, err = c.page(r); err != nil || more {
-				return err
-			}
-			c.end.Pending, err = db.pending(r, &c)
+			more, err = c.page(r)
 			return err
 		})
+		if err == nil && !more {
+			c.end.Pending, err = db.pending(ctx, &c)
+		}
 		if err != nil {
 			return c.end, err
 		}
@@ -99,14 +99,22 @@ func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) err
 }
 
 // pending counts the entries that a read has not come to.
-func (db *DB) pending(r engine.Reader, c *changesRead) (int, error) {
+func (db *DB) pending(ctx context.Context, c *changesRead) (n int, err error) {
 	if c.end.Done || c.q.Descending {
 		return 0, nil
 	}
-	if db.store.eng.Caps().Shared {
-		return countAfter(r, c.end.Last) // what others moved, the ranks do not know
+	count := countAfter // what others moved, the ranks do not know
+	if !db.store.eng.Caps().Shared {
+		if err := db.ranks.ready(ctx, db); err != nil {
+			return 0, err
+		}
+		count = db.ranks.after
 	}
-	return db.ranks.after(r, c.end.Last)
+	err = db.view(ctx, func(r engine.Reader) (err error) {
+		n, err = count(r, c.end.Last)
+		return err
+	})
+	return n, err
 }
 
 // changesRead is a read of the feed under way.

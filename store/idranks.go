@@ -1,8 +1,9 @@
 package store
 
 import (
+	"context"
+	"slices"
 	"sort"
-	"sync"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -15,7 +16,7 @@ const idStretch = 512
 // is to ids what ranks is to sequences: counted by one scan when it is first asked, and
 // by every commit of this process after that.
 type idRanks struct {
-	mu        sync.Mutex // guards what follows; also held for scans
+	recounts
 	built     bool
 	stretches []idsFrom
 }
@@ -31,15 +32,20 @@ type idsFrom struct {
 func (k *idRanks) committed(moves []move) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.built {
-		return
+	k.note(moves)
+	if k.built {
+		k.add(moves, 0, len(k.stretches))
 	}
+}
+
+// add counts moves in that are of stretches from one to another. The lock is held.
+func (k *idRanks) add(moves []move, from, to int) {
 	for _, m := range moves {
 		if m.live == 0 {
 			continue
 		}
-		if s := &k.stretches[k.of(m.id)]; m.at > s.asOf {
-			s.n += m.live
+		if i := k.of(m.id); i >= from && i < to && m.at > k.stretches[i].asOf {
+			k.stretches[i].n += m.live
 		}
 	}
 }
@@ -71,35 +77,55 @@ func countStretches(r engine.Reader, from string, to []byte) ([]idsFrom, error) 
 	return out, err
 }
 
-// before counts the living documents before an id, as of r.
-func (k *idRanks) before(r engine.Reader, id string) (int, error) {
+// ready sees to it that the stretches are counted, and that the one an id lies in has not
+// grown large. It is not called in a snapshot, as that of ranks.
+func (k *idRanks) ready(ctx context.Context, db *DB, id string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.built {
-		var err error
-		if k.stretches, err = countStretches(r, "", nil); err != nil {
-			return 0, err
+		if err := k.await(ctx); err != nil {
+			return err
 		}
-		k.built = true
 	}
-	i := k.of(id)
-	if k.stretches[i].n > 4*idStretch { // it has grown: cut it
-		var to []byte
+	from, next, grown := "", "", false
+	if k.built {
+		i := k.of(id)
+		if grown = k.stretches[i].n > 4*idStretch && k.now == nil; !grown {
+			return nil
+		}
+		from = k.stretches[i].id
 		if i+1 < len(k.stretches) {
-			to = []byte(k.stretches[i+1].id)
+			next = k.stretches[i+1].id
 		}
-		cut, err := countStretches(r, k.stretches[i].id, to)
-		if err != nil {
-			return 0, err
-		}
-		k.stretches = append(k.stretches[:i], append(cut, k.stretches[i+1:]...)...)
-		i = k.of(id)
 	}
-	n, err := countRows(r, Docs, fromKey(k.stretches[i].id), []byte(id))
+	var counted []idsFrom
+	err := k.run(ctx, db, func(r engine.Reader) (err error) {
+		counted, err = countStretches(r, from, fromKey(next))
+		return err
+	}, func(moves []move) {
+		if !grown {
+			k.stretches, k.built = counted, true
+			k.add(moves, 0, len(counted))
+			return
+		}
+		i := k.of(from) // nobody else cuts meanwhile
+		k.stretches = slices.Replace(k.stretches, i, i+1, counted...)
+		k.add(moves, i, i+len(counted))
+	})
+	return err
+}
+
+// before counts the living documents before an id, as of r, when the stretches are ready.
+func (k *idRanks) before(r engine.Reader, id string) (int, error) {
+	k.mu.Lock()
+	n, i := 0, k.of(id)
 	for _, s := range k.stretches[:i] {
 		n += s.n
 	}
-	return max(n, 0), err
+	from := k.stretches[i].id
+	k.mu.Unlock()
+	within, err := countRows(r, Docs, fromKey(from), []byte(id))
+	return max(n+within, 0), err
 }
 
 // fromKey is where a range begins: at the first id of all for an empty one.

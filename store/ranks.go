@@ -1,7 +1,8 @@
 package store
 
 import (
-	"sync"
+	"context"
+	"fmt"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -15,7 +16,7 @@ const rankBits = 10
 // commit after that. It is a cache in memory: each stretch knows the sequence that it
 // was counted at and what this process committed since.
 type ranks struct {
-	mu        sync.Mutex // guards what follows; also held for the first scan
+	recounts
 	built     bool
 	stretches []stretch
 }
@@ -32,9 +33,14 @@ func (k *ranks) committed(moves []move) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.built {
-		return
+	k.note(moves)
+	if k.built {
+		k.add(moves)
 	}
+}
+
+// add counts moves in. The lock is held.
+func (k *ranks) add(moves []move) {
 	for _, m := range moves {
 		if m.was != 0 {
 			k.bump(m.was, m.at, -1)
@@ -56,46 +62,60 @@ func (k *ranks) bump(seq, at uint64, by int) {
 	}
 }
 
-// build counts all stretches in r.
-func (k *ranks) build(r engine.Reader) error {
+// countSequence counts all stretches in r.
+func countSequence(r engine.Reader) ([]stretch, error) {
 	asOf, _, marker, err := newest(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	k.stretches = make([]stretch, int(asOf>>rankBits)+1)
-	for i := range k.stretches {
-		k.stretches[i].asOf = asOf
+	stretches := make([]stretch, int(asOf>>rankBits)+1)
+	for i := range stretches {
+		stretches[i].asOf = asOf
 	}
 	err = r.Scan(spaceSeq, engine.Range{KeysOnly: true}, func(key, _ []byte) (bool, error) {
 		seq, err := seqOfKey(key)
 		if err != nil {
 			return false, err
 		}
-		k.stretches[seq>>rankBits].n++
+		if seq > asOf {
+			return false, fmt.Errorf("%w: sequence %d after the newest", ErrCorrupt, seq)
+		}
+		stretches[seq>>rankBits].n++
 		return true, nil
 	})
-	if err != nil {
-		return err
+	if err == nil && marker {
+		stretches[asOf>>rankBits].n--
 	}
-	if marker {
-		k.stretches[asOf>>rankBits].n--
-	}
-	k.built = true
-	return nil
+	return stretches, err
 }
 
-// after counts the changes after a sequence as of r.
+// ready sees to it that the stretches are counted. It is not called in a snapshot: while
+// one is waited for, the engine's writer may wait for the other.
+func (k *ranks) ready(ctx context.Context, db *DB) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.built {
+		return nil
+	}
+	if err := k.await(ctx); err != nil || k.built {
+		return err
+	}
+	var counted []stretch
+	err := k.run(ctx, db, func(r engine.Reader) (err error) {
+		counted, err = countSequence(r)
+		return err
+	}, func(moves []move) {
+		k.stretches, k.built = counted, true
+		k.add(moves)
+	})
+	return err
+}
+
+// after counts the changes after a sequence as of r, when the stretches are ready.
 func (k *ranks) after(r engine.Reader, seq uint64) (int, error) {
 	newestSeq, _, marker, err := newest(r)
 	if err != nil || seq >= newestSeq {
 		return 0, err
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.built {
-		if err := k.build(r); err != nil {
-			return 0, err
-		}
 	}
 	edge := (seq>>rankBits + 1) << rankBits // where the next whole stretch begins
 	n, err := countEntries(r, seqKey(seq+1), seqKey(edge))
@@ -105,6 +125,8 @@ func (k *ranks) after(r engine.Reader, seq uint64) (int, error) {
 	if marker && newestSeq < edge {
 		n--
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for i := int(edge >> rankBits); i < len(k.stretches); i++ {
 		n += k.stretches[i].n
 	}

@@ -27,6 +27,10 @@ type Options struct {
 	// FailCall is the call (Get, Scan, Put, commit, ...) that fails with
 	// engine.ErrUnavailable, counted from 1 over the whole engine; 0 is none.
 	FailCall int
+	// Alone says that no other process writes to the databases.
+	Alone bool
+	// Scanning, if not nil, is called before a range is scanned, and may hold it up.
+	Scanning func(engine.Space, engine.Range)
 	// MaxKey and MaxValue are the limits (1,024 and 16 MiB).
 	MaxKey, MaxValue int
 }
@@ -87,7 +91,7 @@ func (e *Engine) chance(of func(Options) float64) bool {
 }
 
 func (e *Engine) Caps() engine.Caps {
-	return engine.Caps{MaxKey: e.opt.MaxKey, MaxValue: e.opt.MaxValue, MaxTxBytes: 1 << 20, Shared: true}
+	return engine.Caps{MaxKey: e.opt.MaxKey, MaxValue: e.opt.MaxValue, MaxTxBytes: 1 << 20, Shared: !e.opt.Alone}
 }
 
 func (e *Engine) Create(ctx context.Context, name string) (engine.DB, error) {

@@ -109,6 +109,9 @@ func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (boo
 }
 
 func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
+	if r.eng.opt.Scanning != nil {
+		r.eng.opt.Scanning(s, rg)
+	}
 	list := r.s.spaces[s&31]
 	from, to := 0, len(list)
 	if rg.From != nil {
