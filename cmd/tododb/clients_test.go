@@ -24,6 +24,9 @@ func TestPouchDBViews(t *testing.T) { runScript(t, "views.js") }
 // TestPouchDBFind does the same with find().
 func TestPouchDBFind(t *testing.T) { runScript(t, "find.js") }
 
+// TestPouchDBNames has PouchDB replicate what has every name there can be, both ways.
+func TestPouchDBNames(t *testing.T) { runScript(t, "names.js") }
+
 func TestNano(t *testing.T) { runScript(t, "nano.js") }
 
 // runScript runs a script of testdata/pouchdb against a server of its own. When the
