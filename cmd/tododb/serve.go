@@ -91,7 +91,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, functions.Close()) }()
 	functionFigures(figures, functions)
-	indexes := index.NewManager(ctx, index.Options{Store: f.store, Log: log})
+	indexes := index.NewManager(ctx, index.Options{Store: f.store, Log: log, Scratch: filepath.Join(opt.data, "scratch")})
 	defer func() { err = errors.Join(err, indexes.Close()) }()
 	indexFigures(figures, indexes)
 

@@ -110,6 +110,13 @@ type Tx interface {
 	DeleteRange(s Space, from, to []byte) error
 }
 
+// Filler is a Tx that can be told that it puts the entries of a space in the order of their
+// keys, behind or between what is there, and that few will be put between them soon: then
+// they are packed.
+type Filler interface {
+	Fill(s Space)
+}
+
 // Watcher tells that a database may have changed: look again. It may tell so without
 // need, once for many changes, or, where Caps.Shared, not at all.
 type Watcher interface {

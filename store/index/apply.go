@@ -37,7 +37,7 @@ func apply(ctx context.Context, sub engine.DB, def *Definition, reducers []Reduc
 	if err == nil {
 		*st = after
 	}
-	return err
+	return storageError(err)
 }
 
 // op is a record to write, or, without a value, to remove.

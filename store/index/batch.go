@@ -14,14 +14,36 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/engine"
 )
 
-// How much is mapped before it is written: it bounds the memory of a build, and a build
-// from nothing rewrites the same pages the less the more goes into one transaction.
-const (
-	batchDocs  = 60000
-	batchBytes = 24 << 20 // of documents, and of rows
-)
+// batchLimit says how much is mapped before it is written: it bounds the memory of a build.
+type batchLimit struct {
+	docs  int
+	bytes int64 // of documents, and of rows
+	rows  int64
+}
+
+// firstBatch is what is sorted at a time. Later batches touch pages all over an index that
+// is larger than largeIndex: as many as they have rows, and each is held in memory.
+var firstBatch = batchLimit{docs: 20_000, bytes: 8 << 20, rows: 100_000}
+
+const largeIndex = 32 << 20 // bytes
+
+// laterBatch is what is taken into an index at a time that has been built before.
+func laterBatch(ctx context.Context, sub engine.DB) (batchLimit, error) {
+	limit := firstBatch
+	if sizer, ok := sub.(engine.Sizer); ok {
+		size, err := sizer.Size(ctx)
+		if err != nil {
+			return limit, err
+		}
+		if size > largeIndex {
+			limit.rows = 4000
+		}
+	}
+	return limit, nil
+}
 
 // batch is what a stretch of the sequence feed, (from, to], makes of the index.
 type batch struct {
@@ -69,10 +91,14 @@ func (a *arena) take(b []byte) []byte {
 
 func (a *arena) clone(b []byte) []byte { return a.take(append(a.room(len(b)), b...)) }
 
+// written counts what a batch has come to.
+type written struct{ bytes, rows atomic.Int64 }
+
 // collector maps stretches of the feed; its mappers live from batch to batch.
 type collector struct {
 	def     *Definition
 	db      store.Bare
+	limit   batchLimit
 	mappers []Mapper
 }
 
@@ -94,7 +120,7 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 	b := &batch{from: from, to: to}
 	work := make(chan []store.Document, len(c.mappers))
 	parts := make([][]mapped, len(c.mappers))
-	var written atomic.Int64 // bytes of rows
+	var written written
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(work)
@@ -126,12 +152,15 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 }
 
 // read sends the changed documents to the mappers, a page of the feed at a time.
-func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Document, written *atomic.Int64) error {
+func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Document, written *written) error {
 	var page []store.Document
 	var bodies arena
 	var size int64
 	docs := 0
 	q := store.ChangesQuery{Since: b.from, To: b.to, Limit: -1, IncludeDocs: true, Conflicts: true, DeletedConflicts: true}
+	if c.limit.docs < 500 { // fewer than a page of the feed
+		q.PageRows = c.limit.docs
+	}
 	end, err := c.db.Changes(ctx, q, func(ch *store.Change) error {
 		b.seen++
 		if !c.def.IncludeDesign && bytes.HasPrefix(ch.ID, []byte("_design/")) {
@@ -154,7 +183,7 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Docu
 			return ctx.Err()
 		}
 		page = make([]store.Document, 0, len(page))
-		if docs >= batchDocs || size >= batchBytes || written.Load() >= batchBytes {
+		if docs >= c.limit.docs || size >= c.limit.bytes || written.bytes.Load() >= c.limit.bytes || written.rows.Load() >= c.limit.rows {
 			b.to = last
 			return errEnough
 		}
@@ -168,7 +197,7 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Docu
 }
 
 // mapAll maps a page of documents.
-func (c *collector) mapAll(ctx context.Context, m Mapper, docs []store.Document, out []mapped, written *atomic.Int64) ([]mapped, error) {
+func (c *collector) mapAll(ctx context.Context, m Mapper, docs []store.Document, out []mapped, written *written) ([]mapped, error) {
 	e := emitter{def: c.def}
 	from := len(out)
 	wanted := make([]*store.Document, 0, len(docs))
@@ -185,7 +214,8 @@ func (c *collector) mapAll(ctx context.Context, m Mapper, docs []store.Document,
 		done := &out[where[now]]
 		done.rows = e.rows(done.id)
 		for _, r := range done.rows {
-			written.Add(int64(len(r.key) + len(r.value)))
+			written.bytes.Add(int64(len(r.key) + len(r.value)))
+			written.rows.Add(1)
 		}
 		e.emits = e.emits[:0]
 	}

@@ -29,11 +29,13 @@ func (ix *Index) build(ctx context.Context) error {
 	ix.begun++
 	ix.mu.Unlock()
 	err := ix.buildOn(ctx)
-	for tries := 0; errors.Is(err, errMoved) || errors.Is(err, engine.ErrUnknown); tries++ {
-		// Where the index stands now tells what has taken place.
-		if tries == 5 {
+	for tries := 0; tries < 5 && ctx.Err() == nil; tries++ {
+		if errors.Is(err, ErrCorrupt) {
+			ix.condemn(ix.madeNow(), err)
+		} else if !errors.Is(err, errMoved) && !errors.Is(err, engine.ErrUnknown) {
 			break
 		}
+		// Where the index stands now tells what has taken place.
 		err = ix.buildOn(ctx)
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
@@ -55,9 +57,29 @@ func (ix *Index) buildOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, _, err := loadState(ctx, ix.sub, len(ix.def.Views))
+	ix.mu.Lock()
+	damaged := ix.damaged
+	ix.mu.Unlock()
+	if damaged {
+		if err := ix.renew(ctx); err != nil {
+			return err
+		}
+	}
+	st, _, err := loadState(ctx, ix.storage(), len(ix.def.Views))
+	if errors.Is(err, engine.ErrNoDB) {
+		if err := ix.reopen(ctx); err != nil { // the database is gone as well, perhaps
+			return err
+		}
+		st, _, err = loadState(ctx, ix.storage(), len(ix.def.Views))
+	}
 	if err != nil {
-		return err
+		return storageError(err)
+	}
+	if st.loader != "" { // a load that did not come to its end, or another one's
+		if err := ix.renew(ctx); err != nil {
+			return err
+		}
+		st = state{views: make([]viewState, len(ix.def.Views))}
 	}
 	st.signature, st.instance = ix.id.signature, ix.id.instance
 	ix.reached(st.seq)
@@ -91,6 +113,13 @@ func (ix *Index) buildOn(ctx context.Context) error {
 			return err
 		}
 	}
+	if st.seq == 0 {
+		if err := ix.buildFirst(ctx, &st, info.UpdateSeq, info.PurgeSeq, reducers); err != nil {
+			return err
+		}
+		ix.reached(st.seq)
+		return nil
+	}
 	return ix.catchUp(ctx, &st, info.UpdateSeq, purgeSeq, reducers)
 }
 
@@ -108,12 +137,42 @@ func (ix *Index) reached(seq uint64) {
 	}
 }
 
-// catchUp takes in the changes up to a sequence. While a batch is written the next one
-// is mapped.
+// progress makes known how far a first build has read, which nobody can see yet.
+func (ix *Index) progress(seq uint64) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	ix.task.Done, ix.task.Updated = seq, time.Now()
+}
+
+// madeNow is which storage the index has at the moment.
+func (ix *Index) madeNow() int {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	return ix.made
+}
+
+// catchUp takes in the changes up to a sequence.
 func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, reducers []Reducer) error {
+	sub := ix.storage()
+	limit, err := laterBatch(ctx, sub)
+	if err != nil {
+		return err
+	}
+	return ix.eachBatch(ctx, st.seq, to, limit, func(b *batch) error {
+		err := apply(ctx, sub, ix.def, reducers, st, b, purgeSeq)
+		if err == nil {
+			ix.reached(st.seq)
+		}
+		return err
+	})
+}
+
+// eachBatch maps the changes after a sequence, up to another one, and calls fn for each
+// batch of them. While fn is at work the next batch is mapped.
+func (ix *Index) eachBatch(ctx context.Context, from, to uint64, limit batchLimit, fn func(*batch) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := collector{def: ix.def, db: ix.db}
+	c := collector{def: ix.def, db: ix.db, limit: limit}
 	defer c.close()
 	type collected struct {
 		b   *batch
@@ -127,7 +186,7 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 		}()
 		return done
 	}
-	next := begin(st.seq)
+	next := begin(from)
 	for next != nil {
 		got := <-next
 		if got.err != nil {
@@ -137,14 +196,13 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 		if got.b.to < to {
 			next = begin(got.b.to)
 		}
-		if err := apply(ctx, ix.sub, ix.def, reducers, st, got.b, purgeSeq); err != nil {
+		if err := fn(got.b); err != nil {
 			if next != nil {
 				cancel()
 				<-next
 			}
 			return err
 		}
-		ix.reached(st.seq)
 	}
 	return nil
 }
@@ -167,8 +225,8 @@ func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Re
 	}
 	if forgotten {
 		ix.m.opt.Log.Warn("an index is built anew", "db", ix.id.db, "index", ix.id.signature, "why", "purges that it had not seen are forgotten")
-		ix.reached(0) // before it is so: nobody who comes now takes it for what it was
-		return last, ix.clear(ctx, st)
+		*st = state{signature: st.signature, instance: st.instance, views: make([]viewState, len(st.views))}
+		return last, ix.renew(ctx)
 	}
 	b := &batch{from: st.seq, to: st.seq, at: now}
 	slices.Sort(ids)
@@ -183,22 +241,5 @@ func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Re
 	if err != nil {
 		return last, err
 	}
-	return last, apply(ctx, ix.sub, ix.def, reducers, st, b, last)
-}
-
-// clear empties the index.
-func (ix *Index) clear(ctx context.Context, st *state) error {
-	empty := state{signature: st.signature, instance: st.instance, views: make([]viewState, len(st.views))}
-	err := ix.sub.Update(ctx, func(tx engine.Tx) error {
-		for _, s := range []engine.Space{spaceRows, spaceByDoc, spaceSummary, spaceBySeq} {
-			if err := tx.DeleteRange(s, nil, nil); err != nil {
-				return err
-			}
-		}
-		return tx.Put(spaceState, stateKey, empty.appendTo(nil))
-	})
-	if err == nil {
-		*st = empty
-	}
-	return err
+	return last, apply(ctx, ix.storage(), ix.def, reducers, st, b, last)
 }

@@ -10,7 +10,7 @@ import (
 
 // Compact gives back the space that removed rows took.
 func (ix *Index) Compact(ctx context.Context) error {
-	if c, ok := ix.sub.(engine.Compacter); ok {
+	if c, ok := ix.storage().(engine.Compacter); ok {
 		return translate(c.Compact(ctx))
 	}
 	return nil

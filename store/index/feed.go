@@ -30,7 +30,7 @@ func (ix *Index) Changes(ctx context.Context, q ChangesQuery) (seqs []uint64, mo
 	if !ix.def.Changes {
 		return nil, false, errors.New("index: entries by sequence are not kept")
 	}
-	err = ix.view(ctx, func(r engine.Reader) error {
+	err = ix.read().view(ctx, func(r engine.Reader) error {
 		p := picker{q: &q, r: r, def: ix.def}
 		if q.Ranges == nil {
 			if err := p.entries([]byte{byte(q.View)}, nil); err != nil {

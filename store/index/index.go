@@ -23,8 +23,7 @@ type Index struct {
 	retired chan struct{} // closed by retire
 	poke    chan struct{} // somebody waits
 
-	db  store.Bare
-	sub engine.DB
+	db store.Bare
 
 	users      int       // guarded by m.mu
 	idleSince  time.Time // guarded by m.mu
@@ -32,10 +31,13 @@ type Index struct {
 	compacting bool      // guarded by m.mu
 
 	mu       sync.Mutex // guards what follows; taken after m.mu
-	seq      uint64     // reached
-	want     uint64     // asked for
-	waiting  int        // callers of Wait
-	begun    int        // builds
+	sub      engine.DB
+	made     int    // how often the storage was made anew
+	damaged  bool   // it is to be made anew before it is built on or read
+	seq      uint64 // reached
+	want     uint64 // asked for
+	waiting  int    // callers of Wait
+	begun    int    // builds
 	ended    int
 	err      error         // of the last build
 	news     chan struct{} // closed, and made anew, when any of these has changed
@@ -80,10 +82,14 @@ func (ix *Index) start(ctx context.Context) error {
 		return store.ErrNoDB
 	}
 	ix.db = db
-	if ix.sub, err = ix.open(ctx); err != nil {
+	sub, err := ix.open(ctx)
+	if err != nil {
 		db.Release()
 		return err
 	}
+	ix.mu.Lock()
+	ix.sub = sub
+	ix.mu.Unlock()
 	return nil
 }
 
@@ -99,7 +105,7 @@ func (ix *Index) open(ctx context.Context) (engine.DB, error) {
 			}
 			err = errors.Join(err, sub.Close())
 		}
-		if errors.Is(err, ErrCorrupt) || errors.Is(err, engine.ErrForeign) {
+		if damage(err) {
 			why, err = err.Error(), nil
 		}
 		if err != nil {
@@ -126,6 +132,8 @@ func (ix *Index) judge(ctx context.Context, sub engine.DB) (why string, err erro
 	case err != nil:
 		return "", err
 	case !found:
+	case st.loader != "":
+		return "its first build was cut short", nil
 	case st.signature != ix.id.signature:
 		return "it is another index", nil
 	case st.instance != ix.id.instance:
@@ -159,7 +167,7 @@ func (ix *Index) run() {
 	delete(ix.m.open, ix.id)
 	ix.m.mu.Unlock()
 	if ix.openErr == nil {
-		if err := ix.sub.Close(); err != nil {
+		if err := ix.storage().Close(); err != nil {
 			ix.m.opt.Log.Error("closing an index", "db", ix.id.db, "index", ix.id.signature, "error", err)
 		}
 		ix.db.Release()
@@ -175,7 +183,7 @@ func (ix *Index) follow(ctx context.Context) {
 	failed := false
 	for {
 		ix.mu.Lock()
-		seq, wanted := ix.seq, ix.want > ix.seq
+		seq, wanted := ix.seq, ix.want > ix.seq || ix.damaged && !failed
 		ix.mu.Unlock()
 		changed := ix.db.Changed(seq)
 		if failed || seq == 0 {
@@ -229,7 +237,7 @@ func (ix *Index) Wait(ctx context.Context, seq uint64) error {
 	ticket := ix.begun + 1 // the first build that begins with this wish
 	ix.waiting++
 	defer func() { ix.waiting-- }()
-	for ix.seq < seq {
+	for ix.seq < seq || ix.damaged {
 		if ix.ended >= ticket {
 			return ix.err
 		}
@@ -278,11 +286,6 @@ func (ix *Index) whyClosed(ctx context.Context) error {
 	return ErrClosed
 }
 
-// view runs fn on a snapshot of the index.
-func (ix *Index) view(ctx context.Context, fn func(engine.Reader) error) error {
-	return translate(ix.sub.View(ctx, fn))
-}
-
 // translate maps an engine's error to those of this package and the store.
 func translate(err error) error {
 	switch {
@@ -314,15 +317,20 @@ type Info struct {
 // Info costs a few reads whatever the size.
 func (ix *Index) Info(ctx context.Context) (Info, error) {
 	info := Info{Signature: ix.id.signature}
-	st, _, err := loadState(ctx, ix.sub, len(ix.def.Views))
+	read := ix.read()
+	var st state
+	err := read.view(ctx, func(r engine.Reader) (err error) {
+		st, _, err = readState(r, len(ix.def.Views))
+		return err
+	})
 	if err != nil {
-		return info, translate(err)
+		return info, err
 	}
 	info.Seq, info.PurgeSeq, info.Active = st.seq, st.purgeSeq, st.bytes
 	for _, v := range st.views {
 		info.Rows = append(info.Rows, v.rows)
 	}
-	if sizer, ok := ix.sub.(engine.Sizer); ok {
+	if sizer, ok := read.sub.(engine.Sizer); ok {
 		if info.File, err = sizer.Size(ctx); err != nil {
 			return info, translate(err)
 		}

@@ -19,6 +19,10 @@ type Options struct {
 	// Delay is how long after a change an index that nobody waits for is brought up to
 	// date (1 s): changes gather meanwhile.
 	Delay time.Duration
+	// Scratch is a folder for what is sorted while an index is built first, about as much
+	// as its rows; it is made, and what another process left in it is removed. ("": the
+	// system's folder for temporary files, where nothing is removed.)
+	Scratch string
 	// Log is told what happens in the background (nothing).
 	Log *slog.Logger
 }
@@ -29,6 +33,9 @@ type Manager struct {
 	opt    Options
 	ctx    context.Context // of all that goes on behind requests; ended by Close
 	cancel context.CancelFunc
+
+	first batchLimit // of first builds
+	load  int        // bytes of a transaction that loads one
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[indexID]*Index
@@ -54,7 +61,12 @@ func NewManager(ctx context.Context, opt Options) *Manager {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{opt: opt, open: map[indexID]*Index{}, drops: map[indexID]chan struct{}{}}
+	if opt.Scratch != "" {
+		if err := cleanRuns(opt.Scratch); err != nil { // building says so, if it needs the folder
+			opt.Log.Error("a folder for sorted rows", "folder", opt.Scratch, "error", err)
+		}
+	}
+	m := &Manager{opt: opt, first: firstBatch, load: loadBytes, open: map[indexID]*Index{}, drops: map[indexID]chan struct{}{}}
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.wg.Go(m.sweep)
 	return m

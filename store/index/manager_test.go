@@ -50,9 +50,11 @@ func dump(t fataler, db *store.DB, signature string) (out []string) {
 func TestRebuild(t *testing.T) {
 	for name, open := range engines() {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, open(t), index.Options{Delay: time.Hour})
+			w := newWorld(t, open(t), index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 			n := 0
 			rapid.Check(t, func(t *rapid.T) {
+				// Also where rows are sorted in files, and loaded in several transactions.
+				w.m.SetBatches(rapid.SampledFrom([]int{2, 5, 1000}).Draw(t, "sorted"), rapid.SampledFrom([]int{200, 1000, 1 << 20}).Draw(t, "loaded"))
 				n++
 				db := w.create(t, fmt.Sprintf("db%d", n%3))
 				defer db.Release()

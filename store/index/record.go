@@ -155,8 +155,10 @@ func parseDoc(v []byte) (d docRecord, err error) {
 // state is where an index stands:
 //
 //	version | bytes signature | bytes instance | uvarint seq | uvarint purge seq |
-//	uvarint bytes of rows | uvarint views | for each: uvarint rows, uvarint changed
+//	uvarint bytes of rows | uvarint views | for each: uvarint rows, uvarint changed |
+//	while it is loaded: bytes loader
 type state struct {
+	loader              string // the mark of who loads it; "": nobody
 	signature, instance string
 	seq, purgeSeq       uint64
 	bytes               int64
@@ -179,6 +181,9 @@ func (s *state) appendTo(b []byte) []byte {
 		b = binary.AppendUvarint(b, v.rows)
 		b = binary.AppendUvarint(b, v.changed)
 	}
+	if s.loader != "" {
+		b = appendBytes(b, s.loader)
+	}
 	return b
 }
 
@@ -200,6 +205,9 @@ func readState(r engine.Reader, views int) (s state, found bool, err error) {
 		if v := (viewState{rd.uvarint(), rd.uvarint()}); i < uint64(views) {
 			s.views[i] = v
 		}
+	}
+	if len(rd.b) > 0 {
+		s.loader = string(rd.bytes())
 	}
 	if rd.bad {
 		return s, false, corrupt("state of %d bytes", len(v))

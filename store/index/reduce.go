@@ -50,8 +50,9 @@ func (ix *Index) Reduce(ctx context.Context, view int, q ReduceQuery, head func(
 	}
 	defer red.Close()
 	g := grouper{q: &q, def: ix.def, ranges: slices.Clone(q.Ranges), red: red, left: q.Limit, skip: q.Skip, group: group}
+	read := ix.read()
 	for more := true; more; {
-		err := ix.view(ctx, func(r engine.Reader) (err error) {
+		err := read.view(ctx, func(r engine.Reader) (err error) {
 			if head != nil {
 				st, _, err := readState(r, len(ix.def.Views))
 				if err == nil {
@@ -238,7 +239,7 @@ func firstElements(dst, array []byte, limit int) (cut []byte, n int, err error) 
 
 // Count counts the rows of ranges, at a cost that does not grow with their number.
 func (ix *Index) Count(ctx context.Context, ranges []Range) (n int, err error) {
-	err = ix.view(ctx, func(r engine.Reader) error {
+	err = ix.read().view(ctx, func(r engine.Reader) error {
 		n = 0
 		for i := range ranges {
 			some, err := countRange(r, ix.def, &ranges[i])

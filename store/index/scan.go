@@ -44,8 +44,9 @@ const (
 // snapshots. Rows that are written meanwhile are seen or not.
 func (ix *Index) Rows(ctx context.Context, q RowsQuery, head func(Head) error, row func(*Row) error, flush func() error) error {
 	s := scanner{q: &q, def: ix.def, left: q.Limit, skip: q.Skip, row: row, ranges: slices.Clone(q.Ranges)}
+	read := ix.read()
 	for more := true; more; {
-		err := ix.view(ctx, func(r engine.Reader) (err error) {
+		err := read.view(ctx, func(r engine.Reader) (err error) {
 			if head != nil {
 				h, err := ix.head(r, &s)
 				if err == nil {

@@ -307,6 +307,7 @@ func (c *cursor) outside(k []byte) bool {
 // tx is a writing transaction.
 type tx struct {
 	reader
+	filled  [32]bool
 	touched []engine.SpaceKey // what it wrote, while a compaction wants to know
 }
 
@@ -329,11 +330,21 @@ func (t *tx) writable(s engine.Space) (*bbolt.Bucket, error) {
 		}
 		t.buckets[s&31] = b
 	}
-	if t.file.eng.appendOnly[s&31] {
-		b.FillPercent = 1 // of this transaction's bucket: it is not on disk
+	switch { // of this transaction's bucket: it is not on disk
+	case t.file.eng.appendOnly[s&31]:
+		b.FillPercent = 1
+	case t.filled[s&31]:
+		b.FillPercent = filled
 	}
 	return b, nil
 }
+
+// filled is how full pages of entries are that came in order: those that come later find
+// some room.
+const filled = 0.9
+
+// Fill is part of engine.Filler.
+func (t *tx) Fill(s engine.Space) { t.filled[s&31] = true }
 
 func (t *tx) Fetch([]engine.SpaceKey, []engine.Space) error { return nil }
 

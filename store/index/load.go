@@ -1,0 +1,210 @@
+package index
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// The first build of an index does not go through it batch by batch: rows come in no order
+// of their keys, so each transaction would touch pages all over, and hold them in memory.
+// They are sorted first, outside of the index (runs), and then loaded in order, some at a
+// time, with the summaries made on the way: each transaction touches the ends of what is
+// there.
+//
+// Until the last of these the state says that the index is being loaded, by whom, and that
+// it has come to sequence 0, so that nobody reads it. One that was left so is made anew.
+
+// loadBytes is about how much one transaction of a load writes.
+const loadBytes = 6 << 20
+
+// recordCost is what a record takes beside its bytes.
+const recordCost = 64
+
+// buildFirst builds an index in which nothing is, up to a sequence.
+func (ix *Index) buildFirst(ctx context.Context, st *state, to, purgeSeq uint64, reducers []Reducer) (err error) {
+	sorted := &runs{dir: ix.m.opt.Scratch}
+	defer func() { err = errors.Join(err, sorted.close()) }()
+	after := *st
+	after.seq, after.purgeSeq, after.loader, after.bytes = to, purgeSeq, "", 0
+	after.views = make([]viewState, len(st.views))
+	err = ix.eachBatch(ctx, 0, to, ix.m.first, func(b *batch) error {
+		a := applier{def: ix.def, state: &after, at: to, fresh: true}
+		if err := a.compare(b); err != nil {
+			return err
+		}
+		if err := sorted.add(a.records(), b.to >= to); err != nil {
+			return err
+		}
+		ix.progress(b.to)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range after.views {
+		if after.views[i].rows > 0 {
+			after.views[i].changed = to
+		}
+	}
+	l := loader{ctx: ctx, limit: ix.m.load, sub: ix.storage(), def: ix.def, reducers: reducers, begun: *st}
+	l.begun.loader = rand.Text()
+	if err := l.run(sorted, &after); err != nil {
+		return err
+	}
+	*st = after
+	return nil
+}
+
+// records are what a transaction of the batch would write, into an index in which nothing is.
+func (a *applier) records() []record {
+	out := make([]record, 0, len(a.rows)+len(a.docs)+len(a.seqs))
+	for _, list := range []struct {
+		space engine.Space
+		ops   []op
+	}{{spaceRows, a.rows}, {spaceByDoc, a.docs}, {spaceBySeq, a.seqs}} {
+		for _, o := range list.ops {
+			if o.value != nil {
+				out = append(out, record{list.space, o.key, o.value})
+			}
+		}
+	}
+	return out
+}
+
+// loader writes sorted records.
+type loader struct {
+	ctx      context.Context
+	limit    int // of a transaction, in bytes
+	sub      engine.DB
+	def      *Definition
+	reducers []Reducer
+	begun    state // while it is loaded: with the loader's mark
+	marked   bool  // begun is on disk
+
+	writing chan error // gives how what is being written ended; nil: nothing is
+
+	segments *segmenter // of the view whose rows come; nil: of none
+	chunk    []record   // to be written next
+	arena    arena      // of what is in it
+	size     int
+}
+
+func (l *loader) run(sorted *runs, after *state) error {
+	defer l.wait() // where reading fails: what is being written is of no use
+	err := sorted.merge(l.ctx, func(r *record) error {
+		if l.size >= l.limit {
+			if err := l.flush(nil); err != nil {
+				return err
+			}
+		}
+		if err := l.summarize(r); err != nil {
+			return err
+		}
+		l.add(record{r.space, l.arena.clone(r.key), l.arena.clone(r.value)})
+		return nil
+	})
+	if err == nil {
+		err = l.endView()
+	}
+	if err != nil {
+		return err
+	}
+	return l.flush(after)
+}
+
+func (l *loader) add(r record) {
+	l.chunk = append(l.chunk, r)
+	l.size += len(r.key) + len(r.value) + recordCost
+}
+
+// summarize takes a row into the segments of its view; any other record ends them.
+func (l *loader) summarize(r *record) error {
+	if r.space != spaceRows {
+		return l.endView()
+	}
+	view := r.key[0]
+	if l.segments == nil || l.segments.view != view {
+		if err := l.endView(); err != nil {
+			return err
+		}
+		l.segments = &segmenter{view: view, red: l.reducers[view], put: func(k, v []byte) { l.add(record{spaceSummary, k, v}) }}
+	}
+	return l.segments.row(r.key, r.value)
+}
+
+func (l *loader) endView() error {
+	if l.segments == nil {
+		return nil
+	}
+	err := l.segments.close(maxLevel)
+	l.segments = nil
+	return err
+}
+
+// flush has what has gathered written, with the state at the end of the load if that is not
+// nil. While it is written the next records are read; after that state nothing is under way.
+func (l *loader) flush(after *state) error {
+	if err := l.wait(); err != nil {
+		return err
+	}
+	chunk := l.chunk
+	l.chunk, l.arena, l.size = make([]record, 0, len(chunk)), arena{}, 0
+	l.writing = make(chan error, 1)
+	go func(done chan<- error) { done <- l.commit(chunk, after) }(l.writing)
+	if after == nil {
+		return nil
+	}
+	return l.wait()
+}
+
+// wait waits for what is being written.
+func (l *loader) wait() (err error) {
+	if l.writing != nil {
+		err = <-l.writing
+		l.writing = nil
+	}
+	return err
+}
+
+// commit writes records. To do so twice does no harm.
+func (l *loader) commit(chunk []record, after *state) (err error) {
+	slices.SortFunc(chunk, func(a, b record) int { return a.compare(&b) })
+	for range 10 {
+		if err = l.sub.Update(l.ctx, func(tx engine.Tx) error { return l.write(tx, chunk, after) }); !errors.Is(err, engine.ErrUnknown) {
+			break
+		}
+	}
+	if err == nil {
+		l.marked = true
+	}
+	return storageError(err)
+}
+
+func (l *loader) write(tx engine.Tx, chunk []record, after *state) error {
+	now, _, err := readState(tx, len(l.def.Views))
+	if err != nil {
+		return err
+	}
+	if now.seq != 0 || now.loader != l.begun.loader && (l.marked || now.loader != "") {
+		return errMoved
+	}
+	if f, ok := tx.(engine.Filler); ok {
+		for _, s := range []engine.Space{spaceRows, spaceByDoc, spaceSummary, spaceBySeq} {
+			f.Fill(s)
+		}
+	}
+	for i := range chunk {
+		if err := tx.Put(chunk[i].space, chunk[i].key, chunk[i].value); err != nil {
+			return err
+		}
+	}
+	state := after
+	if state == nil {
+		state = &l.begun
+	}
+	return tx.Put(spaceState, stateKey, state.appendTo(nil))
+}

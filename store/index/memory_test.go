@@ -1,0 +1,106 @@
+package index_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store/engine/bolt"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/index"
+)
+
+// privateMemory is what the process has that is no file's, in bytes: the heap, and what has
+// been freed and not given back. 0 where the system does not say.
+func privateMemory() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range bytes.Lines(status) {
+		if rest, ok := bytes.CutPrefix(line, []byte("RssAnon:")); ok {
+			n, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// watchMemory tells the most private memory that there was until the function is called.
+func watchMemory() func() int64 {
+	var most atomic.Int64
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			most.Store(max(most.Load(), privateMemory()))
+			select {
+			case <-tick.C:
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() int64 { close(end); <-ended; return most.Load() }
+}
+
+// The memory that it takes to build an index does not grow with the database.
+func TestBuildMemory(t *testing.T) {
+	if privateMemory() == 0 {
+		t.Skip("the system does not tell the private memory of a process")
+	}
+	docs := 150_000
+	if os.Getenv("TODODB_TEST_HOSTILE") != "" {
+		docs = 2_000_000
+	} else if testing.Short() {
+		docs = 60_000
+	}
+	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, e, index.Options{Scratch: t.TempDir()})
+	db := w.create(t, "memory")
+	defer db.Release()
+	for from := 0; from < docs; from += 1000 {
+		edits := make([]store.Edit, 1000)
+		for i := range edits {
+			n := from + i
+			edits[i].Doc = document.Doc{ID: fmt.Sprintf("doc-%08x", uint32(n)*2654435761), Body: fmt.Appendf(nil, `{"type":"type-%02d","n":%d}`, n%40, uint32(n)*2654435761)}
+		}
+		if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	debug.FreeOSMemory()
+	before := privateMemory()
+	began := time.Now()
+	most := watchMemory()
+	ix, err := w.m.Open(t.Context(), db, benchDefinition("memory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ix.Release()
+	if err := ix.Wait(t.Context(), uint64(docs)); err != nil {
+		t.Fatal(err)
+	}
+	peak := most()
+	t.Logf("%d documents: %d MiB before, at most %d MiB, %v", docs, before>>20, peak>>20, time.Since(began))
+	if n, err := ix.Count(t.Context(), []index.Range{{View: 1}}); err != nil || n != docs {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	if peak > 150<<20 {
+		t.Errorf("building took %d MiB", peak>>20)
+	}
+}

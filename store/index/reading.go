@@ -1,0 +1,71 @@
+package index
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// reading is one reader's way through the storage of an index, over several snapshots. If
+// the index is made anew meanwhile it ends with ErrRenewed: of what follows in another
+// storage nobody could say that it belongs to what was read.
+type reading struct {
+	ix    *Index
+	sub   engine.DB
+	made  int  // Index.made when it began
+	empty bool // nothing is to be seen
+}
+
+// read begins to read.
+func (ix *Index) read() *reading {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	return &reading{ix: ix, sub: ix.sub, made: ix.made, empty: ix.seq == 0 || ix.damaged}
+}
+
+// view runs fn on a snapshot. What is damaged has the index made anew.
+func (r *reading) view(ctx context.Context, fn func(engine.Reader) error) error {
+	if r.empty {
+		return fn(nothing{})
+	}
+	err := r.sub.View(ctx, fn)
+	if err == nil {
+		return nil
+	}
+	r.ix.mu.Lock()
+	renewed := r.ix.made != r.made || r.ix.damaged
+	r.ix.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+	case renewed && (damage(err) || errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrNoDB)):
+		return ErrRenewed
+	case damage(err):
+		r.ix.condemn(r.made, err)
+		return errors.Join(ErrRenewed, err)
+	}
+	return translate(err)
+}
+
+// nothing is a snapshot in which nothing is.
+type nothing struct{}
+
+func (nothing) Get(engine.Space, []byte) ([]byte, error) { return nil, nil }
+
+func (nothing) GetMulti(_ engine.Space, ks [][]byte, fn func(int, []byte) error) error {
+	for i := range ks {
+		if err := fn(i, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (nothing) Last(engine.Space) (k, v []byte, err error) { return nil, nil, nil }
+
+func (nothing) Scan(engine.Space, engine.Range, func(k, v []byte) (bool, error)) error { return nil }
+
+func (n nothing) Cursor(engine.Space, engine.Range) engine.Cursor { return n }
+
+// Next is part of engine.Cursor.
+func (nothing) Next() (k, v []byte, err error) { return nil, nil, nil }

@@ -1,0 +1,288 @@
+package index_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/index"
+)
+
+// many puts documents of one row in each view.
+func many(t testing.TB, db *store.DB, docs int) {
+	t.Helper()
+	for i := range docs {
+		put(t, db, fmt.Sprintf("d%04d", i), fmt.Sprintf(`{"k":[%d],"v":1}`, i))
+	}
+}
+
+// rowsOf reads all keys of view 0.
+func rowsOf(ctx context.Context, ix *index.Index) (keys []string, err error) {
+	q := index.RowsQuery{Ranges: []index.Range{{}}, Limit: -1}
+	err = ix.Rows(ctx, q, nil, func(r *index.Row) error { keys = append(keys, string(r.Key)); return nil }, nil)
+	return keys, err
+}
+
+func wait(t testing.TB, db *store.DB, ix *index.Index) {
+	t.Helper()
+	info, err := db.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := ix.Wait(ctx, info.UpdateSeq); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// failingSum fails when it is told to.
+type failingSum struct {
+	sum
+	after *atomic.Int64 // rows until it fails; negative: it does not
+}
+
+var errSum = errors.New("it does not add up")
+
+func (f *failingSum) Add(key, id, value []byte) error {
+	if f.after.Load() >= 0 && f.after.Add(-1) < 0 {
+		f.after.Store(0)
+		return errSum
+	}
+	return f.sum.Add(key, id, value)
+}
+
+// Of a first build that is cut short while it is loaded nobody sees a row, also where it is
+// opened again; it is then made from its beginning.
+func TestLoadCutShort(t *testing.T) {
+	for _, reopened := range []bool{false, true} {
+		t.Run(fmt.Sprintf("opened again %v", reopened), func(t *testing.T) {
+			scratch := t.TempDir()
+			w := newWorld(t, engines()["bolt"](t), index.Options{Delay: time.Hour, Scratch: scratch})
+			w.m.SetBatches(10, 500)
+			db := w.create(t, "db")
+			defer db.Release()
+			const docs = 150
+			many(t, db, docs)
+			var after atomic.Int64
+			after.Store(100)
+			def := keysDefinition()
+			for i := range def.Views {
+				def.Views[i].NewReducer = func(context.Context) (index.Reducer, error) { return &failingSum{after: &after}, nil }
+			}
+			ctx := t.Context()
+			ix, err := w.m.Open(ctx, db, def)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := db.Info(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ix.Wait(ctx, info.UpdateSeq); !errors.Is(err, errSum) {
+				t.Fatalf("built: %v", err)
+			}
+			if half := dump(t, db, "keys"); len(half) == 0 {
+				t.Fatal("nothing was loaded: the test shows nothing")
+			}
+			if rows, err := rowsOf(ctx, ix); len(rows) > 0 || err != nil {
+				t.Errorf("%d rows of an index that is not built, %v", len(rows), err)
+			}
+			if n := count(t, ix); n != 0 {
+				t.Errorf("%d rows are counted in an index that is not built", n)
+			}
+			ix.Release()
+
+			after.Store(-1)
+			m := w.m
+			if reopened {
+				if err := m.Close(); err != nil {
+					t.Fatal(err)
+				}
+				m = index.NewManager(ctx, index.Options{Store: w.s, Delay: time.Hour, Scratch: scratch})
+				defer m.Close()
+			}
+			if ix, err = m.Open(ctx, db, def); err != nil {
+				t.Fatal(err)
+			}
+			defer ix.Release()
+			if rows, err := rowsOf(ctx, ix); len(rows) > 0 || err != nil {
+				t.Errorf("%d rows before it is built, %v", len(rows), err)
+			}
+			wait(t, db, ix)
+			if rows, err := rowsOf(ctx, ix); len(rows) != docs || err != nil {
+				t.Errorf("%d rows, %v", len(rows), err)
+			}
+			if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
+				t.Errorf("%d files are left, %v", len(left), err)
+			}
+		})
+	}
+}
+
+// What another process left in the folder for sorted rows is removed.
+func TestScratchIsCleaned(t *testing.T) {
+	scratch := t.TempDir()
+	if err := os.WriteFile(scratch+"/rows-left", []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	boltWorld(t, index.Options{Scratch: scratch})
+	if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
+		t.Errorf("%d files are left, %v", len(left), err)
+	}
+}
+
+// An index whose records are damaged while it is in use never gives a wrong answer: who
+// reads gets ErrRenewed, who waits gets what is right.
+func TestDamaged(t *testing.T) {
+	const docs = 200
+	garbage := []byte{99, 1, 2, 3}
+	overwrite := func(space engine.Space) func(engine.Tx) error {
+		return func(tx engine.Tx) error {
+			var keys [][]byte
+			err := tx.Scan(space, engine.Range{}, func(k, _ []byte) (bool, error) {
+				keys = append(keys, slices.Clone(k))
+				return true, nil
+			})
+			for _, k := range keys {
+				err = errors.Join(err, tx.Put(space, k, garbage))
+			}
+			return err
+		}
+	}
+	reads := map[string]func(*index.Index) (bool, error){ // whether the answer is right
+		"rows": func(ix *index.Index) (bool, error) {
+			rows, err := rowsOf(t.Context(), ix)
+			return len(rows) == docs, err
+		},
+		"reduce": func(ix *index.Index) (ok bool, err error) {
+			err = ix.Reduce(t.Context(), 0, index.ReduceQuery{Ranges: []index.Range{{}}, Limit: -1}, nil, func(g *index.Group) error {
+				ok = string(g.Value) == strconv.Itoa(docs)
+				return nil
+			}, nil)
+			return ok, err
+		},
+		"info": func(ix *index.Index) (bool, error) {
+			info, err := ix.Info(t.Context())
+			return err == nil && info.Rows[0] == docs, err
+		},
+	}
+	for _, c := range []struct {
+		name  string
+		space engine.Space
+		read  string
+	}{{"state", 16, "info"}, {"rows", 17, "rows"}, {"rows", 17, "reduce"}, {"summary", 19, "reduce"}} {
+		t.Run(c.name+" "+c.read, func(t *testing.T) {
+			w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
+			db := w.create(t, "db")
+			defer db.Release()
+			many(t, db, docs)
+			ix := w.open(t, db, keysDefinition())
+			defer ix.Release()
+			sub, err := db.OpenSub(t.Context(), "index-keys")
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = sub.Update(t.Context(), overwrite(c.space))
+			if err := errors.Join(err, sub.Close()); err != nil {
+				t.Fatal(err)
+			}
+			ok, err := reads[c.read](ix)
+			if !errors.Is(err, index.ErrRenewed) && (!ok || err != nil) {
+				t.Errorf("read while damaged: %v, %v", ok, err)
+			}
+			wait(t, db, ix)
+			for name, read := range reads {
+				if ok, err := read(ix); !ok || err != nil {
+					t.Errorf("%s afterwards: %v, %v", name, ok, err)
+				}
+			}
+		})
+	}
+}
+
+// A damage that the builder meets costs a new build, and nobody an answer.
+func TestDamagedWhileBuilt(t *testing.T) {
+	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
+	db := w.create(t, "db")
+	defer db.Release()
+	many(t, db, 50)
+	ix := w.open(t, db, keysDefinition())
+	defer ix.Release()
+	sub, err := db.OpenSub(t.Context(), "index-keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = sub.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(18, []byte("d0001"), []byte{99}) })
+	if err := errors.Join(err, sub.Close()); err != nil {
+		t.Fatal(err)
+	}
+	d, err := db.Get(t.Context(), "d0001", store.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := store.Edit{}
+	edit.Doc.ID, edit.Doc.Rev, edit.Doc.HasRev, edit.Doc.Body = "d0001", d.Rev, true, []byte(`{"k":[7,8],"v":1}`)
+	if res, err := db.Write(t.Context(), []store.Edit{edit}, store.WriteOptions{}); err != nil || res[0].Err != nil {
+		t.Fatal(err, res)
+	}
+	wait(t, db, ix)
+	if rows, err := rowsOf(t.Context(), ix); len(rows) != 51 || err != nil {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}
+
+// Who reads an index that is made anew meanwhile is told so, and does not get half of it.
+func TestRenewedWhileRead(t *testing.T) {
+	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
+	db := w.create(t, "db")
+	defer db.Release()
+	const docs = 5000 // more than one snapshot is held for
+	for from := 0; from < docs; from += 500 {
+		edits := make([]store.Edit, 500)
+		for i := range edits {
+			edits[i].Doc.ID, edits[i].Doc.Body = fmt.Sprintf("d%04d", from+i), fmt.Appendf(nil, `{"k":[%d],"v":1}`, from+i)
+		}
+		if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ix := w.open(t, db, keysDefinition())
+	defer ix.Release()
+	first := true
+	n := 0
+	q := index.RowsQuery{Ranges: []index.Range{{}}, Limit: -1}
+	err := ix.Rows(t.Context(), q, nil, func(*index.Row) error { n++; return nil }, func() error {
+		if !first {
+			return nil
+		}
+		first = false
+		sub, err := db.OpenSub(t.Context(), "index-keys")
+		if err != nil {
+			return err
+		}
+		err = sub.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(16, []byte("state"), []byte{99}) })
+		if err := errors.Join(err, sub.Close()); err != nil {
+			return err
+		}
+		if _, err := ix.Info(t.Context()); !errors.Is(err, index.ErrRenewed) {
+			t.Errorf("info: %v", err)
+		}
+		wait(t, db, ix)
+		return nil
+	})
+	if !errors.Is(err, index.ErrRenewed) || n >= docs {
+		t.Errorf("%d rows, then %v", n, err)
+	}
+	if rows, err := rowsOf(t.Context(), ix); len(rows) != docs || err != nil {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}

@@ -1,0 +1,203 @@
+package index
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"container/heap"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// record is an entry of an index's storage that is still to be written.
+type record struct {
+	space      engine.Space
+	key, value []byte
+}
+
+func (r *record) compare(o *record) int {
+	return cmp.Or(cmp.Compare(r.space, o.space), bytes.Compare(r.key, o.key))
+}
+
+// runs sorts more records than there is memory for: each batch of them becomes a sorted
+// run in a file, and merge reads all runs side by side. Of one batch alone there is no
+// file. The file has no name as long as it is used, where the system allows that, so
+// nothing is left of it whatever becomes of the process.
+type runs struct {
+	dir    string
+	memory []record // the only run
+	file   *os.File
+	w      *bufio.Writer
+	ends   []int64 // of the runs in the file
+	head   []byte
+}
+
+// runsPrefix begins the names of the files.
+const runsPrefix = "rows-"
+
+// cleanRuns makes a folder for runs, and removes what another process left in it.
+func cleanRuns(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(dir, runsPrefix+"*"))
+	for _, name := range old {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
+}
+
+// add takes a batch in; last says that there will be no other one. The records' memory is
+// kept until close if it was the only one.
+func (r *runs) add(batch []record, last bool) error {
+	slices.SortFunc(batch, func(a, b record) int { return a.compare(&b) })
+	if last && r.file == nil {
+		r.memory = batch
+		return nil
+	}
+	if r.file == nil {
+		f, err := os.CreateTemp(r.dir, runsPrefix+"*")
+		if err != nil {
+			return fmt.Errorf("a file for sorted rows: %w", err)
+		}
+		r.file, r.w = f, bufio.NewWriterSize(f, 256<<10)
+		_ = os.Remove(f.Name()) // where an open file keeps its name, close removes it
+	}
+	at := int64(0)
+	if n := len(r.ends); n > 0 {
+		at = r.ends[n-1]
+	}
+	for i := range batch {
+		b := &batch[i]
+		r.head = append(r.head[:0], byte(b.space))
+		r.head = binary.AppendUvarint(r.head, uint64(len(b.key)))
+		r.head = binary.AppendUvarint(r.head, uint64(len(b.value)))
+		for _, part := range [][]byte{r.head, b.key, b.value} {
+			if _, err := r.w.Write(part); err != nil {
+				return fmt.Errorf("write sorted rows: %w", err)
+			}
+			at += int64(len(part))
+		}
+	}
+	r.ends = append(r.ends, at)
+	return nil
+}
+
+func (r *runs) close() error {
+	if r.file == nil {
+		return nil
+	}
+	err := r.file.Close()
+	if e := os.Remove(r.file.Name()); !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// mergeMemory is how much the buffers of all runs take while they are merged.
+const mergeMemory = 8 << 20
+
+// merge calls fn for all records in order. They are good during the call.
+func (r *runs) merge(ctx context.Context, fn func(*record) error) error {
+	pace := engine.NewPace(ctx)
+	if r.file == nil {
+		for i := range r.memory {
+			if err := errors.Join(pace.Step(len(r.memory[i].value)), fn(&r.memory[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := r.w.Flush(); err != nil {
+		return fmt.Errorf("write sorted rows: %w", err)
+	}
+	buffer := min(max(mergeMemory/len(r.ends), 4<<10), 128<<10)
+	var h runHeap
+	from := int64(0)
+	for _, end := range r.ends {
+		one := &run{r: bufio.NewReaderSize(io.NewSectionReader(r.file, from, end-from), buffer)}
+		from = end
+		more, err := one.next()
+		if err != nil {
+			return err
+		}
+		if more {
+			h = append(h, one)
+		}
+	}
+	heap.Init(&h)
+	for len(h) > 0 {
+		first := h[0]
+		if err := errors.Join(pace.Step(len(first.now.value)), fn(&first.now)); err != nil {
+			return err
+		}
+		more, err := first.next()
+		if err != nil {
+			return err
+		}
+		if more {
+			heap.Fix(&h, 0)
+		} else {
+			heap.Pop(&h)
+		}
+	}
+	return nil
+}
+
+// run is one sorted run being read.
+type run struct {
+	r   *bufio.Reader
+	now record
+}
+
+// next reads the next record; false at the end.
+func (r *run) next() (more bool, err error) {
+	space, err := r.r.ReadByte()
+	if err == io.EOF {
+		return false, nil
+	}
+	var keyLen, valueLen uint64
+	if err == nil {
+		keyLen, err = binary.ReadUvarint(r.r)
+	}
+	if err == nil {
+		valueLen, err = binary.ReadUvarint(r.r)
+	}
+	if err == nil {
+		r.now.space = engine.Space(space)
+		r.now.key = slices.Grow(r.now.key[:0], int(keyLen))[:keyLen]
+		r.now.value = slices.Grow(r.now.value[:0], int(valueLen))[:valueLen]
+		_, err = io.ReadFull(r.r, r.now.key)
+	}
+	if err == nil {
+		_, err = io.ReadFull(r.r, r.now.value)
+	}
+	if err != nil {
+		return false, fmt.Errorf("read sorted rows: %w", err)
+	}
+	return true, nil
+}
+
+// runHeap has the run with the least record first.
+type runHeap []*run
+
+func (h runHeap) Len() int           { return len(h) }
+func (h runHeap) Less(i, j int) bool { return h[i].now.compare(&h[j].now) < 0 }
+func (h runHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *runHeap) Push(x any)        { *h = append(*h, x.(*run)) }
+
+// Pop is part of heap.Interface.
+func (h *runHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
