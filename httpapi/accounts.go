@@ -163,7 +163,7 @@ func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string)
 	if now, err := auth.ParseAccount(doc.Body); err != nil || !now.Same(a) {
 		return nil // it has another password or other roles already
 	}
-	body, err := c.s.auth.HashPassword(ctx, doc.Body, password)
+	body, err := c.s.auth.HashAgain(ctx, doc.Body, a, password)
 	if err != nil {
 		return err
 	}

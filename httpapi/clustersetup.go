@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/store"
 )
@@ -91,6 +92,11 @@ func (s *Server) clusterSetup(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) enableSingleNode(r *http.Request, request clusterRequest) error {
 	if (request.Username == "") != (request.Password == "") {
 		return badRequest("Set up needs both username and password, or neither")
+	}
+	if request.Username != "" {
+		if err := auth.CheckName(request.Username); err != nil {
+			return badRequest("%s", err)
+		}
 	}
 	port, err := portOf(request.Port)
 	if err != nil {

@@ -144,7 +144,7 @@ func authSettings(c *config.Config) auth.Settings {
 
 		JWT: auth.JWTSettings{
 			Keys:       c.Section("jwt_keys"),
-			Required:   c.String("jwt_auth", "required_claims"),
+			Required:   requiredClaims(c),
 			RolesClaim: c.String("jwt_auth", "roles_claim_name"),
 			RolesPath:  c.String("jwt_auth", "roles_claim_path"),
 		},
@@ -163,6 +163,16 @@ func authSettings(c *config.Config) auth.Settings {
 			Lifetime:  c.Duration(lockout, "max_lifetime"),
 		},
 	}
+}
+
+// requiredClaims are the claims that a JWT must have: exp unless something is set, be it
+// nothing.
+func requiredClaims(c *config.Config) string {
+	name := config.Name{Section: "jwt_auth", Name: "required_claims"}
+	if one, _ := c.ShowOne(name); one.From == config.OfDefault {
+		return "exp"
+	}
+	return c.String(name.Section, name.Name)
 }
 
 // checkAuthSetting refuses a value that only package auth can judge.

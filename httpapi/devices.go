@@ -40,16 +40,23 @@ func (d *devices) Device(ctx context.Context, id string) (*auth.Device, error) {
 }
 
 func parseDevice(body []byte) (*auth.Device, error) {
-	device := &auth.Device{}
-	if err := json.Unmarshal(body, device); err != nil {
+	record := deviceRecord{Device: &auth.Device{}}
+	if err := json.Unmarshal(body, &record); err != nil {
 		return nil, errors.Join(store.ErrCorrupt, err)
 	}
-	return device, nil
+	record.Device.Account = record.Account
+	return record.Device, nil
+}
+
+// deviceRecord is what is kept of a token.
+type deviceRecord struct {
+	*auth.Device
+	Account string `json:"account"`
 }
 
 // put stores a record.
 func (d *devices) put(ctx context.Context, device *auth.Device) error {
-	body, err := json.Marshal(device)
+	body, err := json.Marshal(deviceRecord{device, device.Account})
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,7 @@ var apiErrors = []struct {
 	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
 	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
+	{auth.ErrBusy, 503, "service_unavailable", "Too many passwords are being verified; try again later."},
 	{auth.ErrLocked, 403, "forbidden", "Account is temporarily locked due to multiple authentication failures"},
 	{auth.ErrIterations, 403, "forbidden", "The iteration count of the password's hash is out of this server's bounds"},
 	{auth.ErrNotYours, 404, "not_found", "missing"},
@@ -138,7 +139,9 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*auth.Refusal](err); ok {
 		return http.StatusForbidden, "forbidden", e.Reason, true
 	}
-	if e, ok := errors.AsType[*auth.TokenError](err); ok {
+	if e, ok := errors.AsType[*auth.TokenError](err); ok && e.Bad {
+		return http.StatusBadRequest, "bad_request", e.Reason, true
+	} else if ok {
 		return http.StatusUnauthorized, "unauthorized", e.Reason, true
 	}
 	if e, ok := errors.AsType[*store.MissingStub](err); ok {

@@ -17,22 +17,24 @@ import (
 // It is the ResponseWriter that handlers get, and it hangs on the request's context.
 type exchange struct {
 	http.ResponseWriter
-	conn   *http.ResponseController
-	stall  time.Duration // how long the client may take nothing of the answer; 0: for ever
-	bodies []*intake.Body
-	share  intake.Share // of the memory for work
-	body   *steadyBody  // nil: there is none, or it may stall for ever
-	id     string       // X-Couch-Request-ID
-	user   auth.User
-	once   *idempotency // of a write; nil: it may be repeated
-	status int          // 0: nothing has been sent
-	from   string       // the id of the request at another server that led to this one
-	span   trace.Span   // nil if nothing is traced
-	notes  []slog.Attr  // for the audit trail
-	size   int64
-	broken bool // the client has gone
-	feed   bool // it waits for what has not happened yet
-	cut    bool // the connection was cut before the answer was whole
+	conn    *http.ResponseController
+	stall   time.Duration // how long the client may take nothing of the answer; 0: for ever
+	bodies  []*intake.Body
+	share   intake.Share // of the memory for work
+	body    *steadyBody  // nil: there is none, or it may stall for ever
+	id      string       // X-Couch-Request-ID
+	user    auth.User
+	asked   *http.Request // as it came; nil in this process
+	proxies proxies       // whom it may have come through
+	once    *idempotency  // of a write; nil: it may be repeated
+	status  int           // 0: nothing has been sent
+	from    string        // the id of the request at another server that led to this one
+	span    trace.Span    // nil if nothing is traced
+	notes   []slog.Attr   // for the audit trail
+	size    int64
+	broken  bool // the client has gone
+	feed    bool // it waits for what has not happened yet
+	cut     bool // the connection was cut before the answer was whole
 }
 
 type exchangeKey struct{}

@@ -32,7 +32,10 @@ func (t *feedToken) holds(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	d, err := t.s.devices.Device(ctx, t.device.ID)
-	return d != nil, err
+	if d == nil || err != nil {
+		return false, err
+	}
+	return t.s.auth.Owned(ctx, d)
 }
 
 // left is for how long the token is good.

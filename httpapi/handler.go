@@ -97,6 +97,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		// RFC 6750: a client then gets another token, instead of asking for a password.
 		w.Header()["Www-Authenticate"] = []string{fmt.Sprintf(`Bearer error="invalid_token", error_description=%q`, e.Reason)}
 	}
+	if errors.Is(err, auth.ErrBusy) {
+		w.Header()["Retry-After"] = []string{"5"}
+	}
 	s.sendError(w, r, status, err)
 }
 

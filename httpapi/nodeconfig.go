@@ -105,6 +105,9 @@ func (s *Server) putSetting(name config.Name, value string, persist bool) (old s
 		return "", badRequest("%s is what secrets are shown as and cannot be a value", config.Mask)
 	}
 	if name.Section == "admins" {
+		if err := auth.CheckName(name.Name); err != nil {
+			return "", badRequest("%s", err)
+		}
 		if value, err = adminHash(value); err != nil {
 			return "", err
 		}

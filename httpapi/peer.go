@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// proxies are the networks whose X-Forwarded-For is believed.
+// proxies are the networks whose X-Forwarded headers are believed.
 type proxies []netip.Prefix
 
 func (p proxies) has(addr netip.Addr) bool {
@@ -16,6 +16,12 @@ func (p proxies) has(addr netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// sent tells whether a request comes from a proxy that is believed.
+func (p proxies) sent(r *http.Request) bool {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && len(p) > 0 && p.has(at.Addr().Unmap())
 }
 
 // client tells the address that a request comes from: the other end of the connection,

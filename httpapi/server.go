@@ -162,6 +162,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Couch-Request-Id"] = []string{x.id}
 	h["X-Content-Type-Options"] = noSniff
 	x.from = cameFrom(r)
+	x.proxies, x.asked = set.proxies, r
 	ctx := r.Context()
 	if s.opt.Tracer != nil {
 		ctx = s.startSpan(x, r)

@@ -166,14 +166,17 @@ func redirectTo(r *http.Request, query params, name string, otherwise int) (stat
 	return http.StatusFound, absolute(r, path), nil
 }
 
-// absolute makes a path of this server into a URL as the client sees it.
+// absolute makes a path of this server into a URL as the client sees it: by what a proxy
+// says that is trusted, and by the request itself.
 func absolute(r *http.Request, path string) string {
 	scheme := "http://"
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" || r.Header.Get("X-Forwarded-Ssl") == "on" {
+	x := exchangeOf(r)
+	trusted := x != nil && x.proxies.sent(r)
+	if r.TLS != nil || trusted && (r.Header.Get("X-Forwarded-Proto") == "https" || r.Header.Get("X-Forwarded-Ssl") == "on") {
 		scheme = "https://"
 	}
 	host := r.Host
-	if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
+	if forwarded := r.Header.Get("X-Forwarded-Host"); trusted && forwarded != "" {
 		host = forwarded
 	}
 	return scheme + host + path

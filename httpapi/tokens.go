@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"time"
 	"unicode"
@@ -55,8 +54,12 @@ func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if known, err := s.auth.HasAccount(r.Context(), user.Name); err != nil || !known {
-		return errors.Join(err, errNoAccount)
+	mark, err := s.auth.Mark(r.Context(), user.Name)
+	if err != nil {
+		return err
+	}
+	if mark == "" {
+		return errNoAccount
 	}
 	if err := requireJSON(r); err != nil {
 		return err
@@ -69,6 +72,7 @@ func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	device.Account = mark
 	device.ID, device.Owner, device.Issued = s.newID(), user.Name, s.opt.Now().UTC().Truncate(time.Second)
 	device.Expires = device.Expires.UTC().Truncate(time.Second)
 	token, err := s.auth.SignDevice(device)
@@ -175,10 +179,17 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if found == nil {
-		found = []*auth.Device{}
+	listed := []*auth.Device{}
+	for _, d := range found { // what has ended with its owner's account is over
+		owned, err := s.auth.Owned(r.Context(), d)
+		if err != nil {
+			return err
+		}
+		if owned {
+			listed = append(listed, d)
+		}
 	}
-	answer, err := json.Marshal(map[string]any{"tokens": found})
+	answer, err := json.Marshal(map[string]any{"tokens": listed})
 	if err != nil {
 		return err
 	}

@@ -36,14 +36,17 @@ func (s *Server) newUsersDB() *systemDB {
 			for _, old := range docs {
 				was = append(was, &auth.UserDoc{ID: old.ID, Body: old.Body, Deleted: old.Deleted})
 			}
-			if err := auth.CheckUser(by.User, by.DBAdmin, was, doc); err != nil {
+			if err := auth.CheckUser(by.User, by.DBAdmin, was, doc, s.auth.MaxCost()); err != nil {
 				return err
 			}
 			password, there := doc.Password()
 			if !there || strings.HasPrefix(e.Doc.ID, "_design/") {
 				return nil
 			}
-			body, err := s.auth.HashPassword(ctx, e.Doc.Body, password)
+			if x, _ := ctx.Value(exchangeKey{}).(*exchange); x != nil && x.asked != nil {
+				ctx = auth.WithAddress(ctx, addressKey(s.clientAddr(x.asked)))
+			}
+			body, err := s.auth.HashPassword(ctx, e.Doc.Body, e.Doc.ID, password)
 			if err != nil {
 				return err
 			}

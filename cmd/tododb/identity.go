@@ -62,6 +62,9 @@ func administrators(cfg *config.Config, out io.Writer) error {
 
 // setAdministrator makes name an administrator, with a password or with the hash of one.
 func setAdministrator(cfg *config.Config, name, secret string) error {
+	if err := auth.CheckName(name); err != nil {
+		return usagef("administrator %q: %w", name, err)
+	}
 	now := cfg.Section("admins")[name]
 	switch {
 	case auth.IsHash(secret):

@@ -46,15 +46,16 @@ type Authenticator struct {
 	set      atomic.Pointer[Settings]
 	verified *verified
 	lockouts lockouts
-	hashing  chan struct{} // holds a token while a password is hashed: one processor, never all
+	hasher   hasher
 
-	mu     sync.RWMutex // guards admins
-	admins map[string]*Account
+	mu        sync.RWMutex // guards what follows
+	admins    map[string]*Account
+	adminCost int // of the costliest of their hashes
 }
 
 // New reads the administrators' passwords; its error names the one it cannot read.
 func New(opt Options) (*Authenticator, error) {
-	a := &Authenticator{opt: opt, random: make([]byte, 32), verified: newVerified(), hashing: make(chan struct{}, 1)}
+	a := &Authenticator{opt: opt, random: make([]byte, 32), verified: newVerified()}
 	rand.Read(a.random)
 	if a.opt.Now == nil {
 		a.opt.Now = time.Now
@@ -86,16 +87,17 @@ func (a *Authenticator) Handlers() []string { return a.set.Load().Handlers }
 // SetAdmins replaces the administrators. Sessions and remembered credentials of those
 // whose password has changed end at once.
 func (a *Authenticator) SetAdmins(values map[string]string) error {
-	admins := map[string]*Account{}
+	admins, cost := map[string]*Account{}, 0
 	for name, value := range values {
 		p, err := ParsePassword(value)
 		if err != nil {
 			return fmt.Errorf("administrator %q: %w", name, err)
 		}
+		cost = max(cost, p.cost())
 		admins[name] = &Account{User: User{Name: name, Roles: adminRoles, Admin: true}, password: p}
 	}
 	a.mu.Lock()
-	a.admins = admins
+	a.admins, a.adminCost = admins, cost
 	a.mu.Unlock()
 	return nil
 }
@@ -119,8 +121,7 @@ var adminRoles = []string{"_admin"}
 func (a *Authenticator) Authenticate(r *http.Request) (user User, renew string, err error) {
 	header := r.Header.Get("Authorization")
 	scheme, credentials, _ := strings.Cut(header, " ")
-	bearer := strings.EqualFold(scheme, "Bearer")
-	if bearer && a.opt.Devices != nil && IsDeviceToken(credentials) {
+	if strings.EqualFold(scheme, "Bearer") && a.opt.Devices != nil && IsDeviceToken(credentials) {
 		user, err = a.byDevice(r.Context(), credentials)
 		return user, "", err
 	}
@@ -129,11 +130,11 @@ func (a *Authenticator) Authenticate(r *http.Request) (user User, renew string, 
 		switch {
 		case way == ByCookie && len(r.Header["Cookie"]) > 0:
 			user, renew, err = a.bySession(set, r)
-		case way == ByBasic && strings.EqualFold(scheme, "Basic"):
+		case way == ByBasic && scheme == "Basic": // as in CouchDB, no other way to spell it
 			user, err = a.byBasic(r, credentials)
 		case way == ByProxy:
 			user = a.byProxy(set, r)
-		case way == ByJWT && bearer:
+		case way == ByJWT && scheme == "Bearer" && credentials != "":
 			user, err = set.JWT.user(credentials, a.opt.Now)
 		}
 		if err != nil || !user.Anonymous() {
@@ -206,24 +207,28 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 	if err != nil {
 		return nil, err
 	}
-	if known == nil {
-		return nil, ErrBadLogin
-	}
 	set := a.set.Load()
-	key := failureKey{a.opt.Address(r), name, known.password.salt}
+	// For a name that there is not, all goes the same way, but that no password is right: how
+	// long the answer takes, and what comes after too many, tells nobody which names there are.
+	salt, cost := "", 0
+	if known != nil {
+		salt, cost = known.password.salt, known.password.cost()
+	}
+	key := failureKey{a.opt.Address(r), name, salt}
 	if a.lockouts.reached(key, set.Lockout, a.opt.Now()) {
 		if set.Lockout.Mode != "warn" {
 			return nil, ErrLocked
 		}
 		a.opt.Warn("too many wrong passwords", "user", name, "address", key.address)
 	}
-	if known.password.scheme == SchemePBKDF2 && (known.password.iterations < set.MinIterations || known.password.iterations > set.MaxIterations) {
+	if known != nil && known.password.scheme == SchemePBKDF2 && (known.password.iterations < set.MinIterations || known.password.iterations > set.MaxIterations) {
 		return nil, ErrIterations
 	}
 	if a.verified.is(h, known) {
 		return known, nil
 	}
-	leave, err := a.enterHashing(ctx)
+	usual := a.usualCost(set)
+	leave, err := a.enterHashing(ctx, who{key.address, name}, cost, usual)
 	if err != nil {
 		return nil, err
 	}
@@ -233,8 +238,9 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 		return nil, ErrLocked
 	}
 	// Of many first requests at once the others find what the first has found out.
-	right := a.verified.is(h, known) || known.password.Matches(password)
+	right := a.verified.is(h, known) || known != nil && a.hasher.matches(known.password, password)
 	if !right {
+		a.hasher.pad(password, cost, usual)
 		a.lockouts.failed(key, set.Lockout, a.opt.Now())
 	}
 	leave()
@@ -250,26 +256,6 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 		}
 	}
 	return known, nil
-}
-
-// enterHashing waits until a password may be hashed; leave must follow.
-func (a *Authenticator) enterHashing(ctx context.Context) (leave func(), err error) {
-	select {
-	case a.hashing <- struct{}{}:
-		return func() { <-a.hashing }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// HashPassword gives a document of _users the hash of a new password.
-func (a *Authenticator) HashPassword(ctx context.Context, doc []byte, password string) ([]byte, error) {
-	leave, err := a.enterHashing(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	return a.set.Load().Hashing.Hash(doc, password)
 }
 
 // Login begins a session: ErrBadLogin, or the user and the Set-Cookie header to send.

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,10 @@ type Device struct {
 	Issued  time.Time `json:"issued"`
 	Expires time.Time `json:"expires"`
 	Scope
+
+	// Account is the mark of the account that it was issued for (Authenticator.Mark). It stands
+	// in the record alone.
+	Account string `json:"-"`
 }
 
 // Scope is the part of its owner's rights that a token has. It never makes its holder an
@@ -128,12 +133,12 @@ func (a *Authenticator) byDevice(ctx context.Context, token string) (User, error
 	if !a.opt.Now().Before(d.Expires) {
 		return User{}, refuseToken("The token has expired.")
 	}
-	owner, err := a.account(ctx, d.Owner)
+	owner, err := a.owner(ctx, d)
 	if err != nil {
 		return User{}, err
 	}
 	if owner == nil {
-		return User{}, refuseToken("The owner of the token is no user any more.")
+		return User{}, refuseToken("The owner of the token is no user any more, or has another password.")
 	}
 	u := userBy(owner, ByToken)
 	u.Device, u.OwnerAdmin, u.Admin = d, u.Admin, false
@@ -141,9 +146,33 @@ func (a *Authenticator) byDevice(ctx context.Context, token string) (User, error
 	return u, nil
 }
 
-// HasAccount tells whether there is an account of that name, which a token needs for its
-// owner.
-func (a *Authenticator) HasAccount(ctx context.Context, name string) (bool, error) {
+// Mark tells the account that has a name now from others that had or will have it, and from
+// itself with another password; "" if there is none. A token for a device is for the account
+// that it was issued for.
+func (a *Authenticator) Mark(ctx context.Context, name string) (string, error) {
 	known, err := a.account(ctx, name)
+	if known == nil || err != nil {
+		return "", err
+	}
+	return a.set.Load().mark(known), nil
+}
+
+// mark goes by the salt, as sessions do: a new account and a new password have a new one.
+func (set *Settings) mark(account *Account) string {
+	return hex.EncodeToString(mac("sha256", set.deviceKey(), "account "+account.User.Name+"\x00"+account.password.salt))
+}
+
+// owner is the account that a token was issued for; nil if it is gone.
+func (a *Authenticator) owner(ctx context.Context, d *Device) (*Account, error) {
+	known, err := a.account(ctx, d.Owner)
+	if known == nil || err != nil || a.set.Load().mark(known) != d.Account {
+		return nil, err
+	}
+	return known, nil
+}
+
+// Owned tells whether the account is still there that a token was issued for.
+func (a *Authenticator) Owned(ctx context.Context, d *Device) (bool, error) {
+	known, err := a.owner(ctx, d)
 	return known != nil, err
 }

@@ -45,11 +45,22 @@ type requiredClaim struct {
 }
 
 // TokenError says why a bearer token is refused. It never shows the token.
-type TokenError struct{ Reason string }
+type TokenError struct {
+	Reason string
+	// Bad tells of a token that could never be taken, rather than one that no longer is or
+	// does not say for whom it is.
+	Bad bool
+}
 
 func (e *TokenError) Error() string { return e.Reason }
 
-func refuseToken(format string, args ...any) error { return &TokenError{fmt.Sprintf(format, args...)} }
+func refuseToken(format string, args ...any) error {
+	return &TokenError{Reason: fmt.Sprintf(format, args...)}
+}
+
+func badToken(format string, args ...any) error {
+	return &TokenError{Reason: fmt.Sprintf(format, args...), Bad: true}
+}
 
 var claimForm = regexp.MustCompile(`\{\s*([^\s{},]+)\s*,\s*"([^"]*)"\s*\}|([^\s{},]+)`)
 
@@ -135,9 +146,18 @@ var jwtMethods = func() (names []string) {
 
 // find is the key for a token.
 func (j *JWTSettings) find(t *jwt.Token) (any, error) {
-	id, ok := t.Header["kid"].(string)
-	if !ok {
-		id = "_default"
+	// What is critical to whoever made the token would have to be understood, and there is
+	// nothing of the kind that is (RFC 7515, 4.1.11).
+	if _, there := t.Header["crit"]; there {
+		return nil, errCritical
+	}
+	id := "_default"
+	if given, there := t.Header["kid"]; there {
+		text, ok := given.(string)
+		if !ok {
+			return nil, errNoKey
+		}
+		id = text
 	}
 	kind := jwtKinds[t.Method.Alg()]
 	if key, ok := j.keys[kind+":"+id]; ok {
@@ -146,30 +166,85 @@ func (j *JWTSettings) find(t *jwt.Token) (any, error) {
 	if key, ok := j.keys["ed25519:"+id]; ok && kind == "eddsa" {
 		return key, nil
 	}
-	return nil, errors.New("no such key")
+	return nil, errNoKey
 }
+
+var (
+	errNoKey    = errors.New("no such key")
+	errCritical = errors.New("a critical header that is not understood")
+)
 
 // user believes what a token says that is signed with one of the keys.
 func (j *JWTSettings) user(token string, now func() time.Time) (User, error) {
 	claims := jwt.MapClaims{}
-	parser := jwt.NewParser(jwt.WithValidMethods(jwtMethods), jwt.WithTimeFunc(now), jwt.WithJSONNumber())
+	parser := jwt.NewParser(jwt.WithValidMethods(jwtMethods), jwt.WithJSONNumber(), jwt.WithoutClaimsValidation())
 	if _, err := parser.ParseWithClaims(token, claims, j.find); err != nil {
-		return User{}, tokenRefused(err)
+		return User{}, tokenBad(err)
 	}
-	for _, want := range j.required {
-		value, there := claims[want.name]
-		if !there {
-			return User{}, refuseToken("Token is missing claim %s.", want.name)
-		}
-		if text, _ := value.(string); want.valued && text != want.value {
-			return User{}, refuseToken("Claim %s has another value than it must have.", want.name)
-		}
+	if err := j.checkClaims(claims, now()); err != nil {
+		return User{}, err
 	}
 	name, err := claims.GetSubject()
 	if err != nil || name == "" {
 		return User{}, refuseToken("Token missing sub claim.")
 	}
-	return outside(name, rolesOf(claims, j.roles), ByJWT), nil
+	roles, ok := rolesOf(claims, j.roles)
+	if !ok {
+		return User{}, badToken("Malformed token")
+	}
+	return outside(name, roles, ByJWT), nil
+}
+
+// checkClaims looks at the claims that a token must have, and at when it ends. As in
+// CouchDB the times of its beginning count only where they must be there.
+func (j *JWTSettings) checkClaims(claims jwt.MapClaims, now time.Time) error {
+	for _, want := range j.required {
+		value, there := claims[want.name]
+		if !there {
+			return badToken("Missing %s claim", want.name)
+		}
+		if text, _ := value.(string); want.valued && text != want.value {
+			return badToken("Invalid %s claim", want.name)
+		}
+		var from *jwt.NumericDate
+		var err error
+		switch want.name {
+		case "nbf":
+			from, err = claims.GetNotBefore()
+		case "iat":
+			from, err = claims.GetIssuedAt()
+		}
+		if err != nil {
+			return badToken("Invalid %s claim", want.name)
+		}
+		if from != nil && from.After(now) {
+			return refuseToken("%s not in past", want.name)
+		}
+	}
+	end, err := claims.GetExpirationTime()
+	if err != nil {
+		return badToken("Invalid exp claim")
+	}
+	if end != nil && !end.After(now) {
+		return refuseToken("exp not in future")
+	}
+	return nil
+}
+
+// tokenBad says what is wrong with a token before its claims are looked at, in CouchDB's
+// words.
+func tokenBad(err error) error {
+	switch {
+	case errors.Is(err, errCritical):
+		return badToken("Unsupported crit header parameter")
+	case errors.Is(err, errNoKey):
+		return badToken("Unknown kid")
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return badToken("Malformed token")
+	case errors.Is(err, jwt.ErrTokenUnverifiable):
+		return badToken("Invalid alg header parameter")
+	}
+	return badToken("Bad signature")
 }
 
 // tokenRefused says what is wrong with a token, without showing it.
@@ -185,26 +260,26 @@ func tokenRefused(err error) error {
 	return refuseToken("The token is not signed with a key that this server knows.")
 }
 
-// rolesOf follows the path to the roles: a list, or text with commas between.
-func rolesOf(claims jwt.MapClaims, path []string) []string {
+// rolesOf follows the path to the roles: a list, or text with commas between; false if they
+// are neither.
+func rolesOf(claims jwt.MapClaims, path []string) (roles []string, ok bool) {
 	var at any = map[string]any(claims)
 	for _, name := range path {
 		m, ok := at.(map[string]any)
 		if !ok {
-			return []string{}
+			return []string{}, true
 		}
 		at = m[name]
 	}
-	if text, ok := at.(string); ok {
-		return splitRoles(text)
+	switch at := at.(type) {
+	case nil:
+		return []string{}, true
+	case string:
+		return splitRoles(at), true
 	}
 	b, err := json.Marshal(at)
-	if err != nil {
-		return []string{}
+	if err != nil || json.Unmarshal(b, &roles) != nil || roles == nil {
+		return nil, false
 	}
-	roles := []string{}
-	if json.Unmarshal(b, &roles) != nil || roles == nil {
-		return []string{}
-	}
-	return roles
+	return roles, true
 }

@@ -131,21 +131,27 @@ func TestJWT(t *testing.T) {
 		{"RS256", jwt.SigningMethodRS256, "r", rsaKey, nil, ""},
 		{"ES256", jwt.SigningMethodES256, "e", ecKey, nil, ""},
 		{"EdDSA", jwt.SigningMethodEdDSA, "d", edKey, nil, ""},
-		{"none", jwt.SigningMethodNone, nil, jwt.UnsafeAllowNoneSignatureType, nil, "not signed"},
-		{"PS256", jwt.SigningMethodPS256, "r", rsaKey, nil, "not signed"},
-		{"a public key for a secret", jwt.SigningMethodHS256, "r", []byte(strings.ReplaceAll(rsaPEM, `\n`, "\n")), nil, "not signed"},
-		{"another secret", jwt.SigningMethodHS256, nil, []byte("x"), nil, "not signed"},
-		{"another key's name", jwt.SigningMethodHS256, "x", secret, nil, "not signed"},
-		{"a name that is none", jwt.SigningMethodHS256, 5, secret, nil, ""},
-		{"over", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["exp"] = now.Unix() }, "expired"},
-		{"early", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["nbf"] = now.Add(time.Second).Unix() }, "not valid yet"},
-		{"without exp", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { delete(c, "exp") }, "missing claim exp"},
+		{"none", jwt.SigningMethodNone, nil, jwt.UnsafeAllowNoneSignatureType, nil, "signature"},
+		{"PS256", jwt.SigningMethodPS256, "r", rsaKey, nil, "signature"},
+		{"a public key for a secret", jwt.SigningMethodHS256, "r", []byte(strings.ReplaceAll(rsaPEM, `\n`, "\n")), nil, "Unknown kid"},
+		{"another secret", jwt.SigningMethodHS256, nil, []byte("x"), nil, "signature"},
+		{"another key's name", jwt.SigningMethodHS256, "x", secret, nil, "Unknown kid"},
+		{"a name that is none", jwt.SigningMethodHS256, 5, secret, nil, "Unknown kid"},
+		{"over", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["exp"] = now.Unix() }, "exp not in future"},
+		{"early, which is asked for nowhere", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["nbf"] = now.Add(time.Second).Unix() }, ""},
+		{"roles that are none", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["realm"] = map[string]any{"my.roles": []any{1}} }, "Malformed"},
+		{"an end that is none", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["exp"] = "never" }, "Invalid exp"},
+		{"without exp", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { delete(c, "exp") }, "Missing exp claim"},
 		{"of somebody else", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["iss"] = "you" }, "iss"},
+		{"a critical header", jwt.SigningMethodHS256, nil, secret, nil, "crit"},
 		{"of nobody", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { delete(c, "sub") }, "sub"},
 	} {
 		token := jwt.NewWithClaims(c.method, claims(c.change))
 		if c.kid != nil {
 			token.Header["kid"] = c.kid
+		}
+		if c.name == "a critical header" {
+			token.Header["crit"] = []string{"exp"}
 		}
 		text, err := token.SignedString(c.key)
 		if err != nil {

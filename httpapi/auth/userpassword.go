@@ -115,16 +115,21 @@ func (p Password) outdated(h Hashing) bool {
 	return h.Scheme == SchemePBKDF2 && (p.prfName != h.PRF || p.iterations != h.Iterations)
 }
 
-// append appends the members that hold a password to a JSON object that is open.
-func (h Hashing) append(object []byte, password string) ([]byte, error) {
-	var random [16]byte
-	rand.Read(random[:])
-	p := Password{scheme: h.Scheme, salt: hex.EncodeToString(random[:]), key: make([]byte, sha256.Size)}
+// append appends the members that hold a password to a JSON object that is open. Without a
+// salt that is long enough there is a new one.
+func (h Hashing) append(object []byte, password, salt string) ([]byte, error) {
+	if len(salt) < 32 {
+		var random [16]byte
+		rand.Read(random[:])
+		salt = hex.EncodeToString(random[:])
+	}
+	p := Password{scheme: h.Scheme, salt: salt, key: make([]byte, sha256.Size)}
 	if len(object) > 1 {
 		object = append(object, ',')
 	}
 	if h.Scheme != SchemePBKDF2 {
-		return fmt.Appendf(object, `"password_scheme":%q,"salt":%q,"derived_key":"%x"`, h.Scheme, p.salt, p.with(password)), nil
+		object = fmt.Appendf(object, `"password_scheme":%q,"salt":`, h.Scheme)
+		return fmt.Appendf(jsonscan.AppendString(object, p.salt), `,"derived_key":"%x"`, p.with(password)), nil
 	}
 	prf := prfs[h.PRF]
 	if prf == nil {
@@ -134,8 +139,8 @@ func (h Hashing) append(object []byte, password string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hash a password: %w", err)
 	}
-	return fmt.Appendf(object, `"password_scheme":%q,"pbkdf2_prf":%q,"salt":%q,"iterations":%d,"derived_key":"%x"`,
-		h.Scheme, h.PRF, p.salt, h.Iterations, key), nil
+	object = fmt.Appendf(object, `"password_scheme":%q,"pbkdf2_prf":%q,"salt":`, h.Scheme, h.PRF)
+	return fmt.Appendf(jsonscan.AppendString(object, p.salt), `,"iterations":%d,"derived_key":"%x"`, h.Iterations, key), nil
 }
 
 // without copies the members of a JSON object except some, and leaves the copy open.
@@ -158,12 +163,16 @@ func without(object []byte, names []string) ([]byte, error) {
 }
 
 // Hash gives a user's document another password.
-func (h Hashing) Hash(doc []byte, password string) ([]byte, error) {
+func (h Hashing) Hash(doc []byte, password string) ([]byte, error) { return h.hash(doc, password, "") }
+
+// hash is Hash with a salt to be used. The same password keeps its salt when it is hashed
+// anew: sessions and tokens are bound to that, and end with a new password alone.
+func (h Hashing) hash(doc []byte, password, salt string) ([]byte, error) {
 	open, err := without(doc, passwordMembers)
 	if err != nil {
 		return nil, err
 	}
-	if open, err = h.append(open, password); err != nil {
+	if open, err = h.append(open, password, salt); err != nil {
 		return nil, err
 	}
 	return append(open, '}'), nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tododb/tododb/store/jsonscan"
@@ -72,10 +73,15 @@ func truthy(value []byte) bool {
 // CheckUser tells whether somebody may write a document of _users, by the rules of
 // CouchDB's _design/_auth: *Refusal. They are asked for each of the revisions that stand
 // there, so that what an administrator has taken away does not come back with an edit of an
-// older revision. A design document is left to the rights that writing one needs.
-func CheckUser(by User, dbAdmin bool, standing []*UserDoc, doc *UserDoc) error {
+// older revision. A design document is left to the rights that writing one needs. Somebody
+// else than an administrator brings no hash of a password that costs more than maxCost
+// (Authenticator.MaxCost), save one that is there already: others would have to wait for it.
+func CheckUser(by User, dbAdmin bool, standing []*UserDoc, doc *UserDoc, maxCost int) error {
 	if strings.HasPrefix(doc.ID, "_design/") {
 		return nil
+	}
+	if cost := doc.hashCost(); !dbAdmin && !doc.Deleted && cost > float64(maxCost) && !slices.ContainsFunc(standing, doc.sameHash) {
+		return refuse("Only admins may store a password's hash that costs more than %d iterations.", maxCost)
 	}
 	if len(standing) == 0 {
 		standing = []*UserDoc{nil}
@@ -130,8 +136,9 @@ func checkUser(by User, dbAdmin bool, old *UserDoc, doc *UserDoc) error {
 	switch {
 	case strings.HasPrefix(name, "_"):
 		return refuse("Username may not start with underscore.")
-	case strings.Contains(name, ":"):
-		return refuse("Character `:` is not allowed in usernames.")
+	}
+	if err := CheckName(name); err != nil {
+		return refuse("%s", err)
 	}
 	return nil
 }
@@ -183,6 +190,34 @@ func (d *UserDoc) checkPassword() error {
 		return refuse("Password scheme `%s` not supported.", scheme)
 	}
 	return nil
+}
+
+// hashCost is what verifying a hash costs that a client has made itself, in iterations.
+func (d *UserDoc) hashCost() float64 {
+	if _, clear := d.Password(); clear {
+		return 0
+	}
+	switch d.text("password_scheme") {
+	case SchemePBKDF2:
+		n, err := strconv.ParseFloat(string(d.member("iterations")), 64)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
+			return 0 // it is none, and nobody logs in with it
+		}
+		return n
+	case SchemeScrypt, SchemeArgon2:
+		return iterations
+	}
+	return 0
+}
+
+// sameHash tells whether another revision has the same hash.
+func (d *UserDoc) sameHash(other *UserDoc) bool {
+	for _, name := range passwordMembers {
+		if string(d.member(name)) != string(other.member(name)) {
+			return false
+		}
+	}
+	return true
 }
 
 // Password returns a password in clear that is to be hashed.

@@ -75,7 +75,7 @@ var settings = []Setting{
 	{Name{"limits", "user_burst"}, "100", Count, 0, "requests that a user who has been quiet may make at once"},
 	{Name{"limits", "address_requests"}, "0", Rate, 0, "requests a second that may come from one address, or one /64 network of IPv6; 429 beyond it; 0: any number"},
 	{Name{"limits", "address_burst"}, "200", Count, 0, "requests that may come at once from an address that has been quiet"},
-	{Name{"limits", "trusted_proxies"}, "", Nets, 0, "addresses and networks of proxies whose X-Forwarded-For says where a request comes from"},
+	{Name{"limits", "trusted_proxies"}, "", Nets, 0, "addresses and networks of proxies whose X-Forwarded-For says where a request comes from, and whose X-Forwarded-Host and -Proto say how the server is reached"},
 	{Name{"limits", "feeds_per_user"}, "0", Number, 0, "feeds that one user, or one address of anonymous ones, may have waiting at once, administrators excepted; 429 beyond it; 0: any number"},
 	{Name{"limits", "header_timeout"}, "30", Seconds, Restart, "seconds to send the head of a request"},
 	{Name{"limits", "idle_timeout"}, "300", Seconds, Restart, "seconds that a connection may be without a request"},
@@ -89,8 +89,8 @@ var settings = []Setting{
 	{Name{"chttpd_auth_lockout", "max_objects"}, "10000", Count, 0, "users and addresses that are counted at once"},
 	{Name{"chttpd_auth_lockout", "max_lifetime"}, "300000", Millis, 0, "milliseconds after which a count is forgotten"},
 
-	{Name{"jwt_auth", "required_claims"}, "", Text, 0, "claims that a JWT must have, comma-separated: names, and {name, \"value\"} for one that must have a value"},
-	{Name{"jwt_auth", "roles_claim_name"}, "_couchdb.roles", Text, 0, "claim with the user's roles"},
+	{Name{"jwt_auth", "required_claims"}, "", Text, 0, "claims that a JWT must have, comma-separated: names, and {name, \"value\"} for one that must have a value; exp if nothing is set, and none if it is set to nothing"},
+	{Name{"jwt_auth", "roles_claim_name"}, "", Text, 0, "claim with the user's roles (_couchdb.roles)"},
 	{Name{"jwt_auth", "roles_claim_path"}, "", Text, 0, "path to the roles instead: names with dots between, a dot in a name as \\."},
 	{Name{"jwt_keys", Any}, "", Text, Secret, "keys of JWTs: KIND:ID = key, where KIND is hmac (secret in base64), rsa, ec or eddsa (public key in PEM, lines joined by \\n); ID is the token's kid or _default"},
 

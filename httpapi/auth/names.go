@@ -1,0 +1,24 @@
+package auth
+
+import (
+	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// CheckName tells why nobody can log in with a name, whoever has it: Basic and the cookie of
+// a session put a colon behind it, and headers carry no control characters.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("A username must not be empty.")
+	case strings.Contains(name, ":"):
+		return errors.New("Character `:` is not allowed in usernames.")
+	case !utf8.ValidString(name):
+		return errors.New("Usernames are UTF-8.")
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return errors.New("Control characters are not allowed in usernames.")
+	}
+	return nil
+}
