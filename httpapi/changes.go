@@ -175,7 +175,7 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 	sq := store.ChangesQuery{
 		Since: f.seen, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
 		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts, Times: f.q.meta,
-		DocIDs: f.filter.docIDs, Match: f.filter.match(), MatchLeaf: f.filter.matchLeaf(ctx), PageRows: f.filter.pageRows(),
+		DocIDs: f.filter.docIDs, Match: f.filter.match(), MatchLeaves: f.filter.matchLeaves(ctx), PageRows: f.filter.pageRows(),
 	}
 	if f.q.limit >= 0 {
 		sq.Limit = f.q.limit - f.count

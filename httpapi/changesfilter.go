@@ -40,15 +40,21 @@ func (f *changesFilter) release() {
 	f.pause()
 }
 
-// matchLeaf is the store's part of a function; nil lets everything through.
-func (f *changesFilter) matchLeaf(ctx context.Context) func(*store.Document) (bool, error) {
+// matchLeaves is the store's part of a function; nil lets everything through.
+func (f *changesFilter) matchLeaves(ctx context.Context) func([]*store.Document) ([]bool, error) {
 	if f.function == nil {
 		return nil
 	}
 	var b []byte
-	return func(d *store.Document) (bool, error) {
-		b = d.AppendJSON(b[:0], store.JSONOptions{})
-		return f.function.Match(ctx, b)
+	var docs [][]byte
+	return func(page []*store.Document) ([]bool, error) {
+		b, docs = b[:0], docs[:0]
+		for _, d := range page {
+			from := len(b)
+			b = d.AppendJSON(b, store.JSONOptions{})
+			docs = append(docs, b[from:]) // if b moves, what was written stays where it was
+		}
+		return f.function.MatchAll(ctx, docs)
 	}
 }
 

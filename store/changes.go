@@ -34,6 +34,10 @@ type ChangesQuery struct {
 	// down are left out; a row without any is turned down. It may keep nothing of what it
 	// is given, and is called inside a snapshot.
 	MatchLeaf func(*Document) (bool, error)
+	// MatchLeaves, if not nil, judges in the same way those that MatchLeaf has let through,
+	// all of a page at once: pass is of the first of them, and err, with which the read ends
+	// when it comes there, of the one behind.
+	MatchLeaves func(docs []*Document) (pass []bool, err error)
 	// PageRows is how many changes are looked at in one snapshot at the most, for a MatchLeaf
 	// that takes its time; 0: as many as are good for the storage.
 	PageRows int
@@ -132,6 +136,7 @@ type changesRead struct {
 	leaves   []leaf
 	revs     []revtree.Rev
 	times    timeline
+	verdicts []leafVerdict // with MatchLeaves: of the leaves of the page
 }
 
 type changeRow struct {
@@ -139,11 +144,14 @@ type changeRow struct {
 	entry     seqEntry
 	from, end int // its leaves in leaves
 	doc       Document
-	others    []Document // with MatchLeaf and AllLeaves: the other leaves
+	others    []Document // where leaves are judged, with AllLeaves: the other leaves
+	verdicts  int        // with MatchLeaves: where those of its leaves begin
 }
 
 // judged tells whether some of the rows may be turned down.
-func (q *ChangesQuery) judged() bool { return q.Match != nil || q.MatchLeaf != nil }
+func (q *ChangesQuery) judged() bool { return q.Match != nil || q.judgesLeaves() }
+
+func (q *ChangesQuery) judgesLeaves() bool { return q.MatchLeaf != nil || q.MatchLeaves != nil }
 
 func (q *ChangesQuery) pageRows() int {
 	if q.PageRows > 0 {
@@ -153,7 +161,7 @@ func (q *ChangesQuery) pageRows() int {
 }
 
 // bodies tells whether documents have to be read.
-func (q *ChangesQuery) bodies() bool { return q.IncludeDocs || q.MatchLeaf != nil }
+func (q *ChangesQuery) bodies() bool { return q.IncludeDocs || q.judgesLeaves() }
 
 // begin fixes the range in the first snapshot.
 func (c *changesRead) begin(r engine.Reader) error {
@@ -235,6 +243,9 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 		if err := c.fill(r); err != nil {
 			return false, err
 		}
+	}
+	if c.q.MatchLeaves != nil {
+		c.judgePage()
 	}
 	for i := range c.rows {
 		if err := c.emit(r, &c.rows[i]); err != nil {
@@ -363,7 +374,7 @@ func (c *changesRead) fill(r engine.Reader) error {
 				row.doc.DeletedConflicts = append(row.doc.DeletedConflicts, l.rev)
 			}
 		}
-		if c.q.MatchLeaf != nil && c.q.AllLeaves && row.end > row.from {
+		if c.q.judgesLeaves() && c.q.AllLeaves && row.end > row.from {
 			if err := c.wantOthers(r, row); err != nil {
 				return err
 			}
@@ -397,19 +408,75 @@ func (c *changesRead) wantOthers(r engine.Reader, row *changeRow) error {
 	return nil
 }
 
-// matchingLeaves fills revs with the revisions that MatchLeaf lets through.
-func (c *changesRead) matchingLeaves(row *changeRow) error {
-	c.revs = c.revs[:0]
-	ok, err := c.q.MatchLeaf(&row.doc)
-	if ok {
-		c.revs = append(c.revs, row.doc.Rev)
+// leaf is the winner, -1, or one of the others.
+func (row *changeRow) leaf(n int) *Document {
+	if n < 0 {
+		return &row.doc
 	}
-	for i := 0; i < len(row.others) && err == nil; i++ {
-		if ok, err = c.q.MatchLeaf(&row.others[i]); ok {
-			c.revs = append(c.revs, row.others[i].Rev)
+	return &row.others[n]
+}
+
+// leafVerdict is what was judged of a leaf.
+type leafVerdict struct {
+	pass bool
+	err  error
+}
+
+// judgePage has the leaves of a page judged, up to one that cannot be: what is before that
+// counts.
+func (c *changesRead) judgePage() {
+	c.verdicts = c.verdicts[:0]
+	var asked []*Document
+	var of []int // their places in verdicts
+	var failed error
+	for i := range c.rows {
+		row := &c.rows[i]
+		row.verdicts = len(c.verdicts)
+		for j := -1; j < len(row.others); j++ {
+			d := row.leaf(j)
+			v := leafVerdict{pass: true, err: failed}
+			if c.q.MatchLeaf != nil && failed == nil {
+				v.pass, v.err = c.q.MatchLeaf(d)
+				failed = v.err
+			}
+			if v.pass && failed == nil {
+				asked, of = append(asked, d), append(of, len(c.verdicts))
+			}
+			c.verdicts = append(c.verdicts, v)
 		}
 	}
-	return err
+	if len(asked) == 0 {
+		return
+	}
+	pass, err := c.q.MatchLeaves(asked)
+	for i, at := range of {
+		if i < len(pass) {
+			c.verdicts[at].pass = pass[i]
+		} else {
+			c.verdicts[at] = leafVerdict{err: err}
+		}
+	}
+}
+
+// matchingLeaves fills revs with the revisions that were let through.
+func (c *changesRead) matchingLeaves(row *changeRow) error {
+	c.revs = c.revs[:0]
+	for j := -1; j < len(row.others); j++ {
+		d := row.leaf(j)
+		var v leafVerdict
+		if c.q.MatchLeaves != nil {
+			v = c.verdicts[row.verdicts+1+j]
+		} else {
+			v.pass, v.err = c.q.MatchLeaf(d)
+		}
+		if v.err != nil {
+			return v.err
+		}
+		if v.pass {
+			c.revs = append(c.revs, d.Rev)
+		}
+	}
+	return nil
 }
 
 // emit hands a row on, if it matches.
@@ -431,7 +498,7 @@ func (c *changesRead) emit(r engine.Reader, row *changeRow) (err error) {
 			return err
 		}
 	}
-	if c.q.MatchLeaf != nil {
+	if c.q.judgesLeaves() {
 		if err := c.matchingLeaves(row); err != nil || len(c.revs) == 0 {
 			return err
 		}

@@ -63,6 +63,9 @@ type Matcher interface {
 	// Match tells whether a document passes. What counts is whether the result is truthy. A
 	// map function that throws lets nothing pass; a filter that throws is an error.
 	Match(ctx context.Context, doc []byte) (bool, error)
+	// MatchAll judges several documents at once, up to one with which it fails: pass is of
+	// those before it.
+	MatchAll(ctx context.Context, docs [][]byte) (pass []bool, err error)
 	// Release lets others have what the function runs in; the next Match takes one again.
 	Release()
 }

@@ -50,6 +50,17 @@ func (f localFilter) Match(ctx context.Context, doc []byte) (bool, error) {
 	return f.Filter.Match(doc)
 }
 
+func (f localFilter) MatchAll(ctx context.Context, docs [][]byte) (pass []bool, err error) {
+	for _, doc := range docs {
+		ok, err := f.Match(ctx, doc)
+		if err != nil {
+			return pass, err
+		}
+		pass = append(pass, ok)
+	}
+	return pass, nil
+}
+
 func (l local) Update(ctx context.Context, name string, doc, req []byte) (write []byte, resp Response, err error) {
 	if err = ctx.Err(); err == nil {
 		write, resp, err = l.d.Update(name, doc, req)

@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tododb/tododb/store/script"
 )
@@ -19,15 +20,14 @@ func (c *child) answerDesign(kind byte, f *fields) error {
 	case askFilter:
 		return c.openFilter(f)
 	case askMatch:
-		doc := f.bytes()
+		docs := f.list()
 		if err := f.end(); err != nil {
 			return err
 		}
 		if c.filter == nil {
 			return errNotLoaded
 		}
-		pass, err := c.filter.Match(doc)
-		return c.done(func(b []byte) []byte { return appendBool(b, pass) }, err)
+		return c.match(docs)
 	case askUpdate:
 		name, doc, req := f.text(), f.bytes(), f.bytes()
 		if err := f.end(); err != nil {
@@ -93,6 +93,35 @@ func (c *child) openFilter(f *fields) error {
 		c.filter = filter
 	}
 	return c.done(nil, err)
+}
+
+// match judges documents. What is judged goes out before what fails.
+func (c *child) match(docs [][]byte) error {
+	var pass []byte
+	sent := time.Now()
+	flush := func() error {
+		if len(pass) == 0 {
+			return nil
+		}
+		err := c.out.send(judged, func(b []byte) []byte { return append(appendNumber(b, len(pass)), pass...) })
+		pass, sent = pass[:0], time.Now()
+		return err
+	}
+	for _, doc := range docs {
+		ok, err := c.filter.Match(doc)
+		if err != nil {
+			return errors.Join(flush(), asError(err))
+		}
+		if pass = appendBool(pass, ok); time.Since(sent) >= flushEvery {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	return c.done(nil, nil)
 }
 
 // list calls a list function. Rows come some at a time, and what it sends goes out when

@@ -17,7 +17,7 @@ import (
 
 // bombs are bodies of functions that try to end, hang or bloat whoever runs them.
 func bombs(t testing.TB) map[string]string {
-	raw, err := os.ReadFile("../../../cmd/tododb/testdata/hostile/bombs.json") // where they are set off through the server
+	raw, err := os.ReadFile("testdata/bombs.json")
 	if err != nil {
 		t.Fatal(err)
 	}

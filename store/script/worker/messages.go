@@ -5,7 +5,7 @@ import (
 )
 
 // version is that of the messages. A worker of another binary is refused.
-const version = 1
+const version = 2
 
 // Kinds of frames to a worker. The first has to be one that loads.
 const (
@@ -31,6 +31,7 @@ const (
 	failure                  // the last of a call: an error
 	logged                   // level, message, count, each: name and value
 	mapped                   // count of documents, each: count of rows, each: view, order, key, value
+	judged                   // count of documents, each: does it pass?
 	reduced                  // count, each: what a reduction has come to
 	begins                   // of a list: its response
 	chunk                    // of a list: bytes

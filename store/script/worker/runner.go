@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tododb/tododb/store/script"
 )
@@ -148,98 +147,10 @@ func (r *runner) ViewFilter(ctx context.Context, view string) (script.Matcher, e
 }
 
 func (r *runner) filter(ctx context.Context, f *filter) (script.Matcher, error) {
-	err := f.match(ctx, nil)
+	_, err := f.MatchAll(ctx, nil)
 	f.Release()
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
-}
-
-// filter is a script.Matcher. It holds a slot and a worker from a Match to the Release
-// after it.
-type filter struct {
-	r    *runner
-	view bool
-	name string
-	req  []byte
-
-	held bool // a slot
-	w    *process
-	pass bool
-}
-
-// Match is part of script.Matcher, as is Release.
-func (f *filter) Match(ctx context.Context, doc []byte) (bool, error) {
-	err := f.match(ctx, doc)
-	return f.pass && err == nil, err
-}
-
-func (f *filter) Release() {
-	if f.w != nil {
-		f.r.pool.giveBack(f.w, nil)
-		f.w = nil
-	}
-	if f.held {
-		f.r.pool.unslot(single, f.r.owner)
-		f.held = false
-	}
-}
-
-// match judges a document, nil for none, in a worker that it takes if it has none. One that
-// ends for no reason of the document's is replaced.
-func (f *filter) match(ctx context.Context, doc []byte) (err error) {
-	p := f.r.pool
-	if !f.held {
-		if err := p.slot(ctx, single, f.r.owner); err != nil {
-			return err
-		}
-		f.held = true
-	}
-	p.calls[single].Add(1)
-	for range tries {
-		if err = f.matchOnce(ctx, doc); err == nil {
-			return nil
-		}
-		if f.w != nil {
-			w := f.w
-			f.w = nil
-			p.giveBack(w, err)
-		}
-		if !errors.Is(err, errEnded) {
-			return err
-		}
-	}
-	return stoppedError("the process of the function has ended")
-}
-
-func (f *filter) matchOnce(ctx context.Context, doc []byte) (err error) {
-	if f.w == nil {
-		w, err := f.r.pool.worker(ctx, f.r.code)
-		if err != nil {
-			return err
-		}
-		f.w = w
-		w.begin(ctx)
-		_, err = w.ask(askFilter, func(b []byte) []byte {
-			return appendOptional(appendBytes(appendBool(b, f.view), f.name), f.req)
-		})
-		w.end()
-		if err != nil {
-			return err
-		}
-	}
-	if doc == nil {
-		return nil
-	}
-	f.w.begin(ctx)
-	defer f.w.end()
-	answer, err := f.w.ask(askMatch, func(b []byte) []byte { return appendBytes(b, doc) })
-	if err != nil {
-		return err
-	}
-	if f.pass = answer.yes(); answer.end() != nil {
-		return f.w.misunderstood()
-	}
-	return nil
 }
