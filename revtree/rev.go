@@ -27,7 +27,7 @@ const maxGen = math.MaxInt64
 // MaxID is the most bytes that an ID may have which is not one of 16. CouchDB has no bound, and
 // its own IDs have 16 bytes; but every tree that an ID is in is read and written with each
 // edit of its document, and a client that makes up revisions could have one weigh gigabytes.
-const MaxID = 1024
+const MaxID = 8 << 10
 
 // Parse reads "N-ID". 32 characters behind the dash must be hexadecimal digits; a text
 // of another length, MaxID bytes at the most, is taken as it is, even an empty one
