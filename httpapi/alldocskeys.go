@@ -75,10 +75,7 @@ func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *stream) erro
 			}
 			d.appendRow(ctx, db, st, row)
 			return nil
-		})
-		if err == nil {
-			err = st.flushFull()
-		}
+		}, st.flushFull)
 		if err != nil {
 			return err
 		}
@@ -88,9 +85,9 @@ func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *stream) erro
 }
 
 // readKeys reads documents by id; row gets nil for one that is not there.
-func (d *docRange) readKeys(ctx context.Context, db *store.DB, ids []string, row func(i int, r *store.Row) error) error {
+func (d *docRange) readKeys(ctx context.Context, db *store.DB, ids []string, row func(i int, r *store.Row) error, flush func() error) error {
 	if d.space != store.LocalDocs {
-		_, err := db.DocsByKeys(ctx, ids, d.query.IncludeDocs, d.query.Conflicts, row)
+		_, err := db.DocsByKeys(ctx, ids, d.query.IncludeDocs, d.query.Conflicts, row, flush)
 		return err
 	}
 	for i, id := range ids {
@@ -104,6 +101,9 @@ func (d *docRange) readKeys(ctx context.Context, db *store.DB, ids []string, row
 			}
 		}
 		if err := row(i, found); err != nil {
+			return err
+		}
+		if err := flush(); err != nil {
 			return err
 		}
 	}

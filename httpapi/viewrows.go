@@ -134,7 +134,7 @@ func (v *viewRows) withWinners(rows []waitingRow) error {
 		}
 		v.write(&rows[i], doc)
 		return nil
-	})
+	}, v.st.flushFull)
 	return err
 }
 

@@ -165,6 +165,7 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 		if err != nil {
 			return err
 		}
+		page.forget()
 		if err := flush(); err != nil {
 			return err
 		}

@@ -9,8 +9,9 @@ import (
 
 // DocsByKeys reads documents by id, in the order of keys, each as often as it is
 // asked for. row is called inside a snapshot, with nil for an id that is not known and
-// with Row.Deleted for a deleted document.
-func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, conflicts bool, row func(i int, r *Row) error) (Page, error) {
+// with Row.Deleted for a deleted document; flush after each page, outside of snapshots, as
+// in AllDocs: what rows have gathered may be as large as all documents of a page.
+func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, conflicts bool, row func(i int, r *Row) error, flush func() error) (Page, error) {
 	if db.Hides() {
 		row, includeDocs = db.seeKeys(row, includeDocs), true
 	}
@@ -19,10 +20,10 @@ func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, confli
 	var page rowPage
 	raw := make([][]byte, 0, min(part, len(keys)))
 	at := make([]int, 0, min(part, len(keys))) // for each key its row in the page, or -1
-	for from := 0; from == 0 || from < len(keys); from += part {
+	for from, first := 0, true; first || from < len(keys); first = false {
 		some := keys[from:min(from+part, len(keys))]
 		err := db.view(ctx, func(r engine.Reader) error {
-			if from == 0 {
+			if first {
 				seq, t, _, err := newest(r)
 				if err != nil {
 					return err
@@ -43,8 +44,15 @@ func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, confli
 					return fmt.Errorf("document %q: %w", raw[i], err)
 				}
 				at[i] = len(page.rows)
-				return page.addRecord(raw[i], &rec)
+				if err = page.addRecord(raw[i], &rec); err == nil && page.size >= snapshotBytes {
+					at = at[:i+1] // the others are the next page's
+					err = errEnough
+				}
+				return err
 			})
+			if err == errEnough {
+				err = nil
+			}
 			if err == nil {
 				err = page.fill(r)
 			}
@@ -57,6 +65,11 @@ func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, confli
 			}
 			return err
 		})
+		from += len(at)
+		page.forget()
+		if err == nil {
+			err = flush()
+		}
 		if err != nil {
 			return p, err
 		}

@@ -35,6 +35,13 @@ func (b *bodyReader) bytes() (n int64) {
 	return n
 }
 
+// forget lets go of the memory if it is more than pages usually need.
+func (b *bodyReader) forget() {
+	if cap(b.scratch) > 2*snapshotBytes {
+		b.scratch = nil
+	}
+}
+
 // fill reads all wanted bodies. They are good until the snapshot ends or the next fill.
 func (b *bodyReader) fill(r engine.Reader) error {
 	need := int(b.bytes())

@@ -95,6 +95,7 @@ func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) err
 		if err != nil {
 			return c.end, err
 		}
+		c.bodies.forget()
 		if err := flush(); err != nil {
 			return c.end, err
 		}
@@ -312,18 +313,25 @@ func (c *changesRead) gatherListed(r engine.Reader) (more bool, err error) {
 		n = min(n, c.left)
 	}
 	some := c.seqs[:n]
-	c.seqs = c.seqs[n:]
 	keys := make([][]byte, n)
 	for i, seq := range some {
 		keys[i] = seqKey(seq)
 	}
+	var size int64
 	err = r.GetMulti(spaceSeq, keys, func(i int, v []byte) error {
 		if v == nil {
 			return nil // it has moved since the read began: the next read has it
 		}
-		_, err := c.add(keys[i], v)
+		one, err := c.add(keys[i], v)
+		if size += one; err == nil && size >= snapshotBytes {
+			n, err = i+1, errEnough // the others are the next page's
+		}
 		return err
 	})
+	if err == errEnough {
+		err = nil
+	}
+	c.seqs = c.seqs[n:]
 	return len(c.seqs) > 0, err
 }
 

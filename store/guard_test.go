@@ -73,7 +73,7 @@ func TestAGuardIsAskedOnEveryWayOut(t *testing.T) {
 			note(d)
 		}
 		return nil
-	})
+	}, nil)
 	if err != nil || !slices.Equal(ids, []string{"pub1"}) {
 		t.Errorf("GetMany: %v, %v", ids, err)
 	}
@@ -101,7 +101,7 @@ func TestAGuardIsAskedOnEveryWayOut(t *testing.T) {
 			ids = append(ids, string(r.ID))
 			note(r.Doc)
 			return nil
-		})
+		}, flush)
 		if err != nil || !slices.Equal(ids, []string{"pub1", "", "pub1", ""}) {
 			t.Errorf("DocsByKeys: %q, %v", ids, err)
 		}

@@ -247,28 +247,46 @@ const (
 )
 
 // GetMany reads the same of many documents. fn is called in the order of ids, inside
-// a snapshot: it does no I/O and does not keep the document beyond the call.
-func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn func(i int, d *Document, err error) error) error {
+// a snapshot: it does no I/O and does not keep the document beyond the call. flush, if there
+// is one, is called after each page, outside of snapshots.
+func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn func(i int, d *Document, err error) error, flush func() error) error {
 	const page = 256
 	opt.NoBody = opt.NoBody && !db.Hides()
 	keys := make([][]byte, 0, min(page, len(ids)))
-	for from := 0; from < len(ids); from += page {
+	for from := 0; from < len(ids); {
 		part := ids[from:min(from+page, len(ids))]
 		keys = keys[:0]
 		for _, id := range part {
 			keys = append(keys, []byte(id))
 		}
+		size, full := 0, false
 		err := db.view(ctx, func(r engine.Reader) error {
-			return r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
+			err := r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
 				d, err := readDocument(r, part[i], v, opt)
 				if err == nil {
+					size += len(d.Body)
 					if err = db.see(d); err != nil {
 						d = nil
 					}
 				}
-				return fn(from+i, d, err)
+				if err := fn(from+i, d, err); err != nil {
+					return err
+				}
+				if size >= snapshotBytes {
+					part, full = part[:i+1], true // the others are the next page's
+					return errEnough
+				}
+				return nil
 			})
+			if full {
+				return nil
+			}
+			return err
 		})
+		from += len(part)
+		if err == nil && flush != nil {
+			err = flush()
+		}
 		if err != nil {
 			return err
 		}

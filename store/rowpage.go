@@ -31,6 +31,14 @@ func (p *rowPage) reset(q *AllDocsQuery) {
 	p.rows, p.size = p.rows[:0], 0
 }
 
+// forget lets go of what a large page took, so that nobody holds it while a client is slow
+// to take what was read.
+func (p *rowPage) forget() {
+	clear(p.rows)
+	p.rows = p.rows[:0]
+	p.bodies.forget()
+}
+
 // add takes a record in; it tells whether there is a row for it.
 func (p *rowPage) add(k, v []byte) (bool, error) {
 	if p.local {

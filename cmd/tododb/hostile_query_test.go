@@ -265,6 +265,23 @@ var queryBombs = []attack{
 	{name: "_bulk_get of 200,000", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_bulk_get?revs=true&attachments=true", list(`{"docs":[`, `{"id":"q0001"}`, `]}`, 200_000)).String()
 	}},
+	{name: "a large document a hundred times in one answer", want: bounded, do: func(s *siege) string {
+		if got := s.ask(nobody, "PUT", "/open/large", list(`{"a":["`, `aaaaaaaaaa`, `"]}`, 790_000, "")); got.status != 201 && got.status != 409 {
+			return got.String()
+		}
+		got := ""
+		for _, r := range []struct{ path, body string }{
+			{"/open/_bulk_get", `{"docs":[{"id":"large"}` + strings.Repeat(`,{"id":"large"}`, 99) + `]}`},
+			{"/open/_all_docs?include_docs=true", `{"keys":["large"` + strings.Repeat(`,"large"`, 99) + `]}`},
+			{"/open/_all_docs/queries", `{"queries":[{"keys":["large"],"include_docs":true}` + strings.Repeat(`,{"keys":["large"],"include_docs":true}`, 99) + `]}`},
+			{"/open/_design/all/_view/v?reduce=false&include_docs=true", `{"keys":[[null,"large",null]` + strings.Repeat(`,[null,"large",null]`, 99) + `]}`},
+		} {
+			if got = s.ask(nobody, "POST", r.path, r.body).String(); got == "cut" {
+				return r.path + ": " + got
+			}
+		}
+		return got
+	}},
 	{name: "open_revs of 100,000", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "GET", "/open/q0001?open_revs="+url.QueryEscape(`["1-a"`+strings.Repeat(`,"1-b"`, 20_000)+`]`), nil).String()
 	}},

@@ -326,20 +326,34 @@ var requestBombs = []attack{
 	{name: "1,000 feeds", want: "fed", do: func(s *siege) string {
 		return s.feeds(1000, "/open/_changes?feed=continuous&since=now&heartbeat=60000", 2*time.Second)
 	}},
-	{name: "5,000 feeds", notYet: "a feed takes 80 KB", want: "fed", do: func(s *siege) string {
+	{name: "5,000 feeds", want: "fed", do: func(s *siege) string {
 		return s.feeds(5000, "/open/_changes?feed=continuous&since=now&heartbeat=60000", 10*time.Second)
 	}, long: true},
 	{name: "300 readers that do not read", want: "answered", do: func(s *siege) string {
 		s.ask(nobody, "PUT", "/open/unread/a", strings.Repeat("x", 8_000_000), "Content-Type: text/plain")
 		return s.besides(300, "GET /open/unread/a HTTP/1.1\r\nHost: x\r\n\r\n", func() string { return s.ask(nobody, "GET", "/_up", nil).String() })
 	}},
-	{name: "300 readers of all documents that do not read", notYet: "pages of answers have no bound together", want: "answered", do: func(s *siege) string {
+	{name: "300 readers of all documents that do not read", want: "answered", do: func(s *siege) string {
 		var docs []string
 		for range 200 {
 			docs = append(docs, `{"text":"`+strings.Repeat("x", 20_000)+`"}`)
 		}
 		s.ask(nobody, "POST", "/open/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`)
 		return s.besides(300, "GET /open/_all_docs?include_docs=true HTTP/1.1\r\nHost: x\r\n\r\n", func() string { return s.ask(nobody, "GET", "/_up", nil).String() })
+	}},
+	{name: "150 readers of large documents that do not read", want: "answered", do: func(s *siege) string {
+		for i := range 3 {
+			if got := s.ask(nobody, "PUT", fmt.Sprint("/open/largedoc", i), list(`{"a":["`, `aaaaaaaaaa`, `"]}`, 790_000, "")); got.status != 201 && got.status != 409 {
+				return got.String()
+			}
+		}
+		up := func() string { return s.ask(nobody, "GET", "/_up", nil).String() }
+		for _, path := range []string{"/open/largedoc0", `/open/_all_docs?include_docs=true&startkey=%22large%22`, "/open/_changes?include_docs=true&descending=true&limit=5"} {
+			if got := s.besides(150, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n", up); got != "answered" {
+				return path + ": " + got
+			}
+		}
+		return "answered"
 	}},
 	{name: "requests in a row on one connection", want: "answered", do: func(s *siege) string {
 		conn, err := net.Dial("tcp", s.address())

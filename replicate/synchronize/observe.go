@@ -109,7 +109,7 @@ func conflicts(ctx context.Context, db store.Bare, ids []string) (map[string]boo
 		}
 		found[ids[i]] = err == nil && len(d.Conflicts) > 0
 		return nil
-	})
+	}, nil)
 	return found, err
 }
 

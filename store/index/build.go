@@ -237,7 +237,7 @@ func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Re
 			err = nil
 		}
 		return err
-	})
+	}, nil)
 	if err != nil {
 		return last, err
 	}

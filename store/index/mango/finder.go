@@ -70,7 +70,7 @@ func (f *Finder) Indexes(ctx context.Context, db *store.DB) ([]*Index, error) {
 		}
 		f.read[ddocRev{db.Instance(), d.ID, d.Rev.String()}] = list
 		return nil
-	})
+	}, nil)
 	slices.SortFunc(out, func(a, b *Index) int {
 		return cmp.Or(strings.Compare(a.DDoc, b.DDoc), strings.Compare(a.Name, b.Name))
 	})

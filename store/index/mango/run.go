@@ -263,7 +263,7 @@ func (r *run) look(ctx context.Context, rows []foundRow) error {
 		}
 		r.stats.Docs++
 		return r.judge(ctx, subject{doc: d}, []byte(d.ID), rows[i].key)
-	})
+	}, r.flush)
 }
 
 // coverer judges rows by what they say themselves.
