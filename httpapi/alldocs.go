@@ -112,14 +112,6 @@ func (d *docRange) write(ctx context.Context, st *stream) error {
 	return err
 }
 
-// flushFull flushes if there is much to flush.
-func (st *stream) flushFull() error {
-	if st.full() {
-		return st.flush()
-	}
-	return nil
-}
-
 // appendHead appends what stands before the rows; offset < 0 is none.
 func (d *docRange) appendHead(st *stream, db *store.DB, page store.Page, offset int) {
 	b := append(st.buf, `{"total_rows":`...)

@@ -68,6 +68,7 @@ func writeResults(w http.ResponseWriter, r *http.Request, plans []rangePlan) err
 			st.buf = append(st.buf, ',')
 		}
 		st.buf = append(st.buf, "\r\n"...)
+		st.endTurn() // it may have to wait for an index
 		if err := plan.write(r.Context(), st); err != nil {
 			return err
 		}

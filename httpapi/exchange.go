@@ -21,6 +21,7 @@ type exchange struct {
 	stall   time.Duration // how long the client may take nothing of the answer; 0: for ever
 	bodies  []*intake.Body
 	share   intake.Share // of the memory for work
+	turns   *turns       // of large queries
 	body    *steadyBody  // nil: there is none, or it may stall for ever
 	id      string       // X-Couch-Request-ID
 	user    auth.User

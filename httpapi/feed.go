@@ -66,9 +66,8 @@ func (f *feed) working() error {
 	}
 	if f.st.full() {
 		f.sent = time.Now()
-		return f.st.flush()
 	}
-	return nil
+	return f.st.flushFull()
 }
 
 func (f *feed) beat() error {
@@ -138,7 +137,9 @@ func (f *feed) whileWorking(done <-chan error) error {
 		case err := <-done:
 			return err
 		case <-tick.C:
-			if err := f.working(); err != nil {
+			err := f.working()
+			f.st.endTurn() // the work is another one's
+			if err != nil {
 				return err
 			}
 		}

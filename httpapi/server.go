@@ -82,6 +82,7 @@ type Server struct {
 	uuids  *uuids
 	server []string // the Server header
 	spool  *intake.Spool
+	turns  *turns // of large queries
 
 	feeds   openFeeds
 	finder  *mango.Finder
@@ -126,7 +127,7 @@ func New(opt Options) (*Server, error) {
 	s := &Server{
 		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: newUUIDs(),
 		server:  []string{"CouchDB/" + couchVersion + " (tododb/" + opt.Version + ")"},
-		closing: make(chan struct{}), idle: make(chan struct{}),
+		closing: make(chan struct{}), idle: make(chan struct{}), turns: newTurns(),
 	}
 	if s.spool = opt.Spool; s.spool == nil {
 		s.spool = &intake.Spool{}
@@ -156,7 +157,7 @@ func New(opt Options) (*Server, error) {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	set := s.set.Load()
-	x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), stall: set.answerStall, id: newRequestID()}
+	x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), stall: set.answerStall, id: newRequestID(), turns: s.turns}
 	h := w.Header()
 	h["Server"] = s.server
 	h["X-Couch-Request-Id"] = []string{x.id}

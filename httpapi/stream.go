@@ -25,12 +25,18 @@ type stream struct {
 	started bool
 	closed  bool
 	holes   []hole // in buf, to be filled before it is sent
+	turns   *turns // nil: the answer takes none
+	turn    bool   // it has one
 }
 
 // newStream begins an answer; end or drop must follow.
 func newStream(w http.ResponseWriter, r *http.Request, status int) *stream {
 	b := getBuf()
-	return &stream{buf: *b, w: w, r: r, status: status, pooled: b}
+	st := &stream{buf: *b, w: w, r: r, status: status, pooled: b}
+	if x := exchangeOf(r); x != nil {
+		st.turns = x.turns
+	}
+	return st
 }
 
 // full tells that it is time to flush.
@@ -68,6 +74,7 @@ func (st *stream) flush() error {
 }
 
 func (st *stream) write() error {
+	st.endTurn()
 	var err error
 	switch {
 	case len(st.buf) == 0 || st.r.Method == http.MethodHead:
@@ -96,6 +103,7 @@ func (st *stream) push() error {
 // end completes the answer. One that was never flushed gets a Content-Length.
 func (st *stream) end() error {
 	defer st.drop()
+	st.endTurn()
 	if err := st.fill(); err != nil {
 		return err
 	}
@@ -117,6 +125,7 @@ func (st *stream) drop() {
 		return
 	}
 	st.closed = true
+	st.endTurn()
 	if st.z != nil {
 		putGzip(st.z)
 		st.z = nil

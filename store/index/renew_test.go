@@ -286,3 +286,59 @@ func TestRenewedWhileRead(t *testing.T) {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
 }
+
+// slowMapper takes its time.
+type slowMapper struct {
+	keysMapper
+	mapped *atomic.Int64
+}
+
+func (s slowMapper) Map(ctx context.Context, d *store.Document, emit func(int, []byte, []byte) error) error {
+	s.mapped.Add(1)
+	select {
+	case <-time.After(5 * time.Millisecond):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.keysMapper.Map(ctx, d, emit)
+}
+
+// A build that nobody waits for any more goes on for the next who asks, and stops with the
+// manager, which the server's end closes.
+func TestBuildStopsWithManager(t *testing.T) {
+	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
+	db := w.create(t, "db")
+	defer db.Release()
+	const docs = 3000
+	for from := 0; from < docs; from += 500 {
+		edits := make([]store.Edit, 500)
+		for i := range edits {
+			edits[i].Doc.ID, edits[i].Doc.Body = fmt.Sprintf("d%04d", from+i), fmt.Appendf(nil, `{"k":[%d],"v":1}`, from+i)
+		}
+		if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mapped atomic.Int64
+	def := keysDefinition()
+	def.NewMapper = func() (index.Mapper, error) { return slowMapper{mapped: &mapped}, nil }
+	ix, err := w.m.Open(t.Context(), db, def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := ix.Wait(ctx, docs); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	ix.Release()
+	before := mapped.Load()
+	until(t, "the build goes on", func() bool { return mapped.Load() > before+10 })
+	began := time.Now()
+	if err := w.m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 3*time.Second || mapped.Load() >= docs {
+		t.Errorf("closing took %v, %d of %d documents were mapped", took, mapped.Load(), docs)
+	}
+}
