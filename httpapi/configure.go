@@ -89,6 +89,7 @@ func (s *Server) configureFirst() error {
 	s.auth, err = auth.New(auth.Options{
 		Admins: admins, Accounts: &accounts{s: s}, Devices: s.devices, Settings: authSettings(c), Now: s.opt.Now,
 		Address: func(r *http.Request) string { return addressKey(s.clientAddr(r)) },
+		Proxied: func(r *http.Request) bool { p := s.set.Load().proxies; return len(p) == 0 || p.sent(r) },
 		Warn:    s.log.Warn,
 	})
 	if err != nil {

@@ -120,9 +120,6 @@ func (s *Server) appendInfos(b []byte, r *http.Request, names []string, report b
 }
 
 func (s *Server) infoOf(r *http.Request, name string) ([]byte, error) {
-	if name == store.SynchronizationsDB {
-		return nil, store.ErrNoDB
-	}
 	db, err := s.open(r.Context(), name, s.user(r), reader)
 	if err != nil {
 		return nil, err

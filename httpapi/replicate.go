@@ -54,7 +54,7 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 		return errNotBuilt
 	}
 	s.noteReplication(r, body)
-	answer, started, err := s.opt.Replicator.Replicate(r.Context(), body, replicate.User{Name: user.Name, Roles: user.Roles, Admin: user.Admin})
+	answer, started, err := s.opt.Replicator.Replicate(r.Context(), body, replicationUser(user))
 	if err != nil {
 		return err
 	}
@@ -69,11 +69,38 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 // this process: replications whose source is here have it run filter functions. It goes
 // on after Close, so that they can still write down how far they have come.
 func (s *Server) As(u replicate.User) http.Handler {
-	user := auth.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin, By: "internal"}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), id: newRequestID(), user: user}
+		x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), id: newRequestID()}
 		r = r.WithContext(x.in(r.Context()))
 		defer s.recover(x, r)
+		var err error
+		if x.user, err = s.userOf(r.Context(), u); err != nil {
+			s.fail(x, r, err)
+			return
+		}
 		s.router.ServeHTTP(x, r)
 	})
+}
+
+// replicationUser is for whom a replication works that a user has asked for.
+func replicationUser(u auth.User) replicate.User {
+	return replicate.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin, Account: u.By == auth.ByBasic || u.By == auth.ByCookie}
+}
+
+// userOf is the user for whom a replication works, with the rights that he has now:
+// errAnonymousDB if he is none any more.
+func (s *Server) userOf(ctx context.Context, u replicate.User) (auth.User, error) {
+	user := auth.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin}
+	if u.Account {
+		now, there, err := s.auth.Present(ctx, u.Name)
+		if err == nil && !there {
+			err = errAnonymousDB
+		}
+		if err != nil {
+			return auth.User{}, err
+		}
+		user = now
+	}
+	user.By = "internal"
+	return user, nil
 }

@@ -24,6 +24,9 @@ func (s *Server) IsAdmin(name string) bool { return s.auth.HasAdmin(name) }
 
 func (s *Server) writeReplication(_ context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
 	doc := &e.Doc
+	if replicate.IsLease(doc.ID) {
+		return errServerRecord
+	}
 	if strings.HasPrefix(doc.ID, "_") { // a design document, a checkpoint
 		return nil
 	}

@@ -111,7 +111,7 @@ func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) e
 		return err
 	}
 	user := s.user(r)
-	id, err := s.opt.Synchronizer.Create(r.Context(), db.Name(), replicate.User{Name: user.Name, Roles: user.Roles, Admin: user.Admin}, request, s.mayUse(r))
+	id, err := s.opt.Synchronizer.Create(r.Context(), db.Name(), replicationUser(user), request, s.mayUse(r))
 	if err != nil {
 		return err
 	}

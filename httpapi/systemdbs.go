@@ -93,7 +93,11 @@ func (s *Server) guard(ctx context.Context, db store.Opening, user auth.User) (*
 // OpenFor opens a database for a user whose replication works on it, as openDB does for
 // a request; the caller releases it. It is replicate.Options.Open.
 func (s *Server) OpenFor(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
-	db, err := s.open(ctx, name, auth.User{Name: user.Name, Roles: user.Roles, Admin: user.Admin}, reader)
+	now, err := s.userOf(ctx, user)
+	var db *store.DB
+	if err == nil {
+		db, err = s.open(ctx, name, now, reader)
+	}
 	switch err {
 	case errAnonymousDB:
 		return nil, replicate.ErrUnauthorized

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tododb/tododb/store"
@@ -38,7 +39,12 @@ var errLost = errors.New("another process has taken the job over")
 // errOver is a job that another process has brought to its end.
 var errOver = errors.New("another process has done the job")
 
-func leaseID(job string) string { return "_local/replicator-lease-" + job }
+const leasePrefix = "_local/replicator-lease-"
+
+func leaseID(job string) string { return leasePrefix + job }
+
+// IsLease tells whether a document is the lease of a job, which is the server's own.
+func IsLease(id string) bool { return strings.HasPrefix(id, leasePrefix) }
 
 // updateLease decides on the lease of a job in one transaction.
 func (m *Manager) updateLease(ctx context.Context, owner Owner, job string, fn func(lease) (lease, error)) (next lease, err error) {

@@ -51,6 +51,10 @@ type User struct {
 	Name  string
 	Roles []string
 	Admin bool // of the server
+	// Account tells that he has an account on this server: then what he may do is what it says
+	// when it is asked, and nothing when it is gone. Others may do for ever what they might do
+	// when they asked.
+	Account bool `json:",omitempty"`
 }
 
 func (u User) is(o User) bool {

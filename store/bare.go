@@ -50,8 +50,11 @@ func (o Opening) Security(ctx context.Context) ([]byte, error) { return o.db.Sec
 
 // Open opens a database for somebody, or hands out the open one: ErrNoDB, and what admit
 // says, who judges whether he may use it at all and gives the guard of the handle. The
-// caller releases it when done.
+// caller releases it when done. SynchronizationsDB is not there for anybody.
 func (s *Store) Open(ctx context.Context, name string, admit func(context.Context, Opening) (*Guard, error)) (*DB, error) {
+	if name == SynchronizationsDB {
+		return nil, ErrNoDB
+	}
 	db, err := s.db(ctx, name)
 	if err != nil {
 		return nil, err

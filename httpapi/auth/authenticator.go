@@ -33,6 +33,9 @@ type Options struct {
 	// Address tells where a request comes from, for Lockout. nil: nobody is told from
 	// others by address.
 	Address func(*http.Request) string
+	// Proxied tells whether a request comes from a proxy that may say who asks without proving
+	// itself (ProxyUnsigned). nil: all do.
+	Proxied func(*http.Request) bool
 	// Warn is told of what an operator may want to know. nil: nobody is.
 	Warn func(message string, args ...any)
 	// Now is the clock (time.Now).
@@ -286,6 +289,15 @@ func (a *Authenticator) HasAdmin(name string) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.admins[name] != nil
+}
+
+// Present is what somebody who has an account may do now; false if he has none any more.
+func (a *Authenticator) Present(ctx context.Context, name string) (User, bool, error) {
+	known, err := a.account(ctx, name)
+	if known == nil || err != nil {
+		return User{}, false, err
+	}
+	return known.User, true, nil
 }
 
 // Logout is the Set-Cookie header that ends a session in the client.

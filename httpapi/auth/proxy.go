@@ -8,10 +8,14 @@ import (
 
 // byProxy believes what a proxy in front of the server says of who asks. Its token is the
 // hex HMAC of the name under the secret; without a right one the headers count for
-// nothing.
+// nothing. Where none is asked for, they are those of the proxies that are trusted, if any
+// are named.
 func (a *Authenticator) byProxy(set *Settings, r *http.Request) User {
 	name := r.Header.Get(set.ProxyName)
 	if name == "" {
+		return User{}
+	}
+	if set.ProxyUnsigned && a.opt.Proxied != nil && !a.opt.Proxied(r) {
 		return User{}
 	}
 	if !set.ProxyUnsigned {
