@@ -14,12 +14,24 @@ import (
 // workers are the processes that functions of design documents run in.
 func workers(cfg *config.Config, log *slog.Logger) (*worker.Pool, error) {
 	const section = "query_server_config"
+	one, all := shareOfGroup(groupMemory("/sys/fs/cgroup", "/proc/self/cgroup"),
+		cfg.Int(section, "os_process_memory_limit"), cfg.Int(section, "os_process_memory_total"))
 	return worker.New(worker.Options{
 		Timeout: cfg.Duration("couchdb", "os_process_timeout"),
-		Memory:  cfg.Int(section, "os_process_memory_limit"), TotalMemory: cfg.Int(section, "os_process_memory_total"),
+		Memory:  one, TotalMemory: all,
 		Workers: int(cfg.Int(section, "os_process_limit")), Idle: cfg.Duration(section, "os_process_idle_limit"),
 		Log: log,
 	})
+}
+
+// shareOfGroup is what one of the processes of functions and all together may have, in
+// bytes, where the control group that they are in with the server has so much, 0 for any: no
+// more than half of that.
+func shareOfGroup(group, one, all int64) (int64, int64) {
+	if group > 0 {
+		all = min(all, group/2)
+	}
+	return min(one, all), all
 }
 
 // compilers are for the languages that design documents may be written in.

@@ -134,3 +134,17 @@ func TestLimitsOfFunctionsAreErrors(t *testing.T) {
 	server.do(201, "PUT", "/db/d", `{}`)
 	server.stop()
 }
+
+// What functions may have leaves half of a container to the server.
+func TestShareOfGroup(t *testing.T) {
+	for _, c := range []struct{ group, one, all, wantOne, wantAll int64 }{
+		{0, 256, 1024, 256, 1024},
+		{4096, 256, 1024, 256, 1024},
+		{1024, 256, 1024, 256, 512},
+		{256, 256, 1024, 128, 128},
+	} {
+		if one, all := shareOfGroup(c.group, c.one, c.all); one != c.wantOne || all != c.wantAll {
+			t.Errorf("in %d: %d and %d", c.group, one, all)
+		}
+	}
+}
