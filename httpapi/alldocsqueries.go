@@ -12,6 +12,7 @@ var (
 	errNoQueries   = badRequest("POST body must include `queries` parameter.")
 	errQueriesList = badRequest("`queries` member must be an array.")
 	errQueryObject = badRequest("query must be a JSON object")
+	errManyQueries = badRequest("There are more than %d queries", maxQueries)
 )
 
 // allDocsQueries answers POST /db/_all_docs/queries: several ranges at once.
@@ -77,6 +78,9 @@ func writeResults(w http.ResponseWriter, r *http.Request, plans []rangePlan) err
 	return st.end()
 }
 
+// maxQueries is how many queries one request may have.
+const maxQueries = 10_000
+
 // eachQuery reads a request that has several queries, and calls fn for each of them. What
 // one of them says goes before what the query of the request says for all.
 func (s *Server) eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *viewParams) error) error {
@@ -99,7 +103,11 @@ func (s *Server) eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *vi
 	if err != nil {
 		return err
 	}
+	n := 0
 	return jsonscan.EachElement(queries, func(raw []byte) error {
+		if n++; n > maxQueries {
+			return errManyQueries
+		}
 		if jsonscan.Kind(raw) != '{' {
 			return errQueryObject
 		}

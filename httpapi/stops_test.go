@@ -117,3 +117,17 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 		t.Errorf("afterwards: %d, %d rows", w.Code, strings.Count(w.Body.String(), `"key"`))
 	}
 }
+
+// One request has so many queries, and no more.
+func TestManyQueries(t *testing.T) {
+	s := openServer(t, Options{})
+	if w := call(s, "PUT", "/many", "", "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Code)
+	}
+	for n, want := range map[int]int{maxQueries: 200, maxQueries + 1: 400} {
+		body := `{"queries":[` + strings.TrimSuffix(strings.Repeat(`{"limit":0},`, n), ",") + `]}`
+		if w := call(s, "POST", "/many/_all_docs/queries", body, "Admin", ""); w.Code != want {
+			t.Errorf("%d queries: %d %.200s", n, w.Code, w.Body)
+		}
+	}
+}

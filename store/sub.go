@@ -59,6 +59,37 @@ func (db *DB) DropSub(ctx context.Context, name string) error {
 	return db.failed(err)
 }
 
+// CompactSubs gives back the space that is not needed in the storages of indexes. One that is
+// damaged is dropped, to be built anew when it is asked for; dropped is told its name.
+func (db *DB) CompactSubs(ctx context.Context, dropped func(name string, why error)) error {
+	names, err := db.Subs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		err := db.compactSub(ctx, name)
+		if errors.Is(err, engine.ErrForeign) {
+			dropped(name, err)
+			err = db.DropSub(ctx, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db *DB) compactSub(ctx context.Context, name string) error {
+	sub, err := db.OpenSub(ctx, name)
+	if err != nil {
+		return err
+	}
+	if c, ok := sub.(engine.Compacter); ok {
+		err = c.Compact(ctx)
+	}
+	return errors.Join(err, sub.Close())
+}
+
 // Subs names the storages of indexes that were made, in byte order.
 func (db *DB) Subs(ctx context.Context) (names []string, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {

@@ -120,7 +120,8 @@ that is damaged the server makes anew. No server may have the folder open.`,
 func compactCommand() *cobra.Command {
 	return offlineCommand("compact", "Give back the space of what is no longer needed",
 		`compact drops the bodies of revisions that are no longer leaves, and attachments that
-nothing has referred to for a day, and rewrites the files of the databases (all of them, unless some are named). No server may have the
+nothing has referred to for a day, and rewrites the files of the databases (all of them, unless some are named)
+and of their indexes. An index that is damaged is removed; the server makes it anew. No server may have the
 folder open; a running one does the same for POST /DB/_compact.`,
 		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			for _, name := range names {
@@ -130,6 +131,12 @@ folder open; a running one does the same for POST /DB/_compact.`,
 						return err
 					}
 					if err := errors.Join(db.Sweep(ctx), db.Compact(ctx)); err != nil {
+						return err
+					}
+					err = db.CompactSubs(ctx, func(index string, why error) {
+						fmt.Fprintf(out, "%s: %s is damaged and removed, the server makes it anew: %v\n", name, index, why)
+					})
+					if err != nil {
 						return err
 					}
 					after, err := db.Info(ctx)

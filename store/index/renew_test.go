@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/index"
 )
 
@@ -340,5 +343,105 @@ func TestBuildStopsWithManager(t *testing.T) {
 	}
 	if took := time.Since(began); took > 3*time.Second || mapped.Load() >= docs {
 		t.Errorf("closing took %v, %d of %d documents were mapped", took, mapped.Load(), docs)
+	}
+}
+
+// Pages of an index's file that are overwritten while it is in use cost a new build: what
+// is read is right, or an error.
+func TestDamagedPages(t *testing.T) {
+	rounds := 6
+	if testing.Short() {
+		rounds = 3
+	}
+	for round := range rounds {
+		dir := t.TempDir()
+		eng, err := bolt.Open(dir, bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, eng, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
+		db := w.create(t, "db")
+		const docs = 3000
+		for from := 0; from < docs; from += 500 {
+			edits := make([]store.Edit, 500)
+			for i := range edits {
+				edits[i].Doc.ID, edits[i].Doc.Body = fmt.Sprintf("d%04d", from+i), fmt.Appendf(nil, `{"k":[%d],"v":1}`, from+i)
+			}
+			if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ix := w.open(t, db, keysDefinition())
+		files, err := filepath.Glob(filepath.Join(dir, "*.subs", "*.bolt"))
+		if err != nil || len(files) != 1 {
+			t.Fatal(files, err)
+		}
+		f, err := os.OpenFile(files[0], os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		const page = 4096
+		random := rand.New(rand.NewPCG(uint64(round), 1))
+		for at := int64(2); at < info.Size()/page; at++ {
+			b := make([]byte, page)
+			switch {
+			case random.IntN(3) > 0:
+				continue
+			case round%2 == 0:
+				for i := range b {
+					b[i] = byte(random.Uint32())
+				}
+			}
+			if _, err := f.WriteAt(b, at*page); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if rows, err := rowsOf(t.Context(), ix); len(rows) != docs && err == nil && len(rows) > 0 {
+				t.Errorf("round %d: %d rows of a damaged index", round, len(rows))
+			}
+		}
+		put(t, db, "one more", `{"k":[-1],"v":1}`)
+		wait(t, db, ix)
+		if rows, err := rowsOf(t.Context(), ix); len(rows) != docs+1 || err != nil {
+			t.Errorf("round %d: %d rows afterwards, %v", round, len(rows), err)
+		}
+		if n := count(t, ix); n != docs+1 {
+			t.Errorf("round %d: %d rows are counted afterwards", round, n)
+		}
+		ix.Release()
+		db.Release()
+	}
+}
+
+// Asking for very many keys that are not there stops with its context, too, and is not held
+// to one snapshot.
+func TestManyKeysStop(t *testing.T) {
+	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
+	db := w.create(t, "db")
+	defer db.Release()
+	many(t, db, 10)
+	ix := w.open(t, db, keysDefinition())
+	defer ix.Release()
+	q := index.RowsQuery{Limit: -1}
+	for i := range 20_000 {
+		q.Ranges = append(q.Ranges, index.Key(0, collated(fmt.Sprint("none", i))))
+	}
+	pages := 0
+	if err := ix.Rows(t.Context(), q, nil, nil, func() error { pages++; return nil }); err != nil || pages < 5 {
+		t.Errorf("%d pages, %v", pages, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	pages = 0
+	err := ix.Rows(ctx, q, nil, nil, func() error { pages++; cancel(); return nil })
+	if !errors.Is(err, context.Canceled) || pages > 1 {
+		t.Errorf("%d pages after the end, %v", pages, err)
 	}
 }

@@ -118,6 +118,9 @@ func (s *scanner) page(r engine.Reader) (more bool, err error) {
 			return more, err
 		}
 		s.ranges = s.ranges[1:]
+		if s.rows++; s.rows >= snapshotRows && len(s.ranges) > 0 { // to look for none takes its time too
+			return true, nil
+		}
 	}
 	return false, nil
 }
