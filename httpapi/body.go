@@ -153,6 +153,7 @@ func (x *exchange) holds(body *intake.Body) {
 // letGo ends what the exchange holds.
 func (x *exchange) letGo() (err error) {
 	x.share.Release()
+	x.room.Release()
 	for _, body := range x.bodies {
 		if body.Mapped() {
 			debug.SetPanicOnFault(false)

@@ -147,7 +147,7 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 		item, err := parseBulkItem(raw)
 		var found []store.OpenRev
 		if err == nil {
-			opt := store.ReadOptions{Revs: revs || item.since != nil, Latest: query.is("latest")}
+			opt := store.ReadOptions{Revs: revs || item.since != nil, Latest: query.is("latest"), Paged: true}
 			found, err = db.OpenRevs(r.Context(), item.docID, item.revs, opt)
 			if err != nil && !errors.Is(err, store.ErrMissing) {
 				return err
@@ -215,6 +215,9 @@ func (jsonBulk) item(send *revSender, item *bulkItem, found []store.OpenRev, err
 		if err := send.row(&found[i]); err != nil {
 			return err
 		}
+		if err := st.flushFull(); err != nil {
+			return err
+		}
 	}
 	st.buf = append(st.buf, "]}"...)
 	return nil
@@ -241,6 +244,9 @@ func (m *multipartBulk) item(send *revSender, item *bulkItem, found []store.Open
 			continue
 		}
 		if err := send.part(m.boundary, &found[i]); err != nil {
+			return err
+		}
+		if err := st.flushFull(); err != nil {
 			return err
 		}
 	}

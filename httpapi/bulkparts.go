@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -21,7 +20,7 @@ const (
 
 // readBulk reads a request. parts, if not nil, gives its documents; they are not in bulk
 // then.
-func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *bulkParts, err error) {
+func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *document.BulkReader, err error) {
 	set := s.set.Load()
 	opt := document.Options{MaxSize: set.maxDocumentSize, MaxDocs: 2 * partDocs}
 	meter := document.NewMeter(true, opt)
@@ -50,7 +49,8 @@ func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) 
 		return bulk, nil, err
 	}
 	if bulk.AllOrNothing || !bulk.Atomic && exchangeOf(r).once == nil && r.Header.Get("If-Match") == "" {
-		parts.share = share
+		x := exchangeOf(r)
+		x.share, x.keeps = share, true // it writes on while it answers
 		return bulk, parts, nil
 	}
 	share.Release() // it needs all of them at once
@@ -65,14 +65,8 @@ func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) 
 	return bulk, nil, err
 }
 
-// bulkParts are the documents of a request that is written in parts.
-type bulkParts struct {
-	*document.BulkReader
-	share intake.Share
-}
-
 // scanBulk judges all that can be wrong with a request as a whole.
-func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (document.Bulk, *bulkParts, error) {
+func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (document.Bulk, *document.BulkReader, error) {
 	noRevision, stubs := false, false
 	bulk, docs, err := document.ScanBulk(src, opt, func(_ *document.Bulk, doc *document.Doc) error {
 		noRevision = noRevision || !doc.HasRev && len(doc.Path) == 0
@@ -95,7 +89,7 @@ func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt documen
 		again := *docs
 		err = s.checkStubs(r, db, &bulk, &again)
 	}
-	return bulk, &bulkParts{BulkReader: docs}, err
+	return bulk, docs, err
 }
 
 // checkStubs refuses a request in which a stub stands for nothing.
@@ -131,8 +125,7 @@ func (s *Server) checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, 
 
 // bulkInParts writes documents part by part, and answers as it goes. Once the answer has
 // begun an error cuts it: what was written until then stays.
-func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *bulkParts) error {
-	defer parts.share.Release()
+func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *document.BulkReader) error {
 	var explain *store.DB
 	if prefersRepresentation(r) {
 		explain = db

@@ -66,6 +66,12 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
 	if !q.revs {
 		doc.Path = nil
 	}
+	if len(doc.Body) >= longAnswer {
+		st := newStream(w, r, http.StatusOK)
+		defer st.drop()
+		st.buf = append(doc.AppendJSON(make([]byte, 0, len(doc.Body)+1024), js), '\n')
+		return st.end()
+	}
 	b := getBuf()
 	defer putBuf(b)
 	*b = doc.AppendJSON(*b, js)

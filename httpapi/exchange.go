@@ -21,9 +21,12 @@ type exchange struct {
 	stall   time.Duration // how long the client may take nothing of the answer; 0: for ever
 	bodies  []*intake.Body
 	share   intake.Share // of the memory for work
-	turns   *turns       // of large queries
-	body    *steadyBody  // nil: there is none, or it may stall for ever
-	id      string       // X-Couch-Request-ID
+	keeps   bool         // the share, when the answer has begun
+	room    intake.Share // of the same, for what is read
+	spool   *intake.Spool
+	turns   *turns      // of large queries
+	body    *steadyBody // nil: there is none, or it may stall for ever
+	id      string      // X-Couch-Request-ID
 	user    auth.User
 	asked   *http.Request // as it came; nil in this process
 	proxies proxies       // whom it may have come through
@@ -56,16 +59,24 @@ func (x *exchange) WriteHeader(status int) {
 	if status >= 200 && x.status == 0 {
 		x.status = status
 		x.body.leave()
-		x.share.Release() // a client that is slow to take the answer keeps nobody waiting
+		x.answers()
 	}
 	x.ResponseWriter.WriteHeader(status)
+}
+
+// answers gives back the memory for work: a client that is slow to take the answer keeps
+// nobody waiting.
+func (x *exchange) answers() {
+	if !x.keeps {
+		x.share.Release()
+	}
 }
 
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 		x.body.leave()
-		x.share.Release()
+		x.answers()
 	}
 	lift := x.deadline(len(b))
 	n, err := x.ResponseWriter.Write(b)

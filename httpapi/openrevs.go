@@ -41,7 +41,7 @@ func (s *Server) getOpenRevs(w http.ResponseWriter, r *http.Request, db *store.D
 			return err
 		}
 	}
-	opt := store.ReadOptions{Revs: q.revs || q.attachments.hasSince, Latest: q.latest}
+	opt := store.ReadOptions{Revs: q.revs || q.attachments.hasSince, Latest: q.latest, Paged: true}
 	found, err := db.OpenRevs(r.Context(), id, revs, opt)
 	if err != nil {
 		return err
@@ -126,6 +126,10 @@ func (s *revSender) judge(doc *store.Document) func(*store.Attachment) bool {
 
 // row appends {"ok": document} or {"missing": revision}.
 func (s *revSender) row(f *store.OpenRev) error {
+	if err := s.db.ReadRev(s.ctx, f); err != nil {
+		return err
+	}
+	defer f.Forget()
 	if f.Doc == nil {
 		s.st.buf = append(appendRev(append(s.st.buf, `{"missing":`...), f.Missing), '}')
 		return nil
@@ -141,6 +145,10 @@ func (s *revSender) row(f *store.OpenRev) error {
 // part appends a revision as a part: of JSON, or, with the bytes of attachments, one of
 // several parts itself.
 func (s *revSender) part(boundary string, f *store.OpenRev) error {
+	if err := s.db.ReadRev(s.ctx, f); err != nil {
+		return err
+	}
+	defer f.Forget()
 	s.st.buf = append(append(append(s.st.buf, "\r\n--"...), boundary...), "\r\nContent-Type: "...)
 	if f.Doc == nil {
 		s.st.buf = append(s.st.buf, "application/json; error=\"true\"\r\n\r\n"...)

@@ -157,7 +157,7 @@ func New(opt Options) (*Server, error) {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	set := s.set.Load()
-	x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), stall: set.answerStall, id: newRequestID(), turns: s.turns}
+	x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), stall: set.answerStall, id: newRequestID(), turns: s.turns, spool: s.spool}
 	h := w.Header()
 	h["Server"] = s.server
 	h["X-Couch-Request-Id"] = []string{x.id}
@@ -168,6 +168,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.opt.Tracer != nil {
 		ctx = s.startSpan(x, r)
 	}
+	ctx = store.WithRoom(ctx, exchangeRoom{s, x})
 	r = r.WithContext(script.WithAsker(x.in(ctx), func() string { return s.asker(x.user, r) }))
 	began := s.opt.Now()
 	defer s.over(x, r, began)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 
@@ -78,6 +79,12 @@ func (st *stream) write() error {
 	var err error
 	switch {
 	case len(st.buf) == 0 || st.r.Method == http.MethodHead:
+	case len(st.buf) >= longAnswer:
+		to := io.Writer(st.w)
+		if st.z != nil {
+			to = st.z
+		}
+		err = exchangeOf(st.r).handOn(to, &st.buf)
 	case st.z != nil:
 		_, err = st.z.Write(st.buf)
 	default:

@@ -45,6 +45,9 @@ func (b *bodyReader) forget() {
 // fill reads all wanted bodies. They are good until the snapshot ends or the next fill.
 func (b *bodyReader) fill(r engine.Reader) error {
 	need := int(b.bytes())
+	if err := takeRoom(r, int64(need)); err != nil {
+		return err
+	}
 	if cap(b.scratch) < need {
 		b.scratch = make([]byte, 0, need) // never grown below: the bodies before would move
 	}

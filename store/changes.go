@@ -95,6 +95,7 @@ func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) err
 		if err != nil {
 			return c.end, err
 		}
+		clear(c.rows)
 		c.bodies.forget()
 		if err := flush(); err != nil {
 			return c.end, err

@@ -124,7 +124,7 @@ func (db *DB) Changed(after uint64) <-chan struct{} { return db.news.after(after
 
 // view runs fn on a snapshot of the database.
 func (db *DB) view(ctx context.Context, fn func(engine.Reader) error) error {
-	err := db.edb.View(ctx, fn)
+	err := db.edb.View(ctx, func(r engine.Reader) error { return fn(withRoom(ctx, r)) })
 	if err == nil {
 		return nil
 	}

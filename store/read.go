@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,6 +20,7 @@ type ReadOptions struct {
 	Conflicts        bool        // fill Document.Conflicts
 	DeletedConflicts bool        // fill Document.DeletedConflicts
 	NoBody           bool        // leave Document.Body empty
+	Paged            bool        // in OpenRevs: leave what is much for ReadRev
 }
 
 // treeWanted tells whether the document's tree has to be decoded.
@@ -128,6 +130,9 @@ func (d *Document) readBody(r engine.Reader, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("document %q: %w", d.ID, err)
 	}
+	if err := takeRoom(r, ref.size); err != nil {
+		return err
+	}
 	v, err := r.Get(spaceBody, bodyKey(ref))
 	if err != nil {
 		return err
@@ -157,6 +162,9 @@ func (d *Document) setBody(record []byte, ref bodyRef) error {
 type OpenRev struct {
 	Doc     *Document
 	Missing revtree.Rev // where Doc is nil
+	// Unread says that Doc has no body and no attachments yet, since those before it have
+	// much: ReadRev reads them.
+	Unread bool
 }
 
 // OpenRevs reads several revisions of a document: those given, or, for nil, all
@@ -164,7 +172,7 @@ type OpenRev struct {
 // for the leaves below it. The answers are in ascending order, what is missing last
 // and in the order it was asked for; nothing comes twice.
 func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt ReadOptions) ([]OpenRev, error) {
-	opt.NoBody = opt.NoBody && !db.Hides()
+	opt.NoBody, opt.Paged = opt.NoBody && !db.Hides(), opt.Paged && !db.Hides()
 	var out []OpenRev
 	err := db.view(ctx, func(r engine.Reader) error {
 		out = nil
@@ -200,22 +208,50 @@ func openRevs(r engine.Reader, id string, record []byte, revs []revtree.Rev, opt
 		return nil, fmt.Errorf("document %q: %w", id, err)
 	}
 	nodes, missing := chooseRevs(&tree, revs, opt.Latest)
+	size := int64(0)
 	for _, n := range nodes {
 		d := &Document{ID: id, Rev: n.Rev, Deleted: n.Deleted, Seq: rec.seq}
 		if err := d.describe(r, &tree, opt); err != nil {
 			return nil, err
 		}
-		if !opt.NoBody {
+		unread := size >= largeRead && opt.Paged
+		if !opt.NoBody && !unread {
 			if err := d.readBody(r, n.Data); err != nil {
 				return nil, err
 			}
+			size += int64(len(d.Body))
 		}
-		out = append(out, OpenRev{Doc: d})
+		out = append(out, OpenRev{Doc: d, Unread: unread && !opt.NoBody})
 	}
 	for _, rev := range missing {
 		out = append(out, OpenRev{Missing: rev})
 	}
 	return out, nil
+}
+
+// Forget lets go of the body.
+func (f *OpenRev) Forget() {
+	if f.Doc != nil {
+		f.Doc.Body = nil
+	}
+}
+
+// ReadRev reads what OpenRevs has not read of a revision. It may have been compacted or
+// purged meanwhile: then it is one that is missing.
+func (db *DB) ReadRev(ctx context.Context, f *OpenRev) error {
+	if !f.Unread {
+		return nil
+	}
+	doc, err := db.Get(ctx, f.Doc.ID, ReadOptions{Rev: f.Doc.Rev})
+	if errors.Is(err, ErrMissing) {
+		*f = OpenRev{Missing: f.Doc.Rev}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.Doc.Body, f.Doc.Attachments, f.Unread = doc.Body, doc.Attachments, false
+	return nil
 }
 
 // chooseRevs finds the nodes that OpenRevs is asked for, ascending, each once.

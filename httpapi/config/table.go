@@ -80,7 +80,7 @@ var settings = []Setting{
 	{Name{"limits", "header_timeout"}, "30", Seconds, Restart, "seconds to send the head of a request"},
 	{Name{"limits", "idle_timeout"}, "300", Seconds, Restart, "seconds that a connection may be without a request"},
 	{Name{"limits", "body_stall"}, "60", Wait, 0, "seconds in which something of a request's body must come; 408 beyond it; 0: any time"},
-	{Name{"limits", "body_memory"}, "67108864", Size, 0, "bytes of memory, at least 16777216, that all long bodies of requests and what is made of them may take at once; what does not fit in waits, bodies in files in the data folder"},
+	{Name{"limits", "body_memory"}, "67108864", Size, 0, "bytes of memory, at least 16777216, that all long bodies of requests, what is made of them, and large documents that are read may take at once; what does not fit in waits, bodies in files in the data folder"},
 	{Name{"limits", "body_wait"}, "30", Seconds, 0, "seconds that a request waits for that memory; 503 beyond it"},
 	{Name{"limits", "answer_stall"}, "60", Wait, 0, "seconds in which a client must take something of its answer, or it is cut off; 0: any time. A feed may wait longer for what it tells of"},
 

@@ -28,8 +28,8 @@ type Budget struct {
 	shortIs, longIs int64
 }
 
-// shortWork is the most that counts as work on a short body.
-const shortWork = 4 * inMemory
+// ShortWork is the most that counts as work on a short body.
+const ShortWork = 4 * inMemory
 
 // NewBudget makes one of so many bytes, for whose work one waits so long.
 func NewBudget(bytes int64, wait time.Duration) *Budget {
@@ -52,6 +52,17 @@ type Share struct {
 	bytes int64
 }
 
+// Long tells that it is a share for work on what is long.
+func (s *Share) Long(b *Budget) bool { return s.of != nil && s.of == b.long }
+
+// Bytes is how large it is.
+func (s *Share) Bytes() int64 {
+	if s.of == nil {
+		return 0
+	}
+	return s.bytes
+}
+
 // Release gives it back. It may be called again.
 func (s *Share) Release() {
 	if s.of != nil {
@@ -67,7 +78,7 @@ func (b *Budget) Work(ctx context.Context, bytes int64) (Share, error) {
 		return Share{}, nil
 	}
 	s := Share{b.long, min(bytes, b.longIs)}
-	if bytes <= shortWork {
+	if bytes <= ShortWork {
 		s = Share{b.short, min(bytes, b.shortIs)}
 	}
 	if s.of.TryAcquire(s.bytes) {
