@@ -128,21 +128,34 @@ func (db *DB) view(ctx context.Context, fn func(engine.Reader) error) error {
 	if err == nil {
 		return nil
 	}
-	select {
-	case <-db.gone:
-		return db.stopErr
-	default:
-		return db.failed(err)
-	}
+	return db.failed(err)
 }
 
-// failed maps an error of the engine's about the database to the store's.
+// failed maps an error of the engine's about the database to the store's. That the
+// database has gone counts for more than what that has led to.
 func (db *DB) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	if why := db.WhyGone(); why != nil {
+		return why
+	}
 	err = translate(err)
 	if errors.Is(err, ErrDamaged) {
 		db.store.giveUp(db.base, err)
 	}
 	return err
+}
+
+// WhyGone says why Gone is closed: ErrNoDB for a database that was deleted, ErrClosed if
+// the store closes, ErrDamaged. It is nil as long as the database is there.
+func (db *DB) WhyGone() error {
+	select {
+	case <-db.gone:
+		return db.stopErr
+	default:
+		return nil
+	}
 }
 
 // Info is what a database says of itself.

@@ -33,7 +33,7 @@ func (db *DB) OpenSub(ctx context.Context, name string) (engine.DB, error) {
 	sub, err := db.edb.Sub(ctx, name)
 	if err != nil {
 		if !errors.Is(err, engine.ErrForeign) { // that is about the index, which can be made anew
-			err = translate(err)
+			err = db.failed(err)
 		}
 		return nil, fmt.Errorf("open index storage %q of %q: %w", name, db.name, err)
 	}

@@ -43,7 +43,7 @@ func (ix *Index) build(ctx context.Context) error {
 	}
 	ix.mu.Lock()
 	ix.ended = ix.begun
-	ix.err = translate(err)
+	ix.err = ix.failed(err)
 	ix.want = ix.seq // whoever still waits asks again
 	ix.building = false
 	ix.tell()

@@ -11,7 +11,7 @@ import (
 // Compact gives back the space that removed rows took.
 func (ix *Index) Compact(ctx context.Context) error {
 	if c, ok := ix.storage().(engine.Compacter); ok {
-		return translate(c.Compact(ctx))
+		return ix.failed(c.Compact(ctx))
 	}
 	return nil
 }

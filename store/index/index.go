@@ -252,7 +252,7 @@ func (ix *Index) Wait(ctx context.Context, seq uint64) error {
 		select {
 		case <-news:
 		case <-ix.closed:
-			err = ix.whyClosed(ctx)
+			err = ix.failed(ErrClosed)
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
@@ -275,15 +275,19 @@ func (ix *Index) Ask(seq uint64) {
 	}
 }
 
-func (ix *Index) whyClosed(ctx context.Context) error {
-	select {
-	case <-ix.db.Gone():
-		if _, err := ix.db.Info(ctx); err != nil {
-			return err
-		}
-	default:
+// failed maps an error to what its user is told. That the database has gone, or that all
+// indexes are being closed, counts for more than what that has led to.
+func (ix *Index) failed(err error) error {
+	if err == nil {
+		return nil
 	}
-	return ErrClosed
+	if why := ix.db.WhyGone(); why != nil {
+		return why
+	}
+	if ix.m.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return translate(err)
 }
 
 // translate maps an engine's error to those of this package and the store.
@@ -332,7 +336,7 @@ func (ix *Index) Info(ctx context.Context) (Info, error) {
 	}
 	if sizer, ok := read.sub.(engine.Sizer); ok {
 		if info.File, err = sizer.Size(ctx); err != nil {
-			return info, translate(err)
+			return info, ix.failed(err)
 		}
 	}
 	ix.m.mu.Lock()

@@ -37,14 +37,14 @@ func (r *reading) view(ctx context.Context, fn func(engine.Reader) error) error 
 	renewed := r.ix.made != r.made || r.ix.damaged
 	r.ix.mu.Unlock()
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, r.ix.db.WhyGone() != nil:
 	case renewed && (damage(err) || errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrNoDB)):
 		return ErrRenewed
 	case damage(err):
 		r.ix.condemn(r.made, err)
 		return errors.Join(ErrRenewed, err)
 	}
-	return translate(err)
+	return r.ix.failed(err)
 }
 
 // nothing is a snapshot in which nothing is.
