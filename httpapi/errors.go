@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"syscall"
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/intake"
@@ -73,7 +74,9 @@ var apiErrors = []struct {
 	{store.ErrCompactRunning, 409, "conflict", "Compaction is running already."},
 	{store.ErrCorrupt, 500, "internal_server_error", "A stored record is damaged; the server's log has the details."},
 	{store.ErrDamaged, 500, "database_damaged", "The file of this database is damaged, so that it is closed; the server's log names the file. Other databases are not concerned."},
-	{store.ErrUnavailable, 503, "service_unavailable", "The storage is not available; it is not known whether the write took place."},
+	{store.ErrUnknown, 503, "service_unavailable", "The storage is not available; it is not known whether the write took place."},
+	{store.ErrUnavailable, 503, "service_unavailable", "The storage is not available; nothing was changed."},
+	{store.ErrFull, 507, "insufficient_storage", fullDisk},
 	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
 	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
@@ -99,6 +102,24 @@ var apiErrors = []struct {
 	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
 	{revtree.ErrBadPath, 400, "bad_request", "Invalid rev format"},
+}
+
+// fullDisk is said of every write that the disk has no space for.
+const fullDisk = "No space is left on the server's disk; nothing was changed."
+
+// systemErrors are those of the operating system, where a file is written that is no
+// database: that of the settings, or the body of a request.
+var systemErrors = []struct {
+	err    error
+	status int
+	word   string
+	reason string
+}{
+	{syscall.ENOSPC, 507, "insufficient_storage", fullDisk},
+	{syscall.EDQUOT, 507, "insufficient_storage", fullDisk},
+	{syscall.EFBIG, 507, "insufficient_storage", fullDisk},
+	{syscall.EMFILE, 503, "service_unavailable", "The server has too many files open; nothing was changed."},
+	{syscall.ENFILE, 503, "service_unavailable", "The server has too many files open; nothing was changed."},
 }
 
 // documentErrors is the same for what is wrong with a document, which brings its own
@@ -157,6 +178,11 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 		return status, word, reason, true
 	}
 	for _, row := range apiErrors {
+		if errors.Is(err, row.err) {
+			return row.status, row.word, row.reason, true
+		}
+	}
+	for _, row := range systemErrors {
 		if errors.Is(err, row.err) {
 			return row.status, row.word, row.reason, true
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
@@ -116,6 +117,9 @@ func (s *Server) putSetting(name config.Name, value string, persist bool) (old s
 		return "", err
 	}
 	old, err = s.config.Put(name, value, persist)
+	for errors.Is(err, syscall.EMFILE) && s.store.MakeRoom() {
+		old, err = s.config.Put(name, value, persist)
+	}
 	if err != nil {
 		return "", settingError(err)
 	}
@@ -164,6 +168,9 @@ func (s *Server) deleteConfigValue(w http.ResponseWriter, r *http.Request) error
 		}
 	}
 	_, found, err := s.config.Delete(name, persists(r))
+	for errors.Is(err, syscall.EMFILE) && s.store.MakeRoom() {
+		_, found, err = s.config.Delete(name, persists(r))
+	}
 	if _, unknown := errors.AsType[*config.UnknownError](err); unknown || err == nil && !found {
 		return errNoSetting
 	}

@@ -132,7 +132,7 @@ func partError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return errBodyTooLarge
 	}
-	if errors.Is(err, store.ErrAttachmentTooLarge) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrNoDB) || errors.Is(err, store.ErrClosed) {
+	if errors.Is(err, store.ErrAttachmentTooLarge) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrNoDB) || errors.Is(err, store.ErrClosed) {
 		return err
 	}
 	return badRequest("The multipart message cannot be read: %s", err)

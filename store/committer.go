@@ -112,7 +112,7 @@ func (c *committer) run() {
 // commit applies a group and tells its members.
 func (c *committer) commit(group []*op) {
 	err := c.try(group)
-	if err != nil && len(group) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrNoDB) && !errors.Is(err, ErrDamaged) {
+	if err != nil && len(group) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoDB) && !errors.Is(err, ErrDamaged) {
 		// One of them cannot be stored: let it not drag the others down.
 		for _, o := range group {
 			o.err = c.try([]*op{o})

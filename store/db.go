@@ -59,6 +59,9 @@ func newDB(s *Store, name string) *DB {
 // start opens the engine's database and starts the committer.
 func (db *DB) start(ctx context.Context) error {
 	edb, err := db.store.eng.Open(ctx, db.name)
+	for errors.Is(err, engine.ErrTooManyOpen) && db.store.MakeRoom() {
+		edb, err = db.store.eng.Open(ctx, db.name)
+	}
 	if err != nil {
 		return openError(db.name, err)
 	}

@@ -15,8 +15,12 @@ var (
 	ErrIDTooLong      = errors.New("document id is too long")
 	ErrBadLimit       = errors.New("limit must be a positive number")
 	ErrCompactRunning = errors.New("compaction is already running")
-	ErrUnavailable    = errors.New("storage is not available") // the outcome of a write could not be settled, or the disk refuses
+	ErrUnavailable    = errors.New("storage is not available") // nothing was written, unless it is ErrUnknown too
 	ErrClosed         = errors.New("store is closed")
+	// ErrUnknown says that it is not known whether a write took place. It is ErrUnavailable too.
+	ErrUnknown = errors.New("it is not known whether the write took place")
+	// ErrFull says that the disk has no space left; nothing was written.
+	ErrFull = errors.New("no space is left on the disk")
 	// ErrNotWritten is the Result of an edit that is fine, of a Write that is all or nothing.
 	ErrNotWritten = errors.New("not written, since others were refused")
 	// ErrTransactionTooLarge says that edits that must go into one transaction do not fit.

@@ -109,6 +109,9 @@ func (s *Store) Create(ctx context.Context, name string) error {
 		return ErrDBExists // still
 	}
 	edb, err := s.eng.Create(ctx, name)
+	for errors.Is(err, engine.ErrTooManyOpen) && s.MakeRoom() {
+		edb, err = s.eng.Create(ctx, name)
+	}
 	if errors.Is(err, engine.ErrExists) {
 		return ErrDBExists
 	}
@@ -119,6 +122,9 @@ func (s *Store) Create(ctx context.Context, name string) error {
 		return fmt.Errorf("create database %q: %w", name, err)
 	}
 	db, err := s.db(ctx, name) // gives it its identity
+	if errors.Is(err, ErrFull) || errors.Is(err, ErrUnavailable) {
+		return errors.Join(err, s.eng.Drop(context.WithoutCancel(ctx), name)) // who is told so finds nothing
+	}
 	if err != nil {
 		return err
 	}
@@ -270,6 +276,28 @@ func (s *Store) evict() (out []*DB) {
 	return out
 }
 
+// room is how many databases MakeRoom closes at a time.
+const room = 16
+
+// MakeRoom closes some databases that nobody uses, the longest idle first, for whoever has
+// no more files to open; false if there are none.
+func (s *Store) MakeRoom() bool {
+	var out []*DB
+	s.mu.Lock()
+	for len(out) < room && s.idle.Len() > 0 && !s.closed {
+		db := s.idle.Front().Value.(*DB)
+		s.forget(db)
+		out = append(out, db)
+	}
+	s.mu.Unlock()
+	for _, db := range out {
+		if err := db.shut(ErrNoDB); err != nil {
+			s.opt.Logger.Error("closing a database", "db", db.name, "error", err)
+		}
+	}
+	return len(out) > 0
+}
+
 // forget takes db off the books. The caller holds mu.
 func (s *Store) forget(db *DB) {
 	if s.open[db.name] == db {
@@ -315,7 +343,11 @@ func translate(err error) error {
 		return ErrNoDB
 	case errors.Is(err, engine.ErrForeign):
 		return fmt.Errorf("%w: %v", ErrDamaged, err)
-	case errors.Is(err, engine.ErrUnknown), errors.Is(err, engine.ErrUnavailable):
+	case errors.Is(err, engine.ErrFull):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case errors.Is(err, engine.ErrUnknown):
+		return fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrUnknown, err)
+	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrTooManyOpen):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, engine.ErrClosed):
 		return fmt.Errorf("%w: %w", ErrClosed, err)

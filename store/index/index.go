@@ -299,7 +299,9 @@ func translate(err error) error {
 		return store.ErrNoDB
 	case errors.Is(err, engine.ErrForeign):
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
-	case errors.Is(err, engine.ErrUnknown), errors.Is(err, engine.ErrUnavailable):
+	case errors.Is(err, engine.ErrFull):
+		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	case errors.Is(err, engine.ErrUnknown), errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrTooManyOpen):
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	case errors.Is(err, engine.ErrClosed):
 		return ErrClosed

@@ -40,7 +40,8 @@ const (
 // that in its place. Snapshots are short, so that a writer that has to grow the file
 // never waits for the copy; what is written meanwhile is noted and copied again, until
 // so little is left that writers can wait for it.
-func (d *db) Compact(ctx context.Context) error {
+func (d *db) Compact(ctx context.Context) (err error) {
+	defer func() { err = systemError(err) }()
 	if err := d.ready(ctx); err != nil {
 		return err
 	}

@@ -96,10 +96,23 @@ func commitError(err error) error {
 	if errors.Is(err, engine.ErrForeign) {
 		return err // a damaged page was met before the page that makes the rest count was written
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+	if err := systemError(err); errors.Is(err, engine.ErrFull) {
+		return err
 	}
 	return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
+}
+
+// systemError names what the operating system has no more of. Every method of the engine
+// that opens or makes a file gives its errors through it.
+func systemError(err error) error {
+	switch {
+	case errors.Is(err, engine.ErrFull), errors.Is(err, engine.ErrTooManyOpen):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return fmt.Errorf("%w: %w", engine.ErrFull, err)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return fmt.Errorf("%w: %w", engine.ErrTooManyOpen, err)
+	}
+	return err
 }
 
 // stageBytes is how much Stage writes in one transaction.
@@ -135,7 +148,8 @@ func (d *db) subPath(name string) string {
 	return filepath.Join(subsPath(d.file.path), strings.ReplaceAll(name, "/", ".")+suffix)
 }
 
-func (d *db) Sub(ctx context.Context, name string) (engine.DB, error) {
+func (d *db) Sub(ctx context.Context, name string) (_ engine.DB, err error) {
+	defer func() { err = systemError(err) }()
 	if err := d.ready(ctx); err != nil {
 		return nil, err
 	}
@@ -162,7 +176,8 @@ func (d *db) Sub(ctx context.Context, name string) (engine.DB, error) {
 	return e.create(path)
 }
 
-func (d *db) DropSub(ctx context.Context, name string) error {
+func (d *db) DropSub(ctx context.Context, name string) (err error) {
+	defer func() { err = systemError(err) }()
 	if err := d.ready(ctx); err != nil {
 		return err
 	}
@@ -172,7 +187,7 @@ func (d *db) DropSub(ctx context.Context, name string) error {
 	if err := d.file.stateNow(); err != nil {
 		return err
 	}
-	err := e.drop(d.subPath(name))
+	err = e.drop(d.subPath(name))
 	if errors.Is(err, engine.ErrNoDB) || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -85,7 +85,8 @@ func (e *Engine) Caps() engine.Caps {
 func (e *Engine) Create(ctx context.Context, name string) (engine.DB, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.create(e.path(name))
+	db, err := e.create(e.path(name))
+	return db, systemError(err)
 }
 
 // create makes a file. The caller holds mu.
@@ -105,13 +106,18 @@ func (e *Engine) create(path string) (engine.DB, error) {
 	if err := makeFile(path, e.opt); err != nil {
 		return nil, err
 	}
-	return e.open(path)
+	db, err := e.open(path)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	return db, nil
 }
 
 func (e *Engine) Open(ctx context.Context, name string) (engine.DB, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.open(e.path(name))
+	db, err := e.open(e.path(name))
+	return db, systemError(err)
 }
 
 // open gives a handle to a file. The caller holds mu.
@@ -160,7 +166,7 @@ func (e *Engine) release(f *file) error {
 func (e *Engine) Drop(ctx context.Context, name string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.drop(e.path(name))
+	return systemError(e.drop(e.path(name)))
 }
 
 // drop removes a file and what belongs to it. The caller holds mu.
@@ -209,7 +215,7 @@ func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, e
 	}
 	entries, err := os.ReadDir(e.dir)
 	if err != nil {
-		return nil, err
+		return nil, systemError(err)
 	}
 	var names []string
 	for _, entry := range entries {

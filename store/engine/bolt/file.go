@@ -66,11 +66,17 @@ func boltOptions(opt Options) *bbolt.Options {
 }
 
 // makeFile makes an empty database file, whole or not at all.
-func makeFile(path string, opt Options) error {
+func makeFile(path string, opt Options) (err error) {
 	temp := path + tempSuffix
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	defer func() {
+		if err != nil { // most likely the disk is full: leave nothing on it
+			os.Remove(temp)
+			os.Remove(path)
+		}
+	}()
 	o := boltOptions(opt)
 	o.NoSync, o.NoGrowSync = true, true // synced once, when it is whole
 	b, err := bbolt.Open(temp, 0o600, o)

@@ -1,0 +1,125 @@
+//go:build linux
+
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// try makes a request and returns the answer's status and body.
+func (p *process) try(method, path, body string) (int, string) {
+	p.t.Helper()
+	answer, err := http.DefaultClient.Do(p.request(method, path, body))
+	if err != nil {
+		p.t.Fatalf("%s %s: %v\n%s", method, path, err, p.log)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// With few files to open databases that nobody uses are closed to make room for others,
+// and for the file of the settings.
+func TestFewFiles(t *testing.T) {
+	server := startConfined(t, confinement{Files: 40}, t.TempDir(), "")
+	for i := range 60 {
+		server.do(201, "PUT", fmt.Sprintf("/db%d", i), "")
+		server.do(201, "PUT", fmt.Sprintf("/db%d/doc", i), "{}")
+	}
+	for i := range 60 {
+		server.do(200, "GET", fmt.Sprintf("/db%d/doc", i), "")
+	}
+	server.do(200, "PUT", "/_node/_local/_config/couchdb/max_dbs_open", `"700"`)
+	server.stop()
+}
+
+// On a full disk what is to be written is refused, in words that say so, and nothing has
+// changed; when there is space again all goes on.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skip("a small file system cannot be mounted:", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	data := filepath.Join(dir, "data")
+	server := startServer(t, data, "")
+	server.do(201, "PUT", "/db", "")
+	for i := range 50 {
+		server.do(201, "PUT", fmt.Sprintf("/db/%d", i), "{}")
+	}
+	server.do(200, "PUT", "/_node/_local/_config/couchdb/max_dbs_open", `"600"`)
+	ballast := filepath.Join(dir, "ballast")
+	fillUp(t, ballast)
+
+	for _, c := range []struct{ method, path, body string }{
+		{"PUT", "/new", ""}, {"PUT", "/_node/_local/_config/couchdb/max_dbs_open", `"700"`},
+		{"DELETE", "/_node/_local/_config/couchdb/max_dbs_open", ""},
+		{"PUT", "/db/large", `{"text":"` + incompressible(200_000) + `"}`},
+		{"PUT", "/db/att/a", incompressible(1 << 20)},
+		{"POST", "/db/_bulk_docs", `{"docs":[` + strings.Repeat(`{"text":"`+incompressible(500)+`"},`, 1000) + `{}]}`},
+	} {
+		status, text := server.try(c.method, c.path, c.body)
+		if status != 507 || !strings.Contains(text, "insufficient_storage") {
+			t.Errorf("%s %s: %d %.200s", c.method, c.path, status, text)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(data, "databases", "new*")); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+	server.do(404, "GET", "/new", "")
+	server.do(404, "GET", "/db/large", "")
+	if got := strings.TrimSpace(server.do(200, "GET", "/_node/_local/_config/couchdb/max_dbs_open", "")); got != `"600"` {
+		t.Errorf("max_dbs_open is %s", got)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	server.do(201, "PUT", "/new", "")
+	server.do(201, "PUT", "/db/small", "{}")
+	server.stop()
+	if out, code := tododb(t, "check", "--data", data); code != 0 {
+		t.Errorf("check: %d\n%s", code, out)
+	}
+}
+
+// incompressible is text that takes most of its length on disk.
+func incompressible(n int) string {
+	b := make([]byte, n/2)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// fillUp writes a file until there is no space left.
+func fillUp(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for chunk := make([]byte, 64<<10); len(chunk) > 0; {
+		_, err := f.Write(chunk)
+		if errors.Is(err, syscall.ENOSPC) {
+			chunk = chunk[:len(chunk)/2]
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
