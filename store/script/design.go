@@ -325,11 +325,14 @@ func (w *worker) rendering(err error) error {
 	return &Error{Kind: Rendering, Word: "render_error", Reason: "function raised error: " + reason}
 }
 
+// maxHeaders is how many headers an answer may have.
+const maxHeaders = 1000
+
 // response reads what a function returned: a text, or an object with a body in one of
 // three forms, a code and headers.
 func (rt *runtime) response(v goja.Value) (resp Response, err error) {
 	if s, ok := v.(goja.String); ok {
-		return Response{Body: []byte(s.String()), Type: typeHTML}, nil
+		return Response{Body: rt.appendText(nil, s.String()), Type: typeHTML}, nil
 	}
 	obj, ok := v.(*goja.Object)
 	if !ok {
@@ -339,7 +342,11 @@ func (rt *runtime) response(v goja.Value) (resp Response, err error) {
 		resp.Code = int(code.ToInteger())
 	}
 	if headers, ok := obj.Get("headers").(*goja.Object); ok {
-		for _, name := range headers.Keys() {
+		for i, name := range headers.Keys() {
+			if i == maxHeaders {
+				rt.exceed("the function sets too many headers")
+				break
+			}
 			resp.Headers = append(resp.Headers, Header{name, headers.Get(name).String()})
 		}
 	}
@@ -349,10 +356,12 @@ func (rt *runtime) response(v goja.Value) (resp Response, err error) {
 		resp.Body, err = rt.appendJSON(nil, js)
 	case present(packed):
 		resp.Type = "application/binary"
-		resp.Body, err = unpack(packed.String())
+		if resp.Body, err = unpack(packed.String()); err == nil {
+			resp.Body = rt.appendText(nil, string(resp.Body))
+		}
 	case present(body):
 		resp.Type = typeHTML
-		resp.Body = []byte(body.String())
+		resp.Body = rt.appendText(nil, body.String())
 	default:
 		resp.NoBody = true
 	}

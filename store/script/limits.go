@@ -19,6 +19,9 @@ type Options struct {
 	// call is stopped; 0: DefaultMemory. It is measured for the process as a whole, so it
 	// is a last resort and not an allowance.
 	Memory int64
+	// Output is how many bytes one call may bring forth: of what it emits for a document, of an
+	// answer, of what is sent between two rows; 0: 64 MiB.
+	Output int
 	// Log receives what functions log, and what they throw where that has no other place
 	// to go; nil: nobody does.
 	Log *slog.Logger
@@ -43,6 +46,13 @@ func (o Options) timeout() time.Duration {
 		return DefaultTimeout
 	}
 	return o.Timeout
+}
+
+func (o Options) output() int {
+	if o.Output <= 0 {
+		return maxOutput
+	}
+	return o.Output
 }
 
 func (o Options) memory() int64 {

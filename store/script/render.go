@@ -55,13 +55,18 @@ func (rt *runtime) jsStart(c goja.FunctionCall) goja.Value {
 
 func (rt *runtime) jsSend(c goja.FunctionCall) goja.Value {
 	if a := rt.answer; a != nil {
-		if len(a.chunks) > maxOutput || rt.exceeded != nil {
-			rt.exceed("the function sends too much")
-			return goja.Undefined()
-		}
-		a.chunks = append(a.chunks, c.Argument(0).String()...)
+		a.chunks = rt.appendText(a.chunks, c.Argument(0).String())
 	}
 	return goja.Undefined()
+}
+
+// appendText appends what a function sends. Too much of it ends the call.
+func (rt *runtime) appendText(b []byte, s string) []byte {
+	if rt.exceeded != nil || len(b)+len(s) > rt.opt.output() {
+		rt.exceed("the function sends too much")
+		return b
+	}
+	return append(b, s...)
 }
 
 func (rt *runtime) jsGetRow(goja.FunctionCall) goja.Value {
@@ -200,7 +205,7 @@ func (d *Design) List(name string, head, req []byte, rows RowReader, out ListWri
 			return w.listError(err)
 		}
 		if tail != nil && !goja.IsUndefined(tail) {
-			a.chunks = append(a.chunks, tail.String()...)
+			a.chunks = w.appendText(a.chunks, tail.String())
 		}
 		if err := w.passOn(a, func() error { return nil }); err != nil {
 			return passed{err}

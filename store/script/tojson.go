@@ -11,18 +11,21 @@ import (
 
 // appendJSON appends a value as JSON.stringify writes it; what it leaves out (undefined,
 // functions) is null. It fails where the value is a circle, where a toJSON throws, and
-// where the text grows beyond maxOutput.
+// where the text grows beyond what a call may bring forth.
 func (rt *runtime) appendJSON(b []byte, v goja.Value) (out []byte, err error) {
-	w := jsonWriter{rt: rt, b: b, limit: len(b) + maxOutput, output: true}
-	if w.primitive(v) {
-		return w.b, nil
-	}
-	if err := rt.js.Try(func() {
-		if !w.value("", v) {
-			w.b = append(w.b, "null"...)
+	w := jsonWriter{rt: rt, b: b, limit: len(b) + rt.opt.output(), output: true}
+	if !w.primitive(v) {
+		if err := rt.js.Try(func() {
+			if !w.value("", v) {
+				w.b = append(w.b, "null"...)
+			}
+		}); err != nil {
+			return b, rt.errorOf(err)
 		}
-	}); err != nil {
-		return b, rt.errorOf(err)
+	}
+	if len(w.b) > w.limit { // by the last of what was written
+		rt.exceed("the function makes a value that is too large")
+		return b, rt.exceeded
 	}
 	return w.b, nil
 }

@@ -184,7 +184,7 @@ const maxRows = 1 << 20
 
 // take keeps a row. A value that cannot be written is the function's exception.
 func (m *Mapper) take(view int, key, value goja.Value) {
-	if len(m.buf) > maxOutput || len(m.rows) >= maxRows || m.rt.exceeded != nil {
+	if len(m.buf) > m.rt.opt.output() || len(m.rows) >= maxRows || m.rt.exceeded != nil {
 		m.rt.exceed("the function emits too much")
 		return
 	}
@@ -193,11 +193,15 @@ func (m *Mapper) take(view int, key, value goja.Value) {
 	r.split = len(m.buf)
 	m.write(value)
 	r.to = len(m.buf)
+	if len(m.buf) > m.rt.opt.output() { // of a text nobody has looked at the length
+		m.rt.exceed("the function emits too much")
+		return
+	}
 	m.rows = append(m.rows, r)
 }
 
 func (m *Mapper) write(v goja.Value) {
-	w := jsonWriter{rt: m.rt, b: m.buf, limit: len(m.buf) + maxOutput, output: true}
+	w := jsonWriter{rt: m.rt, b: m.buf, limit: m.rt.opt.output(), output: true}
 	if !w.primitive(v) && !w.value("", v) {
 		w.b = append(w.b, "null"...)
 	}

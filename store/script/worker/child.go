@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tododb/tododb/store/collate"
@@ -40,7 +41,7 @@ func Main() int {
 	debug.SetMaxStack(int(min(memory/4, 64<<20)))
 	debug.SetTraceback("none")
 	confine(memory)
-	c := &child{in: frameReader{r: os.Stdin}, out: sender{w: os.Stdout}, self: newSelfWatch(memory)}
+	c := &child{output: outputOf(memory), in: frameReader{r: os.Stdin}, out: sender{w: os.Stdout}, self: newSelfWatch(memory)}
 	go c.self.run()
 	c.log = slog.New(&logHandler{out: &c.out})
 	if err := c.serve(); err != nil && !errors.Is(err, io.EOF) {
@@ -56,6 +57,8 @@ type child struct {
 	out  sender
 	log  *slog.Logger
 	self *selfWatch
+
+	output int // bytes that a call may bring forth
 
 	design *script.Design
 	filter *script.Filter
@@ -106,7 +109,7 @@ func (c *child) serve() error {
 		err = c.answer(kind, &fields{b: b})
 		c.self.end()
 		if e, ok := errors.AsType[*script.Error](err); ok {
-			err = c.out.send(failure, func(b []byte) []byte { return appendError(b, e) })
+			err = c.out.send(failure, func(b []byte) []byte { return appendError(b, shortened(e)) })
 		}
 		if err != nil {
 			return err
@@ -115,7 +118,9 @@ func (c *child) serve() error {
 }
 
 // options are those of functions here: the server sees to time and memory.
-func (c *child) options() script.Options { return script.Options{Timeout: -1, Log: c.log} }
+func (c *child) options() script.Options {
+	return script.Options{Timeout: -1, Output: c.output, Log: c.log}
+}
 
 var errNotLoaded = errors.New("worker: asked before it was told what to run")
 
@@ -146,3 +151,23 @@ func (c *child) answer(kind byte, f *fields) error {
 // flushEvery is for how long a worker may keep to itself what it has done: the server
 // takes one that is silent for stuck.
 const flushEvery = 20 * time.Millisecond
+
+// maxReason is how many bytes of what a function throws are told.
+const maxReason = 64 << 10
+
+// shortened cuts a reason that is too long to be shown to anybody.
+func shortened(e *script.Error) *script.Error {
+	short := *e
+	short.Word, short.Reason = cut(e.Word, maxReason), cut(e.Reason, maxReason)
+	if len(e.Value) > maxReason {
+		short.Value = nil
+	}
+	return &short
+}
+
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}

@@ -22,10 +22,10 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	})
 	// It has a buffer of its own: the answer of the call may be under way in the sender's.
 	b := appendFrame(nil, logged)
-	b = appendBytes(appendNumber(b, int(r.Level)+logLevels), r.Message)
+	b = appendBytes(appendNumber(b, int(r.Level)+logLevels), cut(r.Message, maxLogged))
 	b = appendNumber(b, len(attrs))
 	for _, a := range attrs {
-		b = appendBytes(appendBytes(b, a.Key), a.Value.String())
+		b = appendBytes(appendBytes(b, a.Key), cut(a.Value.String(), maxLogged))
 	}
 	if err := endFrame(b, 0); err != nil {
 		return err
@@ -39,6 +39,9 @@ func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 func (h *logHandler) WithGroup(string) slog.Handler { return h }
+
+// maxLogged is how many bytes of one thing are logged.
+const maxLogged = 16 << 10
 
 // logLevels is added to levels, which may be negative.
 const logLevels = 64

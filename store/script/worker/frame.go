@@ -29,6 +29,7 @@ func endFrame(b []byte, at int) error {
 // frameReader reads frames. It keeps what it reads into.
 type frameReader struct {
 	r   io.Reader
+	max int // bytes of a frame; 0: maxFrame
 	buf []byte
 	// have is what of buf has been read, and used what of that has been given.
 	have, used int
@@ -52,7 +53,7 @@ func (f *frameReader) next() (kind byte, fields []byte, err error) {
 		return 0, nil, err
 	}
 	n := binary.LittleEndian.Uint32(f.buf[f.used:])
-	if n == 0 || n > maxFrame {
+	if n == 0 || n > maxFrame || f.max > 0 && int(n) > f.max {
 		return 0, nil, fmt.Errorf("%w: of %d bytes", errFrame, n)
 	}
 	if err := f.fill(4 + int(n)); err != nil {
@@ -75,7 +76,7 @@ func (f *frameReader) fill(n int) error {
 			f.have, f.used = f.have-f.used, 0
 		}
 		if f.have == len(f.buf) {
-			bigger := make([]byte, max(readAtLeast, 2*len(f.buf)))
+			bigger := make([]byte, max(readAtLeast, min(2*len(f.buf), n)))
 			copy(bigger, f.buf[:f.have])
 			f.buf = bigger
 		}

@@ -83,6 +83,14 @@ func (s *said) has(text string) bool {
 	return bytes.Contains(s.b, []byte(text))
 }
 
+// outputOf is how many bytes one call may bring forth in a worker of so much memory: the
+// server has to hold them, too.
+func outputOf(memory int64) int { return int(min(memory/8, 64<<20)) }
+
+// maxAnswer is how long a frame of such a worker is at the most: rows have their keys in order
+// beside them.
+func maxAnswer(memory int64) int { return min(4*outputOf(memory)+(1<<20), maxFrame) }
+
 // start starts a worker and waits until it is ready.
 func (p *Pool) start(ctx context.Context) (_ *process, err error) {
 	path, err := program()
@@ -97,7 +105,7 @@ func (p *Pool) start(ctx context.Context) (_ *process, err error) {
 	if err != nil {
 		return nil, errors.Join(err, childIn.Close(), in.Close())
 	}
-	w := &process{pool: p, in: in, out: out, recv: frameReader{r: out}, exited: make(chan struct{})}
+	w := &process{pool: p, in: in, out: out, recv: frameReader{r: out, max: maxAnswer(p.opt.Memory)}, exited: make(chan struct{})}
 	w.cmd = &exec.Cmd{
 		Path: path, Args: []string{"tododb", command, strconv.FormatInt(p.opt.Memory, 10)},
 		Env: []string{}, Dir: p.dir, Stdin: childIn, Stdout: childOut, Stderr: &w.said,

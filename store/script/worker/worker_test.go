@@ -208,6 +208,40 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// What a function says is bounded before it comes to this process.
+func TestOutputIsBounded(t *testing.T) {
+	p := newPool(t, worker.Options{Memory: 256 << 20})
+	const much = `"x".repeat(40000000)`
+	d := design(p, map[string]any{
+		"shows": map[string]string{"text": `function(){return ` + much + `}`, "body": `function(){return {body:` + much + `}}`, "json": `function(){return {json:` + much + `}}`,
+			"sent": `function(){for(;;)send("0123456789")}`, "headers": `function(){var h={};for(var i=0;i<2000;i++)h["H"+i]="x";return {headers:h,body:""}}`},
+		"updates": map[string]string{"u": `function(){return [{_id:"a",x:` + much + `},""]}`},
+		"lists":   map[string]string{"l": `function(){try{return ` + much + `}catch(e){}}`},
+	})
+	for name := range map[string]bool{"text": true, "body": true, "json": true, "sent": true, "headers": true} {
+		if resp, err := d.Show(t.Context(), name, nil, []byte("{}")); !stopped(err) {
+			t.Errorf("%s: %d bytes and %v", name, len(resp.Body), err)
+		}
+	}
+	if write, _, err := d.Update(t.Context(), "u", nil, []byte("{}")); !stopped(err) {
+		t.Errorf("an update: %d bytes and %v", len(write), err)
+	}
+	var to listed
+	if err := d.List(t.Context(), "l", []byte("{}"), []byte("{}"), func() ([]byte, error) { return nil, nil }, &to); !stopped(err) {
+		t.Errorf("a list: %d bytes and %v", to.Len(), err)
+	}
+	for name, source := range map[string]string{"one row": "emit(1," + much + ")", "its key": "emit(" + much + ")", "many": `for(var i=0;i<100;i++)emit("x".repeat(1000000))`, "rows": `for(;;)emit()`} {
+		if rows, err := rowsOf(t, p.Views("db", []script.ViewFunctions{{Name: "v", Map: "function(doc){try{" + source + "}catch(e){}}"}}, nil), "{}"); !stopped(err) {
+			t.Errorf("%s: %d bytes and %v", name, len(rows), err)
+		}
+	}
+	// What is thrown is the function's, and told as far as anybody wants to read it.
+	err := design(p, map[string]any{"validate_doc_update": `function(){throw({forbidden:` + much + `})}`}).Validate(t.Context(), []byte("{}"), nil, nil, nil)
+	if e, ok := errors.AsType[*script.Error](err); !ok || e.Kind != script.Forbidden || len(e.Reason) > 100_000 {
+		t.Errorf("what is thrown: %.100v", err)
+	}
+}
+
 // What a function keeps from call to call does not pile up.
 func TestGrownWorkersAreReplaced(t *testing.T) {
 	p := newPool(t, worker.Options{Memory: 128 << 20})
