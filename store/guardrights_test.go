@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 )
 
@@ -68,5 +69,38 @@ func TestDesignDocumentsAreAdministrators(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Limits, the security object and purges are for administrators, as the security object
+// stands at that moment.
+func TestSettingsAreAdministrators(t *testing.T) {
+	db := openDB(t, openStore(t, store.Options{}), "db")
+	a, _ := write(t, db, revtree.Rev{}, `{"_id":"a"}`)
+	for security, want := range map[string]error{`{"not":1}`: errRefused, `{}`: nil} {
+		if err := db.SetSecurity(t.Context(), []byte(security)); err != nil {
+			t.Fatal(err)
+		}
+		before, err := db.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		guarded := db.Guarded(adminsOnly(nil))
+		for name, err := range map[string]error{
+			"the revs limit":      guarded.SetRevsLimit(t.Context(), 7),
+			"the purges' limit":   guarded.SetPurgedInfosLimit(t.Context(), 7),
+			"the security object": guarded.SetSecurity(t.Context(), []byte(`{}`)),
+		} {
+			if err != want {
+				t.Errorf("%s, under %s: %v", name, security, err)
+			}
+		}
+		if _, _, err := guarded.Purge(t.Context(), []string{"a"}, [][]revtree.Rev{{a}}); err != want {
+			t.Errorf("a purge, under %s: %v", security, err)
+		}
+		limit, err := db.RevsLimit(t.Context())
+		if after, e := db.Info(t.Context()); want != nil && (after != before || limit == 7 || errors.Join(err, e) != nil) {
+			t.Errorf("something has changed: %+v, limit %d, %v", after, limit, err)
+		}
 	}
 }

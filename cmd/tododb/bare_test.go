@@ -59,35 +59,8 @@ func TestLayersBareHandles(t *testing.T) {
 			}
 			return true
 		})
-		if filepath.Dir(file) == "store" {
-			return // what a handle is made of is its own business
-		}
-		for _, d := range parsed.Decls {
-			in := "outside of functions"
-			if fn, ok := d.(*ast.FuncDecl); ok {
-				in = fn.Name.Name
-			}
-			called := map[*ast.SelectorExpr]*ast.CallExpr{}
-			ast.Inspect(d, func(n ast.Node) bool {
-				if c, ok := n.(*ast.CallExpr); ok {
-					if s, ok := c.Fun.(*ast.SelectorExpr); ok {
-						called[s] = c
-					}
-				}
-				s, ok := n.(*ast.SelectorExpr)
-				if !ok || s.Sel.Name != "Bare" && s.Sel.Name != "Unguarded" {
-					return true
-				}
-				if x, ok := s.X.(*ast.Ident); ok && x.Name == "store" && s.Sel.Name == "Bare" {
-					return true // the type
-				}
-				row := fmt.Sprintf("%s %s: %s", file, in, s.Sel.Name)
-				if s.Sel.Name == "Bare" {
-					row += " " + reasonOf(called[s])
-				}
-				found = append(found, row)
-				return true
-			})
+		if filepath.Dir(file) != "store" { // what a handle is made of is its own business
+			found = append(found, bareIn(file, parsed)...)
 		}
 	})
 	for _, row := range found {
@@ -99,6 +72,59 @@ func TestLayersBareHandles(t *testing.T) {
 		if !slices.Contains(found, row) {
 			t.Errorf("%s: is not so any more; take the row out", row)
 		}
+	}
+}
+
+// bareIn lists where a file takes a handle without guard, as rows of bareHandles.
+func bareIn(file string, parsed *ast.File) (rows []string) {
+	for _, d := range parsed.Decls {
+		in := "outside of functions"
+		if fn, ok := d.(*ast.FuncDecl); ok {
+			in = fn.Name.Name
+		}
+		called := map[*ast.SelectorExpr]*ast.CallExpr{}
+		ast.Inspect(d, func(n ast.Node) bool {
+			if c, ok := n.(*ast.CallExpr); ok {
+				if s, ok := c.Fun.(*ast.SelectorExpr); ok {
+					called[s] = c
+				}
+			}
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok || s.Sel.Name != "Bare" && s.Sel.Name != "Unguarded" {
+				return true
+			}
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == "store" && s.Sel.Name == "Bare" {
+				return true // the type
+			}
+			row := fmt.Sprintf("%s %s: %s", file, in, s.Sel.Name)
+			if s.Sel.Name == "Bare" {
+				row += " " + reasonOf(called[s])
+			}
+			rows = append(rows, row)
+			return true
+		})
+	}
+	return rows
+}
+
+func TestLayersBareHandlesCatch(t *testing.T) {
+	const source = `package p
+var later = st.Bare
+func f(s *store.Store, b store.Bare) {
+	s.Bare(ctx, "db", store.ForUpkeep)
+	x.y.store.Bare(ctx, "db", "because")
+	use(b.Unguarded())
+}`
+	parsed, err := parser.ParseFile(token.NewFileSet(), "p.go", source, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"p.go outside of functions: Bare for no reason of package store", "p.go f: Bare ForUpkeep",
+		"p.go f: Bare for no reason of package store", "p.go f: Unguarded",
+	}
+	if got := bareIn("p.go", parsed); !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
 	}
 }
 
