@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -121,6 +123,8 @@ func (p *viewParams) readBody(body []byte) error {
 		switch option := string(name); option {
 		case "key", "keys", "startkey", "start_key", "endkey", "end_key":
 			return p.setKey(option, value)
+		case "limit", "skip", "group_level":
+			return p.set(option, string(value), string(value)) // numbers, not texts of digits
 		default:
 			text := string(value)
 			if jsonscan.Kind(value) == '"' {
@@ -163,7 +167,7 @@ func (p *viewParams) set(name, value, shown string) (err error) {
 		inclusive, err = viewBool(value, shown)
 		p.excludeEnd = !inclusive
 	case "limit":
-		p.limit, err = viewPositive(value, shown)
+		p.limit, err = viewLimit(value, shown)
 	case "skip":
 		p.skip, err = viewPositive(value, shown)
 	case "include_docs":
@@ -213,12 +217,32 @@ func viewBool(value, shown string) (bool, error) {
 	return false, queryError("Invalid boolean parameter: %s", shown)
 }
 
+// maxLimit is the greatest limit that CouchDB takes. Other numbers may be of any size: one
+// that is greater says no more than this.
+const maxLimit = math.MaxInt / 16
+
+var errLimit = queryError("Limit is too large, must not exceed %d", maxLimit)
+
+// viewLimit is viewPositive for a limit.
+func viewLimit(value, shown string) (int, error) {
+	n, err := viewPositive(value, shown)
+	if n > maxLimit {
+		err = errLimit
+	}
+	return n, err
+}
+
+// viewPositive reads a number of digits; one beyond maxLimit is maxLimit + 1.
 func viewPositive(value, shown string) (int, error) {
-	n, err := strconv.Atoi(value)
-	if err != nil {
+	digits, negative := strings.CutPrefix(value, "-")
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return 0, queryError("Invalid value for integer: %s", shown)
 	}
-	if n < 0 {
+	n, err := strconv.Atoi(digits)
+	if err != nil || n > maxLimit {
+		n = maxLimit + 1
+	}
+	if negative && n > 0 {
 		return 0, queryError("Invalid value for positive integer: %s", shown)
 	}
 	return n, nil

@@ -1,7 +1,9 @@
 package mango
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,9 +124,15 @@ func boolean(to *bool) func([]byte) error {
 	}
 }
 
+// maxInteger is what a greater number is taken for: CouchDB takes any.
+const maxInteger = math.MaxInt / 16
+
 func integer(v []byte) (int, bool) {
 	n, err := strconv.Atoi(string(v))
-	return n, err == nil && jsonscan.Kind(v) == '0'
+	if errors.Is(err, strconv.ErrRange) {
+		err = nil
+	}
+	return min(n, maxInteger), err == nil && jsonscan.Kind(v) == '0'
 }
 
 func count(to *int) func([]byte) error {
