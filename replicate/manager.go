@@ -79,10 +79,10 @@ type Manager struct {
 	docs      *documents // nil: documents are not followed
 	tasks     map[string]*task
 	number    int
-	lines     map[string]*queue // tasks whose turn it may be, by their owner's database
-	sleeping  *queue            // tasks whose time has not come
+	lines     map[line]*queue // tasks whose turn it may be
+	sleeping  *queue          // tasks whose time has not come
 	running   int
-	runningOf map[string]int // by owner's database
+	runningOf map[line]int // how many run
 	rotated   time.Time
 	closed    bool
 
@@ -102,7 +102,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	opt.Shared = opt.Shared || opt.Store != nil && opt.Store.Shared()
 	m := &Manager{
 		holder: newSessionID(), leaseFor: leaseFor, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
-		tasks: map[string]*task{}, lines: map[string]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[string]int{}, rotated: opt.Now(),
+		tasks: map[string]*task{}, lines: map[line]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[line]int{}, rotated: opt.Now(),
 		sessions: map[[sha256.Size]byte]*login{}, ways: newWays(opt.TLS, opt.Wrap),
 	}
 	m.ways.setNetworks(opt.Settings.Networks)

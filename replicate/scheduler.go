@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sort"
 	"time"
 )
 
@@ -19,12 +18,13 @@ func (m *Manager) enqueue(t *task, now time.Time) {
 	m.wake()
 }
 
-// ready puts a task into the line of its owner's database.
+// ready puts a task into its line.
 func (m *Manager) ready(t *task) {
-	line := m.lines[t.req.Owner.DB]
+	at := t.line()
+	line := m.lines[at]
 	if line == nil {
 		line = &queue{less: byTurn}
-		m.lines[t.req.Owner.DB] = line
+		m.lines[at] = line
 	}
 	line.add(t)
 }
@@ -96,55 +96,6 @@ func (m *Manager) waiting() (n int) {
 	return n
 }
 
-// nextInLine takes a task out of the line of the database that has the fewest jobs
-// running, so that one with thousands of documents leaves room for the others.
-func (m *Manager) nextInLine() *task {
-	var best *task
-	least := 0
-	for db, line := range m.lines {
-		t := line.first()
-		if t == nil {
-			delete(m.lines, db)
-			continue
-		}
-		n := m.runningOf[db]
-		if best == nil || n < least || n == least && byTurn(t, best) {
-			best, least = t, n
-		}
-	}
-	if best != nil {
-		best.leave()
-	}
-	return best
-}
-
-// makeRoom stops continuous jobs, those that have run longest first. One-time jobs come
-// to their end by themselves; they are stopped only if there are too many.
-func (m *Manager) makeRoom(n int, alsoOnce bool, now time.Time) {
-	var running []*task
-	for _, t := range m.tasks {
-		if t.job == nil || t.stopped {
-			if t.job != nil {
-				n-- // its slot will be free
-			}
-			continue
-		}
-		if t.req.Spec.Continuous && (alsoOnce || now.Sub(t.started) >= m.set.Interval) || alsoOnce {
-			running = append(running, t)
-		}
-	}
-	sort.Slice(running, func(i, k int) bool {
-		a, b := running[i], running[k]
-		if a.req.Spec.Continuous != b.req.Spec.Continuous {
-			return a.req.Spec.Continuous
-		}
-		return a.started.Before(b.started)
-	})
-	for _, t := range running[:min(max(n, 0), len(running))] {
-		t.stop()
-	}
-}
-
 // stop tells a running job to stop.
 func (t *task) stop() {
 	t.stopped = true
@@ -162,7 +113,7 @@ func (m *Manager) launch(t *task, now time.Time) {
 	t.started, t.nextTry = now, time.Time{}
 	t.job = m.newJob(&t.req)
 	m.running++
-	m.runningOf[t.req.Owner.DB]++
+	m.count(t, 1)
 	t.record(now, "started", "", m.set.MaxHistory)
 	m.turn(t, Running, now)
 	job := t.job
@@ -182,9 +133,7 @@ func (m *Manager) end(t *task, result Result, err error) {
 	t.cancel()
 	t.job = nil
 	m.running--
-	if m.runningOf[t.req.Owner.DB]--; m.runningOf[t.req.Owner.DB] == 0 {
-		delete(m.runningOf, t.req.Owner.DB)
-	}
+	m.count(t, -1)
 	close(t.ended)
 	defer m.wake()
 	switch {

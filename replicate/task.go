@@ -23,6 +23,9 @@ type Request struct {
 	// Source and Target are told what each run of the job does with its peers.
 	Source, Target Observer
 
+	// sharer, if not "", is the user whose share of the running jobs it is part of: User
+	// otherwise.
+	sharer string
 	// sender, if not nil, tells in whose name requests are sent to peers, each time that the
 	// job is run: User otherwise.
 	sender func() User
