@@ -213,7 +213,7 @@ func TestHostileNames(t *testing.T) {
 	for _, plusIsPlus := range []bool{false, true} {
 		t.Run(fmt.Sprint(plusIsPlus), func(t *testing.T) {
 			there, here := startCouch(t, plusIsPlus), startServer(t)
-			m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: here.store})
+			m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: here.store, Open: replicate.Everything(here.store)})
 			if err != nil {
 				t.Fatal(err)
 			}

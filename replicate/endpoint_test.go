@@ -14,7 +14,7 @@ import (
 // What could never be asked is refused when it comes, without telling the secrets in it.
 func TestSpecsThatCannotBeMeant(t *testing.T) {
 	s := openStore(t)
-	m, err := NewManager(t.Context(), Options{Store: s})
+	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s)})
 	if err != nil {
 		t.Fatal(err)
 	}

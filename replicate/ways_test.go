@@ -89,7 +89,7 @@ func TestRefusedNetworks(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := Networks{Refused: prefixes("127.0.0.0/8", "::1/128")}
-	m, err := NewManager(t.Context(), Options{Store: s, Settings: Settings{Networks: refused}})
+	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s), Settings: Settings{Networks: refused}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestWhatIsTheir(t *testing.T) {
 	if err := s.Create(t.Context(), "target"); err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewManager(t.Context(), Options{Store: s})
+	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestNetworksThatChange(t *testing.T) {
 	if err := s.Create(t.Context(), "target"); err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewManager(t.Context(), Options{Store: s})
+	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,11 @@ func TestNetworksThatChange(t *testing.T) {
 		_, _, err := m.Replicate(context.WithoutCancel(t.Context()), fmt.Appendf(nil, `{"source":"%s/db","target":"target"}`, source.URL), User{Name: "eve"})
 		ended <- err
 	}()
-	<-waits
+	select {
+	case <-waits:
+	case err := <-ended:
+		t.Fatal(err)
+	}
 	m.SetSettings(Settings{Networks: Networks{Refused: prefixes("127.0.0.0/8")}})
 	select {
 	case err := <-ended:
