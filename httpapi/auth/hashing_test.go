@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,16 +90,19 @@ func line(t *testing.T, s *slots, all []who) (order []who) {
 
 func TestSlotsAreSharedFairly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		many := make([]who, 100)
-		for i := range many {
-			many[i] = who{"guesser", fmt.Sprint(i % 3)}
-		}
-		for _, last := range []who{{"elsewhere", "anna"}, {"guesser", "anna"}} {
-			order := line(t, &slots{}, append(many, last))
-			for i, w := range order {
-				if w == last && i > 3 {
-					t.Errorf("%v comes as number %d", last, i)
-				}
+		for name, guess := range map[string]func(i int) who{
+			"three names from one address":  func(i int) who { return who{"guesser", fmt.Sprint(i % 3)} },
+			"many names from one address":   func(i int) who { return who{"guesser", fmt.Sprint(i)} },
+			"one name from many addresses":  func(i int) who { return who{fmt.Sprint(i), "admin"} },
+			"many requests of the same two": func(i int) who { return who{fmt.Sprint(i % 2), fmt.Sprint(i % 2)} },
+		} {
+			many := make([]who, maxWaitingHere)
+			for i := range many {
+				many[i] = guess(i)
+			}
+			last := who{"elsewhere", "anna"}
+			if at := slices.Index(line(t, &slots{}, append(many, last)), last); at < 0 || at > 3 {
+				t.Errorf("after %s somebody else comes as number %d", name, at)
 			}
 		}
 	})

@@ -14,7 +14,9 @@ const (
 	// maxWaiting is how many may wait for a slot at once, and maxWaitingHere how many of one
 	// address.
 	maxWaiting     = 1024
-	maxWaitingHere = 256
+	maxWaitingHere = 64
+	// maxRemembered is of how many it is remembered when they had their last turn.
+	maxRemembered = 10_000
 	// maxWait is how long anybody waits.
 	maxWait = 30 * time.Second
 )
@@ -23,15 +25,18 @@ const (
 // name that it is about.
 type who struct{ address, name string }
 
-// slots gives one slot at a time to those who wait for it. Addresses take turns, however
-// many requests each of them has, and so do the names that one address asks for: who guesses
-// makes others wait no longer than for one more hash.
+// slots gives one slot at a time to those who wait for it. One time it goes to the address
+// that has been without it for the longest, and then to the name: whoever guesses many names
+// from one address, or one name from many, leaves others every second turn.
 type slots struct {
 	mu      sync.Mutex // guards what follows
 	taken   bool
 	turn    uint64
-	served  map[who]uint64 // the last turn of an address (with an empty name), and of a name from it
-	waiting []*waiter      // in the order in which they came
+	waiting []*waiter // in the order in which they came
+
+	// The last turns of each; what is not there has had none.
+	addresses, names map[string]uint64
+	pairs            map[who]uint64
 }
 
 type waiter struct {
@@ -84,11 +89,11 @@ func (s *slots) enter(ctx context.Context, w who) (leave func(), err error) {
 
 // take gives the slot to somebody. The caller holds mu.
 func (s *slots) take(w who) {
-	if s.served == nil {
-		s.served = map[who]uint64{}
+	if s.pairs == nil || len(s.pairs) >= maxRemembered {
+		s.addresses, s.names, s.pairs = map[string]uint64{}, map[string]uint64{}, map[who]uint64{}
 	}
 	s.turn++
-	s.taken, s.served[who{address: w.address}], s.served[w] = true, s.turn, s.turn
+	s.taken, s.addresses[w.address], s.names[w.name], s.pairs[w] = true, s.turn, s.turn, s.turn
 }
 
 func (s *slots) leave() {
@@ -97,11 +102,10 @@ func (s *slots) leave() {
 	s.pass()
 }
 
-// pass gives the slot to whose address, and then whose name, has been without it for the
-// longest. The caller holds mu.
+// pass gives the slot to the next. The caller holds mu.
 func (s *slots) pass() {
 	if s.taken = false; len(s.waiting) == 0 {
-		clear(s.served) // there is nobody to be fair to
+		s.addresses, s.names, s.pairs = nil, nil, nil // there is nobody to be fair to
 		return
 	}
 	next := 0
@@ -116,9 +120,14 @@ func (s *slots) pass() {
 	close(w.turn)
 }
 
+// before tells which of two has been without the slot for longer, by what this turn goes by.
 func (s *slots) before(a, b who) bool {
-	if x, y := s.served[who{address: a.address}], s.served[who{address: b.address}]; x != y {
+	x, y := s.addresses[a.address], s.addresses[b.address]
+	if s.turn%2 == 0 {
+		x, y = s.names[a.name], s.names[b.name]
+	}
+	if x != y {
 		return x < y
 	}
-	return s.served[a] < s.served[b]
+	return s.pairs[a] < s.pairs[b]
 }
