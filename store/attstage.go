@@ -33,8 +33,11 @@ const (
 )
 
 const (
-	chunkSize  = 64 << 10
-	stageRound = 16 // chunks written in one transaction: so much of an upload is in memory
+	chunkSize = 64 << 10
+	// Chunks written in one transaction: so much of an upload is in memory, and of one that
+	// finds many others under way.
+	stageRound = 16
+	stageLeast = 2
 )
 
 type location [16]byte
@@ -108,11 +111,24 @@ type stager struct {
 
 func (s *stager) run(ctx context.Context) error {
 	hash := md5.New()
-	buf := stageBuffers.Get().(*[stageRound * chunkSize]byte)
-	defer stageBuffers.Put(buf)
+	least := leastBuffers.Get().(*[stageLeast * chunkSize]byte)
+	defer leastBuffers.Put(least)
+	buf := least[:]
 	chunks := uint32(0)
 	for more, first := true, true; more; first = false {
-		n, err := io.ReadFull(s.r, buf[:])
+		n, err := io.ReadFull(s.r, buf)
+		if first && err == nil {
+			select {
+			case stageRooms <- struct{}{}:
+				large := stageBuffers.Get().(*[stageRound * chunkSize]byte)
+				defer func() { stageBuffers.Put(large); <-stageRooms }()
+				buf = large[:]
+				var more int
+				more, err = io.ReadFull(s.r, buf[copy(buf, least[:]):])
+				n += more
+			default:
+			}
+		}
 		switch {
 		case err == io.EOF, err == io.ErrUnexpectedEOF:
 			more = false
@@ -138,7 +154,14 @@ func (s *stager) run(ctx context.Context) error {
 	return nil
 }
 
-var stageBuffers = sync.Pool{New: func() any { return new([stageRound * chunkSize]byte) }}
+var (
+	stageBuffers = sync.Pool{New: func() any { return new([stageRound * chunkSize]byte) }}
+	leastBuffers = sync.Pool{New: func() any { return new([stageLeast * chunkSize]byte) }}
+
+	// Uploads that have a large buffer. Those beyond go on with smaller ones: an upload may
+	// take as long as its client likes, and must not keep others waiting.
+	stageRooms = make(chan struct{}, 16)
+)
 
 // chunks gives the entries of some of the bytes; n counts the chunks of them all.
 func (s *stager) chunks(b []byte, n *uint32) iter.Seq2[[]byte, []byte] {

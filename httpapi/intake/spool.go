@@ -108,7 +108,7 @@ func (f *File) Close() error {
 }
 
 func spoolError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, errQuota) || errors.Is(err, errFullDisk) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EFBIG) || errors.Is(err, errQuota) || errors.Is(err, errFullDisk) {
 		return fmt.Errorf("%w: %w", ErrNoRoom, err)
 	}
 	return fmt.Errorf("keep request: %w", err)

@@ -13,7 +13,7 @@ var ErrBomb = errors.New("the body is compressed beyond measure")
 
 // JSON and text become 5 to 50 times as long when they are unpacked; gzip could do 1,030.
 const (
-	maxRatio  = 200
+	maxRatio  = 100
 	ratioFrom = 8 << 20 // it is not looked at below so many bytes
 )
 

@@ -142,7 +142,7 @@ func (m *Meter) byte(c byte) {
 			m.meter.Total += size
 			m.meter.Largest = max(m.meter.Largest, size)
 		}
-		m.depth--
+		m.depth = max(m.depth-1, 0) // of what is no JSON Parse will say so
 		m.name = false
 		return
 	case '"':
