@@ -54,6 +54,8 @@ func (f *changesFilter) matchLeaves(ctx context.Context) func([]*store.Document)
 			b = d.AppendJSON(b, store.JSONOptions{})
 			docs = append(docs, b[from:]) // if b moves, what was written stays where it was
 		}
+		// What it runs in is not held while a client takes its time with the rows.
+		defer f.function.Release()
 		return f.function.MatchAll(ctx, docs)
 	}
 }

@@ -73,11 +73,17 @@ func (f *filter) open(ctx context.Context) (err error) {
 		f.w = nil
 		return err
 	}
+	if f.w.filter == f { // it has it still
+		return nil
+	}
 	f.w.begin(ctx)
 	defer f.w.end()
 	_, err = f.w.ask(askFilter, func(b []byte) []byte {
 		return appendOptional(appendBytes(appendBool(b, f.view), f.name), f.req)
 	})
+	if f.w.filter = nil; err == nil {
+		f.w.filter = f
+	}
 	return err
 }
 

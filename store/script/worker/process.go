@@ -37,15 +37,16 @@ var errEnded = errors.New("worker: the process has ended")
 
 // process is a worker. It belongs to one call, or to the pool.
 type process struct {
-	pool *Pool
-	cmd  *exec.Cmd
-	in   *os.File
-	out  *os.File
-	recv frameReader
-	b    []byte // of the frame that is being made
-	size atomic.Int64
-	code *code     // that it runs; nil: none yet
-	last time.Time // when a call ended
+	pool   *Pool
+	cmd    *exec.Cmd
+	in     *os.File
+	out    *os.File
+	recv   frameReader
+	b      []byte // of the frame that is being made
+	size   atomic.Int64
+	code   *code     // that it runs; nil: none yet
+	filter *filter   // that it judges by; nil: none
+	last   time.Time // when a call ended
 
 	measured time.Time // when its size was read after a call
 

@@ -176,6 +176,44 @@ func TestACallIsNotMadeForEver(t *testing.T) {
 	beside.Wait()
 }
 
+// On a machine that is busy the time of a call is that which it had a processor for: one
+// that has had none does not fail.
+func TestABusyMachineFailsNoCall(t *testing.T) {
+	p := testPool(t, Options{Timeout: 500 * time.Millisecond})
+	d := functionsOf(p, `{"shows":{"s":"function(d,req){var end=Date.now()+req.ms;while(Date.now()<end);return 'x'}"}}`)
+	show := func(ms int) error {
+		_, err := d.Show(t.Context(), "s", nil, fmt.Appendf(nil, `{"ms":%d}`, ms))
+		return err
+	}
+	if err := show(0); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	w := p.idle[0]
+	p.mu.Unlock()
+	if _, known := w.meter.cpu(); !known {
+		t.Skip("this system does not tell what its processes have computed")
+	}
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if began, busy := w.inCall(); busy && time.Since(began) > 50*time.Millisecond {
+				w.cmd.Process.Signal(syscall.SIGSTOP) // so has another one the processor
+				time.Sleep(800 * time.Millisecond)
+				w.cmd.Process.Signal(syscall.SIGCONT)
+				return
+			}
+		}
+	})
+	if err := show(100); err != nil {
+		t.Errorf("a call that waited for its processor: %v", err)
+	}
+	beside.Wait()
+	if err := show(60_000); err == nil {
+		t.Error("a call that did not is not stopped")
+	}
+}
+
 // gone waits until a process is no more.
 func gone(t testing.TB, all []*process) {
 	t.Helper()
