@@ -204,7 +204,7 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 }
 
 func (f *changesFeed) allChanges(ctx context.Context, sq store.ChangesQuery) (store.ChangesEnd, error) {
-	return f.finder.Changes(ctx, f.db, f.filter.selector, sq, f.row, f.working)
+	return f.finder.Changes(ctx, f.db, f.filter.selector, sq, f.row, f.working, f.waiting)
 }
 
 // settle finds last_seq and pending after a read that gave so many rows.

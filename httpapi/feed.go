@@ -58,16 +58,26 @@ func (f *feed) push() error {
 	return f.st.push()
 }
 
-// working is called now and then by whoever looks for rows: it sends what has gathered
-// and, if looking takes long, a heartbeat.
+// working is called between two pages by whoever looks for rows: it sends what has gathered
+// and, if looking takes long, a heartbeat, and waits for the turn of the next page.
 func (f *feed) working() error {
+	if err := f.waiting(); err != nil {
+		return err
+	}
+	return f.st.flushFull()
+}
+
+// waiting is called now and then while the work is another one's, such as an index.
+func (f *feed) waiting() error {
+	f.st.endTurn()
 	if f.heartbeat > 0 && time.Since(f.sent) >= f.heartbeat {
 		return f.beat()
 	}
 	if f.st.full() {
 		f.sent = time.Now()
+		return f.st.flush()
 	}
-	return f.st.flushFull()
+	return nil
 }
 
 func (f *feed) beat() error {
@@ -137,9 +147,7 @@ func (f *feed) whileWorking(done <-chan error) error {
 		case err := <-done:
 			return err
 		case <-tick.C:
-			err := f.working()
-			f.st.endTurn() // the work is another one's
-			if err != nil {
+			if err := f.waiting(); err != nil {
 				return err
 			}
 		}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/tododb/tododb/store/script"
 )
@@ -69,4 +71,57 @@ func TestTurnsAreNotLost(t *testing.T) {
 			t.Errorf("%d are free, %v wait", turns.free, turns.order)
 		}
 	})
+}
+
+// A selector of many conditions waits for its turn before its first page; one of few does not.
+func TestHeavySelectorsTakeTurns(t *testing.T) {
+	s := openServer(t, Options{})
+	if w := call(s, "PUT", "/many", "", "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Code)
+	}
+	docs := make([]string, 500)
+	conditions := make([]string, 2000)
+	for i := range docs {
+		docs[i] = fmt.Sprintf(`{"n":%d}`, i)
+	}
+	for i := range conditions {
+		conditions[i] = fmt.Sprintf(`{"n":{"$lt":%d}}`, -i)
+	}
+	if w := call(s, "POST", "/many/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`, "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Code)
+	}
+	s.turns.mu.Lock()
+	s.turns.free = 0 // all are taken
+	s.turns.mu.Unlock()
+	heavy := `{"selector":{"$or":[` + strings.Join(conditions, ",") + `]}}`
+	for path, body := range map[string]string{"/many/_find": heavy, "/many/_changes?filter=_selector": heavy} {
+		done := make(chan int)
+		go func() { done <- call(s, "POST", path, body, "Admin", "").Code }()
+		turns := 0
+		for over := false; !over; {
+			select {
+			case code := <-done:
+				if over = true; code != 200 {
+					t.Errorf("%s: %d", path, code)
+				}
+			case <-time.After(time.Millisecond):
+				s.turns.mu.Lock()
+				if len(s.turns.order) > 0 {
+					s.turns.pass()
+					turns++
+				}
+				s.turns.free = 0
+				s.turns.mu.Unlock()
+			}
+		}
+		if turns == 0 {
+			t.Errorf("%s did not wait for a turn", path)
+		}
+	}
+	s.turns.mu.Lock()
+	s.turns.free = 0
+	s.turns.mu.Unlock()
+	if w := call(s, "POST", "/many/_find", `{"selector":{"n":1}}`, "Admin", ""); w.Code != 200 {
+		t.Errorf("a light query: %d", w.Code)
+	}
 }

@@ -131,7 +131,7 @@ func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change)
 			end.Rows += len(page)
 			page = page[:0]
 			return nil
-		})
+		}, func() error { return nil })
 		end.LastSeq, end.Pending = db.Seq(last.Last).String(), int64(last.Pending)
 		return err
 	})

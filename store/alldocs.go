@@ -30,6 +30,9 @@ type AllDocsQuery struct {
 	IncludeDocs      bool // fill Row.Doc
 	Conflicts        bool // with IncludeDocs: fill Document.Conflicts
 	WantOffset       bool // fill Page.Offset, which counts all rows before the first
+	// PageRows is how many documents are looked at in one snapshot at the most, for a row
+	// that takes its time; 0: as many as are good for the storage.
+	PageRows int
 }
 
 // Row is a document of a range. It is valid only during the call that brings it.
@@ -107,6 +110,10 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 			}
 		}
 	}
+	pageRows := snapshotRows
+	if q.PageRows > 0 {
+		pageRows = min(pageRows, q.PageRows)
+	}
 	started := false
 	skip, left := q.Skip, q.Limit
 	var page rowPage
@@ -148,7 +155,7 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 					if left == 0 {
 						return false, nil
 					}
-					more = scanned >= snapshotRows || page.size >= snapshotBytes
+					more = scanned >= pageRows || page.size >= snapshotBytes
 					return !more, nil
 				})
 				if err != nil {

@@ -15,20 +15,37 @@ import (
 // Changes reads the changes of documents of which a leaf matches a selector, nil for all:
 // those that store.DB.Changes reads, in the same order. With an index that was made with
 // {"changes": true}, and whose first fields the selector holds to single values, it looks
-// only at the changes that the index finds. A nil Finder looks at all.
-func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q store.ChangesQuery, row func(*store.Change) error, flush func() error) (store.ChangesEnd, error) {
+// only at the changes that the index finds. A nil Finder looks at all. flush is called
+// between pages, waiting now and then while the index is built.
+func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q store.ChangesQuery, row func(*store.Change) error, flush, waiting func() error) (store.ChangesEnd, error) {
+	heavy := false
+	if rows := sel.pageRows(); rows > 0 {
+		q.PageRows, heavy = rows, true
+	}
 	if sel != nil {
 		q.MatchLeaf = func(d *store.Document) (bool, error) { return sel.Match(ctx, d) }
 	}
-	if f == nil || sel == nil || q.DocIDs != nil || q.Descending {
+	begin := func() error {
+		if heavy { // who calls may hold the first page back, as any other
+			return flush()
+		}
+		return nil
+	}
+	all := func() (store.ChangesEnd, error) {
+		if err := begin(); err != nil {
+			return store.ChangesEnd{}, err
+		}
 		return db.Changes(ctx, q, row, flush)
+	}
+	if f == nil || sel == nil || q.DocIDs != nil || q.Descending {
+		return all()
 	}
 	ix, ranges, err := f.changesIndex(ctx, db, sel)
 	if err != nil {
 		return store.ChangesEnd{}, err
 	}
 	if ix == nil {
-		return db.Changes(ctx, q, row, flush)
+		return all()
 	}
 	if q.To == 0 {
 		info, err := db.Info(ctx)
@@ -42,15 +59,18 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 		return store.ChangesEnd{}, err
 	}
 	defer open.Release()
-	if err := waitFor(ctx, open, q.To, flush); err != nil {
+	if err := waitFor(ctx, open, q.To, waiting); err != nil {
+		return store.ChangesEnd{}, err
+	}
+	if err := begin(); err != nil {
 		return store.ChangesEnd{}, err
 	}
 	return readChanges(ctx, db, open, ranges, q, row, flush)
 }
 
-// waitFor waits for an index to come to a sequence. flush is called now and then: whoever
+// waitFor waits for an index to come to a sequence. waiting is called now and then: whoever
 // waits for the answer is to see that it is worked on.
-func waitFor(ctx context.Context, ix *index.Index, seq uint64, flush func() error) error {
+func waitFor(ctx context.Context, ix *index.Index, seq uint64, waiting func() error) error {
 	for {
 		some, cancel := context.WithTimeout(ctx, time.Second)
 		err := ix.Wait(some, seq)
@@ -58,7 +78,7 @@ func waitFor(ctx context.Context, ix *index.Index, seq uint64, flush func() erro
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		if err := flush(); err != nil {
+		if err := waiting(); err != nil {
 			return err
 		}
 	}

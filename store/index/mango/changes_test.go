@@ -18,7 +18,7 @@ func feed(t fataler, f *Finder, db *store.DB, sel *Selector, q store.ChangesQuer
 	end, err := f.Changes(context.Background(), db, sel, q, func(c *store.Change) error {
 		out = append(out, fmt.Sprint(c.Seq, string(c.ID), c.Deleted, c.Revs))
 		return nil
-	}, func() error { return nil })
+	}, func() error { return nil }, func() error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,8 +128,20 @@ func (r *run) judge(ctx context.Context, of subject, id, key []byte) error {
 	return nil
 }
 
+// begin lets the caller hold back the first page of a query that takes its time, as it may
+// hold back all that follow.
+func (r *run) begin() error {
+	if r.plan.Query.Selector.pageRows() == 0 {
+		return nil
+	}
+	return r.flush()
+}
+
 // allDocs reads all documents, or those in the stretches of ids that can match.
 func (r *run) allDocs(ctx context.Context) error {
+	if err := r.begin(); err != nil {
+		return err
+	}
 	s := r.plan.Query.Selector.norm.spansOf("_id", ids{})
 	if b := r.plan.bookmark; b != nil {
 		rest := span{lo: b.id + "\x00", hi: behind}
@@ -153,7 +165,7 @@ func (r *run) allDocs(ctx context.Context) error {
 func (r *run) stretch(ctx context.Context, s span) error {
 	q := store.AllDocsQuery{
 		Start: s.lo, HasStart: s.lo != "", End: s.hi, HasEnd: s.hi != behind, ExcludeEnd: true,
-		Limit: -1, IncludeDocs: true, Conflicts: r.plan.Query.Conflicts,
+		Limit: -1, IncludeDocs: true, Conflicts: r.plan.Query.Conflicts, PageRows: r.plan.Query.Selector.pageRows(),
 	}
 	if r.plan.Query.Sort.Descending {
 		q.Descending, q.ExcludeEnd, q.ExcludeStart = true, false, true
@@ -187,14 +199,21 @@ func (r *run) index(ctx context.Context, f *Finder) error {
 	if err := ix.Prepare(ctx, fresh); err != nil {
 		return err
 	}
+	if err := r.begin(); err != nil {
+		return err
+	}
 	rows, err := r.rows(ctx, ix)
 	if err != nil {
 		return err
 	}
-	if one, single := rows.(*rowReader); single && r.plan.Covering {
+	if one, single := rows.(*rowReader); single && r.plan.Covering && q.Selector.pageRows() == 0 {
 		return one.each(ctx, r.coverer(ctx), r.flush)
 	}
-	for size := min(max(q.Limit+q.Skip, 1), maxBatch); ; size = min(2*size, maxBatch) {
+	most := maxBatch
+	if rows := q.Selector.pageRows(); rows > 0 {
+		most = rows
+	}
+	for size := min(max(q.Limit+q.Skip, 1), most); ; size = min(2*size, most) {
 		batch, err := rows.next(ctx, size)
 		if err != nil {
 			return err

@@ -27,8 +27,9 @@ const maxDepth = 500
 
 // Selector is a compiled selector.
 type Selector struct {
-	norm *node
-	root condition
+	norm       *node
+	root       condition
+	conditions int
 }
 
 // Compile reads a selector, JSON that has been checked: *Error.
@@ -43,11 +44,24 @@ func Compile(raw []byte) (*Selector, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := new(compiler).compile(norm)
+	c := new(compiler)
+	root, err := c.compile(norm)
 	if err != nil {
 		return nil, err
 	}
-	return &Selector{norm, root}, nil
+	return &Selector{norm, root, c.conditions}, nil
+}
+
+// lightConditions is how many conditions are judged in no time to speak of.
+const lightConditions = 100
+
+// pageRows is how many documents are judged in one go, so that none takes long; 0: as many
+// as are good for the storage.
+func (s *Selector) pageRows() int {
+	if s == nil || s.conditions <= lightConditions {
+		return 0
+	}
+	return max(maxBatch*lightConditions/s.conditions, 5)
 }
 
 // depth is how deep arrays and objects are nested in a checked value.
