@@ -9,6 +9,7 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 10s
+STATICCHECK ?= v0.8.2
 KILLS    ?= 1000
 SOAK     ?= 10m
 
@@ -17,7 +18,7 @@ BINARY   := cmd/tododb
 # Packages whose tests start whole servers come last.
 QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
 
-.PHONY: all build run test race fuzz crash hostile soak bench lint docs cover check clean FORCE
+.PHONY: all build run test race fuzz crash hostile soak bench cross lint docs cover check clean FORCE
 all: build
 
 build: bin/tododb
@@ -71,11 +72,17 @@ bench: build
 	TODODB_TEST_FIGURES=1 $(GO) test -count=1 -v -run "^TestFigures" ./$(BINARY) | grep -v "^==="
 	$(GO) test -run "^$$" -bench . -benchmem $(QUICK)
 
+# What else it is to compile for.
+cross:
+	@set -e; for target in windows/amd64 darwin/arm64 freebsd/amd64 linux/arm64 linux/arm linux/386; do \
+		echo $$target; GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./$(BINARY); \
+	done
+
 lint:
 	@files=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 		if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) run honnef.co/go/tools/cmd/staticcheck@latest ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
 	$(GO) test -count=1 -run '^TestLayers' ./$(BINARY)
 
 # What is written from tables in the code.

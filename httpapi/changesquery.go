@@ -170,9 +170,9 @@ func (q *changesQuery) seqWanted(before int) bool {
 	if q.seqInterval == 0 {
 		return true
 	}
-	limit := noLimit
+	limit := int64(noLimit)
 	if q.limit >= 0 {
-		limit = q.limit
+		limit = int64(q.limit)
 	}
-	return (limit-before)%q.seqInterval == 0
+	return (limit-int64(before))%int64(q.seqInterval) == 0
 }

@@ -131,7 +131,7 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 
 func parseMillis(value string) (time.Duration, error) {
 	n, err := parsePositive(value)
-	return time.Duration(min(n, 1<<31)) * time.Millisecond, err
+	return time.Duration(min(int64(n), 1<<31)) * time.Millisecond, err
 }
 
 func (f *updatesFeed) run(ctx context.Context) error {

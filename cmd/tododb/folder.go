@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/metrics"
@@ -43,10 +42,7 @@ func lockFolder(dir string, create bool) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = errInUse
-		}
+	if err := lockAlone(lock); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock data folder %s: %w", dir, err), lock.Close())
 	}
 	return lock, nil
