@@ -44,7 +44,9 @@ func TestStopWithReplicationToItself(t *testing.T) {
 	server.do(202, "POST", "/_replicate", fmt.Sprintf(`{"source":%q,"target":%q,"continuous":true}`, self("from"), self("to")))
 	await(t, "the first document", func() bool { return status(t, server, "/to/one") == 200 })
 	server.do(201, "PUT", "/from/two", "{}")
-	await(t, "the second document", func() bool { return status(t, server, "/to/two") == 200 })
+	await(t, "the second document", func() bool {
+		return strings.Contains(server.do(200, "GET", "/_active_tasks", ""), `"through_seq":"2-`)
+	})
 	ends(t, server, 5*time.Second)
 
 	server = startServer(t, dir, "")
