@@ -17,14 +17,30 @@ func TestSyncDocumentation(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip(err)
 	}
-	text, err := os.ReadFile("../../docs/sync.md")
+	local, remote := startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")
+	runPage(t, "../../docs/sync.md", 20, strings.NewReplacer("127.0.0.1:5984", local.address(), "127.0.0.1:5985", remote.address()))
+	local.stop()
+	remote.stop()
+}
+
+// TestFunctionsDocumentation does so with docs/design-functions.md.
+func TestFunctionsDocumentation(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip(err)
+	}
+	server := startServer(t, t.TempDir(), "")
+	runPage(t, "../../docs/design-functions.md", 4, strings.NewReplacer("localhost:5984", server.address(), "admin:secret", testUser+":"+testPassword))
+	server.stop()
+}
+
+// runPage runs the commands of a page, which has so many at the least.
+func runPage(t *testing.T, page string, least int, here *strings.Replacer) {
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	local, remote := startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")
-	here := strings.NewReplacer("127.0.0.1:5984", local.address(), "127.0.0.1:5985", remote.address())
 	steps := consoleSteps(here.Replace(string(text)))
-	if len(steps) < 20 {
+	if len(steps) < least {
 		t.Fatalf("only %d commands are found", len(steps))
 	}
 	var script strings.Builder
@@ -50,8 +66,6 @@ func TestSyncDocumentation(t *testing.T) {
 			t.Errorf("$ %s\nprinted\n%s\nwant\n%s", s.command, printed, s.output)
 		}
 	}
-	local.stop()
-	remote.stop()
 }
 
 // consoleStep is a command of a page, and what it says that it prints.
