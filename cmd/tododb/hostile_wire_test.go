@@ -355,6 +355,9 @@ var requestBombs = []attack{
 		}
 		return "answered"
 	}},
+	{name: "200 readers of large documents at once", want: "200|200 cut|503 .+", do: together(200, func(s *siege) string {
+		return s.ask(nobody, "GET", "/open/largedoc0", nil).String()
+	}), long: true},
 	{name: "requests in a row on one connection", want: "answered", do: func(s *siege) string {
 		conn, err := net.Dial("tcp", s.address())
 		if err != nil {
