@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -35,18 +36,26 @@ func (b *bodyReader) bytes() (n int64) {
 	return n
 }
 
-// forget lets go of the memory if it is more than pages usually need.
+// forget lets go of the memory, for the next page that anybody reads: a client who is slow to
+// take a page does not keep it.
 func (b *bodyReader) forget() {
-	if cap(b.scratch) > 2*snapshotBytes {
-		b.scratch = nil
+	if n := cap(b.scratch); n > 0 && n <= 2*snapshotBytes {
+		scratches.Put(new(b.scratch[:0]))
 	}
+	b.scratch = nil
 }
+
+// scratches are the memory of pages that nobody reads at the moment.
+var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
 // fill reads all wanted bodies. They are good until the snapshot ends or the next fill.
 func (b *bodyReader) fill(r engine.Reader) error {
 	need := int(b.bytes())
 	if err := takeRoom(r, int64(need)); err != nil {
 		return err
+	}
+	if b.scratch == nil && need <= 2*snapshotBytes {
+		b.scratch = *scratches.Get().(*[]byte)
 	}
 	if cap(b.scratch) < need {
 		b.scratch = make([]byte, 0, need) // never grown below: the bodies before would move
