@@ -39,7 +39,7 @@ var bodyBombs = []attack{
 	{name: "gzip of 1 GiB to _replicate", want: refused, do: gzipped(anna, "POST", "/_replicate", 1<<30, `{"source":"`, `aaaaaaaaaaaaaaaa`, `"}`), long: true},
 	{name: "gzip of 1 GiB to tokens", want: refused, do: gzipped(anna, "POST", "/_session/tokens", 1<<30, `{"device":"`, `aaaaaaaaaaaaaaaa`, `"}`), long: true},
 	{name: "gzip of 1 GiB to an update function", want: refused, do: gzipped(dora, "POST", "/doras/_design/none/_update/u", 1<<30, `{"device":"`, `aaaaaaaaaaaaaaaa`, `"}`), long: true},
-	{name: "gzip of many members", want: refused, do: func(s *siege) string {
+	{name: "gzip of many members", long: true, want: refused, do: func(s *siege) string {
 		member := pack([]byte(strings.Repeat(`{"a":"aaaaaaaa"},`, 1000)))
 		body := io.MultiReader(bytes.NewReader(pack([]byte(`{"docs":[`))), repeated(member, 60_000))
 		return s.ask(nobody, "POST", "/open/_bulk_docs", body, "Content-Encoding: gzip").String()
@@ -80,7 +80,7 @@ var bodyBombs = []attack{
 	{name: "120 MB of _bulk_docs of the smallest documents", want: either + "|201 cut", do: func(s *siege) string { // it is cut when the attacker loses patience
 		return s.ask(nobody, "POST", "/open/_bulk_docs", list(`{"docs":[`, `{}`, `]}`, 40_000_000)).String()
 	}, long: true},
-	{name: "fifty documents of 7.9 MB at once", want: either + "|503 .+", do: together(50, func(s *siege) string {
+	{name: "fifty documents of 7.9 MB at once", long: true, want: either + "|503 .+", do: together(50, func(s *siege) string {
 		return s.ask(nobody, "POST", "/open", list(`{"a":[`, `1`, `]}`, 3_950_000)).String()
 	})},
 	{name: "a document of 100 MB", want: "413 .+", do: func(s *siege) string {
@@ -155,7 +155,7 @@ var bodyBombs = []attack{
 	{name: "an inline attachment that is no base64", want: refused, do: func(s *siege) string {
 		return s.ask(nobody, "PUT", "/open/b64", `{"_attachments":{"a":{"data":"!!!!"}}}`).String()
 	}},
-	{name: "an inline attachment of 200 MB", want: either, do: func(s *siege) string {
+	{name: "an inline attachment of 200 MB", long: true, want: either, do: func(s *siege) string {
 		return s.ask(nobody, "PUT", "/open/inline", list(`{"_attachments":{"a":{"data":"`, strings.Repeat("QUFB", 1000), `"}}}`, 50_000, "")).String()
 	}},
 	{name: "a hundred thousand inline attachments", want: either, do: func(s *siege) string {
@@ -220,7 +220,7 @@ var bodyBombs = []attack{
 	}},
 
 	// Slow, cut off and not as long as they say.
-	{name: "a body that does not come", want: "408 .+|cut", do: func(s *siege) string {
+	{name: "a body that does not come", long: true, want: "408 .+|cut", do: func(s *siege) string {
 		return s.raw("POST /open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"a\":", 20*time.Second)
 	}},
 	{name: "two hundred bodies that do not come", want: "408 .+|cut", do: together(200, func(s *siege) string {
@@ -241,7 +241,7 @@ var bodyBombs = []attack{
 	{name: "a length of 2^62", want: "413 .+|408 .+|cut", do: func(s *siege) string {
 		return s.raw("POST /open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4611686018427387904\r\n\r\n{}", 10*time.Second)
 	}},
-	{name: "a chunk of 2^63", want: "4.. .+|cut", do: func(s *siege) string {
+	{name: "a chunk of 2^63", long: true, want: "4.. .+|cut", do: func(s *siege) string {
 		return s.raw("POST /open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n8000000000000000\r\n{}", 10*time.Second)
 	}},
 	{name: "a body for a GET", want: either, do: func(s *siege) string {

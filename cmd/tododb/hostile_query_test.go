@@ -265,7 +265,7 @@ var queryBombs = []attack{
 	{name: "_bulk_get of 200,000", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_bulk_get?revs=true&attachments=true", list(`{"docs":[`, `{"id":"q0001"}`, `]}`, 200_000)).String()
 	}},
-	{name: "a large document a hundred times in one answer", want: bounded, do: func(s *siege) string {
+	{name: "a large document a hundred times in one answer", long: true, want: bounded, do: func(s *siege) string {
 		if got := s.ask(nobody, "PUT", "/open/large", list(`{"a":["`, `aaaaaaaaaa`, `"]}`, 790_000, "")); got.status != 201 && got.status != 409 {
 			return got.String()
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -49,6 +50,7 @@ type attack struct {
 type siege struct {
 	*process
 	t      *testing.T
+	name   string
 	limits confinement
 	dir    string
 	args   []string
@@ -188,9 +190,18 @@ var attackers = &http.Client{
 	Timeout:       2 * time.Minute,
 }
 
-func (s *siege) send(r *http.Request) outcome {
+// elsewhere is an attacker who comes from another address than the neighbour and the
+// administrator: wrong passwords lock a name out for the address that they come from.
+var elsewhere = &http.Client{
+	Transport: &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}).DialContext},
+	Timeout:   time.Minute,
+}
+
+func (s *siege) send(r *http.Request) outcome { return s.sendBy(attackers, r) }
+
+func (s *siege) sendBy(client *http.Client, r *http.Request) outcome {
 	began := time.Now()
-	got, err := attackers.Do(r)
+	got, err := client.Do(r)
 	if err != nil {
 		return outcome{err: err, took: time.Since(began)}
 	}

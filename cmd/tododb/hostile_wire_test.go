@@ -236,7 +236,7 @@ var requestBombs = []attack{
 		}
 		return s.whoAmI(values, func(v string) head { return head("Authorization: Bearer " + v) })
 	}},
-	{name: "Basic of odd bytes", want: "nobody", do: func(s *siege) string {
+	{name: "Basic of odd bytes", long: true, want: "nobody", do: func(s *siege) string {
 		var values []string
 		for _, v := range []string{"", ":", "admin", "admin:", ":secret", "admin\x00:secret", "ADMIN:secret", "admin :secret", " admin:secret", "\xff\xfe:\xff", "org.couchdb.user:anna:apple pie", "anna@x:apple pie", "a:" + strings.Repeat("x", 400_000), strings.Repeat("a", 400_000) + ":x", "admin:-pbkdf2-abc,def,1", "_admin:x", "nobody:", "null:null"} {
 			values = append(values, base64.StdEncoding.EncodeToString([]byte(v)))
@@ -406,7 +406,13 @@ func (s *siege) rawText(request string, patience time.Duration) string {
 func (s *siege) whoAmI(values []string, h func(string) head) string {
 	for _, v := range values {
 		for _, path := range []string{"/_session", "/private/doc01", "/victim/doc01"} {
-			got := s.ask(nobody, "GET", path, nil, h(v))
+			r, err := http.NewRequestWithContext(s.t.Context(), "GET", s.base+path, nil)
+			if err != nil {
+				return err.Error()
+			}
+			name, value, _ := strings.Cut(string(h(v)), ": ")
+			r.Header.Set(name, value)
+			got := s.sendBy(elsewhere, r)
 			if got.status >= 500 || path == "/_session" && got.status == 200 && !strings.Contains(string(got.body), `"name":null`) || path != "/_session" && got.status == 200 {
 				return fmt.Sprintf("%.200q: %v %.300s", v, got, got.body)
 			}
