@@ -14,13 +14,14 @@ import (
 // listKeys takes the ids that were asked for, as far as the options want them.
 func (d *docRange) listKeys(p *viewParams) error {
 	d.byKey = true
+	n := 0
+	if err := jsonscan.EachElement(p.keys, func([]byte) error { n++; return nil }); err != nil {
+		return errNotJSON
+	}
+	d.keys = make([]docKey, 0, n) // there may be very many
 	err := jsonscan.EachElement(p.keys, func(raw []byte) error {
-		id, err := jsonscan.Text(raw)
-		if err != nil {
-			id = "" // no string is no id: nothing has it
-		}
-		if d.space != store.DesignDocs || isDesign(id) {
-			d.keys = append(d.keys, docKey{raw, id})
+		if key := docKey(raw); d.space != store.DesignDocs || isDesign(key.id()) {
+			d.keys = append(d.keys, key)
 		}
 		return nil
 	})
@@ -37,10 +38,16 @@ func (d *docRange) listKeys(p *viewParams) error {
 	return nil
 }
 
-// docKey is one of the ids asked for, as JSON and as text.
-type docKey struct {
-	raw []byte
-	id  string
+// docKey is one of the ids asked for, as the JSON that came.
+type docKey []byte
+
+// id is the id that a key means. What is no string is no id: nothing has it.
+func (k docKey) id() string {
+	id, err := jsonscan.Text(k)
+	if err != nil {
+		return ""
+	}
+	return id
 }
 
 // keysPart is how many documents are read between two flushes.
@@ -61,7 +68,7 @@ func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *stream) erro
 		some := d.keys[from:min(from+keysPart, len(d.keys))]
 		ids = ids[:0]
 		for i := range some {
-			ids = append(ids, some[i].id)
+			ids = append(ids, some[i].id())
 		}
 		err := d.readKeys(ctx, db, ids, func(i int, row *store.Row) error {
 			if from+i > 0 {
@@ -69,7 +76,7 @@ func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *stream) erro
 			}
 			st.buf = append(st.buf, "\r\n"...)
 			if row == nil {
-				st.buf = append(append(st.buf, `{"key":`...), some[i].raw...)
+				st.buf = append(append(st.buf, `{"key":`...), some[i]...)
 				st.buf = append(st.buf, `,"error":"not_found"}`...)
 				return nil
 			}
