@@ -130,3 +130,21 @@ func TestWhoseForwardedHostIsBelieved(t *testing.T) {
 		}
 	}
 }
+
+// What makes an account is read as it was judged: a member whose name differs from that of
+// the roles or of a hash's cost in its case alone is neither.
+func TestAccountsAreReadAsTheyWereJudged(t *testing.T) {
+	s := openWithUsers(t, Options{Config: settings(t, quickHashes...)}, "anna")
+	signUps(t, s)
+	for i, more := range []string{`"Roles":["boss"]`, `"ROLES":["boss"]`, `"role\u017f":["boss"]`, `"Iterations":5000000`, `"PBKDF2_PRF":"none"`, `"Salt":""`} {
+		name := fmt.Sprintf("new%d", i)
+		path := "/_users/org.couchdb.user:" + name
+		wants(t, call(s, "PUT", path, fmt.Sprintf(`{"name":%q,"type":"user","roles":[],%s,"password":"newpw"}`, name, more)), 201, "")
+		w := call(s, "GET", "/_session", "", "Authorization", basicAuth(name, "newpw"))
+		wants(t, w, 200, `"roles":[]`)
+		// One's own document, with another such member behind those that count.
+		own := call(s, "GET", path, "", "Authorization", basicAuth(name, "newpw")).Body.String()
+		wants(t, call(s, "PUT", path, strings.TrimSuffix(strings.TrimSpace(own), "}")+`,"rOLES":["boss"]}`, "Authorization", basicAuth(name, "newpw")), 201, "")
+		wants(t, call(s, "GET", "/_session", "", "Authorization", basicAuth(name, "newpw")), 200, `"roles":[]`)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+
+	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // Account is somebody who can log in. It does not change: whoever has got the same
@@ -35,7 +37,7 @@ func ParseAccount(doc []byte) (*Account, error) {
 		Roles []string `json:"roles"`
 		userPassword
 	}
-	if err := json.Unmarshal(doc, &fields); err != nil {
+	if err := json.Unmarshal(judgedMembers(doc), &fields); err != nil {
 		return nil, errNoLogin // not err, which may show a part of the document
 	}
 	p, err := fields.parse()
@@ -48,6 +50,24 @@ func ParseAccount(doc []byte) (*Account, error) {
 		roles = []string{}
 	}
 	return &Account{User: User{Name: fields.Name, Roles: roles}, password: p}, nil
+}
+
+// judgedMembers is what of a document makes an account, as CheckUser has seen it. Package
+// json would also take Roles for roles, which nobody has judged.
+func judgedMembers(doc []byte) []byte {
+	d := UserDoc{Body: doc}
+	b := []byte{'{'}
+	for _, name := range append([]string{"name", "roles"}, passwordMembers...) {
+		value := d.member(name)
+		if value == nil {
+			continue
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(jsonscan.AppendString(b, name), ':'), value...)
+	}
+	return append(b, '}')
 }
 
 // Same tells whether two readings of an account are equal.
