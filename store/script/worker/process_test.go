@@ -179,7 +179,7 @@ func TestACallIsNotMadeForEver(t *testing.T) {
 // On a machine that is busy the time of a call is that which it had a processor for: one
 // that has had none does not fail.
 func TestABusyMachineFailsNoCall(t *testing.T) {
-	p := testPool(t, Options{Timeout: 500 * time.Millisecond})
+	p := testPool(t, Options{Timeout: time.Second})
 	d := functionsOf(p, `{"shows":{"s":"function(d,req){var end=Date.now()+req.ms;while(Date.now()<end);return 'x'}"}}`)
 	show := func(ms int) error {
 		_, err := d.Show(t.Context(), "s", nil, fmt.Appendf(nil, `{"ms":%d}`, ms))
@@ -199,7 +199,7 @@ func TestABusyMachineFailsNoCall(t *testing.T) {
 		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 			if began, busy := w.inCall(); busy && time.Since(began) > 50*time.Millisecond {
 				w.cmd.Process.Signal(syscall.SIGSTOP) // so has another one the processor
-				time.Sleep(800 * time.Millisecond)
+				time.Sleep(1500 * time.Millisecond)
 				w.cmd.Process.Signal(syscall.SIGCONT)
 				return
 			}
