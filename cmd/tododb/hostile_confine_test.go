@@ -55,20 +55,10 @@ func serveConfined(text string) {
 	fail(json.Unmarshal([]byte(text), &c))
 	os.Unsetenv(confineEnv)
 	path := os.Args[1]
-	limit := func(what int, n uint64) {
-		if n > 0 {
-			fail(syscall.Setrlimit(what, &syscall.Rlimit{Cur: n, Max: n}))
-		}
-	}
-	switch {
-	case c.Procs != "":
+	if c.Procs != "" {
 		fail(os.WriteFile(c.Procs, []byte(strconv.Itoa(os.Getpid())), 0o644))
-	case c.Memory > 0:
-		// Go asks for its heap 64 MiB at a time, and for what it may never use.
-		limit(syscall.RLIMIT_DATA, uint64(c.Memory)+192<<20)
 	}
-	limit(syscall.RLIMIT_NOFILE, c.Files)
-	limit(syscall.RLIMIT_FSIZE, c.Largest)
+	fail(c.limit())
 	fail(syscall.Exec(path, os.Args[1:], os.Environ()))
 }
 
