@@ -54,7 +54,11 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 		return errNotBuilt
 	}
 	s.noteReplication(r, body)
-	answer, started, err := s.opt.Replicator.Replicate(r.Context(), body, replicationUser(user))
+	by, err := s.replicationUser(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	answer, started, err := s.opt.Replicator.Replicate(r.Context(), body, by)
 	if err != nil {
 		return err
 	}
@@ -83,16 +87,21 @@ func (s *Server) As(u replicate.User) http.Handler {
 }
 
 // replicationUser is for whom a replication works that a user has asked for.
-func replicationUser(u auth.User) replicate.User {
-	return replicate.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin, Account: u.By == auth.ByBasic || u.By == auth.ByCookie}
+func (s *Server) replicationUser(ctx context.Context, u auth.User) (by replicate.User, err error) {
+	by = replicate.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin, Account: u.By == auth.ByBasic || u.By == auth.ByCookie}
+	if by.Account {
+		by.Mark, err = s.auth.Mark(ctx, u.Name)
+	}
+	return by, err
 }
 
 // userOf is the user for whom a replication works, with the rights that he has now:
-// errAnonymousDB if he is none any more.
+// errAnonymousDB if he is none any more, also where somebody else has his name, or he another
+// password.
 func (s *Server) userOf(ctx context.Context, u replicate.User) (auth.User, error) {
 	user := auth.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin}
 	if u.Account {
-		now, there, err := s.auth.Present(ctx, u.Name)
+		now, there, err := s.auth.Present(ctx, u.Name, u.Mark)
 		if err == nil && !there {
 			err = errAnonymousDB
 		}

@@ -64,6 +64,10 @@ func TestAReplicationHasItsUsersPresentRights(t *testing.T) {
 	if err := writes(); !errors.Is(err, replicate.ErrUnauthorized) {
 		t.Errorf("without an account: %v", err)
 	}
+	wants(t, call(s, "PUT", user, `{"name":"anna","password":"annapw","roles":[],"type":"user"}`, "Admin", ""), 201, "")
+	if err := writes(); !errors.Is(err, replicate.ErrUnauthorized) {
+		t.Errorf("somebody else has the name: %v", err)
+	}
 }
 
 // Leases say which process runs a replication; nobody else writes them.

@@ -111,7 +111,11 @@ func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) e
 		return err
 	}
 	user := s.user(r)
-	id, err := s.opt.Synchronizer.Create(r.Context(), db.Name(), replicationUser(user), request, s.mayUse(r))
+	owner, err := s.replicationUser(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	id, err := s.opt.Synchronizer.Create(r.Context(), db.Name(), owner, request, s.mayUse(r))
 	if err != nil {
 		return err
 	}

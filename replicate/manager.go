@@ -55,10 +55,13 @@ type User struct {
 	// when it is asked, and nothing when it is gone. Others may do for ever what they might do
 	// when they asked.
 	Account bool `json:",omitempty"`
+	// Mark tells that account from others that have had or will have its name; "" where that
+	// is not known.
+	Mark string `json:",omitempty"`
 }
 
 func (u User) is(o User) bool {
-	return u.Name == o.Name && u.Admin == o.Admin && slices.Equal(u.Roles, o.Roles)
+	return u.Name == o.Name && u.Admin == o.Admin && u.Mark == o.Mark && slices.Equal(u.Roles, o.Roles)
 }
 
 // Manager runs the replications of a server. The same replication, asked for twice, runs

@@ -291,10 +291,11 @@ func (a *Authenticator) HasAdmin(name string) bool {
 	return a.admins[name] != nil
 }
 
-// Present is what somebody who has an account may do now; false if he has none any more.
-func (a *Authenticator) Present(ctx context.Context, name string) (User, bool, error) {
+// Present is what somebody who has an account may do now; false if he has none any more, or,
+// where mark is not "", another one than that had this Mark.
+func (a *Authenticator) Present(ctx context.Context, name, mark string) (User, bool, error) {
 	known, err := a.account(ctx, name)
-	if known == nil || err != nil {
+	if known == nil || err != nil || mark != "" && known.mark() != mark {
 		return User{}, false, err
 	}
 	return known.User, true, nil

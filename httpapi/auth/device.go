@@ -154,18 +154,19 @@ func (a *Authenticator) Mark(ctx context.Context, name string) (string, error) {
 	if known == nil || err != nil {
 		return "", err
 	}
-	return a.set.Load().mark(known), nil
+	return known.mark(), nil
 }
 
-// mark goes by the salt, as sessions do: a new account and a new password have a new one.
-func (set *Settings) mark(account *Account) string {
-	return hex.EncodeToString(mac("sha256", set.deviceKey(), "account "+account.User.Name+"\x00"+account.password.salt))
+// mark goes by the salt, as sessions do: a new account and a new password have a new one. It is
+// the same under another secret, as what it marks may outlast one.
+func (a *Account) mark() string {
+	return hex.EncodeToString(mac("sha256", []byte("account"), a.User.Name+"\x00"+a.password.salt))
 }
 
 // owner is the account that a token was issued for; nil if it is gone.
 func (a *Authenticator) owner(ctx context.Context, d *Device) (*Account, error) {
 	known, err := a.account(ctx, d.Owner)
-	if known == nil || err != nil || a.set.Load().mark(known) != d.Account {
+	if known == nil || err != nil || known.mark() != d.Account {
 		return nil, err
 	}
 	return known, nil
