@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/idna"
 
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -107,5 +109,26 @@ func checkHost(u *url.URL) error {
 			return errHost
 		}
 	}
+	name := u.Hostname()
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil { // as package http asks for it
+		name = ascii
+	}
+	if numeric(name) {
+		if _, err := netip.ParseAddr(name); err != nil {
+			return errHost
+		}
+	}
 	return nil
+}
+
+// numeric tells whether a host ends in a number, so that it is an address or nothing: there
+// are no such names. 127.1, 2852039166 and 0xa9.0xfe.1 are addresses to some resolvers and
+// proxies, and wait for an answer of others.
+func numeric(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if hex, is := strings.CutPrefix(strings.ToLower(last), "0x"); is {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
 }

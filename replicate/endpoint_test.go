@@ -25,6 +25,7 @@ func TestSpecsThatCannotBeMeant(t *testing.T) {
 		`{"url":"http://h/db","headers":{"X\r\nY":"z"}}`, `{"url":"http://h/db","headers":{"":"z"}}`, `{"url":"http://h/db","headers":{"a b":"z"}}`, `{"url":"http://h/db","headers":{"é":"z"}}`,
 		`{"url":"http://h/db","headers":{"X":5}}`, `{"url":"http://h/db","headers":[]}`, `{"url":5}`, `{}`, `5`, `null`,
 		`"http://"`, `"http:///db"`, `"http://:5984/db"`, `"http://h:99999/db"`, `"http://h:0/db"`, `"http://h:x/db"`, `"http://[::1/db"`, `"http://h h/db"`, `"http://h\r\n/db"`, `"http://h/d\u0000b"`, `"http://h/%zz"`,
+		`"http://2852039166/db"`, `"http://169.16689662/db"`, `"http://0251.0376.169.254/db"`, `"http://0xa9fea9fe/db"`, `"http://0xA9.254.43518/db"`, `"http://169.254.169.254./db"`, `"http://0x/db"`, `"http://２８５２０３９１６６:80/db"`, `"http://256.1.1.1/db"`, `{"url":"http://u:p@127.1:5984/db"}`,
 		quoted("http://" + strings.Repeat("é", 300) + "/db"),
 	} {
 		for _, body := range []string{`{"source":` + endpoint + `,"target":"http://h/t"}`, `{"target":` + endpoint + `,"source":"http://h/t"}`} {
@@ -39,7 +40,7 @@ func TestSpecsThatCannotBeMeant(t *testing.T) {
 		}
 	}
 	for _, more := range []string{
-		`"source_proxy":"http://:1/"`, `"proxy":"http://h:99999/"`, `"target_proxy":"ftp://h/"`, `"target_proxy":"http://a b/"`, `"source_proxy":5`,
+		`"source_proxy":"http://:1/"`, `"proxy":"http://2852039166:80/"`, `"proxy":"http://h:99999/"`, `"target_proxy":"ftp://h/"`, `"target_proxy":"http://a b/"`, `"source_proxy":5`,
 		`"selector":{"a":{"$no":1}}`, `"selector":5`, `"doc_ids":[5]`, `"doc_ids":["%ff"]`, `"doc_ids":{}`, `"filter":5`, `"query_params":5`, `"create_target_params":5`, `"continuous":5`, `"worker_processes":0`,
 	} {
 		_, _, err := m.Replicate(t.Context(), []byte(`{"source":"http://h/s","target":"http://h/t",`+more+`}`), User{})

@@ -77,6 +77,7 @@ func narrowest(list []netip.Prefix, addr netip.Addr) int {
 var (
 	nat64      = netip.MustParsePrefix("64:ff9b::/96")
 	compatible = netip.MustParsePrefix("::/96")
+	sixToFour  = netip.MustParsePrefix("2002::/16")
 )
 
 // meant are the addresses that one stands for: itself, and the IPv4 address within an
@@ -86,6 +87,8 @@ func meant(addr netip.Addr) []netip.Addr {
 	all := []netip.Addr{addr}
 	if raw := addr.As16(); nat64.Contains(addr) || compatible.Contains(addr) && raw[12] != 0 {
 		all = append(all, netip.AddrFrom4([4]byte(raw[12:])))
+	} else if sixToFour.Contains(addr) {
+		all = append(all, netip.AddrFrom4([4]byte(raw[2:])))
 	}
 	return all
 }

@@ -212,8 +212,12 @@ func (w *way) proxied(req *http.Request) error {
 		return err
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(req.Context(), "ip", req.URL.Hostname())
-	if err != nil {
+	switch {
+	case err == nil:
+	case w.given || w.admin:
 		return nil // the proxy may know it
+	default: // the environment's proxy may know it as what a user must not reach
+		return err
 	}
 	for _, addr := range addrs {
 		if !w.networks.Load().permits(netip.AddrPortFrom(addr, uint16(port)), w.admin) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,6 +31,7 @@ func TestNetworks(t *testing.T) {
 		{Networks{}, "[::ffff:169.254.169.254]:80", false, false},
 		{Networks{}, "[64:ff9b::a9fe:a9fe]:80", false, false},
 		{Networks{}, "[::169.254.169.254]:80", false, false},
+		{Networks{}, "[2002:a9fe:a9fe::1]:80", false, false},
 		{Networks{}, "[fe80::1%lo]:80", false, false},
 		{Networks{}, "[fd00:ec2::254]:80", false, false},
 		{Networks{}, "0.0.0.0:80", false, false},
@@ -221,5 +223,42 @@ func TestNetworksThatChange(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Error("it goes on")
+	}
+}
+
+// The environment's proxy, which is reached wherever it is, carries nobody around the judging
+// of addresses: neither to one that is refused, nor to a name that only the proxy knows.
+func TestTheEnvironmentsProxy(t *testing.T) {
+	var asked atomic.Int64
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer proxy.Close()
+	at, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWays(nil, nil)
+	w.setNetworks(Networks{Refused: prefixes("127.0.0.0/8")})
+	for _, admin := range []bool{false, true} {
+		w.way(wayKey{admin: admin}, nil).base.Proxy = http.ProxyURL(at)
+		for _, c := range []struct {
+			url     string
+			carried bool
+		}{
+			{"http://203.0.113.1/db", true},
+			{"http://169.254.169.254/latest/", false},
+			{"http://[::ffff:169.254.169.254]/latest/", false},
+			{"http://127.0.0.1:1/db", admin},
+			{proxy.URL + "/db", admin},
+			{"http://metadata.invalid/db", admin},
+		} {
+			before := asked.Load()
+			resp, err := w.client(User{Name: "x", Admin: admin}, nil).Get(c.url)
+			if err == nil {
+				resp.Body.Close()
+			}
+			if carried := asked.Load() > before; carried != c.carried || (err == nil) != c.carried {
+				t.Errorf("an administrator %t, %s: carried %t, %v", admin, c.url, carried, err)
+			}
+		}
 	}
 }
