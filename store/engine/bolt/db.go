@@ -68,6 +68,8 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 		return err
 	}
 	t := &tx{reader: newReader(ctx, f, b)}
+	t.sane = saneSets.Get().(map[uint64]bool)
+	defer t.putSane()
 	defer func() { err = f.over(b, &t.reader, recover(), err) }() // after a commit there is nothing to roll back
 	if err := fn(t); err != nil || t.damaged != nil {
 		return err

@@ -3,38 +3,44 @@ package bolt
 import (
 	"bytes"
 	"fmt"
+	"sync"
 	"unsafe"
 )
 
+// saneSets are sets of pages that writers are done with, to be used again.
+var saneSets = sync.Pool{New: func() any { return map[uint64]bool{} }}
+
+func (t *tx) putSane() {
+	if len(t.sane) < 1<<13 { // a set of a huge transaction would stay as large as it is
+		clear(t.sane)
+		saneSets.Put(t.sane)
+	}
+	t.sane = nil
+}
+
 // check looks at all that a page says of itself: bbolt makes slices of it without a look at
-// where they end, and frees as many pages as it says that it goes on in.
+// where they end, and frees as many pages as it says that it goes on in. It makes nothing:
+// writers call it for each page that they come to.
 func (p *node) check(m *mapped) {
-	pg := page{id: p.id, count: p.n, data: p.data}
-	end := pageHead
-	if p.leaf {
-		list, err := pg.leaves()
-		if err != nil {
-			panic(err)
+	end := pageHead + p.n*elementLen
+	var before []byte
+	for i := range p.n {
+		key := p.key(i)
+		if i > 0 && outOfOrder(key, before, nil) {
+			panic(fmt.Sprintf("page %d: key %d is out of order", p.id, i))
 		}
-		for i, e := range list {
-			end += elementLen + len(e.key) + len(e.value)
-			if i > 0 && outOfOrder(e.key, list[i-1].key, nil) {
-				panic(fmt.Sprintf("page %d: key %d is out of order", p.id, i))
+		before = key
+		end += len(key)
+		if !p.leaf {
+			if id := p.child(i); id < 2 || id >= m.high {
+				panic(fmt.Sprintf("page %d: element %d leads to page %d of %d", p.id, i, id, m.high))
 			}
-			if e.bucket {
-				checkInline(e.value)
-			}
+			continue
 		}
-	} else {
-		list, err := pg.children()
-		if err != nil {
-			panic(err)
-		}
-		for i, c := range list {
-			end += elementLen + len(c.key)
-			if c.id < 2 || c.id >= m.high || i > 0 && outOfOrder(c.key, list[i-1].key, nil) {
-				panic(fmt.Sprintf("page %d: element %d is not what it can be", p.id, i))
-			}
+		value, bucket := p.raw(i)
+		end += len(value)
+		if bucket {
+			checkInline(value)
 		}
 	}
 	if pages := (end + int(m.size) - 1) / int(m.size); pages*int(m.size) != len(p.data) {
@@ -44,15 +50,11 @@ func (p *node) check(m *mapped) {
 
 // header is the value of an element of the tree of buckets: where one begins.
 func (p *node) header(i int) []byte {
-	pg := page{id: p.id, count: p.n, data: p.data}
-	list, err := pg.leaves()
-	if err != nil {
-		panic(err)
+	value, bucket := p.raw(i)
+	if !bucket {
+		panic(fmt.Sprintf("%x is no bucket", p.key(i)))
 	}
-	if !list[i].bucket {
-		panic(fmt.Sprintf("%x is no bucket", list[i].key))
-	}
-	return list[i].value
+	return value
 }
 
 // checkInline looks at the page of a small bucket, which stands behind its head.
@@ -67,13 +69,9 @@ func checkInline(value []byte) {
 	if len(data) < pageHead || order.Uint16(data[8:]) != isLeaf {
 		panic("a small bucket without a page")
 	}
-	pg := page{count: int(order.Uint16(data[10:])), data: data}
-	list, err := pg.leaves()
-	if err != nil {
-		panic(err)
-	}
-	for _, e := range list {
-		if e.bucket || len(e.key) == 0 {
+	p := node{data: data, n: int(order.Uint16(data[10:])), leaf: true}
+	for i := range p.n {
+		if _, bucket := p.raw(i); bucket || len(p.key(i)) == 0 {
 			panic("an entry of a small bucket that can be none")
 		}
 	}
@@ -94,8 +92,9 @@ func (m *mapped) checkFreelist() {
 	if n == 0xFFFF { // the number stands before them
 		n = order.Uint64(head[pageHead:])
 	}
-	// It got its pages before it was known how many it would take of the free ones.
-	if order.Uint64(head) != p.free || order.Uint16(head[8:]) != isFreelist || n > m.high || more > (pageHead+8*n)/m.size+2 {
+	// It got its pages for the free ones of before it took them from among these.
+	most := n + 1 + more
+	if order.Uint64(head) != p.free || order.Uint16(head[8:]) != isFreelist || n > m.high || more >= m.high-p.free || more > (pageHead+8*(most+1))/m.size {
 		panic(fmt.Sprintf("page %d is no free list", p.free))
 	}
 }

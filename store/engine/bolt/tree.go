@@ -68,14 +68,20 @@ func (p *node) key(i int) []byte {
 
 // value is the value of an element of a leaf.
 func (p *node) value(i int) []byte {
-	at := pageHead + i*elementLen
-	e := p.data[at : at+elementLen]
-	if order.Uint32(e) != 0 {
+	v, bucket := p.raw(i)
+	if bucket {
 		panic("a bucket among entries")
 	}
+	return v
+}
+
+// raw is the value of an element of a leaf, and whether it is a bucket.
+func (p *node) raw(i int) (v []byte, bucket bool) {
+	at := pageHead + i*elementLen
+	e := p.data[at : at+elementLen]
 	from := at + int(order.Uint32(e[4:])) + int(order.Uint32(e[8:]))
 	to := from + int(order.Uint32(e[12:]))
-	return p.data[from:to:to]
+	return p.data[from:to:to], order.Uint32(e) != 0
 }
 
 // child is where an element of a branch leads to.
@@ -99,7 +105,7 @@ func (p *node) find(k []byte) int {
 	return i
 }
 
-// walker is a place of ours, or a bbolt.Cursor.
+// walker is a place of ours, or one of bbolt's in what was written.
 type walker interface {
 	First() (k, v []byte)
 	Last() (k, v []byte)

@@ -18,10 +18,10 @@ type reader struct {
 	pace    *engine.Pace
 	pages   mapped
 	buckets [32]*bbolt.Bucket
-	written [32]bool // there is more than the pages have
-	looked  [32]span // the keys of a leaf that was looked at, by space
+	written [32]bool  // there is more than the pages have
+	looked  *[32]span // the keys of a leaf that was looked at, by space; nil: none was
 	path    []node
-	sane    map[uint64]bool // pages that were looked at as a whole
+	sane    map[uint64]bool // pages that were looked at as a whole, in a writer
 	damaged error           // what it has met; no call after it, and no commit, succeeds
 }
 
@@ -72,6 +72,9 @@ func (r *reader) root() uint64 { return uint64(r.tx.Cursor().Bucket().Root()) }
 
 // walk looks at the pages from a root to a key; what is wrong with them is a panic.
 func (r *reader) walk(root uint64, k []byte) place {
+	if r.path == nil {
+		r.path = make([]node, 0, 6)
+	}
 	c := place{m: &r.pages, root: root, path: r.path}
 	c.to(k)
 	r.path = c.path
@@ -91,6 +94,9 @@ func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte) {
 	if b.Root() == 0 {
 		return
 	}
+	if r.looked == nil {
+		r.looked = new([32]span)
+	}
 	seen := &r.looked[s&31]
 	if seen.known && (seen.from == nil || bytes.Compare(k, seen.from) >= 0) && (seen.to == nil || bytes.Compare(k, seen.to) < 0) {
 		return
@@ -105,9 +111,6 @@ func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte) {
 // of bbolt's takes them apart and puts them together again, with those beside them when
 // entries were deleted, whatever the lengths on them say.
 func (r *reader) sound(path []node) {
-	if r.sane == nil {
-		r.sane = map[uint64]bool{}
-	}
 	look := func(p *node) {
 		if !r.sane[p.id] {
 			p.check(&r.pages)
@@ -182,13 +185,13 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 	return k, v, r.give(v)
 }
 
-// walker walks a space. In one that this transaction has written to it is bbolt's, which
+// walker walks a space. In one that this transaction has written to that is bbolt, which
 // trusts what it meets.
 func (r *reader) walker(s engine.Space, b *bbolt.Bucket) walker {
 	if r.onPages(s, b) {
 		return &place{m: &r.pages, root: uint64(b.Root())}
 	}
-	return b.Cursor()
+	return &written{Cursor: b.Cursor()}
 }
 
 func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
@@ -406,15 +409,15 @@ func (t *tx) Delete(s engine.Space, k []byte) (err error) {
 func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
 	// The pages tell what is to go, also of what is deleted on the way; what else this
 	// transaction has written only bbolt knows.
-	written := t.written[s&31]
-	for {
-		t.written[s&31] = written
+	before := t.written[s&31]
+	for deleted := false; ; deleted = true {
+		t.written[s&31] = before
 		var keys [][]byte // a cursor does not outlive a deletion
 		err := t.Scan(s, engine.Range{From: from, To: to, Limit: 1000, KeysOnly: true}, func(k, _ []byte) (bool, error) {
 			keys = append(keys, append([]byte(nil), k...))
 			return true, nil
 		})
-		t.written[s&31] = written || len(keys) > 0
+		t.written[s&31] = before || deleted
 		if err != nil || len(keys) == 0 {
 			return err
 		}

@@ -27,7 +27,7 @@ func Run(t *testing.T, open func(testing.TB) engine.Engine) {
 		"stage": stage, "watch": watch, "limits": limits, "model": model,
 		"handles": handles, "closed": closed, "drop while it is read": dropOpen, "list": list,
 		"create once": createOnce, "spaces": spaces, "empty values": empty, "large values": large,
-		"copies": copies, "ranges like a model": rangeModel, "reads stop": stops,
+		"copies": copies, "deleted ranges": deletedRanges, "ranges like a model": rangeModel, "reads stop": stops,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

@@ -207,3 +207,48 @@ func inRange(sorted []string, rg engine.Range) (in []string) {
 	}
 	return in
 }
+
+// deletedRanges holds that a writer, which has deleted more than fits a page of an engine,
+// finds what is left behind that from both sides, and nothing where nothing is.
+func deletedRanges(t *testing.T, e engine.Engine) {
+	db := create(t, e, "db")
+	const n = 3000
+	key := func(i int) []byte { return fmt.Appendf(nil, "%05d%050d", i, 0) }
+	update(t, db, func(tx engine.Tx) error {
+		for i := range n {
+			if err := tx.Put(space, key(i), key(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	update(t, db, func(tx engine.Tx) error {
+		for _, left := range [][]int{{0, 10, 2000, n - 1}, {10, 2000}, {2000}, {}} {
+			for i := range n {
+				if slices.Contains(left, i) {
+					continue
+				}
+				if err := tx.Delete(space, key(i)); err != nil {
+					return err
+				}
+			}
+			var want []string
+			for _, i := range left {
+				want = append(want, string(key(i)))
+			}
+			for _, rg := range []engine.Range{{}, {Reverse: true}, {To: key(n), Reverse: true}, {From: key(1), To: key(n - 1), Reverse: true}} {
+				if got, err := walk(tx, rg); err != nil || !slices.Equal(got, inRange(want, rg)) {
+					t.Errorf("%v are left: %+v is %q, %v", left, rg, got, err)
+				}
+			}
+			last := ""
+			if len(want) > 0 {
+				last = want[len(want)-1]
+			}
+			if k, _, err := tx.Last(space); string(k) != last || err != nil {
+				t.Errorf("%v are left: the last is %q, %v", left, k, err)
+			}
+		}
+		return nil
+	})
+}
