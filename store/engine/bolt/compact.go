@@ -66,7 +66,7 @@ func (d *db) Compact(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer heedFaults()()
+	defer heedNoFaults(heedFaults())
 	c := copier{ctx: ctx, from: f, to: to, opened: opened}
 	if err := c.run(); err != nil {
 		return errors.Join(err, to.Close(), f.removeTemp())

@@ -24,12 +24,12 @@ func (f *file) damage(what any) error {
 	return fmt.Errorf("%w: %s: %v", engine.ErrForeign, f.path, what)
 }
 
-// heedFaults has this goroutine panic where reading mapped memory fails; the result ends
-// that.
-func heedFaults() (end func()) {
-	before := debug.SetPanicOnFault(true)
-	return func() { debug.SetPanicOnFault(before) }
-}
+// heedFaults has this goroutine panic where reading mapped memory fails. What it returns is
+// for heedNoFaults.
+func heedFaults() (before bool) { return debug.SetPanicOnFault(true) }
+
+// heedNoFaults ends that.
+func heedNoFaults(before bool) { debug.SetPanicOnFault(before) }
 
 // isFault tells a panic that heedFaults brings from a mistake in the program.
 func isFault(p any) bool {

@@ -38,7 +38,7 @@ func (d *db) View(ctx context.Context, fn func(engine.Reader) error) (err error)
 	if err := d.ready(ctx); err != nil {
 		return err
 	}
-	defer heedFaults()()
+	defer heedNoFaults(heedFaults())
 	f := d.file
 	b, err := f.begin(false)
 	if err != nil {
@@ -50,7 +50,7 @@ func (d *db) View(ctx context.Context, fn func(engine.Reader) error) (err error)
 }
 
 func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
-	defer heedFaults()()
+	defer heedNoFaults(heedFaults())
 	f := d.file
 	f.write.Lock()
 	defer f.write.Unlock()

@@ -160,7 +160,7 @@ func openLocked(path string, flag int, mode os.FileMode, timeout time.Duration) 
 }
 
 func openBolt(path string, opt Options) (b *bbolt.DB, opened *os.File, id engine.DBID, err error) {
-	defer heedFaults()()
+	defer heedNoFaults(heedFaults())
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %s: %v", engine.ErrForeign, path, p)

@@ -128,17 +128,18 @@ func (c *place) down(id uint64, choose func(p *node) int) {
 		if len(c.path) == deepest {
 			panic(fmt.Sprintf("more than %d pages above each other", deepest))
 		}
-		p := c.m.node(id)
+		if c.path == nil {
+			c.path = make([]node, 0, 6) // few trees are higher
+		}
+		c.path = append(c.path, c.m.node(id))
+		p := c.leaf()
 		if p.n == 0 {
-			if p.leaf && len(c.path) == 0 {
-				c.path = append(c.path, p) // an empty tree
+			if p.leaf && len(c.path) == 1 { // an empty tree
 				return
 			}
 			panic(fmt.Sprintf("page %d is empty", id))
 		}
-		p.i = choose(&p)
-		c.path = append(c.path, p)
-		if p.leaf {
+		if p.i = choose(p); p.leaf {
 			return
 		}
 		id = p.child(p.i)

@@ -72,9 +72,6 @@ func (r *reader) root() uint64 { return uint64(r.tx.Cursor().Bucket().Root()) }
 
 // walk looks at the pages from a root to a key; what is wrong with them is a panic.
 func (r *reader) walk(root uint64, k []byte) place {
-	if r.path == nil {
-		r.path = make([]node, 0, 6)
-	}
 	c := place{m: &r.pages, root: root, path: r.path}
 	c.to(k)
 	r.path = c.path
