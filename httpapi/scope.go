@@ -47,6 +47,9 @@ func checkScope(d *auth.Device, r *http.Request) error {
 		return errScopePath // making and deleting databases
 	}
 	endpoint, below, _ := strings.Cut(rest, "/")
+	if endpoint, err = url.PathUnescape(endpoint); err != nil { // however it is spelt
+		return errScopePath
+	}
 	if !strings.HasPrefix(endpoint, "_") {
 		// A document or an attachment, or, for "", the database itself.
 		if !reads && d.Access != auth.ReadWrite {

@@ -48,7 +48,7 @@ func (s *Server) newUsersDB() *systemDB {
 			}
 			body, err := s.auth.HashPassword(ctx, e.Doc.Body, e.Doc.ID, password)
 			if err != nil {
-				return err
+				return &store.Unjudged{Err: err}
 			}
 			return e.Doc.SetBody(body)
 		},

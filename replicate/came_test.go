@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -105,5 +106,33 @@ func TestPagesInTheWay(t *testing.T) {
 		if refused, err := p.StoreAttached(t.Context(), a, open); !errors.Is(err, errNoDatabase) || !transient(err) {
 			t.Errorf("stored, %v, %v", refused, err)
 		}
+	}
+}
+
+// A document that the target refuses is counted and passed over; one that it fails to write is
+// tried again, and no checkpoint covers it.
+func TestRowsOfATargetThatFails(t *testing.T) {
+	for word, lasts := range map[string]bool{
+		"forbidden": true, "unauthorized": true, "doc_validation": true,
+		"internal_server_error": false, "service_unavailable": false, "timeout": false, "insufficient_storage": false,
+	} {
+		asked := 0
+		target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if asked++; asked > 1 {
+				io.WriteString(w, `[]`)
+				return
+			}
+			w.WriteHeader(http.StatusCreated)
+			io.WriteString(w, `[{"id":"a","rev":"1-a","error":"`+word+`","reason":"so"}]`)
+		}))
+		at, err := ParseEndpoint(target.URL + "/db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused, err := RemotePeer(at, target.Client()).Store(t.Context(), [][]byte{[]byte(`{"_id":"a","_rev":"1-a"}`)})
+		if lasts && (err != nil || len(refused) != 1) || !lasts && (err == nil || !transient(err)) {
+			t.Errorf("%s: refused %v, %v", word, refused, err)
+		}
+		target.Close()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -179,6 +180,12 @@ func dividable(status int) bool {
 	return false
 }
 
+// passing are the words by which a peer says that it failed, and not that it refuses a
+// document, which may be taken another time.
+var passing = map[string]bool{
+	"internal_server_error": true, "service_unavailable": true, "timeout": true, "insufficient_storage": true, "too_many_requests": true,
+}
+
 func (p *remotePeer) storeBulk(ctx context.Context, docs [][]byte) (refused []Refusal, err error) {
 	size := 32
 	for _, d := range docs {
@@ -197,19 +204,22 @@ func (p *remotePeer) storeBulk(ctx context.Context, docs [][]byte) (refused []Re
 	}
 	err = jsonscan.EachElement(b, func(row []byte) error {
 		var r Refusal
-		failed := false
+		failed, word := false, ""
 		err := jsonscan.EachMember(row, func(name, value []byte) error {
 			switch string(name) {
 			case "id":
 				r.ID = seqText(value)
 			case "error":
-				failed = true
-				r.Reason = seqText(value) + r.Reason
+				failed, word = true, seqText(value)
+				r.Reason = word + r.Reason
 			case "reason":
 				r.Reason += ": " + seqText(value)
 			}
 			return nil
 		})
+		if passing[word] {
+			return fmt.Errorf("document %q was not written: %s", r.ID, r.Reason)
+		}
 		if failed {
 			refused = append(refused, r)
 		}

@@ -12,7 +12,8 @@ import "context"
 // document that was shown.
 type Guard struct {
 	// Write judges an edit by what there is of its document, and may change it
-	// (document.Doc.SetBody). An error refuses this edit and becomes Result.Err. It is called
+	// (document.Doc.SetBody). An error refuses this edit and becomes Result.Err, unless it is
+	// *Unjudged, which fails the whole Write: it may be well another time. It is called
 	// outside any transaction: an edit is written only if the transaction finds what it was
 	// judged by, else it is judged again, as it came. nil: all is taken.
 	Write func(ctx context.Context, now Standing, e *Edit, opt WriteOptions) error
@@ -42,6 +43,13 @@ type Guard struct {
 	// called inside a snapshot: it does no I/O. nil: all is shown.
 	Read func(*Document) (visible bool, err error)
 }
+
+// Unjudged is why an edit could not be judged. To take it for a refusal would lose a
+// replicated document.
+type Unjudged struct{ Err error }
+
+func (e *Unjudged) Error() string { return e.Err.Error() }
+func (e *Unjudged) Unwrap() error { return e.Err }
 
 // Guarded makes a handle that asks g. It takes the place of db: one of the two is
 // released, and the other not used any more. The guards of both are asked, db's first; of

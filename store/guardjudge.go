@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/tododb/tododb/store/engine"
@@ -68,5 +69,9 @@ func (db *DB) takes(ctx context.Context, e *Edit, opt WriteOptions, look *standi
 	if err != nil {
 		return by, nil, err
 	}
-	return by, db.guard.Write(ctx, now, e, opt), nil
+	refusal = db.guard.Write(ctx, now, e, opt)
+	if _, unjudged := errors.AsType[*Unjudged](refusal); unjudged {
+		return by, nil, refusal
+	}
+	return by, refusal, nil
 }

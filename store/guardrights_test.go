@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/tododb/tododb/revtree"
@@ -101,6 +103,35 @@ func TestSettingsAreAdministrators(t *testing.T) {
 		limit, err := db.RevsLimit(t.Context())
 		if after, e := db.Info(t.Context()); want != nil && (after != before || limit == 7 || errors.Join(err, e) != nil) {
 			t.Errorf("something has changed: %+v, limit %d, %v", after, limit, err)
+		}
+	}
+}
+
+// An edit that could not be judged is not refused: the write fails, and nothing of it is there.
+func TestAnEditThatCouldNotBeJudged(t *testing.T) {
+	busy := errors.New("busy")
+	s := openStore(t, store.Options{})
+	db := openDB(t, s, "db").Guarded(&store.Guard{Write: func(_ context.Context, _ store.Standing, e *store.Edit, _ store.WriteOptions) error {
+		if e.Doc.ID == "b" {
+			return fmt.Errorf("hashing: %w", &store.Unjudged{Err: busy})
+		}
+		return nil
+	}})
+	for _, replicated := range []bool{false, true} {
+		var edits []store.Edit
+		for _, id := range []string{"a", "b"} {
+			var e store.Edit
+			e.Doc.ID, e.Doc.Body = id, []byte("{}")
+			if replicated {
+				e.Doc.Rev = revtree.Rev{Gen: 1, ID: "a"}
+			}
+			edits = append(edits, e)
+		}
+		if _, err := db.Write(t.Context(), edits, store.WriteOptions{Replicated: replicated}); !errors.Is(err, busy) {
+			t.Errorf("replicated %t: %v", replicated, err)
+		}
+		if _, err := db.Get(t.Context(), "a", store.ReadOptions{}); !errors.Is(err, store.ErrMissing) {
+			t.Errorf("replicated %t: the other one: %v", replicated, err)
 		}
 	}
 }
