@@ -59,6 +59,7 @@
 		});
 	});
 	function longList(list) { if (list && list.length > maxArray) tooLong(); }
+	shiftBySplice(longList);
 	['fill', 'toString', 'toLocaleString', 'reverse', 'lastIndexOf', 'indexOf', 'includes', 'copyWithin', 'splice', 'slice',
 		'sort', 'flat', 'flatMap', 'forEach', 'map', 'filter', 'some', 'every', 'reduce', 'reduceRight', 'find', 'findIndex',
 		'findLast', 'findLastIndex', 'shift', 'unshift', 'toReversed', 'toSorted', 'toSpliced', 'with'].forEach(function (name) {
@@ -78,6 +79,20 @@
 		bounded(Reflect, name, function (reflect, args) { longList(args[1]); longList(args[2]); });
 	});
 	bounded(Function.prototype, 'apply', function (f, args) { longList(args[1]); });
+
+	// What takes from the front of an array is done by splice, which moves all entries at once.
+	// goja's shift loses count of them: from the second call on it looks up each by its name.
+	function shiftBySplice(check) {
+		var splice = Array.prototype.splice, shift = Array.prototype.shift, ofArrays = Array.prototype;
+		var hasOwn = Object.prototype.hasOwnProperty, isArray = Array.isArray, getPrototypeOf = Object.getPrototypeOf;
+		hidden(ofArrays, 'shift', function () {
+			if (!isArray(this) || isLazy(this) || getPrototypeOf(this) !== ofArrays || apply(hasOwn, this, ['constructor'])) {
+				return apply(shift, this, []);
+			}
+			check(this);
+			return apply(splice, this, [0, 1])[0];
+		});
+	}
 
 	// Numbers of any size can take any time and memory.
 	['BigInt', 'BigInt64Array', 'BigUint64Array'].forEach(function (name) { delete global[name]; });

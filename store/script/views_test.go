@@ -55,6 +55,13 @@ func TestMap(t *testing.T) {
 		{"toJSON", `{}`, "function(){emit({toJSON:function(k){return 'j'+k}},{a:{toJSON:function(k){return k}}})}", `0 "j" {"a":"a"}`},
 		{"frozen", `{"a":[1,{"b":2}]}`, "function(doc){doc.a=1;delete doc.a;doc.a[1].b=3;doc.a[0]=9;emit([Object.isFrozen(doc),Object.isFrozen(doc.a)],doc.a)}", `0 [true,true] [1,{"b":2}]`},
 		{"strict", `{"a":1}`, "function(doc){'use strict';try{doc.a=2}catch(e){emit(e.name,doc.a)}}", `0 "TypeError" 1`},
+		{"shift", `{"a":[1,2]}`, `function(doc) {
+			var a = [1,,3], taken = [a.shift(), a.shift(), a.length, 0 in a, a.shift(), a.shift(), a.length];
+			var like = {length: 2, 0: 'x', 1: 'y'}, frozen = Object.freeze([1]), none = Object.create([7]);
+			taken.push(Array.prototype.shift.call(like), like.length, none.shift());
+			[frozen, doc.a].forEach(function(list) { try { list.shift() } catch (e) { taken.push(e.name, list.length) } });
+			emit(taken, [like, a]);
+		}`, `0 [1,null,1,true,3,null,0,"x",1,7,"TypeError",1,"TypeError",2] [{"0":"y","length":1},[]]`},
 		{"sorts a copy", `{"a":[3,1,2]}`, "function(doc){emit(doc.a.slice().sort(),doc.a.length);try{doc.a.sort()}catch(e){emit('no',isArray(doc.a))}}", "0 [1,2,3] 3\n0 \"no\" true"},
 		{"members", `{"b":1,"2":0,"a":1,"1":0}`, "function(doc){var k=[];for(var p in doc)k.push(p);emit(k,doc)}", `0 ["1","2","b","a"] {"1":0,"2":0,"b":1,"a":1}`},
 		{"has", `{"a":null}`, "function(doc){emit(['a' in doc,'b' in doc,doc.hasOwnProperty('a'),typeof doc.b],JSON.stringify(doc))}", `0 [true,false,true,"undefined"] "{\"a\":null}"`},

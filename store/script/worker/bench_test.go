@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/store/script"
 	"github.com/tododb/tododb/store/script/worker"
@@ -15,6 +16,23 @@ func BenchmarkValidate(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if err := d.Validate(b.Context(), doc, doc, []byte(`{"name":"a","roles":[]}`), []byte("{}")); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkLoops is what loops cost that an engine without ropes and chunked arrays is slow at.
+func BenchmarkLoops(b *testing.B) {
+	for name, body := range map[string]string{
+		"concat": `var s='';for(var i=0;i<100000;i++)s+='ab';emit(s.length)`,
+		"shift":  `var a=[];for(var i=0;i<30000;i++)a.push(i);while(a.length)a.shift();emit(0)`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			v := newPool(b, worker.Options{Timeout: time.Minute}).Views("db", []script.ViewFunctions{{Name: "v", Map: "function(d){" + body + "}"}}, nil)
+			for b.Loop() {
+				if _, err := rowsOf(b, v, `{"_id":"a","_rev":"1-a"}`); err != nil {
 					b.Fatal(err)
 				}
 			}

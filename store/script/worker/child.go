@@ -37,6 +37,8 @@ func Main() int {
 	}
 	runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0))) // one runs, one collects
 	debug.SetGCPercent(200)
+	floor := make([]byte, heapFloor)
+	defer runtime.KeepAlive(floor)
 	debug.SetMemoryLimit(memory / 4 * 3)
 	debug.SetMaxStack(int(min(memory/4, 64<<20)))
 	debug.SetTraceback("none")
@@ -50,6 +52,11 @@ func Main() int {
 	}
 	return 0
 }
+
+// heapFloor is memory that is taken and never touched, so that the system need not give it.
+// The collector waits until the heap is three times what is in use; without a floor a function
+// that makes a long text piece by piece would have it run for every few pieces.
+const heapFloor = 8 << 20
 
 // child is what a worker knows.
 type child struct {
