@@ -210,7 +210,7 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 	if jitter := d.m.settings().StartupJitter; starting && jitter > 0 {
 		req.NotBefore = d.m.opt.Now().Add(rand.N(jitter))
 	}
-	job = documentJob{d.m.JobID(said.spec), said.key}
+	job = documentJob{d.m.idOf(&req), said.key}
 	req.Notify = func(ctx context.Context, s Status) { d.notify(ctx, owner, job.key, s) }
 	d.mu.Lock()
 	d.jobs[owner] = job

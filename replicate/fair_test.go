@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store"
 )
 
 // One-time jobs without an end, as many as may run and more, keep nobody else's waiting, and
@@ -95,4 +97,52 @@ func TestShares(t *testing.T) {
 		}
 	}
 	eventually(t, "the other has the room", func() bool { return running("cyd") == 4 })
+}
+
+// Whoever asks first for a replication that others want too, and may not do it, keeps it from
+// nobody.
+func TestAReplicationIsKeptFromNobody(t *testing.T) {
+	s := openStore(t)
+	for _, name := range []string{"a", "b"} {
+		if err := s.Create(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := NewManager(t.Context(), Options{Store: s, Open: func(ctx context.Context, name string, user User) (*store.DB, error) {
+		if user.Name == "anna" {
+			return nil, ErrForbidden
+		}
+		return Everything(s)(ctx, name, user)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	const body = `{"source":"a","target":"b","continuous":true`
+	ids := map[string]string{}
+	for _, user := range []User{{Name: "anna"}, {Name: "ben"}, {Name: "anna", Mark: "another"}, {Name: "admin", Admin: true}, {Name: "anna"}} {
+		answer, started, err := m.Replicate(t.Context(), []byte(body+"}"), user)
+		if err != nil || !started {
+			t.Errorf("%+v: %v", user, err)
+		}
+		by := user.Name + user.Mark
+		if ids[by] != "" && ids[by] != string(answer) {
+			t.Errorf("%s has two: %s, %s", by, ids[by], answer)
+		}
+		ids[by] = string(answer)
+	}
+	if n := len(m.Jobs()); n != 4 {
+		t.Errorf("there are %d jobs", n)
+	}
+	if _, _, err := m.Replicate(t.Context(), []byte(body+`,"cancel":true}`), User{Name: "anna"}); err != nil {
+		t.Error(err)
+	}
+	for _, job := range m.Jobs() {
+		if `{"ok":true,"_local_id":"`+job.ID+`"}` == ids["anna"] {
+			t.Error("what she cancelled goes on")
+		}
+	}
+	if n := len(m.Jobs()); n != 3 {
+		t.Errorf("%d jobs are left", n)
+	}
 }

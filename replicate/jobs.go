@@ -2,6 +2,8 @@ package replicate
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"sort"
 	"time"
@@ -20,8 +22,27 @@ func (e *Taken) Error() string {
 	return fmt.Sprintf("Replication `%s` has been started by document `%s` of database `%s`", e.ID, e.Owner.Doc, e.Owner.DB)
 }
 
-// JobID is the id that a job of this spec has here.
+// JobID is the id that a job of this spec has here, if it is an administrator's.
 func (m *Manager) JobID(spec Spec) string { return spec.JobID(m.opt.Server) }
+
+// idOf is the id of the job that is asked for. That of a user who administers nothing is his
+// own: who asks first for what another wants to replicate does not keep it from him. Their
+// checkpoints are the same.
+func (m *Manager) idOf(req *Request) string {
+	who := req.User
+	if req.sender != nil {
+		who = req.sender()
+	}
+	id := m.JobID(req.Spec)
+	if who.Admin || who.Name == "" {
+		return id
+	}
+	name := sha256.Sum256([]byte(who.Name + "\x00" + who.Mark))
+	return id + byUser + hex.EncodeToString(name[:8])
+}
+
+// byUser stands in the id of a user's own job.
+const byUser = "+by+"
 
 // Add has the scheduler run a job from now on, and again after each failure, until it is
 // done or removed: *Taken if the replication has another owner.
@@ -39,7 +60,7 @@ func (m *Manager) Add(req Request) (id string, err error) {
 func (m *Manager) addSoon(ctx context.Context, req Request) error {
 	for {
 		m.mu.Lock()
-		old := m.tasks[m.JobID(req.Spec)]
+		old := m.tasks[m.idOf(&req)]
 		if old == nil || !old.removed {
 			_, err := m.add(req)
 			m.mu.Unlock()
@@ -60,7 +81,7 @@ func (m *Manager) add(req Request) (*task, error) {
 		return nil, ErrClosed
 	}
 	req.Spec.inherit(m.set.Defaults)
-	id := m.JobID(req.Spec)
+	id := m.idOf(&req)
 	if old := m.tasks[id]; old != nil {
 		return nil, &Taken{id, old.req.Owner}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Replicate does what a POST to /_replicate asks for; the request is its body. It
@@ -18,7 +19,7 @@ func (m *Manager) Replicate(ctx context.Context, request []byte, user User) (ans
 	if spec.Cancel {
 		id := spec.ID
 		if id == "" {
-			id = m.JobID(spec)
+			id = m.meant(spec, user)
 		}
 		if err := m.Cancel(ctx, id, user); err != nil {
 			return nil, false, err
@@ -45,6 +46,23 @@ func (m *Manager) Replicate(ctx context.Context, request []byte, user User) (ans
 	return answer, false, err
 }
 
+// meant is the id of the job that a user wants to cancel by what it does: his own or, if he
+// has none, another's, which administrators may.
+func (m *Manager) meant(spec Spec, user User) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id, plain := m.idOf(&Request{Spec: spec, User: user}), m.JobID(spec)
+	if m.tasks[id] != nil {
+		return id
+	}
+	for other := range m.tasks {
+		if other == plain || strings.HasPrefix(other, plain+byUser) {
+			return other
+		}
+	}
+	return id
+}
+
 func localID(id string) []byte {
 	b, err := json.Marshal(id)
 	if err != nil {
@@ -59,8 +77,8 @@ func (m *Manager) join(ctx context.Context, spec Spec, user User) (*task, error)
 	if err := m.check(&spec); err != nil {
 		return nil, err
 	}
-	id := m.JobID(spec)
 	req := Request{Spec: spec, User: user, OneTry: !spec.Continuous || m.opt.Patient}
+	id := m.idOf(&req)
 	if m.opt.Origin != nil {
 		req.origin = m.opt.Origin(ctx)
 	}
