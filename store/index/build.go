@@ -114,7 +114,11 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		}
 	}
 	if st.seq == 0 {
-		if err := ix.buildFirst(ctx, &st, info.UpdateSeq, info.PurgeSeq, reducers); err != nil {
+		err := ix.buildFirst(ctx, &st, info.UpdateSeq, info.PurgeSeq, reducers)
+		if errors.Is(err, engine.ErrFull) { // what was loaded is of no use, and others need its room
+			err = errors.Join(err, ix.renew(ctx))
+		}
+		if err != nil {
 			return err
 		}
 		ix.reached(st.seq)
