@@ -34,11 +34,15 @@ func (c *recounts) note(moves []move) {
 func (c *recounts) run(ctx context.Context, db *DB, count func(engine.Reader) error, put func(moves []move)) error {
 	one := &recount{over: make(chan struct{})}
 	c.now = one
-	c.mu.Unlock()
-	err := db.view(ctx, count)
-	c.mu.Lock()
-	c.now = nil
-	close(one.over)
+	err := func() error {
+		c.mu.Unlock()
+		defer func() { // also of a panic: whoever unlocks next has to find it locked
+			c.mu.Lock()
+			c.now = nil
+			close(one.over)
+		}()
+		return db.view(ctx, count)
+	}()
 	if err == nil {
 		put(one.moves)
 	}

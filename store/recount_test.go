@@ -170,3 +170,39 @@ func TestCountsBesideWriters(t *testing.T) {
 		}
 	}
 }
+
+// A mistake in the program that counting meets is one call's, not the process's.
+func TestPanicWhileCounting(t *testing.T) {
+	var armed atomic.Bool
+	e := chaos.New(chaos.Options{Alone: true, Scanning: func(s engine.Space, rg engine.Range) {
+		if s == 3 && rg.From == nil && rg.KeysOnly && armed.CompareAndSwap(true, false) {
+			panic("mine")
+		}
+	}})
+	s, err := store.Open(t.Context(), e, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	db := openDB(t, s, "db")
+	for i := range 3 {
+		if _, err := write(t, db, revtree.Rev{}, `{"_id":"%02d"}`, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func() (n int, p any) {
+		defer func() { p = recover() }()
+		end, err := db.Changes(t.Context(), store.ChangesQuery{Limit: 1}, func(*store.Change) error { return nil }, func() error { return nil })
+		if err != nil {
+			t.Error(err)
+		}
+		return end.Pending, nil
+	}
+	armed.Store(true)
+	if _, p := ask(); p != "mine" {
+		t.Fatalf("recovered %v", p)
+	}
+	if n, p := ask(); n != 2 || p != nil {
+		t.Errorf("afterwards %d are pending, %v", n, p)
+	}
+}
