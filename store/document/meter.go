@@ -1,6 +1,10 @@
 package document
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
 
 // Meter measures the documents in JSON that comes in pieces, so that one that is too
 // large is known before it has come to its end. It counts what a document keeps, which is
@@ -30,11 +34,20 @@ type Measure struct {
 
 // key is the beginning of a member's name, long enough to tell those that matter.
 type key struct {
-	text [24]byte
+	text [25]byte // one more than "docs" has when all of it is escaped
 	n    int
 }
 
 func (k *key) is(name string) bool { return string(k.text[:k.n]) == name }
+
+// means is is, for a name that may be written with escapes.
+func (k *key) means(name string) bool {
+	if bytes.IndexByte(k.text[:k.n], '\\') < 0 {
+		return k.is(name)
+	}
+	text, err := jsonscan.Text(append(append([]byte{'"'}, k.text[:k.n]...), '"'))
+	return err == nil && text == name
+}
 
 // meterSlack is by how much a document may seem too large and not be: its exact size is
 // known when it has been parsed.
@@ -50,8 +63,18 @@ func NewMeter(bulk bool, opt Options) *Meter {
 	return m
 }
 
-// Measure is what has been found so far.
-func (m *Meter) Measure() Measure { return m.meter }
+// Measure is what has been found so far, a document that has not come to its end included:
+// who reads it goes as far, to find out that it is none.
+func (m *Meter) Measure() Measure {
+	found := m.meter
+	if m.inside {
+		size := m.body + m.special
+		found.Docs++
+		found.Total += size
+		found.Largest = max(found.Largest, size)
+	}
+	return found
+}
 
 // Add takes the next bytes: an *Error of kind TooLarge once a document is too large.
 func (m *Meter) Add(p []byte) error {
@@ -128,7 +151,7 @@ func (m *Meter) byte(c byte) {
 			m.keys[m.depth].n = 0
 		}
 		m.name = c == '{'
-		if c == '{' && m.depth == m.doc && (m.doc == 1 || m.kinds[1] == '{' && m.keys[1].is("docs") && m.kinds[2] == '[') {
+		if c == '{' && m.depth == m.doc && (m.doc == 1 || m.kinds[1] == '{' && m.keys[1].means("docs") && m.kinds[2] == '[') {
 			m.inside, m.body, m.special = true, 0, 0
 		}
 		m.count(1)

@@ -77,3 +77,24 @@ func TestMeterStops(t *testing.T) {
 		}
 	}
 }
+
+// What is to be read counts, however it is written and also where its end is missing.
+func TestMeterCountsAll(t *testing.T) {
+	doc := `{"v":"` + strings.Repeat("x", 1000) + `"}`
+	for _, text := range []string{
+		`{"docs":[` + doc + `]}`, `{"docs":[` + doc, `{"docs":[` + doc[:len(doc)-2], `{"doc\u0073":[` + doc + `]}`,
+		`{"\u0064\u006f\u0063\u0073":[` + doc + `]}`, `{"\u0064\u006F\u0063\u0073x":0,"d\u006Fcs":[` + doc + `]}`,
+	} {
+		m := NewMeter(true, Options{})
+		if err := m.Add([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Measure(); got.Docs != 1 || got.Largest < 1000 || got.Total != got.Largest {
+			t.Errorf("%.40s…: %+v", text, got)
+		}
+	}
+	m := NewMeter(true, Options{})
+	if _ = m.Add([]byte(`{"\u0064\u006f\u0063\u0073x":[` + doc + `]}`)); m.Measure().Docs != 0 {
+		t.Error("another member was taken for the documents")
+	}
+}
