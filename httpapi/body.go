@@ -133,7 +133,7 @@ func bodyError(err error) error {
 	if e, ok := errors.AsType[*document.Error](err); ok {
 		return e
 	}
-	for _, known := range []error{errStalled, intake.ErrBomb, intake.ErrNoRoom, intake.ErrBusy, context.Canceled} {
+	for _, known := range []error{errStalled, intake.ErrBomb, intake.ErrNoRoom, intake.ErrSpool, intake.ErrBusy, context.Canceled} {
 		if errors.Is(err, known) {
 			return err
 		}

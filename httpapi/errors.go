@@ -120,6 +120,8 @@ var systemErrors = []struct {
 	{syscall.EFBIG, 507, "insufficient_storage", fullDisk},
 	{syscall.EMFILE, 503, "service_unavailable", "The server has too many files open; nothing was changed."},
 	{syscall.ENFILE, 503, "service_unavailable", "The server has too many files open; nothing was changed."},
+	{syscall.EAGAIN, 503, "service_unavailable", "The server's machine has no processes left; nothing was changed."},
+	{syscall.ENOMEM, 503, "service_unavailable", "The server's machine has no memory left; nothing was changed."},
 }
 
 // documentErrors is the same for what is wrong with a document, which brings its own

@@ -143,6 +143,9 @@ func sendResponse(w http.ResponseWriter, r *http.Request, resp *script.Response,
 	if r.Method == http.MethodHead || status == http.StatusNotModified || status == http.StatusNoContent {
 		return nil
 	}
+	if len(resp.Body) > longAnswer {
+		return exchangeOf(r).handOn(w, &resp.Body)
+	}
 	_, err := w.Write(resp.Body)
 	return err
 }

@@ -11,6 +11,9 @@ import (
 // ErrNoRoom says that the disk has no room for a body.
 var ErrNoRoom = errors.New("no room on the disk for the request's body")
 
+// ErrSpool says that a body could not be kept for another reason of the server's.
+var ErrSpool = errors.New("keep request")
+
 // Spool is the folder in which long bodies wait.
 type Spool struct{ dir string }
 
@@ -88,7 +91,7 @@ func (f *File) Bytes() ([]byte, error) {
 	}
 	var err error
 	if f.view, err = mapFile(f.f, int(f.size)); err != nil {
-		return nil, fmt.Errorf("map request: %w", err)
+		return nil, fmt.Errorf("%w: map: %w", ErrSpool, err)
 	}
 	return f.view, nil
 }
@@ -111,5 +114,5 @@ func spoolError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EFBIG) || errors.Is(err, errQuota) || errors.Is(err, errFullDisk) {
 		return fmt.Errorf("%w: %w", ErrNoRoom, err)
 	}
-	return fmt.Errorf("keep request: %w", err)
+	return fmt.Errorf("%w: %w", ErrSpool, err)
 }
