@@ -24,6 +24,7 @@ type sentAttachment struct {
 	gone       bool   // another one of its name has come
 	stub       bool
 	follows    bool  // its bytes are a part of the request
+	size       int64 // of data, decoded
 	length     int64 // of what follows, unpacked; -1 if it is not said
 	encoded    int64 // encoded_length; -1 if it is not said
 	encoding   string
@@ -106,7 +107,7 @@ func parseOneSent(name string, value []byte) (sentAttachment, error) {
 	if a.data == nil {
 		return a, bad
 	}
-	if _, err := io.Copy(io.Discard, a.decoded()); err != nil {
+	if a.size, err = io.Copy(io.Discard, a.decoded()); err != nil {
 		return a, bad
 	}
 	return a, nil
@@ -189,6 +190,17 @@ func checkAttachmentName(name string) error {
 // maxStagedInMemory is how many bytes of small attachments of a request wait in memory for
 // their documents to be written.
 const maxStagedInMemory = 1 << 20
+
+// checkInline refuses what cannot be stored of a request that has no parts.
+func (s *Server) checkInline(a *sentAttachment) error {
+	if a.follows && !a.stub {
+		return badRequest("Attachment %s follows, but the request is not multipart/related", a.name)
+	}
+	if limit := s.set.Load().maxAttachmentSize; limit > 0 && a.size > limit {
+		return store.ErrAttachmentTooLarge
+	}
+	return nil
+}
 
 // edit gives an attachment the form of an edit, without its bytes.
 func (a *sentAttachment) edit() store.EditAttachment {

@@ -1,10 +1,14 @@
 package httpapi
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -36,24 +40,22 @@ func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) 
 		if bulk, err = document.ParseBulk(src, opt); err != document.ErrManyDocs {
 			return bulk, nil, err
 		}
-		_ = meter.Add(src) // only to measure it: its documents cannot be too large for what it is
+		_ = meter.Add(src)            // only to measure it: its documents cannot be too large for what it is
+		exchangeOf(r).share.Release() // nobody waits for a share who has one
+		bulk = document.Bulk{}
 	}
 	size := meter.Measure()
-	share, err := set.budget.Work(r.Context(), workFactor*min(size.Total, partBytes+size.Largest))
-	if err != nil {
+	x := exchangeOf(r)
+	if x.share, err = set.budget.Work(r.Context(), workFactor*min(size.Total, partBytes+size.Largest)); err != nil {
 		return bulk, nil, err
 	}
-	exchangeOf(r).share.Release()
 	if bulk, parts, err = s.scanBulk(r, db, src, opt); err != nil {
-		share.Release()
 		return bulk, nil, err
 	}
-	if bulk.AllOrNothing || !bulk.Atomic && exchangeOf(r).once == nil && r.Header.Get("If-Match") == "" {
-		x := exchangeOf(r)
-		x.share, x.keeps = share, true // it writes on while it answers
+	if bulk.AllOrNothing || !bulk.Atomic && x.once == nil && r.Header.Get("If-Match") == "" {
 		return bulk, parts, nil
 	}
-	share.Release() // it needs all of them at once
+	x.share.Release() // it needs all of them at once
 	if size.Total > store.MaxSingleBytes {
 		return bulk, nil, store.ErrTransactionTooLarge
 	}
@@ -75,6 +77,9 @@ func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt documen
 		}
 		sent, err := parseSent(doc.Attachments)
 		for i := range sent {
+			if err := s.checkInline(&sent[i]); err != nil {
+				return err
+			}
 			stubs = stubs || sent[i].stub
 		}
 		return err
@@ -123,9 +128,10 @@ func (s *Server) checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, 
 	}
 }
 
-// bulkInParts writes documents part by part, and answers as it goes. Once the answer has
-// begun an error cuts it: what was written until then stays.
-func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *document.BulkReader) error {
+// bulkInParts writes documents part by part. The answer goes out when all are written: a
+// client that is slow to take it does not hold the memory for work meanwhile. An error
+// behind the first part cuts the answer: what was written until then stays.
+func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *document.BulkReader) (err error) {
 	var explain *store.DB
 	if prefersRepresentation(r) {
 		explain = db
@@ -136,43 +142,97 @@ func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.D
 	}
 	st := newStream(w, r, status)
 	defer st.drop()
+	rows := laterRows{spool: s.spool}
+	defer func() { err = errors.Join(err, rows.close()) }()
 	st.buf = append(st.buf, '[')
-	for rows := 0; ; {
+	for n, written := 0, false; ; written = true {
 		docs, err := parts.Next(partDocs, partBytes)
 		if err == io.EOF {
 			break
 		}
+		if err == nil {
+			n, err = s.bulkPart(w, r, db, bulk, docs, st, n, explain)
+		}
+		if err == nil {
+			err = rows.keep(&st.buf)
+		}
+		if err != nil && written {
+			return errors.Join(err, st.flush()) // it has begun, so that it is cut
+		}
 		if err != nil {
 			return err
 		}
-		part := document.Bulk{Docs: docs, Replicated: bulk.Replicated}
-		var results []store.Result
-		if bulk.AllOrNothing {
-			results = allOrNone(docs)
-		} else {
-			if err := s.completeDocs(&part); err != nil {
-				return err
-			}
-			if results, err = s.writeBulk(w, r, db, &part); err != nil {
-				return err
-			}
-		}
-		for i := range results {
-			if bulk.AllOrNothing {
-				if rows++; rows > 1 {
-					st.buf = append(st.buf, ',')
-				}
-				st.buf = appendFailed(st.buf, &results[i], true)
-			} else if rows, err = appendBulkRow(r.Context(), &st.buf, rows, &part, i, &results[i], explain); err != nil {
-				return err
-			}
-			if st.full() {
-				if err := st.flush(); err != nil {
-					return err
-				}
-			}
-		}
 	}
 	st.buf = append(st.buf, "]\n"...)
+	return rows.end(st)
+}
+
+// bulkPart writes some documents and appends what became of them; rows are those before.
+func (s *Server) bulkPart(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, docs []document.Doc, st *stream, rows int, explain *store.DB) (int, error) {
+	part := document.Bulk{Docs: docs, Replicated: bulk.Replicated}
+	if bulk.AllOrNothing {
+		for _, res := range allOrNone(docs) {
+			if rows++; rows > 1 {
+				st.buf = append(st.buf, ',')
+			}
+			st.buf = appendFailed(st.buf, &res, true)
+		}
+		return rows, nil
+	}
+	if err := s.completeDocs(&part); err != nil {
+		return rows, err
+	}
+	results, err := s.writeBulk(w, r, db, &part)
+	for i := 0; err == nil && i < len(results); i++ {
+		rows, err = appendBulkRow(r.Context(), &st.buf, rows, &part, i, &results[i], explain)
+	}
+	return rows, err
+}
+
+// laterRows keeps, in a file, the rows of an answer that is not to go out yet.
+type laterRows struct {
+	spool *intake.Spool
+	file  *intake.File // nil: there are none
+}
+
+// keep takes what has gathered, if it is much.
+func (l *laterRows) keep(rows *[]byte) (err error) {
+	if len(*rows) < 4*streamPiece {
+		return nil
+	}
+	if l.file == nil {
+		if l.file, err = l.spool.Create(); err != nil {
+			return err
+		}
+	}
+	_, err = l.file.Write(*rows)
+	*rows = (*rows)[:0]
+	return err
+}
+
+// end sends what was kept, and what has gathered since.
+func (l *laterRows) end(st *stream) error {
+	if l.file == nil {
+		return st.end()
+	}
+	last := bytes.Clone(st.buf)
+	for at := int64(0); at < l.file.Size(); {
+		st.buf = slices.Grow(st.buf[:0], streamPiece)[:min(streamPiece, l.file.Size()-at)]
+		if _, err := l.file.ReadAt(st.buf, at); err != nil {
+			return err
+		}
+		at += int64(len(st.buf))
+		if err := st.flush(); err != nil {
+			return err
+		}
+	}
+	st.buf = append(st.buf[:0], last...)
 	return st.end()
+}
+
+func (l *laterRows) close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
 }

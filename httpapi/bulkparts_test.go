@@ -1,8 +1,12 @@
 package httpapi
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +77,7 @@ func TestBulkInParts(t *testing.T) {
 
 // Whatever is wrong anywhere in a request, nothing of it is written.
 func TestBulkInPartsIsJudgedWhole(t *testing.T) {
-	s := openServer(t, Options{Config: settings(t, "couchdb/max_document_size", "100000")})
+	s := openServer(t, Options{Config: settings(t, "couchdb/max_document_size", "100000", "couchdb/max_attachment_size", "2999")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	docs := many(3000, func(i int) string { return fmt.Sprintf(`{"_id":"d%d","_rev":"1-a"}`, i) })
 	for _, c := range []struct {
@@ -90,6 +94,8 @@ func TestBulkInPartsIsJudgedWhole(t *testing.T) {
 		{`{"docs":[` + docs + `,{"_id":"big","v":"` + strings.Repeat("x", 3000000) + `"}]}`, 413, "document_too_large"},
 		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"data":"!"}}}]}`, 400, "bad_request"},
 		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"stub":true}}}]}`, 412, "missing_stub"},
+		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"follows":true}}}]}`, 400, "follows"},
+		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"data":"` + strings.Repeat("QUJD", 1000) + `"}}}]}`, 413, "attachment_too_large"},
 		{`{"docs":[` + docs + `,{"_id":"a"}],"new_edits":false}`, 400, "_revisions"},
 		{`{"docs":[` + docs + `],"atomic":7}`, 400, "atomic"},
 		{`{"docs":[` + docs + `,{"_id":"d7"}],"atomic":true}`, 409, "conflict"},
@@ -126,8 +132,15 @@ func TestNoMemoryForARequest(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	for _, size := range []int{500_000, 5_000_000} {
-		w := call(s, "PUT", "/db/d", `{"v":"`+strings.Repeat("x", size)+`"}`, "Admin", "")
+	for _, r := range [][2]string{
+		{"PUT", `{"v":"` + strings.Repeat("x", 500_000) + `"}`},
+		{"PUT", `{"v":"` + strings.Repeat("x", 5_000_000) + `"}`},
+		{"PUT", `{"v":"` + strings.Repeat("x", 5_000_000)}, // of no end, which is still to be found out
+		{"POST", `{"\u0064oc\u0073":[{"v":"` + strings.Repeat("x", 5_000_000) + `"}]}`},
+		{"POST", `{"docs":[{"v":"` + strings.Repeat("x", 5_000_000)},
+	} {
+		path := map[string]string{"PUT": "/db/d", "POST": "/db/_bulk_docs"}[r[0]]
+		w := call(s, r[0], path, r[1], "Admin", "")
 		wants(t, w, 503, "service_unavailable")
 		if w.Header().Get("Retry-After") == "" {
 			t.Error("without Retry-After")
@@ -138,6 +151,61 @@ func TestNoMemoryForARequest(t *testing.T) {
 	}
 	wants(t, call(s, "PUT", "/db/small", `{}`, "Admin", ""), 201, "ok")
 	wants(t, call(s, "GET", "/db/d", "", "Admin", ""), 404, "missing")
+}
+
+// A short request of many documents needs its memory once, not twice at once.
+func TestManyDocumentsWaitForNobody(t *testing.T) {
+	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	body := `{"docs":[` + many(2500, func(i int) string { return fmt.Sprintf(`{"_id":"%d","v":%q}`, i, strings.Repeat("x", 370)) }) + `]}`
+	wants(t, call(s, "POST", "/db/_bulk_docs", body, "Admin", ""), 201, `"ok":true`)
+}
+
+// Who does not read the answer to many documents keeps nobody from writing.
+func TestSlowReaderOfBulkAnswer(t *testing.T) {
+	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	const docs = 16000
+	body := `{"docs":[` + many(docs, func(i int) string { return fmt.Sprintf(`{"_id":"%s%05d"}`, strings.Repeat("x", 800), i) }) + `]}`
+	server := httptest.NewServer(s)
+	defer server.Close()
+	c, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r, err := http.NewRequest("POST", server.URL+"/db/_bulk_docs", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.SetBasicAuth("admin", "secret")
+	if err := r.Write(c); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); !strings.Contains(call(s, "GET", "/db", "", "Admin", "").Body.String(), fmt.Sprintf(`"doc_count":%d`, docs)); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the documents are not written")
+		}
+	}
+	wants(t, call(s, "PUT", "/db/d", `{"v":"`+strings.Repeat("x", 3<<20)+`"}`, "Admin", ""), 201, "ok")
+	answer, err := http.ReadResponse(bufio.NewReader(c), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var rows []struct {
+		ID string
+		OK bool
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&rows); err != nil || len(rows) != docs {
+		t.Fatalf("%d rows: %v", len(rows), err)
+	}
+	for i, row := range rows {
+		if !row.OK || !strings.HasSuffix(row.ID, fmt.Sprintf("x%05d", i)) {
+			t.Fatalf("row %d: %+v", i, row)
+		}
+	}
 }
 
 // Inline data is read as JSON and base64 have it, and never but whole.

@@ -21,7 +21,6 @@ type exchange struct {
 	stall   time.Duration // how long the client may take nothing of the answer; 0: for ever
 	bodies  []*intake.Body
 	share   intake.Share // of the memory for work
-	keeps   bool         // the share, when the answer has begun
 	room    intake.Share // of the same, for what is read
 	spool   *intake.Spool
 	turns   *turns      // of large queries
@@ -66,11 +65,7 @@ func (x *exchange) WriteHeader(status int) {
 
 // answers gives back the memory for work: a client that is slow to take the answer keeps
 // nobody waiting.
-func (x *exchange) answers() {
-	if !x.keeps {
-		x.share.Release()
-	}
-}
+func (x *exchange) answers() { x.share.Release() }
 
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
