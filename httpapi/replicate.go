@@ -95,6 +95,20 @@ func (s *Server) replicationUser(ctx context.Context, u auth.User) (by replicate
 	return by, err
 }
 
+// Allowed tells whether a user may still have the replications that he has asked for:
+// replicate.ErrUnauthorized, or ErrForbidden where he is no administrator any more, and may
+// not connect to everywhere. It is replicate.Options.Allowed.
+func (s *Server) Allowed(ctx context.Context, u replicate.User) error {
+	now, err := s.userOf(ctx, u)
+	switch {
+	case err == errAnonymousDB:
+		return replicate.ErrUnauthorized
+	case err == nil && u.Admin && !now.Admin:
+		return replicate.ErrForbidden
+	}
+	return err
+}
+
 // userOf is the user for whom a replication works, with the rights that he has now:
 // errAnonymousDB if he is none any more, also where somebody else has his name, or he another
 // password.

@@ -68,6 +68,9 @@ func TestAReplicationHasItsUsersPresentRights(t *testing.T) {
 	if err := writes(); !errors.Is(err, replicate.ErrUnauthorized) {
 		t.Errorf("somebody else has the name: %v", err)
 	}
+	if err := s.Allowed(t.Context(), replicator.user); !errors.Is(err, replicate.ErrUnauthorized) {
+		t.Errorf("between two other servers: %v", err)
+	}
 }
 
 // Leases say which process runs a replication; nobody else writes them.

@@ -34,6 +34,10 @@ type Options struct {
 	Wrap     func(http.RoundTripper) http.RoundTripper
 	Now      func() time.Time
 	Settings Settings
+	// Allowed, if not nil, tells whether somebody with an account may still do what he might
+	// when he asked: it is asked before each run of a job and from time to time during it, also
+	// of one between two other servers, and its error ends the run.
+	Allowed func(context.Context, User) error
 	// Origin takes from the context of a request for a replication what the requests to
 	// its peers shall tell, and returns what puts it into theirs (they tell nothing).
 	Origin func(context.Context) func(context.Context) context.Context
@@ -75,6 +79,7 @@ type Manager struct {
 
 	holder   string // name of this Manager among those that share databases
 	leaseFor time.Duration
+	askEvery time.Duration // Options.Allowed
 
 	mu        sync.Mutex // guards what follows
 	set       Settings
@@ -104,7 +109,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	}
 	opt.Shared = opt.Shared || opt.Store != nil && opt.Store.Shared()
 	m := &Manager{
-		holder: newSessionID(), leaseFor: leaseFor, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
+		holder: newSessionID(), leaseFor: leaseFor, askEvery: askEvery, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
 		tasks: map[string]*task{}, lines: map[line]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[line]int{}, rotated: opt.Now(),
 		sessions: map[[sha256.Size]byte]*login{}, ways: newWays(opt.TLS, opt.Wrap),
 	}

@@ -118,7 +118,7 @@ func (m *Manager) launch(t *task, now time.Time) {
 	m.turn(t, Running, now)
 	job := t.job
 	m.wg.Go(func() {
-		result, err := m.runLeased(ctx, t.req.Owner, job)
+		result, err := m.runAllowed(ctx, &t.req, job)
 		job.close()
 		m.end(t, result, err)
 	})

@@ -107,6 +107,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		},
 		Wrap:    func(next http.RoundTripper) http.RoundTripper { return httpapi.Outgoing(next, traces.Tracer()) },
 		IsAdmin: func(name string) bool { return api.IsAdmin(name) },
+		Allowed: func(ctx context.Context, user replicate.User) error { return api.Allowed(ctx, user) },
 		Origin:  httpapi.Origin,
 	})
 	if err != nil {

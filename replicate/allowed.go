@@ -1,0 +1,44 @@
+package replicate
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// askEvery is how long a job may go on that its user may have no longer.
+const askEvery = 10 * time.Second
+
+// runAllowed runs a job as long as its user may have it.
+func (m *Manager) runAllowed(ctx context.Context, req *Request, job *Job) (Result, error) {
+	if m.opt.Allowed == nil || !req.User.Account {
+		return m.runLeased(ctx, req.Owner, job)
+	}
+	if err := m.opt.Allowed(ctx, req.User); err != nil {
+		return Result{}, err
+	}
+	running, cancel := context.WithCancelCause(ctx)
+	var asks sync.WaitGroup
+	asks.Go(func() {
+		tick := time.NewTicker(m.askEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-running.Done():
+				return
+			}
+			if err := m.opt.Allowed(running, req.User); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	})
+	result, err := m.runLeased(running, req.Owner, job)
+	if err != nil && running.Err() != nil && ctx.Err() == nil {
+		err = context.Cause(running) // why it was ended
+	}
+	cancel(nil)
+	asks.Wait()
+	return result, err
+}

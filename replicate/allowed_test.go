@@ -1,0 +1,65 @@
+package replicate
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A replication between two other servers ends, too, when its user may have it no longer.
+func TestAReplicationElsewhereEndsWithItsUser(t *testing.T) {
+	waits := make(chan struct{}, 10)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "_changes"):
+			w.WriteHeader(http.StatusOK)
+			http.NewResponseController(w).Flush()
+			waits <- struct{}{}
+			<-r.Context().Done()
+		case strings.Contains(r.URL.Path, "_local"):
+			w.WriteHeader(http.StatusNotFound)
+		default:
+			io.WriteString(w, `{"update_seq":"5-x"}`)
+		}
+	}))
+	defer elsewhere.Close()
+	var gone atomic.Bool
+	m, err := NewManager(t.Context(), Options{Allowed: func(_ context.Context, user User) error {
+		if user.Name == "anna" && gone.Load() {
+			return ErrUnauthorized
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	m.askEvery = time.Millisecond // nothing has been asked for yet
+	for _, name := range []string{"anna", "ben"} {
+		body := `{"source":"` + elsewhere.URL + `/a","target":"` + elsewhere.URL + `/b","continuous":true,"checkpoint_interval":1000000000}`
+		if _, _, err := m.Replicate(t.Context(), []byte(body), User{Name: name, Account: true}); err != nil {
+			t.Fatal(err)
+		}
+		<-waits
+	}
+	gone.Store(true)
+	end := time.Now().Add(20 * time.Second)
+	for {
+		states := map[string]State{}
+		for _, job := range m.Jobs() {
+			states[job.User] = job.State
+		}
+		if states["anna"] != Running && states["ben"] == Running {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("they are %v", states)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
