@@ -159,7 +159,11 @@ type opener func(ctx context.Context, name string) (io.ReadCloser, error)
 func (l *load) carryAttached(a *Attached) error {
 	j := l.job
 	open := func(ctx context.Context, name string) (io.ReadCloser, error) {
-		return j.source.OpenAttachment(ctx, a.ID, a.Rev, name)
+		in, err := j.source.OpenAttachment(ctx, a.ID, a.Rev, name)
+		if err == nil && !slices.ContainsFunc(a.Attachments, func(att Attachment) bool { return att.Name == name && att.Encoding != "" }) {
+			in, err = unpacked(in)
+		}
+		return in, err
 	}
 	var refused *Refusal
 	err := j.retry(l.ctx, j.target, func() (err error) {

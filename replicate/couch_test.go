@@ -257,3 +257,65 @@ func TestHostileNames(t *testing.T) {
 		})
 	}
 }
+
+// An attachment that somebody between us and its server packs arrives as it is, and one of which
+// too little comes does not arrive.
+func TestAttachmentsThatChangeOnTheWay(t *testing.T) {
+	a, b, c := startServer(t), startServer(t), startServer(t)
+	plain := strings.Repeat("a text that packs well ", 100)
+	a.must(201, "PUT", "/db", "")
+	a.must(201, "PUT", "/db/doc/f.txt", plain)
+	a.putGzipped("packed", plain)
+	var short atomic.Bool
+	way := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/f.txt") {
+			a.api.ServeHTTP(w, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		a.api.ServeHTTP(answer, r)
+		body := answer.Body.Bytes()
+		if answer.Header().Get("Content-Encoding") != "" {
+			w.Header().Set("Content-Encoding", "gzip")
+		} else if short.Load() {
+			body = body[:10]
+		} else if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			w.Header().Set("Content-Encoding", "gzip")
+			body = gzipped(t, string(body))
+		}
+		w.Write(body)
+	}))
+	defer way.Close()
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: b.store, Open: replicate.Everything(b.store)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	source := strings.Replace(way.URL, "http://", "http://admin:secret@", 1) + "/db"
+	for _, target := range []string{"db", c.url("db")} {
+		at := b
+		if target != "db" {
+			at = c
+		}
+		short.Store(true)
+		if _, err := m.Run(t.Context(), spec(t, source, target, `,"create_target":true,"retries_per_request":1`)); err == nil {
+			t.Errorf("to %s: too little has come, and nobody says so", target)
+		}
+		if got, answer := at.do("GET", "/db/doc", ""); got != 404 {
+			t.Errorf("to %s: too little is there: %s", target, answer)
+		}
+		short.Store(false)
+		if _, err := m.Run(t.Context(), spec(t, source, target, `,"retries_per_request":1`)); err != nil {
+			t.Errorf("to %s: %v", target, err)
+		}
+		for _, id := range []string{"doc", "packed"} {
+			if got := at.must(200, "GET", "/db/"+id+"/f.txt", ""); got != plain {
+				t.Errorf("to %s: %s is %.100q", target, id, got)
+			}
+			path := "/db/" + id + "?att_encoding_info=true"
+			if got, want := at.must(200, "GET", path, ""), a.must(200, "GET", path, ""); got != want {
+				t.Errorf("to %s: the copy is %s, the document %s", target, got, want)
+			}
+		}
+	}
+}

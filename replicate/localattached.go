@@ -3,6 +3,7 @@ package replicate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/tododb/tododb/revtree"
@@ -54,7 +55,7 @@ func (p *localPeer) StoreAttached(ctx context.Context, a *Attached, open opener)
 			if att.Stub {
 				e.Digest, e.HasDigest = store.ParseDigest(att.Digest)
 			} else {
-				if e.Staged, err = stage(ctx, db, att.Name, open); err != nil {
+				if e.Staged, err = stage(ctx, db, &att, open); err != nil {
 					return err
 				}
 			}
@@ -72,12 +73,16 @@ func (p *localPeer) StoreAttached(ctx context.Context, a *Attached, open opener)
 	return refused, err
 }
 
-func stage(ctx context.Context, db *store.DB, name string, open opener) (*store.Staged, error) {
-	in, err := open(ctx, name)
+// stage stores the bytes of an attachment. As many must come as the source has said.
+func stage(ctx context.Context, db *store.DB, att *Attachment, open opener) (*store.Staged, error) {
+	in, err := open(ctx, att.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
 	staged, err := db.StageAttachment(ctx, in, store.StageOptions{})
+	if err == nil && att.Length > 0 && staged.Length != att.Length {
+		err = fmt.Errorf("attachment %s has %d bytes where %d were announced: %w", att.Name, staged.Length, att.Length, io.ErrUnexpectedEOF)
+	}
 	return &staged, err
 }

@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -24,7 +25,31 @@ func (p *remotePeer) OpenAttachment(ctx context.Context, id string, rev revtree.
 	if err != nil {
 		return nil, err
 	}
+	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		return packed{resp.Body}, nil
+	}
 	return resp.Body, nil
+}
+
+// packed are the bytes of an attachment as gzip: as they are stored, or as somebody on the way
+// has packed them.
+type packed struct{ io.ReadCloser }
+
+// unpacked are the bytes of an attachment that is not stored packed.
+func unpacked(in io.ReadCloser) (io.ReadCloser, error) {
+	p, is := in.(packed)
+	if !is {
+		return in, nil
+	}
+	plain, err := gzip.NewReader(p)
+	if err != nil {
+		p.Close()
+		return nil, malformed(err)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{plain, p}, nil
 }
 
 // StoreAttached sends a document and the bytes of its attachments as one
