@@ -140,7 +140,7 @@ func (l *loader) endView() error {
 	if l.segments == nil {
 		return nil
 	}
-	err := l.segments.close(maxLevel)
+	err := l.segments.end()
 	l.segments = nil
 	return err
 }

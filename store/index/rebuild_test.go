@@ -1,9 +1,12 @@
 package index_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +36,39 @@ func writeMany(t testing.TB, db *store.DB, from, to, v int, deleted bool) {
 	}
 }
 
+// batchSum is a sum that counts how often it is asked.
+type batchSum struct {
+	sum
+	asked *atomic.Int64
+}
+
+func (s *batchSum) Take() (any, int) {
+	n := s.n
+	s.Reset()
+	return n, 100
+}
+
+func (s *batchSum) AppendPartial(dst []byte) ([]byte, error) {
+	s.asked.Add(1)
+	return s.sum.AppendPartial(dst)
+}
+
+func (s *batchSum) Partials(all []any) (out [][]byte, err error) {
+	s.asked.Add(1)
+	for _, n := range all {
+		out = append(out, strconv.AppendInt(nil, int64(n.(int)), 10))
+	}
+	return out, nil
+}
+
+func (s *batchSum) Results(all []any) (out []index.Reduced, err error) {
+	partials, err := s.Partials(all)
+	for _, p := range partials {
+		out = append(out, index.Reduced{Value: p})
+	}
+	return out, err
+}
+
 // Also where there are many pages of summaries, all that is next to each other goes at once,
 // and a first build has writers beside it: an index that followed has the bytes of one that
 // was built of the documents as they are.
@@ -44,6 +80,8 @@ func TestRebuildOfManyRows(t *testing.T) {
 	const docs = 6000
 	def := keysDefinition()
 	def.Changes = false
+	var asked atomic.Int64
+	def.Views[2].NewReducer = func(context.Context) (index.Reducer, error) { return &batchSum{asked: &asked}, nil }
 	again := 0
 	check := func(when string) {
 		t.Helper()
@@ -51,7 +89,11 @@ func TestRebuildOfManyRows(t *testing.T) {
 		fresh := *def
 		again++
 		fresh.Signature = fmt.Sprint("again", again)
+		asked.Store(0)
 		w.open(t, db, &fresh).Release()
+		if n := asked.Load(); n > 40 { // of some 800 segments
+			t.Errorf("%s: a first build has asked %d times", when, n)
+		}
 		old, anew := dump(t, db, "keys"), dump(t, db, fresh.Signature)
 		if !slices.Equal(old, anew) {
 			at := 0

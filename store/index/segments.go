@@ -12,18 +12,26 @@ type segmenter struct {
 	red    Reducer // nil: rows are counted alone
 	put    func(key, value []byte)
 	levels [maxLevel + 1]openSegment // by level; there is none of level 0
+
+	pending []*segmentEnd // for a BatchReducer, to be reduced with the next question
+	size    int           // bytes of what was gathered for them
 }
 
 // openSegment is a segment whose end has not come yet.
 type openSegment struct {
 	begin []byte // the row that begins it; nil: there is none
 	rows  uint64
-	parts []part // the segments of the level below in it; of level 1 the reducer has all
+	parts []*segmentEnd // the segments of the level below in it; of level 1 the reducer has all
 }
 
-// part is what a segment is made of.
-type part struct {
+// segmentEnd is a segment that has ended.
+type segmentEnd struct {
+	level   int
+	begin   []byte
 	rows    uint64
+	parts   []*segmentEnd // until it is reduced
+	taken   any           // of level 1: what a BatchReducer has gathered, until it is reduced
+	size    int           // bytes of that
 	partial []byte
 }
 
@@ -58,43 +66,126 @@ func (s *segmenter) row(k, v []byte) error {
 
 // close ends the segments up to a level.
 func (s *segmenter) close(top int) error {
+	batch, asked := s.red.(BatchReducer)
 	for level := 1; level <= top; level++ {
 		seg := &s.levels[level]
 		if seg.begin == nil {
 			continue
 		}
-		done, err := s.reduce(level, seg)
-		if err != nil {
+		done := &segmentEnd{level: level, begin: seg.begin, rows: seg.rows, parts: seg.parts}
+		for _, p := range seg.parts {
+			done.rows += p.rows
+		}
+		*seg = openSegment{}
+		if asked {
+			if level == 1 {
+				done.taken, done.size = batch.Take()
+				s.size += done.size
+			}
+			s.pending = append(s.pending, done)
+		} else if err := s.reduce(done); err != nil {
 			return err
 		}
-		value := binary.AppendUvarint([]byte{recordVersion}, done.rows)
-		s.put(appendSegmentKey(nil, level, s.view, seg.begin), append(value, done.partial...))
 		if level < maxLevel && s.levels[level+1].begin != nil {
 			above := &s.levels[level+1]
 			above.parts = append(above.parts, done)
 		}
-		*seg = openSegment{parts: seg.parts[:0]}
+	}
+	if s.size >= settleBytes || len(s.pending) >= settleSegments {
+		return s.settle(batch)
 	}
 	return nil
 }
 
-// reduce computes a segment from its parts.
-func (s *segmenter) reduce(level int, seg *openSegment) (done part, err error) {
-	done.rows = seg.rows
+// settleSegments is how many segments may wait to be reduced.
+const settleSegments = 2000
+
+// end ends all segments.
+func (s *segmenter) end() error {
+	err := s.close(maxLevel)
+	if batch, ok := s.red.(BatchReducer); ok && err == nil {
+		err = s.settle(batch)
+	}
+	return err
+}
+
+// reduce computes a segment from its parts, and puts it.
+func (s *segmenter) reduce(seg *segmentEnd) (err error) {
+	if s.red != nil {
+		if err := s.merge(seg); err != nil {
+			return err
+		}
+		if seg.partial, err = s.red.AppendPartial(nil); err != nil {
+			return err
+		}
+	}
+	s.done(seg)
+	return nil
+}
+
+// merge has the reducer take in the parts of a segment; of level 1 it has them.
+func (s *segmenter) merge(seg *segmentEnd) error {
+	if seg.level == 1 {
+		return nil
+	}
+	s.red.Reset()
 	for _, p := range seg.parts {
-		done.rows += p.rows
+		if err := s.red.Merge(p.partial); err != nil {
+			return err
+		}
 	}
-	if s.red == nil {
-		return done, nil
-	}
-	if level > 1 {
-		s.red.Reset()
-		for _, p := range seg.parts {
-			if err := s.red.Merge(p.partial); err != nil {
-				return done, err
+	return nil
+}
+
+// settle computes the segments that wait, a level after the one below it, many with each
+// question. It is called when the reducer has no rows.
+func (s *segmenter) settle(batch BatchReducer) error {
+	for level := 1; level <= maxLevel; level++ {
+		var of []*segmentEnd
+		var taken []any
+		size := 0
+		ask := func() error {
+			partials, err := batch.Partials(taken)
+			if err != nil {
+				return err
+			}
+			for i, seg := range of {
+				seg.partial = partials[i]
+				s.done(seg)
+			}
+			of, taken, size = of[:0], taken[:0], 0
+			return nil
+		}
+		for _, seg := range s.pending {
+			if seg.level != level {
+				continue
+			}
+			if level > 1 {
+				if err := s.merge(seg); err != nil {
+					return err
+				}
+				seg.taken, seg.size = batch.Take()
+			}
+			of, taken, size = append(of, seg), append(taken, seg.taken), size+seg.size
+			if size >= settleBytes {
+				if err := ask(); err != nil {
+					return err
+				}
+			}
+		}
+		if len(of) > 0 {
+			if err := ask(); err != nil {
+				return err
 			}
 		}
 	}
-	done.partial, err = s.red.AppendPartial(nil)
-	return done, err
+	s.pending, s.size = nil, 0
+	return nil
+}
+
+// done puts a segment; the one above needs no more of it than what it was reduced to.
+func (s *segmenter) done(seg *segmentEnd) {
+	value := binary.AppendUvarint([]byte{recordVersion}, seg.rows)
+	s.put(appendSegmentKey(nil, seg.level, s.view, seg.begin), append(value, seg.partial...))
+	seg.begin, seg.parts, seg.taken = nil, nil, nil
 }
