@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"path/filepath"
 
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/store/index/mango"
@@ -11,8 +12,9 @@ import (
 	"github.com/tododb/tododb/store/script/worker"
 )
 
-// workers are the processes that functions of design documents run in.
-func workers(cfg *config.Config, log *slog.Logger) (*worker.Pool, error) {
+// workers are the processes that functions of design documents run in. They stand in a folder
+// of the data folder, which is ours alone and always the same: a crash leaves nothing.
+func workers(cfg *config.Config, data string, log *slog.Logger) (*worker.Pool, error) {
 	const section = "query_server_config"
 	one, all := shareOfGroup(groupMemory("/sys/fs/cgroup", "/proc/self/cgroup"),
 		cfg.Int(section, "os_process_memory_limit"), cfg.Int(section, "os_process_memory_total"))
@@ -20,7 +22,7 @@ func workers(cfg *config.Config, log *slog.Logger) (*worker.Pool, error) {
 		Timeout: cfg.Duration("couchdb", "os_process_timeout"),
 		Memory:  one, TotalMemory: all,
 		Workers: int(cfg.Int(section, "os_process_limit")), Idle: cfg.Duration(section, "os_process_idle_limit"),
-		Log: log,
+		Folder: filepath.Join(data, "empty"), Log: log,
 	})
 }
 

@@ -85,7 +85,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer closeTracing(ctx, traces, log)
-	functions, err := workers(cfg, log)
+	functions, err := workers(cfg, opt.data, log)
 	if err != nil {
 		return err
 	}

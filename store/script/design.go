@@ -325,8 +325,8 @@ func (w *worker) rendering(err error) error {
 	return &Error{Kind: Rendering, Word: "render_error", Reason: "function raised error: " + reason}
 }
 
-// maxHeaders is how many headers an answer may have.
-const maxHeaders = 1000
+// MaxHeaders is how many headers an answer may have.
+const MaxHeaders = 1000
 
 // response reads what a function returned: a text, or an object with a body in one of
 // three forms, a code and headers.
@@ -343,7 +343,7 @@ func (rt *runtime) response(v goja.Value) (resp Response, err error) {
 	}
 	if headers, ok := obj.Get("headers").(*goja.Object); ok {
 		for i, name := range headers.Keys() {
-			if i == maxHeaders {
+			if i == MaxHeaders {
 				rt.exceed("the function sets too many headers")
 				break
 			}

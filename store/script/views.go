@@ -179,12 +179,12 @@ func (m *Mapper) mapView(view int, fn goja.Callable, value goja.Value, doc []byt
 	return nil
 }
 
-// maxRows is how many rows one document may have.
-const maxRows = 1 << 20
+// MaxRows is how many rows one document may have.
+const MaxRows = 1 << 20
 
 // take keeps a row. A value that cannot be written is the function's exception.
 func (m *Mapper) take(view int, key, value goja.Value) {
-	if len(m.buf) > m.rt.opt.output() || len(m.rows) >= maxRows || m.rt.exceeded != nil {
+	if len(m.buf) > m.rt.opt.output() || len(m.rows) >= MaxRows || m.rt.exceeded != nil {
 		m.rt.exceed("the function emits too much")
 		return
 	}

@@ -206,11 +206,16 @@ func (l *childList) Chunk(b []byte) error {
 	return l.flush()
 }
 
+// flush sends what has gathered, in pieces: what the client is slow to take waits here, and
+// not in the server.
 func (l *childList) flush() error {
-	if len(l.sent) == 0 {
-		return nil
+	for rest := l.sent; len(rest) > 0; {
+		some := rest[:min(len(rest), 8*flushBytes)]
+		if err := l.c.out.send(chunk, func(b []byte) []byte { return appendBytes(b, some) }); err != nil {
+			return err
+		}
+		rest = rest[len(some):]
 	}
-	err := l.c.out.send(chunk, func(b []byte) []byte { return appendBytes(b, l.sent) })
 	l.sent = l.sent[:0]
-	return err
+	return nil
 }

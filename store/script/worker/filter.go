@@ -121,7 +121,7 @@ func (f *filter) matchSome(ctx context.Context, docs [][]byte, pass *[]bool) err
 			return nil
 		}
 		n := f.count()
-		if kind != judged || n > left {
+		if kind != judged || n == 0 || n > left {
 			return w.misunderstood()
 		}
 		w.progress()

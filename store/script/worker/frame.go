@@ -142,6 +142,16 @@ func (f *fields) count() int {
 	return n
 }
 
+// atMost is count, where there can be no more than so many.
+func (f *fields) atMost(most int) int {
+	n := f.count()
+	if n > most {
+		f.b, f.bad = nil, true
+		return 0
+	}
+	return n
+}
+
 func (f *fields) yes() bool { return f.number() != 0 }
 
 // bytes are part of the frame.

@@ -56,7 +56,7 @@ func (f *fields) error() *script.Error {
 }
 
 func appendResponse(b []byte, r *script.Response) []byte {
-	b = appendNumber(b, max(r.Code, 0))
+	b = appendNumber(b, min(max(r.Code, 0), 1<<20)) // none beyond 599 is any
 	b = appendNumber(b, len(r.Headers))
 	for _, h := range r.Headers {
 		b = appendBytes(appendBytes(b, h.Name), h.Value)
@@ -68,7 +68,7 @@ func appendResponse(b []byte, r *script.Response) []byte {
 
 func (f *fields) response() (r script.Response) {
 	r.Code = f.number()
-	for range f.count() {
+	for range f.atMost(script.MaxHeaders) {
 		r.Headers = append(r.Headers, script.Header{Name: f.text(), Value: f.text()})
 	}
 	if v := f.bytes(); v != nil {

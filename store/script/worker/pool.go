@@ -30,6 +30,9 @@ type Options struct {
 	Workers int
 	// Idle is for how long a worker is kept that nobody asks for; 0: DefaultIdle.
 	Idle time.Duration
+	// Folder is an empty one for workers to stand in, which is made if it is not there and
+	// removed by Close; "": one of the system's, which a crash leaves.
+	Folder string
 	// Log receives what functions log; nil: nobody does.
 	Log *slog.Logger
 }
@@ -48,7 +51,7 @@ const (
 // Pool runs functions in workers: it is a script.Host. Close ends it.
 type Pool struct {
 	opt Options
-	dir string // an empty one, in which workers stand; "" for ours
+	dir string // an empty one, in which workers stand
 
 	watch   *watch
 	closing chan struct{}
@@ -108,13 +111,16 @@ func New(opt Options) (*Pool, error) {
 	some := max(2, min(4*cores, (opt.Workers-builds-2)/2))
 	rest := opt.Workers - builds - some - 2 // lists wait for their clients
 	p.slots = [classes]*slots{single: newSlots(some, max(1, some/2)), building: newSlots(builds, builds), listing: newSlots(rest, max(1, rest/2))}
-	// A folder that nobody may write into and that is empty; without one, where we stand.
-	if dir, err := os.MkdirTemp("", "tododb-empty-"); err == nil {
-		p.dir = dir
-		_ = os.Chmod(dir, 0o500) // it is empty all the same
+	var err error
+	if p.dir = opt.Folder; p.dir == "" {
+		p.dir, err = os.MkdirTemp("", "tododb-empty-")
 	} else {
-		p.dir = string(os.PathSeparator)
+		err = os.MkdirAll(p.dir, 0o700)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("folder for processes of functions: %w", err)
+	}
+	_ = os.Chmod(p.dir, 0o500) // it is empty all the same
 	closeOnExec()
 	p.watch = newWatch(p)
 	p.done.Go(p.watch.run)
@@ -136,9 +142,6 @@ func (p *Pool) Close() error {
 	}
 	p.mu.Unlock()
 	p.done.Wait()
-	if p.dir == string(os.PathSeparator) {
-		return nil
-	}
 	return os.Remove(p.dir)
 }
 
@@ -290,8 +293,8 @@ func (p *Pool) makeRoom() {
 			alive++
 		}
 	}
-	if alive >= p.opt.Workers {
-		p.dropOldest()
+	for alive >= p.opt.Workers && p.dropOldest() { // several may have started at once
+		alive--
 	}
 }
 

@@ -44,6 +44,7 @@ type process struct {
 	recv   frameReader
 	b      []byte // of the frame that is being made
 	size   atomic.Int64
+	logged int       // bytes of what it has logged in this call
 	code   *code     // that it runs; nil: none yet
 	filter *filter   // that it judges by; nil: none
 	last   time.Time // when a call ended
@@ -151,6 +152,7 @@ func (w *process) kill(why cause) {
 
 // begin tells the watch that what the worker does now is for somebody who waits for it.
 func (w *process) begin(ctx context.Context) {
+	w.logged = 0
 	w.mu.Lock()
 	w.ctx, w.began, w.known = ctx, time.Now(), false
 	w.mu.Unlock()
@@ -237,11 +239,21 @@ func (w *process) ask(kind byte, put func(b []byte) []byte) (*fields, error) {
 	return &fields{b: b}, err
 }
 
+// What a worker may log at once, and in one call: what is beyond that is dropped. A worker
+// bounds what its functions log, but may have come into their hands.
+const (
+	maxAttrs      = 16
+	maxLoggedCall = 4 << 20
+)
+
 func (w *process) log(f *fields) error {
-	level, message := slog.Level(f.number()-logLevels), f.text()
+	if w.logged += len(f.b); w.logged > maxLoggedCall {
+		return nil
+	}
+	level, message := slog.Level(f.number()-logLevels), cut(f.text(), maxLogged+3)
 	var attrs []slog.Attr
-	for range f.count() {
-		attrs = append(attrs, slog.String(f.text(), f.text()))
+	for range f.atMost(maxAttrs) {
+		attrs = append(attrs, slog.String(cut(f.text(), maxLogged), cut(f.text(), maxLogged+3)))
 	}
 	if err := f.end(); err != nil {
 		return err

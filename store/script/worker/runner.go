@@ -82,6 +82,7 @@ func (r *runner) List(ctx context.Context, name string, head, req []byte, rows s
 		if began { // what was read and sent cannot be read and sent again
 			return stoppedError("the process of the function has ended")
 		}
+		l := listed{w: w, rows: rows, out: out, most: outputOf(r.pool.opt.Memory) + flushBytes}
 		err := w.send(askList, call(name, head, req))
 		for err == nil {
 			var kind byte
@@ -91,37 +92,50 @@ func (r *runner) List(ctx context.Context, name string, head, req []byte, rows s
 			}
 			began = true
 			f := fields{b: b}
-			if kind == result {
-				return f.end()
+			if kind == result && f.end() == nil {
+				return nil
 			}
 			w.end() // what follows is not the function's time
-			err = listStep(ctx, w, kind, &f, rows, out)
+			err = l.step(ctx, kind, &f)
 			w.begin(ctx)
 		}
 		return err
 	})
 }
 
-// listStep does what a list function wants.
-func listStep(ctx context.Context, w *process, kind byte, f *fields, rows script.RowReader, out script.ListWriter) error {
-	switch kind {
-	case begins:
+// listed is a call of a list function.
+type listed struct {
+	w    *process
+	rows script.RowReader
+	out  script.ListWriter
+
+	begun, over bool // the answer; the rows
+	sent, most  int  // bytes since rows were wanted, and what it may send until it wants more
+}
+
+// step does what a list function wants. None wants rows behind the last, begins twice, or
+// sends more between rows than it may: a worker that does is none of ours any more.
+func (l *listed) step(ctx context.Context, kind byte, f *fields) error {
+	w := l.w
+	switch {
+	case kind == begins && !l.begun:
 		resp := f.response()
 		if f.end() != nil {
 			return w.misunderstood()
 		}
-		return out.Begin(resp)
-	case chunk:
+		l.begun = true
+		return l.out.Begin(resp)
+	case kind == chunk && l.begun:
 		b := f.bytes()
-		if f.end() != nil {
+		if l.sent += len(b); f.end() != nil || l.sent > l.most {
 			return w.misunderstood()
 		}
-		return out.Chunk(b)
-	case wantRows:
+		return l.out.Chunk(b)
+	case kind == wantRows && !l.over && f.end() == nil:
 		var some [][]byte
 		more := true
 		for size := 0; more && len(some) < rowsAtOnce && size < rowBytesAtOnce; {
-			row, err := rows()
+			row, err := l.rows()
 			if err != nil {
 				return err
 			}
@@ -130,6 +144,8 @@ func listStep(ctx context.Context, w *process, kind byte, f *fields, rows script
 				size += len(row)
 			}
 		}
+		// Each row has its bytes.
+		l.over, l.sent, l.most = !more, 0, (len(some)+1)*outputOf(w.pool.opt.Memory)+flushBytes
 		w.begin(ctx)
 		defer w.end()
 		return w.send(giveRows, func(b []byte) []byte { return appendList(appendBool(b, more), some) })

@@ -65,12 +65,12 @@ func (v *viewRunner) rows(w *process, done *int, until int, emit func(doc, view 
 			return nil
 		}
 		n := f.count()
-		if kind != mapped || n > until-*done {
+		if kind != mapped || n == 0 || n > until-*done {
 			return w.misunderstood()
 		}
 		w.progress()
 		for range n {
-			for range f.count() {
+			for range f.atMost(script.MaxRows) {
 				view, order, key, value := f.number(), f.bytes(), f.bytes(), f.bytes()
 				if f.bad || view >= v.views || order == nil || key == nil || value == nil {
 					return w.misunderstood()
@@ -78,6 +78,9 @@ func (v *viewRunner) rows(w *process, done *int, until int, emit func(doc, view 
 				if err := emit(*done, view, order, key, value); err != nil {
 					return err
 				}
+			}
+			if f.bad {
+				return w.misunderstood()
 			}
 			*done++
 		}
@@ -113,7 +116,7 @@ func (v *viewRunner) Reduce(ctx context.Context, view int, all []script.Reductio
 					return nil
 				}
 				n := f.count()
-				if kind != reduced || n > until-len(out) {
+				if kind != reduced || n == 0 || n > until-len(out) {
 					return w.misunderstood()
 				}
 				w.progress()
