@@ -16,7 +16,7 @@ func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
 	if err := d.ready(ctx); err != nil {
 		return err
 	}
-	err := d.file.check(func(problem string) { report("storage: " + problem) })
+	err := d.file.check(ctx, func(problem string) { report("storage: " + problem) })
 	subs, globbed := filepath.Glob(filepath.Join(subsPath(d.file.path), "*"+suffix))
 	if globbed != nil {
 		return errors.Join(err, globbed)
@@ -34,9 +34,9 @@ func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
 		e.mu.Unlock()
 		var bad error
 		if f != nil {
-			bad = f.check(say)
+			bad = f.check(ctx, say)
 		} else {
-			bad = checkFile(path, e.opt, say)
+			bad = checkFile(ctx, path, e.opt, say)
 		}
 		switch {
 		case errors.Is(bad, engine.ErrForeign):
@@ -49,7 +49,7 @@ func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
 }
 
 // check reads the pages of an open file.
-func (f *file) check(report func(string)) error {
+func (f *file) check(ctx context.Context, report func(string)) error {
 	f.write.Lock()
 	defer f.write.Unlock()
 	f.swap.RLock()
@@ -57,11 +57,11 @@ func (f *file) check(report func(string)) error {
 	if err := f.state(); err != nil {
 		return err
 	}
-	return checkPages(f.opened, f.damage, report)
+	return checkPages(ctx, f.opened, f.damage, report)
 }
 
 // checkFile reads the pages of one that nobody has open.
-func checkFile(path string, opt Options, report func(string)) error {
+func checkFile(ctx context.Context, path string, opt Options, report func(string)) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -71,10 +71,10 @@ func checkFile(path string, opt Options, report func(string)) error {
 		return errors.Join(err, engine.ErrUnavailable)
 	}
 	defer unlockFile(f)
-	return checkPages(f, (&file{path: path}).damage, report)
+	return checkPages(ctx, f, (&file{path: path}).damage, report)
 }
 
-func checkPages(f *os.File, damage func(any) error, report func(string)) error {
+func checkPages(ctx context.Context, f *os.File, damage func(any) error, report func(string)) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -83,7 +83,11 @@ func checkPages(f *os.File, damage func(any) error, report func(string)) error {
 	if err != nil {
 		return damage(err)
 	}
-	if !p.check(report) {
+	sound := p.check(ctx, report)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if !sound {
 		return damage("its pages cannot be followed")
 	}
 	return nil

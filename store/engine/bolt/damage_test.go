@@ -2,6 +2,7 @@ package bolt_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -330,5 +331,31 @@ func TestCheckFindsEveryDamage(t *testing.T) {
 	t.Logf("unnoticed: %d of %d", unnoticed, 4*(len(good)/pageSize-2))
 	if unnoticed*2 > 4*len(good)/pageSize {
 		t.Errorf("%d times nothing was found", unnoticed)
+	}
+}
+
+// A check that nobody waits for any more ends where it is.
+func TestCheckStops(t *testing.T) {
+	bad := goodImage(t)
+	dir := t.TempDir()
+	for page := 4; page < len(bad)/pageSize; page++ {
+		if at := bad[page*pageSize:]; at[8] == 2 && at[10] > 10 { // a leaf of entries: they are no more where it says
+			copy(bad[page*pageSize+16:][:pageSize-16], bytes.Repeat([]byte{0xff}, pageSize-16))
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "db.bolt"), bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := open(t, dir, bolt.Options{NoSync: true}).Open(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	found := 0
+	err = db.(engine.Checker).CheckStorage(ctx, func(string) { found++; cancel() })
+	if !errors.Is(err, context.Canceled) || found != 1 {
+		t.Errorf("%d findings, %v", found, err)
 	}
 }

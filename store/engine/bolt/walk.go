@@ -1,12 +1,16 @@
 package bolt
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // walk goes through all pages that are in use. What it finds wrong it reports and passes
 // over.
 type walk struct {
 	*pages
-	leaves bool // read the leaves of the buckets too
+	ctx    context.Context // when it ends, so does the walk
+	leaves bool            // read the leaves of the buckets too
 	report func(format string, args ...any)
 
 	used, free bitset
@@ -18,7 +22,7 @@ type walk struct {
 // untangled tells why the tree of pages is not one that can be followed, if it is not. It
 // reads the pages that lead to others alone, some hundredth of all.
 func (p *pages) untangled() (err error) {
-	w := walk{pages: p, report: func(format string, args ...any) {
+	w := walk{pages: p, ctx: context.Background(), report: func(format string, args ...any) {
 		if err == nil {
 			err = fmt.Errorf(format, args...)
 		}
@@ -36,10 +40,14 @@ func (p *pages) untangled() (err error) {
 }
 
 // check reports all that is wrong with the pages, and tells whether they can be followed.
-func (p *pages) check(report func(string)) (sound bool) {
-	w := walk{pages: p, leaves: true, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
+// Once ctx has ended it does not know.
+func (p *pages) check(ctx context.Context, report func(string)) (sound bool) {
+	w := walk{pages: p, ctx: ctx, leaves: true, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
 	w.freelist()
 	w.buckets()
+	if ctx.Err() != nil {
+		return false
+	}
 	lost := 0
 	for id := uint64(2); id < p.high; id++ {
 		if !w.used.has(id) && !w.free.has(id) {
@@ -130,7 +138,7 @@ func (w *walk) inline(e leaf) {
 
 // tree goes through the pages of a bucket.
 func (w *walk) tree(root uint64, leaves bool, entry func(leaf)) {
-	for todo := []step{{id: root}}; len(todo) > 0; {
+	for todo := []step{{id: root}}; len(todo) > 0 && w.ctx.Err() == nil; {
 		s := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		pg, err := w.read(s.id, true)
