@@ -55,7 +55,7 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	}
 	inMemory := 0
 	atts, err := s.stageSent(r.Context(), db, sent, &inMemory, func(a *sentAttachment) (store.Staged, error) {
-		return s.stagePart(r, db, parts, a, inMemory > maxStagedInMemory)
+		return s.stagePart(r, db, parts, a, inMemory > maxPartsInMemory)
 	})
 	if err != nil {
 		return err
@@ -76,6 +76,10 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	}
 	return s.writeEdit(w, r, db, q, store.Edit{Doc: doc, Attachments: atts})
 }
+
+// maxPartsInMemory is maxStagedInMemory of parts, which are as long in coming as their client
+// likes.
+const maxPartsInMemory = 128 << 10
 
 // maxPartHead is how long the head of a part may be.
 const maxPartHead = 64 << 10

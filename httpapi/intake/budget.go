@@ -11,9 +11,13 @@ import (
 // ErrBusy says that others used up the budget for longer than one may wait.
 var ErrBusy = errors.New("the memory for requests' bodies is used up")
 
-// Free is how many bytes a request may have without asking the budget: so many times the
-// number of requests is what it does not see.
+// Free is how many bytes may be worked on without asking the budget: so many times the number
+// of requests that run is what it does not see.
 const Free = 64 << 10
+
+// unseen is the same for bytes while they come. They may be long in coming, from as many
+// clients as there are connections.
+const unseen = 8 << 10
 
 // Budget is the memory that all bodies, and what is made of them, may have together. It
 // is parted, so that those who are slow do not keep off the quick, nor the great the small:
@@ -94,7 +98,7 @@ func (b *Budget) Work(ctx context.Context, bytes int64) (Share, error) {
 
 // more makes a share greater if there is room at once.
 func (b *Budget) more(s *Share, bytes int64) bool {
-	if s.bytes+bytes <= Free {
+	if s.of == nil && s.bytes+bytes <= unseen {
 		s.bytes += bytes // not counted yet
 		return true
 	}

@@ -31,7 +31,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, size := range []int{0, 1, 511, 512, 513, Free, inMemory - 1, inMemory, inMemory + 513, 3 << 20} {
+	for _, size := range []int{0, 1, 511, 512, 513, 5 * unseen, Free, inMemory - 1, inMemory, inMemory + 513, 3 << 20} {
 		for _, ahead := range []int64{-1, 0, 10, int64(size), int64(size) + 5, 5 << 20} {
 			for _, used := range []bool{false, true} {
 				budget := NewBudget(16<<20, time.Second)
@@ -51,7 +51,7 @@ func TestRead(t *testing.T) {
 				if b.Mapped() && size > 0 && !bytes.Equal(seen.Bytes(), sent) {
 					t.Errorf("%d bytes, of which %d were watched", size, seen.Len())
 				}
-				if size >= 2*inMemory && !b.Mapped() || used && size > 2*Free && !b.Mapped() {
+				if size >= 2*inMemory && !b.Mapped() || used && size > 4*unseen && !b.Mapped() {
 					t.Errorf("%d bytes are in memory", size)
 				}
 				if err := b.Close(); err != nil {
