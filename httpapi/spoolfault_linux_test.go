@@ -42,6 +42,21 @@ func (f *failing) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// That a long body cannot be kept is no fault of the request.
+func TestBodyThatCannotBeKept(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "spool")
+	spool, err := intake.OpenSpool(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openServer(t, Options{Spool: spool})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, call(s, "PUT", "/db/d", `{"v":"`+strings.Repeat("x", 2<<20)+`"}`, "Admin", ""), 500, "internal_server_error")
+}
+
 // A disk on which a long body cannot be read again fails its request alone.
 func TestBodyThatCannotBeReadAgain(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "spool")

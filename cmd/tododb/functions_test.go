@@ -67,10 +67,15 @@ func busyServer(t *testing.T) (server *process, answers <-chan string) {
 	return server, all
 }
 
-// However a server ends, no process of functions is left.
+// However a server ends, no process of functions is left, nor a folder that one stood in.
 func TestFunctionsEndWithTheirServer(t *testing.T) {
 	for name, end := range map[string]func(*process){"stopped": (*process).stop, "killed": (*process).kill} {
 		t.Run(name, func(t *testing.T) {
+			if _, err := binary(); err != nil { // before there is another folder for what is temporary
+				t.Fatal(err)
+			}
+			temporary := t.TempDir()
+			t.Setenv("TMPDIR", temporary)
 			server, answers := busyServer(t)
 			pids := workersOf(t, server.cmd.Process.Pid)
 			began := time.Now()
@@ -87,6 +92,9 @@ func TestFunctionsEndWithTheirServer(t *testing.T) {
 						t.Fatalf("process %d is left", pid)
 					}
 				}
+			}
+			if left, err := filepath.Glob(filepath.Join(temporary, "tododb-*")); err != nil || len(left) > 0 {
+				t.Errorf("%v is left, %v", left, err)
 			}
 		})
 	}
