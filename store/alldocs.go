@@ -173,6 +173,9 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 			return err
 		}
 		page.forget()
+		if !more {
+			break
+		}
 		if err := flush(); err != nil {
 			return err
 		}

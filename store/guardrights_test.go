@@ -79,7 +79,11 @@ func TestDesignDocumentsAreAdministrators(t *testing.T) {
 func TestSettingsAreAdministrators(t *testing.T) {
 	db := openDB(t, openStore(t, store.Options{}), "db")
 	a, _ := write(t, db, revtree.Rev{}, `{"_id":"a"}`)
-	for security, want := range map[string]error{`{"not":1}`: errRefused, `{}`: nil} {
+	for _, c := range []struct {
+		security string
+		want     error
+	}{{`{"not":1}`, errRefused}, {`{}`, nil}} {
+		security, want := c.security, c.want
 		if err := db.SetSecurity(t.Context(), []byte(security)); err != nil {
 			t.Fatal(err)
 		}

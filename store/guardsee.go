@@ -99,7 +99,7 @@ func (db *DB) seeDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 		return row(r)
 	}, flush)
 	if errors.Is(err, errEnough) {
-		err = flush()
+		return nil
 	}
 	return err
 }

@@ -155,6 +155,11 @@ func (r *run) allDocs(ctx context.Context) error {
 		if r.plan.Query.Sort.Descending {
 			one = s[len(s)-1-i]
 		}
+		if i > 0 {
+			if err := r.flush(); err != nil {
+				return err
+			}
+		}
 		if err := r.stretch(ctx, one); err != nil {
 			return err
 		}
