@@ -16,14 +16,20 @@ import (
 // of the data folder, which is ours alone and always the same: a crash leaves nothing.
 func workers(cfg *config.Config, data string, log *slog.Logger) (*worker.Pool, error) {
 	const section = "query_server_config"
-	one, all := shareOfGroup(groupMemory("/sys/fs/cgroup", "/proc/self/cgroup"),
-		cfg.Int(section, "os_process_memory_limit"), cfg.Int(section, "os_process_memory_total"))
+	one, all := functionsMemory(cfg)
 	return worker.New(worker.Options{
 		Timeout: cfg.Duration("couchdb", "os_process_timeout"),
 		Memory:  one, TotalMemory: all,
 		Workers: int(cfg.Int(section, "os_process_limit")), Idle: cfg.Duration(section, "os_process_idle_limit"),
 		Folder: filepath.Join(data, "empty"), Log: log,
 	})
+}
+
+// functionsMemory is what one of the processes of functions and all together may have here.
+func functionsMemory(cfg *config.Config) (one, all int64) {
+	const section = "query_server_config"
+	return shareOfGroup(groupMemory("/sys/fs/cgroup", "/proc/self/cgroup"),
+		cfg.Int(section, "os_process_memory_limit"), cfg.Int(section, "os_process_memory_total"))
 }
 
 // shareOfGroup is what one of the processes of functions and all together may have, in

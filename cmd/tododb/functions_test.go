@@ -153,6 +153,8 @@ func TestShareOfGroup(t *testing.T) {
 	} {
 		if one, all := shareOfGroup(c.group, c.one, c.all); one != c.wantOne || all != c.wantAll {
 			t.Errorf("in %d: %d and %d", c.group, one, all)
+		} else if server := collectorsMemory(c.group, all); c.group > 0 && (server+all >= c.group || server < c.group/3) {
+			t.Errorf("in %d: %d and %d for the server", c.group, all, server)
 		}
 	}
 }

@@ -7,21 +7,30 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"github.com/tododb/tododb/httpapi/config"
 )
 
 // limitMemory tells the garbage collector how much memory there is where the process runs in
 // a control group that bounds it: near the bound it then works harder, where otherwise it
 // would wait until there is twice as much, and the kernel would end the process. A tenth
-// is left to what is not the collector's. GOMEMLIMIT in the environment goes before it.
-func limitMemory(log *slog.Logger) {
+// is left to what is not the collector's, and what processes of functions may have to them:
+// what the collector lets lie would keep them from starting long after it is of use to
+// anybody. GOMEMLIMIT in the environment goes before it.
+func limitMemory(cfg *config.Config, log *slog.Logger) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	if limit := groupMemory("/sys/fs/cgroup", "/proc/self/cgroup"); limit > 0 {
-		debug.SetMemoryLimit(limit - limit/10)
-		log.Info("memory", "limit", limit)
+		_, functions := functionsMemory(cfg)
+		debug.SetMemoryLimit(collectorsMemory(limit, functions))
+		log.Info("memory", "limit", limit, "functions", functions)
 	}
 }
+
+// collectorsMemory is what the collector goes by in a group that has so much, of which
+// functions may have their part.
+func collectorsMemory(group, functions int64) int64 { return group - group/10 - functions }
 
 // groupMemory is the least bound of the control groups that the process is in, of the
 // first kind or the second; 0: there is none.

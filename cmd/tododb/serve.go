@@ -49,7 +49,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	cfg, log := start.cfg, start.log
-	limitMemory(log)
+	limitMemory(cfg, log)
 	defer start.listening.close()
 	figures := metrics.New()
 	f, err := openFolder(ctx, opt.data, start.lock, cfg, figures, log)
