@@ -50,7 +50,6 @@ type batch struct {
 	from, to uint64
 	at       uint64   // the sequence at which views whose rows change are said to have changed
 	docs     []mapped // by id
-	seen     int      // changes read
 }
 
 // mapped is what the index is to know of one document.
@@ -100,6 +99,37 @@ type collector struct {
 	db      store.Bare
 	limit   batchLimit
 	mappers []Mapper
+
+	perDoc atomic.Int64 // bytes of rows that a document became of late; 0: nobody knows
+}
+
+// Documents go to the mappers in pieces of a page: as many as become about pieceBytes of
+// rows, for what a function emits may be a thousand times its document.
+const (
+	pieceBytes = 1 << 20
+	firstPiece = 8
+	mostPiece  = 100
+)
+
+// piece is how many documents a mapper is given next.
+func (c *collector) piece() int {
+	perDoc := c.perDoc.Load()
+	if perDoc == 0 {
+		return firstPiece
+	}
+	return int(min(max(pieceBytes/perDoc, 1), mostPiece))
+}
+
+// pageRows is how many documents are read at a time: not many more than the batch takes.
+func (c *collector) pageRows() int {
+	rows := c.limit.docs
+	if perDoc := c.perDoc.Load(); perDoc > 0 {
+		rows = int(min(int64(rows), max(c.limit.bytes/perDoc, firstPiece)))
+	}
+	if rows < 500 { // fewer than a page of the feed
+		return rows
+	}
+	return 0
 }
 
 func (c *collector) close() {
@@ -128,13 +158,14 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 	})
 	for i := range c.mappers {
 		g.Go(func() (err error) {
+			e := emitter{def: c.def}
 			for docs := range work {
 				if c.mappers[i] == nil {
 					if c.mappers[i], err = c.def.NewMapper(); err != nil {
 						return err
 					}
 				}
-				if parts[i], err = c.mapAll(gctx, c.mappers[i], docs, parts[i], &written); err != nil {
+				if parts[i], err = c.mapAll(gctx, c.mappers[i], &e, docs, parts[i], &written); err != nil {
 					return err
 				}
 			}
@@ -157,36 +188,35 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Docu
 	var bodies arena
 	var size int64
 	docs := 0
-	q := store.ChangesQuery{Since: b.from, To: b.to, Limit: -1, IncludeDocs: true, Conflicts: true, DeletedConflicts: true}
-	if c.limit.docs < 500 { // fewer than a page of the feed
-		q.PageRows = c.limit.docs
-	}
+	q := store.ChangesQuery{Since: b.from, To: b.to, Limit: -1, IncludeDocs: true, Conflicts: true, DeletedConflicts: true, PageRows: c.pageRows()}
 	end, err := c.db.Changes(ctx, q, func(ch *store.Change) error {
-		b.seen++
 		if !c.def.IncludeDesign && bytes.HasPrefix(ch.ID, []byte("_design/")) {
 			return nil
 		}
 		d := *ch.Doc
 		d.Body = bodies.clone(d.Body)
-		size += int64(len(d.Body)) + 100
 		page = append(page, d)
 		return nil
 	}, func() error {
-		if len(page) == 0 {
-			return nil
-		}
-		docs += len(page)
-		last := page[len(page)-1].Seq
-		select {
-		case work <- page:
-		case <-ctx.Done():
-			return ctx.Err()
+		for rest := page; len(rest) > 0; {
+			n := min(c.piece(), len(rest))
+			select {
+			case work <- rest[:n:n]:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			for i := range rest[:n] {
+				size += int64(len(rest[i].Body)) + 100
+			}
+			docs += n
+			last := rest[n-1].Seq
+			rest = rest[n:]
+			if docs >= c.limit.docs || size >= c.limit.bytes || written.bytes.Load() >= c.limit.bytes || written.rows.Load() >= c.limit.rows {
+				b.to = last // what else there is of the page is read again
+				return errEnough
+			}
 		}
 		page = make([]store.Document, 0, len(page))
-		if docs >= c.limit.docs || size >= c.limit.bytes || written.bytes.Load() >= c.limit.bytes || written.rows.Load() >= c.limit.rows {
-			b.to = last
-			return errEnough
-		}
 		return nil
 	})
 	b.at = b.to
@@ -196,9 +226,8 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Docu
 	return err
 }
 
-// mapAll maps a page of documents.
-func (c *collector) mapAll(ctx context.Context, m Mapper, docs []store.Document, out []mapped, written *written) ([]mapped, error) {
-	e := emitter{def: c.def}
+// mapAll maps a piece of a page.
+func (c *collector) mapAll(ctx context.Context, m Mapper, e *emitter, docs []store.Document, out []mapped, written *written) ([]mapped, error) {
 	from := len(out)
 	wanted := make([]*store.Document, 0, len(docs))
 	where := make([]int, 0, len(docs)) // the places of wanted in out
@@ -210,14 +239,18 @@ func (c *collector) mapAll(ctx context.Context, m Mapper, docs []store.Document,
 		}
 	}
 	now := 0 // the document whose rows are coming
+	size := int64(0)
 	end := func() {
 		done := &out[where[now]]
 		done.rows = e.rows(done.id)
+		n := int64(0)
 		for _, r := range done.rows {
-			written.bytes.Add(int64(len(r.key) + len(r.value)))
-			written.rows.Add(1)
+			n += int64(len(r.key) + len(r.value))
 		}
-		e.emits = e.emits[:0]
+		size += n
+		written.bytes.Add(n)
+		written.rows.Add(int64(len(done.rows)))
+		e.forget()
 	}
 	err := MapEach(ctx, m, wanted, func(doc, view int, order, key, value []byte) error {
 		for ; now < doc; now++ {
@@ -231,6 +264,7 @@ func (c *collector) mapAll(ctx context.Context, m Mapper, docs []store.Document,
 	for ; now < len(wanted); now++ {
 		end()
 	}
+	c.perDoc.Store(size/int64(len(docs)) + 1)
 	return out, nil
 }
 
@@ -253,9 +287,19 @@ func MapEach(ctx context.Context, m Mapper, docs []*store.Document, emit func(do
 // emitter turns what a mapper emits into records.
 type emitter struct {
 	def   *Definition
-	arena arena
+	arena arena // of records
 	key   []byte
-	emits []emitted
+	emits []emitted // of one document
+	own   arena     // of emits
+}
+
+// forget lets go of what was emitted for a document, of which records have been made.
+func (e *emitter) forget() {
+	clear(e.emits)
+	e.emits = e.emits[:0]
+	if e.own.free = e.own.free[:0]; cap(e.own.free) > arenaBlock {
+		e.own.free = nil
+	}
 }
 
 type emitted struct {
@@ -277,9 +321,9 @@ func (e *emitter) emit(view int, order, key, value []byte) (err error) {
 		}
 		order = e.key
 	}
-	prefix := append(e.arena.room(1+min(len(order), longKey)), byte(view))
-	prefix = e.arena.take(appendKeyPart(prefix, order))
-	e.emits = append(e.emits, emitted{prefix, e.arena.clone(key), e.arena.clone(value)})
+	prefix := append(e.own.room(1+min(len(order), longKey)), byte(view))
+	prefix = e.own.take(appendKeyPart(prefix, order))
+	e.emits = append(e.emits, emitted{prefix, e.own.clone(key), e.own.clone(value)})
 	return nil
 }
 

@@ -2,11 +2,13 @@ package index_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -103,4 +105,56 @@ func TestBuildMemory(t *testing.T) {
 	if peak > 150<<20 {
 		t.Errorf("building took %d MiB", peak>>20)
 	}
+}
+
+// Nor does it grow with what functions make of small documents.
+func TestBuildMemoryOfLargeRows(t *testing.T) {
+	if privateMemory() == 0 {
+		t.Skip("the system does not tell the private memory of a process")
+	}
+	const docs, size = 3000, 200_000
+	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, e, index.Options{Scratch: t.TempDir()})
+	db := w.create(t, "large")
+	defer db.Release()
+	edits := make([]store.Edit, docs)
+	for i := range edits {
+		edits[i].Doc = document.Doc{ID: fmt.Sprintf("doc-%08x", uint32(i)*2654435761), Body: []byte("{}")}
+	}
+	if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	def := &index.Definition{
+		Signature: "large", Views: []index.View{{}},
+		NewMapper: func() (index.Mapper, error) { return &largeMapper{[]byte(`"` + strings.Repeat("x", size) + `"`)}, nil },
+	}
+	runtime.GC()
+	debug.FreeOSMemory()
+	before := privateMemory()
+	most := watchMemory()
+	ix, err := w.m.Open(t.Context(), db, def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ix.Release()
+	if err := ix.Wait(t.Context(), docs); err != nil {
+		t.Fatal(err)
+	}
+	peak := most()
+	t.Logf("%d rows of %d bytes: %d MiB before, at most %d MiB", docs, size, before>>20, peak>>20)
+	if peak > 150<<20 {
+		t.Errorf("building took %d MiB", peak>>20)
+	}
+}
+
+// largeMapper emits a value for each document.
+type largeMapper struct{ value []byte }
+
+func (*largeMapper) Close() {}
+
+func (m *largeMapper) Map(_ context.Context, d *store.Document, emit func(int, []byte, []byte) error) error {
+	return emit(0, fmt.Appendf(nil, "%q", d.ID), m.value)
 }

@@ -137,6 +137,9 @@ func (r *runs) merge(ctx context.Context, fn func(*record) error) error {
 	heap.Init(&h)
 	for len(h) > 0 {
 		first := h[0]
+		if err := first.load(); err != nil {
+			return err
+		}
 		if err := errors.Join(pace.Step(len(first.now.value)), fn(&first.now)); err != nil {
 			return err
 		}
@@ -153,13 +156,28 @@ func (r *runs) merge(ctx context.Context, fn func(*record) error) error {
 	return nil
 }
 
-// run is one sorted run being read.
+// keptValue is the room for a value that a run keeps for its next one.
+const keptValue = 4 << 10
+
+// run is one sorted run being read. There may be thousands side by side, so the value of a
+// record is read when its turn has come.
 type run struct {
-	r   *bufio.Reader
-	now record
+	r     *bufio.Reader
+	now   record
+	value int // the length of the value that load reads
 }
 
-// next reads the next record; false at the end.
+// load reads the value of the record.
+func (r *run) load() error {
+	r.now.value = slices.Grow(r.now.value[:0], r.value)[:r.value]
+	if _, err := io.ReadFull(r.r, r.now.value); err != nil {
+		return fmt.Errorf("read sorted rows: %w", err)
+	}
+	return nil
+}
+
+// next reads the next record but for its value, that of the one before having been read;
+// false at the end.
 func (r *run) next() (more bool, err error) {
 	space, err := r.r.ReadByte()
 	if err == io.EOF {
@@ -175,11 +193,11 @@ func (r *run) next() (more bool, err error) {
 	if err == nil {
 		r.now.space = engine.Space(space)
 		r.now.key = slices.Grow(r.now.key[:0], int(keyLen))[:keyLen]
-		r.now.value = slices.Grow(r.now.value[:0], int(valueLen))[:valueLen]
+		r.value = int(valueLen)
+		if cap(r.now.value) > keptValue {
+			r.now.value = nil
+		}
 		_, err = io.ReadFull(r.r, r.now.key)
-	}
-	if err == nil {
-		_, err = io.ReadFull(r.r, r.now.value)
 	}
 	if err != nil {
 		return false, fmt.Errorf("read sorted rows: %w", err)
