@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -69,7 +70,7 @@ func (f *file) over(b *bbolt.Tx, r *reader, p any, err error) error {
 // rollback ends a transaction, unless it has been committed.
 func (f *file) rollback(b *bbolt.Tx) (err error) {
 	defer f.caught(&err)
-	if err := b.Rollback(); !errors.Is(err, bbolt.ErrTxClosed) {
+	if err := b.Rollback(); !errors.Is(err, berrors.ErrTxClosed) {
 		return err
 	}
 	return nil
