@@ -28,6 +28,7 @@ type reader struct {
 // span is [from, to) of some leaf, nil meaning no bound.
 type span struct {
 	known    bool
+	beside   bool // those beside the way to it were looked at too
 	from, to []byte
 }
 
@@ -86,8 +87,8 @@ func (r *reader) onPages(s engine.Space, b *bbolt.Bucket) bool {
 
 // look sees to it that bbolt can find a key of a space that this transaction has written
 // to: until the commit it changes entries of leaves, so the way to a leaf is as the pages
-// have it.
-func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte) {
+// have it. deletes says that the key is about to be deleted.
+func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte, deletes bool) {
 	if b.Root() == 0 {
 		return
 	}
@@ -95,19 +96,19 @@ func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte) {
 		r.looked = new([32]span)
 	}
 	seen := &r.looked[s&31]
-	if seen.known && (seen.from == nil || bytes.Compare(k, seen.from) >= 0) && (seen.to == nil || bytes.Compare(k, seen.to) < 0) {
+	if seen.known && (seen.beside || !deletes) && (seen.from == nil || bytes.Compare(k, seen.from) >= 0) && (seen.to == nil || bytes.Compare(k, seen.to) < 0) {
 		return
 	}
 	c := r.walk(uint64(b.Root()), k)
-	r.sound(c.path)
+	r.sound(c.path, deletes)
 	seen.from, seen.to = c.bounds()
-	seen.known = true
+	seen.known, seen.beside = true, deletes
 }
 
 // sound looks at all that stands on the pages of a path, once in a transaction. A writer
-// of bbolt's takes them apart and puts them together again, with those beside them when
-// entries were deleted, whatever the lengths on them say.
-func (r *reader) sound(path []node) {
+// of bbolt's takes them apart and puts them together again, whatever the lengths on them say;
+// where entries were deleted it may do so with those beside them.
+func (r *reader) sound(path []node, beside bool) {
 	look := func(p *node) {
 		if !r.sane[p.id] {
 			p.check(&r.pages)
@@ -117,9 +118,12 @@ func (r *reader) sound(path []node) {
 	for i := range path {
 		p := &path[i]
 		look(p)
-		for _, beside := range []int{p.i - 1, p.i + 1} {
-			if !p.leaf && beside >= 0 && beside < p.n && !r.sane[p.child(beside)] {
-				other := r.pages.node(p.child(beside))
+		if p.leaf || !beside {
+			continue
+		}
+		for _, i := range []int{p.i - 1, p.i + 1} {
+			if i >= 0 && i < p.n && !r.sane[p.child(i)] {
+				other := r.pages.node(p.child(i))
 				look(&other)
 			}
 		}
@@ -141,7 +145,7 @@ func (r *reader) Get(s engine.Space, k []byte) (v []byte, err error) {
 			v = p.value(p.i)
 		}
 	} else {
-		r.look(s, b, k)
+		r.look(s, b, k, false)
 		v = b.Get(k)
 	}
 	return v, r.give(v)
@@ -315,7 +319,7 @@ type tx struct {
 // the rest count.
 func (t *tx) commit() (err error) {
 	defer t.caught(&err)
-	t.sound(t.walk(t.root(), []byte{0}).path)
+	t.sound(t.walk(t.root(), []byte{0}).path, true)
 	t.pages.checkFreelist()
 	return t.tx.Commit()
 }
@@ -367,7 +371,7 @@ func (t *tx) Put(s engine.Space, k, v []byte) (err error) {
 	if v == nil {
 		v = []byte{} // nil would read as absent until the commit
 	}
-	t.look(s, b, k)
+	t.look(s, b, k, false)
 	t.written[s&31] = true
 	if err := b.Put(k, v); err != nil { // the key is a bucket, for one
 		return t.spoil(err)
@@ -395,7 +399,7 @@ func (t *tx) Delete(s engine.Space, k []byte) (err error) {
 		return nil
 	}
 	t.touch(s, k)
-	t.look(s, b, k)
+	t.look(s, b, k, true)
 	t.written[s&31] = true
 	if err := b.Delete(k); err != nil {
 		return t.spoil(err)
