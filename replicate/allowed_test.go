@@ -45,7 +45,11 @@ func TestAReplicationElsewhereEndsWithItsUser(t *testing.T) {
 		if _, _, err := m.Replicate(t.Context(), []byte(body), User{Name: name, Account: true}); err != nil {
 			t.Fatal(err)
 		}
-		<-waits
+		select {
+		case <-waits:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s's replication does not ask for changes", name)
+		}
 	}
 	gone.Store(true)
 	end := time.Now().Add(20 * time.Second)
