@@ -5,6 +5,7 @@ import (
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
 // confine gives up what the process could reach, as far as the kernel has means for it,
@@ -12,9 +13,9 @@ import (
 func confine(memory int64) {
 	// Before an administrator's processes the kernel is to end this one, when memory is short.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
-	limitResources(memory)
-	// It refuses threads new rights too (no_new_privs), which is done all the same where
-	// there is no Landlock.
+	// The kernel keeps that for each thread, so all have to be told, each later one inherits it.
+	_, _, _ = psx.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
 	_ = landlock.V8.BestEffort().Restrict()
-	_ = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	// Last, for telling all threads takes an open file where cgo is used.
+	limitResources(memory)
 }

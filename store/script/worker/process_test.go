@@ -318,9 +318,18 @@ func TestWorkersHaveNothing(t *testing.T) {
 		if cwd, err := os.Readlink(dir + "cwd"); err != nil || cwd != p.dir {
 			t.Errorf("it stands in %s, %v", cwd, err)
 		}
-		status, err := os.ReadFile(dir + "status")
-		if err != nil || !strings.Contains(string(status), "NoNewPrivs:\t1") {
-			t.Errorf("it may get new privileges: %v", err)
+		threads, err := filepath.Glob(dir + "task/*/status")
+		if err != nil || len(threads) == 0 {
+			t.Errorf("no threads are told: %v", err)
+		}
+		for _, thread := range threads {
+			status, err := os.ReadFile(thread)
+			if errors.Is(err, os.ErrNotExist) {
+				continue // it ended meanwhile
+			}
+			if err != nil || !strings.Contains(string(status), "NoNewPrivs:\t1") {
+				t.Errorf("a thread may get new privileges: %v", err)
+			}
 		}
 	}
 	if inside, err := os.ReadDir(p.dir); err != nil || len(inside) > 0 {
