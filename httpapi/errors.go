@@ -219,6 +219,9 @@ func replicationAnswer(err error) (status int, word, reason string, ok bool) {
 	if e, ok := errors.AsType[*replicate.Taken](err); ok {
 		return http.StatusConflict, "conflict", e.Error(), true
 	}
+	if e, ok := errors.AsType[*replicate.RefusedHeader](err); ok {
+		return http.StatusForbidden, "forbidden", e.Error(), true
+	}
 	if e, ok := errors.AsType[*replicate.BadEndpoint](err); ok {
 		return http.StatusBadRequest, "invalid_replication", e.Reason, true
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
@@ -21,6 +22,16 @@ func (s *Server) replicatorDB() *systemDB {
 
 // IsAdmin tells whether a name is a server administrator's. It is replicate.Options.IsAdmin.
 func (s *Server) IsAdmin(name string) bool { return s.auth.HasAdmin(name) }
+
+// ReplicationHeaders are the headers that replications may not send, by the names in which
+// this server believes a proxy.
+func ReplicationHeaders(c *config.Config) replicate.Headers {
+	var h replicate.Headers
+	for _, name := range []string{"x_auth_username", "x_auth_roles", "x_auth_token"} {
+		h.Proxies = append(h.Proxies, c.String("chttpd_auth", name))
+	}
+	return h
+}
 
 func (s *Server) writeReplication(_ context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
 	doc := &e.Doc
@@ -41,7 +52,7 @@ func (s *Server) writeReplication(_ context.Context, by asker, docs []*store.Doc
 	if doc.Deleted {
 		return nil
 	}
-	if err := replicate.CheckDocument(doc.Body); err != nil {
+	if err := replicate.CheckDocument(doc.Body, nil); err != nil {
 		return errorf(http.StatusForbidden, "forbidden", "%s", err)
 	}
 	owner, known := replicate.OwnerOf(doc.Body)
@@ -55,6 +66,12 @@ func (s *Server) writeReplication(_ context.Context, by asker, docs []*store.Doc
 	// says in his name what to replicate, also not one who is called the same.
 	if !by.Admin && s.IsAdmin(owner) {
 		return errOthersReplication
+	}
+	if !s.IsAdmin(owner) {
+		headers := ReplicationHeaders(s.config)
+		if err := replicate.CheckDocument(doc.Body, &headers); err != nil {
+			return err
+		}
 	}
 	if said, _ := replicate.OwnerOf(doc.Body); said == owner && owner != "" {
 		return nil

@@ -25,8 +25,8 @@ type Synchronizer interface {
 	// Show gives one as JSON, with the revision of its settings.
 	Show(ctx context.Context, db, id string) (body []byte, rev string, err error)
 	// Change changes the settings that the request names. rev, if not "", is the revision
-	// that the user knows.
-	Change(ctx context.Context, db, id, rev string, request []byte, may func(db string, write bool) error) error
+	// that the user knows; by is the user.
+	Change(ctx context.Context, db, id, rev string, by replicate.User, request []byte, may func(db string, write bool) error) error
 	// Delete ends one.
 	Delete(ctx context.Context, db, id, rev string) error
 	// Wait waits until one has run for the first time, well or not.
@@ -206,7 +206,11 @@ func (s *Server) changeSynchronization(w http.ResponseWriter, r *http.Request) e
 		if err != nil {
 			return err
 		}
-		if err := s.opt.Synchronizer.Change(r.Context(), db.Name(), id, knownRevision(r), request, s.mayUse(r)); err != nil {
+		by, err := s.replicationUser(r.Context(), s.user(r))
+		if err != nil {
+			return err
+		}
+		if err := s.opt.Synchronizer.Change(r.Context(), db.Name(), id, knownRevision(r), by, request, s.mayUse(r)); err != nil {
 			return err
 		}
 		return s.sendSynchronization(w, r, db, id, http.StatusOK)

@@ -11,6 +11,10 @@ const askEvery = 10 * time.Second
 
 // runAllowed runs a job as long as its user may have it.
 func (m *Manager) runAllowed(ctx context.Context, req *Request, job *Job) (Result, error) {
+	// Once more, as who was an administrator need not be one any longer.
+	if err := m.MaySend(&req.Spec, req.by()); err != nil {
+		return Result{}, err
+	}
 	if m.opt.Allowed == nil || !req.User.Account {
 		return m.runLeased(ctx, req.Owner, job)
 	}

@@ -35,9 +35,12 @@ type documentSpec struct {
 }
 
 // CheckDocument judges the body of a _replicator document; its errors are *BadRequest and
-// *BadEndpoint.
-func CheckDocument(body []byte) error {
-	_, err := parseDocument(body)
+// *BadEndpoint, and, with headers to heed, *RefusedHeader.
+func CheckDocument(body []byte, headers *Headers) error {
+	said, err := parseDocument(body)
+	if err == nil && headers != nil {
+		err = headers.Check(&said.spec)
+	}
 	return err
 }
 

@@ -34,7 +34,7 @@ func TestSpecsThatCannotBeMeant(t *testing.T) {
 			if !bad || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s: %v", body, err)
 			}
-			if err := CheckDocument([]byte(body)); err == nil {
+			if err := CheckDocument([]byte(body), nil); err == nil {
 				t.Errorf("%s is a document that can run", body)
 			}
 		}

@@ -122,7 +122,7 @@ func FuzzDocument(f *testing.F) {
 		if !json.Valid(body) || len(body) == 0 || body[0] != '{' {
 			return
 		}
-		_ = CheckDocument(body)
+		_ = CheckDocument(body, &Headers{})
 		clean, err := WithoutSecrets(body)
 		if err != nil {
 			return // nothing is shown

@@ -29,10 +29,7 @@ func (m *Manager) JobID(spec Spec) string { return spec.JobID(m.opt.Server) }
 // own: who asks first for what another wants to replicate does not keep it from him. Their
 // checkpoints are the same.
 func (m *Manager) idOf(req *Request) string {
-	who := req.User
-	if req.sender != nil {
-		who = req.sender()
-	}
+	who := req.by()
 	id := m.JobID(req.Spec)
 	if who.Admin || who.Name == "" {
 		return id

@@ -193,12 +193,18 @@ func (m *Manager) check(spec *Spec) error {
 	return nil
 }
 
+// MaySend refuses a replication that a user may not have for what it would send: *RefusedHeader.
+func (m *Manager) MaySend(spec *Spec, user User) error {
+	if user.Admin {
+		return nil
+	}
+	set := m.settings()
+	return set.Headers.Check(spec)
+}
+
 // newJob makes a job for one run. The lock is held.
 func (m *Manager) newJob(req *Request) *Job {
-	by := req.User
-	if req.sender != nil {
-		by = req.sender()
-	}
+	by := req.by()
 	return NewJob(req.Spec, JobOptions{
 		Server: m.opt.Server, Source: observe(m.source(req, by), req.Source), Target: observe(m.peer(req.Spec.Target, req.User, by), req.Target),
 		Log: m.opt.Log, Now: m.opt.Now, Patient: m.opt.Patient,

@@ -77,6 +77,9 @@ func (m *Manager) join(ctx context.Context, spec Spec, user User) (*task, error)
 	if err := m.check(&spec); err != nil {
 		return nil, err
 	}
+	if err := m.MaySend(&spec, user); err != nil {
+		return nil, err
+	}
 	req := Request{Spec: spec, User: user, OneTry: !spec.Continuous || m.opt.Patient}
 	id := m.idOf(&req)
 	if m.opt.Origin != nil {

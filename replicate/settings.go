@@ -15,6 +15,7 @@ type Settings struct {
 	MaxHistory    int           // events remembered of a job (20)
 	FirstPause    time.Duration // after a job's first failure; it doubles with each in a row, up to 1024 times (30 s)
 	Networks      Networks      // where jobs may connect to
+	Headers       Headers       // what jobs may not send
 	UpdateDocs    bool          // also write the states triggered and error into documents of _replicator
 	Defaults      Defaults      // of jobs that do not say
 }

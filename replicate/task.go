@@ -33,6 +33,14 @@ type Request struct {
 	origin func(context.Context) context.Context
 }
 
+// by is in whose name requests are sent to peers now.
+func (r *Request) by() User {
+	if r.sender != nil {
+		return r.sender()
+	}
+	return r.User
+}
+
 // task is a job that the scheduler knows. Its fields are guarded by Manager.mu, but for
 // those that never change.
 type task struct {

@@ -2,6 +2,7 @@ package synchronize_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -493,4 +494,26 @@ func TestChangesRace(t *testing.T) {
 	if body := here.must(200, "GET", "/todos/_synchronizations", "").body; body != "{\"synchronizations\":[]}\n" {
 		t.Errorf("%s", body)
 	}
+}
+
+// Who administers a database, but not the server, has nothing sent that only a proxy says:
+// neither by a synchronization of his own nor by one that an administrator has made.
+func TestHeadersOfSynchronizations(t *testing.T) {
+	here, there := pair(t)
+	here.must(200, "PUT", "/todos/_security", `{"admins":{"names":["joe"]},"members":{}}`)
+	here.must(201, "PUT", "/_users", "")
+	here.must(201, "PUT", "/_users/org.couchdb.user:joe", `{"name":"joe","password":"joe","roles":[],"type":"user"}`)
+	remote := func(headers string) string {
+		return fmt.Sprintf(`{"paused":true,"remote":{"url":%q,"headers":{%s}}}`, there.http.URL+"/todos", headers)
+	}
+	const asked, plain = `"X-Forwarded-For":"192.0.2.1"`, `"X-Api-Key":"k"`
+	joe := []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("joe:joe"))}
+	here.must(403, "POST", "/todos/_synchronizations", remote(asked), joe...)
+	his := here.path(here.must(201, "POST", "/todos/_synchronizations", remote(plain), joe...))
+	admins := here.path(here.must(201, "POST", "/todos/_synchronizations", remote(asked)))
+	here.must(403, "PUT", his, remote(asked), joe...)
+	here.must(403, "PUT", admins, remote(asked+`,"X-Real-IP":"192.0.2.1"`), joe...)
+	here.must(403, "PUT", his, remote(asked)) // in joe's name
+	here.must(200, "PUT", admins, remote(asked+`,"X-Real-IP":"192.0.2.1"`))
+	here.must(200, "PUT", admins, `{"direction":"pull"}`, joe...)
 }

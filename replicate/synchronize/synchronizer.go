@@ -1,6 +1,7 @@
 package synchronize
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type Options struct {
 type Replicator interface {
 	// Add has a replication run, again and again until it is done: *replicate.Taken.
 	Add(replicate.Request) (id string, err error)
+	// MaySend refuses a replication for what it would send in a user's name.
+	MaySend(*replicate.Spec, replicate.User) error
 	// Remove ends one, and returns when it has ended.
 	Remove(ctx context.Context, id string) error
 }
@@ -111,6 +114,9 @@ func (s *Synchronizer) Create(ctx context.Context, db string, owner replicate.Us
 	if err := s.judge(ctx, &d, may); err != nil {
 		return "", err
 	}
+	if err := s.maySend(&d, owner); err != nil {
+		return "", err
+	}
 	if d.Instance, err = s.instance(ctx, db); err != nil {
 		return "", err
 	}
@@ -151,6 +157,15 @@ func (s *Synchronizer) judge(ctx context.Context, d *definition, may func(db str
 		}
 	}
 	return may(remote.Local, d.Direction != pull)
+}
+
+// maySend refuses what would be sent to the remote that a user has named.
+func (s *Synchronizer) maySend(d *definition, by replicate.User) error {
+	spec, err := d.spec(push)
+	if err != nil {
+		return err
+	}
+	return s.opt.Replicator.MaySend(&spec, by)
 }
 
 // instance tells which database has a name now.
@@ -207,7 +222,7 @@ func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
 
 // Change changes the settings that a request names. rev, if not "", is the revision that
 // its user knows: ErrChanged.
-func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, request []byte, may func(db string, write bool) error) error {
+func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, by replicate.User, request []byte, may func(db string, write bool) error) error {
 	x, err := s.find(ctx, db, id)
 	if err != nil {
 		return err
@@ -226,6 +241,11 @@ func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, request [
 	}
 	if err := s.judge(ctx, &d, may); err != nil {
 		return err
+	}
+	if !bytes.Equal(d.Remote, x.definition().Remote) { // else what it sends is not his
+		if err := errors.Join(s.maySend(&d, by), s.maySend(&d, d.Owner)); err != nil {
+			return err
+		}
 	}
 	next, err := s.records.save(ctx, id, x.revision(), &d)
 	if err != nil {
