@@ -150,31 +150,34 @@ func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.
 }
 
 // Rehash stores a password as new ones are stored.
-func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string) error {
+func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string) (*auth.Account, error) {
 	db, err := c.s.store.Bare(ctx, usersDB, store.ForAccounts)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer db.Release()
 	doc, err := db.Get(ctx, auth.UserPrefix+a.User.Name, store.ReadOptions{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if now, err := auth.ParseAccount(doc.Body); err != nil || !now.Same(a) {
-		return nil // it has another password or other roles already
+		return nil, nil // it has another password or other roles already
 	}
 	body, err := c.s.auth.HashAgain(ctx, doc.Body, a, password)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	edit := store.Edit{Attachments: keptAttachments(doc, "")}
 	if err := edit.Doc.SetBody(body); err != nil {
-		return err
+		return nil, err
 	}
 	edit.Doc.ID, edit.Doc.HasID, edit.Doc.Rev, edit.Doc.HasRev = doc.ID, true, doc.Rev, true
 	results, err := db.Write(ctx, []store.Edit{edit}, store.WriteOptions{})
 	if err == nil {
 		err = results[0].Err
 	}
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return auth.ParseAccount(body)
 }

@@ -41,6 +41,10 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	rights, err := s.feedRights(r.Context(), s.user(r), db, q.framing)
+	if err != nil {
+		return err
+	}
 	leave, err := s.enterFeed(w, r, q.framing)
 	if err != nil {
 		return err
@@ -64,7 +68,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	}
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	f := changesFeed{ctx: r.Context(), feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout), db: db, finder: s.finder, q: &q, filter: filter, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
+	f := changesFeed{ctx: r.Context(), feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, finder: s.finder, q: &q, filter: filter, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 

@@ -118,6 +118,10 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return badRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
 	}
+	rights, err := s.feedRights(r.Context(), s.user(r), nil, framing)
+	if err != nil {
+		return err
+	}
 	leave, err := s.enterFeed(w, r, framing)
 	if err != nil {
 		return err
@@ -125,7 +129,7 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 	defer leave()
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	f.feed = s.newFeed(st, framing, heartbeat, timeout)
+	f.feed = s.newFeed(st, framing, heartbeat, timeout, rights)
 	return f.run(r.Context())
 }
 

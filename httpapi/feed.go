@@ -26,17 +26,17 @@ type feed struct {
 	heartbeat time.Duration // how often the client wants a sign of life; 0: never
 	timeout   time.Duration // without heartbeats: when waiting in vain ends
 	closing   <-chan struct{}
-	token     *feedToken // nil: it was not asked for with the token of a device
+	rights    *feedRights // nil: it does not wait
 
 	sent time.Time // when the client last heard of us
 	rows time.Time // when a row last came
 }
 
 // newFeed begins a feed; st's end or drop must follow.
-func (s *Server) newFeed(st *stream, framing feedFraming, heartbeat, timeout time.Duration) feed {
+func (s *Server) newFeed(st *stream, framing feedFraming, heartbeat, timeout time.Duration, rights *feedRights) feed {
 	now := time.Now()
 	return feed{
-		st: st, framing: framing, closing: s.closing, token: s.feedToken(st.r), sent: now, rows: now,
+		st: st, framing: framing, closing: s.closing, rights: rights, sent: now, rows: now,
 		heartbeat: min(heartbeat, feedTimeout), timeout: min(timeout, feedTimeout),
 	}
 }
@@ -70,6 +70,9 @@ func (f *feed) working() error {
 // waiting is called now and then while the work is another one's, such as an index.
 func (f *feed) waiting() error {
 	f.st.endTurn()
+	if err := f.rights.holdStill(f.st.r.Context()); err != nil {
+		return err
+	}
 	if f.heartbeat > 0 && time.Since(f.sent) >= f.heartbeat {
 		return f.beat()
 	}
@@ -91,7 +94,7 @@ func (f *feed) beat() error {
 
 // wait sends what has gathered and waits for news, with heartbeats meanwhile. It gives
 // false when the feed is to end instead: nothing came for too long, what it is about
-// is gone, the token that it was asked for with is, or the server closes.
+// is gone, its user may no longer have it, or the server closes.
 func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, error) {
 	if err := f.push(); err != nil {
 		return false, err
@@ -101,7 +104,7 @@ func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 	for {
 		select {
 		case <-news:
-			return f.token.holds(ctx)
+			return f.rights.hold(ctx)
 		case <-gone:
 			return false, nil
 		case <-f.closing:
@@ -113,7 +116,7 @@ func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 		if f.heartbeat <= 0 {
 			return false, nil
 		}
-		if holds, err := f.token.holds(ctx); !holds || err != nil {
+		if holds, err := f.rights.hold(ctx); !holds || err != nil {
 			return false, err
 		}
 		if err := f.beat(); err != nil {
@@ -129,8 +132,8 @@ func (f *feed) pause() time.Duration {
 	if pause <= 0 {
 		pause = time.Until(f.rows.Add(f.timeout))
 	}
-	if f.token != nil {
-		pause = min(pause, f.token.left())
+	if f.rights.limited() {
+		pause = min(pause, f.rights.left())
 	}
 	return pause
 }

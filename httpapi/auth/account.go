@@ -23,8 +23,9 @@ type Accounts interface {
 	// something about the user has changed, and another one at once when it has.
 	Account(ctx context.Context, name string) (*Account, error)
 	// Rehash stores a password, which has just been found to be right, as new passwords
-	// are. Somebody who changes the user at the same time goes first.
-	Rehash(ctx context.Context, a *Account, password string) error
+	// are, and gives the account as it is then. Somebody who changes the user at the same time
+	// goes first, and the account is nil.
+	Rehash(ctx context.Context, a *Account, password string) (*Account, error)
 }
 
 // errNoLogin says that a user's document holds no password that can be verified.

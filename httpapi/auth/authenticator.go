@@ -165,8 +165,7 @@ func (a *Authenticator) bySession(set *Settings, r *http.Request) (User, string,
 	if left <= 0 || !s.signedWith(set, known.password.salt) {
 		return User{}, "", nil
 	}
-	user := known.User
-	user.By = ByCookie
+	user := userBy(known, ByCookie)
 	renew := ""
 	if left < set.Timeout-set.Timeout/10 {
 		renew = set.cookie(set.seal(known.password.salt, s.name, now), now, r.TLS != nil)
@@ -198,7 +197,7 @@ func userBy(known *Account, by string) User {
 		return User{}
 	}
 	u := known.User
-	u.By = by
+	u.By, u.account = by, known
 	return u
 }
 
@@ -254,8 +253,12 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 	// account as it is now, but for the one that it was.
 	a.verified.put(h, known)
 	if !known.User.Admin && !set.KeepHashes && known.password.outdated(set.Hashing) {
-		if err := a.opt.Accounts.Rehash(ctx, known, password); err != nil {
+		anew, err := a.opt.Accounts.Rehash(ctx, known, password)
+		if err != nil {
 			a.opt.Warn("a password's hash stays as it is", "user", name, "error", err)
+		}
+		if anew != nil {
+			known = anew
 		}
 	}
 	return known, nil
@@ -299,6 +302,16 @@ func (a *Authenticator) Present(ctx context.Context, name, mark string) (User, b
 		return User{}, false, err
 	}
 	return known.User, true, nil
+}
+
+// Still tells whether somebody is who he was when he proved it: his account is there, with the
+// password and the roles that it had. Who has no account here always is.
+func (a *Authenticator) Still(ctx context.Context, u User) (bool, error) {
+	if u.account == nil {
+		return true, nil
+	}
+	now, err := a.account(ctx, u.account.User.Name)
+	return now != nil && (now == u.account || now.Same(u.account)), err
 }
 
 // Logout is the Set-Cookie header that ends a session in the client.

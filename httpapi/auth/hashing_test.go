@@ -14,7 +14,9 @@ import (
 type directory map[string]*Account
 
 func (d directory) Account(_ context.Context, name string) (*Account, error) { return d[name], nil }
-func (d directory) Rehash(context.Context, *Account, string) error           { return nil }
+func (d directory) Rehash(context.Context, *Account, string) (*Account, error) {
+	return nil, nil
+}
 
 func (d directory) add(t *testing.T, name, password string, h Hashing) {
 	t.Helper()

@@ -14,6 +14,8 @@ type User struct {
 	// token is an administrator: then it need not be a member of the token's databases.
 	Device     *Device
 	OwnerAdmin bool
+
+	account *Account // as it was when he proved himself; nil: he has none here
 }
 
 // Anonymous tells that nobody has proved who he is.
