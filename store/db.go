@@ -46,6 +46,8 @@ type database struct {
 
 	background sync.WaitGroup
 
+	kept keeping
+
 	users int           // guarded by store.mu
 	idle  *list.Element // guarded by store.mu
 }
@@ -96,6 +98,7 @@ func (db *DB) stop(why error) {
 	db.stopped.Do(func() {
 		db.stopErr = why
 		close(db.gone)
+		db.kept.forget()
 	})
 }
 
