@@ -25,11 +25,11 @@ func (s *Server) changesByView(r *http.Request, db *store.DB, q *changesQuery, b
 	if !ok || strings.Contains(name, "/") || s.opt.Indexes == nil {
 		return nil, nil
 	}
-	design, err := readDesign(r.Context(), db, ddoc)
+	design, err := s.design(r.Context(), db, ddoc)
 	if err != nil || !design.Changes {
 		return nil, err
 	}
-	number, err := design.Find(name)
+	number, err := design.View(name)
 	if err != nil {
 		return nil, nil // the filter that needs no index knows what to say
 	}

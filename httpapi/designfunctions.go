@@ -14,48 +14,22 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/functions"
+	"github.com/tododb/tododb/store/design"
 )
 
 // deprecation is the header that answers of shows, lists and rewrites carry: CouchDB 3.0,
 // of that day, has declared them to be on their way out.
 const deprecation = "@1582675200"
 
-// design finds a design document by its name, without _design/, for its functions.
-func (s *Server) design(ctx context.Context, db *store.DB, name string) (d functions.Design, err error) {
-	set, err := s.functionsNow(ctx, db.Name())
-	if err != nil {
-		return d, err
-	}
-	d, ok := set.Get(name)
-	if ok && !db.Hides() {
-		return d, nil
-	}
-	if _, err := db.Get(ctx, "_design/"+name, store.ReadOptions{NoBody: true}); err != nil {
-		return functions.Design{}, err // missing, deleted, or hidden
-	}
-	if !ok {
-		err = store.ErrMissing
-	}
-	return d, err
-}
-
-// functionsNow gives the functions of a database. They are kept for all who ask, so no
-// handle that hides some design documents reads them: validation functions would be gone
-// for everybody.
-func (s *Server) functionsNow(ctx context.Context, name string) (*functions.Set, error) {
-	db, err := s.store.Bare(ctx, name, store.ForFunctions)
-	if err != nil {
-		return nil, err
-	}
-	defer db.Release()
-	return s.functions.Now(ctx, db)
+// design finds a design document by its name, without _design/.
+func (s *Server) design(ctx context.Context, db *store.DB, name string) (*design.Document, error) {
+	return s.designs.Find(ctx, db, "_design/"+name)
 }
 
 // functionCall is a request to a function of a design document.
 type functionCall struct {
 	db     *store.DB
-	design functions.Design
+	design *design.Document
 	name   string // of the function
 	rest   string // of the path behind it
 }

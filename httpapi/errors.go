@@ -12,6 +12,7 @@ import (
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
@@ -90,7 +91,7 @@ var apiErrors = []struct {
 	{replicate.ErrNotYours, 401, "unauthorized", "You are not a server admin."},
 	{synchronize.ErrNone, 404, "not_found", "missing"},
 	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
-	{view.ErrNoView, 404, "not_found", "missing_named_view"},
+	{design.ErrNoView, 404, "not_found", "missing_named_view"},
 	{view.ErrReduce, 400, "query_parse_error", "Reduce is invalid for map-only views."},
 	{script.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -190,7 +191,7 @@ func (s *Server) deleteIndex(w http.ResponseWriter, r *http.Request, path []stri
 func (s *Server) removeIndexes(ctx context.Context, db *store.DB, id, name string) error {
 	_, err := s.editDesign(ctx, db, id, func(body []byte) ([]byte, error) {
 		found := false
-		for _, ix := range mango.IndexesOf(id, body) {
+		for _, ix := range mango.IndexesOf(design.Parse(id, body)) {
 			if name != "" && ix.Name != name {
 				continue
 			}

@@ -13,11 +13,11 @@ import (
 
 // indexOf opens the index of a design document, given its name; the caller releases it.
 func (s *Server) indexOf(ctx context.Context, db *store.DB, name string) (*view.Index, error) {
-	design, err := readDesign(ctx, db, name)
+	d, err := s.design(ctx, db, name)
 	if err != nil {
 		return nil, err
 	}
-	return s.openIndex(ctx, db, design)
+	return s.openIndex(ctx, db, d)
 }
 
 // compactIndexes compacts the index of a design document, whose name comes escaped.
@@ -46,7 +46,7 @@ func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
 	if s.opt.Indexes == nil {
 		return errNotBuilt
 	}
-	wanted, err := wantedIndexes(r.Context(), db)
+	wanted, err := s.wantedIndexes(r.Context(), db)
 	if err != nil {
 		return err
 	}
@@ -57,20 +57,15 @@ func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
 }
 
 // wantedIndexes are the signatures of the indexes that some design document asks for.
-func wantedIndexes(ctx context.Context, db *store.DB) (map[string]bool, error) {
+func (s *Server) wantedIndexes(ctx context.Context, db *store.DB) (map[string]bool, error) {
 	wanted := map[string]bool{}
-	q := store.AllDocsQuery{Space: store.DesignDocs, Limit: -1, IncludeDocs: true}
-	none := func(store.Page) error { return nil }
-	err := db.AllDocs(ctx, q, none, func(row *store.Row) error {
-		design, err := view.ParseDesign(string(row.ID), row.Doc.Body)
-		if err == nil {
-			wanted[design.Signature()] = true
-			for _, ix := range mango.IndexesOf(design.ID, row.Doc.Body) {
-				wanted[ix.ChangesSignature()] = true
-			}
+	docs, err := s.designs.All(ctx, db)
+	for _, d := range docs {
+		wanted[view.Signature(d)] = true
+		for _, ix := range mango.IndexesOf(d) {
+			wanted[ix.ChangesSignature()] = true
 		}
-		return err
-	}, func() error { return nil })
+	}
 	return wanted, err
 }
 

@@ -52,7 +52,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rules := d.Member("rewrites")
+	rules := d.Rewrites
 	switch jsonscan.Kind(rules) {
 	case '[':
 	case '"':

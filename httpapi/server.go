@@ -20,7 +20,7 @@ import (
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/functions"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
@@ -56,9 +56,9 @@ type Options struct {
 	// one answers 501. Compilers compile their functions, by language.
 	Indexes   *index.Manager
 	Compilers view.Compilers
-	// Functions is where the functions of design documents run (this process, which hostile
-	// ones can end).
-	Functions script.Host
+	// Designs has the design documents of Store, and says where their functions run (this
+	// process, which hostile ones can end).
+	Designs *design.Cache
 
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator Replicator
@@ -89,7 +89,8 @@ type Server struct {
 	metrics *metrics.Metrics
 	trail   *audit.Trail
 
-	functions *functions.Cache // of the design documents
+	designs *design.Cache
+	opener  *view.Opener // of indexes; nil: there are none
 
 	// users is asked for each document of _users.
 	users   *systemDB
@@ -133,9 +134,6 @@ func New(opt Options) (*Server, error) {
 		s.spool = &intake.Spool{}
 	}
 	s.users, s.devices = s.newUsersDB(), &devices{s}
-	if opt.Indexes != nil {
-		s.finder = mango.NewFinder(opt.Indexes)
-	}
 	if err := s.configureFirst(); err != nil {
 		return nil, err
 	}
@@ -146,10 +144,12 @@ func New(opt Options) (*Server, error) {
 	if s.trail = opt.Trail; s.trail == nil {
 		s.trail = &audit.Trail{}
 	}
-	if opt.Functions == nil {
-		opt.Functions = script.InProcess(script.Options{Timeout: s.config.Duration("couchdb", "os_process_timeout"), Log: s.log})
+	if s.designs = opt.Designs; s.designs == nil {
+		s.designs = design.NewCache(opt.Store, script.InProcess(script.Options{Timeout: s.config.Duration("couchdb", "os_process_timeout"), Log: s.log}))
 	}
-	s.functions = functions.New(opt.Functions)
+	if opt.Indexes != nil {
+		s.opener, s.finder = view.NewOpener(opt.Indexes, opt.Compilers), mango.NewFinder(opt.Indexes, s.designs)
+	}
 	s.router = s.routes()
 	return s, nil
 }

@@ -13,7 +13,7 @@ import (
 // that a user writes (store.Guard).
 func (s *Server) validator(user auth.User) func(context.Context, store.Bare, uint64) (store.Validate, error) {
 	return func(ctx context.Context, db store.Bare, design uint64) (store.Validate, error) {
-		set, err := s.functions.At(ctx, db, design)
+		set, err := s.designs.At(ctx, db, design)
 		if err != nil || !set.Validates() {
 			return nil, err
 		}

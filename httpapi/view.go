@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -103,37 +104,27 @@ func (s *Server) openView(r *http.Request, db *store.DB) (*openView, error) {
 // openViewOf is openView for a view that is known by the name of its design document and
 // its own.
 func (s *Server) openViewOf(ctx context.Context, db *store.DB, ddoc, name string) (*openView, error) {
-	design, err := readDesign(ctx, db, ddoc)
+	d, err := s.design(ctx, db, ddoc)
 	if err != nil {
 		return nil, err
 	}
-	number, err := design.Find(name)
+	number, err := d.View(name)
 	if err != nil {
 		return nil, err
 	}
-	ix, err := s.openIndex(ctx, db, design)
+	ix, err := s.openIndex(ctx, db, d)
 	if err != nil {
 		return nil, err
 	}
 	return &openView{ix, db, number}, nil
 }
 
-// readDesign reads a design document by its name, which is its id without _design/.
-func readDesign(ctx context.Context, db *store.DB, name string) (*view.Design, error) {
-	id := "_design/" + name
-	doc, err := db.Get(ctx, id, store.ReadOptions{})
-	if err != nil {
-		return nil, err
-	}
-	return view.ParseDesign(id, doc.Body)
-}
-
 // openIndex opens the index of a design document.
-func (s *Server) openIndex(ctx context.Context, db *store.DB, design *view.Design) (*view.Index, error) {
-	if s.opt.Indexes == nil {
+func (s *Server) openIndex(ctx context.Context, db *store.DB, d *design.Document) (*view.Index, error) {
+	if s.opener == nil {
 		return nil, errNotBuilt
 	}
-	return view.Open(ctx, s.opt.Indexes, db, design, s.opt.Compilers)
+	return s.opener.Open(ctx, db, d)
 }
 
 // refuseQueries tells those who put several queries into the body of one where they belong.

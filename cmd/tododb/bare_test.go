@@ -21,7 +21,6 @@ var bareHandles = []string{
 
 	"httpapi/accounts.go Account: Bare ForAccounts",
 	"httpapi/accounts.go Rehash: Bare ForAccounts",
-	"httpapi/designfunctions.go functionsNow: Bare ForFunctions",
 	"httpapi/devices.go Device: Bare ForTokens",
 	"httpapi/devices.go list: Bare ForTokens",
 	"httpapi/devices.go write: Bare ForTokens",
@@ -42,6 +41,7 @@ var bareHandles = []string{
 	"replicate/synchronize/show.go settleConflicts: Bare ForSynchronizations",
 	"replicate/synchronize/synchronizer.go instance: Bare ForSynchronizations",
 
+	"store/design/cache.go now: Bare ForFunctions",
 	"store/index/index.go start: Bare ForIndexes",
 }
 

@@ -45,7 +45,7 @@ var layers = []layer{
 	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store", "revtree"}, []string{bbolt, web}},
 	{"store/document", []string{"store/jsonscan", "revtree"}, []string{bbolt, web, "os"}},
-	{"store/design", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
+	{"store/design", []string{"store", "revtree"}, []string{bbolt, web, "os"}},
 	{"store/jsonscan", nil, []string{bbolt, web, "os"}},
 	{"store/collate", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/pattern", nil, purity},

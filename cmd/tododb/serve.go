@@ -15,6 +15,7 @@ import (
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 )
@@ -91,6 +92,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, functions.Close()) }()
 	functionFigures(figures, functions)
+	designs := design.NewCache(f.store, functions)
 	indexes := index.NewManager(ctx, index.Options{Store: f.store, Log: log, Scratch: filepath.Join(opt.data, "scratch")})
 	defer func() { err = errors.Join(err, indexes.Close()) }()
 	indexFigures(figures, indexes)
@@ -101,7 +103,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	var api *httpapi.Server // set before anybody can ask for a replication
 	manager, err := replicate.NewManager(ctx, replicate.Options{
-		Store: f.store, Finder: mango.NewFinder(indexes), Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
+		Store: f.store, Finder: mango.NewFinder(indexes, designs), Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 			return api.OpenFor(ctx, name, user)
 		},
@@ -130,7 +132,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer,
-		Spool: spool, Indexes: indexes, Compilers: compilers(functions), Functions: functions,
+		Spool: spool, Indexes: indexes, Compilers: compilers(functions), Designs: designs,
 	})
 	if err != nil {
 		return err

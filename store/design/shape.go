@@ -14,8 +14,12 @@ type ShapeError struct{ Reason string }
 
 func (e *ShapeError) Error() string { return e.Reason }
 
-// ErrNoFunction says that the source of a reduce function is empty.
-var ErrNoFunction = errors.New("design: missing function")
+var (
+	// ErrNoFunction says that the source of a reduce function is empty.
+	ErrNoFunction = errors.New("design: missing function")
+	// ErrNoView says that a design document has no view of a name.
+	ErrNoView = errors.New("design: missing_named_view")
+)
 
 // kinds names types of JSON values by their first bytes, as jsonscan.Kind gives them.
 type kinds struct {

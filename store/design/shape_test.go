@@ -1,10 +1,8 @@
-package design_test
+package design
 
 import (
 	"errors"
 	"testing"
-
-	"github.com/tododb/tododb/store/design"
 )
 
 func TestCheckShape(t *testing.T) {
@@ -40,11 +38,11 @@ func TestCheckShape(t *testing.T) {
 		`{"options":{"local_seq":1}}`:                           "`options.local_seq` field must have boolean type",
 		`{"options":{"changes":"yes"}}`:                         "`options.changes` field must have boolean type",
 	} {
-		err := design.CheckShape([]byte(body))
+		err := CheckShape([]byte(body))
 		if want == "" && err != nil {
 			t.Errorf("%s: %v", body, err)
 		}
-		if shape, ok := errors.AsType[*design.ShapeError](err); want != "" && (!ok || shape.Reason != want) {
+		if shape, ok := errors.AsType[*ShapeError](err); want != "" && (!ok || shape.Reason != want) {
 			t.Errorf("%s: %v, want %s", body, err, want)
 		}
 	}

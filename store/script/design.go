@@ -14,7 +14,7 @@ import (
 // used by any number of goroutines at once; the runtimes that their calls need are kept for
 // the next calls.
 type Design struct {
-	*Document
+	body    []byte
 	opt     Options
 	modules *modules
 	workers sync.Pool // of *worker
@@ -28,16 +28,30 @@ type program struct {
 	err error
 }
 
-// NewDesign takes the body of a design document. Nothing is compiled before it is called.
-func NewDesign(body []byte, opt Options) *Design { return newDesign(ParseDocument(body), opt) }
+// NewDesign takes the body of a design document, which is not to be changed any more. What is
+// no JSON object has no functions. Nothing is compiled before it is called.
+func NewDesign(body []byte, opt Options) *Design {
+	trimmed, err := jsonscan.Trim(body)
+	if err != nil || jsonscan.Kind(trimmed) != '{' {
+		trimmed = []byte("{}")
+	}
+	return &Design{body: trimmed, opt: opt, modules: newModules(trimmed), programs: map[string]program{}}
+}
 
-func newDesign(doc *Document, opt Options) *Design {
-	return &Design{Document: doc, opt: opt, modules: newModules(doc.body), programs: map[string]program{}}
+// find looks whether the document has something at a path: MissingError if not.
+func (d *Design) find(path ...string) error {
+	value := d.body
+	for _, name := range path {
+		if value = memberOf(value, name); value == nil {
+			return MissingError(name)
+		}
+	}
+	return nil
 }
 
 // program compiles the function at a path, once.
 func (d *Design) program(path []string) (compiled, error) {
-	if err := d.Find(path...); err != nil {
+	if err := d.find(path...); err != nil {
 		return compiled{}, err // not kept: anybody may ask for any name
 	}
 	key := strings.Join(path, "\x00")
@@ -147,7 +161,7 @@ func (d *Design) NewFilter(name string, req []byte) (*Filter, error) {
 
 // NewViewFilter makes a filter of a map function: a document passes for which it emits.
 func (d *Design) NewViewFilter(view string) (*Filter, error) {
-	if err := d.Find("views", view); err != nil {
+	if err := d.find("views", view); err != nil {
 		return nil, err
 	}
 	return d.newFilter(&Filter{path: []string{"views", view, "map"}, view: true})
@@ -155,7 +169,7 @@ func (d *Design) NewViewFilter(view string) (*Filter, error) {
 
 func (d *Design) newFilter(f *Filter) (*Filter, error) {
 	f.design = d
-	if err := d.Find(f.path...); err != nil {
+	if err := d.find(f.path...); err != nil {
 		return nil, err
 	}
 	return f, f.acquire()

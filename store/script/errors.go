@@ -43,7 +43,8 @@ func compilationError(format string, args ...any) *Error {
 	return &Error{Kind: Compilation, Word: "compilation_error", Reason: fmt.Sprintf(format, args...)}
 }
 
-func missingError(name string) *Error {
+// MissingError says that a design document has no member of a name.
+func MissingError(name string) *Error {
 	return &Error{Kind: Missing, Word: "not_found", Reason: "missing json key: " + name}
 }
 

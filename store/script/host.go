@@ -32,8 +32,9 @@ func Asker(ctx context.Context) string {
 // Owner names whose functions they are, a database: owners have equal shares of what
 // there is to run functions in.
 type Host interface {
-	// Functions are those of a design document that are called one at a time.
-	Functions(owner string, doc *Document) Runner
+	// Functions are those of a design document that are called one at a time; body is the
+	// whole document, a JSON object, which is not to be changed any more.
+	Functions(owner string, body []byte) Runner
 	// Views are the functions of views; lib is the design document's views.lib, a JSON
 	// object, or nil.
 	Views(owner string, views []ViewFunctions, lib []byte) ViewRunner

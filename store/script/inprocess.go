@@ -14,7 +14,7 @@ func InProcess(opt Options) Host { return inProcess{opt} }
 
 type inProcess struct{ opt Options }
 
-func (h inProcess) Functions(_ string, doc *Document) Runner { return local{newDesign(doc, h.opt)} }
+func (h inProcess) Functions(_ string, body []byte) Runner { return local{NewDesign(body, h.opt)} }
 
 func (h inProcess) Views(_ string, views []ViewFunctions, lib []byte) ViewRunner {
 	return &localViews{compile: sync.OnceValues(func() (*Views, error) { return CompileViews(views, lib, h.opt) }),

@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 	"strings"
 
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -19,9 +19,9 @@ type Index struct {
 	Partial *Selector // nil: all documents that have the fields
 	Changes bool      // it finds changes too
 
-	raw    []byte       // its definition as it was sent: what the design document's options hold
-	design *view.Design // whose view it is
-	number int          // of the view
+	raw    []byte           // its definition as it was sent: what the design document's options hold
+	design *design.Document // whose view it is
+	number int              // of the view
 }
 
 // allDocs is the index that there always is.
@@ -168,7 +168,7 @@ func (ix *Index) appendView(b []byte) []byte {
 }
 
 // indexOf reads an index from a view of a design document; false if it is none.
-func indexOf(d *view.Design, number int) (*Index, bool) {
+func indexOf(d *design.Document, number int) (*Index, bool) {
 	def, options := d.Views[number].Map, d.Views[number].Options
 	ix := &Index{DDoc: d.ID, Name: d.Views[number].Name, design: d, number: number}
 	if jsonscan.Kind(def) != '{' || jsonscan.Kind(options) != '{' {

@@ -56,7 +56,7 @@ func filled(b *testing.B, n int) (*store.DB, *Finder) {
 			b.Fatal(err)
 		}
 	}
-	return db, NewFinder(m)
+	return db, NewFinder(m, designsOf(s))
 }
 
 func runQuery(b *testing.B, f *Finder, db *store.DB, query string) int {

@@ -22,7 +22,7 @@ func TestReadErrorIsNoAbsence(t *testing.T) {
 		defer s.Close()
 		m := index.NewManager(context.Background(), index.Options{Store: s})
 		defer m.Close()
-		w := &world{store: s, f: NewFinder(m)}
+		w := &world{store: s, f: NewFinder(m, designsOf(s))}
 		db := w.create(t)
 		defer db.Release()
 		putIndex(t, db, "a", `{"fields":["a"]}`)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/view"
 )
@@ -17,18 +18,14 @@ var compilers = view.Compilers{Language: Compiler}
 // Compiler makes the rows of the indexes that a design document of the language "query"
 // holds, a view each: their keys are arrays of the fields' values, of the documents that
 // have all the fields and match the partial filter.
-func Compiler(d *view.Design) (view.Functions, error) { return functions{d}, nil }
+func Compiler(d *design.Document) (view.Functions, error) { return functions{d}, nil }
 
-type functions struct{ d *view.Design }
+type functions struct{ d *design.Document }
 
 // NewMapper makes the mapper of all views. What is no index has no rows.
 func (f functions) NewMapper() (index.Mapper, error) {
 	var all mappers
-	for i := range f.d.Views {
-		ix, ok := indexOf(f.d, i)
-		if !ok {
-			continue
-		}
+	for _, ix := range IndexesOf(f.d) {
 		mp, err := newMapper(ix)
 		if err != nil {
 			return nil, err

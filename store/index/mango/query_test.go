@@ -15,10 +15,12 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine/chaos"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/script"
 )
 
 type world struct {
@@ -41,7 +43,11 @@ func newWorld(t testing.TB) *world {
 			}
 		}
 	})
-	return &world{store: s, f: NewFinder(m)}
+	return &world{store: s, f: NewFinder(m, designsOf(s))}
+}
+
+func designsOf(s *store.Store) *design.Cache {
+	return design.NewCache(s, script.InProcess(script.Options{}))
 }
 
 type fataler interface {
@@ -441,7 +447,7 @@ func FuzzParseIndex(f *testing.F) {
 		if err != nil {
 			return
 		}
-		list := IndexesOf(ix.DDoc, ddoc)
+		list := IndexesOf(design.Parse(ix.DDoc, ddoc))
 		if len(list) != 1 || list[0].Name != ix.Name || list[0].Changes != ix.Changes {
 			t.Fatalf("%s gives %v", ddoc, list)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -176,11 +177,7 @@ func TestBuiltins(t *testing.T) {
 
 func TestSignature(t *testing.T) {
 	parse := func(id, body string) string {
-		d, err := ParseDesign(id, []byte(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d.Signature()
+		return Signature(design.Parse(id, []byte(body)))
 	}
 	base := parse("_design/a", `{"views":{"v":{"map":"m"},"w":{"map":"n"}}}`)
 	if other := parse("_design/b", `{"filters":{"f":"x"},"views":{"w":{"map":"n"},"v":{"map":"m"}}}`); other != base {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index"
 )
 
@@ -12,7 +13,7 @@ import (
 // Mappers and reducers are used again: to make one is to make a JavaScript world.
 type pooled struct {
 	compile Compiler
-	design  *Design
+	design  *design.Document
 
 	once sync.Once
 	f    Functions
@@ -22,7 +23,7 @@ type pooled struct {
 	reducers []sync.Pool // by view
 }
 
-func newPooled(compile Compiler, d *Design) *pooled {
+func newPooled(compile Compiler, d *design.Document) *pooled {
 	return &pooled{compile: compile, design: d, reducers: make([]sync.Pool, len(d.Views))}
 }
 

@@ -5,24 +5,42 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index"
 )
 
 // Index is the open index of a design document. Whoever has it from Open releases it.
 type Index struct {
 	*index.Index
-	Design *Design
+	Design *design.Document
 	db     *store.DB
 }
 
-// Open opens the index of a design document.
-func Open(ctx context.Context, m *index.Manager, db *store.DB, d *Design, c Compilers) (*Index, error) {
-	d.DB = db.Instance()
-	def, err := c.Definition(d)
-	if err != nil {
-		return nil, err
+// Opener opens the indexes of design documents. What it makes of a document it makes once.
+type Opener struct {
+	manager   *index.Manager
+	compilers Compilers
+}
+
+// NewOpener makes an Opener whose indexes a manager keeps.
+func NewOpener(m *index.Manager, c Compilers) *Opener { return &Opener{m, c} }
+
+// defined is what an Opener has made of a design document.
+type defined struct {
+	def *index.Definition
+	err error
+}
+
+// Open opens the index of a design document: *BuildError, and what index.Manager.Open says.
+func (o *Opener) Open(ctx context.Context, db *store.DB, d *design.Document) (*Index, error) {
+	made := d.Once(o, func() any {
+		def, err := o.compilers.definition(d)
+		return defined{def, err}
+	}).(defined)
+	if made.err != nil {
+		return nil, made.err
 	}
-	ix, err := m.Open(ctx, db, def)
+	ix, err := o.manager.Open(ctx, db, made.def)
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func TestHostileFunctions(t *testing.T) {
 	limit := 4*timeout + 3*time.Second
 	p := newPool(t, worker.Options{Timeout: timeout, Memory: 128 << 20})
 
-	neighbour := p.Functions("neighbour", script.ParseDocument([]byte(`{"validate_doc_update":"function(n){if(!n.type)throw({forbidden:'type'})}"}`)))
+	neighbour := p.Functions("neighbour", []byte(`{"validate_doc_update":"function(n){if(!n.type)throw({forbidden:'type'})}"}`))
 	var slowest time.Duration
 	var asked int
 	ctx, stop := context.WithCancel(t.Context())

@@ -77,7 +77,7 @@ func killBusy(t testing.TB, p *Pool) {
 const slowly = `var end=Date.now()+200;while(Date.now()<end);`
 
 func functionsOf(p *Pool, body string) script.Runner {
-	return p.Functions("db", script.ParseDocument([]byte(body)))
+	return p.Functions("db", []byte(body))
 }
 
 // A worker that somebody kills has its call done again, and nobody notices.
@@ -248,7 +248,7 @@ func TestCloseUnderLoad(t *testing.T) {
 	var beside sync.WaitGroup
 	ends := make(chan error, 20)
 	for i := range cap(ends) {
-		d := p.Functions(fmt.Sprint("db", i), script.ParseDocument([]byte(`{"shows":{"s":"function(){for(;;);}"}}`)))
+		d := p.Functions(fmt.Sprint("db", i), []byte(`{"shows":{"s":"function(){for(;;);}"}}`))
 		beside.Go(func() {
 			_, err := d.Show(t.Context(), "s", nil, []byte("{}"))
 			ends <- err

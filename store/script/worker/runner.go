@@ -7,8 +7,8 @@ import (
 )
 
 // Functions is part of script.Host.
-func (p *Pool) Functions(owner string, doc *script.Document) script.Runner {
-	return &runner{pool: p, owner: owner, code: newCode(owner, loadDesign, func(b []byte) []byte { return appendBytes(b, doc.Body()) })}
+func (p *Pool) Functions(owner string, body []byte) script.Runner {
+	return &runner{pool: p, owner: owner, code: newCode(owner, loadDesign, func(b []byte) []byte { return appendBytes(b, body) })}
 }
 
 // runner calls functions of a design document. A worker is asked only for what the

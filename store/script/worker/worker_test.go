@@ -46,7 +46,7 @@ func design(h script.Host, members map[string]any) script.Runner {
 	if err != nil {
 		panic(err)
 	}
-	return h.Functions("db", script.ParseDocument(b))
+	return h.Functions("db", b)
 }
 
 func rowsOf(t testing.TB, v script.ViewRunner, docs ...string) (string, error) {

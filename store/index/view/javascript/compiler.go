@@ -6,35 +6,21 @@ import (
 	"errors"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/view"
-	"github.com/tododb/tododb/store/jsonscan"
 	"github.com/tododb/tododb/store/script"
 )
 
 // Compiler makes a compiler whose functions run in a host.
 func Compiler(host script.Host) view.Compiler {
-	return func(d *view.Design) (view.Functions, error) {
-		sources, err := Sources(d)
+	return func(d *design.Document) (view.Functions, error) {
+		sources, err := d.ViewFunctions()
 		if err != nil {
-			return nil, err
+			return nil, &view.BuildError{Word: "compilation_error", Reason: err.Error()}
 		}
 		return &functions{views: host.Views(d.DB, sources, d.Lib), localSeq: d.LocalSeq}, nil
 	}
-}
-
-// Sources are the functions of the views of a design document: *view.BuildError if one is
-// no text.
-func Sources(d *view.Design) ([]script.ViewFunctions, error) {
-	sources := make([]script.ViewFunctions, len(d.Views))
-	for i, v := range d.Views {
-		text, err := jsonscan.Text(v.Map)
-		if err != nil {
-			return nil, &view.BuildError{Word: "compilation_error", Reason: "The map function of the view " + v.Name + " is no text"}
-		}
-		sources[i] = script.ViewFunctions{Name: v.Name, Map: text, Reduce: v.Reduce, Raw: v.Raw}
-	}
-	return sources, nil
 }
 
 // functions are a design document's.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/index"
@@ -90,13 +91,10 @@ func fill(t testing.TB, db *store.DB, docs int, body func(i int) string) {
 	}
 }
 
-func open(t testing.TB, host script.Host, db *store.DB, m *index.Manager, design string) *view.Index {
+func open(t testing.TB, host script.Host, db *store.DB, m *index.Manager, ddoc string) *view.Index {
 	t.Helper()
-	d, err := view.ParseDesign("_design/d", []byte(design))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ix, err := view.Open(t.Context(), m, db, d, view.Compilers{"javascript": javascript.Compiler(host)})
+	d := design.Parse("_design/d", []byte(ddoc))
+	ix, err := view.NewOpener(m, view.Compilers{"javascript": javascript.Compiler(host)}).Open(t.Context(), db, d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,218 @@
+package design
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/script"
+)
+
+// Document is a design document and what is in it. It does not change. One that a Cache
+// gives can also run its functions; one of Parse has no Runner.
+type Document struct {
+	script.Runner
+
+	ID  string // with _design/
+	Rev revtree.Rev
+	DB  string // the instance of its database
+	// Body is the whole document, a JSON object. What follows is part of it.
+	Body     []byte
+	Language string // "javascript" unless it says otherwise
+
+	Views []View // in the order of their names
+	Lib   []byte // views.lib, JSON; nil: none
+
+	// The options that its views have together.
+	LocalSeq, IncludeDesign, Changes bool
+
+	Rewrites  []byte // JSON: an array of rules or the text of a function; nil: none
+	validates bool
+	functions map[string]map[string]bool // names of functions, by the member they stand in
+
+	made sync.Map // of *making, by the keys of Once
+}
+
+// View is one view as it is written.
+type View struct {
+	Name   string
+	Map    []byte // JSON: the text of a function, or what a Mango index holds
+	Reduce string // "": none
+	Raw    bool   // rows are in Erlang's order of keys
+	// Options are the view's own, JSON; nil: none.
+	Options []byte
+}
+
+// groups are the members that hold functions by name.
+var groups = []string{"filters", "lists", "shows", "updates"}
+
+// Parse reads the body of a design document, which is not to be changed any more. What has
+// the wrong shape is left out; of what is no JSON object, that is everything.
+func Parse(id string, body []byte) *Document {
+	d := &Document{ID: id}
+	if err := d.read(body); err != nil {
+		d = &Document{ID: id, Body: []byte("{}"), Language: javascript}
+	}
+	return d
+}
+
+const javascript = "javascript"
+
+func (d *Document) read(body []byte) (err error) {
+	d.Language = javascript
+	if d.Body, err = jsonscan.Trim(body); err != nil {
+		return err
+	}
+	if jsonscan.Kind(d.Body) != '{' {
+		return jsonscan.ErrSyntax
+	}
+	var views []byte
+	err = jsonscan.EachMember(d.Body, func(name, value []byte) error {
+		switch member := string(name); member {
+		case "language":
+			if text, err := jsonscan.Text(value); err == nil {
+				d.Language = text
+			}
+		case "options":
+			return d.readOptions(value)
+		case "views":
+			views = value
+		case "rewrites":
+			d.Rewrites = value
+		case "validate_doc_update":
+			d.validates = true
+		default:
+			if slices.Contains(groups, member) {
+				return d.readFunctions(member, value)
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = members(views, d.readView)
+	}
+	slices.SortFunc(d.Views, func(a, b View) int { return strings.Compare(a.Name, b.Name) })
+	return err
+}
+
+// members calls fn for the members of a value, none if it is no object.
+func members(value []byte, fn func(name string, value []byte) error) error {
+	if jsonscan.Kind(value) != '{' {
+		return nil
+	}
+	return jsonscan.EachMember(value, func(name, value []byte) error { return fn(string(name), value) })
+}
+
+func (d *Document) readFunctions(group string, value []byte) error {
+	if d.functions == nil {
+		d.functions = map[string]map[string]bool{}
+	}
+	names := map[string]bool{}
+	d.functions[group] = names
+	return members(value, func(name string, _ []byte) error {
+		names[name] = true
+		return nil
+	})
+}
+
+func (d *Document) readOptions(options []byte) error {
+	return members(options, func(name string, value []byte) error {
+		yes := string(value) == "true"
+		switch name {
+		case "local_seq":
+			d.LocalSeq = yes
+		case "include_design":
+			d.IncludeDesign = yes
+		case "changes":
+			d.Changes = yes
+		}
+		return nil
+	})
+}
+
+func (d *Document) readView(name string, view []byte) error {
+	if name == "lib" {
+		d.Lib = view
+		return nil
+	}
+	v := View{Name: name}
+	err := members(view, func(name string, value []byte) error {
+		switch name {
+		case "map":
+			v.Map = value
+		case "reduce":
+			v.Reduce, _ = jsonscan.Text(value)
+		case "options":
+			v.Options = value
+			return members(value, func(name string, value []byte) error {
+				if name == "collation" {
+					v.Raw = string(value) == `"raw"`
+				}
+				return nil
+			})
+		}
+		return nil
+	})
+	if v.Map != nil {
+		d.Views = append(d.Views, v)
+	}
+	return err
+}
+
+// View returns the number of a view, by its name: ErrNoView.
+func (d *Document) View(name string) (int, error) {
+	i := slices.IndexFunc(d.Views, func(v View) bool { return v.Name == name })
+	if i < 0 {
+		return 0, ErrNoView
+	}
+	return i, nil
+}
+
+// ViewFunctions are the functions of the views, by number: *ShapeError if one is no text.
+func (d *Document) ViewFunctions() ([]script.ViewFunctions, error) {
+	out := make([]script.ViewFunctions, len(d.Views))
+	for i, v := range d.Views {
+		text, err := jsonscan.Text(v.Map)
+		if err != nil {
+			return nil, &ShapeError{"The map function of the view " + v.Name + " is no text"}
+		}
+		out[i] = script.ViewFunctions{Name: v.Name, Map: text, Reduce: v.Reduce, Raw: v.Raw}
+	}
+	return out, nil
+}
+
+// Find looks whether there is a function of a name in a member: filters, lists, shows or
+// updates. If not, its error, a *script.Error, names what is missing.
+func (d *Document) Find(group, name string) error {
+	names, found := d.functions[group]
+	if !found {
+		return script.MissingError(group)
+	}
+	if !names[name] {
+		return script.MissingError(name)
+	}
+	return nil
+}
+
+// Validates tells whether the document has a function that judges what is written.
+func (d *Document) Validates() bool { return d.validates && d.Language == javascript }
+
+// Once gives what was made of the document under a key, which make makes first. It goes
+// with the document. The key is the caller's own, of a type of his package.
+func (d *Document) Once(key any, make func() any) any {
+	v, found := d.made.Load(key)
+	if !found {
+		v, _ = d.made.LoadOrStore(key, &making{})
+	}
+	m := v.(*making)
+	m.once.Do(func() { m.value = make() })
+	return m.value
+}
+
+// making is a value of Once.
+type making struct {
+	once  sync.Once
+	value any
+}
