@@ -4,21 +4,38 @@ package jsonscan
 // good until the next call, and its value as it stands. It checks what it passes; b may
 // have white space around it. ErrSyntax if b is no object.
 func EachMember(b []byte, fn func(name, value []byte) error) error {
-	i := Space(b, 0)
+	end, err := Members(b, Space(b, 0), func(name []byte, at int) (int, error) {
+		end, err := Skip(b, at)
+		if err != nil {
+			return at, err
+		}
+		return end, fn(name, b[at:end])
+	})
+	if err != nil {
+		return err
+	}
+	return ending(b, end)
+}
+
+// Members walks the object that begins at i, whose members' values fn reads: it is given
+// a name, which is good until the next call, and where the value begins, and returns the
+// index behind the value. Members returns the index behind the object, and ErrSyntax if
+// there is none.
+func Members(b []byte, i int, fn func(name []byte, at int) (end int, err error)) (end int, err error) {
 	if i >= len(b) || b[i] != '{' {
-		return ErrSyntax
+		return i, ErrSyntax
 	}
 	var scratch []byte
 	if i = Space(b, i+1); i < len(b) && b[i] == '}' {
-		return ending(b, i+1)
+		return i + 1, nil
 	}
 	for {
 		if i >= len(b) || b[i] != '"' {
-			return ErrSyntax
+			return i, ErrSyntax
 		}
 		end, escaped, err := SkipString(b, i)
 		if err != nil {
-			return err
+			return i, err
 		}
 		name := b[i+1 : end-1]
 		if escaped {
@@ -26,25 +43,21 @@ func EachMember(b []byte, fn func(name, value []byte) error) error {
 			name = scratch
 		}
 		if i = Space(b, end); i >= len(b) || b[i] != ':' {
-			return ErrSyntax
+			return i, ErrSyntax
 		}
-		i = Space(b, i+1)
-		if end, err = Skip(b, i); err != nil {
-			return err
+		if i, err = fn(name, Space(b, i+1)); err != nil {
+			return i, err
 		}
-		if err := fn(name, b[i:end]); err != nil {
-			return err
-		}
-		if i = Space(b, end); i >= len(b) {
-			return ErrSyntax
+		if i = Space(b, i); i >= len(b) {
+			return i, ErrSyntax
 		}
 		switch b[i] {
 		case ',':
 			i = Space(b, i+1)
 		case '}':
-			return ending(b, i+1)
+			return i + 1, nil
 		default:
-			return ErrSyntax
+			return i, ErrSyntax
 		}
 	}
 }
