@@ -49,21 +49,3 @@ func FuzzRange(f *testing.F) {
 		}
 	})
 }
-
-func FuzzInlineAttachments(f *testing.F) {
-	f.Add([]byte(`{"f":{"data":"aGk=","content_type":"a/b","revpos":3},"g":{"stub":true},"f":{"data":" a G k = "}}`))
-	f.Add([]byte(`{"f":{"follows":true,"length":-1,"encoded_length":99999999999999999999}}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		sent, err := parseSent(raw)
-		if err != nil {
-			return
-		}
-		names := map[string]bool{}
-		for _, a := range sent {
-			if names[a.name] {
-				t.Errorf("%q: two attachments of a name", raw)
-			}
-			names[a.name] = true
-		}
-	})
-}

@@ -19,7 +19,7 @@ func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	if err := checkAttachmentName(name); err != nil {
+	if err := document.ValidAttachmentName(name); err != nil {
 		return err
 	}
 	old, rev, err := attachmentOwner(r, db, id, true)
@@ -28,7 +28,7 @@ func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
 	}
 	att := store.EditAttachment{Name: name, Type: r.Header.Get("Content-Type")}
 	if att.Type == "" {
-		att.Type = defaultType
+		att.Type = document.DefaultType
 	}
 	switch coding := contentCoding(r); coding {
 	case "", "identity":
@@ -45,10 +45,7 @@ func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
 		return uploadError(err)
 	}
 	att.Staged = &staged
-	edit, err := editWith(id, rev, old, name)
-	if err != nil {
-		return err
-	}
+	edit := editWith(id, rev, old, name)
 	edit.Attachments = append([]store.EditAttachment{att}, edit.Attachments...) // the new one stands first
 	location := dbPath(r) + "/" + escapeSegment(id) + "/" + escapeSegment(name)
 	return s.writeAttachmentEdit(w, r, db, edit, http.StatusCreated, location)
@@ -71,10 +68,7 @@ func (s *Server) deleteAttachment(w http.ResponseWriter, r *http.Request) error 
 	if rev.IsZero() {
 		return &conflictError{id: id}
 	}
-	edit, err := editWith(id, rev, old, name)
-	if err != nil {
-		return err
-	}
+	edit := editWith(id, rev, old, name)
 	return s.writeAttachmentEdit(w, r, db, edit, http.StatusOK, "")
 }
 
@@ -101,23 +95,13 @@ func attachmentOwner(r *http.Request, db *store.DB, id string, put bool) (old *s
 }
 
 // editWith is the edit that keeps a revision's body and all its attachments but one.
-func editWith(id string, rev revtree.Rev, old *store.Document, without string) (store.Edit, error) {
-	body := []byte("{}")
+func editWith(id string, rev revtree.Rev, old *store.Document, without string) store.Edit {
+	edit := store.Edit{Doc: document.Doc{ID: id, HasID: true, Rev: rev, HasRev: !rev.IsZero(), Body: []byte("{}")}}
 	if old != nil {
-		body = old.Body
-	}
-	doc, err := document.Parse(body, document.Options{})
-	if err != nil {
-		return store.Edit{}, err
-	}
-	doc.ID, doc.HasID = id, true
-	doc.Rev, doc.HasRev = rev, !rev.IsZero()
-	edit := store.Edit{Doc: doc}
-	if old != nil {
-		edit.Doc.Deleted = old.Deleted
+		edit.Doc.Body, edit.Doc.Deleted = old.Body, old.Deleted
 		edit.Attachments = keptAttachments(old, without)
 	}
-	return edit, nil
+	return edit
 }
 
 // keptAttachments are those of a revision, but one, as those of an edit.

@@ -72,17 +72,16 @@ func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt documen
 	noRevision, stubs := false, false
 	bulk, docs, err := document.ScanBulk(src, opt, func(_ *document.Bulk, doc *document.Doc) error {
 		noRevision = noRevision || !doc.HasRev && len(doc.Path) == 0
-		if doc.Attachments == nil || strings.HasPrefix(doc.ID, "_local/") {
+		if strings.HasPrefix(doc.ID, "_local/") {
 			return nil
 		}
-		sent, err := parseSent(doc.Attachments)
-		for i := range sent {
-			if err := s.checkInline(&sent[i]); err != nil {
+		for i := range doc.Attachments {
+			if err := s.checkInline(&doc.Attachments[i]); err != nil {
 				return err
 			}
-			stubs = stubs || sent[i].stub
+			stubs = stubs || doc.Attachments[i].Stub
 		}
-		return err
+		return doc.CheckAttachments()
 	})
 	if err != nil {
 		return bulk, nil, err
@@ -109,16 +108,12 @@ func (s *Server) checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, 
 		}
 		for i := range some {
 			edit := store.Edit{Doc: some[i]}
-			if some[i].Attachments == nil || strings.HasPrefix(some[i].ID, "_local/") {
+			if len(some[i].Attachments) == 0 || strings.HasPrefix(some[i].ID, "_local/") {
 				continue
 			}
-			sent, err := parseSent(some[i].Attachments)
-			if err != nil {
-				return err
-			}
-			for k := range sent {
-				if sent[k].stub {
-					edit.Attachments = append(edit.Attachments, sent[k].edit())
+			for k := range some[i].Attachments {
+				if a := &some[i].Attachments[k]; a.Stub {
+					edit.Attachments = append(edit.Attachments, editedAttachment(a))
 				}
 			}
 			if err := db.CheckStubs(r.Context(), &edit, bulk.Replicated); err != nil {

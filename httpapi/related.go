@@ -44,17 +44,17 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	if err != nil {
 		return err
 	}
-	sent, err := parseSent(doc.Attachments)
-	if err != nil {
+	if err := doc.CheckAttachments(); err != nil {
 		return err
 	}
+	sent := doc.Attachments
 	long := len(body.Bytes()) > intake.Free
 	if long { // its memory is not to wait for a client who sends slowly
 		doc = document.Doc{}
 		exchangeOf(r).share.Release()
 	}
 	inMemory := 0
-	atts, err := s.stageSent(r.Context(), db, sent, &inMemory, func(a *sentAttachment) (store.Staged, error) {
+	atts, err := s.stageSent(r.Context(), db, sent, &inMemory, func(a *document.Attachment) (store.Staged, error) {
 		return s.stagePart(r, db, parts, a, inMemory > maxPartsInMemory)
 	})
 	if err != nil {
@@ -103,17 +103,17 @@ func nextPart(parts *multipart.Reader) (*multipart.Part, error) {
 }
 
 // stagePart stores the next part, on disk if it must.
-func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reader, a *sentAttachment, onDisk bool) (store.Staged, error) {
+func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reader, a *document.Attachment, onDisk bool) (store.Staged, error) {
 	part, err := nextPart(parts)
 	if err == io.EOF {
-		return store.Staged{}, badRequest("The bytes of attachment %s are missing", a.name)
+		return store.Staged{}, badRequest("The bytes of attachment %s are missing", a.Name)
 	}
 	if err != nil {
 		return store.Staged{}, partError(err)
 	}
-	want := a.length
-	if a.encoding == "gzip" && a.encoded >= 0 {
-		want = a.encoded
+	want := a.Length
+	if a.Encoding == "gzip" && a.Encoded >= 0 {
+		want = a.Encoded
 	}
 	in := io.Reader(part)
 	if want >= 0 {

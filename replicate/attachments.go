@@ -42,6 +42,9 @@ func attachedOf(doc []byte) (*Attached, []revtree.Rev, error) {
 		return nil, nil, nil
 	}
 	parsed, err := document.Parse(doc, document.Options{})
+	if err == nil {
+		err = parsed.CheckAttachments()
+	}
 	if err != nil || parsed.Attachments == nil {
 		return nil, nil, err
 	}
@@ -61,38 +64,18 @@ func attachedOf(doc []byte) (*Attached, []revtree.Rev, error) {
 		return nil, nil, err
 	}
 	a.Doc = append(a.Doc, '}')
-	err = jsonscan.EachMember(parsed.Attachments, func(name, value []byte) error {
-		att, err := parseAttachment(string(name), value)
-		a.Attachments = append(a.Attachments, att)
-		return err
-	})
-	return a, parsed.Path, err
+	for i := range parsed.Attachments {
+		a.Attachments = append(a.Attachments, attachmentOf(&parsed.Attachments[i]))
+	}
+	return a, parsed.Path, nil
 }
 
-func parseAttachment(name string, value []byte) (a Attachment, err error) {
-	a = Attachment{Name: name, Type: "application/octet-stream"}
-	encoded := int64(-1)
-	err = jsonscan.EachMember(value, func(name, v []byte) (err error) {
-		switch string(name) {
-		case "content_type":
-			a.Type, err = jsonscan.Text(v)
-		case "revpos":
-			a.RevPos, err = strconv.ParseUint(string(v), 10, 64)
-		case "length":
-			a.Length, err = strconv.ParseInt(string(v), 10, 64)
-		case "digest":
-			a.Digest, err = jsonscan.Text(v)
-		case "encoding":
-			a.Encoding, err = jsonscan.Text(v)
-		case "encoded_length":
-			encoded, err = strconv.ParseInt(string(v), 10, 64)
-		}
-		return err
-	})
-	if a.Encoding != "" && encoded >= 0 {
-		a.Unpacked, a.Length = a.Length, encoded
+func attachmentOf(said *document.Attachment) Attachment {
+	a := Attachment{Name: said.Name, Type: said.Type, RevPos: said.RevPos, Length: max(said.Length, 0), Encoding: said.Encoding, Digest: said.Digest}
+	if a.Encoding != "" && said.Encoded >= 0 {
+		a.Unpacked, a.Length = a.Length, said.Encoded
 	}
-	return a, err
+	return a
 }
 
 // markStubs leaves out the bytes that the target must have: of an attachment that came

@@ -193,7 +193,11 @@ func modelEdit(t *testing.T, rt *rapid.T, db *store.DB, m *model, id string) {
 		if !conflict && (d == nil || d.revs[res[0].Rev] == nil) {
 			// An edit that makes a revision that is there already is a conflict too.
 			again := parse(t, `{"_deleted":%v,%s`, deleted, body[1:])
-			if d == nil || d.revs[again.RevID(over, nil)] == nil {
+			rev, err := again.RevID(over, nil)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if d == nil || d.revs[rev] == nil {
 				rt.Fatalf("edit of %s over %s: %v", id, over, res[0].Err)
 			}
 		}

@@ -209,15 +209,15 @@ func (db *DB) newPending(ctx context.Context, e *Edit, result *Result, replicate
 		return p, nil
 	}
 	p.parent = head
-	p.rev = doc.RevID(p.parent, attRefs(p.atts))
-	return p, nil
+	p.rev, err = doc.RevID(p.parent, attRefs(p.atts))
+	return p, err
 }
 
 // revFor is the revision that the edit makes over a parent. It has been computed for
 // the parent that the edit names; only a revival finds another one.
-func (p *pendingEdit) revFor(parent revtree.Rev) revtree.Rev {
+func (p *pendingEdit) revFor(parent revtree.Rev) (revtree.Rev, error) {
 	if parent == p.parent {
-		return p.rev
+		return p.rev, nil
 	}
 	return p.doc.RevID(parent, attRefs(p.atts))
 }
@@ -420,7 +420,10 @@ func (p *pendingEdit) place(tree *revtree.Tree, known bool) ([]revtree.Rev, erro
 		parent = winner.Rev
 		p.raise(parent)
 	}
-	rev := p.revFor(parent)
+	rev, err := p.revFor(parent)
+	if err != nil {
+		return nil, err
+	}
 	if _, there := tree.Find(rev); there {
 		return nil, ErrConflict
 	}

@@ -26,6 +26,7 @@ type Bulk struct {
 func ParseBulk(src []byte, opt Options) (Bulk, error) {
 	var b Bulk
 	p := newParser(src, opt)
+	defer p.release()
 	err := walkBulk(src, &b, func(i int) (int, error) {
 		b.Docs = b.Docs[:0]
 		return p.eachDoc(i, opt, func(d *Doc) error {

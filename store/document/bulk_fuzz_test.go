@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"io"
+	"reflect"
 	"testing"
 )
 
@@ -49,7 +50,7 @@ func FuzzBulkInParts(f *testing.F) {
 		}
 		for i := range want.Docs {
 			a, b := parts[i], want.Docs[i]
-			if a.ID != b.ID || a.Rev != b.Rev || !bytes.Equal(a.Body, b.Body) || !bytes.Equal(a.Attachments, b.Attachments) || !bytes.Equal(a.term, b.term) {
+			if a.ID != b.ID || a.Rev != b.Rev || !bytes.Equal(a.Body, b.Body) || !reflect.DeepEqual(a.Attachments, b.Attachments) || !reflect.DeepEqual(a.attErr, b.attErr) {
 				t.Errorf("%q: document %d is %+v, want %+v", src, i, a, b)
 			}
 		}

@@ -13,11 +13,12 @@ func ScanBulk(src []byte, opt Options, check func(b *Bulk, d *Doc) error) (Bulk,
 	var b Bulk
 	r := &BulkReader{src: src, opt: opt}
 	p := newParser(nil, opt)
+	defer p.release()
 	p.src = src
 	err := walkBulk(src, &b, func(i int) (int, error) {
 		r.at, r.Count = i, 0
 		return p.eachDoc(i, opt, func(d *Doc) error {
-			p.body, p.term = p.body[:0], p.term[:0]
+			p.body = p.body[:0]
 			r.Count++
 			return check(&b, d)
 		})
@@ -39,6 +40,7 @@ type BulkReader struct {
 // bytes: io.EOF if there are none. They have been checked.
 func (r *BulkReader) Next(docs, bytes int) (some []Doc, err error) {
 	p := newParser(r.src, Options{Expect: min(bytes, len(r.src)-r.at)})
+	defer p.release()
 	for len(some) < docs && len(p.body) < bytes && r.src[r.at] != ']' {
 		d, end, err := p.document(r.at, r.opt)
 		if err != nil {

@@ -1,9 +1,13 @@
 // Package document reads the bytes of a document on their way in.
 //
-// Parse and ParseBulk go over the JSON once. They check it, take the special members
-// apart (_id, _rev, _deleted, _revisions, _attachments), and write down the rest twice:
-// as the body that is stored, and as the Erlang term that CouchDB would have made of
-// it, since the revision id is the MD5 of that term.
+// Parse and ParseBulk go over the JSON once, whatever the document is for: an edit, a
+// replicated change or a local document. They check it, take the special members apart
+// (_id, _rev, _deleted, _revisions, _attachments), and write down the rest as the body
+// that is stored. Inline attachments are checked and not decoded.
+//
+// RevID makes the Erlang term that CouchDB would have made of the body, since the
+// revision id is the MD5 of that term. Only an edit needs one: a replicated change comes
+// with its revision, and a local document has none.
 //
 // What always holds:
 //   - the body keeps the members' order and the numbers' spelling; of repeated members
@@ -23,12 +27,14 @@ type Doc struct {
 	// Path is _revisions, newest first; nil if it is absent.
 	Path    []revtree.Rev
 	Deleted bool
-	// Attachments is the JSON of _attachments; nil if it is absent or {}.
-	Attachments []byte
-	// Body is the JSON object without the special members, without white space.
+	// Attachments are those of _attachments, in their order; of a repeated name the last
+	// counts. They are good for as long as the JSON that they came in.
+	Attachments []Attachment
+	// Body is the JSON object without the special members, without white space and
+	// without repeated names; nil stands for {}.
 	Body []byte
 
-	term []byte // Body as an Erlang term
+	attErr error // what is wrong with Attachments
 }
 
 // Options say what to accept.
@@ -55,6 +61,11 @@ func (d *Doc) CheckPath() error {
 	return nil
 }
 
+// CheckAttachments tells what is wrong with what the document says of its attachments, an
+// *Error. Parse does not: those of a local document do not matter, and whether it is one
+// may be for the caller to say.
+func (d *Doc) CheckAttachments() error { return d.attErr }
+
 // Tombstone is the edit that deletes a document: nothing but its id and the mark.
 func Tombstone(id string) Doc {
 	return Doc{ID: id, HasID: true, Deleted: true, Body: []byte("{}")}
@@ -67,6 +78,6 @@ func (d *Doc) SetBody(object []byte) error {
 	if err != nil {
 		return err
 	}
-	d.Body, d.term = next.Body, next.term
+	d.Body = next.Body
 	return nil
 }

@@ -1,7 +1,9 @@
 package document
 
 import (
+	"bytes"
 	"strings"
+	"sync"
 
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -9,8 +11,8 @@ import (
 // Parse reads one document. Its errors are *Error.
 func Parse(src []byte, opt Options) (Doc, error) {
 	p := newParser(src, opt)
-	i := jsonscan.Space(src, 0)
-	d, i, err := p.document(i, opt)
+	defer p.release()
+	d, i, err := p.document(jsonscan.Space(src, 0), opt)
 	if err != nil && !jsonscan.Valid(src) {
 		return Doc{}, errSyntax // broken JSON comes before what it says
 	}
@@ -23,12 +25,11 @@ func Parse(src []byte, opt Options) (Doc, error) {
 	return d, nil
 }
 
-// parser reads values of src and writes body and term. Both buffers serve all
-// documents of a request: each takes its part of them.
+// parser reads values of src and writes them to body, which serves all documents of a
+// request: each takes its part of it.
 type parser struct {
 	src  []byte
 	body []byte
-	term []byte
 
 	members []member // of the objects being read, the innermost last
 	// wide maps the names of objects that have many members to indexes in members. An
@@ -36,23 +37,34 @@ type parser struct {
 	wide map[int]map[string]int
 }
 
-// member is one member of an object: where its parts are in the buffers.
+// member is one member of an object.
 type member struct {
-	body, term   int // where it begins
-	name, nameTo int // its name in term
-	gone         bool
+	name []byte // without escapes
+	at   int    // where it begins in body
+	gone bool
 }
 
+var parsers = sync.Pool{New: func() any { return &parser{members: make([]member, 0, 2*manyMembers)} }}
+
+// newParser gives a parser of src. release gives it back; what it has written stays.
 func newParser(src []byte, opt Options) *parser {
 	room := len(src)
 	if opt.Expect > 0 {
 		room = min(room, opt.Expect)
 	}
-	return &parser{
-		src:  src,
-		body: make([]byte, 0, room),
-		term: make([]byte, 0, room+room/2),
+	p := parsers.Get().(*parser)
+	p.src, p.body = src, make([]byte, 0, room)
+	return p
+}
+
+func (p *parser) release() {
+	p.src, p.body, p.wide = nil, nil, nil
+	if cap(p.members) > 64*manyMembers {
+		return // one document with very many members is no reason to keep so much
 	}
+	clear(p.members[:cap(p.members)]) // their names alias src
+	p.members = p.members[:0]
+	parsers.Put(p)
 }
 
 // document reads the document that begins at i.
@@ -63,10 +75,8 @@ func (p *parser) document(i int, opt Options) (d Doc, end int, err error) {
 		}
 		return d, i, errNotObject
 	}
-	body, term := len(p.body), len(p.term)
-	p.body = append(p.body, '{')
-	special := func(name []byte, i int) (int, error) { return p.special(&d, name, i) }
-	if i, err = p.object(i, 0, special); err != nil {
+	from := len(p.body)
+	if i, err = p.object(i, 0, &d); err != nil {
 		return d, i, err
 	}
 	if !opt.Local && !strings.HasPrefix(d.ID, "_local/") {
@@ -74,15 +84,14 @@ func (p *parser) document(i int, opt Options) (d Doc, end int, err error) {
 			return d, i, err
 		}
 	}
-	d.Body = p.body[body:len(p.body):len(p.body)]
+	d.Body = p.body[from:len(p.body):len(p.body)]
 	if opt.MaxSize > 0 && int64(len(d.Body)) > opt.MaxSize {
 		return d, i, &Error{TooLarge, d.ID}
 	}
-	d.term = p.term[term:len(p.term):len(p.term)]
 	return d, i, nil
 }
 
-// value reads the value at i into both buffers.
+// value reads the value at i.
 func (p *parser) value(i, depth int) (int, error) {
 	if i >= len(p.src) {
 		return i, errSyntax
@@ -97,7 +106,6 @@ func (p *parser) value(i, depth int) (int, error) {
 		if c == '[' {
 			return p.array(i, depth)
 		}
-		p.body = append(p.body, '{')
 		return p.object(i, depth, nil)
 	case 't':
 		return p.word(i, "true")
@@ -115,24 +123,15 @@ func (p *parser) word(i int, w string) (int, error) {
 		return i, errSyntax
 	}
 	p.body = append(p.body, w...)
-	p.term = AppendAtom(p.term, w)
 	return end, nil
 }
 
 func (p *parser) text(i int) (int, error) {
-	end, escaped, err := jsonscan.SkipString(p.src, i)
+	end, _, err := jsonscan.SkipString(p.src, i)
 	if err != nil {
 		return i, errSyntax
 	}
 	p.body = append(p.body, p.src[i:end]...)
-	at := len(p.term)
-	p.term = append(p.term, termBinary, 0, 0, 0, 0)
-	if escaped {
-		p.term = jsonscan.AppendText(p.term, p.src[i:end])
-	} else {
-		p.term = append(p.term, p.src[i+1:end-1]...)
-	}
-	putLength(p.term[at+1:], len(p.term)-at-5)
 	return end, nil
 }
 
@@ -142,19 +141,15 @@ func (p *parser) number(i int) (int, error) {
 		return i, errSyntax
 	}
 	raw := p.src[i:end]
-	if float {
-		f, err := jsonscan.Float(raw)
-		if err != nil {
+	switch {
+	case float:
+		if _, err := jsonscan.Float(raw); err != nil {
 			return i, errSyntax
 		}
-		p.term = appendFloat(p.term, f)
-	} else {
-		if p.term, err = appendInteger(p.term, raw); err != nil {
-			return i, err
-		}
-		if string(raw) == "-0" {
-			raw = raw[1:]
-		}
+	case len(raw) > maxDigits && len(bytes.TrimPrefix(raw, []byte{'-'})) > maxDigits:
+		return i, errSyntax
+	case string(raw) == "-0":
+		raw = raw[1:]
 	}
 	p.body = append(p.body, raw...)
 	return end, nil
@@ -162,9 +157,6 @@ func (p *parser) number(i int) (int, error) {
 
 func (p *parser) array(i, depth int) (int, error) {
 	p.body = append(p.body, '[')
-	at := len(p.term)
-	p.term = append(p.term, termList, 0, 0, 0, 0)
-	count, bytesOnly := 0, true
 	i = jsonscan.Space(p.src, i+1)
 	for first := true; ; first = false {
 		if i >= len(p.src) {
@@ -173,13 +165,10 @@ func (p *parser) array(i, depth int) (int, error) {
 		if p.src[i] == ']' && first {
 			break
 		}
-		elem := len(p.term)
 		var err error
 		if i, err = p.value(i, depth+1); err != nil {
 			return i, err
 		}
-		count++
-		bytesOnly = bytesOnly && p.term[elem] == termByte
 		if i = jsonscan.Space(p.src, i); i >= len(p.src) {
 			return i, errSyntax
 		}
@@ -193,25 +182,14 @@ func (p *parser) array(i, depth int) (int, error) {
 		i = jsonscan.Space(p.src, i+1)
 	}
 	p.body = append(p.body, ']')
-	switch {
-	case count == 0:
-		p.term = append(p.term[:at], termNil)
-	case bytesOnly && count <= 0xffff:
-		p.term = packBytes(p.term, at, count)
-	default:
-		putLength(p.term[at+1:], count)
-		p.term = append(p.term, termNil)
-	}
 	return i + 1, nil
 }
 
-// object reads the object at i; its opening brace is in the body already. special, if
-// not nil, is given the members whose names begin with an underscore; it returns the
-// index behind the value, or 0 to have the member treated as any other.
-func (p *parser) object(i, depth int, special func(name []byte, i int) (int, error)) (int, error) {
-	at := len(p.term)
-	p.term = append(p.term, termTuple, 1, termList, 0, 0, 0, 0)
+// object reads the object at i. Of that which is a document itself, d, the members whose
+// names begin with an underscore are taken out.
+func (p *parser) object(i, depth int, d *Doc) (int, error) {
 	own := len(p.members) // where this object's members begin
+	p.body = append(p.body, '{')
 	open := len(p.body)
 	gone := 0
 	i = jsonscan.Space(p.src, i+1)
@@ -222,18 +200,14 @@ func (p *parser) object(i, depth int, special func(name []byte, i int) (int, err
 		if p.src[i] == '}' && first {
 			break
 		}
-		m := member{body: len(p.body), term: len(p.term)}
-		var err error
-		if i, err = p.member(i, depth, &m, special); err != nil {
+		end, kept, err := p.member(i, depth, own, d)
+		if err != nil {
 			return i, err
 		}
-		if m.nameTo > 0 {
-			if p.replaces(own, &m) {
-				gone++
-			}
-			p.members = append(p.members, m)
+		if kept == replacing {
+			gone++
 		}
-		if i = jsonscan.Space(p.src, i); i >= len(p.src) {
+		if i = jsonscan.Space(p.src, end); i >= len(p.src) {
 			return i, errSyntax
 		}
 		if p.src[i] == '}' {
@@ -244,59 +218,61 @@ func (p *parser) object(i, depth int, special func(name []byte, i int) (int, err
 		}
 		i = jsonscan.Space(p.src, i+1)
 	}
-	count := len(p.members) - own
 	if gone > 0 {
 		p.closeRanks(own)
-		count -= gone
 	}
 	p.members = p.members[:own]
 	if p.wide != nil {
 		delete(p.wide, own)
 	}
-	if n := len(p.body); n > open && p.body[n-1] == ',' {
+	if n := len(p.body); n > open {
 		p.body = p.body[:n-1] // each member brought a comma
 	}
 	p.body = append(p.body, '}')
-	if count == 0 {
-		p.term = append(p.term[:at+2], termNil)
-	} else {
-		putLength(p.term[at+3:], count)
-		p.term = append(p.term, termNil)
-	}
 	return i + 1, nil
 }
 
-// member reads one member and a comma behind it into the buffers.
-func (p *parser) member(i, depth int, m *member, special func([]byte, int) (int, error)) (int, error) {
+// kept tells what became of a member.
+type kept int
+
+const (
+	special   kept = iota // it is not part of the body
+	added                 // it is
+	replacing             // it is, and an earlier one of its name no longer
+)
+
+// member reads one member of the object whose members begin at own, and writes it and a
+// comma behind it.
+func (p *parser) member(i, depth, own int, d *Doc) (int, kept, error) {
 	if p.src[i] != '"' {
-		return i, errSyntax
+		return i, 0, errSyntax
 	}
-	p.term = append(p.term, termTuple, 2)
-	from := len(p.term)
-	i, err := p.text(i)
+	end, escaped, err := jsonscan.SkipString(p.src, i)
 	if err != nil {
-		return i, err
+		return i, 0, errSyntax
 	}
-	name := p.term[from+5:]
-	if i = jsonscan.Space(p.src, i); i >= len(p.src) || p.src[i] != ':' {
-		return i, errSyntax
+	m := member{name: p.src[i+1 : end-1], at: len(p.body)}
+	if escaped {
+		m.name = jsonscan.AppendText(nil, p.src[i:end])
 	}
-	i = jsonscan.Space(p.src, i+1)
-	if special != nil && len(name) > 0 && name[0] == '_' {
-		end, err := special(name, i)
-		if err != nil {
-			return i, err
-		}
-		if end > 0 {
-			p.body, p.term = p.body[:m.body], p.term[:m.term]
-			return end, nil
-		}
+	at := jsonscan.Space(p.src, end)
+	if at >= len(p.src) || p.src[at] != ':' {
+		return at, 0, errSyntax
 	}
-	p.body = append(p.body, ':')
-	m.name, m.nameTo = from+5, len(p.term)
-	if i, err = p.value(i, depth+1); err != nil {
-		return i, err
+	at = jsonscan.Space(p.src, at+1)
+	if d != nil && len(m.name) > 0 && m.name[0] == '_' && !ofBody(m.name) {
+		end, err := p.special(d, m.name, at)
+		return end, special, err
+	}
+	p.body = append(append(p.body, p.src[i:end]...), ':')
+	if at, err = p.value(at, depth+1); err != nil {
+		return at, 0, err
 	}
 	p.body = append(p.body, ',')
-	return i, nil
+	became := added
+	if p.replaces(own, &m) {
+		became = replacing
+	}
+	p.members = append(p.members, m)
+	return at, became, nil
 }

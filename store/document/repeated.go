@@ -1,26 +1,27 @@
 package document
 
+import "bytes"
+
 // manyMembers is from when on a map is quicker than comparing with each name.
 const manyMembers = 24
 
 // replaces marks the earlier member of the same name, if there is one, as gone.
 func (p *parser) replaces(own int, m *member) bool {
-	name := p.term[m.name:m.nameTo]
 	if len(p.members)-own >= manyMembers {
 		names := p.wide[own]
 		if names == nil {
 			names = p.index(own)
 		}
-		at, found := names[string(name)]
+		at, found := names[string(m.name)]
 		if found {
 			p.members[at].gone = true
 		}
-		names[string(name)] = len(p.members)
+		names[string(m.name)] = len(p.members)
 		return found
 	}
 	for i := own; i < len(p.members); i++ {
 		e := &p.members[i]
-		if !e.gone && string(p.term[e.name:e.nameTo]) == string(name) {
+		if !e.gone && bytes.Equal(e.name, m.name) {
 			e.gone = true
 			return true
 		}
@@ -33,7 +34,7 @@ func (p *parser) index(own int) map[string]int {
 	names := make(map[string]int, 4*manyMembers)
 	for i := own; i < len(p.members); i++ {
 		if e := &p.members[i]; !e.gone {
-			names[string(p.term[e.name:e.nameTo])] = i
+			names[string(e.name)] = i
 		}
 	}
 	if p.wide == nil {
@@ -43,20 +44,19 @@ func (p *parser) index(own int) map[string]int {
 	return names
 }
 
-// closeRanks takes the members that are gone out of both buffers.
+// closeRanks takes the members that are gone out of the body.
 func (p *parser) closeRanks(own int) {
-	body, term := p.members[own].body, p.members[own].term
+	to := p.members[own].at
 	for i := own; i < len(p.members); i++ {
 		m := &p.members[i]
 		if m.gone {
 			continue
 		}
-		bodyTo, termTo := len(p.body), len(p.term)
+		end := len(p.body)
 		if i+1 < len(p.members) {
-			bodyTo, termTo = p.members[i+1].body, p.members[i+1].term
+			end = p.members[i+1].at
 		}
-		body += copy(p.body[body:], p.body[m.body:bodyTo])
-		term += copy(p.term[term:], p.term[m.term:termTo])
+		to += copy(p.body[to:], p.body[m.at:end])
 	}
-	p.body, p.term = p.body[:body], p.term[:term]
+	p.body = p.body[:to]
 }

@@ -3,6 +3,7 @@ package document
 import (
 	"crypto/md5"
 	"encoding/binary"
+	"sync"
 
 	"github.com/tododb/tododb/revtree"
 )
@@ -16,16 +17,18 @@ type AttRef struct {
 // emptyTerm is the term of {}.
 var emptyTerm = []byte{termTuple, 1, termNil}
 
+// terms are buffers for terms that are not longer than most.
+var terms = sync.Pool{New: func() any { return new(make([]byte, 0, 4096)) }}
+
+// maxTerm is the size from which a buffer is not kept.
+const maxTerm = 1 << 20
+
 // RevID is the revision that this edit makes of a parent, the zero Rev for a first
 // revision; atts are the attachments in the order in which they stand in the document
-// (couch_db.erl, new_revid).
-func (d *Doc) RevID(parent revtree.Rev, atts []AttRef) revtree.Rev {
-	term := d.term
-	if term == nil {
-		term = emptyTerm
-	}
-	var buf [96]byte
-	b := append(buf[:0], termVersion, termList, 0, 0, 0, 5)
+// (couch_db.erl, new_revid). An *Error says that Body is none that Parse has made.
+func (d *Doc) RevID(parent revtree.Rev, atts []AttRef) (revtree.Rev, error) {
+	buf := terms.Get().(*[]byte)
+	b := append((*buf)[:0], termVersion, termList, 0, 0, 0, 5)
 	if d.Deleted {
 		b = AppendAtom(b, "true")
 	} else {
@@ -37,10 +40,12 @@ func (d *Doc) RevID(parent revtree.Rev, atts []AttRef) revtree.Rev {
 		b = AppendInt(b, int64(parent.Gen))
 		b = AppendBinary(b, parent.ID)
 	}
-	h := md5.New()
-	h.Write(b)
-	h.Write(term)
-	b = b[:0]
+	var err error
+	if d.Body == nil {
+		b = append(b, emptyTerm...)
+	} else if b, err = appendBody(b, d.Body); err != nil {
+		return revtree.Rev{}, err
+	}
 	if len(atts) > 0 {
 		b = append(b, termList)
 		b = binary.BigEndian.AppendUint32(b, uint32(len(atts)))
@@ -52,6 +57,10 @@ func (d *Doc) RevID(parent revtree.Rev, atts []AttRef) revtree.Rev {
 		}
 	}
 	b = append(b, termNil, termNil) // of the attachments, and of the whole list
-	h.Write(b)
-	return revtree.Rev{Gen: parent.Gen + 1, ID: string(h.Sum(nil))}
+	sum := md5.Sum(b)
+	if cap(b) <= maxTerm {
+		*buf = b[:0]
+		terms.Put(buf)
+	}
+	return revtree.Rev{Gen: parent.Gen + 1, ID: string(sum[:])}, nil
 }

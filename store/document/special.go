@@ -8,13 +8,21 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// special reads a member of the document itself whose name begins with an underscore.
-// It returns the index behind its value, or 0 if the member belongs to the body.
-func (p *parser) special(d *Doc, name []byte, i int) (int, error) {
+// ofBody tells of a name that begins with an underscore whether it is an ordinary member's.
+func ofBody(name []byte) bool {
 	switch string(name) {
 	case "_replication_id", "_replication_state", "_replication_state_time",
 		"_replication_state_reason", "_replication_stats", "_access":
-		return 0, nil
+		return true
+	}
+	return false
+}
+
+// special reads a member of the document that is not part of its body, and returns the
+// index behind its value.
+func (p *parser) special(d *Doc, name []byte, i int) (int, error) {
+	if string(name) == "_attachments" && i < len(p.src) && p.src[i] == '{' {
+		return p.attachments(d, i)
 	}
 	end, err := jsonscan.Skip(p.src, i)
 	if err != nil {
@@ -49,14 +57,6 @@ func (p *parser) special(d *Doc, name []byte, i int) (int, error) {
 			return i, badMember("_revisions")
 		}
 		d.Path, err = revisions(value)
-	case "_attachments":
-		if kind != '{' {
-			return i, badMember("_attachments")
-		}
-		d.Attachments = nil
-		if jsonscan.Space(value, 1) != len(value)-1 {
-			d.Attachments = value
-		}
 	case "_conflicts", "_deleted_conflicts", "_revs_info", "_local_seq":
 	default:
 		return i, badMember(string(name))

@@ -1,7 +1,6 @@
 package document
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math"
 	"math/big"
@@ -40,12 +39,170 @@ func AppendBinary[T string | []byte](b []byte, s T) []byte {
 
 // AppendTerm appends the term that CouchDB makes of a JSON value.
 func AppendTerm(b, json []byte) ([]byte, error) {
-	p := newParser(json, Options{})
+	p := newParser(json, Options{}) // for repeated names
+	defer p.release()
 	i, err := p.value(jsonscan.Space(json, 0), 0)
 	if err == nil && jsonscan.Space(json, i) != len(json) {
 		err = errSyntax
 	}
-	return append(b, p.term...), err
+	if err != nil {
+		return b, err
+	}
+	return appendBody(b, p.body)
+}
+
+// appendBody appends the term of JSON that a parser has written: without white space and
+// repeated names.
+func appendBody(b, json []byte) ([]byte, error) {
+	t := termWriter{src: json, term: b}
+	i, err := t.value(0, 0)
+	if err == nil && i != len(json) {
+		err = errSyntax
+	}
+	return t.term, err
+}
+
+// termWriter turns the JSON of src into terms.
+type termWriter struct {
+	src  []byte
+	term []byte
+}
+
+func (t *termWriter) value(i, depth int) (int, error) {
+	if i >= len(t.src) || depth > jsonscan.MaxDepth {
+		return i, errSyntax
+	}
+	switch t.src[i] {
+	case '"':
+		return t.text(i)
+	case '{':
+		return t.object(i, depth)
+	case '[':
+		return t.array(i, depth)
+	case 't':
+		return t.word(i, "true")
+	case 'f':
+		return t.word(i, "false")
+	case 'n':
+		return t.word(i, "null")
+	}
+	return t.number(i)
+}
+
+func (t *termWriter) word(i int, w string) (int, error) {
+	end, err := jsonscan.Literal(t.src, i, w)
+	if err != nil {
+		return i, errSyntax
+	}
+	t.term = AppendAtom(t.term, w)
+	return end, nil
+}
+
+func (t *termWriter) text(i int) (int, error) {
+	end, escaped, err := jsonscan.SkipString(t.src, i)
+	if err != nil {
+		return i, errSyntax
+	}
+	at := len(t.term)
+	t.term = append(t.term, termBinary, 0, 0, 0, 0)
+	if escaped {
+		t.term = jsonscan.AppendText(t.term, t.src[i:end])
+	} else {
+		t.term = append(t.term, t.src[i+1:end-1]...)
+	}
+	putLength(t.term[at+1:], len(t.term)-at-5)
+	return end, nil
+}
+
+func (t *termWriter) number(i int) (int, error) {
+	end, float, err := jsonscan.SkipNumber(t.src, i)
+	if err != nil {
+		return i, errSyntax
+	}
+	raw := t.src[i:end]
+	if !float {
+		t.term, err = appendInteger(t.term, raw)
+		return end, err
+	}
+	f, err := jsonscan.Float(raw)
+	if err != nil {
+		return i, errSyntax
+	}
+	t.term = appendFloat(t.term, f)
+	return end, nil
+}
+
+// next looks for what stands behind an element: a comma, or the end.
+func (t *termWriter) next(i int, end byte) (_ int, more bool, err error) {
+	switch {
+	case i < len(t.src) && t.src[i] == ',':
+		return i + 1, true, nil
+	case i < len(t.src) && t.src[i] == end:
+		return i + 1, false, nil
+	}
+	return i, false, errSyntax
+}
+
+func (t *termWriter) array(i, depth int) (int, error) {
+	if i++; i < len(t.src) && t.src[i] == ']' {
+		t.term = append(t.term, termNil)
+		return i + 1, nil
+	}
+	at := len(t.term)
+	t.term = append(t.term, termList, 0, 0, 0, 0)
+	count, bytesOnly := 0, true
+	for more := true; more; {
+		elem := len(t.term)
+		var err error
+		if i, err = t.value(i, depth+1); err != nil {
+			return i, err
+		}
+		count++
+		bytesOnly = bytesOnly && t.term[elem] == termByte
+		if i, more, err = t.next(i, ']'); err != nil {
+			return i, err
+		}
+	}
+	if bytesOnly && count <= 0xffff {
+		t.term = packBytes(t.term, at, count)
+		return i, nil
+	}
+	putLength(t.term[at+1:], count)
+	t.term = append(t.term, termNil)
+	return i, nil
+}
+
+func (t *termWriter) object(i, depth int) (int, error) {
+	t.term = append(t.term, termTuple, 1)
+	if i++; i < len(t.src) && t.src[i] == '}' {
+		t.term = append(t.term, termNil)
+		return i + 1, nil
+	}
+	at := len(t.term)
+	t.term = append(t.term, termList, 0, 0, 0, 0)
+	count := 0
+	for more := true; more; count++ {
+		t.term = append(t.term, termTuple, 2)
+		if i >= len(t.src) || t.src[i] != '"' {
+			return i, errSyntax
+		}
+		var err error
+		if i, err = t.text(i); err != nil {
+			return i, err
+		}
+		if i >= len(t.src) || t.src[i] != ':' {
+			return i, errSyntax
+		}
+		if i, err = t.value(i+1, depth+1); err != nil {
+			return i, err
+		}
+		if i, more, err = t.next(i, '}'); err != nil {
+			return i, err
+		}
+	}
+	putLength(t.term[at+1:], count)
+	t.term = append(t.term, termNil)
+	return i, nil
 }
 
 func appendFloat(b []byte, f float64) []byte {
@@ -56,17 +213,14 @@ func appendFloat(b []byte, f float64) []byte {
 // putLength fills in a length that was left open.
 func putLength(at []byte, n int) { binary.BigEndian.PutUint32(at, uint32(n)) }
 
-// maxDigits is how many digits of an integer are taken. CouchDB fails a little further
-// on, where its arithmetic does.
+// maxDigits is how many digits a parser takes of an integer. CouchDB fails a little
+// further on, where its arithmetic does.
 const maxDigits = 309
 
 // appendInteger appends an integer given by its digits.
 func appendInteger(b, raw []byte) ([]byte, error) {
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		return AppendInt(b, n), nil
-	}
-	if len(bytes.TrimPrefix(raw, []byte{'-'})) > maxDigits {
-		return b, errSyntax
 	}
 	n, ok := new(big.Int).SetString(string(raw), 10)
 	if !ok {
