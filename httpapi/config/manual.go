@@ -46,36 +46,38 @@ const manualHead = `# Settings
 
 <!-- Written by "make docs" from the table in httpapi/config/table.go. -->
 
-Sections and names are CouchDB's where CouchDB has them, and so is the form of the files:
+Sections, names and the file format are CouchDB's wherever CouchDB has them:
 
-    [chttpd]
-    port = 5984
-    ; a comment has a line of its own, beginning with ; or #
+` + "```ini" + `
+[chttpd]
+port = 5984
+; a comment has its own line, which begins with ; or #
+` + "```" + `
 
-The first of these that sets a value counts:
+Several sources can set a value. The first of these that does wins:
 
-1. a flag of the command line
-2. a variable of the environment
+1. a flag on the command line
+2. an environment variable
 3. ` + "`local.ini`" + ` in the data folder, which the server writes
 4. the file of ` + "`--config`" + `, which the server only reads
 5. the default
 
-` + "`tododb config`" + ` prints what is in force and where it comes from. A name that is not
-in these tables, and a value that a setting cannot have, are refused: at the start, and by
-` + "`PUT /_node/_local/_config/SECTION/NAME`" + ` with a 400 that says what there is. The server does
-not start with a default in the place of a value it cannot read: that would let everybody in
-where ` + "`require_valid_user = yes`" + ` meant the opposite. A value has a line of its own and at most
-65,536 bytes; one that would not be read back from the file as itself is refused.
+` + "`tododb config`" + ` prints the settings in force and where each comes from. A name that is not
+in these tables and a value that a setting cannot have are both refused. At the start that is an error.
+` + "`PUT /_node/_local/_config/SECTION/NAME`" + ` answers 400 and says what is possible. The server never
+starts with a default instead of a value that it cannot read: with
+` + "`require_valid_user = yes`" + ` that would let everybody in. A value is one line of at most 65,536
+bytes. A value that would not be read back from the file unchanged is refused.
 
 A change over HTTP is written to ` + "`local.ini`" + `, unless the request has the header
-` + "`X-Couch-Persist: false`" + `, and is in force at once, also where a flag says otherwise (the
-flag counts again at the next start). What is marked *restart* waits for the next start.
+` + "`X-Couch-Persist: false`" + `. It applies at once, even if a flag says otherwise (the flag applies
+again at the next start). Settings marked *restart* wait for the next start.
 ` + "`POST /_node/_local/_config/_reload`" + ` and SIGHUP read the files again.
 
-What is marked *file only* cannot be changed over HTTP, so that nobody who has taken over
-an administrator's account can stop what watches him.
+Settings marked *file only* cannot be changed over HTTP, so that somebody who has taken over an
+administrator's account cannot switch off the audit trail.
 
-What is marked *secret* is shown as ` + "`" + Mask + "`" + ` to everybody, administrators too. What is marked
-*no effect* is CouchDB's and has no meaning here; it is taken so that files and set-up
+Settings marked *secret* are shown as ` + "`" + Mask + "`" + ` to everybody, including administrators. Settings
+marked *no effect* are CouchDB's and mean nothing here. They are accepted so that files and set-up
 programs made for CouchDB work.
 `
