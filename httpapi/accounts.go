@@ -17,7 +17,7 @@ const maxAccounts = 10_000
 // database whether it has moved on, which costs no read, and if it has, which documents
 // have changed: so a change counts for the next request, whoever has made it.
 type accounts struct {
-	s *Server
+	a *Access
 
 	mu       sync.RWMutex // guards what follows
 	instance string       // of the database that the rest is about
@@ -34,7 +34,7 @@ type knownAccount struct {
 
 // Account finds a user by name; nil if there is none.
 func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, error) {
-	db, err := c.s.store.Bare(ctx, usersDB, store.ForAccounts)
+	db, err := c.a.store.Bare(ctx, usersDB, store.ForAccounts)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}
@@ -139,7 +139,7 @@ func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.
 		return nil, err
 	}
 	if len(doc.Conflicts) > 0 {
-		c.s.log.WarnContext(ctx, "a user cannot log in: the document has conflicts", "user", name)
+		c.a.log.WarnContext(ctx, "a user cannot log in: the document has conflicts", "user", name)
 		return nil, nil
 	}
 	account, err := auth.ParseAccount(doc.Body)
@@ -151,7 +151,7 @@ func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.
 
 // Rehash stores a password as new ones are stored.
 func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string) (*auth.Account, error) {
-	db, err := c.s.store.Bare(ctx, usersDB, store.ForAccounts)
+	db, err := c.a.store.Bare(ctx, usersDB, store.ForAccounts)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string)
 	if now, err := auth.ParseAccount(doc.Body); err != nil || !now.Same(a) {
 		return nil, nil // it has another password or other roles already
 	}
-	body, err := c.s.auth.HashAgain(ctx, doc.Body, a, password)
+	body, err := c.a.auth.HashAgain(ctx, doc.Body, a, password)
 	if err != nil {
 		return nil, err
 	}

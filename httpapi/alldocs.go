@@ -15,10 +15,7 @@ func (s *Server) allDocs(w http.ResponseWriter, r *http.Request) error {
 
 // docRange answers with one range over one of the spaces of documents.
 func (s *Server) docRange(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
-	if err := s.mayList(r); err != nil {
-		return err
-	}
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -155,7 +152,7 @@ func (d *docRange) appendRow(ctx context.Context, db *store.DB, st *stream, row 
 		if row.Doc == nil {
 			st.buf = append(st.buf, "null"...)
 		} else {
-			st.appendRowDoc(ctx, db, row.Doc, d.attachments)
+			appendRowDoc(ctx, st, db, row.Doc, d.attachments)
 		}
 	}
 	st.buf = append(st.buf, '}')

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/tododb/tododb/store"
@@ -115,11 +114,4 @@ func (d *docRange) readKeys(ctx context.Context, db *store.DB, ids []string, row
 		}
 	}
 	return nil
-}
-
-func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
-
-// appendSeq appends an update sequence of a database as a JSON string.
-func appendSeq(b []byte, db *store.DB, n uint64) []byte {
-	return append(db.Seq(n).AppendTo(append(b, '"')), '"')
 }

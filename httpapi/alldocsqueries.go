@@ -22,10 +22,7 @@ func (s *Server) allDocsQueries(w http.ResponseWriter, r *http.Request) error {
 
 // docRanges answers with several ranges over one of the spaces of documents.
 func (s *Server) docRanges(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
-	if err := s.mayList(r); err != nil {
-		return err
-	}
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -95,7 +92,7 @@ func (s *Server) eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *vi
 	if err := common.readQuery(query); err != nil {
 		return err
 	}
-	body, err := s.readBody(w, r)
+	body, err := readBody(w, r)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -67,4 +69,31 @@ func putBuf(b *[]byte) {
 	if cap(*b) <= maxPooled {
 		buffers.Put(b)
 	}
+}
+
+// appendRevs appends an array of revisions.
+func appendRevs(b []byte, revs []revtree.Rev) []byte {
+	b = append(b, '[')
+	for i := range revs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendRev(b, revs[i])
+	}
+	return append(b, ']')
+}
+
+func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
+
+// appendSeq appends an update sequence of a database as a JSON string.
+func appendSeq(b []byte, db *store.DB, n uint64) []byte {
+	return append(db.Seq(n).AppendTo(append(b, '"')), '"')
+}
+
+// givenRev is the revision that a document came with.
+func givenRev(doc *document.Doc) revtree.Rev {
+	if len(doc.Path) > 0 {
+		return doc.Path[0]
+	}
+	return doc.Rev
 }

@@ -16,11 +16,6 @@ var (
 	errLocalAttachment = badRequest("_local documents do not accept attachments.")
 )
 
-// attachmentMethods is what can be done with an attachment.
-func (s *Server) attachmentMethods() methods {
-	return on("DELETE,GET,HEAD,PUT", "GET", s.getAttachment, "PUT", s.writing(s.putAttachment), "DELETE", s.writing(s.deleteAttachment))
-}
-
 // attachmentTarget reads from the path whose attachment is meant, and its name, and
 // opens the database.
 func (s *Server) attachmentTarget(r *http.Request, write bool) (db *store.DB, id, name string, err error) {
@@ -28,9 +23,9 @@ func (s *Server) attachmentTarget(r *http.Request, write bool) (db *store.DB, id
 		return nil, "", "", err
 	}
 	if write {
-		db, err = s.openToEdit(r, id)
+		db, err = s.access.OpenToEdit(r, id)
 	} else {
-		db, err = s.openDB(r, reader)
+		db, err = s.access.Open(r)
 	}
 	if err != nil {
 		return nil, "", "", err

@@ -30,7 +30,7 @@ func (s *Server) getAttachment(w http.ResponseWriter, r *http.Request) error {
 	if att == nil {
 		return errNoAttachment
 	}
-	if sandbox := s.set.Load().sandbox; sandbox != nil {
+	if sandbox := s.settings().sandbox; sandbox != nil {
 		w.Header()["Content-Security-Policy"] = sandbox
 	}
 	return sendAttachment(w, r, db, att)

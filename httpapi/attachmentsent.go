@@ -13,11 +13,11 @@ import (
 const maxStagedInMemory = 1 << 20
 
 // checkInline refuses what cannot be stored of a request that has no parts.
-func (s *Server) checkInline(a *document.Attachment) error {
+func checkInline(a *document.Attachment, limit int64) error {
 	if a.Follows && !a.Stub {
 		return badRequest("Attachment %s follows, but the request is not multipart/related", a.Name)
 	}
-	if limit := s.set.Load().maxAttachmentSize; limit > 0 && a.Size > limit {
+	if limit > 0 && a.Size > limit {
 		return store.ErrAttachmentTooLarge
 	}
 	return nil
@@ -34,7 +34,7 @@ func editedAttachment(a *document.Attachment) store.EditAttachment {
 
 // stageSent stores the bytes of inline attachments and gives all of them the form of an
 // edit; part, if not nil, stores those that follow. inMemory counts the bytes that wait.
-func (s *Server) stageSent(ctx context.Context, db *store.DB, sent []document.Attachment, inMemory *int, part func(a *document.Attachment) (store.Staged, error)) ([]store.EditAttachment, error) {
+func stageSent(ctx context.Context, db *store.DB, sent []document.Attachment, limit int64, inMemory *int, part func(a *document.Attachment) (store.Staged, error)) ([]store.EditAttachment, error) {
 	var out []store.EditAttachment
 	for i := range sent {
 		a := &sent[i]
@@ -52,7 +52,7 @@ func (s *Server) stageSent(ctx context.Context, db *store.DB, sent []document.At
 					e.Encoding, e.DecodedLength = a.Encoding, max(a.Length, 0)
 				}
 			} else {
-				staged, err = db.StageAttachment(ctx, a.Inline(), store.StageOptions{Limit: s.set.Load().maxAttachmentSize, Store: *inMemory > maxStagedInMemory})
+				staged, err = db.StageAttachment(ctx, a.Inline(), store.StageOptions{Limit: limit, Store: *inMemory > maxStagedInMemory})
 			}
 			if err != nil {
 				return nil, err
@@ -66,25 +66,25 @@ func (s *Server) stageSent(ctx context.Context, db *store.DB, sent []document.At
 }
 
 // editOf gives a document the form of an edit, with its inline attachments stored.
-func (s *Server) editOf(ctx context.Context, db *store.DB, doc document.Doc) (store.Edit, error) {
+func editOf(ctx context.Context, db *store.DB, doc document.Doc, limit int64) (store.Edit, error) {
 	inMemory := 0
-	return s.nextEdit(ctx, db, doc, &inMemory)
+	return nextEdit(ctx, db, doc, limit, &inMemory)
 }
 
-func (s *Server) nextEdit(ctx context.Context, db *store.DB, doc document.Doc, inMemory *int) (store.Edit, error) {
+func nextEdit(ctx context.Context, db *store.DB, doc document.Doc, limit int64, inMemory *int) (store.Edit, error) {
 	if strings.HasPrefix(doc.ID, "_local/") {
 		return store.Edit{Doc: doc}, nil // its attachments vanish, as in CouchDB
 	}
 	if err := doc.CheckAttachments(); err != nil {
 		return store.Edit{}, err
 	}
-	atts, err := s.stageSent(ctx, db, doc.Attachments, inMemory, nil)
+	atts, err := stageSent(ctx, db, doc.Attachments, limit, inMemory, nil)
 	return store.Edit{Doc: doc, Attachments: atts}, err
 }
 
 // editsOf does the same for many documents. All of them are checked before the bytes of
 // the first are stored.
-func (s *Server) editsOf(ctx context.Context, db *store.DB, docs []document.Doc) ([]store.Edit, error) {
+func editsOf(ctx context.Context, db *store.DB, docs []document.Doc, limit int64) ([]store.Edit, error) {
 	edits := make([]store.Edit, len(docs))
 	for i := range docs {
 		if strings.HasPrefix(docs[i].ID, "_local/") {
@@ -97,7 +97,7 @@ func (s *Server) editsOf(ctx context.Context, db *store.DB, docs []document.Doc)
 	inMemory := 0
 	for i := range docs {
 		var err error
-		if edits[i], err = s.nextEdit(ctx, db, docs[i], &inMemory); err != nil {
+		if edits[i], err = nextEdit(ctx, db, docs[i], limit, &inMemory); err != nil {
 			return nil, err
 		}
 	}

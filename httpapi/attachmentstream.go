@@ -50,6 +50,18 @@ func streamDocument(ctx context.Context, st *stream, db *store.DB, doc *store.Do
 	return nil
 }
 
+// appendRowDoc appends the document of a row, with the bytes of its attachments if they
+// are wanted: those come when the stream is flushed.
+func appendRowDoc(ctx context.Context, st *stream, db *store.DB, doc *store.Document, wanted attachmentsWanted) {
+	opt := store.JSONOptions{Encodings: wanted.encodings, Open: wanted.all && len(doc.Attachments) > 0}
+	st.buf = doc.AppendJSON(st.buf, opt)
+	if opt.Open {
+		of := &store.Document{Attachments: doc.Attachments}
+		st.Later(func() error { return streamAttachments(ctx, st, db, of, wanted.encodings, wanted.of(of)) })
+		st.buf = append(st.buf, '}')
+	}
+}
+
 // streamAttachments appends the member _attachments, with the bytes of some.
 func streamAttachments(ctx context.Context, st *stream, db *store.DB, doc *store.Document, encodings bool, sends func(*store.Attachment) bool) error {
 	for i := range doc.Attachments {

@@ -37,10 +37,10 @@ func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Only gzip and identity content-encodings are supported")
 	}
-	if limit := s.set.Load().maxAttachmentSize; limit > 0 && r.ContentLength > limit {
+	if limit := SettingsOf(r).MaxAttachmentSize; limit > 0 && r.ContentLength > limit {
 		return store.ErrAttachmentTooLarge
 	}
-	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize), store.StageOptions{Limit: s.set.Load().maxAttachmentSize})
+	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, SettingsOf(r).MaxRequestSize), store.StageOptions{Limit: SettingsOf(r).MaxAttachmentSize})
 	if err != nil {
 		return uploadError(err)
 	}
@@ -115,7 +115,7 @@ func keptAttachments(old *store.Document, without string) (kept []store.EditAtta
 }
 
 func (s *Server) writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, status int, location string) error {
-	return s.writeOne(w, r, db, edit, false, func(result store.Result) (savedAnswer, error) {
+	return writeOne(w, r, db, edit, false, func(result store.Result) (savedAnswer, error) {
 		if result.Err != nil {
 			return savedAnswer{}, result.Err
 		}

@@ -4,13 +4,10 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/tododb/tododb/httpapi/audit"
-	"github.com/tododb/tododb/replicate"
-	"github.com/tododb/tododb/store"
 )
 
 // auditAction names what a request changes; "" if it changes nothing. Every path of the
@@ -111,27 +108,27 @@ func sessionAction(method string, parts []string) string {
 // the change, or brought credentials that are wrong.
 func (s *Server) record(x *exchange, r *http.Request, at time.Time) {
 	action := auditAction(r.Method, r.URL.EscapedPath())
-	refused := x.status == http.StatusUnauthorized || x.status == http.StatusForbidden
-	name := x.user.Name
+	refused := x.Status == http.StatusUnauthorized || x.Status == http.StatusForbidden
+	name := x.User.Name
 	if refused && name == "" && r.Header.Get("Authorization") != "" { // 403: locked out after many
 		action = "authentication"
-		x.note(slog.String("name", claimedName(r)))
+		x.Note(slog.String("name", claimedName(r)))
 	}
-	if action == "" && readsOnly(r.Method) && len(x.notes) > 0 {
+	if action == "" && readsOnly(r.Method) && len(x.Notes) > 0 {
 		action = "write" // a function that a GET has run, for one, may have written
 	}
 	// Of other answers to what the client did wrong it is known that nothing has changed.
-	if action == "" || x.status >= 400 && x.status < 500 && !refused {
+	if action == "" || x.Status >= 400 && x.Status < 500 && !refused {
 		return
 	}
-	if device := x.user.Device; device != nil {
-		x.note(slog.String("device", device.Name), slog.String("token", device.ID))
+	if device := x.User.Device; device != nil {
+		x.Note(slog.String("device", device.Name), slog.String("token", device.ID))
 	}
 	if err := s.trail.Record(r.Context(), at, audit.Event{
-		Action: action, User: name, Address: s.clientAddr(r).String(), Request: x.id,
-		Method: r.Method, Path: r.URL.EscapedPath(), Status: x.status, More: x.notes,
+		Action: action, User: name, Address: s.shared.ClientAddr(r).String(), Request: x.ID,
+		Method: r.Method, Path: r.URL.EscapedPath(), Status: x.Status, More: x.Notes,
 	}); err != nil {
-		s.log.ErrorContext(r.Context(), "audit trail", "request", x.id, "error", err)
+		s.log.ErrorContext(r.Context(), "audit trail", "request", x.ID, "error", err)
 	}
 }
 
@@ -144,80 +141,4 @@ func claimedName(r *http.Request) string {
 		return ""
 	}
 	return name
-}
-
-// note adds to what the trail will say of a request.
-func (x *exchange) note(attrs ...slog.Attr) { x.notes = append(x.notes, attrs...) }
-
-// noteLogin notes who logs in, or claims to be somebody.
-func (s *Server) noteLogin(r *http.Request, name string) {
-	if s.trail.On() {
-		exchangeOf(r).note(slog.String("name", name))
-	}
-}
-
-// noteWritten notes how many documents were written and, if the settings want it, which
-// revisions they have now.
-func (s *Server) noteWritten(r *http.Request, results []store.Result) {
-	if !s.trail.On() {
-		return
-	}
-	var revisions []string
-	written := 0
-	for i := range results {
-		if results[i].Err != nil {
-			continue
-		}
-		written++
-		if s.set.Load().auditRevisions {
-			revisions = append(revisions, results[i].ID+" "+results[i].Rev.String())
-		}
-	}
-	x := exchangeOf(r)
-	x.count("documents", written)
-	x.count("refused", len(results)-written)
-	if revisions != nil {
-		for i := range x.notes {
-			if before, ok := x.notes[i].Value.Any().([]string); ok && x.notes[i].Key == "revisions" {
-				x.notes[i].Value = slog.AnyValue(append(before, revisions...))
-				return
-			}
-		}
-		x.note(slog.Any("revisions", revisions))
-	}
-}
-
-// count adds to a number that the trail will tell.
-func (x *exchange) count(name string, n int) {
-	for i := range x.notes {
-		if x.notes[i].Key == name {
-			x.notes[i].Value = slog.IntValue(int(x.notes[i].Value.Int64()) + n)
-			return
-		}
-	}
-	x.note(slog.Int(name, n))
-}
-
-// noteReplication notes from where to where, without credentials.
-func (s *Server) noteReplication(r *http.Request, request []byte) {
-	if !s.trail.On() {
-		return
-	}
-	spec, err := replicate.ParseSpec(request)
-	if err != nil {
-		return
-	}
-	x := exchangeOf(r)
-	x.note(slog.String("source", bare(spec.Source.Name())), slog.String("target", bare(spec.Target.Name())),
-		slog.Bool("continuous", spec.Continuous), slog.Bool("cancel", spec.Cancel))
-}
-
-// bare is a URL without credentials and without a query.
-func bare(name string) string {
-	u, err := url.Parse(name)
-	if err != nil {
-		return ""
-	}
-	u.User, u.RawQuery = nil, ""
-	return u.String()
 }

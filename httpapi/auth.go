@@ -9,15 +9,9 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// access is what a request wants of a database.
-type access int
-
-const (
-	reader  access = iota // read, and write documents other than design documents
-	dbAdmin               // administer it: design documents, security, compaction
-)
-
 var (
+	errAnonymous      = errorf(http.StatusUnauthorized, "unauthorized", "You are not an authenticated user")
+	errNotMetrics     = errorf(http.StatusUnauthorized, "unauthorized", "You are not a server admin or read-only metrics user.")
 	errValidUser      = errorf(http.StatusUnauthorized, "unauthorized", "Authentication required.")
 	errNotServerAdmin = errorf(http.StatusUnauthorized, "unauthorized", "You are not a server admin.")
 	errAnonymousDB    = errorf(http.StatusUnauthorized, "unauthorized", "You are not authorized to access this db.")
@@ -26,12 +20,11 @@ var (
 	errUserAdmin      = errorf(http.StatusForbidden, "forbidden", "You are not a db or server admin.")
 )
 
-// letIn judges a request before any route does: whether anonymous ones are answered at
-// all, and what the token of a device allows.
-func (s *Server) letIn(r *http.Request, set *inForce, user auth.User) error {
+func (a *Access) letIn(r *http.Request, user auth.User) error {
 	if user.Device != nil {
 		return checkScope(user.Device, r)
 	}
+	set := a.settings()
 	if !user.Anonymous() || !set.validUser && !set.validExceptUp {
 		return nil
 	}
@@ -44,51 +37,26 @@ func (s *Server) letIn(r *http.Request, set *inForce, user auth.User) error {
 	return errValidUser
 }
 
-// user tells who asks.
-func (s *Server) user(r *http.Request) auth.User {
-	if x := exchangeOf(r); x != nil {
-		return x.user
-	}
-	return auth.User{}
-}
-
-// requireAdmin lets only administrators of the server through. As in CouchDB a known
+// RequireAdmin lets only administrators of the server through. As in CouchDB a known
 // user gets the same 401 as an anonymous one.
-func (s *Server) requireAdmin(r *http.Request) error {
-	if s.user(r).Admin {
+func RequireAdmin(r *http.Request) error {
+	if userOf(r).Admin {
 		return nil
 	}
 	return errNotServerAdmin
 }
 
-// openDB opens the database that the path names for what the request wants of it; the
-// caller releases it. As in CouchDB, that there is none is told to anybody. The handle
-// shows and takes what the user may see and write: see systemDB.
-func (s *Server) openDB(r *http.Request, want access) (*store.DB, error) {
-	name, err := segment(r, "db")
-	if err != nil {
-		return nil, err
+// requireMetrics lets administrators through, and users with the role _metrics, who may
+// look at figures and at nothing else.
+func requireMetrics(r *http.Request) error {
+	if user := userOf(r); user.Admin || user.Has("_metrics") {
+		return nil
 	}
-	return s.open(r.Context(), name, s.user(r), want)
-}
-
-// openToEdit opens the database that the path names for a request that writes one document
-// of it. What of the document may be written is told by the handle; that no edit of it will
-// do is told here, before the request is looked at any further.
-func (s *Server) openToEdit(r *http.Request, id string) (*store.DB, error) {
-	db, err := s.openDB(r, reader)
-	if err != nil {
-		return nil, err
-	}
-	if err := db.MayEdit(r.Context(), id); err != nil {
-		db.Release()
-		return nil, err
-	}
-	return db, nil
+	return errNotMetrics
 }
 
 // authorize judges by the database's security object what a user may do.
-func authorize(ctx context.Context, db store.Opening, user auth.User, want access) error {
+func authorize(ctx context.Context, db store.Opening, user auth.User, want Rule) error {
 	if user.Admin {
 		return nil
 	}
@@ -105,15 +73,15 @@ func administers(user auth.User) func(security []byte) error {
 	if user.Admin {
 		return nil
 	}
-	return func(security []byte) error { return judge(security, user, dbAdmin) }
+	return func(security []byte) error { return judge(security, user, DBAdmin) }
 }
 
 // judge tells by a security object, as it was set, what a user who does not administer the
 // server may do.
-func judge(raw []byte, user auth.User, want access) error {
+func judge(raw []byte, user auth.User, want Rule) error {
 	security := auth.ParseSecurity(raw)
 	switch {
-	case user.Device != nil && want != reader:
+	case user.Device != nil && want == DBAdmin:
 		return errUserAdmin
 	case user.OwnerAdmin:
 		return nil
@@ -121,7 +89,7 @@ func judge(raw []byte, user auth.User, want access) error {
 		return errAnonymousDB
 	case !security.Member(user):
 		return errUserDB
-	case want == reader || security.Admin(user):
+	case want != DBAdmin || security.Admin(user):
 		return nil
 	case user.Anonymous():
 		return errAnonymousAdmin

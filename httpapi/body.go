@@ -24,26 +24,26 @@ const workFactor = 4
 
 // readBody reads the whole body, decompressed. The bytes are good until the handler has
 // returned, and nobody may hold on to them: readKeptBody is for those who do.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := s.takeBody(w, r, s.set.Load().maxRequestSize, nil)
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := takeBody(w, r, SettingsOf(r).MaxRequestSize, nil)
 	if err != nil {
 		return nil, err
 	}
-	return body.Bytes(), s.work(r, int64(len(body.Bytes())))
+	return body.Bytes(), work(r, int64(len(body.Bytes())))
 }
 
 // readKeptBody is readBody for bytes that are the caller's. They are in memory, and so may
 // be no more than a document's.
-func (s *Server) readKeptBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	set := s.set.Load()
-	body, err := s.takeBody(w, r, min(set.maxRequestSize, max(set.maxDocumentSize, maxOpenBody)), nil)
+func readKeptBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	set := SettingsOf(r)
+	body, err := takeBody(w, r, min(set.MaxRequestSize, max(set.MaxDocumentSize, maxOpenBody)), nil)
 	if err != nil {
 		return nil, err
 	}
 	if !body.Mapped() {
 		return body.Bytes(), nil
 	}
-	if err := s.work(r, int64(len(body.Bytes()))); err != nil {
+	if err := work(r, int64(len(body.Bytes()))); err != nil {
 		return nil, err
 	}
 	return bytes.Clone(body.Bytes()), nil
@@ -51,7 +51,7 @@ func (s *Server) readKeptBody(w http.ResponseWriter, r *http.Request) ([]byte, e
 
 // takeBody reads a body of at most limit bytes; watch sees those of a long one as they
 // come. It is let go of when the handler has returned.
-func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, limit int64, watch func([]byte) error) (*intake.Body, error) {
+func takeBody(w http.ResponseWriter, r *http.Request, limit int64, watch func([]byte) error) (*intake.Body, error) {
 	if r.ContentLength > limit {
 		return nil, errBodyTooLarge
 	}
@@ -70,51 +70,52 @@ func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, limit int64, w
 	default:
 		return nil, errorf(http.StatusUnsupportedMediaType, "bad_content_type", "%s is not a supported content encoding.", coding)
 	}
-	return s.takeIn(r, in, ahead, limit, watch)
+	return takeIn(r, in, ahead, limit, watch)
 }
 
 // takeIn is takeBody for what a body, or a part of one, holds.
-func (s *Server) takeIn(r *http.Request, in io.Reader, ahead, limit int64, watch func([]byte) error) (*intake.Body, error) {
-	body, err := intake.Read(in, intake.Reading{Budget: s.set.Load().budget, Spool: s.spool, Ahead: ahead, Limit: limit, Watch: watch})
+func takeIn(r *http.Request, in io.Reader, ahead, limit int64, watch func([]byte) error) (*intake.Body, error) {
+	x := exchangeOf(r)
+	body, err := intake.Read(in, intake.Reading{Budget: x.shared.settings().Budget, Spool: x.shared.opt.Spool, Ahead: ahead, Limit: limit, Watch: watch})
 	if err != nil {
 		return nil, bodyError(err)
 	}
-	exchangeOf(r).holds(body)
+	x.holds(body)
 	return body, nil
 }
 
 // work waits until the memory is there that it takes to work on so many bytes of JSON. It
 // counts until the answer begins.
-func (s *Server) work(r *http.Request, bytes int64) error {
+func work(r *http.Request, bytes int64) error {
 	if bytes <= intake.Free {
 		return nil
 	}
 	x := exchangeOf(r)
 	x.share.Release()
 	var err error
-	x.share, err = s.set.Load().budget.Work(r.Context(), workFactor*bytes)
+	x.share, err = x.shared.settings().Budget.Work(r.Context(), workFactor*bytes)
 	return err
 }
 
 // readDocument reads a document from the body of a request.
-func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
-	opt.MaxSize = s.set.Load().maxDocumentSize
+func readDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
+	opt.MaxSize = SettingsOf(r).MaxDocumentSize
 	meter := document.NewMeter(false, opt)
-	body, err := s.takeBody(w, r, s.set.Load().maxRequestSize, meter.Add)
+	body, err := takeBody(w, r, SettingsOf(r).MaxRequestSize, meter.Add)
 	if err != nil {
 		return document.Doc{}, err
 	}
-	return s.parseDocument(r, body, meter, opt)
+	return parseDocument(r, body, meter, opt)
 }
 
 // parseDocument reads a document from a body that the meter has watched.
-func (s *Server) parseDocument(r *http.Request, body *intake.Body, meter *document.Meter, opt document.Options) (document.Doc, error) {
+func parseDocument(r *http.Request, body *intake.Body, meter *document.Meter, opt document.Options) (document.Doc, error) {
 	size := len(body.Bytes())
 	if body.Mapped() {
 		size = int(meter.Measure().Largest)
 		opt.Expect = size + 1
 	}
-	if err := s.work(r, int64(size)); err != nil {
+	if err := work(r, int64(size)); err != nil {
 		return document.Doc{}, err
 	}
 	return document.Parse(body.Bytes(), opt)
@@ -141,6 +142,17 @@ func bodyError(err error) error {
 	return badRequest("The request body could not be read: %s", err)
 }
 
+// EndWork gives back the memory for work: a client that is slow to take the answer, or to
+// send the rest of its request, keeps nobody waiting.
+func (x *exchange) EndWork() { x.share.Release() }
+
+// workOn waits for memory for work, as work does, however few the bytes are.
+func workOn(r *http.Request, bytes int64) (err error) {
+	x := exchangeOf(r)
+	x.share, err = x.shared.settings().Budget.Work(r.Context(), workFactor*bytes)
+	return err
+}
+
 // holds has the exchange let go of a body when its handler has returned.
 func (x *exchange) holds(body *intake.Body) {
 	x.bodies = append(x.bodies, body)
@@ -150,8 +162,8 @@ func (x *exchange) holds(body *intake.Body) {
 	}
 }
 
-// letGo ends what the exchange holds.
-func (x *exchange) letGo() (err error) {
+// LetGo ends what the exchange holds.
+func (x *exchange) LetGo() (err error) {
 	x.share.Release()
 	x.room.Release()
 	for _, body := range x.bodies {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -19,7 +18,7 @@ var (
 // bulkDocs answers POST /db/_bulk_docs. What cannot be read fails the whole request
 // and nothing is written; what the store turns down fails that document alone.
 func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -137,11 +136,11 @@ func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB,
 	if unchanged != nil && !bulk.Atomic {
 		return nil, errUnchangedAtomic
 	}
-	edits, err := s.editsOf(r.Context(), db, bulk.Docs)
+	edits, err := editsOf(r.Context(), db, bulk.Docs, SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return nil, err
 	}
-	opt, err := s.writeOptions(w, r, func(written []store.Result) (savedAnswer, error) {
+	opt, err := writeOptions(w, r, func(written []store.Result) (savedAnswer, error) {
 		return bulkDocsAnswer(r.Context(), bulk, written)
 	})
 	if err != nil {
@@ -155,19 +154,11 @@ func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB,
 	if err != nil {
 		return nil, err
 	}
-	s.noteWritten(r, results)
+	noteWritten(r, results)
 	return results, nil
 }
 
 func isDesign(id string) bool { return strings.HasPrefix(id, "_design/") }
-
-// givenRev is the revision that a document came with.
-func givenRev(doc *document.Doc) revtree.Rev {
-	if len(doc.Path) > 0 {
-		return doc.Path[0]
-	}
-	return doc.Rev
-}
 
 // refuseAll answers a request that asks for something that no longer exists.
 func (s *Server) refuseAll(w http.ResponseWriter, r *http.Request, docs []document.Doc) error {

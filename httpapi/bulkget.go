@@ -106,7 +106,7 @@ type bulkAnswer interface {
 // what is wrong with one of them stands in its place: clients give up on _bulk_get for
 // good when it fails as a whole.
 func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
-	body, err := s.readBody(w, r)
+	body, err := readBody(w, r)
 	if err != nil {
 		return err
 	}

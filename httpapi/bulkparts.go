@@ -25,41 +25,40 @@ const (
 // readBulk reads a request. parts, if not nil, gives its documents; they are not in bulk
 // then.
 func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *document.BulkReader, err error) {
-	set := s.set.Load()
-	opt := document.Options{MaxSize: set.maxDocumentSize, MaxDocs: 2 * partDocs}
+	set := SettingsOf(r)
+	opt := document.Options{MaxSize: set.MaxDocumentSize, MaxDocs: 2 * partDocs}
 	meter := document.NewMeter(true, opt)
-	body, err := s.takeBody(w, r, set.maxRequestSize, meter.Add)
+	body, err := takeBody(w, r, set.MaxRequestSize, meter.Add)
 	if err != nil {
 		return bulk, nil, err
 	}
 	src := body.Bytes()
 	if !body.Mapped() {
-		if err := s.work(r, int64(len(src))); err != nil {
+		if err := work(r, int64(len(src))); err != nil {
 			return bulk, nil, err
 		}
 		if bulk, err = document.ParseBulk(src, opt); err != document.ErrManyDocs {
 			return bulk, nil, err
 		}
-		_ = meter.Add(src)            // only to measure it: its documents cannot be too large for what it is
-		exchangeOf(r).share.Release() // nobody waits for a share who has one
+		_ = meter.Add(src)      // only to measure it: its documents cannot be too large for what it is
+		exchangeOf(r).EndWork() // nobody waits for a share who has one
 		bulk = document.Bulk{}
 	}
 	size := meter.Measure()
-	x := exchangeOf(r)
-	if x.share, err = set.budget.Work(r.Context(), workFactor*min(size.Total, partBytes+size.Largest)); err != nil {
+	if err := workOn(r, min(size.Total, partBytes+size.Largest)); err != nil {
 		return bulk, nil, err
 	}
 	if bulk, parts, err = s.scanBulk(r, db, src, opt); err != nil {
 		return bulk, nil, err
 	}
-	if bulk.AllOrNothing || !bulk.Atomic && x.once == nil && r.Header.Get("If-Match") == "" {
+	if bulk.AllOrNothing || !bulk.Atomic && onceOf(r) == nil && r.Header.Get("If-Match") == "" {
 		return bulk, parts, nil
 	}
-	x.share.Release() // it needs all of them at once
+	exchangeOf(r).EndWork() // it needs all of them at once
 	if size.Total > store.MaxSingleBytes {
 		return bulk, nil, store.ErrTransactionTooLarge
 	}
-	if err := s.work(r, size.Total); err != nil {
+	if err := work(r, size.Total); err != nil {
 		return bulk, nil, err
 	}
 	opt.MaxDocs, opt.Expect = 0, int(size.Total)+1
@@ -76,7 +75,7 @@ func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt documen
 			return nil
 		}
 		for i := range doc.Attachments {
-			if err := s.checkInline(&doc.Attachments[i]); err != nil {
+			if err := checkInline(&doc.Attachments[i], SettingsOf(r).MaxAttachmentSize); err != nil {
 				return err
 			}
 			stubs = stubs || doc.Attachments[i].Stub

@@ -12,10 +12,7 @@ import (
 
 // changes answers GET and POST /db/_changes: the feed of what changed since a sequence.
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
-	if err := s.mayList(r); err != nil {
-		return err
-	}
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -41,11 +38,11 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rights, err := s.feedRights(r.Context(), s.user(r), db, q.framing)
+	rights, err := s.access.FeedRights(r.Context(), userOf(r), db, q.framing)
 	if err != nil {
 		return err
 	}
-	leave, err := s.enterFeed(w, r, q.framing)
+	leave, err := enterFeed(w, r, q.framing)
 	if err != nil {
 		return err
 	}
@@ -68,7 +65,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	}
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	f := changesFeed{ctx: r.Context(), feed: s.newFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, finder: s.finder, q: &q, filter: filter, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
+	f := changesFeed{ctx: r.Context(), feed: newFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, finder: s.finder, q: &q, filter: filter, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 
@@ -80,7 +77,7 @@ func (s *Server) changesBody(w http.ResponseWriter, r *http.Request) ([]byte, er
 	if err := requireJSON(r); err != nil {
 		return nil, err
 	}
-	body, err := s.readBody(w, r)
+	body, err := readBody(w, r)
 	if err != nil || len(body) == 0 {
 		return nil, err
 	}
@@ -280,7 +277,7 @@ func (f *changesFeed) row(c *store.Change) error {
 		if f.filter.fields != nil {
 			f.st.buf = f.filter.fields.Append(f.st.buf, c.Doc)
 		} else {
-			f.st.appendRowDoc(f.ctx, f.db, c.Doc, f.q.attachments)
+			appendRowDoc(f.ctx, f.st, f.db, c.Doc, f.q.attachments)
 		}
 		b = f.st.buf
 	}

@@ -135,7 +135,7 @@ func (s *Server) parseChangesFilter(r *http.Request, db *store.DB, q *changesQue
 
 // chosenDocIDs reads the list of ids, from the body or else from the query.
 func chosenDocIDs(q *changesQuery, body []byte) ([]string, error) {
-	list := member(body, "doc_ids")
+	list := memberOf(body, "doc_ids")
 	if list == nil && q.hasDocIDs {
 		var err error
 		if list, err = jsonscan.Trim([]byte(q.docIDs)); err != nil {
@@ -161,14 +161,14 @@ func (f *changesFilter) readSelector(r *http.Request, body []byte) (err error) {
 	if r.Method != http.MethodPost {
 		return errSelectorPost
 	}
-	selector := member(body, "selector")
+	selector := memberOf(body, "selector")
 	if jsonscan.Kind(selector) != '{' {
 		return errSelectorObject
 	}
 	if f.selector, err = mango.Compile(selector); err != nil {
 		return badRequest("%s", err)
 	}
-	if fields := member(body, "fields"); fields != nil {
+	if fields := memberOf(body, "fields"); fields != nil {
 		if f.fields, err = mango.CompileFields(fields); err != nil {
 			return badRequest("Selector error: fields must be JSON array")
 		}
@@ -190,21 +190,4 @@ func (s *Server) viewFilter(r *http.Request, db *store.DB, q *changesQuery) (scr
 		return nil, err
 	}
 	return d.ViewFilter(r.Context(), view)
-}
-
-// member finds a member of an object; nil if it is absent or there is no object.
-func member(object []byte, name string) (value []byte) {
-	if jsonscan.Kind(object) != '{' {
-		return nil
-	}
-	err := jsonscan.EachMember(object, func(n, v []byte) error {
-		if string(n) == name {
-			value = v
-		}
-		return nil
-	})
-	if err != nil {
-		return nil
-	}
-	return value
 }

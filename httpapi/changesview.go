@@ -34,7 +34,7 @@ func (s *Server) changesByView(r *http.Request, db *store.DB, q *changesQuery, b
 		return nil, nil // the filter that needs no index knows what to say
 	}
 	keys := q.keys
-	if list := member(body, "keys"); list != nil {
+	if list := memberOf(body, "keys"); list != nil {
 		if err := keys.setKey("keys", list); err != nil {
 			return nil, err
 		}

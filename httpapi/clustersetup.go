@@ -57,7 +57,7 @@ func (s *Server) clusterSetup(w http.ResponseWriter, r *http.Request) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
-	body, err := s.readKeptBody(w, r)
+	body, err := readKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (s *Server) enableSingleNode(r *http.Request, request clusterRequest) error
 			return err
 		}
 	}
-	if request.Username != "" && !s.auth.IsAdmin(r, request.Username, request.Password) {
+	if request.Username != "" && !s.access.Auth().IsAdmin(r, request.Username, request.Password) {
 		if _, err := s.putSetting(config.Name{Section: "admins", Name: request.Username}, request.Password, true); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func prefersRepresentation(r *http.Request) bool {
 
 // explainConflict answers 409 with what the client needs to merge and try again.
 func (s *Server) explainConflict(w http.ResponseWriter, r *http.Request, e *conflictError) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}

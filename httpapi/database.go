@@ -15,7 +15,7 @@ const maxDBName = 238
 
 // dbInfo answers GET and HEAD of a database.
 func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -31,9 +31,6 @@ func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
 // dbCreate answers PUT of a database. Shards and replicas have no meaning on one node,
 // but what CouchDB refuses is refused.
 func (s *Server) dbCreate(w http.ResponseWriter, r *http.Request) error {
-	if err := s.requireAdmin(r); err != nil {
-		return err
-	}
 	name, err := segment(r, "db")
 	if err != nil {
 		return err
@@ -94,9 +91,6 @@ func checkCreateOptions(r *http.Request) error {
 
 // dbDelete answers DELETE of a database.
 func (s *Server) dbDelete(w http.ResponseWriter, r *http.Request) error {
-	if err := s.requireAdmin(r); err != nil {
-		return err
-	}
 	query, err := queryOf(r)
 	if err != nil {
 		return err
@@ -116,7 +110,7 @@ func (s *Server) dbDelete(w http.ResponseWriter, r *http.Request) error {
 
 // dbPost answers POST to a database: a document whose id may be left to the server.
 func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -128,7 +122,7 @@ func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	doc, err := s.readDocument(w, r, document.Options{})
+	doc, err := readDocument(w, r, document.Options{})
 	if err != nil {
 		return err
 	}
@@ -139,13 +133,4 @@ func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.writeDocument(w, r, db, &docQuery{batch: q.batch}, doc)
-}
-
-// dbPath is the path of the database that a request is about.
-func dbPath(r *http.Request) string {
-	name, err := segment(r, "db")
-	if err != nil { // it could not have been opened then
-		return "/"
-	}
-	return "/" + escapeSegment(name)
 }

@@ -1,12 +1,9 @@
 package httpapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
-	"unicode/utf8"
 
 	"github.com/tododb/tododb/store"
 )
@@ -16,9 +13,6 @@ const maxInfoKeys = 100
 
 // dbsInfo answers GET and POST /_dbs_info: what GET /{db} says, of several databases.
 func (s *Server) dbsInfo(w http.ResponseWriter, r *http.Request) error {
-	if err := s.requireAdmin(r); err != nil {
-		return err
-	}
 	if r.Method == http.MethodPost {
 		return s.dbsInfoByKeys(w, r)
 	}
@@ -46,7 +40,7 @@ func (s *Server) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
-	body, err := s.readBody(w, r)
+	body, err := readBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -74,22 +68,6 @@ func (s *Server) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, r, http.StatusOK, *b)
-}
-
-// jsonObject takes a small body apart; what is not JSON, and what is no object, is
-// refused in CouchDB's words.
-func jsonObject(body []byte) (map[string]json.RawMessage, error) {
-	if !utf8.Valid(body) || !json.Valid(body) {
-		return nil, errNotJSON
-	}
-	if bytes.TrimLeft(body, " \t\r\n")[0] != '{' {
-		return nil, badRequest("Request body must be a JSON object")
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(body, &members); err != nil {
-		return nil, errNotJSON
-	}
-	return members, nil
 }
 
 // appendInfos appends a row a database. One that is gone by now is left out of a
@@ -120,7 +98,7 @@ func (s *Server) appendInfos(b []byte, r *http.Request, names []string, report b
 }
 
 func (s *Server) infoOf(r *http.Request, name string) ([]byte, error) {
-	db, err := s.open(r.Context(), name, s.user(r), reader)
+	db, err := s.access.OpenNamed(r.Context(), name, userOf(r), Member)
 	if err != nil {
 		return nil, err
 	}
@@ -130,25 +108,4 @@ func (s *Server) infoOf(r *http.Request, name string) ([]byte, error) {
 		return nil, err
 	}
 	return appendInfo(nil, db, info), nil
-}
-
-// appendInfo appends what GET /{db} says. CouchDB's replicator takes a database
-// without update_seq and instance_start_time for a missing one.
-func appendInfo(b []byte, db *store.DB, info store.Info) []byte {
-	b = appendString(append(b, `{"db_name":`...), db.Name())
-	b = append(b, `,"purge_seq":"`...)
-	b = db.Seq(info.PurgeSeq).AppendTo(b)
-	b = append(b, `","update_seq":"`...)
-	b = db.Seq(info.UpdateSeq).AppendTo(b)
-	b = append(b, `","sizes":{"file":`...)
-	b = strconv.AppendInt(b, info.File, 10)
-	b = strconv.AppendInt(append(b, `,"external":`...), info.External, 10)
-	b = strconv.AppendInt(append(b, `,"active":`...), info.Active, 10)
-	b = append(b, `},"props":{},"doc_del_count":`...)
-	b = strconv.AppendUint(b, info.DelCount, 10)
-	b = strconv.AppendUint(append(b, `,"doc_count":`...), info.DocCount, 10)
-	b = strconv.AppendBool(append(b, `,"disk_format_version":8,"compact_running":`...), info.CompactRunning)
-	b = append(b, `,"cluster":{"q":1,"n":1,"w":1,"r":1},"instance_start_time":"`...)
-	b = strconv.AppendInt(b, info.Created.Unix(), 10)
-	return append(b, `"}`...)
 }

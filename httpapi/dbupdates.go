@@ -74,9 +74,6 @@ type updatesFeed struct {
 
 // dbUpdates answers GET /_db_updates: which databases were made, written or deleted.
 func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
-	if err := s.requireAdmin(r); err != nil {
-		return err
-	}
 	query, err := queryOf(r)
 	if err != nil {
 		return err
@@ -118,18 +115,18 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return badRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
 	}
-	rights, err := s.feedRights(r.Context(), s.user(r), nil, framing)
+	rights, err := s.access.FeedRights(r.Context(), userOf(r), nil, framing)
 	if err != nil {
 		return err
 	}
-	leave, err := s.enterFeed(w, r, framing)
+	leave, err := enterFeed(w, r, framing)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	f.feed = s.newFeed(st, framing, heartbeat, timeout, rights)
+	f.feed = newFeed(st, framing, heartbeat, timeout, rights)
 	return f.run(r.Context())
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 // checkDesign judges the body of a design document before it is written (store.Guard).
-func (s *Server) checkDesign(ctx context.Context, db *store.DB, body []byte) (refusal, err error) {
-	refusal, err = s.designs.Check(ctx, db, body)
+func (a *Access) checkDesign(ctx context.Context, db *store.DB, body []byte) (refusal, err error) {
+	refusal, err = a.designs.Check(ctx, db, body)
 	if e, ok := errors.AsType[*design.ShapeError](refusal); ok {
 		return errorf(http.StatusBadRequest, "invalid_design_doc", "%s", e.Reason), err
 	}

@@ -37,7 +37,7 @@ type functionCall struct {
 // functionOf takes the path apart: group is _show, _update or _list. The caller releases
 // the database.
 func (s *Server) functionOf(r *http.Request, group string) (c functionCall, err error) {
-	if c.db, err = s.openDB(r, reader); err != nil {
+	if c.db, err = s.access.Open(r); err != nil {
 		return c, err
 	}
 	defer func() {
@@ -142,7 +142,7 @@ func (s *Server) requestObject(r *http.Request, db *store.DB, id *string, body [
 		RequestedPath: pathParts(requestedOnly), Path: path, RawPath: r.URL.RequestURI(),
 		Query: query.byName(), Headers: s.headersOf(r), Body: text, Peer: peer,
 		Form: formOf(r, body), Cookie: cookiesOf(r),
-		UserCtx: appendUserCtx(nil, db, s.user(r)), SecObj: security,
+		UserCtx: appendUserCtx(nil, db, userOf(r)), SecObj: security,
 	}
 	return json.Marshal(object)
 }
@@ -159,21 +159,12 @@ func pathParts(escaped string) []string {
 	return parts
 }
 
-// byName gives the value that counts of each parameter.
-func (p params) byName() map[string]string {
-	out := make(map[string]string, len(p.list))
-	for _, one := range p.list {
-		out[one.name] = one.value
-	}
-	return out
-}
-
 // headersOf is the headers that functions see: not what their caller proves himself with,
 // since the administrator of a database, who writes them, is not to act for its users.
 func (s *Server) headersOf(r *http.Request) map[string]string {
 	out := map[string]string{"Host": r.Host}
 	for name, values := range r.Header {
-		if name != "Authorization" && name != "Cookie" && name != s.set.Load().proxyToken {
+		if name != "Authorization" && name != "Cookie" && name != s.settings().proxyToken {
 			out[name] = strings.Join(values, ", ")
 		}
 	}

@@ -14,7 +14,7 @@ import (
 func victimServer(t *testing.T) *Server {
 	t.Helper()
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.OpenFor})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,12 +16,12 @@ import (
 // of _users: durable, never replicated, and gone for good when they are deleted.
 const deviceRecords = serverRecords + "device."
 
-// devices keeps the records of tokens.
-type devices struct{ s *Server }
+// Devices keeps the records of tokens.
+type Devices struct{ store *store.Store }
 
 // Device finds a record; nil if there is none.
-func (d *devices) Device(ctx context.Context, id string) (*auth.Device, error) {
-	db, err := d.s.store.Bare(ctx, usersDB, store.ForTokens)
+func (d *Devices) Device(ctx context.Context, id string) (*auth.Device, error) {
+	db, err := d.store.Bare(ctx, usersDB, store.ForTokens)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}
@@ -54,8 +54,8 @@ type deviceRecord struct {
 	Account string `json:"account"`
 }
 
-// put stores a record.
-func (d *devices) put(ctx context.Context, device *auth.Device) error {
+// Put stores a record.
+func (d *Devices) Put(ctx context.Context, device *auth.Device) error {
 	body, err := json.Marshal(deviceRecord{device, device.Account})
 	if err != nil {
 		return err
@@ -68,8 +68,8 @@ func (d *devices) put(ctx context.Context, device *auth.Device) error {
 	return d.write(ctx, []store.Edit{{Doc: doc}})
 }
 
-// remove deletes records: their tokens are worth nothing when it returns.
-func (d *devices) remove(ctx context.Context, ids ...string) error {
+// Remove deletes records: their tokens are worth nothing when it returns.
+func (d *Devices) Remove(ctx context.Context, ids ...string) error {
 	edits := make([]store.Edit, len(ids))
 	for i, id := range ids {
 		edits[i].Doc = document.Tombstone(deviceRecords + id)
@@ -77,8 +77,8 @@ func (d *devices) remove(ctx context.Context, ids ...string) error {
 	return d.write(ctx, edits)
 }
 
-func (d *devices) write(ctx context.Context, edits []store.Edit) error {
-	db, err := d.s.store.Bare(ctx, usersDB, store.ForTokens)
+func (d *Devices) write(ctx context.Context, edits []store.Edit) error {
+	db, err := d.store.Bare(ctx, usersDB, store.ForTokens)
 	if err != nil {
 		return err
 	}
@@ -90,10 +90,10 @@ func (d *devices) write(ctx context.Context, edits []store.Edit) error {
 	return err
 }
 
-// list gives the records of an owner, of everybody for "", and removes those that are
+// List gives the records of an owner, of everybody for "", and removes those that are
 // over.
-func (d *devices) list(ctx context.Context, owner string, now time.Time) ([]*auth.Device, error) {
-	db, err := d.s.store.Bare(ctx, usersDB, store.ForTokens)
+func (d *Devices) List(ctx context.Context, owner string, now time.Time) ([]*auth.Device, error) {
+	db, err := d.store.Bare(ctx, usersDB, store.ForTokens)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}
@@ -120,7 +120,7 @@ func (d *devices) list(ctx context.Context, owner string, now time.Time) ([]*aut
 		return nil
 	}, func() error { return nil })
 	if err == nil && len(over) > 0 {
-		err = d.remove(ctx, over...)
+		err = d.Remove(ctx, over...)
 	}
 	return found, err
 }

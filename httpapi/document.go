@@ -2,21 +2,14 @@ package httpapi
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 )
 
-// documentMethods is what can be done with a document.
-func (s *Server) documentMethods() methods {
-	return on("DELETE,GET,HEAD,POST,PUT,COPY", "GET", s.getDocument, "PUT", s.writing(s.putDocument),
-		"DELETE", s.writing(s.deleteDocument), "COPY", s.writing(s.copyDocument), "POST", s.postToDocument)
-}
-
 // getDocument answers GET and HEAD of a document.
 func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -85,25 +78,10 @@ func setETag(w http.ResponseWriter, r *http.Request, rev revtree.Rev) (known boo
 	return matchesETag(r, etag)
 }
 
-// matchesETag looks for an entity tag, with its quotes, in If-None-Match. As in CouchDB
-// an asterisk matches nothing.
-func matchesETag(r *http.Request, etag string) bool {
-	header := r.Header.Get("If-None-Match")
-	if header == "" {
-		return false
-	}
-	for tag := range strings.SplitSeq(header, ",") {
-		if strings.TrimPrefix(strings.TrimSpace(tag), "W/") == etag {
-			return true
-		}
-	}
-	return false
-}
-
 // postToDocument is CouchDB's upload of attachments by an HTML form, which this server
 // does not take.
 func (s *Server) postToDocument(_ http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}

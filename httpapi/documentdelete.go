@@ -13,7 +13,7 @@ func (s *Server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	db, err := s.openToEdit(r, id)
+	db, err := s.access.OpenToEdit(r, id)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -17,7 +16,7 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	db, err := s.openToEdit(r, id)
+	db, err := s.access.OpenToEdit(r, id)
 	if err != nil {
 		return err
 	}
@@ -32,7 +31,7 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	if isType(r.Header.Get("Content-Type"), "multipart/related") {
 		return s.putRelated(w, r, db, id, &q)
 	}
-	doc, err := s.readDocument(w, r, document.Options{})
+	doc, err := readDocument(w, r, document.Options{})
 	if err != nil {
 		return err
 	}
@@ -45,7 +44,7 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 
 // writeDocument writes one document and answers.
 func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, doc document.Doc) error {
-	edit, err := s.editOf(r.Context(), db, doc)
+	edit, err := editOf(r.Context(), db, doc, SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return err
 	}
@@ -58,7 +57,7 @@ func (s *Server) writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB,
 	if q.replicated && doc.Rev.IsZero() && doc.Path == nil {
 		return errNeedsRev
 	}
-	return s.writeOne(w, r, db, edit, q.replicated, func(result store.Result) (savedAnswer, error) { return editedAnswer(r, q, doc, result) })
+	return writeOne(w, r, db, edit, q.replicated, func(result store.Result) (savedAnswer, error) { return editedAnswer(r, q, doc, result) })
 }
 
 // editedAnswer tells what an edit made, and, except of a DELETE, where that is.
@@ -84,29 +83,3 @@ func appendEdited(b []byte, id string, rev revtree.Rev) []byte {
 	b = appendRev(append(b, `,"rev":`...), rev)
 	return append(b, '}')
 }
-
-// escapeSegment writes a name as one segment of a path, the slash of a design
-// document's id too, as CouchDB does in Location (couch_util.erl, url_encode).
-func escapeSegment(s string) string {
-	plain := func(c byte) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.:", c) >= 0
-	}
-	i := 0
-	for i < len(s) && plain(s[i]) {
-		i++
-	}
-	if i == len(s) {
-		return s
-	}
-	b := append(make([]byte, 0, len(s)+16), s[:i]...)
-	for ; i < len(s); i++ {
-		if c := s[i]; plain(c) {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
-		}
-	}
-	return string(b)
-}
-
-const upperHex = "0123456789ABCDEF"

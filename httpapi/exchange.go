@@ -4,79 +4,126 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/intake"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/script"
 )
 
 // exchange is one request and its answer: who asks, and what has been sent so far.
 // It is the ResponseWriter that handlers get, and it hangs on the request's context.
 type exchange struct {
 	http.ResponseWriter
+
+	ID   string     // X-Couch-Request-ID
+	From string     // the id of the request at another server that led to this one
+	User auth.User  // who asks, once that is known
+	Rule Rule       // of the route that answers
+	Span trace.Span // nil if nothing is traced
+
+	Status int         // of the answer; 0: nothing has been sent
+	Size   int64       // bytes of the answer that have been sent
+	IsFeed bool        // it waits for what has not happened yet
+	IsCut  bool        // the connection was cut before the answer was whole
+	Notes  []slog.Attr // for the audit trail
+
+	shared  *Shared
 	conn    *http.ResponseController
+	asked   *http.Request // as it came; nil if this process asks itself
+	proxies Proxies       // whom it may have come through
+	turns   *turns        // of large queries; nil: it takes none
 	stall   time.Duration // how long the client may take nothing of the answer; 0: for ever
+	body    *steadyBody   // nil: there is none, or it may stall for ever
 	bodies  []*intake.Body
 	share   intake.Share // of the memory for work
 	room    intake.Share // of the same, for what is read
-	spool   *intake.Spool
-	turns   *turns      // of large queries
-	body    *steadyBody // nil: there is none, or it may stall for ever
-	id      string      // X-Couch-Request-ID
-	user    auth.User
-	asked   *http.Request // as it came; nil in this process
-	proxies proxies       // whom it may have come through
-	once    *idempotency  // of a write; nil: it may be repeated
-	status  int           // 0: nothing has been sent
-	from    string        // the id of the request at another server that led to this one
-	span    trace.Span    // nil if nothing is traced
-	notes   []slog.Attr   // for the audit trail
-	size    int64
-	broken  bool // the client has gone
-	feed    bool // it waits for what has not happened yet
-	cut     bool // the connection was cut before the answer was whole
+	broken  bool         // the client has gone
+}
+
+// Begin begins the exchange of a request that has come over a connection. finish and letGo
+// end it.
+func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *exchange {
+	set := s.settings()
+	x := s.BeginInner(w)
+	x.asked, x.From, x.turns, x.stall, x.proxies = r, cameFrom(r), s.turns, set.AnswerStall, set.Proxies
+	return x
+}
+
+// BeginInner begins one that this process has with itself.
+func (s *Shared) BeginInner(w http.ResponseWriter) *exchange {
+	return &exchange{ResponseWriter: w, conn: http.NewResponseController(w), ID: newRequestID(), shared: s}
+}
+
+// newRequestID makes what ties an answer to its line in the log: ten hex digits. It
+// is no secret and need not be hard to guess.
+func newRequestID() string {
+	const hexDigits = "0123456789abcdef"
+	n := rand.Uint64()
+	var b [10]byte
+	for i := range b {
+		b[i] = hexDigits[n&15]
+		n >>= 4
+	}
+	return string(b[:])
 }
 
 type exchangeKey struct{}
 
-func exchangeOf(r *http.Request) *exchange {
-	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
+// exchangeOf is the exchange that a request belongs to.
+func exchangeOf(r *http.Request) *exchange { return exchangeIn(r.Context()) }
+
+// exchangeIn is the exchange that a context belongs to; nil if it is none's.
+func exchangeIn(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
 	return x
 }
 
-func (x *exchange) in(ctx context.Context) context.Context {
-	return context.WithValue(ctx, exchangeKey{}, x)
+// In puts the exchange into the context of its request.
+func (x *exchange) In(ctx context.Context) context.Context {
+	if x.asked == nil {
+		return context.WithValue(ctx, exchangeKey{}, x)
+	}
+	ctx = context.WithValue(store.WithRoom(ctx, exchangeRoom{x}), exchangeKey{}, x)
+	return script.WithAsker(ctx, func() string { return x.asker(x.asked) })
+}
+
+// userOf tells who asks.
+func userOf(r *http.Request) auth.User {
+	if x := exchangeOf(r); x != nil {
+		return x.User
+	}
+	return auth.User{}
 }
 
 // begun tells that the status is on its way and cannot be changed any more.
-func (x *exchange) begun() bool { return x.status != 0 }
+func (x *exchange) begun() bool { return x.Status != 0 }
 
 func (x *exchange) WriteHeader(status int) {
-	if status >= 200 && x.status == 0 {
-		x.status = status
+	if status >= 200 && x.Status == 0 {
+		x.Status = status
 		x.body.leave()
-		x.answers()
+		x.EndWork()
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// answers gives back the memory for work: a client that is slow to take the answer keeps
-// nobody waiting.
-func (x *exchange) answers() { x.share.Release() }
-
 func (x *exchange) Write(b []byte) (int, error) {
-	if x.status == 0 {
-		x.status = http.StatusOK
+	if x.Status == 0 {
+		x.Status = http.StatusOK
 		x.body.leave()
-		x.answers()
+		x.EndWork()
 	}
 	lift := x.deadline(len(b))
 	n, err := x.ResponseWriter.Write(b)
 	lift()
-	x.size += int64(n)
+	x.Size += int64(n)
 	x.broken = x.broken || err != nil
 	return n, err
 }
@@ -98,3 +145,21 @@ func (x *exchange) FlushError() error {
 
 // Flush is there for those who look for an http.Flusher.
 func (x *exchange) Flush() { _ = x.FlushError() } // the next write tells of a broken connection
+
+// Recover is deferred: it turns a panic into a 500, or into a cut connection where the
+// answer has begun.
+func (x *exchange) Recover(r *http.Request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if cause != any(http.ErrAbortHandler) {
+		x.shared.opt.Log.ErrorContext(r.Context(), "panic", "request", x.ID, "method", r.Method, "path", r.URL.EscapedPath(), "cause", cause, "stack", string(debug.Stack()))
+		if !x.begun() {
+			x.sendError(x, r, http.StatusInternalServerError, errUnforeseen)
+			return
+		}
+	}
+	x.IsCut = true
+	panic(http.ErrAbortHandler)
+}

@@ -19,6 +19,18 @@ const (
 // at most.
 const feedTimeout = time.Minute
 
+// Rights is what a feed stands on: the account or the token that it was asked for with, and
+// what its user may do. When that is no longer so the feed ends, before its next row.
+type Rights interface {
+	// Hold tells whether the feed may go on.
+	Hold(context.Context) (bool, error)
+	// HoldStill is Hold for a feed in the midst of its rows: it looks now and then, and gives
+	// the error that cuts the answer.
+	HoldStill(context.Context) error
+	// Left is for how long the feed goes on at most, if it is limited.
+	Left() (left time.Duration, limited bool)
+}
+
 // feed is an answer that may wait for what has not happened yet.
 type feed struct {
 	st        *stream
@@ -26,17 +38,17 @@ type feed struct {
 	heartbeat time.Duration // how often the client wants a sign of life; 0: never
 	timeout   time.Duration // without heartbeats: when waiting in vain ends
 	closing   <-chan struct{}
-	rights    *feedRights // nil: it does not wait
+	rights    Rights
 
 	sent time.Time // when the client last heard of us
 	rows time.Time // when a row last came
 }
 
 // newFeed begins a feed; st's end or drop must follow.
-func (s *Server) newFeed(st *stream, framing feedFraming, heartbeat, timeout time.Duration, rights *feedRights) feed {
-	now := time.Now()
+func newFeed(st *stream, framing feedFraming, heartbeat, timeout time.Duration, rights Rights) feed {
+	x, now := exchangeOf(st.r), time.Now()
 	return feed{
-		st: st, framing: framing, closing: s.closing, rights: rights, sent: now, rows: now,
+		st: st, framing: framing, closing: x.shared.opt.Closing, rights: rights, sent: now, rows: now,
 		heartbeat: min(heartbeat, feedTimeout), timeout: min(timeout, feedTimeout),
 	}
 }
@@ -70,7 +82,7 @@ func (f *feed) working() error {
 // waiting is called now and then while the work is another one's, such as an index.
 func (f *feed) waiting() error {
 	f.st.endTurn()
-	if err := f.rights.holdStill(f.st.r.Context()); err != nil {
+	if err := f.rights.HoldStill(f.st.r.Context()); err != nil {
 		return err
 	}
 	if f.heartbeat > 0 && time.Since(f.sent) >= f.heartbeat {
@@ -104,7 +116,7 @@ func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 	for {
 		select {
 		case <-news:
-			return f.rights.hold(ctx)
+			return f.rights.Hold(ctx)
 		case <-gone:
 			return false, nil
 		case <-f.closing:
@@ -116,7 +128,7 @@ func (f *feed) wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 		if f.heartbeat <= 0 {
 			return false, nil
 		}
-		if holds, err := f.rights.hold(ctx); !holds || err != nil {
+		if holds, err := f.rights.Hold(ctx); !holds || err != nil {
 			return false, err
 		}
 		if err := f.beat(); err != nil {
@@ -132,8 +144,8 @@ func (f *feed) pause() time.Duration {
 	if pause <= 0 {
 		pause = time.Until(f.rows.Add(f.timeout))
 	}
-	if f.rights.limited() {
-		pause = min(pause, f.rights.left())
+	if left, limited := f.rights.Left(); limited {
+		pause = min(pause, left)
 	}
 	return pause
 }

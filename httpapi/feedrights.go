@@ -11,45 +11,45 @@ import (
 // feedLook is how long a feed that has much to tell goes on without looking at its rights.
 const feedLook = time.Second
 
-// feedRights is what a feed stands on that may go on for long: the account or the token that
+// FeedRights is what a feed stands on that may go on for long: the account or the token that
 // it was asked for with, and what the database lets its user do. When that is no longer so
 // the feed ends, before its next row: well formed where it waits, cut in the midst of rows.
-type feedRights struct {
-	s      *Server
+type FeedRights struct {
+	a      *Access
 	user   auth.User
 	db     *store.DB // nil: it is about the whole server
 	admin  bool      // the user administered the database, and may see what its admins see
 	looked time.Time
 }
 
-// feedRights begins with what the user may do now; nil for a feed that does not wait.
-func (s *Server) feedRights(ctx context.Context, user auth.User, db *store.DB, framing feedFraming) (*feedRights, error) {
+// FeedRights begins with what the user may do now; nil for a feed that does not wait.
+func (a *Access) FeedRights(ctx context.Context, user auth.User, db *store.DB, framing feedFraming) (*FeedRights, error) {
 	if framing == framingNormal {
 		return nil, nil
 	}
-	f := &feedRights{s: s, user: user, db: db, looked: time.Now()}
+	f := &FeedRights{a: a, user: user, db: db, looked: time.Now()}
 	if db == nil || user.Admin {
 		return f, nil
 	}
 	raw, err := db.Security(ctx)
-	f.admin = judge(raw, user, dbAdmin) == nil
+	f.admin = judge(raw, user, DBAdmin) == nil
 	return f, err
 }
 
-// hold tells whether the feed may go on.
-func (f *feedRights) hold(ctx context.Context) (bool, error) {
+// Hold tells whether the feed may go on.
+func (f *FeedRights) Hold(ctx context.Context) (bool, error) {
 	if f == nil {
 		return true, nil
 	}
 	f.looked = time.Now()
-	if same, err := f.s.auth.Still(ctx, f.user); !same || err != nil {
+	if same, err := f.a.auth.Still(ctx, f.user); !same || err != nil {
 		return false, err
 	}
 	if f.user.Device != nil {
 		if f.left() <= 0 {
 			return false, nil
 		}
-		if d, err := f.s.devices.Device(ctx, f.user.Device.ID); d == nil || err != nil {
+		if d, err := f.a.devices.Device(ctx, f.user.Device.ID); d == nil || err != nil {
 			return false, err
 		}
 	}
@@ -63,25 +63,30 @@ func (f *feedRights) hold(ctx context.Context) (bool, error) {
 		}
 		return false, err
 	}
-	want := reader
+	want := Member
 	if f.admin {
-		want = dbAdmin
+		want = DBAdmin
 	}
 	return judge(raw, f.user, want) == nil, nil
 }
 
-// holdStill is hold for a feed in the midst of its rows, now and then.
-func (f *feedRights) holdStill(ctx context.Context) error {
+// HoldStill is Hold for a feed in the midst of its rows, now and then.
+func (f *FeedRights) HoldStill(ctx context.Context) error {
 	if f == nil || time.Since(f.looked) < feedLook {
 		return nil
 	}
-	if holds, err := f.hold(ctx); holds || err != nil {
+	if holds, err := f.Hold(ctx); holds || err != nil {
 		return err
 	}
 	return errUserDB
 }
 
-// limited tells that the feed ends at a time that is known, and left for how long it goes on.
-func (f *feedRights) limited() bool { return f != nil && f.user.Device != nil }
+// Left is for how long the token of a device is good that the feed was asked for with.
+func (f *FeedRights) Left() (left time.Duration, limited bool) {
+	if f == nil || f.user.Device == nil {
+		return 0, false
+	}
+	return f.left(), true
+}
 
-func (f *feedRights) left() time.Duration { return f.user.Device.Expires.Sub(f.s.opt.Now()) }
+func (f *FeedRights) left() time.Duration { return f.user.Device.Expires.Sub(f.a.opt.Now()) }

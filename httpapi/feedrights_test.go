@@ -122,22 +122,23 @@ func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{}}`, "Admin", ""), 200, "")
-	db, err := s.open(t.Context(), "db", auth.User{}, reader)
+	db, err := s.access.OpenNamed(t.Context(), "db", auth.User{}, Member)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Release()
-	rights, err := s.feedRights(t.Context(), auth.User{}, db, framingContinuous)
+	rights, err := s.access.FeedRights(t.Context(), auth.User{}, db, framingContinuous)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := rights.holdStill(t.Context()); err != nil {
+	if err := rights.HoldStill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{"names":["ben"]}}`, "Admin", ""), 200, "")
-	st := newStream(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), 200)
+	w := httptest.NewRecorder()
+	st := newStream(w, httptest.NewRequestWithContext(s.shared.BeginInner(w).In(t.Context()), "GET", "/", nil), 200)
 	defer st.drop()
-	f := s.newFeed(st, framingContinuous, 0, feedTimeout, rights)
+	f := newFeed(st, framingContinuous, 0, feedTimeout, rights)
 	rights.looked = time.Now().Add(-2 * feedLook)
 	if err := f.working(); err != errUserDB {
 		t.Errorf("between two pages: %v", err)

@@ -75,7 +75,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 
 // readQuery opens the database, which the caller releases, and reads the query.
 func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (*store.DB, *mango.Query, error) {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -104,7 +104,7 @@ func (s *Server) objectBody(w http.ResponseWriter, r *http.Request) ([]byte, err
 	if err := requireJSON(r); err != nil {
 		return nil, err
 	}
-	body, err := s.readBody(w, r)
+	body, err := readBody(w, r)
 	if err != nil {
 		return nil, err
 	}

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
-
-	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
@@ -17,43 +14,11 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// indexes answers what is behind /db/_index: Mango's indexes, which design documents hold.
-func (s *Server) indexes(w http.ResponseWriter, r *http.Request) error {
-	var path []string
-	for part := range strings.SplitSeq(strings.Trim(mux.Vars(r)["rest"], "/"), "/") {
-		name, err := url.QueryUnescape(part)
-		if err != nil {
-			return errURLEncoding
-		}
-		if name != "" {
-			path = append(path, name)
-		}
-	}
-	serve := func(m methods) error { s.handle(m).ServeHTTP(w, r); return nil }
-	if len(path) == 4 && path[0] == "_design" {
-		path = path[1:]
-	}
-	switch {
-	case len(path) == 0:
-		return serve(on("GET,POST", "GET", s.listIndexes, "POST", s.createIndex))
-	case len(path) == 1 && path[0] == "_bulk_delete":
-		return serve(on("POST", "POST", s.deleteIndexes))
-	case len(path) == 3:
-		return serve(on("DELETE", "DELETE", func(w http.ResponseWriter, r *http.Request) error { return s.deleteIndex(w, r, path) }))
-	}
-	db, err := s.openDB(r, reader)
-	if err != nil {
-		return err
-	}
-	db.Release()
-	return store.ErrMissing
-}
-
 var errListIndexes = errorf(http.StatusBadRequest, "invalid_list_index_params", "Index parameter ranges: limit > 1, skip > 0")
 
 // listIndexes answers GET /db/_index.
 func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -95,7 +60,7 @@ func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
 
 // createIndex answers POST /db/_index.
 func (s *Server) createIndex(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, dbAdmin)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -170,17 +135,28 @@ func (s *Server) editDesign(ctx context.Context, db *store.DB, id string, edit f
 }
 
 // deleteIndex answers DELETE /db/_index/ddoc/type/name.
-func (s *Server) deleteIndex(w http.ResponseWriter, r *http.Request, path []string) error {
-	db, err := s.openDB(r, dbAdmin)
+func (s *Server) deleteIndex(w http.ResponseWriter, r *http.Request) error {
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	id := "_design/" + strings.TrimPrefix(path[0], "_design/")
-	if path[1] != "json" {
+	ddoc, err := segment(r, "ddoc")
+	if err != nil {
+		return err
+	}
+	kind, err := segment(r, "type")
+	if err != nil {
+		return err
+	}
+	name, err := segment(r, "index")
+	if err != nil {
+		return err
+	}
+	if kind != "json" {
 		return store.ErrMissing
 	}
-	if err := s.removeIndexes(r.Context(), db, id, path[2]); err != nil {
+	if err := s.removeIndexes(r.Context(), db, "_design/"+strings.TrimPrefix(ddoc, "_design/"), name); err != nil {
 		return err
 	}
 	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
@@ -213,7 +189,7 @@ var errBulkDelete = errorf(http.StatusBadRequest, "invalid_bulk_docs", "Bulk Del
 
 // deleteIndexes answers POST /db/_index/_bulk_delete: the indexes of design documents.
 func (s *Server) deleteIndexes(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, dbAdmin)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -222,7 +198,7 @@ func (s *Server) deleteIndexes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := member(body, "docids")
+	list := memberOf(body, "docids")
 	if list == nil {
 		return errorf(http.StatusBadRequest, "missing_required_key", "Missing required key: docids")
 	}

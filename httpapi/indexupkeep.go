@@ -38,7 +38,7 @@ func (s *Server) compactIndexes(r *http.Request, db *store.DB, name string) erro
 // viewCleanup answers POST _view_cleanup: it removes the indexes that no design document
 // asks for any more.
 func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, dbAdmin)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (s *Server) wantedIndexes(ctx context.Context, db *store.DB) (map[string]bo
 
 // designInfo answers GET of a design document's _info: what its index says of itself.
 func (s *Server) designInfo(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func FuzzForwardedFor(f *testing.F) {
 		r.RemoteAddr = "10.0.0.1:99"
 		r.Header["X-Forwarded-For"] = []string{forwarded}
 		nets, _ := config.ParseNetworks(trusted)
-		p := proxies(nets)
+		p := Proxies(nets)
 		if addr := p.client(r); !addr.IsValid() || !p.has(netip.MustParseAddr("10.0.0.1")) && addr != netip.MustParseAddr("10.0.0.1") {
 			t.Fatalf("%q by %q: %v", forwarded, trusted, addr)
 		}

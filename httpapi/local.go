@@ -13,13 +13,6 @@ import (
 
 var errBadLocalID = badRequest("Invalid _local document id.")
 
-// localMethods is what can be done with a local document: one that is not replicated,
-// has no history and never conflicts.
-func (s *Server) localMethods() methods {
-	return on("DELETE,GET,HEAD,POST,PUT,COPY", "GET", s.getLocal, "PUT", s.writing(s.putLocal), "DELETE", s.writing(s.deleteLocal),
-		"COPY", s.writing(s.copyLocal), "POST", s.postToDocument)
-}
-
 func localID(r *http.Request) (string, error) {
 	name, err := segment(r, "doc")
 	if err == nil && name == "" {
@@ -36,7 +29,7 @@ func (s *Server) openLocal(r *http.Request) (db *store.DB, id string, q docQuery
 	if q, err = parseDocQuery(r); err != nil {
 		return nil, "", q, err
 	}
-	db, err = s.openDB(r, reader)
+	db, err = s.access.Open(r)
 	return db, id, q, err
 }
 
@@ -72,7 +65,7 @@ func (s *Server) putLocal(w http.ResponseWriter, r *http.Request) error {
 	if err := document.ValidID(id); err != nil {
 		return err
 	}
-	doc, err := s.readDocument(w, r, document.Options{Local: true})
+	doc, err := readDocument(w, r, document.Options{Local: true})
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 // compact answers POST _compact: of the database, or of a design document's index.
 // The work goes on behind the answer.
 func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, dbAdmin)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
 
 // ensureFullCommit has nothing to do: what was acknowledged is on disk.
 func (s *Server) ensureFullCommit(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}

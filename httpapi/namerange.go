@@ -3,10 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"net/http"
 	"slices"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/tododb/tododb/store"
@@ -92,41 +89,6 @@ func parseBound(value string) (*bound, error) {
 		b.side = -1
 	}
 	return b, nil
-}
-
-func queryError(format string, args ...any) error {
-	return errorf(http.StatusBadRequest, "query_parse_error", format, args...)
-}
-
-// parseBool reads a boolean where CouchDB insists on one.
-func parseBool(value string) (bool, error) {
-	switch value {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	return false, queryError("Invalid boolean parameter: %s", erlangString(value))
-}
-
-// parsePositive reads a number from 0 where CouchDB insists on one.
-func parsePositive(value string) (int, error) {
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		return 0, queryError("Invalid value for integer: %s", erlangString(value))
-	}
-	if n < 0 {
-		return 0, queryError("Invalid value for positive integer: %s", erlangString(value))
-	}
-	return n, nil
-}
-
-// erlangString shows a text as CouchDB does in these reasons: an empty one is a list.
-func erlangString(s string) string {
-	if s == "" {
-		return "[]"
-	}
-	return fmt.Sprintf("%q", s)
 }
 
 // names reads the part of the list.

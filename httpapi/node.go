@@ -11,40 +11,19 @@ const nodeName = "nonode@nohost"
 
 // membership answers GET /_membership: one node, which is all of the cluster.
 func (s *Server) membership(w http.ResponseWriter, r *http.Request) error {
-	if err := s.requireAdmin(r); err != nil {
-		return err
-	}
 	return writeJSON(w, r, http.StatusOK, []byte(`{"all_nodes":["`+nodeName+`"],"cluster_nodes":["`+nodeName+`"]}`))
 }
 
-// onNode builds the methods of a path below /_node/{name}. As in CouchDB it is settled
-// first whether the asker may, then whether there is such a node, then the method.
-func (s *Server) onNode(may func(*http.Request) error, m methods) methods {
-	return always(func(w http.ResponseWriter, r *http.Request) error {
-		if err := may(r); err != nil {
-			return err
-		}
-		name, err := segment(r, "node")
-		if err != nil {
-			return err
-		}
-		if name != "_local" && name != nodeName {
-			return errorf(http.StatusNotFound, "not_found", "no such node: %s", name)
-		}
-		s.handle(m).ServeHTTP(w, r)
-		return nil
-	})
-}
-
-var errNotMetrics = errorf(http.StatusUnauthorized, "unauthorized", "You are not a server admin or read-only metrics user.")
-
-// requireMetrics lets administrators through, and users with the role _metrics, who may
-// look at figures and at nothing else.
-func (s *Server) requireMetrics(r *http.Request) error {
-	if user := s.user(r); user.Admin || user.Has("_metrics") {
-		return nil
+// isHere refuses paths below /_node/{node} of nodes that there are not.
+func isHere(r *http.Request) error {
+	name, err := segment(r, "node")
+	if err != nil {
+		return err
 	}
-	return errNotMetrics
+	if name != "_local" && name != nodeName {
+		return errorf(http.StatusNotFound, "not_found", "no such node: %s", name)
+	}
+	return nil
 }
 
 // node answers GET /_node/{name}.
@@ -72,6 +51,3 @@ func (s *Server) versions(w http.ResponseWriter, r *http.Request) error {
 	}
 	return writeJSON(w, r, http.StatusOK, append(b, '}'))
 }
-
-// unbuiltOnNode answers what CouchDB has below a node and this server has not.
-func (s *Server) unbuiltOnNode(http.ResponseWriter, *http.Request) error { return errNotBuilt }

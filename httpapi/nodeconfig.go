@@ -113,7 +113,7 @@ func (s *Server) putSetting(name config.Name, value string, persist bool) (old s
 			return "", err
 		}
 	}
-	if err := s.checkAuthSetting(name, value); err != nil {
+	if err := s.access.CheckSetting(name, value); err != nil {
 		return "", err
 	}
 	old, err = s.config.Put(name, value, persist)
@@ -201,7 +201,7 @@ func (s *Server) configBody(w http.ResponseWriter, r *http.Request) (string, err
 	if err != nil {
 		return "", err
 	}
-	body, err := s.readKeptBody(w, r)
+	body, err := readKeptBody(w, r)
 	if err != nil {
 		return "", err
 	}

@@ -3,8 +3,6 @@ package httpapi
 import (
 	"net/http"
 	"sync"
-
-	"github.com/tododb/tododb/httpapi/auth"
 )
 
 // openFeeds counts the feeds that wait, all of them and those of each user.
@@ -18,28 +16,26 @@ var errTooManyFeeds = errorf(http.StatusTooManyRequests, "too_many_requests", "Y
 
 // asker is who counts as one where requests share something: a user, or an address of
 // anonymous ones.
-func (s *Server) asker(user auth.User, r *http.Request) string {
-	if user.Anonymous() {
-		return "address " + addressKey(s.clientAddr(r))
+func (x *exchange) asker(r *http.Request) string {
+	if x.User.Anonymous() {
+		return "address " + addressKey(x.shared.ClientAddr(r))
 	}
-	return "user " + user.Name
+	return "user " + x.User.Name
 }
 
 // enterFeed counts a feed in, if it is one that waits; leave counts it out. One user, or
 // all the anonymous ones of one address, may have so many at once and no more.
-func (s *Server) enterFeed(w http.ResponseWriter, r *http.Request, framing feedFraming) (leave func(), err error) {
+func enterFeed(w http.ResponseWriter, r *http.Request, framing feedFraming) (leave func(), err error) {
 	if framing == framingNormal {
 		return func() {}, nil
 	}
-	if x := exchangeOf(r); x != nil {
-		x.feed = true
-	}
-	user := s.user(r)
-	key := s.asker(user, r)
-	f := &s.feeds
+	x := exchangeOf(r)
+	x.IsFeed = true
+	key := x.asker(r)
+	f := &x.shared.feeds
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if most := s.set.Load().feedsPerUser; most > 0 && f.of[key] >= most && !user.Admin {
+	if most := x.shared.settings().FeedsPerUser; most > 0 && f.of[key] >= most && !x.User.Admin {
 		w.Header().Set("Retry-After", "10")
 		return nil, errTooManyFeeds
 	}

@@ -1,15 +1,16 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strings"
 )
 
-// proxies are the networks whose X-Forwarded headers are believed.
-type proxies []netip.Prefix
+// Proxies are the networks whose X-Forwarded headers are believed.
+type Proxies []netip.Prefix
 
-func (p proxies) has(addr netip.Addr) bool {
+func (p Proxies) has(addr netip.Addr) bool {
 	for _, prefix := range p {
 		if prefix.Contains(addr) {
 			return true
@@ -19,14 +20,14 @@ func (p proxies) has(addr netip.Addr) bool {
 }
 
 // sent tells whether a request comes from a proxy that is believed.
-func (p proxies) sent(r *http.Request) bool {
+func (p Proxies) sent(r *http.Request) bool {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && len(p) > 0 && p.has(at.Addr().Unmap())
 }
 
 // client tells the address that a request comes from: the other end of the connection,
 // or, if that is a proxy that is believed, the last one in front of the proxies.
-func (p proxies) client(r *http.Request) netip.Addr {
+func (p Proxies) client(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
@@ -48,8 +49,15 @@ func (p proxies) client(r *http.Request) netip.Addr {
 	return addr
 }
 
-// clientAddr is the address that a request comes from.
-func (s *Server) clientAddr(r *http.Request) netip.Addr { return s.set.Load().proxies.client(r) }
+// AddressIn is what counts as one address for the request that a context belongs to; false
+// if this process asks itself.
+func AddressIn(ctx context.Context) (key string, there bool) {
+	x := exchangeIn(ctx)
+	if x == nil || x.asked == nil {
+		return "", false
+	}
+	return addressKey(x.shared.ClientAddr(x.asked)), true
+}
 
 // addressKey is what counts as one address: of IPv6 the network that one subscriber has.
 func addressKey(addr netip.Addr) string {

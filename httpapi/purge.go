@@ -18,10 +18,7 @@ const (
 
 // purge answers POST _purge.
 func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
-	if err := s.requireAdmin(r); err != nil {
-		return err
-	}
-	db, err := s.openDB(r, dbAdmin)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -29,7 +26,7 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
-	body, err := s.readKeptBody(w, r)
+	body, err := readKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -97,7 +94,7 @@ func parseRevsByID(body []byte) (ids []string, revs [][]revtree.Rev, err error) 
 
 // purgedInfos answers GET _purged_infos: what was asked to be purged.
 func (s *Server) purgedInfos(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}

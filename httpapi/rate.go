@@ -80,7 +80,7 @@ func (r *rates) shrink(now time.Time) {
 var errTooMany = errorf(http.StatusTooManyRequests, "too_many_requests", "Too many requests; Retry-After says when to ask again.")
 
 // tooMany refuses a request for a while.
-func (s *Server) tooMany(x *exchange, r *http.Request, wait time.Duration) {
+func tooMany(x *exchange, r *http.Request, wait time.Duration) {
 	x.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
-	s.fail(x, r, errTooMany)
+	fail(x, r, errTooMany)
 }

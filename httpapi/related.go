@@ -20,19 +20,19 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	if err != nil || params["boundary"] == "" {
 		return badRequest("Content-Type multipart/related lacks a boundary")
 	}
-	parts := multipart.NewReader(newUntilClosed(http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize), params["boundary"]), params["boundary"])
+	parts := multipart.NewReader(newUntilClosed(http.MaxBytesReader(w, r.Body, SettingsOf(r).MaxRequestSize), params["boundary"]), params["boundary"])
 	head, err := nextPart(parts)
 	if err != nil {
 		return partError(err)
 	}
-	opt := document.Options{MaxSize: s.set.Load().maxDocumentSize}
+	opt := document.Options{MaxSize: SettingsOf(r).MaxDocumentSize}
 	meter := document.NewMeter(false, opt)
-	body, err := s.takeIn(r, head, 0, s.set.Load().maxRequestSize, meter.Add)
+	body, err := takeIn(r, head, 0, SettingsOf(r).MaxRequestSize, meter.Add)
 	if err != nil {
 		return err
 	}
 	read := func() (document.Doc, error) {
-		doc, err := s.parseDocument(r, body, meter, opt)
+		doc, err := parseDocument(r, body, meter, opt)
 		if err != nil {
 			return doc, err
 		}
@@ -51,10 +51,10 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	long := len(body.Bytes()) > intake.Free
 	if long { // its memory is not to wait for a client who sends slowly
 		doc = document.Doc{}
-		exchangeOf(r).share.Release()
+		exchangeOf(r).EndWork()
 	}
 	inMemory := 0
-	atts, err := s.stageSent(r.Context(), db, sent, &inMemory, func(a *document.Attachment) (store.Staged, error) {
+	atts, err := stageSent(r.Context(), db, sent, SettingsOf(r).MaxAttachmentSize, &inMemory, func(a *document.Attachment) (store.Staged, error) {
 		return s.stagePart(r, db, parts, a, inMemory > maxPartsInMemory)
 	})
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reade
 	if want >= 0 {
 		in = io.LimitReader(part, want+1)
 	}
-	staged, err := db.StageAttachment(r.Context(), in, store.StageOptions{Limit: s.set.Load().maxAttachmentSize, Store: onDisk})
+	staged, err := db.StageAttachment(r.Context(), in, store.StageOptions{Limit: SettingsOf(r).MaxAttachmentSize, Store: onDisk})
 	switch {
 	case err != nil:
 		return store.Staged{}, partError(err)

@@ -2,9 +2,10 @@ package httpapi
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"net/url"
 
-	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/replicate"
 )
 
@@ -25,10 +26,7 @@ type Replicator interface {
 // credentials he has for the two sides. Other methods are asked for a body first, and
 // those that can have none are told that it is missing.
 func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
-	user := s.user(r)
-	if user.Anonymous() {
-		return errorf(http.StatusUnauthorized, "unauthorized", "You are not an authenticated user")
-	}
+	user := userOf(r)
 	if user.Device != nil {
 		return errScopePath // what it starts would have all the rights of the token's owner
 	}
@@ -40,7 +38,7 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	body, err := s.readKeptBody(w, r)
+	body, err := readKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -53,8 +51,8 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 	if s.opt.Replicator == nil {
 		return errNotBuilt
 	}
-	s.noteReplication(r, body)
-	by, err := s.replicationUser(r.Context(), user)
+	noteReplication(r, body)
+	by, err := s.access.replicationUser(r.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -69,61 +67,26 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, r, status, answer)
 }
 
-// As serves requests as if a user had sent them with credentials that hold. It is for
-// this process: replications whose source is here have it run filter functions. It goes
-// on after Close, so that they can still write down how far they have come.
-func (s *Server) As(u replicate.User) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), id: newRequestID()}
-		r = r.WithContext(x.in(r.Context()))
-		defer s.recover(x, r)
-		var err error
-		if x.user, err = s.userOf(r.Context(), u); err != nil {
-			s.fail(x, r, err)
-			return
-		}
-		s.router.ServeHTTP(x, r)
-	})
+// noteReplication notes from where to where, without credentials.
+func noteReplication(r *http.Request, request []byte) {
+	if !audited(r) {
+		return
+	}
+	spec, err := replicate.ParseSpec(request)
+	if err != nil {
+		return
+	}
+	x := exchangeOf(r)
+	x.Note(slog.String("source", bare(spec.Source.Name())), slog.String("target", bare(spec.Target.Name())),
+		slog.Bool("continuous", spec.Continuous), slog.Bool("cancel", spec.Cancel))
 }
 
-// replicationUser is for whom a replication works that a user has asked for.
-func (s *Server) replicationUser(ctx context.Context, u auth.User) (by replicate.User, err error) {
-	by = replicate.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin, Account: u.By == auth.ByBasic || u.By == auth.ByCookie}
-	if by.Account {
-		by.Mark, err = s.auth.Mark(ctx, u.Name)
+// bare is a URL without credentials and without a query.
+func bare(name string) string {
+	u, err := url.Parse(name)
+	if err != nil {
+		return ""
 	}
-	return by, err
-}
-
-// Allowed tells whether a user may still have the replications that he has asked for:
-// replicate.ErrUnauthorized, or ErrForbidden where he is no administrator any more, and may
-// not connect to everywhere. It is replicate.Options.Allowed.
-func (s *Server) Allowed(ctx context.Context, u replicate.User) error {
-	now, err := s.userOf(ctx, u)
-	switch {
-	case err == errAnonymousDB:
-		return replicate.ErrUnauthorized
-	case err == nil && u.Admin && !now.Admin:
-		return replicate.ErrForbidden
-	}
-	return err
-}
-
-// userOf is the user for whom a replication works, with the rights that he has now:
-// errAnonymousDB if he is none any more, also where somebody else has his name, or he another
-// password.
-func (s *Server) userOf(ctx context.Context, u replicate.User) (auth.User, error) {
-	user := auth.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin}
-	if u.Account {
-		now, there, err := s.auth.Present(ctx, u.Name, u.Mark)
-		if err == nil && !there {
-			err = errAnonymousDB
-		}
-		if err != nil {
-			return auth.User{}, err
-		}
-		user = now
-	}
-	user.By = "internal"
-	return user, nil
+	u.User, u.RawQuery = nil, ""
+	return u.String()
 }

@@ -16,12 +16,12 @@ var errOthersReplication = errorf(http.StatusForbidden, "forbidden", "Can't upda
 // couch_replicator_docs.erl: each has an owner, who may change it beside the
 // administrators; what cannot run is refused; and the credentials in it are shown to its
 // owner and administrators alone.
-func (s *Server) replicatorDB() *systemDB {
-	return &systemDB{write: s.writeReplication, read: readReplication}
+func (a *Access) replicatorDB() *systemDB {
+	return &systemDB{write: a.writeReplication, read: readReplication}
 }
 
 // IsAdmin tells whether a name is a server administrator's. It is replicate.Options.IsAdmin.
-func (s *Server) IsAdmin(name string) bool { return s.auth.HasAdmin(name) }
+func (a *Access) IsAdmin(name string) bool { return a.auth.HasAdmin(name) }
 
 // ReplicationHeaders are the headers that replications may not send, by the names in which
 // this server believes a proxy.
@@ -33,7 +33,7 @@ func ReplicationHeaders(c *config.Config) replicate.Headers {
 	return h
 }
 
-func (s *Server) writeReplication(_ context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
+func (a *Access) writeReplication(_ context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
 	doc := &e.Doc
 	if replicate.IsLease(doc.ID) {
 		return errServerRecord
@@ -64,11 +64,11 @@ func (s *Server) writeReplication(_ context.Context, by asker, docs []*store.Doc
 	}
 	// An administrator's replications may connect to where others' may not, so nobody else
 	// says in his name what to replicate, also not one who is called the same.
-	if !by.Admin && s.IsAdmin(owner) {
+	if !by.Admin && a.IsAdmin(owner) {
 		return errOthersReplication
 	}
-	if !s.IsAdmin(owner) {
-		headers := ReplicationHeaders(s.config)
+	if !a.IsAdmin(owner) {
+		headers := ReplicationHeaders(a.config)
 		if err := replicate.CheckDocument(doc.Body, &headers); err != nil {
 			return err
 		}

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -81,4 +83,60 @@ func (p params) each(fn func(name, value string) error) error {
 		}
 	}
 	return nil
+}
+
+func queryError(format string, args ...any) error {
+	return errorf(http.StatusBadRequest, "query_parse_error", format, args...)
+}
+
+// parseBool reads a boolean where CouchDB insists on one.
+func parseBool(value string) (bool, error) {
+	switch value {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, queryError("Invalid boolean parameter: %s", erlangString(value))
+}
+
+// parsePositive reads a number from 0 where CouchDB insists on one.
+func parsePositive(value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, queryError("Invalid value for integer: %s", erlangString(value))
+	}
+	if n < 0 {
+		return 0, queryError("Invalid value for positive integer: %s", erlangString(value))
+	}
+	return n, nil
+}
+
+// erlangString shows a text as CouchDB does in these reasons: an empty one is a list.
+func erlangString(s string) string {
+	if s == "" {
+		return "[]"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// byName gives the value that counts of each parameter.
+func (p params) byName() map[string]string {
+	out := make(map[string]string, len(p.list))
+	for _, one := range p.list {
+		out[one.name] = one.value
+	}
+	return out
+}
+
+// encode writes parameters as a query.
+func (p params) encode() string {
+	var b strings.Builder
+	for i, one := range p.list {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(one.name) + "=" + url.QueryEscape(one.value))
+	}
+	return b.String()
 }

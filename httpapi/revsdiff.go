@@ -8,8 +8,6 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-var errBodyObject = badRequest("Request body must be a JSON object")
-
 // revsDiff answers POST /db/_revs_diff: which of the revisions named are not here.
 func (s *Server) revsDiff(w http.ResponseWriter, r *http.Request) error {
 	db, asked, err := s.revsAsked(w, r)
@@ -80,13 +78,13 @@ type askedRevs struct {
 // revsAsked opens the database and reads the body; the caller releases the database.
 func (s *Server) revsAsked(w http.ResponseWriter, r *http.Request) (*store.DB, askedRevs, error) {
 	var asked askedRevs
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return nil, asked, err
 	}
 	var body []byte
 	if err = requireJSON(r); err == nil {
-		body, err = s.readBody(w, r)
+		body, err = readBody(w, r)
 	}
 	if err == nil {
 		asked, err = parseAskedRevs(body)
@@ -123,28 +121,4 @@ func parseAskedRevs(body []byte) (askedRevs, error) {
 		return err
 	})
 	return asked, err
-}
-
-// requireObject checks that a body is a JSON object and nothing else.
-func requireObject(body []byte) error {
-	value, err := jsonscan.Trim(body)
-	if err != nil {
-		return errNotJSON
-	}
-	if jsonscan.Kind(value) != '{' {
-		return errBodyObject
-	}
-	return nil
-}
-
-// appendRevs appends an array of revisions.
-func appendRevs(b []byte, revs []revtree.Rev) []byte {
-	b = append(b, '[')
-	for i := range revs {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendRev(b, revs[i])
-	}
-	return append(b, ']')
 }

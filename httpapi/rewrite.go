@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -39,7 +38,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 		return errRewriteLoop
 	}
 	r = r.WithContext(context.WithValue(r.Context(), rewritesKey{}, count+1))
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -110,13 +109,13 @@ type rewriteRule struct {
 // and the query with it.
 func matchRules(rules []byte, method string, asked []string, query params) (to string, args params, err error) {
 	err = jsonscan.EachElement(rules, func(value []byte) error {
-		rule := rewriteRule{query: member(value, "query"), formats: member(value, "formats")}
+		rule := rewriteRule{query: memberOf(value, "query"), formats: memberOf(value, "formats")}
 		for name, into := range map[string]*string{"from": &rule.from, "to": &rule.to, "method": &rule.method} {
-			if *into, err = jsonscan.Text(member(value, name)); err != nil {
+			if *into, err = jsonscan.Text(memberOf(value, name)); err != nil {
 				*into = "" // left out
 			}
 		}
-		if rule.from == "" && member(value, "from") == nil {
+		if rule.from == "" && memberOf(value, "from") == nil {
 			rule.from = "*"
 		}
 		if rule.method != "" && rule.method != "*" && !strings.EqualFold(rule.method, method) {
@@ -223,7 +222,7 @@ func (rule *rewriteRule) argument(name string, value []byte, known params) strin
 
 // isInt tells whether the rule wants a variable to be a number.
 func (rule *rewriteRule) isInt(variable string) bool {
-	format, err := jsonscan.Text(member(rule.formats, variable))
+	format, err := jsonscan.Text(memberOf(rule.formats, variable))
 	return err == nil && format == "int"
 }
 
@@ -270,18 +269,6 @@ func (rule *rewriteRule) substitute(b, value []byte, known params) []byte {
 	return appendString(b, v)
 }
 
-// encode writes parameters as a query.
-func (p params) encode() string {
-	var b strings.Builder
-	for i, one := range p.list {
-		if i > 0 {
-			b.WriteByte('&')
-		}
-		b.WriteString(url.QueryEscape(one.name) + "=" + url.QueryEscape(one.value))
-	}
-	return b.String()
-}
-
 // rewriteAs serves a request as the function of a design document wants: at a path, or as
 // an object says, which may also be the answer itself.
 func (s *Server) rewriteAs(w http.ResponseWriter, r *http.Request, result, body []byte) error {
@@ -291,21 +278,21 @@ func (s *Server) rewriteAs(w http.ResponseWriter, r *http.Request, result, body 
 	if jsonscan.Kind(result) != '{' {
 		return errorf(http.StatusInternalServerError, "rewrite_error", "bad rewrite")
 	}
-	if given, err := jsonscan.Text(member(result, "body")); err == nil {
+	if given, err := jsonscan.Text(memberOf(result, "body")); err == nil {
 		body = []byte(given)
 	}
-	to, err := jsonscan.Text(member(result, "path"))
+	to, err := jsonscan.Text(memberOf(result, "path"))
 	if err != nil { // an answer
 		return answerRewrite(w, r, result, body)
 	}
 	next := r.Clone(r.Context())
-	if method, err := jsonscan.Text(member(result, "method")); err == nil {
+	if method, err := jsonscan.Text(memberOf(result, "method")); err == nil {
 		next.Method = method
 	}
 	if err := eachHeader(result, next.Header.Set); err != nil {
 		return err
 	}
-	if query := member(result, "query"); jsonscan.Kind(query) == '{' {
+	if query := memberOf(result, "query"); jsonscan.Kind(query) == '{' {
 		var args params
 		err := jsonscan.EachMember(query, func(name, value []byte) error {
 			text, err := jsonscan.Text(value)
@@ -340,7 +327,7 @@ func (s *Server) rewriteWith(w http.ResponseWriter, r *http.Request, to string, 
 }
 
 func eachHeader(result []byte, set func(name, value string)) error {
-	headers := member(result, "headers")
+	headers := memberOf(result, "headers")
 	if jsonscan.Kind(headers) != '{' {
 		return nil
 	}
@@ -354,7 +341,7 @@ func eachHeader(result []byte, set func(name, value string)) error {
 
 func answerRewrite(w http.ResponseWriter, r *http.Request, result, body []byte) error {
 	resp := script.Response{Code: http.StatusOK, Body: body}
-	if code := member(result, "code"); code != nil {
+	if code := memberOf(result, "code"); code != nil {
 		n, err := strconv.Atoi(string(code))
 		if err != nil {
 			return errorf(http.StatusInternalServerError, "rewrite_error", "bad code")

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/gorilla/mux"
 )
 
 var updateRights = flag.Bool("update", false, "write testdata/rights.txt from what the server does; then read what has changed")
@@ -33,10 +31,13 @@ var filledIn = map[string]string{
 // below are the paths that a handler tells apart itself, by the rest of a route's path.
 // A handler that does so needs a row here.
 var below = map[string][]string{
-	"/{db}/_design/{ddoc}/": {"_info", "_view/v", "_view/v/queries", "_show/s", "_show/s/doc", "_list/l/v", "_update/u", "_update/u/doc", "_rewrite/x"},
-	"/{db}/_index":          {"/_bulk_delete", "/_design/d/json/i"},
-	"/{db}/_partition":      {"/p", "/p/_all_docs", "/p/_find"},
-	"/_scheduler":           {"/jobs", "/jobs/none", "/docs", "/docs/_replicator", "/docs/_replicator/none"},
+	"/{db}/_design/{ddoc}/_show":    {"/s", "/s/doc"},
+	"/{db}/_design/{ddoc}/_list":    {"/l/v"},
+	"/{db}/_design/{ddoc}/_update":  {"/u", "/u/doc"},
+	"/{db}/_design/{ddoc}/_rewrite": {"/x"},
+	"/{db}/_partition":              {"/p", "/p/_all_docs", "/p/_find"},
+	"/_scheduler/jobs":              {"/none"},
+	"/_scheduler/docs":              {"/_replicator", "/_replicator/none"},
 }
 
 var pathVariable = regexp.MustCompile(`\{(\w+)(?::((?:[^{}]|\{[^{}]*\})*))?\}`)
@@ -44,6 +45,7 @@ var pathVariable = regexp.MustCompile(`\{(\w+)(?::((?:[^{}]|\{[^{}]*\})*))?\}`)
 // patternOf is a route's path as the table shows it, and one that it matches.
 func patternOf(t *testing.T, template string) (pattern, path string) {
 	t.Helper()
+	template = strings.TrimSuffix(template, "...")
 	path = pathVariable.ReplaceAllStringFunc(template, func(v string) string {
 		m := pathVariable.FindStringSubmatch(v)
 		if m[1] == "_" { // a choice of names
@@ -54,9 +56,6 @@ func patternOf(t *testing.T, template string) (pattern, path string) {
 		if !ok {
 			t.Fatalf("route %s: what stands for {%s}? Give it a row in filledIn.", template, m[1])
 		}
-		if m[1] == "rest" && m[2] == ".*" {
-			return "_nothing"
-		}
 		return value
 	})
 	pattern = pathVariable.ReplaceAllStringFunc(template, func(v string) string {
@@ -65,8 +64,6 @@ func patternOf(t *testing.T, template string) (pattern, path string) {
 		case "_":
 			first, _, _ := strings.Cut(m[2], "|")
 			return first
-		case "rest":
-			return ""
 		}
 		return "{" + m[1] + "}"
 	})
@@ -143,24 +140,16 @@ func TestRights(t *testing.T) {
 	}
 	rows := []string{strings.TrimSpace(head)}
 	seen := map[string]bool{}
-	err := r.s.router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
-		template, err := route.GetPathTemplate()
-		if err != nil {
-			return err
-		}
-		pattern, path := patternOf(t, template)
+	for _, line := range r.s.Routes() {
+		pattern, path := patternOf(t, line.Path)
 		if seen[pattern] { // the rest of a path of which parts have routes of their own
 			pattern, path = pattern+"/...", path+"/_nothing"
 		}
 		seen[pattern] = true
 		rows = append(rows, r.rows(pattern, path)...)
 		for _, rest := range below[pattern] {
-			rows = append(rows, r.rows(pattern+rest, strings.TrimSuffix(path, "_nothing")+rest)...)
+			rows = append(rows, r.rows(pattern+rest, path+rest)...)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if *updateRights {
 		if err := os.WriteFile(file, []byte(strings.Join(rows, "\n")+"\n"), 0o644); err != nil {
@@ -240,14 +229,10 @@ func checkRights(t *testing.T, method, pattern string, statuses []int) {
 func TestNobodyUnderRequireValidUser(t *testing.T) {
 	s := openServer(t, Options{Config: settings(t, "chttpd/require_valid_user", "true")})
 	paths := 0
-	err := s.router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
-		template, err := route.GetPathTemplate()
-		if err != nil {
-			return err
-		}
-		pattern, path := patternOf(t, template)
+	for _, line := range s.Routes() {
+		pattern, path := patternOf(t, line.Path)
 		if pattern == "/_session" {
-			return nil
+			continue
 		}
 		paths++
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH"} {
@@ -255,9 +240,8 @@ func TestNobodyUnderRequireValidUser(t *testing.T) {
 				t.Errorf("%s %s: %d %s", method, pattern, w.Code, w.Body)
 			}
 		}
-		return nil
-	})
-	if err != nil || paths < 20 {
-		t.Errorf("%d paths, %v", paths, err)
+	}
+	if paths < 20 {
+		t.Errorf("%d paths", paths)
 	}
 }

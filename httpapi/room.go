@@ -18,12 +18,11 @@ const readFactor = 3
 // exchangeRoom is the room of what an exchange reads (store.Room): a share of the memory
 // for work, until what was read has been handed on.
 type exchangeRoom struct {
-	s *Server
 	x *exchange
 }
 
 func (r exchangeRoom) Take(ctx context.Context, bytes int64) error {
-	budget, x := r.s.set.Load().budget, r.x
+	budget, x := r.x.shared.settings().Budget, r.x
 	if x.share.Long(budget) {
 		return nil // it reads for a write that has its share
 	}
@@ -40,7 +39,7 @@ func (r exchangeRoom) Take(ctx context.Context, bytes int64) error {
 // handOn sends bytes that are long by way of a file, so that their memory is free while the
 // client takes them.
 func (x *exchange) handOn(to io.Writer, bytes *[]byte) error {
-	file, err := x.spool.Create()
+	file, err := x.shared.opt.Spool.Create()
 	if err != nil {
 		return err
 	}

@@ -2,90 +2,145 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/gorilla/mux"
 )
 
-// Path segments. The path reaches the router escaped, cleared of doubled and
-// trailing slashes; segment() unescapes one.
+// The table's words for who may (Rule tells what they mean).
 const (
-	dbSeg  = "/{db:[^_/][^/]*|_users|_replicator|_global_changes}"
-	docSeg = dbSeg + "/{doc:[^_/][^/]*}"
-	rest   = "{rest:(?:/.*)?}"
+	anyone  = Anyone
+	user    = User
+	member  = Member
+	lister  = Lister
+	dbAdmin = DBAdmin
+	figures = Metrics
+	admin   = Admin
 )
 
-// routes lists every path the server answers. The router tries them in order, so the
-// busiest come first; one route serves all methods of a path.
-func (s *Server) routes() *mux.Router {
-	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
-	path := func(pattern string, m methods) { r.Handle(pattern, s.handle(m)) }
-
-	path(docSeg, s.documentMethods())
-	path(dbSeg+"/_bulk_docs"+rest, on("POST", "POST", s.writing(s.bulkDocs)))
-	path(dbSeg+"/_bulk_get"+rest, on("POST", "POST", s.bulkGet))
-	path(dbSeg+"/_changes"+rest, on("GET,POST,HEAD", "GET,POST", s.changes))
-	path(dbSeg+"/_revs_diff"+rest, on("POST", "POST", s.revsDiff))
-	path(dbSeg+"/_all_docs", on("GET,HEAD,POST", "GET,POST", s.allDocs))
-	path("/favicon.ico", on("GET,HEAD", "GET", s.favicon)) // before the databases, whose names it could be one of
-	path(dbSeg, on("DELETE,GET,HEAD,POST", "GET", s.dbInfo, "PUT", s.dbCreate, "DELETE", s.dbDelete, "POST", s.writing(s.dbPost)))
-	path(dbSeg+"/_local/{doc}", s.localMethods())
-
-	path(dbSeg+"/_all_docs/queries", on("POST", "POST", s.allDocsQueries))
-	path(dbSeg+"/_design_docs", on("GET,HEAD,POST", "GET,POST", s.designDocs))
-	path(dbSeg+"/_design_docs/queries", on("POST", "POST", s.designDocsQueries))
-	path(dbSeg+"/_local_docs", on("GET,HEAD,POST", "GET,POST", s.localDocs))
-	path(dbSeg+"/_local_docs/queries", on("POST", "POST", s.localDocsQueries))
-	path(dbSeg+"/_missing_revs"+rest, on("POST", "POST", s.missingRevs))
-	path(dbSeg+"/_revs_limit"+rest, on("PUT,GET", "GET", s.revsLimit, "PUT", s.setRevsLimit))
-	path(dbSeg+"/_security"+rest, on("PUT,GET", "GET", s.security, "PUT", s.setSecurity))
-	path(dbSeg+"/_compact"+rest, on("POST", "POST", s.compact))
-	path(dbSeg+"/_ensure_full_commit"+rest, on("POST", "POST", s.ensureFullCommit))
-	path(dbSeg+"/_purge"+rest, on("POST", "POST", s.purge))
-	path(dbSeg+"/_purged_infos_limit"+rest, on("GET,PUT", "GET", s.purgedInfosLimit, "PUT", s.setPurgedInfosLimit))
-	path(dbSeg+"/_purged_infos"+rest, on("GET", "GET", s.purgedInfos))
-	path(dbSeg+"/_design/{ddoc}", s.documentMethods())
-	path(dbSeg+"/_design/{ddoc}/{rest:.*}", s.designRest())
-	path(dbSeg+"/_find"+rest, on("POST", "POST", s.find))
-	path(dbSeg+"/_explain"+rest, on("POST", "POST", s.explain))
-	path(dbSeg+"/_index"+rest, always(s.indexes))
-	path(dbSeg+"/_view_cleanup"+rest, on("POST", "POST", s.viewCleanup))
-	path(dbSeg+"/_partition"+rest, on("GET,HEAD,POST", "GET,POST", s.partition))
-	path(dbSeg+"/_temp_view"+rest, always(s.tempView))
-	path(dbSeg+"/_synchronizations", on("GET,HEAD,POST", "GET", s.listSynchronizations, "POST", s.createSynchronization))
-	path(dbSeg+"/_synchronizations/{id}", on("DELETE,GET,HEAD,PUT", "GET", s.getSynchronization, "PUT", s.changeSynchronization, "DELETE", s.deleteSynchronization))
-	path(dbSeg+"/{name:_[^/]*}"+rest, always(s.unknownInDB))
-	path(docSeg+"/{att:.+}", s.attachmentMethods())
-
-	path("/", on("GET,HEAD", "GET", s.welcome))
-	path("/_up"+rest, on("GET,HEAD", "GET", s.up))
-	path("/_session/tokens", on("GET,HEAD,POST", "GET", s.listTokens, "POST", s.issueToken))
-	path("/_session/tokens/{token}", on("DELETE", "DELETE", s.revokeToken))
-	path("/_session"+rest, on("GET,HEAD,POST,DELETE", "GET", s.session, "POST", s.login, "DELETE", s.logout))
-	path("/_all_dbs"+rest, on("GET,HEAD", "GET", s.allDBs))
-	path("/_dbs_info"+rest, on("GET,HEAD,POST", "GET,POST", s.dbsInfo))
-	path("/_uuids"+rest, on("GET", "GET", s.getUUIDs))
-	path("/_active_tasks"+rest, on("GET,HEAD", "GET", s.activeTasks))
-	path("/_db_updates"+rest, on("GET,HEAD", "GET", s.dbUpdates))
-	path("/_membership"+rest, on("GET", "GET", s.membership))
-	path("/_replicate"+rest, always(s.replicate))
-	path("/_reload_query_servers"+rest, on("POST", "POST", s.unbuiltForAdmin))
-	node := func(pattern string, may func(*http.Request) error, m methods) {
-		path("/_node/{node}"+pattern, s.onNode(may, m))
+// table lists every path that the server answers: what it is called, the methods in the
+// words of CouchDB's header Allow, and for each of them who may and what answers. Lines are
+// tried in order, so the busiest stand first. Dots at the end of a path stand for whatever
+// follows there.
+func (s *Server) table() []Route {
+	documents := []Verb{
+		on("GET", member, s.getDocument), on("PUT", member, s.writing(s.putDocument)), on("DELETE", member, s.writing(s.deleteDocument)),
+		on("COPY", member, s.writing(s.copyDocument)), on("POST", member, s.postToDocument),
 	}
-	node("", s.requireAdmin, on("GET", "GET", s.node))
-	node("/_versions", s.requireAdmin, on("GET", "GET", s.versions))
-	node("/_config", s.requireAdmin, on("GET", "GET", s.configAll))
-	node("/_config/_reload", s.requireAdmin, on("POST", "POST", s.reloadConfig))
-	node("/_config/{section}", s.requireAdmin, on("GET", "GET", s.configSection))
-	node("/_config/{section}/{key}", s.requireAdmin, on("GET,PUT,DELETE", "GET", s.configValue, "PUT", s.setConfigValue, "DELETE", s.deleteConfigValue))
-	node("/_stats"+rest, s.requireMetrics, on("GET", "GET", s.stats))
-	node("/_system", s.requireMetrics, on("GET", "GET", s.system))
-	node("/_prometheus", s.requireMetrics, on("GET", "GET", s.prometheus))
-	node(rest, s.requireAdmin, always(s.unbuiltOnNode))
-	path("/_cluster_setup", s.adminMethods(on("GET,POST", "GET", s.clusterState, "POST", s.clusterSetup)))
-	path("/_utils"+rest, on("GET,HEAD", "GET", s.utils))
-	path("/_scheduler"+rest, on("GET,HEAD", "GET", s.scheduler))
-	path("/{_:_reshard|_search_analyze|_nouveau_analyze|_prometheus|_metrics}"+rest, always(s.unbuiltForAdmin))
+	attachments := []Verb{
+		on("GET", member, s.getAttachment), on("PUT", member, s.writing(s.putAttachment)), on("DELETE", member, s.writing(s.deleteAttachment)),
+	}
+	const (
+		ofDocuments   = "DELETE,GET,HEAD,POST,PUT,COPY"
+		ofAttachments = "DELETE,GET,HEAD,PUT"
+	)
+	s.documents, s.attachments = at("/{db}/{doc}", ofDocuments, documents...), at("/{db}/{doc}/{att}", ofAttachments, attachments...)
+
+	return []Route{
+		s.documents,
+		at("/{db}/_bulk_docs...", "POST", on("POST", member, s.writing(s.bulkDocs))),
+		at("/{db}/_bulk_get...", "POST", on("POST", member, s.bulkGet)),
+		at("/{db}/_changes...", "GET,POST,HEAD", on("GET,POST", lister, s.changes)),
+		at("/{db}/_revs_diff...", "POST", on("POST", member, s.revsDiff)),
+		at("/{db}/_all_docs", "GET,HEAD,POST", on("GET,POST", lister, s.allDocs)),
+		at("/favicon.ico", "GET,HEAD", on("GET", anyone, s.favicon)), // before the databases, whose names it could be one of
+		at("/{db}", "DELETE,GET,HEAD,POST", on("GET", member, s.dbInfo), on("PUT", admin, s.dbCreate), on("DELETE", admin, s.dbDelete), on("POST", member, s.writing(s.dbPost))),
+		at("/{db}/_local/{doc}", ofDocuments, on("GET", member, s.getLocal), on("PUT", member, s.writing(s.putLocal)), on("DELETE", member, s.writing(s.deleteLocal)),
+			on("COPY", member, s.writing(s.copyLocal)), on("POST", member, s.postToDocument)),
+
+		at("/{db}/_all_docs/queries", "POST", on("POST", lister, s.allDocsQueries)),
+		at("/{db}/_design_docs", "GET,HEAD,POST", on("GET,POST", lister, s.designDocs)),
+		at("/{db}/_design_docs/queries", "POST", on("POST", lister, s.designDocsQueries)),
+		at("/{db}/_local_docs", "GET,HEAD,POST", on("GET,POST", lister, s.localDocs)),
+		at("/{db}/_local_docs/queries", "POST", on("POST", lister, s.localDocsQueries)),
+		at("/{db}/_missing_revs...", "POST", on("POST", member, s.missingRevs)),
+		at("/{db}/_revs_limit...", "PUT,GET", on("GET", member, s.revsLimit), on("PUT", dbAdmin, s.setRevsLimit)),
+		at("/{db}/_security...", "PUT,GET", on("GET", member, s.security), on("PUT", dbAdmin, s.setSecurity)),
+		at("/{db}/_compact...", "POST", on("POST", dbAdmin, s.compact)),
+		at("/{db}/_ensure_full_commit...", "POST", on("POST", member, s.ensureFullCommit)),
+		at("/{db}/_purge...", "POST", on("POST", admin, s.purge)),
+		at("/{db}/_purged_infos_limit...", "GET,PUT", on("GET", member, s.purgedInfosLimit), on("PUT", dbAdmin, s.setPurgedInfosLimit)),
+		at("/{db}/_purged_infos...", "GET", on("GET", member, s.purgedInfos)),
+
+		at("/{db}/_design/{ddoc}", ofDocuments, documents...),
+		at("/{db}/_design/{ddoc}/_view/{view}", "GET,POST,HEAD", on("GET,POST", member, s.view)),
+		at("/{db}/_design/{ddoc}/_view/{view}/queries", "POST", on("POST", member, s.viewQueries)),
+		at("/{db}/_design/{ddoc}/_view...", "GET,POST,HEAD"),
+		at("/{db}/_design/{ddoc}/_info...", "GET", on("GET", member, s.designInfo)),
+		at("/{db}/_design/{ddoc}/_show...", "GET,HEAD,POST", on("GET,POST", member, s.show)),
+		at("/{db}/_design/{ddoc}/_update...", "", always(member, s.update)),
+		at("/{db}/_design/{ddoc}/_list...", "GET,HEAD,POST", on("GET,POST", member, s.list)),
+		at("/{db}/_design/{ddoc}/_rewrite...", "", always(member, s.rewrite)),
+		at("/{db}/_design/{ddoc}/{_:_search|_search_info|_nouveau|_nouveau_info}...", "", always(member, s.unbuiltInDB)),
+		at("/{db}/_design/{ddoc}/{att}", ofAttachments, attachments...),
+
+		at("/{db}/_find...", "POST", on("POST", member, s.find)),
+		at("/{db}/_explain...", "POST", on("POST", member, s.explain)),
+		at("/{db}/_index", "GET,POST", on("GET", member, s.listIndexes), on("POST", dbAdmin, s.createIndex)),
+		at("/{db}/_index/_bulk_delete", "POST", on("POST", dbAdmin, s.deleteIndexes)),
+		at("/{db}/_index/_design/{ddoc}/{type}/{index}", "DELETE", on("DELETE", dbAdmin, s.deleteIndex)),
+		at("/{db}/_index/{ddoc}/{type}/{index}", "DELETE", on("DELETE", dbAdmin, s.deleteIndex)),
+		at("/{db}/_index...", "", always(member, s.missingInDB)),
+		at("/{db}/_view_cleanup...", "POST", on("POST", dbAdmin, s.viewCleanup)),
+		at("/{db}/_partition...", "GET,HEAD,POST", on("GET,POST", member, s.partition)),
+		at("/{db}/_temp_view...", "", always(anyone, s.tempView)),
+		at("/{db}/_synchronizations", "GET,HEAD,POST", on("GET", dbAdmin, s.listSynchronizations), on("POST", dbAdmin, s.createSynchronization)),
+		at("/{db}/_synchronizations/{id}", "DELETE,GET,HEAD,PUT", on("GET", dbAdmin, s.getSynchronization), on("PUT", dbAdmin, s.changeSynchronization), on("DELETE", dbAdmin, s.deleteSynchronization)),
+		at("/{db}/{name}...", "", always(member, s.unknownInDB)),
+		s.attachments,
+
+		at("/", "GET,HEAD", on("GET", anyone, s.welcome)),
+		at("/_up...", "GET,HEAD", on("GET", anyone, s.up)),
+		at("/_session/tokens", "GET,HEAD,POST", on("GET", user, s.listTokens), on("POST", user, s.issueToken)),
+		at("/_session/tokens/{token}", "DELETE", on("DELETE", user, s.revokeToken)),
+		at("/_session...", "GET,HEAD,POST,DELETE", on("GET", anyone, s.session), on("POST", anyone, s.login), on("DELETE", anyone, s.logout)),
+		at("/_all_dbs...", "GET,HEAD", on("GET", admin, s.allDBs)),
+		at("/_dbs_info...", "GET,HEAD,POST", on("GET,POST", admin, s.dbsInfo)),
+		at("/_uuids...", "GET", on("GET", anyone, s.getUUIDs)),
+		at("/_active_tasks...", "GET,HEAD", on("GET", admin, s.activeTasks)),
+		at("/_db_updates...", "GET,HEAD", on("GET", admin, s.dbUpdates)),
+		at("/_membership...", "GET", on("GET", admin, s.membership)),
+		at("/_replicate...", "", always(user, s.replicate)),
+		at("/_reload_query_servers...", "POST", on("POST", admin, s.unbuiltForAdmin)),
+
+		first(isHere, at("/_node/{node}", "GET", on("GET", admin, s.node))),
+		first(isHere, at("/_node/{node}/_versions", "GET", on("GET", admin, s.versions))),
+		first(isHere, at("/_node/{node}/_config", "GET", on("GET", admin, s.configAll))),
+		first(isHere, at("/_node/{node}/_config/_reload", "POST", on("POST", admin, s.reloadConfig))),
+		first(isHere, at("/_node/{node}/_config/{section}", "GET", on("GET", admin, s.configSection))),
+		first(isHere, at("/_node/{node}/_config/{section}/{key}", "GET,PUT,DELETE", on("GET", admin, s.configValue), on("PUT", admin, s.setConfigValue), on("DELETE", admin, s.deleteConfigValue))),
+		first(isHere, at("/_node/{node}/_stats...", "GET", on("GET", figures, s.stats))),
+		first(isHere, at("/_node/{node}/_system", "GET", on("GET", figures, s.system))),
+		first(isHere, at("/_node/{node}/_prometheus", "GET", on("GET", figures, s.prometheus))),
+		first(isHere, at("/_node/{node}...", "", always(admin, s.unbuiltForAdmin))),
+		first(nil, at("/_cluster_setup", "GET,POST", on("GET", admin, s.clusterState), on("POST", admin, s.clusterSetup))),
+
+		at("/_utils...", "GET,HEAD", on("GET", anyone, s.utils)),
+		at("/_scheduler/jobs...", "GET,HEAD", on("GET", admin, s.schedulerJobs)),
+		at("/_scheduler/docs...", "GET,HEAD", on("GET", admin, s.schedulerDocs)),
+		at("/_scheduler...", "GET,HEAD", on("GET", anyone, s.noScheduler)),
+		at("/{_:_reshard|_search_analyze|_nouveau_analyze|_prometheus|_metrics}...", "", always(admin, s.unbuiltForAdmin)),
+	}
+}
+
+// belowDesign is the path that all functions and attachments of design documents are below.
+const belowDesign = "/{db}/_design/{ddoc}/"
+
+// route makes the router of a table.
+func (s *Server) route(table []Route) *mux.Router {
+	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	r.NotFoundHandler = http.HandlerFunc(s.unknownOnServer)
+	var design *mux.Router // so that other paths are not held against each of them
+	for i := range table {
+		line := &table[i]
+		if rest, is := strings.CutPrefix(line.Path, belowDesign); is {
+			if design == nil {
+				design = r.PathPrefix(template(belowDesign)).Subrouter()
+			}
+			design.Handle("/"+template(rest), s.serve(*line))
+			continue
+		}
+		r.Handle(template(line.Path), s.serve(*line))
+	}
 	return r
 }

@@ -15,35 +15,43 @@ import (
 
 var errInvalidPath = badRequest("Invalid path")
 
-// scheduler answers below /_scheduler/, to administrators alone.
-func (s *Server) scheduler(w http.ResponseWriter, r *http.Request) error {
+// noScheduler answers below /_scheduler/ where there is nothing.
+func (s *Server) noScheduler(w http.ResponseWriter, r *http.Request) error {
+	return writeJSON(w, r, http.StatusNotFound, []byte(`{"error":"not found"}`))
+}
+
+// schedulerJobs answers GET /_scheduler/jobs, and of one job.
+func (s *Server) schedulerJobs(w http.ResponseWriter, r *http.Request) error {
+	if s.opt.Replicator == nil {
+		return errNotBuilt
+	}
 	path, err := segments(r.URL.EscapedPath())
 	if err != nil {
 		return err
 	}
-	if len(path) < 2 || path[1] != "jobs" && path[1] != "docs" {
-		return writeJSON(w, r, http.StatusNotFound, []byte(`{"error":"not found"}`))
+	if path = path[2:]; len(path) == 0 {
+		return s.allJobs(w, r)
 	}
-	if err := s.requireAdmin(r); err != nil {
+	// A plus in a path reads as a space, and ids have pluses.
+	id := strings.ReplaceAll(strings.Join(path, "/"), " ", "+")
+	status, err := s.opt.Replicator.Status(id)
+	if err != nil {
 		return err
 	}
+	return writeJSON(w, r, http.StatusOK, status.JobJSON())
+}
+
+// schedulerDocs answers GET /_scheduler/docs, of one database, and of one document.
+func (s *Server) schedulerDocs(w http.ResponseWriter, r *http.Request) error {
 	if s.opt.Replicator == nil {
 		return errNotBuilt
 	}
-	path, jobs := path[2:], path[1] == "jobs"
-	switch {
-	case jobs && len(path) == 0:
-		return s.schedulerJobs(w, r)
-	case jobs:
-		// A plus in a path reads as a space, and ids have pluses.
-		id := strings.ReplaceAll(strings.Join(path, "/"), " ", "+")
-		status, err := s.opt.Replicator.Status(id)
-		if err != nil {
-			return err
-		}
-		return writeJSON(w, r, http.StatusOK, status.JobJSON())
-	case len(path) == 0:
-		return s.schedulerDocs(w, r, "_replicator")
+	path, err := segments(r.URL.EscapedPath())
+	if err != nil {
+		return err
+	}
+	if path = path[2:]; len(path) == 0 {
+		return s.docsOf(w, r, "_replicator")
 	}
 	// A database's name may hold slashes, escaped or not; its end is known.
 	end := slices.IndexFunc(path, isReplicator)
@@ -52,7 +60,7 @@ func (s *Server) scheduler(w http.ResponseWriter, r *http.Request) error {
 	}
 	db, id := strings.Join(path[:end+1], "/"), strings.Join(path[end+1:], "/")
 	if id == "" {
-		return s.schedulerDocs(w, r, db)
+		return s.docsOf(w, r, db)
 	}
 	doc, err := s.opt.Replicator.ScheduledDoc(r.Context(), db, id)
 	if err != nil {
@@ -73,7 +81,7 @@ func segments(path string) ([]string, error) {
 	return parts, nil
 }
 
-func (s *Server) schedulerJobs(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) allJobs(w http.ResponseWriter, r *http.Request) error {
 	skip, limit, err := schedulerPage(r, 100)
 	if err != nil {
 		return err
@@ -90,7 +98,7 @@ func (s *Server) schedulerJobs(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, r, http.StatusOK, append(b, `]}`...))
 }
 
-func (s *Server) schedulerDocs(w http.ResponseWriter, r *http.Request, db string) error {
+func (s *Server) docsOf(w http.ResponseWriter, r *http.Request, db string) error {
 	skip, limit, err := schedulerPage(r, math.MaxInt)
 	if err != nil {
 		return err

@@ -191,7 +191,7 @@ func TestScheduler(t *testing.T) {
 // can cancel it.
 func TestReplicateWithRights(t *testing.T) {
 	s := openServer(t, Options{})
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.OpenFor})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func scopeGuard(ctx context.Context, d *auth.Device) (*store.Guard, error) {
 		switch {
 		case d.Access != auth.ReadWrite:
 			return errScopeWrite
-		case isDesign(id):
+		case strings.HasPrefix(id, "_design/"):
 			return errScopePath
 		case local(id):
 			return nil

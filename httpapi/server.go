@@ -5,17 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tododb/tododb/httpapi/audit"
-	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
@@ -72,29 +68,28 @@ type Options struct {
 
 // Server is CouchDB's HTTP API over a store: an http.Handler.
 type Server struct {
-	opt    Options
-	store  *store.Store
-	log    *slog.Logger
-	config *config.Config
-	auth   *auth.Authenticator
-	set    atomic.Pointer[inForce]
-	router *mux.Router
+	opt      Options
+	store    *store.Store
+	log      *slog.Logger
+	config   *config.Config
+	settings func() *inForce
+	shared   *Shared
+	access   *Access
+	router   *mux.Router
+	routes   []Route // the table
+	// The lines for documents and attachments, which odd paths lead to as well.
+	documents, attachments Route
+
 	uuids  *uuids
 	server []string // the Server header
 	spool  *intake.Spool
-	turns  *turns // of large queries
 
-	feeds   openFeeds
 	finder  *mango.Finder
 	metrics *metrics.Metrics
 	trail   *audit.Trail
 
 	designs *design.Cache
 	opener  *view.Opener // of indexes; nil: there are none
-
-	// users is asked for each document of _users.
-	users   *systemDB
-	devices *devices
 
 	// closing is closed when the server wants feeds to come to their end.
 	closing chan struct{}
@@ -125,92 +120,87 @@ func New(opt Options) (*Server, error) {
 	if opt.Version == "" {
 		opt.Version = "devel"
 	}
+	if opt.Spool == nil {
+		opt.Spool = &intake.Spool{}
+	}
+	if opt.Metrics == nil {
+		opt.Metrics = metrics.New()
+	}
+	if opt.Trail == nil {
+		opt.Trail = &audit.Trail{}
+	}
+	if opt.Designs == nil {
+		opt.Designs = design.NewCache(opt.Store, script.InProcess(script.Options{Timeout: opt.Config.Duration("couchdb", "os_process_timeout"), Log: opt.Log}))
+	}
 	s := &Server{
-		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: newUUIDs(),
+		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: newUUIDs(), spool: opt.Spool, metrics: opt.Metrics, trail: opt.Trail,
 		server:  []string{"CouchDB/" + couchVersion + " (tododb/" + opt.Version + ")"},
-		closing: make(chan struct{}), idle: make(chan struct{}), turns: newTurns(),
-	}
-	if s.spool = opt.Spool; s.spool == nil {
-		s.spool = &intake.Spool{}
-	}
-	s.users, s.devices = s.newUsersDB(), &devices{s}
-	if err := s.configureFirst(); err != nil {
-		return nil, err
-	}
-	if s.metrics = opt.Metrics; s.metrics == nil {
-		s.metrics = metrics.New()
-	}
-	s.ownMetrics()
-	if s.trail = opt.Trail; s.trail == nil {
-		s.trail = &audit.Trail{}
-	}
-	if s.designs = opt.Designs; s.designs == nil {
-		s.designs = design.NewCache(opt.Store, script.InProcess(script.Options{Timeout: s.config.Duration("couchdb", "os_process_timeout"), Log: s.log}))
+		closing: make(chan struct{}), idle: make(chan struct{}), designs: opt.Designs,
+		settings: config.Follow(opt.Config, readInForce),
 	}
 	if opt.Indexes != nil {
-		s.opener, s.finder = view.NewOpener(opt.Indexes, opt.Compilers), mango.NewFinder(opt.Indexes, s.designs)
+		s.opener, s.finder = view.NewOpener(opt.Indexes, opt.Compilers), mango.NewFinder(opt.Indexes, opt.Designs)
 	}
-	s.router = s.routes()
+	s.shared = NewShared(SharedOptions{
+		Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Now: opt.Now, Audited: opt.Trail.On, Closing: s.closing,
+	})
+	var err error
+	if s.access, err = NewAccess(AccessOptions{Store: opt.Store, Config: opt.Config, Log: opt.Log, Shared: s.shared, Designs: opt.Designs, Now: opt.Now}); err != nil {
+		return nil, err
+	}
+	s.ownMetrics()
+	s.routes = s.table()
+	s.router = s.route(s.routes)
 	return s, nil
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	set := s.set.Load()
-	x := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), stall: set.answerStall, id: newRequestID(), turns: s.turns, spool: s.spool}
+	set := s.settings()
+	x := s.shared.Begin(w, r)
 	h := w.Header()
 	h["Server"] = s.server
-	h["X-Couch-Request-Id"] = []string{x.id}
+	h["X-Couch-Request-Id"] = []string{x.ID}
 	h["X-Content-Type-Options"] = noSniff
-	x.from = cameFrom(r)
-	x.proxies, x.asked = set.proxies, r
 	ctx := r.Context()
 	if s.opt.Tracer != nil {
-		ctx = s.startSpan(x, r)
+		ctx = x.StartSpan(s.opt.Tracer, r)
 	}
-	ctx = store.WithRoom(ctx, exchangeRoom{s, x})
-	r = r.WithContext(script.WithAsker(x.in(ctx), func() string { return s.asker(x.user, r) }))
+	r = r.WithContext(x.In(ctx))
 	began := s.opt.Now()
 	defer s.over(x, r, began)
 	defer s.letGo(x, r)
-	defer x.finish()
-	defer s.recover(x, r)
+	defer x.Finish()
+	defer x.Recover(r)
 
 	if !s.enter() {
-		s.fail(x, r, store.ErrClosed)
+		fail(x, r, store.ErrClosed)
 		return
 	}
 	defer s.leave()
-	if set.bodyStall > 0 && r.Body != nil && r.Body != http.NoBody {
-		x.body = &steadyBody{ReadCloser: r.Body, conn: x.conn, stall: set.bodyStall}
-		r.Body = x.body
-	}
+	x.Watch(r)
 	if set.cors.handle(x, r) {
 		return
 	}
 	if set.byAddress != nil {
-		if wait := set.byAddress.wait(addressKey(set.proxies.client(r)), began); wait > 0 {
-			s.tooMany(x, r, wait)
+		if wait := set.byAddress.wait(addressKey(s.shared.ClientAddr(r)), began); wait > 0 {
+			tooMany(x, r, wait)
 			return
 		}
 	}
 	overrideMethod(r)
 	cleanPath(r)
-	user, renew, err := s.auth.Authenticate(r)
-	if err == nil {
-		x.user = user
-		err = s.letIn(r, set, user)
-	}
+	renew, err := s.access.LetIn(r)
 	if err != nil {
-		s.fail(x, r, err)
+		fail(x, r, err)
 		return
 	}
 	if renew != "" {
 		h.Set("Set-Cookie", renew)
 	}
-	if set.byUser != nil && user.Name != "" && !user.Admin {
-		if wait := set.byUser.wait(user.Name, began); wait > 0 {
-			s.tooMany(x, r, wait)
+	if set.byUser != nil && x.User.Name != "" && !x.User.Admin {
+		if wait := set.byUser.wait(x.User.Name, began); wait > 0 {
+			tooMany(x, r, wait)
 			return
 		}
 	}
@@ -219,31 +209,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // letGo ends what a request held.
 func (s *Server) letGo(x *exchange, r *http.Request) {
-	if err := x.letGo(); err != nil {
-		s.log.ErrorContext(r.Context(), "request's body", "request", x.id, "error", err)
+	if err := x.LetGo(); err != nil {
+		s.log.ErrorContext(r.Context(), "request's body", "request", x.ID, "error", err)
 	}
 }
 
 // noSniff keeps a browser from taking what an attachment or an answer holds for a page
 // or a script when its type says otherwise.
 var noSniff = []string{"nosniff"}
-
-// recover turns a panic into a 500, or into a cut connection where the answer has begun.
-func (s *Server) recover(x *exchange, r *http.Request) {
-	cause := recover()
-	if cause == nil {
-		return
-	}
-	if cause != any(http.ErrAbortHandler) {
-		s.log.ErrorContext(r.Context(), "panic", "request", x.id, "method", r.Method, "path", r.URL.EscapedPath(), "cause", cause, "stack", string(debug.Stack()))
-		if !x.begun() {
-			s.sendError(x, r, http.StatusInternalServerError, errUnforeseen)
-			return
-		}
-	}
-	x.cut = true
-	panic(http.ErrAbortHandler)
-}
 
 // enter counts a request in, unless the server is closed.
 func (s *Server) enter() bool {
@@ -283,13 +256,4 @@ func (s *Server) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// segment returns an unescaped part of the path. CouchDB reads a plus as a space.
-func segment(r *http.Request, name string) (string, error) {
-	s, err := url.QueryUnescape(mux.Vars(r)[name])
-	if err != nil {
-		return "", errURLEncoding
-	}
-	return s, nil
 }

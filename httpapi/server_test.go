@@ -387,7 +387,7 @@ func TestCompression(t *testing.T) {
 
 // route puts a handler of the test's own on the server.
 func route(s *Server, path string, h handler) {
-	s.router.Handle(path, s.handle(always(h)))
+	s.router.Handle(path, s.serve(at(path, "", always(Anyone, h))))
 }
 
 func TestStreams(t *testing.T) {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 
 // session answers GET /_session: who the server holds the asker to be.
 func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
-	user := s.user(r)
+	user := userOf(r)
 	query, err := queryOf(r)
 	if err != nil {
 		return err
@@ -26,7 +27,7 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
 		b = appendString(b, user.Name)
 	}
 	b = appendRoles(append(b, `,"roles":`...), user.Roles)
-	b = appendRoles(append(b, `},"info":{"authentication_handlers":`...), s.auth.Handlers())
+	b = appendRoles(append(b, `},"info":{"authentication_handlers":`...), s.access.Auth().Handlers())
 	if user.By != "" {
 		b = appendString(append(b, `,"authenticated":`...), user.By)
 	}
@@ -55,10 +56,10 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.noteLogin(r, name)
-	user, cookie, err := s.auth.Login(r, name, password)
+	note(r, slog.String("name", name))
+	user, cookie, err := s.access.Auth().Login(r, name, password)
 	if errors.Is(err, auth.ErrBadLogin) {
-		w.Header().Set("Set-Cookie", s.auth.Logout(r))
+		w.Header().Set("Set-Cookie", s.access.Auth().Logout(r))
 		status, location, e := redirectTo(r, query, "fail", http.StatusUnauthorized)
 		if e != nil {
 			return e
@@ -99,7 +100,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 	if location != "" {
 		w.Header().Set("Location", location)
 	}
-	w.Header().Set("Set-Cookie", s.auth.Logout(r))
+	w.Header().Set("Set-Cookie", s.access.Auth().Logout(r))
 	return writeJSON(w, r, status, []byte(`{"ok":true}`))
 }
 
@@ -110,7 +111,7 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (name, pass
 	if !form && !isType(header, "application/json") {
 		return "", "", errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'")
 	}
-	sent, err := s.takeBody(w, r, min(maxOpenBody, s.set.Load().maxRequestSize), nil)
+	sent, err := takeBody(w, r, min(maxOpenBody, SettingsOf(r).MaxRequestSize), nil)
 	if err != nil {
 		return "", "", err
 	}
@@ -150,9 +151,6 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (name, pass
 	return "", "", badRequest("request body must contain a username")
 }
 
-// errNotJSON is what CouchDB calls every body and parameter that does not parse.
-var errNotJSON = badRequest("invalid UTF-8 JSON")
-
 // redirectTo reads the parameter that names where a browser shall go afterwards: a
 // path of this server, so that a link to the login cannot lead to another's pages.
 func redirectTo(r *http.Request, query params, name string, otherwise int) (status int, location string, err error) {
@@ -164,20 +162,4 @@ func redirectTo(r *http.Request, query params, name string, otherwise int) (stat
 		return 0, "", badRequest("path must begin with a /.")
 	}
 	return http.StatusFound, absolute(r, path), nil
-}
-
-// absolute makes a path of this server into a URL as the client sees it: by what a proxy
-// says that is trusted, and by the request itself.
-func absolute(r *http.Request, path string) string {
-	scheme := "http://"
-	x := exchangeOf(r)
-	trusted := x != nil && x.proxies.sent(r)
-	if r.TLS != nil || trusted && (r.Header.Get("X-Forwarded-Proto") == "https" || r.Header.Get("X-Forwarded-Ssl") == "on") {
-		scheme = "https://"
-	}
-	host := r.Host
-	if forwarded := r.Header.Get("X-Forwarded-Host"); trusted && forwarded != "" {
-		host = forwarded
-	}
-	return scheme + host + path
 }

@@ -29,7 +29,7 @@ func (s *Server) setPurgedInfosLimit(w http.ResponseWriter, r *http.Request) err
 }
 
 func (s *Server) getLimit(w http.ResponseWriter, r *http.Request, read func(*store.DB, context.Context) (int, error)) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -42,12 +42,12 @@ func (s *Server) getLimit(w http.ResponseWriter, r *http.Request, read func(*sto
 }
 
 func (s *Server) putLimit(w http.ResponseWriter, r *http.Request, reason string, set func(*store.DB, context.Context, int) error) error {
-	db, err := s.openDB(r, dbAdmin)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	body, err := s.readKeptBody(w, r)
+	body, err := readKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (s *Server) putLimit(w http.ResponseWriter, r *http.Request, reason string,
 
 // security answers GET of who may do what in a database.
 func (s *Server) security(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -83,16 +83,16 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, dbAdmin)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	body, err := s.readKeptBody(w, r)
+	body, err := readKeptBody(w, r)
 	if err != nil {
 		return err
 	}
-	if db.Name() == usersDB && !s.set.Load().usersSecurity {
+	if db.Name() == usersDB && !s.settings().usersSecurity {
 		return errUsersSecurity
 	}
 	raw, err := jsonscan.Trim(body)

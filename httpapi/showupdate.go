@@ -49,7 +49,7 @@ func (s *Server) functionBody(w http.ResponseWriter, r *http.Request) ([]byte, e
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil, nil
 	}
-	return s.readKeptBody(w, r)
+	return readKeptBody(w, r)
 }
 
 // functionETag stands for all that the answer of a function may depend on.
@@ -59,7 +59,7 @@ func (s *Server) functionETag(r *http.Request, c *functionCall, doc *store.Docum
 	if doc != nil {
 		rev = doc.Rev.String()
 	}
-	user := s.user(r)
+	user := userOf(r)
 	fmt.Fprintf(h, "%q %q %q %q %q %q %q %q", c.design.Rev, rev, r.Method, r.URL.RequestURI(), r.Header["Accept"], user.Name, user.Roles, body)
 	return `"` + base64.StdEncoding.EncodeToString(h.Sum(nil)) + `"`
 }
@@ -74,7 +74,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Update functions do not allow GET")
 	}
-	body, err := s.readKeptBody(w, r)
+	body, err := readKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 
 // writeUpdated writes the document that an update function has made.
 func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.DB, made []byte) (result store.Result, err error) {
-	doc, err := document.Parse(made, document.Options{MaxSize: s.set.Load().maxDocumentSize})
+	doc, err := document.Parse(made, document.Options{MaxSize: SettingsOf(r).MaxDocumentSize})
 	if err != nil {
 		return result, err
 	}
@@ -115,7 +115,7 @@ func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.
 	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
 		return result, err
 	}
-	edit, err := s.editOf(r.Context(), db, doc)
+	edit, err := editOf(r.Context(), db, doc, SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return result, err
 	}
@@ -123,7 +123,7 @@ func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.
 	if err != nil {
 		return result, err
 	}
-	s.noteWritten(r, results)
+	noteWritten(r, results)
 	return results[0], results[0].Err
 }
 

@@ -39,6 +39,14 @@ func (b *steadyBody) leave() {
 	}
 }
 
+// Watch bounds how long the body of a request may stand still.
+func (x *exchange) Watch(r *http.Request) {
+	if stall := x.shared.settings().BodyStall; stall > 0 && r.Body != nil && r.Body != http.NoBody {
+		x.body = &steadyBody{ReadCloser: r.Body, conn: x.conn, stall: stall}
+		r.Body = x.body
+	}
+}
+
 // unsent is how much of an answer may be in buffers of package http before any of it is
 // sent. An answer shorter than that is sent after its handler has returned.
 const unsent = 2048
@@ -46,16 +54,16 @@ const unsent = 2048
 // deadline bounds how long the client may take no byte of the answer. It is set for each
 // write and lifted after it, so that a feed may wait for as long as it likes.
 func (x *exchange) deadline(more int) (lift func()) {
-	if x.stall <= 0 || x.size+int64(more) < unsent {
+	if x.stall <= 0 || x.Size+int64(more) < unsent {
 		return func() {}
 	}
 	_ = x.conn.SetWriteDeadline(time.Now().Add(x.stall))
 	return func() { _ = x.conn.SetWriteDeadline(time.Time{}) }
 }
 
-// finish bounds how long the client may take for what is sent after the handler.
-func (x *exchange) finish() {
-	if x.stall > 0 && x.size > 0 {
+// Finish bounds how long the client may take for what is sent after the handler.
+func (x *exchange) Finish() {
+	if x.stall > 0 && x.Size > 0 {
 		_ = x.conn.SetWriteDeadline(time.Now().Add(x.stall))
 	}
 }

@@ -110,8 +110,8 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 			}
 		})
 	}
-	if want := newTurns().free; s.turns.free != want || len(s.turns.order) > 0 {
-		t.Errorf("%d turns are free afterwards, want %d", s.turns.free, want)
+	if want := newTurns().free; s.shared.turns.free != want || len(s.shared.turns.order) > 0 {
+		t.Errorf("%d turns are free afterwards, want %d", s.shared.turns.free, want)
 	}
 	if w := call(s, "GET", "/many/_all_docs", "", "Admin", ""); w.Code != 200 || strings.Count(w.Body.String(), `"key"`) != docs+2 {
 		t.Errorf("afterwards: %d, %d rows", w.Code, strings.Count(w.Body.String(), `"key"`))

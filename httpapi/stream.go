@@ -33,11 +33,7 @@ type stream struct {
 // newStream begins an answer; end or drop must follow.
 func newStream(w http.ResponseWriter, r *http.Request, status int) *stream {
 	b := getBuf()
-	st := &stream{buf: *b, w: w, r: r, status: status, pooled: b}
-	if x := exchangeOf(r); x != nil {
-		st.turns = x.turns
-	}
-	return st
+	return &stream{buf: *b, w: w, r: r, status: status, pooled: b, turns: exchangeOf(r).turns}
 }
 
 // full tells that it is time to flush.

@@ -1,35 +1,18 @@
 package httpapi
 
-import (
-	"context"
-
-	"github.com/tododb/tododb/store"
-)
-
-// hole is a place in a stream where the attachments of a document belong. A row is
-// appended inside a snapshot, where nothing else may be read: the bytes come when the
-// stream is flushed, which is outside of one.
+// hole is a place in a stream where something belongs that cannot be read yet. A row is
+// appended inside a snapshot, where nothing else may be read: what fills its holes comes
+// when the stream is flushed, which is outside of one.
 type hole struct {
-	at     int // index in the stream's buffer
-	ctx    context.Context
-	db     *store.DB
-	doc    store.Document // of which only the attachments are used
-	wanted attachmentsWanted
+	at   int // index in the stream's buffer
+	fill func() error
 }
 
 // maxHoles is how many wait before the stream counts as full.
 const maxHoles = 64
 
-// appendRowDoc appends the document of a row, with the bytes of its attachments if they
-// are wanted.
-func (st *stream) appendRowDoc(ctx context.Context, db *store.DB, doc *store.Document, wanted attachmentsWanted) {
-	opt := store.JSONOptions{Encodings: wanted.encodings, Open: wanted.all && len(doc.Attachments) > 0}
-	st.buf = doc.AppendJSON(st.buf, opt)
-	if opt.Open {
-		st.holes = append(st.holes, hole{len(st.buf), ctx, db, store.Document{Attachments: doc.Attachments}, wanted})
-		st.buf = append(st.buf, '}')
-	}
-}
+// Later has fill append something here, later on, and flush as it goes.
+func (st *stream) Later(fill func() error) { st.holes = append(st.holes, hole{len(st.buf), fill}) }
 
 // fill puts what belongs into the holes. It sends what has gathered as it goes.
 func (st *stream) fill() error {
@@ -43,7 +26,7 @@ func (st *stream) fill() error {
 		h := &holes[i]
 		st.buf = append(st.buf, old[from:h.at]...)
 		from = h.at
-		if err := streamAttachments(h.ctx, st, h.db, &h.doc, h.wanted.encodings, h.wanted.of(&h.doc)); err != nil {
+		if err := h.fill(); err != nil {
 			return err
 		}
 	}

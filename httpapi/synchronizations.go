@@ -39,7 +39,7 @@ const maxWait = 10 * time.Minute
 // openSynchronizations opens the database that the path names. Synchronizations are its
 // administrators': what they bring in is written without asking who wrote it.
 func (s *Server) openSynchronizations(r *http.Request) (*store.DB, error) {
-	db, err := s.openDB(r, dbAdmin)
+	db, err := s.access.Open(r)
 	if err == nil && s.opt.Synchronizer == nil {
 		db.Release()
 		return nil, errNotBuilt
@@ -50,11 +50,11 @@ func (s *Server) openSynchronizations(r *http.Request) (*store.DB, error) {
 // mayUse judges whether the user may replicate with another database of this server.
 func (s *Server) mayUse(r *http.Request) func(name string, write bool) error {
 	return func(name string, write bool) error {
-		want := reader
+		want := Member
 		if write {
-			want = dbAdmin
+			want = DBAdmin
 		}
-		db, err := s.open(r.Context(), name, s.user(r), want)
+		db, err := s.access.OpenNamed(r.Context(), name, userOf(r), want)
 		if errors.Is(err, store.ErrNoDB) {
 			return badRequest("There is no database %s, and a URL begins with http:// or https://", name)
 		}
@@ -110,8 +110,8 @@ func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) e
 	if err != nil {
 		return err
 	}
-	user := s.user(r)
-	owner, err := s.replicationUser(r.Context(), user)
+	user := userOf(r)
+	owner, err := s.access.replicationUser(r.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (s *Server) synchronizationBody(w http.ResponseWriter, r *http.Request) ([]
 	if err := requireJSON(r); err != nil {
 		return nil, err
 	}
-	body, err := s.readKeptBody(w, r)
+	body, err := readKeptBody(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func (s *Server) changeSynchronization(w http.ResponseWriter, r *http.Request) e
 		if err != nil {
 			return err
 		}
-		by, err := s.replicationUser(r.Context(), s.user(r))
+		by, err := s.access.replicationUser(r.Context(), userOf(r))
 		if err != nil {
 			return err
 		}

@@ -10,9 +10,9 @@ import (
 
 // systemDB is a kind of databases whose documents mean something to the server: users,
 // replications. Its functions are asked for each document that comes in or goes out,
-// whatever the endpoint: openDB puts them as a guard on the handle that it returns
+// whatever the endpoint: Open puts them as a guard on the handle that it returns
 // (store.Guard says what they may do, and when they are asked). So an endpoint that
-// works on the handle of openDB, and hands that handle on to what works for it, needs to
+// works on the handle of Open, and hands that handle on to what works for it, needs to
 // do nothing; one that reads by another handle shows what it should not.
 //
 // Work of the server itself, such as building indexes, uses a store.Bare.
@@ -31,28 +31,32 @@ type asker struct {
 }
 
 // systemDB returns what a database is by its name; nil for an ordinary one.
-func (s *Server) systemDB(name string) *systemDB {
+func (a *Access) systemDB(name string) *systemDB {
 	switch {
 	case name == usersDB:
-		return s.users
+		return a.users
 	case isReplicator(name):
-		return s.replicatorDB()
+		return a.replicatorDB()
 	}
 	return nil
 }
+
+// IsSystemDB tells whether documents of a database mean something to the server.
+func IsSystemDB(name string) bool { return name == usersDB || isReplicator(name) }
 
 const usersDB = "_users"
 
 // isReplicator tells whether documents of a database ask for replications.
 func isReplicator(name string) bool { return replicate.IsReplicator(name) }
 
-// open opens a database for a user. The handle shows and takes what he may see and write.
-func (s *Server) open(ctx context.Context, name string, user auth.User, want access) (*store.DB, error) {
-	return s.store.Open(ctx, name, func(ctx context.Context, db store.Opening) (*store.Guard, error) {
+// OpenNamed opens a database for a user, as a Member unless the rule is DBAdmin. The handle
+// shows and takes what the user may see and write.
+func (a *Access) OpenNamed(ctx context.Context, name string, user auth.User, want Rule) (*store.DB, error) {
+	return a.store.Open(ctx, name, func(ctx context.Context, db store.Opening) (*store.Guard, error) {
 		if err := authorize(ctx, db, user, want); err != nil {
 			return nil, err
 		}
-		g, err := s.guard(ctx, db, user)
+		g, err := a.guard(ctx, db, user)
 		if err != nil || user.Device == nil {
 			return g, err
 		}
@@ -68,9 +72,9 @@ func (s *Server) open(ctx context.Context, name string, user auth.User, want acc
 }
 
 // guard is what is asked for the documents of a database, validation functions among it.
-func (s *Server) guard(ctx context.Context, db store.Opening, user auth.User) (*store.Guard, error) {
-	g := &store.Guard{Admin: administers(user), Design: s.checkDesign, Validator: s.validator(user)}
-	kind := s.systemDB(db.Name())
+func (a *Access) guard(ctx context.Context, db store.Opening, user auth.User) (*store.Guard, error) {
+	g := &store.Guard{Admin: administers(user), Design: a.checkDesign, Validator: a.validator(user)}
+	kind := a.systemDB(db.Name())
 	if kind == nil {
 		return g, nil
 	}
@@ -88,21 +92,4 @@ func (s *Server) guard(ctx context.Context, db store.Opening, user auth.User) (*
 		g.Read = func(d *store.Document) (bool, error) { return kind.read(by, d) }
 	}
 	return g, nil
-}
-
-// OpenFor opens a database for a user whose replication works on it, as openDB does for
-// a request; the caller releases it. It is replicate.Options.Open.
-func (s *Server) OpenFor(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
-	now, err := s.userOf(ctx, user)
-	var db *store.DB
-	if err == nil {
-		db, err = s.open(ctx, name, now, reader)
-	}
-	switch err {
-	case errAnonymousDB:
-		return nil, replicate.ErrUnauthorized
-	case errUserDB:
-		return nil, replicate.ErrForbidden
-	}
-	return db, err
 }

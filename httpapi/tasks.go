@@ -12,9 +12,6 @@ import (
 // activeTasks answers GET /_active_tasks: the replications and the builds of indexes that
 // are going on.
 func (s *Server) activeTasks(w http.ResponseWriter, r *http.Request) error {
-	if err := s.requireAdmin(r); err != nil {
-		return err
-	}
 	tasks := []json.RawMessage{}
 	if s.opt.Replicator != nil {
 		for _, task := range s.opt.Replicator.Tasks() {

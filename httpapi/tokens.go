@@ -20,9 +20,8 @@ const (
 )
 
 var (
-	errTokensAnonymous = errorf(http.StatusUnauthorized, "unauthorized", "You are not an authenticated user")
-	errTokensByToken   = errorf(http.StatusForbidden, "forbidden", "Tokens are handled by who has logged in, not by another token.")
-	errNoAccount       = errorf(http.StatusForbidden, "forbidden", "Only administrators and users of _users can have tokens.")
+	errTokensByToken = errorf(http.StatusForbidden, "forbidden", "Tokens are handled by who has logged in, not by another token.")
+	errNoAccount     = errorf(http.StatusForbidden, "forbidden", "Only administrators and users of _users can have tokens.")
 )
 
 // tokenRequest is the body of POST /_session/tokens.
@@ -37,11 +36,8 @@ type tokenRequest struct {
 
 // tokenHolder tells who handles tokens: somebody who has logged in.
 func (s *Server) tokenHolder(r *http.Request) (auth.User, error) {
-	user := s.user(r)
-	switch {
-	case user.Anonymous():
-		return user, errTokensAnonymous
-	case user.Device != nil:
+	user := userOf(r)
+	if user.Device != nil {
 		return user, errTokensByToken
 	}
 	return user, nil
@@ -54,7 +50,7 @@ func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	mark, err := s.auth.Mark(r.Context(), user.Name)
+	mark, err := s.access.Auth().Mark(r.Context(), user.Name)
 	if err != nil {
 		return err
 	}
@@ -64,7 +60,7 @@ func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
 	if err := requireJSON(r); err != nil {
 		return err
 	}
-	body, err := s.readKeptBody(w, r)
+	body, err := readKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -75,11 +71,11 @@ func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
 	device.Account = mark
 	device.ID, device.Owner, device.Issued = s.newID(), user.Name, s.opt.Now().UTC().Truncate(time.Second)
 	device.Expires = device.Expires.UTC().Truncate(time.Second)
-	token, err := s.auth.SignDevice(device)
+	token, err := s.access.Auth().SignDevice(device)
 	if err != nil {
 		return err
 	}
-	if err := s.devices.put(r.Context(), device); err != nil {
+	if err := s.access.Devices().Put(r.Context(), device); err != nil {
 		return err
 	}
 	answer, err := json.Marshal(struct {
@@ -115,7 +111,7 @@ func (s *Server) readTokenRequest(body []byte) (*auth.Device, error) {
 		return nil, badRequest("`databases` must name 1 to %d databases", maxTokenDatabases)
 	}
 	for _, name := range asked.Databases {
-		if !store.ValidName(name) || s.systemDB(name) != nil {
+		if !store.ValidName(name) || IsSystemDB(name) {
 			return nil, badRequest("`databases` must be names of databases, and not of the server's own")
 		}
 	}
@@ -137,7 +133,7 @@ func (s *Server) readTokenRequest(body []byte) (*auth.Device, error) {
 			return nil, badRequest("`selector` is none: %s", err)
 		}
 	}
-	set := s.set.Load()
+	set := s.settings()
 	life := set.tokenLifetime
 	if asked.ExpiresIn != nil {
 		if *asked.ExpiresIn < 1 || *asked.ExpiresIn > int64(set.tokenMaxLifetime/time.Second) {
@@ -168,20 +164,20 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
 		owner = other
 	}
 	if all := query.is("all"); all || owner != user.Name {
-		if err := s.requireAdmin(r); err != nil {
+		if err := RequireAdmin(r); err != nil {
 			return err
 		}
 		if all {
 			owner = ""
 		}
 	}
-	found, err := s.devices.list(r.Context(), owner, s.opt.Now())
+	found, err := s.access.Devices().List(r.Context(), owner, s.opt.Now())
 	if err != nil {
 		return err
 	}
 	listed := []*auth.Device{}
 	for _, d := range found { // what has ended with its owner's account is over
-		owned, err := s.auth.Owned(r.Context(), d)
+		owned, err := s.access.Auth().Owned(r.Context(), d)
 		if err != nil {
 			return err
 		}
@@ -207,14 +203,14 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	device, err := s.devices.Device(r.Context(), id)
+	device, err := s.access.Devices().Device(r.Context(), id)
 	if err != nil {
 		return err
 	}
 	if device == nil || device.Owner != user.Name && !user.Admin {
 		return store.ErrMissing
 	}
-	if err := s.devices.remove(r.Context(), id); err != nil {
+	if err := s.access.Devices().Remove(r.Context(), id); err != nil {
 		return err
 	}
 	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))

@@ -17,28 +17,31 @@ var traceparent propagation.TraceContext
 // requestIDHeader ties what one server does to the request at another one that led to it.
 const requestIDHeader = "X-Couch-Request-Id"
 
-// startSpan begins the span of a request, within the trace that the request came with.
-func (s *Server) startSpan(x *exchange, r *http.Request) context.Context {
+// StartSpan begins the span of a request, within the trace that the request came with.
+func (x *exchange) StartSpan(tracer trace.Tracer, r *http.Request) context.Context {
 	ctx := traceparent.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	ctx, x.span = s.opt.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+	ctx, x.Span = tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
 	return ctx
 }
 
-// endSpan tells how the request ended.
-func endSpan(x *exchange, r *http.Request) {
-	x.span.SetName(r.Method + " " + kindOfPath(r.URL.EscapedPath()))
-	x.span.SetAttributes(
+// EndSpan tells how the request ended.
+func (x *exchange) EndSpan(r *http.Request) {
+	if x.Span == nil {
+		return
+	}
+	x.Span.SetName(r.Method + " " + kindOfPath(r.URL.EscapedPath()))
+	x.Span.SetAttributes(
 		attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.EscapedPath()),
-		attribute.Int("http.response.status_code", x.status), attribute.Int64("http.response.body.size", x.size),
-		attribute.String("tododb.request", x.id),
+		attribute.Int("http.response.status_code", x.Status), attribute.Int64("http.response.body.size", x.Size),
+		attribute.String("tododb.request", x.ID),
 	)
-	if x.from != "" {
-		x.span.SetAttributes(attribute.String("tododb.request.from", x.from))
+	if x.From != "" {
+		x.Span.SetAttributes(attribute.String("tododb.request.from", x.From))
 	}
-	if x.status >= 500 || x.cut {
-		x.span.SetStatus(codes.Error, "")
+	if x.Status >= 500 || x.IsCut {
+		x.Span.SetStatus(codes.Error, "")
 	}
-	x.span.End()
+	x.Span.End()
 }
 
 // kindOfPath is a path without what differs from request to request.
@@ -82,8 +85,8 @@ type originKey struct{}
 func Origin(ctx context.Context) func(context.Context) context.Context {
 	span := trace.SpanContextFromContext(ctx)
 	id := ""
-	if x, _ := ctx.Value(exchangeKey{}).(*exchange); x != nil {
-		id = x.id
+	if x := exchangeIn(ctx); x != nil {
+		id = x.ID
 	}
 	return func(work context.Context) context.Context {
 		if id != "" {

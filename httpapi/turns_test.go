@@ -90,9 +90,9 @@ func TestHeavySelectorsTakeTurns(t *testing.T) {
 	if w := call(s, "POST", "/many/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`, "Admin", ""); w.Code != 201 {
 		t.Fatal(w.Code)
 	}
-	s.turns.mu.Lock()
-	s.turns.free = 0 // all are taken
-	s.turns.mu.Unlock()
+	s.shared.turns.mu.Lock()
+	s.shared.turns.free = 0 // all are taken
+	s.shared.turns.mu.Unlock()
 	heavy := `{"selector":{"$or":[` + strings.Join(conditions, ",") + `]}}`
 	for path, body := range map[string]string{"/many/_find": heavy, "/many/_changes?filter=_selector": heavy} {
 		done := make(chan int)
@@ -105,22 +105,22 @@ func TestHeavySelectorsTakeTurns(t *testing.T) {
 					t.Errorf("%s: %d", path, code)
 				}
 			case <-time.After(time.Millisecond):
-				s.turns.mu.Lock()
-				if len(s.turns.order) > 0 {
-					s.turns.pass()
+				s.shared.turns.mu.Lock()
+				if len(s.shared.turns.order) > 0 {
+					s.shared.turns.pass()
 					turns++
 				}
-				s.turns.free = 0
-				s.turns.mu.Unlock()
+				s.shared.turns.free = 0
+				s.shared.turns.mu.Unlock()
 			}
 		}
 		if turns == 0 {
 			t.Errorf("%s did not wait for a turn", path)
 		}
 	}
-	s.turns.mu.Lock()
-	s.turns.free = 0
-	s.turns.mu.Unlock()
+	s.shared.turns.mu.Lock()
+	s.shared.turns.free = 0
+	s.shared.turns.mu.Unlock()
 	if w := call(s, "POST", "/many/_find", `{"selector":{"n":1}}`, "Admin", ""); w.Code != 200 {
 		t.Errorf("a light query: %d", w.Code)
 	}

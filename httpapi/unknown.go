@@ -17,11 +17,11 @@ func (s *Server) unknownOnServer(w http.ResponseWriter, r *http.Request) {
 	err := error(store.ErrNoDB)
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	if r.Method == http.MethodPut && !strings.Contains(name, "/") {
-		if err = s.requireAdmin(r); err == nil {
+		if err = RequireAdmin(r); err == nil {
 			err = badDBName(name)
 		}
 	}
-	s.fail(w, r, err)
+	fail(w, r, err)
 }
 
 func badDBName(name string) error {
@@ -30,12 +30,7 @@ func badDBName(name string) error {
 }
 
 // unbuiltForAdmin answers what CouchDB has for administrators and this server has not.
-func (s *Server) unbuiltForAdmin(_ http.ResponseWriter, r *http.Request) error {
-	if err := s.requireAdmin(r); err != nil {
-		return err
-	}
-	return errNotBuilt
-}
+func (s *Server) unbuiltForAdmin(http.ResponseWriter, *http.Request) error { return errNotBuilt }
 
 // utils is where CouchDB has its web page.
 func (s *Server) utils(w http.ResponseWriter, r *http.Request) error {
@@ -50,7 +45,7 @@ func (s *Server) utils(w http.ResponseWriter, r *http.Request) error {
 // unbuiltInDB answers what CouchDB has in a database and this server has not, to those
 // who may use the database.
 func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -58,9 +53,19 @@ func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
 	return errNotBuilt
 }
 
+// missingInDB answers where there is nothing in a database, to those who may use it.
+func (s *Server) missingInDB(_ http.ResponseWriter, r *http.Request) error {
+	db, err := s.access.Open(r)
+	if err != nil {
+		return err
+	}
+	db.Release()
+	return store.ErrMissing
+}
+
 // partition answers for partitions of a database that has none.
 func (s *Server) partition(_ http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -97,7 +102,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		return s.reroute(w, r, path)
 	}
 	if bare := name == "_local" && vars["rest"] == ""; bare || r.Method != http.MethodPost && name != "_local" {
-		db, err := s.openDB(r, reader)
+		db, err := s.access.Open(r)
 		if err != nil {
 			return err
 		}
@@ -111,12 +116,11 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		return store.ErrMissing // it cannot be there
 	}
 	vars["doc"] = vars["name"]
-	methods := s.documentMethods()
 	if rest := strings.TrimPrefix(vars["rest"], "/"); rest != "" {
-		vars["att"], methods = rest, s.attachmentMethods()
+		vars["att"] = rest
+		return s.answer(&s.attachments, w, r)
 	}
-	s.handle(methods).ServeHTTP(w, r)
-	return nil
+	return s.answer(&s.documents, w, r)
 }
 
 // reroute serves a request under another path, escaped as a path is.

@@ -30,7 +30,7 @@ func openWithUsers(t testing.TB, opt Options, users ...string) *Server {
 		opt.Config = settings(t, quickHashes...)
 	}
 	s := openServer(t, opt)
-	if err := s.CreateSystemDatabases(context.Background()); err != nil {
+	if err := s.access.CreateSystemDatabases(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range users {
@@ -535,7 +535,7 @@ func BenchmarkBasic(b *testing.B) {
 			r.Header.Set("Authorization", c.header)
 			b.ReportAllocs()
 			for b.Loop() {
-				if u, _, err := s.auth.Authenticate(r); err != nil || u.Anonymous() {
+				if u, _, err := s.access.auth.Authenticate(r); err != nil || u.Anonymous() {
 					b.Fatal(u, err)
 				}
 			}

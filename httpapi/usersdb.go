@@ -22,7 +22,7 @@ const serverRecords = "_local/tododb."
 
 // newUsersDB makes the rules of _users. Which of its documents somebody may read and
 // write, once the database's security object lets one in, is told by package auth.
-func (s *Server) newUsersDB() *systemDB {
+func (a *Access) newUsersDB() *systemDB {
 	return &systemDB{
 		write: func(ctx context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
 			if strings.HasPrefix(e.Doc.ID, "_local/") {
@@ -36,17 +36,17 @@ func (s *Server) newUsersDB() *systemDB {
 			for _, old := range docs {
 				was = append(was, &auth.UserDoc{ID: old.ID, Body: old.Body, Deleted: old.Deleted})
 			}
-			if err := auth.CheckUser(by.User, by.DBAdmin, was, doc, s.auth.MaxCost()); err != nil {
+			if err := auth.CheckUser(by.User, by.DBAdmin, was, doc, a.auth.MaxCost()); err != nil {
 				return err
 			}
 			password, there := doc.Password()
 			if !there || strings.HasPrefix(e.Doc.ID, "_design/") {
 				return nil
 			}
-			if x, _ := ctx.Value(exchangeKey{}).(*exchange); x != nil && x.asked != nil {
-				ctx = auth.WithAddress(ctx, addressKey(s.clientAddr(x.asked)))
+			if address, there := AddressIn(ctx); there {
+				ctx = auth.WithAddress(ctx, address)
 			}
-			body, err := s.auth.HashPassword(ctx, e.Doc.Body, e.Doc.ID, password)
+			body, err := a.auth.HashPassword(ctx, e.Doc.Body, e.Doc.ID, password)
 			if err != nil {
 				return &store.Unjudged{Err: err}
 			}
@@ -62,7 +62,7 @@ func (s *Server) newUsersDB() *systemDB {
 				}
 				return true, nil
 			}
-			shown := auth.ShowUser(by.User, by.DBAdmin, d.ID, d.Body, s.set.Load().publicFields)
+			shown := auth.ShowUser(by.User, by.DBAdmin, d.ID, d.Body, a.settings().publicFields)
 			if shown == nil {
 				return false, nil
 			}
@@ -84,22 +84,22 @@ func checkServerRecord(id string) error {
 
 // mayList refuses to list _users to all but administrators, before it looks at the
 // database's security object, as CouchDB does.
-func (s *Server) mayList(r *http.Request) error {
+func (a *Access) mayList(r *http.Request) error {
 	if name, err := segment(r, "db"); err == nil && name == usersDB {
-		return s.requireAdmin(r)
+		return RequireAdmin(r)
 	}
 	return nil
 }
 
 // CreateSystemDatabases makes those of _users and _replicator that are not there, and in
 // _users the design document that a CouchDB has there too.
-func (s *Server) CreateSystemDatabases(ctx context.Context) error {
+func (a *Access) CreateSystemDatabases(ctx context.Context) error {
 	for _, name := range []string{usersDB, "_replicator"} {
-		if err := s.store.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {
+		if err := a.store.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {
 			return err
 		}
 	}
-	db, err := s.store.Bare(ctx, usersDB, store.ForSetup)
+	db, err := a.store.Bare(ctx, usersDB, store.ForSetup)
 	if err != nil {
 		return err
 	}

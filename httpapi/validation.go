@@ -11,9 +11,9 @@ import (
 
 // validator gives what has the validation functions of a database judge the documents
 // that a user writes (store.Guard).
-func (s *Server) validator(user auth.User) func(context.Context, store.Bare, uint64) (store.Validate, error) {
+func (a *Access) validator(user auth.User) func(context.Context, store.Bare, uint64) (store.Validate, error) {
 	return func(ctx context.Context, db store.Bare, design uint64) (store.Validate, error) {
-		set, err := s.designs.At(ctx, db, design)
+		set, err := a.designs.At(ctx, db, design)
 		if err != nil || !set.Validates() {
 			return nil, err
 		}

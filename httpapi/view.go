@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"strings"
-
-	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
@@ -22,33 +18,9 @@ var (
 	errReduceTwins  = queryError("`conflicts` is invalid for reduce views.")
 )
 
-// views answers what lies below a design document's _view: one view, or several queries
-// of it at once.
-func (s *Server) views(w http.ResponseWriter, r *http.Request) error {
-	parts := strings.Split(mux.Vars(r)["rest"], "/") // the first one is _view
-	m := on("GET,POST,HEAD")
-	switch {
-	case len(parts) == 3 && parts[2] == "queries":
-		m = on("POST", "POST", s.viewQueries)
-	case len(parts) == 2 && parts[1] != "":
-		m = on("GET,POST,HEAD", "GET,POST", s.view)
-	}
-	s.handle(m).ServeHTTP(w, r)
-	return nil
-}
-
-// viewName is the view that the path names.
-func viewName(r *http.Request) (string, error) {
-	name, err := url.QueryUnescape(strings.Split(mux.Vars(r)["rest"], "/")[1])
-	if err != nil {
-		return "", errURLEncoding
-	}
-	return name, nil
-}
-
 // view answers GET and POST of a view: its rows, or what they reduce to.
 func (s *Server) view(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -90,7 +62,7 @@ type openView struct {
 // openView opens the index that has the view which the path names; whoever gets it
 // releases it.
 func (s *Server) openView(r *http.Request, db *store.DB) (*openView, error) {
-	name, err := viewName(r)
+	name, err := segment(r, "view")
 	if err != nil {
 		return nil, err
 	}

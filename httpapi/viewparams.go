@@ -73,7 +73,7 @@ func (s *Server) readViewParams(w http.ResponseWriter, r *http.Request, check fu
 		if err := requireJSON(r); err != nil {
 			return p, err
 		}
-		body, err := s.readBody(w, r)
+		body, err := readBody(w, r)
 		if err != nil {
 			return p, err
 		}

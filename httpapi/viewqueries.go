@@ -4,7 +4,7 @@ import "net/http"
 
 // viewQueries answers POST of a view's /queries: several queries of it at once.
 func (s *Server) viewQueries(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}

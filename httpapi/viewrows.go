@@ -163,7 +163,7 @@ func (v *viewRows) write(w *waitingRow, doc *store.Document) {
 	if doc == nil {
 		v.st.buf = append(v.st.buf, "null"...)
 	} else {
-		v.st.appendRowDoc(v.ctx, v.plan.db, doc, v.plan.attachments)
+		appendRowDoc(v.ctx, v.st, v.plan.db, doc, v.plan.attachments)
 	}
 	v.st.buf = append(v.st.buf, '}')
 }

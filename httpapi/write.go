@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -24,6 +25,14 @@ type idempotency struct {
 	body io.ReadCloser // the request's
 }
 
+type onceKey struct{}
+
+// onceOf is the Idempotency-Key that a request goes by; nil if it may be repeated.
+func onceOf(r *http.Request) *idempotency {
+	i, _ := r.Context().Value(onceKey{}).(*idempotency)
+	return i
+}
+
 func (i *idempotency) Read(b []byte) (int, error) {
 	n, err := i.body.Read(b)
 	i.hash.Write(b[:n])
@@ -33,8 +42,8 @@ func (i *idempotency) Read(b []byte) (int, error) {
 func (i *idempotency) Close() error { return i.body.Close() }
 
 // fingerprint reads what is left of the body, and gives the hash of the whole request.
-func (s *Server) fingerprint(w http.ResponseWriter, r *http.Request, i *idempotency) (sum [sha256.Size]byte, err error) {
-	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.set.Load().maxRequestSize)); err != nil {
+func fingerprint(w http.ResponseWriter, r *http.Request, i *idempotency) (sum [sha256.Size]byte, err error) {
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, SettingsOf(r).MaxRequestSize)); err != nil {
 		return sum, bodyError(err)
 	}
 	i.hash.Sum(sum[:0])
@@ -48,7 +57,7 @@ var errIdempotencyKey = badRequest("Idempotency-Key must be one value of 1 to %d
 
 // idempotencyOf reads the Idempotency-Key; nil if there is none, or if the request is one
 // that may be repeated anyway. A key is its user's and its path's.
-func (s *Server) idempotencyOf(r *http.Request) (*idempotency, error) {
+func idempotencyOf(r *http.Request) (*idempotency, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil, nil
@@ -63,7 +72,7 @@ func (s *Server) idempotencyOf(r *http.Request) (*idempotency, error) {
 	h := r.Header
 	i := &idempotency{hash: sha256.New(), body: r.Body}
 	// What is quoted cannot be mistaken for something else.
-	i.key = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", s.user(r).Name, r.Method, r.URL.EscapedPath(), key))
+	i.key = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", userOf(r).Name, r.Method, r.URL.EscapedPath(), key))
 	// The fingerprint is stored, and the body may have a password: the key, which is not
 	// stored, keeps it from being guessed.
 	fmt.Fprintf(i.hash, "%q %q %q %q %q %q ", key, r.URL.RawQuery, h.Get("Content-Type"), h.Get("Content-Encoding"), h.Get("If-Match"), h.Get("Destination"))
@@ -84,14 +93,14 @@ func (s *Server) writing(h handler) func(http.ResponseWriter, *http.Request) err
 // once does what the request asks for unless its Idempotency-Key was used: then it
 // answers as it did.
 func (s *Server) once(h handler, w http.ResponseWriter, r *http.Request) error {
-	i, err := s.idempotencyOf(r)
+	i, err := idempotencyOf(r)
 	if err != nil {
 		return err
 	}
 	if i == nil {
 		return h(w, r)
 	}
-	db, err := s.openDB(r, reader)
+	db, err := s.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -102,14 +111,13 @@ func (s *Server) once(h handler, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if found == nil {
-		exchangeOf(r).once = i
-		err := h(w, r)
+		err := h(w, r.WithContext(context.WithValue(r.Context(), onceKey{}, i)))
 		var is bool
 		if found, is = errors.AsType[*store.Repeated](err); !is {
 			return err
 		}
 	} else {
-		fingerprint, err := s.fingerprint(w, r, i)
+		fingerprint, err := fingerprint(w, r, i)
 		if err != nil {
 			return err
 		}
@@ -127,8 +135,8 @@ func (s *Server) once(h handler, w http.ResponseWriter, r *http.Request) error {
 
 // writeOptions are the options of a request's write; answer makes its answer, or an error
 // to be answered as one.
-func (s *Server) writeOptions(w http.ResponseWriter, r *http.Request, answer func([]store.Result) (savedAnswer, error)) (opt store.WriteOptions, err error) {
-	i := exchangeOf(r).once
+func writeOptions(w http.ResponseWriter, r *http.Request, answer func([]store.Result) (savedAnswer, error)) (opt store.WriteOptions, err error) {
+	i := onceOf(r)
 	if i == nil {
 		return opt, nil
 	}
@@ -142,15 +150,15 @@ func (s *Server) writeOptions(w http.ResponseWriter, r *http.Request, answer fun
 		}
 		return a.encode()
 	}}
-	opt.Once.Fingerprint, err = s.fingerprint(w, r, i)
+	opt.Once.Fingerprint, err = fingerprint(w, r, i)
 	return opt, err
 }
 
 // writeOne writes one edit and answers; answer is called only for what became of it. It
 // may be called within the transaction.
-func (s *Server) writeOne(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, replicated bool, answer func(store.Result) (savedAnswer, error)) error {
+func writeOne(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, replicated bool, answer func(store.Result) (savedAnswer, error)) error {
 	all := func(results []store.Result) (savedAnswer, error) { return answer(results[0]) }
-	opt, err := s.writeOptions(w, r, all)
+	opt, err := writeOptions(w, r, all)
 	if err != nil {
 		return err
 	}
@@ -159,7 +167,7 @@ func (s *Server) writeOne(w http.ResponseWriter, r *http.Request, db *store.DB, 
 	if err != nil {
 		return err
 	}
-	s.noteWritten(r, results)
+	noteWritten(r, results)
 	a, err := all(results)
 	if errors.Is(err, store.ErrConflict) {
 		return &conflictError{id: edit.Doc.ID, given: givenRev(&edit.Doc)}

@@ -423,7 +423,7 @@ func TestFilterOfLocalSource(t *testing.T) {
 	a.must(201, "PUT", "/db/plain", `{}`)
 	a.must(201, "PUT", "/db/_design/d", `{"_attachments":{"x":{"content_type":"text/plain","data":"aGVsbG8="}}}`)
 	b.must(201, "PUT", "/db", "")
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: a.store, Open: a.api.OpenFor})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: a.store, Open: a.api.Access().OpenFor})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,11 +105,11 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	manager, err := replicate.NewManager(ctx, replicate.Options{
 		Store: f.store, Finder: mango.NewFinder(indexes, designs), Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
-			return api.OpenFor(ctx, name, user)
+			return api.Access().OpenFor(ctx, name, user)
 		},
 		Wrap:    func(next http.RoundTripper) http.RoundTripper { return httpapi.Outgoing(next, traces.Tracer()) },
-		IsAdmin: func(name string) bool { return api.IsAdmin(name) },
-		Allowed: func(ctx context.Context, user replicate.User) error { return api.Allowed(ctx, user) },
+		IsAdmin: func(name string) bool { return api.Access().IsAdmin(name) },
+		Allowed: func(ctx context.Context, user replicate.User) error { return api.Access().Allowed(ctx, user) },
 		Origin:  httpapi.Origin,
 	})
 	if err != nil {
@@ -137,7 +137,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err = api.CreateSystemDatabases(ctx); err != nil {
+	if err = api.Access().CreateSystemDatabases(ctx); err != nil {
 		return err
 	}
 	work.run(api.RunPerUser)

@@ -72,7 +72,7 @@ func (s *server) start() {
 	s.manager, err = replicate.NewManager(s.t.Context(), replicate.Options{
 		Store: s.store, Server: "s", Settings: replicate.Settings{FirstPause: 20 * time.Millisecond, StartupJitter: -1},
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
-			return s.api.OpenFor(ctx, name, user)
+			return s.api.Access().OpenFor(ctx, name, user)
 		},
 	})
 	if err != nil {

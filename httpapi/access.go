@@ -1,0 +1,169 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
+)
+
+// AccessOptions say what an Access stands on.
+type AccessOptions struct {
+	Store   *store.Store
+	Config  *config.Config
+	Log     *slog.Logger
+	Shared  *Shared
+	Designs *design.Cache // of validation functions, for one
+	Now     func() time.Time
+}
+
+// settings are what is set of who may do what.
+type accessSettings struct {
+	validUser     bool // only known users are answered
+	validExceptUp bool // the same, but for /_up
+	publicFields  []string
+}
+
+func readAccessSettings(c *config.Config, _ *accessSettings) *accessSettings {
+	set := &accessSettings{
+		validUser:     c.RequireValidUser(),
+		validExceptUp: c.Bool("chttpd", "require_valid_user_except_for_up"),
+	}
+	if c.Bool("chttpd_auth", "users_db_public") {
+		set.publicFields = c.List("chttpd_auth", "public_fields")
+	}
+	return set
+}
+
+// Access knows who asks and what they may, and opens databases for them.
+type Access struct {
+	opt      AccessOptions
+	store    *store.Store
+	log      *slog.Logger
+	config   *config.Config
+	settings func() *accessSettings
+	shared   *Shared
+	designs  *design.Cache
+	auth     *auth.Authenticator
+	devices  *Devices
+	users    *systemDB // is asked for each document of _users
+}
+
+// NewAccess makes one. Nothing runs in it, and nothing is to be closed.
+func NewAccess(opt AccessOptions) (*Access, error) {
+	a := &Access{
+		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, shared: opt.Shared, designs: opt.Designs,
+		settings: config.Follow(opt.Config, readAccessSettings), devices: &Devices{opt.Store},
+	}
+	a.users = a.newUsersDB()
+	return a, a.authenticator()
+}
+
+// authenticator makes what tells who asks, and sees to it that changes of its settings are
+// taken in.
+func (a *Access) authenticator() (err error) {
+	c := a.config
+	admins := c.Section("admins")
+	a.auth, err = auth.New(auth.Options{
+		Admins: admins, Accounts: &accounts{a: a}, Devices: a.devices, Settings: authSettings(c), Now: a.opt.Now,
+		Address: func(r *http.Request) string { return addressKey(a.shared.ClientAddr(r)) },
+		Proxied: func(r *http.Request) bool { p := a.shared.Settings().Proxies; return len(p) == 0 || p.sent(r) },
+		Warn:    a.log.Warn,
+	})
+	if err != nil {
+		return err
+	}
+	c.Watch(func() {
+		if err := a.auth.Configure(authSettings(c)); err != nil {
+			a.log.Error("how users prove who they are stays as it was", "error", err)
+		}
+		// Only when they have changed: it ends what is remembered of verified passwords.
+		if now := c.Section("admins"); !maps.Equal(now, admins) {
+			if err := a.auth.SetAdmins(now); err != nil {
+				a.log.Error("the administrators stay as they were", "error", err)
+				return
+			}
+			admins = now
+		}
+	})
+	return nil
+}
+
+// Auth tells who asks.
+func (a *Access) Auth() *auth.Authenticator { return a.auth }
+
+// Devices keeps the records of tokens.
+func (a *Access) Devices() *Devices { return a.devices }
+
+// LetIn finds out who sends a request, and judges it before any route does: whether
+// anonymous ones are answered at all, and what the token of a device allows. renew, if not
+// "", is a cookie to answer with.
+func (a *Access) LetIn(r *http.Request) (renew string, err error) {
+	user, renew, err := a.auth.Authenticate(r)
+	if err != nil {
+		return "", err
+	}
+	exchangeOf(r).User = user
+	return renew, a.letIn(r, user)
+}
+
+// Admit holds a request to the rule of its route. Rules about a database are held when Open
+// opens it.
+func (a *Access) Admit(r *http.Request, rule Rule) error {
+	exchangeOf(r).Rule = rule
+	switch rule {
+	case Anyone, Member, DBAdmin:
+		return nil
+	case Lister:
+		return a.mayList(r)
+	case User:
+		if userOf(r).Anonymous() {
+			return errAnonymous
+		}
+		return nil
+	case Metrics:
+		return requireMetrics(r)
+	case Admin:
+		return RequireAdmin(r)
+	}
+	return errClosed
+}
+
+var errClosed = errors.New("the route has no rule that opens a database")
+
+// Open opens the database that the path names, as the rule of the request's route lets who
+// asks; the caller releases it. As in CouchDB, that there is none is told to anybody. The
+// handle shows and takes what the user may see and write: see systemDB.
+func (a *Access) Open(r *http.Request) (*store.DB, error) {
+	name, err := segment(r, "db")
+	if err != nil {
+		return nil, err
+	}
+	x := exchangeOf(r)
+	switch x.Rule {
+	case Member, Lister, DBAdmin, Admin:
+		return a.OpenNamed(r.Context(), name, x.User, x.Rule)
+	}
+	return nil, errClosed
+}
+
+// OpenToEdit opens the database that the path names for a request that writes one document
+// of it. What of the document may be written is told by the handle; that no edit of it will
+// do is told here, before the request is looked at any further.
+func (a *Access) OpenToEdit(r *http.Request, id string) (*store.DB, error) {
+	db, err := a.Open(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.MayEdit(r.Context(), id); err != nil {
+		db.Release()
+		return nil, err
+	}
+	return db, nil
+}

@@ -1,0 +1,81 @@
+package httpapi
+
+import (
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/config"
+)
+
+// authSettings reads how users prove who they are.
+func authSettings(c *config.Config) auth.Settings {
+	const section, lockout = "chttpd_auth", "chttpd_auth_lockout"
+	scheme := c.String(section, "password_scheme")
+	if scheme == "simple" {
+		scheme = "pbkdf2"
+	}
+	return auth.Settings{
+		Handlers:   c.Ways(),
+		Secret:     []byte(c.String(section, "secret")),
+		Algorithms: c.List(section, "hash_algorithms"),
+		Timeout:    c.Duration(section, "timeout"),
+		ToTheEnd:   !c.Bool(section, "allow_persistent_cookies"),
+		SameSite:   c.String(section, "same_site"),
+		Domain:     c.String(section, "cookie_domain"),
+
+		ProxyUnsigned: !c.Bool(section, "proxy_use_secret"),
+		ProxyName:     c.String(section, "x_auth_username"),
+		ProxyRoles:    c.String(section, "x_auth_roles"),
+		ProxyToken:    c.String(section, "x_auth_token"),
+
+		JWT: auth.JWTSettings{
+			Keys:       c.Section("jwt_keys"),
+			Required:   requiredClaims(c),
+			RolesClaim: c.String("jwt_auth", "roles_claim_name"),
+			RolesPath:  c.String("jwt_auth", "roles_claim_path"),
+		},
+		Hashing: auth.Hashing{
+			Scheme:     scheme,
+			PRF:        c.String(section, "pbkdf2_prf"),
+			Iterations: int(c.Int(section, "iterations")),
+		},
+		KeepHashes:    !c.Bool(section, "upgrade_hash_on_auth"),
+		MinIterations: int(c.Int(section, "min_iterations")),
+		MaxIterations: int(c.Int(section, "max_iterations")),
+		Lockout: auth.Lockout{
+			Mode:      c.String(lockout, "mode"),
+			Threshold: int(c.Int(lockout, "threshold")),
+			Objects:   int(c.Int(lockout, "max_objects")),
+			Lifetime:  c.Duration(lockout, "max_lifetime"),
+		},
+	}
+}
+
+// requiredClaims are the claims that a JWT must have: exp unless something is set, be it
+// nothing.
+func requiredClaims(c *config.Config) string {
+	name := config.Name{Section: "jwt_auth", Name: "required_claims"}
+	if one, _ := c.ShowOne(name); one.From == config.OfDefault {
+		return "exp"
+	}
+	return c.String(name.Section, name.Name)
+}
+
+// CheckSetting refuses a value of a setting that only package auth can judge.
+func (a *Access) CheckSetting(name config.Name, value string) error {
+	set := authSettings(a.config)
+	switch {
+	case name.Section == "jwt_keys":
+		set.JWT.Keys = map[string]string{name.Name: value}
+	case name == config.Name{Section: "jwt_auth", Name: "required_claims"}:
+		set.JWT.Required = value
+	case name == config.Name{Section: "chttpd_auth", Name: "hash_algorithms"}:
+		set.Algorithms = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	default:
+		return nil
+	}
+	if err := set.Check(); err != nil {
+		return badRequest("%s", err)
+	}
+	return nil
+}

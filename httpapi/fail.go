@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/intake"
+)
+
+// fail answers a request with the error that ended it.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	x := exchangeOf(r)
+	// A read that took too long ends the context as well, but then there is somebody.
+	if r.Context().Err() != nil && !errors.Is(err, errStalled) || x.broken {
+		// The client has gone; there is nobody to answer.
+		x.IsCut = true
+		panic(http.ErrAbortHandler)
+	}
+	status, _, _, known := answerOf(err)
+	if !known || status == http.StatusInternalServerError || x.begun() {
+		x.shared.opt.Log.ErrorContext(r.Context(), "request failed", "request", x.ID, "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
+	}
+	if x.begun() {
+		x.IsCut = true
+		panic(http.ErrAbortHandler)
+	}
+	if e, ok := errors.AsType[*auth.TokenError](err); ok {
+		// RFC 6750: a client then gets another token, instead of asking for a password.
+		w.Header()["Www-Authenticate"] = []string{fmt.Sprintf(`Bearer error="invalid_token", error_description=%q`, e.Reason)}
+	}
+	if errors.Is(err, auth.ErrBusy) {
+		w.Header()["Retry-After"] = []string{"5"}
+	}
+	x.sendError(w, r, status, err)
+}
+
+// sendError sends an error as JSON, in place of whatever a handler had prepared.
+func (x *exchange) sendError(w http.ResponseWriter, r *http.Request, status int, cause error) {
+	h := w.Header()
+	for _, name := range []string{"Content-Encoding", "Content-Length", "Content-Type", "Cache-Control", "Etag", "Location", "X-Couch-Update-Newrev"} {
+		delete(h, name)
+	}
+	if status == http.StatusRequestTimeout && r.ProtoMajor == 1 {
+		h["Connection"] = []string{"close"} // what is left of the body is not waited for
+	}
+	if errors.Is(cause, intake.ErrBusy) {
+		h["Retry-After"] = []string{"5"}
+	}
+	if status == http.StatusUnauthorized {
+		x.challenge(h, r)
+	}
+	b := getBuf()
+	defer putBuf(b)
+	*b = append(appendErrorOf(append(*b, '{'), cause), '}')
+	if err := writeJSON(w, r, status, *b); err != nil {
+		// The connection is broken; the log's line tells what would have been said.
+		x.shared.opt.Log.DebugContext(r.Context(), "answer not sent", "error", err)
+	}
+}
+
+// challenge asks a browser for a password, if the settings say so or the page that the
+// request comes from does.
+func (x *exchange) challenge(h http.Header, r *http.Request) {
+	if h["Www-Authenticate"] != nil {
+		return
+	}
+	if own := r.Header["X-Couchdb-Www-Authenticate"]; len(own) == 1 {
+		h["Www-Authenticate"] = own
+	} else if set := x.shared.settings().Challenge; set != nil {
+		h["Www-Authenticate"] = set
+	}
+}

@@ -1,0 +1,68 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gorilla/mux"
+)
+
+// segment returns an unescaped part of the path. CouchDB reads a plus as a space.
+func segment(r *http.Request, name string) (string, error) {
+	s, err := url.QueryUnescape(mux.Vars(r)[name])
+	if err != nil {
+		return "", errURLEncoding
+	}
+	return s, nil
+}
+
+// absolute makes a path of this server into a URL as the client sees it: by what a proxy
+// says that is trusted, and by the request itself.
+func absolute(r *http.Request, path string) string {
+	scheme := "http://"
+	trusted := exchangeOf(r).proxies.sent(r)
+	if r.TLS != nil || trusted && (r.Header.Get("X-Forwarded-Proto") == "https" || r.Header.Get("X-Forwarded-Ssl") == "on") {
+		scheme = "https://"
+	}
+	host := r.Host
+	if forwarded := r.Header.Get("X-Forwarded-Host"); trusted && forwarded != "" {
+		host = forwarded
+	}
+	return scheme + host + path
+}
+
+// escapeSegment writes a name as one segment of a path, the slash of a design
+// document's id too, as CouchDB does in Location (couch_util.erl, url_encode).
+func escapeSegment(s string) string {
+	plain := func(c byte) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.:", c) >= 0
+	}
+	i := 0
+	for i < len(s) && plain(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	b := append(make([]byte, 0, len(s)+16), s[:i]...)
+	for ; i < len(s); i++ {
+		if c := s[i]; plain(c) {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
+		}
+	}
+	return string(b)
+}
+
+const upperHex = "0123456789ABCDEF"
+
+// dbPath is the path of the database that a request is about.
+func dbPath(r *http.Request) string {
+	name, err := segment(r, "db")
+	if err != nil { // it could not have been opened then
+		return "/"
+	}
+	return "/" + escapeSegment(name)
+}

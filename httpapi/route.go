@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Route is one line of the table of routes.
+type Route struct {
+	Path  string // as people write it: /{db}/_changes; dots at its end stand for whatever follows
+	Allow string // the methods in the words of the header; "": whatever the method, the handler judges it
+	Verbs []Verb // what the methods do; HEAD is GET unless it is there itself
+
+	// first has the rule judged before the method, and check after that: who may not is told
+	// nothing of the path.
+	first bool
+	check func(*http.Request) error
+}
+
+// Verb is what one method, or several, do at a path.
+type Verb struct {
+	Methods string // "GET,POST"; "": all
+	Rule    Rule   // who may
+	serve   handler
+}
+
+// Routes is the table of routes.
+func (s *Server) Routes() []Route { return s.routes }
+
+func at(path, allow string, verbs ...Verb) Route {
+	return Route{Path: path, Allow: allow, Verbs: verbs}
+}
+
+func on(methods string, rule Rule, h handler) Verb { return Verb{methods, rule, h} }
+
+// always is for a path that judges the method itself.
+func always(rule Rule, h handler) Verb { return Verb{"", rule, h} }
+
+// first makes a route whose rule is judged before its method; check, if not nil, is judged
+// between them.
+func first(check func(*http.Request) error, r Route) Route {
+	r.first, r.check = true, check
+	return r
+}
+
+// verb finds what a method does; nil for a method that is not there.
+func (rt *Route) verb(method string) *Verb {
+	var get *Verb
+	for i := range rt.Verbs {
+		v := &rt.Verbs[i]
+		switch {
+		case v.Methods == "" || v.has(method):
+			return v
+		case method == http.MethodHead && v.has(http.MethodGet):
+			get = v
+		}
+	}
+	return get
+}
+
+func (v *Verb) has(method string) bool {
+	for one := range strings.SplitSeq(v.Methods, ",") {
+		if one == method {
+			return true
+		}
+	}
+	return false
+}
+
+// serve turns a line of the table into an http.Handler.
+func (s *Server) serve(rt Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.answer(&rt, w, r); err != nil {
+			fail(w, r, err)
+		}
+	})
+}
+
+func (s *Server) answer(rt *Route, w http.ResponseWriter, r *http.Request) error {
+	if rt.first {
+		if err := s.access.Admit(r, rt.Verbs[0].Rule); err != nil {
+			return err
+		}
+		if rt.check != nil {
+			if err := rt.check(r); err != nil {
+				return err
+			}
+		}
+	}
+	v := rt.verb(r.Method)
+	if v == nil {
+		w.Header().Set("Allow", rt.Allow)
+		return errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only %s allowed", rt.Allow)
+	}
+	if err := s.access.Admit(r, v.Rule); err != nil {
+		return err
+	}
+	return v.serve(w, r)
+}
+
+// template is a path of the table in the words of the router. The path of a request reaches
+// it escaped, cleared of doubled and trailing slashes; segment unescapes a part of it.
+func template(path string) string {
+	path, open := strings.CutSuffix(path, "...")
+	if db, below, is := strings.Cut(path, "/{db}"); is && db == "" {
+		below = strings.Replace(below, "/{doc}/{att}", "/{doc}/{att:.+}", 1)
+		if strings.HasPrefix(below, "/{doc}") {
+			below = strings.Replace(below, "{doc}", "{doc:[^_/][^/]*}", 1)
+		}
+		if strings.HasPrefix(below, "/{name}") {
+			below = strings.Replace(below, "{name}", "{name:_[^/]*}", 1)
+		}
+		path = "/{db:[^_/][^/]*|_users|_replicator|_global_changes}" + below
+	}
+	if path == "{att}" { // of a design document
+		path = "{att:.+}"
+	}
+	if open {
+		path += "{rest:(?:/.*)?}"
+	}
+	return path
+}
