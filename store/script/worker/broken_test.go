@@ -12,6 +12,26 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
+// The binary of the tests is the one of the workers: see TestMain.
+
+func testPool(t testing.TB, opt Options) *Pool {
+	t.Helper()
+	p, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func functionsOf(p *Pool, body string) script.Runner {
+	return p.Functions("db", []byte(body))
+}
+
 // brokenFolder is the name of the folder in which a worker of the tests is one that has come
 // into the hands of its functions.
 const brokenFolder = "broken"

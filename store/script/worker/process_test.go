@@ -18,22 +18,6 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// The binary of the tests is the one of the workers: see TestMain.
-
-func testPool(t testing.TB, opt Options) *Pool {
-	t.Helper()
-	p, err := New(opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
-}
-
 func (p *Pool) processes() []*process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,10 +59,6 @@ func killBusy(t testing.TB, p *Pool) {
 }
 
 const slowly = `var end=Date.now()+200;while(Date.now()<end);`
-
-func functionsOf(p *Pool, body string) script.Runner {
-	return p.Functions("db", []byte(body))
-}
 
 // A worker that somebody kills has its call done again, and nobody notices.
 func TestKilledWorkersAreReplaced(t *testing.T) {
