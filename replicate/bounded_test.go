@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tododb/tododb/revtree"
@@ -38,12 +39,12 @@ func TestAnswersWithoutEnd(t *testing.T) {
 		}, maxPiece},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var sent int64
+			var sent atomic.Int64
 			p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
 				io.WriteString(w, c.begins)
 				for block := bytes.Repeat([]byte("a"), 1<<20); ; {
 					n, err := w.Write(block)
-					if sent += int64(n); err != nil {
+					if sent.Add(int64(n)); err != nil {
 						return
 					}
 				}
@@ -51,8 +52,8 @@ func TestAnswersWithoutEnd(t *testing.T) {
 			if err := c.ask(p); err == nil || !strings.Contains(err.Error(), errTooLong.Error()) && !errors.Is(err, ErrNoDB) {
 				t.Errorf("%v", err)
 			}
-			if most := c.bound + 32<<20; sent > most { // what is on its way when the reader goes, and in buffers
-				t.Errorf("%d bytes were taken, want no more than %d", sent, most)
+			if most := c.bound + 32<<20; sent.Load() > int64(most) { // what is on its way when the reader goes, and in buffers
+				t.Errorf("%d bytes were taken, want no more than %d", sent.Load(), most)
 			}
 		})
 	}
