@@ -71,7 +71,7 @@ func (a *Access) authenticator() (err error) {
 	c := a.config
 	admins := c.Section("admins")
 	a.auth, err = auth.New(auth.Options{
-		Admins: admins, Accounts: &accounts{a: a}, Devices: a.devices, Settings: authSettings(c), Now: a.opt.Now,
+		Admins: admins, Accounts: newAccounts(a), Devices: a.devices, Settings: authSettings(c), Now: a.opt.Now,
 		Address: func(r *http.Request) string { return addressKey(a.shared.ClientAddr(r)) },
 		Proxied: func(r *http.Request) bool { p := a.shared.Settings().Proxies; return len(p) == 0 || p.sent(r) },
 		Warn:    a.log.Warn,

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/store"
 )
@@ -19,10 +21,11 @@ const maxAccounts = 10_000
 type accounts struct {
 	a *Access
 
+	byName *lru.Cache[string, *knownAccount] // what is put there is put with mu held
+
 	mu       sync.RWMutex // guards what follows
 	instance string       // of the database that the rest is about
 	seen     uint64       // changes up to here have been heeded
-	byName   map[string]*knownAccount
 }
 
 // knownAccount is what was found for a name, nil for nobody; it does not change. A stale
@@ -30,6 +33,12 @@ type accounts struct {
 type knownAccount struct {
 	account *auth.Account
 	stale   bool
+}
+
+func newAccounts(a *Access) *accounts {
+	c := &accounts{a: a}
+	c.byName, _ = lru.New[string, *knownAccount](maxAccounts) // it fails for a size of none
+	return c
 }
 
 // Account finds a user by name; nil if there is none.
@@ -47,7 +56,8 @@ func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, err
 	}
 	for {
 		c.mu.RLock()
-		known, seen := c.byName[name], c.seen
+		known, _ := c.byName.Get(name)
+		seen := c.seen
 		var was *auth.Account
 		if known != nil {
 			was = known.account
@@ -77,10 +87,7 @@ func (c *accounts) remember(name string, found *auth.Account, seen uint64, insta
 	if c.seen != seen || c.instance != instance {
 		return false
 	}
-	if len(c.byName) >= maxAccounts {
-		clear(c.byName)
-	}
-	c.byName[name] = &knownAccount{account: found}
+	c.byName.Add(name, &knownAccount{account: found})
 	return true
 }
 
@@ -115,11 +122,12 @@ func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 		c.mu.Lock()
 		if c.instance == instance && c.seen == seen { // else somebody else was faster
 			if instance != db.Instance() {
-				c.instance, c.byName = db.Instance(), map[string]*knownAccount{}
+				c.instance = db.Instance()
+				c.byName.Purge()
 			}
 			for _, name := range changed {
-				if known := c.byName[name]; known != nil {
-					c.byName[name] = &knownAccount{account: known.account, stale: true}
+				if known, there := c.byName.Peek(name); there {
+					c.byName.Add(name, &knownAccount{account: known.account, stale: true})
 				}
 			}
 			c.seen = info.UpdateSeq

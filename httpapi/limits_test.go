@@ -87,8 +87,8 @@ func TestRatesForgetTheQuiet(t *testing.T) {
 	for i := range 3 * maxRates {
 		r.wait(strconv.Itoa(i), now.Add(time.Duration(i)*time.Millisecond))
 	}
-	if len(r.of) > maxRates {
-		t.Errorf("%d are remembered, want %d at most", len(r.of), maxRates)
+	if r.of.Len() > maxRates {
+		t.Errorf("%d are remembered, want %d at most", r.of.Len(), maxRates)
 	}
 	if newRates(r, 1, 2) != r || newRates(r, 2, 2) == r || newRates(r, 0, 2) != nil {
 		t.Error("a change of settings does not replace rates, or the same settings do")

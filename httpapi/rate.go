@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/time/rate"
 )
 
@@ -14,14 +15,14 @@ import (
 // for lately.
 const maxRates = 10_000
 
-// rates says how often each of many may ask. nil never keeps anybody waiting.
+// rates says how often each of many may ask. nil never keeps anybody waiting. Those who have
+// not asked for the longest are forgotten: a new limiter is as good as that of who is quiet.
 type rates struct {
 	limit rate.Limit
 	burst int
 
-	mu    sync.Mutex // guards what follows
-	of    map[string]*rate.Limiter
-	swept time.Time
+	mu sync.Mutex // guards of
+	of *simplelru.LRU[string, *rate.Limiter]
 }
 
 // newRates makes the rates of so many requests a second, and so many at once; old ones
@@ -33,7 +34,9 @@ func newRates(old *rates, perSecond float64, burst int64) *rates {
 	if old != nil && old.limit == rate.Limit(perSecond) && old.burst == int(burst) {
 		return old
 	}
-	return &rates{limit: rate.Limit(perSecond), burst: int(burst), of: map[string]*rate.Limiter{}}
+	r := &rates{limit: rate.Limit(perSecond), burst: int(burst)}
+	r.of, _ = simplelru.NewLRU[string, *rate.Limiter](maxRates, nil) // it fails for a size of none
+	return r
 }
 
 // wait counts a request. Above zero it is not to be answered, and a later one will be
@@ -44,37 +47,15 @@ func (r *rates) wait(key string, now time.Time) time.Duration {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := r.of[key]
-	if l == nil {
-		if len(r.of) >= maxRates {
-			r.shrink(now)
-		}
+	l, known := r.of.Get(key)
+	if !known {
 		l = rate.NewLimiter(r.limit, r.burst)
-		r.of[key] = l
+		r.of.Add(key, l)
 	}
 	if l.AllowN(now, 1) {
 		return 0
 	}
 	return time.Duration((1 - l.TokensAt(now)) / float64(r.limit) * float64(time.Second))
-}
-
-// shrink forgets those who have not asked for long: a new limiter is as good as theirs.
-// Where there are none it forgets anybody, rather than growing.
-func (r *rates) shrink(now time.Time) {
-	if now.Sub(r.swept) >= time.Second { // it looks at all of them
-		r.swept = now
-		for key, l := range r.of {
-			if l.TokensAt(now) >= float64(r.burst) {
-				delete(r.of, key)
-			}
-		}
-	}
-	for key := range r.of {
-		if len(r.of) < maxRates {
-			return
-		}
-		delete(r.of, key)
-	}
 }
 
 var errTooMany = errorf(http.StatusTooManyRequests, "too_many_requests", "Too many requests; Retry-After says when to ask again.")

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/sony/gobreaker/v2"
 )
 
@@ -18,7 +19,8 @@ const (
 	breakAfter = 5
 	// breakFor is for how long; then one request tries whether it is back.
 	breakFor = 5 * time.Second
-	// maxBreakers bounds how many hosts that fail are remembered.
+	// maxBreakers bounds how many hosts that fail are remembered. What is forgotten of one is
+	// counted again.
 	maxBreakers = 4096
 )
 
@@ -48,8 +50,8 @@ type errStayed struct{ error }
 // breakers are circuit breakers: one for each host that fails somebody. What one user's
 // requests come to says nothing to another's, who may have other ones.
 type breakers struct {
-	mu sync.Mutex // guards what follows
-	by map[breakerKey]*breaker
+	mu sync.Mutex // guards by
+	by *simplelru.LRU[breakerKey, *breaker]
 }
 
 type breakerKey struct {
@@ -64,25 +66,22 @@ type breaker struct {
 	cause atomic.Pointer[error]
 }
 
-func newBreakers() *breakers { return &breakers{by: map[breakerKey]*breaker{}} }
+func newBreakers() *breakers {
+	by, _ := simplelru.NewLRU[breakerKey, *breaker](maxBreakers, nil) // it fails for a size of none
+	return &breakers{by: by}
+}
 
 func (b *breakers) of(key breakerKey) *breaker {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	one := b.by[key]
-	if one == nil {
-		for other := range b.by { // any of them: what it has counted is counted again
-			if len(b.by) < maxBreakers {
-				break
-			}
-			delete(b.by, other)
-		}
+	one, known := b.by.Get(key)
+	if !known {
 		one = &breaker{CircuitBreaker: gobreaker.NewCircuitBreaker[*http.Response](gobreaker.Settings{
 			Name: key.host, Timeout: breakFor,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakAfter },
 			IsExcluded:  func(err error) bool { _, stayed := errors.AsType[errStayed](err); return stayed },
 		})}
-		b.by[key] = one
+		b.by.Add(key, one)
 	}
 	return one
 }
@@ -91,8 +90,8 @@ func (b *breakers) of(key breakerKey) *breaker {
 func (b *breakers) well(key breakerKey, one *breaker) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.by[key] == one && one.State() == gobreaker.StateClosed && one.Counts().ConsecutiveFailures == 0 {
-		delete(b.by, key)
+	if now, _ := b.by.Peek(key); now == one && one.State() == gobreaker.StateClosed && one.Counts().ConsecutiveFailures == 0 {
+		b.by.Remove(key)
 	}
 }
 

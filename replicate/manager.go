@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index/mango"
 )
@@ -94,7 +96,7 @@ type Manager struct {
 	rotated   time.Time
 	closed    bool
 
-	sessions map[[sha256.Size]byte]*login
+	sessions *simplelru.LRU[[sha256.Size]byte, *login]
 
 	ways *ways // from here to peers
 }
@@ -111,8 +113,9 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	m := &Manager{
 		holder: newSessionID(), leaseFor: leaseFor, askEvery: askEvery, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
 		tasks: map[string]*task{}, lines: map[line]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[line]int{}, rotated: opt.Now(),
-		sessions: map[[sha256.Size]byte]*login{}, ways: newWays(opt.TLS, opt.Wrap),
+		ways: newWays(opt.TLS, opt.Wrap),
 	}
+	m.sessions, _ = simplelru.NewLRU[[sha256.Size]byte, *login](maxSessions, nil) // it fails for a size of none
 	m.ways.setNetworks(opt.Settings.Networks)
 	m.ctx, m.halt = context.WithCancel(context.WithoutCancel(ctx))
 	m.wg.Go(func() { m.schedule(m.ctx) })
@@ -164,14 +167,11 @@ func (m *Manager) session(s *login, user User, proxy *url.URL) *login {
 	if s == nil {
 		return nil
 	}
-	if len(m.sessions) >= maxSessions { // most are of documents that are gone
-		clear(m.sessions)
-	}
 	key := s.key(user, proxy)
-	if shared := m.sessions[key]; shared != nil {
+	if shared, known := m.sessions.Get(key); known {
 		return shared
 	}
-	m.sessions[key] = s
+	m.sessions.Add(key, s)
 	return s
 }
 

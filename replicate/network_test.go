@@ -167,7 +167,7 @@ func TestBreaker(t *testing.T) {
 			_ = ask(fmt.Sprint(i), "bad")
 			_ = ask("anna", fmt.Sprint("fine", i))
 		}
-		if n := len(b.by); n > maxBreakers || n < maxBreakers/2 {
+		if n := b.by.Len(); n > maxBreakers || n < maxBreakers/2 {
 			t.Errorf("%d breakers are kept", n)
 		}
 	})

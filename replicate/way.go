@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
@@ -34,7 +36,7 @@ type ways struct {
 	networks atomic.Pointer[Networks]
 
 	mu sync.Mutex // guards by
-	by map[wayKey]*way
+	by *simplelru.LRU[wayKey, *way]
 }
 
 type wayKey struct {
@@ -43,7 +45,9 @@ type wayKey struct {
 }
 
 func newWays(trust *tls.Config, wrap func(http.RoundTripper) http.RoundTripper) *ways {
-	w := &ways{trust: trust, wrap: wrap, breakers: newBreakers(), by: map[wayKey]*way{}}
+	w := &ways{trust: trust, wrap: wrap, breakers: newBreakers()}
+	// Whoever goes a way that is forgotten still does. It fails for a size of none.
+	w.by, _ = simplelru.NewLRU(maxWays, func(_ wayKey, old *way) { old.base.CloseIdleConnections() })
 	w.networks.Store(&Networks{})
 	return w
 }
@@ -80,17 +84,10 @@ func proxyText(proxy *url.URL) string {
 func (w *ways) way(key wayKey, proxy *url.URL) *way {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	one := w.by[key]
-	if one == nil {
-		for other, old := range w.by { // whoever goes there still does
-			if len(w.by) < maxWays {
-				break
-			}
-			old.base.CloseIdleConnections()
-			delete(w.by, other)
-		}
+	one, known := w.by.Get(key)
+	if !known {
 		one = newWay(w, key.admin, proxy)
-		w.by[key] = one
+		w.by.Add(key, one)
 	}
 	return one
 }
@@ -100,7 +97,7 @@ func (w *ways) setNetworks(n Networks) {
 	w.networks.Store(&n)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, one := range w.by {
+	for _, one := range w.by.Values() {
 		one.cut(&n)
 	}
 }
@@ -109,7 +106,7 @@ func (w *ways) setNetworks(n Networks) {
 func (w *ways) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, one := range w.by {
+	for _, one := range w.by.Values() {
 		one.base.CloseIdleConnections()
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // ErrLocked is the answer to who has guessed too often.
@@ -35,12 +37,14 @@ type failures struct {
 	ends  time.Time
 }
 
-// lockouts counts wrong passwords.
+// lockouts counts wrong passwords. Where there is no room for one more count, the one goes that
+// nobody has guessed at for the longest.
 type lockouts struct {
 	some atomic.Bool // there may be counts: without any, right passwords need no lock
 
-	mu     sync.Mutex // guards counts
-	counts map[failureKey]failures
+	mu     sync.Mutex // guards what follows
+	counts *simplelru.LRU[failureKey, failures]
+	room   int // for so many counts
 }
 
 // failed counts a wrong password; the count ends with its age, however often it grows.
@@ -50,36 +54,24 @@ func (l *lockouts) failed(key failureKey, set Lockout, now time.Time) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.counts == nil {
-		l.counts = map[failureKey]failures{}
-	}
-	f, known := l.counts[key]
+	l.fit(max(set.Objects, 1))
+	f, known := l.counts.Peek(key)
 	if !known || !now.Before(f.ends) {
 		f = failures{ends: now.Add(set.Lifetime)}
-		if len(l.counts) >= set.Objects {
-			l.makeRoom(now)
-		}
 	}
 	f.count++
-	l.counts[key] = f
+	l.counts.Add(key, f)
 	l.some.Store(true)
 }
 
-// makeRoom forgets what is over, and if nothing is, the count that would end first. The
-// caller holds mu.
-func (l *lockouts) makeRoom(now time.Time) {
-	var first failureKey
-	var ends time.Time
-	for key, f := range l.counts {
-		if !now.Before(f.ends) {
-			delete(l.counts, key)
-		} else if ends.IsZero() || f.ends.Before(ends) {
-			first, ends = key, f.ends
-		}
+// fit makes room for so many counts. The caller holds mu.
+func (l *lockouts) fit(room int) {
+	if l.counts == nil {
+		l.counts, _ = simplelru.NewLRU[failureKey, failures](room, nil) // it fails for a size of none
+	} else if l.room != room {
+		l.counts.Resize(room)
 	}
-	if !ends.IsZero() {
-		delete(l.counts, first)
-	}
+	l.room = room
 }
 
 // reached tells whether there have been too many wrong passwords.
@@ -89,10 +81,13 @@ func (l *lockouts) reached(key failureKey, set Lockout, now time.Time) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	f, known := l.counts[key]
+	if l.counts == nil {
+		return false
+	}
+	f, known := l.counts.Peek(key)
 	if known && !now.Before(f.ends) {
-		delete(l.counts, key)
-		l.some.Store(len(l.counts) > 0)
+		l.counts.Remove(key)
+		l.some.Store(l.counts.Len() > 0)
 		return false
 	}
 	return known && f.count >= set.Threshold

@@ -3,7 +3,8 @@ package auth
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // maxVerified bounds the credentials that are remembered.
@@ -14,14 +15,13 @@ const maxVerified = 4096
 // remembered holds for the very Account that it was found for: when password or roles
 // change there is another Account, and nothing needs to be forgotten.
 type verified struct {
-	key [32]byte
-
-	mu       sync.RWMutex // guards accounts
-	accounts map[[32]byte]*Account
+	key      [32]byte
+	accounts *lru.Cache[[32]byte, *Account]
 }
 
 func newVerified() *verified {
-	v := &verified{accounts: map[[32]byte]*Account{}}
+	v := &verified{}
+	v.accounts, _ = lru.New[[32]byte, *Account](maxVerified) // it fails for a size of none
 	rand.Read(v.key[:])
 	return v
 }
@@ -33,10 +33,8 @@ func (v *verified) hash(credentials string) [32]byte {
 
 // name tells whose credentials they were when they were found to be right.
 func (v *verified) name(h [32]byte) (name string, there bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	a := v.accounts[h]
-	if a == nil {
+	a, there := v.accounts.Get(h)
+	if !there {
 		return "", false
 	}
 	return a.User.Name, true
@@ -44,16 +42,11 @@ func (v *verified) name(h [32]byte) (name string, there bool) {
 
 // is tells whether the credentials are right for an account.
 func (v *verified) is(h [32]byte, a *Account) bool {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return a != nil && v.accounts[h] == a
+	if a == nil {
+		return false
+	}
+	known, _ := v.accounts.Get(h)
+	return known == a
 }
 
-func (v *verified) put(h [32]byte, a *Account) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.accounts) >= maxVerified {
-		clear(v.accounts)
-	}
-	v.accounts[h] = a
-}
+func (v *verified) put(h [32]byte, a *Account) { v.accounts.Add(h, a) }
