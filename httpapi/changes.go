@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/index/mango"
+	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -25,11 +25,11 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	filter, err := s.parseChangesFilter(r, db, &q, body)
+	chosen, err := s.openFilter(r, db, &q, body)
 	if err != nil {
 		return err
 	}
-	defer filter.release()
+	defer chosen.Release()
 	info, err := db.Info(r.Context())
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	}
 	st := newStream(w, r, http.StatusOK)
 	defer st.drop()
-	f := changesFeed{ctx: r.Context(), feed: newFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, finder: s.finder, q: &q, filter: filter, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
+	f := changesFeed{ctx: r.Context(), feed: newFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, q: &q, filter: chosen, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 
@@ -105,9 +105,8 @@ type changesFeed struct {
 	feed
 	ctx    context.Context
 	db     *store.DB
-	finder *mango.Finder
 	q      *changesQuery
-	filter changesFilter
+	filter *filter.Filter
 	base   string // URL of the database, with a slash
 
 	count   int    // rows given
@@ -176,7 +175,6 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 	sq := store.ChangesQuery{
 		Since: f.seen, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
 		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts, Times: f.q.meta,
-		DocIDs: f.filter.docIDs, Match: f.filter.match(), MatchLeaves: f.filter.matchLeaves(ctx), PageRows: f.filter.pageRows(),
 	}
 	if f.q.limit >= 0 {
 		sq.Limit = f.q.limit - f.count
@@ -189,12 +187,7 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 		sq.To = info.UpdateSeq
 	}
 	before := f.count
-	defer f.filter.pause()
-	changes := f.allChanges
-	if f.filter.view != nil {
-		changes = f.viewChanges
-	}
-	end, err := changes(ctx, sq)
+	end, err := f.filter.Changes(ctx, sq, f.row, f.working, f.waiting)
 	if err != nil {
 		return err
 	}
@@ -204,21 +197,17 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 	return f.settle(ctx, &sq, end, f.count-before)
 }
 
-func (f *changesFeed) allChanges(ctx context.Context, sq store.ChangesQuery) (store.ChangesEnd, error) {
-	return f.finder.Changes(ctx, f.db, f.filter.selector, sq, f.row, f.working, f.waiting)
-}
-
 // settle finds last_seq and pending after a read that gave so many rows.
 func (f *changesFeed) settle(ctx context.Context, sq *store.ChangesQuery, end store.ChangesEnd, rows int) error {
 	f.pending = end.Pending
-	if f.filter.chosen() || f.q.descending {
+	if f.filter.Chosen() || f.q.descending {
 		// What the filter left out counts as pending here, and so does what lies
 		// before the oldest row.
 		from := sq.Since
 		if f.q.descending {
 			from = 0
 		}
-		if !f.filter.chosen() {
+		if !f.filter.Chosen() {
 			rows = end.Seen
 		}
 		rest, err := f.db.Changes(ctx, store.ChangesQuery{Since: from}, nil, f.working)
@@ -228,13 +217,13 @@ func (f *changesFeed) settle(ctx context.Context, sq *store.ChangesQuery, end st
 		f.pending = max(rest.Pending-rows, 0)
 	}
 	switch {
-	case f.q.descending && end.LastRow == 0 && (f.full() || f.filter.chosen()):
+	case f.q.descending && end.LastRow == 0 && (f.full() || f.filter.Chosen()):
 		f.last = sq.To
-	case f.q.descending && f.filter.chosen():
+	case f.q.descending && f.filter.Chosen():
 		f.last = end.LastRow
 	case f.q.descending, f.full():
 		f.last = end.Last
-	case f.filter.chosen():
+	case f.filter.Chosen():
 		f.last = sq.To
 	case end.Last > sq.Since:
 		f.last = end.Last
@@ -274,8 +263,8 @@ func (f *changesFeed) row(c *store.Change) error {
 	}
 	if c.Doc != nil {
 		f.st.buf = append(b, `,"doc":`...)
-		if f.filter.fields != nil {
-			f.st.buf = f.filter.fields.Append(f.st.buf, c.Doc)
+		if fields := f.filter.Fields(); fields != nil {
+			f.st.buf = fields.Append(f.st.buf, c.Doc)
 		} else {
 			appendRowDoc(f.ctx, f.st, f.db, c.Doc, f.q.attachments)
 		}

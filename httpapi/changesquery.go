@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/filter"
 )
 
 var (
@@ -37,14 +37,10 @@ type changesQuery struct {
 	heartbeat   time.Duration     // 0: none
 	timeout     time.Duration
 	seqInterval int // 0: every row has its sequence
-	filter      string
-	view        string
-	keys        viewParams // with view: which keys of it
-	meta        bool       // rows tell the time of the change and the document's URL
-	head        bool       // only the header is wanted
-	byTime      bool       // since was a time
-	docIDs      string
-	hasDocIDs   bool
+	filter      filter.Query
+	meta        bool // rows tell the time of the change and the document's URL
+	head        bool // only the header is wanted
+	byTime      bool // since was a time
 }
 
 func parseChangesQuery(r *http.Request) (changesQuery, error) {
@@ -110,20 +106,8 @@ func (q *changesQuery) set(name, value string) (err error) {
 		if q.seqInterval, err = strconv.Atoi(value); err != nil || q.seqInterval <= 0 {
 			return errSeqInterval
 		}
-	case "filter":
-		q.filter = value
-	case "view":
-		q.view = value
-	case "key", "keys", "startkey", "start_key", "endkey", "end_key":
-		key, err := jsonscan.Trim([]byte(value))
-		if err != nil {
-			return errNotJSON
-		}
-		return q.keys.setKey(strings.ToLower(name), key)
-	case "inclusive_end":
-		q.keys.excludeEnd = value == "false"
-	case "doc_ids":
-		q.docIDs, q.hasDocIDs = value, true
+	default:
+		_, err = q.filter.Set(name, value)
 	}
 	return err
 }

@@ -25,7 +25,7 @@ func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setModified(w.Header(), info.Modified)
-	return writeJSON(w, r, http.StatusOK, appendInfo(nil, db, info))
+	return writeJSON(w, r, http.StatusOK, db.AppendInfo(nil, info))
 }
 
 // dbCreate answers PUT of a database. Shards and replicas have no meaning on one node,

@@ -107,5 +107,5 @@ func (s *Server) infoOf(r *http.Request, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendInfo(nil, db, info), nil
+	return db.AppendInfo(nil, info), nil
 }

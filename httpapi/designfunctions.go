@@ -95,14 +95,6 @@ func (c *functionCall) id() *string {
 
 // requestObject is the request as functions see it (chttpd_external:json_req_obj).
 func (s *Server) requestObject(r *http.Request, db *store.DB, id *string, body []byte) ([]byte, error) {
-	info, err := db.Info(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	security, err := securityObject(r.Context(), db)
-	if err != nil {
-		return nil, err
-	}
 	query, err := queryOf(r)
 	if err != nil {
 		return nil, err
@@ -116,34 +108,17 @@ func (s *Server) requestObject(r *http.Request, db *store.DB, id *string, body [
 	if err != nil {
 		peer = r.RemoteAddr
 	}
-	text := "undefined" // what CouchDB gives of a body that is not there
+	object, err := design.NewRequest(r.Context(), db)
+	if err != nil {
+		return nil, err
+	}
 	if body != nil {
-		text = string(body)
+		object.Body = string(body)
 	}
 	requestedOnly, _, _ := strings.Cut(requested, "?")
-	object := struct {
-		Info          json.RawMessage   `json:"info"`
-		ID            *string           `json:"id"`
-		UUID          string            `json:"uuid"`
-		Method        string            `json:"method"`
-		RequestedPath []string          `json:"requested_path"`
-		Path          []string          `json:"path"`
-		RawPath       string            `json:"raw_path"`
-		Query         map[string]string `json:"query"`
-		Headers       map[string]string `json:"headers"`
-		Body          string            `json:"body"`
-		Peer          string            `json:"peer"`
-		Form          map[string]string `json:"form"`
-		Cookie        map[string]string `json:"cookie"`
-		UserCtx       json.RawMessage   `json:"userCtx"`
-		SecObj        json.RawMessage   `json:"secObj"`
-	}{
-		Info: appendInfo(nil, db, info), ID: id, UUID: s.newID(), Method: r.Method,
-		RequestedPath: pathParts(requestedOnly), Path: path, RawPath: r.URL.RequestURI(),
-		Query: query.byName(), Headers: s.headersOf(r), Body: text, Peer: peer,
-		Form: formOf(r, body), Cookie: cookiesOf(r),
-		UserCtx: appendUserCtx(nil, db, userOf(r)), SecObj: security,
-	}
+	object.ID, object.UUID, object.Method, object.Peer = id, s.newID(), r.Method, peer
+	object.RequestedPath, object.Path, object.RawPath = pathParts(requestedOnly), path, r.URL.RequestURI()
+	object.Query, object.Headers, object.Form, object.Cookie = query.byName(), s.headersOf(r), formOf(r, body), cookiesOf(r)
 	return json.Marshal(object)
 }
 

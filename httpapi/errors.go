@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
@@ -91,6 +92,7 @@ var apiErrors = []struct {
 	{replicate.ErrNotYours, 401, "unauthorized", "You are not a server admin."},
 	{synchronize.ErrNone, 404, "not_found", "missing"},
 	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
+	{filter.ErrNoFunctions, 501, "not_implemented", "A filter function of a local source needs a server that runs it."},
 	{design.ErrNoView, 404, "not_found", "missing_named_view"},
 	{view.ErrReduce, 400, "query_parse_error", "Reduce is invalid for map-only views."},
 	{script.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
@@ -147,6 +149,9 @@ func answerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*document.Error](err); ok {
 		row := documentErrors[e.Kind]
 		return row.status, row.word, e.Reason, true
+	}
+	if e, ok := errors.AsType[*filter.Error](err); ok {
+		return http.StatusBadRequest, e.Word, e.Reason, true
 	}
 	if e, ok := errors.AsType[*mango.Error](err); ok {
 		if e.Word == "required index service unavailable" {

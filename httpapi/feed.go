@@ -149,22 +149,3 @@ func (f *feed) pause() time.Duration {
 	}
 	return pause
 }
-
-// whileWorking waits for work that goes on elsewhere, with heartbeats meanwhile.
-func (f *feed) whileWorking(done <-chan error) error {
-	if f.heartbeat <= 0 {
-		return <-done
-	}
-	tick := time.NewTicker(f.heartbeat)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-done:
-			return err
-		case <-tick.C:
-			if err := f.waiting(); err != nil {
-				return err
-			}
-		}
-	}
-}

@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
+	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
@@ -85,6 +86,7 @@ type Server struct {
 	spool  *intake.Spool
 
 	finder  *mango.Finder
+	filters *filter.Opener
 	metrics *metrics.Metrics
 	trail   *audit.Trail
 
@@ -141,6 +143,7 @@ func New(opt Options) (*Server, error) {
 	if opt.Indexes != nil {
 		s.opener, s.finder = view.NewOpener(opt.Indexes, opt.Compilers), mango.NewFinder(opt.Indexes, opt.Designs)
 	}
+	s.filters = &filter.Opener{Designs: s.designs, Views: s.opener, Finder: s.finder}
 	s.shared = NewShared(SharedOptions{
 		Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Now: opt.Now, Audited: opt.Trail.On, Closing: s.closing,
 	})

@@ -75,7 +75,7 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	raw, err := securityObject(r.Context(), db)
+	raw, err := db.SecurityObject(r.Context())
 	if err != nil {
 		return err
 	}

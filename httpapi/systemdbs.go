@@ -74,6 +74,7 @@ func (a *Access) OpenNamed(ctx context.Context, name string, user auth.User, wan
 // guard is what is asked for the documents of a database, validation functions among it.
 func (a *Access) guard(ctx context.Context, db store.Opening, user auth.User) (*store.Guard, error) {
 	g := &store.Guard{Admin: administers(user), Design: a.checkDesign, Validator: a.validator(user)}
+	g.UserCtx = func() []byte { return appendUserCtx(nil, db, user) }
 	kind := a.systemDB(db.Name())
 	if kind == nil {
 		return g, nil

@@ -17,7 +17,7 @@ func (a *Access) validator(user auth.User) func(context.Context, store.Bare, uin
 		if err != nil || !set.Validates() {
 			return nil, err
 		}
-		security, err := securityObject(ctx, db)
+		security, err := db.SecurityObject(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -39,17 +39,6 @@ func judged(said error) (refusal, err error) {
 		return e, nil
 	}
 	return nil, said
-}
-
-// securityObject is the security object as functions and users see it.
-func securityObject(ctx context.Context, db interface {
-	Security(context.Context) ([]byte, error)
-}) ([]byte, error) {
-	raw, err := db.Security(ctx)
-	if err == nil && raw == nil {
-		raw = []byte(auth.DefaultSecurity)
-	}
-	return raw, err
 }
 
 // appendUserCtx appends who asks, as functions see it.

@@ -36,6 +36,10 @@ type Guard struct {
 	// what the edit replaces, as they were when it was judged; else it is judged again.
 	Validator func(ctx context.Context, db Bare, design uint64) (Validate, error)
 
+	// UserCtx, if not nil, is who the handle was made for, as functions of design documents
+	// see it (DB.UserCtx).
+	UserCtx func() []byte
+
 	// Read judges a revision that is about to be shown, and may replace its Body and
 	// Attachments; it must not change their bytes. A revision that is not visible is
 	// answered as a missing one, and left out of ranges and feeds. An error is given for
@@ -64,10 +68,10 @@ func (db *DB) Guarded(g *Guard) *DB {
 	return &DB{database: db.database, guard: g}
 }
 
-// And makes a guard that asks both, g first; of Design and Validator that of g, if it has
+// And makes a guard that asks both, g first; of Design, Validator and UserCtx that of g, if it has
 // one.
 func (g *Guard) And(other *Guard) *Guard {
-	both := &Guard{Admin: g.Admin, Read: g.Read, Write: g.Write, Validator: g.Validator, Design: g.Design}
+	both := &Guard{Admin: g.Admin, Read: g.Read, Write: g.Write, Validator: g.Validator, Design: g.Design, UserCtx: g.UserCtx}
 	if g.Admin == nil {
 		both.Admin = other.Admin
 	} else if other.Admin != nil {
@@ -83,6 +87,9 @@ func (g *Guard) And(other *Guard) *Guard {
 	}
 	if g.Validator == nil {
 		both.Validator = other.Validator
+	}
+	if g.UserCtx == nil {
+		both.UserCtx = other.UserCtx
 	}
 	if g.Read == nil {
 		both.Read = other.Read

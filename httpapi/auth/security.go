@@ -56,7 +56,3 @@ func (s Security) Admin(u User) bool { return u.Admin || s.set && s.Admins.holds
 func (s Security) Member(u User) bool {
 	return s.Admin(u) || s.set && (s.Members.empty() || s.Members.holds(u))
 }
-
-// DefaultSecurity is what a database's security object reads as until it is set:
-// nobody but administrators of the server.
-const DefaultSecurity = `{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}`

@@ -231,7 +231,20 @@ func (ix *Index) tell() {
 
 // Wait waits until the index has come to a sequence of its database, or until the build
 // that was to bring it there has failed.
-func (ix *Index) Wait(ctx context.Context, seq uint64) error {
+func (ix *Index) Wait(ctx context.Context, seq uint64) error { return ix.wait(ctx, seq, nil, nil) }
+
+// tellEvery is how often WaitTelling tells.
+const tellEvery = 100 * time.Millisecond
+
+// WaitTelling is Wait for somebody who has to say meanwhile that he still waits: tell is
+// called every now and then, and its error ends the waiting.
+func (ix *Index) WaitTelling(ctx context.Context, seq uint64, tell func() error) error {
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	return ix.wait(ctx, seq, tick.C, tell)
+}
+
+func (ix *Index) wait(ctx context.Context, seq uint64, tick <-chan time.Time, tell func() error) error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	ticket := ix.begun + 1 // the first build that begins with this wish
@@ -253,6 +266,8 @@ func (ix *Index) Wait(ctx context.Context, seq uint64) error {
 		case <-news:
 		case <-ix.closed:
 			err = ix.failed(ErrClosed)
+		case <-tick:
+			err = tell()
 		case <-ctx.Done():
 			err = ctx.Err()
 		}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"strings"
-	"time"
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index"
@@ -59,29 +57,13 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 		return store.ChangesEnd{}, err
 	}
 	defer open.Release()
-	if err := waitFor(ctx, open, q.To, waiting); err != nil {
+	if err := open.WaitTelling(ctx, q.To, waiting); err != nil {
 		return store.ChangesEnd{}, err
 	}
 	if err := begin(); err != nil {
 		return store.ChangesEnd{}, err
 	}
 	return readChanges(ctx, db, open, ranges, q, row, flush)
-}
-
-// waitFor waits for an index to come to a sequence. waiting is called now and then: whoever
-// waits for the answer is to see that it is worked on.
-func waitFor(ctx context.Context, ix *index.Index, seq uint64, waiting func() error) error {
-	for {
-		some, cancel := context.WithTimeout(ctx, time.Second)
-		err := ix.Wait(some, seq)
-		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-		if err := waiting(); err != nil {
-			return err
-		}
-	}
 }
 
 // changesPage is how many changes are asked of the index at a time.

@@ -1,0 +1,53 @@
+package store
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// AppendInfo appends what the database says of itself, as CouchDB does. CouchDB's replicator
+// takes a database without update_seq and instance_start_time for a missing one.
+func (db *DB) AppendInfo(b []byte, info Info) []byte {
+	b = jsonscan.AppendString(append(b, `{"db_name":`...), db.Name())
+	b = append(b, `,"purge_seq":"`...)
+	b = db.Seq(info.PurgeSeq).AppendTo(b)
+	b = append(b, `","update_seq":"`...)
+	b = db.Seq(info.UpdateSeq).AppendTo(b)
+	b = append(b, `","sizes":{"file":`...)
+	b = strconv.AppendInt(b, info.File, 10)
+	b = strconv.AppendInt(append(b, `,"external":`...), info.External, 10)
+	b = strconv.AppendInt(append(b, `,"active":`...), info.Active, 10)
+	b = append(b, `},"props":{},"doc_del_count":`...)
+	b = strconv.AppendUint(b, info.DelCount, 10)
+	b = strconv.AppendUint(append(b, `,"doc_count":`...), info.DocCount, 10)
+	b = strconv.AppendBool(append(b, `,"disk_format_version":8,"compact_running":`...), info.CompactRunning)
+	b = append(b, `,"cluster":{"q":1,"n":1,"w":1,"r":1},"instance_start_time":"`...)
+	b = strconv.AppendInt(b, info.Created.Unix(), 10)
+	return append(b, `"}`...)
+}
+
+// DefaultSecurity is what a security object reads as until it is set: nobody but
+// administrators of the server.
+const DefaultSecurity = `{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}`
+
+// SecurityObject is the security object as users and functions see it: DefaultSecurity where
+// it was never set.
+func (db *DB) SecurityObject(ctx context.Context) ([]byte, error) {
+	raw, err := db.Security(ctx)
+	if err == nil && raw == nil {
+		raw = []byte(DefaultSecurity)
+	}
+	return raw, err
+}
+
+// UserCtx is who the handle was made for, as functions of design documents see it: a JSON
+// object with db, name and roles. A handle without a guard is an administrator's.
+func (db *DB) UserCtx() []byte {
+	if db.guard != nil && db.guard.UserCtx != nil {
+		return db.guard.UserCtx()
+	}
+	b := jsonscan.AppendString([]byte(`{"db":`), db.Name())
+	return append(b, `,"name":null,"roles":["_admin"]}`...)
+}

@@ -1,0 +1,49 @@
+package design
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/tododb/tododb/store"
+)
+
+// Request is what a function is asked with, as CouchDB shows it
+// (chttpd_external:json_req_obj).
+type Request struct {
+	Info          json.RawMessage   `json:"info"`
+	ID            *string           `json:"id"` // of the document that is asked for; nil: none
+	UUID          string            `json:"uuid"`
+	Method        string            `json:"method"`
+	RequestedPath []string          `json:"requested_path"`
+	Path          []string          `json:"path"`
+	RawPath       string            `json:"raw_path"`
+	Query         map[string]string `json:"query"`
+	Headers       map[string]string `json:"headers"`
+	Body          string            `json:"body"`
+	Peer          string            `json:"peer"`
+	Form          map[string]string `json:"form"`
+	Cookie        map[string]string `json:"cookie"`
+	UserCtx       json.RawMessage   `json:"userCtx"`
+	SecObj        json.RawMessage   `json:"secObj"`
+}
+
+// NoBody is what CouchDB gives of a body that is not there.
+const NoBody = "undefined"
+
+// NewRequest makes a Request of whoever the handle was made for, to the handle's database.
+// What else there is to say is the caller's.
+func NewRequest(ctx context.Context, db *store.DB) (*Request, error) {
+	info, err := db.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	security, err := db.SecurityObject(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Request{
+		Info: db.AppendInfo(nil, info), UserCtx: db.UserCtx(), SecObj: security,
+		RequestedPath: []string{}, Path: []string{}, Body: NoBody,
+		Query: map[string]string{}, Headers: map[string]string{}, Form: map[string]string{}, Cookie: map[string]string{},
+	}, nil
+}

@@ -1,0 +1,191 @@
+package filter
+
+import (
+	"bytes"
+	"context"
+	"strings"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
+	"github.com/tododb/tododb/store/index/mango"
+	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/script"
+)
+
+// Opener opens filters. What it lacks is done without: a nil Opener has the filters that
+// need no design document.
+type Opener struct {
+	Designs *design.Cache
+	Views   *view.Opener  // nil: views are no faster for {"changes": true}
+	Finder  *mango.Finder // nil: a selector looks at every change
+}
+
+// Filter says which changes somebody wants to hear of. It is one goroutine's; Release ends it.
+type Filter struct {
+	docIDs   []string        // if not nil: of these documents alone
+	design   bool            // of design documents alone
+	selector *mango.Selector // if not nil: of the revisions that match
+	fields   *mango.Fields
+	view     *viewChanges   // if not nil: of what has rows in a view
+	function script.Matcher // if not nil: of the revisions that a function lets pass
+
+	db     *store.DB
+	finder *mango.Finder
+}
+
+// Open opens a filter of the changes of a database. The handle is the caller's, and is not
+// released before the filter is.
+func (o *Opener) Open(ctx context.Context, db *store.DB, q *Query) (*Filter, error) {
+	if o == nil {
+		o = &Opener{}
+	}
+	f := &Filter{db: db, finder: o.Finder}
+	if err := o.open(ctx, f, q); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (o *Opener) open(ctx context.Context, f *Filter, q *Query) (err error) {
+	switch {
+	case q.Name == "":
+		return nil
+	case q.Name == "_doc_ids":
+		f.docIDs, err = q.docIDs()
+		return err
+	case q.Name == "_design":
+		f.design = true
+		return nil
+	case q.Name == "_selector":
+		return f.readSelector(q)
+	case q.Name == "_view":
+		return o.openView(ctx, f, q)
+	case strings.HasPrefix(q.Name, "_"):
+		return errNoSuchFilter
+	}
+	ddoc, name, ok := strings.Cut(q.Name, "/")
+	if !ok || strings.Contains(name, "/") {
+		return errFilterForm
+	}
+	d, err := o.find(ctx, f.db, ddoc)
+	if err != nil {
+		return err
+	}
+	if err := d.Find("filters", name); err != nil {
+		return err
+	}
+	req, err := q.Request()
+	if err == nil {
+		f.function, err = d.Filter(ctx, name, req)
+	}
+	return err
+}
+
+// find finds a design document by its name.
+func (o *Opener) find(ctx context.Context, db *store.DB, name string) (*design.Document, error) {
+	if o.Designs == nil {
+		return nil, ErrNoFunctions
+	}
+	return o.Designs.Find(ctx, db, "_design/"+name)
+}
+
+func (f *Filter) readSelector(q *Query) (err error) {
+	if !q.Posted {
+		return errSelectorPost
+	}
+	if jsonscan.Kind(q.Selector) != '{' {
+		return errSelectorObject
+	}
+	if f.selector, err = mango.Compile(q.Selector); err != nil {
+		return badRequest(err.Error())
+	}
+	if q.Fields != nil {
+		if f.fields, err = mango.CompileFields(q.Fields); err != nil {
+			return errFields
+		}
+	}
+	return nil
+}
+
+// openView makes a filter of a view: of its index, where that keeps what changes, or of its
+// map function.
+func (o *Opener) openView(ctx context.Context, f *Filter, q *Query) error {
+	if q.View == "" {
+		return errNoView
+	}
+	ddoc, name, ok := strings.Cut(q.View, "/")
+	if !ok || strings.Contains(name, "/") {
+		return errViewForm
+	}
+	d, err := o.find(ctx, f.db, ddoc)
+	if err != nil {
+		return err
+	}
+	if number, err := d.View(name); err == nil && d.Changes && o.Views != nil {
+		f.view, err = o.openChanges(ctx, f.db, d, number, q)
+		return err
+	}
+	f.function, err = d.ViewFilter(ctx, name)
+	return err
+}
+
+// Release gives back what the filter holds.
+func (f *Filter) Release() {
+	if f.view != nil {
+		f.view.Release()
+	}
+	f.Pause()
+}
+
+// Pause lets others have what a function runs in, while nothing is read.
+func (f *Filter) Pause() {
+	if f.function != nil {
+		f.function.Release()
+	}
+}
+
+// Chosen tells that documents are chosen by their ids.
+func (f *Filter) Chosen() bool { return f.docIDs != nil || f.design }
+
+// Fields are what to show of a document; nil: all.
+func (f *Filter) Fields() *mango.Fields { return f.fields }
+
+// functionRows is how many documents a function judges in one snapshot. Between snapshots
+// there is time for a heartbeat.
+const functionRows = 100
+
+// Changes reads the changes that q asks for and the filter lets through, as store.DB.Changes
+// does. waiting is called now and then while an index is waited for.
+func (f *Filter) Changes(ctx context.Context, q store.ChangesQuery, row func(*store.Change) error, flush, waiting func() error) (store.ChangesEnd, error) {
+	q.DocIDs = f.docIDs
+	if f.design {
+		prefix := []byte("_design/")
+		q.Match = func(c *store.Change) (bool, error) { return bytes.HasPrefix(c.ID, prefix), nil }
+	}
+	if f.function != nil {
+		q.MatchLeaves, q.PageRows = f.matchLeaves(ctx), functionRows
+		defer f.Pause()
+	}
+	if f.view != nil {
+		return f.view.changes(ctx, q, row, flush, waiting)
+	}
+	return f.finder.Changes(ctx, f.db, f.selector, q, row, flush, waiting)
+}
+
+// matchLeaves has the function judge a page of documents at once.
+func (f *Filter) matchLeaves(ctx context.Context) func([]*store.Document) ([]bool, error) {
+	var b []byte
+	var docs [][]byte
+	return func(page []*store.Document) ([]bool, error) {
+		b, docs = b[:0], docs[:0]
+		for _, d := range page {
+			from := len(b)
+			b = d.AppendJSON(b, store.JSONOptions{})
+			docs = append(docs, b[from:]) // if b moves, what was written stays where it was
+		}
+		// What it runs in is not held while a client takes its time with the rows.
+		defer f.Pause()
+		return f.function.MatchAll(ctx, docs)
+	}
+}
