@@ -35,7 +35,7 @@ func TestAnswersWithoutEnd(t *testing.T) {
 			return err
 		}, maxAnswer},
 		"documents": {`{"results":[{"id":"a","docs":[{"ok":{"_id":"`, func(p Peer) error {
-			return p.Fetch(t.Context(), []Wanted{{ID: "a", Revs: []revtree.Rev{rev}}}, func([]byte) error { return nil })
+			return p.Fetch(t.Context(), []Wanted{{ID: "a", Revs: []revtree.Rev{rev}}}, func(*Revision) error { return nil })
 		}, maxPiece},
 	} {
 		t.Run(name, func(t *testing.T) {

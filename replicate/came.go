@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/tododb/tododb/revtree"
-	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // errOthersDoc is a source that answers with a document nobody asked for.
@@ -36,47 +34,22 @@ func dueOf(wanted []Wanted) due {
 	return d
 }
 
-// came takes in a document, whose JSON is given: itself, and what it has taken the place
-// of, have come.
-func (d due) came(doc []byte) error {
-	id, rev := "", ""
-	err := jsonscan.EachMember(doc, func(name, value []byte) error {
-		switch string(name) {
-		case "_id":
-			id = seqText(value)
-		case "_rev":
-			rev = seqText(value)
-		}
-		if id != "" && rev != "" {
-			return errFound
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errFound) {
-		return malformed(err)
-	}
-	left, asked := d[id]
+// came takes in a revision: itself, and what it has taken the place of, have come.
+func (d due) came(r *Revision) error {
+	left, asked := d[r.Doc.ID]
 	if !asked {
-		return fmt.Errorf("%w: %q", errOthersDoc, id)
+		return fmt.Errorf("%w: %q", errOthersDoc, r.Doc.ID)
 	}
-	i := slices.IndexFunc(left, func(r revtree.Rev) bool { return r.String() == rev })
-	if i >= 0 {
-		d[id] = slices.Delete(left, i, i+1)
-		return nil
+	switch i := slices.Index(left, r.Doc.Rev); {
+	case i >= 0:
+		d[r.Doc.ID] = slices.Delete(left, i, i+1)
+	case r.Unreadable != nil:
+		d[r.Doc.ID] = nil // no peer can take it, and it is counted so
+	default:
+		d[r.Doc.ID] = slices.DeleteFunc(left, func(rev revtree.Rev) bool { return slices.Contains(r.Doc.Path, rev) })
 	}
-	if len(left) == 0 { // once more
-		return nil
-	}
-	parsed, err := document.Parse(doc, document.Options{})
-	if err != nil {
-		d[id] = nil // no peer can take it, and it is counted so
-		return nil
-	}
-	d[id] = slices.DeleteFunc(left, func(r revtree.Rev) bool { return slices.Contains(parsed.Path, r) })
 	return nil
 }
-
-var errFound = errors.New("found")
 
 // settle is called when the source has given what it has. What has not come must be gone
 // there, purged since its change was read: *withheld.

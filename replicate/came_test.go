@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/document"
 )
 
 // scantPeer has one change and gives what docs holds when it is asked for it.
@@ -28,9 +29,9 @@ func (p *scantPeer) Changes(_ context.Context, q ChangesQuery, fn func(Change) e
 	return ChangesEnd{LastSeq: "2", Rows: 1}, fn(Change{Seq: "2", ID: "a", Revs: scant})
 }
 
-func (p *scantPeer) Fetch(_ context.Context, _ []Wanted, fn func([]byte) error) error {
+func (p *scantPeer) Fetch(_ context.Context, _ []Wanted, fn func(*Revision) error) error {
 	for _, doc := range p.docs {
-		if err := fn([]byte(doc)); err != nil {
+		if err := fn(readRevision([]byte(doc))); err != nil {
 			return err
 		}
 	}
@@ -97,12 +98,14 @@ func TestPagesInTheWay(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 		io.WriteString(w, `<html>Log in to this network</html>`)
 	})
-	if refused, err := p.Store(t.Context(), [][]byte{[]byte(`{"_id":"a","_rev":"1-a"}`)}); err == nil {
+	if refused, err := p.Store(t.Context(), []*Revision{readRevision([]byte(`{"_id":"a","_rev":"1-a"}`))}); err == nil {
 		t.Errorf("stored, %v", refused)
 	}
-	open := func(context.Context, string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }
+	open := func(context.Context, *Attachment) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("x")), nil
+	}
 	for _, stub := range []bool{true, false} {
-		a := &Attached{ID: "a", Doc: []byte(`{}`), Attachments: []Attachment{{Name: "f", Length: 1, Stub: stub}}}
+		a := &Revision{Doc: document.Doc{ID: "a"}, Attachments: []Attachment{{Name: "f", Length: 1, Stub: stub}}}
 		if refused, err := p.StoreAttached(t.Context(), a, open); !errors.Is(err, errNoDatabase) || !transient(err) {
 			t.Errorf("stored, %v, %v", refused, err)
 		}
@@ -129,7 +132,7 @@ func TestRowsOfATargetThatFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused, err := RemotePeer(at, target.Client()).Store(t.Context(), [][]byte{[]byte(`{"_id":"a","_rev":"1-a"}`)})
+		refused, err := RemotePeer(at, target.Client()).Store(t.Context(), []*Revision{readRevision([]byte(`{"_id":"a","_rev":"1-a"}`))})
 		if lasts && (err != nil || len(refused) != 1) || !lasts && (err == nil || !transient(err)) {
 			t.Errorf("%s: refused %v, %v", word, refused, err)
 		}

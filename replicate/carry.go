@@ -1,7 +1,6 @@
 package replicate
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,29 +59,28 @@ type load struct {
 	ctx   context.Context
 	stats *counters
 	due   due
-	docs  [][]byte
+	docs  []*Revision
 	size  int
 
 	ancestors map[string][]revtree.Rev // by document: what the target has that could be its ancestors
 }
 
-func (l *load) add(doc []byte) error {
-	if err := l.due.came(doc); err != nil {
+func (l *load) add(r *Revision) error {
+	if err := l.due.came(r); err != nil {
 		return err
 	}
-	attached, path, err := attachedOf(doc)
-	if err != nil { // no peer could take it
+	if r.Unreadable != nil {
 		l.stats.DocsRead++
 		l.stats.DocsWritten++
-		l.refuse(Refusal{ID: idOf(doc), Reason: err.Error()})
+		l.refuse(Refusal{ID: r.Doc.ID, Reason: r.Unreadable.Error()})
 		return nil
 	}
-	if attached != nil {
-		attached.markStubs(path, l.ancestors[attached.ID])
-		return l.carryAttached(attached)
+	if len(r.Attachments) > 0 {
+		r.markStubs(l.ancestors[r.Doc.ID])
+		return l.carryAttached(r)
 	}
-	l.docs = append(l.docs, bytes.Clone(doc))
-	l.size += len(doc)
+	l.docs = append(l.docs, r)
+	l.size += r.size()
 	if l.size >= storeBytes || len(l.docs) >= storeDocs {
 		return l.store()
 	}

@@ -38,8 +38,8 @@ func (p *stillPeer) Changes(_ context.Context, q ChangesQuery, fn func(Change) e
 // oddPeer has a document that is none, and one that is.
 type oddPeer struct{ stubPeer }
 
-func (p *oddPeer) Fetch(_ context.Context, _ []Wanted, fn func([]byte) error) error {
-	return errors.Join(fn([]byte(`{"_id":"a","_rev":5,"_attachments":{}}`)), fn([]byte(`{"_id":"a"}`)))
+func (p *oddPeer) Fetch(_ context.Context, _ []Wanted, fn func(*Revision) error) error {
+	return errors.Join(fn(readRevision([]byte(`{"_id":"a","_rev":5,"_attachments":{}}`))), fn(readRevision([]byte(`{"_id":"a"}`))))
 }
 
 // What is asked for chooses what is replicated, and from where.

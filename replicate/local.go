@@ -156,9 +156,8 @@ func (p *localPeer) Missing(ctx context.Context, changes []Change) (out []Wanted
 	return out, err
 }
 
-func (p *localPeer) Fetch(ctx context.Context, wanted []Wanted, fn func([]byte) error) error {
+func (p *localPeer) Fetch(ctx context.Context, wanted []Wanted, fn func(*Revision) error) error {
 	return p.with(ctx, func(db *store.DB) error {
-		var buf []byte
 		for _, w := range wanted {
 			found, err := db.OpenRevs(ctx, w.ID, w.Revs, store.ReadOptions{Revs: true, Latest: true})
 			if err != nil {
@@ -168,8 +167,7 @@ func (p *localPeer) Fetch(ctx context.Context, wanted []Wanted, fn func([]byte) 
 				if f.Doc == nil {
 					continue
 				}
-				buf = f.Doc.AppendJSON(buf[:0], store.JSONOptions{Encodings: true})
-				if err := fn(buf); err != nil {
+				if err := fn(storedRevision(f.Doc)); err != nil {
 					return err
 				}
 			}
@@ -178,16 +176,15 @@ func (p *localPeer) Fetch(ctx context.Context, wanted []Wanted, fn func([]byte) 
 	})
 }
 
-func (p *localPeer) Store(ctx context.Context, docs [][]byte) (refused []Refusal, err error) {
-	edits := make([]store.Edit, 0, len(docs))
-	for _, raw := range docs {
-		doc, err := document.Parse(raw, document.Options{MaxSize: p.store.Limits().MaxDocumentSize})
-		switch {
-		case err != nil:
-			refused = append(refused, Refusal{ID: idOf(raw), Reason: err.Error()})
-		default:
-			edits = append(edits, store.Edit{Doc: doc})
+func (p *localPeer) Store(ctx context.Context, revs []*Revision) (refused []Refusal, err error) {
+	limit := p.store.Limits().MaxDocumentSize
+	edits := make([]store.Edit, 0, len(revs))
+	for _, r := range revs {
+		if err := r.Doc.CheckSize(limit); err != nil {
+			refused = append(refused, Refusal{ID: r.Doc.ID, Reason: err.Error()})
+			continue
 		}
+		edits = append(edits, store.Edit{Doc: r.Doc})
 	}
 	err = p.with(ctx, func(db *store.DB) error {
 		results, err := db.Write(ctx, edits, store.WriteOptions{Replicated: true})

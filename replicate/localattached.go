@@ -6,29 +6,21 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/document"
 )
 
 // OpenAttachment reads an attachment as it is stored. The database stays open until the
 // reader is closed.
-func (p *localPeer) OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error) {
+func (p *localPeer) OpenAttachment(ctx context.Context, _ *Revision, att *Attachment) (io.ReadCloser, error) {
+	digest, ok := store.ParseDigest(att.Digest)
+	if !ok {
+		return nil, store.ErrMissingAttachment
+	}
 	db, err := p.db(ctx)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := db.Get(ctx, id, store.ReadOptions{Rev: rev})
-	if err == nil {
-		for _, a := range doc.Attachments {
-			if a.Name == name {
-				return &localAttachment{db.ReadAttachment(ctx, a.Digest, 0, a.Length), db}, nil
-			}
-		}
-		err = store.ErrMissingAttachment
-	}
-	db.Release()
-	return nil, err
+	return &localAttachment{db.ReadAttachment(ctx, digest, 0, att.Length), db}, nil
 }
 
 type localAttachment struct {
@@ -43,14 +35,13 @@ func (a *localAttachment) Close() error {
 }
 
 // StoreAttached stores the bytes as they come and then writes the revision.
-func (p *localPeer) StoreAttached(ctx context.Context, a *Attached, open opener) (refused *Refusal, err error) {
-	doc, err := document.Parse(a.Doc, document.Options{MaxSize: p.store.Limits().MaxDocumentSize})
-	if err != nil {
-		return &Refusal{ID: a.ID, Reason: err.Error()}, nil
+func (p *localPeer) StoreAttached(ctx context.Context, r *Revision, open opener) (refused *Refusal, err error) {
+	if err := r.Doc.CheckSize(p.store.Limits().MaxDocumentSize); err != nil {
+		return &Refusal{ID: r.Doc.ID, Reason: err.Error()}, nil
 	}
 	err = p.with(ctx, func(db *store.DB) error {
-		edit := store.Edit{Doc: doc}
-		for _, att := range a.Attachments {
+		edit := store.Edit{Doc: r.Doc}
+		for _, att := range r.Attachments {
 			e := store.EditAttachment{Name: att.Name, Type: att.Type, RevPos: att.RevPos, HasRevPos: true, Encoding: att.Encoding, DecodedLength: att.Unpacked}
 			if att.Stub {
 				e.Digest, e.HasDigest = store.ParseDigest(att.Digest)
@@ -66,7 +57,7 @@ func (p *localPeer) StoreAttached(ctx context.Context, a *Attached, open opener)
 			return errMissingStub
 		}
 		if err == nil && results[0].Err != nil {
-			refused = &Refusal{ID: a.ID, Reason: results[0].Err.Error()}
+			refused = &Refusal{ID: r.Doc.ID, Reason: results[0].Err.Error()}
 		}
 		return err
 	})
@@ -75,7 +66,7 @@ func (p *localPeer) StoreAttached(ctx context.Context, a *Attached, open opener)
 
 // stage stores the bytes of an attachment. As many must come as the source has said.
 func stage(ctx context.Context, db *store.DB, att *Attachment, open opener) (*store.Staged, error) {
-	in, err := open(ctx, att.Name)
+	in, err := open(ctx, att)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tododb/tododb/store/document"
 )
 
 // The password goes to _session once; then the cookie serves, also the one that the
@@ -218,9 +220,9 @@ func TestPace(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 		io.WriteString(w, `[]`)
 	})
-	docs := make([][]byte, 1000)
+	docs := make([]*Revision, 1000)
 	for i := range docs {
-		docs[i] = fmt.Appendf(nil, `{"_id":"%d"}`, i)
+		docs[i] = &Revision{Doc: document.Doc{ID: fmt.Sprint(i)}}
 	}
 	for range 10 {
 		if refused, err := p.Store(t.Context(), docs); err != nil || len(refused) > 0 {
@@ -294,8 +296,8 @@ func TestRefusedAttachments(t *testing.T) {
 			}
 			io.WriteString(w, `{"update_seq":"0","error":"forbidden","reason":"no"}`)
 		})
-		a := &Attached{ID: "a", Doc: []byte(`{"_id":"a"}`), Attachments: []Attachment{{Name: "x", Length: 1}}}
-		refusal, err := p.StoreAttached(t.Context(), a, func(context.Context, string) (io.ReadCloser, error) {
+		a := &Revision{Doc: document.Doc{ID: "a"}, Attachments: []Attachment{{Name: "x", Length: 1}}}
+		refusal, err := p.StoreAttached(t.Context(), a, func(context.Context, *Attachment) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader("x")), nil
 		})
 		if (refusal != nil) != c.refused || c.err != nil && !errors.Is(err, c.err) || (err != nil) == c.refused {

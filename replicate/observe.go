@@ -65,23 +65,23 @@ func (p *observedPeer) Missing(ctx context.Context, changes []Change) ([]Wanted,
 	return wanted, err
 }
 
-func (p *observedPeer) Fetch(ctx context.Context, wanted []Wanted, fn func(doc []byte) error) error {
+func (p *observedPeer) Fetch(ctx context.Context, wanted []Wanted, fn func(r *Revision) error) error {
 	err := p.Peer.Fetch(ctx, wanted, fn)
 	p.called(ctx, err)
 	return err
 }
 
-func (p *observedPeer) Store(ctx context.Context, docs [][]byte) ([]Refusal, error) {
-	refused, err := p.Peer.Store(ctx, docs)
+func (p *observedPeer) Store(ctx context.Context, revs []*Revision) ([]Refusal, error) {
+	refused, err := p.Peer.Store(ctx, revs)
 	p.called(ctx, err)
 	if err == nil && p.o.Wrote != nil {
 		not := map[string]int{}
 		for _, r := range refused {
 			not[r.ID]++
 		}
-		ids := make([]string, 0, len(docs))
-		for _, doc := range docs {
-			if id := idOf(doc); not[id] > 0 {
+		ids := make([]string, 0, len(revs))
+		for _, r := range revs {
+			if id := r.Doc.ID; not[id] > 0 {
 				not[id]--
 			} else {
 				ids = append(ids, id)
@@ -92,15 +92,15 @@ func (p *observedPeer) Store(ctx context.Context, docs [][]byte) ([]Refusal, err
 	return refused, err
 }
 
-func (p *observedPeer) StoreAttached(ctx context.Context, a *Attached, open opener) (*Refusal, error) {
-	refused, err := p.Peer.StoreAttached(ctx, a, open)
+func (p *observedPeer) StoreAttached(ctx context.Context, r *Revision, open opener) (*Refusal, error) {
+	refused, err := p.Peer.StoreAttached(ctx, r, open)
 	p.called(ctx, err)
 	switch {
 	case err != nil || p.o.Wrote == nil:
 	case refused != nil:
 		p.o.Wrote(ctx, nil, 1)
 	default:
-		p.o.Wrote(ctx, []string{a.ID}, 0)
+		p.o.Wrote(ctx, []string{r.Doc.ID}, 0)
 	}
 	return refused, err
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/document"
 )
 
 // Every name gets into a path and out of it again, whether the server reads a plus there as
@@ -45,28 +46,28 @@ func TestNamesInPaths(t *testing.T) {
 			func() error { return p.PutLocal(ctx, name, []byte("{}")) },
 			func() error { _, err := p.FilterCode(ctx, name, "f"); return err },
 			func() error {
-				return p.Fetch(ctx, []Wanted{{ID: name, Revs: []revtree.Rev{rev}}}, func([]byte) error { return nil })
+				return p.Fetch(ctx, []Wanted{{ID: name, Revs: []revtree.Rev{rev}}}, func(*Revision) error { return nil })
 			},
 			func() error {
-				return p.Fetch(ctx, []Wanted{{ID: "_design/" + name, Revs: []revtree.Rev{rev}}}, func([]byte) error { return nil })
+				return p.Fetch(ctx, []Wanted{{ID: "_design/" + name, Revs: []revtree.Rev{rev}}}, func(*Revision) error { return nil })
 			},
 			func() error {
-				in, err := p.OpenAttachment(ctx, name, rev, name)
+				in, err := p.OpenAttachment(ctx, &Revision{Doc: document.Doc{ID: name, Rev: rev}}, &Attachment{Name: name})
 				if err == nil {
 					err = in.Close()
 				}
 				return err
 			},
 			func() error {
-				in, err := p.OpenAttachment(ctx, "_design/"+name, rev, name)
+				in, err := p.OpenAttachment(ctx, &Revision{Doc: document.Doc{ID: "_design/" + name, Rev: rev}}, &Attachment{Name: name})
 				if err == nil {
 					err = in.Close()
 				}
 				return err
 			},
 			func() error {
-				a := &Attached{ID: name, Rev: rev, Doc: []byte("{}"), Attachments: []Attachment{{Name: name, Length: 1}}}
-				_, err := p.StoreAttached(ctx, a, func(context.Context, string) (io.ReadCloser, error) {
+				a := &Revision{Doc: document.Doc{ID: name, Rev: rev}, Attachments: []Attachment{{Name: name, Length: 1}}}
+				_, err := p.StoreAttached(ctx, a, func(context.Context, *Attachment) (io.ReadCloser, error) {
 					return io.NopCloser(bytes.NewReader([]byte("x"))), nil
 				})
 				return err

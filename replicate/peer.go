@@ -23,18 +23,18 @@ type Peer interface {
 	// Missing tells which revisions of the changes are not here.
 	Missing(ctx context.Context, changes []Change) ([]Wanted, error)
 	// Fetch reads revisions with their histories, and the newer ones that have taken
-	// their place. fn is given the JSON of each, with stubs for attachments, which is good
-	// until it returns. What is not there any more is passed over; the caller sees to it
-	// that it is really gone.
-	Fetch(ctx context.Context, wanted []Wanted, fn func(doc []byte) error) error
-	// Store writes revisions as they are, given as JSON. It returns those that were
+	// their place. fn is given each, and may keep it. What is not there any more is passed
+	// over; the caller sees to it that it is really gone.
+	Fetch(ctx context.Context, wanted []Wanted, fn func(r *Revision) error) error
+	// Store writes revisions without attachments as they are. It returns those that were
 	// refused.
-	Store(ctx context.Context, docs [][]byte) ([]Refusal, error)
+	Store(ctx context.Context, revs []*Revision) ([]Refusal, error)
 	// StoreAttached writes a revision and those of its attachments that are no stubs,
 	// which open gives: errMissingStub where a stub stands for nothing.
-	StoreAttached(ctx context.Context, a *Attached, open opener) (*Refusal, error)
-	// OpenAttachment reads the bytes of an attachment as they are stored.
-	OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error)
+	StoreAttached(ctx context.Context, r *Revision, open opener) (*Refusal, error)
+	// OpenAttachment reads the bytes of an attachment of a revision that Fetch has given, as
+	// they are stored.
+	OpenAttachment(ctx context.Context, r *Revision, att *Attachment) (io.ReadCloser, error)
 	// FilterCode is the text of a filter function: ErrNoFilter.
 	FilterCode(ctx context.Context, ddoc, name string) (string, error)
 	// GetLocal reads a local document, PutLocal writes it over whatever is there.

@@ -131,9 +131,9 @@ func TestTooMuchAtOnce(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 		io.WriteString(w, `[{"id":"d2","error":"forbidden","reason":"not this one"}]`)
 	})
-	var docs [][]byte
+	var docs []*Revision
 	for i := range 11 {
-		docs = append(docs, fmt.Appendf(nil, `{"_id":"d%d"}`, i))
+		docs = append(docs, readRevision(fmt.Appendf(nil, `{"_id":"d%d"}`, i)))
 	}
 	refused, err := p.Store(t.Context(), docs)
 	if err != nil || len(stored) != 10 {
@@ -166,8 +166,8 @@ func TestFetchInParts(t *testing.T) {
 	wanted := []Wanted{{ID: "a"}, {ID: "b"}, {ID: "c"}}
 	var got []string
 	fetch := func() error {
-		return p.Fetch(t.Context(), wanted, func(doc []byte) error {
-			got = append(got, string(doc))
+		return p.Fetch(t.Context(), wanted, func(r *Revision) error {
+			got = append(got, r.Doc.ID)
 			return nil
 		})
 	}
@@ -175,7 +175,7 @@ func TestFetchInParts(t *testing.T) {
 		t.Errorf("a document that cannot be had is passed over: %v", err)
 	}
 	broken, got = false, nil
-	if err := fetch(); err != nil || fmt.Sprint(got) != `[{"_id":"a"} {"_id":"b"}]` {
+	if err := fetch(); err != nil || fmt.Sprint(got) != `[a b]` {
 		t.Errorf("got %s, %v", got, err)
 	}
 }
@@ -208,10 +208,10 @@ func (p *stubPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change) 
 func (p *stubPeer) Missing(context.Context, []Change) ([]Wanted, error) {
 	return []Wanted{{ID: "a"}}, nil
 }
-func (p *stubPeer) Fetch(_ context.Context, _ []Wanted, fn func([]byte) error) error {
-	return fn([]byte(`{"_id":"a","_rev":"1-a"}`))
+func (p *stubPeer) Fetch(_ context.Context, _ []Wanted, fn func(*Revision) error) error {
+	return fn(readRevision([]byte(`{"_id":"a","_rev":"1-a"}`)))
 }
-func (p *stubPeer) Store(context.Context, [][]byte) ([]Refusal, error) { return nil, p.store() }
+func (p *stubPeer) Store(context.Context, []*Revision) ([]Refusal, error) { return nil, p.store() }
 func (p *stubPeer) GetLocal(_ context.Context, id string) ([]byte, error) {
 	if b, ok := p.local[id]; ok {
 		return b, nil

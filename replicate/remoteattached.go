@@ -13,15 +13,14 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 )
 
 // OpenAttachment reads an attachment as the peer has it stored.
-func (p *remotePeer) OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (io.ReadCloser, error) {
+func (p *remotePeer) OpenAttachment(ctx context.Context, r *Revision, att *Attachment) (io.ReadCloser, error) {
 	// Asked for by name, gzip is not unpacked on the way.
 	header := http.Header{"Accept-Encoding": {"gzip"}, "Accept": {"*/*"}}
-	resp, err := p.send(ctx, sending{method: http.MethodGet, path: attachmentPath(id, name), query: url.Values{"rev": {rev.String()}}, header: header})
+	resp, err := p.send(ctx, sending{method: http.MethodGet, path: attachmentPath(r.Doc.ID, att.Name), query: url.Values{"rev": {r.Doc.Rev.String()}}, header: header})
 	if err != nil {
 		return nil, err
 	}
@@ -55,15 +54,15 @@ func unpacked(in io.ReadCloser) (io.ReadCloser, error) {
 // StoreAttached sends a document and the bytes of its attachments as one
 // multipart/related message, a part after another as they come from the source. Where no
 // bytes follow it is plain JSON: CouchDB 3.5 never answers a message of one part.
-func (p *remotePeer) StoreAttached(ctx context.Context, a *Attached, open opener) (*Refusal, error) {
+func (p *remotePeer) StoreAttached(ctx context.Context, r *Revision, open opener) (*Refusal, error) {
 	raw := make([]byte, 16)
 	rand.Read(raw)
-	m := relatedMessage{a: a, boundary: hex.EncodeToString(raw), head: a.json()}
+	m := relatedMessage{r: r, boundary: hex.EncodeToString(raw), head: r.json()}
 	query := url.Values{"new_edits": {"false"}}
 	var resp *http.Response
 	var err error
-	if a.bare() {
-		resp, err = p.request(ctx, http.MethodPut, docPath(a.ID), query, m.head)
+	if r.bare() {
+		resp, err = p.request(ctx, http.MethodPut, docPath(r.Doc.ID), query, m.head)
 	} else {
 		resp, err = p.sendRelated(ctx, &m, query, open)
 	}
@@ -88,7 +87,7 @@ func (p *remotePeer) StoreAttached(ctx context.Context, a *Attached, open opener
 	case !dividable(s.Status):
 		return nil, err
 	}
-	return &Refusal{ID: a.ID, Reason: s.Error()}, nil
+	return &Refusal{ID: r.Doc.ID, Reason: s.Error()}, nil
 }
 
 // sendRelated sends a document and those of its attachments that are no stubs.
@@ -100,7 +99,7 @@ func (p *remotePeer) sendRelated(ctx context.Context, m *relatedMessage, query u
 		feed.CloseWithError(m.write(ctx, feed, open))
 	}()
 	header := http.Header{"Accept": {"application/json"}, "Content-Type": {`multipart/related; boundary="` + m.boundary + `"`}}
-	resp, err := p.send(ctx, sending{method: http.MethodPut, path: docPath(m.a.ID), query: query, header: header, body: body, size: m.size()})
+	resp, err := p.send(ctx, sending{method: http.MethodPut, path: docPath(m.r.Doc.ID), query: query, header: header, body: body, size: m.size()})
 	body.CloseWithError(errors.New("the target has answered"))
 	<-fed
 	return resp, err
@@ -120,7 +119,7 @@ func taken(resp *http.Response) error {
 
 // relatedMessage is a document with attachments on its way.
 type relatedMessage struct {
-	a        *Attached
+	r        *Revision
 	boundary string
 	head     []byte // the document's JSON
 	failed   error  // reading from the source
@@ -145,8 +144,8 @@ func (m *relatedMessage) last() string { return "\r\n--" + m.boundary + "--" }
 // size is the length of the whole message, which CouchDB wants to know beforehand.
 func (m *relatedMessage) size() int64 {
 	n := int64(len(m.first()) + len(m.head) + len(m.last()))
-	for i := range m.a.Attachments {
-		if att := &m.a.Attachments[i]; !att.Stub {
+	for i := range m.r.Attachments {
+		if att := &m.r.Attachments[i]; !att.Stub {
 			n += int64(len(m.between(att))) + att.Length
 		}
 	}
@@ -157,8 +156,8 @@ func (m *relatedMessage) write(ctx context.Context, w io.Writer, open opener) er
 	if _, err := io.WriteString(w, m.first()+string(m.head)); err != nil {
 		return err
 	}
-	for i := range m.a.Attachments {
-		att := &m.a.Attachments[i]
+	for i := range m.r.Attachments {
+		att := &m.r.Attachments[i]
 		if att.Stub {
 			continue
 		}
@@ -176,7 +175,7 @@ func (m *relatedMessage) write(ctx context.Context, w io.Writer, open opener) er
 // copy sends the bytes of one attachment; a source that has another number of them
 // than it said spoils the message.
 func (m *relatedMessage) copy(ctx context.Context, w io.Writer, att *Attachment, open opener) error {
-	in, err := open(ctx, att.Name)
+	in, err := open(ctx, att)
 	if err != nil {
 		m.failed = err
 		return err

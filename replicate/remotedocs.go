@@ -16,7 +16,7 @@ import (
 const fetchAtOnce = 100
 
 // Fetch reads through _bulk_get, or, where a peer has none, document by document.
-func (p *remotePeer) Fetch(ctx context.Context, wanted []Wanted, fn func([]byte) error) error {
+func (p *remotePeer) Fetch(ctx context.Context, wanted []Wanted, fn func(*Revision) error) error {
 	for len(wanted) > 0 {
 		some := wanted[:min(fetchAtOnce, len(wanted))]
 		wanted = wanted[len(some):]
@@ -48,7 +48,7 @@ func noBulkGet(status int) bool {
 }
 
 // fetchBulk returns the revisions that the peer has but failed to give.
-func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func([]byte) error) (left []Wanted, err error) {
+func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func(*Revision) error) (left []Wanted, err error) {
 	body := []byte(`{"docs":[`)
 	first := true
 	for _, w := range wanted {
@@ -86,11 +86,16 @@ func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func([]b
 				if name != "docs" {
 					return a.SkipValue()
 				}
-				return a.eachElement(func() error { return a.row(fn, failed) })
+				return a.eachElement(func() error { return a.row(given(fn), failed) })
 			})
 		})
 	})
 	return left, err
+}
+
+// given has fn called with what is read of the JSON of documents.
+func given(fn func(*Revision) error) func([]byte) error {
+	return func(raw []byte) error { return fn(readRevision(raw)) }
 }
 
 // row reads one, and gives on the document of {"ok": document}, or the object of
@@ -128,7 +133,7 @@ func failedOf(raw []byte) (w Wanted, err error) {
 	return Wanted{ID: said.ID, Revs: []revtree.Rev{rev}}, nil
 }
 
-func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func([]byte) error) error {
+func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func(*Revision) error) error {
 	query := url.Values{"revs": {"true"}, "latest": {"true"}, "att_encoding_info": {"true"}, "open_revs": {string(appendRevList(nil, w.Revs))}}
 	resp, err := p.request(ctx, http.MethodGet, docPath(w.ID), query, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotFound {
@@ -140,12 +145,12 @@ func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func([]byte) err
 	defer resp.Body.Close()
 	a := newAnswer(ctx, resp.Body, true)
 	defer a.done()
-	return a.eachElement(func() error { return a.row(fn, func([]byte) error { return nil }) })
+	return a.eachElement(func() error { return a.row(given(fn), func([]byte) error { return nil }) })
 }
 
 // Store writes through _bulk_docs. Where they are too many for the peer, or one of them
 // makes it refuse them all, it is given fewer and fewer, down to single documents.
-func (p *remotePeer) Store(ctx context.Context, docs [][]byte) (refused []Refusal, err error) {
+func (p *remotePeer) Store(ctx context.Context, docs []*Revision) (refused []Refusal, err error) {
 	for len(docs) > 0 {
 		n := min(len(docs), p.pace.most())
 		some, err := p.storeBulk(ctx, docs[:n])
@@ -155,7 +160,7 @@ func (p *remotePeer) Store(ctx context.Context, docs [][]byte) (refused []Refusa
 			p.pace.fine(n)
 			refused = append(refused, some...)
 		case ok && dividable(s.Status) && n == 1:
-			refused = append(refused, Refusal{ID: idOf(docs[0]), Reason: s.Error()})
+			refused = append(refused, Refusal{ID: docs[0].Doc.ID, Reason: s.Error()})
 		case ok && dividable(s.Status):
 			p.pace.tooMany(n)
 			continue
@@ -186,17 +191,17 @@ var passing = map[string]bool{
 	"internal_server_error": true, "service_unavailable": true, "timeout": true, "insufficient_storage": true, "too_many_requests": true,
 }
 
-func (p *remotePeer) storeBulk(ctx context.Context, docs [][]byte) (refused []Refusal, err error) {
+func (p *remotePeer) storeBulk(ctx context.Context, docs []*Revision) (refused []Refusal, err error) {
 	size := 32
 	for _, d := range docs {
-		size += len(d) + 1
+		size += d.size()
 	}
 	body := append(make([]byte, 0, size), `{"new_edits":false,"docs":[`...)
 	for i, d := range docs {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		body = append(body, d...)
+		body = append(d.Doc.AppendOpen(body), '}')
 	}
 	b, err := p.call(ctx, http.MethodPost, "_bulk_docs", nil, append(body, `]}`...))
 	if err != nil {
@@ -226,19 +231,4 @@ func (p *remotePeer) storeBulk(ctx context.Context, docs [][]byte) (refused []Re
 		return err
 	})
 	return refused, err
-}
-
-// idOf finds the id in the JSON of a document, for the log.
-func idOf(doc []byte) (id string) {
-	err := jsonscan.EachMember(doc, func(name, value []byte) error {
-		if string(name) == "_id" {
-			id = seqText(value)
-			return errFound
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errFound) {
-		return "(unreadable)"
-	}
-	return id
 }

@@ -14,10 +14,11 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine/bolt"
 )
 
-func openStore(t *testing.T) *store.Store {
+func openStore(t testing.TB) *store.Store {
 	t.Helper()
 	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
 	if err != nil {
@@ -42,19 +43,23 @@ func fill(t *testing.T, p Peer) {
 		t.Fatal(err)
 	}
 	var docs [][]byte
+	var revs []*Revision
 	for i := range 6 {
 		docs = append(docs,
 			fmt.Appendf(nil, `{"_id":"d%d","_rev":"2-b","_revisions":{"start":2,"ids":["b","a"]},"v":%d}`, i, i),
 			fmt.Appendf(nil, `{"_id":"d%d","_rev":"2-c","_revisions":{"start":2,"ids":["c","a"]},"v":"conflict"}`, i),
 			fmt.Appendf(nil, `{"_id":"gone%d","_rev":"2-b","_revisions":{"start":2,"ids":["b","a"]},"_deleted":true}`, i))
 	}
-	if refused, err := p.Store(t.Context(), docs); err != nil || len(refused) > 0 {
+	for _, doc := range docs {
+		revs = append(revs, readRevision(doc))
+	}
+	if refused, err := p.Store(t.Context(), revs); err != nil || len(refused) > 0 {
 		t.Fatal(refused, err)
 	}
 	for i := range 3 {
-		a := &Attached{ID: fmt.Sprintf("att%d", i), Rev: revtree.Rev{Gen: 1, ID: "a"}, Doc: fmt.Appendf(nil, `{"_id":"att%d","_rev":"1-a"}`, i),
+		a := &Revision{Doc: document.Doc{ID: fmt.Sprintf("att%d", i), Rev: revtree.Rev{Gen: 1, ID: "a"}, Body: []byte("{}")},
 			Attachments: []Attachment{{Name: "f", Type: "text/plain", RevPos: 1, Length: 5}}}
-		open := func(context.Context, string) (io.ReadCloser, error) {
+		open := func(context.Context, *Attachment) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader("bytes")), nil
 		}
 		if refused, err := p.StoreAttached(t.Context(), a, open); err != nil || refused != nil {
@@ -69,8 +74,8 @@ func holds(t *testing.T, p Peer) string {
 	var rows []string
 	_, err := p.Changes(t.Context(), ChangesQuery{Limit: 1000}, func(c Change) error {
 		row := fmt.Sprint(c.ID, c.Revs)
-		err := p.Fetch(t.Context(), []Wanted{{ID: c.ID, Revs: c.Revs}}, func(doc []byte) error {
-			row += string(doc)
+		err := p.Fetch(t.Context(), []Wanted{{ID: c.ID, Revs: c.Revs}}, func(r *Revision) error {
+			row += string(r.json())
 			return nil
 		})
 		rows = append(rows, row)
@@ -133,7 +138,7 @@ func (p *failingPeer) Missing(ctx context.Context, c []Change) (out []Wanted, er
 	return out, err
 }
 
-func (p *failingPeer) Fetch(ctx context.Context, w []Wanted, fn func([]byte) error) error {
+func (p *failingPeer) Fetch(ctx context.Context, w []Wanted, fn func(*Revision) error) error {
 	return p.call(func() error { return p.Peer.Fetch(ctx, w, fn) })
 }
 
@@ -143,7 +148,7 @@ func (p *failingPeer) wrote(n int) {
 	p.got += int64(n)
 }
 
-func (p *failingPeer) Store(ctx context.Context, docs [][]byte) (refused []Refusal, err error) {
+func (p *failingPeer) Store(ctx context.Context, docs []*Revision) (refused []Refusal, err error) {
 	err = p.call(func() (err error) {
 		refused, err = p.Peer.Store(ctx, docs)
 		p.wrote(len(docs) - len(refused))
@@ -152,9 +157,9 @@ func (p *failingPeer) Store(ctx context.Context, docs [][]byte) (refused []Refus
 	return refused, err
 }
 
-func (p *failingPeer) StoreAttached(ctx context.Context, a *Attached, open opener) (refused *Refusal, err error) {
+func (p *failingPeer) StoreAttached(ctx context.Context, r *Revision, open opener) (refused *Refusal, err error) {
 	err = p.call(func() (err error) {
-		if refused, err = p.Peer.StoreAttached(ctx, a, open); err == nil && refused == nil {
+		if refused, err = p.Peer.StoreAttached(ctx, r, open); err == nil && refused == nil {
 			p.wrote(1)
 		}
 		return err
@@ -162,12 +167,12 @@ func (p *failingPeer) StoreAttached(ctx context.Context, a *Attached, open opene
 	return refused, err
 }
 
-func (p *failingPeer) OpenAttachment(ctx context.Context, id string, rev revtree.Rev, name string) (r io.ReadCloser, err error) {
-	err = p.call(func() (err error) { r, err = p.Peer.OpenAttachment(ctx, id, rev, name); return err })
-	if err != nil && r != nil {
-		r.Close()
+func (p *failingPeer) OpenAttachment(ctx context.Context, r *Revision, att *Attachment) (in io.ReadCloser, err error) {
+	err = p.call(func() (err error) { in, err = p.Peer.OpenAttachment(ctx, r, att); return err })
+	if err != nil && in != nil {
+		in.Close()
 	}
-	return r, err
+	return in, err
 }
 
 func (p *failingPeer) GetLocal(ctx context.Context, id string) (b []byte, err error) {

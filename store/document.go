@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -41,32 +42,8 @@ type JSONOptions struct {
 
 // AppendJSON appends the document as CouchDB shows it. The body is copied as bytes.
 func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
-	b = append(b, `{"_id":`...)
-	b = jsonscan.AppendString(b, d.ID)
-	if !d.Rev.IsZero() { // a document that was never written has none
-		b = append(b, `,"_rev":"`...)
-		b = appendRev(b, d.Rev)
-		b = append(b, '"')
-	}
-	if len(d.Body) > 2 {
-		b = append(b, ',')
-		b = append(b, d.Body[1:len(d.Body)-1]...)
-	}
-	if d.Deleted {
-		b = append(b, `,"_deleted":true`...)
-	}
-	if len(d.Path) > 0 {
-		b = append(b, `,"_revisions":{"start":`...)
-		b = strconv.AppendUint(b, d.Path[0].Gen, 10)
-		b = append(b, `,"ids":[`...)
-		for i, r := range d.Path {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendID(b, r)
-		}
-		b = append(b, `]}`...)
-	}
+	said := document.Doc{ID: d.ID, Rev: d.Rev, Path: d.Path, Deleted: d.Deleted, Body: d.Body}
+	b = said.AppendOpen(b)
 	if len(d.RevsInfo) > 0 {
 		b = append(b, `,"_revs_info":[`...)
 		for i, info := range d.RevsInfo {
@@ -74,7 +51,7 @@ func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
 				b = append(b, ',')
 			}
 			b = append(b, `{"rev":"`...)
-			b = appendRev(b, info.Rev)
+			b = document.AppendRev(b, info.Rev)
 			b = append(b, `","status":"`...)
 			b = append(b, info.Status...)
 			b = append(b, `"}`...)
@@ -138,29 +115,10 @@ func appendRevList(b []byte, name string, revs []revtree.Rev) []byte {
 			b = append(b, ',')
 		}
 		b = append(b, '"')
-		b = appendRev(b, r)
+		b = document.AppendRev(b, r)
 		b = append(b, '"')
 	}
 	return append(b, ']')
-}
-
-// appendRev appends the text of a revision, fit to stand in a JSON string.
-func appendRev(b []byte, r revtree.Rev) []byte {
-	if len(r.ID) == 16 { // hex digits: nothing to escape
-		return r.AppendTo(b)
-	}
-	quoted := jsonscan.AppendString(nil, r.String())
-	return append(b, quoted[1:len(quoted)-1]...)
-}
-
-// appendID appends the part behind the dash as a JSON string.
-func appendID(b []byte, r revtree.Rev) []byte {
-	if len(r.ID) == 16 {
-		b = append(b, '"')
-		b = r.AppendIDTo(b)
-		return append(b, '"')
-	}
-	return jsonscan.AppendString(b, r.ID)
 }
 
 // AppendLength appends the length as a member: unpacked, where that is known.

@@ -61,6 +61,14 @@ func (d *Doc) CheckPath() error {
 	return nil
 }
 
+// CheckSize refuses a Body of more than limit bytes, 0 for any.
+func (d *Doc) CheckSize(limit int64) error {
+	if limit > 0 && int64(len(d.Body)) > limit {
+		return &Error{TooLarge, d.ID}
+	}
+	return nil
+}
+
 // CheckAttachments tells what is wrong with what the document says of its attachments, an
 // *Error. Parse does not: those of a local document do not matter, and whether it is one
 // may be for the caller to say.

@@ -85,10 +85,7 @@ func (p *parser) document(i int, opt Options) (d Doc, end int, err error) {
 		}
 	}
 	d.Body = p.body[from:len(p.body):len(p.body)]
-	if opt.MaxSize > 0 && int64(len(d.Body)) > opt.MaxSize {
-		return d, i, &Error{TooLarge, d.ID}
-	}
-	return d, i, nil
+	return d, i, d.CheckSize(opt.MaxSize)
 }
 
 // value reads the value at i.
