@@ -9,6 +9,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 )
@@ -18,7 +19,7 @@ type AccessOptions struct {
 	Store   *store.Store
 	Config  *config.Config
 	Log     *slog.Logger
-	Shared  *Shared
+	Shared  *wire.Shared
 	Designs *design.Cache // of validation functions, for one
 	Now     func() time.Time
 }
@@ -48,7 +49,7 @@ type Access struct {
 	log      *slog.Logger
 	config   *config.Config
 	settings func() *accessSettings
-	shared   *Shared
+	shared   *wire.Shared
 	designs  *design.Cache
 	auth     *auth.Authenticator
 	devices  *Devices
@@ -72,8 +73,8 @@ func (a *Access) authenticator() (err error) {
 	admins := c.Section("admins")
 	a.auth, err = auth.New(auth.Options{
 		Admins: admins, Accounts: newAccounts(a), Devices: a.devices, Settings: authSettings(c), Now: a.opt.Now,
-		Address: func(r *http.Request) string { return addressKey(a.shared.ClientAddr(r)) },
-		Proxied: func(r *http.Request) bool { p := a.shared.Settings().Proxies; return len(p) == 0 || p.sent(r) },
+		Address: func(r *http.Request) string { return wire.AddressKey(a.shared.ClientAddr(r)) },
+		Proxied: func(r *http.Request) bool { p := a.shared.Settings().Proxies; return len(p) == 0 || p.Sent(r) },
 		Warn:    a.log.Warn,
 	})
 	if err != nil {
@@ -109,27 +110,27 @@ func (a *Access) LetIn(r *http.Request) (renew string, err error) {
 	if err != nil {
 		return "", err
 	}
-	exchangeOf(r).User = user
+	wire.ExchangeOf(r).User = user
 	return renew, a.letIn(r, user)
 }
 
 // Admit holds a request to the rule of its route. Rules about a database are held when Open
 // opens it.
-func (a *Access) Admit(r *http.Request, rule Rule) error {
-	exchangeOf(r).Rule = rule
+func (a *Access) Admit(r *http.Request, rule wire.Rule) error {
+	wire.ExchangeOf(r).Rule = rule
 	switch rule {
-	case Anyone, Member, DBAdmin:
+	case wire.Anyone, wire.Member, wire.DBAdmin:
 		return nil
-	case Lister:
+	case wire.Lister:
 		return a.mayList(r)
-	case User:
-		if userOf(r).Anonymous() {
+	case wire.User:
+		if wire.UserOf(r).Anonymous() {
 			return errAnonymous
 		}
 		return nil
-	case Metrics:
+	case wire.Metrics:
 		return requireMetrics(r)
-	case Admin:
+	case wire.Admin:
 		return RequireAdmin(r)
 	}
 	return errClosed
@@ -141,13 +142,13 @@ var errClosed = errors.New("the route has no rule that opens a database")
 // asks; the caller releases it. As in CouchDB, that there is none is told to anybody. The
 // handle shows and takes what the user may see and write: see systemDB.
 func (a *Access) Open(r *http.Request) (*store.DB, error) {
-	name, err := segment(r, "db")
+	name, err := wire.Segment(r, "db")
 	if err != nil {
 		return nil, err
 	}
-	x := exchangeOf(r)
+	x := wire.ExchangeOf(r)
 	switch x.Rule {
-	case Member, Lister, DBAdmin, Admin:
+	case wire.Member, wire.Lister, wire.DBAdmin, wire.Admin:
 		return a.OpenNamed(r.Context(), name, x.User, x.Rule)
 	}
 	return nil, errClosed

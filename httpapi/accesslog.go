@@ -4,10 +4,12 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // over counts a request when it is over, and logs it.
-func (s *Server) over(x *exchange, r *http.Request, began time.Time) {
+func (s *Server) over(x *wire.Exchange, r *http.Request, began time.Time) {
 	took := s.opt.Now().Sub(began)
 	counted := took
 	if x.IsFeed {
@@ -23,7 +25,7 @@ func (s *Server) over(x *exchange, r *http.Request, began time.Time) {
 
 // logAccess writes the line of one request when it is over. Queries are left out: they
 // hold keys, that is, what users have written.
-func (s *Server) logAccess(x *exchange, r *http.Request, took time.Duration) {
+func (s *Server) logAccess(x *wire.Exchange, r *http.Request, took time.Duration) {
 	ctx := r.Context()
 	if !s.log.Enabled(ctx, slog.LevelInfo) {
 		return

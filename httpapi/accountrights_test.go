@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 const annaDoc = `{"name":"anna","password":"%s","roles":[],"type":"user"%s}`
@@ -108,9 +110,9 @@ func TestNamesThatCannotLogIn(t *testing.T) {
 	before := must(t, s, testAdmin, 200, "GET", "/_node/_local/_config", "")
 	for name, path := range map[string]string{"co:lon": "co%3Alon", "a\u0007b": "a%07b", "a\u0085b": "a%C2%85b", "a\nb": "a%0Ab"} {
 		wants(t, call(s, "PUT", "/_node/_local/_config/admins/"+path, `"secret"`, "Admin", ""), 400, "bad_request")
-		setup := fmt.Sprintf(`{"action":"enable_single_node","username":%s,"password":"x","bind_address":"127.0.0.9","port":1}`, appendString(nil, name))
+		setup := fmt.Sprintf(`{"action":"enable_single_node","username":%s,"password":"x","bind_address":"127.0.0.9","port":1}`, wire.AppendString(nil, name))
 		wants(t, call(s, "POST", "/_cluster_setup", setup, "Admin", ""), 400, "bad_request")
-		user := fmt.Sprintf(`{"name":%s,"password":"x","roles":[],"type":"user"}`, appendString(nil, name))
+		user := fmt.Sprintf(`{"name":%s,"password":"x","roles":[],"type":"user"}`, wire.AppendString(nil, name))
 		wants(t, call(s, "PUT", "/_users/org.couchdb.user:"+path, user), 403, "forbidden")
 		wants(t, call(s, "PUT", "/_users/org.couchdb.user:"+path, user, "Admin", ""), 403, "forbidden")
 	}

@@ -4,11 +4,13 @@ import (
 	"crypto/md5"
 	"fmt"
 	"net/http"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // allDBs answers GET /_all_dbs.
 func (s *Server) allDBs(w http.ResponseWriter, r *http.Request) error {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
@@ -25,7 +27,7 @@ func (s *Server) allDBs(w http.ResponseWriter, r *http.Request) error {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, name)
+		b = wire.AppendString(b, name)
 	}
 	return writeWithETag(w, r, append(b, ']'))
 }
@@ -35,9 +37,9 @@ func (s *Server) allDBs(w http.ResponseWriter, r *http.Request) error {
 func writeWithETag(w http.ResponseWriter, r *http.Request, body []byte) error {
 	etag := fmt.Sprintf(`"%x"`, md5.Sum(body))
 	w.Header().Set("Etag", etag)
-	if matchesETag(r, etag) {
+	if wire.MatchesETag(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return writeJSON(w, r, http.StatusOK, body)
+	return wire.WriteJSON(w, r, http.StatusOK, body)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -81,7 +82,7 @@ func planDocRange(db *store.DB, space store.DocSpace, p *viewParams) (*docRange,
 }
 
 // write appends the whole answer to st.
-func (d *docRange) write(ctx context.Context, st *stream) error {
+func (d *docRange) write(ctx context.Context, st *wire.Stream) error {
 	db := d.db
 	if d.byKey {
 		return d.writeKeys(ctx, db, st)
@@ -97,30 +98,30 @@ func (d *docRange) write(ctx context.Context, st *stream) error {
 	}
 	row := func(row *store.Row) error {
 		if !first {
-			st.buf = append(st.buf, ',')
+			st.Buf = append(st.Buf, ',')
 		}
 		first = false
-		st.buf = append(st.buf, "\r\n"...)
+		st.Buf = append(st.Buf, "\r\n"...)
 		d.appendRow(ctx, db, st, row)
 		return nil
 	}
-	err := db.AllDocs(ctx, q, head, row, st.flushFull)
-	st.buf = append(st.buf, "\r\n]}"...)
+	err := db.AllDocs(ctx, q, head, row, st.FlushFull)
+	st.Buf = append(st.Buf, "\r\n]}"...)
 	return err
 }
 
 // appendHead appends what stands before the rows; offset < 0 is none.
-func (d *docRange) appendHead(st *stream, db *store.DB, page store.Page, offset int) {
-	b := append(st.buf, `{"total_rows":`...)
+func (d *docRange) appendHead(st *wire.Stream, db *store.DB, page store.Page, offset int) {
+	b := append(st.Buf, `{"total_rows":`...)
 	if d.space == store.LocalDocs {
 		b = append(b, `null,"offset":null`...)
 	} else {
-		b = appendInt(b, page.TotalRows)
+		b = wire.AppendInt(b, page.TotalRows)
 		b = append(b, `,"offset":`...)
 		if offset < 0 {
 			b = append(b, "null"...)
 		} else {
-			b = appendInt(b, offset)
+			b = wire.AppendInt(b, offset)
 		}
 	}
 	if d.updateSeq {
@@ -128,32 +129,32 @@ func (d *docRange) appendHead(st *stream, db *store.DB, page store.Page, offset 
 		if d.byKey || d.space == store.LocalDocs {
 			b = append(b, "null"...)
 		} else {
-			b = appendSeq(b, db, page.UpdateSeq)
+			b = wire.AppendSeq(b, db, page.UpdateSeq)
 		}
 	}
-	st.buf = append(b, `,"rows":[`...)
+	st.Buf = append(b, `,"rows":[`...)
 }
 
 // appendRow appends a row.
-func (d *docRange) appendRow(ctx context.Context, db *store.DB, st *stream, row *store.Row) {
-	b := append(st.buf, `{"id":`...)
+func (d *docRange) appendRow(ctx context.Context, db *store.DB, st *wire.Stream, row *store.Row) {
+	b := append(st.Buf, `{"id":`...)
 	from := len(b)
 	b = jsonscan.AppendString(b, row.ID)
 	to := len(b)
 	b = append(b, `,"key":`...)
 	b = append(b, b[from:to]...)
-	b = appendRev(append(b, `,"value":{"rev":`...), row.Rev)
+	b = wire.AppendRev(append(b, `,"value":{"rev":`...), row.Rev)
 	if row.Deleted {
 		b = append(b, `,"deleted":true`...)
 	}
-	st.buf = append(b, '}')
+	st.Buf = append(b, '}')
 	if d.query.IncludeDocs {
-		st.buf = append(st.buf, `,"doc":`...)
+		st.Buf = append(st.Buf, `,"doc":`...)
 		if row.Doc == nil {
-			st.buf = append(st.buf, "null"...)
+			st.Buf = append(st.Buf, "null"...)
 		} else {
 			appendRowDoc(ctx, st, db, row.Doc, d.attachments)
 		}
 	}
-	st.buf = append(st.buf, '}')
+	st.Buf = append(st.Buf, '}')
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -15,7 +16,7 @@ func (d *docRange) listKeys(p *viewParams) error {
 	d.byKey = true
 	n := 0
 	if err := jsonscan.EachElement(p.keys, func([]byte) error { n++; return nil }); err != nil {
-		return errNotJSON
+		return wire.ErrNotJSON
 	}
 	d.keys = make([]docKey, 0, n) // there may be very many
 	err := jsonscan.EachElement(p.keys, func(raw []byte) error {
@@ -25,7 +26,7 @@ func (d *docRange) listKeys(p *viewParams) error {
 		return nil
 	})
 	if err != nil {
-		return errNotJSON
+		return wire.ErrNotJSON
 	}
 	if p.descending {
 		slices.Reverse(d.keys)
@@ -53,13 +54,13 @@ func (k docKey) id() string {
 const keysPart = 256
 
 // writeKeys appends the answer to a list of ids: a row for each, known or not.
-func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *stream) error {
+func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *wire.Stream) error {
 	head := func(page store.Page) error {
 		d.appendHead(st, db, page, -1)
 		return nil
 	}
 	nothing := store.AllDocsQuery{Space: d.space}
-	if err := db.AllDocs(ctx, nothing, head, nil, st.flushFull); err != nil {
+	if err := db.AllDocs(ctx, nothing, head, nil, st.FlushFull); err != nil {
 		return err
 	}
 	ids := make([]string, 0, min(keysPart, len(d.keys)))
@@ -71,22 +72,22 @@ func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *stream) erro
 		}
 		err := d.readKeys(ctx, db, ids, func(i int, row *store.Row) error {
 			if from+i > 0 {
-				st.buf = append(st.buf, ',')
+				st.Buf = append(st.Buf, ',')
 			}
-			st.buf = append(st.buf, "\r\n"...)
+			st.Buf = append(st.Buf, "\r\n"...)
 			if row == nil {
-				st.buf = append(append(st.buf, `{"key":`...), some[i]...)
-				st.buf = append(st.buf, `,"error":"not_found"}`...)
+				st.Buf = append(append(st.Buf, `{"key":`...), some[i]...)
+				st.Buf = append(st.Buf, `,"error":"not_found"}`...)
 				return nil
 			}
 			d.appendRow(ctx, db, st, row)
 			return nil
-		}, st.flushFull)
+		}, st.FlushFull)
 		if err != nil {
 			return err
 		}
 	}
-	st.buf = append(st.buf, "\r\n]}"...)
+	st.Buf = append(st.Buf, "\r\n]}"...)
 	return nil
 }
 

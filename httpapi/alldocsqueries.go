@@ -4,15 +4,16 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
 var (
-	errNoQueries   = badRequest("POST body must include `queries` parameter.")
-	errQueriesList = badRequest("`queries` member must be an array.")
-	errQueryObject = badRequest("query must be a JSON object")
-	errManyQueries = badRequest("There are more than %d queries", maxQueries)
+	errNoQueries   = wire.BadRequest("POST body must include `queries` parameter.")
+	errQueriesList = wire.BadRequest("`queries` member must be an array.")
+	errQueryObject = wire.BadRequest("query must be a JSON object")
+	errManyQueries = wire.BadRequest("There are more than %d queries", maxQueries)
 )
 
 // allDocsQueries answers POST /db/_all_docs/queries: several ranges at once.
@@ -42,37 +43,37 @@ func (s *Server) docRanges(w http.ResponseWriter, r *http.Request, space store.D
 // rangePlan is a query that has been judged and can be answered.
 type rangePlan interface {
 	// write appends the whole answer to the stream.
-	write(ctx context.Context, st *stream) error
+	write(ctx context.Context, st *wire.Stream) error
 }
 
 // writeResult answers a request that has one query.
 func writeResult(w http.ResponseWriter, r *http.Request, plan rangePlan) error {
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
+	st := wire.NewStream(w, r, http.StatusOK)
+	defer st.Drop()
 	if err := plan.write(r.Context(), st); err != nil {
 		return err
 	}
-	st.buf = append(st.buf, '\n')
-	return st.end()
+	st.Buf = append(st.Buf, '\n')
+	return st.End()
 }
 
 // writeResults answers a request that has several.
 func writeResults(w http.ResponseWriter, r *http.Request, plans []rangePlan) error {
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
-	st.buf = append(st.buf, `{"results":[`...)
+	st := wire.NewStream(w, r, http.StatusOK)
+	defer st.Drop()
+	st.Buf = append(st.Buf, `{"results":[`...)
 	for i, plan := range plans {
 		if i > 0 {
-			st.buf = append(st.buf, ',')
+			st.Buf = append(st.Buf, ',')
 		}
-		st.buf = append(st.buf, "\r\n"...)
-		st.endTurn() // it may have to wait for an index
+		st.Buf = append(st.Buf, "\r\n"...)
+		st.EndTurn() // it may have to wait for an index
 		if err := plan.write(r.Context(), st); err != nil {
 			return err
 		}
 	}
-	st.buf = append(st.buf, "\r\n]}\n"...)
-	return st.end()
+	st.Buf = append(st.Buf, "\r\n]}\n"...)
+	return st.End()
 }
 
 // maxQueries is how many queries one request may have.
@@ -81,10 +82,10 @@ const maxQueries = 10_000
 // eachQuery reads a request that has several queries, and calls fn for each of them. What
 // one of them says goes before what the query of the request says for all.
 func (s *Server) eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *viewParams) error) error {
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (s *Server) eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *vi
 	if err := common.readQuery(query); err != nil {
 		return err
 	}
-	body, err := readBody(w, r)
+	body, err := wire.ReadBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (s *Server) eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *vi
 
 // queriesOf finds the list of queries in a body.
 func queriesOf(body []byte) (queries []byte, err error) {
-	if err := requireObject(body); err != nil {
+	if err := wire.RequireObject(body); err != nil {
 		return nil, err
 	}
 	err = jsonscan.EachMember(body, func(name, value []byte) error {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
 
@@ -16,7 +17,7 @@ func (s *Server) As(u replicate.User) http.Handler {
 		defer x.Recover(r)
 		var err error
 		if x.User, err = s.access.userOf(r.Context(), u); err != nil {
-			fail(x, r, err)
+			wire.Fail(x, r, err)
 			return
 		}
 		s.router.ServeHTTP(x, r)

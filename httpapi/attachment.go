@@ -6,14 +6,15 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
 
 var (
-	errNoAttachment    = errorf(http.StatusNotFound, "not_found", "Document is missing attachment")
-	errMissingRev      = errorf(http.StatusConflict, "not_found", "missing_rev")
-	errLocalAttachment = badRequest("_local documents do not accept attachments.")
+	errNoAttachment    = wire.Errorf(http.StatusNotFound, "not_found", "Document is missing attachment")
+	errMissingRev      = wire.Errorf(http.StatusConflict, "not_found", "missing_rev")
+	errLocalAttachment = wire.BadRequest("_local documents do not accept attachments.")
 )
 
 // attachmentTarget reads from the path whose attachment is meant, and its name, and
@@ -37,7 +38,7 @@ func (s *Server) attachmentTarget(r *http.Request, write bool) (db *store.DB, id
 	}
 	switch name, err = url.QueryUnescape(part); {
 	case err != nil:
-		err = errURLEncoding
+		err = wire.ErrURLEncoding
 	case id == "_local":
 		err = errLocalAttachment
 	case r.Method == http.MethodPut:

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
@@ -22,7 +23,7 @@ func (sp span) contentRange(size int64) string {
 
 func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
 
-var errRange = errorf(http.StatusRequestedRangeNotSatisfiable, "requested_range_not_satisfiable", "Requested range not satisfiable")
+var errRange = wire.Errorf(http.StatusRequestedRangeNotSatisfiable, "requested_range_not_satisfiable", "Requested range not satisfiable")
 
 // parseRange reads a Range header. None at all means everything: so it is for a header
 // that cannot be read, and, as in CouchDB, for one in which "0-" stands.

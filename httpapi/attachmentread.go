@@ -8,6 +8,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
@@ -51,11 +52,11 @@ func sendAttachment(w http.ResponseWriter, r *http.Request, db *store.DB, att *s
 	h := w.Header()
 	etag := `"` + strings.TrimPrefix(att.Digest.String(), "md5-") + `"`
 	h["Etag"] = []string{etag}
-	if matchesETag(r, etag) {
+	if wire.MatchesETag(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	h["Cache-Control"] = mustRevalidate
+	h["Cache-Control"] = wire.MustRevalidate
 	h["Content-Type"] = []string{att.Type}
 	if att.Encoding != "" {
 		h["Accept-Ranges"] = []string{"none"}

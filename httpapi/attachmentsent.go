@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -15,7 +16,7 @@ const maxStagedInMemory = 1 << 20
 // checkInline refuses what cannot be stored of a request that has no parts.
 func checkInline(a *document.Attachment, limit int64) error {
 	if a.Follows && !a.Stub {
-		return badRequest("Attachment %s follows, but the request is not multipart/related", a.Name)
+		return wire.BadRequest("Attachment %s follows, but the request is not multipart/related", a.Name)
 	}
 	if limit > 0 && a.Size > limit {
 		return store.ErrAttachmentTooLarge
@@ -42,7 +43,7 @@ func stageSent(ctx context.Context, db *store.DB, sent []document.Attachment, li
 		switch {
 		case a.Stub:
 		case a.Follows && part == nil:
-			return nil, badRequest("Attachment %s follows, but the request is not multipart/related", a.Name)
+			return nil, wire.BadRequest("Attachment %s follows, but the request is not multipart/related", a.Name)
 		default:
 			var staged store.Staged
 			var err error

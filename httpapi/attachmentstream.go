@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -40,38 +41,38 @@ func (w *attachmentsWanted) of(doc *store.Document) func(*store.Attachment) bool
 
 // streamDocument appends a document as JSON with the bytes of some attachments. It sends
 // what has gathered as it goes.
-func streamDocument(ctx context.Context, st *stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
+func streamDocument(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
 	opt.Open = true
-	st.buf = doc.AppendJSON(st.buf, opt)
+	st.Buf = doc.AppendJSON(st.Buf, opt)
 	if err := streamAttachments(ctx, st, db, doc, opt.Encodings, sends); err != nil {
 		return err
 	}
-	st.buf = append(st.buf, '}')
+	st.Buf = append(st.Buf, '}')
 	return nil
 }
 
 // appendRowDoc appends the document of a row, with the bytes of its attachments if they
 // are wanted: those come when the stream is flushed.
-func appendRowDoc(ctx context.Context, st *stream, db *store.DB, doc *store.Document, wanted attachmentsWanted) {
+func appendRowDoc(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, wanted attachmentsWanted) {
 	opt := store.JSONOptions{Encodings: wanted.encodings, Open: wanted.all && len(doc.Attachments) > 0}
-	st.buf = doc.AppendJSON(st.buf, opt)
+	st.Buf = doc.AppendJSON(st.Buf, opt)
 	if opt.Open {
 		of := &store.Document{Attachments: doc.Attachments}
 		st.Later(func() error { return streamAttachments(ctx, st, db, of, wanted.encodings, wanted.of(of)) })
-		st.buf = append(st.buf, '}')
+		st.Buf = append(st.Buf, '}')
 	}
 }
 
 // streamAttachments appends the member _attachments, with the bytes of some.
-func streamAttachments(ctx context.Context, st *stream, db *store.DB, doc *store.Document, encodings bool, sends func(*store.Attachment) bool) error {
+func streamAttachments(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, encodings bool, sends func(*store.Attachment) bool) error {
 	for i := range doc.Attachments {
 		a := &doc.Attachments[i]
-		st.buf = appendAttachmentName(st.buf, i, a, encodings)
+		st.Buf = appendAttachmentName(st.Buf, i, a, encodings)
 		if !sends(a) {
-			st.buf = append(a.AppendLength(st.buf), `,"stub":true}`...)
+			st.Buf = append(a.AppendLength(st.Buf), `,"stub":true}`...)
 			continue
 		}
-		st.buf = append(st.buf, `,"data":"`...)
+		st.Buf = append(st.Buf, `,"data":"`...)
 		enc := base64.NewEncoder(base64.StdEncoding, streamWriter{st})
 		if err := copyUnpacked(ctx, enc, db, a); err != nil {
 			return err
@@ -79,10 +80,10 @@ func streamAttachments(ctx context.Context, st *stream, db *store.DB, doc *store
 		if err := enc.Close(); err != nil {
 			return err
 		}
-		st.buf = append(st.buf, `"}`...)
+		st.Buf = append(st.Buf, `"}`...)
 	}
 	if len(doc.Attachments) > 0 {
-		st.buf = append(st.buf, '}')
+		st.Buf = append(st.Buf, '}')
 	}
 	return nil
 }
@@ -98,12 +99,12 @@ func appendAttachmentName(b []byte, i int, a *store.Attachment, encodings bool) 
 }
 
 // streamWriter lets others write into a stream.
-type streamWriter struct{ st *stream }
+type streamWriter struct{ st *wire.Stream }
 
 func (w streamWriter) Write(p []byte) (int, error) {
-	w.st.buf = append(w.st.buf, p...)
-	if w.st.full() {
-		return len(p), w.st.flush()
+	w.st.Buf = append(w.st.Buf, p...)
+	if w.st.Full() {
+		return len(p), w.st.Flush()
 	}
 	return len(p), nil
 }
@@ -111,38 +112,38 @@ func (w streamWriter) Write(p []byte) (int, error) {
 // streamRelated appends a document and the bytes of some attachments as parts: first
 // the JSON, then the attachments in its order. As in CouchDB the JSON always tells how the
 // bytes are encoded, since they come so: who stores them as they are has to know.
-func streamRelated(ctx context.Context, st *stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool, boundary string) error {
-	st.buf = append(append(append(st.buf, "--"...), boundary...), "\r\nContent-Type: application/json\r\n\r\n"...)
+func streamRelated(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool, boundary string) error {
+	st.Buf = append(append(append(st.Buf, "--"...), boundary...), "\r\nContent-Type: application/json\r\n\r\n"...)
 	opt.Open, opt.Encodings = true, true
-	st.buf = doc.AppendJSON(st.buf, opt)
+	st.Buf = doc.AppendJSON(st.Buf, opt)
 	for i := range doc.Attachments {
 		a := &doc.Attachments[i]
-		st.buf = a.AppendLength(appendAttachmentName(st.buf, i, a, opt.Encodings))
+		st.Buf = a.AppendLength(appendAttachmentName(st.Buf, i, a, opt.Encodings))
 		if sends(a) {
-			st.buf = append(st.buf, `,"follows":true}`...)
+			st.Buf = append(st.Buf, `,"follows":true}`...)
 		} else {
-			st.buf = append(st.buf, `,"stub":true}`...)
+			st.Buf = append(st.Buf, `,"stub":true}`...)
 		}
 	}
-	st.buf = append(st.buf, "}}"...)
+	st.Buf = append(st.Buf, "}}"...)
 	for i := range doc.Attachments {
 		a := &doc.Attachments[i]
 		if !sends(a) {
 			continue
 		}
-		st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "\r\nContent-Disposition: attachment; filename="...)
-		st.buf = append(st.buf, quoteFilename(a.Name)...)
-		st.buf = append(append(st.buf, "\r\nContent-Type: "...), store.InHead(a.Type)...)
-		st.buf = append(append(st.buf, "\r\nContent-Length: "...), formatInt(a.Length)...)
+		st.Buf = append(append(append(st.Buf, "\r\n--"...), boundary...), "\r\nContent-Disposition: attachment; filename="...)
+		st.Buf = append(st.Buf, quoteFilename(a.Name)...)
+		st.Buf = append(append(st.Buf, "\r\nContent-Type: "...), store.InHead(a.Type)...)
+		st.Buf = append(append(st.Buf, "\r\nContent-Length: "...), formatInt(a.Length)...)
 		if a.Encoding != "" {
-			st.buf = append(append(st.buf, "\r\nContent-Encoding: "...), store.InHead(a.Encoding)...)
+			st.Buf = append(append(st.Buf, "\r\nContent-Encoding: "...), store.InHead(a.Encoding)...)
 		}
-		st.buf = append(st.buf, "\r\n\r\n"...)
+		st.Buf = append(st.Buf, "\r\n\r\n"...)
 		if err := copyAttachment(ctx, streamWriter{st}, db, a, span{0, a.Length}); err != nil {
 			return err
 		}
 	}
-	st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "--"...)
+	st.Buf = append(append(append(st.Buf, "\r\n--"...), boundary...), "--"...)
 	return nil
 }
 
@@ -179,17 +180,17 @@ func writeWithAttachments(w http.ResponseWriter, r *http.Request, db *store.DB, 
 	if related {
 		w.Header()["Content-Type"] = []string{`multipart/related; boundary="` + boundary + `"`}
 	}
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
+	st := wire.NewStream(w, r, http.StatusOK)
+	defer st.Drop()
 	var err error
 	if related {
 		err = streamRelated(r.Context(), st, db, doc, opt, sends, boundary)
 	} else {
 		err = streamDocument(r.Context(), st, db, doc, opt, sends)
-		st.buf = append(st.buf, '\n')
+		st.Buf = append(st.Buf, '\n')
 	}
 	if err != nil {
 		return err
 	}
-	return st.end()
+	return st.End()
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -30,24 +31,24 @@ func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
 	if att.Type == "" {
 		att.Type = document.DefaultType
 	}
-	switch coding := contentCoding(r); coding {
+	switch coding := wire.ContentCoding(r); coding {
 	case "", "identity":
 	case "gzip":
 		att.Encoding = coding
 	default:
-		return errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Only gzip and identity content-encodings are supported")
+		return wire.Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Only gzip and identity content-encodings are supported")
 	}
-	if limit := SettingsOf(r).MaxAttachmentSize; limit > 0 && r.ContentLength > limit {
+	if limit := wire.SettingsOf(r).MaxAttachmentSize; limit > 0 && r.ContentLength > limit {
 		return store.ErrAttachmentTooLarge
 	}
-	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, SettingsOf(r).MaxRequestSize), store.StageOptions{Limit: SettingsOf(r).MaxAttachmentSize})
+	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, wire.SettingsOf(r).MaxRequestSize), store.StageOptions{Limit: wire.SettingsOf(r).MaxAttachmentSize})
 	if err != nil {
 		return uploadError(err)
 	}
 	att.Staged = &staged
 	edit := editWith(id, rev, old, name)
 	edit.Attachments = append([]store.EditAttachment{att}, edit.Attachments...) // the new one stands first
-	location := dbPath(r) + "/" + escapeSegment(id) + "/" + escapeSegment(name)
+	location := wire.DBPath(r) + "/" + wire.EscapeSegment(id) + "/" + wire.EscapeSegment(name)
 	return s.writeAttachmentEdit(w, r, db, edit, http.StatusCreated, location)
 }
 
@@ -121,7 +122,7 @@ func (s *Server) writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db 
 		}
 		a := savedAnswer{Status: status, body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
 		if location != "" {
-			a.Location = absolute(r, location)
+			a.Location = wire.Absolute(r, location)
 		}
 		return a, nil
 	})
@@ -130,10 +131,10 @@ func (s *Server) writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db 
 // uploadError says what was wrong with bytes on their way in.
 func uploadError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return errBodyTooLarge
+		return wire.ErrBodyTooLarge
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "malformed chunked") {
-		return badRequest("The attachment was cut short")
+		return wire.BadRequest("The attachment was cut short")
 	}
 	return err
 }

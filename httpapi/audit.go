@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/httpapi/audit"
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // auditAction names what a request changes; "" if it changes nothing. Every path of the
@@ -106,7 +107,7 @@ func sessionAction(method string, parts []string) string {
 
 // record adds a request that is over to the trail, if it changed something, was refused
 // the change, or brought credentials that are wrong.
-func (s *Server) record(x *exchange, r *http.Request, at time.Time) {
+func (s *Server) record(x *wire.Exchange, r *http.Request, at time.Time) {
 	action := auditAction(r.Method, r.URL.EscapedPath())
 	refused := x.Status == http.StatusUnauthorized || x.Status == http.StatusForbidden
 	name := x.User.Name

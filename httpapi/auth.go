@@ -6,18 +6,19 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
 var (
-	errAnonymous      = errorf(http.StatusUnauthorized, "unauthorized", "You are not an authenticated user")
-	errNotMetrics     = errorf(http.StatusUnauthorized, "unauthorized", "You are not a server admin or read-only metrics user.")
-	errValidUser      = errorf(http.StatusUnauthorized, "unauthorized", "Authentication required.")
-	errNotServerAdmin = errorf(http.StatusUnauthorized, "unauthorized", "You are not a server admin.")
-	errAnonymousDB    = errorf(http.StatusUnauthorized, "unauthorized", "You are not authorized to access this db.")
-	errUserDB         = errorf(http.StatusForbidden, "forbidden", "You are not allowed to access this db.")
-	errAnonymousAdmin = errorf(http.StatusUnauthorized, "unauthorized", "You are not a db or server admin.")
-	errUserAdmin      = errorf(http.StatusForbidden, "forbidden", "You are not a db or server admin.")
+	errAnonymous      = wire.Errorf(http.StatusUnauthorized, "unauthorized", "You are not an authenticated user")
+	errNotMetrics     = wire.Errorf(http.StatusUnauthorized, "unauthorized", "You are not a server admin or read-only metrics user.")
+	errValidUser      = wire.Errorf(http.StatusUnauthorized, "unauthorized", "Authentication required.")
+	errNotServerAdmin = wire.Errorf(http.StatusUnauthorized, "unauthorized", "You are not a server admin.")
+	errAnonymousDB    = wire.Errorf(http.StatusUnauthorized, "unauthorized", "You are not authorized to access this db.")
+	errUserDB         = wire.Errorf(http.StatusForbidden, "forbidden", "You are not allowed to access this db.")
+	errAnonymousAdmin = wire.Errorf(http.StatusUnauthorized, "unauthorized", "You are not a db or server admin.")
+	errUserAdmin      = wire.Errorf(http.StatusForbidden, "forbidden", "You are not a db or server admin.")
 )
 
 func (a *Access) letIn(r *http.Request, user auth.User) error {
@@ -40,7 +41,7 @@ func (a *Access) letIn(r *http.Request, user auth.User) error {
 // RequireAdmin lets only administrators of the server through. As in CouchDB a known
 // user gets the same 401 as an anonymous one.
 func RequireAdmin(r *http.Request) error {
-	if userOf(r).Admin {
+	if wire.UserOf(r).Admin {
 		return nil
 	}
 	return errNotServerAdmin
@@ -49,14 +50,14 @@ func RequireAdmin(r *http.Request) error {
 // requireMetrics lets administrators through, and users with the role _metrics, who may
 // look at figures and at nothing else.
 func requireMetrics(r *http.Request) error {
-	if user := userOf(r); user.Admin || user.Has("_metrics") {
+	if user := wire.UserOf(r); user.Admin || user.Has("_metrics") {
 		return nil
 	}
 	return errNotMetrics
 }
 
 // authorize judges by the database's security object what a user may do.
-func authorize(ctx context.Context, db store.Opening, user auth.User, want Rule) error {
+func authorize(ctx context.Context, db store.Opening, user auth.User, want wire.Rule) error {
 	if user.Admin {
 		return nil
 	}
@@ -73,15 +74,15 @@ func administers(user auth.User) func(security []byte) error {
 	if user.Admin {
 		return nil
 	}
-	return func(security []byte) error { return judge(security, user, DBAdmin) }
+	return func(security []byte) error { return judge(security, user, wire.DBAdmin) }
 }
 
 // judge tells by a security object, as it was set, what a user who does not administer the
 // server may do.
-func judge(raw []byte, user auth.User, want Rule) error {
+func judge(raw []byte, user auth.User, want wire.Rule) error {
 	security := auth.ParseSecurity(raw)
 	switch {
-	case user.Device != nil && want == DBAdmin:
+	case user.Device != nil && want == wire.DBAdmin:
 		return errUserAdmin
 	case user.OwnerAdmin:
 		return nil
@@ -89,7 +90,7 @@ func judge(raw []byte, user auth.User, want Rule) error {
 		return errAnonymousDB
 	case !security.Member(user):
 		return errUserDB
-	case want != DBAdmin || security.Admin(user):
+	case want != wire.DBAdmin || security.Admin(user):
 		return nil
 	case user.Anonymous():
 		return errAnonymousAdmin

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // authSettings reads how users prove who they are.
@@ -75,7 +76,7 @@ func (a *Access) CheckSetting(name config.Name, value string) error {
 		return nil
 	}
 	if err := set.Check(); err != nil {
-		return badRequest("%s", err)
+		return wire.BadRequest("%s", err)
 	}
 	return nil
 }

@@ -8,13 +8,14 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
 
 var (
-	errUnchangedAtomic = badRequest("If-Match is for `atomic: true` alone: other documents are written one by one.")
-	errUnchangedForm   = badRequest("If-Match must be one update sequence in quotes, as the ETag of _changes or the update_seq of the database.")
+	errUnchangedAtomic = wire.BadRequest("If-Match is for `atomic: true` alone: other documents are written one by one.")
+	errUnchangedForm   = wire.BadRequest("If-Match must be one update sequence in quotes, as the ETag of _changes or the update_seq of the database.")
 )
 
 // unchangedSince reads from If-Match which sequence the client takes for the newest; nil
@@ -79,8 +80,8 @@ func (e *refusedAll) Unwrap() error {
 
 // answer makes the answer; conflicts are explained if db is given.
 func (e *refusedAll) answer(ctx context.Context, db *store.DB) (savedAnswer, error) {
-	status, word, _, _ := answerOf(e.Unwrap())
-	b := append(appendError([]byte{'{'}, word, e.Error()), `,"refused":[`...)
+	status, word, _, _ := wire.AnswerOf(e.Unwrap())
+	b := append(wire.AppendError([]byte{'{'}, word, e.Error()), `,"refused":[`...)
 	for i, d := range e.refused {
 		if i > 0 {
 			b = append(b, ',')
@@ -100,6 +101,6 @@ func appendRefused(ctx context.Context, b []byte, db *store.DB, doc *document.Do
 	if db == nil || !errors.Is(result.Err, store.ErrConflict) {
 		return b, nil
 	}
-	b, err := appendConflict(ctx, b[:len(b)-1], db, &conflictError{id: doc.ID, given: givenRev(doc)})
+	b, err := appendConflict(ctx, b[:len(b)-1], db, &conflictError{id: doc.ID, given: wire.GivenRev(doc)})
 	return append(b, '}'), err
 }

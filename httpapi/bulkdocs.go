@@ -6,13 +6,14 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
 
 var (
-	errNoRevision = badRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
-	errAllOrNone  = errorf(http.StatusExpectationFailed, "not_implemented", "all_or_nothing is not supported")
+	errNoRevision = wire.BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
+	errAllOrNone  = wire.Errorf(http.StatusExpectationFailed, "not_implemented", "all_or_nothing is not supported")
 )
 
 // bulkDocs answers POST /db/_bulk_docs. What cannot be read fails the whole request
@@ -24,7 +25,7 @@ func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer db.Release()
 	s.metrics.Bulk()
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
 	bulk, parts, err := s.readBulk(w, r, db)
@@ -60,22 +61,22 @@ func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
 			return answer.send(w, r)
 		}
 	}
-	st := newStream(w, r, http.StatusCreated)
-	defer st.drop()
-	st.buf = append(st.buf, '[')
+	st := wire.NewStream(w, r, http.StatusCreated)
+	defer st.Drop()
+	st.Buf = append(st.Buf, '[')
 	rows := 0
 	for i := range results {
-		if rows, err = appendBulkRow(r.Context(), &st.buf, rows, &bulk, i, &results[i], explain); err != nil {
+		if rows, err = appendBulkRow(r.Context(), &st.Buf, rows, &bulk, i, &results[i], explain); err != nil {
 			return err
 		}
-		if st.full() {
-			if err := st.flush(); err != nil {
+		if st.Full() {
+			if err := st.Flush(); err != nil {
 				return err
 			}
 		}
 	}
-	st.buf = append(st.buf, "]\n"...)
-	return st.end()
+	st.Buf = append(st.Buf, "]\n"...)
+	return st.End()
 }
 
 // appendBulkRow appends what became of a document; rows are those before it, and with it.
@@ -136,7 +137,7 @@ func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB,
 	if unchanged != nil && !bulk.Atomic {
 		return nil, errUnchangedAtomic
 	}
-	edits, err := editsOf(r.Context(), db, bulk.Docs, SettingsOf(r).MaxAttachmentSize)
+	edits, err := editsOf(r.Context(), db, bulk.Docs, wire.SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +155,7 @@ func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB,
 	if err != nil {
 		return nil, err
 	}
-	noteWritten(r, results)
+	wire.NoteWritten(r, results)
 	return results, nil
 }
 
@@ -162,41 +163,41 @@ func isDesign(id string) bool { return strings.HasPrefix(id, "_design/") }
 
 // refuseAll answers a request that asks for something that no longer exists.
 func (s *Server) refuseAll(w http.ResponseWriter, r *http.Request, docs []document.Doc) error {
-	st := newStream(w, r, http.StatusExpectationFailed)
-	defer st.drop()
-	st.buf = append(st.buf, '[')
+	st := wire.NewStream(w, r, http.StatusExpectationFailed)
+	defer st.Drop()
+	st.Buf = append(st.Buf, '[')
 	for i, res := range allOrNone(docs) {
 		if i > 0 {
-			st.buf = append(st.buf, ',')
+			st.Buf = append(st.Buf, ',')
 		}
-		st.buf = appendFailed(st.buf, &res, true)
+		st.Buf = appendFailed(st.Buf, &res, true)
 	}
-	st.buf = append(st.buf, "]\n"...)
-	return st.end()
+	st.Buf = append(st.Buf, "]\n"...)
+	return st.End()
 }
 
 // allOrNone are the results of documents that were to be written all or not at all.
 func allOrNone(docs []document.Doc) []store.Result {
 	results := make([]store.Result, len(docs))
 	for i := range docs {
-		results[i] = store.Result{ID: docs[i].ID, Rev: givenRev(&docs[i]), Err: errAllOrNone}
+		results[i] = store.Result{ID: docs[i].ID, Rev: wire.GivenRev(&docs[i]), Err: errAllOrNone}
 	}
 	return results
 }
 
 func appendWritten(b []byte, res *store.Result) []byte {
 	b = append(b, `{"ok":true,"id":`...)
-	b = appendString(b, res.ID)
+	b = wire.AppendString(b, res.ID)
 	b = append(b, `,"rev":`...)
-	return append(appendRev(b, res.Rev), '}')
+	return append(wire.AppendRev(b, res.Rev), '}')
 }
 
 func appendFailed(b []byte, res *store.Result, withRev bool) []byte {
 	b = append(b, `{"id":`...)
-	b = appendString(b, res.ID)
+	b = wire.AppendString(b, res.ID)
 	if withRev {
 		b = append(b, `,"rev":`...)
-		b = appendRev(b, res.Rev)
+		b = wire.AppendRev(b, res.Rev)
 	}
-	return append(appendErrorOf(append(b, ','), res.Err), '}')
+	return append(wire.AppendErrorOf(append(b, ','), res.Err), '}')
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -11,10 +12,10 @@ import (
 )
 
 var (
-	errNoDocsList   = badRequest("Missing JSON list of 'docs'.")
-	errOpenRevsHere = badRequest("\"open_revs\" query parameter is not acceptable")
-	errItemShape    = badRequest("document must be a JSON object")
-	errItemID       = badRequest("document id missed")
+	errNoDocsList   = wire.BadRequest("Missing JSON list of 'docs'.")
+	errOpenRevsHere = wire.BadRequest("\"open_revs\" query parameter is not acceptable")
+	errItemShape    = wire.BadRequest("document must be a JSON object")
+	errItemID       = wire.BadRequest("document id missed")
 )
 
 // bulkItem is one of the documents that a _bulk_get asks for.
@@ -52,7 +53,7 @@ func parseBulkItem(raw []byte) (item bulkItem, err error) {
 		return item, errItemID
 	}
 	if item.docID, err = jsonscan.Text(item.id); err != nil {
-		return item, errorf(http.StatusBadRequest, "illegal_docid", "Document id must be a string")
+		return item, wire.Errorf(http.StatusBadRequest, "illegal_docid", "Document id must be a string")
 	}
 	if err := document.ValidID(item.docID); err != nil {
 		return item, err
@@ -111,17 +112,17 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
-	if _, there := query.get("open_revs"); there {
+	if _, there := query.Get("open_revs"); there {
 		return errOpenRevsHere
 	}
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
-	body, err := readBody(w, r)
+	body, err := wire.ReadBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -129,8 +130,8 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	revs := query.is("revs")
-	wanted := attachmentsWanted{all: query.is("attachments"), encodings: query.is("att_encoding_info")}
+	revs := query.Is("revs")
+	wanted := attachmentsWanted{all: query.Is("attachments"), encodings: query.Is("att_encoding_info")}
 	var answer bulkAnswer = jsonBulk{}
 	switch accept := r.Header.Get("Accept"); accept {
 	case "multipart/mixed", "multipart/related":
@@ -139,22 +140,22 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 		wanted.all = true // the parts are what one asks for by asking for parts
 		w.Header()["Content-Type"] = []string{accept + `; boundary="` + parts.boundary + `"`}
 	}
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
-	st.buf = answer.open(st.buf)
+	st := wire.NewStream(w, r, http.StatusOK)
+	defer st.Drop()
+	st.Buf = answer.open(st.Buf)
 	first := true
 	err = jsonscan.EachElement(docs, func(raw []byte) error {
 		item, err := parseBulkItem(raw)
 		var found []store.OpenRev
 		if err == nil {
-			opt := store.ReadOptions{Revs: revs || item.since != nil, Latest: query.is("latest"), Paged: true}
+			opt := store.ReadOptions{Revs: revs || item.since != nil, Latest: query.Is("latest"), Paged: true}
 			found, err = db.OpenRevs(r.Context(), item.docID, item.revs, opt)
 			if err != nil && !errors.Is(err, store.ErrMissing) {
 				return err
 			}
 		}
 		if _, plain := answer.(jsonBulk); plain && !first {
-			st.buf = append(st.buf, ',')
+			st.Buf = append(st.Buf, ',')
 		}
 		first = false
 		send := revSender{ctx: r.Context(), st: st, db: db, wanted: wanted, revs: revs}
@@ -162,21 +163,21 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 		if err := answer.item(&send, &item, found, err); err != nil {
 			return err
 		}
-		if st.full() {
-			return st.flush()
+		if st.Full() {
+			return st.Flush()
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	st.buf = answer.close(st.buf)
-	return st.end()
+	st.Buf = answer.close(st.Buf)
+	return st.End()
 }
 
 // bulkGetDocs finds the list of items in the body.
 func bulkGetDocs(body []byte) (docs []byte, err error) {
-	if err := requireObject(body); err != nil {
+	if err := wire.RequireObject(body); err != nil {
 		return nil, err
 	}
 	err = jsonscan.EachMember(body, func(name, value []byte) error {
@@ -198,28 +199,28 @@ func (jsonBulk) close(b []byte) []byte { return append(b, "]}\n"...) }
 
 func (jsonBulk) item(send *revSender, item *bulkItem, found []store.OpenRev, err error) error {
 	st := send.st
-	st.buf = appendOrNull(append(st.buf, `{"id":`...), item.id)
-	st.buf = append(st.buf, `,"docs":[`...)
+	st.Buf = appendOrNull(append(st.Buf, `{"id":`...), item.id)
+	st.Buf = append(st.Buf, `,"docs":[`...)
 	if err != nil {
-		st.buf = append(item.appendError(append(st.buf, `{"error":`...), err), "}]}"...)
+		st.Buf = append(item.appendError(append(st.Buf, `{"error":`...), err), "}]}"...)
 		return nil
 	}
 	for i := range found {
 		if i > 0 {
-			st.buf = append(st.buf, ',')
+			st.Buf = append(st.Buf, ',')
 		}
 		if found[i].Doc == nil {
-			st.buf = append(appendMissing(append(st.buf, `{"error":`...), item.id, found[i].Missing), '}')
+			st.Buf = append(appendMissing(append(st.Buf, `{"error":`...), item.id, found[i].Missing), '}')
 			continue
 		}
 		if err := send.row(&found[i]); err != nil {
 			return err
 		}
-		if err := st.flushFull(); err != nil {
+		if err := st.FlushFull(); err != nil {
 			return err
 		}
 	}
-	st.buf = append(st.buf, "]}"...)
+	st.Buf = append(st.Buf, "]}"...)
 	return nil
 }
 
@@ -235,18 +236,18 @@ func (m *multipartBulk) close(b []byte) []byte {
 func (m *multipartBulk) item(send *revSender, item *bulkItem, found []store.OpenRev, err error) error {
 	st := send.st
 	if err != nil {
-		st.buf = item.appendError(m.part(st.buf, "application/json; error=true"), err)
+		st.Buf = item.appendError(m.part(st.Buf, "application/json; error=true"), err)
 		return nil
 	}
 	for i := range found {
 		if found[i].Doc == nil {
-			st.buf = appendMissing(m.part(st.buf, "application/json; error=true"), nil, found[i].Missing)
+			st.Buf = appendMissing(m.part(st.Buf, "application/json; error=true"), nil, found[i].Missing)
 			continue
 		}
 		if err := send.part(m.boundary, &found[i]); err != nil {
 			return err
 		}
-		if err := st.flushFull(); err != nil {
+		if err := st.FlushFull(); err != nil {
 			return err
 		}
 	}
@@ -258,10 +259,10 @@ func (m *multipartBulk) part(b []byte, kind string) []byte {
 	return append(append(b, kind...), "\r\n\r\n"...)
 }
 
-// appendError appends what is wrong with an item. As in CouchDB a document that is not
+// AppendError appends what is wrong with an item. As in CouchDB a document that is not
 // here has the revision "undefined" unless one was asked for.
 func (item *bulkItem) appendError(b []byte, err error) []byte {
-	_, word, reason, _ := answerOf(err)
+	_, word, reason, _ := wire.AnswerOf(err)
 	b = appendOrNull(append(b, `{"id":`...), item.id)
 	b = append(b, `,"rev":`...)
 	if item.rev == nil && errors.Is(err, store.ErrMissing) {
@@ -269,8 +270,8 @@ func (item *bulkItem) appendError(b []byte, err error) []byte {
 	} else {
 		b = appendOrNull(b, item.rev)
 	}
-	b = appendString(append(b, `,"error":`...), word)
-	b = appendString(append(b, `,"reason":`...), reason)
+	b = wire.AppendString(append(b, `,"error":`...), word)
+	b = wire.AppendString(append(b, `,"reason":`...), reason)
 	return append(b, '}')
 }
 
@@ -281,7 +282,7 @@ func appendMissing(b, id []byte, rev revtree.Rev) []byte {
 	if id != nil {
 		b = append(append(append(b, `"id":`...), id...), ',')
 	}
-	b = appendRev(append(b, `"rev":`...), rev)
+	b = wire.AppendRev(append(b, `"rev":`...), rev)
 	return append(b, `,"error":"not_found","reason":"missing"}`...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/intake"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -25,27 +26,27 @@ const (
 // readBulk reads a request. parts, if not nil, gives its documents; they are not in bulk
 // then.
 func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *document.BulkReader, err error) {
-	set := SettingsOf(r)
+	set := wire.SettingsOf(r)
 	opt := document.Options{MaxSize: set.MaxDocumentSize, MaxDocs: 2 * partDocs}
 	meter := document.NewMeter(true, opt)
-	body, err := takeBody(w, r, set.MaxRequestSize, meter.Add)
+	body, err := wire.TakeBody(w, r, set.MaxRequestSize, meter.Add)
 	if err != nil {
 		return bulk, nil, err
 	}
 	src := body.Bytes()
 	if !body.Mapped() {
-		if err := work(r, int64(len(src))); err != nil {
+		if err := wire.Work(r, int64(len(src))); err != nil {
 			return bulk, nil, err
 		}
 		if bulk, err = document.ParseBulk(src, opt); err != document.ErrManyDocs {
 			return bulk, nil, err
 		}
-		_ = meter.Add(src)      // only to measure it: its documents cannot be too large for what it is
-		exchangeOf(r).EndWork() // nobody waits for a share who has one
+		_ = meter.Add(src)           // only to measure it: its documents cannot be too large for what it is
+		wire.ExchangeOf(r).EndWork() // nobody waits for a share who has one
 		bulk = document.Bulk{}
 	}
 	size := meter.Measure()
-	if err := workOn(r, min(size.Total, partBytes+size.Largest)); err != nil {
+	if err := wire.WorkOn(r, min(size.Total, partBytes+size.Largest)); err != nil {
 		return bulk, nil, err
 	}
 	if bulk, parts, err = s.scanBulk(r, db, src, opt); err != nil {
@@ -54,11 +55,11 @@ func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) 
 	if bulk.AllOrNothing || !bulk.Atomic && onceOf(r) == nil && r.Header.Get("If-Match") == "" {
 		return bulk, parts, nil
 	}
-	exchangeOf(r).EndWork() // it needs all of them at once
+	wire.ExchangeOf(r).EndWork() // it needs all of them at once
 	if size.Total > store.MaxSingleBytes {
 		return bulk, nil, store.ErrTransactionTooLarge
 	}
-	if err := work(r, size.Total); err != nil {
+	if err := wire.Work(r, size.Total); err != nil {
 		return bulk, nil, err
 	}
 	opt.MaxDocs, opt.Expect = 0, int(size.Total)+1
@@ -75,7 +76,7 @@ func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt documen
 			return nil
 		}
 		for i := range doc.Attachments {
-			if err := checkInline(&doc.Attachments[i], SettingsOf(r).MaxAttachmentSize); err != nil {
+			if err := checkInline(&doc.Attachments[i], wire.SettingsOf(r).MaxAttachmentSize); err != nil {
 				return err
 			}
 			stubs = stubs || doc.Attachments[i].Stub
@@ -134,11 +135,11 @@ func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.D
 	if bulk.AllOrNothing {
 		status = http.StatusExpectationFailed
 	}
-	st := newStream(w, r, status)
-	defer st.drop()
+	st := wire.NewStream(w, r, status)
+	defer st.Drop()
 	rows := laterRows{spool: s.spool}
 	defer func() { err = errors.Join(err, rows.close()) }()
-	st.buf = append(st.buf, '[')
+	st.Buf = append(st.Buf, '[')
 	for n, written := 0, false; ; written = true {
 		docs, err := parts.Next(partDocs, partBytes)
 		if err == io.EOF {
@@ -148,28 +149,28 @@ func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.D
 			n, err = s.bulkPart(w, r, db, bulk, docs, st, n, explain)
 		}
 		if err == nil {
-			err = rows.keep(&st.buf)
+			err = rows.keep(&st.Buf)
 		}
 		if err != nil && written {
-			return errors.Join(err, st.flush()) // it has begun, so that it is cut
+			return errors.Join(err, st.Flush()) // it has begun, so that it is cut
 		}
 		if err != nil {
 			return err
 		}
 	}
-	st.buf = append(st.buf, "]\n"...)
+	st.Buf = append(st.Buf, "]\n"...)
 	return rows.end(st)
 }
 
 // bulkPart writes some documents and appends what became of them; rows are those before.
-func (s *Server) bulkPart(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, docs []document.Doc, st *stream, rows int, explain *store.DB) (int, error) {
+func (s *Server) bulkPart(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, docs []document.Doc, st *wire.Stream, rows int, explain *store.DB) (int, error) {
 	part := document.Bulk{Docs: docs, Replicated: bulk.Replicated}
 	if bulk.AllOrNothing {
 		for _, res := range allOrNone(docs) {
 			if rows++; rows > 1 {
-				st.buf = append(st.buf, ',')
+				st.Buf = append(st.Buf, ',')
 			}
-			st.buf = appendFailed(st.buf, &res, true)
+			st.Buf = appendFailed(st.Buf, &res, true)
 		}
 		return rows, nil
 	}
@@ -178,7 +179,7 @@ func (s *Server) bulkPart(w http.ResponseWriter, r *http.Request, db *store.DB, 
 	}
 	results, err := s.writeBulk(w, r, db, &part)
 	for i := 0; err == nil && i < len(results); i++ {
-		rows, err = appendBulkRow(r.Context(), &st.buf, rows, &part, i, &results[i], explain)
+		rows, err = appendBulkRow(r.Context(), &st.Buf, rows, &part, i, &results[i], explain)
 	}
 	return rows, err
 }
@@ -191,7 +192,7 @@ type laterRows struct {
 
 // keep takes what has gathered, if it is much.
 func (l *laterRows) keep(rows *[]byte) (err error) {
-	if len(*rows) < 4*streamPiece {
+	if len(*rows) < 4*wire.StreamPiece {
 		return nil
 	}
 	if l.file == nil {
@@ -205,23 +206,23 @@ func (l *laterRows) keep(rows *[]byte) (err error) {
 }
 
 // end sends what was kept, and what has gathered since.
-func (l *laterRows) end(st *stream) error {
+func (l *laterRows) end(st *wire.Stream) error {
 	if l.file == nil {
-		return st.end()
+		return st.End()
 	}
-	last := bytes.Clone(st.buf)
+	last := bytes.Clone(st.Buf)
 	for at := int64(0); at < l.file.Size(); {
-		st.buf = slices.Grow(st.buf[:0], streamPiece)[:min(streamPiece, l.file.Size()-at)]
-		if _, err := l.file.ReadAt(st.buf, at); err != nil {
+		st.Buf = slices.Grow(st.Buf[:0], wire.StreamPiece)[:min(wire.StreamPiece, l.file.Size()-at)]
+		if _, err := l.file.ReadAt(st.Buf, at); err != nil {
 			return err
 		}
-		at += int64(len(st.buf))
-		if err := st.flush(); err != nil {
+		at += int64(len(st.Buf))
+		if err := st.Flush(); err != nil {
 			return err
 		}
 	}
-	st.buf = append(st.buf[:0], last...)
-	return st.end()
+	st.Buf = append(st.Buf[:0], last...)
+	return st.End()
 }
 
 func (l *laterRows) close() error {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -38,11 +39,11 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rights, err := s.access.FeedRights(r.Context(), userOf(r), db, q.framing)
+	rights, err := s.access.FeedRights(r.Context(), wire.UserOf(r), db, q.framing)
 	if err != nil {
 		return err
 	}
-	leave, err := enterFeed(w, r, q.framing)
+	leave, err := wire.EnterFeed(w, r, q.framing)
 	if err != nil {
 		return err
 	}
@@ -52,20 +53,20 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	switch q.framing {
-	case framingNormal:
-		etag := string(appendSeq(nil, db, info.UpdateSeq))
+	case wire.Normal:
+		etag := string(wire.AppendSeq(nil, db, info.UpdateSeq))
 		h["Etag"] = []string{etag}
 		if r.Method != http.MethodPost && noneMatch(r, etag) {
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
-	case framingEventSource:
+	case wire.EventSource:
 		h["Content-Type"] = []string{"text/event-stream"}
 		h["Cache-Control"] = []string{"no-cache"}
 	}
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
-	f := changesFeed{ctx: r.Context(), feed: newFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, q: &q, filter: chosen, seen: since, last: since, base: absolute(r, dbPath(r)+"/")}
+	st := wire.NewStream(w, r, http.StatusOK)
+	defer st.Drop()
+	f := changesFeed{ctx: r.Context(), Feed: wire.NewFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, q: &q, filter: chosen, seen: since, last: since, base: wire.Absolute(r, wire.DBPath(r)+"/")}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 
@@ -74,14 +75,14 @@ func (s *Server) changesBody(w http.ResponseWriter, r *http.Request) ([]byte, er
 	if r.Method != http.MethodPost {
 		return nil, nil
 	}
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return nil, err
 	}
-	body, err := readBody(w, r)
+	body, err := wire.ReadBody(w, r)
 	if err != nil || len(body) == 0 {
 		return nil, err
 	}
-	if err := requireObject(body); err != nil {
+	if err := wire.RequireObject(body); err != nil {
 		return nil, err
 	}
 	return jsonscan.Trim(body)
@@ -102,7 +103,7 @@ func noneMatch(r *http.Request, etag string) bool {
 
 // changesFeed is one reader of a database's changes.
 type changesFeed struct {
-	feed
+	wire.Feed
 	ctx    context.Context
 	db     *store.DB
 	q      *changesQuery
@@ -117,14 +118,14 @@ type changesFeed struct {
 
 // run answers the request; newest is the sequence that the first read ends at.
 func (f *changesFeed) run(ctx context.Context, newest uint64) error {
-	if f.framed() {
-		f.st.buf = append(f.st.buf, "{\"results\":[\n"...)
+	if f.Framed() {
+		f.Stream.Buf = append(f.Stream.Buf, "{\"results\":[\n"...)
 	}
 	if err := f.read(ctx, newest); err != nil {
 		return err
 	}
 	for f.goesOn() {
-		more, err := f.wait(ctx, f.db.Changed(f.seen), f.db.Gone())
+		more, err := f.Wait(ctx, f.db.Changed(f.seen), f.db.Gone())
 		if err != nil {
 			return err
 		}
@@ -138,24 +139,24 @@ func (f *changesFeed) run(ctx context.Context, newest uint64) error {
 			return err
 		}
 	}
-	b := f.st.buf
-	switch f.framing {
-	case framingEventSource:
-		return f.st.end()
-	case framingContinuous:
+	b := f.Stream.Buf
+	switch f.Framing {
+	case wire.EventSource:
+		return f.Stream.End()
+	case wire.Continuous:
 		b = append(b, `{"last_seq":`...)
 	default:
 		b = append(b, "\n],\n\"last_seq\":"...)
 	}
-	b = appendSeq(b, f.db, f.last)
-	b = appendInt(append(b, `,"pending":`...), f.pending)
-	f.st.buf = append(b, "}\n"...)
-	return f.st.end()
+	b = wire.AppendSeq(b, f.db, f.last)
+	b = wire.AppendInt(append(b, `,"pending":`...), f.pending)
+	f.Stream.Buf = append(b, "}\n"...)
+	return f.Stream.End()
 }
 
 // goesOn tells whether to wait for more.
 func (f *changesFeed) goesOn() bool {
-	return f.waits() && !f.q.descending && !f.full() && !(f.framing == framingLongpoll && f.count > 0)
+	return f.Waits() && !f.q.descending && !f.full() && !(f.Framing == wire.Longpoll && f.count > 0)
 }
 
 // full tells that no more rows are wanted.
@@ -187,12 +188,12 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 		sq.To = info.UpdateSeq
 	}
 	before := f.count
-	end, err := f.filter.Changes(ctx, sq, f.row, f.working, f.waiting)
+	end, err := f.filter.Changes(ctx, sq, f.row, f.Working, f.Waiting)
 	if err != nil {
 		return err
 	}
 	if f.count > before {
-		f.told()
+		f.Told()
 	}
 	return f.settle(ctx, &sq, end, f.count-before)
 }
@@ -210,7 +211,7 @@ func (f *changesFeed) settle(ctx context.Context, sq *store.ChangesQuery, end st
 		if !f.filter.Chosen() {
 			rows = end.Seen
 		}
-		rest, err := f.db.Changes(ctx, store.ChangesQuery{Since: from}, nil, f.working)
+		rest, err := f.db.Changes(ctx, store.ChangesQuery{Since: from}, nil, f.Working)
 		if err != nil {
 			return err
 		}
@@ -234,15 +235,15 @@ func (f *changesFeed) settle(ctx context.Context, sq *store.ChangesQuery, end st
 
 // row appends a row.
 func (f *changesFeed) row(c *store.Change) error {
-	b := f.st.buf
-	if f.framing == framingEventSource {
+	b := f.Stream.Buf
+	if f.Framing == wire.EventSource {
 		b = append(b, "data: "...)
-	} else if f.framed() && f.count > 0 {
+	} else if f.Framed() && f.count > 0 {
 		b = append(b, ",\n"...)
 	}
 	wanted := f.q.seqWanted(f.count)
 	if wanted {
-		b = appendSeq(append(b, `{"seq":`...), f.db, c.Seq)
+		b = wire.AppendSeq(append(b, `{"seq":`...), f.db, c.Seq)
 	} else {
 		b = append(b, `{"seq":null`...)
 	}
@@ -252,7 +253,7 @@ func (f *changesFeed) row(c *store.Change) error {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendRev(append(b, `{"rev":`...), c.Revs[i]), '}')
+		b = append(wire.AppendRev(append(b, `{"rev":`...), c.Revs[i]), '}')
 	}
 	b = append(b, ']')
 	if c.Deleted {
@@ -262,25 +263,25 @@ func (f *changesFeed) row(c *store.Change) error {
 		b = f.appendMeta(b, c)
 	}
 	if c.Doc != nil {
-		f.st.buf = append(b, `,"doc":`...)
+		f.Stream.Buf = append(b, `,"doc":`...)
 		if fields := f.filter.Fields(); fields != nil {
-			f.st.buf = fields.Append(f.st.buf, c.Doc)
+			f.Stream.Buf = fields.Append(f.Stream.Buf, c.Doc)
 		} else {
-			appendRowDoc(f.ctx, f.st, f.db, c.Doc, f.q.attachments)
+			appendRowDoc(f.ctx, f.Stream, f.db, c.Doc, f.q.attachments)
 		}
-		b = f.st.buf
+		b = f.Stream.Buf
 	}
 	b = append(b, '}')
-	switch f.framing {
-	case framingEventSource:
+	switch f.Framing {
+	case wire.EventSource:
 		if wanted {
 			b = f.db.Seq(c.Seq).AppendTo(append(b, "\nid: "...))
 		}
 		b = append(b, "\n\n"...)
-	case framingContinuous:
+	case wire.Continuous:
 		b = append(b, '\n')
 	}
-	f.st.buf = b
+	f.Stream.Buf = b
 	f.count++
 	return nil
 }

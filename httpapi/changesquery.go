@@ -8,15 +8,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/filter"
 )
 
 var (
-	errFeedType     = badRequest("Supported `feed` types: normal, continuous, live, longpoll, eventsource")
-	errSeqInterval  = badRequest("invalid_seq_interval")
-	errHeartbeat    = badRequest("The heartbeat value should be a positive integer (in milliseconds).")
-	errHeartbeatNaN = badRequest("Invalid heartbeat value. Expecting a positive integer value (in milliseconds).")
+	errFeedType     = wire.BadRequest("Supported `feed` types: normal, continuous, live, longpoll, eventsource")
+	errSeqInterval  = wire.BadRequest("invalid_seq_interval")
+	errHeartbeat    = wire.BadRequest("The heartbeat value should be a positive integer (in milliseconds).")
+	errHeartbeatNaN = wire.BadRequest("Invalid heartbeat value. Expecting a positive integer value (in milliseconds).")
 )
 
 // noLimit stands for no limit in the arithmetic of seq_interval, as in CouchDB.
@@ -26,7 +27,7 @@ const noLimit = 1_000_000_000_000_000
 // parameters are read in any case, a boolean that is not "true" is false, and what is
 // not known is ignored.
 type changesQuery struct {
-	framing     feedFraming
+	framing     wire.Framing
 	since       string
 	descending  bool
 	limit       int // negative: none
@@ -44,20 +45,20 @@ type changesQuery struct {
 }
 
 func parseChangesQuery(r *http.Request) (changesQuery, error) {
-	q := changesQuery{framing: framingNormal, since: "0", limit: -1, timeout: feedTimeout}
-	query, err := queryOf(r)
+	q := changesQuery{framing: wire.Normal, since: "0", limit: -1, timeout: wire.FeedTimeout}
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return q, err
 	}
-	if err := query.each(q.set); err != nil {
+	if err := query.Each(q.set); err != nil {
 		return q, err
 	}
-	if id := r.Header.Get("Last-Event-ID"); id != "" && q.framing == framingEventSource {
+	if id := r.Header.Get("Last-Event-ID"); id != "" && q.framing == wire.EventSource {
 		q.since = id
 	}
 	q.since = strings.Trim(q.since, `"`)
 	if r.Method == http.MethodHead {
-		q.framing, q.limit, q.head = framingNormal, 0, true
+		q.framing, q.limit, q.head = wire.Normal, 0, true
 	}
 	return q, nil
 }
@@ -66,11 +67,11 @@ func (q *changesQuery) set(name, value string) (err error) {
 	yes := value == "true"
 	switch strings.ToLower(name) {
 	case "feed":
-		q.framing = feedFraming(value)
+		q.framing = wire.Framing(value)
 		switch q.framing {
-		case framingNormal, framingLongpoll, framingContinuous, framingEventSource:
+		case wire.Normal, wire.Longpoll, wire.Continuous, wire.EventSource:
 		case "live":
-			q.framing = framingContinuous
+			q.framing = wire.Continuous
 		default:
 			return errFeedType
 		}
@@ -80,7 +81,7 @@ func (q *changesQuery) set(name, value string) (err error) {
 		q.descending = yes
 	case "limit":
 		if q.limit, err = strconv.Atoi(value); err != nil {
-			return badRequest("`limit` must be an integer")
+			return wire.BadRequest("`limit` must be an integer")
 		}
 	case "style":
 		q.allLeaves = value == "all_docs"
@@ -99,7 +100,7 @@ func (q *changesQuery) set(name, value string) (err error) {
 	case "timeout":
 		ms, err := strconv.Atoi(value)
 		if err != nil || ms < 0 {
-			return badRequest("`timeout` must be a positive integer (in milliseconds)")
+			return wire.BadRequest("`timeout` must be a positive integer (in milliseconds)")
 		}
 		q.timeout = millis(ms)
 	case "seq_interval":
@@ -114,7 +115,7 @@ func (q *changesQuery) set(name, value string) (err error) {
 
 func parseHeartbeat(value string) (time.Duration, error) {
 	if value == "true" {
-		return feedTimeout, nil
+		return wire.FeedTimeout, nil
 	}
 	ms, err := strconv.Atoi(value)
 	if err != nil {
@@ -128,7 +129,7 @@ func parseHeartbeat(value string) (time.Duration, error) {
 
 // millis is a number of milliseconds, or as much as matters of it.
 func millis(n int) time.Duration {
-	return min(time.Duration(min(n, int(feedTimeout/time.Millisecond)))*time.Millisecond, feedTimeout)
+	return min(time.Duration(min(n, int(wire.FeedTimeout/time.Millisecond)))*time.Millisecond, wire.FeedTimeout)
 }
 
 // start finds the sequence to begin after, given the newest one.

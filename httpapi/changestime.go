@@ -6,10 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
-var errInstant = badRequest("`since` is neither a sequence nor a time such as `Thu, 29 Feb 2024 23:59:40 GMT` or `2024-02-29T23:59:40Z`")
+var errInstant = wire.BadRequest("`since` is neither a sequence nor a time such as `Thu, 29 Feb 2024 23:59:40 GMT` or `2024-02-29T23:59:40Z`")
 
 // parseInstant reads a place in a feed that is given as a time: an HTTP date, as
 // Last-Modified has it, or RFC 3339.
@@ -69,9 +70,9 @@ func (f *changesFeed) appendMeta(b []byte, c *store.Change) []byte {
 		b = append(c.Time.AppendFormat(append(b, '"'), time.RFC3339), '"')
 	}
 	id := string(c.ID)
-	path := escapeSegment(id)
+	path := wire.EscapeSegment(id)
 	if name, ok := strings.CutPrefix(id, "_design/"); ok {
-		path = "_design/" + escapeSegment(name)
+		path = "_design/" + wire.EscapeSegment(name)
 	}
-	return appendString(append(b, `,"url":`...), f.base+path)
+	return wire.AppendString(append(b, `,"url":`...), f.base+path)
 }

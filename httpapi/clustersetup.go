@@ -8,6 +8,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
@@ -17,14 +18,14 @@ var systemDBs = []string{"_users", "_replicator"}
 // clusterState answers GET /_cluster_setup: a server is a node by itself, and it is set
 // up when its system databases are there.
 func (s *Server) clusterState(w http.ResponseWriter, r *http.Request) error {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
 	var names []string
-	if text, ok := query.get("ensure_dbs_exist"); ok {
+	if text, ok := query.Get("ensure_dbs_exist"); ok {
 		if err := json.Unmarshal([]byte(text), &names); err != nil {
-			return badRequest("ensure_dbs_exist must be a JSON list of names")
+			return wire.BadRequest("ensure_dbs_exist must be a JSON list of names")
 		}
 	} else {
 		names = systemDBs
@@ -39,7 +40,7 @@ func (s *Server) clusterState(w http.ResponseWriter, r *http.Request) error {
 			state = "single_node_disabled"
 		}
 	}
-	return writeJSON(w, r, http.StatusOK, []byte(`{"state":"`+state+`"}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"state":"`+state+`"}`))
 }
 
 // clusterRequest is what POST /_cluster_setup may say. A port comes as a number or as text.
@@ -54,19 +55,19 @@ type clusterRequest struct {
 
 // clusterSetup answers POST /_cluster_setup.
 func (s *Server) clusterSetup(w http.ResponseWriter, r *http.Request) error {
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
-	body, err := readKeptBody(w, r)
+	body, err := wire.ReadKeptBody(w, r)
 	if err != nil {
 		return err
 	}
 	var request clusterRequest
 	if err := json.Unmarshal(body, &request); err != nil {
 		if _, wrong := errors.AsType[*json.UnmarshalTypeError](err); wrong {
-			return badRequest("the members of the request have the wrong types")
+			return wire.BadRequest("the members of the request have the wrong types")
 		}
-		return errNotJSON
+		return wire.ErrNotJSON
 	}
 	if request.Databases == nil {
 		request.Databases = systemDBs
@@ -77,25 +78,25 @@ func (s *Server) clusterSetup(w http.ResponseWriter, r *http.Request) error {
 	case "finish_cluster":
 		err = s.finishCluster(r, request)
 	case "enable_cluster", "add_node", "remove_node", "receive_cookie":
-		return errorf(http.StatusNotImplemented, "not_implemented", "A server is a node by itself; it cannot be one of a cluster.")
+		return wire.Errorf(http.StatusNotImplemented, "not_implemented", "A server is a node by itself; it cannot be one of a cluster.")
 	default:
-		return badRequest("Invalid Action'") // as CouchDB spells it
+		return wire.BadRequest("Invalid Action'") // as CouchDB spells it
 	}
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
 }
 
 // enableSingleNode takes in what the request says of the node and makes the system
 // databases. It may be asked again.
 func (s *Server) enableSingleNode(r *http.Request, request clusterRequest) error {
 	if (request.Username == "") != (request.Password == "") {
-		return badRequest("Set up needs both username and password, or neither")
+		return wire.BadRequest("Set up needs both username and password, or neither")
 	}
 	if request.Username != "" {
 		if err := auth.CheckName(request.Username); err != nil {
-			return badRequest("%s", err)
+			return wire.BadRequest("%s", err)
 		}
 	}
 	port, err := portOf(request.Port)
@@ -135,7 +136,7 @@ func portOf(raw json.RawMessage) (string, error) {
 	}
 	var n int
 	if err := json.Unmarshal(raw, &n); err != nil {
-		return "", badRequest("port must be a number")
+		return "", wire.BadRequest("port must be a number")
 	}
 	return strconv.Itoa(n), nil
 }
@@ -145,7 +146,7 @@ func portOf(raw json.RawMessage) (string, error) {
 func (s *Server) finishCluster(r *http.Request, request clusterRequest) error {
 	made, err := s.ensureDBs(r, request.Databases)
 	if err == nil && made == 0 {
-		return badRequest("Cluster is already finished")
+		return wire.BadRequest("Cluster is already finished")
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 )
@@ -39,15 +40,15 @@ func (s *Server) explainConflict(w http.ResponseWriter, r *http.Request, e *conf
 		return err
 	}
 	defer db.Release()
-	b := getBuf()
-	defer putBuf(b)
-	status, word, reason, _ := answerOf(e)
-	*b = appendError(append(*b, '{'), word, reason)
+	b := wire.GetBuf()
+	defer wire.PutBuf(b)
+	status, word, reason, _ := wire.AnswerOf(e)
+	*b = wire.AppendError(append(*b, '{'), word, reason)
 	if *b, err = appendConflict(r.Context(), *b, db, e); err != nil {
 		return err
 	}
 	setPreferenceApplied(w)
-	return writeJSON(w, r, status, append(*b, '}'))
+	return wire.WriteJSON(w, r, status, append(*b, '}'))
 }
 
 func setPreferenceApplied(w http.ResponseWriter) {
@@ -64,12 +65,12 @@ func appendConflict(ctx context.Context, b []byte, db *store.DB, e *conflictErro
 	if err != nil {
 		return b, err
 	}
-	b = appendString(append(b, `,"conflict":{"id":`...), e.id)
+	b = wire.AppendString(append(b, `,"conflict":{"id":`...), e.id)
 	b = append(b, `,"rev":`...)
 	if e.given.IsZero() {
 		b = append(b, "null"...)
 	} else {
-		b = appendRev(b, e.given)
+		b = wire.AppendRev(b, e.given)
 	}
 	b = append(b, `,"winner":`...)
 	if c.Winner == nil {
@@ -87,7 +88,7 @@ func appendConflict(ctx context.Context, b []byte, db *store.DB, e *conflictErro
 }
 
 func appendVersion(b []byte, rev revtree.Rev, doc *store.Document) []byte {
-	b = appendRev(append(b, `{"rev":`...), rev)
+	b = wire.AppendRev(append(b, `{"rev":`...), rev)
 	b = append(b, `,"doc":`...)
 	if doc == nil {
 		return append(b, "null}"...)

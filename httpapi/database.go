@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -25,18 +26,18 @@ func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setModified(w.Header(), info.Modified)
-	return writeJSON(w, r, http.StatusOK, db.AppendInfo(nil, info))
+	return wire.WriteJSON(w, r, http.StatusOK, db.AppendInfo(nil, info))
 }
 
 // dbCreate answers PUT of a database. Shards and replicas have no meaning on one node,
 // but what CouchDB refuses is refused.
 func (s *Server) dbCreate(w http.ResponseWriter, r *http.Request) error {
-	name, err := segment(r, "db")
+	name, err := wire.Segment(r, "db")
 	if err != nil {
 		return err
 	}
 	if err := checkCreateOptions(r); err != nil {
-		if there, _ := s.store.Exists(r.Context(), name); there && errors.Is(err, errNotBuilt) {
+		if there, _ := s.store.Exists(r.Context(), name); there && errors.Is(err, wire.ErrNotBuilt) {
 			return store.ErrDBExists
 		}
 		return err
@@ -44,44 +45,44 @@ func (s *Server) dbCreate(w http.ResponseWriter, r *http.Request) error {
 	err = s.store.Create(r.Context(), name)
 	if errors.Is(err, store.ErrBadDBName) {
 		if len(name) > maxDBName {
-			return errorf(http.StatusBadRequest, "database_name_too_long", "At least one path segment of `%s` is too long.", name)
+			return wire.Errorf(http.StatusBadRequest, "database_name_too_long", "At least one path segment of `%s` is too long.", name)
 		}
 		return badDBName(name)
 	}
 	if err != nil {
 		return err
 	}
-	w.Header()["Location"] = []string{absolute(r, "/"+escapeSegment(name))}
-	return writeJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
+	w.Header()["Location"] = []string{wire.Absolute(r, "/"+wire.EscapeSegment(name))}
+	return wire.WriteJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
 }
 
 func checkCreateOptions(r *http.Request) error {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
-	return query.each(func(name, value string) error {
+	return query.Each(func(name, value string) error {
 		switch name {
 		case "q", "n":
 			if n, err := strconv.Atoi(value); err != nil || n < 1 {
-				return badRequest("The `%s` value should be a positive integer.", name)
+				return wire.BadRequest("The `%s` value should be a positive integer.", name)
 			}
 		case "partitioned":
 			switch value {
 			case "false":
 			case "true":
-				return errNotBuilt
+				return wire.ErrNotBuilt
 			default:
-				return badRequest("Invalid `partitioned` parameter")
+				return wire.BadRequest("Invalid `partitioned` parameter")
 			}
 		case "engine":
 			if value != "couch" {
-				return badRequest("invalid_engine_extension")
+				return wire.BadRequest("invalid_engine_extension")
 			}
 		case "placement":
 			for part := range strings.SplitSeq(value, ",") {
 				if _, count, ok := strings.Cut(part, ":"); !ok || count == "" {
-					return badRequest("The `placement` value should be in a format `zone:n`.")
+					return wire.BadRequest("The `placement` value should be in a format `zone:n`.")
 				}
 			}
 		}
@@ -91,21 +92,21 @@ func checkCreateOptions(r *http.Request) error {
 
 // dbDelete answers DELETE of a database.
 func (s *Server) dbDelete(w http.ResponseWriter, r *http.Request) error {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
-	if _, given := query.get("rev"); given {
-		return badRequest("You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?")
+	if _, given := query.Get("rev"); given {
+		return wire.BadRequest("You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?")
 	}
-	name, err := segment(r, "db")
+	name, err := wire.Segment(r, "db")
 	if err != nil {
 		return err
 	}
 	if err := s.store.Drop(r.Context(), name); err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
 // dbPost answers POST to a database: a document whose id may be left to the server.
@@ -115,14 +116,14 @@ func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
 	q, err := parseDocQuery(r)
 	if err != nil {
 		return err
 	}
-	doc, err := readDocument(w, r, document.Options{})
+	doc, err := wire.ReadDocument(w, r, document.Options{})
 	if err != nil {
 		return err
 	}

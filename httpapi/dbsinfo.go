@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
@@ -16,7 +17,7 @@ func (s *Server) dbsInfo(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return s.dbsInfoByKeys(w, r)
 	}
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
@@ -28,8 +29,8 @@ func (s *Server) dbsInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	b := getBuf()
-	defer putBuf(b)
+	b := wire.GetBuf()
+	defer wire.PutBuf(b)
 	if *b, err = s.appendInfos(*b, r, names, false); err != nil {
 		return err
 	}
@@ -37,37 +38,37 @@ func (s *Server) dbsInfo(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
-	body, err := readBody(w, r)
+	body, err := wire.ReadBody(w, r)
 	if err != nil {
 		return err
 	}
-	members, err := jsonObject(body)
+	members, err := wire.ParseObject(body)
 	if err != nil {
 		return err
 	}
 	raw, ok := members["keys"]
 	if !ok {
-		return badRequest("`keys` member must exist.")
+		return wire.BadRequest("`keys` member must exist.")
 	}
 	var keys []string
 	if raw[0] != '[' {
-		return badRequest("`keys` member must be an array.")
+		return wire.BadRequest("`keys` member must be an array.")
 	}
 	if err := json.Unmarshal(raw, &keys); err != nil {
-		return badRequest("`keys` member must be an array of strings.")
+		return wire.BadRequest("`keys` member must be an array of strings.")
 	}
 	if len(keys) > maxInfoKeys {
-		return badRequest("too_many_keys")
+		return wire.BadRequest("too_many_keys")
 	}
-	b := getBuf()
-	defer putBuf(b)
+	b := wire.GetBuf()
+	defer wire.PutBuf(b)
 	if *b, err = s.appendInfos(*b, r, keys, true); err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, *b)
+	return wire.WriteJSON(w, r, http.StatusOK, *b)
 }
 
 // appendInfos appends a row a database. One that is gone by now is left out of a
@@ -75,7 +76,7 @@ func (s *Server) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) appendInfos(b []byte, r *http.Request, names []string, report bool) ([]byte, error) {
 	b = append(b, '[')
 	for _, name := range names {
-		row := append([]byte(`{"key":`), appendString(nil, name)...)
+		row := append([]byte(`{"key":`), wire.AppendString(nil, name)...)
 		info, err := s.infoOf(r, name)
 		switch {
 		case err == nil:
@@ -98,7 +99,7 @@ func (s *Server) appendInfos(b []byte, r *http.Request, names []string, report b
 }
 
 func (s *Server) infoOf(r *http.Request, name string) ([]byte, error) {
-	db, err := s.access.OpenNamed(r.Context(), name, userOf(r), Member)
+	db, err := s.access.OpenNamed(r.Context(), name, wire.UserOf(r), wire.Member)
 	if err != nil {
 		return nil, err
 	}

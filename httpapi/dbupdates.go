@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
@@ -65,7 +66,7 @@ func (s *Server) appendUpdatesPlace(b []byte, p updatesPlace) []byte {
 
 // updatesFeed is one reader.
 type updatesFeed struct {
-	feed
+	wire.Feed
 	s     *Server
 	limit int // rows still wanted; negative: any number
 	place updatesPlace
@@ -74,26 +75,26 @@ type updatesFeed struct {
 
 // dbUpdates answers GET /_db_updates: which databases were made, written or deleted.
 func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
 	f := &updatesFeed{s: s, limit: -1}
-	framing, since, heartbeat, timeout := framingNormal, "0", time.Duration(0), feedTimeout
-	err = query.each(func(name, value string) (err error) {
+	framing, since, heartbeat, timeout := wire.Normal, "0", time.Duration(0), wire.FeedTimeout
+	err = query.Each(func(name, value string) (err error) {
 		switch name {
 		case "feed":
-			framing = feedFraming(value)
+			framing = wire.Framing(value)
 		case "since":
 			since = value
 		case "last-event-id":
 			since = value
 		case "limit":
-			f.limit, err = parsePositive(value)
+			f.limit, err = wire.ParsePositive(value)
 		case "timeout":
 			timeout, err = parseMillis(value)
 		case "heartbeat":
-			if heartbeat = feedTimeout; value != "true" {
+			if heartbeat = wire.FeedTimeout; value != "true" {
 				heartbeat, err = parseMillis(value)
 			}
 		}
@@ -102,42 +103,42 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if id := r.Header.Get("Last-Event-ID"); id != "" && framing == framingEventSource {
+	if id := r.Header.Get("Last-Event-ID"); id != "" && framing == wire.EventSource {
 		since = id
 	}
 	if f.place, err = s.parseUpdatesPlace(since); err != nil {
 		return err
 	}
 	switch framing {
-	case framingNormal, framingLongpoll, framingContinuous:
-	case framingEventSource:
+	case wire.Normal, wire.Longpoll, wire.Continuous:
+	case wire.EventSource:
 		w.Header().Set("Content-Type", "text/event-stream")
 	default:
-		return badRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
+		return wire.BadRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
 	}
-	rights, err := s.access.FeedRights(r.Context(), userOf(r), nil, framing)
+	rights, err := s.access.FeedRights(r.Context(), wire.UserOf(r), nil, framing)
 	if err != nil {
 		return err
 	}
-	leave, err := enterFeed(w, r, framing)
+	leave, err := wire.EnterFeed(w, r, framing)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
-	f.feed = newFeed(st, framing, heartbeat, timeout, rights)
+	st := wire.NewStream(w, r, http.StatusOK)
+	defer st.Drop()
+	f.Feed = wire.NewFeed(st, framing, heartbeat, timeout, rights)
 	return f.run(r.Context())
 }
 
 func parseMillis(value string) (time.Duration, error) {
-	n, err := parsePositive(value)
+	n, err := wire.ParsePositive(value)
 	return time.Duration(min(int64(n), 1<<31)) * time.Millisecond, err
 }
 
 func (f *updatesFeed) run(ctx context.Context) error {
-	if f.framed() {
-		f.st.buf = append(f.st.buf, `{"results":[`...)
+	if f.Framed() {
+		f.Stream.Buf = append(f.Stream.Buf, `{"results":[`...)
 	}
 	for {
 		before := f.count
@@ -146,12 +147,12 @@ func (f *updatesFeed) run(ctx context.Context) error {
 			return err
 		}
 		if f.count > before {
-			f.told()
+			f.Told()
 		}
-		if !f.waits() || f.limit == 0 || f.framing == framingLongpoll && f.count > 0 {
+		if !f.Waits() || f.limit == 0 || f.Framing == wire.Longpoll && f.count > 0 {
 			break
 		}
-		more, err := f.wait(ctx, news, nil)
+		more, err := f.Wait(ctx, news, nil)
 		if err != nil {
 			return err
 		}
@@ -160,15 +161,15 @@ func (f *updatesFeed) run(ctx context.Context) error {
 		}
 	}
 	switch {
-	case f.framed():
-		f.st.buf = append(f.st.buf, `],"last_seq":`...)
-	case f.framing == framingContinuous:
-		f.st.buf = append(f.st.buf, `{"last_seq":`...)
+	case f.Framed():
+		f.Stream.Buf = append(f.Stream.Buf, `],"last_seq":`...)
+	case f.Framing == wire.Continuous:
+		f.Stream.Buf = append(f.Stream.Buf, `{"last_seq":`...)
 	default:
-		return f.st.end()
+		return f.Stream.End()
 	}
-	f.st.buf = append(f.s.appendUpdatesPlace(f.st.buf, f.place), "}\n"...)
-	return f.st.end()
+	f.Stream.Buf = append(f.s.appendUpdatesPlace(f.Stream.Buf, f.place), "}\n"...)
+	return f.Stream.End()
 }
 
 // read appends what there is to tell, and returns what to wait for.
@@ -208,31 +209,31 @@ func (f *updatesFeed) read(ctx context.Context) (<-chan struct{}, error) {
 
 // row appends one row at the present place.
 func (f *updatesFeed) row(name, kind string) error {
-	b := f.st.buf
+	b := f.Stream.Buf
 	switch {
-	case f.framing == framingEventSource:
+	case f.Framing == wire.EventSource:
 		b = append(b, "data: "...)
-	case f.framed() && f.count > 0:
+	case f.Framed() && f.count > 0:
 		b = append(b, ",\n"...)
-	case f.framed():
+	case f.Framed():
 		b = append(b, '\n')
 	}
-	b = appendString(append(b, `{"db_name":`...), name)
-	b = appendString(append(b, `,"type":`...), kind)
+	b = wire.AppendString(append(b, `{"db_name":`...), name)
+	b = wire.AppendString(append(b, `,"type":`...), kind)
 	b = f.s.appendUpdatesPlace(append(b, `,"seq":`...), f.place)
 	b = append(b, "}"...)
-	switch f.framing {
-	case framingEventSource:
+	switch f.Framing {
+	case wire.EventSource:
 		b = append(b, "\nid: "...)
 		id := f.s.appendUpdatesPlace(nil, f.place)
 		b = append(append(b, id[1:len(id)-1]...), "\n\n"...)
-	case framingContinuous:
+	case wire.Continuous:
 		b = append(b, '\n')
 	}
-	f.st.buf = b
+	f.Stream.Buf = b
 	f.count++
 	if f.limit > 0 {
 		f.limit--
 	}
-	return f.working()
+	return f.Working()
 }

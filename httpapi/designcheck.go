@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/script"
@@ -14,13 +15,13 @@ import (
 func (a *Access) checkDesign(ctx context.Context, db *store.DB, body []byte) (refusal, err error) {
 	refusal, err = a.designs.Check(ctx, db, body)
 	if e, ok := errors.AsType[*design.ShapeError](refusal); ok {
-		return errorf(http.StatusBadRequest, "invalid_design_doc", "%s", e.Reason), err
+		return wire.Errorf(http.StatusBadRequest, "invalid_design_doc", "%s", e.Reason), err
 	}
 	if errors.Is(refusal, design.ErrNoFunction) {
-		return errorf(http.StatusNotFound, "not_found", "missing function"), err
+		return wire.Errorf(http.StatusNotFound, "not_found", "missing function"), err
 	}
 	if e, ok := errors.AsType[*script.Error](refusal); ok && e.Kind == script.Compilation {
-		return errorf(http.StatusBadRequest, "compilation_error", "%s", e.Reason), err
+		return wire.Errorf(http.StatusBadRequest, "compilation_error", "%s", e.Reason), err
 	}
 	return refusal, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 )
@@ -45,7 +46,7 @@ func (s *Server) functionOf(r *http.Request, group string) (c functionCall, err 
 			c.db.Release()
 		}
 	}()
-	ddoc, err := segment(r, "ddoc")
+	ddoc, err := wire.Segment(r, "ddoc")
 	if err != nil {
 		return c, err
 	}
@@ -54,14 +55,14 @@ func (s *Server) functionOf(r *http.Request, group string) (c functionCall, err 
 	}
 	path := strings.TrimPrefix(strings.TrimPrefix(mux.Vars(r)["rest"], group), "/")
 	if path == "" {
-		return c, errorf(http.StatusNotFound, strings.TrimPrefix(group, "_")+"_error", "Invalid path.")
+		return c, wire.Errorf(http.StatusNotFound, strings.TrimPrefix(group, "_")+"_error", "Invalid path.")
 	}
 	name, rest, _ := strings.Cut(path, "/")
 	if c.name, err = url.PathUnescape(name); err != nil {
-		return c, errURLEncoding
+		return c, wire.ErrURLEncoding
 	}
 	if c.rest, err = url.PathUnescape(rest); err != nil {
-		return c, errURLEncoding
+		return c, wire.ErrURLEncoding
 	}
 	return c, c.design.Find(groupMembers[group], c.name)
 }
@@ -95,7 +96,7 @@ func (c *functionCall) id() *string {
 
 // requestObject is the request as functions see it (chttpd_external:json_req_obj).
 func (s *Server) requestObject(r *http.Request, db *store.DB, id *string, body []byte) ([]byte, error) {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func (s *Server) requestObject(r *http.Request, db *store.DB, id *string, body [
 	requestedOnly, _, _ := strings.Cut(requested, "?")
 	object.ID, object.UUID, object.Method, object.Peer = id, s.newID(), r.Method, peer
 	object.RequestedPath, object.Path, object.RawPath = pathParts(requestedOnly), path, r.URL.RequestURI()
-	object.Query, object.Headers, object.Form, object.Cookie = query.byName(), s.headersOf(r), formOf(r, body), cookiesOf(r)
+	object.Query, object.Headers, object.Form, object.Cookie = query.ByName(), s.headersOf(r), formOf(r, body), cookiesOf(r)
 	return json.Marshal(object)
 }
 
@@ -155,14 +156,14 @@ func (s *Server) headersOf(r *http.Request) map[string]string {
 }
 
 func formOf(r *http.Request, body []byte) map[string]string {
-	if !isType(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+	if !wire.IsType(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return map[string]string{}
 	}
-	form, err := parseQuery(string(body))
+	form, err := wire.ParseQuery(string(body))
 	if err != nil {
 		return map[string]string{} // it is the function's to look at the body
 	}
-	return form.byName()
+	return form.ByName()
 }
 
 // cookiesOf is the cookies that functions see: all but the session.

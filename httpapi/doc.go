@@ -1,14 +1,12 @@
 // Package httpapi speaks CouchDB's HTTP API, path for path and word for word, over
 // the databases of package store.
 //
-// A Server is an http.Handler. routes.go lists every route; a handler is a func that
-// returns an error; errors.go is the only place where an error meets a status and
-// CouchDB's error word. What differs from CouchDB on purpose stands in
+// A Server is an http.Handler. routes.go is the table of all routes, and of who may use
+// each; what answers stands on package wire. What differs from CouchDB on purpose stands in
 // docs/http-api.md.
 //
 // What always holds:
 //   - every answer to an error is JSON {"error","reason"}, on every path;
-//   - a status is sent when the answer is known to be good; after the first byte of a
-//     stream an error cuts the connection, it never completes a wrong answer;
+//   - who may use a route is said in the table, and nowhere else may less be asked;
 //   - stored bodies are spliced into answers as bytes, never decoded into maps.
 package httpapi

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -32,11 +33,11 @@ func parseDocQuery(r *http.Request) (q docQuery, err error) {
 	if r.URL.RawQuery == "" {
 		return q, nil
 	}
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return q, err
 	}
-	err = query.each(func(name, value string) (err error) {
+	err = query.Each(func(name, value string) (err error) {
 		yes := value == "true"
 		switch name {
 		case "rev":
@@ -82,10 +83,10 @@ func parseDocQuery(r *http.Request) (q docQuery, err error) {
 // docID is the id of the document that the path names.
 func docID(r *http.Request) (string, error) {
 	if _, ok := mux.Vars(r)["ddoc"]; ok {
-		name, err := segment(r, "ddoc")
+		name, err := wire.Segment(r, "ddoc")
 		return "_design/" + name, err
 	}
-	return segment(r, "doc")
+	return wire.Segment(r, "doc")
 }
 
 // readableID judges the id of a document that is to be read: one that is not UTF-8 no
@@ -113,7 +114,7 @@ func editRev(r *http.Request, q *docQuery, body revtree.Rev, inBody bool) (revtr
 	rev, known := body, inBody
 	if q.hasRev {
 		if known && rev != q.rev {
-			return rev, badRequest("Document rev from request body and query string have different values")
+			return rev, wire.BadRequest("Document rev from request body and query string have different values")
 		}
 		rev, known = q.rev, true
 	}
@@ -123,7 +124,7 @@ func editRev(r *http.Request, q *docQuery, body revtree.Rev, inBody bool) (revtr
 	}
 	if given {
 		if known && rev != etag {
-			return rev, badRequest("Document rev and etag have different values")
+			return rev, wire.BadRequest("Document rev and etag have different values")
 		}
 		rev = etag
 	}

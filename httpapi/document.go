@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 )
@@ -59,23 +60,23 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
 	if !q.revs {
 		doc.Path = nil
 	}
-	if len(doc.Body) >= longAnswer {
-		st := newStream(w, r, http.StatusOK)
-		defer st.drop()
-		st.buf = append(doc.AppendJSON(make([]byte, 0, len(doc.Body)+1024), js), '\n')
-		return st.end()
+	if len(doc.Body) >= wire.LongAnswer {
+		st := wire.NewStream(w, r, http.StatusOK)
+		defer st.Drop()
+		st.Buf = append(doc.AppendJSON(make([]byte, 0, len(doc.Body)+1024), js), '\n')
+		return st.End()
 	}
-	b := getBuf()
-	defer putBuf(b)
+	b := wire.GetBuf()
+	defer wire.PutBuf(b)
 	*b = doc.AppendJSON(*b, js)
-	return writeJSON(w, r, http.StatusOK, *b)
+	return wire.WriteJSON(w, r, http.StatusOK, *b)
 }
 
 // setETag names the revision in the answer; it tells whether the client has it already.
 func setETag(w http.ResponseWriter, r *http.Request, rev revtree.Rev) (known bool) {
-	etag := string(appendRev(nil, rev))
+	etag := string(wire.AppendRev(nil, rev))
 	w.Header()["Etag"] = []string{etag}
-	return matchesETag(r, etag)
+	return wire.MatchesETag(r, etag)
 }
 
 // postToDocument is CouchDB's upload of attachments by an HTML form, which this server
@@ -87,10 +88,10 @@ func (s *Server) postToDocument(_ http.ResponseWriter, r *http.Request) error {
 	}
 	defer db.Release()
 	if r.Header.Get("Referer") == "" {
-		return badRequest("Referer header required.")
+		return wire.BadRequest("Referer header required.")
 	}
-	if !isType(r.Header.Get("Content-Type"), "multipart/form-data") {
-		return errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be multipart/form-data")
+	if !wire.IsType(r.Header.Get("Content-Type"), "multipart/form-data") {
+		return wire.Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be multipart/form-data")
 	}
-	return errNotBuilt
+	return wire.ErrNotBuilt
 }

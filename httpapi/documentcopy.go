@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -65,14 +66,14 @@ func (s *Server) copySource(r *http.Request, db *store.DB, id string, rev revtre
 func destination(r *http.Request) (id string, rev revtree.Rev, err error) {
 	header := r.Header.Get("Destination")
 	if header == "" {
-		return "", rev, badRequest("Destination header is mandatory for COPY.")
+		return "", rev, wire.BadRequest("Destination header is mandatory for COPY.")
 	}
 	if u, err := url.Parse(header); err == nil && u.Scheme != "" && u.Host != "" {
-		return "", rev, badRequest("Destination URL must be relative.")
+		return "", rev, wire.BadRequest("Destination URL must be relative.")
 	}
 	path, query, asked := strings.Cut(header, "?")
 	if id, err = url.QueryUnescape(path); err != nil {
-		return "", rev, errURLEncoding
+		return "", rev, wire.ErrURLEncoding
 	}
 	if asked {
 		// CouchDB takes whatever stands there, under any name, for the revision.

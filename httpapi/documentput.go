@@ -3,12 +3,13 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
 
-var errNeedsRev = badRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
+var errNeedsRev = wire.BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
 
 // putDocument answers PUT of a document.
 func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
@@ -28,10 +29,10 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	if err := document.ValidID(id); err != nil {
 		return err
 	}
-	if isType(r.Header.Get("Content-Type"), "multipart/related") {
+	if wire.IsType(r.Header.Get("Content-Type"), "multipart/related") {
 		return s.putRelated(w, r, db, id, &q)
 	}
-	doc, err := readDocument(w, r, document.Options{})
+	doc, err := wire.ReadDocument(w, r, document.Options{})
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 
 // writeDocument writes one document and answers.
 func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, doc document.Doc) error {
-	edit, err := editOf(r.Context(), db, doc, SettingsOf(r).MaxAttachmentSize)
+	edit, err := editOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return err
 	}
@@ -64,13 +65,13 @@ func (s *Server) writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB,
 func editedAnswer(r *http.Request, q *docQuery, doc *document.Doc, result store.Result) (savedAnswer, error) {
 	switch {
 	case q.batch: // CouchDB has not tried yet when it answers
-		return savedAnswer{Status: http.StatusAccepted, body: append(appendString([]byte(`{"ok":true,"id":`), doc.ID), '}')}, nil
+		return savedAnswer{Status: http.StatusAccepted, body: append(wire.AppendString([]byte(`{"ok":true,"id":`), doc.ID), '}')}, nil
 	case result.Err != nil:
 		return savedAnswer{}, result.Err
 	}
-	a := savedAnswer{Status: http.StatusCreated, ETag: string(appendRev(nil, result.Rev)), body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
+	a := savedAnswer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, result.Rev)), body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
 	if r.Method != http.MethodDelete {
-		a.Location = absolute(r, dbPath(r)+"/"+escapeSegment(result.ID))
+		a.Location = wire.Absolute(r, wire.DBPath(r)+"/"+wire.EscapeSegment(result.ID))
 	}
 	if r.Method == http.MethodDelete || doc.Deleted && r.Method == http.MethodPut {
 		a.Status = http.StatusOK
@@ -79,7 +80,7 @@ func editedAnswer(r *http.Request, q *docQuery, doc *document.Doc, result store.
 }
 
 func appendEdited(b []byte, id string, rev revtree.Rev) []byte {
-	b = appendString(append(b, `{"ok":true,"id":`...), id)
-	b = appendRev(append(b, `,"rev":`...), rev)
+	b = wire.AppendString(append(b, `{"ok":true,"id":`...), id)
+	b = wire.AppendRev(append(b, `,"rev":`...), rev)
 	return append(b, '}')
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
@@ -23,8 +24,8 @@ type FeedRights struct {
 }
 
 // FeedRights begins with what the user may do now; nil for a feed that does not wait.
-func (a *Access) FeedRights(ctx context.Context, user auth.User, db *store.DB, framing feedFraming) (*FeedRights, error) {
-	if framing == framingNormal {
+func (a *Access) FeedRights(ctx context.Context, user auth.User, db *store.DB, framing wire.Framing) (*FeedRights, error) {
+	if framing == wire.Normal {
 		return nil, nil
 	}
 	f := &FeedRights{a: a, user: user, db: db, looked: time.Now()}
@@ -32,7 +33,7 @@ func (a *Access) FeedRights(ctx context.Context, user auth.User, db *store.DB, f
 		return f, nil
 	}
 	raw, err := db.Security(ctx)
-	f.admin = judge(raw, user, DBAdmin) == nil
+	f.admin = judge(raw, user, wire.DBAdmin) == nil
 	return f, err
 }
 
@@ -63,9 +64,9 @@ func (f *FeedRights) Hold(ctx context.Context) (bool, error) {
 		}
 		return false, err
 	}
-	want := Member
+	want := wire.Member
 	if f.admin {
-		want = DBAdmin
+		want = wire.DBAdmin
 	}
 	return judge(raw, f.user, want) == nil, nil
 }

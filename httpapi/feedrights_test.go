@@ -11,6 +11,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // A feed ends when its user may no longer have it: no row follows what has taken the right
@@ -122,12 +123,12 @@ func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{}}`, "Admin", ""), 200, "")
-	db, err := s.access.OpenNamed(t.Context(), "db", auth.User{}, Member)
+	db, err := s.access.OpenNamed(t.Context(), "db", auth.User{}, wire.Member)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Release()
-	rights, err := s.access.FeedRights(t.Context(), auth.User{}, db, framingContinuous)
+	rights, err := s.access.FeedRights(t.Context(), auth.User{}, db, wire.Continuous)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,11 +137,11 @@ func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
 	}
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{"names":["ben"]}}`, "Admin", ""), 200, "")
 	w := httptest.NewRecorder()
-	st := newStream(w, httptest.NewRequestWithContext(s.shared.BeginInner(w).In(t.Context()), "GET", "/", nil), 200)
-	defer st.drop()
-	f := newFeed(st, framingContinuous, 0, feedTimeout, rights)
+	st := wire.NewStream(w, httptest.NewRequestWithContext(s.shared.BeginInner(w).In(t.Context()), "GET", "/", nil), 200)
+	defer st.Drop()
+	f := wire.NewFeed(st, wire.Continuous, 0, wire.FeedTimeout, rights)
 	rights.looked = time.Now().Add(-2 * feedLook)
-	if err := f.working(); err != errUserDB {
+	if err := f.Working(); err != errUserDB {
 		t.Errorf("between two pages: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -20,41 +21,41 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
-	st.buf = append(st.buf, `{"docs":[`...)
+	st := wire.NewStream(w, r, http.StatusOK)
+	defer st.Drop()
+	st.Buf = append(st.Buf, `{"docs":[`...)
 	first := true
 	answer, err := s.finder.Run(r.Context(), db, plan, func(d *mango.Found) error {
 		if !first {
-			st.buf = append(st.buf, ',')
+			st.Buf = append(st.Buf, ',')
 		}
 		first = false
-		st.buf = d.AppendJSON(append(st.buf, "\r\n"...))
+		st.Buf = d.AppendJSON(append(st.Buf, "\r\n"...))
 		return nil
-	}, st.flushFull)
+	}, st.FlushFull)
 	if err != nil {
 		return err
 	}
-	st.buf = append(st.buf, "\r\n]"...)
+	st.Buf = append(st.Buf, "\r\n]"...)
 	if !answer.Silent {
-		st.buf = appendAnswer(st.buf, q, answer)
+		st.Buf = appendAnswer(st.Buf, q, answer)
 	}
-	st.buf = append(st.buf, "}\r\n"...)
-	return st.end()
+	st.Buf = append(st.Buf, "}\r\n"...)
+	return st.End()
 }
 
 // appendAnswer appends what stands behind the documents.
 func appendAnswer(b []byte, q *mango.Query, a *mango.Answer) []byte {
-	b = appendString(append(b, ",\r\n\"bookmark\":"...), a.Bookmark)
+	b = wire.AppendString(append(b, ",\r\n\"bookmark\":"...), a.Bookmark)
 	if q.ExecutionStats {
-		b = appendInt(append(b, ",\r\n\"execution_stats\":{\"total_keys_examined\":"...), a.Stats.Keys)
-		b = appendInt(append(b, `,"total_docs_examined":`...), a.Stats.Docs)
-		b = appendInt(append(b, `,"total_quorum_docs_examined":0,"results_returned":`...), a.Stats.Results)
+		b = wire.AppendInt(append(b, ",\r\n\"execution_stats\":{\"total_keys_examined\":"...), a.Stats.Keys)
+		b = wire.AppendInt(append(b, `,"total_docs_examined":`...), a.Stats.Docs)
+		b = wire.AppendInt(append(b, `,"total_quorum_docs_examined":0,"results_returned":`...), a.Stats.Results)
 		b = append(b, `,"execution_time_ms":`...)
 		b = append(strconv.AppendFloat(b, a.Stats.Time.Seconds()*1000, 'f', 3, 64), '}')
 	}
 	if a.Warning != "" {
-		b = appendString(append(b, ",\r\n\"warning\":"...), a.Warning)
+		b = wire.AppendString(append(b, ",\r\n\"warning\":"...), a.Warning)
 	}
 	return b
 }
@@ -70,7 +71,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, b)
+	return wire.WriteJSON(w, r, http.StatusOK, b)
 }
 
 // readQuery opens the database, which the caller releases, and reads the query.
@@ -81,7 +82,7 @@ func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (*store.DB, *
 	}
 	if s.finder == nil {
 		db.Release()
-		return nil, nil, errNotBuilt
+		return nil, nil, wire.ErrNotBuilt
 	}
 	q, err := s.queryBody(w, r)
 	if err != nil {
@@ -101,14 +102,14 @@ func (s *Server) queryBody(w http.ResponseWriter, r *http.Request) (*mango.Query
 
 // objectBody reads a body that must be a JSON object and say so.
 func (s *Server) objectBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return nil, err
 	}
-	body, err := readBody(w, r)
+	body, err := wire.ReadBody(w, r)
 	if err != nil {
 		return nil, err
 	}
-	if err := requireObject(body); err != nil {
+	if err := wire.RequireObject(body); err != nil {
 		return nil, err
 	}
 	return jsonscan.Trim(body)

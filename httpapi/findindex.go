@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
@@ -14,7 +15,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-var errListIndexes = errorf(http.StatusBadRequest, "invalid_list_index_params", "Index parameter ranges: limit > 1, skip > 0")
+var errListIndexes = wire.Errorf(http.StatusBadRequest, "invalid_list_index_params", "Index parameter ranges: limit > 1, skip > 0")
 
 // listIndexes answers GET /db/_index.
 func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
@@ -24,9 +25,9 @@ func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer db.Release()
 	if s.finder == nil {
-		return errNotBuilt
+		return wire.ErrNotBuilt
 	}
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
 	total := len(list)
 	limit, skip := total, 0
 	for name, to := range map[string]*int{"limit": &limit, "skip": &skip} {
-		value, given := query.get(name)
+		value, given := query.Get(name)
 		if !given {
 			continue
 		}
@@ -47,7 +48,7 @@ func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
 	}
 	list = list[min(skip, total):]
 	list = list[:min(limit, len(list))]
-	b := appendInt([]byte(`{"total_rows":`), total)
+	b := wire.AppendInt([]byte(`{"total_rows":`), total)
 	b = append(b, `,"indexes":[`...)
 	for i, ix := range list {
 		if i > 0 {
@@ -55,7 +56,7 @@ func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
 		}
 		b = ix.AppendJSON(b)
 	}
-	return writeJSON(w, r, http.StatusOK, append(b, "]}"...))
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, "]}"...))
 }
 
 // createIndex answers POST /db/_index.
@@ -84,9 +85,9 @@ func (s *Server) createIndex(w http.ResponseWriter, r *http.Request) error {
 	if changed {
 		b = append(b[:len(b)-len("exists")], "created"...)
 	}
-	b = appendString(append(b, `","id":`...), ix.DDoc)
-	b = appendString(append(b, `,"name":`...), ix.Name)
-	return writeJSON(w, r, http.StatusOK, append(b, '}'))
+	b = wire.AppendString(append(b, `","id":`...), ix.DDoc)
+	b = wire.AppendString(append(b, `,"name":`...), ix.Name)
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, '}'))
 }
 
 // designTries is how often an edit is tried while others edit the design document.
@@ -141,15 +142,15 @@ func (s *Server) deleteIndex(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	ddoc, err := segment(r, "ddoc")
+	ddoc, err := wire.Segment(r, "ddoc")
 	if err != nil {
 		return err
 	}
-	kind, err := segment(r, "type")
+	kind, err := wire.Segment(r, "type")
 	if err != nil {
 		return err
 	}
-	name, err := segment(r, "index")
+	name, err := wire.Segment(r, "index")
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (s *Server) deleteIndex(w http.ResponseWriter, r *http.Request) error {
 	if err := s.removeIndexes(r.Context(), db, "_design/"+strings.TrimPrefix(ddoc, "_design/"), name); err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
 // removeIndexes takes an index out of a design document, all of them without a name:
@@ -185,7 +186,7 @@ func (s *Server) removeIndexes(ctx context.Context, db *store.DB, id, name strin
 	return err
 }
 
-var errBulkDelete = errorf(http.StatusBadRequest, "invalid_bulk_docs", "Bulk Delete requires an array of non-null docids.")
+var errBulkDelete = wire.Errorf(http.StatusBadRequest, "invalid_bulk_docs", "Bulk Delete requires an array of non-null docids.")
 
 // deleteIndexes answers POST /db/_index/_bulk_delete: the indexes of design documents.
 func (s *Server) deleteIndexes(w http.ResponseWriter, r *http.Request) error {
@@ -198,9 +199,9 @@ func (s *Server) deleteIndexes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := memberOf(body, "docids")
+	list := wire.MemberOf(body, "docids")
 	if list == nil {
-		return errorf(http.StatusBadRequest, "missing_required_key", "Missing required key: docids")
+		return wire.Errorf(http.StatusBadRequest, "missing_required_key", "Missing required key: docids")
 	}
 	success, fail := []byte(`{"success":[`), []byte(`],"fail":[`)
 	if jsonscan.Kind(list) != '[' {
@@ -222,14 +223,14 @@ func (s *Server) deleteIndexes(w http.ResponseWriter, r *http.Request) error {
 		err := s.removeIndexes(r.Context(), db, id, "")
 		switch {
 		case err == nil:
-			success = append(appendString(append(appendComma(success), `{"id":`...), id), `,"ok":true}`...)
+			success = append(wire.AppendString(append(appendComma(success), `{"id":`...), id), `,"ok":true}`...)
 		case errors.Is(err, store.ErrMissing):
-			fail = append(appendString(append(appendComma(fail), `{"id":`...), id), `,"error":"not_found"}`...)
+			fail = append(wire.AppendString(append(appendComma(fail), `{"id":`...), id), `,"error":"not_found"}`...)
 		default:
 			return err
 		}
 	}
-	return writeJSON(w, r, http.StatusOK, append(append(success, fail...), "]}"...))
+	return wire.WriteJSON(w, r, http.StatusOK, append(append(success, fail...), "]}"...))
 }
 
 // appendComma appends a comma unless an array begins here.

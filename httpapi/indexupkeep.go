@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
@@ -24,7 +25,7 @@ func (s *Server) indexOf(ctx context.Context, db *store.DB, name string) (*view.
 func (s *Server) compactIndexes(r *http.Request, db *store.DB, name string) error {
 	name, err := url.QueryUnescape(name)
 	if err != nil {
-		return errURLEncoding
+		return wire.ErrURLEncoding
 	}
 	ix, err := s.indexOf(r.Context(), db, name)
 	if err != nil {
@@ -44,7 +45,7 @@ func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer db.Release()
 	if s.opt.Indexes == nil {
-		return errNotBuilt
+		return wire.ErrNotBuilt
 	}
 	wanted, err := s.wantedIndexes(r.Context(), db)
 	if err != nil {
@@ -53,7 +54,7 @@ func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
 	if err := s.opt.Indexes.Cleanup(r.Context(), db, func(signature string) bool { return wanted[signature] }); err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
 }
 
 // wantedIndexes are the signatures of the indexes that some design document asks for.
@@ -76,7 +77,7 @@ func (s *Server) designInfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	name, err := segment(r, "ddoc")
+	name, err := wire.Segment(r, "ddoc")
 	if err != nil {
 		return err
 	}
@@ -94,22 +95,22 @@ func (s *Server) designInfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	pending := of.UpdateSeq - min(info.Seq, of.UpdateSeq)
-	b := appendString([]byte(`{"name":`), name)
-	b = appendString(append(b, `,"view_index":{"signature":`...), info.Signature)
-	b = appendString(append(b, `,"language":`...), ix.Design.Language)
+	b := wire.AppendString([]byte(`{"name":`), name)
+	b = wire.AppendString(append(b, `,"view_index":{"signature":`...), info.Signature)
+	b = wire.AppendString(append(b, `,"language":`...), ix.Design.Language)
 	b = append(b, `,"sizes":{"file":`...)
-	b = appendInt(b, int(info.File))
-	b = appendInt(append(b, `,"external":`...), int(info.Active))
-	b = appendInt(append(b, `,"active":`...), int(info.Active))
-	b = appendInt(append(b, `},"update_seq":`...), int(info.Seq))
-	b = appendInt(append(b, `,"purge_seq":`...), int(info.PurgeSeq))
-	b = appendInt(append(b, `,"updates_pending":{"minimum":`...), int(pending))
-	b = appendInt(append(b, `,"preferred":`...), int(pending))
-	b = appendInt(append(b, `,"total":`...), int(pending))
-	b = appendInt(append(b, `},"waiting_clients":`...), info.WaitingClients)
+	b = wire.AppendInt(b, int(info.File))
+	b = wire.AppendInt(append(b, `,"external":`...), int(info.Active))
+	b = wire.AppendInt(append(b, `,"active":`...), int(info.Active))
+	b = wire.AppendInt(append(b, `},"update_seq":`...), int(info.Seq))
+	b = wire.AppendInt(append(b, `,"purge_seq":`...), int(info.PurgeSeq))
+	b = wire.AppendInt(append(b, `,"updates_pending":{"minimum":`...), int(pending))
+	b = wire.AppendInt(append(b, `,"preferred":`...), int(pending))
+	b = wire.AppendInt(append(b, `,"total":`...), int(pending))
+	b = wire.AppendInt(append(b, `},"waiting_clients":`...), info.WaitingClients)
 	b = strconv.AppendBool(append(b, `,"updater_running":`...), info.Building)
 	b = strconv.AppendBool(append(b, `,"compact_running":`...), info.Compacting)
 	// What an index has reached is on disk.
 	b = append(b, `,"waiting_commit":false,"collator_versions":[]}}`...)
-	return writeJSON(w, r, http.StatusOK, b)
+	return wire.WriteJSON(w, r, http.StatusOK, b)
 }

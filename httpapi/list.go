@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/script"
 )
 
@@ -60,7 +61,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 			sum := md5.Sum([]byte(rows + s.functionETag(r, &c, nil, nil)))
 			etag := `"` + base64.StdEncoding.EncodeToString(sum[:]) + `"`
 			w.Header()["Etag"] = []string{etag}
-			return matchesETag(r, etag)
+			return wire.MatchesETag(r, etag)
 		}
 	}
 	next, stop := iter.Pull2(rowsOf(r.Context(), q))
@@ -85,17 +86,17 @@ func listedView(r *http.Request) (ddoc, view string, err error) {
 	parts := strings.Split(mux.Vars(r)["rest"], "/") // _list, the function, and what is wanted
 	switch len(parts) {
 	case 3:
-		ddoc, err = segment(r, "ddoc")
+		ddoc, err = wire.Segment(r, "ddoc")
 	case 4:
 		ddoc, err = url.PathUnescape(parts[2])
 	default:
-		return "", "", errorf(http.StatusNotFound, "list_error", "Invalid path.")
+		return "", "", wire.Errorf(http.StatusNotFound, "list_error", "Invalid path.")
 	}
 	if err == nil {
 		view, err = url.PathUnescape(parts[len(parts)-1])
 	}
 	if err != nil {
-		return "", "", errURLEncoding
+		return "", "", wire.ErrURLEncoding
 	}
 	return ddoc, view, nil
 }
@@ -107,11 +108,11 @@ func rowsOf(ctx context.Context, q *viewRange) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		lines := &rowLines{header: http.Header{}, yield: yield}
 		// Nothing but the bytes of the answer matters.
-		st := newStream(lines, (&http.Request{Method: http.MethodGet, Header: http.Header{}}).WithContext(ctx), http.StatusOK)
-		defer st.drop()
+		st := wire.NewStream(lines, (&http.Request{Method: http.MethodGet, Header: http.Header{}}).WithContext(ctx), http.StatusOK)
+		defer st.Drop()
 		err := q.write(ctx, st)
 		if err == nil {
-			err = st.end()
+			err = st.End()
 		}
 		if err != nil && !errors.Is(err, errNoMoreRows) {
 			yield(nil, err)
@@ -169,7 +170,7 @@ func (a *listAnswer) Begin(resp script.Response) error {
 		}
 	}
 	h := a.w.Header()
-	h["Content-Type"] = typeJSON // unless the function says another
+	h["Content-Type"] = wire.TypeJSON // unless the function says another
 	setResponseHeaders(h, &resp)
 	a.w.WriteHeader(status)
 	return nil

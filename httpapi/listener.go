@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net"
 	"strconv"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // Listener wraps a server's listener so that the errors that package http answers by
@@ -56,8 +58,8 @@ func rejection(line, text []byte) []byte {
 	case "505", "501", "417":
 		word = "not_supported"
 	}
-	body := appendString([]byte(`{"error":`), word)
-	body = append(appendString(append(body, `,"reason":`...), reason), "}\n"...)
+	body := wire.AppendString([]byte(`{"error":`), word)
+	body = append(wire.AppendString(append(body, `,"reason":`...), reason), "}\n"...)
 	b := append([]byte(nil), line...)
 	b = append(b, "\r\nServer: CouchDB/"+couchVersion+" (tododb)\r\nContent-Type: application/json\r\nCache-Control: must-revalidate\r\nConnection: close\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)

@@ -6,15 +6,16 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
 
-var errBadLocalID = badRequest("Invalid _local document id.")
+var errBadLocalID = wire.BadRequest("Invalid _local document id.")
 
 func localID(r *http.Request) (string, error) {
-	name, err := segment(r, "doc")
+	name, err := wire.Segment(r, "doc")
 	if err == nil && name == "" {
 		err = errBadLocalID
 	}
@@ -53,7 +54,7 @@ func (s *Server) getLocal(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return writeJSON(w, r, http.StatusOK, doc.AppendJSON(nil, store.JSONOptions{}))
+	return wire.WriteJSON(w, r, http.StatusOK, doc.AppendJSON(nil, store.JSONOptions{}))
 }
 
 func (s *Server) putLocal(w http.ResponseWriter, r *http.Request) error {
@@ -65,7 +66,7 @@ func (s *Server) putLocal(w http.ResponseWriter, r *http.Request) error {
 	if err := document.ValidID(id); err != nil {
 		return err
 	}
-	doc, err := readDocument(w, r, document.Options{Local: true})
+	doc, err := wire.ReadDocument(w, r, document.Options{Local: true})
 	if err != nil {
 		return err
 	}

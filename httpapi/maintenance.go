@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // compact answers POST _compact: of the database, or of a design document's index.
@@ -16,7 +18,7 @@ func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
 	if name := strings.TrimPrefix(mux.Vars(r)["rest"], "/"); name != "" {
@@ -26,7 +28,7 @@ func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		db.StartCompact()
 	}
-	return writeJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
 }
 
 // ensureFullCommit has nothing to do: what was acknowledged is on disk.
@@ -36,7 +38,7 @@ func (s *Server) ensureFullCommit(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	defer db.Release()
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
 	info, err := db.Info(r.Context())
@@ -44,5 +46,5 @@ func (s *Server) ensureFullCommit(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	b := strconv.AppendInt([]byte(`{"ok":true,"instance_start_time":"`), info.Created.Unix(), 10)
-	return writeJSON(w, r, http.StatusCreated, append(b, `"}`...))
+	return wire.WriteJSON(w, r, http.StatusCreated, append(b, `"}`...))
 }

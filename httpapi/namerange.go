@@ -6,6 +6,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
@@ -21,10 +22,10 @@ type nameRange struct {
 
 // parseNameRange reads the options of _all_dbs and _dbs_info, which are those of a
 // view with database names for keys. Others are ignored.
-func parseNameRange(query params) (nameRange, error) {
+func parseNameRange(query wire.Params) (nameRange, error) {
 	n := nameRange{limit: -1}
 	var start, end *bound
-	err := query.each(func(name, value string) (err error) {
+	err := query.Each(func(name, value string) (err error) {
 		switch name {
 		case "startkey", "start_key":
 			start, err = parseBound(value)
@@ -36,14 +37,14 @@ func parseNameRange(query params) (nameRange, error) {
 			}
 		case "inclusive_end":
 			var inclusive bool
-			inclusive, err = parseBool(value)
+			inclusive, err = wire.ParseBool(value)
 			n.excludeEnd = !inclusive
 		case "descending":
-			n.descending, err = parseBool(value)
+			n.descending, err = wire.ParseBool(value)
 		case "limit":
-			n.limit, err = parsePositive(value)
+			n.limit, err = wire.ParsePositive(value)
 		case "skip":
-			n.skip, err = parsePositive(value)
+			n.skip, err = wire.ParsePositive(value)
 		}
 		return err
 	})
@@ -75,13 +76,13 @@ type bound struct {
 
 func parseBound(value string) (*bound, error) {
 	if !utf8.ValidString(value) || !json.Valid([]byte(value)) {
-		return nil, errNotJSON
+		return nil, wire.ErrNotJSON
 	}
 	b := &bound{}
 	switch value[0] {
 	case '"':
 		if err := json.Unmarshal([]byte(value), &b.text); err != nil {
-			return nil, errNotJSON
+			return nil, wire.ErrNotJSON
 		}
 	case '[', '{':
 		b.side = 1

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // nodeName is what a single CouchDB calls itself; clients put it into /_node/{name}.
@@ -11,30 +13,30 @@ const nodeName = "nonode@nohost"
 
 // membership answers GET /_membership: one node, which is all of the cluster.
 func (s *Server) membership(w http.ResponseWriter, r *http.Request) error {
-	return writeJSON(w, r, http.StatusOK, []byte(`{"all_nodes":["`+nodeName+`"],"cluster_nodes":["`+nodeName+`"]}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"all_nodes":["`+nodeName+`"],"cluster_nodes":["`+nodeName+`"]}`))
 }
 
 // isHere refuses paths below /_node/{node} of nodes that there are not.
 func isHere(r *http.Request) error {
-	name, err := segment(r, "node")
+	name, err := wire.Segment(r, "node")
 	if err != nil {
 		return err
 	}
 	if name != "_local" && name != nodeName {
-		return errorf(http.StatusNotFound, "not_found", "no such node: %s", name)
+		return wire.Errorf(http.StatusNotFound, "not_found", "no such node: %s", name)
 	}
 	return nil
 }
 
 // node answers GET /_node/{name}.
 func (s *Server) node(w http.ResponseWriter, r *http.Request) error {
-	return writeJSON(w, r, http.StatusOK, []byte(`{"name":"`+nodeName+`"}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"name":"`+nodeName+`"}`))
 }
 
 // versions answers GET /_node/{name}/_versions: what this server is made of.
 func (s *Server) versions(w http.ResponseWriter, r *http.Request) error {
-	b := appendString([]byte(`{"tododb":{"version":`), s.opt.Version)
-	b = appendString(append(b, `},"go":{"version":`...), runtime.Version())
+	b := wire.AppendString([]byte(`{"tododb":{"version":`), s.opt.Version)
+	b = wire.AppendString(append(b, `},"go":{"version":`...), runtime.Version())
 	b = append(b, '}')
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, dep := range info.Deps {
@@ -44,10 +46,10 @@ func (s *Server) versions(w http.ResponseWriter, r *http.Request) error {
 			if part == "" {
 				continue
 			}
-			b = appendString(append(b, ','), part)
-			b = appendString(append(b, `:{"name":`...), dep.Path)
-			b = append(appendString(append(b, `,"version":`...), dep.Version), '}')
+			b = wire.AppendString(append(b, ','), part)
+			b = wire.AppendString(append(b, `:{"name":`...), dep.Path)
+			b = append(wire.AppendString(append(b, `,"version":`...), dep.Version), '}')
 		}
 	}
-	return writeJSON(w, r, http.StatusOK, append(b, '}'))
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, '}'))
 }

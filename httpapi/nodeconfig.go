@@ -9,9 +9,10 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
-var errNoSetting = errorf(http.StatusNotFound, "not_found", "unknown_config_value")
+var errNoSetting = wire.Errorf(http.StatusNotFound, "not_found", "unknown_config_value")
 
 // configAll answers GET _config: what is in force, by section. All values are strings.
 func (s *Server) configAll(w http.ResponseWriter, r *http.Request) error {
@@ -23,7 +24,7 @@ func (s *Server) configAll(w http.ResponseWriter, r *http.Request) error {
 				b = append(b, "},"...)
 			}
 			section = one.Name.Section
-			b = append(appendString(b, section), ":{"...)
+			b = append(wire.AppendString(b, section), ":{"...)
 		} else {
 			b = append(b, ',')
 		}
@@ -32,12 +33,12 @@ func (s *Server) configAll(w http.ResponseWriter, r *http.Request) error {
 	if section != "" {
 		b = append(b, '}')
 	}
-	return writeJSON(w, r, http.StatusOK, append(b, '}'))
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, '}'))
 }
 
 // configSection answers GET _config/section. One that does not exist is empty.
 func (s *Server) configSection(w http.ResponseWriter, r *http.Request) error {
-	section, err := segment(r, "section")
+	section, err := wire.Segment(r, "section")
 	if err != nil {
 		return err
 	}
@@ -48,20 +49,20 @@ func (s *Server) configSection(w http.ResponseWriter, r *http.Request) error {
 		}
 		b = appendSetting(b, one)
 	}
-	return writeJSON(w, r, http.StatusOK, append(b, '}'))
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, '}'))
 }
 
 func appendSetting(b []byte, one config.Shown) []byte {
-	return appendString(append(appendString(b, one.Name.Name), ':'), one.Value)
+	return wire.AppendString(append(wire.AppendString(b, one.Name.Name), ':'), one.Value)
 }
 
 // settingName is the setting that the path names.
 func settingName(r *http.Request) (config.Name, error) {
-	section, err := segment(r, "section")
+	section, err := wire.Segment(r, "section")
 	if err != nil {
 		return config.Name{}, err
 	}
-	name, err := segment(r, "key")
+	name, err := wire.Segment(r, "key")
 	return config.Name{Section: section, Name: name}, err
 }
 
@@ -75,7 +76,7 @@ func (s *Server) configValue(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return errNoSetting
 	}
-	return writeJSON(w, r, http.StatusOK, appendString(nil, one.Value))
+	return wire.WriteJSON(w, r, http.StatusOK, wire.AppendString(nil, one.Value))
 }
 
 // setConfigValue answers PUT _config/section/key with the value that was in force.
@@ -92,7 +93,7 @@ func (s *Server) setConfigValue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, appendString(nil, old))
+	return wire.WriteJSON(w, r, http.StatusOK, wire.AppendString(nil, old))
 }
 
 // putSetting changes a setting and returns the value that was in force, masked if it is
@@ -103,11 +104,11 @@ func (s *Server) putSetting(name config.Name, value string, persist bool) (old s
 		return "", err
 	}
 	if had && before.Is(config.Secret) && value == config.Mask {
-		return "", badRequest("%s is what secrets are shown as and cannot be a value", config.Mask)
+		return "", wire.BadRequest("%s is what secrets are shown as and cannot be a value", config.Mask)
 	}
 	if name.Section == "admins" {
 		if err := auth.CheckName(name.Name); err != nil {
-			return "", badRequest("%s", err)
+			return "", wire.BadRequest("%s", err)
 		}
 		if value, err = adminHash(value); err != nil {
 			return "", err
@@ -133,7 +134,7 @@ func (s *Server) putSetting(name config.Name, value string, persist bool) (old s
 // is judged elsewhere.
 func mayChange(one config.Shown) error {
 	if one.Setting != nil && one.Is(config.Filed) {
-		return errorf(http.StatusForbidden, "forbidden", "%s is set in the server's files and not over HTTP", one.Name)
+		return wire.Errorf(http.StatusForbidden, "forbidden", "%s is set in the server's files and not over HTTP", one.Name)
 	}
 	return nil
 }
@@ -141,13 +142,13 @@ func mayChange(one config.Shown) error {
 // adminHash makes a password into what [admins] keeps of it. A hash stays as it is.
 func adminHash(password string) (string, error) {
 	if password == "" {
-		return "", badRequest("the password of an administrator cannot be empty")
+		return "", wire.BadRequest("the password of an administrator cannot be empty")
 	}
 	if !auth.IsHash(password) {
 		return auth.Hash(password)
 	}
 	if _, err := auth.ParsePassword(password); err != nil {
-		return "", badRequest("%s", err)
+		return "", wire.BadRequest("%s", err)
 	}
 	return password, nil
 }
@@ -164,7 +165,7 @@ func (s *Server) deleteConfigValue(w http.ResponseWriter, r *http.Request) error
 	}
 	if admins := s.config.Section("admins"); name.Section == "admins" && len(admins) == 1 && before.Setting != nil {
 		if _, last := admins[name.Name]; last {
-			return badRequest("%s is the only administrator", name.Name)
+			return wire.BadRequest("%s is the only administrator", name.Name)
 		}
 	}
 	_, found, err := s.config.Delete(name, persists(r))
@@ -177,7 +178,7 @@ func (s *Server) deleteConfigValue(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return settingError(err)
 	}
-	return writeJSON(w, r, http.StatusOK, appendString(nil, before.Value))
+	return wire.WriteJSON(w, r, http.StatusOK, wire.AppendString(nil, before.Value))
 }
 
 // reloadConfig answers POST _config/_reload: the files are read again.
@@ -189,7 +190,7 @@ func (s *Server) reloadConfig(w http.ResponseWriter, r *http.Request) error {
 	if err := reload(); err != nil {
 		return settingError(err)
 	}
-	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
 // persists tells whether a change is to be there at the next start.
@@ -197,24 +198,24 @@ func persists(r *http.Request) bool { return r.Header.Get("X-Couch-Persist") != 
 
 // configBody reads the value of a setting, a string in JSON, or as it is with raw=true.
 func (s *Server) configBody(w http.ResponseWriter, r *http.Request) (string, error) {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return "", err
 	}
-	body, err := readKeptBody(w, r)
+	body, err := wire.ReadKeptBody(w, r)
 	if err != nil {
 		return "", err
 	}
-	if query.is("raw") {
+	if query.Is("raw") {
 		return strings.TrimSpace(string(body)), nil
 	}
 	var value any
 	if err := json.Unmarshal(body, &value); err != nil {
-		return "", errNotJSON
+		return "", wire.ErrNotJSON
 	}
 	text, ok := value.(string)
 	if !ok {
-		return "", badRequest("the value of a setting is a JSON string, such as \"true\" or \"5984\"")
+		return "", wire.BadRequest("the value of a setting is a JSON string, such as \"true\" or \"5984\"")
 	}
 	return strings.TrimSpace(text), nil
 }
@@ -222,13 +223,13 @@ func (s *Server) configBody(w http.ResponseWriter, r *http.Request) (string, err
 // settingError tells of a setting that there is not, and of a value that it cannot have.
 func settingError(err error) error {
 	if e, ok := errors.AsType[*config.UnknownError](err); ok {
-		return badRequest("%s", e)
+		return wire.BadRequest("%s", e)
 	}
 	if e, ok := errors.AsType[*config.ValueError](err); ok {
-		return badRequest("%s", e)
+		return wire.BadRequest("%s", e)
 	}
 	if e, ok := errors.AsType[*config.FileError](err); ok {
-		return badRequest("%s", e)
+		return wire.BadRequest("%s", e)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // ownMetrics adds to the figures those that the server itself knows.
@@ -50,18 +51,18 @@ func (s *Server) stats(w http.ResponseWriter, r *http.Request) error {
 		}
 		name, err := url.PathUnescape(name)
 		if err != nil {
-			return errURLEncoding
+			return wire.ErrURLEncoding
 		}
 		below, _ := part.(map[string]any)
 		if part = below[name]; part == nil {
-			return errorf(http.StatusNotFound, "not_found", "missing")
+			return wire.Errorf(http.StatusNotFound, "not_found", "missing")
 		}
 	}
 	b, err := json.Marshal(part)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, b)
+	return wire.WriteJSON(w, r, http.StatusOK, b)
 }
 
 // system answers GET _system: what the process uses of the machine.
@@ -79,5 +80,5 @@ func (s *Server) system(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, b)
+	return wire.WriteJSON(w, r, http.StatusOK, b)
 }

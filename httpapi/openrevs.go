@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -15,7 +16,7 @@ import (
 func parseRevList(raw []byte) ([]revtree.Rev, error) {
 	revs := []revtree.Rev{}
 	if !jsonscan.Valid(raw) {
-		return nil, errNotJSON
+		return nil, wire.ErrNotJSON
 	}
 	err := jsonscan.EachElement(raw, func(value []byte) error {
 		text, err := jsonscan.Text(value)
@@ -27,7 +28,7 @@ func parseRevList(raw []byte) ([]revtree.Rev, error) {
 		return err
 	})
 	if errors.Is(err, jsonscan.ErrSyntax) {
-		return nil, badRequest("Invalid list of revisions")
+		return nil, wire.BadRequest("Invalid list of revisions")
 	}
 	return revs, err
 }
@@ -53,35 +54,35 @@ func (s *Server) getOpenRevs(w http.ResponseWriter, r *http.Request, db *store.D
 		wanted.all = true // the parts are what one asks for by asking for parts
 		w.Header()["Content-Type"] = []string{`multipart/mixed; boundary="` + boundary + `"`}
 	}
-	st := newStream(w, r, http.StatusOK)
-	defer st.drop()
+	st := wire.NewStream(w, r, http.StatusOK)
+	defer st.Drop()
 	send := revSender{ctx: r.Context(), st: st, db: db, wanted: wanted, revs: q.revs}
 	if !parts {
-		st.buf = append(st.buf, '[')
+		st.Buf = append(st.Buf, '[')
 	}
 	for i := range found {
 		switch f := &found[i]; {
 		case parts:
 			err = send.part(boundary, f)
 		case i > 0:
-			st.buf = append(st.buf, ',')
+			st.Buf = append(st.Buf, ',')
 			fallthrough
 		default:
 			err = send.row(f)
 		}
-		if err == nil && st.full() {
-			err = st.flush()
+		if err == nil && st.Full() {
+			err = st.Flush()
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if parts {
-		st.buf = append(append(append(st.buf, "\r\n--"...), boundary...), "--"...)
+		st.Buf = append(append(append(st.Buf, "\r\n--"...), boundary...), "--"...)
 	} else {
-		st.buf = append(st.buf, "]\n"...)
+		st.Buf = append(st.Buf, "]\n"...)
 	}
-	return st.end()
+	return st.End()
 }
 
 // wantsParts tells whether several revisions go out as multipart/mixed: unless JSON, or
@@ -99,7 +100,7 @@ func wantsParts(r *http.Request) bool {
 // revSender sends revisions that OpenRevs has found, one after another.
 type revSender struct {
 	ctx    context.Context
-	st     *stream
+	st     *wire.Stream
 	db     *store.DB
 	wanted attachmentsWanted
 	revs   bool // the histories are to be told; they may have been read for atts_since alone
@@ -110,7 +111,7 @@ func (s *revSender) document(doc *store.Document) error {
 	sends := s.judge(doc)
 	opt := store.JSONOptions{Encodings: s.wanted.encodings}
 	if len(doc.Attachments) == 0 || !s.wanted.any() {
-		s.st.buf = doc.AppendJSON(s.st.buf, opt)
+		s.st.Buf = doc.AppendJSON(s.st.Buf, opt)
 		return nil
 	}
 	return streamDocument(s.ctx, s.st, s.db, doc, opt, sends)
@@ -131,14 +132,14 @@ func (s *revSender) row(f *store.OpenRev) error {
 	}
 	defer f.Forget()
 	if f.Doc == nil {
-		s.st.buf = append(appendRev(append(s.st.buf, `{"missing":`...), f.Missing), '}')
+		s.st.Buf = append(wire.AppendRev(append(s.st.Buf, `{"missing":`...), f.Missing), '}')
 		return nil
 	}
-	s.st.buf = append(s.st.buf, `{"ok":`...)
+	s.st.Buf = append(s.st.Buf, `{"ok":`...)
 	if err := s.document(f.Doc); err != nil {
 		return err
 	}
-	s.st.buf = append(s.st.buf, '}')
+	s.st.Buf = append(s.st.Buf, '}')
 	return nil
 }
 
@@ -149,20 +150,20 @@ func (s *revSender) part(boundary string, f *store.OpenRev) error {
 		return err
 	}
 	defer f.Forget()
-	s.st.buf = append(append(append(s.st.buf, "\r\n--"...), boundary...), "\r\nContent-Type: "...)
+	s.st.Buf = append(append(append(s.st.Buf, "\r\n--"...), boundary...), "\r\nContent-Type: "...)
 	if f.Doc == nil {
-		s.st.buf = append(s.st.buf, "application/json; error=\"true\"\r\n\r\n"...)
-		s.st.buf = append(appendRev(append(s.st.buf, `{"missing":`...), f.Missing), '}')
+		s.st.Buf = append(s.st.Buf, "application/json; error=\"true\"\r\n\r\n"...)
+		s.st.Buf = append(wire.AppendRev(append(s.st.Buf, `{"missing":`...), f.Missing), '}')
 		return nil
 	}
 	sends := s.judge(f.Doc)
 	opt := store.JSONOptions{Encodings: true} // among parts always, as in CouchDB
 	if !sendsAny(f.Doc, sends) {
-		s.st.buf = append(s.st.buf, "application/json\r\n\r\n"...)
-		s.st.buf = f.Doc.AppendJSON(s.st.buf, opt)
+		s.st.Buf = append(s.st.Buf, "application/json\r\n\r\n"...)
+		s.st.Buf = f.Doc.AppendJSON(s.st.Buf, opt)
 		return nil
 	}
 	inner := newBoundary()
-	s.st.buf = append(append(append(s.st.buf, `multipart/related; boundary="`...), inner...), "\"\r\n\r\n"...)
+	s.st.Buf = append(append(append(s.st.Buf, `multipart/related; boundary="`...), inner...), "\"\r\n\r\n"...)
 	return streamRelated(s.ctx, s.st, s.db, f.Doc, opt, sends, inner)
 }

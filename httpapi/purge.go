@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -23,10 +24,10 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
-	body, err := readKeptBody(w, r)
+	body, err := wire.ReadKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -40,12 +41,12 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case len(ids) > maxPurgeDocs:
-		return badRequest("Exceeded maximum number of documents.")
+		return wire.BadRequest("Exceeded maximum number of documents.")
 	case named > maxPurgeRevs:
-		return badRequest("Exceeded maximum number of revisions.")
+		return wire.BadRequest("Exceeded maximum number of revisions.")
 	}
 	if len(ids) == 0 { // nothing to remember, and no sequence to move
-		return writeJSON(w, r, http.StatusCreated, []byte(`{"purge_seq":null,"purged":{}}`))
+		return wire.WriteJSON(w, r, http.StatusCreated, []byte(`{"purge_seq":null,"purged":{}}`))
 	}
 	purged, _, err := db.Purge(r.Context(), ids, revs)
 	if err != nil {
@@ -54,23 +55,23 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
 	for _, list := range purged {
 		slices.SortFunc(list, revtree.Compare)
 	}
-	b := getBuf()
-	defer putBuf(b)
+	b := wire.GetBuf()
+	defer wire.PutBuf(b)
 	*b = append(*b, `{"purge_seq":null,"purged":{`...)
 	for i, id := range ids {
 		if i > 0 {
 			*b = append(*b, ',')
 		}
-		*b = appendRevs(append(appendString(*b, id), ':'), purged[i])
+		*b = wire.AppendRevs(append(wire.AppendString(*b, id), ':'), purged[i])
 	}
 	*b = append(*b, `}}`...)
-	return writeJSON(w, r, http.StatusCreated, *b)
+	return wire.WriteJSON(w, r, http.StatusCreated, *b)
 }
 
 // parseRevsByID reads {"id": ["rev", ...], ...}; of a repeated id the last counts.
 func parseRevsByID(body []byte) (ids []string, revs [][]revtree.Rev, err error) {
 	if !jsonscan.Valid(body) {
-		return nil, nil, errNotJSON
+		return nil, nil, wire.ErrNotJSON
 	}
 	at := map[string]int{}
 	err = jsonscan.EachMember(body, func(name, value []byte) error {
@@ -87,7 +88,7 @@ func parseRevsByID(body []byte) (ids []string, revs [][]revtree.Rev, err error) 
 		return nil
 	})
 	if errors.Is(err, jsonscan.ErrSyntax) {
-		return nil, nil, badRequest("Request body must be a JSON object")
+		return nil, nil, wire.BadRequest("Request body must be a JSON object")
 	}
 	return ids, revs, err
 }
@@ -108,17 +109,17 @@ func (s *Server) purgedInfos(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	slices.Reverse(infos) // CouchDB shows the newest first
-	b := getBuf()
-	defer putBuf(b)
+	b := wire.GetBuf()
+	defer wire.PutBuf(b)
 	*b = append(*b, `{"purged_infos":[`...)
 	for i, p := range infos {
 		if i > 0 {
 			*b = append(*b, ',')
 		}
-		*b = appendString(append(*b, `{"id":`...), p.ID)
-		*b = appendRevs(append(*b, `,"revs":`...), p.Revs)
+		*b = wire.AppendString(append(*b, `{"id":`...), p.ID)
+		*b = wire.AppendRevs(append(*b, `,"revs":`...), p.Revs)
 		*b = append(*b, '}')
 	}
 	*b = append(*b, `]}`...)
-	return writeJSON(w, r, http.StatusOK, *b)
+	return wire.WriteJSON(w, r, http.StatusOK, *b)
 }

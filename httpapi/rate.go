@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/time/rate"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // maxRates bounds of how many users or addresses it is remembered what they have asked
@@ -58,10 +60,10 @@ func (r *rates) wait(key string, now time.Time) time.Duration {
 	return time.Duration((1 - l.TokensAt(now)) / float64(r.limit) * float64(time.Second))
 }
 
-var errTooMany = errorf(http.StatusTooManyRequests, "too_many_requests", "Too many requests; Retry-After says when to ask again.")
+var errTooMany = wire.Errorf(http.StatusTooManyRequests, "too_many_requests", "Too many requests; Retry-After says when to ask again.")
 
 // tooMany refuses a request for a while.
-func tooMany(x *exchange, r *http.Request, wait time.Duration) {
+func tooMany(x *wire.Exchange, r *http.Request, wait time.Duration) {
 	x.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
-	fail(x, r, errTooMany)
+	wire.Fail(x, r, errTooMany)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/tododb/tododb/httpapi/intake"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -18,21 +19,21 @@ import (
 func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string, q *docQuery) error {
 	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || params["boundary"] == "" {
-		return badRequest("Content-Type multipart/related lacks a boundary")
+		return wire.BadRequest("Content-Type multipart/related lacks a boundary")
 	}
-	parts := multipart.NewReader(newUntilClosed(http.MaxBytesReader(w, r.Body, SettingsOf(r).MaxRequestSize), params["boundary"]), params["boundary"])
+	parts := multipart.NewReader(newUntilClosed(http.MaxBytesReader(w, r.Body, wire.SettingsOf(r).MaxRequestSize), params["boundary"]), params["boundary"])
 	head, err := nextPart(parts)
 	if err != nil {
 		return partError(err)
 	}
-	opt := document.Options{MaxSize: SettingsOf(r).MaxDocumentSize}
+	opt := document.Options{MaxSize: wire.SettingsOf(r).MaxDocumentSize}
 	meter := document.NewMeter(false, opt)
-	body, err := takeIn(r, head, 0, SettingsOf(r).MaxRequestSize, meter.Add)
+	body, err := wire.TakeIn(r, head, 0, wire.SettingsOf(r).MaxRequestSize, meter.Add)
 	if err != nil {
 		return err
 	}
 	read := func() (document.Doc, error) {
-		doc, err := parseDocument(r, body, meter, opt)
+		doc, err := wire.ParseDocument(r, body, meter, opt)
 		if err != nil {
 			return doc, err
 		}
@@ -51,10 +52,10 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	long := len(body.Bytes()) > intake.Free
 	if long { // its memory is not to wait for a client who sends slowly
 		doc = document.Doc{}
-		exchangeOf(r).EndWork()
+		wire.ExchangeOf(r).EndWork()
 	}
 	inMemory := 0
-	atts, err := stageSent(r.Context(), db, sent, SettingsOf(r).MaxAttachmentSize, &inMemory, func(a *document.Attachment) (store.Staged, error) {
+	atts, err := stageSent(r.Context(), db, sent, wire.SettingsOf(r).MaxAttachmentSize, &inMemory, func(a *document.Attachment) (store.Staged, error) {
 		return s.stagePart(r, db, parts, a, inMemory > maxPartsInMemory)
 	})
 	if err != nil {
@@ -106,7 +107,7 @@ func nextPart(parts *multipart.Reader) (*multipart.Part, error) {
 func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reader, a *document.Attachment, onDisk bool) (store.Staged, error) {
 	part, err := nextPart(parts)
 	if err == io.EOF {
-		return store.Staged{}, badRequest("The bytes of attachment %s are missing", a.Name)
+		return store.Staged{}, wire.BadRequest("The bytes of attachment %s are missing", a.Name)
 	}
 	if err != nil {
 		return store.Staged{}, partError(err)
@@ -119,14 +120,14 @@ func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reade
 	if want >= 0 {
 		in = io.LimitReader(part, want+1)
 	}
-	staged, err := db.StageAttachment(r.Context(), in, store.StageOptions{Limit: SettingsOf(r).MaxAttachmentSize, Store: onDisk})
+	staged, err := db.StageAttachment(r.Context(), in, store.StageOptions{Limit: wire.SettingsOf(r).MaxAttachmentSize, Store: onDisk})
 	switch {
 	case err != nil:
 		return store.Staged{}, partError(err)
 	case want >= 0 && staged.Length > want:
-		return store.Staged{}, badRequest("attachment longer than expected")
+		return store.Staged{}, wire.BadRequest("attachment longer than expected")
 	case want >= 0 && staged.Length < want:
-		return store.Staged{}, badRequest("attachment shorter than expected")
+		return store.Staged{}, wire.BadRequest("attachment shorter than expected")
 	}
 	return staged, nil
 }
@@ -134,10 +135,10 @@ func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reade
 // partError says what was wrong with a multipart message.
 func partError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return errBodyTooLarge
+		return wire.ErrBodyTooLarge
 	}
 	if errors.Is(err, store.ErrAttachmentTooLarge) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrNoDB) || errors.Is(err, store.ErrClosed) {
 		return err
 	}
-	return badRequest("The multipart message cannot be read: %s", err)
+	return wire.BadRequest("The multipart message cannot be read: %s", err)
 }

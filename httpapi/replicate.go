@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
 
@@ -26,30 +27,30 @@ type Replicator interface {
 // credentials he has for the two sides. Other methods are asked for a body first, and
 // those that can have none are told that it is missing.
 func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
-	user := userOf(r)
+	user := wire.UserOf(r)
 	if user.Device != nil {
 		return errScopePath // what it starts would have all the rights of the token's owner
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
-		return badRequest("Missing request body")
+		return wire.BadRequest("Missing request body")
 	}
 	if r.Method == http.MethodPost {
-		if err := requireJSON(r); err != nil {
+		if err := wire.RequireJSON(r); err != nil {
 			return err
 		}
 	}
-	body, err := readKeptBody(w, r)
+	body, err := wire.ReadKeptBody(w, r)
 	if err != nil {
 		return err
 	}
-	if _, err := jsonObject(body); err != nil {
+	if _, err := wire.ParseObject(body); err != nil {
 		return err
 	}
 	if r.Method != http.MethodPost {
-		return errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only POST allowed")
+		return wire.Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only POST allowed")
 	}
 	if s.opt.Replicator == nil {
-		return errNotBuilt
+		return wire.ErrNotBuilt
 	}
 	noteReplication(r, body)
 	by, err := s.access.replicationUser(r.Context(), user)
@@ -64,19 +65,19 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 	if started {
 		status = http.StatusAccepted
 	}
-	return writeJSON(w, r, status, answer)
+	return wire.WriteJSON(w, r, status, answer)
 }
 
 // noteReplication notes from where to where, without credentials.
 func noteReplication(r *http.Request, request []byte) {
-	if !audited(r) {
+	if !wire.Audited(r) {
 		return
 	}
 	spec, err := replicate.ParseSpec(request)
 	if err != nil {
 		return
 	}
-	x := exchangeOf(r)
+	x := wire.ExchangeOf(r)
 	x.Note(slog.String("source", bare(spec.Source.Name())), slog.String("target", bare(spec.Target.Name())),
 		slog.Bool("continuous", spec.Continuous), slog.Bool("cancel", spec.Cancel))
 }

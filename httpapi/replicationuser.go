@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
@@ -31,7 +32,7 @@ func (a *Access) Allowed(ctx context.Context, u replicate.User) error {
 	return err
 }
 
-// userOf is the user for whom a replication works, with the rights that he has now:
+// UserOf is the user for whom a replication works, with the rights that he has now:
 // errAnonymousDB if he is none any more, also where somebody else has his name, or he another
 // password.
 func (a *Access) userOf(ctx context.Context, u replicate.User) (auth.User, error) {
@@ -56,7 +57,7 @@ func (a *Access) OpenFor(ctx context.Context, name string, user replicate.User) 
 	now, err := a.userOf(ctx, user)
 	var db *store.DB
 	if err == nil {
-		db, err = a.OpenNamed(ctx, name, now, Member)
+		db, err = a.OpenNamed(ctx, name, now, wire.Member)
 	}
 	switch err {
 	case errAnonymousDB:

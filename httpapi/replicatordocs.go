@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
 
-var errOthersReplication = errorf(http.StatusForbidden, "forbidden", "Can't update replication documents from other users.")
+var errOthersReplication = wire.Errorf(http.StatusForbidden, "forbidden", "Can't update replication documents from other users.")
 
 // replicatorDB is what holds for documents that ask for replications, as in CouchDB's
 // couch_replicator_docs.erl: each has an owner, who may change it beside the
@@ -53,7 +54,7 @@ func (a *Access) writeReplication(_ context.Context, by asker, docs []*store.Doc
 		return nil
 	}
 	if err := replicate.CheckDocument(doc.Body, nil); err != nil {
-		return errorf(http.StatusForbidden, "forbidden", "%s", err)
+		return wire.Errorf(http.StatusForbidden, "forbidden", "%s", err)
 	}
 	owner, known := replicate.OwnerOf(doc.Body)
 	switch {

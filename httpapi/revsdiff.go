@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -15,8 +16,8 @@ func (s *Server) revsDiff(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	b := getBuf()
-	defer putBuf(b)
+	b := wire.GetBuf()
+	defer wire.PutBuf(b)
 	*b = append(*b, '{')
 	err = db.RevsDiff(r.Context(), asked.ids, asked.revs, func(i int, missing, ancestors []revtree.Rev) error {
 		if len(missing) == 0 {
@@ -25,10 +26,10 @@ func (s *Server) revsDiff(w http.ResponseWriter, r *http.Request) error {
 		if len(*b) > 1 {
 			*b = append(*b, ',')
 		}
-		*b = appendString(*b, asked.ids[i])
-		*b = appendRevs(append(*b, `:{"missing":`...), missing)
+		*b = wire.AppendString(*b, asked.ids[i])
+		*b = wire.AppendRevs(append(*b, `:{"missing":`...), missing)
 		if len(ancestors) > 0 {
-			*b = appendRevs(append(*b, `,"possible_ancestors":`...), ancestors)
+			*b = wire.AppendRevs(append(*b, `,"possible_ancestors":`...), ancestors)
 		}
 		*b = append(*b, '}')
 		return nil
@@ -37,7 +38,7 @@ func (s *Server) revsDiff(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	*b = append(*b, '}')
-	return writeJSON(w, r, http.StatusOK, *b)
+	return wire.WriteJSON(w, r, http.StatusOK, *b)
 }
 
 // missingRevs answers POST /db/_missing_revs, the same without the ancestors.
@@ -47,8 +48,8 @@ func (s *Server) missingRevs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	b := getBuf()
-	defer putBuf(b)
+	b := wire.GetBuf()
+	defer wire.PutBuf(b)
 	const open = `{"missing_revs":{`
 	*b = append(*b, open...)
 	err = db.RevsDiff(r.Context(), asked.ids, asked.revs, func(i int, missing, _ []revtree.Rev) error {
@@ -58,15 +59,15 @@ func (s *Server) missingRevs(w http.ResponseWriter, r *http.Request) error {
 		if len(*b) > len(open) {
 			*b = append(*b, ',')
 		}
-		*b = appendString(*b, asked.ids[i])
-		*b = appendRevs(append(*b, ':'), missing)
+		*b = wire.AppendString(*b, asked.ids[i])
+		*b = wire.AppendRevs(append(*b, ':'), missing)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	*b = append(*b, "}}"...)
-	return writeJSON(w, r, http.StatusOK, *b)
+	return wire.WriteJSON(w, r, http.StatusOK, *b)
 }
 
 // askedRevs are documents and for each the revisions that a client asks about.
@@ -83,8 +84,8 @@ func (s *Server) revsAsked(w http.ResponseWriter, r *http.Request) (*store.DB, a
 		return nil, asked, err
 	}
 	var body []byte
-	if err = requireJSON(r); err == nil {
-		body, err = readBody(w, r)
+	if err = wire.RequireJSON(r); err == nil {
+		body, err = wire.ReadBody(w, r)
 	}
 	if err == nil {
 		asked, err = parseAskedRevs(body)
@@ -99,7 +100,7 @@ func (s *Server) revsAsked(w http.ResponseWriter, r *http.Request) (*store.DB, a
 // parseAskedRevs reads {"id": ["1-a", ...], ...}.
 func parseAskedRevs(body []byte) (askedRevs, error) {
 	var asked askedRevs
-	if err := requireObject(body); err != nil {
+	if err := wire.RequireObject(body); err != nil {
 		return asked, err
 	}
 	err := jsonscan.EachMember(body, func(name, value []byte) error {

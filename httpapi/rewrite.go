@@ -12,15 +12,16 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/jsonscan"
 	"github.com/tododb/tododb/store/script"
 )
 
 var (
-	errNoRewrites    = errorf(http.StatusNotFound, "rewrite_error", "Invalid path.")
-	errNoRule        = errorf(http.StatusNotFound, "not_found", "missing")
-	errRewriteLoop   = badRequest("Exceeded rewrite recursion limit")
-	errRewriteAbroad = errorf(http.StatusInternalServerError, "insecure_rewrite_rule", "A rewrite may not lead out of its database.")
+	errNoRewrites    = wire.Errorf(http.StatusNotFound, "rewrite_error", "Invalid path.")
+	errNoRule        = wire.Errorf(http.StatusNotFound, "not_found", "missing")
+	errRewriteLoop   = wire.BadRequest("Exceeded rewrite recursion limit")
+	errRewriteAbroad = wire.Errorf(http.StatusInternalServerError, "insecure_rewrite_rule", "A rewrite may not lead out of its database.")
 )
 
 // maxRewrites is how often one request may be rewritten, as in CouchDB.
@@ -43,7 +44,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	ddoc, err := segment(r, "ddoc")
+	ddoc, err := wire.Segment(r, "ddoc")
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return errNoRewrites
 	}
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.rewriteTo(w, r, to, args.encode())
+	return s.rewriteTo(w, r, to, args.Encode())
 }
 
 // rewriteTo serves a request at a path that is relative to the design document.
@@ -107,15 +108,15 @@ type rewriteRule struct {
 
 // matchRules finds the first rule that fits and gives the path that it leads to, escaped,
 // and the query with it.
-func matchRules(rules []byte, method string, asked []string, query params) (to string, args params, err error) {
+func matchRules(rules []byte, method string, asked []string, query wire.Params) (to string, args wire.Params, err error) {
 	err = jsonscan.EachElement(rules, func(value []byte) error {
-		rule := rewriteRule{query: memberOf(value, "query"), formats: memberOf(value, "formats")}
+		rule := rewriteRule{query: wire.MemberOf(value, "query"), formats: wire.MemberOf(value, "formats")}
 		for name, into := range map[string]*string{"from": &rule.from, "to": &rule.to, "method": &rule.method} {
-			if *into, err = jsonscan.Text(memberOf(value, name)); err != nil {
+			if *into, err = jsonscan.Text(wire.MemberOf(value, name)); err != nil {
 				*into = "" // left out
 			}
 		}
-		if rule.from == "" && memberOf(value, "from") == nil {
+		if rule.from == "" && wire.MemberOf(value, "from") == nil {
 			rule.from = "*"
 		}
 		if rule.method != "" && rule.method != "*" && !strings.EqualFold(rule.method, method) {
@@ -145,7 +146,7 @@ func splitRule(s string) []string {
 }
 
 // bindPath holds a path against a pattern: :name takes one segment, * all that are left.
-func bindPath(pattern, asked []string) (bound params, rest []string, ok bool) {
+func bindPath(pattern, asked []string) (bound wire.Params, rest []string, ok bool) {
 	asked = slices.DeleteFunc(slices.Clone(asked), func(part string) bool { return part == "" })
 	for i, want := range pattern {
 		if want == "*" {
@@ -155,7 +156,7 @@ func bindPath(pattern, asked []string) (bound params, rest []string, ok bool) {
 			return bound, nil, false
 		}
 		if name, isName := strings.CutPrefix(want, ":"); isName {
-			bound.list = append(bound.list, param{name, asked[i]})
+			bound.List = append(bound.List, wire.Param{Name: name, Value: asked[i]})
 		} else if want != asked[i] {
 			return bound, nil, false
 		}
@@ -165,30 +166,30 @@ func bindPath(pattern, asked []string) (bound params, rest []string, ok bool) {
 
 // apply makes path and query of a rule that fits. What was bound and the query that came
 // go along, but for names that the rule's own query has.
-func (rule *rewriteRule) apply(bound params, rest []string, query params) (to string, args params) {
-	known := params{append(slices.Clone(query.list), bound.list...)}
+func (rule *rewriteRule) apply(bound wire.Params, rest []string, query wire.Params) (to string, args wire.Params) {
+	known := wire.Params{List: append(slices.Clone(query.List), bound.List...)}
 	if jsonscan.Kind(rule.query) == '{' {
 		_ = jsonscan.EachMember(rule.query, func(name, value []byte) error {
-			args.list = append(args.list, param{string(name), rule.argument(string(name), value, known)})
+			args.List = append(args.List, wire.Param{Name: string(name), Value: rule.argument(string(name), value, known)})
 			return nil
 		})
 	}
-	for _, one := range known.list {
-		if _, has := args.get(one.name); !has {
-			args.list = append(args.list, one)
+	for _, one := range known.List {
+		if _, has := args.Get(one.Name); !has {
+			args.List = append(args.List, one)
 		}
 	}
 	var parts []string
 	for _, part := range splitRule(rule.to) {
 		if part == "*" {
 			for _, one := range rest {
-				parts = append(parts, escapeSegment(one))
+				parts = append(parts, wire.EscapeSegment(one))
 			}
 			continue
 		}
 		if name, isName := strings.CutPrefix(part, ":"); isName {
-			if value, has := known.get(name); has {
-				part = escapeSegment(value)
+			if value, has := known.Get(name); has {
+				part = wire.EscapeSegment(value)
 			}
 		}
 		parts = append(parts, part)
@@ -201,13 +202,13 @@ var jsonParameters = map[string]bool{"key": true, "keys": true, "startkey": true
 
 // argument is the value of a parameter of a rule's query: a text that begins with a colon
 // stands for what was bound to that name, also within an array or an object.
-func (rule *rewriteRule) argument(name string, value []byte, known params) string {
+func (rule *rewriteRule) argument(name string, value []byte, known wire.Params) string {
 	text, err := jsonscan.Text(value)
 	if err != nil {
 		return string(rule.substitute(nil, value, known))
 	}
 	if variable, isName := strings.CutPrefix(text, ":"); isName {
-		if v, has := known.get(variable); has {
+		if v, has := known.Get(variable); has {
 			text = v
 		}
 		if rule.isInt(variable) {
@@ -215,19 +216,19 @@ func (rule *rewriteRule) argument(name string, value []byte, known params) strin
 		}
 	}
 	if jsonParameters[name] {
-		return string(appendString(nil, text))
+		return string(wire.AppendString(nil, text))
 	}
 	return text
 }
 
 // isInt tells whether the rule wants a variable to be a number.
 func (rule *rewriteRule) isInt(variable string) bool {
-	format, err := jsonscan.Text(memberOf(rule.formats, variable))
+	format, err := jsonscan.Text(wire.MemberOf(rule.formats, variable))
 	return err == nil && format == "int"
 }
 
 // substitute appends JSON with the texts that name what is bound put in.
-func (rule *rewriteRule) substitute(b, value []byte, known params) []byte {
+func (rule *rewriteRule) substitute(b, value []byte, known wire.Params) []byte {
 	switch jsonscan.Kind(value) {
 	case '[':
 		b = append(b, '[')
@@ -257,7 +258,7 @@ func (rule *rewriteRule) substitute(b, value []byte, known params) []byte {
 	}
 	text, err := jsonscan.Text(value)
 	variable, isName := strings.CutPrefix(text, ":")
-	v, has := known.get(variable)
+	v, has := known.Get(variable)
 	switch {
 	case err != nil || !isName || !has:
 		return append(b, value...)
@@ -266,7 +267,7 @@ func (rule *rewriteRule) substitute(b, value []byte, known params) []byte {
 			return append(b, v...)
 		}
 	}
-	return appendString(b, v)
+	return wire.AppendString(b, v)
 }
 
 // rewriteAs serves a request as the function of a design document wants: at a path, or as
@@ -276,37 +277,37 @@ func (s *Server) rewriteAs(w http.ResponseWriter, r *http.Request, result, body 
 		return s.rewriteWith(w, r, to, body)
 	}
 	if jsonscan.Kind(result) != '{' {
-		return errorf(http.StatusInternalServerError, "rewrite_error", "bad rewrite")
+		return wire.Errorf(http.StatusInternalServerError, "rewrite_error", "bad rewrite")
 	}
-	if given, err := jsonscan.Text(memberOf(result, "body")); err == nil {
+	if given, err := jsonscan.Text(wire.MemberOf(result, "body")); err == nil {
 		body = []byte(given)
 	}
-	to, err := jsonscan.Text(memberOf(result, "path"))
+	to, err := jsonscan.Text(wire.MemberOf(result, "path"))
 	if err != nil { // an answer
 		return answerRewrite(w, r, result, body)
 	}
 	next := r.Clone(r.Context())
-	if method, err := jsonscan.Text(memberOf(result, "method")); err == nil {
+	if method, err := jsonscan.Text(wire.MemberOf(result, "method")); err == nil {
 		next.Method = method
 	}
 	if err := eachHeader(result, next.Header.Set); err != nil {
 		return err
 	}
-	if query := memberOf(result, "query"); jsonscan.Kind(query) == '{' {
-		var args params
+	if query := wire.MemberOf(result, "query"); jsonscan.Kind(query) == '{' {
+		var args wire.Params
 		err := jsonscan.EachMember(query, func(name, value []byte) error {
 			text, err := jsonscan.Text(value)
 			if err != nil {
 				text = string(value)
 			}
-			args.list = append(args.list, param{string(name), text})
+			args.List = append(args.List, wire.Param{Name: string(name), Value: text})
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 		to, _, _ = strings.Cut(to, "?")
-		to += "?" + args.encode()
+		to += "?" + args.Encode()
 	}
 	return s.rewriteWith(w, next, to, body)
 }
@@ -327,7 +328,7 @@ func (s *Server) rewriteWith(w http.ResponseWriter, r *http.Request, to string, 
 }
 
 func eachHeader(result []byte, set func(name, value string)) error {
-	headers := memberOf(result, "headers")
+	headers := wire.MemberOf(result, "headers")
 	if jsonscan.Kind(headers) != '{' {
 		return nil
 	}
@@ -341,10 +342,10 @@ func eachHeader(result []byte, set func(name, value string)) error {
 
 func answerRewrite(w http.ResponseWriter, r *http.Request, result, body []byte) error {
 	resp := script.Response{Code: http.StatusOK, Body: body}
-	if code := memberOf(result, "code"); code != nil {
+	if code := wire.MemberOf(result, "code"); code != nil {
 		n, err := strconv.Atoi(string(code))
 		if err != nil {
-			return errorf(http.StatusInternalServerError, "rewrite_error", "bad code")
+			return wire.Errorf(http.StatusInternalServerError, "rewrite_error", "bad code")
 		}
 		resp.Code = n
 	}

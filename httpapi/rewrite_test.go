@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -25,17 +26,17 @@ func TestRewriteRules(t *testing.T) {
 		{"GET", "/a/b", "", "ab?"},
 		{"POST", "/what/ever", "", "rest/what/ever?"},
 	} {
-		query, err := parseQuery(c.query)
+		query, err := wire.ParseQuery(c.query)
 		if err != nil {
 			t.Fatal(err)
 		}
 		to, args, err := matchRules([]byte(rules), c.method, strings.Split(strings.Trim(c.path, "/"), "/"), query)
 		got := to + "?"
-		for i, one := range args.list {
+		for i, one := range args.List {
 			if i > 0 {
 				got += "&"
 			}
-			got += strings.ReplaceAll(one.name+"="+one.value, " ", "+")
+			got += strings.ReplaceAll(one.Name+"="+one.Value, " ", "+")
 		}
 		if err != nil {
 			got = ""
@@ -55,7 +56,7 @@ func FuzzRewriteRules(f *testing.F) {
 		if err != nil || jsonscan.Kind(trimmed) != '[' {
 			return
 		}
-		parsed, err := parseQuery(query)
+		parsed, err := wire.ParseQuery(query)
 		if err != nil {
 			return
 		}
@@ -66,8 +67,8 @@ func FuzzRewriteRules(f *testing.F) {
 		if strings.ContainsAny(to, "?#") && !strings.ContainsAny(rules, "?#\\") {
 			t.Errorf("%q leads to %q", path, to)
 		}
-		if again, err := parseQuery(args.encode()); err != nil || len(again.list) != len(args.list) {
-			t.Errorf("query %q: %v", args.encode(), err)
+		if again, err := wire.ParseQuery(args.Encode()); err != nil || len(again.List) != len(args.List) {
+			t.Errorf("query %q: %v", args.Encode(), err)
 		}
 	})
 }

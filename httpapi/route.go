@@ -3,6 +3,8 @@ package httpapi
 import (
 	"net/http"
 	"strings"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // Route is one line of the table of routes.
@@ -19,9 +21,9 @@ type Route struct {
 
 // Verb is what one method, or several, do at a path.
 type Verb struct {
-	Methods string // "GET,POST"; "": all
-	Rule    Rule   // who may
-	serve   handler
+	Methods string    // "GET,POST"; "": all
+	Rule    wire.Rule // who may
+	serve   wire.Handler
 }
 
 // Routes is the table of routes.
@@ -31,10 +33,10 @@ func at(path, allow string, verbs ...Verb) Route {
 	return Route{Path: path, Allow: allow, Verbs: verbs}
 }
 
-func on(methods string, rule Rule, h handler) Verb { return Verb{methods, rule, h} }
+func on(methods string, rule wire.Rule, h wire.Handler) Verb { return Verb{methods, rule, h} }
 
 // always is for a path that judges the method itself.
-func always(rule Rule, h handler) Verb { return Verb{"", rule, h} }
+func always(rule wire.Rule, h wire.Handler) Verb { return Verb{"", rule, h} }
 
 // first makes a route whose rule is judged before its method; check, if not nil, is judged
 // between them.
@@ -71,7 +73,7 @@ func (v *Verb) has(method string) bool {
 func (s *Server) serve(rt Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.answer(&rt, w, r); err != nil {
-			fail(w, r, err)
+			wire.Fail(w, r, err)
 		}
 	})
 }
@@ -90,7 +92,7 @@ func (s *Server) answer(rt *Route, w http.ResponseWriter, r *http.Request) error
 	v := rt.verb(r.Method)
 	if v == nil {
 		w.Header().Set("Allow", rt.Allow)
-		return errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only %s allowed", rt.Allow)
+		return wire.Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only %s allowed", rt.Allow)
 	}
 	if err := s.access.Admit(r, v.Rule); err != nil {
 		return err

@@ -5,17 +5,19 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // The table's words for who may (Rule tells what they mean).
 const (
-	anyone  = Anyone
-	user    = User
-	member  = Member
-	lister  = Lister
-	dbAdmin = DBAdmin
-	figures = Metrics
-	admin   = Admin
+	anyone  = wire.Anyone
+	user    = wire.User
+	member  = wire.Member
+	lister  = wire.Lister
+	dbAdmin = wire.DBAdmin
+	figures = wire.Metrics
+	admin   = wire.Admin
 )
 
 // table lists every path that the server answers: what it is called, the methods in the

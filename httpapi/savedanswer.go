@@ -3,10 +3,9 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 
-	"github.com/tododb/tododb/store/script"
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // savedAnswer is the answer to a write, made within the transaction so that it can be
@@ -21,25 +20,8 @@ type savedAnswer struct {
 
 // errorAnswer is the answer to an error.
 func errorAnswer(err error) savedAnswer {
-	status, _, _, _ := answerOf(err)
-	return savedAnswer{Status: status, body: append(appendErrorOf([]byte{'{'}, err), '}')}
-}
-
-// appendErrorOf appends the members that tell of an error. The reason of one that a
-// function of a design document threw may be any JSON.
-func appendErrorOf(b []byte, err error) []byte {
-	_, word, reason, _ := answerOf(err)
-	if e, ok := errors.AsType[*script.Error](err); ok && e.Value != nil {
-		b = appendString(append(b, `"error":`...), word)
-		return append(append(b, `,"reason":`...), e.Value...)
-	}
-	return appendError(b, word, reason)
-}
-
-// appendError appends the members that every error has.
-func appendError(b []byte, word, reason string) []byte {
-	b = appendString(append(b, `"error":`...), word)
-	return appendString(append(b, `,"reason":`...), reason)
+	status, _, _, _ := wire.AnswerOf(err)
+	return savedAnswer{Status: status, body: append(wire.AppendErrorOf([]byte{'{'}, err), '}')}
 }
 
 // encode makes the record of an answer: the head as a line of JSON, then the body.
@@ -66,5 +48,5 @@ func (a savedAnswer) send(w http.ResponseWriter, r *http.Request) error {
 	if a.Location != "" {
 		h["Location"] = []string{a.Location}
 	}
-	return writeJSON(w, r, a.Status, a.body)
+	return wire.WriteJSON(w, r, a.Status, a.body)
 }

@@ -10,20 +10,21 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
 
-var errInvalidPath = badRequest("Invalid path")
+var errInvalidPath = wire.BadRequest("Invalid path")
 
 // noScheduler answers below /_scheduler/ where there is nothing.
 func (s *Server) noScheduler(w http.ResponseWriter, r *http.Request) error {
-	return writeJSON(w, r, http.StatusNotFound, []byte(`{"error":"not found"}`))
+	return wire.WriteJSON(w, r, http.StatusNotFound, []byte(`{"error":"not found"}`))
 }
 
 // schedulerJobs answers GET /_scheduler/jobs, and of one job.
 func (s *Server) schedulerJobs(w http.ResponseWriter, r *http.Request) error {
 	if s.opt.Replicator == nil {
-		return errNotBuilt
+		return wire.ErrNotBuilt
 	}
 	path, err := segments(r.URL.EscapedPath())
 	if err != nil {
@@ -38,13 +39,13 @@ func (s *Server) schedulerJobs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, status.JobJSON())
+	return wire.WriteJSON(w, r, http.StatusOK, status.JobJSON())
 }
 
 // schedulerDocs answers GET /_scheduler/docs, of one database, and of one document.
 func (s *Server) schedulerDocs(w http.ResponseWriter, r *http.Request) error {
 	if s.opt.Replicator == nil {
-		return errNotBuilt
+		return wire.ErrNotBuilt
 	}
 	path, err := segments(r.URL.EscapedPath())
 	if err != nil {
@@ -66,7 +67,7 @@ func (s *Server) schedulerDocs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, doc)
+	return wire.WriteJSON(w, r, http.StatusOK, doc)
 }
 
 // segments takes a path apart and unescapes its parts.
@@ -75,7 +76,7 @@ func segments(path string) ([]string, error) {
 	for i, p := range parts {
 		var err error
 		if parts[i], err = url.QueryUnescape(p); err != nil {
-			return nil, errURLEncoding
+			return nil, wire.ErrURLEncoding
 		}
 	}
 	return parts, nil
@@ -95,7 +96,7 @@ func (s *Server) allJobs(w http.ResponseWriter, r *http.Request) error {
 		}
 		b = append(b, all[from+i].JobJSON()...)
 	}
-	return writeJSON(w, r, http.StatusOK, append(b, `]}`...))
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, `]}`...))
 }
 
 func (s *Server) docsOf(w http.ResponseWriter, r *http.Request, db string) error {
@@ -118,7 +119,7 @@ func (s *Server) docsOf(w http.ResponseWriter, r *http.Request, db string) error
 		return err
 	}
 	b := append(schedulerHead(total, min(skip, total), "docs"), rows...)
-	return writeJSON(w, r, http.StatusOK, append(b, `]}`...))
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, `]}`...))
 }
 
 func schedulerHead(total, offset int, what string) []byte {
@@ -128,12 +129,12 @@ func schedulerHead(total, offset int, what string) []byte {
 }
 
 func schedulerPage(r *http.Request, most int) (skip, limit int, err error) {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return 0, 0, err
 	}
 	number := func(name string, value int) int {
-		text, ok := query.get(name)
+		text, ok := query.Get(name)
 		if !ok || err != nil {
 			return value
 		}
@@ -142,9 +143,9 @@ func schedulerPage(r *http.Request, most int) (skip, limit int, err error) {
 		case errors.Is(bad, strconv.ErrRange) && !strings.HasPrefix(text, "-"):
 			return math.MaxInt
 		case bad != nil:
-			err = errorf(http.StatusBadRequest, "query_parse_error", "%s must be an integer", name)
+			err = wire.Errorf(http.StatusBadRequest, "query_parse_error", "%s must be an integer", name)
 		case n < 0:
-			err = errorf(http.StatusBadRequest, "query_parse_error", "%s not in range (0,infinity)", name)
+			err = wire.Errorf(http.StatusBadRequest, "query_parse_error", "%s not in range (0,infinity)", name)
 		}
 		return n
 	}
@@ -154,11 +155,11 @@ func schedulerPage(r *http.Request, most int) (skip, limit int, err error) {
 
 // statesOf reads which states are asked for; nil is all.
 func statesOf(r *http.Request) ([]replicate.State, error) {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return nil, err
 	}
-	text, ok := query.get("states")
+	text, ok := query.Get("states")
 	if !ok {
 		return nil, nil
 	}
@@ -169,7 +170,7 @@ func statesOf(r *http.Request) ([]replicate.State, error) {
 		case replicate.Initializing, replicate.Errored, replicate.Pending, replicate.Running, replicate.Crashing, replicate.Completed, replicate.Failed:
 			states = append(states, state)
 		default:
-			return nil, errorf(http.StatusBadRequest, "query_parse_error", "Unknown replication state %q", word)
+			return nil, wire.Errorf(http.StatusBadRequest, "query_parse_error", "Unknown replication state %q", word)
 		}
 	}
 	return states, nil

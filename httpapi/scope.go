@@ -8,16 +8,17 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index/mango"
 )
 
 var (
-	errScopePath  = errorf(http.StatusForbidden, "forbidden", "The token does not allow this.")
-	errScopeDB    = errorf(http.StatusForbidden, "forbidden", "The token is not for this database.")
-	errScopeWrite = errorf(http.StatusForbidden, "forbidden", "The token is for reading only.")
-	errScopePart  = errorf(http.StatusForbidden, "forbidden", "The token is for a part of the documents, and this cannot be narrowed to them.")
-	errScopeDoc   = errorf(http.StatusForbidden, "forbidden", "The token is not for this document.")
+	errScopePath  = wire.Errorf(http.StatusForbidden, "forbidden", "The token does not allow this.")
+	errScopeDB    = wire.Errorf(http.StatusForbidden, "forbidden", "The token is not for this database.")
+	errScopeWrite = wire.Errorf(http.StatusForbidden, "forbidden", "The token is for reading only.")
+	errScopePart  = wire.Errorf(http.StatusForbidden, "forbidden", "The token is for a part of the documents, and this cannot be narrowed to them.")
+	errScopeDoc   = wire.Errorf(http.StatusForbidden, "forbidden", "The token is not for this document.")
 )
 
 // checkScope judges a request that is made with the token of a device, by its path and
@@ -135,7 +136,7 @@ func scopeGuard(ctx context.Context, d *auth.Device) (*store.Guard, error) {
 	}
 	g.Write = func(_ context.Context, now store.Standing, e *store.Edit, _ store.WriteOptions) error {
 		id := e.Doc.ID
-		next := &store.Document{ID: id, Rev: givenRev(&e.Doc), Deleted: e.Doc.Deleted, Body: e.Doc.Body}
+		next := &store.Document{ID: id, Rev: wire.GivenRev(&e.Doc), Deleted: e.Doc.Deleted, Body: e.Doc.Body}
 		switch {
 		case d.Access != auth.ReadWrite:
 			return errScopeWrite

@@ -15,6 +15,7 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/filter"
@@ -74,7 +75,7 @@ type Server struct {
 	log      *slog.Logger
 	config   *config.Config
 	settings func() *inForce
-	shared   *Shared
+	shared   *wire.Shared
 	access   *Access
 	router   *mux.Router
 	routes   []Route // the table
@@ -144,7 +145,7 @@ func New(opt Options) (*Server, error) {
 		s.opener, s.finder = view.NewOpener(opt.Indexes, opt.Compilers), mango.NewFinder(opt.Indexes, opt.Designs)
 	}
 	s.filters = &filter.Opener{Designs: s.designs, Views: s.opener, Finder: s.finder}
-	s.shared = NewShared(SharedOptions{
+	s.shared = wire.NewShared(wire.SharedOptions{
 		Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Now: opt.Now, Audited: opt.Trail.On, Closing: s.closing,
 	})
 	var err error
@@ -177,7 +178,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.Recover(r)
 
 	if !s.enter() {
-		fail(x, r, store.ErrClosed)
+		wire.Fail(x, r, store.ErrClosed)
 		return
 	}
 	defer s.leave()
@@ -186,7 +187,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if set.byAddress != nil {
-		if wait := set.byAddress.wait(addressKey(s.shared.ClientAddr(r)), began); wait > 0 {
+		if wait := set.byAddress.wait(wire.AddressKey(s.shared.ClientAddr(r)), began); wait > 0 {
 			tooMany(x, r, wait)
 			return
 		}
@@ -195,7 +196,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	cleanPath(r)
 	renew, err := s.access.LetIn(r)
 	if err != nil {
-		fail(x, r, err)
+		wire.Fail(x, r, err)
 		return
 	}
 	if renew != "" {
@@ -211,7 +212,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // letGo ends what a request held.
-func (s *Server) letGo(x *exchange, r *http.Request) {
+func (s *Server) letGo(x *wire.Exchange, r *http.Request) {
 	if err := x.LetGo(); err != nil {
 		s.log.ErrorContext(r.Context(), "request's body", "request", x.ID, "error", err)
 	}

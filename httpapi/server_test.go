@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/index"
@@ -386,44 +387,44 @@ func TestCompression(t *testing.T) {
 }
 
 // route puts a handler of the test's own on the server.
-func route(s *Server, path string, h handler) {
-	s.router.Handle(path, s.serve(at(path, "", always(Anyone, h))))
+func route(s *Server, path string, h wire.Handler) {
+	s.router.Handle(path, s.serve(at(path, "", always(wire.Anyone, h))))
 }
 
 func TestStreams(t *testing.T) {
 	s := openServer(t, Options{})
-	fail := errorf(418, "teapot", "short and stout")
+	fail := wire.Errorf(418, "teapot", "short and stout")
 	route(s, "/_t/whole", func(w http.ResponseWriter, r *http.Request) error {
-		st := newStream(w, r, 200)
-		defer st.drop()
-		st.buf = append(st.buf, "[]\n"...)
-		return st.end()
+		st := wire.NewStream(w, r, 200)
+		defer st.Drop()
+		st.Buf = append(st.Buf, "[]\n"...)
+		return st.End()
 	})
 	route(s, "/_t/long", func(w http.ResponseWriter, r *http.Request) error {
-		st := newStream(w, r, 200)
-		defer st.drop()
+		st := wire.NewStream(w, r, 200)
+		defer st.Drop()
 		for range 1 << 16 {
-			if st.full() {
-				if err := st.flush(); err != nil {
+			if st.Full() {
+				if err := st.Flush(); err != nil {
 					return err
 				}
 			}
-			st.buf = append(st.buf, "0123456789abcde\n"...)
+			st.Buf = append(st.Buf, "0123456789abcde\n"...)
 		}
-		return st.end()
+		return st.End()
 	})
 	route(s, "/_t/early", func(w http.ResponseWriter, r *http.Request) error {
-		st := newStream(w, r, 200)
-		defer st.drop()
+		st := wire.NewStream(w, r, 200)
+		defer st.Drop()
 		w.Header().Set("Etag", `"x"`)
-		st.buf = append(st.buf, "["...)
+		st.Buf = append(st.Buf, "["...)
 		return fail
 	})
 	route(s, "/_t/late", func(w http.ResponseWriter, r *http.Request) error {
-		st := newStream(w, r, 200)
-		defer st.drop()
-		st.buf = append(st.buf, "["...)
-		if err := st.push(); err != nil {
+		st := wire.NewStream(w, r, 200)
+		defer st.Drop()
+		st.Buf = append(st.Buf, "["...)
+		if err := st.Push(); err != nil {
 			return err
 		}
 		return fail
@@ -470,7 +471,7 @@ func TestCloseWaitsForRequests(t *testing.T) {
 	route(s, "/_t/feed", func(w http.ResponseWriter, r *http.Request) error {
 		close(inside)
 		<-s.closing
-		return writeJSON(w, r, 200, []byte(`{}`))
+		return wire.WriteJSON(w, r, 200, []byte(`{}`))
 	})
 	go func() { answered <- call(s, "GET", "/_t/feed", "").Code }()
 	<-inside

@@ -8,30 +8,31 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // session answers GET /_session: who the server holds the asker to be.
 func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
-	user := userOf(r)
-	query, err := queryOf(r)
+	user := wire.UserOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
-	if user.Anonymous() && query.is("basic") {
-		return errorf(http.StatusUnauthorized, "unauthorized", "Please login.")
+	if user.Anonymous() && query.Is("basic") {
+		return wire.Errorf(http.StatusUnauthorized, "unauthorized", "Please login.")
 	}
 	b := append([]byte(nil), `{"ok":true,"userCtx":{"name":`...)
 	if user.Anonymous() {
 		b = append(b, "null"...)
 	} else {
-		b = appendString(b, user.Name)
+		b = wire.AppendString(b, user.Name)
 	}
 	b = appendRoles(append(b, `,"roles":`...), user.Roles)
 	b = appendRoles(append(b, `},"info":{"authentication_handlers":`...), s.access.Auth().Handlers())
 	if user.By != "" {
-		b = appendString(append(b, `,"authenticated":`...), user.By)
+		b = wire.AppendString(append(b, `,"authenticated":`...), user.By)
 	}
-	return writeJSON(w, r, http.StatusOK, append(b, "}}"...))
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, "}}"...))
 }
 
 // appendRoles appends a list of strings.
@@ -41,7 +42,7 @@ func appendRoles(b []byte, roles []string) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, role)
+		b = wire.AppendString(b, role)
 	}
 	return append(b, ']')
 }
@@ -52,11 +53,11 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
-	note(r, slog.String("name", name))
+	wire.Note(r, slog.String("name", name))
 	user, cookie, err := s.access.Auth().Login(r, name, password)
 	if errors.Is(err, auth.ErrBadLogin) {
 		w.Header().Set("Set-Cookie", s.access.Auth().Logout(r))
@@ -66,7 +67,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		}
 		if location != "" {
 			w.Header().Set("Location", location)
-			return writeJSON(w, r, status, []byte(`{"error":"unauthorized","reason":"Name or password is incorrect."}`))
+			return wire.WriteJSON(w, r, status, []byte(`{"error":"unauthorized","reason":"Name or password is incorrect."}`))
 		}
 		return err
 	}
@@ -81,15 +82,15 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Location", location)
 	}
 	w.Header().Set("Set-Cookie", cookie)
-	b := appendString([]byte(`{"ok":true,"name":`), user.Name)
+	b := wire.AppendString([]byte(`{"ok":true,"name":`), user.Name)
 	b = appendRoles(append(b, `,"roles":`...), user.Roles)
-	return writeJSON(w, r, status, append(b, '}'))
+	return wire.WriteJSON(w, r, status, append(b, '}'))
 }
 
 // logout answers DELETE /_session. There is nothing to forget here: a session is what
 // its cookie says.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
@@ -101,17 +102,17 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Location", location)
 	}
 	w.Header().Set("Set-Cookie", s.access.Auth().Logout(r))
-	return writeJSON(w, r, status, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, status, []byte(`{"ok":true}`))
 }
 
 // credentials reads a name and a password from a form or a JSON body.
 func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (name, password string, err error) {
 	header := r.Header.Get("Content-Type")
-	form := isType(header, "application/x-www-form-urlencoded")
-	if !form && !isType(header, "application/json") {
-		return "", "", errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'")
+	form := wire.IsType(header, "application/x-www-form-urlencoded")
+	if !form && !wire.IsType(header, "application/json") {
+		return "", "", wire.Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'")
 	}
-	sent, err := takeBody(w, r, min(maxOpenBody, SettingsOf(r).MaxRequestSize), nil)
+	sent, err := wire.TakeBody(w, r, min(wire.MaxOpenBody, wire.SettingsOf(r).MaxRequestSize), nil)
 	if err != nil {
 		return "", "", err
 	}
@@ -122,25 +123,25 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (name, pass
 		Password string  `json:"password"`
 	}
 	if form {
-		fields, err := parseQuery(string(body))
+		fields, err := wire.ParseQuery(string(body))
 		if err != nil {
 			return "", "", err
 		}
-		for _, f := range fields.list {
-			switch f.name {
+		for _, f := range fields.List {
+			switch f.Name {
 			case "name":
-				given.Name = &f.value
+				given.Name = &f.Value
 			case "username":
-				given.Username = &f.value
+				given.Username = &f.Value
 			case "password":
-				given.Password = f.value
+				given.Password = f.Value
 			}
 		}
 	} else if err := json.Unmarshal(body, &given); err != nil {
 		if _, wrong := errors.AsType[*json.UnmarshalTypeError](err); wrong {
-			return "", "", badRequest("name and password must be strings in a JSON object")
+			return "", "", wire.BadRequest("name and password must be strings in a JSON object")
 		}
-		return "", "", errNotJSON
+		return "", "", wire.ErrNotJSON
 	}
 	switch {
 	case given.Name != nil:
@@ -148,18 +149,18 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (name, pass
 	case given.Username != nil:
 		return *given.Username, given.Password, nil
 	}
-	return "", "", badRequest("request body must contain a username")
+	return "", "", wire.BadRequest("request body must contain a username")
 }
 
 // redirectTo reads the parameter that names where a browser shall go afterwards: a
 // path of this server, so that a link to the login cannot lead to another's pages.
-func redirectTo(r *http.Request, query params, name string, otherwise int) (status int, location string, err error) {
-	path, ok := query.get(name)
+func redirectTo(r *http.Request, query wire.Params, name string, otherwise int) (status int, location string, err error) {
+	path, ok := query.Get(name)
 	if !ok {
 		return otherwise, "", nil
 	}
 	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\r\n") {
-		return 0, "", badRequest("path must begin with a /.")
+		return 0, "", wire.BadRequest("path must begin with a /.")
 	}
-	return http.StatusFound, absolute(r, path), nil
+	return http.StatusFound, wire.Absolute(r, path), nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -38,7 +39,7 @@ func (s *Server) getLimit(w http.ResponseWriter, r *http.Request, read func(*sto
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, strconv.AppendInt(nil, int64(n), 10))
+	return wire.WriteJSON(w, r, http.StatusOK, strconv.AppendInt(nil, int64(n), 10))
 }
 
 func (s *Server) putLimit(w http.ResponseWriter, r *http.Request, reason string, set func(*store.DB, context.Context, int) error) error {
@@ -47,25 +48,25 @@ func (s *Server) putLimit(w http.ResponseWriter, r *http.Request, reason string,
 		return err
 	}
 	defer db.Release()
-	body, err := readKeptBody(w, r)
+	body, err := wire.ReadKeptBody(w, r)
 	if err != nil {
 		return err
 	}
 	body, err = jsonscan.Trim(body)
 	if err != nil {
-		return errNotJSON
+		return wire.ErrNotJSON
 	}
 	n, err := strconv.Atoi(string(body))
 	if err == nil {
 		err = set(db, r.Context(), n)
 	}
 	if errors.Is(err, store.ErrBadLimit) || errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) {
-		return badRequest("%s", reason)
+		return wire.BadRequest("%s", reason)
 	}
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
 // security answers GET of who may do what in a database.
@@ -79,7 +80,7 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, raw)
+	return wire.WriteJSON(w, r, http.StatusOK, raw)
 }
 
 func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
@@ -88,7 +89,7 @@ func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	body, err := readKeptBody(w, r)
+	body, err := wire.ReadKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
 	}
 	raw, err := jsonscan.Trim(body)
 	if err != nil {
-		return errNotJSON
+		return wire.ErrNotJSON
 	}
 	if err := checkSecurity(raw); err != nil {
 		return err
@@ -105,32 +106,32 @@ func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
 	if err := db.SetSecurity(r.Context(), raw); err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
 // checkSecurity refuses what could not be obeyed: admins and members are objects whose
 // names and roles are lists of strings. Other members are the application's.
 func checkSecurity(raw []byte) error {
 	if jsonscan.Kind(raw) != '{' {
-		return badRequest("Request body must be a JSON object")
+		return wire.BadRequest("Request body must be a JSON object")
 	}
 	return jsonscan.EachMember(raw, func(section, value []byte) error {
 		if string(section) != "admins" && string(section) != "members" {
 			return nil
 		}
 		if jsonscan.Kind(value) != '{' {
-			return badRequest("%s must be a JSON object", section)
+			return wire.BadRequest("%s must be a JSON object", section)
 		}
 		return jsonscan.EachMember(value, func(name, list []byte) error {
 			if string(name) != "names" && string(name) != "roles" {
 				return nil
 			}
 			if jsonscan.Kind(list) != '[' {
-				return badRequest("%s must be a JSON list of strings", name)
+				return wire.BadRequest("%s must be a JSON list of strings", name)
 			}
 			return jsonscan.EachElement(list, func(e []byte) error {
 				if jsonscan.Kind(e) != '"' {
-					return badRequest("%s must be a JSON list of strings", name)
+					return wire.BadRequest("%s must be a JSON list of strings", name)
 				}
 				return nil
 			})

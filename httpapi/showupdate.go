@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/script"
@@ -29,7 +30,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
 	}
 	etag := s.functionETag(r, &c, doc, body)
 	w.Header()["Etag"] = []string{etag}
-	if matchesETag(r, etag) {
+	if wire.MatchesETag(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -49,7 +50,7 @@ func (s *Server) functionBody(w http.ResponseWriter, r *http.Request) ([]byte, e
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil, nil
 	}
-	return readKeptBody(w, r)
+	return wire.ReadKeptBody(w, r)
 }
 
 // functionETag stands for all that the answer of a function may depend on.
@@ -59,7 +60,7 @@ func (s *Server) functionETag(r *http.Request, c *functionCall, doc *store.Docum
 	if doc != nil {
 		rev = doc.Rev.String()
 	}
-	user := userOf(r)
+	user := wire.UserOf(r)
 	fmt.Fprintf(h, "%q %q %q %q %q %q %q %q", c.design.Rev, rev, r.Method, r.URL.RequestURI(), r.Header["Accept"], user.Name, user.Roles, body)
 	return `"` + base64.StdEncoding.EncodeToString(h.Sum(nil)) + `"`
 }
@@ -72,9 +73,9 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer c.db.Release()
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Update functions do not allow GET")
+		return wire.Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Update functions do not allow GET")
 	}
-	body, err := readKeptBody(w, r)
+	body, err := wire.ReadKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 
 // writeUpdated writes the document that an update function has made.
 func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.DB, made []byte) (result store.Result, err error) {
-	doc, err := document.Parse(made, document.Options{MaxSize: SettingsOf(r).MaxDocumentSize})
+	doc, err := document.Parse(made, document.Options{MaxSize: wire.SettingsOf(r).MaxDocumentSize})
 	if err != nil {
 		return result, err
 	}
@@ -115,7 +116,7 @@ func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.
 	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
 		return result, err
 	}
-	edit, err := editOf(r.Context(), db, doc, SettingsOf(r).MaxAttachmentSize)
+	edit, err := editOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return result, err
 	}
@@ -123,7 +124,7 @@ func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.
 	if err != nil {
 		return result, err
 	}
-	noteWritten(r, results)
+	wire.NoteWritten(r, results)
 	return results[0], results[0].Err
 }
 
@@ -136,22 +137,22 @@ func sendResponse(w http.ResponseWriter, r *http.Request, resp *script.Response,
 		status = resp.Code
 	}
 	setResponseHeaders(w.Header(), resp)
-	if resp.Type == typeJSON[0] {
-		w.Header()["Cache-Control"] = mustRevalidate
+	if resp.Type == wire.TypeJSON[0] {
+		w.Header()["Cache-Control"] = wire.MustRevalidate
 	}
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead || status == http.StatusNotModified || status == http.StatusNoContent {
 		return nil
 	}
-	if len(resp.Body) > longAnswer {
-		return exchangeOf(r).handOn(w, &resp.Body)
+	if len(resp.Body) > wire.LongAnswer {
+		return wire.ExchangeOf(r).HandOn(w, &resp.Body)
 	}
 	_, err := w.Write(resp.Body)
 	return err
 }
 
 func badCode(code int) error {
-	return errorf(http.StatusInternalServerError, "render_error", "The function answers with code %d.", code)
+	return wire.Errorf(http.StatusInternalServerError, "render_error", "The function answers with code %d.", code)
 }
 
 // setResponseHeaders sets those that a function gives, and what goes with all functions:

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // leaver is a client that goes away as soon as it has seen a part of the answer.
@@ -110,8 +112,8 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 			}
 		})
 	}
-	if want := newTurns().free; s.shared.turns.free != want || len(s.shared.turns.order) > 0 {
-		t.Errorf("%d turns are free afterwards, want %d", s.shared.turns.free, want)
+	if want := wire.NewTurns().Free(); s.shared.Turns().Free() != want || s.shared.Turns().Waiting() > 0 {
+		t.Errorf("%d turns are free afterwards, want %d", s.shared.Turns().Free(), want)
 	}
 	if w := call(s, "GET", "/many/_all_docs", "", "Admin", ""); w.Code != 200 || strings.Count(w.Body.String(), `"key"`) != docs+2 {
 		t.Errorf("afterwards: %d, %d rows", w.Code, strings.Count(w.Body.String(), `"key"`))

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
@@ -42,7 +43,7 @@ func (s *Server) openSynchronizations(r *http.Request) (*store.DB, error) {
 	db, err := s.access.Open(r)
 	if err == nil && s.opt.Synchronizer == nil {
 		db.Release()
-		return nil, errNotBuilt
+		return nil, wire.ErrNotBuilt
 	}
 	return db, err
 }
@@ -50,13 +51,13 @@ func (s *Server) openSynchronizations(r *http.Request) (*store.DB, error) {
 // mayUse judges whether the user may replicate with another database of this server.
 func (s *Server) mayUse(r *http.Request) func(name string, write bool) error {
 	return func(name string, write bool) error {
-		want := Member
+		want := wire.Member
 		if write {
-			want = DBAdmin
+			want = wire.DBAdmin
 		}
-		db, err := s.access.OpenNamed(r.Context(), name, userOf(r), want)
+		db, err := s.access.OpenNamed(r.Context(), name, wire.UserOf(r), want)
 		if errors.Is(err, store.ErrNoDB) {
-			return badRequest("There is no database %s, and a URL begins with http:// or https://", name)
+			return wire.BadRequest("There is no database %s, and a URL begins with http:// or https://", name)
 		}
 		if err != nil {
 			return err
@@ -81,7 +82,7 @@ func (s *Server) listSynchronizations(w http.ResponseWriter, r *http.Request) er
 	rows := 0
 	for _, id := range ids {
 		body, _, err := s.opt.Synchronizer.Show(r.Context(), db.Name(), id)
-		if _, _, _, known := answerOf(err); err != nil && known {
+		if _, _, _, known := wire.AnswerOf(err); err != nil && known {
 			continue // it has been ended meanwhile
 		}
 		if err != nil {
@@ -92,7 +93,7 @@ func (s *Server) listSynchronizations(w http.ResponseWriter, r *http.Request) er
 		}
 		b = append(b, body...)
 	}
-	return writeJSON(w, r, http.StatusOK, append(b, "]}"...))
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, "]}"...))
 }
 
 // createSynchronization answers POST /db/_synchronizations.
@@ -110,7 +111,7 @@ func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) e
 	if err != nil {
 		return err
 	}
-	user := userOf(r)
+	user := wire.UserOf(r)
 	owner, err := s.access.replicationUser(r.Context(), user)
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) e
 			return err
 		}
 	}
-	w.Header()["Location"] = []string{absolute(r, dbPath(r)+"/_synchronizations/"+id)}
+	w.Header()["Location"] = []string{wire.Absolute(r, wire.DBPath(r)+"/_synchronizations/"+id)}
 	return s.sendSynchronization(w, r, db, id, status)
 }
 
@@ -145,7 +146,7 @@ func preferredWait(r *http.Request) (wait time.Duration, wants bool, err error) 
 			}
 			seconds, err := strconv.Atoi(strings.TrimSpace(value))
 			if err != nil || seconds < 0 {
-				return 0, false, badRequest("Prefer: wait must be a number of seconds")
+				return 0, false, wire.BadRequest("Prefer: wait must be a number of seconds")
 			}
 			return min(time.Duration(min(seconds, int(maxWait/time.Second)))*time.Second, maxWait), true, nil
 		}
@@ -155,14 +156,14 @@ func preferredWait(r *http.Request) (wait time.Duration, wants bool, err error) 
 
 // synchronizationBody reads a request for or about a synchronization.
 func (s *Server) synchronizationBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return nil, err
 	}
-	body, err := readKeptBody(w, r)
+	body, err := wire.ReadKeptBody(w, r)
 	if err != nil {
 		return nil, err
 	}
-	return body, requireObject(body)
+	return body, wire.RequireObject(body)
 }
 
 // sendSynchronization shows one. Its ETag has two parts: the revision of its settings,
@@ -175,11 +176,11 @@ func (s *Server) sendSynchronization(w http.ResponseWriter, r *http.Request, db 
 	sum := sha256.Sum256(body)
 	etag := `"` + rev + "." + hex.EncodeToString(sum[:8]) + `"`
 	w.Header()["Etag"] = []string{etag}
-	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && matchesETag(r, etag) {
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && wire.MatchesETag(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return writeJSON(w, r, status, body)
+	return wire.WriteJSON(w, r, status, body)
 }
 
 // knownRevision is the revision of the settings in If-Match; "" if any will do.
@@ -206,7 +207,7 @@ func (s *Server) changeSynchronization(w http.ResponseWriter, r *http.Request) e
 		if err != nil {
 			return err
 		}
-		by, err := s.access.replicationUser(r.Context(), userOf(r))
+		by, err := s.access.replicationUser(r.Context(), wire.UserOf(r))
 		if err != nil {
 			return err
 		}
@@ -223,7 +224,7 @@ func (s *Server) deleteSynchronization(w http.ResponseWriter, r *http.Request) e
 		if err := s.opt.Synchronizer.Delete(r.Context(), db.Name(), id, knownRevision(r)); err != nil {
 			return err
 		}
-		return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+		return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 	})
 }
 
@@ -233,7 +234,7 @@ func (s *Server) withSynchronization(r *http.Request, fn func(db *store.DB, id s
 		return err
 	}
 	defer db.Release()
-	id, err := segment(r, "id")
+	id, err := wire.Segment(r, "id")
 	if err != nil {
 		return err
 	}

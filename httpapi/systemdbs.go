@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
@@ -51,7 +52,7 @@ func isReplicator(name string) bool { return replicate.IsReplicator(name) }
 
 // OpenNamed opens a database for a user, as a Member unless the rule is DBAdmin. The handle
 // shows and takes what the user may see and write.
-func (a *Access) OpenNamed(ctx context.Context, name string, user auth.User, want Rule) (*store.DB, error) {
+func (a *Access) OpenNamed(ctx context.Context, name string, user auth.User, want wire.Rule) (*store.DB, error) {
 	return a.store.Open(ctx, name, func(ctx context.Context, db store.Opening) (*store.Guard, error) {
 		if err := authorize(ctx, db, user, want); err != nil {
 			return nil, err

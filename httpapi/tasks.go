@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/index"
 )
 
@@ -31,7 +32,7 @@ func (s *Server) activeTasks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, b)
+	return wire.WriteJSON(w, r, http.StatusOK, b)
 }
 
 // indexerTask is a build as CouchDB shows it.

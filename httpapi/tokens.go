@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index/mango"
 )
@@ -20,8 +21,8 @@ const (
 )
 
 var (
-	errTokensByToken = errorf(http.StatusForbidden, "forbidden", "Tokens are handled by who has logged in, not by another token.")
-	errNoAccount     = errorf(http.StatusForbidden, "forbidden", "Only administrators and users of _users can have tokens.")
+	errTokensByToken = wire.Errorf(http.StatusForbidden, "forbidden", "Tokens are handled by who has logged in, not by another token.")
+	errNoAccount     = wire.Errorf(http.StatusForbidden, "forbidden", "Only administrators and users of _users can have tokens.")
 )
 
 // tokenRequest is the body of POST /_session/tokens.
@@ -36,7 +37,7 @@ type tokenRequest struct {
 
 // tokenHolder tells who handles tokens: somebody who has logged in.
 func (s *Server) tokenHolder(r *http.Request) (auth.User, error) {
-	user := userOf(r)
+	user := wire.UserOf(r)
 	if user.Device != nil {
 		return user, errTokensByToken
 	}
@@ -57,10 +58,10 @@ func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
 	if mark == "" {
 		return errNoAccount
 	}
-	if err := requireJSON(r); err != nil {
+	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
-	body, err := readKeptBody(w, r)
+	body, err := wire.ReadKeptBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	return writeJSON(w, r, http.StatusCreated, answer)
+	return wire.WriteJSON(w, r, http.StatusCreated, answer)
 }
 
 // readTokenRequest reads what a token shall allow, and until when.
@@ -97,26 +98,26 @@ func (s *Server) readTokenRequest(body []byte) (*auth.Device, error) {
 	decoder.DisallowUnknownFields() // a scope that is misspelt must not be a wider one
 	if err := decoder.Decode(&asked); err != nil || decoder.More() {
 		if err == nil || !json.Valid(body) {
-			return nil, errNotJSON
+			return nil, wire.ErrNotJSON
 		}
-		return nil, badRequest("A token has databases (a list of names), access (read or read-write), expires_in (seconds), device (a name), and perhaps id_prefix (text) or selector (an object)")
+		return nil, wire.BadRequest("A token has databases (a list of names), access (read or read-write), expires_in (seconds), device (a name), and perhaps id_prefix (text) or selector (an object)")
 	}
 	if asked.Access == "" {
 		asked.Access = auth.ReadOnly
 	}
 	if asked.Access != auth.ReadOnly && asked.Access != auth.ReadWrite {
-		return nil, badRequest("`access` must be read or read-write")
+		return nil, wire.BadRequest("`access` must be read or read-write")
 	}
 	if n := len(asked.Databases); n == 0 || n > maxTokenDatabases {
-		return nil, badRequest("`databases` must name 1 to %d databases", maxTokenDatabases)
+		return nil, wire.BadRequest("`databases` must name 1 to %d databases", maxTokenDatabases)
 	}
 	for _, name := range asked.Databases {
 		if !store.ValidName(name) || IsSystemDB(name) {
-			return nil, badRequest("`databases` must be names of databases, and not of the server's own")
+			return nil, wire.BadRequest("`databases` must be names of databases, and not of the server's own")
 		}
 	}
 	if asked.Device == "" || len(asked.Device) > maxDeviceName || !utf8.ValidString(asked.Device) || bytes.ContainsFunc([]byte(asked.Device), unicode.IsControl) {
-		return nil, badRequest("`device` must be a name of 1 to %d bytes", maxDeviceName)
+		return nil, wire.BadRequest("`device` must be a name of 1 to %d bytes", maxDeviceName)
 	}
 	selector := bytes.TrimSpace(asked.Selector)
 	if bytes.Equal(selector, []byte("null")) {
@@ -124,20 +125,20 @@ func (s *Server) readTokenRequest(body []byte) (*auth.Device, error) {
 	}
 	if selector != nil {
 		if asked.Prefix != "" {
-			return nil, badRequest("A token has an `id_prefix` or a `selector`, not both")
+			return nil, wire.BadRequest("A token has an `id_prefix` or a `selector`, not both")
 		}
 		if len(selector) > maxTokenSelector {
-			return nil, badRequest("`selector` must not have more than %d bytes", maxTokenSelector)
+			return nil, wire.BadRequest("`selector` must not have more than %d bytes", maxTokenSelector)
 		}
 		if _, err := mango.Compile(selector); err != nil {
-			return nil, badRequest("`selector` is none: %s", err)
+			return nil, wire.BadRequest("`selector` is none: %s", err)
 		}
 	}
 	set := s.settings()
 	life := set.tokenLifetime
 	if asked.ExpiresIn != nil {
 		if *asked.ExpiresIn < 1 || *asked.ExpiresIn > int64(set.tokenMaxLifetime/time.Second) {
-			return nil, badRequest("`expires_in` must be 1 to %d seconds", int64(set.tokenMaxLifetime/time.Second))
+			return nil, wire.BadRequest("`expires_in` must be 1 to %d seconds", int64(set.tokenMaxLifetime/time.Second))
 		}
 		life = time.Duration(*asked.ExpiresIn) * time.Second
 	}
@@ -155,15 +156,15 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
 	owner := user.Name
-	if other, ok := query.get("owner"); ok {
+	if other, ok := query.Get("owner"); ok {
 		owner = other
 	}
-	if all := query.is("all"); all || owner != user.Name {
+	if all := query.Is("all"); all || owner != user.Name {
 		if err := RequireAdmin(r); err != nil {
 			return err
 		}
@@ -189,7 +190,7 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, answer)
+	return wire.WriteJSON(w, r, http.StatusOK, answer)
 }
 
 // revokeToken answers DELETE /_session/tokens/ID. A token that is not there, and one that
@@ -199,7 +200,7 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := segment(r, "token")
+	id, err := wire.Segment(r, "token")
 	if err != nil {
 		return err
 	}
@@ -213,5 +214,5 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	if err := s.access.Devices().Remove(r.Context(), id); err != nil {
 		return err
 	}
-	return writeJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }

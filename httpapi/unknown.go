@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -21,23 +22,23 @@ func (s *Server) unknownOnServer(w http.ResponseWriter, r *http.Request) {
 			err = badDBName(name)
 		}
 	}
-	fail(w, r, err)
+	wire.Fail(w, r, err)
 }
 
 func badDBName(name string) error {
-	return errorf(http.StatusBadRequest, "illegal_database_name",
+	return wire.Errorf(http.StatusBadRequest, "illegal_database_name",
 		"Name: '%s'. Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter.", name)
 }
 
 // unbuiltForAdmin answers what CouchDB has for administrators and this server has not.
-func (s *Server) unbuiltForAdmin(http.ResponseWriter, *http.Request) error { return errNotBuilt }
+func (s *Server) unbuiltForAdmin(http.ResponseWriter, *http.Request) error { return wire.ErrNotBuilt }
 
 // utils is where CouchDB has its web page.
 func (s *Server) utils(w http.ResponseWriter, r *http.Request) error {
 	if strings.HasPrefix(r.RequestURI, "/_utils/") {
-		return errNotBuilt
+		return wire.ErrNotBuilt
 	}
-	w.Header().Set("Location", absolute(r, "/_utils/"))
+	w.Header().Set("Location", wire.Absolute(r, "/_utils/"))
 	w.WriteHeader(http.StatusMovedPermanently)
 	return nil
 }
@@ -50,7 +51,7 @@ func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	return errNotBuilt
+	return wire.ErrNotBuilt
 }
 
 // missingInDB answers where there is nothing in a database, to those who may use it.
@@ -70,19 +71,19 @@ func (s *Server) partition(_ http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	return badRequest("database is not partitioned")
+	return wire.BadRequest("database is not partitioned")
 }
 
 // tempView answers for what CouchDB had once.
 func (s *Server) tempView(http.ResponseWriter, *http.Request) error {
-	return errorf(http.StatusGone, "gone", "Temporary views are not supported in CouchDB")
+	return wire.Errorf(http.StatusGone, "gone", "Temporary views are not supported in CouchDB")
 }
 
 // unknownInDB answers a path in a database that begins with an underscore and is no
 // endpoint: the path of a document that cannot be, unless it is a design or local
 // document with its slash escaped.
 func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
-	name, err := segment(r, "name")
+	name, err := wire.Segment(r, "name")
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 			if r.URL.RawQuery != "" {
 				path += "?" + r.URL.RawQuery
 			}
-			w.Header().Set("Location", absolute(r, path))
+			w.Header().Set("Location", wire.Absolute(r, path))
 			w.WriteHeader(http.StatusMovedPermanently)
 			return nil
 		}
@@ -127,7 +128,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) reroute(w http.ResponseWriter, r *http.Request, path string) error {
 	u, err := r.URL.Parse(path)
 	if err != nil {
-		return errURLEncoding
+		return wire.ErrURLEncoding
 	}
 	next := *r
 	next.URL = u

@@ -1,9 +1,13 @@
 package httpapi
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/tododb/tododb/httpapi/wire"
+)
 
 // up answers GET /_up, what load balancers ask. A server that is closing never gets
 // here: it answers everything with 503.
 func (s *Server) up(w http.ResponseWriter, r *http.Request) error {
-	return writeJSON(w, r, http.StatusOK, []byte(`{"status":"ok","seeds":{}}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"status":"ok","seeds":{}}`))
 }

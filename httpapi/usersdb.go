@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
 var (
-	errUsersDesign   = errorf(http.StatusForbidden, "forbidden", "Only administrators can view design docs in the users database.")
-	errUsersSecurity = errorf(http.StatusForbidden, "forbidden", "You can't edit the security object of the user database.")
-	errServerRecord  = errorf(http.StatusForbidden, "forbidden", "This local document is the server's own.")
+	errUsersDesign   = wire.Errorf(http.StatusForbidden, "forbidden", "Only administrators can view design docs in the users database.")
+	errUsersSecurity = wire.Errorf(http.StatusForbidden, "forbidden", "You can't edit the security object of the user database.")
+	errServerRecord  = wire.Errorf(http.StatusForbidden, "forbidden", "This local document is the server's own.")
 )
 
 // serverRecords is what ids of local documents of _users begin with that are the
@@ -43,7 +44,7 @@ func (a *Access) newUsersDB() *systemDB {
 			if !there || strings.HasPrefix(e.Doc.ID, "_design/") {
 				return nil
 			}
-			if address, there := AddressIn(ctx); there {
+			if address, there := wire.AddressIn(ctx); there {
 				ctx = auth.WithAddress(ctx, address)
 			}
 			body, err := a.auth.HashPassword(ctx, e.Doc.Body, e.Doc.ID, password)
@@ -85,7 +86,7 @@ func checkServerRecord(id string) error {
 // mayList refuses to list _users to all but administrators, before it looks at the
 // database's security object, as CouchDB does.
 func (a *Access) mayList(r *http.Request) error {
-	if name, err := segment(r, "db"); err == nil && name == usersDB {
+	if name, err := wire.Segment(r, "db"); err == nil && name == usersDB {
 		return RequireAdmin(r)
 	}
 	return nil

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // maxUUIDs is how many GET /_uuids gives at once.
@@ -52,14 +54,14 @@ func (s *Server) newID() string { return string(s.uuids.append(make([]byte, 0, 3
 // getUUIDs answers GET /_uuids. What it gives is for one client, so nothing between
 // may keep it.
 func (s *Server) getUUIDs(w http.ResponseWriter, r *http.Request) error {
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
 	count := 1
-	for _, p := range query.list {
-		if p.name == "count" { // here the first one counts
-			if count, err = parseCount(p.value); err != nil {
+	for _, p := range query.List {
+		if p.Name == "count" { // here the first one counts
+			if count, err = parseCount(p.Value); err != nil {
 				return err
 			}
 			break
@@ -77,17 +79,17 @@ func (s *Server) getUUIDs(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Pragma", "no-cache")
 	h.Set("Expires", "Mon, 01 Jan 1990 00:00:00 GMT")
 	h.Set("Etag", fmt.Sprintf("%q", s.newID()))
-	return writeJSON(w, r, http.StatusOK, append(b, "]}"...))
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, "]}"...))
 }
 
 func parseCount(text string) (int, error) {
 	digits := strings.TrimPrefix(text, "+")
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return 0, badRequest("count must be a positive integer")
+		return 0, wire.BadRequest("count must be a positive integer")
 	}
 	n, err := strconv.Atoi(digits)
 	if err != nil || n > maxUUIDs {
-		return 0, badRequest("count parameter too large")
+		return 0, wire.BadRequest("count parameter too large")
 	}
 	return n, nil
 }

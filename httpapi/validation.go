@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/script"
 )
@@ -43,19 +44,19 @@ func judged(said error) (refusal, err error) {
 
 // appendUserCtx appends who asks, as functions see it.
 func appendUserCtx(b []byte, db interface{ Name() string }, user auth.User) []byte {
-	b = appendString(append(b, `{"db":`...), db.Name())
+	b = wire.AppendString(append(b, `{"db":`...), db.Name())
 	b = append(b, `,"name":`...)
 	if user.Name == "" {
 		b = append(b, "null"...)
 	} else {
-		b = appendString(b, user.Name)
+		b = wire.AppendString(b, user.Name)
 	}
 	b = append(b, `,"roles":[`...)
 	for i, role := range user.Roles {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, role)
+		b = wire.AppendString(b, role)
 	}
 	return append(b, "]}"...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index/view"
@@ -12,10 +13,10 @@ import (
 )
 
 var (
-	errQueriesMoved = badRequest("The `queries` parameter is no longer supported at this endpoint")
-	errReduceKeys   = queryError("Multi-key fetches for reduce views must use `group=true`")
-	errReduceDocs   = queryError("`include_docs` is invalid for reduce")
-	errReduceTwins  = queryError("`conflicts` is invalid for reduce views.")
+	errQueriesMoved = wire.BadRequest("The `queries` parameter is no longer supported at this endpoint")
+	errReduceKeys   = wire.QueryError("Multi-key fetches for reduce views must use `group=true`")
+	errReduceDocs   = wire.QueryError("`include_docs` is invalid for reduce")
+	errReduceTwins  = wire.QueryError("`conflicts` is invalid for reduce views.")
 )
 
 // view answers GET and POST of a view: its rows, or what they reduce to.
@@ -41,7 +42,7 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		q.known = func(etag string) bool {
 			w.Header()["Etag"] = []string{etag}
-			return matchesETag(r, etag)
+			return wire.MatchesETag(r, etag)
 		}
 	}
 	err = writeResult(w, r, q)
@@ -62,11 +63,11 @@ type openView struct {
 // openView opens the index that has the view which the path names; whoever gets it
 // releases it.
 func (s *Server) openView(r *http.Request, db *store.DB) (*openView, error) {
-	name, err := segment(r, "view")
+	name, err := wire.Segment(r, "view")
 	if err != nil {
 		return nil, err
 	}
-	ddoc, err := segment(r, "ddoc")
+	ddoc, err := wire.Segment(r, "ddoc")
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +95,7 @@ func (s *Server) openViewOf(ctx context.Context, db *store.DB, ddoc, name string
 // openIndex opens the index of a design document.
 func (s *Server) openIndex(ctx context.Context, db *store.DB, d *design.Document) (*view.Index, error) {
 	if s.opener == nil {
-		return nil, errNotBuilt
+		return nil, wire.ErrNotBuilt
 	}
 	return s.opener.Open(ctx, db, d)
 }

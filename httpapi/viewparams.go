@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -54,30 +55,30 @@ func choose(b bool) choice {
 func (p *viewParams) grouped() bool { return p.group || p.groupLevel > 0 }
 
 var (
-	errKeysList   = queryError("`keys` must be an array of strings.")
-	errKeysRange  = queryError("`keys` is incompatible with `key`, `start_key` and `end_key`")
-	errKeysMember = badRequest("`keys` body member must be an array.")
-	errMapReduce  = queryError("Reduce is invalid for map-only views.")
-	errMapGroup   = queryError("Invalid use of grouping on a map view.")
+	errKeysList   = wire.QueryError("`keys` must be an array of strings.")
+	errKeysRange  = wire.QueryError("`keys` is incompatible with `key`, `start_key` and `end_key`")
+	errKeysMember = wire.BadRequest("`keys` body member must be an array.")
+	errMapReduce  = wire.QueryError("Reduce is invalid for map-only views.")
+	errMapGroup   = wire.QueryError("Invalid use of grouping on a map view.")
 )
 
 // readViewParams reads the options of one range. What stands in the URL goes before what
 // stands in the body, which check, if not nil, may refuse.
 func (s *Server) readViewParams(w http.ResponseWriter, r *http.Request, check func(body []byte) error) (viewParams, error) {
 	p := viewParams{limit: -1}
-	query, err := queryOf(r)
+	query, err := wire.QueryOf(r)
 	if err != nil {
 		return p, err
 	}
 	if r.Method == http.MethodPost {
-		if err := requireJSON(r); err != nil {
+		if err := wire.RequireJSON(r); err != nil {
 			return p, err
 		}
-		body, err := readBody(w, r)
+		body, err := wire.ReadBody(w, r)
 		if err != nil {
 			return p, err
 		}
-		if err := requireObject(body); err != nil {
+		if err := wire.RequireObject(body); err != nil {
 			return p, err
 		}
 		if check != nil {
@@ -95,28 +96,28 @@ func (s *Server) readViewParams(w http.ResponseWriter, r *http.Request, check fu
 	if err := p.readQuery(query); err != nil {
 		return p, err
 	}
-	if _, twice := query.get("keys"); twice && keysInBody {
+	if _, twice := query.Get("keys"); twice && keysInBody {
 		return p, errKeysRange
 	}
 	return p, nil
 }
 
 // readQuery takes the parameters of a query in, in their order.
-func (p *viewParams) readQuery(query params) error {
-	return query.each(func(name, value string) error {
+func (p *viewParams) readQuery(query wire.Params) error {
+	return query.Each(func(name, value string) error {
 		switch name {
 		case "key", "keys", "startkey", "start_key", "endkey", "end_key":
 			key, err := jsonscan.Trim([]byte(value))
 			if err != nil {
-				return errNotJSON
+				return wire.ErrNotJSON
 			}
 			return p.setKey(name, key)
 		}
-		return p.set(name, value, erlangString(value))
+		return p.set(name, value, wire.ErlangString(value))
 	})
 }
 
-// readBody takes the members of a JSON object in, checked before; what a query says
+// ReadBody takes the members of a JSON object in, checked before; what a query says
 // comes after it and wins.
 func (p *viewParams) readBody(body []byte) error {
 	return jsonscan.EachMember(body, func(name, value []byte) error {
@@ -201,7 +202,7 @@ func (p *viewParams) set(name, value, shown string) (err error) {
 func (p *viewParams) setUpdate(name, value string, known map[string]view.Freshness) error {
 	update, ok := known[value]
 	if !ok {
-		return queryError("Invalid value for `%s`.", name)
+		return wire.QueryError("Invalid value for `%s`.", name)
 	}
 	p.update = update
 	return nil
@@ -214,14 +215,14 @@ func viewBool(value, shown string) (bool, error) {
 	case "false":
 		return false, nil
 	}
-	return false, queryError("Invalid boolean parameter: %s", shown)
+	return false, wire.QueryError("Invalid boolean parameter: %s", shown)
 }
 
 // maxLimit is the greatest limit that CouchDB takes. Other numbers may be of any size: one
 // that is greater says no more than this.
 const maxLimit = math.MaxInt / 16
 
-var errLimit = queryError("Limit is too large, must not exceed %d", maxLimit)
+var errLimit = wire.QueryError("Limit is too large, must not exceed %d", maxLimit)
 
 // viewLimit is viewPositive for a limit.
 func viewLimit(value, shown string) (int, error) {
@@ -236,14 +237,14 @@ func viewLimit(value, shown string) (int, error) {
 func viewPositive(value, shown string) (int, error) {
 	digits, negative := strings.CutPrefix(value, "-")
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return 0, queryError("Invalid value for integer: %s", shown)
+		return 0, wire.QueryError("Invalid value for integer: %s", shown)
 	}
 	n, err := strconv.Atoi(digits)
 	if err != nil || n > maxLimit {
 		n = maxLimit + 1
 	}
 	if negative && n > 0 {
-		return 0, queryError("Invalid value for positive integer: %s", shown)
+		return 0, wire.QueryError("Invalid value for positive integer: %s", shown)
 	}
 	return n, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -59,7 +60,7 @@ func (v *openView) plan(p *viewParams) (*viewRange, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, errNotJSON
+			return nil, wire.ErrNotJSON
 		}
 	}
 	switch {
@@ -91,7 +92,7 @@ func (v *openView) plan(p *viewParams) (*viewRange, error) {
 }
 
 // write appends the whole answer to the stream.
-func (v *viewRange) write(ctx context.Context, st *stream) error {
+func (v *viewRange) write(ctx context.Context, st *wire.Stream) error {
 	if err := v.Prepare(ctx, v.fresh); err != nil {
 		return err
 	}
@@ -102,48 +103,48 @@ func (v *viewRange) write(ctx context.Context, st *stream) error {
 	if err := v.Rows(ctx, v.number, &v.query, rows.head, rows.row, rows.flush); err != nil {
 		return err
 	}
-	st.buf = append(st.buf, "\r\n]}"...)
+	st.Buf = append(st.Buf, "\r\n]}"...)
 	return nil
 }
 
 // writeReduced appends an answer that has the groups of a reduce.
-func (v *viewRange) writeReduced(ctx context.Context, st *stream) error {
+func (v *viewRange) writeReduced(ctx context.Context, st *wire.Stream) error {
 	head := func(h view.Head) error {
 		if err := v.tag(h); err != nil {
 			return err
 		}
-		st.buf = append(st.buf, '{')
+		st.Buf = append(st.Buf, '{')
 		if v.updateSeq {
-			st.buf = append(st.buf, `"update_seq":`...)
-			st.buf = append(appendSeq(st.buf, v.db, h.Seq), ',')
+			st.Buf = append(st.Buf, `"update_seq":`...)
+			st.Buf = append(wire.AppendSeq(st.Buf, v.db, h.Seq), ',')
 		}
-		st.buf = append(st.buf, `"rows":[`...)
+		st.Buf = append(st.Buf, `"rows":[`...)
 		return nil
 	}
 	first := true
 	group := func(g *index.Group) error {
 		if !first {
-			st.buf = append(st.buf, ',')
+			st.Buf = append(st.Buf, ',')
 		}
 		first = false
-		b := append(st.buf, "\r\n{\"key\":"...)
+		b := append(st.Buf, "\r\n{\"key\":"...)
 		if g.Key == nil {
 			b = append(b, "null"...)
 		} else {
 			b = append(b, g.Key...)
 		}
 		if g.Err != nil {
-			b = appendString(append(b, `,"error":`...), g.Err.Name)
-			b = appendString(append(b, `,"reason":`...), g.Err.Reason)
+			b = wire.AppendString(append(b, `,"error":`...), g.Err.Name)
+			b = wire.AppendString(append(b, `,"reason":`...), g.Err.Reason)
 		} else {
 			b = append(append(b, `,"value":`...), g.Value...)
 		}
-		st.buf = append(b, '}')
+		st.Buf = append(b, '}')
 		return nil
 	}
-	if err := v.Reduced(ctx, v.number, &v.query, head, group, st.flushFull); err != nil {
+	if err := v.Reduced(ctx, v.number, &v.query, head, group, st.FlushFull); err != nil {
 		return err
 	}
-	st.buf = append(st.buf, "\r\n]}"...)
+	st.Buf = append(st.Buf, "\r\n]}"...)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index"
@@ -15,7 +16,7 @@ import (
 // snapshot of the index are gathered, and their documents read when it is closed.
 type viewRows struct {
 	ctx   context.Context
-	st    *stream
+	st    *wire.Stream
 	plan  *viewRange
 	begun bool
 
@@ -35,22 +36,22 @@ func (v *viewRows) head(h view.Head) error {
 	if err := v.plan.tag(h); err != nil {
 		return err
 	}
-	b := append(v.st.buf, `{"total_rows":`...)
-	b = appendInt(b, h.Total)
+	b := append(v.st.Buf, `{"total_rows":`...)
+	b = wire.AppendInt(b, h.Total)
 	b = append(b, `,"offset":`...)
-	b = appendInt(b, h.Offset)
+	b = wire.AppendInt(b, h.Offset)
 	if v.plan.updateSeq {
-		b = appendSeq(append(b, `,"update_seq":`...), v.plan.db, h.Seq)
+		b = wire.AppendSeq(append(b, `,"update_seq":`...), v.plan.db, h.Seq)
 	}
-	v.st.buf = append(b, `,"rows":[`...)
+	v.st.Buf = append(b, `,"rows":[`...)
 	return nil
 }
 
 // row takes one row in; its bytes are good during the call.
 func (v *viewRows) row(row *index.Row) error {
 	if !v.plan.includeDocs {
-		v.st.buf = v.appendRow(v.st.buf, row)
-		v.st.buf = append(v.st.buf, '}')
+		v.st.Buf = v.appendRow(v.st.Buf, row)
+		v.st.Buf = append(v.st.Buf, '}')
 		return nil
 	}
 	w := waitingRow{from: len(v.bytes), id: string(row.ID)}
@@ -110,12 +111,12 @@ func (v *viewRows) flush() error {
 			to++
 		}
 		from = to
-		if err := v.st.flushFull(); err != nil {
+		if err := v.st.FlushFull(); err != nil {
 			return err
 		}
 	}
 	v.waiting, v.bytes = v.waiting[:0], v.bytes[:0]
-	return v.st.flushFull()
+	return v.st.FlushFull()
 }
 
 // withWinners writes rows with the winning revisions of their documents.
@@ -134,7 +135,7 @@ func (v *viewRows) withWinners(rows []waitingRow) error {
 		}
 		v.write(&rows[i], doc)
 		return nil
-	}, v.st.flushFull)
+	}, v.st.FlushFull)
 	return err
 }
 
@@ -158,12 +159,12 @@ func (v *viewRows) withRevision(w *waitingRow) error {
 }
 
 func (v *viewRows) write(w *waitingRow, doc *store.Document) {
-	v.st.buf = append(v.st.buf, v.bytes[w.from:w.to]...)
-	v.st.buf = append(v.st.buf, `,"doc":`...)
+	v.st.Buf = append(v.st.Buf, v.bytes[w.from:w.to]...)
+	v.st.Buf = append(v.st.Buf, `,"doc":`...)
 	if doc == nil {
-		v.st.buf = append(v.st.buf, "null"...)
+		v.st.Buf = append(v.st.Buf, "null"...)
 	} else {
 		appendRowDoc(v.ctx, v.st, v.plan.db, doc, v.plan.attachments)
 	}
-	v.st.buf = append(v.st.buf, '}')
+	v.st.Buf = append(v.st.Buf, '}')
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
@@ -43,8 +44,8 @@ func (i *idempotency) Close() error { return i.body.Close() }
 
 // fingerprint reads what is left of the body, and gives the hash of the whole request.
 func fingerprint(w http.ResponseWriter, r *http.Request, i *idempotency) (sum [sha256.Size]byte, err error) {
-	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, SettingsOf(r).MaxRequestSize)); err != nil {
-		return sum, bodyError(err)
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, wire.SettingsOf(r).MaxRequestSize)); err != nil {
+		return sum, wire.BodyError(err)
 	}
 	i.hash.Sum(sum[:0])
 	return sum, nil
@@ -53,7 +54,7 @@ func fingerprint(w http.ResponseWriter, r *http.Request, i *idempotency) (sum [s
 // maxKeyLength is how long an Idempotency-Key may be.
 const maxKeyLength = 255
 
-var errIdempotencyKey = badRequest("Idempotency-Key must be one value of 1 to %d visible ASCII characters", maxKeyLength)
+var errIdempotencyKey = wire.BadRequest("Idempotency-Key must be one value of 1 to %d visible ASCII characters", maxKeyLength)
 
 // idempotencyOf reads the Idempotency-Key; nil if there is none, or if the request is one
 // that may be repeated anyway. A key is its user's and its path's.
@@ -72,7 +73,7 @@ func idempotencyOf(r *http.Request) (*idempotency, error) {
 	h := r.Header
 	i := &idempotency{hash: sha256.New(), body: r.Body}
 	// What is quoted cannot be mistaken for something else.
-	i.key = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", userOf(r).Name, r.Method, r.URL.EscapedPath(), key))
+	i.key = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", wire.UserOf(r).Name, r.Method, r.URL.EscapedPath(), key))
 	// The fingerprint is stored, and the body may have a password: the key, which is not
 	// stored, keeps it from being guessed.
 	fmt.Fprintf(i.hash, "%q %q %q %q %q %q ", key, r.URL.RawQuery, h.Get("Content-Type"), h.Get("Content-Encoding"), h.Get("If-Match"), h.Get("Destination"))
@@ -80,7 +81,7 @@ func idempotencyOf(r *http.Request) (*idempotency, error) {
 }
 
 // writing wraps a handler that writes documents.
-func (s *Server) writing(h handler) func(http.ResponseWriter, *http.Request) error {
+func (s *Server) writing(h wire.Handler) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := s.once(h, w, r)
 		if e, ok := errors.AsType[*conflictError](err); ok && prefersRepresentation(r) {
@@ -92,7 +93,7 @@ func (s *Server) writing(h handler) func(http.ResponseWriter, *http.Request) err
 
 // once does what the request asks for unless its Idempotency-Key was used: then it
 // answers as it did.
-func (s *Server) once(h handler, w http.ResponseWriter, r *http.Request) error {
+func (s *Server) once(h wire.Handler, w http.ResponseWriter, r *http.Request) error {
 	i, err := idempotencyOf(r)
 	if err != nil {
 		return err
@@ -167,10 +168,10 @@ func writeOne(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.E
 	if err != nil {
 		return err
 	}
-	noteWritten(r, results)
+	wire.NoteWritten(r, results)
 	a, err := all(results)
 	if errors.Is(err, store.ErrConflict) {
-		return &conflictError{id: edit.Doc.ID, given: givenRev(&edit.Doc)}
+		return &conflictError{id: edit.Doc.ID, given: wire.GivenRev(&edit.Doc)}
 	}
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ var bareHandles = []string{
 	"httpapi/accounts.go Account: Bare ForAccounts",
 	"httpapi/accounts.go Rehash: Bare ForAccounts",
 	"httpapi/devices.go Device: Bare ForTokens",
-	"httpapi/devices.go list: Bare ForTokens",
+	"httpapi/devices.go List: Bare ForTokens",
 	"httpapi/devices.go write: Bare ForTokens",
 	"httpapi/peruser.go followUsers: Bare ForUserDatabases",
 	"httpapi/peruser.go makeUserDB: Bare ForUserDatabases",

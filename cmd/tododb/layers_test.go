@@ -41,6 +41,7 @@ var layers = []layer{
 	{"httpapi/tracing", nil, []string{bbolt, web}},
 	{"httpapi/intake", nil, []string{bbolt, web}},
 	{"httpapi/auth", []string{"store/jsonscan"}, []string{bbolt}},
+	{"httpapi/wire", []string{"httpapi/auth", "httpapi/config", "httpapi/intake", "replicate", "store", "revtree"}, []string{bbolt, eng}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store", "revtree"}, []string{bbolt, web}},

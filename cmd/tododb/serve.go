@@ -12,6 +12,7 @@ import (
 	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store"
@@ -107,10 +108,10 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 			return api.Access().OpenFor(ctx, name, user)
 		},
-		Wrap:    func(next http.RoundTripper) http.RoundTripper { return httpapi.Outgoing(next, traces.Tracer()) },
+		Wrap:    func(next http.RoundTripper) http.RoundTripper { return wire.Outgoing(next, traces.Tracer()) },
 		IsAdmin: func(name string) bool { return api.Access().IsAdmin(name) },
 		Allowed: func(ctx context.Context, user replicate.User) error { return api.Access().Allowed(ctx, user) },
-		Origin:  httpapi.Origin,
+		Origin:  wire.Origin,
 	})
 	if err != nil {
 		return err

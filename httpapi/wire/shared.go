@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"log/slog"
@@ -67,20 +67,23 @@ type SharedOptions struct {
 type Shared struct {
 	opt      SharedOptions
 	settings func() *Settings
-	turns    *turns
+	turns    *Turns
 	feeds    openFeeds
 }
 
 // NewShared makes it. It starts nothing.
 func NewShared(opt SharedOptions) *Shared {
-	return &Shared{opt: opt, settings: config.Follow(opt.Config, readSettings), turns: newTurns()}
+	return &Shared{opt: opt, settings: config.Follow(opt.Config, readSettings), turns: NewTurns()}
 }
 
 // Settings are those in force.
 func (s *Shared) Settings() *Settings { return s.settings() }
 
 // SettingsOf are the settings in force for a request.
-func SettingsOf(r *http.Request) *Settings { return exchangeOf(r).shared.settings() }
+func SettingsOf(r *http.Request) *Settings { return ExchangeOf(r).shared.settings() }
+
+// Turns are those of large queries.
+func (s *Shared) Turns() *Turns { return s.turns }
 
 // Feeds is how many feeds wait.
 func (s *Shared) Feeds() int { return s.feeds.count() }

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"bytes"
@@ -13,123 +13,123 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-var errBodyTooLarge = errorf(http.StatusRequestEntityTooLarge, "too_large", "the request entity is too large")
+var ErrBodyTooLarge = Errorf(http.StatusRequestEntityTooLarge, "too_large", "the request entity is too large")
 
-// maxOpenBody bounds the bodies that are read before it is known who sends them.
-const maxOpenBody = 64 << 10
+// MaxOpenBody bounds the bodies that are read before it is known who sends them.
+const MaxOpenBody = 64 << 10
 
 // workFactor is how many bytes of memory are taken to be needed for each byte of JSON that
 // is worked on: what is read from it, what is stored of it and what the answer has of it.
 const workFactor = 4
 
-// readBody reads the whole body, decompressed. The bytes are good until the handler has
-// returned, and nobody may hold on to them: readKeptBody is for those who do.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := takeBody(w, r, SettingsOf(r).MaxRequestSize, nil)
+// ReadBody reads the whole body, decompressed. The bytes are good until the handler has
+// returned, and nobody may hold on to them: ReadKeptBody is for those who do.
+func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := TakeBody(w, r, SettingsOf(r).MaxRequestSize, nil)
 	if err != nil {
 		return nil, err
 	}
-	return body.Bytes(), work(r, int64(len(body.Bytes())))
+	return body.Bytes(), Work(r, int64(len(body.Bytes())))
 }
 
-// readKeptBody is readBody for bytes that are the caller's. They are in memory, and so may
+// ReadKeptBody is ReadBody for bytes that are the caller's. They are in memory, and so may
 // be no more than a document's.
-func readKeptBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func ReadKeptBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	set := SettingsOf(r)
-	body, err := takeBody(w, r, min(set.MaxRequestSize, max(set.MaxDocumentSize, maxOpenBody)), nil)
+	body, err := TakeBody(w, r, min(set.MaxRequestSize, max(set.MaxDocumentSize, MaxOpenBody)), nil)
 	if err != nil {
 		return nil, err
 	}
 	if !body.Mapped() {
 		return body.Bytes(), nil
 	}
-	if err := work(r, int64(len(body.Bytes()))); err != nil {
+	if err := Work(r, int64(len(body.Bytes()))); err != nil {
 		return nil, err
 	}
 	return bytes.Clone(body.Bytes()), nil
 }
 
-// takeBody reads a body of at most limit bytes; watch sees those of a long one as they
+// TakeBody reads a body of at most limit bytes; watch sees those of a long one as they
 // come. It is let go of when the handler has returned.
-func takeBody(w http.ResponseWriter, r *http.Request, limit int64, watch func([]byte) error) (*intake.Body, error) {
+func TakeBody(w http.ResponseWriter, r *http.Request, limit int64, watch func([]byte) error) (*intake.Body, error) {
 	if r.ContentLength > limit {
-		return nil, errBodyTooLarge
+		return nil, ErrBodyTooLarge
 	}
 	// One more than the limit comes through, so that reaching it and exceeding it differ.
 	in := io.Reader(http.MaxBytesReader(w, r.Body, limit))
 	ahead := r.ContentLength
-	switch coding := contentCoding(r); coding {
+	switch coding := ContentCoding(r); coding {
 	case "", "identity":
 	case "gzip", "x-gzip":
 		z, err := intake.Unpack(in)
 		if err != nil {
-			return nil, bodyError(err)
+			return nil, BodyError(err)
 		}
 		defer z.Close()
 		in, ahead = z, min(4*ahead, intake.Free) // what it says is the length before
 	default:
-		return nil, errorf(http.StatusUnsupportedMediaType, "bad_content_type", "%s is not a supported content encoding.", coding)
+		return nil, Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "%s is not a supported content encoding.", coding)
 	}
-	return takeIn(r, in, ahead, limit, watch)
+	return TakeIn(r, in, ahead, limit, watch)
 }
 
-// takeIn is takeBody for what a body, or a part of one, holds.
-func takeIn(r *http.Request, in io.Reader, ahead, limit int64, watch func([]byte) error) (*intake.Body, error) {
-	x := exchangeOf(r)
+// TakeIn is TakeBody for what a body, or a part of one, holds.
+func TakeIn(r *http.Request, in io.Reader, ahead, limit int64, watch func([]byte) error) (*intake.Body, error) {
+	x := ExchangeOf(r)
 	body, err := intake.Read(in, intake.Reading{Budget: x.shared.settings().Budget, Spool: x.shared.opt.Spool, Ahead: ahead, Limit: limit, Watch: watch})
 	if err != nil {
-		return nil, bodyError(err)
+		return nil, BodyError(err)
 	}
 	x.holds(body)
 	return body, nil
 }
 
-// work waits until the memory is there that it takes to work on so many bytes of JSON. It
+// Work waits until the memory is there that it takes to work on so many bytes of JSON. It
 // counts until the answer begins.
-func work(r *http.Request, bytes int64) error {
+func Work(r *http.Request, bytes int64) error {
 	if bytes <= intake.Free {
 		return nil
 	}
-	x := exchangeOf(r)
+	x := ExchangeOf(r)
 	x.share.Release()
 	var err error
 	x.share, err = x.shared.settings().Budget.Work(r.Context(), workFactor*bytes)
 	return err
 }
 
-// readDocument reads a document from the body of a request.
-func readDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
+// ReadDocument reads a document from the body of a request.
+func ReadDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
 	opt.MaxSize = SettingsOf(r).MaxDocumentSize
 	meter := document.NewMeter(false, opt)
-	body, err := takeBody(w, r, SettingsOf(r).MaxRequestSize, meter.Add)
+	body, err := TakeBody(w, r, SettingsOf(r).MaxRequestSize, meter.Add)
 	if err != nil {
 		return document.Doc{}, err
 	}
-	return parseDocument(r, body, meter, opt)
+	return ParseDocument(r, body, meter, opt)
 }
 
-// parseDocument reads a document from a body that the meter has watched.
-func parseDocument(r *http.Request, body *intake.Body, meter *document.Meter, opt document.Options) (document.Doc, error) {
+// ParseDocument reads a document from a body that the meter has watched.
+func ParseDocument(r *http.Request, body *intake.Body, meter *document.Meter, opt document.Options) (document.Doc, error) {
 	size := len(body.Bytes())
 	if body.Mapped() {
 		size = int(meter.Measure().Largest)
 		opt.Expect = size + 1
 	}
-	if err := work(r, int64(size)); err != nil {
+	if err := Work(r, int64(size)); err != nil {
 		return document.Doc{}, err
 	}
 	return document.Parse(body.Bytes(), opt)
 }
 
-// contentCoding is how the bytes of a body are packed, whatever the case it is written in.
-func contentCoding(r *http.Request) string {
+// ContentCoding is how the bytes of a body are packed, whatever the case it is written in.
+func ContentCoding(r *http.Request) string {
 	return strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 }
 
-// bodyError says what was wrong with a body that could not be read.
-func bodyError(err error) error {
+// BodyError says what was wrong with a body that could not be read.
+func BodyError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errors.Is(err, intake.ErrTooLarge) {
-		return errBodyTooLarge
+		return ErrBodyTooLarge
 	}
 	if e, ok := errors.AsType[*document.Error](err); ok {
 		return e
@@ -139,22 +139,22 @@ func bodyError(err error) error {
 			return err
 		}
 	}
-	return badRequest("The request body could not be read: %s", err)
+	return BadRequest("The request body could not be read: %s", err)
 }
 
 // EndWork gives back the memory for work: a client that is slow to take the answer, or to
 // send the rest of its request, keeps nobody waiting.
-func (x *exchange) EndWork() { x.share.Release() }
+func (x *Exchange) EndWork() { x.share.Release() }
 
-// workOn waits for memory for work, as work does, however few the bytes are.
-func workOn(r *http.Request, bytes int64) (err error) {
-	x := exchangeOf(r)
+// WorkOn waits for memory for work, as work does, however few the bytes are.
+func WorkOn(r *http.Request, bytes int64) (err error) {
+	x := ExchangeOf(r)
 	x.share, err = x.shared.settings().Budget.Work(r.Context(), workFactor*bytes)
 	return err
 }
 
 // holds has the exchange let go of a body when its handler has returned.
-func (x *exchange) holds(body *intake.Body) {
+func (x *Exchange) holds(body *intake.Body) {
 	x.bodies = append(x.bodies, body)
 	if body.Mapped() {
 		// A disk that cannot be read is then an error of this request alone.
@@ -163,7 +163,7 @@ func (x *exchange) holds(body *intake.Body) {
 }
 
 // LetGo ends what the exchange holds.
-func (x *exchange) LetGo() (err error) {
+func (x *Exchange) LetGo() (err error) {
 	x.share.Release()
 	x.room.Release()
 	for _, body := range x.bodies {

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"net/http"
@@ -14,18 +14,18 @@ import (
 // Values of headers that never change, shared by all answers: a header's slice of
 // values is only ever replaced, never written to.
 var (
-	typeJSON       = []string{"application/json"}
-	mustRevalidate = []string{"must-revalidate"}
+	TypeJSON       = []string{"application/json"}
+	MustRevalidate = []string{"must-revalidate"}
 )
 
-// writeJSON sends a whole answer; a newline is put behind it. HEAD gets the headers.
-func writeJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) error {
+// WriteJSON sends a whole answer; a newline is put behind it. HEAD gets the headers.
+func WriteJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) error {
 	h := w.Header()
 	if h["Content-Type"] == nil {
-		h["Content-Type"] = typeJSON
+		h["Content-Type"] = TypeJSON
 	}
 	if h["Cache-Control"] == nil {
-		h["Cache-Control"] = mustRevalidate
+		h["Cache-Control"] = MustRevalidate
 	}
 	if r.Method == http.MethodHead {
 		h["Content-Length"] = []string{strconv.Itoa(len(body) + 1)}
@@ -41,11 +41,11 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 	return err
 }
 
-// appendString appends a JSON string. What is not UTF-8 becomes U+FFFD.
-func appendString(b []byte, s string) []byte { return jsonscan.AppendString(b, s) }
+// AppendString appends a JSON string. What is not UTF-8 becomes U+FFFD.
+func AppendString(b []byte, s string) []byte { return jsonscan.AppendString(b, s) }
 
-// appendRev appends a revision in quotes.
-func appendRev(b []byte, r revtree.Rev) []byte {
+// AppendRev appends a revision in quotes.
+func AppendRev(b []byte, r revtree.Rev) []byte {
 	if len(r.ID) == 16 { // digits: nothing to escape
 		return append(r.AppendTo(append(b, '"')), '"')
 	}
@@ -57,41 +57,41 @@ const maxPooled = 1 << 18
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
 
-// getBuf takes an empty buffer from the pool.
-func getBuf() *[]byte {
+// GetBuf takes an empty buffer from the pool.
+func GetBuf() *[]byte {
 	b := buffers.Get().(*[]byte)
 	*b = (*b)[:0]
 	return b
 }
 
-// putBuf gives it back; nobody may hold its bytes any more.
-func putBuf(b *[]byte) {
+// PutBuf gives it back; nobody may hold its bytes any more.
+func PutBuf(b *[]byte) {
 	if cap(*b) <= maxPooled {
 		buffers.Put(b)
 	}
 }
 
-// appendRevs appends an array of revisions.
-func appendRevs(b []byte, revs []revtree.Rev) []byte {
+// AppendRevs appends an array of revisions.
+func AppendRevs(b []byte, revs []revtree.Rev) []byte {
 	b = append(b, '[')
 	for i := range revs {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendRev(b, revs[i])
+		b = AppendRev(b, revs[i])
 	}
 	return append(b, ']')
 }
 
-func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
+func AppendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
 
-// appendSeq appends an update sequence of a database as a JSON string.
-func appendSeq(b []byte, db *store.DB, n uint64) []byte {
+// AppendSeq appends an update sequence of a database as a JSON string.
+func AppendSeq(b []byte, db *store.DB, n uint64) []byte {
 	return append(db.Seq(n).AppendTo(append(b, '"')), '"')
 }
 
-// givenRev is the revision that a document came with.
-func givenRev(doc *document.Doc) revtree.Rev {
+// GivenRev is the revision that a document came with.
+func GivenRev(doc *document.Doc) revtree.Rev {
 	if len(doc.Path) > 0 {
 		return doc.Path[0]
 	}

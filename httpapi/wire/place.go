@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"net/http"
@@ -8,20 +8,20 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// segment returns an unescaped part of the path. CouchDB reads a plus as a space.
-func segment(r *http.Request, name string) (string, error) {
+// Segment returns an unescaped part of the path. CouchDB reads a plus as a space.
+func Segment(r *http.Request, name string) (string, error) {
 	s, err := url.QueryUnescape(mux.Vars(r)[name])
 	if err != nil {
-		return "", errURLEncoding
+		return "", ErrURLEncoding
 	}
 	return s, nil
 }
 
-// absolute makes a path of this server into a URL as the client sees it: by what a proxy
+// Absolute makes a path of this server into a URL as the client sees it: by what a proxy
 // says that is trusted, and by the request itself.
-func absolute(r *http.Request, path string) string {
+func Absolute(r *http.Request, path string) string {
 	scheme := "http://"
-	trusted := exchangeOf(r).proxies.sent(r)
+	trusted := ExchangeOf(r).proxies.Sent(r)
 	if r.TLS != nil || trusted && (r.Header.Get("X-Forwarded-Proto") == "https" || r.Header.Get("X-Forwarded-Ssl") == "on") {
 		scheme = "https://"
 	}
@@ -32,9 +32,9 @@ func absolute(r *http.Request, path string) string {
 	return scheme + host + path
 }
 
-// escapeSegment writes a name as one segment of a path, the slash of a design
+// EscapeSegment writes a name as one segment of a path, the slash of a design
 // document's id too, as CouchDB does in Location (couch_util.erl, url_encode).
-func escapeSegment(s string) string {
+func EscapeSegment(s string) string {
 	plain := func(c byte) bool {
 		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.:", c) >= 0
 	}
@@ -58,11 +58,11 @@ func escapeSegment(s string) string {
 
 const upperHex = "0123456789ABCDEF"
 
-// dbPath is the path of the database that a request is about.
-func dbPath(r *http.Request) string {
-	name, err := segment(r, "db")
+// DBPath is the path of the database that a request is about.
+func DBPath(r *http.Request) string {
+	name, err := Segment(r, "db")
 	if err != nil { // it could not have been opened then
 		return "/"
 	}
-	return "/" + escapeSegment(name)
+	return "/" + EscapeSegment(name)
 }

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"log/slog"
@@ -7,26 +7,26 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// audited tells whether what is noted of a request will be recorded.
-func audited(r *http.Request) bool { return exchangeOf(r).shared.opt.Audited() }
+// Audited tells whether what is noted of a request will be recorded.
+func Audited(r *http.Request) bool { return ExchangeOf(r).shared.opt.Audited() }
 
 // Note adds to what the trail will say of the exchange.
-func (x *exchange) Note(attrs ...slog.Attr) { x.Notes = append(x.Notes, attrs...) }
+func (x *Exchange) Note(attrs ...slog.Attr) { x.Notes = append(x.Notes, attrs...) }
 
-// note adds to what the trail will say of a request, if there is one.
-func note(r *http.Request, attrs ...slog.Attr) {
-	if audited(r) {
-		exchangeOf(r).Note(attrs...)
+// Note adds to what the trail will say of a request, if there is one.
+func Note(r *http.Request, attrs ...slog.Attr) {
+	if Audited(r) {
+		ExchangeOf(r).Note(attrs...)
 	}
 }
 
-// noteWritten notes how many documents were written and, if the settings want it, which
+// NoteWritten notes how many documents were written and, if the settings want it, which
 // revisions they have now.
-func noteWritten(r *http.Request, results []store.Result) {
-	if !audited(r) {
+func NoteWritten(r *http.Request, results []store.Result) {
+	if !Audited(r) {
 		return
 	}
-	x := exchangeOf(r)
+	x := ExchangeOf(r)
 	all := x.shared.settings().AuditRevisions
 	var revisions []string
 	written := 0
@@ -53,7 +53,7 @@ func noteWritten(r *http.Request, results []store.Result) {
 }
 
 // count adds to a number that the trail will tell.
-func (x *exchange) count(name string, n int) {
+func (x *Exchange) count(name string, n int) {
 	for i := range x.Notes {
 		if x.Notes[i].Key == name {
 			x.Notes[i].Value = slog.IntValue(int(x.Notes[i].Value.Int64()) + n)

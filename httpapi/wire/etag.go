@@ -1,13 +1,13 @@
-package httpapi
+package wire
 
 import (
 	"net/http"
 	"strings"
 )
 
-// matchesETag looks for an entity tag, with its quotes, in If-None-Match. As in CouchDB
+// MatchesETag looks for an entity tag, with its quotes, in If-None-Match. As in CouchDB
 // an asterisk matches nothing.
-func matchesETag(r *http.Request, etag string) bool {
+func MatchesETag(r *http.Request, etag string) bool {
 	header := r.Header.Get("If-None-Match")
 	if header == "" {
 		return false

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var errStalled = errorf(http.StatusRequestTimeout, "request_timeout", "No more of the request body has come for too long.")
+var errStalled = Errorf(http.StatusRequestTimeout, "request_timeout", "No more of the request body has come for too long.")
 
 // steadyBody is the body of a request whose client may be slow, but not stand still: each
 // read has so long. Nothing is bounded between reads, when it is the server that takes
@@ -40,7 +40,7 @@ func (b *steadyBody) leave() {
 }
 
 // Watch bounds how long the body of a request may stand still.
-func (x *exchange) Watch(r *http.Request) {
+func (x *Exchange) Watch(r *http.Request) {
 	if stall := x.shared.settings().BodyStall; stall > 0 && r.Body != nil && r.Body != http.NoBody {
 		x.body = &steadyBody{ReadCloser: r.Body, conn: x.conn, stall: stall}
 		r.Body = x.body
@@ -53,7 +53,7 @@ const unsent = 2048
 
 // deadline bounds how long the client may take no byte of the answer. It is set for each
 // write and lifted after it, so that a feed may wait for as long as it likes.
-func (x *exchange) deadline(more int) (lift func()) {
+func (x *Exchange) deadline(more int) (lift func()) {
 	if x.stall <= 0 || x.Size+int64(more) < unsent {
 		return func() {}
 	}
@@ -62,7 +62,7 @@ func (x *exchange) deadline(more int) (lift func()) {
 }
 
 // Finish bounds how long the client may take for what is sent after the handler.
-func (x *exchange) Finish() {
+func (x *Exchange) Finish() {
 	if x.stall > 0 && x.Size > 0 {
 		_ = x.conn.SetWriteDeadline(time.Now().Add(x.stall))
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 // hole is a place in a stream where something belongs that cannot be read yet. A row is
 // appended inside a snapshot, where nothing else may be read: what fills its holes comes
@@ -12,24 +12,24 @@ type hole struct {
 const maxHoles = 64
 
 // Later has fill append something here, later on, and flush as it goes.
-func (st *stream) Later(fill func() error) { st.holes = append(st.holes, hole{len(st.buf), fill}) }
+func (st *Stream) Later(fill func() error) { st.holes = append(st.holes, hole{len(st.Buf), fill}) }
 
 // fill puts what belongs into the holes. It sends what has gathered as it goes.
-func (st *stream) fill() error {
+func (st *Stream) fill() error {
 	if len(st.holes) == 0 {
 		return nil
 	}
-	holes, old := st.holes, st.buf
-	st.holes, st.buf = nil, make([]byte, 0, 2*streamPiece)
+	holes, old := st.holes, st.Buf
+	st.holes, st.Buf = nil, make([]byte, 0, 2*StreamPiece)
 	from := 0
 	for i := range holes {
 		h := &holes[i]
-		st.buf = append(st.buf, old[from:h.at]...)
+		st.Buf = append(st.Buf, old[from:h.at]...)
 		from = h.at
 		if err := h.fill(); err != nil {
 			return err
 		}
 	}
-	st.buf = append(st.buf, old[from:]...)
+	st.Buf = append(st.Buf, old[from:]...)
 	return nil
 }

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"strconv"
@@ -9,7 +9,7 @@ import (
 // appendInfo appends what GET /{db} says. CouchDB's replicator takes a database
 // without update_seq and instance_start_time for a missing one.
 func appendInfo(b []byte, db *store.DB, info store.Info) []byte {
-	b = appendString(append(b, `{"db_name":`...), db.Name())
+	b = AppendString(append(b, `{"db_name":`...), db.Name())
 	b = append(b, `,"purge_seq":"`...)
 	b = db.Seq(info.PurgeSeq).AppendTo(b)
 	b = append(b, `","update_seq":"`...)

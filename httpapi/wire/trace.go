@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"context"
@@ -18,14 +18,14 @@ var traceparent propagation.TraceContext
 const requestIDHeader = "X-Couch-Request-Id"
 
 // StartSpan begins the span of a request, within the trace that the request came with.
-func (x *exchange) StartSpan(tracer trace.Tracer, r *http.Request) context.Context {
+func (x *Exchange) StartSpan(tracer trace.Tracer, r *http.Request) context.Context {
 	ctx := traceparent.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, x.Span = tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
 	return ctx
 }
 
 // EndSpan tells how the request ended.
-func (x *exchange) EndSpan(r *http.Request) {
+func (x *Exchange) EndSpan(r *http.Request) {
 	if x.Span == nil {
 		return
 	}
@@ -85,7 +85,7 @@ type originKey struct{}
 func Origin(ctx context.Context) func(context.Context) context.Context {
 	span := trace.SpanContextFromContext(ctx)
 	id := ""
-	if x := exchangeIn(ctx); x != nil {
+	if x := ExchangeIn(ctx); x != nil {
 		id = x.ID
 	}
 	return func(work context.Context) context.Context {

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"errors"
@@ -21,32 +21,32 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// apiError is an error that knows its answer. Handlers make one where the answer is
+// Error is an error that knows its answer. Handlers make one where the answer is
 // about the request itself; what comes from below is translated by the table.
-type apiError struct {
+type Error struct {
 	status int
 	word   string
 	reason string
 }
 
-func (e *apiError) Error() string { return e.word + ": " + e.reason }
+func (e *Error) Error() string { return e.word + ": " + e.reason }
 
-// errorf makes the answer to a request that cannot be served as it is.
-func errorf(status int, word, format string, args ...any) error {
-	return &apiError{status, word, fmt.Sprintf(format, args...)}
+// Errorf makes the answer to a request that cannot be served as it is.
+func Errorf(status int, word, format string, args ...any) error {
+	return &Error{status, word, fmt.Sprintf(format, args...)}
 }
 
-// badRequest is the commonest of them.
-func badRequest(format string, args ...any) error {
-	return errorf(http.StatusBadRequest, "bad_request", format, args...)
+// BadRequest is the commonest of them.
+func BadRequest(format string, args ...any) error {
+	return Errorf(http.StatusBadRequest, "bad_request", format, args...)
 }
 
-// errNotBuilt is the answer of what is known to CouchDB and not served here yet.
-var errNotBuilt = errorf(http.StatusNotImplemented, "not_implemented", "This server does not have this feature yet.")
+// ErrNotBuilt is the answer of what is known to CouchDB and not served here yet.
+var ErrNotBuilt = Errorf(http.StatusNotImplemented, "not_implemented", "This server does not have this feature yet.")
 
 const unforeseen = "The server met an error that it did not foresee; its log has the details."
 
-var errUnforeseen = errorf(http.StatusInternalServerError, "internal_server_error", unforeseen)
+var errUnforeseen = Errorf(http.StatusInternalServerError, "internal_server_error", unforeseen)
 
 // apiErrors is the only place where a domain error meets a status.
 var apiErrors = []struct {
@@ -140,10 +140,10 @@ var documentErrors = map[document.Kind]struct {
 	document.TooLarge:   {413, "document_too_large"},
 }
 
-// answerOf gives the status, word and reason that an error is answered with; known
+// AnswerOf gives the status, word and reason that an error is answered with; known
 // is false for an error that nobody foresaw, which is logged and answered 500.
-func answerOf(err error) (status int, word, reason string, known bool) {
-	if e, ok := errors.AsType[*apiError](err); ok {
+func AnswerOf(err error) (status int, word, reason string, known bool) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.status, e.word, e.reason, true
 	}
 	if e, ok := errors.AsType[*document.Error](err); ok {
@@ -250,4 +250,21 @@ func replicationAnswer(err error) (status int, word, reason string, ok bool) {
 		return 0, "", "", false // the table has it
 	}
 	return http.StatusInternalServerError, "replication_error", e.Error(), true
+}
+
+// AppendErrorOf appends the members that tell of an error. The reason of one that a
+// function of a design document threw may be any JSON.
+func AppendErrorOf(b []byte, err error) []byte {
+	_, word, reason, _ := AnswerOf(err)
+	if e, ok := errors.AsType[*script.Error](err); ok && e.Value != nil {
+		b = AppendString(append(b, `"error":`...), word)
+		return append(append(b, `,"reason":`...), e.Value...)
+	}
+	return AppendError(b, word, reason)
+}
+
+// AppendError appends the members that every error has.
+func AppendError(b []byte, word, reason string) []byte {
+	b = AppendString(append(b, `"error":`...), word)
+	return AppendString(append(b, `,"reason":`...), reason)
 }

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"context"
@@ -17,9 +17,9 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// exchange is one request and its answer: who asks, and what has been sent so far.
+// Exchange is one request and its answer: who asks, and what has been sent so far.
 // It is the ResponseWriter that handlers get, and it hangs on the request's context.
-type exchange struct {
+type Exchange struct {
 	http.ResponseWriter
 
 	ID   string     // X-Couch-Request-ID
@@ -38,7 +38,7 @@ type exchange struct {
 	conn    *http.ResponseController
 	asked   *http.Request // as it came; nil if this process asks itself
 	proxies Proxies       // whom it may have come through
-	turns   *turns        // of large queries; nil: it takes none
+	turns   *Turns        // of large queries; nil: it takes none
 	stall   time.Duration // how long the client may take nothing of the answer; 0: for ever
 	body    *steadyBody   // nil: there is none, or it may stall for ever
 	bodies  []*intake.Body
@@ -49,7 +49,7 @@ type exchange struct {
 
 // Begin begins the exchange of a request that has come over a connection. finish and letGo
 // end it.
-func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *exchange {
+func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	set := s.settings()
 	x := s.BeginInner(w)
 	x.asked, x.From, x.turns, x.stall, x.proxies = r, cameFrom(r), s.turns, set.AnswerStall, set.Proxies
@@ -57,8 +57,8 @@ func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *exchange {
 }
 
 // BeginInner begins one that this process has with itself.
-func (s *Shared) BeginInner(w http.ResponseWriter) *exchange {
-	return &exchange{ResponseWriter: w, conn: http.NewResponseController(w), ID: newRequestID(), shared: s}
+func (s *Shared) BeginInner(w http.ResponseWriter) *Exchange {
+	return &Exchange{ResponseWriter: w, conn: http.NewResponseController(w), ID: newRequestID(), shared: s}
 }
 
 // newRequestID makes what ties an answer to its line in the log: ten hex digits. It
@@ -76,17 +76,17 @@ func newRequestID() string {
 
 type exchangeKey struct{}
 
-// exchangeOf is the exchange that a request belongs to.
-func exchangeOf(r *http.Request) *exchange { return exchangeIn(r.Context()) }
+// ExchangeOf is the exchange that a request belongs to.
+func ExchangeOf(r *http.Request) *Exchange { return ExchangeIn(r.Context()) }
 
-// exchangeIn is the exchange that a context belongs to; nil if it is none's.
-func exchangeIn(ctx context.Context) *exchange {
-	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+// ExchangeIn is the exchange that a context belongs to; nil if it is none's.
+func ExchangeIn(ctx context.Context) *Exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
 	return x
 }
 
 // In puts the exchange into the context of its request.
-func (x *exchange) In(ctx context.Context) context.Context {
+func (x *Exchange) In(ctx context.Context) context.Context {
 	if x.asked == nil {
 		return context.WithValue(ctx, exchangeKey{}, x)
 	}
@@ -94,18 +94,18 @@ func (x *exchange) In(ctx context.Context) context.Context {
 	return script.WithAsker(ctx, func() string { return x.asker(x.asked) })
 }
 
-// userOf tells who asks.
-func userOf(r *http.Request) auth.User {
-	if x := exchangeOf(r); x != nil {
+// UserOf tells who asks.
+func UserOf(r *http.Request) auth.User {
+	if x := ExchangeOf(r); x != nil {
 		return x.User
 	}
 	return auth.User{}
 }
 
 // begun tells that the status is on its way and cannot be changed any more.
-func (x *exchange) begun() bool { return x.Status != 0 }
+func (x *Exchange) begun() bool { return x.Status != 0 }
 
-func (x *exchange) WriteHeader(status int) {
+func (x *Exchange) WriteHeader(status int) {
 	if status >= 200 && x.Status == 0 {
 		x.Status = status
 		x.body.leave()
@@ -114,7 +114,7 @@ func (x *exchange) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
-func (x *exchange) Write(b []byte) (int, error) {
+func (x *Exchange) Write(b []byte) (int, error) {
 	if x.Status == 0 {
 		x.Status = http.StatusOK
 		x.body.leave()
@@ -129,10 +129,10 @@ func (x *exchange) Write(b []byte) (int, error) {
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // FlushError sends what is in buffers: http.ResponseController looks for it.
-func (x *exchange) FlushError() error {
+func (x *Exchange) FlushError() error {
 	lift := x.deadline(unsent)
 	defer lift()
 	err := x.conn.Flush()
@@ -144,11 +144,11 @@ func (x *exchange) FlushError() error {
 }
 
 // Flush is there for those who look for an http.Flusher.
-func (x *exchange) Flush() { _ = x.FlushError() } // the next write tells of a broken connection
+func (x *Exchange) Flush() { _ = x.FlushError() } // the next write tells of a broken connection
 
 // Recover is deferred: it turns a panic into a 500, or into a cut connection where the
 // answer has begun.
-func (x *exchange) Recover(r *http.Request) {
+func (x *Exchange) Recover(r *http.Request) {
 	cause := recover()
 	if cause == nil {
 		return

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 // Rule says who may use a route. The table of routes gives each of them one; package
 // access holds requests to it.

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"net/http"
@@ -12,24 +12,24 @@ type openFeeds struct {
 	of  map[string]int
 }
 
-var errTooManyFeeds = errorf(http.StatusTooManyRequests, "too_many_requests", "You have too many open feeds; end one first.")
+var errTooManyFeeds = Errorf(http.StatusTooManyRequests, "too_many_requests", "You have too many open feeds; end one first.")
 
 // asker is who counts as one where requests share something: a user, or an address of
 // anonymous ones.
-func (x *exchange) asker(r *http.Request) string {
+func (x *Exchange) asker(r *http.Request) string {
 	if x.User.Anonymous() {
-		return "address " + addressKey(x.shared.ClientAddr(r))
+		return "address " + AddressKey(x.shared.ClientAddr(r))
 	}
 	return "user " + x.User.Name
 }
 
-// enterFeed counts a feed in, if it is one that waits; leave counts it out. One user, or
+// EnterFeed counts a feed in, if it is one that waits; leave counts it out. One user, or
 // all the anonymous ones of one address, may have so many at once and no more.
-func enterFeed(w http.ResponseWriter, r *http.Request, framing feedFraming) (leave func(), err error) {
-	if framing == framingNormal {
+func EnterFeed(w http.ResponseWriter, r *http.Request, framing Framing) (leave func(), err error) {
+	if framing == Normal {
 		return func() {}, nil
 	}
-	x := exchangeOf(r)
+	x := ExchangeOf(r)
 	x.IsFeed = true
 	key := x.asker(r)
 	f := &x.shared.feeds

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"errors"
@@ -9,16 +9,16 @@ import (
 	"github.com/tododb/tododb/httpapi/intake"
 )
 
-// fail answers a request with the error that ended it.
-func fail(w http.ResponseWriter, r *http.Request, err error) {
-	x := exchangeOf(r)
+// Fail answers a request with the error that ended it.
+func Fail(w http.ResponseWriter, r *http.Request, err error) {
+	x := ExchangeOf(r)
 	// A read that took too long ends the context as well, but then there is somebody.
 	if r.Context().Err() != nil && !errors.Is(err, errStalled) || x.broken {
 		// The client has gone; there is nobody to answer.
 		x.IsCut = true
 		panic(http.ErrAbortHandler)
 	}
-	status, _, _, known := answerOf(err)
+	status, _, _, known := AnswerOf(err)
 	if !known || status == http.StatusInternalServerError || x.begun() {
 		x.shared.opt.Log.ErrorContext(r.Context(), "request failed", "request", x.ID, "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
 	}
@@ -37,7 +37,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // sendError sends an error as JSON, in place of whatever a handler had prepared.
-func (x *exchange) sendError(w http.ResponseWriter, r *http.Request, status int, cause error) {
+func (x *Exchange) sendError(w http.ResponseWriter, r *http.Request, status int, cause error) {
 	h := w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Content-Type", "Cache-Control", "Etag", "Location", "X-Couch-Update-Newrev"} {
 		delete(h, name)
@@ -51,10 +51,10 @@ func (x *exchange) sendError(w http.ResponseWriter, r *http.Request, status int,
 	if status == http.StatusUnauthorized {
 		x.challenge(h, r)
 	}
-	b := getBuf()
-	defer putBuf(b)
-	*b = append(appendErrorOf(append(*b, '{'), cause), '}')
-	if err := writeJSON(w, r, status, *b); err != nil {
+	b := GetBuf()
+	defer PutBuf(b)
+	*b = append(AppendErrorOf(append(*b, '{'), cause), '}')
+	if err := WriteJSON(w, r, status, *b); err != nil {
 		// The connection is broken; the log's line tells what would have been said.
 		x.shared.opt.Log.DebugContext(r.Context(), "answer not sent", "error", err)
 	}
@@ -62,7 +62,7 @@ func (x *exchange) sendError(w http.ResponseWriter, r *http.Request, status int,
 
 // challenge asks a browser for a password, if the settings say so or the page that the
 // request comes from does.
-func (x *exchange) challenge(h http.Header, r *http.Request) {
+func (x *Exchange) challenge(h http.Header, r *http.Request) {
 	if h["Www-Authenticate"] != nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"context"
@@ -19,8 +19,8 @@ func (p Proxies) has(addr netip.Addr) bool {
 	return false
 }
 
-// sent tells whether a request comes from a proxy that is believed.
-func (p Proxies) sent(r *http.Request) bool {
+// Sent tells whether a request comes from a proxy that is believed.
+func (p Proxies) Sent(r *http.Request) bool {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && len(p) > 0 && p.has(at.Addr().Unmap())
 }
@@ -52,15 +52,15 @@ func (p Proxies) client(r *http.Request) netip.Addr {
 // AddressIn is what counts as one address for the request that a context belongs to; false
 // if this process asks itself.
 func AddressIn(ctx context.Context) (key string, there bool) {
-	x := exchangeIn(ctx)
+	x := ExchangeIn(ctx)
 	if x == nil || x.asked == nil {
 		return "", false
 	}
-	return addressKey(x.shared.ClientAddr(x.asked)), true
+	return AddressKey(x.shared.ClientAddr(x.asked)), true
 }
 
-// addressKey is what counts as one address: of IPv6 the network that one subscriber has.
-func addressKey(addr netip.Addr) string {
+// AddressKey is what counts as one address: of IPv6 the network that one subscriber has.
+func AddressKey(addr netip.Addr) string {
 	if addr.Is6() {
 		if prefix, err := addr.WithZone("").Prefix(64); err == nil {
 			return prefix.String()

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 
 // Whatever package store can answer has a place in the table.
 func TestEveryErrorOfTheStoreHasARow(t *testing.T) {
-	parsed, err := parser.ParseFile(token.NewFileSet(), "../store/errors.go", nil, 0)
+	parsed, err := parser.ParseFile(token.NewFileSet(), "../../store/errors.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,11 +59,11 @@ func TestAnswers(t *testing.T) {
 		known  bool
 	}{
 		{fmt.Errorf("get %q: %w", "x", store.ErrDeleted), 404, "not_found", "deleted", true},
-		{fmt.Errorf("read: %w", badRequest("no %d", 1)), 400, "bad_request", "no 1", true},
+		{fmt.Errorf("read: %w", BadRequest("no %d", 1)), 400, "bad_request", "no 1", true},
 		{fmt.Errorf("x: %w", &document.Error{Kind: document.TooLarge, Reason: "a"}), 413, "document_too_large", "a", true},
 		{errors.New("secret detail"), 500, "internal_server_error", unforeseen, false},
 	} {
-		status, word, reason, known := answerOf(c.err)
+		status, word, reason, known := AnswerOf(c.err)
 		if status != c.status || word != c.word || reason != c.reason || known != c.known {
 			t.Errorf("%v: %d %s %q %v", c.err, status, word, reason, known)
 		}

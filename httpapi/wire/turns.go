@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"context"
@@ -9,24 +9,39 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// turns has large queries take turns. An answer that needs more than one page of rows, be
+// Turns has large queries take turns. An answer that needs more than one page of rows, be
 // they read, matched or reduced, asks for a turn before each page but the first, and gives
 // it back before it sends anything: so no client that is slow to take its answer keeps
 // another one waiting, and no page is so long that this would take for ever. Those who wait
 // are served by turns of who they are, so that it is of no use to ask often.
-type turns struct {
+type Turns struct {
 	mu      sync.Mutex // guards what follows
 	free    int
 	waiting map[string][]chan struct{} // by who asks, the first to come first
 	order   []string                   // who waits, the next first
 }
 
-func newTurns() *turns {
-	return &turns{free: max(2*runtime.GOMAXPROCS(0), 2), waiting: map[string][]chan struct{}{}}
+// NewTurns makes as many as the processors have use for.
+func NewTurns() *Turns {
+	return &Turns{free: max(2*runtime.GOMAXPROCS(0), 2), waiting: map[string][]chan struct{}{}}
 }
 
-// take waits for a turn; give must follow.
-func (t *turns) take(ctx context.Context) error {
+// Free is how many turns nobody has.
+func (t *Turns) Free() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.free
+}
+
+// Waiting is how many who ask wait for a turn.
+func (t *Turns) Waiting() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.order)
+}
+
+// Take waits for a turn; Give must follow.
+func (t *Turns) Take(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -61,14 +76,15 @@ func (t *turns) take(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (t *turns) give() {
+// Give gives one back.
+func (t *Turns) Give() {
 	t.mu.Lock()
 	t.pass()
 	t.mu.Unlock()
 }
 
 // pass gives a turn that is over to the next who waits. The caller holds mu.
-func (t *turns) pass() {
+func (t *Turns) pass() {
 	if len(t.order) == 0 {
 		t.free++
 		return
@@ -84,32 +100,32 @@ func (t *turns) pass() {
 }
 
 // leave takes out who does not wait any more. The caller holds mu.
-func (t *turns) leave(who string) {
+func (t *Turns) leave(who string) {
 	delete(t.waiting, who)
 	t.order = slices.DeleteFunc(t.order, func(o string) bool { return o == who })
 }
 
-// flushFull is called between two pages of an answer: it flushes if there is much to flush,
+// FlushFull is called between two pages of an answer: it flushes if there is much to flush,
 // and waits for the turn of the next page.
-func (st *stream) flushFull() error {
-	st.endTurn()
-	if st.full() {
-		if err := st.flush(); err != nil {
+func (st *Stream) FlushFull() error {
+	st.EndTurn()
+	if st.Full() {
+		if err := st.Flush(); err != nil {
 			return err
 		}
 	}
 	if st.turns == nil {
 		return st.r.Context().Err()
 	}
-	err := st.turns.take(st.r.Context())
+	err := st.turns.Take(st.r.Context())
 	st.turn = err == nil
 	return err
 }
 
-// endTurn gives the turn back, if there is one.
-func (st *stream) endTurn() {
+// EndTurn gives the turn back, if there is one.
+func (st *Stream) EndTurn() {
 	if st.turn {
 		st.turn = false
-		st.turns.give()
+		st.turns.Give()
 	}
 }

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"github.com/tododb/tododb/httpapi/intake"
 )
 
-// longAnswer is from how many bytes on a piece of an answer is not kept in memory while its
+// LongAnswer is from how many bytes on a piece of an answer is not kept in memory while its
 // client takes it.
-const longAnswer = 1 << 20
+const LongAnswer = 1 << 20
 
 // readFactor is how many bytes of memory are taken to be needed for each byte of a document
 // that is read: as it was stored, and as it is answered.
@@ -18,7 +18,7 @@ const readFactor = 3
 // exchangeRoom is the room of what an exchange reads (store.Room): a share of the memory
 // for work, until what was read has been handed on.
 type exchangeRoom struct {
-	x *exchange
+	x *Exchange
 }
 
 func (r exchangeRoom) Take(ctx context.Context, bytes int64) error {
@@ -36,9 +36,9 @@ func (r exchangeRoom) Take(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-// handOn sends bytes that are long by way of a file, so that their memory is free while the
+// HandOn sends bytes that are long by way of a file, so that their memory is free while the
 // client takes them.
-func (x *exchange) handOn(to io.Writer, bytes *[]byte) error {
+func (x *Exchange) HandOn(to io.Writer, bytes *[]byte) error {
 	file, err := x.shared.opt.Spool.Create()
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"io"
@@ -8,15 +8,15 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// streamPiece is how much of a streamed answer is gathered before it is sent.
-const streamPiece = 32 << 10
+// StreamPiece is how much of a streamed answer is gathered before it is sent.
+const StreamPiece = 32 << 10
 
-// stream is a JSON answer that is sent in pieces. Append to buf and call flush now and
+// Stream is a JSON answer that is sent in pieces. Append to buf and call flush now and
 // then, at least whenever full says so, and end when all is written. Nothing is sent
 // before the first flush, so an error until then is answered as usual; after it the
 // error that the handler returns cuts the connection.
-type stream struct {
-	buf []byte
+type Stream struct {
+	Buf []byte
 
 	w       http.ResponseWriter
 	r       *http.Request
@@ -26,28 +26,28 @@ type stream struct {
 	started bool
 	closed  bool
 	holes   []hole // in buf, to be filled before it is sent
-	turns   *turns // nil: the answer takes none
+	turns   *Turns // nil: the answer takes none
 	turn    bool   // it has one
 }
 
-// newStream begins an answer; end or drop must follow.
-func newStream(w http.ResponseWriter, r *http.Request, status int) *stream {
-	b := getBuf()
-	return &stream{buf: *b, w: w, r: r, status: status, pooled: b, turns: exchangeOf(r).turns}
+// NewStream begins an answer; end or drop must follow.
+func NewStream(w http.ResponseWriter, r *http.Request, status int) *Stream {
+	b := GetBuf()
+	return &Stream{Buf: *b, w: w, r: r, status: status, pooled: b, turns: ExchangeOf(r).turns}
 }
 
-// full tells that it is time to flush.
-func (st *stream) full() bool { return len(st.buf) >= streamPiece || len(st.holes) >= maxHoles }
+// Full tells that it is time to flush.
+func (st *Stream) Full() bool { return len(st.Buf) >= StreamPiece || len(st.holes) >= maxHoles }
 
 // begin sends the header; length is that of the whole answer, or negative.
-func (st *stream) begin(length int) {
+func (st *Stream) begin(length int) {
 	st.started = true
 	h := st.w.Header()
 	if h["Content-Type"] == nil {
-		h["Content-Type"] = typeJSON
+		h["Content-Type"] = TypeJSON
 	}
 	if h["Cache-Control"] == nil {
-		h["Cache-Control"] = mustRevalidate
+		h["Cache-Control"] = MustRevalidate
 	}
 	if st.r.Method != http.MethodHead && (length < 0 || length >= compressFrom) && wantsGzip(st.r, h) {
 		h["Content-Encoding"] = codingGzip
@@ -58,9 +58,9 @@ func (st *stream) begin(length int) {
 	st.w.WriteHeader(st.status)
 }
 
-// flush hands what has gathered to the connection. It may stay in the server's own
+// Flush hands what has gathered to the connection. It may stay in the server's own
 // buffers for a while: see push.
-func (st *stream) flush() error {
+func (st *Stream) Flush() error {
 	if err := st.fill(); err != nil {
 		return err
 	}
@@ -70,29 +70,29 @@ func (st *stream) flush() error {
 	return st.write()
 }
 
-func (st *stream) write() error {
-	st.endTurn()
+func (st *Stream) write() error {
+	st.EndTurn()
 	var err error
 	switch {
-	case len(st.buf) == 0 || st.r.Method == http.MethodHead:
-	case len(st.buf) >= longAnswer:
+	case len(st.Buf) == 0 || st.r.Method == http.MethodHead:
+	case len(st.Buf) >= LongAnswer:
 		to := io.Writer(st.w)
 		if st.z != nil {
 			to = st.z
 		}
-		err = exchangeOf(st.r).handOn(to, &st.buf)
+		err = ExchangeOf(st.r).HandOn(to, &st.Buf)
 	case st.z != nil:
-		_, err = st.z.Write(st.buf)
+		_, err = st.z.Write(st.Buf)
 	default:
-		_, err = st.w.Write(st.buf)
+		_, err = st.w.Write(st.Buf)
 	}
-	st.buf = st.buf[:0]
+	st.Buf = st.Buf[:0]
 	return err
 }
 
-// push flushes all the way to the client: what feeds do with each row and heartbeat.
-func (st *stream) push() error {
-	if err := st.flush(); err != nil {
+// Push flushes all the way to the client: what feeds do with each row and heartbeat.
+func (st *Stream) Push() error {
+	if err := st.Flush(); err != nil {
 		return err
 	}
 	if st.z != nil {
@@ -103,15 +103,15 @@ func (st *stream) push() error {
 	return http.NewResponseController(st.w).Flush()
 }
 
-// end completes the answer. One that was never flushed gets a Content-Length.
-func (st *stream) end() error {
-	defer st.drop()
-	st.endTurn()
+// End completes the answer. One that was never flushed gets a Content-Length.
+func (st *Stream) End() error {
+	defer st.Drop()
+	st.EndTurn()
 	if err := st.fill(); err != nil {
 		return err
 	}
 	if !st.started {
-		st.begin(len(st.buf))
+		st.begin(len(st.Buf))
 	}
 	err := st.write()
 	if st.z != nil {
@@ -122,18 +122,18 @@ func (st *stream) end() error {
 	return err
 }
 
-// drop gives back what the stream holds; after end it does nothing.
-func (st *stream) drop() {
+// Drop gives back what the stream holds; after end it does nothing.
+func (st *Stream) Drop() {
 	if st.closed {
 		return
 	}
 	st.closed = true
-	st.endTurn()
+	st.EndTurn()
 	if st.z != nil {
 		putGzip(st.z)
 		st.z = nil
 	}
-	*st.pooled = st.buf
-	putBuf(st.pooled)
-	st.buf = nil
+	*st.pooled = st.Buf
+	PutBuf(st.pooled)
+	st.Buf = nil
 }

@@ -1,0 +1,63 @@
+package httpapi
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A selector of many conditions waits for its turn before its first page; one of few does not.
+func TestHeavySelectorsTakeTurns(t *testing.T) {
+	s := openServer(t, Options{})
+	if w := call(s, "PUT", "/many", "", "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Code)
+	}
+	docs := make([]string, 500)
+	conditions := make([]string, 2000)
+	for i := range docs {
+		docs[i] = fmt.Sprintf(`{"n":%d}`, i)
+	}
+	for i := range conditions {
+		conditions[i] = fmt.Sprintf(`{"n":{"$lt":%d}}`, -i)
+	}
+	if w := call(s, "POST", "/many/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`, "Admin", ""); w.Code != 201 {
+		t.Fatal(w.Code)
+	}
+	turns := s.shared.Turns()
+	takeAll := func() {
+		for turns.Free() > 0 {
+			if err := turns.Take(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	takeAll()
+	heavy := `{"selector":{"$or":[` + strings.Join(conditions, ",") + `]}}`
+	for path, body := range map[string]string{"/many/_find": heavy, "/many/_changes?filter=_selector": heavy} {
+		done := make(chan int)
+		go func() { done <- call(s, "POST", path, body, "Admin", "").Code }()
+		waited := 0
+		for over := false; !over; {
+			select {
+			case code := <-done:
+				if over = true; code != 200 {
+					t.Errorf("%s: %d", path, code)
+				}
+			case <-time.After(time.Millisecond):
+				if turns.Waiting() > 0 {
+					turns.Give()
+					waited++
+				}
+				takeAll()
+			}
+		}
+		if waited == 0 {
+			t.Errorf("%s did not wait for a turn", path)
+		}
+	}
+	takeAll()
+	if w := call(s, "POST", "/many/_find", `{"selector":{"n":1}}`, "Admin", ""); w.Code != 200 {
+		t.Errorf("a light query: %d", w.Code)
+	}
+}

@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// RequireJSON refuses a body that does not say that it is JSON, as CouchDB does on
+// POST: a web page can post other types across origins without asking.
+func RequireJSON(r *http.Request) error {
+	if IsType(r.Header.Get("Content-Type"), "application/json") {
+		return nil
+	}
+	return Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be application/json")
+}
+
+// IsType compares a Content-Type, whatever its parameters, with a media type.
+func IsType(header, media string) bool {
+	kind, _, _ := strings.Cut(header, ";")
+	return strings.EqualFold(strings.TrimSpace(kind), media)
+}
+
+// Params are the parameters of a query in the order in which they came. A semicolon
+// separates them like an ampersand; of a repeated one the last counts.
+type Params struct{ List []Param }
+
+type Param struct{ Name, Value string }
+
+// QueryOf parses the query of a request.
+func QueryOf(r *http.Request) (Params, error) { return ParseQuery(r.URL.RawQuery) }
+
+func ParseQuery(query string) (Params, error) {
+	var p Params
+	for query != "" {
+		var part string
+		if i := strings.IndexAny(query, "&;"); i >= 0 {
+			part, query = query[:i], query[i+1:]
+		} else {
+			part, query = query, ""
+		}
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			return Params{}, ErrURLEncoding
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			return Params{}, ErrURLEncoding
+		}
+		p.List = append(p.List, Param{name, value})
+	}
+	return p, nil
+}
+
+var ErrURLEncoding = BadRequest("invalid_url_encoding")
+
+// Get returns the value that counts.
+func (p Params) Get(name string) (value string, ok bool) {
+	for i := len(p.List) - 1; i >= 0; i-- {
+		if p.List[i].Name == name {
+			return p.List[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Is tells whether a parameter is "true".
+func (p Params) Is(name string) bool {
+	value, _ := p.Get(name)
+	return value == "true"
+}
+
+// Each goes through all of them in order, until fn gives an error.
+func (p Params) Each(fn func(name, value string) error) error {
+	for _, one := range p.List {
+		if err := fn(one.Name, one.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func QueryError(format string, args ...any) error {
+	return Errorf(http.StatusBadRequest, "query_parse_error", format, args...)
+}
+
+// ParseBool reads a boolean where CouchDB insists on one.
+func ParseBool(value string) (bool, error) {
+	switch value {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, QueryError("Invalid boolean parameter: %s", ErlangString(value))
+}
+
+// ParsePositive reads a number from 0 where CouchDB insists on one.
+func ParsePositive(value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, QueryError("Invalid value for integer: %s", ErlangString(value))
+	}
+	if n < 0 {
+		return 0, QueryError("Invalid value for positive integer: %s", ErlangString(value))
+	}
+	return n, nil
+}
+
+// ErlangString shows a text as CouchDB does in these reasons: an empty one is a list.
+func ErlangString(s string) string {
+	if s == "" {
+		return "[]"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// ByName gives the value that counts of each parameter.
+func (p Params) ByName() map[string]string {
+	out := make(map[string]string, len(p.List))
+	for _, one := range p.List {
+		out[one.Name] = one.Value
+	}
+	return out
+}
+
+// Encode writes parameters as a query.
+func (p Params) Encode() string {
+	var b strings.Builder
+	for i, one := range p.List {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(one.Name) + "=" + url.QueryEscape(one.Value))
+	}
+	return b.String()
+}
