@@ -1,9 +1,10 @@
 # make run     builds the server and starts it on http://127.0.0.1:5984/
-# make test    everything that has to pass, the cheap tests first
+# make lint    what can be told by reading: go.mod, format, vet, staticcheck, the rules of imports
+# make test    every test, in some minutes on two cores
 # make hostile attacks the real program under a limit of memory, by all tables (needs some minutes
 #              and Linux); make test has a sample of them. ATTACK=TEXT takes those of that name
 # make docs    writes docs/configuration.md from the table of settings
-# make check   what is asked of every change: build lint test race
+# make check   what is asked of every change: lint test race
 
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
@@ -15,7 +16,6 @@ SOAK     ?= 10m
 
 POUCHDB  := cmd/tododb/testdata/pouchdb
 BINARY   := cmd/tododb
-# Packages whose tests start whole servers come last.
 QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
 
 .PHONY: all build run test race fuzz crash hostile soak bench cross lint docs cover check clean FORCE
@@ -29,12 +29,9 @@ bin/tododb: FORCE
 run: build
 	bin/tododb serve
 
-test: build
-	$(GO) vet ./...
-	$(GO) test -short $(QUICK)
-	$(GO) test $(QUICK)
-	$(MAKE) $(POUCHDB)/node_modules
-	$(GO) test -count=1 ./$(BINARY)
+# Packages run side by side: the tests of the real program wait more than they work.
+test: build $(POUCHDB)/node_modules
+	$(GO) test -count=1 ./...
 
 # The real clients that the server is tested with.
 $(POUCHDB)/node_modules: $(POUCHDB)/package-lock.json
@@ -80,6 +77,7 @@ cross:
 	GOOS=windows CGO_ENABLED=0 $(GO) vet ./...
 
 lint:
+	$(GO) mod tidy -diff
 	@files=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 		if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
@@ -94,7 +92,7 @@ cover:
 	$(GO) test -short -coverpkg=./... -coverprofile=cover.out ./...
 	$(GO) tool cover -func=cover.out | tail -1
 
-check: build lint test race
+check: lint test race
 
 clean:
 	rm -rf bin cover.out

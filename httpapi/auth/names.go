@@ -1,5 +1,7 @@
 package auth
 
+//lint:file-ignore ST1005 These texts are shown to users as they are, as sentences.
+
 import (
 	"errors"
 	"strings"

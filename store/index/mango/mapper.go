@@ -13,8 +13,6 @@ import (
 // Language is that of the design documents that hold indexes.
 const Language = "query"
 
-var compilers = view.Compilers{Language: Compiler}
-
 // Compiler makes the rows of the indexes that a design document of the language "query"
 // holds, a view each: their keys are arrays of the fields' values, of the documents that
 // have all the fields and match the partial filter.

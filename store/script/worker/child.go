@@ -46,7 +46,7 @@ func Main() int {
 	c := &child{output: outputOf(memory), in: frameReader{r: os.Stdin}, out: sender{w: os.Stdout}, self: newSelfWatch(memory)}
 	go c.self.run()
 	c.log = slog.New(&logHandler{out: &c.out})
-	if err := c.serve(); err != nil && !errors.Is(err, io.EOF) {
+	if err := c.serve(); !errors.Is(err, io.EOF) {
 		os.Stderr.WriteString(err.Error() + "\n")
 		return exitBroken
 	}
@@ -103,6 +103,7 @@ func (s *sender) flush() error {
 	return err
 }
 
+// serve answers calls until there are no more (io.EOF) or one fails.
 func (c *child) serve() error {
 	if err := c.out.send(ready, func(b []byte) []byte { return appendNumber(b, version) }); err != nil {
 		return err
