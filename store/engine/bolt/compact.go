@@ -151,7 +151,7 @@ func (c *copier) settle() (keys map[string]struct{}, err error) {
 
 func (c *copier) buckets() (names [][]byte, err error) {
 	err = c.view(func(r *reader) error {
-		all := place{m: &r.pages, root: r.root(), keys: true}
+		all := place{m: &r.pages, top: r.pages.node(r.root), keys: true}
 		for k, _ := all.First(); k != nil; k, _ = all.Next() {
 			names = append(names, bytes.Clone(k))
 		}
@@ -191,7 +191,8 @@ func (c *copier) bucket(name []byte) error {
 		err := c.view(func(r *reader) error {
 			return c.to.Update(func(out *bbolt.Tx) error {
 				more = false
-				from, to := r.named(name), out.Bucket(name)
+				from, _ := r.named(name)
+				to := out.Bucket(name)
 				var err error
 				if to == nil {
 					if to, err = out.CreateBucket(name); err != nil {
@@ -199,7 +200,7 @@ func (c *copier) bucket(name []byte) error {
 					}
 				}
 				to.FillPercent = 0.95 // it is filled in order; a little room delays the first splits
-				cur := r.walker(0, from)
+				cur := place{m: &r.pages, top: from}
 				k, v := cur.Seek(after)
 				if k != nil && after != nil && bytes.Equal(k, after) {
 					k, v = cur.Next()

@@ -68,6 +68,7 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 		return err
 	}
 	t := &tx{reader: newReader(ctx, f, b)}
+	t.reader.writing = &t.writing
 	t.sane = saneSets.Get().(map[uint64]bool)
 	defer t.putSane()
 	defer func() { err = f.over(b, &t.reader, recover(), err) }() // after a commit there is nothing to roll back

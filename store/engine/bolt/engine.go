@@ -78,8 +78,14 @@ func (e *Engine) path(name string) string {
 // subsPath is the folder of what belongs to the database in a file.
 func subsPath(path string) string { return strings.TrimSuffix(path, suffix) + subsSuffix }
 
+// Bounds of what is written, in bytes.
+const (
+	maxKey   = 30000
+	maxValue = 1 << 30
+)
+
 func (e *Engine) Caps() engine.Caps {
-	return engine.Caps{MaxKey: 30000, MaxValue: 1 << 30, MaxTxBytes: 64 << 20}
+	return engine.Caps{MaxKey: maxKey, MaxValue: maxValue, MaxTxBytes: 64 << 20}
 }
 
 func (e *Engine) Create(ctx context.Context, name string) (engine.DB, error) {

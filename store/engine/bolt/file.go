@@ -62,6 +62,7 @@ func boltOptions(opt Options) *bbolt.Options {
 		FreelistType: bbolt.FreelistMapType,
 		NoSync:       opt.NoSync,
 		NoGrowSync:   opt.NoSync,
+		NoStatistics: true, // nobody asks for them, and each read would take a lock
 	}
 }
 

@@ -27,24 +27,24 @@ func (p *node) check(m *mapped) {
 	for i := range p.n {
 		key := p.key(i)
 		if i > 0 && outOfOrder(key, before, nil) {
-			panic(fmt.Sprintf("page %d: key %d is out of order", p.id, i))
+			panic(fmt.Sprintf("page %d: key %d is out of order", p.id(), i))
 		}
 		before = key
 		end += len(key)
 		if !p.leaf {
 			if id := p.child(i); id < 2 || id >= m.high {
-				panic(fmt.Sprintf("page %d: element %d leads to page %d of %d", p.id, i, id, m.high))
+				panic(fmt.Sprintf("page %d: element %d leads to page %d of %d", p.id(), i, id, m.high))
 			}
 			continue
 		}
 		value, bucket := p.raw(i)
 		end += len(value)
 		if bucket {
-			checkInline(value)
+			smallPage(value)
 		}
 	}
 	if pages := (end + int(m.size) - 1) / int(m.size); pages*int(m.size) != len(p.data) {
-		panic(fmt.Sprintf("page %d has %d bytes for what takes %d", p.id, len(p.data), end))
+		panic(fmt.Sprintf("page %d has %d bytes for what takes %d", p.id(), len(p.data), end))
 	}
 }
 
@@ -57,24 +57,26 @@ func (p *node) header(i int) []byte {
 	return value
 }
 
-// checkInline looks at the page of a small bucket, which stands behind its head.
-func checkInline(value []byte) {
+// smallPage is the page of a small bucket, which stands behind its head, when that has been
+// looked at; a bucket with pages of its own has none.
+func smallPage(value []byte) (p node, small bool) {
 	if len(value) < bucketHead {
 		panic("a bucket without a root")
 	}
 	if order.Uint64(value) != 0 {
-		return // it has pages of its own
+		return p, false
 	}
 	data := value[bucketHead:]
 	if len(data) < pageHead || order.Uint16(data[8:]) != isLeaf {
 		panic("a small bucket without a page")
 	}
-	p := node{data: data, n: int(order.Uint16(data[10:])), leaf: true}
+	p = node{data: data, n: int(order.Uint16(data[10:])), leaf: true}
 	for i := range p.n {
 		if _, bucket := p.raw(i); bucket || len(p.key(i)) == 0 {
 			panic("an entry of a small bucket that can be none")
 		}
 	}
+	return p, true
 }
 
 // checkFreelist looks at the page of the free list, which a commit frees.

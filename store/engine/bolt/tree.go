@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"fmt"
-	"sort"
 	"unsafe"
 
 	"go.etcd.io/bbolt"
@@ -33,7 +32,6 @@ const deepest = 40
 
 // node is a page of a tree, and a place in it.
 type node struct {
-	id   uint64
 	data []byte
 	n, i int
 	leaf bool
@@ -49,8 +47,11 @@ func (m *mapped) node(id uint64) node {
 	if order.Uint64(head) != id || more >= m.high-id || flags != isLeaf && flags != isBranch {
 		panic(fmt.Sprintf("page %d is none of a tree", id))
 	}
-	return node{id: id, data: unsafe.Slice((*byte)(at), (1+more)*m.size), n: int(order.Uint16(head[10:])), leaf: flags == isLeaf}
+	return node{data: unsafe.Slice((*byte)(at), (1+more)*m.size), n: int(order.Uint16(head[10:])), leaf: flags == isLeaf}
 }
+
+// id is that of a page that node has given.
+func (p *node) id() uint64 { return order.Uint64(p.data) }
 
 // key is the key of an element.
 func (p *node) key(i int) []byte {
@@ -66,13 +67,17 @@ func (p *node) key(i int) []byte {
 	return p.data[from:to:to]
 }
 
-// value is the value of an element of a leaf.
-func (p *node) value(i int) []byte {
-	v, bucket := p.raw(i)
-	if bucket {
+// entry is an element of a leaf.
+func (p *node) entry(i int) (k, v []byte) {
+	at := pageHead + i*elementLen
+	e := p.data[at : at+elementLen]
+	if order.Uint32(e) != 0 {
 		panic("a bucket among entries")
 	}
-	return v
+	from := at + int(order.Uint32(e[4:]))
+	mid := from + int(order.Uint32(e[8:]))
+	to := mid + int(order.Uint32(e[12:]))
+	return p.data[from:mid:mid], p.data[mid:to:to]
 }
 
 // raw is the value of an element of a leaf, and whether it is a bucket.
@@ -91,18 +96,62 @@ func (p *node) child(i int) uint64 {
 }
 
 // find is the element of a branch that leads to k, or the first of a leaf that is not
-// below it. On a page with keys out of order it errs as bbolt does.
-func (p *node) find(k []byte) int {
-	exact := false
-	i := sort.Search(p.n, func(i int) bool {
-		c := bytes.Compare(p.key(i), k)
-		exact = exact || c == 0
-		return c >= 0
-	})
-	if !p.leaf && !exact && i > 0 {
-		i--
+// below it, and whether its key is k.
+func (p *node) find(k []byte) (i int, exact bool) {
+	from, to := 0, p.n
+	for from < to {
+		mid := int(uint(from+to) >> 1)
+		switch c := bytes.Compare(p.key(mid), k); {
+		case c == 0:
+			return mid, true
+		case c < 0:
+			from = mid + 1
+		default:
+			to = mid
+		}
 	}
-	return i
+	if !p.leaf && from > 0 {
+		from--
+	}
+	return from, false
+}
+
+// goal is where a way down a tree leads to.
+type goal struct {
+	end int    // -1: the first entry, 1: the last one
+	key []byte // else the first entry that is not below this
+}
+
+var toFirst, toLast = goal{end: -1}, goal{end: 1}
+
+// choose sets the place in a page on the way, above which there are depth others.
+func (g *goal) choose(p *node, depth int) (exact bool) {
+	switch {
+	case p.n == 0 && p.leaf && depth == 0: // an empty tree
+		return false
+	case p.n == 0:
+		panic(fmt.Sprintf("page %d is empty", p.id()))
+	case depth == deepest:
+		panic(fmt.Sprintf("more than %d pages above each other", deepest))
+	case g.end < 0:
+		p.i = 0
+	case g.end > 0:
+		p.i = p.n - 1
+	default:
+		p.i, exact = p.find(g.key)
+	}
+	return exact
+}
+
+// leaf goes down from a page to a leaf, and tells whether it has the key.
+func (m *mapped) leaf(top node, g goal) (p node, exact bool) {
+	p = top
+	for depth := 0; ; depth++ {
+		if exact = g.choose(&p, depth); p.leaf {
+			return p, exact
+		}
+		p = m.node(p.child(p.i))
+	}
 }
 
 // walker is a place of ours, or one of bbolt's in what was written.
@@ -117,43 +166,30 @@ type walker interface {
 // place walks a tree.
 type place struct {
 	m    *mapped
-	root uint64
+	top  node
 	path []node
-	keys bool // values are not looked at
+	keys bool    // values are not looked at
+	room [4]node // of path: few trees are higher
 }
 
-// down goes from a page to the leaf below it that choose leads to.
-func (c *place) down(id uint64, choose func(p *node) int) {
+// begin goes from the top of the tree to a leaf.
+func (c *place) begin(g goal) {
+	if c.path == nil {
+		c.path = c.room[:0]
+	}
+	c.path = append(c.path[:0], c.top)
+	c.down(g)
+}
+
+// down goes on from the last page of the path.
+func (c *place) down(g goal) {
 	for {
-		if len(c.path) == deepest {
-			panic(fmt.Sprintf("more than %d pages above each other", deepest))
-		}
-		if c.path == nil {
-			c.path = make([]node, 0, 6) // few trees are higher
-		}
-		c.path = append(c.path, c.m.node(id))
 		p := c.leaf()
-		if p.n == 0 {
-			if p.leaf && len(c.path) == 1 { // an empty tree
-				return
-			}
-			panic(fmt.Sprintf("page %d is empty", id))
-		}
-		if p.i = choose(p); p.leaf {
+		if g.choose(p, len(c.path)-1); p.leaf {
 			return
 		}
-		id = p.child(p.i)
+		c.path = append(c.path, c.m.node(p.child(p.i)))
 	}
-}
-
-func firstOf(*node) int  { return 0 }
-func lastOf(p *node) int { return p.n - 1 }
-
-// to goes to the first entry whose key is not below k; it may stand behind the last one
-// of a leaf.
-func (c *place) to(k []byte) {
-	c.path = c.path[:0]
-	c.down(c.root, func(p *node) int { return p.find(k) })
 }
 
 // bounds are those of the keys that the leaf at this place may have, nil where there is none.
@@ -171,33 +207,27 @@ func (c *place) bounds() (from, to []byte) {
 }
 
 func (c *place) Seek(k []byte) ([]byte, []byte) {
-	c.to(k)
+	c.begin(goal{key: k})
 	return c.here()
 }
 
 func (c *place) First() (k, v []byte) {
-	c.path = c.path[:0]
-	c.down(c.root, firstOf)
+	c.begin(toFirst)
 	return c.here()
 }
 
 func (c *place) Last() (k, v []byte) {
-	c.path = c.path[:0]
-	c.down(c.root, lastOf)
-	if c.leaf().n == 0 {
-		return nil, nil
-	}
+	c.begin(toLast)
 	return c.here()
 }
 
 func (c *place) leaf() *node { return &c.path[len(c.path)-1] }
 
-func (c *place) entry() (k, v []byte) {
-	p := c.leaf()
-	if !c.keys {
-		v = p.value(p.i)
+func (c *place) entry(p *node) (k, v []byte) {
+	if c.keys {
+		return p.key(p.i), nil
 	}
-	return p.key(p.i), v
+	return p.entry(p.i)
 }
 
 // here gives the entry at this place, or the first one of the next leaf if the place is
@@ -205,17 +235,18 @@ func (c *place) entry() (k, v []byte) {
 func (c *place) here() (k, v []byte) {
 	p := c.leaf()
 	if p.i < p.n {
-		return c.entry()
+		return c.entry(p)
 	}
 	for len(c.path) > 1 {
 		c.path = c.path[:len(c.path)-1]
 		if p = c.leaf(); p.i+1 < p.n {
 			p.i++
-			c.down(p.child(p.i), firstOf)
+			c.path = append(c.path, c.m.node(p.child(p.i)))
+			c.down(toFirst)
 			return c.here()
 		}
 	}
-	c.path = nil
+	c.path = c.path[:0]
 	return nil, nil
 }
 
@@ -223,7 +254,10 @@ func (c *place) Next() (k, v []byte) {
 	if len(c.path) == 0 {
 		return nil, nil
 	}
-	c.leaf().i++
+	p := c.leaf()
+	if p.i++; p.i < p.n {
+		return c.entry(p)
+	}
 	return c.here()
 }
 
@@ -233,9 +267,11 @@ func (c *place) Prev() (k, v []byte) {
 		if p.i > 0 {
 			p.i--
 			if !p.leaf {
-				c.down(p.child(p.i), lastOf)
+				c.path = append(c.path, c.m.node(p.child(p.i)))
+				c.down(toLast)
+				p = c.leaf()
 			}
-			return c.entry()
+			return c.entry(p)
 		}
 		c.path = c.path[:len(c.path)-1]
 	}

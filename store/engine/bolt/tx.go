@@ -2,27 +2,19 @@ package bolt
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/tododb/tododb/store/engine"
 )
 
-// reader reads one bbolt transaction. It remembers the buckets it has opened, since
-// opening one costs about as much as a Get.
-type reader struct {
-	file    *file
-	tx      *bbolt.Tx
-	pace    *engine.Pace
-	pages   mapped
-	buckets [32]*bbolt.Bucket
-	written [32]bool  // there is more than the pages have
-	looked  *[32]span // the keys of a leaf that was looked at, by space; nil: none was
-	path    []node
-	sane    map[uint64]bool // pages that were looked at as a whole, in a writer
-	damaged error           // what it has met; no call after it, and no commit, succeeds
+// writing is what a transaction that writes knows, and one that only reads does not need.
+type writing struct {
+	buckets [32]*bbolt.Bucket // what was asked for, and is there
+	written [32]bool          // there is more than the pages have
+	looked  [32]span          // the keys of a leaf that was looked at, by space
+	walked  place             // the last way
+	sane    map[uint64]bool   // pages that were looked at as a whole
 }
 
 // span is [from, to) of some leaf, nil meaning no bound.
@@ -32,57 +24,24 @@ type span struct {
 	from, to []byte
 }
 
-func newReader(ctx context.Context, f *file, b *bbolt.Tx) reader {
-	return reader{file: f, tx: b, pace: engine.NewPace(ctx), pages: pagesOf(b)}
-}
-
-// caught is deferred by each method that calls bbolt.
-func (r *reader) caught(err *error) {
-	if p := recover(); p != nil {
-		*err = r.spoil(p)
-	}
-}
-
-func (r *reader) spoil(what any) error {
-	if r.damaged == nil {
-		r.damaged = r.file.damage(what)
-	}
-	return r.damaged
-}
-
-// bucket returns a space's bucket, nil if nothing was ever written to it.
+// bucket is bbolt's of a space, nil if nothing was ever written to it.
 func (r *reader) bucket(s engine.Space) *bbolt.Bucket {
-	b := r.buckets[s&31]
-	if b == nil {
-		b = r.named(bucketName(s))
-		r.buckets[s&31] = b
+	b := &r.writing.buckets[s&31]
+	if *b == nil {
+		name := bucketName(s)
+		r.sound(r.way(r.root, name), false) // bbolt goes the same
+		*b = r.tx.Bucket(name)
 	}
-	return b
+	return *b
 }
 
-func (r *reader) named(name []byte) *bbolt.Bucket {
-	c := r.walk(r.root(), name)
-	if p := c.leaf(); p.i < p.n && bytes.Equal(p.key(p.i), name) {
-		checkInline(p.header(p.i))
-	}
-	return r.tx.Bucket(name)
-}
-
-// root is the page where the buckets begin.
-func (r *reader) root() uint64 { return uint64(r.tx.Cursor().Bucket().Root()) }
-
-// walk looks at the pages from a root to a key; what is wrong with them is a panic.
-func (r *reader) walk(root uint64, k []byte) place {
-	c := place{m: &r.pages, root: root, path: r.path}
-	c.to(k)
-	r.path = c.path
+// way goes from a root to a key, which looks at the pages between; what is wrong with them
+// is a panic. It is good until the next one.
+func (r *reader) way(root uint64, k []byte) *place {
+	c := &r.writing.walked
+	c.m, c.top = &r.pages, r.pages.node(root)
+	c.begin(goal{key: k})
 	return c
-}
-
-// onPages tells whether what there is of a space is on its pages. What is not is in the
-// one page of a small bucket, or was written by this transaction.
-func (r *reader) onPages(s engine.Space, b *bbolt.Bucket) bool {
-	return b.Root() != 0 && !r.written[s&31]
 }
 
 // look sees to it that bbolt can find a key of a space that this transaction has written
@@ -92,15 +51,12 @@ func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte, deletes bool) {
 	if b.Root() == 0 {
 		return
 	}
-	if r.looked == nil {
-		r.looked = new([32]span)
-	}
-	seen := &r.looked[s&31]
+	seen := &r.writing.looked[s&31]
 	if seen.known && (seen.beside || !deletes) && (seen.from == nil || bytes.Compare(k, seen.from) >= 0) && (seen.to == nil || bytes.Compare(k, seen.to) < 0) {
 		return
 	}
-	c := r.walk(uint64(b.Root()), k)
-	r.sound(c.path, deletes)
+	c := r.way(uint64(b.Root()), k)
+	r.sound(c, deletes)
 	seen.from, seen.to = c.bounds()
 	seen.known, seen.beside = true, deletes
 }
@@ -108,21 +64,22 @@ func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte, deletes bool) {
 // sound looks at all that stands on the pages of a path, once in a transaction. A writer
 // of bbolt's takes them apart and puts them together again, whatever the lengths on them say;
 // where entries were deleted it may do so with those beside them.
-func (r *reader) sound(path []node, beside bool) {
+func (r *reader) sound(way *place, beside bool) {
+	sane := r.writing.sane
 	look := func(p *node) {
-		if !r.sane[p.id] {
+		if id := p.id(); !sane[id] {
 			p.check(&r.pages)
-			r.sane[p.id] = true
+			sane[id] = true
 		}
 	}
-	for i := range path {
-		p := &path[i]
+	for i := range way.path {
+		p := &way.path[i]
 		look(p)
 		if p.leaf || !beside {
 			continue
 		}
 		for _, i := range []int{p.i - 1, p.i + 1} {
-			if i >= 0 && i < p.n && !r.sane[p.child(i)] {
+			if i >= 0 && i < p.n && !sane[p.child(i)] {
 				other := r.pages.node(p.child(i))
 				look(&other)
 			}
@@ -130,187 +87,10 @@ func (r *reader) sound(path []node, beside bool) {
 	}
 }
 
-func (r *reader) Get(s engine.Space, k []byte) (v []byte, err error) {
-	defer r.caught(&err)
-	if r.damaged != nil {
-		return nil, r.damaged
-	}
-	b := r.bucket(s)
-	if b == nil || len(k) == 0 {
-		return nil, nil
-	}
-	if r.onPages(s, b) {
-		c := r.walk(uint64(b.Root()), k)
-		if p := c.leaf(); p.i < p.n && bytes.Equal(p.key(p.i), k) {
-			v = p.value(p.i)
-		}
-	} else {
-		r.look(s, b, k, false)
-		v = b.Get(k)
-	}
-	return v, r.give(v)
-}
-
-// give is called with each value that is given out. It refuses one that is said to be
-// longer than any can be: whoever copies it would ask for that much memory.
-func (r *reader) give(v []byte) error {
-	if len(v) > r.file.eng.Caps().MaxValue {
-		return r.spoil(fmt.Sprintf("a value of %d bytes", len(v)))
-	}
-	return r.pace.Step(len(v))
-}
-
-func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) error) error {
-	for i, k := range ks {
-		v, err := r.Get(s, k)
-		if err != nil {
-			return err
-		}
-		if err := fn(i, v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
-	defer r.caught(&err)
-	if r.damaged != nil {
-		return nil, nil, r.damaged
-	}
-	b := r.bucket(s)
-	if b == nil {
-		return nil, nil, nil
-	}
-	k, v = r.walker(s, b).Last()
-	return k, v, r.give(v)
-}
-
-// walker walks a space. In one that this transaction has written to that is bbolt, which
-// trusts what it meets.
-func (r *reader) walker(s engine.Space, b *bbolt.Bucket) walker {
-	if r.onPages(s, b) {
-		return &place{m: &r.pages, root: uint64(b.Root())}
-	}
-	return &written{Cursor: b.Cursor()}
-}
-
-func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
-	c := r.cursor(s, rg)
-	for {
-		k, v, err := c.Next()
-		if err != nil || k == nil {
-			return err
-		}
-		if more, err := fn(k, v); !more || err != nil {
-			return err
-		}
-	}
-}
-
-func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
-	return r.cursor(s, rg)
-}
-
-func (r *reader) cursor(s engine.Space, rg engine.Range) (c *cursor) {
-	c = &cursor{r: r, rg: rg, left: rg.Limit}
-	if rg.Limit <= 0 {
-		c.left = -1
-	}
-	var spoilt error // Next says so
-	defer r.caught(&spoilt)
-	if b := r.bucket(s); b != nil {
-		c.c = r.walker(s, b)
-	}
-	return c
-}
-
-// cursor walks a range of one bucket.
-type cursor struct {
-	r     *reader
-	c     walker // nil: nothing there
-	last  []byte // the key given before
-	rg    engine.Range
-	left  int // entries still to give, negative: all
-	begun bool
-}
-
-func (c *cursor) Next() (k, v []byte, err error) {
-	defer c.r.caught(&err)
-	if c.r.damaged != nil {
-		return nil, nil, c.r.damaged
-	}
-	if c.c == nil || c.left == 0 {
-		return nil, nil, nil
-	}
-	switch {
-	case !c.begun:
-		c.begun = true
-		k, v = c.first()
-	case c.rg.Reverse:
-		k, v = c.c.Prev()
-	default:
-		k, v = c.c.Next()
-	}
-	if k == nil || c.outside(k) {
-		c.c = nil
-		return nil, nil, nil
-	}
-	if len(k) > bbolt.MaxKeySize {
-		return nil, nil, c.r.spoil(fmt.Sprintf("a key of %d bytes", len(k)))
-	}
-	if c.astray(k) {
-		return nil, nil, c.r.spoil(fmt.Sprintf("key %x after %x", k, c.last))
-	}
-	c.last = k
-	if c.left > 0 {
-		c.left--
-	}
-	if err := c.r.give(v); err != nil {
-		return nil, nil, err
-	}
-	return k, v, nil
-}
-
-// astray tells that keys do not come in their order. Whoever reads a range in parts, each
-// from where the last one ended, might never come to an end.
-func (c *cursor) astray(k []byte) bool {
-	switch {
-	case c.last == nil && c.rg.Reverse:
-		return c.rg.To != nil && bytes.Compare(k, c.rg.To) >= 0
-	case c.last == nil:
-		return c.rg.From != nil && bytes.Compare(k, c.rg.From) < 0
-	case c.rg.Reverse:
-		return bytes.Compare(k, c.last) >= 0
-	}
-	return bytes.Compare(k, c.last) <= 0
-}
-
-func (c *cursor) first() (k, v []byte) {
-	switch {
-	case !c.rg.Reverse && c.rg.From == nil:
-		return c.c.First()
-	case !c.rg.Reverse:
-		return c.c.Seek(c.rg.From)
-	case c.rg.To == nil:
-		return c.c.Last()
-	}
-	if k, _ = c.c.Seek(c.rg.To); k == nil {
-		return c.c.Last()
-	}
-	return c.c.Prev()
-}
-
-func (c *cursor) outside(k []byte) bool {
-	if c.rg.Reverse {
-		return c.rg.From != nil && bytes.Compare(k, c.rg.From) < 0
-	}
-	return c.rg.To != nil && bytes.Compare(k, c.rg.To) >= 0
-}
-
 // tx is a writing transaction.
 type tx struct {
 	reader
+	writing
 	filled  [32]bool
 	touched []engine.SpaceKey // what it wrote, while a compaction wants to know
 }
@@ -319,7 +99,7 @@ type tx struct {
 // the rest count.
 func (t *tx) commit() (err error) {
 	defer t.caught(&err)
-	t.sound(t.walk(t.root(), []byte{0}).path, true)
+	t.sound(t.way(t.root, []byte{0}), true)
 	t.pages.checkFreelist()
 	return t.tx.Commit()
 }
@@ -361,7 +141,7 @@ func (t *tx) Put(s engine.Space, k, v []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if caps := t.file.eng.Caps(); len(k) == 0 || len(k) > caps.MaxKey || len(v) > caps.MaxValue {
+	if len(k) == 0 || len(k) > maxKey || len(v) > maxValue {
 		return engine.ErrTooLarge
 	}
 	if err := t.pace.Step(len(v)); err != nil {

@@ -1,0 +1,158 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// reader reads one bbolt transaction. It goes its own way through the pages, which it looks
+// at before it believes them, and makes nothing of bbolt's for that; only what the transaction
+// itself has written it gets from bbolt.
+type reader struct {
+	file    *file
+	tx      *bbolt.Tx
+	pace    engine.Pace
+	pages   mapped
+	root    uint64     // the page where the buckets begin
+	roots   [32]uint64 // the page where a space begins, or one of the three below
+	writing *writing   // nil in a View
+	damaged error      // what it has met; no call after it, and no commit, succeeds
+}
+
+// What reader.roots says of a space else: no tree begins at these pages.
+const (
+	unknown = 0
+	absent  = 1          // nothing was ever written to it
+	small   = ^uint64(0) // its one page stands in the tree of buckets
+)
+
+func newReader(ctx context.Context, f *file, b *bbolt.Tx) reader {
+	return reader{file: f, tx: b, pace: *engine.NewPace(ctx), pages: pagesOf(b), root: uint64(b.Cursor().Bucket().Root())}
+}
+
+// caught is deferred by each method that calls bbolt.
+func (r *reader) caught(err *error) {
+	if p := recover(); p != nil {
+		*err = r.spoil(p)
+	}
+}
+
+func (r *reader) spoil(what any) error {
+	if r.damaged == nil {
+		r.damaged = r.file.damage(what)
+	}
+	return r.damaged
+}
+
+// top is the page where a space begins, as it was before this transaction.
+func (r *reader) top(s engine.Space) (p node, there bool) {
+	at := &r.roots[s&31]
+	switch *at {
+	case absent:
+		return p, false
+	case unknown, small:
+		p, *at = r.named([]byte{byte(s)})
+		return p, *at != absent
+	}
+	return r.pages.node(*at), true
+}
+
+// named is the page where a bucket begins, and what reader.roots says of it.
+func (r *reader) named(name []byte) (p node, root uint64) {
+	at, exact := r.pages.leaf(r.pages.node(r.root), goal{key: name})
+	if !exact {
+		return p, absent
+	}
+	head := at.header(at.i)
+	if p, inline := smallPage(head); inline {
+		return p, small
+	}
+	root = order.Uint64(head)
+	return r.pages.node(root), root
+}
+
+// own is the bucket of a space that this transaction has written to; nil for any other,
+// which is on its pages.
+func (r *reader) own(s engine.Space) *bbolt.Bucket {
+	if w := r.writing; w != nil && w.written[s&31] {
+		return w.buckets[s&31]
+	}
+	return nil
+}
+
+func (r *reader) Get(s engine.Space, k []byte) (v []byte, err error) {
+	defer r.caught(&err)
+	if r.damaged != nil {
+		return nil, r.damaged
+	}
+	if len(k) == 0 {
+		return nil, nil
+	}
+	if b := r.own(s); b != nil {
+		r.look(s, b, k, false)
+		v = b.Get(k)
+	} else if top, there := r.top(s); there {
+		if p, exact := r.pages.leaf(top, goal{key: k}); exact {
+			_, v = p.entry(p.i)
+		}
+	}
+	return v, r.give(v)
+}
+
+// give is called with each value that is given out. It refuses one that is said to be
+// longer than any can be: whoever copies it would ask for that much memory.
+func (r *reader) give(v []byte) error {
+	if len(v) > maxValue {
+		return r.spoil(fmt.Sprintf("a value of %d bytes", len(v)))
+	}
+	return r.pace.Step(len(v))
+}
+
+func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) error) error {
+	for i, k := range ks {
+		v, err := r.Get(s, k)
+		if err != nil {
+			return err
+		}
+		if err := fn(i, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
+	defer r.caught(&err)
+	if r.damaged != nil {
+		return nil, nil, r.damaged
+	}
+	if b := r.own(s); b != nil {
+		k, v = (&written{Cursor: b.Cursor()}).Last()
+	} else if top, there := r.top(s); there {
+		if p, _ := r.pages.leaf(top, toLast); p.n > 0 {
+			k, v = p.entry(p.i)
+		}
+	}
+	return k, v, r.give(v)
+}
+
+func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
+	c := r.cursor(s, rg)
+	for {
+		k, v, err := c.Next()
+		if err != nil || k == nil {
+			return err
+		}
+		if more, err := fn(k, v); !more || err != nil {
+			return err
+		}
+	}
+}
+
+func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
+	return r.cursor(s, rg)
+}
