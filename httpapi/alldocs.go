@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -42,7 +43,7 @@ type docRange struct {
 	updateSeq bool
 	empty     bool // no id can lie in it
 
-	attachments attachmentsWanted // with the documents
+	attachments attachments.Wanted // with the documents
 }
 
 // planDocRange judges the options of a range over documents.
@@ -56,7 +57,7 @@ func planDocRange(db *store.DB, space store.DocSpace, p *viewParams) (*docRange,
 		return nil, errKeysRange
 	}
 	d := &docRange{db: db, space: space, updateSeq: p.updateSeq}
-	d.attachments = attachmentsWanted{all: p.attachments, encodings: p.attEncodingInfo}
+	d.attachments = attachments.Wanted{All: p.attachments, Encodings: p.attEncodingInfo}
 	d.query = store.AllDocsQuery{
 		Space: space, Descending: p.descending, ExcludeEnd: p.excludeEnd, Skip: p.skip, Limit: p.limit,
 		IncludeDocs: p.includeDocs, Conflicts: p.conflicts, WantOffset: space != store.LocalDocs,
@@ -153,7 +154,7 @@ func (d *docRange) appendRow(ctx context.Context, db *store.DB, st *wire.Stream,
 		if row.Doc == nil {
 			st.Buf = append(st.Buf, "null"...)
 		} else {
-			appendRowDoc(ctx, st, db, row.Doc, d.attachments)
+			attachments.AppendRow(ctx, st, db, row.Doc, d.attachments)
 		}
 	}
 	st.Buf = append(st.Buf, '}')

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
@@ -16,7 +17,7 @@ func (s *Server) As(u replicate.User) http.Handler {
 		r = r.WithContext(x.In(r.Context()))
 		defer x.Recover(r)
 		var err error
-		if x.User, err = s.access.userOf(r.Context(), u); err != nil {
+		if x.User, err = s.access.UserOf(r.Context(), u); err != nil {
 			wire.Fail(x, r, err)
 			return
 		}
@@ -25,4 +26,4 @@ func (s *Server) As(u replicate.User) http.Handler {
 }
 
 // Access knows who asks and what they may: replications ask it too.
-func (s *Server) Access() *Access { return s.access }
+func (s *Server) Access() *access.Access { return s.access }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/tododb/tododb/httpapi/attachments"
 )
 
 // A document may be as large as the settings say without its attachments, however large
@@ -92,7 +94,7 @@ func TestUntilClosed(t *testing.T) {
 		{"", ""},
 	} {
 		for name, in := range map[string]io.Reader{"whole": strings.NewReader(c[0]), "by byte": iotest.OneByteReader(strings.NewReader(c[0])), "by half": iotest.HalfReader(strings.NewReader(c[0]))} {
-			got, err := io.ReadAll(newUntilClosed(in, "x"))
+			got, err := io.ReadAll(attachments.NewUntilClosed(in, "x"))
 			if err != nil || string(got) != c[1] {
 				t.Errorf("%s %q: %q, %v", name, c[0], got, err)
 			}

@@ -1,14 +1,9 @@
 package httpapi
 
 import (
-	"context"
-	"io"
 	"net/http"
-	"strings"
 
-	"github.com/klauspost/compress/gzip"
-
-	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/store"
 )
 
@@ -34,7 +29,7 @@ func (s *Server) getAttachment(w http.ResponseWriter, r *http.Request) error {
 	if sandbox := s.settings().sandbox; sandbox != nil {
 		w.Header()["Content-Security-Policy"] = sandbox
 	}
-	return sendAttachment(w, r, db, att)
+	return attachments.Send(w, r, db, att)
 }
 
 func findAttachment(doc *store.Document, name string) *store.Attachment {
@@ -44,94 +39,4 @@ func findAttachment(doc *store.Document, name string) *store.Attachment {
 		}
 	}
 	return nil
-}
-
-// sendAttachment answers with the bytes of an attachment. What came gzip-encoded goes
-// out so to those who take it, and unpacked to the others.
-func sendAttachment(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attachment) error {
-	h := w.Header()
-	etag := `"` + strings.TrimPrefix(att.Digest.String(), "md5-") + `"`
-	h["Etag"] = []string{etag}
-	if wire.MatchesETag(r, etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	h["Cache-Control"] = wire.MustRevalidate
-	h["Content-Type"] = []string{att.Type}
-	if att.Encoding != "" {
-		h["Accept-Ranges"] = []string{"none"}
-		if !acceptsGzip(r) {
-			return sendUnpacked(w, r, db, att)
-		}
-		h["Content-Encoding"] = []string{att.Encoding}
-		return sendSpan(w, r, db, att, span{0, att.Length}, http.StatusOK)
-	}
-	h["Accept-Ranges"] = []string{"bytes"}
-	spans, err := parseRange(r.Header.Get("Range"), att.Length)
-	switch {
-	case err != nil:
-		delete(h, "Etag")
-		return err
-	case len(spans) == 0:
-		return sendSpan(w, r, db, att, span{0, att.Length}, http.StatusOK)
-	case len(spans) == 1:
-		h["Content-Range"] = []string{spans[0].contentRange(att.Length)}
-		return sendSpan(w, r, db, att, spans[0], http.StatusPartialContent)
-	}
-	return sendSpans(w, r, db, att, spans)
-}
-
-// sendSpan sends some of the bytes.
-func sendSpan(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attachment, sp span, status int) error {
-	w.Header()["Content-Length"] = []string{formatInt(sp.length)}
-	w.WriteHeader(status)
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	return copyAttachment(r.Context(), w, db, att, sp)
-}
-
-func copyAttachment(ctx context.Context, w io.Writer, db *store.DB, att *store.Attachment, sp span) error {
-	in := db.ReadAttachment(ctx, att.Digest, sp.from, sp.length)
-	defer in.Close()
-	_, err := in.WriteTo(w)
-	return err
-}
-
-func sendUnpacked(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attachment) error {
-	if r.Method == http.MethodHead {
-		w.WriteHeader(http.StatusOK)
-		return nil
-	}
-	return copyUnpacked(r.Context(), w, db, att)
-}
-
-// copyUnpacked writes what a client sees who knows nothing of encodings.
-func copyUnpacked(ctx context.Context, w io.Writer, db *store.DB, att *store.Attachment) error {
-	in := db.ReadAttachment(ctx, att.Digest, 0, att.Length)
-	defer in.Close()
-	if att.Encoding == "" {
-		_, err := in.WriteTo(w)
-		return err
-	}
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(w, z)
-	return err
-}
-
-// acceptsGzip tells whether Accept-Encoding names gzip, and not as a thing to avoid.
-func acceptsGzip(r *http.Request) bool {
-	for _, header := range r.Header["Accept-Encoding"] {
-		for one := range strings.SplitSeq(header, ",") {
-			name, q, _ := strings.Cut(strings.TrimSpace(one), ";")
-			q = strings.ReplaceAll(q, " ", "")
-			if strings.EqualFold(strings.TrimSpace(name), "gzip") && q != "q=0" && q != "q=0.0" {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/write"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -67,7 +69,7 @@ func (s *Server) deleteAttachment(w http.ResponseWriter, r *http.Request) error 
 		return errNoAttachment
 	}
 	if rev.IsZero() {
-		return &conflictError{id: id}
+		return &write.Conflict{ID: id}
 	}
 	edit := editWith(id, rev, old, name)
 	return s.writeAttachmentEdit(w, r, db, edit, http.StatusOK, "")
@@ -88,7 +90,7 @@ func attachmentOwner(r *http.Request, db *store.DB, id string, put bool) (old *s
 	case !rev.IsZero() && errors.Is(err, store.ErrMissing):
 		return nil, rev, errMissingRev
 	case put && rev.IsZero() && err == nil:
-		return nil, rev, &conflictError{id: id}
+		return nil, rev, &write.Conflict{ID: id}
 	case put && rev.IsZero() && (errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted)):
 		return nil, rev, nil // the store makes a deleted one live again
 	}
@@ -100,27 +102,17 @@ func editWith(id string, rev revtree.Rev, old *store.Document, without string) s
 	edit := store.Edit{Doc: document.Doc{ID: id, HasID: true, Rev: rev, HasRev: !rev.IsZero(), Body: []byte("{}")}}
 	if old != nil {
 		edit.Doc.Body, edit.Doc.Deleted = old.Body, old.Deleted
-		edit.Attachments = keptAttachments(old, without)
+		edit.Attachments = attachments.Kept(old, without)
 	}
 	return edit
 }
 
-// keptAttachments are those of a revision, but one, as those of an edit.
-func keptAttachments(old *store.Document, without string) (kept []store.EditAttachment) {
-	for i := range old.Attachments {
-		if a := &old.Attachments[i]; a.Name != without {
-			kept = append(kept, store.EditAttachment{Name: a.Name, As: a})
-		}
-	}
-	return kept
-}
-
 func (s *Server) writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, status int, location string) error {
-	return writeOne(w, r, db, edit, false, func(result store.Result) (savedAnswer, error) {
+	return write.One(w, r, db, edit, false, func(result store.Result) (write.Answer, error) {
 		if result.Err != nil {
-			return savedAnswer{}, result.Err
+			return write.Answer{}, result.Err
 		}
-		a := savedAnswer{Status: status, body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
+		a := write.Answer{Status: status, Body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
 		if location != "" {
 			a.Location = wire.Absolute(r, location)
 		}

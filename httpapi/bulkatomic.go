@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/write"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -79,7 +80,7 @@ func (e *refusedAll) Unwrap() error {
 }
 
 // answer makes the answer; conflicts are explained if db is given.
-func (e *refusedAll) answer(ctx context.Context, db *store.DB) (savedAnswer, error) {
+func (e *refusedAll) answer(ctx context.Context, db *store.DB) (write.Answer, error) {
 	status, word, _, _ := wire.AnswerOf(e.Unwrap())
 	b := append(wire.AppendError([]byte{'{'}, word, e.Error()), `,"refused":[`...)
 	for i, d := range e.refused {
@@ -88,10 +89,10 @@ func (e *refusedAll) answer(ctx context.Context, db *store.DB) (savedAnswer, err
 		}
 		var err error
 		if b, err = appendRefused(ctx, b, db, d.doc, d.result, false); err != nil {
-			return savedAnswer{}, err
+			return write.Answer{}, err
 		}
 	}
-	return savedAnswer{Status: status, body: append(b, "]}"...)}, nil
+	return write.Answer{Status: status, Body: append(b, "]}"...)}, nil
 }
 
 // appendRefused appends the row of a document that was refused; a conflict is explained
@@ -101,6 +102,6 @@ func appendRefused(ctx context.Context, b []byte, db *store.DB, doc *document.Do
 	if db == nil || !errors.Is(result.Err, store.ErrConflict) {
 		return b, nil
 	}
-	b, err := appendConflict(ctx, b[:len(b)-1], db, &conflictError{id: doc.ID, given: wire.GivenRev(doc)})
+	b, err := write.AppendConflict(ctx, b[:len(b)-1], db, &write.Conflict{ID: doc.ID, Given: wire.GivenRev(doc)})
 	return append(b, '}'), err
 }

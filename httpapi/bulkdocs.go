@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/write"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -46,7 +48,7 @@ func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var explain *store.DB
-	if prefersRepresentation(r) {
+	if write.PrefersRepresentation(r) {
 		explain = db
 	}
 	if bulk.Atomic {
@@ -56,9 +58,9 @@ func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 			if explain != nil {
-				setPreferenceApplied(w)
+				write.SetPreferenceApplied(w)
 			}
-			return answer.send(w, r)
+			return answer.Send(w, r)
 		}
 	}
 	st := wire.NewStream(w, r, http.StatusCreated)
@@ -97,7 +99,7 @@ func appendBulkRow(ctx context.Context, b *[]byte, rows int, bulk *document.Bulk
 }
 
 // bulkDocsAnswer is the whole answer, to be recorded.
-func bulkDocsAnswer(ctx context.Context, bulk *document.Bulk, results []store.Result) (savedAnswer, error) {
+func bulkDocsAnswer(ctx context.Context, bulk *document.Bulk, results []store.Result) (write.Answer, error) {
 	if bulk.Atomic {
 		if e, ok := errors.AsType[*refusedAll](atomicRefusal(bulk, results)); ok {
 			return e.answer(ctx, nil)
@@ -107,10 +109,10 @@ func bulkDocsAnswer(ctx context.Context, bulk *document.Bulk, results []store.Re
 	var err error
 	for i := range results {
 		if rows, err = appendBulkRow(ctx, &b, rows, bulk, i, &results[i], nil); err != nil {
-			return savedAnswer{}, err
+			return write.Answer{}, err
 		}
 	}
-	return savedAnswer{Status: http.StatusCreated, body: append(b, ']')}, nil
+	return write.Answer{Status: http.StatusCreated, Body: append(b, ']')}, nil
 }
 
 // completeDocs gives ids to documents without one and refuses what cannot be written.
@@ -121,7 +123,7 @@ func (s *Server) completeDocs(bulk *document.Bulk) error {
 			return errNoRevision
 		}
 		if !doc.HasID {
-			doc.ID, doc.HasID = s.newID(), true
+			doc.ID, doc.HasID = s.uuids.ID(), true
 		}
 	}
 	return nil
@@ -137,11 +139,11 @@ func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB,
 	if unchanged != nil && !bulk.Atomic {
 		return nil, errUnchangedAtomic
 	}
-	edits, err := editsOf(r.Context(), db, bulk.Docs, wire.SettingsOf(r).MaxAttachmentSize)
+	edits, err := attachments.EditsOf(r.Context(), db, bulk.Docs, wire.SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return nil, err
 	}
-	opt, err := writeOptions(w, r, func(written []store.Result) (savedAnswer, error) {
+	opt, err := write.Options(w, r, func(written []store.Result) (write.Answer, error) {
 		return bulkDocsAnswer(r.Context(), bulk, written)
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -131,13 +132,13 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	revs := query.Is("revs")
-	wanted := attachmentsWanted{all: query.Is("attachments"), encodings: query.Is("att_encoding_info")}
+	wanted := attachments.Wanted{All: query.Is("attachments"), Encodings: query.Is("att_encoding_info")}
 	var answer bulkAnswer = jsonBulk{}
 	switch accept := r.Header.Get("Accept"); accept {
 	case "multipart/mixed", "multipart/related":
-		parts := &multipartBulk{boundary: newBoundary()}
+		parts := &multipartBulk{boundary: attachments.NewBoundary()}
 		answer = parts
-		wanted.all = true // the parts are what one asks for by asking for parts
+		wanted.All = true // the parts are what one asks for by asking for parts
 		w.Header()["Content-Type"] = []string{accept + `; boundary="` + parts.boundary + `"`}
 	}
 	st := wire.NewStream(w, r, http.StatusOK)
@@ -159,7 +160,7 @@ func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
 		}
 		first = false
 		send := revSender{ctx: r.Context(), st: st, db: db, wanted: wanted, revs: revs}
-		send.wanted.since, send.wanted.hasSince = item.since, item.since != nil
+		send.wanted.Since, send.wanted.HasSince = item.since, item.since != nil
 		if err := answer.item(&send, &item, found, err); err != nil {
 			return err
 		}

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/write"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -52,7 +54,7 @@ func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) 
 	if bulk, parts, err = s.scanBulk(r, db, src, opt); err != nil {
 		return bulk, nil, err
 	}
-	if bulk.AllOrNothing || !bulk.Atomic && onceOf(r) == nil && r.Header.Get("If-Match") == "" {
+	if bulk.AllOrNothing || !bulk.Atomic && write.Repeatable(r) == nil && r.Header.Get("If-Match") == "" {
 		return bulk, parts, nil
 	}
 	wire.ExchangeOf(r).EndWork() // it needs all of them at once
@@ -76,7 +78,7 @@ func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt documen
 			return nil
 		}
 		for i := range doc.Attachments {
-			if err := checkInline(&doc.Attachments[i], wire.SettingsOf(r).MaxAttachmentSize); err != nil {
+			if err := attachments.CheckInline(&doc.Attachments[i], wire.SettingsOf(r).MaxAttachmentSize); err != nil {
 				return err
 			}
 			stubs = stubs || doc.Attachments[i].Stub
@@ -113,7 +115,7 @@ func (s *Server) checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, 
 			}
 			for k := range some[i].Attachments {
 				if a := &some[i].Attachments[k]; a.Stub {
-					edit.Attachments = append(edit.Attachments, editedAttachment(a))
+					edit.Attachments = append(edit.Attachments, attachments.Edit(a))
 				}
 			}
 			if err := db.CheckStubs(r.Context(), &edit, bulk.Replicated); err != nil {
@@ -128,7 +130,7 @@ func (s *Server) checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, 
 // behind the first part cuts the answer: what was written until then stays.
 func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *document.BulkReader) (err error) {
 	var explain *store.DB
-	if prefersRepresentation(r) {
+	if write.PrefersRepresentation(r) {
 		explain = db
 	}
 	status := http.StatusCreated

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/filter"
@@ -267,7 +268,7 @@ func (f *changesFeed) row(c *store.Change) error {
 		if fields := f.filter.Fields(); fields != nil {
 			f.Stream.Buf = fields.Append(f.Stream.Buf, c.Doc)
 		} else {
-			appendRowDoc(f.ctx, f.Stream, f.db, c.Doc, f.q.attachments)
+			attachments.AppendRow(f.ctx, f.Stream, f.db, c.Doc, f.q.attachments)
 		}
 		b = f.Stream.Buf
 	}

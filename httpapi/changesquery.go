@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/filter"
@@ -34,8 +35,8 @@ type changesQuery struct {
 	allLeaves   bool
 	includeDocs bool
 	conflicts   bool
-	attachments attachmentsWanted // with the documents
-	heartbeat   time.Duration     // 0: none
+	attachments attachments.Wanted // with the documents
+	heartbeat   time.Duration      // 0: none
 	timeout     time.Duration
 	seqInterval int // 0: every row has its sequence
 	filter      filter.Query
@@ -92,9 +93,9 @@ func (q *changesQuery) set(name, value string) (err error) {
 	case "meta":
 		q.meta = yes
 	case "attachments":
-		q.attachments.all = yes
+		q.attachments.All = yes
 	case "att_encoding_info":
-		q.attachments.encodings = yes
+		q.attachments.Encodings = yes
 	case "heartbeat":
 		q.heartbeat, err = parseHeartbeat(value)
 	case "timeout":

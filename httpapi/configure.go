@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/tododb/tododb/httpapi/config"
 )
@@ -16,8 +15,6 @@ type inForce struct {
 	byUser, byAddress *rates   // nil: as often as they like
 	usersSecurity     bool     // that of _users may be changed
 	proxyToken        string   // header with which a proxy proves itself
-	tokenLifetime     time.Duration
-	tokenMaxLifetime  time.Duration
 }
 
 // readInForce reads the settings; what of old is still right goes on.
@@ -26,12 +23,10 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 		old = &inForce{}
 	}
 	set := &inForce{
-		usersSecurity:    c.Bool("couchdb", "users_db_security_editable"),
-		proxyToken:       http.CanonicalHeaderKey(c.String("chttpd_auth", "x_auth_token")),
-		tokenLifetime:    c.Duration("device_tokens", "lifetime"),
-		tokenMaxLifetime: c.Duration("device_tokens", "max_lifetime"),
-		byUser:           newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
-		byAddress:        newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
+		usersSecurity: c.Bool("couchdb", "users_db_security_editable"),
+		proxyToken:    http.CanonicalHeaderKey(c.String("chttpd_auth", "x_auth_token")),
+		byUser:        newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
+		byAddress:     newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
 	}
 	if c.CORS() {
 		set.cors = newCORS(c)

@@ -128,7 +128,7 @@ func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !doc.HasID {
-		doc.ID = string(s.uuids.append(nil))
+		doc.ID = string(s.uuids.Append(nil))
 	}
 	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
 		return err

@@ -117,7 +117,7 @@ func (s *Server) requestObject(r *http.Request, db *store.DB, id *string, body [
 		object.Body = string(body)
 	}
 	requestedOnly, _, _ := strings.Cut(requested, "?")
-	object.ID, object.UUID, object.Method, object.Peer = id, s.newID(), r.Method, peer
+	object.ID, object.UUID, object.Method, object.Peer = id, s.uuids.ID(), r.Method, peer
 	object.RequestedPath, object.Path, object.RawPath = pathParts(requestedOnly), path, r.URL.RequestURI()
 	object.Query, object.Headers, object.Form, object.Cookie = query.ByName(), s.headersOf(r), formOf(r, body), cookiesOf(r)
 	return json.Marshal(object)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -23,7 +24,7 @@ type docQuery struct {
 
 	revs, revsInfo, conflicts, deletedConflicts bool
 	localSeq, latest, deleted                   bool
-	attachments                                 attachmentsWanted
+	attachments                                 attachments.Wanted
 
 	replicated bool // new_edits=false
 	batch      bool // batch=ok
@@ -64,12 +65,12 @@ func parseDocQuery(r *http.Request) (q docQuery, err error) {
 		case "deleted":
 			q.deleted = q.deleted || yes
 		case "attachments":
-			q.attachments.all = q.attachments.all || yes
+			q.attachments.All = q.attachments.All || yes
 		case "atts_since":
-			q.attachments.since, err = parseRevList([]byte(value))
-			q.attachments.hasSince = true
+			q.attachments.Since, err = parseRevList([]byte(value))
+			q.attachments.HasSince = true
 		case "att_encoding_info":
-			q.attachments.encodings = q.attachments.encodings || yes
+			q.attachments.Encodings = q.attachments.Encodings || yes
 		case "new_edits":
 			q.replicated = value == "false"
 		case "batch":

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -29,7 +30,7 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
 	if q.openRevs != "" && q.openRevs != "[]" {
 		return s.getOpenRevs(w, r, db, id, &q)
 	}
-	opt := store.ReadOptions{Revs: q.revs || q.attachments.hasSince, Deleted: q.deleted}
+	opt := store.ReadOptions{Revs: q.revs || q.attachments.HasSince, Deleted: q.deleted}
 	if q.hasRev && !q.latest {
 		opt.Rev = q.rev // then CouchDB tells nothing of the other revisions
 		if q.rev.IsZero() {
@@ -49,13 +50,13 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-	js := store.JSONOptions{LocalSeq: localSeq, Encodings: q.attachments.encodings}
-	if len(doc.Attachments) > 0 && q.attachments.any() {
-		sends := q.attachments.of(doc)
+	js := store.JSONOptions{LocalSeq: localSeq, Encodings: q.attachments.Encodings}
+	if len(doc.Attachments) > 0 && q.attachments.Any() {
+		sends := q.attachments.Of(doc)
 		if !q.revs {
 			doc.Path = nil // it was read to judge atts_since
 		}
-		return writeWithAttachments(w, r, db, doc, js, sends)
+		return attachments.WriteDocument(w, r, db, doc, js, sends)
 	}
 	if !q.revs {
 		doc.Path = nil

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -48,7 +49,7 @@ func (s *Server) copyDocument(w http.ResponseWriter, r *http.Request) error {
 	doc.ID, doc.HasID = to, true
 	doc.Deleted = source.Deleted
 	doc.Rev, doc.HasRev = over, !over.IsZero()
-	return s.writeEdit(w, r, db, &docQuery{}, store.Edit{Doc: doc, Attachments: keptAttachments(source, "")})
+	return s.writeEdit(w, r, db, &docQuery{}, store.Edit{Doc: doc, Attachments: attachments.Kept(source, "")})
 }
 
 func (s *Server) copySource(r *http.Request, db *store.DB, id string, rev revtree.Rev) (*store.Document, error) {

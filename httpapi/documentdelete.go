@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/write"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
@@ -31,7 +32,7 @@ func (s *Server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if rev.IsZero() {
-		return &conflictError{id: id}
+		return &write.Conflict{ID: id}
 	}
 	doc := document.Tombstone(id)
 	doc.Rev, doc.HasRev = rev, true

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/write"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -45,7 +47,7 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 
 // writeDocument writes one document and answers.
 func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, doc document.Doc) error {
-	edit, err := editOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize)
+	edit, err := attachments.EditOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return err
 	}
@@ -58,18 +60,18 @@ func (s *Server) writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB,
 	if q.replicated && doc.Rev.IsZero() && doc.Path == nil {
 		return errNeedsRev
 	}
-	return writeOne(w, r, db, edit, q.replicated, func(result store.Result) (savedAnswer, error) { return editedAnswer(r, q, doc, result) })
+	return write.One(w, r, db, edit, q.replicated, func(result store.Result) (write.Answer, error) { return editedAnswer(r, q, doc, result) })
 }
 
 // editedAnswer tells what an edit made, and, except of a DELETE, where that is.
-func editedAnswer(r *http.Request, q *docQuery, doc *document.Doc, result store.Result) (savedAnswer, error) {
+func editedAnswer(r *http.Request, q *docQuery, doc *document.Doc, result store.Result) (write.Answer, error) {
 	switch {
 	case q.batch: // CouchDB has not tried yet when it answers
-		return savedAnswer{Status: http.StatusAccepted, body: append(wire.AppendString([]byte(`{"ok":true,"id":`), doc.ID), '}')}, nil
+		return write.Answer{Status: http.StatusAccepted, Body: append(wire.AppendString([]byte(`{"ok":true,"id":`), doc.ID), '}')}, nil
 	case result.Err != nil:
-		return savedAnswer{}, result.Err
+		return write.Answer{}, result.Err
 	}
-	a := savedAnswer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, result.Rev)), body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
+	a := write.Answer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, result.Rev)), Body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
 	if r.Method != http.MethodDelete {
 		a.Location = wire.Absolute(r, wire.DBPath(r)+"/"+wire.EscapeSegment(result.ID))
 	}

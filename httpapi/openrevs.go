@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -42,16 +43,16 @@ func (s *Server) getOpenRevs(w http.ResponseWriter, r *http.Request, db *store.D
 			return err
 		}
 	}
-	opt := store.ReadOptions{Revs: q.revs || q.attachments.hasSince, Latest: q.latest, Paged: true}
+	opt := store.ReadOptions{Revs: q.revs || q.attachments.HasSince, Latest: q.latest, Paged: true}
 	found, err := db.OpenRevs(r.Context(), id, revs, opt)
 	if err != nil {
 		return err
 	}
 	parts := wantsParts(r)
 	wanted := q.attachments
-	boundary := newBoundary()
+	boundary := attachments.NewBoundary()
 	if parts {
-		wanted.all = true // the parts are what one asks for by asking for parts
+		wanted.All = true // the parts are what one asks for by asking for parts
 		w.Header()["Content-Type"] = []string{`multipart/mixed; boundary="` + boundary + `"`}
 	}
 	st := wire.NewStream(w, r, http.StatusOK)
@@ -102,23 +103,23 @@ type revSender struct {
 	ctx    context.Context
 	st     *wire.Stream
 	db     *store.DB
-	wanted attachmentsWanted
+	wanted attachments.Wanted
 	revs   bool // the histories are to be told; they may have been read for atts_since alone
 }
 
 // document appends a revision as JSON.
 func (s *revSender) document(doc *store.Document) error {
 	sends := s.judge(doc)
-	opt := store.JSONOptions{Encodings: s.wanted.encodings}
-	if len(doc.Attachments) == 0 || !s.wanted.any() {
+	opt := store.JSONOptions{Encodings: s.wanted.Encodings}
+	if len(doc.Attachments) == 0 || !s.wanted.Any() {
 		s.st.Buf = doc.AppendJSON(s.st.Buf, opt)
 		return nil
 	}
-	return streamDocument(s.ctx, s.st, s.db, doc, opt, sends)
+	return attachments.AppendDocument(s.ctx, s.st, s.db, doc, opt, sends)
 }
 
 func (s *revSender) judge(doc *store.Document) func(*store.Attachment) bool {
-	sends := s.wanted.of(doc)
+	sends := s.wanted.Of(doc)
 	if !s.revs {
 		doc.Path = nil
 	}
@@ -158,12 +159,12 @@ func (s *revSender) part(boundary string, f *store.OpenRev) error {
 	}
 	sends := s.judge(f.Doc)
 	opt := store.JSONOptions{Encodings: true} // among parts always, as in CouchDB
-	if !sendsAny(f.Doc, sends) {
+	if !attachments.SendsAny(f.Doc, sends) {
 		s.st.Buf = append(s.st.Buf, "application/json\r\n\r\n"...)
 		s.st.Buf = f.Doc.AppendJSON(s.st.Buf, opt)
 		return nil
 	}
-	inner := newBoundary()
+	inner := attachments.NewBoundary()
 	s.st.Buf = append(append(append(s.st.Buf, `multipart/related; boundary="`...), inner...), "\"\r\n\r\n"...)
-	return streamRelated(s.ctx, s.st, s.db, f.Doc, opt, sends, inner)
+	return attachments.AppendRelated(s.ctx, s.st, s.db, f.Doc, opt, sends, inner)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -17,7 +18,7 @@ import (
 
 // perUserRecord is the local document of _users that tells how far the changes of users
 // have been followed.
-const perUserRecord = serverRecords + "peruser"
+const perUserRecord = access.ServerRecords + "peruser"
 
 // perUserRest is how long to wait after something went wrong, and how often to look
 // whether the settings ask for databases of users.
@@ -45,7 +46,7 @@ func (s *Server) RunPerUser(ctx context.Context) {
 // followUsers follows the changes of _users until there is an error, the database is
 // gone, or the settings no longer ask for it.
 func (s *Server) followUsers(ctx context.Context) error {
-	db, err := s.store.Bare(ctx, usersDB, store.ForUserDatabases)
+	db, err := s.store.Bare(ctx, access.UsersDB, store.ForUserDatabases)
 	if err != nil {
 		return err
 	}

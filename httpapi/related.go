@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
@@ -21,7 +22,7 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	if err != nil || params["boundary"] == "" {
 		return wire.BadRequest("Content-Type multipart/related lacks a boundary")
 	}
-	parts := multipart.NewReader(newUntilClosed(http.MaxBytesReader(w, r.Body, wire.SettingsOf(r).MaxRequestSize), params["boundary"]), params["boundary"])
+	parts := multipart.NewReader(attachments.NewUntilClosed(http.MaxBytesReader(w, r.Body, wire.SettingsOf(r).MaxRequestSize), params["boundary"]), params["boundary"])
 	head, err := nextPart(parts)
 	if err != nil {
 		return partError(err)
@@ -55,7 +56,7 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 		wire.ExchangeOf(r).EndWork()
 	}
 	inMemory := 0
-	atts, err := stageSent(r.Context(), db, sent, wire.SettingsOf(r).MaxAttachmentSize, &inMemory, func(a *document.Attachment) (store.Staged, error) {
+	atts, err := attachments.Stage(r.Context(), db, sent, wire.SettingsOf(r).MaxAttachmentSize, &inMemory, func(a *document.Attachment) (store.Staged, error) {
 		return s.stagePart(r, db, parts, a, inMemory > maxPartsInMemory)
 	})
 	if err != nil {

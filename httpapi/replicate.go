@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
@@ -29,7 +30,7 @@ type Replicator interface {
 func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 	user := wire.UserOf(r)
 	if user.Device != nil {
-		return errScopePath // what it starts would have all the rights of the token's owner
+		return access.ErrScopePath // what it starts would have all the rights of the token's owner
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
 		return wire.BadRequest("Missing request body")
@@ -53,7 +54,7 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 		return wire.ErrNotBuilt
 	}
 	noteReplication(r, body)
-	by, err := s.access.replicationUser(r.Context(), user)
+	by, err := s.access.ReplicationUser(r.Context(), user)
 	if err != nil {
 		return err
 	}

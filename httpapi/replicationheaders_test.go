@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/replicate"
 )
 
@@ -15,7 +16,7 @@ func TestAReplicationIsNoProxy(t *testing.T) {
 	cfg := settings(t, "chttpd_auth/iterations", "1", "limits/trusted_proxies", "127.0.0.0/8", "chttpd_auth/proxy_use_secret", "false", "chttpd_auth/x_auth_username", "X-Who",
 		"chttpd/authentication_handlers", "{chttpd_auth, proxy_authentication_handler}, {chttpd_auth, default_authentication_handler}")
 	s := openServer(t, Options{Config: cfg})
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor, IsAdmin: s.access.IsAdmin, Settings: replicate.Settings{Headers: ReplicationHeaders(cfg)}})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor, IsAdmin: s.access.IsAdmin, Settings: replicate.Settings{Headers: access.ReplicationHeaders(cfg)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/write"
 )
 
 // The table's words for who may (Rule tells what they mean).
@@ -93,9 +94,9 @@ func (s *Server) table() []Route {
 
 		at("/", "GET,HEAD", on("GET", anyone, s.welcome)),
 		at("/_up...", "GET,HEAD", on("GET", anyone, s.up)),
-		at("/_session/tokens", "GET,HEAD,POST", on("GET", user, s.listTokens), on("POST", user, s.issueToken)),
-		at("/_session/tokens/{token}", "DELETE", on("DELETE", user, s.revokeToken)),
-		at("/_session...", "GET,HEAD,POST,DELETE", on("GET", anyone, s.session), on("POST", anyone, s.login), on("DELETE", anyone, s.logout)),
+		at("/_session/tokens", "GET,HEAD,POST", on("GET", user, s.account.ListTokens), on("POST", user, s.account.IssueToken)),
+		at("/_session/tokens/{token}", "DELETE", on("DELETE", user, s.account.RevokeToken)),
+		at("/_session...", "GET,HEAD,POST,DELETE", on("GET", anyone, s.account.Session), on("POST", anyone, s.account.Login), on("DELETE", anyone, s.account.Logout)),
 		at("/_all_dbs...", "GET,HEAD", on("GET", admin, s.allDBs)),
 		at("/_dbs_info...", "GET,HEAD,POST", on("GET,POST", admin, s.dbsInfo)),
 		at("/_uuids...", "GET", on("GET", anyone, s.getUUIDs)),
@@ -124,6 +125,9 @@ func (s *Server) table() []Route {
 		at("/{_:_reshard|_search_analyze|_nouveau_analyze|_prometheus|_metrics}...", "", always(admin, s.unbuiltForAdmin)),
 	}
 }
+
+// writing wraps a handler that writes documents.
+func (s *Server) writing(h wire.Handler) wire.Handler { return write.Handler(s.access, h) }
 
 // belowDesign is the path that all functions and attachments of design documents are below.
 const belowDesign = "/{db}/_design/{ddoc}/"

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
@@ -55,7 +56,7 @@ func (s *Server) schedulerDocs(w http.ResponseWriter, r *http.Request) error {
 		return s.docsOf(w, r, "_replicator")
 	}
 	// A database's name may hold slashes, escaped or not; its end is known.
-	end := slices.IndexFunc(path, isReplicator)
+	end := slices.IndexFunc(path, access.IsReplicator)
 	if end < 0 {
 		return errInvalidPath
 	}

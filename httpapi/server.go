@@ -11,10 +11,13 @@ import (
 	"github.com/gorilla/mux"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/account"
 	"github.com/tododb/tododb/httpapi/audit"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/httpapi/uuids"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
@@ -76,13 +79,14 @@ type Server struct {
 	config   *config.Config
 	settings func() *inForce
 	shared   *wire.Shared
-	access   *Access
+	access   *access.Access
 	router   *mux.Router
+	account  *account.Room
 	routes   []Route // the table
 	// The lines for documents and attachments, which odd paths lead to as well.
 	documents, attachments Route
 
-	uuids  *uuids
+	uuids  *uuids.Source
 	server []string // the Server header
 	spool  *intake.Spool
 
@@ -136,7 +140,7 @@ func New(opt Options) (*Server, error) {
 		opt.Designs = design.NewCache(opt.Store, script.InProcess(script.Options{Timeout: opt.Config.Duration("couchdb", "os_process_timeout"), Log: opt.Log}))
 	}
 	s := &Server{
-		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: newUUIDs(), spool: opt.Spool, metrics: opt.Metrics, trail: opt.Trail,
+		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: uuids.New(), spool: opt.Spool, metrics: opt.Metrics, trail: opt.Trail,
 		server:  []string{"CouchDB/" + couchVersion + " (tododb/" + opt.Version + ")"},
 		closing: make(chan struct{}), idle: make(chan struct{}), designs: opt.Designs,
 		settings: config.Follow(opt.Config, readInForce),
@@ -149,9 +153,10 @@ func New(opt Options) (*Server, error) {
 		Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Now: opt.Now, Audited: opt.Trail.On, Closing: s.closing,
 	})
 	var err error
-	if s.access, err = NewAccess(AccessOptions{Store: opt.Store, Config: opt.Config, Log: opt.Log, Shared: s.shared, Designs: opt.Designs, Now: opt.Now}); err != nil {
+	if s.access, err = access.New(access.Options{Store: opt.Store, Config: opt.Config, Log: opt.Log, Shared: s.shared, Designs: opt.Designs, Now: opt.Now}); err != nil {
 		return nil, err
 	}
+	s.account = account.New(s.access, opt.Config, s.uuids, opt.Now)
 	s.ownMetrics()
 	s.routes = s.table()
 	s.router = s.route(s.routes)

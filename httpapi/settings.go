@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -93,8 +94,8 @@ func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if db.Name() == usersDB && !s.settings().usersSecurity {
-		return errUsersSecurity
+	if db.Name() == access.UsersDB && !s.settings().usersSecurity {
+		return access.ErrUsersSecurity
 	}
 	raw, err := jsonscan.Trim(body)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -116,7 +117,7 @@ func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.
 	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
 		return result, err
 	}
-	edit, err := editOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize)
+	edit, err := attachments.EditOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return result, err
 	}

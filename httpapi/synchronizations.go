@@ -112,7 +112,7 @@ func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) e
 		return err
 	}
 	user := wire.UserOf(r)
-	owner, err := s.access.replicationUser(r.Context(), user)
+	owner, err := s.access.ReplicationUser(r.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (s *Server) changeSynchronization(w http.ResponseWriter, r *http.Request) e
 		if err != nil {
 			return err
 		}
-		by, err := s.access.replicationUser(r.Context(), wire.UserOf(r))
+		by, err := s.access.ReplicationUser(r.Context(), wire.UserOf(r))
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -18,7 +19,7 @@ func (s *Server) unknownOnServer(w http.ResponseWriter, r *http.Request) {
 	err := error(store.ErrNoDB)
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	if r.Method == http.MethodPut && !strings.Contains(name, "/") {
-		if err = RequireAdmin(r); err == nil {
+		if err = access.RequireAdmin(r); err == nil {
 			err = badDBName(name)
 		}
 	}

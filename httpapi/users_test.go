@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/tododb/tododb/httpapi/access"
 )
 
 // quickHashes keeps the tests from waiting for passwords.
@@ -497,7 +499,7 @@ func TestDatabasesOfUsers(t *testing.T) {
 	putUser(t, s, "ben", "[]")
 	until("ben's database", has("userdb-62656e"))
 	wants(t, call(s, "GET", "/userdb-616e6e61", "", "Authorization", as("ben")), 403, "not allowed")
-	users, err := s.store.Bare(t.Context(), usersDB, "a test")
+	users, err := s.store.Bare(t.Context(), access.UsersDB, "a test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -535,7 +537,7 @@ func BenchmarkBasic(b *testing.B) {
 			r.Header.Set("Authorization", c.header)
 			b.ReportAllocs()
 			for b.Loop() {
-				if u, _, err := s.access.auth.Authenticate(r); err != nil || u.Anonymous() {
+				if u, _, err := s.access.Auth().Authenticate(r); err != nil || u.Anonymous() {
 					b.Fatal(u, err)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/view"
@@ -20,7 +21,7 @@ type viewRange struct {
 	updateSeq   bool
 	includeDocs bool
 	conflicts   bool
-	attachments attachmentsWanted
+	attachments attachments.Wanted
 
 	// known, if not nil, is told the answer's entity tag and says whether the client has
 	// the answer already.
@@ -87,7 +88,7 @@ func (v *openView) plan(p *viewParams) (*viewRange, error) {
 	}
 	return &viewRange{
 		openView: v, query: q, reduce: reduce, fresh: p.update, updateSeq: p.updateSeq, includeDocs: p.includeDocs, conflicts: p.conflicts,
-		attachments: attachmentsWanted{all: p.attachments, encodings: p.attEncodingInfo},
+		attachments: attachments.Wanted{All: p.attachments, Encodings: p.attEncodingInfo},
 	}, nil
 }
 

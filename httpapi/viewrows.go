@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -164,7 +165,7 @@ func (v *viewRows) write(w *waitingRow, doc *store.Document) {
 	if doc == nil {
 		v.st.Buf = append(v.st.Buf, "null"...)
 	} else {
-		appendRowDoc(v.ctx, v.st, v.plan.db, doc, v.plan.attachments)
+		attachments.AppendRow(v.ctx, v.st, v.plan.db, doc, v.plan.attachments)
 	}
 	v.st.Buf = append(v.st.Buf, '}')
 }

@@ -19,14 +19,14 @@ import (
 var bareHandles = []string{
 	"cmd/tododb/offline.go withDB: Bare ForUpkeep",
 
-	"httpapi/accounts.go Account: Bare ForAccounts",
-	"httpapi/accounts.go Rehash: Bare ForAccounts",
-	"httpapi/devices.go Device: Bare ForTokens",
-	"httpapi/devices.go List: Bare ForTokens",
-	"httpapi/devices.go write: Bare ForTokens",
+	"httpapi/access/accounts.go Account: Bare ForAccounts",
+	"httpapi/access/accounts.go Rehash: Bare ForAccounts",
+	"httpapi/access/devices.go Device: Bare ForTokens",
+	"httpapi/access/devices.go List: Bare ForTokens",
+	"httpapi/access/devices.go write: Bare ForTokens",
 	"httpapi/peruser.go followUsers: Bare ForUserDatabases",
 	"httpapi/peruser.go makeUserDB: Bare ForUserDatabases",
-	"httpapi/usersdb.go CreateSystemDatabases: Bare ForSetup",
+	"httpapi/access/usersdb.go CreateSystemDatabases: Bare ForSetup",
 
 	"replicate/documents.go over: Bare ForReplications",
 	"replicate/documents.go read: Bare ForReplications",

@@ -41,7 +41,14 @@ var layers = []layer{
 	{"httpapi/tracing", nil, []string{bbolt, web}},
 	{"httpapi/intake", nil, []string{bbolt, web}},
 	{"httpapi/auth", []string{"store/jsonscan"}, []string{bbolt}},
+	{"httpapi/uuids", nil, []string{bbolt, web}},
 	{"httpapi/wire", []string{"httpapi/auth", "httpapi/config", "httpapi/intake", "replicate", "store", "revtree"}, []string{bbolt, eng}},
+	// Rooms of the API stand on these, and none on another room: what one wants of another it
+	// declares as an interface, or it moves down here.
+	{"httpapi/attachments", []string{"httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/access", []string{"httpapi/attachments", "httpapi/wire", "httpapi/auth", "httpapi/config", "replicate", "store", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/write", []string{"httpapi/access", "httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store"}, []string{bbolt, eng}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store", "revtree"}, []string{bbolt, web}},

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/tododb/tododb/httpapi"
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/replicate"
 )
@@ -23,7 +23,7 @@ func replicatorSettings(cfg *config.Config) replicate.Settings {
 	return replicate.Settings{
 		MaxJobs: number("max_jobs"), Interval: milliseconds("interval"), MaxChurn: number("max_churn"),
 		StartupJitter: jitter, MaxHistory: number("max_history"),
-		UpdateDocs: cfg.Bool("replicator", "update_docs"), Headers: httpapi.ReplicationHeaders(cfg),
+		UpdateDocs: cfg.Bool("replicator", "update_docs"), Headers: access.ReplicationHeaders(cfg),
 		Networks: replicate.Networks{
 			Allowed: cfg.Networks("replicator", "allowed_networks"), Refused: cfg.Networks("replicator", "refused_networks"),
 			AllowedPorts: ports(cfg.Ports("replicator", "allowed_ports")), RefusedPorts: ports(cfg.Ports("replicator", "refused_ports")),

@@ -1,4 +1,4 @@
-package httpapi
+package attachments
 
 import (
 	"context"
@@ -12,25 +12,25 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// attachmentsWanted says with which attachments of a document the bytes are to be sent.
-type attachmentsWanted struct {
-	all       bool          // attachments=true
-	since     []revtree.Rev // atts_since: what is newer than the newest of these
-	hasSince  bool
-	encodings bool // att_encoding_info=true
+// Wanted says with which attachments of a document the bytes are to be sent.
+type Wanted struct {
+	All       bool          // attachments=true
+	Since     []revtree.Rev // atts_since: what is newer than the newest of these
+	HasSince  bool
+	Encodings bool // att_encoding_info=true
 }
 
-func (w *attachmentsWanted) any() bool { return w.all || w.hasSince }
+func (w *Wanted) Any() bool { return w.All || w.HasSince }
 
-// of gives the judge of a document's attachments. The document's Path tells which of the
+// Of gives the judge of a document's attachments. The document's Path tells which of the
 // revisions that the client has are its ancestors; others are passed over.
-func (w *attachmentsWanted) of(doc *store.Document) func(*store.Attachment) bool {
-	if !w.any() {
+func (w *Wanted) Of(doc *store.Document) func(*store.Attachment) bool {
+	if !w.Any() {
 		return func(*store.Attachment) bool { return false }
 	}
 	has := uint64(0)
 	for _, mine := range doc.Path {
-		for _, rev := range w.since {
+		for _, rev := range w.Since {
 			if rev == mine {
 				has = max(has, rev.Gen)
 			}
@@ -39,9 +39,9 @@ func (w *attachmentsWanted) of(doc *store.Document) func(*store.Attachment) bool
 	return func(a *store.Attachment) bool { return a.RevPos > has || has == 0 }
 }
 
-// streamDocument appends a document as JSON with the bytes of some attachments. It sends
+// AppendDocument appends a document as JSON with the bytes of some attachments. It sends
 // what has gathered as it goes.
-func streamDocument(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
+func AppendDocument(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
 	opt.Open = true
 	st.Buf = doc.AppendJSON(st.Buf, opt)
 	if err := streamAttachments(ctx, st, db, doc, opt.Encodings, sends); err != nil {
@@ -51,14 +51,14 @@ func streamDocument(ctx context.Context, st *wire.Stream, db *store.DB, doc *sto
 	return nil
 }
 
-// appendRowDoc appends the document of a row, with the bytes of its attachments if they
+// AppendRow appends the document of a row, with the bytes of its attachments if they
 // are wanted: those come when the stream is flushed.
-func appendRowDoc(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, wanted attachmentsWanted) {
-	opt := store.JSONOptions{Encodings: wanted.encodings, Open: wanted.all && len(doc.Attachments) > 0}
+func AppendRow(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, wanted Wanted) {
+	opt := store.JSONOptions{Encodings: wanted.Encodings, Open: wanted.All && len(doc.Attachments) > 0}
 	st.Buf = doc.AppendJSON(st.Buf, opt)
 	if opt.Open {
 		of := &store.Document{Attachments: doc.Attachments}
-		st.Later(func() error { return streamAttachments(ctx, st, db, of, wanted.encodings, wanted.of(of)) })
+		st.Later(func() error { return streamAttachments(ctx, st, db, of, wanted.Encodings, wanted.Of(of)) })
 		st.Buf = append(st.Buf, '}')
 	}
 }
@@ -109,10 +109,10 @@ func (w streamWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// streamRelated appends a document and the bytes of some attachments as parts: first
+// AppendRelated appends a document and the bytes of some attachments as parts: first
 // the JSON, then the attachments in its order. As in CouchDB the JSON always tells how the
 // bytes are encoded, since they come so: who stores them as they are has to know.
-func streamRelated(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool, boundary string) error {
+func AppendRelated(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool, boundary string) error {
 	st.Buf = append(append(append(st.Buf, "--"...), boundary...), "\r\nContent-Type: application/json\r\n\r\n"...)
 	opt.Open, opt.Encodings = true, true
 	st.Buf = doc.AppendJSON(st.Buf, opt)
@@ -152,8 +152,8 @@ func quoteFilename(name string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(store.InHead(name)) + `"`
 }
 
-// sendsAny tells whether any attachment of a document is to be sent.
-func sendsAny(doc *store.Document, sends func(*store.Attachment) bool) bool {
+// SendsAny tells whether any attachment of a document is to be sent.
+func SendsAny(doc *store.Document, sends func(*store.Attachment) bool) bool {
 	for i := range doc.Attachments {
 		if sends(&doc.Attachments[i]) {
 			return true
@@ -173,10 +173,10 @@ func wantsRelated(r *http.Request) bool {
 	return strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/json")
 }
 
-// writeWithAttachments answers with one document and the bytes of its attachments.
-func writeWithAttachments(w http.ResponseWriter, r *http.Request, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
-	related := wantsRelated(r) && sendsAny(doc, sends)
-	boundary := newBoundary()
+// WriteDocument answers with one document and the bytes of its attachments.
+func WriteDocument(w http.ResponseWriter, r *http.Request, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
+	related := wantsRelated(r) && SendsAny(doc, sends)
+	boundary := NewBoundary()
 	if related {
 		w.Header()["Content-Type"] = []string{`multipart/related; boundary="` + boundary + `"`}
 	}
@@ -184,9 +184,9 @@ func writeWithAttachments(w http.ResponseWriter, r *http.Request, db *store.DB, 
 	defer st.Drop()
 	var err error
 	if related {
-		err = streamRelated(r.Context(), st, db, doc, opt, sends, boundary)
+		err = AppendRelated(r.Context(), st, db, doc, opt, sends, boundary)
 	} else {
-		err = streamDocument(r.Context(), st, db, doc, opt, sends)
+		err = AppendDocument(r.Context(), st, db, doc, opt, sends)
 		st.Buf = append(st.Buf, '\n')
 	}
 	if err != nil {

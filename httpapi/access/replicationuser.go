@@ -1,4 +1,4 @@
-package httpapi
+package access
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// replicationUser is for whom a replication works that a user has asked for.
-func (a *Access) replicationUser(ctx context.Context, u auth.User) (by replicate.User, err error) {
+// ReplicationUser is for whom a replication works that a user has asked for.
+func (a *Access) ReplicationUser(ctx context.Context, u auth.User) (by replicate.User, err error) {
 	by = replicate.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin, Account: u.By == auth.ByBasic || u.By == auth.ByCookie}
 	if by.Account {
 		by.Mark, err = a.auth.Mark(ctx, u.Name)
@@ -22,7 +22,7 @@ func (a *Access) replicationUser(ctx context.Context, u auth.User) (by replicate
 // replicate.ErrUnauthorized, or ErrForbidden where he is no administrator any more, and may
 // not connect to everywhere. It is replicate.Options.Allowed.
 func (a *Access) Allowed(ctx context.Context, u replicate.User) error {
-	now, err := a.userOf(ctx, u)
+	now, err := a.UserOf(ctx, u)
 	switch {
 	case err == errAnonymousDB:
 		return replicate.ErrUnauthorized
@@ -35,7 +35,7 @@ func (a *Access) Allowed(ctx context.Context, u replicate.User) error {
 // UserOf is the user for whom a replication works, with the rights that he has now:
 // errAnonymousDB if he is none any more, also where somebody else has his name, or he another
 // password.
-func (a *Access) userOf(ctx context.Context, u replicate.User) (auth.User, error) {
+func (a *Access) UserOf(ctx context.Context, u replicate.User) (auth.User, error) {
 	user := auth.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin}
 	if u.Account {
 		now, there, err := a.auth.Present(ctx, u.Name, u.Mark)
@@ -54,7 +54,7 @@ func (a *Access) userOf(ctx context.Context, u replicate.User) (auth.User, error
 // OpenFor opens a database for a user whose replication works on it, as Open does for
 // a request; the caller releases it. It is replicate.Options.Open.
 func (a *Access) OpenFor(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
-	now, err := a.userOf(ctx, user)
+	now, err := a.UserOf(ctx, user)
 	var db *store.DB
 	if err == nil {
 		db, err = a.OpenNamed(ctx, name, now, wire.Member)

@@ -1,4 +1,4 @@
-package httpapi
+package write
 
 import (
 	"bytes"
@@ -8,39 +8,39 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// savedAnswer is the answer to a write, made within the transaction so that it can be
+// Answer is the answer to a write, made within the transaction so that it can be
 // recorded there: what of its headers matters, and its body.
-type savedAnswer struct {
+type Answer struct {
 	Status   int    `json:"status"`
 	ETag     string `json:"etag,omitempty"`
 	Location string `json:"location,omitempty"`
 
-	body []byte
+	Body []byte
 }
 
 // errorAnswer is the answer to an error.
-func errorAnswer(err error) savedAnswer {
+func errorAnswer(err error) Answer {
 	status, _, _, _ := wire.AnswerOf(err)
-	return savedAnswer{Status: status, body: append(wire.AppendErrorOf([]byte{'{'}, err), '}')}
+	return Answer{Status: status, Body: append(wire.AppendErrorOf([]byte{'{'}, err), '}')}
 }
 
 // encode makes the record of an answer: the head as a line of JSON, then the body.
-func (a savedAnswer) encode() []byte {
+func (a Answer) encode() []byte {
 	head, err := json.Marshal(a)
 	if err != nil {
 		panic(err) // a number and strings
 	}
-	return append(append(head, '\n'), a.body...)
+	return append(append(head, '\n'), a.Body...)
 }
 
-func decodeAnswer(record []byte) (a savedAnswer, err error) {
+func decodeAnswer(record []byte) (a Answer, err error) {
 	head, body, _ := bytes.Cut(record, []byte{'\n'})
 	err = json.Unmarshal(head, &a)
-	a.body = body
+	a.Body = body
 	return a, err
 }
 
-func (a savedAnswer) send(w http.ResponseWriter, r *http.Request) error {
+func (a Answer) Send(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	if a.ETag != "" {
 		h["Etag"] = []string{a.ETag}
@@ -48,5 +48,5 @@ func (a savedAnswer) send(w http.ResponseWriter, r *http.Request) error {
 	if a.Location != "" {
 		h["Location"] = []string{a.Location}
 	}
-	return wire.WriteJSON(w, r, a.Status, a.body)
+	return wire.WriteJSON(w, r, a.Status, a.Body)
 }

@@ -1,4 +1,4 @@
-package httpapi
+package account
 
 import (
 	"encoding/json"
@@ -11,8 +11,8 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// session answers GET /_session: who the server holds the asker to be.
-func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
+// Session answers GET /_session: who the server holds the asker to be.
+func (a *Room) Session(w http.ResponseWriter, r *http.Request) error {
 	user := wire.UserOf(r)
 	query, err := wire.QueryOf(r)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
 		b = wire.AppendString(b, user.Name)
 	}
 	b = appendRoles(append(b, `,"roles":`...), user.Roles)
-	b = appendRoles(append(b, `},"info":{"authentication_handlers":`...), s.access.Auth().Handlers())
+	b = appendRoles(append(b, `},"info":{"authentication_handlers":`...), a.access.Auth().Handlers())
 	if user.By != "" {
 		b = wire.AppendString(append(b, `,"authenticated":`...), user.By)
 	}
@@ -47,9 +47,9 @@ func appendRoles(b []byte, roles []string) []byte {
 	return append(b, ']')
 }
 
-// login answers POST /_session with a session cookie.
-func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
-	name, password, err := s.credentials(w, r)
+// Login answers POST /_session with a session cookie.
+func (a *Room) Login(w http.ResponseWriter, r *http.Request) error {
+	name, password, err := credentials(w, r)
 	if err != nil {
 		return err
 	}
@@ -58,9 +58,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wire.Note(r, slog.String("name", name))
-	user, cookie, err := s.access.Auth().Login(r, name, password)
+	user, cookie, err := a.access.Auth().Login(r, name, password)
 	if errors.Is(err, auth.ErrBadLogin) {
-		w.Header().Set("Set-Cookie", s.access.Auth().Logout(r))
+		w.Header().Set("Set-Cookie", a.access.Auth().Logout(r))
 		status, location, e := redirectTo(r, query, "fail", http.StatusUnauthorized)
 		if e != nil {
 			return e
@@ -87,9 +87,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, status, append(b, '}'))
 }
 
-// logout answers DELETE /_session. There is nothing to forget here: a session is what
+// Logout answers DELETE /_session. There is nothing to forget here: a session is what
 // its cookie says.
-func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
+func (a *Room) Logout(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
@@ -101,12 +101,12 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 	if location != "" {
 		w.Header().Set("Location", location)
 	}
-	w.Header().Set("Set-Cookie", s.access.Auth().Logout(r))
+	w.Header().Set("Set-Cookie", a.access.Auth().Logout(r))
 	return wire.WriteJSON(w, r, status, []byte(`{"ok":true}`))
 }
 
 // credentials reads a name and a password from a form or a JSON body.
-func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (name, password string, err error) {
+func credentials(w http.ResponseWriter, r *http.Request) (name, password string, err error) {
 	header := r.Header.Get("Content-Type")
 	form := wire.IsType(header, "application/x-www-form-urlencoded")
 	if !form && !wire.IsType(header, "application/json") {

@@ -1,4 +1,4 @@
-package httpapi
+package write
 
 import (
 	"context"
@@ -10,11 +10,12 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
 
-// Every request that writes documents comes through writing, which gives it what plain
+// Every request that writes documents comes through Handler, which gives it what plain
 // HTTP has for clients that may have to ask again: with an Idempotency-Key a write is
 // done once and then answered from what was recorded, and a conflict is explained to who
 // prefers that.
@@ -28,8 +29,8 @@ type idempotency struct {
 
 type onceKey struct{}
 
-// onceOf is the Idempotency-Key that a request goes by; nil if it may be repeated.
-func onceOf(r *http.Request) *idempotency {
+// Repeatable is the Idempotency-Key that a request goes by; nil if it may be repeated.
+func Repeatable(r *http.Request) *idempotency {
 	i, _ := r.Context().Value(onceKey{}).(*idempotency)
 	return i
 }
@@ -80,12 +81,12 @@ func idempotencyOf(r *http.Request) (*idempotency, error) {
 	return i, nil
 }
 
-// writing wraps a handler that writes documents.
-func (s *Server) writing(h wire.Handler) func(http.ResponseWriter, *http.Request) error {
+// Handler wraps a handler that writes documents.
+func Handler(a *access.Access, h wire.Handler) wire.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		err := s.once(h, w, r)
-		if e, ok := errors.AsType[*conflictError](err); ok && prefersRepresentation(r) {
-			return s.explainConflict(w, r, e)
+		err := once(a, h, w, r)
+		if e, ok := errors.AsType[*Conflict](err); ok && PrefersRepresentation(r) {
+			return explainConflict(a, w, r, e)
 		}
 		return err
 	}
@@ -93,7 +94,7 @@ func (s *Server) writing(h wire.Handler) func(http.ResponseWriter, *http.Request
 
 // once does what the request asks for unless its Idempotency-Key was used: then it
 // answers as it did.
-func (s *Server) once(h wire.Handler, w http.ResponseWriter, r *http.Request) error {
+func once(a *access.Access, h wire.Handler, w http.ResponseWriter, r *http.Request) error {
 	i, err := idempotencyOf(r)
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func (s *Server) once(h wire.Handler, w http.ResponseWriter, r *http.Request) er
 	if i == nil {
 		return h(w, r)
 	}
-	db, err := s.access.Open(r)
+	db, err := a.Open(r)
 	if err != nil {
 		return err
 	}
@@ -131,18 +132,18 @@ func (s *Server) once(h wire.Handler, w http.ResponseWriter, r *http.Request) er
 		return fmt.Errorf("recorded answer: %w", err)
 	}
 	w.Header()["Idempotency-Replayed"] = []string{"true"}
-	return answer.send(w, r)
+	return answer.Send(w, r)
 }
 
-// writeOptions are the options of a request's write; answer makes its answer, or an error
+// Options are the options of a request's write; answer makes its answer, or an error
 // to be answered as one.
-func writeOptions(w http.ResponseWriter, r *http.Request, answer func([]store.Result) (savedAnswer, error)) (opt store.WriteOptions, err error) {
-	i := onceOf(r)
+func Options(w http.ResponseWriter, r *http.Request, answer func([]store.Result) (Answer, error)) (opt store.WriteOptions, err error) {
+	i := Repeatable(r)
 	if i == nil {
 		return opt, nil
 	}
 	opt.Once = &store.Once{Key: i.key, Answer: func(results []store.Result, err error) []byte {
-		var a savedAnswer
+		var a Answer
 		if err == nil {
 			a, err = answer(results)
 		}
@@ -155,11 +156,11 @@ func writeOptions(w http.ResponseWriter, r *http.Request, answer func([]store.Re
 	return opt, err
 }
 
-// writeOne writes one edit and answers; answer is called only for what became of it. It
+// One writes one edit and answers; answer is called only for what became of it. It
 // may be called within the transaction.
-func writeOne(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, replicated bool, answer func(store.Result) (savedAnswer, error)) error {
-	all := func(results []store.Result) (savedAnswer, error) { return answer(results[0]) }
-	opt, err := writeOptions(w, r, all)
+func One(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, replicated bool, answer func(store.Result) (Answer, error)) error {
+	all := func(results []store.Result) (Answer, error) { return answer(results[0]) }
+	opt, err := Options(w, r, all)
 	if err != nil {
 		return err
 	}
@@ -171,10 +172,10 @@ func writeOne(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.E
 	wire.NoteWritten(r, results)
 	a, err := all(results)
 	if errors.Is(err, store.ErrConflict) {
-		return &conflictError{id: edit.Doc.ID, given: wire.GivenRev(&edit.Doc)}
+		return &Conflict{ID: edit.Doc.ID, Given: wire.GivenRev(&edit.Doc)}
 	}
 	if err != nil {
 		return err
 	}
-	return a.send(w, r)
+	return a.Send(w, r)
 }

@@ -1,4 +1,4 @@
-package httpapi
+package attachments
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ type untilClosed struct {
 	ended   bool
 }
 
-func newUntilClosed(in io.Reader, boundary string) *untilClosed {
+func NewUntilClosed(in io.Reader, boundary string) *untilClosed {
 	// A message may begin with its end.
 	return &untilClosed{in: in, closing: []byte("\n--" + boundary + "--"), tail: []byte{'\n'}}
 }
@@ -45,8 +45,8 @@ func (u *untilClosed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// newBoundary makes a line that no part of a message holds.
-func newBoundary() string {
+// NewBoundary makes a line that no part of a message holds.
+func NewBoundary() string {
 	b := make([]byte, 16)
 	rand.Read(b)
 	return hex.EncodeToString(b)

@@ -1,4 +1,4 @@
-package httpapi
+package access
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/store"
 )
@@ -43,7 +44,7 @@ func newAccounts(a *Access) *accounts {
 
 // Account finds a user by name; nil if there is none.
 func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, error) {
-	db, err := c.a.store.Bare(ctx, usersDB, store.ForAccounts)
+	db, err := c.a.store.Bare(ctx, UsersDB, store.ForAccounts)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}
@@ -159,7 +160,7 @@ func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.
 
 // Rehash stores a password as new ones are stored.
 func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string) (*auth.Account, error) {
-	db, err := c.a.store.Bare(ctx, usersDB, store.ForAccounts)
+	db, err := c.a.store.Bare(ctx, UsersDB, store.ForAccounts)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +176,7 @@ func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string)
 	if err != nil {
 		return nil, err
 	}
-	edit := store.Edit{Attachments: keptAttachments(doc, "")}
+	edit := store.Edit{Attachments: attachments.Kept(doc, "")}
 	if err := edit.Doc.SetBody(body); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package access
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	errScopePath  = wire.Errorf(http.StatusForbidden, "forbidden", "The token does not allow this.")
+	ErrScopePath  = wire.Errorf(http.StatusForbidden, "forbidden", "The token does not allow this.")
 	errScopeDB    = wire.Errorf(http.StatusForbidden, "forbidden", "The token is not for this database.")
 	errScopeWrite = wire.Errorf(http.StatusForbidden, "forbidden", "The token is for reading only.")
 	errScopePart  = wire.Errorf(http.StatusForbidden, "forbidden", "The token is for a part of the documents, and this cannot be narrowed to them.")
@@ -35,21 +35,21 @@ func checkScope(d *auth.Device, r *http.Request) error {
 		if rest == "" && (reads || r.Method == http.MethodDelete) {
 			return nil
 		}
-		return errScopePath
+		return ErrScopePath
 	}
 	name, err := url.QueryUnescape(first)
 	if err != nil || strings.HasPrefix(name, "_") {
-		return errScopePath
+		return ErrScopePath
 	}
 	if !d.Covers(name) {
 		return errScopeDB
 	}
 	if rest == "" && !reads && r.Method != http.MethodPost {
-		return errScopePath // making and deleting databases
+		return ErrScopePath // making and deleting databases
 	}
 	endpoint, below, _ := strings.Cut(rest, "/")
 	if endpoint, err = url.PathUnescape(endpoint); err != nil { // however it is spelt
-		return errScopePath
+		return ErrScopePath
 	}
 	if !strings.HasPrefix(endpoint, "_") {
 		// A document or an attachment, or, for "", the database itself.
@@ -61,17 +61,17 @@ func checkScope(d *auth.Device, r *http.Request) error {
 	rule, known := scopeRules[endpoint]
 	switch {
 	case !known:
-		return errScopePath
+		return ErrScopePath
 	case !rule.reads && !reads && d.Access != auth.ReadWrite:
 		return errScopeWrite
 	case rule.whole && d.Partial():
 		return errScopePart
 	case endpoint == "_design" && strings.Contains(below, "/_rewrite"):
-		return errScopePath // it leads to paths that are judged nowhere
+		return ErrScopePath // it leads to paths that are judged nowhere
 	case reads:
 		return nil
 	case endpoint == "_design" && !viewPath(below), endpoint == "_index", endpoint == "_security":
-		return errScopePath // what is an administrator's, and functions that write
+		return ErrScopePath // what is an administrator's, and functions that write
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func scopeGuard(ctx context.Context, d *auth.Device) (*store.Guard, error) {
 		case d.Access != auth.ReadWrite:
 			return errScopeWrite
 		case strings.HasPrefix(id, "_design/"):
-			return errScopePath
+			return ErrScopePath
 		case local(id):
 			return nil
 		case !within(next), slices.ContainsFunc(now.Docs, func(old *store.Document) bool { return !within(old) }):

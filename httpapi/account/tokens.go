@@ -1,4 +1,4 @@
-package httpapi
+package account
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
@@ -36,7 +37,7 @@ type tokenRequest struct {
 }
 
 // tokenHolder tells who handles tokens: somebody who has logged in.
-func (s *Server) tokenHolder(r *http.Request) (auth.User, error) {
+func tokenHolder(r *http.Request) (auth.User, error) {
 	user := wire.UserOf(r)
 	if user.Device != nil {
 		return user, errTokensByToken
@@ -44,14 +45,14 @@ func (s *Server) tokenHolder(r *http.Request) (auth.User, error) {
 	return user, nil
 }
 
-// issueToken answers POST /_session/tokens: a token for a device, which is shown this
+// IssueToken answers POST /_session/tokens: a token for a device, which is shown this
 // once.
-func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
-	user, err := s.tokenHolder(r)
+func (a *Room) IssueToken(w http.ResponseWriter, r *http.Request) error {
+	user, err := tokenHolder(r)
 	if err != nil {
 		return err
 	}
-	mark, err := s.access.Auth().Mark(r.Context(), user.Name)
+	mark, err := a.access.Auth().Mark(r.Context(), user.Name)
 	if err != nil {
 		return err
 	}
@@ -65,18 +66,18 @@ func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	device, err := s.readTokenRequest(body)
+	device, err := a.readTokenRequest(body)
 	if err != nil {
 		return err
 	}
 	device.Account = mark
-	device.ID, device.Owner, device.Issued = s.newID(), user.Name, s.opt.Now().UTC().Truncate(time.Second)
+	device.ID, device.Owner, device.Issued = a.ids.ID(), user.Name, a.now().UTC().Truncate(time.Second)
 	device.Expires = device.Expires.UTC().Truncate(time.Second)
-	token, err := s.access.Auth().SignDevice(device)
+	token, err := a.access.Auth().SignDevice(device)
 	if err != nil {
 		return err
 	}
-	if err := s.access.Devices().Put(r.Context(), device); err != nil {
+	if err := a.access.Devices().Put(r.Context(), device); err != nil {
 		return err
 	}
 	answer, err := json.Marshal(struct {
@@ -92,7 +93,7 @@ func (s *Server) issueToken(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readTokenRequest reads what a token shall allow, and until when.
-func (s *Server) readTokenRequest(body []byte) (*auth.Device, error) {
+func (a *Room) readTokenRequest(body []byte) (*auth.Device, error) {
 	var asked tokenRequest
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields() // a scope that is misspelt must not be a wider one
@@ -112,7 +113,7 @@ func (s *Server) readTokenRequest(body []byte) (*auth.Device, error) {
 		return nil, wire.BadRequest("`databases` must name 1 to %d databases", maxTokenDatabases)
 	}
 	for _, name := range asked.Databases {
-		if !store.ValidName(name) || IsSystemDB(name) {
+		if !store.ValidName(name) || access.IsSystemDB(name) {
 			return nil, wire.BadRequest("`databases` must be names of databases, and not of the server's own")
 		}
 	}
@@ -134,25 +135,25 @@ func (s *Server) readTokenRequest(body []byte) (*auth.Device, error) {
 			return nil, wire.BadRequest("`selector` is none: %s", err)
 		}
 	}
-	set := s.settings()
-	life := set.tokenLifetime
+	set := a.settings()
+	life := set.lifetime
 	if asked.ExpiresIn != nil {
-		if *asked.ExpiresIn < 1 || *asked.ExpiresIn > int64(set.tokenMaxLifetime/time.Second) {
-			return nil, wire.BadRequest("`expires_in` must be 1 to %d seconds", int64(set.tokenMaxLifetime/time.Second))
+		if *asked.ExpiresIn < 1 || *asked.ExpiresIn > int64(set.maxLifetime/time.Second) {
+			return nil, wire.BadRequest("`expires_in` must be 1 to %d seconds", int64(set.maxLifetime/time.Second))
 		}
 		life = time.Duration(*asked.ExpiresIn) * time.Second
 	}
 	return &auth.Device{
-		Name: asked.Device, Expires: s.opt.Now().Add(min(life, set.tokenMaxLifetime)),
+		Name: asked.Device, Expires: a.now().Add(min(life, set.maxLifetime)),
 		Scope: auth.Scope{Databases: asked.Databases, Access: asked.Access, Prefix: asked.Prefix, Selector: json.RawMessage(selector)},
 	}, nil
 }
 
-// listTokens answers GET /_session/tokens: one's own, or for an administrator those of
+// ListTokens answers GET /_session/tokens: one's own, or for an administrator those of
 // ?owner=NAME or, with ?all=true, of everybody. What they are is told, never they
 // themselves.
-func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
-	user, err := s.tokenHolder(r)
+func (a *Room) ListTokens(w http.ResponseWriter, r *http.Request) error {
+	user, err := tokenHolder(r)
 	if err != nil {
 		return err
 	}
@@ -165,20 +166,20 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
 		owner = other
 	}
 	if all := query.Is("all"); all || owner != user.Name {
-		if err := RequireAdmin(r); err != nil {
+		if err := access.RequireAdmin(r); err != nil {
 			return err
 		}
 		if all {
 			owner = ""
 		}
 	}
-	found, err := s.access.Devices().List(r.Context(), owner, s.opt.Now())
+	found, err := a.access.Devices().List(r.Context(), owner, a.now())
 	if err != nil {
 		return err
 	}
 	listed := []*auth.Device{}
 	for _, d := range found { // what has ended with its owner's account is over
-		owned, err := s.access.Auth().Owned(r.Context(), d)
+		owned, err := a.access.Auth().Owned(r.Context(), d)
 		if err != nil {
 			return err
 		}
@@ -193,10 +194,10 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, answer)
 }
 
-// revokeToken answers DELETE /_session/tokens/ID. A token that is not there, and one that
+// RevokeToken answers DELETE /_session/tokens/ID. A token that is not there, and one that
 // is somebody else's, are answered alike.
-func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
-	user, err := s.tokenHolder(r)
+func (a *Room) RevokeToken(w http.ResponseWriter, r *http.Request) error {
+	user, err := tokenHolder(r)
 	if err != nil {
 		return err
 	}
@@ -204,14 +205,14 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	device, err := s.access.Devices().Device(r.Context(), id)
+	device, err := a.access.Devices().Device(r.Context(), id)
 	if err != nil {
 		return err
 	}
 	if device == nil || device.Owner != user.Name && !user.Admin {
 		return store.ErrMissing
 	}
-	if err := s.access.Devices().Remove(r.Context(), id); err != nil {
+	if err := a.access.Devices().Remove(r.Context(), id); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))

@@ -1,4 +1,4 @@
-package httpapi
+package access
 
 import (
 	"errors"
@@ -14,8 +14,8 @@ import (
 	"github.com/tododb/tododb/store/design"
 )
 
-// AccessOptions say what an Access stands on.
-type AccessOptions struct {
+// Options say what an Access stands on.
+type Options struct {
 	Store   *store.Store
 	Config  *config.Config
 	Log     *slog.Logger
@@ -25,14 +25,14 @@ type AccessOptions struct {
 }
 
 // settings are what is set of who may do what.
-type accessSettings struct {
+type settings struct {
 	validUser     bool // only known users are answered
 	validExceptUp bool // the same, but for /_up
 	publicFields  []string
 }
 
-func readAccessSettings(c *config.Config, _ *accessSettings) *accessSettings {
-	set := &accessSettings{
+func readSettings(c *config.Config, _ *settings) *settings {
+	set := &settings{
 		validUser:     c.RequireValidUser(),
 		validExceptUp: c.Bool("chttpd", "require_valid_user_except_for_up"),
 	}
@@ -44,11 +44,11 @@ func readAccessSettings(c *config.Config, _ *accessSettings) *accessSettings {
 
 // Access knows who asks and what they may, and opens databases for them.
 type Access struct {
-	opt      AccessOptions
+	opt      Options
 	store    *store.Store
 	log      *slog.Logger
 	config   *config.Config
-	settings func() *accessSettings
+	settings func() *settings
 	shared   *wire.Shared
 	designs  *design.Cache
 	auth     *auth.Authenticator
@@ -56,11 +56,11 @@ type Access struct {
 	users    *systemDB // is asked for each document of _users
 }
 
-// NewAccess makes one. Nothing runs in it, and nothing is to be closed.
-func NewAccess(opt AccessOptions) (*Access, error) {
+// New makes one. Nothing runs in it, and nothing is to be closed.
+func New(opt Options) (*Access, error) {
 	a := &Access{
 		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, shared: opt.Shared, designs: opt.Designs,
-		settings: config.Follow(opt.Config, readAccessSettings), devices: &Devices{opt.Store},
+		settings: config.Follow(opt.Config, readSettings), devices: &Devices{opt.Store},
 	}
 	a.users = a.newUsersDB()
 	return a, a.authenticator()

@@ -1,4 +1,4 @@
-package httpapi
+package access
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 
 // deviceRecords is what ids of the records of tokens begin with. They are local documents
 // of _users: durable, never replicated, and gone for good when they are deleted.
-const deviceRecords = serverRecords + "device."
+const deviceRecords = ServerRecords + "device."
 
 // Devices keeps the records of tokens.
 type Devices struct{ store *store.Store }
 
 // Device finds a record; nil if there is none.
 func (d *Devices) Device(ctx context.Context, id string) (*auth.Device, error) {
-	db, err := d.store.Bare(ctx, usersDB, store.ForTokens)
+	db, err := d.store.Bare(ctx, UsersDB, store.ForTokens)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}
@@ -78,7 +78,7 @@ func (d *Devices) Remove(ctx context.Context, ids ...string) error {
 }
 
 func (d *Devices) write(ctx context.Context, edits []store.Edit) error {
-	db, err := d.store.Bare(ctx, usersDB, store.ForTokens)
+	db, err := d.store.Bare(ctx, UsersDB, store.ForTokens)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (d *Devices) write(ctx context.Context, edits []store.Edit) error {
 // List gives the records of an owner, of everybody for "", and removes those that are
 // over.
 func (d *Devices) List(ctx context.Context, owner string, now time.Time) ([]*auth.Device, error) {
-	db, err := d.store.Bare(ctx, usersDB, store.ForTokens)
+	db, err := d.store.Bare(ctx, UsersDB, store.ForTokens)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}

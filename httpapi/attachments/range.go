@@ -1,4 +1,4 @@
-package httpapi
+package attachments
 
 import (
 	"errors"
@@ -83,7 +83,7 @@ func parsePlace(s string) (int64, error) {
 
 // sendSpans sends several ranges, each as a part.
 func sendSpans(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attachment, spans []span) error {
-	boundary := newBoundary()
+	boundary := NewBoundary()
 	w.Header()["Content-Type"] = []string{`multipart/byteranges; boundary="` + boundary + `"`}
 	w.WriteHeader(http.StatusPartialContent)
 	if r.Method == http.MethodHead {

@@ -1,4 +1,4 @@
-package httpapi
+package access
 
 import (
 	"context"
@@ -34,21 +34,21 @@ type asker struct {
 // systemDB returns what a database is by its name; nil for an ordinary one.
 func (a *Access) systemDB(name string) *systemDB {
 	switch {
-	case name == usersDB:
+	case name == UsersDB:
 		return a.users
-	case isReplicator(name):
+	case IsReplicator(name):
 		return a.replicatorDB()
 	}
 	return nil
 }
 
 // IsSystemDB tells whether documents of a database mean something to the server.
-func IsSystemDB(name string) bool { return name == usersDB || isReplicator(name) }
+func IsSystemDB(name string) bool { return name == UsersDB || IsReplicator(name) }
 
-const usersDB = "_users"
+const UsersDB = "_users"
 
-// isReplicator tells whether documents of a database ask for replications.
-func isReplicator(name string) bool { return replicate.IsReplicator(name) }
+// IsReplicator tells whether documents of a database ask for replications.
+func IsReplicator(name string) bool { return replicate.IsReplicator(name) }
 
 // OpenNamed opens a database for a user, as a Member unless the rule is DBAdmin. The handle
 // shows and takes what the user may see and write.

@@ -1,4 +1,4 @@
-package httpapi
+package access
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 
 var (
 	errUsersDesign   = wire.Errorf(http.StatusForbidden, "forbidden", "Only administrators can view design docs in the users database.")
-	errUsersSecurity = wire.Errorf(http.StatusForbidden, "forbidden", "You can't edit the security object of the user database.")
+	ErrUsersSecurity = wire.Errorf(http.StatusForbidden, "forbidden", "You can't edit the security object of the user database.")
 	errServerRecord  = wire.Errorf(http.StatusForbidden, "forbidden", "This local document is the server's own.")
 )
 
-// serverRecords is what ids of local documents of _users begin with that are the
+// ServerRecords is what ids of local documents of _users begin with that are the
 // server's own; nobody reads or writes them by the API.
-const serverRecords = "_local/tododb."
+const ServerRecords = "_local/tododb."
 
 // newUsersDB makes the rules of _users. Which of its documents somebody may read and
 // write, once the database's security object lets one in, is told by package auth.
@@ -77,7 +77,7 @@ func (a *Access) newUsersDB() *systemDB {
 }
 
 func checkServerRecord(id string) error {
-	if strings.HasPrefix(id, serverRecords) {
+	if strings.HasPrefix(id, ServerRecords) {
 		return errServerRecord
 	}
 	return nil
@@ -86,7 +86,7 @@ func checkServerRecord(id string) error {
 // mayList refuses to list _users to all but administrators, before it looks at the
 // database's security object, as CouchDB does.
 func (a *Access) mayList(r *http.Request) error {
-	if name, err := wire.Segment(r, "db"); err == nil && name == usersDB {
+	if name, err := wire.Segment(r, "db"); err == nil && name == UsersDB {
 		return RequireAdmin(r)
 	}
 	return nil
@@ -95,12 +95,12 @@ func (a *Access) mayList(r *http.Request) error {
 // CreateSystemDatabases makes those of _users and _replicator that are not there, and in
 // _users the design document that a CouchDB has there too.
 func (a *Access) CreateSystemDatabases(ctx context.Context) error {
-	for _, name := range []string{usersDB, "_replicator"} {
+	for _, name := range []string{UsersDB, "_replicator"} {
 		if err := a.store.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {
 			return err
 		}
 	}
-	db, err := a.store.Bare(ctx, usersDB, store.ForSetup)
+	db, err := a.store.Bare(ctx, UsersDB, store.ForSetup)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package attachments
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 // their documents to be written.
 const maxStagedInMemory = 1 << 20
 
-// checkInline refuses what cannot be stored of a request that has no parts.
-func checkInline(a *document.Attachment, limit int64) error {
+// CheckInline refuses what cannot be stored of a request that has no parts.
+func CheckInline(a *document.Attachment, limit int64) error {
 	if a.Follows && !a.Stub {
 		return wire.BadRequest("Attachment %s follows, but the request is not multipart/related", a.Name)
 	}
@@ -24,8 +24,8 @@ func checkInline(a *document.Attachment, limit int64) error {
 	return nil
 }
 
-// editedAttachment gives an attachment the form of an edit, without its bytes.
-func editedAttachment(a *document.Attachment) store.EditAttachment {
+// Edit gives an attachment the form of an edit, without its bytes.
+func Edit(a *document.Attachment) store.EditAttachment {
 	e := store.EditAttachment{Name: a.Name, Type: a.Type, RevPos: a.RevPos, HasRevPos: a.HasRevPos}
 	if a.Stub {
 		e.Digest, e.HasDigest = store.ParseDigest(a.Digest)
@@ -33,13 +33,13 @@ func editedAttachment(a *document.Attachment) store.EditAttachment {
 	return e
 }
 
-// stageSent stores the bytes of inline attachments and gives all of them the form of an
+// Stage stores the bytes of inline attachments and gives all of them the form of an
 // edit; part, if not nil, stores those that follow. inMemory counts the bytes that wait.
-func stageSent(ctx context.Context, db *store.DB, sent []document.Attachment, limit int64, inMemory *int, part func(a *document.Attachment) (store.Staged, error)) ([]store.EditAttachment, error) {
+func Stage(ctx context.Context, db *store.DB, sent []document.Attachment, limit int64, inMemory *int, part func(a *document.Attachment) (store.Staged, error)) ([]store.EditAttachment, error) {
 	var out []store.EditAttachment
 	for i := range sent {
 		a := &sent[i]
-		e := editedAttachment(a)
+		e := Edit(a)
 		switch {
 		case a.Stub:
 		case a.Follows && part == nil:
@@ -66,8 +66,8 @@ func stageSent(ctx context.Context, db *store.DB, sent []document.Attachment, li
 	return out, nil
 }
 
-// editOf gives a document the form of an edit, with its inline attachments stored.
-func editOf(ctx context.Context, db *store.DB, doc document.Doc, limit int64) (store.Edit, error) {
+// EditOf gives a document the form of an edit, with its inline attachments stored.
+func EditOf(ctx context.Context, db *store.DB, doc document.Doc, limit int64) (store.Edit, error) {
 	inMemory := 0
 	return nextEdit(ctx, db, doc, limit, &inMemory)
 }
@@ -79,13 +79,13 @@ func nextEdit(ctx context.Context, db *store.DB, doc document.Doc, limit int64, 
 	if err := doc.CheckAttachments(); err != nil {
 		return store.Edit{}, err
 	}
-	atts, err := stageSent(ctx, db, doc.Attachments, limit, inMemory, nil)
+	atts, err := Stage(ctx, db, doc.Attachments, limit, inMemory, nil)
 	return store.Edit{Doc: doc, Attachments: atts}, err
 }
 
-// editsOf does the same for many documents. All of them are checked before the bytes of
+// EditsOf does the same for many documents. All of them are checked before the bytes of
 // the first are stored.
-func editsOf(ctx context.Context, db *store.DB, docs []document.Doc, limit int64) ([]store.Edit, error) {
+func EditsOf(ctx context.Context, db *store.DB, docs []document.Doc, limit int64) ([]store.Edit, error) {
 	edits := make([]store.Edit, len(docs))
 	for i := range docs {
 		if strings.HasPrefix(docs[i].ID, "_local/") {
@@ -103,4 +103,14 @@ func editsOf(ctx context.Context, db *store.DB, docs []document.Doc, limit int64
 		}
 	}
 	return edits, nil
+}
+
+// Kept are those of a revision, but one, as those of an edit.
+func Kept(old *store.Document, without string) (kept []store.EditAttachment) {
+	for i := range old.Attachments {
+		if a := &old.Attachments[i]; a.Name != without {
+			kept = append(kept, store.EditAttachment{Name: a.Name, As: a})
+		}
+	}
+	return kept
 }

@@ -1,26 +1,27 @@
-package httpapi
+package write
 
 import (
 	"context"
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 )
 
-// conflictError is a conflict of one document, which can be explained.
-type conflictError struct {
-	id    string
-	given revtree.Rev // the parent that the edit named; zero if it named none
+// Conflict is a conflict of one document, which can be explained.
+type Conflict struct {
+	ID    string
+	Given revtree.Rev // the parent that the edit named; zero if it named none
 }
 
-func (e *conflictError) Error() string { return store.ErrConflict.Error() + ": " + e.id }
-func (e *conflictError) Unwrap() error { return store.ErrConflict }
+func (e *Conflict) Error() string { return store.ErrConflict.Error() + ": " + e.ID }
+func (e *Conflict) Unwrap() error { return store.ErrConflict }
 
-// prefersRepresentation tells whether the client wants to see what a conflict is about.
-func prefersRepresentation(r *http.Request) bool {
+// PrefersRepresentation tells whether the client wants to see what a conflict is about.
+func PrefersRepresentation(r *http.Request) bool {
 	for _, header := range r.Header["Prefer"] {
 		for one := range strings.SplitSeq(header, ",") {
 			name, value, _ := strings.Cut(one, "=")
@@ -34,8 +35,8 @@ func prefersRepresentation(r *http.Request) bool {
 }
 
 // explainConflict answers 409 with what the client needs to merge and try again.
-func (s *Server) explainConflict(w http.ResponseWriter, r *http.Request, e *conflictError) error {
-	db, err := s.access.Open(r)
+func explainConflict(a *access.Access, w http.ResponseWriter, r *http.Request, e *Conflict) error {
+	db, err := a.Open(r)
 	if err != nil {
 		return err
 	}
@@ -44,33 +45,33 @@ func (s *Server) explainConflict(w http.ResponseWriter, r *http.Request, e *conf
 	defer wire.PutBuf(b)
 	status, word, reason, _ := wire.AnswerOf(e)
 	*b = wire.AppendError(append(*b, '{'), word, reason)
-	if *b, err = appendConflict(r.Context(), *b, db, e); err != nil {
+	if *b, err = AppendConflict(r.Context(), *b, db, e); err != nil {
 		return err
 	}
-	setPreferenceApplied(w)
+	SetPreferenceApplied(w)
 	return wire.WriteJSON(w, r, status, append(*b, '}'))
 }
 
-func setPreferenceApplied(w http.ResponseWriter) {
+func SetPreferenceApplied(w http.ResponseWriter) {
 	w.Header()["Preference-Applied"] = []string{"return=representation"}
 }
 
-// appendConflict appends the member that explains a conflict:
+// AppendConflict appends the member that explains a conflict:
 //
 //	"conflict":{"id":...,"rev":...,"winner":{"rev":...,"doc":{...}},"ancestor":{"rev":...,"doc":{...}}}
 //
 // rev is the parent that the edit named; what there is not is null.
-func appendConflict(ctx context.Context, b []byte, db *store.DB, e *conflictError) ([]byte, error) {
-	c, err := db.ConflictOf(ctx, e.id, e.given)
+func AppendConflict(ctx context.Context, b []byte, db *store.DB, e *Conflict) ([]byte, error) {
+	c, err := db.ConflictOf(ctx, e.ID, e.Given)
 	if err != nil {
 		return b, err
 	}
-	b = wire.AppendString(append(b, `,"conflict":{"id":`...), e.id)
+	b = wire.AppendString(append(b, `,"conflict":{"id":`...), e.ID)
 	b = append(b, `,"rev":`...)
-	if e.given.IsZero() {
+	if e.Given.IsZero() {
 		b = append(b, "null"...)
 	} else {
-		b = wire.AppendRev(b, e.given)
+		b = wire.AppendRev(b, e.Given)
 	}
 	b = append(b, `,"winner":`...)
 	if c.Winner == nil {

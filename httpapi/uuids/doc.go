@@ -1,0 +1,2 @@
+// Package uuids makes ids of documents that come without one.
+package uuids
