@@ -13,8 +13,8 @@ type filter struct {
 	name string
 	req  []byte
 
-	held bool // a slot
-	w    *process
+	leave func() // gives back the slot; nil: it has none
+	w     *process
 }
 
 // Match is part of script.Matcher, as are the methods below it.
@@ -28,9 +28,9 @@ func (f *filter) Release() {
 		f.r.pool.giveBack(f.w, nil)
 		f.w = nil
 	}
-	if f.held {
-		f.r.pool.unslot(single, f.r.owner)
-		f.held = false
+	if f.leave != nil {
+		f.leave()
+		f.leave = nil
 	}
 }
 
@@ -38,11 +38,10 @@ func (f *filter) Release() {
 // the documents' is replaced.
 func (f *filter) MatchAll(ctx context.Context, docs [][]byte) (pass []bool, err error) {
 	p := f.r.pool
-	if !f.held {
-		if err := p.slot(ctx, single, f.r.owner); err != nil {
+	if f.leave == nil {
+		if f.leave, err = p.slot(ctx, single, f.r.owner); err != nil {
 			return nil, err
 		}
-		f.held = true
 	}
 	p.calls[single].Add(1)
 	for range tries {

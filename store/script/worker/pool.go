@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tododb/tododb/store/fair"
 	"github.com/tododb/tododb/store/script"
 )
 
@@ -57,6 +58,7 @@ type Pool struct {
 	closing chan struct{}
 	done    sync.WaitGroup // what the pool has started
 
+	slots [classes]*fair.Slots
 	calls [classes]atomic.Int64
 	kills [causes]atomic.Int64
 	died  atomic.Int64 // workers that ended by themselves
@@ -64,7 +66,6 @@ type Pool struct {
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
-	slots    [classes]*slots
 	all      map[*process]struct{}
 	idle     []*process // with code; the one that was used last is the last
 	spare    []*process
@@ -110,7 +111,11 @@ func New(opt Options) (*Pool, error) {
 	builds := min(cores, opt.Workers/4)
 	some := max(2, min(4*cores, (opt.Workers-builds-2)/2))
 	rest := opt.Workers - builds - some - 2 // lists wait for their clients
-	p.slots = [classes]*slots{single: newSlots(some, max(1, some/2)), building: newSlots(builds, builds), listing: newSlots(rest, max(1, rest/2))}
+	p.slots = [classes]*fair.Slots{
+		single:   fair.New(fair.Options{Slots: some, Share: max(1, some/2)}),
+		building: fair.New(fair.Options{Slots: builds}),
+		listing:  fair.New(fair.Options{Slots: rest, Share: max(1, rest/2)}),
+	}
 	var err error
 	if p.dir = opt.Folder; p.dir == "" {
 		p.dir, err = os.MkdirTemp("", "tododb-empty-")
@@ -137,6 +142,9 @@ func (p *Pool) Close() error {
 	}
 	p.closed = true
 	close(p.closing)
+	for _, s := range p.slots {
+		s.Close()
+	}
 	for w := range p.all {
 		w.kill(closing)
 	}
@@ -177,12 +185,12 @@ const tries = 3
 // do gives a call a worker with its code. It is made again, elsewhere, if the worker ends
 // for no reason of the call's.
 func (p *Pool) do(ctx context.Context, c class, owner string, code *code, call func(w *process) error) error {
-	if err := p.slot(ctx, c, owner); err != nil {
+	leave, err := p.slot(ctx, c, owner)
+	if err != nil {
 		return err
 	}
-	defer p.unslot(c, owner)
+	defer leave()
 	p.calls[c].Add(1)
-	var err error
 	for range tries {
 		var w *process
 		if w, err = p.worker(ctx, code); err == nil {
