@@ -58,7 +58,7 @@ type Authenticator struct {
 
 // New reads the administrators' passwords; its error names the one it cannot read.
 func New(opt Options) (*Authenticator, error) {
-	a := &Authenticator{opt: opt, random: make([]byte, 32), verified: newVerified()}
+	a := &Authenticator{opt: opt, random: make([]byte, 32), verified: newVerified(), hasher: hasher{usual: newSlots(), costly: newSlots()}}
 	rand.Read(a.random)
 	if a.opt.Now == nil {
 		a.opt.Now = time.Now

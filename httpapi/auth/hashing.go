@@ -5,6 +5,8 @@ import (
 	"crypto/pbkdf2"
 	"crypto/sha256"
 	"sync/atomic"
+
+	"github.com/tododb/tododb/store/fair"
 )
 
 // hasher does all hashing of passwords: no more at once than leaves processors for the
@@ -12,7 +14,7 @@ import (
 type hasher struct {
 	// Hashes that cost more than usual, which only administrators can have stored, have a
 	// slot of their own, so that nobody else waits for them.
-	usual, costly slots
+	usual, costly *fair.Slots
 	work          atomic.Int64 // iterations done
 }
 
@@ -46,9 +48,9 @@ func (a *Authenticator) usualCost(set *Settings) int {
 // enterHashing waits until a password may be hashed at a cost; leave must follow.
 func (a *Authenticator) enterHashing(ctx context.Context, w who, cost, usual int) (leave func(), err error) {
 	if cost > usual {
-		return a.hasher.costly.enter(ctx, w)
+		return enter(ctx, a.hasher.costly, w)
 	}
-	return a.hasher.usual.enter(ctx, w)
+	return enter(ctx, a.hasher.usual, w)
 }
 
 // matches hashes and compares.

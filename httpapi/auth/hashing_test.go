@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tododb/tododb/store/fair"
 )
 
 // directory is users by name.
@@ -65,16 +67,16 @@ func TestAWrongPasswordCostsTheSameForEverybody(t *testing.T) {
 }
 
 // line has many wait for a slot and tells in which order they get it.
-func line(t *testing.T, s *slots, all []who) (order []who) {
+func line(t *testing.T, s *fair.Slots, all []who) (order []who) {
 	t.Helper()
-	leave, err := s.enter(t.Context(), all[0])
+	leave, err := enter(t.Context(), s, all[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := make(chan who)
 	for _, w := range all[1:] {
 		go func() {
-			leave, err := s.enter(t.Context(), w)
+			leave, err := enter(t.Context(), s, w)
 			if err != nil {
 				t.Error(err)
 			}
@@ -103,7 +105,7 @@ func TestSlotsAreSharedFairly(t *testing.T) {
 				many[i] = guess(i)
 			}
 			last := who{"elsewhere", "anna"}
-			if at := slices.Index(line(t, &slots{}, append(many, last)), last); at < 0 || at > 3 {
+			if at := slices.Index(line(t, newSlots(), append(many, last)), last); at < 0 || at > 3 {
 				t.Errorf("after %s somebody else comes as number %d", name, at)
 			}
 		}
@@ -112,30 +114,30 @@ func TestSlotsAreSharedFairly(t *testing.T) {
 
 func TestNobodyWaitsForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slots{}
-		leave, err := s.enter(t.Context(), who{"a", "x"})
+		s := newSlots()
+		leave, err := enter(t.Context(), s, who{"a", "x"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		if _, err := s.enter(t.Context(), who{"b", "y"}); !errors.Is(err, ErrBusy) || time.Since(began) != maxWait {
+		if _, err := enter(t.Context(), s, who{"b", "y"}); !errors.Is(err, ErrBusy) || time.Since(began) != maxWait {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		if _, err := s.enter(ctx, who{"b", "y"}); !errors.Is(err, context.Canceled) {
+		if _, err := enter(ctx, s, who{"b", "y"}); !errors.Is(err, context.Canceled) {
 			t.Errorf("who has gone: %v", err)
 		}
 		for range maxWaitingHere {
-			go func() { _, _ = s.enter(t.Context(), who{"b", "y"}) }()
+			go func() { _, _ = enter(t.Context(), s, who{"b", "y"}) }()
 		}
 		synctest.Wait()
-		if _, err := s.enter(t.Context(), who{"b", "z"}); !errors.Is(err, ErrBusy) {
+		if _, err := enter(t.Context(), s, who{"b", "z"}); !errors.Is(err, ErrBusy) {
 			t.Errorf("one too many of an address: %v", err)
 		}
 		time.Sleep(2 * maxWait) // they all give up
 		leave()
-		if leave, err = s.enter(t.Context(), who{"c", "x"}); err != nil {
+		if leave, err = enter(t.Context(), s, who{"c", "x"}); err != nil {
 			t.Errorf("the slot is lost: %v", err)
 		} else {
 			leave()
