@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -228,3 +230,58 @@ func TestInlineData(t *testing.T) {
 	names := slices.Repeat([]string{`"same":{"data":"aGVsbG8="}`}, 3)
 	wants(t, call(s, "PUT", "/db/same", `{"_attachments":{"other":{"data":""},`+strings.Join(names, ",")+`}}`, "Admin", ""), 201, "ok")
 }
+
+// One _bulk_docs has as many documents as the settings say, and no more: with one more nothing
+// is written, whether the request is long, has many documents or few.
+func TestSoManyDocumentsAtOnce(t *testing.T) {
+	for _, most := range []int{3, 5000} {
+		for name, size := range map[string]int{"short": 1, "long": 2 << 20 / most} {
+			s := openServer(t, Options{Config: settings(t, "limits/bulk_docs", strconv.Itoa(most))})
+			wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+			docs := func(n int) string {
+				return `{"docs":[` + many(n, func(i int) string { return fmt.Sprintf(`{"_id":"d%d","v":%q}`, i, strings.Repeat("x", size)) }) + `]}`
+			}
+			w := call(s, "POST", "/db/_bulk_docs", docs(most+1), "Admin", "")
+			if w.Code != 413 || !strings.Contains(w.Body.String(), fmt.Sprintf(`"too_large","reason":"One request may have %d documents`, most)) {
+				t.Errorf("%s, one more than %d: %d %.200s", name, most, w.Code, w.Body)
+			}
+			wants(t, call(s, "GET", "/db", "", "Admin", ""), 200, `"doc_count":0`)
+			wants(t, call(s, "POST", "/db/_bulk_docs", docs(most), "Admin", ""), 201, "")
+			wants(t, call(s, "GET", "/db", "", "Admin", ""), 200, fmt.Sprintf(`"doc_count":%d`, most))
+		}
+	}
+}
+
+// It need not have come to its end for that to be said.
+func TestTooManyDocumentsAreNotWaitedFor(t *testing.T) {
+	s := openServer(t, Options{Config: settings(t, "limits/bulk_docs", "100000")})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	read := 0
+	body := io.TeeReader(io.MultiReader(strings.NewReader(`{"docs":[`), &forever{text: "{},"}), counter{&read})
+	r := httptest.NewRequest("POST", "/db/_bulk_docs", body)
+	r.Header.Set("Content-Type", "application/json")
+	r.SetBasicAuth("admin", "secret")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Code != 413 || read > 4<<20 {
+		t.Errorf("%d %.200s after %d bytes", w.Code, w.Body, read)
+	}
+}
+
+// forever is a text again and again.
+type forever struct {
+	text string
+	at   int
+}
+
+func (e *forever) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = e.text[e.at]
+		e.at = (e.at + 1) % len(e.text)
+	}
+	return len(b), nil
+}
+
+type counter struct{ n *int }
+
+func (c counter) Write(b []byte) (int, error) { *c.n += len(b); return len(b), nil }

@@ -80,6 +80,7 @@ var settings = []Setting{
 	{Name{"limits", "header_timeout"}, "30", Seconds, Restart, "seconds that a client has to send the head of a request"},
 	{Name{"limits", "idle_timeout"}, "300", Seconds, Restart, "seconds that a connection may stay open without a request"},
 	{Name{"limits", "body_stall"}, "60", Wait, 0, "seconds within which the next part of a request's body must arrive; 408 beyond it; 0: no limit"},
+	{Name{"limits", "bulk_docs"}, "1000000", Count, 0, "documents that one _bulk_docs may have; 413 beyond it, as soon as they have come, and nothing is written. It bounds how long one request writes: its answer comes when all is written"},
 	{Name{"limits", "body_memory"}, "67108864", Size, 0, "bytes of memory, at least 16777216, for everything made from long request bodies and for large documents that are read, all together; what does not fit waits, bodies in files in the data folder"},
 	{Name{"limits", "body_wait"}, "30", Seconds, 0, "seconds that a request waits for that memory; 503 after that"},
 	{Name{"limits", "answer_stall"}, "60", Wait, 0, "seconds within which a client must read the next part of its answer, or it is disconnected; 0: no limit. A feed may wait longer for a change to report"},

@@ -138,6 +138,7 @@ var documentErrors = map[document.Kind]struct {
 	document.Validation: {400, "doc_validation"},
 	document.IllegalID:  {400, "illegal_docid"},
 	document.TooLarge:   {413, "document_too_large"},
+	document.TooMany:    {413, "too_large"},
 }
 
 // AnswerOf gives the status, word and reason that an error is answered with; known

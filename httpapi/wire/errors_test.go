@@ -43,7 +43,7 @@ func TestEveryErrorOfTheStoreHasARow(t *testing.T) {
 	if found < 10 {
 		t.Errorf("only %d errors found", found)
 	}
-	for kind := document.Syntax; kind <= document.TooLarge; kind++ {
+	for kind := document.Syntax; kind <= document.TooMany; kind++ {
 		if row, ok := documentErrors[kind]; !ok || row.status < 400 {
 			t.Errorf("kind %d of document errors has no row", kind)
 		}

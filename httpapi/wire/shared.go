@@ -15,6 +15,7 @@ type Settings struct {
 	MaxRequestSize    int64
 	MaxDocumentSize   int64
 	MaxAttachmentSize int64          // 0: any
+	BulkDocs          int            // that one _bulk_docs may have
 	Budget            *intake.Budget // of memory for bodies and what is made of them
 	FeedsPerUser      int            // 0: any number
 	BodyStall         time.Duration  // how long a body may stand still; 0: for ever
@@ -26,6 +27,7 @@ type Settings struct {
 
 func readSettings(c *config.Config, old *Settings) *Settings {
 	set := &Settings{
+		BulkDocs:          int(c.Int("limits", "bulk_docs")),
 		MaxRequestSize:    c.Int("chttpd", "max_http_request_size"),
 		MaxDocumentSize:   c.Int("couchdb", "max_document_size"),
 		MaxAttachmentSize: c.Int("couchdb", "max_attachment_size"),

@@ -122,7 +122,10 @@ func (p *parser) eachDoc(i int, opt Options, fn func(d *Doc) error) (int, error)
 	if i < len(p.src) && p.src[i] == ']' {
 		return i + 1, nil
 	}
-	for {
+	for n := 1; ; n++ {
+		if opt.MostDocs > 0 && n > opt.MostDocs {
+			return i, tooMany(opt.MostDocs)
+		}
 		d, end, err := p.document(i, opt)
 		if err != nil {
 			if !jsonscan.Valid(p.src) {

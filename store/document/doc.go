@@ -44,6 +44,8 @@ type Options struct {
 	MaxSize int64
 	// MaxDocs is how many documents ParseBulk reads, 0 for any number.
 	MaxDocs int
+	// MostDocs is how many documents a _bulk_docs request may have, 0 for any number.
+	MostDocs int
 	// Expect is how many bytes the documents will have together without attachments, as far
 	// as is known, to make room for; 0: as many as the JSON.
 	Expect int

@@ -11,6 +11,7 @@ const (
 	Validation             // a member that begins with an underscore is not as it must be
 	IllegalID              // its id is not allowed
 	TooLarge
+	TooMany // documents in one request
 )
 
 // Error is what is wrong with a document.
@@ -28,6 +29,10 @@ var (
 	errLongPath  = &Error{Validation, "_revisions.ids has more revisions than _revisions.start"}
 	errIDType    = &Error{IllegalID, "Document id must be a string"}
 )
+
+func tooMany(most int) error {
+	return &Error{TooMany, fmt.Sprintf("One request may have %d documents at most; send the others in another one.", most)}
+}
 
 func badMember(name string) error {
 	return &Error{Validation, fmt.Sprintf("Bad special document member: %s", name)}

@@ -11,6 +11,7 @@ import (
 // all but the bytes of attachments; whether the JSON is any is for Parse to say.
 type Meter struct {
 	limit int64
+	most  int // documents
 	doc   int // how deep in the JSON the members of a document stand
 
 	depth  int
@@ -54,9 +55,9 @@ func (k *key) means(name string) bool {
 const meterSlack = 64 << 10
 
 // NewMeter makes a Meter for one document, or for the documents of a _bulk_docs request,
-// each of which may be as large as opt says.
+// each of which may be as large, and all as many, as opt says.
 func NewMeter(bulk bool, opt Options) *Meter {
-	m := &Meter{limit: opt.MaxSize, doc: 1}
+	m := &Meter{limit: opt.MaxSize, most: opt.MostDocs, doc: 1}
 	if bulk {
 		m.doc = 3
 	}
@@ -76,7 +77,8 @@ func (m *Meter) Measure() Measure {
 	return found
 }
 
-// Add takes the next bytes: an *Error of kind TooLarge once a document is too large.
+// Add takes the next bytes: an *Error of kind TooLarge once a document is too large, TooMany
+// once there are too many.
 func (m *Meter) Add(p []byte) error {
 	for i := 0; i < len(p); {
 		if m.text {
@@ -92,6 +94,9 @@ func (m *Meter) Add(p []byte) error {
 		}
 		if m.limit > 0 && (m.body > m.limit+meterSlack || m.special > m.limit+meterSlack) {
 			return &Error{TooLarge, ""}
+		}
+		if m.most > 0 && m.meter.Docs > m.most {
+			return tooMany(m.most)
 		}
 	}
 	return nil
