@@ -124,10 +124,7 @@ func (s *Server) editDesign(ctx context.Context, db *store.DB, id string, edit f
 		} else if err := doc.SetBody(body); err != nil {
 			return false, err
 		}
-		results, err := db.Write(ctx, []store.Edit{{Doc: doc, Attachments: atts}}, store.WriteOptions{})
-		if err == nil {
-			err = results[0].Err
-		}
+		_, err = db.Put(ctx, store.Edit{Doc: doc, Attachments: atts}, store.WriteOptions{})
 		if !errors.Is(err, store.ErrConflict) {
 			return err == nil, err
 		}

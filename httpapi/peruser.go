@@ -242,9 +242,6 @@ func writePerUserRecord(ctx context.Context, db store.Bare, seq uint64) error {
 		return err
 	}
 	doc.ID, doc.HasID = perUserRecord, true
-	results, err := db.Write(ctx, []store.Edit{{Doc: doc}}, store.WriteOptions{})
-	if err == nil {
-		err = results[0].Err
-	}
+	_, err = db.Put(ctx, store.Edit{Doc: doc}, store.WriteOptions{})
 	return err
 }

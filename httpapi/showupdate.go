@@ -121,12 +121,11 @@ func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.
 	if err != nil {
 		return result, err
 	}
-	results, err := db.Write(r.Context(), []store.Edit{edit}, store.WriteOptions{})
-	if err != nil {
-		return result, err
+	result, err = db.Put(r.Context(), edit, store.WriteOptions{})
+	if err == nil || result.Err != nil {
+		wire.NoteWritten(r, []store.Result{result})
 	}
-	wire.NoteWritten(r, results)
-	return results[0], results[0].Err
+	return result, err
 }
 
 // sendResponse sends what a function wants to be answered.

@@ -98,10 +98,7 @@ func (d *documents) write(ctx context.Context, owner Owner, key [32]byte, set ma
 		for i := range old.Attachments {
 			edit.Attachments = append(edit.Attachments, store.EditAttachment{Name: old.Attachments[i].Name})
 		}
-		results, err := db.Write(ctx, []store.Edit{edit}, store.WriteOptions{})
-		if err == nil {
-			err = results[0].Err
-		}
+		_, err = db.Put(ctx, edit, store.WriteOptions{})
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}

@@ -213,7 +213,7 @@ func (p *localPeer) GetLocal(ctx context.Context, id string) (body []byte, err e
 }
 
 func (p *localPeer) PutLocal(ctx context.Context, id string, body []byte) error {
-	doc, err := document.Parse(body, document.Options{})
+	doc, err := document.Parse(body, document.Options{Local: true})
 	if err != nil {
 		return err
 	}
@@ -225,10 +225,7 @@ func (p *localPeer) PutLocal(ctx context.Context, id string, body []byte) error 
 		} else if !errors.Is(err, store.ErrMissing) {
 			return err
 		}
-		results, err := db.Write(ctx, []store.Edit{{Doc: doc}}, store.WriteOptions{})
-		if err == nil {
-			err = results[0].Err
-		}
+		_, err := db.Put(ctx, store.Edit{Doc: doc}, store.WriteOptions{})
 		return err
 	})
 }

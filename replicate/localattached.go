@@ -52,12 +52,13 @@ func (p *localPeer) StoreAttached(ctx context.Context, r *Revision, open opener)
 			}
 			edit.Attachments = append(edit.Attachments, e)
 		}
-		results, err := db.Write(ctx, []store.Edit{edit}, store.WriteOptions{Replicated: true})
+		result, err := db.Put(ctx, edit, store.WriteOptions{Replicated: true})
 		if _, missing := errors.AsType[*store.MissingStub](err); missing {
 			return errMissingStub
 		}
-		if err == nil && results[0].Err != nil {
-			refused = &Refusal{ID: r.Doc.ID, Reason: results[0].Err.Error()}
+		if result.Err != nil {
+			refused = &Refusal{ID: r.Doc.ID, Reason: result.Err.Error()}
+			return nil
 		}
 		return err
 	})

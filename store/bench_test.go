@@ -236,3 +236,45 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPut writes single documents one after another, without waiting for a disk.
+func BenchmarkPut(b *testing.B) {
+	e, err := bolt.Open(b.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.Close()
+	s, err := store.Open(b.Context(), e, store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Create(b.Context(), "bench"); err != nil {
+		b.Fatal(err)
+	}
+	db, err := bare(b.Context(), s, "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Release()
+	for _, kind := range []string{"new", "local"} {
+		b.Run(kind, func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				n++
+				src := benchDoc(n)
+				doc, err := document.Parse(src, document.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if kind == "local" {
+					doc.ID = "_local/" + doc.ID
+				}
+				if _, err := db.Put(b.Context(), store.Edit{Doc: doc}, store.WriteOptions{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

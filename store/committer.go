@@ -130,6 +130,12 @@ func (c *committer) commit(group []*op) {
 // took place, it looks.
 func (c *committer) try(group []*op) error {
 	w := &writer{db: c.db}
+	arena := arenas.Get().(*[]byte)
+	w.arena = *arena
+	defer func() { // the engine has let go of it
+		*arena = w.arena[:0]
+		arenas.Put(arena)
+	}()
 	began := time.Now()
 	for n := 0; ; n++ {
 		err := c.db.edb.Update(c.db.store.ctx, func(tx engine.Tx) error {

@@ -2,7 +2,7 @@
 // sequence of changes, their local documents.
 //
 // A Store is the set of databases of one server, on a storage engine. A DB is one
-// of them. Documents come in by DB.Write alone, interactive edits and replicated
+// of them. Documents come in by DB.Put and DB.Write alone, interactive edits and replicated
 // changes alike; what was written is read by Get, OpenRevs, AllDocs and Changes.
 //
 // What always holds:

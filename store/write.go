@@ -49,16 +49,40 @@ type Result struct {
 	Err error       // ErrConflict, ErrIDTooLong; nil: it is on disk
 }
 
-// Write is the only way for documents to come in. Results are in the order of the
-// edits; the sequences follow the order of ids, as CouchDB's do. A result's Err
-// concerns its document alone. The handle's guard may have changed the documents of
+// Put writes one document. Its error is that of the Result, which refuses the document,
+// or, where the Result has none, what Write fails with.
+func (db *DB) Put(ctx context.Context, e Edit, opt WriteOptions) (Result, error) {
+	var one struct {
+		edit    [1]Edit
+		result  [1]Result
+		pending [1]pendingEdit
+	}
+	one.edit[0] = e
+	err := db.write(ctx, one.edit[:], one.result[:], one.pending[:0], opt)
+	if err != nil {
+		one.result[0].Err = nil // it may have been refused on the way
+		return one.result[0], err
+	}
+	return one.result[0], one.result[0].Err
+}
+
+// Write writes documents: with Put the only way for them to come in. Results are in the
+// order of the edits; the sequences follow the order of ids, as CouchDB's do. A result's
+// Err concerns its document alone. The handle's guard may have changed the documents of
 // edits when Write returns. An error of Write means that a stub stands for nothing
 // (*MissingStub; nothing was written), that the options forbid it, or that the storage
 // failed: of a request too large for one transaction, the first part may have been
 // written, unless the options want it in one (ErrTransactionTooLarge; nothing was written).
 func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Result, error) {
 	results := make([]Result, len(edits))
-	pending := make([]pendingEdit, 0, len(edits))
+	if err := db.write(ctx, edits, results, make([]pendingEdit, 0, len(edits)), opt); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// write is Write, with room for its results and for the edits on their way.
+func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending []pendingEdit, opt WriteOptions) error {
 	var look standings
 	for i := range edits {
 		doc := &edits[i].Doc
@@ -68,7 +92,7 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 		}
 		p, err := db.prepare(ctx, &edits[i], &results[i], opt, &look)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if results[i].Err == nil {
 			pending = append(pending, p)
@@ -78,38 +102,17 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 	for {
 		var err error
 		if pending, err = db.judge(ctx, pending); err != nil {
-			return nil, err
+			return err
 		}
 		if opt.Atomic && refused(results) {
-			return results, nil
+			return nil
 		}
-		if opt.single() {
-			if err := db.writeSingle(ctx, pending, results, opt); !errors.Is(err, errStale) {
-				return results, err
-			}
-			if pending, err = db.prepareAgain(ctx, pending, opt); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		var stale []pendingEdit
-		for len(pending) > 0 {
-			n, size := chunkOf(pending)
-			if err := db.writeChunk(ctx, pending[:n], size); err != nil {
-				return nil, err
-			}
-			for _, p := range pending[:n] {
-				if p.result.Err == errStale {
-					stale = append(stale, p)
-				}
-			}
-			pending = pending[n:]
-		}
-		if len(stale) == 0 {
-			return results, nil
+		stale, err := db.transact(ctx, pending, results, opt)
+		if err != nil || len(stale) == 0 {
+			return err
 		}
 		if pending, err = db.prepareAgain(ctx, stale, opt); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
@@ -249,10 +252,6 @@ func chunkOf(pending []pendingEdit) (n, size int) {
 		n, size = n+1, size+next
 	}
 	return n, size
-}
-
-func (db *DB) writeChunk(ctx context.Context, edits []pendingEdit, size int) error {
-	return db.commits.submit(ctx, &op{docs: len(edits), bytes: size, apply: func(w *writer) error { return w.edit(edits) }})
 }
 
 // edit applies edits that are in the order of their ids.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
@@ -56,11 +57,17 @@ func (w *writer) begin(tx engine.Tx) error {
 	return nil
 }
 
+// arenaSize is the size of a piece of a writer's memory.
+const arenaSize = 64 << 10
+
+// arenas are the memory of writers that are done: a commit of one document needs little of
+// it.
+var arenas = sync.Pool{New: func() any { return new(make([]byte, 0, arenaSize)) }}
+
 // keep copies a value to memory that stays as it is until the commit.
 func (w *writer) keep(build func(b []byte) []byte) []byte {
-	const chunk = 64 << 10
 	if cap(w.arena)-len(w.arena) < 1024 {
-		w.arena = make([]byte, 0, chunk)
+		w.arena = make([]byte, 0, arenaSize)
 	}
 	from := len(w.arena)
 	out := build(w.arena)

@@ -181,10 +181,7 @@ func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string)
 		return nil, err
 	}
 	edit.Doc.ID, edit.Doc.HasID, edit.Doc.Rev, edit.Doc.HasRev = doc.ID, true, doc.Rev, true
-	results, err := db.Write(ctx, []store.Edit{edit}, store.WriteOptions{})
-	if err == nil {
-		err = results[0].Err
-	}
+	_, err = db.Put(ctx, edit, store.WriteOptions{})
 	if err != nil {
 		return nil, err
 	}

@@ -114,9 +114,6 @@ func (a *Access) CreateSystemDatabases(ctx context.Context) error {
 		return err
 	}
 	edit.Doc.ID, edit.Doc.HasID = id, true
-	results, err := db.Write(ctx, []store.Edit{edit}, store.WriteOptions{})
-	if err == nil {
-		err = results[0].Err
-	}
+	_, err = db.Put(ctx, edit, store.WriteOptions{})
 	return err
 }

@@ -159,18 +159,17 @@ func Options(w http.ResponseWriter, r *http.Request, answer func([]store.Result)
 // One writes one edit and answers; answer is called only for what became of it. It
 // may be called within the transaction.
 func One(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, replicated bool, answer func(store.Result) (Answer, error)) error {
-	all := func(results []store.Result) (Answer, error) { return answer(results[0]) }
-	opt, err := Options(w, r, all)
+	opt, err := Options(w, r, func(results []store.Result) (Answer, error) { return answer(results[0]) })
 	if err != nil {
 		return err
 	}
 	opt.Replicated = replicated
-	results, err := db.Write(r.Context(), []store.Edit{edit}, opt)
-	if err != nil {
+	result, err := db.Put(r.Context(), edit, opt)
+	if err != nil && result.Err == nil {
 		return err
 	}
-	wire.NoteWritten(r, results)
-	a, err := all(results)
+	wire.NoteWritten(r, []store.Result{result})
+	a, err := answer(result)
 	if errors.Is(err, store.ErrConflict) {
 		return &Conflict{ID: edit.Doc.ID, Given: wire.GivenRev(&edit.Doc)}
 	}

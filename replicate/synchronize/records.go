@@ -47,9 +47,9 @@ func (r records) write(ctx context.Context, id string, rev revtree.Rev, body []b
 	}
 	doc.ID, doc.HasID, doc.Rev, doc.HasRev = id, true, rev, !rev.IsZero()
 	err := r.with(ctx, func(db store.Bare) error {
-		results, err := db.Write(ctx, []store.Edit{{Doc: doc}}, store.WriteOptions{})
-		if err == nil {
-			rev, err = results[0].Rev, results[0].Err
+		result, err := db.Put(ctx, store.Edit{Doc: doc}, store.WriteOptions{})
+		if err == nil || result.Err != nil {
+			rev = result.Rev
 		}
 		return err
 	})

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -38,10 +39,38 @@ func refused(results []Result) bool {
 	return one
 }
 
-// writeSingle applies edits in one transaction. Its error is also what the options make
-// of them: *Changed, *Repeated, ErrOtherRequest; and errStale, with nothing written.
-func (db *DB) writeSingle(ctx context.Context, edits []pendingEdit, results []Result, opt WriteOptions) error {
-	size := 0
+// transact applies edits, in one transaction where the options want that, and returns
+// those that have to be judged again. Its error is also what the options make of them:
+// *Changed, *Repeated, ErrOtherRequest.
+func (db *DB) transact(ctx context.Context, edits []pendingEdit, results []Result, opt WriteOptions) (stale []pendingEdit, err error) {
+	if opt.single() {
+		size, err := db.fitsInOne(edits)
+		if err == nil {
+			err = db.commit(ctx, edits, size, results, opt)
+		}
+		if errors.Is(err, errStale) { // with nothing written
+			return edits, nil
+		}
+		return nil, err
+	}
+	for len(edits) > 0 {
+		n, size := chunkOf(edits)
+		if err := db.commit(ctx, edits[:n], size, results, opt); err != nil {
+			return nil, err
+		}
+		for _, p := range edits[:n] {
+			if p.result.Err == errStale {
+				stale = append(stale, p)
+			}
+		}
+		edits = edits[n:]
+	}
+	return stale, nil
+}
+
+// fitsInOne tells how large edits are that must go into one transaction:
+// ErrTransactionTooLarge.
+func (db *DB) fitsInOne(edits []pendingEdit) (size int, err error) {
 	for i := range edits {
 		size += edits[i].size()
 		for _, st := range edits[i].staged {
@@ -49,10 +78,20 @@ func (db *DB) writeSingle(ctx context.Context, edits []pendingEdit, results []Re
 		}
 	}
 	if len(edits) > singleDocs || size > min(singleBytes, db.store.eng.Caps().MaxTxBytes) {
-		return ErrTransactionTooLarge
+		return 0, ErrTransactionTooLarge
+	}
+	return size, nil
+}
+
+// commit applies edits in one transaction. errStale says that one of them has to be judged
+// again, and with options that hold for all of them that nothing was written.
+func (db *DB) commit(ctx context.Context, edits []pendingEdit, size int, results []Result, opt WriteOptions) error {
+	o := &op{docs: len(edits), bytes: size}
+	if !opt.single() {
+		o.apply = func(w *writer) error { return w.edit(edits) }
+		return db.commits.submit(ctx, o)
 	}
 	var outcome error // of the last run of the transaction
-	o := &op{docs: len(edits), bytes: size}
 	o.apply = func(w *writer) (err error) {
 		if opt.Once != nil {
 			if outcome, err = w.repeated(opt.Once); outcome != nil || err != nil {
