@@ -80,14 +80,10 @@ func runScript(t *testing.T, name string) {
 	}
 }
 
-// scriptFolder has the clients installed. Without Node the test is skipped, except in
-// CI, where Node has to be.
-func scriptFolder(t *testing.T) string {
+// needTools skips a test that needs a program which is not here. In CI it has to be.
+func needTools(t *testing.T, tools ...string) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts Node")
-	}
-	for _, tool := range []string{"node", "npm"} {
+	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") != "" {
 				t.Fatal(err)
@@ -95,6 +91,30 @@ func scriptFolder(t *testing.T) string {
 			t.Skip(err)
 		}
 	}
+}
+
+// A test whose program is missing is skipped, but never in CI.
+func TestNothingIsSkippedInCI(t *testing.T) {
+	for ci, want := range map[string]int{"": 0, "true": 1} {
+		for _, test := range []string{"TestDocumentation", "TestPouchDB"} {
+			child := exec.Command(os.Args[0], "-test.run", "^"+test+"$", "-test.short=false")
+			child.Env = append(os.Environ(), "PATH=", "CI="+ci)
+			out, _ := child.CombinedOutput()
+			if got := child.ProcessState.ExitCode(); got != want {
+				t.Errorf("%s with CI=%q: exit %d, want %d\n%s", test, ci, got, want, out)
+			}
+		}
+	}
+}
+
+// scriptFolder has the clients installed. Without Node the test is skipped, except in
+// CI, where Node has to be.
+func scriptFolder(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts Node")
+	}
+	needTools(t, "node", "npm")
 	dir := filepath.Join("testdata", "pouchdb")
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "pouchdb-find")); err == nil {
 		return dir

@@ -22,9 +22,7 @@ import (
 //
 // A block that cannot run says so, and why, behind its language: console not run: REASON.
 func TestDocumentation(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip(err)
-	}
+	needTools(t, "curl")
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(pages) < 8 {
 		t.Fatalf("docs/ has the pages %v, %v", pages, err)

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"container/heap"
@@ -36,7 +35,7 @@ type runs struct {
 	dir    string
 	memory []record // the only run
 	file   *os.File
-	w      *bufio.Writer
+	w      *runWriter
 	ends   []int64 // of the runs in the file
 	head   []byte
 }
@@ -69,12 +68,8 @@ func (r *runs) add(batch []record, last bool) error {
 		if err != nil {
 			return fmt.Errorf("a file for sorted rows: %w", err)
 		}
-		r.file, r.w = f, bufio.NewWriterSize(f, 256<<10)
+		r.file, r.w = f, newRunWriter(f)
 		_ = os.Remove(f.Name()) // where an open file keeps its name, close removes it
-	}
-	at := int64(0)
-	if n := len(r.ends); n > 0 {
-		at = r.ends[n-1]
 	}
 	for i := range batch {
 		b := &batch[i]
@@ -82,13 +77,16 @@ func (r *runs) add(batch []record, last bool) error {
 		r.head = binary.AppendUvarint(r.head, uint64(len(b.key)))
 		r.head = binary.AppendUvarint(r.head, uint64(len(b.value)))
 		for _, part := range [][]byte{r.head, b.key, b.value} {
-			if _, err := r.w.Write(part); err != nil {
+			if err := r.w.write(part); err != nil {
 				return fmt.Errorf("write sorted rows: %w", err)
 			}
-			at += int64(len(part))
 		}
 	}
-	r.ends = append(r.ends, at)
+	end, err := r.w.endRun()
+	if err != nil {
+		return fmt.Errorf("write sorted rows: %w", err)
+	}
+	r.ends = append(r.ends, end)
 	return nil
 }
 
@@ -117,14 +115,14 @@ func (r *runs) merge(ctx context.Context, fn func(*record) error) error {
 		}
 		return nil
 	}
-	if err := r.w.Flush(); err != nil {
+	if err := r.w.w.Flush(); err != nil {
 		return fmt.Errorf("write sorted rows: %w", err)
 	}
-	buffer := min(max(mergeMemory/len(r.ends), 4<<10), 128<<10)
+	buffer := min(max(mergeMemory/len(r.ends), runBlock), 128<<10)
 	var h runHeap
 	from := int64(0)
 	for _, end := range r.ends {
-		one := &run{r: bufio.NewReaderSize(io.NewSectionReader(r.file, from, end-from), buffer)}
+		one := &run{r: newRunReader(r.file, from, end, buffer)}
 		from = end
 		more, err := one.next()
 		if err != nil {
@@ -162,7 +160,7 @@ const keptValue = 4 << 10
 // run is one sorted run being read. There may be thousands side by side, so the value of a
 // record is read when its turn has come.
 type run struct {
-	r     *bufio.Reader
+	r     *runReader
 	now   record
 	value int // the length of the value that load reads
 }
