@@ -64,7 +64,8 @@ func (s *Server) functionOf(r *http.Request, group string) (c functionCall, err 
 	if c.rest, err = url.PathUnescape(rest); err != nil {
 		return c, wire.ErrURLEncoding
 	}
-	return c, c.design.Find(groupMembers[group], c.name)
+	_, err = c.design.Find(groupMembers[group], c.name)
+	return c, err
 }
 
 // groupMembers are the members of a design document that the functions stand in.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
 
@@ -17,7 +18,14 @@ func asUser(s *Server, u replicate.User, method, path, body string) (int, string
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	s.As(u).ServeHTTP(w, r)
+	x := s.shared.BeginInner(w)
+	r = r.WithContext(x.In(r.Context()))
+	var err error
+	if x.User, err = s.access.UserOf(r.Context(), u); err != nil {
+		wire.Fail(x, r, err)
+	} else {
+		s.router.ServeHTTP(x, r)
+	}
 	return w.Code, strings.TrimSpace(w.Body.String())
 }
 

@@ -266,3 +266,6 @@ func (s *Server) Close(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// Access knows who asks and what they may: replications ask it too.
+func (s *Server) Access() *access.Access { return s.access }

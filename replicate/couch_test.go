@@ -213,7 +213,7 @@ func TestHostileNames(t *testing.T) {
 	for _, plusIsPlus := range []bool{false, true} {
 		t.Run(fmt.Sprint(plusIsPlus), func(t *testing.T) {
 			there, here := startCouch(t, plusIsPlus), startServer(t)
-			m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: here.store, Open: replicate.Everything(here.store)})
+			m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: here.store, Open: replicate.Everything(here.store), Filters: here.filters})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -244,7 +244,6 @@ func TestHostileNames(t *testing.T) {
 				t.Errorf("back here it holds\n%s\nand not\n%s", got, want)
 			}
 			for i, source := range []string{there.url("there"), "db"} {
-				m.ServeLocal(here.api.As)
 				more := `,"create_target":true,"retries_per_request":1,"filter":"f+ f/f+ f","query_params":{"w+ w":"a+b"}`
 				target := fmt.Sprintf("filtered%d", i)
 				if _, err := m.Run(t.Context(), spec(t, source, target, more)); err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/tododb/tododb/store/filter"
 )
 
 var (
@@ -70,6 +72,9 @@ func (e *StatusError) Error() string {
 func transient(err error) bool {
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout || s.Status >= 500 && s.Status != http.StatusNotImplemented
+	}
+	if _, bad := errors.AsType[*filter.Error](err); bad {
+		return false
 	}
 	for _, final := range []error{ErrNetwork, ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errMissingStub, errRedirect, errRemade, ErrNoFilter} {
 		if errors.Is(err, final) {

@@ -4,26 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
+	"github.com/tododb/tododb/store/filter"
+	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/script"
 )
 
-// filterOf finds a filter function in the JSON of a design document.
-func filterOf(ddoc []byte, name string) (string, error) {
-	var d struct {
-		Filters map[string]string `json:"filters"`
-	}
-	if err := json.Unmarshal(ddoc, &d); err != nil {
-		return "", ErrNoFilter // the source will say what is wrong with it
-	}
-	code, ok := d.Filters[name]
-	if !ok {
-		return "", ErrNoFilter
-	}
-	return code, nil
-}
-
+// FilterCode is part of Peer.
 func (p *remotePeer) FilterCode(ctx context.Context, ddoc, name string) (string, error) {
 	b, err := p.call(ctx, http.MethodGet, designPath(ddoc), nil, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotFound {
@@ -32,19 +27,88 @@ func (p *remotePeer) FilterCode(ctx context.Context, ddoc, name string) (string,
 	if err != nil {
 		return "", err
 	}
-	return filterOf(b, name)
+	source, err := design.Parse("_design/"+ddoc, b).Find("filters", name)
+	if err != nil {
+		return "", ErrNoFilter
+	}
+	text, err := jsonscan.Text(source)
+	if err != nil {
+		return "", ErrNoFilter // the source will say what is wrong with it
+	}
+	return text, nil
 }
 
+// FilterCode is part of Peer.
 func (p *localPeer) FilterCode(ctx context.Context, ddoc, name string) (code string, err error) {
 	err = p.with(ctx, func(db *store.DB) error {
-		doc, err := db.Get(ctx, "_design/"+ddoc, store.ReadOptions{})
-		if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
-			return ErrNoFilter
-		}
-		if err == nil {
-			code, err = filterOf(doc.Body, name)
-		}
-		return err
+		code, err = p.filters.Source(ctx, db, ddoc, name)
+		return filterError(err)
 	})
 	return code, err
+}
+
+// filterError says in the words of this package what is wrong with a filter.
+func filterError(err error) error {
+	missing, _ := errors.AsType[*script.Error](err)
+	switch {
+	case errors.Is(err, filter.ErrNoFunctions):
+		return ErrNotBuilt
+	case errors.Is(err, store.ErrMissing), errors.Is(err, store.ErrDeleted), missing != nil && missing.Kind == script.Missing:
+		return fmt.Errorf("%w: %w", ErrNoFilter, err)
+	}
+	return err
+}
+
+// openFilter opens the filter of a replication as _changes does.
+func (p *localPeer) openFilter(ctx context.Context, db *store.DB, q *ChangesQuery) (*filter.Filter, error) {
+	wanted := filter.Query{Request: func() ([]byte, error) { return filterRequest(ctx, db, q) }}
+	var err error
+	switch f := q.Filter; {
+	case f.DocIDs != nil:
+		wanted.Name = "_doc_ids"
+		wanted.DocIDs, err = json.Marshal(f.DocIDs)
+	case f.Selector != nil:
+		wanted.Name, wanted.Posted, wanted.Selector = "_selector", true, f.Selector
+	default:
+		for _, name := range slices.Sorted(maps.Keys(f.Params)) {
+			if _, err := wanted.Set(name, f.Params[name]); err != nil {
+				return nil, err
+			}
+		}
+		wanted.Name = f.Name
+	}
+	if err != nil {
+		return nil, err
+	}
+	opened, err := p.filters.Open(ctx, db, &wanted)
+	return opened, filterError(err)
+}
+
+// filterRequest is what the filter function of a replication is asked with: what CouchDB,
+// whose replications ask by HTTP, would show it.
+func filterRequest(ctx context.Context, db *store.DB, q *ChangesQuery) ([]byte, error) {
+	req, err := design.NewRequest(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	query := map[string]string{"filter": q.Filter.Name, "limit": strconv.Itoa(q.Limit)}
+	if !q.Winners {
+		query["style"] = "all_docs"
+	}
+	if q.Since != "" {
+		query["since"] = q.Since
+	}
+	if q.Wait > 0 {
+		query["feed"] = "longpoll"
+	}
+	values := url.Values{}
+	maps.Copy(query, q.Filter.Params)
+	for name, value := range query {
+		values.Set(name, value)
+	}
+	req.UUID, req.Method, req.Query, req.Peer = newSessionID(), http.MethodGet, query, "127.0.0.1"
+	req.Path = []string{db.Name(), "_changes"}
+	req.RequestedPath, req.RawPath = req.Path, "/"+escaped(db.Name())+"/_changes?"+escapedQuery(values)
+	req.Headers = map[string]string{"Accept": "application/json", "Host": "localhost"}
+	return json.Marshal(req)
 }

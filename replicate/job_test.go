@@ -95,8 +95,7 @@ func TestChoices(t *testing.T) {
 		`{"source":"source","target":"none"}`:                                      ErrNoDB,
 		`{"source":"none","target":"target0"}`:                                     ErrNoDB,
 		`{"source":"none","target":"new","create_target":true}`:                    ErrNoDB,
-		`{"source":"source","target":"target0","filter":"d/f"}`:                    ErrNoFilter,
-		`{"source":"source","target":"target0","filter":"_design"}`:                ErrNotBuilt,
+		`{"source":"source","target":"target0","filter":"d/f"}`:                    ErrNotBuilt,
 		`{"source":"source","target":"target0","cancel":true}`:                     ErrNoJob,
 		`{"replication_id":"none","cancel":true,"source":"source","target":"new"}`: ErrNoJob,
 	} {

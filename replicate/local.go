@@ -8,15 +8,17 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/index/mango"
+	"github.com/tododb/tododb/store/filter"
+	"github.com/tododb/tododb/store/script"
 )
 
 // localPeer is a database of this server.
 type localPeer struct {
-	store  *store.Store
-	finder *mango.Finder // may be nil
-	name   string
-	open   func(context.Context) (*store.DB, error)
+	store   *store.Store
+	filters *filter.Opener // nil: functions do not run here
+	name    string
+	user    string // for whom it is
+	open    func(context.Context) (*store.DB, error)
 
 	mayNotCreate bool
 }
@@ -89,15 +91,7 @@ func (p *localPeer) Create(ctx context.Context) error {
 }
 
 func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change) error) (end ChangesEnd, err error) {
-	if q.Filter.Name != "" {
-		return end, ErrNotBuilt
-	}
-	var selector *mango.Selector
-	if q.Filter.Selector != nil {
-		if selector, err = mango.Compile(q.Filter.Selector); err != nil {
-			return end, err
-		}
-	}
+	ctx = script.WithAsker(ctx, func() string { return p.user })
 	err = p.with(ctx, func(db *store.DB) error {
 		since := uint64(0)
 		if q.Since != "" {
@@ -116,10 +110,15 @@ func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change)
 				return ctx.Err()
 			}
 		}
-		read := store.ChangesQuery{Since: since, Limit: q.Limit, AllLeaves: !q.Winners, DocIDs: q.Filter.DocIDs}
+		filter, err := p.openFilter(ctx, db, &q)
+		if err != nil {
+			return err
+		}
+		defer filter.Release()
+		read := store.ChangesQuery{Since: since, Limit: q.Limit, AllLeaves: !q.Winners}
 		// What is given on may be waited for: it leaves the snapshot first.
 		var page []Change
-		last, err := p.finder.Changes(ctx, db, selector, read, func(c *store.Change) error {
+		last, err := filter.Changes(ctx, read, func(c *store.Change) error {
 			page = append(page, Change{Seq: db.Seq(c.Seq).String(), ID: string(c.ID), Revs: append([]revtree.Rev(nil), c.Revs...)})
 			return nil
 		}, func() error {

@@ -14,7 +14,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/index/mango"
+	"github.com/tododb/tododb/store/filter"
 )
 
 // Options say what a Manager stands on.
@@ -27,11 +27,12 @@ type Options struct {
 	// IsAdmin tells whether a name is a server administrator's; it is asked for the owners of
 	// documents. nil: everybody's is.
 	IsAdmin func(name string) bool
-	// Finder finds changes of the documents that match a selector; nil: they are looked for.
-	Finder *mango.Finder
-	Server string       // the server's uuid, part of replication ids
-	Log    *slog.Logger // nil: nothing is logged
-	TLS    *tls.Config  // whose certificates are good; nil: those that the system trusts
+	// Filters open the filters of sources that are databases of this server; nil: those that
+	// are functions do not run here, and a selector looks at every change.
+	Filters *filter.Opener
+	Server  string       // the server's uuid, part of replication ids
+	Log     *slog.Logger // nil: nothing is logged
+	TLS     *tls.Config  // whose certificates are good; nil: those that the system trusts
 	// Wrap, if not nil, is put around the transports that requests to peers are sent by.
 	Wrap     func(http.RoundTripper) http.RoundTripper
 	Now      func() time.Time
@@ -85,7 +86,6 @@ type Manager struct {
 
 	mu        sync.Mutex // guards what follows
 	set       Settings
-	local     func(User) http.Handler
 	docs      *documents // nil: documents are not followed
 	tasks     map[string]*task
 	number    int
@@ -122,15 +122,6 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	return m, nil
 }
 
-// ServeLocal gives jobs the API of this server: the handler serves what a user asks for,
-// with his rights. They need it for filter functions of a source that is here, which are
-// for the API to run.
-func (m *Manager) ServeLocal(as func(User) http.Handler) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.local = as
-}
-
 // Close stops all jobs and waits for them; each writes a last checkpoint.
 func (m *Manager) Close() error {
 	m.mu.Lock()
@@ -155,7 +146,7 @@ func (m *Manager) peer(e Endpoint, user, by User) Peer {
 		client := m.ways.client(by, e.Proxy)
 		return newRemotePeer(e, client, m.session(newLogin(&e, client), by, e.Proxy))
 	}
-	p := &localPeer{store: m.opt.Store, finder: m.opt.Finder, name: e.Local}
+	p := &localPeer{store: m.opt.Store, filters: m.opt.Filters, name: e.Local, user: user.Name}
 	p.open = func(ctx context.Context) (*store.DB, error) { return m.opt.Open(ctx, e.Local, user) }
 	p.mayNotCreate = !user.Admin
 	return p
@@ -173,14 +164,6 @@ func (m *Manager) session(s *login, user User, proxy *url.URL) *login {
 	}
 	m.sessions.Add(key, s)
 	return s
-}
-
-// source is peer, for one whose filter may have to be run.
-func (m *Manager) source(req *Request, by User) Peer {
-	if e := req.Spec.Source; e.URL == "" && req.Spec.Filter.Name != "" && m.local != nil {
-		return servedPeer(e.Local, m.local(req.User))
-	}
-	return m.peer(req.Spec.Source, req.User, by)
 }
 
 // check refuses sides that name nothing.
@@ -206,7 +189,7 @@ func (m *Manager) MaySend(spec *Spec, user User) error {
 func (m *Manager) newJob(req *Request) *Job {
 	by := req.by()
 	return NewJob(req.Spec, JobOptions{
-		Server: m.opt.Server, Source: observe(m.source(req, by), req.Source), Target: observe(m.peer(req.Spec.Target, req.User, by), req.Target),
+		Server: m.opt.Server, Source: observe(m.peer(req.Spec.Source, req.User, by), req.Source), Target: observe(m.peer(req.Spec.Target, req.User, by), req.Target),
 		Log: m.opt.Log, Now: m.opt.Now, Patient: m.opt.Patient,
 	})
 }

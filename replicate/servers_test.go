@@ -19,15 +19,23 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/filter"
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/mango"
+	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/index/view/javascript"
+	"github.com/tododb/tododb/store/script"
 )
 
 // server is a whole server over a store of its own.
 type server struct {
-	t     *testing.T
-	store *store.Store
-	api   *httpapi.Server
-	http  *httptest.Server
+	t       *testing.T
+	store   *store.Store
+	api     *httpapi.Server
+	http    *httptest.Server
+	filters *filter.Opener // of its databases
 }
 
 func startServer(t *testing.T) *server {
@@ -44,17 +52,21 @@ func startServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := httpapi.New(httpapi.Options{Store: s, Config: cfg})
+	functions := script.InProcess(script.Options{})
+	designs, indexes := design.NewCache(s, functions), index.NewManager(t.Context(), index.Options{Store: s})
+	compilers := view.Compilers{"javascript": javascript.Compiler(functions)}
+	api, err := httpapi.New(httpapi.Options{Store: s, Config: cfg, Designs: designs, Indexes: indexes, Compilers: compilers})
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := &server{t: t, store: s, api: api, http: httptest.NewServer(api)}
+	srv.filters = &filter.Opener{Designs: designs, Finder: mango.NewFinder(indexes, designs), Views: view.NewOpener(indexes, compilers)}
 	t.Cleanup(func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
 		defer cancel()
 		err := api.Close(stop)
 		srv.http.Close()
-		if err := errors.Join(err, s.Close(), e.Close()); err != nil {
+		if err := errors.Join(err, indexes.Close(), s.Close(), e.Close()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -415,20 +427,18 @@ func TestRemadeTarget(t *testing.T) {
 	}
 }
 
-// A source of this server whose filter is not for the store to run is read through the
-// server's own API, with the rights of who asks, once and continuously.
+// A source of this server is filtered with the rights of who asks, once and continuously.
 func TestFilterOfLocalSource(t *testing.T) {
 	a, b := startServer(t), startServer(t)
 	a.must(201, "PUT", "/db", "")
 	a.must(201, "PUT", "/db/plain", `{}`)
 	a.must(201, "PUT", "/db/_design/d", `{"_attachments":{"x":{"content_type":"text/plain","data":"aGVsbG8="}}}`)
 	b.must(201, "PUT", "/db", "")
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: a.store, Open: a.api.Access().OpenFor})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: a.store, Open: a.api.Access().OpenFor, Filters: a.filters})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	m.ServeLocal(a.api.As)
 	ask := func(user replicate.User, more string) error {
 		_, _, err := m.Replicate(t.Context(), fmt.Appendf(nil, `{"source":"db","target":%q,"filter":"_design"%s}`, b.url("db"), more), user)
 		return err

@@ -17,8 +17,10 @@ import (
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
+	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
+	"github.com/tododb/tododb/store/index/view"
 )
 
 func serveCommand() *cobra.Command {
@@ -98,13 +100,16 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, indexes.Close()) }()
 	indexFigures(figures, indexes)
 
+	views := view.NewOpener(indexes, compilers(functions))
+	filters := &filter.Opener{Designs: designs, Views: views, Finder: mango.NewFinder(indexes, designs)}
+
 	trust, err := replicatorTLS(cfg)
 	if err != nil {
 		return err
 	}
 	var api *httpapi.Server // set before anybody can ask for a replication
 	manager, err := replicate.NewManager(ctx, replicate.Options{
-		Store: f.store, Finder: mango.NewFinder(indexes, designs), Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
+		Store: f.store, Filters: filters, Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 			return api.Access().OpenFor(ctx, name, user)
 		},
@@ -142,7 +147,6 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	work.run(api.RunPerUser)
-	manager.ServeLocal(api.As)
 	synchronizer.Start()
 	cfg.Watch(func() { manager.SetSettings(replicatorSettings(cfg)) })
 	if err := manager.FollowDocuments(); err != nil {

@@ -30,7 +30,7 @@ type Document struct {
 
 	Rewrites  []byte // JSON: an array of rules or the text of a function; nil: none
 	validates bool
-	functions map[string]map[string]bool // names of functions, by the member they stand in
+	functions map[string]map[string][]byte // JSON by name, by the member they stand in
 
 	made sync.Map // of *making, by the keys of Once
 }
@@ -107,12 +107,12 @@ func members(value []byte, fn func(name string, value []byte) error) error {
 
 func (d *Document) readFunctions(group string, value []byte) error {
 	if d.functions == nil {
-		d.functions = map[string]map[string]bool{}
+		d.functions = map[string]map[string][]byte{}
 	}
-	names := map[string]bool{}
-	d.functions[group] = names
-	return members(value, func(name string, _ []byte) error {
-		names[name] = true
+	named := map[string][]byte{}
+	d.functions[group] = named
+	return members(value, func(name string, source []byte) error {
+		named[name] = source
 		return nil
 	})
 }
@@ -183,17 +183,19 @@ func (d *Document) ViewFunctions() ([]script.ViewFunctions, error) {
 	return out, nil
 }
 
-// Find looks whether there is a function of a name in a member: filters, lists, shows or
-// updates. If not, its error, a *script.Error, names what is missing.
-func (d *Document) Find(group, name string) error {
-	names, found := d.functions[group]
+// Find finds the source of a function, JSON, by its name and the member that it stands in:
+// filters, lists, shows or updates. If there is none its error, a *script.Error, names what
+// is missing.
+func (d *Document) Find(group, name string) ([]byte, error) {
+	named, found := d.functions[group]
 	if !found {
-		return script.MissingError(group)
+		return nil, script.MissingError(group)
 	}
-	if !names[name] {
-		return script.MissingError(name)
+	source, found := named[name]
+	if !found {
+		return nil, script.MissingError(name)
 	}
-	return nil
+	return source, nil
 }
 
 // Validates tells whether the document has a function that judges what is written.

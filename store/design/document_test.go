@@ -34,7 +34,7 @@ func TestWhatIsInADesignDocument(t *testing.T) {
 	for _, c := range []struct{ group, name, missing string }{
 		{"filters", "f", ""}, {"filters", "g", "g"}, {"shows", "s", "s"}, {"updates", "u", "updates"},
 	} {
-		err := d.Find(c.group, c.name)
+		_, err := d.Find(c.group, c.name)
 		e, _ := errors.AsType[*script.Error](err)
 		if (err == nil) != (c.missing == "") || e != nil && (e.Kind != script.Missing || e.Reason != "missing json key: "+c.missing) {
 			t.Errorf("%s/%s: %v", c.group, c.name, err)
@@ -46,7 +46,7 @@ func TestWhatIsInADesignDocument(t *testing.T) {
 func TestNothingInADesignDocument(t *testing.T) {
 	for _, body := range []string{"", "[]", `{"views":`, `{"views":[],"filters":"x","options":3,"language":4}`} {
 		d := Parse("_design/d", []byte(body))
-		if d.Language != "javascript" || len(d.Views) > 0 || d.Validates() || d.Find("filters", "f") == nil || len(d.Body) == 0 {
+		if _, err := d.Find("filters", "f"); err == nil || d.Language != "javascript" || len(d.Views) > 0 || d.Validates() || len(d.Body) == 0 {
 			t.Errorf("%q: %+v", body, d)
 		}
 	}

@@ -72,7 +72,7 @@ func (o *Opener) open(ctx context.Context, f *Filter, q *Query) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.Find("filters", name); err != nil {
+	if _, err := d.Find("filters", name); err != nil {
 		return err
 	}
 	req, err := q.Request()
@@ -80,6 +80,26 @@ func (o *Opener) open(ctx context.Context, f *Filter, q *Query) (err error) {
 		f.function, err = d.Filter(ctx, name, req)
 	}
 	return err
+}
+
+// Source is the text of a filter function.
+func (o *Opener) Source(ctx context.Context, db *store.DB, ddoc, name string) (string, error) {
+	if o == nil {
+		return "", ErrNoFunctions
+	}
+	d, err := o.find(ctx, db, ddoc)
+	if err != nil {
+		return "", err
+	}
+	source, err := d.Find("filters", name)
+	if err != nil {
+		return "", err
+	}
+	text, err := jsonscan.Text(source)
+	if err != nil {
+		return "", script.MissingError(name)
+	}
+	return text, nil
 }
 
 // find finds a design document by its name.
