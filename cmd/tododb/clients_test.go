@@ -33,6 +33,7 @@ func TestNano(t *testing.T) { runScript(t, "nano.js") }
 // script prints "stop" the server is stopped, and at "start" started again at the same
 // place, with the same data.
 func runScript(t *testing.T, name string) {
+	t.Parallel()
 	dir := scriptFolder(t)
 	data := t.TempDir()
 	server := startServer(t, data, "")

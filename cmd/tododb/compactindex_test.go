@@ -10,6 +10,7 @@ import (
 // compact sees the files of indexes: a damaged one is told of and removed, and the server
 // makes it anew.
 func TestCompactSeesIndexes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	server := startServer(t, dir, "")
 	server.do(201, "PUT", "/notes", "")

@@ -16,6 +16,7 @@ import (
 // if nothing were, another database answers all along, and a whole file in its place is
 // taken without a restart. check looks at every database and comes to its end.
 func TestDamageStaysInItsDatabase(t *testing.T) {
+	t.Parallel()
 	const page = 4096
 	dir := t.TempDir()
 	server := startServer(t, dir, "")

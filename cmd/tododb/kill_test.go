@@ -26,6 +26,7 @@ import (
 // A kill leaves the kernel's page cache alone, so this is about the order of things,
 // not about what a disk keeps when the power fails.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	kills, seed := killCount(t, 50, 3)
 	random := rand.New(rand.NewPCG(seed, 0))
 

@@ -29,6 +29,7 @@ var indexQueries = []string{
 // TestKillIndex kills the server while it builds indexes that writers keep behind. An index
 // must then answer as one that is built from nothing.
 func TestKillIndex(t *testing.T) {
+	t.Parallel()
 	kills := 4
 	if text := os.Getenv("TODODB_TEST_KILLS"); text != "" {
 		n, err := strconv.Atoi(text)

@@ -13,6 +13,7 @@ import (
 // A replication whose servers are killed in its middle, the one that runs it or the other,
 // goes on where it was when it is asked for again, and nothing is lost.
 func TestKillDuringReplication(t *testing.T) {
+	t.Parallel()
 	const docs = 4000
 	dirs := []string{t.TempDir(), t.TempDir()}
 	servers := []*process{startServer(t, dirs[0], ""), startServer(t, dirs[1], "")}

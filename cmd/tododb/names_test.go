@@ -11,6 +11,7 @@ import (
 // documents and filters comes across as it is: pushed and pulled, by name and by URL, and with
 // its checkpoints.
 func TestHostileNames(t *testing.T) {
+	t.Parallel()
 	a, b := startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")
 	names := []string{"a+b", "a b", "a%2Bb", "a/b", "a//b", "a?b", "a#b", "a&b=c", ";", ".", "..", "é漢😀", "-", "%", "%zz", "\x00", "x\x00y"}
 	for c := rune(1); c <= 255; c++ {

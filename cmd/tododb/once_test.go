@@ -16,6 +16,7 @@ import (
 // the kill came before the commit, after it or in between; and of an atomic request all
 // documents are there or none.
 func TestKillOnce(t *testing.T) {
+	t.Parallel()
 	kills, seed := killCount(t, 12, 2)
 	random := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()

@@ -9,6 +9,7 @@ import (
 // A replication from a database of this server, or from another server, brings what a view
 // has under a key, and the deletions of it.
 func TestReplicateByView(t *testing.T) {
+	t.Parallel()
 	server := startServer(t, t.TempDir(), "")
 	server.do(201, "PUT", "/all", "")
 	server.do(201, "PUT", "/all/_design/d", `{"options":{"changes":true},"views":{"owner":{"map":"function(doc){ emit(doc.owner) }"}}}`)

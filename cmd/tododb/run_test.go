@@ -160,7 +160,7 @@ func TestFirstStartMakesAnAdministrator(t *testing.T) {
 func TestAdministratorsOfTheOperator(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(t.TempDir(), "tododb.ini")
-	if err := os.WriteFile(file, []byte("[admins]\nann = ann's\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("[admins]\nann = ann's\n[chttpd_auth]\niterations = 10\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("TODODB_CONFIG", file)

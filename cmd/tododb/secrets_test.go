@@ -59,6 +59,7 @@ func (s *secrets) ask(user, password, method, path, body string, headers ...stri
 // What the server is told in confidence it repeats to nobody: not in its log, its trail,
 // its errors, its tasks or its settings.
 func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
 	const (
 		admin2    = "s3cret-of-a-second-administrator"
 		cookieKey = "s3cret-of-the-cookies-0123456789"

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -81,7 +84,10 @@ func startServerWith(t testing.TB, environment []string, dir, listen string, mor
 		t.Fatal(err)
 	}
 	if listen == "" {
-		listen = "127.0.0.1:0"
+		listen = freeAddress(t)
+	}
+	if !slices.Contains(more, "--config") {
+		more = append(slices.Clip(more), "--config", quickLogins(t))
 	}
 	p := &process{t: t, log: &syncBuffer{}, done: make(chan struct{})}
 	p.cmd = exec.Command(path, append([]string{"serve", "--data", dir, "--listen", listen}, more...)...)
@@ -120,6 +126,39 @@ func startServerWith(t testing.TB, environment []string, dir, listen string, mor
 		t.Fatalf("the server does not listen\n%s", p.log)
 	}
 	return p
+}
+
+// quickLogins is a file of settings by which a password costs nothing to hash: with the
+// default, most of the time of a test would go into the start of its servers.
+func quickLogins(t testing.TB) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "quick.ini")
+	if err := os.WriteFile(file, []byte("[chttpd_auth]\niterations = 10\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// fixedPorts counts through those that the system gives to nobody of itself, from a random one on.
+var fixedPorts = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(rand.Uint32N(10_000))
+	return &n
+}()
+
+// freeAddress is an address that stays free while the server there is down, so that it can
+// be started again at the same place: one of port 0 would be given to the next who asks.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20_000+fixedPorts.Add(1)%10_000)
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // address is what to start the next server with, to be found at the same place.

@@ -16,6 +16,7 @@ import (
 // now one of the servers and now the other. In the end both hold the same, nothing that was
 // acknowledged is missing, and the synchronization is still there and knows the conflicts.
 func TestKillSynchronized(t *testing.T) {
+	t.Parallel()
 	kills, seed := killCount(t, 6, 2)
 	random := rand.New(rand.NewPCG(seed, 0))
 	folders := []string{t.TempDir(), t.TempDir()}
