@@ -25,7 +25,7 @@ type Attachment struct {
 }
 
 // errMissingStub says that the target does not have the bytes that a stub stands for.
-var errMissingStub = errors.New("the target lacks the bytes of a stub")
+var errMissingStub = errors.New("the target does not have the content of a stub")
 
 func attachmentOf(said *document.Attachment) Attachment {
 	a := Attachment{Name: said.Name, Type: said.Type, RevPos: said.RevPos, Length: max(said.Length, 0), Encoding: said.Encoding, Digest: said.Digest}

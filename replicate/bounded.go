@@ -95,7 +95,7 @@ func (a *answer) eachMember(fn func(name string) error) error {
 		return malformed(err)
 	}
 	if tok.Kind() != '{' {
-		return malformed(fmt.Errorf("it is no object but begins with %v", tok.Kind()))
+		return malformed(fmt.Errorf("it is not an object: it begins with %v", tok.Kind()))
 	}
 	for a.PeekKind() != '}' {
 		tok, err := a.ReadToken()
@@ -117,7 +117,7 @@ func (a *answer) eachElement(fn func() error) error {
 		return malformed(err)
 	}
 	if tok.Kind() != '[' {
-		return malformed(fmt.Errorf("where a list should be it has %v", tok.Kind()))
+		return malformed(fmt.Errorf("it has %v instead of a list", tok.Kind()))
 	}
 	for a.PeekKind() != ']' {
 		if err := fn(); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // errOthersDoc is a source that answers with a document nobody asked for.
-var errOthersDoc = errors.New("the source gives a document that it was not asked for")
+var errOthersDoc = errors.New("the source sent a document that was not requested")
 
 // withheld is a revision that the source has and does not give. A checkpoint behind it
 // would have it lost for ever.

@@ -113,7 +113,7 @@ func (l *load) store() error {
 
 // refuse counts a document, which is counted as written, among those that are not.
 func (l *load) refuse(r Refusal) {
-	l.job.log.Warn("the target refuses a document", "doc", r.ID, "reason", r.Reason)
+	l.job.log.Warn("the target refused a document", "doc", r.ID, "reason", r.Reason)
 	l.stats.DocsWritten--
 	l.stats.DocWriteFailures++
 }
@@ -128,7 +128,7 @@ func (j *Job) record(ctx context.Context, c checkpoint) error {
 	for _, p := range []Peer{j.target, j.source} {
 		err := j.retry(ctx, p, func() error { return p.PutLocal(ctx, j.base, body) })
 		if errors.Is(err, ErrForbidden) || errors.Is(err, ErrUnauthorized) {
-			j.log.Warn("no checkpoint can be written", "peer", p.Name(), "error", err)
+			j.log.Warn("cannot write a checkpoint", "peer", p.Name(), "error", err)
 			continue
 		}
 		if err != nil {

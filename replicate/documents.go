@@ -99,7 +99,7 @@ func (d *documents) follow(ctx context.Context) {
 
 func (d *documents) trouble(err error) {
 	if d.m.ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
-		d.m.opt.Log.Error("documents of _replicator cannot be read or written", "error", err)
+		d.m.opt.Log.Error("cannot read or write documents of _replicator", "error", err)
 	}
 }
 

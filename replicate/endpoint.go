@@ -96,7 +96,7 @@ func endpointOf(text string, headers http.Header) (Endpoint, error) {
 // maxHost is how long the name of a host and its port may be.
 const maxHost = 253 + len(":65535")
 
-var errHost = errors.New("no host that can be asked")
+var errHost = errors.New("not a valid host")
 
 // checkHost refuses a URL to whose host no request could be sent.
 func checkHost(u *url.URL) error {

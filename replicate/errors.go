@@ -23,16 +23,16 @@ var (
 	// ErrNoJob says that there is no replication to cancel.
 	ErrNoJob = errors.New("no such replication")
 	// ErrNotYours says that a replication is another user's.
-	ErrNotYours = errors.New("the replication is another user's")
+	ErrNotYours = errors.New("the replication belongs to another user")
 	// ErrNotBuilt says that a replication of a local source has a filter function, and the
 	// Manager no server that runs it.
 	ErrNotBuilt = errors.New("a filter function of a local source needs a server that runs it")
 	// ErrClosed says that the manager has been closed.
 	ErrClosed = errors.New("the replicator is shutting down")
 	// errNoDatabase says that something else answers in a database's place.
-	errNoDatabase = errors.New("what answers is no database")
+	errNoDatabase = errors.New("the peer is not a database")
 	// errRemade says that a database was deleted and made again.
-	errRemade = errors.New("the database is another one now")
+	errRemade = errors.New("the database was deleted and created again")
 	// errMissing says that a local document is not there.
 	errMissing = errors.New("missing")
 )

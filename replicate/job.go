@@ -80,7 +80,7 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 		if !errors.Is(err, errRemade) || ctx.Err() != nil {
 			return result, err
 		}
-		j.log.Warn("beginning again", "error", err)
+		j.log.Warn("starting from the beginning", "error", err)
 	}
 }
 

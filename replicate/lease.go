@@ -34,7 +34,7 @@ func (e errHeld) Error() string {
 }
 
 // errLost is a lease that somebody else has by now.
-var errLost = errors.New("another process has taken the job over")
+var errLost = errors.New("another process has taken over the job")
 
 // errOver is a job that another process has brought to its end.
 var errOver = errors.New("another process has done the job")
@@ -141,7 +141,7 @@ func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result,
 	last, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
 	if e := m.giveBack(last, owner, job.id, mine); e != nil {
-		m.opt.Log.Warn("a lease is not given back; it expires by itself", "replication", job.id, "error", e)
+		m.opt.Log.Warn("cannot give back a lease; it will expire", "replication", job.id, "error", e)
 	}
 	return result, err
 }

@@ -74,7 +74,7 @@ func stage(ctx context.Context, db *store.DB, att *Attachment, open opener) (*st
 	defer in.Close()
 	staged, err := db.StageAttachment(ctx, in, store.StageOptions{})
 	if err == nil && att.Length > 0 && staged.Length != att.Length {
-		err = fmt.Errorf("attachment %s has %d bytes where %d were announced: %w", att.Name, staged.Length, att.Length, io.ErrUnexpectedEOF)
+		err = fmt.Errorf("attachment %s has %d bytes instead of the announced %d: %w", att.Name, staged.Length, att.Length, io.ErrUnexpectedEOF)
 	}
 	return &staged, err
 }

@@ -100,7 +100,7 @@ func (p *remotePeer) sendRelated(ctx context.Context, m *relatedMessage, query u
 	}()
 	header := http.Header{"Accept": {"application/json"}, "Content-Type": {`multipart/related; boundary="` + m.boundary + `"`}}
 	resp, err := p.send(ctx, sending{method: http.MethodPut, path: docPath(m.r.Doc.ID), query: query, header: header, body: body, size: m.size()})
-	body.CloseWithError(errors.New("the target has answered"))
+	body.CloseWithError(errors.New("the target has already answered"))
 	<-fed
 	return resp, err
 }
@@ -187,7 +187,7 @@ func (m *relatedMessage) copy(ctx context.Context, w io.Writer, att *Attachment,
 		m.failed = fmt.Errorf("attachment %s: %w", att.Name, err)
 	}
 	if err == nil && out.n != att.Length {
-		err = fmt.Errorf("attachment %s has %d bytes where %d were announced: %w", att.Name, out.n, att.Length, io.ErrUnexpectedEOF)
+		err = fmt.Errorf("attachment %s has %d bytes instead of the announced %d: %w", att.Name, out.n, att.Length, io.ErrUnexpectedEOF)
 		m.failed = err
 	}
 	return err

@@ -124,7 +124,7 @@ func parseChange(raw []byte) (c Change, err error) {
 		return err
 	})
 	if err != nil {
-		err = fmt.Errorf("row of changes: %w", err)
+		err = fmt.Errorf("changes row: %w", err)
 	}
 	return c, err
 }
@@ -135,7 +135,7 @@ func malformed(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("answer of a peer: %w", err)
+	return fmt.Errorf("peer's answer: %w", err)
 }
 
 // Missing asks _revs_diff.

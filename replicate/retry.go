@@ -43,7 +43,7 @@ func (j *Job) retry(ctx context.Context, p Peer, fn func() error) error {
 			pause = max(pause, breakFor+rand.N(breakFor/10))
 		}
 		j.troubled(err)
-		j.log.Warn("a peer fails; trying again", "peer", p.Name(), "error", inFull(err), "wait", pause)
+		j.log.Warn("a peer failed; trying again", "peer", p.Name(), "error", inFull(err), "wait", pause)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:

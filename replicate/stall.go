@@ -9,7 +9,7 @@ import (
 )
 
 // errStalled is a peer from which nothing comes, and to which nothing goes, for too long.
-var errStalled = errors.New("nothing was heard of the peer for too long")
+var errStalled = errors.New("the peer was silent for too long")
 
 // watch ends a request in which nothing happens for a time.
 type watch struct {

@@ -87,10 +87,10 @@ func Decode(b []byte) (Tree, error) {
 		}
 	}
 	if d.at != len(d.text) {
-		return Tree{}, fmt.Errorf("%w: %d bytes too many", ErrCorrupt, len(d.text)-d.at)
+		return Tree{}, fmt.Errorf("%w: %d extra bytes", ErrCorrupt, len(d.text)-d.at)
 	}
 	if !t.chain() && twice(t.nodes) {
-		return Tree{}, fmt.Errorf("%w: a revision stands twice", ErrCorrupt)
+		return Tree{}, fmt.Errorf("%w: a revision appears twice", ErrCorrupt)
 	}
 	return t, nil
 }

@@ -93,7 +93,7 @@ func parseAttachments(v []byte) ([]Attachment, error) {
 		atts = append(atts, a)
 	}
 	if r.bad || len(r.b) != 0 {
-		return nil, corrupt("list of attachments of %d bytes", len(v))
+		return nil, corrupt("attachment list of %d bytes", len(v))
 	}
 	return atts, nil
 }

@@ -10,7 +10,7 @@ import (
 
 // ErrMissingAttachment says that a document counts on an attachment whose bytes are
 // not here.
-var ErrMissingAttachment = errors.New("attachment is not here")
+var ErrMissingAttachment = errors.New("the attachment's content is not stored here")
 
 // digestRecord is the value of a digest:
 //
@@ -38,7 +38,7 @@ func parseDigestRecord(v []byte) (d digestRecord, err error) {
 	d.length, d.refs = int64(r.uvarint()), r.uvarint()
 	idle, n := binary.Varint(r.b)
 	if version != recordVersion || r.bad || n <= 0 {
-		return d, corrupt("record of a digest")
+		return d, corrupt("digest record")
 	}
 	d.idle = idle
 	return d, nil
@@ -116,7 +116,7 @@ func (w *writer) unlinkAttachments(body []byte) error {
 			return err
 		}
 		if v == nil {
-			return corrupt("attachment %q has lost its bytes", a.Name)
+			return corrupt("the content of attachment %q is missing", a.Name)
 		}
 		rec, err := parseDigestRecord(v)
 		if err != nil {

@@ -244,7 +244,7 @@ func (db *DB) followOthers() {
 		}
 		seq, err := lastSeq(db.store.ctx, db.edb)
 		if err != nil {
-			db.store.opt.Logger.Warn("looking for changes of other processes", "db", db.name, "error", err)
+			db.store.opt.Logger.Warn("cannot check for other processes' changes", "db", db.name, "error", err)
 			continue
 		}
 		db.news.advance(seq)

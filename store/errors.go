@@ -18,20 +18,20 @@ var (
 	ErrUnavailable    = errors.New("storage is not available") // nothing was written, unless it is ErrUnknown too
 	ErrClosed         = errors.New("store is closed")
 	// ErrUnknown says that it is not known whether a write took place. It is ErrUnavailable too.
-	ErrUnknown = errors.New("it is not known whether the write took place")
+	ErrUnknown = errors.New("the outcome of the write is unknown")
 	// ErrFull says that the disk has no space left; nothing was written.
 	ErrFull = errors.New("no space is left on the disk")
 	// ErrNotWritten is the Result of an edit that is fine, of a Write that is all or nothing.
-	ErrNotWritten = errors.New("not written, since others were refused")
+	ErrNotWritten = errors.New("not written, because other documents were refused")
 	// ErrTransactionTooLarge says that edits that must go into one transaction do not fit.
 	ErrTransactionTooLarge = errors.New("too much for one transaction")
 	// ErrOtherRequest says that a Once was used before, for something else.
-	ErrOtherRequest = errors.New("another request had this key")
+	ErrOtherRequest = errors.New("a different request used this key before")
 	ErrCorrupt      = errors.New("stored record is damaged")
 	// ErrDamaged says that the storage of a database is damaged, or is none. The database
 	// is closed; it is opened again once there is something else in its place.
 	ErrDamaged = errors.New("the database is damaged")
 
-	errNoReason = errors.New("a handle without guard needs a reason")
-	errNoGuard  = errors.New("a handle for somebody needs a guard")
+	errNoReason = errors.New("an unguarded handle needs a reason")
+	errNoGuard  = errors.New("a user's handle needs a guard")
 )

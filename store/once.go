@@ -66,7 +66,7 @@ func parseOnce(v []byte) (rec onceRecord, err error) {
 	r.raw(rec.fingerprint[:])
 	rec.answer = r.b
 	if version != recordVersion || r.bad {
-		return rec, corrupt("record of an answer")
+		return rec, corrupt("answer record")
 	}
 	return rec, nil
 }
@@ -93,7 +93,7 @@ func parseOnceEntry(k, v []byte) (e onceEntry, err error) {
 	e.second, e.total = r.uvarint(), r.uvarint()
 	r.raw(e.key[:])
 	if version != recordVersion || r.bad || len(k) != 9 {
-		return e, corrupt("queue of answers")
+		return e, corrupt("answer queue")
 	}
 	e.n = binary.BigEndian.Uint64(k[1:])
 	return e, nil

@@ -292,7 +292,7 @@ func (s *Store) MakeRoom() bool {
 	s.mu.Unlock()
 	for _, db := range out {
 		if err := db.shut(ErrNoDB); err != nil {
-			s.opt.Logger.Error("closing a database", "db", db.name, "error", err)
+			s.opt.Logger.Error("cannot close a database", "db", db.name, "error", err)
 		}
 	}
 	return len(out) > 0
@@ -314,7 +314,7 @@ func (s *Store) forget(db *DB) {
 func (s *Store) closeLater(db *DB, why error) {
 	s.wg.Go(func() {
 		if err := db.shut(why); err != nil {
-			s.opt.Logger.Error("closing a database", "db", db.name, "error", err)
+			s.opt.Logger.Error("cannot close a database", "db", db.name, "error", err)
 		}
 	})
 }

@@ -40,7 +40,7 @@ func parseTimeEntry(k, v []byte) (e timeEntry, err error) {
 	version := r.byte()
 	e.second, e.span = r.uvarint(), r.uvarint()
 	if version != recordVersion || r.bad {
-		return e, corrupt("time of the changes after sequence %d", e.after)
+		return e, corrupt("time entry of sequence %d", e.after)
 	}
 	return e, nil
 }

@@ -27,7 +27,7 @@ type Validate func(ctx context.Context, new, old *Document) (refusal, err error)
 // as every round in vain means that somebody else has written.
 
 // errStale marks, until Write returns, an edit that has to be judged again.
-var errStale = errors.New("judged by what has changed since")
+var errStale = errors.New("judged by a state that has changed since")
 
 // Design is the sequence of the newest change of a design document, 0 in a database that
 // never had one. It tells whether what was made of the design documents still holds.

@@ -40,7 +40,7 @@ It starts nothing, and a server may have the folder open.`,
 			}
 			list := cfg.Show(section)
 			if len(list) == 0 {
-				return usagef("config: nothing is set in a section [%s]", section)
+				return usagef("config: no settings in a section [%s]", section)
 			}
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			last := ""

@@ -74,12 +74,12 @@ func TestHangupReloads(t *testing.T) {
 		}
 	}
 	write("[couchdb]\nmax_dbs_open = 8\n[admins]\nann = ann's\n")
-	hangUp(`"8"`, "settings read again")
+	hangUp(`"8"`, "settings reloaded")
 	if got := get(t, p.base+"/_all_dbs", "ann", "ann's"); got != 200 {
 		t.Errorf("the new administrator: %d", got)
 	}
 	write("[couchdb]\nmax_dbs_open = none\n")
-	hangUp(`"8"`, "the settings stay as they were")
+	hangUp(`"8"`, "cannot read the settings; keeping the old ones")
 	write("[couchdb]\nmax_dbs_open = 9\n")
 	p.do(200, "POST", "/_node/_local/_config/_reload", "")
 	if got := p.do(200, "GET", path, ""); strings.TrimSpace(got) != `"9"` {

@@ -31,7 +31,7 @@ type folder struct {
 func lockFolder(dir string, create bool) (*os.File, error) {
 	if create {
 		if err := makeFolder(dir); err != nil {
-			return nil, fmt.Errorf("make data folder: %w", err)
+			return nil, fmt.Errorf("create data folder: %w", err)
 		}
 	} else if info, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", err)
@@ -74,7 +74,7 @@ func makeFolder(dir string) error {
 // Its figures are counted, if somebody wants them.
 func openFolder(ctx context.Context, dir string, lock *os.File, cfg *config.Config, figures *metrics.Metrics, log *slog.Logger) (*folder, error) {
 	eng, err := bolt.Open(filepath.Join(dir, "databases"), bolt.Options{AppendOnly: store.AppendOnly, Damaged: func(path string, why error) {
-		log.Error("a database is closed: its file is damaged", "file", path, "error", why)
+		log.Error("closing a database: its file is damaged", "file", path, "error", why)
 	}})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), lock.Close())
@@ -94,7 +94,7 @@ func openFolder(ctx context.Context, dir string, lock *os.File, cfg *config.Conf
 	}
 	cfg.Watch(func() {
 		if err := st.SetLimits(int(cfg.Int("couchdb", "max_dbs_open")), cfg.Int("couchdb", "max_document_size")); err != nil {
-			log.Error("the limits of databases stay as they were", "error", err)
+			log.Error("cannot apply the database limits; keeping the old ones", "error", err)
 		}
 	})
 	return &folder{uuid: cfg.String("couchdb", "uuid"), lock: lock, engine: eng, store: st}, nil

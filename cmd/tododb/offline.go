@@ -118,7 +118,7 @@ that is damaged the server makes anew. No server may have the folder open.`,
 }
 
 func compactCommand() *cobra.Command {
-	return offlineCommand("compact", "Give back the space of what is no longer needed",
+	return offlineCommand("compact", "Free the space of data that is no longer needed",
 		`compact drops the bodies of revisions that are no longer leaves, and attachments that
 nothing has referred to for a day, and rewrites the files of the databases (all of them, unless some are named)
 and of their indexes. An index that is damaged is removed; the server makes it anew. No server may have the

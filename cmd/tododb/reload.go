@@ -21,9 +21,9 @@ func reloadOnHangup(ctx context.Context, reload func() error, log *slog.Logger) 
 			return
 		}
 		if err := reload(); err != nil {
-			log.Error("the settings stay as they were", "error", err)
+			log.Error("cannot read the settings; keeping the old ones", "error", err)
 			continue
 		}
-		log.Info("settings read again")
+		log.Info("settings reloaded")
 	}
 }

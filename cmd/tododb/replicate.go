@@ -24,7 +24,7 @@ func replicateCommand() *cobra.Command {
 	var request replicateRequest
 	cmd := &cobra.Command{
 		Use:   "replicate SOURCE TARGET",
-		Short: "Copy what TARGET lacks of SOURCE",
+		Short: "Copy to TARGET what it lacks from SOURCE",
 		Long: `replicate makes TARGET hold what SOURCE holds. Each is a URL,
 http://USER:PASSWORD@HOST:PORT/DB, or the name of a database in the folder of --data,
 which no server may have open then. The next run goes on where this one ended.`,
@@ -43,8 +43,8 @@ which no server may have open then. The next run goes on where this one ended.`,
 		},
 	}
 	dataFlag(cmd)
-	cmd.Flags().BoolVar(&request.Continuous, "continuous", false, "go on with what changes, until interrupted")
-	cmd.Flags().BoolVar(&request.CreateTarget, "create-target", false, "make TARGET if it is not there")
+	cmd.Flags().BoolVar(&request.Continuous, "continuous", false, "keep going as changes come, until interrupted")
+	cmd.Flags().BoolVar(&request.CreateTarget, "create-target", false, "create TARGET if it does not exist")
 	return cmd
 }
 
@@ -122,7 +122,7 @@ func (q replicateRequest) run(ctx context.Context, dir string, out io.Writer) (e
 		case <-tick.C:
 			tasks := manager.Tasks()
 			if continuous && len(tasks) == 0 {
-				return errors.New("replicate: it has ended; the log says why")
+				return errors.New("replicate: the replication has ended; the log says why")
 			}
 			for _, task := range tasks {
 				bar.show(task)

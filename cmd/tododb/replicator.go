@@ -58,7 +58,7 @@ func replicatorTLS(cfg *config.Config) (*tls.Config, error) {
 		trust.RootCAs = x509.NewCertPool()
 	}
 	if !trust.RootCAs.AppendCertsFromPEM(certificates) {
-		return nil, fmt.Errorf("[replicator] ssl_trusted_certificates_file: %s holds no certificate", file)
+		return nil, fmt.Errorf("[replicator] ssl_trusted_certificates_file: %s contains no certificate", file)
 	}
 	return trust, nil
 }

@@ -52,7 +52,7 @@ func (s *stopping) run(ctx context.Context, server *http.Server, giveUp context.
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	s.log.Warn("requests are still running; they are called off")
+	s.log.Warn("requests are still running; cancelling them")
 	giveUp(store.ErrClosed)
 	s.within(began.Add(stopConnections), func() error { return errors.Join(s.builds(), s.api.Close(ctx)) })
 	err = server.Close()

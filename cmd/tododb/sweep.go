@@ -24,7 +24,7 @@ func sweepUntil(ctx context.Context, st *store.Store, every time.Duration, log *
 			return
 		}
 		if err := sweepAll(ctx, st); err != nil && ctx.Err() == nil {
-			log.Error("removing unused attachments", "error", err)
+			log.Error("cannot remove unused attachments", "error", err)
 		}
 	}
 }

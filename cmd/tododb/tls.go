@@ -74,7 +74,7 @@ func (c *certificate) read() (changed bool, err error) {
 	if verify {
 		next.ClientCAs, next.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
 		if !next.ClientCAs.AppendCertsFromPEM(files[2]) {
-			return false, errors.New("[ssl] cacert_file has no certificate to verify others by")
+			return false, errors.New("[ssl] cacert_file contains no usable certificate")
 		}
 	}
 	c.seen = seen
@@ -96,9 +96,9 @@ func (c *certificate) keep(ctx context.Context, every time.Duration, log *slog.L
 		changed, err := c.read()
 		switch {
 		case err == nil && changed:
-			log.Info("certificate read again")
+			log.Info("certificate reloaded")
 		case err != nil && err.Error() != said: // once for each mistake, not every few seconds
-			log.Error("the certificate stays as it was", "error", err)
+			log.Error("cannot load the certificate; keeping the old one", "error", err)
 		}
 		said = ""
 		if err != nil {

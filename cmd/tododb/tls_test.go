@@ -132,7 +132,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	}
 	next, nextKey := pemPair(t, "second")
 	files.write(files.cert, next) // the key does not fit yet
-	wait("the error", func() bool { return strings.Contains(log.String(), "stays as it was") })
+	wait("the error", func() bool { return strings.Contains(log.String(), "keeping the old one") })
 	if name, err := presented(&tls.Config{}); err != nil || name != "first" {
 		t.Errorf("while the files do not fit: %q, %v", name, err)
 	}

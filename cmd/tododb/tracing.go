@@ -23,7 +23,7 @@ func openTracing(ctx context.Context, cfg *config.Config, log *slog.Logger) (*tr
 	if endpoint == "" {
 		return nil, nil
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces are lost", "error", err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("cannot send traces", "error", err) }))
 	return tracing.Open(ctx, tracing.Options{
 		Endpoint: endpoint, Share: cfg.Float("opentelemetry", "sample_ratio"),
 		Version: version, Instance: cfg.String("couchdb", "uuid"),
@@ -35,6 +35,6 @@ func closeTracing(ctx context.Context, t *tracing.Tracing, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTraces)
 	defer cancel()
 	if err := t.Close(ctx); err != nil {
-		log.Warn("traces are lost", "error", err)
+		log.Warn("cannot send traces", "error", err)
 	}
 }

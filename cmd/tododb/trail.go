@@ -20,7 +20,7 @@ func openTrail(cfg *config.Config, log *slog.Logger) (*audit.Trail, error) {
 			return
 		}
 		if err := trail.Open(path); err != nil {
-			log.Error("the audit trail stays where it was", "error", err)
+			log.Error("cannot open the audit trail; keeping the old file", "error", err)
 		}
 	})
 	return trail, nil

@@ -86,7 +86,7 @@ func readSettings(request []byte, s settings) (settings, error) {
 	read := json.NewDecoder(bytes.NewReader(known))
 	read.DisallowUnknownFields()
 	if err := read.Decode(&s); err != nil {
-		return s, badRequest("A synchronization cannot be read: %s", err)
+		return s, badRequest("Invalid synchronization: %s", err)
 	}
 	if s.Direction == "" {
 		s.Direction = both
@@ -99,7 +99,7 @@ func readSettings(request []byte, s settings) (settings, error) {
 	case s.Schedule != nil && s.Schedule.Every < 1:
 		return s, badRequest("`schedule` must be an object with `every`, a number of seconds")
 	case s.Schedule != nil && s.Continuous:
-		return s, badRequest("what is `continuous` needs no `schedule`")
+		return s, badRequest("`continuous` and `schedule` exclude each other")
 	}
 	return s, nil
 }

@@ -88,7 +88,7 @@ func (o *observation) meet(ctx context.Context, ids []string) {
 	found, err := conflicts(ctx, o.db, ids)
 	if err != nil {
 		if ctx.Err() == nil {
-			o.x.s.opt.Log.Warn("looking for conflicts", "db", o.db.Name(), "error", err)
+			o.x.s.opt.Log.Warn("cannot look for conflicts", "db", o.db.Name(), "error", err)
 		}
 		return
 	}

@@ -26,7 +26,7 @@ var (
 	// errGone says that the database has been deleted.
 	errGone = errors.New("the database has been deleted")
 	// errGivenUp says that a one-time synchronization has been tried often enough.
-	errGivenUp = errors.New("it has failed too often")
+	errGivenUp = errors.New("it failed too many times")
 )
 
 // run drives the synchronization until it has come to its end or ctx ends.
@@ -91,14 +91,14 @@ func (x *synchronization) failed(err error, pause time.Duration) {
 		s.State, s.NextTry = retrying, &next
 		s.LastError = &failure{Reason: err.Error(), At: now}
 	})
-	x.s.opt.Log.Warn("a synchronization fails", "db", x.db, "synchronization", x.id, "error", err, "wait", pause)
+	x.s.opt.Log.Warn("a synchronization failed; trying again", "db", x.db, "synchronization", x.id, "error", err, "wait", pause)
 }
 
 // remove ends a synchronization whose database has gone.
 func (x *synchronization) remove(ctx context.Context) {
 	x.s.forget(x)
 	if err := x.s.records.remove(ctx, x.id, x.revision()); err != nil {
-		x.s.opt.Log.Warn("a synchronization of a deleted database is not removed", "db", x.db, "synchronization", x.id, "error", err)
+		x.s.opt.Log.Warn("cannot remove the synchronization of a deleted database", "db", x.db, "synchronization", x.id, "error", err)
 	}
 }
 

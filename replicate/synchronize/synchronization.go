@@ -128,7 +128,7 @@ func (x *synchronization) sameRemote(d *definition) error {
 		return err
 	}
 	if was.Name() != now.Name() {
-		return badRequest("`remote` cannot be changed: make another synchronization")
+		return badRequest("`remote` cannot be changed: create another synchronization")
 	}
 	if now.User == "" && len(now.Headers) == 0 {
 		d.Remote = old.Remote
@@ -158,6 +158,6 @@ func (x *synchronization) save(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := x.s.records.saveStatus(ctx, x.id, &st); err != nil {
-		x.s.opt.Log.Warn("the status of a synchronization is not written down", "db", x.db, "synchronization", x.id, "error", err)
+		x.s.opt.Log.Warn("cannot save the status of a synchronization", "db", x.db, "synchronization", x.id, "error", err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // ErrManyDocs says that a _bulk_docs request has more documents than were to be read at once.
-var ErrManyDocs = errors.New("more documents than were to be read at once")
+var ErrManyDocs = errors.New("more documents than the caller allows at once")
 
 // Bulk is a _bulk_docs request.
 type Bulk struct {

@@ -145,11 +145,11 @@ var (
 	ErrNoDB        = errors.New("engine: no such database")
 	ErrClosed      = errors.New("engine: closed")
 	ErrDuplicate   = errors.New("engine: key exists")
-	ErrUnknown     = errors.New("engine: it is not known whether the commit took place")
+	ErrUnknown     = errors.New("engine: the outcome of the commit is unknown")
 	ErrUnavailable = errors.New("engine: storage is not available") // nothing was written
 	ErrFull        = errors.New("engine: no space is left")         // nothing was written
 	ErrTooManyOpen = errors.New("engine: too many files are open")
 	ErrTooLarge    = errors.New("engine: key or value is too large")
 	// ErrForeign is final for a handle: no call after it succeeds. A commit has not taken place.
-	ErrForeign = errors.New("engine: not a database of ours, or damaged")
+	ErrForeign = errors.New("engine: not one of our databases, or damaged")
 )

@@ -11,7 +11,7 @@ func badRequest(reason string) error { return &Error{"bad_request", reason} }
 
 var (
 	// ErrNoFunctions says that a filter asks for design documents, and there are none here.
-	ErrNoFunctions = errors.New("filter: functions of design documents do not run here")
+	ErrNoFunctions = errors.New("filter: design functions do not run here")
 
 	errDocIDs         = badRequest("`doc_ids` filter parameter is not a list of doc ids.")
 	errSelectorPost   = badRequest("Selector must be specified in POST payload")

@@ -11,7 +11,7 @@ import (
 
 // errMoved says that the index is not where the batch begins: somebody else has built it
 // on, or a commit that was given up for lost took place.
-var errMoved = errors.New("index: built on by another")
+var errMoved = errors.New("index: another builder has moved it")
 
 // apply writes a batch in one transaction. st is where the index stands; it moves on.
 func apply(ctx context.Context, sub engine.DB, def *Definition, reducers []Reducer, st *state, b *batch, purgeSeq uint64) error {

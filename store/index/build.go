@@ -39,7 +39,7 @@ func (ix *Index) build(ctx context.Context) error {
 		err = ix.buildOn(ctx)
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
-		ix.m.opt.Log.Warn("building an index", "db", ix.id.db, "index", ix.def.Label, "error", err)
+		ix.m.opt.Log.Warn("cannot build an index", "db", ix.id.db, "index", ix.def.Label, "error", err)
 	}
 	ix.mu.Lock()
 	ix.ended = ix.begun
@@ -228,7 +228,7 @@ func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Re
 		return last, err
 	}
 	if forgotten {
-		ix.m.opt.Log.Warn("an index is built anew", "db", ix.id.db, "index", ix.id.signature, "why", "purges that it had not seen are forgotten")
+		ix.m.opt.Log.Warn("rebuilding an index", "db", ix.id.db, "index", ix.id.signature, "why", "it has not seen purges that are no longer recorded")
 		*st = state{signature: st.signature, instance: st.instance, views: make([]viewState, len(st.views))}
 		return last, ix.renew(ctx)
 	}

@@ -27,7 +27,7 @@ func (ix *Index) StartCompact() {
 	ix.users++
 	ix.m.wg.Go(func() {
 		if err := ix.Compact(ix.m.ctx); err != nil && ix.m.ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
-			ix.m.opt.Log.Error("compacting an index", "db", ix.id.db, "index", ix.def.Label, "error", err)
+			ix.m.opt.Log.Error("cannot compact an index", "db", ix.id.db, "index", ix.def.Label, "error", err)
 		}
 		ix.m.mu.Lock()
 		ix.compacting = false

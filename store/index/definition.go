@@ -110,10 +110,10 @@ var (
 	// ErrClosed says that the index, its database or the manager has been closed.
 	ErrClosed = errors.New("index: closed")
 	// ErrTooManyViews says that a definition has more than MaxViews.
-	ErrTooManyViews = errors.New("index: more views than one may have")
+	ErrTooManyViews = errors.New("index: too many views")
 	// ErrRenewed says that the index was damaged, or lacked what it needs to follow, and is
 	// being made anew: ask again.
-	ErrRenewed = errors.New("index: made anew while it was read")
+	ErrRenewed = errors.New("index: rebuilt while it was read")
 	// ErrCorrupt says that what is on disk is not what this package writes.
 	ErrCorrupt = errors.New("index: damaged")
 )

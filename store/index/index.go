@@ -114,7 +114,7 @@ func (ix *Index) open(ctx context.Context) (engine.DB, error) {
 		if try == 2 {
 			return nil, fmt.Errorf("open index %s of %q: %s", ix.id.signature, ix.id.db, why)
 		}
-		ix.m.opt.Log.Warn("an index is built anew", "db", ix.id.db, "index", ix.id.signature, "why", why)
+		ix.m.opt.Log.Warn("rebuilding an index", "db", ix.id.db, "index", ix.id.signature, "why", why)
 		if err := ix.db.DropSub(ctx, name); err != nil {
 			return nil, err
 		}
@@ -168,7 +168,7 @@ func (ix *Index) run() {
 	ix.m.mu.Unlock()
 	if ix.openErr == nil {
 		if err := ix.storage().Close(); err != nil {
-			ix.m.opt.Log.Error("closing an index", "db", ix.id.db, "index", ix.id.signature, "error", err)
+			ix.m.opt.Log.Error("cannot close an index", "db", ix.id.db, "index", ix.id.signature, "error", err)
 		}
 		ix.db.Release()
 	}

@@ -63,7 +63,7 @@ func NewManager(ctx context.Context, opt Options) *Manager {
 	}
 	if opt.Scratch != "" {
 		if err := cleanRuns(opt.Scratch); err != nil { // building says so, if it needs the folder
-			opt.Log.Error("a folder for sorted rows", "folder", opt.Scratch, "error", err)
+			opt.Log.Error("cannot create the folder for sorted rows", "folder", opt.Scratch, "error", err)
 		}
 	}
 	m := &Manager{opt: opt, first: firstBatch, load: loadBytes, open: map[indexID]*Index{}, drops: map[indexID]chan struct{}{}}
@@ -86,7 +86,7 @@ func (m *Manager) Close() error {
 // behind the requests as long as it is in use.
 func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Index, error) {
 	if len(def.Views) > MaxViews {
-		return nil, fmt.Errorf("%d views, %d may be: %w", len(def.Views), MaxViews, ErrTooManyViews)
+		return nil, fmt.Errorf("%d views, at most %d allowed: %w", len(def.Views), MaxViews, ErrTooManyViews)
 	}
 	id := indexID{db.Name(), db.Instance(), def.Signature}
 	for {

@@ -137,7 +137,7 @@ func parseDoc(v []byte) (d docRecord, err error) {
 	}
 	r := reader{b: v}
 	if r.byte() != recordVersion {
-		return d, corrupt("record of a document of unknown version")
+		return d, corrupt("document record of unknown version")
 	}
 	d.deleted = r.byte()&docDeleted != 0
 	d.seq = r.uvarint()
@@ -147,7 +147,7 @@ func parseDoc(v []byte) (d docRecord, err error) {
 		}
 	}
 	if r.bad {
-		return d, corrupt("record of a document of %d bytes", len(v))
+		return d, corrupt("document record of %d bytes", len(v))
 	}
 	return d, nil
 }

@@ -37,7 +37,7 @@ func (ix *Index) condemn(made int, why error) {
 	ix.want = max(ix.want, 1)
 	ix.tell()
 	ix.mu.Unlock()
-	ix.m.opt.Log.Error("an index is damaged and built anew", "db", ix.id.db, "index", ix.def.Label, "signature", ix.id.signature, "error", why)
+	ix.m.opt.Log.Error("rebuilding a damaged index", "db", ix.id.db, "index", ix.def.Label, "signature", ix.id.signature, "error", why)
 	select {
 	case ix.poke <- struct{}{}:
 	default:
@@ -61,15 +61,15 @@ func (ix *Index) replace(ctx context.Context, drop func(name string) error) erro
 	ix.tell()
 	ix.mu.Unlock()
 	if err := old.Close(); err != nil {
-		ix.m.opt.Log.Warn("closing an index that is made anew", "db", ix.id.db, "index", ix.def.Label, "error", err)
+		ix.m.opt.Log.Warn("cannot close an index that is being rebuilt", "db", ix.id.db, "index", ix.def.Label, "error", err)
 	}
 	name := subPrefix + ix.id.signature
 	if err := drop(name); err != nil {
-		return fmt.Errorf("make an index anew: %w", translate(err))
+		return fmt.Errorf("rebuild an index: %w", translate(err))
 	}
 	sub, err := ix.db.OpenSub(ctx, name)
 	if err != nil {
-		return fmt.Errorf("make an index anew: %w", translate(err))
+		return fmt.Errorf("rebuild an index: %w", translate(err))
 	}
 	ix.mu.Lock()
 	ix.sub, ix.damaged = sub, false

@@ -66,7 +66,7 @@ func (r *runs) add(batch []record, last bool) error {
 	if r.file == nil {
 		f, err := os.CreateTemp(r.dir, runsPrefix+"*")
 		if err != nil {
-			return fmt.Errorf("a file for sorted rows: %w", err)
+			return fmt.Errorf("create a file for sorted rows: %w", err)
 		}
 		r.file, r.w = f, newRunWriter(f)
 		_ = os.Remove(f.Name()) // where an open file keeps its name, close removes it

@@ -96,7 +96,7 @@ type page struct {
 // read reads a page, and what it goes on in if whole says so.
 func (p *pages) read(id uint64, whole bool) (page, error) {
 	if id < 2 || id >= p.high {
-		return page{}, fmt.Errorf("page %d is beyond the %d that there are", id, p.high)
+		return page{}, fmt.Errorf("page %d is beyond the last of %d pages", id, p.high)
 	}
 	b := make([]byte, p.size)
 	if _, err := p.file.ReadAt(b, int64(id)*p.size); err != nil {
@@ -105,11 +105,11 @@ func (p *pages) read(id uint64, whole bool) (page, error) {
 	pg := page{id: id, flags: order.Uint16(b[8:]), count: int(order.Uint16(b[10:])), more: uint64(order.Uint32(b[12:])), data: b}
 	switch {
 	case order.Uint64(b) != id:
-		return pg, fmt.Errorf("page %d calls itself %d", id, order.Uint64(b))
+		return pg, fmt.Errorf("page %d has the id %d", id, order.Uint64(b))
 	case pg.flags != isBranch && pg.flags != isLeaf && pg.flags != isFreelist:
-		return pg, fmt.Errorf("page %d is of no kind that there is", id)
+		return pg, fmt.Errorf("page %d has an unknown type", id)
 	case pg.more >= p.high-id:
-		return pg, fmt.Errorf("page %d goes on beyond the end", id)
+		return pg, fmt.Errorf("page %d extends beyond the end", id)
 	}
 	if whole && pg.more > 0 {
 		pg.data = make([]byte, (1+int64(pg.more))*p.size)
@@ -123,26 +123,26 @@ func (p *pages) read(id uint64, whole bool) (page, error) {
 // freePages reads the free list.
 func (p *pages) freePages() (pg page, ids []uint64, err error) {
 	if p.free == noFreelist {
-		return pg, nil, errors.New("there is no free list")
+		return pg, nil, errors.New("the free list is missing")
 	}
 	if pg, err = p.read(p.free, true); err != nil {
 		return pg, nil, err
 	}
 	if pg.flags != isFreelist {
-		return pg, nil, fmt.Errorf("page %d is no free list", pg.id)
+		return pg, nil, fmt.Errorf("page %d is not a free list", pg.id)
 	}
 	n, b := uint64(pg.count), pg.data[pageHead:]
 	if pg.count == 0xFFFF { // there are more: the number stands before them
 		n, b = order.Uint64(b), b[8:]
 	}
 	if n > uint64(len(b)/8) {
-		return pg, nil, fmt.Errorf("page %d: a free list of %d pages does not fit into it", pg.id, n)
+		return pg, nil, fmt.Errorf("page %d: a free list of %d pages does not fit", pg.id, n)
 	}
 	ids = make([]uint64, n)
 	for i := range ids {
 		ids[i] = order.Uint64(b[8*i:])
 		if ids[i] < 2 || ids[i] >= p.high {
-			return pg, nil, fmt.Errorf("page %d: a free list with page %d", pg.id, ids[i])
+			return pg, nil, fmt.Errorf("page %d: the free list contains page %d", pg.id, ids[i])
 		}
 	}
 	return pg, ids, nil
@@ -160,12 +160,12 @@ func (pg *page) children() ([]child, error) {
 	for i := range list {
 		at := pageHead + i*elementLen
 		if at+elementLen > len(pg.data) {
-			return nil, fmt.Errorf("page %d: %d elements do not fit into it", pg.id, pg.count)
+			return nil, fmt.Errorf("page %d: %d elements do not fit", pg.id, pg.count)
 		}
 		e := pg.data[at:]
 		key, ok := within(pg.data, at, order.Uint32(e), order.Uint32(e[4:]))
 		if !ok {
-			return nil, fmt.Errorf("page %d: key %d is not in it", pg.id, i)
+			return nil, fmt.Errorf("page %d: key %d is outside the page", pg.id, i)
 		}
 		list[i] = child{key, order.Uint64(e[8:])}
 	}
@@ -183,14 +183,14 @@ func (pg *page) leaves() ([]leaf, error) {
 	for i := range list {
 		at := pageHead + i*elementLen
 		if at+elementLen > len(pg.data) {
-			return nil, fmt.Errorf("page %d: %d elements do not fit into it", pg.id, pg.count)
+			return nil, fmt.Errorf("page %d: %d elements do not fit", pg.id, pg.count)
 		}
 		e := pg.data[at:]
 		pos, k, v := order.Uint32(e[4:]), order.Uint32(e[8:]), order.Uint32(e[12:])
 		key, ok := within(pg.data, at, pos, k)
 		value, also := within(pg.data, at+int(k), pos, v)
 		if !ok || !also {
-			return nil, fmt.Errorf("page %d: entry %d is not in it", pg.id, i)
+			return nil, fmt.Errorf("page %d: entry %d is outside the page", pg.id, i)
 		}
 		list[i] = leaf{key, value, order.Uint32(e)&bucketElement != 0}
 	}

@@ -97,6 +97,6 @@ func (m *mapped) checkFreelist() {
 	// It got its pages for the free ones of before it took them from among these.
 	most := n + 1 + more
 	if order.Uint64(head) != p.free || order.Uint16(head[8:]) != isFreelist || n > m.high || more >= m.high-p.free || more > (pageHead+8*(most+1))/m.size {
-		panic(fmt.Sprintf("page %d is no free list", p.free))
+		panic(fmt.Sprintf("page %d is not a free list", p.free))
 	}
 }

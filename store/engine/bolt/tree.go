@@ -39,7 +39,7 @@ type node struct {
 
 func (m *mapped) node(id uint64) node {
 	if id < 2 || id >= m.high {
-		panic(fmt.Sprintf("page %d is beyond the %d that there are", id, m.high))
+		panic(fmt.Sprintf("page %d is beyond the last of %d pages", id, m.high))
 	}
 	at := unsafe.Add(m.base, id*m.size)
 	head := unsafe.Slice((*byte)(at), pageHead)

@@ -81,7 +81,7 @@ func (w *walk) claim(id, more uint64) bool {
 	for i := id; i <= id+more; i++ {
 		switch {
 		case i < 2 || i >= w.high:
-			w.report("page %d is beyond the %d that there are", i, w.high)
+			w.report("page %d is beyond the last of %d pages", i, w.high)
 		case w.free.has(i):
 			w.report("page %d is in use, and free", i)
 		case w.used.has(i):

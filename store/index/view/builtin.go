@@ -72,7 +72,7 @@ func (d *distinctReducer) Add(key, _, _ []byte) error {
 func (d *distinctReducer) Merge(p []byte) error {
 	var other hyperloglog.Sketch
 	if err := other.UnmarshalBinary(p); err != nil {
-		return fmt.Errorf("%w: a sketch of distinct keys: %w", index.ErrCorrupt, err)
+		return fmt.Errorf("%w: sketch of distinct keys: %w", index.ErrCorrupt, err)
 	}
 	return d.sketch.Merge(&other)
 }

@@ -102,7 +102,7 @@ func (c *customReducer) Merge(p []byte) error {
 	if len(p) > 0 && p[0] == '!' {
 		n, w := binary.Uvarint(p[1:])
 		if w <= 0 || n > uint64(len(p)-1-w) {
-			return fmt.Errorf("%w: an error of a reduce function", index.ErrCorrupt)
+			return fmt.Errorf("%w: stored error of a reduce function", index.ErrCorrupt)
 		}
 		name := p[1+w:]
 		c.wrong = &index.ReduceError{Name: string(name[:n]), Reason: string(name[n:])}

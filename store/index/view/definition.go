@@ -14,7 +14,7 @@ import (
 )
 
 // ErrReduce says that a view without a reduce function is to be reduced.
-var ErrReduce = errors.New("view: it has no reduce function")
+var ErrReduce = errors.New("view: no reduce function")
 
 // format is the version of what signatures cover: a change of how rows are made or kept
 // changes it, so that indexes are built anew.

@@ -116,7 +116,7 @@ func (s *sumReducer) Merge(p []byte) error {
 	case p[0] == '#':
 		size, w := binary.Uvarint(p[1:])
 		if w <= 0 {
-			return fmt.Errorf("%w: a part of a sum", index.ErrCorrupt)
+			return fmt.Errorf("%w: partial sum", index.ErrCorrupt)
 		}
 		return s.take(p[1+w:], int(size))
 	}

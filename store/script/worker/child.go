@@ -130,7 +130,7 @@ func (c *child) options() script.Options {
 	return script.Options{Timeout: -1, Output: c.output, Log: c.log}
 }
 
-var errNotLoaded = errors.New("worker: asked before it was told what to run")
+var errNotLoaded = errors.New("worker: called before its functions were loaded")
 
 // answer does what a request asks. A *script.Error is the answer too.
 func (c *child) answer(kind byte, f *fields) error {

@@ -20,7 +20,7 @@ func appendFrame(b []byte, kind byte) []byte { return append(b, 0, 0, 0, 0, kind
 func endFrame(b []byte, at int) error {
 	n := len(b) - at - 4
 	if n > maxFrame {
-		return fmt.Errorf("%w: of %d bytes", errFrame, n)
+		return fmt.Errorf("%w: %d bytes", errFrame, n)
 	}
 	binary.LittleEndian.PutUint32(b[at:], uint32(n))
 	return nil
@@ -54,7 +54,7 @@ func (f *frameReader) next() (kind byte, fields []byte, err error) {
 	}
 	n := binary.LittleEndian.Uint32(f.buf[f.used:])
 	if n == 0 || n > maxFrame || f.max > 0 && int(n) > f.max {
-		return 0, nil, fmt.Errorf("%w: of %d bytes", errFrame, n)
+		return 0, nil, fmt.Errorf("%w: %d bytes", errFrame, n)
 	}
 	if err := f.fill(4 + int(n)); err != nil {
 		if err == io.EOF {

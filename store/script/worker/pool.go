@@ -123,7 +123,7 @@ func New(opt Options) (*Pool, error) {
 		err = os.MkdirAll(p.dir, 0o700)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("folder for processes of functions: %w", err)
+		return nil, fmt.Errorf("create the working directory of function processes: %w", err)
 	}
 	_ = os.Chmod(p.dir, 0o500) // it is empty all the same
 	closeOnExec()
@@ -203,7 +203,7 @@ func (p *Pool) do(ctx context.Context, c class, owner string, code *code, call f
 			return err
 		}
 	}
-	p.opt.Log.Error("a function ends its process", "error", err)
+	p.opt.Log.Error("a design function ends its process", "error", err)
 	return stoppedError("the process of the function has ended")
 }
 
@@ -221,7 +221,7 @@ func (p *Pool) worker(ctx context.Context, code *code) (*process, error) {
 		p.makeRoom()
 		var err error
 		if w, err = p.start(ctx); err != nil {
-			return nil, fmt.Errorf("start a process for functions: %w", err)
+			return nil, fmt.Errorf("start a function process: %w", err)
 		}
 	}
 	w.code = code

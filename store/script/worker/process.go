@@ -33,7 +33,7 @@ const (
 
 // errEnded says that a worker has ended for a reason that is not its call's: that may be
 // done again elsewhere.
-var errEnded = errors.New("worker: the process has ended")
+var errEnded = errors.New("worker: the process has exited")
 
 // process is a worker. It belongs to one call, or to the pool.
 type process struct {
@@ -296,7 +296,7 @@ func (w *process) ended() error {
 		w.pool.kills[tooLarge].Add(1)
 		return stoppedError("too much recursion")
 	case w.said.has("fatal error:") || w.said.has("panic:"):
-		w.pool.opt.Log.Error("a process of functions has ended", "said", string(w.said.b))
+		w.pool.opt.Log.Error("a function process has exited", "said", string(w.said.b))
 	}
 	w.pool.died.Add(1)
 	return errEnded
