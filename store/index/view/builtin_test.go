@@ -175,6 +175,45 @@ func TestBuiltins(t *testing.T) {
 	}
 }
 
+// Figures as they are written are read in a shorter way: to the same figures.
+func TestFiguresAreReadAsWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		number := rapid.OneOf(
+			rapid.StringMatching(`-?(0|[1-9][0-9]{0,24})`),
+			rapid.StringMatching(`-?(0|[1-9][0-9]{0,5})\.[0-9]{1,9}(e-?[1-9][0-9]?)?`),
+		)
+		var values []string
+		for i := range 5 {
+			values = append(values, number.Draw(t, fmt.Sprint("figure ", i)))
+		}
+		written := fmt.Sprintf(`{"sum":%s,"count":%s,"min":%s,"max":%s,"sumsqr":%s}`, values[0], values[1], values[2], values[3], values[4])
+		spaced := strings.NewReplacer(":", " : ", ",", " ,").Replace(written)
+		turned := fmt.Sprintf(`{"sumsqr":%s,"max":%s,"min":%s,"other":{"sum":0},"count":%s,"sum":%s}`, values[4], values[3], values[2], values[1], values[0])
+		want := partial(t, spaced)
+		for _, other := range []string{written, turned} {
+			if got := partial(t, other); got != want {
+				t.Fatalf("%s gives %s, %s gives %s", other, got, spaced, want)
+			}
+		}
+		if again := partial(t, want); again != want {
+			t.Fatalf("%s is read as %s", want, again)
+		}
+	})
+}
+
+// partial is what _stats makes of a part.
+func partial(t *rapid.T, part string) string {
+	var s statsReducer
+	if err := s.Merge([]byte(part)); err != nil {
+		t.Fatalf("%s: %v", part, err)
+	}
+	b, err := s.AppendPartial(nil)
+	if err != nil {
+		t.Fatalf("%s: %v", part, err)
+	}
+	return string(b)
+}
+
 func TestSignature(t *testing.T) {
 	parse := func(id, body string) string {
 		return Signature(design.Parse(id, []byte(body)))

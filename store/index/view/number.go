@@ -26,7 +26,7 @@ const (
 )
 
 // inRange tells whether the number can be shown. Erlang fails where a float cannot.
-func (n number) inRange() bool {
+func (n *number) inRange() bool {
 	if n.float {
 		return !math.IsInf(n.f, 0) && !math.IsNaN(n.f)
 	}
@@ -46,10 +46,10 @@ func parseNumber(raw []byte) (n number, ok bool) {
 	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return n, false
 	}
+	if n.i, ok = parseInt(raw); ok {
+		return n, true
+	}
 	if !bytes.ContainsAny(raw, ".eE") {
-		if n.i, ok = parseInt(raw); ok {
-			return n, true
-		}
 		if len(raw) > maxDigits {
 			return number{f: math.Inf(1), float: true}, true // inRange will say so
 		}
@@ -111,6 +111,17 @@ func (n number) plus(m number) number {
 	return number{big: new(big.Int).Add(n.bigInt(), m.bigInt())}
 }
 
+// add is n = n.plus(m).
+func (n *number) add(m *number) {
+	if !n.float && !m.float && n.big == nil && m.big == nil {
+		if s := n.i + m.i; (s > n.i) == (m.i > 0) {
+			n.i = s
+			return
+		}
+	}
+	*n = n.plus(*m)
+}
+
 func (n number) squared() number {
 	switch {
 	case n.float:
@@ -122,7 +133,7 @@ func (n number) squared() number {
 	return number{big: new(big.Int).Mul(b, b)}
 }
 
-func (n number) less(m number) bool {
+func (n *number) less(m *number) bool {
 	switch {
 	case n.float || m.float:
 		return n.float64() < m.float64()

@@ -34,7 +34,7 @@ func (s *statsReducer) Add(_, _, value []byte) error {
 		if err != nil {
 			return err
 		}
-		return s.take(0, len(s.all) == 0, false, f)
+		return s.take(0, len(s.all) == 0, false, &f)
 	}
 	n, first := 0, len(s.all) == 0
 	err := jsonscan.EachElement(value, func(element []byte) error {
@@ -43,7 +43,7 @@ func (s *statsReducer) Add(_, _, value []byte) error {
 			return err
 		}
 		n++
-		return s.take(n-1, first, true, f)
+		return s.take(n-1, first, true, &f)
 	})
 	if err == nil && n != len(s.all) {
 		err = &BuildError{"invalid_value", "_stats needs arrays of one length"}
@@ -51,11 +51,11 @@ func (s *statsReducer) Add(_, _, value []byte) error {
 	return err
 }
 
-func (s *statsReducer) take(i int, first, list bool, f figures) error {
+func (s *statsReducer) take(i int, first, list bool, f *figures) error {
 	switch {
 	case first && i == len(s.all):
 		s.list = list
-		s.all = append(s.all, f)
+		s.all = append(s.all, *f)
 	case list != s.list || i >= len(s.all):
 		return &BuildError{"invalid_value", "_stats cannot take values of different shapes together"}
 	default:
@@ -71,12 +71,14 @@ func (f *figures) inRange() bool {
 	return f.sum.inRange() && f.count.inRange() && f.min.inRange() && f.max.inRange() && f.sumsqr.inRange()
 }
 
-func (f *figures) merge(g figures) {
-	f.sum, f.count, f.sumsqr = f.sum.plus(g.sum), f.count.plus(g.count), f.sumsqr.plus(g.sumsqr)
-	if g.min.less(f.min) {
+func (f *figures) merge(g *figures) {
+	f.sum.add(&g.sum)
+	f.count.add(&g.count)
+	f.sumsqr.add(&g.sumsqr)
+	if g.min.less(&f.min) {
 		f.min = g.min
 	}
-	if f.max.less(g.max) {
+	if f.max.less(&g.max) {
 		f.max = g.max
 	}
 }
@@ -84,6 +86,9 @@ func (f *figures) merge(g figures) {
 func figuresOf(value []byte) (f figures, err error) {
 	if n, ok := parseNumber(value); ok {
 		return figures{sum: n, count: number{i: 1}, min: n, max: n, sumsqr: n.squared()}, nil
+	}
+	if f.parse(value) {
+		return f, nil
 	}
 	found := 0
 	if jsonscan.Kind(value) == '{' {
@@ -124,6 +129,31 @@ func (f *figures) member(name string) *number {
 	return nil
 }
 
+// parse reads figures as appendTo writes them, which most are; false for any others.
+func (f *figures) parse(value []byte) bool {
+	into := [...]*number{&f.sum, &f.count, &f.min, &f.max, &f.sumsqr}
+	for i, n := range into {
+		name := figureNames[i]
+		if len(value) < len(name) || string(value[:len(name)]) != name {
+			return false
+		}
+		value = value[len(name):]
+		end := 0
+		for end < len(value) && value[end] != ',' && value[end] != '}' {
+			end++
+		}
+		var ok bool
+		if *n, ok = parseNumber(value[:end]); !ok {
+			return false
+		}
+		value = value[end:]
+	}
+	return string(value) == "}"
+}
+
+// figureNames stand before the figures.
+var figureNames = [...]string{`{"sum":`, `,"count":`, `,"min":`, `,"max":`, `,"sumsqr":`}
+
 // A partial result is the result, or ! and the error.
 
 func (s *statsReducer) Merge(p []byte) error {
@@ -163,10 +193,8 @@ func (s *statsReducer) AppendResult(dst []byte) ([]byte, error) {
 }
 
 func (f *figures) appendTo(b []byte) []byte {
-	b = f.sum.appendTo(append(b, `{"sum":`...))
-	b = f.count.appendTo(append(b, `,"count":`...))
-	b = f.min.appendTo(append(b, `,"min":`...))
-	b = f.max.appendTo(append(b, `,"max":`...))
-	b = f.sumsqr.appendTo(append(b, `,"sumsqr":`...))
+	for i, n := range [...]*number{&f.sum, &f.count, &f.min, &f.max, &f.sumsqr} {
+		b = n.appendTo(append(b, figureNames[i]...))
+	}
 	return append(b, '}')
 }

@@ -69,7 +69,7 @@ func (s *sumReducer) take(value []byte, size int) error {
 		if s.value == nil {
 			s.value = &addend{kind: '1'}
 		}
-		if s.value.n = s.value.n.plus(n); !s.value.n.inRange() {
+		if s.value.n.add(&n); !s.value.n.inRange() {
 			s.wrong = rangeFailure("_sum")
 		}
 		return nil
