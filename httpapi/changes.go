@@ -182,11 +182,10 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 		sq.Limit = f.q.limit - f.count
 	}
 	if to == 0 {
-		info, err := f.db.Info(ctx)
-		if err != nil {
+		var err error
+		if sq.To, err = f.db.UpdateSeq(ctx); err != nil {
 			return err
 		}
-		sq.To = info.UpdateSeq
 	}
 	before := f.count
 	end, err := f.filter.Changes(ctx, sq, f.row, f.Working, f.Waiting)

@@ -203,6 +203,15 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	return info, nil
 }
 
+// UpdateSeq reads the newest sequence, which costs less than Info.
+func (db *DB) UpdateSeq(ctx context.Context) (seq uint64, err error) {
+	err = db.view(ctx, func(r engine.Reader) (err error) {
+		seq, _, _, err = newest(r)
+		return err
+	})
+	return seq, err
+}
+
 // newest reads the newest entry of the sequence space: its sequence, the totals, and
 // whether it is a marker. An empty database has sequence 0.
 func newest(r engine.Reader) (seq uint64, t totals, marker bool, err error) {

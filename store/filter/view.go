@@ -61,11 +61,10 @@ func (v *viewChanges) changes(ctx context.Context, q store.ChangesQuery, row fun
 		return store.ChangesEnd{Last: q.Since}, nil
 	}
 	if q.To == 0 {
-		info, err := v.db.Info(ctx)
-		if err != nil {
+		var err error
+		if q.To, err = v.db.UpdateSeq(ctx); err != nil {
 			return store.ChangesEnd{Last: q.Since}, err
 		}
-		q.To = info.UpdateSeq
 	}
 	end := store.ChangesEnd{Last: q.To, Done: true}
 	if err := v.WaitTelling(ctx, q.To, waiting); err != nil {

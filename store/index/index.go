@@ -324,6 +324,13 @@ func translate(err error) error {
 	return err
 }
 
+// Built tells whether there is something to read.
+func (ix *Index) Built() bool {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	return ix.seq != 0 && !ix.damaged
+}
+
 // Info is what an index says of itself.
 type Info struct {
 	Signature      string

@@ -46,11 +46,10 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 		return all()
 	}
 	if q.To == 0 {
-		info, err := db.Info(ctx)
-		if err != nil {
+		var err error
+		if q.To, err = db.UpdateSeq(ctx); err != nil {
 			return store.ChangesEnd{}, err
 		}
-		q.To = info.UpdateSeq
 	}
 	open, err := f.m.Open(ctx, db, ix.changesDefinition())
 	if err != nil {

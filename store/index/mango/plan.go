@@ -239,9 +239,8 @@ func (f *Finder) estimate(ctx context.Context, db *store.DB, ix *Index, sel *Sel
 		return 0, false, err
 	}
 	defer open.Release()
-	info, err := open.Info(ctx)
-	if err != nil || info.Seq == 0 {
-		return 0, false, err
+	if !open.Built() {
+		return 0, false, nil
 	}
 	ranges := ix.ranges(sel.norm)
 	if len(ranges) > 100 { // counting each would cost more than it tells

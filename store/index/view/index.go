@@ -61,15 +61,15 @@ func (ix *Index) Prepare(ctx context.Context, f Freshness) error {
 	if f == Stale {
 		return nil
 	}
-	info, err := ix.db.Info(ctx)
+	seq, err := ix.db.UpdateSeq(ctx)
 	if err != nil {
 		return err
 	}
 	if f == Lazy {
-		ix.Ask(info.UpdateSeq)
+		ix.Ask(seq)
 		return nil
 	}
-	return ix.Wait(ctx, info.UpdateSeq)
+	return ix.Wait(ctx, seq)
 }
 
 // Head is what stands before the rows of an answer.
