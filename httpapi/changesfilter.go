@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/filter"
 )
@@ -17,6 +18,6 @@ func (s *Server) openFilter(r *http.Request, db *store.DB, q *changesQuery, body
 		}
 	}
 	wanted.Descending = q.descending
-	wanted.Request = func() ([]byte, error) { return s.requestObject(r, db, nil, body) }
+	wanted.Request = func() ([]byte, error) { return wire.FunctionRequest(r, db, nil, body) }
 	return s.filters.Open(r.Context(), db, &wanted)
 }

@@ -28,19 +28,12 @@ func parseInstant(text string) (t time.Time, is bool, err error) {
 	return t, true, nil
 }
 
-// setModified sets Last-Modified. A client that sends it back as since misses nothing:
-// it is never later than the newest change that the answer knows of, and what comes in
-// the same second later on counts for that second.
-func setModified(h http.Header, t time.Time) {
-	h["Last-Modified"] = []string{t.UTC().Format(http.TimeFormat)}
-}
-
 // setModified does so for a feed whose first read ends at info's newest change. A limit
 // makes the answer end earlier, perhaps: then the time is that of the last change it can
 // have. To find that costs a scan, which a client that goes on by sequence can do without.
 func (q *changesQuery) setModified(ctx context.Context, h http.Header, db *store.DB, since uint64, info store.Info) error {
 	if q.descending || q.limit < 0 || q.head {
-		setModified(h, info.Modified)
+		wire.SetModified(h, info.Modified)
 		return nil
 	}
 	if since != 0 && !q.byTime {
@@ -53,9 +46,9 @@ func (q *changesQuery) setModified(ctx context.Context, h http.Header, db *store
 	case err != nil:
 		return err
 	case end.Done && q.limit > 0 || info.UpdateSeq == since:
-		setModified(h, info.Modified)
+		wire.SetModified(h, info.Modified)
 	case !last.IsZero():
-		setModified(h, last)
+		wire.SetModified(h, last)
 	}
 	return nil
 }

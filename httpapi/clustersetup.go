@@ -159,7 +159,7 @@ func (s *Server) ensureDBs(r *http.Request, names []string) (made int, err error
 			continue
 		}
 		if errors.Is(err, store.ErrBadDBName) {
-			return made, badDBName(name)
+			return made, wire.BadDBName(name)
 		}
 		if err != nil {
 			return made, err

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"net/http"
-
 	"github.com/tododb/tododb/httpapi/config"
 )
 
@@ -14,7 +12,6 @@ type inForce struct {
 	sandbox           []string // Content-Security-Policy of attachments; nil: none
 	byUser, byAddress *rates   // nil: as often as they like
 	usersSecurity     bool     // that of _users may be changed
-	proxyToken        string   // header with which a proxy proves itself
 }
 
 // readInForce reads the settings; what of old is still right goes on.
@@ -24,7 +21,6 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 	}
 	set := &inForce{
 		usersSecurity: c.Bool("couchdb", "users_db_security_editable"),
-		proxyToken:    http.CanonicalHeaderKey(c.String("chttpd_auth", "x_auth_token")),
 		byUser:        newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
 		byAddress:     newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
 	}

@@ -8,11 +8,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/document"
 )
-
-// maxDBName is how long the name of a database may be, as in CouchDB.
-const maxDBName = 238
 
 // dbInfo answers GET and HEAD of a database.
 func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
@@ -25,7 +21,7 @@ func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	setModified(w.Header(), info.Modified)
+	wire.SetModified(w.Header(), info.Modified)
 	return wire.WriteJSON(w, r, http.StatusOK, db.AppendInfo(nil, info))
 }
 
@@ -44,10 +40,10 @@ func (s *Server) dbCreate(w http.ResponseWriter, r *http.Request) error {
 	}
 	err = s.store.Create(r.Context(), name)
 	if errors.Is(err, store.ErrBadDBName) {
-		if len(name) > maxDBName {
+		if len(name) > wire.MaxDBName {
 			return wire.Errorf(http.StatusBadRequest, "database_name_too_long", "At least one path segment of `%s` is too long.", name)
 		}
-		return badDBName(name)
+		return wire.BadDBName(name)
 	}
 	if err != nil {
 		return err
@@ -107,31 +103,4 @@ func (s *Server) dbDelete(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
-}
-
-// dbPost answers POST to a database: a document whose id may be left to the server.
-func (s *Server) dbPost(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
-	if err != nil {
-		return err
-	}
-	defer db.Release()
-	if err := wire.RequireJSON(r); err != nil {
-		return err
-	}
-	q, err := parseDocQuery(r)
-	if err != nil {
-		return err
-	}
-	doc, err := wire.ReadDocument(w, r, document.Options{})
-	if err != nil {
-		return err
-	}
-	if !doc.HasID {
-		doc.ID = string(s.uuids.Append(nil))
-	}
-	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
-		return err
-	}
-	return s.writeDocument(w, r, db, &docQuery{batch: q.batch}, doc)
 }

@@ -35,7 +35,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req, err := s.requestObject(r, c.db, nil, body)
+	req, err := wire.FunctionRequest(r, c.db, nil, body)
 	if err != nil {
 		return err
 	}

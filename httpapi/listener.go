@@ -61,7 +61,7 @@ func rejection(line, text []byte) []byte {
 	body := wire.AppendString([]byte(`{"error":`), word)
 	body = append(wire.AppendString(append(body, `,"reason":`...), reason), "}\n"...)
 	b := append([]byte(nil), line...)
-	b = append(b, "\r\nServer: CouchDB/"+couchVersion+" (tododb)\r\nContent-Type: application/json\r\nCache-Control: must-revalidate\r\nConnection: close\r\nContent-Length: "...)
+	b = append(b, "\r\nServer: CouchDB/"+wire.CouchVersion+" (tododb)\r\nContent-Type: application/json\r\nCache-Control: must-revalidate\r\nConnection: close\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)
 	return append(append(b, "\r\n\r\n"...), body...)
 }

@@ -60,7 +60,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		req, err := s.requestObject(r, db, nil, body)
+		req, err := wire.FunctionRequest(r, db, nil, body)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	asked := strings.TrimPrefix(mux.Vars(r)["rest"], "_rewrite")
-	to, args, err := matchRules(rules, r.Method, pathParts(asked), query)
+	to, args, err := matchRules(rules, r.Method, wire.PathParts(asked), query)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func FuzzRewriteRules(f *testing.F) {
 		if err != nil {
 			return
 		}
-		to, args, err := matchRules(trimmed, "GET", pathParts(path), parsed)
+		to, args, err := matchRules(trimmed, "GET", wire.PathParts(path), parsed)
 		if err != nil {
 			return
 		}

@@ -141,7 +141,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s := &Server{
 		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: uuids.New(), spool: opt.Spool, metrics: opt.Metrics, trail: opt.Trail,
-		server:  []string{"CouchDB/" + couchVersion + " (tododb/" + opt.Version + ")"},
+		server:  []string{"CouchDB/" + wire.CouchVersion + " (tododb/" + opt.Version + ")"},
 		closing: make(chan struct{}), idle: make(chan struct{}), designs: opt.Designs,
 		settings: config.Follow(opt.Config, readInForce),
 	}
@@ -150,7 +150,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s.filters = &filter.Opener{Designs: s.designs, Views: s.opener, Finder: s.finder}
 	s.shared = wire.NewShared(wire.SharedOptions{
-		Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Now: opt.Now, Audited: opt.Trail.On, Closing: s.closing,
+		Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Now: opt.Now, IDs: s.uuids, Audited: opt.Trail.On, Closing: s.closing,
 	})
 	var err error
 	if s.access, err = access.New(access.Options{Store: opt.Store, Config: opt.Config, Log: opt.Log, Shared: s.shared, Designs: opt.Designs, Now: opt.Now}); err != nil {

@@ -35,7 +35,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	req, err := s.requestObject(r, c.db, c.id(), body)
+	req, err := wire.FunctionRequest(r, c.db, c.id(), body)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req, err := s.requestObject(r, c.db, c.id(), body)
+	req, err := wire.FunctionRequest(r, c.db, c.id(), body)
 	if err != nil {
 		return err
 	}

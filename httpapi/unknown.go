@@ -20,15 +20,10 @@ func (s *Server) unknownOnServer(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	if r.Method == http.MethodPut && !strings.Contains(name, "/") {
 		if err = access.RequireAdmin(r); err == nil {
-			err = badDBName(name)
+			err = wire.BadDBName(name)
 		}
 	}
 	wire.Fail(w, r, err)
-}
-
-func badDBName(name string) error {
-	return wire.Errorf(http.StatusBadRequest, "illegal_database_name",
-		"Name: '%s'. Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter.", name)
 }
 
 // unbuiltForAdmin answers what CouchDB has for administrators and this server has not.

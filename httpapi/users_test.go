@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/peruser"
 )
 
 // quickHashes keeps the tests from waiting for passwords.
@@ -471,7 +472,10 @@ func TestDatabasesOfUsers(t *testing.T) {
 	run := func() (stop func()) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
-		go func() { defer close(done); s.RunPerUser(ctx) }()
+		go func() {
+			defer close(done)
+			peruser.Run(ctx, peruser.Options{Store: s.store, Config: s.config, Log: s.log})
+		}()
 		return func() { cancel(); <-done }
 	}
 	until := func(what string, holds func() bool) {
@@ -506,7 +510,7 @@ func TestDatabasesOfUsers(t *testing.T) {
 	defer users.Release()
 	until("it is written down how far that goes", func() bool {
 		info, _ := users.Info(t.Context())
-		seen, err := readPerUserRecord(t.Context(), users)
+		seen, err := peruser.Seen(t.Context(), users)
 		return err == nil && seen == info.UpdateSeq
 	})
 	stop()

@@ -24,8 +24,8 @@ var bareHandles = []string{
 	"httpapi/access/devices.go Device: Bare ForTokens",
 	"httpapi/access/devices.go List: Bare ForTokens",
 	"httpapi/access/devices.go write: Bare ForTokens",
-	"httpapi/peruser.go followUsers: Bare ForUserDatabases",
-	"httpapi/peruser.go makeUserDB: Bare ForUserDatabases",
+	"httpapi/peruser/peruser.go followUsers: Bare ForUserDatabases",
+	"httpapi/peruser/peruser.go makeUserDB: Bare ForUserDatabases",
 	"httpapi/access/usersdb.go CreateSystemDatabases: Bare ForSetup",
 
 	"replicate/documents.go over: Bare ForReplications",

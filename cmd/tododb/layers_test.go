@@ -42,12 +42,13 @@ var layers = []layer{
 	{"httpapi/intake", nil, []string{bbolt, web}},
 	{"httpapi/auth", []string{"store/fair", "store/jsonscan"}, []string{bbolt}},
 	{"httpapi/uuids", nil, []string{bbolt, web}},
-	{"httpapi/wire", []string{"httpapi/auth", "httpapi/config", "httpapi/intake", "replicate", "store", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/wire", []string{"httpapi/auth", "httpapi/uuids", "httpapi/config", "httpapi/intake", "replicate", "store", "revtree"}, []string{bbolt, eng}},
 	// Rooms of the API stand on these, and none on another room: what one wants of another it
 	// declares as an interface, or it moves down here.
 	{"httpapi/attachments", []string{"httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/access", []string{"httpapi/attachments", "httpapi/wire", "httpapi/auth", "httpapi/config", "replicate", "store", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/write", []string{"httpapi/access", "httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/peruser", []string{"httpapi/access", "httpapi/auth", "httpapi/config", "httpapi/wire", "store"}, []string{bbolt, eng}},
 	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store"}, []string{bbolt, eng}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},

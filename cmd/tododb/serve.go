@@ -12,6 +12,7 @@ import (
 	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/httpapi/peruser"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
@@ -146,7 +147,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	if err = api.Access().CreateSystemDatabases(ctx); err != nil {
 		return err
 	}
-	work.run(api.RunPerUser)
+	work.run(func(ctx context.Context) { peruser.Run(ctx, peruser.Options{Store: f.store, Config: cfg, Log: log}) })
 	synchronizer.Start()
 	cfg.Watch(func() { manager.SetSettings(replicatorSettings(cfg)) })
 	if err := manager.FollowDocuments(); err != nil {

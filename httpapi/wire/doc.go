@@ -15,3 +15,7 @@
 //   - nothing here opens a database, and nothing here knows a route: that is the business
 //     of package access and of the rooms.
 package wire
+
+// CouchVersion is the CouchDB whose API this is. Clients parse it and choose by it
+// which endpoints to use.
+const CouchVersion = "3.5.0"

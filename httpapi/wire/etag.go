@@ -3,6 +3,7 @@ package wire
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // MatchesETag looks for an entity tag, with its quotes, in If-None-Match. As in CouchDB
@@ -18,4 +19,11 @@ func MatchesETag(r *http.Request, etag string) bool {
 		}
 	}
 	return false
+}
+
+// SetModified sets Last-Modified. A client that sends it back as since misses nothing:
+// it is never later than the newest change that the answer knows of, and what comes in
+// the same second later on counts for that second.
+func SetModified(h http.Header, t time.Time) {
+	h["Last-Modified"] = []string{t.UTC().Format(http.TimeFormat)}
 }

@@ -66,3 +66,12 @@ func DBPath(r *http.Request) string {
 	}
 	return "/" + EscapeSegment(name)
 }
+
+// MaxDBName is how long the name of a database may be, as in CouchDB.
+const MaxDBName = 238
+
+// BadDBName says of a name that no database can have it.
+func BadDBName(name string) error {
+	return Errorf(http.StatusBadRequest, "illegal_database_name",
+		"Name: '%s'. Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter.", name)
+}

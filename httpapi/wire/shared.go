@@ -8,6 +8,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/intake"
+	"github.com/tododb/tododb/httpapi/uuids"
 )
 
 // Settings are what is set of requests and answers whatever they are about.
@@ -22,6 +23,7 @@ type Settings struct {
 	AnswerStall       time.Duration  // the same of the client that takes an answer
 	Proxies           Proxies        // whose X-Forwarded headers are believed
 	AuditRevisions    bool           // the trail tells which revisions were written
+	ProxyToken        string         // header with which a proxy proves itself
 	Challenge         []string       // WWW-Authenticate of a 401; nil: none
 }
 
@@ -36,6 +38,7 @@ func readSettings(c *config.Config, old *Settings) *Settings {
 		AnswerStall:       c.Duration("limits", "answer_stall"),
 		Proxies:           c.Networks("limits", "trusted_proxies"),
 		AuditRevisions:    c.Bool("audit", "revisions"),
+		ProxyToken:        http.CanonicalHeaderKey(c.String("chttpd_auth", "x_auth_token")),
 	}
 	if old != nil {
 		set.Budget = old.Budget
@@ -58,6 +61,7 @@ type SharedOptions struct {
 	Log    *slog.Logger
 	Spool  *intake.Spool // where long bodies wait
 	Now    func() time.Time
+	IDs    *uuids.Source // of what comes without one
 	// Audited tells whether there is a trail that the notes of exchanges go to.
 	Audited func() bool
 	// Closing is closed when feeds are to come to their end.

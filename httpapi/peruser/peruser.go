@@ -1,10 +1,11 @@
-package httpapi
+package peruser
 
 import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,29 +13,42 @@ import (
 
 	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
 
-// perUserRecord is the local document of _users that tells how far the changes of users
+// record is the local document of _users that tells how far the changes of users
 // have been followed.
-const perUserRecord = access.ServerRecords + "peruser"
+const record = access.ServerRecords + "peruser"
 
-// perUserRest is how long to wait after something went wrong, and how often to look
+// rest is how long to wait after something went wrong, and how often to look
 // whether the settings ask for databases of users.
-const perUserRest = 2 * time.Second
+const rest = 2 * time.Second
 
-// RunPerUser makes a database for each user, and deletes it with the user, as far as
+// Options say whose databases are made, and where.
+type Options struct {
+	Store  *store.Store
+	Config *config.Config
+	Log    *slog.Logger
+}
+
+// follower follows _users.
+type follower struct{ Options }
+
+// Run makes a database for each user, and deletes it with the user, as far as
 // [couch_peruser] says so, until ctx ends. What has happened while it was not running it
 // catches up with: how far it has come is written down in the database of the users.
-func (s *Server) RunPerUser(ctx context.Context) {
+func Run(ctx context.Context, opt Options) {
+	f := &follower{opt}
 	for ctx.Err() == nil {
-		if s.config.Bool("couch_peruser", "enable") {
-			if err := s.followUsers(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
-				s.log.WarnContext(ctx, "databases of users: trying again", "error", err)
+		if f.Config.Bool("couch_peruser", "enable") {
+			if err := f.followUsers(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
+				f.Log.WarnContext(ctx, "databases of users: trying again", "error", err)
 			}
 		}
-		timer := time.NewTimer(perUserRest)
+		timer := time.NewTimer(rest)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -45,28 +59,28 @@ func (s *Server) RunPerUser(ctx context.Context) {
 
 // followUsers follows the changes of _users until there is an error, the database is
 // gone, or the settings no longer ask for it.
-func (s *Server) followUsers(ctx context.Context) error {
-	db, err := s.store.Bare(ctx, access.UsersDB, store.ForUserDatabases)
+func (f *follower) followUsers(ctx context.Context) error {
+	db, err := f.Store.Bare(ctx, access.UsersDB, store.ForUserDatabases)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	seen, err := readPerUserRecord(ctx, db)
+	seen, err := Seen(ctx, db)
 	if err != nil {
 		return err
 	}
-	for s.config.Bool("couch_peruser", "enable") {
-		end, err := s.catchUp(ctx, db, seen)
+	for f.Config.Bool("couch_peruser", "enable") {
+		end, err := f.catchUp(ctx, db, seen)
 		if err != nil {
 			return err
 		}
 		if end > seen {
 			seen = end
-			if err := writePerUserRecord(ctx, db, seen); err != nil {
+			if err := writeSeen(ctx, db, seen); err != nil {
 				return err
 			}
 		}
-		timer := time.NewTimer(perUserRest)
+		timer := time.NewTimer(rest)
 		select {
 		case <-db.Changed(seen):
 		case <-timer.C:
@@ -84,7 +98,7 @@ func (s *Server) followUsers(ctx context.Context) error {
 
 // catchUp makes and deletes databases for the changes after a sequence, and returns how
 // far it has come.
-func (s *Server) catchUp(ctx context.Context, db store.Bare, seen uint64) (uint64, error) {
+func (f *follower) catchUp(ctx context.Context, db store.Bare, seen uint64) (uint64, error) {
 	type change struct {
 		name    string
 		deleted bool
@@ -95,9 +109,9 @@ func (s *Server) catchUp(ctx context.Context, db store.Bare, seen uint64) (uint6
 		for _, c := range changed {
 			var err error
 			if c.deleted {
-				err = s.dropUserDB(ctx, c.name)
+				err = f.dropUserDB(ctx, c.name)
 			} else {
-				err = s.makeUserDB(ctx, c.name)
+				err = f.makeUserDB(ctx, c.name)
 			}
 			if err != nil {
 				return err
@@ -123,22 +137,22 @@ func (s *Server) catchUp(ctx context.Context, db store.Bare, seen uint64) (uint6
 }
 
 // userDBName is the name of a user's database.
-func (s *Server) userDBName(user string) string {
-	return s.config.String("couch_peruser", "database_prefix") + hex.EncodeToString([]byte(user))
+func (f *follower) userDBName(user string) string {
+	return f.Config.String("couch_peruser", "database_prefix") + hex.EncodeToString([]byte(user))
 }
 
 // makeUserDB makes a user's database, if it is not there, and sees to it that the user is
 // its administrator and its member.
-func (s *Server) makeUserDB(ctx context.Context, user string) error {
-	name := s.userDBName(user)
-	if !store.ValidName(name) || len(name) > maxDBName {
-		s.log.WarnContext(ctx, "a user gets no database: its name would not be one", "user", user)
+func (f *follower) makeUserDB(ctx context.Context, user string) error {
+	name := f.userDBName(user)
+	if !store.ValidName(name) || len(name) > wire.MaxDBName {
+		f.Log.WarnContext(ctx, "a user gets no database: its name would not be one", "user", user)
 		return nil
 	}
-	if err := s.store.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {
+	if err := f.Store.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {
 		return err
 	}
-	db, err := s.store.Bare(ctx, name, store.ForUserDatabases)
+	db, err := f.Store.Bare(ctx, name, store.ForUserDatabases)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil // deleted again meanwhile
 	}
@@ -197,42 +211,42 @@ func withUser(raw []byte, user string) (next []byte, changed bool, err error) {
 }
 
 // dropUserDB deletes the database of a user who is gone, if the settings want that.
-func (s *Server) dropUserDB(ctx context.Context, user string) error {
-	if !s.config.Bool("couch_peruser", "delete_dbs") {
+func (f *follower) dropUserDB(ctx context.Context, user string) error {
+	if !f.Config.Bool("couch_peruser", "delete_dbs") {
 		return nil
 	}
-	name := s.userDBName(user)
+	name := f.userDBName(user)
 	if !store.ValidName(name) {
 		return nil
 	}
-	if err := s.store.Drop(ctx, name); err != nil && !errors.Is(err, store.ErrNoDB) {
+	if err := f.Store.Drop(ctx, name); err != nil && !errors.Is(err, store.ErrNoDB) {
 		return err
 	}
 	return nil
 }
 
-// readPerUserRecord reads how far the changes have been followed; a record of another
+// Seen reads how far the changes have been followed; a record of another
 // database of that name is as good as none.
-func readPerUserRecord(ctx context.Context, db store.Bare) (uint64, error) {
-	doc, err := db.GetLocal(ctx, perUserRecord)
+func Seen(ctx context.Context, db store.Bare) (uint64, error) {
+	doc, err := db.GetLocal(ctx, record)
 	if errors.Is(err, store.ErrMissing) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	var record struct{ Instance, Seq string }
-	if err := json.Unmarshal(doc.Body, &record); err != nil || record.Instance != db.Instance() {
+	var told struct{ Instance, Seq string }
+	if err := json.Unmarshal(doc.Body, &told); err != nil || told.Instance != db.Instance() {
 		return 0, nil
 	}
-	seq, err := strconv.ParseUint(record.Seq, 10, 64)
+	seq, err := strconv.ParseUint(told.Seq, 10, 64)
 	if err != nil {
 		return 0, nil
 	}
 	return seq, nil
 }
 
-func writePerUserRecord(ctx context.Context, db store.Bare, seq uint64) error {
+func writeSeen(ctx context.Context, db store.Bare, seq uint64) error {
 	body, err := json.Marshal(map[string]string{"Instance": db.Instance(), "Seq": strconv.FormatUint(seq, 10)})
 	if err != nil {
 		return err
@@ -241,7 +255,7 @@ func writePerUserRecord(ctx context.Context, db store.Bare, seq uint64) error {
 	if err := doc.SetBody(body); err != nil {
 		return err
 	}
-	doc.ID, doc.HasID = perUserRecord, true
+	doc.ID, doc.HasID = record, true
 	_, err = db.Put(ctx, store.Edit{Doc: doc}, store.WriteOptions{})
 	return err
 }
