@@ -25,11 +25,14 @@ func TestHeavySelectorsTakeTurns(t *testing.T) {
 		t.Fatal(w.Code)
 	}
 	turns := s.shared.Turns()
+	var taken []func() // what gives each back
 	takeAll := func() {
 		for turns.Free() > 0 {
-			if err := turns.Take(t.Context()); err != nil {
+			give, err := turns.Take(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
+			taken = append(taken, give)
 		}
 	}
 	takeAll()
@@ -46,7 +49,8 @@ func TestHeavySelectorsTakeTurns(t *testing.T) {
 				}
 			case <-time.After(time.Millisecond):
 				if turns.Waiting() > 0 {
-					turns.Give()
+					taken[0]()
+					taken = taken[1:]
 					waited++
 				}
 				takeAll()

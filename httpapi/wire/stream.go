@@ -18,16 +18,16 @@ const StreamPiece = 32 << 10
 type Stream struct {
 	Buf []byte
 
-	w       http.ResponseWriter
-	r       *http.Request
-	status  int
-	pooled  *[]byte
-	z       *gzip.Writer // nil: sent as it is
-	started bool
-	closed  bool
-	holes   []hole // in buf, to be filled before it is sent
-	turns   *Turns // nil: the answer takes none
-	turn    bool   // it has one
+	w        http.ResponseWriter
+	r        *http.Request
+	status   int
+	pooled   *[]byte
+	z        *gzip.Writer // nil: sent as it is
+	started  bool
+	closed   bool
+	holes    []hole // in buf, to be filled before it is sent
+	turns    *Turns // nil: the answer takes none
+	giveTurn func() // gives back the turn that it has; nil: it has none
 }
 
 // NewStream begins an answer; end or drop must follow.
