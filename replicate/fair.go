@@ -3,100 +3,40 @@ package replicate
 import (
 	"sort"
 	"time"
+
+	"github.com/tododb/tododb/store/fair"
 )
 
-// line is where tasks wait for their turn: those of a user that come from one database.
-type line struct{ user, db string }
-
-func (t *task) line() line {
+// key is by what a task waits for its turn: of those that wait, the next is of the user who has
+// the fewest jobs running, and among that user's of the database that has. So thousands of
+// documents, or of requests, leave room for others.
+func (t *task) key() fair.Key {
 	user := t.req.User.Name
 	if t.req.sharer != "" {
 		user = t.req.sharer
 	}
-	return line{user, t.req.Owner.DB}
+	return fair.Key{Owner: user, Name: t.req.Owner.DB}
 }
 
-// count takes in that a task runs, or does not any more.
-func (m *Manager) count(t *task, n int) {
-	at := t.line()
-	for _, key := range []line{at, {user: at.user, db: anyDB}} {
-		if m.runningOf[key] += n; m.runningOf[key] == 0 {
-			delete(m.runningOf, key)
-		}
+// byTurn lets the one go first that has waited longest since it last ran.
+func byTurn(a, b *task) bool {
+	if !a.started.Equal(b.started) {
+		return a.started.Before(b.started)
 	}
+	return a.number < b.number
 }
 
-// anyDB stands for all databases of a user in counts; no database is called so.
-const anyDB = "*"
-
-// runs is how many jobs of a user run.
-func (m *Manager) runs(user string) int { return m.runningOf[line{user, anyDB}] }
-
-// nextInLine takes a task out of the line of the user who has the fewest jobs running, and
-// among his of the database that has, so that thousands of documents, or of requests,
-// leave room for others.
-func (m *Manager) nextInLine() *task {
-	var best *task
-	var at line
-	for key, q := range m.lines {
-		t := q.first()
-		if t == nil {
-			delete(m.lines, key)
-			continue
-		}
-		if best == nil || m.before(key, t, at, best) {
-			best, at = t, key
-		}
-	}
-	if best != nil {
-		best.leave()
-	}
-	return best
-}
-
-func (m *Manager) before(a line, first *task, b line, second *task) bool {
-	if x, y := m.runs(a.user), m.runs(b.user); x != y {
-		return x < y
-	}
-	if x, y := m.runningOf[a], m.runningOf[b]; x != y {
-		return x < y
-	}
-	return byTurn(first, second)
-}
-
-// share is how many jobs each of the users may have at least: those who run any, or wait.
-func (m *Manager) share() int {
-	users := map[string]bool{}
-	for key := range m.runningOf {
-		users[key.user] = true
-	}
-	for key, q := range m.lines {
-		if q.Len() > 0 {
-			users[key.user] = true
-		}
-	}
-	return max(m.set.MaxJobs/max(len(users), 1), 1)
-}
-
-// kept tells whether somebody waits who has less than his share.
-func (m *Manager) kept(share int) bool {
-	for key, q := range m.lines {
-		if q.Len() > 0 && m.runs(key.user) < share {
-			return true
-		}
-	}
-	return false
-}
+func byNextTry(a, b *task) bool { return a.nextTry.Before(b.nextTry) }
 
 // makeRoom stops continuous jobs, those that have run longest first. One-time jobs come
 // to their end by themselves; they are stopped only if there are too many, or if their
-// user has more than his share and somebody who has less waits: they go on from their
+// user has more than a share and somebody who has less waits: they go on from their
 // checkpoints.
 func (m *Manager) makeRoom(n int, alsoOnce bool, now time.Time) {
-	share := m.share()
-	kept := m.kept(share)
+	share := max(m.set.MaxJobs/max(m.line.Owners(), 1), 1) // what each user may have at least
+	kept := m.line.Short(share)
 	left := map[string]int{} // by user: how many run
-	over := func(t *task) bool { return kept && left[t.line().user] > share }
+	over := func(t *task) bool { return kept && left[t.key().Owner] > share }
 	var running []*task
 	for _, t := range m.tasks {
 		if t.job == nil {
@@ -106,7 +46,7 @@ func (m *Manager) makeRoom(n int, alsoOnce bool, now time.Time) {
 			n-- // its slot will be free
 			continue
 		}
-		left[t.line().user]++
+		left[t.key().Owner]++
 		running = append(running, t)
 	}
 	sort.Slice(running, func(i, k int) bool {
@@ -125,7 +65,7 @@ func (m *Manager) makeRoom(n int, alsoOnce bool, now time.Time) {
 		}
 		if alsoOnce || now.Sub(t.started) >= m.set.Interval && (t.req.Spec.Continuous || over(t)) {
 			t.stop()
-			left[t.line().user]--
+			left[t.key().Owner]--
 			n--
 		}
 	}

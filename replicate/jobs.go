@@ -147,7 +147,7 @@ func (m *Manager) Pause(ctx context.Context, id string) error {
 		return ErrNoJob
 	}
 	ended := closedChan
-	t.leave()
+	t.place.Leave()
 	if t.state != Paused {
 		m.turn(t, Paused, m.opt.Now())
 	}

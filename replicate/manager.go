@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/fair"
 	"github.com/tododb/tododb/store/filter"
 )
 
@@ -84,17 +85,15 @@ type Manager struct {
 	leaseFor time.Duration
 	askEvery time.Duration // Options.Allowed
 
-	mu        sync.Mutex // guards what follows
-	set       Settings
-	docs      *documents // nil: documents are not followed
-	tasks     map[string]*task
-	number    int
-	lines     map[line]*queue // tasks whose turn it may be
-	sleeping  *queue          // tasks whose time has not come
-	running   int
-	runningOf map[line]int // how many run
-	rotated   time.Time
-	closed    bool
+	mu       sync.Mutex // guards what follows
+	set      Settings
+	docs     *documents // nil: documents are not followed
+	tasks    map[string]*task
+	number   int
+	line     fair.Line[*task] // tasks whose turn it may be, and those that run
+	sleeping fair.Line[*task] // tasks whose time has not come
+	rotated  time.Time
+	closed   bool
 
 	sessions *simplelru.LRU[[sha256.Size]byte, *login]
 
@@ -112,9 +111,11 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	opt.Shared = opt.Shared || opt.Store != nil && opt.Store.Shared()
 	m := &Manager{
 		holder: newSessionID(), leaseFor: leaseFor, askEvery: askEvery, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
-		tasks: map[string]*task{}, lines: map[line]*queue{}, sleeping: &queue{less: byNextTry}, runningOf: map[line]int{}, rotated: opt.Now(),
+		tasks: map[string]*task{}, rotated: opt.Now(),
 		ways: newWays(opt.TLS, opt.Wrap),
 	}
+	m.line = fair.Line[*task]{Slots: m.set.MaxJobs, Rule: fair.Fewest, Less: byTurn}
+	m.sleeping.Less = byNextTry
 	m.sessions, _ = simplelru.NewLRU[[sha256.Size]byte, *login](maxSessions, nil) // it fails for a size of none
 	m.ways.setNetworks(opt.Settings.Networks)
 	m.ctx, m.halt = context.WithCancel(context.WithoutCancel(ctx))

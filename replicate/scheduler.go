@@ -5,13 +5,15 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/tododb/tododb/store/fair"
 )
 
 // enqueue lets a task wait: for its next try, or for its turn.
 func (m *Manager) enqueue(t *task, now time.Time) {
-	t.leave()
+	t.place.Leave()
 	if t.nextTry.After(now) {
-		m.sleeping.add(t)
+		t.place = m.sleeping.Wait(fair.Key{}, t)
 	} else {
 		m.ready(t)
 	}
@@ -19,15 +21,7 @@ func (m *Manager) enqueue(t *task, now time.Time) {
 }
 
 // ready puts a task into its line.
-func (m *Manager) ready(t *task) {
-	at := t.line()
-	line := m.lines[at]
-	if line == nil {
-		line = &queue{less: byTurn}
-		m.lines[at] = line
-	}
-	line.add(t)
-}
+func (m *Manager) ready(t *task) { t.place = m.line.Wait(t.key(), t) }
 
 // wake has the scheduler look around.
 func (m *Manager) wake() {
@@ -57,22 +51,22 @@ func (m *Manager) step() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.opt.Now()
-	for t := m.sleeping.first(); t != nil && !t.nextTry.After(now); t = m.sleeping.first() {
-		t.leave()
+	for t, ok := m.sleeping.First(); ok && !t.nextTry.After(now); t, ok = m.sleeping.First() {
+		t.place.Leave()
 		m.ready(t)
 	}
 	m.fill(now)
-	if m.running > m.set.MaxJobs {
-		m.makeRoom(m.running-m.set.MaxJobs, true, now)
+	if over := m.line.Taken() - m.set.MaxJobs; over > 0 {
+		m.makeRoom(over, true, now)
 	}
 	due := m.rotated.Add(m.set.Interval)
 	if !now.Before(due) {
 		m.rotated, due = now, now.Add(m.set.Interval)
-		if waiting := m.waiting(); waiting > 0 && m.running >= m.set.MaxJobs {
+		if waiting := m.line.Len(); waiting > 0 && m.line.Taken() >= m.set.MaxJobs {
 			m.makeRoom(min(waiting, m.set.MaxChurn), false, now)
 		}
 	}
-	if t := m.sleeping.first(); t != nil && t.nextTry.Before(due) {
+	if t, ok := m.sleeping.First(); ok && t.nextTry.Before(due) {
 		due = t.nextTry
 	}
 	return max(due.Sub(now), time.Millisecond)
@@ -80,20 +74,13 @@ func (m *Manager) step() time.Duration {
 
 // fill starts jobs as long as there is room and somebody waits for it.
 func (m *Manager) fill(now time.Time) {
-	for m.running < m.set.MaxJobs {
-		t := m.nextInLine()
-		if t == nil {
+	for {
+		t, ok := m.line.Next()
+		if !ok {
 			return
 		}
 		m.launch(t, now)
 	}
-}
-
-func (m *Manager) waiting() (n int) {
-	for _, line := range m.lines {
-		n += line.Len()
-	}
-	return n
 }
 
 // stop tells a running job to stop.
@@ -102,7 +89,7 @@ func (t *task) stop() {
 	t.cancel()
 }
 
-// launch starts a job. The lock is held.
+// launch starts a job that has its slot. The lock is held.
 func (m *Manager) launch(t *task, now time.Time) {
 	var ctx context.Context
 	ctx, t.cancel = context.WithCancel(m.ctx)
@@ -112,8 +99,6 @@ func (m *Manager) launch(t *task, now time.Time) {
 	t.stopped, t.ended = false, make(chan struct{})
 	t.started, t.nextTry = now, time.Time{}
 	t.job = m.newJob(&t.req)
-	m.running++
-	m.count(t, 1)
 	t.record(now, "started", "", m.set.MaxHistory)
 	m.turn(t, Running, now)
 	job := t.job
@@ -132,8 +117,7 @@ func (m *Manager) end(t *task, result Result, err error) {
 	t.last = t.job.progress()
 	t.cancel()
 	t.job = nil
-	m.running--
-	m.count(t, -1)
+	m.line.Done(t.key())
 	close(t.ended)
 	defer m.wake()
 	switch {
@@ -209,7 +193,7 @@ func (m *Manager) crash(t *task, err error, now time.Time) {
 
 // forget ends a task for good.
 func (m *Manager) forget(t *task) {
-	t.leave()
+	t.place.Leave()
 	if m.tasks[t.id] == t {
 		delete(m.tasks, t.id)
 	}

@@ -64,6 +64,7 @@ func (s Settings) withDefaults() Settings {
 func (m *Manager) SetSettings(s Settings) {
 	m.mu.Lock()
 	m.set = s.withDefaults()
+	m.line.Slots = m.set.MaxJobs
 	m.mu.Unlock()
 	m.ways.setNetworks(s.Networks)
 	m.wake()

@@ -3,6 +3,8 @@ package replicate
 import (
 	"context"
 	"time"
+
+	"github.com/tododb/tododb/store/fair"
 )
 
 // Request asks the scheduler for a job.
@@ -57,8 +59,7 @@ type task struct {
 	changed time.Time
 	nextTry time.Time
 
-	in    *queue // nil while it runs or is paused
-	place int
+	place *fair.Place[*task] // where it waits, if it does
 
 	job     *Job // while it runs
 	last    Progress
