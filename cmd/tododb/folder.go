@@ -70,34 +70,42 @@ func makeFolder(dir string) error {
 	return nil
 }
 
-// openFolder opens the databases of a folder that lock has made ours. Close ends both.
-// Its figures are counted, if somebody wants them.
-func openFolder(ctx context.Context, dir string, lock *os.File, cfg *config.Config, figures *metrics.Metrics, log *slog.Logger) (*folder, error) {
-	eng, err := bolt.Open(filepath.Join(dir, "databases"), bolt.Options{AppendOnly: store.AppendOnly, Damaged: func(path string, why error) {
-		log.Error("closing a database: its file is damaged", "file", path, "error", why)
+// locked is a folder that a lock has made ours, to be opened.
+type locked struct {
+	dir     string
+	lock    *os.File
+	cfg     *config.Config
+	figures *metrics.Metrics // where commits are counted; nil: nowhere
+	log     *slog.Logger
+}
+
+// open opens the databases of the folder. Close ends them and the lock.
+func (l locked) open(ctx context.Context) (*folder, error) {
+	eng, err := bolt.Open(filepath.Join(l.dir, "databases"), bolt.Options{AppendOnly: store.AppendOnly, Damaged: func(path string, why error) {
+		l.log.Error("closing a database: its file is damaged", "file", path, "error", why)
 	}})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), l.lock.Close())
 	}
 	options := store.Options{
-		MaxOpen:         int(cfg.Int("couchdb", "max_dbs_open")),
-		MaxDocumentSize: cfg.Int("couchdb", "max_document_size"),
-		Logger:          log,
+		MaxOpen:         int(l.cfg.Int("couchdb", "max_dbs_open")),
+		MaxDocumentSize: l.cfg.Int("couchdb", "max_document_size"),
+		Logger:          l.log,
 	}
-	if figures != nil {
-		options.Committed = figures.Commit
-		figures.Gauge("tododb_storage_bytes", "bytes that the databases have on disk", func() float64 { return float64(folderSize(dir)) })
+	if l.figures != nil {
+		options.Committed = l.figures.Commit
+		l.figures.Gauge("tododb_storage_bytes", "bytes that the databases have on disk", func() float64 { return float64(folderSize(l.dir)) })
 	}
 	st, err := store.Open(ctx, eng, options)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), eng.Close(), lock.Close())
+		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), eng.Close(), l.lock.Close())
 	}
-	cfg.Watch(func() {
-		if err := st.SetLimits(int(cfg.Int("couchdb", "max_dbs_open")), cfg.Int("couchdb", "max_document_size")); err != nil {
-			log.Error("cannot apply the database limits; keeping the old ones", "error", err)
+	l.cfg.Watch(func() {
+		if err := st.SetLimits(int(l.cfg.Int("couchdb", "max_dbs_open")), l.cfg.Int("couchdb", "max_document_size")); err != nil {
+			l.log.Error("cannot apply the database limits; keeping the old ones", "error", err)
 		}
 	})
-	return &folder{uuid: cfg.String("couchdb", "uuid"), lock: lock, engine: eng, store: st}, nil
+	return &folder{uuid: l.cfg.String("couchdb", "uuid"), lock: l.lock, engine: eng, store: st}, nil
 }
 
 // Close closes the databases, then lets go of the folder.
@@ -115,7 +123,7 @@ func openOffline(ctx context.Context, dir string, create bool, log *slog.Logger)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return openFolder(ctx, dir, lock, cfg, nil, log)
+	return locked{dir: dir, lock: lock, cfg: cfg, log: log}.open(ctx)
 }
 
 // folderSize is how many bytes the files of the databases have.

@@ -61,25 +61,25 @@ func (l *listeners) announce(out io.Writer, log *slog.Logger) {
 }
 
 // answer serves HTTP until ctx ends, and then stops as stopping says.
-func answer(ctx context.Context, l *listeners, cfg *config.Config, stopping *stopping, handler http.Handler, log *slog.Logger, out io.Writer) error {
+func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *stopping, out io.Writer) error {
 	requests, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
 	server := &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: cfg.Duration("limits", "header_timeout"),
-		IdleTimeout:       cfg.Duration("limits", "idle_timeout"),
+		ReadHeaderTimeout: p.cfg.Duration("limits", "header_timeout"),
+		IdleTimeout:       p.cfg.Duration("limits", "idle_timeout"),
 		MaxHeaderBytes:    headerBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
 	serving := 1
 	ended := make(chan error, 2)
-	go func() { ended <- server.Serve(httpapi.Listener(l.plain)) }()
-	if l.secure != nil {
+	go func() { ended <- server.Serve(httpapi.Listener(p.listening.plain)) }()
+	if p.listening.secure != nil {
 		serving++
-		go func() { ended <- server.Serve(l.secure) }()
+		go func() { ended <- server.Serve(p.listening.secure) }()
 	}
-	l.announce(out, log)
+	p.listening.announce(out, p.log)
 
 	var failed error
 	select {

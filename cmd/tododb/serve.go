@@ -57,7 +57,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	limitMemory(cfg, log)
 	defer start.listening.close()
 	figures := metrics.New()
-	f, err := openFolder(ctx, opt.data, start.lock, cfg, figures, log)
+	f, err := locked{opt.data, start.lock, cfg, figures, log}.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,8 +158,8 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		api:          api, builds: indexes.Close, log: log,
 	}
 	if start.first {
-		return answer(ctx, start.listening, cfg, stop, api, log, out)
+		return start.answer(ctx, api, stop, out)
 	}
 	ctx, handler, settled := settle(ctx, api, cfg, out)
-	return errors.Join(answer(ctx, start.listening, cfg, stop, handler, log, out), settled())
+	return errors.Join(start.answer(ctx, handler, stop, out), settled())
 }
