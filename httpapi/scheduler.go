@@ -110,7 +110,7 @@ func (s *Server) docsOf(w http.ResponseWriter, r *http.Request, db string) error
 		return err
 	}
 	var rows []byte
-	total, err := s.opt.Replicator.ScheduledDocs(r.Context(), db, states, skip, limit, func(doc []byte) {
+	total, err := s.opt.Replicator.ScheduledDocs(r.Context(), db, replicate.DocsQuery{States: states, Skip: skip, Limit: limit}, func(doc []byte) {
 		if len(rows) > 0 {
 			rows = append(rows, ',')
 		}
@@ -187,5 +187,5 @@ type Scheduler interface {
 	ScheduledDoc(ctx context.Context, db, id string) ([]byte, error)
 	// ScheduledDocs gives the documents of a _replicator database that are in one of the
 	// states, nil being any, in the order of their ids, and counts all of them.
-	ScheduledDocs(ctx context.Context, db string, states []replicate.State, skip, limit int, fn func(doc []byte)) (total int, err error)
+	ScheduledDocs(ctx context.Context, db string, q replicate.DocsQuery, fn func(doc []byte)) (total int, err error)
 }

@@ -84,7 +84,7 @@ func TestManyDocuments(t *testing.T) {
 	}
 	m, _ := s.follow(replicate.Options{Settings: replicate.Settings{MaxJobs: 20}})
 	done := func() int {
-		total, err := m.ScheduledDocs(t.Context(), "_replicator", []replicate.State{replicate.Completed}, 0, 0, nil)
+		total, err := m.ScheduledDocs(t.Context(), "_replicator", replicate.DocsQuery{States: []replicate.State{replicate.Completed}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

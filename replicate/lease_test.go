@@ -138,7 +138,7 @@ func TestLeaseOnce(t *testing.T) {
 		}
 	}
 	eventually(t, "nobody has anything to do", func() bool {
-		total, err := one.ScheduledDocs(t.Context(), "_replicator", []State{Completed}, 0, 0, nil)
+		total, err := one.ScheduledDocs(t.Context(), "_replicator", DocsQuery{States: []State{Completed}}, nil)
 		return err == nil && total == n && len(one.Jobs())+len(two.Jobs()) == 0
 	})
 	for i := range n {

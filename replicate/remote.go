@@ -60,17 +60,7 @@ func (p *remotePeer) Close()       {}
 // request sends a request with a JSON body, or without any; path is below the database,
 // "" for itself. The answer's status is a success; the caller closes its body.
 func (p *remotePeer) request(ctx context.Context, method string, path dbPath, query url.Values, body []byte) (*http.Response, error) {
-	return p.requestWaiting(ctx, method, path, query, body, 0)
-}
-
-// requestWaiting is request for an answer that comes after up to wait.
-func (p *remotePeer) requestWaiting(ctx context.Context, method string, path dbPath, query url.Values, body []byte, wait time.Duration) (*http.Response, error) {
-	header := http.Header{"Accept": {"application/json"}}
-	if body == nil {
-		return p.send(ctx, sending{method: method, path: path, query: query, header: header, wait: wait})
-	}
-	header.Set("Content-Type", "application/json")
-	return p.send(ctx, sending{method: method, path: path, query: query, header: header, wait: wait, body: bytes.NewReader(body), size: int64(len(body))})
+	return p.send(ctx, sendingJSON(method, path, query, body))
 }
 
 // sending is a request to be sent.
@@ -79,9 +69,19 @@ type sending struct {
 	path   dbPath
 	query  url.Values
 	header http.Header
-	body   io.Reader // nil: none. An io.Seeker can be sent again
-	size   int64     // of the body
-	wait   time.Duration
+	body   io.Reader     // nil: none. An io.Seeker can be sent again
+	size   int64         // of the body
+	wait   time.Duration // the answer comes after up to so long
+}
+
+// sendingJSON is a request with a JSON body, or without any.
+func sendingJSON(method string, path dbPath, query url.Values, body []byte) sending {
+	q := sending{method: method, path: path, query: query, header: http.Header{"Accept": {"application/json"}}}
+	if body != nil {
+		q.header.Set("Content-Type", "application/json")
+		q.body, q.size = bytes.NewReader(body), int64(len(body))
+	}
+	return q
 }
 
 // send sends a request. One whose session turns out to have ended is sent again in a new

@@ -50,7 +50,9 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	if err != nil {
 		return end, err
 	}
-	resp, err := p.requestWaiting(ctx, method, "_changes", query, body, q.Wait)
+	ask := sendingJSON(method, "_changes", query, body)
+	ask.wait = q.Wait
+	resp, err := p.send(ctx, ask)
 	if err != nil {
 		return end, err
 	}

@@ -93,9 +93,15 @@ func (m *Manager) follows(db string) bool {
 	return m.docs != nil && IsReplicator(db)
 }
 
-// ScheduledDocs calls fn for the documents of a _replicator database that are in one of
-// the states, nil being any, in the order of their ids. It counts what it does not give.
-func (m *Manager) ScheduledDocs(ctx context.Context, db string, states []State, skip, limit int, fn func(doc []byte)) (total int, err error) {
+// DocsQuery asks for documents of a _replicator database.
+type DocsQuery struct {
+	States      []State // in which they may be; nil: any
+	Skip, Limit int
+}
+
+// ScheduledDocs calls fn for documents of a _replicator database, in the order of their ids.
+// total counts also those before Skip and beyond Limit.
+func (m *Manager) ScheduledDocs(ctx context.Context, db string, q DocsQuery, fn func(doc []byte)) (total int, err error) {
 	if !m.follows(db) {
 		return 0, nil
 	}
@@ -113,10 +119,10 @@ func (m *Manager) ScheduledDocs(ctx context.Context, db string, states []State, 
 			return nil
 		}
 		state, shown := m.scheduledDoc(db, id, r.Doc.Body)
-		if states != nil && !slices.Contains(states, state) {
+		if q.States != nil && !slices.Contains(q.States, state) {
 			return nil
 		}
-		if total >= skip && total-skip < limit {
+		if total >= q.Skip && total-q.Skip < q.Limit {
 			fn(shown)
 		}
 		total++
