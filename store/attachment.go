@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/record"
 )
 
 // Digest is the MD5 of an attachment's bytes as they are stored.
@@ -64,12 +65,12 @@ func InHead(text string) string {
 func appendAttachments(b []byte, atts []Attachment) []byte {
 	b = binary.AppendUvarint(b, uint64(len(atts)))
 	for _, a := range atts {
-		b = appendBytes(b, a.Name)
-		b = appendBytes(b, a.Type)
+		b = record.AppendBytes(b, a.Name)
+		b = record.AppendBytes(b, a.Type)
 		b = append(b, a.Digest[:]...)
 		b = binary.AppendUvarint(b, uint64(a.Length))
 		b = binary.AppendUvarint(b, a.RevPos)
-		b = appendBytes(b, a.Encoding)
+		b = record.AppendBytes(b, a.Encoding)
 		b = binary.AppendUvarint(b, uint64(a.DecodedLength))
 	}
 	return b
@@ -79,20 +80,20 @@ func parseAttachments(v []byte) ([]Attachment, error) {
 	if len(v) == 0 {
 		return nil, nil
 	}
-	r := recordReader{b: v}
-	n := r.uvarint()
+	r := record.Read(v)
+	n := r.Uvarint()
 	if n > uint64(len(v)) {
 		return nil, corrupt("%d attachments in %d bytes", n, len(v))
 	}
 	atts := make([]Attachment, 0, n)
-	for ; n > 0 && !r.bad; n-- {
-		a := Attachment{Name: string(r.bytes()), Type: string(r.bytes())}
-		r.raw(a.Digest[:])
-		a.Length, a.RevPos = int64(r.uvarint()), r.uvarint()
-		a.Encoding, a.DecodedLength = string(r.bytes()), int64(r.uvarint())
+	for ; n > 0 && !r.Bad; n-- {
+		a := Attachment{Name: string(r.Bytes()), Type: string(r.Bytes())}
+		r.Fill(a.Digest[:])
+		a.Length, a.RevPos = int64(r.Uvarint()), r.Uvarint()
+		a.Encoding, a.DecodedLength = string(r.Bytes()), int64(r.Uvarint())
 		atts = append(atts, a)
 	}
-	if r.bad || len(r.b) != 0 {
+	if r.Bad || len(r.Rest) != 0 {
 		return nil, corrupt("attachment list of %d bytes", len(v))
 	}
 	return atts, nil

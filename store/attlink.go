@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/record"
 )
 
 // ErrMissingAttachment says that a document counts on an attachment whose bytes are
@@ -25,22 +26,21 @@ type digestRecord struct {
 }
 
 func (d *digestRecord) append(b []byte) []byte {
-	b = append(append(b, recordVersion), d.at[:]...)
+	b = append(append(b, record.Version), d.at[:]...)
 	b = binary.AppendUvarint(b, uint64(d.length))
 	b = binary.AppendUvarint(b, d.refs)
 	return binary.AppendVarint(b, d.idle)
 }
 
 func parseDigestRecord(v []byte) (d digestRecord, err error) {
-	r := recordReader{b: v}
-	version := r.byte()
-	r.raw(d.at[:])
-	d.length, d.refs = int64(r.uvarint()), r.uvarint()
-	idle, n := binary.Varint(r.b)
-	if version != recordVersion || r.bad || n <= 0 {
+	r := record.Read(v)
+	version := r.Byte()
+	r.Fill(d.at[:])
+	d.length, d.refs = int64(r.Uvarint()), r.Uvarint()
+	d.idle = r.Varint()
+	if version != record.Version || r.Bad {
 		return d, corrupt("digest record")
 	}
-	d.idle = idle
 	return d, nil
 }
 

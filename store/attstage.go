@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/tododb/tododb/store/record"
 )
 
 // Attachments are kept in the att space under three kinds of keys:
@@ -181,7 +183,7 @@ func (s *stager) chunks(b []byte, n *uint32) iter.Seq2[[]byte, []byte] {
 }
 
 func stagedAt(now time.Time) []byte {
-	return binary.AppendVarint([]byte{recordVersion}, now.Unix())
+	return binary.AppendVarint([]byte{record.Version}, now.Unix())
 }
 
 func (db *DB) stage(ctx context.Context, at location, kvs iter.Seq2[[]byte, []byte]) error {
@@ -236,7 +238,7 @@ var (
 // rest is stored as it is: what is compressed already stays so to its end.
 func (p *packer) pack(b []byte) []byte {
 	v := make([]byte, 2, 2+len(b))
-	v[0] = recordVersion
+	v[0] = record.Version
 	if p.tries < 2 || p.gave > 0 {
 		p.tries++
 		packed := zstdEncoder.EncodeAll(b, v)
@@ -252,7 +254,7 @@ func (p *packer) pack(b []byte) []byte {
 
 // appendChunk appends the bytes of a chunk given its value.
 func appendChunk(dst, v []byte) ([]byte, error) {
-	if len(v) < 2 || v[0] != recordVersion {
+	if len(v) < 2 || v[0] != record.Version {
 		return dst, corrupt("chunk of unknown version")
 	}
 	if v[1]&chunkZstd == 0 {

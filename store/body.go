@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"github.com/klauspost/compress/s2"
+
+	"github.com/tododb/tododb/store/record"
 )
 
 // Flags of a body record.
@@ -26,9 +28,9 @@ func encodeBody(json, atts []byte) []byte {
 	}
 	if len(json) >= compressFrom {
 		b := make([]byte, 0, 2+len(atts)+binary.MaxVarintLen64+s2.MaxEncodedLen(len(json)))
-		b = append(b, recordVersion, flags|bodyS2)
+		b = append(b, record.Version, flags|bodyS2)
 		if len(atts) > 0 {
-			b = appendBytes(b, atts)
+			b = record.AppendBytes(b, atts)
 		}
 		packed := s2.Encode(b[len(b):cap(b)], json)
 		if len(packed) < len(json)-len(json)/8 {
@@ -36,9 +38,9 @@ func encodeBody(json, atts []byte) []byte {
 		}
 	}
 	b := make([]byte, 0, 2+len(atts)+binary.MaxVarintLen64+len(json))
-	b = append(b, recordVersion, flags)
+	b = append(b, record.Version, flags)
 	if len(atts) > 0 {
-		b = appendBytes(b, atts)
+		b = record.AppendBytes(b, atts)
 	}
 	return append(b, json...)
 }
@@ -51,17 +53,17 @@ type storedBody struct {
 }
 
 func parseBody(v []byte) (storedBody, error) {
-	r := recordReader{b: v}
-	if r.byte() != recordVersion {
+	r := record.Read(v)
+	if r.Byte() != record.Version {
 		return storedBody{}, corrupt("body of unknown version")
 	}
-	flags := r.byte()
+	flags := r.Byte()
 	var s storedBody
 	if flags&bodyAtts != 0 {
-		s.atts = r.bytes()
+		s.atts = r.Bytes()
 	}
-	s.json, s.packed = r.b, flags&bodyS2 != 0
-	if r.bad {
+	s.json, s.packed = r.Rest, flags&bodyS2 != 0
+	if r.Bad {
 		return storedBody{}, corrupt("body of %d bytes", len(v))
 	}
 	return s, nil

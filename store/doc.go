@@ -31,7 +31,8 @@
 //	once   key, and a queue        what writes that are not to be repeated were answered
 //
 // Numbers in keys are big endian, so that byte order is their order. The exact
-// layout of each value stands with the code that writes it (record.go).
+// layout of each value stands with the code that writes it (record.go); what they are all
+// made of is in store/record.
 //
 // The sequence of a write is Last(seq)+1, taken in the transaction that inserts it;
 // there is no counter record. The running totals ride in each seq entry, so the

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // identity is what tells one database from every other. It is written once, when the
@@ -45,7 +46,7 @@ func loadIdentity(ctx context.Context, edb engine.DB, now time.Time) (id identit
 				return err
 			}
 			if v == nil {
-				v = append([]byte{recordVersion}, fresh...)
+				v = append([]byte{record.Version}, fresh...)
 				if err := tx.Put(spaceMeta, metaIdentity, v); err != nil {
 					return err
 				}
@@ -57,7 +58,7 @@ func loadIdentity(ctx context.Context, edb engine.DB, now time.Time) (id identit
 			return id, err
 		}
 	}
-	if raw[0] != recordVersion {
+	if raw[0] != record.Version {
 		return id, corrupt("identity of unknown version")
 	}
 	if err := json.Unmarshal(raw[1:], &id); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // A local document's record is version | uvarint revision number | JSON body. A number
@@ -33,7 +34,7 @@ func nextLocalRev(old revtree.Rev) revtree.Rev {
 func encodeLocal(rev revtree.Rev, body []byte) []byte {
 	v := make([]byte, 0, 1+binary.MaxVarintLen64+len(rev.ID)+len(body))
 	if n, err := strconv.ParseUint(rev.ID, 10, 63); err == nil {
-		v = binary.AppendUvarint(append(v, recordVersion), n)
+		v = binary.AppendUvarint(append(v, record.Version), n)
 	} else {
 		v = append(binary.AppendUvarint(append(v, localTextVersion), uint64(len(rev.ID))), rev.ID...)
 	}
@@ -72,18 +73,18 @@ func (w *writer) editLocal(edits []pendingEdit) error {
 
 // parseLocal takes a local document's record apart; the body aliases it.
 func parseLocal(v []byte) (rev revtree.Rev, body []byte, err error) {
-	r := recordReader{b: v}
-	switch version, n := r.byte(), r.uvarint(); {
-	case r.bad, version == localTextVersion && n > uint64(len(r.b)):
+	r := record.Read(v)
+	switch version, n := r.Byte(), r.Uvarint(); {
+	case r.Bad, version == localTextVersion && n > uint64(len(r.Rest)):
 		return rev, nil, corrupt("local document of %d bytes", len(v))
-	case version == recordVersion:
+	case version == record.Version:
 		rev.ID = strconv.FormatUint(n, 10)
 	case version == localTextVersion:
-		rev.ID, r.b = string(r.b[:n]), r.b[n:]
+		rev.ID, r.Rest = string(r.Rest[:n]), r.Rest[n:]
 	default:
 		return rev, nil, corrupt("local document of unknown version")
 	}
-	return rev, r.b, nil
+	return rev, r.Rest, nil
 }
 
 // GetLocal reads a local document by its whole id, "_local/x": ErrMissing.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // Once has a Write applied no more than once: the transaction that writes also records
@@ -60,12 +61,12 @@ type onceRecord struct {
 func onceKey(key [sha256.Size]byte) []byte { return append([]byte{onceByKey}, key[:]...) }
 
 func parseOnce(v []byte) (rec onceRecord, err error) {
-	r := recordReader{b: v}
-	version := r.byte()
-	rec.n, rec.second = r.uvarint(), r.uvarint()
-	r.raw(rec.fingerprint[:])
-	rec.answer = r.b
-	if version != recordVersion || r.bad {
+	r := record.Read(v)
+	version := r.Byte()
+	rec.n, rec.second = r.Uvarint(), r.Uvarint()
+	r.Fill(rec.fingerprint[:])
+	rec.answer = r.Rest
+	if version != record.Version || r.Bad {
 		return rec, corrupt("answer record")
 	}
 	return rec, nil
@@ -82,17 +83,17 @@ func onceQueueKey(n uint64) []byte {
 }
 
 func (e *onceEntry) appendTo(b []byte) []byte {
-	b = binary.AppendUvarint(append(b, recordVersion), e.second)
+	b = binary.AppendUvarint(append(b, record.Version), e.second)
 	b = binary.AppendUvarint(b, e.total)
 	return append(b, e.key[:]...)
 }
 
 func parseOnceEntry(k, v []byte) (e onceEntry, err error) {
-	r := recordReader{b: v}
-	version := r.byte()
-	e.second, e.total = r.uvarint(), r.uvarint()
-	r.raw(e.key[:])
-	if version != recordVersion || r.bad || len(k) != 9 {
+	r := record.Read(v)
+	version := r.Byte()
+	e.second, e.total = r.Uvarint(), r.Uvarint()
+	r.Fill(e.key[:])
+	if version != record.Version || r.Bad || len(k) != 9 {
 		return e, corrupt("answer queue")
 	}
 	e.n = binary.BigEndian.Uint64(k[1:])
@@ -162,7 +163,7 @@ func (w *writer) record(once *Once, answer []byte) error {
 	if err != nil {
 		return err
 	}
-	value := binary.AppendUvarint([]byte{recordVersion}, rec.n)
+	value := binary.AppendUvarint([]byte{record.Version}, rec.n)
 	value = append(binary.AppendUvarint(value, rec.second), rec.fingerprint[:]...)
 	value = append(value, rec.answer...)
 	e := onceEntry{n: rec.n, second: rec.second, total: total + uint64(len(value)), key: once.Key}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // PurgeInfo remembers a purge: what was asked to be purged of one document.
@@ -21,11 +22,11 @@ type PurgeInfo struct {
 // A purge's record is version | bytes uuid | bytes docid | uvarint n | n times rev.
 
 func (p *PurgeInfo) appendTo(b []byte) []byte {
-	b = appendBytes(append(b, recordVersion), p.UUID)
-	b = appendBytes(b, p.ID)
+	b = record.AppendBytes(append(b, record.Version), p.UUID)
+	b = record.AppendBytes(b, p.ID)
 	b = binary.AppendUvarint(b, uint64(len(p.Revs)))
 	for _, r := range p.Revs {
-		b = appendRecordRev(b, r)
+		b = record.AppendRev(b, r)
 	}
 	return b
 }
@@ -34,15 +35,15 @@ func parsePurge(k, v []byte) (p PurgeInfo, err error) {
 	if p.Seq, err = seqOfKey(k); err != nil {
 		return p, err
 	}
-	r := recordReader{b: v}
-	if r.byte() != recordVersion {
+	r := record.Read(v)
+	if r.Byte() != record.Version {
 		return p, corrupt("purge %d of unknown version", p.Seq)
 	}
-	p.UUID, p.ID = string(r.bytes()), string(r.bytes())
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		p.Revs = append(p.Revs, r.rev())
+	p.UUID, p.ID = string(r.Bytes()), string(r.Bytes())
+	for n := r.Uvarint(); n > 0 && !r.Bad; n-- {
+		p.Revs = append(p.Revs, r.Rev())
 	}
-	if r.bad {
+	if r.Bad {
 		return p, corrupt("purge %d of %d bytes", p.Seq, len(v))
 	}
 	return p, nil

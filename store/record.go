@@ -5,10 +5,8 @@ import (
 	"fmt"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/record"
 )
-
-// recordVersion is the first byte of every value that this package writes.
-const recordVersion = 1
 
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
@@ -36,9 +34,9 @@ func (r bodyRef) appendTo(b []byte) []byte {
 }
 
 func parseBodyRef(b []byte) (bodyRef, error) {
-	r := recordReader{b: b}
-	ref := bodyRef{seq: r.uvarint(), n: uint32(r.uvarint()), size: int64(r.uvarint()), stored: int64(r.uvarint())}
-	if r.bad || len(r.b) != 0 {
+	r := record.Read(b)
+	ref := bodyRef{seq: r.Uvarint(), n: uint32(r.Uvarint()), size: int64(r.Uvarint()), stored: int64(r.Uvarint())}
+	if r.Bad || len(r.Rest) != 0 {
 		return bodyRef{}, corrupt("body reference %x", b)
 	}
 	return ref, nil
@@ -69,21 +67,21 @@ type docRecord struct {
 func (d *docRecord) deleted() bool { return d.flags&docDeleted != 0 }
 
 func (d *docRecord) appendTo(b []byte, tree *revtree.Tree) []byte {
-	b = append(b, recordVersion, d.flags)
+	b = append(b, record.Version, d.flags)
 	b = binary.AppendUvarint(b, d.seq)
-	b = appendRecordRev(b, d.winner)
-	b = appendBytes(b, d.data)
+	b = record.AppendRev(b, d.winner)
+	b = record.AppendBytes(b, d.data)
 	return tree.AppendBinary(b)
 }
 
 func parseDocRecord(v []byte) (docRecord, error) {
-	r := recordReader{b: v}
-	if r.byte() != recordVersion {
+	r := record.Read(v)
+	if r.Byte() != record.Version {
 		return docRecord{}, corrupt("document record of unknown version")
 	}
-	d := docRecord{flags: r.byte(), seq: r.uvarint(), winner: r.rev(), data: r.bytes()}
-	d.tree = r.b
-	if r.bad {
+	d := docRecord{flags: r.Byte(), seq: r.Uvarint(), winner: r.Rev(), data: r.Bytes()}
+	d.tree = r.Rest
+	if r.Bad {
 		return docRecord{}, corrupt("document record of %d bytes", len(v))
 	}
 	return d, nil
@@ -129,7 +127,7 @@ func appendTotals(b []byte, t totals) []byte {
 }
 
 func appendMarker(b []byte, t totals) []byte {
-	b = append(b, recordVersion, seqMarker)
+	b = append(b, record.Version, seqMarker)
 	return appendTotals(b, t)
 }
 
@@ -139,36 +137,36 @@ func appendSeqEntry(b []byte, t totals, id string, leaves []revtree.Node) []byte
 	if leaves[0].Deleted {
 		flags = seqDeleted
 	}
-	b = append(b, recordVersion, flags)
+	b = append(b, record.Version, flags)
 	b = appendTotals(b, t)
-	b = appendBytes(b, id)
-	b = appendRecordRev(b, leaves[0].Rev)
-	b = appendBytes(b, leaves[0].Data)
+	b = record.AppendBytes(b, id)
+	b = record.AppendRev(b, leaves[0].Rev)
+	b = record.AppendBytes(b, leaves[0].Data)
 	b = binary.AppendUvarint(b, uint64(len(leaves)-1))
 	for _, l := range leaves[1:] {
 		deleted := byte(0)
 		if l.Deleted {
 			deleted = 1
 		}
-		b = appendRecordRev(append(b, deleted), l.Rev)
+		b = record.AppendRev(append(b, deleted), l.Rev)
 	}
 	return b
 }
 
 func parseSeqEntry(v []byte) (seqEntry, error) {
-	r := recordReader{b: v}
-	if r.byte() != recordVersion {
+	r := record.Read(v)
+	if r.Byte() != record.Version {
 		return seqEntry{}, corrupt("sequence entry of unknown version")
 	}
-	e := seqEntry{flags: r.byte()}
-	e.totals = totals{docs: r.uvarint(), deleted: r.uvarint(), external: int64(r.uvarint()), active: int64(r.uvarint())}
+	e := seqEntry{flags: r.Byte()}
+	e.totals = totals{docs: r.Uvarint(), deleted: r.Uvarint(), external: int64(r.Uvarint()), active: int64(r.Uvarint())}
 	if !e.marker() {
-		e.id = r.bytes()
-		e.winner = r.rev()
-		e.data = r.bytes()
-		e.leaves = r.b
+		e.id = r.Bytes()
+		e.winner = r.Rev()
+		e.data = r.Bytes()
+		e.leaves = r.Rest
 	}
-	if r.bad {
+	if r.Bad {
 		return seqEntry{}, corrupt("sequence entry of %d bytes", len(v))
 	}
 	return e, nil
@@ -176,12 +174,12 @@ func parseSeqEntry(v []byte) (seqEntry, error) {
 
 // others returns the leaves beside the winner, in winner order.
 func (e *seqEntry) others(dst []leaf) ([]leaf, error) {
-	r := recordReader{b: e.leaves}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		deleted := r.byte() != 0
-		dst = append(dst, leaf{rev: r.rev(), deleted: deleted})
+	r := record.Read(e.leaves)
+	for n := r.Uvarint(); n > 0 && !r.Bad; n-- {
+		deleted := r.Byte() != 0
+		dst = append(dst, leaf{rev: r.Rev(), deleted: deleted})
 	}
-	if r.bad {
+	if r.Bad {
 		return nil, corrupt("leaves of %q", e.id)
 	}
 	return dst, nil
@@ -191,65 +189,4 @@ func (e *seqEntry) others(dst []leaf) ([]leaf, error) {
 type leaf struct {
 	rev     revtree.Rev
 	deleted bool
-}
-
-func appendBytes[T string | []byte](b []byte, s T) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
-}
-
-func appendRecordRev(b []byte, r revtree.Rev) []byte {
-	b = binary.AppendUvarint(b, r.Gen)
-	return appendBytes(b, r.ID)
-}
-
-// recordReader takes a record apart; a short or malformed one sets bad, once and for all.
-type recordReader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *recordReader) byte() byte {
-	if len(r.b) == 0 {
-		r.bad = true
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *recordReader) uvarint() uint64 {
-	n, w := binary.Uvarint(r.b)
-	if w <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[w:]
-	return n
-}
-
-func (r *recordReader) bytes() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	s := r.b[:n:n]
-	r.b = r.b[n:]
-	return s
-}
-
-func (r *recordReader) rev() revtree.Rev {
-	return revtree.Rev{Gen: r.uvarint(), ID: string(r.bytes())}
-}
-
-// raw fills dst.
-func (r *recordReader) raw(dst []byte) {
-	if len(dst) > len(r.b) {
-		r.bad, r.b = true, nil
-		return
-	}
-	copy(dst, r.b)
-	r.b = r.b[len(dst):]
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // A limit's record is version | uvarint; the security object's is version | JSON.
@@ -14,12 +15,12 @@ func readLimit(r engine.Reader, name []byte, fallback int) (int, error) {
 	if err != nil || v == nil {
 		return fallback, err
 	}
-	rd := recordReader{b: v}
-	if rd.byte() != recordVersion {
+	rd := record.Read(v)
+	if rd.Byte() != record.Version {
 		return 0, corrupt("%s of unknown version", name)
 	}
-	n := rd.uvarint()
-	if rd.bad {
+	n := rd.Uvarint()
+	if rd.Bad {
 		return 0, corrupt("%s of %d bytes", name, len(v))
 	}
 	return int(n), nil
@@ -37,7 +38,7 @@ func (db *DB) setLimit(ctx context.Context, name []byte, n int) error {
 	if n < 1 {
 		return ErrBadLimit
 	}
-	return db.setMeta(ctx, name, binary.AppendUvarint([]byte{recordVersion}, uint64(n)))
+	return db.setMeta(ctx, name, binary.AppendUvarint([]byte{record.Version}, uint64(n)))
 }
 
 // setMeta writes a setting, for administrators (Guard.Admin). It moves the update sequence, as in CouchDB.
@@ -93,7 +94,7 @@ func readSecurity(r engine.Reader) ([]byte, error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	if v[0] != recordVersion {
+	if v[0] != record.Version {
 		return nil, corrupt("security object of unknown version")
 	}
 	return append([]byte(nil), v[1:]...), nil
@@ -101,5 +102,5 @@ func readSecurity(r engine.Reader) ([]byte, error) {
 
 // SetSecurity stores a security object; its meaning is the caller's business.
 func (db *DB) SetSecurity(ctx context.Context, raw []byte) error {
-	return db.setMeta(ctx, metaSecurity, append([]byte{recordVersion}, raw...))
+	return db.setMeta(ctx, metaSecurity, append([]byte{record.Version}, raw...))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // An index keeps what it derives from a database in a storage of its own, which belongs
@@ -25,7 +26,7 @@ func (db *DB) OpenSub(ctx context.Context, name string) (engine.DB, error) {
 		return err
 	})
 	if err == nil && !known {
-		err = db.note(ctx, func(tx engine.Tx) error { return tx.Put(spaceMeta, key, []byte{recordVersion}) })
+		err = db.note(ctx, func(tx engine.Tx) error { return tx.Put(spaceMeta, key, []byte{record.Version}) })
 	}
 	if err != nil {
 		return nil, db.failed(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // The time space tells when changes were committed, to the second. An entry stands for
@@ -28,7 +29,7 @@ type timeEntry struct {
 func (e *timeEntry) end() uint64 { return e.second + e.span }
 
 func (e *timeEntry) appendTo(b []byte) []byte {
-	b = binary.AppendUvarint(append(b, recordVersion), e.second)
+	b = binary.AppendUvarint(append(b, record.Version), e.second)
 	return binary.AppendUvarint(b, e.span)
 }
 
@@ -36,10 +37,10 @@ func parseTimeEntry(k, v []byte) (e timeEntry, err error) {
 	if e.after, err = seqOfKey(k); err != nil {
 		return e, err
 	}
-	r := recordReader{b: v}
-	version := r.byte()
-	e.second, e.span = r.uvarint(), r.uvarint()
-	if version != recordVersion || r.bad {
+	r := record.Read(v)
+	version := r.Byte()
+	e.second, e.span = r.Uvarint(), r.Uvarint()
+	if version != record.Version || r.Bad {
 		return e, corrupt("time entry of sequence %d", e.after)
 	}
 	return e, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // Validate judges a document that is about to be written by what it replaces. As in
@@ -53,12 +54,12 @@ func readDesign(r engine.Reader) (uint64, error) {
 		})
 		return seq, err
 	}
-	rd := recordReader{b: v}
-	if rd.byte() != recordVersion {
+	rd := record.Read(v)
+	if rd.Byte() != record.Version {
 		return 0, corrupt("%s of unknown version", metaDesign)
 	}
-	seq := rd.uvarint()
-	if rd.bad {
+	seq := rd.Uvarint()
+	if rd.Bad {
 		return 0, corrupt("%s of %d bytes", metaDesign, len(v))
 	}
 	return seq, nil
@@ -69,7 +70,7 @@ func (w *writer) noteDesign(id string, seq uint64) error {
 	if !strings.HasPrefix(id, "_design/") {
 		return nil
 	}
-	return w.tx.Put(spaceMeta, metaDesign, binary.AppendUvarint([]byte{recordVersion}, seq))
+	return w.tx.Put(spaceMeta, metaDesign, binary.AppendUvarint([]byte{record.Version}, seq))
 }
 
 // verdict is what an edit was judged by.

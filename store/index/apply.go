@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // errMoved says that the index is not where the batch begins: somebody else has built it
@@ -200,7 +201,7 @@ func (a *applier) entries(id string, d *docRecord, put bool) {
 	}
 	var value []byte
 	if put {
-		value = append([]byte{recordVersion, flags}, id...)
+		value = append([]byte{record.Version, flags}, id...)
 	}
 	var views [MaxViews]bool
 	for _, p := range list {

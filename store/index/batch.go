@@ -15,6 +15,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // batchLimit says how much is mapped before it is written: it bounds the memory of a build.
@@ -362,7 +363,7 @@ func (e *emitter) row(id string, same []emitted) row {
 	}
 	v := appendRowHead(e.arena.room(size), len(prefix), len(same))
 	for _, s := range same {
-		v = appendBytes(appendBytes(v, s.key), s.value)
+		v = record.AppendBytes(record.AppendBytes(v, s.key), s.value)
 	}
 	r.value = e.arena.take(v)
 	return r

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // ChangesQuery says which changes to find by what the index has of them.
@@ -139,7 +140,7 @@ func (p *picker) entries(prefix []byte, in func(id []byte, deleted bool) (bool, 
 	}
 	n := 0
 	return p.r.Scan(spaceBySeq, rg, func(k, v []byte) (bool, error) {
-		if len(v) < 2 || v[0] != recordVersion {
+		if len(v) < 2 || v[0] != record.Version {
 			return false, corrupt("entry by sequence of unknown version")
 		}
 		if in != nil {

@@ -60,15 +60,15 @@ func (ix *Index) buildFirst(ctx context.Context, st *state, to, purgeSeq uint64,
 }
 
 // records are what a transaction of the batch would write, into an index in which nothing is.
-func (a *applier) records() []record {
-	out := make([]record, 0, len(a.rows)+len(a.docs)+len(a.seqs))
+func (a *applier) records() []entry {
+	out := make([]entry, 0, len(a.rows)+len(a.docs)+len(a.seqs))
 	for _, list := range []struct {
 		space engine.Space
 		ops   []op
 	}{{spaceRows, a.rows}, {spaceByDoc, a.docs}, {spaceBySeq, a.seqs}} {
 		for _, o := range list.ops {
 			if o.value != nil {
-				out = append(out, record{list.space, o.key, o.value})
+				out = append(out, entry{list.space, o.key, o.value})
 			}
 		}
 	}
@@ -88,14 +88,14 @@ type loader struct {
 	writing chan error // gives how what is being written ended; nil: nothing is
 
 	segments *segmenter // of the view whose rows come; nil: of none
-	chunk    []record   // to be written next
+	chunk    []entry    // to be written next
 	arena    arena      // of what is in it
 	size     int
 }
 
 func (l *loader) run(sorted *runs, after *state) error {
 	defer l.wait() // where reading fails: what is being written is of no use
-	err := sorted.merge(l.ctx, func(r *record) error {
+	err := sorted.merge(l.ctx, func(r *entry) error {
 		if l.size >= l.limit {
 			if err := l.flush(nil); err != nil {
 				return err
@@ -104,7 +104,7 @@ func (l *loader) run(sorted *runs, after *state) error {
 		if err := l.summarize(r); err != nil {
 			return err
 		}
-		l.add(record{r.space, l.arena.clone(r.key), l.arena.clone(r.value)})
+		l.add(entry{r.space, l.arena.clone(r.key), l.arena.clone(r.value)})
 		return nil
 	})
 	if err == nil {
@@ -116,13 +116,13 @@ func (l *loader) run(sorted *runs, after *state) error {
 	return l.flush(after)
 }
 
-func (l *loader) add(r record) {
+func (l *loader) add(r entry) {
 	l.chunk = append(l.chunk, r)
 	l.size += len(r.key) + len(r.value) + recordCost
 }
 
 // summarize takes a row into the segments of its view; any other record ends them.
-func (l *loader) summarize(r *record) error {
+func (l *loader) summarize(r *entry) error {
 	if r.space != spaceRows {
 		return l.endView()
 	}
@@ -131,7 +131,7 @@ func (l *loader) summarize(r *record) error {
 		if err := l.endView(); err != nil {
 			return err
 		}
-		l.segments = &segmenter{view: view, red: l.reducers[view], put: func(k, v []byte) { l.add(record{spaceSummary, k, v}) }}
+		l.segments = &segmenter{view: view, red: l.reducers[view], put: func(k, v []byte) { l.add(entry{spaceSummary, k, v}) }}
 	}
 	return l.segments.row(r.key, r.value)
 }
@@ -152,7 +152,7 @@ func (l *loader) flush(after *state) error {
 		return err
 	}
 	chunk := l.chunk
-	l.chunk, l.arena, l.size = make([]record, 0, len(chunk)), arena{}, 0
+	l.chunk, l.arena, l.size = make([]entry, 0, len(chunk)), arena{}, 0
 	l.writing = make(chan error, 1)
 	go func(done chan<- error) { done <- l.commit(chunk, after) }(l.writing)
 	if after == nil {
@@ -171,8 +171,8 @@ func (l *loader) wait() (err error) {
 }
 
 // commit writes records. To do so twice does no harm.
-func (l *loader) commit(chunk []record, after *state) (err error) {
-	slices.SortFunc(chunk, func(a, b record) int { return a.compare(&b) })
+func (l *loader) commit(chunk []entry, after *state) (err error) {
+	slices.SortFunc(chunk, func(a, b entry) int { return a.compare(&b) })
 	for range 10 {
 		if err = l.sub.Update(l.ctx, func(tx engine.Tx) error { return l.write(tx, chunk, after) }); !errors.Is(err, engine.ErrUnknown) {
 			break
@@ -184,7 +184,7 @@ func (l *loader) commit(chunk []record, after *state) (err error) {
 	return storageError(err)
 }
 
-func (l *loader) write(tx engine.Tx, chunk []record, after *state) error {
+func (l *loader) write(tx engine.Tx, chunk []entry, after *state) error {
 	now, _, err := readState(tx, len(l.def.Views))
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // The spaces of an index's storage. Their numbers are on disk: they never change.
@@ -16,8 +17,6 @@ const (
 	spaceSummary engine.Space = 19
 	spaceBySeq   engine.Space = 20
 )
-
-const recordVersion = 1
 
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
@@ -58,28 +57,28 @@ type rowRecord struct {
 func (r *rowRecord) long() bool { return len(r.prefix) == 1+longKey }
 
 func appendRowHead(b []byte, prefix, n int) []byte {
-	b = binary.AppendUvarint(append(b, recordVersion), uint64(prefix))
+	b = binary.AppendUvarint(append(b, record.Version), uint64(prefix))
 	return binary.AppendUvarint(b, uint64(n))
 }
 
 func parseRow(k, v []byte) (rowRecord, error) {
-	r := reader{b: v}
-	if r.byte() != recordVersion {
+	r := record.Read(v)
+	if r.Byte() != record.Version {
 		return rowRecord{}, corrupt("row of unknown version")
 	}
-	prefix, n := r.uvarint(), r.uvarint()
-	if r.bad || prefix == 0 || prefix >= uint64(len(k)) || n == 0 {
+	prefix, n := r.Uvarint(), r.Uvarint()
+	if r.Bad || prefix == 0 || prefix >= uint64(len(k)) || n == 0 {
 		return rowRecord{}, corrupt("row of %d bytes", len(v))
 	}
-	return rowRecord{prefix: k[:prefix:prefix], id: k[prefix:], n: int(n), pairs: r.b}, nil
+	return rowRecord{prefix: k[:prefix:prefix], id: k[prefix:], n: int(n), pairs: r.Rest}, nil
 }
 
 // each calls fn for the rows of the record, in order.
 func (r *rowRecord) each(fn func(key, value []byte) error) error {
-	rd := reader{b: r.pairs}
+	rd := record.Read(r.pairs)
 	for range r.n {
-		key, value := rd.bytes(), rd.bytes()
-		if rd.bad {
+		key, value := rd.Bytes(), rd.Bytes()
+		if rd.Bad {
 			return corrupt("row of %q", r.id)
 		}
 		if err := fn(key, value); err != nil {
@@ -91,9 +90,9 @@ func (r *rowRecord) each(fn func(key, value []byte) error) error {
 
 // firstKey is the JSON of the key of the first row.
 func (r *rowRecord) firstKey() ([]byte, error) {
-	rd := reader{b: r.pairs}
-	key := rd.bytes()
-	if rd.bad {
+	rd := record.Read(r.pairs)
+	key := rd.Bytes()
+	if rd.Bad {
 		return nil, corrupt("row of %q", r.id)
 	}
 	return key, nil
@@ -120,12 +119,12 @@ func (d *docRecord) appendTo(b []byte) []byte {
 	if d.deleted {
 		flags = docDeleted
 	}
-	b = append(b, recordVersion, flags)
+	b = append(b, record.Version, flags)
 	b = binary.AppendUvarint(b, d.seq)
 	for _, list := range [][][]byte{d.now, d.past} {
 		b = binary.AppendUvarint(b, uint64(len(list)))
 		for _, p := range list {
-			b = appendBytes(b, p)
+			b = record.AppendBytes(b, p)
 		}
 	}
 	return b
@@ -135,18 +134,18 @@ func parseDoc(v []byte) (d docRecord, err error) {
 	if v == nil {
 		return d, nil
 	}
-	r := reader{b: v}
-	if r.byte() != recordVersion {
+	r := record.Read(v)
+	if r.Byte() != record.Version {
 		return d, corrupt("document record of unknown version")
 	}
-	d.deleted = r.byte()&docDeleted != 0
-	d.seq = r.uvarint()
+	d.deleted = r.Byte()&docDeleted != 0
+	d.seq = r.Uvarint()
 	for _, list := range []*[][]byte{&d.now, &d.past} {
-		for n := r.uvarint(); n > 0 && !r.bad; n-- {
-			*list = append(*list, r.bytes())
+		for n := r.Uvarint(); n > 0 && !r.Bad; n-- {
+			*list = append(*list, r.Bytes())
 		}
 	}
-	if r.bad {
+	if r.Bad {
 		return d, corrupt("document record of %d bytes", len(v))
 	}
 	return d, nil
@@ -171,8 +170,8 @@ type viewState struct{ rows, changed uint64 }
 var stateKey = []byte("state")
 
 func (s *state) appendTo(b []byte) []byte {
-	b = appendBytes(append(b, recordVersion), s.signature)
-	b = appendBytes(b, s.instance)
+	b = record.AppendBytes(append(b, record.Version), s.signature)
+	b = record.AppendBytes(b, s.instance)
 	b = binary.AppendUvarint(b, s.seq)
 	b = binary.AppendUvarint(b, s.purgeSeq)
 	b = binary.AppendUvarint(b, uint64(s.bytes))
@@ -182,7 +181,7 @@ func (s *state) appendTo(b []byte) []byte {
 		b = binary.AppendUvarint(b, v.changed)
 	}
 	if s.loader != "" {
-		b = appendBytes(b, s.loader)
+		b = record.AppendBytes(b, s.loader)
 	}
 	return b
 }
@@ -194,22 +193,22 @@ func readState(r engine.Reader, views int) (s state, found bool, err error) {
 	if err != nil || v == nil {
 		return s, false, err
 	}
-	rd := reader{b: v}
-	if rd.byte() != recordVersion {
+	rd := record.Read(v)
+	if rd.Byte() != record.Version {
 		return s, false, corrupt("state of unknown version")
 	}
-	s.signature, s.instance = string(rd.bytes()), string(rd.bytes())
-	s.seq, s.purgeSeq, s.bytes = rd.uvarint(), rd.uvarint(), int64(rd.uvarint())
-	n := rd.uvarint()
-	for i := uint64(0); i < n && !rd.bad; i++ {
-		if v := (viewState{rd.uvarint(), rd.uvarint()}); i < uint64(views) {
+	s.signature, s.instance = string(rd.Bytes()), string(rd.Bytes())
+	s.seq, s.purgeSeq, s.bytes = rd.Uvarint(), rd.Uvarint(), int64(rd.Uvarint())
+	n := rd.Uvarint()
+	for i := uint64(0); i < n && !rd.Bad; i++ {
+		if v := (viewState{rd.Uvarint(), rd.Uvarint()}); i < uint64(views) {
 			s.views[i] = v
 		}
 	}
-	if len(rd.b) > 0 {
-		s.loader = string(rd.bytes())
+	if len(rd.Rest) > 0 {
+		s.loader = string(rd.Bytes())
 	}
-	if rd.bad {
+	if rd.Bad {
 		return s, false, corrupt("state of %d bytes", len(v))
 	}
 	return s, true, nil
@@ -221,46 +220,4 @@ func readState(r engine.Reader, views int) (s state, found bool, err error) {
 
 func appendSeqKey(dst, prefix []byte, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, prefix...), seq)
-}
-
-func appendBytes[T string | []byte](b []byte, s T) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
-}
-
-// reader takes a record apart; a short or malformed one sets bad, once and for all.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) byte() byte {
-	if len(r.b) == 0 {
-		r.bad = true
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *reader) uvarint() uint64 {
-	n, w := binary.Uvarint(r.b)
-	if w <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[w:]
-	return n
-}
-
-func (r *reader) bytes() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	s := r.b[:n:n]
-	r.b = r.b[n:]
-	return s
 }

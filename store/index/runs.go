@@ -17,13 +17,13 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// record is an entry of an index's storage that is still to be written.
-type record struct {
+// entry is an entry of an index's storage that is still to be written.
+type entry struct {
 	space      engine.Space
 	key, value []byte
 }
 
-func (r *record) compare(o *record) int {
+func (r *entry) compare(o *entry) int {
 	return cmp.Or(cmp.Compare(r.space, o.space), bytes.Compare(r.key, o.key))
 }
 
@@ -33,7 +33,7 @@ func (r *record) compare(o *record) int {
 // nothing is left of it whatever becomes of the process.
 type runs struct {
 	dir    string
-	memory []record // the only run
+	memory []entry // the only run
 	file   *os.File
 	w      *runWriter
 	ends   []int64 // of the runs in the file
@@ -57,8 +57,8 @@ func cleanRuns(dir string) error {
 
 // add takes a batch in; last says that there will be no other one. The records' memory is
 // kept until close if it was the only one.
-func (r *runs) add(batch []record, last bool) error {
-	slices.SortFunc(batch, func(a, b record) int { return a.compare(&b) })
+func (r *runs) add(batch []entry, last bool) error {
+	slices.SortFunc(batch, func(a, b entry) int { return a.compare(&b) })
 	if last && r.file == nil {
 		r.memory = batch
 		return nil
@@ -105,7 +105,7 @@ func (r *runs) close() error {
 const mergeMemory = 8 << 20
 
 // merge calls fn for all records in order. They are good during the call.
-func (r *runs) merge(ctx context.Context, fn func(*record) error) error {
+func (r *runs) merge(ctx context.Context, fn func(*entry) error) error {
 	pace := engine.NewPace(ctx)
 	if r.file == nil {
 		for i := range r.memory {
@@ -161,7 +161,7 @@ const keptValue = 4 << 10
 // record is read when its turn has come.
 type run struct {
 	r     *runReader
-	now   record
+	now   entry
 	value int // the length of the value that load reads
 }
 

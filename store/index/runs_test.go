@@ -16,7 +16,7 @@ func TestDamagedRunsMakeNoRows(t *testing.T) {
 	written := func() (*runs, map[string]string) {
 		r, rows := &runs{dir: t.TempDir()}, map[string]string{}
 		for n := range 5 {
-			var batch []record
+			var batch []entry
 			for i := range 200 + n {
 				value := make([]byte, random.IntN(400))
 				if i == 7 {
@@ -27,7 +27,7 @@ func TestDamagedRunsMakeNoRows(t *testing.T) {
 				}
 				key := fmt.Sprintf("key %d %d", random.Uint32(), n)
 				rows[key] = string(value)
-				batch = append(batch, record{spaceRows, []byte(key), value})
+				batch = append(batch, entry{spaceRows, []byte(key), value})
 			}
 			if err := r.add(batch, false); err != nil {
 				t.Fatal(err)
@@ -40,7 +40,7 @@ func TestDamagedRunsMakeNoRows(t *testing.T) {
 	}
 	merged := func(r *runs, rows map[string]string) (n int, err error) {
 		last := ""
-		err = r.merge(context.Background(), func(rec *record) error {
+		err = r.merge(context.Background(), func(rec *entry) error {
 			key := string(rec.key)
 			if rows[key] != string(rec.value) || key < last || rec.space != spaceRows {
 				t.Errorf("a row that nobody has made, or out of order: %q", key)

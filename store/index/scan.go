@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // Row is one row of a view. Its slices are good during the call that brings it.
@@ -185,10 +186,10 @@ func (s *scanner) emit(rec *rowRecord) (done bool, err error) {
 	s.rows++
 	s.size += len(rec.pairs)
 	s.out.ID = rec.id
-	rd := reader{b: rec.pairs}
+	rd := record.Read(rec.pairs)
 	for range rec.n {
-		s.out.Key, s.out.Value = rd.bytes(), rd.bytes()
-		if rd.bad {
+		s.out.Key, s.out.Value = rd.Bytes(), rd.Bytes()
+		if rd.Bad {
 			return false, corrupt("row of %q", rec.id)
 		}
 		if s.skip > 0 {

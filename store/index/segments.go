@@ -3,6 +3,8 @@ package index
 import (
 	"encoding/binary"
 	"slices"
+
+	"github.com/tododb/tododb/store/record"
 )
 
 // segmenter makes the segments of a view from all its rows, which come in order. They are
@@ -185,7 +187,7 @@ func (s *segmenter) settle(batch BatchReducer) error {
 
 // done puts a segment; the one above needs no more of it than what it was reduced to.
 func (s *segmenter) done(seg *segmentEnd) {
-	value := binary.AppendUvarint([]byte{recordVersion}, seg.rows)
+	value := binary.AppendUvarint([]byte{record.Version}, seg.rows)
 	s.put(appendSegmentKey(nil, seg.level, s.view, seg.begin), append(value, seg.partial...))
 	seg.begin, seg.parts, seg.taken = nil, nil, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // change is a row record that a transaction has written or removed.
@@ -48,7 +49,7 @@ func (z *summarizer) run(changed []change) ([]change, error) {
 		key := appendSegmentKey(nil, z.level, z.view, c.key)
 		var err error
 		if c.present {
-			err = z.tx.Put(spaceSummary, key, []byte{recordVersion, 0}) // filled in below
+			err = z.tx.Put(spaceSummary, key, []byte{record.Version, 0}) // filled in below
 		} else {
 			err = z.tx.Delete(spaceSummary, key)
 		}
@@ -94,7 +95,7 @@ func (z *summarizer) renewAll(red BatchReducer) error {
 			return err
 		}
 		for j, p := range partials {
-			v := append(binary.AppendUvarint([]byte{recordVersion}, uint64(rows[j])), p...)
+			v := append(binary.AppendUvarint([]byte{record.Version}, uint64(rows[j])), p...)
 			if err := z.tx.Put(spaceSummary, appendSegmentKey(nil, z.level, z.view, z.dirty[from+j].begin), v); err != nil {
 				return err
 			}
@@ -212,7 +213,7 @@ func (z *summarizer) parts(s *segment, into sink) error {
 }
 
 func (z *summarizer) put(begin []byte, rows int) (err error) {
-	v := binary.AppendUvarint([]byte{recordVersion}, uint64(rows))
+	v := binary.AppendUvarint([]byte{record.Version}, uint64(rows))
 	if z.red != nil {
 		if v, err = z.red.AppendPartial(v); err != nil {
 			return err

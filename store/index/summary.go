@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 const (
@@ -48,13 +49,13 @@ func appendSegmentKey(dst []byte, level int, view byte, row []byte) []byte {
 }
 
 func parseSegment(v []byte) (rows uint64, partial []byte, err error) {
-	r := reader{b: v}
-	version := r.byte()
-	rows = r.uvarint()
-	if r.bad || version != recordVersion {
+	r := record.Read(v)
+	version := r.Byte()
+	rows = r.Uvarint()
+	if r.Bad || version != record.Version {
 		return 0, nil, corrupt("segment of %d bytes", len(v))
 	}
-	return rows, r.b, nil
+	return rows, r.Rest, nil
 }
 
 // sink takes in what a range is made of.
@@ -172,11 +173,11 @@ func (w *walk) level(level int, up bool) (turn, error) {
 type counter struct{ n, limit int }
 
 func (c *counter) row(_, v []byte) (bool, error) {
-	r := reader{b: v}
-	r.byte()
-	r.uvarint()
-	n := int(r.uvarint())
-	if r.bad {
+	r := record.Read(v)
+	r.Byte()
+	r.Uvarint()
+	n := int(r.Uvarint())
+	if r.Bad {
 		return false, corrupt("row of %d bytes", len(v))
 	}
 	if c.limit >= 0 && c.n+n > c.limit {

@@ -1,0 +1,95 @@
+// Package record has what all records of databases and indexes are made of: a version
+// byte, numbers as varints, and byte strings behind their length. The layout of each
+// record stands beside the code that writes it.
+package record
+
+import (
+	"encoding/binary"
+
+	"github.com/tododb/tododb/revtree"
+)
+
+// Version is the first byte of every value.
+const Version = 1
+
+// AppendBytes appends a byte string behind its length.
+func AppendBytes[T string | []byte](b []byte, s T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// AppendRev appends a revision: its generation, and its id as a byte string.
+func AppendRev(b []byte, r revtree.Rev) []byte {
+	b = binary.AppendUvarint(b, r.Gen)
+	return AppendBytes(b, r.ID)
+}
+
+// Reader takes a record apart. One that is short or malformed sets Bad, once and for all;
+// what is read then is zero.
+type Reader struct {
+	Rest []byte // what has not been read
+	Bad  bool
+}
+
+// Read begins to take a record apart. What is read aliases it.
+func Read(v []byte) Reader { return Reader{Rest: v} }
+
+// Byte reads a byte.
+func (r *Reader) Byte() byte {
+	if len(r.Rest) == 0 {
+		r.Bad = true
+		return 0
+	}
+	c := r.Rest[0]
+	r.Rest = r.Rest[1:]
+	return c
+}
+
+// Uvarint reads a number.
+func (r *Reader) Uvarint() uint64 {
+	n, w := binary.Uvarint(r.Rest)
+	if w <= 0 {
+		r.Bad, r.Rest = true, nil
+		return 0
+	}
+	r.Rest = r.Rest[w:]
+	return n
+}
+
+// Varint reads a number that may be negative.
+func (r *Reader) Varint() int64 {
+	n, w := binary.Varint(r.Rest)
+	if w <= 0 {
+		r.Bad, r.Rest = true, nil
+		return 0
+	}
+	r.Rest = r.Rest[w:]
+	return n
+}
+
+// Bytes reads a byte string.
+func (r *Reader) Bytes() []byte {
+	n := r.Uvarint()
+	if n > uint64(len(r.Rest)) {
+		r.Bad, r.Rest = true, nil
+		return nil
+	}
+	s := r.Rest[:n:n]
+	r.Rest = r.Rest[n:]
+	return s
+}
+
+// Rev reads a revision.
+func (r *Reader) Rev() revtree.Rev {
+	return revtree.Rev{Gen: r.Uvarint(), ID: string(r.Bytes())}
+}
+
+// Fill reads as many bytes as dst has.
+func (r *Reader) Fill(dst []byte) {
+	if len(dst) > len(r.Rest) {
+		r.Bad, r.Rest = true, nil
+		return
+	}
+	copy(dst, r.Rest)
+	r.Rest = r.Rest[len(dst):]
+}
