@@ -3,7 +3,7 @@
 # make test    every test, in some minutes on two cores
 # make hostile attacks the real program under a limit of memory, by all tables (needs some minutes
 #              and Linux); make test has a sample of them. ATTACK=TEXT takes those of that name
-# make docs    writes docs/configuration.md from the table of settings
+# make docs    writes docs/configuration.md and docs/routes.md from the tables in the code
 # make check   what is asked of every change: lint test race
 
 GO       ?= go
@@ -87,6 +87,7 @@ lint:
 # What is written from tables in the code.
 docs:
 	$(GO) test -count=1 -run '^TestTheManual' ./httpapi/config -update
+	$(GO) test -count=1 -run '^TestTheRoutesPage' ./httpapi -update
 
 cover:
 	$(GO) test -short -coverpkg=./... -coverprofile=cover.out ./...

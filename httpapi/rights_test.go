@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-var updateRights = flag.Bool("update", false, "write testdata/rights.txt from what the server does; then read what has changed")
+var update = flag.Bool("update", false, "write testdata/rights.txt and docs/routes.md from what the server does; then read what has changed")
 
 // roles are who asks in the table of rights, from the one who may least to the one who may
 // most. All but nobody are users, with their names as passwords, or the administrator.
@@ -151,7 +151,7 @@ func TestRights(t *testing.T) {
 			rows = append(rows, r.rows(pattern+rest, path+rest)...)
 		}
 	}
-	if *updateRights {
+	if *update {
 		if err := os.WriteFile(file, []byte(strings.Join(rows, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
