@@ -54,6 +54,7 @@ type siege struct {
 	limits confinement
 	dir    string
 	args   []string
+	secure string // address of HTTPS, where there is any
 	device string // a token of anna's, to read and write what begins with "anna:" in "open"
 
 	neighbour *neighbour

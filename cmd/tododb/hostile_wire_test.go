@@ -17,7 +17,7 @@ import (
 
 // TestHostileRequests sends paths and headers that nobody needs, and requests that are none.
 func TestHostileRequests(t *testing.T) {
-	s := besiege(t, confinement{Memory: 320 << 20}, "[limits]\nheader_timeout = 3\n[chttpd]\nenable_cors = true\n[cors]\norigins = https://good.example\ncredentials = true\n"+
+	s := besiege(t, confinement{Memory: 320 << 20}, "[limits]\nheader_timeout = 3\nbody_stall = 3\n[chttpd]\nenable_cors = true\n[cors]\norigins = https://good.example\ncredentials = true\n"+
 		"[jwt_keys]\nhmac:_default = "+base64.StdEncoding.EncodeToString([]byte("a secret of the signer"))+"\n[chttpd_auth]\n")
 	s.run(requestBombs)
 }
@@ -63,6 +63,12 @@ var requestBombs = []attack{
 		}
 		return "nothing odd"
 	}},
+	{name: "heads as large as may be, of requests that wait", want: "431 .+|cut", long: true, do: together(1000, func(s *siege) string {
+		return s.raw("POST /open/_bulk_docs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Large: "+strings.Repeat("a", 900_000)+"\r\nContent-Length: 1000\r\n\r\n{", 20*time.Second)
+	})},
+	{name: "heads that are slow to come", want: "4.. .+|431.*|cut", long: true, do: together(1000, func(s *siege) string {
+		return s.raw("GET /open HTTP/1.1\r\nHost: x\r\nX-Large: "+strings.Repeat("a", 900_000), 20*time.Second)
+	})},
 	{name: "a path of 900 kB", want: "4.. .+|414|431", do: func(s *siege) string {
 		return s.ask(nobody, "GET", "/open/"+strings.Repeat("%2F", 300_000), nil).String()
 	}},

@@ -16,7 +16,12 @@ import (
 // Limits of a connection beside those of the section limits. There is none for the time
 // that an answer takes: a changes feed may go on for ever, and a slow client holds no
 // snapshot.
-const headerBytes = 1 << 20
+const (
+	// headerBytes is how long the head of a request may be. It is in memory before anybody
+	// is known to ask, one for each connection, or for each stream of one.
+	headerBytes = 64 << 10
+	streams     = 100 // of one connection of HTTP/2 at once
+)
 
 // listeners are where the server is asked; secure is nil if there is no HTTPS.
 type listeners struct {
@@ -69,6 +74,7 @@ func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *s
 		ReadHeaderTimeout: p.cfg.Duration("limits", "header_timeout"),
 		IdleTimeout:       p.cfg.Duration("limits", "idle_timeout"),
 		MaxHeaderBytes:    headerBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams},
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
