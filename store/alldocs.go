@@ -105,7 +105,7 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 			at = to
 		}
 		if at != nil {
-			if err := db.ids.ready(ctx, db, string(at)); err != nil {
+			if err := db.ids.Ready(ctx, counted{db}, string(at)); err != nil {
 				return err
 			}
 		}
@@ -209,7 +209,7 @@ func (db *DB) pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, e
 	return p, err
 }
 
-// countsBefore tells whether idRanks is asked for the offset.
+// countsBefore tells whether the ranks are asked for the offset.
 func (q *AllDocsQuery) countsBefore(db *DB) bool {
 	return q.WantOffset && q.Space == Docs && !db.store.eng.Caps().Shared // what others moved, it does not know
 }
@@ -218,10 +218,10 @@ func (q *AllDocsQuery) countsBefore(db *DB) bool {
 func (db *DB) rowsOutside(r engine.Reader, q *AllDocsQuery, from, to []byte, total int) (int, error) {
 	switch {
 	case q.Descending && to != nil:
-		n, err := db.ids.before(r, string(to))
+		n, err := db.ids.Before(r, counted{db}, string(to))
 		return max(total-n, 0), err
 	case !q.Descending && from != nil:
-		return db.ids.before(r, string(from))
+		return db.ids.Before(r, counted{db}, string(from))
 	}
 	return 0, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/ranks"
 )
 
 // ChangesQuery says what to read of the sequence feed.
@@ -109,15 +110,15 @@ func (db *DB) pending(ctx context.Context, c *changesRead) (n int, err error) {
 	if c.end.Done || c.q.Descending {
 		return 0, nil
 	}
-	count := countAfter // what others moved, the ranks do not know
+	count := ranks.CountAfter // what others moved, the ranks do not know
 	if !db.store.eng.Caps().Shared {
-		if err := db.ranks.ready(ctx, db); err != nil {
+		if err := db.seqs.Ready(ctx, counted{db}); err != nil {
 			return 0, err
 		}
-		count = db.ranks.after
+		count = db.seqs.After
 	}
 	err = db.view(ctx, func(r engine.Reader) (err error) {
-		n, err = count(r, c.end.Last)
+		n, err = count(r, counted{db}, c.end.Last)
 		return err
 	})
 	return n, err

@@ -159,8 +159,8 @@ func (c *committer) try(group []*op) error {
 			c.db.store.opt.Committed(int(w.last-w.before), time.Since(began))
 			if w.last > w.before {
 				c.db.news.advance(w.last)
-				c.db.ranks.committed(w.moves)
-				c.db.ids.committed(w.moves)
+				c.db.seqs.Committed(w.moves)
+				c.db.ids.Committed(w.moves)
 				c.db.store.events.add(c.db.name, "updated")
 			}
 			return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/ranks"
 )
 
 // DB is a handle on one database. Whoever has it from Store.Open releases it when done;
@@ -35,8 +36,8 @@ type database struct {
 	news     *notifier
 
 	compacting atomic.Bool
-	ranks      ranks
-	ids        idRanks
+	seqs       ranks.Seqs
+	ids        ranks.IDs
 
 	gone    chan struct{} // closed by stop
 	stopped sync.Once

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/ranks"
 )
 
 // defaultRevsLimit and defaultPurgeLimit are CouchDB's.
@@ -25,18 +26,10 @@ type writer struct {
 	stamped bool   // its time is noted
 	marker  uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
 	limit   int    // revs limit, 0 before it is read
-	moves   []move
+	moves   []ranks.Move
 	proof   proof
 
 	arena []byte // values handed to the engine, which keeps them until the commit
-}
-
-// move is what a write did to a document's place, for the ranks.
-type move struct {
-	was, now uint64 // the document's sequence before (0: none) and after (0: none)
-	at       uint64 // the sequence of the write
-	id       string
-	live     int // how the number of living documents changed
 }
 
 // begin starts over: a transaction may be run more than once.
@@ -79,12 +72,12 @@ func (w *writer) keep(build func(b []byte) []byte) []byte {
 
 // moved notes what became of a document that had a record, or had none before.
 func (w *writer) moved(id string, rec *docRecord, tree *revtree.Tree, now, at uint64) {
-	m := move{was: rec.seq, now: now, at: at, id: id}
+	m := ranks.Move{Was: rec.seq, Now: now, At: at, ID: id}
 	if rec.seq != 0 && !rec.deleted() {
-		m.live--
+		m.Live--
 	}
 	if winner, ok := tree.Winner(); ok && !winner.Deleted {
-		m.live++
+		m.Live++
 	}
 	w.moves = append(w.moves, m)
 }

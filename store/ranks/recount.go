@@ -1,4 +1,4 @@
-package store
+package ranks
 
 import (
 	"context"
@@ -18,11 +18,11 @@ type recounts struct {
 
 type recount struct {
 	over  chan struct{}
-	moves []move // committed since it began
+	moves []Move // committed since it began
 }
 
 // note keeps moves for the count under way. The lock is held.
-func (c *recounts) note(moves []move) {
+func (c *recounts) note(moves []Move) {
 	if c.now != nil {
 		c.now.moves = append(c.now.moves, moves...)
 	}
@@ -31,7 +31,7 @@ func (c *recounts) note(moves []move) {
 // run counts, and has the counts put in their place: moves are those that they may lack.
 // It is called with the lock held, which it lets go of meanwhile, and when no other count
 // is under way.
-func (c *recounts) run(ctx context.Context, db *DB, count func(engine.Reader) error, put func(moves []move)) error {
+func (c *recounts) run(ctx context.Context, db Database, count func(engine.Reader) error, put func(moves []Move)) error {
 	one := &recount{over: make(chan struct{})}
 	c.now = one
 	err := func() error {
@@ -41,7 +41,7 @@ func (c *recounts) run(ctx context.Context, db *DB, count func(engine.Reader) er
 			c.now = nil
 			close(one.over)
 		}()
-		return db.view(ctx, count)
+		return db.View(ctx, count)
 	}()
 	if err == nil {
 		put(one.moves)

@@ -1,4 +1,4 @@
-package store
+package ranks
 
 import (
 	"context"
@@ -8,14 +8,12 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// idStretch is how many living documents idRanks counts together.
+// idStretch is how many living documents are counted together.
 const idStretch = 512
 
-// idRanks answers how many living documents there are before an id without reading them
-// all: a client that pages through _all_docs with startkey asks that with every page. It
-// is to ids what ranks is to sequences: counted by one scan when it is first asked, and
-// by every commit of this process after that.
-type idRanks struct {
+// IDs answers how many living documents there are before an id: it is to ids what Seqs is
+// to sequences. The zero value has counted nothing.
+type IDs struct {
 	recounts
 	built     bool
 	stretches []idsFrom
@@ -28,8 +26,8 @@ type idsFrom struct {
 	asOf uint64 // moves up to this sequence are in n
 }
 
-// committed takes in what a transaction brought to life and put to death.
-func (k *idRanks) committed(moves []move) {
+// Committed takes in what a transaction brought to life and put to death.
+func (k *IDs) Committed(moves []Move) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.note(moves)
@@ -39,47 +37,43 @@ func (k *idRanks) committed(moves []move) {
 }
 
 // add counts moves in that are of stretches from one to another. The lock is held.
-func (k *idRanks) add(moves []move, from, to int) {
+func (k *IDs) add(moves []Move, from, to int) {
 	for _, m := range moves {
-		if m.live == 0 {
+		if m.Live == 0 {
 			continue
 		}
-		if i := k.of(m.id); i >= from && i < to && m.at > k.stretches[i].asOf {
-			k.stretches[i].n += m.live
+		if i := k.of(m.ID); i >= from && i < to && m.At > k.stretches[i].asOf {
+			k.stretches[i].n += m.Live
 		}
 	}
 }
 
 // of is the index of the stretch that an id lies in.
-func (k *idRanks) of(id string) int {
+func (k *IDs) of(id string) int {
 	return sort.Search(len(k.stretches), func(i int) bool { return k.stretches[i].id > id }) - 1
 }
 
 // countStretches cuts the living documents of a range of r, [from, to), into stretches.
-func countStretches(r engine.Reader, from string, to []byte) ([]idsFrom, error) {
-	asOf, _, _, err := newest(r)
+func countStretches(r engine.Reader, db Database, from string, to []byte) ([]idsFrom, error) {
+	asOf, _, err := db.Newest(r)
 	if err != nil {
 		return nil, err
 	}
 	out := []idsFrom{{id: from, asOf: asOf}}
-	err = r.Scan(spaceDoc, engine.Range{From: fromKey(from), To: to}, func(id, v []byte) (bool, error) {
-		if !livingRecord(v) {
-			return true, nil
-		}
+	err = db.Living(r, fromKey(from), to, func(id []byte) {
 		last := &out[len(out)-1]
 		if last.n == idStretch {
 			out = append(out, idsFrom{id: string(id), asOf: asOf})
 			last = &out[len(out)-1]
 		}
 		last.n++
-		return true, nil
 	})
 	return out, err
 }
 
-// ready sees to it that the stretches are counted, and that the one an id lies in has not
-// grown large. It is not called in a snapshot, as that of ranks.
-func (k *idRanks) ready(ctx context.Context, db *DB, id string) error {
+// Ready sees to it that the stretches are counted, and that the one an id lies in has not
+// grown large. It is not called in a snapshot, as that of Seqs.
+func (k *IDs) Ready(ctx context.Context, db Database, id string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.built {
@@ -100,9 +94,9 @@ func (k *idRanks) ready(ctx context.Context, db *DB, id string) error {
 	}
 	var counted []idsFrom
 	err := k.run(ctx, db, func(r engine.Reader) (err error) {
-		counted, err = countStretches(r, from, fromKey(next))
+		counted, err = countStretches(r, db, from, fromKey(next))
 		return err
-	}, func(moves []move) {
+	}, func(moves []Move) {
 		if !grown {
 			k.stretches, k.built = counted, true
 			k.add(moves, 0, len(counted))
@@ -115,8 +109,9 @@ func (k *idRanks) ready(ctx context.Context, db *DB, id string) error {
 	return err
 }
 
-// before counts the living documents before an id, as of r, when the stretches are ready.
-func (k *idRanks) before(r engine.Reader, id string) (int, error) {
+// Before counts the living documents before an id, as of r, when Ready has been called for
+// that id.
+func (k *IDs) Before(r engine.Reader, db Database, id string) (int, error) {
 	k.mu.Lock()
 	n, i := 0, k.of(id)
 	for _, s := range k.stretches[:i] {
@@ -124,7 +119,8 @@ func (k *idRanks) before(r engine.Reader, id string) (int, error) {
 	}
 	from := k.stretches[i].id
 	k.mu.Unlock()
-	within, err := countRows(r, Docs, fromKey(from), []byte(id))
+	within := 0
+	err := db.Living(r, fromKey(from), []byte(id), func([]byte) { within++ })
 	return max(n+within, 0), err
 }
 
