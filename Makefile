@@ -31,7 +31,7 @@ run: build
 
 # Packages run side by side: the tests of the real program wait more than they work.
 test: build $(POUCHDB)/node_modules
-	$(GO) test -count=1 ./...
+	$(GO) test -count=1 -timeout 20m ./...
 
 # The real clients that the server is tested with.
 $(POUCHDB)/node_modules: $(POUCHDB)/package-lock.json

@@ -38,7 +38,7 @@ func TestCompactSeesIndexes(t *testing.T) {
 	if out, code := tododb(t, "check", "--data", dir); code != 3 {
 		t.Errorf("check: exit code %d\n%s", code, out)
 	}
-	if out, code := tododb(t, "compact", "--data", dir); code != 0 || !strings.Contains(out, "is damaged and removed") {
+	if out, code := tododb(t, "compact", "--data", dir); code != 0 || !strings.Contains(out, "removed the damaged index") {
 		t.Errorf("compact: exit code %d\n%s", code, out)
 	}
 	if out, code := tododb(t, "check", "--data", dir); code != 0 {

@@ -15,8 +15,8 @@ func configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [SECTION]",
 		Short: "Print the settings in force and where each comes from",
-		Long: `config prints the settings that a server would have that is started with the same flags
-and environment, and where each comes from: the command line, the environment, local.ini
+		Long: `config prints the settings of a server that is started with the same flags and
+environment, and where each comes from: the command line, the environment, local.ini
 in the data folder, the file of --config, or the default. Secrets are shown as ` + config.Mask + `.
 It starts nothing, and a server may have the folder open.`,
 		Args: func(cmd *cobra.Command, args []string) error {

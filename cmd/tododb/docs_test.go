@@ -117,10 +117,18 @@ func (p *page) add(t *testing.T, at, kind, block string, begun int) {
 	}
 }
 
-var links = regexp.MustCompile(`\]\(([^)]*)\)`)
+var (
+	links = regexp.MustCompile(`\]\(([^)]*)\)`)
+	ours  = regexp.MustCompile("`((?:cmd|docs|httpapi|replicate|revtree|store)/[^` ]*)`")
+)
 
-// checkLinks looks whether the files and headings are there that a line refers to.
+// checkLinks looks whether the files, folders and headings are there that a line refers to.
 func checkLinks(t *testing.T, path string, number int, line string) {
+	for _, named := range ours.FindAllStringSubmatch(line, -1) {
+		if _, err := os.Stat(filepath.Join("../..", named[1])); err != nil {
+			t.Errorf("%s:%d: %v", filepath.Base(path), number, err)
+		}
+	}
 	for _, link := range links.FindAllStringSubmatch(line, -1) {
 		if strings.Contains(link[1], "://") {
 			continue // the network is not asked

@@ -15,7 +15,7 @@ func addServeFlags(cmd *cobra.Command) {
 	dataFlag(cmd)
 	cmd.Flags().String("listen", "127.0.0.1:5984", "HOST:PORT to listen on [TODODB_LISTEN]")
 	cmd.Flags().String("config", "", "file of settings, in CouchDB's ini form [TODODB_CONFIG]")
-	cmd.Flags().String("log-level", "info", "least level that is logged: debug, info, warning, error or none [TODODB_LOG_LEVEL]")
+	cmd.Flags().String("log-level", "info", "lowest level that is logged: debug, info, warning, error or none [TODODB_LOG_LEVEL]")
 	cmd.Flags().String("log-format", "auto", "text, json, or auto: text on a terminal and JSON elsewhere [TODODB_LOG_FORMAT]")
 }
 

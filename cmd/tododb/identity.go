@@ -49,7 +49,7 @@ func administrators(cfg *config.Config, out io.Writer) error {
 		if err := setAdministrator(cfg, "admin", password); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(out, "made the administrator admin with the password %s, which is not shown again\n", password)
+		_, err := fmt.Fprintf(out, "created the administrator admin with the password %s, which is not shown again\n", password)
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {

@@ -78,9 +78,9 @@ func withDB(ctx context.Context, st *store.Store, name string, work func(store.B
 
 func checkCommand() *cobra.Command {
 	return offlineCommand("check", "Look for damage in databases",
-		`check reads every page and record of the databases (all of them, unless some are
-named) and every page of their indexes, and says what is wrong. It changes nothing. An index
-that is damaged the server makes anew. No server may have the folder open.`,
+		`check reads every page and record of the named databases, or of all, and every page of
+their indexes, and reports what is wrong. It changes nothing. The server rebuilds damaged
+indexes. No server may have the folder open.`,
 		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			problems, bad := 0, 0
 			var failed []error
@@ -120,9 +120,9 @@ that is damaged the server makes anew. No server may have the folder open.`,
 func compactCommand() *cobra.Command {
 	return offlineCommand("compact", "Free the space of data that is no longer needed",
 		`compact drops the bodies of revisions that are no longer leaves, and attachments that
-nothing has referred to for a day, and rewrites the files of the databases (all of them, unless some are named)
-and of their indexes. An index that is damaged is removed; the server makes it anew. No server may have the
-folder open; a running one does the same for POST /DB/_compact.`,
+nothing has referred to for a day. It rewrites the files of the named databases, or of
+all, and of their indexes. It removes damaged indexes; the server rebuilds them. No
+server may have the folder open. A running server compacts for POST /DB/_compact.`,
 		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			for _, name := range names {
 				err := withDB(ctx, st, name, func(db store.Bare) error {
@@ -134,7 +134,7 @@ folder open; a running one does the same for POST /DB/_compact.`,
 						return err
 					}
 					err = db.CompactSubs(ctx, func(index string, why error) {
-						fmt.Fprintf(out, "%s: %s is damaged and removed, the server makes it anew: %v\n", name, index, why)
+						fmt.Fprintf(out, "%s: removed the damaged index %s, which the server will rebuild: %v\n", name, index, why)
 					})
 					if err != nil {
 						return err
@@ -143,7 +143,7 @@ folder open; a running one does the same for POST /DB/_compact.`,
 					if err != nil {
 						return err
 					}
-					_, err = fmt.Fprintf(out, "%s: %d bytes, before %d\n", name, after.File, before.File)
+					_, err = fmt.Fprintf(out, "%s: %d bytes, %d before\n", name, after.File, before.File)
 					return err
 				})
 				if err != nil {

@@ -25,9 +25,9 @@ func replicateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replicate SOURCE TARGET",
 		Short: "Copy to TARGET what it lacks from SOURCE",
-		Long: `replicate makes TARGET hold what SOURCE holds. Each is a URL,
-http://USER:PASSWORD@HOST:PORT/DB, or the name of a database in the folder of --data,
-which no server may have open then. The next run goes on where this one ended.`,
+		Long: `replicate copies to TARGET what it lacks from SOURCE. Each is a URL,
+http://USER:PASSWORD@HOST:PORT/DB, or the name of a database in the --data folder, which
+no server may have open. The next run continues where this one ended.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usagef("replicate: want SOURCE and TARGET, got %d arguments", len(args))

@@ -28,11 +28,11 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Start the server",
-		Long: `serve starts the server and runs until SIGTERM or SIGINT, which end it in an orderly
-way; a second signal ends it at once.
+		Long: `serve starts the server and runs until SIGTERM or SIGINT, which stop it in an orderly
+way. A second signal ends it at once.
 
-COUCHDB_USER and COUCHDB_PASSWORD name an administrator. Without any, the first start
-makes one called admin and prints its password.`,
+COUCHDB_USER and COUCHDB_PASSWORD name an administrator. If there is none, the first
+start creates one called admin and prints its password.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt, err := serveFlags(cmd)

@@ -85,7 +85,7 @@ func (s *stopping) within(end time.Time, do func() error) bool {
 func endInTime(ctx context.Context) {
 	context.AfterFunc(ctx, func() {
 		time.AfterFunc(stopProcess, func() {
-			fmt.Fprintf(os.Stderr, "tododb: stopping has taken %v; what is still going on is cut off\n", stopProcess)
+			fmt.Fprintf(os.Stderr, "tododb: stopping has taken %v; ending what still runs\n", stopProcess)
 			os.Exit(exitForced)
 		})
 	})
