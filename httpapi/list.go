@@ -78,7 +78,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 		row, err, _ := next()
 		return row, err
 	}
-	return c.design.List(r.Context(), c.name, head, req, rows, &listAnswer{w, r})
+	return c.design.List(r.Context(), script.ListCall{Name: c.name, Head: head, Req: req}, rows, &listAnswer{w, r})
 }
 
 // listedView is the view that the path of a list names, and its design document.

@@ -115,7 +115,7 @@ func TestList(t *testing.T) {
 	} {
 		d := NewDesign([]byte(`{"lists":{"l":"`+c.function+`"}}`), Options{Timeout: 100 * time.Millisecond})
 		r := &rowsOut{rows: []string{`{"id":"a"}`, `{"id":"b"}`}, after: c.after}
-		err := d.List("l", []byte(`{"n":7}`), []byte("{}"), r.next, r)
+		err := d.List(ListCall{Name: "l", Head: []byte(`{"n":7}`), Req: []byte("{}")}, r.next, r)
 		got := ""
 		if err != nil {
 			got = err.Error()

@@ -55,8 +55,15 @@ type Runner interface {
 	Show(ctx context.Context, name string, doc, req []byte) (Response, error)
 	// Rewrite calls rewrites where it is a function; what it returns is JSON.
 	Rewrite(ctx context.Context, req []byte) ([]byte, error)
-	// List calls a list function over rows; head is what CouchDB gives of the view.
-	List(ctx context.Context, name string, head, req []byte, rows RowReader, out ListWriter) error
+	// List calls a list function over rows.
+	List(ctx context.Context, call ListCall, rows RowReader, out ListWriter) error
+}
+
+// ListCall says which list function is called, and with what.
+type ListCall struct {
+	Name string
+	Head []byte // what CouchDB gives of the view
+	Req  []byte
 }
 
 // Matcher judges documents for a feed. It is one goroutine's.

@@ -82,11 +82,11 @@ func (l local) Rewrite(ctx context.Context, req []byte) ([]byte, error) {
 	return l.d.Rewrite(req)
 }
 
-func (l local) List(ctx context.Context, name string, head, req []byte, rows RowReader, out ListWriter) error {
+func (l local) List(ctx context.Context, call ListCall, rows RowReader, out ListWriter) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return l.d.List(name, head, req, rows, out)
+	return l.d.List(call, rows, out)
 }
 
 // localViews is a ViewRunner on Views. Mappers and reducers are used again: to make one is

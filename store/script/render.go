@@ -192,12 +192,12 @@ func (w *worker) shown(v goja.Value, a *answer) (resp Response, err error) {
 	return resp, nil
 }
 
-// List calls a list function over rows; head is what CouchDB gives of the view, JSON.
-func (d *Design) List(name string, head, req []byte, rows RowReader, out ListWriter) error {
-	return d.call([]string{"lists", name}, func(w *worker, f goja.Callable) error {
-		a := &answer{req: w.checked(req), rows: rows, out: out}
+// List calls a list function over rows.
+func (d *Design) List(call ListCall, rows RowReader, out ListWriter) error {
+	return d.call([]string{"lists", call.Name}, func(w *worker, f goja.Callable) error {
+		a := &answer{req: w.checked(call.Req), rows: rows, out: out}
 		w.answer = a
-		tail, err := f(w.self, w.checked(head), a.req)
+		tail, err := f(w.self, w.checked(call.Head), a.req)
 		if err == nil && len(a.formats) > 0 {
 			tail, err = w.provide(a)
 		}

@@ -133,7 +133,7 @@ func TestBrokenWorkers(t *testing.T) {
 		return err
 	}
 	list := func(p *Pool) error {
-		return functionsOf(p, `{"lists":{"l":""}}`).List(t.Context(), "l", nil, nil, func() ([]byte, error) { return nil, nil }, nowhere{})
+		return functionsOf(p, `{"lists":{"l":""}}`).List(t.Context(), script.ListCall{Name: "l"}, func() ([]byte, error) { return nil, nil }, nowhere{})
 	}
 	for name, c := range map[string]struct {
 		file   string

@@ -133,7 +133,7 @@ func (c *child) list(f *fields) error {
 		return err
 	}
 	l := &childList{c: c, more: true}
-	err := c.design.List(name, head, req, l.row, l)
+	err := c.design.List(script.ListCall{Name: name, Head: head, Req: req}, l.row, l)
 	if l.broken != nil {
 		return l.broken
 	}

@@ -65,7 +65,7 @@ var kinds = map[string]func(ctx context.Context, h script.Host, body string) err
 	},
 	"list": func(ctx context.Context, h script.Host, body string) error {
 		rows := func() ([]byte, error) { return []byte(`{"id":"a","key":1,"value":1}`), nil }
-		return design(h, map[string]any{"lists": map[string]string{"f": "function(head,req){getRow();" + body + "}"}}).List(ctx, "f", []byte("{}"), []byte("{}"), rows, &listed{})
+		return design(h, map[string]any{"lists": map[string]string{"f": "function(head,req){getRow();" + body + "}"}}).List(ctx, script.ListCall{Name: "f", Head: []byte("{}"), Req: []byte("{}")}, rows, &listed{})
 	},
 }
 

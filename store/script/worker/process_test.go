@@ -118,7 +118,7 @@ func TestKilledWorkersAreReplaced(t *testing.T) {
 	// What a list has sent cannot be taken back: it fails.
 	beside.Go(func() { killBusy(t, p) })
 	out := &sink{}
-	err = d.List(t.Context(), "l", []byte("{}"), []byte("{}"), func() ([]byte, error) { return []byte("{}"), nil }, out)
+	err = d.List(t.Context(), script.ListCall{Name: "l", Head: []byte("{}"), Req: []byte("{}")}, func() ([]byte, error) { return []byte("{}"), nil }, out)
 	if e, ok := errors.AsType[*script.Error](err); !ok || e.Word != "os_process_error" || strings.HasSuffix(out.String(), "z") {
 		t.Errorf("a list: %q and %v", out, err)
 	}

@@ -76,14 +76,14 @@ const (
 	rowBytesAtOnce = 64 << 10
 )
 
-func (r *runner) List(ctx context.Context, name string, head, req []byte, rows script.RowReader, out script.ListWriter) error {
+func (r *runner) List(ctx context.Context, what script.ListCall, rows script.RowReader, out script.ListWriter) error {
 	began := false
 	return r.pool.do(ctx, listing, r.owner, r.code, func(w *process) error {
 		if began { // what was read and sent cannot be read and sent again
 			return stoppedError("the process of the function has ended")
 		}
 		l := listed{w: w, rows: rows, out: out, most: outputOf(r.pool.opt.Memory) + flushBytes}
-		err := w.send(askList, call(name, head, req))
+		err := w.send(askList, call(what.Name, what.Head, what.Req))
 		for err == nil {
 			var kind byte
 			var b []byte

@@ -142,7 +142,7 @@ func TestWorkersAnswerAsTheProcessDoes(t *testing.T) {
 		for _, name := range []string{"l", "none", "thrown"} {
 			n := 0
 			var to listed
-			err := d.List(ctx, name, []byte(`{"total_rows":300}`), []byte(`{}`), func() ([]byte, error) {
+			err := d.List(ctx, script.ListCall{Name: name, Head: []byte(`{"total_rows":300}`), Req: []byte(`{}`)}, func() ([]byte, error) {
 				if n++; n > 300 {
 					return nil, nil
 				}
@@ -230,7 +230,7 @@ func TestOutputIsBounded(t *testing.T) {
 		t.Errorf("an update: %d bytes and %v", len(write), err)
 	}
 	var to listed
-	if err := d.List(t.Context(), "l", []byte("{}"), []byte("{}"), func() ([]byte, error) { return nil, nil }, &to); !stopped(err) {
+	if err := d.List(t.Context(), script.ListCall{Name: "l", Head: []byte("{}"), Req: []byte("{}")}, func() ([]byte, error) { return nil, nil }, &to); !stopped(err) {
 		t.Errorf("a list: %d bytes and %v", to.Len(), err)
 	}
 	for name, source := range map[string]string{"one row": "emit(1," + much + ")", "its key": "emit(" + much + ")", "many": `for(var i=0;i<100;i++)emit("x".repeat(1000000))`, "rows": `for(;;)emit()`} {
