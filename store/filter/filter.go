@@ -190,7 +190,7 @@ func (f *Filter) Changes(ctx context.Context, q store.ChangesQuery, row func(*st
 	if f.view != nil {
 		return f.view.changes(ctx, q, row, flush, waiting)
 	}
-	return f.finder.Changes(ctx, f.db, f.selector, q, row, flush, waiting)
+	return f.finder.Changes(ctx, f.db, f.selector, q, mango.ChangesReader{Row: row, Flush: flush, Waiting: waiting})
 }
 
 // matchLeaves has the function judge a page of documents at once.

@@ -10,12 +10,18 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
+// ChangesReader takes changes.
+type ChangesReader struct {
+	Row     func(*store.Change) error // is called inside a snapshot
+	Flush   func() error              // between pages, outside of snapshots
+	Waiting func() error              // now and then while an index is built
+}
+
 // Changes reads the changes of documents of which a leaf matches a selector, nil for all:
 // those that store.DB.Changes reads, in the same order. With an index that was made with
 // {"changes": true}, and whose first fields the selector holds to single values, it looks
-// only at the changes that the index finds. A nil Finder looks at all. flush is called
-// between pages, waiting now and then while the index is built.
-func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q store.ChangesQuery, row func(*store.Change) error, flush, waiting func() error) (store.ChangesEnd, error) {
+// only at the changes that the index finds. A nil Finder looks at all.
+func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q store.ChangesQuery, to ChangesReader) (store.ChangesEnd, error) {
 	heavy := false
 	if rows := sel.pageRows(); rows > 0 {
 		q.PageRows, heavy = rows, true
@@ -25,7 +31,7 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 	}
 	begin := func() error {
 		if heavy { // who calls may hold the first page back, as any other
-			return flush()
+			return to.Flush()
 		}
 		return nil
 	}
@@ -33,7 +39,7 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 		if err := begin(); err != nil {
 			return store.ChangesEnd{}, err
 		}
-		return db.Changes(ctx, q, row, flush)
+		return db.Changes(ctx, q, to.Row, to.Flush)
 	}
 	if f == nil || sel == nil || q.DocIDs != nil || q.Descending {
 		return all()
@@ -56,34 +62,41 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 		return store.ChangesEnd{}, err
 	}
 	defer open.Release()
-	if err := open.WaitTelling(ctx, q.To, waiting); err != nil {
+	if err := open.WaitTelling(ctx, q.To, to.Waiting); err != nil {
 		return store.ChangesEnd{}, err
 	}
 	if err := begin(); err != nil {
 		return store.ChangesEnd{}, err
 	}
-	return readChanges(ctx, db, open, ranges, q, row, flush)
+	return narrowed{db, open, ranges}.read(ctx, q, to)
 }
 
 // changesPage is how many changes are asked of the index at a time.
 const changesPage = 1000
 
-func readChanges(ctx context.Context, db *store.DB, ix *index.Index, ranges []index.Range, q store.ChangesQuery, row func(*store.Change) error, flush func() error) (total store.ChangesEnd, err error) {
+// narrowed is the changes of a database that ranges of an index find.
+type narrowed struct {
+	db     *store.DB
+	ix     *index.Index
+	ranges []index.Range
+}
+
+func (n narrowed) read(ctx context.Context, q store.ChangesQuery, to ChangesReader) (total store.ChangesEnd, err error) {
 	total.Last = q.Since
 	left := q.Limit
 	for {
-		seqs, more, err := ix.Changes(ctx, index.ChangesQuery{Ranges: ranges, Since: total.Last, To: q.To, Limit: changesPage})
+		seqs, more, err := n.ix.Changes(ctx, index.ChangesQuery{Ranges: n.ranges, Since: total.Last, To: q.To, Limit: changesPage})
 		if err != nil {
 			return total, err
 		}
 		part := q
 		part.Since, part.Seqs, part.Limit = total.Last, append([]uint64{}, seqs...), left
-		end, err := db.Changes(ctx, part, func(c *store.Change) error {
+		end, err := n.db.Changes(ctx, part, func(c *store.Change) error {
 			if left > 0 {
 				left--
 			}
-			return row(c)
-		}, flush)
+			return to.Row(c)
+		}, to.Flush)
 		total.Seen += end.Seen
 		if end.LastRow > 0 {
 			total.LastRow = end.LastRow

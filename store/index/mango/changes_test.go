@@ -15,10 +15,10 @@ import (
 
 // feed lists what a read of the changes gives.
 func feed(t fataler, f *Finder, db *store.DB, sel *Selector, q store.ChangesQuery) (out []string, end store.ChangesEnd) {
-	end, err := f.Changes(context.Background(), db, sel, q, func(c *store.Change) error {
+	end, err := f.Changes(context.Background(), db, sel, q, ChangesReader{Row: func(c *store.Change) error {
 		out = append(out, fmt.Sprint(c.Seq, string(c.ID), c.Deleted, c.Revs))
 		return nil
-	}, func() error { return nil }, func() error { return nil })
+	}, Flush: func() error { return nil }, Waiting: func() error { return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func ParseIndex(body []byte) (*Index, error) {
 	}
 	auto := ""
 	if !given["name"] || !given["ddoc"] {
-		auto, err = generateName(ix.raw, name, ddoc, kind, w, partitioned, options)
+		auto, err = asked{name, ddoc, kind, w, partitioned, options}.generateName(ix.raw)
 		if err != nil {
 			return nil, err
 		}
@@ -205,9 +205,17 @@ func indexOf(d *design.Document, number int) (*Index, bool) {
 	return ix, true
 }
 
+// asked is what a request for an index says beside its definition.
+type asked struct {
+	name, ddoc, kind string
+	w                int
+	partitioned      string
+	options          []byte // nil: none
+}
+
 // generateName derives a name from what was asked for, as CouchDB does (mango_idx.erl,
 // gen_name): the SHA-1 of Erlang's external form of the definition and the options.
-func generateName(def []byte, name, ddoc, kind string, w int, partitioned string, options []byte) (string, error) {
+func (a asked) generateName(def []byte) (string, error) {
 	auto := func(b []byte, s string) []byte {
 		if s == "" {
 			return document.AppendAtom(b, "auto_name")
@@ -216,26 +224,26 @@ func generateName(def []byte, name, ddoc, kind string, w int, partitioned string
 	}
 	tagged := func(b []byte, tag string) []byte { return document.AppendAtom(append(b, 'h', 2), tag) }
 	n := byte(6)
-	if options != nil {
+	if a.options != nil {
 		n++
 	}
 	b, err := document.AppendTerm([]byte{131, 'h', 2}, def)
 	if err != nil {
 		return "", err
 	}
-	b = auto(tagged(append(b, 'l', 0, 0, 0, n), "ddoc"), ddoc)
+	b = auto(tagged(append(b, 'l', 0, 0, 0, n), "ddoc"), a.ddoc)
 	if b, err = document.AppendTerm(tagged(b, "def"), def); err != nil {
 		return "", err
 	}
-	b = auto(tagged(b, "name"), name)
-	if options != nil {
-		if b, err = document.AppendTerm(tagged(b, "options"), options); err != nil {
+	b = auto(tagged(b, "name"), a.name)
+	if a.options != nil {
+		if b, err = document.AppendTerm(tagged(b, "options"), a.options); err != nil {
 			return "", err
 		}
 	}
-	b = document.AppendAtom(tagged(b, "partitioned"), partitioned)
-	b = document.AppendBinary(tagged(b, "type"), kind)
-	b = append(document.AppendInt(tagged(b, "w"), int64(w)), 'j')
+	b = document.AppendAtom(tagged(b, "partitioned"), a.partitioned)
+	b = document.AppendBinary(tagged(b, "type"), a.kind)
+	b = append(document.AppendInt(tagged(b, "w"), int64(a.w)), 'j')
 	sum := sha1.Sum(b)
 	return hex.EncodeToString(sum[:]), nil
 }

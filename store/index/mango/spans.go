@@ -58,9 +58,9 @@ func (s spans) intersect(o spans) (out spans) {
 
 // order says where values lie among the keys of a field.
 type order interface {
-	// value gives the key of a value, and the one behind it; false if the values of the
-	// field are none of its kind, below telling on which side of them it is.
-	value(json []byte) (at, past string, below, ok bool)
+	// value gives the place of a value; false if the values of the field are none of its
+	// kind.
+	value(json []byte) (place, bool)
 	// exact tells that the order is that of the comparison operators.
 	exact() bool
 	beginning(text string) span
@@ -68,14 +68,21 @@ type order interface {
 	kind(name string) spans
 }
 
+// place is where a value lies: its key, and the one behind it. Of a value that is of none of
+// the kinds it tells only whether it is below all of them.
+type place struct {
+	at, past string
+	below    bool
+}
+
 // rows is the order of the rows of an index.
 type rows struct{ id bool } // id: the field is _id, whose comparisons go by bytes
 
 func (r rows) exact() bool { return !r.id }
 
-func (rows) value(json []byte) (at, past string, below, ok bool) {
+func (rows) value(json []byte) (place, bool) {
 	key, err := collate.AppendKey(nil, json)
-	return string(key), string(append(key, collate.After)), false, err == nil
+	return place{at: string(key), past: string(append(key, collate.After))}, err == nil
 }
 
 func (rows) beginning(text string) span {
@@ -87,16 +94,16 @@ func (rows) beginning(text string) span {
 func (s span) of(o spans) span { return spans{s}.intersect(o)[0] }
 
 func (r rows) kind(name string) spans {
-	from := func(json string) string { at, _, _, _ := r.value([]byte(json)); return at }
+	from := func(json string) string { p, _ := r.value([]byte(json)); return p.at }
 	switch name {
 	case "null":
 		return spans{{lo: from("null"), hi: from("false")}}
 	case "boolean":
-		_, past, _, _ := r.value([]byte("true"))
-		return spans{{lo: from("false"), hi: past}}
+		p, _ := r.value([]byte("true"))
+		return spans{{lo: from("false"), hi: p.past}}
 	case "number":
-		_, past, _, _ := r.value([]byte("true"))
-		return spans{{lo: past, hi: from(`""`)}}
+		p, _ := r.value([]byte("true"))
+		return spans{{lo: p.past, hi: from(`""`)}}
 	case "string":
 		return spans{{lo: from(`""`), hi: from("[]")}}
 	case "array":
@@ -112,12 +119,12 @@ type ids struct{}
 
 func (ids) exact() bool { return true }
 
-func (ids) value(json []byte) (at, past string, below, ok bool) {
+func (ids) value(json []byte) (place, bool) {
 	if jsonscan.Kind(json) != '"' {
-		return "", "", true, false // strings come last among all kinds
+		return place{below: true}, false // strings come last among all kinds
 	}
 	s := text(json)
-	return s, s + "\x00", false, true
+	return place{at: s, past: s + "\x00"}, true
 }
 
 func (ids) beginning(text string) span { return span{lo: text, hi: text + behind} }
@@ -131,7 +138,8 @@ func (ids) kind(name string) spans {
 
 // compared are the spans of a comparison.
 func compared(o order, op string, arg []byte) spans {
-	at, past, below, ok := o.value(arg)
+	p, ok := o.value(arg)
+	at, past, below := p.at, p.past, p.below
 	switch {
 	case !ok && below && (op == "$gt" || op == "$gte" || op == "$ne"):
 		return everything
