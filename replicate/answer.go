@@ -1,9 +1,7 @@
 package replicate
 
-import "encoding/json"
-
 // JSON is the answer to POST /_replicate once a one-time replication is done.
-func (r Result) JSON() ([]byte, error) {
+func (r Result) JSON() []byte {
 	type head struct {
 		OK        bool `json:"ok"`
 		NoChanges bool `json:"no_changes,omitempty"`
@@ -11,11 +9,11 @@ func (r Result) JSON() ([]byte, error) {
 	h := head{OK: true, NoChanges: r.NoChanges}
 	switch {
 	case r.Unrecorded:
-		return []byte(`{"ok":true,"use_checkpoints":false}`), nil
+		return []byte(`{"ok":true,"use_checkpoints":false}`)
 	case r.checkpoint.SessionID == "":
-		return json.Marshal(h)
+		return marshal(h)
 	case r.Filtered && !r.NoChanges:
-		return json.Marshal(struct {
+		return marshal(struct {
 			head
 			StartTime        string `json:"start_time"`
 			EndTime          string `json:"end_time"`
@@ -25,7 +23,7 @@ func (r Result) JSON() ([]byte, error) {
 			checkpoint
 		}{h, r.session.StartTime, r.session.EndTime, r.session.DocsRead, r.session.DocsWritten, r.session.DocWriteFailures, r.checkpoint})
 	}
-	return json.Marshal(struct {
+	return marshal(struct {
 		head
 		checkpoint
 	}{h, r.checkpoint})

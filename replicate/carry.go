@@ -2,7 +2,6 @@ package replicate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/tododb/tododb/revtree"
@@ -121,10 +120,7 @@ func (l *load) refuse(r Refusal) {
 // record writes a checkpoint to both sides. A side that does not let us is left without:
 // the next job then starts from the beginning, which costs time and loses nothing.
 func (j *Job) record(ctx context.Context, c checkpoint) error {
-	body, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
+	body := marshal(c)
 	for _, p := range []Peer{j.target, j.source} {
 		err := j.retry(ctx, p, func() error { return p.PutLocal(ctx, j.base, body) })
 		if errors.Is(err, ErrForbidden) || errors.Is(err, ErrUnauthorized) {

@@ -67,10 +67,10 @@ func (s seqJSON) MarshalJSON() ([]byte, error) {
 	if s == "" {
 		s = "0"
 	}
-	if _, err := strconv.ParseInt(string(s), 10, 64); err == nil {
+	if n, err := strconv.ParseInt(string(s), 10, 64); err == nil && strconv.FormatInt(n, 10) == string(s) {
 		return []byte(s), nil // a number was a number
 	}
-	return json.Marshal(string(s))
+	return marshal(string(s)), nil
 }
 
 func readCheckpoint(ctx context.Context, p Peer, id string) (checkpoint, error) {

@@ -2,7 +2,6 @@ package replicate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"time"
@@ -117,11 +116,7 @@ func (d *documents) write(ctx context.Context, owner Owner, key [32]byte, set ma
 func (s *Status) stats() []byte {
 	object := s.Progress.done()
 	object["start_time"] = stamp(s.Started)
-	b, err := json.Marshal(object)
-	if err != nil {
-		panic(err) // strings and numbers
-	}
-	return b
+	return marshal(object)
 }
 
 // done are the counters of a job that is over, for which no changes are pending.

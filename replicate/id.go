@@ -19,11 +19,7 @@ func (s *Spec) BaseID(server string) string {
 		Params                 map[string]string `json:",omitempty"`
 		Winners                bool              `json:",omitempty"`
 	}{server, s.Source.Name(), s.Target.Name(), s.Filter.DocIDs, s.Filter.Selector, s.Filter.Name, s.Filter.Params, s.Winners}
-	b, err := json.Marshal(what)
-	if err != nil {
-		panic(err) // strings and valid JSON
-	}
-	sum := md5.Sum(b)
+	sum := md5.Sum(marshal(what))
 	return hex.EncodeToString(sum[:])
 }
 

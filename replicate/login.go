@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -78,10 +77,7 @@ func (s *login) sign(ctx context.Context, header http.Header) (cookie string, er
 // begin logs in. A server that does not let us has no sessions or does not know us; the
 // password will show which.
 func (s *login) begin(ctx context.Context) error {
-	body, err := json.Marshal(map[string]string{"name": s.user, "password": s.password})
-	if err != nil {
-		return err
-	}
+	body := marshal(map[string]string{"name": s.user, "password": s.password})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.at, strings.NewReader(string(body)))
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package replicate
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -36,7 +35,7 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	case q.Filter.DocIDs != nil:
 		query.Set("filter", "_doc_ids")
 		method = http.MethodPost
-		body, err = json.Marshal(map[string]any{"doc_ids": q.Filter.DocIDs})
+		body = marshal(map[string]any{"doc_ids": q.Filter.DocIDs})
 	case q.Filter.Selector != nil:
 		query.Set("filter", "_selector")
 		method = http.MethodPost

@@ -2,8 +2,6 @@ package replicate
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
 )
 
@@ -42,8 +40,7 @@ func (m *Manager) Replicate(ctx context.Context, request []byte, user User) (ans
 	if t.err != nil {
 		return nil, false, t.err
 	}
-	answer, err = t.result.JSON()
-	return answer, false, err
+	return t.result.JSON(), false, nil
 }
 
 // meant is the id of the job that a user wants to cancel by what it does: his own or, if he
@@ -64,11 +61,10 @@ func (m *Manager) meant(spec Spec, user User) string {
 }
 
 func localID(id string) []byte {
-	b, err := json.Marshal(id)
-	if err != nil {
-		panic(err) // a string
-	}
-	return fmt.Appendf(nil, `{"ok":true,"_local_id":%s}`, b)
+	return marshal(struct {
+		OK bool   `json:"ok"`
+		ID string `json:"_local_id"`
+	}{true, id})
 }
 
 // join adds a job without an owner, or finds the one that the same caller has asked for

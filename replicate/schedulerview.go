@@ -55,14 +55,6 @@ func (s *Status) info() map[string]any {
 	return object
 }
 
-func marshal(object map[string]any) []byte {
-	b, err := json.Marshal(object)
-	if err != nil {
-		panic(err) // strings, numbers and what is made of them
-	}
-	return b
-}
-
 // ScheduledDoc tells of one document: store.ErrMissing.
 func (m *Manager) ScheduledDoc(ctx context.Context, db, id string) ([]byte, error) {
 	if !m.follows(db) || strings.HasPrefix(id, "_") {

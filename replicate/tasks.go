@@ -1,7 +1,6 @@
 package replicate
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"sort"
@@ -45,11 +44,7 @@ func (j *Job) task(req *Request) []byte {
 	if trouble := j.retrying(); trouble != "" {
 		task["error"] = trouble
 	}
-	b, err := json.Marshal(task)
-	if err != nil {
-		panic(err) // strings and numbers
-	}
-	return b
+	return marshal(task)
 }
 
 // fill adds the counters to what shows a job.
