@@ -133,3 +133,45 @@ func TestManyQueries(t *testing.T) {
 		}
 	}
 }
+
+// A query whose client has gone by the time that it is read is neither planned nor run.
+func TestNothingIsPlannedForWhoHasGone(t *testing.T) {
+	s := openServer(t, Options{})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	wants(t, call(s, "PUT", "/db/a", `{"n":1}`, "Admin", ""), 201, "")
+	wants(t, call(s, "POST", "/db/_index", `{"index":{"fields":["n"]},"ddoc":"i"}`, "Admin", ""), 200, "")
+	const query = `{"selector":{"n":{"$gt":0}}}`
+	for _, path := range []string{"/db/_explain", "/db/_find"} {
+		wants(t, call(s, "POST", path, query, "Admin", ""), 200, `"n"`)
+		ctx, leave := context.WithCancel(t.Context())
+		r := httptest.NewRequestWithContext(ctx, "POST", path, &leavesAtTheEnd{strings.NewReader(query), leave})
+		r.SetBasicAuth("admin", "secret")
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		func() {
+			defer func() {
+				if p := recover(); p != nil && p != http.ErrAbortHandler {
+					panic(p)
+				}
+			}()
+			s.ServeHTTP(w, r)
+		}()
+		if w.Body.Len() > 0 && w.Code == 200 {
+			t.Errorf("%s is answered: %s", path, w.Body)
+		}
+	}
+}
+
+// leavesAtTheEnd is a body whose client goes when it has sent it.
+type leavesAtTheEnd struct {
+	*strings.Reader
+	leave context.CancelFunc
+}
+
+func (l *leavesAtTheEnd) Read(b []byte) (int, error) {
+	n, err := l.Reader.Read(b)
+	if err != nil {
+		l.leave()
+	}
+	return n, err
+}
