@@ -20,7 +20,7 @@ func (d *docRange) listKeys(p *viewParams) error {
 	}
 	d.keys = make([]docKey, 0, n) // there may be very many
 	err := jsonscan.EachElement(p.keys, func(raw []byte) error {
-		if key := docKey(raw); d.space != store.DesignDocs || isDesign(key.id()) {
+		if key := docKey(raw); d.space != store.DesignDocs || strings.HasPrefix(key.id(), "_design/") {
 			d.keys = append(d.keys, key)
 		}
 		return nil

@@ -9,9 +9,8 @@ import (
 // request on.
 type inForce struct {
 	cors              *cors
-	sandbox           []string // Content-Security-Policy of attachments; nil: none
-	byUser, byAddress *rates   // nil: as often as they like
-	usersSecurity     bool     // that of _users may be changed
+	byUser, byAddress *rates // nil: as often as they like
+	usersSecurity     bool   // that of _users may be changed
 }
 
 // readInForce reads the settings; what of old is still right goes on.
@@ -26,9 +25,6 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 	}
 	if c.CORS() {
 		set.cors = newCORS(c)
-	}
-	if c.Bool("csp", "attachments_enable") {
-		set.sandbox = []string{c.String("csp", "attachments_header_value")}
 	}
 	return set
 }

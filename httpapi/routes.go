@@ -27,43 +27,43 @@ const (
 // follows there.
 func (s *Server) table() []Route {
 	documents := []Verb{
-		on("GET", member, s.getDocument), on("PUT", member, s.writing(s.putDocument)), on("DELETE", member, s.writing(s.deleteDocument)),
-		on("COPY", member, s.writing(s.copyDocument)), on("POST", member, s.postToDocument),
+		on("GET", member, s.documents.Get), on("PUT", member, s.writing(s.documents.Put)), on("DELETE", member, s.writing(s.documents.Delete)),
+		on("COPY", member, s.writing(s.documents.Copy)), on("POST", member, s.documents.PostForm),
 	}
 	attachments := []Verb{
-		on("GET", member, s.getAttachment), on("PUT", member, s.writing(s.putAttachment)), on("DELETE", member, s.writing(s.deleteAttachment)),
+		on("GET", member, s.documents.GetAttachment), on("PUT", member, s.writing(s.documents.PutAttachment)), on("DELETE", member, s.writing(s.documents.DeleteAttachment)),
 	}
 	const (
 		ofDocuments   = "DELETE,GET,HEAD,POST,PUT,COPY"
 		ofAttachments = "DELETE,GET,HEAD,PUT"
 	)
-	s.documents, s.attachments = at("/{db}/{doc}", ofDocuments, documents...), at("/{db}/{doc}/{att}", ofAttachments, attachments...)
+	s.toDocument, s.toAttachment = at("/{db}/{doc}", ofDocuments, documents...), at("/{db}/{doc}/{att}", ofAttachments, attachments...)
 
 	return []Route{
-		s.documents,
-		at("/{db}/_bulk_docs...", "POST", on("POST", member, s.writing(s.bulkDocs))),
-		at("/{db}/_bulk_get...", "POST", on("POST", member, s.bulkGet)),
+		s.toDocument,
+		at("/{db}/_bulk_docs...", "POST", on("POST", member, s.writing(s.documents.BulkDocs))),
+		at("/{db}/_bulk_get...", "POST", on("POST", member, s.documents.BulkGet)),
 		at("/{db}/_changes...", "GET,POST,HEAD", on("GET,POST", lister, s.changes)),
-		at("/{db}/_revs_diff...", "POST", on("POST", member, s.revsDiff)),
+		at("/{db}/_revs_diff...", "POST", on("POST", member, s.documents.RevsDiff)),
 		at("/{db}/_all_docs", "GET,HEAD,POST", on("GET,POST", lister, s.allDocs)),
 		at("/favicon.ico", "GET,HEAD", on("GET", anyone, s.favicon)), // before the databases, whose names it could be one of
-		at("/{db}", "DELETE,GET,HEAD,POST", on("GET", member, s.dbInfo), on("PUT", admin, s.dbCreate), on("DELETE", admin, s.dbDelete), on("POST", member, s.writing(s.dbPost))),
-		at("/{db}/_local/{doc}", ofDocuments, on("GET", member, s.getLocal), on("PUT", member, s.writing(s.putLocal)), on("DELETE", member, s.writing(s.deleteLocal)),
-			on("COPY", member, s.writing(s.copyLocal)), on("POST", member, s.postToDocument)),
+		at("/{db}", "DELETE,GET,HEAD,POST", on("GET", member, s.dbInfo), on("PUT", admin, s.dbCreate), on("DELETE", admin, s.dbDelete), on("POST", member, s.writing(s.documents.Post))),
+		at("/{db}/_local/{doc}", ofDocuments, on("GET", member, s.documents.GetLocal), on("PUT", member, s.writing(s.documents.PutLocal)), on("DELETE", member, s.writing(s.documents.DeleteLocal)),
+			on("COPY", member, s.writing(s.documents.CopyLocal)), on("POST", member, s.documents.PostForm)),
 
 		at("/{db}/_all_docs/queries", "POST", on("POST", lister, s.allDocsQueries)),
 		at("/{db}/_design_docs", "GET,HEAD,POST", on("GET,POST", lister, s.designDocs)),
 		at("/{db}/_design_docs/queries", "POST", on("POST", lister, s.designDocsQueries)),
 		at("/{db}/_local_docs", "GET,HEAD,POST", on("GET,POST", lister, s.localDocs)),
 		at("/{db}/_local_docs/queries", "POST", on("POST", lister, s.localDocsQueries)),
-		at("/{db}/_missing_revs...", "POST", on("POST", member, s.missingRevs)),
+		at("/{db}/_missing_revs...", "POST", on("POST", member, s.documents.MissingRevs)),
 		at("/{db}/_revs_limit...", "PUT,GET", on("GET", member, s.revsLimit), on("PUT", dbAdmin, s.setRevsLimit)),
 		at("/{db}/_security...", "PUT,GET", on("GET", member, s.security), on("PUT", dbAdmin, s.setSecurity)),
 		at("/{db}/_compact...", "POST", on("POST", dbAdmin, s.compact)),
 		at("/{db}/_ensure_full_commit...", "POST", on("POST", member, s.ensureFullCommit)),
-		at("/{db}/_purge...", "POST", on("POST", admin, s.purge)),
+		at("/{db}/_purge...", "POST", on("POST", admin, s.documents.Purge)),
 		at("/{db}/_purged_infos_limit...", "GET,PUT", on("GET", member, s.purgedInfosLimit), on("PUT", dbAdmin, s.setPurgedInfosLimit)),
-		at("/{db}/_purged_infos...", "GET", on("GET", member, s.purgedInfos)),
+		at("/{db}/_purged_infos...", "GET", on("GET", member, s.documents.PurgedInfos)),
 
 		at("/{db}/_design/{ddoc}", ofDocuments, documents...),
 		at("/{db}/_design/{ddoc}/_view/{view}", "GET,POST,HEAD", on("GET,POST", member, s.view)),
@@ -90,7 +90,7 @@ func (s *Server) table() []Route {
 		at("/{db}/_synchronizations", "GET,HEAD,POST", on("GET", dbAdmin, s.listSynchronizations), on("POST", dbAdmin, s.createSynchronization)),
 		at("/{db}/_synchronizations/{id}", "DELETE,GET,HEAD,PUT", on("GET", dbAdmin, s.getSynchronization), on("PUT", dbAdmin, s.changeSynchronization), on("DELETE", dbAdmin, s.deleteSynchronization)),
 		at("/{db}/{name}...", "", always(member, s.unknownInDB)),
-		s.attachments,
+		s.toAttachment,
 
 		at("/", "GET,HEAD", on("GET", anyone, s.welcome)),
 		at("/_up...", "GET,HEAD", on("GET", anyone, s.up)),

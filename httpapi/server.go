@@ -15,6 +15,7 @@ import (
 	"github.com/tododb/tododb/httpapi/account"
 	"github.com/tododb/tododb/httpapi/audit"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/documents"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/uuids"
@@ -84,11 +85,12 @@ type Server struct {
 	account  *account.Room
 	routes   []Route // the table
 	// The lines for documents and attachments, which odd paths lead to as well.
-	documents, attachments Route
+	toDocument, toAttachment Route
+
+	documents *documents.Room
 
 	uuids  *uuids.Source
 	server []string // the Server header
-	spool  *intake.Spool
 
 	finder  *mango.Finder
 	filters *filter.Opener
@@ -140,7 +142,7 @@ func New(opt Options) (*Server, error) {
 		opt.Designs = design.NewCache(opt.Store, script.InProcess(script.Options{Timeout: opt.Config.Duration("couchdb", "os_process_timeout"), Log: opt.Log}))
 	}
 	s := &Server{
-		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: uuids.New(), spool: opt.Spool, metrics: opt.Metrics, trail: opt.Trail,
+		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: uuids.New(), metrics: opt.Metrics, trail: opt.Trail,
 		server:  []string{"CouchDB/" + wire.CouchVersion + " (tododb/" + opt.Version + ")"},
 		closing: make(chan struct{}), idle: make(chan struct{}), designs: opt.Designs,
 		settings: config.Follow(opt.Config, readInForce),
@@ -157,6 +159,7 @@ func New(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s.account = account.New(s.access, opt.Config, s.uuids, opt.Now)
+	s.documents = documents.New(s.access, opt.Config, s.uuids, opt.Spool, opt.Metrics)
 	s.ownMetrics()
 	s.routes = s.table()
 	s.router = s.route(s.routes)

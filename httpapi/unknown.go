@@ -8,6 +8,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/documents"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -105,7 +106,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		}
 		defer db.Release()
 		if bare {
-			return errBadLocalID
+			return documents.ErrBadLocalID
 		}
 		if r.Method == http.MethodPut {
 			return document.ValidID(name)
@@ -115,9 +116,9 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 	vars["doc"] = vars["name"]
 	if rest := strings.TrimPrefix(vars["rest"], "/"); rest != "" {
 		vars["att"] = rest
-		return s.answer(&s.attachments, w, r)
+		return s.answer(&s.toAttachment, w, r)
 	}
-	return s.answer(&s.documents, w, r)
+	return s.answer(&s.toDocument, w, r)
 }
 
 // reroute serves a request under another path, escaped as a path is.

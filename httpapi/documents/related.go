@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ import (
 // putRelated answers PUT of a document with its attachments as parts: first the JSON,
 // then, in its order, those that it says follow. Their bytes go to disk as they come;
 // names and types in the parts' headers count for nothing.
-func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string, q *docQuery) error {
+func putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string, q *docQuery) error {
 	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || params["boundary"] == "" {
 		return wire.BadRequest("Content-Type multipart/related lacks a boundary")
@@ -57,7 +57,7 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 	}
 	inMemory := 0
 	atts, err := attachments.Stage(r.Context(), db, sent, wire.SettingsOf(r).MaxAttachmentSize, &inMemory, func(a *document.Attachment) (store.Staged, error) {
-		return s.stagePart(r, db, parts, a, inMemory > maxPartsInMemory)
+		return stagePart(r, db, parts, a, inMemory > maxPartsInMemory)
 	})
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (s *Server) putRelated(w http.ResponseWriter, r *http.Request, db *store.DB
 			return err
 		}
 	}
-	return s.writeEdit(w, r, db, q, store.Edit{Doc: doc, Attachments: atts})
+	return writeEdit(w, r, db, q, store.Edit{Doc: doc, Attachments: atts})
 }
 
 // maxPartsInMemory is maxStagedInMemory of parts, which are as long in coming as their client
@@ -105,7 +105,7 @@ func nextPart(parts *multipart.Reader) (*multipart.Part, error) {
 }
 
 // stagePart stores the next part, on disk if it must.
-func (s *Server) stagePart(r *http.Request, db *store.DB, parts *multipart.Reader, a *document.Attachment, onDisk bool) (store.Staged, error) {
+func stagePart(r *http.Request, db *store.DB, parts *multipart.Reader, a *document.Attachment, onDisk bool) (store.Staged, error) {
 	part, err := nextPart(parts)
 	if err == io.EOF {
 		return store.Staged{}, wire.BadRequest("The bytes of attachment %s are missing", a.Name)

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"net/http"
@@ -8,13 +8,13 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// deleteDocument answers DELETE of a document: it gets a tombstone.
-func (s *Server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
+// Delete answers DELETE of a document: it gets a tombstone.
+func (d *Room) Delete(w http.ResponseWriter, r *http.Request) error {
 	id, err := docID(r)
 	if err != nil {
 		return err
 	}
-	db, err := s.access.OpenToEdit(r, id)
+	db, err := d.access.OpenToEdit(r, id)
 	if err != nil {
 		return err
 	}
@@ -36,5 +36,5 @@ func (s *Server) deleteDocument(w http.ResponseWriter, r *http.Request) error {
 	}
 	doc := document.Tombstone(id)
 	doc.Rev, doc.HasRev = rev, true
-	return s.writeDocument(w, r, db, &q, doc)
+	return writeDocument(w, r, db, &q, doc)
 }

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"errors"
@@ -17,9 +17,9 @@ const (
 	maxPurgeRevs = 1000
 )
 
-// purge answers POST _purge.
-func (s *Server) purge(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// Purge answers POST _purge.
+func (d *Room) Purge(w http.ResponseWriter, r *http.Request) error {
+	db, err := d.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -93,9 +93,9 @@ func parseRevsByID(body []byte) (ids []string, revs [][]revtree.Rev, err error) 
 	return ids, revs, err
 }
 
-// purgedInfos answers GET _purged_infos: what was asked to be purged.
-func (s *Server) purgedInfos(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// PurgedInfos answers GET _purged_infos: what was asked to be purged.
+func (d *Room) PurgedInfos(w http.ResponseWriter, r *http.Request) error {
+	db, err := d.access.Open(r)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ const (
 
 // readBulk reads a request. parts, if not nil, gives its documents; they are not in bulk
 // then.
-func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *document.BulkReader, err error) {
+func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *document.BulkReader, err error) {
 	set := wire.SettingsOf(r)
 	opt := document.Options{MaxSize: set.MaxDocumentSize, MaxDocs: 2 * partDocs, MostDocs: set.BulkDocs}
 	meter := document.NewMeter(true, opt)
@@ -51,7 +51,7 @@ func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) 
 	if err := wire.WorkOn(r, min(size.Total, partBytes+size.Largest)); err != nil {
 		return bulk, nil, err
 	}
-	if bulk, parts, err = s.scanBulk(r, db, src, opt); err != nil {
+	if bulk, parts, err = scanBulk(r, db, src, opt); err != nil {
 		return bulk, nil, err
 	}
 	if bulk.AllOrNothing || !bulk.Atomic && write.Repeatable(r) == nil && r.Header.Get("If-Match") == "" {
@@ -70,7 +70,7 @@ func (s *Server) readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) 
 }
 
 // scanBulk judges all that can be wrong with a request as a whole.
-func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (document.Bulk, *document.BulkReader, error) {
+func scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (document.Bulk, *document.BulkReader, error) {
 	noRevision, stubs := false, false
 	bulk, docs, err := document.ScanBulk(src, opt, func(_ *document.Bulk, doc *document.Doc) error {
 		noRevision = noRevision || !doc.HasRev && len(doc.Path) == 0
@@ -93,13 +93,13 @@ func (s *Server) scanBulk(r *http.Request, db *store.DB, src []byte, opt documen
 	}
 	if stubs && !bulk.AllOrNothing {
 		again := *docs
-		err = s.checkStubs(r, db, &bulk, &again)
+		err = checkStubs(r, db, &bulk, &again)
 	}
 	return bulk, docs, err
 }
 
 // checkStubs refuses a request in which a stub stands for nothing.
-func (s *Server) checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, docs *document.BulkReader) error {
+func checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, docs *document.BulkReader) error {
 	for {
 		some, err := docs.Next(partDocs, partBytes)
 		if err == io.EOF {
@@ -128,7 +128,7 @@ func (s *Server) checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, 
 // bulkInParts writes documents part by part. The answer goes out when all are written: a
 // client that is slow to take it does not hold the memory for work meanwhile. An error
 // behind the first part cuts the answer: what was written until then stays.
-func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *document.BulkReader) (err error) {
+func (d *Room) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *document.BulkReader) (err error) {
 	var explain *store.DB
 	if write.PrefersRepresentation(r) {
 		explain = db
@@ -139,7 +139,7 @@ func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.D
 	}
 	st := wire.NewStream(w, r, status)
 	defer st.Drop()
-	rows := laterRows{spool: s.spool}
+	rows := laterRows{spool: d.spool}
 	defer func() { err = errors.Join(err, rows.close()) }()
 	st.Buf = append(st.Buf, '[')
 	for n, written := 0, false; ; written = true {
@@ -148,7 +148,7 @@ func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.D
 			break
 		}
 		if err == nil {
-			n, err = s.bulkPart(w, r, db, bulk, docs, st, n, explain)
+			n, err = d.bulkPart(w, r, db, bulk, docs, st, n, explain)
 		}
 		if err == nil {
 			err = rows.keep(&st.Buf)
@@ -165,7 +165,7 @@ func (s *Server) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.D
 }
 
 // bulkPart writes some documents and appends what became of them; rows are those before.
-func (s *Server) bulkPart(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, docs []document.Doc, st *wire.Stream, rows int, explain *store.DB) (int, error) {
+func (d *Room) bulkPart(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, docs []document.Doc, st *wire.Stream, rows int, explain *store.DB) (int, error) {
 	part := document.Bulk{Docs: docs, Replicated: bulk.Replicated}
 	if bulk.AllOrNothing {
 		for _, res := range allOrNone(docs) {
@@ -176,10 +176,10 @@ func (s *Server) bulkPart(w http.ResponseWriter, r *http.Request, db *store.DB, 
 		}
 		return rows, nil
 	}
-	if err := s.completeDocs(&part); err != nil {
+	if err := d.completeDocs(&part); err != nil {
 		return rows, err
 	}
-	results, err := s.writeBulk(w, r, db, &part)
+	results, err := writeBulk(w, r, db, &part)
 	for i := 0; err == nil && i < len(results); i++ {
 		rows, err = appendBulkRow(r.Context(), &st.Buf, rows, &part, i, &results[i], explain)
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"net/http"
@@ -12,13 +12,13 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// copyDocument answers COPY of a document, and of a local one, to another id.
-func (s *Server) copyDocument(w http.ResponseWriter, r *http.Request) error {
+// Copy answers COPY of a document, and of a local one, to another id.
+func (d *Room) Copy(w http.ResponseWriter, r *http.Request) error {
 	id, err := docID(r)
 	if err != nil {
 		return err
 	}
-	db, err := s.access.Open(r)
+	db, err := d.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (s *Server) copyDocument(w http.ResponseWriter, r *http.Request) error {
 	if err := db.MayEdit(r.Context(), to); err != nil {
 		return err
 	}
-	source, err := s.copySource(r, db, id, from)
+	source, err := copySource(r, db, id, from)
 	if err != nil {
 		return err
 	}
@@ -49,10 +49,10 @@ func (s *Server) copyDocument(w http.ResponseWriter, r *http.Request) error {
 	doc.ID, doc.HasID = to, true
 	doc.Deleted = source.Deleted
 	doc.Rev, doc.HasRev = over, !over.IsZero()
-	return s.writeEdit(w, r, db, &docQuery{}, store.Edit{Doc: doc, Attachments: attachments.Kept(source, "")})
+	return writeEdit(w, r, db, &docQuery{}, store.Edit{Doc: doc, Attachments: attachments.Kept(source, "")})
 }
 
-func (s *Server) copySource(r *http.Request, db *store.DB, id string, rev revtree.Rev) (*store.Document, error) {
+func copySource(r *http.Request, db *store.DB, id string, rev revtree.Rev) (*store.Document, error) {
 	if strings.HasPrefix(id, "_local/") {
 		return db.GetLocal(r.Context(), id)
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"errors"
@@ -104,11 +104,11 @@ type bulkAnswer interface {
 	close(b []byte) []byte
 }
 
-// bulkGet answers POST /db/_bulk_get. Results are in the order of the request, and
+// BulkGet answers POST /db/_bulk_get. Results are in the order of the request, and
 // what is wrong with one of them stands in its place: clients give up on _bulk_get for
 // good when it fails as a whole.
-func (s *Server) bulkGet(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+func (d *Room) BulkGet(w http.ResponseWriter, r *http.Request) error {
+	db, err := d.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func (m *multipartBulk) part(b []byte, kind string) []byte {
 	return append(append(b, kind...), "\r\n\r\n"...)
 }
 
-// AppendError appends what is wrong with an item. As in CouchDB a document that is not
+// appendError appends what is wrong with an item. As in CouchDB a document that is not
 // here has the revision "undefined" unless one was asked for.
 func (item *bulkItem) appendError(b []byte, err error) []byte {
 	_, word, reason, _ := wire.AnswerOf(err)

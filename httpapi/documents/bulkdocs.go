@@ -1,10 +1,9 @@
-package httpapi
+package documents
 
 import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -18,32 +17,32 @@ var (
 	errAllOrNone  = wire.Errorf(http.StatusExpectationFailed, "not_implemented", "all_or_nothing is not supported")
 )
 
-// bulkDocs answers POST /db/_bulk_docs. What cannot be read fails the whole request
+// BulkDocs answers POST /db/_bulk_docs. What cannot be read fails the whole request
 // and nothing is written; what the store turns down fails that document alone.
-func (s *Server) bulkDocs(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+func (d *Room) BulkDocs(w http.ResponseWriter, r *http.Request) error {
+	db, err := d.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	s.metrics.Bulk()
+	d.metrics.Bulk()
 	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
-	bulk, parts, err := s.readBulk(w, r, db)
+	bulk, parts, err := readBulk(w, r, db)
 	if err != nil {
 		return err
 	}
 	if parts != nil {
-		return s.bulkInParts(w, r, db, &bulk, parts)
+		return d.bulkInParts(w, r, db, &bulk, parts)
 	}
 	if bulk.AllOrNothing {
-		return s.refuseAll(w, r, bulk.Docs)
+		return refuseAll(w, r, bulk.Docs)
 	}
-	if err := s.completeDocs(&bulk); err != nil {
+	if err := d.completeDocs(&bulk); err != nil {
 		return err
 	}
-	results, err := s.writeBulk(w, r, db, &bulk)
+	results, err := writeBulk(w, r, db, &bulk)
 	if err != nil {
 		return err
 	}
@@ -116,14 +115,14 @@ func bulkDocsAnswer(ctx context.Context, bulk *document.Bulk, results []store.Re
 }
 
 // completeDocs gives ids to documents without one and refuses what cannot be written.
-func (s *Server) completeDocs(bulk *document.Bulk) error {
+func (d *Room) completeDocs(bulk *document.Bulk) error {
 	for i := range bulk.Docs {
 		doc := &bulk.Docs[i]
 		if bulk.Replicated && !doc.HasRev && len(doc.Path) == 0 {
 			return errNoRevision
 		}
 		if !doc.HasID {
-			doc.ID, doc.HasID = s.uuids.ID(), true
+			doc.ID, doc.HasID = d.ids.ID(), true
 		}
 	}
 	return nil
@@ -131,7 +130,7 @@ func (s *Server) completeDocs(bulk *document.Bulk) error {
 
 // writeBulk writes the documents, but for those that the handle refuses; results are in
 // the order of the request.
-func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk) ([]store.Result, error) {
+func writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk) ([]store.Result, error) {
 	unchanged, err := unchangedSince(r, db)
 	if err != nil {
 		return nil, err
@@ -161,10 +160,8 @@ func (s *Server) writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB,
 	return results, nil
 }
 
-func isDesign(id string) bool { return strings.HasPrefix(id, "_design/") }
-
 // refuseAll answers a request that asks for something that no longer exists.
-func (s *Server) refuseAll(w http.ResponseWriter, r *http.Request, docs []document.Doc) error {
+func refuseAll(w http.ResponseWriter, r *http.Request, docs []document.Doc) error {
 	st := wire.NewStream(w, r, http.StatusExpectationFailed)
 	defer st.Drop()
 	st.Buf = append(st.Buf, '[')

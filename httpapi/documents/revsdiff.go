@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"net/http"
@@ -9,9 +9,9 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// revsDiff answers POST /db/_revs_diff: which of the revisions named are not here.
-func (s *Server) revsDiff(w http.ResponseWriter, r *http.Request) error {
-	db, asked, err := s.revsAsked(w, r)
+// RevsDiff answers POST /db/_revs_diff: which of the revisions named are not here.
+func (d *Room) RevsDiff(w http.ResponseWriter, r *http.Request) error {
+	db, asked, err := d.revsAsked(w, r)
 	if err != nil {
 		return err
 	}
@@ -41,9 +41,9 @@ func (s *Server) revsDiff(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, *b)
 }
 
-// missingRevs answers POST /db/_missing_revs, the same without the ancestors.
-func (s *Server) missingRevs(w http.ResponseWriter, r *http.Request) error {
-	db, asked, err := s.revsAsked(w, r)
+// MissingRevs answers POST /db/_missing_revs, the same without the ancestors.
+func (d *Room) MissingRevs(w http.ResponseWriter, r *http.Request) error {
+	db, asked, err := d.revsAsked(w, r)
 	if err != nil {
 		return err
 	}
@@ -77,9 +77,9 @@ type askedRevs struct {
 }
 
 // revsAsked opens the database and reads the body; the caller releases the database.
-func (s *Server) revsAsked(w http.ResponseWriter, r *http.Request) (*store.DB, askedRevs, error) {
+func (d *Room) revsAsked(w http.ResponseWriter, r *http.Request) (*store.DB, askedRevs, error) {
 	var asked askedRevs
-	db, err := s.access.Open(r)
+	db, err := d.access.Open(r)
 	if err != nil {
 		return nil, asked, err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"net/http"
@@ -19,14 +19,14 @@ var (
 
 // attachmentTarget reads from the path whose attachment is meant, and its name, and
 // opens the database.
-func (s *Server) attachmentTarget(r *http.Request, write bool) (db *store.DB, id, name string, err error) {
+func (d *Room) attachmentTarget(r *http.Request, write bool) (db *store.DB, id, name string, err error) {
 	if id, err = docID(r); err != nil {
 		return nil, "", "", err
 	}
 	if write {
-		db, err = s.access.OpenToEdit(r, id)
+		db, err = d.access.OpenToEdit(r, id)
 	} else {
-		db, err = s.access.Open(r)
+		db, err = d.access.Open(r)
 	}
 	if err != nil {
 		return nil, "", "", err

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"net/http"
@@ -13,13 +13,13 @@ import (
 
 var errNeedsRev = wire.BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
 
-// putDocument answers PUT of a document.
-func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
+// Put answers PUT of a document.
+func (d *Room) Put(w http.ResponseWriter, r *http.Request) error {
 	id, err := docID(r)
 	if err != nil {
 		return err
 	}
-	db, err := s.access.OpenToEdit(r, id)
+	db, err := d.access.OpenToEdit(r, id)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if wire.IsType(r.Header.Get("Content-Type"), "multipart/related") {
-		return s.putRelated(w, r, db, id, &q)
+		return putRelated(w, r, db, id, &q)
 	}
 	doc, err := wire.ReadDocument(w, r, document.Options{})
 	if err != nil {
@@ -42,20 +42,20 @@ func (s *Server) putDocument(w http.ResponseWriter, r *http.Request) error {
 	if doc.Rev, err = editRev(r, &q, doc.Rev, doc.HasRev); err != nil {
 		return err
 	}
-	return s.writeDocument(w, r, db, &q, doc)
+	return writeDocument(w, r, db, &q, doc)
 }
 
 // writeDocument writes one document and answers.
-func (s *Server) writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, doc document.Doc) error {
+func writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, doc document.Doc) error {
 	edit, err := attachments.EditOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return err
 	}
-	return s.writeEdit(w, r, db, q, edit)
+	return writeEdit(w, r, db, q, edit)
 }
 
 // writeEdit writes one edit and answers.
-func (s *Server) writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, edit store.Edit) error {
+func writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, edit store.Edit) error {
 	doc := &edit.Doc
 	if q.replicated && doc.Rev.IsZero() && doc.Path == nil {
 		return errNeedsRev

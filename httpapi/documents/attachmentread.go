@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"net/http"
@@ -7,9 +7,9 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// getAttachment answers GET and HEAD of an attachment.
-func (s *Server) getAttachment(w http.ResponseWriter, r *http.Request) error {
-	db, id, name, err := s.attachmentTarget(r, false)
+// GetAttachment answers GET and HEAD of an attachment.
+func (d *Room) GetAttachment(w http.ResponseWriter, r *http.Request) error {
+	db, id, name, err := d.attachmentTarget(r, false)
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (s *Server) getAttachment(w http.ResponseWriter, r *http.Request) error {
 	if att == nil {
 		return errNoAttachment
 	}
-	if sandbox := s.settings().sandbox; sandbox != nil {
+	if sandbox := d.settings().sandbox; sandbox != nil {
 		w.Header()["Content-Security-Policy"] = sandbox
 	}
 	return attachments.Send(w, r, db, att)

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func parseRevList(raw []byte) ([]revtree.Rev, error) {
 }
 
 // getOpenRevs answers GET of several revisions of a document, as JSON or in parts.
-func (s *Server) getOpenRevs(w http.ResponseWriter, r *http.Request, db *store.DB, id string, q *docQuery) error {
+func getOpenRevs(w http.ResponseWriter, r *http.Request, db *store.DB, id string, q *docQuery) error {
 	var revs []revtree.Rev // nil: all leaves
 	if q.openRevs != "all" {
 		var err error

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"net/http"
@@ -9,9 +9,9 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// getDocument answers GET and HEAD of a document.
-func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// Get answers GET and HEAD of a document.
+func (d *Room) Get(w http.ResponseWriter, r *http.Request) error {
+	db, err := d.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if q.openRevs != "" && q.openRevs != "[]" {
-		return s.getOpenRevs(w, r, db, id, &q)
+		return getOpenRevs(w, r, db, id, &q)
 	}
 	opt := store.ReadOptions{Revs: q.revs || q.attachments.HasSince, Deleted: q.deleted}
 	if q.hasRev && !q.latest {
@@ -78,21 +78,4 @@ func setETag(w http.ResponseWriter, r *http.Request, rev revtree.Rev) (known boo
 	etag := string(wire.AppendRev(nil, rev))
 	w.Header()["Etag"] = []string{etag}
 	return wire.MatchesETag(r, etag)
-}
-
-// postToDocument is CouchDB's upload of attachments by an HTML form, which this server
-// does not take.
-func (s *Server) postToDocument(_ http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
-	if err != nil {
-		return err
-	}
-	defer db.Release()
-	if r.Header.Get("Referer") == "" {
-		return wire.BadRequest("Referer header required.")
-	}
-	if !wire.IsType(r.Header.Get("Content-Type"), "multipart/form-data") {
-		return wire.Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be multipart/form-data")
-	}
-	return wire.ErrNotBuilt
 }

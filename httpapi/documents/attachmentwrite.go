@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"errors"
@@ -14,10 +14,10 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// putAttachment answers PUT of an attachment: a new revision of the document, or a new
+// PutAttachment answers PUT of an attachment: a new revision of the document, or a new
 // document. The bytes go to disk as they come.
-func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
-	db, id, name, err := s.attachmentTarget(r, true)
+func (d *Room) PutAttachment(w http.ResponseWriter, r *http.Request) error {
+	db, id, name, err := d.attachmentTarget(r, true)
 	if err != nil {
 		return err
 	}
@@ -51,12 +51,12 @@ func (s *Server) putAttachment(w http.ResponseWriter, r *http.Request) error {
 	edit := editWith(id, rev, old, name)
 	edit.Attachments = append([]store.EditAttachment{att}, edit.Attachments...) // the new one stands first
 	location := wire.DBPath(r) + "/" + wire.EscapeSegment(id) + "/" + wire.EscapeSegment(name)
-	return s.writeAttachmentEdit(w, r, db, edit, http.StatusCreated, location)
+	return writeAttachmentEdit(w, r, db, edit, http.StatusCreated, location)
 }
 
-// deleteAttachment answers DELETE of an attachment: a new revision without it.
-func (s *Server) deleteAttachment(w http.ResponseWriter, r *http.Request) error {
-	db, id, name, err := s.attachmentTarget(r, true)
+// DeleteAttachment answers DELETE of an attachment: a new revision without it.
+func (d *Room) DeleteAttachment(w http.ResponseWriter, r *http.Request) error {
+	db, id, name, err := d.attachmentTarget(r, true)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (s *Server) deleteAttachment(w http.ResponseWriter, r *http.Request) error 
 		return &write.Conflict{ID: id}
 	}
 	edit := editWith(id, rev, old, name)
-	return s.writeAttachmentEdit(w, r, db, edit, http.StatusOK, "")
+	return writeAttachmentEdit(w, r, db, edit, http.StatusOK, "")
 }
 
 // attachmentOwner reads the revision that a request means to replace. Without naming one
@@ -107,7 +107,7 @@ func editWith(id string, rev revtree.Rev, old *store.Document, without string) s
 	return edit
 }
 
-func (s *Server) writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, status int, location string) error {
+func writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, status int, location string) error {
 	return write.One(w, r, db, edit, false, func(result store.Result) (write.Answer, error) {
 		if result.Err != nil {
 			return write.Answer{}, result.Err

@@ -1,4 +1,4 @@
-package httpapi
+package documents
 
 import (
 	"net/http"
@@ -12,30 +12,31 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-var errBadLocalID = wire.BadRequest("Invalid _local document id.")
+// ErrBadLocalID answers a path of a local document that names none.
+var ErrBadLocalID = wire.BadRequest("Invalid _local document id.")
 
 func localID(r *http.Request) (string, error) {
 	name, err := wire.Segment(r, "doc")
 	if err == nil && name == "" {
-		err = errBadLocalID
+		err = ErrBadLocalID
 	}
 	return "_local/" + name, err
 }
 
 // openLocal opens the database and reads the id and the query of a request.
-func (s *Server) openLocal(r *http.Request) (db *store.DB, id string, q docQuery, err error) {
+func (d *Room) openLocal(r *http.Request) (db *store.DB, id string, q docQuery, err error) {
 	if id, err = localID(r); err != nil {
 		return nil, "", q, err
 	}
 	if q, err = parseDocQuery(r); err != nil {
 		return nil, "", q, err
 	}
-	db, err = s.access.Open(r)
+	db, err = d.access.Open(r)
 	return db, id, q, err
 }
 
-func (s *Server) getLocal(w http.ResponseWriter, r *http.Request) error {
-	db, id, q, err := s.openLocal(r)
+func (d *Room) GetLocal(w http.ResponseWriter, r *http.Request) error {
+	db, id, q, err := d.openLocal(r)
 	if err != nil {
 		return err
 	}
@@ -57,8 +58,8 @@ func (s *Server) getLocal(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, doc.AppendJSON(nil, store.JSONOptions{}))
 }
 
-func (s *Server) putLocal(w http.ResponseWriter, r *http.Request) error {
-	db, id, q, err := s.openLocal(r)
+func (d *Room) PutLocal(w http.ResponseWriter, r *http.Request) error {
+	db, id, q, err := d.openLocal(r)
 	if err != nil {
 		return err
 	}
@@ -74,11 +75,11 @@ func (s *Server) putLocal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	doc.ID = id
-	return s.writeDocument(w, r, db, &docQuery{batch: q.batch, replicated: q.replicated}, doc)
+	return writeDocument(w, r, db, &docQuery{batch: q.batch, replicated: q.replicated}, doc)
 }
 
-func (s *Server) deleteLocal(w http.ResponseWriter, r *http.Request) error {
-	db, id, q, err := s.openLocal(r)
+func (d *Room) DeleteLocal(w http.ResponseWriter, r *http.Request) error {
+	db, id, q, err := d.openLocal(r)
 	if err != nil {
 		return err
 	}
@@ -86,13 +87,13 @@ func (s *Server) deleteLocal(w http.ResponseWriter, r *http.Request) error {
 	if _, err := db.GetLocal(r.Context(), id); err != nil {
 		return err
 	}
-	return s.writeDocument(w, r, db, &docQuery{batch: q.batch}, document.Tombstone(id))
+	return writeDocument(w, r, db, &docQuery{batch: q.batch}, document.Tombstone(id))
 }
 
-func (s *Server) copyLocal(w http.ResponseWriter, r *http.Request) error {
+func (d *Room) CopyLocal(w http.ResponseWriter, r *http.Request) error {
 	vars := mux.Vars(r)
 	if !strings.HasPrefix(vars["doc"], "_local/") {
 		vars["doc"] = "_local/" + vars["doc"]
 	}
-	return s.copyDocument(w, r)
+	return d.Copy(w, r)
 }

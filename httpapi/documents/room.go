@@ -1,0 +1,35 @@
+package documents
+
+import (
+	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/intake"
+	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/httpapi/uuids"
+)
+
+// Room answers what is asked of documents.
+type Room struct {
+	access   *access.Access
+	ids      *uuids.Source // for documents that come without one
+	spool    *intake.Spool // where a long answer to _bulk_docs waits for its end
+	metrics  *metrics.Metrics
+	settings func() *settings
+}
+
+// New makes it.
+func New(a *access.Access, c *config.Config, ids *uuids.Source, spool *intake.Spool, m *metrics.Metrics) *Room {
+	return &Room{access: a, ids: ids, spool: spool, metrics: m, settings: config.Follow(c, readSettings)}
+}
+
+// settings are those of attachments that browsers show.
+type settings struct {
+	sandbox []string // their Content-Security-Policy; nil: none
+}
+
+func readSettings(c *config.Config, _ *settings) *settings {
+	if !c.Bool("csp", "attachments_enable") {
+		return &settings{}
+	}
+	return &settings{[]string{c.String("csp", "attachments_header_value")}}
+}
