@@ -94,7 +94,7 @@ func (d *docRange) writeKeys(ctx context.Context, db *store.DB, st *wire.Stream)
 // readKeys reads documents by id; row gets nil for one that is not there.
 func (d *docRange) readKeys(ctx context.Context, db *store.DB, ids []string, row func(i int, r *store.Row) error, flush func() error) error {
 	if d.space != store.LocalDocs {
-		_, err := db.DocsByKeys(ctx, ids, d.query.IncludeDocs, d.query.Conflicts, row, flush)
+		_, err := db.DocsByKeys(ctx, store.KeysQuery{Keys: ids, IncludeDocs: d.query.IncludeDocs, Conflicts: d.query.Conflicts}, row, flush)
 		return err
 	}
 	for i, id := range ids {

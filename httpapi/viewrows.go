@@ -129,7 +129,7 @@ func (v *viewRows) withWinners(rows []waitingRow) error {
 	for i := range rows {
 		ids[i] = rows[i].id
 	}
-	_, err := v.plan.db.DocsByKeys(v.ctx, ids, true, v.plan.conflicts, func(i int, row *store.Row) error {
+	_, err := v.plan.db.DocsByKeys(v.ctx, store.KeysQuery{Keys: ids, IncludeDocs: true, Conflicts: v.plan.conflicts}, func(i int, row *store.Row) error {
 		var doc *store.Document
 		if row != nil {
 			doc = row.Doc

@@ -7,21 +7,28 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// DocsByKeys reads documents by id, in the order of keys, each as often as it is
+// KeysQuery asks for documents by their ids.
+type KeysQuery struct {
+	Keys        []string
+	IncludeDocs bool
+	Conflicts   bool // with the documents, their conflicts
+}
+
+// DocsByKeys reads documents by id, in the order of the keys, each as often as it is
 // asked for. row is called inside a snapshot, with nil for an id that is not known and
 // with Row.Deleted for a deleted document; flush after each page, outside of snapshots, as
 // in AllDocs: what rows have gathered may be as large as all documents of a page.
-func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, conflicts bool, row func(i int, r *Row) error, flush func() error) (Page, error) {
+func (db *DB) DocsByKeys(ctx context.Context, q KeysQuery, row func(i int, r *Row) error, flush func() error) (Page, error) {
 	if db.Hides() {
-		row, includeDocs = db.seeKeys(row, includeDocs), true
+		row, q.IncludeDocs = db.seeKeys(row, q.IncludeDocs), true
 	}
 	const part = 256
 	var p Page
 	var page rowPage
-	raw := make([][]byte, 0, min(part, len(keys)))
-	at := make([]int, 0, min(part, len(keys))) // for each key its row in the page, or -1
-	for from, first := 0, true; first || from < len(keys); first = false {
-		some := keys[from:min(from+part, len(keys))]
+	raw := make([][]byte, 0, min(part, len(q.Keys)))
+	at := make([]int, 0, min(part, len(q.Keys))) // for each key its row in the page, or -1
+	for from, first := 0, true; first || from < len(q.Keys); first = false {
+		some := q.Keys[from:min(from+part, len(q.Keys))]
 		err := db.view(ctx, func(r engine.Reader) error {
 			if first {
 				seq, t, _, err := newest(r)
@@ -30,7 +37,7 @@ func (db *DB) DocsByKeys(ctx context.Context, keys []string, includeDocs, confli
 				}
 				p = Page{TotalRows: int(t.docs), UpdateSeq: seq}
 			}
-			page.reset(&AllDocsQuery{IncludeDocs: includeDocs, Conflicts: conflicts})
+			page.reset(&AllDocsQuery{IncludeDocs: q.IncludeDocs, Conflicts: q.Conflicts})
 			raw, at = raw[:0], at[:0]
 			for _, k := range some {
 				raw, at = append(raw, []byte(k)), append(at, -1)

@@ -93,7 +93,7 @@ func TestAGuardIsAskedOnEveryWayOut(t *testing.T) {
 			t.Errorf("AllDocs: %v, %v", ids, err)
 		}
 		ids = nil
-		_, err = guarded.DocsByKeys(ctx, []string{"pub1", "a", "pub1", "z"}, include, false, func(_ int, r *store.Row) error {
+		_, err = guarded.DocsByKeys(ctx, store.KeysQuery{Keys: []string{"pub1", "a", "pub1", "z"}, IncludeDocs: include}, func(_ int, r *store.Row) error {
 			if r == nil {
 				ids = append(ids, "")
 				return nil

@@ -28,11 +28,11 @@ func TestPagesAreBoundedByBytes(t *testing.T) {
 			return db.AllDocs(ctx, store.AllDocsQuery{Limit: -1, IncludeDocs: true}, func(store.Page) error { return nil }, func(r *store.Row) error { note(r.Doc); return nil }, flush)
 		},
 		"DocsByKeys": func(note func(*store.Document), flush func() error) error {
-			_, err := db.DocsByKeys(ctx, once, true, false, func(_ int, r *store.Row) error { note(r.Doc); return nil }, flush)
+			_, err := db.DocsByKeys(ctx, store.KeysQuery{Keys: once, IncludeDocs: true}, func(_ int, r *store.Row) error { note(r.Doc); return nil }, flush)
 			return err
 		},
 		"DocsByKeys of one": func(note func(*store.Document), flush func() error) error {
-			_, err := db.DocsByKeys(ctx, again, true, false, func(_ int, r *store.Row) error { note(r.Doc); return nil }, flush)
+			_, err := db.DocsByKeys(ctx, store.KeysQuery{Keys: again, IncludeDocs: true}, func(_ int, r *store.Row) error { note(r.Doc); return nil }, flush)
 			return err
 		},
 		"GetMany": func(note func(*store.Document), flush func() error) error {
