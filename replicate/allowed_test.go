@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// A replication between two other servers ends, too, when its user may have it no longer.
-func TestAReplicationElsewhereEndsWithItsUser(t *testing.T) {
-	waits := make(chan struct{}, 10)
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// quietServer is a server whose feeds begin, and then say nothing for ever; each tells waits.
+func quietServer(t *testing.T) (s *httptest.Server, waits chan struct{}) {
+	waits = make(chan struct{}, 10)
+	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "_changes"):
 			w.WriteHeader(http.StatusOK)
@@ -27,7 +27,13 @@ func TestAReplicationElsewhereEndsWithItsUser(t *testing.T) {
 			io.WriteString(w, `{"update_seq":"5-x"}`)
 		}
 	}))
-	defer elsewhere.Close()
+	t.Cleanup(s.Close)
+	return s, waits
+}
+
+// A replication between two other servers ends, too, when its user may have it no longer.
+func TestAReplicationElsewhereEndsWithItsUser(t *testing.T) {
+	elsewhere, waits := quietServer(t)
 	var gone atomic.Bool
 	m, err := NewManager(t.Context(), Options{Allowed: func(_ context.Context, user User) error {
 		if user.Name == "anna" && gone.Load() {

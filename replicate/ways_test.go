@@ -181,21 +181,7 @@ func TestWhatIsTheir(t *testing.T) {
 
 // A connection that could not be made any more ends.
 func TestNetworksThatChange(t *testing.T) {
-	waits := make(chan struct{}, 10)
-	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case strings.HasSuffix(r.URL.Path, "_changes"):
-			w.WriteHeader(http.StatusOK)
-			http.NewResponseController(w).Flush()
-			waits <- struct{}{}
-			<-r.Context().Done()
-		case strings.Contains(r.URL.Path, "_local"):
-			w.WriteHeader(http.StatusNotFound)
-		default:
-			io.WriteString(w, `{"update_seq":"5-x"}`)
-		}
-	}))
-	defer source.Close()
+	source, waits := quietServer(t)
 	s := openStore(t)
 	if err := s.Create(t.Context(), "target"); err != nil {
 		t.Fatal(err)
