@@ -10,7 +10,6 @@ import (
 type inForce struct {
 	cors              *cors
 	byUser, byAddress *rates // nil: as often as they like
-	usersSecurity     bool   // that of _users may be changed
 }
 
 // readInForce reads the settings; what of old is still right goes on.
@@ -19,9 +18,8 @@ func readInForce(c *config.Config, old *inForce) *inForce {
 		old = &inForce{}
 	}
 	set := &inForce{
-		usersSecurity: c.Bool("couchdb", "users_db_security_editable"),
-		byUser:        newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
-		byAddress:     newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
+		byUser:    newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
+		byAddress: newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
 	}
 	if c.CORS() {
 		set.cors = newCORS(c)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tododb/tododb/httpapi/operate"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/httpapi/write"
 )
@@ -46,8 +47,8 @@ func (s *Server) table() []Route {
 		at("/{db}/_changes...", "GET,POST,HEAD", on("GET,POST", lister, s.changes)),
 		at("/{db}/_revs_diff...", "POST", on("POST", member, s.documents.RevsDiff)),
 		at("/{db}/_all_docs", "GET,HEAD,POST", on("GET,POST", lister, s.allDocs)),
-		at("/favicon.ico", "GET,HEAD", on("GET", anyone, s.favicon)), // before the databases, whose names it could be one of
-		at("/{db}", "DELETE,GET,HEAD,POST", on("GET", member, s.dbInfo), on("PUT", admin, s.dbCreate), on("DELETE", admin, s.dbDelete), on("POST", member, s.writing(s.documents.Post))),
+		at("/favicon.ico", "GET,HEAD", on("GET", anyone, s.operate.Favicon)), // before the databases, whose names it could be one of
+		at("/{db}", "DELETE,GET,HEAD,POST", on("GET", member, s.operate.DatabaseInfo), on("PUT", admin, s.operate.CreateDatabase), on("DELETE", admin, s.operate.DeleteDatabase), on("POST", member, s.writing(s.documents.Post))),
 		at("/{db}/_local/{doc}", ofDocuments, on("GET", member, s.documents.GetLocal), on("PUT", member, s.writing(s.documents.PutLocal)), on("DELETE", member, s.writing(s.documents.DeleteLocal)),
 			on("COPY", member, s.writing(s.documents.CopyLocal)), on("POST", member, s.documents.PostForm)),
 
@@ -57,12 +58,12 @@ func (s *Server) table() []Route {
 		at("/{db}/_local_docs", "GET,HEAD,POST", on("GET,POST", lister, s.localDocs)),
 		at("/{db}/_local_docs/queries", "POST", on("POST", lister, s.localDocsQueries)),
 		at("/{db}/_missing_revs...", "POST", on("POST", member, s.documents.MissingRevs)),
-		at("/{db}/_revs_limit...", "PUT,GET", on("GET", member, s.revsLimit), on("PUT", dbAdmin, s.setRevsLimit)),
-		at("/{db}/_security...", "PUT,GET", on("GET", member, s.security), on("PUT", dbAdmin, s.setSecurity)),
-		at("/{db}/_compact...", "POST", on("POST", dbAdmin, s.compact)),
-		at("/{db}/_ensure_full_commit...", "POST", on("POST", member, s.ensureFullCommit)),
+		at("/{db}/_revs_limit...", "PUT,GET", on("GET", member, s.operate.RevsLimit), on("PUT", dbAdmin, s.operate.SetRevsLimit)),
+		at("/{db}/_security...", "PUT,GET", on("GET", member, s.operate.Security), on("PUT", dbAdmin, s.operate.SetSecurity)),
+		at("/{db}/_compact...", "POST", on("POST", dbAdmin, s.operate.Compact)),
+		at("/{db}/_ensure_full_commit...", "POST", on("POST", member, s.operate.EnsureFullCommit)),
 		at("/{db}/_purge...", "POST", on("POST", admin, s.documents.Purge)),
-		at("/{db}/_purged_infos_limit...", "GET,PUT", on("GET", member, s.purgedInfosLimit), on("PUT", dbAdmin, s.setPurgedInfosLimit)),
+		at("/{db}/_purged_infos_limit...", "GET,PUT", on("GET", member, s.operate.PurgedInfosLimit), on("PUT", dbAdmin, s.operate.SetPurgedInfosLimit)),
 		at("/{db}/_purged_infos...", "GET", on("GET", member, s.documents.PurgedInfos)),
 
 		at("/{db}/_design/{ddoc}", ofDocuments, documents...),
@@ -92,31 +93,31 @@ func (s *Server) table() []Route {
 		at("/{db}/{name}...", "", always(member, s.unknownInDB)),
 		s.toAttachment,
 
-		at("/", "GET,HEAD", on("GET", anyone, s.welcome)),
-		at("/_up...", "GET,HEAD", on("GET", anyone, s.up)),
+		at("/", "GET,HEAD", on("GET", anyone, s.operate.Welcome)),
+		at("/_up...", "GET,HEAD", on("GET", anyone, s.operate.Up)),
 		at("/_session/tokens", "GET,HEAD,POST", on("GET", user, s.account.ListTokens), on("POST", user, s.account.IssueToken)),
 		at("/_session/tokens/{token}", "DELETE", on("DELETE", user, s.account.RevokeToken)),
 		at("/_session...", "GET,HEAD,POST,DELETE", on("GET", anyone, s.account.Session), on("POST", anyone, s.account.Login), on("DELETE", anyone, s.account.Logout)),
-		at("/_all_dbs...", "GET,HEAD", on("GET", admin, s.allDBs)),
-		at("/_dbs_info...", "GET,HEAD,POST", on("GET,POST", admin, s.dbsInfo)),
-		at("/_uuids...", "GET", on("GET", anyone, s.getUUIDs)),
+		at("/_all_dbs...", "GET,HEAD", on("GET", admin, s.operate.AllDBs)),
+		at("/_dbs_info...", "GET,HEAD,POST", on("GET,POST", admin, s.operate.DBsInfo)),
+		at("/_uuids...", "GET", on("GET", anyone, s.operate.UUIDs)),
 		at("/_active_tasks...", "GET,HEAD", on("GET", admin, s.activeTasks)),
 		at("/_db_updates...", "GET,HEAD", on("GET", admin, s.dbUpdates)),
-		at("/_membership...", "GET", on("GET", admin, s.membership)),
+		at("/_membership...", "GET", on("GET", admin, s.operate.Membership)),
 		at("/_replicate...", "", always(user, s.replicate)),
 		at("/_reload_query_servers...", "POST", on("POST", admin, s.unbuiltForAdmin)),
 
-		first(isHere, at("/_node/{node}", "GET", on("GET", admin, s.node))),
-		first(isHere, at("/_node/{node}/_versions", "GET", on("GET", admin, s.versions))),
-		first(isHere, at("/_node/{node}/_config", "GET", on("GET", admin, s.configAll))),
-		first(isHere, at("/_node/{node}/_config/_reload", "POST", on("POST", admin, s.reloadConfig))),
-		first(isHere, at("/_node/{node}/_config/{section}", "GET", on("GET", admin, s.configSection))),
-		first(isHere, at("/_node/{node}/_config/{section}/{key}", "GET,PUT,DELETE", on("GET", admin, s.configValue), on("PUT", admin, s.setConfigValue), on("DELETE", admin, s.deleteConfigValue))),
-		first(isHere, at("/_node/{node}/_stats...", "GET", on("GET", figures, s.stats))),
-		first(isHere, at("/_node/{node}/_system", "GET", on("GET", figures, s.system))),
-		first(isHere, at("/_node/{node}/_prometheus", "GET", on("GET", figures, s.prometheus))),
-		first(isHere, at("/_node/{node}...", "", always(admin, s.unbuiltForAdmin))),
-		first(nil, at("/_cluster_setup", "GET,POST", on("GET", admin, s.clusterState), on("POST", admin, s.clusterSetup))),
+		first(operate.IsHere, at("/_node/{node}", "GET", on("GET", admin, s.operate.Node))),
+		first(operate.IsHere, at("/_node/{node}/_versions", "GET", on("GET", admin, s.operate.Versions))),
+		first(operate.IsHere, at("/_node/{node}/_config", "GET", on("GET", admin, s.operate.ConfigAll))),
+		first(operate.IsHere, at("/_node/{node}/_config/_reload", "POST", on("POST", admin, s.operate.ReloadConfig))),
+		first(operate.IsHere, at("/_node/{node}/_config/{section}", "GET", on("GET", admin, s.operate.ConfigSection))),
+		first(operate.IsHere, at("/_node/{node}/_config/{section}/{key}", "GET,PUT,DELETE", on("GET", admin, s.operate.ConfigValue), on("PUT", admin, s.operate.SetConfigValue), on("DELETE", admin, s.operate.DeleteConfigValue))),
+		first(operate.IsHere, at("/_node/{node}/_stats...", "GET", on("GET", figures, s.operate.Stats))),
+		first(operate.IsHere, at("/_node/{node}/_system", "GET", on("GET", figures, s.operate.System))),
+		first(operate.IsHere, at("/_node/{node}/_prometheus", "GET", on("GET", figures, s.operate.Prometheus))),
+		first(operate.IsHere, at("/_node/{node}...", "", always(admin, s.unbuiltForAdmin))),
+		first(nil, at("/_cluster_setup", "GET,POST", on("GET", admin, s.operate.ClusterState), on("POST", admin, s.operate.ClusterSetup))),
 
 		at("/_utils...", "GET,HEAD", on("GET", anyone, s.utils)),
 		at("/_scheduler/jobs...", "GET,HEAD", on("GET", admin, s.schedulerJobs)),

@@ -18,6 +18,7 @@ import (
 	"github.com/tododb/tododb/httpapi/documents"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/httpapi/operate"
 	"github.com/tododb/tododb/httpapi/uuids"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
@@ -83,6 +84,7 @@ type Server struct {
 	access   *access.Access
 	router   *mux.Router
 	account  *account.Room
+	operate  *operate.Room
 	routes   []Route // the table
 	// The lines for documents and attachments, which odd paths lead to as well.
 	toDocument, toAttachment Route
@@ -160,6 +162,10 @@ func New(opt Options) (*Server, error) {
 	}
 	s.account = account.New(s.access, opt.Config, s.uuids, opt.Now)
 	s.documents = documents.New(s.access, opt.Config, s.uuids, opt.Spool, opt.Metrics)
+	s.operate = operate.New(operate.Options{
+		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: s.uuids,
+		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.compactIndexes,
+	})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.router = s.route(s.routes)

@@ -50,6 +50,7 @@ var layers = []layer{
 	{"httpapi/write", []string{"httpapi/access", "httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/peruser", []string{"httpapi/access", "httpapi/auth", "httpapi/config", "httpapi/wire", "store"}, []string{bbolt, eng}},
 	{"httpapi/documents", []string{"httpapi/write", "httpapi/access", "httpapi/attachments", "httpapi/wire", "httpapi/config", "httpapi/intake", "httpapi/metrics", "httpapi/uuids", "store", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/operate", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/metrics", "httpapi/uuids", "store"}, []string{bbolt, eng}},
 	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store"}, []string{bbolt, eng}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},

@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"context"
@@ -93,7 +93,7 @@ func parseBound(value string) (*bound, error) {
 }
 
 // names reads the part of the list.
-func (s *Server) names(ctx context.Context, n nameRange) ([]string, error) {
+func (o *Room) names(ctx context.Context, n nameRange) ([]string, error) {
 	if n.nothing || n.limit == 0 {
 		return nil, nil
 	}
@@ -106,7 +106,7 @@ func (s *Server) names(ctx context.Context, n nameRange) ([]string, error) {
 	lowest, highest := n.start, n.end
 	for enough < 0 || len(found) < enough {
 		const page = 1000
-		batch, err := s.store.Names(ctx, after, page)
+		batch, err := o.store.Names(ctx, after, page)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"net/http"
@@ -6,8 +6,8 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// up answers GET /_up, what load balancers ask. A server that is closing never gets
+// Up answers GET /_up, what load balancers ask. A server that is closing never gets
 // here: it answers everything with 503.
-func (s *Server) up(w http.ResponseWriter, r *http.Request) error {
+func (o *Room) Up(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"status":"ok","seeds":{}}`))
 }

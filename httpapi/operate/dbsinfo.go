@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"encoding/json"
@@ -12,10 +12,10 @@ import (
 // maxInfoKeys is how many databases POST /_dbs_info tells of at once.
 const maxInfoKeys = 100
 
-// dbsInfo answers GET and POST /_dbs_info: what GET /{db} says, of several databases.
-func (s *Server) dbsInfo(w http.ResponseWriter, r *http.Request) error {
+// DBsInfo answers GET and POST /_dbs_info: what GET /{db} says, of several databases.
+func (o *Room) DBsInfo(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
-		return s.dbsInfoByKeys(w, r)
+		return o.dbsInfoByKeys(w, r)
 	}
 	query, err := wire.QueryOf(r)
 	if err != nil {
@@ -25,19 +25,19 @@ func (s *Server) dbsInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	names, err := s.names(r.Context(), wanted)
+	names, err := o.names(r.Context(), wanted)
 	if err != nil {
 		return err
 	}
 	b := wire.GetBuf()
 	defer wire.PutBuf(b)
-	if *b, err = s.appendInfos(*b, r, names, false); err != nil {
+	if *b, err = o.appendInfos(*b, r, names, false); err != nil {
 		return err
 	}
 	return writeWithETag(w, r, *b)
 }
 
-func (s *Server) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
+func (o *Room) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
 	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *Server) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
 	}
 	b := wire.GetBuf()
 	defer wire.PutBuf(b)
-	if *b, err = s.appendInfos(*b, r, keys, true); err != nil {
+	if *b, err = o.appendInfos(*b, r, keys, true); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, *b)
@@ -73,11 +73,11 @@ func (s *Server) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
 
 // appendInfos appends a row a database. One that is gone by now is left out of a
 // range and reported among keys.
-func (s *Server) appendInfos(b []byte, r *http.Request, names []string, report bool) ([]byte, error) {
+func (o *Room) appendInfos(b []byte, r *http.Request, names []string, report bool) ([]byte, error) {
 	b = append(b, '[')
 	for _, name := range names {
 		row := append([]byte(`{"key":`), wire.AppendString(nil, name)...)
-		info, err := s.infoOf(r, name)
+		info, err := o.infoOf(r, name)
 		switch {
 		case err == nil:
 			row = append(append(row, `,"info":`...), info...)
@@ -98,8 +98,8 @@ func (s *Server) appendInfos(b []byte, r *http.Request, names []string, report b
 	return append(b, ']'), nil
 }
 
-func (s *Server) infoOf(r *http.Request, name string) ([]byte, error) {
-	db, err := s.access.OpenNamed(r.Context(), name, wire.UserOf(r), wire.Member)
+func (o *Room) infoOf(r *http.Request, name string) ([]byte, error) {
+	db, err := o.access.OpenNamed(r.Context(), name, wire.UserOf(r), wire.Member)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// dbInfo answers GET and HEAD of a database.
-func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// DatabaseInfo answers GET and HEAD of a database.
+func (o *Room) DatabaseInfo(w http.ResponseWriter, r *http.Request) error {
+	db, err := o.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -25,20 +25,20 @@ func (s *Server) dbInfo(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, db.AppendInfo(nil, info))
 }
 
-// dbCreate answers PUT of a database. Shards and replicas have no meaning on one node,
+// CreateDatabase answers PUT of a database. Shards and replicas have no meaning on one node,
 // but what CouchDB refuses is refused.
-func (s *Server) dbCreate(w http.ResponseWriter, r *http.Request) error {
+func (o *Room) CreateDatabase(w http.ResponseWriter, r *http.Request) error {
 	name, err := wire.Segment(r, "db")
 	if err != nil {
 		return err
 	}
 	if err := checkCreateOptions(r); err != nil {
-		if there, _ := s.store.Exists(r.Context(), name); there && errors.Is(err, wire.ErrNotBuilt) {
+		if there, _ := o.store.Exists(r.Context(), name); there && errors.Is(err, wire.ErrNotBuilt) {
 			return store.ErrDBExists
 		}
 		return err
 	}
-	err = s.store.Create(r.Context(), name)
+	err = o.store.Create(r.Context(), name)
 	if errors.Is(err, store.ErrBadDBName) {
 		if len(name) > wire.MaxDBName {
 			return wire.Errorf(http.StatusBadRequest, "database_name_too_long", "At least one path segment of `%s` is too long.", name)
@@ -86,8 +86,8 @@ func checkCreateOptions(r *http.Request) error {
 	})
 }
 
-// dbDelete answers DELETE of a database.
-func (s *Server) dbDelete(w http.ResponseWriter, r *http.Request) error {
+// DeleteDatabase answers DELETE of a database.
+func (o *Room) DeleteDatabase(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (s *Server) dbDelete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.Drop(r.Context(), name); err != nil {
+	if err := o.store.Drop(r.Context(), name); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))

@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"net/http"
@@ -10,10 +10,10 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// compact answers POST _compact: of the database, or of a design document's index.
+// Compact answers POST _compact: of the database, or of a design document's index.
 // The work goes on behind the answer.
-func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+func (o *Room) Compact(w http.ResponseWriter, r *http.Request) error {
+	db, err := o.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -22,7 +22,7 @@ func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if name := strings.TrimPrefix(mux.Vars(r)["rest"], "/"); name != "" {
-		if err := s.compactIndexes(r, db, name); err != nil {
+		if err := o.compactIndex(r, db, name); err != nil {
 			return err
 		}
 	} else {
@@ -31,9 +31,9 @@ func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
 }
 
-// ensureFullCommit has nothing to do: what was acknowledged is on disk.
-func (s *Server) ensureFullCommit(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// EnsureFullCommit has nothing to do: what was acknowledged is on disk.
+func (o *Room) EnsureFullCommit(w http.ResponseWriter, r *http.Request) error {
+	db, err := o.access.Open(r)
 	if err != nil {
 		return err
 	}

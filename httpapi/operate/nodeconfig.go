@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"encoding/json"
@@ -14,11 +14,11 @@ import (
 
 var errNoSetting = wire.Errorf(http.StatusNotFound, "not_found", "unknown_config_value")
 
-// configAll answers GET _config: what is in force, by section. All values are strings.
-func (s *Server) configAll(w http.ResponseWriter, r *http.Request) error {
+// ConfigAll answers GET _config: what is in force, by section. All values are strings.
+func (o *Room) ConfigAll(w http.ResponseWriter, r *http.Request) error {
 	b := []byte{'{'}
 	section := ""
-	for _, one := range s.config.Show("") {
+	for _, one := range o.config.Show("") {
 		if one.Name.Section != section {
 			if section != "" {
 				b = append(b, "},"...)
@@ -36,14 +36,14 @@ func (s *Server) configAll(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, '}'))
 }
 
-// configSection answers GET _config/section. One that does not exist is empty.
-func (s *Server) configSection(w http.ResponseWriter, r *http.Request) error {
+// ConfigSection answers GET _config/section. One that does not exist is empty.
+func (o *Room) ConfigSection(w http.ResponseWriter, r *http.Request) error {
 	section, err := wire.Segment(r, "section")
 	if err != nil {
 		return err
 	}
 	b := []byte{'{'}
-	for i, one := range s.config.Show(section) {
+	for i, one := range o.config.Show(section) {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -66,30 +66,30 @@ func settingName(r *http.Request) (config.Name, error) {
 	return config.Name{Section: section, Name: name}, err
 }
 
-// configValue answers GET _config/section/key.
-func (s *Server) configValue(w http.ResponseWriter, r *http.Request) error {
+// ConfigValue answers GET _config/section/key.
+func (o *Room) ConfigValue(w http.ResponseWriter, r *http.Request) error {
 	name, err := settingName(r)
 	if err != nil {
 		return err
 	}
-	one, ok := s.config.ShowOne(name)
+	one, ok := o.config.ShowOne(name)
 	if !ok {
 		return errNoSetting
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, wire.AppendString(nil, one.Value))
 }
 
-// setConfigValue answers PUT _config/section/key with the value that was in force.
-func (s *Server) setConfigValue(w http.ResponseWriter, r *http.Request) error {
+// SetConfigValue answers PUT _config/section/key with the value that was in force.
+func (o *Room) SetConfigValue(w http.ResponseWriter, r *http.Request) error {
 	name, err := settingName(r)
 	if err != nil {
 		return err
 	}
-	value, err := s.configBody(w, r)
+	value, err := o.configBody(w, r)
 	if err != nil {
 		return err
 	}
-	old, err := s.putSetting(name, value, persists(r))
+	old, err := o.putSetting(name, value, persists(r))
 	if err != nil {
 		return err
 	}
@@ -98,8 +98,8 @@ func (s *Server) setConfigValue(w http.ResponseWriter, r *http.Request) error {
 
 // putSetting changes a setting and returns the value that was in force, masked if it is
 // a secret. The password of an administrator is kept as its hash.
-func (s *Server) putSetting(name config.Name, value string, persist bool) (old string, err error) {
-	before, had := s.config.ShowOne(name)
+func (o *Room) putSetting(name config.Name, value string, persist bool) (old string, err error) {
+	before, had := o.config.ShowOne(name)
 	if err := mayChange(before); err != nil {
 		return "", err
 	}
@@ -114,12 +114,12 @@ func (s *Server) putSetting(name config.Name, value string, persist bool) (old s
 			return "", err
 		}
 	}
-	if err := s.access.CheckSetting(name, value); err != nil {
+	if err := o.access.CheckSetting(name, value); err != nil {
 		return "", err
 	}
-	old, err = s.config.Put(name, value, persist)
-	for errors.Is(err, syscall.EMFILE) && s.store.MakeRoom() {
-		old, err = s.config.Put(name, value, persist)
+	old, err = o.config.Put(name, value, persist)
+	for errors.Is(err, syscall.EMFILE) && o.store.MakeRoom() {
+		old, err = o.config.Put(name, value, persist)
 	}
 	if err != nil {
 		return "", settingError(err)
@@ -153,24 +153,24 @@ func adminHash(password string) (string, error) {
 	return password, nil
 }
 
-// deleteConfigValue answers DELETE _config/section/key with the value that was in force.
-func (s *Server) deleteConfigValue(w http.ResponseWriter, r *http.Request) error {
+// DeleteConfigValue answers DELETE _config/section/key with the value that was in force.
+func (o *Room) DeleteConfigValue(w http.ResponseWriter, r *http.Request) error {
 	name, err := settingName(r)
 	if err != nil {
 		return err
 	}
-	before, _ := s.config.ShowOne(name)
+	before, _ := o.config.ShowOne(name)
 	if err := mayChange(before); err != nil {
 		return err
 	}
-	if admins := s.config.Section("admins"); name.Section == "admins" && len(admins) == 1 && before.Setting != nil {
+	if admins := o.config.Section("admins"); name.Section == "admins" && len(admins) == 1 && before.Setting != nil {
 		if _, last := admins[name.Name]; last {
 			return wire.BadRequest("%s is the only administrator", name.Name)
 		}
 	}
-	_, found, err := s.config.Delete(name, persists(r))
-	for errors.Is(err, syscall.EMFILE) && s.store.MakeRoom() {
-		_, found, err = s.config.Delete(name, persists(r))
+	_, found, err := o.config.Delete(name, persists(r))
+	for errors.Is(err, syscall.EMFILE) && o.store.MakeRoom() {
+		_, found, err = o.config.Delete(name, persists(r))
 	}
 	if _, unknown := errors.AsType[*config.UnknownError](err); unknown || err == nil && !found {
 		return errNoSetting
@@ -181,13 +181,9 @@ func (s *Server) deleteConfigValue(w http.ResponseWriter, r *http.Request) error
 	return wire.WriteJSON(w, r, http.StatusOK, wire.AppendString(nil, before.Value))
 }
 
-// reloadConfig answers POST _config/_reload: the files are read again.
-func (s *Server) reloadConfig(w http.ResponseWriter, r *http.Request) error {
-	reload := s.config.Reload
-	if s.opt.Reload != nil {
-		reload = s.opt.Reload
-	}
-	if err := reload(); err != nil {
+// ReloadConfig answers POST _config/_reload: the files are read again.
+func (o *Room) ReloadConfig(w http.ResponseWriter, r *http.Request) error {
+	if err := o.reload(); err != nil {
 		return settingError(err)
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
@@ -197,7 +193,7 @@ func (s *Server) reloadConfig(w http.ResponseWriter, r *http.Request) error {
 func persists(r *http.Request) bool { return r.Header.Get("X-Couch-Persist") != "false" }
 
 // configBody reads the value of a setting, a string in JSON, or as it is with raw=true.
-func (s *Server) configBody(w http.ResponseWriter, r *http.Request) (string, error) {
+func (o *Room) configBody(w http.ResponseWriter, r *http.Request) (string, error) {
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return "", err

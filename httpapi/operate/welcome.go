@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"net/http"
@@ -6,11 +6,11 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// welcome answers GET /. The uuid is what clients build their checkpoint ids on.
-func (s *Server) welcome(w http.ResponseWriter, r *http.Request) error {
+// Welcome answers GET /. The uuid is what clients build their checkpoint ids on.
+func (o *Room) Welcome(w http.ResponseWriter, r *http.Request) error {
 	b := append([]byte(nil), `{"couchdb":"Welcome","version":"`+wire.CouchVersion+`","git_sha":"tododb","uuid":`...)
-	b = wire.AppendString(b, s.opt.UUID)
+	b = wire.AppendString(b, o.uuid)
 	b = append(b, `,"features":["pluggable-storage-engines"],"vendor":{"name":"tododb","version":`...)
-	b = wire.AppendString(b, s.opt.Version)
+	b = wire.AppendString(b, o.version)
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, "}}"...))
 }

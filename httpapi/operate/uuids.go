@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 // maxUUIDs is how many GET /_uuids gives at once.
 const maxUUIDs = 1000
 
-// getUUIDs answers GET /_uuids. What it gives is for one client, so nothing between
+// UUIDs answers GET /_uuids. What it gives is for one client, so nothing between
 // may keep it.
-func (s *Server) getUUIDs(w http.ResponseWriter, r *http.Request) error {
+func (o *Room) UUIDs(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
@@ -33,13 +33,13 @@ func (s *Server) getUUIDs(w http.ResponseWriter, r *http.Request) error {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(s.uuids.Append(append(b, '"')), '"')
+		b = append(o.uuids.Append(append(b, '"')), '"')
 	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Pragma", "no-cache")
 	h.Set("Expires", "Mon, 01 Jan 1990 00:00:00 GMT")
-	h.Set("Etag", fmt.Sprintf("%q", s.uuids.ID()))
+	h.Set("Etag", fmt.Sprintf("%q", o.uuids.ID()))
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, "]}"...))
 }
 

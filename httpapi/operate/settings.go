@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"context"
@@ -12,26 +12,26 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// revsLimit answers GET of how many revisions of each branch are remembered.
-func (s *Server) revsLimit(w http.ResponseWriter, r *http.Request) error {
-	return s.getLimit(w, r, (*store.DB).RevsLimit)
+// RevsLimit answers GET of how many revisions of each branch are remembered.
+func (o *Room) RevsLimit(w http.ResponseWriter, r *http.Request) error {
+	return o.getLimit(w, r, (*store.DB).RevsLimit)
 }
 
-func (s *Server) setRevsLimit(w http.ResponseWriter, r *http.Request) error {
-	return s.putLimit(w, r, "`_revs_limit` must be positive integer", (*store.DB).SetRevsLimit)
+func (o *Room) SetRevsLimit(w http.ResponseWriter, r *http.Request) error {
+	return o.putLimit(w, r, "`_revs_limit` must be positive integer", (*store.DB).SetRevsLimit)
 }
 
-// purgedInfosLimit answers GET of how many purges are remembered.
-func (s *Server) purgedInfosLimit(w http.ResponseWriter, r *http.Request) error {
-	return s.getLimit(w, r, (*store.DB).PurgedInfosLimit)
+// PurgedInfosLimit answers GET of how many purges are remembered.
+func (o *Room) PurgedInfosLimit(w http.ResponseWriter, r *http.Request) error {
+	return o.getLimit(w, r, (*store.DB).PurgedInfosLimit)
 }
 
-func (s *Server) setPurgedInfosLimit(w http.ResponseWriter, r *http.Request) error {
-	return s.putLimit(w, r, "`purged_infos_limit` must be positive integer", (*store.DB).SetPurgedInfosLimit)
+func (o *Room) SetPurgedInfosLimit(w http.ResponseWriter, r *http.Request) error {
+	return o.putLimit(w, r, "`purged_infos_limit` must be positive integer", (*store.DB).SetPurgedInfosLimit)
 }
 
-func (s *Server) getLimit(w http.ResponseWriter, r *http.Request, read func(*store.DB, context.Context) (int, error)) error {
-	db, err := s.access.Open(r)
+func (o *Room) getLimit(w http.ResponseWriter, r *http.Request, read func(*store.DB, context.Context) (int, error)) error {
+	db, err := o.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -43,8 +43,8 @@ func (s *Server) getLimit(w http.ResponseWriter, r *http.Request, read func(*sto
 	return wire.WriteJSON(w, r, http.StatusOK, strconv.AppendInt(nil, int64(n), 10))
 }
 
-func (s *Server) putLimit(w http.ResponseWriter, r *http.Request, reason string, set func(*store.DB, context.Context, int) error) error {
-	db, err := s.access.Open(r)
+func (o *Room) putLimit(w http.ResponseWriter, r *http.Request, reason string, set func(*store.DB, context.Context, int) error) error {
+	db, err := o.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -70,9 +70,9 @@ func (s *Server) putLimit(w http.ResponseWriter, r *http.Request, reason string,
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
-// security answers GET of who may do what in a database.
-func (s *Server) security(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// Security answers GET of who may do what in a database.
+func (o *Room) Security(w http.ResponseWriter, r *http.Request) error {
+	db, err := o.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, raw)
 }
 
-func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+func (o *Room) SetSecurity(w http.ResponseWriter, r *http.Request) error {
+	db, err := o.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *Server) setSecurity(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if db.Name() == access.UsersDB && !s.settings().usersSecurity {
+	if db.Name() == access.UsersDB && !o.settings().usersSecurity {
 		return access.ErrUsersSecurity
 	}
 	raw, err := jsonscan.Trim(body)

@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"crypto/md5"
@@ -8,8 +8,8 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// allDBs answers GET /_all_dbs.
-func (s *Server) allDBs(w http.ResponseWriter, r *http.Request) error {
+// AllDBs answers GET /_all_dbs.
+func (o *Room) AllDBs(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
@@ -18,7 +18,7 @@ func (s *Server) allDBs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	names, err := s.names(r.Context(), wanted)
+	names, err := o.names(r.Context(), wanted)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"bytes"
@@ -14,17 +14,10 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// ownMetrics adds to the figures those that the server itself knows.
-func (s *Server) ownMetrics() {
-	m := s.metrics
-	m.Gauge("couchdb_httpd_clients_requesting_changes", "number of clients for continuous _changes", func() float64 { return float64(s.shared.Feeds()) })
-	m.Gauge("couchdb_open_databases_total", "number of open databases", func() float64 { return float64(s.store.OpenDatabases()) })
-}
-
-// prometheus answers GET _prometheus: the figures in Prometheus' form.
-func (s *Server) prometheus(w http.ResponseWriter, r *http.Request) error {
+// Prometheus answers GET _prometheus: the figures in Prometheus' form.
+func (o *Room) Prometheus(w http.ResponseWriter, r *http.Request) error {
 	var b bytes.Buffer
-	if err := s.metrics.WriteText(&b); err != nil {
+	if err := o.metrics.WriteText(&b); err != nil {
 		return err
 	}
 	h := w.Header()
@@ -38,9 +31,9 @@ func (s *Server) prometheus(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// stats answers GET _stats, or a part of it that the path names.
-func (s *Server) stats(w http.ResponseWriter, r *http.Request) error {
-	tree, err := s.metrics.Stats()
+// Stats answers GET _stats, or a part of it that the path names.
+func (o *Room) Stats(w http.ResponseWriter, r *http.Request) error {
+	tree, err := o.metrics.Stats()
 	if err != nil {
 		return err
 	}
@@ -65,12 +58,12 @@ func (s *Server) stats(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, b)
 }
 
-// system answers GET _system: what the process uses of the machine.
-func (s *Server) system(w http.ResponseWriter, r *http.Request) error {
+// System answers GET _system: what the process uses of the machine.
+func (o *Room) System(w http.ResponseWriter, r *http.Request) error {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	b, err := json.Marshal(map[string]any{
-		"uptime":                   int64(s.metrics.Uptime().Seconds()),
+		"uptime":                   int64(o.metrics.Uptime().Seconds()),
 		"process_count":            runtime.NumGoroutine(),
 		"garbage_collection_count": mem.NumGC,
 		"memory": map[string]uint64{

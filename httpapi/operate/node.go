@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"net/http"
@@ -11,13 +11,13 @@ import (
 // nodeName is what a single CouchDB calls itself; clients put it into /_node/{name}.
 const nodeName = "nonode@nohost"
 
-// membership answers GET /_membership: one node, which is all of the cluster.
-func (s *Server) membership(w http.ResponseWriter, r *http.Request) error {
+// Membership answers GET /_membership: one node, which is all of the cluster.
+func (o *Room) Membership(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"all_nodes":["`+nodeName+`"],"cluster_nodes":["`+nodeName+`"]}`))
 }
 
-// isHere refuses paths below /_node/{node} of nodes that there are not.
-func isHere(r *http.Request) error {
+// IsHere refuses paths below /_node/{node} of nodes that there are not.
+func IsHere(r *http.Request) error {
 	name, err := wire.Segment(r, "node")
 	if err != nil {
 		return err
@@ -28,14 +28,14 @@ func isHere(r *http.Request) error {
 	return nil
 }
 
-// node answers GET /_node/{name}.
-func (s *Server) node(w http.ResponseWriter, r *http.Request) error {
+// Node answers GET /_node/{name}.
+func (o *Room) Node(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"name":"`+nodeName+`"}`))
 }
 
-// versions answers GET /_node/{name}/_versions: what this server is made of.
-func (s *Server) versions(w http.ResponseWriter, r *http.Request) error {
-	b := wire.AppendString([]byte(`{"tododb":{"version":`), s.opt.Version)
+// Versions answers GET /_node/{name}/_versions: what this server is made of.
+func (o *Room) Versions(w http.ResponseWriter, r *http.Request) error {
+	b := wire.AppendString([]byte(`{"tododb":{"version":`), o.version)
 	b = wire.AppendString(append(b, `},"go":{"version":`...), runtime.Version())
 	b = append(b, '}')
 	if info, ok := debug.ReadBuildInfo(); ok {

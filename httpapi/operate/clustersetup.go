@@ -1,4 +1,4 @@
-package httpapi
+package operate
 
 import (
 	"encoding/json"
@@ -15,9 +15,9 @@ import (
 // systemDBs are what a set-up server has, unless the set-up names others.
 var systemDBs = []string{"_users", "_replicator"}
 
-// clusterState answers GET /_cluster_setup: a server is a node by itself, and it is set
-// up when its system databases are there.
-func (s *Server) clusterState(w http.ResponseWriter, r *http.Request) error {
+// ClusterState answers GET /_cluster_setup: a server is a node by itself, and it is set
+// Up when its system databases are there.
+func (o *Room) ClusterState(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (s *Server) clusterState(w http.ResponseWriter, r *http.Request) error {
 	}
 	state := "single_node_enabled"
 	for _, name := range names {
-		there, err := s.store.Exists(r.Context(), name)
+		there, err := o.store.Exists(r.Context(), name)
 		if err != nil {
 			return err
 		}
@@ -53,8 +53,8 @@ type clusterRequest struct {
 	Databases []string        `json:"ensure_dbs_exist"`
 }
 
-// clusterSetup answers POST /_cluster_setup.
-func (s *Server) clusterSetup(w http.ResponseWriter, r *http.Request) error {
+// ClusterSetup answers POST /_cluster_setup.
+func (o *Room) ClusterSetup(w http.ResponseWriter, r *http.Request) error {
 	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
@@ -74,9 +74,9 @@ func (s *Server) clusterSetup(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch request.Action {
 	case "enable_single_node":
-		err = s.enableSingleNode(r, request)
+		err = o.enableSingleNode(r, request)
 	case "finish_cluster":
-		err = s.finishCluster(r, request)
+		err = o.finishCluster(r, request)
 	case "enable_cluster", "add_node", "remove_node", "receive_cookie":
 		return wire.Errorf(http.StatusNotImplemented, "not_implemented", "A server is a node by itself; it cannot be one of a cluster.")
 	default:
@@ -90,7 +90,7 @@ func (s *Server) clusterSetup(w http.ResponseWriter, r *http.Request) error {
 
 // enableSingleNode takes in what the request says of the node and makes the system
 // databases. It may be asked again.
-func (s *Server) enableSingleNode(r *http.Request, request clusterRequest) error {
+func (o *Room) enableSingleNode(r *http.Request, request clusterRequest) error {
 	if (request.Username == "") != (request.Password == "") {
 		return wire.BadRequest("Set up needs both username and password, or neither")
 	}
@@ -110,19 +110,19 @@ func (s *Server) enableSingleNode(r *http.Request, request clusterRequest) error
 		{config.Name{Section: "chttpd", Name: "bind_address"}, request.Bind},
 		{config.Name{Section: "chttpd", Name: "port"}, port},
 	} {
-		if one.value == "" || s.config.String(one.name.Section, one.name.Name) == one.value {
+		if one.value == "" || o.config.String(one.name.Section, one.name.Name) == one.value {
 			continue
 		}
-		if _, err := s.putSetting(one.name, one.value, true); err != nil {
+		if _, err := o.putSetting(one.name, one.value, true); err != nil {
 			return err
 		}
 	}
-	if request.Username != "" && !s.access.Auth().IsAdmin(r, request.Username, request.Password) {
-		if _, err := s.putSetting(config.Name{Section: "admins", Name: request.Username}, request.Password, true); err != nil {
+	if request.Username != "" && !o.access.Auth().IsAdmin(r, request.Username, request.Password) {
+		if _, err := o.putSetting(config.Name{Section: "admins", Name: request.Username}, request.Password, true); err != nil {
 			return err
 		}
 	}
-	_, err = s.ensureDBs(r, request.Databases)
+	_, err = o.ensureDBs(r, request.Databases)
 	return err
 }
 
@@ -143,8 +143,8 @@ func portOf(raw json.RawMessage) (string, error) {
 
 // finishCluster makes the system databases; that there is nothing left to make is an
 // error, as in CouchDB.
-func (s *Server) finishCluster(r *http.Request, request clusterRequest) error {
-	made, err := s.ensureDBs(r, request.Databases)
+func (o *Room) finishCluster(r *http.Request, request clusterRequest) error {
+	made, err := o.ensureDBs(r, request.Databases)
 	if err == nil && made == 0 {
 		return wire.BadRequest("Cluster is already finished")
 	}
@@ -152,9 +152,9 @@ func (s *Server) finishCluster(r *http.Request, request clusterRequest) error {
 }
 
 // ensureDBs makes the databases that are not there.
-func (s *Server) ensureDBs(r *http.Request, names []string) (made int, err error) {
+func (o *Room) ensureDBs(r *http.Request, names []string) (made int, err error) {
 	for _, name := range names {
-		err := s.store.Create(r.Context(), name)
+		err := o.store.Create(r.Context(), name)
 		if errors.Is(err, store.ErrDBExists) {
 			continue
 		}

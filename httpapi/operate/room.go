@@ -1,0 +1,66 @@
+package operate
+
+import (
+	"net/http"
+
+	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/httpapi/uuids"
+	"github.com/tododb/tododb/store"
+)
+
+// Options say what the room stands on. All but Reload are needed.
+type Options struct {
+	Access  *access.Access
+	Store   *store.Store
+	Config  *config.Config
+	Metrics *metrics.Metrics
+	IDs     *uuids.Source
+	Version string // of tododb
+	UUID    string // of the server
+
+	// Reload reads the files of Config again, and does what else that calls for
+	// (Config.Reload).
+	Reload func() error
+
+	// CompactIndex begins to compact the index of a design document, whose name is still
+	// escaped as in the path.
+	CompactIndex func(r *http.Request, db *store.DB, design string) error
+}
+
+// Room answers what operators ask of the server and its databases.
+type Room struct {
+	access       *access.Access
+	store        *store.Store
+	config       *config.Config
+	metrics      *metrics.Metrics
+	uuids        *uuids.Source
+	version      string
+	uuid         string
+	reload       func() error
+	compactIndex func(r *http.Request, db *store.DB, design string) error
+	settings     func() *settings
+}
+
+// New makes it.
+func New(opt Options) *Room {
+	o := &Room{
+		access: opt.Access, store: opt.Store, config: opt.Config, metrics: opt.Metrics, uuids: opt.IDs,
+		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, compactIndex: opt.CompactIndex,
+		settings: config.Follow(opt.Config, readSettings),
+	}
+	if o.reload == nil {
+		o.reload = o.config.Reload
+	}
+	return o
+}
+
+// settings are what the room itself reads.
+type settings struct {
+	usersSecurity bool // _users' may be changed
+}
+
+func readSettings(c *config.Config, _ *settings) *settings {
+	return &settings{usersSecurity: c.Bool("couchdb", "users_db_security_editable")}
+}
