@@ -51,7 +51,7 @@ func TestConfigEndpoints(t *testing.T) {
 		{"PUT", "/cors", `"x"`, 405, `~Only GET allowed`},
 		{"POST", "/cors/origins", `"x"`, 405, `~Only GET,PUT,DELETE allowed`},
 		{"GET", "/_reload", "", 405, `~Only POST allowed`},
-		{"POST", "/_reload", "{}", 500, `~foresee`},
+		{"POST", "/_reload", "{}", 500, `~unexpected error`},
 		{"PUT", "/audit/file", `"/dev/null"`, 403, `~[audit] file is set in the server's files`},
 		{"DELETE", "/audit/revisions", "", 403, `~[audit] revisions is set in`},
 		{"GET", "/a/b/c", "", 501, `~not_implemented`},

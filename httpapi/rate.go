@@ -60,7 +60,7 @@ func (r *rates) wait(key string, now time.Time) time.Duration {
 	return time.Duration((1 - l.TokensAt(now)) / float64(r.limit) * float64(time.Second))
 }
 
-var errTooMany = wire.Errorf(http.StatusTooManyRequests, "too_many_requests", "Too many requests; Retry-After says when to ask again.")
+var errTooMany = wire.Errorf(http.StatusTooManyRequests, "too_many_requests", "Too many requests; Retry-After says when to try again.")
 
 // tooMany refuses a request for a while.
 func tooMany(x *wire.Exchange, r *http.Request, wait time.Duration) {

@@ -57,7 +57,7 @@ func (s *Server) mayUse(r *http.Request) func(name string, write bool) error {
 		}
 		db, err := s.access.OpenNamed(r.Context(), name, wire.UserOf(r), want)
 		if errors.Is(err, store.ErrNoDB) {
-			return wire.BadRequest("There is no database %s, and a URL begins with http:// or https://", name)
+			return wire.BadRequest("There is no database %s; a URL must begin with http:// or https://", name)
 		}
 		if err != nil {
 			return err

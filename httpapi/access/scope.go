@@ -17,7 +17,7 @@ var (
 	ErrScopePath  = wire.Errorf(http.StatusForbidden, "forbidden", "The token does not allow this.")
 	errScopeDB    = wire.Errorf(http.StatusForbidden, "forbidden", "The token is not for this database.")
 	errScopeWrite = wire.Errorf(http.StatusForbidden, "forbidden", "The token is for reading only.")
-	errScopePart  = wire.Errorf(http.StatusForbidden, "forbidden", "The token is for a part of the documents, and this cannot be narrowed to them.")
+	errScopePart  = wire.Errorf(http.StatusForbidden, "forbidden", "The token covers only part of the documents, and this request cannot be narrowed to them.")
 	errScopeDoc   = wire.Errorf(http.StatusForbidden, "forbidden", "The token is not for this document.")
 )
 

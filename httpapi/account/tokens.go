@@ -22,7 +22,7 @@ const (
 )
 
 var (
-	errTokensByToken = wire.Errorf(http.StatusForbidden, "forbidden", "Tokens are handled by who has logged in, not by another token.")
+	errTokensByToken = wire.Errorf(http.StatusForbidden, "forbidden", "Tokens are managed with a login, not with another token.")
 	errNoAccount     = wire.Errorf(http.StatusForbidden, "forbidden", "Only administrators and users of _users can have tokens.")
 )
 
@@ -132,7 +132,7 @@ func (a *Room) readTokenRequest(body []byte) (*auth.Device, error) {
 			return nil, wire.BadRequest("`selector` must not have more than %d bytes", maxTokenSelector)
 		}
 		if _, err := mango.Compile(selector); err != nil {
-			return nil, wire.BadRequest("`selector` is none: %s", err)
+			return nil, wire.BadRequest("`selector` is invalid: %s", err)
 		}
 	}
 	set := a.settings()

@@ -51,7 +51,7 @@ func parse(text []byte) (*file, error) {
 	f := &file{parsed}
 	for n, value := range f.values() {
 		if n.Section == ini.DefaultSection {
-			return nil, fmt.Errorf("%s stands before the first [section]", n.Name)
+			return nil, fmt.Errorf("%s appears before the first [section]", n.Name)
 		}
 		if err := check(n, value); err != nil {
 			return nil, err

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	errUnchangedAtomic = wire.BadRequest("If-Match is for `atomic: true` alone: other documents are written one by one.")
+	errUnchangedAtomic = wire.BadRequest("If-Match needs `atomic: true`: other documents are written one by one.")
 	errUnchangedForm   = wire.BadRequest("If-Match must be one update sequence in quotes, as the ETag of _changes or the update_seq of the database.")
 )
 

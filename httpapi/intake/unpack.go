@@ -9,7 +9,7 @@ import (
 )
 
 // ErrBomb says that a compressed body becomes more than any honest one does.
-var ErrBomb = errors.New("the body is compressed beyond measure")
+var ErrBomb = errors.New("the body unpacks to an unreasonable size")
 
 // JSON and text become 5 to 50 times as long when they are unpacked; gzip could do 1,030.
 const (

@@ -78,7 +78,7 @@ func (o *Room) ClusterSetup(w http.ResponseWriter, r *http.Request) error {
 	case "finish_cluster":
 		err = o.finishCluster(r, request)
 	case "enable_cluster", "add_node", "remove_node", "receive_cookie":
-		return wire.Errorf(http.StatusNotImplemented, "not_implemented", "A server is a node by itself; it cannot be one of a cluster.")
+		return wire.Errorf(http.StatusNotImplemented, "not_implemented", "This server is a single node and cannot join a cluster.")
 	default:
 		return wire.BadRequest("Invalid Action'") // as CouchDB spells it
 	}

@@ -44,7 +44,7 @@ func BadRequest(format string, args ...any) error {
 // ErrNotBuilt is the answer of what is known to CouchDB and not served here yet.
 var ErrNotBuilt = Errorf(http.StatusNotImplemented, "not_implemented", "This server does not have this feature yet.")
 
-const unforeseen = "The server met an error that it did not foresee; its log has the details."
+const unforeseen = "An unexpected error occurred; the server's log has the details."
 
 var errUnforeseen = Errorf(http.StatusInternalServerError, "internal_server_error", unforeseen)
 
@@ -60,23 +60,23 @@ var apiErrors = []struct {
 	{store.ErrMissing, 404, "not_found", "missing"},
 	{store.ErrDeleted, 404, "not_found", "deleted"},
 	{store.ErrConflict, 409, "conflict", "Document update conflict."},
-	{store.ErrNotWritten, 424, "not_written", "Nothing was written, since other documents were refused."},
+	{store.ErrNotWritten, 424, "not_written", "Nothing was written, because other documents were refused."},
 	{store.ErrTransactionTooLarge, 413, "too_large", "The documents do not fit into one transaction, which this request needs: 10,000 documents or 32 MiB at the most."},
-	{store.ErrOtherRequest, 422, "idempotency_key_reused", "The Idempotency-Key was used before, for a request that was not the same."},
+	{store.ErrOtherRequest, 422, "idempotency_key_reused", "The Idempotency-Key was used before for a different request."},
 	{store.ErrBadSeq, 400, "bad_request", "Malformed sequence supplied in 'since' parameter."},
 	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
 	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
-	{store.ErrMissingAttachment, 412, "missing_stub", "The bytes of an attachment are not here."},
+	{store.ErrMissingAttachment, 412, "missing_stub", "The content of an attachment is not stored here."},
 	{intake.ErrNoRoom, 507, "insufficient_storage", "The disk has no room for the body of this request; nothing was written."},
-	{intake.ErrBusy, 503, "service_unavailable", "Other requests take all the memory for requests; Retry-After says when to ask again."},
+	{intake.ErrBusy, 503, "service_unavailable", "Other requests take all the memory for requests; Retry-After says when to try again."},
 	{intake.ErrTooLarge, 413, "too_large", "the request entity is too large"},
-	{intake.ErrBomb, 413, "too_large", "the request entity is too large: it is compressed beyond measure"},
-	{store.ErrAttachmentTooLarge, 413, "attachment_too_large", "An attachment is larger than this server takes."},
+	{intake.ErrBomb, 413, "too_large", "the request entity is too large: it unpacks to an unreasonable size"},
+	{store.ErrAttachmentTooLarge, 413, "attachment_too_large", "An attachment is larger than this server accepts."},
 	{store.ErrBadDBName, 400, "illegal_database_name", "Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."},
 	{store.ErrCompactRunning, 409, "conflict", "Compaction is running already."},
 	{store.ErrCorrupt, 500, "internal_server_error", "A stored record is damaged; the server's log has the details."},
-	{store.ErrDamaged, 500, "database_damaged", "The file of this database is damaged, so that it is closed; the server's log names the file. Other databases are not concerned."},
-	{store.ErrUnknown, 503, "service_unavailable", "The storage is not available; it is not known whether the write took place."},
+	{store.ErrDamaged, 500, "database_damaged", "The file of this database is damaged and has been closed; the server's log names the file. Other databases are not affected."},
+	{store.ErrUnknown, 503, "service_unavailable", "The storage is not available; the outcome of the write is unknown."},
 	{store.ErrUnavailable, 503, "service_unavailable", "The storage is not available; nothing was changed."},
 	{store.ErrFull, 507, "insufficient_storage", fullDisk},
 	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
@@ -98,8 +98,8 @@ var apiErrors = []struct {
 	{script.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrTooManyViews, 500, "too_many_views", "A design document may have 250 views."},
-	{index.ErrRenewed, 503, "service_unavailable", "The index is being built anew; ask again."},
-	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged; it is built anew."},
+	{index.ErrRenewed, 503, "service_unavailable", "The index is being rebuilt; try again."},
+	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged and is being rebuilt."},
 	{replicate.ErrNoJob, 404, "not_found", "missing"},
 	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter function of a local source needs a server that runs it."},
 	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
