@@ -2,14 +2,13 @@
 // of them, its revisions and its attachments, many at once (_bulk_docs, _bulk_get,
 // _revs_diff), local documents, and purges.
 //
-// Whatever way a document is sent, its handler reads it to the end, makes a store.Edit of it
-// and has package write write that.
+// In whatever way a document is sent, the request is read to its end first. Then the document
+// becomes a store.Edit, which is written as package write has it.
 //
 // What always holds:
-//   - what cannot be read anywhere in a request fails all of it, and nothing is written;
+//   - what cannot be read anywhere in a request that writes fails all of it;
 //   - the query, the header If-Match and the body may each name the revision to replace, and
 //     never different ones;
-//   - a handler that writes documents writes once, with the options of package write, so that
-//     an Idempotency-Key covers all that it does;
+//   - a request with an Idempotency-Key is one write, with the options of package write;
 //   - of the revisions that are asked for, one at a time is in memory.
 package documents

@@ -11,8 +11,6 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-var errNeedsRev = wire.BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
-
 // Put answers PUT of a document.
 func (d *Room) Put(w http.ResponseWriter, r *http.Request) error {
 	id, err := docID(r)
@@ -58,7 +56,7 @@ func writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQ
 func writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, edit store.Edit) error {
 	doc := &edit.Doc
 	if q.replicated && doc.Rev.IsZero() && doc.Path == nil {
-		return errNeedsRev
+		return errNoRevision
 	}
 	return write.One(w, r, db, edit, q.replicated, func(result store.Result) (write.Answer, error) { return editedAnswer(r, q, doc, result) })
 }
