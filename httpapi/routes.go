@@ -44,7 +44,7 @@ func (s *Server) table() []Route {
 		s.toDocument,
 		at("/{db}/_bulk_docs...", "POST", on("POST", member, s.writing(s.documents.BulkDocs))),
 		at("/{db}/_bulk_get...", "POST", on("POST", member, s.documents.BulkGet)),
-		at("/{db}/_changes...", "GET,POST,HEAD", on("GET,POST", lister, s.changes)),
+		at("/{db}/_changes...", "GET,POST,HEAD", on("GET,POST", lister, s.changes.Changes)),
 		at("/{db}/_revs_diff...", "POST", on("POST", member, s.documents.RevsDiff)),
 		at("/{db}/_all_docs", "GET,HEAD,POST", on("GET,POST", lister, s.allDocs)),
 		at("/favicon.ico", "GET,HEAD", on("GET", anyone, s.operate.Favicon)), // before the databases, whose names it could be one of
@@ -102,7 +102,7 @@ func (s *Server) table() []Route {
 		at("/_dbs_info...", "GET,HEAD,POST", on("GET,POST", admin, s.operate.DBsInfo)),
 		at("/_uuids...", "GET", on("GET", anyone, s.operate.UUIDs)),
 		at("/_active_tasks...", "GET,HEAD", on("GET", admin, s.activeTasks)),
-		at("/_db_updates...", "GET,HEAD", on("GET", admin, s.dbUpdates)),
+		at("/_db_updates...", "GET,HEAD", on("GET", admin, s.changes.DBUpdates)),
 		at("/_membership...", "GET", on("GET", admin, s.operate.Membership)),
 		at("/_replicate...", "", always(user, s.replicate)),
 		at("/_reload_query_servers...", "POST", on("POST", admin, s.unbuiltForAdmin)),

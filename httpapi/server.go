@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/account"
 	"github.com/tododb/tododb/httpapi/audit"
+	"github.com/tododb/tododb/httpapi/changes"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/documents"
 	"github.com/tododb/tododb/httpapi/intake"
@@ -85,6 +86,7 @@ type Server struct {
 	router   *mux.Router
 	account  *account.Room
 	operate  *operate.Room
+	changes  *changes.Room
 	routes   []Route // the table
 	// The lines for documents and attachments, which odd paths lead to as well.
 	toDocument, toAttachment Route
@@ -95,7 +97,6 @@ type Server struct {
 	server []string // the Server header
 
 	finder  *mango.Finder
-	filters *filter.Opener
 	metrics *metrics.Metrics
 	trail   *audit.Trail
 
@@ -152,7 +153,6 @@ func New(opt Options) (*Server, error) {
 	if opt.Indexes != nil {
 		s.opener, s.finder = view.NewOpener(opt.Indexes, opt.Compilers), mango.NewFinder(opt.Indexes, opt.Designs)
 	}
-	s.filters = &filter.Opener{Designs: s.designs, Views: s.opener, Finder: s.finder}
 	s.shared = wire.NewShared(wire.SharedOptions{
 		Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Now: opt.Now, IDs: s.uuids, Audited: opt.Trail.On, Closing: s.closing,
 	})
@@ -166,6 +166,7 @@ func New(opt Options) (*Server, error) {
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: s.uuids,
 		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.compactIndexes,
 	})
+	s.changes = changes.New(s.access, opt.Store, &filter.Opener{Designs: s.designs, Views: s.opener, Finder: s.finder})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.router = s.route(s.routes)

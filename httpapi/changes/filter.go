@@ -1,4 +1,4 @@
-package httpapi
+package changes
 
 import (
 	"net/http"
@@ -10,7 +10,7 @@ import (
 
 // openFilter opens the filter of a feed; body is nil unless one was posted. The caller
 // releases it.
-func (s *Server) openFilter(r *http.Request, db *store.DB, q *changesQuery, body []byte) (*filter.Filter, error) {
+func (a *Room) openFilter(r *http.Request, db *store.DB, q *query, body []byte) (*filter.Filter, error) {
 	wanted := q.filter
 	if r.Method == http.MethodPost {
 		if err := wanted.Post(body); err != nil {
@@ -19,5 +19,5 @@ func (s *Server) openFilter(r *http.Request, db *store.DB, q *changesQuery, body
 	}
 	wanted.Descending = q.descending
 	wanted.Request = func() ([]byte, error) { return wire.FunctionRequest(r, db, nil, body) }
-	return s.filters.Open(r.Context(), db, &wanted)
+	return a.filters.Open(r.Context(), db, &wanted)
 }

@@ -1,4 +1,4 @@
-package httpapi
+package changes
 
 import (
 	"context"
@@ -12,22 +12,22 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// changes answers GET and POST /db/_changes: the feed of what changed since a sequence.
-func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// Changes answers GET and POST /db/_changes: the feed of what changed since a sequence.
+func (a *Room) Changes(w http.ResponseWriter, r *http.Request) error {
+	db, err := a.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	body, err := s.changesBody(w, r)
+	body, err := readBody(w, r)
 	if err != nil {
 		return err
 	}
-	q, err := parseChangesQuery(r)
+	q, err := parseQuery(r)
 	if err != nil {
 		return err
 	}
-	chosen, err := s.openFilter(r, db, &q, body)
+	chosen, err := a.openFilter(r, db, &q, body)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rights, err := s.access.FeedRights(r.Context(), wire.UserOf(r), db, q.framing)
+	rights, err := a.access.FeedRights(r.Context(), wire.UserOf(r), db, q.framing)
 	if err != nil {
 		return err
 	}
@@ -67,12 +67,12 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	}
 	st := wire.NewStream(w, r, http.StatusOK)
 	defer st.Drop()
-	f := changesFeed{ctx: r.Context(), Feed: wire.NewFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, q: &q, filter: chosen, seen: since, last: since, base: wire.Absolute(r, wire.DBPath(r)+"/")}
+	f := feed{ctx: r.Context(), Feed: wire.NewFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, q: &q, filter: chosen, seen: since, last: since, base: wire.Absolute(r, wire.DBPath(r)+"/")}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 
-// changesBody reads the body of a POST, which may be empty.
-func (s *Server) changesBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readBody reads the body of a POST, which may be empty.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.Method != http.MethodPost {
 		return nil, nil
 	}
@@ -102,12 +102,12 @@ func noneMatch(r *http.Request, etag string) bool {
 	return false
 }
 
-// changesFeed is one reader of a database's changes.
-type changesFeed struct {
+// feed is one reader of a database's changes.
+type feed struct {
 	wire.Feed
 	ctx    context.Context
 	db     *store.DB
-	q      *changesQuery
+	q      *query
 	filter *filter.Filter
 	base   string // URL of the database, with a slash
 
@@ -118,7 +118,7 @@ type changesFeed struct {
 }
 
 // run answers the request; newest is the sequence that the first read ends at.
-func (f *changesFeed) run(ctx context.Context, newest uint64) error {
+func (f *feed) run(ctx context.Context, newest uint64) error {
 	if f.Framed() {
 		f.Stream.Buf = append(f.Stream.Buf, "{\"results\":[\n"...)
 	}
@@ -156,14 +156,14 @@ func (f *changesFeed) run(ctx context.Context, newest uint64) error {
 }
 
 // goesOn tells whether to wait for more.
-func (f *changesFeed) goesOn() bool {
+func (f *feed) goesOn() bool {
 	return f.Waits() && !f.q.descending && !f.full() && !(f.Framing == wire.Longpoll && f.count > 0)
 }
 
 // full tells that no more rows are wanted.
-func (f *changesFeed) full() bool { return f.q.limit >= 0 && f.count >= f.q.limit }
+func (f *feed) full() bool { return f.q.limit >= 0 && f.count >= f.q.limit }
 
-func (f *changesFeed) isGone() bool {
+func (f *feed) isGone() bool {
 	select {
 	case <-f.db.Gone():
 		return true
@@ -173,7 +173,7 @@ func (f *changesFeed) isGone() bool {
 }
 
 // read gives the rows after f.seen up to a sequence, 0 for the newest.
-func (f *changesFeed) read(ctx context.Context, to uint64) error {
+func (f *feed) read(ctx context.Context, to uint64) error {
 	sq := store.ChangesQuery{
 		Since: f.seen, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
 		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts, Times: f.q.meta,
@@ -199,7 +199,7 @@ func (f *changesFeed) read(ctx context.Context, to uint64) error {
 }
 
 // settle finds last_seq and pending after a read that gave so many rows.
-func (f *changesFeed) settle(ctx context.Context, sq *store.ChangesQuery, end store.ChangesEnd, rows int) error {
+func (f *feed) settle(ctx context.Context, sq *store.ChangesQuery, end store.ChangesEnd, rows int) error {
 	f.pending = end.Pending
 	if f.filter.Chosen() || f.q.descending {
 		// What the filter left out counts as pending here, and so does what lies
@@ -234,7 +234,7 @@ func (f *changesFeed) settle(ctx context.Context, sq *store.ChangesQuery, end st
 }
 
 // row appends a row.
-func (f *changesFeed) row(c *store.Change) error {
+func (f *feed) row(c *store.Change) error {
 	b := f.Stream.Buf
 	if f.Framing == wire.EventSource {
 		b = append(b, "data: "...)

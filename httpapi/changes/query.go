@@ -1,4 +1,4 @@
-package httpapi
+package changes
 
 import (
 	"context"
@@ -24,10 +24,10 @@ var (
 // noLimit stands for no limit in the arithmetic of seq_interval, as in CouchDB.
 const noLimit = 1_000_000_000_000_000
 
-// changesQuery is what the query of _changes says. As in CouchDB the names of its
+// query is what the query of _changes says. As in CouchDB the names of its
 // parameters are read in any case, a boolean that is not "true" is false, and what is
 // not known is ignored.
-type changesQuery struct {
+type query struct {
 	framing     wire.Framing
 	since       string
 	descending  bool
@@ -45,8 +45,8 @@ type changesQuery struct {
 	byTime      bool // since was a time
 }
 
-func parseChangesQuery(r *http.Request) (changesQuery, error) {
-	q := changesQuery{framing: wire.Normal, since: "0", limit: -1, timeout: wire.FeedTimeout}
+func parseQuery(r *http.Request) (query, error) {
+	q := query{framing: wire.Normal, since: "0", limit: -1, timeout: wire.FeedTimeout}
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return q, err
@@ -64,7 +64,7 @@ func parseChangesQuery(r *http.Request) (changesQuery, error) {
 	return q, nil
 }
 
-func (q *changesQuery) set(name, value string) (err error) {
+func (q *query) set(name, value string) (err error) {
 	yes := value == "true"
 	switch strings.ToLower(name) {
 	case "feed":
@@ -134,7 +134,7 @@ func millis(n int) time.Duration {
 }
 
 // start finds the sequence to begin after, given the newest one.
-func (q *changesQuery) start(ctx context.Context, db *store.DB, newest uint64) (uint64, error) {
+func (q *query) start(ctx context.Context, db *store.DB, newest uint64) (uint64, error) {
 	if q.since == "now" {
 		return newest, nil
 	}
@@ -152,7 +152,7 @@ func (q *changesQuery) start(ctx context.Context, db *store.DB, newest uint64) (
 }
 
 // seqWanted tells whether a row carries its sequence, with so many rows before it.
-func (q *changesQuery) seqWanted(before int) bool {
+func (q *query) seqWanted(before int) bool {
 	if q.seqInterval == 0 {
 		return true
 	}

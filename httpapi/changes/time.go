@@ -1,4 +1,4 @@
-package httpapi
+package changes
 
 import (
 	"context"
@@ -31,7 +31,7 @@ func parseInstant(text string) (t time.Time, is bool, err error) {
 // setModified does so for a feed whose first read ends at info's newest change. A limit
 // makes the answer end earlier, perhaps: then the time is that of the last change it can
 // have. To find that costs a scan, which a client that goes on by sequence can do without.
-func (q *changesQuery) setModified(ctx context.Context, h http.Header, db *store.DB, since uint64, info store.Info) error {
+func (q *query) setModified(ctx context.Context, h http.Header, db *store.DB, since uint64, info store.Info) error {
 	if q.descending || q.limit < 0 || q.head {
 		wire.SetModified(h, info.Modified)
 		return nil
@@ -55,7 +55,7 @@ func (q *changesQuery) setModified(ctx context.Context, h http.Header, db *store
 
 // appendMeta appends what meta=true adds to a row: when the change was committed, if
 // that is known, and the document's URL.
-func (f *changesFeed) appendMeta(b []byte, c *store.Change) []byte {
+func (f *feed) appendMeta(b []byte, c *store.Change) []byte {
 	b = append(b, `,"updated":`...)
 	if c.Time.IsZero() {
 		b = append(b, `null`...)

@@ -1,4 +1,4 @@
-package httpapi
+package changes
 
 import (
 	"context"
@@ -25,11 +25,11 @@ type updatesPlace struct {
 	n       uint64
 }
 
-func (s *Server) parseUpdatesPlace(text string) (updatesPlace, error) {
-	run := s.store.Events().Instance()
+func (a *Room) parseUpdatesPlace(text string) (updatesPlace, error) {
+	run := a.store.Events().Instance()
 	switch text {
 	case "now":
-		_, last, _ := s.store.Events().Since(^uint64(0))
+		_, last, _ := a.store.Events().Since(^uint64(0))
 		return updatesPlace{n: last}, nil
 	case "", "0":
 		return updatesPlace{listing: true}, nil
@@ -50,9 +50,9 @@ func (s *Server) parseUpdatesPlace(text string) (updatesPlace, error) {
 	return updatesPlace{listing: listing, after: string(after), n: n}, nil
 }
 
-func (s *Server) appendUpdatesPlace(b []byte, p updatesPlace) []byte {
+func (a *Room) appendUpdatesPlace(b []byte, p updatesPlace) []byte {
 	b = append(b, '"')
-	switch run := s.store.Events().Instance(); {
+	switch run := a.store.Events().Instance(); {
 	case p.listing && p.after == "":
 		b = append(b, '0')
 	case p.listing:
@@ -67,19 +67,19 @@ func (s *Server) appendUpdatesPlace(b []byte, p updatesPlace) []byte {
 // updatesFeed is one reader.
 type updatesFeed struct {
 	wire.Feed
-	s     *Server
+	room  *Room
 	limit int // rows still wanted; negative: any number
 	place updatesPlace
 	count int // rows given
 }
 
-// dbUpdates answers GET /_db_updates: which databases were made, written or deleted.
-func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
+// DBUpdates answers GET /_db_updates: which databases were made, written or deleted.
+func (a *Room) DBUpdates(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
-	f := &updatesFeed{s: s, limit: -1}
+	f := &updatesFeed{room: a, limit: -1}
 	framing, since, heartbeat, timeout := wire.Normal, "0", time.Duration(0), wire.FeedTimeout
 	err = query.Each(func(name, value string) (err error) {
 		switch name {
@@ -106,7 +106,7 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 	if id := r.Header.Get("Last-Event-ID"); id != "" && framing == wire.EventSource {
 		since = id
 	}
-	if f.place, err = s.parseUpdatesPlace(since); err != nil {
+	if f.place, err = a.parseUpdatesPlace(since); err != nil {
 		return err
 	}
 	switch framing {
@@ -116,7 +116,7 @@ func (s *Server) dbUpdates(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return wire.BadRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
 	}
-	rights, err := s.access.FeedRights(r.Context(), wire.UserOf(r), nil, framing)
+	rights, err := a.access.FeedRights(r.Context(), wire.UserOf(r), nil, framing)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (f *updatesFeed) run(ctx context.Context) error {
 	default:
 		return f.Stream.End()
 	}
-	f.Stream.Buf = append(f.s.appendUpdatesPlace(f.Stream.Buf, f.place), "}\n"...)
+	f.Stream.Buf = append(f.room.appendUpdatesPlace(f.Stream.Buf, f.place), "}\n"...)
 	return f.Stream.End()
 }
 
@@ -176,7 +176,7 @@ func (f *updatesFeed) run(ctx context.Context) error {
 func (f *updatesFeed) read(ctx context.Context) (<-chan struct{}, error) {
 	for f.place.listing && f.limit != 0 {
 		const page = 1000
-		names, err := f.s.store.Names(ctx, f.place.after, page)
+		names, err := f.room.store.Names(ctx, f.place.after, page)
 		if err != nil {
 			return nil, err
 		}
@@ -196,7 +196,7 @@ func (f *updatesFeed) read(ctx context.Context) (<-chan struct{}, error) {
 	if f.limit == 0 {
 		return nil, nil
 	}
-	events, last, wait := f.s.store.Events().Since(f.place.n)
+	events, last, wait := f.room.store.Events().Since(f.place.n)
 	for _, event := range events {
 		f.place.n = event.Seq
 		if err := f.row(event.DB, event.Type); err != nil || f.limit == 0 {
@@ -220,12 +220,12 @@ func (f *updatesFeed) row(name, kind string) error {
 	}
 	b = wire.AppendString(append(b, `{"db_name":`...), name)
 	b = wire.AppendString(append(b, `,"type":`...), kind)
-	b = f.s.appendUpdatesPlace(append(b, `,"seq":`...), f.place)
+	b = f.room.appendUpdatesPlace(append(b, `,"seq":`...), f.place)
 	b = append(b, "}"...)
 	switch f.Framing {
 	case wire.EventSource:
 		b = append(b, "\nid: "...)
-		id := f.s.appendUpdatesPlace(nil, f.place)
+		id := f.room.appendUpdatesPlace(nil, f.place)
 		b = append(append(b, id[1:len(id)-1]...), "\n\n"...)
 	case wire.Continuous:
 		b = append(b, '\n')
