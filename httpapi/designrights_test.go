@@ -13,13 +13,14 @@ import (
 // has an attachment, and one that is joe's own; the replicator works on both.
 func victimServer(t *testing.T) *Server {
 	t.Helper()
-	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})
+	var replicator later
+	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1"), Replicator: &replicator})
 	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
-	s.opt.Replicator = m
+	replicator.Replicator = m
 	must(t, s, testAdmin, 201, "PUT", "/_users", "")
 	must(t, s, testAdmin, 201, "PUT", "/_users/org.couchdb.user:joe", `{"name":"joe","password":"joe","roles":[],"type":"user"}`)
 	must(t, s, testAdmin, 201, "PUT", "/victim", "")

@@ -15,13 +15,14 @@ import (
 func TestAReplicationIsNoProxy(t *testing.T) {
 	cfg := settings(t, "chttpd_auth/iterations", "1", "limits/trusted_proxies", "127.0.0.0/8", "chttpd_auth/proxy_use_secret", "false", "chttpd_auth/x_auth_username", "X-Who",
 		"chttpd/authentication_handlers", "{chttpd_auth, proxy_authentication_handler}, {chttpd_auth, default_authentication_handler}")
-	s := openServer(t, Options{Config: cfg})
+	var replicator later
+	s := openServer(t, Options{Config: cfg, Replicator: &replicator})
 	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor, IsAdmin: s.access.IsAdmin, Settings: replicate.Settings{Headers: access.ReplicationHeaders(cfg)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	s.opt.Replicator = m
+	replicator.Replicator = m
 	front := httptest.NewServer(s)
 	defer front.Close()
 	must(t, s, testAdmin, 201, "PUT", "/_users", "")

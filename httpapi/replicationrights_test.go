@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tododb/tododb/httpapi/sync"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
 
 // asked is a replicator that notes for whom it is asked.
 type asked struct {
-	Replicator
+	sync.Replicator
 	user replicate.User
 }
 
@@ -24,9 +25,8 @@ func (a *asked) Replicate(_ context.Context, _ []byte, user replicate.User) ([]b
 // A replication has the rights that its user has while it goes on, not those that he had when
 // he asked for it.
 func TestAReplicationHasItsUsersPresentRights(t *testing.T) {
-	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})
 	replicator := &asked{}
-	s.opt.Replicator = replicator
+	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1"), Replicator: replicator})
 	const user = "/_users/org.couchdb.user:anna"
 	wants(t, call(s, "PUT", "/_users", "", "Admin", ""), 201, "")
 	wants(t, call(s, "PUT", user, `{"name":"anna","password":"annapw","roles":["cook"],"type":"user"}`, "Admin", ""), 201, "")

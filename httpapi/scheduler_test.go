@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tododb/tododb/httpapi/sync"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
@@ -108,14 +109,18 @@ func between(text, from, to string) string {
 	return found
 }
 
+// later is a replicator that is given after the server is open, since it stands on it.
+type later struct{ sync.Replicator }
+
 // _scheduler tells of jobs and documents by pages and states, to administrators.
 func TestScheduler(t *testing.T) {
-	s := openServer(t, Options{})
+	var replicator later
+	s := openServer(t, Options{Replicator: &replicator})
 	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: replicate.Everything(s.store), Settings: replicate.Settings{StartupJitter: -1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.opt.Replicator = m
+	replicator.Replicator = m
 	front := httptest.NewServer(s)
 	defer front.Close()
 	defer m.Close()
@@ -198,13 +203,14 @@ func TestScheduler(t *testing.T) {
 // What a user asks of _replicate happens with his rights, and only he and administrators
 // can cancel it.
 func TestReplicateWithRights(t *testing.T) {
-	s := openServer(t, Options{})
+	var replicator later
+	s := openServer(t, Options{Replicator: &replicator})
 	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	s.opt.Replicator = m
+	replicator.Replicator = m
 	for _, db := range []string{"/joes", "/joes2", "/eves"} {
 		must(t, s, testAdmin, 201, "PUT", db, "")
 		must(t, s, testAdmin, 200, "PUT", db+"/_security", `{"members":{"names":["`+db[1:4]+`"]},"admins":{}}`)

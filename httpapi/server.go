@@ -20,6 +20,7 @@ import (
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/operate"
+	syncroom "github.com/tododb/tododb/httpapi/sync"
 	"github.com/tododb/tododb/httpapi/uuids"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
@@ -65,9 +66,9 @@ type Options struct {
 	Designs *design.Cache
 
 	// Replicator runs replications; nil: POST /_replicate answers 501.
-	Replicator Replicator
+	Replicator syncroom.Replicator
 	// Synchronizer runs synchronizations; nil: _synchronizations answers 501.
-	Synchronizer Synchronizer
+	Synchronizer syncroom.Synchronizer
 	// Spool is where long bodies wait (the system's folder for such files).
 	Spool *intake.Spool
 	// Now is the clock (time.Now).
@@ -87,6 +88,7 @@ type Server struct {
 	account  *account.Room
 	operate  *operate.Room
 	changes  *changes.Room
+	sync     *syncroom.Room
 	routes   []Route // the table
 	// The lines for documents and attachments, which odd paths lead to as well.
 	toDocument, toAttachment Route
@@ -167,6 +169,7 @@ func New(opt Options) (*Server, error) {
 		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.compactIndexes,
 	})
 	s.changes = changes.New(s.access, opt.Store, &filter.Opener{Designs: s.designs, Views: s.opener, Finder: s.finder})
+	s.sync = syncroom.New(syncroom.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.router = s.route(s.routes)

@@ -1,4 +1,4 @@
-package httpapi
+package sync
 
 import (
 	"context"
@@ -39,9 +39,9 @@ const maxWait = 10 * time.Minute
 
 // openSynchronizations opens the database that the path names. Synchronizations are its
 // administrators': what they bring in is written without asking who wrote it.
-func (s *Server) openSynchronizations(r *http.Request) (*store.DB, error) {
-	db, err := s.access.Open(r)
-	if err == nil && s.opt.Synchronizer == nil {
+func (a *Room) openSynchronizations(r *http.Request) (*store.DB, error) {
+	db, err := a.access.Open(r)
+	if err == nil && a.synchronizer == nil {
 		db.Release()
 		return nil, wire.ErrNotBuilt
 	}
@@ -49,13 +49,13 @@ func (s *Server) openSynchronizations(r *http.Request) (*store.DB, error) {
 }
 
 // mayUse judges whether the user may replicate with another database of this server.
-func (s *Server) mayUse(r *http.Request) func(name string, write bool) error {
+func (a *Room) mayUse(r *http.Request) func(name string, write bool) error {
 	return func(name string, write bool) error {
 		want := wire.Member
 		if write {
 			want = wire.DBAdmin
 		}
-		db, err := s.access.OpenNamed(r.Context(), name, wire.UserOf(r), want)
+		db, err := a.access.OpenNamed(r.Context(), name, wire.UserOf(r), want)
 		if errors.Is(err, store.ErrNoDB) {
 			return wire.BadRequest("There is no database %s; a URL must begin with http:// or https://", name)
 		}
@@ -67,21 +67,21 @@ func (s *Server) mayUse(r *http.Request) func(name string, write bool) error {
 	}
 }
 
-// listSynchronizations answers GET /db/_synchronizations.
-func (s *Server) listSynchronizations(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openSynchronizations(r)
+// ListSynchronizations answers GET /db/_synchronizations.
+func (a *Room) ListSynchronizations(w http.ResponseWriter, r *http.Request) error {
+	db, err := a.openSynchronizations(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	ids, err := s.opt.Synchronizer.IDs(r.Context(), db.Name())
+	ids, err := a.synchronizer.IDs(r.Context(), db.Name())
 	if err != nil {
 		return err
 	}
 	b := []byte(`{"synchronizations":[`)
 	rows := 0
 	for _, id := range ids {
-		body, _, err := s.opt.Synchronizer.Show(r.Context(), db.Name(), id)
+		body, _, err := a.synchronizer.Show(r.Context(), db.Name(), id)
 		if _, _, _, known := wire.AnswerOf(err); err != nil && known {
 			continue // it has been ended meanwhile
 		}
@@ -96,9 +96,9 @@ func (s *Server) listSynchronizations(w http.ResponseWriter, r *http.Request) er
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, "]}"...))
 }
 
-// createSynchronization answers POST /db/_synchronizations.
-func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.openSynchronizations(r)
+// CreateSynchronization answers POST /db/_synchronizations.
+func (a *Room) CreateSynchronization(w http.ResponseWriter, r *http.Request) error {
+	db, err := a.openSynchronizations(r)
 	if err != nil {
 		return err
 	}
@@ -107,16 +107,16 @@ func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) e
 	if err != nil {
 		return err
 	}
-	request, err := s.synchronizationBody(w, r)
+	request, err := synchronizationBody(w, r)
 	if err != nil {
 		return err
 	}
 	user := wire.UserOf(r)
-	owner, err := s.access.ReplicationUser(r.Context(), user)
+	owner, err := a.access.ReplicationUser(r.Context(), user)
 	if err != nil {
 		return err
 	}
-	id, err := s.opt.Synchronizer.Create(r.Context(), db.Name(), owner, request, s.mayUse(r))
+	id, err := a.synchronizer.Create(r.Context(), db.Name(), owner, request, a.mayUse(r))
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) e
 		w.Header()["Preference-Applied"] = []string{fmt.Sprintf("wait=%d", wait/time.Second)}
 		ctx, cancel := context.WithTimeout(r.Context(), wait)
 		defer cancel()
-		switch err := s.opt.Synchronizer.Wait(ctx, db.Name(), id); {
+		switch err := a.synchronizer.Wait(ctx, db.Name(), id); {
 		case errors.Is(err, context.DeadlineExceeded) && r.Context().Err() == nil:
 			status = http.StatusAccepted
 		case err != nil:
@@ -133,7 +133,7 @@ func (s *Server) createSynchronization(w http.ResponseWriter, r *http.Request) e
 		}
 	}
 	w.Header()["Location"] = []string{wire.Absolute(r, wire.DBPath(r)+"/_synchronizations/"+id)}
-	return s.sendSynchronization(w, r, db, id, status)
+	return a.sendSynchronization(w, r, db, id, status)
 }
 
 // preferredWait reads how many seconds the client prefers to wait for the end.
@@ -155,7 +155,7 @@ func preferredWait(r *http.Request) (wait time.Duration, wants bool, err error) 
 }
 
 // synchronizationBody reads a request for or about a synchronization.
-func (s *Server) synchronizationBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func synchronizationBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := wire.RequireJSON(r); err != nil {
 		return nil, err
 	}
@@ -168,8 +168,8 @@ func (s *Server) synchronizationBody(w http.ResponseWriter, r *http.Request) ([]
 
 // sendSynchronization shows one. Its ETag has two parts: the revision of its settings,
 // which If-Match compares, and what tells whether anything at all is new.
-func (s *Server) sendSynchronization(w http.ResponseWriter, r *http.Request, db *store.DB, id string, status int) error {
-	body, rev, err := s.opt.Synchronizer.Show(r.Context(), db.Name(), id)
+func (a *Room) sendSynchronization(w http.ResponseWriter, r *http.Request, db *store.DB, id string, status int) error {
+	body, rev, err := a.synchronizer.Show(r.Context(), db.Name(), id)
 	if err != nil {
 		return err
 	}
@@ -193,43 +193,43 @@ func knownRevision(r *http.Request) string {
 	return rev
 }
 
-// getSynchronization answers GET /db/_synchronizations/id.
-func (s *Server) getSynchronization(w http.ResponseWriter, r *http.Request) error {
-	return s.withSynchronization(r, func(db *store.DB, id string) error {
-		return s.sendSynchronization(w, r, db, id, http.StatusOK)
+// GetSynchronization answers GET /db/_synchronizations/id.
+func (a *Room) GetSynchronization(w http.ResponseWriter, r *http.Request) error {
+	return a.withSynchronization(r, func(db *store.DB, id string) error {
+		return a.sendSynchronization(w, r, db, id, http.StatusOK)
 	})
 }
 
-// changeSynchronization answers PUT /db/_synchronizations/id.
-func (s *Server) changeSynchronization(w http.ResponseWriter, r *http.Request) error {
-	return s.withSynchronization(r, func(db *store.DB, id string) error {
-		request, err := s.synchronizationBody(w, r)
+// ChangeSynchronization answers PUT /db/_synchronizations/id.
+func (a *Room) ChangeSynchronization(w http.ResponseWriter, r *http.Request) error {
+	return a.withSynchronization(r, func(db *store.DB, id string) error {
+		request, err := synchronizationBody(w, r)
 		if err != nil {
 			return err
 		}
-		by, err := s.access.ReplicationUser(r.Context(), wire.UserOf(r))
+		by, err := a.access.ReplicationUser(r.Context(), wire.UserOf(r))
 		if err != nil {
 			return err
 		}
-		if err := s.opt.Synchronizer.Change(r.Context(), db.Name(), id, knownRevision(r), by, request, s.mayUse(r)); err != nil {
+		if err := a.synchronizer.Change(r.Context(), db.Name(), id, knownRevision(r), by, request, a.mayUse(r)); err != nil {
 			return err
 		}
-		return s.sendSynchronization(w, r, db, id, http.StatusOK)
+		return a.sendSynchronization(w, r, db, id, http.StatusOK)
 	})
 }
 
-// deleteSynchronization answers DELETE /db/_synchronizations/id.
-func (s *Server) deleteSynchronization(w http.ResponseWriter, r *http.Request) error {
-	return s.withSynchronization(r, func(db *store.DB, id string) error {
-		if err := s.opt.Synchronizer.Delete(r.Context(), db.Name(), id, knownRevision(r)); err != nil {
+// DeleteSynchronization answers DELETE /db/_synchronizations/id.
+func (a *Room) DeleteSynchronization(w http.ResponseWriter, r *http.Request) error {
+	return a.withSynchronization(r, func(db *store.DB, id string) error {
+		if err := a.synchronizer.Delete(r.Context(), db.Name(), id, knownRevision(r)); err != nil {
 			return err
 		}
 		return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 	})
 }
 
-func (s *Server) withSynchronization(r *http.Request, fn func(db *store.DB, id string) error) error {
-	db, err := s.openSynchronizations(r)
+func (a *Room) withSynchronization(r *http.Request, fn func(db *store.DB, id string) error) error {
+	db, err := a.openSynchronizations(r)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package sync
 
 import (
 	"encoding/json"
@@ -10,17 +10,17 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// activeTasks answers GET /_active_tasks: the replications and the builds of indexes that
+// ActiveTasks answers GET /_active_tasks: the replications and the builds of indexes that
 // are going on.
-func (s *Server) activeTasks(w http.ResponseWriter, r *http.Request) error {
+func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 	tasks := []json.RawMessage{}
-	if s.opt.Replicator != nil {
-		for _, task := range s.opt.Replicator.Tasks() {
+	if a.replicator != nil {
+		for _, task := range a.replicator.Tasks() {
 			tasks = append(tasks, task)
 		}
 	}
-	if s.opt.Indexes != nil {
-		for _, t := range s.opt.Indexes.Tasks() {
+	if a.indexes != nil {
+		for _, t := range a.indexes.Tasks() {
 			task, err := json.Marshal(indexerTask(t))
 			if err != nil {
 				return err

@@ -1,4 +1,4 @@
-package httpapi
+package sync
 
 import (
 	"context"
@@ -24,10 +24,10 @@ type Replicator interface {
 	Tasks() [][]byte
 }
 
-// replicate answers POST /_replicate. As in CouchDB any user may replicate, with the
+// Replicate answers POST /_replicate. As in CouchDB any user may replicate, with the
 // credentials he has for the two sides. Other methods are asked for a body first, and
 // those that can have none are told that it is missing.
-func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
+func (a *Room) Replicate(w http.ResponseWriter, r *http.Request) error {
 	user := wire.UserOf(r)
 	if user.Device != nil {
 		return access.ErrScopePath // what it starts would have all the rights of the token's owner
@@ -50,15 +50,15 @@ func (s *Server) replicate(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return wire.Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only POST allowed")
 	}
-	if s.opt.Replicator == nil {
+	if a.replicator == nil {
 		return wire.ErrNotBuilt
 	}
 	noteReplication(r, body)
-	by, err := s.access.ReplicationUser(r.Context(), user)
+	by, err := a.access.ReplicationUser(r.Context(), user)
 	if err != nil {
 		return err
 	}
-	answer, started, err := s.opt.Replicator.Replicate(r.Context(), body, by)
+	answer, started, err := a.replicator.Replicate(r.Context(), body, by)
 	if err != nil {
 		return err
 	}

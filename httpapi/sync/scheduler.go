@@ -1,4 +1,4 @@
-package httpapi
+package sync
 
 import (
 	"context"
@@ -17,14 +17,14 @@ import (
 
 var errInvalidPath = wire.BadRequest("Invalid path")
 
-// noScheduler answers below /_scheduler/ where there is nothing.
-func (s *Server) noScheduler(w http.ResponseWriter, r *http.Request) error {
+// NoScheduler answers below /_scheduler/ where there is nothing.
+func (a *Room) NoScheduler(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusNotFound, []byte(`{"error":"not found"}`))
 }
 
-// schedulerJobs answers GET /_scheduler/jobs, and of one job.
-func (s *Server) schedulerJobs(w http.ResponseWriter, r *http.Request) error {
-	if s.opt.Replicator == nil {
+// SchedulerJobs answers GET /_scheduler/jobs, and of one job.
+func (a *Room) SchedulerJobs(w http.ResponseWriter, r *http.Request) error {
+	if a.replicator == nil {
 		return wire.ErrNotBuilt
 	}
 	path, err := segments(r.URL.EscapedPath())
@@ -32,20 +32,20 @@ func (s *Server) schedulerJobs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if path = path[2:]; len(path) == 0 {
-		return s.allJobs(w, r)
+		return a.allJobs(w, r)
 	}
 	// A plus in a path reads as a space, and ids have pluses.
 	id := strings.ReplaceAll(strings.Join(path, "/"), " ", "+")
-	status, err := s.opt.Replicator.Status(id)
+	status, err := a.replicator.Status(id)
 	if err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, status.JobJSON())
 }
 
-// schedulerDocs answers GET /_scheduler/docs, of one database, and of one document.
-func (s *Server) schedulerDocs(w http.ResponseWriter, r *http.Request) error {
-	if s.opt.Replicator == nil {
+// SchedulerDocs answers GET /_scheduler/docs, of one database, and of one document.
+func (a *Room) SchedulerDocs(w http.ResponseWriter, r *http.Request) error {
+	if a.replicator == nil {
 		return wire.ErrNotBuilt
 	}
 	path, err := segments(r.URL.EscapedPath())
@@ -53,7 +53,7 @@ func (s *Server) schedulerDocs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if path = path[2:]; len(path) == 0 {
-		return s.docsOf(w, r, "_replicator")
+		return a.docsOf(w, r, "_replicator")
 	}
 	// A database's name may hold slashes, escaped or not; its end is known.
 	end := slices.IndexFunc(path, access.IsReplicator)
@@ -62,9 +62,9 @@ func (s *Server) schedulerDocs(w http.ResponseWriter, r *http.Request) error {
 	}
 	db, id := strings.Join(path[:end+1], "/"), strings.Join(path[end+1:], "/")
 	if id == "" {
-		return s.docsOf(w, r, db)
+		return a.docsOf(w, r, db)
 	}
-	doc, err := s.opt.Replicator.ScheduledDoc(r.Context(), db, id)
+	doc, err := a.replicator.ScheduledDoc(r.Context(), db, id)
 	if err != nil {
 		return err
 	}
@@ -83,12 +83,12 @@ func segments(path string) ([]string, error) {
 	return parts, nil
 }
 
-func (s *Server) allJobs(w http.ResponseWriter, r *http.Request) error {
+func (a *Room) allJobs(w http.ResponseWriter, r *http.Request) error {
 	skip, limit, err := schedulerPage(r, 100)
 	if err != nil {
 		return err
 	}
-	all := s.opt.Replicator.Jobs()
+	all := a.replicator.Jobs()
 	from := min(skip, len(all))
 	b := schedulerHead(len(all), from, "jobs")
 	for i := range all[from : from+min(limit, len(all)-from)] {
@@ -100,7 +100,7 @@ func (s *Server) allJobs(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, `]}`...))
 }
 
-func (s *Server) docsOf(w http.ResponseWriter, r *http.Request, db string) error {
+func (a *Room) docsOf(w http.ResponseWriter, r *http.Request, db string) error {
 	skip, limit, err := schedulerPage(r, math.MaxInt)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *Server) docsOf(w http.ResponseWriter, r *http.Request, db string) error
 		return err
 	}
 	var rows []byte
-	total, err := s.opt.Replicator.ScheduledDocs(r.Context(), db, replicate.DocsQuery{States: states, Skip: skip, Limit: limit}, func(doc []byte) {
+	total, err := a.replicator.ScheduledDocs(r.Context(), db, replicate.DocsQuery{States: states, Skip: skip, Limit: limit}, func(doc []byte) {
 		if len(rows) > 0 {
 			rows = append(rows, ',')
 		}
