@@ -178,7 +178,7 @@ func attackHTTP2(deaf bool, step func(*http2Conn) error) func(*siege) string {
 		conn.SetDeadline(time.Now().Add(patience + 10*time.Second))
 		c := &http2Conn{Framer: http2.NewFramer(conn, conn), conn: conn, next: 1}
 		c.packed = hpack.NewEncoder(&c.head)
-		if _, err := conn.Write([]byte(http2.ClientPreface)); err == nil {
+		if _, err = conn.Write([]byte(http2.ClientPreface)); err == nil {
 			err = c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 10})
 		}
 		heard := make(chan string, 1)
