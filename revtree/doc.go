@@ -12,15 +12,14 @@
 //   - stemming shortens paths and never drops a leaf;
 //   - what Decode takes, AppendBinary writes again byte for byte.
 //
-// A document that replicates may have several roots: a path need not reach back to
-// generation one, and stemming cuts the oldest revisions off. A path that comes later
-// may join them.
+// A replicated document may have several roots: a path need not reach back to generation one,
+// and stemming cuts the oldest revisions off. A later path may join two roots.
 //
 // # Encoding
 //
-// AppendBinary writes the nodes parents first: roots in Compare order, each followed
-// by its children in Compare order, each with all that is below it. In memory they
-// stand in the same order.
+// AppendBinary writes parents before children. Roots come in Compare order. Each node is
+// followed by its children in Compare order, each with all its descendants. The nodes stand in
+// the same order in memory.
 //
 //	tree:  +---------+-----------------+--------+--------+---
 //	       | version | number of nodes | node 0 | node 1 | ...
@@ -41,7 +40,6 @@
 //	       8  next: the parent is the node before, so no distance is written
 //	      16  root: there is no parent; the generation is written, others follow from it
 //
-// A revision of a chain takes 17 bytes and its data. Every number is written in as few
-// bytes as hold it, every flag where it applies: equal trees with equal data give equal
-// bytes.
+// A revision in a chain takes 17 bytes plus its data. Every number takes as few bytes as it
+// can, and every flag is set where it applies: equal trees with equal data give equal bytes.
 package revtree

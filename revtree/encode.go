@@ -20,7 +20,7 @@ const (
 	flagsEnd
 )
 
-// ErrCorrupt says that bytes are no encoded tree.
+// ErrCorrupt says that the bytes are not an encoded tree.
 var ErrCorrupt = errors.New("malformed revision tree")
 
 // AppendBinary appends the encoded tree.
@@ -68,8 +68,9 @@ func (t *Tree) AppendBinary(b []byte) []byte {
 	return b
 }
 
-// Decode reads an encoded tree: ErrCorrupt for whatever AppendBinary does not write. The
-// tree does not alias b. IDs are parts of one string, which lives as long as one of them.
+// Decode reads an encoded tree. It returns ErrCorrupt for anything that AppendBinary does not
+// write. The tree does not alias b. All IDs are parts of one string, which lives as long as any
+// of them.
 func Decode(b []byte) (Tree, error) {
 	if len(b) < 2 || b[0] != encodingVersion {
 		return Tree{}, fmt.Errorf("%w: version", ErrCorrupt)
@@ -77,7 +78,7 @@ func Decode(b []byte) (Tree, error) {
 	d := decoder{text: string(b[1:])}
 	d.data = []byte(d.text)
 	count := d.uvarint()
-	if count > uint64(len(d.text))/2 { // a node takes two bytes at the least
+	if count > uint64(len(d.text))/2 { // a node takes at least two bytes
 		return Tree{}, fmt.Errorf("%w: %d nodes in %d bytes", ErrCorrupt, count, len(b))
 	}
 	t := Tree{nodes: make([]node, count, count+1)} // most trees are read to gain a child
@@ -95,8 +96,8 @@ func Decode(b []byte) (Tree, error) {
 	return t, nil
 }
 
-// decoder reads IDs from text and data from data, which hold the same bytes: so the
-// whole tree takes two allocations for them.
+// decoder reads IDs from text and data from data. Both hold the same bytes, so a whole tree
+// takes two allocations for them.
 type decoder struct {
 	text string
 	data []byte
@@ -106,7 +107,7 @@ type decoder struct {
 
 func (d *decoder) uvarint() uint64 {
 	v, n := binary.Uvarint(d.data[d.at:])
-	if n <= 0 || n > 1 && d.data[d.at+n-1] == 0 { // a zero at the end is a longer spelling
+	if n <= 0 || n > 1 && d.data[d.at+n-1] == 0 { // a final zero means a longer spelling
 		d.bad = true
 		return 0
 	}
@@ -149,7 +150,7 @@ func (d *decoder) node(nodes []node, i int) bool {
 	}
 	if n.parent >= 0 {
 		n.Gen = nodes[n.parent].Gen + 1
-	} else if flags&flagRoot == 0 { // the first node, as a child of the one before
+	} else if flags&flagRoot == 0 { // the first node cannot be a child of the one before
 		return false
 	}
 	length := uint64(16)
@@ -167,9 +168,9 @@ func (d *decoder) node(nodes []node, i int) bool {
 	return !d.bad && n.Gen < maxGen && ordered(nodes[:i+1])
 }
 
-// ordered tells whether the last node stands where the order demands: its parent is the
-// node before it or an ancestor of that, and the sibling before it is less. Over a
-// whole tree this climbs each edge once.
+// ordered reports whether the last node stands where the order demands: its parent is the node
+// before it or an ancestor of that node, and the sibling before it is less. Over a whole tree
+// this climbs each edge once.
 func ordered(nodes []node) bool {
 	last := &nodes[len(nodes)-1]
 	sibling, p := -1, len(nodes)-2
@@ -179,7 +180,7 @@ func ordered(nodes []node) bool {
 	return p == last.parent && (sibling < 0 || Compare(nodes[sibling].Rev, last.Rev) < 0)
 }
 
-// twice tells whether two nodes are of the same revision; in a chain none can be.
+// twice reports whether two nodes hold the same revision. In a chain that cannot happen.
 func twice(nodes []node) bool {
 	order := make([]*Rev, len(nodes))
 	for i := range nodes {

@@ -10,9 +10,9 @@ type Outcome int
 
 const (
 	Known    Outcome = iota // nothing: the revision and its path were there
-	Joined                  // the revision was there, its path told of ancestors that were not
-	Filled                  // the revision was known as an ancestor only and has data now
-	Extended                // the revision is a new leaf upon what was a leaf
+	Joined                  // the revision was there, some ancestors on its path were not
+	Filled                  // the revision was known only as an ancestor and has data now
+	Extended                // the revision is a new leaf, its parent was a leaf
 	Branched                // the revision is a new leaf beside others, or the first
 )
 
@@ -20,14 +20,13 @@ const (
 // or that they are beyond counting.
 var ErrBadPath = errors.New("generations of a revision path must fall by one")
 
-// Merge takes in a revision with its ancestors, newest first. The path joins the tree
-// where it meets a node that is there; without one it makes a root of its own. A path
-// may also give a root its ancestors and so join two roots. Data and Deleted of a
-// revision that has data stay as they are: the first to arrive counts. So it is with
-// parents, should two paths disagree about one: revisions that are hashes over their
-// parents cannot.
+// Merge takes in a revision with its ancestors, newest first. The path joins the tree where it
+// meets a known node; if it meets none, it becomes a root of its own. A path may also give a
+// root its ancestors and so join two roots. Once a revision has data, its Data and Deleted stay
+// as they are: the first to arrive counts. The same holds for parents, should two paths
+// disagree about one. That cannot happen to revisions that are hashes over their parents.
 //
-// The tree keeps data, not the path. After ErrBadPath it is as it was.
+// The tree keeps data but not path. ErrBadPath leaves the tree unchanged.
 func (t *Tree) Merge(path []Rev, deleted bool, data []byte) (Outcome, error) {
 	if len(path) == 0 || path[0].Gen >= maxGen {
 		return Known, ErrBadPath
@@ -37,7 +36,7 @@ func (t *Tree) Merge(path []Rev, deleted bool, data []byte) (Outcome, error) {
 			return Known, ErrBadPath
 		}
 	}
-	meet, at := len(path), -1 // path[meet] is the newest that is there, at index at
+	meet, at := len(path), -1 // path[meet] is the newest known revision, at index at
 	for i, r := range path {
 		if at = t.index(r); at >= 0 {
 			meet = i
@@ -65,8 +64,8 @@ func (t *Tree) Merge(path []Rev, deleted bool, data []byte) (Outcome, error) {
 	return Branched, nil
 }
 
-// placeBelow finds where a new child of the node at an index goes, or a new root for
-// -1: before the first sibling that is greater.
+// placeBelow finds where a new child of the node at index parent goes, or a new root if parent
+// is -1: before the first sibling that is greater.
 func (t *Tree) placeBelow(parent int, r Rev) int {
 	i := parent + 1
 	for ; i < len(t.nodes) && t.nodes[i].parent >= parent; i++ {
@@ -95,8 +94,8 @@ func (t *Tree) insert(at, parent int, chain []Rev, deleted bool, data []byte) {
 	leaf.Deleted, leaf.Data = deleted, data
 }
 
-// adopt gives the root above the node at an index the ancestors that a path tells of.
-// It returns the node's new index.
+// adopt adds a path's ancestors above the root of the node at an index. It returns the node's
+// new index.
 func (t *Tree) adopt(at int, ancestors []Rev) (changed bool, now int) {
 	rev := t.nodes[at].Rev
 	child := at

@@ -1,7 +1,7 @@
 package revtree
 
-// Stem cuts every branch to its newest limit revisions, counted from its own leaf, and
-// returns what was dropped. A limit below one is one: no leaf is ever dropped.
+// Stem cuts every branch to its newest limit revisions, counted from its own leaf, and returns
+// the nodes it dropped. A limit below one counts as one: no leaf is ever dropped.
 func (t *Tree) Stem(limit int) (dropped []Node) {
 	limit = max(limit, 1)
 	if len(t.nodes) <= limit {
@@ -10,7 +10,7 @@ func (t *Tree) Stem(limit int) (dropped []Node) {
 	if t.chain() {
 		return t.behead(len(t.nodes) - limit)
 	}
-	// left[i]: how many revisions, from i upwards, its most generous leaf keeps.
+	// left[i]: how many revisions, from i upwards, the most generous leaf below it keeps.
 	left := make([]int, len(t.nodes))
 	keep := make([]bool, len(t.nodes))
 	all := true
@@ -55,8 +55,8 @@ func (t *Tree) behead(n int) (dropped []Node) {
 	return dropped
 }
 
-// Purge removes a leaf and the branch that leads to it alone. ok is false, and nothing
-// changed, if the revision is no leaf.
+// Purge removes a leaf and the part of its branch that leads to no other leaf. ok is false, and
+// nothing changes, if the revision is not a leaf.
 func (t *Tree) Purge(leaf Rev) (removed []Node, ok bool) {
 	at := t.index(leaf)
 	if at < 0 || !t.leafAt(at) {
@@ -81,7 +81,7 @@ func (t *Tree) Purge(leaf Rev) (removed []Node, ok bool) {
 	return t.retain(keep), true
 }
 
-// retain drops the nodes that are not to be kept; children of dropped ones become roots.
+// retain drops the nodes not marked in keep; children of dropped nodes become roots.
 func (t *Tree) retain(keep []bool) (dropped []Node) {
 	now := make([]int, len(t.nodes)) // new index of each kept node
 	kept := make([]node, 0, len(t.nodes))

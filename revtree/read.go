@@ -40,7 +40,7 @@ func (t *Tree) Winner() (n Node, ok bool) {
 	return n, ok
 }
 
-// Path returns a revision and its ancestors, newest first; nil if it is not there.
+// Path returns a revision and its ancestors, newest first; nil if the revision is not there.
 func (t *Tree) Path(r Rev) []Rev {
 	i := t.index(r)
 	if i < 0 {
@@ -57,7 +57,7 @@ func (t *Tree) Path(r Rev) []Rev {
 	return out
 }
 
-// PathNodes is Path with what is known of each revision.
+// PathNodes is Path with everything known about each revision.
 func (t *Tree) PathNodes(r Rev) []Node {
 	var out []Node
 	for i := t.index(r); i >= 0; i = t.nodes[i].parent {
@@ -66,8 +66,8 @@ func (t *Tree) PathNodes(r Rev) []Node {
 	return out
 }
 
-// LeavesBelow returns the leaves that descend from a revision, itself if it is one, in
-// Compare order.
+// LeavesBelow returns the leaves that descend from a revision, in Compare order. A leaf counts
+// as its own descendant.
 func (t *Tree) LeavesBelow(r Rev) []Node {
 	at := t.index(r)
 	if at < 0 {
@@ -83,8 +83,8 @@ func (t *Tree) LeavesBelow(r Rev) []Node {
 	return out
 }
 
-// Missing returns those of revs that are not there, each as often as it is asked for,
-// and the leaves of a lower generation than some of these: they may be their
+// Missing returns the revisions in revs that are not there, each as often as it is asked for.
+// It also returns the leaves of a lower generation than the highest of them, which may be their
 // ancestors (couch_db.erl, find_missing).
 func (t *Tree) Missing(revs []Rev) (missing, possibleAncestors []Rev) {
 	highest := uint64(0)
@@ -105,7 +105,8 @@ func (t *Tree) Missing(revs []Rev) (missing, possibleAncestors []Rev) {
 	return missing, possibleAncestors
 }
 
-// SetData replaces the data of a revision, nil drops it; it tells whether the revision is there.
+// SetData replaces the data of a revision; nil drops it. It reports whether the revision is
+// there.
 func (t *Tree) SetData(r Rev, data []byte) bool {
 	i := t.index(r)
 	if i >= 0 {

@@ -7,35 +7,34 @@ import (
 	"strconv"
 )
 
-// Rev names one revision: its generation and an id. The zero Rev is none.
+// Rev names one revision: its generation and an id. The zero Rev means none.
 //
-// An ID of 32 hexadecimal digits is held as the 16 bytes that they spell; any other
-// text is held as it came. Rev is comparable, and equal exactly where CouchDB takes
-// two revisions for the same.
+// An ID of 32 hexadecimal digits is held as the 16 bytes that they spell; any other text is
+// held as it came. Rev is comparable. Two Revs are equal exactly where CouchDB sees the same
+// revision.
 type Rev struct {
 	Gen uint64
 	ID  string
 }
 
-// ErrBadRev says that a text is no revision.
+// ErrBadRev says that a text is not a revision.
 var ErrBadRev = errors.New("malformed revision")
 
-// maxGen stands for every generation that is too great to count. CouchDB counts on, but
-// asks for such a revision only end with "no such revision"; Merge takes none in.
+// maxGen stands for every generation that is too great to count. CouchDB counts on, but there a
+// request for such a revision can only end with "no such revision". Merge takes none in.
 const maxGen = math.MaxInt64
 
-// MaxID is the most bytes that an ID may have which is not one of 16. CouchDB has no bound, and
-// its own IDs have 16 bytes; but every tree that an ID is in is read and written with each
-// edit of its document, and a client that makes up revisions could have one weigh gigabytes.
+// MaxID is the greatest length in bytes of an ID that is not a 16-byte hash. CouchDB has no
+// bound, and its own IDs have 16 bytes. But each edit of a document reads and writes every ID
+// in its tree, and a client that makes up revisions could send one of gigabytes.
 const MaxID = 8 << 10
 
-// Parse reads "N-ID". 32 characters behind the dash must be hexadecimal digits; a text
-// of another length, MaxID bytes at the most, is taken as it is, even an empty one
-// (couch_doc.erl, parse_rev).
-// The error is ErrBadRev.
+// Parse reads "N-ID". If 32 characters follow the dash, they must be hexadecimal digits. Text
+// of any other length up to MaxID bytes is taken as it is, even an empty one (couch_doc.erl,
+// parse_rev).
 func Parse(s string) (Rev, error) { return parse(s) }
 
-// ParseBytes is Parse of bytes, which it does not keep.
+// ParseBytes is Parse for bytes, which it does not keep.
 func ParseBytes(b []byte) (Rev, error) { return parse(b) }
 
 func parse[T string | []byte](s T) (Rev, error) {
@@ -61,7 +60,7 @@ func parse[T string | []byte](s T) (Rev, error) {
 	return Rev{Gen: gen, ID: id}, nil
 }
 
-// ParseID reads the part behind the dash, as it stands in _revisions.
+// ParseID reads the part after the dash, as it stands in _revisions.
 func ParseID(s string) (string, error) { return parseID(s) }
 
 func parseID[T string | []byte](s T) (string, error) {
@@ -82,7 +81,7 @@ func parseID[T string | []byte](s T) (string, error) {
 	return string(raw[:]), nil
 }
 
-// digit is the value of a hexadecimal digit, more than 15 if c is none.
+// digit is the value of a hexadecimal digit, or more than 15 if c is not one.
 func digit(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':
@@ -108,7 +107,7 @@ func (r Rev) AppendTo(b []byte) []byte {
 	return r.AppendIDTo(b)
 }
 
-// AppendIDTo appends the part behind the dash.
+// AppendIDTo appends the part after the dash.
 func (r Rev) AppendIDTo(b []byte) []byte {
 	if len(r.ID) != 16 {
 		return append(b, r.ID...)

@@ -4,17 +4,17 @@ package revtree
 type Node struct {
 	Rev
 	Deleted bool
-	// Data belongs to the tree's owner, who keeps there where the revision's body is.
-	// nil means that the revision is known as an ancestor only.
+	// Data belongs to the tree's owner, who records there where the revision's body is. nil
+	// means that the revision is known only as an ancestor.
 	Data []byte
 }
 
-// Tree is the revisions of one document; the zero value is an empty tree. A revision
-// stands in it once. A copy of a Tree shares its nodes: use one of the two. Several
-// goroutines may read a tree that none changes.
+// Tree holds the revisions of one document; the zero value is an empty tree. A revision stands
+// in it once. A copy of a Tree shares its nodes: use only one of the two. Several goroutines
+// may read a tree while none changes it.
 type Tree struct {
-	// nodes stand in the order of the encoding: a parent before its children, all
-	// that is below a node right behind it.
+	// nodes stand in the order of the encoding: each node is directly followed by all its
+	// descendants, parents before children.
 	nodes []node
 }
 
@@ -23,7 +23,7 @@ type node struct {
 	parent int // index, -1 for a root
 }
 
-// index finds a revision, newest first, since it is the newest that is asked for most.
+// index finds a revision. It searches newest first, since most callers ask for the newest.
 func (t *Tree) index(r Rev) int {
 	for i := len(t.nodes) - 1; i >= 0; i-- {
 		if t.nodes[i].Gen == r.Gen && t.nodes[i].ID == r.ID {
@@ -33,7 +33,7 @@ func (t *Tree) index(r Rev) int {
 	return -1
 }
 
-// leafAt relies on the order: the node behind one that has children is its child.
+// leafAt relies on the order: if a node has children, the next node is one of them.
 func (t *Tree) leafAt(i int) bool {
 	return i == len(t.nodes)-1 || t.nodes[i+1].parent != i
 }

@@ -8,19 +8,19 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// DocSpace says which documents a range is over.
+// DocSpace says which documents a range covers.
 type DocSpace int
 
 const (
 	Docs       DocSpace = iota // all but the local ones
-	DesignDocs                 // those whose ids begin with _design/
-	LocalDocs                  // those whose ids begin with _local/
+	DesignDocs                 // documents whose ids begin with _design/
+	LocalDocs                  // documents whose ids begin with _local/
 )
 
 // AllDocsQuery is a range of documents by id, in byte order.
 type AllDocsQuery struct {
 	Space            DocSpace
-	Start, End       string // in the order of reading: with Descending Start is the greater
+	Start, End       string // in reading order: with Descending, Start is the greater
 	HasStart, HasEnd bool
 	ExcludeEnd       bool
 	ExcludeStart     bool
@@ -30,8 +30,8 @@ type AllDocsQuery struct {
 	IncludeDocs      bool // fill Row.Doc
 	Conflicts        bool // with IncludeDocs: fill Document.Conflicts
 	WantOffset       bool // fill Page.Offset, which counts all rows before the first
-	// PageRows is how many documents are looked at in one snapshot at the most, for a row
-	// that takes its time; 0: as many as are good for the storage.
+	// PageRows is the most documents to look at in one snapshot, for a row function that takes
+	// its time; 0: as many as suit the storage.
 	PageRows int
 }
 
@@ -39,18 +39,18 @@ type AllDocsQuery struct {
 type Row struct {
 	ID      []byte
 	Rev     revtree.Rev
-	Deleted bool      // only where documents are asked for by key
+	Deleted bool      // only when documents are asked for by key
 	Doc     *Document // with IncludeDocs; nil for a deleted one
 }
 
-// Page is what stands around the rows.
+// Page holds the members that surround the rows.
 type Page struct {
 	TotalRows int    // living documents of the space
-	Offset    int    // rows before the first one given
-	UpdateSeq uint64 // of the snapshot that Page was read in
+	Offset    int    // rows before the first one returned
+	UpdateSeq uint64 // of the snapshot that Page was read from
 }
 
-// bounds gives the range of keys, [from, to), whichever way it is read.
+// bounds returns the range of keys, [from, to), in either reading direction.
 func (q *AllDocsQuery) bounds() (from, to []byte) {
 	low, high := q.Start, q.End
 	hasLow, hasHigh := q.HasStart, q.HasEnd
@@ -82,10 +82,10 @@ func (q *AllDocsQuery) bounds() (from, to []byte) {
 	return from, to
 }
 
-// AllDocs reads a range. head is called once, before the first row; row inside a
-// snapshot, so that it must do no I/O; flush between snapshots: there the caller
-// writes out what has gathered. A document that is written while the range is read is
-// seen in its old or its new state.
+// AllDocs reads a range. It calls head once, before the first row. It calls row inside a
+// snapshot, so row must do no I/O. It calls flush between snapshots: there the caller writes
+// out the rows gathered so far. A document written during the read appears in its old or its
+// new state.
 func (db *DB) AllDocs(ctx context.Context, q AllDocsQuery, head func(Page) error, row func(*Row) error, flush func() error) error {
 	if db.Hides() && q.Limit != 0 {
 		return db.seeDocs(ctx, q, head, row, flush)
@@ -183,7 +183,7 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 	return nil
 }
 
-// pageOf reads what stands around the rows.
+// pageOf reads the figures of a Page.
 func (db *DB) pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, error) {
 	seq, t, _, err := newest(r)
 	if err != nil {
@@ -209,9 +209,9 @@ func (db *DB) pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, e
 	return p, err
 }
 
-// countsBefore tells whether the ranks are asked for the offset.
+// countsBefore reports whether the offset comes from the ranks.
 func (q *AllDocsQuery) countsBefore(db *DB) bool {
-	return q.WantOffset && q.Space == Docs && !db.store.eng.Caps().Shared // what others moved, it does not know
+	return q.WantOffset && q.Space == Docs && !db.store.eng.Caps().Shared // ranks miss what other processes write
 }
 
 // rowsOutside counts the rows before the first one of a range, in the order of reading.
@@ -226,7 +226,7 @@ func (db *DB) rowsOutside(r engine.Reader, q *AllDocsQuery, from, to []byte, tot
 	return 0, nil
 }
 
-// livingRecord tells whether a doc record's winner lives, without taking it apart.
+// livingRecord reports whether a doc record's winner lives, without taking the record apart.
 func livingRecord(v []byte) bool { return len(v) > 1 && v[1]&docDeleted == 0 }
 
 // countRows counts living documents between two keys.

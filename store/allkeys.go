@@ -11,13 +11,13 @@ import (
 type KeysQuery struct {
 	Keys        []string
 	IncludeDocs bool
-	Conflicts   bool // with the documents, their conflicts
+	Conflicts   bool // with IncludeDocs: fill Document.Conflicts
 }
 
-// DocsByKeys reads documents by id, in the order of the keys, each as often as it is
-// asked for. row is called inside a snapshot, with nil for an id that is not known and
-// with Row.Deleted for a deleted document; flush after each page, outside of snapshots, as
-// in AllDocs: what rows have gathered may be as large as all documents of a page.
+// DocsByKeys reads documents by id, in the order of the keys, each as often as it is asked for.
+// It calls row inside a snapshot, with nil for an unknown id and with Row.Deleted for a deleted
+// document. It calls flush after each page, outside snapshots, as AllDocs does: the rows
+// gathered may be as large as all documents of a page.
 func (db *DB) DocsByKeys(ctx context.Context, q KeysQuery, row func(i int, r *Row) error, flush func() error) (Page, error) {
 	if db.Hides() {
 		row, q.IncludeDocs = db.seeKeys(row, q.IncludeDocs), true

@@ -30,22 +30,22 @@ func ParseDigest(s string) (d Digest, ok bool) {
 	return Digest(b), true
 }
 
-// Attachment is what a revision says of one of its attachments.
+// Attachment describes one attachment of a revision.
 type Attachment struct {
 	Name   string
-	Type   string // as it was sent
+	Type   string // as the client sent it
 	Digest Digest
 	Length int64  // bytes as stored
 	RevPos uint64 // the generation that brought the bytes
-	// Encoding is "gzip" for bytes that came so; DecodedLength is then their length
+	// Encoding is "gzip" for bytes that arrived compressed. DecodedLength is then their length
 	// unpacked, where it is known.
 	Encoding      string
 	DecodedLength int64
 }
 
-// InHead is an attachment's name or type as it may stand in the head of a part of a message:
-// a control character, which could end the line and begin another one, or which readers
-// refuse, becomes a blank. Nobody goes by the head: the JSON has both as they are.
+// InHead is an attachment's name or type as it may stand in the header of a message part. A
+// control character becomes a blank: it could end the line and begin another, or make readers
+// refuse the header. Nobody relies on the header: the JSON has both unchanged.
 func InHead(text string) string {
 	if strings.IndexFunc(text, unicode.IsControl) < 0 {
 		return text
@@ -99,7 +99,7 @@ func parseAttachments(v []byte) ([]Attachment, error) {
 	return atts, nil
 }
 
-// attRefs is what attachments add to a revision id.
+// attRefs is what attachments contribute to a revision id.
 func attRefs(atts []Attachment) []document.AttRef {
 	if len(atts) == 0 {
 		return nil

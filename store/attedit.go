@@ -8,44 +8,44 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// EditAttachment is an attachment of an edit: bytes that come with it, or a stub for
-// one that the document has already.
+// EditAttachment is an attachment of an edit: bytes that come with it, or a stub for an
+// attachment that the document already has.
 type EditAttachment struct {
 	Name   string
 	Type   string
 	Staged *Staged     // nil: a stub
-	As     *Attachment // not nil: this one of another revision, as it is
-	// RevPos is the generation that was sent with it: a stub's must be the right one, a
-	// replicated attachment keeps it, otherwise it is not heeded.
+	As     *Attachment // not nil: an attachment of another revision, unchanged
+	// RevPos is the generation that the client sent. A stub's must be the right one. A
+	// replicated attachment keeps it. Otherwise it is ignored.
 	RevPos    uint64
 	HasRevPos bool
-	// Digest, where it is given, is that of the bytes that a replicated stub stands for.
-	// Generations alone do not tell: CouchDB gives what it attaches to a document that
-	// was deleted the generation 1.
+	// Digest, if given, is the digest of the bytes that a replicated stub stands for.
+	// Generations alone are not enough: CouchDB gives generation 1 to an attachment of a
+	// document that was deleted.
 	Digest    Digest
 	HasDigest bool
-	// Encoding is "gzip" for bytes that came so; DecodedLength is then their length
+	// Encoding is "gzip" for bytes that arrived compressed. DecodedLength is then their length
 	// unpacked, 0 if it is not known.
 	Encoding      string
 	DecodedLength int64
 }
 
-// MissingStub is an edit with a stub for an attachment that the document does not have.
+// MissingStub is the error for a stub whose attachment the document does not have.
 type MissingStub struct{ ID, Name string }
 
 func (e *MissingStub) Error() string {
 	return fmt.Sprintf("Invalid attachment stub in %s for %s", e.ID, e.Name)
 }
 
-// resolve gives an edit's attachments the form in which they are stored: *MissingStub.
-// A revision never changes, so that what its parent says of a stub may be read before
-// the transaction that decides whether the parent may be edited.
+// resolve turns an edit's attachments into the form in which they are stored. The error may be
+// a *MissingStub. A revision never changes, so a stub may be looked up in the parent before the
+// transaction that decides whether the parent may be edited.
 func (db *DB) resolve(ctx context.Context, e *Edit, parent revtree.Rev, replicated bool) ([]Attachment, error) {
 	if len(e.Attachments) == 0 {
 		return nil, nil
 	}
 	atts := make([]Attachment, 0, len(e.Attachments))
-	var known []Attachment // of the revisions that stubs may stand for
+	var known []Attachment // of the revisions that stubs may refer to
 	looked := false
 	for _, a := range e.Attachments {
 		if a.As != nil {
@@ -83,8 +83,8 @@ func (db *DB) resolve(ctx context.Context, e *Edit, parent revtree.Rev, replicat
 	return atts, nil
 }
 
-// CheckStubs tells whether an edit's stubs stand for attachments that are here:
-// *MissingStub. Write does so too, but for all its edits together.
+// CheckStubs checks that an edit's stubs stand for attachments that are here; if not, the error
+// is a *MissingStub. Write checks this too, but for all its edits together.
 func (db *DB) CheckStubs(ctx context.Context, e *Edit, replicated bool) error {
 	head := e.Doc.Rev
 	if len(e.Doc.Path) > 0 {
@@ -94,8 +94,8 @@ func (db *DB) CheckStubs(ctx context.Context, e *Edit, replicated bool) error {
 	return err
 }
 
-// ancestorsAttachments reads the attachments that a stub may stand for: those of the
-// parent, or, for a replicated change, of its ancestors, the nearest first.
+// ancestorsAttachments reads the attachments that a stub may stand for: the parent's, or, for a
+// replicated change, its ancestors', the nearest first.
 func (db *DB) ancestorsAttachments(ctx context.Context, e *Edit, parent revtree.Rev, replicated bool) (known []Attachment, err error) {
 	ancestors := []revtree.Rev{parent}
 	if replicated {

@@ -9,15 +9,14 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// ErrMissingAttachment says that a document counts on an attachment whose bytes are
-// not here.
+// ErrMissingAttachment says that a document refers to an attachment whose bytes are not here.
 var ErrMissingAttachment = errors.New("the attachment's content is not stored here")
 
 // digestRecord is the value of a digest:
 //
 //	version | location (16) | uvarint length | uvarint references | varint idle
 //
-// idle is the time (Unix seconds) since which nothing refers to it, 0 while something does.
+// idle is the time (Unix seconds) when the last reference went, 0 while there are references.
 type digestRecord struct {
 	at     location
 	length int64
@@ -44,8 +43,8 @@ func parseDigestRecord(v []byte) (d digestRecord, err error) {
 	return d, nil
 }
 
-// linkAttachments counts a revision's references. staged are those of its attachments
-// whose bytes came with it; canLink has found the others here.
+// linkAttachments counts a revision's references. staged holds the attachments whose bytes came
+// with the revision; canLink has found the others here.
 func (w *writer) linkAttachments(atts []Attachment, staged map[Digest]Staged) error {
 	for _, a := range atts {
 		v, err := w.tx.Get(spaceAtt, digestKey(a.Digest))
@@ -78,8 +77,8 @@ func (w *writer) linkAttachments(atts []Attachment, staged map[Digest]Staged) er
 	return nil
 }
 
-// canLink tells whether the bytes of all attachments are here, before anything is
-// written: an upload may have taken longer than the time of grace.
+// canLink checks that the bytes of all attachments are here, before anything is written: an
+// upload may have taken longer than the grace period.
 func (w *writer) canLink(atts []Attachment, staged map[Digest]Staged) error {
 	for _, a := range atts {
 		key := digestKey(a.Digest)
@@ -100,7 +99,7 @@ func (w *writer) canLink(atts []Attachment, staged map[Digest]Staged) error {
 	return nil
 }
 
-// unlinkAttachments counts the references of a body record off that goes.
+// unlinkAttachments takes back the references of a body record that is being removed.
 func (w *writer) unlinkAttachments(body []byte) error {
 	stored, err := parseBody(body)
 	if err != nil || len(stored.atts) == 0 {
@@ -139,8 +138,8 @@ func (w *writer) putDigest(d Digest, rec digestRecord) error {
 	return w.tx.Put(spaceAtt, digestKey(d), w.keep(rec.append))
 }
 
-// dropBodies removes the bodies of revisions that have left their tree or lost their
-// body to a compaction.
+// dropBodies removes the bodies of revisions that left their tree or lost their body to a
+// compaction.
 func (w *writer) dropBodies(nodes []revtree.Node) error {
 	for _, n := range nodes {
 		if n.Data == nil {

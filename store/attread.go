@@ -9,30 +9,29 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// readRound is how many chunks are read in one snapshot: so much of a download is in
-// memory.
+// readRound is how many chunks are read in one snapshot: that much of a download is in memory.
 const readRound = 8
 
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, 0, readRound*chunkSize); return &b }}
 
-// AttachmentReader reads the bytes of an attachment as they are stored. No snapshot is
-// held between two calls.
+// AttachmentReader reads the bytes of an attachment as they are stored. It holds no snapshot
+// between two calls.
 type AttachmentReader struct {
 	ctx       context.Context
 	db        *DB
 	digest    Digest
 	from, end int64
 	buf       *[]byte // nil before the first read and after Close
-	rest      []byte  // of buf: what has not been given yet
+	rest      []byte  // of buf: bytes not yet returned
 }
 
-// ReadAttachment reads n bytes of an attachment, from an offset on. The reader is closed
-// after use; it is used while ctx lasts.
+// ReadAttachment reads n bytes of an attachment, starting at an offset. The caller closes the
+// reader after use, and uses it only while ctx lasts.
 func (db *DB) ReadAttachment(ctx context.Context, d Digest, from, n int64) *AttachmentReader {
 	return &AttachmentReader{ctx: ctx, db: db, digest: d, from: from, end: from + n}
 }
 
-// Read gives ErrMissingAttachment if the bytes are not here.
+// Read returns ErrMissingAttachment if the bytes are not here.
 func (a *AttachmentReader) Read(p []byte) (int, error) {
 	if err := a.fill(); err != nil {
 		return 0, err
@@ -42,7 +41,7 @@ func (a *AttachmentReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes all that is left to w, a chunk or several at once.
+// WriteTo writes all that is left to w, one or several chunks at a time.
 func (a *AttachmentReader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		if err := a.fill(); err != nil {
@@ -60,7 +59,7 @@ func (a *AttachmentReader) WriteTo(w io.Writer) (n int64, err error) {
 	}
 }
 
-// Close gives back what the reader holds.
+// Close gives the reader's memory back.
 func (a *AttachmentReader) Close() {
 	if a.buf != nil {
 		readBuffers.Put(a.buf)
@@ -68,7 +67,7 @@ func (a *AttachmentReader) Close() {
 	}
 }
 
-// fill makes sure that there is something to give: io.EOF at the end.
+// fill makes sure that there are bytes to return: io.EOF at the end.
 func (a *AttachmentReader) fill() error {
 	if len(a.rest) > 0 {
 		return nil
@@ -96,7 +95,7 @@ func (a *AttachmentReader) fill() error {
 	return nil
 }
 
-// readChunks appends the next chunks of an attachment, from the first one named on.
+// readChunks appends the next chunks of an attachment, starting with first.
 func readChunks(r engine.Reader, d Digest, first uint32, dst []byte) ([]byte, error) {
 	v, err := r.Get(spaceAtt, digestKey(d))
 	if err != nil {
@@ -117,7 +116,7 @@ func readChunks(r engine.Reader, d Digest, first uint32, dst []byte) ([]byte, er
 	return dst, err
 }
 
-// readAttachments reads what a revision says of its attachments.
+// readAttachments reads the list of a revision's attachments.
 func readAttachments(r engine.Reader, data []byte) ([]Attachment, error) {
 	ref, err := parseBodyRef(data)
 	if err != nil {

@@ -8,15 +8,15 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// attGrace is how long bytes stay that nothing refers to: longer than any write that
-// counts on them takes.
+// attGrace is how long unreferenced bytes stay: longer than any write that counts on them
+// takes.
 const attGrace = 24 * time.Hour
 
 // sweepPart is how many unreferenced items go in one transaction.
 const sweepPart = 16
 
-// Sweep removes the attachments that nothing has referred to for a day: uploads that no
-// document was written for, and what the last revision with it has let go.
+// Sweep removes attachments that nothing has referred to for a day: uploads without a document,
+// and attachments whose last revision is gone.
 func (db *DB) Sweep(ctx context.Context) error {
 	before := db.store.opt.Clock().Add(-attGrace).Unix()
 	for {
@@ -64,7 +64,7 @@ func (db *DB) Sweep(ctx context.Context) error {
 	}
 }
 
-// sweepStaged removes an upload, unless it has gone on meanwhile.
+// sweepStaged removes an upload, unless it has continued in the meantime.
 func (w *writer) sweepStaged(at location, before int64) error {
 	v, err := w.tx.Get(spaceAtt, stagedKey(at))
 	if err != nil || v == nil {

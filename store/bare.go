@@ -2,14 +2,14 @@ package store
 
 import "context"
 
-// Bare is a handle without guard: it shows everything and takes everything. It is for what
-// the server does by itself. It is no *DB, so that what works for a user, and is given its
-// handle by Open, cannot be given this one by mistake.
+// Bare is a handle without a guard: it shows everything and accepts everything. It is for the
+// server's own work. It is not a *DB, so code that works for a user, with a handle from Open,
+// cannot be given a Bare by mistake.
 type Bare struct{ *bareDB }
 
 type bareDB = DB
 
-// Reason says why something needs a Bare. All reasons there are stand here, and a test
+// Reason says why something needs a Bare. All reasons are listed here, and a test
 // (TestLayersBareHandles) lists the places that give them.
 type Reason string
 
@@ -26,8 +26,8 @@ const (
 	ForUpkeep           Reason = "numbers, space and damage are told, and no documents"
 )
 
-// Bare opens a database, or hands out the open one, for the server itself: ErrNoDB. The
-// caller releases it when done.
+// Bare opens a database for the server itself, or hands out the open one. The error is ErrNoDB
+// if there is none. The caller releases the handle when done.
 func (s *Store) Bare(ctx context.Context, name string, why Reason) (Bare, error) {
 	if why == "" {
 		return Bare{}, errNoReason
@@ -36,10 +36,10 @@ func (s *Store) Bare(ctx context.Context, name string, why Reason) (Bare, error)
 	return Bare{db}, err
 }
 
-// Unguarded makes an ordinary handle of it, for what is done with either kind.
+// Unguarded makes an ordinary handle of it, for code that takes either kind.
 func (b Bare) Unguarded() *DB { return b.bareDB }
 
-// Opening is what may be known of a database before somebody is let in.
+// Opening is what may be known of a database before anybody is let in.
 type Opening struct{ db *DB }
 
 // Name is the database's name.
@@ -48,9 +48,9 @@ func (o Opening) Name() string { return o.db.Name() }
 // Security is the security object as it was set, nil if it never was.
 func (o Opening) Security(ctx context.Context) ([]byte, error) { return o.db.Security(ctx) }
 
-// Open opens a database for somebody, or hands out the open one: ErrNoDB, and what admit
-// says, who judges whether he may use it at all and gives the guard of the handle. The
-// caller releases it when done. SynchronizationsDB is not there for anybody.
+// Open opens a database for a user, or hands out the open one. admit judges whether they may
+// use it at all, and gives the guard of their handle. The error is ErrNoDB or admit's. The
+// caller releases the handle when done. SynchronizationsDB is not there for anybody.
 func (s *Store) Open(ctx context.Context, name string, admit func(context.Context, Opening) (*Guard, error)) (*DB, error) {
 	if name == SynchronizationsDB {
 		return nil, ErrNoDB

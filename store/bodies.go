@@ -7,8 +7,8 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// bodyReader fills the bodies of a page of rows. Bodies that are stored as they are
-// alias the snapshot; the others are unpacked into memory that the next page uses again.
+// bodyReader fills the bodies of a page of rows. Uncompressed bodies alias the snapshot; the
+// others are unpacked into memory that the next page reuses.
 type bodyReader struct {
 	keys    [][]byte
 	refs    []bodyRef
@@ -16,7 +16,7 @@ type bodyReader struct {
 	scratch []byte
 }
 
-// want notes that d needs the body that data points to.
+// want notes that d needs the body at data.
 func (b *bodyReader) want(d *Document, data []byte) error {
 	ref, err := parseBodyRef(data)
 	if err != nil {
@@ -28,7 +28,7 @@ func (b *bodyReader) want(d *Document, data []byte) error {
 	return nil
 }
 
-// bytes is how much JSON the wanted bodies hold together.
+// bytes is the total JSON size of the wanted bodies.
 func (b *bodyReader) bytes() (n int64) {
 	for _, r := range b.refs {
 		n += r.size
@@ -36,8 +36,7 @@ func (b *bodyReader) bytes() (n int64) {
 	return n
 }
 
-// forget lets go of the memory, for the next page that anybody reads: a client who is slow to
-// take a page does not keep it.
+// forget returns the memory to the pool, so a client slow to take a page does not hold it.
 func (b *bodyReader) forget() {
 	if n := cap(b.scratch); n > 0 && n <= 2*snapshotBytes {
 		scratches.Put(new(b.scratch[:0]))
@@ -45,10 +44,10 @@ func (b *bodyReader) forget() {
 	b.scratch = nil
 }
 
-// scratches are the memory of pages that nobody reads at the moment.
+// scratches holds the memory of pages that nobody is reading at the moment.
 var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
-// fill reads all wanted bodies. They are good until the snapshot ends or the next fill.
+// fill reads all wanted bodies. They stay valid until the snapshot ends or the next fill.
 func (b *bodyReader) fill(r engine.Reader) error {
 	need := int(b.bytes())
 	if err := takeRoom(r, int64(need)); err != nil {
@@ -58,7 +57,7 @@ func (b *bodyReader) fill(r engine.Reader) error {
 		b.scratch = *scratches.Get().(*[]byte)
 	}
 	if cap(b.scratch) < need {
-		b.scratch = make([]byte, 0, need) // never grown below: the bodies before would move
+		b.scratch = make([]byte, 0, need) // never grown below: that would move earlier bodies
 	}
 	free := b.scratch[:0]
 	err := r.GetMulti(spaceBody, b.keys, func(i int, v []byte) error {

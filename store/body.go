@@ -14,11 +14,11 @@ const (
 	bodyAtts             // a list of attachments stands before the JSON
 )
 
-// compressFrom is the size from which a body is worth the work of compressing it: a
-// smaller one saves less than a cache line or two on a page that is written anyway.
+// compressFrom is the size from which a body is worth compressing: a smaller one saves little
+// more than a cache line or two on a page that is written anyway.
 const compressFrom = 1024
 
-// encodeBody makes the record of a revision's body:
+// encodeBody builds the record of a revision's body:
 //
 //	version | flags | [bytes attachments] | JSON, or its s2 block
 func encodeBody(json, atts []byte) []byte {

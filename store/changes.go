@@ -15,7 +15,7 @@ import (
 
 // ChangesQuery says what to read of the sequence feed.
 type ChangesQuery struct {
-	Since       uint64 // rows after this sequence; not heeded with Descending
+	Since       uint64 // rows after this sequence; ignored with Descending
 	To          uint64 // rows up to this sequence; 0: the newest when the read begins
 	Descending  bool
 	Limit       int  // negative: none
@@ -25,25 +25,25 @@ type ChangesQuery struct {
 	Times       bool // fill Change.Time
 	// DeletedConflicts, with IncludeDocs: fill Document.DeletedConflicts.
 	DeletedConflicts bool
-	// DocIDs, if not nil, are the only documents of interest; one that stands in it
-	// twice comes twice.
+	// DocIDs, if not nil, restricts the read to these documents; an id listed twice comes
+	// twice.
 	DocIDs []string
-	// Seqs, if not nil, are the only sequences of interest, in ascending order; one that a
-	// document has moved away from gives nothing. It is not heeded with DocIDs.
+	// Seqs, if not nil, restricts the read to these sequences, in ascending order. A sequence
+	// that its document has moved on from gives nothing. Ignored with DocIDs.
 	Seqs []uint64
-	// MatchLeaf, if not nil, judges the revisions that a row would list, and those it turns
-	// down are left out; a row without any is turned down. It may keep nothing of what it
-	// is given, and is called inside a snapshot.
+	// MatchLeaf, if not nil, judges each revision that a row would list. Rejected revisions
+	// are left out; so is a row with none left. It must keep nothing that it is given, and is
+	// called inside a snapshot.
 	MatchLeaf func(*Document) (bool, error)
-	// MatchLeaves, if not nil, judges in the same way those that MatchLeaf has let through,
-	// all of a page at once: pass is of the first of them, and err, with which the read ends
-	// when it comes there, of the one behind.
+	// MatchLeaves, if not nil, judges in the same way the revisions that MatchLeaf accepted,
+	// all of a page at once. pass holds the verdicts for the first of docs. If it is shorter
+	// than docs, err belongs to the next one, and ends the read when it gets there.
 	MatchLeaves func(docs []*Document) (pass []bool, err error)
-	// PageRows is how many changes are looked at in one snapshot at the most, for a MatchLeaf
-	// that takes its time; 0: as many as are good for the storage.
+	// PageRows is the most changes to look at in one snapshot, for a MatchLeaf that takes its
+	// time; 0: as many as suit the storage.
 	PageRows int
-	// Match, if not nil, judges each row; those it turns down do not count for Limit.
-	// It is called inside a snapshot.
+	// Match, if not nil, judges each row; rejected rows do not count for Limit. It is called
+	// inside a snapshot.
 	Match func(*Change) (bool, error)
 }
 
@@ -58,25 +58,25 @@ type Change struct {
 	Time    time.Time     // with Times: the second of the change, zero if it is not known
 }
 
-// ChangesEnd is where a read of the feed came to its end.
+// ChangesEnd says where a read of the feed ended.
 type ChangesEnd struct {
-	// Last is where the next read goes on: the last sequence that was looked at, or
-	// Since if there was none.
+	// Last is where the next read continues: the last sequence looked at, or Since if there
+	// was none.
 	Last uint64
-	// LastRow is the sequence of the last row given, 0 if none was.
+	// LastRow is the sequence of the last row returned, 0 if there was none.
 	LastRow uint64
 	// Seen is how many changes were looked at.
 	Seen int
-	// Done tells that nothing was left to look at.
+	// Done says that nothing was left to look at.
 	Done bool
 	// Pending is how many changes were left after Last.
 	Pending int
 }
 
-// Changes reads the feed. row is called inside a snapshot, so that it must do no
-// I/O; flush between snapshots, also when Match has turned all rows down for a while.
-// Unless To is given the read ends at what was the newest sequence when it began: a
-// document that moves beyond it meanwhile is left to the next read.
+// Changes reads the feed. It calls row inside a snapshot, so row must do no I/O. It calls flush
+// between snapshots, also when Match has rejected every row for a while. Unless To is given,
+// the read ends at the sequence that was newest when it began: a document that moves beyond it
+// in the meantime is left to the next read.
 func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) error, flush func() error) (ChangesEnd, error) {
 	if db.Hides() && q.Limit != 0 {
 		row = db.seeChanges(&q, row)
@@ -105,12 +105,12 @@ func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) err
 	return c.end, nil
 }
 
-// pending counts the entries that a read has not come to.
+// pending counts the entries that a read has not reached.
 func (db *DB) pending(ctx context.Context, c *changesRead) (n int, err error) {
 	if c.end.Done || c.q.Descending {
 		return 0, nil
 	}
-	count := ranks.CountAfter // what others moved, the ranks do not know
+	count := ranks.CountAfter // ranks miss what other processes write
 	if !db.store.eng.Caps().Shared {
 		if err := db.seqs.Ready(ctx, counted{db}); err != nil {
 			return 0, err
@@ -129,7 +129,7 @@ type changesRead struct {
 	q     ChangesQuery
 	row   func(*Change) error
 	begun bool
-	left  int // rows that may still be given, negative: any number
+	left  int // rows that may still be returned, negative: any number
 	end   ChangesEnd
 
 	from, to []byte   // sequence keys still to read, [from, to)
@@ -147,11 +147,11 @@ type changeRow struct {
 	entry     seqEntry
 	from, end int // its leaves in leaves
 	doc       Document
-	others    []Document // where leaves are judged, with AllLeaves: the other leaves
-	verdicts  int        // with MatchLeaves: where those of its leaves begin
+	others    []Document // if leaves are judged, with AllLeaves: the other leaves
+	verdicts  int        // with MatchLeaves: where its leaves' verdicts begin
 }
 
-// judged tells whether some of the rows may be turned down.
+// judged reports whether rows may be rejected.
 func (q *ChangesQuery) judged() bool { return q.Match != nil || q.judgesLeaves() }
 
 func (q *ChangesQuery) judgesLeaves() bool { return q.MatchLeaf != nil || q.MatchLeaves != nil }
@@ -163,7 +163,7 @@ func (q *ChangesQuery) pageRows() int {
 	return snapshotRows
 }
 
-// bodies tells whether documents have to be read.
+// bodies reports whether documents have to be read.
 func (q *ChangesQuery) bodies() bool { return q.IncludeDocs || q.judgesLeaves() }
 
 // begin fixes the range in the first snapshot.
@@ -207,7 +207,7 @@ func (c *changesRead) begin(r engine.Reader) error {
 	return err
 }
 
-// listSeqs finds the sequences of the documents that were asked for.
+// listSeqs finds the sequences of the requested documents.
 func (c *changesRead) listSeqs(r engine.Reader) error {
 	keys := make([][]byte, len(c.q.DocIDs))
 	for i, id := range c.q.DocIDs {
@@ -228,7 +228,8 @@ func (c *changesRead) listSeqs(r engine.Reader) error {
 	})
 }
 
-// page reads and hands on as much as one snapshot may; more tells that there is more.
+// page reads and passes on as much as one snapshot allows; more reports whether anything is
+// left.
 func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 	c.rows, c.leaves = c.rows[:0], c.leaves[:0]
 	if c.left == 0 {
@@ -272,7 +273,7 @@ func (c *changesRead) gather(r engine.Reader) (more bool, err error) {
 	var last []byte
 	rg := engine.Range{From: c.from, To: c.to, Reverse: c.q.Descending}
 	if c.left > 0 && !c.q.judged() {
-		rg.Limit = c.left + 1 // a marker may stand among them
+		rg.Limit = c.left + 1 // one may be a marker
 	}
 	err = r.Scan(spaceSeq, rg, func(k, v []byte) (bool, error) {
 		last = k
@@ -307,7 +308,7 @@ func (c *changesRead) gather(r engine.Reader) (more bool, err error) {
 	return more, nil
 }
 
-// gatherListed reads the next entries of the documents that were asked for.
+// gatherListed reads the next entries of the requested documents.
 func (c *changesRead) gatherListed(r engine.Reader) (more bool, err error) {
 	const part = 256
 	n := min(part, len(c.seqs))
@@ -322,7 +323,7 @@ func (c *changesRead) gatherListed(r engine.Reader) (more bool, err error) {
 	var size int64
 	err = r.GetMulti(spaceSeq, keys, func(i int, v []byte) error {
 		if v == nil {
-			return nil // it has moved since the read began: the next read has it
+			return nil // it moved after the read began: the next read returns it
 		}
 		one, err := c.add(keys[i], v)
 		if size += one; err == nil && size >= snapshotBytes {
@@ -337,7 +338,7 @@ func (c *changesRead) gatherListed(r engine.Reader) (more bool, err error) {
 	return len(c.seqs) > 0, err
 }
 
-// add takes an entry in and returns the size of its document.
+// add takes an entry in and returns its document's size.
 func (c *changesRead) add(k, v []byte) (size int64, err error) {
 	seq, err := seqOfKey(k)
 	if err != nil {
@@ -393,7 +394,7 @@ func (c *changesRead) fill(r engine.Reader) error {
 	return c.bodies.fill(r)
 }
 
-// wantOthers has the bodies of the leaves beside the winner read.
+// wantOthers asks for the bodies of the leaves other than the winner.
 func (c *changesRead) wantOthers(r engine.Reader, row *changeRow) error {
 	v, err := r.Get(spaceDoc, row.entry.id)
 	if err != nil || v == nil {
@@ -418,7 +419,7 @@ func (c *changesRead) wantOthers(r engine.Reader, row *changeRow) error {
 	return nil
 }
 
-// leaf is the winner, -1, or one of the others.
+// leaf returns the winner for -1, or one of the other leaves.
 func (row *changeRow) leaf(n int) *Document {
 	if n < 0 {
 		return &row.doc
@@ -426,14 +427,14 @@ func (row *changeRow) leaf(n int) *Document {
 	return &row.others[n]
 }
 
-// leafVerdict is what was judged of a leaf.
+// leafVerdict is the verdict on a leaf.
 type leafVerdict struct {
 	pass bool
 	err  error
 }
 
-// judgePage has the leaves of a page judged, up to one that cannot be: what is before that
-// counts.
+// judgePage judges the leaves of a page, up to one that cannot be judged. Verdicts before it
+// count.
 func (c *changesRead) judgePage() {
 	c.verdicts = c.verdicts[:0]
 	var asked []*Document
@@ -468,7 +469,7 @@ func (c *changesRead) judgePage() {
 	}
 }
 
-// matchingLeaves fills revs with the revisions that were let through.
+// matchingLeaves fills revs with the accepted revisions.
 func (c *changesRead) matchingLeaves(row *changeRow) error {
 	c.revs = c.revs[:0]
 	for j := -1; j < len(row.others); j++ {
@@ -489,7 +490,7 @@ func (c *changesRead) matchingLeaves(row *changeRow) error {
 	return nil
 }
 
-// emit hands a row on, if it matches.
+// emit passes a row on if it matches.
 func (c *changesRead) emit(r engine.Reader, row *changeRow) (err error) {
 	c.revs = append(c.revs[:0], row.entry.winner)
 	if c.q.AllLeaves {

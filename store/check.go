@@ -12,11 +12,11 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Check verifies every invariant of the database and reports what does not hold, a
-// sentence a finding. Its error is that of reading; a damaged database is no error.
-// It reads everything in one snapshot.
+// Check verifies every invariant of the database and reports each violation as one sentence. It
+// returns an error only if reading fails, not for a damaged database. It reads everything in
+// one snapshot.
 func (db *DB) Check(ctx context.Context, report func(problem string)) error {
-	// The storage first: what reads the records trusts it.
+	// Storage first: the checks of records rely on it.
 	if s, ok := db.edb.(engine.Checker); ok {
 		if err := s.CheckStorage(ctx, report); err != nil {
 			return db.failed(err)
@@ -43,7 +43,7 @@ type checker struct {
 	refs   map[Digest]uint64 // how many bodies refer to each attachment
 }
 
-// documents checks each record against itself, its sequence entry and its bodies.
+// documents checks each record, its sequence entry and its bodies.
 func (c *checker) documents() error {
 	return c.r.Scan(spaceDoc, engine.Range{}, func(k, v []byte) (bool, error) {
 		c.docs++
@@ -174,7 +174,8 @@ func (c *checker) body(id []byte, n revtree.Node, leaf bool) error {
 	return nil
 }
 
-// sequence checks that there is one entry a document and at most one marker, the newest.
+// sequence checks that each document has one entry, and that there is at most one marker, the
+// newest entry.
 func (c *checker) sequence() error {
 	entries, marker := 0, uint64(0)
 	err := c.r.Scan(spaceSeq, engine.Range{}, func(k, v []byte) (bool, error) {
@@ -204,7 +205,7 @@ func (c *checker) sequence() error {
 	return err
 }
 
-// bodyCount checks that there is no body that nothing refers to.
+// bodyCount checks that every body is referred to.
 func (c *checker) bodyCount() error {
 	n := 0
 	err := c.r.Scan(spaceBody, engine.Range{KeysOnly: true}, func(_, _ []byte) (bool, error) {
@@ -247,7 +248,8 @@ func (c *checker) purges() error {
 	})
 }
 
-// times checks that the seconds rise with the sequences, and that each is of some change.
+// times checks that the seconds rise with the sequences, and that each entry belongs to a
+// change.
 func (c *checker) times() error {
 	newestSeq, _, _, err := newest(c.r)
 	if err != nil {
@@ -271,7 +273,7 @@ func (c *checker) times() error {
 	})
 }
 
-// onces checks that every recorded answer stands in the queue, and can be read.
+// onces checks that every recorded answer stands in the queue and can be read.
 func (c *checker) onces() error {
 	queued := map[[sha256.Size]byte]uint64{}
 	err := c.r.Scan(spaceOnce, onceQueueRange(), func(k, v []byte) (bool, error) {

@@ -11,32 +11,32 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// What one transaction takes at the most. A single op may be larger: it then has a
-// transaction to itself.
+// The most that one transaction takes. A single op may be larger: it then has a transaction to
+// itself.
 const (
 	groupDocs  = 1000
 	groupBytes = 8 << 20
 )
 
-// unknownRetries bounds how often a commit of unknown outcome is looked into before
-// its writers are told that it is not known.
+// unknownRetries bounds how often the committer looks into a commit of unknown outcome before
+// it tells the writers that the outcome is unknown.
 const unknownRetries = 5
 
-// op is something to write. apply decides and writes inside the transaction, and
-// keeps its outcome where its caller finds it. It may be run again from the start,
-// so it begins by forgetting what it kept. Its error is that of the storage and fails
-// all of its group; what goes wrong with one document is not an error of apply.
+// op is something to write. apply decides and writes inside the transaction, and leaves its
+// outcome where its caller finds it. It may run again from the start, so it first forgets any
+// earlier outcome. It returns an error only if storage fails, which fails the whole group; a
+// fault of one document is not an error of apply.
 type op struct {
 	apply func(w *writer) error
-	docs  int // how many documents and bytes it brings, to size a group
+	docs  int // how many documents and bytes it adds, to size a group
 	bytes int
 
 	err  error
 	done chan struct{} // closed when err is final and the data on disk
 }
 
-// committer applies ops of one database in the order they came, all that are waiting
-// in one transaction: while one commit is on its way to disk the next group gathers.
+// committer applies the ops of one database in order of arrival, all waiting ones in one
+// transaction: while one commit is on its way to disk, the next group gathers.
 type committer struct {
 	db     *DB
 	queue  chan *op
@@ -47,8 +47,8 @@ func newCommitter(db *DB) *committer {
 	return &committer{db: db, queue: make(chan *op, 256), exited: make(chan struct{})}
 }
 
-// submit queues an op and waits for its end. Once it is queued the caller's context
-// no longer counts: it must learn what became of its write.
+// submit queues an op and waits for it to finish. Once it is queued, the caller's context no
+// longer counts: the caller must learn what became of its write.
 func (c *committer) submit(ctx context.Context, o *op) error {
 	o.done = make(chan struct{})
 	select {
@@ -68,7 +68,7 @@ func (c *committer) submit(ctx context.Context, o *op) error {
 		return o.err
 	case <-c.exited:
 	}
-	select { // it may have been the last one served
+	select { // it may have been the last op served
 	case <-o.done:
 		return o.err
 	default:
@@ -109,11 +109,11 @@ func (c *committer) run() {
 	}
 }
 
-// commit applies a group and tells its members.
+// commit applies a group and tells its members the outcome.
 func (c *committer) commit(group []*op) {
 	err := c.try(group)
 	if err != nil && len(group) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoDB) && !errors.Is(err, ErrDamaged) {
-		// One of them cannot be stored: let it not drag the others down.
+		// One of them cannot be stored: do not let it fail the others.
 		for _, o := range group {
 			o.err = c.try([]*op{o})
 			close(o.done)
@@ -126,8 +126,8 @@ func (c *committer) commit(group []*op) {
 	}
 }
 
-// try runs a group in one transaction. Where the engine cannot say whether the commit
-// took place, it looks.
+// try runs a group in one transaction. If the engine cannot say whether the commit happened,
+// try looks.
 func (c *committer) try(group []*op) error {
 	w := &writer{db: c.db}
 	arena := arenas.Get().(*[]byte)
@@ -171,12 +171,12 @@ func (c *committer) try(group []*op) error {
 	}
 }
 
-// proof is what a transaction leaves behind, by which a later one knows that it was
-// committed. A transaction without one may simply be done again.
+// proof is what a transaction leaves behind, so that a later one can tell that it was
+// committed. A transaction without one can simply be repeated.
 type proof struct {
-	seq   uint64 // the last sequence it inserted, and what stood there
+	seq   uint64 // the last sequence it inserted, and the entry there
 	entry []byte
-	id    string // a document it wrote, a revision whose body it brought, and where that is
+	id    string // a document it wrote, a revision whose body it added, and where that body is
 	rev   revtree.Rev
 	data  []byte
 }
@@ -203,7 +203,7 @@ func (p *proof) holds(r engine.Reader) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// That the revision is there says nothing: it may have been an ancestor before.
+	// The revision alone proves nothing: it may have been there before, as an ancestor.
 	n, _ := tree.Find(p.rev)
 	return bytes.Equal(n.Data, p.data), nil
 }

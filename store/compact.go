@@ -9,9 +9,9 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Compact drops the bodies of revisions that are no leaves, stems trees to the revs
-// limit, and has the engine give the space back, while the database is read and
-// written. It returns when done; ErrCompactRunning if another is going on.
+// Compact drops the bodies of revisions that are not leaves, stems trees to the revs limit, and
+// has the engine give the space back. Readers and writers carry on meanwhile. It returns when
+// done, or with ErrCompactRunning if another compaction is running.
 func (db *DB) Compact(ctx context.Context) error {
 	if !db.compacting.CompareAndSwap(false, true) {
 		return ErrCompactRunning
@@ -20,8 +20,8 @@ func (db *DB) Compact(ctx context.Context) error {
 	return db.compact(ctx)
 }
 
-// StartCompact begins a compaction that goes on by itself, and ends early when the
-// database is deleted or the store closes. One that is going on already will do.
+// StartCompact begins a compaction in the background. It ends early when the database is
+// deleted or the store closes. If one is already running, StartCompact does nothing.
 func (db *DB) StartCompact() {
 	if !db.compacting.CompareAndSwap(false, true) {
 		return
@@ -64,8 +64,7 @@ func (db *DB) compact(ctx context.Context) error {
 	return nil
 }
 
-// dropInner walks all documents and trims those that have something to trim, some
-// hundred a transaction.
+// dropInner walks all documents and trims those that need it, some hundred in each transaction.
 func (db *DB) dropInner(ctx context.Context) error {
 	const part = 200
 	var from []byte
@@ -114,7 +113,7 @@ func (db *DB) dropInner(ctx context.Context) error {
 	return nil
 }
 
-// trim drops what compaction drops of one document. Its sequence stays.
+// trim applies a compaction to one document. Its sequence stays.
 func (w *writer) trim(id string) error {
 	rec, tree, known, err := w.loadTree(id)
 	if err != nil || !known {

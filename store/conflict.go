@@ -8,17 +8,17 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Conflict is what whoever was refused an edit needs to merge it.
+// Conflict is what a client needs to merge an edit that was refused.
 type Conflict struct {
 	Winner *Document // the present winner, perhaps a tombstone; nil: there is no such document
-	// Ancestor is the newest revision that both the winner and the one that was to be
-	// replaced descend from, or one of them; zero if there is none that is known.
+	// Ancestor is the newest revision that both the winner and the revision to be replaced
+	// descend from. It may be one of the two; it is zero if none is known.
 	Ancestor     revtree.Rev
 	AncestorBody *Document // nil if its body is no longer here
 }
 
-// ConflictOf reads, in one snapshot, what stands against an edit of a document that
-// names given as its parent.
+// ConflictOf reads, in one snapshot, the state that an edit of a document with the parent given
+// conflicts with.
 func (db *DB) ConflictOf(ctx context.Context, id string, given revtree.Rev) (c Conflict, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		c = Conflict{}
@@ -31,7 +31,7 @@ func (db *DB) ConflictOf(ctx context.Context, id string, given revtree.Rev) (c C
 			return err
 		}
 		if db.see(winner) != nil {
-			return nil // to this handle there is no such document
+			return nil // the document is hidden from this handle
 		}
 		if c.Winner = winner; given.IsZero() {
 			return nil

@@ -13,12 +13,12 @@ import (
 	"github.com/tododb/tododb/store/ranks"
 )
 
-// DB is a handle on one database. Whoever has it from Store.Open releases it when done;
-// until then it stays open, though it may be deleted meanwhile: then its calls give
-// ErrNoDB and Gone is closed. Guarded makes a handle that shows and takes less.
+// DB is a handle on one database. A caller that gets it from Store.Open releases it when done.
+// Until then it stays open, though the database may be deleted: then its calls return ErrNoDB
+// and Gone is closed. Guarded makes a handle that shows and accepts less.
 type DB struct {
 	*database
-	guard *Guard // nil: everything is shown and taken
+	guard *Guard // nil: everything is shown and accepted
 }
 
 // database is what all handles on one database share.
@@ -27,7 +27,7 @@ type database struct {
 	store *Store
 	name  string
 
-	opened  chan struct{} // closed when start is over; guards what start sets
+	opened  chan struct{} // closed when start is over; guards the fields that start sets
 	openErr error
 
 	edb      engine.DB
@@ -94,7 +94,7 @@ func openError(name string, err error) error {
 	return fmt.Errorf("open database %q: %w", name, err)
 }
 
-// stop ends feeds and refuses new writes; those that are queued are answered.
+// stop ends feeds and refuses new writes; queued writes still get an answer.
 func (db *DB) stop(why error) {
 	db.stopped.Do(func() {
 		db.stopErr = why
@@ -116,17 +116,17 @@ func (db *DB) shut(why error) error {
 // Name is the database's name.
 func (db *DB) Name() string { return db.name }
 
-// Instance tells this database from others that had or will have its name.
+// Instance distinguishes this database from earlier or later ones of the same name.
 func (db *DB) Instance() string { return db.identity.Instance }
 
-// Release gives the database back; the caller does not use it afterwards.
+// Release returns the handle; the caller does not use it afterwards.
 func (db *DB) Release() { db.store.release(db.base) }
 
 // Gone is closed when the database has been deleted or the store closes.
 func (db *DB) Gone() <-chan struct{} { return db.gone }
 
-// Changed returns a channel that is closed once a sequence greater than after is
-// committed; it is closed already if there is one.
+// Changed returns a channel that is closed once a sequence greater than after is committed, or
+// at once if there is one already.
 func (db *DB) Changed(after uint64) <-chan struct{} { return db.news.after(after) }
 
 // view runs fn on a snapshot of the database.
@@ -138,8 +138,8 @@ func (db *DB) view(ctx context.Context, fn func(engine.Reader) error) error {
 	return db.failed(err)
 }
 
-// failed maps an error of the engine's about the database to the store's. That the
-// database has gone counts for more than what that has led to.
+// failed maps an engine error of this database to a store error. If the database is gone, that
+// outranks any error it caused.
 func (db *DB) failed(err error) error {
 	if err == nil {
 		return nil
@@ -154,8 +154,8 @@ func (db *DB) failed(err error) error {
 	return err
 }
 
-// WhyGone says why Gone is closed: ErrNoDB for a database that was deleted, ErrClosed if
-// the store closes, ErrDamaged. It is nil as long as the database is there.
+// WhyGone says why Gone is closed: ErrNoDB if the database was deleted, ErrClosed if the store
+// is closing, or ErrDamaged. It is nil while the database is there.
 func (db *DB) WhyGone() error {
 	select {
 	case <-db.gone:
@@ -165,19 +165,19 @@ func (db *DB) WhyGone() error {
 	}
 }
 
-// Info is what a database says of itself.
+// Info holds the figures of a database.
 type Info struct {
-	DocCount, DelCount     uint64 // documents that live, and those whose winner is a tombstone
+	DocCount, DelCount     uint64 // living documents, and documents whose winner is a tombstone
 	UpdateSeq, PurgeSeq    uint64
-	File, External, Active int64 // bytes of the file, of the JSON of all leaves, and of that as stored
+	File, External, Active int64 // bytes of the file, of the JSON of all leaves, and of that JSON as stored
 	CompactRunning         bool
 	Created                time.Time
-	// Modified is the second of the newest change. It never goes back, and whoever asks
-	// for what came since then (SinceTime) misses nothing.
+	// Modified is the second of the newest change. It never goes back, so a read of everything
+	// since then (SinceTime) misses nothing.
 	Modified time.Time
 }
 
-// Info reads the running totals; it costs a few reads whatever the size.
+// Info reads the running totals; it costs a few reads at any size.
 func (db *DB) Info(ctx context.Context) (Info, error) {
 	info := Info{CompactRunning: db.compacting.Load(), Created: db.identity.Created}
 	err := db.view(ctx, func(r engine.Reader) error {
@@ -213,8 +213,8 @@ func (db *DB) UpdateSeq(ctx context.Context) (seq uint64, err error) {
 	return seq, err
 }
 
-// newest reads the newest entry of the sequence space: its sequence, the totals, and
-// whether it is a marker. An empty database has sequence 0.
+// newest reads the newest entry of the sequence space: its sequence, the totals, and whether it
+// is a marker. In an empty database the sequence is 0.
 func newest(r engine.Reader) (seq uint64, t totals, marker bool, err error) {
 	k, v, err := r.Last(spaceSeq)
 	if err != nil || k == nil {
@@ -235,11 +235,10 @@ func lastSeq(ctx context.Context, edb engine.DB) (seq uint64, err error) {
 	return seq, err
 }
 
-// pollOthers is how long a write of another process may stay unseen when its
-// notification is lost.
+// pollOthers is how long another process's write may stay unseen when its notification is lost.
 const pollOthers = time.Second
 
-// followOthers keeps the notifier abreast of what other processes commit.
+// followOthers tells the notifier of commits by other processes.
 func (db *DB) followOthers() {
 	w := db.edb.Watch()
 	defer w.Close()

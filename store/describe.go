@@ -7,8 +7,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// AppendInfo appends what the database says of itself, as CouchDB does. CouchDB's replicator
-// takes a database without update_seq and instance_start_time for a missing one.
+// AppendInfo appends the database's description as CouchDB gives it. CouchDB's replicator
+// treats a database without update_seq and instance_start_time as missing.
 func (db *DB) AppendInfo(b []byte, info Info) []byte {
 	b = jsonscan.AppendString(append(b, `{"db_name":`...), db.Name())
 	b = append(b, `,"purge_seq":"`...)
@@ -28,12 +28,12 @@ func (db *DB) AppendInfo(b []byte, info Info) []byte {
 	return append(b, `"}`...)
 }
 
-// DefaultSecurity is what a security object reads as until it is set: nobody but
-// administrators of the server.
+// DefaultSecurity is the security object until one is set: only server administrators have
+// access.
 const DefaultSecurity = `{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}`
 
-// SecurityObject is the security object as users and functions see it: DefaultSecurity where
-// it was never set.
+// SecurityObject is the security object as users and functions see it: DefaultSecurity if it
+// was never set.
 func (db *DB) SecurityObject(ctx context.Context) ([]byte, error) {
 	raw, err := db.Security(ctx)
 	if err == nil && raw == nil {
@@ -42,7 +42,7 @@ func (db *DB) SecurityObject(ctx context.Context) ([]byte, error) {
 	return raw, err
 }
 
-// UserCtx is who the handle was made for, as functions of design documents see it: a JSON
+// UserCtx describes the user of the handle as functions of design documents see them: a JSON
 // object with db, name and roles. A handle without a guard is an administrator's.
 func (db *DB) UserCtx() []byte {
 	if db.guard != nil && db.guard.UserCtx != nil {

@@ -1,9 +1,9 @@
 // Package store keeps databases of JSON documents: their revisions, their
 // sequence of changes, their local documents.
 //
-// A Store is the set of databases of one server, on a storage engine. A DB is one
-// of them. Documents come in by DB.Put and DB.Write alone, interactive edits and replicated
-// changes alike; what was written is read by Get, OpenRevs, AllDocs and Changes.
+// A Store is the set of databases of one server, on a storage engine. A DB is one database. All
+// documents come in by DB.Put and DB.Write, interactive edits and replicated changes alike.
+// Get, OpenRevs, AllDocs and Changes read them.
 //
 // What always holds:
 //   - Write returns after its data is on disk, or with an error;
@@ -28,11 +28,11 @@
 //	local  document id             revision number, JSON body
 //	purge  purge sequence (8)      uuid, document id, revisions
 //	time   sequence (8)            the second in which the changes after it were committed
-//	once   key, and a queue        what writes that are not to be repeated were answered
+//	once   key, and a queue        answers to writes that must not be repeated
 //
-// Numbers in keys are big endian, so that byte order is their order. The exact
-// layout of each value stands with the code that writes it (record.go); what they are all
-// made of is in store/record.
+// Numbers in keys are big endian, so that byte order is their order. The exact layout of each
+// value stands with the code that writes it (record.go). The parts that values are made of are
+// in store/record.
 //
 // The sequence of a write is Last(seq)+1, taken in the transaction that inserts it;
 // there is no counter record. The running totals ride in each seq entry, so the

@@ -13,7 +13,7 @@ type Document struct {
 	ID      string
 	Rev     revtree.Rev
 	Deleted bool
-	Body    []byte // JSON object without the members that begin with an underscore
+	Body    []byte // JSON object without members that begin with an underscore
 	Seq     uint64 // of the document's newest change
 
 	Path                        []revtree.Rev // newest first, if it was asked for
@@ -23,20 +23,19 @@ type Document struct {
 	Attachments []Attachment // in their order
 }
 
-// RevInfo is what is known of a revision of a path.
+// RevInfo is what is known of one revision on a path.
 type RevInfo struct {
 	Rev    revtree.Rev
 	Status string // "available", "deleted", or "missing": its body is not here
 }
 
-// JSONOptions say what AppendJSON adds beside what was read.
+// JSONOptions say what AppendJSON adds to what was read.
 type JSONOptions struct {
 	LocalSeq bool // the sequence, as _local_seq
-	// Encodings tells with each attachment how its bytes are encoded
-	// (att_encoding_info).
+	// Encodings adds to each attachment how its bytes are encoded (att_encoding_info).
 	Encodings bool
-	// Open leaves out _attachments and the closing brace, for a caller who sends the
-	// bytes of attachments along.
+	// Open leaves out _attachments and the closing brace, for a caller that sends the bytes of
+	// attachments along.
 	Open bool
 }
 
@@ -84,8 +83,8 @@ func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
 	return append(b, '}')
 }
 
-// AppendInfo appends an object that says what an attachment is, without its length and
-// its closing brace.
+// AppendInfo appends an object that describes an attachment, without its length and its closing
+// brace.
 func (a *Attachment) AppendInfo(b []byte, encodings bool) []byte {
 	b = append(b, `{"content_type":`...)
 	b = jsonscan.AppendString(b, a.Type)
@@ -121,7 +120,7 @@ func appendRevList(b []byte, name string, revs []revtree.Rev) []byte {
 	return append(b, ']')
 }
 
-// AppendLength appends the length as a member: unpacked, where that is known.
+// AppendLength appends the length as a member: the unpacked length, if it is known.
 func (a *Attachment) AppendLength(b []byte) []byte {
 	n := a.Length
 	if a.DecodedLength > 0 {

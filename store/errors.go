@@ -2,34 +2,35 @@ package store
 
 import "errors"
 
-// One sentinel for each answer that a caller treats differently. Per-document
-// outcomes of Write come in Result.Err; all others end the call.
+// One sentinel for each answer that a caller treats differently. Outcomes for a single document
+// come in Result.Err; all others end the call.
 var (
 	ErrNoDB           = errors.New("no such database")
 	ErrDBExists       = errors.New("database exists already")
 	ErrBadDBName      = errors.New("illegal database name")
 	ErrMissing        = errors.New("missing")                  // no such document or revision
 	ErrDeleted        = errors.New("deleted")                  // the winner is a tombstone
-	ErrConflict       = errors.New("document update conflict") // the parent is not a leaf that may be edited
+	ErrConflict       = errors.New("document update conflict") // the parent is not an editable leaf
 	ErrBadSeq         = errors.New("malformed update sequence")
 	ErrIDTooLong      = errors.New("document id is too long")
 	ErrBadLimit       = errors.New("limit must be a positive number")
 	ErrCompactRunning = errors.New("compaction is already running")
 	ErrUnavailable    = errors.New("storage is not available") // nothing was written, unless it is ErrUnknown too
 	ErrClosed         = errors.New("store is closed")
-	// ErrUnknown says that it is not known whether a write took place. It is ErrUnavailable too.
+	// ErrUnknown says that nobody knows whether a write took place. It is ErrUnavailable too.
 	ErrUnknown = errors.New("the outcome of the write is unknown")
 	// ErrFull says that the disk has no space left; nothing was written.
 	ErrFull = errors.New("no space is left on the disk")
-	// ErrNotWritten is the Result of an edit that is fine, of a Write that is all or nothing.
+	// ErrNotWritten is the Result of an acceptable edit in an all-or-nothing Write that was
+	// refused.
 	ErrNotWritten = errors.New("not written, because other documents were refused")
-	// ErrTransactionTooLarge says that edits that must go into one transaction do not fit.
+	// ErrTransactionTooLarge says that edits that need one transaction do not fit in one.
 	ErrTransactionTooLarge = errors.New("too much for one transaction")
-	// ErrOtherRequest says that a Once was used before, for something else.
+	// ErrOtherRequest says that a Once was used before, for another request.
 	ErrOtherRequest = errors.New("a different request used this key before")
 	ErrCorrupt      = errors.New("stored record is damaged")
-	// ErrDamaged says that the storage of a database is damaged, or is none. The database
-	// is closed; it is opened again once there is something else in its place.
+	// ErrDamaged says that the storage of a database is damaged, or is not a database's. The
+	// database is closed; it is opened again once something else is in its place.
 	ErrDamaged = errors.New("the database is damaged")
 
 	errNoReason = errors.New("an unguarded handle needs a reason")

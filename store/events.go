@@ -7,17 +7,16 @@ import (
 	"sync"
 )
 
-// Event says what last happened to a database.
+// Event is the last thing that happened to a database.
 type Event struct {
 	DB   string
 	Type string // "created", "updated" or "deleted"
 	Seq  uint64 // of this event among all databases
 }
 
-// Events is the feed of what happens to the databases of a store, one event a
-// database: the latest. It is kept in memory. After a restart it has another
-// Instance, and a reader that comes with a place in the old one is told of every
-// database anew, so that it misses nothing.
+// Events is the feed of what happens to the databases of a store. It holds one event for each
+// database, the latest, in memory. After a restart it has another Instance. A reader that comes
+// with a place in the old one is told of every database anew, so that it misses nothing.
 type Events struct {
 	instance string
 
@@ -48,8 +47,8 @@ func (e *Events) add(db, what string) {
 	e.wake = make(chan struct{})
 }
 
-// Since returns the events after n in order, the number of the newest, and a channel
-// that is closed when there is a newer one.
+// Since returns the events after n in order, the number of the newest, and a channel that is
+// closed when a newer one comes.
 func (e *Events) Since(n uint64) (evs []Event, last uint64, wait <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -2,62 +2,62 @@ package store
 
 import "context"
 
-// Guard stands between a handle and its database, for whoever the handle was made
-// for. It is asked on every way in and every way out: by Write for each edit,
-// interactive or replicated, and by Get, OpenRevs, GetMany, GetLocal, AllDocs,
-// DocsByKeys, RevsDiff and Changes for each revision, also where only ids are listed. Whoever
-// adds a method to DB that takes or gives documents asks it there too (see, takes).
+// Guard stands between a handle and its database, on behalf of the handle's user. It is asked
+// on every way in and out: by Write for each edit, interactive or replicated, and by Get,
+// OpenRevs, GetMany, GetLocal, AllDocs, DocsByKeys, RevsDiff and Changes for each revision,
+// even if they list only ids. A new method of DB that accepts or returns documents must ask it
+// too (see, takes).
 //
-// The bytes of attachments are read by digest, and a digest is only to be had from a
-// document that was shown.
+// The bytes of attachments are read by digest. A digest can only be learned from a document
+// that was shown.
 type Guard struct {
-	// Write judges an edit by what there is of its document, and may change it
-	// (document.Doc.SetBody). An error refuses this edit and becomes Result.Err, unless it is
-	// *Unjudged, which fails the whole Write: it may be well another time. It is called
-	// outside any transaction: an edit is written only if the transaction finds what it was
-	// judged by, else it is judged again, as it came. nil: all is taken.
+	// Write judges an edit by what there is of its document, and may change the edit
+	// (document.Doc.SetBody). An error refuses this edit and becomes Result.Err, except
+	// *Unjudged, which fails the whole Write: a later try may succeed. Write is called outside
+	// any transaction. If the transaction finds something other than what Write judged by, the
+	// original edit is judged again. nil: every edit is accepted.
 	Write func(ctx context.Context, now Standing, e *Edit, opt WriteOptions) error
 
-	// Admin tells, by the database's security object as it stands (nil if it was never set),
-	// whether whoever the handle was made for administers the database; an error says why
-	// not, and refuses each edit of a design document, tombstones and replicated changes too,
-	// purges, and the setting of limits and of the security object. It is asked within the
-	// transaction that writes (of edits also before), so it does no I/O. nil: he does.
+	// Admin judges, by the current security object (nil if it was never set), whether the
+	// handle's user administers the database; an error says why not. It then refuses each edit
+	// of a design document, tombstones and replicated changes too, purges, and the setting of
+	// limits and of the security object. It is asked within the transaction that writes (for
+	// edits also before), so it does no I/O. nil: they do.
 	Admin func(security []byte) error
 
 	// Design, if not nil, judges the body of a design document that is about to be written,
-	// after Admin and before anybody else does. An error means that it could not be judged.
+	// after Admin and before any other check. err means that it could not be judged.
 	Design func(ctx context.Context, db *DB, body []byte) (refusal, err error)
 
-	// Validator, if not nil, gives what judges the documents that Write has taken, but for
-	// local and design documents, by the functions of the database's design documents; nil
-	// if none of those has one. db is the handle without guard, design is what DB.Design
-	// gave. An edit is written only if the transaction finds the design documents, and
-	// what the edit replaces, as they were when it was judged; else it is judged again.
+	// Validator, if not nil, returns the function that judges the documents accepted by Write,
+	// except local and design documents. It runs the functions of the database's design
+	// documents; it is nil if there are none. db is the handle without a guard, and design is
+	// the result of DB.Design. If the transaction finds that the design documents, or what the
+	// edit replaces, have changed, the edit is judged again.
 	Validator func(ctx context.Context, db Bare, design uint64) (Validate, error)
 
-	// UserCtx, if not nil, is who the handle was made for, as functions of design documents
-	// see it (DB.UserCtx).
+	// UserCtx, if not nil, describes the handle's user as functions of design documents see
+	// them (DB.UserCtx).
 	UserCtx func() []byte
 
 	// Read judges a revision that is about to be shown, and may replace its Body and
-	// Attachments; it must not change their bytes. A revision that is not visible is
-	// answered as a missing one, and left out of ranges and feeds. An error is given for
-	// the one who reads that revision, and leaves it out of ranges and feeds. It may be
-	// called inside a snapshot: it does no I/O. nil: all is shown.
+	// Attachments; it must not change their bytes. An invisible revision reads as missing, and
+	// is left out of ranges and feeds. An error goes to a reader of that revision; ranges and
+	// feeds leave the revision out. Read may be called inside a snapshot, so it does no I/O.
+	// nil: all is shown.
 	Read func(*Document) (visible bool, err error)
 }
 
-// Unjudged is why an edit could not be judged. To take it for a refusal would lose a
-// replicated document.
+// Unjudged is why an edit could not be judged. Treating it as a refusal would lose a replicated
+// document.
 type Unjudged struct{ Err error }
 
 func (e *Unjudged) Error() string { return e.Err.Error() }
 func (e *Unjudged) Unwrap() error { return e.Err }
 
-// Guarded makes a handle that asks g. It takes the place of db: one of the two is
-// released, and the other not used any more. The guards of both are asked, db's first; of
-// Design and Validator that of db, if it has one.
+// Guarded makes a handle that asks g. It takes the place of db: release one of the two, and
+// stop using the other. The guards of both are asked, db's first; Design, Validator and UserCtx
+// are db's where it has them.
 func (db *DB) Guarded(g *Guard) *DB {
 	if g == nil {
 		return db
@@ -68,8 +68,8 @@ func (db *DB) Guarded(g *Guard) *DB {
 	return &DB{database: db.database, guard: g}
 }
 
-// And makes a guard that asks both, g first; of Design, Validator and UserCtx that of g, if it has
-// one.
+// And makes a guard that asks both, g first; Design, Validator and UserCtx are g's where it has
+// them.
 func (g *Guard) And(other *Guard) *Guard {
 	both := &Guard{Admin: g.Admin, Read: g.Read, Write: g.Write, Validator: g.Validator, Design: g.Design, UserCtx: g.UserCtx}
 	if g.Admin == nil {

@@ -10,8 +10,8 @@ import (
 
 func isDesign(id string) bool { return strings.HasPrefix(id, "_design/") }
 
-// MayEdit asks the guard, before there is an edit, whether it takes any of a document of
-// this id: its refusal. The transaction that writes asks again.
+// MayEdit asks the guard, before there is an edit, whether it would accept any edit of this
+// document. The error is its refusal. The transaction that writes asks again.
 func (db *DB) MayEdit(ctx context.Context, id string) error {
 	if !isDesign(id) {
 		return nil
@@ -23,7 +23,7 @@ func (db *DB) MayEdit(ctx context.Context, id string) error {
 	return err
 }
 
-// administers asks the guard whether the handle is an administrator's of the database.
+// administers asks the guard whether the handle's user administers the database.
 func (db *DB) administers(ctx context.Context) (refusal, err error) {
 	if db.guard == nil || db.guard.Admin == nil {
 		return nil, nil
@@ -35,7 +35,7 @@ func (db *DB) administers(ctx context.Context) (refusal, err error) {
 	return refusal, err
 }
 
-// mayAdminister is administers within a transaction, with the security object as it is then.
+// mayAdminister is administers within a transaction, with its security object.
 func (db *DB) mayAdminister(r engine.Reader) (refusal, err error) {
 	if db.guard == nil || db.guard.Admin == nil {
 		return nil, nil
@@ -47,7 +47,7 @@ func (db *DB) mayAdminister(r engine.Reader) (refusal, err error) {
 	return db.guard.Admin(security), nil
 }
 
-// takes judges an edit: the refusal concerns it alone. by is what Guard.Write judged by.
+// takes judges an edit; a refusal concerns that edit alone. by is what Guard.Write judged by.
 func (db *DB) takes(ctx context.Context, e *Edit, opt WriteOptions, look *standings) (by stoodBy, refusal, err error) {
 	if db.guard == nil {
 		return by, nil, nil

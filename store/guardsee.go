@@ -5,11 +5,11 @@ import (
 	"errors"
 )
 
-// Hides tells that the handle does not show all that there is: what an index says of a
-// document is not to be shown then.
+// Hides reports whether the handle may hide documents. If so, what an index holds of a document
+// must not be shown directly.
 func (db *DB) Hides() bool { return db.guard != nil && db.guard.Read != nil }
 
-// see judges a document that was asked for by its id.
+// see judges a document that is read by its id.
 func (db *DB) see(d *Document) error {
 	if !db.Hides() {
 		return nil
@@ -21,13 +21,13 @@ func (db *DB) see(d *Document) error {
 	return err
 }
 
-// lists judges a document of a range or a feed.
+// lists judges a document in a range or a feed.
 func (db *DB) lists(d *Document) bool {
 	visible, err := db.guard.Read(d)
 	return visible && err == nil
 }
 
-// seeRevs judges what OpenRevs has found.
+// seeRevs judges the results of OpenRevs.
 func (db *DB) seeRevs(found []OpenRev, all bool) ([]OpenRev, error) {
 	shown := found[:0]
 	var hidden []OpenRev
@@ -50,7 +50,7 @@ func (db *DB) seeRevs(found []OpenRev, all bool) ([]OpenRev, error) {
 // seeRow judges a row that was read with its document.
 func (db *DB) seeRow(r *Row, includeDocs bool) bool {
 	d := r.Doc
-	if d == nil { // a tombstone: what it may hold besides its id is not shown
+	if d == nil { // a tombstone: only its id is shown
 		d = &Document{ID: string(r.ID), Rev: r.Rev, Deleted: r.Deleted, Body: []byte("{}")}
 	}
 	if !db.lists(d) {
@@ -66,7 +66,7 @@ func (db *DB) seeRow(r *Row, includeDocs bool) bool {
 func (db *DB) seeKeys(row func(int, *Row) error, includeDocs bool) func(int, *Row) error {
 	return func(i int, r *Row) error {
 		if r != nil {
-			own := *r // the same row may be given for another key
+			own := *r // the same row may come again for another key
 			if r = &own; r.Doc != nil {
 				doc := *r.Doc
 				r.Doc = &doc
@@ -104,8 +104,8 @@ func (db *DB) seeDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 	return err
 }
 
-// seeChanges has a feed judge its rows: a leaf that is hidden is not listed, and a row
-// without leaves is none.
+// seeChanges makes a feed judge its rows: a hidden leaf is not listed, and neither is a row
+// without leaves.
 func (db *DB) seeChanges(q *ChangesQuery, row func(*Change) error) func(*Change) error {
 	matchLeaf, match, includeDocs := q.MatchLeaf, q.Match, q.IncludeDocs
 	q.IncludeDocs = true
@@ -121,7 +121,7 @@ func (db *DB) seeChanges(q *ChangesQuery, row func(*Change) error) func(*Change)
 	}
 	show := func(c *Change) {
 		if !includeDocs || c.Doc.Body == nil {
-			c.Doc = nil // hidden: the row is there for the sake of another leaf
+			c.Doc = nil // hidden: the row is there because of another leaf
 		}
 	}
 	if match != nil {

@@ -13,16 +13,15 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// identity is what tells one database from every other. It is written once, when the
-// database is first opened.
+// identity distinguishes a database from every other. It is written once, when the database is
+// first opened.
 type identity struct {
 	Instance string    `json:"instance"`
 	Created  time.Time `json:"created"`
 }
 
-// loadIdentity reads the identity, or gives the database one. A crash between making
-// a database and this leaves an empty database, which gets its identity when it is
-// opened next.
+// loadIdentity reads the identity, or gives the database one. A crash between creating a
+// database and this leaves an empty database, which gets its identity at the next opening.
 func loadIdentity(ctx context.Context, edb engine.DB, now time.Time) (id identity, err error) {
 	var raw []byte
 	err = edb.View(ctx, func(r engine.Reader) error {
@@ -67,8 +66,8 @@ func loadIdentity(ctx context.Context, edb engine.DB, now time.Time) (id identit
 	return id, nil
 }
 
-// settledUpdate is Update of something that does no harm when it is done twice: where
-// the engine does not know whether it took place, it is done again.
+// settledUpdate is Update for something that may safely be done twice: if the engine does not
+// know whether it took place, it is done again.
 func settledUpdate(ctx context.Context, edb engine.DB, fn func(engine.Tx) error) (err error) {
 	for range unknownRetries {
 		if err = edb.Update(ctx, fn); !errors.Is(err, engine.ErrUnknown) {

@@ -2,10 +2,10 @@ package store
 
 import "sync"
 
-// Kept is something that was made of a database and is kept with it for as long as it is open.
+// Kept is something derived from a database and kept with it while it is open.
 type Kept interface {
-	// Forget is called once, when the database has been deleted or is closed. It must not wait
-	// for anything.
+	// Forget is called once, when the database is deleted or closed. It must not wait for
+	// anything.
 	Forget()
 }
 
@@ -16,11 +16,10 @@ type keeping struct {
 	over bool
 }
 
-// Keep gives what is kept with the open database under a key, which make makes first. All
-// handles on the database share it. A database that was deleted and made again is another
-// one, and so is one that was closed because nobody used it, and opened again: what is kept
-// with either is made anew. If the database has gone by now, what make makes is forgotten
-// at once.
+// Keep returns what is kept with the open database under a key; if there is nothing yet, make
+// makes it. All handles on the database share it. A database that is deleted and created again
+// starts anew, and so does one that was closed while idle and reopened. If the database is
+// already gone, the new value is forgotten at once.
 func (db *DB) Keep(key any, make func() Kept) Kept {
 	k := &db.kept
 	k.mu.Lock()
