@@ -253,7 +253,7 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 		{"GET", d + "/_show/bad", "", 500, `"render_error"`, ""},
 		{"HEAD", d + "/_show/s/a", "", 200, "", "X-A: this"},
 		{"DELETE", d + "/_show/s/a", "", 405, "", ""},
-		{"GET", d + "/_rewrite/put/b", "", 201, `"id":"b"`, "Deprecation: " + deprecation},
+		{"GET", d + "/_rewrite/put/b", "", 201, `"id":"b"`, "Deprecation: @1582675200"},
 		{"GET", d + "/_rewrite/self", "", 418, "me", "X-C: c"},
 		{"GET", d + "/_rewrite/loop", "", 400, "recursion", ""},
 		{"GET", d + "/_rewrite/away", "", 500, "insecure_rewrite_rule", ""},

@@ -20,6 +20,7 @@ import (
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/operate"
+	"github.com/tododb/tododb/httpapi/query"
 	syncroom "github.com/tododb/tododb/httpapi/sync"
 	"github.com/tododb/tododb/httpapi/uuids"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -88,6 +89,7 @@ type Server struct {
 	account  *account.Room
 	operate  *operate.Room
 	changes  *changes.Room
+	query    *query.Room
 	sync     *syncroom.Room
 	routes   []Route // the table
 	// The lines for documents and attachments, which odd paths lead to as well.
@@ -98,12 +100,10 @@ type Server struct {
 	uuids  *uuids.Source
 	server []string // the Server header
 
-	finder  *mango.Finder
 	metrics *metrics.Metrics
 	trail   *audit.Trail
 
 	designs *design.Cache
-	opener  *view.Opener // of indexes; nil: there are none
 
 	// closing is closed when the server wants feeds to come to their end.
 	closing chan struct{}
@@ -152,8 +152,10 @@ func New(opt Options) (*Server, error) {
 		closing: make(chan struct{}), idle: make(chan struct{}), designs: opt.Designs,
 		settings: config.Follow(opt.Config, readInForce),
 	}
+	var opener *view.Opener // of indexes; nil: there are none
+	var finder *mango.Finder
 	if opt.Indexes != nil {
-		s.opener, s.finder = view.NewOpener(opt.Indexes, opt.Compilers), mango.NewFinder(opt.Indexes, opt.Designs)
+		opener, finder = view.NewOpener(opt.Indexes, opt.Compilers), mango.NewFinder(opt.Indexes, opt.Designs)
 	}
 	s.shared = wire.NewShared(wire.SharedOptions{
 		Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Now: opt.Now, IDs: s.uuids, Audited: opt.Trail.On, Closing: s.closing,
@@ -164,11 +166,12 @@ func New(opt Options) (*Server, error) {
 	}
 	s.account = account.New(s.access, opt.Config, s.uuids, opt.Now)
 	s.documents = documents.New(s.access, opt.Config, s.uuids, opt.Spool, opt.Metrics)
+	s.query = query.New(query.Options{Access: s.access, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opener, Finder: finder, Reroute: s.reroute})
 	s.operate = operate.New(operate.Options{
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: s.uuids,
-		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.compactIndexes,
+		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex,
 	})
-	s.changes = changes.New(s.access, opt.Store, &filter.Opener{Designs: s.designs, Views: s.opener, Finder: s.finder})
+	s.changes = changes.New(s.access, opt.Store, &filter.Opener{Designs: s.designs, Views: opener, Finder: finder})
 	s.sync = syncroom.New(syncroom.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes})
 	s.ownMetrics()
 	s.routes = s.table()

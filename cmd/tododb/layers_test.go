@@ -51,6 +51,7 @@ var layers = []layer{
 	{"httpapi/peruser", []string{"httpapi/access", "httpapi/auth", "httpapi/config", "httpapi/wire", "store"}, []string{bbolt, eng}},
 	{"httpapi/documents", []string{"httpapi/write", "httpapi/access", "httpapi/attachments", "httpapi/wire", "httpapi/config", "httpapi/intake", "httpapi/metrics", "httpapi/uuids", "store", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/operate", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/metrics", "httpapi/uuids", "store"}, []string{bbolt, eng}},
+	{"httpapi/query", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store"}, []string{bbolt, eng}},
 	{"httpapi/changes", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store"}, []string{bbolt, eng}},
 	{"httpapi/sync", []string{"httpapi/access", "httpapi/wire", "replicate", "store"}, []string{bbolt, eng}},

@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"context"
@@ -16,20 +16,20 @@ var (
 	errManyQueries = wire.BadRequest("There are more than %d queries", maxQueries)
 )
 
-// allDocsQueries answers POST /db/_all_docs/queries: several ranges at once.
-func (s *Server) allDocsQueries(w http.ResponseWriter, r *http.Request) error {
-	return s.docRanges(w, r, store.Docs)
+// AllDocsQueries answers POST /db/_all_docs/queries: several ranges at once.
+func (room *Room) AllDocsQueries(w http.ResponseWriter, r *http.Request) error {
+	return room.docRanges(w, r, store.Docs)
 }
 
 // docRanges answers with several ranges over one of the spaces of documents.
-func (s *Server) docRanges(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
-	db, err := s.access.Open(r)
+func (room *Room) docRanges(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
 	var plans []rangePlan
-	err = s.eachQuery(w, r, func(p *viewParams) error {
+	err = eachQuery(w, r, func(p *viewParams) error {
 		plan, err := planDocRange(db, space, p)
 		plans = append(plans, plan)
 		return err
@@ -81,7 +81,7 @@ const maxQueries = 10_000
 
 // eachQuery reads a request that has several queries, and calls fn for each of them. What
 // one of them says goes before what the query of the request says for all.
-func (s *Server) eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *viewParams) error) error {
+func eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *viewParams) error) error {
 	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"math"
@@ -64,7 +64,7 @@ var (
 
 // readViewParams reads the options of one range. What stands in the URL goes before what
 // stands in the body, which check, if not nil, may refuse.
-func (s *Server) readViewParams(w http.ResponseWriter, r *http.Request, check func(body []byte) error) (viewParams, error) {
+func readViewParams(w http.ResponseWriter, r *http.Request, check func(body []byte) error) (viewParams, error) {
 	p := viewParams{limit: -1}
 	query, err := wire.QueryOf(r)
 	if err != nil {
@@ -117,7 +117,7 @@ func (p *viewParams) readQuery(query wire.Params) error {
 	})
 }
 
-// ReadBody takes the members of a JSON object in, checked before; what a query says
+// readBody takes the members of a JSON object in, checked before; what a query says
 // comes after it and wins.
 func (p *viewParams) readBody(body []byte) error {
 	return jsonscan.EachMember(body, func(name, value []byte) error {

@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 const deprecation = "@1582675200"
 
 // design finds a design document by its name, without _design/.
-func (s *Server) design(ctx context.Context, db *store.DB, name string) (*design.Document, error) {
-	return s.designs.Find(ctx, db, "_design/"+name)
+func (room *Room) design(ctx context.Context, db *store.DB, name string) (*design.Document, error) {
+	return room.designs.Find(ctx, db, "_design/"+name)
 }
 
 // functionCall is a request to a function of a design document.
@@ -33,8 +33,8 @@ type functionCall struct {
 
 // functionOf takes the path apart: group is _show, _update or _list. The caller releases
 // the database.
-func (s *Server) functionOf(r *http.Request, group string) (c functionCall, err error) {
-	if c.db, err = s.access.Open(r); err != nil {
+func (room *Room) functionOf(r *http.Request, group string) (c functionCall, err error) {
+	if c.db, err = room.access.Open(r); err != nil {
 		return c, err
 	}
 	defer func() {
@@ -46,7 +46,7 @@ func (s *Server) functionOf(r *http.Request, group string) (c functionCall, err 
 	if err != nil {
 		return c, err
 	}
-	if c.design, err = s.design(r.Context(), c.db, ddoc); err != nil {
+	if c.design, err = room.design(r.Context(), c.db, ddoc); err != nil {
 		return c, err
 	}
 	path := strings.TrimPrefix(strings.TrimPrefix(mux.Vars(r)["rest"], group), "/")

@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"context"
@@ -19,18 +19,18 @@ var (
 	errReduceTwins  = wire.QueryError("`conflicts` is invalid for reduce views.")
 )
 
-// view answers GET and POST of a view: its rows, or what they reduce to.
-func (s *Server) view(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// View answers GET and POST of a view: its rows, or what they reduce to.
+func (room *Room) View(w http.ResponseWriter, r *http.Request) error {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	p, err := s.readViewParams(w, r, refuseQueries)
+	p, err := readViewParams(w, r, refuseQueries)
 	if err != nil {
 		return err
 	}
-	v, err := s.openView(r, db)
+	v, err := room.openView(r, db)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ type openView struct {
 
 // openView opens the index that has the view which the path names; whoever gets it
 // releases it.
-func (s *Server) openView(r *http.Request, db *store.DB) (*openView, error) {
+func (room *Room) openView(r *http.Request, db *store.DB) (*openView, error) {
 	name, err := wire.Segment(r, "view")
 	if err != nil {
 		return nil, err
@@ -71,13 +71,13 @@ func (s *Server) openView(r *http.Request, db *store.DB) (*openView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.openViewOf(r.Context(), db, ddoc, name)
+	return room.openViewOf(r.Context(), db, ddoc, name)
 }
 
 // openViewOf is openView for a view that is known by the name of its design document and
 // its own.
-func (s *Server) openViewOf(ctx context.Context, db *store.DB, ddoc, name string) (*openView, error) {
-	d, err := s.design(ctx, db, ddoc)
+func (room *Room) openViewOf(ctx context.Context, db *store.DB, ddoc, name string) (*openView, error) {
+	d, err := room.design(ctx, db, ddoc)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (s *Server) openViewOf(ctx context.Context, db *store.DB, ddoc, name string
 	if err != nil {
 		return nil, err
 	}
-	ix, err := s.openIndex(ctx, db, d)
+	ix, err := room.openIndex(ctx, db, d)
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +93,11 @@ func (s *Server) openViewOf(ctx context.Context, db *store.DB, ddoc, name string
 }
 
 // openIndex opens the index of a design document.
-func (s *Server) openIndex(ctx context.Context, db *store.DB, d *design.Document) (*view.Index, error) {
-	if s.opener == nil {
+func (room *Room) openIndex(ctx context.Context, db *store.DB, d *design.Document) (*view.Index, error) {
+	if room.opener == nil {
 		return nil, wire.ErrNotBuilt
 	}
-	return s.opener.Open(ctx, db, d)
+	return room.opener.Open(ctx, db, d)
 }
 
 // refuseQueries tells those who put several queries into the body of one where they belong.

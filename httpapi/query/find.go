@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"net/http"
@@ -10,14 +10,14 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// find answers POST /db/_find: the documents that match a selector.
-func (s *Server) find(w http.ResponseWriter, r *http.Request) error {
-	db, q, err := s.readQuery(w, r)
+// Find answers POST /db/_find: the documents that match a selector.
+func (room *Room) Find(w http.ResponseWriter, r *http.Request) error {
+	db, q, err := room.readQuery(w, r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	plan, err := s.finder.Plan(r.Context(), db, q)
+	plan, err := room.finder.Plan(r.Context(), db, q)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) error {
 	defer st.Drop()
 	st.Buf = append(st.Buf, `{"docs":[`...)
 	first := true
-	answer, err := s.finder.Run(r.Context(), db, plan, func(d *mango.Found) error {
+	answer, err := room.finder.Run(r.Context(), db, plan, func(d *mango.Found) error {
 		if !first {
 			st.Buf = append(st.Buf, ',')
 		}
@@ -60,14 +60,14 @@ func appendAnswer(b []byte, q *mango.Query, a *mango.Answer) []byte {
 	return b
 }
 
-// explain answers POST /db/_explain: how a query would be answered.
-func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
-	db, q, err := s.readQuery(w, r)
+// Explain answers POST /db/_explain: how a query would be answered.
+func (room *Room) Explain(w http.ResponseWriter, r *http.Request) error {
+	db, q, err := room.readQuery(w, r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	b, err := s.finder.Explain(r.Context(), db, q, nil)
+	b, err := room.finder.Explain(r.Context(), db, q, nil)
 	if err != nil {
 		return err
 	}
@@ -75,16 +75,16 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readQuery opens the database, which the caller releases, and reads the query.
-func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (*store.DB, *mango.Query, error) {
-	db, err := s.access.Open(r)
+func (room *Room) readQuery(w http.ResponseWriter, r *http.Request) (*store.DB, *mango.Query, error) {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.finder == nil {
+	if room.finder == nil {
 		db.Release()
 		return nil, nil, wire.ErrNotBuilt
 	}
-	q, err := s.queryBody(w, r)
+	q, err := queryBody(w, r)
 	if err != nil {
 		db.Release()
 		return nil, nil, err
@@ -92,8 +92,8 @@ func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (*store.DB, *
 	return db, q, nil
 }
 
-func (s *Server) queryBody(w http.ResponseWriter, r *http.Request) (*mango.Query, error) {
-	body, err := s.objectBody(w, r)
+func queryBody(w http.ResponseWriter, r *http.Request) (*mango.Query, error) {
+	body, err := objectBody(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (s *Server) queryBody(w http.ResponseWriter, r *http.Request) (*mango.Query
 }
 
 // objectBody reads a body that must be a JSON object and say so.
-func (s *Server) objectBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func objectBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := wire.RequireJSON(r); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"bytes"
@@ -18,11 +18,11 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// list answers _design/D/_list/F/V and _design/D/_list/F/OTHER/V: the rows of a view of
+// List answers _design/D/_list/F/V and _design/D/_list/F/OTHER/V: the rows of a view of
 // that design document or another one, as a function of D writes them.
-func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
+func (room *Room) List(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Deprecation"] = []string{deprecation}
-	c, err := s.functionOf(r, "_list")
+	c, err := room.functionOf(r, "_list")
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := s.functionBody(w, r)
+	body, err := functionBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -43,11 +43,11 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		r.Header.Del("Content-Encoding") // it has been unpacked
 	}
-	p, err := s.readViewParams(w, r, refuseQueries)
+	p, err := readViewParams(w, r, refuseQueries)
 	if err != nil {
 		return err
 	}
-	v, err := s.openViewOf(r.Context(), c.db, ddoc, view)
+	v, err := room.openViewOf(r.Context(), c.db, ddoc, view)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	if r.Method != http.MethodPost {
 		q.known = func(rows string) bool {
-			sum := md5.Sum([]byte(rows + s.functionETag(r, &c, nil, nil)))
+			sum := md5.Sum([]byte(rows + functionETag(r, &c, nil, nil)))
 			etag := `"` + base64.StdEncoding.EncodeToString(sum[:]) + `"`
 			w.Header()["Etag"] = []string{etag}
 			return wire.MatchesETag(r, etag)

@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"context"
@@ -17,21 +17,21 @@ import (
 
 var errListIndexes = wire.Errorf(http.StatusBadRequest, "invalid_list_index_params", "Index parameter ranges: limit > 1, skip > 0")
 
-// listIndexes answers GET /db/_index.
-func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// ListIndexes answers GET /db/_index.
+func (room *Room) ListIndexes(w http.ResponseWriter, r *http.Request) error {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	if s.finder == nil {
+	if room.finder == nil {
 		return wire.ErrNotBuilt
 	}
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err
 	}
-	list, err := s.finder.Indexes(r.Context(), db)
+	list, err := room.finder.Indexes(r.Context(), db)
 	if err != nil {
 		return err
 	}
@@ -59,14 +59,14 @@ func (s *Server) listIndexes(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, "]}"...))
 }
 
-// createIndex answers POST /db/_index.
-func (s *Server) createIndex(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// CreateIndex answers POST /db/_index.
+func (room *Room) CreateIndex(w http.ResponseWriter, r *http.Request) error {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	body, err := s.objectBody(w, r)
+	body, err := objectBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *Server) createIndex(w http.ResponseWriter, r *http.Request) error {
 	if err := document.ValidID(ix.DDoc); err != nil {
 		return err
 	}
-	changed, err := s.editDesign(r.Context(), db, ix.DDoc, ix.Put)
+	changed, err := editDesign(r.Context(), db, ix.DDoc, ix.Put)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ const designTries = 10
 
 // editDesign writes what edit makes of the body of a design document, which is nil if
 // there is none; nil from it deletes the document.
-func (s *Server) editDesign(ctx context.Context, db *store.DB, id string, edit func(body []byte) ([]byte, error)) (changed bool, err error) {
+func editDesign(ctx context.Context, db *store.DB, id string, edit func(body []byte) ([]byte, error)) (changed bool, err error) {
 	for range designTries {
 		doc := document.Doc{ID: id, HasID: true}
 		var old []byte
@@ -132,9 +132,9 @@ func (s *Server) editDesign(ctx context.Context, db *store.DB, id string, edit f
 	return false, store.ErrConflict
 }
 
-// deleteIndex answers DELETE /db/_index/ddoc/type/name.
-func (s *Server) deleteIndex(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// DeleteIndex answers DELETE /db/_index/ddoc/type/name.
+func (room *Room) DeleteIndex(w http.ResponseWriter, r *http.Request) error {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (s *Server) deleteIndex(w http.ResponseWriter, r *http.Request) error {
 	if kind != "json" {
 		return store.ErrMissing
 	}
-	if err := s.removeIndexes(r.Context(), db, "_design/"+strings.TrimPrefix(ddoc, "_design/"), name); err != nil {
+	if err := removeIndexes(r.Context(), db, "_design/"+strings.TrimPrefix(ddoc, "_design/"), name); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
@@ -162,8 +162,8 @@ func (s *Server) deleteIndex(w http.ResponseWriter, r *http.Request) error {
 
 // removeIndexes takes an index out of a design document, all of them without a name:
 // store.ErrMissing if there is none.
-func (s *Server) removeIndexes(ctx context.Context, db *store.DB, id, name string) error {
-	_, err := s.editDesign(ctx, db, id, func(body []byte) ([]byte, error) {
+func removeIndexes(ctx context.Context, db *store.DB, id, name string) error {
+	_, err := editDesign(ctx, db, id, func(body []byte) ([]byte, error) {
 		found := false
 		for _, ix := range mango.IndexesOf(design.Parse(id, body)) {
 			if name != "" && ix.Name != name {
@@ -185,14 +185,14 @@ func (s *Server) removeIndexes(ctx context.Context, db *store.DB, id, name strin
 
 var errBulkDelete = wire.Errorf(http.StatusBadRequest, "invalid_bulk_docs", "Bulk Delete requires an array of non-null docids.")
 
-// deleteIndexes answers POST /db/_index/_bulk_delete: the indexes of design documents.
-func (s *Server) deleteIndexes(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// DeleteIndexes answers POST /db/_index/_bulk_delete: the indexes of design documents.
+func (room *Room) DeleteIndexes(w http.ResponseWriter, r *http.Request) error {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	body, err := s.objectBody(w, r)
+	body, err := objectBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (s *Server) deleteIndexes(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, id := range ids {
-		err := s.removeIndexes(r.Context(), db, id, "")
+		err := removeIndexes(r.Context(), db, id, "")
 		switch {
 		case err == nil:
 			success = append(wire.AppendString(append(appendComma(success), `{"id":`...), id), `,"ok":true}`...)

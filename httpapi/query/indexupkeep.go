@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"context"
@@ -13,21 +13,21 @@ import (
 )
 
 // indexOf opens the index of a design document, given its name; the caller releases it.
-func (s *Server) indexOf(ctx context.Context, db *store.DB, name string) (*view.Index, error) {
-	d, err := s.design(ctx, db, name)
+func (room *Room) indexOf(ctx context.Context, db *store.DB, name string) (*view.Index, error) {
+	d, err := room.design(ctx, db, name)
 	if err != nil {
 		return nil, err
 	}
-	return s.openIndex(ctx, db, d)
+	return room.openIndex(ctx, db, d)
 }
 
-// compactIndexes compacts the index of a design document, whose name comes escaped.
-func (s *Server) compactIndexes(r *http.Request, db *store.DB, name string) error {
+// CompactIndex compacts the index of a design document, whose name comes escaped.
+func (room *Room) CompactIndex(r *http.Request, db *store.DB, name string) error {
 	name, err := url.QueryUnescape(name)
 	if err != nil {
 		return wire.ErrURLEncoding
 	}
-	ix, err := s.indexOf(r.Context(), db, name)
+	ix, err := room.indexOf(r.Context(), db, name)
 	if err != nil {
 		return err
 	}
@@ -36,31 +36,31 @@ func (s *Server) compactIndexes(r *http.Request, db *store.DB, name string) erro
 	return nil
 }
 
-// viewCleanup answers POST _view_cleanup: it removes the indexes that no design document
+// ViewCleanup answers POST _view_cleanup: it removes the indexes that no design document
 // asks for any more.
-func (s *Server) viewCleanup(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+func (room *Room) ViewCleanup(w http.ResponseWriter, r *http.Request) error {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	if s.opt.Indexes == nil {
+	if room.indexes == nil {
 		return wire.ErrNotBuilt
 	}
-	wanted, err := s.wantedIndexes(r.Context(), db)
+	wanted, err := room.wantedIndexes(r.Context(), db)
 	if err != nil {
 		return err
 	}
-	if err := s.opt.Indexes.Cleanup(r.Context(), db, func(signature string) bool { return wanted[signature] }); err != nil {
+	if err := room.indexes.Cleanup(r.Context(), db, func(signature string) bool { return wanted[signature] }); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
 }
 
 // wantedIndexes are the signatures of the indexes that some design document asks for.
-func (s *Server) wantedIndexes(ctx context.Context, db *store.DB) (map[string]bool, error) {
+func (room *Room) wantedIndexes(ctx context.Context, db *store.DB) (map[string]bool, error) {
 	wanted := map[string]bool{}
-	docs, err := s.designs.All(ctx, db)
+	docs, err := room.designs.All(ctx, db)
 	for _, d := range docs {
 		wanted[view.Signature(d)] = true
 		for _, ix := range mango.IndexesOf(d) {
@@ -70,9 +70,9 @@ func (s *Server) wantedIndexes(ctx context.Context, db *store.DB) (map[string]bo
 	return wanted, err
 }
 
-// designInfo answers GET of a design document's _info: what its index says of itself.
-func (s *Server) designInfo(w http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
+// DesignInfo answers GET of a design document's _info: what its index says of itself.
+func (room *Room) DesignInfo(w http.ResponseWriter, r *http.Request) error {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (s *Server) designInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ix, err := s.indexOf(r.Context(), db, name)
+	ix, err := room.indexOf(r.Context(), db, name)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"context"
@@ -10,19 +10,19 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// allDocs answers GET and POST /db/_all_docs: a range of documents in the order of ids.
-func (s *Server) allDocs(w http.ResponseWriter, r *http.Request) error {
-	return s.docRange(w, r, store.Docs)
+// AllDocs answers GET and POST /db/_all_docs: a range of documents in the order of ids.
+func (room *Room) AllDocs(w http.ResponseWriter, r *http.Request) error {
+	return room.docRange(w, r, store.Docs)
 }
 
 // docRange answers with one range over one of the spaces of documents.
-func (s *Server) docRange(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
-	db, err := s.access.Open(r)
+func (room *Room) docRange(w http.ResponseWriter, r *http.Request, space store.DocSpace) error {
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	p, err := s.readViewParams(w, r, nil)
+	p, err := readViewParams(w, r, nil)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"context"
@@ -30,16 +30,16 @@ const maxRewrites = 100
 // rewritesKey holds in a request's context how often it has been rewritten.
 type rewritesKey struct{}
 
-// rewrite answers _design/D/_rewrite/PATH: what another path of the same database
+// Rewrite answers _design/D/_rewrite/PATH: what another path of the same database
 // answers, which the rules of the design document choose, or a function of it.
-func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
+func (room *Room) Rewrite(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Deprecation"] = []string{deprecation}
 	count, _ := r.Context().Value(rewritesKey{}).(int)
 	if count >= maxRewrites {
 		return errRewriteLoop
 	}
 	r = r.WithContext(context.WithValue(r.Context(), rewritesKey{}, count+1))
-	db, err := s.access.Open(r)
+	db, err := room.access.Open(r)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := s.design(r.Context(), db, ddoc)
+	d, err := room.design(r.Context(), db, ddoc)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 	switch jsonscan.Kind(rules) {
 	case '[':
 	case '"':
-		body, err := s.functionBody(w, r)
+		body, err := functionBody(w, r)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return s.rewriteAs(w, r, result, body)
+		return room.rewriteAs(w, r, result, body)
 	default:
 		return errNoRewrites
 	}
@@ -81,11 +81,11 @@ func (s *Server) rewrite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.rewriteTo(w, r, to, args.Encode())
+	return room.rewriteTo(w, r, to, args.Encode())
 }
 
 // rewriteTo serves a request at a path that is relative to the design document.
-func (s *Server) rewriteTo(w http.ResponseWriter, r *http.Request, to, query string) error {
+func (room *Room) rewriteTo(w http.ResponseWriter, r *http.Request, to, query string) error {
 	vars := mux.Vars(r)
 	root := "/" + vars["db"]
 	full := path.Join(root, "_design", vars["ddoc"], to)
@@ -96,7 +96,7 @@ func (s *Server) rewriteTo(w http.ResponseWriter, r *http.Request, to, query str
 	u := *r.URL
 	u.RawQuery = query
 	next.URL = &u
-	return s.reroute(w, &next, full)
+	return room.reroute(w, &next, full)
 }
 
 // rewriteRule is one of the rules of a design document.
@@ -272,9 +272,9 @@ func (rule *rewriteRule) substitute(b, value []byte, known wire.Params) []byte {
 
 // rewriteAs serves a request as the function of a design document wants: at a path, or as
 // an object says, which may also be the answer itself.
-func (s *Server) rewriteAs(w http.ResponseWriter, r *http.Request, result, body []byte) error {
+func (room *Room) rewriteAs(w http.ResponseWriter, r *http.Request, result, body []byte) error {
 	if to, err := jsonscan.Text(result); err == nil {
-		return s.rewriteWith(w, r, to, body)
+		return room.rewriteWith(w, r, to, body)
 	}
 	if jsonscan.Kind(result) != '{' {
 		return wire.Errorf(http.StatusInternalServerError, "rewrite_error", "bad rewrite")
@@ -309,11 +309,11 @@ func (s *Server) rewriteAs(w http.ResponseWriter, r *http.Request, result, body 
 		to, _, _ = strings.Cut(to, "?")
 		to += "?" + args.Encode()
 	}
-	return s.rewriteWith(w, next, to, body)
+	return room.rewriteWith(w, next, to, body)
 }
 
 // rewriteWith serves a request at a path with its query, and with a body.
-func (s *Server) rewriteWith(w http.ResponseWriter, r *http.Request, to string, body []byte) error {
+func (room *Room) rewriteWith(w http.ResponseWriter, r *http.Request, to string, body []byte) error {
 	to, query, has := strings.Cut(to, "?")
 	if !has {
 		query = r.URL.RawQuery
@@ -324,7 +324,7 @@ func (s *Server) rewriteWith(w http.ResponseWriter, r *http.Request, to string, 
 		next.Body, next.ContentLength = io.NopCloser(strings.NewReader(string(body))), int64(len(body))
 		next.Header.Del("Content-Encoding") // it has been unpacked
 	}
-	return s.rewriteTo(w, next, to, query)
+	return room.rewriteTo(w, next, to, query)
 }
 
 func eachHeader(result []byte, set func(name, value string)) error {

@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"context"

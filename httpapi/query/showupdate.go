@@ -1,4 +1,4 @@
-package httpapi
+package query
 
 import (
 	"crypto/md5"
@@ -13,15 +13,15 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// show answers GET and POST of _design/D/_show/F and of _design/D/_show/F/ID.
-func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
+// Show answers GET and POST of _design/D/_show/F and of _design/D/_show/F/ID.
+func (room *Room) Show(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Deprecation"] = []string{deprecation}
-	c, err := s.functionOf(r, "_show")
+	c, err := room.functionOf(r, "_show")
 	if err != nil {
 		return err
 	}
 	defer c.db.Release()
-	body, err := s.functionBody(w, r)
+	body, err := functionBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	etag := s.functionETag(r, &c, doc, body)
+	etag := functionETag(r, &c, doc, body)
 	w.Header()["Etag"] = []string{etag}
 	if wire.MatchesETag(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
@@ -47,7 +47,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
 }
 
 // functionBody reads the body of a request; nil if it has none.
-func (s *Server) functionBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func functionBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil, nil
 	}
@@ -55,7 +55,7 @@ func (s *Server) functionBody(w http.ResponseWriter, r *http.Request) ([]byte, e
 }
 
 // functionETag stands for all that the answer of a function may depend on.
-func (s *Server) functionETag(r *http.Request, c *functionCall, doc *store.Document, body []byte) string {
+func functionETag(r *http.Request, c *functionCall, doc *store.Document, body []byte) string {
 	h := md5.New()
 	rev := ""
 	if doc != nil {
@@ -66,9 +66,9 @@ func (s *Server) functionETag(r *http.Request, c *functionCall, doc *store.Docum
 	return `"` + base64.StdEncoding.EncodeToString(h.Sum(nil)) + `"`
 }
 
-// update answers PUT and POST of _design/D/_update/F and of _design/D/_update/F/ID.
-func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
-	c, err := s.functionOf(r, "_update")
+// Update answers PUT and POST of _design/D/_update/F and of _design/D/_update/F/ID.
+func (room *Room) Update(w http.ResponseWriter, r *http.Request) error {
+	c, err := room.functionOf(r, "_update")
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 	status := http.StatusOK
 	if write != nil {
 		status = http.StatusCreated
-		result, err := s.writeUpdated(w, r, c.db, write)
+		result, err := writeUpdated(w, r, c.db, write)
 		if err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 }
 
 // writeUpdated writes the document that an update function has made.
-func (s *Server) writeUpdated(w http.ResponseWriter, r *http.Request, db *store.DB, made []byte) (result store.Result, err error) {
+func writeUpdated(w http.ResponseWriter, r *http.Request, db *store.DB, made []byte) (result store.Result, err error) {
 	doc, err := document.Parse(made, document.Options{MaxSize: wire.SettingsOf(r).MaxDocumentSize})
 	if err != nil {
 		return result, err
