@@ -185,11 +185,11 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 
 // pageOf reads the figures of a Page.
 func (db *DB) pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, error) {
-	seq, t, _, err := newest(r)
+	last, err := newest(r)
 	if err != nil {
 		return Page{}, err
 	}
-	p := Page{UpdateSeq: seq, TotalRows: int(t.docs)}
+	p := Page{UpdateSeq: last.seq, TotalRows: int(last.totals.docs)}
 	whole := AllDocsQuery{Space: q.Space}
 	first, end := whole.bounds()
 	if q.Space != Docs {

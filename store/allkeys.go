@@ -31,11 +31,11 @@ func (db *DB) DocsByKeys(ctx context.Context, q KeysQuery, row func(i int, r *Ro
 		some := q.Keys[from:min(from+part, len(q.Keys))]
 		err := db.view(ctx, func(r engine.Reader) error {
 			if first {
-				seq, t, _, err := newest(r)
+				last, err := newest(r)
 				if err != nil {
 					return err
 				}
-				p = Page{TotalRows: int(t.docs), UpdateSeq: seq}
+				p = Page{TotalRows: int(last.totals.docs), UpdateSeq: last.seq}
 			}
 			page.reset(&AllDocsQuery{IncludeDocs: q.IncludeDocs, Conflicts: q.Conflicts})
 			raw, at = raw[:0], at[:0]

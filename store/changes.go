@@ -173,11 +173,11 @@ func (c *changesRead) begin(r engine.Reader) error {
 	}
 	c.begun = true
 	if c.q.To == 0 {
-		newestSeq, _, _, err := newest(r)
+		last, err := newest(r)
 		if err != nil {
 			return err
 		}
-		c.q.To = newestSeq
+		c.q.To = last.seq
 	}
 	if c.q.Descending {
 		c.q.Since = 0

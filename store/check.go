@@ -219,13 +219,13 @@ func (c *checker) bodyCount() error {
 }
 
 func (c *checker) totals() error {
-	_, t, _, err := newest(c.r)
+	last, err := newest(c.r)
 	if err != nil {
 		c.report("the newest sequence entry: %v", err)
 		return nil
 	}
-	if t != c.found {
-		c.report("the running totals say %+v, the documents %+v", t, c.found)
+	if last.totals != c.found {
+		c.report("the running totals say %+v, the documents %+v", last.totals, c.found)
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func (c *checker) purges() error {
 // times checks that the seconds rise with the sequences, and that each entry belongs to a
 // change.
 func (c *checker) times() error {
-	newestSeq, _, _, err := newest(c.r)
+	top, err := newest(c.r)
 	if err != nil {
 		return nil // totals has reported it
 	}
@@ -263,8 +263,8 @@ func (c *checker) times() error {
 		case err != nil:
 			c.report("%v", err)
 			return true, nil
-		case e.after >= newestSeq:
-			c.report("there is a time of changes after sequence %d, the newest is %d", e.after, newestSeq)
+		case e.after >= top.seq:
+			c.report("there is a time of changes after sequence %d, the newest is %d", e.after, top.seq)
 		case !first && e.second <= last.end():
 			c.report("changes after sequence %d are of second %d, earlier ones of %d", e.after, e.second, last.end())
 		}

@@ -115,8 +115,8 @@ func (db *DB) dropInner(ctx context.Context) error {
 
 // trim applies a compaction to one document. Its sequence stays.
 func (w *writer) trim(id string) error {
-	rec, tree, known, err := w.loadTree(id)
-	if err != nil || !known {
+	d, err := w.load(id)
+	if err != nil || !d.known {
 		return err
 	}
 	limit, err := w.revsLimit()
@@ -124,7 +124,7 @@ func (w *writer) trim(id string) error {
 		return err
 	}
 	var inner []revtree.Node
-	tree.Nodes(func(n revtree.Node, leaf bool) bool {
+	d.tree.Nodes(func(n revtree.Node, leaf bool) bool {
 		if !leaf && n.Data != nil {
 			inner = append(inner, n)
 		}
@@ -134,11 +134,11 @@ func (w *writer) trim(id string) error {
 		return err
 	}
 	for _, n := range inner {
-		tree.SetData(n.Rev, nil)
+		d.tree.SetData(n.Rev, nil)
 	}
-	stemmed := tree.Stem(limit)
+	stemmed := d.tree.Stem(limit)
 	if len(inner) == 0 && len(stemmed) == 0 {
 		return nil
 	}
-	return w.saveTree(id, &tree, rec.seq, rec.seq)
+	return w.saveTree(id, &d.tree, d.rec.seq, d.rec.seq)
 }

@@ -21,8 +21,8 @@ func (c counted) View(ctx context.Context, fn func(engine.Reader) error) error {
 }
 
 func (counted) Newest(r engine.Reader) (seq uint64, marker bool, err error) {
-	seq, _, marker, err = newest(r)
-	return seq, marker, err
+	last, err := newest(r)
+	return last.seq, last.marker, err
 }
 
 func (counted) Entries(r engine.Reader, from, to uint64, fn func(seq uint64) error) error {

@@ -181,11 +181,12 @@ type Info struct {
 func (db *DB) Info(ctx context.Context) (Info, error) {
 	info := Info{CompactRunning: db.compacting.Load(), Created: db.identity.Created}
 	err := db.view(ctx, func(r engine.Reader) error {
-		seq, t, _, err := newest(r)
+		last, err := newest(r)
 		if err != nil {
 			return err
 		}
-		info.UpdateSeq, info.DocCount, info.DelCount = seq, t.docs, t.deleted
+		t := last.totals
+		info.UpdateSeq, info.DocCount, info.DelCount = last.seq, t.docs, t.deleted
 		info.External, info.Active = t.external, t.active
 		if info.PurgeSeq, err = lastPurge(r); err != nil {
 			return err
@@ -206,30 +207,39 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 
 // UpdateSeq reads the newest sequence, which costs less than Info.
 func (db *DB) UpdateSeq(ctx context.Context) (seq uint64, err error) {
-	err = db.view(ctx, func(r engine.Reader) (err error) {
-		seq, _, _, err = newest(r)
+	err = db.view(ctx, func(r engine.Reader) error {
+		last, err := newest(r)
+		seq = last.seq
 		return err
 	})
 	return seq, err
 }
 
-// newest reads the newest entry of the sequence space: its sequence, the totals, and whether it
-// is a marker. In an empty database the sequence is 0.
-func newest(r engine.Reader) (seq uint64, t totals, marker bool, err error) {
+// newestEntry is what the newest entry of the sequence space says. An empty database has
+// sequence 0.
+type newestEntry struct {
+	seq    uint64
+	totals totals
+	marker bool // it stands only for its sequence
+}
+
+func newest(r engine.Reader) (newestEntry, error) {
 	k, v, err := r.Last(spaceSeq)
 	if err != nil || k == nil {
-		return 0, totals{}, false, err
+		return newestEntry{}, err
 	}
-	if seq, err = seqOfKey(k); err != nil {
-		return 0, totals{}, false, err
+	seq, err := seqOfKey(k)
+	if err != nil {
+		return newestEntry{}, err
 	}
 	e, err := parseSeqEntry(v)
-	return seq, e.totals, e.marker(), err
+	return newestEntry{seq, e.totals, e.marker()}, err
 }
 
 func lastSeq(ctx context.Context, edb engine.DB) (seq uint64, err error) {
 	err = edb.View(ctx, func(r engine.Reader) error {
-		seq, _, _, err = newest(r)
+		last, err := newest(r)
+		seq = last.seq
 		return err
 	})
 	return seq, err

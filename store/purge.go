@@ -116,15 +116,15 @@ func (db *DB) Purge(ctx context.Context, ids []string, revs [][]revtree.Rev) (pu
 // purgeDocument takes leaves out of a document. One that keeps leaves moves in the
 // feed, by as many sequences as it keeps leaves, as in CouchDB.
 func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.Rev, err error) {
-	rec, tree, known, err := w.loadTree(id)
-	if err != nil || !known {
+	d, err := w.load(id)
+	if err != nil || !d.known {
 		return nil, err
 	}
-	if err := w.count(&tree, -1); err != nil {
+	if err := w.count(&d.tree, -1); err != nil {
 		return nil, err
 	}
 	for _, rev := range revs {
-		removed, ok := tree.Purge(rev)
+		removed, ok := d.tree.Purge(rev)
 		if !ok {
 			continue
 		}
@@ -133,22 +133,22 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 			return nil, err
 		}
 	}
-	if err := w.count(&tree, 1); err != nil || len(purged) == 0 {
+	if err := w.count(&d.tree, 1); err != nil || len(purged) == 0 {
 		return purged, err
 	}
 	if err := w.noteDesign(id, w.last+1); err != nil {
 		return nil, err
 	}
-	if tree.Len() == 0 {
-		w.moved(id, &rec, &tree, 0, w.last+1)
+	if d.tree.Len() == 0 {
+		w.moved(id, &d.rec, &d.tree, 0, w.last+1)
 		if err := w.tx.Delete(spaceDoc, []byte(id)); err != nil {
 			return nil, err
 		}
-		return purged, w.unlist(rec.seq)
+		return purged, w.unlist(d.rec.seq)
 	}
-	seq := w.last + uint64(len(tree.Leaves()))
-	w.moved(id, &rec, &tree, seq, seq)
-	return purged, w.saveTree(id, &tree, rec.seq, seq)
+	seq := w.last + uint64(len(d.tree.Leaves()))
+	w.moved(id, &d.rec, &d.tree, seq, seq)
+	return purged, w.saveTree(id, &d.tree, d.rec.seq, seq)
 }
 
 // PurgedInfos reads the purges that are remembered, oldest first. fn is called inside

@@ -107,11 +107,11 @@ func (db *DB) modified(r engine.Reader) (time.Time, error) {
 // beginning for a time before the first that is known.
 func (db *DB) SinceTime(ctx context.Context, t time.Time) (since uint64, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
-		newestSeq, _, _, err := newest(r)
+		last, err := newest(r)
 		if err != nil {
 			return err
 		}
-		since, err = sinceTime(r, unixSecond(t), newestSeq)
+		since, err = sinceTime(r, unixSecond(t), last.seq)
 		return err
 	})
 	return since, err

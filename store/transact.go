@@ -145,25 +145,25 @@ func (w *writer) judge(edits []pendingEdit) error {
 		}
 		return nil
 	}
-	_, tree, known, err := w.loadTree(edits[0].doc.ID)
+	d, err := w.load(edits[0].doc.ID)
 	if err != nil {
 		return err
 	}
 	ref := bodyRef{seq: w.last + 1}
 	for i := range edits {
 		e := &edits[i]
-		path, err := w.admit(e, &tree, known)
+		path, err := w.admit(e, &d.tree, d.known)
 		if err != nil {
 			return err
 		}
 		if path == nil {
 			continue
 		}
-		if _, err := tree.Merge(path, e.doc.Deleted, ref.appendTo(nil)); err != nil {
+		if _, err := d.tree.Merge(path, e.doc.Deleted, ref.appendTo(nil)); err != nil {
 			e.result.Err = err
 			continue
 		}
-		known = true
+		d.known = true
 	}
 	return nil
 }

@@ -251,15 +251,15 @@ func (w *writer) holdAll(edits []pendingEdit) (bool, error) {
 		if !edits[0].by.judged && (!edits[0].verdict.judged || edits[0].verdict.any) {
 			return nil
 		}
-		_, tree, _, err := w.loadTree(edits[0].doc.ID)
+		d, err := w.load(edits[0].doc.ID)
 		if err == nil {
-			err = w.lookAtStanding(edits, &tree)
+			err = w.lookAtStanding(edits, &d.tree)
 		}
 		if err != nil {
 			return err
 		}
 		for i := range edits {
-			all = all && !edits[i].stale(&tree)
+			all = all && !edits[i].stale(&d.tree)
 		}
 		return nil
 	})

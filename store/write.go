@@ -286,11 +286,11 @@ func eachDocument(edits []pendingEdit, fn func(edits []pendingEdit) error) error
 // they take one sequence.
 func (w *writer) editDocument(edits []pendingEdit) error {
 	id := edits[0].doc.ID
-	rec, tree, known, err := w.loadTree(id)
+	d, err := w.load(id)
 	if err != nil {
 		return err
 	}
-	if err := w.lookAtStanding(edits, &tree); err != nil {
+	if err := w.lookAtStanding(edits, &d.tree); err != nil {
 		return err
 	}
 	limit, err := w.revsLimit()
@@ -302,7 +302,7 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	counted, changed := false, false
 	for i := range edits {
 		e := &edits[i]
-		path, err := w.admit(e, &tree, known)
+		path, err := w.admit(e, &d.tree, d.known)
 		if err != nil {
 			return err
 		}
@@ -310,14 +310,14 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 			continue
 		}
 		if !counted { // before the tree changes
-			if err := w.count(&tree, -1); err != nil {
+			if err := w.count(&d.tree, -1); err != nil {
 				return err
 			}
 			counted = true
 		}
 		ref := bodyRef{seq: seq, n: bodies, size: int64(len(e.doc.Body)), stored: int64(len(e.body))}
 		data := ref.appendTo(nil)
-		outcome, err := tree.Merge(path, e.doc.Deleted, data)
+		outcome, err := d.tree.Merge(path, e.doc.Deleted, data)
 		if err != nil {
 			e.result.Err = err
 			continue
@@ -326,7 +326,7 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		if outcome == revtree.Known {
 			continue
 		}
-		changed, known = true, true
+		changed, d.known = true, true
 		if outcome == revtree.Joined {
 			continue // its body is here already
 		}
@@ -343,14 +343,14 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		return nil
 	}
 	dropped := []revtree.Node(nil)
-	if changed && tree.Len() > limit {
-		dropped = tree.Stem(limit)
+	if changed && d.tree.Len() > limit {
+		dropped = d.tree.Stem(limit)
 	}
 	if bodies == 0 && changed {
 		// What a path told of ancestors may have been stemmed away again.
-		changed = !bytes.Equal(tree.AppendBinary(nil), rec.tree)
+		changed = !bytes.Equal(d.tree.AppendBinary(nil), d.rec.tree)
 	}
-	if err := w.count(&tree, 1); err != nil || !changed {
+	if err := w.count(&d.tree, 1); err != nil || !changed {
 		return err
 	}
 	if err := w.dropBodies(dropped); err != nil {
@@ -359,8 +359,8 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	if err := w.noteDesign(id, seq); err != nil {
 		return err
 	}
-	w.moved(id, &rec, &tree, seq, seq)
-	return w.saveTree(id, &tree, rec.seq, seq)
+	w.moved(id, &d.rec, &d.tree, seq, seq)
+	return w.saveTree(id, &d.tree, d.rec.seq, seq)
 }
 
 // admit judges an edit by the tree as it is now. It returns the path to merge, or nil and

@@ -39,13 +39,13 @@ func (w *writer) begin(tx engine.Tx) error {
 	if err := tx.Fetch(nil, []engine.Space{spaceSeq, spaceTime}); err != nil {
 		return err
 	}
-	seq, t, marker, err := newest(tx)
+	last, err := newest(tx)
 	if err != nil {
 		return err
 	}
-	w.before, w.last, w.totals = seq, seq, t
-	if marker {
-		w.marker = seq
+	w.before, w.last, w.totals = last.seq, last.seq, last.totals
+	if last.marker {
+		w.marker = last.seq
 	}
 	return nil
 }
@@ -152,19 +152,27 @@ func (w *writer) count(tree *revtree.Tree, sign int64) error {
 	return nil
 }
 
-// loadTree reads a document's record and tree; known is false if there is none.
-func (w *writer) loadTree(id string) (rec docRecord, tree revtree.Tree, known bool, err error) {
+// loaded is a document as a transaction finds it.
+type loaded struct {
+	rec   docRecord
+	tree  revtree.Tree
+	known bool // there is such a document
+}
+
+// load reads a document's record and tree.
+func (w *writer) load(id string) (d loaded, err error) {
 	v, err := w.tx.Get(spaceDoc, []byte(id))
 	if err != nil || v == nil {
-		return rec, tree, false, err
+		return d, err
 	}
-	if rec, err = parseDocRecord(v); err != nil {
-		return rec, tree, false, fmt.Errorf("document %q: %w", id, err)
+	if d.rec, err = parseDocRecord(v); err == nil {
+		d.tree, err = d.rec.decode()
 	}
-	if tree, err = rec.decode(); err != nil {
-		return rec, tree, false, fmt.Errorf("document %q: %w", id, err)
+	if err != nil {
+		return d, fmt.Errorf("document %q: %w", id, err)
 	}
-	return rec, tree, true, nil
+	d.known = true
+	return d, nil
 }
 
 func (d *docRecord) decode() (revtree.Tree, error) {
