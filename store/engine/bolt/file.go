@@ -120,14 +120,14 @@ func openFile(e *Engine, path string) (*file, error) {
 	if fi.Size() < 2*4096 { // of an empty file bbolt would make a new database
 		return nil, fmt.Errorf("%w: %s has %d bytes", engine.ErrForeign, path, fi.Size())
 	}
-	b, opened, id, err := openBolt(path, e.opt)
-	if err != nil {
+	f := &file{eng: e, path: path}
+	if err := f.openBolt(); err != nil {
 		return nil, err
 	}
 	if err := os.Remove(path + tempSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(err, b.Close())
+		return nil, errors.Join(err, f.bolt.Close())
 	}
-	return &file{eng: e, path: path, id: id, bolt: b, opened: opened}, nil
+	return f, nil
 }
 
 // openLocked opens a file that is there, waits for its lock, and makes sure that bbolt may
@@ -160,56 +160,57 @@ func openLocked(path string, flag int, mode os.FileMode, timeout time.Duration) 
 	return f, nil
 }
 
-func openBolt(path string, opt Options) (b *bbolt.DB, opened *os.File, id engine.DBID, err error) {
+// openBolt fills in bolt, opened and id. After an error nothing is open.
+func (f *file) openBolt() (err error) {
 	defer heedNoFaults(heedFaults())
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %s: %v", engine.ErrForeign, path, p)
+			err = fmt.Errorf("%w: %s: %v", engine.ErrForeign, f.path, p)
 		}
 		switch {
 		case err == nil:
-		case b != nil:
-			err, b = errors.Join(err, b.Close()), nil
-		case opened != nil:
+		case f.bolt != nil:
+			err = errors.Join(err, f.bolt.Close())
+		case f.opened != nil:
 			// bbolt has closed it, but not if it panicked. Then its map is still there, which
 			// would keep the lock as long as the process runs: give that back first.
-			unlockFile(opened)
-			opened.Close()
+			unlockFile(f.opened)
+			f.opened.Close()
 		}
 	}()
-	o := boltOptions(opt)
-	o.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
-		opened, err = openLocked(name, flag, mode, opt.LockTimeout)
-		return opened, err
+	o := boltOptions(f.eng.opt)
+	o.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		f.opened, err = openLocked(name, flag, mode, f.eng.opt.LockTimeout)
+		return f.opened, err
 	}
 	o.NoFreelistSync = true // or bbolt writes to the file before it is known to be ours
-	b, err = bbolt.Open(path, 0o600, o)
+	f.bolt, err = bbolt.Open(f.path, 0o600, o)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, opened, "", fmt.Errorf("%w: %s is in use by another process", engine.ErrUnavailable, path)
+		return fmt.Errorf("%w: %s is in use by another process", engine.ErrUnavailable, f.path)
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, opened, "", fmt.Errorf("%w: %s: %w", engine.ErrForeign, path, err)
+		return fmt.Errorf("%w: %s: %w", engine.ErrForeign, f.path, err)
 	case err != nil:
-		return nil, opened, "", fmt.Errorf("open %s: %w", path, err)
+		return fmt.Errorf("open %s: %w", f.path, err)
 	}
-	fi, err := opened.Stat()
+	fi, err := f.opened.Stat()
 	if err != nil {
-		return b, opened, "", err
+		return err
 	}
 	// Its last owner may have replaced or removed the file while we waited for the lock.
-	if now, err := os.Stat(path); err != nil || !os.SameFile(fi, now) {
-		return b, opened, "", fmt.Errorf("%w: %s has just been replaced", engine.ErrUnavailable, path)
+	if now, err := os.Stat(f.path); err != nil || !os.SameFile(fi, now) {
+		return fmt.Errorf("%w: %s has just been replaced", engine.ErrUnavailable, f.path)
 	}
-	err = b.View(func(tx *bbolt.Tx) error {
+	err = f.bolt.View(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(idBucket)
 		if bucket == nil || string(bucket.Get(format)) != string(format1) {
-			return fmt.Errorf("%w: %s", engine.ErrForeign, path)
+			return fmt.Errorf("%w: %s", engine.ErrForeign, f.path)
 		}
-		id = engine.DBID(bucket.Get(idKey))
+		f.id = engine.DBID(bucket.Get(idKey))
 		return nil
 	})
-	b.NoFreelistSync = false
-	return b, opened, id, err
+	f.bolt.NoFreelistSync = false
+	return err
 }
 
 // begin starts a transaction on the present file.
