@@ -80,6 +80,19 @@ type Cursor interface {
 	Next() (k, v []byte, err error)
 }
 
+// Each calls fn for what a cursor still has, until it returns false: an engine's Scan.
+func Each(c Cursor, fn func(k, v []byte) (more bool, err error)) error {
+	for {
+		k, v, err := c.Next()
+		if err != nil || k == nil {
+			return err
+		}
+		if more, err := fn(k, v); !more || err != nil {
+			return err
+		}
+	}
+}
+
 // Range is [From, To), nil meaning no bound.
 type Range struct {
 	From, To []byte

@@ -141,16 +141,7 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 }
 
 func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
-	c := r.cursor(s, rg)
-	for {
-		k, v, err := c.Next()
-		if err != nil || k == nil {
-			return err
-		}
-		if more, err := fn(k, v); !more || err != nil {
-			return err
-		}
-	}
+	return engine.Each(r.cursor(s, rg), fn)
 }
 
 func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
