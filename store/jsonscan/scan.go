@@ -85,18 +85,26 @@ func skipNested(b []byte, i, depth int) (int, error) {
 		if i, err = skip(b, i, depth+1); err != nil {
 			return i, err
 		}
-		if i = Space(b, i); i >= len(b) {
-			return i, ErrSyntax
-		}
-		switch b[i] {
-		case ',':
-			i = Space(b, i+1)
-		case closing:
-			return i + 1, nil
-		default:
-			return i, ErrSyntax
+		var more bool
+		if i, more, err = next(b, i, closing); !more {
+			return i, err
 		}
 	}
+}
+
+// next goes on behind a member or an element that ends at i: to the one after it, or, if
+// there are no more, behind the bracket that closes them.
+func next(b []byte, i int, closing byte) (at int, more bool, err error) {
+	if i = Space(b, i); i >= len(b) {
+		return i, false, ErrSyntax
+	}
+	switch b[i] {
+	case ',':
+		return Space(b, i+1), true, nil
+	case closing:
+		return i + 1, false, nil
+	}
+	return i, false, ErrSyntax
 }
 
 func literal(b []byte, i int, word string) (int, error) {

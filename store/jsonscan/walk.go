@@ -48,16 +48,9 @@ func Members(b []byte, i int, fn func(name []byte, at int) (end int, err error))
 		if i, err = fn(name, Space(b, i+1)); err != nil {
 			return i, err
 		}
-		if i = Space(b, i); i >= len(b) {
-			return i, ErrSyntax
-		}
-		switch b[i] {
-		case ',':
-			i = Space(b, i+1)
-		case '}':
-			return i + 1, nil
-		default:
-			return i, ErrSyntax
+		var more bool
+		if i, more, err = next(b, i, '}'); !more {
+			return i, err
 		}
 	}
 }
@@ -80,16 +73,12 @@ func EachElement(b []byte, fn func(value []byte) error) error {
 		if err := fn(b[i:end]); err != nil {
 			return err
 		}
-		if i = Space(b, end); i >= len(b) {
-			return ErrSyntax
+		var more bool
+		if i, more, err = next(b, end, ']'); err != nil {
+			return err
 		}
-		switch b[i] {
-		case ',':
-			i = Space(b, i+1)
-		case ']':
-			return ending(b, i+1)
-		default:
-			return ErrSyntax
+		if !more {
+			return ending(b, i)
 		}
 	}
 }
