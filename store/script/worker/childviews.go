@@ -1,8 +1,6 @@
 package worker
 
 import (
-	"time"
-
 	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/script"
 )
@@ -48,9 +46,6 @@ func (c *child) answerViews(kind byte, f *fields) error {
 	return c.done(nil, c.views.Check())
 }
 
-// flushRows is how many bytes of rows may gather.
-const flushRows = 256 << 10
-
 // mapAll maps documents; rows go out of many at a time, and of few where functions take
 // their time.
 func (c *child) mapAll(docs [][]byte) (err error) {
@@ -59,24 +54,16 @@ func (c *child) mapAll(docs [][]byte) (err error) {
 			return asError(err)
 		}
 	}
-	var rows, count []byte
-	done := 0
-	sent := time.Now()
-	flush := func() error {
-		err := c.out.send(mapped, func(b []byte) []byte { return append(appendNumber(b, done), rows...) })
-		if done, rows, sent = 0, rows[:0], time.Now(); cap(rows) > 4*keptAtMost {
-			rows = nil
-		}
-		return err
-	}
+	out := c.parts(mapped)
+	var count []byte
 	for _, doc := range docs {
-		at, n := len(rows), 0
+		at, n := len(out.bytes), 0
 		err := c.mapper.Map(doc, func(view int, key, value []byte) (err error) {
 			if c.key, err = c.orders[view].AppendKey(c.key[:0], key); err != nil {
 				return err
 			}
 			n++
-			rows = appendBytes(appendBytes(appendBytes(appendNumber(rows, view), c.key), key), value)
+			out.bytes = appendBytes(appendBytes(appendBytes(appendNumber(out.bytes, view), c.key), key), value)
 			return nil
 		})
 		if err != nil {
@@ -84,21 +71,14 @@ func (c *child) mapAll(docs [][]byte) (err error) {
 		}
 		// The count stands before its rows, which are moved: mostly they are few.
 		count = appendNumber(count[:0], n)
-		rows = append(rows, count...)
-		copy(rows[at+len(count):], rows[at:])
-		copy(rows[at:], count)
-		if done++; len(rows) >= flushRows || time.Since(sent) >= flushEvery {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	if done > 0 {
-		if err := flush(); err != nil {
+		out.bytes = append(out.bytes, count...)
+		copy(out.bytes[at+len(count):], out.bytes[at:])
+		copy(out.bytes[at:], count)
+		if err := out.added(); err != nil {
 			return err
 		}
 	}
-	return c.out.send(result, nil)
+	return out.end()
 }
 
 func (c *child) reduce(view int, all []script.Reduction) (err error) {
@@ -115,31 +95,17 @@ func (c *child) reduce(view int, all []script.Reduction) (err error) {
 		}
 		c.reducers[view] = r
 	}
-	var out []byte
-	done := 0
-	sent := time.Now()
-	flush := func() error {
-		err := c.out.send(reduced, func(b []byte) []byte { return append(appendNumber(b, done), out...) })
-		done, out, sent = 0, out[:0], time.Now()
-		return err
-	}
+	out := c.parts(reduced)
 	for i := range all {
 		value, err := r.Run(&all[i])
 		one, err := script.Split(err)
 		if err != nil {
 			return asError(err)
 		}
-		out = appendReduced(out, script.Reduced{Value: value, Err: one})
-		if done++; len(out) >= flushRows || time.Since(sent) >= flushEvery {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	if done > 0 {
-		if err := flush(); err != nil {
+		out.bytes = appendReduced(out.bytes, script.Reduced{Value: value, Err: one})
+		if err := out.added(); err != nil {
 			return err
 		}
 	}
-	return c.out.send(result, nil)
+	return out.end()
 }
