@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// askEvery is how long a job may go on that its user may have no longer.
+// askEvery is how long a job may go on after its user has lost the right to it.
 const askEvery = 10 * time.Second
 
-// runAllowed runs a job as long as its user may have it.
+// runAllowed runs a job for as long as its user may have it.
 func (m *Manager) runAllowed(ctx context.Context, req *Request, job *Job) (Result, error) {
-	// Once more, as who was an administrator need not be one any longer.
+	// Check again: a former administrator may have asked for the job.
 	if err := m.MaySend(&req.Spec, req.by()); err != nil {
 		return Result{}, err
 	}

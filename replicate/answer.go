@@ -1,6 +1,6 @@
 package replicate
 
-// JSON is the answer to POST /_replicate once a one-time replication is done.
+// JSON returns the answer to POST /_replicate once a one-time replication is done.
 func (r Result) JSON() []byte {
 	type head struct {
 		OK        bool `json:"ok"`
@@ -29,7 +29,7 @@ func (r Result) JSON() []byte {
 	}{h, r.checkpoint})
 }
 
-// Counts tells how many documents were read, written and refused.
+// Counts returns how many documents were read, written and refused.
 func (r Result) Counts() (read, written, refused int64) {
 	return r.session.DocsRead, r.session.DocsWritten, r.session.DocWriteFailures
 }

@@ -12,7 +12,7 @@ type asking struct {
 	who string
 }
 
-// RoundTrip is http.RoundTripper's.
+// RoundTrip implements http.RoundTripper.
 func (a *asking) RoundTrip(req *http.Request) (*http.Response, error) {
 	err := a.proxied(req)
 	if err != nil {
@@ -25,22 +25,22 @@ func (a *asking) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, a.told(req.Context(), err)
 }
 
-// CloseIdleConnections is what http.Client.CloseIdleConnections looks for.
+// CloseIdleConnections is called by http.Client.CloseIdleConnections.
 func (a *asking) CloseIdleConnections() { a.base.CloseIdleConnections() }
 
-// unreachable is a peer that no answer came from. Others than administrators are not told
-// why: they could learn what there is in networks that they do not see.
+// unreachable says that no answer came from a peer. Only administrators are told why: others
+// could learn what exists in networks that they cannot see.
 type unreachable struct{ cause error }
 
 func (e *unreachable) Error() string { return "the peer cannot be reached" }
 func (e *unreachable) Unwrap() error { return e.cause }
 
-// told is an error as the user may know it.
+// told returns what the user may know of an error.
 func (a *asking) told(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrNetwork): // whoever it is, and whatever is there
+	case errors.Is(err, ErrNetwork): // whoever asks, and whatever is there
 		return ErrNetwork
 	case a.admin:
 		return err
@@ -50,7 +50,7 @@ func (a *asking) told(ctx context.Context, err error) error {
 	return &unreachable{err}
 }
 
-// inFull is an error for the log of the server.
+// inFull returns the text of an error for the server's log.
 func inFull(err error) string {
 	if e, ok := errors.AsType[*unreachable](err); ok {
 		return err.Error() + ": " + e.cause.Error()

@@ -12,15 +12,15 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Attachment is what a document that is replicated says of one of its attachments.
+// Attachment is what a replicated document says about one of its attachments.
 type Attachment struct {
 	Name     string
 	Type     string
 	RevPos   uint64
-	Length   int64 // of the bytes as they are sent: packed, if Encoding says so
-	Unpacked int64 // with Encoding: the length unpacked, 0 if it is not known
+	Length   int64 // of the bytes as sent: compressed, if Encoding says so
+	Unpacked int64 // with Encoding: the uncompressed length, 0 if unknown
 	Encoding string
-	Digest   string // as CouchDB writes it, "" if it was not said
+	Digest   string // as CouchDB writes it, "" if the document does not say
 	Stub     bool   // the target has the bytes
 }
 
@@ -35,8 +35,8 @@ func attachmentOf(said *document.Attachment) Attachment {
 	return a
 }
 
-// markStubs leaves out the bytes that the target must have: of an attachment that came
-// with an ancestor that is there, or before it.
+// markStubs leaves out the bytes that the target must have. It has an attachment that came
+// with an ancestor that it has, or with an earlier one.
 func (r *Revision) markStubs(ancestors []revtree.Rev) {
 	has := uint64(0)
 	for _, mine := range r.Doc.Path {
@@ -51,12 +51,12 @@ func (r *Revision) markStubs(ancestors []revtree.Rev) {
 	}
 }
 
-// bare tells whether no bytes follow: the target has those of all attachments.
+// bare tells whether no bytes follow, because the target has all attachments.
 func (r *Revision) bare() bool {
 	return !slices.ContainsFunc(r.Attachments, func(att Attachment) bool { return !att.Stub })
 }
 
-// json is the document with its attachments: stubs, and those that follow.
+// json returns the document with its attachments, each as a stub or as one that follows.
 func (r *Revision) json() []byte {
 	b := r.Doc.AppendOpen(make([]byte, 0, 256+len(r.Doc.Body)+40*len(r.Doc.Path)+128*len(r.Attachments)))
 	b = append(b, `,"_attachments":{`...)
@@ -89,10 +89,10 @@ func (r *Revision) json() []byte {
 	return append(b, `}}`...)
 }
 
-// opener gives the bytes of an attachment of the revision that is being carried.
+// opener opens the bytes of an attachment of the revision that is being copied.
 type opener func(ctx context.Context, att *Attachment) (io.ReadCloser, error)
 
-// carryAttached brings one revision with attachments across.
+// carryAttached copies one revision with attachments to the target.
 func (l *load) carryAttached(r *Revision) error {
 	j := l.job
 	open := func(ctx context.Context, att *Attachment) (io.ReadCloser, error) {

@@ -9,20 +9,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A peer may be anybody's, and answer what it likes for as long as it likes. So what is read
-// of an answer has bounds: one that is taken as a whole, and each piece of one that is
-// taken piece by piece, which are documents. There is one process for all replications,
-// however many there are, and so large pieces are read one at a time.
+// A peer may belong to anybody, and may answer anything for as long as it likes. So answers
+// have limits. One limit holds for an answer that is read as a whole, another for each piece
+// of an answer that is read piece by piece. Pieces are documents. All replications share one
+// process, so large pieces are read one at a time.
 const (
-	maxAnswer  = 16 << 20 // bytes of an answer that is taken as a whole
+	maxAnswer  = 16 << 20 // bytes of an answer that is read as a whole
 	maxPiece   = 32 << 20 // bytes of one document
-	largePiece = 1 << 20  // of what waits until no other is as large
+	largePiece = 1 << 20  // bytes; only one piece may be larger at a time
 )
 
-// errTooLong says that a peer answers more than anybody can mean.
+// errTooLong says that a peer's answer is longer than any real one.
 var errTooLong = errors.New("it is too long")
 
-// large is held by who reads a large piece until he is done with it.
+// large is held while a large piece is read and used.
 var large = make(chan struct{}, 1)
 
 // readAnswer reads the whole of an answer.
@@ -34,7 +34,7 @@ func readAnswer(r io.Reader) ([]byte, error) {
 	return b, err
 }
 
-// answerReader is an answer on its way, with its bounds.
+// answerReader reads an answer and enforces its limit.
 type answerReader struct {
 	ctx   context.Context
 	r     io.Reader
@@ -43,7 +43,7 @@ type answerReader struct {
 	holds bool
 }
 
-// Read waits, where a piece is large, until no other is.
+// Read waits before the rest of a large piece until no other large piece is being read.
 func (a *answerReader) Read(p []byte) (int, error) {
 	if a.read >= a.bound {
 		return 0, errTooLong
@@ -61,7 +61,7 @@ func (a *answerReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next says that what was read so far has been done with.
+// next says that the caller is done with what was read so far.
 func (a *answerReader) next() {
 	a.read = 0
 	if a.holds {
@@ -74,7 +74,7 @@ func (a *answerReader) next() {
 type answer struct {
 	*jsontext.Decoder
 	in     *answerReader
-	pieces bool // the bound is for each element rather than for all
+	pieces bool // the limit is for each element, not for the whole
 }
 
 func newAnswer(ctx context.Context, r io.Reader, pieces bool) *answer {
@@ -85,7 +85,7 @@ func newAnswer(ctx context.Context, r io.Reader, pieces bool) *answer {
 	return &answer{jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true)), in, pieces}
 }
 
-// done gives back what a large piece holds.
+// done lets others read large pieces.
 func (a *answer) done() { a.in.next() }
 
 // eachMember walks an object as it arrives.
@@ -131,7 +131,7 @@ func (a *answer) eachElement(fn func() error) error {
 	return malformed(err)
 }
 
-// value reads one value as a whole. It is good until the next is read.
+// value reads one value as a whole. It is valid until the next is read.
 func (a *answer) value() (jsontext.Value, error) {
 	raw, err := a.ReadValue()
 	return raw, malformed(err)

@@ -15,18 +15,17 @@ import (
 )
 
 const (
-	// breakAfter is how many requests in a row must fail for a host to be left alone.
+	// breakAfter is how many requests in a row must fail before a host is left alone.
 	breakAfter = 5
-	// breakFor is for how long; then one request tries whether it is back.
+	// breakFor is how long it is left alone. Then one request finds out whether it is back.
 	breakFor = 5 * time.Second
-	// maxBreakers bounds how many hosts that fail are remembered. What is forgotten of one is
-	// counted again.
+	// maxBreakers is how many failing hosts are remembered. The failures of a forgotten host
+	// are counted again from zero.
 	maxBreakers = 4096
 )
 
-// errResting is a host that is left alone for a while, since nothing it was asked
-// lately went well. All jobs of who asks know of it, so that a thousand of them do not each
-// find out.
+// errResting says that a host is left alone for a while, because its latest requests all
+// failed. All jobs of a user share this, so a thousand of them do not each have to find out.
 type errResting struct {
 	host  string
 	cause error // the last failure
@@ -38,17 +37,17 @@ func (e *errResting) Error() string {
 
 func (e *errResting) Unwrap() error { return e.cause }
 
-// errAway marks an answer that says nothing but that the host does not work.
+// errAway marks an answer that says only that the host does not work.
 type errAway struct{ status int }
 
 func (e errAway) Error() string { return fmt.Sprintf("status %d", e.status) }
 
-// errStayed marks a failure that says nothing of the host: the request was given up, or
+// errStayed marks a failure that says nothing about the host: the request was cancelled, or
 // never left this process.
 type errStayed struct{ error }
 
-// breakers are circuit breakers: one for each host that fails somebody. What one user's
-// requests come to says nothing to another's, who may have other ones.
+// breakers are circuit breakers, one for each user and host that fails them. Users do not
+// share breakers, because their requests may differ.
 type breakers struct {
 	mu sync.Mutex // guards by
 	by *simplelru.LRU[breakerKey, *breaker]
@@ -60,14 +59,14 @@ type breakerKey struct {
 	host  string
 }
 
-// breaker is one of them, and what tripped it.
+// breaker is a circuit breaker and what tripped it.
 type breaker struct {
 	*gobreaker.CircuitBreaker[*http.Response]
 	cause atomic.Pointer[error]
 }
 
 func newBreakers() *breakers {
-	by, _ := simplelru.NewLRU[breakerKey, *breaker](maxBreakers, nil) // it fails for a size of none
+	by, _ := simplelru.NewLRU[breakerKey, *breaker](maxBreakers, nil) // it fails only for a size below 1
 	return &breakers{by: by}
 }
 
@@ -127,8 +126,7 @@ func (b *breakers) roundTrip(key breakerKey, next http.RoundTripper, req *http.R
 	return resp, err
 }
 
-// watchedRoundTrip tells failures that say something of the host from others, which are
-// errStayed.
+// watchedRoundTrip marks failures that say nothing about the host as errStayed.
 func watchedRoundTrip(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 	var left atomic.Bool
 	trace := &httptrace.ClientTrace{

@@ -9,11 +9,11 @@ import (
 	"github.com/tododb/tododb/revtree"
 )
 
-// errOthersDoc is a source that answers with a document nobody asked for.
+// errOthersDoc says that a source answered with a document nobody asked for.
 var errOthersDoc = errors.New("the source sent a document that was not requested")
 
-// withheld is a revision that the source has and does not give. A checkpoint behind it
-// would have it lost for ever.
+// withheld is a revision that the source has but does not send. A checkpoint after it would
+// lose it for ever.
 type withheld struct {
 	id  string
 	rev revtree.Rev
@@ -23,7 +23,7 @@ func (e *withheld) Error() string {
 	return fmt.Sprintf("the source has revision %s of document %q and does not give it", e.rev, e.id)
 }
 
-// due are revisions that a source was asked for and that have not come yet, by document.
+// due holds, by document, the revisions that a source was asked for and that have not come yet.
 type due map[string][]revtree.Rev
 
 func dueOf(wanted []Wanted) due {
@@ -34,7 +34,7 @@ func dueOf(wanted []Wanted) due {
 	return d
 }
 
-// came takes in a revision: itself, and what it has taken the place of, have come.
+// came notes that a revision has come. If nobody asked for it, it replaces its ancestors.
 func (d due) came(r *Revision) error {
 	left, asked := d[r.Doc.ID]
 	if !asked {
@@ -44,15 +44,15 @@ func (d due) came(r *Revision) error {
 	case i >= 0:
 		d[r.Doc.ID] = slices.Delete(left, i, i+1)
 	case r.Unreadable != nil:
-		d[r.Doc.ID] = nil // no peer can take it, and it is counted so
+		d[r.Doc.ID] = nil // no peer can take it, and it is counted as refused
 	default:
 		d[r.Doc.ID] = slices.DeleteFunc(left, func(rev revtree.Rev) bool { return slices.Contains(r.Doc.Path, rev) })
 	}
 	return nil
 }
 
-// settle is called when the source has given what it has. What has not come must be gone
-// there, purged since its change was read: *withheld.
+// settle is called when the source has sent what it has. What has not come must have been
+// purged there since its change was read. Otherwise the error is *withheld.
 func (d due) settle(ctx context.Context, source Peer) error {
 	var ask []Change
 	for id, revs := range d {

@@ -7,8 +7,8 @@ import (
 	"github.com/tododb/tododb/revtree"
 )
 
-// carry brings what the target lacks of a batch across. After a failure the target is
-// asked anew, so that nothing comes twice.
+// carry copies those changes of a batch that the target lacks. After a failure it asks the
+// target again, so nothing is sent twice.
 func (j *Job) carry(ctx context.Context, b *batch) error {
 	first := true
 	for _, c := range b.changes {
@@ -46,8 +46,8 @@ func (j *Job) carry(ctx context.Context, b *batch) error {
 	})
 }
 
-// stop marks a failure of the target inside of work that is tried again when the source
-// fails: it has been tried again already.
+// stop marks a failure of the target within work that is retried when the source fails. The
+// target's part has been retried already.
 type stop struct{ error }
 
 func (s stop) Unwrap() error { return s.error }
@@ -61,7 +61,7 @@ type load struct {
 	docs  []*Revision
 	size  int
 
-	ancestors map[string][]revtree.Rev // by document: what the target has that could be its ancestors
+	ancestors map[string][]revtree.Rev // by document: leaves of the target that could be ancestors
 }
 
 func (l *load) add(r *Revision) error {
@@ -110,15 +110,15 @@ func (l *load) store() error {
 	return nil
 }
 
-// refuse counts a document, which is counted as written, among those that are not.
+// refuse moves a document from the written ones to the refused ones.
 func (l *load) refuse(r Refusal) {
 	l.job.log.Warn("the target refused a document", "doc", r.ID, "reason", r.Reason)
 	l.stats.DocsWritten--
 	l.stats.DocWriteFailures++
 }
 
-// record writes a checkpoint to both sides. A side that does not let us is left without:
-// the next job then starts from the beginning, which costs time and loses nothing.
+// record writes a checkpoint to both sides. If a side forbids it, it gets none. The next job
+// then starts from the beginning, which takes longer but loses nothing.
 func (j *Job) record(ctx context.Context, c checkpoint) error {
 	body := marshal(c)
 	for _, p := range []Peer{j.target, j.source} {

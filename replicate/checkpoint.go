@@ -14,7 +14,7 @@ const idVersion = 4
 // maxHistory is how many sessions a checkpoint remembers.
 const maxHistory = 50
 
-// checkpoint is the local document that either side keeps of a replication.
+// checkpoint is the local document that each side keeps about a replication.
 type checkpoint struct {
 	SessionID     string    `json:"session_id"`
 	SourceLastSeq seqJSON   `json:"source_last_seq"`
@@ -22,7 +22,7 @@ type checkpoint struct {
 	History       []session `json:"history"`
 }
 
-// session is what one job did, as the checkpoint tells it. The counters go on from one
+// session is what one job did, as the checkpoint records it. The counters continue from one
 // session to the next.
 type session struct {
 	SessionID    string  `json:"session_id"`
@@ -55,7 +55,7 @@ func (c *counters) add(o counters) {
 	c.BulkGetAttempts += o.BulkGetAttempts
 }
 
-// seqJSON is a sequence in a checkpoint: text, though older peers write numbers.
+// seqJSON is a sequence in a checkpoint. It is text, though older peers write numbers.
 type seqJSON string
 
 func (s *seqJSON) UnmarshalJSON(b []byte) error {
@@ -68,7 +68,7 @@ func (s seqJSON) MarshalJSON() ([]byte, error) {
 		s = "0"
 	}
 	if n, err := strconv.ParseInt(string(s), 10, 64); err == nil && strconv.FormatInt(n, 10) == string(s) {
-		return []byte(s), nil // a number was a number
+		return []byte(s), nil // it was a number
 	}
 	return marshal(string(s)), nil
 }
@@ -83,17 +83,17 @@ func readCheckpoint(ctx context.Context, p Peer, id string) (checkpoint, error) 
 	}
 	var c checkpoint
 	if err := json.Unmarshal(b, &c); err != nil {
-		return checkpoint{}, nil // not one of ours: it is written over
+		return checkpoint{}, nil // not one of ours: it will be overwritten
 	}
 	return c, nil
 }
 
-// commonStart is the sequence up to which both sides know that everything has been
-// replicated: that of the newest session that both remember. Sessions are compared, not
-// sequences, since a side that was set back remembers only what it still has. Of a
-// session that the two remember differently the earlier state counts: one side was set
-// back, or missed the last checkpoint. A session checks revisions between any two
-// checkpoints, so that the count of those tells which is earlier.
+// commonStart returns the sequence up to which both sides know that everything has been
+// replicated. It is the sequence of the newest session that both remember. Sessions are
+// compared, not sequences, because a side that was rolled back remembers only what it still
+// has. If the two remember a session differently, the earlier state counts: one side was
+// rolled back, or missed the last checkpoint. A session checks revisions between any two
+// checkpoints, so their count tells which state is earlier.
 func commonStart(source, target checkpoint) (since string, history []session) {
 	for i, s := range source.History {
 		for _, t := range target.History {
@@ -109,5 +109,5 @@ func commonStart(source, target checkpoint) (since string, history []session) {
 	return "", nil
 }
 
-// httpTime is how CouchDB writes times in checkpoints.
+// httpTime formats a time as CouchDB does in checkpoints.
 func httpTime(t time.Time) string { return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") }

@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Names of the members of a _replicator document that are the server's.
+// Names of the members of a _replicator document that only the server writes.
 const (
 	memberState  = "_replication_state"
 	memberTime   = "_replication_state_time"
@@ -30,12 +30,12 @@ type documentSpec struct {
 	spec  Spec
 	user  User   // user_ctx
 	owner string // of the document
-	state string // as written down, "" for none
+	state string // as the document says, "" for none
 	key   [sha256.Size]byte
 }
 
-// CheckDocument judges the body of a _replicator document; its errors are *BadRequest and
-// *BadEndpoint, and, with headers to heed, *RefusedHeader.
+// CheckDocument checks the body of a _replicator document. Its errors are *BadRequest,
+// *BadEndpoint and, if headers is not nil, *RefusedHeader.
 func CheckDocument(body []byte, headers *Headers) error {
 	said, err := parseDocument(body)
 	if err == nil && headers != nil {
@@ -44,8 +44,8 @@ func CheckDocument(body []byte, headers *Headers) error {
 	return err
 }
 
-// parseDocument reads the body of a _replicator document. On an error the state is
-// filled in all the same.
+// parseDocument reads the body of a _replicator document. It fills in the state even if it
+// returns an error.
 func parseDocument(body []byte) (d documentSpec, err error) {
 	h := sha256.New()
 	var context []byte
@@ -54,11 +54,11 @@ func parseDocument(body []byte) (d documentSpec, err error) {
 		case memberState:
 			d.state, _ = jsonscan.Text(value)
 		case "owner":
-			d.owner, _ = jsonscan.Text(value) // null: nobody's
+			d.owner, _ = jsonscan.Text(value) // null: it belongs to nobody
 		case "user_ctx":
 			context = value
 		}
-		if !bytes.HasPrefix(name, []byte("_")) { // else the server's own: no reason to begin again
+		if !bytes.HasPrefix(name, []byte("_")) { // else it is the server's: no reason to start again
 			h.Write(jsonscan.AppendString(nil, name))
 			h.Write(value)
 		}
@@ -99,8 +99,8 @@ func userContext(raw []byte) (User, error) {
 	return User{Name: *u.Name, Roles: u.Roles}, nil
 }
 
-// edited gives an object with some members replaced, and those taken out whose value is
-// nil. Others stay as they are.
+// edited returns an object with some members replaced. A member whose new value is nil is
+// removed. All others stay as they are.
 func edited(object []byte, set map[string][]byte) ([]byte, error) {
 	b := []byte{'{'}
 	member := func(name, value []byte) {
@@ -130,7 +130,7 @@ func edited(object []byte, set map[string][]byte) ([]byte, error) {
 	return append(b, '}'), err
 }
 
-// WithOwner gives a _replicator document an owner; an empty name is nobody.
+// WithOwner gives a _replicator document an owner. An empty name stands for nobody.
 func WithOwner(body []byte, name string) ([]byte, error) {
 	owner := []byte("null")
 	if name != "" {
@@ -139,8 +139,8 @@ func WithOwner(body []byte, name string) ([]byte, error) {
 	return edited(body, map[string][]byte{"owner": owner})
 }
 
-// OwnerOf tells whose a _replicator document is. One whose owner is null or no text has
-// no owner, and neither has one without; known tells them apart.
+// OwnerOf returns the owner of a _replicator document. The name is "" if the member is
+// missing, null or not a string; known tells whether the document has the member.
 func OwnerOf(body []byte) (name string, known bool) {
 	err := jsonscan.EachMember(body, func(member, value []byte) error {
 		if string(member) == "owner" {
@@ -152,8 +152,8 @@ func OwnerOf(body []byte) (name string, known bool) {
 	return name, known && err == nil
 }
 
-// WithoutSecrets takes what gives access to the two sides out of a _replicator document:
-// passwords in URLs, auth, and the headers that carry credentials.
+// WithoutSecrets removes the credentials for both sides from a _replicator document:
+// passwords in URLs, auth, and headers that carry credentials.
 func WithoutSecrets(body []byte) ([]byte, error) {
 	set := map[string][]byte{}
 	err := jsonscan.EachMember(body, func(name, value []byte) error {
@@ -178,7 +178,7 @@ func cleanEndpoint(value []byte) ([]byte, error) {
 	if jsonscan.Kind(value) != '{' {
 		return []byte("null"), nil
 	}
-	// An endpoint is read without regard to the case of its members, so they are cleaned so.
+	// An endpoint is read regardless of the case of its members, so it is cleaned that way too.
 	set := map[string][]byte{}
 	err := jsonscan.EachMember(value, func(member, v []byte) (err error) {
 		name := string(member)
@@ -186,7 +186,7 @@ func cleanEndpoint(value []byte) ([]byte, error) {
 		case "auth":
 			set[name] = nil
 		case "url":
-			text, _ := jsonscan.Text(v) // what is no text is nothing
+			text, _ := jsonscan.Text(v) // anything but a string becomes ""
 			set[name] = jsonscan.AppendString(nil, cleanURL(text))
 		case "headers":
 			set[name], err = cleanHeaders(v)
@@ -226,8 +226,8 @@ func carriesCredentials(header string) bool {
 	}
 }
 
-// cleanURL takes the user and the password out of a URL; of one that cannot be read
-// nothing is left.
+// cleanURL removes the user and the password from a URL. It returns "" for one that it
+// cannot read.
 func cleanURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// documents has the scheduler run what the documents of _replicator databases ask for.
-// One goroutine follows all those databases.
+// documents lets the scheduler run what the documents of _replicator databases ask for.
+// One goroutine follows all these databases.
 type documents struct {
 	m   *Manager
-	dbs map[string]*replicatorDB // follow's alone
+	dbs map[string]*replicatorDB // only follow uses it
 
 	mu   sync.Mutex // guards what follows
 	jobs map[Owner]documentJob
 }
 
-// replicatorDB is how far the changes of a database have been read.
+// replicatorDB says how far the changes of a database have been read.
 type replicatorDB struct {
 	instance string
 	seq      uint64
@@ -30,13 +30,13 @@ type replicatorDB struct {
 // documentJob is the job of a document.
 type documentJob struct {
 	id  string
-	key [32]byte // of what the document said when the job was made
+	key [32]byte // hash of what the document said when the job was made
 }
 
 // retryDocuments is how long to wait after the storage has failed.
 const retryDocuments = time.Second
 
-// FollowDocuments has the documents of all _replicator databases run from now on.
+// FollowDocuments starts to run the documents of all _replicator databases.
 func (m *Manager) FollowDocuments() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -51,8 +51,8 @@ func (m *Manager) FollowDocuments() error {
 	return nil
 }
 
-// follow reads what changes in _replicator databases until ctx ends. Databases that
-// other processes write to are looked at from time to time, since no event tells of them.
+// follow reads what changes in _replicator databases until ctx ends. If other processes
+// share them it also looks from time to time, because their writes cause no event.
 func (d *documents) follow(ctx context.Context) {
 	var seen uint64
 	all, starting := true, true
@@ -166,7 +166,7 @@ func (d *documents) read(ctx context.Context, name string, starting bool) error 
 		page = page[:0]
 		return nil
 	})
-	if errors.Is(err, store.ErrNoDB) { // dropped meanwhile; an event follows
+	if errors.Is(err, store.ErrNoDB) { // deleted in the meantime; an event follows
 		return nil
 	}
 	if err == nil {
@@ -188,7 +188,7 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 	case "", "triggered", "error", "initializing", "pending", "running", "crashing":
 	case string(Completed), string(Failed):
 		return d.drop(ctx, owner, false)
-	default: // somebody else's word: the document is left alone, as in CouchDB
+	default: // a state that is not ours: the document is left alone, as in CouchDB
 		return nil
 	}
 	d.mu.Lock()
@@ -227,8 +227,8 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 	return d.fail(ctx, owner, said.key, err)
 }
 
-// ownerOf is whose the document of a replication is: an administrator only as long as he
-// is one. What the document says in user_ctx is for show.
+// ownerOf returns the owner of a replication's document. They are an administrator only for
+// as long as the server says so, whatever user_ctx says.
 func (m *Manager) ownerOf(said documentSpec) User {
 	return User{Name: said.owner, Admin: m.opt.IsAdmin == nil || m.opt.IsAdmin(said.owner)}
 }
@@ -266,11 +266,11 @@ func (d *documents) dropAll(db string) {
 	}
 	d.mu.Unlock()
 	for _, owner := range gone {
-		_ = d.drop(d.m.ctx, owner, false) // without waiting there is nothing to fail
+		_ = d.drop(d.m.ctx, owner, false) // it cannot fail unless it waits
 	}
 }
 
-// over tells whether a document has no job to run any more.
+// over tells whether a document no longer has a job to run.
 func (d *documents) over(ctx context.Context, owner Owner) (bool, error) {
 	if d == nil {
 		return false, nil
@@ -294,7 +294,7 @@ func (d *documents) over(ctx context.Context, owner Owner) (bool, error) {
 	return said.state == string(Completed) || said.state == string(Failed), nil
 }
 
-// jobOf finds the job of a document.
+// jobOf returns the id of a document's job.
 func (d *documents) jobOf(owner Owner) (id string, known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -11,13 +11,13 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// writeTries is how often the state of a job is written into its document while others
-// write there too.
+// writeTries is how often we try to write a job's state into its document while others write
+// there too.
 const writeTries = 10
 
-// notify writes down what has become of a document's job. As in CouchDB only the end is
-// written, unless the settings say otherwise: a state that changes all the time would
-// make revisions without end.
+// notify writes the state of a document's job into the document. As in CouchDB, only the end
+// is written unless the settings say otherwise. A state that changes all the time would
+// create revisions without end.
 func (d *documents) notify(ctx context.Context, owner Owner, key [32]byte, s Status) {
 	set := map[string][]byte{memberState: nil, memberReason: nil, memberStats: nil, memberID: nil}
 	switch {
@@ -34,7 +34,7 @@ func (d *documents) notify(ctx context.Context, owner Owner, key [32]byte, s Sta
 	default:
 		return
 	}
-	// Storage that fails for a moment must not leave a document without the end of its job.
+	// A short failure of the storage must not leave a document without the end of its job.
 	for try := 1; ; try++ {
 		err := d.write(ctx, owner, key, set)
 		if err == nil {
@@ -61,8 +61,8 @@ func (d *documents) fail(ctx context.Context, owner Owner, key [32]byte, why err
 	})
 }
 
-// write changes the server's members of a document that still says what it said, and
-// nothing else of it.
+// write changes only the server's members of a document, and only if the rest of the
+// document still has this key.
 func (d *documents) write(ctx context.Context, owner Owner, key [32]byte, set map[string][]byte) error {
 	db, err := d.m.opt.Store.Bare(ctx, owner.DB, store.ForReplications)
 	if errors.Is(err, store.ErrNoDB) {
@@ -112,14 +112,14 @@ func (d *documents) write(ctx context.Context, owner Owner, key [32]byte, set ma
 	return store.ErrConflict
 }
 
-// stats are the counters of a job that is done, as its document keeps them.
+// stats returns the counters of a finished job as its document stores them.
 func (s *Status) stats() []byte {
 	object := s.Progress.done()
 	object["start_time"] = stamp(s.Started)
 	return marshal(object)
 }
 
-// done are the counters of a job that is over, for which no changes are pending.
+// done returns the counters of a finished job, which has no pending changes.
 func (p *Progress) done() map[string]any {
 	object := map[string]any{}
 	p.fill(object)
@@ -129,5 +129,5 @@ func (p *Progress) done() map[string]any {
 	return object
 }
 
-// stamp is how CouchDB writes the times of jobs.
+// stamp formats a time as CouchDB does for jobs.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -25,13 +25,13 @@ type Endpoint struct {
 	User     string
 	Password string
 
-	Proxy     *url.URL      // through which it is reached; nil: as the environment says
-	Silence   time.Duration // how long it may say nothing (30 s)
+	Proxy     *url.URL      // the way to it; nil: as the environment says
+	Silence   time.Duration // how long it may be silent (30 s)
 	NoBulkGet bool          // ask for one document at a time
-	NewDB     url.Values    // how to make the database
+	NewDB     url.Values    // query parameters for creating the database
 }
 
-// Name is the endpoint without credentials.
+// Name returns the endpoint without credentials.
 func (e *Endpoint) Name() string {
 	if e.URL != "" {
 		return e.URL
@@ -59,7 +59,7 @@ func parseEndpoint(v []byte) (Endpoint, error) {
 		if !httpguts.ValidHeaderFieldName(name) {
 			return Endpoint{}, &BadEndpoint{fmt.Sprintf("endpoint has an invalid header name %q", name)}
 		}
-		if !httpguts.ValidHeaderFieldValue(value) { // which is not repeated: it may be a password
+		if !httpguts.ValidHeaderFieldValue(value) { // the error does not quote it: it may be a password
 			return Endpoint{}, &BadEndpoint{fmt.Sprintf("endpoint has an invalid value of the header %q", name)}
 		}
 		headers.Set(name, value)
@@ -93,12 +93,12 @@ func endpointOf(text string, headers http.Header) (Endpoint, error) {
 	return e, nil
 }
 
-// maxHost is how long the name of a host and its port may be.
+// maxHost is how long a host's name and port may be together.
 const maxHost = 253 + len(":65535")
 
 var errHost = errors.New("not a valid host")
 
-// checkHost refuses a URL to whose host no request could be sent.
+// checkHost refuses a URL if no request could be sent to its host.
 func checkHost(u *url.URL) error {
 	host, err := httpguts.PunycodeHostPort(u.Host)
 	if err != nil || u.Hostname() == "" || len(host) > maxHost || !httpguts.ValidHostHeader(host) {
@@ -110,7 +110,7 @@ func checkHost(u *url.URL) error {
 		}
 	}
 	name := u.Hostname()
-	if ascii, err := idna.Lookup.ToASCII(name); err == nil { // as package http asks for it
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil { // as package http looks it up
 		name = ascii
 	}
 	if numeric(name) {
@@ -121,9 +121,9 @@ func checkHost(u *url.URL) error {
 	return nil
 }
 
-// numeric tells whether a host ends in a number, so that it is an address or nothing: there
-// are no such names. 127.1, 2852039166 and 0xa9.0xfe.1 are addresses to some resolvers and
-// proxies, and wait for an answer of others.
+// numeric tells whether a host ends in a number. No name does, so such a host must be an
+// address. Some resolvers and proxies take 127.1, 2852039166 and 0xa9.0xfe.1 for addresses,
+// others look them up as names.
 func numeric(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := host[strings.LastIndexByte(host, '.')+1:]

@@ -10,11 +10,11 @@ import (
 )
 
 var (
-	// ErrNoDB says that a database is not there.
+	// ErrNoDB says that a database does not exist.
 	ErrNoDB = errors.New("no such database")
-	// ErrUnauthorized says that a peer wants credentials, or others.
+	// ErrUnauthorized says that a peer wants credentials, or different ones.
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrForbidden says that a peer does not let these credentials do what is needed.
+	// ErrForbidden says that these credentials do not allow what is needed at a peer.
 	ErrForbidden = errors.New("forbidden")
 	// ErrNetwork says that replications may not connect to an address.
 	ErrNetwork = errors.New("network refused")
@@ -22,32 +22,32 @@ var (
 	ErrNoFilter = errors.New("no such filter function")
 	// ErrNoJob says that there is no replication to cancel.
 	ErrNoJob = errors.New("no such replication")
-	// ErrNotYours says that a replication is another user's.
+	// ErrNotYours says that a replication belongs to another user.
 	ErrNotYours = errors.New("the replication belongs to another user")
-	// ErrNotBuilt says that a replication of a local source has a filter function, and the
-	// Manager no server that runs it.
+	// ErrNotBuilt says that a replication from a local source has a filter function, and that
+	// the Manager has nothing to run it.
 	ErrNotBuilt = errors.New("a filter function of a local source needs a server that runs it")
 	// ErrClosed says that the manager has been closed.
 	ErrClosed = errors.New("the replicator is shutting down")
-	// errNoDatabase says that something else answers in a database's place.
+	// errNoDatabase says that something other than a database answers.
 	errNoDatabase = errors.New("the peer is not a database")
-	// errRemade says that a database was deleted and made again.
+	// errRemade says that a database was deleted and created again.
 	errRemade = errors.New("the database was deleted and created again")
-	// errMissing says that a local document is not there.
+	// errMissing says that a local document does not exist.
 	errMissing = errors.New("missing")
 )
 
-// BadRequest is a replication that cannot be meant.
+// BadRequest says that a request for a replication makes no sense.
 type BadRequest struct{ Reason string }
 
 func (e *BadRequest) Error() string { return e.Reason }
 
-// BadEndpoint is a source or target that names no database.
+// BadEndpoint says that a source or target names no database.
 type BadEndpoint struct{ Reason string }
 
 func (e *BadEndpoint) Error() string { return e.Reason }
 
-// PeerError is what went wrong with one of the sides.
+// PeerError says what went wrong with one of the sides.
 type PeerError struct {
 	Peer string // its name, without credentials
 	Err  error
@@ -56,7 +56,7 @@ type PeerError struct {
 func (e *PeerError) Error() string { return e.Peer + ": " + e.Err.Error() }
 func (e *PeerError) Unwrap() error { return e.Err }
 
-// StatusError is an answer of a peer that is neither success nor one of the errors above.
+// StatusError is a peer's answer that is neither a success nor one of the errors above.
 type StatusError struct {
 	Status     int
 	Word       string // CouchDB's error word, "" if the answer had none

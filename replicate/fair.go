@@ -7,9 +7,9 @@ import (
 	"github.com/tododb/tododb/store/fair"
 )
 
-// key is by what a task waits for its turn: of those that wait, the next is of the user who has
-// the fewest jobs running, and among that user's of the database that has. So thousands of
-// documents, or of requests, leave room for others.
+// key says for whom a task waits. The next task comes from the waiting user with the fewest
+// running jobs, and among theirs from the database with the fewest. So thousands of documents
+// or requests leave room for others.
 func (t *task) key() fair.Key {
 	user := t.req.User.Name
 	if t.req.sharer != "" {
@@ -18,7 +18,7 @@ func (t *task) key() fair.Key {
 	return fair.Key{Owner: user, Name: t.req.Owner.DB}
 }
 
-// byTurn lets the one go first that has waited longest since it last ran.
+// byTurn puts the task first that has waited longest since it last ran.
 func byTurn(a, b *task) bool {
 	if !a.started.Equal(b.started) {
 		return a.started.Before(b.started)
@@ -28,12 +28,11 @@ func byTurn(a, b *task) bool {
 
 func byNextTry(a, b *task) bool { return a.nextTry.Before(b.nextTry) }
 
-// makeRoom stops continuous jobs, those that have run longest first. One-time jobs come
-// to their end by themselves; they are stopped only if there are too many, or if their
-// user has more than a share and somebody who has less waits: they go on from their
-// checkpoints.
+// makeRoom stops continuous jobs, beginning with those that have run longest. One-time jobs
+// end by themselves. They are stopped only if there are too many, or if their user has more
+// than a share while somebody with less waits. Later they continue from their checkpoints.
 func (m *Manager) makeRoom(n int, alsoOnce bool, now time.Time) {
-	share := max(m.set.MaxJobs/max(m.line.Owners(), 1), 1) // what each user may have at least
+	share := max(m.set.MaxJobs/max(m.line.Owners(), 1), 1) // at least this much for each user
 	kept := m.line.Short(share)
 	left := map[string]int{} // by user: how many run
 	over := func(t *task) bool { return kept && left[t.key().Owner] > share }

@@ -18,7 +18,7 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// FilterCode is part of Peer.
+// FilterCode implements Peer.
 func (p *remotePeer) FilterCode(ctx context.Context, ddoc, name string) (string, error) {
 	b, err := p.call(ctx, http.MethodGet, designPath(ddoc), nil, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotFound {
@@ -38,7 +38,7 @@ func (p *remotePeer) FilterCode(ctx context.Context, ddoc, name string) (string,
 	return text, nil
 }
 
-// FilterCode is part of Peer.
+// FilterCode implements Peer.
 func (p *localPeer) FilterCode(ctx context.Context, ddoc, name string) (code string, err error) {
 	err = p.with(ctx, func(db *store.DB) error {
 		code, err = p.filters.Source(ctx, db, ddoc, name)
@@ -47,7 +47,7 @@ func (p *localPeer) FilterCode(ctx context.Context, ddoc, name string) (code str
 	return code, err
 }
 
-// filterError says in the words of this package what is wrong with a filter.
+// filterError turns an error of a filter into one of this package.
 func filterError(err error) error {
 	missing, _ := errors.AsType[*script.Error](err)
 	switch {
@@ -84,8 +84,8 @@ func (p *localPeer) openFilter(ctx context.Context, db *store.DB, q *ChangesQuer
 	return opened, filterError(err)
 }
 
-// filterRequest is what the filter function of a replication is asked with: what CouchDB,
-// whose replications ask by HTTP, would show it.
+// filterRequest is the request that a replication's filter function gets. It is what CouchDB
+// would pass, whose replications read changes over HTTP.
 func filterRequest(ctx context.Context, db *store.DB, q *ChangesQuery) ([]byte, error) {
 	req, err := design.NewRequest(ctx, db)
 	if err != nil {

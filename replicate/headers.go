@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// Headers says which headers nobody but administrators of the server may have a replication
-// send. A server believes its proxies by address, and a replication may come from one of
-// those addresses: its user must not be able to say what a proxy says. The zero value refuses
-// the names that are in general use.
+// Headers says which headers only a server administrator's replication may send. A server
+// trusts its proxies by address, and a replication may come from one of these addresses. So
+// its user must not be able to say what a proxy says. The zero value refuses the names in
+// general use.
 type Headers struct {
-	// Proxies are further names in which this server, or one beside it, believes proxies.
+	// Proxies are further headers that this server, or one beside it, trusts from proxies.
 	Proxies []string
 }
 
@@ -22,8 +22,8 @@ func (e *RefusedHeader) Error() string {
 	return fmt.Sprintf("replications of others than administrators may not send the header `%s`", e.Name)
 }
 
-// Check refuses a replication for the headers of its sides: *RefusedHeader. Cookies and
-// Authorization are credentials, which their user must have.
+// Check refuses a replication because of its headers, with *RefusedHeader. It allows Cookie
+// and Authorization: they are credentials that the user must have.
 func (h *Headers) Check(spec *Spec) error {
 	for _, e := range []*Endpoint{&spec.Source, &spec.Target} {
 		for name := range e.Headers {
@@ -53,13 +53,13 @@ func (h *Headers) refuses(name string) bool {
 	return false
 }
 
-// plainName is how a name is compared: behind some proxies a server cannot tell _ from -.
+// plainName prepares a name for comparison. Behind some proxies a server cannot tell _ from -.
 func plainName(name string) string {
 	return http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 }
 
-// onlyOfProxies are the headers by which proxies say who asks, from where and for what, and
-// those that are between two ends of a connection, which are the replicator's to set.
+// onlyOfProxies are the headers in which proxies say who asks, from where and for what. It
+// also has the headers of a single connection, which only the replicator may set.
 var onlyOfProxies = map[string]bool{
 	"Forwarded": true, "Via": true, "X-Real-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true, "True-Client-Ip": true,
 	"Cf-Connecting-Ip": true, "Remote-User": true, "X-Remote-User": true, "X-Rewrite-Url": true,

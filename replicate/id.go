@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 )
 
-// BaseID names what is replicated: the checkpoints of both sides go by it. It follows
-// from the server that does the work, the two sides without their credentials, and
-// what chooses among the documents, so that the same replication finds its checkpoints
-// again after a restart and with new passwords.
+// BaseID identifies what is replicated. The checkpoints on both sides are stored under it.
+// It follows from the server that does the work, the two sides without their credentials,
+// and the choice of documents. So the same replication finds its checkpoints again after a
+// restart and with new passwords.
 func (s *Spec) BaseID(server string) string {
 	what := struct {
 		Server, Source, Target string
@@ -23,8 +23,8 @@ func (s *Spec) BaseID(server string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// JobID names a job: the same replication, once and continuously, is two jobs with the
-// same checkpoints.
+// JobID identifies a job. A one-time and a continuous replication of the same kind are two
+// jobs with the same checkpoints.
 func (s *Spec) JobID(server string) string {
 	id := s.BaseID(server)
 	if s.Continuous {

@@ -19,8 +19,8 @@ type Job struct {
 	id, base       string
 	unfiltered     string // base without the text of the filter function
 	source, target Peer
-	were           [2]string // the instances of source and target that were found
-	// fence, if not nil, makes sure that the job is still this process's to run.
+	were           [2]string // the instances of source and target at the start
+	// fence, if not nil, makes sure that this process may still run the job.
 	fence   func(context.Context) error
 	log     *slog.Logger
 	now     func() time.Time
@@ -29,26 +29,26 @@ type Job struct {
 	mu       sync.Mutex // guards what follows
 	started  time.Time
 	updated  time.Time
-	stats    counters // of this session, with those of the sessions before
+	stats    counters // of this session and the ones before
 	pending  int64
-	sourceAt string // how far the source's sequence had come when last heard of
+	sourceAt string // the source's sequence, as last reported
 	through  string // everything up to here is at the target
 	recorded string // as the last checkpoint says
 	trouble  error  // what is being retried
 }
 
-// JobOptions say what a Job stands on.
+// JobOptions are what a Job needs.
 type JobOptions struct {
 	Server         string // the server's uuid, part of the replication's id
 	Source, Target Peer
 	Log            *slog.Logger     // nil: nothing is logged
 	Now            func() time.Time // nil: time.Now
-	// Patient has a continuous job ask a peer that fails again for ever. Otherwise it
-	// gives up after Spec.Retries, as a one-time job does.
+	// Patient lets a continuous job retry a failing peer for ever. Otherwise it gives up after
+	// Spec.Retries, as a one-time job does.
 	Patient bool
 }
 
-// NewJob makes a Job; nothing happens before Run.
+// NewJob makes a Job. Nothing happens before Run.
 func NewJob(spec Spec, opt JobOptions) *Job {
 	spec.setDefaults()
 	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), unfiltered: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, patient: opt.Patient && spec.Continuous, pending: -1}
@@ -65,15 +65,15 @@ func NewJob(spec Spec, opt JobOptions) *Job {
 // Result is what a one-time replication did.
 type Result struct {
 	NoChanges  bool
-	Filtered   bool // by document ids: CouchDB then tells the counters twice
+	Filtered   bool // by document ids: CouchDB then shows the counters twice
 	Unrecorded bool // there are no checkpoints: use_checkpoints is false
 	checkpoint checkpoint
 	session    session
 }
 
-// Run replicates until everything is at the target, or, if the job is continuous,
-// until ctx ends. It writes a last checkpoint also when ctx has ended. If one of the sides
-// is deleted and made again under its hands it begins again.
+// Run replicates until the target has everything or, if the job is continuous, until ctx
+// ends. It writes a last checkpoint even after ctx has ended. If one of the sides is deleted
+// and created again during the run, it starts again.
 func (j *Job) Run(ctx context.Context) (Result, error) {
 	for {
 		result, err := j.run(ctx)
@@ -84,8 +84,8 @@ func (j *Job) Run(ctx context.Context) (Result, error) {
 	}
 }
 
-// lastCheckpoint is how long a job that is told to stop tries to write down how far it
-// has come. A server that stops waits for it.
+// lastCheckpoint is how long a job that is told to stop tries to write a checkpoint. A server
+// that stops waits for it.
 const lastCheckpoint = 3 * time.Second
 
 func (j *Job) run(ctx context.Context) (Result, error) {
@@ -134,9 +134,9 @@ func (j *Job) run(ctx context.Context) (Result, error) {
 	return result, nil
 }
 
-// findFilter has the checkpoints go by the text of the filter function too, as in CouchDB:
-// with another one the replication begins from the start, since what the first turned down
-// the second may want.
+// findFilter makes the checkpoints depend on the text of the filter function too, as in
+// CouchDB. If the text changes, the replication starts from the beginning, because the new
+// function may want what the old one rejected.
 func (j *Job) findFilter(ctx context.Context) error {
 	ddoc, name, ok := strings.Cut(j.spec.Filter.Name, "/")
 	if !ok { // none, or one of the built-in ones
@@ -154,8 +154,8 @@ func (j *Job) findFilter(ctx context.Context) error {
 	return err
 }
 
-// stillThere makes sure that both sides are the databases that they were when the job
-// began. A checkpoint in another one, which lacks what went to the first, would be a lie.
+// stillThere makes sure that both sides are still the databases that the job started with.
+// A new database lacks what went to the old one, so a checkpoint in it would be false.
 func (j *Job) stillThere(ctx context.Context) error {
 	if j.fence != nil {
 		if err := j.fence(ctx); err != nil {
@@ -178,7 +178,7 @@ func (j *Job) stillThere(ctx context.Context) error {
 	return nil
 }
 
-// open makes sure that both sides are there.
+// open makes sure that both sides exist.
 func (j *Job) open(ctx context.Context) error {
 	err := j.retry(ctx, j.source, func() error {
 		info, err := j.source.Info(ctx)

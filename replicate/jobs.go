@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Taken says that a replication is another owner's already.
+// Taken says that a replication already belongs to another owner.
 type Taken struct {
 	ID    string
 	Owner Owner
@@ -22,12 +22,12 @@ func (e *Taken) Error() string {
 	return fmt.Sprintf("Replication `%s` has been started by document `%s` of database `%s`", e.ID, e.Owner.Doc, e.Owner.DB)
 }
 
-// JobID is the id that a job of this spec has here, if it is an administrator's.
+// JobID returns the id that an administrator's job with this spec has here.
 func (m *Manager) JobID(spec Spec) string { return spec.JobID(m.opt.Server) }
 
-// idOf is the id of the job that is asked for. That of a user who administers nothing is his
-// own: who asks first for what another wants to replicate does not keep it from him. Their
-// checkpoints are the same.
+// idOf returns the id of the requested job. Users who are not administrators have ids of
+// their own, so nobody can block a replication by asking for it first. The checkpoints are
+// the same.
 func (m *Manager) idOf(req *Request) string {
 	who := req.by()
 	id := m.JobID(req.Spec)
@@ -38,11 +38,11 @@ func (m *Manager) idOf(req *Request) string {
 	return id + byUser + hex.EncodeToString(name[:8])
 }
 
-// byUser stands in the id of a user's own job.
+// byUser marks the id of a user's own job.
 const byUser = "+by+"
 
-// Add has the scheduler run a job from now on, and again after each failure, until it is
-// done or removed: *Taken if the replication has another owner.
+// Add makes the scheduler run a job, and run it again after each failure, until it is done
+// or removed. The error is *Taken if the replication has another owner.
 func (m *Manager) Add(req Request) (id string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,7 +53,7 @@ func (m *Manager) Add(req Request) (id string, err error) {
 	return t.id, nil
 }
 
-// addSoon is Add for a replication that may be about to end: that is waited for.
+// addSoon is Add for a replication that may be about to end. It waits for the end.
 func (m *Manager) addSoon(ctx context.Context, req Request) error {
 	for {
 		m.mu.Lock()
@@ -96,8 +96,8 @@ func (m *Manager) add(req Request) (*task, error) {
 	return t, nil
 }
 
-// Remove stops a job and forgets it. It waits for its last checkpoint and for a Notify
-// that is under way, so it is not called from there: ErrNoJob.
+// Remove stops a job and forgets it. It waits for the job's last checkpoint and for a running
+// Notify, so do not call it from there. The error is ErrNoJob if there is no such job.
 func (m *Manager) Remove(ctx context.Context, id string) error {
 	m.mu.Lock()
 	t := m.tasks[id]
@@ -117,9 +117,8 @@ func (m *Manager) Remove(ctx context.Context, id string) error {
 	return nil
 }
 
-// remove is Remove with the lock held, without the waiting: the task is gone when its
-// done is closed, and the last notice given when the result is, nil being no channel to
-// wait for.
+// remove is Remove with the lock held and without the waiting. The task is gone when its done
+// channel is closed. The last notice has been given when the returned channel is closed.
 func (m *Manager) remove(t *task) (notifying <-chan struct{}) {
 	notifying = closedChan
 	if t.notifying != nil {
@@ -137,8 +136,8 @@ func (m *Manager) remove(t *task) (notifying <-chan struct{}) {
 
 var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// Pause stops a job, if it runs, and keeps it from starting; it returns once the job has
-// written its last checkpoint: ErrNoJob.
+// Pause stops a job, if it runs, and keeps it from starting. It returns once the job has
+// written its last checkpoint. The error is ErrNoJob if there is no such job.
 func (m *Manager) Pause(ctx context.Context, id string) error {
 	m.mu.Lock()
 	t := m.tasks[id]
@@ -164,7 +163,8 @@ func (m *Manager) Pause(ctx context.Context, id string) error {
 	}
 }
 
-// Resume lets a paused job run, and one that waits after failures at once: ErrNoJob.
+// Resume lets a paused job run. A job that waits after a failure runs at once. The error is
+// ErrNoJob if there is no such job.
 func (m *Manager) Resume(id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -182,11 +182,11 @@ func (m *Manager) Resume(id string) error {
 	}
 	if t.job == nil {
 		m.enqueue(t, now)
-	} // else it goes back into line when it has stopped
+	} // else it joins the line again once it has stopped
 	return nil
 }
 
-// Status tells of one job: ErrNoJob.
+// Status returns the status of one job, or ErrNoJob.
 func (m *Manager) Status(id string) (Status, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -197,7 +197,7 @@ func (m *Manager) Status(id string) (Status, error) {
 	return t.status(), nil
 }
 
-// Jobs tells of all jobs, in the order of their ids.
+// Jobs returns the status of all jobs, in the order of their ids.
 func (m *Manager) Jobs() []Status {
 	m.mu.Lock()
 	all := make([]Status, 0, len(m.tasks))

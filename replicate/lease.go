@@ -12,41 +12,41 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// leaseFor is how long a lease is good for. It is renewed three times as often; the
-// clocks of the processes that share a database must not be further apart than a third.
+// leaseFor is how long a lease lasts. It is renewed three times as often. The clocks of
+// processes that share a database must not differ by more than a third of it.
 const leaseFor = time.Minute
 
-// lease is the right of one process to run the job of a document, where several share
-// the document's database. It is a local document beside it. The token grows with each
-// new holder: whoever holds an older one has lost the lease, and finds that out when he
-// renews it, which he does before each checkpoint.
+// lease is the right of one process to run the job of a document if several processes share
+// its database. It is a local document in that database. The token grows with each new
+// holder. A process with an older token has lost the lease. It notices when it renews the
+// lease, which it does before each checkpoint.
 type lease struct {
 	Holder  string    `json:"holder"`
 	Token   uint64    `json:"token"`
 	Expires time.Time `json:"expires"`
 }
 
-// errHeld is a job that another process runs.
+// errHeld says that another process runs the job.
 type errHeld struct{ until time.Time }
 
 func (e errHeld) Error() string {
 	return fmt.Sprintf("another process runs it, until %s at least", stamp(e.until))
 }
 
-// errLost is a lease that somebody else has by now.
+// errLost says that another process has the lease now.
 var errLost = errors.New("another process has taken over the job")
 
-// errOver is a job that another process has brought to its end.
+// errOver says that another process has finished the job.
 var errOver = errors.New("another process has done the job")
 
 const leasePrefix = "_local/replicator-lease-"
 
 func leaseID(job string) string { return leasePrefix + job }
 
-// IsLease tells whether a document is the lease of a job, which is the server's own.
+// IsLease tells whether a document is the lease of a job. Only the server writes those.
 func IsLease(id string) bool { return strings.HasPrefix(id, leasePrefix) }
 
-// updateLease decides on the lease of a job in one transaction.
+// updateLease reads and writes the lease of a job in one transaction.
 func (m *Manager) updateLease(ctx context.Context, owner Owner, job string, fn func(lease) (lease, error)) (next lease, err error) {
 	db, err := m.opt.Store.Bare(ctx, owner.DB, store.ForReplications)
 	if err != nil {
@@ -57,7 +57,7 @@ func (m *Manager) updateLease(ctx context.Context, owner Owner, job string, fn f
 		var now lease
 		if old != nil {
 			if err := json.Unmarshal(old, &now); err != nil {
-				now = lease{} // not one of ours: it is written over
+				now = lease{} // not one of ours: it is overwritten
 			}
 		}
 		var err error
@@ -69,7 +69,7 @@ func (m *Manager) updateLease(ctx context.Context, owner Owner, job string, fn f
 	return next, err
 }
 
-// acquire takes the lease of a job: errHeld.
+// acquire takes the lease of a job, or returns errHeld.
 func (m *Manager) acquire(ctx context.Context, owner Owner, job string) (lease, error) {
 	return m.updateLease(ctx, owner, job, func(now lease) (lease, error) {
 		at := m.opt.Now()
@@ -80,7 +80,7 @@ func (m *Manager) acquire(ctx context.Context, owner Owner, job string) (lease, 
 	})
 }
 
-// renew makes a lease good for longer: errLost.
+// renew extends a lease, or returns errLost.
 func (m *Manager) renew(ctx context.Context, owner Owner, job string, mine lease) (lease, error) {
 	return m.updateLease(ctx, owner, job, func(now lease) (lease, error) {
 		if now.Holder != mine.Holder || now.Token != mine.Token {
@@ -91,7 +91,7 @@ func (m *Manager) renew(ctx context.Context, owner Owner, job string, mine lease
 	})
 }
 
-// giveBack lets others have the job at once. The token stays, so that it still grows.
+// giveBack lets others have the job at once. It keeps the token, so tokens still only grow.
 func (m *Manager) giveBack(ctx context.Context, owner Owner, job string, mine lease) error {
 	_, err := m.updateLease(ctx, owner, job, func(now lease) (lease, error) {
 		if now.Holder != mine.Holder || now.Token != mine.Token {
@@ -135,7 +135,7 @@ func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result,
 		return result, errLost
 	}
 	if err == nil {
-		// It is done: nobody else needs the lease, and by its end the document will say so.
+		// The job is done, so nobody else needs the lease. Before it ends, the document will say so.
 		return result, nil
 	}
 	last, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -146,8 +146,8 @@ func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result,
 	return result, err
 }
 
-// keep renews a lease until ctx ends, or until it is lost: also if it could not be renewed
-// in time, since another may have it then.
+// keep renews a lease until ctx ends or the lease is lost. It also counts as lost if it could
+// not be renewed in time, because another process may have it then.
 func (m *Manager) keep(ctx context.Context, owner Owner, job string, mine lease) error {
 	tick := time.NewTicker(m.leaseFor / 3)
 	defer tick.Stop()

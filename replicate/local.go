@@ -17,21 +17,21 @@ type localPeer struct {
 	store   *store.Store
 	filters *filter.Opener // nil: functions do not run here
 	name    string
-	user    string // for whom it is
+	user    string // for whom it is opened
 	open    func(context.Context) (*store.DB, error)
 
 	mayNotCreate bool
 }
 
-// LocalPeer makes a Peer of a database of a store, for somebody who may do everything.
+// LocalPeer makes a Peer of a database in a store, for somebody who may do everything.
 func LocalPeer(s *store.Store, name string) Peer {
 	return &localPeer{store: s, name: name, open: func(ctx context.Context) (*store.DB, error) {
 		return Everything(s)(ctx, name, User{})
 	}}
 }
 
-// Everything is an Options.Open by which everybody may do everything: for who has the
-// folder of the databases in his hands anyway.
+// Everything returns an Options.Open that lets everybody do everything. It is for people who
+// have access to the folder of the databases anyway.
 func Everything(s *store.Store) func(ctx context.Context, name string, user User) (*store.DB, error) {
 	return func(ctx context.Context, name string, _ User) (*store.DB, error) {
 		db, err := s.Bare(ctx, name, store.ForFolder)
@@ -41,7 +41,7 @@ func Everything(s *store.Store) func(ctx context.Context, name string, user User
 
 func (p *localPeer) db(ctx context.Context) (*store.DB, error) {
 	if p.name == store.SynchronizationsDB {
-		return nil, store.ErrNoDB // other people's credentials stand there
+		return nil, store.ErrNoDB // it contains other people's credentials
 	}
 	return p.open(ctx)
 }
@@ -49,8 +49,7 @@ func (p *localPeer) db(ctx context.Context) (*store.DB, error) {
 func (p *localPeer) Name() string { return p.name }
 func (p *localPeer) Close()       {}
 
-// with opens the database for the length of a call, so that a job that waits for
-// something keeps none open.
+// with opens the database for the length of a call, so a waiting job keeps nothing open.
 func (p *localPeer) with(ctx context.Context, fn func(*store.DB) error) error {
 	db, err := p.db(ctx)
 	if errors.Is(err, store.ErrNoDB) {
@@ -116,7 +115,7 @@ func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change)
 		}
 		defer filter.Release()
 		read := store.ChangesQuery{Since: since, Limit: q.Limit, AllLeaves: !q.Winners}
-		// What is given on may be waited for: it leaves the snapshot first.
+		// fn may block, so it is called only after the snapshot has been released.
 		var page []Change
 		last, err := filter.Changes(ctx, read, func(c *store.Change) error {
 			page = append(page, Change{Seq: db.Seq(c.Seq).String(), ID: string(c.ID), Revs: append([]revtree.Rev(nil), c.Revs...)})
@@ -218,7 +217,7 @@ func (p *localPeer) PutLocal(ctx context.Context, id string, body []byte) error 
 	}
 	doc.ID = "_local/" + id
 	return p.with(ctx, func(db *store.DB) error {
-		// Any revision is taken; the present one makes the number grow.
+		// Any revision is accepted; the current one makes the number grow.
 		if old, err := db.GetLocal(ctx, doc.ID); err == nil {
 			doc.Rev = old.Rev
 		} else if !errors.Is(err, store.ErrMissing) {

@@ -16,30 +16,30 @@ import (
 const (
 	// cookieName is what CouchDB calls the cookie of a session.
 	cookieName = "AuthSession"
-	// refreshCookie is when a session is begun anew whose cookie does not say how long it
-	// is good for: CouchDB's are good for ten minutes.
+	// refreshCookie is how long a session is used if its cookie does not say how long it
+	// lasts. CouchDB's sessions last ten minutes.
 	refreshCookie = 550 * time.Second
-	// retryLogin is how long a server that gave no session is not asked for one.
+	// retryLogin is how long to wait before asking a server again that gave no session.
 	retryLogin = 10 * time.Minute
-	// maxSessions bounds how many are remembered.
+	// maxSessions is how many sessions are remembered.
 	maxSessions = 10_000
 )
 
-// login proves who we are to a server: by a cookie that its _session gave us, so that
-// it checks the password once and not with each request, or, where it gives none, by the
-// password itself. It serves any number of jobs at once.
+// login proves to a server who we are. It uses a cookie from the server's _session, so the
+// server checks the password once and not with each request. If there is no cookie, it sends
+// the password itself. It serves any number of jobs at once.
 type login struct {
 	client         *http.Client
 	at             string // URL of _session
 	user, password string
 	now            func() time.Time
 
-	mu     sync.Mutex // guards what follows; held while logging in, so that one does it for all
+	mu     sync.Mutex // guards what follows; held while logging in, so one job does it for all
 	cookie string
-	renew  time.Time // when the cookie is to be replaced; without one, when to ask again
+	renew  time.Time // when to replace the cookie; without one, when to ask again
 }
 
-// newLogin makes a login for a database's server; nil if no password is known.
+// newLogin makes a login for a database's server. It is nil if no user is known.
 func newLogin(e *Endpoint, client *http.Client) *login {
 	if e.User == "" {
 		return nil
@@ -56,7 +56,7 @@ func (s *login) key(who User, proxy *url.URL) [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t %q", s.at, s.user, s.password, who.Name, who.Admin, proxyText(proxy)))
 }
 
-// sign puts what proves who we are on a request. It returns the cookie, "" if it is the
+// sign adds our credentials to a request. It returns the cookie, or "" if it used the
 // password.
 func (s *login) sign(ctx context.Context, header http.Header) (cookie string, err error) {
 	s.mu.Lock()
@@ -74,8 +74,8 @@ func (s *login) sign(ctx context.Context, header http.Header) (cookie string, er
 	return s.cookie, nil
 }
 
-// begin logs in. A server that does not let us has no sessions or does not know us; the
-// password will show which.
+// begin logs in. A server that refuses has no sessions or does not know us. The password
+// will show which.
 func (s *login) begin(ctx context.Context) error {
 	body := marshal(map[string]string{"name": s.user, "password": s.password})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.at, strings.NewReader(string(body)))
@@ -90,7 +90,7 @@ func (s *login) begin(ctx context.Context) error {
 		return withoutURL(err)
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so the connection can be reused
 	if transient(&StatusError{Status: resp.StatusCode}) {
 		return statusError(resp, false)
 	}
@@ -101,7 +101,7 @@ func (s *login) begin(ctx context.Context) error {
 	return nil
 }
 
-// take keeps the cookie that an answer brings, if any. The lock is held.
+// take stores the cookie of an answer, if it has one. The lock is held.
 func (s *login) take(resp *http.Response) {
 	for _, c := range resp.Cookies() {
 		if c.Name != cookieName || c.Value == "" {
@@ -116,7 +116,7 @@ func (s *login) take(resp *http.Response) {
 	}
 }
 
-// heard takes in an answer: servers renew a cookie that is in use.
+// heard looks at an answer, because servers renew a cookie that is in use.
 func (s *login) heard(resp *http.Response) {
 	if len(resp.Header["Set-Cookie"]) == 0 {
 		return
@@ -126,8 +126,8 @@ func (s *login) heard(resp *http.Response) {
 	s.take(resp)
 }
 
-// refused has the next request begin a new session, unless another has done so since the
-// cookie was used.
+// refused makes the next request start a new session, unless another request has done so
+// since the cookie was used.
 func (s *login) refused(cookie string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,53 +18,54 @@ import (
 	"github.com/tododb/tododb/store/filter"
 )
 
-// Options say what a Manager stands on.
+// Options are what a Manager needs.
 type Options struct {
 	Store *store.Store // for databases that are named without a URL; nil: there are none
-	// Open opens such a database for a user, with a handle that shows and takes what that
-	// user may see and write: ErrNoDB, ErrUnauthorized, ErrForbidden. nil: there are no such
-	// databases.
+	// Open opens such a database for a user. Its handle shows what that user may see and
+	// accepts what they may write. Errors: ErrNoDB, ErrUnauthorized, ErrForbidden. nil: there
+	// are no such databases.
 	Open func(ctx context.Context, name string, user User) (*store.DB, error)
-	// IsAdmin tells whether a name is a server administrator's; it is asked for the owners of
-	// documents. nil: everybody's is.
+	// IsAdmin tells whether a name belongs to a server administrator. It is called for the
+	// owners of documents. nil: everybody is one.
 	IsAdmin func(name string) bool
-	// Filters open the filters of sources that are databases of this server; nil: those that
-	// are functions do not run here, and a selector looks at every change.
+	// Filters opens the filters of sources that are databases of this server. nil: filter
+	// functions do not run here, and a selector looks at every change.
 	Filters *filter.Opener
 	Server  string       // the server's uuid, part of replication ids
 	Log     *slog.Logger // nil: nothing is logged
-	TLS     *tls.Config  // whose certificates are good; nil: those that the system trusts
-	// Wrap, if not nil, is put around the transports that requests to peers are sent by.
+	TLS     *tls.Config  // which certificates are trusted; nil: as the system says
+	// Wrap, if not nil, wraps the transports that send requests to peers.
 	Wrap     func(http.RoundTripper) http.RoundTripper
 	Now      func() time.Time
 	Settings Settings
-	// Allowed, if not nil, tells whether somebody with an account may still do what he might
-	// when he asked: it is asked before each run of a job and from time to time during it, also
-	// of one between two other servers, and its error ends the run.
+	// Allowed, if not nil, tells whether users with an account may still do what they could do
+	// when they asked. It is called before each run of a job and from time to time during it,
+	// even for a job between two other servers. Its error ends the run.
 	Allowed func(context.Context, User) error
-	// Origin takes from the context of a request for a replication what the requests to
-	// its peers shall tell, and returns what puts it into theirs (they tell nothing).
+	// Origin takes from the context of a request for a replication what the requests to its
+	// peers shall pass on. It returns a function that puts it into their contexts. nil: they
+	// pass on nothing.
 	Origin func(context.Context) func(context.Context) context.Context
-	// Patient jobs ask a peer that fails again for ever, and end with whatever no patience
-	// mends: what a command wants. Otherwise they give up after Spec.Retries, and the
-	// scheduler tries them again later.
+	// Patient jobs retry a failing peer for ever, and end with an error that retrying cannot
+	// help. Commands want this. Other jobs give up after Spec.Retries, and the scheduler runs
+	// them again later.
 	Patient bool
-	// Shared tells that other processes run the documents of the same databases: a job of
-	// a document then needs a lease. Not set, it is as the store says.
+	// Shared says that other processes run the documents of the same databases. The job of a
+	// document then needs a lease. If it is not set, the store decides.
 	Shared bool
 }
 
-// User is for whom a replication works on databases of this server.
+// User is a user for whom a replication works on databases of this server.
 type User struct {
 	Name  string
 	Roles []string
 	Admin bool // of the server
-	// Account tells that he has an account on this server: then what he may do is what it says
-	// when it is asked, and nothing when it is gone. Others may do for ever what they might do
-	// when they asked.
+	// Account says that they have an account on this server. Then the account decides what they
+	// may do each time it is asked, and they may do nothing once it is gone. Others keep the
+	// rights that they had when they asked.
 	Account bool `json:",omitempty"`
-	// Mark tells that account from others that have had or will have its name; "" where that
-	// is not known.
+	// Mark tells the account apart from earlier and later ones with the same name; "" if this is
+	// not known.
 	Mark string `json:",omitempty"`
 }
 
@@ -72,8 +73,8 @@ func (u User) is(o User) bool {
 	return u.Name == o.Name && u.Admin == o.Admin && u.Mark == o.Mark && slices.Equal(u.Roles, o.Roles)
 }
 
-// Manager runs the replications of a server. The same replication, asked for twice, runs
-// once.
+// Manager runs the replications of a server. If the same replication is requested twice, it
+// runs once.
 type Manager struct {
 	opt  Options
 	ctx  context.Context // of all jobs
@@ -81,7 +82,7 @@ type Manager struct {
 	wg   sync.WaitGroup
 	look chan struct{} // there may be something for the scheduler to do
 
-	holder   string // name of this Manager among those that share databases
+	holder   string // name of this Manager among all that share databases
 	leaseFor time.Duration
 	askEvery time.Duration // Options.Allowed
 
@@ -90,7 +91,7 @@ type Manager struct {
 	docs     *documents // nil: documents are not followed
 	tasks    map[string]*task
 	number   int
-	line     fair.Line[*task] // tasks whose turn it may be, and those that run
+	line     fair.Line[*task] // tasks that may run now, and running ones
 	sleeping fair.Line[*task] // tasks whose time has not come
 	rotated  time.Time
 	closed   bool
@@ -100,7 +101,7 @@ type Manager struct {
 	ways *ways // from here to peers
 }
 
-// NewManager makes a Manager. Its jobs outlive ctx: they end with Close.
+// NewManager makes a Manager. Its jobs outlive ctx. They end with Close.
 func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -116,7 +117,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	}
 	m.line = fair.Line[*task]{Slots: m.set.MaxJobs, Rule: fair.Fewest, Less: byTurn}
 	m.sleeping.Less = byNextTry
-	m.sessions, _ = simplelru.NewLRU[[sha256.Size]byte, *login](maxSessions, nil) // it fails for a size of none
+	m.sessions, _ = simplelru.NewLRU[[sha256.Size]byte, *login](maxSessions, nil) // it fails only for a size below 1
 	m.ways.setNetworks(opt.Settings.Networks)
 	m.ctx, m.halt = context.WithCancel(context.WithoutCancel(ctx))
 	m.wg.Go(func() { m.schedule(m.ctx) })
@@ -140,8 +141,8 @@ func (m *Manager) Close() error {
 	return nil
 }
 
-// peer makes one side of a replication: a database of this server as a user may use it,
-// or one elsewhere, which is asked in the name of another. The lock is held.
+// peer makes one side of a replication. It is a database of this server as user may use it,
+// or one elsewhere, which gets its requests in the name of by. The lock is held.
 func (m *Manager) peer(e Endpoint, user, by User) Peer {
 	if e.URL != "" {
 		client := m.ways.client(by, e.Proxy)
@@ -153,8 +154,8 @@ func (m *Manager) peer(e Endpoint, user, by User) Peer {
 	return p
 }
 
-// session is the one that all jobs of a user with the same credentials at a server share.
-// The lock is held.
+// session returns the session that all jobs of a user with the same credentials at a server
+// share. The lock is held.
 func (m *Manager) session(s *login, user User, proxy *url.URL) *login {
 	if s == nil {
 		return nil
@@ -177,7 +178,8 @@ func (m *Manager) check(spec *Spec) error {
 	return nil
 }
 
-// MaySend refuses a replication that a user may not have for what it would send: *RefusedHeader.
+// MaySend refuses a replication if this user may not send its headers. The error is
+// *RefusedHeader.
 func (m *Manager) MaySend(spec *Spec, user User) error {
 	if user.Admin {
 		return nil
@@ -200,8 +202,8 @@ func (j *Job) close() {
 	j.target.Close()
 }
 
-// Run replicates as the spec says and returns when that is done, or when ctx ends. Use
-// it where there is no server to hold the job.
+// Run replicates as the spec says and returns when it is done or ctx ends. Use it if there
+// is no server to hold the job.
 func (m *Manager) Run(ctx context.Context, spec Spec) (Result, error) {
 	if err := m.check(&spec); err != nil {
 		return Result{}, err

@@ -5,28 +5,29 @@ import (
 	"slices"
 )
 
-// Networks says where replications may connect to. It is asked for the address of every
-// connection, after its name has been resolved, whatever led there. The zero value allows
-// everything but what is local to a link.
+// Networks says where replications may connect to. It checks the address of every
+// connection after the name has been resolved. The zero value allows everything except
+// link-local and similar addresses, where no database is.
 //
-// The narrowest network that an address is in decides, whether it is allowed or refused;
-// of two that are the same, refused does. So all may be refused, and some allowed.
+// The narrowest network that contains an address decides whether it is allowed or refused.
+// If the same network is in both lists, the address is refused. So you can refuse
+// everything and allow some.
 type Networks struct {
-	// Allowed also opens what is refused to everybody.
+	// Allowed also opens what is otherwise refused to everybody.
 	Allowed []netip.Prefix
-	// Refused holds for others than administrators of the server.
+	// Refused does not apply to administrators of the server.
 	Refused []netip.Prefix
-	// AllowedPorts and RefusedPorts hold for others than administrators; no allowed ones
-	// are all.
+	// AllowedPorts and RefusedPorts do not apply to administrators either. An empty
+	// AllowedPorts allows all.
 	AllowedPorts, RefusedPorts []Ports
 }
 
-// Ports are those from First to Last.
+// Ports are the ports from First to Last.
 type Ports struct{ First, Last uint16 }
 
-// unreached are addresses that no database is at but in networks made for it: those that
-// name nobody, or everybody, or whoever is on the same link; and where clouds tell machines
-// their credentials. They are refused to administrators, too, unless they are allowed.
+// unreached are addresses where no database is, except in networks made for it. They name
+// nobody, everybody or whoever is on the same link, or clouds use them to give machines their
+// credentials. They are refused even to administrators, unless they are allowed.
 var unreached = prefixes(
 	"0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32", "::/128", "fe80::/10", "ff00::/8",
 	"100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::254/128",
@@ -63,7 +64,7 @@ func (n *Networks) permitsPort(port uint16) bool {
 	return !slices.ContainsFunc(n.RefusedPorts, in) && (len(n.AllowedPorts) == 0 || slices.ContainsFunc(n.AllowedPorts, in))
 }
 
-// narrowest is the length of the longest prefix that an address has, -1 if it has none.
+// narrowest returns the length of the longest prefix that contains an address, -1 if none does.
 func narrowest(list []netip.Prefix, addr netip.Addr) int {
 	bits := -1
 	for _, p := range list {
@@ -80,8 +81,8 @@ var (
 	sixToFour  = netip.MustParsePrefix("2002::/16")
 )
 
-// meant are the addresses that one stands for: itself, and the IPv4 address within an
-// address of IPv6 that leads there.
+// meant returns the addresses that an address stands for: itself, and the IPv4 address inside
+// an IPv6 address that leads there.
 func meant(addr netip.Addr) []netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	all := []netip.Addr{addr}

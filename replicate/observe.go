@@ -2,23 +2,23 @@ package replicate
 
 import "context"
 
-// Observer is told what a job does with one of its peers. Its functions are called from
-// several goroutines; nil ones are not called.
+// Observer hears what a job does with one of its peers. Its functions are called from several
+// goroutines; nil ones are not called.
 type Observer struct {
-	// Read is told how far the peer's changes have been read.
+	// Read hears how far the peer's changes have been read.
 	Read func(ChangesEnd)
-	// Asked is told of which documents the peer has been asked what it lacks.
+	// Asked hears for which documents the peer has been asked what it lacks.
 	Asked func(ctx context.Context, ids []string)
-	// Wrote is told which documents the peer has taken, once for each revision, and how
-	// many it has refused. It is called before the job goes on.
+	// Wrote hears which documents the peer has accepted, once for each revision, and how many
+	// it has refused. The job continues only after it returns.
 	Wrote func(ctx context.Context, ids []string, refused int)
-	// Recorded is told that the peer has a new checkpoint.
+	// Recorded hears that the peer has a new checkpoint.
 	Recorded func()
-	// Called is told of the end of every call that may fail because of the peer.
+	// Called hears the result of every call that may fail because of the peer.
 	Called func(error)
 }
 
-// observe wraps a peer, if anybody wants to know.
+// observe wraps a peer if anybody listens.
 func observe(p Peer, o Observer) Peer {
 	if o.Read == nil && o.Asked == nil && o.Wrote == nil && o.Recorded == nil && o.Called == nil {
 		return p

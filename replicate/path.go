@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// dbPath is a path below a database, "" being the database itself. A literal is one as it
-// stands; whatever has a name in it comes from the functions below, which escape it.
+// dbPath is a path below a database; "" is the database itself. A literal is used as it is.
+// Names get into a path only through the functions below, which escape them.
 type dbPath string
 
 func docPath(id string) dbPath {
@@ -16,18 +16,19 @@ func docPath(id string) dbPath {
 	return dbPath(escaped(id))
 }
 
-// designPath is where a design document is. CouchDB wants the slash behind _design as it
-// is; those in the name are the name's.
+// designPath is the path of a design document. CouchDB wants the slash after _design
+// unescaped. Slashes in the name are escaped.
 func designPath(name string) dbPath { return dbPath("_design/" + escaped(name)) }
 
-// localPath is where a local document is, whose id goes without its prefix.
+// localPath is the path of a local document. The id comes without its prefix.
 func localPath(id string) dbPath { return dbPath("_local/" + escaped(id)) }
 
 func attachmentPath(id, name string) dbPath { return docPath(id) + "/" + dbPath(escaped(name)) }
 
-// escaped writes a name as one segment of a path. Every byte but letters, digits, dash,
-// underscore, tilde and dot is escaped: CouchDB reads a plus as a space, other servers do not, and both
-// read %2B as a plus. A name of dots alone would be a step in the path.
+// escaped writes a name as one segment of a path. It escapes every byte but letters, digits,
+// dash, underscore, tilde and dot. CouchDB reads a plus as a space and other servers do not,
+// but both read %2B as a plus. A name of only dots is escaped too: it would be a step in the
+// path.
 func escaped(name string) string {
 	dots := strings.Trim(name, ".") == ""
 	b := make([]byte, 0, len(name)+8)
@@ -44,5 +45,5 @@ func escaped(name string) string {
 
 const upperHex = "0123456789ABCDEF"
 
-// escapedQuery writes a query so that a space is one for every server.
+// escapedQuery writes a query so that every server reads a space as a space.
 func escapedQuery(q url.Values) string { return strings.ReplaceAll(q.Encode(), "+", "%20") }

@@ -8,58 +8,57 @@ import (
 	"github.com/tododb/tododb/revtree"
 )
 
-// Peer is what a replication needs of either side. Its methods may be called at once
-// from several goroutines; each either does all it says or gives an error, and may be
+// Peer is what a replication needs from each side. Its methods may be called from several
+// goroutines at once. Each does all that it says or returns an error, and may then be
 // called again.
 type Peer interface {
 	// Name is the database's URL or name, without credentials.
 	Name() string
-	// Info tells how far the database's sequence has come: ErrNoDB.
+	// Info returns the database's current sequence, or ErrNoDB.
 	Info(ctx context.Context) (Info, error)
-	// Create makes the database; it is no error if it is there.
+	// Create creates the database. It is no error if it exists.
 	Create(ctx context.Context) error
-	// Changes reads the next changes. fn is called for each of them.
+	// Changes reads the next changes and calls fn for each.
 	Changes(ctx context.Context, q ChangesQuery, fn func(Change) error) (ChangesEnd, error)
-	// Missing tells which revisions of the changes are not here.
+	// Missing returns which revisions of the changes this peer lacks.
 	Missing(ctx context.Context, changes []Change) ([]Wanted, error)
-	// Fetch reads revisions with their histories, and the newer ones that have taken
-	// their place. fn is given each, and may keep it. What is not there any more is passed
-	// over; the caller sees to it that it is really gone.
+	// Fetch reads revisions with their histories, and the newer ones that have replaced
+	// them. It passes each to fn, which may keep it. It skips what no longer exists; the
+	// caller makes sure that it is really gone.
 	Fetch(ctx context.Context, wanted []Wanted, fn func(r *Revision) error) error
-	// Store writes revisions without attachments as they are. It returns those that were
-	// refused.
+	// Store writes revisions without attachments as they are. It returns the refused ones.
 	Store(ctx context.Context, revs []*Revision) ([]Refusal, error)
-	// StoreAttached writes a revision and those of its attachments that are no stubs,
-	// which open gives: errMissingStub where a stub stands for nothing.
+	// StoreAttached writes a revision and the attachments that are not stubs, which it reads
+	// with open. The error is errMissingStub if a stub stands for nothing.
 	StoreAttached(ctx context.Context, r *Revision, open opener) (*Refusal, error)
-	// OpenAttachment reads the bytes of an attachment of a revision that Fetch has given, as
-	// they are stored.
+	// OpenAttachment reads the bytes of an attachment as they are stored. The revision comes
+	// from Fetch.
 	OpenAttachment(ctx context.Context, r *Revision, att *Attachment) (io.ReadCloser, error)
-	// FilterCode is the text of a filter function: ErrNoFilter.
+	// FilterCode returns the text of a filter function, or ErrNoFilter.
 	FilterCode(ctx context.Context, ddoc, name string) (string, error)
-	// GetLocal reads a local document, PutLocal writes it over whatever is there.
+	// GetLocal reads a local document. PutLocal overwrites it.
 	GetLocal(ctx context.Context, id string) ([]byte, error)
 	PutLocal(ctx context.Context, id string, body []byte) error
-	// Close gives back what the peer holds.
+	// Close releases what the peer holds.
 	Close()
 }
 
-// Info is what a database says of itself.
+// Info is what a database says about itself.
 type Info struct {
 	UpdateSeq string
-	Instance  string // another for a database that was deleted and made again; "" if it is not known
+	Instance  string // differs after a database was deleted and created again; "" if unknown
 }
 
 // ChangesQuery says which changes to read.
 type ChangesQuery struct {
 	Since   string // "" is the beginning
 	Limit   int
-	Wait    time.Duration // how long to wait for a change when there is none, 0: not at all
+	Wait    time.Duration // how long to wait for a change if there is none; 0: not at all
 	Filter  Filter
-	Winners bool // tell of the winner of each document alone
+	Winners bool // report only the winner of each document
 }
 
-// Filter says which documents to replicate; the zero value is all.
+// Filter says which documents to replicate. The zero value stands for all.
 type Filter struct {
 	DocIDs   []string // nil: any
 	Selector []byte   // JSON
@@ -70,14 +69,14 @@ type Filter struct {
 // all tells whether the filter lets everything through.
 func (f *Filter) all() bool { return f.DocIDs == nil && f.Selector == nil && f.Name == "" }
 
-// Change is the newest change of a document: its leaves.
+// Change is the newest change of a document, with its leaves.
 type Change struct {
 	Seq  string
 	ID   string
 	Revs []revtree.Rev
 }
 
-// ChangesEnd is where a read of changes came to its end.
+// ChangesEnd says where reading the changes stopped.
 type ChangesEnd struct {
 	LastSeq string
 	Pending int64 // changes after that, -1 if the peer did not say
@@ -88,10 +87,10 @@ type ChangesEnd struct {
 type Wanted struct {
 	ID        string
 	Revs      []revtree.Rev
-	Ancestors []revtree.Rev // leaves of the target that could be ancestors of them
+	Ancestors []revtree.Rev // leaves of the target that could be their ancestors
 }
 
-// Refusal is a revision that the target did not take.
+// Refusal is a revision that the target did not accept.
 type Refusal struct {
 	ID     string
 	Reason string

@@ -9,35 +9,35 @@ import (
 )
 
 const (
-	// storeBytes and storeDocs bound what is gathered for one write.
+	// storeBytes and storeDocs limit what is gathered for one write.
 	storeBytes = 4 << 20
 	storeDocs  = 1000
 	// waitForChange is how long one request of a continuous job waits for a change.
 	waitForChange = 50 * time.Second
-	// emptyPause is how long to leave alone a peer that says at once that there is nothing:
-	// one that is about to stop, or that knows nothing of waiting.
+	// emptyPause is how long to leave a peer alone that says at once that there is nothing.
+	// It may be about to stop, or it may not know how to wait.
 	emptyPause = 250 * time.Millisecond
 )
 
-// pipeline moves the changes of one run: one goroutine reads them in batches, several
-// bring batches across at once, and one puts what they did in order again, since a
-// checkpoint may only say what is true of everything before it.
+// pipeline moves the changes of one run. One goroutine reads them in batches. Several copy
+// batches at the same time. One puts the finished batches back in order, because a checkpoint
+// must be true of everything before it.
 type pipeline struct {
 	job     *Job
 	since   string
 	session *session
 	history []session
 
-	rows    int64 // changes seen; the collector's
+	rows    int64 // changes seen; only collect uses it
 	saved   string
 	savedAt time.Time
 }
 
-// batch is some changes that follow each other.
+// batch is a run of consecutive changes.
 type batch struct {
 	n       int // its place among the batches
 	changes []Change
-	last    string // the sequence behind it
+	last    string // the sequence at its end
 	pending int64
 	stats   counters
 }
@@ -112,7 +112,7 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 		if !j.spec.Continuous && (end.Rows < q.Limit || end.Pending == 0) {
 			return nil
 		}
-		if end.Rows == 0 && j.now().Sub(asked) < emptyPause { // it was to wait, and did not
+		if end.Rows == 0 && j.now().Sub(asked) < emptyPause { // it should have waited, and did not
 			select {
 			case <-time.After(emptyPause):
 			case <-ctx.Done():
@@ -122,13 +122,13 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 	}
 }
 
-// collect takes the batches in their order and writes checkpoints.
+// collect takes the batches in order and writes checkpoints.
 func (p *pipeline) collect(ctx context.Context, done <-chan *batch) error {
-	early := map[int]*batch{} // those that overtook others
+	early := map[int]*batch{} // batches that overtook others
 	next := 0
 	for {
-		// A continuous job that has gone quiet still says how far it has come, and, if that
-		// is said, looks whether both sides are still what they were.
+		// A continuous job with nothing to do still writes a checkpoint. If there is none to
+		// write, it checks that both sides are still the same databases.
 		var quiet <-chan time.Time
 		if p.job.spec.Continuous {
 			quiet = time.After(max(p.job.spec.CheckpointInterval-p.job.now().Sub(p.savedAt), 0))
@@ -157,7 +157,7 @@ func (p *pipeline) collect(ctx context.Context, done <-chan *batch) error {
 	}
 }
 
-// account takes in a batch that is at the target, as is everything before it.
+// account counts a batch. The target has it and everything before it.
 func (p *pipeline) account(b *batch) {
 	p.rows += int64(len(b.changes))
 	p.session.add(b.stats)
@@ -171,14 +171,14 @@ func (p *pipeline) account(b *batch) {
 // moved tells whether there were any changes to look at.
 func (p *pipeline) moved() bool { return p.rows > 0 }
 
-// dirty tells whether there is something to write a checkpoint of.
+// dirty tells whether there is progress that no checkpoint has yet.
 func (p *pipeline) dirty() bool {
 	p.job.mu.Lock()
 	defer p.job.mu.Unlock()
 	return p.rows > 0 && p.job.through != p.saved
 }
 
-// next is the checkpoint as it would be written now.
+// next returns the checkpoint as it would be written now.
 func (p *pipeline) next() checkpoint {
 	j := p.job
 	j.mu.Lock()
@@ -193,7 +193,7 @@ func (p *pipeline) next() checkpoint {
 	return checkpoint{SessionID: now.SessionID, SourceLastSeq: seqJSON(j.through), Version: idVersion, History: history}
 }
 
-// checkpoint writes down on both sides how far the job has come, if that is news.
+// checkpoint records on both sides how far the job has come, if that is news.
 func (p *pipeline) checkpoint(ctx context.Context) error {
 	if err := p.job.stillThere(ctx); err != nil {
 		return err

@@ -18,25 +18,25 @@ import (
 
 const (
 	userAgent = "tododb-replicator"
-	// defaultSilence is how long a peer may say nothing, as CouchDB's connection_timeout.
+	// defaultSilence is how long a peer may be silent. It is CouchDB's connection_timeout.
 	defaultSilence = 30 * time.Second
 )
 
 // remotePeer is a database behind HTTP.
 type remotePeer struct {
 	at     Endpoint
-	name   string // how it is told of
+	name   string // for logs and users
 	client *http.Client
-	// session proves who we are; nil: nothing does, or the endpoint's headers.
+	// session proves who we are. nil: nothing does, or the endpoint's headers do.
 	session *login
-	silence time.Duration // how long nothing may be heard of the peer
-	near    bool          // on this machine, where packing takes longer than sending
+	silence time.Duration // how long the peer may be silent
+	near    bool          // on this machine, where compressing takes longer than sending
 	pace    pace
 	// plain is set once the peer turns out to have no _bulk_get.
 	plain atomic.Bool
 }
 
-// RemotePeer makes a Peer of a database behind HTTP.
+// RemotePeer makes a Peer for a database behind HTTP.
 func RemotePeer(at Endpoint, client *http.Client) Peer {
 	return newRemotePeer(at, client, newLogin(&at, client))
 }
@@ -57,8 +57,8 @@ func newRemotePeer(at Endpoint, client *http.Client, by *login) *remotePeer {
 func (p *remotePeer) Name() string { return p.name }
 func (p *remotePeer) Close()       {}
 
-// request sends a request with a JSON body, or without any; path is below the database,
-// "" for itself. The answer's status is a success; the caller closes its body.
+// request sends a request with a JSON body or none. The path is below the database; "" is
+// the database itself. The answer has a status of success, and the caller closes its body.
 func (p *remotePeer) request(ctx context.Context, method string, path dbPath, query url.Values, body []byte) (*http.Response, error) {
 	return p.send(ctx, sendingJSON(method, path, query, body))
 }
@@ -69,12 +69,12 @@ type sending struct {
 	path   dbPath
 	query  url.Values
 	header http.Header
-	body   io.Reader     // nil: none. An io.Seeker can be sent again
+	body   io.Reader     // nil: none; an io.Seeker can be sent again
 	size   int64         // of the body
-	wait   time.Duration // the answer comes after up to so long
+	wait   time.Duration // how long the peer may wait before it answers
 }
 
-// sendingJSON is a request with a JSON body, or without any.
+// sendingJSON makes a request with a JSON body or none.
 func sendingJSON(method string, path dbPath, query url.Values, body []byte) sending {
 	q := sending{method: method, path: path, query: query, header: http.Header{"Accept": {"application/json"}}}
 	if body != nil {
@@ -84,8 +84,8 @@ func sendingJSON(method string, path dbPath, query url.Values, body []byte) send
 	return q
 }
 
-// send sends a request. One whose session turns out to have ended is sent again in a new
-// one, if its body can be.
+// send sends a request. If its session has ended, it sends the request again in a new one,
+// provided that the body can be sent again.
 func (p *remotePeer) send(ctx context.Context, q sending) (*http.Response, error) {
 	for again := false; ; again = true {
 		resp, cookie, err := p.sendOnce(ctx, &q)
@@ -117,11 +117,11 @@ func (p *remotePeer) send(ctx context.Context, q sending) (*http.Response, error
 	}
 }
 
-// errSessionEnded is a request that has to be made again from the start, in a new session.
+// errSessionEnded says that a request must be made again from the start, in a new session.
 var errSessionEnded = errors.New("the session at the peer has ended")
 
-// sendOnce sends a request and returns the answer, whatever it is, and the cookie that
-// it was sent with.
+// sendOnce sends a request. It returns the answer, whatever it is, and the cookie that was
+// sent.
 func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Response, cookie string, err error) {
 	target := p.at.URL + string(q.path)
 	if q.path == "" {
@@ -175,7 +175,7 @@ func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Respo
 	return resp, cookie, nil
 }
 
-// withoutURL takes the URL out of a client's error: it may hold a password.
+// withoutURL removes the URL from a client's error, because it may hold a password.
 func withoutURL(err error) error {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		return outer.Err
@@ -183,10 +183,10 @@ func withoutURL(err error) error {
 	return err
 }
 
-// statusError reads an answer that is no success.
+// statusError reads an answer that is not a success.
 func statusError(resp *http.Response, database bool) error {
 	var said struct{ Error, Reason string }
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // whatever came is enough
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // whatever arrived is enough
 	_ = json.Unmarshal(text, &said)
 	e := &StatusError{Status: resp.StatusCode, Word: said.Error, Reason: said.Reason}
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
@@ -201,7 +201,7 @@ func statusError(resp *http.Response, database bool) error {
 	return e
 }
 
-// retryAfter reads the header of that name: seconds, or a date.
+// retryAfter reads the header Retry-After: seconds or a date.
 func retryAfter(text string) time.Duration {
 	if s, err := strconv.Atoi(text); err == nil {
 		return time.Duration(max(s, 0)) * time.Second
@@ -241,8 +241,8 @@ func (p *remotePeer) Info(ctx context.Context) (Info, error) {
 	return Info{UpdateSeq: seq, Instance: fmt.Sprint(info.Created) + instanceOf(seq)}, nil
 }
 
-// instanceOf is what tells one database from another of the same name in an update
-// sequence: tododb's have it behind the dash, CouchDB's have other things there.
+// instanceOf returns the part of an update sequence that tells apart databases of the same
+// name. tododb puts it after the dash. CouchDB puts other things there.
 func instanceOf(seq string) string {
 	_, instance, _ := strings.Cut(seq, "-")
 	if len(instance) > 32 || strings.ContainsFunc(instance, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) }) {
@@ -254,7 +254,7 @@ func instanceOf(seq string) string {
 func (p *remotePeer) Create(ctx context.Context) error {
 	_, err := p.call(ctx, http.MethodPut, "", p.at.NewDB, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusPreconditionFailed {
-		return nil // it is there
+		return nil // it exists
 	}
 	return err
 }
@@ -267,7 +267,7 @@ func (p *remotePeer) GetLocal(ctx context.Context, id string) ([]byte, error) {
 	return b, err
 }
 
-// PutLocal writes over what is there: another writer's revision is read and replaced.
+// PutLocal overwrites the document. After a conflict it reads the new revision and replaces it.
 func (p *remotePeer) PutLocal(ctx context.Context, id string, body []byte) error {
 	for try := 0; ; try++ {
 		var old struct {

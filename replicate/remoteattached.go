@@ -18,7 +18,7 @@ import (
 
 // OpenAttachment reads an attachment as the peer has it stored.
 func (p *remotePeer) OpenAttachment(ctx context.Context, r *Revision, att *Attachment) (io.ReadCloser, error) {
-	// Asked for by name, gzip is not unpacked on the way.
+	// Package http does not decompress gzip that was requested by name.
 	header := http.Header{"Accept-Encoding": {"gzip"}, "Accept": {"*/*"}}
 	resp, err := p.send(ctx, sending{method: http.MethodGet, path: attachmentPath(r.Doc.ID, att.Name), query: url.Values{"rev": {r.Doc.Rev.String()}}, header: header})
 	if err != nil {
@@ -30,11 +30,11 @@ func (p *remotePeer) OpenAttachment(ctx context.Context, r *Revision, att *Attac
 	return resp.Body, nil
 }
 
-// packed are the bytes of an attachment as gzip: as they are stored, or as somebody on the way
-// has packed them.
+// packed are the bytes of an attachment as gzip. They are stored that way, or somebody on the
+// way has compressed them.
 type packed struct{ io.ReadCloser }
 
-// unpacked are the bytes of an attachment that is not stored packed.
+// unpacked returns the bytes of an attachment that is not stored compressed.
 func unpacked(in io.ReadCloser) (io.ReadCloser, error) {
 	p, is := in.(packed)
 	if !is {
@@ -52,8 +52,8 @@ func unpacked(in io.ReadCloser) (io.ReadCloser, error) {
 }
 
 // StoreAttached sends a document and the bytes of its attachments as one
-// multipart/related message, a part after another as they come from the source. Where no
-// bytes follow it is plain JSON: CouchDB 3.5 never answers a message of one part.
+// multipart/related message, part by part as they come from the source. If no bytes follow,
+// it sends plain JSON: CouchDB 3.5 never answers a message with only one part.
 func (p *remotePeer) StoreAttached(ctx context.Context, r *Revision, open opener) (*Refusal, error) {
 	raw := make([]byte, 16)
 	rand.Read(raw)
@@ -79,8 +79,8 @@ func (p *remotePeer) StoreAttached(ctx context.Context, r *Revision, open opener
 	case s.Status == http.StatusPreconditionFailed && s.Word == "missing_stub":
 		return nil, errMissingStub
 	case s.Status == http.StatusForbidden, s.Status == http.StatusUnauthorized:
-		// A validation function says so of a document, and the peer of somebody who may do
-		// nothing any more.
+		// Either a validation function refused this document, or the user has lost all rights
+		// at the peer.
 		if _, barred := p.Info(ctx); barred != nil {
 			return nil, barred
 		}
@@ -90,7 +90,7 @@ func (p *remotePeer) StoreAttached(ctx context.Context, r *Revision, open opener
 	return &Refusal{ID: r.Doc.ID, Reason: s.Error()}, nil
 }
 
-// sendRelated sends a document and those of its attachments that are no stubs.
+// sendRelated sends a document and the attachments that are not stubs.
 func (p *remotePeer) sendRelated(ctx context.Context, m *relatedMessage, query url.Values, open opener) (*http.Response, error) {
 	body, feed := io.Pipe()
 	fed := make(chan struct{})
@@ -105,8 +105,8 @@ func (p *remotePeer) sendRelated(ctx context.Context, m *relatedMessage, query u
 	return resp, err
 }
 
-// taken makes sure that an answer to a write is a database's: somebody on the way who
-// answers everything with a page has stored nothing.
+// taken makes sure that a database answered a write. Something on the way that answers every
+// request with a page has stored nothing.
 func taken(resp *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	err = errors.Join(err, resp.Body.Close())
@@ -122,7 +122,7 @@ type relatedMessage struct {
 	r        *Revision
 	boundary string
 	head     []byte // the document's JSON
-	failed   error  // reading from the source
+	failed   error  // why reading from the source failed
 }
 
 func (m *relatedMessage) first() string {
@@ -141,7 +141,7 @@ func (m *relatedMessage) between(att *Attachment) string {
 
 func (m *relatedMessage) last() string { return "\r\n--" + m.boundary + "--" }
 
-// size is the length of the whole message, which CouchDB wants to know beforehand.
+// size returns the length of the whole message. CouchDB wants to know it in advance.
 func (m *relatedMessage) size() int64 {
 	n := int64(len(m.first()) + len(m.head) + len(m.last()))
 	for i := range m.r.Attachments {
@@ -172,8 +172,8 @@ func (m *relatedMessage) write(ctx context.Context, w io.Writer, open opener) er
 	return err
 }
 
-// copy sends the bytes of one attachment; a source that has another number of them
-// than it said spoils the message.
+// copy sends the bytes of one attachment. If the source sends more or fewer than it
+// announced, the message is spoilt.
 func (m *relatedMessage) copy(ctx context.Context, w io.Writer, att *Attachment, open opener) error {
 	in, err := open(ctx, att)
 	if err != nil {
@@ -193,7 +193,7 @@ func (m *relatedMessage) copy(ctx context.Context, w io.Writer, att *Attachment,
 	return err
 }
 
-// countedWriter tells an error of writing from one of reading.
+// countedWriter tells an error of writing apart from one of reading.
 type countedWriter struct {
 	w   io.Writer
 	n   int64

@@ -13,7 +13,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Changes reads rows as they come.
+// Changes reads rows as they arrive.
 func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change) error) (end ChangesEnd, err error) {
 	query := url.Values{"limit": {strconv.Itoa(q.Limit)}}
 	if !q.Winners {
@@ -27,7 +27,7 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	}
 	if q.Wait > 0 && q.Filter.all() {
 		query.Set("timeout", strconv.FormatInt(q.Wait.Milliseconds(), 10))
-	} else { // the peer may search for long: it says that it still does
+	} else { // the peer may search for a long time, so heartbeats show that it is alive
 		query.Set("heartbeat", strconv.FormatInt(max(p.silence/3, time.Second).Milliseconds(), 10))
 	}
 	method, body := http.MethodGet, []byte(nil)
@@ -71,7 +71,7 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 					return err
 				}
 				end.Rows++
-				end.LastSeq = c.Seq // unless the answer says it better
+				end.LastSeq = c.Seq // unless last_seq says otherwise
 				return fn(c)
 			})
 		case "last_seq":
@@ -90,8 +90,8 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	return end, err
 }
 
-// seqText is a sequence as it is sent back: the text of a string, or the JSON of what
-// older peers have for one.
+// seqText returns a sequence as it is sent back: the text of a string, or the JSON of
+// whatever older peers use.
 func seqText(raw []byte) string {
 	if text, err := jsonscan.Text(raw); err == nil {
 		return text
@@ -130,8 +130,7 @@ func parseChange(raw []byte) (c Change, err error) {
 	return c, err
 }
 
-// malformed names the failure of an answer that is not what it should be; cut short, it
-// reads the same.
+// malformed wraps the error of an answer that is not what it should be, or was cut short.
 func malformed(err error) error {
 	if err == nil {
 		return nil

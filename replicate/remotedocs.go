@@ -15,7 +15,7 @@ import (
 // fetchAtOnce is how many documents one _bulk_get names.
 const fetchAtOnce = 100
 
-// Fetch reads through _bulk_get, or, where a peer has none, document by document.
+// Fetch reads through _bulk_get or, if a peer has none, document by document.
 func (p *remotePeer) Fetch(ctx context.Context, wanted []Wanted, fn func(*Revision) error) error {
 	for len(wanted) > 0 {
 		some := wanted[:min(fetchAtOnce, len(wanted))]
@@ -47,7 +47,7 @@ func noBulkGet(status int) bool {
 	return false
 }
 
-// fetchBulk returns the revisions that the peer has but failed to give.
+// fetchBulk returns the revisions that the peer has but failed to send.
 func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func(*Revision) error) (left []Wanted, err error) {
 	body := []byte(`{"docs":[`)
 	first := true
@@ -93,12 +93,12 @@ func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func(*Re
 	return left, err
 }
 
-// given has fn called with what is read of the JSON of documents.
+// given returns a function that reads a document's JSON and calls fn with the revision.
 func given(fn func(*Revision) error) func([]byte) error {
 	return func(raw []byte) error { return fn(readRevision(raw)) }
 }
 
-// row reads one, and gives on the document of {"ok": document}, or the object of
+// row reads one row. It passes on the document of {"ok": document} or the object of
 // {"error": object}.
 func (a *answer) row(ok, failed func([]byte) error) error {
 	row, err := a.value()
@@ -116,8 +116,8 @@ func (a *answer) row(ok, failed func([]byte) error) error {
 	})
 }
 
-// failedOf reads what a _bulk_get says of a revision that it does not give: none if the
-// peer does not have it any more.
+// failedOf reads the error of a _bulk_get for a revision. It returns nothing if the peer no
+// longer has the revision.
 func failedOf(raw []byte) (w Wanted, err error) {
 	var said struct{ ID, Rev, Error string }
 	if err := json.Unmarshal(raw, &said); err != nil {
@@ -148,8 +148,8 @@ func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func(*Revision) 
 	return a.eachElement(func() error { return a.row(given(fn), func([]byte) error { return nil }) })
 }
 
-// Store writes through _bulk_docs. Where they are too many for the peer, or one of them
-// makes it refuse them all, it is given fewer and fewer, down to single documents.
+// Store writes through _bulk_docs. If the documents are too many for the peer, or one makes
+// it refuse them all, Store sends fewer and fewer, down to single documents.
 func (p *remotePeer) Store(ctx context.Context, docs []*Revision) (refused []Refusal, err error) {
 	for len(docs) > 0 {
 		n := min(len(docs), p.pace.most())
@@ -166,7 +166,7 @@ func (p *remotePeer) Store(ctx context.Context, docs []*Revision) (refused []Ref
 			continue
 		default:
 			if ok && s.Status == http.StatusTooManyRequests || errors.Is(err, errStalled) {
-				p.pace.tooMany(n) // for when it is tried again
+				p.pace.tooMany(n) // for the next try
 			}
 			return nil, err
 		}
@@ -175,7 +175,7 @@ func (p *remotePeer) Store(ctx context.Context, docs []*Revision) (refused []Ref
 	return refused, nil
 }
 
-// dividable tells whether an answer to many documents may be the fault of one of them.
+// dividable tells whether one document may have caused this answer to many.
 func dividable(status int) bool {
 	switch status {
 	case http.StatusRequestEntityTooLarge, http.StatusBadRequest, http.StatusPreconditionFailed,
@@ -185,8 +185,8 @@ func dividable(status int) bool {
 	return false
 }
 
-// passing are the words by which a peer says that it failed, and not that it refuses a
-// document, which may be taken another time.
+// passing are the error words that mean that the peer failed, not that it refuses the
+// document. It may accept the document another time.
 var passing = map[string]bool{
 	"internal_server_error": true, "service_unavailable": true, "timeout": true, "insufficient_storage": true, "too_many_requests": true,
 }

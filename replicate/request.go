@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Replicate does what a POST to /_replicate asks for; the request is its body. It
-// returns the JSON to answer with: when a one-time replication is done, or a cancelled
-// one has stopped; at once, with started, for a continuous one. When ctx ends, and
-// nobody else waits for it, a one-time replication ends too.
+// Replicate does what the body of a POST to /_replicate asks for. It returns the JSON of the
+// answer when a one-time replication is done or a cancelled one has stopped. For a continuous
+// one it returns at once, with started set. A one-time replication also ends when ctx ends,
+// unless another request waits for it.
 func (m *Manager) Replicate(ctx context.Context, request []byte, user User) (answer []byte, started bool, err error) {
 	spec, err := ParseSpec(request)
 	if err != nil {
@@ -43,8 +43,8 @@ func (m *Manager) Replicate(ctx context.Context, request []byte, user User) (ans
 	return t.result.JSON(), false, nil
 }
 
-// meant is the id of the job that a user wants to cancel by what it does: his own or, if he
-// has none, another's, which administrators may.
+// meant returns the id of the job that a user wants to cancel by describing it. It is their
+// own job or, if they have none, somebody else's, which only administrators may cancel.
 func (m *Manager) meant(spec Spec, user User) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,8 +67,8 @@ func localID(id string) []byte {
 	}{true, id})
 }
 
-// join adds a job without an owner, or finds the one that the same caller has asked for
-// already. One that is being stopped is waited for: whoever asks for it now wants it done.
+// join adds a job without an owner, or finds the one that the same caller has already asked
+// for. If that one is being stopped, join waits and adds it again.
 func (m *Manager) join(ctx context.Context, spec Spec, user User) (*task, error) {
 	if err := m.check(&spec); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (m *Manager) joinNow(id string, req Request) (t *task, err error) {
 	return t, nil
 }
 
-// quit counts a waiting request off; without any a one-time job is of no use.
+// quit notes that a request no longer waits. When none does, the one-time job is removed.
 func (m *Manager) quit(t *task) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -123,8 +123,9 @@ func (m *Manager) quit(t *task) {
 	}
 }
 
-// Cancel stops a job that a caller has asked for and waits until it has written its last
-// checkpoint. Others than administrators may cancel their own: ErrNoJob, ErrNotYours.
+// Cancel stops a job that a request has asked for and waits until it has written its last
+// checkpoint. Users who are not administrators may cancel only their own. Errors: ErrNoJob,
+// ErrNotYours.
 func (m *Manager) Cancel(ctx context.Context, id string, user User) error {
 	m.mu.Lock()
 	t := m.tasks[id]

@@ -15,8 +15,8 @@ const (
 	maxAsked  = 10 * time.Minute // how long a peer may ask us to wait
 )
 
-// retry calls fn until it succeeds or there is no hope. Between two tries it waits
-// longer and longer, or as long as the peer asks. A patient job hopes for ever.
+// retry calls fn until it succeeds or there is no hope. Between tries it waits longer and
+// longer, or as long as the peer asks. A patient job never gives up.
 func (j *Job) retry(ctx context.Context, p Peer, fn func() error) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = firstWait, maxWait

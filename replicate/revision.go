@@ -7,19 +7,18 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Revision is a revision of a document on its way from one peer to the other. JSON is made
-// of it only for a peer that is given JSON: between two databases of this server it goes
-// as it is stored.
+// Revision is a revision of a document on its way from one peer to the other. It becomes JSON
+// only for a remote peer. Between two databases of this server it stays as it is stored.
 type Revision struct {
-	Doc document.Doc // but for its Attachments
-	// Attachments are all it has. A revision that has some travels alone.
+	Doc document.Doc // without its Attachments
+	// Attachments are all attachments. A revision that has any is sent alone.
 	Attachments []Attachment
-	// Unreadable says why no peer could take it. Only its id is known then, and its
-	// revision, where there is one.
+	// Unreadable says why no peer could accept it. Then only its id is known, and its revision
+	// if it has one.
 	Unreadable error
 }
 
-// readRevision reads a revision from the JSON that a peer has given; it keeps none of it.
+// readRevision reads a revision from a peer's JSON. It keeps no reference to the JSON.
 func readRevision(raw []byte) *Revision {
 	doc, err := document.Parse(raw, document.Options{})
 	if err == nil {
@@ -56,7 +55,7 @@ func namesOf(raw []byte) (doc document.Doc) {
 	return doc
 }
 
-// storedRevision is a revision as a database of this server has it.
+// storedRevision makes a Revision from a document of this server.
 func storedRevision(d *store.Document) *Revision {
 	r := &Revision{Doc: document.Doc{ID: d.ID, HasID: true, Rev: d.Rev, HasRev: true, Path: d.Path, Deleted: d.Deleted, Body: d.Body}}
 	for i := range d.Attachments {
@@ -67,5 +66,5 @@ func storedRevision(d *store.Document) *Revision {
 	return r
 }
 
-// size is about how much memory it takes.
+// size estimates how much memory the revision takes.
 func (r *Revision) size() int { return len(r.Doc.Body) + 32*len(r.Doc.Path) + 256 }

@@ -9,7 +9,7 @@ import (
 	"github.com/tododb/tododb/store/fair"
 )
 
-// enqueue lets a task wait: for its next try, or for its turn.
+// enqueue lets a task wait for its next try or for its turn.
 func (m *Manager) enqueue(t *task, now time.Time) {
 	t.place.Leave()
 	if t.nextTry.After(now) {
@@ -23,7 +23,7 @@ func (m *Manager) enqueue(t *task, now time.Time) {
 // ready puts a task into its line.
 func (m *Manager) ready(t *task) { t.place = m.line.Wait(t.key(), t) }
 
-// wake has the scheduler look around.
+// wake makes the scheduler look for work.
 func (m *Manager) wake() {
 	select {
 	case m.look <- struct{}{}:
@@ -46,7 +46,7 @@ func (m *Manager) schedule(ctx context.Context) {
 	}
 }
 
-// step starts and stops what is due, and tells when the next step is.
+// step starts and stops what is due, and returns the time until the next step.
 func (m *Manager) step() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,7 +72,7 @@ func (m *Manager) step() time.Duration {
 	return max(due.Sub(now), time.Millisecond)
 }
 
-// fill starts jobs as long as there is room and somebody waits for it.
+// fill starts waiting jobs while there is room.
 func (m *Manager) fill(now time.Time) {
 	for {
 		t, ok := m.line.Next()
@@ -109,7 +109,7 @@ func (m *Manager) launch(t *task, now time.Time) {
 	})
 }
 
-// end takes in that a job has ended.
+// end is called when a job has ended.
 func (m *Manager) end(t *task, result Result, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,7 +121,7 @@ func (m *Manager) end(t *task, result Result, err error) {
 	close(t.ended)
 	defer m.wake()
 	switch {
-	case err == nil: // also if it was being stopped: it is done
+	case err == nil: // done, even if it was being stopped
 		t.result, t.errors, t.failure = result, 0, ""
 		m.turn(t, Completed, now)
 		m.forget(t)
@@ -141,10 +141,10 @@ func (m *Manager) end(t *task, result Result, err error) {
 	}
 }
 
-// elsewhere takes in that another process runs the job: when its lease ends without
-// having been renewed, we try for it.
+// elsewhere handles errors that say that another process runs the job. If that lease ends
+// without being renewed, we try to get it.
 func (m *Manager) elsewhere(t *task, err error, now time.Time) bool {
-	if errors.Is(err, errOver) { // its document, when it is read, says the same
+	if errors.Is(err, errOver) { // its document says the same once it is read
 		t.err = err
 		m.forget(t)
 		return true
@@ -165,7 +165,7 @@ func (m *Manager) elsewhere(t *task, err error, now time.Time) bool {
 	return true
 }
 
-// crash takes in that a job has failed.
+// crash handles the failure of a job.
 func (m *Manager) crash(t *task, err error, now time.Time) {
 	if now.Sub(t.started) >= healthy {
 		t.errors = 0
@@ -184,7 +184,7 @@ func (m *Manager) crash(t *task, err error, now time.Time) {
 		return
 	}
 	pause := m.set.FirstPause << min(t.errors-1, 10)
-	pause += rand.N(pause/10 + 1) // so that those that failed together do not come back together
+	pause += rand.N(pause/10 + 1) // so jobs that failed together do not come back together
 	t.nextTry = now.Add(pause)
 	log.Warn("replication failed; trying again later", "failures", t.errors, "wait", pause)
 	m.turn(t, Crashing, now)

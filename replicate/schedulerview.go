@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// JobJSON is a job as _scheduler/jobs shows it.
+// JobJSON returns a job as _scheduler/jobs shows it.
 func (s *Status) JobJSON() []byte {
 	type event struct {
 		Time   string `json:"timestamp"`
@@ -32,7 +32,7 @@ func (s *Status) JobJSON() []byte {
 	return marshal(object)
 }
 
-// DocJSON is the job of a document as _scheduler/docs shows it.
+// DocJSON returns the job of a document as _scheduler/docs shows it.
 func (s *Status) DocJSON() []byte {
 	return marshal(map[string]any{
 		"database": s.Owner.DB, "doc_id": s.Owner.Doc, "id": s.ID, "node": node, "state": s.State, "error_count": s.Errors,
@@ -41,7 +41,7 @@ func (s *Status) DocJSON() []byte {
 	})
 }
 
-// info is what a job has done; of one that fails it is why.
+// info says what a job has done, or why it fails.
 func (s *Status) info() map[string]any {
 	object := map[string]any{}
 	if s.State == Crashing {
@@ -55,7 +55,7 @@ func (s *Status) info() map[string]any {
 	return object
 }
 
-// ScheduledDoc tells of one document: store.ErrMissing.
+// ScheduledDoc shows one document as _scheduler/docs does, or returns store.ErrMissing.
 func (m *Manager) ScheduledDoc(ctx context.Context, db, id string) ([]byte, error) {
 	if !m.follows(db) || strings.HasPrefix(id, "_") {
 		return nil, store.ErrMissing
@@ -87,12 +87,12 @@ func (m *Manager) follows(db string) bool {
 
 // DocsQuery asks for documents of a _replicator database.
 type DocsQuery struct {
-	States      []State // in which they may be; nil: any
+	States      []State // only documents in these states; nil: in any
 	Skip, Limit int
 }
 
 // ScheduledDocs calls fn for documents of a _replicator database, in the order of their ids.
-// total counts also those before Skip and beyond Limit.
+// total also counts documents that Skip and Limit leave out.
 func (m *Manager) ScheduledDocs(ctx context.Context, db string, q DocsQuery, fn func(doc []byte)) (total int, err error) {
 	if !m.follows(db) {
 		return 0, nil
@@ -123,8 +123,8 @@ func (m *Manager) ScheduledDocs(ctx context.Context, db string, q DocsQuery, fn 
 	return total, err
 }
 
-// scheduledDoc tells of a document: from its job, or, where that is over, from what is
-// written in it.
+// scheduledDoc shows a document: from its job or, if that is over, from what is written in
+// the document.
 func (m *Manager) scheduledDoc(db, id string, body []byte) (State, []byte) {
 	owner := Owner{db, id}
 	job, known := m.docs.jobOf(owner)
@@ -142,7 +142,7 @@ func (m *Manager) scheduledDoc(db, id string, body []byte) (State, []byte) {
 		state = State(said.state)
 	}
 	object["state"], object["info"] = state, nil
-	_ = jsonscan.EachMember(body, func(name, value []byte) error { // it is a document's: it can be read
+	_ = jsonscan.EachMember(body, func(name, value []byte) error { // a stored document is valid JSON
 		switch string(name) {
 		case memberTime:
 			object["last_updated"] = json.RawMessage(value)

@@ -5,23 +5,22 @@ import (
 	"time"
 )
 
-// Settings say how many jobs run and for how long, as CouchDB's [replicator]. Those that
-// are zero have CouchDB's defaults.
+// Settings say how many jobs run and for how long, as CouchDB's [replicator] does. Zero
+// values stand for CouchDB's defaults.
 type Settings struct {
 	MaxJobs       int           // jobs that run at once (500)
 	Interval      time.Duration // how often running continuous jobs make room for waiting ones (60 s)
 	MaxChurn      int           // how many of them at a time (20)
-	StartupJitter time.Duration // after a start of the server jobs begin spread over this time (5 s); negative: at once
-	MaxHistory    int           // events remembered of a job (20)
-	FirstPause    time.Duration // after a job's first failure; it doubles with each in a row, up to 1024 times (30 s)
+	StartupJitter time.Duration // jobs start spread over this time after the server starts (5 s); negative: at once
+	MaxHistory    int           // events remembered for each job (20)
+	FirstPause    time.Duration // after a job's first failure; doubles with each in a row, up to 1024 times as long (30 s)
 	Networks      Networks      // where jobs may connect to
 	Headers       Headers       // what jobs may not send
 	UpdateDocs    bool          // also write the states triggered and error into documents of _replicator
-	Defaults      Defaults      // of jobs that do not say
+	Defaults      Defaults      // for what a job does not say
 }
 
-// Defaults are what holds for a job that does not say; those that are zero are as Spec
-// tells.
+// Defaults apply to what a job does not say. Zero values stand for the defaults in Spec.
 type Defaults struct {
 	CheckpointInterval, Silence              time.Duration
 	BatchSize, Workers, Retries, Connections int
@@ -35,7 +34,7 @@ func (s *Spec) inherit(d Defaults) {
 	s.setDefaults()
 }
 
-// healthy is how long a job must have run for its earlier failures to be forgotten.
+// healthy is how long a job must run before its earlier failures are forgotten.
 const healthy = 2 * time.Minute
 
 func (s Settings) withDefaults() Settings {

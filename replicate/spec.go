@@ -24,16 +24,16 @@ type Spec struct {
 	CreateTarget   bool
 	Winners        bool   // winning_revs_only
 	SinceSeq       string // start here instead of at the checkpoint
-	NoCheckpoints  bool   // write none (use_checkpoints: false); those that are there are read
-	// CheckpointInterval is how long a job goes on between two checkpoints (30 s).
+	NoCheckpoints  bool   // write none (use_checkpoints: false), but read existing ones
+	// CheckpointInterval is the time between two checkpoints (30 s).
 	CheckpointInterval time.Duration
 	BatchSize          int // changes a batch (500)
 	Workers            int // batches under way at once (4)
 	Retries            int // how often a request is tried again before the job fails (5)
-	// Connections is how many requests may be under way at a side (20). A worker has one
-	// at a time at either, so this bounds Workers.
+	// Connections is how many requests a side may get at once (20). A worker sends one at a
+	// time to each side, so this limits Workers.
 	Connections int
-	// The rest says how to talk to peers behind HTTP; it is part of both endpoints.
+	// The rest says how to talk to peers behind HTTP, and applies to both endpoints.
 	silence   time.Duration
 	noBulkGet bool
 	newDB     url.Values
@@ -41,7 +41,7 @@ type Spec struct {
 	sourceProxy, targetProxy, proxy *url.URL
 
 	Cancel bool
-	ID     string // with Cancel: the replication to cancel, instead of what it is
+	ID     string // with Cancel: the id of the replication, instead of its description
 }
 
 func (s *Spec) setDefaults() {
@@ -69,8 +69,8 @@ func (s *Spec) setDefaults() {
 }
 
 // ParseSpec reads the body of a request to /_replicate, or a document of _replicator.
-// Its errors are *BadRequest and *BadEndpoint. What it does not know it ignores; what is not
-// said stays zero.
+// Its errors are *BadRequest and *BadEndpoint. It ignores unknown members. What the body
+// does not say stays zero.
 func ParseSpec(body []byte) (Spec, error) {
 	var s Spec
 	var failed error
@@ -184,8 +184,7 @@ func positive(name string, v []byte) (n int, err error) {
 	return n, nil
 }
 
-// newDBParams reads how a target is to be made; CouchDB's q, n and partitioned are for the
-// target to heed.
+// newDBParams reads how to create a target. CouchDB's q, n and partitioned are passed on to it.
 func newDBParams(v []byte) (url.Values, error) {
 	params, err := queryParams(v)
 	if err != nil {
@@ -246,8 +245,8 @@ func docIDs(v []byte) ([]string, error) {
 	return slices.Compact(ids), nil
 }
 
-// unquoted reads an id of doc_ids: as in CouchDB they may be escaped, as in a query, and
-// what is no escape stands for itself (mochiweb_util.erl, unquote).
+// unquoted reads an id of doc_ids. As in CouchDB, it may be escaped as in a query, and what
+// is not an escape stands for itself (mochiweb_util.erl, unquote).
 func unquoted(id string) string {
 	if !strings.ContainsAny(id, "%+") {
 		return id

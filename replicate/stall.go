@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// errStalled is a peer from which nothing comes, and to which nothing goes, for too long.
+// errStalled says that for too long nothing came from a peer and nothing went to it.
 var errStalled = errors.New("the peer was silent for too long")
 
 // watch ends a request in which nothing happens for a time.
@@ -18,7 +18,7 @@ type watch struct {
 	cancel context.CancelCauseFunc
 }
 
-// newWatch begins to watch; the request is made with the context that it returns.
+// newWatch starts to watch. The request must use the context that it returns.
 func newWatch(ctx context.Context, limit time.Duration) (context.Context, *watch) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &watch{limit: limit, cancel: cancel}
@@ -35,7 +35,7 @@ func (w *watch) over() {
 	w.cancel(nil)
 }
 
-// watchedReader tells a watch of what is read; of an answer it also ends the watch.
+// watchedReader reports reads to a watch. Closing an answer also ends the watch.
 type watchedReader struct {
 	io.Reader
 	w      *watch

@@ -2,15 +2,15 @@ package replicate
 
 import "time"
 
-// State is what a job is doing, in CouchDB's words, and Paused.
+// State says what a job is doing, in CouchDB's words, plus Paused.
 type State string
 
 const (
 	Initializing State = "initializing" // a document that has not been looked at yet
-	Errored      State = "error"        // a document that could not be made a job of yet
+	Errored      State = "error"        // a document that could not be turned into a job yet
 	Pending      State = "pending"      // waiting for its turn
 	Running      State = "running"
-	Crashing     State = "crashing"  // failed, and to be tried again
+	Crashing     State = "crashing"  // failed, and will be retried
 	Completed    State = "completed" // a one-time job that is done
 	Failed       State = "failed"    // can never run
 	Paused       State = "paused"    // until it is resumed
@@ -23,28 +23,28 @@ type Event struct {
 	Reason string // of a crash
 }
 
-// Owner says whose a job is: a document's, or, without one, that of whoever asked.
+// Owner is the document that a job belongs to. The zero value stands for whoever asked for it.
 type Owner struct {
 	DB, Doc string
 }
 
-// Progress is how far a job has come. The counters go on from one run to the next.
+// Progress says how far a job has come. The counters continue from one run to the next.
 type Progress struct {
 	RevisionsChecked, MissingFound int64
 	DocsRead, DocsWritten          int64
 	DocWriteFailures               int64
 	BulkGetDocs, BulkGetAttempts   int64
 	Pending                        int64  // changes left at the source, -1 if it did not say
-	SourceSeq                      string // how far the source's sequence had come
+	SourceSeq                      string // the source's sequence, as last reported
 	Through                        string // everything up to here is at the target
 	Checkpointed                   string // as the last checkpoint says
 }
 
-// Status is what is known of a job at one moment.
+// Status is what is known about a job at one moment.
 type Status struct {
 	ID             string
 	Owner          Owner
-	User           string // name of who asked
+	User           string // name of the user who asked
 	Source, Target string // without credentials
 	Continuous     bool
 	State          State
@@ -59,7 +59,7 @@ type Status struct {
 	Result         *Result // of a one-time job that is done
 }
 
-// progress tells how far the job has come.
+// progress returns how far the job has come.
 func (j *Job) progress() Progress {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -71,7 +71,7 @@ func (j *Job) progress() Progress {
 	}
 }
 
-// retrying tells what the job is trying again, "" if all is well.
+// retrying returns the error of what the job is retrying, "" if all is well.
 func (j *Job) retrying() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -12,30 +12,30 @@ type Request struct {
 	Spec  Spec
 	Owner Owner
 	User  User // who asks
-	// OneTry ends the job with its first failure instead of trying it again later.
+	// OneTry ends the job after its first failure instead of retrying it later.
 	OneTry bool
-	// Paused keeps it from starting until Resume.
+	// Paused keeps the job from starting until Resume.
 	Paused bool
-	// NotBefore is when it may start, zero for at once.
+	// NotBefore is when the job may start; zero: at once.
 	NotBefore time.Time
-	// Notify, if not nil, is told of every change of the job's state, one after another.
-	// It may take its time, and is called without locks; after Remove has returned it is
-	// not called any more.
+	// Notify, if not nil, is called for every change of the job's state, one after another. It
+	// may take its time, and is called without locks. It is not called after Remove has
+	// returned.
 	Notify func(context.Context, Status)
-	// Source and Target are told what each run of the job does with its peers.
+	// Source and Target hear what each run of the job does with its peers.
 	Source, Target Observer
 
-	// sharer, if not "", is the user whose share of the running jobs it is part of: User
-	// otherwise.
+	// sharer, if not "", is the user whose share of the running jobs this job counts against.
+	// Otherwise it is User.
 	sharer string
-	// sender, if not nil, tells in whose name requests are sent to peers, each time that the
-	// job is run: User otherwise.
+	// sender, if not nil, says for each run in whose name requests go to peers. Otherwise it is
+	// User.
 	sender func() User
-	// origin, if not nil, puts into the context of a run where the wish for it came from.
+	// origin, if not nil, puts into the context of a run which request led to it.
 	origin func(context.Context) context.Context
 }
 
-// by is in whose name requests are sent to peers now.
+// by returns in whose name requests go to peers now.
 func (r *Request) by() User {
 	if r.sender != nil {
 		return r.sender()
@@ -43,8 +43,7 @@ func (r *Request) by() User {
 	return r.User
 }
 
-// task is a job that the scheduler knows. Its fields are guarded by Manager.mu, but for
-// those that never change.
+// task is a job that the scheduler knows. Manager.mu guards the fields that change.
 type task struct {
 	id     string
 	number int // the order in which tasks came
@@ -53,7 +52,7 @@ type task struct {
 	state   State
 	history []Event // newest first
 	errors  int     // failures in a row
-	failure string  // the last of them
+	failure string  // the last failure
 	added   time.Time
 	started time.Time // of the last run
 	changed time.Time

@@ -6,7 +6,7 @@ import (
 	"sort"
 )
 
-// Tasks are the jobs under way as _active_tasks shows them, in the order of their ids.
+// Tasks returns the running jobs as _active_tasks shows them, in the order of their ids.
 func (m *Manager) Tasks() [][]byte {
 	m.mu.Lock()
 	type under struct {
@@ -28,7 +28,7 @@ func (m *Manager) Tasks() [][]byte {
 	return out
 }
 
-// task is a job as _active_tasks shows it; source and target are without credentials.
+// task returns a job as _active_tasks shows it, without credentials.
 func (j *Job) task(req *Request) []byte {
 	p := j.progress()
 	task := map[string]any{
@@ -47,7 +47,7 @@ func (j *Job) task(req *Request) []byte {
 	return marshal(task)
 }
 
-// fill adds the counters to what shows a job.
+// fill adds the counters to a JSON object.
 func (p *Progress) fill(object map[string]any) {
 	object["docs_read"], object["docs_written"], object["doc_write_failures"] = p.DocsRead, p.DocsWritten, p.DocWriteFailures
 	object["bulk_get_docs"], object["bulk_get_attempts"] = p.BulkGetDocs, p.BulkGetAttempts
@@ -59,10 +59,10 @@ func (p *Progress) fill(object map[string]any) {
 	}
 }
 
-// node is the name of the server among servers, as CouchDB has it where there is one.
+// node is the server's node name, as CouchDB has it for a single node.
 const node = "nonode@nohost"
 
-// pid is this process in the form that CouchDB's have.
+// pid returns the id of this process, written like one of CouchDB's.
 func pid() string { return fmt.Sprintf("<0.%d.0>", os.Getpid()) }
 
 func orNull(s string) any {

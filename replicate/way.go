@@ -17,20 +17,19 @@ import (
 )
 
 const (
-	// maxWays bounds how many proxies connections are kept for.
+	// maxWays is for how many proxies connections are kept.
 	maxWays = 256
-	// dialFor is how long a connection may take to come about.
+	// dialFor is how long it may take to make a connection.
 	dialFor = 30 * time.Second
 )
 
-// errRedirect is a peer that sends us elsewhere, where our credentials have no business.
+// errRedirect says that a peer sends us elsewhere, where our credentials must not go.
 var errRedirect = errors.New("redirected to another host")
 
-// ways are the ways from here to peers: straight, or through a proxy; those of
-// administrators, who may go where others may not, and those of others. No connection is
-// shared between the two.
+// ways are the ways from here to peers, directly or through a proxy. Administrators have
+// their own, because they may go where others may not. They share no connection with others.
 type ways struct {
-	trust    *tls.Config                               // whose certificates are good; nil: those that the system trusts
+	trust    *tls.Config                               // which certificates are trusted; nil: as the system says
 	wrap     func(http.RoundTripper) http.RoundTripper // nil: nothing
 	breakers *breakers
 	networks atomic.Pointer[Networks]
@@ -46,20 +45,20 @@ type wayKey struct {
 
 func newWays(trust *tls.Config, wrap func(http.RoundTripper) http.RoundTripper) *ways {
 	w := &ways{trust: trust, wrap: wrap, breakers: newBreakers()}
-	// Whoever goes a way that is forgotten still does. It fails for a size of none.
+	// A forgotten way can still be used by whoever has it. NewLRU fails only for a size below 1.
 	w.by, _ = simplelru.NewLRU(maxWays, func(_ wayKey, old *way) { old.base.CloseIdleConnections() })
 	w.networks.Store(&Networks{})
 	return w
 }
 
-// NewClient makes an HTTP client for peers: connections are kept, certificates checked,
-// redirects to other hosts refused, and hosts that fail left alone for a while. Trust says
-// whose certificates are good; nil: those that the system trusts.
+// NewClient makes an HTTP client for peers. It keeps connections, checks certificates,
+// refuses redirects to other hosts, and leaves failing hosts alone for a while. trust says
+// which certificates are trusted; nil: as the system says.
 func NewClient(trust *tls.Config) *http.Client {
 	return newWays(trust, nil).client(User{Admin: true}, nil)
 }
 
-// client is the HTTP client of one user, through a proxy or, if it is nil, as the
+// client returns the HTTP client of one user. It uses the proxy or, if that is nil, what the
 // environment says.
 func (w *ways) client(who User, proxy *url.URL) *http.Client {
 	return &http.Client{
@@ -92,7 +91,7 @@ func (w *ways) way(key wayKey, proxy *url.URL) *way {
 	return one
 }
 
-// setNetworks changes where to go. Connections that could not be made any more end.
+// setNetworks changes where connections may go. It ends those that are no longer allowed.
 func (w *ways) setNetworks(n Networks) {
 	w.networks.Store(&n)
 	w.mu.Lock()
@@ -102,7 +101,7 @@ func (w *ways) setNetworks(n Networks) {
 	}
 }
 
-// close lets go of connections that nobody uses.
+// close closes connections that nobody uses.
 func (w *ways) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,7 +110,7 @@ func (w *ways) close() {
 	}
 }
 
-// way is one of them.
+// way is one way to peers.
 type way struct {
 	*ways
 	admin bool
@@ -121,14 +120,14 @@ type way struct {
 
 	mu      sync.Mutex // guards what follows
 	conns   map[*keptConn]struct{}
-	proxies map[string]bool // addresses of proxies of the environment: the server's owner has chosen them
+	proxies map[string]bool // addresses of the environment's proxies, which the server's owner has chosen
 }
 
 func newWay(w *ways, admin bool, proxy *url.URL) *way {
 	one := &way{ways: w, admin: admin, given: proxy != nil, conns: map[*keptConn]struct{}{}, proxies: map[string]bool{}}
 	one.base = http.DefaultTransport.(*http.Transport).Clone()
 	one.base.MaxIdleConnsPerHost = 20
-	one.base.ResponseHeaderTimeout = 0 // a peer may search for long before its first row
+	one.base.ResponseHeaderTimeout = 0 // a peer may search for a long time before its first row
 	one.base.TLSClientConfig = w.trust.Clone()
 	one.base.DialContext = one.dial
 	if proxy != nil {
@@ -141,7 +140,7 @@ func newWay(w *ways, admin bool, proxy *url.URL) *way {
 	return one
 }
 
-// dial connects to an address, which is judged when its name has been resolved.
+// dial connects to an address. It checks the address once the name has been resolved.
 func (w *way) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := net.Dialer{Timeout: dialFor, KeepAlive: dialFor}
 	w.mu.Lock()
@@ -171,7 +170,7 @@ func (w *way) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 type keptConn struct {
 	net.Conn
 	way    *way
-	chosen bool // to a proxy of the environment
+	chosen bool // leads to a proxy of the environment
 }
 
 func (c *keptConn) Close() error {
@@ -181,19 +180,19 @@ func (c *keptConn) Close() error {
 	return c.Conn.Close()
 }
 
-// cut ends the connections that may not be there.
+// cut ends the connections that are no longer allowed.
 func (w *way) cut(n *Networks) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c := range w.conns {
 		if to, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil && !c.chosen && !n.permits(to, w.admin) {
-			_ = c.Conn.Close() // whoever uses it sees that, and closes it
+			_ = c.Conn.Close() // whoever uses it notices, and closes it
 		}
 	}
 }
 
-// proxied judges a request that goes through a proxy, to which the name is left: by the
-// addresses that the name has here, if it has any.
+// proxied checks a request that goes through a proxy. The proxy resolves the name, so the
+// check uses the addresses that the name has here, if it has any.
 func (w *way) proxied(req *http.Request) error {
 	proxy, err := w.base.Proxy(req)
 	if proxy == nil || err != nil {
@@ -213,7 +212,7 @@ func (w *way) proxied(req *http.Request) error {
 	case err == nil:
 	case w.given || w.admin:
 		return nil // the proxy may know it
-	default: // the environment's proxy may know it as what a user must not reach
+	default: // to the environment's proxy the name may be something that a user must not reach
 		return err
 	}
 	for _, addr := range addrs {

@@ -16,16 +16,16 @@ const (
 	push = "push"
 )
 
-// definition is what a synchronization is: its document.
+// definition says what a synchronization is. It is stored as a document.
 type definition struct {
 	DB       string         `json:"db"`
-	Instance string         `json:"instance"` // of the database
+	Instance string         `json:"instance"` // identifies the database
 	Owner    replicate.User `json:"owner"`    // in whose name it works
 	Created  time.Time      `json:"created"`
 	settings
 }
 
-// settings are what its user says.
+// settings are what the user says.
 type settings struct {
 	Remote       json.RawMessage `json:"remote"` // with credentials
 	Direction    string          `json:"direction"`
@@ -36,7 +36,7 @@ type settings struct {
 	filter
 }
 
-// filter says which documents; the names are those of a replication.
+// filter says which documents to move. The names are the same as in a replication.
 type filter struct {
 	DocIDs      json.RawMessage `json:"doc_ids,omitempty"`
 	Selector    json.RawMessage `json:"selector,omitempty"`
@@ -50,7 +50,7 @@ type schedule struct {
 
 func (s *schedule) pause() time.Duration { return time.Duration(s.Every) * time.Second }
 
-// readOnly are the members that Show adds, which Change therefore passes over.
+// readOnly are the members that Show adds. Change ignores them.
 var readOnly = map[string]bool{
 	"ok": true, "id": true, "rev": true, "db": true, "owner": true, "created": true, "state": true, "runs": true, "started": true, "finished": true,
 	"next_try": true, "last_error": true, "documents_moved": true, "pull": true, "push": true, "conflicts": true,
@@ -60,7 +60,7 @@ func badRequest(format string, args ...any) error {
 	return &replicate.BadRequest{Reason: fmt.Sprintf(format, args...)}
 }
 
-// readSettings reads what a user says over what held before.
+// readSettings reads what a user says and applies it to the old settings.
 func readSettings(request []byte, s settings) (settings, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(request, &members); err != nil || members == nil {
@@ -71,7 +71,7 @@ func readSettings(request []byte, s settings) (settings, error) {
 			delete(members, name)
 		}
 	}
-	// Decoding writes into what it finds: what held before is somebody else's.
+	// Decoding overwrites in place, and the old settings are still in use.
 	for _, raw := range []*json.RawMessage{&s.Remote, &s.DocIDs, &s.Selector, &s.QueryParams} {
 		*raw = bytes.Clone(*raw)
 	}
@@ -104,7 +104,7 @@ func readSettings(request []byte, s settings) (settings, error) {
 	return s, nil
 }
 
-// directions are the replications of a definition, in the order in which they run.
+// directions returns the replications of a definition, in the order in which they run.
 func (d *definition) directions() []string {
 	if d.Direction == both {
 		return []string{pull, push}
@@ -112,10 +112,10 @@ func (d *definition) directions() []string {
 	return []string{d.Direction}
 }
 
-// finishes tells that it has an end.
+// finishes tells whether the synchronization ends by itself.
 func (d *definition) finishes() bool { return !d.Continuous && d.Schedule == nil }
 
-// spec is one of the replications.
+// spec returns the replication in one direction.
 func (d *definition) spec(direction string) (replicate.Spec, error) {
 	name, err := json.Marshal(d.DB)
 	if err != nil {
@@ -138,7 +138,7 @@ func (d *definition) spec(direction string) (replicate.Spec, error) {
 	return replicate.ParseSpec(body)
 }
 
-// remote is the other side.
+// remote returns the other side.
 func (d *definition) remote() (replicate.Endpoint, error) {
 	spec, err := d.spec(push)
 	return spec.Target, err

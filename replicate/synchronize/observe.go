@@ -9,16 +9,16 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// observation takes down what one replication does.
+// observation records what one replication does.
 type observation struct {
 	x         *synchronization
 	direction string
 	db        store.Bare
-	finishes  bool       // the synchronization is a one-time one
+	finishes  bool       // the synchronization runs once
 	over      chan error // gets one value when the replication is over
 }
 
-// notify is told of every change of the replication's state.
+// notify is called for every change of the replication's state.
 func (o *observation) notify(_ context.Context, s replicate.Status) {
 	switch s.State {
 	case replicate.Running:
@@ -77,9 +77,9 @@ func (o *observation) wrote(ctx context.Context, ids []string, refused int) {
 	o.meet(ctx, ids)
 }
 
-// meet looks for conflicts among documents that have arrived here. It is asked before the
-// replication writes down that they have, and again of all that is looked at anew after a
-// crash; what it finds is on disk when it returns. Of the other side conflicts are known
+// meet looks for conflicts among documents that have arrived here. It runs before the
+// checkpoint that covers them, and again for all documents that are checked again after a
+// crash. What it finds is on disk when it returns. Conflicts on the other side become known
 // when they come back.
 func (o *observation) meet(ctx context.Context, ids []string) {
 	if o.direction != pull || len(ids) == 0 {
@@ -113,7 +113,7 @@ func conflicts(ctx context.Context, db store.Bare, ids []string) (map[string]boo
 	return found, err
 }
 
-// calls watches the calls of one side, which are tried again some times before the
+// calls watches the calls to one side. A failed call is retried a few times before the
 // replication crashes.
 func (o *observation) calls() func(error) {
 	var failing atomic.Bool

@@ -13,7 +13,7 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// records are the documents that synchronizations are kept in.
+// records are the documents in which synchronizations are stored.
 type records struct{ store *store.Store }
 
 func newID() string {
@@ -22,7 +22,7 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// with opens the database, which is made if it is not there.
+// with opens the database, and creates it if it does not exist.
 func (r records) with(ctx context.Context, fn func(store.Bare) error) error {
 	db, err := r.store.Bare(ctx, store.SynchronizationsDB, store.ForSynchronizations)
 	if errors.Is(err, store.ErrNoDB) {
@@ -56,7 +56,7 @@ func (r records) write(ctx context.Context, id string, rev revtree.Rev, body []b
 	return rev, err
 }
 
-// save writes a definition over a revision of it, the zero one if it is new.
+// save writes a definition as the successor of a revision, which is zero for a new one.
 func (r records) save(ctx context.Context, id string, rev revtree.Rev, d *definition) (revtree.Rev, error) {
 	body, err := json.Marshal(d)
 	if err != nil {
@@ -86,7 +86,7 @@ func (r records) remove(ctx context.Context, id string, rev revtree.Rev) error {
 // all reads every synchronization.
 func (r records) all(ctx context.Context, fn func(id string, rev revtree.Rev, d definition, s status)) error {
 	if there, err := r.store.Exists(ctx, store.SynchronizationsDB); !there || err != nil {
-		return err // it need not be made
+		return err // no need to create it
 	}
 	return r.with(ctx, func(db store.Bare) error {
 		type found struct {

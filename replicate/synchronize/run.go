@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// oneTimeTries is how often a one-time synchronization is tried before it is given up.
+	// oneTimeTries is how often a one-time synchronization is tried before we give up.
 	oneTimeTries = 10
-	// callTries is how often a replication asks again at once when a peer fails, before it
-	// takes a pause whose end is known.
+	// callTries is how often a replication retries a failed call before it crashes and takes
+	// a pause whose end can be shown.
 	callTries = 2
-	// saveEvery is how old the status on disk may be while it runs.
+	// saveEvery is how old the status on disk may get during a run.
 	saveEvery = 30 * time.Second
 )
 
 var (
 	// errGone says that the database has been deleted.
 	errGone = errors.New("the database has been deleted")
-	// errGivenUp says that a one-time synchronization has been tried often enough.
+	// errGivenUp says that a one-time synchronization has failed too often or can never run.
 	errGivenUp = errors.New("it failed too many times")
 )
 
-// run drives the synchronization until it has come to its end or ctx ends.
+// run drives the synchronization until it or ctx ends.
 func (x *synchronization) run(ctx context.Context) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = x.s.opt.FirstPause, x.s.opt.MaxPause
@@ -66,7 +66,7 @@ func (x *synchronization) run(ctx context.Context) {
 	}
 }
 
-// succeeded notes the end of a run, and tells how long to wait for the next; 0: it is done.
+// succeeded notes the end of a run, and returns how long to wait for the next; 0: it is done.
 func (x *synchronization) succeeded() (pause time.Duration) {
 	defer x.triedOnce()
 	now := x.s.now()
@@ -94,7 +94,7 @@ func (x *synchronization) failed(err error, pause time.Duration) {
 	x.s.opt.Log.Warn("a synchronization failed; trying again", "db", x.db, "synchronization", x.id, "error", err, "wait", pause)
 }
 
-// remove ends a synchronization whose database has gone.
+// remove ends a synchronization whose database has been deleted.
 func (x *synchronization) remove(ctx context.Context) {
 	x.s.forget(x)
 	if err := x.s.records.remove(ctx, x.id, x.revision()); err != nil {
@@ -102,7 +102,7 @@ func (x *synchronization) remove(ctx context.Context) {
 	}
 }
 
-// turn runs its replications once: to their ends, or, if it is continuous, until ctx ends.
+// turn runs the replications once: to their end or, if they are continuous, until ctx ends.
 func (x *synchronization) turn(ctx context.Context) error {
 	d := x.definition()
 	db, err := x.open(ctx)
@@ -131,7 +131,7 @@ func (x *synchronization) turn(ctx context.Context) error {
 	return g.Wait()
 }
 
-// open opens its database: errGone.
+// open opens the database. The error is errGone if it has been deleted.
 func (x *synchronization) open(ctx context.Context) (store.Bare, error) {
 	db, err := x.s.opt.Store.Bare(ctx, x.db, store.ForSynchronizations)
 	switch {
@@ -144,8 +144,7 @@ func (x *synchronization) open(ctx context.Context) (store.Bare, error) {
 	return db, err
 }
 
-// whyGone tells why a database that was open is no longer: it has been deleted, or all is
-// being shut down.
+// whyGone tells why an open database is gone: it has been deleted, or the store is closing.
 func (x *synchronization) whyGone(ctx context.Context) error {
 	db, err := x.open(ctx)
 	if err == nil {
@@ -155,8 +154,8 @@ func (x *synchronization) whyGone(ctx context.Context) error {
 	return err
 }
 
-// watch ends a turn whose database is deleted, and writes the status down from time to
-// time until the turn is over.
+// watch ends the turn if the database is deleted. It also saves the status from time to time
+// until the turn is over.
 func (x *synchronization) watch(ctx context.Context, db store.Bare, over <-chan struct{}) error {
 	tick := time.NewTicker(saveEvery)
 	defer tick.Stop()
@@ -174,8 +173,8 @@ func (x *synchronization) watch(ctx context.Context, db store.Bare, over <-chan 
 	}
 }
 
-// replicate has the replicator run one of the replications and waits for its end, or
-// until ctx ends, which ends it.
+// replicate lets the replicator run one of the replications and waits for its end. If ctx
+// ends, it stops the replication.
 func (x *synchronization) replicate(ctx context.Context, d *definition, db store.Bare, direction string) error {
 	spec, err := d.spec(direction)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Show gives a synchronization as JSON, and the revision of what it is, which does not
-// change with how it is getting on.
+// Show returns a synchronization as JSON, and the revision of its definition. The revision
+// does not change with the status.
 func (s *Synchronizer) Show(ctx context.Context, db, id string) (body []byte, rev string, err error) {
 	x, err := s.find(ctx, db, id)
 	if err != nil {

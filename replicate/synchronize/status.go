@@ -9,32 +9,32 @@ import (
 // States.
 const (
 	running   = "running"
-	waiting   = "waiting"   // for the next time
+	waiting   = "waiting"   // for the next run
 	retrying  = "retrying"  // after an error
 	paused    = "paused"    // by its user
-	completed = "completed" // a one-time one that is done
-	failed    = "failed"    // a one-time one that was given up
+	completed = "completed" // ran once and is done
+	failed    = "failed"    // was to run once and has been given up
 )
 
-// maxConflicts is how many documents in conflict are kept in mind.
+// maxConflicts is how many documents in conflict are remembered.
 const maxConflicts = 1000
 
-// status is how a synchronization is getting on: its local document.
+// status says how a synchronization is doing. It is stored as a local document.
 type status struct {
 	State     string              `json:"state"`
-	Runs      int                 `json:"runs"` // that have ended well
+	Runs      int                 `json:"runs"` // successful ones
 	Started   *time.Time          `json:"started,omitempty"`
 	Finished  *time.Time          `json:"finished,omitempty"` // the last run
 	NextTry   *time.Time          `json:"next_try,omitempty"`
 	LastError *failure            `json:"last_error,omitempty"`
 	Progress  map[string]progress `json:"progress"` // by direction
 	// ConflictsMet counts documents that were in conflict after this synchronization had
-	// written them; those that still are may be among Conflicts.
+	// written them. Conflicts has those that still are, up to maxConflicts.
 	ConflictsMet int             `json:"conflicts_met"`
 	Conflicts    map[string]bool `json:"conflicts"`
 }
 
-// progress is that of one direction.
+// progress is the progress in one direction.
 type progress struct {
 	DocsWritten    int64      `json:"docs_written"`
 	WriteFailures  int64      `json:"doc_write_failures"`
@@ -53,7 +53,7 @@ func newStatus(state string) status {
 	return status{State: state, Progress: map[string]progress{}, Conflicts: map[string]bool{}}
 }
 
-// clone copies what other goroutines may change.
+// clone makes a copy that other goroutines do not change.
 func (s *status) clone() status {
 	c := *s
 	c.Progress = maps.Clone(s.Progress)
@@ -68,10 +68,10 @@ func (s *status) moved() (n int64) {
 	return n
 }
 
-// conflictIDs are the documents in mind, in order.
+// conflictIDs returns the ids of the remembered documents in order.
 func (s *status) conflictIDs() []string { return slices.Sorted(maps.Keys(s.Conflicts)) }
 
-// meet takes in which of some documents are in conflict, and tells whether that is news.
+// meet notes which of some documents are in conflict, and tells whether any are new.
 func (s *status) meet(inConflict map[string]bool) (news bool) {
 	for id, is := range inConflict {
 		switch {

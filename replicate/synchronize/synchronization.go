@@ -9,15 +9,15 @@ import (
 	"github.com/tododb/tododb/revtree"
 )
 
-// synchronization is one of them, and the goroutine that drives it.
+// synchronization is one synchronization and the goroutine that drives it.
 type synchronization struct {
 	s            *Synchronizer
 	id           string
 	db, instance string // the database
 	created      time.Time
 
-	changing sync.Mutex // held over a Change or Delete, before s.mu and mu
-	saving   sync.Mutex // held while the status is written, so that the newest comes last; before mu
+	changing sync.Mutex // held during a Change or Delete; taken before s.mu and mu
+	saving   sync.Mutex // held while the status is written, so the newest is written last; taken before mu
 
 	tried chan struct{} // closed when the first run has ended
 	once  sync.Once
@@ -26,17 +26,17 @@ type synchronization struct {
 	def    definition
 	rev    revtree.Rev
 	status status
-	dirty  bool // the status has news that are not on disk
+	dirty  bool // the status has changes that are not on disk
 	over   bool // it has been removed
 	cancel context.CancelFunc
-	done   chan struct{} // closed when the goroutine has ended; nil before it is started
+	done   chan struct{} // closed when the goroutine has ended; nil before it has started
 }
 
 func newSynchronization(s *Synchronizer, id string, rev revtree.Rev, d definition, st status) *synchronization {
 	return &synchronization{s: s, id: id, db: d.DB, instance: d.Instance, created: d.Created, rev: rev, def: d, status: st, tried: make(chan struct{})}
 }
 
-// start has its goroutine begin, if there is something to do.
+// start starts the goroutine, if there is something to do.
 func (x *synchronization) start() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -65,7 +65,7 @@ func (x *synchronization) start() {
 	})
 }
 
-// triedOnce notes that it has run, well or not.
+// triedOnce notes that the synchronization has run, successfully or not.
 func (x *synchronization) triedOnce() { x.once.Do(func() { close(x.tried) }) }
 
 // end stops the goroutine and waits for it.
@@ -79,13 +79,13 @@ func (x *synchronization) end() {
 	}
 }
 
-// become takes on another definition, while nothing runs.
+// become takes on another definition. The goroutine must have ended.
 func (x *synchronization) become(rev revtree.Rev, d definition) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.rev, x.def = rev, d
 	if !d.Paused {
-		x.status.State, x.status.NextTry = waiting, nil // also of one that was done: it is run again
+		x.status.State, x.status.NextTry = waiting, nil // one that was done runs again
 	}
 	x.dirty = true
 }
@@ -102,7 +102,7 @@ func (x *synchronization) revision() revtree.Rev {
 	return x.rev
 }
 
-// at compares its revision with one that a user knows.
+// at compares the revision with the one that a user knows.
 func (x *synchronization) at(rev string) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -115,8 +115,8 @@ func (x *synchronization) at(rev string) error {
 	return nil
 }
 
-// sameRemote lets credentials change, but not what they are for. What Show has shown,
-// which is without any, leaves them as they are.
+// sameRemote allows a change of credentials, but not of the remote itself. A remote without
+// credentials, as Show shows it, keeps the old ones.
 func (x *synchronization) sameRemote(d *definition) error {
 	old := x.definition()
 	was, err := old.remote()
@@ -144,7 +144,7 @@ func (x *synchronization) note(change func(s *status)) {
 	x.dirty = true
 }
 
-// save writes the status down if there is news.
+// save writes the status to disk if it has changed.
 func (x *synchronization) save(ctx context.Context) {
 	x.saving.Lock()
 	defer x.saving.Unlock()

@@ -19,29 +19,29 @@ import (
 var (
 	// ErrNone says that a database has no such synchronization.
 	ErrNone = errors.New("no such synchronization")
-	// ErrChanged says that a synchronization is no longer at the revision that was named.
+	// ErrChanged says that a synchronization no longer has the given revision.
 	ErrChanged = errors.New("the synchronization has changed")
 )
 
-// Options say what a Synchronizer stands on.
+// Options are what a Synchronizer needs.
 type Options struct {
 	Store      *store.Store
 	Replicator Replicator
 	Log        *slog.Logger     // nil: nothing is logged
 	Now        func() time.Time // nil: time.Now
-	// FirstPause is how long to wait after a failure that is not one of a replication,
-	// which has pauses of its own; it grows up to MaxPause with each that follows
-	// (5 seconds, 5 minutes).
+	// FirstPause is how long to wait after a failure outside a replication, which has pauses of
+	// its own. The pause grows with each further failure, up to MaxPause (5 seconds, 5 minutes).
 	FirstPause, MaxPause time.Duration
 }
 
 // Replicator runs replications; *replicate.Manager is one.
 type Replicator interface {
-	// Add has a replication run, again and again until it is done: *replicate.Taken.
+	// Add runs a replication, again and again until it is done. The error is
+	// *replicate.Taken if it has another owner.
 	Add(replicate.Request) (id string, err error)
-	// MaySend refuses a replication for what it would send in a user's name.
+	// MaySend refuses a replication if the user may not send its headers.
 	MaySend(*replicate.Spec, replicate.User) error
-	// Remove ends one, and returns when it has ended.
+	// Remove ends a replication, and returns when it has ended.
 	Remove(ctx context.Context, id string) error
 }
 
@@ -58,7 +58,7 @@ type Synchronizer struct {
 	closed bool
 }
 
-// Open reads the synchronizations of a store. They go on with Start, and end with Close.
+// Open reads the synchronizations of a store. Start resumes them, and Close stops them.
 func Open(ctx context.Context, opt Options) (*Synchronizer, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -83,8 +83,7 @@ func Open(ctx context.Context, opt Options) (*Synchronizer, error) {
 	return s, nil
 }
 
-// Start goes on with the synchronizations that Open has read. It is called once, before
-// any request.
+// Start resumes the synchronizations that Open has read. Call it once, before any request.
 func (s *Synchronizer) Start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +92,7 @@ func (s *Synchronizer) Start() {
 	}
 }
 
-// Close stops all synchronizations and waits for them; they write down where they are.
+// Close stops all synchronizations and waits until each has saved its status.
 func (s *Synchronizer) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -104,8 +103,8 @@ func (s *Synchronizer) Close() error {
 }
 
 // Create makes a synchronization of a database as a user's request says, and starts it.
-// may tells whether the user may do what it does with another database of this server.
-// Its errors are also *replicate.BadRequest and *replicate.BadEndpoint.
+// may tells whether the user may read or write another database of this server.
+// Errors include *replicate.BadRequest and *replicate.BadEndpoint.
 func (s *Synchronizer) Create(ctx context.Context, db string, owner replicate.User, request []byte, may func(db string, write bool) error) (id string, err error) {
 	d := definition{DB: db, Owner: owner, Created: s.now()}
 	if d.settings, err = readSettings(request, settings{}); err != nil {
@@ -129,17 +128,17 @@ func (s *Synchronizer) Create(ctx context.Context, db string, owner replicate.Us
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return "", replicate.ErrClosed // it goes on after the restart
+		return "", replicate.ErrClosed // it starts after the restart
 	}
 	s.all[id] = x
 	x.start()
 	return id, nil
 }
 
-// now is the time as it is shown.
+// now returns the time as it is shown.
 func (s *Synchronizer) now() time.Time { return s.opt.Now().UTC().Truncate(time.Millisecond) }
 
-// judge refuses what cannot be done, or not by this user.
+// judge refuses what cannot be done, or what this user may not do.
 func (s *Synchronizer) judge(ctx context.Context, d *definition, may func(db string, write bool) error) error {
 	remote, err := d.remote()
 	if err != nil {
@@ -159,7 +158,7 @@ func (s *Synchronizer) judge(ctx context.Context, d *definition, may func(db str
 	return may(remote.Local, d.Direction != pull)
 }
 
-// maySend refuses what would be sent to the remote that a user has named.
+// maySend refuses a definition if the user may not send its headers to the remote.
 func (s *Synchronizer) maySend(d *definition, by replicate.User) error {
 	spec, err := d.spec(push)
 	if err != nil {
@@ -168,7 +167,7 @@ func (s *Synchronizer) maySend(d *definition, by replicate.User) error {
 	return s.opt.Replicator.MaySend(&spec, by)
 }
 
-// instance tells which database has a name now.
+// instance identifies the database that has a name now.
 func (s *Synchronizer) instance(ctx context.Context, db string) (string, error) {
 	local, err := s.opt.Store.Bare(ctx, db, store.ForSynchronizations)
 	if err != nil {
@@ -193,7 +192,7 @@ func (s *Synchronizer) find(ctx context.Context, db, id string) (*synchronizatio
 	return x, nil
 }
 
-// IDs lists the synchronizations of a database, the oldest first.
+// IDs lists the synchronizations of a database, oldest first.
 func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
 	instance, err := s.instance(ctx, db)
 	if err != nil {
@@ -220,8 +219,8 @@ func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
 	return ids, nil
 }
 
-// Change changes the settings that a request names. rev, if not "", is the revision that
-// its user knows: ErrChanged.
+// Change changes the settings that a request names. rev, if not "", is the revision that the
+// user knows. If it is no longer the current one, the error is ErrChanged.
 func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, by replicate.User, request []byte, may func(db string, write bool) error) error {
 	x, err := s.find(ctx, db, id)
 	if err != nil {
@@ -242,7 +241,7 @@ func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, by replic
 	if err := s.judge(ctx, &d, may); err != nil {
 		return err
 	}
-	if !bytes.Equal(d.Remote, x.definition().Remote) { // else what it sends is not his
+	if !bytes.Equal(d.Remote, x.definition().Remote) { // else this user did not choose the headers
 		if err := errors.Join(s.maySend(&d, by), s.maySend(&d, d.Owner)); err != nil {
 			return err
 		}
@@ -267,7 +266,7 @@ func (s *Synchronizer) Delete(ctx context.Context, db, id, rev string) error {
 	if err := x.at(rev); err != nil {
 		return err
 	}
-	x.end() // first: it writes down where it is
+	x.end() // first, because ending it saves the status
 	if err := s.records.remove(ctx, id, x.revision()); err != nil {
 		return errors.Join(err, s.restart(x))
 	}
@@ -275,7 +274,7 @@ func (s *Synchronizer) Delete(ctx context.Context, db, id, rev string) error {
 	return nil
 }
 
-// restart starts what has been ended, unless all is being closed.
+// restart starts a synchronization again, unless the Synchronizer is being closed.
 func (s *Synchronizer) restart(x *synchronization) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -295,8 +294,7 @@ func (s *Synchronizer) forget(x *synchronization) {
 	x.mu.Unlock()
 }
 
-// Wait waits until a synchronization has run to its end for the first time, or failed,
-// or ctx ends.
+// Wait waits until the first run of a synchronization has ended or failed, or until ctx ends.
 func (s *Synchronizer) Wait(ctx context.Context, db, id string) error {
 	x, err := s.find(ctx, db, id)
 	if err != nil {
