@@ -19,8 +19,8 @@ const (
 	spaceOnce  engine.Space = 9
 )
 
-// AppendOnly names the spaces whose keys only grow, so that an engine can fill
-// their pages to the brim.
+// AppendOnly names the spaces whose keys only grow, so an engine can fill their pages to the
+// brim.
 var AppendOnly = []engine.Space{spaceSeq, spaceBody, spacePurge, spaceTime}
 
 // Names in spaceMeta.
@@ -29,7 +29,7 @@ var (
 	metaRevsLimit  = []byte("revs_limit")
 	metaPurgeLimit = []byte("purged_infos_limit")
 	metaSecurity   = []byte("security")
-	metaDesign     = []byte("design") // the sequence of the newest change of a design document
+	metaDesign     = []byte("design") // the sequence of the newest change to a design document
 )
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }

@@ -11,15 +11,15 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// A local document's record is version | uvarint revision number | JSON body. A number
-// that is no unsigned one of 63 bits, as clients may choose it, is text instead:
-// localTextVersion | uvarint length | decimal digits | JSON body.
+// A local document's record is version | uvarint revision number | JSON body. Clients may
+// choose a number that does not fit in 63 bits. It is stored as text: localTextVersion |
+// uvarint length | decimal digits | JSON body.
 const localTextVersion = 2
 
-// maxLocalDigits is how long the text of such a number may be; a longer one counts as none.
+// maxLocalDigits is the most digits of such a number; a longer one counts as 0.
 const maxLocalDigits = 1000
 
-// nextLocalRev is the revision of a local document that replaces one: its number plus one.
+// nextLocalRev is the revision of a local document that replaces old: its number plus one.
 func nextLocalRev(old revtree.Rev) revtree.Rev {
 	n, ok := new(big.Int), false
 	if len(old.ID) <= maxLocalDigits {
@@ -41,9 +41,9 @@ func encodeLocal(rev revtree.Rev, body []byte) []byte {
 	return append(v, body...)
 }
 
-// editLocal applies edits of a _local document. They never conflict: any revision is
-// taken, that of _revisions before _rev, and the new one is it plus one (couch_db.erl,
-// update_local_doc_revs).
+// editLocal applies edits of a _local document. They never conflict: any revision is accepted,
+// from _revisions first, else from _rev. The new revision is that number plus one
+// (couch_db.erl, update_local_doc_revs).
 func (w *writer) editLocal(edits []pendingEdit) error {
 	for i := range edits {
 		e := &edits[i]
@@ -61,7 +61,7 @@ func (w *writer) editLocal(edits []pendingEdit) error {
 		}
 		rev := nextLocalRev(given)
 		e.result.Rev = rev
-		if e.replicated { // CouchDB tells the revision that came
+		if e.replicated { // CouchDB returns the revision it was given
 			e.result.Rev = given
 		}
 		if err := w.tx.Put(spaceLocal, key, encodeLocal(rev, e.doc.Body)); err != nil {
@@ -87,7 +87,8 @@ func parseLocal(v []byte) (rev revtree.Rev, body []byte, err error) {
 	return rev, r.Rest, nil
 }
 
-// GetLocal reads a local document by its whole id, "_local/x": ErrMissing.
+// GetLocal reads a local document by its full id, "_local/x". The error is ErrMissing if there
+// is none.
 func (db *DB) GetLocal(ctx context.Context, id string) (*Document, error) {
 	d := &Document{ID: id}
 	err := db.view(ctx, func(r engine.Reader) error {
@@ -111,10 +112,10 @@ func (db *DB) GetLocal(ctx context.Context, id string) (*Document, error) {
 	return d, nil
 }
 
-// UpdateLocal replaces a local document's body by what fn makes of it, both in one
-// transaction, so that of several who want the same place one gets it. fn is given nil for
-// a document that is not there. It may be called again from the start, and has no effects;
-// its error is returned and nothing is written.
+// UpdateLocal replaces a local document's body by the result of fn, in one transaction: of
+// several callers that want the same place, one gets it. fn is given nil if there is no
+// document. It may be called again from the start, so it must have no effects. If it fails, its
+// error is returned and nothing is written.
 func (db Bare) UpdateLocal(ctx context.Context, id string, fn func(old []byte) ([]byte, error)) error {
 	var refused error
 	err := db.commits.submit(ctx, &op{docs: 1, bytes: 1024, apply: func(w *writer) error {

@@ -5,17 +5,17 @@ import "strings"
 // maxNameLength is CouchDB's limit for the name of a database.
 const maxNameLength = 238
 
-// systemNames are the databases whose names may begin with an underscore, also as
-// the last part of a longer name (couch_db.erl, is_systemdb).
+// systemNames are the databases whose names may begin with an underscore. Each may also be the
+// last part of a longer name (couch_db.erl, is_systemdb).
 var systemNames = []string{"_users", "_replicator", "_global_changes"}
 
-// SynchronizationsDB is where the server keeps its synchronizations, with the credentials
-// of their remotes. It is for nobody else: it is not listed, not told of in Events, and no
-// peer of a replication.
+// SynchronizationsDB is where the server keeps its synchronizations, with the credentials of
+// their remotes. Nobody else has access: it is not listed, not mentioned in Events, and cannot
+// be the peer of a replication.
 const SynchronizationsDB = "_synchronizations"
 
-// ValidName tells whether a database may have this name: a lower-case letter, then
-// lower-case letters, digits and any of _$()+-/, as CouchDB's rule has it.
+// ValidName reports whether a database may have this name. CouchDB's rule: a lower-case letter,
+// then lower-case letters, digits and any of _$()+-/.
 func ValidName(name string) bool {
 	if len(name) > maxNameLength {
 		return false

@@ -25,7 +25,7 @@ func (n *notifier) after(seq uint64) <-chan struct{} {
 	return n.wake
 }
 
-// advance makes seq known; it wakes everybody who waits for less.
+// advance announces seq and wakes everybody who waits.
 func (n *notifier) advance(seq uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

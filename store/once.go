@@ -11,19 +11,18 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// Once has a Write applied no more than once: the transaction that writes also records
-// what it answers, under a key that the caller draws, and one that finds the key writes
-// nothing. So whoever does not know what became of a write does it again.
+// Once makes sure that a Write is applied no more than once. The transaction that writes also
+// records its answer, under a key that the caller draws. A transaction that finds the key
+// writes nothing. So a caller that does not know what became of its write can repeat it.
 type Once struct {
 	Key         [sha256.Size]byte
-	Fingerprint [sha256.Size]byte // of all that the answer depends on
-	// Answer makes what to record of the outcome. It is called within the transaction,
+	Fingerprint [sha256.Size]byte // of everything that the answer depends on
+	// Answer turns the outcome into the bytes to record. It is called within the transaction,
 	// perhaps several times.
 	Answer func(results []Result, err error) []byte
 }
 
-// Repeated says that a Write with this Once has been done before, and gives what it
-// recorded.
+// Repeated says that a Write with this Once was done before, and holds what it recorded.
 type Repeated struct {
 	Answer      []byte
 	Fingerprint [sha256.Size]byte
@@ -31,7 +30,7 @@ type Repeated struct {
 
 func (e *Repeated) Error() string { return "this was done before" }
 
-// What is remembered of Onces: for a day, and no more of them than this.
+// Limits of what is remembered of Onces: a day, and no more of them than this.
 const (
 	onceAge   = 24 * time.Hour
 	onceCount = 100_000
@@ -44,9 +43,9 @@ const (
 //	'k' | key (32)    version | uvarint n | uvarint second (Unix) | fingerprint (32) | answer, as a body record
 //	'n' | n (8)       version | uvarint second | uvarint total | key (32)
 //
-// The second kind is a queue: the oldest go first. n is the last one plus one; total is
-// how many bytes all records up to this one had, so that the difference of two is the size
-// of those between them.
+// The second kind is a queue: the oldest go first. n is the last one plus one. total is the
+// size in bytes of all records up to this one, so the difference of two totals is the size of
+// the records between them.
 const (
 	onceByKey = 'k'
 	onceQueue = 'n'
@@ -105,8 +104,8 @@ func onceQueueRange() engine.Range {
 	return engine.Range{From: []byte{onceQueue}, To: []byte{onceQueue + 1}}
 }
 
-// Repeated looks for what a Write with a Once of this key recorded; nil if it has not
-// been done, or so long ago that it is forgotten.
+// Repeated looks for what a Write with a Once of this key recorded. It is nil if there was no
+// such Write, or if it is so old that it is forgotten.
 func (db *DB) Repeated(ctx context.Context, key [sha256.Size]byte) (found *Repeated, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		found, err = db.findOnce(r, key)
@@ -136,8 +135,8 @@ func onceExpired(second, now uint64) bool {
 	return now >= second+uint64(onceAge/time.Second)
 }
 
-// repeated finds out whether a Once was used before; outcome is a *Repeated,
-// ErrOtherRequest, or nil.
+// repeated checks whether a Once was used before; outcome is a *Repeated, ErrOtherRequest, or
+// nil.
 func (w *writer) repeated(once *Once) (outcome, err error) {
 	found, err := w.db.findOnce(w.tx, once.Key)
 	switch {
@@ -149,7 +148,7 @@ func (w *writer) repeated(once *Once) (outcome, err error) {
 	return found, nil
 }
 
-// record notes an answer and forgets old ones.
+// record stores an answer and removes old ones.
 func (w *writer) record(once *Once, answer []byte) error {
 	rec := onceRecord{n: 1, second: unixSecond(w.db.store.opt.Clock()), fingerprint: once.Fingerprint, answer: encodeBody(answer, nil)}
 	newest := onceQueueRange()
@@ -174,8 +173,8 @@ func (w *writer) record(once *Once, answer []byte) error {
 		w.tx.Insert(spaceOnce, onceQueueKey(e.n), w.keep(e.appendTo)))
 }
 
-// forgetOnces removes the oldest records: those that are expired, and those that are too
-// many with the one that comes.
+// forgetOnces removes the oldest records: expired ones, and those that exceed the limits once
+// coming is added.
 func (w *writer) forgetOnces(coming onceEntry) error {
 	var old []onceEntry
 	oldest := onceQueueRange()
@@ -207,7 +206,7 @@ func (w *writer) forgetOnces(coming onceEntry) error {
 			return err
 		}
 		if rec.n != e.n {
-			continue // the key was used again, after it had expired
+			continue // the key was used again after it expired
 		}
 		if err := w.tx.Delete(spaceOnce, onceKey(e.key)); err != nil {
 			return err

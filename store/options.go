@@ -16,13 +16,13 @@ type Options struct {
 	// MaxIDLength is the longest document id in bytes (1,024). It is the same on every
 	// engine, so that a database can move between them.
 	MaxIDLength int
-	// Logger is told what happens in the background (nothing).
+	// Logger receives what happens in the background (default: nothing is logged).
 	Logger *slog.Logger
-	// Committed is told of each transaction that has reached the disk: how many documents
-	// it wrote and how long it took (nobody). It is called by the goroutine that writes
-	// and must not keep it.
+	// Committed is called after each transaction that has reached the disk, with how many
+	// documents it wrote and how long it took (default: none). The goroutine that writes calls
+	// it, so it must return quickly.
 	Committed func(documents int, took time.Duration)
-	// Clock tells when databases are made and changed (time.Now).
+	// Clock gives the times at which databases are created and changed (time.Now).
 	Clock func() time.Time
 }
 

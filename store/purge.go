@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// PurgeInfo remembers a purge: what was asked to be purged of one document.
+// PurgeInfo records a purge: the revisions of one document that a client asked to purge.
 type PurgeInfo struct {
 	Seq  uint64 // the purge sequence
 	UUID string
@@ -57,10 +57,10 @@ func lastPurge(r engine.Reader) (uint64, error) {
 	return seqOfKey(k)
 }
 
-// Purge removes revisions as if they had never been. Only leaves can be purged, each
-// with the branch that leads to it alone; what was purged of each document is
-// returned in the order of ids. A purge is remembered, with what it asked for, under
-// a purge sequence of its own for each document. It is for administrators (Guard.Admin).
+// Purge removes revisions as if they had never been. Only leaves can be purged, each with the
+// part of its branch that leads to no other leaf. purged lists the revisions removed from each
+// document, in the order of ids. Each document's purge is remembered, with the revisions asked
+// for, under a purge sequence of its own. Purge is for administrators (Guard.Admin).
 func (db *DB) Purge(ctx context.Context, ids []string, revs [][]revtree.Rev) (purged [][]revtree.Rev, purgeSeq uint64, err error) {
 	infos := make([]PurgeInfo, len(ids))
 	size := 0
@@ -113,8 +113,8 @@ func (db *DB) Purge(ctx context.Context, ids []string, revs [][]revtree.Rev) (pu
 	return purged, purgeSeq, nil
 }
 
-// purgeDocument takes leaves out of a document. One that keeps leaves moves in the
-// feed, by as many sequences as it keeps leaves, as in CouchDB.
+// purgeDocument removes leaves from a document. If leaves remain, the document moves in the
+// feed by as many sequences as it has leaves left, as in CouchDB.
 func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.Rev, err error) {
 	d, err := w.load(id)
 	if err != nil || !d.known {
@@ -151,13 +151,13 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 	return purged, w.saveTree(id, &d.tree, d.rec.seq, seq)
 }
 
-// PurgedInfos reads the purges that are remembered, oldest first. fn is called inside
-// a snapshot.
+// PurgedInfos reads the purges that are remembered, oldest first. It calls fn inside a
+// snapshot.
 func (db *DB) PurgedInfos(ctx context.Context, fn func(PurgeInfo) error) error {
 	return db.PurgesAfter(ctx, 0, fn)
 }
 
-// PurgesAfter reads those after a purge sequence, oldest first. fn is called inside a
+// PurgesAfter reads the purges after a purge sequence, oldest first. It calls fn inside a
 // snapshot.
 func (db *DB) PurgesAfter(ctx context.Context, purgeSeq uint64, fn func(PurgeInfo) error) error {
 	return db.view(ctx, func(r engine.Reader) error {

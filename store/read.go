@@ -10,25 +10,25 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// ReadOptions say which revision of a document to read and what to tell with it.
+// ReadOptions say which revision of a document to read and what to add to it.
 type ReadOptions struct {
 	Rev              revtree.Rev // zero: the winner
-	Latest           bool        // in OpenRevs: the leaves below the revisions that are asked for
-	Deleted          bool        // the winner may be a tombstone; else that is ErrDeleted
+	Latest           bool        // in OpenRevs: read the leaves below the given revisions
+	Deleted          bool        // return a winner that is a tombstone, instead of ErrDeleted
 	Revs             bool        // fill Document.Path
 	RevsInfo         bool        // fill Document.RevsInfo
 	Conflicts        bool        // fill Document.Conflicts
 	DeletedConflicts bool        // fill Document.DeletedConflicts
 	NoBody           bool        // leave Document.Body empty
-	Paged            bool        // in OpenRevs: leave what is much for ReadRev
+	Paged            bool        // in OpenRevs: leave large amounts to ReadRev
 }
 
-// treeWanted tells whether the document's tree has to be decoded.
+// treeWanted reports whether the document's tree has to be decoded.
 func (o *ReadOptions) treeWanted() bool {
 	return !o.Rev.IsZero() || o.Revs || o.RevsInfo || o.Conflicts || o.DeletedConflicts
 }
 
-// Get reads one revision of a document: ErrMissing, ErrDeleted.
+// Get reads one revision of a document. The error may be ErrMissing or ErrDeleted.
 func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, error) {
 	opt.NoBody = opt.NoBody && !db.Hides()
 	var d *Document
@@ -85,7 +85,7 @@ func readDocument(r engine.Reader, id string, record []byte, opt ReadOptions) (*
 	return d, d.readBody(r, data)
 }
 
-// describe fills in what the options ask of the tree.
+// describe fills in what the options request from the tree.
 func (d *Document) describe(r engine.Reader, tree *revtree.Tree, opt ReadOptions) error {
 	if opt.Revs {
 		limit, err := readLimit(r, metaRevsLimit, defaultRevsLimit)
@@ -158,19 +158,19 @@ func (d *Document) setBody(record []byte, ref bodyRef) error {
 	return nil
 }
 
-// OpenRev is one answer of OpenRevs: a revision, or one that is not known.
+// OpenRev is one answer of OpenRevs: a revision, or that it is not known.
 type OpenRev struct {
 	Doc     *Document
 	Missing revtree.Rev // where Doc is nil
-	// Unread says that Doc has no body and no attachments yet, since those before it have
-	// much: ReadRev reads them.
+	// Unread says that Doc has no body and no attachments yet, because the answers before it
+	// are large. ReadRev reads them.
 	Unread bool
 }
 
-// OpenRevs reads several revisions of a document: those given, or, for nil, all
-// leaves (ErrMissing if there is no such document). With Latest each revision stands
-// for the leaves below it. The answers are in ascending order, what is missing last
-// and in the order it was asked for; nothing comes twice.
+// OpenRevs reads several revisions of a document: those in revs, or, if revs is nil, all leaves
+// (ErrMissing if there is no such document). With Latest, the leaves below each revision take
+// its place. The answers come in ascending order, then the missing ones in the order they were
+// asked for; nothing comes twice.
 func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt ReadOptions) ([]OpenRev, error) {
 	opt.NoBody, opt.Paged = opt.NoBody && !db.Hides(), opt.Paged && !db.Hides()
 	var out []OpenRev
@@ -236,8 +236,8 @@ func (f *OpenRev) Forget() {
 	}
 }
 
-// ReadRev reads what OpenRevs has not read of a revision. It may have been compacted or
-// purged meanwhile: then it is one that is missing.
+// ReadRev reads what OpenRevs left unread of a revision. If it was compacted or purged in the
+// meantime, it becomes a missing one.
 func (db *DB) ReadRev(ctx context.Context, f *OpenRev) error {
 	if !f.Unread {
 		return nil
@@ -254,7 +254,7 @@ func (db *DB) ReadRev(ctx context.Context, f *OpenRev) error {
 	return nil
 }
 
-// chooseRevs finds the nodes that OpenRevs is asked for, ascending, each once.
+// chooseRevs finds the nodes that OpenRevs should read, ascending, each once.
 func chooseRevs(tree *revtree.Tree, revs []revtree.Rev, latest bool) (nodes []revtree.Node, missing []revtree.Rev) {
 	if revs == nil {
 		nodes = tree.Leaves()
@@ -275,16 +275,16 @@ func chooseRevs(tree *revtree.Tree, revs []revtree.Rev, latest bool) (nodes []re
 	return nodes, missing
 }
 
-// snapshotBytes is how much a page of a long read may gather before the snapshot is
-// let go: it bounds the memory of a read and the time that it holds old pages.
+// snapshotBytes is how much a page of a long read may gather before it releases the snapshot.
+// It bounds the memory of a read and how long it holds old pages.
 const (
 	snapshotBytes = 256 << 10
 	snapshotRows  = 2000
 )
 
-// GetMany reads the same of many documents. fn is called in the order of ids, inside
-// a snapshot: it does no I/O and does not keep the document beyond the call. flush, if there
-// is one, is called after each page, outside of snapshots.
+// GetMany reads many documents with the same options. It calls fn in the order of ids, inside a
+// snapshot: fn does no I/O and does not keep the document beyond the call. It calls flush, if
+// not nil, after each page, outside snapshots.
 func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn func(i int, d *Document, err error) error, flush func() error) error {
 	const page = 256
 	opt.NoBody = opt.NoBody && !db.Hides()

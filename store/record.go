@@ -12,13 +12,13 @@ func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
 }
 
-// bodyRef says where the body of a revision is kept and how large it is. It is the
-// Data of the revision's node in the tree:
+// bodyRef says where the body of a revision is and how large it is. It is the Data of the
+// revision's node in the tree:
 //
 //	uvarint seq | uvarint n | uvarint size | uvarint stored
 //
-// seq and n are the body's key, size the bytes of the JSON object, stored those of
-// the record on disk.
+// seq and n are the body's key, size is the length of the JSON object, and stored is the length
+// of the record on disk.
 type bodyRef struct {
 	seq    uint64
 	n      uint32
@@ -45,7 +45,7 @@ func parseBodyRef(b []byte) (bodyRef, error) {
 // Flags of a doc record.
 const (
 	docDeleted = 1 << iota // the winner is a tombstone
-	docInner               // some revision that is no leaf still has its body: compaction has work here
+	docInner               // a revision that is not a leaf still has its body: compaction has work here
 	docForked              // there is more than one leaf
 )
 
@@ -53,9 +53,9 @@ const (
 //
 //	version | flags | uvarint seq | winner: rev, bytes data | tree (revtree's encoding)
 //
-// where rev is uvarint generation, bytes id, and bytes is uvarint length, content.
-// What a range or a read of the winner needs stands before the tree, so that the
-// tree is decoded only where it is asked for.
+// where rev is uvarint generation, bytes id, and bytes is uvarint length, content. All that a
+// range or a read of the winner needs stands before the tree, so the tree is decoded only where
+// it is asked for.
 type docRecord struct {
 	flags  byte
 	seq    uint64
@@ -87,10 +87,10 @@ func parseDocRecord(v []byte) (docRecord, error) {
 	return d, nil
 }
 
-// totals are the running figures of a database. They ride in every seq entry; the
-// newest entry's are the present ones.
+// totals are the running figures of a database. Every seq entry carries them; the newest entry
+// has the present ones.
 type totals struct {
-	docs, deleted uint64 // documents whose winner lives, and whose winner is a tombstone
+	docs, deleted uint64 // documents whose winner lives, and documents whose winner is a tombstone
 	external      int64  // bytes of the JSON of all leaves
 	active        int64  // bytes of the leaves' bodies as stored
 }
@@ -131,7 +131,7 @@ func appendMarker(b []byte, t totals) []byte {
 	return appendTotals(b, t)
 }
 
-// appendSeqEntry writes the entry of a document whose leaves are given in winner order.
+// appendSeqEntry writes the entry of a document, given its leaves in winner order.
 func appendSeqEntry(b []byte, t totals, id string, leaves []revtree.Node) []byte {
 	flags := byte(0)
 	if leaves[0].Deleted {
@@ -172,7 +172,7 @@ func parseSeqEntry(v []byte) (seqEntry, error) {
 	return e, nil
 }
 
-// others returns the leaves beside the winner, in winner order.
+// others returns the leaves other than the winner, in winner order.
 func (e *seqEntry) others(dst []leaf) ([]leaf, error) {
 	r := record.Read(e.leaves)
 	for n := r.Uvarint(); n > 0 && !r.Bad; n-- {
@@ -185,7 +185,7 @@ func (e *seqEntry) others(dst []leaf) ([]leaf, error) {
 	return dst, nil
 }
 
-// leaf is what a seq entry tells of a leaf.
+// leaf is what a seq entry holds of a leaf.
 type leaf struct {
 	rev     revtree.Rev
 	deleted bool

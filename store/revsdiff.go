@@ -8,9 +8,9 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// RevsDiff tells for each document which of the given revisions are not here, and
-// which leaves could be their ancestors. fn is called in the order of ids, inside a
-// snapshot, also where nothing is missing.
+// RevsDiff finds, for each document, which of the given revisions are not here, and which
+// leaves could be their ancestors. It calls fn in the order of ids, inside a snapshot, also for
+// documents with nothing missing.
 func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, fn func(i int, missing, possibleAncestors []revtree.Rev) error) error {
 	const part = 256
 	for from := 0; from < len(ids); from += part {
@@ -26,7 +26,7 @@ func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, 
 				}
 				if hidden, err := db.hides(r, some[i], v); err != nil {
 					return err
-				} else if hidden { // to this handle there is no such document
+				} else if hidden { // the document is hidden from this handle
 					return fn(from+i, revs[from+i], nil)
 				}
 				missing, ancestors, err := missingOf(v, revs[from+i])
@@ -43,7 +43,7 @@ func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, 
 	return nil
 }
 
-// hides tells whether the handle does not show the winner of a document.
+// hides reports whether the handle hides the winner of a document.
 func (db *DB) hides(r engine.Reader, id string, record []byte) (bool, error) {
 	if !db.Hides() {
 		return false, nil
@@ -62,7 +62,7 @@ func missingOf(record []byte, revs []revtree.Rev) (missing, ancestors []revtree.
 		return nil, nil, err
 	}
 	if len(revs) == 1 && revs[0] == rec.winner {
-		return nil, nil, nil // what replication asks for most: do we have its newest?
+		return nil, nil, nil // the usual question of replication: do we have its newest?
 	}
 	tree, err := rec.decode()
 	if err != nil {

@@ -8,18 +8,17 @@ import (
 
 // Room is memory that readers share. A context may carry one (WithRoom).
 type Room interface {
-	// Take waits until so many bytes may be read. They count until whoever gave the room
+	// Take waits until this many bytes may be read. They count until the owner of the room
 	// sees that they are no longer needed.
 	Take(ctx context.Context, bytes int64) error
 }
 
-// largeRead is from how many bytes of bodies on a read asks for room. What is less comes
-// with each reader.
+// largeRead is the size of bodies from which a read asks for room. Smaller reads need none.
 const largeRead = 1 << 20
 
 type roomKey struct{}
 
-// WithRoom has what is read with the context ask for room when it is much.
+// WithRoom makes large reads with the context ask room first.
 func WithRoom(ctx context.Context, room Room) context.Context {
 	return context.WithValue(ctx, roomKey{}, room)
 }
@@ -39,8 +38,8 @@ func withRoom(ctx context.Context, r engine.Reader) engine.Reader {
 	return r
 }
 
-// takeRoom asks for room for bodies of so many bytes. It is asked within the snapshot, where
-// their size is known first.
+// takeRoom asks for room for bodies of a given size. It asks within the snapshot, where their
+// size first becomes known.
 func takeRoom(r engine.Reader, bytes int64) error {
 	if rr, ok := r.(*roomyReader); ok && bytes >= largeRead {
 		return rr.room.Take(rr.ctx, bytes)

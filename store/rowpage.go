@@ -17,7 +17,8 @@ type rowPage struct {
 	bodies bodyReader
 }
 
-// pageRow is a row and what its document is read from. All slices alias the snapshot.
+// pageRow is a row and the parts of the record that its document is read from. All slices alias
+// the snapshot.
 type pageRow struct {
 	row  Row
 	doc  Document
@@ -31,15 +32,15 @@ func (p *rowPage) reset(q *AllDocsQuery) {
 	p.rows, p.size = p.rows[:0], 0
 }
 
-// forget lets go of what a large page took, so that nobody holds it while a client is slow
-// to take what was read.
+// forget releases the memory of a large page, so that a client slow to take its rows does not
+// hold it.
 func (p *rowPage) forget() {
 	clear(p.rows)
 	p.rows = p.rows[:0]
 	p.bodies.forget()
 }
 
-// add takes a record in; it tells whether there is a row for it.
+// add takes in a record and reports whether it gave a row.
 func (p *rowPage) add(k, v []byte) (bool, error) {
 	if p.local {
 		rev, body, err := parseLocal(v)
@@ -122,7 +123,7 @@ func (p *rowPage) fill(r engine.Reader) error {
 	return p.bodies.fill(r)
 }
 
-// emit fills the rows and hands them on.
+// emit fills the rows and passes them on.
 func (p *rowPage) emit(r engine.Reader, row func(*Row) error) error {
 	if err := p.fill(r); err != nil {
 		return err

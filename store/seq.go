@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Seq is an update sequence as clients see it: opaque to them, "N-instance". The
-// instance tells a sequence of this database from one of a database that had its
-// name before, or of one that was restored.
+// Seq is an update sequence as clients see it, "N-instance". To them it is opaque. The instance
+// distinguishes a sequence of this database from one of an earlier database of the same name,
+// or of a restored one.
 type Seq struct {
 	N        uint64
 	Instance string
@@ -25,9 +25,9 @@ func (s Seq) String() string { return string(s.AppendTo(nil)) }
 // Seq is a sequence of this database.
 func (db *DB) Seq(n uint64) Seq { return Seq{N: n, Instance: db.identity.Instance} }
 
-// ParseSeq reads what a client gives as a place in the feed: "0", or a sequence that
-// some instance of the database has given. One of another instance is 0, so that its
-// owner reads everything again rather than misses something. ErrBadSeq.
+// ParseSeq reads a client's place in the feed: "0", or a sequence given by some instance of the
+// database. A sequence of another instance counts as 0, so that its owner reads everything
+// again rather than missing something. The error is ErrBadSeq.
 func (db *DB) ParseSeq(s string) (uint64, error) {
 	if s == "0" {
 		return 0, nil

@@ -41,7 +41,8 @@ func (db *DB) setLimit(ctx context.Context, name []byte, n int) error {
 	return db.setMeta(ctx, name, binary.AppendUvarint([]byte{record.Version}, uint64(n)))
 }
 
-// setMeta writes a setting, for administrators (Guard.Admin). It moves the update sequence, as in CouchDB.
+// setMeta writes a setting, for administrators (Guard.Admin). As in CouchDB, it moves the
+// update sequence.
 func (db *DB) setMeta(ctx context.Context, name, value []byte) error {
 	var refusal error
 	err := db.commits.submit(ctx, &op{bytes: len(value), apply: func(w *writer) (err error) {
@@ -51,7 +52,7 @@ func (db *DB) setMeta(ctx context.Context, name, value []byte) error {
 		if err := w.tx.Put(spaceMeta, name, value); err != nil {
 			return err
 		}
-		w.limit = 0 // read it anew: writes behind this one in the group obey it
+		w.limit = 0 // read it anew: later writes in the group obey it
 		return w.mark()
 	}})
 	if err == nil {
@@ -65,7 +66,7 @@ func (db *DB) RevsLimit(ctx context.Context) (int, error) {
 	return db.limit(ctx, metaRevsLimit, defaultRevsLimit)
 }
 
-// SetRevsLimit sets it; trees are cut when they are next written. ErrBadLimit.
+// SetRevsLimit sets it. Trees are cut when they are next written. The error may be ErrBadLimit.
 func (db *DB) SetRevsLimit(ctx context.Context, n int) error {
 	return db.setLimit(ctx, metaRevsLimit, n)
 }
@@ -75,7 +76,8 @@ func (db *DB) PurgedInfosLimit(ctx context.Context) (int, error) {
 	return db.limit(ctx, metaPurgeLimit, defaultPurgeLimit)
 }
 
-// SetPurgedInfosLimit sets it; older ones go with the next purge or compaction. ErrBadLimit.
+// SetPurgedInfosLimit sets it. The next purge or compaction removes older ones. The error may
+// be ErrBadLimit.
 func (db *DB) SetPurgedInfosLimit(ctx context.Context, n int) error {
 	return db.setLimit(ctx, metaPurgeLimit, n)
 }

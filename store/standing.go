@@ -11,42 +11,41 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Standing is what there is of a document when an edit of it comes, whoever may see it,
-// and what whoever brings the edit is to its database.
+// Standing is the state of a document when an edit of it comes, whatever the user may see of
+// it, and whether the user administers the database.
 //
-// An edit that is judged by its ancestor alone goes around whatever has been decided since:
-// with new_edits=false it may name any revision that was ever there. So all that stands
+// A judgement by the edit's ancestor alone would miss everything decided since: with
+// new_edits=false an edit may name any revision that was ever there. So every living leaf
 // counts.
 type Standing struct {
-	// Docs are what the edit replaces, if that is here (the revision that it names, for a
-	// revival the tombstone, for a replicated change the nearest ancestor); the winner, be
-	// it a tombstone; and every other leaf that lives; each once. There are none of a new
-	// document, nor of a local one. Of an edit that conflicts, and will be refused for that
-	// whatever the guard says, there is only what it would replace.
+	// Docs holds each of these once: what the edit replaces, if it is here (the revision that
+	// the edit names, for a revival the tombstone, for a replicated change the nearest
+	// ancestor); the winner, even a tombstone; and every other living leaf. It is empty for a
+	// new or a local document. An edit that conflicts will be refused whatever the guard says:
+	// for it, Docs holds only what it would replace.
 	Docs []*Document
-	// Admin tells that Guard.Admin takes whoever it is for an administrator.
+	// Admin says that Guard.Admin accepts the user as an administrator.
 	Admin bool
 }
 
-// stoodBy is what Guard.Write has judged an edit by, for the transaction to compare.
+// stoodBy is what Guard.Write judged an edit by, for the transaction to compare.
 type stoodBy struct {
 	judged bool
 	leaves []revtree.Rev // all of them, in their order
 	admin  bool
-	loses  bool // the edit conflicts, and was judged as one that does
+	loses  bool // the edit conflicts, and was judged as a conflict
 	moved  bool // the transaction has found something else
 	held   bool // the transaction has looked already, and will not find what it writes itself
 }
 
-// standings reads what there is of documents, each once for edits of it that follow each
-// other.
+// standings reads the state of documents, once for consecutive edits of the same one.
 type standings struct {
 	id     string
 	known  bool
 	rec    docRecord
 	tree   revtree.Tree
 	leaves []revtree.Rev
-	docs   []*Document // the winner and the leaves that live
+	docs   []*Document // the winner and the other living leaves
 	admin  bool
 }
 
@@ -69,7 +68,7 @@ func (s *standings) of(ctx context.Context, db *DB, doc *document.Doc, replicate
 			return err
 		}
 		if node.Data == nil || slices.ContainsFunc(s.docs, func(d *Document) bool { return d.Rev == node.Rev }) {
-			// The one that is replaced stands first.
+			// The replaced one comes first.
 			now.Docs = slices.Clone(s.docs)
 			slices.SortStableFunc(now.Docs, func(a, b *Document) int {
 				return boolOrder(a.Rev == node.Rev, b.Rev == node.Rev)
@@ -84,7 +83,7 @@ func (s *standings) of(ctx context.Context, db *DB, doc *document.Doc, replicate
 	return now, by, err
 }
 
-// conflicts tells of an interactive edit whether it is refused by a tree.
+// conflicts reports whether a tree refuses an interactive edit.
 func conflicts(tree *revtree.Tree, doc *document.Doc) bool {
 	winner, there := tree.Winner()
 	parent := doc.Rev
@@ -101,7 +100,7 @@ func conflicts(tree *revtree.Tree, doc *document.Doc) bool {
 	return winner.Deleted || !tree.IsLeaf(parent)
 }
 
-// boolOrder puts what is true first.
+// boolOrder puts true first.
 func boolOrder(a, b bool) int {
 	switch {
 	case a == b:
@@ -157,8 +156,8 @@ func (s *standings) document(r engine.Reader, node revtree.Node) (*Document, err
 	return d, d.readBody(r, node.Data)
 }
 
-// lookAtStanding compares, before a transaction writes any of the edits of a document,
-// what there is of it with what they were judged by.
+// lookAtStanding runs before a transaction writes any edit of a document. It compares the
+// document's state with the one that the edits were judged by.
 func (w *writer) lookAtStanding(edits []pendingEdit, tree *revtree.Tree) error {
 	var leaves []revtree.Rev
 	for i := range edits {

@@ -15,22 +15,21 @@ import (
 // goroutine.
 type Store struct {
 	eng    engine.Engine
-	ctx    context.Context // of work that outlives the request it came with; never cancelled
+	ctx    context.Context // for work that outlives its request; never cancelled
 	opt    Options
 	events *Events
 
-	maxOpen, maxDocumentSize atomic.Int64 // of the options; they may change
+	maxOpen, maxDocumentSize atomic.Int64 // from the options; they may change
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[string]*DB
-	idle   *list.List      // of *DB without users, the longest idle first
-	going  map[string]bool // databases that are being deleted: nobody may open them any more
+	idle   *list.List      // of *DB without users, longest idle first
+	going  map[string]bool // databases that are being deleted: nobody may open them
 	closed bool
 	wg     sync.WaitGroup // closings of evicted databases
 }
 
-// Open makes a Store of an engine. The engine stays the caller's: Close does not
-// close it.
+// Open makes a Store on an engine. The engine remains the caller's: Close does not close it.
 func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	opt, err := opt.withDefaults()
 	if err != nil {
@@ -40,7 +39,7 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	return s, s.SetLimits(opt.MaxOpen, opt.MaxDocumentSize)
 }
 
-// Shared tells that other processes may write to the same databases.
+// Shared reports whether other processes may write to the same databases.
 func (s *Store) Shared() bool { return s.eng.Caps().Shared }
 
 // Events is the feed of what happens to databases.
@@ -53,8 +52,8 @@ func (s *Store) Limits() Options {
 	return opt
 }
 
-// SetLimits changes the two options that may change while the store is in use. What is
-// there already stays, be it larger than a new limit.
+// SetLimits changes the two options that may change while the store is in use. Existing
+// documents stay, even if they exceed a new limit.
 func (s *Store) SetLimits(maxOpen int, maxDocumentSize int64) error {
 	opt, err := Options{MaxOpen: maxOpen, MaxDocumentSize: maxDocumentSize}.withDefaults()
 	if err != nil {
@@ -72,7 +71,7 @@ func (s *Store) OpenDatabases() int {
 	return len(s.open)
 }
 
-// Close ends every feed, finishes the writes that have begun and closes all databases.
+// Close ends every feed, finishes the writes already begun and closes all databases.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -97,7 +96,7 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// Create makes an empty database: ErrBadDBName, ErrDBExists.
+// Create makes an empty database. The error may be ErrBadDBName or ErrDBExists.
 func (s *Store) Create(ctx context.Context, name string) error {
 	if !ValidName(name) {
 		return ErrBadDBName
@@ -123,7 +122,7 @@ func (s *Store) Create(ctx context.Context, name string) error {
 	}
 	db, err := s.db(ctx, name) // gives it its identity
 	if errors.Is(err, ErrFull) || errors.Is(err, ErrUnavailable) {
-		return errors.Join(err, s.eng.Drop(context.WithoutCancel(ctx), name)) // who is told so finds nothing
+		return errors.Join(err, s.eng.Drop(context.WithoutCancel(ctx), name)) // a failed creation leaves nothing behind
 	}
 	if err != nil {
 		return err
@@ -133,7 +132,7 @@ func (s *Store) Create(ctx context.Context, name string) error {
 	return nil
 }
 
-// Drop deletes a database and everything in it; feeds that follow it end.
+// Drop deletes a database and everything in it; feeds on it end.
 func (s *Store) Drop(ctx context.Context, name string) error {
 	if !ValidName(name) {
 		return ErrNoDB
@@ -172,7 +171,7 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	return nil
 }
 
-// Exists tells whether there is a database of this name.
+// Exists reports whether there is a database of this name.
 func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
 	db, err := s.db(ctx, name)
 	if errors.Is(err, ErrNoDB) {
@@ -185,8 +184,8 @@ func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
-// Names lists databases in byte order, those after a name, at most limit (all of
-// them if it is negative).
+// Names lists databases in byte order: those after a name, at most limit of them (all if it is
+// negative).
 func (s *Store) Names(ctx context.Context, after string, limit int) ([]string, error) {
 	names, err := s.eng.List(ctx, after, limit)
 	if err != nil {
@@ -251,7 +250,7 @@ func (s *Store) acquire(db *DB) {
 	db.users++
 }
 
-// release counts a user off.
+// release takes a user off the count.
 func (s *Store) release(db *DB) {
 	s.mu.Lock()
 	db.users--
@@ -265,8 +264,8 @@ func (s *Store) release(db *DB) {
 	}
 }
 
-// evict takes idle databases out until no more than MaxOpen are left. The caller
-// holds mu, and closes what is returned after letting go of it.
+// evict removes idle databases until no more than MaxOpen are left. The caller holds mu, and
+// closes the returned databases after releasing it.
 func (s *Store) evict() (out []*DB) {
 	for int64(len(s.open)) > s.maxOpen.Load() && s.idle.Len() > 0 && !s.closed {
 		db := s.idle.Front().Value.(*DB)
@@ -279,8 +278,8 @@ func (s *Store) evict() (out []*DB) {
 // room is how many databases MakeRoom closes at a time.
 const room = 16
 
-// MakeRoom closes some databases that nobody uses, the longest idle first, for whoever has
-// no more files to open; false if there are none.
+// MakeRoom closes some databases that nobody uses, the longest idle first, for a caller that
+// has run out of files to open. It returns false if there are none.
 func (s *Store) MakeRoom() bool {
 	var out []*DB
 	s.mu.Lock()
@@ -309,8 +308,8 @@ func (s *Store) forget(db *DB) {
 	}
 }
 
-// closeLater closes a database that nobody can reach by name any more, without
-// keeping the caller waiting.
+// closeLater closes a database that can no longer be reached by name, without keeping the
+// caller waiting.
 func (s *Store) closeLater(db *DB, why error) {
 	s.wg.Go(func() {
 		if err := db.shut(why); err != nil {
@@ -319,8 +318,8 @@ func (s *Store) closeLater(db *DB, why error) {
 	})
 }
 
-// giveUp closes a database whose storage is damaged. Whoever asks for it next opens it
-// anew: by then it may have been mended.
+// giveUp closes a database whose storage is damaged. The next caller opens it anew: by then it
+// may have been repaired.
 func (s *Store) giveUp(db *DB, why error) {
 	s.mu.Lock()
 	ours := s.open[db.name] == db && !s.closed

@@ -9,14 +9,14 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// An index keeps what it derives from a database in a storage of its own, which belongs
-// to the database and goes with it. The names of those that were made are remembered in
-// the meta space, before they are made and until they are gone.
+// An index keeps its results in a storage of its own, which belongs to the database and goes
+// with it. The meta space remembers the names of these storages, from before they are made
+// until they are gone.
 
 const metaSub = "sub/"
 
-// OpenSub opens the storage of an index, making it if it is not there. The caller closes
-// it. Its content is the index's own affair.
+// OpenSub opens the storage of an index, and makes it if it is not there. The caller closes it.
+// Its content is the index's own affair.
 func (db *DB) OpenSub(ctx context.Context, name string) (engine.DB, error) {
 	key := []byte(metaSub + name)
 	known := false
@@ -33,7 +33,7 @@ func (db *DB) OpenSub(ctx context.Context, name string) (engine.DB, error) {
 	}
 	sub, err := db.edb.Sub(ctx, name)
 	if err != nil {
-		if !errors.Is(err, engine.ErrForeign) { // that is about the index, which can be made anew
+		if !errors.Is(err, engine.ErrForeign) { // ErrForeign is about the index, which can be rebuilt
 			err = db.failed(err)
 		}
 		return nil, fmt.Errorf("open index storage %q of %q: %w", name, db.name, err)
@@ -41,7 +41,8 @@ func (db *DB) OpenSub(ctx context.Context, name string) (engine.DB, error) {
 	return sub, nil
 }
 
-// note writes what may be written twice: where it is not known whether it was, it is again.
+// note writes something that may be written twice: if the outcome is unknown, it is written
+// again.
 func (db *DB) note(ctx context.Context, fn func(engine.Tx) error) (err error) {
 	for range 5 {
 		if err = db.edb.Update(ctx, fn); !errors.Is(err, engine.ErrUnknown) {
@@ -60,8 +61,8 @@ func (db *DB) DropSub(ctx context.Context, name string) error {
 	return db.failed(err)
 }
 
-// CompactSubs gives back the space that is not needed in the storages of indexes. One that is
-// damaged is dropped, to be built anew when it is asked for; dropped is told its name.
+// CompactSubs gives back unused space in the storages of indexes. It drops a damaged one, which
+// is rebuilt when it is next asked for, and passes its name to dropped.
 func (db *DB) CompactSubs(ctx context.Context, dropped func(name string, why error)) error {
 	names, err := db.Subs(ctx)
 	if err != nil {
@@ -91,7 +92,7 @@ func (db *DB) compactSub(ctx context.Context, name string) error {
 	return errors.Join(err, sub.Close())
 }
 
-// Subs names the storages of indexes that were made, in byte order.
+// Subs lists the storages that were made for indexes, in byte order.
 func (db *DB) Subs(ctx context.Context) (names []string, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		names = nil

@@ -9,17 +9,17 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// The time space tells when changes were committed, to the second. An entry stands for
-// the changes after the sequence in its key, up to that of the next entry:
+// The time space records when changes were committed, to the second. An entry stands for the
+// changes after the sequence in its key, up to the next entry's sequence:
 //
 //	version | uvarint second (Unix) | uvarint span
 //
-// They were committed in that second by the clock of the server, or, where entries have
-// been merged (thinTimes), up to span seconds later. A transaction that brings changes
-// puts an entry only if its second is later than that of the last one. So the seconds
-// rise with the sequences whatever the clock does: while it is behind the last entry,
-// changes count for that entry's second, and nobody who asks for what came since then
-// misses them. Changes before the first entry are of unknown time.
+// They were committed in that second by the server's clock, or, where entries have been merged
+// (thinTimes), up to span seconds later. A transaction that brings changes adds an entry only
+// if its second is later than the last entry's. So the seconds rise with the sequences whatever
+// the clock does. While the clock is behind the last entry, changes count for that entry's
+// second, so a client that asks for changes since then misses none. The time of changes before
+// the first entry is unknown.
 type timeEntry struct {
 	after  uint64 // the sequence in the key
 	second uint64
@@ -55,7 +55,7 @@ func (w *writer) stamp() error {
 	}
 	w.stamped = true
 	now := timeEntry{after: w.before, second: unixSecond(w.db.store.opt.Clock())}
-	now.second = max(now.second, unixSecond(w.db.identity.Created)) // what modified said before there was an entry
+	now.second = max(now.second, unixSecond(w.db.identity.Created)) // what modified said before the first entry
 	last, ok, err := lastTime(w.tx)
 	if err != nil || ok && now.second <= last.end() {
 		return err
@@ -72,8 +72,8 @@ func lastTime(r engine.Reader) (e timeEntry, ok bool, err error) {
 	return e, err == nil, err
 }
 
-// timeBefore finds the last entry whose key is less than seq: if seq is of a change, the
-// one that stands for it.
+// timeBefore finds the last entry whose key is less than seq. If seq is the sequence of a
+// change, this entry stands for it.
 func timeBefore(r engine.Reader, seq uint64) (timeEntry, bool, error) {
 	return firstTime(r, engine.Range{To: seqKey(seq), Reverse: true, Limit: 1})
 }
@@ -92,8 +92,8 @@ func firstTime(r engine.Reader, rg engine.Range) (e timeEntry, ok bool, err erro
 	return e, ok, err
 }
 
-// modified is the second of the newest change, or of the database's making if the time
-// of no change is known.
+// modified is the second of the newest change, or of the database's creation if no change has a
+// known time.
 func (db *DB) modified(r engine.Reader) (time.Time, error) {
 	e, ok, err := lastTime(r)
 	if err != nil || !ok {
@@ -102,9 +102,9 @@ func (db *DB) modified(r engine.Reader) (time.Time, error) {
 	return time.Unix(int64(e.end()), 0).UTC(), nil
 }
 
-// SinceTime finds the sequence after which to read for all changes that were committed
-// in the second of t or later. It may be one that repeats some from before; it is the
-// beginning for a time before the first that is known.
+// SinceTime finds the sequence from which to read all changes that were committed in the second
+// of t or later. The read may include some earlier changes. For a time before the first known
+// one, it starts at the beginning.
 func (db *DB) SinceTime(ctx context.Context, t time.Time) (since uint64, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		last, err := newest(r)
@@ -132,10 +132,10 @@ func sinceTime(r engine.Reader, second, newestSeq uint64) (uint64, error) {
 	return next.after, nil
 }
 
-// timeAt finds the last entry that is not later than a second. It looks backward in
-// growing steps, since most ask for what is new, and then halves what is left.
+// timeAt finds the last entry that is not later than a second. It looks backward in growing
+// steps, since most callers want recent changes, and then halves what is left.
 func timeAt(r engine.Reader, second, newestSeq uint64) (found timeEntry, ok bool, err error) {
-	// Entries from high on are too late; found is the last one with a key up to low.
+	// Entries with keys from high on are too late; found is the last one with a key up to low.
 	low, high := newestSeq, newestSeq+1
 	for step := uint64(1); ; step *= 2 {
 		found, ok, err = timeBefore(r, low+1)
@@ -166,9 +166,9 @@ func timeAt(r engine.Reader, second, newestSeq uint64) (found timeEntry, ok bool
 	return found, ok, nil
 }
 
-// timeline tells the times of changes, best in the order of their sequences.
+// timeline gives the times of changes, fastest in the order of their sequences.
 type timeline struct {
-	after, until uint64 // it knows those after the one and up to the other
+	after, until uint64 // it knows changes after the one and up to the other
 	time         time.Time
 }
 
@@ -185,7 +185,7 @@ func (t *timeline) of(r engine.Reader, seq uint64) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	*t = timeline{until: seq} // of the last entry's changes there may be more in the next snapshot
+	*t = timeline{until: seq} // the next snapshot may have more of the last entry's changes
 	if more {
 		t.until = next.after
 	}

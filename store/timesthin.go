@@ -7,15 +7,15 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Times are kept to the second for a week, to the minute for a quarter of a year, and
-// to the hour from then on, so that a database that is always written to does not
-// gather an entry for each second of its life.
+// Times are kept to the second for a week, to the minute for a quarter of a year, and to the
+// hour after that. So a database under constant writes does not gather an entry for each second
+// of its life.
 const (
 	exactTimes  = 7 * 24 * time.Hour
 	minuteTimes = 90 * 24 * time.Hour
 )
 
-// timeGrain is how exactly a time is kept, in seconds, at a certain age.
+// timeGrain is how precisely a time of a certain age is kept, in seconds.
 func timeGrain(age time.Duration) uint64 {
 	switch {
 	case age < exactTimes:
@@ -44,7 +44,7 @@ func (db *DB) thinTimes(ctx context.Context) error {
 	return nil
 }
 
-// thinTimes does so for some entries from a key on, and returns where to go on.
+// thinTimes does so for some entries, starting at a key, and returns where to continue.
 func (w *writer) thinTimes(from uint64, part int) (next uint64, more bool, err error) {
 	var entries []timeEntry
 	err = w.tx.Scan(spaceTime, engine.Range{From: seqKey(from), Limit: part}, func(k, v []byte) (bool, error) {

@@ -6,24 +6,23 @@ import (
 	"fmt"
 )
 
-// MaxSingleBytes is how many bytes of documents one transaction may bring: more are
-// ErrTransactionTooLarge for a Write that must be one.
+// MaxSingleBytes is the most document bytes in one transaction. A Write that must be one
+// transaction and has more fails with ErrTransactionTooLarge.
 const MaxSingleBytes = 32 << 20
 
-// What a Write takes at the most that must go into one transaction; the engine may take
-// less. Other writers of the database wait for it.
+// The most that a Write takes if it must be one transaction; the engine may take less. Other
+// writers of the database wait for it.
 const (
 	singleDocs  = 10_000
 	singleBytes = MaxSingleBytes
 )
 
-// Changed says that a database has changed since the sequence that a writer knew.
+// Changed says that a database has changed since the sequence that the writer knew.
 type Changed struct{ Seq Seq } // the newest one
 
 func (e *Changed) Error() string { return "the database has changed, to " + e.Seq.String() }
 
-// refused tells whether one of the results is an error, and if so marks the others as
-// not written.
+// refused reports whether any result is an error. If so, it marks the others as not written.
 func refused(results []Result) bool {
 	one := false
 	for i := range results {
@@ -39,9 +38,9 @@ func refused(results []Result) bool {
 	return one
 }
 
-// transact applies edits, in one transaction where the options want that, and returns
-// those that have to be judged again. Its error is also what the options make of them:
-// *Changed, *Repeated, ErrOtherRequest.
+// transact applies edits, in one transaction if the options require it, and returns the edits
+// that have to be judged again. Its error may also come from the options: *Changed, *Repeated
+// or ErrOtherRequest.
 func (db *DB) transact(ctx context.Context, edits []pendingEdit, results []Result, opt WriteOptions) (stale []pendingEdit, err error) {
 	if opt.single() {
 		size, err := db.fitsInOne(edits)
@@ -68,8 +67,8 @@ func (db *DB) transact(ctx context.Context, edits []pendingEdit, results []Resul
 	return stale, nil
 }
 
-// fitsInOne tells how large edits are that must go into one transaction:
-// ErrTransactionTooLarge.
+// fitsInOne returns the size of edits that must go into one transaction. The error is
+// ErrTransactionTooLarge if they do not fit.
 func (db *DB) fitsInOne(edits []pendingEdit) (size int, err error) {
 	for i := range edits {
 		size += edits[i].size()
@@ -84,7 +83,7 @@ func (db *DB) fitsInOne(edits []pendingEdit) (size int, err error) {
 }
 
 // commit applies edits in one transaction. errStale says that one of them has to be judged
-// again, and with options that hold for all of them that nothing was written.
+// again. With options that hold for all edits together, it also says that nothing was written.
 func (db *DB) commit(ctx context.Context, edits []pendingEdit, size int, results []Result, opt WriteOptions) error {
 	o := &op{docs: len(edits), bytes: size}
 	if !opt.single() {
@@ -121,8 +120,8 @@ func (w *writer) editSingle(edits []pendingEdit, results []Result, opt WriteOpti
 	if !opt.Atomic {
 		return nil, w.edit(edits)
 	}
-	// Judge all before writing one. What is written of one document does not matter to
-	// another, so that the second time nothing can be refused.
+	// Judge all before writing one. What is written of one document does not affect another,
+	// so the second time nothing can be refused.
 	if err := eachDocument(edits, w.judge); err != nil || refused(results) {
 		return nil, err
 	}
@@ -137,11 +136,11 @@ func (w *writer) editSingle(edits []pendingEdit, results []Result, opt WriteOpti
 	return nil, nil
 }
 
-// judge finds out what editDocument would make of the edits of one document.
+// judge finds out what editDocument would do with the edits of one document.
 func (w *writer) judge(edits []pendingEdit) error {
 	if edits[0].local {
 		for i := range edits {
-			edits[i].result.Err = nil // of an earlier run
+			edits[i].result.Err = nil // from an earlier run
 		}
 		return nil
 	}

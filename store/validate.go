@@ -14,24 +14,25 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// Validate judges a document that is about to be written by what it replaces. As in
-// CouchDB the new one carries the revision and the path that it came with, which for an
-// interactive edit are the parent's; an attachment whose bytes came along has neither a
-// digest nor a revpos. old, with its path, is the revision that an edit names, for a
-// replicated change the nearest ancestor that is here, for a revival the tombstone; nil
-// if there is none. An error refuses the document and becomes Result.Err.
+// Validate judges a document that is about to be written against the one that it replaces. As
+// in CouchDB, new carries the revision and path that it came with; for an interactive edit
+// these are the parent's. An attachment whose bytes came along has neither a digest nor a
+// revpos. old, with its path, is the revision that the edit names; for a replicated change it
+// is the nearest ancestor that is here, for a revival the tombstone; it is nil if there is
+// none. refusal refuses the document and becomes Result.Err; err means that the document could
+// not be judged.
 type Validate func(ctx context.Context, new, old *Document) (refusal, err error)
 
-// Validation of a handle's writes is done outside of any transaction, for functions of
-// design documents take their time. So what they judged by may have changed when the
-// transaction comes: then the edit is not written but judged again. It is never given up,
-// as every round in vain means that somebody else has written.
+// Functions of design documents take their time, so validation runs outside any transaction.
+// Its basis may have changed when the transaction comes. Then the edit is not written but
+// judged again. There is no limit to this: every round in vain means that somebody else has
+// written.
 
-// errStale marks, until Write returns, an edit that has to be judged again.
+// errStale marks, until Write returns, an edit that must be judged again.
 var errStale = errors.New("judged by a state that has changed since")
 
-// Design is the sequence of the newest change of a design document, 0 in a database that
-// never had one. It tells whether what was made of the design documents still holds.
+// Design is the sequence of the newest change to a design document, 0 in a database that never
+// had one. It shows whether anything derived from the design documents is still valid.
 func (db *DB) Design(ctx context.Context) (seq uint64, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		seq, err = readDesign(r)
@@ -45,7 +46,7 @@ func readDesign(r engine.Reader) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if v == nil { // nothing has been noted: there is none, or it is older than the note
+	if v == nil { // not recorded: there is no design document, or it is older than this record
 		var seq uint64
 		first := engine.Range{From: []byte("_design/"), To: []byte("_design0"), Limit: 1, KeysOnly: true}
 		err := r.Scan(spaceDoc, first, func(_, _ []byte) (bool, error) {
@@ -65,7 +66,7 @@ func readDesign(r engine.Reader) (uint64, error) {
 	return seq, nil
 }
 
-// noteDesign keeps Design true when a document changes at a sequence.
+// noteDesign keeps Design up to date when a document changes at a sequence.
 func (w *writer) noteDesign(id string, seq uint64) error {
 	if !strings.HasPrefix(id, "_design/") {
 		return nil
@@ -80,7 +81,7 @@ type verdict struct {
 	old    revtree.Rev // what it replaces, zero for nothing
 	moved  bool        // the transaction has found other design documents
 	held   bool        // the transaction has looked already, and will not find what it writes itself
-	any    bool        // there was no function to judge by: whatever it replaces is well
+	any    bool        // there was no validation function: it may replace anything
 }
 
 // replacedNode finds what an edit replaces; its Data is nil if there is nothing.
@@ -103,8 +104,8 @@ func replacedNode(tree *revtree.Tree, doc *document.Doc, replicated bool) revtre
 	return revtree.Node{}
 }
 
-// judge lets the handle's validator judge edits; the refused ones have their results and
-// are left out of what is returned.
+// judge lets the handle's validator judge edits. It returns those that passed; the refused ones
+// have their results.
 func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, error) {
 	if db.guard == nil || db.guard.Validator == nil || !slices.ContainsFunc(pending, func(p pendingEdit) bool { return p.validated() }) {
 		return pending, nil
@@ -133,7 +134,7 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, 
 				}
 				if !known {
 					if p.result.Err, err = validate(ctx, p.shown(), old); err != nil {
-						return nil, err // to take it for a refusal would lose a replicated document
+						return nil, err // treating it as a refusal would lose a replicated document
 					}
 				}
 			} else {
@@ -147,14 +148,14 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, 
 	return passed, nil
 }
 
-// validated tells whether validation functions are asked: as in CouchDB they are not for
-// local and for design documents.
+// validated reports whether validation functions are asked. As in CouchDB, they are not asked
+// for local and design documents.
 func (p *pendingEdit) validated() bool {
 	return !p.local && !strings.HasPrefix(p.doc.ID, "_design/")
 }
 
-// judgedBy reads what an edit replaces. A replicated revision that is here already is
-// known, and needs no judgement.
+// judgedBy reads what an edit replaces. known says that a replicated revision is here already,
+// and needs no judgement.
 func (db *DB) judgedBy(ctx context.Context, p *pendingEdit) (old *Document, known bool, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		old, known = nil, false
@@ -203,7 +204,7 @@ func (p *pendingEdit) shown() *Document {
 	return d
 }
 
-// lookAtDesign compares, before a transaction writes edits, the design documents with
+// lookAtDesign runs before a transaction writes edits. It compares the design documents with
 // those that the edits were judged by.
 func (w *writer) lookAtDesign(edits []pendingEdit) (moved bool, err error) {
 	if !slices.ContainsFunc(edits, func(p pendingEdit) bool { return p.verdict.judged }) {
@@ -221,7 +222,7 @@ func (w *writer) lookAtDesign(edits []pendingEdit) (moved bool, err error) {
 	return moved, nil
 }
 
-// stale tells whether an edit was judged by something else than it would replace.
+// stale reports whether an edit would replace something other than it was judged by.
 func (p *pendingEdit) stale(tree *revtree.Tree) bool {
 	v := &p.verdict
 	switch {
@@ -237,8 +238,8 @@ func (p *pendingEdit) stale(tree *revtree.Tree) bool {
 	return replacedNode(tree, p.doc, p.replicated).Rev != v.old
 }
 
-// holdAll looks at all edits before a transaction writes one of them: false if one has to
-// be judged again. What one of them writes does not count against another.
+// holdAll checks all edits before a transaction writes any. It returns false if one has to be
+// judged again. What one edit writes does not count against another.
 func (w *writer) holdAll(edits []pendingEdit) (bool, error) {
 	for i := range edits { // of an earlier run
 		edits[i].verdict.held, edits[i].by.held = false, false

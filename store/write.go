@@ -14,43 +14,43 @@ import (
 
 // Edit is one document to write.
 type Edit struct {
-	// Doc is what the document says: its id; for an interactive edit the revision it
-	// replaces (Rev, or the head of Path), for a replicated change its own revision
-	// and history.
+	// Doc is the document: its id, its body, and its revisions. For an interactive edit they
+	// give the revision it replaces (Rev, or the head of Path), for a replicated change its
+	// own revision and history.
 	Doc document.Doc
-	// Attachments are all that the document has, in their order. What is left out is
+	// Attachments lists all attachments of the document, in order. Any that is left out is
 	// removed.
 	Attachments []EditAttachment
 }
 
-// WriteOptions say how edits are meant.
+// WriteOptions say how a Write treats its edits.
 type WriteOptions struct {
 	// Replicated takes the revisions as they come (new_edits=false): they are merged
 	// into the tree and never conflict.
 	Replicated bool
-	// Atomic writes all edits in one transaction, or none of them: if one is refused, the
-	// Results of the others have ErrNotWritten.
+	// Atomic writes all edits in one transaction, or none: if one is refused, the Results of
+	// the others have ErrNotWritten.
 	Atomic bool
-	// Unchanged, if not nil, is the newest sequence that the caller knows of. If there is
-	// a newer one nothing is written: *Changed. Edits with it go into one transaction.
+	// Unchanged, if not nil, is the newest sequence that the caller knows. If there is a newer
+	// one, nothing is written and the error is *Changed. The edits go into one transaction.
 	Unchanged *uint64
-	// Once, if not nil, has the edits applied no more than once however often they come:
-	// *Repeated. They go into one transaction.
+	// Once, if not nil, makes sure that the edits are applied no more than once however often
+	// they come. A repetition returns *Repeated. The edits go into one transaction.
 	Once *Once
 }
 
-// single tells that the edits must go into one transaction.
+// single reports whether the edits must go into one transaction.
 func (o *WriteOptions) single() bool { return o.Atomic || o.Unchanged != nil || o.Once != nil }
 
 // Result is what became of one edit.
 type Result struct {
 	ID  string
-	Rev revtree.Rev // the revision it made, or, where Err is set, the one that was given
+	Rev revtree.Rev // the new revision, or, if Err is set, the given one
 	Err error       // ErrConflict, ErrIDTooLong; nil: it is on disk
 }
 
-// Put writes one document. Its error is that of the Result, which refuses the document,
-// or, where the Result has none, what Write fails with.
+// Put writes one document. Its error is the Result's, which refuses the document; if the Result
+// has none, it is an error that Write would return.
 func (db *DB) Put(ctx context.Context, e Edit, opt WriteOptions) (Result, error) {
 	var one struct {
 		edit    [1]Edit
@@ -60,19 +60,21 @@ func (db *DB) Put(ctx context.Context, e Edit, opt WriteOptions) (Result, error)
 	one.edit[0] = e
 	err := db.write(ctx, one.edit[:], one.result[:], one.pending[:0], opt)
 	if err != nil {
-		one.result[0].Err = nil // it may have been refused on the way
+		one.result[0].Err = nil // it may hold an earlier refusal
 		return one.result[0], err
 	}
 	return one.result[0], one.result[0].Err
 }
 
-// Write writes documents: with Put the only way for them to come in. Results are in the
-// order of the edits; the sequences follow the order of ids, as CouchDB's do. A result's
-// Err concerns its document alone. The handle's guard may have changed the documents of
-// edits when Write returns. An error of Write means that a stub stands for nothing
-// (*MissingStub; nothing was written), that the options forbid it, or that the storage
-// failed: of a request too large for one transaction, the first part may have been
-// written, unless the options want it in one (ErrTransactionTooLarge; nothing was written).
+// Write writes documents. Only Write and Put bring documents in. Results come in the order of
+// the edits; the sequences follow the order of ids, as CouchDB's do. A result's Err concerns
+// its document alone. The handle's guard may have changed the documents in edits when Write
+// returns.
+//
+// Write's own error means that a stub stands for nothing (*MissingStub), that the options
+// forbid the write, or that the storage failed. After a storage failure, the first part of a
+// request too large for one transaction may have been written. With options that require one
+// transaction, such a request fails with ErrTransactionTooLarge and nothing is written.
 func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Result, error) {
 	results := make([]Result, len(edits))
 	if err := db.write(ctx, edits, results, make([]pendingEdit, 0, len(edits)), opt); err != nil {
@@ -81,7 +83,7 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 	return results, nil
 }
 
-// write is Write, with room for its results and for the edits on their way.
+// write is Write with memory for its results and pending edits.
 func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending []pendingEdit, opt WriteOptions) error {
 	var look standings
 	for i := range edits {
@@ -117,8 +119,8 @@ func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending
 	}
 }
 
-// prepare has the guard judge an edit and does the work that needs no transaction. An edit
-// that is refused has its result.
+// prepare lets the guard judge an edit and does the work that needs no transaction. A refused
+// edit has its result set.
 func (db *DB) prepare(ctx context.Context, e *Edit, result *Result, opt WriteOptions, look *standings) (p pendingEdit, err error) {
 	var asked *document.Doc
 	if db.guard != nil && db.guard.Write != nil {
@@ -137,7 +139,7 @@ func (db *DB) prepare(ctx context.Context, e *Edit, result *Result, opt WriteOpt
 	return p, err
 }
 
-// prepareAgain prepares edits anew that the guard has judged by what is no longer so.
+// prepareAgain prepares edits anew whose guard judged by a state that has changed.
 func (db *DB) prepareAgain(ctx context.Context, stale []pendingEdit, opt WriteOptions) ([]pendingEdit, error) {
 	if db.guard == nil || db.guard.Write == nil {
 		return stale, nil
@@ -145,7 +147,7 @@ func (db *DB) prepareAgain(ctx context.Context, stale []pendingEdit, opt WriteOp
 	var look standings
 	again := stale[:0]
 	for _, old := range stale {
-		*old.doc = *old.asked // what Write has made of it was made for what is gone
+		*old.doc = *old.asked // undo what Guard.Write changed: it judged an old state
 		p, err := db.prepare(ctx, old.edit, old.result, opt, &look)
 		if err != nil {
 			return nil, err
@@ -157,7 +159,7 @@ func (db *DB) prepareAgain(ctx context.Context, stale []pendingEdit, opt WriteOp
 	return again, nil
 }
 
-// pendingEdit is an edit with all the work done that needs no transaction.
+// pendingEdit is an edit after all the work that needs no transaction.
 type pendingEdit struct {
 	doc        *document.Doc
 	result     *Result
@@ -170,7 +172,7 @@ type pendingEdit struct {
 	rev        revtree.Rev
 	verdict    verdict
 
-	guard *Guard // of the handle, may be nil
+	guard *Guard // the handle's, may be nil
 	by    stoodBy
 	edit  *Edit
 	asked *document.Doc // as it came, if Guard.Write may have changed it
@@ -216,8 +218,8 @@ func (db *DB) newPending(ctx context.Context, e *Edit, result *Result, replicate
 	return p, err
 }
 
-// revFor is the revision that the edit makes over a parent. It has been computed for
-// the parent that the edit names; only a revival finds another one.
+// revFor is the revision that the edit makes over a parent. It is precomputed for the parent
+// that the edit names; only a revival has another.
 func (p *pendingEdit) revFor(parent revtree.Rev) (revtree.Rev, error) {
 	if parent == p.parent {
 		return p.rev, nil
@@ -225,7 +227,7 @@ func (p *pendingEdit) revFor(parent revtree.Rev) (revtree.Rev, error) {
 	return p.doc.RevID(parent, attRefs(p.atts))
 }
 
-// raise gives the attachments that came with a revival the generation that it has.
+// raise gives the attachments that came with a revival its generation.
 func (p *pendingEdit) raise(parent revtree.Rev) {
 	if len(p.staged) == 0 {
 		return
@@ -240,8 +242,8 @@ func (p *pendingEdit) raise(parent revtree.Rev) {
 
 func (p *pendingEdit) size() int { return len(p.body) + len(p.doc.ID) + 128 }
 
-// chunkOf tells how many of the edits go into the next transaction. All edits of one
-// document stay together: they share a sequence.
+// chunkOf returns how many of the edits go into the next transaction. All edits of one document
+// stay together: they share a sequence.
 func chunkOf(pending []pendingEdit) (n, size int) {
 	for n < len(pending) {
 		next := pending[n].size()
@@ -254,7 +256,7 @@ func chunkOf(pending []pendingEdit) (n, size int) {
 	return n, size
 }
 
-// edit applies edits that are in the order of their ids.
+// edit applies edits, which are in the order of their ids.
 func (w *writer) edit(edits []pendingEdit) error {
 	if _, err := w.lookAtDesign(edits); err != nil {
 		return err
@@ -282,8 +284,8 @@ func eachDocument(edits []pendingEdit, fn func(edits []pendingEdit) error) error
 	return nil
 }
 
-// editDocument applies all edits that one transaction brings of one document; together
-// they take one sequence.
+// editDocument applies all edits of one document in a transaction; together they take one
+// sequence.
 func (w *writer) editDocument(edits []pendingEdit) error {
 	id := edits[0].doc.ID
 	d, err := w.load(id)
@@ -347,7 +349,7 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		dropped = d.tree.Stem(limit)
 	}
 	if bodies == 0 && changed {
-		// What a path told of ancestors may have been stemmed away again.
+		// Stemming may have removed the ancestors that a path added.
 		changed = !bytes.Equal(d.tree.AppendBinary(nil), d.rec.tree)
 	}
 	if err := w.count(&d.tree, 1); err != nil || !changed {
@@ -363,8 +365,8 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	return w.saveTree(id, &d.tree, d.rec.seq, seq)
 }
 
-// admit judges an edit by the tree as it is now. It returns the path to merge, or nil and
-// leaves the reason in the edit's result.
+// admit judges an edit by the present tree. It returns the path to merge, or nil and puts the
+// reason in the edit's result.
 func (w *writer) admit(e *pendingEdit, tree *revtree.Tree, known bool) ([]revtree.Rev, error) {
 	if e.stale(tree) {
 		e.result.Err = errStale
@@ -385,7 +387,7 @@ func (w *writer) admit(e *pendingEdit, tree *revtree.Tree, known bool) ([]revtre
 			return nil, err
 		}
 	}
-	if e.result.Err = err; err != nil { // or forget that of an earlier run
+	if e.result.Err = err; err != nil { // nil clears the error of an earlier run
 		return nil, nil
 	}
 	return path, nil
@@ -401,9 +403,9 @@ func (p *pendingEdit) place(tree *revtree.Tree, known bool) ([]revtree.Rev, erro
 	}
 	if !known || tree.Len() == 0 {
 		if !p.parent.IsZero() && len(p.atts) > 0 {
-			return nil, ErrConflict // as in CouchDB, which reads such a document's parent first
+			return nil, ErrConflict // as in CouchDB, which first reads the parent of an edit with attachments
 		}
-		// CouchDB takes any other parent for a document that it does not have.
+		// CouchDB accepts any other parent for a document that it does not have.
 		ancestors := p.doc.Path
 		if len(ancestors) == 0 && !p.parent.IsZero() {
 			ancestors = []revtree.Rev{p.parent}

@@ -15,7 +15,7 @@ const (
 	defaultPurgeLimit = 1000
 )
 
-// writer is one writing transaction: what has been read and changed so far.
+// writer is one writing transaction: what it has read and changed so far.
 type writer struct {
 	db *DB
 	tx engine.Tx
@@ -29,7 +29,7 @@ type writer struct {
 	moves   []ranks.Move
 	proof   proof
 
-	arena []byte // values handed to the engine, which keeps them until the commit
+	arena []byte // values passed to the engine, which keeps them until the commit
 }
 
 // begin starts over: a transaction may be run more than once.
@@ -53,11 +53,11 @@ func (w *writer) begin(tx engine.Tx) error {
 // arenaSize is the size of a piece of a writer's memory.
 const arenaSize = 64 << 10
 
-// arenas are the memory of writers that are done: a commit of one document needs little of
-// it.
+// arenas holds the memory of finished writers, for reuse: a commit of one document needs little
+// of it.
 var arenas = sync.Pool{New: func() any { return new(make([]byte, 0, arenaSize)) }}
 
-// keep copies a value to memory that stays as it is until the commit.
+// keep builds a value in memory that stays unchanged until the commit.
 func (w *writer) keep(build func(b []byte) []byte) []byte {
 	if cap(w.arena)-len(w.arena) < 1024 {
 		w.arena = make([]byte, 0, arenaSize)
@@ -66,11 +66,11 @@ func (w *writer) keep(build func(b []byte) []byte) []byte {
 	out := build(w.arena)
 	if cap(out) == cap(w.arena) {
 		w.arena = out
-	} // else it outgrew the chunk and has memory of its own
+	} // else it outgrew the arena and has memory of its own
 	return out[from:len(out):len(out)]
 }
 
-// moved notes what became of a document that had a record, or had none before.
+// moved records the change of a document, which may be new.
 func (w *writer) moved(id string, rec *docRecord, tree *revtree.Tree, now, at uint64) {
 	m := ranks.Move{Was: rec.seq, Now: now, At: at, ID: id}
 	if rec.seq != 0 && !rec.deleted() {
@@ -82,7 +82,7 @@ func (w *writer) moved(id string, rec *docRecord, tree *revtree.Tree, now, at ui
 	w.moves = append(w.moves, m)
 }
 
-// insert puts the entry of the next sequence, seq, which is after w.last.
+// insert adds the entry of the next sequence, seq, which is after w.last.
 func (w *writer) insert(seq uint64, entry []byte) error {
 	if err := w.stamp(); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (w *writer) mark() error {
 	return nil
 }
 
-// unlist removes a document's entry; the newest of all leaves a marker in its place,
+// unlist removes a document's entry. The newest entry of all leaves a marker in its place,
 // since a sequence number is never handed out twice.
 func (w *writer) unlist(seq uint64) error {
 	return w.tx.Delete(spaceSeq, seqKey(seq))
@@ -130,7 +130,7 @@ func (w *writer) revsLimit() (int, error) {
 	return w.limit, nil
 }
 
-// count adds (sign 1) or takes off (sign -1) what a tree holds from the totals.
+// count adds a tree's figures to the totals (sign 1) or subtracts them (sign -1).
 func (w *writer) count(tree *revtree.Tree, sign int64) error {
 	winner, ok := tree.Winner()
 	switch {
@@ -183,8 +183,8 @@ func (d *docRecord) decode() (revtree.Tree, error) {
 	return tree, nil
 }
 
-// saveTree writes a document's record and its entry at seq; the old entry, at was,
-// goes. The totals have been brought up to date.
+// saveTree writes a document's record and its entry at seq, and removes the old entry, at was.
+// The totals are already up to date.
 func (w *writer) saveTree(id string, tree *revtree.Tree, was, seq uint64) error {
 	leaves := tree.Leaves()
 	rec := docRecord{seq: seq, winner: leaves[0].Rev, data: leaves[0].Data}
