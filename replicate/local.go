@@ -68,8 +68,8 @@ func (p *localPeer) with(ctx context.Context, fn func(*store.DB) error) error {
 
 func (p *localPeer) Info(ctx context.Context) (out Info, err error) {
 	err = p.with(ctx, func(db *store.DB) error {
-		info, err := db.Info(ctx)
-		out.UpdateSeq, out.Instance = db.Seq(info.UpdateSeq).String(), db.Instance()
+		newest, err := db.UpdateSeq(ctx)
+		out.UpdateSeq, out.Instance = db.Seq(newest).String(), db.Instance()
 		return err
 	})
 	return out, err

@@ -105,13 +105,13 @@ func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 				return nil
 			}
 		}
-		info, err := db.Info(ctx)
+		newest, err := db.UpdateSeq(ctx)
 		if err != nil {
 			return err
 		}
 		var changed []string
 		if instance == db.Instance() {
-			q := store.ChangesQuery{Since: seen, To: info.UpdateSeq, Limit: -1}
+			q := store.ChangesQuery{Since: seen, To: newest, Limit: -1}
 			_, err := db.Changes(ctx, q, func(ch *store.Change) error {
 				changed = append(changed, strings.TrimPrefix(string(ch.ID), auth.UserPrefix))
 				return nil
@@ -131,7 +131,7 @@ func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 					c.byName.Add(name, &knownAccount{account: known.account, stale: true})
 				}
 			}
-			c.seen = info.UpdateSeq
+			c.seen = newest
 		}
 		c.mu.Unlock()
 	}

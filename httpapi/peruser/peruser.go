@@ -120,11 +120,11 @@ func (f *follower) catchUp(ctx context.Context, db store.Bare, seen uint64) (uin
 		changed = changed[:0]
 		return nil
 	}
-	info, err := db.Info(ctx)
+	newest, err := db.UpdateSeq(ctx)
 	if err != nil {
 		return seen, err
 	}
-	_, err = db.Changes(ctx, store.ChangesQuery{Since: seen, To: info.UpdateSeq, Limit: -1}, func(c *store.Change) error {
+	_, err = db.Changes(ctx, store.ChangesQuery{Since: seen, To: newest, Limit: -1}, func(c *store.Change) error {
 		if name, ok := strings.CutPrefix(string(c.ID), auth.UserPrefix); ok && name != "" {
 			changed = append(changed, change{name, c.Deleted})
 		}
@@ -133,7 +133,7 @@ func (f *follower) catchUp(ctx context.Context, db store.Bare, seen uint64) (uin
 	if err != nil {
 		return seen, err
 	}
-	return info.UpdateSeq, nil
+	return newest, nil
 }
 
 // userDBName is the name of a user's database.
