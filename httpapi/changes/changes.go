@@ -32,11 +32,11 @@ func (a *Room) Changes(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer chosen.Release()
-	info, err := db.Info(r.Context())
+	since, err := q.start(r.Context(), db)
 	if err != nil {
 		return err
 	}
-	since, err := q.start(r.Context(), db, info.UpdateSeq)
+	info, err := q.newest(r.Context(), db, since)
 	if err != nil {
 		return err
 	}

@@ -133,10 +133,10 @@ func millis(n int) time.Duration {
 	return min(time.Duration(min(n, int(wire.FeedTimeout/time.Millisecond)))*time.Millisecond, wire.FeedTimeout)
 }
 
-// start finds the sequence to begin after, given the newest one.
-func (q *query) start(ctx context.Context, db *store.DB, newest uint64) (uint64, error) {
+// start finds the sequence to begin after.
+func (q *query) start(ctx context.Context, db *store.DB) (uint64, error) {
 	if q.since == "now" {
-		return newest, nil
+		return db.UpdateSeq(ctx)
 	}
 	if t, is, err := parseInstant(q.since); is {
 		if q.byTime = true; err != nil {

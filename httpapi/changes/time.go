@@ -28,15 +28,31 @@ func parseInstant(text string) (t time.Time, is bool, err error) {
 	return t, true, nil
 }
 
+// tellsModified tells whether Last-Modified is for this client. With a limit it costs a scan,
+// which a client that goes on by sequence can do without.
+func (q *query) tellsModified(since uint64) bool {
+	return q.limit < 0 || q.descending || q.head || since == 0 || q.byTime
+}
+
+// newest reads the sequence that the first read ends at, and more than that only for
+// Last-Modified: both are of one moment, or the time could be of a later change.
+func (q *query) newest(ctx context.Context, db *store.DB, since uint64) (info store.Info, err error) {
+	if q.tellsModified(since) {
+		return db.Info(ctx)
+	}
+	info.UpdateSeq, err = db.UpdateSeq(ctx)
+	return info, err
+}
+
 // setModified does so for a feed whose first read ends at info's newest change. A limit
 // makes the answer end earlier, perhaps: then the time is that of the last change it can
-// have. To find that costs a scan, which a client that goes on by sequence can do without.
+// have.
 func (q *query) setModified(ctx context.Context, h http.Header, db *store.DB, since uint64, info store.Info) error {
-	if q.descending || q.limit < 0 || q.head {
-		wire.SetModified(h, info.Modified)
+	if !q.tellsModified(since) {
 		return nil
 	}
-	if since != 0 && !q.byTime {
+	if q.descending || q.limit < 0 || q.head {
+		wire.SetModified(h, info.Modified)
 		return nil
 	}
 	var last time.Time
