@@ -116,7 +116,7 @@ type way struct {
 	admin bool
 	base  *http.Transport
 	next  http.RoundTripper // base, wrapped
-	given bool              // a proxy has been given; else it is the environment's
+	given bool              // the proxy was named explicitly, not by the environment
 
 	mu      sync.Mutex // guards what follows
 	conns   map[*keptConn]struct{}

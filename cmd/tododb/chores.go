@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// chores are what a server does beside answering.
+// chores are what a server does in the background.
 type chores struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -18,10 +18,10 @@ func startChores(ctx context.Context) *chores {
 	return c
 }
 
-// run begins something that goes on until its context ends.
+// run starts work that lasts until its context ends.
 func (c *chores) run(work func(context.Context)) { c.works.Go(func() { work(c.ctx) }) }
 
-// stop ends all of it and waits.
+// stop ends all work and waits for it.
 func (c *chores) stop() {
 	c.cancel()
 	c.works.Wait()

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// run does what the arguments say and returns when that is done or ctx ends. What the
-// user asked to see goes to out; logs go to standard error.
+// run does what the arguments say and returns when it is done or ctx ends. Output for the
+// user goes to out, logs go to standard error.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	cmd := rootCommand()
 	cmd.SetArgs(args)
@@ -49,7 +49,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// usageError is a command line that cannot be meant.
+// usageError says that the command line is wrong.
 type usageError struct{ error }
 
 func (e *usageError) Unwrap() error { return e.error }
@@ -65,13 +65,13 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// errDamaged ends a check that found something; what it found is printed by then.
+// errDamaged ends a check that found damage. The damage has been printed by then.
 var errDamaged = errors.New("damage found")
 
-// exitForced is that of a process that did not end in time when it was told to.
+// exitForced is the exit code of a process that did not end in time after a signal.
 const exitForced = 4
 
-// exitCode tells the shell how run ended; doc.go lists the codes.
+// exitCode returns the exit code for run's error. doc.go lists the codes.
 func exitCode(err error) int {
 	switch {
 	case err == nil:
@@ -86,7 +86,7 @@ func exitCode(err error) int {
 	}
 }
 
-// fromEnv gives a flag that was not on the command line the value of its variable.
+// fromEnv sets a flag from its environment variable if it was not on the command line.
 func fromEnv(cmd *cobra.Command, flag, variable string) error {
 	value, ok := os.LookupEnv(variable)
 	if !ok || cmd.Flags().Changed(flag) {

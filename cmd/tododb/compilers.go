@@ -12,8 +12,8 @@ import (
 	"github.com/tododb/tododb/store/script/worker"
 )
 
-// workers are the processes that functions of design documents run in. They stand in a folder
-// of the data folder, which is ours alone and always the same: a crash leaves nothing.
+// workers starts the pool of processes that run functions of design documents. Their working
+// directory is always the same one in the data folder, so a crash leaves nothing behind.
 func workers(cfg *config.Config, data string, log *slog.Logger) (*worker.Pool, error) {
 	const section = "query_server_config"
 	one, all := functionsMemory(cfg)
@@ -25,16 +25,17 @@ func workers(cfg *config.Config, data string, log *slog.Logger) (*worker.Pool, e
 	})
 }
 
-// functionsMemory is what one of the processes of functions and all together may have here.
+// functionsMemory returns how much memory one function process may have here, and how much
+// all of them together.
 func functionsMemory(cfg *config.Config) (one, all int64) {
 	const section = "query_server_config"
 	return shareOfGroup(groupMemory("/sys/fs/cgroup", "/proc/self/cgroup"),
 		cfg.Int(section, "os_process_memory_limit"), cfg.Int(section, "os_process_memory_total"))
 }
 
-// shareOfGroup is what one of the processes of functions and all together may have, in
-// bytes, where the control group that they are in with the server has so much, 0 for any: no
-// more than half of that.
+// shareOfGroup limits the memory of one function process, and of all together, to half of
+// what their control group has. They share the group with the server. All sizes are in bytes;
+// a group of 0 has no limit.
 func shareOfGroup(group, one, all int64) (int64, int64) {
 	if group > 0 {
 		all = min(all, group/2)
@@ -42,7 +43,7 @@ func shareOfGroup(group, one, all int64) (int64, int64) {
 	return min(one, all), all
 }
 
-// compilers are for the languages that design documents may be written in.
+// compilers returns the compilers for the languages of design documents.
 func compilers(functions script.Host) view.Compilers {
 	return view.Compilers{"javascript": javascript.Compiler(functions), mango.Language: mango.Compiler}
 }

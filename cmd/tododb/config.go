@@ -10,7 +10,7 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// configCommand prints the settings that a server started in the same way would have.
+// configCommand prints the settings of a server that is started in the same way.
 func configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [SECTION]",
@@ -58,7 +58,7 @@ It starts nothing, and a server may have the folder open.`,
 	return cmd
 }
 
-// origin says where a value comes from, with the name of the file.
+// origin says where a value comes from, with the file's name if it is a file.
 func (opt *serveOptions) origin(one config.Shown) string {
 	if one.From == config.OfFile {
 		return cmp.Or(opt.file, one.From.String())

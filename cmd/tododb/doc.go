@@ -2,21 +2,20 @@
 //
 //	tododb serve                   start the server (the default)
 //	tododb config [SECTION]        print the settings in force and where each comes from
-//	tododb check [DB...]           look for damage in a data folder
-//	tododb compact [DB...]         give back the space of what is no longer needed
-//	tododb replicate SOURCE TARGET copy what TARGET lacks of SOURCE
-//	tododb version                 say which version this is
+//	tododb check [DB...]           look for damage in databases
+//	tododb compact [DB...]         free the space of data that is no longer needed
+//	tododb replicate SOURCE TARGET copy to TARGET what it lacks from SOURCE
+//	tododb version                 print the version
 //
-// This package holds the command line alone: flags, environment, wiring, signals
-// and exit codes. What it wires together is in the packages store, replicate and
-// httpapi.
+// This package has only the command line: flags, environment, wiring, signals and exit
+// codes. The packages store, replicate and httpapi have what it wires together.
 //
-// A data folder:
+// A data folder contains:
 //
-//	local.ini     settings that the server made: identity, administrators, secret
+//	local.ini     settings that the server wrote: identity, administrators, secret
 //	databases/    the databases, as the storage engine keeps them
 //	lock          held by the process that has the folder open
 //
-// Exit codes: 0 done, 1 it did not work (and standard error says why), 2 the command
-// line was wrong, 3 check found damage, 4 stopping took too long and was cut short.
+// Exit codes: 0 success, 1 failure (standard error says why), 2 wrong command line,
+// 3 check found damage, 4 stopping took too long and was cut short.
 package main

@@ -7,8 +7,8 @@ import (
 	"github.com/tododb/tododb/store/script/worker"
 )
 
-// replicationFigures adds to the figures how many replications there are, by what they
-// are doing, and what those that are known now have done.
+// replicationFigures adds how many replications there are in each state, and what the
+// current ones have done.
 func replicationFigures(figures *metrics.Metrics, manager *replicate.Manager) {
 	count := func(is func(*replicate.Status) bool) func() float64 {
 		return func() float64 {
@@ -44,7 +44,7 @@ func replicationFigures(figures *metrics.Metrics, manager *replicate.Manager) {
 	figures.Gauge("tododb_replication_changes_pending", "changes that they have before them, as far as their sources say", sum(func(p *replicate.Progress) int64 { return max(p.Pending, 0) }))
 }
 
-// indexFigures adds how many indexes are being built, and how much there is left to do.
+// indexFigures adds how many indexes are being built, and how much is left to do.
 func indexFigures(figures *metrics.Metrics, indexes *index.Manager) {
 	figures.Gauge("tododb_indexes_building", "indexes that are being brought up to date", func() float64 { return float64(len(indexes.Tasks())) })
 	figures.Gauge("tododb_index_changes_pending", "changes that they have before them", func() (n float64) {

@@ -10,7 +10,7 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// addServeFlags gives a command the flags that say where a server's settings are.
+// addServeFlags gives a command the flags of a server.
 func addServeFlags(cmd *cobra.Command) {
 	dataFlag(cmd)
 	cmd.Flags().String("listen", "127.0.0.1:5984", "HOST:PORT to listen on [TODODB_LISTEN]")
@@ -19,7 +19,7 @@ func addServeFlags(cmd *cobra.Command) {
 	cmd.Flags().String("log-format", "auto", "text, json, or auto: text on a terminal and JSON elsewhere [TODODB_LOG_FORMAT]")
 }
 
-// serveOptions is what the command line and the environment say of a server.
+// serveOptions is what the command line and the environment say about a server.
 type serveOptions struct {
 	data      string
 	file      string // of settings; "" for none
@@ -28,7 +28,7 @@ type serveOptions struct {
 	flags, environment map[config.Name]string
 }
 
-// serveFlags reads the flags, and the environment where a flag is not given.
+// serveFlags reads the flags, and the environment for flags that are not given.
 func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 	byFlag := func(name string) bool { return cmd.Flags().Changed(name) }
 	listen, level := byFlag("listen"), byFlag("log-level")
@@ -68,7 +68,7 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 	return opt, nil
 }
 
-// settings reads what is in force when the server starts.
+// settings reads the settings with which the server starts.
 func (opt *serveOptions) settings() (*config.Config, error) {
 	cfg, err := config.Open(config.Options{
 		File: opt.file, Local: filepath.Join(opt.data, "local.ini"), Flags: opt.flags, Environment: opt.environment,

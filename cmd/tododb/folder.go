@@ -15,19 +15,19 @@ import (
 	"github.com/tododb/tododb/store/engine/bolt"
 )
 
-// errInUse says that a data folder belongs to another process at the moment.
+// errInUse says that another process has the data folder open.
 var errInUse = errors.New("the data folder is in use by another tododb")
 
-// folder is an open data folder: its databases, and the lock that keeps others out.
+// folder is an open data folder: its databases and the lock that keeps others out.
 type folder struct {
-	uuid   string // of the server whose folder it is; "" if it never had one
+	uuid   string // of the folder's server; "" if no server has had it open
 	lock   *os.File
 	engine *bolt.Engine
 	store  *store.Store
 }
 
-// lockFolder makes sure that the folder is there, and ours alone until the lock is
-// closed. The lock is the kernel's, so it ends with the process however that ends.
+// lockFolder makes sure that the folder exists and that nobody else uses it until the lock is
+// closed. The kernel holds the lock, so it ends with the process, even after a crash.
 func lockFolder(dir string, create bool) (*os.File, error) {
 	if create {
 		if err := makeFolder(dir); err != nil {
@@ -48,8 +48,8 @@ func lockFolder(dir string, create bool) (*os.File, error) {
 	return lock, nil
 }
 
-// makeFolder makes what is missing of a data folder, and has it on disk before anything
-// is put into it: a file that is safe in a folder that is lost is lost too.
+// makeFolder creates what is missing in a data folder, and syncs it to disk before anything
+// is put into it. Otherwise a crash could lose the folder with the synced files in it.
 func makeFolder(dir string) error {
 	databases := filepath.Join(dir, "databases")
 	if _, err := os.Stat(databases); err == nil {
@@ -70,7 +70,7 @@ func makeFolder(dir string) error {
 	return nil
 }
 
-// locked is a folder that a lock has made ours, to be opened.
+// locked is a folder that we have locked and may open.
 type locked struct {
 	dir     string
 	lock    *os.File
@@ -79,7 +79,7 @@ type locked struct {
 	log     *slog.Logger
 }
 
-// open opens the databases of the folder. Close ends them and the lock.
+// open opens the databases of the folder. Close closes them and releases the lock.
 func (l locked) open(ctx context.Context) (*folder, error) {
 	eng, err := bolt.Open(filepath.Join(l.dir, "databases"), bolt.Options{AppendOnly: store.AppendOnly, Damaged: func(path string, why error) {
 		l.log.Error("closing a database: its file is damaged", "file", path, "error", why)
@@ -108,12 +108,12 @@ func (l locked) open(ctx context.Context) (*folder, error) {
 	return &folder{uuid: l.cfg.String("couchdb", "uuid"), lock: l.lock, engine: eng, store: st}, nil
 }
 
-// Close closes the databases, then lets go of the folder.
+// Close closes the databases, then unlocks the folder.
 func (f *folder) Close() error {
 	return errors.Join(f.store.Close(), f.engine.Close(), f.lock.Close())
 }
 
-// openOffline opens a folder for a command that works without a server.
+// openOffline opens a folder for a command that needs no server.
 func openOffline(ctx context.Context, dir string, create bool, log *slog.Logger) (*folder, error) {
 	lock, err := lockFolder(dir, create)
 	if err != nil {
@@ -126,11 +126,11 @@ func openOffline(ctx context.Context, dir string, create bool, log *slog.Logger)
 	return locked{dir: dir, lock: lock, cfg: cfg, log: log}.open(ctx)
 }
 
-// folderSize is how many bytes the files of the databases have.
+// folderSize returns the size of the databases' files in bytes.
 func folderSize(dir string) (size int64) {
 	_ = filepath.WalkDir(filepath.Join(dir, "databases"), func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // it was deleted meanwhile
+			return nil // it has just been deleted
 		}
 		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
 			size += info.Size()

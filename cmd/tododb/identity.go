@@ -13,9 +13,8 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// identify sees to it that the server has an identity and a secret for its sessions.
-// The first start makes them; they are in the local file before anybody gets to see
-// them.
+// identify makes sure that the server has an identity and a secret for its sessions. The
+// first start makes them. They are in the local file before anybody sees them.
 func identify(cfg *config.Config) error {
 	for _, s := range []config.Name{{Section: "couchdb", Name: "uuid"}, {Section: "chttpd_auth", Name: "secret"}} {
 		if cfg.String(s.Section, s.Name) != "" {
@@ -30,10 +29,9 @@ func identify(cfg *config.Config) error {
 	return nil
 }
 
-// administrators sees to it that there is one: without any the first start makes one. It
-// takes in the administrators that the operator names, in the file or
-// in the environment, and hashes their passwords. A password that is known already
-// keeps its hash, so that sessions outlive a restart.
+// administrators adds the administrators from the file and the environment and hashes their
+// passwords. A password that has not changed keeps its hash, so sessions survive a restart.
+// If there is no administrator at all, it creates one.
 func administrators(cfg *config.Config, out io.Writer) error {
 	given := cfg.Section("admins")
 	maps.Copy(given, cfg.FromFile("admins"))
@@ -60,7 +58,7 @@ func administrators(cfg *config.Config, out io.Writer) error {
 	return nil
 }
 
-// setAdministrator makes name an administrator, with a password or with the hash of one.
+// setAdministrator makes name an administrator. The secret is a password or the hash of one.
 func setAdministrator(cfg *config.Config, name, secret string) error {
 	if err := auth.CheckName(name); err != nil {
 		return usagef("administrator %q: %w", name, err)
@@ -83,7 +81,7 @@ func setAdministrator(cfg *config.Config, name, secret string) error {
 	return cfg.Set("admins", name, secret)
 }
 
-// matches tells whether hash is one of the password.
+// matches tells whether hash is a hash of the password.
 func matches(hash, password string) bool {
 	known, err := auth.ParsePassword(hash)
 	return err == nil && auth.IsHash(hash) && known.Matches(password)

@@ -13,17 +13,16 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// Limits of a connection beside those of the section limits. There is none for the time
-// that an answer takes: a changes feed may go on for ever, and a slow client holds no
-// snapshot.
+// Limits of a connection, in addition to the section limits. An answer may take any time: a
+// changes feed may last for ever, and a slow client holds no snapshot.
 const (
-	// headerBytes is how long the head of a request may be. It is in memory before anybody
-	// is known to ask, one for each connection, or for each stream of one.
+	// headerBytes is how long the head of a request may be. Each connection, or each stream
+	// of one, has it in memory before we know who asks.
 	headerBytes = 64 << 10
-	streams     = 100 // of one connection of HTTP/2 at once
+	streams     = 100 // open at once on one HTTP/2 connection
 )
 
-// listeners are where the server is asked; secure is nil if there is no HTTPS.
+// listeners accept the server's connections. secure is nil if there is no HTTPS.
 type listeners struct {
 	plain, secure net.Listener
 }
@@ -50,7 +49,7 @@ func (l *listeners) close() {
 	}
 }
 
-// announce says where the server is, now that it answers.
+// announce says where the server can be reached, once it answers.
 func (l *listeners) announce(out io.Writer, log *slog.Logger) {
 	say := func(scheme string, at net.Listener) {
 		if at == nil {
@@ -65,7 +64,7 @@ func (l *listeners) announce(out io.Writer, log *slog.Logger) {
 	say("https", l.secure)
 }
 
-// answer serves HTTP until ctx ends, and then stops as stopping says.
+// answer serves HTTP until ctx ends. Then it stops as stopping says.
 func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *stopping, out io.Writer) error {
 	requests, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)

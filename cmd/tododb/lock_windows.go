@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockAlone takes a lock that the kernel keeps until the file is closed: errInUse if
-// another process has it.
+// lockAlone takes a lock that the kernel keeps until the file is closed. The error is
+// errInUse if another process has it.
 func lockAlone(f *os.File) error {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &windows.Overlapped{})
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {

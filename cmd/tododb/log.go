@@ -8,7 +8,7 @@ import (
 	"golang.org/x/term"
 )
 
-// newLog writes lines to read on a terminal, and JSON where a program reads them.
+// newLog makes a log. The format auto is text on a terminal and JSON elsewhere.
 func newLog(w io.Writer, format string, level slog.Leveler) (*slog.Logger, error) {
 	opt := &slog.HandlerOptions{Level: level}
 	switch format {

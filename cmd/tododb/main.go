@@ -10,16 +10,16 @@ import (
 	"github.com/tododb/tododb/store/script/worker"
 )
 
-// version is set when the program is linked.
+// version is set by the linker.
 var version = "unversioned"
 
 func main() {
-	if worker.Asked(os.Args) { // a process of functions, which a server has started
+	if worker.Asked(os.Args) { // a server has started this process to run functions
 		os.Exit(worker.Main())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for an orderly end. From then on signals do what they do
-	// by themselves, so that a second one ends the process at once.
+	// The first signal asks for an orderly end. After it, signals have their default effect,
+	// so a second one ends the process at once.
 	context.AfterFunc(ctx, stop)
 	endInTime(ctx)
 

@@ -11,12 +11,11 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// limitMemory tells the garbage collector how much memory there is where the process runs in
-// a control group that bounds it: near the bound it then works harder, where otherwise it
-// would wait until there is twice as much, and the kernel would end the process. A tenth
-// is left to what is not the collector's, and what processes of functions may have to them:
-// what the collector lets lie would keep them from starting long after it is of use to
-// anybody. GOMEMLIMIT in the environment goes before it.
+// limitMemory tells the garbage collector the memory limit of the control group, if there is
+// one. The collector then works harder near the limit. Otherwise it would let the heap double,
+// and the kernel would kill the process. We leave a tenth to memory that the collector does
+// not manage, and leave the function processes their share. Otherwise garbage in the server
+// could keep them from starting. GOMEMLIMIT in the environment takes precedence.
 func limitMemory(cfg *config.Config, log *slog.Logger) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -28,20 +27,20 @@ func limitMemory(cfg *config.Config, log *slog.Logger) {
 	}
 }
 
-// collectorsMemory is what the collector goes by in a group that has so much, of which
-// functions may have their part.
+// collectorsMemory returns the collector's limit, given the group's limit and the functions'
+// share of it.
 func collectorsMemory(group, functions int64) int64 { return group - group/10 - functions }
 
-// groupMemory is the least bound of the control groups that the process is in, of the
-// first kind or the second; 0: there is none.
+// groupMemory returns the lowest memory limit of the process's control groups, of version 1
+// or 2; 0: there is none.
 func groupMemory(root, self string) int64 {
 	text, err := os.ReadFile(self)
 	if err != nil {
-		return 0 // no Linux
+		return 0 // not Linux
 	}
 	least := int64(math.MaxInt64)
 	look := func(dir, path, name string) {
-		for { // a group is bound by those above it too
+		for { // the limits of the groups above apply too
 			if raw, err := os.ReadFile(dir + path + "/" + name); err == nil {
 				if n, err := strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64); err == nil && n > 0 {
 					least = min(least, n)
@@ -69,7 +68,7 @@ func groupMemory(root, self string) int64 {
 			look(root+"/memory", path, "memory.limit_in_bytes")
 		}
 	}
-	if least > 1<<50 { // the first kind says so when there is no bound
+	if least > 1<<50 { // version 1 reports a huge number if there is no limit
 		return 0
 	}
 	return least

@@ -14,12 +14,12 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// dataFlag gives a command the folder it works on.
+// dataFlag gives a command the flag for its data folder.
 func dataFlag(cmd *cobra.Command) {
 	cmd.Flags().String("data", "./data", "folder of the databases [TODODB_DATA]")
 }
 
-// offlineCommand is a command over databases of a folder that no server has open.
+// offlineCommand makes a command for databases in a folder that no server has open.
 func offlineCommand(use, short, long string, work func(ctx context.Context, st *store.Store, names []string, out io.Writer) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   use + " [DB...]",
@@ -98,7 +98,7 @@ indexes. No server may have the folder open.`,
 					return ctx.Err()
 				case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrDamaged):
 					say(strings.TrimPrefix(err.Error(), name+": "))
-				case err != nil: // one that cannot be read keeps nobody from reading the others
+				case err != nil: // go on with the others
 					failed = append(failed, err)
 				}
 				if problems > before {

@@ -10,8 +10,8 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// prepared is what a server has before its databases are open: the folder is ours, the
-// settings hold, the ports are open, and there is an administrator.
+// prepared is a server before its databases are open. The folder is locked, the settings are
+// valid, the ports are open, and there is an administrator.
 type prepared struct {
 	lock      *os.File
 	cfg       *config.Config
@@ -21,8 +21,8 @@ type prepared struct {
 	first     bool // the folder had no administrator yet
 }
 
-// prepare does all that can be refused because of how the server is started. On an error
-// it has let go of everything.
+// prepare does everything that can fail because of how the server is started. If it returns
+// an error, it has released everything.
 func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared, err error) {
 	p := &prepared{}
 	if p.lock, err = lockFolder(opt.data, true); err != nil {
@@ -48,7 +48,7 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 	if p.cert, err = newCertificate(p.cfg); err != nil {
 		return nil, err
 	}
-	// Listen before anything is made: a port that is taken is the commonest mistake.
+	// Listen before writing anything: a port in use is the most common mistake.
 	if p.listening, err = openListeners(ctx, p.cfg, p.cert); err != nil {
 		return nil, err
 	}

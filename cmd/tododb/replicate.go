@@ -17,7 +17,7 @@ import (
 	"github.com/tododb/tododb/replicate"
 )
 
-// pollProgress is how often progress is looked at and shown.
+// pollProgress is how often progress is read and shown.
 const pollProgress = 200 * time.Millisecond
 
 func replicateCommand() *cobra.Command {
@@ -48,7 +48,7 @@ no server may have open. The next run continues where this one ended.`,
 	return cmd
 }
 
-// replicateRequest is what the server takes at /_replicate, too.
+// replicateRequest has the same form as the body of a POST to /_replicate.
 type replicateRequest struct {
 	Source       string `json:"source"`
 	Target       string `json:"target"`
@@ -56,7 +56,7 @@ type replicateRequest struct {
 	CreateTarget bool   `json:"create_target"`
 }
 
-// replicated is what a replication answers at its end.
+// replicated is the answer of a finished replication.
 type replicated struct {
 	NoChanges bool `json:"no_changes"`
 	History   []struct {
@@ -69,7 +69,7 @@ func isURL(peer string) bool {
 	return strings.HasPrefix(peer, "http://") || strings.HasPrefix(peer, "https://")
 }
 
-// run replicates, with the data folder open if one of the two is a name.
+// run replicates. It opens the data folder if the source or the target is a name.
 func (q replicateRequest) run(ctx context.Context, dir string, out io.Writer) (err error) {
 	log, err := newLog(os.Stderr, "auto", slog.LevelWarn)
 	if err != nil {
@@ -118,7 +118,7 @@ func (q replicateRequest) run(ctx context.Context, dir string, out io.Writer) (e
 			case !end.started:
 				return report(end.answer, out)
 			}
-			continuous = true // it goes on by itself, until ctx ends
+			continuous = true // it continues by itself until ctx ends
 		case <-tick.C:
 			tasks := manager.Tasks()
 			if continuous && len(tasks) == 0 {
@@ -148,7 +148,7 @@ func report(answer []byte, out io.Writer) error {
 		return err
 	}
 	last := done.History[0]
-	if len(done.History) > 1 { // the counters go on from session to session
+	if len(done.History) > 1 { // the counters continue from session to session
 		last.Written -= done.History[1].Written
 		last.Refused -= done.History[1].Refused
 	}
@@ -168,8 +168,8 @@ func newProgress(w *os.File) progress {
 		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionClearOnFinish())}
 }
 
-// show draws what a task says of itself: how many revisions it has looked at, and how
-// many changes are left.
+// show draws the progress of a task: how many revisions it has checked, and how many changes
+// are left.
 func (p progress) show(task []byte) {
 	var now struct {
 		Checked int64  `json:"revisions_checked"`

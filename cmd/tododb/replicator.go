@@ -12,13 +12,13 @@ import (
 	"github.com/tododb/tododb/replicate"
 )
 
-// replicatorSettings are the settings of the scheduler as [replicator] has them.
+// replicatorSettings reads the scheduler's settings from [replicator].
 func replicatorSettings(cfg *config.Config) replicate.Settings {
 	number := func(name string) int { return int(cfg.Int("replicator", name)) }
 	milliseconds := func(name string) time.Duration { return time.Duration(number(name)) * time.Millisecond }
 	jitter := milliseconds("startup_jitter")
 	if jitter == 0 {
-		jitter = -1 // at once, where 0 is the default
+		jitter = -1 // at once; 0 would mean the default
 	}
 	return replicate.Settings{
 		MaxJobs: number("max_jobs"), Interval: milliseconds("interval"), MaxChurn: number("max_churn"),
@@ -43,7 +43,7 @@ func ports(list []config.PortRange) (ports []replicate.Ports) {
 	return ports
 }
 
-// replicatorTLS says whom replications trust.
+// replicatorTLS says which certificates replications trust.
 func replicatorTLS(cfg *config.Config) (*tls.Config, error) {
 	trust := &tls.Config{InsecureSkipVerify: !cfg.Bool("replicator", "verify_ssl_certificates")}
 	file := cfg.String("replicator", "ssl_trusted_certificates_file")

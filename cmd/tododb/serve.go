@@ -46,8 +46,8 @@ start creates one called admin and prints its password.`,
 	return cmd
 }
 
-// serve runs a server until ctx ends, and stops it in the order in which its parts
-// stand on each other: replications, answers, indexes, databases.
+// serve runs a server until ctx ends. It stops the parts in the order of their dependencies:
+// replications, answers, indexes, databases.
 func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	start, err := prepare(ctx, opt, out)
 	if err != nil {
@@ -75,7 +75,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		if err := cfg.Reload(); err != nil {
 			return err
 		}
-		if err := trail.Open(cfg.String("audit", "file")); err != nil { // anew: it may have been renamed away
+		if err := trail.Open(cfg.String("audit", "file")); err != nil { // again, because it may have been renamed
 			return err
 		}
 		return administrators(cfg, out)

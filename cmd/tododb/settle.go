@@ -10,10 +10,10 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// settle sees to it, while api answers already, that the administrators are as the files
-// and the environment say. Whether a password is still the one that its hash was made of
-// takes a good part of a second, on purpose: what needs no credentials need not wait for
-// it. The context ends with ctx or when it fails; settled waits and tells why.
+// settle updates the administrators from the files and the environment while api already
+// answers. Checking a password against its hash is slow on purpose, and takes a good part of
+// a second. Requests without credentials need not wait for it. The returned context ends with
+// ctx or when the update fails. settled waits and returns the reason.
 func settle(ctx context.Context, api http.Handler, cfg *config.Config, out io.Writer) (_ context.Context, handler http.Handler, settled func() error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	done := make(chan struct{})
@@ -33,8 +33,7 @@ func settle(ctx context.Context, api http.Handler, cfg *config.Config, out io.Wr
 	}
 }
 
-// afterSettled lets requests with credentials wait until it is settled who the
-// administrators are.
+// afterSettled lets requests with credentials wait until the administrators are up to date.
 type afterSettled struct {
 	http.Handler
 	settled <-chan struct{}

@@ -12,30 +12,29 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// When a server that is told to stop goes on to what comes next, counted from then,
-// whatever is still going on. What has ended earlier is not waited for.
+// The steps of stopping a server. Each ends at this time after the signal, even if something
+// still runs, or as soon as everything has ended.
 const (
-	stopReplications = 4 * time.Second  // their last checkpoints are written
-	stopRequests     = 7 * time.Second  // requests have been answered; those under way are called off
-	stopConnections  = 8 * time.Second  // those that do not heed that are cut off
-	stopProcess      = 10 * time.Second // the process ends, as after a crash
+	stopReplications = 4 * time.Second  // replications write their last checkpoints
+	stopRequests     = 7 * time.Second  // requests are answered; then the rest are cancelled
+	stopConnections  = 8 * time.Second  // cancelled requests end; then connections are cut
+	stopProcess      = 10 * time.Second // then the process ends, as in a crash
 )
 
-// stopping ends the parts of a server in the order in which they need each other: the
-// last checkpoint of a replication may have to go to this very server, so replications
-// end while it still answers; a feed wants to send its last line, and a request its
-// answer, so the indexes and databases that they read end last.
+// stopping stops the parts of a server in the order of their dependencies. Replications end
+// while the server still answers, because their last checkpoint may go to this server. Feeds
+// still send their last line and requests their answer, so the indexes and databases that
+// they read end last.
 type stopping struct {
 	replications func() error // stops what replicates, with its last checkpoints
-	api          interface {  // brings feeds to their end, and waits for requests
+	api          interface {  // ends feeds, and waits for requests
 		Close(context.Context) error
 	}
 	builds func() error // stops building indexes
 	log    *slog.Logger
 }
 
-// run returns when nothing is answered any more, and in time for the databases to be
-// closed.
+// run returns when no request is being answered, and in time to close the databases.
 func (s *stopping) run(ctx context.Context, server *http.Server, giveUp context.CancelCauseFunc) error {
 	began := time.Now()
 	s.log.Info("stopping")
@@ -44,8 +43,8 @@ func (s *stopping) run(ctx context.Context, server *http.Server, giveUp context.
 	}
 	orderly, cancel := context.WithDeadline(ctx, began.Add(stopRequests))
 	defer cancel()
-	// Both at once: Shutdown waits for the feeds that Close ends, and no new request
-	// is let in behind Close's back.
+	// Both at once: Shutdown waits for the feeds that Close ends, and lets no new request in
+	// while Close runs.
 	shut := make(chan error, 1)
 	go func() { shut <- server.Shutdown(orderly) }()
 	err := errors.Join(s.api.Close(orderly), <-shut)
@@ -60,8 +59,8 @@ func (s *stopping) run(ctx context.Context, server *http.Server, giveUp context.
 	return err
 }
 
-// within does something until a time, and tells whether it was done by then; if not it
-// goes on beside. What goes wrong is logged: nothing can be done about it any more.
+// within calls do and tells whether it returned before end. If not, it continues in the
+// background. Errors are only logged, because nothing can be done about them now.
 func (s *stopping) within(end time.Time, do func() error) bool {
 	done := make(chan struct{})
 	go func() {
@@ -80,8 +79,8 @@ func (s *stopping) within(end time.Time, do func() error) bool {
 	}
 }
 
-// endInTime ends the process if it has not ended by itself some time after it was told to.
-// Nothing that was acknowledged is lost by that: it is on disk.
+// endInTime ends the process if it still runs some time after the signal to stop. No
+// acknowledged write is lost, because those are on disk.
 func endInTime(ctx context.Context) {
 	context.AfterFunc(ctx, func() {
 		time.AfterFunc(stopProcess, func() {

@@ -9,11 +9,11 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// sweepEvery is how often a server looks for attachments that nothing refers to. They
-// have a day before they go, so an hour more or less does not matter.
+// sweepEvery is how often a server looks for attachments that nothing refers to. They are
+// kept for a day, so an hour more or less does not matter.
 const sweepEvery = time.Hour
 
-// sweepUntil sweeps every database, from time to time, until ctx ends.
+// sweepUntil sweeps every database from time to time until ctx ends.
 func sweepUntil(ctx context.Context, st *store.Store, every time.Duration, log *slog.Logger) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -29,7 +29,7 @@ func sweepUntil(ctx context.Context, st *store.Store, every time.Duration, log *
 	}
 }
 
-// sweepAll sweeps what can be swept: one damaged database does not keep the others from it.
+// sweepAll sweeps all databases. If one is damaged, it continues with the others.
 func sweepAll(ctx context.Context, st *store.Store) error {
 	names, err := allNames(ctx, st)
 	if err != nil {
@@ -41,7 +41,7 @@ func sweepAll(ctx context.Context, st *store.Store) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil && !errors.Is(err, store.ErrNoDB) { // deleted meanwhile
+		if err != nil && !errors.Is(err, store.ErrNoDB) { // not just deleted
 			failed = append(failed, err)
 		}
 	}

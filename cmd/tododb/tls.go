@@ -17,20 +17,20 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// lookEvery is how often the files of the certificate are looked at.
+// lookEvery is how often the files of the certificate are checked.
 const lookEvery = 5 * time.Second
 
-// certificate is what the server proves itself with, read again when its files change.
-// While they cannot be read the last good one stays in use.
+// certificate is the server's certificate. It is read again when its files change. If they
+// cannot be read, the last good one stays in use.
 type certificate struct {
 	cfg *config.Config
 	now atomic.Pointer[tls.Config]
 
 	mu   sync.Mutex // guards seen
-	seen []byte     // the contents that now was made of
+	seen []byte     // the contents that now was made from
 }
 
-// newCertificate reads the certificate; nil if the server is to have no HTTPS.
+// newCertificate reads the certificate. It returns nil if the server has no HTTPS.
 func newCertificate(cfg *config.Config) (*certificate, error) {
 	if !cfg.Bool("ssl", "enable") {
 		return nil, nil
@@ -42,7 +42,7 @@ func newCertificate(cfg *config.Config) (*certificate, error) {
 	return c, nil
 }
 
-// read takes in the files and tells whether they have changed.
+// read reads the files and tells whether they have changed.
 func (c *certificate) read() (changed bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,7 +82,7 @@ func (c *certificate) read() (changed bool, err error) {
 	return true, nil
 }
 
-// keep looks at the files, now and then, until ctx ends.
+// keep checks the files from time to time until ctx ends.
 func (c *certificate) keep(ctx context.Context, every time.Duration, log *slog.Logger) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -97,7 +97,7 @@ func (c *certificate) keep(ctx context.Context, every time.Duration, log *slog.L
 		switch {
 		case err == nil && changed:
 			log.Info("certificate reloaded")
-		case err != nil && err.Error() != said: // once for each mistake, not every few seconds
+		case err != nil && err.Error() != said: // once for each error, not every few seconds
 			log.Error("cannot load the certificate; keeping the old one", "error", err)
 		}
 		said = ""

@@ -13,11 +13,11 @@ import (
 	"github.com/tododb/tododb/httpapi/tracing"
 )
 
-// lastTraces is how long a stopping server tries to get rid of the last spans.
+// lastTraces is how long a stopping server tries to send the last spans.
 const lastTraces = time.Second
 
-// openTracing begins tracing, if the settings or the environment name a collector; nil
-// if they do not.
+// openTracing starts tracing. It returns nil if neither the settings nor the environment name
+// a collector.
 func openTracing(ctx context.Context, cfg *config.Config, log *slog.Logger) (*tracing.Tracing, error) {
 	endpoint := cmp.Or(cfg.String("opentelemetry", "endpoint"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"))
 	if endpoint == "" {
@@ -30,7 +30,7 @@ func openTracing(ctx context.Context, cfg *config.Config, log *slog.Logger) (*tr
 	})
 }
 
-// closeTracing sends the last spans. That they cannot be sent is no failure of the server.
+// closeTracing sends the last spans. If that fails, the server has not failed.
 func closeTracing(ctx context.Context, t *tracing.Tracing, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTraces)
 	defer cancel()

@@ -7,8 +7,7 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// openTrail opens the audit trail that the settings ask for, and another one when they
-// ask for another.
+// openTrail opens the audit trail that the settings name, and a new one when they change.
 func openTrail(cfg *config.Config, log *slog.Logger) (*audit.Trail, error) {
 	trail := &audit.Trail{}
 	if err := trail.Open(cfg.String("audit", "file")); err != nil {
