@@ -5,11 +5,11 @@
 //   - bytes.Compare of two keys is the order of the values: null, false, true, numbers by
 //     value whatever their size or form, strings as ICU's root locale collates them,
 //     arrays element by element, objects member by member in the order they are written;
-//   - values that CouchDB holds for equal have equal keys: 1 and 1.0, "é" composed and
+//   - values that CouchDB treats as equal have equal keys: 1 and 1.0, "é" composed and
 //     decomposed;
-//   - no key is the beginning of another, so that keys can stand one behind the other;
-//   - no key begins with 0x00 or holds 0xff at the beginning of an element: a key with
-//     0xff behind it is greater than everything that begins with the key.
+//   - no key is the beginning of another, so that keys can follow one another directly;
+//   - no key begins with 0x00, and no element of one begins with 0xff: a key followed by 0xff
+//     is greater than everything that begins with the key.
 //
 // # The bytes
 //
@@ -20,7 +20,6 @@
 //	array    tag | elements | 00
 //	object   tag | name and value of each member | 00
 //
-// The weights are those of golang.org/x/text/collate; the commonest weights at the end of
-// a level are left out. The format is on disk: it may not change without a new signature
-// of all indexes.
+// The weights come from golang.org/x/text/collate; the commonest weights at the end of a level
+// are left out. The format is on disk: it may change only with a new signature of all indexes.
 package collate

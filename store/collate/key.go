@@ -10,11 +10,11 @@ import (
 type Order byte
 
 const (
-	Unicode Order = iota // of views and indexes
-	Raw                  // Erlang's own, where a view's options ask for it
+	Unicode Order = iota // for views and indexes
+	Raw                  // Erlang's own order, if a view's options ask for it
 )
 
-// Tags begin the key of a value; their order is that of the kinds of values.
+// Tags begin the key of a value; their order is the order of the types.
 const (
 	tagEnd    = 0x00 // of an array or an object
 	tagNull   = 0x10
@@ -26,7 +26,7 @@ const (
 	tagObject = 0x70
 )
 
-// rawTags are the tags of Raw, by those of Unicode: numbers, atoms by name, objects,
+// rawTags are the Raw tags, indexed by the Unicode ones: numbers, atoms by name, objects,
 // arrays, strings.
 var rawTags = [...]byte{
 	tagNumber >> 4: 0x10,
@@ -38,8 +38,8 @@ var rawTags = [...]byte{
 	tagString >> 4: 0x50,
 }
 
-// After stands behind a key, or behind the beginning of an array's key, for the place
-// after everything that begins with it.
+// After marks the place after everything that begins with a key, or with the beginning of an
+// array's key.
 const After = 0xff
 
 // ErrNotJSON says that bytes are not one JSON value.
@@ -67,7 +67,7 @@ func (o Order) tag(tag byte) byte {
 	return tag
 }
 
-// append appends the key of the value that begins at i and returns the index behind it.
+// append appends the key of the value that begins at i and returns the index after it.
 func (o Order) append(dst, b []byte, i, depth int) ([]byte, int, error) {
 	if i >= len(b) || depth > jsonscan.MaxDepth {
 		return dst, i, ErrNotJSON
@@ -157,7 +157,7 @@ func (o Order) appendString(dst, b []byte, i int) ([]byte, int, error) {
 	return appendCollated(dst, text), end, nil
 }
 
-// appendRaw appends text so that byte order is kept and the end shows.
+// appendRaw appends text in a form that keeps byte order and marks the end.
 func appendRaw(dst, text []byte) []byte {
 	for _, c := range text {
 		dst = append(dst, c)

@@ -9,12 +9,12 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// exact is where floats begin to leave integers out.
+// exact is the size from which floats cannot hold every integer.
 const exact = 1 << 53
 
-// appendNumber appends the bytes of a number that was checked. Up to 2^53 a float64 is
-// all there is to it. From there on the float is the greatest that is not greater in size
-// than the number, and what is left of an integer follows: its length, then its bytes.
+// appendNumber appends the bytes of a checked number. Up to 2^53 a float64 is enough. Above
+// that comes the greatest float that does not exceed the number in size, then the rest of an
+// integer: its length, then its bytes.
 func appendNumber(dst, raw []byte, float bool) ([]byte, error) {
 	if !float {
 		if n, ok := smallInt(raw); ok {
@@ -50,10 +50,10 @@ func smallInt(raw []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// appendFloat appends eight bytes that are ordered as the floats are.
+// appendFloat appends eight bytes that sort like the floats.
 func appendFloat(dst []byte, f float64) []byte {
 	if f == 0 {
-		f = 0 // there is a negative zero, which is equal
+		f = 0 // negative zero is equal to zero
 	}
 	bits := math.Float64bits(f)
 	if bits>>63 != 0 {
@@ -87,14 +87,14 @@ func appendBigInt(dst, raw []byte) ([]byte, error) {
 	return appendRest(dst, rest.Bytes(), n.Sign() < 0), nil
 }
 
-// less is n without f.
+// less is n minus f.
 func less(n *big.Int, f float64) *big.Int {
 	whole, _ := new(big.Float).SetFloat64(f).Int(nil)
 	return whole.Sub(n, whole)
 }
 
-// appendRest appends what the float leaves out of a number: the greater it is the further
-// from zero.
+// appendRest appends what the float leaves out of a number; a greater rest is further from
+// zero.
 func appendRest(dst, rest []byte, negative bool) []byte {
 	from := len(dst)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(rest)))

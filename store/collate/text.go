@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-// The weights of x/text's tables: nothing lies below the common ones, so that they can be
-// left out at the end of a level.
+// The common weights in x/text's tables: no others are lower, so they can be left out at the
+// end of a level.
 const (
 	commonSecondary = 0x20
 	commonTertiary  = 0x02
@@ -24,7 +24,7 @@ type asciiWeights struct {
 	tertiary  byte
 }
 
-// ascii is the table of the fast path, read out of the collator itself.
+// ascii is the table of the fast path, taken from the collator itself.
 var ascii = sync.OnceValue(func() *[utf8.RuneSelf]asciiWeights {
 	var table [utf8.RuneSelf]asciiWeights
 	c := newCollator()
@@ -44,7 +44,7 @@ var ascii = sync.OnceValue(func() *[utf8.RuneSelf]asciiWeights {
 func appendCollated(dst, text []byte) []byte {
 	table := ascii()
 	from := len(dst)
-	special := -1 // the last index whose tertiary weight is not the common one
+	special := -1 // the last index whose tertiary weight is not common
 	n := 0
 	for _, b := range text {
 		if b >= utf8.RuneSelf {
@@ -109,15 +109,15 @@ func appendUnicode(dst, text []byte) []byte {
 type collator struct {
 	col       *collate.Collator
 	buf       collate.Buffer
-	primary   []byte // as they stand in keys of ours
+	primary   []byte // as they stand in our keys
 	secondary []uint16
 	tertiary  []byte
 }
 
 func newCollator() *collator { return &collator{col: collate.New(language.Und)} }
 
-// ICU has the replacement character, U+FFFD, behind all others but U+FFFF; in x/text's
-// older tables it is a symbol among others. U+10FFFE, which is no character, stands there.
+// ICU sorts the replacement character, U+FFFD, after all others but U+FFFF; in x/text's older
+// tables it is an ordinary symbol. U+10FFFE, which is not a character, stands in its place.
 var (
 	replacement = []byte("\ufffd")
 	almostLast  = []byte("\U0010fffe")
@@ -153,10 +153,10 @@ func (c *collator) read(text []byte) {
 	c.tertiary = append(c.tertiary, key[min(i+2, len(key)):]...)
 }
 
-// AppendBeginning appends bytes that the keys, in Unicode order, of all strings begin with
-// that begin with a text: its primary weights, if it is printable ASCII. Characters of
-// other kinds can take the weights of their neighbours with them; then it is what the keys
-// of all strings begin with.
+// AppendBeginning appends the bytes that the Unicode keys of all strings with a common
+// beginning start with: its primary weights, if it is printable ASCII. Other characters can
+// absorb the weights of their neighbours; then it is only what the keys of all strings begin
+// with.
 func AppendBeginning(dst, text []byte) []byte {
 	dst = append(dst, tagString)
 	for _, c := range text {

@@ -13,14 +13,14 @@ type Builtin struct {
 	N    int    // how many values _top and _bottom keep
 }
 
-// MaxRank is how many values _top_N and _bottom_N keep at the most.
+// MaxRank is the most values that _top_N and _bottom_N keep.
 const MaxRank = 100
 
 var rank = regexp.MustCompile(`^[+-]?[0-9]+$`)
 
-// ParseBuiltin finds the function that a name with an underscore stands for: *ShapeError.
-// As in CouchDB all but those with a number are known by what the name begins with
-// (couch_query_servers.erl, builtin_reduce; couch_mrview.erl, validate).
+// ParseBuiltin finds the built-in function for a name with an underscore. The error is a
+// *ShapeError. As in CouchDB, only the beginning of the name counts, except for functions with
+// a number (couch_query_servers.erl, builtin_reduce; couch_mrview.erl, validate).
 func ParseBuiltin(name string) (Builtin, error) {
 	for _, known := range []string{"_sum", "_count", "_stats", "_approx_count_distinct", "_first", "_last"} {
 		if strings.HasPrefix(name, known) {

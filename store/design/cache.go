@@ -11,12 +11,12 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// MaxBytes is about how much a Cache keeps; the sets that were not asked for the longest go.
-// What a single database has may be more: then it is all that is kept.
+// MaxBytes is about how much a Cache keeps; the least recently used sets go first. A single
+// database may need more: then its set is the only one kept.
 const MaxBytes = 64 << 20
 
-// Cache has the design documents of the open databases of a store. Its methods may be
-// called from any goroutine.
+// Cache holds the design documents of a store's open databases. Its methods may be called from
+// any goroutine.
 type Cache struct {
 	store *store.Store
 	host  script.Host
@@ -24,32 +24,32 @@ type Cache struct {
 
 	parsed atomic.Int64
 
-	mu   sync.Mutex // guards what follows, and what entries have of it; no I/O under it
-	used *list.List // of *entry that have a set, the one that was not asked for the longest first
+	mu   sync.Mutex // guards what follows, and the same fields of entries; no I/O under it
+	used *list.List // of *entry with a set, the least recently used first
 	size int64      // of the sets
 }
 
-// NewCache makes a Cache of a store's design documents, whose functions run in a host.
+// NewCache makes a Cache of a store's design documents. Their functions run in a host.
 func NewCache(s *store.Store, host script.Host) *Cache {
 	return &Cache{store: s, host: host, max: MaxBytes, used: list.New()}
 }
 
-// Figures say what a Cache does.
+// Figures count the work of a Cache.
 type Figures struct {
 	Databases int   // whose design documents are kept
-	Bytes     int64 // that these take, about
+	Bytes     int64 // that these take, approximately
 	Parsed    int64 // how many have been parsed
 }
 
-// Figures are as of now.
+// Figures returns the present figures.
 func (c *Cache) Figures() Figures {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return Figures{Databases: c.used.Len(), Bytes: c.size, Parsed: c.parsed.Load()}
 }
 
-// Find gives a design document by its id: store.ErrMissing, store.ErrDeleted, and what the
-// handle's guard says where the handle does not show it.
+// Find returns a design document by its id. The error may be store.ErrMissing or
+// store.ErrDeleted, or the guard's if the handle does not show the document.
 func (c *Cache) Find(ctx context.Context, db *store.DB, id string) (*Document, error) {
 	set, err := c.now(ctx, db)
 	if err != nil {
@@ -63,12 +63,12 @@ func (c *Cache) Find(ctx context.Context, db *store.DB, id string) (*Document, e
 		return nil, err // missing, deleted, or hidden
 	}
 	if d == nil {
-		return nil, store.ErrMissing // it has come meanwhile
+		return nil, store.ErrMissing // it was created in the meantime
 	}
 	return d, nil
 }
 
-// All gives the design documents that a handle shows, in the order of their ids.
+// All returns the design documents that a handle shows, in the order of their ids.
 func (c *Cache) All(ctx context.Context, db *store.DB) ([]*Document, error) {
 	set, err := c.now(ctx, db)
 	if err != nil || !db.Hides() {
@@ -85,8 +85,8 @@ func (c *Cache) All(ctx context.Context, db *store.DB) ([]*Document, error) {
 	return shown, err
 }
 
-// now gives the documents as of now. They are kept for all who ask, so no handle that hides
-// some of them reads them: validation functions would be gone for everybody.
+// now returns the present documents. All callers share them, so they must not be read with a
+// handle that hides some: everybody would then miss validation functions.
 func (c *Cache) now(ctx context.Context, db *store.DB) (*Set, error) {
 	design, err := db.Design(ctx)
 	if err != nil {
@@ -101,19 +101,19 @@ func (c *Cache) now(ctx context.Context, db *store.DB) (*Set, error) {
 		return &Set{}, err
 	}
 	defer bare.Release()
-	if bare.Instance() != db.Instance() { // another one has its name by now
+	if bare.Instance() != db.Instance() { // another database has its name by now
 		return &Set{}, store.ErrNoDB
 	}
 	return c.At(ctx, bare, design)
 }
 
-// At gives the design documents as of the state that DB.Design told, or a later one.
+// At returns the design documents as of the given result of DB.Design, or later.
 func (c *Cache) At(ctx context.Context, db store.Bare, design uint64) (*Set, error) {
 	e := c.entry(db)
 	if set := c.kept(e, design); set != nil {
 		return set, nil
 	}
-	select { // one reads for all who wait
+	select { // one caller reads for all that wait
 	case e.reading <- struct{}{}:
 		defer func() { <-e.reading }()
 	case <-ctx.Done():
@@ -130,9 +130,9 @@ func (c *Cache) At(ctx context.Context, db store.Bare, design uint64) (*Set, err
 	return set, nil
 }
 
-// read reads all design documents; what old has of the same revision is kept. The state
-// is read before the documents: if one changes in between, the set is newer than it says
-// and is read once more.
+// read reads all design documents, and keeps those in old whose revision is the same. It reads
+// the state first and then the documents: if one changes in between, the set is newer than it
+// says and is read once more.
 func (c *Cache) read(ctx context.Context, db store.Bare, old *Set) (*Set, error) {
 	design, err := db.Design(ctx)
 	if err != nil {
@@ -158,9 +158,9 @@ func (c *Cache) read(ctx context.Context, db store.Bare, old *Set) (*Set, error)
 // entry is what is kept with one open database (store.Kept).
 type entry struct {
 	cache   *Cache
-	reading chan struct{} // held by who reads
+	reading chan struct{} // held by the caller that reads
 
-	set   *Set          // guarded by cache.mu, as is what follows; nil: none
+	set   *Set          // guarded by cache.mu, like place; nil: none
 	place *list.Element // in cache.used, while there is a set
 	gone  bool
 }
@@ -171,7 +171,7 @@ func (c *Cache) entry(db interface {
 	return db.Keep(c, func() store.Kept { return &entry{cache: c, reading: make(chan struct{}, 1)} }).(*entry)
 }
 
-// Forget is part of store.Kept: nothing is kept of a database that has gone.
+// Forget is part of store.Kept: nothing is kept of a database that is gone.
 func (e *entry) Forget() {
 	e.cache.mu.Lock()
 	defer e.cache.mu.Unlock()
@@ -189,7 +189,7 @@ func (c *Cache) drop(e *entry) {
 	e.set, e.place = nil, nil
 }
 
-// kept gives the set of a state if it is there.
+// kept returns the set of a state, nil if it is not there.
 func (c *Cache) kept(e *entry, design uint64) *Set {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,7 +200,7 @@ func (c *Cache) kept(e *entry, design uint64) *Set {
 	return e.set
 }
 
-// last gives the set that there is, of whatever state.
+// last returns the present set, whatever its state.
 func (c *Cache) last(e *entry) *Set {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -210,7 +210,7 @@ func (c *Cache) last(e *entry) *Set {
 	return e.set
 }
 
-// keep takes a set in, in place of an older one.
+// keep stores a set in place of an older one.
 func (c *Cache) keep(e *entry, set *Set) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

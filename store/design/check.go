@@ -8,10 +8,10 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// Check judges the body of a design document that is about to be written. As in CouchDB its
-// members have to be of the right types, and the functions of views have to compile; what
-// other functions are worth shows when they are called. A refusal is a *ShapeError,
-// ErrNoFunction or a *script.Error. An error means that it could not be found out.
+// Check judges the body of a design document that is about to be written. As in CouchDB, its
+// members must have the right types and the functions of its views must compile; faults in
+// other functions show only when they are called. A refusal is a *ShapeError, ErrNoFunction or
+// a *script.Error. err means that the body could not be judged.
 func (c *Cache) Check(ctx context.Context, db *store.DB, body []byte) (refusal, err error) {
 	if err := CheckShape(body); err != nil {
 		return err, nil
@@ -26,7 +26,7 @@ func (c *Cache) Check(ctx context.Context, db *store.DB, body []byte) (refusal, 
 	}
 	err = c.host.Views(db.Instance(), functions, d.Lib).Check(ctx)
 	if e, ok := errors.AsType[*script.Error](err); ok {
-		return e, nil // no other server would get further with it
+		return e, nil // no other server could do more with it
 	}
 	return nil, err
 }

@@ -10,35 +10,35 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// Document is a design document and what is in it. It does not change. One that a Cache
-// gives can also run its functions; one of Parse has no Runner.
+// Document is a design document taken apart. It does not change. A Document from a Cache can
+// also run its functions; one from Parse has no Runner.
 type Document struct {
 	script.Runner
 
 	ID  string // with _design/
 	Rev revtree.Rev
 	DB  string // the instance of its database
-	// Body is the whole document, a JSON object. What follows is part of it.
+	// Body is the whole document, a JSON object. The fields below are part of it.
 	Body     []byte
 	Language string // "javascript" unless it says otherwise
 
 	Views []View // in the order of their names
 	Lib   []byte // views.lib, JSON; nil: none
 
-	// The options that its views have together.
+	// Options that all its views share.
 	LocalSeq, IncludeDesign, Changes bool
 
 	Rewrites  []byte // JSON: an array of rules or the text of a function; nil: none
 	validates bool
-	functions map[string]map[string][]byte // JSON by name, by the member they stand in
+	functions map[string]map[string][]byte // JSON, by member (such as filters) and name
 
 	made sync.Map // of *making, by the keys of Once
 }
 
-// View is one view as it is written.
+// View is one view as the document defines it.
 type View struct {
 	Name   string
-	Map    []byte // JSON: the text of a function, or what a Mango index holds
+	Map    []byte // JSON: the text of a function, or a Mango index definition
 	Reduce string // "": none
 	Raw    bool   // rows are in Erlang's order of keys
 	// Options are the view's own, JSON; nil: none.
@@ -48,8 +48,8 @@ type View struct {
 // groups are the members that hold functions by name.
 var groups = []string{"filters", "lists", "shows", "updates"}
 
-// Parse reads the body of a design document, which is not to be changed any more. What has
-// the wrong shape is left out; of what is no JSON object, that is everything.
+// Parse reads the body of a design document; the caller no longer changes body. Members of the
+// wrong shape are left out, and so is everything if body is not a JSON object.
 func Parse(id string, body []byte) *Document {
 	d := &Document{ID: id}
 	if err := d.read(body); err != nil {
@@ -97,7 +97,7 @@ func (d *Document) read(body []byte) (err error) {
 	return err
 }
 
-// members calls fn for the members of a value, none if it is no object.
+// members calls fn for the members of a value, or not at all if it is not an object.
 func members(value []byte, fn func(name string, value []byte) error) error {
 	if jsonscan.Kind(value) != '{' {
 		return nil
@@ -161,7 +161,7 @@ func (d *Document) readView(name string, view []byte) error {
 	return err
 }
 
-// View returns the number of a view, by its name: ErrNoView.
+// View returns the number of a view, by its name. The error is ErrNoView if there is none.
 func (d *Document) View(name string) (int, error) {
 	i := slices.IndexFunc(d.Views, func(v View) bool { return v.Name == name })
 	if i < 0 {
@@ -170,7 +170,8 @@ func (d *Document) View(name string) (int, error) {
 	return i, nil
 }
 
-// ViewFunctions are the functions of the views, by number: *ShapeError if one is no text.
+// ViewFunctions are the functions of the views, by number. The error is a *ShapeError if a
+// function is not text.
 func (d *Document) ViewFunctions() ([]script.ViewFunctions, error) {
 	out := make([]script.ViewFunctions, len(d.Views))
 	for i, v := range d.Views {
@@ -183,9 +184,8 @@ func (d *Document) ViewFunctions() ([]script.ViewFunctions, error) {
 	return out, nil
 }
 
-// Find finds the source of a function, JSON, by its name and the member that it stands in:
-// filters, lists, shows or updates. If there is none its error, a *script.Error, names what
-// is missing.
+// Find returns the source of a function, as JSON, by its name and its group: filters, lists,
+// shows or updates. If there is none, the error, a *script.Error, names what is missing.
 func (d *Document) Find(group, name string) ([]byte, error) {
 	named, found := d.functions[group]
 	if !found {
@@ -198,11 +198,11 @@ func (d *Document) Find(group, name string) ([]byte, error) {
 	return source, nil
 }
 
-// Validates tells whether the document has a function that judges what is written.
+// Validates reports whether the document has a validation function.
 func (d *Document) Validates() bool { return d.validates && d.Language == javascript }
 
-// Once gives what was made of the document under a key, which make makes first. It goes
-// with the document. The key is the caller's own, of a type of his package.
+// Once returns the value derived from the document under a key; make makes it the first time.
+// It lives as long as the document. The key has a type of the caller's own package.
 func (d *Document) Once(key any, make func() any) any {
 	v, found := d.made.Load(key)
 	if !found {

@@ -7,11 +7,11 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Request is what a function is asked with, as CouchDB shows it
+// Request is the request object passed to functions, as CouchDB shows it
 // (chttpd_external:json_req_obj).
 type Request struct {
 	Info          json.RawMessage   `json:"info"`
-	ID            *string           `json:"id"` // of the document that is asked for; nil: none
+	ID            *string           `json:"id"` // of the requested document; nil: none
 	UUID          string            `json:"uuid"`
 	Method        string            `json:"method"`
 	RequestedPath []string          `json:"requested_path"`
@@ -27,11 +27,11 @@ type Request struct {
 	SecObj        json.RawMessage   `json:"secObj"`
 }
 
-// NoBody is what CouchDB gives of a body that is not there.
+// NoBody is what CouchDB shows for a missing body.
 const NoBody = "undefined"
 
-// NewRequest makes a Request of whoever the handle was made for, to the handle's database.
-// What else there is to say is the caller's.
+// NewRequest makes a Request of the handle's user to the handle's database. The caller fills in
+// the rest.
 func NewRequest(ctx context.Context, db *store.DB) (*Request, error) {
 	info, err := db.Info(ctx)
 	if err != nil {

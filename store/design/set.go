@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Set is the design documents of a database in one state.
+// Set holds the design documents of a database in one state.
 type Set struct {
 	design     uint64 // store.DB.Design
 	docs       []*Document
 	validators []*Document
-	size       int64 // bytes that it takes, about
+	size       int64 // bytes that it takes, approximately
 }
 
-// docSize is about what a design document takes besides its bytes.
+// docSize is roughly what a design document takes besides its bytes.
 const docSize = 1 << 10
 
 func (s *Set) add(d *Document) {
@@ -25,7 +25,7 @@ func (s *Set) add(d *Document) {
 	}
 }
 
-// All are the documents in the order of their ids.
+// All returns the documents in the order of their ids.
 func (s *Set) All() []*Document { return s.docs }
 
 // Get finds a document by its id; nil if there is none.
@@ -37,10 +37,11 @@ func (s *Set) Get(id string) *Document {
 	return s.docs[i]
 }
 
-// Validates tells whether there are functions to ask before a document is written.
+// Validates reports whether there are validation functions.
 func (s *Set) Validates() bool { return len(s.validators) > 0 }
 
-// Validate asks all of them, in the order of the documents' ids; the first refusal counts.
+// Validate asks all validation functions, in the order of the documents' ids; the first refusal
+// counts.
 func (s *Set) Validate(ctx context.Context, newDoc, oldDoc, userCtx, secObj []byte) error {
 	for _, d := range s.validators {
 		if err := d.Validate(ctx, newDoc, oldDoc, userCtx, secObj); err != nil {

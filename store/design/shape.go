@@ -8,8 +8,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// ShapeError says what is wrong with a design document whose members are not of the types
-// that their use needs. Reason is worded as CouchDB does.
+// ShapeError says that a member of a design document has the wrong type. Reason is in CouchDB's
+// words.
 type ShapeError struct{ Reason string }
 
 func (e *ShapeError) Error() string { return e.Reason }
@@ -17,14 +17,14 @@ func (e *ShapeError) Error() string { return e.Reason }
 var (
 	// ErrNoFunction says that the source of a reduce function is empty.
 	ErrNoFunction = errors.New("design: missing function")
-	// ErrNoView says that a design document has no view of a name.
+	// ErrNoView says that a design document has no view of that name.
 	ErrNoView = errors.New("design: missing_named_view")
 )
 
 // kinds names types of JSON values by their first bytes, as jsonscan.Kind gives them.
 type kinds struct {
-	first string // of the values that will do
-	text  string // in a reason
+	first string // of acceptable values
+	text  string // as a reason names them
 }
 
 var (
@@ -35,17 +35,19 @@ var (
 	aRewrite  = kinds{`"[`, "array or string"}
 )
 
-// top lists what the members of a design document have to be. Others are the application's.
+// top lists the types that members of a design document must have. Other members belong to the
+// application.
 var top = map[string]kinds{
 	"filters": anObject, "lists": anObject, "options": anObject, "shows": anObject, "updates": anObject, "views": anObject,
 	"language": aString, "validate_doc_update": aString, "rewrites": aRewrite,
 }
 
-// options lists what the options have to be.
+// options lists the types that the options must have.
 var options = map[string]kinds{"include_design": aBoolean, "local_seq": aBoolean, "partitioned": aBoolean, "changes": aBoolean}
 
-// CheckShape judges the body of a design document, a JSON object that has been checked:
-// *ShapeError, ErrNoFunction. It follows couch_mrview:validate_ddoc_fields of CouchDB.
+// CheckShape judges the body of a design document, a JSON object that has been checked. The
+// error is a *ShapeError or ErrNoFunction. It follows couch_mrview:validate_ddoc_fields of
+// CouchDB.
 func CheckShape(body []byte) error {
 	mapKind := aString
 	err := jsonscan.EachMember(body, func(name, value []byte) error {

@@ -12,15 +12,14 @@ import (
 // DefaultType is the type of an attachment that comes without one.
 const DefaultType = "application/octet-stream"
 
-// Attachment is what a document's JSON says of one of its attachments: a stub, one whose
-// bytes stand there in base64, or one whose bytes follow the JSON.
+// Attachment is an attachment as a document's JSON describes it: a stub, inline base64, or an
+// announcement of bytes that follow the JSON.
 type Attachment struct {
 	Name, Type string
-	Stub       bool  // it is here already
+	Stub       bool  // its bytes are here already
 	Follows    bool  // its bytes are a part of the request
-	Size       int64 // of the inline bytes
-	// Length and Encoded are the bytes that are announced, unpacked and with Encoding: -1
-	// where it is not said.
+	Size       int64 // of the inline bytes, decoded
+	// Length and Encoded are the announced sizes, unpacked and with Encoding; -1 if not given.
 	Length, Encoded int64
 	Encoding        string
 	RevPos          uint64
@@ -28,11 +27,12 @@ type Attachment struct {
 	Digest          string // as CouchDB writes it
 
 	data      []byte // a JSON string of base64; nil if there is none
-	badData   bool   // data was no string
-	badLength bool   // a length was none
+	badData   bool   // data was not a string
+	badLength bool   // a length was not a number
 }
 
-// ValidAttachmentName tells whether an attachment may have this name: an *Error.
+// ValidAttachmentName checks that an attachment may have this name; if not, the error is an
+// *Error.
 func ValidAttachmentName(name string) error {
 	switch {
 	case !utf8.ValidString(name):
@@ -43,13 +43,13 @@ func ValidAttachmentName(name string) error {
 	return nil
 }
 
-// attachments reads the object _attachments at i. What is wrong with an attachment is kept
-// for CheckAttachments; only JSON that is none is an error here.
+// attachments reads the object _attachments at i. Faults of an attachment are kept for
+// CheckAttachments; only broken JSON is an error here.
 func (p *parser) attachments(d *Doc, i int) (int, error) {
 	d.Attachments, d.attErr = nil, nil
 	end, err := jsonscan.Members(p.src, i, func(name []byte, at int) (int, error) {
 		if d.attErr != nil || at >= len(p.src) || p.src[at] != '{' {
-			return jsonscan.Skip(p.src, at) // CouchDB drops what is no object in silence
+			return jsonscan.Skip(p.src, at) // CouchDB silently drops anything but an object
 		}
 		a := Attachment{Name: string(name), Type: DefaultType, Length: -1, Encoded: -1}
 		end, err := a.read(p.src, at)
@@ -68,7 +68,7 @@ func (p *parser) attachments(d *Doc, i int) (int, error) {
 	return end, nil
 }
 
-// lastOfName leaves out attachments for which another one of their name has come.
+// lastOfName drops each attachment that a later one of the same name replaces.
 func lastOfName(atts []Attachment) []Attachment {
 	if len(atts) < 2 {
 		return atts
@@ -84,7 +84,7 @@ func lastOfName(atts []Attachment) []Attachment {
 	return slices.DeleteFunc(atts, func(a Attachment) bool { i++; return last[a.Name] != i })
 }
 
-// read reads the members of the attachment's object at i, and returns the index behind it.
+// read reads the members of the attachment's object at i, and returns the index after it.
 func (a *Attachment) read(src []byte, i int) (int, error) {
 	return jsonscan.Members(src, i, func(name []byte, at int) (int, error) {
 		end, err := jsonscan.Skip(src, at)
@@ -143,7 +143,7 @@ func (a *Attachment) check() error {
 	return &Error{BadRequest, fmt.Sprintf("Invalid attachment data for %s", a.Name)}
 }
 
-// length reads a whole number of at most 18 digits: -1 if it is none.
+// length reads a whole number of at most 18 digits; -1 if raw is not one.
 func length(raw []byte) int64 {
 	n := int64(0)
 	if len(raw) == 0 || len(raw) > 18 {

@@ -8,9 +8,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Inline reads the bytes of an attachment that stands in the JSON. They are decoded as
-// they are read, so that they are never all in memory. White space in base64 is passed
-// over.
+// Inline reads the bytes of an inline attachment. It decodes as it reads, so they are never all
+// in memory. It skips white space in the base64.
 func (a *Attachment) Inline() io.Reader {
 	if a.data == nil {
 		return bytes.NewReader(nil)
@@ -18,7 +17,7 @@ func (a *Attachment) Inline() io.Reader {
 	return decoded(a.data[1 : len(a.data)-1])
 }
 
-// decoded decodes base64 that stands inside of a checked JSON string.
+// decoded decodes base64 from the inside of a checked JSON string.
 func decoded(text []byte) io.Reader {
 	return base64.NewDecoder(base64.StdEncoding.Strict(), &base64Text{rest: text})
 }
@@ -34,7 +33,7 @@ func (t *base64Text) Read(p []byte) (n int, err error) {
 			c, t.unescaped = t.unescaped[0], t.unescaped[1:]
 		case t.rest[0] == '\\':
 			size := 2
-			if t.rest[1] == 'u' { // what is written so in two halves is no base64 anyway
+			if t.rest[1] == 'u' { // a surrogate pair is not base64 anyway
 				size = 6
 			}
 			t.unescaped, err = jsonscan.AppendEscape(t.unescaped[:0], t.rest)
@@ -67,7 +66,7 @@ func (t *base64Text) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// What the bytes of base64 are, besides digits: 0 to 63.
+// Kinds of bytes in base64, besides the digits 0 to 63.
 const (
 	noBase64 = 0xff - iota
 	base64Space
@@ -89,8 +88,8 @@ var base64Digits = func() (kinds [256]byte) {
 	return kinds
 }()
 
-// sizeOfBase64 checks base64 that stands inside of a checked JSON string, and tells how
-// many bytes it stands for. It takes just what decoded takes.
+// sizeOfBase64 checks base64 inside a checked JSON string, and returns the size of the decoded
+// bytes. It accepts exactly what decoded accepts.
 func sizeOfBase64(text []byte) (size int64, ok bool) {
 	digits, pads, last := int64(0), int64(0), byte(0)
 	for _, c := range text {
@@ -101,7 +100,7 @@ func sizeOfBase64(text []byte) (size int64, ok bool) {
 		case kind == base64Space:
 		case kind == base64Pad && pads < 2:
 			pads++
-		case kind == base64Escape: // as nobody writes it
+		case kind == base64Escape: // hardly anybody writes escapes
 			size, err := io.Copy(io.Discard, decoded(text))
 			return size, err == nil
 		default:
@@ -109,7 +108,7 @@ func sizeOfBase64(text []byte) (size int64, ok bool) {
 		}
 	}
 	if (digits+pads)%4 != 0 || pads == 1 && last&3 != 0 || pads == 2 && last&15 != 0 {
-		return 0, false // bits that stand for nothing are zero
+		return 0, false // unused bits must be zero
 	}
 	return digits * 3 / 4, true
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// ErrManyDocs says that a _bulk_docs request has more documents than were to be read at once.
+// ErrManyDocs says that a _bulk_docs request has more documents than Options.MaxDocs.
 var ErrManyDocs = errors.New("more documents than the caller allows at once")
 
 // Bulk is a _bulk_docs request.
@@ -20,9 +20,8 @@ type Bulk struct {
 	Atomic bool
 }
 
-// ParseBulk reads the body of a _bulk_docs request. Its errors are *Error; they come
-// before anything is known of the documents behind the faulty one. With Options.MaxDocs
-// there is ErrManyDocs too.
+// ParseBulk reads the body of a _bulk_docs request. Its errors are *Error, or ErrManyDocs with
+// Options.MaxDocs. It stops at the first faulty document and looks at none after it.
 func ParseBulk(src []byte, opt Options) (Bulk, error) {
 	var b Bulk
 	p := newParser(src, opt)
@@ -40,8 +39,8 @@ func ParseBulk(src []byte, opt Options) (Bulk, error) {
 	return b, err
 }
 
-// walkBulk reads the members of a _bulk_docs request; docs is given where the list of
-// documents begins, and tells where it ends.
+// walkBulk reads the members of a _bulk_docs request. It passes docs the index where the list
+// of documents begins; docs returns the index where the list ends.
 func walkBulk(src []byte, b *Bulk, docs func(i int) (int, error)) error {
 	i := jsonscan.Space(src, 0)
 	if i >= len(src) || src[i] != '{' {
@@ -110,7 +109,7 @@ func walkBulk(src []byte, b *Bulk, docs func(i int) (int, error)) error {
 	return nil
 }
 
-// eachDoc calls fn with each document of the array at i, and returns the index behind it.
+// eachDoc calls fn with each document of the array at i, and returns the index after it.
 func (p *parser) eachDoc(i int, opt Options, fn func(d *Doc) error) (int, error) {
 	if i >= len(p.src) || p.src[i] != '[' {
 		if !jsonscan.Valid(p.src) {
@@ -129,7 +128,7 @@ func (p *parser) eachDoc(i int, opt Options, fn func(d *Doc) error) (int, error)
 		d, end, err := p.document(i, opt)
 		if err != nil {
 			if !jsonscan.Valid(p.src) {
-				return i, errSyntax // broken JSON comes before what it says
+				return i, errSyntax // broken JSON is reported before other faults
 			}
 			return i, err
 		}

@@ -6,9 +6,9 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// ScanBulk reads a _bulk_docs request as ParseBulk does, without keeping its documents:
-// check is called with each, good during the call. The request's bytes must stay as they
-// are for as long as the BulkReader is used, which gives the documents again.
+// ScanBulk reads a _bulk_docs request as ParseBulk does, without keeping its documents. It
+// calls check with each; the document is valid during the call. The BulkReader reads the
+// documents again, so src must not change while it is in use.
 func ScanBulk(src []byte, opt Options, check func(b *Bulk, d *Doc) error) (Bulk, *BulkReader, error) {
 	var b Bulk
 	r := &BulkReader{src: src, opt: opt}
@@ -36,8 +36,8 @@ type BulkReader struct {
 	at  int // of the next one, or of the end of their list
 }
 
-// Next gives the next documents, at most so many, and no more once they have so many
-// bytes: io.EOF if there are none. They have been checked.
+// Next returns the next documents, at most docs of them, and no more once they reach the given
+// bytes. At the end it returns io.EOF. All have been checked.
 func (r *BulkReader) Next(docs, bytes int) (some []Doc, err error) {
 	p := newParser(r.src, Options{Expect: min(bytes, len(r.src)-r.at)})
 	defer p.release()

@@ -7,17 +7,17 @@ type Kind int
 
 const (
 	Syntax     Kind = iota // it is not JSON
-	BadRequest             // it is no document
-	Validation             // a member that begins with an underscore is not as it must be
+	BadRequest             // it is not a document
+	Validation             // a member that begins with an underscore is not allowed or malformed
 	IllegalID              // its id is not allowed
 	TooLarge
 	TooMany // documents in one request
 )
 
-// Error is what is wrong with a document.
+// Error says what is wrong with a document.
 type Error struct {
 	Kind   Kind
-	Reason string // CouchDB's words
+	Reason string // in CouchDB's words
 }
 
 func (e *Error) Error() string { return e.Reason }

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// ValidID tells whether a document may have this id (couch_doc.erl, validate_docid):
-// an *Error of kind IllegalID. An id that is not UTF-8 could not be shown in JSON, and
-// would be another one wherever it is replicated to.
+// ValidID checks that a document may have this id (couch_doc.erl, validate_docid); if not, the
+// error is an *Error of kind IllegalID. An id must be UTF-8: otherwise JSON could not show it,
+// and a replica would get a different id.
 func ValidID(id string) error {
 	switch {
 	case !utf8.ValidString(id):

@@ -6,34 +6,34 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Meter measures the documents in JSON that comes in pieces, so that one that is too
-// large is known before it has come to its end. It counts what a document keeps, which is
-// all but the bytes of attachments; whether the JSON is any is for Parse to say.
+// Meter measures documents in JSON that comes in pieces, to notice a document that is too large
+// before its end. It counts everything that is kept, which is all but the bytes of attachments.
+// It does not check the JSON; Parse does.
 type Meter struct {
 	limit int64
 	most  int // documents
-	doc   int // how deep in the JSON the members of a document stand
+	doc   int // the depth of a document's members in the JSON
 
 	depth  int
 	kinds  [8]byte // what is open at each depth, { or [; deeper ones do not matter
-	keys   [8]key  // the member that it is at
+	keys   [8]key  // the current member at each depth
 	text   bool    // within a string
 	escape bool
-	naming bool // that string is the name of a member
-	name   bool // a string that comes now would be one
+	naming bool // the string is the name of a member
+	name   bool // the next string would be a name
 
 	inside        bool // a document
 	body, special int64
 	meter         Measure
 }
 
-// Measure is what a Meter has found: sizes are bytes without the bytes of attachments.
+// Measure is the result of a Meter: sizes are bytes without the bytes of attachments.
 type Measure struct {
 	Docs           int
 	Largest, Total int64
 }
 
-// key is the beginning of a member's name, long enough to tell those that matter.
+// key is the beginning of a member's name, long enough to recognize the names that matter.
 type key struct {
 	text [25]byte // one more than "docs" has when all of it is escaped
 	n    int
@@ -41,7 +41,7 @@ type key struct {
 
 func (k *key) is(name string) bool { return string(k.text[:k.n]) == name }
 
-// means is is, for a name that may be written with escapes.
+// means is like is, but for a name that may contain escapes.
 func (k *key) means(name string) bool {
 	if bytes.IndexByte(k.text[:k.n], '\\') < 0 {
 		return k.is(name)
@@ -50,12 +50,12 @@ func (k *key) means(name string) bool {
 	return err == nil && text == name
 }
 
-// meterSlack is by how much a document may seem too large and not be: its exact size is
-// known when it has been parsed.
+// meterSlack is how far a document may exceed the limit here without being refused: only
+// parsing gives its exact size.
 const meterSlack = 64 << 10
 
-// NewMeter makes a Meter for one document, or for the documents of a _bulk_docs request,
-// each of which may be as large, and all as many, as opt says.
+// NewMeter makes a Meter for one document, or for a _bulk_docs request. opt limits the size of
+// each document, and how many there may be.
 func NewMeter(bulk bool, opt Options) *Meter {
 	m := &Meter{limit: opt.MaxSize, most: opt.MostDocs, doc: 1}
 	if bulk {
@@ -64,8 +64,8 @@ func NewMeter(bulk bool, opt Options) *Meter {
 	return m
 }
 
-// Measure is what has been found so far, a document that has not come to its end included:
-// who reads it goes as far, to find out that it is none.
+// Measure returns what was found so far, including an unfinished document: a reader goes that
+// far before it finds that the document is broken.
 func (m *Meter) Measure() Measure {
 	found := m.meter
 	if m.inside {
@@ -77,8 +77,8 @@ func (m *Meter) Measure() Measure {
 	return found
 }
 
-// Add takes the next bytes: an *Error of kind TooLarge once a document is too large, TooMany
-// once there are too many.
+// Add takes the next bytes. The error is an *Error: of kind TooLarge once a document is too
+// large, of kind TooMany once there are too many.
 func (m *Meter) Add(p []byte) error {
 	for i := 0; i < len(p); {
 		if m.text {
@@ -102,7 +102,7 @@ func (m *Meter) Add(p []byte) error {
 	return nil
 }
 
-// string goes on within a string, up to its end if that is there.
+// string continues within a string, up to its end if that is in p.
 func (m *Meter) string(p []byte) (n int) {
 	if m.escape {
 		m.escape = false
@@ -126,13 +126,13 @@ func (m *Meter) string(p []byte) (n int) {
 	return end + 1
 }
 
-// data tells whether a string is the bytes of an attachment.
+// data reports whether a string is the bytes of an attachment.
 func (m *Meter) data() bool {
 	return m.inside && !m.naming && m.depth == m.doc+2 && m.keys[m.doc].is("_attachments") && m.keys[m.depth].is("data")
 }
 
-// note keeps what belongs to a member's name. One that is written with escapes is not
-// taken for the plain one; it only counts when it need not.
+// note keeps a piece of a member's name. A name written with escapes is not recognized; the
+// only effect is that bytes count that need not.
 func (m *Meter) note(before byte, p []byte) {
 	if !m.naming || m.depth >= len(m.keys) {
 		return
@@ -170,7 +170,7 @@ func (m *Meter) byte(c byte) {
 			m.meter.Total += size
 			m.meter.Largest = max(m.meter.Largest, size)
 		}
-		m.depth = max(m.depth-1, 0) // of what is no JSON Parse will say so
+		m.depth = max(m.depth-1, 0) // Parse will report broken JSON
 		m.name = false
 		return
 	case '"':
@@ -190,7 +190,7 @@ func (m *Meter) byte(c byte) {
 	m.count(1)
 }
 
-// count counts bytes where they belong.
+// count adds bytes to the count they belong to.
 func (m *Meter) count(n int) {
 	if !m.inside {
 		return

@@ -14,7 +14,7 @@ func Parse(src []byte, opt Options) (Doc, error) {
 	defer p.release()
 	d, i, err := p.document(jsonscan.Space(src, 0), opt)
 	if err != nil && !jsonscan.Valid(src) {
-		return Doc{}, errSyntax // broken JSON comes before what it says
+		return Doc{}, errSyntax // broken JSON is reported before other faults
 	}
 	if err != nil {
 		return Doc{}, err
@@ -25,15 +25,15 @@ func Parse(src []byte, opt Options) (Doc, error) {
 	return d, nil
 }
 
-// parser reads values of src and writes them to body, which serves all documents of a
-// request: each takes its part of it.
+// parser reads values from src and writes them to body. All documents of a request share body,
+// each with its own part.
 type parser struct {
 	src  []byte
 	body []byte
 
 	members []member // of the objects being read, the innermost last
-	// wide maps the names of objects that have many members to indexes in members. An
-	// object goes by where its members begin; those of an object in it begin further up.
+	// wide maps the names of objects with many members to indexes in members. An object is
+	// known by where its members begin; a nested object's begin later.
 	wide map[int]map[string]int
 }
 
@@ -46,7 +46,7 @@ type member struct {
 
 var parsers = sync.Pool{New: func() any { return &parser{members: make([]member, 0, 2*manyMembers)} }}
 
-// newParser gives a parser of src. release gives it back; what it has written stays.
+// newParser returns a parser of src. release returns it to the pool; the bytes it wrote stay.
 func newParser(src []byte, opt Options) *parser {
 	room := len(src)
 	if opt.Expect > 0 {
@@ -60,7 +60,7 @@ func newParser(src []byte, opt Options) *parser {
 func (p *parser) release() {
 	p.src, p.body, p.wide = nil, nil, nil
 	if cap(p.members) > 64*manyMembers {
-		return // one document with very many members is no reason to keep so much
+		return // do not keep what one huge document needed
 	}
 	clear(p.members[:cap(p.members)]) // their names alias src
 	p.members = p.members[:0]
@@ -182,8 +182,8 @@ func (p *parser) array(i, depth int) (int, error) {
 	return i + 1, nil
 }
 
-// object reads the object at i. Of that which is a document itself, d, the members whose
-// names begin with an underscore are taken out.
+// object reads the object at i. If the object is the document itself, d is not nil, and members
+// whose names begin with an underscore are taken out.
 func (p *parser) object(i, depth int, d *Doc) (int, error) {
 	own := len(p.members) // where this object's members begin
 	p.body = append(p.body, '{')
@@ -229,17 +229,17 @@ func (p *parser) object(i, depth int, d *Doc) (int, error) {
 	return i + 1, nil
 }
 
-// kept tells what became of a member.
+// kept says what became of a member.
 type kept int
 
 const (
 	special   kept = iota // it is not part of the body
 	added                 // it is
-	replacing             // it is, and an earlier one of its name no longer
+	replacing             // it is, in place of an earlier one of its name
 )
 
-// member reads one member of the object whose members begin at own, and writes it and a
-// comma behind it.
+// member reads one member of the object whose members begin at own, and writes it followed by a
+// comma.
 func (p *parser) member(i, depth, own int, d *Doc) (int, kept, error) {
 	if p.src[i] != '"' {
 		return i, 0, errSyntax

@@ -2,10 +2,10 @@ package document
 
 import "bytes"
 
-// manyMembers is from when on a map is quicker than comparing with each name.
+// manyMembers is the number of members from which a map is quicker than comparing each name.
 const manyMembers = 24
 
-// replaces marks the earlier member of the same name, if there is one, as gone.
+// replaces marks an earlier member of the same name as gone. It reports whether there was one.
 func (p *parser) replaces(own int, m *member) bool {
 	if len(p.members)-own >= manyMembers {
 		names := p.wide[own]
@@ -44,7 +44,7 @@ func (p *parser) index(own int) map[string]int {
 	return names
 }
 
-// closeRanks takes the members that are gone out of the body.
+// closeRanks removes the members that are gone from the body.
 func (p *parser) closeRanks(own int) {
 	to := p.members[own].at
 	for i := own; i < len(p.members); i++ {

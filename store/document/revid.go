@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 )
 
-// AttRef is what an attachment adds to the revision id.
+// AttRef is what an attachment contributes to the revision id.
 type AttRef struct {
 	Name, Type string
 	MD5        [16]byte
@@ -17,15 +17,15 @@ type AttRef struct {
 // emptyTerm is the term of {}.
 var emptyTerm = []byte{termTuple, 1, termNil}
 
-// terms are buffers for terms that are not longer than most.
+// terms holds buffers large enough for most terms.
 var terms = sync.Pool{New: func() any { return new(make([]byte, 0, 4096)) }}
 
-// maxTerm is the size from which a buffer is not kept.
+// maxTerm is the size from which a buffer is not reused.
 const maxTerm = 1 << 20
 
-// RevID is the revision that this edit makes of a parent, the zero Rev for a first
-// revision; atts are the attachments in the order in which they stand in the document
-// (couch_db.erl, new_revid). An *Error says that Body is none that Parse has made.
+// RevID is the revision that this edit makes from a parent, the zero Rev for a first revision.
+// atts are the attachments in document order (couch_db.erl, new_revid). An *Error says that
+// Body did not come from Parse.
 func (d *Doc) RevID(parent revtree.Rev, atts []AttRef) (revtree.Rev, error) {
 	buf := terms.Get().(*[]byte)
 	b := append((*buf)[:0], termVersion, termList, 0, 0, 0, 5)

@@ -7,8 +7,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// AppendOpen appends the document as CouchDB shows it, without attachments and without
-// the closing brace, for a caller who adds members. The body is copied as bytes.
+// AppendOpen appends the document as CouchDB shows it, without attachments and without the
+// closing brace, for a caller that adds members. The body is copied as bytes.
 func (d *Doc) AppendOpen(b []byte) []byte {
 	b = append(b, `{"_id":`...)
 	b = jsonscan.AppendString(b, d.ID)
@@ -39,7 +39,7 @@ func (d *Doc) AppendOpen(b []byte) []byte {
 	return b
 }
 
-// AppendRev appends the text of a revision, fit to stand in a JSON string.
+// AppendRev appends the text of a revision for use in a JSON string.
 func AppendRev(b []byte, r revtree.Rev) []byte {
 	if len(r.ID) == 16 { // hex digits: nothing to escape
 		return r.AppendTo(b)
@@ -48,7 +48,7 @@ func AppendRev(b []byte, r revtree.Rev) []byte {
 	return append(b, quoted[1:len(quoted)-1]...)
 }
 
-// appendID appends the part behind the dash as a JSON string.
+// appendID appends the part after the dash as a JSON string.
 func appendID(b []byte, r revtree.Rev) []byte {
 	if len(r.ID) == 16 {
 		b = append(b, '"')

@@ -8,7 +8,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// ofBody tells of a name that begins with an underscore whether it is an ordinary member's.
+// ofBody reports whether a member stays in the body although its name begins with an
+// underscore.
 func ofBody(name []byte) bool {
 	switch string(name) {
 	case "_replication_id", "_replication_state", "_replication_state_time",
@@ -18,8 +19,8 @@ func ofBody(name []byte) bool {
 	return false
 }
 
-// special reads a member of the document that is not part of its body, and returns the
-// index behind its value.
+// special reads a member of the document that is not part of its body, and returns the index
+// after its value.
 func (p *parser) special(d *Doc, name []byte, i int) (int, error) {
 	if string(name) == "_attachments" && i < len(p.src) && p.src[i] == '{' {
 		return p.attachments(d, i)
@@ -64,8 +65,8 @@ func (p *parser) special(d *Doc, name []byte, i int) (int, error) {
 	return end, err
 }
 
-// revisions reads {"start": 3, "ids": ["c", "b", "a"]}. Generations before the first are 0;
-// that is for CheckPath to judge, since local documents have nothing else.
+// revisions reads {"start": 3, "ids": ["c", "b", "a"]}. Generations before the first become 0;
+// CheckPath judges them, since local documents have nothing else.
 func revisions(value []byte) (path []revtree.Rev, err error) {
 	start := int64(-1)
 	ids, listed := []string{}, false

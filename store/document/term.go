@@ -30,14 +30,14 @@ func AppendAtom(b []byte, name string) []byte {
 	return append(b, name...)
 }
 
-// AppendBinary appends a binary of it.
+// AppendBinary appends a binary in that format.
 func AppendBinary[T string | []byte](b []byte, s T) []byte {
 	b = append(b, termBinary)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 	return append(b, s...)
 }
 
-// AppendTerm appends the term that CouchDB makes of a JSON value.
+// AppendTerm appends the term that CouchDB makes from a JSON value.
 func AppendTerm(b, json []byte) ([]byte, error) {
 	p := newParser(json, Options{}) // for repeated names
 	defer p.release()
@@ -51,8 +51,8 @@ func AppendTerm(b, json []byte) ([]byte, error) {
 	return appendBody(b, p.body)
 }
 
-// appendBody appends the term of JSON that a parser has written: without white space and
-// repeated names.
+// appendBody appends the term of JSON that a parser wrote: without white space and repeated
+// names.
 func appendBody(b, json []byte) ([]byte, error) {
 	t := termWriter{src: json, term: b}
 	i, err := t.value(0, 0)
@@ -62,7 +62,7 @@ func appendBody(b, json []byte) ([]byte, error) {
 	return t.term, err
 }
 
-// termWriter turns the JSON of src into terms.
+// termWriter turns the JSON in src into terms.
 type termWriter struct {
 	src  []byte
 	term []byte
@@ -132,7 +132,7 @@ func (t *termWriter) number(i int) (int, error) {
 	return end, nil
 }
 
-// next looks for what stands behind an element: a comma, or the end.
+// next looks for what follows an element: a comma, or the end.
 func (t *termWriter) next(i int, end byte) (_ int, more bool, err error) {
 	switch {
 	case i < len(t.src) && t.src[i] == ',':
@@ -213,8 +213,8 @@ func appendFloat(b []byte, f float64) []byte {
 // putLength fills in a length that was left open.
 func putLength(at []byte, n int) { binary.BigEndian.PutUint32(at, uint32(n)) }
 
-// maxDigits is how many digits a parser takes of an integer. CouchDB fails a little
-// further on, where its arithmetic does.
+// maxDigits is the most digits a parser takes in an integer. CouchDB fails a little later,
+// where its arithmetic does.
 const maxDigits = 309
 
 // appendInteger appends an integer given by its digits.
@@ -229,7 +229,7 @@ func appendInteger(b, raw []byte) ([]byte, error) {
 	return appendMagnitude(b, n.Sign() < 0, n.Bytes()), nil
 }
 
-// AppendInt appends an integer of it.
+// AppendInt appends an integer in that format.
 func AppendInt(b []byte, n int64) []byte {
 	switch {
 	case n >= 0 && n <= 255:
@@ -249,8 +249,8 @@ func AppendInt(b []byte, n int64) []byte {
 	return appendMagnitude(b, n < 0, raw)
 }
 
-// appendMagnitude appends an integer of any size; its bytes come with the most
-// significant first and go with it last.
+// appendMagnitude appends an integer of any size. magnitude has the most significant byte
+// first; the term has it last.
 func appendMagnitude(b []byte, negative bool, magnitude []byte) []byte {
 	sign := byte(0)
 	if negative {
@@ -263,8 +263,8 @@ func appendMagnitude(b []byte, negative bool, magnitude []byte) []byte {
 	return b
 }
 
-// packBytes turns the list that begins at an index of b, count elements that all are
-// bytes, into the form that Erlang has for those.
+// packBytes turns the list at an index of b, of count elements that are all bytes, into
+// Erlang's compact form for such lists.
 func packBytes(b []byte, at, count int) []byte {
 	elems := b[at+5:]
 	b[at] = termString

@@ -10,20 +10,22 @@ import (
 // the numbers are on disk.
 type Space byte
 
-// DBID tells a database from every other, also from one that had its name before.
+// DBID distinguishes a database from every other, even an earlier one of the same name.
 type DBID string
 
 // Engine holds databases.
 type Engine interface {
-	// Create makes an empty database: ErrExists.
+	// Create makes an empty database. The error may be ErrExists.
 	Create(ctx context.Context, name string) (DB, error)
-	// Open opens one: ErrNoDB. Opening one that is open gives another handle to it.
+	// Open opens a database. The error may be ErrNoDB. If it is already open, Open returns
+	// another handle to it.
 	Open(ctx context.Context, name string) (DB, error)
-	// Drop deletes one at once: ErrNoDB. Calls on handles that are still open fail
-	// with ErrNoDB; a View that has begun reads on. Space is given back when it can be.
+	// Drop deletes a database at once. The error may be ErrNoDB. Calls on handles that are
+	// still open fail with ErrNoDB; a View that has begun reads on. Space is given back when
+	// it can be.
 	Drop(ctx context.Context, name string) error
-	// List returns the names after a name in byte order, at most limit, all if it is
-	// negative.
+	// List returns the names after a given one in byte order, at most limit of them, or all if
+	// limit is negative.
 	List(ctx context.Context, after string, limit int) ([]string, error)
 	Caps() Caps
 	Close() error
@@ -40,22 +42,22 @@ type Caps struct {
 // DB is a handle to one database.
 type DB interface {
 	ID() DBID
-	// View runs fn on one snapshot. Keep it short: it pins what it could still read. Reads
-	// of fn fail soon after ctx has ended (Pace), whatever they go over.
+	// View runs fn on one snapshot. Keep it short: it pins everything it could still read.
+	// Reads in fn fail soon after ctx ends (Pace), whatever they go over.
 	View(ctx context.Context, fn func(Reader) error) error
-	// Update runs fn and makes what it wrote durable, or nothing of it if fn fails, or ctx
-	// has ended before the commit begins.
+	// Update runs fn and makes its writes durable. It writes nothing if fn fails, or if ctx
+	// ends before the commit begins.
 	Update(ctx context.Context, fn func(Tx) error) error
-	// Stage writes values that nothing refers to yet, in as many transactions as it
-	// likes. Doing it twice does no harm.
+	// Stage writes values that nothing refers to yet, in as many transactions as it likes.
+	// Repeating it does no harm.
 	Stage(ctx context.Context, s Space, kvs iter.Seq2[[]byte, []byte]) error
-	// Sub opens a database of its own that belongs to this one and goes with it; it is
-	// made if it is not there.
+	// Sub opens a separate database that belongs to this one and is deleted with it; Sub makes
+	// it if it is not there.
 	Sub(ctx context.Context, name string) (DB, error)
-	// DropSub deletes one; it is no error if it is not there.
+	// DropSub deletes such a database; it is no error if it is not there.
 	DropSub(ctx context.Context, name string) error
 	Watch() Watcher
-	// Close gives the handle back. It waits for calls under way.
+	// Close releases the handle. It waits for calls under way.
 	Close() error
 }
 
@@ -63,8 +65,8 @@ type DB interface {
 type Reader interface {
 	// Get returns the value of a key, nil if it is not there.
 	Get(s Space, k []byte) ([]byte, error)
-	// GetMulti gets many in one go; fn is called once for each, in order, with nil for
-	// what is not there.
+	// GetMulti gets many values in one go. It calls fn once for each key, in order, with nil
+	// if the key is not there.
 	GetMulti(s Space, ks [][]byte, fn func(i int, v []byte) error) error
 	// Last returns the greatest key and its value, nil if the space is empty.
 	Last(s Space) (k, v []byte, err error)
@@ -80,7 +82,7 @@ type Cursor interface {
 	Next() (k, v []byte, err error)
 }
 
-// Each calls fn for what a cursor still has, until it returns false: an engine's Scan.
+// Each calls fn for the rest of a cursor's entries, until it returns false: an engine's Scan.
 func Each(c Cursor, fn func(k, v []byte) (more bool, err error)) error {
 	for {
 		k, v, err := c.Next()
@@ -98,7 +100,7 @@ type Range struct {
 	From, To []byte
 	Reverse  bool
 	Limit    int  // how many entries, 0 meaning all; also a hint at how many to fetch
-	KeysOnly bool // values are not wanted; they may come all the same
+	KeysOnly bool // values are not wanted; they may come anyway
 }
 
 // SpaceKey is a key in a space.
@@ -110,12 +112,13 @@ type SpaceKey struct {
 // Tx is a writing transaction; it reads what it has written.
 type Tx interface {
 	Reader
-	// Fetch names what fn is going to Get, and of which spaces it is going to ask
-	// Last, so that an engine behind a network reads all that at once. It is a hint.
+	// Fetch names the keys that fn will Get, and the spaces whose Last it will ask for, so
+	// that an engine behind a network can read them all at once. It is a hint.
 	Fetch(keys []SpaceKey, last []Space) error
 	// Put sets a value. The engine keeps v until the commit: do not change it.
 	Put(s Space, k, v []byte) error
-	// Insert sets the value of a key that must not be there: ErrDuplicate.
+	// Insert sets the value of a key that must not be there; if it is, the error is
+	// ErrDuplicate.
 	Insert(s Space, k, v []byte) error
 	// Delete removes a key; it is no error if it is not there.
 	Delete(s Space, k []byte) error
@@ -123,22 +126,21 @@ type Tx interface {
 	DeleteRange(s Space, from, to []byte) error
 }
 
-// Filler is a Tx that can be told that it puts the entries of a space in the order of their
-// keys, behind or between what is there, and that few will be put between them soon: then
-// they are packed.
+// Filler is a Tx that can pack the entries of a space. Fill says that the entries come in the
+// order of their keys, after or between existing ones, and that few will come between them
+// soon.
 type Filler interface {
 	Fill(s Space)
 }
 
-// Watcher tells that a database may have changed: look again. It may tell so without
-// need, once for many changes, or, where Caps.Shared, not at all.
+// Watcher signals that a database may have changed: look again. It may signal without need,
+// once for many changes, or, where Caps.Shared, not at all.
 type Watcher interface {
 	C() <-chan struct{}
 	Close()
 }
 
-// Compacter is a DB that can give back the space of what was deleted, while it is read
-// and written.
+// Compacter is a DB that can give back the space of deleted data, while it is read and written.
 type Compacter interface {
 	Compact(ctx context.Context) error
 }
@@ -148,7 +150,7 @@ type Sizer interface {
 	Size(ctx context.Context) (int64, error)
 }
 
-// Checker is a DB that can verify its own storage, below what the store knows of.
+// Checker is a DB that can verify its own storage, below what the store sees.
 type Checker interface {
 	CheckStorage(ctx context.Context, report func(problem string)) error
 }
@@ -163,6 +165,7 @@ var (
 	ErrFull        = errors.New("engine: no space is left")         // nothing was written
 	ErrTooManyOpen = errors.New("engine: too many files are open")
 	ErrTooLarge    = errors.New("engine: key or value is too large")
-	// ErrForeign is final for a handle: no call after it succeeds. A commit has not taken place.
+	// ErrForeign is final for a handle: no later call succeeds. A commit that returned it has
+	// not taken place.
 	ErrForeign = errors.New("engine: not one of our databases, or damaged")
 )

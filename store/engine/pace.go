@@ -2,8 +2,8 @@ package engine
 
 import "context"
 
-// Pace looks at a context now and then, so that reads that go over much end soon after it
-// has. It is for one goroutine.
+// Pace checks a context now and then, so that long reads end soon after it does. It is for one
+// goroutine.
 type Pace struct {
 	ctx  context.Context
 	done int
@@ -12,13 +12,13 @@ type Pace struct {
 // NewPace makes a Pace.
 func NewPace(ctx context.Context) *Pace { return &Pace{ctx: ctx} }
 
-// How often the context is looked at, in entries, and how many bytes count as one more.
+// How often the context is checked, in entries, and how many bytes count as one more entry.
 const (
 	paceEntries = 64
 	paceBytes   = 4096
 )
 
-// Step counts an entry of so many bytes: the error of the context once that has ended.
+// Step counts an entry of this many bytes. It returns the context's error once it has ended.
 func (p *Pace) Step(bytes int) error {
 	if p.done += 1 + bytes/paceBytes; p.done < paceEntries {
 		return nil

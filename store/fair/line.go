@@ -5,44 +5,44 @@ import "container/heap"
 // Key is who waits.
 type Key struct{ Owner, Name string }
 
-// Rule says who of those who wait is next.
+// Rule says who is next.
 type Rule int
 
 const (
-	// Turns go round by owners one time and by names the next: an owner with many names,
-	// or a name that comes from many owners, leaves others every second turn.
+	// Turns alternate between owners and names: an owner with many names, or a name used by
+	// many owners, leaves others every second turn.
 	Turns Rule = iota
-	// Fewest is the owner who has the fewest running, and of that owner's names the one that
-	// has; then whoever comes first by Less.
+	// Fewest picks the owner with the fewest running, then that owner's name with the fewest
+	// running, then the first by Less.
 	Fewest
 )
 
-// Line is those who wait and those who run, by their keys. The zero Line has any number of
-// slots. Its fields are set before it is used; Slots may change at any time. Its methods are
-// not for several goroutines at once.
+// Line holds those who wait and those who run, by their keys. The zero Line has any number of
+// slots. Its fields are set before use; Slots may change at any time. Its methods must not be
+// called by several goroutines at once.
 type Line[T any] struct {
 	Slots int // how many may run at once; 0: any number
-	Share int // how many of one owner may; 0: as many as there are slots
+	Share int // how many of one owner may run; 0: as many as there are slots
 	Rule  Rule
-	// Less orders those of one key; nil: as they came.
+	// Less orders waiters of the same key; nil: in order of arrival.
 	Less func(a, b T) bool
 
 	owners, names map[string]*account
 	pairs         map[Key]*pair[T]
-	waiting       []*pair[T] // those of which somebody waits, in no order
+	waiting       []*pair[T] // pairs with waiters, in no order
 	running, len  int
 	came          uint64 // how many have come
-	stamp         uint64 // the last that was given out
+	stamp         uint64 // the last one handed out
 	byName        bool   // the next turn goes by names
 }
 
-// account is what an owner or a name has.
+// account is the state of an owner or a name.
 type account struct {
 	running, waiting int
-	stamp            uint64 // of two who wait, the lower one has been without a turn for longer
+	stamp            uint64 // of two that wait, the lower one has waited longer for a turn
 }
 
-// pair is those of one key.
+// pair holds the waiters of one key.
 type pair[T any] struct {
 	key         Key
 	owner, name *account
@@ -54,13 +54,13 @@ type pair[T any] struct {
 // Place is where somebody waits.
 type Place[T any] struct {
 	line  *Line[T]
-	pair  *pair[T] // nil: nobody waits there any more
+	pair  *pair[T] // nil: nobody is waiting there any more
 	value T
 	came  uint64
 	at    int // in the heap
 }
 
-// Wait lets somebody wait for a slot.
+// Wait joins the line for a slot.
 func (l *Line[T]) Wait(k Key, value T) *Place[T] {
 	p := l.pair(k)
 	for _, a := range []*account{p.owner, p.name} {
@@ -79,7 +79,7 @@ func (l *Line[T]) Wait(k Key, value T) *Place[T] {
 	return place
 }
 
-// Leave gives up a place; false if nobody waits there any more. It may be nil.
+// Leave gives up a place. It returns false if nobody is waiting there any more. p may be nil.
 func (p *Place[T]) Leave() bool {
 	if p == nil || p.pair == nil {
 		return false
@@ -90,7 +90,8 @@ func (p *Place[T]) Leave() bool {
 	return true
 }
 
-// First is whoever would be next; false: nobody waits, or there is no room for those who do.
+// First returns who would be next. ok is false if nobody waits, or if there is no room for
+// those who do.
 func (l *Line[T]) First() (value T, ok bool) {
 	if p := l.first(); p != nil {
 		return p.places.all[0].value, true
@@ -98,7 +99,7 @@ func (l *Line[T]) First() (value T, ok bool) {
 	return value, false
 }
 
-// Next gives a slot to whoever is next; Done must follow. False as for First.
+// Next gives a slot to the next waiter; Done must follow. ok is as for First.
 func (l *Line[T]) Next() (value T, ok bool) {
 	p := l.first()
 	if p == nil {
@@ -116,7 +117,7 @@ func (l *Line[T]) Next() (value T, ok bool) {
 	return place.value, true
 }
 
-// Try gives somebody a slot at once, if there is one that nobody waits for; Done must follow.
+// Try takes a slot at once, if one is free that nobody waits for; Done must follow.
 func (l *Line[T]) Try(k Key) bool {
 	if l.full() || l.Share > 0 && l.Running(k.Owner) >= l.Share || l.first() != nil {
 		return false
@@ -135,16 +136,16 @@ func (l *Line[T]) Done(k Key) {
 	l.forget(p)
 }
 
-// Len is how many wait.
+// Len is how many are waiting.
 func (l *Line[T]) Len() int { return l.len }
 
-// Taken is how many run.
+// Taken is how many are running.
 func (l *Line[T]) Taken() int { return l.running }
 
-// Owners is how many owners run something, or wait.
+// Owners is how many owners are running or waiting.
 func (l *Line[T]) Owners() int { return len(l.owners) }
 
-// Running is how many of an owner run.
+// Running is how many of an owner's are running.
 func (l *Line[T]) Running(owner string) int {
 	if a := l.owners[owner]; a != nil {
 		return a.running
@@ -152,7 +153,7 @@ func (l *Line[T]) Running(owner string) int {
 	return 0
 }
 
-// Waiting is how many of an owner wait.
+// Waiting is how many of an owner's are waiting.
 func (l *Line[T]) Waiting(owner string) int {
 	if a := l.owners[owner]; a != nil {
 		return a.waiting
@@ -160,7 +161,7 @@ func (l *Line[T]) Waiting(owner string) int {
 	return 0
 }
 
-// Short tells whether an owner waits of whom fewer than share run.
+// Short reports whether some owner is waiting with fewer than share running.
 func (l *Line[T]) Short(share int) bool {
 	for _, p := range l.waiting {
 		if p.owner.running < share {
@@ -172,7 +173,7 @@ func (l *Line[T]) Short(share int) bool {
 
 func (l *Line[T]) full() bool { return l.Slots > 0 && l.running >= l.Slots }
 
-// first is the pair that has the next turn, nil if none can have it.
+// first is the pair with the next turn, nil if none can have it.
 func (l *Line[T]) first() (best *pair[T]) {
 	if l.full() {
 		return nil
@@ -208,7 +209,7 @@ func (l *Line[T]) before(a, b *pair[T]) bool {
 	return x[1] < y[1]
 }
 
-// last gives an account the last of all turns.
+// last puts an account behind all others.
 func (l *Line[T]) last(a *account) {
 	l.stamp++
 	a.stamp = l.stamp
@@ -221,7 +222,7 @@ func (l *Line[T]) run(p *pair[T]) {
 	p.name.running++
 }
 
-// remove takes out a place; forget must follow, unless the pair runs.
+// remove takes out a place; forget must follow, unless the pair is running.
 func (l *Line[T]) remove(place *Place[T]) {
 	p := place.pair
 	heap.Remove(&p.places, place.at)
@@ -238,7 +239,7 @@ func (l *Line[T]) remove(place *Place[T]) {
 	}
 }
 
-// pair finds or makes what there is of a key.
+// pair finds or makes the pair of a key.
 func (l *Line[T]) pair(k Key) *pair[T] {
 	if p := l.pairs[k]; p != nil {
 		return p
@@ -260,7 +261,7 @@ func accountOf(m map[string]*account, name string) *account {
 	return a
 }
 
-// forget lets go of what nobody runs under and nobody waits under.
+// forget drops a pair that has nobody running and nobody waiting.
 func (l *Line[T]) forget(p *pair[T]) {
 	if p.running > 0 || p.places.Len() > 0 {
 		return
@@ -274,7 +275,7 @@ func (l *Line[T]) forget(p *pair[T]) {
 	}
 }
 
-// after tells whether a place comes after another one of a line.
+// after reports whether one place of a line comes after another.
 func (p *Place[T]) after(other *Place[T]) bool {
 	if less := p.line.Less; less != nil {
 		if less(other.value, p.value) {

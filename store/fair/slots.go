@@ -8,23 +8,22 @@ import (
 )
 
 var (
-	// ErrBusy says that too many wait already, or that somebody has waited for too long.
+	// ErrBusy says that too many are already waiting, or that a caller has waited too long.
 	ErrBusy = errors.New("too many are waiting")
 	// ErrClosed says that the slots are closed.
 	ErrClosed = errors.New("nobody is served any more")
 )
 
-// Options say what Slots there are.
+// Options configure Slots.
 type Options struct {
 	Slots       int           // how many may run at once; 0: any number
-	Share       int           // how many of one owner may; 0: as many as there are slots
+	Share       int           // how many of one owner may run; 0: as many as there are slots
 	Waiting     int           // how many may wait at once; 0: any number
 	WaitingEach int           // how many of one owner may wait at once; 0: any number
 	Longest     time.Duration // how long anybody waits; 0: as long as the context lasts
 }
 
-// Slots are what goroutines wait for by turns. Its methods may be called from any number of
-// goroutines.
+// Slots are taken by goroutines, in turns. The methods may be called from any goroutine.
 type Slots struct {
 	opt     Options
 	closing chan struct{}
@@ -41,8 +40,8 @@ func New(opt Options) *Slots {
 	return s
 }
 
-// Enter waits for a slot; leave, which must be called once, gives it back. Errors: ErrBusy,
-// ErrClosed, and what ended the context.
+// Enter waits for a slot. leave returns it and must be called once. The error is ErrBusy,
+// ErrClosed, or what ended the context.
 func (s *Slots) Enter(ctx context.Context, k Key) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -79,7 +78,7 @@ func (s *Slots) Enter(ctx context.Context, k Key) (leave func(), err error) {
 	return nil, err
 }
 
-// queue gives a slot at once, without a place, or a place to wait at.
+// queue grants a slot at once, without a place, or returns a place to wait at.
 func (s *Slots) queue(k Key) (granted chan struct{}, place *Place[chan struct{}], err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +100,7 @@ func (s *Slots) leave(k Key) {
 	s.done(k)
 }
 
-// done gives a slot back, and to whoever is next. The caller holds mu.
+// done returns a slot, and passes it to the next waiter. The caller holds mu.
 func (s *Slots) done(k Key) {
 	s.line.Done(k)
 	for {
@@ -113,7 +112,8 @@ func (s *Slots) done(k Key) {
 	}
 }
 
-// Close sends away all who wait, and all who come later. It does not wait for who has a slot.
+// Close turns away everybody who waits or comes later. It does not wait for slots to be
+// returned.
 func (s *Slots) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +130,7 @@ func (s *Slots) Taken() int {
 	return s.line.Taken()
 }
 
-// Waiting is how many wait.
+// Waiting is how many are waiting.
 func (s *Slots) Waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

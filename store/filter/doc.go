@@ -1,10 +1,10 @@
-// Package filter chooses among the changes of a database: by document ids, by a selector, by
-// a view, or by a function of a design document. It is what _changes?filter= asks for, and
-// what a replication with a filter asks of a source that is here.
+// Package filter selects changes of a database: by document ids, by a selector, by a view, or
+// by a function of a design document. It serves _changes?filter=, and filtered replication from
+// a local source.
 //
-// A Filter works on the handle it was opened with: what that handle hides it does not find,
-// and the functions that it asks are told for whom the handle was made.
+// A Filter works on the handle it was opened with. It does not find what that handle hides, and
+// the functions that it asks learn who the handle's user is.
 //
-// What is wrong with a query is an *Error. A design document or a function that is not there
-// is store.ErrMissing, store.ErrDeleted, or a *script.Error of the kind Missing.
+// A faulty query is an *Error. A missing design document or function is store.ErrMissing,
+// store.ErrDeleted, or a *script.Error of kind Missing.
 package filter

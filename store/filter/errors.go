@@ -10,7 +10,7 @@ func (e *Error) Error() string { return e.Reason }
 func badRequest(reason string) error { return &Error{"bad_request", reason} }
 
 var (
-	// ErrNoFunctions says that a filter asks for design documents, and there are none here.
+	// ErrNoFunctions says that a filter needs design documents, which are not available here.
 	ErrNoFunctions = errors.New("filter: design functions do not run here")
 
 	errDocIDs         = badRequest("`doc_ids` filter parameter is not a list of doc ids.")

@@ -13,29 +13,29 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// Opener opens filters. What it lacks is done without: a nil Opener has the filters that
-// need no design document.
+// Opener opens filters. Any field may be nil: a nil Opener still has the filters that need no
+// design document.
 type Opener struct {
 	Designs *design.Cache
-	Views   *view.Opener  // nil: views are no faster for {"changes": true}
+	Views   *view.Opener  // nil: {"changes": true} makes views no faster
 	Finder  *mango.Finder // nil: a selector looks at every change
 }
 
-// Filter says which changes somebody wants to hear of. It is one goroutine's; Release ends it.
+// Filter says which changes a client wants. Only one goroutine uses it; Release ends it.
 type Filter struct {
-	docIDs   []string        // if not nil: of these documents alone
-	design   bool            // of design documents alone
-	selector *mango.Selector // if not nil: of the revisions that match
+	docIDs   []string        // if not nil: only these documents
+	design   bool            // only design documents
+	selector *mango.Selector // if not nil: only matching revisions
 	fields   *mango.Fields
-	view     *viewChanges   // if not nil: of what has rows in a view
-	function script.Matcher // if not nil: of the revisions that a function lets pass
+	view     *viewChanges   // if not nil: only documents with rows in a view
+	function script.Matcher // if not nil: only revisions that a function accepts
 
 	db     *store.DB
 	finder *mango.Finder
 }
 
-// Open opens a filter of the changes of a database. The handle is the caller's, and is not
-// released before the filter is.
+// Open opens a filter on the changes of a database. The handle remains the caller's, who
+// releases it after the filter.
 func (o *Opener) Open(ctx context.Context, db *store.DB, q *Query) (*Filter, error) {
 	if o == nil {
 		o = &Opener{}
@@ -128,8 +128,8 @@ func (f *Filter) readSelector(q *Query) (err error) {
 	return nil
 }
 
-// openView makes a filter of a view: of its index, where that keeps what changes, or of its
-// map function.
+// openView makes a view filter. It reads the view's index if that keeps changes, and otherwise
+// runs the map function.
 func (o *Opener) openView(ctx context.Context, f *Filter, q *Query) error {
 	if q.View == "" {
 		return errNoView
@@ -150,7 +150,7 @@ func (o *Opener) openView(ctx context.Context, f *Filter, q *Query) error {
 	return err
 }
 
-// Release gives back what the filter holds.
+// Release frees what the filter holds.
 func (f *Filter) Release() {
 	if f.view != nil {
 		f.view.Release()
@@ -158,25 +158,25 @@ func (f *Filter) Release() {
 	f.Pause()
 }
 
-// Pause lets others have what a function runs in, while nothing is read.
+// Pause lets others use the function's process while nothing is read.
 func (f *Filter) Pause() {
 	if f.function != nil {
 		f.function.Release()
 	}
 }
 
-// Chosen tells that documents are chosen by their ids.
+// Chosen reports whether documents are selected by their ids.
 func (f *Filter) Chosen() bool { return f.docIDs != nil || f.design }
 
-// Fields are what to show of a document; nil: all.
+// Fields says what to show of a document; nil: all.
 func (f *Filter) Fields() *mango.Fields { return f.fields }
 
 // functionRows is how many documents a function judges in one snapshot. Between snapshots
 // there is time for a heartbeat.
 const functionRows = 100
 
-// Changes reads the changes that q asks for and the filter lets through, as store.DB.Changes
-// does. waiting is called now and then while an index is waited for.
+// Changes reads the changes that q asks for and the filter accepts, as store.DB.Changes does.
+// It calls waiting now and then while it waits for an index.
 func (f *Filter) Changes(ctx context.Context, q store.ChangesQuery, row func(*store.Change) error, flush, waiting func() error) (store.ChangesEnd, error) {
 	q.DocIDs = f.docIDs
 	if f.design {
@@ -193,7 +193,7 @@ func (f *Filter) Changes(ctx context.Context, q store.ChangesQuery, row func(*st
 	return f.finder.Changes(ctx, f.db, f.selector, q, mango.ChangesReader{Row: row, Flush: flush, Waiting: waiting})
 }
 
-// matchLeaves has the function judge a page of documents at once.
+// matchLeaves makes the function judge a page of documents at once.
 func (f *Filter) matchLeaves(ctx context.Context) func([]*store.Document) ([]bool, error) {
 	var b []byte
 	var docs [][]byte
@@ -202,9 +202,9 @@ func (f *Filter) matchLeaves(ctx context.Context) func([]*store.Document) ([]boo
 		for _, d := range page {
 			from := len(b)
 			b = d.AppendJSON(b, store.JSONOptions{})
-			docs = append(docs, b[from:]) // if b moves, what was written stays where it was
+			docs = append(docs, b[from:]) // if b moves, the earlier bytes stay where they were
 		}
-		// What it runs in is not held while a client takes its time with the rows.
+		// Do not hold the function's process while a slow client takes the rows.
 		defer f.Pause()
 		return f.function.MatchAll(ctx, docs)
 	}

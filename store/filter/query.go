@@ -6,32 +6,32 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Query says which changes are wanted.
+// Query says which changes a client wants.
 type Query struct {
-	Name   string // of the filter: a built-in one with an underscore, or DESIGN/FUNCTION; "": all
+	Name   string // of the filter: a built-in with an underscore, or DESIGN/FUNCTION; "": all
 	DocIDs []byte // of _doc_ids, a JSON array
-	// Selector is that of _selector, JSON, and Fields what to show of a document, nil: all.
-	// As in CouchDB they come in the body of a POST.
+	// Selector is the selector of _selector, as JSON. Fields says what to show of a document,
+	// nil: all. As in CouchDB, both come in the body of a POST.
 	Posted           bool
 	Selector, Fields []byte
 
 	View string // of _view: DESIGN/VIEW
 	Keys Keys
-	// Descending has a view looked at from its newest change on.
+	// Descending reads a view from its newest change backward.
 	Descending bool
 
-	// Request gives what a function is asked with, JSON (design.Request).
+	// Request returns the request object for functions, as JSON (design.Request).
 	Request func() ([]byte, error)
 }
 
-// Keys are the keys of a view whose changes are wanted, JSON; nil: no bound.
+// Keys are the keys of a view whose changes a client wants, as JSON; nil: no bound.
 type Keys struct {
 	Start, End []byte
 	List       []byte // an array
 	ExcludeEnd bool
 }
 
-// Set takes a parameter of a query in. Others than those of filters are left alone: known is
+// Set takes a query parameter. It ignores parameters that are not a filter's: known is then
 // false.
 func (q *Query) Set(name, value string) (known bool, err error) {
 	switch name = strings.ToLower(name); name {
@@ -55,8 +55,7 @@ func (q *Query) Set(name, value string) (known bool, err error) {
 	return true, nil
 }
 
-// Post takes the body of a POST in, a JSON object, nil: none. It counts for more than the
-// parameters.
+// Post takes the body of a POST, a JSON object, nil: none. It overrides the parameters.
 func (q *Query) Post(body []byte) error {
 	q.Posted = true
 	if jsonscan.Kind(body) != '{' {

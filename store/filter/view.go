@@ -9,9 +9,9 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// viewChanges finds changes by the entries by sequence of a view's index: of the documents
-// that have rows in the view, or in some ranges of its keys, and of the deletions of those
-// that have had them.
+// viewChanges finds changes in a view index that keeps entries by sequence. It finds documents
+// with rows in the view, or in some ranges of its keys, and deletions of documents that had
+// such rows.
 type viewChanges struct {
 	*view.Index
 	db     *store.DB
@@ -51,11 +51,11 @@ func (o *Opener) openChanges(ctx context.Context, db *store.DB, d *design.Docume
 	return v, nil
 }
 
-// changesPart is how many changes are looked up at once: many, since each time every key of a
-// range is looked at, and a sequence is small.
+// changesPart is how many changes are looked up at once. It is large because each lookup scans
+// every key of a range, and a sequence is small.
 const changesPart = 10_000
 
-// changes reads what the view has of the changes that q asks for.
+// changes reads those changes of the view that q asks for.
 func (v *viewChanges) changes(ctx context.Context, q store.ChangesQuery, row func(*store.Change) error, flush, waiting func() error) (store.ChangesEnd, error) {
 	if q.Limit == 0 {
 		return store.ChangesEnd{Last: q.Since}, nil

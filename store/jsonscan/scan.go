@@ -15,10 +15,10 @@ import (
 	"unicode/utf8"
 )
 
-// ErrSyntax says that bytes are not the JSON that was asked for.
+// ErrSyntax says that bytes are not the expected JSON.
 var ErrSyntax = errors.New("malformed JSON")
 
-// MaxDepth is how deep arrays and objects may be nested.
+// MaxDepth is how deep arrays and objects may nest.
 const MaxDepth = 10000
 
 // Space returns the index of the first byte at or after i that is not white space.
@@ -29,7 +29,7 @@ func Space(b []byte, i int) int {
 	return i
 }
 
-// Skip checks the value that begins at i and returns the index behind it.
+// Skip checks the value that begins at i and returns the index after it.
 func Skip(b []byte, i int) (int, error) { return skip(b, i, 0) }
 
 func skip(b []byte, i, depth int) (int, error) {
@@ -92,8 +92,8 @@ func skipNested(b []byte, i, depth int) (int, error) {
 	}
 }
 
-// next goes on behind a member or an element that ends at i: to the one after it, or, if
-// there are no more, behind the bracket that closes them.
+// next continues after a member or element that ends at i: at the following one, or, if there
+// is none, after the closing bracket.
 func next(b []byte, i int, closing byte) (at int, more bool, err error) {
 	if i = Space(b, i); i >= len(b) {
 		return i, false, ErrSyntax
@@ -114,11 +114,11 @@ func literal(b []byte, i int, word string) (int, error) {
 	return i + len(word), nil
 }
 
-// Literal checks for true, false or null at i and returns the index behind it.
+// Literal checks for true, false or null at i and returns the index after it.
 func Literal(b []byte, i int, word string) (int, error) { return literal(b, i, word) }
 
-// SkipString checks the string that begins at i and returns the index behind it, and
-// whether it holds escapes.
+// SkipString checks the string that begins at i. It returns the index after it, and whether it
+// has escapes.
 func SkipString(b []byte, i int) (end int, escaped bool, err error) {
 	i++
 	for {
@@ -168,7 +168,7 @@ func plain(b []byte, i int) int {
 	return i
 }
 
-// escape reads the escape at the beginning of b; n is 0 if it is none.
+// escape reads the escape at the beginning of b; n is 0 if there is none.
 func escape(b []byte) (r rune, n int) {
 	if len(b) < 2 {
 		return 0, 0
@@ -227,8 +227,8 @@ func hex4(b []byte) rune {
 	return r
 }
 
-// SkipNumber checks the number that begins at i and returns the index behind it, and
-// whether it is written with a fraction or an exponent.
+// SkipNumber checks the number that begins at i. It returns the index after it, and whether it
+// has a fraction or an exponent.
 func SkipNumber(b []byte, i int) (end int, float bool, err error) {
 	if i < len(b) && b[i] == '-' {
 		i++
@@ -264,7 +264,7 @@ func SkipNumber(b []byte, i int) (end int, float bool, err error) {
 	return i, float, nil
 }
 
-// Float reads a number that SkipNumber has checked; one that is too great is ErrSyntax.
+// Float reads a number that SkipNumber has checked; one that is too large is ErrSyntax.
 func Float(raw []byte) (float64, error) {
 	f, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil {
@@ -273,7 +273,7 @@ func Float(raw []byte) (float64, error) {
 	return f, nil
 }
 
-// Valid tells whether b is one value and nothing else but white space.
+// Valid reports whether b is one value, with nothing around it but white space.
 func Valid(b []byte) bool {
 	_, err := Trim(b)
 	return err == nil

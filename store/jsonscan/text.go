@@ -2,7 +2,8 @@ package jsonscan
 
 import "unicode/utf8"
 
-// Text returns the string that a string value stands for. ErrSyntax if it is none.
+// Text returns the string that a JSON string stands for. The error is ErrSyntax if value is not
+// a string.
 func Text(value []byte) (string, error) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", ErrSyntax
@@ -17,7 +18,7 @@ func Text(value []byte) (string, error) {
 	return string(appendUnescaped(nil, value[1:len(value)-1])), nil
 }
 
-// AppendText appends the bytes that a checked string value stands for.
+// AppendText appends the bytes that a checked JSON string stands for.
 func AppendText(dst, value []byte) []byte {
 	return appendUnescaped(dst, value[1:len(value)-1])
 }
@@ -39,8 +40,8 @@ func appendUnescaped(dst, s []byte) []byte {
 	return dst
 }
 
-// AppendEscape appends what the escape at the beginning of s stands for. ErrSyntax if there
-// is none.
+// AppendEscape appends what the escape at the beginning of s stands for. The error is ErrSyntax
+// if there is none.
 func AppendEscape(dst, s []byte) ([]byte, error) {
 	r, n := escape(s)
 	if n == 0 {

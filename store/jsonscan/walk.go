@@ -1,8 +1,8 @@
 package jsonscan
 
-// EachMember calls fn for each member of an object, in order, with its name, which is
-// good until the next call, and its value as it stands. It checks what it passes; b may
-// have white space around it. ErrSyntax if b is no object.
+// EachMember calls fn for each member of an object, in order, with its name, which is valid
+// until the next call, and its value unchanged. It checks the JSON it passes; b may have white
+// space around it. The error is ErrSyntax if b is not an object.
 func EachMember(b []byte, fn func(name, value []byte) error) error {
 	end, err := Members(b, Space(b, 0), func(name []byte, at int) (int, error) {
 		end, err := Skip(b, at)
@@ -17,10 +17,10 @@ func EachMember(b []byte, fn func(name, value []byte) error) error {
 	return ending(b, end)
 }
 
-// Members walks the object that begins at i, whose members' values fn reads: it is given
-// a name, which is good until the next call, and where the value begins, and returns the
-// index behind the value. Members returns the index behind the object, and ErrSyntax if
-// there is none.
+// Members walks the object that begins at i. fn reads the value of each member: it is given the
+// name, which is valid until the next call, and the index where the value begins, and returns
+// the index after the value. Members returns the index after the object, and ErrSyntax if there
+// is no object.
 func Members(b []byte, i int, fn func(name []byte, at int) (end int, err error)) (end int, err error) {
 	if i >= len(b) || b[i] != '{' {
 		return i, ErrSyntax
@@ -55,8 +55,8 @@ func Members(b []byte, i int, fn func(name []byte, at int) (end int, err error))
 	}
 }
 
-// EachElement calls fn for each element of an array, in order, as it stands.
-// ErrSyntax if b is no array.
+// EachElement calls fn for each element of an array, in order and unchanged. The error is
+// ErrSyntax if b is not an array.
 func EachElement(b []byte, fn func(value []byte) error) error {
 	i := Space(b, 0)
 	if i >= len(b) || b[i] != '[' {
@@ -90,8 +90,8 @@ func ending(b []byte, i int) error {
 	return nil
 }
 
-// Kind is the first byte of a value, which tells what it is: { [ " t f n, and 0 for
-// any number; a value must have been checked.
+// Kind is the first byte of a checked value, which gives its type: { [ " t f n, or 0 for any
+// number.
 func Kind(value []byte) byte {
 	if len(value) == 0 {
 		return 0

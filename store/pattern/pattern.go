@@ -1,9 +1,9 @@
-// Package pattern says what a regular expression that a client sends may be like. It is
-// asked before any parser sees the expression: parsers take memory and time in proportion
-// to what they are given, and those that call themselves for each bracket take stack.
+// Package pattern limits the regular expressions that clients send. It runs before any parser:
+// parsers take memory and time in proportion to their input, and recursive ones take stack for
+// each bracket.
 //
-// The bounds are those of PCRE as CouchDB has it. They hold for $regex of selectors and for
-// expressions that functions of design documents make.
+// The limits are those of PCRE in CouchDB. They hold for $regex in selectors and for
+// expressions made by functions of design documents.
 package pattern
 
 import "errors"
@@ -11,19 +11,19 @@ import "errors"
 const (
 	// MaxLength is how many bytes an expression may have.
 	MaxLength = 64 << 10
-	// MaxNesting is how deep its groups may stand within each other.
+	// MaxNesting is how deep its groups may nest.
 	MaxNesting = 250
 )
 
 var (
-	// ErrLong is what Check says of an expression that is too long.
+	// ErrLong says that an expression is too long.
 	ErrLong = errors.New("regular expression is too large")
-	// ErrNested is what it says of one whose groups nest too deep.
+	// ErrNested says that groups nest too deep.
 	ErrNested = errors.New("parentheses are too deeply nested")
 )
 
-// Check judges an expression: ErrLong, ErrNested. It need not be one that compiles. The cost
-// is one look at each byte, at most MaxLength of them.
+// Check judges an expression. The error is ErrLong or ErrNested. The expression need not
+// compile. Check looks at each byte once, at most MaxLength of them.
 func Check(expression string) error {
 	if len(expression) > MaxLength {
 		return ErrLong
@@ -32,7 +32,7 @@ func Check(expression string) error {
 	for i := 0; i < len(expression); i++ {
 		switch c := expression[i]; {
 		case c == '\\':
-			i++ // what it takes the meaning from
+			i++ // skip the escaped character
 		case inClass:
 			inClass = c != ']'
 		case c == '[':
@@ -49,8 +49,8 @@ func Check(expression string) error {
 	return nil
 }
 
-// firstOfClass is how many bytes stand at the beginning of a class before one that may end
-// it: a bracket there is a member.
+// firstOfClass is how many bytes begin a class before one that can end it: a bracket there is a
+// member.
 func firstOfClass(rest string) int {
 	n := 0
 	if n < len(rest) && rest[n] == '^' {

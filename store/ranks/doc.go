@@ -1,14 +1,13 @@
-// Package ranks answers how much stands before or behind a place in a database without
-// reading all of it: how many changes come after a sequence, how many living documents
-// before an id. Clients that pull or page ask that with every request.
+// Package ranks counts what comes before or after a place in a database without reading all of
+// it: how many changes come after a sequence, and how many living documents come before an id.
+// Clients that pull or page ask this with every request.
 //
-// Both are caches in memory. They are counted by one scan when they are first asked for,
-// in a snapshot of their own, and by every commit of this process after that.
+// Both are caches in memory. A scan counts them when they are first asked for, in a snapshot of
+// its own. After that, every commit of this process updates them.
 //
 // What always holds:
 //   - commits wait for no scan: no I/O is done under the lock that Committed takes;
-//   - a count knows the sequence that it is of, so that no commit is counted twice or not
-//     at all.
+//   - a count knows its sequence, so each commit is counted exactly once.
 package ranks
 
 import (

@@ -11,22 +11,22 @@ import (
 // idStretch is how many living documents are counted together.
 const idStretch = 512
 
-// IDs answers how many living documents there are before an id: it is to ids what Seqs is
-// to sequences. The zero value has counted nothing.
+// IDs counts the living documents before an id, as Seqs counts changes after a sequence. The
+// zero value has counted nothing.
 type IDs struct {
 	recounts
 	built     bool
 	stretches []idsFrom
 }
 
-// idsFrom are the documents from an id up to where the next stretch begins.
+// idsFrom is a stretch: the documents from an id up to where the next stretch begins.
 type idsFrom struct {
 	id   string
 	n    int
-	asOf uint64 // moves up to this sequence are in n
+	asOf uint64 // n includes moves up to this sequence
 }
 
-// Committed takes in what a transaction brought to life and put to death.
+// Committed takes in the documents that a transaction created and deleted.
 func (k *IDs) Committed(moves []Move) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -36,7 +36,7 @@ func (k *IDs) Committed(moves []Move) {
 	}
 }
 
-// add counts moves in that are of stretches from one to another. The lock is held.
+// add counts moves in the stretches from one index to another. The lock is held.
 func (k *IDs) add(moves []Move, from, to int) {
 	for _, m := range moves {
 		if m.Live == 0 {
@@ -48,7 +48,7 @@ func (k *IDs) add(moves []Move, from, to int) {
 	}
 }
 
-// of is the index of the stretch that an id lies in.
+// of is the index of the stretch that contains an id.
 func (k *IDs) of(id string) int {
 	return sort.Search(len(k.stretches), func(i int) bool { return k.stretches[i].id > id }) - 1
 }
@@ -71,8 +71,8 @@ func countStretches(r engine.Reader, db Database, from string, to []byte) ([]ids
 	return out, err
 }
 
-// Ready sees to it that the stretches are counted, and that the one an id lies in has not
-// grown large. It is not called in a snapshot, as that of Seqs.
+// Ready makes sure that the stretches are counted, and that the one that contains id is not too
+// large. Like Seqs.Ready, it must not be called in a snapshot.
 func (k *IDs) Ready(ctx context.Context, db Database, id string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -102,14 +102,14 @@ func (k *IDs) Ready(ctx context.Context, db Database, id string) error {
 			k.add(moves, 0, len(counted))
 			return
 		}
-		i := k.of(from) // nobody else cuts meanwhile
+		i := k.of(from) // nobody else cuts in the meantime
 		k.stretches = slices.Replace(k.stretches, i, i+1, counted...)
 		k.add(moves, i, i+len(counted))
 	})
 	return err
 }
 
-// Before counts the living documents before an id, as of r, when Ready has been called for
+// Before counts the living documents before an id, as of r. Ready must have been called for
 // that id.
 func (k *IDs) Before(r engine.Reader, db Database, id string) (int, error) {
 	k.mu.Lock()
@@ -124,7 +124,7 @@ func (k *IDs) Before(r engine.Reader, db Database, id string) (int, error) {
 	return max(n+within, 0), err
 }
 
-// fromKey is where a range begins: at the first id of all for an empty one.
+// fromKey is where a range begins: at the very first id for an empty one.
 func fromKey(id string) []byte {
 	if id == "" {
 		return nil

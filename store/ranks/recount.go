@@ -7,12 +7,11 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// recounts has counts of a database made without anybody waiting for a lock meanwhile:
-// it is scanned in a snapshot of its own, and what is committed from before the snapshot on
-// is noted, to be added when the scan is over. Counts know the sequence that they are of,
-// so what the snapshot has already is not added twice.
+// recounts counts a database without making anybody wait for a lock. The scan has a snapshot of
+// its own. Commits from before the snapshot on are noted, and added when the scan is over.
+// Counts know their sequence, so a commit that the snapshot already has is not added twice.
 type recounts struct {
-	mu  sync.Mutex // guards what follows, and what is counted; no I/O under it
+	mu  sync.Mutex // guards what follows, and the counts; no I/O under it
 	now *recount   // under way
 }
 
@@ -28,15 +27,15 @@ func (c *recounts) note(moves []Move) {
 	}
 }
 
-// run counts, and has the counts put in their place: moves are those that they may lack.
-// It is called with the lock held, which it lets go of meanwhile, and when no other count
-// is under way.
+// run counts, then calls put to store the counts; moves are those that the counts may lack. The
+// caller holds the lock, and no other count is under way. run releases the lock while it
+// counts.
 func (c *recounts) run(ctx context.Context, db Database, count func(engine.Reader) error, put func(moves []Move)) error {
 	one := &recount{over: make(chan struct{})}
 	c.now = one
 	err := func() error {
 		c.mu.Unlock()
-		defer func() { // also of a panic: whoever unlocks next has to find it locked
+		defer func() { // after a panic too: the caller will unlock it
 			c.mu.Lock()
 			c.now = nil
 			close(one.over)

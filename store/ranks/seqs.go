@@ -10,9 +10,9 @@ import (
 // rankBits sizes the stretches that are counted together: 1,024 sequences each.
 const rankBits = 10
 
-// Seqs answers how many changes there are after a sequence. It counts the entries of each
-// stretch of the sequence: a stretch knows the sequence that it was counted at and what
-// this process committed since. The zero value has counted nothing.
+// Seqs counts the changes after a sequence. It counts the entries of each stretch of the
+// sequence. A stretch knows the sequence at which it was counted and what this process has
+// committed since. The zero value has counted nothing.
 type Seqs struct {
 	recounts
 	built     bool
@@ -21,10 +21,10 @@ type Seqs struct {
 
 type stretch struct {
 	n    int
-	asOf uint64 // moves up to this sequence are in n
+	asOf uint64 // n includes moves up to this sequence
 }
 
-// Committed takes in what a transaction moved.
+// Committed takes in the moves of a transaction.
 func (k *Seqs) Committed(moves []Move) {
 	if len(moves) == 0 {
 		return
@@ -49,7 +49,7 @@ func (k *Seqs) add(moves []Move) {
 	}
 }
 
-// bump counts an entry at seq in or out, by a move that took place at sequence at.
+// bump counts an entry at seq in or out, for a move at sequence at.
 func (k *Seqs) bump(seq, at uint64, by int) {
 	i := int(seq >> rankBits)
 	for len(k.stretches) <= i {
@@ -83,8 +83,8 @@ func countAll(r engine.Reader, db Database) ([]stretch, error) {
 	return stretches, err
 }
 
-// Ready sees to it that the stretches are counted. It is not called in a snapshot: while
-// one is waited for, the engine's writer may wait for the other.
+// Ready makes sure that the stretches are counted. It must not be called in a snapshot: the
+// engine's writer may wait for that snapshot while Ready waits for another.
 func (k *Seqs) Ready(ctx context.Context, db Database) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -105,7 +105,7 @@ func (k *Seqs) Ready(ctx context.Context, db Database) error {
 	return err
 }
 
-// After counts the changes after a sequence as of r, when Ready has been called.
+// After counts the changes after a sequence as of r. Ready must have been called.
 func (k *Seqs) After(r engine.Reader, db Database, seq uint64) (int, error) {
 	newest, marker, err := db.Newest(r)
 	if err != nil || seq >= newest {

@@ -1,6 +1,6 @@
-// Package record has what all records of databases and indexes are made of: a version
-// byte, numbers as varints, and byte strings behind their length. The layout of each
-// record stands beside the code that writes it.
+// Package record holds the parts of all records of databases and indexes: a version byte,
+// numbers as varints, and byte strings after their length. The layout of each record is
+// described beside the code that writes it.
 package record
 
 import (
@@ -12,7 +12,7 @@ import (
 // Version is the first byte of every value.
 const Version = 1
 
-// AppendBytes appends a byte string behind its length.
+// AppendBytes appends the length of a byte string, then the string.
 func AppendBytes[T string | []byte](b []byte, s T) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	return append(b, s...)
@@ -24,14 +24,14 @@ func AppendRev(b []byte, r revtree.Rev) []byte {
 	return AppendBytes(b, r.ID)
 }
 
-// Reader takes a record apart. One that is short or malformed sets Bad, once and for all;
-// what is read then is zero.
+// Reader takes a record apart. A short or malformed record sets Bad for good; from then on
+// reads give zero.
 type Reader struct {
-	Rest []byte // what has not been read
+	Rest []byte // the bytes not yet read
 	Bad  bool
 }
 
-// Read begins to take a record apart. What is read aliases it.
+// Read begins to take a record apart. Byte strings read from it alias v.
 func Read(v []byte) Reader { return Reader{Rest: v} }
 
 // Byte reads a byte.

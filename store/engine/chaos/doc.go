@@ -1,10 +1,9 @@
-// Package chaos is an engine in memory that does to its users what a network and a
-// disk may do to them, so that what stands on an engine can be tested against it.
+// Package chaos is an in-memory engine that behaves as badly as a network and a disk may, so
+// that code on top of an engine can be tested against it.
 //
-// It runs a transaction twice, says that it does not know whether a commit took place
-// (when it did and when it did not), fails a call, and loses notifications; all of it
-// as its Options ask, by a seed. Slices that it gave out it spoils when they are no longer
-// valid, and it panics over a value that was changed after it was given. What it
-// acknowledges it keeps: it is as strict as any engine otherwise, and passes the same
-// suite.
+// It runs a transaction twice, says that it does not know whether a commit took place (when it
+// did and when it did not), fails a call, and loses notifications, all as its Options ask, by a
+// seed. It overwrites slices that it returned once they are no longer valid, and panics if a
+// value is changed after it was passed in. It keeps what it acknowledges. Otherwise it is as
+// strict as any engine, and passes the same suite.
 package chaos

@@ -13,23 +13,23 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Options say what goes wrong; with the zero value nothing does.
+// Options say what goes wrong; the zero value means nothing does.
 type Options struct {
 	Seed uint64
-	// Rerun is how probable it is that an Update runs its function once for nothing, on
-	// reads that are good, before it runs it for good.
+	// Rerun is the probability that an Update first runs its function once for nothing, on
+	// good reads, before the run that counts.
 	Rerun float64
-	// Unknown is how probable it is that an Update answers engine.ErrUnknown; half of
-	// these have committed.
+	// Unknown is the probability that an Update returns engine.ErrUnknown; half of these have
+	// committed.
 	Unknown float64
-	// DropNotices is how probable it is that a notification is lost.
+	// DropNotices is the probability that a notification is lost.
 	DropNotices float64
 	// FailCall is the call (Get, Scan, Put, commit, ...) that fails with
 	// engine.ErrUnavailable, counted from 1 over the whole engine; 0 is none.
 	FailCall int
 	// Alone says that no other process writes to the databases.
 	Alone bool
-	// Scanning, if not nil, is called before a range is scanned, and may hold it up.
+	// Scanning, if not nil, is called before a range is scanned, and may delay it.
 	Scanning func(engine.Space, engine.Range)
 	// MaxKey and MaxValue are the limits (1,024 and 16 MiB).
 	MaxKey, MaxValue int
@@ -57,21 +57,21 @@ func New(opt Options) *Engine {
 	return &Engine{opt: opt, random: mathrand.New(mathrand.NewPCG(opt.Seed, 1)), dbs: map[string]*database{}}
 }
 
-// Calls is how many calls there have been: FailCall beyond it fails nothing.
+// Calls is how many calls there were; a greater FailCall fails nothing.
 func (e *Engine) Calls() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.calls
 }
 
-// Calm ends all faults, so that a test can look at what they have left.
+// Calm ends all faults, so that a test can look at their effects.
 func (e *Engine) Calm() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.opt.Rerun, e.opt.Unknown, e.opt.DropNotices, e.opt.FailCall = 0, 0, 0, 0
 }
 
-// call counts a call and tells whether it is the one that fails.
+// call counts a call and fails it if it is the one to fail.
 func (e *Engine) call() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -82,7 +82,7 @@ func (e *Engine) call() error {
 	return nil
 }
 
-// chance draws, from a probability that is read under the lock.
+// chance draws with a probability that it reads under the lock.
 func (e *Engine) chance(of func(Options) float64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -133,7 +133,7 @@ func (e *Engine) Open(ctx context.Context, name string) (engine.DB, error) {
 	return &handle{database: d, name: name}, nil
 }
 
-// subMark stands between a database's name and that of a store that belongs to it.
+// subMark stands between the name of a database and the name of a sub-database.
 const subMark = "\x00"
 
 func (e *Engine) Drop(ctx context.Context, name string) error {
@@ -152,7 +152,7 @@ func (e *Engine) Drop(ctx context.Context, name string) error {
 	return nil
 }
 
-// remove removes a database and what belongs to it. The caller holds mu.
+// remove removes a database and its sub-databases. The caller holds mu.
 func (e *Engine) remove(name string) {
 	for other, d := range e.dbs {
 		if other == name || strings.HasPrefix(other, name+subMark) {

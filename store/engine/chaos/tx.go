@@ -10,8 +10,8 @@ import (
 
 type entry struct{ k, v []byte }
 
-// snapshot is the entries of all spaces at one moment, sorted by key. Slices are
-// replaced, never changed, so that who has one keeps it.
+// snapshot is the entries of all spaces at one moment, sorted by key. Slices are replaced,
+// never changed, so anybody who has one can keep it.
 type snapshot struct{ spaces [32][]entry }
 
 func (s *snapshot) clone() *snapshot {
@@ -31,10 +31,10 @@ type reader struct {
 	eng  *Engine
 	s    *snapshot
 	pace *engine.Pace
-	lent [][]byte // what it gave out
+	lent [][]byte // slices it returned
 }
 
-// lend gives out a copy, which is good until the reader ends.
+// lend returns a copy that is valid until the reader ends.
 func (r *reader) lend(b []byte) []byte {
 	if b == nil {
 		return nil
@@ -44,7 +44,7 @@ func (r *reader) lend(b []byte) []byte {
 	return c
 }
 
-// end spoils what was given out, so that who has kept it finds out.
+// end overwrites the returned slices, so that code that keeps one finds out.
 func (r *reader) end() {
 	for _, b := range r.lent {
 		for i := range b {
@@ -159,11 +159,11 @@ type tx struct {
 	given []given
 }
 
-// given is a value as it was given and as it was then.
+// given is a value as it was passed in, and a copy of it from then.
 type given struct{ v, was []byte }
 
-// run runs fn. Who changes a value after giving it away breaks the contract, and panics
-// here: another engine would store garbage.
+// run runs fn. Changing a value after passing it in breaks the contract and panics here:
+// another engine would store garbage.
 func (t *tx) run(fn func(engine.Tx) error) error {
 	defer t.end()
 	err := fn(t)
