@@ -215,8 +215,8 @@ func (db *DB) UpdateSeq(ctx context.Context) (seq uint64, err error) {
 	return seq, err
 }
 
-// newestEntry is what the newest entry of the sequence space says. An empty database has
-// sequence 0.
+// newestEntry is what the newest entry of the sequence space says. In an empty database the
+// sequence is 0.
 type newestEntry struct {
 	seq    uint64
 	totals totals
