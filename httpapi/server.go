@@ -22,7 +22,6 @@ import (
 	"github.com/tododb/tododb/httpapi/operate"
 	"github.com/tododb/tododb/httpapi/query"
 	syncroom "github.com/tododb/tododb/httpapi/sync"
-	"github.com/tododb/tododb/httpapi/uuids"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
@@ -59,9 +58,10 @@ type Options struct {
 	// Trail records who changed what (nothing is recorded).
 	Trail *audit.Trail
 	// Indexes keeps the indexes of design documents; nil: there are none, and what needs
-	// one answers 501. Compilers compile their functions, by language.
-	Indexes   *index.Manager
-	Compilers view.Compilers
+	// one answers 501. Views opens those of views, and Finder those of selectors.
+	Indexes *index.Manager
+	Views   *view.Opener
+	Finder  *mango.Finder
 	// Designs has the design documents of Store, and says where their functions run (this
 	// process, which hostile ones can end).
 	Designs *design.Cache
@@ -70,6 +70,9 @@ type Options struct {
 	Replicator syncroom.Replicator
 	// Synchronizer runs synchronizations; nil: _synchronizations answers 501.
 	Synchronizer syncroom.Synchronizer
+	// Access knows who asks and what they may. nil: the server makes one, of Store, Config,
+	// Designs, Spool, Trail and Now, all of which are also those of one that is given.
+	Access *access.Access
 	// Spool is where long bodies wait (the system's folder for such files).
 	Spool *intake.Spool
 	// Now is the clock (time.Now).
@@ -97,16 +100,12 @@ type Server struct {
 
 	documents *documents.Room
 
-	uuids  *uuids.Source
 	server []string // the Server header
 
 	metrics *metrics.Metrics
 	trail   *audit.Trail
 
 	designs *design.Cache
-
-	// closing is closed when the server wants feeds to come to their end.
-	closing chan struct{}
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
@@ -147,31 +146,28 @@ func New(opt Options) (*Server, error) {
 		opt.Designs = design.NewCache(opt.Store, script.InProcess(script.Options{Timeout: opt.Config.Duration("couchdb", "os_process_timeout"), Log: opt.Log}))
 	}
 	s := &Server{
-		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, uuids: uuids.New(), metrics: opt.Metrics, trail: opt.Trail,
-		server:  []string{"CouchDB/" + wire.CouchVersion + " (tododb/" + opt.Version + ")"},
-		closing: make(chan struct{}), idle: make(chan struct{}), designs: opt.Designs,
+		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, metrics: opt.Metrics, trail: opt.Trail,
+		server: []string{"CouchDB/" + wire.CouchVersion + " (tododb/" + opt.Version + ")"},
+		idle:   make(chan struct{}), designs: opt.Designs, access: opt.Access,
 		settings: config.Follow(opt.Config, readInForce),
 	}
-	var opener *view.Opener // of indexes; nil: there are none
-	var finder *mango.Finder
-	if opt.Indexes != nil {
-		opener, finder = view.NewOpener(opt.Indexes, opt.Compilers), mango.NewFinder(opt.Indexes, opt.Designs)
+	if s.access == nil {
+		shared := wire.NewShared(wire.SharedOptions{Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Audited: opt.Trail.On})
+		var err error
+		if s.access, err = access.New(access.Options{Store: opt.Store, Config: opt.Config, Log: opt.Log, Shared: shared, Designs: opt.Designs, Now: opt.Now}); err != nil {
+			return nil, err
+		}
 	}
-	s.shared = wire.NewShared(wire.SharedOptions{
-		Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Now: opt.Now, IDs: s.uuids, Audited: opt.Trail.On, Closing: s.closing,
-	})
-	var err error
-	if s.access, err = access.New(access.Options{Store: opt.Store, Config: opt.Config, Log: opt.Log, Shared: s.shared, Designs: opt.Designs, Now: opt.Now}); err != nil {
-		return nil, err
-	}
-	s.account = account.New(s.access, opt.Config, s.uuids, opt.Now)
-	s.documents = documents.New(s.access, opt.Config, s.uuids, opt.Spool, opt.Metrics)
-	s.query = query.New(query.Options{Access: s.access, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opener, Finder: finder, Reroute: s.reroute})
+	s.shared = s.access.Shared()
+	ids := s.shared.IDs()
+	s.account = account.New(s.access, opt.Config, ids, opt.Now)
+	s.documents = documents.New(s.access, opt.Config, ids, opt.Spool, opt.Metrics)
+	s.query = query.New(query.Options{Access: s.access, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opt.Views, Finder: opt.Finder, Reroute: s.reroute})
 	s.operate = operate.New(operate.Options{
-		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: s.uuids,
+		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: ids,
 		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex,
 	})
-	s.changes = changes.New(s.access, opt.Store, &filter.Opener{Designs: s.designs, Views: opener, Finder: finder})
+	s.changes = changes.New(s.access, opt.Store, &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder})
 	s.sync = syncroom.New(syncroom.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes})
 	s.ownMetrics()
 	s.routes = s.table()
@@ -269,7 +265,7 @@ func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closed {
 		s.closed = true
-		close(s.closing)
+		s.shared.EndFeeds()
 		if s.running == 0 {
 			close(s.idle)
 		}

@@ -18,8 +18,10 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/index/view/javascript"
 	"github.com/tododb/tododb/store/script"
@@ -41,7 +43,12 @@ func openServer(t testing.TB, opt Options) *Server {
 		opt.Config = settings(t)
 	}
 	indexes := index.NewManager(context.Background(), index.Options{Store: opt.Store})
-	opt.Indexes, opt.Compilers = indexes, view.Compilers{"javascript": javascript.Compiler(script.InProcess(script.Options{}))}
+	functions := script.InProcess(script.Options{Timeout: opt.Config.Duration("couchdb", "os_process_timeout")})
+	if opt.Designs == nil {
+		opt.Designs = design.NewCache(opt.Store, functions)
+	}
+	opt.Indexes, opt.Finder = indexes, mango.NewFinder(indexes, opt.Designs)
+	opt.Views = view.NewOpener(indexes, view.Compilers{"javascript": javascript.Compiler(functions)})
 	s, err := New(opt)
 	if err != nil {
 		t.Fatal(err)
@@ -471,7 +478,7 @@ func TestCloseWaitsForRequests(t *testing.T) {
 	inside, answered := make(chan struct{}), make(chan int, 1)
 	route(s, "/_t/feed", func(w http.ResponseWriter, r *http.Request) error {
 		close(inside)
-		<-s.closing
+		<-s.shared.Closing()
 		return wire.WriteJSON(w, r, 200, []byte(`{}`))
 	})
 	go func() { answered <- call(s, "GET", "/_t/feed", "").Code }()

@@ -54,13 +54,13 @@ func startServer(t *testing.T) *server {
 	}
 	functions := script.InProcess(script.Options{})
 	designs, indexes := design.NewCache(s, functions), index.NewManager(t.Context(), index.Options{Store: s})
-	compilers := view.Compilers{"javascript": javascript.Compiler(functions)}
-	api, err := httpapi.New(httpapi.Options{Store: s, Config: cfg, Designs: designs, Indexes: indexes, Compilers: compilers})
+	views := view.NewOpener(indexes, view.Compilers{"javascript": javascript.Compiler(functions)})
+	filters := &filter.Opener{Designs: designs, Finder: mango.NewFinder(indexes, designs), Views: views}
+	api, err := httpapi.New(httpapi.Options{Store: s, Config: cfg, Designs: designs, Indexes: indexes, Views: views, Finder: filters.Finder})
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &server{t: t, store: s, api: api, http: httptest.NewServer(api)}
-	srv.filters = &filter.Opener{Designs: designs, Finder: mango.NewFinder(indexes, designs), Views: view.NewOpener(indexes, compilers)}
+	srv := &server{t: t, store: s, api: api, http: httptest.NewServer(api), filters: filters}
 	t.Cleanup(func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
 		defer cancel()

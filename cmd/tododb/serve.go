@@ -10,13 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tododb/tododb/httpapi"
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/peruser"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
-	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/index"
@@ -104,20 +104,25 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	views := view.NewOpener(indexes, compilers(functions))
 	filters := &filter.Opener{Designs: designs, Views: views, Finder: mango.NewFinder(indexes, designs)}
 
+	spool, err := intake.OpenSpool(filepath.Join(opt.data, "spool"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, spool.Close()) }()
+	shared := wire.NewShared(wire.SharedOptions{Config: cfg, Log: log, Spool: spool, Audited: trail.On})
+	rights, err := access.New(access.Options{Store: f.store, Config: cfg, Log: log, Shared: shared, Designs: designs})
+	if err != nil {
+		return err
+	}
+
 	trust, err := replicatorTLS(cfg)
 	if err != nil {
 		return err
 	}
-	var api *httpapi.Server // set before anybody can ask for a replication
 	manager, err := replicate.NewManager(ctx, replicate.Options{
 		Store: f.store, Filters: filters, Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
-		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
-			return api.Access().OpenFor(ctx, name, user)
-		},
-		Wrap:    func(next http.RoundTripper) http.RoundTripper { return wire.Outgoing(next, traces.Tracer()) },
-		IsAdmin: func(name string) bool { return api.Access().IsAdmin(name) },
-		Allowed: func(ctx context.Context, user replicate.User) error { return api.Access().Allowed(ctx, user) },
-		Origin:  wire.Origin,
+		Open: rights.OpenFor, IsAdmin: rights.IsAdmin, Allowed: rights.Allowed, Origin: wire.Origin,
+		Wrap: func(next http.RoundTripper) http.RoundTripper { return wire.Outgoing(next, traces.Tracer()) },
 	})
 	if err != nil {
 		return err
@@ -130,21 +135,16 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, synchronizer.Close()) }()
 
-	spool, err := intake.OpenSpool(filepath.Join(opt.data, "spool"))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, spool.Close()) }()
-	api, err = httpapi.New(httpapi.Options{
+	api, err := httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer,
-		Spool: spool, Indexes: indexes, Compilers: compilers(functions), Designs: designs,
+		Access: rights, Spool: spool, Indexes: indexes, Views: views, Finder: filters.Finder, Designs: designs,
 	})
 	if err != nil {
 		return err
 	}
-	if err = api.Access().CreateSystemDatabases(ctx); err != nil {
+	if err = rights.CreateSystemDatabases(ctx); err != nil {
 		return err
 	}
 	work.run(func(ctx context.Context) { peruser.Run(ctx, peruser.Options{Store: f.store, Config: cfg, Log: log}) })

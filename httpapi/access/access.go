@@ -20,8 +20,8 @@ type Options struct {
 	Config  *config.Config
 	Log     *slog.Logger
 	Shared  *wire.Shared
-	Designs *design.Cache // of validation functions, for one
-	Now     func() time.Time
+	Designs *design.Cache    // of validation functions, for one
+	Now     func() time.Time // the clock (time.Now)
 }
 
 // settings are what is set of who may do what.
@@ -58,6 +58,9 @@ type Access struct {
 
 // New makes one. Nothing runs in it, and nothing is to be closed.
 func New(opt Options) (*Access, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
 	a := &Access{
 		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, shared: opt.Shared, designs: opt.Designs,
 		settings: config.Follow(opt.Config, readSettings), devices: &Devices{opt.Store},
@@ -95,6 +98,9 @@ func (a *Access) authenticator() (err error) {
 	})
 	return nil
 }
+
+// Shared is what all exchanges share for which an Access judges who asks.
+func (a *Access) Shared() *wire.Shared { return a.shared }
 
 // Auth tells who asks.
 func (a *Access) Auth() *auth.Authenticator { return a.auth }

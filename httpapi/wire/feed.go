@@ -48,7 +48,7 @@ type Feed struct {
 func NewFeed(st *Stream, framing Framing, heartbeat, timeout time.Duration, rights Rights) Feed {
 	x, now := ExchangeOf(st.r), time.Now()
 	return Feed{
-		Stream: st, Framing: framing, closing: x.shared.opt.Closing, rights: rights, sent: now, rows: now,
+		Stream: st, Framing: framing, closing: x.shared.closing, rights: rights, sent: now, rows: now,
 		heartbeat: min(heartbeat, FeedTimeout), timeout: min(timeout, FeedTimeout),
 	}
 }

@@ -36,7 +36,7 @@ func FunctionRequest(r *http.Request, db *store.DB, id *string, body []byte) ([]
 		object.Body = string(body)
 	}
 	requestedOnly, _, _ := strings.Cut(requested, "?")
-	object.ID, object.UUID, object.Method, object.Peer = id, ExchangeOf(r).shared.opt.IDs.ID(), r.Method, peer
+	object.ID, object.UUID, object.Method, object.Peer = id, ExchangeOf(r).shared.ids.ID(), r.Method, peer
 	object.RequestedPath, object.Path, object.RawPath = PathParts(requestedOnly), path, r.URL.RequestURI()
 	object.Query, object.Headers, object.Form, object.Cookie = query.ByName(), headersOf(r), formOf(r, body), cookiesOf(r)
 	return json.Marshal(object)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/tododb/tododb/httpapi/config"
@@ -60,26 +61,31 @@ type SharedOptions struct {
 	Config *config.Config
 	Log    *slog.Logger
 	Spool  *intake.Spool // where long bodies wait
-	Now    func() time.Time
-	IDs    *uuids.Source // of what comes without one
 	// Audited tells whether there is a trail that the notes of exchanges go to.
 	Audited func() bool
-	// Closing is closed when feeds are to come to their end.
-	Closing <-chan struct{}
 }
 
 // Shared is what all exchanges of a server share: their settings, the memory and the files
 // for bodies, the turns of large queries, and the count of open feeds.
 type Shared struct {
 	opt      SharedOptions
+	ids      *uuids.Source
 	settings func() *Settings
 	turns    *Turns
 	feeds    openFeeds
+
+	closing  chan struct{}
+	endFeeds func()
 }
 
 // NewShared makes it. It starts nothing.
 func NewShared(opt SharedOptions) *Shared {
-	return &Shared{opt: opt, settings: config.Follow(opt.Config, readSettings), turns: NewTurns()}
+	s := &Shared{
+		opt: opt, settings: config.Follow(opt.Config, readSettings),
+		ids: uuids.New(), turns: NewTurns(), closing: make(chan struct{}),
+	}
+	s.endFeeds = sync.OnceFunc(func() { close(s.closing) })
+	return s
 }
 
 // Settings are those in force.
@@ -96,3 +102,13 @@ func (s *Shared) Feeds() int { return s.feeds.count() }
 
 // ClientAddr is the address that a request comes from.
 func (s *Shared) ClientAddr(r *http.Request) netip.Addr { return s.settings().Proxies.client(r) }
+
+// IDs makes ids of what comes without one.
+func (s *Shared) IDs() *uuids.Source { return s.ids }
+
+// Closing is closed when feeds are to come to their end.
+func (s *Shared) Closing() <-chan struct{} { return s.closing }
+
+// EndFeeds has all feeds come to a well-formed end, and every later one at once. It may be
+// called again.
+func (s *Shared) EndFeeds() { s.endFeeds() }
