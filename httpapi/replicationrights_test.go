@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tododb/tododb/httpapi/sync"
+	"github.com/tododb/tododb/httpapi/replications"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
 
 // asked is a replicator that notes for whom it is asked.
 type asked struct {
-	sync.Replicator
+	replications.Replicator
 	user replicate.User
 }
 

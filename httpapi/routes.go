@@ -88,8 +88,8 @@ func (s *Server) table() []Route {
 		at("/{db}/_view_cleanup...", "POST", on("POST", dbAdmin, s.query.ViewCleanup)),
 		at("/{db}/_partition...", "GET,HEAD,POST", on("GET,POST", member, s.partition)),
 		at("/{db}/_temp_view...", "", always(anyone, s.tempView)),
-		at("/{db}/_synchronizations", "GET,HEAD,POST", on("GET", dbAdmin, s.sync.ListSynchronizations), on("POST", dbAdmin, s.sync.CreateSynchronization)),
-		at("/{db}/_synchronizations/{id}", "DELETE,GET,HEAD,PUT", on("GET", dbAdmin, s.sync.GetSynchronization), on("PUT", dbAdmin, s.sync.ChangeSynchronization), on("DELETE", dbAdmin, s.sync.DeleteSynchronization)),
+		at("/{db}/_synchronizations", "GET,HEAD,POST", on("GET", dbAdmin, s.replications.ListSynchronizations), on("POST", dbAdmin, s.replications.CreateSynchronization)),
+		at("/{db}/_synchronizations/{id}", "DELETE,GET,HEAD,PUT", on("GET", dbAdmin, s.replications.GetSynchronization), on("PUT", dbAdmin, s.replications.ChangeSynchronization), on("DELETE", dbAdmin, s.replications.DeleteSynchronization)),
 		at("/{db}/{name}...", "", always(member, s.unknownInDB)),
 		s.toAttachment,
 
@@ -101,10 +101,10 @@ func (s *Server) table() []Route {
 		at("/_all_dbs...", "GET,HEAD", on("GET", admin, s.operate.AllDBs)),
 		at("/_dbs_info...", "GET,HEAD,POST", on("GET,POST", admin, s.operate.DBsInfo)),
 		at("/_uuids...", "GET", on("GET", anyone, s.operate.UUIDs)),
-		at("/_active_tasks...", "GET,HEAD", on("GET", admin, s.sync.ActiveTasks)),
+		at("/_active_tasks...", "GET,HEAD", on("GET", admin, s.replications.ActiveTasks)),
 		at("/_db_updates...", "GET,HEAD", on("GET", admin, s.changes.DBUpdates)),
 		at("/_membership...", "GET", on("GET", admin, s.operate.Membership)),
-		at("/_replicate...", "", always(user, s.sync.Replicate)),
+		at("/_replicate...", "", always(user, s.replications.Replicate)),
 		at("/_reload_query_servers...", "POST", on("POST", admin, s.unbuiltForAdmin)),
 
 		first(operate.IsHere, at("/_node/{node}", "GET", on("GET", admin, s.operate.Node))),
@@ -120,9 +120,9 @@ func (s *Server) table() []Route {
 		first(nil, at("/_cluster_setup", "GET,POST", on("GET", admin, s.operate.ClusterState), on("POST", admin, s.operate.ClusterSetup))),
 
 		at("/_utils...", "GET,HEAD", on("GET", anyone, s.utils)),
-		at("/_scheduler/jobs...", "GET,HEAD", on("GET", admin, s.sync.SchedulerJobs)),
-		at("/_scheduler/docs...", "GET,HEAD", on("GET", admin, s.sync.SchedulerDocs)),
-		at("/_scheduler...", "GET,HEAD", on("GET", anyone, s.sync.NoScheduler)),
+		at("/_scheduler/jobs...", "GET,HEAD", on("GET", admin, s.replications.SchedulerJobs)),
+		at("/_scheduler/docs...", "GET,HEAD", on("GET", admin, s.replications.SchedulerDocs)),
+		at("/_scheduler...", "GET,HEAD", on("GET", anyone, s.replications.NoScheduler)),
 		at("/{_:_reshard|_search_analyze|_nouveau_analyze|_prometheus|_metrics}...", "", always(admin, s.unbuiltForAdmin)),
 	}
 }

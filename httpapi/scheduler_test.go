@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tododb/tododb/httpapi/sync"
+	"github.com/tododb/tododb/httpapi/replications"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
@@ -110,7 +110,7 @@ func between(text, from, to string) string {
 }
 
 // later is a replicator that is given after the server is open, since it stands on it.
-type later struct{ sync.Replicator }
+type later struct{ replications.Replicator }
 
 // _scheduler tells of jobs and documents by pages and states, to administrators.
 func TestScheduler(t *testing.T) {

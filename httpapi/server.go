@@ -21,7 +21,7 @@ import (
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/operate"
 	"github.com/tododb/tododb/httpapi/query"
-	syncroom "github.com/tododb/tododb/httpapi/sync"
+	"github.com/tododb/tododb/httpapi/replications"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
@@ -67,9 +67,9 @@ type Options struct {
 	Designs *design.Cache
 
 	// Replicator runs replications; nil: POST /_replicate answers 501.
-	Replicator syncroom.Replicator
+	Replicator replications.Replicator
 	// Synchronizer runs synchronizations; nil: _synchronizations answers 501.
-	Synchronizer syncroom.Synchronizer
+	Synchronizer replications.Synchronizer
 	// Access knows who asks and what they may. nil: the server makes one, of Store, Config,
 	// Designs, Spool, Trail and Now, all of which are also those of one that is given.
 	Access *access.Access
@@ -81,24 +81,23 @@ type Options struct {
 
 // Server is CouchDB's HTTP API over a store: an http.Handler.
 type Server struct {
-	opt      Options
-	store    *store.Store
-	log      *slog.Logger
-	config   *config.Config
-	settings func() *inForce
-	shared   *wire.Shared
-	access   *access.Access
-	router   *mux.Router
-	account  *account.Room
-	operate  *operate.Room
-	changes  *changes.Room
-	query    *query.Room
-	sync     *syncroom.Room
-	routes   []Route // the table
+	opt          Options
+	store        *store.Store
+	log          *slog.Logger
+	config       *config.Config
+	settings     func() *inForce
+	shared       *wire.Shared
+	access       *access.Access
+	router       *mux.Router
+	account      *account.Room
+	documents    *documents.Room
+	operate      *operate.Room
+	changes      *changes.Room
+	query        *query.Room
+	replications *replications.Room
+	routes       []Route // the table
 	// The lines for documents and attachments, which odd paths lead to as well.
 	toDocument, toAttachment Route
-
-	documents *documents.Room
 
 	server []string // the Server header
 
@@ -168,7 +167,7 @@ func New(opt Options) (*Server, error) {
 		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex,
 	})
 	s.changes = changes.New(s.access, opt.Store, &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder})
-	s.sync = syncroom.New(syncroom.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes})
+	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.router = s.route(s.routes)

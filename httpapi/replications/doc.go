@@ -1,4 +1,4 @@
-// Package sync answers what is asked about replications and synchronizations: it starts and
+// Package replications answers what is asked about replications and synchronizations: it starts and
 // ends them and tells how they go on, and it lists all tasks of the server. A Replicator and a
 // Synchronizer do the work.
 //
@@ -8,4 +8,4 @@
 //   - no credentials of a source or target get into the trail;
 //   - only administrators of a database handle its synchronizations: what these bring in is
 //     written without asking who wrote it.
-package sync
+package replications
