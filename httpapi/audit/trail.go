@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Stdout is the name of a file that stands for standard output.
+// Stdout is the file name that stands for standard output.
 const Stdout = "stdout"
 
 // Trail is where changes are recorded. The zero Trail records nothing. It is safe for use
@@ -28,7 +28,7 @@ type sink struct {
 	log  *slog.Logger
 }
 
-// file is written line by line; a line is one write.
+// file is written line by line, each line in one write.
 type file struct {
 	mu  sync.Mutex
 	f   *os.File
@@ -45,14 +45,14 @@ func (f *file) close() error {
 	if f.std {
 		return nil
 	}
-	f.mu.Lock() // a line that is being written is written whole
+	f.mu.Lock() // wait for a line that is being written
 	defer f.mu.Unlock()
 	return f.f.Close()
 }
 
-// Open has changes recorded in a file from now on, behind what is there; "" ends the
-// trail. Where the file is the same it is opened anew, so that it may have been renamed
-// away. On an error the trail is as before.
+// Open records changes in a file from now on, after what it already has; "" ends the trail.
+// The same file is opened again, because it may have been renamed. On an error the trail is as
+// before.
 func (t *Trail) Open(path string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,7 +77,7 @@ func (t *Trail) Open(path string) error {
 	return nil
 }
 
-// Path is the file of the trail, "" if there is none.
+// Path returns the file of the trail, "" if there is none.
 func (t *Trail) Path() string {
 	if s := t.now.Load(); s != nil {
 		return s.path
@@ -94,8 +94,8 @@ func (t *Trail) Close() error { return t.Open("") }
 // Event is one change, or the refusal of one.
 type Event struct {
 	Action  string // what was done: "write", "login", "configuration" ...
-	User    string // who asked; "" for nobody that is known
-	Address string // where from
+	User    string // who asked; "" if unknown
+	Address string // where the request came from
 	Request string // its id, as in the log
 	Method  string
 	Path    string // escaped, without the query
@@ -103,7 +103,7 @@ type Event struct {
 	More    []slog.Attr
 }
 
-// Record adds an event. What cannot be written is an error; the change itself stands.
+// Record adds an event. It returns an error if it cannot write it; the change itself stands.
 func (t *Trail) Record(ctx context.Context, at time.Time, e Event) error {
 	for s := t.now.Load(); s != nil; {
 		err := s.write(ctx, at, e)
@@ -111,7 +111,7 @@ func (t *Trail) Record(ctx context.Context, at time.Time, e Event) error {
 		if !errors.Is(err, os.ErrClosed) || next == s {
 			return err
 		}
-		s = next // it was opened anew meanwhile, perhaps more than once
+		s = next // it has been opened again, perhaps more than once
 	}
 	return nil
 }

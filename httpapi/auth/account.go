@@ -10,28 +10,28 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Account is somebody who can log in. It does not change: whoever has got the same
-// pointer twice knows that password and roles are the same as before.
+// Account is a user who can log in. It never changes: if you get the same pointer twice,
+// password and roles are the same as before.
 type Account struct {
 	User     User
 	password Password
 }
 
-// Accounts finds users that are not administrators: those of _users.
+// Accounts finds users who are not administrators, in _users.
 type Accounts interface {
-	// Account finds a user by name, nil if there is none. It gives the same pointer until
-	// something about the user has changed, and another one at once when it has.
+	// Account finds a user by name, nil if there is none. It returns the same pointer until
+	// something about the user changes, and then a new one at once.
 	Account(ctx context.Context, name string) (*Account, error)
-	// Rehash stores a password, which has just been found to be right, as new passwords
-	// are, and gives the account as it is then. Somebody who changes the user at the same time
-	// goes first, and the account is nil.
+	// Rehash stores a password again, in the way that new passwords are stored. It has just
+	// been verified. Rehash returns the new account. If somebody changes the user at the same
+	// time, their change wins and the account is nil.
 	Rehash(ctx context.Context, a *Account, password string) (*Account, error)
 }
 
-// errNoLogin says that a user's document holds no password that can be verified.
+// errNoLogin says that a user's document has no password that can be verified.
 var errNoLogin = errors.New("no password of a known scheme")
 
-// ParseAccount reads a document of _users: an error if nobody can log in with it.
+// ParseAccount reads a document of _users. It returns an error if nobody can log in with it.
 func ParseAccount(doc []byte) (*Account, error) {
 	var fields struct {
 		Name  string   `json:"name"`
@@ -39,13 +39,13 @@ func ParseAccount(doc []byte) (*Account, error) {
 		userPassword
 	}
 	if err := json.Unmarshal(judgedMembers(doc), &fields); err != nil {
-		return nil, errNoLogin // not err, which may show a part of the document
+		return nil, errNoLogin // not err, which may show part of the document
 	}
 	p, err := fields.parse()
 	if err != nil {
 		return nil, err
 	}
-	// A role of the server's own cannot come from a document, whatever peer brought it.
+	// A document cannot give a role that belongs to the server, whichever peer it came from.
 	roles := slices.DeleteFunc(fields.Roles, func(r string) bool { return r == "" || r[0] == '_' })
 	if roles == nil {
 		roles = []string{}
@@ -53,8 +53,8 @@ func ParseAccount(doc []byte) (*Account, error) {
 	return &Account{User: User{Name: fields.Name, Roles: roles}, password: p}, nil
 }
 
-// judgedMembers is what of a document makes an account, as CheckUser has seen it. Package
-// json would also take Roles for roles, which nobody has judged.
+// judgedMembers returns the members that make an account, as CheckUser has checked them.
+// Package json would also read Roles as roles, which nobody has checked.
 func judgedMembers(doc []byte) []byte {
 	d := UserDoc{Body: doc}
 	b := []byte{'{'}

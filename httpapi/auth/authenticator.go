@@ -19,30 +19,29 @@ var (
 	ErrIterations = errors.New("the number of iterations of the password's hash is out of bounds")
 )
 
-// Options say whom an Authenticator knows.
+// Options say which users an Authenticator knows.
 type Options struct {
-	// Admins are the administrators, name to password hash or password in clear, as
-	// in [admins]. Without any there is no administrator.
+	// Admins maps the administrators' names to password hashes or plain passwords, as in
+	// [admins].
 	Admins map[string]string
 	// Accounts finds everybody else. nil: there is nobody else.
 	Accounts Accounts
 	// Devices finds the tokens of devices. nil: there are none.
 	Devices Devices
-	// Settings are where it begins; Configure changes them.
+	// Settings are the first settings. Configure changes them.
 	Settings Settings
-	// Address tells where a request comes from, for Lockout. nil: nobody is told from
-	// others by address.
+	// Address tells where a request comes from, for Lockout. nil: addresses do not matter.
 	Address func(*http.Request) string
-	// Proxied tells whether a request comes from a proxy that may say who asks without proving
-	// itself (ProxyUnsigned). nil: all do.
+	// Proxied tells whether a request comes from a proxy that may name the user without a
+	// token (ProxyUnsigned). nil: all do.
 	Proxied func(*http.Request) bool
-	// Warn is told of what an operator may want to know. nil: nobody is.
+	// Warn gets what an operator may want to know. nil: it is dropped.
 	Warn func(message string, args ...any)
 	// Now is the clock (time.Now).
 	Now func() time.Time
 }
 
-// Authenticator tells who is asking. It is safe for use by several goroutines.
+// Authenticator finds out who is asking. It is safe for use by several goroutines.
 type Authenticator struct {
 	opt      Options
 	random   []byte // the secret while the settings have none
@@ -53,10 +52,10 @@ type Authenticator struct {
 
 	mu        sync.RWMutex // guards what follows
 	admins    map[string]*Account
-	adminCost int // of the costliest of their hashes
+	adminCost int // cost of their most expensive hash
 }
 
-// New reads the administrators' passwords; its error names the one it cannot read.
+// New reads the administrators' passwords. Its error names the one that it cannot read.
 func New(opt Options) (*Authenticator, error) {
 	a := &Authenticator{opt: opt, random: make([]byte, 32), verified: newVerified(), hasher: hasher{usual: newSlots(), costly: newSlots()}}
 	rand.Read(a.random)
@@ -75,7 +74,7 @@ func New(opt Options) (*Authenticator, error) {
 	return a, a.SetAdmins(opt.Admins)
 }
 
-// Configure replaces the settings; on an error the old ones stay.
+// Configure replaces the settings. On an error the old ones stay.
 func (a *Authenticator) Configure(s Settings) error {
 	set, err := s.complete(a.random)
 	if err == nil {
@@ -84,11 +83,11 @@ func (a *Authenticator) Configure(s Settings) error {
 	return err
 }
 
-// Handlers are the ways to prove who one is that are in use.
+// Handlers returns the ways of authentication that are in use.
 func (a *Authenticator) Handlers() []string { return a.set.Load().Handlers }
 
-// SetAdmins replaces the administrators. Sessions and remembered credentials of those
-// whose password has changed end at once.
+// SetAdmins replaces the administrators. If a password has changed, sessions and remembered
+// credentials of that administrator end at once.
 func (a *Authenticator) SetAdmins(values map[string]string) error {
 	admins, cost := map[string]*Account{}, 0
 	for name, value := range values {
@@ -105,7 +104,7 @@ func (a *Authenticator) SetAdmins(values map[string]string) error {
 	return nil
 }
 
-// account finds what is known of a name; nil if nothing is.
+// account finds the account with a name; nil if there is none.
 func (a *Authenticator) account(ctx context.Context, name string) (*Account, error) {
 	a.mu.RLock()
 	admin := a.admins[name]
@@ -118,9 +117,9 @@ func (a *Authenticator) account(ctx context.Context, name string) (*Account, err
 
 var adminRoles = []string{"_admin"}
 
-// Authenticate tells who asks. Credentials that prove nothing are an error, none at
-// all are not. The first of the ways in use that finds somebody counts. Where the
-// session should be prolonged, renew is the Set-Cookie header to send.
+// Authenticate finds out who asks. Wrong credentials are an error; no credentials are not.
+// It tries the ways in use in order, and the first that finds a user counts. If the session
+// should be extended, renew is the Set-Cookie header to send.
 func (a *Authenticator) Authenticate(r *http.Request) (user User, renew string, err error) {
 	header := r.Header.Get("Authorization")
 	scheme, credentials, _ := strings.Cut(header, " ")
@@ -133,7 +132,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (user User, renew string, 
 		switch {
 		case way == ByCookie && len(r.Header["Cookie"]) > 0:
 			user, renew, err = a.bySession(set, r)
-		case way == ByBasic && scheme == "Basic": // as in CouchDB, no other way to spell it
+		case way == ByBasic && scheme == "Basic": // in this spelling only, as in CouchDB
 			user, err = a.byBasic(r, credentials)
 		case way == ByProxy:
 			user = a.byProxy(set, r)
@@ -201,8 +200,7 @@ func userBy(known *Account, by string) User {
 	return u
 }
 
-// verify compares a name and a password with what is known, and remembers a success
-// under h.
+// verify checks a name and a password, and remembers a success under h.
 func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byte) (*Account, error) {
 	ctx := r.Context()
 	known, err := a.account(ctx, name)
@@ -210,8 +208,8 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 		return nil, err
 	}
 	set := a.set.Load()
-	// For a name that there is not, all goes the same way, but that no password is right: how
-	// long the answer takes, and what comes after too many, tells nobody which names there are.
+	// For an unknown name everything happens in the same way, but no password is right. So
+	// neither the time of the answer nor the lockout tells anybody which names exist.
 	salt, cost := "", 0
 	if known != nil {
 		salt, cost = known.password.salt, known.password.cost()
@@ -234,12 +232,12 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 	if err != nil {
 		return nil, err
 	}
-	// Of many guesses at once those that waited are counted like those that came later.
+	// Check again: of many guesses at once, the ones that waited must count too.
 	if set.Lockout.Mode != "warn" && a.lockouts.reached(key, set.Lockout, a.opt.Now()) {
 		leave()
 		return nil, ErrLocked
 	}
-	// Of many first requests at once the others find what the first has found out.
+	// If many first requests come at once, the first verifies and the others use its result.
 	right := a.verified.is(h, known) || known != nil && a.hasher.matches(known.password, password)
 	if !right {
 		a.hasher.pad(password, cost, usual)
@@ -249,8 +247,8 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 	if !right {
 		return nil, ErrBadLogin
 	}
-	// Should password or roles have changed meanwhile, this is not remembered for the
-	// account as it is now, but for the one that it was.
+	// If password or roles have changed in the meantime, this is remembered for the old account,
+	// not for the new one.
 	a.verified.put(h, known)
 	if !known.User.Admin && !set.KeepHashes && known.password.outdated(set.Hashing) {
 		anew, err := a.opt.Accounts.Rehash(ctx, known, password)
@@ -264,14 +262,15 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 	return known, nil
 }
 
-// Login begins a session: ErrBadLogin, or the user and the Set-Cookie header to send.
+// Login starts a session. It returns the user and the Set-Cookie header to send, or
+// ErrBadLogin.
 func (a *Authenticator) Login(r *http.Request, name, password string) (User, string, error) {
 	known, err := a.verify(r, name, password, a.verified.hash(encode(name, password)))
 	if err != nil {
 		return User{}, "", err
 	}
 	if now, err := a.account(r.Context(), name); err == nil && now != nil {
-		known = now // its hash may just have been made anew
+		known = now // its password may just have been hashed again
 	}
 	set, now := a.set.Load(), a.opt.Now()
 	return userBy(known, ByBasic), set.cookie(set.seal(known.password.salt, known.User.Name, now), now, r.TLS != nil), nil
@@ -281,21 +280,21 @@ func encode(name, password string) string {
 	return base64.StdEncoding.EncodeToString([]byte(name + ":" + password))
 }
 
-// IsAdmin tells whether there is an administrator of that name and password.
+// IsAdmin tells whether there is an administrator with this name and password.
 func (a *Authenticator) IsAdmin(r *http.Request, name, password string) bool {
 	known, err := a.verify(r, name, password, a.verified.hash(encode(name, password)))
 	return err == nil && known.User.Admin
 }
 
-// HasAdmin tells whether there is an administrator of that name in [admins].
+// HasAdmin tells whether there is an administrator with this name in [admins].
 func (a *Authenticator) HasAdmin(name string) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.admins[name] != nil
 }
 
-// Present is what somebody who has an account may do now; false if he has none any more, or,
-// where mark is not "", another one than that had this Mark.
+// Present returns a user as their account is now. It returns false if they no longer have
+// one or, if mark is not "", if it is not the account with this Mark.
 func (a *Authenticator) Present(ctx context.Context, name, mark string) (User, bool, error) {
 	known, err := a.account(ctx, name)
 	if known == nil || err != nil || mark != "" && known.mark() != mark {
@@ -304,8 +303,8 @@ func (a *Authenticator) Present(ctx context.Context, name, mark string) (User, b
 	return known.User, true, nil
 }
 
-// Still tells whether somebody is who he was when he proved it: his account is there, with the
-// password and the roles that it had. Who has no account here always is.
+// Still tells whether a user's account still exists and has the password and roles that it had
+// when they authenticated. It is true for users without an account here.
 func (a *Authenticator) Still(ctx context.Context, u User) (bool, error) {
 	if u.account == nil {
 		return true, nil
@@ -314,7 +313,7 @@ func (a *Authenticator) Still(ctx context.Context, u User) (bool, error) {
 	return now != nil && (now == u.account || now.Same(u.account)), err
 }
 
-// Logout is the Set-Cookie header that ends a session in the client.
+// Logout returns the Set-Cookie header that ends a session in the client.
 func (a *Authenticator) Logout(r *http.Request) string {
 	return a.set.Load().cookie("", a.opt.Now(), r.TLS != nil)
 }

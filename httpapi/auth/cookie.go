@@ -13,12 +13,12 @@ import (
 // CookieName is the name of the session cookie.
 const CookieName = "AuthSession"
 
-// ErrBadCookie tells of a session cookie that is none, rather than one that ended.
+// ErrBadCookie says that a session cookie is malformed, not that it has expired.
 var ErrBadCookie = errors.New("malformed session cookie")
 
-// A cookie is base64url("name:TIME:" + HMAC(secret + salt, "name:TIME")), TIME being
-// the second of its making in upper-case hex. The salt is that of the password's hash, so
-// that a new password ends all sessions.
+// A cookie is base64url("name:TIME:" + HMAC(secret + salt, "name:TIME")). TIME is the second
+// of its creation in upper-case hex. The salt is the salt of the password's hash, so a new
+// password ends all sessions.
 func (set *Settings) seal(salt, name string, now time.Time) string {
 	data := name + ":" + strings.ToUpper(strconv.FormatInt(now.Unix(), 16))
 	signature := mac(set.Algorithms[0], set.cookieKey(salt), data)
@@ -29,7 +29,7 @@ func (set *Settings) cookieKey(salt string) []byte {
 	return append(append(make([]byte, 0, 64), set.Secret...), salt...)
 }
 
-// session is what a cookie says before it is believed.
+// session is what a cookie says. It is not verified yet.
 type session struct {
 	name string
 	made time.Time
@@ -42,7 +42,7 @@ func parseCookie(value string) (session, error) {
 	if err != nil {
 		return session{}, ErrBadCookie
 	}
-	// The signature is raw bytes and may hold colons of its own.
+	// The signature is raw bytes and may contain colons.
 	parts := strings.SplitN(string(raw), ":", 3)
 	if len(parts) != 3 {
 		return session{}, ErrBadCookie
@@ -54,13 +54,13 @@ func parseCookie(value string) (session, error) {
 	return session{name: parts[0], made: time.Unix(seconds, 0), data: string(raw[:len(parts[0])+1+len(parts[1])]), mac: parts[2]}, nil
 }
 
-// signedWith tells whether the server made it.
+// signedWith tells whether the server has signed the session.
 func (s session) signedWith(set *Settings, salt string) bool {
 	return set.signed(set.cookieKey(salt), s.data, []byte(s.mac))
 }
 
-// cookie dresses a value. Scripts of a page cannot read it; over TLS it stays there.
-// The Version is CouchDB's, which package http has no field for.
+// cookie makes a Set-Cookie header. Scripts cannot read the cookie, and one that was set over
+// TLS is sent only over TLS. CouchDB adds a Version; package http has no field for it.
 func (set *Settings) cookie(value string, now time.Time, secure bool) string {
 	text := CookieName + "=" + value + "; Version=1"
 	if seconds := int(set.Timeout / time.Second); value == "" {

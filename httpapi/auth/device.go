@@ -14,9 +14,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Device is what a device may do that has a token of its own in place of its user's
-// password. The token is a JSON Web Token that this server signs; what it allows stands
-// in the server's record, so that a token without a record is worth nothing.
+// Device is what a device may do. It has a token of its own instead of its user's password.
+// The token is a JSON Web Token that this server signs. Its rights are in the server's
+// record, so a token without a record is worth nothing.
 type Device struct {
 	ID      string    `json:"id"`
 	Owner   string    `json:"owner"`
@@ -25,13 +25,13 @@ type Device struct {
 	Expires time.Time `json:"expires"`
 	Scope
 
-	// Account is the mark of the account that it was issued for (Authenticator.Mark). It stands
-	// in the record alone.
+	// Account is the mark of the account that it was issued for (Authenticator.Mark). Only the
+	// record has it.
 	Account string `json:"-"`
 }
 
-// Scope is the part of its owner's rights that a token has. It never makes its holder an
-// administrator of anything.
+// Scope is the part of its owner's rights that a token has. It never gives rights of an
+// administrator.
 type Scope struct {
 	Databases []string        `json:"databases"`
 	Access    string          `json:"access"` // ReadOnly or ReadWrite
@@ -52,7 +52,7 @@ func (s *Scope) Partial() bool { return s.Prefix != "" || s.Selector != nil }
 
 // Devices finds the records of tokens.
 type Devices interface {
-	// Device finds a record by its id, nil if there is none: it was revoked, or is over.
+	// Device finds a record by its id. It returns nil if it was revoked or has expired.
 	Device(ctx context.Context, id string) (*Device, error)
 }
 
@@ -61,8 +61,8 @@ const (
 	deviceIssuer = "tododb"
 )
 
-// deviceClaims is what a device can read in its token; only those that are registered
-// count here.
+// deviceClaims is what a device can read in its token. The server uses only the registered
+// claims.
 type deviceClaims struct {
 	jwt.RegisteredClaims
 	Device    string   `json:"device,omitempty"`
@@ -70,8 +70,8 @@ type deviceClaims struct {
 	Access    string   `json:"access"`
 }
 
-// deviceKey is for tokens of devices alone, so that nothing else that the secret signs
-// can be passed off as one.
+// deviceKey signs only tokens of devices. So nothing else that the secret signs can pass as
+// one.
 func (set *Settings) deviceKey() []byte { return mac("sha256", set.Secret, "tokens of devices") }
 
 // SignDevice makes the token for a record.
@@ -91,8 +91,7 @@ func (a *Authenticator) SignDevice(d *Device) (string, error) {
 	return token, nil
 }
 
-// IsDeviceToken tells a token of a device from others by what its header says, which
-// proves nothing.
+// IsDeviceToken tells from the header whether a token is a device's. That proves nothing.
 func IsDeviceToken(token string) bool {
 	head, _, ok := strings.Cut(token, ".")
 	if !ok || len(head) > 1024 {
@@ -108,7 +107,7 @@ func IsDeviceToken(token string) bool {
 	return json.Unmarshal(raw, &header) == nil && header.Type == deviceType
 }
 
-// byDevice finds whose device a token is for.
+// byDevice finds the user whose device a token is for.
 func (a *Authenticator) byDevice(ctx context.Context, token string) (User, error) {
 	set := a.set.Load()
 	var claims deviceClaims
@@ -146,9 +145,9 @@ func (a *Authenticator) byDevice(ctx context.Context, token string) (User, error
 	return u, nil
 }
 
-// Mark tells the account that has a name now from others that had or will have it, and from
-// itself with another password; "" if there is none. A token for a device is for the account
-// that it was issued for.
+// Mark identifies the account that has a name now. Earlier and later accounts with the same
+// name have another mark, and so does the same account with another password. It is "" if
+// there is no account. A device's token is valid only for the account that it was issued for.
 func (a *Authenticator) Mark(ctx context.Context, name string) (string, error) {
 	known, err := a.account(ctx, name)
 	if known == nil || err != nil {
@@ -157,13 +156,13 @@ func (a *Authenticator) Mark(ctx context.Context, name string) (string, error) {
 	return known.mark(), nil
 }
 
-// mark goes by the salt, as sessions do: a new account and a new password have a new one. It is
-// the same under another secret, as what it marks may outlast one.
+// mark depends on the salt, as sessions do: a new account and a new password have a new one.
+// It does not depend on the secret, which may change during the life of an account.
 func (a *Account) mark() string {
 	return hex.EncodeToString(mac("sha256", []byte("account"), a.User.Name+"\x00"+a.password.salt))
 }
 
-// owner is the account that a token was issued for; nil if it is gone.
+// owner returns the account that a token was issued for; nil if it is gone.
 func (a *Authenticator) owner(ctx context.Context, d *Device) (*Account, error) {
 	known, err := a.account(ctx, d.Owner)
 	if known == nil || err != nil || known.mark() != d.Account {
@@ -172,7 +171,7 @@ func (a *Authenticator) owner(ctx context.Context, d *Device) (*Account, error) 
 	return known, nil
 }
 
-// Owned tells whether the account is still there that a token was issued for.
+// Owned tells whether the account that a token was issued for still exists.
 func (a *Authenticator) Owned(ctx context.Context, d *Device) (bool, error) {
 	known, err := a.owner(ctx, d)
 	return known != nil, err

@@ -1,15 +1,15 @@
-// Package auth tells who is asking, and what of a database that one may use.
+// Package auth finds out who is asking, and what they may do with a database.
 //
 // An Authenticator tries the ways that are in use: a session cookie, Basic, the headers
 // of a proxy, a JSON Web Token, and the token of a device. Administrators come from the
-// settings, everybody else from documents of _users, which others find for it
-// (Accounts). The rules of those documents stand here too (CheckUser, ShowUser), and so
-// do security objects (Security) and what a token allows (Scope).
+// settings. All other users come from documents of _users, which the caller looks up
+// (Accounts). The rules for those documents are here too (CheckUser, ShowUser), and so are
+// security objects (Security) and what a token allows (Scope).
 //
 // What always holds:
-//   - credentials are compared in constant time, and a password is kept as a hash alone;
-//   - what was verified once counts for the very Account it was verified for: a new
-//     password or role has another Account, and ends what the old one opened;
-//   - no error shows a credential, nor a part of one;
-//   - no document and no token of a device makes an administrator.
+//   - credentials are compared in constant time, and passwords are kept only as hashes;
+//   - a verified credential counts only for the very Account it was verified for: a new
+//     password or role makes a new Account, and ends what the old one opened;
+//   - no error shows a credential or part of one;
+//   - no document and no device token makes anybody an administrator.
 package auth

@@ -9,17 +9,17 @@ import (
 	"github.com/tododb/tododb/store/fair"
 )
 
-// hasher does all hashing of passwords: no more at once than leaves processors for the
-// rest, and as much for a name that there is not as for one that there is.
+// hasher does all hashing of passwords. It leaves processors for other work, and does as much
+// work for an unknown name as for a known one.
 type hasher struct {
-	// Hashes that cost more than usual, which only administrators can have stored, have a
-	// slot of their own, so that nobody else waits for them.
+	// Hashes that cost more than usual have a slot of their own, so nobody else waits for them.
+	// Only administrators can have stored them.
 	usual, costly *fair.Slots
 	work          atomic.Int64 // iterations done
 }
 
-// cost is what a hash takes, in iterations of PBKDF2. The schemes that have none cost about
-// as much as the default ones.
+// cost is the cost of a hash in iterations of PBKDF2. Schemes without iterations cost about as
+// much as the default.
 func (p Password) cost() int {
 	switch p.scheme {
 	case SchemePBKDF2:
@@ -37,15 +37,15 @@ func (h Hashing) cost() int {
 	return iterations
 }
 
-// usualCost is what every password that turns out to be wrong costs: the hash of a new
-// password, or that of an administrator, whichever is more.
+// usualCost is the cost of every wrong password: the cost of a new hash or of an
+// administrator's hash, whichever is higher.
 func (a *Authenticator) usualCost(set *Settings) int {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return max(set.Hashing.cost(), a.adminCost)
 }
 
-// enterHashing waits until a password may be hashed at a cost; leave must follow.
+// enterHashing waits until a password may be hashed at this cost. The caller must call leave.
 func (a *Authenticator) enterHashing(ctx context.Context, w who, cost, usual int) (leave func(), err error) {
 	if cost > usual {
 		return enter(ctx, a.hasher.costly, w)
@@ -59,7 +59,7 @@ func (h *hasher) matches(p Password, password string) bool {
 	return p.Matches(password)
 }
 
-// pad does what is left of the usual work after some of it.
+// pad does the rest of the usual work after some of it has been done.
 func (h *hasher) pad(password string, done, usual int) {
 	if left := usual - done; left > 0 {
 		h.work.Add(int64(left))
@@ -69,8 +69,8 @@ func (h *hasher) pad(password string, done, usual int) {
 
 type addressKey struct{}
 
-// WithAddress notes in a context where the request that it belongs to comes from, so that
-// the hashing of what it stores is shared fairly.
+// WithAddress notes in a context where its request comes from, so that hashing is shared
+// fairly between addresses.
 func WithAddress(ctx context.Context, address string) context.Context {
 	return context.WithValue(ctx, addressKey{}, address)
 }
@@ -80,7 +80,7 @@ func (a *Authenticator) HashPassword(ctx context.Context, doc []byte, name, pass
 	return a.hash(ctx, doc, name, password, "")
 }
 
-// HashAgain gives the document of an account another hash of the password that it has.
+// HashAgain gives the document of an account a new hash of the same password.
 func (a *Authenticator) HashAgain(ctx context.Context, doc []byte, account *Account, password string) ([]byte, error) {
 	return a.hash(ctx, doc, account.User.Name, password, account.password.salt)
 }
@@ -97,6 +97,6 @@ func (a *Authenticator) hash(ctx context.Context, doc []byte, name, password, sa
 	return set.Hashing.hash(doc, password, salt)
 }
 
-// MaxCost is the iterations of PBKDF2 that a hash may have which somebody who is no
-// administrator stores.
+// MaxCost is how many iterations of PBKDF2 a hash may have if somebody who is not an
+// administrator stores it.
 func (a *Authenticator) MaxCost() int { return a.set.Load().Hashing.cost() }

@@ -19,17 +19,17 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// JWTSettings say which JSON Web Tokens are believed.
+// JWTSettings say which JSON Web Tokens are accepted.
 type JWTSettings struct {
-	// Keys are those of [jwt_keys]: KIND:ID to key, KIND being hmac (the secret in base64),
-	// rsa, ec or eddsa (the public key in PEM, its lines joined by \n). The key for a
-	// token without a key id is called _default.
+	// Keys are the keys in [jwt_keys], by KIND:ID. KIND is hmac (the secret in base64), or rsa,
+	// ec or eddsa (the public key in PEM, its lines joined by \n). The key for tokens without a
+	// key id is called _default.
 	Keys map[string]string
-	// Required are the claims that a token must have, comma-separated: names, and
-	// {name, "value"} for one that must have a value.
+	// Required are the claims that a token must have, comma-separated. Each is a name, or
+	// {name, "value"} if the claim must have this value.
 	Required string
-	// RolesPath leads to the roles: names with dots between, a dot in a name as \. ;
-	// "": RolesClaim has them.
+	// RolesPath leads to the roles: names joined by dots; a dot in a name is written \. If it
+	// is "", RolesClaim has the roles.
 	RolesPath string
 	// RolesClaim is the name of the claim with the roles (_couchdb.roles).
 	RolesClaim string
@@ -47,8 +47,8 @@ type requiredClaim struct {
 // TokenError says why a bearer token is refused. It never shows the token.
 type TokenError struct {
 	Reason string
-	// Bad tells of a token that could never be taken, rather than one that no longer is or
-	// does not say for whom it is.
+	// Bad says that the token could never be accepted, rather than that it has expired or
+	// names no user.
 	Bad bool
 }
 
@@ -126,9 +126,8 @@ func parseJWTKey(name, text string) (any, error) {
 	return nil, fmt.Errorf("not a key of the kind %s; there are hmac, rsa, ec and eddsa", kind)
 }
 
-// jwtKinds tells which kind of key belongs to an algorithm. A token is only ever
-// verified with a key of its algorithm's kind, so that nobody can pass a public key off
-// as a secret.
+// jwtKinds tells which kind of key belongs to an algorithm. A token is verified only with a
+// key of its algorithm's kind, so nobody can use a public key as a secret.
 var jwtKinds = map[string]string{
 	"HS256": "hmac", "HS384": "hmac", "HS512": "hmac",
 	"RS256": "rsa", "RS384": "rsa", "RS512": "rsa",
@@ -144,10 +143,10 @@ var jwtMethods = func() (names []string) {
 	return names
 }()
 
-// find is the key for a token.
+// find returns the key for a token.
 func (j *JWTSettings) find(t *jwt.Token) (any, error) {
-	// What is critical to whoever made the token would have to be understood, and there is
-	// nothing of the kind that is (RFC 7515, 4.1.11).
+	// A server must understand the extensions that a token calls critical, and this one
+	// understands none (RFC 7515, 4.1.11).
 	if _, there := t.Header["crit"]; there {
 		return nil, errCritical
 	}
@@ -174,7 +173,7 @@ var (
 	errCritical = errors.New("a critical header that is not understood")
 )
 
-// user believes what a token says that is signed with one of the keys.
+// user returns the user that a token names, if one of the keys has signed it.
 func (j *JWTSettings) user(token string, now func() time.Time) (User, error) {
 	claims := jwt.MapClaims{}
 	parser := jwt.NewParser(jwt.WithValidMethods(jwtMethods), jwt.WithJSONNumber(), jwt.WithoutClaimsValidation())
@@ -195,8 +194,8 @@ func (j *JWTSettings) user(token string, now func() time.Time) (User, error) {
 	return outside(name, roles, ByJWT), nil
 }
 
-// checkClaims looks at the claims that a token must have, and at when it ends. As in
-// CouchDB the times of its beginning count only where they must be there.
+// checkClaims checks the claims that a token must have, and when it expires. As in CouchDB,
+// the times at which it starts count only if they are required.
 func (j *JWTSettings) checkClaims(claims jwt.MapClaims, now time.Time) error {
 	for _, want := range j.required {
 		value, there := claims[want.name]
@@ -231,8 +230,7 @@ func (j *JWTSettings) checkClaims(claims jwt.MapClaims, now time.Time) error {
 	return nil
 }
 
-// tokenBad says what is wrong with a token before its claims are looked at, in CouchDB's
-// words.
+// tokenBad says in CouchDB's words what is wrong with a token before its claims are checked.
 func tokenBad(err error) error {
 	switch {
 	case errors.Is(err, errCritical):
@@ -260,8 +258,8 @@ func tokenRefused(err error) error {
 	return refuseToken("The token is not signed with a key that this server knows.")
 }
 
-// rolesOf follows the path to the roles: a list, or text with commas between; false if they
-// are neither.
+// rolesOf follows the path to the roles, a list or comma-separated text. It returns false if
+// they are neither.
 func rolesOf(claims jwt.MapClaims, path []string) (roles []string, ok bool) {
 	var at any = map[string]any(claims)
 	for _, name := range path {

@@ -9,17 +9,17 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// ErrLocked is the answer to who has guessed too often.
+// ErrLocked says that there have been too many wrong passwords.
 var ErrLocked = errors.New("account is temporarily locked due to multiple authentication failures")
 
-// Lockout says what becomes of wrong passwords. The count goes by user, password salt and
-// client address together: somebody who guesses locks nobody out but himself, and a
-// new password starts anew.
+// Lockout says what happens after wrong passwords. They are counted by user, password salt
+// and client address together. So people who guess lock out only themselves, and a new
+// password starts a new count.
 type Lockout struct {
 	Mode      string        // enforce, warn or off (enforce)
-	Threshold int           // how many wrong passwords are one too many (5)
-	Objects   int           // how many are counted at once (10,000)
-	Lifetime  time.Duration // after how long a count is forgotten (5 minutes)
+	Threshold int           // this many wrong passwords are too many (5)
+	Objects   int           // how many counts are kept (10,000)
+	Lifetime  time.Duration // how long a count is kept (5 minutes)
 }
 
 func (l Lockout) complete() Lockout {
@@ -37,17 +37,17 @@ type failures struct {
 	ends  time.Time
 }
 
-// lockouts counts wrong passwords. Where there is no room for one more count, the one goes that
-// nobody has guessed at for the longest.
+// lockouts counts wrong passwords. If there is no room for another count, the one that nobody
+// has guessed at for the longest time is dropped.
 type lockouts struct {
-	some atomic.Bool // there may be counts: without any, right passwords need no lock
+	some atomic.Bool // there may be counts; without any, right passwords need no lock
 
 	mu     sync.Mutex // guards what follows
 	counts *simplelru.LRU[failureKey, failures]
-	room   int // for so many counts
+	room   int // for this many counts
 }
 
-// failed counts a wrong password; the count ends with its age, however often it grows.
+// failed counts a wrong password. A count ends at its age, however often it grows.
 func (l *lockouts) failed(key failureKey, set Lockout, now time.Time) {
 	if set.Mode == "off" {
 		return
@@ -64,10 +64,10 @@ func (l *lockouts) failed(key failureKey, set Lockout, now time.Time) {
 	l.some.Store(true)
 }
 
-// fit makes room for so many counts. The caller holds mu.
+// fit makes room for this many counts. The caller holds mu.
 func (l *lockouts) fit(room int) {
 	if l.counts == nil {
-		l.counts, _ = simplelru.NewLRU[failureKey, failures](room, nil) // it fails for a size of none
+		l.counts, _ = simplelru.NewLRU[failureKey, failures](room, nil) // it fails only for a size below 1
 	} else if l.room != room {
 		l.counts.Resize(room)
 	}

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// CheckName tells why nobody can log in with a name, whoever has it: Basic and the cookie of
-// a session put a colon behind it, and headers carry no control characters.
+// CheckName tells why nobody can log in with a name. Basic and the session cookie put a colon
+// after it, and headers cannot carry control characters.
 func CheckName(name string) error {
 	switch {
 	case name == "":

@@ -17,8 +17,8 @@ import (
 // iterations of a new hash, as CouchDB 3.5 has them.
 const iterations = 600000
 
-// Password is what is kept of a password: the hash that a user's document holds, or
-// that of an administrator as it stands in [admins], where it may be in clear too.
+// Password is what is stored of a password. It is the hash in a user's document, or an
+// administrator's hash in [admins], where it may also be plain text.
 //
 //	-pbkdf2:sha256-KEY,SALT,ITERATIONS   what Hash writes; sha, sha224, sha384 and sha512 are read too
 //	-pbkdf2-KEY,SALT,ITERATIONS          with SHA-1, from CouchDB before 3.4
@@ -32,22 +32,22 @@ type Password struct {
 	iterations int // of pbkdf2
 }
 
-// schemeClear is a password in clear; of what is kept of it key and salt are the SHA-256.
+// schemeClear is a plain password. Key and salt are then its SHA-256.
 const schemeClear = "clear"
 
-// IsHash tells whether a value of [admins] is a hash already.
+// IsHash tells whether a value of [admins] is already a hash.
 func IsHash(value string) bool {
 	return strings.HasPrefix(value, "-pbkdf2-") || strings.HasPrefix(value, "-pbkdf2:") || strings.HasPrefix(value, "-hashed-")
 }
 
-// Hash makes the value of [admins] for a password. It takes a good part of a second,
-// which is what makes guessing slow.
+// Hash makes the value of [admins] for a password. It takes a good part of a second, which
+// makes guessing slow.
 func Hash(password string) (string, error) { return hashWith(password, iterations) }
 
 func hashWith(password string, iterations int) (string, error) {
 	var random [16]byte
 	rand.Read(random[:])
-	salt := hex.EncodeToString(random[:]) // CouchDB takes the text, not the bytes, for the salt
+	salt := hex.EncodeToString(random[:]) // CouchDB uses the text as the salt, not the bytes
 	key, err := pbkdf2.Key(sha256.New, password, []byte(salt), iterations, sha256.Size)
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)

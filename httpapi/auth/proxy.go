@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// byProxy believes what a proxy in front of the server says of who asks. Its token is the
-// hex HMAC of the name under the secret; without a right one the headers count for
-// nothing. Where none is asked for, they are those of the proxies that are trusted, if any
-// are named.
+// byProxy trusts what a proxy in front of the server says about who asks. The proxy's token is
+// the hex HMAC of the name under the secret. Without a right token the headers are ignored. If
+// no token is required, only trusted proxies count, if the settings name any.
 func (a *Authenticator) byProxy(set *Settings, r *http.Request) User {
 	name := r.Header.Get(set.ProxyName)
 	if name == "" {
@@ -37,8 +36,8 @@ func splitRoles(list string) []string {
 	return roles
 }
 
-// outside makes the user that somebody whom the operator trusts has spoken for. As in
-// CouchDB that may be an administrator.
+// outside makes a user that somebody else vouches for, whom the operator trusts. As in
+// CouchDB, it may be an administrator.
 func outside(name string, roles []string, by string) User {
 	u := User{Name: name, Roles: roles, By: by}
 	u.Admin = u.Has("_admin")

@@ -26,9 +26,9 @@ func (g Group) holds(u User) bool {
 
 func (g Group) empty() bool { return len(g.Names) == 0 && len(g.Roles) == 0 }
 
-// ParseSecurity reads a security object as it was set; nil, which is a database's
-// first one, is for administrators of the server only. What cannot be read is held
-// to be that too: a mistake must not open a database.
+// ParseSecurity reads a security object as it was set. A new database has nil, which lets in
+// only server administrators. What cannot be read counts as nil too: a mistake must not open
+// a database.
 func ParseSecurity(raw []byte) Security {
 	if len(raw) == 0 {
 		return Security{}
@@ -51,7 +51,7 @@ func ParseSecurity(raw []byte) Security {
 // Admin tells whether the user may administer the database.
 func (s Security) Admin(u User) bool { return u.Admin || s.set && s.Admins.holds(u) }
 
-// Member tells whether the user may read the database and write documents. One
+// Member tells whether the user may read the database and write documents. A database
 // without members is open to everybody.
 func (s Security) Member(u User) bool {
 	return s.Admin(u) || s.set && (s.Members.empty() || s.Members.holds(u))

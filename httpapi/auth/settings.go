@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Ways to prove who one is, in the words of _session.
+// Ways of authentication, as _session names them.
 const (
 	ByCookie = "cookie"
 	ByBasic  = "default"
@@ -17,21 +17,21 @@ const (
 	ByToken  = "token" // of a device
 )
 
-// Settings are what may change while an Authenticator is in use. The zero value is the
-// defaults, which are CouchDB's.
+// Settings may change while an Authenticator is in use. The zero value stands for CouchDB's
+// defaults.
 type Settings struct {
-	// Handlers are the ways that are tried, in this order (ByCookie, ByBasic). A device's
-	// token is always looked at.
+	// Handlers are the ways to try, in this order (ByCookie, ByBasic). Device tokens are
+	// always accepted.
 	Handlers []string
 
-	// Secret signs session cookies and tokens of proxies and devices. Empty: a random one,
-	// so that sessions end with the process.
+	// Secret signs session cookies and tokens of proxies and devices. If it is empty, it is
+	// random, and sessions end with the process.
 	Secret []byte
-	// Algorithms are the hashes of signatures (sha256, sha): the first one signs, all are
-	// taken.
+	// Algorithms are the hash functions of signatures (sha256, sha). The first one signs, and
+	// all are accepted.
 	Algorithms []string
 
-	Timeout  time.Duration // how long a session cookie is good for (10 minutes); it is renewed while it is used
+	Timeout  time.Duration // how long a session cookie lasts (10 minutes); it is renewed while in use
 	ToTheEnd bool          // a session ends with the browser: its cookie has no Max-Age
 	SameSite string        // "", none, lax or strict
 	Domain   string        // of the cookie; "": the server's own
@@ -44,14 +44,14 @@ type Settings struct {
 	JWT JWTSettings
 
 	Hashing       Hashing // of new passwords (DefaultHashing)
-	KeepHashes    bool    // hashes made another way are not made anew when somebody logs in
-	MinIterations int     // of pbkdf2; who has fewer cannot log in (1)
-	MaxIterations int     // of pbkdf2; who has more cannot log in (10,000,000)
+	KeepHashes    bool    // do not replace hashes of another kind at login
+	MinIterations int     // of pbkdf2; users with fewer cannot log in (1)
+	MaxIterations int     // of pbkdf2; users with more cannot log in (10,000,000)
 
 	Lockout Lockout
 }
 
-// complete fills in the defaults and refuses what has no meaning.
+// complete fills in the defaults and refuses invalid values.
 func (s Settings) complete(random []byte) (*Settings, error) {
 	if s.Handlers == nil {
 		s.Handlers = []string{ByCookie, ByBasic}

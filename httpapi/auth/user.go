@@ -7,18 +7,18 @@ type User struct {
 	Name  string
 	Roles []string
 	Admin bool   // of the server
-	By    string // how it proved itself: ByBasic, ByCookie ...; "" for anonymous
+	By    string // how they authenticated: ByBasic, ByCookie ...; "" for anonymous
 
-	// Device is the token that it proved itself with, and that narrows what it may do; nil:
-	// it may do all that the user may. OwnerAdmin tells that the user who has issued the
-	// token is an administrator: then it need not be a member of the token's databases.
+	// Device is the token that the request used. It limits what the request may do; nil: no
+	// limit beyond the user's rights. OwnerAdmin says that the user who issued the token is an
+	// administrator, and so need not be a member of the token's databases.
 	Device     *Device
 	OwnerAdmin bool
 
-	account *Account // as it was when he proved himself; nil: he has none here
+	account *Account // as it was when they authenticated; nil: they have none here
 }
 
-// Anonymous tells that nobody has proved who he is.
+// Anonymous tells whether the request did not authenticate.
 func (u User) Anonymous() bool { return u.Name == "" && !u.Admin }
 
 // Has tells whether the user has a role.

@@ -15,8 +15,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Schemes of passwords in documents of _users. The first two are CouchDB's. The others
-// are this server's own: CouchDB keeps such a document but lets nobody log in with it.
+// Schemes of passwords in documents of _users. The first two are CouchDB's. The others are
+// our own: CouchDB keeps such a document but lets nobody log in with it.
 const (
 	SchemeSimple = "simple" // SHA-1 of password and salt; read, never made
 	SchemePBKDF2 = "pbkdf2"
@@ -34,14 +34,14 @@ type Hashing struct {
 // DefaultHashing is what CouchDB 3.5 does.
 var DefaultHashing = Hashing{Scheme: SchemePBKDF2, PRF: "sha256", Iterations: iterations}
 
-// The costs of the schemes that have no settings, as their authors recommend them for
-// logins: about as slow as the pbkdf2 of DefaultHashing.
+// The costs of the schemes without settings. Their authors recommend them for logins. They
+// are about as slow as the pbkdf2 of DefaultHashing.
 const (
 	scryptN, scryptR, scryptP                 = 1 << 16, 8, 1
 	argonTime, argonMemory, argonLanes uint32 = 2, 64 << 10, 1 // memory in KiB
 )
 
-// userPassword is the members of a user's document that hold its password.
+// userPassword has the members of a user's document that hold the password.
 type userPassword struct {
 	Scheme     *string         `json:"password_scheme"`
 	PRF        string          `json:"pbkdf2_prf"`
@@ -51,10 +51,10 @@ type userPassword struct {
 	SHA        string          `json:"password_sha"` // of SchemeSimple
 }
 
-// passwordMembers are their names, and that of a password in clear.
+// passwordMembers are their names, and the name of a plain password.
 var passwordMembers = []string{"password", "password_scheme", "pbkdf2_prf", "iterations", "salt", "derived_key", "password_sha"}
 
-// parse makes something to verify a password with. As in CouchDB a document without a
+// parse returns what a password can be verified with. As in CouchDB, a document without a
 // scheme has the simple one.
 func (f *userPassword) parse() (Password, error) {
 	scheme := SchemeSimple
@@ -69,9 +69,9 @@ func (f *userPassword) parse() (Password, error) {
 	if err != nil || len(key) < 16 || len(key) > 64 {
 		return Password{}, errNoLogin
 	}
-	// The salt is a part of the key that signs the user's sessions. One that adds nothing
-	// (HMAC fills keys up with zeros) would have them signed with the secret alone, and so
-	// would give its owner, who may choose it, what a proxy proves itself with.
+	// The salt is part of the key that signs the user's sessions. HMAC pads keys with zeros, so
+	// with a salt of zeros the secret alone would sign them. A user may choose the salt, and
+	// could get the token of a proxy that way.
 	if strings.Trim(f.Salt, "\x00") == "" {
 		return Password{}, errNoLogin
 	}
@@ -84,7 +84,7 @@ func (f *userPassword) parse() (Password, error) {
 		return Password{}, errNoLogin
 	}
 	if f.PRF == "" {
-		f.PRF = "sha" // as CouchDB before 3.4 had no other
+		f.PRF = "sha" // CouchDB before 3.4 had no other
 	}
 	if p.prfName, p.prf = f.PRF, prfs[f.PRF]; p.prf == nil {
 		return Password{}, errNoLogin
@@ -102,12 +102,12 @@ func (p Password) with(password string) []byte {
 	}
 	key, err := scrypt.Key([]byte(password), []byte(p.salt), scryptN, scryptR, scryptP, len(p.key))
 	if err != nil {
-		return nil // bad costs, which these are not
+		return nil // only for bad costs, which these are not
 	}
 	return key
 }
 
-// outdated tells whether new passwords are stored in another way.
+// outdated tells whether new passwords are stored differently.
 func (p Password) outdated(h Hashing) bool {
 	if p.scheme != h.Scheme {
 		return true
@@ -115,8 +115,8 @@ func (p Password) outdated(h Hashing) bool {
 	return h.Scheme == SchemePBKDF2 && (p.prfName != h.PRF || p.iterations != h.Iterations)
 }
 
-// append appends the members that hold a password to a JSON object that is open. Without a
-// salt that is long enough there is a new one.
+// append appends the members for a password to an open JSON object. If the salt is too short,
+// it makes a new one.
 func (h Hashing) append(object []byte, password, salt string) ([]byte, error) {
 	if len(salt) < 32 {
 		var random [16]byte
@@ -165,8 +165,8 @@ func without(object []byte, names []string) ([]byte, error) {
 // Hash gives a user's document another password.
 func (h Hashing) Hash(doc []byte, password string) ([]byte, error) { return h.hash(doc, password, "") }
 
-// hash is Hash with a salt to be used. The same password keeps its salt when it is hashed
-// anew: sessions and tokens are bound to that, and end with a new password alone.
+// hash is Hash with a given salt. If the same password is hashed again, it keeps its salt:
+// sessions and tokens are bound to the salt, and only a new password may end them.
 func (h Hashing) hash(doc []byte, password, salt string) ([]byte, error) {
 	open, err := without(doc, passwordMembers)
 	if err != nil {

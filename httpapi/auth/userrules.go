@@ -12,28 +12,28 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// UserPrefix is what ids of documents of _users begin with; the name follows.
+// UserPrefix is the beginning of ids in _users. The name follows it.
 const UserPrefix = "org.couchdb.user:"
 
-// Refusal is why a document of _users is not taken.
+// Refusal says why a document of _users is refused.
 type Refusal struct{ Reason string }
 
 func (e *Refusal) Error() string { return e.Reason }
 
 func refuse(format string, args ...any) error { return &Refusal{fmt.Sprintf(format, args...)} }
 
-// ErrNotYours says that a user's document is not there for the one who asks.
+// ErrNotYours says that a user's document does not exist as far as this user may know.
 var ErrNotYours = errors.New("missing")
 
-// UserDoc is a document of _users as far as the rules look at it. Old ones are judged by
-// the same eyes as new ones, though they may come from a time or a server with others.
+// UserDoc is the part of a document of _users that the rules look at. They read old documents
+// like new ones, even if other rules held when or where those were written.
 type UserDoc struct {
 	ID      string
 	Body    []byte // a JSON object
 	Deleted bool
 }
 
-// text returns a member that is a string, "" if it is none.
+// text returns a member that is a string, "" if it is not.
 func (d *UserDoc) text(name string) string {
 	s, err := jsonscan.Text(d.member(name))
 	if err != nil {
@@ -42,7 +42,7 @@ func (d *UserDoc) text(name string) string {
 	return s
 }
 
-// member returns a member as it stands, nil if it is not there.
+// member returns a member's raw value, nil if there is none.
 func (d *UserDoc) member(name string) (found []byte) {
 	_ = jsonscan.EachMember(d.Body, func(n, value []byte) error { // a stored or parsed body is an object
 		if string(n) == name {
@@ -70,12 +70,12 @@ func truthy(value []byte) bool {
 	return true
 }
 
-// CheckUser tells whether somebody may write a document of _users, by the rules of
-// CouchDB's _design/_auth: *Refusal. They are asked for each of the revisions that stand
-// there, so that what an administrator has taken away does not come back with an edit of an
-// older revision. A design document is left to the rights that writing one needs. Somebody
-// else than an administrator brings no hash of a password that costs more than maxCost
-// (Authenticator.MaxCost), save one that is there already: others would have to wait for it.
+// CheckUser tells whether a user may write a document of _users by the rules of CouchDB's
+// _design/_auth. The error is *Refusal. The rules are checked against each standing revision,
+// so an edit of an older revision cannot bring back what an administrator has taken away.
+// Design documents are not checked, because writing one needs other rights. Only
+// administrators may store a hash that costs more than maxCost (Authenticator.MaxCost),
+// unless the document already has it: others would have to wait for it.
 func CheckUser(by User, dbAdmin bool, standing []*UserDoc, doc *UserDoc, maxCost int) error {
 	if strings.HasPrefix(doc.ID, "_design/") {
 		return nil
@@ -94,7 +94,7 @@ func CheckUser(by User, dbAdmin bool, standing []*UserDoc, doc *UserDoc, maxCost
 	return nil
 }
 
-// checkUser asks the rules of one revision; old is nil for a new document.
+// checkUser checks the rules against one revision. old is nil for a new document.
 func checkUser(by User, dbAdmin bool, old *UserDoc, doc *UserDoc) error {
 	if old != nil && old.Deleted {
 		old = nil
@@ -143,7 +143,7 @@ func checkUser(by User, dbAdmin bool, old *UserDoc, doc *UserDoc) error {
 	return nil
 }
 
-// checkShape holds a document against what all have.
+// checkShape checks what all documents must have.
 func (d *UserDoc) checkShape() error {
 	roles := d.member("roles")
 	switch {
@@ -165,7 +165,7 @@ func (d *UserDoc) checkShape() error {
 	return nil
 }
 
-// checkPassword looks at a hash that a client has made itself.
+// checkPassword checks a hash that a client has made itself.
 func (d *UserDoc) checkPassword() error {
 	if truthy(d.member("password_sha")) && !truthy(d.member("salt")) {
 		return refuse("Users with password_sha must have a salt.")
@@ -174,7 +174,7 @@ func (d *UserDoc) checkPassword() error {
 		if jsonscan.Kind(value) != '"' {
 			return refuse("Password value is invalid: it must be a string.")
 		}
-		return nil // it replaces what else there is
+		return nil // it replaces all other password members
 	}
 	scheme := d.text("password_scheme")
 	switch scheme {
@@ -192,7 +192,7 @@ func (d *UserDoc) checkPassword() error {
 	return nil
 }
 
-// hashCost is what verifying a hash costs that a client has made itself, in iterations.
+// hashCost is the cost, in iterations, of verifying a hash that a client has made itself.
 func (d *UserDoc) hashCost() float64 {
 	if _, clear := d.Password(); clear {
 		return 0
@@ -201,7 +201,7 @@ func (d *UserDoc) hashCost() float64 {
 	case SchemePBKDF2:
 		n, err := strconv.ParseFloat(string(d.member("iterations")), 64)
 		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return 0 // it is none, and nobody logs in with it
+			return 0 // not a number, so nobody can log in with it
 		}
 		return n
 	case SchemeScrypt, SchemeArgon2:
@@ -220,15 +220,15 @@ func (d *UserDoc) sameHash(other *UserDoc) bool {
 	return true
 }
 
-// Password returns a password in clear that is to be hashed.
+// Password returns a plain password that is to be hashed.
 func (d *UserDoc) Password() (password string, there bool) {
 	password, err := jsonscan.Text(d.member("password"))
 	return password, err == nil
 }
 
-// MayWriteUser tells whether the document of a user is there for somebody who wants to
-// write it: ErrNotYours. Nobody's own is anybody's to make: who signs up has no name yet,
-// and gets a conflict if the document is there.
+// MayWriteUser tells whether a user may try to write the document of a user, or returns
+// ErrNotYours. Anonymous users may, because people who sign up have no name yet. They get a
+// conflict if the document exists.
 func MayWriteUser(by User, dbAdmin bool, id string) error {
 	if dbAdmin || by.Anonymous() || id == UserPrefix+by.Name {
 		return nil
@@ -236,8 +236,8 @@ func MayWriteUser(by User, dbAdmin bool, id string) error {
 	return ErrNotYours
 }
 
-// ShowUser tells how much of a document of _users somebody gets to see: all of it, an
-// object of its public members, or nil.
+// ShowUser returns what a user may see of a document of _users: all of it, an object with its
+// public members, or nil.
 func ShowUser(by User, dbAdmin bool, id string, body []byte, public []string) []byte {
 	if dbAdmin || !by.Anonymous() && id == UserPrefix+by.Name {
 		return body
@@ -262,13 +262,13 @@ func ShowUser(by User, dbAdmin bool, id string, body []byte, public []string) []
 	return append(shown, '}')
 }
 
-// usersDesign is the function of _design/_auth: the rules of CheckUser for a CouchDB
+// usersDesign is the function of _design/_auth. It has the rules of CheckUser, for a CouchDB
 // that _users is replicated to.
 //
 //go:embed authdesign.js
 var usersDesign string
 
-// UsersDesign is the body of _users/_design/_auth.
+// UsersDesign returns the body of _users/_design/_auth.
 func UsersDesign() []byte {
 	b := jsonscan.AppendString([]byte(`{"language":"javascript","validate_doc_update":`), strings.TrimSpace(usersDesign))
 	return append(b, '}')

@@ -7,13 +7,13 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxVerified bounds the credentials that are remembered.
+// maxVerified is how many credentials are remembered.
 const maxVerified = 4096
 
-// verified remembers the credentials that were found to be right, under a hash with a
-// key that only this process knows, so that its memory gives no password away. What is
-// remembered holds for the very Account that it was found for: when password or roles
-// change there is another Account, and nothing needs to be forgotten.
+// verified remembers credentials that were right. It keeps a hash under a key that only this
+// process knows, so its memory gives no password away. An entry holds only for the very
+// Account that it was verified for. When password or roles change there is a new Account, so
+// nothing needs to be forgotten.
 type verified struct {
 	key      [32]byte
 	accounts *lru.Cache[[32]byte, *Account]
@@ -21,7 +21,7 @@ type verified struct {
 
 func newVerified() *verified {
 	v := &verified{}
-	v.accounts, _ = lru.New[[32]byte, *Account](maxVerified) // it fails for a size of none
+	v.accounts, _ = lru.New[[32]byte, *Account](maxVerified) // it fails only for a size below 1
 	rand.Read(v.key[:])
 	return v
 }
@@ -31,7 +31,7 @@ func (v *verified) hash(credentials string) [32]byte {
 	return sha256.Sum256(append(append(room[:0], v.key[:]...), credentials...))
 }
 
-// name tells whose credentials they were when they were found to be right.
+// name tells whose credentials they were when they were verified.
 func (v *verified) name(h [32]byte) (name string, there bool) {
 	a, there := v.accounts.Get(h)
 	if !there {
@@ -40,7 +40,7 @@ func (v *verified) name(h [32]byte) (name string, there bool) {
 	return a.User.Name, true
 }
 
-// is tells whether the credentials are right for an account.
+// is tells whether the credentials are known to be right for an account.
 func (v *verified) is(h [32]byte, a *Account) bool {
 	if a == nil {
 		return false

@@ -5,9 +5,9 @@ import (
 	"maps"
 )
 
-// Watch has a function called after every change. It is called with the new values in
-// force, before Set, Delete or Reload returns, one change after the other; it reads
-// settings as it likes and must not change any.
+// Watch calls a function after every change, one change after the other. The new values are
+// in force then, and Set, Delete or Reload has not returned yet. The function may read
+// settings but must not change any.
 func (c *Config) Watch(changed func()) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
@@ -21,15 +21,14 @@ func (c *Config) tell() {
 	}
 }
 
-// Set gives a setting a value, from now on and for later starts: it is in the local
-// file when Set returns. On an error the value is as before.
+// Set gives a setting a value, now and for later starts. The value is in the local file when
+// Set returns. On an error it is as before.
 func (c *Config) Set(section, name, value string) error {
 	_, err := c.Put(Name{section, name}, value, true)
 	return err
 }
 
-// Put is Set for whoever wants to know the value that was in force before, or does not
-// want the new one to outlive this process.
+// Put is like Set, but it returns the old value, and writes the file only if keep says so.
 func (c *Config) Put(n Name, value string, keep bool) (old string, err error) {
 	row, err := lookup(n)
 	if err != nil {
@@ -61,9 +60,9 @@ func (c *Config) Put(n Name, value string, keep bool) (old string, err error) {
 	return old, nil
 }
 
-// Delete takes a setting out of the local file, if keep says so, and its default is in
-// force from now on. What the operator's file says counts again at the next start or
-// Reload. It returns what was in force; found tells whether anything was set.
+// Delete removes a setting, also from the local file if keep says so. Its default is in force
+// from now on. The operator's file counts again after the next start or Reload. Delete returns
+// the old value; found tells whether anything was set.
 func (c *Config) Delete(n Name, keep bool) (old string, found bool, err error) {
 	row, err := lookup(n)
 	if err != nil {
@@ -99,9 +98,9 @@ func (c *Config) Reload() error {
 	return nil
 }
 
-// write changes one setting of the local file; changing is held, so that two changes do
-// not lose one another. What the file would say is read again before it takes the place
-// of the old one: if it is not what is wanted, to the last setting, nothing changes.
+// write changes one setting of the local file. changing is held, so no change is lost. The new
+// text is parsed before it replaces the old file. If any setting in it is not as wanted,
+// nothing changes.
 func (c *Config) write(n Name, want map[Name]string, change func(*file)) error {
 	next, err := c.local.clone()
 	if err != nil || !maps.Equal(next.values(), c.local.values()) {
@@ -131,8 +130,8 @@ func (c *Config) write(n Name, want map[Name]string, change func(*file)) error {
 	return nil
 }
 
-// FileError tells that the local file, as somebody has written it, is read but would not
-// be written again as the same: the server does not change it.
+// FileError says that somebody has written the local file in a way that the server can read
+// but not write back unchanged. So the server does not change it.
 type FileError struct{ Path string }
 
 func (e *FileError) Error() string {

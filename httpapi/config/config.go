@@ -14,31 +14,30 @@ import (
 
 // Options say where the settings come from.
 type Options struct {
-	File        string          // the operator's file; "" for none. It must exist
-	Local       string          // the server's own file, made by the first Set; "": Set keeps values in memory only
+	File        string          // the operator's file, which must exist; "" for none
+	Local       string          // the server's own file, created by the first Set; "": Set keeps values in memory only
 	Environment map[Name]string // from environment variables; not written to a file
-	Flags       map[Name]string // from the command line, which goes before the environment
+	Flags       map[Name]string // from the command line; they take precedence over the environment
 }
 
-// Config is the settings of one server. It is safe for use by several goroutines.
+// Config has the settings of one server. It is safe for use by several goroutines.
 //
-// The getters take a section and name of the table of settings and panic on one that
-// is not there, or that is asked for as the wrong kind: that is a mistake in the
-// program, never in a file. They take no lock, so a request may ask as often as it
-// likes.
+// The getters take a section and a name from the table of settings. They panic if there is no
+// such row, or if it is of another kind: that is a mistake in the program, never in a file.
+// They take no lock, so a request may call them as often as it likes.
 type Config struct {
 	opt Options
 	now atomic.Pointer[values] // what is in force; replaced, never changed
 
-	// changing is held for the whole of a change, watchers included, so that they are
-	// told of changes one after the other.
+	// changing is held for a whole change, watchers included, so they hear of changes one
+	// after the other.
 	changing sync.Mutex
 	local    *file
 	filed    map[Name]string // what the operator's file says
 	watchers []func()
 }
 
-// values is what is set, and by whom; what is not in it has its default.
+// values has what is set, and by whom. Everything else has its default.
 type values map[Name]entry
 
 type entry struct {
@@ -46,7 +45,7 @@ type entry struct {
 	from Origin
 }
 
-// Open reads the settings. An error names the file, the setting, and what it may be.
+// Open reads the settings. An error names the file, the setting, and the allowed values.
 func Open(opt Options) (*Config, error) {
 	c := &Config{opt: opt}
 	if err := c.read(); err != nil {
@@ -55,8 +54,8 @@ func Open(opt Options) (*Config, error) {
 	return c, nil
 }
 
-// read takes in the files, and what counts more than they do. On an error nothing has
-// changed.
+// read reads the files, then the environment and the flags, which take precedence. On an
+// error nothing has changed.
 func (c *Config) read() error {
 	filed, local, next := map[Name]string{}, newFile(), values{}
 	if c.opt.File != "" {
@@ -121,7 +120,7 @@ func (c *Config) get(section, name string, as reading) (string, *Setting) {
 	return row.Default, row
 }
 
-// String returns a setting of any kind as it is written.
+// String returns the text of a setting of any kind.
 func (c *Config) String(section, name string) string {
 	value, _ := c.get(section, name, asText)
 	return value
@@ -159,10 +158,10 @@ func (c *Config) List(section, name string) []string {
 	return splitList(value)
 }
 
-// Level returns the least level that is logged.
+// Level returns the lowest level that is logged.
 func (c *Config) Level() slog.Level {
 	value, _ := c.get("log", "level", asLevel)
-	return levels[value] // that of a word which is none is info, as in CouchDB
+	return levels[value] // an unknown word means info, as in CouchDB
 }
 
 // Listen returns the address to listen on, HOST:PORT.
@@ -170,7 +169,7 @@ func (c *Config) Listen() string {
 	return net.JoinHostPort(host(c.String("chttpd", "bind_address")), c.String("chttpd", "port"))
 }
 
-// ListenTLS is the same for HTTPS.
+// ListenTLS returns the same for HTTPS.
 func (c *Config) ListenTLS() string {
 	address := cmp.Or(c.String("ssl", "bind_address"), c.String("chttpd", "bind_address"))
 	return net.JoinHostPort(host(address), c.String("ssl", "port"))
@@ -184,14 +183,14 @@ func host(address string) string {
 	return address
 }
 
-// IsSet tells whether anybody has set the setting, be it to its default.
+// IsSet tells whether anybody has set the setting, even to its default.
 func (c *Config) IsSet(section, name string) bool {
 	_, ok := (*c.now.Load())[Name{section, name}]
 	return ok
 }
 
-// CORS tells whether pages of other origins are answered: as in CouchDB [chttpd]
-// decides, and [httpd], where older programs write it, as long as that says nothing.
+// CORS tells whether pages of other origins are answered. As in CouchDB, [chttpd] decides. If
+// it does not say, [httpd] does, where older programs write it.
 func (c *Config) CORS() bool {
 	if c.IsSet("chttpd", "enable_cors") {
 		return c.Bool("chttpd", "enable_cors")
@@ -199,7 +198,7 @@ func (c *Config) CORS() bool {
 	return c.Bool("httpd", "enable_cors")
 }
 
-// WWWAuthenticate is the challenge that goes with 401, from either section; "" for none.
+// WWWAuthenticate returns the challenge for 401 from [chttpd] or [httpd]; "" for none.
 func (c *Config) WWWAuthenticate() string {
 	if c.IsSet("chttpd", "WWW-Authenticate") {
 		return c.String("chttpd", "WWW-Authenticate")
@@ -207,21 +206,21 @@ func (c *Config) WWWAuthenticate() string {
 	return c.String("httpd", "WWW-Authenticate")
 }
 
-// Ways are the ways to find out who asks, in the order in which they are tried: cookie,
+// Ways returns the ways of authentication in the order in which they are tried: cookie,
 // default (Basic), proxy, jwt.
 func (c *Config) Ways() []string {
 	ways, _ := parseWays(c.String("chttpd", "authentication_handlers"))
 	return ways
 }
 
-// RequireValidUser tells whether only known users are answered; programs write it into
-// either section.
+// RequireValidUser tells whether only known users are answered. Programs write it into either
+// section.
 func (c *Config) RequireValidUser() bool {
 	return c.Bool("chttpd", "require_valid_user") || c.Bool("chttpd_auth", "require_valid_user")
 }
 
-// Section returns what is set in a section, defaults left out: the administrators
-// and their hashes, for one.
+// Section returns what is set in a section without defaults, such as the administrators and
+// their hashes.
 func (c *Config) Section(section string) map[string]string {
 	found := map[string]string{}
 	for n, e := range *c.now.Load() {
@@ -232,8 +231,8 @@ func (c *Config) Section(section string) map[string]string {
 	return found
 }
 
-// FromFile returns what the operator's file sets in a section, whatever the server's
-// own file says.
+// FromFile returns what the operator's file sets in a section, even if the server's own file
+// says otherwise.
 func (c *Config) FromFile(section string) map[string]string {
 	c.changing.Lock()
 	defer c.changing.Unlock()

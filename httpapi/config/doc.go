@@ -1,22 +1,21 @@
-// Package config holds the server's settings: CouchDB's sections and names, in
+// Package config has the server's settings. They have CouchDB's sections and names, in
 // CouchDB's ini form.
 //
-// A value is looked for in this order, the first one found counts:
+// The first of these that has a value counts:
 //
-//	what the command line says             (Options.Flags)
-//	what the environment says              (Options.Environment)
+//	the command line                       (Options.Flags)
+//	the environment                        (Options.Environment)
 //	the server's own file, DATA/local.ini  (Options.Local), which Set writes
-//	the operator's file                    (Options.File), only ever read
+//	the operator's file                    (Options.File), which is only read
 //	the default in the table of settings
 //
-// What Set is given goes before all of them until the next start or Reload.
+// A value from Set takes precedence over all of them until the next start or Reload.
 //
 // What always holds:
-//   - every setting stands in one table, with its default and its meaning; a name
-//     that is not there, or a value of the wrong kind, is refused when it comes in,
-//     so a getter never fails;
-//   - a change is in force for every getter, and known to every watcher, when Set,
-//     Delete or Reload returns, unless the setting has the trait Restart;
-//   - Set returns after the value is on disk, and the file is the old one or the new
-//     one whenever the power fails.
+//   - every setting is in one table, with its default and its meaning; an unknown name or
+//     a value of the wrong kind is refused when it comes in, so a getter never fails;
+//   - when Set, Delete or Reload returns, the change is in force for every getter and known
+//     to every watcher, unless the setting has the trait Restart;
+//   - when Set returns, the value is on disk; after a power failure the file is either the
+//     old one or the new one.
 package config

@@ -12,11 +12,11 @@ import (
 	"gopkg.in/ini.v1"
 )
 
-// file is an ini file; comments and order survive a change.
+// file is an ini file. Comments and order survive a change.
 type file struct{ ini *ini.File }
 
-// form is CouchDB's: only '=' separates, the rest of the line is the value as it
-// stands, and a comment has a line of its own, so that a password may hold any sign.
+// form is CouchDB's: only '=' separates, the rest of the line is the literal value, and a
+// comment has a line of its own. So a password may contain any character.
 var form = ini.LoadOptions{
 	KeyValueDelimiters:      "=",
 	IgnoreInlineComment:     true,
@@ -26,7 +26,7 @@ var form = ini.LoadOptions{
 
 func newFile() *file { return &file{ini.Empty(form)} }
 
-// readFile reads and checks a file; where it need not exist, a missing one is empty.
+// readFile reads and checks a file. Unless it must exist, a missing file is empty.
 func readFile(path string, must bool) (*file, error) {
 	text, err := os.ReadFile(path)
 	if !must && errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +42,7 @@ func readFile(path string, must bool) (*file, error) {
 	return f, nil
 }
 
-// parse reads the text of a file, every setting checked.
+// parse reads the text of a file and checks every setting.
 func parse(text []byte) (*file, error) {
 	parsed, err := ini.LoadSources(form, text)
 	if err != nil {
@@ -60,12 +60,12 @@ func parse(text []byte) (*file, error) {
 	return f, nil
 }
 
-// values are what the file sets.
+// values returns what the file sets.
 func (f *file) values() map[Name]string {
 	found := map[Name]string{}
 	for _, section := range f.ini.Sections() {
 		for _, key := range section.Keys() {
-			// Value is the text as it stands; String would expand %(name)s in a password.
+			// Value is the literal text; String would expand %(name)s in a password.
 			found[Name{section.Name(), key.Name()}] = key.Value()
 		}
 	}
@@ -73,8 +73,8 @@ func (f *file) values() map[Name]string {
 }
 
 func (f *file) set(n Name, value string) {
-	// Not Key, which gives that of [a] for one that [a.b] lacks. That a name cannot be
-	// written is found when the file is read again.
+	// Not Key: if [a.b] lacks the name, Key returns the one of [a]. A name that cannot be
+	// written is found when the text is parsed again.
 	_, _ = f.ini.Section(n.Section).NewKey(n.Name, value)
 }
 
@@ -94,7 +94,7 @@ func (f *file) clone() (*file, error) {
 	return parse(text)
 }
 
-// checkWritable refuses a name that would not be read back as itself.
+// checkWritable refuses a name that would be read back as something else.
 func checkWritable(n Name) error {
 	first := n.Name + "="
 	if n.Name == "" || n.Name == "-" || strings.ContainsAny(n.Name, "=\"`") ||
@@ -105,8 +105,8 @@ func checkWritable(n Name) error {
 	return nil
 }
 
-// save puts a file in place whole: written beside, forced to disk, then renamed,
-// then the rename forced to disk too. It holds secrets, so only its owner may read it.
+// save replaces a file as a whole. It writes a new file, syncs it, renames it, and syncs the
+// rename too. The file has secrets, so only its owner may read it.
 func save(text []byte, path string) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

@@ -31,7 +31,7 @@ const (
 	asLevel
 )
 
-// The kinds there are, beside those of OneOf.
+// The kinds, in addition to those that OneOf makes.
 var (
 	Text    = &Kind{"one line of text", func(string) bool { return true }, asText}
 	Bool    = &Kind{"true or false", func(v string) bool { return v == "true" || v == "false" }, asBool}
@@ -52,7 +52,7 @@ var (
 	Level   = &Kind{"debug, info, notice, warning, error, critical, alert, emergency or none", func(string) bool { return true }, asLevel}
 )
 
-// OneOf is the kind of a setting whose value is one of some words.
+// OneOf makes the kind of a setting whose value is one of some words.
 func OneOf(words ...string) *Kind {
 	return &Kind{"one of " + strings.Join(words, ", "), func(v string) bool {
 		for _, w := range words {
@@ -78,7 +78,7 @@ func (s *Setting) check(value string) error {
 	return s.refuse(value, s.Kind.want)
 }
 
-// refuse says that the setting cannot have a value; a secret is not repeated.
+// refuse says that the setting cannot have this value. It does not repeat a secret.
 func (s *Setting) refuse(value, want string) error {
 	if s.Is(Secret) {
 		value = ""
@@ -86,8 +86,8 @@ func (s *Setting) refuse(value, want string) error {
 	return &ValueError{Name: s.Name, Value: value, Want: want}
 }
 
-// maxValue is how many bytes a value may have: all settings are in memory, and every
-// change writes all of them.
+// maxValue is how many bytes a value may have. All settings are in memory, and every change
+// writes all of them.
 const maxValue = 64 << 10
 
 func between(lo, hi int64) func(string) bool {
@@ -112,8 +112,7 @@ func floatUpTo(value string, most float64) bool {
 // LevelNone is above every level that is logged.
 const LevelNone = slog.Level(100)
 
-// levels gives CouchDB's words, and the numbers that stand for them, their place among
-// slog's levels.
+// levels maps CouchDB's words, and the numbers that stand for them, to slog's levels.
 var levels = map[string]slog.Level{
 	"debug": slog.LevelDebug, "1": slog.LevelDebug,
 	"info": slog.LevelInfo, "2": slog.LevelInfo, "notice": slog.LevelInfo, "3": slog.LevelInfo,
@@ -125,8 +124,8 @@ var levels = map[string]slog.Level{
 	"none": LevelNone, "9": LevelNone,
 }
 
-// CheckLevel refuses a word that is no level. In a file such a word means info, as in
-// CouchDB, so that it keeps no server from starting; who types one wants to be told.
+// CheckLevel refuses a word that is not a level. In a file such a word means info, as in
+// CouchDB, so a server still starts. People who type one want to be told.
 func CheckLevel(word string) error {
 	if _, ok := levels[word]; ok {
 		return nil
@@ -134,7 +133,7 @@ func CheckLevel(word string) error {
 	return &ValueError{Name: Name{"log", "level"}, Value: word, Want: Level.want}
 }
 
-// parseWays reads CouchDB's list of its functions that find out who asks.
+// parseWays reads CouchDB's list of its authentication functions.
 func parseWays(value string) (ways []string, ok bool) {
 	for _, word := range strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune("{}, \t", r) }) {
 		switch name := strings.TrimSuffix(word, "_authentication_handler"); name {

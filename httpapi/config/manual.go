@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Manual is docs/configuration.md: what there is to set, told by the table.
+// Manual returns docs/configuration.md, written from the table of settings.
 func Manual() string {
 	var b strings.Builder
 	b.WriteString(manualHead)

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Networks is the value of a list of networks; an address alone is one.
+// Networks returns the value of a list of networks. A single address counts as a network.
 func (c *Config) Networks(section, name string) []netip.Prefix {
 	value, _ := c.get(section, name, asNets)
 	nets, _ := ParseNetworks(value) // it has been checked
 	return nets
 }
 
-// ParseNetworks reads addresses and networks with commas between.
+// ParseNetworks reads comma-separated addresses and networks.
 func ParseNetworks(value string) (nets []netip.Prefix, ok bool) {
 	for _, word := range splitList(value) {
 		prefix, err := netip.ParsePrefix(word)
@@ -24,7 +24,7 @@ func ParseNetworks(value string) (nets []netip.Prefix, ok bool) {
 			}
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
 		}
-		if prefix.Addr().Is4In6() && prefix.Bits() >= 96 { // an address is compared as what it stands for
+		if prefix.Addr().Is4In6() && prefix.Bits() >= 96 { // compared as the IPv4 address it stands for
 			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
 		}
 		nets = append(nets, prefix.Masked())
@@ -32,10 +32,10 @@ func ParseNetworks(value string) (nets []netip.Prefix, ok bool) {
 	return nets, true
 }
 
-// PortRange are the ports from First to Last.
+// PortRange is the ports from First to Last.
 type PortRange struct{ First, Last uint16 }
 
-// Ports is the value of a list of ports.
+// Ports returns the value of a list of ports.
 func (c *Config) Ports(section, name string) []PortRange {
 	value, _ := c.get(section, name, asPorts)
 	ports, _ := parsePorts(value) // it has been checked

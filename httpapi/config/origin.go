@@ -8,7 +8,7 @@ import (
 // Origin is where a value comes from.
 type Origin int
 
-// The later goes before the earlier. OfMemory is a change that was not to be kept.
+// Later ones take precedence over earlier ones. OfMemory is a change that is not kept.
 const (
 	OfDefault Origin = iota
 	OfFile
@@ -25,7 +25,7 @@ func (o Origin) String() string {
 // Mask stands for a secret where values are shown.
 const Mask = "****"
 
-// Shown is a setting as it may be shown: a secret is masked.
+// Shown is a setting as it may be shown, with secrets masked.
 type Shown struct {
 	*Setting
 	Name  Name // never Any
@@ -41,8 +41,8 @@ func (s *Setting) show(value string) string {
 	return value
 }
 
-// Show returns what is in force of the settings in a section, all of them if it is "",
-// by section and name. Those with no value at all are left out.
+// Show returns the settings in force in a section, or all if section is "", sorted by section
+// and name. It leaves out settings without a value.
 func (c *Config) Show(section string) []Shown {
 	var list []Shown
 	now := *c.now.Load()

@@ -11,10 +11,10 @@ type Name struct{ Section, Name string }
 
 func (n Name) String() string { return "[" + n.Section + "] " + n.Name }
 
-// Any is the name of a setting whose section takes any name, as [admins] does.
+// Any is the name of a setting whose section accepts any name, as [admins] does.
 const Any = "*"
 
-// Setting is one row of the table: what can be configured, and what it means.
+// Setting is one row of the table: something to configure, and what it means.
 type Setting struct {
 	Name
 	Default string
@@ -23,21 +23,21 @@ type Setting struct {
 	Meaning string // for the manual, one phrase
 }
 
-// Traits are what is special about a setting. Without any it may be read by
-// administrators and a change is in force at once.
+// Traits say what is special about a setting. Without any, administrators may read it and a
+// change is in force at once.
 type Traits int
 
 const (
 	Secret  Traits = 1 << iota // shown to nobody, and never logged
-	Restart                    // a change is in force from the next start on
-	Filed                      // set in files alone: whoever can administer the server over HTTP cannot change it
-	Inert                      // CouchDB's, taken so that its files and set-up programs work; changes nothing here
+	Restart                    // a change is in force after the next start
+	Filed                      // set only in files: administrators cannot change it over HTTP
+	Inert                      // accepted so that CouchDB's files and set-up programs work; has no effect here
 )
 
 // Is tells whether the setting has a trait.
 func (s *Setting) Is(t Traits) bool { return s.Traits&t != 0 }
 
-// Settings is the table of all settings, in the order in which they are told.
+// Settings returns the table of all settings, in the order of the manual.
 func Settings() []Setting { return slices.Clone(settings) }
 
 // rows finds a row by its name.
@@ -49,7 +49,7 @@ var rows = func() map[Name]*Setting {
 	return m
 }()
 
-// lookup finds the row of a name; the error says what there is instead.
+// lookup finds the row of a name. The error says which names exist.
 func lookup(n Name) (*Setting, error) {
 	if row := rows[n]; row != nil {
 		return row, nil
@@ -73,10 +73,10 @@ func lookup(n Name) (*Setting, error) {
 	return nil, &UnknownError{Name: n, Have: names}
 }
 
-// UnknownError tells of a setting that does not exist.
+// UnknownError says that a setting does not exist.
 type UnknownError struct {
 	Name
-	Have    []string // the names there are in its section, or the sections if that is unknown
+	Have    []string // the names in its section, or the sections if that is unknown
 	section bool
 }
 
@@ -87,7 +87,7 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("no setting %s; [%s] has %s", e.Name, e.Section, strings.Join(e.Have, ", "))
 }
 
-// ValueError tells of a value that a setting cannot have.
+// ValueError says that a setting cannot have a value.
 type ValueError struct {
 	Name
 	Value string // empty for a secret

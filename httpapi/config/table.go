@@ -1,9 +1,9 @@
 package config
 
-// settings is the table of all settings: section and name as CouchDB has them where it
-// has them, the default, what values look like, what is special, and the meaning.
+// settings is the table of all settings: section and name (CouchDB's, if it has the setting),
+// the default, what values look like, what is special, and the meaning.
 //
-// To add a setting, add a row, read it where it counts with the getter of its kind, and
+// To add a setting, add a row, read it where it matters with the getter of its kind, and
 // run "make docs", which writes docs/configuration.md. The reader must see changes:
 // either it calls the getter each time (they are cheap: a map and a number), or it
 // keeps a copy and renews it in a function given to Config.Watch, as httpapi does in

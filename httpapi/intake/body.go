@@ -19,13 +19,13 @@ type Body struct {
 	share Share
 }
 
-// Bytes are the body's; they are good until Close.
+// Bytes returns the body's bytes. They are valid until Close.
 func (b *Body) Bytes() []byte { return b.bytes }
 
-// Mapped tells that the bytes are those of a file.
+// Mapped tells whether the bytes are in a file.
 func (b *Body) Mapped() bool { return b.file != nil }
 
-// Close lets go of the body.
+// Close releases the body.
 func (b *Body) Close() error {
 	b.share.Release()
 	b.bytes = nil
@@ -37,20 +37,21 @@ func (b *Body) Close() error {
 	return file.Close()
 }
 
-// Reading is how a body is to be read.
+// Reading says how to read a body.
 type Reading struct {
 	Budget *Budget
 	Spool  *Spool
-	// Ahead is how long the body says it is; 0 or less: it does not say.
+	// Ahead is the announced length of the body; 0 or less: it is unknown.
 	Ahead int64
-	// Limit is how many bytes it may have: ErrTooLarge.
+	// Limit is how many bytes it may have. A longer one is ErrTooLarge.
 	Limit int64
-	// Watch, if not nil, sees the bytes of a long body as they come, and ends it by an
-	// error.
+	// Watch, if not nil, sees the bytes of a long body as they arrive. Its error ends the
+	// reading.
 	Watch func(p []byte) error
 }
 
-// Read reads a body to its end: ErrTooLarge, ErrNoRoom, or what in or Watch say.
+// Read reads a body to its end. The error is ErrTooLarge, ErrNoRoom, or the error of in or
+// Watch.
 func Read(in io.Reader, how Reading) (*Body, error) {
 	b := &Body{}
 	room := min(max(how.Ahead, 0), inMemory)
@@ -84,7 +85,7 @@ func Read(in io.Reader, how Reading) (*Body, error) {
 
 var copyBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// spill reads the rest of a body into a file, behind what has been read.
+// spill writes what has been read to a file, and then the rest of the body.
 func (b *Body) spill(in io.Reader, how *Reading, read []byte) (*Body, error) {
 	file, err := how.Spool.Create()
 	if err != nil {
@@ -105,7 +106,7 @@ func (b *Body) spill(in io.Reader, how *Reading, read []byte) (*Body, error) {
 		return err
 	}
 	err = add(read)
-	b.share.Release() // what comes may be long in coming
+	b.share.Release() // the rest may take a long time to arrive
 	buf := copyBuffers.Get().(*[64 << 10]byte)
 	defer copyBuffers.Put(buf)
 	for err == nil {

@@ -8,21 +8,20 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// ErrBusy says that others used up the budget for longer than one may wait.
+// ErrBusy says that others used up the budget for longer than a request may wait.
 var ErrBusy = errors.New("the memory for requests' bodies is used up")
 
-// Free is how many bytes may be worked on without asking the budget: so many times the number
-// of requests that run is what it does not see.
+// Free is how many bytes a request may work on without asking the budget. Memory outside the
+// budget is at most this times the number of running requests.
 const Free = 64 << 10
 
-// unseen is the same for bytes while they come. They may be long in coming, from as many
-// clients as there are connections.
+// unseen is the same for bytes while they arrive. That may take long, and there may be as many
+// clients as connections.
 const unseen = 8 << 10
 
-// Budget is the memory that all bodies, and what is made of them, may have together. It
-// is parted, so that those who are slow do not keep off the quick, nor the great the small:
-// a quarter for bodies while they are read, a quarter for work on short ones, the rest
-// for work on long ones.
+// Budget is the memory for all bodies and everything made from them. It has three parts: a
+// quarter for bodies while they are read, a quarter for work on short ones, and the rest for
+// work on long ones. So slow bodies do not hold up fast ones, nor long ones short ones.
 type Budget struct {
 	bytes           int64
 	wait            time.Duration
@@ -35,7 +34,7 @@ type Budget struct {
 // ShortWork is the most that counts as work on a short body.
 const ShortWork = 4 * inMemory
 
-// NewBudget makes one of so many bytes, for whose work one waits so long.
+// NewBudget makes a budget of this many bytes. Work waits this long for its share.
 func NewBudget(bytes int64, wait time.Duration) *Budget {
 	bytes = max(bytes, 16<<20)
 	q := bytes / 4
@@ -50,16 +49,16 @@ func (b *Budget) Is(bytes int64, wait time.Duration) bool {
 	return b != nil && b.bytes == max(bytes, 16<<20) && b.wait == wait
 }
 
-// Share is a part of the budget that somebody has. The zero value is none.
+// Share is a part of the budget that somebody holds. The zero value is empty.
 type Share struct {
 	of    *semaphore.Weighted
 	bytes int64
 }
 
-// Long tells that it is a share for work on what is long.
+// Long tells whether it is a share for work on a long body.
 func (s *Share) Long(b *Budget) bool { return s.of != nil && s.of == b.long }
 
-// Bytes is how large it is.
+// Bytes returns how large the share is.
 func (s *Share) Bytes() int64 {
 	if s.of == nil {
 		return 0
@@ -67,7 +66,7 @@ func (s *Share) Bytes() int64 {
 	return s.bytes
 }
 
-// Release gives it back. It may be called again.
+// Release gives the share back. It may be called again.
 func (s *Share) Release() {
 	if s.of != nil {
 		s.of.Release(s.bytes)
@@ -75,8 +74,8 @@ func (s *Share) Release() {
 	}
 }
 
-// Work waits until so many bytes of memory may be used: ErrBusy, or ctx's error. Work
-// that needs more than there is gets all that there is, and so is alone.
+// Work waits until this many bytes of memory may be used. The error is ErrBusy or ctx's. Work
+// that needs more than the whole part gets all of it, and so runs alone.
 func (b *Budget) Work(ctx context.Context, bytes int64) (Share, error) {
 	if bytes <= Free {
 		return Share{}, nil
@@ -96,7 +95,7 @@ func (b *Budget) Work(ctx context.Context, bytes int64) (Share, error) {
 	return s, nil
 }
 
-// more makes a share greater if there is room at once.
+// more enlarges a share if there is room without waiting.
 func (b *Budget) more(s *Share, bytes int64) bool {
 	if s.of == nil && s.bytes+bytes <= unseen {
 		s.bytes += bytes // not counted yet

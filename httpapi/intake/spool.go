@@ -11,14 +11,14 @@ import (
 // ErrNoRoom says that the disk has no room for a body.
 var ErrNoRoom = errors.New("no room on the disk for the request's body")
 
-// ErrSpool says that a body could not be kept for another reason of the server's.
+// ErrSpool says that the server could not store a body for another reason.
 var ErrSpool = errors.New("keep request")
 
 // Spool is the folder in which long bodies wait.
 type Spool struct{ dir string }
 
-// OpenSpool makes the folder, or empties it: only what a crash left can be in it, since
-// the folder is this process's alone.
+// OpenSpool creates or empties the folder. Only this process uses it, so it can contain only
+// what a crash left.
 func OpenSpool(dir string) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder for long requests: %w", err)
@@ -35,7 +35,7 @@ func OpenSpool(dir string) (*Spool, error) {
 	return &Spool{dir}, nil
 }
 
-// Close removes the folder. Bodies that are still open stay so where files without a name do.
+// Close removes the folder. Open bodies stay open if the system allows files without a name.
 func (s *Spool) Close() error {
 	if err := os.RemoveAll(s.dir); err != nil {
 		return fmt.Errorf("folder for long requests: %w", err)
@@ -43,7 +43,7 @@ func (s *Spool) Close() error {
 	return nil
 }
 
-// File is bytes on disk, written from the first to the last and then read.
+// File is bytes on disk, written in order and then read.
 type File struct {
 	f    *os.File
 	name string // "" once it has none
@@ -51,20 +51,20 @@ type File struct {
 	view []byte // of Bytes
 }
 
-// Create begins a file: ErrNoRoom.
+// Create creates a file, or returns ErrNoRoom.
 func (s *Spool) Create() (*File, error) {
 	f, err := os.CreateTemp(s.dir, "body-*")
 	if err != nil {
 		return nil, spoolError(err)
 	}
 	file := &File{f: f, name: f.Name()}
-	if os.Remove(f.Name()) == nil { // else Close does it
+	if os.Remove(f.Name()) == nil { // otherwise Close removes it
 		file.name = ""
 	}
 	return file, nil
 }
 
-// Write adds to it: ErrNoRoom.
+// Write appends bytes, or returns ErrNoRoom.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.f.Write(p)
 	f.size += int64(n)
@@ -74,20 +74,20 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Size is how many bytes have been written.
+// Size returns how many bytes have been written.
 func (f *File) Size() int64 { return f.size }
 
 // ReadAt reads what has been written.
 func (f *File) ReadAt(p []byte, at int64) (int, error) { return f.f.ReadAt(p, at) }
 
-// Bytes shows all of it, until Close. A disk that cannot be read then makes a fault where
-// they are used: debug.SetPanicOnFault turns it into a panic.
+// Bytes maps the whole file until Close. If the disk cannot be read, using the bytes causes a
+// fault. debug.SetPanicOnFault turns it into a panic.
 func (f *File) Bytes() ([]byte, error) {
 	if f.view != nil || f.size == 0 {
 		return f.view, nil
 	}
 	if int64(int(f.size)) != f.size {
-		return nil, ErrNoRoom // in the addresses of a small machine
+		return nil, ErrNoRoom // in the address space of a 32-bit machine
 	}
 	var err error
 	if f.view, err = mapFile(f.f, int(f.size)); err != nil {
@@ -96,7 +96,7 @@ func (f *File) Bytes() ([]byte, error) {
 	return f.view, nil
 }
 
-// Close lets go of the bytes and of the file, which is gone then.
+// Close releases the bytes and removes the file.
 func (f *File) Close() error {
 	var errs []error
 	if f.view != nil {

@@ -8,17 +8,16 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// ErrBomb says that a compressed body becomes more than any honest one does.
+// ErrBomb says that a compressed body grows more than any honest one does.
 var ErrBomb = errors.New("the body unpacks to an unreasonable size")
 
-// JSON and text become 5 to 50 times as long when they are unpacked; gzip could do 1,030.
+// JSON and text grow by a factor of 5 to 50 when decompressed; gzip's maximum is 1,030.
 const (
 	maxRatio  = 100
-	ratioFrom = 8 << 20 // it is not looked at below so many bytes
+	ratioFrom = 8 << 20 // the ratio is checked from this many bytes on
 )
 
-// Unpacked reads what a gzip stream holds: ErrBomb. Close gives back what it needs for
-// that; nobody may read it any more.
+// Unpacked decompresses a gzip stream, or returns ErrBomb. It must not be read after Close.
 type Unpacked struct {
 	z    *gzip.Reader
 	from *counter

@@ -1,11 +1,11 @@
-// Package metrics counts what the server does, for those who watch over it.
+// Package metrics counts what the server does, for the people who watch it.
 //
-// The figures are kept by the Prometheus client in a registry of their own. They are
-// told in Prometheus' text form, and in the JSON of CouchDB's _stats; both read the same
-// counters. Names are CouchDB's where CouchDB has them and means the same; what it has
-// no name for begins with tododb_.
+// The Prometheus client keeps the figures in a registry of their own. They are shown in
+// Prometheus' text form and in the JSON of CouchDB's _stats. Both read the same counters. A
+// figure has CouchDB's name if CouchDB has one with the same meaning. Otherwise its name
+// begins with tododb_.
 //
 // What always holds:
 //   - counting takes no lock that a request could wait for, and well under a microsecond;
-//   - no figure has a label that clients choose: memory does not grow with what they ask.
+//   - no figure has a label that clients choose, so memory does not grow with their requests.
 package metrics

@@ -24,13 +24,13 @@ type Metrics struct {
 	commits, written  prometheus.Counter
 	group, commitTook prometheus.Histogram
 	methodOf          map[string]prometheus.Counter
-	codeOf            [600]prometheus.Counter // by status; nil for one that is no status
+	codeOf            [600]prometheus.Counter // by status; nil for a number that is not one
 }
 
 // methods that are counted by name; any other is counted as "other".
 var methods = []string{"COPY", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"}
 
-// codes that are there from the start, as in CouchDB; others come when they are answered.
+// codes that exist from the start, as in CouchDB. Others are added when they first occur.
 var codes = []int{200, 201, 202, 204, 206, 301, 302, 304, 400, 401, 403, 404, 405, 406, 409, 412, 413, 414, 415, 416, 417, 429, 500, 501, 503}
 
 // New makes Metrics, all at zero.
@@ -77,18 +77,18 @@ func New() *Metrics {
 	return m
 }
 
-// Gauge adds a figure that is asked for when somebody looks. A name may be given once.
+// Gauge adds a figure that is read when somebody looks. Each name may be used once.
 func (m *Metrics) Gauge(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
-// Counter adds a figure that only grows and is kept elsewhere. A name may be given once.
+// Counter adds a figure that only grows and is kept elsewhere. Each name may be used once.
 func (m *Metrics) Counter(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 }
 
-// Request counts a request that is over. Those that were cut off have no status worth
-// counting; feeds, whose length says nothing of the server, have took < 0.
+// Request counts a finished request. If it was cut off, its status is not counted. took is
+// negative for feeds, whose duration says nothing about the server.
 func (m *Metrics) Request(method string, status int, took time.Duration, cut bool) {
 	m.requests.Inc()
 	c := m.methodOf[method]
@@ -121,7 +121,7 @@ func (m *Metrics) Commit(documents int, took time.Duration) {
 	m.commitTook.Observe(took.Seconds())
 }
 
-// Uptime is how long the server has been running.
+// Uptime returns how long the server has been running.
 func (m *Metrics) Uptime() time.Duration { return time.Since(m.began) }
 
 // TextType is the Content-Type of what WriteText writes.

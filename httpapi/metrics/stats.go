@@ -8,12 +8,12 @@ import (
 
 // stat is one figure of CouchDB's _stats and where it comes from.
 type stat struct {
-	path   []string // below the root; the label's value is put behind it
+	path   []string // below the root; the label's value follows it
 	family string
 	desc   string
 }
 
-// stats are what _stats tells, those that a server of this kind has.
+// stats are the figures of _stats that this server has.
 var stats = []stat{
 	{[]string{"couchdb", "httpd", "requests"}, "couchdb_httpd_requests_total", "number of HTTP requests"},
 	{[]string{"couchdb", "httpd", "bulk_requests"}, "couchdb_httpd_bulk_requests_total", "number of bulk requests"},
@@ -33,9 +33,9 @@ var stats = []stat{
 	{[]string{"tododb", "storage_bytes"}, "tododb_storage_bytes", "bytes that the databases have on disk"},
 }
 
-// Stats are the figures in the form of CouchDB's _stats: a tree of objects whose leaves
-// have value, type and desc. Of a histogram the value has the number, the mean in
-// milliseconds and the counts by bound.
+// Stats returns the figures in the form of CouchDB's _stats: a tree of objects whose leaves
+// have value, type and desc. A histogram's value has the number, the mean in milliseconds and
+// the counts by bound.
 func (m *Metrics) Stats() (map[string]any, error) {
 	families, err := m.registry.Gather()
 	if err != nil {

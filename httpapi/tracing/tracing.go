@@ -15,20 +15,20 @@ import (
 
 // Options say where spans go.
 type Options struct {
-	// Endpoint is the collector's URL, http://HOST:4318 for one; spans go to /v1/traces
-	// there unless it has a path of its own. The exporter's own variables,
-	// OTEL_EXPORTER_OTLP_HEADERS for one, are obeyed.
+	// Endpoint is the collector's URL, such as http://HOST:4318. Spans go to /v1/traces unless
+	// it has a path. The exporter's environment variables, such as OTEL_EXPORTER_OTLP_HEADERS,
+	// are respected.
 	Endpoint string
-	Share    float64 // of the traces that begin here; one that came with a request goes on as it says
+	Share    float64 // of the traces that start here; a trace that came with a request decides for itself
 	Version  string  // of the server
 	Instance string  // its uuid
 }
 
-// Tracing is the way of spans to their collector. A nil one traces nothing.
+// Tracing sends spans to their collector. A nil one traces nothing.
 type Tracing struct{ provider *sdk.TracerProvider }
 
-// Open begins tracing; Close must follow. Nothing is sent yet, so a collector that does
-// not answer is no error.
+// Open starts tracing. Close must follow. Open sends nothing, so a collector that does not
+// answer is no error.
 func Open(ctx context.Context, opt Options) (*Tracing, error) {
 	at, err := url.Parse(opt.Endpoint)
 	if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
@@ -51,7 +51,7 @@ func Open(ctx context.Context, opt Options) (*Tracing, error) {
 	)}, nil
 }
 
-// Tracer makes spans; nil if nothing is traced.
+// Tracer returns what makes spans; nil if nothing is traced.
 func (t *Tracing) Tracer() trace.Tracer {
 	if t == nil {
 		return nil
@@ -59,7 +59,7 @@ func (t *Tracing) Tracer() trace.Tracer {
 	return t.provider.Tracer("github.com/tododb/tododb")
 }
 
-// Close sends what has gathered, for as long as ctx lets it.
+// Close sends the remaining spans, unless ctx ends first.
 func (t *Tracing) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
