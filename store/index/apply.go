@@ -10,11 +10,11 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// errMoved says that the index is not where the batch begins: somebody else has built it
-// on, or a commit that was given up for lost took place.
+// errMoved says that the index is not where the batch begins: another builder has extended it,
+// or a commit thought lost took place.
 var errMoved = errors.New("index: another builder has moved it")
 
-// apply writes a batch in one transaction. st is where the index stands; it moves on.
+// apply writes a batch in one transaction. st is the state of the index; apply advances it.
 func apply(ctx context.Context, sub engine.DB, def *Definition, reducers []Reducer, st *state, b *batch, purgeSeq uint64) error {
 	var after state
 	err := sub.Update(ctx, func(tx engine.Tx) error {
@@ -54,7 +54,7 @@ type applier struct {
 	def   *Definition
 	state *state
 	at    uint64
-	fresh bool // nothing is there yet
+	fresh bool // the index is still empty
 
 	rows, docs, seqs []op
 }
@@ -64,7 +64,7 @@ func (a *applier) run(b *batch, reducers []Reducer) error {
 		return err
 	}
 	slices.SortFunc(a.rows, byKey)
-	slices.SortStableFunc(a.seqs, byKey) // an entry may be removed and written again
+	slices.SortStableFunc(a.seqs, byKey) // the same entry may be removed and rewritten
 	for _, part := range []struct {
 		space engine.Space
 		ops   []op
@@ -102,7 +102,7 @@ func (a *applier) compare(b *batch) error {
 	return a.tx.GetMulti(spaceByDoc, ids, func(i int, v []byte) error { return a.document(&b.docs[i], v) })
 }
 
-// document takes in a document of which record is known, nil for nothing.
+// document takes in a document; record is what the index knows of it, nil for nothing.
 func (a *applier) document(m *mapped, record []byte) error {
 	old, err := parseDoc(record)
 	if err != nil {
@@ -157,7 +157,7 @@ func (a *applier) document(m *mapped, record []byte) error {
 	return nil
 }
 
-// row writes or removes a row's record, and counts.
+// row writes or removes a row's record, and counts the change.
 func (a *applier) row(key, value []byte, there bool) error {
 	if there {
 		old, err := a.tx.Get(spaceRows, key)
@@ -191,8 +191,8 @@ func (a *applier) count(key, value []byte, sign int) error {
 	return nil
 }
 
-// entries writes or removes the entries by sequence of a document: one for each key that
-// it has rows under or, if it is deleted, has ever had, and one for each view.
+// entries writes or removes a document's entries by sequence: one for each key under which it
+// has rows (or, if it is deleted, ever had), and one for each view.
 func (a *applier) entries(id string, d *docRecord, put bool) {
 	list := d.now
 	flags := byte(0)
@@ -213,7 +213,7 @@ func (a *applier) entries(id string, d *docRecord, put bool) {
 	}
 }
 
-// summarize brings the summaries of the views whose rows have changed up to date.
+// summarize updates the summaries of the views whose rows have changed.
 func (a *applier) summarize(reducers []Reducer) error {
 	for from := 0; from < len(a.rows); {
 		view := a.rows[from].key[0]

@@ -18,20 +18,20 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// batchLimit says how much is mapped before it is written: it bounds the memory of a build.
+// batchLimit is how much is mapped before it is written: it bounds the memory of a build.
 type batchLimit struct {
 	docs  int
 	bytes int64 // of documents, and of rows
 	rows  int64
 }
 
-// firstBatch is what is sorted at a time. Later batches touch pages all over an index that
-// is larger than largeIndex: as many as they have rows, and each is held in memory.
+// firstBatch is how much is sorted at a time. In an index larger than largeIndex, a later batch
+// touches as many pages as it has rows, all over the index, and each page is held in memory.
 var firstBatch = batchLimit{docs: 20_000, bytes: 8 << 20, rows: 100_000}
 
 const largeIndex = 32 << 20 // bytes
 
-// laterBatch is what is taken into an index at a time that has been built before.
+// laterBatch is the batch size for an index that has been built before.
 func laterBatch(ctx context.Context, sub engine.DB) (batchLimit, error) {
 	limit := firstBatch
 	if sizer, ok := sub.(engine.Sizer); ok {
@@ -46,14 +46,14 @@ func laterBatch(ctx context.Context, sub engine.DB) (batchLimit, error) {
 	return limit, nil
 }
 
-// batch is what a stretch of the sequence feed, (from, to], makes of the index.
+// batch holds the changes to the index from a stretch of the sequence feed, (from, to].
 type batch struct {
 	from, to uint64
-	at       uint64   // the sequence at which views whose rows change are said to have changed
+	at       uint64   // the sequence recorded as the last change of views whose rows change
 	docs     []mapped // by id
 }
 
-// mapped is what the index is to know of one document.
+// mapped is what the index will know of one document.
 type mapped struct {
 	id      string
 	seq     uint64
@@ -68,12 +68,12 @@ type row struct {
 	prefix     int
 }
 
-// arena hands out memory that lives as long as any of it is referred to.
+// arena allocates memory that lives as long as any of it is referred to.
 type arena struct{ free []byte }
 
 const arenaBlock = 256 << 10
 
-// room makes sure that n bytes can be appended to what it returns without a copy.
+// room returns a slice to which n bytes can be appended without a copy.
 func (a *arena) room(n int) []byte {
 	if cap(a.free)-len(a.free) < n {
 		a.free = make([]byte, 0, max(arenaBlock, n))
@@ -81,7 +81,7 @@ func (a *arena) room(n int) []byte {
 	return a.free[len(a.free):len(a.free):cap(a.free)]
 }
 
-// take keeps what was appended to room's answer.
+// take keeps what was appended to room's result.
 func (a *arena) take(b []byte) []byte {
 	if len(b) <= cap(a.free)-len(a.free) {
 		a.free = a.free[:len(a.free)+len(b)]
@@ -91,7 +91,7 @@ func (a *arena) take(b []byte) []byte {
 
 func (a *arena) clone(b []byte) []byte { return a.take(append(a.room(len(b)), b...)) }
 
-// written counts what a batch has come to.
+// written counts what a batch has gathered.
 type written struct{ bytes, rows atomic.Int64 }
 
 // collector maps stretches of the feed; its mappers live from batch to batch.
@@ -101,11 +101,11 @@ type collector struct {
 	limit   batchLimit
 	mappers []Mapper
 
-	perDoc atomic.Int64 // bytes of rows that a document became of late; 0: nobody knows
+	perDoc atomic.Int64 // recent bytes of rows from one document; 0: unknown
 }
 
-// Documents go to the mappers in pieces of a page: as many as become about pieceBytes of
-// rows, for what a function emits may be a thousand times its document.
+// Mappers get documents in pieces of a page. A piece has as many documents as give about
+// pieceBytes of rows: a function may emit a thousand times its document.
 const (
 	pieceBytes = 1 << 20
 	firstPiece = 8
@@ -121,7 +121,7 @@ func (c *collector) piece() int {
 	return int(min(max(pieceBytes/perDoc, 1), mostPiece))
 }
 
-// pageRows is how many documents are read at a time: not many more than the batch takes.
+// pageRows is how many documents are read at a time: little more than the batch takes.
 func (c *collector) pageRows() int {
 	rows := c.limit.docs
 	if perDoc := c.perDoc.Load(); perDoc > 0 {
@@ -213,7 +213,7 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Docu
 			last := rest[n-1].Seq
 			rest = rest[n:]
 			if docs >= c.limit.docs || size >= c.limit.bytes || written.bytes.Load() >= c.limit.bytes || written.rows.Load() >= c.limit.rows {
-				b.to = last // what else there is of the page is read again
+				b.to = last // the rest of the page is read again
 				return errEnough
 			}
 		}
@@ -239,7 +239,7 @@ func (c *collector) mapAll(ctx context.Context, m Mapper, e *emitter, docs []sto
 			wanted, where = append(wanted, d), append(where, from+i)
 		}
 	}
-	now := 0 // the document whose rows are coming
+	now := 0 // the document whose rows are being emitted
 	size := int64(0)
 	end := func() {
 		done := &out[where[now]]
@@ -269,7 +269,7 @@ func (c *collector) mapAll(ctx context.Context, m Mapper, e *emitter, docs []sto
 	return out, nil
 }
 
-// MapEach is MapBatch for any Mapper, also one that knows none.
+// MapEach is MapBatch for any Mapper, even one without it.
 func MapEach(ctx context.Context, m Mapper, docs []*store.Document, emit func(doc, view int, order, key, value []byte) error) error {
 	if b, ok := m.(BatchMapper); ok {
 		return b.MapBatch(ctx, docs, emit)
@@ -285,7 +285,7 @@ func MapEach(ctx context.Context, m Mapper, docs []*store.Document, emit func(do
 	return nil
 }
 
-// emitter turns what a mapper emits into records.
+// emitter turns the output of a mapper into records.
 type emitter struct {
 	def   *Definition
 	arena arena // of records
@@ -294,7 +294,7 @@ type emitter struct {
 	own   arena     // of emits
 }
 
-// forget lets go of what was emitted for a document, of which records have been made.
+// forget releases the output for a document whose records are made.
 func (e *emitter) forget() {
 	clear(e.emits)
 	e.emits = e.emits[:0]
@@ -308,8 +308,8 @@ type emitted struct {
 	key, value []byte
 }
 
-// emit takes a row in; order is its key in the order of the view, nil if that is still to
-// be made.
+// emit takes in a row; order is its key in the order of the view, nil if it is still to be
+// made.
 func (e *emitter) emit(view int, order, key, value []byte) (err error) {
 	if check := e.def.Views[view].Check; check != nil {
 		if err := check(value); err != nil {
@@ -328,7 +328,7 @@ func (e *emitter) emit(view int, order, key, value []byte) (err error) {
 	return nil
 }
 
-// rows makes the records of what one document has emitted.
+// rows makes the records of one document's output.
 func (e *emitter) rows(id string) []row {
 	if len(e.emits) == 0 {
 		return nil
@@ -346,8 +346,8 @@ func (e *emitter) rows(id string) []row {
 	return rows
 }
 
-// row makes the record of the rows of one key. CouchDB keeps several of them in Erlang's
-// order of the keys, which may be other strings that collate alike, then of the values.
+// row makes the record of the rows with one key. CouchDB sorts several of them in Erlang's
+// order of their keys, which may be different strings that collate alike, then of their values.
 func (e *emitter) row(id string, same []emitted) row {
 	if len(same) > 1 {
 		slices.SortStableFunc(same, func(a, b emitted) int {

@@ -7,8 +7,8 @@ import (
 	"github.com/tododb/tododb/store/collate"
 )
 
-// Bound is a place between two rows of a view: before the rows of a key, or before those
-// that a document has under it; behind them if Past is set.
+// Bound is a place between two rows of a view: before the rows of a key, or before a document's
+// rows under that key; after them if Past is set.
 type Bound struct {
 	Key  []byte // of package collate; nil: no bound
 	ID   string // "": the rows of all documents
@@ -26,15 +26,15 @@ func Key(view int, key []byte) Range {
 	return Range{View: view, Low: Bound{Key: key}, High: Bound{Key: key, Past: true}}
 }
 
-// Prefix is the range of the rows whose keys begin with bytes: with the key of an array
-// less its last byte, the arrays that begin with its elements.
+// Prefix is the range of the rows whose keys begin with prefix. The key of an array without its
+// last byte gives the arrays that begin with its elements.
 func Prefix(view int, prefix []byte) Range {
 	return Range{View: view, Low: Bound{Key: prefix}, High: Bound{Key: append(slices.Clip(slices.Clone(prefix)), collate.After)}}
 }
 
-// place is where a bound lies among the records. Bounds of keys longer than maxKey lie
-// somewhere among the rows whose keys begin alike: their place is before all those, or
-// behind them if high is set.
+// place is where a bound lies among the records. The bound of a key longer than maxKey lies
+// somewhere among the rows whose keys begin the same: its place is before all of them, or after
+// them if high is set.
 func (b *Bound) place(view int, high bool) []byte {
 	if b.Key == nil {
 		if high {
@@ -60,8 +60,8 @@ func (b *Bound) place(view int, high bool) []byte {
 	return p
 }
 
-// compare tells on which side of the bound the rows of a document under a key lie:
-// negative before it, positive behind it.
+// compare says on which side of the bound a document's rows under a key lie: negative before
+// it, positive after it.
 func (b *Bound) compare(key []byte, id []byte) int {
 	c := bytes.Compare(key, b.Key)
 	if c == 0 && b.ID != "" {
@@ -76,12 +76,12 @@ func (b *Bound) compare(key []byte, id []byte) int {
 	return 1
 }
 
-// holds tells whether the range holds the rows of a document under a key.
+// holds reports whether the range contains a document's rows under a key.
 func (rg *Range) holds(key, id []byte) bool {
 	return (rg.Low.Key == nil || rg.Low.compare(key, id) > 0) && (rg.High.Key == nil || rg.High.compare(key, id) < 0)
 }
 
-// onlyKey is the key of a range of all rows of one key; nil for any other range.
+// onlyKey is the key if the range is all rows of one key, else nil.
 func (rg *Range) onlyKey() []byte {
 	if rg.Low.Key == nil || rg.Low.Past || !rg.High.Past || !bytes.Equal(rg.Low.Key, rg.High.Key) {
 		return nil
@@ -89,8 +89,8 @@ func (rg *Range) onlyKey() []byte {
 	return rg.Low.Key
 }
 
-// exact tells that the bounds lie between records, so that what lies between their
-// places is the range.
+// exact reports whether both bounds lie between records, so that the range is exactly what lies
+// between their places.
 func (rg *Range) exact() bool { return len(rg.Low.Key) <= maxKey && len(rg.High.Key) <= maxKey }
 
 // less orders bounds as low ones.

@@ -11,13 +11,13 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// build brings the index up to where its database is now, and tells those who wait.
+// build brings the index up to the present state of its database, and wakes those who wait.
 func (ix *Index) build(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	defer cancel()
-	watch.Go(func() { // a build of what nobody can ask for any more is not worth finishing
+	watch.Go(func() { // nobody can ask for the result any more
 		select {
 		case <-ix.db.Gone():
 		case <-ix.retired:
@@ -35,7 +35,7 @@ func (ix *Index) build(ctx context.Context) error {
 		} else if !errors.Is(err, errMoved) && !errors.Is(err, engine.ErrUnknown) {
 			break
 		}
-		// Where the index stands now tells what has taken place.
+		// The state of the index now shows what has happened.
 		err = ix.buildOn(ctx)
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
@@ -44,14 +44,14 @@ func (ix *Index) build(ctx context.Context) error {
 	ix.mu.Lock()
 	ix.ended = ix.begun
 	ix.err = ix.failed(err)
-	ix.want = ix.seq // whoever still waits asks again
+	ix.want = ix.seq // callers still waiting ask again
 	ix.building = false
 	ix.tell()
 	ix.mu.Unlock()
 	return err
 }
 
-// buildOn builds from where the index stands.
+// buildOn builds from where the index is.
 func (ix *Index) buildOn(ctx context.Context) error {
 	info, err := ix.db.Info(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 	}
 	st, _, err := loadState(ctx, ix.storage(), len(ix.def.Views))
 	if errors.Is(err, engine.ErrNoDB) {
-		if err := ix.reopen(ctx); err != nil { // the database is gone as well, perhaps
+		if err := ix.reopen(ctx); err != nil { // perhaps the database is gone too
 			return err
 		}
 		st, _, err = loadState(ctx, ix.storage(), len(ix.def.Views))
@@ -75,7 +75,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 	if err != nil {
 		return storageError(err)
 	}
-	if st.loader != "" { // a load that did not come to its end, or another one's
+	if st.loader != "" { // an unfinished load, or another process's
 		if err := ix.renew(ctx); err != nil {
 			return err
 		}
@@ -108,14 +108,14 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		}
 	}
 	purgeSeq := info.PurgeSeq
-	if st.seq > 0 { // else nothing is in it that could have been purged
+	if st.seq > 0 { // else it holds nothing that could have been purged
 		if purgeSeq, err = ix.purge(ctx, &st, info.UpdateSeq, reducers); err != nil {
 			return err
 		}
 	}
 	if st.seq == 0 {
 		err := ix.buildFirst(ctx, &st, info.UpdateSeq, info.PurgeSeq, reducers)
-		if errors.Is(err, engine.ErrFull) { // what was loaded is of no use, and others need its room
+		if errors.Is(err, engine.ErrFull) { // the partial load is useless, and others need its room
 			err = errors.Join(err, ix.renew(ctx))
 		}
 		if err != nil {
@@ -127,7 +127,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 	return ix.catchUp(ctx, &st, info.UpdateSeq, purgeSeq, reducers)
 }
 
-// reached makes known how far the index is.
+// reached announces how far the index is.
 func (ix *Index) reached(seq uint64) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -141,21 +141,21 @@ func (ix *Index) reached(seq uint64) {
 	}
 }
 
-// progress makes known how far a first build has read, which nobody can see yet.
+// progress announces how far a first build has read; nobody can read that yet.
 func (ix *Index) progress(seq uint64) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	ix.task.Done, ix.task.Updated = seq, time.Now()
 }
 
-// madeNow is which storage the index has at the moment.
+// madeNow says which storage the index has at the moment.
 func (ix *Index) madeNow() int {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	return ix.made
 }
 
-// catchUp takes in the changes up to a sequence.
+// catchUp applies the changes up to a sequence.
 func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, reducers []Reducer) error {
 	sub := ix.storage()
 	limit, err := laterBatch(ctx, sub)
@@ -171,8 +171,8 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 	})
 }
 
-// eachBatch maps the changes after a sequence, up to another one, and calls fn for each
-// batch of them. While fn is at work the next batch is mapped.
+// eachBatch maps the changes after a sequence, up to another one, and calls fn for each batch.
+// While fn works, the next batch is mapped.
 func (ix *Index) eachBatch(ctx context.Context, from, to uint64, limit batchLimit, fn func(*batch) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -211,9 +211,8 @@ func (ix *Index) eachBatch(ctx context.Context, from, to uint64, limit batchLimi
 	return nil
 }
 
-// purge removes what was purged altogether, now at an update sequence, and returns how far
-// it is with that.
-// Documents of which something is left have moved in the feed, which brings them.
+// purge removes documents that were purged entirely, as of an update sequence, and returns the
+// purge sequence it has reached.
 func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Reducer) (uint64, error) {
 	var ids []string
 	last := st.purgeSeq

@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Compact gives back the space that removed rows took.
+// Compact gives back the space of removed rows.
 func (ix *Index) Compact(ctx context.Context) error {
 	if c, ok := ix.storage().(engine.Compacter); ok {
 		return ix.failed(c.Compact(ctx))
@@ -16,7 +16,7 @@ func (ix *Index) Compact(ctx context.Context) error {
 	return nil
 }
 
-// StartCompact compacts behind the caller's back, unless that is going on already.
+// StartCompact compacts in the background, unless that is already happening.
 func (ix *Index) StartCompact() {
 	ix.m.mu.Lock()
 	defer ix.m.mu.Unlock()

@@ -13,29 +13,29 @@ const MaxViews = 250
 
 // Definition says what an index holds.
 type Definition struct {
-	// Signature names the index: a digest, in characters fit for a file name, of all that
-	// its rows depend on. Definitions that agree in it share an index.
+	// Signature names the index: a digest of everything that its rows depend on, in characters
+	// fit for a file name. Definitions with the same signature share an index.
 	Signature string
 	// Label is what _active_tasks shows: the design document's id.
 	Label string
 	// Views by number.
 	Views []View
-	// IncludeDesign has design documents mapped too.
+	// IncludeDesign maps design documents too.
 	IncludeDesign bool
-	// IncludeDeleted has deleted documents mapped too.
+	// IncludeDeleted maps deleted documents too.
 	IncludeDeleted bool
-	// Changes keeps the entries by sequence too, for Index.Changes.
+	// Changes also keeps entries by sequence, for Index.Changes.
 	Changes bool
-	// NewMapper makes a mapper for one goroutine. It is called only when there is
-	// something to map.
+	// NewMapper makes a mapper for one goroutine. It is called only if there is something to
+	// map.
 	NewMapper func() (Mapper, error)
 }
 
 // View is one set of rows.
 type View struct {
 	Order collate.Order
-	// NewReducer makes a reducer for one goroutine, whose calls end with ctx; nil: there is
-	// nothing to reduce.
+	// NewReducer makes a reducer for one goroutine; its calls end with ctx. nil: the view has
+	// no reduce.
 	NewReducer func(ctx context.Context) (Reducer, error)
 	// Check, if not nil, judges the value of each row; its error ends the build. It may be
 	// called by several goroutines at once.
@@ -44,49 +44,49 @@ type View struct {
 
 // Mapper turns documents into rows. It is used by one goroutine at a time.
 type Mapper interface {
-	// Map calls emit for each row of a document, deleted ones only with
-	// Definition.IncludeDeleted. Key and value are
-	// JSON, copied before emit returns; doc and its bytes are good during the call. An
-	// error ends the build and is what those who wait for the index get. ctx ends with the
-	// build: a mapper that takes long over one document looks at it.
+	// Map calls emit for each row of a document. It is given deleted documents only with
+	// Definition.IncludeDeleted. Key and value are JSON, copied before emit returns; doc and
+	// its bytes are valid during the call. An error ends the build and goes to those who wait
+	// for the index. ctx ends with the build: a mapper that takes long over one document
+	// checks it.
 	Map(ctx context.Context, doc *store.Document, emit func(view int, key, value []byte) error) error
-	// Close gives the mapper back.
+	// Close releases the mapper.
 	Close()
 }
 
-// BatchMapper is a Mapper that would rather be given many documents at once: to call it
-// has a price of its own.
+// BatchMapper is a Mapper that prefers many documents at once, because each call to it is
+// expensive.
 type BatchMapper interface {
 	Mapper
-	// MapBatch does for several documents what Map does for one. emit is called for their
-	// rows in the order of docs, doc being the number of the document there; order is the
-	// key in the order of the view, or nil if that is left to the caller. It ends with ctx.
+	// MapBatch does for several documents what Map does for one. It calls emit for their rows
+	// in the order of docs; doc is the document's index in docs. order is the key in the order
+	// of the view, or nil to leave that to the caller. It ends with ctx.
 	MapBatch(ctx context.Context, docs []*store.Document, emit func(doc, view int, order, key, value []byte) error) error
 }
 
-// Reducer gathers rows and what other rows were reduced to. It is used by one goroutine
-// at a time; Reset makes it empty.
+// Reducer gathers rows and partial results of other rows. One goroutine uses it at a time;
+// Reset makes it empty.
 type Reducer interface {
 	Reset()
-	// Add takes a row in; the slices may not be kept.
+	// Add takes in a row; it must not keep the slices.
 	Add(key, id, value []byte) error
-	// Merge takes in what AppendPartial gave for other rows; p may not be kept.
+	// Merge takes in the output of AppendPartial for other rows; it must not keep p.
 	Merge(p []byte) error
-	// AppendPartial appends what has gathered, in a form of the reducer's own that is
+	// AppendPartial appends the partial result so far, in the reducer's own form, which is
 	// kept on disk.
 	AppendPartial(dst []byte) ([]byte, error)
-	// AppendResult appends what has gathered as JSON. A *ReduceError stands for an error
-	// that is shown in place of a result.
+	// AppendResult appends the result so far as JSON. A *ReduceError is an error to show in
+	// place of a result.
 	AppendResult(dst []byte) ([]byte, error)
-	// Close gives the reducer back.
+	// Close releases the reducer.
 	Close()
 }
 
-// BatchReducer is a Reducer that would rather be asked for many answers at once: to ask has
-// a price of its own.
+// BatchReducer is a Reducer that prefers to compute many results at once, because each
+// computation is expensive.
 type BatchReducer interface {
 	Reducer
-	// Take gives what has gathered, and about how many bytes that is, and makes the reducer
+	// Take returns what was gathered and its approximate size in bytes, and makes the reducer
 	// empty.
 	Take() (gathered any, size int)
 	// Partials is AppendPartial for what was taken.
@@ -107,13 +107,13 @@ type ReduceError struct{ Name, Reason string }
 func (e *ReduceError) Error() string { return e.Name + ": " + e.Reason }
 
 var (
-	// ErrClosed says that the index, its database or the manager has been closed.
+	// ErrClosed says that the index, its database or the manager is closed.
 	ErrClosed = errors.New("index: closed")
 	// ErrTooManyViews says that a definition has more than MaxViews.
 	ErrTooManyViews = errors.New("index: too many views")
-	// ErrRenewed says that the index was damaged, or lacked what it needs to follow, and is
-	// being made anew: ask again.
+	// ErrRenewed says that the index was damaged, or lacked what it needs to follow its
+	// database, and is being rebuilt: ask again.
 	ErrRenewed = errors.New("index: rebuilt while it was read")
-	// ErrCorrupt says that what is on disk is not what this package writes.
+	// ErrCorrupt says that the data on disk was not written by this package.
 	ErrCorrupt = errors.New("index: damaged")
 )

@@ -11,22 +11,21 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// ChangesQuery says which changes to find by what the index has of them.
+// ChangesQuery says which changes to find with an index.
 type ChangesQuery struct {
 	View int
-	// Ranges of keys; nil: all. Ids are not heeded.
+	// Ranges of keys; nil: all. Ids are ignored.
 	Ranges []Range
 	// Changes in (Since, To].
 	Since, To  uint64
-	Descending bool // from the newest on
+	Descending bool // from the newest backward
 	Limit      int  // at least 1
 }
 
-// Changes finds the sequences of the newest changes of the documents that have rows in
-// ranges of keys, or had them when they were deleted or before. They come in order, as
-// many as Limit; more tells that there may be more. The cost is in the keys of the
-// ranges and the changes found, not in those of the database. The definition must have
-// Changes set.
+// Changes finds the newest change of each document that has rows in ranges of keys, or had them
+// when it was deleted or before. It returns their sequences in order, at most Limit; more
+// reports that there may be more. The cost depends on the keys of the ranges and the changes
+// found, not on the size of the database. The definition must have Changes set.
 func (ix *Index) Changes(ctx context.Context, q ChangesQuery) (seqs []uint64, more bool, err error) {
 	if !ix.def.Changes {
 		return nil, false, errors.New("index: entries by sequence are not kept")
@@ -59,7 +58,7 @@ type picker struct {
 	more bool
 }
 
-// settle sorts what has gathered and keeps as much as is wanted.
+// settle sorts the gathered sequences and keeps as many as are wanted.
 func (p *picker) settle() {
 	slices.Sort(p.seqs)
 	p.seqs = slices.Compact(p.seqs)
@@ -79,7 +78,7 @@ func (p *picker) keys(rg *Range) error {
 	}
 	from, to := rg.Low.place(rg.View, false), rg.High.place(rg.View, true)
 	if len(from) == 1 {
-		from = append(from, 1) // behind the entries of all keys together
+		from = append(from, 1) // after the entries for all keys together
 	}
 	for bytes.Compare(from, to) < 0 {
 		var prefix []byte
@@ -108,9 +107,9 @@ func (p *picker) keys(rg *Range) error {
 	return nil
 }
 
-// holds tells whether a range whose bounds are long keys holds a document under another
-// long key. Of a deleted document the key is not known any more; to hear of its deletion
-// does no harm.
+// holds reports whether a range bounded by long keys contains a document under another long
+// key. The key of a deleted document is no longer known; its deletion is reported, which does
+// no harm.
 func (p *picker) holds(rg *Range, prefix, id []byte, deleted bool) (bool, error) {
 	if deleted {
 		return true, nil
@@ -132,7 +131,7 @@ func (p *picker) holds(rg *Range, prefix, id []byte, deleted bool) (bool, error)
 	return err == nil && rg.holds(key, id), err
 }
 
-// entries takes the entries of one key in, as many as may be wanted.
+// entries takes in the entries of one key, as many as may be wanted.
 func (p *picker) entries(prefix []byte, in func(id []byte, deleted bool) (bool, error)) error {
 	rg := engine.Range{From: appendSeqKey(nil, prefix, p.q.Since+1), To: appendSeqKey(nil, prefix, p.q.To+1), Reverse: p.q.Descending}
 	if p.q.Since >= p.q.To {

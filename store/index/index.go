@@ -11,17 +11,17 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Index is an open index. Whoever has it from Manager.Open releases it when done.
+// Index is an open index. A caller that gets it from Manager.Open releases it when done.
 type Index struct {
 	m   *Manager
 	id  indexID
 	def *Definition
 
-	opened  chan struct{} // closed when start is over; guards what start sets
+	opened  chan struct{} // closed when start is over; guards the fields that start sets
 	openErr error
 	closed  chan struct{} // closed when all is over
 	retired chan struct{} // closed by retire
-	poke    chan struct{} // somebody waits
+	poke    chan struct{} // signals that somebody waits
 
 	db store.Bare
 
@@ -32,15 +32,15 @@ type Index struct {
 
 	mu       sync.Mutex // guards what follows; taken after m.mu
 	sub      engine.DB
-	made     int    // how often the storage was made anew
-	damaged  bool   // it is to be made anew before it is built on or read
+	made     int    // how often the storage was replaced
+	damaged  bool   // it must be replaced before it is extended or read
 	seq      uint64 // reached
 	want     uint64 // asked for
 	waiting  int    // callers of Wait
 	begun    int    // builds
 	ended    int
 	err      error         // of the last build
-	news     chan struct{} // closed, and made anew, when any of these has changed
+	news     chan struct{} // closed and replaced when any of these changes
 	building bool
 	task     Task
 }
@@ -52,7 +52,7 @@ func newIndex(m *Manager, id indexID, def *Definition) *Index {
 	}
 }
 
-// Release gives the index back.
+// Release releases the index.
 func (ix *Index) Release() {
 	ix.m.mu.Lock()
 	ix.users--
@@ -60,10 +60,10 @@ func (ix *Index) Release() {
 	ix.m.mu.Unlock()
 }
 
-// Definition is what the index was opened by.
+// Definition is the definition that the index was opened with.
 func (ix *Index) Definition() *Definition { return ix.def }
 
-// retire has the index closed. The caller holds m.mu, and it has no users.
+// retire makes the index close. The caller holds m.mu, and the index has no users.
 func (ix *Index) retire() {
 	if !ix.going {
 		ix.going = true
@@ -93,7 +93,7 @@ func (ix *Index) start(ctx context.Context) error {
 	return nil
 }
 
-// open opens the storage; what is damaged or of another database is made anew.
+// open opens the storage. If it is damaged or another database's, it is replaced.
 func (ix *Index) open(ctx context.Context) (engine.DB, error) {
 	name := subPrefix + ix.id.signature
 	for try := 0; ; try++ {
@@ -121,7 +121,7 @@ func (ix *Index) open(ctx context.Context) (engine.DB, error) {
 	}
 }
 
-// judge reads how far the storage is, or says why it is of no use.
+// judge reads how far the storage is, or says why it is unusable.
 func (ix *Index) judge(ctx context.Context, sub engine.DB) (why string, err error) {
 	info, err := ix.db.Info(ctx)
 	if err != nil {
@@ -153,8 +153,8 @@ func loadState(ctx context.Context, sub engine.DB, views int) (st state, found b
 	return st, found, err
 }
 
-// run opens the index, builds it whenever somebody waits for it or the database has
-// changed, and closes it.
+// run opens the index, builds it whenever somebody waits or the database has changed, and
+// closes it.
 func (ix *Index) run() {
 	ctx := ix.m.ctx
 	ix.openErr = ix.start(ctx)
@@ -178,7 +178,7 @@ func (ix *Index) run() {
 	ix.mu.Unlock()
 }
 
-// follow builds until the index is to be closed.
+// follow builds until the index is to close.
 func (ix *Index) follow(ctx context.Context) {
 	failed := false
 	for {
@@ -187,7 +187,7 @@ func (ix *Index) follow(ctx context.Context) {
 		ix.mu.Unlock()
 		changed := ix.db.Changed(seq)
 		if failed || seq == 0 {
-			changed = nil // nobody has got anything from it yet: only who asks has it built
+			changed = nil // not read yet: build it only on request
 		}
 		if !wanted {
 			select {
@@ -210,7 +210,7 @@ func (ix *Index) follow(ctx context.Context) {
 	}
 }
 
-// gather waits for more changes to come, unless somebody waits for those that are there.
+// gather lets more changes come in, unless somebody is waiting for those that are there.
 func (ix *Index) gather(ctx context.Context) {
 	timer := time.NewTimer(ix.m.opt.Delay)
 	defer timer.Stop()
@@ -223,21 +223,21 @@ func (ix *Index) gather(ctx context.Context) {
 	}
 }
 
-// tell wakes everybody who waits. The caller holds mu.
+// tell wakes everybody who is waiting. The caller holds mu.
 func (ix *Index) tell() {
 	close(ix.news)
 	ix.news = make(chan struct{})
 }
 
-// Wait waits until the index has come to a sequence of its database, or until the build
-// that was to bring it there has failed.
+// Wait waits until the index has reached a sequence of its database, or until the build that
+// should have brought it there has failed.
 func (ix *Index) Wait(ctx context.Context, seq uint64) error { return ix.wait(ctx, seq, nil, nil) }
 
 // tellEvery is how often WaitTelling tells.
 const tellEvery = 100 * time.Millisecond
 
-// WaitTelling is Wait for somebody who has to say meanwhile that he still waits: tell is
-// called every now and then, and its error ends the waiting.
+// WaitTelling is Wait for a caller that must show that it is still waiting: it calls tell now
+// and then, and an error of tell ends the wait.
 func (ix *Index) WaitTelling(ctx context.Context, seq uint64, tell func() error) error {
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
@@ -247,7 +247,7 @@ func (ix *Index) WaitTelling(ctx context.Context, seq uint64, tell func() error)
 func (ix *Index) wait(ctx context.Context, seq uint64, tick <-chan time.Time, tell func() error) error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	ticket := ix.begun + 1 // the first build that begins with this wish
+	ticket := ix.begun + 1 // the first build that begins after this request
 	ix.waiting++
 	defer func() { ix.waiting-- }()
 	for ix.seq < seq || ix.damaged {
@@ -279,7 +279,7 @@ func (ix *Index) wait(ctx context.Context, seq uint64, tick <-chan time.Time, te
 	return nil
 }
 
-// Ask has the index brought up to a sequence, and does not wait.
+// Ask requests that the index be brought up to a sequence, and does not wait.
 func (ix *Index) Ask(seq uint64) {
 	ix.mu.Lock()
 	ix.want = max(ix.want, seq)
@@ -290,8 +290,8 @@ func (ix *Index) Ask(seq uint64) {
 	}
 }
 
-// failed maps an error to what its user is told. That the database has gone, or that all
-// indexes are being closed, counts for more than what that has led to.
+// failed maps an error to the one that the caller sees. If the database is gone, or all indexes
+// are closing, that outranks any error it caused.
 func (ix *Index) failed(err error) error {
 	if err == nil {
 		return nil
@@ -324,14 +324,14 @@ func translate(err error) error {
 	return err
 }
 
-// Built tells whether there is something to read.
+// Built reports whether there is anything to read.
 func (ix *Index) Built() bool {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	return ix.seq != 0 && !ix.damaged
 }
 
-// Info is what an index says of itself.
+// Info holds the figures of an index.
 type Info struct {
 	Signature      string
 	Seq, PurgeSeq  uint64
@@ -342,7 +342,7 @@ type Info struct {
 	WaitingClients int
 }
 
-// Info costs a few reads whatever the size.
+// Info costs a few reads at any size.
 func (ix *Index) Info(ctx context.Context) (Info, error) {
 	info := Info{Signature: ix.id.signature}
 	read := ix.read()

@@ -9,22 +9,22 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// The first build of an index does not go through it batch by batch: rows come in no order
-// of their keys, so each transaction would touch pages all over, and hold them in memory.
-// They are sorted first, outside of the index (runs), and then loaded in order, some at a
-// time, with the summaries made on the way: each transaction touches the ends of what is
-// there.
+// The first build of an index does not write it batch by batch. Rows do not come in the order
+// of their keys, so each transaction would touch pages all over the index and hold them in
+// memory. Instead they are sorted first, outside the index (runs). Then they are loaded in
+// order, some at a time, with the summaries made on the way: each transaction touches only the
+// ends of what is there.
 //
-// Until the last of these the state says that the index is being loaded, by whom, and that
-// it has come to sequence 0, so that nobody reads it. One that was left so is made anew.
+// Until the last of these, the state says that the index is being loaded, by whom, and that it
+// is at sequence 0, so that nobody reads it. An index left like that is started anew.
 
 // loadBytes is about how much one transaction of a load writes.
 const loadBytes = 6 << 20
 
-// recordCost is what a record takes beside its bytes.
+// recordCost is what a record takes in addition to its bytes.
 const recordCost = 64
 
-// buildFirst builds an index in which nothing is, up to a sequence.
+// buildFirst builds an empty index up to a sequence.
 func (ix *Index) buildFirst(ctx context.Context, st *state, to, purgeSeq uint64, reducers []Reducer) (err error) {
 	sorted := &runs{dir: ix.m.opt.Scratch}
 	defer func() { err = errors.Join(err, sorted.close()) }()
@@ -59,7 +59,7 @@ func (ix *Index) buildFirst(ctx context.Context, st *state, to, purgeSeq uint64,
 	return nil
 }
 
-// records are what a transaction of the batch would write, into an index in which nothing is.
+// records are those that the batch's transaction would write into an empty index.
 func (a *applier) records() []entry {
 	out := make([]entry, 0, len(a.rows)+len(a.docs)+len(a.seqs))
 	for _, list := range []struct {
@@ -82,19 +82,19 @@ type loader struct {
 	sub      engine.DB
 	def      *Definition
 	reducers []Reducer
-	begun    state // while it is loaded: with the loader's mark
+	begun    state // during the load: with the loader's mark
 	marked   bool  // begun is on disk
 
-	writing chan error // gives how what is being written ended; nil: nothing is
+	writing chan error // the outcome of the write under way; nil: there is none
 
-	segments *segmenter // of the view whose rows come; nil: of none
+	segments *segmenter // of the view whose rows are coming; nil: none
 	chunk    []entry    // to be written next
-	arena    arena      // of what is in it
+	arena    arena      // for the chunk
 	size     int
 }
 
 func (l *loader) run(sorted *runs, after *state) error {
-	defer l.wait() // where reading fails: what is being written is of no use
+	defer l.wait() // if reading fails, the write under way is useless
 	err := sorted.merge(l.ctx, func(r *entry) error {
 		if l.size >= l.limit {
 			if err := l.flush(nil); err != nil {
@@ -121,7 +121,7 @@ func (l *loader) add(r entry) {
 	l.size += len(r.key) + len(r.value) + recordCost
 }
 
-// summarize takes a row into the segments of its view; any other record ends them.
+// summarize adds a row to the segments of its view; any other record ends them.
 func (l *loader) summarize(r *entry) error {
 	if r.space != spaceRows {
 		return l.endView()
@@ -145,8 +145,8 @@ func (l *loader) endView() error {
 	return err
 }
 
-// flush has what has gathered written, with the state at the end of the load if that is not
-// nil. While it is written the next records are read; after that state nothing is under way.
+// flush writes what has gathered, with the state after the load if after is not nil. While it
+// writes, the next records are read; with after, it waits for the write to end.
 func (l *loader) flush(after *state) error {
 	if err := l.wait(); err != nil {
 		return err
@@ -161,7 +161,7 @@ func (l *loader) flush(after *state) error {
 	return l.wait()
 }
 
-// wait waits for what is being written.
+// wait waits for the write under way.
 func (l *loader) wait() (err error) {
 	if l.writing != nil {
 		err = <-l.writing
@@ -170,7 +170,7 @@ func (l *loader) wait() (err error) {
 	return err
 }
 
-// commit writes records. To do so twice does no harm.
+// commit writes records. Repeating it does no harm.
 func (l *loader) commit(chunk []entry, after *state) (err error) {
 	slices.SortFunc(chunk, func(a, b entry) int { return a.compare(&b) })
 	for range 10 {

@@ -8,16 +8,16 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// longRow is a record whose key is longer than what of it stands in rows.
+// longRow is a record whose key is longer than the part of it in rows.
 type longRow struct {
-	key []byte // collated, whole
+	key []byte // collated, in full
 	k   []byte // of the record
 	v   []byte
 	rec rowRecord
 }
 
-// readGroup reads all records whose keys begin as that of one does, from a cursor that
-// has just brought that one. They are returned in order, with the first record behind them.
+// readGroup reads all records whose keys begin like a given one, from a cursor that has just
+// returned that one. It returns them in order, and the first record after them.
 func readGroup(c engine.Cursor, k, v []byte, order collate.Order) (group []longRow, nextK, nextV []byte, err error) {
 	begin := k[:1+maxKey]
 	for k != nil && bytes.HasPrefix(k, begin) {
@@ -46,8 +46,8 @@ func readGroup(c engine.Cursor, k, v []byte, order collate.Order) (group []longR
 	return group, k, v, nil
 }
 
-// fold reads what a range is made of into s. Only what lies among records whose keys
-// begin like a long bound is read row by row.
+// fold reads the rows and segments of a range into s. Only records whose keys begin like a long
+// bound are read row by row.
 func fold(r engine.Reader, def *Definition, rg *Range, s sink) error {
 	from, to := rg.Low.place(rg.View, false), rg.High.place(rg.View, true)
 	if !rg.exact() {
@@ -77,7 +77,7 @@ func foldBetween(r engine.Reader, view int, from, to []byte, s sink) error {
 	return w.run(from)
 }
 
-// foldGroup reads the rows of a range among records whose keys begin alike.
+// foldGroup reads the rows of a range among records whose keys begin the same.
 func foldGroup(r engine.Reader, def *Definition, rg *Range, from, to []byte, s sink) error {
 	c := r.Cursor(spaceRows, engine.Range{From: from, To: to})
 	k, v, err := c.Next()
@@ -100,8 +100,8 @@ func countRange(r engine.Reader, def *Definition, rg *Range) (int, error) {
 	return c.n, err
 }
 
-// firstOf finds the first rows of a range that one document has under one key, in the
-// order of reading: nil if there are none.
+// firstOf finds the first rows of a range, in reading order, that one document has under one
+// key; nil if there are none.
 func firstOf(r engine.Reader, def *Definition, rg *Range, descending bool) (*longRow, error) {
 	span := engine.Range{From: rg.Low.place(rg.View, false), To: rg.High.place(rg.View, true), Reverse: descending}
 	if bytes.Compare(span.From, span.To) >= 0 {

@@ -11,19 +11,19 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Options tune a Manager; the zero value but for Store is safe.
+// Options tune a Manager; the zero value is safe except for Store.
 type Options struct {
 	Store *store.Store
 	// Idle is how long an index that nobody reads is kept open and up to date (5 min).
 	Idle time.Duration
-	// Delay is how long after a change an index that nobody waits for is brought up to
-	// date (1 s): changes gather meanwhile.
+	// Delay is how long after a change an index is updated if nobody waits for it (1 s), so
+	// that changes gather.
 	Delay time.Duration
-	// Scratch is a folder for what is sorted while an index is built first, about as much
-	// as its rows; it is made, and what another process left in it is removed. ("": the
-	// system's folder for temporary files, where nothing is removed.)
+	// Scratch is a folder for sorting during the first build of an index, about as large as
+	// its rows. It is made if need be, and files that another process left in it are removed.
+	// ("": the system's folder for temporary files, where nothing is removed.)
 	Scratch string
-	// Log is told what happens in the background (nothing).
+	// Log receives what happens in the background (default: nothing is logged).
 	Log *slog.Logger
 }
 
@@ -31,7 +31,7 @@ type Options struct {
 // goroutine.
 type Manager struct {
 	opt    Options
-	ctx    context.Context // of all that goes on behind requests; ended by Close
+	ctx    context.Context // for all background work; ended by Close
 	cancel context.CancelFunc
 
 	first batchLimit // of first builds
@@ -39,15 +39,15 @@ type Manager struct {
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[indexID]*Index
-	drops  map[indexID]chan struct{} // those being dropped: nobody opens them until it is closed
+	drops  map[indexID]chan struct{} // indexes being dropped: nobody opens one until its channel closes
 	closed bool
 	wg     sync.WaitGroup
 }
 
-// indexID names an index. A database that was deleted and made again is another one.
+// indexID names an index. A database that was deleted and created again is a different one.
 type indexID struct{ db, instance, signature string }
 
-// subPrefix begins the names of the storages that are ours.
+// subPrefix begins the names of our storages.
 const subPrefix = "index-"
 
 // NewManager makes a Manager; Close must follow, before the store is closed.
@@ -62,7 +62,7 @@ func NewManager(ctx context.Context, opt Options) *Manager {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	if opt.Scratch != "" {
-		if err := cleanRuns(opt.Scratch); err != nil { // building says so, if it needs the folder
+		if err := cleanRuns(opt.Scratch); err != nil { // a build that needs the folder will report this
 			opt.Log.Error("cannot create the folder for sorted rows", "folder", opt.Scratch, "error", err)
 		}
 	}
@@ -82,8 +82,8 @@ func (m *Manager) Close() error {
 	return nil
 }
 
-// Open gives the index of a definition; the caller releases it. It is built by Wait, and
-// behind the requests as long as it is in use.
+// Open returns the index of a definition; the caller releases it. Wait builds it, and so does
+// the background while it is in use.
 func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Index, error) {
 	if len(def.Views) > MaxViews {
 		return nil, fmt.Errorf("%d views, at most %d allowed: %w", len(def.Views), MaxViews, ErrTooManyViews)
@@ -100,7 +100,7 @@ func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Ind
 		if found && ix.going {
 			leaving = ix.closed
 		}
-		if leaving != nil { // there is room for another one when it has gone
+		if leaving != nil { // there is room for another one when this one is gone
 			m.mu.Unlock()
 			select {
 			case <-leaving:
@@ -130,7 +130,7 @@ func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Ind
 	}
 }
 
-// sweep closes indexes that have been idle for long.
+// sweep closes indexes that have been idle for a long time.
 func (m *Manager) sweep() {
 	tick := time.NewTicker(max(m.opt.Idle/4, time.Millisecond))
 	defer tick.Stop()
@@ -150,8 +150,8 @@ func (m *Manager) sweep() {
 	}
 }
 
-// Cleanup drops the indexes of a database that are not wanted, by signature. Those that
-// somebody is reading are left to the next time.
+// Cleanup drops the indexes of a database whose signatures are not wanted. Indexes that are
+// being read are left to the next time.
 func (m *Manager) Cleanup(ctx context.Context, db *store.DB, wanted func(signature string) bool) error {
 	names, err := db.Subs(ctx)
 	if err != nil {
@@ -169,8 +169,8 @@ func (m *Manager) Cleanup(ctx context.Context, db *store.DB, wanted func(signatu
 	return nil
 }
 
-// drop deletes an index that nobody has. Whoever wants it meanwhile waits, and gets a new
-// one: of one opened before the deletion is over, the storage would go.
+// drop deletes an index that has no users. A caller that wants it in the meantime waits and
+// gets a new one: if it got one before the deletion is over, it would lose the storage.
 func (m *Manager) drop(ctx context.Context, db *store.DB, signature string) error {
 	id := indexID{db.Name(), db.Instance(), signature}
 	m.mu.Lock()
@@ -201,14 +201,14 @@ func (m *Manager) drop(ctx context.Context, db *store.DB, signature string) erro
 	return db.DropSub(ctx, subPrefix+signature)
 }
 
-// Task is a build that is going on.
+// Task is a build in progress.
 type Task struct {
 	DB, Label        string
 	Started, Updated time.Time
 	Done, Total      uint64 // changes
 }
 
-// Tasks lists the builds that are going on.
+// Tasks lists the builds in progress.
 func (m *Manager) Tasks() (out []Task) {
 	m.mu.Lock()
 	all := make([]*Index, 0, len(m.open))

@@ -7,14 +7,14 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// reading is one reader's way through the storage of an index, over several snapshots. If
-// the index is made anew meanwhile it ends with ErrRenewed: of what follows in another
-// storage nobody could say that it belongs to what was read.
+// reading is one reader's way through an index, over several snapshots. It ends with ErrRenewed
+// if the index is rebuilt in the meantime: the rest of another storage might not match what was
+// read.
 type reading struct {
 	ix    *Index
 	sub   engine.DB
-	made  int  // Index.made when it began
-	empty bool // nothing is to be seen
+	made  int  // Index.made at the beginning
+	empty bool // the index shows nothing
 }
 
 // read begins to read.
@@ -24,7 +24,7 @@ func (ix *Index) read() *reading {
 	return &reading{ix: ix, sub: ix.sub, made: ix.made, empty: ix.seq == 0 || ix.damaged}
 }
 
-// view runs fn on a snapshot. What is damaged has the index made anew.
+// view runs fn on a snapshot. Damage makes the index start anew.
 func (r *reading) view(ctx context.Context, fn func(engine.Reader) error) error {
 	if r.empty {
 		return fn(nothing{})
@@ -47,7 +47,7 @@ func (r *reading) view(ctx context.Context, fn func(engine.Reader) error) error 
 	return r.ix.failed(err)
 }
 
-// nothing is a snapshot in which nothing is.
+// nothing is an empty snapshot.
 type nothing struct{}
 
 func (nothing) Get(engine.Space, []byte) ([]byte, error) { return nil, nil }

@@ -25,13 +25,13 @@ func corrupt(format string, args ...any) error {
 const (
 	// maxKey is the longest collated key that stands in rows as it is.
 	maxKey = 900
-	// longKey is the length of what stands for a longer one.
+	// longKey is the length of what replaces a longer one.
 	longKey = maxKey + hashSize
 
 	hashSize = 16
 )
 
-// appendKeyPart appends what stands in rows for a collated key.
+// appendKeyPart appends the form in which rows hold a collated key.
 func appendKeyPart(dst, key []byte) []byte {
 	if len(key) <= maxKey {
 		return append(dst, key...)
@@ -48,12 +48,12 @@ func appendKeyPart(dst, key []byte) []byte {
 // with the rows that one document has under one key.
 type rowRecord struct {
 	prefix []byte // view and key part; aliases the record's key
-	id     []byte // aliases it too
+	id     []byte // aliases that key too
 	n      int
 	pairs  []byte
 }
 
-// long tells that the key part is not the whole key.
+// long reports whether the key part is only a part of the key.
 func (r *rowRecord) long() bool { return len(r.prefix) == 1+longKey }
 
 func appendRowHead(b []byte, prefix, n int) []byte {
@@ -103,10 +103,10 @@ func (r *rowRecord) firstKey() ([]byte, error) {
 //	version | flags | uvarint seq | uvarint n | n times: bytes prefix |
 //	uvarint m | m times: bytes prefix
 //
-// where a prefix is view and key part. The first list is of the rows that the document
-// has, the second, with Definition.Changes, of those that it had before.
+// where a prefix is view and key part. The first list is for the document's rows. The second,
+// with Definition.Changes, is for rows that it had before.
 type docRecord struct {
-	deleted bool // its entries by sequence tell of a deletion
+	deleted bool // its entries by sequence report a deletion
 	seq     uint64
 	now     [][]byte
 	past    [][]byte
@@ -157,7 +157,7 @@ func parseDoc(v []byte) (d docRecord, err error) {
 //	uvarint bytes of rows | uvarint views | for each: uvarint rows, uvarint changed |
 //	while it is loaded: bytes loader
 type state struct {
-	loader              string // the mark of who loads it; "": nobody
+	loader              string // the mark of the loader; "": none
 	signature, instance string
 	seq, purgeSeq       uint64
 	bytes               int64
@@ -214,9 +214,9 @@ func readState(r engine.Reader, views int) (s state, found bool, err error) {
 	return s, true, nil
 }
 
-// An entry by sequence has the key view | key part | sequence, or, for all keys together,
-// view | sequence, which is less than all others of its view. Its value is
-// version | flags | document id.
+// An entry by sequence has the key view | key part | sequence. The entry for all keys together
+// has view | sequence, which is less than all others of its view. The value is version | flags
+// | document id.
 
 func appendSeqKey(dst, prefix []byte, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, prefix...), seq)

@@ -9,37 +9,37 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Exact groups rows by their whole keys.
+// Exact groups rows by their complete keys.
 const Exact = -1
 
 // ReduceQuery says what to reduce.
 type ReduceQuery struct {
-	// Ranges are of one view, and reduced one after the other.
+	// Ranges belong to one view, and are reduced one after the other.
 	Ranges     []Range
 	Descending bool
-	// GroupLevel is how many elements of array keys make a group; 0: all rows of a range
-	// are one group; Exact: every key is one.
+	// GroupLevel is how many elements of array keys form a group; 0: all rows of a range are
+	// one group; Exact: every key is one.
 	GroupLevel int
 	Skip       int // groups
 	Limit      int // groups; negative: none
 }
 
-// Group is what the rows of one group reduce to. Its slices are good during the call
-// that brings it.
+// Group is the reduction of one group's rows. Its slices are valid during the call that brings
+// it.
 type Group struct {
-	Key   []byte // JSON; nil where all rows are one group
+	Key   []byte // JSON; nil if all rows are one group
 	Value []byte // JSON
 	Err   *ReduceError
 }
 
-// settleBytes is how much may wait to be reduced.
+// settleBytes is the most bytes that may wait to be reduced.
 const settleBytes = 1 << 20
 
-// snapshotGroups is how many groups one snapshot is held for.
+// snapshotGroups is the most groups that one snapshot is held for.
 const snapshotGroups = 256
 
-// Reduce reduces ranges of a view that has a reducer. head, group and flush are called as
-// in Rows. A range without rows has no groups.
+// Reduce reduces ranges of a view that has a reducer. It calls head, group and flush as Rows
+// does. A range without rows has no groups.
 func (ix *Index) Reduce(ctx context.Context, view int, q ReduceQuery, head func(Head) error, group func(*Group) error, flush func() error) error {
 	if ix.def.Views[view].NewReducer == nil {
 		return errors.New("index: the view has no reducer")
@@ -82,7 +82,7 @@ func (ix *Index) Reduce(ctx context.Context, view int, q ReduceQuery, head func(
 type grouper struct {
 	q      *ReduceQuery
 	def    *Definition
-	ranges []Range // what is left of them
+	ranges []Range // those still to read
 	red    Reducer
 	left   int // negative: no limit
 	skip   int
@@ -97,7 +97,7 @@ type grouper struct {
 	size     int
 }
 
-// page reduces as many groups as one snapshot is held for.
+// page reduces as many groups as one snapshot may be held for.
 func (g *grouper) page(ctx context.Context, r engine.Reader) (more bool, err error) {
 	for n := 0; len(g.ranges) > 0 && g.left != 0; n++ {
 		if n == snapshotGroups {
@@ -117,7 +117,7 @@ func (g *grouper) page(ctx context.Context, r engine.Reader) (more bool, err err
 	return false, g.settle()
 }
 
-// settle has the groups reduced that wait for it.
+// settle reduces the waiting groups.
 func (g *grouper) settle() error {
 	if len(g.waiting) == 0 {
 		return nil
@@ -140,7 +140,7 @@ func (g *grouper) settle() error {
 	return nil
 }
 
-// next reduces the next group of a range and moves its beginning behind it.
+// next reduces the next group of a range and moves the range's beginning past it.
 func (g *grouper) next(r engine.Reader, rg *Range) (found bool, err error) {
 	first, err := firstOf(r, g.def, rg, g.q.Descending)
 	if first == nil || err != nil {
@@ -220,8 +220,8 @@ func (g *grouper) groupOf(first *longRow, view int) (Range, error) {
 	return Key(view, slices.Clone(first.key)), nil
 }
 
-// firstElements appends an array of the first elements of an array, at most limit, and
-// says how many those are.
+// firstElements appends an array of the first elements of an array, at most limit, and returns
+// how many there are.
 func firstElements(dst, array []byte, limit int) (cut []byte, n int, err error) {
 	dst = append(dst, '[')
 	err = jsonscan.EachElement(array, func(element []byte) error {

@@ -8,16 +8,15 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// An index is derived from its database, so what is wrong with one is mended by making it
-// anew. That takes place while it is in use: who reads it gets ErrRenewed, who waits for it
-// goes on waiting.
+// An index is derived from its database, so a faulty one is repaired by rebuilding it. That
+// happens while it is in use: readers get ErrRenewed, and waiting callers keep waiting.
 
-// damage tells of an error that says that the storage of an index is not as it was written.
+// damage reports whether an error means that an index's storage is damaged.
 func damage(err error) bool {
 	return errors.Is(err, ErrCorrupt) || errors.Is(err, engine.ErrForeign)
 }
 
-// storageError makes ErrCorrupt of what the engine says of a damaged storage.
+// storageError turns the engine's errors about damaged storage into ErrCorrupt.
 func storageError(err error) error {
 	if err != nil && damage(err) && !errors.Is(err, ErrCorrupt) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
@@ -25,13 +24,12 @@ func storageError(err error) error {
 	return err
 }
 
-// condemn has the index made anew, as something was found in the storage that was the one
-// of the time made.
+// condemn orders a rebuild because of a fault in the storage with the number made.
 func (ix *Index) condemn(made int, why error) {
 	ix.mu.Lock()
 	if ix.made != made || ix.damaged {
 		ix.mu.Unlock()
-		return // that one is gone, or is about to
+		return // that storage is gone or going
 	}
 	ix.damaged, ix.seq = true, 0
 	ix.want = max(ix.want, 1)
@@ -44,19 +42,19 @@ func (ix *Index) condemn(made int, why error) {
 	}
 }
 
-// renew puts an empty storage in the place of the index's own. The caller is the builder.
+// renew replaces the index's storage with an empty one. The caller is the builder.
 func (ix *Index) renew(ctx context.Context) error {
 	return ix.replace(ctx, func(name string) error { return ix.db.DropSub(ctx, name) })
 }
 
-// reopen takes the storage that another process has put in the place of the index's own.
+// reopen switches to the storage with which another process replaced the index's own.
 func (ix *Index) reopen(ctx context.Context) error {
 	return ix.replace(ctx, func(string) error { return nil })
 }
 
 func (ix *Index) replace(ctx context.Context, drop func(name string) error) error {
 	ix.mu.Lock()
-	ix.damaged, ix.seq = true, 0 // until it is done: nobody takes it for what it was
+	ix.damaged, ix.seq = true, 0 // until this is done, so that nobody takes it for the old one
 	old := ix.sub
 	ix.tell()
 	ix.mu.Unlock()

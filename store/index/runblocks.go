@@ -9,13 +9,13 @@ import (
 	"os"
 )
 
-// Sorted runs are written in blocks, each with a checksum: a disk that gives back other bytes
-// than were written must not make rows that nobody emitted. The sum covers where the block
-// is, too, so that one does not pass for another.
+// Sorted runs are written in blocks, each with a checksum: a disk that returns bytes other than
+// those written must not make rows that nobody emitted. The sum covers the position of the
+// block too, so that one block does not pass for another.
 
 const (
-	// runBlock is how long a block is, with its sum; the last one of a run may be shorter. It
-	// is what each of thousands of runs must have in memory to read its next record.
+	// runBlock is the length of a block with its sum; the last block of a run may be shorter.
+	// Each of thousands of runs has one block in memory to read its next record.
 	runBlock = 4 << 10
 	runSum   = 4
 )
@@ -28,7 +28,7 @@ func sumOf(at int64, block []byte) uint32 {
 	return crc32.Update(crc32.Checksum(place, castagnoli), castagnoli, block)
 }
 
-// runWriter writes runs one behind the other.
+// runWriter writes runs one after the other.
 type runWriter struct {
 	w     *bufio.Writer
 	at    int64 // where the block begins
@@ -60,7 +60,7 @@ func (w *runWriter) endBlock() error {
 	return err
 }
 
-// endRun ends a run and tells where; the next one begins there.
+// endRun ends a run and returns where; the next one begins there.
 func (w *runWriter) endRun() (at int64, err error) {
 	if len(w.block) > 0 {
 		err = w.endBlock()
@@ -68,13 +68,13 @@ func (w *runWriter) endRun() (at int64, err error) {
 	return w.at, err
 }
 
-// runReader reads the bytes of one run, once their blocks are found to be whole:
+// runReader reads the bytes of one run, after it has checked their blocks; a bad block is
 // ErrCorrupt.
 type runReader struct {
 	r     *bufio.Reader
 	at    int64
 	end   int64
-	block []byte // what is left of the present one
+	block []byte // the rest of the present one
 	held  int    // its length in r
 }
 
@@ -82,7 +82,7 @@ func newRunReader(file io.ReaderAt, from, end int64, buffer int) *runReader {
 	return &runReader{r: bufio.NewReaderSize(io.NewSectionReader(file, from, end-from), max(buffer, runBlock)), at: from, end: end}
 }
 
-// fill has the next block in memory, if the present one is used up; io.EOF at the end.
+// fill reads the next block if the present one is used up; io.EOF at the end.
 func (r *runReader) fill() error {
 	if len(r.block) > 0 {
 		return nil

@@ -27,10 +27,9 @@ func (r *entry) compare(o *entry) int {
 	return cmp.Or(cmp.Compare(r.space, o.space), bytes.Compare(r.key, o.key))
 }
 
-// runs sorts more records than there is memory for: each batch of them becomes a sorted
-// run in a file, and merge reads all runs side by side. Of one batch alone there is no
-// file. The file has no name as long as it is used, where the system allows that, so
-// nothing is left of it whatever becomes of the process.
+// runs sorts more records than fit in memory: each batch becomes a sorted run in a file, and
+// merge reads all runs side by side. A single batch needs no file. Where the system allows it,
+// the file has no name while in use, so nothing is left of it whatever happens to the process.
 type runs struct {
 	dir    string
 	memory []entry // the only run
@@ -43,7 +42,7 @@ type runs struct {
 // runsPrefix begins the names of the files.
 const runsPrefix = "rows-"
 
-// cleanRuns makes a folder for runs, and removes what another process left in it.
+// cleanRuns makes a folder for runs, and removes what another process left there.
 func cleanRuns(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -55,8 +54,8 @@ func cleanRuns(dir string) error {
 	return err
 }
 
-// add takes a batch in; last says that there will be no other one. The records' memory is
-// kept until close if it was the only one.
+// add takes in a batch; last says that there will be no other. If it is the only one, its
+// memory is kept until close.
 func (r *runs) add(batch []entry, last bool) error {
 	slices.SortFunc(batch, func(a, b entry) int { return a.compare(&b) })
 	if last && r.file == nil {
@@ -69,7 +68,7 @@ func (r *runs) add(batch []entry, last bool) error {
 			return fmt.Errorf("create a file for sorted rows: %w", err)
 		}
 		r.file, r.w = f, newRunWriter(f)
-		_ = os.Remove(f.Name()) // where an open file keeps its name, close removes it
+		_ = os.Remove(f.Name()) // if an open file keeps its name, close removes it
 	}
 	for i := range batch {
 		b := &batch[i]
@@ -101,10 +100,10 @@ func (r *runs) close() error {
 	return err
 }
 
-// mergeMemory is how much the buffers of all runs take while they are merged.
+// mergeMemory is the size of all runs' buffers during a merge.
 const mergeMemory = 8 << 20
 
-// merge calls fn for all records in order. They are good during the call.
+// merge calls fn for all records in order. They are valid during the call.
 func (r *runs) merge(ctx context.Context, fn func(*entry) error) error {
 	pace := engine.NewPace(ctx)
 	if r.file == nil {
@@ -154,11 +153,11 @@ func (r *runs) merge(ctx context.Context, fn func(*entry) error) error {
 	return nil
 }
 
-// keptValue is the room for a value that a run keeps for its next one.
+// keptValue is the most memory for a value that a run keeps for its next one.
 const keptValue = 4 << 10
 
-// run is one sorted run being read. There may be thousands side by side, so the value of a
-// record is read when its turn has come.
+// run is one sorted run being read. There may be thousands side by side, so a record's value is
+// read only when its turn comes.
 type run struct {
 	r     *runReader
 	now   entry
@@ -174,8 +173,8 @@ func (r *run) load() error {
 	return nil
 }
 
-// next reads the next record but for its value, that of the one before having been read;
-// false at the end.
+// next reads the next record without its value, after the value before has been read; false at
+// the end.
 func (r *run) next() (more bool, err error) {
 	space, err := r.r.ReadByte()
 	if err == io.EOF {

@@ -9,7 +9,7 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// Row is one row of a view. Its slices are good during the call that brings it.
+// Row is one row of a view. Its slices are valid during the call that brings it.
 type Row struct {
 	Key, Value []byte // JSON
 	ID         []byte // of the document
@@ -25,24 +25,24 @@ type RowsQuery struct {
 	WantOffset bool // fill Head.Offset
 }
 
-// Head is what stands before the rows.
+// Head comes before the rows.
 type Head struct {
-	Seq    uint64 // of the database, that the index has come to
+	Seq    uint64 // the database sequence that the index has reached
 	Total  uint64 // rows of the view of the first range
-	Offset int    // rows of the view before the first one given, in the order of reading
+	Offset int    // rows of the view before the first one returned, in reading order
 	// Changed is the sequence at which the rows of the view last changed.
 	Changed uint64
 }
 
-// How much a snapshot is held for.
+// The most that a snapshot is held for.
 const (
 	snapshotRows  = 2000
 	snapshotBytes = 256 << 10
 )
 
-// Rows reads ranges of rows. head is called once, before the first row, and may be nil;
-// row inside a snapshot, so that it must do no I/O; flush, which may be nil, between
-// snapshots. Rows that are written meanwhile are seen or not.
+// Rows reads ranges of rows. It calls head, which may be nil, once before the first row. It
+// calls row inside a snapshot, so row must do no I/O. It calls flush, which may be nil, between
+// snapshots. Rows written in the meantime may or may not be seen.
 func (ix *Index) Rows(ctx context.Context, q RowsQuery, head func(Head) error, row func(*Row) error, flush func() error) error {
 	s := scanner{q: &q, def: ix.def, left: q.Limit, skip: q.Skip, row: row, ranges: slices.Clone(q.Ranges)}
 	read := ix.read()
@@ -107,7 +107,7 @@ type scanner struct {
 	out        Row
 }
 
-// page reads as much as one snapshot may; more tells that there is more.
+// page reads as much as one snapshot allows; more reports whether anything is left.
 func (s *scanner) page(r engine.Reader) (more bool, err error) {
 	s.rows, s.size = 0, 0
 	for len(s.ranges) > 0 {
@@ -119,15 +119,15 @@ func (s *scanner) page(r engine.Reader) (more bool, err error) {
 			return more, err
 		}
 		s.ranges = s.ranges[1:]
-		if s.rows++; s.rows >= snapshotRows && len(s.ranges) > 0 { // to look for none takes its time too
+		if s.rows++; s.rows >= snapshotRows && len(s.ranges) > 0 { // even finding no rows takes time
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// rest reads on in a range and moves its beginning to where it has come; more tells that
-// the snapshot is used up before the range is.
+// rest continues in a range and moves the range's beginning to where it stops; more reports
+// that the snapshot is used up before the range.
 func (s *scanner) rest(r engine.Reader, rg *Range) (more bool, err error) {
 	if s.skip > skipByReading && rg.exact() {
 		if all, err := s.jump(r, rg); all || err != nil {
@@ -168,7 +168,7 @@ func (s *scanner) rest(r engine.Reader, rg *Range) (more bool, err error) {
 	return false, err
 }
 
-// moveTo has the range go on behind the rows of a document under a key.
+// moveTo makes the range continue after a document's rows under a key.
 func (s *scanner) moveTo(rg *Range, key, id []byte) {
 	if s.rows < snapshotRows && s.size < snapshotBytes {
 		return
@@ -181,7 +181,7 @@ func (s *scanner) moveTo(rg *Range, key, id []byte) {
 	}
 }
 
-// emit hands the rows of a record on; done tells that no more are wanted.
+// emit passes on the rows of a record; done reports that no more are wanted.
 func (s *scanner) emit(rec *rowRecord) (done bool, err error) {
 	s.rows++
 	s.size += len(rec.pairs)
@@ -208,7 +208,7 @@ func (s *scanner) emit(rec *rowRecord) (done bool, err error) {
 	return false, nil
 }
 
-// emitGroup hands on the rows of records whose keys begin alike.
+// emitGroup passes on the rows of records whose keys begin the same.
 func (s *scanner) emitGroup(rg *Range, group []longRow) (done bool, err error) {
 	if s.q.Descending {
 		slices.Reverse(group)
@@ -226,11 +226,12 @@ func (s *scanner) emitGroup(rg *Range, group []longRow) (done bool, err error) {
 	return false, nil
 }
 
-// skipByReading is how many rows are skipped by reading them: counting costs some reads too.
+// skipByReading is up to how many rows are skipped by reading them: counting costs some reads
+// too.
 const skipByReading = 16
 
-// jump moves the beginning of a range over rows that are to be skipped; all tells that
-// those are the whole range.
+// jump moves the beginning of a range past rows to be skipped; all reports that they are the
+// whole range.
 func (s *scanner) jump(r engine.Reader, rg *Range) (all bool, err error) {
 	total, err := countRange(r, s.def, rg)
 	if err != nil {
@@ -240,7 +241,7 @@ func (s *scanner) jump(r engine.Reader, rg *Range) (all bool, err error) {
 		s.skip -= total
 		return true, nil
 	}
-	n := s.skip // rows before the place to go on at, from the low end
+	n := s.skip // rows before the place to continue at, from the low end
 	if s.q.Descending {
 		n = total - s.skip
 	}
@@ -255,7 +256,7 @@ func (s *scanner) jump(r engine.Reader, rg *Range) (all bool, err error) {
 	}
 	rec, err := parseRow(w.pos, v)
 	if err != nil || rec.long() {
-		return false, err // those are not in order: they are skipped by reading
+		return false, err // these are not in order, so skip them by reading
 	}
 	b := Bound{Key: bytes.Clone(rec.prefix[1:]), ID: string(rec.id)}
 	if !s.q.Descending {
@@ -264,7 +265,7 @@ func (s *scanner) jump(r engine.Reader, rg *Range) (all bool, err error) {
 		return false, nil
 	}
 	rg.High, s.skip = b, 0
-	if c.n < n { // the rows of this record that are to be skipped
+	if c.n < n { // skip some rows of this record
 		rg.High.Past = true
 		s.skip = c.n + rec.n - n
 	}

@@ -7,23 +7,23 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// segmenter makes the segments of a view from all its rows, which come in order. They are
-// the same to the byte as those that summarize keeps up to date.
+// segmenter makes the segments of a view from all its rows, which come in order. They are byte
+// for byte the same as those that summarize maintains.
 type segmenter struct {
 	view   byte
-	red    Reducer // nil: rows are counted alone
+	red    Reducer // nil: rows are only counted
 	put    func(key, value []byte)
-	levels [maxLevel + 1]openSegment // by level; there is none of level 0
+	levels [maxLevel + 1]openSegment // by level; level 0 has none
 
-	pending []*segmentEnd // for a BatchReducer, to be reduced with the next question
+	pending []*segmentEnd // for a BatchReducer, to be reduced in the next batch
 	size    int           // bytes of what was gathered for them
 }
 
-// openSegment is a segment whose end has not come yet.
+// openSegment is a segment whose end is still to come.
 type openSegment struct {
 	begin []byte // the row that begins it; nil: there is none
 	rows  uint64
-	parts []*segmentEnd // the segments of the level below in it; of level 1 the reducer has all
+	parts []*segmentEnd // its segments of the level below; at level 1 the reducer has all
 }
 
 // segmentEnd is a segment that has ended.
@@ -32,12 +32,12 @@ type segmentEnd struct {
 	begin   []byte
 	rows    uint64
 	parts   []*segmentEnd // until it is reduced
-	taken   any           // of level 1: what a BatchReducer has gathered, until it is reduced
+	taken   any           // level 1: what a BatchReducer has gathered, until it is reduced
 	size    int           // bytes of that
 	partial []byte
 }
 
-// row takes the next row's record in.
+// row takes in the next row's record.
 func (s *segmenter) row(k, v []byte) error {
 	if top := levelOf(k); top > 0 {
 		if err := s.close(top); err != nil {
@@ -99,7 +99,7 @@ func (s *segmenter) close(top int) error {
 	return nil
 }
 
-// settleSegments is how many segments may wait to be reduced.
+// settleSegments is the most segments that may wait to be reduced.
 const settleSegments = 2000
 
 // end ends all segments.
@@ -111,7 +111,7 @@ func (s *segmenter) end() error {
 	return err
 }
 
-// reduce computes a segment from its parts, and puts it.
+// reduce computes a segment from its parts, and stores it.
 func (s *segmenter) reduce(seg *segmentEnd) (err error) {
 	if s.red != nil {
 		if err := s.merge(seg); err != nil {
@@ -125,7 +125,7 @@ func (s *segmenter) reduce(seg *segmentEnd) (err error) {
 	return nil
 }
 
-// merge has the reducer take in the parts of a segment; of level 1 it has them.
+// merge gives the reducer the parts of a segment; at level 1 it has them already.
 func (s *segmenter) merge(seg *segmentEnd) error {
 	if seg.level == 1 {
 		return nil
@@ -139,8 +139,8 @@ func (s *segmenter) merge(seg *segmentEnd) error {
 	return nil
 }
 
-// settle computes the segments that wait, a level after the one below it, many with each
-// question. It is called when the reducer has no rows.
+// settle computes the waiting segments, level by level from below, many at a time. It is called
+// when the reducer has no rows.
 func (s *segmenter) settle(batch BatchReducer) error {
 	for level := 1; level <= maxLevel; level++ {
 		var of []*segmentEnd
@@ -185,7 +185,7 @@ func (s *segmenter) settle(batch BatchReducer) error {
 	return nil
 }
 
-// done puts a segment; the one above needs no more of it than what it was reduced to.
+// done stores a segment; the one above needs only its reduction.
 func (s *segmenter) done(seg *segmentEnd) {
 	value := binary.AppendUvarint([]byte{record.Version}, seg.rows)
 	s.put(appendSegmentKey(nil, seg.level, s.view, seg.begin), append(value, seg.partial...))

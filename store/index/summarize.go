@@ -8,14 +8,14 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// change is a row record that a transaction has written or removed.
+// change is a row record that a transaction wrote or removed.
 type change struct {
 	key     []byte
 	present bool
 }
 
-// summarize brings the segments of a view up to date with the rows that changed, which
-// are in order. The rows have been written; red is nil if there is nothing to reduce.
+// summarize updates the segments of a view for the rows that changed, which are in order and
+// have been written. red is nil if there is nothing to reduce.
 func summarize(tx engine.Tx, view byte, changed []change, red Reducer) error {
 	for level := 1; level <= maxLevel && len(changed) > 0; level++ {
 		z := summarizer{tx: tx, view: view, level: level, red: red}
@@ -27,15 +27,15 @@ func summarize(tx engine.Tx, view byte, changed []change, red Reducer) error {
 	return nil
 }
 
-// summarizer brings one level up to date.
+// summarizer updates one level.
 type summarizer struct {
 	tx    engine.Tx
 	view  byte
 	level int
 	red   Reducer
 
-	dirty []segment // to be computed anew, in order
-	above []change  // what the next level has to look at
+	dirty []segment // to be recomputed, in order
+	above []change  // changes for the next level
 	key   []byte
 }
 
@@ -73,8 +73,8 @@ func (z *summarizer) run(changed []change) ([]change, error) {
 	return z.above, nil
 }
 
-// renewAll computes the segments that are to be, many with each question to the reducer. None
-// of a level is part of another.
+// renewAll recomputes the dirty segments, many in each call of the reducer. No segment of a
+// level is part of another.
 func (z *summarizer) renewAll(red BatchReducer) error {
 	var gathered []any
 	var rows []int
@@ -105,8 +105,8 @@ func (z *summarizer) renewAll(red BatchReducer) error {
 	return nil
 }
 
-// touch marks the segments that a change belongs to. Where a row that begins a segment
-// comes or goes, that is also the segment before it, whose end moves.
+// touch marks the segments that a change belongs to. If a row that begins a segment comes or
+// goes, that includes the segment before it, whose end moves.
 func (z *summarizer) touch(c change) error {
 	level := levelOf(c.key)
 	begins := level >= z.level
@@ -128,8 +128,7 @@ func (z *summarizer) touch(c change) error {
 	return nil
 }
 
-// covers tells whether a place lies in the segment that was marked last or, if atEnd, at
-// its end.
+// covers reports whether a place lies in the segment marked last or, if atEnd, at its end.
 func (z *summarizer) covers(place []byte, atEnd bool) bool {
 	if len(z.dirty) == 0 {
 		return false
@@ -138,7 +137,7 @@ func (z *summarizer) covers(place []byte, atEnd bool) bool {
 	return c < 0 || atEnd && c == 0
 }
 
-// mark notes a segment, nil for none, unless it is the last one noted.
+// mark marks a segment, nil for none, unless it was the last one marked.
 func (z *summarizer) mark(begin []byte) error {
 	if begin == nil || len(z.dirty) > 0 && bytes.Compare(begin, z.dirty[len(z.dirty)-1].begin) <= 0 {
 		return nil
@@ -152,8 +151,8 @@ func (z *summarizer) mark(begin []byte) error {
 	return nil
 }
 
-// segmentOf finds the segment that a place lies in: the greatest that does not begin
-// after it or, if before, that begins before it.
+// segmentOf finds the segment that contains a place: the last one that begins at or before it
+// or, if before, that begins before it.
 func (z *summarizer) segmentOf(place []byte, before bool) (begin []byte, err error) {
 	z.key = appendSegmentKey(z.key[:0], z.level, z.view, place)
 	if !before {
@@ -167,7 +166,8 @@ func (z *summarizer) segmentOf(place []byte, before bool) (begin []byte, err err
 	return begin, err
 }
 
-// endOf finds where a segment ends: where the next one begins, or at the end of the view.
+// endOf finds where a segment ends: at the beginning of the next one, or at the end of the
+// view.
 func (z *summarizer) endOf(begin []byte) (end []byte, err error) {
 	z.key = append(appendSegmentKey(z.key[:0], z.level, z.view, begin), 0)
 	end = []byte{z.view + 1}
@@ -179,7 +179,7 @@ func (z *summarizer) endOf(begin []byte) (end []byte, err error) {
 	return end, err
 }
 
-// renew computes a segment from the level below.
+// renew recomputes a segment from the level below.
 func (z *summarizer) renew(s *segment) error {
 	n := counter{limit: -1}
 	if z.red == nil {
@@ -196,7 +196,7 @@ func (z *summarizer) renew(s *segment) error {
 	return z.put(s.begin, d.n)
 }
 
-// parts reads a segment in the parts of the level below.
+// parts reads a segment as parts of the level below.
 func (z *summarizer) parts(s *segment, into sink) error {
 	if z.level == 1 {
 		return z.tx.Scan(spaceRows, engine.Range{From: s.begin, To: s.end}, into.row)

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// levelBits is how many bits of a row's hash decide a level: segments of one level
-	// have about 16 segments of the level below.
+	// levelBits is how many bits of a row's hash decide a level: a segment has about 16
+	// segments of the level below.
 	levelBits = 4
 	maxLevel  = 12
 )
 
-// levelOf is the highest level of which the row with this record key begins a segment, 0
-// if it begins none. It is on disk: it never changes.
+// levelOf is the highest level at which the row with this record key begins a segment, 0 if it
+// begins none. The result is on disk: it never changes.
 func levelOf(k []byte) int {
 	const prime = 0x9e3779b97f4a7c15
 	h := uint64(len(k)) * prime
@@ -35,11 +35,11 @@ func levelOf(k []byte) int {
 	return min(bits.TrailingZeros64(h)/levelBits, maxLevel)
 }
 
-// A segment's record has the key view | level | the rest of the record key of its first
-// row, and the value version | uvarint rows | what the reducer makes of them.
+// A segment's record has the key view | level | the rest of the record key of its first row,
+// and the value version | uvarint rows | the reducer's partial result.
 
-// appendSegmentKey appends the key of the segment of a level that begins at a row. For
-// the end of a view, which is one byte, it is the end of the level.
+// appendSegmentKey appends the key of a level's segment that begins at a row. For the end of a
+// view, which is one byte, it is the end of the level.
 func appendSegmentKey(dst []byte, level int, view byte, row []byte) []byte {
 	if row[0] != view {
 		return append(dst, view, byte(level)+1)
@@ -58,11 +58,11 @@ func parseSegment(v []byte) (rows uint64, partial []byte, err error) {
 	return rows, r.Rest, nil
 }
 
-// sink takes in what a range is made of.
+// sink takes in the rows and segments of a range.
 type sink interface {
-	// row takes the rows of a record in; false ends the walk before the record.
+	// row takes in the rows of a record; false ends the walk before the record.
 	row(k, v []byte) (bool, error)
-	// segment takes in a segment; false has it taken to its parts instead.
+	// segment takes in a segment; false makes the walk visit its parts instead.
 	segment(rows uint64, partial []byte) (bool, error)
 }
 
@@ -73,8 +73,8 @@ type walk struct {
 	view byte
 	to   []byte
 	s    sink
-	pos  []byte // what was read ends here; to, if all was
-	done bool   // the sink has ended the walk
+	pos  []byte // what was read ends here; equal to to if all was read
+	done bool   // the sink ended the walk
 
 	key []byte
 }
@@ -105,7 +105,7 @@ func (w *walk) run(from []byte) error {
 	return nil
 }
 
-// turn says how a walk goes on from pos.
+// turn says how a walk continues from pos.
 type turn int
 
 const (
@@ -136,8 +136,8 @@ func (w *walk) rows(up bool) (turn, error) {
 	return t, err
 }
 
-// level reads segments of a level, the first of which begins at pos, as long as they fit,
-// or, on the way up, to one that begins a greater segment.
+// level reads segments of a level, the first of which begins at pos, as long as they fit. On
+// the way up it stops at one that begins a larger segment.
 func (w *walk) level(level int, up bool) (turn, error) {
 	w.key = appendSegmentKey(w.key[:0], level, w.view, w.pos)
 	c := w.r.Cursor(spaceSummary, engine.Range{From: w.key, To: appendSegmentKey(nil, level, w.view, w.to)})
@@ -152,7 +152,7 @@ func (w *walk) level(level int, up bool) (turn, error) {
 			return descend, err
 		}
 		if nextK == nil && w.to[0] == w.view {
-			return descend, nil // it may go on beyond the range
+			return descend, nil // it may extend beyond the range
 		}
 		rows, partial, err := parseSegment(v)
 		if err != nil {

@@ -7,20 +7,20 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// bookmark is where a query's answer ended: behind a document's row. It names the index,
-// so that the next page comes from the same one, whatever has been written or indexed
-// meanwhile; if that index is gone the bookmark is of no use.
+// bookmark is where a query's answer ended: after a document's row. It names the index, so that
+// the next page comes from the same one, whatever was written or indexed in the meantime. If
+// that index is gone, the bookmark is useless.
 //
 //	version | bytes design document | bytes index | bytes key | bytes document id
 type bookmark struct {
 	ddoc, name string // both empty: all documents
-	key        string // JSON; of all documents empty
+	key        string // JSON; empty for all documents
 	id         string
 }
 
 const bookmarkVersion = 1
 
-// noBookmark is what CouchDB gives when nothing was found.
+// noBookmark is CouchDB's bookmark when nothing was found.
 const noBookmark = "nil"
 
 func (m *bookmark) String() string {

@@ -13,14 +13,14 @@ import (
 // ChangesReader takes changes.
 type ChangesReader struct {
 	Row     func(*store.Change) error // is called inside a snapshot
-	Flush   func() error              // between pages, outside of snapshots
+	Flush   func() error              // between pages, outside snapshots
 	Waiting func() error              // now and then while an index is built
 }
 
-// Changes reads the changes of documents of which a leaf matches a selector, nil for all:
-// those that store.DB.Changes reads, in the same order. With an index that was made with
-// {"changes": true}, and whose first fields the selector holds to single values, it looks
-// only at the changes that the index finds. A nil Finder looks at all.
+// Changes reads the changes of documents with a leaf that matches a selector, nil for all, in
+// the order of store.DB.Changes. If an index was made with {"changes": true}, and the selector
+// holds its first fields to single values, Changes looks only at the changes that the index
+// finds. A nil Finder looks at all.
 func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q store.ChangesQuery, to ChangesReader) (store.ChangesEnd, error) {
 	heavy := false
 	if rows := sel.pageRows(); rows > 0 {
@@ -30,7 +30,7 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 		q.MatchLeaf = func(d *store.Document) (bool, error) { return sel.Match(ctx, d) }
 	}
 	begin := func() error {
-		if heavy { // who calls may hold the first page back, as any other
+		if heavy { // the caller may hold back the first page too
 			return to.Flush()
 		}
 		return nil
@@ -74,7 +74,7 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 // changesPage is how many changes are asked of the index at a time.
 const changesPage = 1000
 
-// narrowed is the changes of a database that ranges of an index find.
+// narrowed reads the changes of a database that ranges of an index find.
 type narrowed struct {
 	db     *store.DB
 	ix     *index.Index
@@ -107,7 +107,7 @@ func (n narrowed) read(ctx context.Context, q store.ChangesQuery, to ChangesRead
 			total.Pending = end.Pending
 			return total, err
 		case !more:
-			// What the index did not find has been looked at too.
+			// This covers the changes that the index did not find.
 			total.Last, total.Done = max(q.To, q.Since), true
 			return total, nil
 		}
@@ -115,7 +115,7 @@ func (n narrowed) read(ctx context.Context, q store.ChangesQuery, to ChangesRead
 	}
 }
 
-// changesIndex finds the index that narrows a selector the most.
+// changesIndex finds the index that narrows a selector most.
 func (f *Finder) changesIndex(ctx context.Context, db *store.DB, sel *Selector) (best *Index, ranges []index.Range, err error) {
 	list, err := f.Indexes(ctx, db)
 	fields := 0
@@ -130,9 +130,8 @@ func (f *Finder) changesIndex(ctx context.Context, db *store.DB, sel *Selector) 
 	return best, ranges, err
 }
 
-// changesRanges are the ranges of the changes index for the first fields, n of them, that
-// the selector holds to single values. Arrays, of which $in looks at the elements, are
-// ranges of their own.
+// changesRanges are ranges of the changes index by its first n fields, which the selector holds
+// to single values. Arrays have ranges of their own, since $in looks at their elements.
 func (ix *Index) changesRanges(sel *node) (ranges []index.Range, n int) {
 	prefixes := []string{arrayKey}
 	required := sel.required()
@@ -176,17 +175,17 @@ func (ix *Index) changesRanges(sel *node) (ranges []index.Range, n int) {
 	return append(ranges, index.Range{View: 1}), n
 }
 
-// ChangesSignature names what is on disk of changesDefinition.
+// ChangesSignature names the stored index of changesDefinition.
 func (ix *Index) ChangesSignature() string {
 	b := append([]byte("tododb mango changes 1 "), strings.Join(ix.Fields.Fields, "\x00")...)
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
 }
 
-// changesDefinition is what finds changes: under view 0 the rows of every document that
-// has the first, the first two ... fields, deleted ones too, with arrays of that many
-// values as keys; under view 1 those of which several revisions are leaves: what the others
-// say is known only when they are read.
+// changesDefinition defines the index that finds changes. View 0 has the rows of every document
+// that has the first field, the first two fields and so on, deleted ones too. Their keys are
+// arrays of that many values. View 1 has the documents with several leaves: only a read of the
+// other leaves shows their values.
 func (ix *Index) changesDefinition() *index.Definition {
 	return &index.Definition{
 		Signature: ix.ChangesSignature(), Label: ix.DDoc, Views: make([]index.View, 2),
@@ -225,7 +224,7 @@ func (c changesMapper) Map(_ context.Context, doc *store.Document, emit func(vie
 
 func (changesMapper) Close() {}
 
-// within tells whether spans are all in others.
+// within reports whether all spans lie within others.
 func (s spans) within(o spans) bool {
 	in := s.intersect(o)
 	if len(in) != len(s) {

@@ -8,8 +8,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Put puts the index into its design document, whose body is given, nil if there is none.
-// The new body is the same as the old one if the index is there already.
+// Put adds the index to its design document, given the document's body, nil if there is none.
+// If the index is there already, the new body equals the old one.
 func (ix *Index) Put(body []byte) ([]byte, error) {
 	if body == nil {
 		body = []byte(`{"language":"query"}`)
@@ -28,8 +28,8 @@ func (ix *Index) Put(body []byte) ([]byte, error) {
 	return normal(setMember(body, "views", setMember(views, ix.Name, ix.appendView(nil))))
 }
 
-// Remove takes the index out of its design document. Of one that has nothing else, nil is
-// left: it is to be deleted.
+// Remove removes the index from its design document. The result is nil if nothing else is left:
+// the document is to be deleted.
 func (ix *Index) Remove(body []byte) ([]byte, error) {
 	views := setMember(memberOf(body, "views"), ix.Name, nil)
 	if len(pairs(views)) == 0 {
@@ -42,8 +42,7 @@ func (ix *Index) Remove(body []byte) ([]byte, error) {
 	return normal(body)
 }
 
-// setMember gives an object a member, in the place of one of the same name; nil takes it
-// out.
+// setMember sets a member of an object, in place of one of the same name; nil removes it.
 func setMember(object []byte, name string, value []byte) []byte {
 	b := []byte{'{'}
 	put := func(name string, value []byte) {

@@ -10,24 +10,24 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Index is an index that a design document of the language "query" defines, or, without a
-// design document, the documents themselves in the order of their ids.
+// Index is an index defined by a design document of the language "query". Without a design
+// document, it is the documents themselves in the order of their ids.
 type Index struct {
 	DDoc    string // id of the design document
 	Name    string
 	Fields  Sort
 	Partial *Selector // nil: all documents that have the fields
-	Changes bool      // it finds changes too
+	Changes bool      // it also finds changes
 
-	raw    []byte           // its definition as it was sent: what the design document's options hold
+	raw    []byte           // its definition as sent: the design document's options hold it
 	design *design.Document // whose view it is
 	number int              // of the view
 }
 
-// allDocs is the index that there always is.
+// allDocs is the index that always exists.
 var allDocs = &Index{Name: "_all_docs", Fields: Sort{Fields: []string{"_id"}}}
 
-// special tells of allDocs.
+// special reports whether this is allDocs.
 func (ix *Index) special() bool { return ix.DDoc == "" }
 
 // AppendJSON appends an index as GET /db/_index lists it.
@@ -55,8 +55,8 @@ func (ix *Index) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// ParseIndex reads the body of a request for an index, a JSON object that has been
-// checked: *Error.
+// ParseIndex reads the body of a request for an index, a JSON object that has been checked. The
+// error is an *Error.
 func ParseIndex(body []byte) (*Index, error) {
 	ix := &Index{}
 	kind, name, ddoc := "json", "", ""
@@ -124,7 +124,7 @@ func readName(to *string) func([]byte) error {
 	}
 }
 
-// readDefinition reads what was sent as the index.
+// readDefinition reads the index as it was sent.
 func (ix *Index) readDefinition() error {
 	if jsonscan.Kind(ix.raw) != '{' {
 		return &Error{"invalid_index", "JSON indexes must be an object, not: " + erlang(ix.raw, false)}
@@ -143,7 +143,7 @@ func (ix *Index) readPartial(v []byte) error {
 	return err
 }
 
-// readOptions reads what CouchDB does not have: {"changes": true}.
+// readOptions reads an option that CouchDB lacks: {"changes": true}.
 func (ix *Index) readOptions(v []byte) error {
 	if jsonscan.Kind(v) != '{' {
 		return &Error{"invalid_object", erlang(v, false) + " is not a JSON object"}
@@ -151,7 +151,7 @@ func (ix *Index) readOptions(v []byte) error {
 	return readOptions(v, []option{{"changes", false, boolean(&ix.Changes)}})
 }
 
-// appendView appends the view by which a design document holds the index.
+// appendView appends the view that holds the index in a design document.
 func (ix *Index) appendView(b []byte) []byte {
 	b = ix.Fields.appendObject(append(b, `{"map":{"fields":`...))
 	b = append(b, `,"partial_filter_selector":`...)
@@ -167,7 +167,7 @@ func (ix *Index) appendView(b []byte) []byte {
 	return append(b, "}}"...)
 }
 
-// indexOf reads an index from a view of a design document; false if it is none.
+// indexOf reads an index from a view of a design document; false if the view is not one.
 func indexOf(d *design.Document, number int) (*Index, bool) {
 	def, options := d.Views[number].Map, d.Views[number].Options
 	ix := &Index{DDoc: d.ID, Name: d.Views[number].Name, design: d, number: number}
@@ -194,7 +194,7 @@ func indexOf(d *design.Document, number int) (*Index, bool) {
 	if ix.Fields, err = parseSort(fields); err != nil {
 		return nil, false
 	}
-	for _, member := range []string{"partial_filter_selector", "selector"} { // the second in old design documents
+	for _, member := range []string{"partial_filter_selector", "selector"} { // the second is found in old design documents
 		if partial := memberOf(def, member); partial != nil && ix.Partial == nil {
 			if jsonscan.Kind(partial) != '{' || ix.readPartial(partial) != nil {
 				return nil, false
@@ -205,7 +205,7 @@ func indexOf(d *design.Document, number int) (*Index, bool) {
 	return ix, true
 }
 
-// asked is what a request for an index says beside its definition.
+// asked is what a request for an index says apart from its definition.
 type asked struct {
 	name, ddoc, kind string
 	w                int
@@ -213,8 +213,8 @@ type asked struct {
 	options          []byte // nil: none
 }
 
-// generateName derives a name from what was asked for, as CouchDB does (mango_idx.erl,
-// gen_name): the SHA-1 of Erlang's external form of the definition and the options.
+// generateName derives a name from the request, as CouchDB does (mango_idx.erl, gen_name): the
+// SHA-1 of Erlang's external form of the definition and the options.
 func (a asked) generateName(def []byte) (string, error) {
 	auto := func(b []byte, s string) []byte {
 		if s == "" {

@@ -1,19 +1,17 @@
-// Package mango answers Mango queries: selectors, matched on the bytes of documents; the
-// indexes that design documents of the language "query" hold; the planner, which chooses one
-// for a query; and what finds changes by a selector.
+// Package mango answers Mango queries. It has the selectors, which match the bytes of
+// documents; the indexes in design documents of the language "query"; the planner, which
+// chooses an index for a query; and the search for changes by a selector.
 //
-// A Selector is compiled once and may be used from many goroutines. Matching decodes
-// nothing but the members that the selector names. A Finder plans queries, runs them and
-// explains them; the rows it reads are those of package index, a view of a design document
-// for each index.
+// A Selector is compiled once and may be used from many goroutines. Matching decodes only the
+// members that the selector names. A Finder plans, runs and explains queries. It reads rows
+// from package index, which has a view for each index of a design document.
 //
 // What always holds:
-//   - a selector matches what CouchDB's matches (mango_selector.erl): negation is pushed
-//     inward, so that only $exists matches a field that is not there;
-//   - values of different types compare by CouchDB's order (package collate), which is that
-//     of the rows of an index; ids compare by their bytes;
-//   - an index only narrows what is looked at: what is found is judged by the whole
-//     selector, so that an indexed answer is that of a look at all documents, but for those
-//     that have not the fields of a sort;
-//   - a bookmark leads behind the row that it was given for, in the index it came from.
+//   - a selector matches as in CouchDB (mango_selector.erl): negation is pushed inward, so that
+//     only $exists matches a missing field;
+//   - values of different types compare in CouchDB's order (package collate), which is also the
+//     order of an index's rows; ids compare by their bytes;
+//   - an index only narrows the search, and the whole selector judges each result. So the
+//     answer is the same as that of a full scan, except for documents that lack a sort field;
+//   - a bookmark continues after its row, in the index it came from.
 package mango

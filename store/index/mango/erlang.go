@@ -9,25 +9,25 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// CouchDB shows what is wrong with a request as Erlang prints it. Clients pass these texts
-// on to people, who look for them.
+// CouchDB reports faults of a request in Erlang's notation. Clients pass these texts on to
+// people, who search for them.
 
 // erlang writes a JSON value as io_lib:format's ~w writes its EJSON or, with pretty, as ~p:
-// strings that can be read are then written as such. Long values are not broken into lines;
-// of very long ones the beginning is shown.
+// printable strings then appear as such. Long values are not broken into lines; very long ones
+// are cut.
 func erlang(v []byte, pretty bool) string {
 	if len(v) > maxShown && jsonscan.Kind(v) != '"' {
-		return shorten(string(v)) // a part of it is no JSON
+		return shorten(string(v)) // a part of it would not be JSON
 	}
 	var b strings.Builder
 	writeErlang(&b, v, pretty)
 	return shorten(b.String())
 }
 
-// maxShown is how many bytes of a value a reason shows.
+// maxShown is the most bytes of a value that a reason shows.
 const maxShown = 4096
 
-// shorten cuts a text that is too long to be shown.
+// shorten cuts a text that is too long to show.
 func shorten(s string) string {
 	if len(s) <= maxShown {
 		return s

@@ -9,7 +9,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Explain appends what _explain tells of a query: how it would be answered, and why
+// Explain appends the answer of _explain for a query: how it would be answered, and why
 // (mango_cursor.erl, explain).
 func (f *Finder) Explain(ctx context.Context, db *store.DB, q *Query, b []byte) ([]byte, error) {
 	p, err := f.plan(ctx, db, q)
@@ -134,7 +134,7 @@ func (p *Plan) appendCandidates(b []byte) []byte {
 	return append(b, ']')
 }
 
-// appendHints appends which fields of the selector an index may be of.
+// appendHints appends which fields of the selector an index could use.
 func (s *Selector) appendHints(b []byte) []byte {
 	indexable := s.compared()
 	var others []string

@@ -12,19 +12,19 @@ import (
 type Fields struct {
 	names []string
 	paths []path
-	first []int // the numbers of those that are not named a second time
+	first []int // the indexes of fields, without repetitions
 	tree  fieldTree
 }
 
 const (
-	// maxFields is how many fields may be asked for.
+	// maxFields is the most fields that a query may ask for.
 	maxFields = 100_000
-	// maxParts is how many parts the names of all may have.
+	// maxParts is the most parts that all their names may have together.
 	maxParts = 4 * maxFields
 )
 
-// CompileFields reads an array of field names, JSON that has been checked; an empty one
-// is nil: *Error.
+// CompileFields reads an array of field names, JSON that has been checked; an empty one is nil.
+// The error is an *Error.
 func CompileFields(raw []byte) (*Fields, error) {
 	if jsonscan.Kind(raw) != '[' {
 		return nil, &Error{"invalid_fields", "Fields must be an array of strings, not: " + erlang(raw, false)}
@@ -68,14 +68,14 @@ func (f *Fields) Names() []string {
 	return f.names
 }
 
-// shown is an object under construction: its members in the order in which they came.
+// shown is an object under construction: its members in order of arrival.
 type shown struct {
 	names  []string
 	values []any          // []byte or *shown
-	at     map[string]int // where names are, once there are some
+	at     map[string]int // indexes of names, once there are several
 }
 
-// find finds the place of a name; negative if it has none.
+// find returns the index of a name; negative if there is none.
 func (s *shown) find(name string) int {
 	if s.at == nil {
 		return slices.Index(s.names, name)
@@ -86,7 +86,7 @@ func (s *shown) find(name string) int {
 	return -1
 }
 
-// few is how many names are looked through rather than looked up.
+// few is the most names that are searched one by one instead of by a map.
 const few = 8
 
 func (s *shown) add(name string, value any) {
@@ -137,8 +137,7 @@ func (s *shown) appendTo(b []byte) []byte {
 	return append(b, '}')
 }
 
-// Append appends the JSON of what is to be shown of a document; what it does not have is
-// left out.
+// Append appends the JSON of what to show of a document; fields that it lacks are left out.
 func (f *Fields) Append(b []byte, d *store.Document) []byte {
 	return f.append(b, subject{doc: d})
 }
@@ -166,7 +165,7 @@ func (f *Fields) append(b []byte, of subject) []byte {
 		return s.appendTo(b)
 	}
 	for _, i := range f.first {
-		m.text = nil // each value that has to be made is kept until the end
+		m.text = nil // generated values must last until the end
 		if v, how := of.find(m, f.names[i], f.paths[i]); how == there {
 			s.put(f.paths[i], v)
 		}

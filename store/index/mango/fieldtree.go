@@ -7,14 +7,14 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// fieldTree holds the paths of many fields, so that their values are found in one look at a
-// document: to look for each by itself takes time with the product of both.
+// fieldTree holds the paths of many fields, to find their values in one pass over a document.
+// Looking for each by itself would take time with the product of both.
 type fieldTree struct {
 	ends []int // the fields whose paths end here
 	next map[string]*fieldTree
 }
 
-// add takes a field's path in.
+// add adds a field's path.
 func (t *fieldTree) add(p path, field int) {
 	for _, name := range p {
 		if t.next == nil {
@@ -37,14 +37,14 @@ func (t *fieldTree) document(m *match, d *store.Document, values [][]byte) {
 		if name[0] != '_' {
 			continue
 		}
-		m.text = nil // what is made is kept
+		m.text = nil // generated values must last
 		if v, how := (path{name}).findIn(m, d); how == there {
 			below.value(v, values)
 		}
 	}
 }
 
-// value sets those of the fields that a value has.
+// value sets the fields that a value has.
 func (t *fieldTree) value(v []byte, values [][]byte) {
 	for _, field := range t.ends {
 		if values[field] == nil {

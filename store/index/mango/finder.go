@@ -19,8 +19,8 @@ type Finder struct {
 	designs *design.Cache
 }
 
-// NewFinder makes a Finder whose indexes a manager keeps, and the design documents that
-// define them a cache.
+// NewFinder makes a Finder. A manager keeps its indexes, and a cache the design documents that
+// define them.
 func NewFinder(m *index.Manager, designs *design.Cache) *Finder {
 	return &Finder{m: m, views: view.NewOpener(m, view.Compilers{Language: Compiler}), designs: designs}
 }
@@ -42,7 +42,7 @@ func (f *Finder) Indexes(ctx context.Context, db *store.DB) ([]*Index, error) {
 	return out, nil
 }
 
-// indexesKey is that of IndexesOf in design.Document.Once.
+// indexesKey is the key for IndexesOf in design.Document.Once.
 type indexesKey struct{}
 
 // IndexesOf lists the indexes that a design document defines.

@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// maxConditions is how many conditions a selector may have once those that can be are
-	// folded into one: each of them is asked of each document.
+	// maxConditions is the most conditions of a selector after folding: every document is
+	// tested against each.
 	maxConditions = 20_000
-	// maxPatterns is how many bytes all expressions of a selector may have together.
+	// maxPatterns is the most bytes of all expressions of a selector together.
 	maxPatterns = 256 << 10
 )
 
-// another counts a condition: *Error if there are too many.
+// another counts a condition. The error, an *Error, says that there are too many.
 func (c *compiler) another() error {
 	if c.conditions++; c.conditions > maxConditions {
 		return &Error{"invalid_selector", fmt.Sprintf("The selector has more than %d conditions.", maxConditions)}
@@ -31,7 +31,7 @@ type set struct {
 
 func newSet(order collate.Order) *set { return &set{order: order, keys: map[string]struct{}{}} }
 
-// add takes a value in; false if it has no key.
+// add adds a value; false if it has no key.
 func (s *set) add(v []byte) bool {
 	key, err := s.order.AppendKey(s.room[:0], v)
 	s.room = key
@@ -48,9 +48,9 @@ func (s *set) has(m *match, v []byte) bool {
 	return in && err == nil
 }
 
-// fold takes the equalities out of the parts of an $or, or the inequalities out of those of
-// an $and: those of one field are one condition, which costs the same however many values
-// there are. It gives what is left, too. Unlike $in and $nin they do not look into arrays.
+// fold takes the equalities out of the parts of an $or, or the inequalities out of those of an
+// $and. Those of one field become one condition, which costs the same for any number of values.
+// It also returns the rest. Unlike $in and $nin, such a condition does not look into arrays.
 func (c *compiler) fold(op string, kids []*node) (folded []condition, rest []*node, err error) {
 	count := map[string]int{}
 	for _, k := range kids {
@@ -90,7 +90,7 @@ func (c *compiler) fold(op string, kids []*node) (folded []condition, rest []*no
 
 func (p path) isID() bool { return len(p) == 1 && p[0] == "_id" }
 
-// order is that by which values of the field compare: ids do by their bytes.
+// order is the order in which values of the field compare: ids compare by their bytes.
 func (p path) order() collate.Order {
 	if p.isID() {
 		return collate.Raw

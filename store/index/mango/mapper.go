@@ -10,17 +10,17 @@ import (
 	"github.com/tododb/tododb/store/index/view"
 )
 
-// Language is that of the design documents that hold indexes.
+// Language is the language of the design documents that hold indexes.
 const Language = "query"
 
-// Compiler makes the rows of the indexes that a design document of the language "query"
-// holds, a view each: their keys are arrays of the fields' values, of the documents that
-// have all the fields and match the partial filter.
+// Compiler makes the rows of the indexes in a design document of the language "query", one view
+// for each. A document has a row if it has all the fields and matches the partial filter. The
+// row's key is the array of the fields' values.
 func Compiler(d *design.Document) (view.Functions, error) { return functions{d}, nil }
 
 type functions struct{ d *design.Document }
 
-// NewMapper makes the mapper of all views. What is no index has no rows.
+// NewMapper makes the mapper of all views. A view that is not an index has no rows.
 func (f functions) NewMapper() (index.Mapper, error) {
 	var all mappers
 	for _, ix := range IndexesOf(f.d) {
@@ -33,7 +33,7 @@ func (f functions) NewMapper() (index.Mapper, error) {
 	return all, nil
 }
 
-// NewReducer has none to give: what indexes reduce with is built in.
+// NewReducer returns none: indexes use only built-in reduce functions.
 func (f functions) NewReducer(int) (view.ReduceFunc, error) {
 	return nil, errors.New("mango: an index has no reduce function of its own")
 }
@@ -56,7 +56,7 @@ func (m mappers) Map(ctx context.Context, doc *store.Document, emit func(view in
 	return nil
 }
 
-// Close has nothing to give back.
+// Close has nothing to release.
 func (m mappers) Close() {}
 
 // mapper makes the rows of documents.
@@ -81,8 +81,8 @@ func newMapper(ix *Index) (*mapper, error) {
 
 var null = []byte("null")
 
-// in tells whether the index is of a document. A pattern that takes too long to say is an
-// error: an index is not to lack a document in silence.
+// in reports whether the index covers a document. A pattern that takes too long is an error: an
+// index must not silently lack a document.
 func (mp *mapper) in(ctx context.Context, doc *store.Document) (bool, error) {
 	if mp.ix.Partial == nil {
 		return true, nil
@@ -90,7 +90,7 @@ func (mp *mapper) in(ctx context.Context, doc *store.Document) (bool, error) {
 	return mp.ix.Partial.Match(ctx, doc)
 }
 
-// keyOf makes the key of a document's row; false if it has not all the fields.
+// keyOf makes the key of a document's row; false if a field is missing.
 func (mp *mapper) keyOf(doc *store.Document) bool {
 	key := append(mp.key[:0], '[')
 	for i, p := range mp.paths {

@@ -7,16 +7,15 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// lookEvery is how much work, in about the bytes that are looked at, goes by between two
-// looks at the context: some milliseconds. One document can take long to judge, where
-// both it and the selector are large.
+// lookEvery is how much work, roughly in bytes examined, passes between two checks of the
+// context: some milliseconds. A single document can take long if it and the selector are large.
 const lookEvery = 1 << 20
 
-// stepCost is what a condition costs beside the bytes that it looks at.
+// stepCost is the cost of a condition apart from the bytes that it examines.
 const stepCost = 64
 
-// Match tells whether a document matches. An error says that it could not be told: a
-// pattern takes too long (*Error), or the context has ended.
+// Match reports whether a document matches. An error means that this is unknown: a pattern
+// takes too long (*Error), or the context has ended.
 func (s *Selector) Match(ctx context.Context, d *store.Document) (bool, error) {
 	return s.match(ctx, subject{doc: d})
 }
@@ -30,20 +29,20 @@ func (s *Selector) match(ctx context.Context, of subject) (bool, error) {
 	return ok && m.err == nil, m.err
 }
 
-// match is one document being judged. What has set err gives false, and whoever asks it
-// for one thing after the other stops then.
+// match is the judging of one document. Once err is set, results are false, and loops over
+// several questions stop.
 type match struct {
 	ctx  context.Context
-	done int // since the context was looked at
+	done int // since the last check of the context
 	err  error
 
 	key  []byte // room for keys
-	text []byte // room for members that have to be made
+	text []byte // room for generated members
 }
 
 var matches = sync.Pool{New: func() any { return new(match) }}
 
-// spend counts work; false says that there is to be no more of it.
+// spend counts work; false says to stop.
 func (m *match) spend(bytes int) bool {
 	if m.done += bytes + stepCost; m.done >= lookEvery {
 		m.done = 0
@@ -54,15 +53,15 @@ func (m *match) spend(bytes int) bool {
 	return m.err == nil
 }
 
-// subject is what a condition judges: a document, a value in one, or the row that an
-// index has of a document.
+// subject is what a condition judges: a document, a value in one, or a document's row in an
+// index.
 type subject struct {
 	doc   *store.Document
 	row   *row
 	value []byte
 }
 
-// size is how many bytes a search in the subject looks at, at the most.
+// size is the most bytes that a search in the subject examines.
 func (s *subject) size() int {
 	if s.doc != nil {
 		return len(s.doc.Body)
@@ -70,14 +69,14 @@ func (s *subject) size() int {
 	return len(s.value)
 }
 
-// row is what an index tells of a document by itself.
+// row is what an index alone knows of a document.
 type row struct {
 	id      []byte
 	columns []string
 	values  [][]byte
 }
 
-// condition is one of the parts that a selector is made of.
+// condition is one of the parts of a selector.
 type condition interface {
 	holds(m *match, s subject) bool
 }
@@ -111,7 +110,7 @@ type not struct{ condition }
 
 func (c not) holds(m *match, s subject) bool { return !c.condition.holds(m, s) }
 
-// field judges the value at a path. Without one, nothing but exists matches.
+// field judges the value at a path. If there is no value, only exists matches.
 type field struct {
 	name string
 	path path

@@ -11,15 +11,15 @@ import (
 	"github.com/tododb/tododb/store/index/view"
 )
 
-// A sort that begins with the second field of an index can be had from it as well if the
-// first has only some values: within each, the rows are in the order asked for, and the
-// rows of all are merged. CouchDB answers such a query with no_usable_index.
+// An index can serve a sort that begins with its second field if the first has only a few
+// values: within each value the rows are in the right order, and the rows of all are merged.
+// CouchDB answers such a query with no_usable_index.
 
-// maxMerged is how many ranges are merged.
+// maxMerged is the most ranges that are merged.
 const maxMerged = 100
 
-// merges tells whether the order asked for can be had by merging. The fields before the
-// sort must have single values, or arrays, of which $in looks at the elements.
+// merges reports whether merging gives the requested order. The fields before the sort must
+// have single values; arrays are allowed, since $in looks at their elements.
 func (ix *Index) merges(s *Sort, sel *Selector) bool {
 	before := ix.before(s)
 	if before <= 0 {
@@ -40,8 +40,8 @@ func (ix *Index) merges(s *Sort, sel *Selector) bool {
 	return true
 }
 
-// before is how many fields of an index stand before those to sort by; negative if it has
-// not those in that order.
+// before is how many fields of an index come before the sort fields; negative if it does not
+// have them in that order.
 func (ix *Index) before(s *Sort) int {
 	if len(s.Fields) == 0 {
 		return -1
@@ -57,7 +57,7 @@ func (ix *Index) before(s *Sort) int {
 // order of the prefixes, then of the documents.
 type merger struct {
 	streams    []*stream
-	before     int // fields that a prefix is of
+	before     int // how many fields a prefix covers
 	descending bool
 	rows       []foundRow
 }
@@ -66,12 +66,12 @@ type merger struct {
 type stream struct {
 	read   rowReader
 	prefix string
-	rows   []foundRow // read, not given yet
+	rows   []foundRow // read, not yet returned
 	suffix []byte     // collated, of the first of them
 	ended  bool
 }
 
-// newMerger makes a merger of the rows of a query, behind a row if there is one.
+// newMerger makes a merger of the rows of a query, starting after a row if there is one.
 func newMerger(ctx context.Context, ix *view.Index, of *Index, q *Query, after *foundRow) (*merger, error) {
 	m := &merger{before: of.before(&q.Sort), descending: q.Sort.Descending}
 	prefixes := []string{arrayKey}
@@ -100,7 +100,7 @@ func newMerger(ctx context.Context, ix *view.Index, of *Index, q *Query, after *
 	return m, nil
 }
 
-// valuesBelow lists the prefixes that are longer by one field.
+// valuesBelow lists the prefixes that are one field longer.
 func (ix *Index) valuesBelow(ctx context.Context, of *view.Index, prefix string, field int, sel *Selector) (out []string, err error) {
 	f := ix.Fields.Fields[field]
 	for _, one := range sel.norm.spansOf(f, rows{id: f == "_id"}) {
@@ -129,7 +129,7 @@ func (ix *Index) valuesBelow(ctx context.Context, of *view.Index, prefix string,
 	return out, nil
 }
 
-// split takes the key of a row apart: what prefixes are of, and the rest.
+// split splits the key of a row into the part that prefixes cover, and the rest.
 func (m *merger) split(key []byte) (prefix string, suffix []byte, err error) {
 	p := []byte(arrayKey)
 	for i, e := range elements(key) {
@@ -145,7 +145,7 @@ func (m *merger) split(key []byte) (prefix string, suffix []byte, err error) {
 	return string(p), suffix, nil
 }
 
-// skip has a stream begin behind a row, which may be of another.
+// skip makes a stream begin after a row, which may be another stream's.
 func (m *merger) skip(s *stream, after *foundRow) error {
 	prefix, suffix, err := m.split(after.key)
 	if err != nil {
@@ -155,14 +155,14 @@ func (m *merger) skip(s *stream, after *foundRow) error {
 	switch {
 	case s.prefix == prefix:
 		at.ID, at.Past = after.id, !m.descending
-	default: // of two rows that are equal but for that, the one with the lesser prefix comes first
+	default: // of two otherwise equal rows, the one with the lesser prefix comes first
 		at.Past = s.prefix < prefix
 	}
 	s.read.ranges = rest(s.read.ranges, m.descending, at)
 	return nil
 }
 
-// fill has a stream ready to give a row, if it has one.
+// fill makes a stream ready to return a row, if it has one.
 func (m *merger) fill(ctx context.Context, s *stream, n int) error {
 	if len(s.rows) == 0 && !s.ended {
 		n = max(n/len(m.streams), 8)
@@ -180,7 +180,7 @@ func (m *merger) fill(ctx context.Context, s *stream, n int) error {
 	return nil
 }
 
-// next gives the next rows of all.
+// next returns the next rows of all streams.
 func (m *merger) next(ctx context.Context, n int) ([]foundRow, error) {
 	m.rows = m.rows[:0]
 	for len(m.rows) < n {
@@ -202,7 +202,7 @@ func (m *merger) next(ctx context.Context, n int) ([]foundRow, error) {
 	return m.rows, nil
 }
 
-// order tells which of two streams gives its row first.
+// order says which of two streams returns its row first.
 func (m *merger) order(a, b *stream) int {
 	c := cmp.Or(bytes.Compare(a.suffix, b.suffix), cmp.Compare(a.prefix, b.prefix))
 	if m.descending {

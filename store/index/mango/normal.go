@@ -9,22 +9,22 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// node is a part of a selector in normal form, as CouchDB brings it into
-// (mango_selector.erl, normalize): an implicit $and or $eq is written out, names of fields
-// stand whole before a single operator, and negations are pushed inward as far as they go.
+// node is a part of a selector in CouchDB's normal form (mango_selector.erl, normalize). An
+// implicit $and or $eq is written out, full field names stand before a single operator, and
+// negations are pushed inward as far as possible.
 type node struct {
 	op    string
-	field string  // of what is no $and or $or: its name in full; "" for the value itself
+	field string  // except for $and and $or: the full name; "" for the value itself
 	arg   []byte  // of an operator that judges a value
-	kids  []*node // of $and, $or; the one of $not, $elemMatch, $allMatch, $keyMapMatch
+	kids  []*node // of $and, $or; a single one for $not, $elemMatch, $allMatch, $keyMapMatch
 }
 
 func isOperator(name string) bool { return strings.HasPrefix(name, "$") }
 
-// combines tells of operators whose arguments are selectors of the same thing.
+// combines reports whether an operator's arguments are selectors of the same thing.
 func combines(op string) bool { return op == "$and" || op == "$or" || op == "$nor" }
 
-// inner tells of operators whose argument is a selector of something within the value.
+// inner reports whether an operator's argument is a selector of something within the value.
 func inner(op string) bool { return op == "$elemMatch" || op == "$allMatch" || op == "$keyMapMatch" }
 
 // normalize brings a selector, a JSON object, into normal form; an empty one is nil.
@@ -44,17 +44,17 @@ func normalize(raw []byte) (*node, error) {
 }
 
 const (
-	// maxOperators is how many operators a selector may have, written out.
+	// maxOperators is the most operators of a selector, written out.
 	maxOperators = 200_000
-	// maxNames is how many bytes the names of fields may have together, each written out
-	// where an operator is: an object of many members within a long name is much longer so.
+	// maxNames is the most bytes of all field names together. Each is written out with its
+	// operator: an object of many members under a long name becomes much longer.
 	maxNames = 16 << 20
 )
 
 // expander counts what it writes out.
 type expander struct{ operators, names int }
 
-// another counts a node: *Error if there are too many.
+// another counts a node. The error, an *Error, says that there are too many.
 func (x *expander) another(field string) error {
 	x.operators++
 	x.names += len(field)
@@ -64,8 +64,8 @@ func (x *expander) another(field string) error {
 	return nil
 }
 
-// expand writes out what is implicit and takes names of fields down to the operators. The
-// nodes it makes have $not and $nor where they were written.
+// expand writes out what is implicit and moves field names down to the operators. Its nodes
+// have $not and $nor where they were written.
 func (x *expander) expand(raw []byte, field string) (*node, error) {
 	var list []pair
 	if jsonscan.Kind(raw) == '{' {
@@ -131,7 +131,7 @@ func (x *expander) expandPair(p pair, field string) (*node, error) {
 	return &node{op: p.name, field: field, arg: p.value}, nil
 }
 
-// judge checks the argument of an operator that judges a value.
+// judge checks the argument of an operator that applies to a value.
 func judge(op string, arg []byte) error {
 	kind := jsonscan.Kind(arg)
 	ok := true
@@ -161,7 +161,7 @@ func judge(op string, arg []byte) error {
 		if kind == '[' || kind == '{' || kind == 'n' {
 			return badArg(op, arg)
 		}
-		// Without text indexes CouchDB lets everything match; nobody who asks for some
+		// Without text indexes, CouchDB lets everything match; nobody who asks for certain
 		// words wants that.
 		return &Error{"required index service unavailable", "text"}
 	case "$where", "$geoWithin", "$geoIntersects", "$near", "$nearSphere":
@@ -175,13 +175,13 @@ func judge(op string, arg []byte) error {
 	return nil
 }
 
-// opposites are the operators that a negation turns into another one.
+// opposites maps operators to their negation.
 var opposites = map[string]string{
 	"$lt": "$gte", "$lte": "$gt", "$eq": "$ne", "$ne": "$eq", "$gte": "$lt", "$gt": "$lte", "$in": "$nin", "$nin": "$in",
 }
 
-// pushNegations takes negations down to where the fields are. As in CouchDB those within
-// $elemMatch and its like stay where they are.
+// pushNegations moves negations down to the fields. As in CouchDB, those within $elemMatch and
+// the like stay where they are.
 func (n *node) pushNegations() *node {
 	switch n.op {
 	case "$not":
@@ -194,7 +194,7 @@ func (n *node) pushNegations() *node {
 	return n
 }
 
-// negate gives the opposite of a node.
+// negate returns the opposite of a node.
 func (n *node) negate() *node {
 	switch n.op {
 	case "$not":
@@ -254,7 +254,7 @@ func (n *node) appendTo(b []byte) []byte {
 func (n *node) appendOp(b []byte) []byte {
 	b = append(append(append(b, `{"`...), n.op...), `":`...)
 	switch {
-	case n.op == "$not" && n.field != "" && len(n.kids[0].kids) == 0: // of a terminal, whose field is n's
+	case n.op == "$not" && n.field != "" && len(n.kids[0].kids) == 0: // of a single test, whose field is n's
 		b = n.kids[0].appendOp(b)
 	case len(n.kids) > 0:
 		b = n.kids[0].appendTo(b)
@@ -264,8 +264,7 @@ func (n *node) appendOp(b []byte) []byte {
 	return append(b, '}')
 }
 
-// eachField calls fn for the names of the fields that a selector is about, outermost ones
-// alone.
+// eachField calls fn for the names of the selector's outermost fields.
 func (n *node) eachField(fn func(name string)) {
 	switch {
 	case n == nil:
@@ -278,14 +277,14 @@ func (n *node) eachField(fn func(name string)) {
 	}
 }
 
-// required are the fields without which no document matches.
+// required is the set of fields that every matching document has.
 func (n *node) required() map[string]bool {
 	out := map[string]bool{}
 	n.require(out)
 	return out
 }
 
-// require adds the required fields to some.
+// require adds the required fields to a set.
 func (n *node) require(to map[string]bool) {
 	switch {
 	case n == nil:
@@ -294,7 +293,7 @@ func (n *node) require(to map[string]bool) {
 			k.require(to)
 		}
 	case n.op == "$or":
-		var all map[string]bool // required by each of the parts so far
+		var all map[string]bool // required by every part so far
 		for i, k := range n.kids {
 			of := k.required()
 			if i == 0 {
@@ -312,7 +311,7 @@ func (n *node) require(to map[string]bool) {
 	}
 }
 
-// constant tells that a field has one value in all documents that match.
+// constant reports whether a field has one value in all matching documents.
 func (n *node) constant(field string) bool {
 	switch {
 	case n == nil:

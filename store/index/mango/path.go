@@ -10,12 +10,12 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// path is a field's name taken apart: "a.b" is a member of a member, a backslash takes a
-// dot's meaning away.
+// path is a field's name taken apart: "a.b" is a member of a member; a backslash makes a dot an
+// ordinary character.
 type path []string
 
-// parsePath takes a name apart (mango_util.erl, parse_field): no part of it may be empty.
-// The empty name is that of the value itself.
+// parsePath takes a name apart (mango_util.erl, parse_field): no part of it may be empty. The
+// empty name stands for the value itself.
 func parsePath(name string) (path, error) {
 	if name == "" {
 		return nil, nil
@@ -45,7 +45,7 @@ type found int
 
 const (
 	missing found = iota // the object has no such member
-	badPath              // the way leads through something without members, or out of an array
+	badPath              // the path leads through something without members, or out of an array
 	there
 )
 
@@ -101,8 +101,8 @@ func (p path) find(v []byte) ([]byte, found) {
 	return v, there
 }
 
-// memberOf finds a member of an object that has been checked; nil if there is none.
-// Members of a stored document do not repeat.
+// memberOf finds a member of a checked object; nil if there is none. Members of a stored
+// document do not repeat.
 func memberOf(v []byte, name string) []byte {
 	for i := jsonscan.Space(v, 1); i < len(v) && v[i] == '"'; i = jsonscan.Space(v, i+1) {
 		end, escaped, err := jsonscan.SkipString(v, i)

@@ -10,33 +10,33 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// Plan is how a query is answered.
+// Plan says how a query is answered.
 type Plan struct {
 	Query *Query
-	// Index is the one to read; nil if none can serve, which only Explain shows.
+	// Index is the index to read; nil if none can serve, which only Explain shows.
 	Index    *Index
-	Covering bool // the index has all that is asked for
-	// Warning tells of an index that was asked for and cannot serve.
+	Covering bool // the index has everything that the query needs
+	// Warning tells of a requested index that cannot serve.
 	Warning string
 
 	candidates []candidate
 	bookmark   *bookmark
-	empty      bool // nothing can match, as CouchDB sees it: it does not look
+	empty      bool // by CouchDB's rules nothing can match: it does not look
 }
 
-// candidate is an index that there is, and what became of it.
+// candidate is an existing index, and what became of it.
 type candidate struct {
 	index   *Index
 	usable  bool
 	reason  string // why it was not chosen
 	ranking int
-	apart   int // fields that the query compares and the index does not begin with
+	apart   int // fields that the query compares but the index does not begin with
 }
 
-// noIndex is the answer where a sort is asked for that no index has.
+// noIndex is the answer to a sort that no index offers.
 var noIndex = &Error{"no_usable_index", "No index exists for this sort, try indexing by the sort fields."}
 
-// Plan chooses an index for a query: *Error if none can serve.
+// Plan chooses an index for a query. The error is an *Error if none can serve.
 func (f *Finder) Plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error) {
 	p, err := f.plan(ctx, db, q)
 	switch {
@@ -52,7 +52,7 @@ func (f *Finder) Plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error
 	return p, nil
 }
 
-// merged is 1 for an index of which several ranges have to be merged.
+// merged is 1 for an index that needs several ranges merged.
 func (p *Plan) merged(c *candidate) int {
 	if c.index.sorts(&p.Query.Sort, p.Query.Selector) {
 		return 0
@@ -60,7 +60,7 @@ func (p *Plan) merged(c *candidate) int {
 	return 1
 }
 
-// named tells whether an index is one that use_index names.
+// named reports whether use_index names an index.
 func (ix *Index) named(use []string) bool {
 	return ix.DDoc == "_design/"+use[0] && (len(use) == 1 || ix.Name == use[1])
 }
@@ -73,9 +73,9 @@ func namedText(use []string) string {
 	return s
 }
 
-// plan judges all indexes. CouchDB's choice (mango_cursor_view.erl, choose_best_index) goes
-// by names and counts of fields; it stands unless another index that can serve has fewer
-// than half as many rows to look at.
+// plan judges all indexes. CouchDB's choice (mango_cursor_view.erl, choose_best_index) depends
+// on names and counts of fields. It stands unless another usable index has fewer than half as
+// many rows to look at.
 func (f *Finder) plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error) {
 	list, err := f.Indexes(ctx, db)
 	if err != nil {
@@ -92,7 +92,7 @@ func (f *Finder) plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error
 	compared := q.Selector.compared()
 	required := q.Selector.norm.required()
 	for _, ix := range list {
-		if err := ctx.Err(); err != nil { // a large selector takes its time with each
+		if err := ctx.Err(); err != nil { // a large selector takes time with each
 			return nil, err
 		}
 		c := candidate{index: ix}
@@ -160,8 +160,8 @@ func (ix *Index) refusal(q *Query, required map[string]bool, compared []string) 
 	return ""
 }
 
-// sorts tells whether the order of an index is the one asked for: the sort is a beginning
-// of the index's fields, but for fields before it that have one value only.
+// sorts reports whether an index has the requested order: the sort fields are the first fields
+// of the index, apart from fields with a single value.
 func (ix *Index) sorts(s *Sort, sel *Selector) bool {
 	if len(s.Fields) == 0 {
 		return true
@@ -178,8 +178,8 @@ func (ix *Index) sorts(s *Sort, sel *Selector) bool {
 	return false
 }
 
-// favoured are the candidates to choose among: what use_index names, else indexes rather
-// than all documents.
+// favoured are the candidates to choose among: those that use_index names, else indexes before
+// all documents.
 func (p *Plan) favoured() (out []*candidate) {
 	named := func(c *candidate) bool { return p.Query.UseIndex != nil && c.index.named(p.Query.UseIndex) }
 	usable := func(c *candidate) bool { return c.usable }
@@ -232,7 +232,8 @@ func (f *Finder) weigh(ctx context.Context, db *store.DB, p *Plan, chosen []*can
 	return nil
 }
 
-// estimate counts the rows that a query has to look at. What is not built yet is not known.
+// estimate counts the rows that a query has to look at. For an index not built yet, the count
+// is unknown.
 func (f *Finder) estimate(ctx context.Context, db *store.DB, ix *Index, sel *Selector) (n int, known bool, err error) {
 	open, err := f.open(ctx, db, ix)
 	if err != nil {
@@ -243,14 +244,14 @@ func (f *Finder) estimate(ctx context.Context, db *store.DB, ix *Index, sel *Sel
 		return 0, false, nil
 	}
 	ranges := ix.ranges(sel.norm)
-	if len(ranges) > 100 { // counting each would cost more than it tells
+	if len(ranges) > 100 { // counting each would cost too much
 		ranges = []index.Range{{View: ix.number, Low: ranges[0].Low, High: ranges[len(ranges)-1].High}}
 	}
 	n, err = open.Count(ctx, ranges)
 	return n, err == nil, err
 }
 
-// follow holds the plan to the index that the bookmark comes from.
+// follow restricts the plan to the index that the bookmark comes from.
 func (p *Plan) follow() error {
 	b := p.bookmark
 	for i := range p.candidates {
@@ -263,7 +264,7 @@ func (p *Plan) follow() error {
 	return &Error{"invalid_bookmark", "The bookmark is of an index that cannot serve this query any more: ask from the beginning."}
 }
 
-// rank says of the candidates that could serve why they were not chosen.
+// rank records why usable candidates were not chosen.
 func (p *Plan) rank(chosen []*candidate) {
 	first := chosen[0]
 	for i, c := range chosen[1:] {
@@ -279,7 +280,7 @@ func (p *Plan) rank(chosen []*candidate) {
 		}
 		c.ranking = i + 1
 	}
-	// The others follow in the order of CouchDB's: by how far they came.
+	// The others follow in CouchDB's order: by how far they got.
 	rank := len(chosen) - 1
 	for _, reasons := range [][]string{{"unfavored_type"}, {"excluded_by_user"}, {"field_mismatch", "empty_selector", "sort_order_mismatch"}, {"is_partial"}} {
 		next := rank + 1
@@ -292,12 +293,12 @@ func (p *Plan) rank(chosen []*candidate) {
 	}
 }
 
-// covers tells whether the rows of an index have all that a query asks for.
+// covers reports whether the rows of an index have everything that a query needs.
 func (ix *Index) covers(q *Query) bool {
 	return q.Fields != nil && ix.has(q.Fields.Names()) && ix.has(q.Selector.Fields())
 }
 
-// has tells whether the rows of an index have fields.
+// has reports whether the rows of an index have certain fields.
 func (ix *Index) has(fields []string) bool {
 	if ix.special() {
 		return false

@@ -7,12 +7,12 @@ import (
 	"github.com/tododb/tododb/store/collate"
 )
 
-// What follows is the range of keys that CouchDB reads for a query (mango_idx_view.erl,
-// range), which _explain shows and the choice of the index goes by. What is read here is
-// narrower where it can be: see ranges.
+// Here is the range of keys that CouchDB reads for a query (mango_idx_view.erl, range).
+// _explain shows it and the choice of an index depends on it. The ranges actually read are
+// narrower where possible: see ranges.
 
-// compared lists the fields that a selector compares in all documents that match, sorted:
-// those CouchDB sees through $and alone (indexable_fields).
+// compared lists the fields that a selector compares in all matching documents, sorted: those
+// that CouchDB sees, which looks only through $and (indexable_fields).
 func (s *Selector) compared() []string {
 	var out []string
 	var walk func(n *node)
@@ -34,7 +34,7 @@ func (s *Selector) compared() []string {
 
 var comparisons = map[string]bool{"$lt": true, "$lte": true, "$eq": true, "$gte": true, "$gt": true}
 
-// overlap is how many of the compared fields an index begins with.
+// overlap is how many of the compared fields the index begins with.
 func (ix *Index) overlap(compared []string) (n int) {
 	for _, f := range ix.Fields.Fields {
 		if !slices.Contains(compared, f) {
@@ -100,8 +100,8 @@ func orderOf(a, b []byte) int {
 	return bytes.Compare(x, y)
 }
 
-// noRange tells that the first field has no value that could match: then CouchDB does
-// not look at all, and its answer has no bookmark.
+// noRange reports whether no value of the first field can match: then CouchDB does not look at
+// all, and its answer has no bookmark.
 func (ix *Index) noRange(s *Selector, compared []string) bool {
 	f := ix.Fields.Fields
 	return !ix.special() && len(f) > 0 && slices.Contains(compared, f[0]) && s.limitsOf(f[0]).empty
@@ -131,7 +131,7 @@ func (ix *Index) appendRange(b []byte, p *Plan) []byte {
 			}
 		}
 	default:
-		lowEnded, highEnded := false, false // a field without a bound ends the key
+		lowEnded, highEnded := false, false // the key ends at a field without a bound
 		for _, f := range ix.Fields.Fields[:overlap] {
 			l := sel.limitsOf(f)
 			low, lowEnded = appendBound(low, l.low, lowEnded)

@@ -5,10 +5,10 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// maxRanges is how many ranges of an index a query is taken apart into.
+// maxRanges is the most ranges of an index that a query is split into.
 const maxRanges = 1000
 
-// arrayKey is what the keys of all rows begin with: they are arrays of the fields' values.
+// arrayKey is the beginning of every row's key: keys are arrays of the fields' values.
 var arrayKey = func() string {
 	key, err := collate.AppendKey(nil, []byte("[]"))
 	if err != nil {
@@ -17,11 +17,11 @@ var arrayKey = func() string {
 	return string(key[:len(key)-1])
 }()
 
-// ranges are the ranges of an index's rows, in order, in which all documents that match
-// are: those of the first field and, within each single value of it, those of the next.
+// ranges are the ranges of an index's rows, in order, that contain all matching documents:
+// those of the first field and, within each single value of it, those of the next.
 func (ix *Index) ranges(n *node) []index.Range { return ix.rangesBelow(arrayKey, n, 0) }
 
-// rangesBelow are the ranges within a prefix, which the fields up to a number have led to.
+// rangesBelow are the ranges within a prefix, which covers the fields before from.
 func (ix *Index) rangesBelow(prefix string, n *node, from int) []index.Range {
 	var all []spans
 	for _, f := range ix.Fields.Fields[from:] {
@@ -30,14 +30,14 @@ func (ix *Index) rangesBelow(prefix string, n *node, from int) []index.Range {
 	return ix.within(prefix, all, maxRanges)
 }
 
-// within are the ranges within a prefix by the spans of the fields that follow it, as many
-// as there is room for.
+// within are the ranges within a prefix by the spans of the next fields, as many as there is
+// room for.
 func (ix *Index) within(prefix string, all []spans, room int) []index.Range {
 	if len(all) == 0 || all[0].whole() {
 		return []index.Range{index.Prefix(ix.number, []byte(prefix))}
 	}
 	s := all[0]
-	if len(s) > room { // from the first to the last
+	if len(s) > room { // one span, from the first to the last
 		s = spans{{lo: s[0].lo, hi: s[len(s)-1].hi}}
 	}
 	var out []index.Range

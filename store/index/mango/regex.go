@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// regexLimit is how long one pattern may take over one value. A query of which a
-	// value takes longer ends: nobody knows whether the document would match.
+	// regexLimit is how long one pattern may take over one value. If a value takes longer, the
+	// query ends: nobody knows whether the document would match.
 	regexLimit = time.Second
-	// regexStack is how many places to go back to a match may keep, in words.
+	// regexStack is how many backtracking positions a match may keep, in words.
 	regexStack = 1 << 20
 )
 
-// A pattern is what PCRE takes, and as in CouchDB it sees bytes. PCRE and what stands in
-// for it here try one way after the other through a text, which may take for ever; most
-// patterns need no more than Go's own regexp, which takes time in proportion to the text.
+// Patterns are PCRE and, as in CouchDB, see bytes. PCRE and its replacement here try one way
+// after another through a text, which may take forever. Most patterns need no more than Go's
+// own regexp, which takes time in proportion to the text.
 
 func compilesAsRegex(expression string) bool {
 	if pattern.Check(expression) != nil {
@@ -80,8 +80,8 @@ func compileBacktracking(expression string) (*regexp2.Regexp, error) {
 	return re, nil
 }
 
-// linear tells whether Go's regexp, which takes time in proportion to the text, gives the
-// answers of PCRE for a pattern over ASCII.
+// linear reports whether Go's regexp, which takes time in proportion to the text, gives PCRE's
+// answers for a pattern over ASCII.
 func linear(expression string) bool {
 	for i := range len(expression) {
 		switch c := expression[i]; {
@@ -106,7 +106,7 @@ func ascii(b []byte) bool {
 	return true
 }
 
-// latin1 makes a character of each byte.
+// latin1 turns each byte into a character.
 func latin1(s string) string {
 	if ascii([]byte(s)) {
 		return s

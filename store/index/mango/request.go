@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Query is what a request to find documents asks for (mango_opts.erl, validate_find).
+// Query is a request to find documents (mango_opts.erl, validate_find).
 type Query struct {
 	Selector *Selector
 	// UseIndex is the design document of the index to use, without _design/, and
@@ -31,15 +31,15 @@ type Query struct {
 
 const defaultLimit = 25
 
-// option is one member of a request's object: read is called for it, if it is there.
+// option is one member of a request's object; read is called if it is there.
 type option struct {
 	name     string
 	required bool
 	read     func(v []byte) error
 }
 
-// readOptions reads an object's members in the order of the options, as CouchDB does, so
-// that of several mistakes the same one is told.
+// readOptions reads an object's members in the order of the options, as CouchDB does, so that
+// it reports the same one of several mistakes.
 func readOptions(body []byte, options []option) error {
 	list := pairs(body)
 	for _, o := range options {
@@ -61,7 +61,8 @@ func readOptions(body []byte, options []option) error {
 	return nil
 }
 
-// ParseQuery reads the body of a request, a JSON object that has been checked: *Error.
+// ParseQuery reads the body of a request, a JSON object that has been checked. The error is an
+// *Error.
 func ParseQuery(body []byte) (*Query, error) {
 	q := &Query{AllowFallback: true, Limit: defaultLimit, R: 1, Update: true}
 	return q, readOptions(body, []option{
@@ -124,7 +125,7 @@ func boolean(to *bool) func([]byte) error {
 	}
 }
 
-// maxInteger is what a greater number is taken for: CouchDB takes any.
+// maxInteger replaces any greater number: CouchDB accepts any.
 const maxInteger = math.MaxInt / 16
 
 func integer(v []byte) (int, bool) {
@@ -157,8 +158,8 @@ func positive(to *int) func([]byte) error {
 	}
 }
 
-// readUseIndex reads a design document's id, with or without _design/ and an index's name
-// behind a slash, or an array of the two.
+// readUseIndex reads a design document's id, with or without _design/ and with or without a
+// slash and an index's name, or an array of the two.
 func readUseIndex(v []byte) ([]string, error) {
 	invalid := &Error{"invalid_index_name", "Invalid index name: " + erlang(v, false)}
 	switch jsonscan.Kind(v) {
@@ -191,13 +192,13 @@ func readUseIndex(v []byte) ([]string, error) {
 	return nil, invalid
 }
 
-// Sort is the fields to sort by, all in one direction.
+// Sort lists the fields to sort by, all in one direction.
 type Sort struct {
 	Fields     []string
 	Descending bool
 }
 
-// parseSort reads an array of names, or of objects that give a name its direction
+// parseSort reads an array of names, or of objects that map a name to its direction
 // (mango_sort.erl).
 func parseSort(v []byte) (s Sort, err error) {
 	if jsonscan.Kind(v) != '[' {
@@ -246,8 +247,8 @@ func (s *Sort) direction() string {
 	return "asc"
 }
 
-// appendObject appends the sort as an object; of a name that stands there twice, CouchDB's
-// readers see the last.
+// appendObject appends the sort as an object; of a repeated name, CouchDB's readers see the
+// last.
 func (s *Sort) appendObject(b []byte) []byte {
 	b = append(b, '{')
 	for i, f := range s.Fields {

@@ -18,7 +18,7 @@ type rowReader struct {
 	rows       []foundRow // of the last call of next
 }
 
-// foundRow is a row that is kept.
+// foundRow is a row kept after the call that brought it.
 type foundRow struct {
 	id  string
 	key []byte // JSON
@@ -33,12 +33,12 @@ func (r *rowReader) query(limit int) index.RowsQuery {
 	return q
 }
 
-// each reads all that is left.
+// each reads all remaining rows.
 func (r *rowReader) each(ctx context.Context, fn func(*index.Row) error, flush func() error) error {
 	return r.ix.Index.Rows(ctx, r.query(-1), nil, fn, flush)
 }
 
-// next reads as many rows as n, or all that are left.
+// next reads n rows, or all that are left.
 func (r *rowReader) next(ctx context.Context, n int) ([]foundRow, error) {
 	r.rows = r.rows[:0]
 	err := r.ix.Index.Rows(ctx, r.query(n), nil, func(row *index.Row) error {
@@ -54,7 +54,7 @@ func (r *rowReader) next(ctx context.Context, n int) ([]foundRow, error) {
 	return r.rows, err
 }
 
-// rest is what is left of ranges behind a place.
+// rest is the part of ranges after a place.
 func rest(ranges []index.Range, descending bool, at index.Bound) []index.Range {
 	var out []index.Range
 	for _, rg := range ranges {
@@ -63,7 +63,7 @@ func rest(ranges []index.Range, descending bool, at index.Bound) []index.Range {
 			if descending {
 				return out
 			}
-		case bytes.Compare(at.Key, rg.High.Key) >= 0 && rg.High.ID == "": // else it is a place among the rows of a key
+		case bytes.Compare(at.Key, rg.High.Key) >= 0 && rg.High.ID == "": // else it is among the rows of a key
 			if !descending {
 				continue
 			}

@@ -14,13 +14,13 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Found is a document that matches. It is good during the call that brings it.
+// Found is a matching document. It is valid during the call that brings it.
 type Found struct {
 	fields *Fields
 	of     subject
 }
 
-// AppendJSON appends what is to be shown of it.
+// AppendJSON appends what to show of it.
 func (f *Found) AppendJSON(b []byte) []byte {
 	if f.fields == nil {
 		return f.of.doc.AppendJSON(b, store.JSONOptions{})
@@ -28,15 +28,15 @@ func (f *Found) AppendJSON(b []byte) []byte {
 	return f.fields.append(b, f.of)
 }
 
-// Stats are what it took to answer.
+// Stats are the cost of an answer.
 type Stats struct {
 	Keys, Docs, Results int
 	Time                time.Duration
 }
 
-// Answer is what stands behind the documents.
+// Answer is what follows the documents.
 type Answer struct {
-	Silent   bool // nothing but the documents is to be told
+	Silent   bool // show nothing but the documents
 	Bookmark string
 	Warning  string // "": none
 	Stats    Stats
@@ -45,8 +45,8 @@ type Answer struct {
 // errEnough ends a read when the limit is reached.
 var errEnough = errors.New("enough")
 
-// Run reads the documents that a plan finds. found is called inside a snapshot, so that it
-// must do no I/O; flush outside of one.
+// Run reads the documents that a plan finds. It calls found inside a snapshot, so found must do
+// no I/O; it calls flush outside.
 func (f *Finder) Run(ctx context.Context, db *store.DB, p *Plan, found func(*Found) error, flush func() error) (*Answer, error) {
 	if p.empty {
 		return &Answer{Silent: true}, nil
@@ -107,7 +107,7 @@ func (r *run) answer() *Answer {
 	return a
 }
 
-// judge takes a document in if it matches; key is that of its row.
+// judge accepts a document if it matches; key is its row's key.
 func (r *run) judge(ctx context.Context, of subject, id, key []byte) error {
 	ok, err := r.plan.Query.Selector.match(ctx, of)
 	if !ok || err != nil {
@@ -128,8 +128,8 @@ func (r *run) judge(ctx context.Context, of subject, id, key []byte) error {
 	return nil
 }
 
-// begin lets the caller hold back the first page of a query that takes its time, as it may
-// hold back all that follow.
+// begin lets the caller hold back the first page of a slow query, as it may hold back all later
+// ones.
 func (r *run) begin() error {
 	if r.plan.Query.Selector.pageRows() == 0 {
 		return nil
@@ -186,10 +186,10 @@ func (r *run) stretch(ctx context.Context, s span) error {
 	}, r.flush)
 }
 
-// maxBatch is how many rows are looked up at a time.
+// maxBatch is the most rows looked up at a time.
 const maxBatch = 1000
 
-// index reads rows of an index, and the documents that they are of.
+// index reads rows of an index, and their documents.
 func (r *run) index(ctx context.Context, f *Finder) error {
 	q := r.plan.Query
 	ix, err := f.open(ctx, r.db, r.plan.Index)
@@ -232,13 +232,13 @@ func (r *run) index(ctx context.Context, f *Finder) error {
 	}
 }
 
-// rowSource gives rows in the order of the query: as many as are asked for, or all that
-// are left. They are good until the next call.
+// rowSource returns rows in the order of the query: n, or all that are left. They are valid
+// until the next call.
 type rowSource interface {
 	next(ctx context.Context, n int) ([]foundRow, error)
 }
 
-// rows begins to read where the bookmark says.
+// rows begins reading where the bookmark says.
 func (r *run) rows(ctx context.Context, ix *view.Index) (rowSource, error) {
 	q, of := r.plan.Query, r.plan.Index
 	var after *foundRow
@@ -280,7 +280,7 @@ func (r *run) look(ctx context.Context, rows []foundRow) error {
 	}
 	return r.db.GetMany(ctx, ids, store.ReadOptions{Conflicts: r.plan.Query.Conflicts}, func(i int, d *store.Document, err error) error {
 		if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
-			return nil // since the row was read
+			return nil // it changed after the row was read
 		}
 		if err != nil {
 			return err
@@ -290,7 +290,7 @@ func (r *run) look(ctx context.Context, rows []foundRow) error {
 	}, r.flush)
 }
 
-// coverer judges rows by what they say themselves.
+// coverer judges rows by their own content.
 func (r *run) coverer(ctx context.Context) func(*index.Row) error {
 	one := row{columns: r.plan.Index.Fields.Fields}
 	return func(found *index.Row) error {

@@ -9,7 +9,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Error is what is wrong with a request, with CouchDB's error word and reason.
+// Error says what is wrong with a request, with CouchDB's error word and reason.
 type Error struct{ Word, Reason string }
 
 func (e *Error) Error() string { return e.Reason }
@@ -22,7 +22,7 @@ func invalidOperator(op string) error {
 	return &Error{"invalid_operator", "Invalid operator: " + op}
 }
 
-// maxDepth is how deep a selector may be nested.
+// maxDepth is how deep a selector may nest.
 const maxDepth = 500
 
 // Selector is a compiled selector.
@@ -32,7 +32,7 @@ type Selector struct {
 	conditions int
 }
 
-// Compile reads a selector, JSON that has been checked: *Error.
+// Compile reads a selector, JSON that has been checked. The error is an *Error.
 func Compile(raw []byte) (*Selector, error) {
 	if jsonscan.Kind(raw) != '{' {
 		return nil, &Error{"invalid_selector_json", "Selector must be a JSON object, not: " + erlang(raw, false)}
@@ -52,11 +52,11 @@ func Compile(raw []byte) (*Selector, error) {
 	return &Selector{norm, root, c.conditions}, nil
 }
 
-// lightConditions is how many conditions are judged in no time to speak of.
+// lightConditions is how many conditions take next to no time.
 const lightConditions = 100
 
-// pageRows is how many documents are judged in one go, so that none takes long; 0: as many
-// as are good for the storage.
+// pageRows is how many documents to judge in one go, so that none takes long; 0: as many as
+// suit the storage.
 func (s *Selector) pageRows() int {
 	if s == nil || s.conditions <= lightConditions {
 		return 0
@@ -64,7 +64,7 @@ func (s *Selector) pageRows() int {
 	return max(maxBatch*lightConditions/s.conditions, 5)
 }
 
-// depth is how deep arrays and objects are nested in a checked value.
+// depth is how deep arrays and objects nest in a checked value.
 func depth(raw []byte) (deepest int) {
 	now := 0
 	for i := 0; i < len(raw); {
@@ -90,7 +90,7 @@ func depth(raw []byte) (deepest int) {
 // AppendJSON appends the selector in normal form.
 func (s *Selector) AppendJSON(b []byte) []byte { return s.norm.appendTo(b) }
 
-// Empty tells that the selector asks for nothing, so that everything matches.
+// Empty reports whether the selector asks for nothing, so that everything matches.
 func (s *Selector) Empty() bool { return s.norm == nil }
 
 // compiler makes conditions.
@@ -115,7 +115,7 @@ func (c *compiler) compile(n *node) (condition, error) {
 		case n.op == "$or" && len(n.kids) > 0:
 			return some(parts), nil
 		}
-		return all(parts), nil // as in CouchDB an $or of nothing asks for nothing
+		return all(parts), nil // as in CouchDB, an empty $or asks for nothing
 	case n.op == "$not" && n.field == "":
 		of, err := c.compile(n.kids[0])
 		return not{of}, err
@@ -134,7 +134,7 @@ func (c *compiler) compile(n *node) (condition, error) {
 	return &field{n.field, p, t}, err
 }
 
-// parts makes the conditions that a combination is of.
+// parts makes the conditions of a combination.
 func (c *compiler) parts(n *node) ([]condition, error) {
 	op := "$eq"
 	if n.op == "$and" {
@@ -277,7 +277,7 @@ func modulus(arg []byte) (divisor, rest int64, ok bool) {
 	return divisor, rest, err1 == nil && err2 == nil && divisor != 0 && divisor != -1<<63
 }
 
-// hasAll matches an array that has all the elements, or is the one array among them.
+// hasAll matches an array that has all the elements, or that is itself the only one listed.
 func hasAll(args [][]byte) test {
 	return func(m *match, v []byte) bool {
 		if jsonscan.Kind(v) != '[' || len(args) == 0 {
@@ -340,7 +340,7 @@ func within(op string, c condition) test {
 	}
 }
 
-// Fields are the names of the fields that the selector is about.
+// Fields returns the names of the selector's fields.
 func (s *Selector) Fields() (names []string) {
 	seen := map[string]bool{}
 	s.norm.eachField(func(name string) {
@@ -352,8 +352,8 @@ func (s *Selector) Fields() (names []string) {
 	return names
 }
 
-// nothing tells of a selector that is one empty combination: CouchDB does not even ask
-// for what matches it (mango_cursor.erl, maybe_noop_range).
+// nothing reports whether a selector is one empty combination: CouchDB does not even look for
+// matches (mango_cursor.erl, maybe_noop_range).
 func (s *Selector) nothing() bool {
 	return s.norm != nil && combines(s.norm.op) && len(s.norm.kids) == 0
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// span is a stretch of keys, from lo up to hi, which is not in it. A point holds one key.
+// span is a stretch of keys, from lo up to but not including hi. A point holds one key.
 type span struct {
 	lo, hi string
 	point  bool
 }
 
-// spans are stretches in order, apart from each other. Those of a field hold, at the
-// least, the keys of all values that it has in documents that match.
+// spans are stretches in order, apart from each other. The spans of a field hold at least the
+// keys of all its values in matching documents.
 type spans []span
 
 // behind is greater than all keys.
@@ -58,25 +58,24 @@ func (s spans) intersect(o spans) (out spans) {
 
 // order says where values lie among the keys of a field.
 type order interface {
-	// value gives the place of a value; false if the values of the field are none of its
-	// kind.
+	// value returns the place of a value; false if the field has no values of its type.
 	value(json []byte) (place, bool)
-	// exact tells that the order is that of the comparison operators.
+	// exact reports whether the comparison operators use this order.
 	exact() bool
 	beginning(text string) span
-	// kind is where the values of a type are (typeName).
+	// kind returns where the values of a type are (typeName).
 	kind(name string) spans
 }
 
-// place is where a value lies: its key, and the one behind it. Of a value that is of none of
-// the kinds it tells only whether it is below all of them.
+// place is where a value lies: its key, and the next one. For a value of none of the types it
+// says only whether the value is below all of them.
 type place struct {
 	at, past string
 	below    bool
 }
 
 // rows is the order of the rows of an index.
-type rows struct{ id bool } // id: the field is _id, whose comparisons go by bytes
+type rows struct{ id bool } // id: the field is _id, which compares by bytes
 
 func (r rows) exact() bool { return !r.id }
 
@@ -90,7 +89,7 @@ func (rows) beginning(text string) span {
 	return span{lo: key, hi: key + behind}.of(rows{}.kind("string"))
 }
 
-// of cuts a span to the first of others.
+// of cuts a span to the first of the others.
 func (s span) of(o spans) span { return spans{s}.intersect(o)[0] }
 
 func (r rows) kind(name string) spans {
@@ -114,14 +113,14 @@ func (r rows) kind(name string) spans {
 	return nil
 }
 
-// ids is the order of documents: their ids, by bytes.
+// ids is the order of documents by the bytes of their ids.
 type ids struct{}
 
 func (ids) exact() bool { return true }
 
 func (ids) value(json []byte) (place, bool) {
 	if jsonscan.Kind(json) != '"' {
-		return place{below: true}, false // strings come last among all kinds
+		return place{below: true}, false // anything else sorts before strings
 	}
 	s := text(json)
 	return place{at: s, past: s + "\x00"}, true
@@ -173,7 +172,8 @@ func (n *node) spansOf(field string, o order) spans {
 		apart := 0
 		for _, k := range n.kids {
 			if k.op == "$ne" || k.op == "$or" {
-				// Each may cut what there is into more: the time grows with the square of their number.
+				// Each may split the spans further: the time grows with the square of their
+				// number.
 				if apart++; apart > maxRanges {
 					continue
 				}
@@ -193,7 +193,7 @@ func (n *node) spansOf(field string, o order) spans {
 	switch n.op {
 	case "$lt", "$lte", "$eq", "$ne", "$gte", "$gt":
 		return compared(o, n.op, n.arg)
-	case "$in": // which looks into arrays
+	case "$in": // $in looks into arrays
 		parts := []spans{o.kind("array")}
 		for _, e := range elements(n.arg) {
 			parts = append(parts, compared(o, "$eq", e))
@@ -201,7 +201,7 @@ func (n *node) spansOf(field string, o order) spans {
 		return spans{}.union(parts...)
 	case "$exists":
 		if n.arg[0] == 'f' {
-			return nil // what is not there has no key
+			return nil // a missing field has no key
 		}
 	case "$type":
 		return o.kind(text(n.arg))

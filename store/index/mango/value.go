@@ -8,16 +8,16 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// operand is a value that others are compared with. The order is that of the rows of an
-// index (package collate), so that an index and a scan agree on what equals what; that of
-// ids is the order of their bytes (mango_json.erl, cmp_raw).
+// operand is a value that others are compared with. The order is the order of an index's rows
+// (package collate), so that an index and a scan agree on equality. Ids are ordered by their
+// bytes (mango_json.erl, cmp_raw).
 type operand struct {
 	raw   []byte
 	key   []byte
 	order collate.Order
 	whole bool  // raw is a whole number that fits
 	n     int64 // that number
-	plain bool  // raw is a string that stands for itself and has no equal but itself
+	plain bool  // raw is a string without escapes that equals only itself
 }
 
 func newOperand(raw []byte, order collate.Order) (operand, error) {
@@ -30,8 +30,8 @@ func newOperand(raw []byte, order collate.Order) (operand, error) {
 	return o, err
 }
 
-// plainString tells of a string that no other text collates the same as: characters that
-// are printable ASCII all count.
+// plainString reports whether a string collates the same as no other: printable ASCII
+// characters all count.
 func plainString(raw []byte) bool {
 	if len(raw) < 2 || raw[0] != '"' {
 		return false
@@ -59,13 +59,13 @@ func (o *operand) compare(v []byte, buf *[]byte) int {
 	}
 	key, err := o.order.AppendKey((*buf)[:0], v)
 	if err != nil {
-		return -1 // never of a checked document
+		return -1 // never in a checked document
 	}
 	*buf = key
 	return bytes.Compare(key, o.key)
 }
 
-// equals is compare(v) == 0, sooner.
+// equals is a faster compare(v) == 0.
 func (o *operand) equals(v []byte, buf *[]byte) bool {
 	if jsonscan.Kind(v) != jsonscan.Kind(o.raw) {
 		return false
@@ -103,8 +103,8 @@ func wholeNumber(v []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// same tells whether two values are the same to the letter: as CouchDB looks for elements
-// with $all, where 1 is not 1.0 and no two texts are equal.
+// same reports whether two values are literally the same. CouchDB looks for elements with $all
+// like this: 1 is not 1.0, and no two different texts are equal.
 func same(a, b []byte) bool {
 	k := jsonscan.Kind(a)
 	if k != jsonscan.Kind(b) {
@@ -152,7 +152,7 @@ func elements(v []byte) (out [][]byte) {
 	return out
 }
 
-// members are the names and values of an object, in turn.
+// members are the names and values of an object, alternating.
 func members(v []byte) (out [][]byte) {
 	_ = jsonscan.EachMember(v, func(name, value []byte) error { // v has been checked
 		out = append(out, jsonscan.AppendString(nil, name), value)
@@ -167,8 +167,7 @@ type pair struct {
 	value []byte
 }
 
-// pairs lists the members of an object that somebody sent; of those that have one name the
-// last counts.
+// pairs lists the members of an object from a client; of a repeated name the last counts.
 func pairs(v []byte) (out []pair) {
 	at := map[string]int{}
 	_ = jsonscan.EachMember(v, func(name, value []byte) error { // v has been checked

@@ -15,7 +15,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// builtin finds the reduce function that a name with an underscore stands for.
+// builtin finds the built-in reduce function for a name with an underscore.
 func builtin(name string) (func(context.Context) (index.Reducer, error), error) {
 	b, err := design.ParseBuiltin(name)
 	if err != nil {
@@ -107,8 +107,8 @@ func (e *endReducer) Merge(p []byte) error                     { return e.Add(ni
 func (e *endReducer) AppendPartial(dst []byte) ([]byte, error) { return append(dst, e.value...), nil }
 func (e *endReducer) AppendResult(dst []byte) ([]byte, error)  { return append(dst, e.value...), nil }
 
-// topReducer is _top_N and _bottom_N: the greatest or the least values, the most extreme
-// first, each once.
+// topReducer is _top_N and _bottom_N: the greatest or the least values, most extreme first,
+// each once.
 type topReducer struct {
 	n     int
 	top   bool
@@ -117,7 +117,7 @@ type topReducer struct {
 	wrong []byte // the error that is the result: they are too long
 }
 
-// maxRanked is how many bytes the values that are kept may have: each part on disk has them.
+// maxRanked is the most bytes of kept values: each part on disk holds them.
 const maxRanked = 4 << 20
 
 type ranked struct{ key, value []byte }

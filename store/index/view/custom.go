@@ -11,14 +11,14 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// customReducer runs a reduce function that a design document brings. It asks the function
-// as late as it can: an index.BatchReducer.
+// customReducer runs a reduce function from a design document. It calls the function as late as
+// it can: it is an index.BatchReducer.
 type customReducer struct {
-	ctx  context.Context // of whoever has it
+	ctx  context.Context // the present user's
 	fn   ReduceFunc
-	pool *sync.Pool // where it goes when it is closed; nil: nowhere
+	pool *sync.Pool // where it goes on Close; nil: nowhere
 
-	rows  Rows // that came since the last part
+	rows  Rows // since the last part
 	size  int  // bytes of them
 	parts [][]byte
 	runs  []Rows
@@ -27,7 +27,7 @@ type customReducer struct {
 	wrong *index.ReduceError
 }
 
-// How much the function is given at once: so many rows or parts, or bytes of them.
+// The most that the function is given at once: rows or parts, or bytes of them.
 const (
 	reduceRows  = 1000
 	reduceBytes = 4 << 20
@@ -41,7 +41,7 @@ func (c *customReducer) Close() {
 	}
 }
 
-// Reset leaves nothing that was taken to whoever comes next.
+// Reset leaves nothing that was taken to the next user.
 func (c *customReducer) Reset() { *c = customReducer{ctx: c.ctx, fn: c.fn, pool: c.pool} }
 
 func (c *customReducer) Add(key, id, value []byte) error {
@@ -59,7 +59,7 @@ func (c *customReducer) Add(key, id, value []byte) error {
 	return nil
 }
 
-// seal makes a run of the rows that have come.
+// seal makes a run of the rows gathered.
 func (c *customReducer) seal() {
 	if len(c.rows.Keys) == 0 {
 		return
@@ -70,7 +70,7 @@ func (c *customReducer) seal() {
 	c.rows, c.size = Rows{}, 0
 }
 
-// keep has a reduction made, and takes the result as a part.
+// keep runs a reduction, and takes the result as a part.
 func (c *customReducer) keep(what Reduction) error {
 	got, err := c.fn.Reduce(c.ctx, []Reduction{what})
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *customReducer) keep(what Reduction) error {
 	return c.part(got[0].Value)
 }
 
-// part takes what rows were reduced to. Many parts are made one.
+// part takes in a partial result. Many parts are combined into one.
 func (c *customReducer) part(p []byte) error {
 	c.parts = append(c.parts, p)
 	if c.made += len(p); len(c.parts) < 2 || len(c.parts) < reduceRows && c.held < reduceRows && c.made < reduceBytes {
@@ -112,7 +112,7 @@ func (c *customReducer) Merge(p []byte) error {
 	return c.part(bytes.Clone(p))
 }
 
-// gathered is what Take gives.
+// gathered is the result of Take.
 type gathered struct {
 	what  Reduction
 	wrong *index.ReduceError
@@ -126,7 +126,7 @@ func (c *customReducer) Take() (any, int) {
 	return g, size
 }
 
-// now is what has gathered.
+// now is what was gathered so far.
 func (c *customReducer) now() *gathered {
 	c.seal()
 	return &gathered{Reduction{Parts: c.parts, Runs: c.runs}, c.wrong}
@@ -147,8 +147,8 @@ func (c *customReducer) Partials(all []any) ([][]byte, error) {
 	return out, nil
 }
 
-// Results reduces again even what is one part already, as CouchDB does when it puts the
-// answers of its shards together.
+// Results rereduces even a single part, as CouchDB does when it combines the answers of its
+// shards.
 func (c *customReducer) Results(all []any) ([]index.Reduced, error) {
 	got, err := c.reduceAll(all, true)
 	for i := range got {
@@ -159,7 +159,7 @@ func (c *customReducer) Results(all []any) ([]index.Reduced, error) {
 	return got, err
 }
 
-// reduceAll asks the function for what is not known yet.
+// reduceAll asks the function for results not known yet.
 func (c *customReducer) reduceAll(all []any, final bool) ([]index.Reduced, error) {
 	out := make([]index.Reduced, len(all))
 	var ask []Reduction

@@ -13,17 +13,17 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// ErrReduce says that a view without a reduce function is to be reduced.
+// ErrReduce says that a query asks to reduce a view that has no reduce function.
 var ErrReduce = errors.New("view: no reduce function")
 
-// format is the version of what signatures cover: a change of how rows are made or kept
-// changes it, so that indexes are built anew.
+// format is the version that signatures cover: it changes when rows are made or kept
+// differently, so that indexes are rebuilt.
 const format = "tododb view index 2"
 
-// signatureKey is that of Signature in design.Document.Once.
+// signatureKey is the key for Signature in design.Document.Once.
 type signatureKey struct{}
 
-// Signature names the index of a design document: all that its rows depend on.
+// Signature names the index of a design document. It covers everything that its rows depend on.
 func Signature(d *design.Document) string {
 	return d.Once(signatureKey{}, func() any { return signatureOf(d) }).(string)
 }
@@ -48,27 +48,28 @@ func signatureOf(d *design.Document) string {
 type Functions interface {
 	// NewMapper makes a mapper for one goroutine. Views are numbered as in design.Document.Views.
 	NewMapper() (index.Mapper, error)
-	// NewReducer makes one that runs the reduce function of a view.
+	// NewReducer makes a ReduceFunc that runs the reduce function of a view.
 	NewReducer(view int) (ReduceFunc, error)
 }
 
 // ReduceFunc is a reduce function for one goroutine.
 type ReduceFunc interface {
-	// Reduce makes one value of each of several reductions: to ask has a price of its own.
+	// Reduce makes one value of each of several reductions. It takes many because each call is
+	// expensive.
 	Reduce(ctx context.Context, all []Reduction) ([]index.Reduced, error)
 }
 
-// Reduction is what is to be reduced to one value: what rows were reduced to, and runs of
-// rows between that, which are reduced first.
+// Reduction is what to reduce to one value: partial results, and between them runs of rows,
+// which are reduced first.
 type Reduction struct {
 	// Parts are JSON; nil stands for the next of Runs.
 	Parts [][]byte
 	Runs  []Rows
-	// Final has the function rereduce even what is one part.
+	// Final makes the function rereduce even a single part.
 	Final bool
 }
 
-// Rows are given to a reduce function at once: as many values, JSON, as keys.
+// Rows are given to a reduce function in one call: as many values, as JSON, as keys.
 type Rows struct {
 	Keys   []ReduceKey
 	Values [][]byte
@@ -83,11 +84,11 @@ type ReduceKey struct {
 // Compiler compiles the functions of a design document.
 type Compiler func(*design.Document) (Functions, error)
 
-// Compilers are the compilers by language.
+// Compilers are the compilers, by language.
 type Compilers map[string]Compiler
 
-// definition makes the definition of the design document's index. Functions are compiled
-// when they are first needed.
+// definition makes the definition of the design document's index. Functions are compiled when
+// first needed.
 func (c Compilers) definition(d *design.Document) (*index.Definition, error) {
 	compile, ok := c[d.Language]
 	if !ok {

@@ -6,13 +6,14 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// A built-in reduce that cannot do its work shows an error as the value, in an answer that
-// is a 200. On disk it is a part like any other, so it is kept short.
+// A built-in reduce that fails shows an error as the value, in an answer with status 200. On
+// disk that value is a part like any other, so it is kept short.
 
-// errRange says that a number has left the range of what JSON and Erlang can hold.
+// errRange says that a number is outside the range that JSON and Erlang can hold.
 var errRange = errors.New("view: a number out of range")
 
-// failure is such a value. cause, JSON, is what could not be taken; nil: nothing is named.
+// failure makes such a value. cause, as JSON, is the value that was not accepted; nil: none is
+// named.
 func failure(reason string, cause []byte) []byte {
 	b := append([]byte(nil), `{"error":"builtin_reduce_error","reason":`...)
 	b = jsonscan.AppendString(b, reason)
@@ -27,10 +28,10 @@ func failure(reason string, cause []byte) []byte {
 	return append(b, '}')
 }
 
-// maxCause is how many bytes of a value an error shows as they are.
+// maxCause is the most bytes of a value that an error shows in full.
 const maxCause = 4096
 
-// rangeFailure is the error of a function whose result left the range of numbers.
+// rangeFailure is the error of a function whose result is out of range.
 func rangeFailure(function string) []byte {
 	return failure("The "+function+" of these values is out of the range of numbers.", nil)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// pooled are the functions of a design document, compiled when they are first asked for.
-// Mappers and reducers are used again: to make one is to make a JavaScript world.
+// pooled holds the functions of a design document, compiled when first needed. Mappers and
+// reducers are reused: each new one needs a new JavaScript world.
 type pooled struct {
 	compile Compiler
 	design  *design.Document
@@ -53,7 +53,7 @@ func (m *pooledMapper) MapBatch(ctx context.Context, docs []*store.Document, emi
 	return index.MapEach(ctx, m.Mapper, docs, emit)
 }
 
-// pooledMapper goes back into its pool when it is closed.
+// pooledMapper returns to its pool when it is closed.
 type pooledMapper struct {
 	index.Mapper
 	pool *sync.Pool
@@ -61,7 +61,7 @@ type pooledMapper struct {
 
 func (m *pooledMapper) Close() { m.pool.Put(m) }
 
-// newReducer is index.View.NewReducer of a view with a function of its own.
+// newReducer is index.View.NewReducer of a view with a custom function.
 func (p *pooled) newReducer(ctx context.Context, view int) (index.Reducer, error) {
 	pool := &p.reducers[view]
 	if r, ok := pool.Get().(*customReducer); ok {

@@ -9,14 +9,14 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// Index is the open index of a design document. Whoever has it from Open releases it.
+// Index is the open index of a design document. A caller that gets it from Open releases it.
 type Index struct {
 	*index.Index
 	Design *design.Document
 	db     *store.DB
 }
 
-// Opener opens the indexes of design documents. What it makes of a document it makes once.
+// Opener opens the indexes of design documents. It derives what it needs from a document once.
 type Opener struct {
 	manager   *index.Manager
 	compilers Compilers
@@ -25,13 +25,14 @@ type Opener struct {
 // NewOpener makes an Opener whose indexes a manager keeps.
 func NewOpener(m *index.Manager, c Compilers) *Opener { return &Opener{m, c} }
 
-// defined is what an Opener has made of a design document.
+// defined is what an Opener derived from a design document.
 type defined struct {
 	def *index.Definition
 	err error
 }
 
-// Open opens the index of a design document: *BuildError, and what index.Manager.Open says.
+// Open opens the index of a design document. The error may be a *BuildError, or come from
+// index.Manager.Open.
 func (o *Opener) Open(ctx context.Context, db *store.DB, d *design.Document) (*Index, error) {
 	made := d.Once(o, func() any {
 		def, err := o.compilers.definition(d)
@@ -52,11 +53,11 @@ type Freshness int
 
 const (
 	Wait  Freshness = iota // for all changes up to now
-	Stale                  // for nothing: what is there is read
+	Stale                  // for nothing: reads what is there
 	Lazy                   // for nothing, but the index is brought up to date afterwards
 )
 
-// Prepare does what is to be done before the index is read.
+// Prepare brings the index to the given freshness before it is read.
 func (ix *Index) Prepare(ctx context.Context, f Freshness) error {
 	if f == Stale {
 		return nil
@@ -72,15 +73,15 @@ func (ix *Index) Prepare(ctx context.Context, f Freshness) error {
 	return ix.Wait(ctx, seq)
 }
 
-// Head is what stands before the rows of an answer.
+// Head comes before the rows of an answer.
 type Head struct {
 	Total, Offset int
-	Seq           uint64 // that the index has come to
-	Changed       uint64 // at which the rows of the view last changed: with the signature, an ETag
+	Seq           uint64 // that the index has reached
+	Changed       uint64 // when the view's rows last changed: with the signature, an ETag
 }
 
-// Rows reads rows of a view. head is called once, before the first row; row inside a
-// snapshot, so that it must do no I/O; flush between snapshots.
+// Rows reads rows of a view. It calls head once, before the first row. It calls row inside a
+// snapshot, so row must do no I/O. It calls flush between snapshots.
 func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) error, row func(*index.Row) error, flush func() error) error {
 	ranges, err := q.ranges(view, ix.Definition().Views[view].Order)
 	if err != nil {
@@ -93,7 +94,7 @@ func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) e
 		}
 	}
 	none := len(rq.Ranges) == 0
-	if none { // still there is a head
+	if none { // there is still a head
 		rq.Ranges, rq.WantOffset, rq.Limit = []index.Range{{View: view}}, false, 0
 	}
 	return ix.Index.Rows(ctx, rq, func(h index.Head) error {
@@ -105,8 +106,8 @@ func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) e
 	}, row, flush)
 }
 
-// skipKeys leaves out the keys whose rows are skipped, or that have none: the offset is
-// that of the first row.
+// skipKeys drops the keys whose rows are all skipped, and keys without rows: the offset is the
+// first row's.
 func (ix *Index) skipKeys(ctx context.Context, q *index.RowsQuery) error {
 	for len(q.Ranges) > 0 {
 		n, err := ix.Count(ctx, q.Ranges[:1])
@@ -119,7 +120,7 @@ func (ix *Index) skipKeys(ctx context.Context, q *index.RowsQuery) error {
 	return nil
 }
 
-// Reduced reduces rows of a view, whose reduce function it needs: ErrReduce.
+// Reduced reduces rows of a view. Without a reduce function the error is ErrReduce.
 func (ix *Index) Reduced(ctx context.Context, view int, q *Query, head func(Head) error, group func(*index.Group) error, flush func() error) error {
 	if ix.Design.Views[view].Reduce == "" {
 		return ErrReduce
@@ -134,7 +135,7 @@ func (ix *Index) Reduced(ctx context.Context, view int, q *Query, head func(Head
 	}, group, flush)
 }
 
-// ChangesQuery says which changes to find by the rows of a view.
+// ChangesQuery says which changes to find with the rows of a view.
 type ChangesQuery struct {
 	Start, End []byte // JSON; nil: none. In the order of keys
 	ExcludeEnd bool
@@ -153,7 +154,7 @@ func (q *ChangesQuery) ranges(view int, order collate.Order) ([]index.Range, err
 	return rows.ranges(view, order)
 }
 
-// CheckChanges tells what is wrong with a query: *OrderError.
+// CheckChanges checks a query. The error is an *OrderError.
 func (ix *Index) CheckChanges(view int, q *ChangesQuery) error {
 	_, err := q.ranges(view, ix.Definition().Views[view].Order)
 	return err

@@ -9,8 +9,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// number is a JSON number as Erlang computes with it: integers are exact, whatever their
-// size, until a float comes in.
+// number is a JSON number as Erlang computes with it: integers of any size are exact, until a
+// float is involved.
 type number struct {
 	i     int64
 	f     float64 // where float is set
@@ -18,14 +18,14 @@ type number struct {
 	float bool
 }
 
-// maxDigits is how many digits an integer may have, and maxBits that of what is computed:
-// time and room grow with them.
+// maxDigits is the most digits of an integer, and maxBits the most bits of a computed one: time
+// and memory grow with them.
 const (
 	maxDigits = 4096
 	maxBits   = 4 * maxDigits
 )
 
-// inRange tells whether the number can be shown. Erlang fails where a float cannot.
+// inRange reports whether the number can be shown. Erlang fails when a float is out of range.
 func (n *number) inRange() bool {
 	if n.float {
 		return !math.IsInf(n.f, 0) && !math.IsNaN(n.f)
@@ -33,7 +33,7 @@ func (n *number) inRange() bool {
 	return n.big == nil || n.big.BitLen() <= maxBits
 }
 
-// check is errRange for a number that is out of range.
+// check returns errRange for a number out of range.
 func (n number) check() error {
 	if !n.inRange() {
 		return errRange
@@ -41,7 +41,8 @@ func (n number) check() error {
 	return nil
 }
 
-// parseNumber reads a JSON value, false if it is no number. One that is out of range is.
+// parseNumber reads a JSON value. ok is false if it is not a number; a number out of range is
+// one.
 func parseNumber(raw []byte) (n number, ok bool) {
 	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return n, false
@@ -60,7 +61,7 @@ func parseNumber(raw []byte) (n number, ok bool) {
 	return number{f: f, float: true}, err == nil
 }
 
-// parseInt reads an integer that is sure to fit.
+// parseInt reads an integer that certainly fits.
 func parseInt(raw []byte) (n int64, ok bool) {
 	digits := raw
 	if raw[0] == '-' {

@@ -8,14 +8,14 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// Query is a query of a view in CouchDB's terms. Keys are JSON; start and end are in the
-// order of reading.
+// Query is a query of a view in CouchDB's terms. Keys are JSON; start and end are in reading
+// order.
 type Query struct {
 	Start, End             []byte // nil: none
 	StartID, EndID         string
 	HasStartID, HasEndID   bool
 	ExcludeEnd, Descending bool
-	Keys                   [][]byte // if not nil: the rows of these, in their order
+	Keys                   [][]byte // if not nil: the rows of these keys, in their order
 	Skip                   int
 	Limit                  int // negative: none
 	GroupLevel             int // of Reduced: see index.ReduceQuery
@@ -32,7 +32,7 @@ func (e *OrderError) Error() string {
 	return "No rows can match your key range, reverse your start_key and end_key or set descending=" + other
 }
 
-// ranges gives the ranges of rows that the query is about, in the order of reading.
+// ranges returns the ranges of rows that the query covers, in reading order.
 func (q *Query) ranges(view int, order collate.Order) ([]index.Range, error) {
 	if q.Keys != nil {
 		out := make([]index.Range, len(q.Keys))
@@ -72,7 +72,7 @@ func (q *Query) ranges(view int, order collate.Order) ([]index.Range, error) {
 
 func bound(order collate.Order, json []byte, id string, hasID bool) (b index.Bound, err error) {
 	if json == nil {
-		return b, nil // an id without a key says nothing
+		return b, nil // an id without a key means nothing
 	}
 	b.Key, err = order.AppendKey(nil, json)
 	if hasID {

@@ -7,13 +7,13 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// BuildError is why an index cannot be built, in CouchDB's words.
+// BuildError says why an index cannot be built, in CouchDB's words.
 type BuildError struct{ Word, Reason string }
 
 func (e *BuildError) Error() string { return e.Word + ": " + e.Reason }
 
-// statsReducer is _stats: sum, count, least, greatest and sum of squares of numbers, of
-// such figures computed before, or of each element of arrays of either.
+// statsReducer is _stats: sum, count, minimum, maximum and sum of squares. It takes numbers,
+// figures computed earlier, or arrays of either, element by element.
 type statsReducer struct {
 	list  bool
 	all   []figures // one, unless list is set
@@ -129,7 +129,7 @@ func (f *figures) member(name string) *number {
 	return nil
 }
 
-// parse reads figures as appendTo writes them, which most are; false for any others.
+// parse reads figures as appendTo writes them, which is the usual form; false for any other.
 func (f *figures) parse(value []byte) bool {
 	into := [...]*number{&f.sum, &f.count, &f.min, &f.max, &f.sumsqr}
 	for i, n := range into {

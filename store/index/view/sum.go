@@ -9,9 +9,9 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// sumReducer is _sum: it adds numbers, arrays of numbers element by element, and objects
-// of all these member by member. A value that cannot be added, and a sum that leaves the
-// range of numbers or does not shrink, make an error the result.
+// sumReducer is _sum: it adds numbers, arrays of numbers element by element, and objects of all
+// these member by member. The result is an error if a value cannot be added, or if a sum is out
+// of range or does not shrink.
 type sumReducer struct {
 	value *addend // nil: nothing yet
 	size  int     // bytes of the rows that went into it, numbers perhaps left out
@@ -25,7 +25,7 @@ type addend struct {
 	n       number
 	list    []number
 	members []sumMember
-	at      map[string]int // where members are, once there are some
+	at      map[string]int // indexes of members, once there are several
 }
 
 type sumMember struct {
@@ -37,10 +37,10 @@ const sumReason = "The _sum function requires that map values be numbers, arrays
 	"Objects cannot be mixed with other data structures. Objects can be arbitrarily nested, " +
 	"provided that the values for all fields are themselves numbers, arrays of numbers, or objects."
 
-// What may come out of a _sum that is no number (couch_query_servers.erl,
-// check_sum_overflow): as much as sumThreshold, or half as much as went in. CouchDB asks it
-// of each node of its tree, so that rows of one shape fail by where they happen to lie;
-// here it is asked of the result, and of what is kept on disk only when that is large.
+// The size that a _sum that is not a number may have (couch_query_servers.erl,
+// check_sum_overflow): sumThreshold, or half as much as went in. CouchDB checks this at each
+// node of its tree, so whether rows of one shape fail depends on where they lie. Here the
+// result is checked; what is kept on disk is checked only if it is large.
 const (
 	sumThreshold = 4906
 	largeSum     = 64 << 10
@@ -59,7 +59,7 @@ func (s *sumReducer) Add(key, id, value []byte) error {
 	return s.take(value, len(key)+len(id)+len(value))
 }
 
-// take adds a value that was made of so many bytes of rows.
+// take adds a value that came from size bytes of rows.
 func (s *sumReducer) take(value []byte, size int) error {
 	if s.wrong != nil {
 		return nil
@@ -98,7 +98,7 @@ func (s *sumReducer) overflow(out int) []byte {
 	return failure(fmt.Sprintf("Reduce output must shrink more rapidly: input size: %d output size: %d", s.size, out), nil)
 }
 
-// shrinks tells whether a sum of so many bytes may be shown, or kept on disk.
+// shrinks reports whether a sum of this many bytes may be shown, or kept on disk.
 func (s *sumReducer) shrinks(out, threshold int) bool {
 	return s.value == nil || s.value.kind == '1' || out <= threshold || out <= maxSum && out*2 <= s.size
 }
@@ -192,8 +192,8 @@ func parseAddend(raw []byte) (*addend, error) {
 	return v, n.check()
 }
 
-// plus adds; v may become part of the sum. raw is v as it came; grown is told by how much
-// the sum gets longer.
+// plus adds v, and may make v a part of the sum. raw is v as it came; grown receives how much
+// longer the sum gets.
 func (a *addend) plus(v *addend, raw []byte, grown *int) (*addend, error) {
 	switch {
 	case a.kind == '{' && v.kind == '{':
@@ -206,7 +206,7 @@ func (a *addend) plus(v *addend, raw []byte, grown *int) (*addend, error) {
 	case a.kind == '1':
 		*grown += len(raw)
 		return v.plus(a, raw, grown)
-	case v.kind == '1': // it counts as an array of one
+	case v.kind == '1': // counts as an array of one
 		v.list = []number{v.n}
 	}
 	for i, n := range v.list {
@@ -222,7 +222,7 @@ func (a *addend) plus(v *addend, raw []byte, grown *int) (*addend, error) {
 	return a, nil
 }
 
-// few is how many members are looked through rather than looked up.
+// few is the most members that are searched one by one instead of by a map.
 const few = 8
 
 func (a *addend) find(name string) int {
@@ -261,7 +261,7 @@ func (a *addend) plusMembers(v *addend, raw []byte, grown *int) error {
 	return nil
 }
 
-// length is about how many bytes the value takes.
+// length is the approximate size of the value in bytes.
 func (a *addend) length() int {
 	n := 2 + 2*len(a.list)
 	for _, m := range a.members {
