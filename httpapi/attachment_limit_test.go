@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -40,5 +41,32 @@ func TestAttachmentLimit(t *testing.T) {
 	}
 	if w := serveFuzz(s, "PUT", "/db/a/f", strings.Repeat("x", 1<<20), ""); w.Code != http.StatusCreated {
 		t.Errorf("one of just the size: %d %s", w.Code, w.Body)
+	}
+}
+
+// An attachment whose chunks are broken is the client's fault, however they are, and nothing
+// is left of it.
+func TestAttachmentCutShort(t *testing.T) {
+	s := openServer(t, Options{})
+	serveFuzz(s, "PUT", "/db", "", "")
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	for name, rest := range map[string]string{
+		"too long":  "Transfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n",
+		"no length": "Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n",
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		io.WriteString(conn, "PUT /db/a/f HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Basic YWRtaW46c2VjcmV0\r\n"+rest)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || !strings.Contains(string(answer), "The attachment was cut short") {
+			t.Errorf("%s: %v %s", name, err, answer)
+		}
+	}
+	if w := serveFuzz(s, "GET", "/db/a", "", ""); w.Code != http.StatusNotFound {
+		t.Errorf("there is a document: %s", w.Body)
 	}
 }

@@ -2,9 +2,7 @@ package documents
 
 import (
 	"errors"
-	"io"
 	"net/http"
-	"strings"
 
 	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -43,9 +41,9 @@ func (d *Room) PutAttachment(w http.ResponseWriter, r *http.Request) error {
 	if limit := wire.SettingsOf(r).MaxAttachmentSize; limit > 0 && r.ContentLength > limit {
 		return store.ErrAttachmentTooLarge
 	}
-	staged, err := db.StageAttachment(r.Context(), http.MaxBytesReader(w, r.Body, wire.SettingsOf(r).MaxRequestSize), store.StageOptions{Limit: wire.SettingsOf(r).MaxAttachmentSize})
+	staged, err := db.StageAttachment(r.Context(), wire.UploadOf(w, r), store.StageOptions{Limit: wire.SettingsOf(r).MaxAttachmentSize})
 	if err != nil {
-		return uploadError(err)
+		return err
 	}
 	att.Staged = &staged
 	edit := editWith(id, rev, old, name)
@@ -118,15 +116,4 @@ func writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, e
 		}
 		return a, nil
 	})
-}
-
-// uploadError says what was wrong with bytes on their way in.
-func uploadError(err error) error {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return wire.ErrBodyTooLarge
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "malformed chunked") {
-		return wire.BadRequest("The attachment was cut short")
-	}
-	return err
 }
