@@ -54,7 +54,7 @@ var layers = []layer{
 	{"httpapi/query", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store"}, []string{bbolt, eng}},
 	{"httpapi/changes", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store"}, []string{bbolt, eng}},
-	{"httpapi/replications", []string{"httpapi/access", "httpapi/wire", "replicate", "store"}, []string{bbolt, eng}},
+	{"httpapi/replications", []string{"httpapi/access", "httpapi/wire", "replicate", "replicate/synchronize", "store"}, []string{bbolt, eng}},
 	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
 	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store", "revtree"}, []string{bbolt, web}},

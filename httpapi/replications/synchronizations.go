@@ -12,22 +12,21 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/httpapi/wire"
-	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store"
 )
 
 // Synchronizer keeps databases and remotes the same; *synchronize.Synchronizer is one.
 type Synchronizer interface {
-	// Create makes a synchronization of a database as the request, a JSON object, says,
-	// and starts it. may tells what the user may do with another database.
-	Create(ctx context.Context, db string, owner replicate.User, request []byte, may func(db string, write bool) error) (id string, err error)
+	// Create makes a synchronization of a database as the request says, and starts it.
+	Create(ctx context.Context, db string, request synchronize.Request) (id string, err error)
 	// IDs lists those of a database, the oldest first.
 	IDs(ctx context.Context, db string) ([]string, error)
 	// Show gives one as JSON, with the revision of its settings.
 	Show(ctx context.Context, db, id string) (body []byte, rev string, err error)
 	// Change changes the settings that the request names. rev, if not "", is the revision
-	// that the user knows; by is the user.
-	Change(ctx context.Context, db, id, rev string, by replicate.User, request []byte, may func(db string, write bool) error) error
+	// that the user knows.
+	Change(ctx context.Context, db, id, rev string, request synchronize.Request) error
 	// Delete ends one.
 	Delete(ctx context.Context, db, id, rev string) error
 	// Wait waits until one has run for the first time, well or not.
@@ -107,16 +106,11 @@ func (a *Room) CreateSynchronization(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
-	request, err := synchronizationBody(w, r)
+	request, err := a.synchronizationRequest(w, r)
 	if err != nil {
 		return err
 	}
-	user := wire.UserOf(r)
-	owner, err := a.access.ReplicationUser(r.Context(), user)
-	if err != nil {
-		return err
-	}
-	id, err := a.synchronizer.Create(r.Context(), db.Name(), owner, request, a.mayUse(r))
+	id, err := a.synchronizer.Create(r.Context(), db.Name(), request)
 	if err != nil {
 		return err
 	}
@@ -154,16 +148,20 @@ func preferredWait(r *http.Request) (wait time.Duration, wants bool, err error) 
 	return 0, false, nil
 }
 
-// synchronizationBody reads a request for or about a synchronization.
-func synchronizationBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// synchronizationRequest reads what is wanted of a synchronization, and by whom.
+func (a *Room) synchronizationRequest(w http.ResponseWriter, r *http.Request) (q synchronize.Request, err error) {
 	if err := wire.RequireJSON(r); err != nil {
-		return nil, err
+		return q, err
 	}
-	body, err := wire.ReadKeptBody(w, r)
-	if err != nil {
-		return nil, err
+	if q.Settings, err = wire.ReadKeptBody(w, r); err != nil {
+		return q, err
 	}
-	return body, wire.RequireObject(body)
+	if err := wire.RequireObject(q.Settings); err != nil {
+		return q, err
+	}
+	q.By, err = a.access.ReplicationUser(r.Context(), wire.UserOf(r))
+	q.May = a.mayUse(r)
+	return q, err
 }
 
 // sendSynchronization shows one. Its ETag has two parts: the revision of its settings,
@@ -203,15 +201,11 @@ func (a *Room) GetSynchronization(w http.ResponseWriter, r *http.Request) error 
 // ChangeSynchronization answers PUT /db/_synchronizations/id.
 func (a *Room) ChangeSynchronization(w http.ResponseWriter, r *http.Request) error {
 	return a.withSynchronization(r, func(db *store.DB, id string) error {
-		request, err := synchronizationBody(w, r)
+		request, err := a.synchronizationRequest(w, r)
 		if err != nil {
 			return err
 		}
-		by, err := a.access.ReplicationUser(r.Context(), wire.UserOf(r))
-		if err != nil {
-			return err
-		}
-		if err := a.synchronizer.Change(r.Context(), db.Name(), id, knownRevision(r), by, request, a.mayUse(r)); err != nil {
+		if err := a.synchronizer.Change(r.Context(), db.Name(), id, knownRevision(r), request); err != nil {
 			return err
 		}
 		return a.sendSynchronization(w, r, db, id, http.StatusOK)

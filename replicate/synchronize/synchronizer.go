@@ -102,18 +102,25 @@ func (s *Synchronizer) Close() error {
 	return nil
 }
 
-// Create makes a synchronization of a database as a user's request says, and starts it.
-// may tells whether the user may read or write another database of this server.
-// Errors include *replicate.BadRequest and *replicate.BadEndpoint.
-func (s *Synchronizer) Create(ctx context.Context, db string, owner replicate.User, request []byte, may func(db string, write bool) error) (id string, err error) {
-	d := definition{DB: db, Owner: owner, Created: s.now()}
-	if d.settings, err = readSettings(request, settings{}); err != nil {
+// Request is what a user wants of a synchronization.
+type Request struct {
+	By       replicate.User
+	Settings []byte // a JSON object
+	// May tells whether the user may read or write another database of this server.
+	May func(db string, write bool) error
+}
+
+// Create makes a synchronization of a database, and starts it. Errors include
+// *replicate.BadRequest and *replicate.BadEndpoint.
+func (s *Synchronizer) Create(ctx context.Context, db string, request Request) (id string, err error) {
+	d := definition{DB: db, Owner: request.By, Created: s.now()}
+	if d.settings, err = readSettings(request.Settings, settings{}); err != nil {
 		return "", err
 	}
-	if err := s.judge(ctx, &d, may); err != nil {
+	if err := s.judge(ctx, &d, request.May); err != nil {
 		return "", err
 	}
-	if err := s.maySend(&d, owner); err != nil {
+	if err := s.maySend(&d, request.By); err != nil {
 		return "", err
 	}
 	if d.Instance, err = s.instance(ctx, db); err != nil {
@@ -192,6 +199,21 @@ func (s *Synchronizer) find(ctx context.Context, db, id string) (*synchronizatio
 	return x, nil
 }
 
+// hold finds a synchronization that is to be changed, and keeps other changes away until
+// its changing is unlocked. rev, if not "", is the revision that it must have: ErrChanged.
+func (s *Synchronizer) hold(ctx context.Context, db, id, rev string) (*synchronization, error) {
+	x, err := s.find(ctx, db, id)
+	if err != nil {
+		return nil, err
+	}
+	x.changing.Lock()
+	if err := x.at(rev); err != nil {
+		x.changing.Unlock()
+		return nil, err
+	}
+	return x, nil
+}
+
 // IDs lists the synchronizations of a database, oldest first.
 func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
 	instance, err := s.instance(ctx, db)
@@ -221,28 +243,24 @@ func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
 
 // Change changes the settings that a request names. rev, if not "", is the revision that the
 // user knows. If it is no longer the current one, the error is ErrChanged.
-func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, by replicate.User, request []byte, may func(db string, write bool) error) error {
-	x, err := s.find(ctx, db, id)
+func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, request Request) error {
+	x, err := s.hold(ctx, db, id, rev)
 	if err != nil {
 		return err
 	}
-	x.changing.Lock()
 	defer x.changing.Unlock()
-	if err := x.at(rev); err != nil {
-		return err
-	}
 	d := x.definition()
-	if d.settings, err = readSettings(request, d.settings); err != nil {
+	if d.settings, err = readSettings(request.Settings, d.settings); err != nil {
 		return err
 	}
 	if err := x.sameRemote(&d); err != nil {
 		return err
 	}
-	if err := s.judge(ctx, &d, may); err != nil {
+	if err := s.judge(ctx, &d, request.May); err != nil {
 		return err
 	}
 	if !bytes.Equal(d.Remote, x.definition().Remote) { // else this user did not choose the headers
-		if err := errors.Join(s.maySend(&d, by), s.maySend(&d, d.Owner)); err != nil {
+		if err := errors.Join(s.maySend(&d, request.By), s.maySend(&d, d.Owner)); err != nil {
 			return err
 		}
 	}
@@ -257,15 +275,11 @@ func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, by replic
 
 // Delete ends a synchronization. What it has moved stays where it is.
 func (s *Synchronizer) Delete(ctx context.Context, db, id, rev string) error {
-	x, err := s.find(ctx, db, id)
+	x, err := s.hold(ctx, db, id, rev)
 	if err != nil {
 		return err
 	}
-	x.changing.Lock()
 	defer x.changing.Unlock()
-	if err := x.at(rev); err != nil {
-		return err
-	}
 	x.end() // first, because ending it saves the status
 	if err := s.records.remove(ctx, id, x.revision()); err != nil {
 		return errors.Join(err, s.restart(x))
