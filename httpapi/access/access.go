@@ -14,17 +14,17 @@ import (
 	"github.com/tododb/tododb/store/design"
 )
 
-// Options say what an Access stands on.
+// Options are what an Access needs.
 type Options struct {
 	Store   *store.Store
 	Config  *config.Config
 	Log     *slog.Logger
 	Shared  *wire.Shared
-	Designs *design.Cache    // of validation functions, for one
+	Designs *design.Cache    // for validation functions and others
 	Now     func() time.Time // the clock (time.Now)
 }
 
-// settings are what is set of who may do what.
+// settings are the settings about who may do what.
 type settings struct {
 	validUser     bool // only known users are answered
 	validExceptUp bool // the same, but for /_up
@@ -42,7 +42,7 @@ func readSettings(c *config.Config, _ *settings) *settings {
 	return set
 }
 
-// Access knows who asks and what they may, and opens databases for them.
+// Access knows who asks and what they may do, and opens databases for them.
 type Access struct {
 	opt      Options
 	store    *store.Store
@@ -53,10 +53,10 @@ type Access struct {
 	designs  *design.Cache
 	auth     *auth.Authenticator
 	devices  *Devices
-	users    *systemDB // is asked for each document of _users
+	users    *systemDB // checks each document of _users
 }
 
-// New makes one. Nothing runs in it, and nothing is to be closed.
+// New makes an Access. It starts nothing, and there is nothing to close.
 func New(opt Options) (*Access, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -69,8 +69,7 @@ func New(opt Options) (*Access, error) {
 	return a, a.authenticator()
 }
 
-// authenticator makes what tells who asks, and sees to it that changes of its settings are
-// taken in.
+// authenticator makes the Authenticator, and passes changes of its settings on to it.
 func (a *Access) authenticator() (err error) {
 	c := a.config
 	admins := c.Section("admins")
@@ -87,7 +86,7 @@ func (a *Access) authenticator() (err error) {
 		if err := a.auth.Configure(authSettings(c)); err != nil {
 			a.log.Error("how users prove who they are stays as it was", "error", err)
 		}
-		// Only when they have changed: it ends what is remembered of verified passwords.
+		// Only if they have changed: it forgets verified passwords.
 		if now := c.Section("admins"); !maps.Equal(now, admins) {
 			if err := a.auth.SetAdmins(now); err != nil {
 				a.log.Error("the administrators stay as they were", "error", err)
@@ -99,18 +98,18 @@ func (a *Access) authenticator() (err error) {
 	return nil
 }
 
-// Shared is what all exchanges share for which an Access judges who asks.
+// Shared returns what all exchanges share.
 func (a *Access) Shared() *wire.Shared { return a.shared }
 
-// Auth tells who asks.
+// Auth returns what finds out who asks.
 func (a *Access) Auth() *auth.Authenticator { return a.auth }
 
-// Devices keeps the records of tokens.
+// Devices returns the records of tokens.
 func (a *Access) Devices() *Devices { return a.devices }
 
-// LetIn finds out who sends a request, and judges it before any route does: whether
-// anonymous ones are answered at all, and what the token of a device allows. renew, if not
-// "", is a cookie to answer with.
+// LetIn finds out who sends a request, and checks it before any route does: whether anonymous
+// users are answered at all, and what a device's token allows. renew, if not "", is a cookie
+// to answer with.
 func (a *Access) LetIn(r *http.Request) (renew string, err error) {
 	user, renew, err := a.auth.Authenticate(r)
 	if err != nil {
@@ -120,8 +119,7 @@ func (a *Access) LetIn(r *http.Request) (renew string, err error) {
 	return renew, a.letIn(r, user)
 }
 
-// Admit holds a request to the rule of its route. Rules about a database are held when Open
-// opens it.
+// Admit enforces the rule of a request's route. Open enforces rules about a database.
 func (a *Access) Admit(r *http.Request, rule wire.Rule) error {
 	wire.ExchangeOf(r).Rule = rule
 	switch rule {
@@ -144,9 +142,9 @@ func (a *Access) Admit(r *http.Request, rule wire.Rule) error {
 
 var errClosed = errors.New("the route has no rule that opens a database")
 
-// Open opens the database that the path names, as the rule of the request's route lets who
-// asks; the caller releases it. As in CouchDB, that there is none is told to anybody. The
-// handle shows and takes what the user may see and write: see systemDB.
+// Open opens the database that the path names, if the rule of the request's route allows it.
+// The caller releases it. As in CouchDB, anybody may learn that a database does not exist. The
+// handle shows what the user may see and accepts what they may write: see systemDB.
 func (a *Access) Open(r *http.Request) (*store.DB, error) {
 	name, err := wire.Segment(r, "db")
 	if err != nil {
@@ -160,9 +158,9 @@ func (a *Access) Open(r *http.Request) (*store.DB, error) {
 	return nil, errClosed
 }
 
-// OpenToEdit opens the database that the path names for a request that writes one document
-// of it. What of the document may be written is told by the handle; that no edit of it will
-// do is told here, before the request is looked at any further.
+// OpenToEdit opens the database that the path names for a request that writes one document. The
+// handle checks the edit itself. If the user may not edit the document at all, OpenToEdit says
+// so before the rest of the request is read.
 func (a *Access) OpenToEdit(r *http.Request, id string) (*store.DB, error) {
 	db, err := a.Open(r)
 	if err != nil {

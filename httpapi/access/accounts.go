@@ -13,24 +13,24 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// maxAccounts bounds the users that are remembered.
+// maxAccounts is how many users are remembered.
 const maxAccounts = 10_000
 
-// accounts reads users from _users and remembers them. Before each look it asks the
-// database whether it has moved on, which costs no read, and if it has, which documents
-// have changed: so a change counts for the next request, whoever has made it.
+// accounts reads users from _users and remembers them. Before each lookup it asks the database
+// whether it has changed, which costs no read, and if so, which documents. So every change
+// counts for the next request.
 type accounts struct {
 	a *Access
 
-	byName *lru.Cache[string, *knownAccount] // what is put there is put with mu held
+	byName *lru.Cache[string, *knownAccount] // added to only with mu held
 
 	mu       sync.RWMutex // guards what follows
 	instance string       // of the database that the rest is about
-	seen     uint64       // changes up to here have been heeded
+	seen     uint64       // changes up to here have been seen
 }
 
-// knownAccount is what was found for a name, nil for nobody; it does not change. A stale
-// one is read again; if nothing that counts has changed its account goes on.
+// knownAccount is what was found for a name; a nil account stands for nobody. It never changes.
+// A stale one is read again, and keeps its account if nothing important has changed.
 type knownAccount struct {
 	account *auth.Account
 	stale   bool
@@ -38,7 +38,7 @@ type knownAccount struct {
 
 func newAccounts(a *Access) *accounts {
 	c := &accounts{a: a}
-	c.byName, _ = lru.New[string, *knownAccount](maxAccounts) // it fails for a size of none
+	c.byName, _ = lru.New[string, *knownAccount](maxAccounts) // it fails only for a size below 1
 	return c
 }
 
@@ -81,7 +81,7 @@ func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, err
 	}
 }
 
-// remember keeps what was found; false if the database has moved on meanwhile.
+// remember keeps what was found. It returns false if the database has changed since.
 func (c *accounts) remember(name string, found *auth.Account, seen uint64, instance string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,7 +92,7 @@ func (c *accounts) remember(name string, found *auth.Account, seen uint64, insta
 	return true
 }
 
-// follow heeds what has changed.
+// follow takes changes into account.
 func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 	for {
 		c.mu.RLock()
@@ -121,7 +121,7 @@ func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 			}
 		}
 		c.mu.Lock()
-		if c.instance == instance && c.seen == seen { // else somebody else was faster
+		if c.instance == instance && c.seen == seen { // otherwise somebody else was faster
 			if instance != db.Instance() {
 				c.instance = db.Instance()
 				c.byName.Purge()
@@ -137,8 +137,8 @@ func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 	}
 }
 
-// read reads a user's document. As in CouchDB nobody logs in with one that has
-// conflicts: it is for a person to say which password is right.
+// read reads a user's document. As in CouchDB, nobody can log in with one that has conflicts: a
+// person must decide which password is right.
 func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.Account, error) {
 	doc, err := db.Get(ctx, auth.UserPrefix+name, store.ReadOptions{Conflicts: true})
 	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
@@ -158,7 +158,7 @@ func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.
 	return account, nil
 }
 
-// Rehash stores a password as new ones are stored.
+// Rehash stores a password in the way that new ones are stored.
 func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string) (*auth.Account, error) {
 	db, err := c.a.store.Bare(ctx, UsersDB, store.ForAccounts)
 	if err != nil {
@@ -170,7 +170,7 @@ func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string)
 		return nil, err
 	}
 	if now, err := auth.ParseAccount(doc.Body); err != nil || !now.Same(a) {
-		return nil, nil // it has another password or other roles already
+		return nil, nil // password or roles have already changed
 	}
 	body, err := c.a.auth.HashAgain(ctx, doc.Body, a, password)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// authSettings reads how users prove who they are.
+// authSettings reads the settings for authentication.
 func authSettings(c *config.Config) auth.Settings {
 	const section, lockout = "chttpd_auth", "chttpd_auth_lockout"
 	scheme := c.String(section, "password_scheme")
@@ -52,8 +52,8 @@ func authSettings(c *config.Config) auth.Settings {
 	}
 }
 
-// requiredClaims are the claims that a JWT must have: exp unless something is set, be it
-// nothing.
+// requiredClaims returns the claims that a JWT must have. It is exp unless the setting is set,
+// even to nothing.
 func requiredClaims(c *config.Config) string {
 	name := config.Name{Section: "jwt_auth", Name: "required_claims"}
 	if one, _ := c.ShowOne(name); one.From == config.OfDefault {
@@ -62,7 +62,7 @@ func requiredClaims(c *config.Config) string {
 	return c.String(name.Section, name.Name)
 }
 
-// CheckSetting refuses a value of a setting that only package auth can judge.
+// CheckSetting refuses a bad value of a setting that only package auth can check.
 func (a *Access) CheckSetting(name config.Name, value string) error {
 	set := authSettings(a.config)
 	switch {

@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// checkDesign judges the body of a design document before it is written (store.Guard).
+// checkDesign checks the body of a design document before it is written (store.Guard).
 func (a *Access) checkDesign(ctx context.Context, db *store.DB, body []byte) (refusal, err error) {
 	refusal, err = a.designs.Check(ctx, db, body)
 	if e, ok := errors.AsType[*design.ShapeError](refusal); ok {

@@ -12,8 +12,8 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// deviceRecords is what ids of the records of tokens begin with. They are local documents
-// of _users: durable, never replicated, and gone for good when they are deleted.
+// deviceRecords is the beginning of the ids of token records. They are local documents of
+// _users: durable, never replicated, and gone for good when deleted.
 const deviceRecords = ServerRecords + "device."
 
 // Devices keeps the records of tokens.
@@ -48,7 +48,7 @@ func parseDevice(body []byte) (*auth.Device, error) {
 	return record.Device, nil
 }
 
-// deviceRecord is what is kept of a token.
+// deviceRecord is what is stored about a token.
 type deviceRecord struct {
 	*auth.Device
 	Account string `json:"account"`
@@ -68,7 +68,7 @@ func (d *Devices) Put(ctx context.Context, device *auth.Device) error {
 	return d.write(ctx, []store.Edit{{Doc: doc}})
 }
 
-// Remove deletes records: their tokens are worth nothing when it returns.
+// Remove deletes records. When it returns, their tokens are worth nothing.
 func (d *Devices) Remove(ctx context.Context, ids ...string) error {
 	edits := make([]store.Edit, len(ids))
 	for i, id := range ids {
@@ -90,8 +90,8 @@ func (d *Devices) write(ctx context.Context, edits []store.Edit) error {
 	return err
 }
 
-// List gives the records of an owner, of everybody for "", and removes those that are
-// over.
+// List returns the records of an owner, or of everybody if owner is "". It removes expired
+// ones.
 func (d *Devices) List(ctx context.Context, owner string, now time.Time) ([]*auth.Device, error) {
 	db, err := d.store.Bare(ctx, UsersDB, store.ForTokens)
 	if errors.Is(err, store.ErrNoDB) {

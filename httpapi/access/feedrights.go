@@ -9,12 +9,12 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// feedLook is how long a feed that has much to tell goes on without looking at its rights.
+// feedLook is how long a feed with many rows continues without checking its rights.
 const feedLook = time.Second
 
-// FeedRights is what a feed stands on that may go on for long: the account or the token that
-// it was asked for with, and what the database lets its user do. When that is no longer so
-// the feed ends, before its next row: well formed where it waits, cut in the midst of rows.
+// FeedRights are the rights of a feed that may last long: the account or token with which it
+// was requested, and what the database lets its user do. When they no longer hold, the feed
+// ends before its next row. It ends well-formed if it waits, and is cut if it is sending rows.
 type FeedRights struct {
 	a      *Access
 	user   auth.User
@@ -23,7 +23,7 @@ type FeedRights struct {
 	looked time.Time
 }
 
-// FeedRights begins with what the user may do now; nil for a feed that does not wait.
+// FeedRights notes what the user may do now. It returns nil for a feed that does not wait.
 func (a *Access) FeedRights(ctx context.Context, user auth.User, db *store.DB, framing wire.Framing) (*FeedRights, error) {
 	if framing == wire.Normal {
 		return nil, nil
@@ -71,7 +71,7 @@ func (f *FeedRights) Hold(ctx context.Context) (bool, error) {
 	return judge(raw, f.user, want) == nil, nil
 }
 
-// HoldStill is Hold for a feed in the midst of its rows, now and then.
+// HoldStill is Hold for a feed that is sending rows. It checks only from time to time.
 func (f *FeedRights) HoldStill(ctx context.Context) error {
 	if f == nil || time.Since(f.looked) < feedLook {
 		return nil
@@ -82,7 +82,7 @@ func (f *FeedRights) HoldStill(ctx context.Context) error {
 	return errUserDB
 }
 
-// Left is for how long the token of a device is good that the feed was asked for with.
+// Left returns how long the device token with which the feed was requested is still valid.
 func (f *FeedRights) Left() (left time.Duration, limited bool) {
 	if f == nil || f.user.Device == nil {
 		return 0, false

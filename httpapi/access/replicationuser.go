@@ -9,7 +9,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// ReplicationUser is for whom a replication works that a user has asked for.
+// ReplicationUser returns the user for whom a replication works that u has asked for.
 func (a *Access) ReplicationUser(ctx context.Context, u auth.User) (by replicate.User, err error) {
 	by = replicate.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin, Account: u.By == auth.ByBasic || u.By == auth.ByCookie}
 	if by.Account {
@@ -18,9 +18,9 @@ func (a *Access) ReplicationUser(ctx context.Context, u auth.User) (by replicate
 	return by, err
 }
 
-// Allowed tells whether a user may still have the replications that he has asked for:
-// replicate.ErrUnauthorized, or ErrForbidden where he is no administrator any more, and may
-// not connect to everywhere. It is replicate.Options.Allowed.
+// Allowed tells whether a user may still have the replications that they have asked for. If
+// not, it returns replicate.ErrUnauthorized, or ErrForbidden if they are no longer an
+// administrator and so may not connect everywhere. It is replicate.Options.Allowed.
 func (a *Access) Allowed(ctx context.Context, u replicate.User) error {
 	now, err := a.UserOf(ctx, u)
 	switch {
@@ -32,9 +32,9 @@ func (a *Access) Allowed(ctx context.Context, u replicate.User) error {
 	return err
 }
 
-// UserOf is the user for whom a replication works, with the rights that he has now:
-// errAnonymousDB if he is none any more, also where somebody else has his name, or he another
-// password.
+// UserOf returns the user for whom a replication works, with the rights that they have now. The
+// error is errAnonymousDB if the account is gone, has another password, or now belongs to
+// somebody else of the same name.
 func (a *Access) UserOf(ctx context.Context, u replicate.User) (auth.User, error) {
 	user := auth.User{Name: u.Name, Roles: u.Roles, Admin: u.Admin}
 	if u.Account {
@@ -51,8 +51,8 @@ func (a *Access) UserOf(ctx context.Context, u replicate.User) (auth.User, error
 	return user, nil
 }
 
-// OpenFor opens a database for a user whose replication works on it, as Open does for
-// a request; the caller releases it. It is replicate.Options.Open.
+// OpenFor opens a database for a user's replication, as Open does for a request. The caller
+// releases it. It is replicate.Options.Open.
 func (a *Access) OpenFor(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 	now, err := a.UserOf(ctx, user)
 	var db *store.DB

@@ -13,19 +13,19 @@ import (
 
 var errOthersReplication = wire.Errorf(http.StatusForbidden, "forbidden", "Can't update replication documents from other users.")
 
-// replicatorDB is what holds for documents that ask for replications, as in CouchDB's
-// couch_replicator_docs.erl: each has an owner, who may change it beside the
-// administrators; what cannot run is refused; and the credentials in it are shown to its
-// owner and administrators alone.
+// replicatorDB returns the rules for documents that ask for replications, as in CouchDB's
+// couch_replicator_docs.erl. Each document has an owner, and only they and administrators may
+// change it. What cannot run is refused. Only the owner and administrators see the credentials.
 func (a *Access) replicatorDB() *systemDB {
 	return &systemDB{write: a.writeReplication, read: readReplication}
 }
 
-// IsAdmin tells whether a name is a server administrator's. It is replicate.Options.IsAdmin.
+// IsAdmin tells whether a name belongs to a server administrator. It is
+// replicate.Options.IsAdmin.
 func (a *Access) IsAdmin(name string) bool { return a.auth.HasAdmin(name) }
 
-// ReplicationHeaders are the headers that replications may not send, by the names in which
-// this server believes a proxy.
+// ReplicationHeaders returns the headers that replications may not send: those in which this
+// server trusts a proxy.
 func ReplicationHeaders(c *config.Config) replicate.Headers {
 	var h replicate.Headers
 	for _, name := range []string{"x_auth_username", "x_auth_roles", "x_auth_token"} {
@@ -63,8 +63,8 @@ func (a *Access) writeReplication(_ context.Context, by asker, docs []*store.Doc
 	case owner != by.Name && !by.DBAdmin || owner == "":
 		return errOthersReplication
 	}
-	// An administrator's replications may connect to where others' may not, so nobody else
-	// says in his name what to replicate, also not one who is called the same.
+	// An administrator's replications may connect where others may not. So nobody else may
+	// write one in their name, not even a user with the same name.
 	if !by.Admin && a.IsAdmin(owner) {
 		return errOthersReplication
 	}

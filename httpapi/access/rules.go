@@ -30,7 +30,7 @@ func (a *Access) letIn(r *http.Request, user auth.User) error {
 		return nil
 	}
 	switch path := r.URL.Path; {
-	case path == "/_session": // to prove who one is
+	case path == "/_session": // to log in
 		return nil
 	case (path == "/_up" || strings.HasPrefix(path, "/_up/")) && set.validExceptUp:
 		return nil
@@ -38,8 +38,8 @@ func (a *Access) letIn(r *http.Request, user auth.User) error {
 	return errValidUser
 }
 
-// RequireAdmin lets only administrators of the server through. As in CouchDB a known
-// user gets the same 401 as an anonymous one.
+// RequireAdmin lets only administrators of the server through. As in CouchDB, a known user
+// gets the same 401 as an anonymous one.
 func RequireAdmin(r *http.Request) error {
 	if wire.UserOf(r).Admin {
 		return nil
@@ -47,8 +47,8 @@ func RequireAdmin(r *http.Request) error {
 	return errNotServerAdmin
 }
 
-// requireMetrics lets administrators through, and users with the role _metrics, who may
-// look at figures and at nothing else.
+// requireMetrics lets through administrators and users with the role _metrics. That role
+// allows only reading figures.
 func requireMetrics(r *http.Request) error {
 	if user := wire.UserOf(r); user.Admin || user.Has("_metrics") {
 		return nil
@@ -56,7 +56,7 @@ func requireMetrics(r *http.Request) error {
 	return errNotMetrics
 }
 
-// authorize judges by the database's security object what a user may do.
+// authorize checks what a user may do against the database's security object.
 func authorize(ctx context.Context, db store.Opening, user auth.User, want wire.Rule) error {
 	if user.Admin {
 		return nil
@@ -68,8 +68,8 @@ func authorize(ctx context.Context, db store.Opening, user auth.User, want wire.
 	return judge(raw, user, want)
 }
 
-// administers tells by a security object whether a user administers a database
-// (store.Guard); nil for who administers all.
+// administers returns what checks whether a security object makes the user an administrator
+// (store.Guard). It returns nil for administrators of the server.
 func administers(user auth.User) func(security []byte) error {
 	if user.Admin {
 		return nil
@@ -77,8 +77,8 @@ func administers(user auth.User) func(security []byte) error {
 	return func(security []byte) error { return judge(security, user, wire.DBAdmin) }
 }
 
-// judge tells by a security object, as it was set, what a user who does not administer the
-// server may do.
+// judge checks what a user may do against a security object as it was set. The user is not an
+// administrator of the server.
 func judge(raw []byte, user auth.User, want wire.Rule) error {
 	security := auth.ParseSecurity(raw)
 	switch {

@@ -21,10 +21,9 @@ var (
 	errScopeDoc   = wire.Errorf(http.StatusForbidden, "forbidden", "The token is not for this document.")
 )
 
-// checkScope judges a request that is made with the token of a device, by its path and
-// method alone and before any route: what is not allowed here is forbidden, so that a
-// new route is closed to tokens until it is let in. What remains is judged document by
-// document, by the guard that scopeGuard puts on the handle of the database.
+// checkScope checks a request that uses a device's token. It looks only at path and method,
+// before any route does. Everything that it does not allow is forbidden, so a new route is
+// closed to tokens until it is added here. The guard from scopeGuard then checks each document.
 func checkScope(d *auth.Device, r *http.Request) error {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -45,7 +44,7 @@ func checkScope(d *auth.Device, r *http.Request) error {
 		return errScopeDB
 	}
 	if rest == "" && !reads && r.Method != http.MethodPost {
-		return ErrScopePath // making and deleting databases
+		return ErrScopePath // creating and deleting databases
 	}
 	endpoint, below, _ := strings.Cut(rest, "/")
 	if endpoint, err = url.PathUnescape(endpoint); err != nil { // however it is spelt
@@ -67,17 +66,16 @@ func checkScope(d *auth.Device, r *http.Request) error {
 	case rule.whole && d.Partial():
 		return errScopePart
 	case endpoint == "_design" && strings.Contains(below, "/_rewrite"):
-		return ErrScopePath // it leads to paths that are judged nowhere
+		return ErrScopePath // it leads to paths that nobody checks
 	case reads:
 		return nil
 	case endpoint == "_design" && !viewPath(below), endpoint == "_index", endpoint == "_security":
-		return ErrScopePath // what is an administrator's, and functions that write
+		return ErrScopePath // only for administrators, and functions that write
 	}
 	return nil
 }
 
-// viewPath tells whether a path below _design is that of a view, which is asked by POST
-// too.
+// viewPath tells whether a path below _design is a view's. Views are queried by POST too.
 func viewPath(path string) bool {
 	parts := strings.SplitN(path, "/", 3)
 	return len(parts) == 3 && parts[1] == "_view"
@@ -86,7 +84,7 @@ func viewPath(path string) bool {
 // scopeRule says what a token may do with an endpoint of a database.
 type scopeRule struct {
 	reads bool // it changes nothing, whatever the method
-	whole bool // what it answers cannot be narrowed to some documents
+	whole bool // its answer cannot be limited to some documents
 }
 
 // scopeRules are the endpoints that tokens may use.
@@ -107,7 +105,7 @@ var scopeRules = map[string]scopeRule{
 	"_security":           {reads: true, whole: true},
 }
 
-// scopeGuard is the guard for a token's handles, which are used as long as ctx goes on.
+// scopeGuard returns the guard for a token's handles. They are used for as long as ctx lasts.
 func scopeGuard(ctx context.Context, d *auth.Device) (*store.Guard, error) {
 	g := &store.Guard{}
 	within := func(*store.Document) bool { return true }
@@ -118,7 +116,7 @@ func scopeGuard(ctx context.Context, d *auth.Device) (*store.Guard, error) {
 			return nil, err
 		}
 		within = func(doc *store.Document) bool {
-			// A tombstone without members is let through: who has seen the document must
+			// A tombstone without members is let through: clients that have seen the document must
 			// learn that it is gone.
 			if doc.Deleted && string(doc.Body) == "{}" {
 				return true
@@ -129,7 +127,7 @@ func scopeGuard(ctx context.Context, d *auth.Device) (*store.Guard, error) {
 	case d.Prefix != "":
 		within = func(doc *store.Document) bool { return strings.HasPrefix(doc.ID, d.Prefix) }
 	}
-	// Checkpoints have ids that replicators choose. They are no part of what is shared.
+	// Replicators choose the ids of checkpoints. The scope does not apply to them.
 	local := func(id string) bool { return strings.HasPrefix(id, "_local/") }
 	if d.Partial() {
 		g.Read = func(doc *store.Document) (bool, error) { return local(doc.ID) || within(doc), nil }

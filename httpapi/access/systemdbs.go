@@ -9,29 +9,28 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// systemDB is a kind of databases whose documents mean something to the server: users,
-// replications. Its functions are asked for each document that comes in or goes out,
-// whatever the endpoint: Open puts them as a guard on the handle that it returns
-// (store.Guard says what they may do, and when they are asked). So an endpoint that
-// works on the handle of Open, and hands that handle on to what works for it, needs to
-// do nothing; one that reads by another handle shows what it should not.
+// systemDB is a kind of database whose documents mean something to the server: users or
+// replications. Its functions are called for each document that comes in or goes out, at every
+// endpoint. Open puts them as a guard on its handle (store.Guard says what they may do, and
+// when they are called). So an endpoint that works on the handle from Open, and passes it on,
+// need do nothing. With another handle it would show too much.
 //
 // Work of the server itself, such as building indexes, uses a store.Bare.
 type systemDB struct {
-	// write judges and may change an edit before it is written: by all that stands of its
-	// document (store.Standing), and as long as that stands.
+	// write checks an edit before it is written, and may change it. It sees the standing
+	// revisions of the document (store.Standing), and its result counts while they stand.
 	write func(ctx context.Context, by asker, docs []*store.Document, e *store.Edit, opt store.WriteOptions) error
-	// read judges a revision before it is shown, and may take members out of it.
+	// read checks a revision before it is shown, and may remove members from it.
 	read func(by asker, d *store.Document) (visible bool, err error)
 }
 
-// asker is who asks something of a database.
+// asker is a user who asks something of a database.
 type asker struct {
 	auth.User
-	DBAdmin bool // of that database, as every administrator of the server is
+	DBAdmin bool // administers that database, as every server administrator does
 }
 
-// systemDB returns what a database is by its name; nil for an ordinary one.
+// systemDB returns the kind of a database by its name; nil for an ordinary one.
 func (a *Access) systemDB(name string) *systemDB {
 	switch {
 	case name == UsersDB:
@@ -51,7 +50,7 @@ const UsersDB = "_users"
 func IsReplicator(name string) bool { return replicate.IsReplicator(name) }
 
 // OpenNamed opens a database for a user, as a Member unless the rule is DBAdmin. The handle
-// shows and takes what the user may see and write.
+// shows what the user may see and accepts what they may write.
 func (a *Access) OpenNamed(ctx context.Context, name string, user auth.User, want wire.Rule) (*store.DB, error) {
 	return a.store.Open(ctx, name, func(ctx context.Context, db store.Opening) (*store.Guard, error) {
 		if err := authorize(ctx, db, user, want); err != nil {
@@ -72,7 +71,7 @@ func (a *Access) OpenNamed(ctx context.Context, name string, user auth.User, wan
 	})
 }
 
-// guard is what is asked for the documents of a database, validation functions among it.
+// guard returns what checks the documents of a database, including validation functions.
 func (a *Access) guard(ctx context.Context, db store.Opening, user auth.User) (*store.Guard, error) {
 	g := &store.Guard{Admin: administers(user), Design: a.checkDesign, Validator: a.validator(user)}
 	g.UserCtx = func() []byte { return appendUserCtx(nil, db, user) }

@@ -17,12 +17,12 @@ var (
 	errServerRecord  = wire.Errorf(http.StatusForbidden, "forbidden", "This local document is the server's own.")
 )
 
-// ServerRecords is what ids of local documents of _users begin with that are the
-// server's own; nobody reads or writes them by the API.
+// ServerRecords is the beginning of the ids of the server's own local documents in _users.
+// Nobody can read or write them through the API.
 const ServerRecords = "_local/tododb."
 
-// newUsersDB makes the rules of _users. Which of its documents somebody may read and
-// write, once the database's security object lets one in, is told by package auth.
+// newUsersDB makes the rules of _users. Once the database's security object lets users in,
+// package auth says which documents they may read and write.
 func (a *Access) newUsersDB() *systemDB {
 	return &systemDB{
 		write: func(ctx context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
@@ -83,8 +83,8 @@ func checkServerRecord(id string) error {
 	return nil
 }
 
-// mayList refuses to list _users to all but administrators, before it looks at the
-// database's security object, as CouchDB does.
+// mayList lets only administrators list _users. Like CouchDB, it checks this before the
+// database's security object.
 func (a *Access) mayList(r *http.Request) error {
 	if name, err := wire.Segment(r, "db"); err == nil && name == UsersDB {
 		return RequireAdmin(r)
@@ -92,8 +92,8 @@ func (a *Access) mayList(r *http.Request) error {
 	return nil
 }
 
-// CreateSystemDatabases makes those of _users and _replicator that are not there, and in
-// _users the design document that a CouchDB has there too.
+// CreateSystemDatabases creates _users and _replicator if they do not exist, and in _users the
+// design document that CouchDB has there too.
 func (a *Access) CreateSystemDatabases(ctx context.Context) error {
 	for _, name := range []string{UsersDB, "_replicator"} {
 		if err := a.store.Create(ctx, name); err != nil && !errors.Is(err, store.ErrDBExists) {

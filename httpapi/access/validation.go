@@ -10,8 +10,8 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// validator gives what has the validation functions of a database judge the documents
-// that a user writes (store.Guard).
+// validator returns what runs a database's validation functions on the documents that a user
+// writes (store.Guard).
 func (a *Access) validator(user auth.User) func(context.Context, store.Bare, uint64) (store.Validate, error) {
 	return func(ctx context.Context, db store.Bare, design uint64) (store.Validate, error) {
 		set, err := a.designs.At(ctx, db, design)
@@ -33,8 +33,8 @@ func (a *Access) validator(user auth.User) func(context.Context, store.Bare, uin
 	}
 }
 
-// judged tells what a function said of a document from what kept it from saying anything:
-// a limit that it hit, a client that is gone, a server that stops.
+// judged tells a function's refusal apart from what stopped the function: a limit, a client
+// that is gone, a server that stops.
 func judged(said error) (refusal, err error) {
 	if e, ok := errors.AsType[*script.Error](said); ok && e.Kind != script.Stopped {
 		return e, nil
@@ -42,7 +42,7 @@ func judged(said error) (refusal, err error) {
 	return nil, said
 }
 
-// appendUserCtx appends who asks, as functions see it.
+// appendUserCtx appends the user as functions see them.
 func appendUserCtx(b []byte, db interface{ Name() string }, user auth.User) []byte {
 	b = wire.AppendString(append(b, `{"db":`...), db.Name())
 	b = append(b, `,"name":`...)

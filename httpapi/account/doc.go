@@ -1,8 +1,8 @@
-// Package account answers what users ask about themselves: who the server holds them to be,
+// Package account answers requests of users about themselves: who the server thinks they are,
 // logging in and out, and the tokens of their devices.
 //
 // What always holds:
-//   - a password and a token are told to nobody: a token is shown once, to who asked for it;
-//   - tokens are handled by who has logged in, never by another token;
-//   - that there is no such token and that it is somebody else's are answered alike.
+//   - passwords are never shown, and a token is shown once, to the user who asked for it;
+//   - only users who have logged in can manage tokens, never another token;
+//   - a token that does not exist and one of another user get the same answer.
 package account

@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/httpapi/uuids"
 )
 
-// Room answers what is asked about accounts.
+// Room answers requests about accounts.
 type Room struct {
 	access   *access.Access
 	ids      *uuids.Source
@@ -16,12 +16,12 @@ type Room struct {
 	settings func() *settings
 }
 
-// New makes it.
+// New makes a Room.
 func New(a *access.Access, c *config.Config, ids *uuids.Source, now func() time.Time) *Room {
 	return &Room{access: a, ids: ids, now: now, settings: config.Follow(c, readSettings)}
 }
 
-// settings are those of the tokens of devices.
+// settings are the settings for device tokens.
 type settings struct{ lifetime, maxLifetime time.Duration }
 
 func readSettings(c *config.Config, _ *settings) *settings {

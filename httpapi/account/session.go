@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// Session answers GET /_session: who the server holds the asker to be.
+// Session answers GET /_session: who the server thinks the user is.
 func (a *Room) Session(w http.ResponseWriter, r *http.Request) error {
 	user := wire.UserOf(r)
 	query, err := wire.QueryOf(r)
@@ -87,8 +87,8 @@ func (a *Room) Login(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, status, append(b, '}'))
 }
 
-// Logout answers DELETE /_session. There is nothing to forget here: a session is what
-// its cookie says.
+// Logout answers DELETE /_session. The server has nothing to forget: a session exists only in
+// its cookie.
 func (a *Room) Logout(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {
@@ -152,8 +152,8 @@ func credentials(w http.ResponseWriter, r *http.Request) (name, password string,
 	return "", "", wire.BadRequest("request body must contain a username")
 }
 
-// redirectTo reads the parameter that names where a browser shall go afterwards: a
-// path of this server, so that a link to the login cannot lead to another's pages.
+// redirectTo reads the parameter that says where a browser should go afterwards. It must be a
+// path of this server, so a login link cannot lead to another site.
 func redirectTo(r *http.Request, query wire.Params, name string, otherwise int) (status int, location string, err error) {
 	path, ok := query.Get(name)
 	if !ok {

@@ -36,7 +36,7 @@ type tokenRequest struct {
 	Device    string          `json:"device"`
 }
 
-// tokenHolder tells who handles tokens: somebody who has logged in.
+// tokenHolder returns the user who manages tokens. They must have logged in.
 func tokenHolder(r *http.Request) (auth.User, error) {
 	user := wire.UserOf(r)
 	if user.Device != nil {
@@ -45,8 +45,7 @@ func tokenHolder(r *http.Request) (auth.User, error) {
 	return user, nil
 }
 
-// IssueToken answers POST /_session/tokens: a token for a device, which is shown this
-// once.
+// IssueToken answers POST /_session/tokens with a token for a device. It is shown only once.
 func (a *Room) IssueToken(w http.ResponseWriter, r *http.Request) error {
 	user, err := tokenHolder(r)
 	if err != nil {
@@ -92,11 +91,11 @@ func (a *Room) IssueToken(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusCreated, answer)
 }
 
-// readTokenRequest reads what a token shall allow, and until when.
+// readTokenRequest reads what a token should allow, and until when.
 func (a *Room) readTokenRequest(body []byte) (*auth.Device, error) {
 	var asked tokenRequest
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields() // a scope that is misspelt must not be a wider one
+	decoder.DisallowUnknownFields() // a misspelt scope must not become a wider one
 	if err := decoder.Decode(&asked); err != nil || decoder.More() {
 		if err == nil || !json.Valid(body) {
 			return nil, wire.ErrNotJSON
@@ -149,9 +148,9 @@ func (a *Room) readTokenRequest(body []byte) (*auth.Device, error) {
 	}, nil
 }
 
-// ListTokens answers GET /_session/tokens: one's own, or for an administrator those of
-// ?owner=NAME or, with ?all=true, of everybody. What they are is told, never they
-// themselves.
+// ListTokens answers GET /_session/tokens with the user's own tokens. An administrator can ask
+// for those of ?owner=NAME or, with ?all=true, of everybody. It describes the tokens and never
+// shows them.
 func (a *Room) ListTokens(w http.ResponseWriter, r *http.Request) error {
 	user, err := tokenHolder(r)
 	if err != nil {
@@ -178,7 +177,7 @@ func (a *Room) ListTokens(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	listed := []*auth.Device{}
-	for _, d := range found { // what has ended with its owner's account is over
+	for _, d := range found { // leave out tokens whose account is gone
 		owned, err := a.access.Auth().Owned(r.Context(), d)
 		if err != nil {
 			return err
@@ -194,8 +193,8 @@ func (a *Room) ListTokens(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, answer)
 }
 
-// RevokeToken answers DELETE /_session/tokens/ID. A token that is not there, and one that
-// is somebody else's, are answered alike.
+// RevokeToken answers DELETE /_session/tokens/ID. A token that does not exist and one of
+// another user get the same answer.
 func (a *Room) RevokeToken(w http.ResponseWriter, r *http.Request) error {
 	user, err := tokenHolder(r)
 	if err != nil {

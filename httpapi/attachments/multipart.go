@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// untilClosed reads a multipart message up to the end of its closing boundary, whatever
-// follows there, be it glued to it: package multipart takes it for a part's bytes.
+// untilClosed reads a multipart message up to the end of its closing boundary. Whatever follows
+// directly after that, package multipart would take for a part's bytes.
 type untilClosed struct {
 	in      io.Reader
 	closing []byte // the line feed before it, and the closing boundary
@@ -17,7 +17,7 @@ type untilClosed struct {
 }
 
 func NewUntilClosed(in io.Reader, boundary string) *untilClosed {
-	// A message may begin with its end.
+	// A message may begin with its closing boundary.
 	return &untilClosed{in: in, closing: []byte("\n--" + boundary + "--"), tail: []byte{'\n'}}
 }
 
@@ -45,7 +45,7 @@ func (u *untilClosed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// NewBoundary makes a line that no part of a message holds.
+// NewBoundary makes a boundary that no part of a message contains.
 func NewBoundary() string {
 	b := make([]byte, 16)
 	rand.Read(b)

@@ -11,10 +11,10 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// maxSpans is how many ranges one request may ask for; with more it gets everything.
+// maxSpans is how many ranges a request may ask for. If it asks for more, it gets everything.
 const maxSpans = 9
 
-// span is some bytes of an attachment.
+// span is a range of an attachment's bytes.
 type span struct{ from, length int64 }
 
 func (sp span) contentRange(size int64) string {
@@ -25,8 +25,8 @@ func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
 
 var errRange = wire.Errorf(http.StatusRequestedRangeNotSatisfiable, "requested_range_not_satisfiable", "Requested range not satisfiable")
 
-// parseRange reads a Range header. None at all means everything: so it is for a header
-// that cannot be read, and, as in CouchDB, for one in which "0-" stands.
+// parseRange reads a Range header. No ranges stand for everything. This is the result for an
+// unreadable header and, as in CouchDB, for one that contains "0-".
 func parseRange(header string, size int64) ([]span, error) {
 	list, ok := strings.CutPrefix(header, "bytes=")
 	if !ok {
@@ -72,7 +72,7 @@ func parseRange(header string, size int64) ([]span, error) {
 	return spans, nil
 }
 
-// parsePlace reads a place in an attachment; one that no attachment has is the last there is.
+// parsePlace reads a position in an attachment. One that is too large becomes the largest.
 func parsePlace(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if errors.Is(err, strconv.ErrRange) {

@@ -11,8 +11,8 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Send answers with the bytes of an attachment. What came gzip-encoded goes
-// out so to those who take it, and unpacked to the others.
+// Send answers with the bytes of an attachment. If it came gzip-encoded, it goes out that way
+// to clients that accept it, and decompressed to others.
 func Send(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attachment) error {
 	h := w.Header()
 	etag := `"` + strings.TrimPrefix(att.Digest.String(), "md5-") + `"`
@@ -71,7 +71,7 @@ func sendUnpacked(w http.ResponseWriter, r *http.Request, db *store.DB, att *sto
 	return copyUnpacked(r.Context(), w, db, att)
 }
 
-// copyUnpacked writes what a client sees who knows nothing of encodings.
+// copyUnpacked writes the decompressed bytes.
 func copyUnpacked(ctx context.Context, w io.Writer, db *store.DB, att *store.Attachment) error {
 	in := db.ReadAttachment(ctx, att.Digest, 0, att.Length)
 	defer in.Close()
@@ -87,7 +87,7 @@ func copyUnpacked(ctx context.Context, w io.Writer, db *store.DB, att *store.Att
 	return err
 }
 
-// acceptsGzip tells whether Accept-Encoding names gzip, and not as a thing to avoid.
+// acceptsGzip tells whether Accept-Encoding allows gzip.
 func acceptsGzip(r *http.Request) bool {
 	for _, header := range r.Header["Accept-Encoding"] {
 		for one := range strings.SplitSeq(header, ",") {

@@ -9,11 +9,11 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// maxStagedInMemory is how many bytes of small attachments of a request wait in memory for
-// their documents to be written.
+// maxStagedInMemory is how many bytes of a request's small attachments may wait in memory until
+// their documents are written.
 const maxStagedInMemory = 1 << 20
 
-// CheckInline refuses what cannot be stored of a request that has no parts.
+// CheckInline refuses attachments that a request without parts cannot have.
 func CheckInline(a *document.Attachment, limit int64) error {
 	if a.Follows && !a.Stub {
 		return wire.BadRequest("Attachment %s follows, but the request is not multipart/related", a.Name)
@@ -24,7 +24,7 @@ func CheckInline(a *document.Attachment, limit int64) error {
 	return nil
 }
 
-// Edit gives an attachment the form of an edit, without its bytes.
+// Edit turns an attachment into an edit, without its bytes.
 func Edit(a *document.Attachment) store.EditAttachment {
 	e := store.EditAttachment{Name: a.Name, Type: a.Type, RevPos: a.RevPos, HasRevPos: a.HasRevPos}
 	if a.Stub {
@@ -33,8 +33,8 @@ func Edit(a *document.Attachment) store.EditAttachment {
 	return e
 }
 
-// Stage stores the bytes of inline attachments and gives all of them the form of an
-// edit; part, if not nil, stores those that follow. inMemory counts the bytes that wait.
+// Stage stores the bytes of inline attachments and turns all attachments into edits. part, if
+// not nil, stores the ones that follow. inMemory counts the bytes that wait in memory.
 func Stage(ctx context.Context, db *store.DB, sent []document.Attachment, limit int64, inMemory *int, part func(a *document.Attachment) (store.Staged, error)) ([]store.EditAttachment, error) {
 	var out []store.EditAttachment
 	for i := range sent {
@@ -66,7 +66,7 @@ func Stage(ctx context.Context, db *store.DB, sent []document.Attachment, limit 
 	return out, nil
 }
 
-// EditOf gives a document the form of an edit, with its inline attachments stored.
+// EditOf turns a document into an edit, and stores its inline attachments.
 func EditOf(ctx context.Context, db *store.DB, doc document.Doc, limit int64) (store.Edit, error) {
 	inMemory := 0
 	return nextEdit(ctx, db, doc, limit, &inMemory)
@@ -83,8 +83,8 @@ func nextEdit(ctx context.Context, db *store.DB, doc document.Doc, limit int64, 
 	return store.Edit{Doc: doc, Attachments: atts}, err
 }
 
-// EditsOf does the same for many documents. All of them are checked before the bytes of
-// the first are stored.
+// EditsOf does the same for many documents. It checks all of them before it stores the bytes
+// of the first.
 func EditsOf(ctx context.Context, db *store.DB, docs []document.Doc, limit int64) ([]store.Edit, error) {
 	edits := make([]store.Edit, len(docs))
 	for i := range docs {
@@ -105,7 +105,7 @@ func EditsOf(ctx context.Context, db *store.DB, docs []document.Doc, limit int64
 	return edits, nil
 }
 
-// Kept are those of a revision, but one, as those of an edit.
+// Kept turns a revision's attachments into edits that keep them, except the one named without.
 func Kept(old *store.Document, without string) (kept []store.EditAttachment) {
 	for i := range old.Attachments {
 		if a := &old.Attachments[i]; a.Name != without {

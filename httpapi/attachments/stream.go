@@ -12,18 +12,18 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Wanted says with which attachments of a document the bytes are to be sent.
+// Wanted says for which attachments of a document to send the bytes.
 type Wanted struct {
 	All       bool          // attachments=true
-	Since     []revtree.Rev // atts_since: what is newer than the newest of these
+	Since     []revtree.Rev // atts_since: those newer than the newest of these
 	HasSince  bool
 	Encodings bool // att_encoding_info=true
 }
 
 func (w *Wanted) Any() bool { return w.All || w.HasSince }
 
-// Of gives the judge of a document's attachments. The document's Path tells which of the
-// revisions that the client has are its ancestors; others are passed over.
+// Of returns a function that chooses among a document's attachments. The document's Path tells
+// which of the client's revisions are its ancestors. Others are ignored.
 func (w *Wanted) Of(doc *store.Document) func(*store.Attachment) bool {
 	if !w.Any() {
 		return func(*store.Attachment) bool { return false }
@@ -39,8 +39,8 @@ func (w *Wanted) Of(doc *store.Document) func(*store.Attachment) bool {
 	return func(a *store.Attachment) bool { return a.RevPos > has || has == 0 }
 }
 
-// AppendDocument appends a document as JSON with the bytes of some attachments. It sends
-// what has gathered as it goes.
+// AppendDocument appends a document as JSON with the bytes of some attachments. It may send
+// what is ready in the meantime.
 func AppendDocument(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
 	opt.Open = true
 	st.Buf = doc.AppendJSON(st.Buf, opt)
@@ -51,8 +51,8 @@ func AppendDocument(ctx context.Context, st *wire.Stream, db *store.DB, doc *sto
 	return nil
 }
 
-// AppendRow appends the document of a row, with the bytes of its attachments if they
-// are wanted: those come when the stream is flushed.
+// AppendRow appends the document of a row, with the bytes of its attachments if they are
+// wanted. The bytes are read when the stream is flushed.
 func AppendRow(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, wanted Wanted) {
 	opt := store.JSONOptions{Encodings: wanted.Encodings, Open: wanted.All && len(doc.Attachments) > 0}
 	st.Buf = doc.AppendJSON(st.Buf, opt)
@@ -98,7 +98,7 @@ func appendAttachmentName(b []byte, i int, a *store.Attachment, encodings bool) 
 	return a.AppendInfo(append(b, ':'), encodings)
 }
 
-// streamWriter lets others write into a stream.
+// streamWriter is an io.Writer that writes into a stream.
 type streamWriter struct{ st *wire.Stream }
 
 func (w streamWriter) Write(p []byte) (int, error) {
@@ -109,9 +109,9 @@ func (w streamWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// AppendRelated appends a document and the bytes of some attachments as parts: first
-// the JSON, then the attachments in its order. As in CouchDB the JSON always tells how the
-// bytes are encoded, since they come so: who stores them as they are has to know.
+// AppendRelated appends a document and the bytes of some attachments as parts: first the JSON,
+// then the attachments in its order. As in CouchDB, the JSON always says how the bytes are
+// encoded, because they are sent that way and the receiver has to know.
 func AppendRelated(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool, boundary string) error {
 	st.Buf = append(append(append(st.Buf, "--"...), boundary...), "\r\nContent-Type: application/json\r\n\r\n"...)
 	opt.Open, opt.Encodings = true, true
@@ -147,12 +147,12 @@ func AppendRelated(ctx context.Context, st *wire.Stream, db *store.DB, doc *stor
 	return nil
 }
 
-// quoteFilename writes a name as it stands in Content-Disposition.
+// quoteFilename writes a name for Content-Disposition.
 func quoteFilename(name string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(store.InHead(name)) + `"`
 }
 
-// SendsAny tells whether any attachment of a document is to be sent.
+// SendsAny tells whether the bytes of any attachment are to be sent.
 func SendsAny(doc *store.Document, sends func(*store.Attachment) bool) bool {
 	for i := range doc.Attachments {
 		if sends(&doc.Attachments[i]) {
@@ -162,8 +162,8 @@ func SendsAny(doc *store.Document, sends func(*store.Attachment) bool) bool {
 	return false
 }
 
-// wantsRelated tells whether a document with attachments goes out as multipart/related:
-// unless JSON, or another type alone, is asked for.
+// wantsRelated tells whether a document with attachments goes out as multipart/related. It
+// does unless the client asks for JSON or only for another type.
 func wantsRelated(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	switch {

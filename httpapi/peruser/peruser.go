@@ -19,15 +19,14 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// record is the local document of _users that tells how far the changes of users
-// have been followed.
+// record is the local document of _users that says how far its changes have been followed.
 const record = access.ServerRecords + "peruser"
 
-// rest is how long to wait after something went wrong, and how often to look
-// whether the settings ask for databases of users.
+// rest is how long to wait after an error, and how often to check whether the settings ask for
+// databases of users.
 const rest = 2 * time.Second
 
-// Options say whose databases are made, and where.
+// Options are what Run needs.
 type Options struct {
 	Store  *store.Store
 	Config *config.Config
@@ -37,9 +36,9 @@ type Options struct {
 // follower follows _users.
 type follower struct{ Options }
 
-// Run makes a database for each user, and deletes it with the user, as far as
-// [couch_peruser] says so, until ctx ends. What has happened while it was not running it
-// catches up with: how far it has come is written down in the database of the users.
+// Run creates a database for each user, and deletes it with the user, if [couch_peruser] says
+// so. It runs until ctx ends. It catches up with what happened while it was not running,
+// because it records its progress in _users.
 func Run(ctx context.Context, opt Options) {
 	f := &follower{opt}
 	for ctx.Err() == nil {
@@ -57,8 +56,8 @@ func Run(ctx context.Context, opt Options) {
 	}
 }
 
-// followUsers follows the changes of _users until there is an error, the database is
-// gone, or the settings no longer ask for it.
+// followUsers follows the changes of _users until there is an error, the database is gone, or
+// the settings no longer ask for it.
 func (f *follower) followUsers(ctx context.Context) error {
 	db, err := f.Store.Bare(ctx, access.UsersDB, store.ForUserDatabases)
 	if err != nil {
@@ -96,15 +95,15 @@ func (f *follower) followUsers(ctx context.Context) error {
 	return nil
 }
 
-// catchUp makes and deletes databases for the changes after a sequence, and returns how
-// far it has come.
+// catchUp creates and deletes databases for the changes after a sequence, and returns how far
+// it has come.
 func (f *follower) catchUp(ctx context.Context, db store.Bare, seen uint64) (uint64, error) {
 	type change struct {
 		name    string
 		deleted bool
 	}
 	var changed []change
-	// One after the other, between the snapshots: making a database is slow.
+	// One after the other, between snapshots, because creating a database is slow.
 	settle := func() error {
 		for _, c := range changed {
 			var err error
@@ -136,13 +135,13 @@ func (f *follower) catchUp(ctx context.Context, db store.Bare, seen uint64) (uin
 	return newest, nil
 }
 
-// userDBName is the name of a user's database.
+// userDBName returns the name of a user's database.
 func (f *follower) userDBName(user string) string {
 	return f.Config.String("couch_peruser", "database_prefix") + hex.EncodeToString([]byte(user))
 }
 
-// makeUserDB makes a user's database, if it is not there, and sees to it that the user is
-// its administrator and its member.
+// makeUserDB creates a user's database if it does not exist, and makes sure that the user is
+// its administrator and member.
 func (f *follower) makeUserDB(ctx context.Context, user string) error {
 	name := f.userDBName(user)
 	if !store.ValidName(name) || len(name) > wire.MaxDBName {
@@ -154,7 +153,7 @@ func (f *follower) makeUserDB(ctx context.Context, user string) error {
 	}
 	db, err := f.Store.Bare(ctx, name, store.ForUserDatabases)
 	if errors.Is(err, store.ErrNoDB) {
-		return nil // deleted again meanwhile
+		return nil // deleted again in the meantime
 	}
 	if err != nil {
 		return err
@@ -171,7 +170,7 @@ func (f *follower) makeUserDB(ctx context.Context, user string) error {
 	return db.SetSecurity(ctx, next)
 }
 
-// withUser adds a user to the names of a security object; what else stands in it stays.
+// withUser adds a user to the names of a security object, and leaves the rest as it is.
 func withUser(raw []byte, user string) (next []byte, changed bool, err error) {
 	object := map[string]json.RawMessage{}
 	if raw != nil {
@@ -225,8 +224,8 @@ func (f *follower) dropUserDB(ctx context.Context, user string) error {
 	return nil
 }
 
-// Seen reads how far the changes have been followed; a record of another
-// database of that name is as good as none.
+// Seen reads how far the changes have been followed. A record of an earlier database of that
+// name does not count.
 func Seen(ctx context.Context, db store.Bare) (uint64, error) {
 	doc, err := db.GetLocal(ctx, record)
 	if errors.Is(err, store.ErrMissing) {

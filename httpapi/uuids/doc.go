@@ -1,2 +1,2 @@
-// Package uuids makes ids of documents that come without one.
+// Package uuids makes ids for documents that come without one.
 package uuids

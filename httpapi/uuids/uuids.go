@@ -24,11 +24,11 @@ func New() *Source {
 
 func (u *Source) renew() {
 	rand.Read(u.prefix[:])
-	u.prefix[0] &= 0x7f // ids begin with a digit: they sort before those that are words
+	u.prefix[0] &= 0x7f // ids begin with a digit, so they sort before words
 	u.next = mathrand.Uint32N(0x1000)
 }
 
-// Append appends the 32 digits of a new one.
+// Append appends the 32 digits of a new id.
 func (u *Source) Append(b []byte) []byte {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -39,5 +39,5 @@ func (u *Source) Append(b []byte) []byte {
 	return hex.AppendEncode(b, []byte{byte(u.next >> 16), byte(u.next >> 8), byte(u.next)})
 }
 
-// ID makes one.
+// ID makes an id.
 func (u *Source) ID() string { return string(u.Append(make([]byte, 0, 32))) }

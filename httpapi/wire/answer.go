@@ -11,14 +11,14 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Values of headers that never change, shared by all answers: a header's slice of
-// values is only ever replaced, never written to.
+// Header values that never change. All answers share them: a header's slice of values is only
+// replaced, never written to.
 var (
 	TypeJSON       = []string{"application/json"}
 	MustRevalidate = []string{"must-revalidate"}
 )
 
-// WriteJSON sends a whole answer; a newline is put behind it. HEAD gets the headers.
+// WriteJSON sends a whole answer and a newline. HEAD gets only the headers.
 func WriteJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) error {
 	h := w.Header()
 	if h["Content-Type"] == nil {
@@ -64,7 +64,7 @@ func GetBuf() *[]byte {
 	return b
 }
 
-// PutBuf gives it back; nobody may hold its bytes any more.
+// PutBuf gives a buffer back. Nobody may use its bytes after that.
 func PutBuf(b *[]byte) {
 	if cap(*b) <= maxPooled {
 		buffers.Put(b)
@@ -90,7 +90,7 @@ func AppendSeq(b []byte, db *store.DB, n uint64) []byte {
 	return append(db.Seq(n).AppendTo(append(b, '"')), '"')
 }
 
-// GivenRev is the revision that a document came with.
+// GivenRev returns the revision that a document came with.
 func GivenRev(doc *document.Doc) revtree.Rev {
 	if len(doc.Path) > 0 {
 		return doc.Path[0]

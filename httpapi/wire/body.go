@@ -15,15 +15,15 @@ import (
 
 var ErrBodyTooLarge = Errorf(http.StatusRequestEntityTooLarge, "too_large", "the request entity is too large")
 
-// MaxOpenBody bounds the bodies that are read before it is known who sends them.
+// MaxOpenBody is how long a body may be that is read before we know who sends it.
 const MaxOpenBody = 64 << 10
 
-// workFactor is how many bytes of memory are taken to be needed for each byte of JSON that
-// is worked on: what is read from it, what is stored of it and what the answer has of it.
+// workFactor is how many bytes of memory each byte of JSON is assumed to need while we work on
+// it: for what is read from it, what is stored, and what the answer repeats.
 const workFactor = 4
 
-// ReadBody reads the whole body, decompressed. The bytes are good until the handler has
-// returned, and nobody may hold on to them: ReadKeptBody is for those who do.
+// ReadBody reads and decompresses the whole body. The bytes are valid until the handler has
+// returned. To keep them longer, use ReadKeptBody.
 func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := TakeBody(w, r, SettingsOf(r).MaxRequestSize, nil)
 	if err != nil {
@@ -32,8 +32,8 @@ func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body.Bytes(), Work(r, int64(len(body.Bytes())))
 }
 
-// ReadKeptBody is ReadBody for bytes that are the caller's. They are in memory, and so may
-// be no more than a document's.
+// ReadKeptBody is like ReadBody, but the caller may keep the bytes. They are in memory, so
+// there may be no more than a document may have.
 func ReadKeptBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	set := SettingsOf(r)
 	body, err := TakeBody(w, r, min(set.MaxRequestSize, max(set.MaxDocumentSize, MaxOpenBody)), nil)
@@ -49,13 +49,13 @@ func ReadKeptBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return bytes.Clone(body.Bytes()), nil
 }
 
-// TakeBody reads a body of at most limit bytes; watch sees those of a long one as they
-// come. It is let go of when the handler has returned.
+// TakeBody reads a body of at most limit bytes. watch sees the bytes of a long body as they
+// arrive. The body is released when the handler has returned.
 func TakeBody(w http.ResponseWriter, r *http.Request, limit int64, watch func([]byte) error) (*intake.Body, error) {
 	if r.ContentLength > limit {
 		return nil, ErrBodyTooLarge
 	}
-	// One more than the limit comes through, so that reaching it and exceeding it differ.
+	// One byte more than the limit comes through, so we can tell reaching it from exceeding it.
 	in := io.Reader(http.MaxBytesReader(w, r.Body, limit))
 	ahead := r.ContentLength
 	switch coding := ContentCoding(r); coding {
@@ -66,14 +66,14 @@ func TakeBody(w http.ResponseWriter, r *http.Request, limit int64, watch func([]
 			return nil, BodyError(err)
 		}
 		defer z.Close()
-		in, ahead = z, min(4*ahead, intake.Free) // what it says is the length before
+		in, ahead = z, min(4*ahead, intake.Free) // the announced length is the compressed one
 	default:
 		return nil, Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "%s is not a supported content encoding.", coding)
 	}
 	return TakeIn(r, in, ahead, limit, watch)
 }
 
-// TakeIn is TakeBody for what a body, or a part of one, holds.
+// TakeIn is TakeBody for the content of a body or of a part of one.
 func TakeIn(r *http.Request, in io.Reader, ahead, limit int64, watch func([]byte) error) (*intake.Body, error) {
 	x := ExchangeOf(r)
 	body, err := intake.Read(in, intake.Reading{Budget: x.shared.settings().Budget, Spool: x.shared.opt.Spool, Ahead: ahead, Limit: limit, Watch: watch})
@@ -84,8 +84,8 @@ func TakeIn(r *http.Request, in io.Reader, ahead, limit int64, watch func([]byte
 	return body, nil
 }
 
-// Work waits until the memory is there that it takes to work on so many bytes of JSON. It
-// counts until the answer begins.
+// Work waits for the memory that it takes to work on this many bytes of JSON. The request holds
+// it until the answer begins.
 func Work(r *http.Request, bytes int64) error {
 	if bytes <= intake.Free {
 		return nil
@@ -121,12 +121,12 @@ func ParseDocument(r *http.Request, body *intake.Body, meter *document.Meter, op
 	return document.Parse(body.Bytes(), opt)
 }
 
-// ContentCoding is how the bytes of a body are packed, whatever the case it is written in.
+// ContentCoding returns the encoding of a body in lower case.
 func ContentCoding(r *http.Request) string {
 	return strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 }
 
-// BodyError says what was wrong with a body that could not be read.
+// BodyError returns the answer for a body that could not be read.
 func BodyError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errors.Is(err, intake.ErrTooLarge) {
 		return ErrBodyTooLarge
@@ -142,27 +142,27 @@ func BodyError(err error) error {
 	return BadRequest("The request body could not be read: %s", err)
 }
 
-// EndWork gives back the memory for work: a client that is slow to take the answer, or to
+// EndWork gives back the memory for work. So a client that is slow to take the answer, or to
 // send the rest of its request, keeps nobody waiting.
 func (x *Exchange) EndWork() { x.share.Release() }
 
-// WorkOn waits for memory for work, as work does, however few the bytes are.
+// WorkOn waits for memory as Work does, even for a few bytes.
 func WorkOn(r *http.Request, bytes int64) (err error) {
 	x := ExchangeOf(r)
 	x.share, err = x.shared.settings().Budget.Work(r.Context(), workFactor*bytes)
 	return err
 }
 
-// holds has the exchange let go of a body when its handler has returned.
+// holds makes the exchange release a body when its handler has returned.
 func (x *Exchange) holds(body *intake.Body) {
 	x.bodies = append(x.bodies, body)
 	if body.Mapped() {
-		// A disk that cannot be read is then an error of this request alone.
+		// If the disk cannot be read, then only this request fails.
 		debug.SetPanicOnFault(true)
 	}
 }
 
-// LetGo ends what the exchange holds.
+// LetGo releases what the exchange holds.
 func (x *Exchange) LetGo() (err error) {
 	x.share.Release()
 	x.room.Release()

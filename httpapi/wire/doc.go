@@ -1,21 +1,19 @@
-// Package wire is what every answer of the HTTP API stands on, whatever it is about: the
-// exchange of one request and its answer, bodies on their way in, JSON and streams on their
-// way out, feeds that wait, and the errors that all rooms answer with.
+// Package wire has what all answers of the HTTP API need, whatever they are about: the
+// exchange of a request and its answer, request bodies, JSON and streams, feeds that wait,
+// and the errors that all rooms use.
 //
-// A Handler answers a request or returns the error to answer it with. What a request takes
-// with it hangs on its context: ExchangeOf finds it. Shared is what all exchanges of one
-// server share. errors.go is the only place where an error meets a status and CouchDB's
-// error word.
+// A Handler answers a request or returns the error to answer it with. The state of a request
+// is in its context, where ExchangeOf finds it. Shared is what all exchanges of one server
+// share. Only errors.go turns an error into a status and CouchDB's error word.
 //
 // What always holds:
-//   - a status is sent when the answer is known to be good; after the first byte of a
-//     stream an error cuts the connection, it never completes a wrong answer;
+//   - a status is sent once the answer is known to be good; after the first byte of a
+//     stream an error cuts the connection and never completes a wrong answer;
 //   - the memory for a body, and the turn of a large query, are given back before bytes go
-//     to a client, so that one who is slow keeps nobody waiting;
-//   - nothing here opens a database, and nothing here knows a route: that is the business
-//     of package access and of the rooms.
+//     to a client, so a slow client keeps nobody waiting;
+//   - nothing here opens a database or knows a route: package access and the rooms do.
 package wire
 
-// CouchVersion is the CouchDB whose API this is. Clients parse it and choose by it
-// which endpoints to use.
+// CouchVersion is the version of CouchDB whose API this is. Clients parse it to choose which
+// endpoints to use.
 const CouchVersion = "3.5.0"

@@ -21,8 +21,8 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// Error is an error that knows its answer. Handlers make one where the answer is
-// about the request itself; what comes from below is translated by the table.
+// Error is an error that knows its answer. Handlers make one if the answer is about the
+// request itself. The table translates errors from below.
 type Error struct {
 	status int
 	word   string
@@ -36,19 +36,19 @@ func Errorf(status int, word, format string, args ...any) error {
 	return &Error{status, word, fmt.Sprintf(format, args...)}
 }
 
-// BadRequest is the commonest of them.
+// BadRequest makes the most common one.
 func BadRequest(format string, args ...any) error {
 	return Errorf(http.StatusBadRequest, "bad_request", format, args...)
 }
 
-// ErrNotBuilt is the answer of what is known to CouchDB and not served here yet.
+// ErrNotBuilt is the answer to what CouchDB has and this server does not have yet.
 var ErrNotBuilt = Errorf(http.StatusNotImplemented, "not_implemented", "This server does not have this feature yet.")
 
 const unforeseen = "An unexpected error occurred; the server's log has the details."
 
 var errUnforeseen = Errorf(http.StatusInternalServerError, "internal_server_error", unforeseen)
 
-// apiErrors is the only place where a domain error meets a status.
+// apiErrors is the only place that turns a domain error into a status.
 var apiErrors = []struct {
 	err    error
 	status int
@@ -107,11 +107,11 @@ var apiErrors = []struct {
 	{revtree.ErrBadPath, 400, "bad_request", "Invalid rev format"},
 }
 
-// fullDisk is said of every write that the disk has no space for.
+// fullDisk is the reason for every write that the disk has no space for.
 const fullDisk = "No space is left on the server's disk; nothing was changed."
 
-// systemErrors are those of the operating system, where a file is written that is no
-// database: that of the settings, or the body of a request.
+// systemErrors are errors of the operating system when it writes a file other than a database,
+// such as the settings or the body of a request.
 var systemErrors = []struct {
 	err    error
 	status int
@@ -127,8 +127,7 @@ var systemErrors = []struct {
 	{syscall.ENOMEM, 503, "service_unavailable", "The server's machine has no memory left; nothing was changed."},
 }
 
-// documentErrors is the same for what is wrong with a document, which brings its own
-// reason.
+// documentErrors is the same for errors in documents, which have reasons of their own.
 var documentErrors = map[document.Kind]struct {
 	status int
 	word   string
@@ -141,8 +140,8 @@ var documentErrors = map[document.Kind]struct {
 	document.TooMany:    {413, "too_large"},
 }
 
-// AnswerOf gives the status, word and reason that an error is answered with; known
-// is false for an error that nobody foresaw, which is logged and answered 500.
+// AnswerOf returns the status, word and reason with which an error is answered. known is
+// false for an unforeseen error, which is logged and answered with 500.
 func AnswerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.status, e.word, e.reason, true
@@ -199,8 +198,8 @@ func AnswerOf(err error) (status int, word, reason string, known bool) {
 	return http.StatusInternalServerError, "internal_server_error", unforeseen, false
 }
 
-// namedStatus is the status of an error that a function of a design document threw by its
-// name; any other is a 500.
+// namedStatus is the status of an error that a design document's function threw, by its name.
+// Any other error is a 500.
 var namedStatus = map[string]int{
 	"bad_request": 400, "query_parse_error": 400, "unauthorized": 401, "forbidden": 403, "not_found": 404,
 	"method_not_allowed": 405, "not_acceptable": 406, "conflict": 409, "precondition_failed": 412,
@@ -217,8 +216,8 @@ func functionStatus(e *script.Error) int {
 	return http.StatusInternalServerError
 }
 
-// replicationAnswer is the same for what is wrong with a replication: the reason names
-// the side that it is about.
+// replicationAnswer is the same for errors of replications. The reason names the side that
+// failed.
 func replicationAnswer(err error) (status int, word, reason string, ok bool) {
 	if e, ok := errors.AsType[*replicate.BadRequest](err); ok {
 		return http.StatusBadRequest, "bad_request", e.Reason, true
@@ -253,8 +252,8 @@ func replicationAnswer(err error) (status int, word, reason string, ok bool) {
 	return http.StatusInternalServerError, "replication_error", e.Error(), true
 }
 
-// AppendErrorOf appends the members that tell of an error. The reason of one that a
-// function of a design document threw may be any JSON.
+// AppendErrorOf appends the members of an error. If a design document's function threw it, the
+// reason may be any JSON.
 func AppendErrorOf(b []byte, err error) []byte {
 	_, word, reason, _ := AnswerOf(err)
 	if e, ok := errors.AsType[*script.Error](err); ok && e.Value != nil {

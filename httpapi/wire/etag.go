@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// MatchesETag looks for an entity tag, with its quotes, in If-None-Match. As in CouchDB
-// an asterisk matches nothing.
+// MatchesETag looks for an entity tag, with its quotes, in If-None-Match. As in CouchDB, an
+// asterisk matches nothing.
 func MatchesETag(r *http.Request, etag string) bool {
 	header := r.Header.Get("If-None-Match")
 	if header == "" {
@@ -21,9 +21,9 @@ func MatchesETag(r *http.Request, etag string) bool {
 	return false
 }
 
-// SetModified sets Last-Modified. A client that sends it back as since misses nothing:
-// it is never later than the newest change that the answer knows of, and what comes in
-// the same second later on counts for that second.
+// SetModified sets Last-Modified. A client that sends it back as since misses nothing. It is
+// never later than the newest change in the answer, and later changes in the same second count
+// for that second.
 func SetModified(h http.Header, t time.Time) {
 	h["Last-Modified"] = []string{t.UTC().Format(http.TimeFormat)}
 }

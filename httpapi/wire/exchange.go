@@ -17,8 +17,8 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// Exchange is one request and its answer: who asks, and what has been sent so far.
-// It is the ResponseWriter that handlers get, and it hangs on the request's context.
+// Exchange is one request and its answer: who asks, and what has been sent so far. It is the
+// ResponseWriter that handlers get, and it is in the request's context.
 type Exchange struct {
 	http.ResponseWriter
 
@@ -30,25 +30,24 @@ type Exchange struct {
 
 	Status int         // of the answer; 0: nothing has been sent
 	Size   int64       // bytes of the answer that have been sent
-	IsFeed bool        // it waits for what has not happened yet
+	IsFeed bool        // it waits for things that have not happened yet
 	IsCut  bool        // the connection was cut before the answer was whole
 	Notes  []slog.Attr // for the audit trail
 
 	shared  *Shared
 	conn    *http.ResponseController
 	asked   *http.Request // as it came; nil if this process asks itself
-	proxies Proxies       // whom it may have come through
+	proxies Proxies       // trusted ones that it may have come through
 	turns   *Turns        // of large queries; nil: it takes none
-	stall   time.Duration // how long the client may take nothing of the answer; 0: for ever
+	stall   time.Duration // how long the client may take no byte of the answer; 0: for ever
 	body    *steadyBody   // nil: there is none, or it may stall for ever
 	bodies  []*intake.Body
 	share   intake.Share // of the memory for work
-	room    intake.Share // of the same, for what is read
+	room    intake.Share // of the same memory, for what is read
 	broken  bool         // the client has gone
 }
 
-// Begin begins the exchange of a request that has come over a connection. finish and letGo
-// end it.
+// Begin begins the exchange of a request that came over a connection. Finish and LetGo end it.
 func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	set := s.settings()
 	x := s.BeginInner(w)
@@ -56,13 +55,13 @@ func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	return x
 }
 
-// BeginInner begins one that this process has with itself.
+// BeginInner begins an exchange that this process has with itself.
 func (s *Shared) BeginInner(w http.ResponseWriter) *Exchange {
 	return &Exchange{ResponseWriter: w, conn: http.NewResponseController(w), ID: newRequestID(), shared: s}
 }
 
-// newRequestID makes what ties an answer to its line in the log: ten hex digits. It
-// is no secret and need not be hard to guess.
+// newRequestID makes ten hex digits that tie an answer to its line in the log. They need not
+// be hard to guess.
 func newRequestID() string {
 	const hexDigits = "0123456789abcdef"
 	n := rand.Uint64()
@@ -76,10 +75,10 @@ func newRequestID() string {
 
 type exchangeKey struct{}
 
-// ExchangeOf is the exchange that a request belongs to.
+// ExchangeOf returns the exchange of a request.
 func ExchangeOf(r *http.Request) *Exchange { return ExchangeIn(r.Context()) }
 
-// ExchangeIn is the exchange that a context belongs to; nil if it is none's.
+// ExchangeIn returns the exchange in a context; nil if there is none.
 func ExchangeIn(ctx context.Context) *Exchange {
 	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
 	return x
@@ -102,7 +101,7 @@ func UserOf(r *http.Request) auth.User {
 	return auth.User{}
 }
 
-// begun tells that the status is on its way and cannot be changed any more.
+// begun tells whether the status has been sent and can no longer change.
 func (x *Exchange) begun() bool { return x.Status != 0 }
 
 func (x *Exchange) WriteHeader(status int) {
@@ -131,7 +130,7 @@ func (x *Exchange) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// FlushError sends what is in buffers: http.ResponseController looks for it.
+// FlushError sends what is in buffers. http.ResponseController calls it.
 func (x *Exchange) FlushError() error {
 	lift := x.deadline(unsent)
 	defer lift()
@@ -143,11 +142,11 @@ func (x *Exchange) FlushError() error {
 	return err
 }
 
-// Flush is there for those who look for an http.Flusher.
-func (x *Exchange) Flush() { _ = x.FlushError() } // the next write tells of a broken connection
+// Flush implements http.Flusher.
+func (x *Exchange) Flush() { _ = x.FlushError() } // the next write reports a broken connection
 
-// Recover is deferred: it turns a panic into a 500, or into a cut connection where the
-// answer has begun.
+// Recover must be deferred. It turns a panic into a 500, or cuts the connection if the answer
+// has begun.
 func (x *Exchange) Recover(r *http.Request) {
 	cause := recover()
 	if cause == nil {

@@ -12,7 +12,7 @@ import (
 // Fail answers a request with the error that ended it.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	x := ExchangeOf(r)
-	// A read that took too long ends the context as well, but then there is somebody.
+	// A read that took too long also ends the context, but then the client is still there.
 	if r.Context().Err() != nil && !errors.Is(err, errStalled) || x.broken {
 		// The client has gone; there is nobody to answer.
 		x.IsCut = true
@@ -36,14 +36,14 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	x.sendError(w, r, status, err)
 }
 
-// sendError sends an error as JSON, in place of whatever a handler had prepared.
+// sendError sends an error as JSON instead of what a handler had prepared.
 func (x *Exchange) sendError(w http.ResponseWriter, r *http.Request, status int, cause error) {
 	h := w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Content-Type", "Cache-Control", "Etag", "Location", "X-Couch-Update-Newrev"} {
 		delete(h, name)
 	}
 	if status == http.StatusRequestTimeout && r.ProtoMajor == 1 {
-		h["Connection"] = []string{"close"} // what is left of the body is not waited for
+		h["Connection"] = []string{"close"} // do not wait for the rest of the body
 	}
 	if errors.Is(cause, intake.ErrBusy) {
 		h["Retry-After"] = []string{"5"}
@@ -55,13 +55,12 @@ func (x *Exchange) sendError(w http.ResponseWriter, r *http.Request, status int,
 	defer PutBuf(b)
 	*b = append(AppendErrorOf(append(*b, '{'), cause), '}')
 	if err := WriteJSON(w, r, status, *b); err != nil {
-		// The connection is broken; the log's line tells what would have been said.
+		// The connection is broken; the log says what the answer would have been.
 		x.shared.opt.Log.DebugContext(r.Context(), "answer not sent", "error", err)
 	}
 }
 
-// challenge asks a browser for a password, if the settings say so or the page that the
-// request comes from does.
+// challenge asks a browser for a password if the settings or the requesting page say so.
 func (x *Exchange) challenge(h http.Header, r *http.Request) {
 	if h["Www-Authenticate"] != nil {
 		return

@@ -5,38 +5,38 @@ import (
 	"time"
 )
 
-// Framing is how the rows of a feed are put together.
+// Framing says how the rows of a feed are put together.
 type Framing string
 
 const (
 	Normal      Framing = "normal"      // an object, ended at once
 	Longpoll    Framing = "longpoll"    // an object, ended once there are rows
-	Continuous  Framing = "continuous"  // a line for each row, goes on
-	EventSource Framing = "eventsource" // an event for each row, goes on
+	Continuous  Framing = "continuous"  // a line for each row, without end
+	EventSource Framing = "eventsource" // an event for each row, without end
 )
 
-// FeedTimeout is how long a feed waits in vain when its client says nothing else, and
-// at most.
+// FeedTimeout is how long a feed without rows waits before it ends. It is the default and the
+// maximum.
 const FeedTimeout = time.Minute
 
-// Rights is what a feed stands on: the account or the token that it was asked for with, and
-// what its user may do. When that is no longer so the feed ends, before its next row.
+// Rights are the account or token with which a feed was requested, and what its user may do.
+// When they no longer hold, the feed ends before its next row.
 type Rights interface {
 	// Hold tells whether the feed may go on.
 	Hold(context.Context) (bool, error)
-	// HoldStill is Hold for a feed in the midst of its rows: it looks now and then, and gives
-	// the error that cuts the answer.
+	// HoldStill is Hold for a feed that is sending rows. It checks only from time to time, and
+	// returns the error that cuts the answer.
 	HoldStill(context.Context) error
-	// Left is for how long the feed goes on at most, if it is limited.
+	// Left returns how long the feed may last, if that is limited.
 	Left() (left time.Duration, limited bool)
 }
 
-// Feed is an answer that may wait for what has not happened yet.
+// Feed is an answer that may wait for things that have not happened yet.
 type Feed struct {
 	Stream    *Stream
 	Framing   Framing
 	heartbeat time.Duration // how often the client wants a sign of life; 0: never
-	timeout   time.Duration // without heartbeats: when waiting in vain ends
+	timeout   time.Duration // without heartbeats: how long to wait for rows
 	closing   <-chan struct{}
 	rights    Rights
 
@@ -44,7 +44,7 @@ type Feed struct {
 	rows time.Time // when a row last came
 }
 
-// NewFeed begins a feed; st's end or drop must follow.
+// NewFeed begins a feed. Call st's End or Drop after it.
 func NewFeed(st *Stream, framing Framing, heartbeat, timeout time.Duration, rights Rights) Feed {
 	x, now := ExchangeOf(st.r), time.Now()
 	return Feed{
@@ -53,10 +53,10 @@ func NewFeed(st *Stream, framing Framing, heartbeat, timeout time.Duration, righ
 	}
 }
 
-// Waits tells whether the feed goes on when there is nothing left to tell.
+// Waits tells whether the feed continues when there are no more rows.
 func (f *Feed) Waits() bool { return f.Framing != Normal }
 
-// Framed tells whether the rows stand in an array of an object.
+// Framed tells whether the rows are in an array of an object.
 func (f *Feed) Framed() bool {
 	return f.Framing == Normal || f.Framing == Longpoll
 }
@@ -64,14 +64,14 @@ func (f *Feed) Framed() bool {
 // Told notes that rows have come.
 func (f *Feed) Told() { f.rows = time.Now() }
 
-// push sends all there is.
+// push sends everything.
 func (f *Feed) push() error {
 	f.sent = time.Now()
 	return f.Stream.Push()
 }
 
-// Working is called between two pages by whoever looks for rows: it sends what has gathered
-// and, if looking takes long, a heartbeat, and waits for the turn of the next page.
+// Working is called between two pages while rows are searched for. It sends what is ready and,
+// if the search takes long, a heartbeat. Then it waits for the turn of the next page.
 func (f *Feed) Working() error {
 	if err := f.Waiting(); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (f *Feed) Working() error {
 	return f.Stream.FlushFull()
 }
 
-// Waiting is called now and then while the work is another one's, such as an index.
+// Waiting is called from time to time while something else works, such as an index.
 func (f *Feed) Waiting() error {
 	f.Stream.EndTurn()
 	if err := f.rights.HoldStill(f.Stream.r.Context()); err != nil {
@@ -104,9 +104,9 @@ func (f *Feed) beat() error {
 	return f.push()
 }
 
-// Wait sends what has gathered and waits for news, with heartbeats meanwhile. It gives
-// false when the feed is to end instead: nothing came for too long, what it is about
-// is gone, its user may no longer have it, or the server closes.
+// Wait sends what is ready and waits for news, with heartbeats. It returns false if the feed
+// should end: nothing came for too long, its subject is gone, its user may no longer have it,
+// or the server closes.
 func (f *Feed) Wait(ctx context.Context, news, gone <-chan struct{}) (bool, error) {
 	if err := f.push(); err != nil {
 		return false, err
@@ -138,7 +138,7 @@ func (f *Feed) Wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 	}
 }
 
-// pause is how long to wait before something must be done.
+// pause returns how long to wait before something must be done.
 func (f *Feed) pause() time.Duration {
 	pause := f.heartbeat
 	if pause <= 0 {

@@ -13,7 +13,7 @@ import (
 	"github.com/tododb/tododb/store/design"
 )
 
-// FunctionRequest is the request as functions see it (chttpd_external:json_req_obj).
+// FunctionRequest returns the request as functions see it (chttpd_external:json_req_obj).
 func FunctionRequest(r *http.Request, db *store.DB, id *string, body []byte) ([]byte, error) {
 	query, err := QueryOf(r)
 	if err != nil {
@@ -42,7 +42,7 @@ func FunctionRequest(r *http.Request, db *store.DB, id *string, body []byte) ([]
 	return json.Marshal(object)
 }
 
-// PathParts are the segments of an escaped path, unescaped.
+// PathParts returns the segments of an escaped path, unescaped.
 func PathParts(escaped string) []string {
 	parts := []string{}
 	for part := range strings.SplitSeq(strings.Trim(escaped, "/"), "/") {
@@ -54,8 +54,8 @@ func PathParts(escaped string) []string {
 	return parts
 }
 
-// headersOf is the headers that functions see: not what their caller proves himself with,
-// since the administrator of a database, who writes them, is not to act for its users.
+// headersOf returns the headers that functions see. It leaves out credentials, because a
+// database's administrators write the functions and must not act as its users.
 func headersOf(r *http.Request) map[string]string {
 	out := map[string]string{"Host": r.Host}
 	for name, values := range r.Header {
@@ -80,12 +80,12 @@ func formOf(r *http.Request, body []byte) map[string]string {
 	}
 	form, err := ParseQuery(string(body))
 	if err != nil {
-		return map[string]string{} // it is the function's to look at the body
+		return map[string]string{} // the function can look at the body itself
 	}
 	return form.ByName()
 }
 
-// cookiesOf is the cookies that functions see: all but the session.
+// cookiesOf returns the cookies that functions see: all but the session.
 func cookiesOf(r *http.Request) map[string]string {
 	out := map[string]string{}
 	for _, c := range r.Cookies() {

@@ -9,10 +9,9 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// compressFrom is the least size of an answer that is compressed: below it the answer
-// fits in one packet anyway, and the time is better spent on the next request. Only
-// JSON is compressed; attachments go out as the bytes that were stored, with their
-// length and ranges.
+// compressFrom is the size from which an answer is compressed. A smaller one fits in one packet
+// anyway, and the time is better spent on the next request. Only JSON is compressed.
+// Attachments go out as the stored bytes, with their length and ranges.
 const compressFrom = 1400
 
 var (
@@ -20,8 +19,8 @@ var (
 	varyByEncoding = "Accept-Encoding"
 )
 
-// wantsGzip tells whether an answer that is worth it may be compressed. It marks the
-// answer as one that depends on the question.
+// wantsGzip tells whether an answer may be compressed. It also sets Vary, because the answer
+// depends on the request.
 func wantsGzip(r *http.Request, h http.Header) bool {
 	if h["Content-Encoding"] != nil {
 		return false
@@ -41,7 +40,7 @@ func wantsGzip(r *http.Request, h http.Header) bool {
 	return false
 }
 
-// The fastest level: on JSON it saves nearly what the others do.
+// The fastest level: on JSON it saves nearly as much as the others.
 var gzipWriters = sync.Pool{New: func() any {
 	z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
 	return z
@@ -53,7 +52,7 @@ func getGzip(w io.Writer) *gzip.Writer {
 	return z
 }
 
-// putGzip gives a writer back; it holds on to no connection meanwhile.
+// putGzip gives a writer back. It makes it forget the connection.
 func putGzip(z *gzip.Writer) {
 	z.Reset(io.Discard)
 	gzipWriters.Put(z)

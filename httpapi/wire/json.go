@@ -42,8 +42,8 @@ func MemberOf(object []byte, name string) (value []byte) {
 	return value
 }
 
-// ParseObject takes a small body apart; what is not JSON, and what is no object, is
-// refused in CouchDB's words.
+// ParseObject splits a small body into its members. It refuses what is not JSON or not an
+// object in CouchDB's words.
 func ParseObject(body []byte) (map[string]json.RawMessage, error) {
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return nil, ErrNotJSON

@@ -7,13 +7,13 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Audited tells whether what is noted of a request will be recorded.
+// Audited tells whether notes about a request will be recorded.
 func Audited(r *http.Request) bool { return ExchangeOf(r).shared.opt.Audited() }
 
-// Note adds to what the trail will say of the exchange.
+// Note adds to what the audit trail will say about the exchange.
 func (x *Exchange) Note(attrs ...slog.Attr) { x.Notes = append(x.Notes, attrs...) }
 
-// Note adds to what the trail will say of a request, if there is one.
+// Note adds to what the audit trail will say about a request, if there is a trail.
 func Note(r *http.Request, attrs ...slog.Attr) {
 	if Audited(r) {
 		ExchangeOf(r).Note(attrs...)
@@ -52,7 +52,7 @@ func NoteWritten(r *http.Request, results []store.Result) {
 	}
 }
 
-// count adds to a number that the trail will tell.
+// count adds to a number in the audit trail.
 func (x *Exchange) count(name string, n int) {
 	for i := range x.Notes {
 		if x.Notes[i].Key == name {

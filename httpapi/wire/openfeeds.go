@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// openFeeds counts the feeds that wait, all of them and those of each user.
+// openFeeds counts the feeds that wait, in total and by user.
 type openFeeds struct {
 	mu  sync.Mutex // guards what follows
 	all int
@@ -14,8 +14,8 @@ type openFeeds struct {
 
 var errTooManyFeeds = Errorf(http.StatusTooManyRequests, "too_many_requests", "You have too many open feeds; end one first.")
 
-// asker is who counts as one where requests share something: a user, or an address of
-// anonymous ones.
+// asker names who a request counts for when requests share something: a user or, if anonymous,
+// an address.
 func (x *Exchange) asker(r *http.Request) string {
 	if x.User.Anonymous() {
 		return "address " + AddressKey(x.shared.ClientAddr(r))
@@ -23,8 +23,8 @@ func (x *Exchange) asker(r *http.Request) string {
 	return "user " + x.User.Name
 }
 
-// EnterFeed counts a feed in, if it is one that waits; leave counts it out. One user, or
-// all the anonymous ones of one address, may have so many at once and no more.
+// EnterFeed counts a feed if it waits. The caller must call leave when it ends. The number of
+// feeds is limited for each user, and for all anonymous users of one address together.
 func EnterFeed(w http.ResponseWriter, r *http.Request, framing Framing) (leave func(), err error) {
 	if framing == Normal {
 		return func() {}, nil
@@ -54,7 +54,7 @@ func EnterFeed(w http.ResponseWriter, r *http.Request, framing Framing) (leave f
 	}, nil
 }
 
-// count is how many feeds wait.
+// count returns how many feeds wait.
 func (f *openFeeds) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Proxies are the networks whose X-Forwarded headers are believed.
+// Proxies are the networks whose X-Forwarded headers are trusted.
 type Proxies []netip.Prefix
 
 func (p Proxies) has(addr netip.Addr) bool {
@@ -19,14 +19,14 @@ func (p Proxies) has(addr netip.Addr) bool {
 	return false
 }
 
-// Sent tells whether a request comes from a proxy that is believed.
+// Sent tells whether a request comes from a trusted proxy.
 func (p Proxies) Sent(r *http.Request) bool {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && len(p) > 0 && p.has(at.Addr().Unmap())
 }
 
-// client tells the address that a request comes from: the other end of the connection,
-// or, if that is a proxy that is believed, the last one in front of the proxies.
+// client returns the address that a request comes from. It is the other end of the connection
+// or, if that is a trusted proxy, the last address before the proxies.
 func (p Proxies) client(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -49,8 +49,8 @@ func (p Proxies) client(r *http.Request) netip.Addr {
 	return addr
 }
 
-// AddressIn is what counts as one address for the request that a context belongs to; false
-// if this process asks itself.
+// AddressIn returns the AddressKey of the request in a context. It returns false if this
+// process asks itself.
 func AddressIn(ctx context.Context) (key string, there bool) {
 	x := ExchangeIn(ctx)
 	if x == nil || x.asked == nil {
@@ -59,7 +59,7 @@ func AddressIn(ctx context.Context) (key string, there bool) {
 	return AddressKey(x.shared.ClientAddr(x.asked)), true
 }
 
-// AddressKey is what counts as one address: of IPv6 the network that one subscriber has.
+// AddressKey returns what counts as one address. For IPv6 it is the network of one subscriber.
 func AddressKey(addr netip.Addr) string {
 	if addr.Is6() {
 		if prefix, err := addr.WithZone("").Prefix(64); err == nil {

@@ -17,8 +17,8 @@ func Segment(r *http.Request, name string) (string, error) {
 	return s, nil
 }
 
-// Absolute makes a path of this server into a URL as the client sees it: by what a proxy
-// says that is trusted, and by the request itself.
+// Absolute turns a path of this server into a URL as the client sees it. It uses what a trusted
+// proxy says, or the request itself.
 func Absolute(r *http.Request, path string) string {
 	scheme := "http://"
 	trusted := ExchangeOf(r).proxies.Sent(r)
@@ -32,7 +32,7 @@ func Absolute(r *http.Request, path string) string {
 	return scheme + host + path
 }
 
-// EscapeSegment writes a name as one segment of a path, the slash of a design
+// EscapeSegment writes a name as one segment of a path. It escapes the slash of a design
 // document's id too, as CouchDB does in Location (couch_util.erl, url_encode).
 func EscapeSegment(s string) string {
 	plain := func(c byte) bool {
@@ -58,10 +58,10 @@ func EscapeSegment(s string) string {
 
 const upperHex = "0123456789ABCDEF"
 
-// DBPath is the path of the database that a request is about.
+// DBPath returns the path of the database that a request is about.
 func DBPath(r *http.Request) string {
 	name, err := Segment(r, "db")
-	if err != nil { // it could not have been opened then
+	if err != nil { // then it could not have been opened
 		return "/"
 	}
 	return "/" + EscapeSegment(name)
@@ -70,7 +70,7 @@ func DBPath(r *http.Request) string {
 // MaxDBName is how long the name of a database may be, as in CouchDB.
 const MaxDBName = 238
 
-// BadDBName says of a name that no database can have it.
+// BadDBName returns the answer to a name that no database can have.
 func BadDBName(name string) error {
 	return Errorf(http.StatusBadRequest, "illegal_database_name",
 		"Name: '%s'. Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter.", name)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// RequireJSON refuses a body that does not say that it is JSON, as CouchDB does on
-// POST: a web page can post other types across origins without asking.
+// RequireJSON refuses a body that does not say that it is JSON, as CouchDB does on POST. Web
+// pages can post other types across origins without asking.
 func RequireJSON(r *http.Request) error {
 	if IsType(r.Header.Get("Content-Type"), "application/json") {
 		return nil
@@ -17,14 +17,14 @@ func RequireJSON(r *http.Request) error {
 	return Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be application/json")
 }
 
-// IsType compares a Content-Type, whatever its parameters, with a media type.
+// IsType tells whether a Content-Type has a media type, with any parameters.
 func IsType(header, media string) bool {
 	kind, _, _ := strings.Cut(header, ";")
 	return strings.EqualFold(strings.TrimSpace(kind), media)
 }
 
-// Params are the parameters of a query in the order in which they came. A semicolon
-// separates them like an ampersand; of a repeated one the last counts.
+// Params are the parameters of a query in their order. Semicolons separate them as ampersands
+// do. If one is repeated, the last counts.
 type Params struct{ List []Param }
 
 type Param struct{ Name, Value string }
@@ -59,7 +59,7 @@ func ParseQuery(query string) (Params, error) {
 
 var ErrURLEncoding = BadRequest("invalid_url_encoding")
 
-// Get returns the value that counts.
+// Get returns the value of a parameter.
 func (p Params) Get(name string) (value string, ok bool) {
 	for i := len(p.List) - 1; i >= 0; i-- {
 		if p.List[i].Name == name {
@@ -75,7 +75,7 @@ func (p Params) Is(name string) bool {
 	return value == "true"
 }
 
-// Each goes through all of them in order, until fn gives an error.
+// Each calls fn for all parameters in order, until it returns an error.
 func (p Params) Each(fn func(name, value string) error) error {
 	for _, one := range p.List {
 		if err := fn(one.Name, one.Value); err != nil {
@@ -100,7 +100,7 @@ func ParseBool(value string) (bool, error) {
 	return false, QueryError("Invalid boolean parameter: %s", ErlangString(value))
 }
 
-// ParsePositive reads a number from 0 where CouchDB insists on one.
+// ParsePositive reads a number from 0 up where CouchDB insists on one.
 func ParsePositive(value string) (int, error) {
 	n, err := strconv.Atoi(value)
 	if err != nil {
@@ -112,7 +112,7 @@ func ParsePositive(value string) (int, error) {
 	return n, nil
 }
 
-// ErlangString shows a text as CouchDB does in these reasons: an empty one is a list.
+// ErlangString shows a text as CouchDB does in these reasons. An empty one is a list.
 func ErlangString(s string) string {
 	if s == "" {
 		return "[]"
@@ -120,7 +120,7 @@ func ErlangString(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// ByName gives the value that counts of each parameter.
+// ByName returns the value of each parameter.
 func (p Params) ByName() map[string]string {
 	out := make(map[string]string, len(p.List))
 	for _, one := range p.List {

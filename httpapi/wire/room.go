@@ -7,16 +7,16 @@ import (
 	"github.com/tododb/tododb/httpapi/intake"
 )
 
-// LongAnswer is from how many bytes on a piece of an answer is not kept in memory while its
+// LongAnswer is the size from which a piece of an answer is not kept in memory while its
 // client takes it.
 const LongAnswer = 1 << 20
 
-// readFactor is how many bytes of memory are taken to be needed for each byte of a document
-// that is read: as it was stored, and as it is answered.
+// readFactor is how many bytes of memory each byte of a document is assumed to need when it is
+// read: as stored, and as answered.
 const readFactor = 3
 
-// exchangeRoom is the room of what an exchange reads (store.Room): a share of the memory
-// for work, until what was read has been handed on.
+// exchangeRoom is the store.Room of an exchange. It holds a share of the memory for work until
+// what was read has been passed on.
 type exchangeRoom struct {
 	x *Exchange
 }
@@ -24,9 +24,9 @@ type exchangeRoom struct {
 func (r exchangeRoom) Take(ctx context.Context, bytes int64) error {
 	budget, x := r.x.shared.settings().Budget, r.x
 	if x.share.Long(budget) {
-		return nil // it reads for a write that has its share
+		return nil // it reads for a write that has a share
 	}
-	x.share.Release() // nobody waits for a share who has one
+	x.share.Release() // nobody may wait for a share while holding one
 	if want := readFactor * bytes; x.room.Bytes() < want {
 		x.room.Release()
 		var err error
@@ -36,8 +36,8 @@ func (r exchangeRoom) Take(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-// HandOn sends bytes that are long by way of a file, so that their memory is free while the
-// client takes them.
+// HandOn sends many bytes by way of a file, so their memory is free while the client takes
+// them.
 func (x *Exchange) HandOn(to io.Writer, bytes *[]byte) error {
 	file, err := x.shared.opt.Spool.Create()
 	if err != nil {

@@ -12,19 +12,19 @@ import (
 	"github.com/tododb/tododb/httpapi/uuids"
 )
 
-// Settings are what is set of requests and answers whatever they are about.
+// Settings are the settings for all requests and answers, whatever they are about.
 type Settings struct {
 	MaxRequestSize    int64
 	MaxDocumentSize   int64
 	MaxAttachmentSize int64          // 0: any
-	BulkDocs          int            // that one _bulk_docs may have
-	Budget            *intake.Budget // of memory for bodies and what is made of them
+	BulkDocs          int            // documents that one _bulk_docs may have
+	Budget            *intake.Budget // of memory for bodies and what is made from them
 	FeedsPerUser      int            // 0: any number
-	BodyStall         time.Duration  // how long a body may stand still; 0: for ever
-	AnswerStall       time.Duration  // the same of the client that takes an answer
-	Proxies           Proxies        // whose X-Forwarded headers are believed
-	AuditRevisions    bool           // the trail tells which revisions were written
-	ProxyToken        string         // header with which a proxy proves itself
+	BodyStall         time.Duration  // how long a body may stall; 0: for ever
+	AnswerStall       time.Duration  // how long a client may take no byte of an answer; 0: for ever
+	Proxies           Proxies        // whose X-Forwarded headers are trusted
+	AuditRevisions    bool           // the audit trail has the revisions that were written
+	ProxyToken        string         // header with the token of a proxy
 	Challenge         []string       // WWW-Authenticate of a 401; nil: none
 }
 
@@ -51,17 +51,17 @@ func readSettings(c *config.Config, old *Settings) *Settings {
 	case challenge != "":
 		set.Challenge = []string{challenge}
 	case c.RequireValidUser():
-		set.Challenge = []string{`Basic realm="server"`} // as CouchDB: nobody gets to a page that could ask
+		set.Challenge = []string{`Basic realm="server"`} // as in CouchDB: nobody can reach a page that could ask
 	}
 	return set
 }
 
-// SharedOptions say what the exchanges of a server stand on.
+// SharedOptions are what the exchanges of a server need.
 type SharedOptions struct {
 	Config *config.Config
 	Log    *slog.Logger
 	Spool  *intake.Spool // where long bodies wait
-	// Audited tells whether there is a trail that the notes of exchanges go to.
+	// Audited tells whether there is an audit trail for the notes of exchanges.
 	Audited func() bool
 }
 
@@ -78,7 +78,7 @@ type Shared struct {
 	endFeeds func()
 }
 
-// NewShared makes it. It starts nothing.
+// NewShared makes a Shared. It starts nothing.
 func NewShared(opt SharedOptions) *Shared {
 	s := &Shared{
 		opt: opt, settings: config.Follow(opt.Config, readSettings),
@@ -88,27 +88,27 @@ func NewShared(opt SharedOptions) *Shared {
 	return s
 }
 
-// Settings are those in force.
+// Settings returns the settings in force.
 func (s *Shared) Settings() *Settings { return s.settings() }
 
-// SettingsOf are the settings in force for a request.
+// SettingsOf returns the settings in force for a request.
 func SettingsOf(r *http.Request) *Settings { return ExchangeOf(r).shared.settings() }
 
-// Turns are those of large queries.
+// Turns returns the turns of large queries.
 func (s *Shared) Turns() *Turns { return s.turns }
 
-// Feeds is how many feeds wait.
+// Feeds returns how many feeds wait.
 func (s *Shared) Feeds() int { return s.feeds.count() }
 
-// ClientAddr is the address that a request comes from.
+// ClientAddr returns the address that a request comes from.
 func (s *Shared) ClientAddr(r *http.Request) netip.Addr { return s.settings().Proxies.client(r) }
 
-// IDs makes ids of what comes without one.
+// IDs returns the source of ids for documents that come without one.
 func (s *Shared) IDs() *uuids.Source { return s.ids }
 
-// Closing is closed when feeds are to come to their end.
+// Closing returns a channel that is closed when feeds should end.
 func (s *Shared) Closing() <-chan struct{} { return s.closing }
 
-// EndFeeds has all feeds come to a well-formed end, and every later one at once. It may be
-// called again.
+// EndFeeds brings all feeds to a well-formed end. Later feeds end at once. It may be called
+// again.
 func (s *Shared) EndFeeds() { s.endFeeds() }

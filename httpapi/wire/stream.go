@@ -8,13 +8,13 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// StreamPiece is how much of a streamed answer is gathered before it is sent.
+// StreamPiece is how many bytes of a streamed answer are gathered before they are sent.
 const StreamPiece = 32 << 10
 
-// Stream is a JSON answer that is sent in pieces. Append to buf and call flush now and
-// then, at least whenever full says so, and end when all is written. Nothing is sent
-// before the first flush, so an error until then is answered as usual; after it the
-// error that the handler returns cuts the connection.
+// Stream is a JSON answer that is sent in pieces. Append to Buf and call Flush from time to
+// time, at least whenever Full says so, and End when everything is written. Nothing is sent
+// before the first Flush, so an error until then is answered as usual. Later an error that the
+// handler returns cuts the connection.
 type Stream struct {
 	Buf []byte
 
@@ -25,21 +25,21 @@ type Stream struct {
 	z        *gzip.Writer // nil: sent as it is
 	started  bool
 	closed   bool
-	holes    []hole // in buf, to be filled before it is sent
+	holes    []hole // in Buf, to be filled before it is sent
 	turns    *Turns // nil: the answer takes none
-	giveTurn func() // gives back the turn that it has; nil: it has none
+	giveTurn func() // gives back its turn; nil: it has none
 }
 
-// NewStream begins an answer; end or drop must follow.
+// NewStream begins an answer. Call End or Drop after it.
 func NewStream(w http.ResponseWriter, r *http.Request, status int) *Stream {
 	b := GetBuf()
 	return &Stream{Buf: *b, w: w, r: r, status: status, pooled: b, turns: ExchangeOf(r).turns}
 }
 
-// Full tells that it is time to flush.
+// Full tells whether it is time to flush.
 func (st *Stream) Full() bool { return len(st.Buf) >= StreamPiece || len(st.holes) >= maxHoles }
 
-// begin sends the header; length is that of the whole answer, or negative.
+// begin sends the header. length is the length of the whole answer, or negative.
 func (st *Stream) begin(length int) {
 	st.started = true
 	h := st.w.Header()
@@ -58,8 +58,8 @@ func (st *Stream) begin(length int) {
 	st.w.WriteHeader(st.status)
 }
 
-// Flush hands what has gathered to the connection. It may stay in the server's own
-// buffers for a while: see push.
+// Flush passes what is ready to the connection. It may stay in the server's own buffers for a
+// while: see Push.
 func (st *Stream) Flush() error {
 	if err := st.fill(); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (st *Stream) write() error {
 	return err
 }
 
-// Push flushes all the way to the client: what feeds do with each row and heartbeat.
+// Push flushes all the way to the client. Feeds do this after each row and heartbeat.
 func (st *Stream) Push() error {
 	if err := st.Flush(); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (st *Stream) Push() error {
 	return http.NewResponseController(st.w).Flush()
 }
 
-// End completes the answer. One that was never flushed gets a Content-Length.
+// End completes the answer. If it was never flushed, it gets a Content-Length.
 func (st *Stream) End() error {
 	defer st.Drop()
 	st.EndTurn()
@@ -122,7 +122,7 @@ func (st *Stream) End() error {
 	return err
 }
 
-// Drop gives back what the stream holds; after end it does nothing.
+// Drop releases what the stream holds. After End it does nothing.
 func (st *Stream) Drop() {
 	if st.closed {
 		return

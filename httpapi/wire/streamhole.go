@@ -1,20 +1,20 @@
 package wire
 
-// hole is a place in a stream where something belongs that cannot be read yet. A row is
-// appended inside a snapshot, where nothing else may be read: what fills its holes comes
-// when the stream is flushed, which is outside of one.
+// hole is a place in a stream for something that cannot be read yet. A row is appended inside a
+// snapshot, where nothing else may be read. Its holes are filled when the stream is flushed,
+// outside the snapshot.
 type hole struct {
 	at   int // index in the stream's buffer
 	fill func() error
 }
 
-// maxHoles is how many wait before the stream counts as full.
+// maxHoles is how many holes a stream may have before it counts as full.
 const maxHoles = 64
 
-// Later has fill append something here, later on, and flush as it goes.
+// Later lets fill append something here later. It may flush while it does.
 func (st *Stream) Later(fill func() error) { st.holes = append(st.holes, hole{len(st.Buf), fill}) }
 
-// fill puts what belongs into the holes. It sends what has gathered as it goes.
+// fill fills the holes. It sends what is ready while it does.
 func (st *Stream) fill() error {
 	if len(st.holes) == 0 {
 		return nil

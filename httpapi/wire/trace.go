@@ -11,20 +11,20 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// traceparent is how a trace is handed on in headers (W3C Trace Context).
+// traceparent passes a trace on in headers (W3C Trace Context).
 var traceparent propagation.TraceContext
 
 // requestIDHeader ties what one server does to the request at another one that led to it.
 const requestIDHeader = "X-Couch-Request-Id"
 
-// StartSpan begins the span of a request, within the trace that the request came with.
+// StartSpan begins the span of a request, within the trace that came with it.
 func (x *Exchange) StartSpan(tracer trace.Tracer, r *http.Request) context.Context {
 	ctx := traceparent.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, x.Span = tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
 	return ctx
 }
 
-// EndSpan tells how the request ended.
+// EndSpan ends the span and records how the request ended.
 func (x *Exchange) EndSpan(r *http.Request) {
 	if x.Span == nil {
 		return
@@ -44,7 +44,7 @@ func (x *Exchange) EndSpan(r *http.Request) {
 	x.Span.End()
 }
 
-// kindOfPath is a path without what differs from request to request.
+// kindOfPath returns a path without the parts that differ from request to request.
 func kindOfPath(path string) string {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	for i, part := range parts {
@@ -63,8 +63,8 @@ func kindOfPath(path string) string {
 	return "/" + strings.Join(parts, "/")
 }
 
-// cameFrom is the id that a request brings of the one at another server that led to it;
-// "" if it is none. Anybody can send one: it is told, never believed.
+// cameFrom returns the id of the request at another server that led to this one; "" if there
+// is none. Anybody can send one, so it is shown but never trusted.
 func cameFrom(r *http.Request) string {
 	values := r.Header[requestIDHeader]
 	if len(values) != 1 || len(values[0]) > 64 {
@@ -80,8 +80,8 @@ func cameFrom(r *http.Request) string {
 
 type originKey struct{}
 
-// Origin remembers the request that a context belongs to, for work that goes on after it:
-// the function puts the memory into the context of that work. Outgoing tells it to peers.
+// Origin remembers the request in a context for work that outlives it. The returned function
+// puts it into the context of that work. Outgoing passes it on to peers.
 func Origin(ctx context.Context) func(context.Context) context.Context {
 	span := trace.SpanContextFromContext(ctx)
 	id := ""
@@ -99,8 +99,8 @@ func Origin(ctx context.Context) func(context.Context) context.Context {
 	}
 }
 
-// Outgoing sends requests to other servers with the id of the request that they are made
-// for and, if there is a tracer, within its trace.
+// Outgoing sends requests to other servers with the id of the request that caused them and, if
+// there is a tracer, within its trace.
 func Outgoing(base http.RoundTripper, tracer trace.Tracer) http.RoundTripper {
 	return &outgoing{base, tracer}
 }
@@ -122,7 +122,7 @@ func (o *outgoing) RoundTrip(r *http.Request) (*http.Response, error) {
 			attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.EscapedPath()), attribute.String("server.address", r.URL.Host)))
 		defer span.End()
 	}
-	next := r.Clone(ctx) // the headers of the request are the caller's
+	next := r.Clone(ctx) // the caller owns the headers of the request
 	if id != "" {
 		next.Header[requestIDHeader] = []string{id}
 	}
@@ -140,7 +140,7 @@ func (o *outgoing) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// CloseIdleConnections is what http.Client looks for.
+// CloseIdleConnections is called by http.Client.
 func (o *outgoing) CloseIdleConnections() {
 	if c, ok := o.RoundTripper.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()

@@ -8,8 +8,8 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// Answer is the answer to a write, made within the transaction so that it can be
-// recorded there: what of its headers matters, and its body.
+// Answer is the answer to a write: the headers that matter, and the body. It is made within
+// the transaction, so it can be recorded there.
 type Answer struct {
 	Status   int    `json:"status"`
 	ETag     string `json:"etag,omitempty"`
@@ -18,7 +18,7 @@ type Answer struct {
 	Body []byte
 }
 
-// errorAnswer is the answer to an error.
+// errorAnswer returns the answer to an error.
 func errorAnswer(err error) Answer {
 	status, _, _, _ := wire.AnswerOf(err)
 	return Answer{Status: status, Body: append(wire.AppendErrorOf([]byte{'{'}, err), '}')}

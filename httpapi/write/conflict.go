@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Conflict is a conflict of one document, which can be explained.
+// Conflict is a conflict of one document that can be explained.
 type Conflict struct {
 	ID    string
 	Given revtree.Rev // the parent that the edit named; zero if it named none
@@ -20,7 +20,7 @@ type Conflict struct {
 func (e *Conflict) Error() string { return store.ErrConflict.Error() + ": " + e.ID }
 func (e *Conflict) Unwrap() error { return store.ErrConflict }
 
-// PrefersRepresentation tells whether the client wants to see what a conflict is about.
+// PrefersRepresentation tells whether the client wants conflicts explained.
 func PrefersRepresentation(r *http.Request) bool {
 	for _, header := range r.Header["Prefer"] {
 		for one := range strings.SplitSeq(header, ",") {
@@ -60,7 +60,7 @@ func SetPreferenceApplied(w http.ResponseWriter) {
 //
 //	"conflict":{"id":...,"rev":...,"winner":{"rev":...,"doc":{...}},"ancestor":{"rev":...,"doc":{...}}}
 //
-// rev is the parent that the edit named; what there is not is null.
+// rev is the parent that the edit named. What does not exist is null.
 func AppendConflict(ctx context.Context, b []byte, db *store.DB, e *Conflict) ([]byte, error) {
 	c, err := db.ConflictOf(ctx, e.ID, e.Given)
 	if err != nil {

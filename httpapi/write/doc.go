@@ -1,8 +1,8 @@
-// Package write is what all requests that write documents have in common: with an
-// Idempotency-Key a write is done once and then answered from what was recorded, and a
-// conflict is explained to a client that prefers that.
+// Package write has what all requests that write documents have in common. A write with an
+// Idempotency-Key is done once, and repetitions get the recorded answer. A conflict is
+// explained to clients that prefer that.
 //
 // What always holds:
 //   - the recorded answer and the write are one transaction: a crash leaves both or neither;
-//   - a handler writes by One, or by DB.Write with Options, or it may be repeated.
+//   - a handler writes with One, or with DB.Write and Options, unless it may be repeated.
 package write

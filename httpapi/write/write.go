@@ -15,12 +15,11 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Every request that writes documents comes through Handler, which gives it what plain
-// HTTP has for clients that may have to ask again: with an Idempotency-Key a write is
-// done once and then answered from what was recorded, and a conflict is explained to who
-// prefers that.
+// Every request that writes documents comes through Handler, which helps clients that may have
+// to repeat a request. A write with an Idempotency-Key is done once, and repetitions get the
+// recorded answer. A conflict is explained to clients that prefer that.
 
-// idempotency is the Idempotency-Key of a request, and the hash of what it asks for.
+// idempotency is the Idempotency-Key of a request and the hash of what it asks for.
 type idempotency struct {
 	key  [sha256.Size]byte
 	hash hash.Hash
@@ -29,7 +28,7 @@ type idempotency struct {
 
 type onceKey struct{}
 
-// Repeatable is the Idempotency-Key that a request goes by; nil if it may be repeated.
+// Repeatable returns the Idempotency-Key of a request; nil if it has none or needs none.
 func Repeatable(r *http.Request) *idempotency {
 	i, _ := r.Context().Value(onceKey{}).(*idempotency)
 	return i
@@ -43,7 +42,7 @@ func (i *idempotency) Read(b []byte) (int, error) {
 
 func (i *idempotency) Close() error { return i.body.Close() }
 
-// fingerprint reads what is left of the body, and gives the hash of the whole request.
+// fingerprint reads the rest of the body and returns the hash of the whole request.
 func fingerprint(w http.ResponseWriter, r *http.Request, i *idempotency) (sum [sha256.Size]byte, err error) {
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, wire.SettingsOf(r).MaxRequestSize)); err != nil {
 		return sum, wire.BodyError(err)
@@ -57,8 +56,8 @@ const maxKeyLength = 255
 
 var errIdempotencyKey = wire.BadRequest("Idempotency-Key must be one value of 1 to %d visible ASCII characters", maxKeyLength)
 
-// idempotencyOf reads the Idempotency-Key; nil if there is none, or if the request is one
-// that may be repeated anyway. A key is its user's and its path's.
+// idempotencyOf reads the Idempotency-Key. It returns nil if there is none or if the request
+// may be repeated anyway. A key counts only for its user, method and path.
 func idempotencyOf(r *http.Request) (*idempotency, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -73,10 +72,10 @@ func idempotencyOf(r *http.Request) (*idempotency, error) {
 	}
 	h := r.Header
 	i := &idempotency{hash: sha256.New(), body: r.Body}
-	// What is quoted cannot be mistaken for something else.
+	// The quotes keep the values apart.
 	i.key = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", wire.UserOf(r).Name, r.Method, r.URL.EscapedPath(), key))
-	// The fingerprint is stored, and the body may have a password: the key, which is not
-	// stored, keeps it from being guessed.
+	// The fingerprint is stored, and the body may contain a password. The key is not stored, so
+	// nobody can guess the password from the fingerprint.
 	fmt.Fprintf(i.hash, "%q %q %q %q %q %q ", key, r.URL.RawQuery, h.Get("Content-Type"), h.Get("Content-Encoding"), h.Get("If-Match"), h.Get("Destination"))
 	return i, nil
 }
@@ -92,8 +91,8 @@ func Handler(a *access.Access, h wire.Handler) wire.Handler {
 	}
 }
 
-// once does what the request asks for unless its Idempotency-Key was used: then it
-// answers as it did.
+// once does what the request asks for. If its Idempotency-Key was used before, it gives the
+// same answer again.
 func once(a *access.Access, h wire.Handler, w http.ResponseWriter, r *http.Request) error {
 	i, err := idempotencyOf(r)
 	if err != nil {
@@ -135,8 +134,8 @@ func once(a *access.Access, h wire.Handler, w http.ResponseWriter, r *http.Reque
 	return answer.Send(w, r)
 }
 
-// Options are the options of a request's write; answer makes its answer, or an error
-// to be answered as one.
+// Options returns the options of a request's write. answer makes the answer, or returns an
+// error to answer with.
 func Options(w http.ResponseWriter, r *http.Request, answer func([]store.Result) (Answer, error)) (opt store.WriteOptions, err error) {
 	i := Repeatable(r)
 	if i == nil {
@@ -156,8 +155,8 @@ func Options(w http.ResponseWriter, r *http.Request, answer func([]store.Result)
 	return opt, err
 }
 
-// One writes one edit and answers; answer is called only for what became of it. It
-// may be called within the transaction.
+// One writes one edit and answers. answer is called only with the edit's result, and may be
+// called within the transaction.
 func One(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, replicated bool, answer func(store.Result) (Answer, error)) error {
 	opt, err := Options(w, r, func(results []store.Result) (Answer, error) { return answer(results[0]) })
 	if err != nil {
