@@ -10,9 +10,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Design is a design document whose functions can be called in this process. It may be
-// used by any number of goroutines at once; the runtimes that their calls need are kept for
-// the next calls.
+// Design is a design document whose functions can be called in this process. Any number of
+// goroutines may use it at once; it keeps the runtimes of their calls for later calls.
 type Design struct {
 	body    []byte
 	opt     Options
@@ -20,7 +19,7 @@ type Design struct {
 	workers sync.Pool // of *worker
 
 	mu       sync.Mutex
-	programs map[string]program // by the path to the source
+	programs map[string]program // by path to the source
 }
 
 type program struct {
@@ -28,8 +27,8 @@ type program struct {
 	err error
 }
 
-// NewDesign takes the body of a design document, which is not to be changed any more. What is
-// no JSON object has no functions. Nothing is compiled before it is called.
+// NewDesign takes the body of a design document; the caller no longer changes it. Without a
+// JSON object there are no functions. Nothing is compiled before it is called.
 func NewDesign(body []byte, opt Options) *Design {
 	trimmed, err := jsonscan.Trim(body)
 	if err != nil || jsonscan.Kind(trimmed) != '{' {
@@ -38,7 +37,7 @@ func NewDesign(body []byte, opt Options) *Design {
 	return &Design{body: trimmed, opt: opt, modules: newModules(trimmed), programs: map[string]program{}}
 }
 
-// find looks whether the document has something at a path: MissingError if not.
+// find checks that the document has something at a path; if not, the error is MissingError.
 func (d *Design) find(path ...string) error {
 	value := d.body
 	for _, name := range path {
@@ -78,7 +77,7 @@ func (d *Design) compile(path []string) (compiled, error) {
 	return compiled{program: p, source: source}, err
 }
 
-// worker is a runtime with what has been called in it.
+// worker is a runtime with the functions called in it so far.
 type worker struct {
 	*runtime
 	design    *Design
@@ -107,7 +106,7 @@ func (w *worker) done() {
 	}
 }
 
-// find gives the function at a path.
+// find returns the function at a path.
 func (w *worker) find(path ...string) (goja.Callable, error) {
 	key := strings.Join(path, "\x00")
 	if f, ok := w.functions[key]; ok {
@@ -124,7 +123,8 @@ func (w *worker) find(path ...string) (goja.Callable, error) {
 	return f, err
 }
 
-// Validate asks validate_doc_update. The arguments are JSON; old is nil for none.
+// Validate calls validate_doc_update. The arguments are JSON; old is nil if there is no old
+// document.
 func (d *Design) Validate(newDoc, oldDoc, userCtx, secObj []byte) error {
 	w, err := d.worker()
 	if err != nil {
@@ -141,7 +141,7 @@ func (d *Design) Validate(newDoc, oldDoc, userCtx, secObj []byte) error {
 	})
 }
 
-// Filter judges documents for a feed. It is one goroutine's.
+// Filter judges documents for a feed. Only one goroutine uses it.
 type Filter struct {
 	design *Design
 	path   []string
@@ -154,12 +154,13 @@ type Filter struct {
 	emitted  bool
 }
 
-// NewFilter finds a filter function; req is the request as JSON. Its error is *Error.
+// NewFilter finds a filter function; req is the request as JSON. The error is an *Error.
 func (d *Design) NewFilter(name string, req []byte) (*Filter, error) {
 	return d.newFilter(&Filter{path: []string{"filters", name}, req: req})
 }
 
-// NewViewFilter makes a filter of a map function: a document passes for which it emits.
+// NewViewFilter makes a filter of a map function: a document passes if the function emits for
+// it.
 func (d *Design) NewViewFilter(view string) (*Filter, error) {
 	if err := d.find("views", view); err != nil {
 		return nil, err
@@ -199,8 +200,8 @@ func (f *Filter) Release() {
 	}
 }
 
-// Match tells whether a document, JSON, passes. What counts is whether the result is
-// truthy. A map function that throws lets nothing pass; a filter that throws is an error.
+// Match reports whether a document, as JSON, passes: whether the function's result is truthy.
+// If a map function throws, the document does not pass; if a filter throws, that is an error.
 func (f *Filter) Match(doc []byte) (pass bool, err error) {
 	doc, err = jsonscan.Trim(doc)
 	if err != nil {
@@ -229,7 +230,7 @@ func (f *Filter) Match(doc []byte) (pass bool, err error) {
 	}
 	if !f.view {
 		if e, ok := errors.AsType[*Error](err); ok && (e.Kind == Forbidden || e.Kind == Unauthorized) {
-			e.Kind = Thrown // it is not the reader who is forbidden anything
+			e.Kind = Thrown // nothing is forbidden to the reader
 		}
 		return pass, err
 	}
@@ -239,8 +240,8 @@ func (f *Filter) Match(doc []byte) (pass bool, err error) {
 	return f.emitted, err
 }
 
-// Update calls an update function. What it returns to be written is JSON, nil for
-// nothing; doc is nil where there is none.
+// Update calls an update function. write is the document to be written, as JSON, nil for none;
+// doc is nil if there is no document.
 func (d *Design) Update(name string, doc, req []byte) (write []byte, resp Response, err error) {
 	err = d.call([]string{"updates", name}, func(w *worker, f goja.Callable) error {
 		v, err := f(w.self, w.checked(doc), w.checked(req))
@@ -262,7 +263,7 @@ func (d *Design) Update(name string, doc, req []byte) (write []byte, resp Respon
 	return write, resp, err
 }
 
-// Show calls a show function; doc is nil where there is none.
+// Show calls a show function; doc is nil if there is no document.
 func (d *Design) Show(name string, doc, req []byte) (resp Response, err error) {
 	err = d.call([]string{"shows", name}, func(w *worker, f goja.Callable) error {
 		a := &answer{req: w.checked(req)}
@@ -282,7 +283,7 @@ func (d *Design) Show(name string, doc, req []byte) (resp Response, err error) {
 	return resp, err
 }
 
-// hasDocPath tells, as CouchDB does, whether a show was asked for with a document.
+// hasDocPath reports, as CouchDB decides it, whether a show was requested with a document.
 func hasDocPath(req goja.Value) bool {
 	obj, ok := req.(*goja.Object)
 	if !ok {
@@ -292,7 +293,7 @@ func hasDocPath(req goja.Value) bool {
 	return ok && path.Get("length").ToInteger() > 5
 }
 
-// Rewrite calls rewrites where it is a function; what it returns is JSON.
+// Rewrite calls rewrites if it is a function; the result is JSON.
 func (d *Design) Rewrite(req []byte) (result []byte, err error) {
 	err = d.call([]string{"rewrites"}, func(w *worker, f goja.Callable) error {
 		v, err := f(w.self, w.checked(req))
@@ -319,8 +320,8 @@ func (d *Design) call(path []string, fn func(*worker, goja.Callable) error) erro
 	return w.do(func() error { return fn(w, f) })
 }
 
-// rendering is the error of a function that was to answer a request: only what it threw
-// by name keeps its name.
+// rendering converts the error of a function that should have answered a request: only an error
+// that it threw by name keeps its name.
 func (w *worker) rendering(err error) error {
 	e := w.errorOf(err)
 	switch e.Kind {
@@ -339,11 +340,11 @@ func (w *worker) rendering(err error) error {
 	return &Error{Kind: Rendering, Word: "render_error", Reason: "function raised error: " + reason}
 }
 
-// MaxHeaders is how many headers an answer may have.
+// MaxHeaders is the most headers of an answer.
 const MaxHeaders = 1000
 
-// response reads what a function returned: a text, or an object with a body in one of
-// three forms, a code and headers.
+// response reads a function's result: text, or an object with a body in one of three forms, a
+// code and headers.
 func (rt *runtime) response(v goja.Value) (resp Response, err error) {
 	if s, ok := v.(goja.String); ok {
 		return Response{Body: rt.appendText(nil, s.String()), Type: typeHTML}, nil

@@ -7,7 +7,7 @@ import (
 	"github.com/dop251/goja"
 )
 
-// environmentJS holds what of the environment is simplest said in JavaScript.
+// environmentJS holds those parts of the environment that are simplest in JavaScript.
 //
 //go:embed environment.js
 var environmentJS string
@@ -16,7 +16,7 @@ var environmentProgram = sync.OnceValues(func() (*goja.Program, error) {
 	return goja.Compile("environment.js", environmentJS, false)
 })
 
-// furnish puts into a runtime what functions find in it.
+// furnish adds to a runtime what functions expect in it.
 func (rt *runtime) furnish() error {
 	global := map[string]func(goja.FunctionCall) goja.Value{
 		"emit":         rt.jsEmit,
@@ -55,8 +55,8 @@ func (rt *runtime) furnish() error {
 	return err
 }
 
-// maxArray is how long an array may be on which a method is called that goja runs through
-// without looking up: longer ones could not be stopped.
+// maxArray is the greatest length of an array for methods during which goja does not check for
+// interrupts: longer ones could not be stopped.
 const maxArray = 10_000_000
 
 func (rt *runtime) jsEmit(c goja.FunctionCall) goja.Value {
@@ -71,8 +71,8 @@ func (rt *runtime) jsLog(c goja.FunctionCall) goja.Value {
 	return goja.Undefined()
 }
 
-// stringify is JSON.stringify with a limit to what it writes. What has a function to
-// replace values is left to goja, which can be stopped there.
+// stringify is JSON.stringify with a limit on its output. A call with a replacer function is
+// left to goja, which can be stopped there.
 func (rt *runtime) stringify(native goja.Callable) func(goja.FunctionCall) goja.Value {
 	return func(c goja.FunctionCall) goja.Value {
 		replacer := c.Argument(1)
@@ -112,8 +112,8 @@ func gapOf(v goja.Value) string {
 	return ""
 }
 
-// parse is JSON.parse for what comes without a reviver; goja's own would follow nested
-// brackets until the stack of the process overflows.
+// parse is JSON.parse for calls without a reviver; goja's own would follow nested brackets
+// until the stack of the process overflows.
 func (rt *runtime) parse(native goja.Callable) func(goja.FunctionCall) goja.Value {
 	return func(c goja.FunctionCall) goja.Value {
 		raw, err := trimJSON(c.Argument(0).String())

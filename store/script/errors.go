@@ -10,16 +10,16 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Kind is what sort of end a call came to.
+// Kind says how a call ended.
 type Kind int
 
 // The kinds of errors.
 const (
-	Thrown       Kind = iota // the function threw something that is none of the below, or is wrong
+	Thrown       Kind = iota // the function threw something not listed below, or is wrong
 	Forbidden                // it threw {forbidden: ...}
 	Unauthorized             // it threw {unauthorized: ...}
 	Named                    // it threw ["error", name, reason] or ["fatal", name, reason]
-	Compilation              // the source does not compile, or is no function
+	Compilation              // the source does not compile, or is not a function
 	Missing                  // the design document has no such function
 	Stopped                  // it was interrupted: time, stack or memory ran out
 	Rendering                // what it returned cannot be used
@@ -30,10 +30,10 @@ type Error struct {
 	Kind   Kind
 	Word   string // CouchDB's error word
 	Reason string
-	// Value is the reason as JSON, where what was thrown is no string.
+	// Value is the reason as JSON, if the thrown value is not a string.
 	Value []byte
-	// Fatal tells that ["fatal", ...] was thrown, or "fatal_error": the whole of what was
-	// being done fails, not this document alone.
+	// Fatal says that ["fatal", ...] or "fatal_error" was thrown: the whole operation fails,
+	// not only this document.
 	Fatal bool
 }
 
@@ -43,15 +43,15 @@ func compilationError(format string, args ...any) *Error {
 	return &Error{Kind: Compilation, Word: "compilation_error", Reason: fmt.Sprintf(format, args...)}
 }
 
-// MissingError says that a design document has no member of a name.
+// MissingError says that a design document has no member of that name.
 func MissingError(name string) *Error {
 	return &Error{Kind: Missing, Word: "not_found", Reason: "missing json key: " + name}
 }
 
-// stopped says why a call was interrupted. It is the value that goja is interrupted with.
+// stopped says why a call was interrupted. goja is interrupted with this value.
 type stopped struct{ reason string }
 
-// errorOf translates what a call into goja ended with.
+// errorOf translates the error that a call into goja ended with.
 func (rt *runtime) errorOf(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -73,7 +73,7 @@ func (rt *runtime) errorOf(err error) *Error {
 	return &Error{Kind: Thrown, Word: "unknown_error", Reason: err.Error()}
 }
 
-// thrown translates an exception by what was thrown.
+// thrown translates an exception by its thrown value.
 func (rt *runtime) thrown(exception *goja.Exception) *Error {
 	value := exception.Value()
 	obj, isObject := value.(*goja.Object)
@@ -87,7 +87,7 @@ func (rt *runtime) thrown(exception *goja.Exception) *Error {
 		return obj.Export().(*Error)
 	}
 	var out *Error
-	// Members of what was thrown may be accessors that throw themselves.
+	// Members of the thrown value may be accessors that throw themselves.
 	if err := rt.js.Try(func() { out = rt.thrownObject(obj) }); err != nil || out == nil {
 		return &Error{Kind: Thrown, Word: "unknown_error", Reason: "function raised an exception that cannot be read"}
 	}
@@ -125,7 +125,7 @@ func (rt *runtime) thrownObject(obj *goja.Object) *Error {
 	return &Error{Kind: Thrown}
 }
 
-// text is the string that a value is, "" for any other.
+// text returns a value that is a string, "" for any other.
 func text(v goja.Value) string {
 	if s, ok := v.(goja.String); ok {
 		return s.String()
@@ -133,7 +133,7 @@ func text(v goja.Value) string {
 	return ""
 }
 
-// reasonText is a string as it is and any other value as JSON.
+// reasonText returns a string as it is, and any other value as JSON.
 func (rt *runtime) reasonText(v goja.Value) string {
 	if s, ok := v.(goja.String); ok {
 		return s.String()
@@ -145,7 +145,7 @@ func (rt *runtime) reasonText(v goja.Value) string {
 	return string(b)
 }
 
-// show writes a thrown value as a reader of a log wants to see it.
+// show formats a thrown value for the reader of a log.
 func (rt *runtime) show(v goja.Value) string {
 	if v == nil {
 		return "undefined"

@@ -10,12 +10,12 @@ import (
 	"github.com/dop251/goja"
 )
 
-// formats are the media types that provides knows by name; registerType adds some.
+// formats are the media types that provides knows by name; registerType adds more.
 type formats struct {
 	byName map[string][]string
 }
 
-// known are CouchDB's.
+// known are CouchDB's formats.
 var known = map[string][]string{
 	"all":              {"*/*"},
 	"text":             {"text/plain; charset=utf-8", "txt"},
@@ -43,7 +43,8 @@ func (f *formats) types(name string) []string {
 	return known[name]
 }
 
-// format is what provides was given: a name, and what makes the answer in that format.
+// format is an argument of provides: a name, and the function that makes the answer in that
+// format.
 type format struct {
 	name string
 	make goja.Callable
@@ -70,7 +71,7 @@ func (rt *runtime) jsRegisterType(c goja.FunctionCall) goja.Value {
 	return goja.Undefined()
 }
 
-// provide calls what makes the format that the request wants.
+// provide calls the function for the format that the request wants.
 func (w *worker) provide(a *answer) (goja.Value, error) {
 	name, accept := "", ""
 	if req, ok := a.req.(*goja.Object); ok {
@@ -107,8 +108,8 @@ func (w *worker) provide(a *answer) (goja.Value, error) {
 		Reason: "Content-Type " + accept + " not supported, try one of: " + strings.Join(have, ", ")}
 }
 
-// best chooses a format by an Accept header: the one of the highest quality, and of
-// several the first.
+// best chooses a format by an Accept header: the one of highest quality, and the first of
+// several.
 func (f *formats) best(offered []format, accept string) (name, contentType string) {
 	best := 0.0
 	for _, o := range offered {
@@ -121,8 +122,8 @@ func (f *formats) best(offered []format, accept string) (name, contentType strin
 	return name, contentType
 }
 
-// quality is what an Accept header gives a media type by the most particular range that
-// matches; 0: it is not wanted.
+// quality is the value that an Accept header gives a media type by its most specific matching
+// range; 0: not wanted.
 func quality(contentType, accept string) float64 {
 	media, _, _ := strings.Cut(contentType, ";")
 	kind, _, _ := strings.Cut(strings.TrimSpace(media), "/")
@@ -156,7 +157,7 @@ func quality(contentType, accept string) float64 {
 
 var outsideType = reflect.TypeFor[*outside]()
 
-// passed is an error of somebody else that errorOf leaves alone.
+// passed is an error from elsewhere that errorOf leaves alone.
 type passed struct{ error }
 
 func (p passed) Unwrap() error { return p.error }

@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// scalar makes a value of JSON that is no object and no array; the bytes have been checked.
+// scalar makes a value from checked JSON that is neither an object nor an array.
 func (rt *runtime) scalar(raw []byte) goja.Value {
 	switch raw[0] {
 	case '"':
@@ -36,7 +36,7 @@ func (rt *runtime) scalar(raw []byte) goja.Value {
 	return rt.js.ToValue(f)
 }
 
-// shortInt reads an integer of so few digits that it is exact.
+// shortInt reads an integer with so few digits that it is exact.
 func shortInt(raw []byte) (n int64, ok bool) {
 	i := 0
 	if raw[0] == '-' {
@@ -58,15 +58,15 @@ func shortInt(raw []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// value makes a value of JSON that functions may change as they like. The bytes have been
+// value makes a value from JSON that functions may change as they like. The bytes have been
 // checked, so nesting is bounded.
 func (rt *runtime) value(raw []byte) goja.Value {
 	switch jsonscan.Kind(raw) {
 	case '{':
 		obj := rt.js.NewObject()
-		// The bytes are good, so that walking them ends without an error.
+		// The bytes are checked, so walking them cannot fail.
 		_ = jsonscan.EachMember(raw, func(name, value []byte) error {
-			if string(name) == "__proto__" { // to set it would change the object's kind
+			if string(name) == "__proto__" { // setting it would change the object's prototype
 				return obj.DefineDataProperty("__proto__", rt.value(value), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE)
 			}
 			return obj.Set(rt.intern(name), rt.value(value))
@@ -83,7 +83,7 @@ func (rt *runtime) value(raw []byte) goja.Value {
 	return rt.scalar(raw)
 }
 
-// checked makes a value of JSON from outside; nil, or what is no JSON, is null.
+// checked makes a value from outside JSON; nil, or bytes that are not JSON, become null.
 func (rt *runtime) checked(raw []byte) goja.Value {
 	trimmed, err := jsonscan.Trim(raw)
 	if len(raw) == 0 || err != nil {

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// InProcess is a Host that runs functions in this process, for tests and for who has
-// written them himself: there are functions that no limit in a process holds, and they
-// end it. A call looks at its context before it begins.
+// InProcess is a Host that runs functions in this process. It is for tests and trusted
+// functions: some functions escape every limit within a process, and end it. A call checks its
+// context before it begins.
 func InProcess(opt Options) Host { return inProcess{opt} }
 
 type inProcess struct{ opt Options }
@@ -89,8 +89,8 @@ func (l local) List(ctx context.Context, call ListCall, rows RowReader, out List
 	return l.d.List(call, rows, out)
 }
 
-// localViews is a ViewRunner on Views. Mappers and reducers are used again: to make one is
-// to make a JavaScript world.
+// localViews is a ViewRunner on Views. Mappers and reducers are reused: each new one needs a
+// new JavaScript world.
 type localViews struct {
 	compile  func() (*Views, error)
 	mappers  sync.Pool
@@ -154,7 +154,7 @@ func (l *localViews) Reduce(ctx context.Context, view int, all []Reduction) ([]R
 	return out, nil
 }
 
-// Split tells the error of one reduction from one that ends them all.
+// Split separates the error of one reduction from an error that ends them all.
 func Split(err error) (one *Error, all error) {
 	if e, ok := errors.AsType[*Error](err); ok && e.Kind != Stopped {
 		return e, nil

@@ -10,13 +10,13 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// A map function gets its document frozen, as in CouchDB, and mostly looks at two or three
-// members of it. So the document stays bytes: an object knows where its members are and
-// makes a value of one when it is asked for. It costs a third of what a whole document
-// made of values does (BenchmarkMap has both).
+// As in CouchDB, a map function gets its document frozen, and mostly reads two or three of its
+// members. So the document stays bytes: an object knows where its members are and makes a
+// member's value on demand. This costs a third of making values for a whole document
+// (BenchmarkMap has both).
 
-// scope is how long lazy values are good: their bytes belong to the caller of Map. What a
-// function keeps beyond its call has no members any more.
+// scope is the time for which lazy values are valid: their bytes belong to the caller of Map. A
+// value that a function keeps beyond its call has no members any more.
 type scope struct {
 	rt   *runtime
 	over bool
@@ -33,10 +33,10 @@ type lazyObject struct {
 type lazyMember struct {
 	name  string
 	raw   []byte
-	value goja.Value // nil before it is asked for
+	value goja.Value // nil before it is first used
 }
 
-// manyMembers is from where on a map finds a member faster than a walk.
+// manyMembers is the number from which a map finds a member faster than a walk.
 const manyMembers = 24
 
 // read finds the members.
@@ -47,7 +47,7 @@ func (o *lazyObject) read() {
 	rt := o.scope.rt
 	o.members = make([]lazyMember, 0, 8)
 	indexes := false
-	// The bytes have been checked, so that walking them ends without an error.
+	// The bytes have been checked, so walking them cannot fail.
 	_ = jsonscan.EachMember(o.raw, func(name, value []byte) error {
 		indexes = indexes || len(name) > 0 && name[0] >= '0' && name[0] <= '9'
 		o.members = append(o.members, lazyMember{name: rt.intern(name), raw: value})
@@ -108,7 +108,7 @@ func (o *lazyObject) Keys() []string {
 	return names
 }
 
-// lazyArray is an array of a document; its elements are found when one is asked for.
+// lazyArray is an array of a document; its elements are found on first use.
 type lazyArray struct {
 	scope  *scope
 	raw    []byte
@@ -162,7 +162,7 @@ func (s *scope) value(raw []byte) goja.Value {
 	return s.rt.scalar(raw)
 }
 
-// lazyBytes gives the JSON of an object that is still as it came; nil if it is another.
+// lazyBytes returns the JSON of an unchanged lazy object; nil for any other object.
 func lazyBytes(obj *goja.Object) []byte {
 	switch obj.ExportType() {
 	case lazyObjectType:
@@ -191,8 +191,8 @@ func isLazy(v goja.Value) bool {
 	return t == lazyObjectType || t == lazyArrayType
 }
 
-// indexesFirst orders members as JavaScript does: names that are indexes of an array come
-// first, by their number.
+// indexesFirst orders members as JavaScript does: names that are array indexes come first, by
+// number.
 func indexesFirst(members []lazyMember) []lazyMember {
 	index := func(name string) (n int64, ok bool) {
 		if len(name) == 0 || len(name) > 10 || len(name) > 1 && name[0] == '0' {

@@ -10,24 +10,24 @@ import (
 	"github.com/dlclark/regexp2/v2"
 )
 
-// Options bound what functions may do.
+// Options limit what functions may do.
 type Options struct {
-	// Timeout is how long one call may take; 0: DefaultTimeout (os_process_timeout);
-	// negative: somebody else sees to time and memory.
+	// Timeout is how long one call may take; 0: DefaultTimeout (os_process_timeout); negative:
+	// the caller limits time and memory.
 	Timeout time.Duration
-	// Memory is by how much the heap of the process may grow during one call before the
-	// call is stopped; 0: DefaultMemory. It is measured for the process as a whole, so it
-	// is a last resort and not an allowance.
+	// Memory is how much the heap of the process may grow during one call before the call is
+	// stopped; 0: DefaultMemory. It is measured for the whole process, so it is a last resort
+	// and not an allowance.
 	Memory int64
-	// Output is how many bytes one call may bring forth: of what it emits for a document, of an
-	// answer, of what is sent between two rows; 0: 64 MiB.
+	// Output is the most bytes that one call may produce: what it emits for a document, an
+	// answer, or what it sends between two rows; 0: 64 MiB.
 	Output int
-	// Log receives what functions log, and what they throw where that has no other place
-	// to go; nil: nobody does.
+	// Log receives what functions log, and thrown errors that have no other place to go; nil:
+	// they are lost.
 	Log *slog.Logger
 }
 
-// The limits that hold unless others are asked for, and those that always do.
+// Default limits, and limits that always hold.
 const (
 	DefaultTimeout = 5 * time.Second // CouchDB's os_process_timeout
 	DefaultMemory  = 512 << 20
@@ -38,7 +38,7 @@ const (
 	tick      = 20 * time.Millisecond
 )
 
-// watched tells that somebody else sees to time and memory.
+// watched reports whether the caller limits time and memory.
 func (o Options) watched() bool { return o.Timeout < 0 }
 
 func (o Options) timeout() time.Duration {
@@ -62,18 +62,18 @@ func (o Options) memory() int64 {
 	return o.Memory
 }
 
-// guard stops calls of one runtime that take too much. It has no goroutine of its own:
-// a timer runs while calls are made, and ends itself when they have ceased.
+// guard stops calls of one runtime that take too much. It has no goroutine of its own: a timer
+// runs while calls are made, and stops by itself when they cease.
 type guard struct {
 	opt       Options
 	interrupt func(any)
 	clear     func()
 
-	hit atomic.Bool // the call that is running has been interrupted
+	hit atomic.Bool // the running call has been interrupted
 
 	mu      sync.Mutex // guards what follows
-	began   time.Time  // of the call that is running; zero: none is
-	heap    int64      // at the first tick of that call; 0: none has passed
+	began   time.Time  // of the running call; zero: there is none
+	heap    int64      // at the first tick of that call; 0: not yet
 	ticking bool
 }
 
@@ -90,7 +90,7 @@ func (g *guard) begin() {
 	g.mu.Unlock()
 }
 
-// end makes sure that an interrupt that comes too late does not hit the next call.
+// end makes sure that a late interrupt does not hit the next call.
 func (g *guard) end() {
 	g.mu.Lock()
 	g.began = time.Time{}
@@ -127,16 +127,15 @@ func (g *guard) stop(reason string) {
 	g.interrupt(stopped{reason})
 }
 
-// heapBytes is what the objects of the heap take, dead ones included that have not been
-// swept. Reading it stops nobody.
+// heapBytes is the size of the objects on the heap, including dead ones not yet swept. Reading
+// it stops nobody.
 func heapBytes() int64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	return int64(s[0].Value.Uint64())
 }
 
-// limitRegexps bounds the time of one match of a regular expression that has to be
-// matched by backtracking. goja has no other way to stop one, and the library that it
-// matches them with takes the limit from a variable of its package: so the first limit
-// that a process asks for holds for all of it.
+// limitRegexps limits the time of one match by a regular expression that needs backtracking.
+// goja has no other way to stop one, and its library takes the limit from a package variable:
+// so it holds for the whole process.
 var limitRegexps = sync.OnceFunc(func() { regexp2.DefaultMatchTimeout = DefaultTimeout })

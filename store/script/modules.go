@@ -10,10 +10,10 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// modules are the CommonJS modules of a design document. They are strings anywhere in it,
-// named by the path to them; a map function sees those below views.lib alone.
+// modules are the CommonJS modules of a design document. They are strings anywhere in it, named
+// by their path; a map function sees only those below views.lib.
 type modules struct {
-	doc []byte // JSON object in which the paths begin
+	doc []byte // JSON object where the paths begin
 
 	mu       sync.Mutex
 	compiled map[string]compiledModule // by path
@@ -40,7 +40,7 @@ func (m *modules) program(path, source string) (*goja.Program, error) {
 	return c.program, c.err
 }
 
-// require is what functions call; dir is where names with a leading dot begin.
+// require is the function that functions call; names with a leading dot begin at dir.
 func (rt *runtime) require(dir []string, name goja.Value) goja.Value {
 	exports, err := rt.load(dir, text(name))
 	if err != nil {
@@ -80,7 +80,7 @@ func (rt *runtime) load(dir []string, name string) (goja.Value, *Error) {
 			return nil, rt.errorOf(err)
 		}
 	}
-	// It stands there before it has run, so that modules may require each other.
+	// It is stored before it runs, so that modules may require each other.
 	rt.loadedModules[id] = module
 	if _, err := body(exports, module, exports, require); err != nil {
 		delete(rt.loadedModules, id)
@@ -89,7 +89,7 @@ func (rt *runtime) load(dir []string, name string) (goja.Value, *Error) {
 	return module.Get("exports"), nil
 }
 
-// resolveModule makes a path of a name.
+// resolveModule turns a name into a path.
 func resolveModule(dir []string, name string) []string {
 	var path []string
 	if strings.HasPrefix(name, ".") {

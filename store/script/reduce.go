@@ -9,13 +9,13 @@ import (
 	"github.com/dop251/goja"
 )
 
-// ReduceKey is a key of what is reduced, and the document that emitted it.
+// ReduceKey is a key to be reduced, and the document that emitted it.
 type ReduceKey struct {
 	Key []byte // JSON
 	ID  string
 }
 
-// Reducer runs a reduce function that a design document brings.
+// Reducer runs a reduce function from a design document.
 type Reducer struct {
 	views *Views
 	view  int
@@ -24,14 +24,14 @@ type Reducer struct {
 	buf   []byte
 }
 
-// What CouchDB's reduce_limit lets pass: results that are short, or half as long as what
-// they were made of (query_server_config, reduce_limit_threshold and reduce_limit_ratio).
+// CouchDB's reduce_limit allows results that are short, or half as long as their input
+// (query_server_config, reduce_limit_threshold and reduce_limit_ratio).
 const (
 	reduceThreshold = 5000
 	reduceRatio     = 2
 )
 
-// NewReducer makes a Reducer of a view, nil if the view has no reduce function of its own.
+// NewReducer makes a Reducer of a view, nil if the view has no custom reduce function.
 func (v *Views) NewReducer(view int) (*Reducer, error) {
 	if v.reduces[view].program == nil {
 		return nil, nil
@@ -51,10 +51,10 @@ func (r *Reducer) prepare() (err error) {
 	return nil
 }
 
-// Reduce calls the function with rows, or, for rereduce, with what it made of rows; keys
-// are nil then. The result is JSON that is good until the next call; a function that
-// throws makes null. An error is fatal to the query: a result that does not shrink
-// (reduce_overflow_error), a fatal error thrown, a function stopped.
+// Reduce calls the function with rows, or, for rereduce, with its own earlier results; keys are
+// nil then. The result is JSON, valid until the next call; a function that throws gives null.
+// An error is fatal to the query: a result that does not shrink (reduce_overflow_error), a
+// thrown fatal error, or a stopped function.
 func (r *Reducer) Reduce(keys []ReduceKey, values [][]byte, rereduce bool) (result []byte, err error) {
 	if r.rt.broken {
 		if err := r.prepare(); err != nil {
@@ -107,7 +107,7 @@ func (r *Reducer) Reduce(keys []ReduceKey, values [][]byte, rereduce bool) (resu
 	return r.buf, nil
 }
 
-// Run makes one value of a Reduction; it is good until the next call. Errors are those of
+// Run makes one value of a Reduction, valid until the next call. Its errors are those of
 // Reduce.
 func (r *Reducer) Run(what *Reduction) ([]byte, error) {
 	parts := slices.Clone(what.Parts)

@@ -13,14 +13,14 @@ const (
 	typeJSON = "application/json"
 )
 
-// answer is what a show or list function is putting together.
+// answer is the answer that a show or list function is building.
 type answer struct {
 	req     goja.Value
-	started goja.Value // what start was given
-	chunks  []byte     // sent and not yet passed on
-	formats []format   // what provides was given
+	started goja.Value // the argument of start
+	chunks  []byte     // sent but not yet passed on
+	formats []format   // the arguments of provides
 
-	// Of a list alone.
+	// For a list only.
 	rows  RowReader
 	out   ListWriter
 	begun bool // the head of the answer has been passed on
@@ -28,16 +28,16 @@ type answer struct {
 	kind  string
 }
 
-// RowReader gives the rows of a view, as JSON, one after the other; nil after the last.
+// RowReader returns the rows of a view, as JSON, one after the other; nil after the last.
 type RowReader func() (row []byte, err error)
 
-// ListWriter takes what a list function sends. Begin comes once, before Chunk.
+// ListWriter receives what a list function sends. Begin comes once, before Chunk.
 type ListWriter interface {
 	Begin(Response) error
 	Chunk([]byte) error
 }
 
-// unpack decodes base64; what is none is an error of rendering.
+// unpack decodes base64; anything else is a rendering error.
 func unpack(s string) ([]byte, error) {
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
@@ -85,7 +85,7 @@ func (rt *runtime) jsGetRow(goja.FunctionCall) goja.Value {
 	return rt.checked(row)
 }
 
-// outside wraps an error that is not the function's: of reading rows or of the client.
+// outside wraps an error that is not the function's: from reading rows or from the client.
 type outside struct{ err error }
 
 // nextRow passes on what was sent so far and gets a row.
@@ -97,8 +97,8 @@ func (rt *runtime) nextRow(a *answer) (row []byte, err error) {
 	return row, err
 }
 
-// passOn passes on what was sent so far, and then does what follows. The time that both
-// take is not the function's.
+// passOn passes on what was sent so far, then calls then. The time of both does not count as
+// the function's.
 func (rt *runtime) passOn(a *answer, then func() error) error {
 	var head Response
 	var err error
@@ -124,7 +124,7 @@ func (rt *runtime) passOn(a *answer, then func() error) error {
 	return then()
 }
 
-// startResponse reads what start was given.
+// startResponse reads the argument of start.
 func (rt *runtime) startResponse(a *answer) (resp Response, err error) {
 	if obj, ok := a.started.(*goja.Object); ok {
 		if resp, err = rt.response(obj); err != nil {
@@ -136,7 +136,8 @@ func (rt *runtime) startResponse(a *answer) (resp Response, err error) {
 	return resp, nil
 }
 
-// shown makes the response of a show function from what it returned, sent and provides.
+// shown makes the response of a show function from what it returned, what it sent, and
+// provides.
 func (w *worker) shown(v goja.Value, a *answer) (resp Response, err error) {
 	switch v := v.(type) {
 	case goja.String:
@@ -179,7 +180,7 @@ func (w *worker) shown(v goja.Value, a *answer) (resp Response, err error) {
 		}
 		body = append(body, a.chunks...)
 		a.chunks = nil
-		// As in CouchDB only the body counts of what a provided function returns.
+		// As in CouchDB, only the body of a provided function's result counts.
 		if given, err := w.response(v); err == nil && given.Type == typeHTML {
 			body = append(body, given.Body...)
 		}
@@ -214,7 +215,7 @@ func (d *Design) List(call ListCall, rows RowReader, out ListWriter) error {
 	})
 }
 
-// listError gives back an error that only went through the function.
+// listError unwraps an error that only passed through the function.
 func (w *worker) listError(err error) error {
 	if x, ok := asException(err); ok {
 		if obj, ok := x.Value().(*goja.Object); ok && obj.ExportType() == outsideType {

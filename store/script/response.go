@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Response is what a function wants to be answered.
+// Response is a function's answer to a request.
 type Response struct {
 	Code    int // 0: the caller's
 	Headers []Header

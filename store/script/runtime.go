@@ -6,22 +6,22 @@ import (
 	"github.com/dop251/goja"
 )
 
-// runtime is one JavaScript world: the functions of one design document, in the order of
-// one call at a time.
+// runtime is one JavaScript world. It holds the functions of one design document, and makes one
+// call at a time.
 type runtime struct {
 	js            *goja.Runtime
 	opt           Options
 	guard         guard
 	modules       *modules
 	loadedModules map[string]*goja.Object
-	broken        bool   // a call was stopped: what it left is not to be trusted
-	exceeded      *Error // the limit of what a call may bring forth was reached in the one that runs
-	logged        int    // bytes that the call has logged
+	broken        bool   // a call was stopped: do not trust what it left
+	exceeded      *Error // the running call reached its output limit
+	logged        int    // bytes logged by the call
 
 	yes, no goja.Value
-	names   map[string]string // of members, each kept once
+	names   map[string]string // member names, each kept once
 
-	// What the functions of the environment do depends on the call they are made in.
+	// The environment's functions depend on the call they are made in.
 	emit    func(key, value goja.Value)
 	answer  *answer
 	formats *formats
@@ -42,7 +42,7 @@ func newRuntime(opt Options, modules *modules) (*runtime, error) {
 	return rt, nil
 }
 
-// function makes a function of a compiled source.
+// function makes a function from compiled source.
 func (rt *runtime) function(p *goja.Program, source string) (fn goja.Callable, err error) {
 	err = rt.do(func() error {
 		v, err := rt.js.RunProgram(p)
@@ -63,8 +63,8 @@ func (rt *runtime) function(p *goja.Program, source string) (fn goja.Callable, e
 	return fn, err
 }
 
-// do runs what calls into goja under the guard. Errors are *Error, but for those that
-// only passed through it.
+// do runs a call into goja under the guard. Errors are *Error, except for those that only
+// passed through it.
 func (rt *runtime) do(fn func() error) (err error) {
 	rt.guard.begin()
 	defer rt.guard.end()
@@ -78,11 +78,11 @@ func (rt *runtime) do(fn func() error) (err error) {
 		if p == nil {
 			return
 		}
-		// What goja and this package unwind in such a way leaves a runtime that is not to be
-		// trusted, but must not take the server down.
+		// A panic in goja or this package leaves a runtime that cannot be trusted, but must
+		// not take the server down.
 		rt.broken = true
 		switch p := p.(type) {
-		case *goja.Exception: // of an accessor or a toString
+		case *goja.Exception: // from an accessor or a toString
 			err = rt.errorOf(p)
 		case *goja.InterruptedError:
 			err = rt.errorOf(p)
@@ -100,8 +100,8 @@ func (rt *runtime) do(fn func() error) (err error) {
 	}
 }
 
-// intern gives the text of a name, which costs nothing for one that has been seen. There
-// is a limit to it, for documents whose names are data.
+// intern returns the text of a name, at no cost for a known one. It has a limit, for documents
+// whose names are data.
 func (rt *runtime) intern(name []byte) string {
 	if s, ok := rt.names[string(name)]; ok {
 		return s
@@ -121,7 +121,7 @@ func (rt *runtime) rangeError(message string) goja.Value {
 	return e
 }
 
-// maxLog is how many bytes one call may log; what is beyond it is dropped.
+// maxLog is the most bytes that one call may log; the rest is dropped.
 const maxLog = 64 << 10
 
 func (rt *runtime) log(message string) {
@@ -134,8 +134,8 @@ func (rt *runtime) log(message string) {
 	rt.opt.Log.Info("design function", "message", message)
 }
 
-// exceed stops the running call because it brings forth too much. No function can catch
-// that: what a limit was hit in must not look like what has ended well, or has thrown.
+// exceed stops the running call because its output is too large. No function can catch that: a
+// call that hit a limit must not look as if it had ended well, or thrown.
 func (rt *runtime) exceed(what string) {
 	if rt.exceeded == nil {
 		rt.exceeded = &Error{Kind: Stopped, Word: "os_process_error", Reason: what, Fatal: true}

@@ -6,17 +6,17 @@ import (
 	"github.com/dop251/goja"
 )
 
-// What a source may be like: goja's parser and compiler call themselves for what stands
-// within something else, and a stack of the process that overflows cannot be caught.
+// Limits on source: goja's parser and compiler recurse into nested code, and an overflow of the
+// process's stack cannot be caught.
 const (
 	maxSource  = 1 << 20
 	maxNesting = 10000
 	maxPrefix  = 1000 // operators before an operand: goja's time grows with the square
 )
 
-// compileFunction compiles the source of one function of a design document. CouchDB takes
-// an anonymous function, which no grammar knows as a statement, with comments and other
-// statements around it, any expression that gives a function, and an arrow function.
+// compileFunction compiles the source of one function of a design document. Like CouchDB it
+// accepts an anonymous function, which is not a statement in any grammar, with comments and
+// other statements around it; any expression that gives a function; and an arrow function.
 func compileFunction(name, source string) (*goja.Program, error) {
 	if err := checkSource(source); err != nil {
 		return nil, err
@@ -60,8 +60,8 @@ func checkSource(source string) error {
 	if len(source) > maxSource {
 		return compilationError("the source has more than %d bytes", maxSource)
 	}
-	// All brackets count, those in strings and comments too: to tell them apart for certain
-	// takes the parser that is to be spared.
+	// All brackets count, even in strings and comments: only the parser that this protects
+	// could tell them apart for certain.
 	depth, prefix := 0, 0
 	for i := 0; i < len(source); i++ {
 		switch source[i] {
@@ -99,9 +99,9 @@ type token struct {
 	first   byte
 }
 
-// scanSource tells fn the tokens outside of comments, strings and regular expressions,
-// until it returns false. It is no parser: it knows just enough to find brackets and
-// words, and guesses by what stands before it whether a slash begins a regular expression.
+// scanSource calls fn with the tokens outside comments, strings and regular expressions, until
+// it returns false. It is not a parser: it knows just enough to find brackets and words, and
+// guesses from what comes before a slash whether it begins a regular expression.
 func scanSource(s string, fn func(token) bool) {
 	regexp := true // a slash here would begin one
 	for i := 0; i < len(s); {
@@ -155,7 +155,7 @@ func isWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c >= 0x80
 }
 
-// skipQuoted returns the index behind a string or a template.
+// skipQuoted returns the index after a string or a template.
 func skipQuoted(s string, i int, quote byte) int {
 	for i++; i < len(s); i++ {
 		switch s[i] {
@@ -193,15 +193,15 @@ func skipRegexp(s string, i int) int {
 	return len(s)
 }
 
-// wrapAnonymous puts brackets around anonymous functions that stand as statements of
-// their own, so that they are expressions.
+// wrapAnonymous puts brackets around anonymous functions that are statements of their own, to
+// make them expressions.
 func wrapAnonymous(source string) string {
 	var out strings.Builder
 	depth := 0
 	written := 0
 	begins := true        // a statement begins here
-	from := -1            // where an anonymous function that is being passed begins
-	word := token{at: -1} // "function" (or async before it), that has just been passed
+	from := -1            // where the current anonymous function begins
+	word := token{at: -1} // "function" (or async before it), just seen
 	scanSource(source, func(t token) bool {
 		if depth == 0 && word.at >= 0 && t.first == '(' && from < 0 {
 			from = word.at

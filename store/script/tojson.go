@@ -9,9 +9,9 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// appendJSON appends a value as JSON.stringify writes it; what it leaves out (undefined,
-// functions) is null. It fails where the value is a circle, where a toJSON throws, and
-// where the text grows beyond what a call may bring forth.
+// appendJSON appends a value as JSON.stringify writes it; what that leaves out (undefined,
+// functions) becomes null. It fails if the value contains itself, if a toJSON throws, or if the
+// text exceeds the output limit of a call.
 func (rt *runtime) appendJSON(b []byte, v goja.Value) (out []byte, err error) {
 	w := jsonWriter{rt: rt, b: b, limit: len(b) + rt.opt.output(), output: true}
 	if !w.primitive(v) {
@@ -23,26 +23,26 @@ func (rt *runtime) appendJSON(b []byte, v goja.Value) (out []byte, err error) {
 			return b, rt.errorOf(err)
 		}
 	}
-	if len(w.b) > w.limit { // by the last of what was written
+	if len(w.b) > w.limit { // by the last write
 		rt.exceed("the function makes a value that is too large")
 		return b, rt.exceeded
 	}
 	return w.b, nil
 }
 
-// jsonWriter writes one JSON text. Its methods panic as functions do that goja calls, so
-// they run inside of a Try or of such a function.
+// jsonWriter writes one JSON text. Its methods panic like functions that goja calls, so they
+// run inside a Try or such a function.
 type jsonWriter struct {
 	rt      *runtime
 	b       []byte
 	limit   int
-	above   []*goja.Object  // what the value stands in, to find circles
+	above   []*goja.Object  // the objects around the value, to find circles
 	gap     string          // to indent with
-	allowed map[string]bool // if not nil: the members that are written
-	output  bool            // it leaves the function: one that is too long ends the call
+	allowed map[string]bool // if not nil: the members to write
+	output  bool            // the text leaves the function: if it is too long, the call ends
 }
 
-// primitive appends a value that is no object and tells whether it was one.
+// primitive appends a value that is not an object and reports whether it was one.
 func (w *jsonWriter) primitive(v goja.Value) bool {
 	switch v := v.(type) {
 	case nil:
@@ -83,11 +83,11 @@ func appendNumber(b []byte, f float64) []byte {
 	return strconv.AppendFloat(b, f, 'f', -1, 64)
 }
 
-// value appends the member of an object or array that has a name; it tells whether there
-// is anything to write.
+// value appends a named member of an object or array; it reports whether there was anything to
+// write.
 func (w *jsonWriter) value(name string, v goja.Value) bool {
-	// Nobody looks for interrupts while a value is walked through; goja will as soon as it
-	// is back in the function.
+	// Nothing checks for interrupts during a walk through a value; goja does once it is back
+	// in the function.
 	if len(w.b) > w.limit && w.output {
 		w.rt.exceed("the function makes a value that is too large")
 	}
@@ -137,7 +137,7 @@ func (w *jsonWriter) value(name string, v goja.Value) bool {
 	return true
 }
 
-// unboxed is the value that an object of Number, String or Boolean stands for.
+// unboxed is the value in a Number, String or Boolean object.
 func (rt *runtime) unboxed(obj *goja.Object, class string) goja.Value {
 	switch class {
 	case "Number":
@@ -148,7 +148,7 @@ func (rt *runtime) unboxed(obj *goja.Object, class string) goja.Value {
 	return rt.js.ToValue(obj.Export())
 }
 
-// nested writes an object or an array by what writes its inside.
+// nested writes an object or an array; inside writes its content.
 func (w *jsonWriter) nested(obj *goja.Object, open, end byte, inside func(*goja.Object) int) {
 	for _, o := range w.above {
 		if o == obj {
@@ -168,7 +168,7 @@ func (w *jsonWriter) nested(obj *goja.Object, open, end byte, inside func(*goja.
 	w.b = append(w.b, end)
 }
 
-// line begins a new line where the text is indented.
+// line begins a new line if the text is indented.
 func (w *jsonWriter) line() {
 	if w.gap == "" {
 		return
@@ -217,9 +217,9 @@ func (w *jsonWriter) members(obj *goja.Object) (n int) {
 	return n
 }
 
-// appendCanonical copies JSON as JavaScript would write it after having read it: numbers
-// are those that a float64 holds. It gives up, and ok is false, where names look like
-// indexes of arrays, since JavaScript moves those to the front.
+// appendCanonical copies JSON as JavaScript would write it after reading it: numbers become
+// float64s. It gives up, and ok is false, if names look like array indexes, since JavaScript
+// moves those to the front.
 func appendCanonical(b, raw []byte) (out []byte, ok bool) {
 	from := len(b)
 	for i := 0; i < len(raw); {

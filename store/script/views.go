@@ -14,13 +14,13 @@ type ViewFunctions struct {
 	Raw    bool   // rows are in Erlang's order of keys
 }
 
-// Views are the compiled views of a design document. They may be used by any number of
-// goroutines at once; a Mapper and a Reducer are one goroutine's.
+// Views are the compiled views of a design document. Any number of goroutines may use them at
+// once; a Mapper or a Reducer belongs to one goroutine.
 type Views struct {
 	opt     Options
 	modules *modules
 	maps    []compiled
-	reduces []compiled // program nil: none, or a built-in one
+	reduces []compiled // program nil: none, or built in
 }
 
 type compiled struct {
@@ -29,9 +29,9 @@ type compiled struct {
 	source  string
 }
 
-// CompileViews compiles the functions of views. lib is the design document's views.lib, a
-// JSON object, or nil. Its error is an *Error of kind Compilation whose reason begins as
-// CouchDB's does.
+// CompileViews compiles the functions of views. lib is the design document's views.lib, a JSON
+// object, or nil. The error is an *Error of kind Compilation, with a reason that begins like
+// CouchDB's.
 func CompileViews(views []ViewFunctions, lib []byte, opt Options) (*Views, error) {
 	v := &Views{opt: opt, modules: newModules(libraryOnly(lib))}
 	for _, f := range views {
@@ -60,7 +60,7 @@ func ofView(function, view string, err error) error {
 	return &e
 }
 
-// libraryOnly is a design document that has nothing but its library.
+// libraryOnly is a design document with nothing but its library.
 func libraryOnly(lib []byte) []byte {
 	trimmed, err := jsonscan.Trim(lib)
 	if err != nil || jsonscan.Kind(trimmed) != '{' {
@@ -69,7 +69,7 @@ func libraryOnly(lib []byte) []byte {
 	return append(append([]byte(`{"views":{"lib":`), trimmed...), "}}"...)
 }
 
-// Check runs the sources, so that one that compiles but gives no function is found.
+// Check runs the sources, to find those that compile but do not give a function.
 func (v *Views) Check() error {
 	if _, err := v.NewMapper(); err != nil {
 		return err
@@ -98,7 +98,7 @@ type Mapper struct {
 // mapped is an emitted row: its key and value are parts of Mapper.buf.
 type mapped struct{ view, from, split, to int }
 
-// NewMapper makes a Mapper, which has a runtime of its own.
+// NewMapper makes a Mapper with a runtime of its own.
 func (v *Views) NewMapper() (*Mapper, error) {
 	m := &Mapper{views: v}
 	return m, m.prepare()
@@ -121,10 +121,10 @@ func (m *Mapper) prepare() error {
 	return nil
 }
 
-// Map gives a document, JSON with _id and _rev, to the map functions and hands on what
-// they emit: view is the index in what was compiled, key and value are JSON and good
-// until emit returns. A function that throws emits nothing for the document. Map fails,
-// having emitted nothing, where a function throws a fatal error or has to be stopped.
+// Map runs the map functions on a document, JSON with _id and _rev, and passes on what they
+// emit. view is the index among the compiled views; key and value are JSON, valid until emit
+// returns. A function that throws emits nothing for the document. Map fails, and emits nothing,
+// if a function throws a fatal error or has to be stopped.
 func (m *Mapper) Map(doc []byte, emit func(view int, key, value []byte) error) error {
 	if m.rt == nil || m.rt.broken {
 		if err := m.prepare(); err != nil {
@@ -158,7 +158,7 @@ func (m *Mapper) Map(doc []byte, emit func(view int, key, value []byte) error) e
 	return nil
 }
 
-// mapView calls one function. What it emits is of no account if it throws.
+// mapView calls one function. If it throws, what it emitted does not count.
 func (m *Mapper) mapView(view int, fn goja.Callable, value goja.Value, doc []byte) error {
 	rows, size := len(m.rows), len(m.buf)
 	m.rt.emit = func(key, value goja.Value) { m.take(view, key, value) }
@@ -179,10 +179,10 @@ func (m *Mapper) mapView(view int, fn goja.Callable, value goja.Value, doc []byt
 	return nil
 }
 
-// MaxRows is how many rows one document may have.
+// MaxRows is the most rows of one document.
 const MaxRows = 1 << 20
 
-// take keeps a row. A value that cannot be written is the function's exception.
+// take keeps a row. A value that cannot be written makes the function throw.
 func (m *Mapper) take(view int, key, value goja.Value) {
 	if len(m.buf) > m.rt.opt.output() || len(m.rows) >= MaxRows || m.rt.exceeded != nil {
 		m.rt.exceed("the function emits too much")
@@ -193,7 +193,7 @@ func (m *Mapper) take(view int, key, value goja.Value) {
 	r.split = len(m.buf)
 	m.write(value)
 	r.to = len(m.buf)
-	if len(m.buf) > m.rt.opt.output() { // of a text nobody has looked at the length
+	if len(m.buf) > m.rt.opt.output() { // the length of a text is unchecked until here
 		m.rt.exceed("the function emits too much")
 		return
 	}

@@ -15,27 +15,27 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// command is the hidden argument by which the binary knows that it is to be a worker.
+// command is the hidden argument that makes the binary a worker.
 const command = "script-worker"
 
-// How a worker ends that has found out by itself that it is done for.
+// Exit codes of a worker that gives up by itself.
 const (
 	exitBroken = 70 // it cannot understand its server
 	exitMemory = 71 // it has more memory than it may have
 )
 
-// Asked tells whether the arguments of a process ask it to be a worker; then it has
-// nothing to do but to end with what Main returns.
+// Asked reports whether a process's arguments ask it to be a worker. It then only calls Main
+// and exits with the result.
 func Asked(args []string) bool { return len(args) == 3 && args[1] == command }
 
-// Main is the whole life of a worker: it gives up all that it could reach, then runs
-// functions for the server at the other end of its pipes until that closes them.
+// Main is the whole life of a worker: it gives up access to everything, then runs functions for
+// the server at the other end of its pipes until the server closes them.
 func Main() int {
 	memory, err := strconv.ParseInt(os.Args[2], 10, 64)
 	if err != nil || memory <= 0 {
 		return exitBroken
 	}
-	runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0))) // one runs, one collects
+	runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0))) // one runs, one collects garbage
 	debug.SetGCPercent(200)
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
@@ -53,19 +53,19 @@ func Main() int {
 	return 0
 }
 
-// heapFloor is memory that is taken and never touched, so that the system need not give it.
-// The collector waits until the heap is three times what is in use; without a floor a function
-// that makes a long text piece by piece would have it run for every few pieces.
+// heapFloor is memory that is allocated and never touched, so the system need not provide it.
+// The collector waits until the heap is three times what is in use. Without a floor, a function
+// that builds a long text piece by piece would trigger it every few pieces.
 const heapFloor = 8 << 20
 
-// child is what a worker knows.
+// child is the state of a worker.
 type child struct {
 	in   frameReader
 	out  sender
 	log  *slog.Logger
 	self *selfWatch
 
-	output int // bytes that a call may bring forth
+	output int // most bytes that a call may produce
 
 	design *script.Design
 	filter *script.Filter
@@ -83,7 +83,7 @@ type sender struct {
 	b []byte
 }
 
-// send writes a frame that append puts the fields of.
+// send writes a frame; fields appends its fields.
 func (s *sender) send(kind byte, fields func(b []byte) []byte) error {
 	s.b = appendFrame(s.b[:0], kind)
 	if fields != nil {
@@ -125,14 +125,14 @@ func (c *child) serve() error {
 	}
 }
 
-// options are those of functions here: the server sees to time and memory.
+// options are those of functions here: the server limits time and memory.
 func (c *child) options() script.Options {
 	return script.Options{Timeout: -1, Output: c.output, Log: c.log}
 }
 
 var errNotLoaded = errors.New("worker: called before its functions were loaded")
 
-// answer does what a request asks. A *script.Error is the answer too.
+// answer carries out a request. A *script.Error is an answer too.
 func (c *child) answer(kind byte, f *fields) error {
 	switch kind {
 	case loadDesign:
@@ -156,14 +156,14 @@ func (c *child) answer(kind byte, f *fields) error {
 	return c.answerDesign(kind, f)
 }
 
-// flushEvery is for how long a worker may keep to itself what it has done: the server
-// takes one that is silent for stuck.
+// flushEvery is how long a worker may keep results to itself: the server considers a silent
+// worker stuck.
 const flushEvery = 20 * time.Millisecond
 
-// maxReason is how many bytes of what a function throws are told.
+// maxReason is the most bytes of a thrown error that are reported.
 const maxReason = 64 << 10
 
-// shortened cuts a reason that is too long to be shown to anybody.
+// shortened cuts a reason that is too long to show.
 func shortened(e *script.Error) *script.Error {
 	short := *e
 	short.Word, short.Reason = cut(e.Word, maxReason), cut(e.Reason, maxReason)

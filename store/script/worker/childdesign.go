@@ -63,7 +63,7 @@ func (c *child) done(fields func(b []byte) []byte, err error) error {
 	return c.out.send(result, fields)
 }
 
-// asError makes sure that what a function ended with goes to the server as an answer.
+// asError makes sure that a function's error goes to the server as an answer.
 func asError(err error) error {
 	if _, ok := errors.AsType[*script.Error](err); ok {
 		return err
@@ -95,7 +95,7 @@ func (c *child) openFilter(f *fields) error {
 	return c.done(nil, err)
 }
 
-// match judges documents. What is judged goes out before what fails.
+// match judges documents. Verdicts go out before an error does.
 func (c *child) match(docs [][]byte) error {
 	var pass []byte
 	sent := time.Now()
@@ -124,8 +124,8 @@ func (c *child) match(docs [][]byte) error {
 	return c.done(nil, nil)
 }
 
-// list calls a list function. Rows come some at a time, and what it sends goes out when
-// rows are asked for or much has gathered.
+// list calls a list function. Rows come some at a time. What the function sends goes out when
+// it asks for rows or when much has gathered.
 func (c *child) list(f *fields) error {
 	name := f.text()
 	head, req := append([]byte{}, f.bytes()...), append([]byte{}, f.bytes()...)
@@ -147,12 +147,12 @@ func (c *child) list(f *fields) error {
 type childList struct {
 	c      *child
 	rows   [][]byte
-	more   bool // there are rows that have not come yet
+	more   bool // more rows are to come
 	sent   []byte
 	broken error // of the pipes
 }
 
-// flushBytes is how much may gather of what a list sends.
+// flushBytes is how much of a list's output may gather.
 const flushBytes = 32 << 10
 
 func (l *childList) row() ([]byte, error) {
@@ -206,8 +206,8 @@ func (l *childList) Chunk(b []byte) error {
 	return l.flush()
 }
 
-// flush sends what has gathered, in pieces: what the client is slow to take waits here, and
-// not in the server.
+// flush sends what has gathered, in pieces: output for a slow client waits here, and not in the
+// server.
 func (l *childList) flush() error {
 	for rest := l.sent; len(rest) > 0; {
 		some := rest[:min(len(rest), 8*flushBytes)]

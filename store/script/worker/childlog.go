@@ -20,7 +20,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		attrs = append(attrs, a)
 		return true
 	})
-	// It has a buffer of its own: the answer of the call may be under way in the sender's.
+	// This has a buffer of its own: the sender's may hold a half-made answer of the call.
 	b := appendFrame(nil, logged)
 	b = appendBytes(appendNumber(b, int(r.Level)+logLevels), cut(r.Message, maxLogged))
 	b = appendNumber(b, len(attrs))
@@ -40,7 +40,7 @@ func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h *logHandler) WithGroup(string) slog.Handler { return h }
 
-// maxLogged is how many bytes of one thing are logged.
+// maxLogged is the most bytes logged of one item.
 const maxLogged = 16 << 10
 
 // logLevels is added to levels, which may be negative.

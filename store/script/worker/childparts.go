@@ -5,19 +5,19 @@ import "time"
 // flushRows is how many bytes of rows may gather.
 const flushRows = 256 << 10
 
-// parts is an answer that goes out as it is made: of many documents or reductions at a
-// time, and of few where functions take their time.
+// parts is an answer that goes out as it is made: many documents or reductions at a time, or
+// few if functions are slow.
 type parts struct {
 	c     *child
 	kind  byte   // of its frames
-	bytes []byte // what has not gone out
-	n     int    // of how many that is
+	bytes []byte // not yet sent
+	n     int    // how many items that is
 	sent  time.Time
 }
 
 func (c *child) parts(kind byte) *parts { return &parts{c: c, kind: kind, sent: time.Now()} }
 
-// added counts one whose bytes are complete.
+// added counts an item whose bytes are complete.
 func (p *parts) added() error {
 	if p.n++; len(p.bytes) >= flushRows || time.Since(p.sent) >= flushEvery {
 		return p.flush()
@@ -33,7 +33,7 @@ func (p *parts) flush() error {
 	return err
 }
 
-// end sends what is left, and that it was all.
+// end sends the rest, and says that it was all.
 func (p *parts) end() error {
 	if p.n > 0 {
 		if err := p.flush(); err != nil {

@@ -46,8 +46,7 @@ func (c *child) answerViews(kind byte, f *fields) error {
 	return c.done(nil, c.views.Check())
 }
 
-// mapAll maps documents; rows go out of many at a time, and of few where functions take
-// their time.
+// mapAll maps documents. Rows go out for many at a time, or few if functions are slow.
 func (c *child) mapAll(docs [][]byte) (err error) {
 	if c.mapper == nil {
 		if c.mapper, err = c.views.NewMapper(); err != nil {
@@ -69,7 +68,7 @@ func (c *child) mapAll(docs [][]byte) (err error) {
 		if err != nil {
 			return asError(err)
 		}
-		// The count stands before its rows, which are moved: mostly they are few.
+		// The count comes before its rows, which are moved: there are usually few.
 		count = appendNumber(count[:0], n)
 		out.bytes = append(out.bytes, count...)
 		copy(out.bytes[at+len(count):], out.bytes[at:])

@@ -2,6 +2,6 @@
 
 package worker
 
-// confine gives up what the process could reach, as far as the kernel has means for it,
-// and bounds its memory.
+// confine gives up what the process could reach, as far as the kernel allows, and limits its
+// memory.
 func confine(memory int64) { limitResources(memory) }

@@ -2,23 +2,23 @@ package worker
 
 import "time"
 
-// Figures are what a pool has done and has.
+// Figures are the work and the present state of a pool.
 type Figures struct {
 	Processes, Busy int
-	Memory          int64 // bytes, as far as it is known
+	Memory          int64 // bytes, as far as known
 	Started, Died   int64
 	Calls           map[string]int64 // by the names in Calls
 	Kills           map[string]int64 // by the names in Kills
 }
 
-// Calls says what the kinds of calls are.
+// Calls describes the kinds of calls.
 var Calls = map[string]string{
 	"single": "calls of validation, filter, update, show and rewrite functions",
 	"views":  "batches that map and reduce functions were given",
 	"lists":  "calls of list functions",
 }
 
-// Kills says for what processes are ended.
+// Kills describes the reasons to end processes.
 var Kills = map[string]string{
 	"time":      "processes ended since a function took too long",
 	"memory":    "processes ended since a function used too much memory",
@@ -28,7 +28,7 @@ var Kills = map[string]string{
 	"garbled":   "processes ended since what they wrote could not be read",
 }
 
-// Figures gives those of now.
+// Figures returns the present figures.
 func (p *Pool) Figures() Figures {
 	f := Figures{Started: p.began.Load(), Died: p.died.Load(), Calls: map[string]int64{}, Kills: map[string]int64{}}
 	for name, c := range map[string]class{"single": single, "views": building, "lists": listing} {

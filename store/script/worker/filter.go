@@ -13,7 +13,7 @@ type filter struct {
 	name string
 	req  []byte
 
-	leave func() // gives back the slot; nil: it has none
+	leave func() // returns the slot; nil: there is none
 	w     *process
 }
 
@@ -34,8 +34,8 @@ func (f *filter) Release() {
 	}
 }
 
-// MatchAll judges in a worker that it takes if it has none. One that ends for no reason of
-// the documents' is replaced.
+// MatchAll judges in its worker, and takes one if it has none. It replaces a worker that ends
+// for a reason other than the documents.
 func (f *filter) MatchAll(ctx context.Context, docs [][]byte) (pass []bool, err error) {
 	p := f.r.pool
 	if f.leave == nil {
@@ -63,7 +63,7 @@ func (f *filter) MatchAll(ctx context.Context, docs [][]byte) (pass []bool, err 
 	return pass, stoppedError("the process of the function has ended")
 }
 
-// open makes sure that there is a worker, and that it knows the filter.
+// open makes sure that there is a worker, and that it has the filter.
 func (f *filter) open(ctx context.Context) (err error) {
 	if f.w != nil {
 		return nil
@@ -72,7 +72,7 @@ func (f *filter) open(ctx context.Context) (err error) {
 		f.w = nil
 		return err
 	}
-	if f.w.filter == f { // it has it still
+	if f.w.filter == f { // it still has it
 		return nil
 	}
 	f.w.begin(ctx)
@@ -86,7 +86,7 @@ func (f *filter) open(ctx context.Context) (err error) {
 	return err
 }
 
-// match judges the documents behind those that have been.
+// match judges the documents that have no verdict yet.
 func (f *filter) match(ctx context.Context, docs [][]byte, pass *[]bool) error {
 	for len(*pass) < len(docs) {
 		some := docs[len(*pass):]

@@ -7,16 +7,16 @@ import (
 	"io"
 )
 
-// errFrame says that what came is no frame, or one of others than us.
+// errFrame says that the bytes are not one of our frames.
 var errFrame = errors.New("worker: damaged frame")
 
-// maxFrame is how long a frame may be. The longest hold what one document emits.
+// maxFrame is the greatest length of a frame. The longest hold what one document emits.
 const maxFrame = 256 << 20
 
-// appendFrame begins a frame of a kind; endFrame must follow when it has its fields.
+// appendFrame begins a frame of a kind; endFrame must follow once the fields are there.
 func appendFrame(b []byte, kind byte) []byte { return append(b, 0, 0, 0, 0, kind) }
 
-// endFrame writes the length of the frame that began at a place.
+// endFrame writes the length of the frame that begins at an index.
 func endFrame(b []byte, at int) error {
 	n := len(b) - at - 4
 	if n > maxFrame {
@@ -26,22 +26,22 @@ func endFrame(b []byte, at int) error {
 	return nil
 }
 
-// frameReader reads frames. It keeps what it reads into.
+// frameReader reads frames. It keeps its buffer.
 type frameReader struct {
 	r   io.Reader
 	max int // bytes of a frame; 0: maxFrame
 	buf []byte
-	// have is what of buf has been read, and used what of that has been given.
+	// have is how much of buf has been read, and used how much of that has been returned.
 	have, used int
 }
 
-// Sizes of a reader's buffer: at the least, and what it is not kept beyond.
+// Sizes of a reader's buffer: the smallest, and the largest that is kept.
 const (
 	readAtLeast = 64 << 10
 	keptAtMost  = 1 << 20
 )
 
-// next gives a frame; fields are good until the next call. io.EOF: there are no more.
+// next returns a frame; fields are valid until the next call. At the end it returns io.EOF.
 func (f *frameReader) next() (kind byte, fields []byte, err error) {
 	if f.used == f.have {
 		f.used, f.have = 0, 0
@@ -67,8 +67,8 @@ func (f *frameReader) next() (kind byte, fields []byte, err error) {
 	return frame[0], frame[1:], nil
 }
 
-// fill reads until there are n bytes. The buffer grows with what has come, never with
-// what a length says.
+// fill reads until there are n bytes. The buffer grows with the bytes that arrive, never with
+// what a length claims.
 func (f *frameReader) fill(n int) error {
 	for f.have-f.used < n {
 		if f.used > 0 && (f.have == len(f.buf) || f.used+n > len(f.buf)) {
@@ -92,8 +92,8 @@ func (f *frameReader) fill(n int) error {
 	return nil
 }
 
-// Fields are numbers, as uvarints, and bytes with their length plus one before them; a
-// length of zero is nil, which is not the same as none.
+// Fields are numbers, as uvarints, and bytes after their length plus one. A length of zero
+// means nil, which is not the same as empty.
 
 func appendNumber[T ~int | ~uint8](b []byte, n T) []byte { return binary.AppendUvarint(b, uint64(n)) }
 
@@ -108,7 +108,7 @@ func appendBytes[T ~string | ~[]byte](b []byte, v T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(v))+1), v...)
 }
 
-// appendOptional is appendBytes that keeps nil.
+// appendOptional is appendBytes, but keeps nil.
 func appendOptional(b, v []byte) []byte {
 	if v == nil {
 		return append(b, 0)
@@ -132,7 +132,7 @@ func (f *fields) number() int {
 	return int(n)
 }
 
-// count is the number of things that follow, each of which takes a byte at least.
+// count is the number of things that follow, each of at least one byte.
 func (f *fields) count() int {
 	n := f.number()
 	if n > len(f.b) {
@@ -142,7 +142,7 @@ func (f *fields) count() int {
 	return n
 }
 
-// atMost is count, where there can be no more than so many.
+// atMost is count with a maximum.
 func (f *fields) atMost(most int) int {
 	n := f.count()
 	if n > most {
@@ -171,7 +171,7 @@ func (f *fields) bytes() []byte {
 
 func (f *fields) text() string { return string(f.bytes()) }
 
-// end tells whether the fields were what they had to be.
+// end checks that the fields were valid and complete.
 func (f *fields) end() error {
 	if f.bad || len(f.b) > 0 {
 		return errFrame

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// closeOnExec keeps for this process what files it has been given by the one that started
-// it: Go's own are kept already.
+// closeOnExec keeps inherited files from processes that this one starts: Go's own files are
+// safe already.
 func closeOnExec() {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

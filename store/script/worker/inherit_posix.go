@@ -4,8 +4,8 @@ package worker
 
 import "syscall"
 
-// closeOnExec keeps for this process what files it has been given by the one that started
-// it: Go's own are kept already.
+// closeOnExec keeps inherited files from processes that this one starts: Go's own files are
+// safe already.
 func closeOnExec() {
 	for fd := 3; fd < 256; fd++ {
 		syscall.CloseOnExec(fd)

@@ -1,4 +1,4 @@
 package worker
 
-// closeOnExec has nothing to do: a process gets the files that are named.
+// closeOnExec has nothing to do: a process gets only the files that are named.
 func closeOnExec() {}

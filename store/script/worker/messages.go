@@ -4,16 +4,16 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// version is that of the messages. A worker of another binary is refused.
+// version is the version of the messages. A worker from another binary is refused.
 const version = 2
 
-// Kinds of frames to a worker. The first has to be one that loads.
+// Kinds of frames to a worker. The first frame must be one that loads.
 const (
 	loadDesign  byte = iota + 1 // body
 	loadViews                   // lib, count, each: name, map, reduce, raw
 	askCheck                    // do the functions of the views compile?
 	askValidate                 // new, old, userCtx, secObj
-	askFilter                   // of a view?, name, req: what askMatch is about
+	askFilter                   // of a view?, name, req: the filter for askMatch
 	askMatch                    // document
 	askUpdate                   // name, document, req
 	askShow                     // name, document, req
@@ -32,7 +32,7 @@ const (
 	logged                   // level, message, count, each: name and value
 	mapped                   // count of documents, each: count of rows, each: view, order, key, value
 	judged                   // count of documents, each: does it pass?
-	reduced                  // count, each: what a reduction has come to
+	reduced                  // count, each: the result of a reduction
 	begins                   // of a list: its response
 	chunk                    // of a list: bytes
 	wantRows                 // of a list
@@ -56,7 +56,7 @@ func (f *fields) error() *script.Error {
 }
 
 func appendResponse(b []byte, r *script.Response) []byte {
-	b = appendNumber(b, min(max(r.Code, 0), 1<<20)) // none beyond 599 is any
+	b = appendNumber(b, min(max(r.Code, 0), 1<<20)) // no code above 599 is valid
 	b = appendNumber(b, len(r.Headers))
 	for _, h := range r.Headers {
 		b = appendBytes(appendBytes(b, h.Name), h.Value)

@@ -17,28 +17,28 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// Options bound what functions may take.
+// Options limit what functions may take.
 type Options struct {
-	// Timeout is how long one call may take, of a map function one document; 0:
-	// script.DefaultTimeout. Where the machine is busy it is the time that the call had a
-	// processor, and at most patience times that.
+	// Timeout is how long one call may take; for a map function it is per document; 0:
+	// script.DefaultTimeout. On a busy machine only the time on a processor counts, up to
+	// patience times Timeout.
 	Timeout time.Duration
-	// Memory is how many bytes a worker may have, 0: DefaultMemory, and TotalMemory what all
-	// together may, 0: DefaultTotalMemory.
+	// Memory is the most bytes of one worker, 0: DefaultMemory; TotalMemory is the most of all
+	// together, 0: DefaultTotalMemory.
 	Memory, TotalMemory int64
-	// Workers is how many processes there may be at once; 0: DefaultWorkers. There are no
-	// fewer than the least that all kinds of calls need.
+	// Workers is the most processes at once; 0: DefaultWorkers. It is raised to the least that
+	// all kinds of calls need.
 	Workers int
-	// Idle is for how long a worker is kept that nobody asks for; 0: DefaultIdle.
+	// Idle is how long an unused worker is kept; 0: DefaultIdle.
 	Idle time.Duration
-	// Folder is an empty one for workers to stand in, which is made if it is not there and
-	// removed by Close; "": one of the system's, which a crash leaves.
+	// Folder is an empty working directory for workers. It is made if need be, and removed by
+	// Close. "": one of the system's, which a crash leaves behind.
 	Folder string
-	// Log receives what functions log; nil: nobody does.
+	// Log receives what functions log; nil: it is lost.
 	Log *slog.Logger
 }
 
-// What holds unless something else is asked for.
+// Defaults.
 const (
 	DefaultMemory      = 256 << 20
 	DefaultTotalMemory = 1 << 30
@@ -52,11 +52,11 @@ const (
 // Pool runs functions in workers: it is a script.Host. Close ends it.
 type Pool struct {
 	opt Options
-	dir string // an empty one, in which workers stand
+	dir string // empty, the working directory of workers
 
 	watch   *watch
 	closing chan struct{}
-	done    sync.WaitGroup // what the pool has started
+	done    sync.WaitGroup // goroutines of the pool
 
 	slots [classes]*fair.Slots
 	calls [classes]atomic.Int64
@@ -67,12 +67,12 @@ type Pool struct {
 	mu       sync.Mutex // guards what follows
 	closed   bool
 	all      map[*process]struct{}
-	idle     []*process // with code; the one that was used last is the last
+	idle     []*process // with code; the last is the most recently used
 	spare    []*process
 	spawning bool // a spare
 }
 
-// code is what a worker is to run.
+// code is what a worker runs.
 type code struct {
 	key  [sha256.Size]byte
 	kind byte // of the frame that loads it
@@ -83,7 +83,7 @@ func newCode(owner string, kind byte, load func(b []byte) []byte) *code {
 	return &code{sha256.Sum256(load(appendBytes([]byte{kind}, owner))), kind, load}
 }
 
-// New makes a Pool. It starts no process before somebody calls a function.
+// New makes a Pool. It starts no process before the first call.
 func New(opt Options) (*Pool, error) {
 	if opt.Timeout <= 0 {
 		opt.Timeout = script.DefaultTimeout
@@ -106,7 +106,7 @@ func New(opt Options) (*Pool, error) {
 	opt.Memory, opt.Workers = max(opt.Memory, leastMemory), max(opt.Workers, leastWorkers)
 	opt.TotalMemory = max(opt.TotalMemory, opt.Memory)
 	p := &Pool{opt: opt, closing: make(chan struct{}), all: map[*process]struct{}{}}
-	// No class may have so many that others would have to wait for its workers.
+	// No class may have so many slots that others must wait for its workers.
 	cores := runtime.GOMAXPROCS(0)
 	builds := min(cores, opt.Workers/4)
 	some := max(2, min(4*cores, (opt.Workers-builds-2)/2))
@@ -125,14 +125,14 @@ func New(opt Options) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the working directory of function processes: %w", err)
 	}
-	_ = os.Chmod(p.dir, 0o500) // it is empty all the same
+	_ = os.Chmod(p.dir, 0o500) // it is empty anyway
 	closeOnExec()
 	p.watch = newWatch(p)
 	p.done.Go(p.watch.run)
 	return p, nil
 }
 
-// Close ends all workers and returns when they have ended. Calls fail with ErrClosed.
+// Close ends all workers and waits for them. Later calls fail with ErrClosed.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -153,7 +153,7 @@ func (p *Pool) Close() error {
 	return os.Remove(p.dir)
 }
 
-// add counts a process in and has somebody wait for its end; false: the pool is closed.
+// add counts a process in, and a goroutine waits for its end; false: the pool is closed.
 func (p *Pool) add(w *process) bool {
 	p.began.Add(1)
 	p.mu.Lock()
@@ -165,7 +165,7 @@ func (p *Pool) add(w *process) bool {
 
 // reap waits for the end of a process.
 func (p *Pool) reap(w *process) {
-	_ = w.cmd.Wait() // ProcessState tells
+	_ = w.cmd.Wait() // ProcessState has the result
 	close(w.exited)
 	p.mu.Lock()
 	delete(p.all, w)
@@ -179,11 +179,11 @@ func (p *Pool) reap(w *process) {
 	w.meter.close()
 }
 
-// tries is how often a call is made whose worker ends under it.
+// tries is how often a call is made if its workers keep ending.
 const tries = 3
 
-// do gives a call a worker with its code. It is made again, elsewhere, if the worker ends
-// for no reason of the call's.
+// do gives a call a worker with its code. It repeats the call elsewhere if the worker ends for
+// a reason other than the call.
 func (p *Pool) do(ctx context.Context, c class, owner string, code *code, call func(w *process) error) error {
 	leave, err := p.slot(ctx, c, owner)
 	if err != nil {
@@ -207,7 +207,7 @@ func (p *Pool) do(ctx context.Context, c class, owner string, code *code, call f
 	return stoppedError("the process of the function has ended")
 }
 
-// worker gives a worker with code loaded: a warm one, or a new one.
+// worker returns a worker with code loaded: a warm one, or a new one.
 func (p *Pool) worker(ctx context.Context, code *code) (*process, error) {
 	if w := p.warm(code); w != nil {
 		return w, nil
@@ -235,7 +235,7 @@ func (p *Pool) worker(ctx context.Context, code *code) (*process, error) {
 	return w, nil
 }
 
-// enter lets somebody start a process, for whom Close waits.
+// enter allows the caller to start a process; Close waits for them.
 func (p *Pool) enter() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -246,7 +246,7 @@ func (p *Pool) enter() error {
 	return nil
 }
 
-// warm takes a worker that has the code.
+// warm takes a worker that already has the code.
 func (p *Pool) warm(code *code) *process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -259,8 +259,7 @@ func (p *Pool) warm(code *code) *process {
 	return nil
 }
 
-// fresh takes a worker that has no code yet, and sees to it that there is another one
-// soon.
+// fresh takes a worker without code, and makes sure that there is soon another.
 func (p *Pool) fresh() (w *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -290,8 +289,8 @@ func (p *Pool) spawn() {
 	}
 }
 
-// makeRoom ends the worker that nobody has asked for the longest, if there are as many as
-// there may be. There is one: all that are in calls are fewer.
+// makeRoom ends the least recently used idle worker if the pool is full. There always is one:
+// fewer workers than the limit are in calls.
 func (p *Pool) makeRoom() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -306,8 +305,8 @@ func (p *Pool) makeRoom() {
 	}
 }
 
-// dropOldest ends the worker that nobody has asked for the longest; false: none is idle.
-// The caller holds mu.
+// dropOldest ends the least recently used idle worker; false: none is idle. The caller holds
+// mu.
 func (p *Pool) dropOldest() bool {
 	list := &p.idle
 	if len(*list) == 0 {
@@ -321,8 +320,8 @@ func (p *Pool) dropOldest() bool {
 	return true
 }
 
-// giveBack takes a worker back after a call that ended with an error or without. It is
-// ended if that may have left something behind, or if it has grown.
+// giveBack takes a worker back after a call, failed or not. It ends the worker if the error may
+// have left something behind, or if the worker has grown.
 func (p *Pool) giveBack(w *process, err error) {
 	stopped, isScript := errors.AsType[*script.Error](err)
 	switch {
@@ -347,7 +346,7 @@ func (p *Pool) giveBack(w *process, err error) {
 	p.idle = append(p.idle, w)
 }
 
-// grown tells that a worker keeps more than it should: half of what it may have.
+// grown reports whether a worker holds too much: half of its limit.
 func (w *process) grown() bool {
 	now := time.Now()
 	if now.Sub(w.measured) < measureEvery {
@@ -360,5 +359,5 @@ func (w *process) grown() bool {
 	return w.size.Load() > w.pool.opt.Memory/2
 }
 
-// measureEvery is how often a worker that makes short calls is measured.
+// measureEvery is how often a worker with short calls is measured.
 const measureEvery = 50 * time.Millisecond

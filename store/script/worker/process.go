@@ -21,18 +21,18 @@ type cause int32
 
 const (
 	unasked   cause = iota // it was not
-	retired                // it has nothing to do any more, or has grown
-	withdrawn              // whoever called is gone
+	retired                // no longer needed, or grown
+	withdrawn              // the caller is gone
 	timedOut
 	tooLarge
 	overBudget // all workers together have too much memory
-	misspoke   // it sent what nobody understands
+	misspoke   // it sent something invalid
 	closing
 	causes int = iota
 )
 
-// errEnded says that a worker has ended for a reason that is not its call's: that may be
-// done again elsewhere.
+// errEnded says that a worker ended for a reason other than its call, which may be repeated
+// elsewhere.
 var errEnded = errors.New("worker: the process has exited")
 
 // process is a worker. It belongs to one call, or to the pool.
@@ -42,12 +42,12 @@ type process struct {
 	in     *os.File
 	out    *os.File
 	recv   frameReader
-	b      []byte // of the frame that is being made
+	b      []byte // of the frame being built
 	size   atomic.Int64
-	logged int       // bytes of what it has logged in this call
-	code   *code     // that it runs; nil: none yet
-	filter *filter   // that it judges by; nil: none
-	last   time.Time // when a call ended
+	logged int       // bytes it has logged in this call
+	code   *code     // the code it runs; nil: none yet
+	filter *filter   // the filter it has; nil: none
+	last   time.Time // when its last call ended
 
 	measured time.Time // when its size was read after a call
 
@@ -55,16 +55,16 @@ type process struct {
 	exited chan struct{} // closed when the process has been waited for
 	said   said          // on standard error
 
-	mu    sync.Mutex // guards what the watch looks at
+	mu    sync.Mutex // guards the fields of the watch
 	ctx   context.Context
-	began time.Time // of what runs now; zero: nothing does
+	began time.Time // when the present work began; zero: there is none
 	cpu   time.Duration
-	known bool // cpu is what it was soon after began
+	known bool // cpu was read soon after began
 
 	meter *meter // the watch's
 }
 
-// said keeps the beginning of what a worker says on standard error.
+// said keeps the beginning of a worker's standard error.
 type said struct {
 	mu sync.Mutex
 	b  []byte
@@ -85,12 +85,12 @@ func (s *said) has(text string) bool {
 	return bytes.Contains(s.b, []byte(text))
 }
 
-// outputOf is how many bytes one call may bring forth in a worker of so much memory: the
-// server has to hold them, too.
+// outputOf is the most bytes that one call may produce in a worker with this much memory: the
+// server has to hold them too.
 func outputOf(memory int64) int { return int(min(memory/8, 64<<20)) }
 
-// maxAnswer is how long a frame of such a worker is at the most: rows have their keys in order
-// beside them.
+// maxAnswer is the greatest length of such a worker's frames: rows also carry their ordered
+// keys.
 func maxAnswer(memory int64) int { return min(4*outputOf(memory)+(1<<20), maxFrame) }
 
 // start starts a worker and waits until it is ready.
@@ -142,15 +142,15 @@ func (p *Pool) start(ctx context.Context) (_ *process, err error) {
 	return w, nil
 }
 
-// kill ends the process. The first cause counts.
+// kill ends the process. The first cause is kept.
 func (w *process) kill(why cause) {
 	if w.cause.CompareAndSwap(int32(unasked), int32(why)) {
 		w.pool.kills[why].Add(1)
-		_ = w.cmd.Process.Kill() // it may have ended by itself
+		_ = w.cmd.Process.Kill() // it may already have ended
 	}
 }
 
-// begin tells the watch that what the worker does now is for somebody who waits for it.
+// begin tells the watch that the worker's work now has a waiting caller.
 func (w *process) begin(ctx context.Context) {
 	w.logged = 0
 	w.mu.Lock()
@@ -159,7 +159,7 @@ func (w *process) begin(ctx context.Context) {
 	w.pool.watch.awake()
 }
 
-// progress begins anew to count the time.
+// progress restarts the clock.
 func (w *process) progress() {
 	w.mu.Lock()
 	if !w.began.IsZero() {
@@ -190,8 +190,8 @@ func (w *process) send(kind byte, fields func(b []byte) []byte) error {
 	return nil
 }
 
-// next gives the next frame of an answer; a failure is an error. What the worker logs is
-// logged on the way.
+// next returns the next frame of an answer; a failure becomes an error. It logs what the worker
+// logs.
 func (w *process) next() (kind byte, b []byte, err error) {
 	for {
 		kind, b, err = w.recv.next()
@@ -221,7 +221,7 @@ func (w *process) next() (kind byte, b []byte, err error) {
 	}
 }
 
-// misunderstood ends a worker that answers with what it was not asked for.
+// misunderstood ends a worker that sent an answer to something else.
 func (w *process) misunderstood() error {
 	w.kill(misspoke)
 	return w.ended()
@@ -239,8 +239,8 @@ func (w *process) ask(kind byte, put func(b []byte) []byte) (*fields, error) {
 	return &fields{b: b}, err
 }
 
-// What a worker may log at once, and in one call: what is beyond that is dropped. A worker
-// bounds what its functions log, but may have come into their hands.
+// The most that a worker may log at once, and in one call; the rest is dropped. A worker limits
+// its functions' logs itself, but they may have taken it over.
 const (
 	maxAttrs      = 16
 	maxLoggedCall = 4 << 20
@@ -262,14 +262,14 @@ func (w *process) log(f *fields) error {
 	return nil
 }
 
-// ended waits for the end of a process whose pipes are broken, and says what it means for
-// its call: an *Error of kind Stopped for a limit, the context's error for a call that was
-// withdrawn, script.ErrClosed, or errEnded.
+// ended waits for the end of a process whose pipes are broken, and says what that means for its
+// call: an *Error of kind Stopped for a limit, the context's error for a withdrawn call,
+// script.ErrClosed, or errEnded.
 func (w *process) ended() error {
 	w.mu.Lock()
 	ctx := w.ctx
 	w.mu.Unlock()
-	_ = w.cmd.Process.Kill() // so that it ends for sure
+	_ = w.cmd.Process.Kill() // make sure that it ends
 	<-w.exited
 	switch cause(w.cause.Load()) {
 	case withdrawn:

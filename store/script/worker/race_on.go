@@ -2,5 +2,5 @@
 
 package worker
 
-// raceDetector tells that the race detector is part of the program.
+// raceDetector says that the race detector is part of the program.
 const raceDetector = true

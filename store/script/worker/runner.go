@@ -11,8 +11,8 @@ func (p *Pool) Functions(owner string, body []byte) script.Runner {
 	return &runner{pool: p, owner: owner, code: newCode(owner, loadDesign, func(b []byte) []byte { return appendBytes(b, body) })}
 }
 
-// runner calls functions of a design document. A worker is asked only for what the
-// document has: who calls has looked.
+// runner calls functions of a design document. It asks a worker only for functions that the
+// document has: the caller has checked.
 type runner struct {
 	pool  *Pool
 	owner string
@@ -65,12 +65,12 @@ func (r *runner) Rewrite(ctx context.Context, req []byte) (out []byte, err error
 	return out, err
 }
 
-// call are the fields of a call of a function by name.
+// call appends the fields of a call by function name.
 func call(name string, doc, req []byte) func(b []byte) []byte {
 	return func(b []byte) []byte { return appendOptional(appendOptional(appendBytes(b, name), doc), req) }
 }
 
-// How much of the rows of a list goes to the worker at once.
+// How much of a list's rows goes to the worker at once.
 const (
 	rowsAtOnce     = 100
 	rowBytesAtOnce = 64 << 10
@@ -79,7 +79,7 @@ const (
 func (r *runner) List(ctx context.Context, what script.ListCall, rows script.RowReader, out script.ListWriter) error {
 	began := false
 	return r.pool.do(ctx, listing, r.owner, r.code, func(w *process) error {
-		if began { // what was read and sent cannot be read and sent again
+		if began { // what was already read and sent cannot be repeated
 			return stoppedError("the process of the function has ended")
 		}
 		l := listed{w: w, rows: rows, out: out, most: outputOf(r.pool.opt.Memory) + flushBytes}
@@ -95,7 +95,7 @@ func (r *runner) List(ctx context.Context, what script.ListCall, rows script.Row
 			if kind == result && f.end() == nil {
 				return nil
 			}
-			w.end() // what follows is not the function's time
+			w.end() // from here on it is not the function's time
 			err = l.step(ctx, kind, &f)
 			w.begin(ctx)
 		}
@@ -110,11 +110,11 @@ type listed struct {
 	out  script.ListWriter
 
 	begun, over bool // the answer; the rows
-	sent, most  int  // bytes since rows were wanted, and what it may send until it wants more
+	sent, most  int  // bytes sent since the last request for rows, and the most until the next
 }
 
-// step does what a list function wants. None wants rows behind the last, begins twice, or
-// sends more between rows than it may: a worker that does is none of ours any more.
+// step handles one message of a list function. A valid worker never asks for rows after the
+// last, begins twice, or sends too much between rows: one that does so cannot be trusted.
 func (l *listed) step(ctx context.Context, kind byte, f *fields) error {
 	w := l.w
 	switch {
@@ -144,7 +144,7 @@ func (l *listed) step(ctx context.Context, kind byte, f *fields) error {
 				size += len(row)
 			}
 		}
-		// Each row has its bytes.
+		// Each row may produce this many bytes.
 		l.over, l.sent, l.most = !more, 0, (len(some)+1)*outputOf(w.pool.opt.Memory)+flushBytes
 		w.begin(ctx)
 		defer w.end()

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// selfWatch has a worker end itself, while it is in a call, when it has too much memory or
-// its server is gone. The server watches its workers too; this works where it cannot, and
-// where there is no server any more.
+// selfWatch makes a worker end itself during a call if it takes too much memory or its server
+// is gone. The server watches its workers too; this works where the server cannot, and after it
+// is gone.
 type selfWatch struct {
 	memory int64
 	parent int
-	calls  atomic.Int64 // begun and ended ones: odd while one is running
+	calls  atomic.Int64 // calls begun plus calls ended: odd while one is running
 	idle   atomic.Bool  // run waits for a call
 	wake   chan struct{}
 }
 
-// selfTick is how often it looks; it ceases when nothing has been called for some ticks.
+// selfTick is how often it looks; it stops after some ticks without a call.
 const (
 	selfTick  = 5 * time.Millisecond
 	selfTicks = 20
@@ -40,7 +40,7 @@ func (s *selfWatch) begin() {
 
 func (s *selfWatch) end() { s.calls.Add(1) }
 
-// run never ends: it is the process's.
+// run never ends: it belongs to the process.
 func (s *selfWatch) run() {
 	last, quiet := int64(0), 0
 	for {
@@ -67,7 +67,7 @@ func (s *selfWatch) run() {
 	}
 }
 
-// goBytes is what the process has from the system for itself.
+// goBytes is the memory that the process has obtained from the system.
 func goBytes() int64 {
 	m := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(m)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// meter reads what a process takes, from files that are kept open.
+// meter reads how much a process takes, from files that stay open.
 type meter struct{ statm, stat *os.File }
 
 func openMeter(pid int) *meter {
@@ -31,7 +31,7 @@ func (m *meter) close() {
 	}
 }
 
-// size is the memory that the process has for itself; ok is false if that is not known.
+// size is the private memory of the process; ok is false if that is not known.
 func (m *meter) size() (bytes int64, ok bool) {
 	if m.statm == nil {
 		return 0, false
@@ -43,7 +43,7 @@ func (m *meter) size() (bytes int64, ok bool) {
 	return (resident - shared) * int64(os.Getpagesize()), n > 0
 }
 
-// ticksPerSecond is USER_HZ, which Linux has had at 100 on every machine for long.
+// ticksPerSecond is USER_HZ, which has long been 100 in Linux on every machine.
 const ticksPerSecond = 100
 
 // cpu is how long the process has been computing; ok is false if that is not known.
@@ -53,7 +53,7 @@ func (m *meter) cpu() (time.Duration, bool) {
 	}
 	var buf [1024]byte
 	n, _ := m.stat.ReadAt(buf[:], 0)
-	i := bytes.LastIndexByte(buf[:n], ')') // behind the name
+	i := bytes.LastIndexByte(buf[:n], ')') // after the name
 	if i < 0 || i+2 >= n {
 		return 0, false
 	}
@@ -62,7 +62,7 @@ func (m *meter) cpu() (time.Duration, bool) {
 	return time.Duration(user+system) * (time.Second / ticksPerSecond), true
 }
 
-// field gives the number in one of the words of a line, and what stands behind it.
+// field returns the number in the n-th word of a line, and the rest after it.
 func field(line []byte, n int) (int64, []byte) {
 	for range n {
 		_, line, _ = bytes.Cut(line, []byte{' '})

@@ -4,7 +4,7 @@ package worker
 
 import "time"
 
-// meter knows nothing where there is no cheap way to find out: workers watch themselves.
+// meter knows nothing on systems without a cheap way to find out: workers watch themselves.
 type meter struct{}
 
 func openMeter(int) *meter { return &meter{} }

@@ -8,8 +8,7 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// class is a kind of calls that has slots of its own, so that one kind does not have
-// another wait.
+// class is a kind of call with slots of its own, so that one kind does not hold up another.
 type class int
 
 const (
@@ -19,8 +18,8 @@ const (
 	classes  int   = iota
 )
 
-// slot waits for a slot of a class, by turns of whose functions are called and of who calls
-// functions of that owner. leave gives it back.
+// slot waits for a slot of a class. Turns go by owners of functions, and by callers of that
+// owner's functions. leave returns the slot.
 func (p *Pool) slot(ctx context.Context, c class, owner string) (leave func(), err error) {
 	leave, err = p.slots[c].Enter(ctx, fair.Key{Owner: owner, Name: owner + " " + script.Asker(ctx)})
 	if errors.Is(err, fair.ErrClosed) {

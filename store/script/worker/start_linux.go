@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// program is the program that is running now, also when its file has been replaced.
+// program is the running program, even if its file has been replaced.
 func program() (string, error) {
 	const self = "/proc/self/exe"
 	if _, err := os.Stat(self); err == nil {
@@ -14,9 +14,9 @@ func program() (string, error) {
 	return os.Executable()
 }
 
-// attributes of a worker's process: it ends with us, and a terminal's signals are not its.
+// attributes of a worker's process: it ends with us, and does not get a terminal's signals.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-func confineStarted(*os.Process, int64) error { return nil } // it does so itself
+func confineStarted(*os.Process, int64) error { return nil } // it confines itself

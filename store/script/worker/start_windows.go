@@ -11,18 +11,18 @@ import (
 
 func program() (string, error) { return os.Executable() }
 
-// attributes of a worker's process: a console's signals are not its.
+// attributes of a worker's process: it does not get a console's signals.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{HideWindow: true, CreationFlags: windows.CREATE_NEW_PROCESS_GROUP}
 }
 
-// job holds all workers: they end when its handle is closed, by us or by our end.
+// job holds all workers: they end when we close its handle or end ourselves.
 var job = sync.OnceValues(func() (windows.Handle, error) {
 	return windows.CreateJobObject(nil, nil)
 })
 
-// confineStarted puts a process into the job, which bounds its memory and lets it start no
-// other process.
+// confineStarted puts a process into the job, which limits its memory and keeps it from
+// starting other processes.
 func confineStarted(p *os.Process, memory int64) error {
 	j, err := job()
 	if err != nil {

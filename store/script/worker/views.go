@@ -27,7 +27,8 @@ func (v *viewRunner) Check(ctx context.Context) error {
 	})
 }
 
-// docsAtOnce is how many bytes of documents cross at once: others have their turn between.
+// docsAtOnce is how many bytes of documents are sent at once: between them others get their
+// turn.
 const docsAtOnce = 512 << 10
 
 func (v *viewRunner) Map(ctx context.Context, docs [][]byte, emit func(doc, view int, order, key, value []byte) error) error {
@@ -52,8 +53,8 @@ func (v *viewRunner) Map(ctx context.Context, docs [][]byte, emit func(doc, view
 	return nil
 }
 
-// rows hands on what documents emit. What has been handed on is done, should the worker
-// end before all is.
+// rows passes on what documents emit. Documents passed on count as done, even if the worker
+// ends before the rest.
 func (v *viewRunner) rows(w *process, done *int, until int, emit func(doc, view int, order, key, value []byte) error) error {
 	for {
 		kind, b, err := w.next()
@@ -135,7 +136,7 @@ func (v *viewRunner) Reduce(ctx context.Context, view int, all []script.Reductio
 	return out, nil
 }
 
-// sizeOf is about how many bytes a reduction takes.
+// sizeOf is roughly how many bytes a reduction takes.
 func sizeOf(r *script.Reduction) (n int) {
 	for _, v := range r.Parts {
 		n += len(v) + 2

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// watch looks at the workers that are in calls and ends those that take too much, whose
-// callers are gone, or that nobody has asked for for long.
+// watch checks the workers that are in calls. It ends those that take too much, whose callers
+// are gone, or that have been idle for long.
 type watch struct {
 	pool   *Pool
 	asleep atomic.Bool
@@ -18,15 +18,15 @@ type watch struct {
 const (
 	watchEvery = 5 * time.Millisecond
 	restEvery  = time.Second // when nobody is in a call
-	restAfter  = 20          // looks at which that was so
+	restAfter  = 20          // looks in a row without a call
 
-	// patience is how many times its time a call gets on a machine that is busy.
+	// patience is how many times its time limit a call gets on a busy machine.
 	patience = 4
 )
 
 func newWatch(p *Pool) *watch { return &watch{pool: p, wake: make(chan struct{}, 1)} }
 
-// awake has the watch look often.
+// awake makes the watch look often.
 func (v *watch) awake() {
 	if v.asleep.Load() {
 		select {
@@ -69,7 +69,7 @@ func (v *watch) run() {
 	}
 }
 
-// look judges every worker; busy: one at least is in a call.
+// look judges every worker; busy reports whether any is in a call.
 func (v *watch) look() (busy bool) {
 	p := v.pool
 	p.mu.Lock()
@@ -102,7 +102,7 @@ func (v *watch) look() (busy bool) {
 	return busy
 }
 
-// judge looks at one worker; in: it is in a call.
+// judge checks one worker; in reports whether it is in a call.
 func (v *watch) judge(w *process) (in bool) {
 	w.mu.Lock()
 	ctx, began, before, known := w.ctx, w.began, w.cpu, w.known
@@ -141,7 +141,7 @@ func (v *watch) judge(w *process) (in bool) {
 	return true
 }
 
-// dropIdle ends workers that nobody has asked for for long.
+// dropIdle ends workers that have been unused for long.
 func (p *Pool) dropIdle(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
