@@ -10,8 +10,8 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// CheckStorage reads all pages of the database, and of what belongs to it. Nobody writes
-// meanwhile. Its error is that of a database whose records are better not read.
+// CheckStorage reads all pages of the database and its sub-databases. Nobody writes meanwhile.
+// It returns an error if the database's records are better not read.
 func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
 	if err := d.ready(ctx); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
 		switch {
 		case errors.Is(bad, engine.ErrForeign):
 			say(bad.Error())
-		case bad != nil && !errors.Is(bad, engine.ErrClosed) && !errors.Is(bad, engine.ErrNoDB): // it was closed meanwhile
+		case bad != nil && !errors.Is(bad, engine.ErrClosed) && !errors.Is(bad, engine.ErrNoDB): // ErrClosed, ErrNoDB: it was closed or dropped meanwhile
 			err = errors.Join(err, bad)
 		}
 	}
@@ -60,7 +60,7 @@ func (f *file) check(ctx context.Context, report func(string)) error {
 	return checkPages(ctx, f.opened, f.damage, report)
 }
 
-// checkFile reads the pages of one that nobody has open.
+// checkFile reads the pages of a file that nobody has open.
 func checkFile(ctx context.Context, path string, opt Options, report func(string)) error {
 	f, err := os.Open(path)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// dirtySet is what was written while a compaction copies: the copy of these keys may
-// be out of date. A nil set takes nothing in.
+// dirtySet holds what was written during the copy of a compaction: these keys may be out of
+// date in the copy. A nil set ignores what is added.
 type dirtySet struct {
 	keys map[string]struct{} // bucket and key
 }
@@ -33,13 +33,13 @@ func (d *dirtySet) add(touched []engine.SpaceKey) {
 const (
 	copyKeys  = 4096    // entries copied in one snapshot, and
 	copyBytes = 4 << 20 // bytes
-	fewDirty  = 1000    // so many are caught up while writers wait
+	fewDirty  = 1000    // this many are copied while writers wait
 )
 
-// Compact copies the file, entry by entry in order, into one without holes, and puts
-// that in its place. Snapshots are short, so that a writer that has to grow the file
-// never waits for the copy; what is written meanwhile is noted and copied again, until
-// so little is left that writers can wait for it.
+// Compact copies the file, entry by entry in order, into one without holes, and puts that in
+// its place. Snapshots are short, so a writer that has to grow the file never waits for the
+// copy. Keys written in the meantime are noted and copied again, until so few are left that
+// writers can wait for them.
 func (d *db) Compact(ctx context.Context) (err error) {
 	defer func() { err = systemError(err) }()
 	if err := d.ready(ctx); err != nil {
@@ -48,7 +48,7 @@ func (d *db) Compact(ctx context.Context) (err error) {
 	f := d.file
 	if !f.compacting.TryLock() {
 		if err := f.stateNow(); err != nil {
-			return err // it is close that waits with the lock
+			return err // close waits while it holds the lock
 		}
 		return errors.New("bolt: compaction is running")
 	}
@@ -74,8 +74,8 @@ func (d *db) Compact(ctx context.Context) (err error) {
 	return nil
 }
 
-// openTemp makes the file that a compaction fills. The name is that of a new database of
-// this name, too: it is ours only as long as this one is not dropped.
+// openTemp makes the file that a compaction fills. A new database of this name would use the
+// same file name, so the file is ours only until this database is dropped.
 func (f *file) openTemp() (to *bbolt.DB, opened *os.File, err error) {
 	f.swap.RLock()
 	defer f.swap.RUnlock()
@@ -87,7 +87,7 @@ func (f *file) openTemp() (to *bbolt.DB, opened *os.File, err error) {
 		return nil, nil, err
 	}
 	o := boltOptions(f.eng.opt)
-	o.NoSync, o.NoGrowSync = true, true // synced once, when it is whole, and no longer than need be
+	o.NoSync, o.NoGrowSync = true, true // synced once, when it is complete, and no larger than needed
 	o.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
 		opened, err = os.OpenFile(name, flag, mode)
 		return opened, err
@@ -98,7 +98,7 @@ func (f *file) openTemp() (to *bbolt.DB, opened *os.File, err error) {
 	return to, opened, nil
 }
 
-// removeTemp removes it, unless drop has done so.
+// removeTemp removes that file, unless drop has done so.
 func (f *file) removeTemp() error {
 	f.swap.RLock()
 	defer f.swap.RUnlock()
@@ -112,7 +112,7 @@ type copier struct {
 	ctx    context.Context
 	from   *file
 	to     *bbolt.DB
-	opened *os.File // to's own
+	opened *os.File // the file of to
 }
 
 func (c *copier) run() error {
@@ -136,7 +136,7 @@ func (c *copier) run() error {
 	}
 }
 
-// settle ends the compaction if little is left to catch up with, else it says with what.
+// settle ends the compaction if few keys are left to copy, else it returns them.
 func (c *copier) settle() (keys map[string]struct{}, err error) {
 	f := c.from
 	f.write.Lock()
@@ -171,7 +171,7 @@ func (c *copier) view(fn func(*reader) error) (err error) {
 	}
 	r := newReader(c.ctx, f, tx)
 	defer func() { err = f.over(tx, &r, recover(), err) }()
-	defer r.caught(&err) // all that fn does is bbolt's
+	defer r.caught(&err) // fn only calls bbolt
 	err = fn(&r)
 	for _, wrong := range []error{errAstray, berrors.ErrKeyRequired, berrors.ErrKeyTooLarge, berrors.ErrValueTooLarge, berrors.ErrIncompatibleValue} {
 		if errors.Is(err, wrong) {
@@ -181,10 +181,10 @@ func (c *copier) view(fn func(*reader) error) (err error) {
 	return err
 }
 
-// errAstray says that keys do not come in their order: a copy would not come to its end.
+// errAstray says that keys are not in order: a copy would not end.
 var errAstray = errors.New("keys are out of order")
 
-// bucket copies one bucket in order, a part a snapshot.
+// bucket copies one bucket in order, a part in each snapshot.
 func (c *copier) bucket(name []byte) error {
 	var after []byte
 	for more := true; more; {
@@ -269,8 +269,8 @@ func copyKey(r *reader, out *bbolt.Tx, s engine.Space, key []byte) error {
 	return to.Put(key, v)
 }
 
-// finish catches up with the last keys and swaps the files. The caller holds write, so
-// that nothing is written meanwhile. After an error the old file is the one in use.
+// finish copies the last keys and swaps the files. The caller holds write, so nothing is
+// written in the meantime. After an error the old file stays in use.
 func (c *copier) finish() error {
 	f := c.from
 	if err := c.catchUp(f.dirty.keys); err != nil {
@@ -287,12 +287,12 @@ func (c *copier) finish() error {
 	if err := os.Rename(f.path+tempSuffix, f.path); err != nil {
 		return err
 	}
-	// From here on the new file is the one to write to, whatever goes wrong. As long as
-	// its name is not on disk the old one may come back; until the next write it is as good.
+	// From here on the new file is the one to write to, whatever fails. Until its name is on
+	// disk, the old one may come back; until the next write, that is just as good.
 	old := f.bolt
 	c.to.NoSync, c.to.NoGrowSync = f.eng.opt.NoSync, f.eng.opt.NoSync
 	f.bolt, f.opened = c.to, c.opened
 	f.unsynced = !f.eng.opt.NoSync && syncDir(filepath.Dir(f.path)) != nil
-	f.eng.wg.Go(func() { old.Close() }) // waits for those who still read it
+	f.eng.wg.Go(func() { old.Close() }) // waits for its readers
 	return nil
 }

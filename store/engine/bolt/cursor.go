@@ -9,18 +9,18 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// cursor walks a range of one space. What it gives stands in order, whatever the pages say:
-// who reads a range in parts, each from where the last one ended, comes to an end.
+// cursor walks a range of one space. It returns keys in order, whatever the pages say: a caller
+// that reads a range in parts, each from the end of the last, reaches the end.
 type cursor struct {
 	r     *reader
-	walk  walker // nil: nothing there, or no more
-	pages place  // what walk is, but where this transaction has written
-	last  []byte // the key given before
+	walk  walker // nil: nothing there, or at the end
+	pages place  // what walk points to, unless this transaction has written
+	last  []byte // the key returned before
 	rg    engine.Range
-	left  int // entries still to give or to make ready, negative: all
+	left  int // entries still to return or make ready, negative: all
 	begun bool
-	ready int // entries behind this one, in the same leaf, that may be given as they are
-	ahead int // how many were looked at ahead, where there is no limit
+	ready int // entries after this one, in the same leaf, that may be returned unchecked
+	ahead int // how many were checked ahead, if there is no limit
 }
 
 func (r *reader) cursor(s engine.Space, rg engine.Range) (c *cursor) {
@@ -28,7 +28,7 @@ func (r *reader) cursor(s engine.Space, rg engine.Range) (c *cursor) {
 	if rg.Limit <= 0 {
 		c.left = -1
 	}
-	var spoilt error // Next says so
+	var spoilt error // Next reports it
 	defer r.caught(&spoilt)
 	if b := r.own(s); b != nil {
 		c.walk = &written{Cursor: b.Cursor()}
@@ -55,7 +55,7 @@ func (c *cursor) Next() (k, v []byte, err error) {
 	return k, v, c.r.pace.Step(len(v))
 }
 
-// slow finds the next entry wherever it is, and looks at those behind it.
+// slow finds the next entry wherever it is, and checks those after it.
 func (c *cursor) slow() (k, v []byte, err error) {
 	defer c.r.caught(&err)
 	if c.r.damaged != nil {
@@ -96,15 +96,15 @@ func (c *cursor) slow() (k, v []byte, err error) {
 	return k, v, nil
 }
 
-// How many entries are looked at ahead: few at first, since many ranges are not read to
-// their end.
+// How many entries are checked ahead: few at first, since many ranges are not read to their
+// end.
 const (
 	leastAhead = 4
 	mostAhead  = 64
 )
 
-// lookAhead looks at what follows in the same leaf, as slow would with each entry: they are
-// ready to be given then.
+// lookAhead checks the following entries of the same leaf, as slow would: they are then ready
+// to be returned.
 func (c *cursor) lookAhead() {
 	p := c.pages.leaf()
 	n, step := p.n-1-p.i, 1
@@ -121,7 +121,7 @@ func (c *cursor) lookAhead() {
 	for i := p.i + step; c.ready < n; i += step {
 		k, v := p.entry(i)
 		if len(k) > bbolt.MaxKeySize || len(v) > maxValue || bytes.Compare(k, before) != step {
-			break // slow will say so
+			break // slow will report it
 		}
 		before = k
 		c.ready++
@@ -134,8 +134,8 @@ func (c *cursor) lookAhead() {
 	}
 }
 
-// astray tells that keys do not come in their order. Whoever reads a range in parts, each
-// from where the last one ended, might never come to an end.
+// astray reports that keys are out of order. A caller that reads a range in parts, each from
+// the end of the last, might never reach the end.
 func (c *cursor) astray(k []byte) bool {
 	switch {
 	case c.last == nil && c.rg.Reverse:

@@ -14,40 +14,39 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// What bbolt reads it trusts: over a damaged page it panics, and where the file has become
-// shorter than its map, or a page points beyond that, reading faults. Neither may end the
-// process, which has other databases. So each call of bbolt's recovers, and reading mapped
-// memory panics instead of ending the process (heedFaults). After the first of them the
-// file is given up: its calls fail, and so does opening it, until another file is there.
+// bbolt trusts what it reads: it panics over a damaged page. If the file is shorter than its
+// map, or a page points beyond that, reading faults. Neither may end the process, which has
+// other databases. So each call of bbolt recovers, and a fault becomes a panic instead of
+// ending the process (heedFaults). After the first panic the file is given up: its calls fail,
+// and so does opening it, until another file is there.
 
 // damage is an error about the content of a file.
 func (f *file) damage(what any) error {
 	return fmt.Errorf("%w: %s: %v", engine.ErrForeign, f.path, what)
 }
 
-// heedFaults has this goroutine panic where reading mapped memory fails. What it returns is
-// for heedNoFaults.
+// heedFaults makes this goroutine panic if reading mapped memory fails. The result is for
+// heedNoFaults.
 func heedFaults() (before bool) { return debug.SetPanicOnFault(true) }
 
 // heedNoFaults ends that.
 func heedNoFaults(before bool) { debug.SetPanicOnFault(before) }
 
-// isFault tells a panic that heedFaults brings from a mistake in the program.
+// isFault distinguishes a panic caused by heedFaults from a mistake in the program.
 func isFault(p any) bool {
 	_, ok := p.(interface{ Addr() uintptr })
 	return ok
 }
 
-// caught is deferred by whatever calls bbolt.
+// caught is deferred by every function that calls bbolt.
 func (f *file) caught(err *error) {
 	if p := recover(); p != nil {
 		*err = f.damage(p)
 	}
 }
 
-// over ends a transaction that fn has used; p is what fn has panicked with, and err what
-// it has returned. A reader that has met damage counts for more than either: fn may have
-// taken its error for something else.
+// over ends a transaction after fn; p is fn's panic, and err its result. Damage that the reader
+// met outranks both: fn may have taken its error for something else.
 func (f *file) over(b *bbolt.Tx, r *reader, p any, err error) error {
 	if p != nil && r.damaged == nil && isFault(p) {
 		r.damaged = f.damage(p)
@@ -60,7 +59,7 @@ func (f *file) over(b *bbolt.Tx, r *reader, p any, err error) error {
 	}
 	if p != nil {
 		if _, ok := p.(error); ok && strings.HasPrefix(fmt.Sprintf("%T", p), "runtime.") {
-			p = fmt.Sprintf("%v\n%s", p, debug.Stack()) // the next to recover it does not see where it was
+			p = fmt.Sprintf("%v\n%s", p, debug.Stack()) // the next to recover it cannot see where it began
 		}
 		panic(p)
 	}
@@ -76,8 +75,8 @@ func (f *file) rollback(b *bbolt.Tx) (err error) {
 	return nil
 }
 
-// giveUp has all further calls fail. stuck tells that bbolt has panicked with locks held,
-// so that it can't be closed any more.
+// giveUp makes all further calls fail. stuck says that bbolt panicked with locks held, so it
+// can no longer be closed.
 func (f *file) giveUp(why error, stuck bool) error {
 	f.swap.Lock()
 	first := f.damaged == nil
@@ -94,7 +93,7 @@ func (f *file) giveUp(why error, stuck bool) error {
 	return why
 }
 
-// lost is a file that is not to be opened.
+// lost is a file that must not be opened.
 type lost struct {
 	was fs.FileInfo
 	why error
@@ -123,8 +122,8 @@ func (e *Engine) refuse(path string, why error) {
 	e.opt.Damaged(path, why)
 }
 
-// isLost tells why the file at a path is not to be opened: nil if it never was lost, or
-// somebody has put another one there. The caller holds mu.
+// isLost says why the file at a path must not be opened: nil if it was never lost, or if
+// another file is there now. The caller holds mu.
 func (e *Engine) isLost(path string) error {
 	l, ok := e.lost[path]
 	if !ok {

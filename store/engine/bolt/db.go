@@ -24,7 +24,7 @@ type db struct {
 
 func (d *db) ID() engine.DBID { return d.file.id }
 
-// ready tells whether the handle may still be used.
+// ready checks that the handle may still be used.
 func (d *db) ready(ctx context.Context) error {
 	select {
 	case <-d.gone:
@@ -71,14 +71,14 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 	t.reader.writing = &t.writing
 	t.sane = saneSets.Get().(map[uint64]bool)
 	defer t.putSane()
-	defer func() { err = f.over(b, &t.reader, recover(), err) }() // after a commit there is nothing to roll back
+	defer func() { err = f.over(b, &t.reader, recover(), err) }() // does nothing after a commit
 	if err := fn(t); err != nil || t.damaged != nil {
 		return err
 	}
 	if err := errors.Join(ctx.Err(), f.stateNow()); err != nil {
 		return err
 	}
-	f.dirty.add(t.touched) // also if the commit fails: nobody knows what it has written
+	f.dirty.add(t.touched) // even if the commit fails: nobody knows what it wrote
 	b.DB().AllocSize = growBy(b.Size())
 	if err := t.commit(); err != nil {
 		return commitError(err)
@@ -87,17 +87,17 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 	return nil
 }
 
-// growBy is how much longer a file gets when it is full: enough not to grow, and sync,
-// often, but in proportion, or every small database would be as long as this.
+// growBy is how much longer a full file gets. It is enough not to grow, and sync, often. It is
+// in proportion, so that small databases stay small.
 func growBy(size int64) int {
 	return int(min(max(size/4, 64<<10), 16<<20))
 }
 
-// commitError tells a disk that is full, after which the file is as it was, from one
-// that failed, after which nobody knows what is on it.
+// commitError distinguishes a full disk, after which the file is unchanged, from a failing one,
+// after which nobody knows what is on it.
 func commitError(err error) error {
 	if errors.Is(err, engine.ErrForeign) {
-		return err // a damaged page was met before the page that makes the rest count was written
+		return err // bbolt met a damaged page before it wrote the meta page that makes a commit valid
 	}
 	if err := systemError(err); errors.Is(err, engine.ErrFull) {
 		return err
@@ -105,8 +105,8 @@ func commitError(err error) error {
 	return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
 }
 
-// systemError names what the operating system has no more of. Every method of the engine
-// that opens or makes a file gives its errors through it.
+// systemError recognizes what the operating system has run out of. Every method of the engine
+// that opens or makes a file passes its errors through it.
 func systemError(err error) error {
 	switch {
 	case errors.Is(err, engine.ErrFull), errors.Is(err, engine.ErrTooManyOpen):
@@ -157,7 +157,7 @@ func (d *db) Sub(ctx context.Context, name string) (_ engine.DB, err error) {
 		return nil, err
 	}
 	e := d.file.eng
-	e.mu.Lock() // while it is held nobody drops the database, or makes another one of its name
+	e.mu.Lock() // while this is held, nobody drops the database or makes another of its name
 	defer e.mu.Unlock()
 	if err := d.file.stateNow(); err != nil {
 		return nil, err

@@ -18,23 +18,23 @@ import (
 
 // Options tune an Engine; the zero value is safe.
 type Options struct {
-	// LockTimeout is how long to wait for another process to let go of a file (1 s).
+	// LockTimeout is how long to wait for another process to release a file (1 s).
 	LockTimeout time.Duration
-	// AppendOnly names the spaces whose keys only grow: their pages are filled to the
-	// brim instead of being left half empty when they split.
+	// AppendOnly names the spaces whose keys only grow: their pages are filled to the brim
+	// instead of being left half empty by splits.
 	AppendOnly []engine.Space
-	// Damaged is told of a file that turns out not to be a database of ours, or to be
-	// damaged, once for each (nobody is). It is not to call the Engine.
+	// Damaged is called once for each file that turns out to be damaged or not one of our
+	// databases (default: none). It must not call the Engine.
 	Damaged func(path string, why error)
-	// NoSync leaves the disk out: a crash of the machine, though not of the process,
-	// loses or damages what was written. For tests that try something else.
+	// NoSync skips syncing to disk: a crash of the machine, though not of the process, loses
+	// or damages what was written. For tests of something else.
 	NoSync bool
 }
 
 const (
 	suffix     = ".bolt"
 	subsSuffix = ".subs"
-	tempSuffix = ".new" // of a file that is not whole yet
+	tempSuffix = ".new" // of a file that is not complete yet
 )
 
 // Engine keeps databases as files in a folder.
@@ -52,8 +52,8 @@ type Engine struct {
 	wg     sync.WaitGroup // closings of files that were replaced
 }
 
-// Open makes an Engine of a folder, which is made if it is not there. What a crash left
-// half made of a database is removed when that is next made or opened.
+// Open makes an Engine of a folder, which it creates if need be. Half-made files of a database
+// that a crash left are removed when that database is next made or opened.
 func Open(dir string, opt Options) (*Engine, error) {
 	if opt.LockTimeout == 0 {
 		opt.LockTimeout = time.Second
@@ -75,10 +75,10 @@ func (e *Engine) path(name string) string {
 	return filepath.Join(e.dir, strings.ReplaceAll(name, "/", ".")+suffix)
 }
 
-// subsPath is the folder of what belongs to the database in a file.
+// subsPath is the folder of the sub-databases of the database in a file.
 func subsPath(path string) string { return strings.TrimSuffix(path, suffix) + subsSuffix }
 
-// Bounds of what is written, in bytes.
+// Limits of what is written, in bytes.
 const (
 	maxKey   = 30000
 	maxValue = 1 << 30
@@ -105,7 +105,7 @@ func (e *Engine) create(path string) (engine.DB, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	// A drop that a crash cut short may have left what belonged to another database.
+	// A drop that a crash cut short may have left sub-databases of an earlier database.
 	if err := os.RemoveAll(subsPath(path)); err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (e *Engine) Open(ctx context.Context, name string) (engine.DB, error) {
 	return db, systemError(err)
 }
 
-// open gives a handle to a file. The caller holds mu.
+// open returns a handle to a file. The caller holds mu.
 func (e *Engine) open(path string) (engine.DB, error) {
 	if e.closed {
 		return nil, engine.ErrClosed
@@ -149,7 +149,7 @@ func (e *Engine) open(path string) (engine.DB, error) {
 	return &db{file: f, gone: make(chan struct{})}, nil
 }
 
-// release counts a handle off; the last one closes the file.
+// release takes a handle off the count; the last one closes the file.
 func (e *Engine) release(f *file) error {
 	e.mu.Lock()
 	f.handles--
@@ -159,7 +159,7 @@ func (e *Engine) release(f *file) error {
 	}
 	if last && e.files[f.path] == f {
 		delete(e.files, f.path)
-		defer e.mu.Unlock() // nobody opens the file before it is closed
+		defer e.mu.Unlock() // so that nobody opens the file before it is closed
 		return f.close()
 	}
 	e.mu.Unlock()
@@ -175,7 +175,7 @@ func (e *Engine) Drop(ctx context.Context, name string) error {
 	return systemError(e.drop(e.path(name)))
 }
 
-// drop removes a file and what belongs to it. The caller holds mu.
+// drop removes a file and its sub-databases. The caller holds mu.
 func (e *Engine) drop(path string) error {
 	if e.closed {
 		return engine.ErrClosed
@@ -231,7 +231,7 @@ func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, e
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names) // a slash sorts otherwise than the dot that stands for it
+	slices.Sort(names) // a slash sorts differently from its dot
 	if limit >= 0 && limit < len(names) {
 		names = names[:limit]
 	}

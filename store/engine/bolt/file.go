@@ -36,22 +36,22 @@ type file struct {
 
 	write    sync.Mutex // one Update at a time; taken before swap
 	dirty    *dirtySet  // guarded by write; not nil while a compaction copies
-	unsynced bool       // guarded by write; the name of the file may not be on disk yet
+	unsynced bool       // guarded by write; the file's name may not be on disk yet
 
 	swap    sync.RWMutex // guards what follows; held for reading only to begin a transaction
 	bolt    *bbolt.DB
-	opened  *os.File // bolt's own
+	opened  *os.File // the file of bolt
 	dropped bool
 	closed  bool
-	damaged error // why nothing of it is read any more
+	damaged error // why the file is no longer read
 	stuck   bool  // bolt cannot be closed
 
 	watch broadcast
 }
 
-// mapAhead is how much of the address space a file gets from the start. A writer that
-// outgrows the map waits for all readers before it gets a larger one: below this size it
-// never does. The file is as large as what is in it all the same.
+// mapAhead is how much address space a file gets from the start. A writer that outgrows the map
+// waits for all readers before it gets a larger one; below this size that never happens. The
+// file itself is no larger than its content.
 const mapAhead = 32 << 20
 
 func boltOptions(opt Options) *bbolt.Options {
@@ -73,13 +73,13 @@ func makeFile(path string, opt Options) (err error) {
 		return err
 	}
 	defer func() {
-		if err != nil { // most likely the disk is full: leave nothing on it
+		if err != nil { // the disk is probably full: leave nothing behind
 			os.Remove(temp)
 			os.Remove(path)
 		}
 	}()
 	o := boltOptions(opt)
-	o.NoSync, o.NoGrowSync = true, true // synced once, when it is whole
+	o.NoSync, o.NoGrowSync = true, true // synced once, when it is complete
 	b, err := bbolt.Open(temp, 0o600, o)
 	if err != nil {
 		return fmt.Errorf("make %s: %w", temp, err)
@@ -117,7 +117,7 @@ func openFile(e *Engine, path string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if fi.Size() < 2*4096 { // of an empty file bbolt would make a new database
+	if fi.Size() < 2*4096 { // bbolt would turn an empty file into a new database
 		return nil, fmt.Errorf("%w: %s has %d bytes", engine.ErrForeign, path, fi.Size())
 	}
 	f := &file{eng: e, path: path}
@@ -130,8 +130,8 @@ func openFile(e *Engine, path string) (*file, error) {
 	return f, nil
 }
 
-// openLocked opens a file that is there, waits for its lock, and makes sure that bbolt may
-// read it: what bbolt does with a file as it opens one cannot always be recovered from.
+// openLocked opens an existing file, waits for its lock, and makes sure that bbolt can safely
+// read it: a failure inside bbolt's open cannot always be recovered from.
 func openLocked(path string, flag int, mode os.FileMode, timeout time.Duration) (*os.File, error) {
 	f, err := os.OpenFile(path, flag&^os.O_CREATE, mode) // never make an empty one
 	if err != nil {
@@ -172,8 +172,8 @@ func (f *file) openBolt() (err error) {
 		case f.bolt != nil:
 			err = errors.Join(err, f.bolt.Close())
 		case f.opened != nil:
-			// bbolt has closed it, but not if it panicked. Then its map is still there, which
-			// would keep the lock as long as the process runs: give that back first.
+			// bbolt has closed it, unless it panicked. Then its map is still there and would
+			// keep the lock as long as the process runs: release the lock first.
 			unlockFile(f.opened)
 			f.opened.Close()
 		}
@@ -183,7 +183,7 @@ func (f *file) openBolt() (err error) {
 		f.opened, err = openLocked(name, flag, mode, f.eng.opt.LockTimeout)
 		return f.opened, err
 	}
-	o.NoFreelistSync = true // or bbolt writes to the file before it is known to be ours
+	o.NoFreelistSync = true // else bbolt writes to the file before we know that it is ours
 	f.bolt, err = bbolt.Open(f.path, 0o600, o)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -240,7 +240,7 @@ func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, err error, panicked bool) 
 	return tx, err, false
 }
 
-// state says why the file is no longer of use. The caller holds swap.
+// state says why the file is unusable. The caller holds swap.
 func (f *file) state() error {
 	switch {
 	case f.dropped:
@@ -265,7 +265,7 @@ func (f *file) drop() {
 	f.watch.send()
 }
 
-// close waits for what is under way.
+// close waits for calls under way.
 func (f *file) close() error {
 	f.swap.Lock()
 	if f.closed {
@@ -281,8 +281,7 @@ func (f *file) close() error {
 	return f.closeBolt()
 }
 
-// closeBolt waits for readers. A database that is stuck is left as it is, but for the
-// lock of the file.
+// closeBolt waits for readers. If bbolt is stuck, it only releases the lock of the file.
 func (f *file) closeBolt() (err error) {
 	defer f.caught(&err)
 	if f.stuck {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// lockFile leaves it to bbolt to lock the file.
+// lockFile leaves the locking to bbolt.
 func lockFile(*os.File, time.Duration) (bool, error) { return true, nil }
 
-// unlockFile leaves it to the closing of the file.
+// unlockFile leaves the unlocking to the closing of the file.
 func unlockFile(*os.File) {}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// lockFile takes the lock that bbolt takes, which it finds taken by itself then: false if
-// another has it for all of the timeout.
+// lockFile takes the lock that bbolt takes; bbolt then finds it taken by its own process. The
+// result is false if another process holds it for the whole timeout.
 func lockFile(f *os.File, timeout time.Duration) (bool, error) {
 	for end := time.Now().Add(timeout); ; time.Sleep(10 * time.Millisecond) {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -23,5 +23,5 @@ func lockFile(f *os.File, timeout time.Duration) (bool, error) {
 	}
 }
 
-// unlockFile gives it back. To close the file would not do where it is still mapped.
+// unlockFile releases it. Closing the file would not do while it is still mapped.
 func unlockFile(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

@@ -9,12 +9,12 @@ import (
 	"io"
 )
 
-// pages reads a file of bbolt's page by page: not through its map, so that nothing faults,
-// and believing nothing that a page says. bbolt itself trusts them: it panics over most
-// damage, and runs for ever where a page leads back to one above it.
+// pages reads a bbolt file page by page. It does not use the map, so nothing faults, and it
+// believes nothing that a page says. bbolt itself trusts pages: it panics over most damage, and
+// never ends if a page leads back to one above it.
 //
-// The layout is bbolt's. A page begins with its id (8 bytes), flags (2), how many elements
-// there are (2), and how many pages more it takes (4).
+// The layout is bbolt's. A page begins with its id (8 bytes), flags (2), the number of elements
+// (2), and how many more pages it takes (4).
 type pages struct {
 	file io.ReaderAt
 	size int64  // of a page, in bytes
@@ -44,7 +44,7 @@ var order = binary.NativeEndian
 
 var errNoMeta = errors.New("neither meta page is whole")
 
-// openPages finds the meta page that counts: the newest one that is whole.
+// openPages finds the valid meta page: the newest intact one.
 func openPages(file io.ReaderAt, fileSize int64) (*pages, error) {
 	var best *pages
 	first, ok := readMeta(file, 0)
@@ -54,7 +54,7 @@ func openPages(file io.ReaderAt, fileSize int64) (*pages, error) {
 			best = second
 		}
 	} else {
-		for i := range 16 { // where the second one is, only the first one knows
+		for i := range 16 { // only the first one says where the second one is
 			if second, ok := readMeta(file, 1024<<i); ok && second.size == 1024<<i {
 				best = second
 				break
@@ -84,7 +84,7 @@ func readMeta(file io.ReaderAt, at int64) (*pages, bool) {
 	return p, sum.Sum64() == order.Uint64(b[56:]) && p.size >= 512
 }
 
-// page is one as it was read, with the pages that it goes on in.
+// page is a page as it was read, with the pages that continue it.
 type page struct {
 	id    uint64
 	flags uint16
@@ -93,7 +93,7 @@ type page struct {
 	data  []byte
 }
 
-// read reads a page, and what it goes on in if whole says so.
+// read reads a page, and its continuation if whole is set.
 func (p *pages) read(id uint64, whole bool) (page, error) {
 	if id < 2 || id >= p.high {
 		return page{}, fmt.Errorf("page %d is beyond the last of %d pages", id, p.high)
@@ -132,7 +132,7 @@ func (p *pages) freePages() (pg page, ids []uint64, err error) {
 		return pg, nil, fmt.Errorf("page %d is not a free list", pg.id)
 	}
 	n, b := uint64(pg.count), pg.data[pageHead:]
-	if pg.count == 0xFFFF { // there are more: the number stands before them
+	if pg.count == 0xFFFF { // there are more: the number comes before them
 		n, b = order.Uint64(b), b[8:]
 	}
 	if n > uint64(len(b)/8) {
@@ -148,7 +148,7 @@ func (p *pages) freePages() (pg page, ids []uint64, err error) {
 	return pg, ids, nil
 }
 
-// child is what an element of a branch page leads to.
+// child is where an element of a branch page leads.
 type child struct {
 	key []byte
 	id  uint64
@@ -197,7 +197,7 @@ func (pg *page) leaves() ([]leaf, error) {
 	return list, nil
 }
 
-// within cuts out what an element at a place of a page names.
+// within cuts out the bytes that an element of a page refers to.
 func within(data []byte, at int, pos, n uint32) ([]byte, bool) {
 	from := int64(at) + int64(pos)
 	if from > int64(len(data)) || int64(n) > int64(len(data))-from {
@@ -206,8 +206,8 @@ func within(data []byte, at int, pos, n uint32) ([]byte, bool) {
 	return data[from : from+int64(n)], true
 }
 
-// outOfOrder tells whether a key does not stand where it should: after the one before,
-// and below the bound of its page.
+// outOfOrder reports whether a key is not where it should be: after the one before, and below
+// the bound of its page.
 func outOfOrder(key, before, bound []byte) bool {
 	return len(key) == 0 || before != nil && bytes.Compare(key, before) <= 0 || bound != nil && bytes.Compare(key, bound) >= 0
 }

@@ -9,25 +9,25 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// reader reads one bbolt transaction. It goes its own way through the pages, which it looks
-// at before it believes them, and makes nothing of bbolt's for that; only what the transaction
-// itself has written it gets from bbolt.
+// reader reads one bbolt transaction. It finds its own way through the pages, checks them
+// before it believes them, and needs no objects of bbolt for that. It asks bbolt only for what
+// the transaction itself has written.
 type reader struct {
 	file    *file
 	tx      *bbolt.Tx
 	pace    engine.Pace
 	pages   mapped
 	root    uint64     // the page where the buckets begin
-	roots   [32]uint64 // the page where a space begins, or one of the three below
+	roots   [32]uint64 // the page where a space begins, or one of the values below
 	writing *writing   // nil in a View
-	damaged error      // what it has met; no call after it, and no commit, succeeds
+	damaged error      // damage found; no later call or commit succeeds
 }
 
-// What reader.roots says of a space else: no tree begins at these pages.
+// Other values of reader.roots: no tree begins at these pages.
 const (
 	unknown = 0
 	absent  = 1          // nothing was ever written to it
-	small   = ^uint64(0) // its one page stands in the tree of buckets
+	small   = ^uint64(0) // its only page is in the tree of buckets
 )
 
 func newReader(ctx context.Context, f *file, b *bbolt.Tx) reader {
@@ -61,7 +61,7 @@ func (r *reader) top(s engine.Space) (p node, there bool) {
 	return r.pages.node(*at), true
 }
 
-// named is the page where a bucket begins, and what reader.roots says of it.
+// named is the page where a bucket begins, and its value for reader.roots.
 func (r *reader) named(name []byte) (p node, root uint64) {
 	at, exact := r.pages.leaf(r.pages.node(r.root), goal{key: name})
 	if !exact {
@@ -75,8 +75,8 @@ func (r *reader) named(name []byte) (p node, root uint64) {
 	return r.pages.node(root), root
 }
 
-// own is the bucket of a space that this transaction has written to; nil for any other,
-// which is on its pages.
+// own is the bucket of a space that this transaction has written to; nil for any other, which
+// is read from its pages.
 func (r *reader) own(s engine.Space) *bbolt.Bucket {
 	if w := r.writing; w != nil && w.written[s&31] {
 		return w.buckets[s&31]
@@ -103,8 +103,8 @@ func (r *reader) Get(s engine.Space, k []byte) (v []byte, err error) {
 	return v, r.give(v)
 }
 
-// give is called with each value that is given out. It refuses one that is said to be
-// longer than any can be: whoever copies it would ask for that much memory.
+// give is called with each value before it is returned. It refuses a value with an impossible
+// length: a caller that copies it would ask for that much memory.
 func (r *reader) give(v []byte) error {
 	if len(v) > maxValue {
 		return r.spoil(fmt.Sprintf("a value of %d bytes", len(v)))

@@ -7,20 +7,20 @@ import (
 	"unsafe"
 )
 
-// saneSets are sets of pages that writers are done with, to be used again.
+// saneSets holds page sets of finished writers, for reuse.
 var saneSets = sync.Pool{New: func() any { return map[uint64]bool{} }}
 
 func (t *tx) putSane() {
-	if len(t.sane) < 1<<13 { // a set of a huge transaction would stay as large as it is
+	if len(t.sane) < 1<<13 { // do not keep the set of a huge transaction
 		clear(t.sane)
 		saneSets.Put(t.sane)
 	}
 	t.sane = nil
 }
 
-// check looks at all that a page says of itself: bbolt makes slices of it without a look at
-// where they end, and frees as many pages as it says that it goes on in. It makes nothing:
-// writers call it for each page that they come to.
+// check checks everything that a page says of itself: bbolt makes slices from it without
+// checking where they end, and frees as many continuation pages as it claims. check allocates
+// nothing: writers call it for each page they come to.
 func (p *node) check(m *mapped) {
 	end := pageHead + p.n*elementLen
 	var before []byte
@@ -48,7 +48,7 @@ func (p *node) check(m *mapped) {
 	}
 }
 
-// header is the value of an element of the tree of buckets: where one begins.
+// header is the value of an element of the tree of buckets: where a bucket begins.
 func (p *node) header(i int) []byte {
 	value, bucket := p.raw(i)
 	if !bucket {
@@ -57,8 +57,8 @@ func (p *node) header(i int) []byte {
 	return value
 }
 
-// smallPage is the page of a small bucket, which stands behind its head, when that has been
-// looked at; a bucket with pages of its own has none.
+// smallPage is the checked page of a small bucket, which follows the bucket's header; a bucket
+// with pages of its own has none.
 func smallPage(value []byte) (p node, small bool) {
 	if len(value) < bucketHead {
 		panic("a bucket without a root")
@@ -79,7 +79,7 @@ func smallPage(value []byte) (p node, small bool) {
 	return p, true
 }
 
-// checkFreelist looks at the page of the free list, which a commit frees.
+// checkFreelist checks the page of the free list, which a commit frees.
 func (m *mapped) checkFreelist() {
 	file := unsafe.Slice((*byte)(m.base), m.high*m.size)
 	p, err := openPages(bytes.NewReader(file), int64(len(file)))
@@ -91,7 +91,7 @@ func (m *mapped) checkFreelist() {
 	}
 	head := file[p.free*m.size:][:m.size]
 	n, more := uint64(order.Uint16(head[10:])), uint64(order.Uint32(head[12:]))
-	if n == 0xFFFF { // the number stands before them
+	if n == 0xFFFF { // the number comes before them
 		n = order.Uint64(head[pageHead:])
 	}
 	// It got its pages for the free ones of before it took them from among these.

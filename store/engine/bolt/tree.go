@@ -8,10 +8,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// mapped is the pages of a transaction in bbolt's map, as they were committed. What is
-// wrong with one is a panic, which whoever calls bbolt catches anyway. bbolt's own cursor
-// is not used on pages that nobody has looked at: where one leads back to a page above it
-// that would fill the stack, and end the process.
+// mapped is the committed pages of a transaction in bbolt's map. A faulty page causes a panic,
+// which callers of bbolt catch anyway. bbolt's own cursor is not used on unchecked pages: one
+// that leads back to a page above it would overflow the stack and end the process.
 type mapped struct {
 	base unsafe.Pointer
 	size uint64 // of a page, in bytes
@@ -21,16 +20,16 @@ type mapped struct {
 func pagesOf(tx *bbolt.Tx) mapped {
 	info := tx.DB().Info()
 	return mapped{
-		base: *(*unsafe.Pointer)(unsafe.Pointer(&info.Data)), // an address outside of Go's memory
+		base: *(*unsafe.Pointer)(unsafe.Pointer(&info.Data)), // an address outside Go's memory
 		size: uint64(info.PageSize), high: uint64(tx.Size()) / uint64(info.PageSize),
 	}
 }
 
-// deepest is how many pages lie above each other at the most. With two keys in a page
-// that would be more than any disk holds.
+// deepest is the greatest depth of a tree. Even with two keys in a page, that is more than any
+// disk holds.
 const deepest = 40
 
-// node is a page of a tree, and a place in it.
+// node is a page of a tree, and a position in it.
 type node struct {
 	data []byte
 	n, i int
@@ -50,7 +49,7 @@ func (m *mapped) node(id uint64) node {
 	return node{data: unsafe.Slice((*byte)(at), (1+more)*m.size), n: int(order.Uint16(head[10:])), leaf: flags == isLeaf}
 }
 
-// id is that of a page that node has given.
+// id is the id of a page that node returned.
 func (p *node) id() uint64 { return order.Uint64(p.data) }
 
 // key is the key of an element.
@@ -89,14 +88,14 @@ func (p *node) raw(i int) (v []byte, bucket bool) {
 	return p.data[from:to:to], order.Uint32(e) != 0
 }
 
-// child is where an element of a branch leads to.
+// child is where an element of a branch leads.
 func (p *node) child(i int) uint64 {
 	at := pageHead + i*elementLen
 	return order.Uint64(p.data[at+8 : at+elementLen])
 }
 
-// find is the element of a branch that leads to k, or the first of a leaf that is not
-// below it, and whether its key is k.
+// find is the element of a branch that leads to k, or the first element of a leaf that is not
+// below k, and whether its key is k.
 func (p *node) find(k []byte) (i int, exact bool) {
 	from, to := 0, p.n
 	for from < to {
@@ -116,7 +115,7 @@ func (p *node) find(k []byte) (i int, exact bool) {
 	return from, false
 }
 
-// goal is where a way down a tree leads to.
+// goal is where a descent in a tree ends.
 type goal struct {
 	end int    // -1: the first entry, 1: the last one
 	key []byte // else the first entry that is not below this
@@ -124,7 +123,7 @@ type goal struct {
 
 var toFirst, toLast = goal{end: -1}, goal{end: 1}
 
-// choose sets the place in a page on the way, above which there are depth others.
+// choose sets the position in a page on the way; depth is how many pages are above it.
 func (g *goal) choose(p *node, depth int) (exact bool) {
 	switch {
 	case p.n == 0 && p.leaf && depth == 0: // an empty tree
@@ -143,7 +142,7 @@ func (g *goal) choose(p *node, depth int) (exact bool) {
 	return exact
 }
 
-// leaf goes down from a page to a leaf, and tells whether it has the key.
+// leaf goes down from a page to a leaf, and reports whether it has the key.
 func (m *mapped) leaf(top node, g goal) (p node, exact bool) {
 	p = top
 	for depth := 0; ; depth++ {
@@ -154,7 +153,7 @@ func (m *mapped) leaf(top node, g goal) (p node, exact bool) {
 	}
 }
 
-// walker is a place of ours, or one of bbolt's in what was written.
+// walker is a place on our pages, or a bbolt cursor in what was written.
 type walker interface {
 	First() (k, v []byte)
 	Last() (k, v []byte)
@@ -169,7 +168,7 @@ type place struct {
 	top  node
 	path []node
 	keys bool    // values are not looked at
-	room [4]node // of path: few trees are higher
+	room [4]node // for path: few trees are higher
 }
 
 // begin goes from the top of the tree to a leaf.
@@ -181,7 +180,7 @@ func (c *place) begin(g goal) {
 	c.down(g)
 }
 
-// down goes on from the last page of the path.
+// down continues from the last page of the path.
 func (c *place) down(g goal) {
 	for {
 		p := c.leaf()
@@ -192,7 +191,7 @@ func (c *place) down(g goal) {
 	}
 }
 
-// bounds are those of the keys that the leaf at this place may have, nil where there is none.
+// bounds are the bounds of the keys that the leaf here may have, nil if there is none.
 func (c *place) bounds() (from, to []byte) {
 	for i := range c.path[:len(c.path)-1] {
 		p := &c.path[i]
@@ -230,8 +229,8 @@ func (c *place) entry(p *node) (k, v []byte) {
 	return p.entry(p.i)
 }
 
-// here gives the entry at this place, or the first one of the next leaf if the place is
-// behind the last one; nil at the end.
+// here returns the entry at this place, or the first of the next leaf if the place is after the
+// last entry; nil at the end.
 func (c *place) here() (k, v []byte) {
 	p := c.leaf()
 	if p.i < p.n {

@@ -8,35 +8,35 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// writing is what a transaction that writes knows, and one that only reads does not need.
+// writing is what only a writing transaction needs to know.
 type writing struct {
-	buckets [32]*bbolt.Bucket // what was asked for, and is there
-	written [32]bool          // there is more than the pages have
-	looked  [32]span          // the keys of a leaf that was looked at, by space
+	buckets [32]*bbolt.Bucket // buckets used so far that exist
+	written [32]bool          // the transaction has written there
+	looked  [32]span          // the keys of a leaf that was checked, by space
 	walked  place             // the last way
-	sane    map[uint64]bool   // pages that were looked at as a whole
+	sane    map[uint64]bool   // pages that were checked
 }
 
 // span is [from, to) of some leaf, nil meaning no bound.
 type span struct {
 	known    bool
-	beside   bool // those beside the way to it were looked at too
+	beside   bool // the pages beside the way to it were checked too
 	from, to []byte
 }
 
-// bucket is bbolt's of a space, nil if nothing was ever written to it.
+// bucket is bbolt's bucket of a space, nil if nothing was ever written to it.
 func (r *reader) bucket(s engine.Space) *bbolt.Bucket {
 	b := &r.writing.buckets[s&31]
 	if *b == nil {
 		name := bucketName(s)
-		r.sound(r.way(r.root, name), false) // bbolt goes the same
+		r.sound(r.way(r.root, name), false) // bbolt goes the same way
 		*b = r.tx.Bucket(name)
 	}
 	return *b
 }
 
-// way goes from a root to a key, which looks at the pages between; what is wrong with them
-// is a panic. It is good until the next one.
+// way goes from a root to a key and checks the pages between; a fault is a panic. The result is
+// valid until the next call.
 func (r *reader) way(root uint64, k []byte) *place {
 	c := &r.writing.walked
 	c.m, c.top = &r.pages, r.pages.node(root)
@@ -44,9 +44,9 @@ func (r *reader) way(root uint64, k []byte) *place {
 	return c
 }
 
-// look sees to it that bbolt can find a key of a space that this transaction has written
-// to: until the commit it changes entries of leaves, so the way to a leaf is as the pages
-// have it. deletes says that the key is about to be deleted.
+// look makes sure that bbolt can find a key of a space that this transaction has written to.
+// Until the commit, bbolt changes only entries of leaves, so the way to a leaf is as on the
+// pages. deletes says that the key is about to be deleted.
 func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte, deletes bool) {
 	if b.Root() == 0 {
 		return
@@ -61,9 +61,9 @@ func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte, deletes bool) {
 	seen.known, seen.beside = true, deletes
 }
 
-// sound looks at all that stands on the pages of a path, once in a transaction. A writer
-// of bbolt's takes them apart and puts them together again, whatever the lengths on them say;
-// where entries were deleted it may do so with those beside them.
+// sound checks the pages of a path, each once in a transaction. A writer in bbolt takes them
+// apart and reassembles them, whatever their lengths say; after deletions it may do that with
+// the pages beside them too.
 func (r *reader) sound(way *place, beside bool) {
 	sane := r.writing.sane
 	look := func(p *node) {
@@ -92,11 +92,11 @@ type tx struct {
 	reader
 	writing
 	filled  [32]bool
-	touched []engine.SpaceKey // what it wrote, while a compaction wants to know
+	touched []engine.SpaceKey // what it wrote, if a compaction needs to know
 }
 
-// commit writes it to disk. bbolt panics over damage before it writes the page that makes
-// the rest count.
+// commit writes the transaction to disk. bbolt panics over damage before it writes the meta
+// page that makes it valid.
 func (t *tx) commit() (err error) {
 	defer t.caught(&err)
 	t.sound(t.way(t.root, []byte{0}), true)
@@ -123,8 +123,7 @@ func (t *tx) writable(s engine.Space) (*bbolt.Bucket, error) {
 	return b, nil
 }
 
-// filled is how full pages of entries are that came in order: those that come later find
-// some room.
+// filled is how full pages of ordered entries get: there is some room for later ones.
 const filled = 0.9
 
 // Fill is part of engine.Filler.
@@ -149,11 +148,11 @@ func (t *tx) Put(s engine.Space, k, v []byte) (err error) {
 	}
 	t.touch(s, k)
 	if v == nil {
-		v = []byte{} // nil would read as absent until the commit
+		v = []byte{} // nil would read as missing until the commit
 	}
 	t.look(s, b, k, false)
 	t.written[s&31] = true
-	if err := b.Put(k, v); err != nil { // the key is a bucket, for one
+	if err := b.Put(k, v); err != nil { // for example, the key is a bucket
 		return t.spoil(err)
 	}
 	return nil
@@ -188,8 +187,8 @@ func (t *tx) Delete(s engine.Space, k []byte) (err error) {
 }
 
 func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
-	// The pages tell what is to go, also of what is deleted on the way; what else this
-	// transaction has written only bbolt knows.
+	// The pages show what is to go, including keys deleted on the way; only bbolt knows what
+	// else this transaction has written.
 	before := t.written[s&31]
 	for deleted := false; ; deleted = true {
 		t.written[s&31] = before
@@ -211,7 +210,7 @@ func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
 	}
 }
 
-// touch notes a key for a compaction under way.
+// touch records a key for a compaction under way.
 func (t *tx) touch(s engine.Space, k []byte) {
 	if t.file.dirty != nil {
 		t.touched = append(t.touched, engine.SpaceKey{Space: s, Key: append([]byte(nil), k...)})

@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// walk goes through all pages that are in use. What it finds wrong it reports and passes
-// over.
+// walk goes through all pages in use. It reports faults and continues.
 type walk struct {
 	*pages
 	ctx    context.Context // when it ends, so does the walk
@@ -14,13 +13,13 @@ type walk struct {
 	report func(format string, args ...any)
 
 	used, free bitset
-	// tangled tells that a page is reached by two ways, or is free as well: to follow the
-	// pages may then have no end.
+	// tangled says that a page is reached by two ways, or is also free: following the pages
+	// might never end.
 	tangled bool
 }
 
-// untangled tells why the tree of pages is not one that can be followed, if it is not. It
-// reads the pages that lead to others alone, some hundredth of all.
+// untangled says why the tree of pages cannot be followed, if so. It reads only the pages that
+// lead to others, about a hundredth of all.
 func (p *pages) untangled() (err error) {
 	w := walk{pages: p, ctx: context.Background(), report: func(format string, args ...any) {
 		if err == nil {
@@ -34,13 +33,13 @@ func (p *pages) untangled() (err error) {
 	err = nil
 	w.buckets()
 	if !w.tangled {
-		err = nil // whoever comes to a damaged page will see
+		err = nil // whoever reads a damaged page will notice
 	}
 	return err
 }
 
-// check reports all that is wrong with the pages, and tells whether they can be followed.
-// Once ctx has ended it does not know.
+// check reports every fault of the pages, and returns whether they can be followed. Once ctx
+// has ended, that is unknown.
 func (p *pages) check(ctx context.Context, report func(string)) (sound bool) {
 	w := walk{pages: p, ctx: ctx, leaves: true, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
 	w.freelist()
@@ -76,7 +75,7 @@ func (w *walk) freelist() {
 	}
 }
 
-// claim notes that a page, and those that it goes on in, are in use.
+// claim records that a page, and those that continue it, are in use.
 func (w *walk) claim(id, more uint64) bool {
 	for i := id; i <= id+more; i++ {
 		switch {
@@ -96,7 +95,7 @@ func (w *walk) claim(id, more uint64) bool {
 	return true
 }
 
-// step is a page to go to, with the bounds of its keys.
+// step is a page to visit, with the bounds of its keys.
 type step struct {
 	id       uint64
 	from, to []byte
@@ -121,7 +120,7 @@ func (w *walk) buckets() {
 	}
 }
 
-// inline checks a small bucket, whose one page stands in its entry.
+// inline checks a small bucket, whose only page is in its entry.
 func (w *walk) inline(e leaf) {
 	data := e.value[bucketHead:]
 	if len(data) < pageHead {
@@ -178,7 +177,7 @@ func (w *walk) entries(pg *page, s step, entry func(leaf)) {
 	}
 }
 
-// branch returns what a branch page leads to. A tree is as deep everywhere: where leaves
+// branch returns where a branch page leads. All leaves of a tree are at one depth: if leaves
 // are not wanted and the first child is one, so are the others.
 func (w *walk) branch(pg *page, s step, leaves bool) (next []step) {
 	list, err := pg.children()
@@ -192,7 +191,7 @@ func (w *walk) branch(pg *page, s step, leaves bool) (next []step) {
 	}
 	before := []byte(nil)
 	for i, c := range list {
-		// The first key of a branch may be one that was deleted, and below what its parent says.
+		// The first key of a branch may have been deleted, and be below what its parent says.
 		if i > 0 && outOfOrder(c.key, before, s.to) {
 			w.report("page %d: key %d is out of order", pg.id, i)
 		}

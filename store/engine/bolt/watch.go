@@ -6,7 +6,7 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// broadcast wakes all who watch a file.
+// broadcast wakes everybody who watches a file.
 type broadcast struct {
 	mu       sync.Mutex // guards watchers
 	watchers map[*watcher]struct{}

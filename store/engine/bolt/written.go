@@ -6,9 +6,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// written walks a space that the transaction has written to. The leaves that deletions have
-// emptied stay until the commit: bbolt.Cursor takes one of them for the beginning when it
-// goes back, and looks for the last entry for ever where all of them are empty.
+// written walks a space that the transaction has written to. Leaves that deletions have emptied
+// stay until the commit. bbolt.Cursor, going back, takes such a leaf for the beginning, and
+// never ends its search for the last entry if all leaves are empty.
 type written struct {
 	*bbolt.Cursor
 	at    []byte // the key of this place
