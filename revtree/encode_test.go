@@ -69,8 +69,8 @@ func TestDecodeDoesNotAlias(t *testing.T) {
 	}
 }
 
-// Whatever is taken is what AppendBinary writes, in memory within reason, and a tree that
-// can be used.
+// Decode accepts only what AppendBinary writes. It uses reasonable memory, and the tree is
+// usable.
 func FuzzDecode(f *testing.F) {
 	for seed := range 20 {
 		f.Add(rapid.Custom(func(t *rapid.T) []byte {

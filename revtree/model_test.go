@@ -145,7 +145,7 @@ func (m *model) missing(revs []Rev) (missing, ancestors []Rev) {
 	return missing, ancestors
 }
 
-// differs says where a tree is not what the model is; "" if nowhere.
+// differs says where a tree differs from the model; "" if nowhere.
 func (m *model) differs(t *Tree) string {
 	if t.Len() != len(m.nodes) {
 		return fmt.Sprintf("%d nodes, want %d", t.Len(), len(m.nodes))
@@ -227,7 +227,7 @@ func drawHistory(t *rapid.T) *history {
 	return h
 }
 
-// arrive draws how a revision comes: with all of its path or the newest part of it.
+// arrive draws how a revision comes: with its full path or the newest part of it.
 func (h *history) arrive(t *rapid.T) arrival {
 	r := rapid.SampledFrom(h.revs).Draw(t, "revision")
 	return h.arrival(r, rapid.IntRange(1, 8).Draw(t, "length"))

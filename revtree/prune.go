@@ -30,7 +30,7 @@ func (t *Tree) Stem(limit int) (dropped []Node) {
 	return t.retain(keep)
 }
 
-// chain tells whether every revision but the last has one child: the common case.
+// chain reports whether every revision but the last has one child: the common case.
 func (t *Tree) chain() bool {
 	for i := range t.nodes {
 		if t.nodes[i].parent != i-1 {

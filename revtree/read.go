@@ -2,7 +2,7 @@ package revtree
 
 import "slices"
 
-// better tells whether a comes before b in winner order.
+// better reports whether a comes before b in winner order.
 func better(a, b *Node) bool {
 	if a.Deleted != b.Deleted {
 		return b.Deleted

@@ -94,7 +94,7 @@ func digit(c byte) byte {
 	return 255
 }
 
-// IsZero tells whether r names no revision.
+// IsZero reports whether r names no revision.
 func (r Rev) IsZero() bool { return r == Rev{} }
 
 func (r Rev) String() string { return string(r.AppendTo(nil)) }

@@ -49,7 +49,7 @@ func (t *Tree) Find(r Rev) (Node, bool) {
 	return Node{}, false
 }
 
-// IsLeaf tells whether a revision is there and has no children.
+// IsLeaf reports whether a revision is there and has no children.
 func (t *Tree) IsLeaf(r Rev) bool {
 	i := t.index(r)
 	return i >= 0 && t.leafAt(i)

@@ -120,7 +120,7 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 		for _, a := range rapid.Permutation(arrivals).Draw(t, "order") {
 			mustMerge(t, &second, a)
 		}
-		for _, a := range arrivals { // once more, and nothing happens
+		for _, a := range arrivals { // merging again changes nothing
 			if outcome := mustMerge(t, &second, a); outcome != Known {
 				t.Fatalf("%v again: outcome %d", a.path, outcome)
 			}
@@ -132,8 +132,8 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 	})
 }
 
-// Revisions whose paths disagree about a parent cannot be hashes; still each stands once
-// and the tree stays sound.
+// Revisions whose paths disagree about a parent cannot be hashes. Even so, each stands once and
+// the tree stays sound.
 func TestDisagreeingPathsKeepTheTreeSound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tree := Tree{}
@@ -259,8 +259,8 @@ func TestRecordedTrees(t *testing.T) {
 				if got := mustMerge(t, &tree, arrival{revs(t, s.path), s.deleted, []byte(s.path[0])}); got != s.want {
 					t.Errorf("%v: outcome %d, want %d", s.path, got, s.want)
 				}
-				// Some of these cases lower the limit later than their first write;
-				// for what they end with it makes no difference.
+				// Some of these cases lower the limit after their first write; that makes
+				// no difference to the result.
 				tree.Stem(tt.limit)
 			}
 			leaves := tree.Leaves()

@@ -59,8 +59,8 @@ func benchDoc(i int) []byte {
 
 const benchBatch = 1000
 
-// BenchmarkBulk writes batches of 1,000 documents: parsing, storing, and beside it what
-// bbolt takes for the same puts and for nothing else.
+// BenchmarkBulk writes batches of 1,000 documents: parsing, storing, and for comparison bbolt
+// doing the same puts and nothing else.
 func BenchmarkBulk(b *testing.B) {
 	batch := func(n int) []byte {
 		out := []byte(`{"docs":[`)
@@ -95,7 +95,7 @@ func BenchmarkBulk(b *testing.B) {
 		b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "docs/s")
 	}
 	b.Run("store", func(b *testing.B) { write(b, benchStore(b)) })
-	// What it costs that documents could be validated, where no design document does so.
+	// The cost of possible validation when no design document validates.
 	b.Run("nothing validates", func(b *testing.B) {
 		write(b, benchStore(b).Guarded(&store.Guard{Validator: func(context.Context, store.Bare, uint64) (store.Validate, error) { return nil, nil }}))
 	})

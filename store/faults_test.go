@@ -10,9 +10,8 @@ import (
 	"github.com/tododb/tododb/store/engine/chaos"
 )
 
-// Each call of the engine fails in turn, until none is left that could: what was
-// acknowledged is there all the same, what was refused is not there by half, and the
-// database is sound.
+// Each call of the engine fails in turn, until there is none left to fail. Acknowledged writes
+// are still there, refused ones are not there by half, and the database is sound.
 func TestEveryCallMayFail(t *testing.T) {
 	for n := 1; ; n++ {
 		e := chaos.New(chaos.Options{FailCall: n})
@@ -100,7 +99,7 @@ func verifyFaulty(t *testing.T, s *store.Store, n int, done map[string]revtree.R
 			t.Errorf("call %d: %s reads %v, %v, acknowledged was %s", n, id, d, err, rev)
 		}
 	}
-	// Of a pair that is written together, with its answer, there is all or nothing.
+	// A pair written together with its answer is there completely or not at all.
 	there := 0
 	for _, id := range []string{"p0", "p1"} {
 		if _, err := db.Get(t.Context(), id, store.ReadOptions{}); err == nil {

@@ -15,8 +15,8 @@ import (
 
 var errRefused = errors.New("refused")
 
-// publicOnly shows documents whose ids begin with "pub" and takes no other ones; each
-// that is written gets a mark, and none that is read shows its secret.
+// publicOnly shows documents whose ids begin with "pub" and accepts no others. Each document
+// written gets a mark, and no document read shows its secret.
 var publicOnly = &store.Guard{
 	Write: func(_ context.Context, now store.Standing, e *store.Edit, _ store.WriteOptions) error {
 		if !strings.HasPrefix(e.Doc.ID, "pub") {
@@ -162,7 +162,7 @@ func TestAGuardIsAskedOnEveryWayIn(t *testing.T) {
 	}
 }
 
-// A leaf that is hidden neither hides the others of its document nor is shown for them.
+// A hidden leaf neither hides the other leaves of its document nor appears because of them.
 func TestAGuardJudgesLeavesOneByOne(t *testing.T) {
 	s := openStore(t, store.Options{})
 	db := openDB(t, s, "db")
@@ -185,7 +185,7 @@ func TestAGuardJudgesLeavesOneByOne(t *testing.T) {
 	if err != nil || rows != 1 {
 		t.Errorf("%d rows, %v", rows, err)
 	}
-	// The winner, 1-bbb, is hidden: which revisions there are is not to be found out.
+	// The winner, 1-bbb, is hidden: nobody may find out which revisions there are.
 	five, _ := revtree.Parse("5-eee")
 	bbb, _ := revtree.Parse("1-bbb")
 	err = guarded.RevsDiff(t.Context(), []string{"d"}, [][]revtree.Rev{{bbb, five}}, func(_ int, missing, ancestors []revtree.Rev) error {

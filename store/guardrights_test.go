@@ -10,8 +10,8 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// adminsOnly is a guard for who administers databases whose security object is "{}". Before
-// it answers for the first time it calls first.
+// adminsOnly is a guard that accepts administrators only while the security object is "{}".
+// Before its first answer it calls first.
 func adminsOnly(first func()) *store.Guard {
 	return &store.Guard{Admin: func(security []byte) error {
 		is := string(security) == "{}"
@@ -27,8 +27,8 @@ func adminsOnly(first func()) *store.Guard {
 	}}
 }
 
-// Design documents are written by administrators alone: as the security object stands when
-// the edit is written, not when the handle was opened or the edit was looked at.
+// Only administrators write design documents. What counts is the security object when the edit
+// is written, not when the handle was opened or the edit was checked.
 func TestDesignDocumentsAreAdministrators(t *testing.T) {
 	for name, opt := range map[string]store.WriteOptions{
 		"one by one": {}, "replicated": {Replicated: true}, "atomic": {Atomic: true},
@@ -111,7 +111,8 @@ func TestSettingsAreAdministrators(t *testing.T) {
 	}
 }
 
-// An edit that could not be judged is not refused: the write fails, and nothing of it is there.
+// An edit that could not be judged is not refused: the write fails, and nothing of it is
+// stored.
 func TestAnEditThatCouldNotBeJudged(t *testing.T) {
 	busy := errors.New("busy")
 	s := openStore(t, store.Options{})

@@ -44,7 +44,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// A database that is closed since others need its place keeps nothing.
+// A database that is closed to make room for others keeps nothing.
 func TestKeepWhileOpen(t *testing.T) {
 	s := openStore(t, store.Options{MaxOpen: 1})
 	for _, name := range []string{"a", "b"} {

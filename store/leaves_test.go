@@ -11,8 +11,8 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Leaves that are judged a page at a time give the rows that they give one by one, and what
-// cannot be judged ends the read there and not before.
+// Leaves judged a page at a time give the same rows as one by one. One that cannot be judged
+// ends the read there and not before.
 func TestLeavesAreJudgedByThePage(t *testing.T) {
 	s := openStore(t, store.Options{})
 	db := openDB(t, s, "db")
@@ -61,7 +61,7 @@ func TestLeavesAreJudgedByThePage(t *testing.T) {
 	if asked < 20 {
 		t.Errorf("%d were asked for at once", asked)
 	}
-	// What another judge turns down is not asked for.
+	// MatchLeaves is not asked about leaves that MatchLeaf rejected.
 	var seen []string
 	read(-1, 100, func(q *store.ChangesQuery) {
 		q.MatchLeaf = func(d *store.Document) (bool, error) { return d.ID > "16", nil }

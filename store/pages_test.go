@@ -9,9 +9,9 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// A read is flushed between its pages, and a page has few documents where they are large: what
-// an answer takes of memory does not grow with the number of documents it has, nor with how
-// often one is asked for.
+// A read is flushed between its pages, and a page of large documents has few of them: the
+// memory of an answer does not grow with the number of its documents, nor with how often one is
+// asked for.
 func TestPagesAreBoundedByBytes(t *testing.T) {
 	s := openStore(t, store.Options{})
 	db := openDB(t, s, "db")

@@ -7,7 +7,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Put tells a document that is refused from a write that fails, as Write does.
+// Put distinguishes a refused document from a failed write, as Write does.
 func TestPut(t *testing.T) {
 	db := openDB(t, openStore(t, store.Options{}), "db")
 	made, err := db.Put(t.Context(), store.Edit{Doc: parse(t, `{"_id":"a","v":1}`)}, store.WriteOptions{})

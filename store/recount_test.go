@@ -13,11 +13,11 @@ import (
 	"github.com/tododb/tododb/store/engine/chaos"
 )
 
-// While all that there is gets counted, for the first one who asks how much is left, writes
-// go on; and what they bring is counted.
+// While everything is counted for the first caller that asks how much is left, writes go on,
+// and they are counted.
 func TestNobodyWaitsForCounting(t *testing.T) {
 	for name, c := range map[string]struct {
-		// counts tells a scan that counts from those that read.
+		// counts distinguishes a scan that counts from one that reads.
 		counts func(engine.Space, engine.Range) bool
 		ask    func(ctx context.Context, db *store.DB) (int, error)
 		want   int // of 20 documents, 5 of them written and 2 deleted meanwhile
@@ -102,7 +102,7 @@ func TestNobodyWaitsForCounting(t *testing.T) {
 			case <-time.After(20 * time.Second):
 				t.Error("writers wait for the count")
 			}
-			// Who has given up waits no longer.
+			// A caller that gave up no longer waits.
 			gone, giveUp := context.WithCancel(t.Context())
 			giveUp()
 			if _, err := c.ask(gone, db); err == nil {
@@ -171,7 +171,7 @@ func TestCountsBesideWriters(t *testing.T) {
 	}
 }
 
-// A mistake in the program that counting meets is one call's, not the process's.
+// A panic during counting hits one call, not the process.
 func TestPanicWhileCounting(t *testing.T) {
 	var armed atomic.Bool
 	e := chaos.New(chaos.Options{Alone: true, Scanning: func(s engine.Space, rg engine.Range) {

@@ -24,7 +24,7 @@ func branched(t *testing.T, db *store.DB) {
 	}
 }
 
-// A guard judges an edit by the winner and every leaf that lives, whatever the edit names.
+// A guard judges an edit by the winner and every living leaf, whatever the edit names.
 func TestWhatAGuardJudgesBy(t *testing.T) {
 	s := openStore(t, store.Options{})
 	db := openDB(t, s, "db")
@@ -69,8 +69,8 @@ func TestWhatAGuardJudgesBy(t *testing.T) {
 	}
 }
 
-// What an edit was judged by stands when it is written: if it has changed meanwhile the
-// edit is judged again, as it came.
+// If what an edit was judged by changes before it is written, the original edit is judged
+// again.
 func TestAGuardsJudgementHolds(t *testing.T) {
 	once := &store.Once{Key: [32]byte{1}, Answer: func([]store.Result, error) []byte { return []byte("{}") }}
 	for name, opt := range map[string]store.WriteOptions{
@@ -122,8 +122,8 @@ func TestAGuardsJudgementHolds(t *testing.T) {
 	}
 }
 
-// An edit that was judged as one that conflicts does so, also if another edit of its
-// request makes what it names.
+// An edit judged as a conflict stays one, even if another edit of its request makes the
+// revision it names.
 func TestAnEditThatConflictsIsNotWritten(t *testing.T) {
 	for name, opt := range map[string]store.WriteOptions{"one by one": {}, "atomic": {Atomic: true}} {
 		t.Run(name, func(t *testing.T) {

@@ -90,7 +90,8 @@ func TestDatabaseNames(t *testing.T) {
 	}
 }
 
-// A database made anew is another one: a place in the old one's feed is the beginning.
+// A new database of the same name is a different one: a place in the old feed becomes the
+// beginning.
 func TestRemadeDatabaseStartsAnew(t *testing.T) {
 	s := openStore(t, store.Options{})
 	db := openDB(t, s, "db")
@@ -128,7 +129,7 @@ func TestRemadeDatabaseStartsAnew(t *testing.T) {
 	}
 }
 
-// More databases than may be open at once are used by many at once.
+// Many goroutines use more databases than may be open at once.
 func TestDatabasesComeAndGo(t *testing.T) {
 	s := openStore(t, store.Options{MaxOpen: 3})
 	const dbs, rounds = 12, 20
@@ -167,7 +168,7 @@ func TestDatabasesComeAndGo(t *testing.T) {
 	}
 }
 
-// Of many who edit the same revision one wins, and the others hear of it.
+// Of many edits of the same revision one wins, and the other writers learn of it.
 func TestOneOfManyEditsWins(t *testing.T) {
 	db := openDB(t, openStore(t, store.Options{}), "db")
 	rev, err := write(t, db, revtree.Rev{}, `{"_id":"a"}`)
@@ -196,7 +197,7 @@ func TestOneOfManyEditsWins(t *testing.T) {
 	checkClean(t, t.Context(), db)
 }
 
-// A feed that waits hears of each write, and misses none however they fall.
+// A waiting feed hears of each write, and misses none however they fall.
 func TestFeedMissesNothing(t *testing.T) {
 	db := openDB(t, openStore(t, store.Options{}), "db")
 	const writers, each = 4, 50
@@ -364,7 +365,7 @@ func TestOffsets(t *testing.T) {
 		}
 		return n
 	}
-	offset("x", false) // of an empty database: what comes is counted as it comes
+	offset("x", false) // in an empty database: later documents are counted as they come
 	const docs = 6000
 	edits := make([]store.Edit, docs)
 	for i := range edits {

@@ -28,10 +28,9 @@ func (c *handClock) now() time.Time          { return time.Unix(0, c.nanos.Load(
 func (c *handClock) set(t time.Time)         { c.nanos.Store(t.UnixNano()) }
 func (c *handClock) forward(d time.Duration) { c.nanos.Add(int64(d)) }
 
-// A reader that remembers nothing but the time it was last told misses no change,
-// whatever the clock does, also over compactions, purges and restarts. Times of changes
-// never fall, and a time between two changes gives what came later and no more than the
-// second before.
+// A reader that remembers only the time it was last given misses no change, whatever the clock
+// does, even over compactions, purges and restarts. Times of changes never fall. A time between
+// two changes gives the later ones, and at most one second more.
 func TestReadersByTimeMissNothing(t *testing.T) {
 	for name, open := range engines {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +55,7 @@ type timeModelState struct {
 	db    *store.DB
 	revs  map[string]revtree.Rev // of the documents as they are
 	seen  map[string]revtree.Rev // as the reader by time knows them
-	since time.Time              // what it was last told
+	since time.Time              // the time it was last given
 }
 
 func timeModel(t *testing.T, rt *rapid.T, eng engine.Engine, name string) {
@@ -128,7 +127,8 @@ func (m *timeModelState) close() {
 	}
 }
 
-// poll reads what came since the reader was last told, and compares it with what is there.
+// poll reads the changes since the reader's last time, and compares the result with the
+// documents.
 func (m *timeModelState) poll(rt *rapid.T) {
 	since, err := m.db.SinceTime(m.t.Context(), m.since)
 	if err != nil {
@@ -230,8 +230,8 @@ func TestSinceTime(t *testing.T) {
 	}
 }
 
-// A database from before there were times opens and answers: its changes are of unknown
-// time, and whoever asks by time gets them.
+// A database from before times were kept opens and answers: its changes have no known time, and
+// a reader that asks by time gets them.
 func TestDatabaseWithoutTimes(t *testing.T) {
 	eng := chaos.New(chaos.Options{})
 	defer eng.Close()

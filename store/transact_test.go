@@ -71,7 +71,7 @@ func TestAtomicWrite(t *testing.T) {
 		if err != nil || res[0].Err != nil || res[1].Err != nil || revOf(t, db, "a") != res[0].Rev.String() || revOf(t, db, "b") != res[1].Rev.String() {
 			t.Errorf("%v %v", res, err)
 		}
-		// What is refused before the transaction counts too.
+		// A refusal before the transaction counts too.
 		res, err = db.Write(t.Context(), editsOf(t, `{"_id":"x"}`, `{"_id":"`+strings.Repeat("y", 2000)+`"}`), atomic)
 		if err != nil || !errors.Is(res[0].Err, store.ErrNotWritten) || !errors.Is(res[1].Err, store.ErrIDTooLong) || revOf(t, db, "x") != "" {
 			t.Errorf("%v %v", res, err)
@@ -87,7 +87,8 @@ func TestAtomicWrite(t *testing.T) {
 	})
 }
 
-// What a guard refuses refuses the others, and what it lets through they share.
+// An edit that a guard refuses makes the whole Write fail, and edits that it accepts are
+// written together.
 func TestAtomicWriteIsGuarded(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open func(testing.TB) *store.DB) {
 		no := errors.New("no")
@@ -108,8 +109,8 @@ func TestAtomicWriteIsGuarded(t *testing.T) {
 	})
 }
 
-// Writers who move two counters together, each from what he read, never see one moved
-// without the other, and no move is lost.
+// Writers that move two counters together, each from what it read, never see one moved without
+// the other, and no move is lost.
 func TestAtomicWritersRace(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open func(testing.TB) *store.DB) {
 		db := open(t)
@@ -130,7 +131,7 @@ func TestAtomicWritersRace(t *testing.T) {
 					edits := editsOf(t, nextCount(t, db, "b"), nextCount(t, db, "a"))
 					opt := store.WriteOptions{Atomic: true}
 					if w%2 == 1 {
-						opt.Unchanged = &info.UpdateSeq // then the revisions may be whichever were read
+						opt.Unchanged = &info.UpdateSeq // then the revisions may be any that were read
 					}
 					res, err := db.Write(t.Context(), edits, opt)
 					var changed *store.Changed
@@ -194,8 +195,8 @@ func TestWriteUnlessChanged(t *testing.T) {
 	})
 }
 
-// A write that comes again with its key is done once, and answers as it did, also when it
-// comes from many sides at once.
+// A write repeated with its key is done once and answers as before, even if it comes from many
+// sides at once.
 func TestOnce(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open func(testing.TB) *store.DB) {
 		db := open(t)
@@ -316,7 +317,7 @@ func TestOnceIsForgotten(t *testing.T) {
 	if known("7") {
 		t.Error("it is known after a day")
 	}
-	if err := do("7"); err != nil { // the document is there: that is a conflict, but no repetition
+	if err := do("7"); err != nil { // the document is there: a conflict, not a repetition
 		t.Errorf("after a day: %v", err)
 	}
 	for i := range 5 {

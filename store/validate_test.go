@@ -14,7 +14,7 @@ import (
 	"github.com/tododb/tododb/store/engine/bolt"
 )
 
-// judged is a guard whose handles have every document judged by fn.
+// judged is a guard that has fn judge every document.
 func judged(fn func(design uint64, new, old *store.Document) error) *store.Guard {
 	return &store.Guard{Validator: func(_ context.Context, _ store.Bare, design uint64) (store.Validate, error) {
 		return func(_ context.Context, new, old *store.Document) (refusal, err error) {
@@ -89,8 +89,8 @@ func TestWhatValidationSees(t *testing.T) {
 	}
 }
 
-// Many write at once, and somebody changes the design documents all the time. Whatever
-// gets in was judged by the design documents and by the revision that it followed.
+// Many goroutines write at once while the design documents keep changing. Everything that gets
+// in was judged by the design documents and the revision that it followed.
 func TestNothingSlipsThroughValidation(t *testing.T) {
 	s := openStore(t, store.Options{})
 	plain := openDB(t, s, "db")
@@ -202,8 +202,8 @@ func TestNothingSlipsThroughValidation(t *testing.T) {
 	}
 }
 
-// A database whose design documents were written before their changes were noted has them
-// heeded all the same.
+// A database whose design documents were written before their changes were recorded still uses
+// them.
 func TestDesignWithoutANote(t *testing.T) {
 	eng, err := bolt.Open(t.TempDir(), bolt.Options{NoSync: true})
 	if err != nil {

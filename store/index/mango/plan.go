@@ -16,7 +16,7 @@ type Plan struct {
 	// Index is the index to read; nil if none can serve, which only Explain shows.
 	Index    *Index
 	Covering bool // the index has everything that the query needs
-	// Warning tells of a requested index that cannot serve.
+	// Warning says that a requested index cannot serve.
 	Warning string
 
 	candidates []candidate
