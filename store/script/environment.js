@@ -60,6 +60,7 @@
 	});
 	function longList(list) { if (list && list.length > maxArray) tooLong(); }
 	shiftBySplice(longList);
+	unshiftByPush(longList);
 	['fill', 'toString', 'toLocaleString', 'reverse', 'lastIndexOf', 'indexOf', 'includes', 'copyWithin', 'splice', 'slice',
 		'sort', 'flat', 'flatMap', 'forEach', 'map', 'filter', 'some', 'every', 'reduce', 'reduceRight', 'find', 'findIndex',
 		'findLast', 'findLastIndex', 'shift', 'unshift', 'toReversed', 'toSorted', 'toSpliced', 'with'].forEach(function (name) {
@@ -92,6 +93,26 @@
 			check(this);
 			return apply(splice, this, [0, 1])[0];
 		});
+	}
+
+	// What is put before an array is pushed behind it, for which goja keeps room, and all entries
+	// are moved at once. goja's unshift copies the array to a new one each time.
+	function unshiftByPush(check) {
+		var ofArrays = Array.prototype, unshift = ofArrays.unshift, push = ofArrays.push, copyWithin = ofArrays.copyWithin;
+		var isArray = Array.isArray, getPrototypeOf = Object.getPrototypeOf;
+		function replacement() {
+			var n = arguments.length, length = this.length;
+			if (!isArray(this) || isLazy(this) || getPrototypeOf(this) !== ofArrays || n === 0) {
+				return apply(unshift, this, arguments);
+			}
+			check(this);
+			apply(push, this, arguments);
+			apply(copyWithin, this, [n, 0, length]);
+			for (var i = 0; i < n; i++) this[i] = arguments[i];
+			return length + n;
+		}
+		Object.defineProperty(replacement, 'length', {value: 1, configurable: true});
+		hidden(ofArrays, 'unshift', replacement);
 	}
 
 	// Numbers of any size can take any time and memory.

@@ -62,6 +62,15 @@ func TestMap(t *testing.T) {
 			[frozen, doc.a].forEach(function(list) { try { list.shift() } catch (e) { taken.push(e.name, list.length) } });
 			emit(taken, [like, a]);
 		}`, `0 [1,null,1,true,3,null,0,"x",1,7,"TypeError",1,"TypeError",2] [{"0":"y","length":1},[]]`},
+		{"unshift", `{"a":[1,2]}`, `function(doc) {
+			var a = [3,,4], lengths = [a.unshift(2), a.unshift(), a.unshift(0, 1), 4 in a];
+			var like = {length: 1, 0: 'y'}, few = [9], frozen = Object.freeze([1]), none = Object.create([7]), closed = Object.preventExtensions([5]);
+			few.unshift(6, 7, 8);
+			lengths.push(Array.prototype.unshift.call(like, 'x'), like.length, none.unshift(6));
+			[frozen, doc.a, closed].forEach(function(list) { try { list.unshift(0) } catch (e) { lengths.push(e.name, list.length, list[0]) } });
+			try { Array.prototype.unshift.call(null, 1) } catch (e) { lengths.push(e.name) }
+			emit(lengths, [like, a, few]);
+		}`, `0 [4,4,6,false,2,2,2,"TypeError",1,1,"TypeError",2,1,"TypeError",1,5,"TypeError"] [{"0":"x","1":"y","length":2},[0,1,2,3,null,4],[6,7,8,9]]`},
 		{"sorts a copy", `{"a":[3,1,2]}`, "function(doc){emit(doc.a.slice().sort(),doc.a.length);try{doc.a.sort()}catch(e){emit('no',isArray(doc.a))}}", "0 [1,2,3] 3\n0 \"no\" true"},
 		{"members", `{"b":1,"2":0,"a":1,"1":0}`, "function(doc){var k=[];for(var p in doc)k.push(p);emit(k,doc)}", `0 ["1","2","b","a"] {"1":0,"2":0,"b":1,"a":1}`},
 		{"has", `{"a":null}`, "function(doc){emit(['a' in doc,'b' in doc,doc.hasOwnProperty('a'),typeof doc.b],JSON.stringify(doc))}", `0 [true,false,true,"undefined"] "{\"a\":null}"`},

@@ -26,8 +26,9 @@ func BenchmarkValidate(b *testing.B) {
 // BenchmarkLoops is what loops cost that an engine without ropes and chunked arrays is slow at.
 func BenchmarkLoops(b *testing.B) {
 	for name, body := range map[string]string{
-		"concat": `var s='';for(var i=0;i<100000;i++)s+='ab';emit(s.length)`,
-		"shift":  `var a=[];for(var i=0;i<30000;i++)a.push(i);while(a.length)a.shift();emit(0)`,
+		"concat":  `var s='';for(var i=0;i<100000;i++)s+='ab';emit(s.length)`,
+		"unshift": `var a=[];for(var i=0;i<30000;i++)a.unshift(i);emit(a.length)`,
+		"shift":   `var a=[];for(var i=0;i<30000;i++)a.push(i);while(a.length)a.shift();emit(0)`,
 	} {
 		b.Run(name, func(b *testing.B) {
 			v := newPool(b, worker.Options{Timeout: time.Minute}).Views("db", []script.ViewFunctions{{Name: "v", Map: "function(d){" + body + "}"}}, nil)
