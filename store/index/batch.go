@@ -51,6 +51,7 @@ type batch struct {
 	from, to uint64
 	at       uint64   // the sequence recorded as the last change of views whose rows change
 	docs     []mapped // by id
+	large    bool     // its rows have far more bytes than a batch should have
 }
 
 // mapped is what the index will know of one document.
@@ -92,7 +93,33 @@ func (a *arena) take(b []byte) []byte {
 func (a *arena) clone(b []byte) []byte { return a.take(append(a.room(len(b)), b...)) }
 
 // written counts what a batch has gathered.
-type written struct{ bytes, rows atomic.Int64 }
+type written struct {
+	bytes, rows atomic.Int64
+	most        int64 // bytes at which mappers stop in the middle of a piece
+
+	left atomic.Uint64 // the first sequence that was left out; 0: none
+}
+
+// tooMuch tells that mappers must stop: some documents gave far more bytes than the ones before
+// them.
+func (w *written) tooMuch() bool { return w.bytes.Load() > w.most }
+
+// leave leaves out a sequence and all later ones.
+func (w *written) leave(seq uint64) {
+	for {
+		left := w.left.Load()
+		if left != 0 && left <= seq || w.left.CompareAndSwap(left, seq) {
+			return
+		}
+	}
+}
+
+// piece is what a mapper is given at a time.
+type piece struct {
+	docs  []store.Document
+	first bool            // of its batch; at least one document of it is mapped, so that each batch makes progress
+	done  chan<- struct{} // closed when it is mapped or left out
+}
 
 // collector maps stretches of the feed; its mappers live from batch to batch.
 type collector struct {
@@ -104,6 +131,16 @@ type collector struct {
 	perDoc atomic.Int64 // recent bytes of rows from one document; 0: unknown
 }
 
+// largeDoc is the size of a document's rows, in bytes, above which documents are mapped one
+// after the other. The rows are in memory several times, here and in the process of the function.
+const largeDoc = 4 << 20
+
+// alone tells that the next piece must be mapped alone, because its rows may be large.
+func (c *collector) alone() bool {
+	perDoc := c.perDoc.Load()
+	return perDoc == 0 || perDoc > largeDoc
+}
+
 // Mappers get documents in pieces of a page. A piece has as many documents as give about
 // pieceBytes of rows: a function may emit a thousand times its document.
 const (
@@ -112,8 +149,8 @@ const (
 	mostPiece  = 100
 )
 
-// piece is how many documents a mapper is given next.
-func (c *collector) piece() int {
+// pieceDocs is how many documents a mapper is given next.
+func (c *collector) pieceDocs() int {
 	perDoc := c.perDoc.Load()
 	if perDoc == 0 {
 		return firstPiece
@@ -149,9 +186,11 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 		c.mappers = make([]Mapper, runtime.GOMAXPROCS(0))
 	}
 	b := &batch{from: from, to: to}
-	work := make(chan []store.Document, len(c.mappers))
+	work := make(chan piece, len(c.mappers))
 	parts := make([][]mapped, len(c.mappers))
-	var written written
+	// When the batch is full, some pieces are still under way. Mappers stop if these give more than
+	// that accounts for.
+	written := written{most: 2*c.limit.bytes + 2*pieceBytes*int64(len(c.mappers))}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(work)
@@ -160,15 +199,16 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 	for i := range c.mappers {
 		g.Go(func() (err error) {
 			e := emitter{def: c.def}
-			for docs := range work {
+			for p := range work {
 				if c.mappers[i] == nil {
 					if c.mappers[i], err = c.def.NewMapper(); err != nil {
 						return err
 					}
 				}
-				if parts[i], err = c.mapAll(gctx, c.mappers[i], &e, docs, parts[i], &written); err != nil {
+				if parts[i], err = c.mapPiece(gctx, c.mappers[i], &e, p, parts[i], &written); err != nil {
 					return err
 				}
+				close(p.done)
 			}
 			return nil
 		})
@@ -176,15 +216,23 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	for _, part := range parts {
-		b.docs = append(b.docs, part...)
+	if left := written.left.Load(); left != 0 { // the next batch reads it again, and what comes after it
+		b.to, b.at = left-1, left-1
 	}
+	for _, part := range parts {
+		for i := range part {
+			if part[i].seq <= b.to {
+				b.docs = append(b.docs, part[i])
+			}
+		}
+	}
+	b.large = written.bytes.Load() > 2*c.limit.bytes
 	slices.SortFunc(b.docs, func(a, b mapped) int { return strings.Compare(a.id, b.id) })
 	return b, nil
 }
 
 // read sends the changed documents to the mappers, a page of the feed at a time.
-func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Document, written *written) error {
+func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, written *written) error {
 	var page []store.Document
 	var bodies arena
 	var size int64
@@ -200,11 +248,19 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Docu
 		return nil
 	}, func() error {
 		for rest := page; len(rest) > 0; {
-			n := min(c.piece(), len(rest))
+			n := min(c.pieceDocs(), len(rest))
+			alone, done := c.alone(), make(chan struct{})
 			select {
-			case work <- rest[:n:n]:
+			case work <- piece{rest[:n:n], docs == 0, done}:
 			case <-ctx.Done():
 				return ctx.Err()
+			}
+			if alone {
+				select {
+				case <-done:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
 			}
 			for i := range rest[:n] {
 				size += int64(len(rest[i].Body)) + 100
@@ -221,15 +277,19 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- []store.Docu
 		return nil
 	})
 	b.at = b.to
-	if err == errEnough || err == nil && end.Done {
+	if errors.Is(err, errEnough) || err == nil && end.Done {
 		return nil
 	}
 	return err
 }
 
-// mapAll maps a piece of a page.
-func (c *collector) mapAll(ctx context.Context, m Mapper, e *emitter, docs []store.Document, out []mapped, written *written) ([]mapped, error) {
-	from := len(out)
+// mapPiece maps a piece of a page. It leaves out the rest of it when there is too much.
+func (c *collector) mapPiece(ctx context.Context, m Mapper, e *emitter, p piece, out []mapped, written *written) ([]mapped, error) {
+	if !p.first && written.tooMuch() {
+		written.leave(p.docs[0].Seq)
+		return out, nil
+	}
+	docs, from := p.docs, len(out)
 	wanted := make([]*store.Document, 0, len(docs))
 	where := make([]int, 0, len(docs)) // the places of wanted in out
 	for i := range docs {
@@ -256,9 +316,19 @@ func (c *collector) mapAll(ctx context.Context, m Mapper, e *emitter, docs []sto
 	err := MapEach(ctx, m, wanted, func(doc, view int, order, key, value []byte) error {
 		for ; now < doc; now++ {
 			end()
+			if written.tooMuch() {
+				now++
+				return errEnough
+			}
 		}
 		return e.emit(view, order, key, value)
 	})
+	if errors.Is(err, errEnough) {
+		rest := where[now]
+		written.leave(out[rest].seq)
+		c.perDoc.Store(size/int64(rest-from) + 1)
+		return out[:rest], nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -172,7 +172,7 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 }
 
 // eachBatch maps the changes after a sequence, up to another one, and calls fn for each batch.
-// While fn works, the next batch is mapped.
+// While fn works, the next batch is mapped, unless this one takes much memory.
 func (ix *Index) eachBatch(ctx context.Context, from, to uint64, limit batchLimit, fn func(*batch) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -197,7 +197,8 @@ func (ix *Index) eachBatch(ctx context.Context, from, to uint64, limit batchLimi
 			return got.err
 		}
 		next = nil
-		if got.b.to < to {
+		more := got.b.to < to
+		if more && !got.b.large {
 			next = begin(got.b.to)
 		}
 		if err := fn(got.b); err != nil {
@@ -206,6 +207,9 @@ func (ix *Index) eachBatch(ctx context.Context, from, to uint64, limit batchLimi
 				<-next
 			}
 			return err
+		}
+		if more && next == nil {
+			next = begin(got.b.to)
 		}
 	}
 	return nil

@@ -146,16 +146,17 @@ func (l *loader) endView() error {
 }
 
 // flush writes what has gathered, with the state after the load if after is not nil. While it
-// writes, the next records are read; with after, it waits for the write to end.
+// writes, the next records are read, unless these take much memory; with after, it waits for
+// the write to end.
 func (l *loader) flush(after *state) error {
 	if err := l.wait(); err != nil {
 		return err
 	}
-	chunk := l.chunk
+	chunk, large := l.chunk, l.size > 2*l.limit
 	l.chunk, l.arena, l.size = make([]entry, 0, len(chunk)), arena{}, 0
 	l.writing = make(chan error, 1)
 	go func(done chan<- error) { done <- l.commit(chunk, after) }(l.writing)
-	if after == nil {
+	if after == nil && !large {
 		return nil
 	}
 	return l.wait()
