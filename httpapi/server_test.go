@@ -30,12 +30,18 @@ import (
 // openServer makes a server over an empty store; its administrator is admin:secret.
 func openServer(t testing.TB, opt Options) *Server {
 	t.Helper()
+	return openServerWith(t, opt, store.Options{Clock: opt.Now})
+}
+
+// openServerWith opens one whose store has options of its own.
+func openServerWith(t testing.TB, opt Options, of store.Options) *Server {
+	t.Helper()
 	_, bench := t.(*testing.B) // what is measured includes the disk
 	eng, err := bolt.Open(t.TempDir(), bolt.Options{NoSync: !bench})
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt.Store, err = store.Open(context.Background(), eng, store.Options{Clock: opt.Now})
+	opt.Store, err = store.Open(context.Background(), eng, of)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func stage(ctx context.Context, db *store.DB, att *Attachment, open opener) (*st
 		return nil, err
 	}
 	defer in.Close()
-	staged, err := db.StageAttachment(ctx, in, store.StageOptions{})
+	staged, err := db.StageAttachment(ctx, in, store.StageOptions{Bounded: true})
 	if err == nil && att.Length > 0 && staged.Length != att.Length {
 		err = fmt.Errorf("attachment %s has %d bytes instead of the announced %d: %w", att.Name, staged.Length, att.Length, io.ErrUnexpectedEOF)
 	}

@@ -256,3 +256,84 @@ func TestUploadCutShort(t *testing.T) {
 	}
 	checkClean(t, t.Context(), db)
 }
+
+// Uploads that are slow in coming take a few KiB each, and more only as far as there is memory
+// for them. Who finds none is told so before long; what is small, or counted elsewhere, goes on.
+func TestSlowUploads(t *testing.T) {
+	const rooms = 3
+	db := openDB(t, openStore(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 50 * time.Millisecond}), "db")
+	stage := func(size int, opt store.StageOptions) error {
+		st, err := db.StageAttachment(t.Context(), bytes.NewReader(blob(uint64(size), size)), opt)
+		if err == nil && (st.Length != int64(size) || st.Digest != store.Digest(md5.Sum(blob(uint64(size), size)))) {
+			t.Errorf("of %d bytes %d are stored, as %v", size, st.Length, st.Digest)
+		}
+		return err
+	}
+	type slow struct {
+		in    *io.PipeWriter
+		ended chan error
+	}
+	begin := func(sends int) slow {
+		out, in := io.Pipe()
+		u := slow{in, make(chan error, 1)}
+		go func() {
+			st, err := db.StageAttachment(t.Context(), out, store.StageOptions{})
+			if err == nil && st.Length != int64(sends)+1 {
+				err = fmt.Errorf("%d bytes are stored", st.Length)
+			}
+			out.CloseWithError(err)
+			u.ended <- err
+		}()
+		if _, err := in.Write(blob(uint64(sends), sends)); err != nil { // returns when it was read
+			t.Fatal(err)
+		}
+		return u
+	}
+	end := func(u slow) {
+		t.Helper()
+		_, err := u.in.Write([]byte("!"))
+		u.in.Close()
+		if err := errors.Join(err, <-u.ended); err != nil {
+			t.Errorf("a slow upload ends with %v", err)
+		}
+	}
+	var few, many []slow
+	for range 5 * rooms {
+		few = append(few, begin(5000))
+	}
+	for range rooms {
+		many = append(many, begin(20_000))
+	}
+	if err := stage(100_000, store.StageOptions{}); !errors.Is(err, store.ErrUploadsBusy) {
+		t.Errorf("beside as many slow uploads as there is memory for: %v", err)
+	}
+	if err := stage(5000, store.StageOptions{}); err != nil {
+		t.Errorf("a small upload beside them: %v", err)
+	}
+	if err := stage(3<<20, store.StageOptions{Bounded: true}); err != nil {
+		t.Errorf("one that is counted elsewhere: %v", err)
+	}
+	end(many[0])
+	if err := stage(3<<20, store.StageOptions{}); err != nil {
+		t.Errorf("when one of them has ended: %v", err)
+	}
+	for _, u := range append(few, many[1:]...) {
+		end(u)
+	}
+	for range 2 * rooms { // nothing of it is lost
+		if err := stage(100_000, store.StageOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// An upload whose connection ends before its length is no attachment.
+func TestUploadEndsEarly(t *testing.T) {
+	db := openDB(t, openStore(t, store.Options{}), "db")
+	for _, size := range []int{10, 9000, 100_000, 2 << 20} {
+		cut := io.MultiReader(bytes.NewReader(blob(uint64(size), size)), iotest.ErrReader(io.ErrUnexpectedEOF))
+		if st, err := db.StageAttachment(t.Context(), cut, store.StageOptions{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%d bytes that were to be more: %d are taken, %v", size, st.Length, err)
+		}
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"sync"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -34,13 +33,7 @@ const (
 	attDigest = 'd'
 )
 
-const (
-	chunkSize = 64 << 10
-	// Chunks written in one transaction: so much of an upload is in memory, and of one that
-	// finds many others under way.
-	stageRound = 16
-	stageLeast = 2
-)
+const chunkSize = 64 << 10
 
 type location [16]byte
 
@@ -76,18 +69,21 @@ type StageOptions struct {
 	// Store has bytes stored that fit in one chunk. Otherwise they wait in memory, so that
 	// small attachments cost no commit of their own.
 	Store bool
+	// Bounded says that something else bounds how many of these there are at a time, so that
+	// it needs no share of the memory for uploads.
+	Bounded bool
 }
 
 // InMemory is how many bytes of an attachment wait in memory.
 func (st *Staged) InMemory() int { return len(st.chunk) }
 
 // StageAttachment stores the bytes of r, in constant memory, without anything
-// referring to them: ErrAttachmentTooLarge. What no document refers to within a day is
+// referring to them: ErrAttachmentTooLarge, ErrUploadsBusy. What no document refers to within a day is
 // removed.
 func (db *DB) StageAttachment(ctx context.Context, r io.Reader, opt StageOptions) (Staged, error) {
 	st := Staged{}
 	rand.Read(st.at[:])
-	s := stager{db: db, r: r, limit: opt.Limit, store: opt.Store, st: &st}
+	s := stager{db: db, r: r, opt: opt, st: &st}
 	err := s.run(ctx)
 	if err != nil && s.stored {
 		// The sweeper would find it: this only makes room sooner.
@@ -101,48 +97,33 @@ func (db *DB) StageAttachment(ctx context.Context, r io.Reader, opt StageOptions
 
 // stager reads and stores one attachment.
 type stager struct {
-	db    *DB
-	r     io.Reader
-	limit int64
-	store bool
-	st    *Staged
-	pack  packer
+	db   *DB
+	r    io.Reader
+	opt  StageOptions
+	st   *Staged
+	pack packer
 
 	stored bool // some of it is
 }
 
 func (s *stager) run(ctx context.Context) error {
 	hash := md5.New()
-	least := leastBuffers.Get().(*[stageLeast * chunkSize]byte)
-	defer leastBuffers.Put(least)
-	buf := least[:]
+	buffer := uploadBuffer{memory: s.db.store.uploads, bounded: s.opt.Bounded}
+	defer buffer.release()
 	chunks := uint32(0)
 	for more, first := true, true; more; first = false {
-		n, err := io.ReadFull(s.r, buf)
-		if first && err == nil {
-			select {
-			case stageRooms <- struct{}{}:
-				large := stageBuffers.Get().(*[stageRound * chunkSize]byte)
-				defer func() { stageBuffers.Put(large); <-stageRooms }()
-				buf = large[:]
-				var more int
-				more, err = io.ReadFull(s.r, buf[copy(buf, least[:]):])
-				n += more
-			default:
-			}
+		var n int
+		var err error
+		if n, more, err = buffer.fill(ctx, s.r); err != nil {
+			return err
 		}
-		switch {
-		case err == io.EOF, err == io.ErrUnexpectedEOF:
-			more = false
-		case err != nil:
-			return errRead{err}
-		}
+		buf := buffer.b
 		s.st.Length += int64(n)
-		if s.limit > 0 && s.st.Length > s.limit {
+		if s.opt.Limit > 0 && s.st.Length > s.opt.Limit {
 			return ErrAttachmentTooLarge
 		}
 		hash.Write(buf[:n])
-		if first && !more && n <= chunkSize && !s.store {
+		if first && !more && n <= chunkSize && !s.opt.Store {
 			s.st.chunk = s.pack.pack(buf[:n])
 			break
 		}
@@ -155,15 +136,6 @@ func (s *stager) run(ctx context.Context) error {
 	hash.Sum(s.st.Digest[:0])
 	return nil
 }
-
-var (
-	stageBuffers = sync.Pool{New: func() any { return new([stageRound * chunkSize]byte) }}
-	leastBuffers = sync.Pool{New: func() any { return new([stageLeast * chunkSize]byte) }}
-
-	// Uploads that have a large buffer. Those beyond go on with smaller ones: an upload may
-	// take as long as its client likes, and must not keep others waiting.
-	stageRooms = make(chan struct{}, 16)
-)
 
 // chunks gives the entries of some of the bytes; n counts the chunks of them all.
 func (s *stager) chunks(b []byte, n *uint32) iter.Seq2[[]byte, []byte] {

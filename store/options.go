@@ -16,6 +16,11 @@ type Options struct {
 	// MaxIDLength is the longest document id in bytes (1,024). It is the same on every
 	// engine, so that a database can move between them.
 	MaxIDLength int
+	// UploadMemory limits the bytes that the buffers of attachments from clients have together
+	// (32 MiB). Each upload has a few KiB besides. UploadWait limits how long an upload waits
+	// for its part (10 s).
+	UploadMemory int64
+	UploadWait   time.Duration
 	// Logger receives what happens in the background (default: nothing is logged).
 	Logger *slog.Logger
 	// Committed is called after each transaction that has reached the disk, with how many
@@ -27,8 +32,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.MaxOpen < 0 || o.MaxDocumentSize < 0 || o.MaxIDLength < 0 {
-		return o, fmt.Errorf("store options: MaxOpen, MaxDocumentSize and MaxIDLength must not be negative")
+	if o.MaxOpen < 0 || o.MaxDocumentSize < 0 || o.MaxIDLength < 0 || o.UploadMemory < 0 || o.UploadWait < 0 {
+		return o, fmt.Errorf("store options: MaxOpen, MaxDocumentSize, MaxIDLength, UploadMemory and UploadWait must not be negative")
 	}
 	if o.MaxOpen == 0 {
 		o.MaxOpen = 500
@@ -38,6 +43,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.MaxIDLength == 0 {
 		o.MaxIDLength = 1024
+	}
+	if o.UploadMemory == 0 {
+		o.UploadMemory = 32 << 20
+	}
+	if o.UploadWait == 0 {
+		o.UploadWait = 10 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -19,6 +19,8 @@ type Store struct {
 	opt    Options
 	events *Events
 
+	uploads *uploadMemory
+
 	maxOpen, maxDocumentSize atomic.Int64 // from the options; they may change
 
 	mu     sync.Mutex // guards what follows; no I/O under it
@@ -35,7 +37,7 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{eng: eng, ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}}
+	s := &Store{eng: eng, ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}}
 	return s, s.SetLimits(opt.MaxOpen, opt.MaxDocumentSize)
 }
 

@@ -53,7 +53,7 @@ func Stage(ctx context.Context, db *store.DB, sent []document.Attachment, limit 
 					e.Encoding, e.DecodedLength = a.Encoding, max(a.Length, 0)
 				}
 			} else {
-				staged, err = db.StageAttachment(ctx, a.Inline(), store.StageOptions{Limit: limit, Store: *inMemory > maxStagedInMemory})
+				staged, err = db.StageAttachment(ctx, a.Inline(), store.StageOptions{Limit: limit, Store: *inMemory > maxStagedInMemory, Bounded: true})
 			}
 			if err != nil {
 				return nil, err

@@ -138,7 +138,7 @@ func partError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return wire.ErrBodyTooLarge
 	}
-	if errors.Is(err, store.ErrAttachmentTooLarge) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrNoDB) || errors.Is(err, store.ErrClosed) {
+	if errors.Is(err, store.ErrAttachmentTooLarge) || errors.Is(err, store.ErrUploadsBusy) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrNoDB) || errors.Is(err, store.ErrClosed) {
 		return err
 	}
 	return wire.BadRequest("The multipart message cannot be read: %s", err)

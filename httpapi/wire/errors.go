@@ -71,6 +71,7 @@ var apiErrors = []struct {
 	{intake.ErrBusy, 503, "service_unavailable", "Other requests take all the memory for requests; Retry-After says when to try again."},
 	{intake.ErrTooLarge, 413, "too_large", "the request entity is too large"},
 	{intake.ErrBomb, 413, "too_large", "the request entity is too large: it unpacks to an unreasonable size"},
+	{store.ErrUploadsBusy, 503, "service_unavailable", "Other uploads take all the memory for uploads; Retry-After says when to try again."},
 	{store.ErrAttachmentTooLarge, 413, "attachment_too_large", "An attachment is larger than this server accepts."},
 	{store.ErrBadDBName, 400, "illegal_database_name", "Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."},
 	{store.ErrCompactRunning, 409, "conflict", "Compaction is running already."},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/intake"
+	"github.com/tododb/tododb/store"
 )
 
 // Fail answers a request with the error that ended it.
@@ -45,7 +46,7 @@ func (x *Exchange) sendError(w http.ResponseWriter, r *http.Request, status int,
 	if status == http.StatusRequestTimeout && r.ProtoMajor == 1 {
 		h["Connection"] = []string{"close"} // do not wait for the rest of the body
 	}
-	if errors.Is(cause, intake.ErrBusy) {
+	if errors.Is(cause, intake.ErrBusy) || errors.Is(cause, store.ErrUploadsBusy) {
 		h["Retry-After"] = []string{"5"}
 	}
 	if status == http.StatusUnauthorized {
