@@ -32,6 +32,7 @@ const MaxID = 8 << 10
 // Parse reads "N-ID". If 32 characters follow the dash, they must be hexadecimal digits. Text
 // of any other length up to MaxID bytes is taken as it is, even an empty one (couch_doc.erl,
 // parse_rev).
+// The error is ErrBadRev.
 func Parse(s string) (Rev, error) { return parse(s) }
 
 // ParseBytes is Parse for bytes, which it does not keep.

@@ -217,6 +217,7 @@ func (ix *Index) eachBatch(ctx context.Context, from, to uint64, limit batchLimi
 
 // purge removes documents that were purged entirely, as of an update sequence, and returns the
 // purge sequence it has reached.
+// If something is left of a document, it has moved in the feed, which brings it.
 func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Reducer) (uint64, error) {
 	var ids []string
 	last := st.purgeSeq
