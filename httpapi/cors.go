@@ -23,10 +23,10 @@ var corsExposed = []string{strings.Join([]string{
 
 var corsMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "COPY", "OPTIONS"}
 
-// cors says which web pages of other origins may use the API from a browser, which is
-// what PouchDB in a page needs, with its headers ready made; nil lets none, as CouchDB
-// does: a page that may ask with credentials acts in the name of whoever looks at it, so
-// the operator names the origins.
+// cors says which web pages of other origins may use the API from a browser, as PouchDB in a
+// page does. Its headers are ready-made. nil allows none, as in CouchDB: a page that may send
+// credentials acts in the name of the person who looks at it, so the operator must name the
+// origins.
 type cors struct {
 	origins     []string // exact origins as the browser sends them
 	any         bool
@@ -56,8 +56,8 @@ func newCORS(c *config.Config) *cors {
 	return ready
 }
 
-// handle puts the headers on an answer, errors too, before it is known. It answers a
-// preflight itself: that comes without credentials.
+// handle sets the headers of every answer, even of an error. It answers a preflight request
+// itself, which comes without credentials.
 func (c *cors) handle(w http.ResponseWriter, r *http.Request) (done bool) {
 	if c == nil {
 		return false

@@ -8,9 +8,9 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// Listener wraps a server's listener so that the errors that package http answers by
-// itself, to requests that it cannot read, are JSON as all others are: a bad percent
-// escape in the path, a header that is too large.
+// Listener wraps a server's listener. Package http itself answers requests that it cannot read,
+// such as those with a bad percent escape in the path or too large a header. Listener turns
+// these errors into JSON like all others.
 func Listener(l net.Listener) net.Listener { return jsonListener{l} }
 
 type jsonListener struct{ net.Listener }

@@ -13,12 +13,11 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// maxRates bounds of how many users or addresses it is remembered what they have asked
-// for lately.
+// maxRates is for how many users or addresses recent requests are remembered.
 const maxRates = 10_000
 
-// rates says how often each of many may ask. nil never keeps anybody waiting. Those who have
-// not asked for the longest are forgotten: a new limiter is as good as that of who is quiet.
+// rates limits how often each user or address may ask. nil never limits anybody. The ones that
+// have not asked for the longest time are forgotten: after a pause, a new limiter does the same.
 type rates struct {
 	limit rate.Limit
 	burst int

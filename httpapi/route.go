@@ -13,8 +13,8 @@ type Route struct {
 	Allow string // the methods in the words of the header; "": whatever the method, the handler judges it
 	Verbs []Verb // what the methods do; HEAD is GET unless it is there itself
 
-	// first has the rule judged before the method, and check after that: who may not is told
-	// nothing of the path.
+	// first checks the rule before the method, and then calls check. So users without the right
+	// learn nothing about the path.
 	first bool
 	check func(*http.Request) error
 }

@@ -22,10 +22,9 @@ const (
 	admin   = wire.Admin
 )
 
-// table lists every path that the server answers: what it is called, the methods in the
-// words of CouchDB's header Allow, and for each of them who may and what answers. Lines are
-// tried in order, so the busiest stand first. Dots at the end of a path stand for whatever
-// follows there.
+// table lists every path that the server answers, with its methods in the words of CouchDB's
+// header Allow, and for each method who may use it and what answers. Lines are tried in order,
+// so the busiest come first. Dots at the end of a path stand for whatever follows.
 func (s *Server) table() []Route {
 	documents := []Verb{
 		on("GET", member, s.documents.Get), on("PUT", member, s.writing(s.documents.Put)), on("DELETE", member, s.writing(s.documents.Delete)),

@@ -32,24 +32,24 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// Options say what a Server stands on. Only Store is needed; without administrators
-// in Config nobody may do anything but ask for the welcome and whether the server is up.
+// Options are what a Server needs. Only Store must be set. Without administrators in Config,
+// nobody may do more than read the welcome and ask whether the server is up.
 type Options struct {
 	Store   *store.Store
 	Log     *slog.Logger // nil: nothing is logged
 	Version string       // of tododb
 	UUID    string       // of the server: clients build checkpoint ids from it, so it never changes
 
-	// Config is the settings, administrators among them. What is changed there is in
-	// force for the next request. nil: the defaults, and nobody is an administrator.
+	// Config has the settings, including the administrators. A change is in force for the next
+	// request. nil: the defaults, and nobody is an administrator.
 	Config *config.Config
 
 	// Reload reads the files of Config again, and does what else that calls for
 	// (Config.Reload).
 	Reload func() error
 
-	// Metrics count what is done here. Whoever gives them may have counted more (none
-	// but what the server counts).
+	// Metrics count what the server does. The caller may add other figures (nil: only what the
+	// server counts).
 	Metrics *metrics.Metrics
 
 	// Tracer makes a span of each request (nothing is traced).
@@ -57,21 +57,21 @@ type Options struct {
 
 	// Trail records who changed what (nothing is recorded).
 	Trail *audit.Trail
-	// Indexes keeps the indexes of design documents; nil: there are none, and what needs
-	// one answers 501. Views opens those of views, and Finder those of selectors.
+	// Indexes keeps the indexes of design documents; nil: there are none, and what needs one
+	// answers 501. Views opens the ones of views, and Finder the ones of selectors.
 	Indexes *index.Manager
 	Views   *view.Opener
 	Finder  *mango.Finder
-	// Designs has the design documents of Store, and says where their functions run (this
-	// process, which hostile ones can end).
+	// Designs has the design documents of Store, and decides where their functions run (in this
+	// process, which hostile functions can end).
 	Designs *design.Cache
 
 	// Replicator runs replications; nil: POST /_replicate answers 501.
 	Replicator replications.Replicator
 	// Synchronizer runs synchronizations; nil: _synchronizations answers 501.
 	Synchronizer replications.Synchronizer
-	// Access knows who asks and what they may. nil: the server makes one, of Store, Config,
-	// Designs, Spool, Trail and Now, all of which are also those of one that is given.
+	// Access knows who asks and what they may do. nil: the server makes one from Store, Config,
+	// Designs, Spool, Trail and Now. A given one must have been made from the same.
 	Access *access.Access
 	// Spool is where long bodies wait (the system's folder for such files).
 	Spool *intake.Spool
@@ -112,7 +112,7 @@ type Server struct {
 	idle    chan struct{} // closed once closed and nothing is running
 }
 
-// New makes a Server. It starts nothing; Close it all the same, for the feeds.
+// New makes a Server. It starts nothing, but call Close to end the feeds.
 func New(opt Options) (*Server, error) {
 	if opt.Store == nil {
 		return nil, errors.New("httpapi: Options.Store is missing")
@@ -234,8 +234,8 @@ func (s *Server) letGo(x *wire.Exchange, r *http.Request) {
 	}
 }
 
-// noSniff keeps a browser from taking what an attachment or an answer holds for a page
-// or a script when its type says otherwise.
+// noSniff keeps a browser from treating an attachment or an answer as a page or a script if its
+// type says otherwise.
 var noSniff = []string{"nosniff"}
 
 // enter counts a request in, unless the server is closed.
@@ -258,8 +258,8 @@ func (s *Server) leave() {
 	}
 }
 
-// Close brings the feeds to a well-formed end, refuses new requests and waits for the
-// running ones, for as long as ctx lets it. It may be called again.
+// Close brings the feeds to a well-formed end, refuses new requests and waits for the running
+// ones until ctx ends. It may be called again.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closed {
@@ -278,5 +278,5 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 }
 
-// Access knows who asks and what they may: replications ask it too.
+// Access returns what knows who asks and what they may do. Replications use it too.
 func (s *Server) Access() *access.Access { return s.access }

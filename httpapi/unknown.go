@@ -27,7 +27,7 @@ func (s *Server) unknownOnServer(w http.ResponseWriter, r *http.Request) {
 	wire.Fail(w, r, err)
 }
 
-// unbuiltForAdmin answers what CouchDB has for administrators and this server has not.
+// unbuiltForAdmin answers for what CouchDB has for administrators and this server lacks.
 func (s *Server) unbuiltForAdmin(http.ResponseWriter, *http.Request) error { return wire.ErrNotBuilt }
 
 // utils is where CouchDB has its web page.
@@ -40,8 +40,8 @@ func (s *Server) utils(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// unbuiltInDB answers what CouchDB has in a database and this server has not, to those
-// who may use the database.
+// unbuiltInDB answers for what CouchDB has in a database and this server lacks. Only users of
+// the database get this answer.
 func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
 	db, err := s.access.Open(r)
 	if err != nil {

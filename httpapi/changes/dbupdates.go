@@ -12,9 +12,9 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// updatesPlace is how far a reader of _db_updates has come. The store's events do not
-// outlive the process, so a reader without a place in this run is first told of every
-// database there is, in the order of names, and then of the events.
+// updatesPlace says how far a reader of _db_updates has come. The store's events do not outlive
+// the process. So a reader without a place in this run first gets every existing database, in
+// the order of names, and then the events.
 //
 //	NUMBER-RUN         behind that event
 //	0-RUN-HEX          in the list, behind the name that HEX spells
@@ -73,7 +73,7 @@ type updatesFeed struct {
 	count int // rows given
 }
 
-// DBUpdates answers GET /_db_updates: which databases were made, written or deleted.
+// DBUpdates answers GET /_db_updates: which databases were created, written or deleted.
 func (a *Room) DBUpdates(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {

@@ -24,9 +24,8 @@ var (
 // noLimit stands for no limit in the arithmetic of seq_interval, as in CouchDB.
 const noLimit = 1_000_000_000_000_000
 
-// query is what the query of _changes says. As in CouchDB the names of its
-// parameters are read in any case, a boolean that is not "true" is false, and what is
-// not known is ignored.
+// query is what the query of _changes says. As in CouchDB, the case of parameter names does not
+// matter, a boolean that is not "true" is false, and unknown parameters are ignored.
 type query struct {
 	framing     wire.Framing
 	since       string

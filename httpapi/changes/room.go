@@ -6,14 +6,14 @@ import (
 	"github.com/tododb/tododb/store/filter"
 )
 
-// Room answers what is asked about changes.
+// Room answers requests about changes.
 type Room struct {
 	access  *access.Access
 	store   *store.Store // its events, and the names of its databases
 	filters *filter.Opener
 }
 
-// New makes it.
+// New makes a Room.
 func New(a *access.Access, s *store.Store, filters *filter.Opener) *Room {
 	return &Room{access: a, store: s, filters: filters}
 }

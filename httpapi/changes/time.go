@@ -28,8 +28,8 @@ func parseInstant(text string) (t time.Time, is bool, err error) {
 	return t, true, nil
 }
 
-// tellsModified tells whether Last-Modified is for this client. With a limit it costs a scan,
-// which a client that goes on by sequence can do without.
+// tellsModified tells whether to send Last-Modified. With a limit it costs a scan, and a client
+// that continues by sequence does not need it.
 func (q *query) tellsModified(since uint64) bool {
 	return q.limit < 0 || q.descending || q.head || since == 0 || q.byTime
 }
@@ -44,9 +44,8 @@ func (q *query) newest(ctx context.Context, db *store.DB, since uint64) (info st
 	return info, err
 }
 
-// setModified does so for a feed whose first read ends at info's newest change. A limit
-// makes the answer end earlier, perhaps: then the time is that of the last change it can
-// have.
+// setModified sets it for a feed whose first read ends at info's newest change. A limit may end
+// the answer earlier. Then it is the time of the last change that the answer can have.
 func (q *query) setModified(ctx context.Context, h http.Header, db *store.DB, since uint64, info store.Info) error {
 	if !q.tellsModified(since) {
 		return nil

@@ -13,7 +13,7 @@ import (
 )
 
 // PutAttachment answers PUT of an attachment: a new revision of the document, or a new
-// document. The bytes go to disk as they come.
+// document. The bytes go to disk as they arrive.
 func (d *Room) PutAttachment(w http.ResponseWriter, r *http.Request) error {
 	db, id, name, err := d.attachmentTarget(r, true)
 	if err != nil {

@@ -17,8 +17,8 @@ var (
 	errAllOrNone  = wire.Errorf(http.StatusExpectationFailed, "not_implemented", "all_or_nothing is not supported")
 )
 
-// BulkDocs answers POST /db/_bulk_docs. What cannot be read fails the whole request
-// and nothing is written; what the store turns down fails that document alone.
+// BulkDocs answers POST /db/_bulk_docs. If anything cannot be read, the whole request fails and
+// nothing is written. If the store refuses a document, only that document fails.
 func (d *Room) BulkDocs(w http.ResponseWriter, r *http.Request) error {
 	db, err := d.access.Open(r)
 	if err != nil {

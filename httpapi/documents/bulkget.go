@@ -104,9 +104,9 @@ type bulkAnswer interface {
 	close(b []byte) []byte
 }
 
-// BulkGet answers POST /db/_bulk_get. Results are in the order of the request, and
-// what is wrong with one of them stands in its place: clients give up on _bulk_get for
-// good when it fails as a whole.
+// BulkGet answers POST /db/_bulk_get. Results are in the order of the request, and an error of
+// one takes the place of its result. If the whole request failed, clients would never use
+// _bulk_get again.
 func (d *Room) BulkGet(w http.ResponseWriter, r *http.Request) error {
 	db, err := d.access.Open(r)
 	if err != nil {

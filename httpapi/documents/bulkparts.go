@@ -16,10 +16,10 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// A _bulk_docs request that is long, or has many documents, is read twice: first all of it
-// is judged, since what cannot be read anywhere in it fails the whole; then it is written in
-// parts, each as large as the store takes in one transaction anyway. Documents stand each
-// for itself, so nobody can tell.
+// A _bulk_docs request that is long, or has many documents, is read twice. First all of it is
+// checked, because an unreadable part fails the whole. Then it is written in parts, each as
+// large as the store takes in one transaction anyway. Documents are independent of each other,
+// so nobody can tell.
 const (
 	partDocs  = 1000
 	partBytes = 4 << 20
@@ -125,9 +125,9 @@ func checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, docs *docume
 	}
 }
 
-// bulkInParts writes documents part by part. The answer goes out when all are written: a
-// client that is slow to take it does not hold the memory for work meanwhile. An error
-// behind the first part cuts the answer: what was written until then stays.
+// bulkInParts writes documents part by part. The answer goes out when all are written, so a
+// client that is slow to take it does not hold the memory for work. An error after the first
+// part cuts the answer. What has been written by then stays.
 func (d *Room) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *document.BulkReader) (err error) {
 	var explain *store.DB
 	if write.PrefersRepresentation(r) {

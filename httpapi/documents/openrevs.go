@@ -86,9 +86,8 @@ func getOpenRevs(w http.ResponseWriter, r *http.Request, db *store.DB, id string
 	return st.End()
 }
 
-// wantsParts tells whether several revisions go out as multipart/mixed: unless JSON, or
-// another type alone, is asked for. As in CouchDB that is also what a client gets who
-// says nothing.
+// wantsParts tells whether several revisions go out as multipart/mixed. They do unless the
+// client asks for JSON or only for another type. As in CouchDB, it is also the default.
 func wantsParts(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	switch {

@@ -34,8 +34,8 @@ func (d *Room) Post(w http.ResponseWriter, r *http.Request) error {
 	return writeDocument(w, r, db, &docQuery{batch: q.batch}, doc)
 }
 
-// PostForm is CouchDB's upload of attachments by an HTML form, which this server
-// does not take.
+// PostForm answers CouchDB's upload of attachments by an HTML form, which this server does not
+// support.
 func (d *Room) PostForm(_ http.ResponseWriter, r *http.Request) error {
 	db, err := d.access.Open(r)
 	if err != nil {

@@ -14,9 +14,8 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// docQuery is what the query of a document's request says. As in CouchDB a boolean
-// that is not "true" is passed over, also behind one that is, and so is what is not
-// known.
+// docQuery is what the query of a document's request says. As in CouchDB, a boolean that is not
+// "true" is ignored, even after one that is, and so are unknown parameters.
 type docQuery struct {
 	rev      revtree.Rev
 	hasRev   bool
@@ -90,8 +89,8 @@ func docID(r *http.Request) (string, error) {
 	return wire.Segment(r, "doc")
 }
 
-// readableID judges the id of a document that is to be read: one that is not UTF-8 no
-// document can have.
+// readableID checks the id of a document to read. No document can have an id that is not
+// UTF-8.
 func readableID(id string) error {
 	if !utf8.ValidString(id) {
 		return store.ErrMissing

@@ -14,9 +14,9 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// putRelated answers PUT of a document with its attachments as parts: first the JSON,
-// then, in its order, those that it says follow. Their bytes go to disk as they come;
-// names and types in the parts' headers count for nothing.
+// putRelated answers PUT of a document with its attachments as parts: first the JSON, then, in
+// its order, the attachments that it says follow. Their bytes go to disk as they arrive. Names
+// and types in the parts' headers are ignored.
 func putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string, q *docQuery) error {
 	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || params["boundary"] == "" {
@@ -79,8 +79,8 @@ func putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string,
 	return writeEdit(w, r, db, q, store.Edit{Doc: doc, Attachments: atts})
 }
 
-// maxPartsInMemory is maxStagedInMemory of parts, which are as long in coming as their client
-// likes.
+// maxPartsInMemory is the same for parts as maxStagedInMemory. It is smaller because a client
+// may take as long as it likes to send them.
 const maxPartsInMemory = 128 << 10
 
 // maxPartHead is how long the head of a part may be.

@@ -9,7 +9,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// RevsDiff answers POST /db/_revs_diff: which of the revisions named are not here.
+// RevsDiff answers POST /db/_revs_diff: which of the named revisions are missing here.
 func (d *Room) RevsDiff(w http.ResponseWriter, r *http.Request) error {
 	db, asked, err := d.revsAsked(w, r)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/httpapi/uuids"
 )
 
-// Room answers what is asked of documents.
+// Room answers requests for documents.
 type Room struct {
 	access   *access.Access
 	ids      *uuids.Source // for documents that come without one
@@ -17,12 +17,12 @@ type Room struct {
 	settings func() *settings
 }
 
-// New makes it.
+// New makes a Room.
 func New(a *access.Access, c *config.Config, ids *uuids.Source, spool *intake.Spool, m *metrics.Metrics) *Room {
 	return &Room{access: a, ids: ids, spool: spool, metrics: m, settings: config.Follow(c, readSettings)}
 }
 
-// settings are those of attachments that browsers show.
+// settings are the settings for attachments that browsers show.
 type settings struct {
 	sandbox []string // their Content-Security-Policy; nil: none
 }

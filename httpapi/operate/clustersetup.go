@@ -15,8 +15,8 @@ import (
 // systemDBs are what a set-up server has, unless the set-up names others.
 var systemDBs = []string{"_users", "_replicator"}
 
-// ClusterState answers GET /_cluster_setup: a server is a node by itself, and it is set
-// Up when its system databases are there.
+// ClusterState answers GET /_cluster_setup. A server is a single node, and it is set up once its
+// system databases exist.
 func (o *Room) ClusterState(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {

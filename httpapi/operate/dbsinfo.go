@@ -12,7 +12,7 @@ import (
 // maxInfoKeys is how many databases POST /_dbs_info tells of at once.
 const maxInfoKeys = 100
 
-// DBsInfo answers GET and POST /_dbs_info: what GET /{db} says, of several databases.
+// DBsInfo answers GET and POST /_dbs_info: what GET /{db} says, for several databases.
 func (o *Room) DBsInfo(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return o.dbsInfoByKeys(w, r)

@@ -10,8 +10,8 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// Compact answers POST _compact: of the database, or of a design document's index.
-// The work goes on behind the answer.
+// Compact answers POST _compact for a database or a design document's index. The work continues
+// after the answer.
 func (o *Room) Compact(w http.ResponseWriter, r *http.Request) error {
 	db, err := o.access.Open(r)
 	if err != nil {

@@ -134,8 +134,8 @@ func (o *Room) names(ctx context.Context, n nameRange) ([]string, error) {
 	return found, nil
 }
 
-// inside heeds inclusive_end, which is about the bound that reading ends at, and leaves
-// out what is nobody's business.
+// inside applies inclusive_end, which is about the bound where reading ends. It also leaves out
+// the server's private database.
 func (n nameRange) inside(name string) bool {
 	if name == store.SynchronizationsDB {
 		return false
@@ -149,8 +149,8 @@ func (n nameRange) inside(name string) bool {
 	return !n.hasEnd || name != n.end
 }
 
-// justBefore is a text that sorts before s and behind every name less than s that
-// matters: the list is asked for what comes after a name, and s itself shall be in it.
+// justBefore returns a text that sorts before s and after every relevant name less than s. The
+// list is read from after a name, and s itself should be in it.
 func justBefore(s string) string {
 	if s == "" {
 		return ""

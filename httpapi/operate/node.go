@@ -16,7 +16,7 @@ func (o *Room) Membership(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"all_nodes":["`+nodeName+`"],"cluster_nodes":["`+nodeName+`"]}`))
 }
 
-// IsHere refuses paths below /_node/{node} of nodes that there are not.
+// IsHere refuses paths below /_node/{node} for nodes that do not exist.
 func IsHere(r *http.Request) error {
 	name, err := wire.Segment(r, "node")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 var errNoSetting = wire.Errorf(http.StatusNotFound, "not_found", "unknown_config_value")
 
-// ConfigAll answers GET _config: what is in force, by section. All values are strings.
+// ConfigAll answers GET _config with the settings in force, by section. All values are strings.
 func (o *Room) ConfigAll(w http.ResponseWriter, r *http.Request) error {
 	b := []byte{'{'}
 	section := ""

@@ -10,7 +10,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Options say what the room stands on. All but Reload are needed.
+// Options are what a Room needs. All but Reload must be set.
 type Options struct {
 	Access  *access.Access
 	Store   *store.Store
@@ -24,12 +24,12 @@ type Options struct {
 	// (Config.Reload).
 	Reload func() error
 
-	// CompactIndex begins to compact the index of a design document, whose name is still
-	// escaped as in the path.
+	// CompactIndex starts to compact the index of a design document. The name is escaped as
+	// in the path.
 	CompactIndex func(r *http.Request, db *store.DB, design string) error
 }
 
-// Room answers what operators ask of the server and its databases.
+// Room answers requests of operators about the server and its databases.
 type Room struct {
 	access       *access.Access
 	store        *store.Store
@@ -43,7 +43,7 @@ type Room struct {
 	settings     func() *settings
 }
 
-// New makes it.
+// New makes a Room.
 func New(opt Options) *Room {
 	o := &Room{
 		access: opt.Access, store: opt.Store, config: opt.Config, metrics: opt.Metrics, uuids: opt.IDs,

@@ -12,7 +12,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// RevsLimit answers GET of how many revisions of each branch are remembered.
+// RevsLimit answers GET of the number of revisions that are remembered of each branch.
 func (o *Room) RevsLimit(w http.ResponseWriter, r *http.Request) error {
 	return o.getLimit(w, r, (*store.DB).RevsLimit)
 }
@@ -21,7 +21,7 @@ func (o *Room) SetRevsLimit(w http.ResponseWriter, r *http.Request) error {
 	return o.putLimit(w, r, "`_revs_limit` must be positive integer", (*store.DB).SetRevsLimit)
 }
 
-// PurgedInfosLimit answers GET of how many purges are remembered.
+// PurgedInfosLimit answers GET of the number of purges that are remembered.
 func (o *Room) PurgedInfosLimit(w http.ResponseWriter, r *http.Request) error {
 	return o.getLimit(w, r, (*store.DB).PurgedInfosLimit)
 }
@@ -70,7 +70,7 @@ func (o *Room) putLimit(w http.ResponseWriter, r *http.Request, reason string, s
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
-// Security answers GET of who may do what in a database.
+// Security answers GET of a database's security object.
 func (o *Room) Security(w http.ResponseWriter, r *http.Request) error {
 	db, err := o.access.Open(r)
 	if err != nil {
@@ -110,8 +110,8 @@ func (o *Room) SetSecurity(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
-// checkSecurity refuses what could not be obeyed: admins and members are objects whose
-// names and roles are lists of strings. Other members are the application's.
+// checkSecurity refuses what could not be enforced. admins and members must be objects whose
+// names and roles are lists of strings. Other members belong to the application.
 func checkSecurity(raw []byte) error {
 	if jsonscan.Kind(raw) != '{' {
 		return wire.BadRequest("Request body must be a JSON object")

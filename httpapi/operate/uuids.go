@@ -12,8 +12,7 @@ import (
 // maxUUIDs is how many GET /_uuids gives at once.
 const maxUUIDs = 1000
 
-// UUIDs answers GET /_uuids. What it gives is for one client, so nothing between
-// may keep it.
+// UUIDs answers GET /_uuids. The ids are for one client, so no cache may keep them.
 func (o *Room) UUIDs(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {

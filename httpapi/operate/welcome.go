@@ -6,7 +6,7 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// Welcome answers GET /. The uuid is what clients build their checkpoint ids on.
+// Welcome answers GET /. Clients build their checkpoint ids from the uuid.
 func (o *Room) Welcome(w http.ResponseWriter, r *http.Request) error {
 	b := append([]byte(nil), `{"couchdb":"Welcome","version":"`+wire.CouchVersion+`","git_sha":"tododb","uuid":`...)
 	b = wire.AppendString(b, o.uuid)

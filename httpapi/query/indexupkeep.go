@@ -70,7 +70,7 @@ func (room *Room) wantedIndexes(ctx context.Context, db *store.DB) (map[string]b
 	return wanted, err
 }
 
-// DesignInfo answers GET of a design document's _info: what its index says of itself.
+// DesignInfo answers GET of a design document's _info: what its index says about itself.
 func (room *Room) DesignInfo(w http.ResponseWriter, r *http.Request) error {
 	db, err := room.access.Open(r)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
-// List answers _design/D/_list/F/V and _design/D/_list/F/OTHER/V: the rows of a view of
-// that design document or another one, as a function of D writes them.
+// List answers _design/D/_list/F/V and _design/D/_list/F/OTHER/V: the rows of a view, as the
+// function F of D writes them. The view belongs to D or to OTHER.
 func (room *Room) List(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Deprecation"] = []string{deprecation}
 	c, err := room.functionOf(r, "_list")
@@ -101,9 +101,9 @@ func listedView(r *http.Request) (ddoc, view string, err error) {
 	return ddoc, view, nil
 }
 
-// rowsOf gives what stands around the rows of a view, as a list function gets it, and then
-// its rows, each as JSON. Rows come when no snapshot is open, so that a function and its
-// client may take their time.
+// rowsOf yields what surrounds the rows of a view, as a list function gets it, and then each
+// row as JSON. No snapshot is open while it yields rows, so the function and its client may
+// take their time.
 func rowsOf(ctx context.Context, q *viewRange) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		lines := &rowLines{header: http.Header{}, yield: yield}

@@ -30,8 +30,8 @@ const maxRewrites = 100
 // rewritesKey holds in a request's context how often it has been rewritten.
 type rewritesKey struct{}
 
-// Rewrite answers _design/D/_rewrite/PATH: what another path of the same database
-// answers, which the rules of the design document choose, or a function of it.
+// Rewrite answers _design/D/_rewrite/PATH with the answer of another path of the same database.
+// The rules or a function of the design document choose that path.
 func (room *Room) Rewrite(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Deprecation"] = []string{deprecation}
 	count, _ := r.Context().Value(rewritesKey{}).(int)
@@ -145,7 +145,7 @@ func splitRule(s string) []string {
 	return slices.DeleteFunc(strings.Split(s, "/"), func(part string) bool { return part == "" })
 }
 
-// bindPath holds a path against a pattern: :name takes one segment, * all that are left.
+// bindPath compares a path with a pattern. :name takes one segment, * takes the rest.
 func bindPath(pattern, asked []string) (bound wire.Params, rest []string, ok bool) {
 	asked = slices.DeleteFunc(slices.Clone(asked), func(part string) bool { return part == "" })
 	for i, want := range pattern {
@@ -164,8 +164,8 @@ func bindPath(pattern, asked []string) (bound wire.Params, rest []string, ok boo
 	return bound, nil, len(asked) == len(pattern)
 }
 
-// apply makes path and query of a rule that fits. What was bound and the query that came
-// go along, but for names that the rule's own query has.
+// apply makes the path and query of a rule that fits. It adds what was bound and the request's
+// query, except for names in the rule's own query.
 func (rule *rewriteRule) apply(bound wire.Params, rest []string, query wire.Params) (to string, args wire.Params) {
 	known := wire.Params{List: append(slices.Clone(query.List), bound.List...)}
 	if jsonscan.Kind(rule.query) == '{' {
@@ -200,8 +200,8 @@ func (rule *rewriteRule) apply(bound wire.Params, rest []string, query wire.Para
 // jsonParameters are the parameters of views whose values are JSON.
 var jsonParameters = map[string]bool{"key": true, "keys": true, "startkey": true, "start_key": true, "endkey": true, "end_key": true}
 
-// argument is the value of a parameter of a rule's query: a text that begins with a colon
-// stands for what was bound to that name, also within an array or an object.
+// argument returns the value of a parameter in a rule's query. A text that begins with a colon
+// stands for what was bound to that name, also inside an array or an object.
 func (rule *rewriteRule) argument(name string, value []byte, known wire.Params) string {
 	text, err := jsonscan.Text(value)
 	if err != nil {
@@ -270,8 +270,8 @@ func (rule *rewriteRule) substitute(b, value []byte, known wire.Params) []byte {
 	return wire.AppendString(b, v)
 }
 
-// rewriteAs serves a request as the function of a design document wants: at a path, or as
-// an object says, which may also be the answer itself.
+// rewriteAs serves a request as a design document's function wants: at a path, or as an object
+// says. The object may also be the answer itself.
 func (room *Room) rewriteAs(w http.ResponseWriter, r *http.Request, result, body []byte) error {
 	if to, err := jsonscan.Text(result); err == nil {
 		return room.rewriteWith(w, r, to, body)

@@ -10,19 +10,20 @@ import (
 	"github.com/tododb/tododb/store/index/view"
 )
 
-// Options say what the room stands on. Access, Designs and Reroute are needed.
+// Options are what a Room needs. Access, Designs and Reroute must be set.
 type Options struct {
 	Access  *access.Access
 	Designs *design.Cache
 
-	// Indexes keeps the indexes of design documents, Opener opens those of views, and Finder
-	// those of selectors; nil, all three: there are none, and what needs one answers 501.
+	// Indexes keeps the indexes of design documents. Opener opens the ones of views, and Finder
+	// the ones of selectors. If all three are nil there are none, and what needs one answers
+	// 501.
 	Indexes *index.Manager
 	Opener  *view.Opener
 	Finder  *mango.Finder
 
-	// Reroute serves a request under another path, escaped as a path is, with the query that
-	// the request has.
+	// Reroute serves a request under another path, with the request's query. The path is
+	// escaped.
 	Reroute func(w http.ResponseWriter, r *http.Request, path string) error
 }
 
@@ -36,7 +37,7 @@ type Room struct {
 	reroute func(w http.ResponseWriter, r *http.Request, path string) error
 }
 
-// New makes it.
+// New makes a Room.
 func New(opt Options) *Room {
 	return &Room{
 		access: opt.Access, designs: opt.Designs, indexes: opt.Indexes, opener: opt.Opener, finder: opt.Finder, reroute: opt.Reroute,

@@ -155,8 +155,8 @@ func badCode(code int) error {
 	return wire.Errorf(http.StatusInternalServerError, "render_error", "The function answers with code %d.", code)
 }
 
-// setResponseHeaders sets those that a function gives, and what goes with all functions:
-// what they write is not to act for who looks at it.
+// setResponseHeaders sets the headers that a function returns, and those for all functions:
+// what a function writes must not act in the name of the people who look at it.
 func setResponseHeaders(h http.Header, resp *script.Response) {
 	h["Vary"] = []string{"Accept"}
 	h["Content-Security-Policy"] = []string{"sandbox"}

@@ -60,8 +60,7 @@ type openView struct {
 	number int
 }
 
-// openView opens the index that has the view which the path names; whoever gets it
-// releases it.
+// openView opens the index of the view that the path names. The caller releases it.
 func (room *Room) openView(r *http.Request, db *store.DB) (*openView, error) {
 	name, err := wire.Segment(r, "view")
 	if err != nil {
@@ -74,8 +73,7 @@ func (room *Room) openView(r *http.Request, db *store.DB) (*openView, error) {
 	return room.openViewOf(r.Context(), db, ddoc, name)
 }
 
-// openViewOf is openView for a view that is known by the name of its design document and
-// its own.
+// openViewOf is openView for a view given by its design document's name and its own.
 func (room *Room) openViewOf(ctx context.Context, db *store.DB, ddoc, name string) (*openView, error) {
 	d, err := room.design(ctx, db, ddoc)
 	if err != nil {
@@ -100,7 +98,7 @@ func (room *Room) openIndex(ctx context.Context, db *store.DB, d *design.Documen
 	return room.opener.Open(ctx, db, d)
 }
 
-// refuseQueries tells those who put several queries into the body of one where they belong.
+// refuseQueries refuses several queries in the body of one, and says where they belong.
 func refuseQueries(body []byte) error {
 	return jsonscan.EachMember(body, func(name, _ []byte) error {
 		if string(name) == "queries" {

@@ -62,8 +62,8 @@ var (
 	errMapGroup   = wire.QueryError("Invalid use of grouping on a map view.")
 )
 
-// readViewParams reads the options of one range. What stands in the URL goes before what
-// stands in the body, which check, if not nil, may refuse.
+// readViewParams reads the options of one range. The URL takes precedence over the body. check,
+// if not nil, may refuse the body.
 func readViewParams(w http.ResponseWriter, r *http.Request, check func(body []byte) error) (viewParams, error) {
 	p := viewParams{limit: -1}
 	query, err := wire.QueryOf(r)

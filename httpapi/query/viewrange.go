@@ -23,16 +23,16 @@ type viewRange struct {
 	conflicts   bool
 	attachments attachments.Wanted
 
-	// known, if not nil, is told the answer's entity tag and says whether the client has
-	// the answer already.
+	// known, if not nil, gets the answer's entity tag and says whether the client already has
+	// the answer.
 	known func(etag string) bool
 }
 
 // errKnown ends an answer that the client has already.
 var errKnown = errors.New("not modified")
 
-// tag names what is answered: the rows as they last changed, or, where more goes into the
-// answer than they, all that is in the database.
+// tag identifies the answer: by the last change of the rows or, if the answer has more than
+// rows, by the state of the whole database.
 func (v *viewRange) tag(h view.Head) error {
 	if v.known == nil {
 		return nil

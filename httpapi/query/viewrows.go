@@ -13,8 +13,8 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// viewRows writes the rows of a view. Where documents are wanted with them the rows of a
-// snapshot of the index are gathered, and their documents read when it is closed.
+// viewRows writes the rows of a view. If they come with documents, it gathers the rows of a
+// snapshot of the index, and reads their documents when the snapshot is closed.
 type viewRows struct {
 	ctx   context.Context
 	st    *wire.Stream

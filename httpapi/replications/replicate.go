@@ -14,19 +14,18 @@ import (
 // Replicator runs replications; *replicate.Manager is one.
 type Replicator interface {
 	Scheduler
-	// Replicate does what a POST to /_replicate asks for. The request is its JSON
-	// object. It returns the JSON to answer with: when a one-time replication is
-	// done or a cancelled one has stopped, and at once, with started, for a
-	// continuous one. The user is the one who asks, and for whom databases of this
-	// server are opened (OpenFor). Ending ctx ends a one-time one.
+	// Replicate does what the JSON object of a POST to /_replicate asks for. It returns the
+	// JSON of the answer when a one-time replication is done or a cancelled one has
+	// stopped. For a continuous one it returns at once, with started set. Databases of this
+	// server are opened for the user (OpenFor). A one-time replication ends when ctx ends.
 	Replicate(ctx context.Context, request []byte, user replicate.User) (answer []byte, started bool, err error)
-	// Tasks are the replications that are going on, as _active_tasks shows them.
+	// Tasks returns the running replications as _active_tasks shows them.
 	Tasks() [][]byte
 }
 
-// Replicate answers POST /_replicate. As in CouchDB any user may replicate, with the
-// credentials he has for the two sides. Other methods are asked for a body first, and
-// those that can have none are told that it is missing.
+// Replicate answers POST /_replicate. As in CouchDB, any user may replicate with the
+// credentials that they have for the two sides. Other methods need a body too, and the ones
+// that cannot have a body get the error that it is missing.
 func (a *Room) Replicate(w http.ResponseWriter, r *http.Request) error {
 	user := wire.UserOf(r)
 	if user.Device != nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// Options say what a Room stands on.
+// Options are what a Room needs.
 type Options struct {
 	Access       *access.Access
 	Replicator   Replicator     // nil: there are no replications, and what needs one answers 501
@@ -13,7 +13,7 @@ type Options struct {
 	Indexes      *index.Manager // whose builds are tasks (there are none)
 }
 
-// Room answers what is asked about replications, synchronizations and tasks.
+// Room answers requests about replications, synchronizations and tasks.
 type Room struct {
 	access       *access.Access
 	replicator   Replicator
@@ -21,7 +21,7 @@ type Room struct {
 	indexes      *index.Manager
 }
 
-// New makes it.
+// New makes a Room.
 func New(opt Options) *Room {
 	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes}
 }

@@ -177,15 +177,15 @@ func statesOf(r *http.Request) ([]replicate.State, error) {
 	return states, nil
 }
 
-// Scheduler is what a Replicator tells of its jobs.
+// Scheduler is what a Replicator shows of its jobs.
 type Scheduler interface {
-	// Jobs are all jobs, in the order of their ids.
+	// Jobs returns all jobs, in the order of their ids.
 	Jobs() []replicate.Status
-	// Status tells of one: replicate.ErrNoJob.
+	// Status returns the status of one job, or replicate.ErrNoJob.
 	Status(id string) (replicate.Status, error)
-	// ScheduledDoc is what _scheduler/docs shows of one document: store.ErrMissing.
+	// ScheduledDoc returns what _scheduler/docs shows of one document, or store.ErrMissing.
 	ScheduledDoc(ctx context.Context, db, id string) ([]byte, error)
-	// ScheduledDocs gives the documents of a _replicator database that are in one of the
-	// states, nil being any, in the order of their ids, and counts all of them.
+	// ScheduledDocs calls fn for the documents of a _replicator database that are in one of
+	// the query's states, in the order of their ids, and counts all of them.
 	ScheduledDocs(ctx context.Context, db string, q replicate.DocsQuery, fn func(doc []byte)) (total int, err error)
 }

@@ -16,24 +16,24 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Synchronizer keeps databases and remotes the same; *synchronize.Synchronizer is one.
+// Synchronizer keeps databases and remotes the same. *synchronize.Synchronizer is one.
 type Synchronizer interface {
 	// Create makes a synchronization of a database as the request says, and starts it.
 	Create(ctx context.Context, db string, request synchronize.Request) (id string, err error)
-	// IDs lists those of a database, the oldest first.
+	// IDs lists the synchronizations of a database, oldest first.
 	IDs(ctx context.Context, db string) ([]string, error)
-	// Show gives one as JSON, with the revision of its settings.
+	// Show returns a synchronization as JSON, and the revision of its settings.
 	Show(ctx context.Context, db, id string) (body []byte, rev string, err error)
 	// Change changes the settings that the request names. rev, if not "", is the revision
 	// that the user knows.
 	Change(ctx context.Context, db, id, rev string, request synchronize.Request) error
-	// Delete ends one.
+	// Delete ends a synchronization.
 	Delete(ctx context.Context, db, id, rev string) error
-	// Wait waits until one has run for the first time, well or not.
+	// Wait waits until the first run of a synchronization has ended, successfully or not.
 	Wait(ctx context.Context, db, id string) error
 }
 
-// maxWait is how long a client may be made to wait by its own wish.
+// maxWait is how long a client may ask to wait.
 const maxWait = 10 * time.Minute
 
 // openSynchronizations opens the database that the path names. Synchronizations are its
