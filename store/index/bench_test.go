@@ -80,7 +80,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(fmt.Sprintf("group-%d", docs), func(b *testing.B) {
 			for b.Loop() {
 				n := 0
-				err := ix.Reduce(ctx, 0, index.ReduceQuery{Ranges: all, GroupLevel: index.Exact, Limit: -1}, nil, func(*index.Group) error { n++; return nil }, nil)
+				err := ix.Reduce(ctx, 0, index.ReduceQuery{Ranges: all, GroupLevel: index.Exact, Limit: -1}, index.GroupsTo{Group: func(*index.Group) error { n++; return nil }})
 				if err != nil || n != 40 {
 					b.Fatal(n, err)
 				}
@@ -96,7 +96,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(fmt.Sprintf("lookup-%d", docs), func(b *testing.B) {
 			for b.Loop() {
 				q := index.RowsQuery{Ranges: []index.Range{{View: 1, Low: index.Bound{Key: middleKey}}}, Limit: 20, WantOffset: true}
-				if err := ix.Rows(ctx, q, func(index.Head) error { return nil }, func(*index.Row) error { return nil }, nil); err != nil {
+				if err := ix.Rows(ctx, q, index.RowsTo{Head: func(index.Head) error { return nil }, Row: func(*index.Row) error { return nil }}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -105,7 +105,7 @@ func BenchmarkRead(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				q := index.RowsQuery{Ranges: []index.Range{{View: 1}}, Limit: -1}
-				if err := ix.Rows(ctx, q, nil, func(*index.Row) error { n++; return nil }, nil); err != nil {
+				if err := ix.Rows(ctx, q, index.RowsTo{Row: func(*index.Row) error { n++; return nil }}); err != nil {
 					b.Fatal(err)
 				}
 			}

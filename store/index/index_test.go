@@ -326,15 +326,15 @@ func queryView(t *rapid.T, ix *index.Index, view int, all []modelRow) {
 		want = want[:min(q.Limit, len(want))]
 	}
 	var got []modelRow
-	err := ix.Rows(ctx, q, func(h index.Head) error {
+	err := ix.Rows(ctx, q, index.RowsTo{Head: func(h index.Head) error {
 		if int(h.Total) != len(all) || h.Offset != before && len(in) > 0 {
 			t.Fatalf("head %+v, want %d rows, %d before", h, len(all), before)
 		}
 		return nil
-	}, func(r *index.Row) error {
+	}, Row: func(r *index.Row) error {
 		got = append(got, modelRow{nil, string(r.Key), string(r.Value), string(r.ID)})
 		return nil
-	}, nil)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +379,7 @@ func reduceRange(t *rapid.T, ix *index.Index, rg index.Range, in []modelRow, des
 		slices.Reverse(want)
 	}
 	var got []group
-	err := ix.Reduce(context.Background(), rg.View, q, nil, func(g *index.Group) error {
+	err := ix.Reduce(context.Background(), rg.View, q, index.GroupsTo{Group: func(g *index.Group) error {
 		key := []byte{}
 		if g.Key != nil {
 			key, _ = orders[rg.View].AppendKey(nil, g.Key)
@@ -387,7 +387,7 @@ func reduceRange(t *rapid.T, ix *index.Index, rg index.Range, in []modelRow, des
 		n, _ := strconv.Atoi(string(g.Value))
 		got = append(got, group{string(key), n})
 		return nil
-	}, nil)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -275,7 +275,7 @@ func TestReadYourWrites(t *testing.T) {
 				ix := w.open(t, db, keysDefinition())
 				q := index.RowsQuery{Ranges: []index.Range{index.Key(0, collated(id))}, Limit: -1}
 				seen := false
-				err := ix.Rows(context.Background(), q, nil, func(r *index.Row) error { seen = bytes.Equal(r.ID, []byte(id)); return nil }, nil)
+				err := ix.Rows(context.Background(), q, index.RowsTo{Row: func(r *index.Row) error { seen = bytes.Equal(r.ID, []byte(id)); return nil }})
 				if err != nil || !seen {
 					t.Errorf("%s is not there: %v", id, err)
 				}
@@ -296,7 +296,7 @@ func TestChanged(t *testing.T) {
 		t.Helper()
 		ix := w.open(t, db, keysDefinition())
 		defer ix.Release()
-		err := ix.Rows(t.Context(), index.RowsQuery{Ranges: []index.Range{{}}}, func(h index.Head) error { at = h.Changed; return nil }, nil, nil)
+		err := ix.Rows(t.Context(), index.RowsQuery{Ranges: []index.Range{{}}}, index.RowsTo{Head: func(h index.Head) error { at = h.Changed; return nil }})
 		if err != nil {
 			t.Fatal(err)
 		}

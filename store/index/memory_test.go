@@ -165,12 +165,12 @@ func buildLargeRows(t *testing.T, docs, size int, want int64) {
 		t.Errorf("building took %d MiB", peak>>20)
 	}
 	rows := 0
-	err = ix.Rows(t.Context(), index.RowsQuery{Ranges: []index.Range{{View: 0}}, Limit: -1}, func(index.Head) error { return nil }, func(r *index.Row) error {
+	err = ix.Rows(t.Context(), index.RowsQuery{Ranges: []index.Range{{View: 0}}, Limit: -1}, index.RowsTo{Row: func(r *index.Row) error {
 		if rows++; !bytes.Equal(r.Value, value) {
 			t.Errorf("the row of %s has %d bytes", r.ID, len(r.Value))
 		}
 		return nil
-	}, func() error { return nil })
+	}})
 	if err != nil || rows != docs {
 		t.Errorf("%d rows, %v", rows, err)
 	}

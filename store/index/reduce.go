@@ -38,9 +38,15 @@ const settleBytes = 1 << 20
 // snapshotGroups is the most groups that one snapshot is held for.
 const snapshotGroups = 256
 
-// Reduce reduces ranges of a view that has a reducer. It calls head, group and flush as Rows
-// does. A range without rows has no groups.
-func (ix *Index) Reduce(ctx context.Context, view int, q ReduceQuery, head func(Head) error, group func(*Group) error, flush func() error) error {
+// GroupsTo takes groups as they are reduced. Its functions are called as those of RowsTo.
+type GroupsTo struct {
+	Head  func(Head) error
+	Group func(*Group) error
+	Flush func() error
+}
+
+// Reduce reduces ranges of a view that has a reducer. A range without rows has no groups.
+func (ix *Index) Reduce(ctx context.Context, view int, q ReduceQuery, to GroupsTo) error {
 	if ix.def.Views[view].NewReducer == nil {
 		return errors.New("index: the view has no reducer")
 	}
@@ -49,33 +55,8 @@ func (ix *Index) Reduce(ctx context.Context, view int, q ReduceQuery, head func(
 		return err
 	}
 	defer red.Close()
-	g := grouper{q: &q, def: ix.def, ranges: slices.Clone(q.Ranges), red: red, left: q.Limit, skip: q.Skip, group: group}
-	read := ix.read()
-	for more := true; more; {
-		err := read.view(ctx, func(r engine.Reader) (err error) {
-			if head != nil {
-				st, _, err := readState(r, len(ix.def.Views))
-				if err == nil {
-					err = head(Head{Seq: st.seq, Total: st.views[view].rows, Changed: st.views[view].changed})
-				}
-				if err != nil {
-					return err
-				}
-				head = nil
-			}
-			more, err = g.page(ctx, r)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if flush != nil {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	g := grouper{q: &q, def: ix.def, ranges: slices.Clone(q.Ranges), red: red, left: q.Limit, skip: q.Skip, view: view, to: to}
+	return ix.pages(ctx, to.Flush, &g)
 }
 
 // grouper reduces groups over several snapshots.
@@ -86,7 +67,8 @@ type grouper struct {
 	red    Reducer
 	left   int // negative: no limit
 	skip   int
-	group  func(*Group) error
+	view   int
+	to     GroupsTo
 
 	out        Group
 	key, value []byte
@@ -95,6 +77,17 @@ type grouper struct {
 	waiting  []Group
 	gathered []any
 	size     int
+}
+
+func (g *grouper) begin(r engine.Reader) error {
+	if g.to.Head == nil {
+		return nil
+	}
+	st, _, err := readState(r, len(g.def.Views))
+	if err != nil {
+		return err
+	}
+	return g.to.Head(Head{Seq: st.seq, Total: st.views[g.view].rows, Changed: st.views[g.view].changed})
 }
 
 // page reduces as many groups as one snapshot may be held for.
@@ -131,7 +124,7 @@ func (g *grouper) settle() error {
 		if out.Value, out.Err = got[i].Value, got[i].Err; out.Err != nil {
 			out.Value = nil
 		}
-		if err := g.group(out); err != nil {
+		if err := g.to.Group(out); err != nil {
 			return err
 		}
 	}
@@ -196,7 +189,7 @@ func (g *grouper) next(r engine.Reader, rg *Range) (found bool, err error) {
 	if g.left > 0 {
 		g.left--
 	}
-	return true, g.group(&g.out)
+	return true, g.to.Group(&g.out)
 }
 
 // groupOf finds the range of the group that a row belongs to, and the group's key.

@@ -30,7 +30,7 @@ func many(t testing.TB, db *store.DB, docs int) {
 // rowsOf reads all keys of view 0.
 func rowsOf(ctx context.Context, ix *index.Index) (keys []string, err error) {
 	q := index.RowsQuery{Ranges: []index.Range{{}}, Limit: -1}
-	err = ix.Rows(ctx, q, nil, func(r *index.Row) error { keys = append(keys, string(r.Key)); return nil }, nil)
+	err = ix.Rows(ctx, q, index.RowsTo{Row: func(r *index.Row) error { keys = append(keys, string(r.Key)); return nil }})
 	return keys, err
 }
 
@@ -167,10 +167,10 @@ func TestDamaged(t *testing.T) {
 			return len(rows) == docs, err
 		},
 		"reduce": func(ix *index.Index) (ok bool, err error) {
-			err = ix.Reduce(t.Context(), 0, index.ReduceQuery{Ranges: []index.Range{{}}, Limit: -1}, nil, func(g *index.Group) error {
+			err = ix.Reduce(t.Context(), 0, index.ReduceQuery{Ranges: []index.Range{{}}, Limit: -1}, index.GroupsTo{Group: func(g *index.Group) error {
 				ok = string(g.Value) == strconv.Itoa(docs)
 				return nil
-			}, nil)
+			}})
 			return ok, err
 		},
 		"info": func(ix *index.Index) (bool, error) {
@@ -263,7 +263,7 @@ func TestRenewedWhileRead(t *testing.T) {
 	first := true
 	n := 0
 	q := index.RowsQuery{Ranges: []index.Range{{}}, Limit: -1}
-	err := ix.Rows(t.Context(), q, nil, func(*index.Row) error { n++; return nil }, func() error {
+	err := ix.Rows(t.Context(), q, index.RowsTo{Row: func(*index.Row) error { n++; return nil }, Flush: func() error {
 		if !first {
 			return nil
 		}
@@ -281,7 +281,7 @@ func TestRenewedWhileRead(t *testing.T) {
 		}
 		wait(t, db, ix)
 		return nil
-	})
+	}})
 	if !errors.Is(err, index.ErrRenewed) || n >= docs {
 		t.Errorf("%d rows, then %v", n, err)
 	}
@@ -435,12 +435,12 @@ func TestManyKeysStop(t *testing.T) {
 		q.Ranges = append(q.Ranges, index.Key(0, collated(fmt.Sprint("none", i))))
 	}
 	pages := 0
-	if err := ix.Rows(t.Context(), q, nil, nil, func() error { pages++; return nil }); err != nil || pages < 5 {
+	if err := ix.Rows(t.Context(), q, index.RowsTo{Flush: func() error { pages++; return nil }}); err != nil || pages < 5 {
 		t.Errorf("%d pages, %v", pages, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	pages = 0
-	err := ix.Rows(ctx, q, nil, nil, func() error { pages++; cancel(); return nil })
+	err := ix.Rows(ctx, q, index.RowsTo{Flush: func() error { pages++; cancel(); return nil }})
 	if !errors.Is(err, context.Canceled) || pages > 1 {
 		t.Errorf("%d pages after the end, %v", pages, err)
 	}

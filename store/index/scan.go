@@ -40,25 +40,38 @@ const (
 	snapshotBytes = 256 << 10
 )
 
-// Rows reads ranges of rows. It calls head, which may be nil, once before the first row. It
-// calls row inside a snapshot, so row must do no I/O. It calls flush, which may be nil, between
-// snapshots. Rows written in the meantime may or may not be seen.
-func (ix *Index) Rows(ctx context.Context, q RowsQuery, head func(Head) error, row func(*Row) error, flush func() error) error {
-	s := scanner{q: &q, def: ix.def, left: q.Limit, skip: q.Skip, row: row, ranges: slices.Clone(q.Ranges)}
+// RowsTo takes rows as they are read.
+type RowsTo struct {
+	Head  func(Head) error // is called once, before the first row (nobody wants it)
+	Row   func(*Row) error // inside a snapshot, so that it must do no I/O
+	Flush func() error     // between snapshots (nothing is to be done then)
+}
+
+// Rows reads ranges of rows. Rows that are written meanwhile are seen or not.
+func (ix *Index) Rows(ctx context.Context, q RowsQuery, to RowsTo) error {
+	s := scanner{q: &q, def: ix.def, left: q.Limit, skip: q.Skip, to: to, ranges: slices.Clone(q.Ranges)}
+	return ix.pages(ctx, to.Flush, &s)
+}
+
+// paged is what is read in as many snapshots as it takes.
+type paged interface {
+	begin(r engine.Reader) error // in the first one
+	page(ctx context.Context, r engine.Reader) (more bool, err error)
+}
+
+// pages reads; flush, which may be nil, is called between the snapshots.
+func (ix *Index) pages(ctx context.Context, flush func() error, p paged) error {
 	read := ix.read()
+	first := true
 	for more := true; more; {
 		err := read.view(ctx, func(r engine.Reader) (err error) {
-			if head != nil {
-				h, err := ix.head(r, &s)
-				if err == nil {
-					err = head(h)
-				}
-				if err != nil {
+			if first {
+				first = false
+				if err := p.begin(r); err != nil {
 					return err
 				}
-				head = nil
 			}
-			more, err = s.page(r)
+			more, err = p.page(ctx, r)
 			return err
 		})
 		if err != nil {
@@ -73,8 +86,19 @@ func (ix *Index) Rows(ctx context.Context, q RowsQuery, head func(Head) error, r
 	return nil
 }
 
-func (ix *Index) head(r engine.Reader, s *scanner) (h Head, err error) {
-	st, _, err := readState(r, len(ix.def.Views))
+func (s *scanner) begin(r engine.Reader) error {
+	if s.to.Head == nil {
+		return nil
+	}
+	h, err := s.head(r)
+	if err != nil {
+		return err
+	}
+	return s.to.Head(h)
+}
+
+func (s *scanner) head(r engine.Reader) (h Head, err error) {
+	st, _, err := readState(r, len(s.def.Views))
 	if err != nil || len(s.ranges) == 0 {
 		h.Seq = st.seq
 		return h, err
@@ -86,10 +110,10 @@ func (ix *Index) head(r engine.Reader, s *scanner) (h Head, err error) {
 	}
 	if s.q.Descending {
 		if rg.High.Key != nil {
-			h.Offset, err = countRange(r, ix.def, &Range{View: rg.View, Low: rg.High})
+			h.Offset, err = countRange(r, s.def, &Range{View: rg.View, Low: rg.High})
 		}
 	} else if rg.Low.Key != nil {
-		h.Offset, err = countRange(r, ix.def, &Range{View: rg.View, High: rg.Low})
+		h.Offset, err = countRange(r, s.def, &Range{View: rg.View, High: rg.Low})
 	}
 	return h, err
 }
@@ -101,14 +125,14 @@ type scanner struct {
 	ranges []Range // what is left of them
 	left   int     // negative: no limit
 	skip   int
-	row    func(*Row) error
+	to     RowsTo
 
 	rows, size int // in this snapshot
 	out        Row
 }
 
 // page reads as much as one snapshot allows; more reports whether anything is left.
-func (s *scanner) page(r engine.Reader) (more bool, err error) {
+func (s *scanner) page(_ context.Context, r engine.Reader) (more bool, err error) {
 	s.rows, s.size = 0, 0
 	for len(s.ranges) > 0 {
 		if s.left == 0 {
@@ -196,7 +220,7 @@ func (s *scanner) emit(rec *rowRecord) (done bool, err error) {
 			s.skip--
 			continue
 		}
-		if err := s.row(&s.out); err != nil {
+		if err := s.to.Row(&s.out); err != nil {
 			return false, err
 		}
 		if s.left > 0 {

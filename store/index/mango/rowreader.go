@@ -35,16 +35,16 @@ func (r *rowReader) query(limit int) index.RowsQuery {
 
 // each reads all remaining rows.
 func (r *rowReader) each(ctx context.Context, fn func(*index.Row) error, flush func() error) error {
-	return r.ix.Index.Rows(ctx, r.query(-1), nil, fn, flush)
+	return r.ix.Index.Rows(ctx, r.query(-1), index.RowsTo{Row: fn, Flush: flush})
 }
 
 // next reads n rows, or all that are left.
 func (r *rowReader) next(ctx context.Context, n int) ([]foundRow, error) {
 	r.rows = r.rows[:0]
-	err := r.ix.Index.Rows(ctx, r.query(n), nil, func(row *index.Row) error {
+	err := r.ix.Index.Rows(ctx, r.query(n), index.RowsTo{Row: func(row *index.Row) error {
 		r.rows = append(r.rows, foundRow{string(row.ID), bytes.Clone(row.Key)})
 		return nil
-	}, nil)
+	}})
 	if err != nil || len(r.rows) == 0 {
 		return nil, err
 	}

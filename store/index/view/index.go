@@ -97,13 +97,13 @@ func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) e
 	if none { // there is still a head
 		rq.Ranges, rq.WantOffset, rq.Limit = []index.Range{{View: view}}, false, 0
 	}
-	return ix.Index.Rows(ctx, rq, func(h index.Head) error {
+	return ix.Index.Rows(ctx, rq, index.RowsTo{Row: row, Flush: flush, Head: func(h index.Head) error {
 		out := Head{Total: int(h.Total), Offset: min(h.Offset+rq.Skip, int(h.Total)), Seq: h.Seq, Changed: h.Changed}
 		if none {
 			out.Offset = 0
 		}
 		return head(out)
-	}, row, flush)
+	}})
 }
 
 // skipKeys drops the keys whose rows are all skipped, and keys without rows: the offset is the
@@ -130,9 +130,9 @@ func (ix *Index) Reduced(ctx context.Context, view int, q *Query, head func(Head
 		return err
 	}
 	rq := index.ReduceQuery{Ranges: ranges, Descending: q.Descending, GroupLevel: q.GroupLevel, Skip: q.Skip, Limit: q.Limit}
-	return ix.Reduce(ctx, view, rq, func(h index.Head) error {
+	return ix.Reduce(ctx, view, rq, index.GroupsTo{Group: group, Flush: flush, Head: func(h index.Head) error {
 		return head(Head{Total: int(h.Total), Seq: h.Seq, Changed: h.Changed})
-	}, group, flush)
+	}})
 }
 
 // ChangesQuery says which changes to find with the rows of a view.
