@@ -23,8 +23,8 @@ func (s *Server) over(x *wire.Exchange, r *http.Request, began time.Time) {
 	}
 }
 
-// logAccess writes the line of one request when it is over. Queries are left out: they
-// hold keys, that is, what users have written.
+// logAccess writes the line of a finished request. It leaves out queries, because they contain
+// keys, which users have written.
 func (s *Server) logAccess(x *wire.Exchange, r *http.Request, took time.Duration) {
 	ctx := r.Context()
 	if !s.log.Enabled(ctx, slog.LevelInfo) {

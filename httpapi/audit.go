@@ -11,8 +11,8 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// auditAction names what a request changes; "" if it changes nothing. Every path of the
-// router that changes something has a name here, by its last part that tells.
+// auditAction names what a request changes; "" if it changes nothing. Every route that changes
+// something has a name here, by the last significant part of its path.
 func auditAction(method, path string) string {
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	switch first := parts[0]; {
@@ -67,8 +67,8 @@ func auditAction(method, path string) string {
 	return "write"
 }
 
-// designAction tells apart the writing of a design document, or of what is attached to
-// one, from the use of its functions, of which two can write.
+// designAction tells writing a design document or its attachments from using its functions, two
+// of which can write.
 func designAction(method string, parts []string) string {
 	if len(parts) <= 3 {
 		return "design"
@@ -105,8 +105,8 @@ func sessionAction(method string, parts []string) string {
 	return "login"
 }
 
-// record adds a request that is over to the trail, if it changed something, was refused
-// the change, or brought credentials that are wrong.
+// record adds a finished request to the trail if it changed something, was refused a change, or
+// brought wrong credentials.
 func (s *Server) record(x *wire.Exchange, r *http.Request, at time.Time) {
 	action := auditAction(r.Method, r.URL.EscapedPath())
 	refused := x.Status == http.StatusUnauthorized || x.Status == http.StatusForbidden
@@ -118,7 +118,7 @@ func (s *Server) record(x *wire.Exchange, r *http.Request, at time.Time) {
 	if action == "" && readsOnly(r.Method) && len(x.Notes) > 0 {
 		action = "write" // a function that a GET has run, for one, may have written
 	}
-	// Of other answers to what the client did wrong it is known that nothing has changed.
+	// After any other client error, nothing has changed.
 	if action == "" || x.Status >= 400 && x.Status < 500 && !refused {
 		return
 	}

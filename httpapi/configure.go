@@ -4,15 +4,14 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
-// inForce is the settings that requests ask for, read and made ready once for each
-// change. A request loads it when it needs it, so that a change counts from the next
-// request on.
+// inForce has the settings that requests need, prepared once for each change. A request loads
+// it when it needs it, so a change counts from the next request on.
 type inForce struct {
 	cors              *cors
 	byUser, byAddress *rates // nil: as often as they like
 }
 
-// readInForce reads the settings; what of old is still right goes on.
+// readInForce reads the settings. It keeps what is still right of old.
 func readInForce(c *config.Config, old *inForce) *inForce {
 	if old == nil {
 		old = &inForce{}

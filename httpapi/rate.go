@@ -40,8 +40,8 @@ func newRates(old *rates, perSecond float64, burst int64) *rates {
 	return r
 }
 
-// wait counts a request. Above zero it is not to be answered, and a later one will be
-// after so long.
+// wait counts a request. If the result is above zero, refuse the request; a later one will be
+// answered after this time.
 func (r *rates) wait(key string, now time.Time) time.Duration {
 	if r == nil {
 		return 0

@@ -73,8 +73,8 @@ func (d *Room) DeleteAttachment(w http.ResponseWriter, r *http.Request) error {
 	return writeAttachmentEdit(w, r, db, edit, http.StatusOK, "")
 }
 
-// attachmentOwner reads the revision that a request means to replace. Without naming one
-// a PUT makes a new document, but will not replace one that is there; old is nil then.
+// attachmentOwner reads the revision that a request wants to replace. If a PUT names none, it
+// makes a new document, but does not replace an existing one; old is nil then.
 func attachmentOwner(r *http.Request, db *store.DB, id string, put bool) (old *store.Document, rev revtree.Rev, err error) {
 	q, err := parseDocQuery(r)
 	if err != nil {

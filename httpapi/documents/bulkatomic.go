@@ -38,8 +38,8 @@ func unchangedSince(r *http.Request, db *store.DB) (*uint64, error) {
 	return &seq, nil
 }
 
-// atomicRefusal says why nothing was written, naming every document that is to blame: a
-// *refusedAll, or nil if everything was.
+// atomicRefusal says why nothing was written, and names every document that is to blame. It
+// returns a *refusedAll, or nil if everything was written.
 func atomicRefusal(bulk *document.Bulk, results []store.Result) error {
 	e := &refusedAll{docs: len(results)}
 	for i := range results {
@@ -68,8 +68,8 @@ func (e *refusedAll) Error() string {
 	return fmt.Sprintf("Nothing was written: %d of %d documents were refused.", len(e.refused), e.docs)
 }
 
-// Unwrap gives what decides the status: a conflict if there is one, since then trying
-// again may help.
+// Unwrap returns the error that decides the status: a conflict if there is one, because then
+// it may help to try again.
 func (e *refusedAll) Unwrap() error {
 	for _, d := range e.refused {
 		if errors.Is(d.result.Err, store.ErrConflict) {

@@ -62,8 +62,8 @@ func copySource(r *http.Request, db *store.DB, id string, rev revtree.Rev) (*sto
 	return db.Get(r.Context(), id, store.ReadOptions{Rev: rev})
 }
 
-// destination reads the Destination header: an id as in a path, and behind a question
-// mark the revision of that document to replace.
+// destination reads the Destination header: an id as in a path and, after a question mark, the
+// revision of that document to replace.
 func destination(r *http.Request) (id string, rev revtree.Rev, err error) {
 	header := r.Header.Get("Destination")
 	if header == "" {

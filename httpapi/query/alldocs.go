@@ -46,7 +46,7 @@ type docRange struct {
 	attachments attachments.Wanted // with the documents
 }
 
-// planDocRange judges the options of a range over documents.
+// planDocRange checks the options of a range over documents.
 func planDocRange(db *store.DB, space store.DocSpace, p *viewParams) (*docRange, error) {
 	switch {
 	case p.reduce == yes:
@@ -66,7 +66,7 @@ func planDocRange(db *store.DB, space store.DocSpace, p *viewParams) (*docRange,
 		return d, d.listKeys(p)
 	}
 	q := &d.query
-	// A key that is no string is less than all ids as a start and as an end alike.
+	// A key that is not a string sorts before all ids, both as a start and as an end.
 	if text, err := jsonscan.Text(p.startKey); err == nil {
 		q.Start, q.HasStart = text, true
 	} else if p.startKey == nil && p.hasStartDocID {

@@ -40,7 +40,7 @@ func (room *Room) docRanges(w http.ResponseWriter, r *http.Request, space store.
 	return writeResults(w, r, plans)
 }
 
-// rangePlan is a query that has been judged and can be answered.
+// rangePlan is a query that has been checked and can be answered.
 type rangePlan interface {
 	// write appends the whole answer to the stream.
 	write(ctx context.Context, st *wire.Stream) error
@@ -79,8 +79,8 @@ func writeResults(w http.ResponseWriter, r *http.Request, plans []rangePlan) err
 // maxQueries is how many queries one request may have.
 const maxQueries = 10_000
 
-// eachQuery reads a request that has several queries, and calls fn for each of them. What
-// one of them says goes before what the query of the request says for all.
+// eachQuery reads a request with several queries, and calls fn for each. What one of them says
+// takes precedence over the URL's query, which holds for all.
 func eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *viewParams) error) error {
 	if err := wire.RequireJSON(r); err != nil {
 		return err

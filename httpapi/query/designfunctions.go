@@ -14,8 +14,8 @@ import (
 	"github.com/tododb/tododb/store/design"
 )
 
-// deprecation is the header that answers of shows, lists and rewrites carry: CouchDB 3.0,
-// of that day, has declared them to be on their way out.
+// deprecation is a header in the answers of shows, lists and rewrites. CouchDB 3.0, of that
+// day, has deprecated them.
 const deprecation = "@1582675200"
 
 // design finds a design document by its name, without _design/.
@@ -31,8 +31,8 @@ type functionCall struct {
 	rest   string // of the path behind it
 }
 
-// functionOf takes the path apart: group is _show, _update or _list. The caller releases
-// the database.
+// functionOf splits the path. group is _show, _update or _list. The caller releases the
+// database.
 func (room *Room) functionOf(r *http.Request, group string) (c functionCall, err error) {
 	if c.db, err = room.access.Open(r); err != nil {
 		return c, err

@@ -93,8 +93,8 @@ func (room *Room) CreateIndex(w http.ResponseWriter, r *http.Request) error {
 // designTries is how often an edit is tried while others edit the design document.
 const designTries = 10
 
-// editDesign writes what edit makes of the body of a design document, which is nil if
-// there is none; nil from it deletes the document.
+// editDesign writes what edit makes from the body of a design document, which is nil if there
+// is none. If edit returns nil, the document is deleted.
 func editDesign(ctx context.Context, db *store.DB, id string, edit func(body []byte) ([]byte, error)) (changed bool, err error) {
 	for range designTries {
 		doc := document.Doc{ID: id, HasID: true}
@@ -160,8 +160,8 @@ func (room *Room) DeleteIndex(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
-// removeIndexes takes an index out of a design document, all of them without a name:
-// store.ErrMissing if there is none.
+// removeIndexes removes an index from a design document, or all of them if name is "". The error
+// is store.ErrMissing if there is none.
 func removeIndexes(ctx context.Context, db *store.DB, id, name string) error {
 	_, err := editDesign(ctx, db, id, func(body []byte) ([]byte, error) {
 		found := false

@@ -49,7 +49,7 @@ func (v *viewRange) tag(h view.Head) error {
 	return nil
 }
 
-// plan judges the options of a query of the view, in CouchDB's order.
+// plan checks the options of a query of the view in CouchDB's order.
 func (v *openView) plan(p *viewParams) (*viewRange, error) {
 	reduces := v.Design.Views[v.number].Reduce != ""
 	reduce := reduces && p.reduce != no
