@@ -39,6 +39,7 @@ type Feed struct {
 	timeout   time.Duration // without heartbeats: how long to wait for rows
 	closing   <-chan struct{}
 	rights    Rights
+	ending    bool // the server closes, and the feed has looked once more for what it has to tell
 
 	sent time.Time // when the client last heard of us
 	rows time.Time // when a row last came
@@ -106,10 +107,13 @@ func (f *Feed) beat() error {
 
 // Wait sends what is ready and waits for news, with heartbeats. It returns false if the feed
 // should end: nothing came for too long, its subject is gone, its user may no longer have it,
-// or the server closes.
+// or the server closes and the feed has told what was committed before.
 func (f *Feed) Wait(ctx context.Context, news, gone <-chan struct{}) (bool, error) {
 	if err := f.push(); err != nil {
 		return false, err
+	}
+	if f.ending {
+		return false, nil
 	}
 	timer := time.NewTimer(f.pause())
 	defer timer.Stop()
@@ -120,7 +124,7 @@ func (f *Feed) Wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 		case <-gone:
 			return false, nil
 		case <-f.closing:
-			return false, nil
+			return f.lastNews(ctx, news)
 		case <-ctx.Done():
 			return false, ctx.Err()
 		case <-timer.C:
@@ -135,6 +139,18 @@ func (f *Feed) Wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 			return false, err
 		}
 		timer.Reset(f.pause())
+	}
+}
+
+// lastNews is Wait once the server closes. The feed still tells what was committed before, but
+// looks only once: a busy writer must not keep it from ending.
+func (f *Feed) lastNews(ctx context.Context, news <-chan struct{}) (bool, error) {
+	f.ending = true
+	select {
+	case <-news:
+		return f.rights.Hold(ctx)
+	default:
+		return false, nil
 	}
 }
 
