@@ -85,18 +85,33 @@ func (o *observation) meet(ctx context.Context, ids []string) {
 	if o.direction != pull || len(ids) == 0 {
 		return
 	}
-	found, err := conflicts(ctx, o.db, ids)
+	news := false
+	err := o.x.look(ctx, o.db, ids, func(s *status, found map[string]bool) { news = s.meet(found) })
 	if err != nil {
 		if ctx.Err() == nil {
 			o.x.s.opt.Log.Warn("cannot look for conflicts", "db", o.db.Name(), "error", err)
 		}
 		return
 	}
-	news := false
-	o.x.note(func(s *status) { news = s.meet(found) })
 	if news {
 		o.x.save(ctx)
 	}
+}
+
+// look finds out which of some documents are in conflict and notes it. There is one look at a
+// time, so what an older look has seen is never noted over what a later one has.
+func (x *synchronization) look(ctx context.Context, db store.Bare, ids []string, note func(*status, map[string]bool)) error {
+	select {
+	case x.looking <- struct{}{}:
+		defer func() { <-x.looking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	found, err := conflicts(ctx, db, ids)
+	if err == nil {
+		x.note(func(s *status) { note(s, found) })
+	}
+	return err
 }
 
 // conflicts tells which of some documents are in conflict.

@@ -86,16 +86,11 @@ func (x *synchronization) settleConflicts(ctx context.Context) error {
 		return err
 	}
 	defer db.Release()
-	now, err := conflicts(ctx, db, ids)
-	if err != nil {
-		return err
-	}
-	x.note(func(s *status) {
-		for id, is := range now {
+	return x.look(ctx, db, ids, func(s *status, found map[string]bool) {
+		for id, is := range found {
 			if !is {
 				delete(s.Conflicts, id)
 			}
 		}
 	})
-	return nil
 }

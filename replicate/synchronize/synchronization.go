@@ -19,6 +19,8 @@ type synchronization struct {
 	changing sync.Mutex // held during a Change or Delete; taken before s.mu and mu
 	saving   sync.Mutex // held while the status is written, so the newest is written last; taken before mu
 
+	looking chan struct{} // one slot, taken while conflicts are looked for and noted
+
 	tried chan struct{} // closed when the first run has ended
 	once  sync.Once
 
@@ -33,7 +35,7 @@ type synchronization struct {
 }
 
 func newSynchronization(s *Synchronizer, id string, rev revtree.Rev, d definition, st status) *synchronization {
-	return &synchronization{s: s, id: id, db: d.DB, instance: d.Instance, created: d.Created, rev: rev, def: d, status: st, tried: make(chan struct{})}
+	return &synchronization{s: s, id: id, db: d.DB, instance: d.Instance, created: d.Created, rev: rev, def: d, status: st, looking: make(chan struct{}, 1), tried: make(chan struct{})}
 }
 
 // start starts the goroutine, if there is something to do.
