@@ -98,20 +98,23 @@ func distinct(texts []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(texts)))
 }
 
-// feeds reads n feeds at once, as nobody, for some time. It says "fed" if all have begun.
+// feeds reads n feeds at once, as nobody, for some time once all of them have begun. It says
+// "fed" if all did.
 func (s *siege) feeds(n int, path string, long time.Duration) string {
-	ctx, cancel := context.WithTimeout(s.t.Context(), long)
+	ctx, cancel := context.WithTimeout(s.t.Context(), attackers.Timeout) // until all have begun
 	defer cancel()
 	began := make([]string, n)
 	client := &http.Client{Transport: &http.Transport{}}
-	var work sync.WaitGroup
+	var starting, reading sync.WaitGroup
+	starting.Add(n)
 	for i := range n {
-		work.Go(func() {
+		reading.Go(func() {
 			r, err := http.NewRequestWithContext(ctx, "GET", s.base+path, nil)
 			if err != nil {
 				panic(err)
 			}
 			got, err := client.Do(r)
+			starting.Done()
 			if err != nil {
 				began[i] = "cut"
 				return
@@ -122,9 +125,15 @@ func (s *siege) feeds(n int, path string, long time.Duration) string {
 				return
 			}
 			io.Copy(io.Discard, got.Body)
+			if ctx.Err() == nil {
+				began[i] = "ended"
+			}
 		})
 	}
-	work.Wait()
+	starting.Wait()
+	standing := time.AfterFunc(long, cancel)
+	defer standing.Stop()
+	reading.Wait()
 	client.CloseIdleConnections()
 	return strings.Join(distinct(began), "; ")
 }
