@@ -34,6 +34,11 @@ type documentSpec struct {
 	key   [sha256.Size]byte
 }
 
+// over tells whether the document says that its job has come to an end.
+func (d *documentSpec) over() bool {
+	return d.state == string(Completed) || d.state == string(Failed)
+}
+
 // CheckDocument checks the body of a _replicator document. Its errors are *BadRequest,
 // *BadEndpoint and, if headers is not nil, *RefusedHeader.
 func CheckDocument(body []byte, headers *Headers) error {

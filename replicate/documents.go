@@ -291,7 +291,7 @@ func (d *documents) over(ctx context.Context, owner Owner) (bool, error) {
 		return false, err
 	}
 	said, _ := parseDocument(doc.Body)
-	return said.state == string(Completed) || said.state == string(Failed), nil
+	return said.over(), nil
 }
 
 // jobOf returns the id of a document's job.

@@ -62,7 +62,8 @@ func (d *documents) fail(ctx context.Context, owner Owner, key [32]byte, why err
 }
 
 // write changes only the server's members of a document, and only if the rest of the
-// document still has this key.
+// document still has this key. A document that tells the end of its job is left alone: another
+// process that had the lease for a time may have written it.
 func (d *documents) write(ctx context.Context, owner Owner, key [32]byte, set map[string][]byte) error {
 	db, err := d.m.opt.Store.Bare(ctx, owner.DB, store.ForReplications)
 	if errors.Is(err, store.ErrNoDB) {
@@ -81,8 +82,9 @@ func (d *documents) write(ctx context.Context, owner Owner, key [32]byte, set ma
 		if err != nil {
 			return err
 		}
-		if said, _ := parseDocument(old.Body); said.key != key {
-			return nil // it is about another replication now
+		said, _ := parseDocument(old.Body)
+		if said.key != key || said.over() {
+			return nil // the key: it is about another replication now
 		}
 		body, err := edited(old.Body, set)
 		if err != nil {

@@ -135,7 +135,11 @@ func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result,
 		return result, errLost
 	}
 	if err == nil {
-		// The job is done, so nobody else needs the lease. Before it ends, the document will say so.
+		// The job is done, so nobody else needs the lease. It has all its time again for the
+		// document to say so. If another process has the lease, the job is that one's to end.
+		if _, e := m.renew(ctx, owner, job.id, mine); errors.Is(e, errLost) {
+			return result, errLost
+		}
 		return result, nil
 	}
 	last, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

@@ -98,7 +98,7 @@ func (m *Manager) acquireAs(ctx context.Context, id string) error {
 	return err
 }
 
-// One-time jobs of documents that two processes see are done once.
+// One-time jobs of documents that two processes see are done once. No lease expires meanwhile.
 func TestLeaseOnce(t *testing.T) {
 	e := chaos.New(chaos.Options{Seed: 2})
 	s, err := store.Open(t.Context(), e, store.Options{})
@@ -131,7 +131,7 @@ func TestLeaseOnce(t *testing.T) {
 	if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	one, two := sharedManager(t, s, 100*time.Millisecond), sharedManager(t, s, 100*time.Millisecond)
+	one, two := sharedManager(t, s, leaseFor), sharedManager(t, s, leaseFor)
 	for _, m := range []*Manager{one, two} {
 		if err := m.FollowDocuments(); err != nil {
 			t.Fatal(err)
@@ -146,5 +146,76 @@ func TestLeaseOnce(t *testing.T) {
 		if err != nil || doc.Rev.Gen != 2 {
 			t.Errorf("r%d has been written %d times, %v", i, doc.Rev.Gen, err)
 		}
+	}
+	if reads := p.reads.Load(); reads != n {
+		t.Errorf("%d jobs ran %d times", n, reads)
+	}
+}
+
+// A process may need longer than its lease lasts. Then another one has the job.
+func TestLeaseExpires(t *testing.T) {
+	e := chaos.New(chaos.Options{Seed: 3})
+	s, err := store.Open(t.Context(), e, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), e.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Create(t.Context(), "_replicator"); err != nil {
+		t.Fatal(err)
+	}
+	p := newQuietPeer(t)
+	db, err := s.Bare(t.Context(), "_replicator", "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Release()
+	body := fmt.Appendf(nil, `{"_id":"r","source":"%s/s","target":"%[1]s/t"}`, p.URL)
+	doc, err := document.Parse(body, document.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Write(t.Context(), []store.Edit{{Doc: doc}}, store.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	one, two := sharedManager(t, s, leaseFor), sharedManager(t, s, leaseFor)
+	said, err := parseDocument(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := Owner{"_replicator", "r"}
+
+	one.mu.Lock()
+	job := one.newJob(&Request{Spec: said.spec, Owner: owner})
+	one.mu.Unlock()
+	defer job.close()
+	p.onRead = func() {
+		late := &Manager{opt: two.opt, holder: two.holder, leaseFor: leaseFor}
+		late.opt.Now = func() time.Time { return time.Now().Add(2 * leaseFor) }
+		if _, err := late.acquire(t.Context(), owner, job.id); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := one.runLeased(t.Context(), owner, job); !errors.Is(err, errLost) {
+		t.Errorf("a job is done whose lease another process has: %v", err)
+	}
+
+	// Both may come to the end, one behind the other. The document tells of the first.
+	two.set.UpdateDocs = true
+	for _, end := range []struct {
+		m     *Manager
+		state State
+	}{{one, Completed}, {two, Running}, {two, Completed}} {
+		(&documents{m: end.m}).notify(t.Context(), owner, said.key, Status{ID: job.id, State: end.state})
+	}
+	now, err := db.Get(t.Context(), "r", store.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now.Rev.Gen != 2 || !strings.Contains(string(now.Body), `"completed"`) {
+		t.Errorf("%v %s", now.Rev, now.Body)
 	}
 }

@@ -24,11 +24,14 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 // quietPeer answers as an empty database whose changes never come; while down is set, it
-// answers 500. It counts who waits for changes at once.
+// answers 500. It counts who waits for changes at once, and how many reads of changes did
+// not wait: a job that is not continuous reads once in a run.
 type quietPeer struct {
 	*httptest.Server
 	down    atomic.Bool
 	waiting atomic.Int64
+	reads   atomic.Int64
+	onRead  func() // if not nil, is called for each of those
 }
 
 func newQuietPeer(t *testing.T) *quietPeer {
@@ -42,6 +45,10 @@ func newQuietPeer(t *testing.T) *quietPeer {
 			<-r.Context().Done()
 			p.waiting.Add(-1)
 		case r.URL.Query().Has("limit"):
+			p.reads.Add(1)
+			if p.onRead != nil {
+				p.onRead()
+			}
 			io.WriteString(w, `{"results":[],"last_seq":"0","pending":0}`)
 		case len(r.URL.Path) > 20: // a checkpoint
 			w.WriteHeader(404)
