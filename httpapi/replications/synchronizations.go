@@ -81,7 +81,7 @@ func (a *Room) ListSynchronizations(w http.ResponseWriter, r *http.Request) erro
 	rows := 0
 	for _, id := range ids {
 		body, _, err := a.synchronizer.Show(r.Context(), db.Name(), id)
-		if _, _, _, known := wire.AnswerOf(err); err != nil && known {
+		if errors.Is(err, synchronize.ErrNone) {
 			continue // it has been ended meanwhile
 		}
 		if err != nil {

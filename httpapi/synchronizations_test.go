@@ -1,0 +1,50 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tododb/tododb/httpapi/replications"
+	"github.com/tododb/tododb/replicate/synchronize"
+	"github.com/tododb/tododb/store"
+)
+
+// shownAs has synchronizations that are shown, or not, as errors says.
+type shownAs struct {
+	replications.Synchronizer
+	ids    []string
+	errors map[string]error
+}
+
+func (s shownAs) IDs(context.Context, string) ([]string, error) { return s.ids, nil }
+
+func (s shownAs) Show(_ context.Context, _, id string) ([]byte, string, error) {
+	if err := s.errors[id]; err != nil {
+		return nil, "", fmt.Errorf("show %s: %w", id, err)
+	}
+	return []byte(`{"id":"` + id + `"}`), "1-a", nil
+}
+
+// A synchronization that has ended while the list is made is left out; one that cannot be
+// read fails the list, which would else say that it is gone.
+func TestListOfSynchronizationsThatCannotBeRead(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		body   string
+	}{
+		{synchronize.ErrNone, 200, `{"synchronizations":[{"id":"a"},{"id":"c"}]}`},
+		{store.ErrUnavailable, 503, ""},
+		{store.ErrDamaged, 500, ""},
+		{store.ErrMissing, 404, ""},
+	} {
+		s := openServer(t, Options{Synchronizer: shownAs{ids: []string{"a", "b", "c"}, errors: map[string]error{"b": c.err}}})
+		call(s, "PUT", "/db", "", "Admin", "")
+		w := call(s, "GET", "/db/_synchronizations", "", "Admin", "")
+		if body := strings.TrimSpace(w.Body.String()); w.Code != c.status || c.body != "" && body != c.body || strings.Contains(body, "synchronizations") && c.status != 200 {
+			t.Errorf("%v: %d %s", c.err, w.Code, body)
+		}
+	}
+}
