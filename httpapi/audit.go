@@ -7,108 +7,68 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorilla/mux"
+
 	"github.com/tododb/tododb/httpapi/audit"
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// auditAction names what a request changes; "" if it changes nothing. Every route that changes
-// something has a name here, by the last significant part of its path.
-func auditAction(method, path string) string {
-	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	switch first := parts[0]; {
-	case first == "_session":
-		return sessionAction(method, parts)
-	case readsOnly(method):
+// unrecorded is the action of checkpoints, which say nothing and come by the hundred.
+const unrecorded = ""
+
+// actionOf names what a request changes; "" if it changes nothing. v is what its method does
+// at its path, nil if that has no such method.
+func actionOf(v *Verb, r *http.Request) string {
+	if v == nil || readsOnly(r.Method) {
 		return ""
-	case first == "_replicate":
-		return "replication"
-	case first == "_node" && len(parts) > 2 && parts[2] == "_config", first == "_cluster_setup":
-		return "configuration"
-	case first == "":
-		return ""
-	case strings.HasPrefix(first, "_") && first != "_users" && first != "_replicator" && first != "_global_changes":
-		if method == http.MethodPost && asks[first] {
-			return ""
-		}
-		return "server"
-	case len(parts) == 1:
-		switch method {
-		case http.MethodPut:
-			return "create database"
-		case http.MethodDelete:
-			return "delete database"
-		}
-		return "write" // POST of a document
 	}
-	switch second := parts[1]; second {
-	case "_security":
-		return "security"
-	case "_compact", "_view_cleanup", "_purge", "_revs_limit", "_purged_infos_limit":
-		return "database"
-	case "_index":
-		return "index"
-	case "_local":
-		return "" // checkpoints, which say nothing and come by the hundred
-	case "_synchronizations":
-		return "replication"
-	case "_design":
-		return designAction(method, parts)
-	default:
-		if method == http.MethodPost && asks[second] {
-			return ""
-		}
+	if v.Action != "write" {
+		return v.Action
 	}
-	switch parts[0] {
-	case "_users":
+	db, _ := wire.Segment(r, "db") // what cannot be unescaped is nothing that could be written
+	id, _ := wire.Segment(r, "doc")
+	switch {
+	case strings.HasPrefix(id, "_design/"): // with the underscore escaped, it is found as any document is
+		return "design"
+	case strings.HasPrefix(id, "_local/"):
+		return unrecorded
+	case db == "_users":
 		return "user"
-	case "_replicator":
+	case db == "_replicator":
 		return "replication"
 	}
 	return "write"
 }
 
-// designAction tells writing a design document or its attachments from using its functions, two
-// of which can write.
-func designAction(method string, parts []string) string {
-	if len(parts) <= 3 {
-		return "design"
+// foreseen is the action of a request if it comes to nothing before a route answers it:
+// what was refused is recorded too. h is what the router has found.
+func (s *Server) foreseen(r *http.Request, h http.Handler) string {
+	if path, _, is := slashed(r); is {
+		if u, err := r.URL.Parse(path); err == nil {
+			next := *r
+			next.URL = u
+			var found mux.RouteMatch
+			s.router.Match(&next, &found)
+			r, h = mux.SetURLVars(&next, found.Vars), found.Handler
+		}
 	}
-	switch parts[3] {
-	case "_update", "_rewrite":
-		return "write"
-	case "_view", "_show", "_list", "_info":
+	if l, is := h.(line); is {
+		return actionOf(l.rt.verb(r.Method), r)
+	}
+	if readsOnly(r.Method) {
 		return ""
 	}
-	return "design"
-}
-
-// asks are the paths at which a POST only asks.
-var asks = map[string]bool{
-	"_dbs_info": true, "_all_docs": true, "_design_docs": true, "_local_docs": true, "_bulk_get": true, "_changes": true,
-	"_revs_diff": true, "_missing_revs": true, "_find": true, "_explain": true, "_ensure_full_commit": true, "_partition": true,
-	"_search_analyze": true, "_nouveau_analyze": true,
+	return "server" // the path of no route
 }
 
 func readsOnly(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
-func sessionAction(method string, parts []string) string {
-	switch {
-	case readsOnly(method):
-		return ""
-	case len(parts) > 1 && parts[1] != "":
-		return "token"
-	case method == http.MethodDelete:
-		return "logout"
-	}
-	return "login"
-}
-
 // record adds a finished request to the trail if it changed something, was refused a change, or
 // brought wrong credentials.
 func (s *Server) record(x *wire.Exchange, r *http.Request, at time.Time) {
-	action := auditAction(r.Method, r.URL.EscapedPath())
+	action := x.Action
 	refused := x.Status == http.StatusUnauthorized || x.Status == http.StatusForbidden
 	name := x.User.Name
 	if refused && name == "" && r.Header.Get("Authorization") != "" { // 403: locked out after many

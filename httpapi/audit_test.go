@@ -2,11 +2,14 @@ package httpapi
 
 import (
 	"encoding/json"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/audit"
 )
@@ -111,7 +114,10 @@ func TestTrail(t *testing.T) {
 	}
 }
 
+// The action is that of the route, so that it is the same whoever asks and however far the
+// request comes.
 func TestAuditAction(t *testing.T) {
+	s := openServer(t, Options{})
 	for request, want := range map[string]string{
 		"GET /db/doc": "", "PUT /db/doc": "write", "DELETE /db/doc/att": "write", "COPY /db/doc": "write", "POST /db": "write", "POST /db/_bulk_get": "",
 		"PUT /_users/org.couchdb.user:jan": "user", "POST /_users/_bulk_docs": "user", "PUT /_replicator/r": "replication", "POST /_replicate": "replication",
@@ -119,10 +125,44 @@ func TestAuditAction(t *testing.T) {
 		"POST /db/_design/d/_view/v": "", "POST /db/_design/d/_view/v/queries": "", "POST /db/_design/d/_list/l/v": "", "POST /db/_design/d/_update/u": "write",
 		"PUT /db/_design/d/_rewrite/x": "write", "PUT /db/_design/d/att": "design", "DELETE /db/_design/d": "design", "POST /db/_index": "index", "DELETE /db/_index/_design/d/json/i": "index",
 		"PUT /_node/_local/_config/a/b": "configuration", "POST /_node/_local/_config/_reload": "configuration", "POST /_dbs_info": "", "OPTIONS /db": "",
+		"PUT /db/_design%2Fapp": "design", "DELETE /db/_design%2Fapp": "design", "PUT /db/_design%2Fapp/att": "design", "GET /db/_design%2Fapp": "", "PUT /db/_local%2Fx": "",
+		"POST /db/_design%2Fd/_view/v": "", "PUT /_users/_design%2F_auth": "design", "PUT /%5Fusers/org.couchdb.user:jan": "user", "PUT /db/_other%2Fx": "write", "PUT /db/a%2Fb": "write",
+		"POST /_users": "user", "PUT /db/_local/x": "", "POST /_session/": "login", "DELETE /_session": "logout", "PUT /_nothing": "server", "GET /_nothing": "",
+		"PUT /db": "create database", "DELETE /db": "delete database", "PATCH /db": "", "PUT /db/_revs_limit": "database", "POST /db/_search": "write", "POST /db/_find": "",
 	} {
 		method, path, _ := strings.Cut(request, " ")
-		if got := auditAction(method, path); got != want {
+		r := httptest.NewRequest(method, path, nil)
+		cleanPath(r)
+		var found mux.RouteMatch
+		s.router.Match(r, &found)
+		if got := s.foreseen(mux.SetURLVars(r, found.Vars), found.Handler); got != want {
 			t.Errorf("%s: %q, want %q", request, got, want)
+		}
+	}
+}
+
+// However the slash of a design or local document is spelt, the trail tells what it is.
+func TestTrailOfEscapedSlashes(t *testing.T) {
+	s, recorded := trailOf(t)
+	call(s, "PUT", "/db", "", "Admin", "")
+	call(s, "PUT", "/db/_security", `{"admins":{"names":["boss"]}}`, "Admin", "")
+	recorded()
+	for _, c := range []struct{ method, path, by, action string }{
+		{"PUT", "/db/_design%2Fapp", "Admin", "design"},
+		{"PUT", "/db/_design%2fapp2", "Admin", "design"},
+		{"PUT", "/db/_design%2Fapp", "", "design"}, // refused
+		{"PUT", "/db/%5Fdesign%2Fapp4", "Admin", "design"},
+		{"PUT", "/db/_local%2Fx", "Admin", ""},
+		{"PUT", "/db/%5Flocal%2Fx2", "Admin", ""},
+		{"GET", "/db/_design%2Fapp", "Admin", ""},
+	} {
+		w := call(s, c.method, c.path, `{}`, c.by, "")
+		lines := recorded()
+		switch {
+		case c.action == "" && len(lines) > 0:
+			t.Errorf("%s %s: %d %s, recorded %v", c.method, c.path, w.Code, w.Body, lines)
+		case c.action != "" && (len(lines) != 1 || lines[0]["msg"] != c.action):
+			t.Errorf("%s %s: %d %s, recorded %v, want %s", c.method, c.path, w.Code, w.Body, lines, c.action)
 		}
 	}
 }

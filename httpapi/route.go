@@ -22,6 +22,7 @@ type Route struct {
 // Verb is what one method, or several, do at a path.
 type Verb struct {
 	Methods string    // "GET,POST"; "": all
+	Action  string    // what the audit trail calls it; "": it changes nothing that the trail tells of
 	Rule    wire.Rule // who may
 	serve   wire.Handler
 }
@@ -33,10 +34,17 @@ func at(path, allow string, verbs ...Verb) Route {
 	return Route{Path: path, Allow: allow, Verbs: verbs}
 }
 
-func on(methods string, rule wire.Rule, h wire.Handler) Verb { return Verb{methods, rule, h} }
+// asks makes a verb that changes nothing, whatever its method. Without methods the handler
+// judges them itself.
+func asks(methods string, rule wire.Rule, h wire.Handler) Verb {
+	return Verb{Methods: methods, Rule: rule, serve: h}
+}
 
-// always is for a path that judges the method itself.
-func always(rule wire.Rule, h wire.Handler) Verb { return Verb{"", rule, h} }
+// does makes a verb that changes something when the method is not one that only reads.
+// Without methods the handler judges them itself.
+func does(methods, action string, rule wire.Rule, h wire.Handler) Verb {
+	return Verb{Methods: methods, Action: action, Rule: rule, serve: h}
+}
 
 // first makes a route whose rule is judged before its method; check, if not nil, is judged
 // between them.
@@ -69,16 +77,21 @@ func (v *Verb) has(method string) bool {
 	return false
 }
 
-// serve turns a line of the table into an http.Handler.
-func (s *Server) serve(rt Route) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.answer(&rt, w, r); err != nil {
-			wire.Fail(w, r, err)
-		}
-	})
+// line is a line of the table as an http.Handler.
+type line struct {
+	s  *Server
+	rt *Route
+}
+
+func (l line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := l.s.answer(l.rt, w, r); err != nil {
+		wire.Fail(w, r, err)
+	}
 }
 
 func (s *Server) answer(rt *Route, w http.ResponseWriter, r *http.Request) error {
+	v := rt.verb(r.Method)
+	wire.ExchangeOf(r).Action = actionOf(v, r)
 	if rt.first {
 		if err := s.access.Admit(r, rt.Verbs[0].Rule); err != nil {
 			return err
@@ -89,7 +102,6 @@ func (s *Server) answer(rt *Route, w http.ResponseWriter, r *http.Request) error
 			}
 		}
 	}
-	v := rt.verb(r.Method)
 	if v == nil {
 		w.Header().Set("Allow", rt.Allow)
 		return wire.Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only %s allowed", rt.Allow)

@@ -210,6 +210,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	overrideMethod(r)
 	cleanPath(r)
+	var found mux.RouteMatch
+	s.router.Match(r, &found)
+	r = mux.SetURLVars(r, found.Vars)
+	x.Action = s.foreseen(r, found.Handler)
 	renew, err := s.access.LetIn(r)
 	if err != nil {
 		wire.Fail(x, r, err)
@@ -224,7 +228,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s.router.ServeHTTP(x, r)
+	found.Handler.ServeHTTP(x, r)
 }
 
 // letGo ends what a request held.

@@ -85,10 +85,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	vars := mux.Vars(r)
-	kind, id, slashed := strings.Cut(name, "/")
-	if slashed && id != "" && (kind == "_design" || kind == "_local") {
-		escaped := strings.ReplaceAll(url.QueryEscape(id), "+", "%20")
-		path := "/" + vars["db"] + "/" + kind + "/" + escaped + vars["rest"]
+	if path, kind, is := slashed(r); is {
 		if kind == "_design" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			if r.URL.RawQuery != "" {
 				path += "?" + r.URL.RawQuery
@@ -119,6 +116,18 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		return s.answer(&s.toAttachment, w, r)
 	}
 	return s.answer(&s.toDocument, w, r)
+}
+
+// slashed tells whether the path of a request is that of a design or local document with its
+// slash escaped, of which kind, and how it is spelt without that.
+func slashed(r *http.Request) (path, kind string, is bool) {
+	vars := mux.Vars(r)
+	name, err := url.QueryUnescape(vars["name"])
+	kind, id, cut := strings.Cut(name, "/")
+	if err != nil || !cut || id == "" || kind != "_design" && kind != "_local" {
+		return "", "", false
+	}
+	return "/" + vars["db"] + "/" + kind + "/" + strings.ReplaceAll(url.QueryEscape(id), "+", "%20") + vars["rest"], kind, true
 }
 
 // reroute serves a request under another path, escaped as a path is.

@@ -32,6 +32,7 @@ type Exchange struct {
 	Size   int64       // bytes of the answer that have been sent
 	IsFeed bool        // it waits for things that have not happened yet
 	IsCut  bool        // the connection was cut before the answer was whole
+	Action string      // what the audit trail calls it; "": it changes nothing
 	Notes  []slog.Attr // for the audit trail
 
 	shared  *Shared
