@@ -167,6 +167,27 @@ func TestTrailOfEscapedSlashes(t *testing.T) {
 	}
 }
 
+// A rewrite is recorded as what it leads to, whatever method it was asked with.
+func TestTrailOfRewrites(t *testing.T) {
+	s, recorded := trailOf(t)
+	call(s, "PUT", "/db", "", "Admin", "")
+	wants(t, call(s, "PUT", "/db/_design/d", `{"rewrites":"function (req) { return {path: req.query.to, method: req.query.as, body: '{}'} }"}`, "Admin", ""), 201, "")
+	wants(t, call(s, "PUT", "/db/doc", `{}`, "Admin", ""), 201, "")
+	recorded()
+	for _, c := range []struct{ method, to, action string }{
+		{"POST", "to=../../doc&as=GET", ""},
+		{"GET", "to=../../new&as=PUT", "write"},
+		{"GET", "to=../../_security&as=PUT", "security"},
+		{"POST", "to=../../_security&as=PUT", "security"},
+	} {
+		w := call(s, c.method, "/db/_design/d/_rewrite/x?"+c.to, "", "Admin", "")
+		lines := recorded()
+		if w.Code >= 300 || len(lines) > 1 || (len(lines) == 1) != (c.action != "") || len(lines) == 1 && lines[0]["msg"] != c.action {
+			t.Errorf("%s %s: %d %s, recorded %v", c.method, c.to, w.Code, w.Body, lines)
+		}
+	}
+}
+
 func BenchmarkTrail(b *testing.B) {
 	for _, on := range []bool{false, true} {
 		name := map[bool]string{false: "off", true: "on"}[on]
