@@ -11,7 +11,13 @@ import (
 // issue makes a token and returns it as an Authorization header, and its id.
 func issue(t testing.TB, s *Server, user, request string) (header, id string) {
 	t.Helper()
-	body := wants(t, call(s, "POST", "/_session/tokens", request, "Authorization", as(user)), 201, `"ok":true`)
+	return issueTo(t, s, as(user), request)
+}
+
+// issueTo does the same for who logs in with an Authorization header.
+func issueTo(t testing.TB, s *Server, login, request string) (header, id string) {
+	t.Helper()
+	body := wants(t, call(s, "POST", "/_session/tokens", request, "Authorization", login), 201, `"ok":true`)
 	return "Bearer " + textOf(t, body, "token"), textOf(t, body, "id")
 }
 
