@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -12,12 +13,11 @@ import (
 
 const module = "github.com/tododb/tododb/"
 
-// layer says what a package, and every package below it that has no row of its own,
-// may import: of ours by prefix, and what it keeps away from of the rest. The most
-// particular row counts.
+// layer says what one package may import: of ours, and what it keeps away from of the
+// rest. A package without a layer of its own is refused.
 type layer struct {
 	path string
-	ours []string // path prefixes; a package may always import those below it
+	ours []string // packages; with /... also all that stand below it
 	not  []string // import path prefixes that are refused all the same
 }
 
@@ -33,8 +33,8 @@ const (
 // layers are the rules of the house: imports point down, bbolt is known to one
 // package, HTTP to the rooms that speak it.
 var layers = []layer{
-	{"cmd/tododb", []string{""}, []string{bbolt}},
-	{"httpapi", []string{"httpapi", "replicate", "store", "revtree"}, []string{bbolt, eng}},
+	{"cmd/tododb", []string{"httpapi/...", "replicate/...", "store/..."}, []string{bbolt}},
+	{"httpapi", []string{"httpapi/...", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/config", nil, []string{bbolt, web}},
 	{"httpapi/metrics", nil, []string{bbolt}},
 	{"httpapi/audit", nil, []string{bbolt, web}},
@@ -42,53 +42,91 @@ var layers = []layer{
 	{"httpapi/intake", nil, []string{bbolt, web}},
 	{"httpapi/auth", []string{"store/fair", "store/jsonscan"}, []string{bbolt}},
 	{"httpapi/uuids", nil, []string{bbolt, web}},
-	{"httpapi/wire", []string{"httpapi/auth", "httpapi/uuids", "httpapi/config", "httpapi/intake", "replicate", "store", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/wire", []string{"httpapi/auth", "httpapi/uuids", "httpapi/config", "httpapi/intake", "replicate/...", "store/...", "revtree"}, []string{bbolt, eng}},
 	// Rooms of the API stand on these, and none on another room: what one wants of another it
 	// declares as an interface, or it moves down here.
-	{"httpapi/attachments", []string{"httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
-	{"httpapi/access", []string{"httpapi/attachments", "httpapi/wire", "httpapi/auth", "httpapi/config", "replicate", "store", "revtree"}, []string{bbolt, eng}},
-	{"httpapi/write", []string{"httpapi/access", "httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
-	{"httpapi/peruser", []string{"httpapi/access", "httpapi/auth", "httpapi/config", "httpapi/wire", "store"}, []string{bbolt, eng}},
-	{"httpapi/documents", []string{"httpapi/write", "httpapi/access", "httpapi/attachments", "httpapi/wire", "httpapi/config", "httpapi/intake", "httpapi/metrics", "httpapi/uuids", "store", "revtree"}, []string{bbolt, eng}},
-	{"httpapi/operate", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/metrics", "httpapi/uuids", "store"}, []string{bbolt, eng}},
-	{"httpapi/query", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store", "revtree"}, []string{bbolt, eng}},
-	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store"}, []string{bbolt, eng}},
-	{"httpapi/changes", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store"}, []string{bbolt, eng}},
-	{"httpapi/replications", []string{"httpapi/access", "httpapi/wire", "replicate", "replicate/synchronize", "store"}, []string{bbolt, eng}},
-	{"replicate", []string{"store", "revtree"}, []string{bbolt, eng}},
-	{"replicate/synchronize", []string{"replicate", "store", "revtree"}, []string{bbolt, eng}},
-	{"store", []string{"store", "revtree"}, []string{bbolt, web}},
-	{"store/document", []string{"store/jsonscan", "revtree"}, []string{bbolt, web, "os"}},
-	{"store/design", []string{"store", "revtree"}, []string{bbolt, web, "os"}},
-	{"store/jsonscan", nil, []string{bbolt, web, "os"}},
+	{"httpapi/attachments", []string{"httpapi/wire", "store/...", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/access", []string{"httpapi/attachments", "httpapi/wire", "httpapi/auth", "httpapi/config", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/write", []string{"httpapi/access", "httpapi/wire", "store/...", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/peruser", []string{"httpapi/access", "httpapi/auth", "httpapi/config", "httpapi/wire", "store/..."}, []string{bbolt, eng}},
+	{"httpapi/documents", []string{"httpapi/write", "httpapi/access", "httpapi/attachments", "httpapi/wire", "httpapi/config", "httpapi/intake", "httpapi/metrics", "httpapi/uuids", "store/...", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/operate", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/metrics", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},
+	{"httpapi/query", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store/...", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},
+	{"httpapi/changes", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store/..."}, []string{bbolt, eng}},
+	{"httpapi/replications", []string{"httpapi/access", "httpapi/wire", "replicate/...", "store/..."}, []string{bbolt, eng}},
+	{"replicate", []string{"store/...", "revtree"}, []string{bbolt, eng}},
+	{"replicate/synchronize", []string{"replicate", "store/...", "revtree"}, []string{bbolt, eng}},
+	{"store", []string{"store/document", "store/engine", "store/jsonscan", "store/ranks", "store/record", "revtree"}, []string{bbolt, web}},
 	{"store/collate", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
-	{"store/pattern", nil, purity},
-	{"store/fair", nil, []string{bbolt, web, "os"}},
-	{"store/script", []string{"store/jsonscan", "store/pattern"}, []string{bbolt, web, "os"}},
-	{"store/script/worker", []string{"store/fair", "store/script", "store/collate", "store/jsonscan"}, []string{bbolt, web}},
+	{"store/design", []string{"store", "store/jsonscan", "store/script", "revtree"}, []string{bbolt, web, "os"}},
+	{"store/document", []string{"store/jsonscan", "revtree"}, []string{bbolt, web, "os"}},
 	{"store/engine", nil, []string{bbolt, web}},
 	{"store/engine/bolt", []string{"store/engine"}, []string{web}},
 	{"store/engine/chaos", []string{"store/engine"}, []string{bbolt, web}},
 	{"store/engine/enginetest", []string{"store/engine"}, []string{bbolt, web}},
+	{"store/fair", nil, []string{bbolt, web, "os"}},
+	{"store/filter", []string{"store", "store/design", "store/index/mango", "store/index/view", "store/jsonscan", "store/script"}, []string{bbolt, web, "os"}},
+	{"store/index", []string{"store", "store/collate", "store/engine", "store/jsonscan", "store/record"}, []string{bbolt, web}},
+	{"store/index/mango", []string{"store", "store/collate", "store/design", "store/document", "store/index", "store/index/view", "store/jsonscan", "store/pattern"}, []string{bbolt, web, "os"}},
+	{"store/index/view", []string{"store", "store/collate", "store/design", "store/index", "store/jsonscan"}, []string{bbolt, web, "os"}},
+	{"store/index/view/javascript", []string{"store", "store/design", "store/index", "store/index/view", "store/script"}, []string{bbolt, web, "os"}},
+	{"store/jsonscan", nil, []string{bbolt, web, "os"}},
+	{"store/pattern", nil, purity},
+	{"store/ranks", []string{"store/engine"}, []string{bbolt, web, "os"}},
+	{"store/record", []string{"revtree"}, []string{bbolt, web, "os"}},
+	{"store/script", []string{"store/jsonscan", "store/pattern"}, []string{bbolt, web, "os"}},
+	{"store/script/worker", []string{"store/fair", "store/script", "store/collate", "store/jsonscan"}, []string{bbolt, web}},
 	{"revtree", nil, append([]string{bbolt}, purity...)},
 }
 
-// rooms are the folders that packages may stand in.
+// rooms are the folders at the top that packages stand in.
 var rooms = []string{"cmd/tododb", "httpapi", "replicate", "store", "revtree"}
 
 func TestLayers(t *testing.T) {
-	for _, p := range listPackages(t) {
+	found := listPackages(t)
+	for _, p := range found {
 		path := strings.TrimPrefix(p.ImportPath, module)
 		if !slices.ContainsFunc(rooms, func(r string) bool { return below(path, r) }) {
 			t.Errorf("%s stands in no room; there are %s", path, strings.Join(rooms, ", "))
+		}
+		rule, is := layerOf(path)
+		if !is {
+			t.Errorf("%s has no layer", path)
 			continue
 		}
-		rule := ruleFor(path)
 		for _, imported := range p.Imports {
-			if reason := rule.refuses(path, imported); reason != "" {
+			if reason := rule.refuses(imported); reason != "" {
 				t.Errorf("%s imports %s: %s", path, imported, reason)
 			}
 		}
+	}
+	for _, l := range layers {
+		if !slices.ContainsFunc(found, func(p goPackage) bool { return p.ImportPath == module+l.path }) {
+			t.Errorf("there is no package %s", l.path)
+		}
+	}
+}
+
+// The page that a newcomer reads first has every package.
+func TestLayersAreListed(t *testing.T) {
+	page, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(page), "## Rooms\n\n```text\n")
+	list, _, _ = strings.Cut(list, "```")
+	var listed, there []string
+	for line := range strings.Lines(list) {
+		listed = append(listed, strings.Fields(line)[0])
+	}
+	for _, p := range listPackages(t) {
+		there = append(there, strings.TrimPrefix(p.ImportPath, module))
+	}
+	slices.Sort(listed)
+	slices.Sort(there)
+	if !slices.Equal(listed, there) {
+		t.Errorf("docs/architecture.md lists\n%q\nand the packages are\n%q", listed, there)
 	}
 }
 
@@ -111,20 +149,20 @@ func TestLayersReach(t *testing.T) {
 	}
 }
 
-func ruleFor(path string) layer {
-	var best layer
-	for _, l := range layers {
-		if below(path, l.path) && len(l.path) > len(best.path) {
-			best = l
-		}
+func layerOf(path string) (l layer, is bool) {
+	i := slices.IndexFunc(layers, func(l layer) bool { return l.path == path })
+	if i < 0 {
+		return layer{}, false
 	}
-	return best
+	return layers[i], true
 }
 
-func (l layer) refuses(path, imported string) string {
-	ours, isOurs := strings.CutPrefix(imported, module)
-	if isOurs {
-		may := below(ours, path) || slices.ContainsFunc(l.ours, func(p string) bool { return p == "" || below(ours, p) })
+func (l layer) refuses(imported string) string {
+	if ours, is := strings.CutPrefix(imported, module); is {
+		may := slices.ContainsFunc(l.ours, func(p string) bool {
+			top, all := strings.CutSuffix(p, "/...")
+			return ours == top || all && below(ours, top)
+		})
 		if !may {
 			return "imports point down"
 		}
@@ -153,10 +191,16 @@ func TestLayerRulesCatch(t *testing.T) {
 		{"httpapi", module + "replicate", false}, {"httpapi/auth", module + "httpapi", true},
 		{"httpapi", module + "store/engine/bolt", true}, {"cmd/tododb", module + "store/engine/bolt", false},
 		{"store/document", module + "store/jsonscan", false}, {"store/document", module + "store", true},
+		{"store", module + "store/index", true}, {"store/record", module + "store/index", true},
+		{"httpapi/documents", module + "httpapi/query", true}, {"httpapi/query", module + "store/index/view", false},
 	} {
-		if got := ruleFor(c.path).refuses(c.path, c.imported); (got != "") != c.refused {
+		rule, is := layerOf(c.path)
+		if got := rule.refuses(c.imported); !is || (got != "") != c.refused {
 			t.Errorf("%s imports %s: %q", c.path, c.imported, got)
 		}
+	}
+	if _, is := layerOf("httpapi/backup"); is {
+		t.Error("a package that nobody gave a layer has one")
 	}
 }
 
