@@ -109,5 +109,57 @@ func commonStart(source, target checkpoint) (since string, history []session) {
 	return "", nil
 }
 
+// next returns the checkpoint as it would be written now.
+func (p *pipeline) next() checkpoint {
+	j := p.job
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := *p.session
+	now.EndTime = httpTime(j.now())
+	now.EndLastSeq, now.RecordedSeq = seqJSON(j.through), seqJSON(j.through)
+	history := append([]session{now}, p.history...)
+	if len(history) > maxHistory {
+		history = history[:maxHistory]
+	}
+	return checkpoint{SessionID: now.SessionID, SourceLastSeq: seqJSON(j.through), Version: idVersion, History: history}
+}
+
+// checkpoint records on both sides how far the job has come, if that is news.
+func (p *pipeline) checkpoint(ctx context.Context) error {
+	if err := p.job.stillThere(ctx); err != nil {
+		return err
+	}
+	if !p.dirty() || p.job.spec.NoCheckpoints {
+		p.savedAt = p.job.now()
+		return nil
+	}
+	c := p.next()
+	if err := p.job.record(ctx, c); err != nil {
+		return err
+	}
+	p.saved, p.savedAt = string(c.SourceLastSeq), p.job.now()
+	p.job.mu.Lock()
+	p.job.recorded = p.saved
+	p.job.mu.Unlock()
+	return nil
+}
+
+// record writes a checkpoint to both sides. If a side forbids it, it gets none. The next job
+// then starts from the beginning, which takes longer but loses nothing.
+func (j *Job) record(ctx context.Context, c checkpoint) error {
+	body := marshal(c)
+	for _, p := range []Peer{j.target, j.source} {
+		err := j.retry(ctx, p, func() error { return p.PutLocal(ctx, j.base, body) })
+		if errors.Is(err, ErrForbidden) || errors.Is(err, ErrUnauthorized) {
+			j.log.Warn("cannot write a checkpoint", "peer", p.Name(), "error", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // httpTime formats a time as CouchDB does in checkpoints.
 func httpTime(t time.Time) string { return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") }

@@ -177,38 +177,3 @@ func (p *pipeline) dirty() bool {
 	defer p.job.mu.Unlock()
 	return p.rows > 0 && p.job.through != p.saved
 }
-
-// next returns the checkpoint as it would be written now.
-func (p *pipeline) next() checkpoint {
-	j := p.job
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	now := *p.session
-	now.EndTime = httpTime(j.now())
-	now.EndLastSeq, now.RecordedSeq = seqJSON(j.through), seqJSON(j.through)
-	history := append([]session{now}, p.history...)
-	if len(history) > maxHistory {
-		history = history[:maxHistory]
-	}
-	return checkpoint{SessionID: now.SessionID, SourceLastSeq: seqJSON(j.through), Version: idVersion, History: history}
-}
-
-// checkpoint records on both sides how far the job has come, if that is news.
-func (p *pipeline) checkpoint(ctx context.Context) error {
-	if err := p.job.stillThere(ctx); err != nil {
-		return err
-	}
-	if !p.dirty() || p.job.spec.NoCheckpoints {
-		p.savedAt = p.job.now()
-		return nil
-	}
-	c := p.next()
-	if err := p.job.record(ctx, c); err != nil {
-		return err
-	}
-	p.saved, p.savedAt = string(c.SourceLastSeq), p.job.now()
-	p.job.mu.Lock()
-	p.job.recorded = p.saved
-	p.job.mu.Unlock()
-	return nil
-}

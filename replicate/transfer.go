@@ -2,7 +2,6 @@ package replicate
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tododb/tododb/revtree"
 )
@@ -115,21 +114,4 @@ func (l *load) refuse(r Refusal) {
 	l.job.log.Warn("the target refused a document", "doc", r.ID, "reason", r.Reason)
 	l.stats.DocsWritten--
 	l.stats.DocWriteFailures++
-}
-
-// record writes a checkpoint to both sides. If a side forbids it, it gets none. The next job
-// then starts from the beginning, which takes longer but loses nothing.
-func (j *Job) record(ctx context.Context, c checkpoint) error {
-	body := marshal(c)
-	for _, p := range []Peer{j.target, j.source} {
-		err := j.retry(ctx, p, func() error { return p.PutLocal(ctx, j.base, body) })
-		if errors.Is(err, ErrForbidden) || errors.Is(err, ErrUnauthorized) {
-			j.log.Warn("cannot write a checkpoint", "peer", p.Name(), "error", err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
