@@ -31,9 +31,9 @@ type Validate func(ctx context.Context, new, old *Document) (refusal, err error)
 // errStale marks, until Write returns, an edit that must be judged again.
 var errStale = errors.New("judged by a state that has changed since")
 
-// Design is the sequence of the newest change to a design document, 0 in a database that never
+// DesignSeq is the sequence of the newest change to a design document, 0 in a database that never
 // had one. It shows whether anything derived from the design documents is still valid.
-func (db *DB) Design(ctx context.Context) (seq uint64, err error) {
+func (db *DB) DesignSeq(ctx context.Context) (seq uint64, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		seq, err = readDesign(r)
 		return err
@@ -110,7 +110,7 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, 
 	if db.guard == nil || db.guard.Validator == nil || !slices.ContainsFunc(pending, func(p pendingEdit) bool { return p.validated() }) {
 		return pending, nil
 	}
-	design, err := db.Design(ctx)
+	design, err := db.DesignSeq(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -225,7 +225,7 @@ func TestDesignWithoutANote(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Release()
-		seq, err := db.Design(t.Context())
+		seq, err := db.DesignSeq(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -155,7 +155,7 @@ func AnswerOf(err error) (status int, word, reason string, known bool) {
 		return http.StatusBadRequest, e.Word, e.Reason, true
 	}
 	if e, ok := errors.AsType[*mango.Error](err); ok {
-		if e.Word == "required index service unavailable" {
+		if e.Word == mango.Unavailable {
 			return http.StatusServiceUnavailable, e.Word, e.Reason, true
 		}
 		return http.StatusBadRequest, e.Word, e.Reason, true

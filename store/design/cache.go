@@ -88,7 +88,7 @@ func (c *Cache) All(ctx context.Context, db *store.DB) ([]*Document, error) {
 // now returns the present documents. All callers share them, so they must not be read with a
 // handle that hides some: everybody would then miss validation functions.
 func (c *Cache) now(ctx context.Context, db *store.DB) (*Set, error) {
-	design, err := db.Design(ctx)
+	design, err := db.DesignSeq(ctx)
 	if err != nil {
 		return &Set{}, err
 	}
@@ -134,7 +134,7 @@ func (c *Cache) At(ctx context.Context, db store.Bare, design uint64) (*Set, err
 // the state first and then the documents: if one changes in between, the set is newer than it
 // says and is read once more.
 func (c *Cache) read(ctx context.Context, db store.Bare, old *Set) (*Set, error) {
-	design, err := db.Design(ctx)
+	design, err := db.DesignSeq(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func write(t *testing.T, db store.Bare, rev revtree.Rev, format string, args ...
 // now is the design documents of a database, as whoever writes a document has them.
 func now(t *testing.T, c *Cache, db store.Bare) *Set {
 	t.Helper()
-	design, err := db.Design(t.Context())
+	design, err := db.DesignSeq(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func ParseIndex(body []byte) (*Index, error) {
 	switch kind {
 	case "json":
 	case "text", "nouveau":
-		return nil, &Error{"required index service unavailable", kind}
+		return nil, &Error{Unavailable, kind}
 	default:
 		return nil, &Error{"invalid_index", "Invalid type for index: " + kind}
 	}

@@ -163,7 +163,7 @@ func judge(op string, arg []byte) error {
 		}
 		// Without text indexes, CouchDB lets everything match; nobody who asks for certain
 		// words wants that.
-		return &Error{"required index service unavailable", "text"}
+		return &Error{Unavailable, "text"}
 	case "$where", "$geoWithin", "$geoIntersects", "$near", "$nearSphere":
 		return &Error{"not_supported", "Unsupported operator: " + op}
 	default:

@@ -14,6 +14,9 @@ type Error struct{ Word, Reason string }
 
 func (e *Error) Error() string { return e.Reason }
 
+// Unavailable is the Word of an Error about a kind of index that there is not.
+const Unavailable = "required index service unavailable"
+
 func badArg(op string, arg []byte) error {
 	return &Error{"bad_arg", fmt.Sprintf("Bad argument for operator %s: %s", op, erlang(arg, false))}
 }

@@ -1,0 +1,104 @@
+package view
+
+import (
+	"context"
+
+	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/index"
+)
+
+// Head comes before the rows of an answer.
+type Head struct {
+	Total, Offset int
+	Seq           uint64 // that the index has reached
+	Changed       uint64 // when the view's rows last changed: with the signature, an ETag
+}
+
+// Rows reads rows of a view. It calls head once, before the first row. It calls row inside a
+// snapshot, so row must do no I/O. It calls flush between snapshots.
+func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) error, row func(*index.Row) error, flush func() error) error {
+	ranges, err := q.ranges(view, ix.Definition().Views[view].Order)
+	if err != nil {
+		return err
+	}
+	rq := index.RowsQuery{Ranges: ranges, Descending: q.Descending, Skip: q.Skip, Limit: q.Limit, WantOffset: true}
+	if q.Keys != nil {
+		if err := ix.skipKeys(ctx, &rq); err != nil {
+			return err
+		}
+	}
+	none := len(rq.Ranges) == 0
+	if none { // there is still a head
+		rq.Ranges, rq.WantOffset, rq.Limit = []index.Range{{View: view}}, false, 0
+	}
+	return ix.Index.Rows(ctx, rq, index.RowsTo{Row: row, Flush: flush, Head: func(h index.Head) error {
+		out := Head{Total: int(h.Total), Offset: min(h.Offset+rq.Skip, int(h.Total)), Seq: h.Seq, Changed: h.Changed}
+		if none {
+			out.Offset = 0
+		}
+		return head(out)
+	}})
+}
+
+// skipKeys drops the keys whose rows are all skipped, and keys without rows: the offset is the
+// first row's.
+func (ix *Index) skipKeys(ctx context.Context, q *index.RowsQuery) error {
+	for len(q.Ranges) > 0 {
+		n, err := ix.Count(ctx, q.Ranges[:1])
+		if err != nil || n > q.Skip {
+			return err
+		}
+		q.Skip -= n
+		q.Ranges = q.Ranges[1:]
+	}
+	return nil
+}
+
+// Reduced reduces rows of a view. Without a reduce function the error is ErrReduce.
+func (ix *Index) Reduced(ctx context.Context, view int, q *Query, head func(Head) error, group func(*index.Group) error, flush func() error) error {
+	if ix.Design.Views[view].Reduce == "" {
+		return ErrReduce
+	}
+	ranges, err := q.ranges(view, ix.Definition().Views[view].Order)
+	if err != nil {
+		return err
+	}
+	rq := index.ReduceQuery{Ranges: ranges, Descending: q.Descending, GroupLevel: q.GroupLevel, Skip: q.Skip, Limit: q.Limit}
+	return ix.Reduce(ctx, view, rq, index.GroupsTo{Group: group, Flush: flush, Head: func(h index.Head) error {
+		return head(Head{Total: int(h.Total), Seq: h.Seq, Changed: h.Changed})
+	}})
+}
+
+// ChangesQuery says which changes to find with the rows of a view.
+type ChangesQuery struct {
+	Start, End []byte // JSON; nil: none. In the order of keys
+	ExcludeEnd bool
+	Keys       [][]byte // if not nil: these keys
+
+	Since, To  uint64
+	Descending bool // the newest first
+	Limit      int
+}
+
+func (q *ChangesQuery) ranges(view int, order collate.Order) ([]index.Range, error) {
+	if q.Keys == nil && q.Start == nil && q.End == nil {
+		return nil, nil
+	}
+	rows := Query{Start: q.Start, End: q.End, ExcludeEnd: q.ExcludeEnd, Keys: q.Keys}
+	return rows.ranges(view, order)
+}
+
+// CheckChanges checks a query. The error is an *OrderError.
+func (ix *Index) CheckChanges(view int, q *ChangesQuery) error {
+	_, err := q.ranges(view, ix.Definition().Views[view].Order)
+	return err
+}
+
+// Changed finds the sequences of the changes that a query asks for: see index.Changes.
+func (ix *Index) Changed(ctx context.Context, view int, q *ChangesQuery) (seqs []uint64, more bool, err error) {
+	ranges, err := q.ranges(view, ix.Definition().Views[view].Order)
+	if err != nil {
+		return nil, false, err
+	}
+	return ix.Changes(ctx, index.ChangesQuery{View: view, Ranges: ranges, Since: q.Since, To: q.To, Descending: q.Descending, Limit: q.Limit})
+}
