@@ -142,7 +142,7 @@ func writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *docum
 	if err != nil {
 		return nil, err
 	}
-	opt, err := write.Options(w, r, func(written []store.Result) (write.Answer, error) {
+	opt, err := write.OptionsOf(w, r, func(written []store.Result) (write.Answer, error) {
 		return bulkDocsAnswer(r.Context(), bulk, written)
 	})
 	if err != nil {

@@ -54,7 +54,7 @@ func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk docume
 	if bulk, parts, err = scanBulk(r, db, src, opt); err != nil {
 		return bulk, nil, err
 	}
-	if bulk.AllOrNothing || !bulk.Atomic && write.Repeatable(r) == nil && r.Header.Get("If-Match") == "" {
+	if bulk.AllOrNothing || !bulk.Atomic && write.KeyOf(r) == nil && r.Header.Get("If-Match") == "" {
 		return bulk, parts, nil
 	}
 	wire.ExchangeOf(r).EndWork() // it needs all of them at once

@@ -15,8 +15,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// Every request that writes documents comes through Handler, which helps clients that may have
-// to repeat a request. A write with an Idempotency-Key is done once, and repetitions get the
+// Handler helps clients that may have to repeat a request. A write with an Idempotency-Key is done once, and repetitions get the
 // recorded answer. A conflict is explained to clients that prefer that.
 
 // idempotency is the Idempotency-Key of a request and the hash of what it asks for.
@@ -28,8 +27,8 @@ type idempotency struct {
 
 type onceKey struct{}
 
-// Repeatable returns the Idempotency-Key of a request; nil if it has none or needs none.
-func Repeatable(r *http.Request) *idempotency {
+// KeyOf returns the Idempotency-Key of a request; nil if it has none or needs none.
+func KeyOf(r *http.Request) *idempotency {
 	i, _ := r.Context().Value(onceKey{}).(*idempotency)
 	return i
 }
@@ -134,10 +133,10 @@ func once(a *access.Access, h wire.Handler, w http.ResponseWriter, r *http.Reque
 	return answer.Send(w, r)
 }
 
-// Options returns the options of a request's write. answer makes the answer, or returns an
+// OptionsOf returns the options of a request's write. answer makes the answer, or returns an
 // error to answer with.
-func Options(w http.ResponseWriter, r *http.Request, answer func([]store.Result) (Answer, error)) (opt store.WriteOptions, err error) {
-	i := Repeatable(r)
+func OptionsOf(w http.ResponseWriter, r *http.Request, answer func([]store.Result) (Answer, error)) (opt store.WriteOptions, err error) {
+	i := KeyOf(r)
 	if i == nil {
 		return opt, nil
 	}
@@ -158,7 +157,7 @@ func Options(w http.ResponseWriter, r *http.Request, answer func([]store.Result)
 // One writes one edit and answers. answer is called only with the edit's result, and may be
 // called within the transaction.
 func One(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, replicated bool, answer func(store.Result) (Answer, error)) error {
-	opt, err := Options(w, r, func(results []store.Result) (Answer, error) { return answer(results[0]) })
+	opt, err := OptionsOf(w, r, func(results []store.Result) (Answer, error) { return answer(results[0]) })
 	if err != nil {
 		return err
 	}
