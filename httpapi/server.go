@@ -85,7 +85,7 @@ type Server struct {
 	store        *store.Store
 	log          *slog.Logger
 	config       *config.Config
-	settings     func() *inForce
+	settings     func() *doorSettings
 	shared       *wire.Shared
 	access       *access.Access
 	router       *mux.Router
@@ -148,7 +148,7 @@ func New(opt Options) (*Server, error) {
 		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, metrics: opt.Metrics, trail: opt.Trail,
 		server: []string{"CouchDB/" + wire.CouchVersion + " (tododb/" + opt.Version + ")"},
 		idle:   make(chan struct{}), designs: opt.Designs, access: opt.Access,
-		settings: config.Follow(opt.Config, readInForce),
+		settings: config.Follow(opt.Config, readDoorSettings),
 	}
 	if s.access == nil {
 		shared := wire.NewShared(wire.SharedOptions{Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Audited: opt.Trail.On})

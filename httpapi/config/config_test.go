@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 	if got := c.List("cors", "origins"); got != nil {
 		t.Errorf("origins %q", got)
 	}
-	for _, row := range Settings() {
+	for _, row := range settings {
 		if row.Name.Name != Any && row.check(row.Default) != nil {
 			t.Errorf("default of %s: %v", row.Name, row.check(row.Default))
 		}

@@ -13,10 +13,10 @@ import (
 )
 
 var (
-	errQueriesMoved = wire.BadRequest("The `queries` parameter is no longer supported at this endpoint")
-	errReduceKeys   = wire.QueryError("Multi-key fetches for reduce views must use `group=true`")
-	errReduceDocs   = wire.QueryError("`include_docs` is invalid for reduce")
-	errReduceTwins  = wire.QueryError("`conflicts` is invalid for reduce views.")
+	errQueriesMoved    = wire.BadRequest("The `queries` parameter is no longer supported at this endpoint")
+	errReduceKeys      = wire.QueryError("Multi-key fetches for reduce views must use `group=true`")
+	errReduceDocs      = wire.QueryError("`include_docs` is invalid for reduce")
+	errReduceConflicts = wire.QueryError("`conflicts` is invalid for reduce views.")
 )
 
 // View answers GET and POST of a view: its rows, or what they reduce to.

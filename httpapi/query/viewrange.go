@@ -74,7 +74,7 @@ func (v *openView) plan(p *viewParams) (*viewRange, error) {
 	case reduce && p.includeDocs:
 		return nil, errReduceDocs
 	case reduce && p.conflicts:
-		return nil, errReduceTwins
+		return nil, errReduceConflicts
 	case !reduce && p.grouped():
 		return nil, errMapGroup
 	}
