@@ -41,13 +41,13 @@ func replicationFigures(figures *metrics.Metrics, manager *replicate.Manager) {
 	}
 	figures.Gauge("tododb_replication_docs_written", "documents that the replications known now have written", sum(func(p *replicate.Progress) int64 { return p.DocsWritten }))
 	figures.Gauge("tododb_replication_doc_write_failures", "documents that their targets have refused", sum(func(p *replicate.Progress) int64 { return p.DocWriteFailures }))
-	figures.Gauge("tododb_replication_changes_pending", "changes that they have before them, as far as their sources say", sum(func(p *replicate.Progress) int64 { return max(p.Pending, 0) }))
+	figures.Gauge("tododb_replication_changes_pending", "changes that running replications have still to look at, as far as their sources say", sum(func(p *replicate.Progress) int64 { return max(p.Pending, 0) }))
 }
 
 // indexFigures adds how many indexes are being built, and how much is left to do.
 func indexFigures(figures *metrics.Metrics, indexes *index.Manager) {
 	figures.Gauge("tododb_indexes_building", "indexes that are being brought up to date", func() float64 { return float64(len(indexes.Tasks())) })
-	figures.Gauge("tododb_index_changes_pending", "changes that they have before them", func() (n float64) {
+	figures.Gauge("tododb_index_changes_pending", "changes that indexes being built have still to read", func() (n float64) {
 		for _, task := range indexes.Tasks() {
 			if task.Total > task.Done {
 				n += float64(task.Total - task.Done)
@@ -60,8 +60,8 @@ func indexFigures(figures *metrics.Metrics, indexes *index.Manager) {
 // functionFigures adds what the functions of design documents are doing.
 func functionFigures(figures *metrics.Metrics, functions *worker.Pool) {
 	figures.Gauge("tododb_function_processes", "processes of functions of design documents", func() float64 { return float64(functions.Figures().Processes) })
-	figures.Gauge("tododb_function_processes_busy", "those that are running a function", func() float64 { return float64(functions.Figures().Busy) })
-	figures.Gauge("tododb_function_memory_bytes", "memory that they have", func() float64 { return float64(functions.Figures().Memory) })
+	figures.Gauge("tododb_function_processes_busy", "processes that are running a function", func() float64 { return float64(functions.Figures().Busy) })
+	figures.Gauge("tododb_function_memory_bytes", "memory of the processes that run functions, in bytes", func() float64 { return float64(functions.Figures().Memory) })
 	figures.Counter("tododb_function_starts_total", "processes of functions that were started", func() float64 { return float64(functions.Figures().Started) })
 	figures.Counter("tododb_function_deaths_total", "processes of functions that ended by themselves, whose calls were made again", func() float64 { return float64(functions.Figures().Died) })
 	for name, help := range worker.Calls {
