@@ -51,11 +51,14 @@ var requestBombs = []attack{
 		return "nothing odd"
 	}},
 	{name: "names of databases that are files", want: "nothing odd", do: func(s *siege) string {
-		for _, name := range []string{"../x", "..%2Fx", "a%2F..%2Fb", "a%2F%2Fb", "a%2F", "a%00b", ".a", "a.b", "A", "1a", strings.Repeat("a", 300), strings.Repeat("a", 100_000), "a%5Cb", "a%0Ab", "%C3%A9", "local.ini"} {
+		for _, name := range []string{"../x", "..%2Fx", "a%2F..%2Fb", "a%2F%2Fb", "a%2F", "a%00b", ".a", "a.b", "A", "1a", strings.Repeat("a", 300), strings.Repeat("a", 60_000), strings.Repeat("a", 100_000), "a%5Cb", "a%0Ab", "%C3%A9", "local.ini"} {
 			// By the administrator: a name is to be refused for what it is.
 			got := s.ask(boss, "PUT", "/"+name, nil).String()
 			if got == "201" {
 				s.ask(boss, "DELETE", "/"+name, nil)
+			}
+			if strings.HasPrefix(got, "431") && len(name) > 64<<10 {
+				continue // the head itself is too large
 			}
 			if !strings.HasPrefix(got, "400") && !strings.HasPrefix(got, "404") && !(strings.HasPrefix(name, "a%2F") && got == "201") {
 				return fmt.Sprintf("%.40s: %s", name, got)
