@@ -167,10 +167,10 @@ func chainOf(t testing.TB, n int) Tree {
 }
 
 func BenchmarkParse(b *testing.B) {
-	text := []byte("12-0123456789abcdef0123456789abcdef")
+	text := "12-0123456789abcdef0123456789abcdef"
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := ParseBytes(text)
+		r, err := Parse(text)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -33,12 +33,7 @@ const MaxID = 8 << 10
 // of any other length up to MaxID bytes is taken as it is, even an empty one (couch_doc.erl,
 // parse_rev).
 // The error is ErrBadRev.
-func Parse(s string) (Rev, error) { return parse(s) }
-
-// ParseBytes is Parse for bytes, which it does not keep.
-func ParseBytes(b []byte) (Rev, error) { return parse(b) }
-
-func parse[T string | []byte](s T) (Rev, error) {
+func Parse(s string) (Rev, error) {
 	i, gen := 0, uint64(0)
 	if len(s) > 0 && s[0] == '+' { // list_to_integer takes a sign
 		i = 1
@@ -54,7 +49,7 @@ func parse[T string | []byte](s T) (Rev, error) {
 	if i == digits || i == len(s) || s[i] != '-' {
 		return Rev{}, ErrBadRev
 	}
-	id, err := parseID(s[i+1:])
+	id, err := ParseID(s[i+1:])
 	if err != nil {
 		return Rev{}, err
 	}
@@ -62,14 +57,12 @@ func parse[T string | []byte](s T) (Rev, error) {
 }
 
 // ParseID reads the part after the dash, as it stands in _revisions.
-func ParseID(s string) (string, error) { return parseID(s) }
-
-func parseID[T string | []byte](s T) (string, error) {
+func ParseID(s string) (string, error) {
 	if len(s) > MaxID {
 		return "", ErrBadRev
 	}
 	if len(s) != 32 {
-		return string(s), nil
+		return s, nil
 	}
 	var raw [16]byte
 	for i := range raw {

@@ -41,10 +41,6 @@ func TestParse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r, err := Parse(tt.in)
-		fromBytes, errBytes := ParseBytes([]byte(tt.in))
-		if r != fromBytes || err != errBytes {
-			t.Errorf("%q: Parse says %v, %v, ParseBytes %v, %v", tt.in, r, err, fromBytes, errBytes)
-		}
 		switch {
 		case tt.want == "":
 			if !errors.Is(err, ErrBadRev) || !r.IsZero() {
@@ -94,10 +90,6 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		r, err := Parse(s)
-		fromBytes, errBytes := ParseBytes([]byte(s))
-		if r != fromBytes || err != errBytes {
-			t.Fatalf("%q: Parse says %v, %v, ParseBytes %v, %v", s, r, err, fromBytes, errBytes)
-		}
 		if err != nil {
 			if err != ErrBadRev || r != (Rev{}) {
 				t.Fatalf("%q: %v, %v", s, r, err)

@@ -37,9 +37,6 @@ const (
 // Is tells whether the setting has a trait.
 func (s *Setting) Is(t Traits) bool { return s.Traits&t != 0 }
 
-// Settings returns the table of all settings, in the order of the manual.
-func Settings() []Setting { return slices.Clone(settings) }
-
 // rows finds a row by its name.
 var rows = func() map[Name]*Setting {
 	m := make(map[Name]*Setting, len(settings))
