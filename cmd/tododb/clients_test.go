@@ -29,6 +29,15 @@ func TestPouchDBNames(t *testing.T) { runScript(t, "names.js") }
 
 func TestNano(t *testing.T) { runScript(t, "nano.js") }
 
+// TestRxDB has two devices with RxDB, whose replication is not CouchDB's: it knows no trees.
+func TestRxDB(t *testing.T) { runScript(t, "rxdb.js") }
+
+// TestCloudant has IBM's SDK, and couchbackup, whose copies must restore what they hold.
+func TestCloudant(t *testing.T) { runScript(t, "cloudant.js") }
+
+// TestLiveSync does what Obsidian's LiveSync asks of a server during set-up and its first copy.
+func TestLiveSync(t *testing.T) { runScript(t, "livesync.js") }
+
 // runScript runs a script of testdata/pouchdb against a server of its own. When the
 // script prints "stop" the server is stopped, and at "start" started again at the same
 // place, with the same data.
@@ -117,7 +126,7 @@ func scriptFolder(t *testing.T) string {
 	}
 	needTools(t, "node", "npm")
 	dir := filepath.Join("testdata", "pouchdb")
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "pouchdb-find")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "rxdb")); err == nil {
 		return dir
 	}
 	install := exec.Command("npm", "ci", "--no-audit", "--no-fund")
