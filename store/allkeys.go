@@ -67,7 +67,7 @@ func (db *DB) DocsByKeys(ctx context.Context, q KeysQuery, row func(i int, r *Ro
 				if at[i] < 0 {
 					err = row(from+i, nil)
 				} else {
-					err = row(from+i, &page.rows[at[i]].row)
+					err = row(from+i, &page.rows[at[i]])
 				}
 			}
 			return err

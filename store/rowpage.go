@@ -12,15 +12,15 @@ type rowPage struct {
 	local              bool
 	include, conflicts bool
 
-	rows   []pageRow
-	size   int64 // bytes of the documents gathered
+	rows   []Row
+	docs   []pageDoc // with include: for each row, the document it is to have
+	size   int64     // bytes of the documents gathered
 	bodies bodyReader
 }
 
-// pageRow is a row and the parts of the record that its document is read from. All slices alias
-// the snapshot.
-type pageRow struct {
-	row  Row
+// pageDoc is a document of a row, and the parts of its record that it is read from. All slices
+// alias the snapshot.
+type pageDoc struct {
 	doc  Document
 	data []byte // bodyRef
 	tree []byte // of a document with several leaves
@@ -29,14 +29,15 @@ type pageRow struct {
 func (p *rowPage) reset(q *AllDocsQuery) {
 	p.local = q.Space == LocalDocs
 	p.include, p.conflicts = q.IncludeDocs, q.Conflicts
-	p.rows, p.size = p.rows[:0], 0
+	p.rows, p.docs, p.size = p.rows[:0], p.docs[:0], 0
 }
 
 // forget releases the memory of a large page, so that a client slow to take its rows does not
 // hold it.
 func (p *rowPage) forget() {
 	clear(p.rows)
-	p.rows = p.rows[:0]
+	clear(p.docs)
+	p.rows, p.docs = p.rows[:0], p.docs[:0]
 	p.bodies.forget()
 }
 
@@ -47,12 +48,11 @@ func (p *rowPage) add(k, v []byte) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("document %q: %w", k, err)
 		}
-		pr := pageRow{row: Row{ID: k, Rev: rev}}
+		p.rows = append(p.rows, Row{ID: k, Rev: rev})
 		if p.include {
-			pr.doc = Document{ID: string(k), Rev: rev, Body: body}
+			p.docs = append(p.docs, pageDoc{doc: Document{ID: string(k), Rev: rev, Body: body}})
 			p.size += int64(len(body))
 		}
-		p.rows = append(p.rows, pr)
 		return true, nil
 	}
 	rec, err := parseDocRecord(v)
@@ -67,30 +67,38 @@ func (p *rowPage) add(k, v []byte) (bool, error) {
 
 // addRecord takes in a document, deleted or not.
 func (p *rowPage) addRecord(k []byte, rec *docRecord) error {
-	pr := pageRow{row: Row{ID: k, Rev: rec.winner, Deleted: rec.deleted()}}
-	if p.include && !rec.deleted() {
+	p.rows = append(p.rows, Row{ID: k, Rev: rec.winner, Deleted: rec.deleted()})
+	if !p.include {
+		return nil
+	}
+	var d pageDoc
+	if !rec.deleted() {
 		ref, err := parseBodyRef(rec.data)
 		if err != nil {
 			return fmt.Errorf("document %q: %w", k, err)
 		}
 		p.size += ref.size
-		pr.doc = Document{ID: string(k), Rev: rec.winner, Seq: rec.seq}
-		pr.data = rec.data
+		d.doc = Document{ID: string(k), Rev: rec.winner, Seq: rec.seq}
+		d.data = rec.data
 		if rec.flags&docForked != 0 {
-			pr.tree = rec.tree
+			d.tree = rec.tree
 		}
 	}
-	p.rows = append(p.rows, pr)
+	p.docs = append(p.docs, d)
 	return nil
 }
 
 // drop forgets the row that was added last.
 func (p *rowPage) drop() {
-	last := &p.rows[len(p.rows)-1]
-	if ref, err := parseBodyRef(last.data); err == nil {
+	p.rows = p.rows[:len(p.rows)-1]
+	if !p.include {
+		return
+	}
+	last := len(p.docs) - 1
+	if ref, err := parseBodyRef(p.docs[last].data); err == nil {
 		p.size -= ref.size
 	}
-	p.rows = p.rows[:len(p.rows)-1]
+	p.docs = p.docs[:last]
 }
 
 // fill reads the documents of the rows gathered.
@@ -98,24 +106,24 @@ func (p *rowPage) fill(r engine.Reader) error {
 	if !p.include {
 		return nil
 	}
-	for i := range p.rows {
-		pr := &p.rows[i]
-		if pr.row.Deleted {
+	for i := range p.docs {
+		row, d := &p.rows[i], &p.docs[i]
+		if row.Deleted {
 			continue
 		}
-		pr.row.Doc = &pr.doc
-		if pr.data == nil {
+		row.Doc = &d.doc
+		if d.data == nil {
 			continue
 		}
-		if err := p.bodies.want(&pr.doc, pr.data); err != nil {
+		if err := p.bodies.want(&d.doc, d.data); err != nil {
 			return err
 		}
-		if p.conflicts && pr.tree != nil {
-			tree, err := revtree.Decode(pr.tree)
+		if p.conflicts && d.tree != nil {
+			tree, err := revtree.Decode(d.tree)
 			if err != nil {
-				return fmt.Errorf("document %q: %w: %w", pr.doc.ID, ErrCorrupt, err)
+				return fmt.Errorf("document %q: %w: %w", d.doc.ID, ErrCorrupt, err)
 			}
-			if err := pr.doc.describe(r, &tree, ReadOptions{Conflicts: true}); err != nil {
+			if err := d.doc.describe(r, &tree, ReadOptions{Conflicts: true}); err != nil {
 				return err
 			}
 		}
@@ -129,7 +137,7 @@ func (p *rowPage) emit(r engine.Reader, row func(*Row) error) error {
 		return err
 	}
 	for i := range p.rows {
-		if err := row(&p.rows[i].row); err != nil {
+		if err := row(&p.rows[i]); err != nil {
 			return err
 		}
 	}
