@@ -33,6 +33,7 @@ func (r *entry) compare(o *entry) int {
 type runs struct {
 	dir    string
 	memory []entry // the only run
+	order  []place // of memory
 	file   *os.File
 	w      *runWriter
 	ends   []int64 // of the runs in the file
@@ -57,9 +58,9 @@ func cleanRuns(dir string) error {
 // add takes in a batch; last says that there will be no other. If it is the only one, its
 // memory is kept until close.
 func (r *runs) add(batch []entry, last bool) error {
-	slices.SortFunc(batch, func(a, b entry) int { return a.compare(&b) })
+	order := inOrder(batch)
 	if last && r.file == nil {
-		r.memory = batch
+		r.memory, r.order = batch, order
 		return nil
 	}
 	if r.file == nil {
@@ -70,8 +71,8 @@ func (r *runs) add(batch []entry, last bool) error {
 		r.file, r.w = f, newRunWriter(f)
 		_ = os.Remove(f.Name()) // if an open file keeps its name, close removes it
 	}
-	for i := range batch {
-		b := &batch[i]
+	for _, p := range order {
+		b := &batch[p.at]
 		r.head = append(r.head[:0], byte(b.space))
 		r.head = binary.AppendUvarint(r.head, uint64(len(b.key)))
 		r.head = binary.AppendUvarint(r.head, uint64(len(b.value)))
@@ -107,8 +108,9 @@ const mergeMemory = 8 << 20
 func (r *runs) merge(ctx context.Context, fn func(*entry) error) error {
 	pace := engine.NewPace(ctx)
 	if r.file == nil {
-		for i := range r.memory {
-			if err := errors.Join(pace.Step(len(r.memory[i].value)), fn(&r.memory[i])); err != nil {
+		for _, p := range r.order {
+			e := &r.memory[p.at]
+			if err := errors.Join(pace.Step(len(e.value)), fn(e)); err != nil {
 				return err
 			}
 		}
