@@ -9,6 +9,7 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // BenchmarkLocal replicates between two databases of one server: small documents, some
@@ -21,7 +22,7 @@ func BenchmarkLocal(b *testing.B) {
 		bytes int
 	}{{"small", 2000, 10, 0}, {"large", 500, 500, 0}, {"attached", 200, 10, 20 << 10}} {
 		b.Run(c.name, func(b *testing.B) {
-			s := openStore(b)
+			s := storetest.Open(b, store.Options{})
 			source := LocalPeer(s, "source")
 			if err := source.Create(b.Context()); err != nil {
 				b.Fatal(err)

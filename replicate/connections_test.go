@@ -14,6 +14,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 func TestNetworks(t *testing.T) {
@@ -86,7 +89,7 @@ func TestRefusedNetworks(t *testing.T) {
 	shut := httptest.NewServer(nil)
 	shut.Close()
 	port := open.URL[strings.LastIndexByte(open.URL, ':'):]
-	s := openStore(t)
+	s := storetest.Open(t, store.Options{})
 	if err := s.Create(t.Context(), "target"); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +165,7 @@ func TestWhatIsTheir(t *testing.T) {
 			c.Close()
 		}
 	}()
-	s := openStore(t)
+	s := storetest.Open(t, store.Options{})
 	if err := s.Create(t.Context(), "target"); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +185,7 @@ func TestWhatIsTheir(t *testing.T) {
 // A connection that could not be made any more ends.
 func TestNetworksThatChange(t *testing.T) {
 	source, waits := quietServer(t)
-	s := openStore(t)
+	s := storetest.Open(t, store.Options{})
 	if err := s.Create(t.Context(), "target"); err != nil {
 		t.Fatal(err)
 	}

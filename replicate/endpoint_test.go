@@ -9,11 +9,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // What could never be asked is refused when it comes, without telling the secrets in it.
 func TestSpecsThatCannotBeMeant(t *testing.T) {
-	s := openStore(t)
+	s := storetest.Open(t, store.Options{})
 	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s)})
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // One-time jobs without an end, as many as may run and more, keep nobody else's waiting, and
@@ -102,7 +103,7 @@ func TestShares(t *testing.T) {
 // Whoever asks first for a replication that others want too, and may not do it, keeps it from
 // nobody.
 func TestAReplicationIsKeptFromNobody(t *testing.T) {
-	s := openStore(t)
+	s := storetest.Open(t, store.Options{})
 	for _, name := range []string{"a", "b"} {
 		if err := s.Create(t.Context(), name); err != nil {
 			t.Fatal(err)

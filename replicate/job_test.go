@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // A source that names no progress, or whose document no one can read, ends no job.
@@ -44,7 +47,7 @@ func (p *oddPeer) Fetch(_ context.Context, _ []Wanted, fn func(*Revision) error)
 
 // What is asked for chooses what is replicated, and from where.
 func TestChoices(t *testing.T) {
-	s := openStore(t)
+	s := storetest.Open(t, store.Options{})
 	source := LocalPeer(s, "source")
 	fill(t, source)
 	var seqs []string
@@ -111,7 +114,7 @@ func TestChoices(t *testing.T) {
 // A one-time job runs once for all who ask for it, stops when the last of them has gone,
 // and is run anew for who comes while it stops.
 func TestWaiters(t *testing.T) {
-	s := openStore(t)
+	s := storetest.Open(t, store.Options{})
 	asked, answer := make(chan bool, 10), make(chan string)
 	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/db" {

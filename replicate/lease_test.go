@@ -11,6 +11,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // sharedManager is one of several processes over the same store.
@@ -28,15 +29,7 @@ func sharedManager(t *testing.T, s *store.Store, lease time.Duration) *Manager {
 // ends, or loses its lease, it runs in the other.
 func TestLease(t *testing.T) {
 	e := chaos.New(chaos.Options{Seed: 1, Rerun: 0.2})
-	s, err := store.Open(t.Context(), e, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(s.Close(), e.Close()); err != nil {
-			t.Error(err)
-		}
-	})
+	s := storetest.On(t, e, store.Options{})
 	if err := s.Create(t.Context(), "_replicator"); err != nil {
 		t.Fatal(err)
 	}
@@ -101,15 +94,7 @@ func (m *Manager) acquireAs(ctx context.Context, id string) error {
 // One-time jobs of documents that two processes see are done once. No lease expires meanwhile.
 func TestLeaseOnce(t *testing.T) {
 	e := chaos.New(chaos.Options{Seed: 2})
-	s, err := store.Open(t.Context(), e, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(s.Close(), e.Close()); err != nil {
-			t.Error(err)
-		}
-	})
+	s := storetest.On(t, e, store.Options{})
 	if err := s.Create(t.Context(), "_replicator"); err != nil {
 		t.Fatal(err)
 	}
@@ -155,15 +140,7 @@ func TestLeaseOnce(t *testing.T) {
 // A process may need longer than its lease lasts. Then another one has the job.
 func TestLeaseExpires(t *testing.T) {
 	e := chaos.New(chaos.Options{Seed: 3})
-	s, err := store.Open(t.Context(), e, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(s.Close(), e.Close()); err != nil {
-			t.Error(err)
-		}
-	})
+	s := storetest.On(t, e, store.Options{})
 	if err := s.Create(t.Context(), "_replicator"); err != nil {
 		t.Fatal(err)
 	}

@@ -20,13 +20,13 @@ import (
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
-	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/index/view/javascript"
 	"github.com/tododb/tododb/store/script"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // server is a whole server over a store of its own.
@@ -40,14 +40,7 @@ type server struct {
 
 func startServer(t *testing.T) *server {
 	t.Helper()
-	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), e, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t, store.Options{})
 	cfg, err := config.Open(config.Options{Flags: map[config.Name]string{{Section: "admins", Name: "admin"}: "secret"}})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +59,7 @@ func startServer(t *testing.T) *server {
 		defer cancel()
 		err := api.Close(stop)
 		srv.http.Close()
-		if err := errors.Join(err, indexes.Close(), s.Close(), e.Close()); err != nil {
+		if err := errors.Join(err, indexes.Close()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -163,7 +156,7 @@ func (s *server) state(db string) string {
 }
 
 func (s *server) check(db string) {
-	d, err := bare(s.t.Context(), s.store, db)
+	d, err := storetest.OpenDB(s.t.Context(), s.store, db)
 	if err != nil {
 		s.t.Fatal(err)
 	}

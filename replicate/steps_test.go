@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -15,26 +14,8 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/storetest"
 )
-
-func openStore(t testing.TB) *store.Store {
-	t.Helper()
-	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), e, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(s.Close(), e.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
 
 // fill gives a database documents that are edited, deleted, in conflict and with attachments.
 func fill(t *testing.T, p Peer) {
@@ -187,7 +168,7 @@ func (p *failingPeer) PutLocal(ctx context.Context, id string, body []byte) erro
 // A job that is stopped at any of its calls, before or after the call has done its work,
 // leaves checkpoints that are true, and the next job brings the rest.
 func TestStopAtEveryStep(t *testing.T) {
-	s := openStore(t)
+	s := storetest.Open(t, store.Options{})
 	source := LocalPeer(s, "source")
 	fill(t, source)
 	want := holds(t, source)
@@ -263,7 +244,7 @@ func checkCheckpoint(t *testing.T, side, source, target Peer, id string, got int
 
 // A target that is put back to an earlier state within a session gets again what it lost.
 func TestTargetSetBack(t *testing.T) {
-	s := openStore(t)
+	s := storetest.Open(t, store.Options{})
 	source, target := LocalPeer(s, "source"), LocalPeer(s, "target")
 	fill(t, source)
 	if err := target.Create(t.Context()); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // blob is some bytes that do not compress.
@@ -72,7 +73,7 @@ func content(t *testing.T, db *store.DB, id, name string) []byte {
 }
 
 func TestAttachmentBytes(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	var rev revtree.Rev
 	for i, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 3<<20 + 5} {
 		for _, b := range [][]byte{blob(uint64(i), size), bytes.Repeat([]byte("ab"), size/2)} {
@@ -97,7 +98,7 @@ func TestAttachmentBytes(t *testing.T) {
 }
 
 func TestStubs(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	one := store.EditAttachment{Name: "one", Type: "a/b", Staged: stage(t, db, []byte("1"))}
 	rev, err := attach(t, db, revtree.Rev{}, "d", one)
 	if err != nil {
@@ -135,7 +136,7 @@ func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Lo
 
 func TestSweep(t *testing.T) {
 	var c clock
-	db := openDB(t, openStore(t, store.Options{Clock: c.now}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{Clock: c.now}), "db")
 	kept, shared, gone, never := blob(1, 200<<10), blob(2, 200<<10), blob(3, 200<<10), blob(4, 200<<10)
 	var revs []revtree.Rev
 	for i, atts := range [][][]byte{{kept, shared}, {shared, gone}} {
@@ -192,7 +193,7 @@ func TestSweep(t *testing.T) {
 // A sweeper in a hurry takes nothing that a write under way counts on.
 func TestSweepBesideWriters(t *testing.T) {
 	var c clock
-	db := openDB(t, openStore(t, store.Options{Clock: c.now}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{Clock: c.now}), "db")
 	stop := make(chan struct{})
 	var sweeper, writers sync.WaitGroup
 	sweeper.Go(func() {
@@ -237,7 +238,7 @@ func TestSweepBesideWriters(t *testing.T) {
 
 // An upload that ends midway leaves nothing to see, and nothing behind.
 func TestUploadCutShort(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	before, err := db.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -261,7 +262,7 @@ func TestUploadCutShort(t *testing.T) {
 // for them. Who finds none is told so before long; what is small, or counted elsewhere, goes on.
 func TestSlowUploads(t *testing.T) {
 	const rooms = 3
-	db := openDB(t, openStore(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 50 * time.Millisecond}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 50 * time.Millisecond}), "db")
 	stage := func(size int, opt store.StageOptions) error {
 		st, err := db.StageAttachment(t.Context(), bytes.NewReader(blob(uint64(size), size)), opt)
 		if err == nil && (st.Length != int64(size) || st.Digest != store.Digest(md5.Sum(blob(uint64(size), size)))) {
@@ -329,7 +330,7 @@ func TestSlowUploads(t *testing.T) {
 
 // An upload whose connection ends before its length is no attachment.
 func TestUploadEndsEarly(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	for _, size := range []int{10, 9000, 100_000, 2 << 20} {
 		cut := io.MultiReader(bytes.NewReader(blob(uint64(size), size)), iotest.ErrReader(io.ErrUnexpectedEOF))
 		if st, err := db.StageAttachment(t.Context(), cut, store.StageOptions{}); !errors.Is(err, io.ErrUnexpectedEOF) {

@@ -14,36 +14,12 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // benchStore opens a database that is synced, as in life.
 func benchStore(b *testing.B) *store.DB {
-	e, err := bolt.Open(b.TempDir(), bolt.Options{AppendOnly: store.AppendOnly})
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := store.Open(b.Context(), e, store.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := s.Create(b.Context(), "bench"); err != nil {
-		b.Fatal(err)
-	}
-	db, err := bare(b.Context(), s, "bench")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		db.Release()
-		if err := s.Close(); err != nil {
-			b.Error(err)
-		}
-		if err := e.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	return db
+	return storetest.DB(b, storetest.On(b, storetest.SyncedEngine(b), store.Options{}), "bench")
 }
 
 // benchDoc is a record of some 400 bytes with an id scattered like a uuid.
@@ -239,24 +215,7 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkPut writes single documents one after another, without waiting for a disk.
 func BenchmarkPut(b *testing.B) {
-	e, err := bolt.Open(b.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer e.Close()
-	s, err := store.Open(b.Context(), e, store.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	if err := s.Create(b.Context(), "bench"); err != nil {
-		b.Fatal(err)
-	}
-	db, err := bare(b.Context(), s, "bench")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer db.Release()
+	db := storetest.DB(b, storetest.Open(b, store.Options{}), "bench")
 	for _, kind := range []string{"new", "local"} {
 		b.Run(kind, func(b *testing.B) {
 			b.ReportAllocs()

@@ -4,29 +4,15 @@ import (
 	"testing"
 
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/engine"
-	"github.com/tododb/tododb/store/engine/bolt"
-	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // eachEngine runs a test on every engine. open makes a fresh database, which is given
 // back when the test ends.
 func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *store.DB)) {
-	for name, make := range engines {
+	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
-			eng := make(t)
-			s, err := store.Open(t.Context(), eng, store.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := s.Close(); err != nil {
-					t.Error(err)
-				}
-				if err := eng.Close(); err != nil {
-					t.Error(err)
-				}
-			})
+			s := storetest.On(t, open(t), store.Options{})
 			n := 0
 			test(t, func(t testing.TB) *store.DB {
 				n++
@@ -35,7 +21,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *sto
 				if err := s.Create(t.Context(), name); err != nil {
 					t.Fatal(err)
 				}
-				db, err := bare(t.Context(), s, name)
+				db, err := storetest.OpenDB(t.Context(), s, name)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -43,18 +29,4 @@ func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *sto
 			})
 		})
 	}
-}
-
-// engines makes each kind of engine.
-var engines = map[string]func(testing.TB) engine.Engine{
-	"bolt": func(t testing.TB) engine.Engine {
-		e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
-	},
-	"chaos": func(testing.TB) engine.Engine {
-		return chaos.New(chaos.Options{Seed: 1, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
-	},
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // Each call of the engine fails in turn, until there is none left to fail. Acknowledged writes
@@ -42,7 +43,7 @@ func faultyWork(t *testing.T, s *store.Store) map[string]revtree.Rev {
 	if err := s.Create(t.Context(), "db"); err != nil {
 		return done
 	}
-	db, err := bare(t.Context(), s, "db")
+	db, err := storetest.OpenDB(t.Context(), s, "db")
 	if err != nil {
 		return done
 	}
@@ -82,7 +83,7 @@ func faultyWork(t *testing.T, s *store.Store) map[string]revtree.Rev {
 }
 
 func verifyFaulty(t *testing.T, s *store.Store, n int, done map[string]revtree.Rev) {
-	db, err := bare(t.Context(), s, "db")
+	db, err := storetest.OpenDB(t.Context(), s, "db")
 	if errors.Is(err, store.ErrNoDB) && len(done) == 0 {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 var errRefused = errors.New("refused")
@@ -35,13 +36,13 @@ var publicOnly = &store.Guard{
 }
 
 func TestAGuardIsAskedOnEveryWayOut(t *testing.T) {
-	s := openStore(t, store.Options{})
-	db := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{})
+	db := storetest.DB(t, s, "db")
 	for _, id := range []string{"a", "pub1", "pub2", "pub3", "z"} {
 		write(t, db, revtree.Rev{}, `{"_id":%q,"secret":1,"x":2}`, id)
 	}
 	write(t, db, revtree.Rev{}, `{"_id":"_local/a"}`)
-	guarded := openDB(t, s, "db").Guarded(publicOnly)
+	guarded := storetest.DB(t, s, "db").Guarded(publicOnly)
 	ctx := t.Context()
 	if d, err := guarded.Get(ctx, "pub1", store.ReadOptions{}); err != nil || string(d.Body) != `{"x":2}` {
 		t.Errorf("a document that is shown: %v, %v", d, err)
@@ -124,9 +125,9 @@ func TestAGuardIsAskedOnEveryWayOut(t *testing.T) {
 }
 
 func TestAGuardIsAskedOnEveryWayIn(t *testing.T) {
-	s := openStore(t, store.Options{})
-	db := openDB(t, s, "db")
-	guarded := openDB(t, s, "db").Guarded(publicOnly)
+	s := storetest.Open(t, store.Options{})
+	db := storetest.DB(t, s, "db")
+	guarded := storetest.DB(t, s, "db").Guarded(publicOnly)
 	docs := []store.Edit{{Doc: parse(t, `{"_id":"a"}`)}, {Doc: parse(t, `{"_id":"pub"}`)}, {Doc: parse(t, `{"_id":"_local/a"}`)}}
 	results, err := guarded.Write(t.Context(), docs, store.WriteOptions{})
 	if err != nil || results[0].Err != errRefused || results[1].Err != nil || results[2].Err != errRefused {
@@ -164,14 +165,14 @@ func TestAGuardIsAskedOnEveryWayIn(t *testing.T) {
 
 // A hidden leaf neither hides the other leaves of its document nor appears because of them.
 func TestAGuardJudgesLeavesOneByOne(t *testing.T) {
-	s := openStore(t, store.Options{})
-	db := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{})
+	db := storetest.DB(t, s, "db")
 	for _, doc := range []string{`{"_id":"d","_rev":"1-aaa","mine":true}`, `{"_id":"d","_rev":"1-bbb","mine":false}`} {
 		if _, err := db.Write(t.Context(), []store.Edit{{Doc: parse(t, "%s", doc)}}, store.WriteOptions{Replicated: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	guarded := openDB(t, s, "db").Guarded(&store.Guard{Read: func(d *store.Document) (bool, error) {
+	guarded := storetest.DB(t, s, "db").Guarded(&store.Guard{Read: func(d *store.Document) (bool, error) {
 		return string(d.Body) == `{"mine":true}`, nil
 	}})
 	rows := 0

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // adminsOnly is a guard that accepts administrators only while the security object is "{}".
@@ -34,7 +35,7 @@ func TestDesignDocumentsAreAdministrators(t *testing.T) {
 		"one by one": {}, "replicated": {Replicated: true}, "atomic": {Atomic: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := openDB(t, openStore(t, store.Options{}), "db")
+			db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 			security := func(s string) {
 				t.Helper()
 				if err := db.SetSecurity(t.Context(), []byte(s)); err != nil {
@@ -77,7 +78,7 @@ func TestDesignDocumentsAreAdministrators(t *testing.T) {
 // Limits, the security object and purges are for administrators, as the security object
 // stands at that moment.
 func TestSettingsAreAdministrators(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	a, _ := write(t, db, revtree.Rev{}, `{"_id":"a"}`)
 	for _, c := range []struct {
 		security string
@@ -115,8 +116,8 @@ func TestSettingsAreAdministrators(t *testing.T) {
 // stored.
 func TestAnEditThatCouldNotBeJudged(t *testing.T) {
 	busy := errors.New("busy")
-	s := openStore(t, store.Options{})
-	db := openDB(t, s, "db").Guarded(&store.Guard{Write: func(_ context.Context, _ store.Standing, e *store.Edit, _ store.WriteOptions) error {
+	s := storetest.Open(t, store.Options{})
+	db := storetest.DB(t, s, "db").Guarded(&store.Guard{Write: func(_ context.Context, _ store.Standing, e *store.Edit, _ store.WriteOptions) error {
 		if e.Doc.ID == "b" {
 			return fmt.Errorf("hashing: %w", &store.Unjudged{Err: busy})
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // forgettable counts how often it is forgotten.
@@ -15,12 +16,12 @@ func (f *forgettable) Forget() { f.forgotten.Add(1) }
 // What is kept with a database is shared by all handles, and goes when the database is deleted
 // or closed; another database of its name has nothing of it.
 func TestKeep(t *testing.T) {
-	s := openStore(t, store.Options{MaxOpen: 1})
+	s := storetest.Open(t, store.Options{MaxOpen: 1})
 	made := 0
 	keep := func(db *store.DB) *forgettable {
 		return db.Keep("key", func() store.Kept { made++; return &forgettable{} }).(*forgettable)
 	}
-	db := openDB(t, s, "db")
+	db := storetest.DB(t, s, "db")
 	kept := keep(db)
 	if keep(db.Guarded(&store.Guard{})) != kept || made != 1 {
 		t.Errorf("another handle has something else; %d were made", made)
@@ -37,7 +38,7 @@ func TestKeep(t *testing.T) {
 	if late := keep(db); late == kept || late.forgotten.Load() != 1 {
 		t.Error("something is kept with a database that is gone")
 	}
-	again := openDB(t, s, "db")
+	again := storetest.DB(t, s, "db")
 	second := keep(again)
 	if second == kept || second.forgotten.Load() != 0 {
 		t.Error("a new database has what was kept with the old one")
@@ -46,20 +47,20 @@ func TestKeep(t *testing.T) {
 
 // A database that is closed to make room for others keeps nothing.
 func TestKeepWhileOpen(t *testing.T) {
-	s := openStore(t, store.Options{MaxOpen: 1})
+	s := storetest.Open(t, store.Options{MaxOpen: 1})
 	for _, name := range []string{"a", "b"} {
 		if err := s.Create(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 	}
 	kept := &forgettable{}
-	db, err := bare(t.Context(), s, "a")
+	db, err := storetest.OpenDB(t.Context(), s, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	db.Keep("key", func() store.Kept { return kept })
 	db.Release()
-	openDB(t, s, "b")
+	storetest.DB(t, s, "b")
 	if err := s.Close(); err != nil { // which waits for what is being closed
 		t.Fatal(err)
 	}

@@ -9,13 +9,14 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // Leaves judged a page at a time give the same rows as one by one. One that cannot be judged
 // ends the read there and not before.
 func TestLeavesAreJudgedByThePage(t *testing.T) {
-	s := openStore(t, store.Options{})
-	db := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{})
+	db := storetest.DB(t, s, "db")
 	for i := range 20 {
 		write(t, db, revtree.Rev{}, `{"_id":"%02d","n":%d}`, i, i)
 	}

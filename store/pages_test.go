@@ -7,14 +7,15 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // A read is flushed between its pages, and a page of large documents has few of them: the
 // memory of an answer does not grow with the number of its documents, nor with how often one is
 // asked for.
 func TestPagesAreBoundedByBytes(t *testing.T) {
-	s := openStore(t, store.Options{})
-	db := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{})
+	db := storetest.DB(t, s, "db")
 	const each, n = 200_000, 40
 	var once, again []string
 	for i := range n {

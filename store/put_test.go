@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // Put distinguishes a refused document from a failed write, as Write does.
 func TestPut(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	made, err := db.Put(t.Context(), store.Edit{Doc: parse(t, `{"_id":"a","v":1}`)}, store.WriteOptions{})
 	if err != nil || made.ID != "a" || made.Rev.Gen != 1 {
 		t.Fatalf("%+v, %v", made, err)

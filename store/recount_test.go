@@ -11,6 +11,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // While everything is counted for the first caller that asks how much is left, writes go on,
@@ -47,12 +48,8 @@ func TestNobodyWaitsForCounting(t *testing.T) {
 					<-goOn
 				}
 			}})
-			s, err := store.Open(t.Context(), e, store.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { s.Close() })
-			db := openDB(t, s, "db")
+			s := storetest.On(t, e, store.Options{})
+			db := storetest.DB(t, s, "db")
 			var revs []revtree.Rev
 			for i := range 15 {
 				rev, err := write(t, db, revtree.Rev{}, `{"_id":"%02d"}`, i)
@@ -123,7 +120,7 @@ func TestNobodyWaitsForCounting(t *testing.T) {
 
 // Counts stay right while stretches that have grown are cut and writers go on.
 func TestCountsBesideWriters(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -179,12 +176,8 @@ func TestPanicWhileCounting(t *testing.T) {
 			panic("mine")
 		}
 	}})
-	s, err := store.Open(t.Context(), e, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	db := openDB(t, s, "db")
+	s := storetest.On(t, e, store.Options{})
+	db := storetest.DB(t, s, "db")
 	for i := range 3 {
 		if _, err := write(t, db, revtree.Rev{}, `{"_id":"%02d"}`, i); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // branched makes a document whose winner is 2-bb, with a conflict 2-aa and a deleted leaf
@@ -26,12 +27,12 @@ func branched(t *testing.T, db *store.DB) {
 
 // A guard judges an edit by the winner and every living leaf, whatever the edit names.
 func TestWhatAGuardJudgesBy(t *testing.T) {
-	s := openStore(t, store.Options{})
-	db := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{})
+	db := storetest.DB(t, s, "db")
 	branched(t, db)
 	write(t, db, revtree.Rev{}, `{"_id":"gone","_deleted":true,"was":1}`)
 	var saw []string
-	guarded := openDB(t, s, "db").Guarded(&store.Guard{Write: func(_ context.Context, now store.Standing, _ *store.Edit, _ store.WriteOptions) error {
+	guarded := storetest.DB(t, s, "db").Guarded(&store.Guard{Write: func(_ context.Context, now store.Standing, _ *store.Edit, _ store.WriteOptions) error {
 		saw = nil
 		for _, d := range now.Docs {
 			saw = append(saw, d.Rev.String()+string(d.Body))
@@ -89,7 +90,7 @@ func TestAGuardsJudgementHolds(t *testing.T) {
 			},
 		} {
 			t.Run(name+", "+change, func(t *testing.T) {
-				db := openDB(t, openStore(t, store.Options{}), "db")
+				db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 				if err := db.SetSecurity(t.Context(), []byte(`{}`)); err != nil {
 					t.Fatal(err)
 				}
@@ -127,13 +128,13 @@ func TestAGuardsJudgementHolds(t *testing.T) {
 func TestAnEditThatConflictsIsNotWritten(t *testing.T) {
 	for name, opt := range map[string]store.WriteOptions{"one by one": {}, "atomic": {Atomic: true}} {
 		t.Run(name, func(t *testing.T) {
-			s := openStore(t, store.Options{})
-			db := openDB(t, s, "db")
+			s := storetest.Open(t, store.Options{})
+			db := storetest.DB(t, s, "db")
 			first, _ := write(t, db, revtree.Rev{}, `{"_id":"d","n":1}`)
-			probe := openDB(t, s, "probe")
+			probe := storetest.DB(t, s, "probe")
 			write(t, probe, revtree.Rev{}, `{"_id":"d","n":1}`)
 			second, _ := write(t, probe, first, `{"_id":"d","n":2}`)
-			guarded := openDB(t, s, "db").Guarded(&store.Guard{Write: func(_ context.Context, now store.Standing, e *store.Edit, _ store.WriteOptions) error {
+			guarded := storetest.DB(t, s, "db").Guarded(&store.Guard{Write: func(_ context.Context, now store.Standing, e *store.Edit, _ store.WriteOptions) error {
 				if len(now.Docs) == 0 {
 					return nil // anybody's
 				}

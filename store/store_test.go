@@ -11,43 +11,8 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/storetest"
 )
-
-// openStore opens a store in a folder of its own.
-func openStore(t *testing.T, opt store.Options) *store.Store {
-	t.Helper()
-	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), e, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(s.Close(), e.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-func openDB(t *testing.T, s *store.Store, name string) *store.DB {
-	t.Helper()
-	db, err := bare(t.Context(), s, name)
-	if errors.Is(err, store.ErrNoDB) {
-		if err := s.Create(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
-		db, err = bare(t.Context(), s, name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Release)
-	return db
-}
 
 // write writes one document and returns its new revision.
 func write(t *testing.T, db *store.DB, rev revtree.Rev, format string, args ...any) (revtree.Rev, error) {
@@ -62,12 +27,12 @@ func write(t *testing.T, db *store.DB, rev revtree.Rev, format string, args ...a
 }
 
 func TestDatabaseNames(t *testing.T) {
-	s := openStore(t, store.Options{})
+	s := storetest.Open(t, store.Options{})
 	for _, name := range []string{"", "A", "1a", "a b", "a.b", "_nothing", "ü", "../x", "a\x00"} {
 		if err := s.Create(t.Context(), name); !errors.Is(err, store.ErrBadDBName) {
 			t.Errorf("create %q: %v", name, err)
 		}
-		if _, err := bare(t.Context(), s, name); !errors.Is(err, store.ErrNoDB) {
+		if _, err := storetest.OpenDB(t.Context(), s, name); !errors.Is(err, store.ErrNoDB) {
 			t.Errorf("open %q: %v", name, err)
 		}
 	}
@@ -93,8 +58,8 @@ func TestDatabaseNames(t *testing.T) {
 // A new database of the same name is a different one: a place in the old feed becomes the
 // beginning.
 func TestRemadeDatabaseStartsAnew(t *testing.T) {
-	s := openStore(t, store.Options{})
-	db := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{})
+	db := storetest.DB(t, s, "db")
 	for i := range 3 {
 		if _, err := write(t, db, revtree.Rev{}, `{"_id":"d%d"}`, i); err != nil {
 			t.Fatal(err)
@@ -115,7 +80,7 @@ func TestRemadeDatabaseStartsAnew(t *testing.T) {
 	if _, err := db.Info(t.Context()); !errors.Is(err, store.ErrNoDB) {
 		t.Errorf("info of a deleted database: %v", err)
 	}
-	again := openDB(t, s, "db")
+	again := storetest.DB(t, s, "db")
 	if n, err := again.ParseSeq(place); n != 0 || err != nil {
 		t.Errorf("the old sequence is %d, %v in the new database", n, err)
 	}
@@ -131,7 +96,7 @@ func TestRemadeDatabaseStartsAnew(t *testing.T) {
 
 // Many goroutines use more databases than may be open at once.
 func TestDatabasesComeAndGo(t *testing.T) {
-	s := openStore(t, store.Options{MaxOpen: 3})
+	s := storetest.Open(t, store.Options{MaxOpen: 3})
 	const dbs, rounds = 12, 20
 	for i := range dbs {
 		if err := s.Create(t.Context(), fmt.Sprintf("db%d", i)); err != nil {
@@ -142,7 +107,7 @@ func TestDatabasesComeAndGo(t *testing.T) {
 	for w := range 8 {
 		wg.Go(func() {
 			for i := range rounds {
-				db, err := bare(t.Context(), s, fmt.Sprintf("db%d", (w*7+i)%dbs))
+				db, err := storetest.OpenDB(t.Context(), s, fmt.Sprintf("db%d", (w*7+i)%dbs))
 				if err != nil {
 					t.Error(err)
 					return
@@ -157,7 +122,7 @@ func TestDatabasesComeAndGo(t *testing.T) {
 	wg.Wait()
 	total := uint64(0)
 	for i := range dbs {
-		info, err := openDB(t, s, fmt.Sprintf("db%d", i)).Info(t.Context())
+		info, err := storetest.DB(t, s, fmt.Sprintf("db%d", i)).Info(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +135,7 @@ func TestDatabasesComeAndGo(t *testing.T) {
 
 // Of many edits of the same revision one wins, and the other writers learn of it.
 func TestOneOfManyEditsWins(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	rev, err := write(t, db, revtree.Rev{}, `{"_id":"a"}`)
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +164,7 @@ func TestOneOfManyEditsWins(t *testing.T) {
 
 // A waiting feed hears of each write, and misses none however they fall.
 func TestFeedMissesNothing(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	const writers, each = 4, 50
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -237,7 +202,7 @@ func TestFeedMissesNothing(t *testing.T) {
 
 // Compaction goes on beside readers and writers, and loses nothing but old bodies.
 func TestCompactionBesideWork(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	var mu sync.Mutex
 	revs := map[string]revtree.Rev{}
 	stop := make(chan struct{})
@@ -281,7 +246,7 @@ func TestCompactionBesideWork(t *testing.T) {
 }
 
 func TestPendingCounts(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	const docs = 3000 // several stretches of the ranks
 	edits := make([]store.Edit, docs)
 	for i := range edits {
@@ -317,7 +282,7 @@ func TestPendingCounts(t *testing.T) {
 
 // Databases are made, used and deleted by many at once; in the end a new one works.
 func TestRemadeWhileInUse(t *testing.T) {
-	s := openStore(t, store.Options{})
+	s := storetest.Open(t, store.Options{})
 	var wg sync.WaitGroup
 	for w := range 6 {
 		wg.Go(func() {
@@ -330,7 +295,7 @@ func TestRemadeWhileInUse(t *testing.T) {
 					err = s.Drop(t.Context(), "db")
 				default:
 					var db *store.DB
-					if db, err = bare(t.Context(), s, "db"); err == nil {
+					if db, err = storetest.OpenDB(t.Context(), s, "db"); err == nil {
 						_, err = db.Write(t.Context(), []store.Edit{{Doc: parse(t, `{"_id":"%d-%d"}`, w, i)}}, store.WriteOptions{})
 						db.Release()
 					}
@@ -345,7 +310,7 @@ func TestRemadeWhileInUse(t *testing.T) {
 	if err := s.Drop(t.Context(), "db"); err != nil && !errors.Is(err, store.ErrNoDB) {
 		t.Fatal(err)
 	}
-	db := openDB(t, s, "db")
+	db := storetest.DB(t, s, "db")
 	if _, err := write(t, db, revtree.Rev{}, `{"_id":"a"}`); err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +321,7 @@ func TestRemadeWhileInUse(t *testing.T) {
 }
 
 func TestOffsets(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	offset := func(start string, descending bool) (n int) {
 		q := store.AllDocsQuery{Start: start, HasStart: true, Descending: descending, Limit: 1, WantOffset: true}
 		err := db.AllDocs(t.Context(), q, func(p store.Page) error { n = p.Offset; return nil }, func(*store.Row) error { return nil }, func() error { return nil })

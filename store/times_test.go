@@ -13,6 +13,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // handClock is a clock that a test sets.
@@ -32,7 +33,7 @@ func (c *handClock) forward(d time.Duration) { c.nanos.Add(int64(d)) }
 // does, even over compactions, purges and restarts. Times of changes never fall. A time between
 // two changes gives the later ones, and at most one second more.
 func TestReadersByTimeMissNothing(t *testing.T) {
-	for name, open := range engines {
+	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
 			eng := open(t)
 			defer eng.Close()
@@ -109,10 +110,10 @@ func (m *timeModelState) open() {
 		m.t.Fatal(err)
 	}
 	m.s = s
-	m.db, err = bare(m.t.Context(), s, m.name)
+	m.db, err = storetest.OpenDB(m.t.Context(), s, m.name)
 	if errors.Is(err, store.ErrNoDB) {
 		if err = s.Create(m.t.Context(), m.name); err == nil {
-			m.db, err = bare(m.t.Context(), s, m.name)
+			m.db, err = storetest.OpenDB(m.t.Context(), s, m.name)
 		}
 	}
 	if err != nil {
@@ -197,8 +198,8 @@ func (m *timeModelState) times(rt *rapid.T) {
 // change gives nothing.
 func TestSinceTime(t *testing.T) {
 	c := newHandClock()
-	s := openStore(t, store.Options{Clock: c.now})
-	db := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{Clock: c.now})
+	db := storetest.DB(t, s, "db")
 	began := c.now()
 	for i := range 300 {
 		if _, err := write(t, db, revtree.Rev{}, `{"_id":"d%d"}`, i); err != nil {
@@ -244,7 +245,7 @@ func TestDatabaseWithoutTimes(t *testing.T) {
 		if err := s.Create(t.Context(), "db"); err != nil && !errors.Is(err, store.ErrDBExists) {
 			t.Fatal(err)
 		}
-		db, err := bare(t.Context(), s, "db")
+		db, err := storetest.OpenDB(t.Context(), s, "db")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // editsOf makes edits of JSON documents, which may name their parents.
@@ -255,7 +256,7 @@ func TestOnce(t *testing.T) {
 
 // No more than 64 MiB of answers are kept: the oldest go.
 func TestOnceIsBounded(t *testing.T) {
-	db := openDB(t, openStore(t, store.Options{}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	random := rand.NewChaCha8([32]byte{1})
 	const answers = 70
 	for i := range answers {
@@ -289,8 +290,8 @@ func TestOnceIsBounded(t *testing.T) {
 // Answers are kept for a day, over restarts, and then make room.
 func TestOnceIsForgotten(t *testing.T) {
 	c := newHandClock()
-	s := openStore(t, store.Options{Clock: c.now})
-	db := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{Clock: c.now})
+	db := storetest.DB(t, s, "db")
 	do := func(key string) error {
 		o := &store.Once{Key: sha256.Sum256([]byte(key)), Answer: func([]store.Result, error) []byte { return []byte(key) }}
 		_, err := db.Write(t.Context(), editsOf(t, `{"_id":"a`+key+`"}`), store.WriteOptions{Once: o})

@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
-	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // judged is a guard that has fn judge every document.
@@ -24,13 +24,13 @@ func judged(fn func(design uint64, new, old *store.Document) error) *store.Guard
 }
 
 func TestWhatValidationSees(t *testing.T) {
-	s := openStore(t, store.Options{})
-	plain := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{})
+	plain := storetest.DB(t, s, "db")
 	first, _ := write(t, plain, revtree.Rev{}, `{"_id":"a","n":1}`)
 	second, _ := write(t, plain, first, `{"_id":"a","n":2}`)
 	gone, _ := write(t, plain, revtree.Rev{}, `{"_id":"gone","_deleted":true,"was":1}`)
 	var saw []string
-	db := openDB(t, s, "db").Guarded(judged(func(_ uint64, new, old *store.Document) error {
+	db := storetest.DB(t, s, "db").Guarded(judged(func(_ uint64, new, old *store.Document) error {
 		line := string(new.AppendJSON(nil, store.JSONOptions{})) + " over "
 		if old == nil {
 			line += "nothing"
@@ -92,8 +92,8 @@ func TestWhatValidationSees(t *testing.T) {
 // Many goroutines write at once while the design documents keep changing. Everything that gets
 // in was judged by the design documents and the revision that it followed.
 func TestNothingSlipsThroughValidation(t *testing.T) {
-	s := openStore(t, store.Options{})
-	plain := openDB(t, s, "db")
+	s := storetest.Open(t, store.Options{})
+	plain := storetest.DB(t, s, "db")
 	type verdict struct {
 		design uint64
 		over   string
@@ -139,7 +139,7 @@ func TestNothingSlipsThroughValidation(t *testing.T) {
 	})
 	for i := range writers {
 		wg.Go(func() {
-			db, err := bare(t.Context(), s, "db")
+			db, err := storetest.OpenDB(t.Context(), s, "db")
 			if err != nil {
 				t.Error(err)
 				return
@@ -205,11 +205,7 @@ func TestNothingSlipsThroughValidation(t *testing.T) {
 // A database whose design documents were written before their changes were recorded still uses
 // them.
 func TestDesignWithoutANote(t *testing.T) {
-	eng, err := bolt.Open(t.TempDir(), bolt.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer eng.Close()
+	eng := storetest.Engine(t)
 	open := func() *store.Store {
 		t.Helper()
 		s, err := store.Open(t.Context(), eng, store.Options{})
@@ -220,7 +216,7 @@ func TestDesignWithoutANote(t *testing.T) {
 	}
 	design := func(s *store.Store) uint64 {
 		t.Helper()
-		db, err := bare(t.Context(), s, "db")
+		db, err := storetest.OpenDB(t.Context(), s, "db")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +228,7 @@ func TestDesignWithoutANote(t *testing.T) {
 		return seq
 	}
 	s := open()
-	db := openDB(t, s, "db")
+	db := storetest.DB(t, s, "db")
 	write(t, db, revtree.Rev{}, `{"_id":"a"}`)
 	if seq := design(s); seq != 0 {
 		t.Errorf("without a design document: %d", seq)

@@ -77,6 +77,7 @@ var layers = []layer{
 	{"store/record", []string{"revtree"}, []string{bbolt, web, "os"}},
 	{"store/script", []string{"store/jsonscan", "store/pattern"}, []string{bbolt, web, "os"}},
 	{"store/script/worker", []string{"store/fair", "store/script", "store/collate", "store/jsonscan"}, []string{bbolt, web}},
+	{"store/storetest", []string{"store", "store/engine/..."}, []string{bbolt, web}},
 	{"revtree", nil, append([]string{bbolt}, purity...)},
 }
 
@@ -98,6 +99,9 @@ func TestLayers(t *testing.T) {
 		for _, imported := range p.Imports {
 			if reason := rule.refuses(imported); reason != "" {
 				t.Errorf("%s imports %s: %s", path, imported, reason)
+			}
+			if ours, is := strings.CutPrefix(imported, module); is && forTests(ours) && !forTests(path) {
+				t.Errorf("%s imports %s, which is for tests", path, imported)
 			}
 		}
 	}
@@ -140,7 +144,7 @@ func TestLayersReach(t *testing.T) {
 		path := strings.TrimPrefix(p.ImportPath, module)
 		for _, dep := range p.Deps {
 			switch {
-			case dep == bbolt && path != "cmd/tododb" && path != "store/engine/bolt":
+			case dep == bbolt && path != "cmd/tododb" && path != "store/engine/bolt" && !forTests(path):
 				t.Errorf("%s reaches %s", path, dep)
 			case dep == web && below(path, "store"):
 				t.Errorf("%s reaches %s", path, dep)
@@ -148,6 +152,9 @@ func TestLayersReach(t *testing.T) {
 		}
 	}
 }
+
+// forTests tells whether a package is there for tests, as its name says, and for nothing else.
+func forTests(path string) bool { return strings.HasSuffix(path, "test") }
 
 func layerOf(path string) (l layer, is bool) {
 	i := slices.IndexFunc(layers, func(l layer) bool { return l.path == path })

@@ -9,20 +9,13 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 func TestSweepingStops(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		eng, err := bolt.Open(filepath.Join(dir, "databases"), bolt.Options{NoSync: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		st, err := store.Open(t.Context(), eng, store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		st := storetest.On(t, storetest.EngineIn(t, filepath.Join(dir, "databases")), store.Options{})
 		if err := st.Create(t.Context(), "notes"); err != nil {
 			t.Fatal(err)
 		}
@@ -34,12 +27,6 @@ func TestSweepingStops(t *testing.T) {
 			t.Errorf("it ended after %v", took)
 		}
 		if err := sweepAll(t.Context(), st); err != nil {
-			t.Error(err)
-		}
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := eng.Close(); err != nil {
 			t.Error(err)
 		}
 	})

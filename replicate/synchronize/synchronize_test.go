@@ -23,7 +23,7 @@ import (
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
-	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // server is a whole server, which can be stopped and started again.
@@ -41,10 +41,7 @@ type server struct {
 
 func startServer(t *testing.T) *server {
 	t.Helper()
-	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := storetest.Engine(t)
 	s := &server{t: t, engine: e}
 	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
@@ -56,9 +53,6 @@ func startServer(t *testing.T) *server {
 	t.Cleanup(func() {
 		s.stop()
 		s.http.Close()
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 	return s
 }

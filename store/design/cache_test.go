@@ -1,7 +1,6 @@
 package design
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,42 +10,14 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/script"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 func openStore(t *testing.T) (*store.Store, *Cache) {
 	t.Helper()
-	ctx := context.Background()
-	eng, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(ctx, eng, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, close := range []func() error{s.Close, eng.Close} {
-			if err := close(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	s := storetest.Open(t, store.Options{})
 	return s, NewCache(s, script.InProcess(script.Options{}))
-}
-
-func openDB(t *testing.T, s *store.Store, name string) store.Bare {
-	t.Helper()
-	if err := s.Create(t.Context(), name); err != nil && !errors.Is(err, store.ErrDBExists) {
-		t.Fatal(err)
-	}
-	db, err := s.Bare(t.Context(), name, "a test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Release)
-	return db
 }
 
 func write(t *testing.T, db store.Bare, rev revtree.Rev, format string, args ...any) revtree.Rev {
@@ -84,7 +55,7 @@ func now(t *testing.T, c *Cache, db store.Bare) *Set {
 // again.
 func TestFunctionsFollowTheirDesignDocuments(t *testing.T) {
 	s, c := openStore(t)
-	db := openDB(t, s, "db")
+	db := storetest.Bare(t, s, "db")
 	now := func() *Set { return now(t, c, db) }
 	refused := func() bool { return now().Validate(t.Context(), []byte(`{"_id":"a"}`), nil, nil, nil) != nil }
 	if now().Validates() {
@@ -127,7 +98,7 @@ func TestFunctionsFollowTheirDesignDocuments(t *testing.T) {
 // However many ask at once, a design document is parsed once, and the same one is given to all.
 func TestDesignDocumentsAreParsedOnce(t *testing.T) {
 	s, c := openStore(t)
-	db := openDB(t, s, "db")
+	db := storetest.Bare(t, s, "db")
 	write(t, db, revtree.Rev{}, `{"_id":"_design/a","filters":{"f":"function(){return true}"},"views":{"v":{"map":"function(){}"}}}`)
 	write(t, db, revtree.Rev{}, `{"_id":"_design/b","validate_doc_update":"function(){}"}`)
 	first, err := c.Find(t.Context(), db.Unguarded(), "_design/a")
@@ -158,7 +129,7 @@ func TestDesignDocumentsAreParsedOnce(t *testing.T) {
 // has its own, whoever still has the first one open.
 func TestDesignDocumentsGoWithTheirDatabase(t *testing.T) {
 	s, c := openStore(t)
-	old := openDB(t, s, "db")
+	old := storetest.Bare(t, s, "db")
 	write(t, old, revtree.Rev{}, `{"_id":"_design/v","validate_doc_update":"function(){throw {forbidden:'no'}}"}`)
 	if !now(t, c, old).Validates() {
 		t.Fatal("there is no function")
@@ -172,7 +143,7 @@ func TestDesignDocumentsGoWithTheirDatabase(t *testing.T) {
 	if got := c.Figures(); got.Databases != 0 || got.Bytes != 0 {
 		t.Errorf("of a deleted database there is kept %+v", got)
 	}
-	db := openDB(t, s, "db")
+	db := storetest.Bare(t, s, "db")
 	if now(t, c, db).Validates() {
 		t.Error("the function of a deleted database is asked")
 	}
@@ -188,7 +159,7 @@ func TestDesignDocumentsGoWithTheirDatabase(t *testing.T) {
 // A handle shows the design documents that its guard lets through, and no others.
 func TestHiddenDesignDocuments(t *testing.T) {
 	s, c := openStore(t)
-	db := openDB(t, s, "db")
+	db := storetest.Bare(t, s, "db")
 	write(t, db, revtree.Rev{}, `{"_id":"_design/seen"}`)
 	write(t, db, revtree.Rev{}, `{"_id":"_design/hidden"}`)
 	guarded := db.Unguarded().Guarded(&store.Guard{Read: func(d *store.Document) (bool, error) { return d.ID != "_design/hidden", nil }})
@@ -212,7 +183,7 @@ func TestDesignDocumentsKeptAreBounded(t *testing.T) {
 	c.max = 10 * docSize
 	var dbs []store.Bare
 	for i := range 8 {
-		db := openDB(t, s, fmt.Sprint("db", i))
+		db := storetest.Bare(t, s, fmt.Sprint("db", i))
 		write(t, db, revtree.Rev{}, `{"_id":"_design/d","text":%q}`, strings.Repeat("x", 2*docSize))
 		dbs = append(dbs, db)
 	}

@@ -12,38 +12,24 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/index/view/javascript"
 	"github.com/tododb/tododb/store/script"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // openDB makes a database of documents, and what opens its filters.
 func openDB(t *testing.T, docs ...string) (*store.DB, *filter.Opener) {
 	t.Helper()
 	ctx := context.Background()
-	eng, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(ctx, eng, store.Options{})
-	if err == nil {
-		err = s.Create(ctx, "db")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	bare, err := s.Bare(ctx, "db", "a test")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t, store.Options{})
+	bare := storetest.Bare(t, s, "db")
 	indexes := index.NewManager(ctx, index.Options{Store: s})
 	t.Cleanup(func() {
-		bare.Release()
-		if err := errors.Join(indexes.Close(), s.Close(), eng.Close()); err != nil {
+		if err := indexes.Close(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -8,9 +8,9 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // benchMapper emits type and number of small documents, each into a view.
@@ -39,11 +39,7 @@ func benchDefinition(signature string) *index.Definition {
 
 // benchDB makes a database of small documents of 40 types.
 func benchDB(b *testing.B, docs int) (*world, *store.DB) {
-	e, err := bolt.Open(b.TempDir(), bolt.Options{AppendOnly: store.AppendOnly})
-	if err != nil {
-		b.Fatal(err)
-	}
-	w := newWorld(b, e, index.Options{})
+	w := newWorld(b, storetest.SyncedEngine(b), index.Options{})
 	db := w.create(b, "bench")
 	b.Cleanup(db.Release)
 	for from := 0; from < docs; from += 1000 {

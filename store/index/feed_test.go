@@ -13,6 +13,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // feedModel remembers under which keys of view 0 each document has ever had rows.
@@ -68,7 +69,7 @@ func (m *feedModel) look(t fataler, db *store.DB) (out []modelChange) {
 // The entries by sequence are those of the documents that match, and of the deletions of
 // those that have matched.
 func TestChangesModel(t *testing.T) {
-	w := newWorld(t, engines()["chaos"](t), index.Options{Delay: time.Hour})
+	w := newWorld(t, storetest.Engines["chaos"](t), index.Options{Delay: time.Hour})
 	short := slices.DeleteFunc(slices.Clone(someKeys), func(k string) bool { return len(k) > 900 })
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // fullEngine has a disk on which there is room for so many more transactions of indexes.
@@ -51,7 +52,7 @@ func (d fullDB) Update(ctx context.Context, fn func(engine.Tx) error) error {
 func TestFirstBuildOnFullDisk(t *testing.T) {
 	var room atomic.Int64
 	room.Store(3)
-	w := newWorld(t, fullEngine{engines()["bolt"](t), &room}, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
+	w := newWorld(t, fullEngine{storetest.Engine(t), &room}, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 	w.m.SetBatches(10, 500)
 	db := w.create(t, "db")
 	defer db.Release()

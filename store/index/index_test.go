@@ -18,10 +18,9 @@ import (
 	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
-	"github.com/tododb/tododb/store/engine/bolt"
-	"github.com/tododb/tododb/store/engine/chaos"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/jsonscan"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // world is a store with a manager of indexes.
@@ -31,34 +30,14 @@ type world struct {
 	m   *index.Manager
 }
 
-func engines() map[string]func(testing.TB) engine.Engine {
-	return map[string]func(testing.TB) engine.Engine{
-		"bolt": func(t testing.TB) engine.Engine {
-			e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return e
-		},
-		"chaos": func(testing.TB) engine.Engine {
-			return chaos.New(chaos.Options{Seed: 1, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
-		},
-	}
-}
-
 func newWorld(t testing.TB, eng engine.Engine, opt index.Options) *world {
 	ctx := context.Background()
-	s, err := store.Open(ctx, eng, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.On(t, eng, store.Options{})
 	opt.Store = s
 	w := &world{eng: eng, s: s, m: index.NewManager(ctx, opt)}
 	t.Cleanup(func() {
-		for _, close := range []func() error{w.m.Close, s.Close, eng.Close} {
-			if err := close(); err != nil {
-				t.Error(err)
-			}
+		if err := w.m.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 	return w
@@ -70,7 +49,7 @@ func (w *world) create(t fataler, name string) *store.DB {
 	if err := w.s.Create(ctx, name); err != nil {
 		t.Fatal(err)
 	}
-	db, err := bare(ctx, w.s, name)
+	db, err := storetest.OpenDB(ctx, w.s, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +377,7 @@ func reduceRange(t *rapid.T, ix *index.Index, rg index.Range, in []modelRow, des
 
 // Whatever is written, an index answers as if it had been made of the documents now.
 func TestModel(t *testing.T) {
-	for name, open := range engines() {
+	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, open(t), index.Options{Delay: time.Hour})
 			n := 0
@@ -431,7 +410,7 @@ func collated(s string) []byte {
 
 // With more rows than one snapshot is held for, and several levels of summaries.
 func TestManyRows(t *testing.T) {
-	w := newWorld(t, engines()["bolt"](t), index.Options{Delay: time.Hour})
+	w := newWorld(t, storetest.Engine(t), index.Options{Delay: time.Hour})
 	db := w.create(t, "many")
 	defer db.Release()
 	const docs = 2500

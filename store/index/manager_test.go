@@ -18,6 +18,7 @@ import (
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // dump reads the rows, the by-document records and the summaries of an index.
@@ -48,7 +49,7 @@ func dump(t fataler, db *store.DB, signature string) (out []string) {
 // An index that followed changes one by one has the bytes of one that was built of the
 // documents as they are.
 func TestRebuild(t *testing.T) {
-	for name, open := range engines() {
+	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, open(t), index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 			n := 0
@@ -87,7 +88,7 @@ func put(t testing.TB, db *store.DB, id, body string) {
 	}
 }
 
-func boltWorld(t testing.TB, opt index.Options) *world { return newWorld(t, engines()["bolt"](t), opt) }
+func boltWorld(t testing.TB, opt index.Options) *world { return newWorld(t, storetest.Engine(t), opt) }
 
 func count(t testing.TB, ix *index.Index) int {
 	t.Helper()

@@ -13,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tododb/tododb/store/engine/bolt"
-
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // privateMemory is what the process has that is no file's, in bytes: the heap, and what has
@@ -67,10 +66,7 @@ func TestBuildMemory(t *testing.T) {
 	} else if testing.Short() {
 		docs = 60_000
 	}
-	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := storetest.Engine(t)
 	w := newWorld(t, e, index.Options{Scratch: t.TempDir()})
 	db := w.create(t, "memory")
 	defer db.Release()
@@ -122,10 +118,7 @@ func TestBuildMemoryOfLargeRows(t *testing.T) {
 }
 
 func buildLargeRows(t *testing.T, docs, size int, want int64) {
-	e, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := storetest.Engine(t)
 	w := newWorld(t, e, index.Options{Scratch: t.TempDir()})
 	db := w.create(t, "large")
 	defer db.Release()

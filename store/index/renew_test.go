@@ -15,8 +15,8 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
-	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // many puts documents of one row in each view.
@@ -69,7 +69,7 @@ func TestLoadCutShort(t *testing.T) {
 	for _, reopened := range []bool{false, true} {
 		t.Run(fmt.Sprintf("opened again %v", reopened), func(t *testing.T) {
 			scratch := t.TempDir()
-			w := newWorld(t, engines()["bolt"](t), index.Options{Delay: time.Hour, Scratch: scratch})
+			w := newWorld(t, storetest.Engine(t), index.Options{Delay: time.Hour, Scratch: scratch})
 			w.m.SetBatches(10, 500)
 			db := w.create(t, "db")
 			defer db.Release()
@@ -355,11 +355,7 @@ func TestDamagedPages(t *testing.T) {
 	}
 	for round := range rounds {
 		dir := t.TempDir()
-		eng, err := bolt.Open(dir, bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := newWorld(t, eng, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
+		w := newWorld(t, storetest.EngineIn(t, dir), index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 		db := w.create(t, "db")
 		const docs = 3000
 		for from := 0; from < docs; from += 500 {

@@ -7,8 +7,8 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // small is a document as records of applications are, of some 200 bytes.
@@ -19,30 +19,14 @@ func small(i int) string {
 
 // filled is a database of small documents on disk.
 func filled(b *testing.B, n int) (*store.DB, *Finder) {
-	eng, err := bolt.Open(b.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := store.Open(b.Context(), eng, store.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	s := storetest.Open(b, store.Options{})
 	m := index.NewManager(b.Context(), index.Options{Store: s})
 	b.Cleanup(func() {
-		for _, close := range []func() error{m.Close, s.Close, eng.Close} {
-			if err := close(); err != nil {
-				b.Error(err)
-			}
+		if err := m.Close(); err != nil {
+			b.Error(err)
 		}
 	})
-	if err := s.Create(b.Context(), "db"); err != nil {
-		b.Fatal(err)
-	}
-	db, err := bare(b.Context(), s, "db")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(db.Release)
+	db := storetest.DB(b, s, "db")
 	for from := 0; from < n; from += 1000 {
 		edits := make([]store.Edit, 0, 1000)
 		for i := from; i < min(from+1000, n); i++ {

@@ -21,6 +21,7 @@ import (
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/jsonscan"
 	"github.com/tododb/tododb/store/script"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 type world struct {
@@ -30,17 +31,11 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	eng := chaos.New(chaos.Options{Seed: 1})
-	s, err := store.Open(t.Context(), eng, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.On(t, chaos.New(chaos.Options{Seed: 1}), store.Options{})
 	m := index.NewManager(t.Context(), index.Options{Store: s})
 	t.Cleanup(func() {
-		for _, close := range []func() error{m.Close, s.Close, eng.Close} {
-			if err := close(); err != nil {
-				t.Error(err)
-			}
+		if err := m.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 	return &world{store: s, f: NewFinder(m, designsOf(s))}
@@ -61,7 +56,7 @@ func (w *world) create(t fataler) *store.DB {
 	if err := w.store.Create(context.Background(), name); err != nil {
 		t.Fatal(err)
 	}
-	db, err := bare(context.Background(), w.store, name)
+	db, err := storetest.OpenDB(context.Background(), w.store, name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,13 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/index/view/javascript"
 	"github.com/tododb/tododb/store/script"
 	"github.com/tododb/tododb/store/script/worker"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // The binary of the tests is the one of the workers that they start.
@@ -40,34 +41,17 @@ func hosts(t testing.TB) map[string]script.Host {
 	return map[string]script.Host{"here": script.InProcess(script.Options{}), "worker": p}
 }
 
-// openDB makes a database in a folder of the test.
-func openDB(t testing.TB, durable bool) (*store.DB, *index.Manager) {
-	ctx := context.Background()
-	eng, err := bolt.Open(t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly, NoSync: !durable})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(ctx, eng, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Create(ctx, "db"); err != nil {
-		t.Fatal(err)
-	}
-	db, err := bare(ctx, s, "db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := index.NewManager(ctx, index.Options{Store: s})
+// openDB makes a database on an engine, and the manager of its indexes.
+func openDB(t testing.TB, e engine.Engine) (*store.DB, *index.Manager) {
+	t.Helper()
+	s := storetest.On(t, e, store.Options{})
+	m := index.NewManager(context.Background(), index.Options{Store: s})
 	t.Cleanup(func() {
-		db.Release()
-		for _, close := range []func() error{m.Close, s.Close, eng.Close} {
-			if err := close(); err != nil {
-				t.Error(err)
-			}
+		if err := m.Close(); err != nil {
+			t.Error(err)
 		}
 	})
-	return db, m
+	return storetest.DB(t, s, "db"), m
 }
 
 // docID is scattered, as ids of clients are, in the benchmark's range and in order below it.
@@ -141,7 +125,7 @@ func TestJavaScript(t *testing.T) {
 }
 
 func testJavaScript(t *testing.T, host script.Host) {
-	db, m := openDB(t, false)
+	db, m := openDB(t, storetest.Engine(t))
 	fill(t, db, 300, func(i int) string { return fmt.Sprintf(`{"k":%d,"v":%d}`, i%3, i) })
 	ix := open(t, host, db, m, `{"views":{
 		"a":{"map":"function(doc){emit(doc.k,doc.v)}","reduce":"function(k,v,r){return sum(v)}"},
@@ -173,7 +157,7 @@ func testJavaScript(t *testing.T, host script.Host) {
 // BenchmarkBuild builds two views of documents of some 300 bytes whose ids are scattered.
 func BenchmarkBuild(b *testing.B) {
 	const docs = 100_000
-	db, m := openDB(b, true)
+	db, m := openDB(b, storetest.SyncedEngine(b))
 	types, cities := strings.Fields("todo list note tag"), strings.Fields("Oslo Rome Bern Kyiv Wien Cork Lyon Bonn Riga Graz")
 	fill(b, db, docs, func(i int) string {
 		return fmt.Sprintf(`{"owner":"user%04d","type":%q,"n":%d,"score":%d.5,"done":false,"city":%q,"tags":["alpha","bravo"],"created":"2023-11-14T22:13:20Z","text":%q}`,
@@ -196,7 +180,7 @@ func BenchmarkBuild(b *testing.B) {
 // BenchmarkGroups reduces by every key, with a function of the design document.
 func BenchmarkGroups(b *testing.B) {
 	const docs = 5000
-	db, m := openDB(b, false)
+	db, m := openDB(b, storetest.Engine(b))
 	fill(b, db, docs, func(i int) string { return fmt.Sprintf(`{"k":%d,"v":%d}`, i/2, i) })
 	for name, host := range hosts(b) {
 		b.Run(name, func(b *testing.B) {

@@ -1,0 +1,53 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/engine/chaos"
+)
+
+// Engine opens an engine in an empty folder. It does not wait for the disk: what is in it
+// survives the end of a process, but no power cut.
+func Engine(t testing.TB) *bolt.Engine {
+	t.Helper()
+	return EngineIn(t, t.TempDir())
+}
+
+// EngineIn opens such an engine in a folder that the test has chosen.
+func EngineIn(t testing.TB, dir string) *bolt.Engine {
+	t.Helper()
+	return open(t, dir, bolt.Options{AppendOnly: store.AppendOnly, NoSync: true})
+}
+
+// SyncedEngine opens an engine that waits for the disk, as the engine of a server does. It is
+// for benchmarks of what users wait for.
+func SyncedEngine(t testing.TB) *bolt.Engine {
+	t.Helper()
+	return open(t, t.TempDir(), bolt.Options{AppendOnly: store.AppendOnly})
+}
+
+func open(t testing.TB, dir string, opt bolt.Options) *bolt.Engine {
+	t.Helper()
+	e, err := bolt.Open(dir, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Errorf("close the engine: %v", err)
+		}
+	})
+	return e
+}
+
+// Engines open an engine of each kind, by its name: the real one, and one in memory that
+// runs transactions twice, and does not always know whether a commit took place.
+var Engines = map[string]func(testing.TB) engine.Engine{
+	"bolt": func(t testing.TB) engine.Engine { t.Helper(); return Engine(t) },
+	"chaos": func(testing.TB) engine.Engine {
+		return chaos.New(chaos.Options{Seed: 1, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
+	},
+}
