@@ -1,10 +1,11 @@
-package httpapi
+package httpapi_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
@@ -13,7 +14,7 @@ const annaDoc = `{"name":"anna","password":"%s","roles":[],"type":"user"%s}`
 // signUps lets anybody sign up.
 func signUps(t *testing.T, s *Server) {
 	t.Helper()
-	set(t, s.config, "couchdb/users_db_security_editable", "true")
+	set(t, s.Config, "couchdb/users_db_security_editable", "true")
 	must(t, s, testAdmin, 200, "PUT", "/_users/_security", `{"admins":{},"members":{}}`)
 }
 
@@ -43,8 +44,8 @@ func TestATokenIsOfItsAccount(t *testing.T) {
 			wants(t, call(s, "PUT", user, strings.Replace(body, `"roles":[]`, `"roles":["cook"]`, 1), "Admin", ""), 201, "")
 		}, 200},
 		"the same password, hashed anew": {func(t *testing.T, s *Server) {
-			set(t, s.config, "chttpd_auth/iterations", "2")
-			again, err := New(Options{Store: s.store, Config: s.config}) // which has verified nothing yet
+			set(t, s.Config, "chttpd_auth/iterations", "2")
+			again, err := httpapi.New(Options{Store: s.Store, Config: s.Config}) // which has verified nothing yet
 			if err != nil {
 				t.Fatal(err)
 			}

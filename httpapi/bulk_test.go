@@ -1,7 +1,6 @@
-package httpapi
+package httpapi_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -9,46 +8,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// openDBServer makes a server with an empty database "db" that anybody may read.
-func openDBServer(t testing.TB) *Server {
-	t.Helper()
-	s := openServer(t, Options{})
-	if err := s.store.Create(context.Background(), "db"); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// docStep is one request to a database and what it must answer: the JSON, or a regular
-// expression after a tilde.
-type docStep struct {
-	method, path, body string
-	status             int
-	want               string
-}
-
-func runDocSteps(t *testing.T, s *Server, steps []docStep) {
-	t.Helper()
-	for _, c := range steps {
-		var headers []string
-		if headers = []string{"Admin", ""}; strings.HasPrefix(c.path, "anonymous:") {
-			c.path, headers = c.path[len("anonymous:"):], nil
-		}
-		w := call(s, c.method, c.path, c.body, headers...)
-		got := strings.NewReplacer("\r\n", "", "\n", "").Replace(w.Body.String())
-		ok := got == c.want
-		if pattern, is := strings.CutPrefix(c.want, "~"); is {
-			ok = regexp.MustCompile(pattern).MatchString(got)
-		}
-		if !ok || w.Code != c.status {
-			t.Errorf("%s %s %s:\n got %d %s\nwant %d %s", c.method, c.path, c.body, w.Code, got, c.status, c.want)
-		}
-		if c.status != 406 && strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") && c.method != "HEAD" && !json.Valid(w.Body.Bytes()) {
-			t.Errorf("%s %s: not JSON: %s", c.method, c.path, got)
-		}
-	}
-}
 
 func TestBulkDocs(t *testing.T) {
 	s := openDBServer(t)

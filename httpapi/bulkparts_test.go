@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bufio"
@@ -127,7 +127,7 @@ func TestBulkInPartsIsJudgedWhole(t *testing.T) {
 func TestNoMemoryForARequest(t *testing.T) {
 	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
-	budget := s.shared.Settings().Budget
+	budget := s.Shared().Settings().Budget
 	for _, bytes := range []int64{4 << 20, 1 << 30} { // all there is of either kind
 		if _, err := budget.Work(t.Context(), bytes); err != nil {
 			t.Fatal(err)

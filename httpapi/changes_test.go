@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bufio"
@@ -232,7 +232,7 @@ func TestChangesFeedOfDeletedDatabase(t *testing.T) {
 	continuous := openFeed(t, server.URL, "/db/_changes?feed=continuous&heartbeat=60000")
 	longpoll := openFeed(t, server.URL, "/db/_changes?feed=longpoll&timeout=60000")
 	longpoll.want(`{"results":[`)
-	if err := s.store.Drop(context.Background(), "db"); err != nil {
+	if err := s.Store.Drop(context.Background(), "db"); err != nil {
 		t.Fatal(err)
 	}
 	continuous.want(`{"last_seq":"0-`)

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bufio"
@@ -43,7 +43,7 @@ func TestDBUpdates(t *testing.T) {
 	s := openServer(t, Options{})
 	create := func(name string) {
 		t.Helper()
-		if err := s.store.Create(context.Background(), name); err != nil {
+		if err := s.Store.Create(context.Background(), name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,7 +71,7 @@ func TestDBUpdates(t *testing.T) {
 	if got := strings.Join(rows, ", "); got != all.String() {
 		t.Errorf("in pages: %s", got)
 	}
-	if err := s.store.Drop(context.Background(), "a"); err != nil {
+	if err := s.Store.Drop(context.Background(), "a"); err != nil {
 		t.Fatal(err)
 	}
 	if a := updates(t, s, "?since="+all.Last); a.String() != "a deleted" {
@@ -120,7 +120,7 @@ func TestDBUpdatesFeeds(t *testing.T) {
 		t.Errorf("heartbeat: %q", got)
 	}
 	for i := range 2 {
-		if err := s.store.Create(context.Background(), fmt.Sprintf("db%d", i)); err != nil {
+		if err := s.Store.Create(context.Background(), fmt.Sprintf("db%d", i)); err != nil {
 			t.Fatal(err)
 		}
 		row := ""

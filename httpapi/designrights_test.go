@@ -1,7 +1,6 @@
-package httpapi
+package httpapi_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,7 +14,7 @@ func victimServer(t *testing.T) *Server {
 	t.Helper()
 	var replicator later
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1"), Replicator: &replicator})
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.Store, Open: s.Access().OpenFor})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,17 +38,6 @@ func designState(t *testing.T, s *Server, db string) string {
 	t.Helper()
 	rows, _, _ := strings.Cut(must(t, s, testAdmin, 200, "GET", "/"+db+"/_changes?filter=_design&style=all_docs&include_docs=true&attachments=true", ""), `"last_seq"`)
 	return rows
-}
-
-func revOf(t *testing.T, s *Server, path string) string {
-	t.Helper()
-	var doc struct {
-		Rev string `json:"_rev"`
-	}
-	if err := json.Unmarshal([]byte(must(t, s, testAdmin, 200, "GET", path, "")), &doc); err != nil {
-		t.Fatal(err)
-	}
-	return doc.Rev
 }
 
 // Whatever way a member of a database tries, its design documents stay as they are.
@@ -143,7 +131,7 @@ func TestReplicationBringsNoDesignDocuments(t *testing.T) {
 func TestHiddenValidationFunctionsHold(t *testing.T) {
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})
 	must(t, s, testAdmin, 201, "PUT", "/_users", "")
-	set(t, s.config, "couchdb/users_db_security_editable", "true")
+	set(t, s.Config, "couchdb/users_db_security_editable", "true")
 	must(t, s, testAdmin, 200, "PUT", "/_users/_security", `{"admins":{},"members":{}}`)
 	must(t, s, testAdmin, 201, "PUT", "/_users/_design/d", `{"shows":{"s":"function() { return 'shown' }"},"validate_doc_update":"function(n) { if (n.name === 'eve') throw {forbidden: 'not eve'} }"}`)
 	if w := call(s, "GET", "/_users/_design/d/_show/s", ""); w.Code != 403 && w.Code != 404 {

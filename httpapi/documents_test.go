@@ -1,44 +1,9 @@
-package httpapi
+package httpapi_test
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 )
-
-// step is one request of the administrator and what must come back. A body that
-// begins with a tilde is a regular expression; an empty one is not looked at.
-type step struct {
-	request string // "METHOD path"
-	body    string
-	header  string // of the request: "Name: value"
-	status  int
-	want    string
-	answers string // header of the answer: "Name: value"; "Name: " is a header that must not be there
-}
-
-func runSteps(t *testing.T, s *Server, steps []step) {
-	t.Helper()
-	for i, c := range steps {
-		method, path, _ := strings.Cut(c.request, " ")
-		headers := []string{"Admin", "", "Accept", "application/json"}
-		if name, value, ok := strings.Cut(c.header, ": "); ok {
-			headers = append(headers, name, value)
-		}
-		w := call(s, method, path, c.body, headers...)
-		got := strings.TrimSuffix(w.Body.String(), "\n")
-		ok := c.want == "" || got == c.want
-		if pattern, is := strings.CutPrefix(c.want, "~"); is {
-			ok = regexp.MustCompile(pattern).MatchString(got)
-		}
-		if w.Code != c.status || !ok {
-			t.Errorf("step %d, %s: %d %s\nwant %d %s", i+1, c.request, w.Code, got, c.status, c.want)
-		}
-		if name, value, is := strings.Cut(c.answers, ": "); is && w.Header().Get(name) != value {
-			t.Errorf("step %d, %s: %s is %q, want %q", i+1, c.request, name, w.Header().Get(name), value)
-		}
-	}
-}
 
 // Revisions of {"v":1} and what follows it.
 const (

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"fmt"
@@ -123,12 +123,12 @@ func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{}}`, "Admin", ""), 200, "")
-	db, err := s.access.OpenNamed(t.Context(), "db", auth.User{}, wire.Member)
+	db, err := s.Access().OpenNamed(t.Context(), "db", auth.User{}, wire.Member)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Release()
-	rights, err := s.access.FeedRights(t.Context(), auth.User{}, db, wire.Continuous)
+	rights, err := s.Access().FeedRights(t.Context(), auth.User{}, db, wire.Continuous)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
 	}
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{"names":["ben"]}}`, "Admin", ""), 200, "")
 	w := httptest.NewRecorder()
-	st := wire.NewStream(w, httptest.NewRequestWithContext(s.shared.BeginInner(w).In(t.Context()), "GET", "/", nil), 200)
+	st := wire.NewStream(w, httptest.NewRequestWithContext(s.Shared().BeginInner(w).In(t.Context()), "GET", "/", nil), 200)
 	defer st.Drop()
 	f := wire.NewFeed(st, wire.Continuous, 0, wire.FeedTimeout, rights)
 	for began := time.Now(); err == nil && time.Since(began) < 20*time.Second; time.Sleep(time.Millisecond) {

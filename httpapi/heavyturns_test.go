@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ func TestHeavySelectorsTakeTurns(t *testing.T) {
 	if w := call(s, "POST", "/many/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`, "Admin", ""); w.Code != 201 {
 		t.Fatal(w.Code)
 	}
-	turns := s.shared.Turns()
+	turns := s.Shared().Turns()
 	var taken []func() // what gives each back
 	takeAll := func() {
 		for turns.Free() > 0 {

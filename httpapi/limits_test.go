@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bufio"
@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,23 +74,9 @@ func TestRateByAddress(t *testing.T) {
 	if w := ask("10.1.1.1:1", "192.0.2.4"); w.Code != 200 {
 		t.Errorf("another behind the proxy: %d", w.Code)
 	}
-	set(t, s.config, "limits/address_requests", "0")
+	set(t, s.Config, "limits/address_requests", "0")
 	if w := ask("192.0.2.1:1", ""); w.Code != 200 {
 		t.Errorf("switched off: %d", w.Code)
-	}
-}
-
-func TestRatesForgetTheQuiet(t *testing.T) {
-	now := time.Unix(1700000000, 0)
-	r := newRates(nil, 1, 2)
-	for i := range 3 * maxRates {
-		r.wait(strconv.Itoa(i), now.Add(time.Duration(i)*time.Millisecond))
-	}
-	if r.of.Len() > maxRates {
-		t.Errorf("%d are remembered, want %d at most", r.of.Len(), maxRates)
-	}
-	if newRates(r, 1, 2) != r || newRates(r, 2, 2) == r || newRates(r, 0, 2) != nil {
-		t.Error("a change of settings does not replace rates, or the same settings do")
 	}
 }
 
@@ -234,10 +219,9 @@ func TestStandstills(t *testing.T) {
 			t.Errorf("%s: %v\n%s", path, err, answer)
 		}
 	}
-	running := func() int { s.mu.Lock(); defer s.mu.Unlock(); return s.running }
-	for end := time.Now().Add(10 * time.Second); running() > 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); s.Running() > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d requests are still running", running())
+			t.Fatalf("%d requests are still running", s.Running())
 		}
 	}
 	if n, err := io.Copy(io.Discard, standing); n >= 10<<20 {

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bufio"
@@ -9,11 +9,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/httpapi"
 )
 
 func TestRequestsThatCannotBeReadGetJSON(t *testing.T) {
 	server := httptest.NewUnstartedServer(openServer(t, Options{}))
-	server.Listener = Listener(server.Listener)
+	server.Listener = httpapi.Listener(server.Listener)
 	server.Config.MaxHeaderBytes = 1 << 12
 	server.Start()
 	defer server.Close()

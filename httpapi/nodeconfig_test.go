@@ -1,7 +1,6 @@
-package httpapi
+package httpapi_test
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -76,7 +75,7 @@ func TestAdministratorsByConfig(t *testing.T) {
 	if w := call(s, "PUT", path+"/anna", `"anna's"`, "Admin", ""); w.Code != 200 || strings.TrimSpace(w.Body.String()) != `""` {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	if kept := s.config.Section("admins")["anna"]; !auth.IsHash(kept) {
+	if kept := s.Config.Section("admins")["anna"]; !auth.IsHash(kept) {
 		t.Errorf("kept as %q", kept)
 	}
 	if w := call(s, "GET", "/_all_dbs", "", "Authorization", basicAuth("anna", "anna's")); w.Code != 200 {
@@ -91,10 +90,6 @@ func TestAdministratorsByConfig(t *testing.T) {
 	if w := call(s, "GET", "/_all_dbs", "", "Authorization", basicAuth("anna", "anna's")); w.Code != 401 {
 		t.Errorf("the former administrator: %d %s", w.Code, w.Body)
 	}
-}
-
-func basicAuth(name, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
 }
 
 // What obsidian-livesync's set-up asks for and writes, in its order, and what it finds
@@ -175,7 +170,7 @@ func TestClusterSetup(t *testing.T) {
 	if w := call(s, "GET", `/_cluster_setup?ensure_dbs_exist=["extra","more"]`, "", "Admin", ""); !strings.Contains(w.Body.String(), "single_node_disabled") {
 		t.Errorf("%s", w.Body)
 	}
-	if got := s.config.String("chttpd", "port"); got != "15984" {
+	if got := s.Config.String("chttpd", "port"); got != "15984" {
 		t.Errorf("port %s", got)
 	}
 	for _, method := range []string{"GET", "POST"} {

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"strings"
@@ -49,7 +49,7 @@ func TestDesignDocumentsAreParsedOnce(t *testing.T) {
 			}
 		}
 	}
-	parsed := func() int64 { return s.designs.Figures().Parsed }
+	parsed := func() int64 { return s.Designs.Figures().Parsed }
 	ask("1", `"id":"a"`, 403)
 	first := parsed()
 	for range 20 {
@@ -71,7 +71,7 @@ func TestDesignDocumentsAreParsedOnce(t *testing.T) {
 	if w := call(s, "DELETE", "/db", "", "Admin", ""); w.Code != 200 {
 		t.Fatal(w.Body)
 	}
-	if got := s.designs.Figures(); got.Databases != 0 {
+	if got := s.Designs.Figures(); got.Databases != 0 {
 		t.Errorf("of a deleted database there is kept %+v", got)
 	}
 	if w := call(s, "PUT", "/db", "", "Admin", ""); w.Code != 201 {

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ func TestAReplicationIsNoProxy(t *testing.T) {
 		"chttpd/authentication_handlers", "{chttpd_auth, proxy_authentication_handler}, {chttpd_auth, default_authentication_handler}")
 	var replicator later
 	s := openServer(t, Options{Config: cfg, Replicator: &replicator})
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor, IsAdmin: s.access.IsAdmin, Settings: replicate.Settings{Headers: access.ReplicationHeaders(cfg)}})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.Store, Open: s.Access().OpenFor, IsAdmin: s.Access().IsAdmin, Settings: replicate.Settings{Headers: access.ReplicationHeaders(cfg)}})
 	if err != nil {
 		t.Fatal(err)
 	}

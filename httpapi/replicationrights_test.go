@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"context"
@@ -34,7 +34,7 @@ func TestAReplicationHasItsUsersPresentRights(t *testing.T) {
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{"roles":["cook"]},"members":{"roles":["cook"]}}`, "Admin", ""), 200, "")
 	wants(t, call(s, "POST", "/_replicate", `{"source":"db","target":"db2","continuous":true}`, "Authorization", as("anna")), 202, "")
 	writes := func() error {
-		db, err := s.access.OpenFor(t.Context(), "db", replicator.user)
+		db, err := s.Access().OpenFor(t.Context(), "db", replicator.user)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func TestAReplicationHasItsUsersPresentRights(t *testing.T) {
 	if err := writes(); !errors.Is(err, replicate.ErrUnauthorized) {
 		t.Errorf("somebody else has the name: %v", err)
 	}
-	if err := s.access.Allowed(t.Context(), replicator.user); !errors.Is(err, replicate.ErrUnauthorized) {
+	if err := s.Access().Allowed(t.Context(), replicator.user); !errors.Is(err, replicate.ErrUnauthorized) {
 		t.Errorf("between two other servers: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ func TestNetworksOfReplicationDocuments(t *testing.T) {
 	s := openServer(t, Options{Config: settings(t, "admins/Admin", "secret")})
 	front := httptest.NewServer(s)
 	defer front.Close()
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, IsAdmin: s.access.IsAdmin, Settings: replicate.Settings{
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.Store, IsAdmin: s.Access().IsAdmin, Settings: replicate.Settings{
 		StartupJitter: -1, Networks: replicate.Networks{Refused: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 	}})
 	if err != nil {

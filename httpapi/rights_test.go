@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"context"
@@ -116,10 +116,10 @@ func (r *rightsServer) restore() {
 	r.t.Helper()
 	ctx := context.Background()
 	for _, name := range []string{"db", "_users", "_replicator"} {
-		if there, err := r.s.store.Exists(ctx, name); err != nil {
+		if there, err := r.s.Store.Exists(ctx, name); err != nil {
 			r.t.Fatal(err)
 		} else if there {
-			if err := r.s.store.Drop(ctx, name); err != nil {
+			if err := r.s.Store.Drop(ctx, name); err != nil {
 				r.t.Fatal(err)
 			}
 		}

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
@@ -40,7 +41,7 @@ less than its owner. [security.md](security.md) describes all of these.
 `
 
 // routesPage tells the table in the order of the paths, the server's first.
-func routesPage(routes []Route) string {
+func routesPage(routes []httpapi.Route) string {
 	rows := map[string][]string{} // of a path, one for each rule
 	for _, rt := range routes {
 		if strings.HasSuffix(rt.Path, "/{name}...") { // what is no path of a database
@@ -66,7 +67,7 @@ func routesPage(routes []Route) string {
 }
 
 // byRule gathers the methods that the same people may use; HEAD goes with GET.
-func byRule(verbs []Verb) map[wire.Rule][]string {
+func byRule(verbs []httpapi.Verb) map[wire.Rule][]string {
 	methods := map[wire.Rule][]string{}
 	for _, v := range verbs {
 		if v.Methods == "" {

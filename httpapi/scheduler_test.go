@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"encoding/json"
@@ -19,13 +19,13 @@ func asUser(s *Server, u replicate.User, method, path, body string) (int, string
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	x := s.shared.BeginInner(w)
+	x := s.Shared().BeginInner(w)
 	r = r.WithContext(x.In(r.Context()))
 	var err error
-	if x.User, err = s.access.UserOf(r.Context(), u); err != nil {
+	if x.User, err = s.Access().UserOf(r.Context(), u); err != nil {
 		wire.Fail(x, r, err)
 	} else {
-		s.router.ServeHTTP(x, r)
+		s.Inside().ServeHTTP(x, r)
 	}
 	return w.Code, strings.TrimSpace(w.Body.String())
 }
@@ -116,7 +116,7 @@ type later struct{ replications.Replicator }
 func TestScheduler(t *testing.T) {
 	var replicator later
 	s := openServer(t, Options{Replicator: &replicator})
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: replicate.Everything(s.store), Settings: replicate.Settings{StartupJitter: -1}})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.Store, Open: replicate.Everything(s.Store), Settings: replicate.Settings{StartupJitter: -1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestScheduler(t *testing.T) {
 func TestReplicateWithRights(t *testing.T) {
 	var replicator later
 	s := openServer(t, Options{Replicator: &replicator})
-	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.store, Open: s.access.OpenFor})
+	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.Store, Open: s.Access().OpenFor})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bytes"
@@ -15,111 +15,13 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/wire"
-	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/design"
-	"github.com/tododb/tododb/store/engine/bolt"
-	"github.com/tododb/tododb/store/index"
-	"github.com/tododb/tododb/store/index/mango"
-	"github.com/tododb/tododb/store/index/view"
-	"github.com/tododb/tododb/store/index/view/javascript"
-	"github.com/tododb/tododb/store/script"
 )
-
-// openServer makes a server over an empty store; its administrator is admin:secret.
-func openServer(t testing.TB, opt Options) *Server {
-	t.Helper()
-	return openServerWith(t, opt, store.Options{Clock: opt.Now})
-}
-
-// openServerWith opens one whose store has options of its own.
-func openServerWith(t testing.TB, opt Options, of store.Options) *Server {
-	t.Helper()
-	_, bench := t.(*testing.B) // what is measured includes the disk
-	eng, err := bolt.Open(t.TempDir(), bolt.Options{NoSync: !bench})
-	if err != nil {
-		t.Fatal(err)
-	}
-	opt.Store, err = store.Open(context.Background(), eng, of)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if opt.Config == nil {
-		opt.Config = settings(t)
-	}
-	indexes := index.NewManager(context.Background(), index.Options{Store: opt.Store})
-	functions := script.InProcess(script.Options{Timeout: opt.Config.Duration("couchdb", "os_process_timeout")})
-	if opt.Designs == nil {
-		opt.Designs = design.NewCache(opt.Store, functions)
-	}
-	opt.Indexes, opt.Finder = indexes, mango.NewFinder(indexes, opt.Designs)
-	opt.Views = view.NewOpener(indexes, view.Compilers{"javascript": javascript.Compiler(functions)})
-	s, err := New(opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.Close(ctx); err != nil {
-			t.Errorf("close the server: %v", err)
-		}
-		if err := indexes.Close(); err != nil {
-			t.Errorf("close the indexes: %v", err)
-		}
-		if err := opt.Store.Close(); err != nil {
-			t.Errorf("close the store: %v", err)
-		}
-	})
-	return s
-}
-
-// settings are those of a server whose administrator is admin:secret; what differs from
-// the defaults comes in pairs, "section/name" and value.
-func settings(t testing.TB, pairs ...string) *config.Config {
-	t.Helper()
-	c, err := config.Open(config.Options{Flags: map[config.Name]string{{Section: "admins", Name: "admin"}: "secret"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	set(t, c, pairs...)
-	return c
-}
-
-// set changes settings.
-func set(t testing.TB, c *config.Config, pairs ...string) {
-	t.Helper()
-	for i := 0; i < len(pairs); i += 2 {
-		section, name, _ := strings.Cut(pairs[i], "/")
-		if err := c.Set(section, name, pairs[i+1]); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// call asks the server; the headers come in pairs, and "Admin", "" is the administrator.
-func call(s http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i < len(headers); i += 2 {
-		if headers[i] == "Admin" {
-			r.SetBasicAuth("admin", "secret")
-			continue
-		}
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
-	return w
-}
 
 func TestServerEndpoints(t *testing.T) {
 	s := openServer(t, Options{UUID: "00ff", Version: "0.1"})
 	for _, name := range []string{"a", "b/c", "d"} {
-		if err := s.store.Create(context.Background(), name); err != nil {
+		if err := s.Store.Create(context.Background(), name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -299,7 +201,7 @@ func TestCORS(t *testing.T) {
 		t.Errorf("off: %v", h)
 	}
 	// Switched on while the server runs, as set-up programs do.
-	set(t, s.config, "cors/origins", "http://app.example, app://obsidian.md", "cors/credentials", "true", "cors/headers", "X-Mine", "chttpd/enable_cors", "true")
+	set(t, s.Config, "cors/origins", "http://app.example, app://obsidian.md", "cors/credentials", "true", "cors/headers", "X-Mine", "chttpd/enable_cors", "true")
 	for _, origin := range []string{"http://app.example", "app://obsidian.md"} {
 		for _, path := range []string{"/", "/_all_dbs", "/nope", "/_nope"} {
 			h := call(s, "GET", path, "", "Origin", origin).Header()
@@ -320,11 +222,11 @@ func TestCORS(t *testing.T) {
 			t.Errorf("%s: %d %v", origin, w.Code, w.Header())
 		}
 	}
-	set(t, s.config, "cors/origins", "*")
+	set(t, s.Config, "cors/origins", "*")
 	if got := call(s, "GET", "/", "", "Origin", "http://x").Header().Get("Access-Control-Allow-Origin"); got != "http://x" {
 		t.Errorf("any origin: %q", got)
 	}
-	set(t, s.config, "chttpd/enable_cors", "false")
+	set(t, s.Config, "chttpd/enable_cors", "false")
 	if h := call(s, "GET", "/", "", "Origin", "http://x").Header(); h.Get("Access-Control-Allow-Origin") != "" || h.Get("Vary") != "" {
 		t.Errorf("off again: %v", h)
 	}
@@ -400,22 +302,16 @@ func TestCompression(t *testing.T) {
 	}
 }
 
-// route puts a handler of the test's own on the server.
-func route(s *Server, path string, h wire.Handler) {
-	rt := at(path, "", asks("", wire.Anyone, h))
-	s.router.Handle(path, line{s, &rt})
-}
-
 func TestStreams(t *testing.T) {
 	s := openServer(t, Options{})
 	fail := wire.Errorf(418, "teapot", "short and stout")
-	route(s, "/_t/whole", func(w http.ResponseWriter, r *http.Request) error {
+	s.Handle("/_t/whole", func(w http.ResponseWriter, r *http.Request) error {
 		st := wire.NewStream(w, r, 200)
 		defer st.Drop()
 		st.Buf = append(st.Buf, "[]\n"...)
 		return st.End()
 	})
-	route(s, "/_t/long", func(w http.ResponseWriter, r *http.Request) error {
+	s.Handle("/_t/long", func(w http.ResponseWriter, r *http.Request) error {
 		st := wire.NewStream(w, r, 200)
 		defer st.Drop()
 		for range 1 << 16 {
@@ -428,14 +324,14 @@ func TestStreams(t *testing.T) {
 		}
 		return st.End()
 	})
-	route(s, "/_t/early", func(w http.ResponseWriter, r *http.Request) error {
+	s.Handle("/_t/early", func(w http.ResponseWriter, r *http.Request) error {
 		st := wire.NewStream(w, r, 200)
 		defer st.Drop()
 		w.Header().Set("Etag", `"x"`)
 		st.Buf = append(st.Buf, "["...)
 		return fail
 	})
-	route(s, "/_t/late", func(w http.ResponseWriter, r *http.Request) error {
+	s.Handle("/_t/late", func(w http.ResponseWriter, r *http.Request) error {
 		st := wire.NewStream(w, r, 200)
 		defer st.Drop()
 		st.Buf = append(st.Buf, "["...)
@@ -444,7 +340,7 @@ func TestStreams(t *testing.T) {
 		}
 		return fail
 	})
-	route(s, "/_t/panic", func(http.ResponseWriter, *http.Request) error { panic("no") })
+	s.Handle("/_t/panic", func(http.ResponseWriter, *http.Request) error { panic("no") })
 	server := httptest.NewServer(s)
 	defer server.Close()
 	for _, compressed := range []bool{false, true} {
@@ -483,9 +379,9 @@ func TestStreams(t *testing.T) {
 func TestCloseWaitsForRequests(t *testing.T) {
 	s := openServer(t, Options{})
 	inside, answered := make(chan struct{}), make(chan int, 1)
-	route(s, "/_t/feed", func(w http.ResponseWriter, r *http.Request) error {
+	s.Handle("/_t/feed", func(w http.ResponseWriter, r *http.Request) error {
 		close(inside)
-		<-s.shared.Closing()
+		<-s.Shared().Closing()
 		return wire.WriteJSON(w, r, 200, []byte(`{}`))
 	})
 	go func() { answered <- call(s, "GET", "/_t/feed", "").Code }()
@@ -515,22 +411,10 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-func TestTidyPaths(t *testing.T) {
-	for path, want := range map[string]string{
-		"/": "/", "//": "/", "/a/": "/a", "//a///b//": "/a/b", "/a%2F/b/": "/a%2F/b", "/a//%2F": "/a/%2F", "/a b/": "/a%20b", "/a+b//": "/a+b", "/100%25//x%2F/": "/100%25/x%2F",
-	} {
-		req := httptest.NewRequest("GET", strings.ReplaceAll("http://h"+path, " ", "%20"), nil)
-		cleanPath(req)
-		if got := req.URL.EscapedPath(); got != want {
-			t.Errorf("%q: %q, want %q", path, got, want)
-		}
-	}
-}
-
 // What a request costs before a handler sees it: no path has PATCH.
 func BenchmarkOverhead(b *testing.B) {
 	s := openServer(b, Options{})
-	if err := s.store.Create(context.Background(), "db"); err != nil {
+	if err := s.Store.Create(context.Background(), "db"); err != nil {
 		b.Fatal(err)
 	}
 	for _, path := range []string{"/db/doc", "/db/_bulk_docs", "/_up"} {

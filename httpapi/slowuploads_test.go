@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"fmt"
@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // Clients who are slow to send attachments take the memory that there is for it and no more.
 // Others are told when to come again, and whoever sends little is served.
 func TestSlowUploads(t *testing.T) {
 	const rooms = 4
-	s := openServerWith(t, Options{}, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 100 * time.Millisecond})
+	s := openServer(t, Options{Store: storetest.Open(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 100 * time.Millisecond})})
 	serveFuzz(s, "PUT", "/db", "", "")
 	upload := func(id string, body io.Reader, contentType string) *httptest.ResponseRecorder {
 		path := "/db/" + id

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"context"
@@ -112,8 +112,8 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 			}
 		})
 	}
-	if want := wire.NewTurns().Free(); s.shared.Turns().Free() != want || s.shared.Turns().Waiting() > 0 {
-		t.Errorf("%d turns are free afterwards, want %d", s.shared.Turns().Free(), want)
+	if want := wire.NewTurns().Free(); s.Shared().Turns().Free() != want || s.Shared().Turns().Waiting() > 0 {
+		t.Errorf("%d turns are free afterwards, want %d", s.Shared().Turns().Free(), want)
 	}
 	if w := call(s, "GET", "/many/_all_docs", "", "Admin", ""); w.Code != 200 || strings.Count(w.Body.String(), `"key"`) != docs+2 {
 		t.Errorf("afterwards: %d, %d rows", w.Code, strings.Count(w.Body.String(), `"key"`))

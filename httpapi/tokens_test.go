@@ -1,41 +1,21 @@
-package httpapi
+package httpapi_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/httpapi"
 )
-
-// issue makes a token and returns it as an Authorization header, and its id.
-func issue(t testing.TB, s *Server, user, request string) (header, id string) {
-	t.Helper()
-	return issueTo(t, s, as(user), request)
-}
-
-// issueTo does the same for who logs in with an Authorization header.
-func issueTo(t testing.TB, s *Server, login, request string) (header, id string) {
-	t.Helper()
-	body := wants(t, call(s, "POST", "/_session/tokens", request, "Authorization", login), 201, `"ok":true`)
-	return "Bearer " + textOf(t, body, "token"), textOf(t, body, "id")
-}
-
-// openWithDB makes a server with a database db that anna is a member of, with the
-// documents given.
-func openWithDB(t testing.TB, opt Options, docs string) *Server {
-	t.Helper()
-	s := openWithUsers(t, opt, "anna", "ben")
-	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
-	wants(t, call(s, "PUT", "/db/_security", `{"admins":{"names":["anna"]},"members":{"names":["anna"]}}`, "Admin", ""), 200, "")
-	wants(t, call(s, "POST", "/db/_bulk_docs", `{"docs":[`+docs+`]}`, "Admin", ""), 201, "")
-	return s
-}
 
 func TestTokensOfDevices(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	var mu sync.Mutex
-	s := openWithDB(t, Options{Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }}, `{"_id":"a"}`)
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	s := openWithDB(t, Options{Now: clock}, `{"_id":"a"}`)
 	phone, id := issue(t, s, "anna", `{"databases":["db"],"access":"read-write","device":"phone","expires_in":3600}`)
 	wants(t, call(s, "GET", "/_session", "", "Authorization", phone), 200, `"authenticated":"token"`)
 	wants(t, call(s, "PUT", "/db/b", "{}", "Authorization", phone), 201, "")
@@ -67,15 +47,15 @@ func TestTokensOfDevices(t *testing.T) {
 	// What is revoked stays so for another process on the same data.
 	wants(t, call(s, "GET", "/db", "", "Authorization", tablet), 200, "")
 	wants(t, call(s, "DELETE", "/_session/tokens/"+tabletID, "", "Admin", ""), 200, "")
-	set(t, s.config, "chttpd_auth/secret", "the same")
-	again, err := New(Options{Store: s.store, Config: s.config, Now: s.opt.Now})
+	set(t, s.Config, "chttpd_auth/secret", "the same")
+	again, err := httpapi.New(Options{Store: s.Store, Config: s.Config, Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	late, lateID := issue(t, s, "anna", `{"databases":["db"],"device":"x"}`)
 	wants(t, call(again, "GET", "/db", "", "Authorization", late), 200, "")
 	wants(t, call(s, "DELETE", "/_session/tokens/"+lateID, "", "Authorization", as("anna")), 200, "")
-	for _, server := range []*Server{s, again} {
+	for _, server := range []http.Handler{s, again} {
 		wants(t, call(server, "GET", "/db", "", "Authorization", late), 401, "revoked")
 	}
 

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -21,65 +20,6 @@ import (
 	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/peruser"
 )
-
-// quickHashes keeps the tests from waiting for passwords.
-var quickHashes = []string{"chttpd_auth/iterations", "10"}
-
-// openWithUsers makes a server with the databases of the system, and some users whose
-// passwords are their names and "pw".
-func openWithUsers(t testing.TB, opt Options, users ...string) *Server {
-	t.Helper()
-	if opt.Config == nil {
-		opt.Config = settings(t, quickHashes...)
-	}
-	s := openServer(t, opt)
-	if err := s.access.CreateSystemDatabases(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range users {
-		putUser(t, s, name, `[]`)
-	}
-	return s
-}
-
-func putUser(t testing.TB, s *Server, name, roles string) {
-	t.Helper()
-	body := fmt.Sprintf(`{"type":"user","name":%q,"roles":%s,"password":%q}`, name, roles, name+"pw")
-	wants(t, call(s, "PUT", "/_users/org.couchdb.user:"+name, body, "Admin", ""), 201, "")
-}
-
-// as are the headers of a user who is called with putUser.
-func as(name string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+name+"pw"))
-}
-
-type answer interface {
-	Result() *http.Response
-}
-
-// wants holds an answer against a status and a part of its body.
-func wants(t testing.TB, w answer, status int, part string) string {
-	t.Helper()
-	res := w.Result()
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(res.Body); err != nil {
-		t.Fatal(err)
-	}
-	if res.StatusCode != status || !strings.Contains(b.String(), part) {
-		t.Errorf("status %d, want %d with %q: %s", res.StatusCode, status, part, b.String())
-	}
-	return b.String()
-}
-
-func textOf(t testing.TB, body, name string) string {
-	t.Helper()
-	var object map[string]any
-	if err := json.Unmarshal([]byte(body), &object); err != nil {
-		t.Fatalf("%v: %s", err, body)
-	}
-	text, _ := object[name].(string)
-	return text
-}
 
 func TestAChangeOfAUserCountsAtOnce(t *testing.T) {
 	s := openWithUsers(t, Options{}, "anna")
@@ -225,7 +165,7 @@ func TestLockout(t *testing.T) {
 	if ask(as("anna")) != 200 {
 		t.Error("still locked out after five minutes")
 	}
-	set(t, s.config, "chttpd_auth_lockout/mode", "off")
+	set(t, s.Config, "chttpd_auth_lockout/mode", "off")
 	for range 9 {
 		ask(wrong)
 	}
@@ -269,7 +209,7 @@ func TestRequireValidUser(t *testing.T) {
 		{"chttpd/require_valid_user", 401, 401, 200},
 	} {
 		if c.setting != "" {
-			set(t, s.config, "chttpd/require_valid_user_except_for_up", "false", c.setting, "true")
+			set(t, s.Config, "chttpd/require_valid_user_except_for_up", "false", c.setting, "true")
 		}
 		if got := call(s, "GET", "/", "").Code; got != c.root {
 			t.Errorf("%s: / is %d", c.setting, got)
@@ -301,7 +241,7 @@ func TestWhoSeesWhichUser(t *testing.T) {
 		asker := rapid.SampledFrom(append([]string{"", "admin"}, names...)).Draw(rt, "asker")
 		about := rapid.SampledFrom(names).Draw(rt, "about")
 		public := rapid.Bool().Draw(rt, "public")
-		set(t, s.config, "chttpd_auth/users_db_public", fmt.Sprint(public))
+		set(t, s.Config, "chttpd_auth/users_db_public", fmt.Sprint(public))
 		var headers []string
 		switch asker {
 		case "":
@@ -474,7 +414,7 @@ func TestDatabasesOfUsers(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			peruser.Run(ctx, peruser.Options{Store: s.store, Config: s.config, Log: s.log})
+			peruser.Run(ctx, peruser.Options{Store: s.Store, Config: s.Config, Log: slog.New(slog.DiscardHandler)})
 		}()
 		return func() { cancel(); <-done }
 	}
@@ -503,7 +443,7 @@ func TestDatabasesOfUsers(t *testing.T) {
 	putUser(t, s, "ben", "[]")
 	until("ben's database", has("userdb-62656e"))
 	wants(t, call(s, "GET", "/userdb-616e6e61", "", "Authorization", as("ben")), 403, "not allowed")
-	users, err := s.store.Bare(t.Context(), access.UsersDB, "a test")
+	users, err := s.Store.Bare(t.Context(), access.UsersDB, "a test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -541,7 +481,7 @@ func BenchmarkBasic(b *testing.B) {
 			r.Header.Set("Authorization", c.header)
 			b.ReportAllocs()
 			for b.Loop() {
-				if u, _, err := s.access.Auth().Authenticate(r); err != nil || u.Anonymous() {
+				if u, _, err := s.Access().Auth().Authenticate(r); err != nil || u.Anonymous() {
 					b.Fatal(u, err)
 				}
 			}

@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // viewServer makes a server whose database has documents with k and v, and a design
@@ -164,7 +166,7 @@ func TestViewETag(t *testing.T) {
 func TestViewCleanup(t *testing.T) {
 	s := viewServer(t, 2)
 	call(s, "GET", "/db/_design/d/_view/v", "", "Admin", "")
-	db, err := bareDB(t.Context(), s.store, "db")
+	db, err := storetest.OpenDB(t.Context(), s.Store, "db")
 	if err != nil {
 		t.Fatal(err)
 	}
