@@ -21,6 +21,7 @@ func signUps(t *testing.T, s *Server) {
 // A token is its account's: it ends with it, and with its password, whoever has the name
 // afterwards. That the same password is hashed anew does not end it.
 func TestATokenIsOfItsAccount(t *testing.T) {
+	t.Parallel()
 	const user = "/_users/org.couchdb.user:anna"
 	put := func(t *testing.T, s *Server, password string) {
 		t.Helper()
@@ -82,6 +83,7 @@ func TestATokenIsOfItsAccount(t *testing.T) {
 // A hash of a password that costs more than the server's own ones is for administrators to
 // store: everybody's logins would wait for it.
 func TestCostlyHashesAreAdministrators(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "10")})
 	wants(t, call(s, "PUT", "/_users", "", "Admin", ""), 201, "")
 	signUps(t, s)
@@ -105,6 +107,7 @@ func TestCostlyHashesAreAdministrators(t *testing.T) {
 
 // A name that nobody could log in with is not taken, whoever it is for, and nothing changes.
 func TestNamesThatCannotLogIn(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/_users", "", "Admin", ""), 201, "")
 	signUps(t, s)
@@ -125,6 +128,7 @@ func TestNamesThatCannotLogIn(t *testing.T) {
 
 // What a request says of where it came through is believed of proxies that are trusted.
 func TestWhoseForwardedHostIsBelieved(t *testing.T) {
+	t.Parallel()
 	for trusted, want := range map[string]string{"": "http://example.com/", "10.0.0.0/8": "http://example.com/", "192.0.2.0/24": "https://other.example/"} {
 		s := openServer(t, Options{Config: settings(t, "limits/trusted_proxies", trusted)})
 		w := call(s, "PUT", "/db", "", "Admin", "", "X-Forwarded-Host", "other.example", "X-Forwarded-Proto", "https")
@@ -137,6 +141,7 @@ func TestWhoseForwardedHostIsBelieved(t *testing.T) {
 // What makes an account is read as it was judged: a member whose name differs from that of
 // the roles or of a hash's cost in its case alone is neither.
 func TestAccountsAreReadAsTheyWereJudged(t *testing.T) {
+	t.Parallel()
 	s := openWithUsers(t, Options{Config: settings(t, quickHashes...)}, "anna")
 	signUps(t, s)
 	for i, more := range []string{`"Roles":["boss"]`, `"ROLES":["boss"]`, `"role\u017f":["boss"]`, `"Iterations":5000000`, `"PBKDF2_PRF":"none"`, `"Salt":""`} {

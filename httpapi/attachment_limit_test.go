@@ -20,6 +20,7 @@ func (e *endless) Read(p []byte) (int, error) {
 // An attachment that is too large is refused before it has been read, whether its length
 // is announced or not, and nothing is left of it.
 func TestAttachmentLimit(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "couchdb/max_attachment_size", "1048576")})
 	serveFuzz(s, "PUT", "/db", "", "")
 	for name, length := range map[string]int64{"announced": 10 << 20, "not announced": -1} {
@@ -47,6 +48,7 @@ func TestAttachmentLimit(t *testing.T) {
 // An attachment whose chunks are broken is the client's fault, however they are, and nothing
 // is left of it.
 func TestAttachmentCutShort(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	serveFuzz(s, "PUT", "/db", "", "")
 	server := httptest.NewServer(s)

@@ -16,6 +16,7 @@ import (
 // A document may be as large as the settings say without its attachments, however large
 // those are, and whichever way it comes.
 func TestDocumentSizeIsWithoutAttachments(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "couchdb/max_document_size", "500")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	photo := strings.Repeat("enp6", 10000)
@@ -39,6 +40,7 @@ func TestDocumentSizeIsWithoutAttachments(t *testing.T) {
 // The type of an attachment is its sender's text: it makes no lines of its own in the
 // heads of parts.
 func TestTypesStayInTheirLine(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	made := wants(t, call(s, "PUT", "/db/a", `{"_attachments":{"f":{"content_type":"text/plain\r\nX-Evil: yes\r\n\r\nevil","data":"aGVsbG8="}}}`, "Admin", ""), 201, "rev")
@@ -84,6 +86,7 @@ func TestTypesStayInTheirLine(t *testing.T) {
 // A multipart message ends where its boundary closes it, whatever comes then, and however
 // the bytes come.
 func TestUntilClosed(t *testing.T) {
+	t.Parallel()
 	for _, c := range [][2]string{
 		{"--x\r\n\r\na\r\n--x--", "--x\r\n\r\na\r\n--x--"},
 		{"--x\r\n\r\na\r\n--x--more\r\n--x\r\n", "--x\r\n\r\na\r\n--x--"},
@@ -103,6 +106,7 @@ func TestUntilClosed(t *testing.T) {
 }
 
 func TestContentCodingInAnyCase(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	for _, coding := range []string{"GZIP", "Gzip", " gzip ", "X-GZIP"} {

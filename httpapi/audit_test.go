@@ -44,6 +44,7 @@ func trailOf(t *testing.T, pairs ...string) (*Server, func() []map[string]any) {
 }
 
 func TestTrail(t *testing.T) {
+	t.Parallel()
 	s, recorded := trailOf(t, "audit/revisions", "true")
 	for _, c := range []struct {
 		method, path, body, by string
@@ -115,6 +116,7 @@ func TestTrail(t *testing.T) {
 // The action is that of the route, so that it is the same whoever asks and however far the
 // request comes.
 func TestAuditAction(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	for request, want := range map[string]string{
 		"GET /db/doc": "", "PUT /db/doc": "write", "DELETE /db/doc/att": "write", "COPY /db/doc": "write", "POST /db": "write", "POST /db/_bulk_get": "",
@@ -138,6 +140,7 @@ func TestAuditAction(t *testing.T) {
 
 // However the slash of a design or local document is spelt, the trail tells what it is.
 func TestTrailOfEscapedSlashes(t *testing.T) {
+	t.Parallel()
 	s, recorded := trailOf(t)
 	call(s, "PUT", "/db", "", "Admin", "")
 	call(s, "PUT", "/db/_security", `{"admins":{"names":["boss"]}}`, "Admin", "")
@@ -164,6 +167,7 @@ func TestTrailOfEscapedSlashes(t *testing.T) {
 
 // A rewrite is recorded as what it leads to, whatever method it was asked with.
 func TestTrailOfRewrites(t *testing.T) {
+	t.Parallel()
 	s, recorded := trailOf(t)
 	call(s, "PUT", "/db", "", "Admin", "")
 	wants(t, call(s, "PUT", "/db/_design/d", `{"rewrites":"function (req) { return {path: req.query.to, method: req.query.as, body: '{}'} }"}`, "Admin", ""), 201, "")

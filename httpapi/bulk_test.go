@@ -10,6 +10,7 @@ import (
 )
 
 func TestBulkDocs(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	const empty = "1-967a00dff5e02add41819138abb3284d"
 	runDocSteps(t, s, []docStep{
@@ -41,6 +42,7 @@ func TestBulkDocs(t *testing.T) {
 }
 
 func TestBulkDocsDesignNeedsAdmin(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	runDocSteps(t, s, []docStep{
 		{"PUT", "/db/_security", `{"admins":{"roles":["_admin"]},"members":{"names":[],"roles":[]}}`, 200, `{"ok":true}`},
@@ -52,6 +54,7 @@ func TestBulkDocsDesignNeedsAdmin(t *testing.T) {
 }
 
 func TestBulkGet(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	runDocSteps(t, s, []docStep{
 		{"POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"a","_rev":"2-b","_revisions":{"start":2,"ids":["b","a"]},"v":1},{"_id":"a","_rev":"2-c","_revisions":{"start":2,"ids":["c","a"]}}]}`, 201, `[]`},
@@ -83,6 +86,7 @@ func TestBulkGet(t *testing.T) {
 }
 
 func TestAllDocs(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	row := func(id string) string {
 		return fmt.Sprintf(`{"id":%q,"key":%[1]q,"value":{"rev":"1-a"}}`, id)
@@ -131,6 +135,7 @@ func TestAllDocs(t *testing.T) {
 
 // A range that does not fit into one piece is the same as one that does.
 func TestAllDocsInPieces(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	const n = 3000
 	var body strings.Builder

@@ -27,6 +27,7 @@ func many(n int, doc func(i int) string) string {
 // A request of many documents, or of many bytes, is answered like a short one: each document
 // stands for itself, in the order of the request.
 func TestBulkInParts(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	wants(t, call(s, "PUT", "/db/taken", "{}", "Admin", ""), 201, "")
@@ -79,6 +80,7 @@ func TestBulkInParts(t *testing.T) {
 
 // Whatever is wrong anywhere in a request, nothing of it is written.
 func TestBulkInPartsIsJudgedWhole(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "couchdb/max_document_size", "100000", "couchdb/max_attachment_size", "2999")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	docs := many(3000, func(i int) string { return fmt.Sprintf(`{"_id":"d%d","_rev":"1-a"}`, i) })
@@ -157,6 +159,7 @@ func TestNoMemoryForARequest(t *testing.T) {
 
 // A short request of many documents needs its memory once, not twice at once.
 func TestManyDocumentsWaitForNobody(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	body := `{"docs":[` + many(2500, func(i int) string { return fmt.Sprintf(`{"_id":"%d","v":%q}`, i, strings.Repeat("x", 370)) }) + `]}`
@@ -165,6 +168,7 @@ func TestManyDocumentsWaitForNobody(t *testing.T) {
 
 // Who does not read the answer to many documents keeps nobody from writing.
 func TestSlowReaderOfBulkAnswer(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	const docs = 16000
@@ -212,6 +216,7 @@ func TestSlowReaderOfBulkAnswer(t *testing.T) {
 
 // Inline data is read as JSON and base64 have it, and never but whole.
 func TestInlineData(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	for i, c := range [][2]string{
@@ -234,6 +239,7 @@ func TestInlineData(t *testing.T) {
 // One _bulk_docs has as many documents as the settings say, and no more: with one more nothing
 // is written, whether the request is long, has many documents or few.
 func TestSoManyDocumentsAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, most := range []int{3, 5000} {
 		for name, size := range map[string]int{"short": 1, "long": 2 << 20 / most} {
 			s := openServer(t, Options{Config: settings(t, "limits/bulk_docs", strconv.Itoa(most))})
@@ -254,6 +260,7 @@ func TestSoManyDocumentsAtOnce(t *testing.T) {
 
 // It need not have come to its end for that to be said.
 func TestTooManyDocumentsAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "limits/bulk_docs", "100000")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	read := 0

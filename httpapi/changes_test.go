@@ -32,6 +32,7 @@ func changesDB(t testing.TB) *Server {
 }
 
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	s := changesDB(t)
 	first := regexp.MustCompile(`"seq":"(2-\w+)"`).FindStringSubmatch(call(s, "GET", "/db/_changes", "", "Admin", "").Body.String())
 	if first == nil {
@@ -172,6 +173,7 @@ func (c *feedClient) want(prefix string) {
 }
 
 func TestChangesFeeds(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
@@ -226,6 +228,7 @@ func TestChangesFeeds(t *testing.T) {
 }
 
 func TestChangesFeedOfDeletedDatabase(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
@@ -243,6 +246,7 @@ func TestChangesFeedOfDeletedDatabase(t *testing.T) {
 }
 
 func TestChangesFeedTimesOut(t *testing.T) {
+	t.Parallel()
 	s := changesDB(t)
 	for query, want := range map[string]string{
 		"?feed=longpoll&since=now&timeout=10":                 `~^{"results":\[\n\n\],\n"last_seq":"4-\w+","pending":0}\n$`,

@@ -27,6 +27,7 @@ func (c *handClock) now() time.Time          { return time.Unix(0, c.nanos.Load(
 func (c *handClock) forward(d time.Duration) { c.nanos.Add(int64(d)) }
 
 func TestChangesByTime(t *testing.T) {
+	t.Parallel()
 	c := newHandClock()
 	s := openServer(t, Options{Now: c.now})
 	const admin = "Admin"
@@ -120,6 +121,7 @@ func TestChangesByTime(t *testing.T) {
 // A client that knows nothing of sequences, and sends back the Last-Modified it was last
 // given, misses no change while others write, whatever the server's clock does.
 func TestPollingByTimeMissesNothing(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	c := newHandClock()

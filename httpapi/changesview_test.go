@@ -35,6 +35,7 @@ func changesOf(t *testing.T, s http.Handler, query string) (rows, last string) {
 }
 
 func TestChangesOfView(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	put := func(id, body string) {
 		t.Helper()
@@ -104,6 +105,7 @@ func TestChangesOfView(t *testing.T) {
 
 // While an index is built the client hears that the server is alive.
 func TestChangesOfViewBeats(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	var docs []string
 	for i := range 40 {

@@ -6,6 +6,7 @@ import (
 )
 
 func TestDatabaseLife(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	runSteps(t, s, []step{
 		{"GET /db", "", "", 404, `{"error":"not_found","reason":"Database does not exist."}`, ""},
@@ -39,6 +40,7 @@ func TestDatabaseLife(t *testing.T) {
 }
 
 func TestDatabaseSettings(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	runSteps(t, s, []step{
 		{"PUT /db", "", "", 201, ``, ""},
@@ -64,6 +66,7 @@ func TestDatabaseSettings(t *testing.T) {
 }
 
 func TestPurge(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	many := make([]string, 101)
 	for i := range many {
@@ -87,6 +90,7 @@ func TestPurge(t *testing.T) {
 }
 
 func TestDatabaseNeedsRights(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	runSteps(t, s, []step{{"PUT /db", "", "", 201, ``, ""}, {"PUT /open", "", "", 201, ``, ""}, {"PUT /open/_security", "{}", "", 200, ``, ""}})
 	for _, c := range []struct {

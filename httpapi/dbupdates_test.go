@@ -40,6 +40,7 @@ func updates(t *testing.T, s *Server, query string) updatesAnswer {
 }
 
 func TestDBUpdates(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	create := func(name string) {
 		t.Helper()
@@ -91,6 +92,7 @@ func TestDBUpdates(t *testing.T) {
 }
 
 func TestDBUpdatesFeeds(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	server := httptest.NewServer(s)
 	defer server.Close()

@@ -11,6 +11,7 @@ import (
 // A database that is deleted while it is asked is a database that is not there, whatever the
 // question: never a failure of the server.
 func TestDeletedWhileItIsAsked(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	var docs strings.Builder
 	for i := range 2000 {

@@ -28,6 +28,7 @@ func designServer(t testing.TB, opt Options, members string) *Server {
 
 // Whatever way a document comes in by, it is validated.
 func TestEveryWayInIsValidated(t *testing.T) {
+	t.Parallel()
 	s := designServer(t, Options{}, `"validate_doc_update":"function(n,o){ if(!n.ok && !n._deleted) throw {forbidden:'not ok'}; if(n._deleted && o && o.keep) throw {unauthorized:'kept'}; if(n._attachments && n._attachments.bad) throw {forbidden:'bad'} }"`)
 	rev := func(id string) string {
 		var d struct {
@@ -79,6 +80,7 @@ func TestEveryWayInIsValidated(t *testing.T) {
 
 // A design document that could not work is refused, by itself and among others.
 func TestDesignDocumentsAreJudgedWhenTheyAreWritten(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	for body, want := range map[string]string{
 		`"views":[]`:                                    `{"error":"invalid_design_doc","reason":"` + "`views` field must have object type" + `"}`,
@@ -108,6 +110,7 @@ func TestDesignDocumentsAreJudgedWhenTheyAreWritten(t *testing.T) {
 // A counter that may only grow by one keeps to that, however many write it at once and
 // while its validation function is being replaced by others that say the same.
 func TestValidationHoldsInARace(t *testing.T) {
+	t.Parallel()
 	const rule = `function(n,o){ if(n._id!='n') return; var was=o?o.n:0; if(n.n!==was+1) throw {forbidden:'by one'} }`
 	design := func(version int) string {
 		return fmt.Sprintf(`"version":%d,"validate_doc_update":%q`, version, rule)
@@ -231,6 +234,7 @@ func TestNoFunctionHarmsTheServer(t *testing.T) {
 }
 
 func TestShowsUpdatesListsAndRewrites(t *testing.T) {
+	t.Parallel()
 	s := designServer(t, Options{}, `"views":{"v":{"map":"function(doc){if(doc.k)emit(doc.k,doc.n)}"}},
 		"lib":{"m":"exports.name='m'"},
 		"shows":{"s":"function(doc,req){return {code:doc?200:404,headers:{'X-A':this.lib.m.length>0?'this':'','Content-Length':'1'},body:require('lib/m').name+' '+(doc?doc.n:req.id)}}",
@@ -289,6 +293,7 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 // Functions are written by a database's administrators, and called by whoever uses it:
 // they get none of its credentials, and cannot have a page act for who looks at it.
 func TestFunctionsGetNoCredentials(t *testing.T) {
+	t.Parallel()
 	s := designServer(t, Options{}, `"updates":{"u":"function(doc,req){return [null,JSON.stringify(req)]}"},
 		"shows":{"s":"function(doc,req){return {headers:{'Content-Security-Policy':\"default-src *\",'X-Content-Type-Options':'none'},body:'<script>'}}"}`)
 	got := wants(t, call(s, "POST", "/db/_design/d/_update/u", "x", "Admin", "", "Cookie", "AuthSession=; mine=1", "X-Auth-CouchDB-Token", "signature", "X-Other", "shown"), 200, `"X-Other":"shown"`)
@@ -308,6 +313,7 @@ func TestFunctionsGetNoCredentials(t *testing.T) {
 
 // A list goes over more rows than are kept in memory, and may stop before their end.
 func TestListOfManyRows(t *testing.T) {
+	t.Parallel()
 	const n = 5000
 	s := viewServer(t, n)
 	lists := `{"lists":{"count":"function(){var n=0;while(getRow())n++;return n}","first":"function(){return getRow().id}","none":"function(){return 'none'}"}}`
@@ -323,6 +329,7 @@ func TestListOfManyRows(t *testing.T) {
 
 // Heartbeats come while a filter finds nothing, and rows as soon as there is one.
 func TestFilterOfAFeed(t *testing.T) {
+	t.Parallel()
 	s := designServer(t, Options{}, `"filters":{"f":"function(doc,req){var end=Date.now()+Number(req.query.ms||0);while(Date.now()<end);return doc.pass===req.query.want}"}`)
 	var docs []string
 	for i := range 300 {

@@ -42,6 +42,7 @@ func designState(t *testing.T, s *Server, db string) string {
 
 // Whatever way a member of a database tries, its design documents stay as they are.
 func TestNoWayInForDesignDocuments(t *testing.T) {
+	t.Parallel()
 	s := victimServer(t)
 	must(t, s, testJoe, 201, "PUT", "/victim/plain", `{"x":1}`)
 	rev := revOf(t, s, "/victim/_design/d")
@@ -100,6 +101,7 @@ func TestNoWayInForDesignDocuments(t *testing.T) {
 // A replication writes with the rights of who has asked for it: what it may not bring is
 // counted as refused, and the rest arrives.
 func TestReplicationBringsNoDesignDocuments(t *testing.T) {
+	t.Parallel()
 	s := victimServer(t)
 	_, hash, _ := strings.Cut(revOf(t, s, "/victim/_design/d"), "-")
 	before := designState(t, s, "victim")
@@ -129,6 +131,7 @@ func TestReplicationBringsNoDesignDocuments(t *testing.T) {
 // Who may not see the design documents of a database, and asks for their functions before
 // anybody else, does not switch their validation off.
 func TestHiddenValidationFunctionsHold(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})
 	must(t, s, testAdmin, 201, "PUT", "/_users", "")
 	set(t, s.Config, "couchdb/users_db_security_editable", "true")

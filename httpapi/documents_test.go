@@ -14,6 +14,7 @@ const (
 const conflict = `{"error":"conflict","reason":"Document update conflict."}`
 
 func TestDocumentLife(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	runSteps(t, s, []step{
 		{"PUT /db", "", "", 201, `{"ok":true}`, "Location: http://example.com/db"},
@@ -58,6 +59,7 @@ func TestDocumentLife(t *testing.T) {
 }
 
 func TestCopy(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	runSteps(t, s, []step{
 		{"PUT /db", "", "", 201, ``, ""},
@@ -77,6 +79,7 @@ func TestCopy(t *testing.T) {
 }
 
 func TestConflictsAndOpenRevs(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	runSteps(t, s, []step{
 		{"PUT /db", "", "", 201, ``, ""},
@@ -120,6 +123,7 @@ func TestConflictsAndOpenRevs(t *testing.T) {
 }
 
 func TestLocalDocuments(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	runSteps(t, s, []step{
 		{"PUT /db", "", "", 201, ``, ""},
@@ -139,6 +143,7 @@ func TestLocalDocuments(t *testing.T) {
 }
 
 func TestAttachmentsOfNone(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	const none = `{"error":"not_found","reason":"Document is missing attachment"}`
 	runSteps(t, s, []step{

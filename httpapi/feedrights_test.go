@@ -17,6 +17,7 @@ import (
 // A feed ends when its user may no longer have it: no row follows what has taken the right
 // away, and one that has nothing to tell ends with its next heartbeat.
 func TestFeedsEndWithTheRightToThem(t *testing.T) {
+	t.Parallel()
 	const user, member = "/_users/org.couchdb.user:anna", `{"admins":{},"members":{"names":["ben"],"roles":["cook"]}}`
 	account := func(change string) func(*testing.T, *Server) {
 		return func(t *testing.T, s *Server) {
@@ -90,6 +91,7 @@ func TestFeedsEndWithTheRightToThem(t *testing.T) {
 // Who administers a database sees in its feed what others do not, and only as long as that
 // is so.
 func TestAFeedOfAnAdministratorEndsWithThat(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})
 	wants(t, call(s, "PUT", "/_users", "", "Admin", ""), 201, "")
 	putUser(t, s, "anna", `[]`)
@@ -106,6 +108,7 @@ func TestAFeedOfAnAdministratorEndsWithThat(t *testing.T) {
 
 // An administrator of the server who is one no longer has no feed of the server either.
 func TestAFeedOfTheServerEndsWithItsAdministrator(t *testing.T) {
+	t.Parallel()
 	cfg := settings(t, "admins/eve", "evepw")
 	s := openServer(t, Options{Config: cfg})
 	feed := waitFor(t, s, "/_db_updates?feed=continuous&since=now&heartbeat=60000", as("eve"))
@@ -120,6 +123,7 @@ func TestAFeedOfTheServerEndsWithItsAdministrator(t *testing.T) {
 
 // In the midst of many rows it is looked now and then, and the answer is cut.
 func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{}}`, "Admin", ""), 200, "")

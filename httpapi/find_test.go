@@ -3,6 +3,7 @@ package httpapi_test
 import "testing"
 
 func TestFind(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	const docs = `{"docs":[{"_id":"a","n":1,"t":["x"]},{"_id":"b","n":2},{"_id":"c","n":2,"t":["y","x"]},{"_id":"d"}]}`
 	if w := call(s, "POST", "/db/_bulk_docs", docs, "Admin", ""); w.Code != 201 {
@@ -31,6 +32,7 @@ func TestFind(t *testing.T) {
 
 // A selector finds the same changes with and without an index that finds them.
 func TestChangesBySelectorIndex(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	const docs = `{"docs":[{"_id":"a","n":1},{"_id":"b","n":2},{"_id":"c","n":1},{"_id":"d","n":1,"_deleted":true}]}`
 	if w := call(s, "POST", "/db/_bulk_docs", docs, "Admin", ""); w.Code != 201 {

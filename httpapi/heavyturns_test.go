@@ -9,6 +9,7 @@ import (
 
 // A selector of many conditions waits for its turn before its first page; one of few does not.
 func TestHeavySelectorsTakeTurns(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	if w := call(s, "PUT", "/many", "", "Admin", ""); w.Code != 201 {
 		t.Fatal(w.Code)

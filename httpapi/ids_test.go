@@ -11,6 +11,7 @@ import (
 // An id that is not UTF-8 can be shown by no answer and carried by no replication: it is
 // refused wherever a document could get it, and is nobody's where one is read.
 func TestIDsAreUTF8(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	wants(t, call(s, "PUT", "/db/src", "{}", "Admin", ""), 201, "")

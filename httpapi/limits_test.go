@@ -23,6 +23,7 @@ func (c *clock) Now() time.Time { return c.now }
 
 // Anybody may try to log in, and is not to fill the memory with it.
 func TestALoginIsShort(t *testing.T) {
+	t.Parallel()
 	s := openWithUsers(t, Options{}, "anna")
 	const login = `{"name":"anna","password":"annapw"`
 	wants(t, call(s, "POST", "/_session", login+strings.Repeat(" ", 1000)+"}"), 200, "anna")
@@ -37,6 +38,7 @@ func TestALoginIsShort(t *testing.T) {
 }
 
 func TestRateByAddress(t *testing.T) {
+	t.Parallel()
 	c := &clock{time.Unix(1700000000, 0)}
 	s := openServer(t, Options{Now: c.Now, Config: settings(t, "limits/address_requests", "0.5", "limits/address_burst", "3", "limits/trusted_proxies", "10.0.0.0/8")})
 	ask := func(remote, forwarded string) *httptest.ResponseRecorder {
@@ -81,6 +83,7 @@ func TestRateByAddress(t *testing.T) {
 }
 
 func TestAddressKey(t *testing.T) {
+	t.Parallel()
 	for addr, want := range map[string]string{"192.0.2.7": "192.0.2.7", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64"} {
 		if got := wire.AddressKey(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: %s, want %s", addr, got, want)
@@ -109,6 +112,7 @@ func serveOpen(t *testing.T, pairs ...string) (*Server, *httptest.Server) {
 }
 
 func TestFeedsOfOneAddress(t *testing.T) {
+	t.Parallel()
 	s, server := serveOpen(t, "limits/feeds_per_user", "2")
 	open := func() *http.Response {
 		t.Helper()

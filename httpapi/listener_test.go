@@ -14,6 +14,7 @@ import (
 )
 
 func TestRequestsThatCannotBeReadGetJSON(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewUnstartedServer(openServer(t, Options{}))
 	server.Listener = httpapi.Listener(server.Listener)
 	server.Config.MaxHeaderBytes = 1 << 12

@@ -14,6 +14,7 @@ import (
 // local document has no path: of _revisions, which comes before _rev, the first is the
 // number that the next one follows upon. Numbers are whole ones of any size.
 func TestRevisionsOfLocalDocuments(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	made := func(id, rev string) string { return `{"ok":true,"id":"_local/` + id + `","rev":"` + rev + `"}` }
 	runDocSteps(t, s, []docStep{
@@ -42,6 +43,7 @@ func TestRevisionsOfLocalDocuments(t *testing.T) {
 // The parts of a multipart answer are bytes as they are stored, so its JSON says how they
 // are encoded; plain JSON says so only to who asks.
 func TestEncodingsAmongParts(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	gzipped := "\x1f\x8b not looked at"
 	w := call(s, "PUT", "/db/a?new_edits=false", "--x\r\n\r\n"+`{"_rev":"1-a","_attachments":{"f":{"follows":true,"revpos":1,"content_type":"text/plain","length":50,"encoding":"gzip","encoded_length":16}}}`+
@@ -73,6 +75,7 @@ func TestEncodingsAmongParts(t *testing.T) {
 
 // An attachment's name may be any text; the head of its part is one that every reader takes.
 func TestNamesOfParts(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	for c := rune(0); c < 0xa0; c++ {
 		name, _ := json.Marshal("f" + string(c))

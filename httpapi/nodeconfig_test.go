@@ -10,6 +10,7 @@ import (
 )
 
 func TestConfigEndpoints(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Reload: func() error { return errors.New("read settings: nothing there") }})
 	const base = "/_node/nonode@nohost/_config"
 	for _, c := range []struct {
@@ -70,6 +71,7 @@ func TestConfigEndpoints(t *testing.T) {
 // The passwords of administrators are hashed when they come, and neither they nor the
 // hashes are shown.
 func TestAdministratorsByConfig(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	const path = "/_node/_local/_config/admins"
 	if w := call(s, "PUT", path+"/anna", `"anna's"`, "Admin", ""); w.Code != 200 || strings.TrimSpace(w.Body.String()) != `""` {
@@ -95,6 +97,7 @@ func TestAdministratorsByConfig(t *testing.T) {
 // What obsidian-livesync's set-up asks for and writes, in its order, and what it finds
 // afterwards.
 func TestLivesyncSetUp(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	ok := func(method, path, body string, want int) string {
 		t.Helper()
@@ -145,6 +148,7 @@ func TestLivesyncSetUp(t *testing.T) {
 }
 
 func TestClusterSetup(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	for _, c := range []struct {
 		body   string

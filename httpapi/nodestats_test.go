@@ -7,6 +7,7 @@ import (
 )
 
 func TestFigures(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	for _, path := range []string{"/db", "/db/a", "/db/b"} {
 		if w := call(s, "PUT", path, strings.Repeat("{}", strings.Count(path, "/")-1), "Admin", ""); w.Code != 201 {

@@ -8,6 +8,7 @@ import (
 // A design document is parsed once for all queries, filters, validations, shows and searches,
 // and anew after a change of it; one that has not changed is not.
 func TestDesignDocumentsAreParsedOnce(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	put := func(id, rev, more string) (newRev string) {
 		path := "/db/" + id

@@ -7,6 +7,7 @@ import (
 )
 
 func TestRatesForgetTheQuiet(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1700000000, 0)
 	r := newRates(nil, 1, 2)
 	for i := range 3 * maxRates {

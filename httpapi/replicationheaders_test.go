@@ -13,6 +13,7 @@ import (
 // Where this server believes its proxies by their address, and its own is among them, nobody
 // becomes an administrator by a replication that comes from here and says what a proxy says.
 func TestAReplicationIsNoProxy(t *testing.T) {
+	t.Parallel()
 	cfg := settings(t, "chttpd_auth/iterations", "1", "limits/trusted_proxies", "127.0.0.0/8", "chttpd_auth/proxy_use_secret", "false", "chttpd_auth/x_auth_username", "X-Who",
 		"chttpd/authentication_handlers", "{chttpd_auth, proxy_authentication_handler}, {chttpd_auth, default_authentication_handler}")
 	var replicator later

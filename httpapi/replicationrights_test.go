@@ -25,6 +25,7 @@ func (a *asked) Replicate(_ context.Context, _ []byte, user replicate.User) ([]b
 // A replication has the rights that its user has while it goes on, not those that he had when
 // he asked for it.
 func TestAReplicationHasItsUsersPresentRights(t *testing.T) {
+	t.Parallel()
 	replicator := &asked{}
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1"), Replicator: replicator})
 	const user = "/_users/org.couchdb.user:anna"
@@ -75,6 +76,7 @@ func TestAReplicationHasItsUsersPresentRights(t *testing.T) {
 
 // Leases say which process runs a replication; nobody else writes them.
 func TestLeasesAreTheServersOwn(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	must(t, s, testAdmin, 201, "PUT", "/joes%2F_replicator", "")
 	must(t, s, testAdmin, 200, "PUT", "/joes%2F_replicator/_security", `{"admins":{"names":["joe"]},"members":{}}`)
@@ -84,6 +86,7 @@ func TestLeasesAreTheServersOwn(t *testing.T) {
 
 // Without a secret a proxy's word for who asks is that of the proxies that are trusted.
 func TestUnsignedProxies(t *testing.T) {
+	t.Parallel()
 	for trusted, want := range map[string]string{"": `"name":"anna"`, "10.0.0.0/8": `"name":null`, "192.0.2.0/24": `"name":"anna"`} {
 		s := openServer(t, Options{Config: settings(t, "limits/trusted_proxies", trusted, "chttpd_auth/proxy_use_secret", "false",
 			"chttpd/authentication_handlers", "{chttpd_auth, proxy_authentication_handler}")})

@@ -14,6 +14,7 @@ import (
 // A replication goes where the owner of its document may, and nobody makes a document whose
 // owner is an administrator but administrators.
 func TestNetworksOfReplicationDocuments(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "admins/Admin", "secret")})
 	front := httptest.NewServer(s)
 	defer front.Close()

@@ -149,6 +149,7 @@ func (r *rightsServer) restore() {
 // read. So a new route needs a decision about who may use it. A method that is not there
 // even for administrators (405) has no row.
 func TestRights(t *testing.T) {
+	t.Parallel()
 	const file = "testdata/rights.txt"
 	r := &rightsServer{t: t, s: openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})}
 	r.restore()
@@ -259,6 +260,7 @@ func checkRights(t *testing.T, method, pattern string, statuses []int) {
 // Under require_valid_user nobody without credentials gets as far as any path, and logging
 // in is all there is for him.
 func TestNobodyUnderRequireValidUser(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd/require_valid_user", "true")})
 	paths := 0
 	for _, line := range s.Routes() {

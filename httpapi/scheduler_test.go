@@ -48,6 +48,7 @@ func must(t *testing.T, s *Server, u replicate.User, status int, method, path, b
 
 // Whose replication it is, who may change it, and who sees its passwords.
 func TestReplicationDocumentsOfUsers(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	const db = "/joes%2F_replicator"
 	must(t, s, testAdmin, 201, "PUT", db, "")
@@ -114,6 +115,7 @@ type later struct{ replications.Replicator }
 
 // _scheduler tells of jobs and documents by pages and states, to administrators.
 func TestScheduler(t *testing.T) {
+	t.Parallel()
 	var replicator later
 	s := openServer(t, Options{Replicator: &replicator})
 	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.Store, Open: replicate.Everything(s.Store), Settings: replicate.Settings{StartupJitter: -1}})
@@ -203,6 +205,7 @@ func TestScheduler(t *testing.T) {
 // What a user asks of _replicate happens with his rights, and only he and administrators
 // can cancel it.
 func TestReplicateWithRights(t *testing.T) {
+	t.Parallel()
 	var replicator later
 	s := openServer(t, Options{Replicator: &replicator})
 	m, err := replicate.NewManager(t.Context(), replicate.Options{Store: s.Store, Open: s.Access().OpenFor})

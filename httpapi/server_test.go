@@ -19,6 +19,7 @@ import (
 )
 
 func TestServerEndpoints(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{UUID: "00ff", Version: "0.1"})
 	for _, name := range []string{"a", "b/c", "d"} {
 		if err := s.Store.Create(context.Background(), name); err != nil {
@@ -138,6 +139,7 @@ func TestServerEndpoints(t *testing.T) {
 }
 
 func TestMethodOverride(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	if w := call(s, "POST", "/_up", "{}", "X-HTTP-Method-Override", "GET"); w.Code != 200 {
 		t.Errorf("GET in a POST: %d", w.Code)
@@ -151,6 +153,7 @@ func TestMethodOverride(t *testing.T) {
 }
 
 func TestCredentialsAreJudgedOnEveryPath(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	for _, path := range []string{"/", "/_up", "/_nope", "/x/y"} {
 		r := httptest.NewRequest("GET", path, nil)
@@ -170,6 +173,7 @@ func TestCredentialsAreJudgedOnEveryPath(t *testing.T) {
 }
 
 func TestSessionCookie(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1700000000, 0)
 	s := openServer(t, Options{Now: func() time.Time { return now }})
 	w := call(s, "POST", "/_session", "name=admin&password=secret", "Content-Type", "application/x-www-form-urlencoded")
@@ -196,6 +200,7 @@ func TestSessionCookie(t *testing.T) {
 }
 
 func TestCORS(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	if h := call(s, "GET", "/", "", "Origin", "http://app.example").Header(); h.Get("Access-Control-Allow-Origin") != "" || h.Get("Vary") != "" {
 		t.Errorf("off: %v", h)
@@ -233,6 +238,7 @@ func TestCORS(t *testing.T) {
 }
 
 func TestBodies(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd/max_http_request_size", "100")})
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
@@ -276,6 +282,7 @@ func TestBodies(t *testing.T) {
 }
 
 func TestCompression(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	w := call(s, "GET", "/_uuids?count=100", "", "Accept-Encoding", "deflate, gzip;q=0.5")
 	if w.Header().Get("Content-Encoding") != "gzip" || w.Header().Get("Content-Length") != "" {
@@ -303,6 +310,7 @@ func TestCompression(t *testing.T) {
 }
 
 func TestStreams(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	fail := wire.Errorf(418, "teapot", "short and stout")
 	s.Handle("/_t/whole", func(w http.ResponseWriter, r *http.Request) error {
@@ -377,6 +385,7 @@ func TestStreams(t *testing.T) {
 }
 
 func TestCloseWaitsForRequests(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	inside, answered := make(chan struct{}), make(chan int, 1)
 	s.Handle("/_t/feed", func(w http.ResponseWriter, r *http.Request) error {
@@ -398,6 +407,7 @@ func TestCloseWaitsForRequests(t *testing.T) {
 }
 
 func TestAccessLog(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	s := openServer(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	w := call(s, "GET", "/_all_dbs?key=%22secret%22", "", "Admin", "")

@@ -17,6 +17,7 @@ import (
 // Clients who are slow to send attachments take the memory that there is for it and no more.
 // Others are told when to come again, and whoever sends little is served.
 func TestSlowUploads(t *testing.T) {
+	t.Parallel()
 	const rooms = 4
 	s := openServer(t, Options{Store: storetest.Open(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 100 * time.Millisecond})})
 	serveFuzz(s, "PUT", "/db", "", "")
@@ -77,6 +78,7 @@ func TestSlowUploads(t *testing.T) {
 
 // Of an attachment whose connection ends too early nothing is stored.
 func TestUploadEndsEarly(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)

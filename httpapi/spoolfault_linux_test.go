@@ -44,6 +44,7 @@ func (f *failing) Read(p []byte) (int, error) {
 
 // That a long body cannot be kept is no fault of the request.
 func TestBodyThatCannotBeKept(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "spool")
 	spool, err := intake.OpenSpool(folder)
 	if err != nil {
@@ -59,6 +60,7 @@ func TestBodyThatCannotBeKept(t *testing.T) {
 
 // A disk on which a long body cannot be read again fails its request alone.
 func TestBodyThatCannotBeReadAgain(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "spool")
 	spool, err := intake.OpenSpool(folder)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 // Somebody whose role an administrator has taken away does not get it back with an edit of
 // a revision that had it, whatever else is in the same request.
 func TestARoleDoesNotComeBack(t *testing.T) {
+	t.Parallel()
 	const id = "org.couchdb.user:anna"
 	user := func(roles, more string) string {
 		return fmt.Sprintf(`{"_id":%q,"name":"anna","type":"user","roles":[%s],"password":"annapw"%s}`, id, roles, more)
@@ -65,6 +66,7 @@ func TestARoleDoesNotComeBack(t *testing.T) {
 // A document that has left the selector of a token, and one that is another user's
 // replication now, are judged by what they are, not by what an old revision was.
 func TestOldRevisionsGiveNoRights(t *testing.T) {
+	t.Parallel()
 	s := openWithDB(t, Options{}, `{"_id":"a","owner":"anna"}`)
 	token, _ := issue(t, s, "anna", `{"databases":["db"],"device":"x","access":"read-write","selector":{"owner":"anna"}}`)
 	first := revOf(t, s, "/db/a")

@@ -122,6 +122,7 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 
 // One request has so many queries, and no more.
 func TestManyQueries(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	if w := call(s, "PUT", "/many", "", "Admin", ""); w.Code != 201 {
 		t.Fatal(w.Code)
@@ -136,6 +137,7 @@ func TestManyQueries(t *testing.T) {
 
 // A query whose client has gone by the time that it is read is neither planned nor run.
 func TestNothingIsPlannedForWhoHasGone(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	wants(t, call(s, "PUT", "/db/a", `{"n":1}`, "Admin", ""), 201, "")

@@ -30,6 +30,7 @@ func (s shownAs) Show(_ context.Context, _, id string) ([]byte, string, error) {
 // A synchronization that has ended while the list is made is left out; one that cannot be
 // read fails the list, which would else say that it is gone.
 func TestListOfSynchronizationsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		err    error
 		status int

@@ -12,6 +12,7 @@ import (
 )
 
 func TestTokensOfDevices(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)
 	var mu sync.Mutex
 	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
@@ -69,6 +70,7 @@ func TestTokensOfDevices(t *testing.T) {
 }
 
 func TestRequestsForTokensThatMakeNoSense(t *testing.T) {
+	t.Parallel()
 	s := openWithDB(t, Options{}, `{"_id":"a"}`)
 	for _, bad := range []string{
 		`{}`, `[]`, `{`, `{"databases":[],"device":"x"}`, `{"databases":["DB"],"device":"x"}`, `{"databases":["_users"],"device":"x"}`,
@@ -89,6 +91,7 @@ func TestRequestsForTokensThatMakeNoSense(t *testing.T) {
 // a writer of it, p of a writer of ids that begin with "a:", s of a writer of documents
 // that are anna's.
 func TestWhatATokenAllows(t *testing.T) {
+	t.Parallel()
 	s := openWithDB(t, Options{}, `{"_id":"a:1","owner":"anna"},{"_id":"b:1","owner":"ben"},{"_id":"_design/d","views":{"v":{"map":"function(d){emit(d._id)}"}}}`)
 	wants(t, call(s, "PUT", "/other", "", "Admin", ""), 201, "")
 	tokens := map[string]string{}
@@ -187,6 +190,7 @@ func TestWhatATokenAllows(t *testing.T) {
 
 // A feed ends with its token: before the next row when it is revoked, and when it expires.
 func TestFeedsEndWithTheirToken(t *testing.T) {
+	t.Parallel()
 	s := openWithDB(t, Options{}, `{"_id":"a"}`)
 	feed := func(token string) <-chan string {
 		done := make(chan string, 1)

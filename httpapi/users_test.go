@@ -22,6 +22,7 @@ import (
 )
 
 func TestAChangeOfAUserCountsAtOnce(t *testing.T) {
+	t.Parallel()
 	s := openWithUsers(t, Options{}, "anna")
 	wants(t, call(s, "GET", "/_session", "", "Authorization", as("anna")), 200, `"name":"anna","roles":[]`)
 	login := call(s, "POST", "/_session", `{"name":"anna","password":"annapw"}`)
@@ -57,6 +58,7 @@ func TestAChangeOfAUserCountsAtOnce(t *testing.T) {
 // Users who log in while passwords change: right after a change is answered the new one
 // opens the door and the old one does not.
 func TestPasswordsChangeWhileUsersLogIn(t *testing.T) {
+	t.Parallel()
 	s := openWithUsers(t, Options{Config: settings(t, append(quickHashes, "chttpd_auth_lockout/mode", "off")...)}, "anna", "ben", "cid")
 	stop := make(chan struct{})
 	var all sync.WaitGroup
@@ -91,6 +93,7 @@ func TestPasswordsChangeWhileUsersLogIn(t *testing.T) {
 }
 
 func TestBadAuthSettingsAreRefused(t *testing.T) {
+	t.Parallel()
 	s := openWithUsers(t, Options{})
 	for _, c := range []struct{ path, value string }{
 		{"jwt_keys/hmac:x", "!"}, {"jwt_keys/x", "eA=="}, {"jwt_keys/rsa:x", "x"},
@@ -106,6 +109,7 @@ func TestBadAuthSettingsAreRefused(t *testing.T) {
 }
 
 func TestPasswordSchemes(t *testing.T) {
+	t.Parallel()
 	for _, scheme := range []string{"pbkdf2", "tododb-scrypt", "tododb-argon2id"} {
 		t.Run(scheme, func(t *testing.T) {
 			s := openWithUsers(t, Options{Config: settings(t, append(quickHashes, "chttpd_auth/password_scheme", scheme)...)}, "anna")
@@ -123,6 +127,7 @@ func TestPasswordSchemes(t *testing.T) {
 // Hashes that CouchDB has made, in the ways it has had over time, open the door, and are
 // then replaced by the way of today.
 func TestOldHashesAreMadeAnew(t *testing.T) {
+	t.Parallel()
 	s := openWithUsers(t, Options{})
 	for name, fields := range map[string]string{
 		"sha":    `"password_scheme":"pbkdf2","iterations":10,"salt":"abcdef","derived_key":"a3fd83e40f8abada8137590f69736c4d5abbd679"`,
@@ -141,6 +146,7 @@ func TestOldHashesAreMadeAnew(t *testing.T) {
 }
 
 func TestLockout(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)
 	var mu sync.Mutex
 	s := openWithUsers(t, Options{Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }}, "anna", "ben")
@@ -176,6 +182,7 @@ func TestLockout(t *testing.T) {
 
 // Guesses that come all at once are counted too.
 func TestLockoutOfManyAtOnce(t *testing.T) {
+	t.Parallel()
 	s := openWithUsers(t, Options{}, "anna")
 	codes := make([]int, 40)
 	var all sync.WaitGroup
@@ -199,6 +206,7 @@ func TestLockoutOfManyAtOnce(t *testing.T) {
 }
 
 func TestRequireValidUser(t *testing.T) {
+	t.Parallel()
 	s := openWithUsers(t, Options{}, "anna")
 	for _, c := range []struct {
 		setting        string
@@ -229,6 +237,7 @@ func TestRequireValidUser(t *testing.T) {
 // What somebody gets to see of _users, and may write there, held against a model in a few
 // lines, on every way there is.
 func TestWhoSeesWhichUser(t *testing.T) {
+	t.Parallel()
 	names := []string{"anna", "ben", "zoe"}
 	s := openWithUsers(t, Options{Config: settings(t, append(quickHashes, "couchdb/users_db_security_editable", "true", "chttpd_auth/public_fields", "nick, salt")...)}, names...)
 	wants(t, call(s, "PUT", "/_users/_security", `{"admins":{"names":["zoe"]},"members":{}}`, "Admin", ""), 200, "")
@@ -290,6 +299,7 @@ func TestWhoSeesWhichUser(t *testing.T) {
 }
 
 func TestRulesOfUsers(t *testing.T) {
+	t.Parallel()
 	s := openWithUsers(t, Options{Config: settings(t, append(quickHashes, "couchdb/users_db_security_editable", "true")...)}, "anna", "ben")
 	wants(t, call(s, "PUT", "/_users/_security", `{"admins":{},"members":{}}`, "Admin", ""), 200, "")
 	path := "/_users/org.couchdb.user:anna"
@@ -348,6 +358,7 @@ func (l *lines) String() string              { l.mu.Lock(); defer l.mu.Unlock();
 // Whatever is asked with a password in it, well formed or not: it appears in no answer
 // and in no log. Nor do tokens, hashes and the server's own secret.
 func TestSecretsDoNotAppear(t *testing.T) {
+	t.Parallel()
 	const secret = "s3cr3t-Passw0rd"
 	log := &lines{}
 	s := openWithUsers(t, Options{
@@ -407,6 +418,7 @@ func TestSecretsDoNotAppear(t *testing.T) {
 }
 
 func TestDatabasesOfUsers(t *testing.T) {
+	t.Parallel()
 	c := settings(t, append(quickHashes, "couch_peruser/enable", "true", "couch_peruser/delete_dbs", "true")...)
 	s := openWithUsers(t, Options{Config: c}, "anna")
 	run := func() (stop func()) {

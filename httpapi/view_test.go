@@ -29,6 +29,7 @@ func viewServer(t testing.TB, n int) *Server {
 }
 
 func TestViews(t *testing.T) {
+	t.Parallel()
 	s := viewServer(t, 6)
 	row := func(i int) string { return fmt.Sprintf(`{"id":"d%04d","key":%d,"value":%d}`, i, i/2, i) }
 	rows := func(offset int, rows ...string) string {
@@ -86,6 +87,7 @@ func TestViews(t *testing.T) {
 // The document that comes with a row is the one that its value names; those of many rows
 // come from several snapshots.
 func TestViewWithDocuments(t *testing.T) {
+	t.Parallel()
 	const n = 5000
 	s := viewServer(t, n)
 	var answer struct {
@@ -127,6 +129,7 @@ func TestViewWithDocuments(t *testing.T) {
 // An entity tag is good until the rows change; with what else the answer has, until
 // anything does.
 func TestViewETag(t *testing.T) {
+	t.Parallel()
 	s := viewServer(t, 6)
 	const rows, docs = "/db/_design/d/_view/v?reduce=false", "/db/_design/d/_view/v?reduce=false&include_docs=true"
 	tag := func(path string) string {
@@ -164,6 +167,7 @@ func TestViewETag(t *testing.T) {
 // An index that no design document asks for any more is gone after a clean-up, and one
 // that is asked for stays.
 func TestViewCleanup(t *testing.T) {
+	t.Parallel()
 	s := viewServer(t, 2)
 	call(s, "GET", "/db/_design/d/_view/v", "", "Admin", "")
 	db, err := storetest.OpenDB(t.Context(), s.Store, "db")

@@ -30,6 +30,7 @@ func expect(t testing.TB, w *httptest.ResponseRecorder, status int, pattern stri
 }
 
 func TestAtomicBulk(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	bulk := func(body string, headers ...string) *httptest.ResponseRecorder {
 		return call(s, "POST", "/db/_bulk_docs", body, append(headers, "Admin", "")...)
@@ -60,6 +61,7 @@ func TestAtomicBulk(t *testing.T) {
 }
 
 func TestBulkIfUnchanged(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	bulk := func(body, match string) *httptest.ResponseRecorder {
 		return call(s, "POST", "/db/_bulk_docs", body, "Admin", "", "If-Match", match)
@@ -82,6 +84,7 @@ func TestBulkIfUnchanged(t *testing.T) {
 }
 
 func TestConflictIsExplained(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	const prefer, representation = "Prefer", "respond-async, Return = \"representation\""
 	first := jsonString(t, call(s, "PUT", "/db/a", `{"v":1}`, "Admin", ""), "rev")
@@ -136,6 +139,7 @@ func waitUntil(t *testing.T, there func() bool) {
 }
 
 func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	const name = "Idempotency-Key"
 	for i, c := range []struct{ method, path, body, kind string }{
@@ -209,6 +213,7 @@ func queryMark(path string) string {
 
 // Of requests that come at the same time with one key, one is done.
 func TestIdempotencyKeyRace(t *testing.T) {
+	t.Parallel()
 	s := openDBServer(t)
 	for round := range 10 {
 		var wg sync.WaitGroup
