@@ -16,16 +16,10 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/httpapi"
-	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/httpapitest"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/filter"
-	"github.com/tododb/tododb/store/index"
-	"github.com/tododb/tododb/store/index/mango"
-	"github.com/tododb/tododb/store/index/view"
-	"github.com/tododb/tododb/store/index/view/javascript"
-	"github.com/tododb/tododb/store/script"
 	"github.com/tododb/tododb/store/storetest"
 )
 
@@ -40,28 +34,15 @@ type server struct {
 
 func startServer(t *testing.T) *server {
 	t.Helper()
-	s := storetest.Open(t, store.Options{})
-	cfg, err := config.Open(config.Options{Flags: map[config.Name]string{{Section: "admins", Name: "admin"}: "secret"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	functions := script.InProcess(script.Options{})
-	designs, indexes := design.NewCache(s, functions), index.NewManager(t.Context(), index.Options{Store: s})
-	views := view.NewOpener(indexes, view.Compilers{"javascript": javascript.Compiler(functions)})
-	filters := &filter.Opener{Designs: designs, Finder: mango.NewFinder(indexes, designs), Views: views}
-	api, err := httpapi.New(httpapi.Options{Store: s, Config: cfg, Designs: designs, Indexes: indexes, Views: views, Finder: filters.Finder})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := &server{t: t, store: s, api: api, http: httptest.NewServer(api), filters: filters}
+	s := httpapitest.Open(t, httpapi.Options{})
+	srv := &server{t: t, store: s.Store, api: s.Server, http: httptest.NewServer(s), filters: s.Filters}
 	t.Cleanup(func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
 		defer cancel()
-		err := api.Close(stop)
-		srv.http.Close()
-		if err := errors.Join(err, indexes.Close()); err != nil {
+		if err := s.Close(stop); err != nil { // ends the feeds, which the other server waits for
 			t.Error(err)
 		}
+		srv.http.Close()
 	})
 	return srv
 }

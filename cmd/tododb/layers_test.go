@@ -35,6 +35,7 @@ const (
 var layers = []layer{
 	{"cmd/tododb", []string{"httpapi/...", "replicate/...", "store/..."}, []string{bbolt}},
 	{"httpapi", []string{"httpapi/...", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
+	{"httpapi/httpapitest", []string{"httpapi", "httpapi/config", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/config", nil, []string{bbolt, web}},
 	{"httpapi/metrics", nil, []string{bbolt}},
 	{"httpapi/audit", nil, []string{bbolt, web}},

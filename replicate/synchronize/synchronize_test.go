@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/httpapi"
-	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/httpapitest"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store"
@@ -76,11 +76,7 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg, err := config.Open(config.Options{Flags: map[config.Name]string{{Section: "admins", Name: "admin"}: "secret"}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if s.api, err = httpapi.New(httpapi.Options{Store: s.store, Config: cfg, Synchronizer: s.syncs}); err != nil {
+	if s.api, err = httpapi.New(httpapi.Options{Store: s.store, Config: httpapitest.Settings(s.t), Synchronizer: s.syncs}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.syncs.Start()
