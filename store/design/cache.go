@@ -1,11 +1,13 @@
 package design
 
 import (
-	"container/list"
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/script"
@@ -24,14 +26,17 @@ type Cache struct {
 
 	parsed atomic.Int64
 
-	mu   sync.Mutex // guards what follows, and the same fields of entries; no I/O under it
-	used *list.List // of *entry with a set, the least recently used first
-	size int64      // of the sets
+	mu   sync.Mutex // guards what follows, and entry.gone; no I/O under it
+	sets *simplelru.LRU[*entry, *Set]
+	size int64 // of the sets
 }
 
 // NewCache makes a Cache of a store's design documents. Their functions run in a host.
 func NewCache(s *store.Store, host script.Host) *Cache {
-	return &Cache{store: s, host: host, max: MaxBytes, used: list.New()}
+	c := &Cache{store: s, host: host, max: MaxBytes}
+	// The cache counts bytes, and drops sets itself. It fails only for a size below 1.
+	c.sets, _ = simplelru.NewLRU(math.MaxInt, func(_ *entry, old *Set) { c.size -= old.size })
+	return c
 }
 
 // Figures count the work of a Cache.
@@ -45,7 +50,7 @@ type Figures struct {
 func (c *Cache) Figures() Figures {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Figures{Databases: c.used.Len(), Bytes: c.size, Parsed: c.parsed.Load()}
+	return Figures{Databases: c.sets.Len(), Bytes: c.size, Parsed: c.parsed.Load()}
 }
 
 // Find returns a design document by its id. The error may be store.ErrMissing or
@@ -159,10 +164,7 @@ func (c *Cache) read(ctx context.Context, db store.Bare, old *Set) (*Set, error)
 type entry struct {
 	cache   *Cache
 	reading chan struct{} // held by the caller that reads
-
-	set   *Set          // guarded by cache.mu, like place; nil: none
-	place *list.Element // in cache.used, while there is a set
-	gone  bool
+	gone    bool          // guarded by cache.mu
 }
 
 func (c *Cache) entry(db interface {
@@ -176,38 +178,29 @@ func (e *entry) Forget() {
 	e.cache.mu.Lock()
 	defer e.cache.mu.Unlock()
 	e.gone = true
-	e.cache.drop(e)
-}
-
-// drop forgets a set. The caller holds mu.
-func (c *Cache) drop(e *entry) {
-	if e.set == nil {
-		return
-	}
-	c.used.Remove(e.place)
-	c.size -= e.set.size
-	e.set, e.place = nil, nil
+	e.cache.sets.Remove(e)
 }
 
 // kept returns the set of a state, nil if it is not there.
 func (c *Cache) kept(e *entry, design uint64) *Set {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.set == nil || e.set.design < design {
+	set, is := c.sets.Peek(e)
+	if !is || set.design < design {
 		return nil
 	}
-	c.used.MoveToBack(e.place)
-	return e.set
+	c.sets.Get(e) // it has been used
+	return set
 }
 
 // last returns the present set, whatever its state.
 func (c *Cache) last(e *entry) *Set {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.set == nil {
-		return &Set{}
+	if set, is := c.sets.Peek(e); is {
+		return set
 	}
-	return e.set
+	return &Set{}
 }
 
 // keep stores a set in place of an older one.
@@ -217,10 +210,10 @@ func (c *Cache) keep(e *entry, set *Set) {
 	if e.gone {
 		return
 	}
-	c.drop(e)
-	e.set, e.place = set, c.used.PushBack(e)
+	c.sets.Remove(e)
+	c.sets.Add(e, set)
 	c.size += set.size
-	for c.size > c.max && c.used.Len() > 1 {
-		c.drop(c.used.Front().Value.(*entry))
+	for c.size > c.max && c.sets.Len() > 1 {
+		c.sets.RemoveOldest()
 	}
 }
