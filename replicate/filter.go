@@ -2,7 +2,6 @@ package replicate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -62,11 +61,10 @@ func filterError(err error) error {
 // openFilter opens the filter of a replication as _changes does.
 func (p *localPeer) openFilter(ctx context.Context, db *store.DB, q *ChangesQuery) (*filter.Filter, error) {
 	wanted := filter.Query{Request: func() ([]byte, error) { return filterRequest(ctx, db, q) }}
-	var err error
 	switch f := q.Filter; {
 	case f.DocIDs != nil:
 		wanted.Name = "_doc_ids"
-		wanted.DocIDs, err = json.Marshal(f.DocIDs)
+		wanted.DocIDs = marshal(f.DocIDs)
 	case f.Selector != nil:
 		wanted.Name, wanted.Posted, wanted.Selector = "_selector", true, f.Selector
 	default:
@@ -76,9 +74,6 @@ func (p *localPeer) openFilter(ctx context.Context, db *store.DB, q *ChangesQuer
 			}
 		}
 		wanted.Name = f.Name
-	}
-	if err != nil {
-		return nil, err
 	}
 	opened, err := p.filters.Open(ctx, db, &wanted)
 	return opened, filterError(err)
@@ -110,5 +105,5 @@ func filterRequest(ctx context.Context, db *store.DB, q *ChangesQuery) ([]byte, 
 	req.Path = []string{db.Name(), "_changes"}
 	req.RequestedPath, req.RawPath = req.Path, "/"+escaped(db.Name())+"/_changes?"+escapedQuery(values)
 	req.Headers = map[string]string{"Accept": "application/json", "Host": "localhost"}
-	return json.Marshal(req)
+	return marshal(req), nil
 }

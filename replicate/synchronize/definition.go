@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // Directions.
@@ -117,10 +118,7 @@ func (d *definition) finishes() bool { return !d.Continuous && d.Schedule == nil
 
 // spec returns the replication in one direction.
 func (d *definition) spec(direction string) (replicate.Spec, error) {
-	name, err := json.Marshal(d.DB)
-	if err != nil {
-		return replicate.Spec{}, err
-	}
+	name := jsonscan.AppendString(nil, d.DB)
 	request := struct {
 		Source       json.RawMessage `json:"source"`
 		Target       json.RawMessage `json:"target"`
