@@ -23,7 +23,7 @@ func BenchmarkLocal(b *testing.B) {
 	}{{"small", 2000, 10, 0}, {"large", 500, 500, 0}, {"attached", 200, 10, 20 << 10}} {
 		b.Run(c.name, func(b *testing.B) {
 			s := storetest.Open(b, store.Options{})
-			source := LocalPeer(s, "source")
+			source := localPeerOf(s, "source")
 			if err := source.Create(b.Context()); err != nil {
 				b.Fatal(err)
 			}
@@ -55,7 +55,7 @@ func BenchmarkLocal(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				b.StopTimer()
-				target := LocalPeer(s, fmt.Sprintf("target%d", n))
+				target := localPeerOf(s, fmt.Sprintf("target%d", n))
 				n++
 				if err := target.Create(b.Context()); err != nil {
 					b.Fatal(err)

@@ -51,15 +51,9 @@ func newWays(trust *tls.Config, wrap func(http.RoundTripper) http.RoundTripper) 
 	return w
 }
 
-// NewClient makes an HTTP client for peers. It keeps connections, checks certificates,
-// refuses redirects to other hosts, and leaves failing hosts alone for a while. trust says
-// which certificates are trusted; nil: as the system says.
-func NewClient(trust *tls.Config) *http.Client {
-	return newWays(trust, nil).client(User{Admin: true}, nil)
-}
-
-// client returns the HTTP client of one user. It uses the proxy or, if that is nil, what the
-// environment says.
+// client returns the HTTP client of one user. It keeps connections, checks certificates, refuses
+// redirects to other hosts, and leaves failing hosts alone for a while. It uses the proxy or, if
+// that is nil, what the environment says.
 func (w *ways) client(who User, proxy *url.URL) *http.Client {
 	return &http.Client{
 		Transport: &asking{way: w.way(wayKey{who.Admin, proxyText(proxy)}, proxy), who: who.Name},

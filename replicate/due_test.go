@@ -128,11 +128,11 @@ func TestRowsOfATargetThatFails(t *testing.T) {
 			w.WriteHeader(http.StatusCreated)
 			io.WriteString(w, `[{"id":"a","rev":"1-a","error":"`+word+`","reason":"so"}]`)
 		}))
-		at, err := ParseEndpoint(target.URL + "/db")
+		at, err := endpointOf(target.URL+"/db", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused, err := RemotePeer(at, target.Client()).Store(t.Context(), []*Revision{readRevision([]byte(`{"_id":"a","_rev":"1-a"}`))})
+		refused, err := remotePeerAt(at, target.Client()).Store(t.Context(), []*Revision{readRevision([]byte(`{"_id":"a","_rev":"1-a"}`))})
 		if lasts && (err != nil || len(refused) != 1) || !lasts && (err == nil || !transient(err)) {
 			t.Errorf("%s: refused %v, %v", word, refused, err)
 		}

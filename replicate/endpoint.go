@@ -71,9 +71,7 @@ func parseEndpoint(v []byte) (Endpoint, error) {
 	return e, err
 }
 
-// ParseEndpoint reads a URL or the name of a database.
-func ParseEndpoint(text string) (Endpoint, error) { return endpointOf(text, nil) }
-
+// endpointOf reads a URL, which gets headers, or the name of a database.
 func endpointOf(text string, headers http.Header) (Endpoint, error) {
 	if !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://") {
 		return Endpoint{Local: text}, nil

@@ -48,7 +48,7 @@ func (p *oddPeer) Fetch(_ context.Context, _ []Wanted, fn func(*Revision) error)
 // What is asked for chooses what is replicated, and from where.
 func TestChoices(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
-	source := LocalPeer(s, "source")
+	source := localPeerOf(s, "source")
 	fill(t, source)
 	var seqs []string
 	if _, err := source.Changes(t.Context(), ChangesQuery{Limit: 1000}, func(c Change) error {
@@ -87,7 +87,7 @@ func TestChoices(t *testing.T) {
 			t.Errorf("%s, again: %s, %v, want %s", c.more, answer, err, c.answer)
 		}
 		docs := 0
-		if got := holds(t, LocalPeer(s, target)); got != "" {
+		if got := holds(t, localPeerOf(s, target)); got != "" {
 			docs = strings.Count(got, "\n") + 1
 		}
 		if docs != c.docs {
@@ -106,7 +106,7 @@ func TestChoices(t *testing.T) {
 			t.Errorf("%s: %v, want %v", request, err, want)
 		}
 	}
-	if _, err := LocalPeer(s, "new").Info(t.Context()); !errors.Is(err, ErrNoDB) {
+	if _, err := localPeerOf(s, "new").Info(t.Context()); !errors.Is(err, ErrNoDB) {
 		t.Errorf("a target was created for a source that is not there: %v", err)
 	}
 }

@@ -23,13 +23,6 @@ type localPeer struct {
 	mayNotCreate bool
 }
 
-// LocalPeer makes a Peer of a database in a store, for somebody who may do everything.
-func LocalPeer(s *store.Store, name string) Peer {
-	return &localPeer{store: s, name: name, open: func(ctx context.Context) (*store.DB, error) {
-		return Everything(s)(ctx, name, User{})
-	}}
-}
-
 // Everything returns an Options.Open that lets everybody do everything. It is for people who
 // have access to the folder of the databases anyway.
 func Everything(s *store.Store) func(ctx context.Context, name string, user User) (*store.DB, error) {

@@ -51,11 +51,11 @@ func TestLogin(t *testing.T) {
 		io.WriteString(w, `{"update_seq":"0"}`)
 	}))
 	defer s.Close()
-	e, err := ParseEndpoint(strings.Replace(s.URL, "://", "://user:s%2Fcret@", 1) + "/base/db%2Fx")
+	e, err := endpointOf(strings.Replace(s.URL, "://", "://user:s%2Fcret@", 1)+"/base/db%2Fx", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := RemotePeer(e, NewClient(nil))
+	p := remotePeerAt(e, newClient(nil))
 	for i, want := range []int{1, 1, 2, 2} {
 		if i == 2 {
 			good = "two" // the server does not know the old one any more
@@ -85,15 +85,15 @@ func TestLoginWithoutSessions(t *testing.T) {
 		io.WriteString(w, `{"update_seq":"0"}`)
 	}))
 	defer s.Close()
-	e, _ := ParseEndpoint(strings.Replace(s.URL, "://", "://user:secret@", 1) + "/db")
-	p := RemotePeer(e, NewClient(nil))
+	e, _ := endpointOf(strings.Replace(s.URL, "://", "://user:secret@", 1)+"/db", nil)
+	p := remotePeerAt(e, newClient(nil))
 	for range 3 {
 		if _, err := p.Info(t.Context()); err != nil || asked != 1 {
 			t.Errorf("asked for %d sessions: %v", asked, err)
 		}
 	}
 	e.Password = "wrong"
-	if _, err := RemotePeer(e, NewClient(nil)).Info(t.Context()); !errors.Is(err, ErrUnauthorized) {
+	if _, err := remotePeerAt(e, newClient(nil)).Info(t.Context()); !errors.Is(err, ErrUnauthorized) {
 		t.Errorf("with the wrong password: %v", err)
 	}
 }
@@ -256,18 +256,18 @@ func TestTrust(t *testing.T) {
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	defer s.Close()
-	e, err := ParseEndpoint(s.URL + "/db")
+	e, err := endpointOf(s.URL+"/db", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := RemotePeer(e, NewClient(nil)).Info(t.Context()); err == nil || len(protocol) > 0 {
+	if _, err := remotePeerAt(e, newClient(nil)).Info(t.Context()); err == nil || len(protocol) > 0 {
 		t.Errorf("a peer that nobody vouches for: %v", err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
 	for _, trust := range []*tls.Config{{RootCAs: roots}, {InsecureSkipVerify: true}} {
-		c := NewClient(trust)
-		if _, err := RemotePeer(e, c).Info(t.Context()); err != nil {
+		c := newClient(trust)
+		if _, err := remotePeerAt(e, c).Info(t.Context()); err != nil {
 			t.Errorf("one that is trusted: %v", err)
 		} else if got := <-protocol; got != "HTTP/2.0" {
 			t.Errorf("they speak %s", got)

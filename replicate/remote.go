@@ -36,11 +36,6 @@ type remotePeer struct {
 	plain atomic.Bool
 }
 
-// RemotePeer makes a Peer for a database behind HTTP.
-func RemotePeer(at Endpoint, client *http.Client) Peer {
-	return newRemotePeer(at, client, newLogin(&at, client))
-}
-
 func newRemotePeer(at Endpoint, client *http.Client, by *login) *remotePeer {
 	p := &remotePeer{at: at, name: at.URL, client: client, session: by, silence: at.Silence}
 	if p.silence <= 0 {

@@ -29,13 +29,13 @@ func remoteOf(t *testing.T, answer http.HandlerFunc) Peer {
 		answer(w, r)
 	}))
 	t.Cleanup(s.Close)
-	e, err := ParseEndpoint(strings.Replace(s.URL, "://", "://user:secret@", 1) + "/db")
+	e, err := endpointOf(strings.Replace(s.URL, "://", "://user:secret@", 1)+"/db", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := NewClient(nil)
+	c := newClient(nil)
 	t.Cleanup(c.CloseIdleConnections)
-	return RemotePeer(e, c)
+	return remotePeerAt(e, c)
 }
 
 func TestAnswersThatAreNoSuccess(t *testing.T) {
@@ -95,10 +95,10 @@ func TestRedirects(t *testing.T) {
 		}
 		return r
 	}
-	if err := NewClient(nil).CheckRedirect(request("http://a/db"), []*http.Request{request("https://a/db")}); !errors.Is(err, errRedirect) {
+	if err := newClient(nil).CheckRedirect(request("http://a/db"), []*http.Request{request("https://a/db")}); !errors.Is(err, errRedirect) {
 		t.Errorf("from https to http: %v", err)
 	}
-	if err := NewClient(nil).CheckRedirect(request("https://a/db"), []*http.Request{request("http://a/db")}); err != nil {
+	if err := newClient(nil).CheckRedirect(request("https://a/db"), []*http.Request{request("http://a/db")}); err != nil {
 		t.Errorf("from http to https: %v", err)
 	}
 }

@@ -169,7 +169,7 @@ func (p *failingPeer) PutLocal(ctx context.Context, id string, body []byte) erro
 // leaves checkpoints that are true, and the next job brings the rest.
 func TestStopAtEveryStep(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
-	source := LocalPeer(s, "source")
+	source := localPeerOf(s, "source")
 	fill(t, source)
 	want := holds(t, source)
 	for mode := range 4 {
@@ -178,7 +178,7 @@ func TestStopAtEveryStep(t *testing.T) {
 			if n > 1000 {
 				t.Fatal("there is always one more call")
 			}
-			target := LocalPeer(s, fmt.Sprintf("target%d-%d", mode, n))
+			target := localPeerOf(s, fmt.Sprintf("target%d-%d", mode, n))
 			if err := target.Create(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -245,7 +245,7 @@ func checkCheckpoint(t *testing.T, side, source, target Peer, id string, got int
 // A target that is put back to an earlier state within a session gets again what it lost.
 func TestTargetSetBack(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
-	source, target := LocalPeer(s, "source"), LocalPeer(s, "target")
+	source, target := localPeerOf(s, "source"), localPeerOf(s, "target")
 	fill(t, source)
 	if err := target.Create(t.Context()); err != nil {
 		t.Fatal(err)

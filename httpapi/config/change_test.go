@@ -199,11 +199,11 @@ var update = flag.Bool("update", false, "write docs/configuration.md")
 func TestTheManualIsUpToDate(t *testing.T) {
 	const path = "../../docs/configuration.md"
 	if *update {
-		if err := os.WriteFile(path, []byte(Manual()), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(manual()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if have, err := os.ReadFile(path); err != nil || string(have) != Manual() {
+	if have, err := os.ReadFile(path); err != nil || string(have) != manual() {
 		t.Errorf("docs/configuration.md is not what the table of settings says; run \"make docs\" (%v)", err)
 	}
 }

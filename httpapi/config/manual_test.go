@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Manual returns docs/configuration.md, written from the table of settings.
-func Manual() string {
+// manual is docs/configuration.md, written from the table of settings.
+func manual() string {
 	var b strings.Builder
 	b.WriteString(manualHead)
 	section := ""
