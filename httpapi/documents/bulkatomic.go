@@ -83,25 +83,11 @@ func (e *refusedAll) Unwrap() error {
 func (e *refusedAll) answer(ctx context.Context, db *store.DB) (write.Answer, error) {
 	status, word, _, _ := wire.AnswerOf(e.Unwrap())
 	b := append(wire.AppendError([]byte{'{'}, word, e.Error()), `,"refused":[`...)
-	for i, d := range e.refused {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		var err error
-		if b, err = appendRefused(ctx, b, db, d.doc, d.result, false); err != nil {
+	rows := bulkRows{to: &b, explain: db}
+	for _, d := range e.refused {
+		if err := rows.refused(ctx, d, false); err != nil {
 			return write.Answer{}, err
 		}
 	}
 	return write.Answer{Status: status, Body: append(b, "]}"...)}, nil
-}
-
-// appendRefused appends the row of a document that was refused; a conflict is explained
-// if db is given.
-func appendRefused(ctx context.Context, b []byte, db *store.DB, doc *document.Doc, result *store.Result, withRev bool) ([]byte, error) {
-	b = appendFailed(b, result, withRev)
-	if db == nil || !errors.Is(result.Err, store.ErrConflict) {
-		return b, nil
-	}
-	b, err := write.AppendConflict(ctx, b[:len(b)-1], db, &write.Conflict{ID: doc.ID, Given: wire.GivenRev(doc)})
-	return append(b, '}'), err
 }

@@ -65,9 +65,9 @@ func (d *Room) BulkDocs(w http.ResponseWriter, r *http.Request) error {
 	st := wire.NewStream(w, r, http.StatusCreated)
 	defer st.Drop()
 	st.Buf = append(st.Buf, '[')
-	rows := 0
+	rows := bulkRows{to: &st.Buf, explain: explain}
 	for i := range results {
-		if rows, err = appendBulkRow(r.Context(), &st.Buf, rows, &bulk, i, &results[i], explain); err != nil {
+		if err := rows.written(r.Context(), &bulk, i, &results[i]); err != nil {
 			return err
 		}
 		if st.Full() {
@@ -80,23 +80,6 @@ func (d *Room) BulkDocs(w http.ResponseWriter, r *http.Request) error {
 	return st.End()
 }
 
-// appendBulkRow appends what became of a document; rows are those before it, and with it.
-func appendBulkRow(ctx context.Context, b *[]byte, rows int, bulk *document.Bulk, i int, res *store.Result, explain *store.DB) (int, error) {
-	if bulk.Replicated && res.Err == nil {
-		return rows, nil // the client knows the revision: it has given it
-	}
-	if rows > 0 {
-		*b = append(*b, ',')
-	}
-	if res.Err == nil {
-		*b = appendWritten(*b, res)
-		return rows + 1, nil
-	}
-	var err error
-	*b, err = appendRefused(ctx, *b, explain, &bulk.Docs[i], res, bulk.Replicated)
-	return rows + 1, err
-}
-
 // bulkDocsAnswer is the whole answer, to be recorded.
 func bulkDocsAnswer(ctx context.Context, bulk *document.Bulk, results []store.Result) (write.Answer, error) {
 	if bulk.Atomic {
@@ -104,10 +87,10 @@ func bulkDocsAnswer(ctx context.Context, bulk *document.Bulk, results []store.Re
 			return e.answer(ctx, nil)
 		}
 	}
-	b, rows := []byte{'['}, 0
-	var err error
+	b := []byte{'['}
+	rows := bulkRows{to: &b}
 	for i := range results {
-		if rows, err = appendBulkRow(ctx, &b, rows, bulk, i, &results[i], nil); err != nil {
+		if err := rows.written(ctx, bulk, i, &results[i]); err != nil {
 			return write.Answer{}, err
 		}
 	}
@@ -182,21 +165,4 @@ func allOrNone(docs []document.Doc) []store.Result {
 		results[i] = store.Result{ID: docs[i].ID, Rev: wire.GivenRev(&docs[i]), Err: errAllOrNone}
 	}
 	return results
-}
-
-func appendWritten(b []byte, res *store.Result) []byte {
-	b = append(b, `{"ok":true,"id":`...)
-	b = wire.AppendString(b, res.ID)
-	b = append(b, `,"rev":`...)
-	return append(wire.AppendRev(b, res.Rev), '}')
-}
-
-func appendFailed(b []byte, res *store.Result, withRev bool) []byte {
-	b = append(b, `{"id":`...)
-	b = wire.AppendString(b, res.ID)
-	if withRev {
-		b = append(b, `,"rev":`...)
-		b = wire.AppendRev(b, res.Rev)
-	}
-	return append(wire.AppendErrorOf(append(b, ','), res.Err), '}')
 }

@@ -139,19 +139,21 @@ func (d *Room) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB,
 	}
 	st := wire.NewStream(w, r, status)
 	defer st.Drop()
-	rows := laterRows{spool: d.spool}
-	defer func() { err = errors.Join(err, rows.close()) }()
+	later := laterRows{spool: d.spool}
+	defer func() { err = errors.Join(err, later.close()) }()
 	st.Buf = append(st.Buf, '[')
-	for n, written := 0, false; ; written = true {
+	part := bulkPart{bulk: bulk, rows: bulkRows{to: &st.Buf, explain: explain}}
+	for written := false; ; written = true {
 		docs, err := parts.Next(partDocs, partBytes)
 		if err == io.EOF {
 			break
 		}
 		if err == nil {
-			n, err = d.bulkPart(w, r, db, bulk, docs, st, n, explain)
+			part.docs = docs
+			err = d.writePart(w, r, db, &part)
 		}
 		if err == nil {
-			err = rows.keep(&st.Buf)
+			err = later.keep(&st.Buf)
 		}
 		if err != nil && written {
 			return errors.Join(err, st.Flush()) // it has begun, so that it is cut
@@ -161,29 +163,34 @@ func (d *Room) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB,
 		}
 	}
 	st.Buf = append(st.Buf, "]\n"...)
-	return rows.end(st)
+	return later.end(st)
 }
 
-// bulkPart writes some documents and appends what became of them; rows are those before.
-func (d *Room) bulkPart(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, docs []document.Doc, st *wire.Stream, rows int, explain *store.DB) (int, error) {
-	part := document.Bulk{Docs: docs, Replicated: bulk.Replicated}
-	if bulk.AllOrNothing {
-		for _, res := range allOrNone(docs) {
-			if rows++; rows > 1 {
-				st.Buf = append(st.Buf, ',')
-			}
-			st.Buf = appendFailed(st.Buf, &res, true)
+// bulkPart is a part of a request.
+type bulkPart struct {
+	bulk *document.Bulk // the request, without its documents
+	docs []document.Doc
+	rows bulkRows // of the parts before
+}
+
+// writePart writes the documents of a part, and appends what became of them.
+func (d *Room) writePart(w http.ResponseWriter, r *http.Request, db *store.DB, p *bulkPart) error {
+	part := document.Bulk{Docs: p.docs, Replicated: p.bulk.Replicated}
+	if p.bulk.AllOrNothing {
+		for _, res := range allOrNone(p.docs) {
+			p.rows.next()
+			*p.rows.to = appendFailed(*p.rows.to, &res, true)
 		}
-		return rows, nil
+		return nil
 	}
 	if err := d.completeDocs(&part); err != nil {
-		return rows, err
+		return err
 	}
 	results, err := writeBulk(w, r, db, &part)
 	for i := 0; err == nil && i < len(results); i++ {
-		rows, err = appendBulkRow(r.Context(), &st.Buf, rows, &part, i, &results[i], explain)
+		err = p.rows.written(r.Context(), &part, i, &results[i])
 	}
-	return rows, err
+	return err
 }
 
 // laterRows keeps, in a file, the rows of an answer that is not to go out yet.

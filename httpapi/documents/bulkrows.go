@@ -1,0 +1,67 @@
+package documents
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/write"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// bulkRows appends what became of documents, a row for each.
+type bulkRows struct {
+	to      *[]byte
+	n       int       // so many rows there are
+	explain *store.DB // has what conflicts are explained with; nil: they are not
+}
+
+func (a *bulkRows) next() {
+	if a.n > 0 {
+		*a.to = append(*a.to, ',')
+	}
+	a.n++
+}
+
+// written appends what became of the document at a place in a request.
+func (a *bulkRows) written(ctx context.Context, bulk *document.Bulk, i int, res *store.Result) error {
+	if bulk.Replicated && res.Err == nil {
+		return nil // the client knows the revision: it has given it
+	}
+	if res.Err != nil {
+		return a.refused(ctx, refusedDoc{&bulk.Docs[i], res}, bulk.Replicated)
+	}
+	a.next()
+	*a.to = appendWritten(*a.to, res)
+	return nil
+}
+
+// refused appends the row of a document that was refused.
+func (a *bulkRows) refused(ctx context.Context, d refusedDoc, withRev bool) error {
+	a.next()
+	*a.to = appendFailed(*a.to, d.result, withRev)
+	if a.explain == nil || !errors.Is(d.result.Err, store.ErrConflict) {
+		return nil
+	}
+	b, err := write.AppendConflict(ctx, (*a.to)[:len(*a.to)-1], a.explain, &write.Conflict{ID: d.doc.ID, Given: wire.GivenRev(d.doc)})
+	*a.to = append(b, '}')
+	return err
+}
+
+func appendWritten(b []byte, res *store.Result) []byte {
+	b = append(b, `{"ok":true,"id":`...)
+	b = wire.AppendString(b, res.ID)
+	b = append(b, `,"rev":`...)
+	return append(wire.AppendRev(b, res.Rev), '}')
+}
+
+func appendFailed(b []byte, res *store.Result, withRev bool) []byte {
+	b = append(b, `{"id":`...)
+	b = wire.AppendString(b, res.ID)
+	if withRev {
+		b = append(b, `,"rev":`...)
+		b = wire.AppendRev(b, res.Rev)
+	}
+	return append(wire.AppendErrorOf(append(b, ','), res.Err), '}')
+}
