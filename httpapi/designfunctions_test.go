@@ -238,10 +238,15 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 	s := designServer(t, Options{}, `"views":{"v":{"map":"function(doc){if(doc.k)emit(doc.k,doc.n)}"}},
 		"lib":{"m":"exports.name='m'"},
 		"shows":{"s":"function(doc,req){return {code:doc?200:404,headers:{'X-A':this.lib.m.length>0?'this':'','Content-Length':'1'},body:require('lib/m').name+' '+(doc?doc.n:req.id)}}",
-			"started":"function(doc,req){start({headers:{'X-B':'b'}});send('sent ');return 'returned'}",
+			"started":"function(doc,req){start({code:202,headers:{'X-B':'b'}});send('sent ');return 'returned'}",
+			"own":"function(doc,req){return {headers:{Etag:'\"own\"'},body:'x'}}","id":"function(doc,req){return req.method+' '+req.id}",
 			"bad":"function(){return {code:99}}"},
 		"updates":{"add":"function(doc,req){doc=doc||{_id:req.id||req.uuid,n:0};doc.n+=Number(req.form.by||req.query.by||1);return [doc,{json:doc}]}"},
-		"lists":{"all":"function(head,req){var r;send('[');while(r=getRow())send(r.id+' ');return head.total_rows+']'}","throws":"function(){throw 'x'}"},
+		"lists":{"all":"function(head,req){var r;send('[');while(r=getRow())send(r.id+' ');return head.total_rows+']'}","throws":"function(){throw 'x'}",
+			"late":"function(){getRow();start({code:201,headers:{'X-L':'1'}});start({code:202,headers:{'X-L':'2'}});getRow();send('late')}",
+			"none":"function(){getRow();start({code:203,headers:{'X-L':'3'}});while(getRow());}",
+			"rejects":"function(){start({code:202,headers:{'X-L':'4'}});while(getRow());throw(['error','not_found','nothing'])}",
+			"keys":"function(h,r){var row,o=[];while(row=getRow()){var k=Object.keys(row);k.sort();o.push(k.join('/')+' '+JSON.stringify(row.key))}return JSON.stringify(h)+' '+o.join()}"},
 		"rewrites":"function(req){var p=req.path.slice(4);if(p[0]=='away')return '../../../other/x';if(p[0]=='self')return {code:418,headers:{'X-C':'c'},body:'me'};if(p[0]=='put')return {path:'../../'+p[1],method:'PUT',body:JSON.stringify({n:7})};if(p[0]=='loop')return '_rewrite/loop';return {path:'_view/v',query:{key:JSON.stringify(p[0])}}}"`)
 	const d = "/db/_design/d"
 	for _, c := range []struct {
@@ -253,10 +258,14 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 		{"PUT", d + "/_update/add/a", "by=3", 201, `"n":5`, ""},
 		{"GET", d + "/_show/s/a", "", 200, "m 5", "X-A: this"},
 		{"GET", d + "/_show/s/none", "", 404, "m none", "Content-Security-Policy: sandbox"},
-		{"GET", d + "/_show/started", "", 200, "sent returned", "X-B: b"},
+		{"GET", d + "/_show/started", "", 200, "sent returned", "X-B: "},
+		{"GET", d + "/_show/own/a", "", 200, "x", `Etag: "own"`},
+		{"PUT", d + "/_show/id/a/b", "{}", 200, "PUT a/b", ""},
+		{"POST", d + "/_show/id/a", "{}", 200, "POST a", ""},
+		{"GET", d + "/_show", "", 404, "show_error", ""},
 		{"GET", d + "/_show/bad", "", 500, `"render_error"`, ""},
 		{"HEAD", d + "/_show/s/a", "", 200, "", "X-A: this"},
-		{"DELETE", d + "/_show/s/a", "", 405, "", ""},
+		{"DELETE", d + "/_show/s/a", "", 200, "m 5", ""},
 		{"GET", d + "/_rewrite/put/b", "", 201, `"id":"b"`, "Deprecation: @1582675200"},
 		{"GET", d + "/_rewrite/self", "", 418, "me", "X-C: c"},
 		{"GET", d + "/_rewrite/loop", "", 400, "recursion", ""},
@@ -268,6 +277,22 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 		{"GET", d + "/_list/all/v?descending=true&limit=1", "", 200, "[k2 2]", ""},
 		{"GET", d + "/_list/throws/v", "", 500, `"render_error"`, ""},
 		{"GET", d + "/_list/all/none", "", 404, `"missing_named_view"`, ""},
+		{"GET", d + "/_list/late/v", "", 202, "late", "X-L: 2"},
+		{"HEAD", d + "/_list/late/v", "", 202, "", "X-L: 2"},
+		{"GET", d + "/_list/none/v", "", 203, "", "X-L: 3"},
+		{"GET", d + "/_list/rejects/v", "", 404, `{"error":"not_found","reason":"nothing"}`, "X-L: "},
+		{"GET", d + "/_list/all/d/v", "", 200, "[k1 k2 2]", ""},
+		{"GET", d + "/_list/all/other/v", "", 404, `"missing"`, ""},
+		{"GET", d + "/_list/all", "", 404, `"list_error"`, ""},
+		{"GET", d + "/_list/all/d/v/x", "", 404, `"list_error"`, ""},
+		{"PUT", d + "/_list/all/v", "{}", 405, "Only GET,POST,HEAD allowed", "Allow: GET,POST,HEAD"},
+		{"GET", d + "/_list/all/_all_docs", "", 200, "[_design/d a b k1 k2 5]", ""},
+		{"GET", d + "/_list/all/d/_all_docs?startkey=%22k%22&limit=1", "", 200, "[k1 5]", ""},
+		{"GET", d + "/_list/all/none/_all_docs", "", 404, `"missing"`, ""},
+		{"GET", d + "/_list/all/_all_docs?limit=x", "", 400, `"query_parse_error"`, ""},
+		{"GET", d + "/_list/all/_design_docs", "", 404, `"missing_named_view"`, ""},
+		{"POST", d + "/_list/keys/_all_docs", `{"keys":["k2","none","a"]}`, 200, `{"total_rows":5,"offset":null} id/key/value "k2",error/key "none",id/key/value "a"`, ""},
+		{"GET", d + "/_list/keys/_all_docs?include_docs=true&key=%22k2%22", "", 200, `{"total_rows":5,"offset":4} doc/id/key/value "k2"`, ""},
 	} {
 		headers := []string{"Admin", ""}
 		if strings.HasPrefix(c.body, "by=") {
@@ -287,6 +312,35 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 		if w := call(s, "GET", path+"?x=1", "", "Admin", "", "If-None-Match", etag); w.Code != 200 {
 			t.Errorf("%s asked otherwise: %d", path, w.Code)
 		}
+	}
+}
+
+// A list that fails after its first bytes has no status left: its connection is cut, so nobody
+// takes what came for the whole.
+func TestListThatFailsLate(t *testing.T) {
+	s := designServer(t, Options{}, `"views":{"v":{"map":"function(doc){emit(doc._id)}"}},"lists":{"cut":"function(){send('cut');getRow();throw 'x'}","once":"function(){send('cut');throw 'x'}"}`)
+	wants(t, call(s, "GET", "/db/_design/d/_list/once/v", "", "Admin", ""), 500, "render_error")
+	defer func() {
+		if recover() != http.ErrAbortHandler {
+			t.Error("the connection is not cut")
+		}
+	}()
+	w := call(s, "GET", "/db/_design/d/_list/cut/v", "", "Admin", "")
+	t.Errorf("%d %s", w.Code, w.Body)
+}
+
+// Whoever may not list the documents of _users does not list them by a function either.
+func TestListOfUsers(t *testing.T) {
+	s := openServer(t, Options{Config: settings(t, "couchdb/users_db_security_editable", "true")})
+	if err := s.Access().CreateSystemDatabases(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, call(s, "PUT", "/_users/_security", `{"admins":{},"members":{}}`, "Admin", ""), 200, "")
+	wants(t, call(s, "PUT", "/_users/_design/d", `{"lists":{"l":"function(){var r,o=[];while(r=getRow())o.push(r.id);return o.join()}"}}`, "Admin", ""), 201, "")
+	wants(t, call(s, "GET", "/_users/_design/d/_list/l/_all_docs", "", "Admin", ""), 200, "_design/d")
+	for _, path := range []string{"/_users/_design/d/_list/l/_all_docs", "/_users/_design/d/_list/l/d/_all_docs", "/_users/_design/d/_list/l/%5Fall_docs"} {
+		wants(t, call(s, "GET", path, ""), 401, "unauthorized")
+		wants(t, call(s, "POST", path, `{"keys":["_design/d"]}`), 401, "unauthorized")
 	}
 }
 

@@ -42,7 +42,7 @@ var filledIn = map[string]string{
 // A handler that does so needs a row here.
 var below = map[string][]string{
 	"/{db}/_design/{ddoc}/_show":    {"/s", "/s/doc"},
-	"/{db}/_design/{ddoc}/_list":    {"/l/v"},
+	"/{db}/_design/{ddoc}/_list":    {"/l/v", "/l/_all_docs"},
 	"/{db}/_design/{ddoc}/_update":  {"/u", "/u/doc"},
 	"/{db}/_design/{ddoc}/_rewrite": {"/x"},
 	"/{db}/_partition":              {"/p", "/p/_all_docs", "/p/_find"},

@@ -15,21 +15,30 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/script"
 )
 
 // List answers _design/D/_list/F/V and _design/D/_list/F/OTHER/V: the rows of a view, as the
-// function F of D writes them. The view belongs to D or to OTHER.
+// function F of D writes them. The view belongs to D or to OTHER. V may also be _all_docs.
 func (room *Room) List(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Deprecation"] = []string{deprecation}
+	of, err := listedOf(r)
+	if err != nil {
+		return err
+	}
+	if of.view == allDocs { // who may not list the documents gets no list of them here either
+		if err := room.access.Admit(r, wire.Lister); err != nil {
+			return err
+		}
+	}
 	c, err := room.functionOf(r, "_list")
 	if err != nil {
 		return err
 	}
 	defer c.db.Release()
-	ddoc, view, err := listedView(r)
-	if err != nil {
-		return err
+	if of.wrong != nil {
+		return of.wrong
 	}
 	body, err := functionBody(w, r)
 	if err != nil {
@@ -47,24 +56,12 @@ func (room *Room) List(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v, err := room.openViewOf(r.Context(), c.db, ddoc, view)
+	plan, release, err := room.planListed(w, r, &c, of, &p)
 	if err != nil {
 		return err
 	}
-	defer v.Release()
-	q, err := v.plan(&p)
-	if err != nil {
-		return err
-	}
-	if r.Method != http.MethodPost {
-		q.known = func(rows string) bool {
-			sum := md5.Sum([]byte(rows + functionETag(r, &c, nil, nil)))
-			etag := `"` + base64.StdEncoding.EncodeToString(sum[:]) + `"`
-			w.Header()["Etag"] = []string{etag}
-			return wire.MatchesETag(r, etag)
-		}
-	}
-	next, stop := iter.Pull2(rowsOf(r.Context(), q))
+	defer release()
+	next, stop := iter.Pull2(rowsOf(r.Context(), plan))
 	defer stop()
 	head, err, _ := next()
 	if errors.Is(err, errKnown) {
@@ -81,30 +78,69 @@ func (room *Room) List(w http.ResponseWriter, r *http.Request) error {
 	return c.design.List(r.Context(), script.ListCall{Name: c.name, Head: head, Req: req}, rows, &listAnswer{w, r})
 }
 
-// listedView is the view that the path of a list names, and its design document.
-func listedView(r *http.Request) (ddoc, view string, err error) {
-	parts := strings.Split(mux.Vars(r)["rest"], "/") // _list, the function, and what is wanted
+// allDocs stands in the place of a view for all documents of the database.
+const allDocs = "_all_docs"
+
+// listed is what the path of a list names: a view and its design document.
+type listed struct {
+	ddoc, view string
+	wrong      error // the path names none; whoever may not use the database is told so first
+}
+
+func listedOf(r *http.Request) (of listed, err error) {
+	parts := strings.Split(mux.Vars(r)["rest"], "/") // "", the function, and what is wanted
 	switch len(parts) {
 	case 3:
-		ddoc, err = wire.Segment(r, "ddoc")
+		of.ddoc, err = wire.Segment(r, "ddoc")
 	case 4:
-		ddoc, err = url.PathUnescape(parts[2])
+		of.ddoc, err = url.PathUnescape(parts[2])
 	default:
-		return "", "", wire.Errorf(http.StatusNotFound, "list_error", "Invalid path.")
+		of.wrong = wire.Errorf(http.StatusNotFound, "list_error", "Invalid path.")
+		return of, nil
 	}
 	if err == nil {
-		view, err = url.PathUnescape(parts[len(parts)-1])
+		of.view, err = url.PathUnescape(parts[len(parts)-1])
 	}
 	if err != nil {
-		return "", "", wire.ErrURLEncoding
+		return of, wire.ErrURLEncoding
 	}
-	return ddoc, view, nil
+	return of, nil
+}
+
+// planListed makes the query of the rows that a list function gets. The caller calls release
+// when they have been read.
+func (room *Room) planListed(w http.ResponseWriter, r *http.Request, c *functionCall, of listed, p *viewParams) (plan rangePlan, release func(), err error) {
+	if of.view == allDocs {
+		if _, err := room.design(r.Context(), c.db, of.ddoc); err != nil {
+			return nil, nil, err
+		}
+		d, err := planDocRange(c.db, store.Docs, p)
+		return d, func() {}, err
+	}
+	v, err := room.openViewOf(r.Context(), c.db, of.ddoc, of.view)
+	if err != nil {
+		return nil, nil, err
+	}
+	q, err := v.plan(p)
+	if err != nil {
+		v.Release()
+		return nil, nil, err
+	}
+	if r.Method != http.MethodPost {
+		q.known = func(rows string) bool {
+			sum := md5.Sum([]byte(rows + functionETag(r, c, nil, nil)))
+			etag := `"` + base64.StdEncoding.EncodeToString(sum[:]) + `"`
+			w.Header()["Etag"] = []string{etag}
+			return wire.MatchesETag(r, etag)
+		}
+	}
+	return q, v.Release, nil
 }
 
 // rowsOf yields what surrounds the rows of a view, as a list function gets it, and then each
 // row as JSON. No snapshot is open while it yields rows, so the function and its client may
 // take their time.
-func rowsOf(ctx context.Context, q *viewRange) iter.Seq2[[]byte, error] {
+func rowsOf(ctx context.Context, q rangePlan) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		lines := &rowLines{header: http.Header{}, yield: yield}
 		// Nothing but the bytes of the answer matters.

@@ -25,13 +25,15 @@ type answer struct {
 	out   ListWriter
 	begun bool // the head of the answer has been passed on
 	ended bool // there are no more rows
+	over  bool // the function has returned
 	kind  string
 }
 
 // RowReader returns the rows of a view, as JSON, one after the other; nil after the last.
 type RowReader func() (row []byte, err error)
 
-// ListWriter receives what a list function sends. Begin comes once, before Chunk.
+// ListWriter receives what a list function sends. Begin comes once, before Chunk, with what
+// start was last called with before the first bytes were sent.
 type ListWriter interface {
 	Begin(Response) error
 	Chunk([]byte) error
@@ -98,18 +100,20 @@ func (rt *runtime) nextRow(a *answer) (row []byte, err error) {
 }
 
 // passOn passes on what was sent so far, then calls then. The time of both does not count as
-// the function's.
+// the function's. The head goes out with the first bytes, or with the end of the answer: until
+// then the function may call start, or fail with a status of its own.
 func (rt *runtime) passOn(a *answer, then func() error) error {
 	var head Response
 	var err error
-	if !a.begun {
+	begins := !a.begun && (len(a.chunks) > 0 || a.over)
+	if begins {
 		if head, err = rt.startResponse(a); err != nil { // this may run the function's code
 			return err
 		}
 	}
 	rt.guard.end()
 	defer rt.guard.begin()
-	if !a.begun {
+	if begins {
 		a.begun = true
 		if err := a.out.Begin(head); err != nil {
 			return err
@@ -137,7 +141,7 @@ func (rt *runtime) startResponse(a *answer) (resp Response, err error) {
 }
 
 // shown makes the response of a show function from what it returned, what it sent, and
-// provides.
+// provides. As in CouchDB, start has no effect in a show.
 func (w *worker) shown(v goja.Value, a *answer) (resp Response, err error) {
 	switch v := v.(type) {
 	case goja.String:
@@ -158,14 +162,6 @@ func (w *worker) shown(v goja.Value, a *answer) (resp Response, err error) {
 		if len(a.chunks) > 0 {
 			resp.Body, resp.NoBody = append(a.chunks, resp.Body...), false
 			a.chunks = nil
-		}
-	}
-	if start, err := w.startResponse(a); err != nil {
-		return resp, err
-	} else if a.started != nil {
-		resp.Headers = append(resp.Headers, start.Headers...)
-		if resp.Code == 0 {
-			resp.Code = start.Code
 		}
 	}
 	sent()
@@ -208,6 +204,7 @@ func (d *Design) List(call ListCall, rows RowReader, out ListWriter) error {
 		if tail != nil && !goja.IsUndefined(tail) {
 			a.chunks = w.appendText(a.chunks, tail.String())
 		}
+		a.over = true
 		if err := w.passOn(a, func() error { return nil }); err != nil {
 			return passed{err}
 		}
