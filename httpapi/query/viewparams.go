@@ -15,7 +15,6 @@ import (
 // are JSON as they came; nil is an absent one.
 type viewParams struct {
 	startKey, endKey     []byte
-	oneKey               bool // both are the key that was asked for
 	startDocID, endDocID string
 	hasStartDocID        bool
 	hasEndDocID          bool
@@ -139,11 +138,11 @@ func (p *viewParams) readBody(body []byte) error {
 func (p *viewParams) setKey(name string, key []byte) error {
 	switch name {
 	case "key":
-		p.startKey, p.endKey, p.oneKey = key, key, true
+		p.startKey, p.endKey = key, key
 	case "startkey", "start_key":
-		p.startKey, p.oneKey = key, false
+		p.startKey = key
 	case "endkey", "end_key":
-		p.endKey, p.oneKey = key, false
+		p.endKey = key
 	case "keys":
 		if jsonscan.Kind(key) != '[' {
 			return errKeysList

@@ -69,7 +69,7 @@ func (v *openView) plan(p *viewParams) (*viewRange, error) {
 		return nil, errMapReduce
 	case reduce && len(keys) > 1 && !(p.group && p.groupLevel == 0):
 		return nil, errReduceKeys
-	case len(keys) > 0 && (p.startKey != nil || p.endKey != nil) && !p.oneKey:
+	case len(keys) > 1 && (p.startKey != nil || p.endKey != nil):
 		return nil, errKeysRange
 	case reduce && p.includeDocs:
 		return nil, errReduceDocs

@@ -15,7 +15,7 @@ type Query struct {
 	StartID, EndID         string
 	HasStartID, HasEndID   bool
 	ExcludeEnd, Descending bool
-	Keys                   [][]byte // if not nil: the rows of these keys, in their order
+	Keys                   [][]byte // if not nil: these keys, in their order, in place of Start and End
 	Skip                   int
 	Limit                  int // negative: none
 	GroupLevel             int // of Reduced: see index.ReduceQuery
@@ -32,42 +32,51 @@ func (e *OrderError) Error() string {
 	return "No rows can match your key range, reverse your start_key and end_key or set descending=" + other
 }
 
-// ranges returns the ranges of rows that the query covers, in reading order.
+// ranges returns the ranges of rows that the query covers, in reading order. Each of Keys is a
+// range of its own, with the query's ids and ExcludeEnd as its bounds.
 func (q *Query) ranges(view int, order collate.Order) ([]index.Range, error) {
-	if q.Keys != nil {
-		out := make([]index.Range, len(q.Keys))
-		for i, json := range q.Keys {
-			key, err := order.AppendKey(nil, json)
-			if err != nil {
-				return nil, err
-			}
-			out[i] = index.Key(view, key)
+	if q.Keys == nil {
+		rg, err := q.between(view, order, q.Start, q.End)
+		if err != nil {
+			return nil, err
 		}
-		if q.Descending {
-			slices.Reverse(out)
+		return []index.Range{rg}, nil
+	}
+	out := make([]index.Range, len(q.Keys))
+	for i, key := range q.Keys {
+		rg, err := q.between(view, order, key, key)
+		if err != nil {
+			return nil, err
 		}
-		return out, nil
+		out[i] = rg
 	}
-	start, err := bound(order, q.Start, q.StartID, q.HasStartID)
-	if err != nil {
-		return nil, err
+	if q.Descending {
+		slices.Reverse(out)
 	}
-	end, err := bound(order, q.End, q.EndID, q.HasEndID)
+	return out, nil
+}
+
+// between returns the range from one key to another.
+func (q *Query) between(view int, order collate.Order, from, to []byte) (rg index.Range, err error) {
+	start, err := bound(order, from, q.StartID, q.HasStartID)
 	if err != nil {
-		return nil, err
+		return rg, err
+	}
+	end, err := bound(order, to, q.EndID, q.HasEndID)
+	if err != nil {
+		return rg, err
 	}
 	if start.Key != nil && end.Key != nil {
 		if c := bytes.Compare(start.Key, end.Key); q.Descending && c < 0 || !q.Descending && c > 0 {
-			return nil, &OrderError{q.Descending}
+			return rg, &OrderError{q.Descending}
 		}
 	}
 	start.Past = q.Descending
 	end.Past = q.Descending == q.ExcludeEnd
-	rg := index.Range{View: view, Low: start, High: end}
 	if q.Descending {
-		rg.Low, rg.High = end, start
+		start, end = end, start
 	}
-	return []index.Range{rg}, nil
+	return index.Range{View: view, Low: start, High: end}, nil
 }
 
 func bound(order collate.Order, json []byte, id string, hasID bool) (b index.Bound, err error) {

@@ -27,16 +27,14 @@ func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) e
 			return err
 		}
 	}
-	none := len(rq.Ranges) == 0
-	if none { // there is still a head
-		rq.Ranges, rq.WantOffset, rq.Limit = []index.Range{{View: view}}, false, 0
+	if len(rq.Ranges) == 0 { // there is still a head, with the place of the last key
+		rq.Ranges, rq.Limit = []index.Range{{View: view}}, 0
+		if len(ranges) > 0 {
+			rq.Ranges = ranges[len(ranges)-1:]
+		}
 	}
 	return ix.Index.Rows(ctx, rq, index.RowsTo{Row: row, Flush: flush, Head: func(h index.Head) error {
-		out := Head{Total: int(h.Total), Offset: min(h.Offset+rq.Skip, int(h.Total)), Seq: h.Seq, Changed: h.Changed}
-		if none {
-			out.Offset = 0
-		}
-		return head(out)
+		return head(Head{Total: int(h.Total), Offset: min(h.Offset+rq.Skip, int(h.Total)), Seq: h.Seq, Changed: h.Changed})
 	}})
 }
 
