@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -262,5 +263,51 @@ func TestChangesFeedTimesOut(t *testing.T) {
 	w := call(s, "GET", "/db/_changes?feed=eventsource&timeout=10", "", "Admin", "", "Last-Event-ID", "0")
 	if w.Header().Get("Content-Type") != "text/event-stream" || w.Header().Get("Cache-Control") != "no-cache" {
 		t.Errorf("headers: %v", w.Header())
+	}
+}
+
+// With a limit, last_seq passes the next change if that is known not to match, so that it is not
+// looked at again.
+func TestLastSeqPassesARejectedChange(t *testing.T) {
+	t.Parallel()
+	s := designServer(t, Options{}, `"views":{"odd":{"map":"function(doc){if(doc.v%2)emit(null)}"}},"filters":{"odd":"function(doc){return doc.v%2}"}`)
+	for i := range 6 { // sequences 2 to 7
+		wants(t, call(s, "PUT", fmt.Sprintf("/db/doc%d", i), fmt.Sprintf(`{"v":%d}`, i%5), "Admin", ""), 201, "")
+	}
+	for _, c := range []struct {
+		query, body string
+		limit       int
+		last        string
+		pending     int
+	}{
+		{"filter=_view&view=d/odd", "", 1, "4", 4},
+		{"filter=d/odd", "", 1, "4", 4},
+		{"filter=_selector", `{"selector":{"v":{"$mod":[2,1]}}}`, 1, "4", 4},
+		{"filter=d/odd", "", 2, "6", 2},
+		{"filter=d/odd&descending=true", "", 1, "5", 0},
+		{"filter=_doc_ids", `{"doc_ids":["doc1","doc3"]}`, 1, "3", 0},
+		{"style=main_only", "", 2, "2", 5},
+	} {
+		method := "GET"
+		if c.body != "" {
+			method = "POST"
+		}
+		var got struct {
+			Results []json.RawMessage `json:"results"`
+			LastSeq string            `json:"last_seq"`
+			Pending int               `json:"pending"`
+		}
+		w := call(s, method, fmt.Sprintf("/db/_changes?%s&limit=%d", c.query, c.limit), c.body, "Admin", "")
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || len(got.Results) != c.limit {
+			t.Fatalf("%s: %d %s", c.query, w.Code, w.Body)
+		}
+		last, _, _ := strings.Cut(got.LastSeq, "-")
+		if last != c.last || c.pending > 0 && got.Pending != c.pending {
+			t.Errorf("%s limit=%d: last_seq %s and pending %d, want %s and %d", c.query, c.limit, last, got.Pending, c.last, c.pending)
+		}
+		next := call(s, method, fmt.Sprintf("/db/_changes?%s&since=%s", c.query, got.LastSeq), c.body, "Admin", "")
+		if all := call(s, method, "/db/_changes?"+c.query, c.body, "Admin", ""); !strings.Contains(c.query, "descending") && strings.Count(next.Body.String(), `"id"`)+c.limit != strings.Count(all.Body.String(), `"id"`) {
+			t.Errorf("%s: after %s comes %s of %s", c.query, got.LastSeq, next.Body, all.Body)
+		}
 	}
 }

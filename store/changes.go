@@ -65,6 +65,9 @@ type ChangesEnd struct {
 	Last uint64
 	// LastRow is the sequence of the last row returned, 0 if there was none.
 	LastRow uint64
+	// Beyond is the sequence of the change after Last if Limit ended the read and that change
+	// is known not to match, else 0. As in CouchDB, a reader need not be told of it again.
+	Beyond uint64
 	// Seen is how many changes were looked at.
 	Seen int
 	// Done says that nothing was left to look at.
@@ -256,6 +259,7 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 			return false, err
 		}
 		if c.left == 0 {
+			c.lookBeyond(i + 1)
 			return false, nil
 		}
 	}
@@ -488,6 +492,18 @@ func (c *changesRead) matchingLeaves(row *changeRow) error {
 		}
 	}
 	return nil
+}
+
+// lookBeyond judges the change after the last row that is wanted, if it is in the page. One that
+// cannot be judged is the next read's.
+func (c *changesRead) lookBeyond(next int) {
+	if next == len(c.rows) || c.q.Descending || !c.q.judgesLeaves() {
+		return
+	}
+	row := &c.rows[next]
+	if err := c.matchingLeaves(row); err == nil && len(c.revs) == 0 {
+		c.end.Beyond = row.seq
+	}
 }
 
 // emit passes a row on if it matches.

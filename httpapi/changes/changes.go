@@ -223,7 +223,7 @@ func (f *feed) settle(ctx context.Context, sq *store.ChangesQuery, end store.Cha
 	case f.q.descending && f.filter.Chosen():
 		f.last = end.LastRow
 	case f.q.descending, f.full():
-		f.last = end.Last
+		f.last = max(end.Last, end.Beyond)
 	case f.filter.Chosen():
 		f.last = sq.To
 	case end.Last > sq.Since:
