@@ -45,6 +45,7 @@ var below = map[string][]string{
 	"/{db}/_design/{ddoc}/_list":    {"/l/v", "/l/_all_docs"},
 	"/{db}/_design/{ddoc}/_update":  {"/u", "/u/doc"},
 	"/{db}/_design/{ddoc}/_rewrite": {"/x"},
+	"/{db}/_shards":                 {"/doc"},
 	"/{db}/_partition":              {"/p", "/p/_all_docs", "/p/_find"},
 	"/_scheduler/jobs":              {"/none"},
 	"/_scheduler/docs":              {"/_replicator", "/_replicator/none"},

@@ -66,6 +66,8 @@ func (s *Server) table() []Route {
 		at("/{db}/_security...", "PUT,GET", asks("GET", member, s.operate.Security), does("PUT", "security", dbAdmin, s.operate.SetSecurity)),
 		at("/{db}/_compact...", "POST", does("POST", "database", dbAdmin, s.operate.Compact)),
 		at("/{db}/_ensure_full_commit...", "POST", asks("POST", member, s.operate.EnsureFullCommit)),
+		at("/{db}/_shards...", "GET", asks("GET", member, s.operate.Shards)),
+		at("/{db}/_sync_shards...", "POST", asks("POST", admin, s.operate.SyncShards)),
 		at("/{db}/_purge...", "POST", does("POST", "database", admin, s.documents.Purge)),
 		at("/{db}/_purged_infos_limit...", "GET,PUT", asks("GET", member, s.operate.PurgedInfosLimit), does("PUT", "database", dbAdmin, s.operate.SetPurgedInfosLimit)),
 		at("/{db}/_purged_infos...", "GET", asks("GET", member, s.documents.PurgedInfos)),
@@ -128,7 +130,12 @@ func (s *Server) table() []Route {
 		at("/_scheduler/docs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerDocs)),
 		at("/_scheduler...", "GET,HEAD", asks("GET", anyone, s.replications.NoScheduler)),
 		at("/{_:_search_analyze|_nouveau_analyze}...", "", asks("", admin, s.unbuiltForAdmin)),
-		at("/{_:_reshard|_prometheus|_metrics}...", "", does("", "server", admin, s.unbuiltForAdmin)),
+		first(nil, at("/_reshard", "GET,HEAD", asks("GET", admin, s.operate.Resharding))),
+		first(nil, at("/_reshard/state", "GET,HEAD,PUT", asks("GET", admin, s.operate.ReshardingState), does("PUT", "server", admin, s.operate.SetReshardingState))),
+		first(nil, at("/_reshard/jobs", "GET,HEAD,POST", asks("GET", admin, s.operate.ReshardJobs), does("POST", "server", admin, s.operate.StartReshardJob))),
+		first(nil, at("/_reshard/jobs/{job}", "GET,HEAD,DELETE", asks("GET", admin, s.operate.ReshardJob), does("DELETE", "server", admin, s.operate.ReshardJob))),
+		first(nil, at("/_reshard/jobs/{job}/state", "GET,HEAD,PUT", asks("GET", admin, s.operate.ReshardJob), does("PUT", "server", admin, s.operate.SetReshardJobState))),
+		at("/{_:_prometheus|_metrics}...", "", does("", "server", admin, s.unbuiltForAdmin)),
 	}
 }
 
