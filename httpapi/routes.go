@@ -30,7 +30,7 @@ func (s *Server) table() []Route {
 	documents := func(action string) []Verb {
 		return []Verb{
 			asks("GET", member, s.documents.Get), does("PUT", action, member, s.writing(s.documents.Put)), does("DELETE", action, member, s.writing(s.documents.Delete)),
-			does("COPY", action, member, s.writing(s.documents.Copy)), does("POST", action, member, s.documents.PostForm),
+			does("COPY", action, member, s.writing(s.documents.Copy)), does("POST", action, member, s.writing(s.documents.PostForm)),
 		}
 	}
 	attachments := func(action string) []Verb {
@@ -54,7 +54,7 @@ func (s *Server) table() []Route {
 		at("/favicon.ico", "GET,HEAD", asks("GET", anyone, s.operate.Favicon)), // before the databases, whose names it could be one of
 		at("/{db}", "DELETE,GET,HEAD,POST", asks("GET", member, s.operate.DatabaseInfo), does("PUT", "create database", admin, s.operate.CreateDatabase), does("DELETE", "delete database", admin, s.operate.DeleteDatabase), does("POST", "write", member, s.writing(s.documents.Post))),
 		at("/{db}/_local/{doc}", ofDocuments, asks("GET", member, s.documents.GetLocal), does("PUT", unrecorded, member, s.writing(s.documents.PutLocal)), does("DELETE", unrecorded, member, s.writing(s.documents.DeleteLocal)),
-			does("COPY", unrecorded, member, s.writing(s.documents.CopyLocal)), does("POST", unrecorded, member, s.documents.PostForm)),
+			does("COPY", unrecorded, member, s.writing(s.documents.CopyLocal)), does("POST", unrecorded, member, s.documents.PostLocalForm)),
 
 		at("/{db}/_all_docs/queries", "POST", asks("POST", lister, s.query.AllDocsQueries)),
 		at("/{db}/_design_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.DesignDocs)),

@@ -85,14 +85,22 @@ func attachmentOwner(r *http.Request, db *store.DB, id string, put bool) (old *s
 	}
 	old, err = db.Get(r.Context(), id, store.ReadOptions{Rev: rev})
 	switch {
-	case !rev.IsZero() && errors.Is(err, store.ErrMissing):
-		return nil, rev, errMissingRev
+	case !rev.IsZero() && err != nil:
+		return nil, rev, missingRev(err)
 	case put && rev.IsZero() && err == nil:
 		return nil, rev, &write.Conflict{ID: id}
 	case put && rev.IsZero() && (errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted)):
 		return nil, rev, nil // the store makes a deleted one live again
 	}
 	return old, rev, err
+}
+
+// missingRev is the answer where a revision to be replaced cannot be read.
+func missingRev(err error) error {
+	if errors.Is(err, store.ErrMissing) {
+		return errMissingRev
+	}
+	return err
 }
 
 // editWith is the edit that keeps a revision's body and all its attachments but one.

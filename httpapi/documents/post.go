@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/write"
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
 
@@ -34,19 +36,49 @@ func (d *Room) Post(w http.ResponseWriter, r *http.Request) error {
 	return writeDocument(w, r, db, &docQuery{batch: q.batch}, doc)
 }
 
-// PostForm answers CouchDB's upload of attachments by an HTML form, which this server does not
-// support.
-func (d *Room) PostForm(_ http.ResponseWriter, r *http.Request) error {
+// PostForm answers POST of a document: CouchDB's upload of attachments by an HTML form.
+func (d *Room) PostForm(w http.ResponseWriter, r *http.Request) error {
+	id, err := docID(r)
+	if err != nil {
+		return err
+	}
+	db, err := d.access.OpenToEdit(r, id)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if err := checkForm(r); err != nil {
+		return err
+	}
+	if err := document.ValidID(id); err != nil {
+		return err
+	}
+	form, err := readForm(w, r, db)
+	if err != nil {
+		return err
+	}
+	edit, err := form.edit(id)
+	if err != nil {
+		return err
+	}
+	return write.One(w, r, db, edit, false, func(result store.Result) (write.Answer, error) {
+		if result.Err != nil {
+			return write.Answer{}, result.Err
+		}
+		body := appendEdited(make([]byte, 0, 128), result.ID, result.Rev)
+		return write.Answer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, result.Rev)), Body: body}, nil
+	})
+}
+
+// PostLocalForm refuses POST of a local document, which can have no attachments.
+func (d *Room) PostLocalForm(_ http.ResponseWriter, r *http.Request) error {
 	db, err := d.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	if r.Header.Get("Referer") == "" {
-		return wire.BadRequest("Referer header required.")
+	if err := checkForm(r); err != nil {
+		return err
 	}
-	if !wire.IsType(r.Header.Get("Content-Type"), "multipart/form-data") {
-		return wire.Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Content-Type must be multipart/form-data")
-	}
-	return wire.ErrNotBuilt
+	return errLocalAttachment
 }

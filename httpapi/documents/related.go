@@ -138,6 +138,9 @@ func partError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return wire.ErrBodyTooLarge
 	}
+	if known, ok := errors.AsType[*wire.Error](err); ok { // such as a body that stalls
+		return known
+	}
 	if errors.Is(err, store.ErrAttachmentTooLarge) || errors.Is(err, store.ErrUploadsBusy) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrNoDB) || errors.Is(err, store.ErrClosed) {
 		return err
 	}
