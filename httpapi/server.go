@@ -199,6 +199,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.leave()
 	x.Watch(r)
+	if err := x.ReadCallback(r); err != nil {
+		wire.Fail(x, r, err)
+		return
+	}
 	if set.cors.handle(x, r) {
 		return
 	}

@@ -25,6 +25,7 @@ var settings = []Setting{
 	{Name{"chttpd", "port"}, "5984", Port, Restart, "port to listen on; 0: any free port"},
 	{Name{"chttpd", "max_http_request_size"}, "4294967296", Size, 0, "bytes that the body of one request may have, after decompression"},
 	{Name{"chttpd", "enable_cors"}, "false", Bool, 0, "answer web pages of other origins, according to [cors]"},
+	{Name{"chttpd", "allow_jsonp"}, "false", Bool, 0, "JSONP: with a parameter callback, JSON is answered as a script that any web page may load, in the name of the user who looks at that page"},
 	{Name{"chttpd", "authentication_handlers"}, "{chttpd_auth, cookie_authentication_handler}, {chttpd_auth, default_authentication_handler}", Ways, 0, "ways to log in, in the order in which they are tried: cookie, default (Basic), proxy, jwt; device tokens are always accepted"},
 	{Name{"chttpd", "require_valid_user"}, "false", Bool, 0, "anonymous requests are refused, even for the welcome"},
 	{Name{"chttpd", "require_valid_user_except_for_up"}, "false", Bool, 0, "the same, except for /_up"},

@@ -21,6 +21,12 @@ var (
 // WriteJSON sends a whole answer and a newline. HEAD gets only the headers.
 func WriteJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) error {
 	h := w.Header()
+	if callback := callbackOf(w); callback != "" {
+		body = endCall(append(appendCall(nil, callback), body...))
+		h["Content-Type"] = typeScript
+	} else {
+		body = append(body, '\n')
+	}
 	if h["Content-Type"] == nil {
 		h["Content-Type"] = TypeJSON
 	}
@@ -28,16 +34,16 @@ func WriteJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 		h["Cache-Control"] = MustRevalidate
 	}
 	if r.Method == http.MethodHead {
-		h["Content-Length"] = []string{strconv.Itoa(len(body) + 1)}
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 		w.WriteHeader(status)
 		return nil
 	}
-	if len(body) >= compressFrom && wantsGzip(r, h) {
-		return writeGzip(w, status, append(body, '\n'))
+	if len(body) > compressFrom && wantsGzip(r, h) {
+		return writeGzip(w, status, body)
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body) + 1)}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
-	_, err := w.Write(append(body, '\n'))
+	_, err := w.Write(body)
 	return err
 }
 

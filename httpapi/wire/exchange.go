@@ -46,6 +46,8 @@ type Exchange struct {
 	share   intake.Share // of the memory for work
 	room    intake.Share // of the same memory, for what is read
 	broken  bool         // the client has gone
+
+	callback string // the function that JSON is passed to; "": none
 }
 
 // Begin begins the exchange of a request that came over a connection. Finish and LetGo end it.

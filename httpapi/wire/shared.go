@@ -23,6 +23,7 @@ type Settings struct {
 	BodyStall         time.Duration  // how long a body may stall; 0: for ever
 	AnswerStall       time.Duration  // how long a client may take no byte of an answer; 0: for ever
 	Proxies           Proxies        // whose X-Forwarded headers are trusted
+	JSONP             bool           // JSON may be answered as a call of a function
 	AuditRevisions    bool           // the audit trail has the revisions that were written
 	ProxyToken        string         // header with the token of a proxy
 	Challenge         []string       // WWW-Authenticate of a 401; nil: none
@@ -38,6 +39,7 @@ func readSettings(c *config.Config, old *Settings) *Settings {
 		BodyStall:         c.Duration("limits", "body_stall"),
 		AnswerStall:       c.Duration("limits", "answer_stall"),
 		Proxies:           c.Networks("limits", "trusted_proxies"),
+		JSONP:             c.Bool("chttpd", "allow_jsonp"),
 		AuditRevisions:    c.Bool("audit", "revisions"),
 		ProxyToken:        http.CanonicalHeaderKey(c.String("chttpd_auth", "x_auth_token")),
 	}

@@ -26,14 +26,20 @@ type Stream struct {
 	started  bool
 	closed   bool
 	holes    []hole // in Buf, to be filled before it is sent
+	call     bool   // it is JSON, as the argument of a call
 	turns    *Turns // nil: the answer takes none
 	giveTurn func() // gives back its turn; nil: it has none
 }
 
-// NewStream begins an answer. Call End or Drop after it.
+// NewStream begins an answer. Call End or Drop after it. If it is not JSON, its Content-Type must
+// have been set.
 func NewStream(w http.ResponseWriter, r *http.Request, status int) *Stream {
 	b := GetBuf()
-	return &Stream{Buf: *b, w: w, r: r, status: status, pooled: b, turns: ExchangeOf(r).turns}
+	st := &Stream{Buf: *b, w: w, r: r, status: status, pooled: b, turns: ExchangeOf(r).turns}
+	if callback := callbackOf(w); callback != "" {
+		st.Buf, st.call = appendCall(st.Buf, callback), true
+	}
+	return st
 }
 
 // Full tells whether it is time to flush.
@@ -43,6 +49,9 @@ func (st *Stream) Full() bool { return len(st.Buf) >= StreamPiece || len(st.hole
 func (st *Stream) begin(length int) {
 	st.started = true
 	h := st.w.Header()
+	if st.call {
+		h["Content-Type"] = typeScript
+	}
 	if h["Content-Type"] == nil {
 		h["Content-Type"] = TypeJSON
 	}
@@ -109,6 +118,9 @@ func (st *Stream) End() error {
 	st.EndTurn()
 	if err := st.fill(); err != nil {
 		return err
+	}
+	if st.call {
+		st.Buf = endCall(st.Buf)
 	}
 	if !st.started {
 		st.begin(len(st.Buf))
