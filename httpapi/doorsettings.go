@@ -7,6 +7,7 @@ import "github.com/tododb/tododb/httpapi/config"
 type doorSettings struct {
 	cors              *cors
 	byUser, byAddress *rates // nil: as often as they like
+	vhosts            []vhost
 }
 
 // readDoorSettings reads the settings. It keeps what is still right of old.
@@ -18,6 +19,7 @@ func readDoorSettings(c *config.Config, old *doorSettings) *doorSettings {
 		byUser:    newRates(old.byUser, c.Float("limits", "user_requests"), c.Int("limits", "user_burst")),
 		byAddress: newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
 	}
+	set.vhosts = readVhosts(c.Section("vhosts"))
 	if c.CORS() {
 		set.cors = newCORS(c)
 	}

@@ -36,3 +36,8 @@ func (s *Server) Foreseen(r *http.Request) string {
 	s.router.Match(r, &found)
 	return s.foreseen(mux.SetURLVars(r, found.Vars), found.Handler)
 }
+
+// ToVhost gives a request the path that the rules of [vhosts] lead to.
+func ToVhost(rules map[string]string, r *http.Request) (*http.Request, error) {
+	return toVhost(readVhosts(rules), r)
+}

@@ -213,6 +213,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	overrideMethod(r)
+	r, err := toVhost(set.vhosts, r)
+	if err != nil {
+		wire.Fail(x, r, err)
+		return
+	}
 	cleanPath(r)
 	var found mux.RouteMatch
 	s.router.Match(r, &found)

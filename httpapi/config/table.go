@@ -41,6 +41,8 @@ var settings = []Setting{
 	{Name{"cors", "methods"}, "", List, 0, "methods that they may use, comma-separated; empty: all methods of the API"},
 	{Name{"cors", "max_age"}, "600", Seconds, 0, "seconds for which a browser may remember the answer to a preflight request"},
 
+	{Name{"vhosts", Any}, "", Text, 0, "virtual hosts: HOST[:PORT][/PATH] = TARGET, the path that a request to that host is led to; *.example.com = /* and :db.example.com = /:db take labels of the host over"},
+
 	{Name{"csp", "attachments_enable"}, "true", Bool, 0, "send Content-Security-Policy with attachments, so that an attached web page cannot act on behalf of the person who opens it"},
 	{Name{"csp", "attachments_header_value"}, "sandbox", Text, 0, "the value of that header"},
 
