@@ -20,7 +20,7 @@ func readDoorSettings(c *config.Config, old *doorSettings) *doorSettings {
 		byAddress: newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
 	}
 	set.vhosts = readVhosts(c.Section("vhosts"))
-	if c.CORS() {
+	if c.Bool("chttpd", "enable_cors") {
 		set.cors = newCORS(c)
 	}
 	return set

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/gorilla/mux"
 
@@ -31,6 +32,7 @@ func (s *Server) Running() int {
 
 // Foreseen is what the audit trail calls a request before its handler says more.
 func (s *Server) Foreseen(r *http.Request) string {
+	r = r.WithContext(s.shared.Begin(httptest.NewRecorder(), r).In(r.Context()))
 	cleanPath(r)
 	var found mux.RouteMatch
 	s.router.Match(r, &found)

@@ -159,7 +159,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s.shared = s.access.Shared()
 	ids := s.shared.IDs()
-	s.account = account.New(s.access, opt.Config, ids, opt.Now)
+	s.account = account.New(s.access, opt.Config, opt.Now)
 	s.documents = documents.New(s.access, opt.Config, ids, opt.Spool, opt.Metrics)
 	s.query = query.New(query.Options{Access: s.access, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opt.Views, Finder: opt.Finder, Reroute: s.reroute})
 	s.operate = operate.New(operate.Options{

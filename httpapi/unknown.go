@@ -122,7 +122,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 // slash escaped, of which kind, and how it is spelt without that.
 func slashed(r *http.Request) (path, kind string, is bool) {
 	vars := mux.Vars(r)
-	name, err := url.QueryUnescape(vars["name"])
+	name, err := wire.Unescape(r, vars["name"])
 	kind, id, cut := strings.Cut(name, "/")
 	if err != nil || !cut || id == "" || kind != "_design" && kind != "_local" {
 		return "", "", false

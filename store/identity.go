@@ -20,9 +20,10 @@ type identity struct {
 	Created  time.Time `json:"created"`
 }
 
-// loadIdentity reads the identity, or gives the database one. A crash between creating a
-// database and this leaves an empty database, which gets its identity at the next opening.
-func loadIdentity(ctx context.Context, edb engine.DB, now time.Time) (id identity, err error) {
+// loadIdentity reads the identity, or gives the database one, and a security object with it if
+// there is one for new databases. A crash between creating a database and this leaves an empty
+// database, which gets its identity at the next opening.
+func loadIdentity(ctx context.Context, edb engine.DB, now time.Time, security []byte) (id identity, err error) {
 	var raw []byte
 	err = edb.View(ctx, func(r engine.Reader) error {
 		v, err := r.Get(spaceMeta, metaIdentity)
@@ -48,6 +49,11 @@ func loadIdentity(ctx context.Context, edb engine.DB, now time.Time) (id identit
 				v = append([]byte{record.Version}, fresh...)
 				if err := tx.Put(spaceMeta, metaIdentity, v); err != nil {
 					return err
+				}
+				if security != nil {
+					if err := tx.Put(spaceMeta, metaSecurity, append([]byte{record.Version}, security...)); err != nil {
+						return err
+					}
 				}
 			}
 			raw = append([]byte(nil), v...)

@@ -22,6 +22,7 @@ type Store struct {
 	uploads *uploadMemory
 
 	maxOpen, maxDocumentSize atomic.Int64 // from the options; they may change
+	security                 atomic.Pointer[func(name string) []byte]
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[string]*DB
@@ -63,6 +64,17 @@ func (s *Store) SetLimits(maxOpen int, maxDocumentSize int64) error {
 	}
 	s.maxOpen.Store(int64(opt.MaxOpen))
 	s.maxDocumentSize.Store(opt.MaxDocumentSize)
+	return nil
+}
+
+// SetNewSecurity says which security object a database gets when it is created. nil stands for
+// DefaultSecurity. Databases that exist keep what they have.
+func (s *Store) SetNewSecurity(of func(name string) []byte) { s.security.Store(&of) }
+
+func (s *Store) newSecurity(name string) []byte {
+	if of := s.security.Load(); of != nil {
+		return (*of)(name)
+	}
 	return nil
 }
 

@@ -29,6 +29,8 @@ type settings struct {
 	validUser     bool // only known users are answered
 	validExceptUp bool // the same, but for /_up
 	publicFields  []string
+	openToAll     bool   // new databases are everybody's
+	usersDB       string // whose documents say who may log in
 }
 
 func readSettings(c *config.Config, _ *settings) *settings {
@@ -36,6 +38,8 @@ func readSettings(c *config.Config, _ *settings) *settings {
 		validUser:     c.RequireValidUser(),
 		validExceptUp: c.Bool("chttpd", "require_valid_user_except_for_up"),
 	}
+	set.openToAll = c.String("couchdb", "default_security") != "admin_only"
+	set.usersDB = c.String("chttpd_auth", "authentication_db")
 	if c.Bool("chttpd_auth", "users_db_public") {
 		set.publicFields = c.List("chttpd_auth", "public_fields")
 	}
@@ -66,6 +70,7 @@ func New(opt Options) (*Access, error) {
 		settings: config.Follow(opt.Config, readSettings), devices: &Devices{opt.Store},
 	}
 	a.users = a.newUsersDB()
+	a.store.SetNewSecurity(a.newSecurity)
 	return a, a.authenticator()
 }
 

@@ -44,7 +44,7 @@ func newAccounts(a *Access) *accounts {
 
 // Account finds a user by name; nil if there is none.
 func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, error) {
-	db, err := c.a.store.Bare(ctx, UsersDB, store.ForAccounts)
+	db, err := c.a.store.Bare(ctx, c.a.settings().usersDB, store.ForAccounts)
 	if errors.Is(err, store.ErrNoDB) {
 		return nil, nil
 	}
@@ -160,7 +160,7 @@ func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.
 
 // Rehash stores a password in the way that new ones are stored.
 func (c *accounts) Rehash(ctx context.Context, a *auth.Account, password string) (*auth.Account, error) {
-	db, err := c.a.store.Bare(ctx, UsersDB, store.ForAccounts)
+	db, err := c.a.store.Bare(ctx, c.a.settings().usersDB, store.ForAccounts)
 	if err != nil {
 		return nil, err
 	}

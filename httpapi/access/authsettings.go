@@ -55,11 +55,10 @@ func authSettings(c *config.Config) auth.Settings {
 // requiredClaims returns the claims that a JWT must have. It is exp unless the setting is set,
 // even to nothing.
 func requiredClaims(c *config.Config) string {
-	name := config.Name{Section: "jwt_auth", Name: "required_claims"}
-	if one, _ := c.ShowOne(name); one.From == config.OfDefault {
+	if !c.IsSet("jwt_auth", "required_claims") {
 		return "exp"
 	}
-	return c.String(name.Section, name.Name)
+	return c.String("jwt_auth", "required_claims")
 }
 
 // CheckSetting refuses a bad value of a setting that only package auth can check.

@@ -33,7 +33,7 @@ type asker struct {
 // systemDB returns the kind of a database by its name; nil for an ordinary one.
 func (a *Access) systemDB(name string) *systemDB {
 	switch {
-	case name == UsersDB:
+	case a.HasUsers(name):
 		return a.users
 	case IsReplicator(name):
 		return a.replicatorDB()
@@ -42,9 +42,23 @@ func (a *Access) systemDB(name string) *systemDB {
 }
 
 // IsSystemDB tells whether documents of a database mean something to the server.
-func IsSystemDB(name string) bool { return name == UsersDB || IsReplicator(name) }
+func (a *Access) IsSystemDB(name string) bool { return a.HasUsers(name) || IsReplicator(name) }
 
+// UsersDB is where the users are, unless the settings name another database. Its documents are
+// judged as users in any case.
 const UsersDB = "_users"
+
+// HasUsers tells whether the documents of a database are users.
+func (a *Access) HasUsers(name string) bool { return name == UsersDB || name == a.settings().usersDB }
+
+// newSecurity returns the security object of a new database. The server's own databases are
+// never open to everybody.
+func (a *Access) newSecurity(name string) []byte {
+	if !a.settings().openToAll || a.IsSystemDB(name) || name[0] == '_' {
+		return nil
+	}
+	return []byte("{}")
+}
 
 // IsReplicator tells whether documents of a database ask for replications.
 func IsReplicator(name string) bool { return replicate.IsReplicator(name) }

@@ -83,10 +83,10 @@ func checkServerRecord(id string) error {
 	return nil
 }
 
-// mayList lets only administrators list _users. Like CouchDB, it checks this before the
+// mayList lets only administrators list users. Like CouchDB, it checks this before the
 // database's security object.
 func (a *Access) mayList(r *http.Request) error {
-	if name, err := wire.Segment(r, "db"); err == nil && name == UsersDB {
+	if name, err := wire.Segment(r, "db"); err == nil && a.HasUsers(name) {
 		return RequireAdmin(r)
 	}
 	return nil

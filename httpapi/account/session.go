@@ -29,6 +29,9 @@ func (a *Room) Session(w http.ResponseWriter, r *http.Request) error {
 	}
 	b = appendRoles(append(b, `,"roles":`...), user.Roles)
 	b = appendRoles(append(b, `},"info":{"authentication_handlers":`...), a.access.Auth().Handlers())
+	if db := a.settings().usersDB; db != "" {
+		b = wire.AppendString(append(b, `,"authentication_db":`...), db)
+	}
 	if user.By != "" {
 		b = wire.AppendString(append(b, `,"authenticated":`...), user.By)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/uuids"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index/mango"
@@ -70,7 +71,7 @@ func (a *Room) IssueToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	device.Account = mark
-	device.ID, device.Owner, device.Issued = a.ids.ID(), user.Name, a.now().UTC().Truncate(time.Second)
+	device.ID, device.Owner, device.Issued = uuids.Random(), user.Name, a.now().UTC().Truncate(time.Second)
 	device.Expires = device.Expires.UTC().Truncate(time.Second)
 	token, err := a.access.Auth().SignDevice(device)
 	if err != nil {
@@ -112,7 +113,7 @@ func (a *Room) readTokenRequest(body []byte) (*auth.Device, error) {
 		return nil, wire.BadRequest("`databases` must name 1 to %d databases", maxTokenDatabases)
 	}
 	for _, name := range asked.Databases {
-		if !store.ValidName(name) || access.IsSystemDB(name) {
+		if !store.ValidName(name) || a.access.IsSystemDB(name) {
 			return nil, wire.BadRequest("`databases` must be names of databases, and not of the server's own")
 		}
 	}

@@ -28,60 +28,54 @@ func (c *Config) Set(section, name, value string) error {
 	return err
 }
 
-// Put is like Set, but it returns the old value, and writes the file only if keep says so.
+// Put is like Set, but it returns the old value, "" if none was set, and writes the file only
+// if keep says so.
 func (c *Config) Put(n Name, value string, keep bool) (old string, err error) {
-	row, err := lookup(n)
-	if err != nil {
-		return "", err
-	}
-	if err := row.check(value); err != nil {
-		return "", err
-	}
-	if err := checkWritable(n); err != nil {
+	if err := check(n, value); err != nil {
 		return "", err
 	}
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	old = row.Default
-	if e, ok := (*c.now.Load())[n]; ok {
-		old = e.text
+	now := *c.now.Load()
+	next := maps.Clone(now)
+	next[n] = entry{value, OfMemory}
+	if err := next.checkRoom(now); err != nil {
+		return "", err
 	}
-	from := OfMemory
 	if keep {
-		from = OfLocal
+		next[n] = entry{value, OfLocal}
 		want := c.local.values()
 		want[n] = value
 		if err := c.write(n, want, func(f *file) { f.set(n, value) }); err != nil {
 			return "", fmt.Errorf("set %s: %w", n, err)
 		}
 	}
-	c.now.Store(c.with(func(v values) { v[n] = entry{value, from} }))
+	c.now.Store(&next)
 	c.tell()
-	return old, nil
+	return now[n].text, nil
 }
 
 // Delete removes a setting, also from the local file if keep says so. Its default is in force
 // from now on. The operator's file counts again after the next start or Reload. Delete returns
 // the old value; found tells whether anything was set.
 func (c *Config) Delete(n Name, keep bool) (old string, found bool, err error) {
-	row, err := lookup(n)
-	if err != nil {
-		return "", false, err
-	}
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	e, found := (*c.now.Load())[n]
+	now := *c.now.Load()
+	e, found := now[n]
 	if !found {
-		return row.Default, false, nil
+		return "", false, nil
 	}
 	if keep {
 		want := c.local.values()
 		delete(want, n)
-		if err := c.write(n, want, func(f *file) { f.delete(n) }); err != nil {
+		if err := c.write(n, want, func(f *file) { f.delete(n); f.dropEmpty(n.Section) }); err != nil {
 			return "", false, fmt.Errorf("delete %s: %w", n, err)
 		}
 	}
-	c.now.Store(c.with(func(v values) { delete(v, n) }))
+	next := maps.Clone(now)
+	delete(next, n)
+	c.now.Store(&next)
 	c.tell()
 	return e.text, true, nil
 }
@@ -102,24 +96,12 @@ func (c *Config) Reload() error {
 // text is parsed before it replaces the old file. If any setting in it is not as wanted,
 // nothing changes.
 func (c *Config) write(n Name, want map[Name]string, change func(*file)) error {
-	next, err := c.local.clone()
-	if err != nil || !maps.Equal(next.values(), c.local.values()) {
-		return &FileError{c.opt.Local}
-	}
+	next := c.local.clone()
 	change(next)
-	text, err := next.text()
-	if err != nil {
-		return err
-	}
+	text := next.text()
 	reread, err := parse(text)
 	if err != nil || !maps.Equal(reread.values(), want) {
-		row, unknown := lookup(n)
-		if unknown != nil {
-			return unknown
-		}
-		refused := *row
-		refused.Name = n // of a row for any name
-		return refused.refuse(want[n], "something that an ini file can hold")
+		return &FormError{n, "key"}
 	}
 	if c.opt.Local != "" {
 		if err := save(text, c.opt.Local); err != nil {
@@ -128,12 +110,4 @@ func (c *Config) write(n Name, want map[Name]string, change func(*file)) error {
 	}
 	c.local = reread
 	return nil
-}
-
-// FileError says that somebody has written the local file in a way that the server can read
-// but not write back unchanged. So the server does not change it.
-type FileError struct{ Path string }
-
-func (e *FileError) Error() string {
-	return e.Path + " quotes values in a way that would not survive a change; write them without quotes around"
 }

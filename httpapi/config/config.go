@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"strconv"
 	"sync"
@@ -57,7 +56,7 @@ func Open(opt Options) (*Config, error) {
 // read reads the files, then the environment and the flags, which take precedence. On an
 // error nothing has changed.
 func (c *Config) read() error {
-	filed, local, next := map[Name]string{}, newFile(), values{}
+	filed, local, next := map[Name]string{}, &file{}, values{}
 	if c.opt.File != "" {
 		f, err := readFile(c.opt.File, true)
 		if err != nil {
@@ -96,28 +95,34 @@ func (v values) add(more map[Name]string, from Origin) {
 	}
 }
 
-func check(name Name, value string) error {
-	row, err := lookup(name)
-	if err != nil {
-		return err
-	}
-	return row.check(value)
-}
-
 // get returns the value in force, and its row.
 func (c *Config) get(section, name string, as reading) (string, *Setting) {
 	n := Name{section, name}
-	row, err := lookup(n)
-	if err != nil {
-		panic(err)
+	row, known := lookup(n)
+	if !known {
+		panic("config: no setting " + n.String())
 	}
 	if as != row.Kind.read && as != asText {
 		panic(fmt.Sprintf("config: %s is %s and is asked for as something else", n, row.Kind))
 	}
-	if e, ok := (*c.now.Load())[n]; ok {
+	if e, ok := c.find(n); ok && row.Kind.counts(e.text) {
 		return e.text, row
 	}
 	return row.Default, row
+}
+
+// find returns what is set. A setting that nobody has set has the value that it has in the
+// section where older programs write it.
+func (c *Config) find(n Name) (entry, bool) {
+	now := *c.now.Load()
+	if e, ok := now[n]; ok {
+		return e, true
+	}
+	if row := rows[n]; row == nil || !row.Is(Older) {
+		return entry{}, false
+	}
+	e, ok := now[Name{olderSection[n.Section], n.Name}]
+	return e, ok
 }
 
 // String returns the text of a setting of any kind.
@@ -185,25 +190,8 @@ func host(address string) string {
 
 // IsSet tells whether anybody has set the setting, even to its default.
 func (c *Config) IsSet(section, name string) bool {
-	_, ok := (*c.now.Load())[Name{section, name}]
+	_, ok := c.find(Name{section, name})
 	return ok
-}
-
-// CORS tells whether pages of other origins are answered. As in CouchDB, [chttpd] decides. If
-// it does not say, [httpd] does, where older programs write it.
-func (c *Config) CORS() bool {
-	if c.IsSet("chttpd", "enable_cors") {
-		return c.Bool("chttpd", "enable_cors")
-	}
-	return c.Bool("httpd", "enable_cors")
-}
-
-// WWWAuthenticate returns the challenge for 401 from [chttpd] or [httpd]; "" for none.
-func (c *Config) WWWAuthenticate() string {
-	if c.IsSet("chttpd", "WWW-Authenticate") {
-		return c.String("chttpd", "WWW-Authenticate")
-	}
-	return c.String("httpd", "WWW-Authenticate")
 }
 
 // Ways returns the ways of authentication in the order in which they are tried: cookie,
@@ -243,11 +231,4 @@ func (c *Config) FromFile(section string) map[string]string {
 		}
 	}
 	return found
-}
-
-// with returns the values in force after a change.
-func (c *Config) with(change func(values)) *values {
-	next := maps.Clone(*c.now.Load())
-	change(next)
-	return &next
 }

@@ -7,30 +7,47 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-
-	"gopkg.in/ini.v1"
 )
 
-// file is an ini file. Comments and order survive a change.
-type file struct{ ini *ini.File }
+// file is an ini file, line by line, in CouchDB's form. What a change does not concern stays
+// as somebody has written it: comments, order, blanks.
+//
+//	[section]
+//	; a comment has a line of its own
+//	name = value
+//
+// The value is the literal rest of the line, so a password may contain any character. The
+// name ends before the first " = ", so it may contain "=", as the ids of keys do. Without
+// blanks around it, the first "=" counts.
+type file struct{ lines []line }
 
-// form is CouchDB's: only '=' separates, the rest of the line is the literal value, and a
-// comment has a line of its own. So a password may contain any character.
-var form = ini.LoadOptions{
-	KeyValueDelimiters:      "=",
-	IgnoreInlineComment:     true,
-	IgnoreContinuation:      true,
-	PreserveSurroundedQuote: true,
+type line struct {
+	text    string // without the end of the line
+	section string // that it is in
+	kind    lineKind
+	name    string // of a setting
+	value   string
 }
 
-func newFile() *file { return &file{ini.Empty(form)} }
+type lineKind int
+
+const (
+	blank lineKind = iota
+	comment
+	header
+	setting
+)
+
+// byteOrderMark is what some editors begin a file with.
+const byteOrderMark = "\ufeff"
 
 // readFile reads and checks a file. Unless it must exist, a missing file is empty.
 func readFile(path string, must bool) (*file, error) {
 	text, err := os.ReadFile(path)
 	if !must && errors.Is(err, fs.ErrNotExist) {
-		return newFile(), nil
+		return &file{}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
@@ -44,66 +61,144 @@ func readFile(path string, must bool) (*file, error) {
 
 // parse reads the text of a file and checks every setting.
 func parse(text []byte) (*file, error) {
-	parsed, err := ini.LoadSources(form, text)
-	if err != nil {
-		return nil, err
-	}
-	f := &file{parsed}
-	for n, value := range f.values() {
-		if n.Section == ini.DefaultSection {
-			return nil, fmt.Errorf("%s appears before the first [section]", n.Name)
+	f := &file{}
+	section := ""
+	for raw := range strings.SplitSeq(string(text), "\n") {
+		read := raw
+		if len(f.lines) == 0 {
+			read = strings.TrimPrefix(raw, byteOrderMark)
 		}
+		l, err := readLine(read, section)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", len(f.lines)+1, err)
+		}
+		l.text = raw
+		section = l.section
+		f.lines = append(f.lines, l)
+	}
+	values := f.values()
+	for n, value := range values {
 		if err := check(n, value); err != nil {
 			return nil, err
 		}
 	}
-	return f, nil
+	return f, checkRoom(values)
+}
+
+func readLine(raw, section string) (line, error) {
+	l := line{section: section}
+	text := strings.TrimSpace(raw)
+	switch {
+	case text == "":
+	case text[0] == ';' || text[0] == '#':
+		l.kind = comment
+	case text[0] == '[':
+		name, rest, closed := strings.Cut(text[1:], "]")
+		if rest = strings.TrimSpace(rest); !closed || name == "" || rest != "" && rest[0] != ';' && rest[0] != '#' {
+			return l, fmt.Errorf("%s is not a [section]", text)
+		}
+		l.kind, l.section = header, name
+	default:
+		l.kind = setting
+		var found bool
+		if l.name, l.value, found = splitLine(text); !found {
+			return l, fmt.Errorf("%s is neither a [section] nor name = value", text)
+		}
+		if section == "" {
+			return l, fmt.Errorf("%s appears before the first [section]", l.name)
+		}
+	}
+	return l, nil
+}
+
+// splitLine splits "name = value".
+func splitLine(text string) (name, value string, found bool) {
+	name, value, found = strings.Cut(text, " = ")
+	if !found {
+		if name, found = strings.CutSuffix(text, " ="); !found {
+			name, value, found = strings.Cut(text, "=")
+		}
+	}
+	name = strings.TrimSpace(name)
+	return name, strings.TrimSpace(value), found && name != ""
 }
 
 // values returns what the file sets.
 func (f *file) values() map[Name]string {
 	found := map[Name]string{}
-	for _, section := range f.ini.Sections() {
-		for _, key := range section.Keys() {
-			// Value is the literal text; String would expand %(name)s in a password.
-			found[Name{section.Name(), key.Name()}] = key.Value()
+	for _, l := range f.lines {
+		if l.kind == setting {
+			found[Name{l.section, l.name}] = l.value
 		}
 	}
 	return found
 }
 
+// set writes the line of a setting in place of its old one, or after the last setting of its
+// section. A name that cannot be written is found when the text is parsed again.
 func (f *file) set(n Name, value string) {
-	// Not Key: if [a.b] lacks the name, Key returns the one of [a]. A name that cannot be
-	// written is found when the text is parsed again.
-	_, _ = f.ini.Section(n.Section).NewKey(n.Name, value)
+	l := line{text: strings.TrimSuffix(n.Name+" = "+value, " "), section: n.Section, kind: setting, name: n.Name, value: value}
+	place := -1
+	for i, old := range f.lines {
+		if old.section != n.Section || old.kind != header && old.kind != setting {
+			continue
+		}
+		place = i
+		if old.kind == setting && old.name == n.Name {
+			f.delete(n)
+			f.lines = slices.Insert(f.lines, i, l) // nothing before i has the name
+			return
+		}
+	}
+	if place >= 0 {
+		f.lines = slices.Insert(f.lines, place+1, l)
+		return
+	}
+	end := len(f.lines)
+	if end > 0 && f.lines[end-1].text == "" {
+		end-- // the file ends in a newline
+	}
+	added := []line{{text: "[" + n.Section + "]", section: n.Section, kind: header}, l}
+	if end > 0 && f.lines[end-1].kind != blank {
+		added = slices.Insert(added, 0, line{section: f.lines[end-1].section})
+	}
+	f.lines = slices.Insert(f.lines, end, added...)
+	if end+len(added) == len(f.lines) {
+		f.lines = append(f.lines, line{section: n.Section})
+	}
 }
 
-func (f *file) delete(n Name) { f.ini.Section(n.Section).DeleteKey(n.Name) }
+func (f *file) delete(n Name) {
+	f.lines = slices.DeleteFunc(f.lines, func(l line) bool { return l.kind == setting && l.section == n.Section && l.name == n.Name })
+}
 
-func (f *file) text() ([]byte, error) {
+// dropEmpty removes the headers of a section that has neither settings nor comments any more,
+// so that sections which come and go do not pile up.
+func (f *file) dropEmpty(section string) {
+	for _, l := range f.lines {
+		if l.section == section && (l.kind == setting || l.kind == comment) {
+			return
+		}
+	}
+	last := len(f.lines) - 1
+	f.lines = slices.DeleteFunc(f.lines, func(l line) bool { return l.section == section && (l.kind == header || l.kind == blank) })
+	if n := len(f.lines); n > 0 && n <= last && f.lines[n-1].text != "" {
+		f.lines = append(f.lines, line{section: f.lines[n-1].section})
+	}
+}
+
+func (f *file) text() []byte {
 	var b bytes.Buffer
-	_, err := f.ini.WriteTo(&b)
-	return b.Bytes(), err
+	for i, l := range f.lines {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(l.text)
+	}
+	return b.Bytes()
 }
 
-func (f *file) clone() (*file, error) {
-	text, err := f.text()
-	if err != nil {
-		return nil, err
-	}
-	return parse(text)
-}
-
-// checkWritable refuses a name that would be read back as something else.
-func checkWritable(n Name) error {
-	first := n.Name + "="
-	if n.Name == "" || n.Name == "-" || strings.ContainsAny(n.Name, "=\"`") ||
-		strings.ContainsAny(first[:1], ";#[ ") || strings.TrimSpace(n.Name) != n.Name ||
-		strings.ContainsFunc(n.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return &ValueError{Name: n, Value: n.Name, Want: "a name that an ini file can hold"}
-	}
-	return nil
-}
+func (f *file) clone() *file { return &file{slices.Clone(f.lines)} }
 
 // save replaces a file as a whole. It writes a new file, syncs it, renames it, and syncs the
 // rename too. The file has secrets, so only its owner may read it.

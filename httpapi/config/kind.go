@@ -3,10 +3,11 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Kind is what the values of a setting look like.
@@ -14,6 +15,8 @@ type Kind struct {
 	want string // what a value must be, for people
 	ok   func(value string) bool
 	read reading
+	// lenient says that any text is kept. One that is not ok leaves the default in force.
+	lenient bool
 }
 
 // reading is which getter a kind is read with.
@@ -33,36 +36,43 @@ const (
 
 // The kinds, in addition to those that OneOf makes.
 var (
-	Text    = &Kind{"one line of text", func(string) bool { return true }, asText}
-	Bool    = &Kind{"true or false", func(v string) bool { return v == "true" || v == "false" }, asBool}
-	Count   = &Kind{"a number from 1 to 2147483647", between(1, 1<<31-1), asInt}
-	Number  = &Kind{"a number from 0 to 2147483647", between(0, 1<<31-1), asInt}
-	Size    = &Kind{"a number of bytes from 1", between(1, 1<<63-1), asInt}
-	Limit   = &Kind{"a number of bytes from 1, or infinity", orInfinity(between(1, 1<<63-1)), asInt} // read as 0 for infinity
-	Port    = &Kind{"a port from 0 to 65535", between(0, 1<<16-1), asInt}
-	Share   = &Kind{"a number from 0 to 1", isShare, asFloat}
-	Rate    = &Kind{"a number from 0 to 1000000", isRate, asFloat}
-	Seconds = &Kind{"a number of seconds from 1 to 2147483647", between(1, 1<<31-1), asDuration}
-	Wait    = &Kind{"a number of seconds from 0 to 2147483647", between(0, 1<<31-1), asDuration}
-	Millis  = &Kind{"a number of milliseconds from 1 to 2147483647", between(1, 1<<31-1), asDuration}
-	List    = &Kind{"a list with commas between", func(string) bool { return true }, asList}
-	Nets    = &Kind{"a list of addresses and networks (192.0.2.7, 10.0.0.0/8) with commas between", func(v string) bool { _, ok := ParseNetworks(v); return ok }, asNets}
-	Ports   = &Kind{"a list of ports (443, 5984-5999) with commas between", func(v string) bool { _, ok := parsePorts(v); return ok }, asPorts}
-	Ways    = &Kind{"a list of {chttpd_auth, X_authentication_handler} where X is cookie, default, proxy or jwt", areWays, asList}
-	Level   = &Kind{"debug, info, notice, warning, error, critical, alert, emergency or none", func(string) bool { return true }, asLevel}
+	Text    = &Kind{want: "one line of text", ok: func(string) bool { return true }, read: asText}
+	Bool    = &Kind{want: "true or false", ok: func(v string) bool { return v == "true" || v == "false" }, read: asBool}
+	Count   = &Kind{want: "a number from 1 to 2147483647", ok: between(1, 1<<31-1), read: asInt}
+	Number  = &Kind{want: "a number from 0 to 2147483647", ok: between(0, 1<<31-1), read: asInt}
+	Size    = &Kind{want: "a number of bytes from 1", ok: between(1, 1<<63-1), read: asInt}
+	Limit   = &Kind{want: "a number of bytes from 1, or infinity", ok: orInfinity(between(1, 1<<63-1)), read: asInt} // read as 0 for infinity
+	Port    = &Kind{want: "a port from 0 to 65535", ok: between(0, 1<<16-1), read: asInt}
+	Share   = &Kind{want: "a number from 0 to 1", ok: isShare, read: asFloat}
+	Rate    = &Kind{want: "a number from 0 to 1000000", ok: isRate, read: asFloat}
+	Seconds = &Kind{want: "a number of seconds from 1 to 2147483647", ok: between(1, 1<<31-1), read: asDuration}
+	Wait    = &Kind{want: "a number of seconds from 0 to 2147483647", ok: between(0, 1<<31-1), read: asDuration}
+	Millis  = &Kind{want: "a number of milliseconds from 1 to 2147483647", ok: between(1, 1<<31-1), read: asDuration}
+	List    = &Kind{want: "a list with commas between", ok: func(string) bool { return true }, read: asList}
+	Nets    = &Kind{want: "a list of addresses and networks (192.0.2.7, 10.0.0.0/8) with commas between", ok: func(v string) bool { _, ok := ParseNetworks(v); return ok }, read: asNets}
+	Ports   = &Kind{want: "a list of ports (443, 5984-5999) with commas between", ok: func(v string) bool { _, ok := parsePorts(v); return ok }, read: asPorts}
+	Ways    = &Kind{want: "a list of {chttpd_auth, X_authentication_handler} where X is cookie, default, proxy or jwt", ok: areWays, read: asList}
+	DBName  = &Kind{want: "the name of a database", ok: dbName.MatchString, read: asText}
+	Level   = &Kind{want: "debug, info, notice, warning, error, critical, alert, emergency or none", ok: func(string) bool { return true }, read: asLevel}
 )
+
+var dbName = regexp.MustCompile(`^(_users|[a-z][a-z0-9_$()+/-]{0,237})$`)
 
 // OneOf makes the kind of a setting whose value is one of some words.
 func OneOf(words ...string) *Kind {
-	return &Kind{"one of " + strings.Join(words, ", "), func(v string) bool {
-		for _, w := range words {
-			if v == w {
-				return true
-			}
-		}
-		return false
-	}, asText}
+	return &Kind{want: "one of " + strings.Join(words, ", "), ok: func(v string) bool { return slices.Contains(words, v) }, read: asText}
 }
+
+// OrDefault makes a kind that keeps any text, as CouchDB does with all settings. It is for
+// settings whose default can do no harm.
+func OrDefault(kind *Kind) *Kind {
+	lenient := *kind
+	lenient.lenient = true
+	return &lenient
+}
+
+// counts tells whether a kept value is in force.
+func (k *Kind) counts(value string) bool { return !k.lenient || k.ok(value) }
 
 func (k *Kind) String() string { return k.want }
 
@@ -71,8 +81,8 @@ func (s *Setting) check(value string) error {
 	if len(value) > maxValue {
 		return s.refuse(value[:20]+"...", fmt.Sprintf("a value of at most %d bytes", maxValue))
 	}
-	control := strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f })
-	if !control && utf8.ValidString(value) && strings.TrimSpace(value) == value && (s.Kind.ok(value) || value == "" && s.Default == "") {
+	fits := printable(value) && strings.TrimSpace(value) == value
+	if fits && (s.Kind.lenient || s.Kind.ok(value) || value == "" && s.Default == "") {
 		return nil
 	}
 	return s.refuse(value, s.Kind.want)
@@ -85,10 +95,6 @@ func (s *Setting) refuse(value, want string) error {
 	}
 	return &ValueError{Name: s.Name, Value: value, Want: want}
 }
-
-// maxValue is how many bytes a value may have. All settings are in memory, and every change
-// writes all of them.
-const maxValue = 64 << 10
 
 func between(lo, hi int64) func(string) bool {
 	return func(value string) bool {

@@ -9,33 +9,41 @@ import (
 func manual() string {
 	var b strings.Builder
 	b.WriteString(manualHead)
-	section := ""
-	for i := range settings {
-		row := &settings[i]
-		if row.Section != section {
-			section = row.Section
-			fmt.Fprintf(&b, "\n## [%s]\n\n| name | default | | meaning |\n| --- | --- | --- | --- |\n", section)
+	for _, section := range sections(func(*Setting) bool { return true }) {
+		fmt.Fprintf(&b, "\n## [%s]\n\n| name | default | | meaning |\n| --- | --- | --- | --- |\n", section)
+		for i := range settings {
+			row := &settings[i]
+			if row.Section != section {
+				continue
+			}
+			preset := row.Default
+			if preset != "" {
+				preset = "`" + preset + "`"
+			}
+			name := "`" + strings.ReplaceAll(row.Name.Name, "|", `\|`) + "`"
+			if row.Name.Name == Any {
+				name = "*any name*"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, preset, row.state(), row.Meaning)
 		}
-		preset := row.Default
-		if preset != "" {
-			preset = "`" + preset + "`"
-		}
-		name := "`" + row.Name.Name + "`"
-		if row.Name.Name == Any {
-			name = "*any name*"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, preset, row.Traits, row.Meaning)
 	}
 	return b.String()
 }
 
-func (t Traits) String() string {
-	var words []string
+// state says what becomes of a setting.
+func (s *Setting) state() string {
+	switch {
+	case s.Is(Inert):
+		return "no effect"
+	case s.Is(Refused):
+		return "refused"
+	}
+	words := []string{"works"}
 	for _, one := range []struct {
 		trait Traits
 		word  string
-	}{{Secret, "secret"}, {Restart, "restart"}, {Filed, "file only"}, {Inert, "no effect"}} {
-		if t&one.trait != 0 {
+	}{{Secret, "secret"}, {Restart, "restart"}, {Filed, "file only"}} {
+		if s.Is(one.trait) {
 			words = append(words, one.word)
 		}
 	}
@@ -62,22 +70,35 @@ Several sources can set a value. The first of these that does wins:
 4. the file of ` + "`--config`" + `, which the server only reads
 5. the default
 
-` + "`tododb config`" + ` prints the settings in force and where each comes from. A name that is not
-in these tables and a value that a setting cannot have are both refused. At the start that is an error.
-` + "`PUT /_node/_local/_config/SECTION/NAME`" + ` answers 400 and says what is possible. The server never
+` + "`tododb config`" + ` prints the settings in force and where each comes from.
+
+A setting of these tables has a value that it can have: another one is refused. At the start that is an
+error, and ` + "`PUT /_node/_local/_config/SECTION/NAME`" + ` answers 400 and says what is possible. The server never
 starts with a default instead of a value that it cannot read: with
-` + "`require_valid_user = yes`" + ` that would let everybody in. A value is one line of at most 65,536
-bytes. A value that would not be read back from the file unchanged is refused.
+` + "`require_valid_user = yes`" + ` that would let everybody in. Where the table says so, another value is kept and
+means the default, as in CouchDB.
+
+Any other section and name is kept as it is, for applications that keep settings of their own here. All
+of these together may have 4 MiB. A value is one line of at most 65,536 bytes, a section or a name at most
+1,024 bytes without brackets. What would not be read back from the file unchanged is refused. A name with
+` + "`=`" + ` in it needs blanks around the ` + "`=`" + ` before its value, as in CouchDB.
 
 A change over HTTP is written to ` + "`local.ini`" + `, unless the request has the header
 ` + "`X-Couch-Persist: false`" + `. It applies at once, even if a flag says otherwise (the flag applies
-again at the next start). Settings marked *restart* wait for the next start.
+again at the next start). The answer is the value that was set before, ` + "`\"\"`" + ` if none was. As in CouchDB,
+a setting that nobody has set is not shown, but for a few that CouchDB's own file sets.
 ` + "`POST /_node/_local/_config/_reload`" + ` and SIGHUP read the files again.
 
-Settings marked *file only* cannot be changed over HTTP, so that somebody who has taken over an
-administrator's account cannot switch off the audit trail.
+The third column says what becomes of a setting:
 
-Settings marked *secret* are shown as ` + "`" + Mask + "`" + ` to everybody, including administrators. Settings
-marked *no effect* are CouchDB's and mean nothing here. They are accepted so that files and set-up
-programs made for CouchDB work.
+- *works*: it means what it says. With *restart*, a change waits for the next start.
+- *file only*: it works, and cannot be changed over HTTP, so that somebody who has taken over an
+  administrator's account cannot switch off the audit trail.
+- *secret*: it works, and is shown as ` + "`" + Mask + "`" + ` to everybody, including administrators.
+- *no effect*: it is CouchDB's, is kept, and means nothing here. The last column says why.
+- *refused*: it is CouchDB's, and only the value that the last column names is taken, because another one would
+  promise what the server does not do.
+
+The sections daemons, external, feature_flags, httpd_db_handlers, httpd_design_handlers, httpd_global_handlers,
+native_query_servers, os_daemons and query_servers cannot be changed over HTTP (403), as in CouchDB.
 `

@@ -31,7 +31,12 @@ type Shown struct {
 	Name  Name // never Any
 	Value string
 	From  Origin
+	Known bool // the server knows what it means
 }
+
+// Given tells whether the API shows the setting. As in CouchDB, a setting that nobody has set
+// is not there, even if it has a default.
+func (s Shown) Given() bool { return s.From != OfDefault || s.Is(Given) }
 
 // show makes a value showable.
 func (s *Setting) show(value string) string {
@@ -50,16 +55,15 @@ func (c *Config) Show(section string) []Shown {
 		if section != "" && n.Section != section {
 			continue
 		}
-		if row, err := lookup(n); err == nil {
-			list = append(list, Shown{row, n, row.show(e.text), e.from})
-		}
+		row, known := lookup(n)
+		list = append(list, Shown{row, n, row.show(e.text), e.from, known})
 	}
 	for i := range settings {
 		row := &settings[i]
 		if _, set := now[row.Name]; set || row.Default == "" || section != "" && row.Section != section {
 			continue
 		}
-		list = append(list, Shown{row, row.Name, row.show(row.Default), OfDefault})
+		list = append(list, Shown{row, row.Name, row.show(row.Default), OfDefault, true})
 	}
 	slices.SortFunc(list, func(a, b Shown) int {
 		return cmp.Or(cmp.Compare(a.Name.Section, b.Name.Section), cmp.Compare(a.Name.Name, b.Name.Name))
@@ -69,12 +73,21 @@ func (c *Config) Show(section string) []Shown {
 
 // ShowOne returns one setting as it may be shown; false if it has no value.
 func (c *Config) ShowOne(n Name) (Shown, bool) {
-	row, err := lookup(n)
-	if err != nil || n.Name == Any {
-		return Shown{}, false
-	}
+	row, known := lookup(n)
 	if e, set := (*c.now.Load())[n]; set {
-		return Shown{row, n, row.show(e.text), e.from}, true
+		return Shown{row, n, row.show(e.text), e.from, known}, true
 	}
-	return Shown{row, n, row.show(row.Default), OfDefault}, row.Default != ""
+	return Shown{row, n, row.show(row.Default), OfDefault, known}, row.Default != ""
+}
+
+// Sections returns the sections in which settings have an effect, in the order of the table.
+func Sections() []string { return sections(func(row *Setting) bool { return !row.Is(Inert) }) }
+
+func sections(which func(*Setting) bool) (names []string) {
+	for i := range settings {
+		if row := &settings[i]; which(row) && !slices.Contains(names, row.Section) {
+			names = append(names, row.Section)
+		}
+	}
+	return names
 }

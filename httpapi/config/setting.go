@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Name is a setting's section and name.
@@ -31,11 +30,36 @@ const (
 	Secret  Traits = 1 << iota // shown to nobody, and never logged
 	Restart                    // a change is in force after the next start
 	Filed                      // set only in files: administrators cannot change it over HTTP
-	Inert                      // accepted so that CouchDB's files and set-up programs work; has no effect here
+	Inert                      // kept, and without effect here
+	Refused                    // has one value, because another would promise what the server does not do
+	Older                      // also read from the section where older programs write it (olderSection)
+	Given                      // shown even if nobody has set it, because CouchDB's default.ini sets it
 )
+
+// olderSection is where CouchDB looks for a setting that is not set in its own section, and
+// where it had its place before.
+var olderSection = map[string]string{"chttpd": "httpd", "chttpd_auth": "couch_httpd_auth"}
 
 // Is tells whether the setting has a trait.
 func (s *Setting) Is(t Traits) bool { return s.Traits&t != 0 }
+
+// settings is the table with what follows from it: the rows of older sections, and the
+// settings without effect.
+var settings = slices.Concat(table, older(table), inert())
+
+func older(table []Setting) (rows []Setting) {
+	for _, row := range table {
+		name := Name{olderSection[row.Section], row.Name.Name}
+		if !row.Is(Older) || slices.ContainsFunc(table, func(has Setting) bool { return has.Name == name }) {
+			continue
+		}
+		row.Meaning = "used for " + row.Name.String() + " while that is not set"
+		row.Name = name
+		row.Traits &^= Older | Given
+		rows = append(rows, row)
+	}
+	return rows
+}
 
 // rows finds a row by its name.
 var rows = func() map[Name]*Setting {
@@ -46,42 +70,16 @@ var rows = func() map[Name]*Setting {
 	return m
 }()
 
-// lookup finds the row of a name. The error says which names exist.
-func lookup(n Name) (*Setting, error) {
+// lookup finds the row of a name. A name that is not in the table is known to nobody, and has
+// a row for any text.
+func lookup(n Name) (row *Setting, known bool) {
 	if row := rows[n]; row != nil {
-		return row, nil
+		return row, true
 	}
 	if row := rows[Name{n.Section, Any}]; row != nil {
-		return row, nil
+		return row, true
 	}
-	var sections, names []string
-	for i := range settings {
-		row := &settings[i]
-		if row.Section == n.Section {
-			names = append(names, row.Name.Name)
-		}
-		if !slices.Contains(sections, row.Section) {
-			sections = append(sections, row.Section)
-		}
-	}
-	if names == nil {
-		return nil, &UnknownError{Name: n, Have: sections, section: true}
-	}
-	return nil, &UnknownError{Name: n, Have: names}
-}
-
-// UnknownError says that a setting does not exist.
-type UnknownError struct {
-	Name
-	Have    []string // the names in its section, or the sections if that is unknown
-	section bool
-}
-
-func (e *UnknownError) Error() string {
-	if e.section {
-		return fmt.Sprintf("no section [%s]; there are [%s]", e.Section, strings.Join(e.Have, "], ["))
-	}
-	return fmt.Sprintf("no setting %s; [%s] has %s", e.Name, e.Section, strings.Join(e.Have, ", "))
+	return &Setting{Name: n, Kind: Text}, false
 }
 
 // ValueError says that a setting cannot have a value.

@@ -1,6 +1,6 @@
 package config
 
-// settings is the table of all settings: section and name (CouchDB's, if it has the setting),
+// table is the table of settings that mean something here: section and name (CouchDB's, if it has the setting),
 // the default, what values look like, what is special, and the meaning.
 //
 // To add a setting, add a row, read it where it matters with the getter of its kind, and
@@ -9,31 +9,30 @@ package config
 // keeps a copy and renews it in a function given to Config.Watch, as httpapi does in
 // Server.configure. A setting that cannot change while the server runs has the trait
 // Restart.
-var settings = []Setting{
+var table = []Setting{
 	{Name{"couchdb", "uuid"}, "", Text, Restart, "identity of the server; created at the first start and then kept, because clients build their checkpoints on it"},
 	{Name{"couchdb", "max_document_size"}, "8000000", Size, 0, "bytes of JSON that one document may have, not counting its attachments and other special members"},
 	{Name{"couchdb", "max_attachment_size"}, "infinity", Limit, 0, "bytes that one attachment may have, or infinity"},
 	{Name{"couchdb", "max_dbs_open"}, "500", Count, 0, "databases kept open at once; others are opened on demand"},
 	{Name{"couchdb", "os_process_timeout"}, "5000", Millis, Restart, "milliseconds that one call of a design document's function may take"},
 	{Name{"couchdb", "users_db_security_editable"}, "false", Bool, 0, "the security object of _users may be changed, to let in people who are not administrators"},
-	{Name{"couchdb", "single_node"}, "true", Bool, Inert, "a server is always a single node"},
+	{Name{"couchdb", "default_security"}, "admin_only", OneOf("admin_only", "admin_local", "everyone"), 0, "whose a new database is until its security object is set: admin_only, or everybody's (everyone, and admin_local, which means the same here)"},
 
-	{Name{"cluster", "q"}, "1", Count, Inert, "a database has one shard"},
-	{Name{"cluster", "n"}, "1", Count, Inert, "a database has one copy"},
-
-	{Name{"chttpd", "bind_address"}, "127.0.0.1", Text, Restart, "address to listen on; 0.0.0.0, :: or any: every interface"},
-	{Name{"chttpd", "port"}, "5984", Port, Restart, "port to listen on; 0: any free port"},
-	{Name{"chttpd", "max_http_request_size"}, "4294967296", Size, 0, "bytes that the body of one request may have, after decompression"},
-	{Name{"chttpd", "enable_cors"}, "false", Bool, 0, "answer web pages of other origins, according to [cors]"},
-	{Name{"chttpd", "allow_jsonp"}, "false", Bool, 0, "JSONP: with a parameter callback, JSON is answered as a script that any web page may load, in the name of the user who looks at that page"},
-	{Name{"chttpd", "authentication_handlers"}, "{chttpd_auth, cookie_authentication_handler}, {chttpd_auth, default_authentication_handler}", Ways, 0, "ways to log in, in the order in which they are tried: cookie, default (Basic), proxy, jwt; device tokens are always accepted"},
+	{Name{"chttpd", "bind_address"}, "127.0.0.1", Text, Restart | Given, "address to listen on; 0.0.0.0, :: or any: every interface"},
+	{Name{"chttpd", "port"}, "5984", Port, Restart | Given, "port to listen on; 0: any free port"},
+	{Name{"chttpd", "decode_plus_to_space"}, "true", Bool, 0, "a + in a path is a space, as in CouchDB; false: it is a plus. In queries it is always a space"},
+	{Name{"chttpd", "x_forwarded_host"}, "X-Forwarded-Host", Text, Older, "header in which one of [limits] trusted_proxies says which host the client asked"},
+	{Name{"chttpd", "x_forwarded_proto"}, "X-Forwarded-Proto", Text, Older, "header in which it says http or https"},
+	{Name{"chttpd", "x_forwarded_ssl"}, "X-Forwarded-Ssl", Text, Older, "header in which it says on for https instead"},
+	{Name{"chttpd", "max_db_number_for_dbs_info_req"}, "100", Count, 0, "databases that one _dbs_info may ask about by name"},
+	{Name{"chttpd", "max_http_request_size"}, "4294967296", Size, Older, "bytes that the body of one request may have, after decompression"},
+	{Name{"chttpd", "enable_cors"}, "false", Bool, Older, "answer web pages of other origins, according to [cors]"},
+	{Name{"chttpd", "allow_jsonp"}, "false", Bool, Older, "JSONP: with a parameter callback, JSON is answered as a script that any web page may load, in the name of the user who looks at that page"},
+	{Name{"chttpd", "authentication_handlers"}, "{chttpd_auth, cookie_authentication_handler}, {chttpd_auth, default_authentication_handler}", Ways, Given, "ways to log in, in the order in which they are tried: cookie, default (Basic), proxy, jwt; device tokens are always accepted"},
 	{Name{"chttpd", "require_valid_user"}, "false", Bool, 0, "anonymous requests are refused, even for the welcome"},
 	{Name{"chttpd", "require_valid_user_except_for_up"}, "false", Bool, 0, "the same, except for /_up"},
 
-	{Name{"chttpd", "WWW-Authenticate"}, "", Text, 0, "value of the header of that name in a 401, such as Basic realm=\"tododb\"; browsers then ask for a password"},
-
-	{Name{"httpd", "enable_cors"}, "false", Bool, 0, "used for [chttpd] enable_cors while that is not set"},
-	{Name{"httpd", "WWW-Authenticate"}, "", Text, 0, "used for [chttpd] WWW-Authenticate while that is not set"},
+	{Name{"chttpd", "WWW-Authenticate"}, "", Text, Older, "value of the header of that name in a 401, such as Basic realm=\"tododb\"; browsers then ask for a password"},
 
 	{Name{"cors", "origins"}, "", List, 0, "origins that may send requests, comma-separated, or *"},
 	{Name{"cors", "credentials"}, "false", Bool, 0, "those origins may send cookies and credentials"},
@@ -46,25 +45,28 @@ var settings = []Setting{
 	{Name{"csp", "attachments_enable"}, "true", Bool, 0, "send Content-Security-Policy with attachments, so that an attached web page cannot act on behalf of the person who opens it"},
 	{Name{"csp", "attachments_header_value"}, "sandbox", Text, 0, "the value of that header"},
 
-	{Name{"chttpd_auth", "secret"}, "", Text, Secret, "key that signs session cookies; created at the first start; a new one ends all sessions"},
-	{Name{"chttpd_auth", "timeout"}, "600", Seconds, 0, "seconds for which a session cookie is valid"},
-	{Name{"chttpd_auth", "allow_persistent_cookies"}, "true", Bool, 0, "a session outlives the browser; false: it ends with the browser"},
-	{Name{"chttpd_auth", "same_site"}, "", OneOf("none", "lax", "strict"), 0, "SameSite attribute of the session cookie: none, lax or strict; empty: browsers decide"},
-	{Name{"chttpd_auth", "cookie_domain"}, "", Text, 0, "Domain attribute of the session cookie; empty: the server's own"},
-	{Name{"chttpd_auth", "hash_algorithms"}, "sha256, sha", List, 0, "hash functions for session cookies and proxies' tokens: the first one signs, all are accepted; sha, sha224, sha256, sha384, sha512"},
-	{Name{"chttpd_auth", "password_scheme"}, "pbkdf2", OneOf("pbkdf2", "simple", "tododb-scrypt", "tododb-argon2id"), 0, "how users' new passwords are stored: pbkdf2, which CouchDB also understands, tododb-scrypt or tododb-argon2id; CouchDB's simple, one round of SHA-1, is accepted and means pbkdf2"},
-	{Name{"chttpd_auth", "pbkdf2_prf"}, "sha256", OneOf("sha", "sha224", "sha256", "sha384", "sha512"), 0, "hash function of pbkdf2 for new passwords"},
-	{Name{"chttpd_auth", "iterations"}, "600000", Count, 0, "iterations of pbkdf2 for new passwords"},
-	{Name{"chttpd_auth", "min_iterations"}, "1", Count, 0, "users whose hash has fewer iterations cannot log in"},
-	{Name{"chttpd_auth", "max_iterations"}, "10000000", Count, 0, "users whose hash has more iterations cannot log in: they would keep the server busy"},
-	{Name{"chttpd_auth", "upgrade_hash_on_auth"}, "true", Bool, 0, "when users log in whose password was hashed another way, hash it again"},
-	{Name{"chttpd_auth", "users_db_public"}, "false", Bool, 0, "let everybody who may use _users see the public_fields of all users"},
-	{Name{"chttpd_auth", "public_fields"}, "", List, 0, "members of users' documents that others see, comma-separated; never passwords"},
-	{Name{"chttpd_auth", "proxy_use_secret"}, "true", Bool, 0, "a proxy's headers count only with a token; false: they are believed without one"},
-	{Name{"chttpd_auth", "x_auth_username"}, "X-Auth-CouchDB-UserName", Text, 0, "header in which a proxy names the user"},
-	{Name{"chttpd_auth", "x_auth_roles"}, "X-Auth-CouchDB-Roles", Text, 0, "header in which a proxy gives the roles, comma-separated"},
-	{Name{"chttpd_auth", "x_auth_token"}, "X-Auth-CouchDB-Token", Text, 0, "header with the proxy's token: the hex HMAC of the name under the secret"},
-	{Name{"chttpd_auth", "require_valid_user"}, "false", Bool, 0, "the same as [chttpd] require_valid_user; setting one of them is enough"},
+	{Name{"chttpd_auth", "authentication_db"}, "_users", DBName, Older, "database whose documents are the users. _users keeps its rules whatever this says"},
+	{Name{"chttpd_auth", "secret"}, "", Text, Secret | Older, "key that signs session cookies; created at the first start; a new one ends all sessions"},
+	{Name{"chttpd_auth", "timeout"}, "600", Seconds, Older, "seconds for which a session cookie is valid"},
+	{Name{"chttpd_auth", "allow_persistent_cookies"}, "true", Bool, Older, "a session outlives the browser; false: it ends with the browser"},
+	{Name{"chttpd_auth", "same_site"}, "", OneOf("none", "lax", "strict"), Older, "SameSite attribute of the session cookie: none, lax or strict; empty: browsers decide"},
+	{Name{"chttpd_auth", "cookie_domain"}, "", Text, Older, "Domain attribute of the session cookie; empty: the server's own"},
+	{Name{"chttpd_auth", "hash_algorithms"}, "sha256, sha", List, Older | Given, "hash functions for session cookies and proxies' tokens: the first one signs, all are accepted; sha, sha224, sha256, sha384, sha512"},
+	{Name{"chttpd_auth", "password_scheme"}, "pbkdf2", OneOf("pbkdf2", "simple", "tododb-scrypt", "tododb-argon2id"), Older, "how users' new passwords are stored: pbkdf2, which CouchDB also understands, tododb-scrypt or tododb-argon2id; CouchDB's simple, one round of SHA-1, is accepted and means pbkdf2"},
+	{Name{"chttpd_auth", "pbkdf2_prf"}, "sha256", OneOf("sha", "sha224", "sha256", "sha384", "sha512"), Older, "hash function of pbkdf2 for new passwords"},
+	{Name{"chttpd_auth", "iterations"}, "600000", Count, Older, "iterations of pbkdf2 for new passwords"},
+	{Name{"chttpd_auth", "min_iterations"}, "1", Count, Older, "users whose hash has fewer iterations cannot log in"},
+	{Name{"chttpd_auth", "max_iterations"}, "10000000", Count, Older, "users whose hash has more iterations cannot log in: they would keep the server busy"},
+	{Name{"chttpd_auth", "upgrade_hash_on_auth"}, "true", Bool, Older, "when users log in whose password was hashed another way, hash it again"},
+	{Name{"chttpd_auth", "users_db_public"}, "false", Bool, Older, "let everybody who may use _users see the public_fields of all users"},
+	{Name{"chttpd_auth", "public_fields"}, "", List, Older, "members of users' documents that others see, comma-separated; never passwords"},
+	{Name{"chttpd_auth", "proxy_use_secret"}, "true", Bool, Older, "a proxy's headers count only with a token; false: they are believed without one"},
+	{Name{"chttpd_auth", "x_auth_username"}, "X-Auth-CouchDB-UserName", Text, Older, "header in which a proxy names the user"},
+	{Name{"chttpd_auth", "x_auth_roles"}, "X-Auth-CouchDB-Roles", Text, Older, "header in which a proxy gives the roles, comma-separated"},
+	{Name{"chttpd_auth", "x_auth_token"}, "X-Auth-CouchDB-Token", Text, Older, "header with the proxy's token: the hex HMAC of the name under the secret"},
+	{Name{"chttpd_auth", "require_valid_user"}, "false", Bool, Older, "the same as [chttpd] require_valid_user; setting one of them is enough"},
+
+	{Name{"couch_httpd_auth", "authentication_db"}, "_users", DBName, Given, "used for [chttpd_auth] authentication_db while that is not set"},
 
 	{Name{"ssl", "enable"}, "false", Bool, Restart, "also listen for HTTPS"},
 	{Name{"ssl", "bind_address"}, "", Text, Restart, "address to listen on for HTTPS; empty: the one in [chttpd]"},
@@ -109,8 +111,6 @@ var settings = []Setting{
 	{Name{"couch_peruser", "enable"}, "false", Bool, 0, "create a database for each user"},
 	{Name{"couch_peruser", "delete_dbs"}, "false", Bool, 0, "delete it with the user"},
 	{Name{"couch_peruser", "database_prefix"}, "userdb-", Text, 0, "beginning of its name; the user's name in hex follows"},
-	{Name{"couch_peruser", "q"}, "1", Count, Inert, "a database has one shard"},
-	{Name{"couch_peruser", "n"}, "1", Count, Inert, "a database has one copy"},
 
 	{Name{"admins", Any}, "", Text, Secret, "administrators: name = password; the server replaces the password by its hash"},
 
@@ -120,10 +120,14 @@ var settings = []Setting{
 	{Name{"opentelemetry", "endpoint"}, "", Text, Restart, "URL of a collector of traces, such as http://127.0.0.1:4318; empty: OTEL_EXPORTER_OTLP_ENDPOINT; if that is empty too, nothing is traced"},
 	{Name{"opentelemetry", "sample_ratio"}, "1", Share, Restart, "share of the requests that are traced; a request that is part of a trace follows that trace's decision"},
 
+	{Name{"uuids", "algorithm"}, "sequential", OneOf("random", "sequential", "utc_random", "utc_id", "uuid_v7"), 0, "how ids are made for documents that come without one, and by _uuids: random, sequential (neighbours on disk), utc_random or utc_id (they begin with the time), or uuid_v7"},
+	{Name{"uuids", "utc_id_suffix"}, "", Text, 0, "end of the ids of utc_id; servers that replicate with each other need different ones"},
+	{Name{"uuids", "max_count"}, "1000", Count, 0, "ids that _uuids gives at once"},
+
 	{Name{"replicator", "max_jobs"}, "500", Count, 0, "replications that run at once; the others wait their turn"},
 	{Name{"replicator", "interval"}, "60000", Count, 0, "milliseconds after which continuous replications make room for waiting ones"},
 	{Name{"replicator", "max_churn"}, "20", Count, 0, "how many of them make room each time"},
-	{Name{"replicator", "startup_jitter"}, "5000", Number, 0, "milliseconds over which the start of replications is spread when the server starts; 0: all start at once"},
+	{Name{"replicator", "startup_jitter"}, "5000", OrDefault(Number), 0, "milliseconds over which the start of replications is spread when the server starts; 0: all start at once; what is no number is kept and means 5000, as in CouchDB"},
 	{Name{"replicator", "max_history"}, "20", Count, 0, "events that are remembered for each replication"},
 	{Name{"replicator", "checkpoint_interval"}, "30000", Count, 0, "milliseconds between two checkpoints, unless the replication sets its own"},
 	{Name{"replicator", "worker_processes"}, "4", Count, 0, "batches that a replication has in progress at once"},

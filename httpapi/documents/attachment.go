@@ -2,7 +2,6 @@ package documents
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/gorilla/mux"
 
@@ -36,9 +35,8 @@ func (d *Room) attachmentTarget(r *http.Request, write bool) (db *store.DB, id, 
 	if part == "" {
 		part = vars["rest"] // behind a design document
 	}
-	switch name, err = url.QueryUnescape(part); {
+	switch name, err = wire.Unescape(r, part); {
 	case err != nil:
-		err = wire.ErrURLEncoding
 	case id == "_local":
 		err = errLocalAttachment
 	case r.Method == http.MethodPut:

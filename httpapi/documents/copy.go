@@ -73,8 +73,8 @@ func destination(r *http.Request) (id string, rev revtree.Rev, err error) {
 		return "", rev, wire.BadRequest("Destination URL must be relative.")
 	}
 	path, query, asked := strings.Cut(header, "?")
-	if id, err = url.QueryUnescape(path); err != nil {
-		return "", rev, wire.ErrURLEncoding
+	if id, err = wire.Unescape(r, path); err != nil {
+		return "", rev, err
 	}
 	if asked {
 		// CouchDB takes whatever stands there, under any name, for the revision.

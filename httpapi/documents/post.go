@@ -28,7 +28,7 @@ func (d *Room) Post(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !doc.HasID {
-		doc.ID = string(d.ids.Append(nil))
+		doc.ID = d.ids.ID()
 	}
 	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
 		return err

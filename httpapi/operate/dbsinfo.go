@@ -9,9 +9,6 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// maxInfoKeys is how many databases POST /_dbs_info tells of at once.
-const maxInfoKeys = 100
-
 // DBsInfo answers GET and POST /_dbs_info: what GET /{db} says, for several databases.
 func (o *Room) DBsInfo(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
@@ -60,7 +57,7 @@ func (o *Room) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
 	if err := json.Unmarshal(raw, &keys); err != nil {
 		return wire.BadRequest("`keys` member must be an array of strings.")
 	}
-	if len(keys) > maxInfoKeys {
+	if len(keys) > o.settings().maxInfoKeys {
 		return wire.BadRequest("too_many_keys")
 	}
 	b := wire.GetBuf()

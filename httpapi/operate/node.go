@@ -28,6 +28,11 @@ func IsHere(r *http.Request) error {
 	return nil
 }
 
+// NoNode answers /_node without the name of a node.
+func (o *Room) NoNode(http.ResponseWriter, *http.Request) error {
+	return wire.BadRequest("Incomplete path to _node request")
+}
+
 // Node answers GET /_node/{name}.
 func (o *Room) Node(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"name":"`+nodeName+`"}`))

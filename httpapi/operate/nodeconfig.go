@@ -1,37 +1,50 @@
 package operate
 
 import (
-	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/jsonscan"
 )
 
 var errNoSetting = wire.Errorf(http.StatusNotFound, "not_found", "unknown_config_value")
 
-// ConfigAll answers GET _config with the settings in force, by section. All values are strings.
+// errBlacklisted is the answer to a change of a section that decides what the server is made of.
+var errBlacklisted = wire.Errorf(http.StatusForbidden, "forbidden", "Config section blacklisted for modification over HTTP API.")
+
+// blacklist has the sections that are not changed over HTTP, as in CouchDB.
+var blacklist = []string{
+	"daemons", "external", "feature_flags", "httpd_db_handlers", "httpd_design_handlers", "httpd_global_handlers",
+	"native_query_servers", "os_daemons", "query_servers",
+}
+
+// ConfigAll answers GET _config with what is set, by section. All values are strings. The
+// sections in which the server knows settings are there even if they are empty, so that
+// set-up programs can look into them.
 func (o *Room) ConfigAll(w http.ResponseWriter, r *http.Request) error {
-	b := []byte{'{'}
-	section := ""
+	given := map[string][]config.Shown{}
+	for _, section := range config.Sections() {
+		given[section] = nil
+	}
 	for _, one := range o.config.Show("") {
-		if one.Name.Section != section {
-			if section != "" {
-				b = append(b, "},"...)
-			}
-			section = one.Name.Section
-			b = append(wire.AppendString(b, section), ":{"...)
-		} else {
+		if one.Given() {
+			given[one.Name.Section] = append(given[one.Name.Section], one)
+		}
+	}
+	b := []byte{'{'}
+	for i, section := range slices.Sorted(maps.Keys(given)) {
+		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendSetting(b, one)
-	}
-	if section != "" {
-		b = append(b, '}')
+		b = appendSection(append(wire.AppendString(b, section), ':'), given[section])
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, '}'))
 }
@@ -42,18 +55,19 @@ func (o *Room) ConfigSection(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	b := []byte{'{'}
-	for i, one := range o.config.Show(section) {
+	list := slices.DeleteFunc(o.config.Show(section), func(one config.Shown) bool { return !one.Given() })
+	return wire.WriteJSON(w, r, http.StatusOK, appendSection(nil, list))
+}
+
+func appendSection(b []byte, list []config.Shown) []byte {
+	b = append(b, '{')
+	for i, one := range list {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendSetting(b, one)
+		b = wire.AppendString(append(wire.AppendString(b, one.Name.Name), ':'), one.Value)
 	}
-	return wire.WriteJSON(w, r, http.StatusOK, append(b, '}'))
-}
-
-func appendSetting(b []byte, one config.Shown) []byte {
-	return wire.AppendString(append(wire.AppendString(b, one.Name.Name), ':'), one.Value)
+	return append(b, '}')
 }
 
 // settingName is the setting that the path names.
@@ -73,16 +87,22 @@ func (o *Room) ConfigValue(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	one, ok := o.config.ShowOne(name)
-	if !ok {
+	if !ok || !one.Given() {
 		return errNoSetting
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, wire.AppendString(nil, one.Value))
 }
 
-// SetConfigValue answers PUT _config/section/key with the value that was in force.
+// NoConfig answers paths that lead below a setting.
+func (o *Room) NoConfig(http.ResponseWriter, *http.Request) error { return store.ErrMissing }
+
+// SetConfigValue answers PUT _config/section/key with the value that was set, "" if none was.
 func (o *Room) SetConfigValue(w http.ResponseWriter, r *http.Request) error {
 	name, err := settingName(r)
 	if err != nil {
+		return err
+	}
+	if err := o.mayChange(name); err != nil {
 		return err
 	}
 	value, err := o.configBody(w, r)
@@ -96,13 +116,10 @@ func (o *Room) SetConfigValue(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, wire.AppendString(nil, old))
 }
 
-// putSetting changes a setting and returns the value that was in force, masked if it is
-// a secret. The password of an administrator is kept as its hash.
+// putSetting changes a setting and returns the value that was set, masked if it is a secret.
+// The password of an administrator is kept as its hash.
 func (o *Room) putSetting(name config.Name, value string, persist bool) (old string, err error) {
 	before, had := o.config.ShowOne(name)
-	if err := mayChange(before); err != nil {
-		return "", err
-	}
 	if had && before.Is(config.Secret) && value == config.Mask {
 		return "", wire.BadRequest("%s is what secrets are shown as and cannot be a value", config.Mask)
 	}
@@ -130,11 +147,13 @@ func (o *Room) putSetting(name config.Name, value string, persist bool) (old str
 	return old, nil
 }
 
-// mayChange refuses the settings that are not changed over HTTP. One that there is not
-// is judged elsewhere.
-func mayChange(one config.Shown) error {
-	if one.Setting != nil && one.Is(config.Filed) {
-		return wire.Errorf(http.StatusForbidden, "forbidden", "%s is set in the server's files and not over HTTP", one.Name)
+// mayChange refuses what is not changed over HTTP.
+func (o *Room) mayChange(name config.Name) error {
+	if slices.Contains(blacklist, name.Section) {
+		return errBlacklisted
+	}
+	if one, _ := o.config.ShowOne(name); one.Is(config.Filed) {
+		return wire.Errorf(http.StatusForbidden, "forbidden", "%s is set in the server's files and not over HTTP", name)
 	}
 	return nil
 }
@@ -153,17 +172,17 @@ func adminHash(password string) (string, error) {
 	return password, nil
 }
 
-// DeleteConfigValue answers DELETE _config/section/key with the value that was in force.
+// DeleteConfigValue answers DELETE _config/section/key with the value that was set.
 func (o *Room) DeleteConfigValue(w http.ResponseWriter, r *http.Request) error {
 	name, err := settingName(r)
 	if err != nil {
 		return err
 	}
-	before, _ := o.config.ShowOne(name)
-	if err := mayChange(before); err != nil {
+	if err := o.mayChange(name); err != nil {
 		return err
 	}
-	if admins := o.config.Section("admins"); name.Section == "admins" && len(admins) == 1 && before.Setting != nil {
+	before, _ := o.config.ShowOne(name)
+	if admins := o.config.Section("admins"); name.Section == "admins" && len(admins) == 1 {
 		if _, last := admins[name.Name]; last {
 			return wire.BadRequest("%s is the only administrator", name.Name)
 		}
@@ -172,11 +191,11 @@ func (o *Room) DeleteConfigValue(w http.ResponseWriter, r *http.Request) error {
 	for errors.Is(err, syscall.EMFILE) && o.store.MakeRoom() {
 		_, found, err = o.config.Delete(name, persists(r))
 	}
-	if _, unknown := errors.AsType[*config.UnknownError](err); unknown || err == nil && !found {
-		return errNoSetting
-	}
 	if err != nil {
 		return settingError(err)
+	}
+	if !found {
+		return errNoSetting
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, wire.AppendString(nil, before.Value))
 }
@@ -205,27 +224,27 @@ func (o *Room) configBody(w http.ResponseWriter, r *http.Request) (string, error
 	if query.Is("raw") {
 		return strings.TrimSpace(string(body)), nil
 	}
-	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
+	raw, err := jsonscan.Trim(body)
+	if err != nil {
 		return "", wire.ErrNotJSON
 	}
-	text, ok := value.(string)
-	if !ok {
+	text, err := jsonscan.Text(raw)
+	if err != nil {
 		return "", wire.BadRequest("the value of a setting is a JSON string, such as \"true\" or \"5984\"")
 	}
 	return strings.TrimSpace(text), nil
 }
 
-// settingError tells of a setting that there is not, and of a value that it cannot have.
+// settingError tells of a setting that cannot be, and of a value that it cannot have.
 func settingError(err error) error {
-	if e, ok := errors.AsType[*config.UnknownError](err); ok {
+	if e, ok := errors.AsType[*config.FormError](err); ok {
 		return wire.BadRequest("%s", e)
 	}
 	if e, ok := errors.AsType[*config.ValueError](err); ok {
 		return wire.BadRequest("%s", e)
 	}
-	if e, ok := errors.AsType[*config.FileError](err); ok {
-		return wire.BadRequest("%s", e)
+	if e, ok := errors.AsType[*config.RoomError](err); ok {
+		return wire.Errorf(http.StatusRequestEntityTooLarge, "too_large", "%s", e)
 	}
 	return err
 }

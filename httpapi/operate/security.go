@@ -32,7 +32,7 @@ func (o *Room) SetSecurity(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if db.Name() == access.UsersDB && !o.settings().usersSecurity {
+	if o.access.HasUsers(db.Name()) && !o.settings().usersSecurity {
 		return access.ErrUsersSecurity
 	}
 	raw, err := jsonscan.Trim(body)

@@ -33,12 +33,12 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// follower follows _users.
+// follower follows the users.
 type follower struct{ Options }
 
 // Run creates a database for each user, and deletes it with the user, if [couch_peruser] says
 // so. It runs until ctx ends. It catches up with what happened while it was not running,
-// because it records its progress in _users.
+// because it records its progress beside the users.
 func Run(ctx context.Context, opt Options) {
 	f := &follower{opt}
 	for ctx.Err() == nil {
@@ -56,10 +56,14 @@ func Run(ctx context.Context, opt Options) {
 	}
 }
 
-// followUsers follows the changes of _users until there is an error, the database is gone, or
-// the settings no longer ask for it.
+// usersDB is the database whose documents are the users.
+func (f *follower) usersDB() string { return f.Config.String("chttpd_auth", "authentication_db") }
+
+// followUsers follows the changes of the users until there is an error, the database is gone,
+// or the settings no longer ask for it.
 func (f *follower) followUsers(ctx context.Context) error {
-	db, err := f.Store.Bare(ctx, access.UsersDB, store.ForUserDatabases)
+	users := f.usersDB()
+	db, err := f.Store.Bare(ctx, users, store.ForUserDatabases)
 	if err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func (f *follower) followUsers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for f.Config.Bool("couch_peruser", "enable") {
+	for f.Config.Bool("couch_peruser", "enable") && f.usersDB() == users {
 		end, err := f.catchUp(ctx, db, seen)
 		if err != nil {
 			return err

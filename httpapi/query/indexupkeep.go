@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/tododb/tododb/httpapi/wire"
@@ -23,9 +22,9 @@ func (room *Room) indexOf(ctx context.Context, db *store.DB, name string) (*view
 
 // CompactIndex compacts the index of a design document, whose name comes escaped.
 func (room *Room) CompactIndex(r *http.Request, db *store.DB, name string) error {
-	name, err := url.QueryUnescape(name)
+	name, err := wire.Unescape(r, name)
 	if err != nil {
-		return wire.ErrURLEncoding
+		return err
 	}
 	ix, err := room.indexOf(r.Context(), db, name)
 	if err != nil {

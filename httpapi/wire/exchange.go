@@ -35,17 +35,16 @@ type Exchange struct {
 	Action string      // what the audit trail calls it; "": it changes nothing
 	Notes  []slog.Attr // for the audit trail
 
-	shared  *Shared
-	conn    *http.ResponseController
-	asked   *http.Request // as it came; nil if this process asks itself
-	proxies Proxies       // trusted ones that it may have come through
-	turns   *Turns        // of large queries; nil: it takes none
-	stall   time.Duration // how long the client may take no byte of the answer; 0: for ever
-	body    *steadyBody   // nil: there is none, or it may stall for ever
-	bodies  []*intake.Body
-	share   intake.Share // of the memory for work
-	room    intake.Share // of the same memory, for what is read
-	broken  bool         // the client has gone
+	shared *Shared
+	conn   *http.ResponseController
+	asked  *http.Request // as it came; nil if this process asks itself
+	turns  *Turns        // of large queries; nil: it takes none
+	stall  time.Duration // how long the client may take no byte of the answer; 0: for ever
+	body   *steadyBody   // nil: there is none, or it may stall for ever
+	bodies []*intake.Body
+	share  intake.Share // of the memory for work
+	room   intake.Share // of the same memory, for what is read
+	broken bool         // the client has gone
 
 	callback string // the function that JSON is passed to; "": none
 }
@@ -54,7 +53,7 @@ type Exchange struct {
 func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	set := s.settings()
 	x := s.BeginInner(w)
-	x.asked, x.From, x.turns, x.stall, x.proxies = r, cameFrom(r), s.turns, set.AnswerStall, set.Proxies
+	x.asked, x.From, x.turns, x.stall = r, cameFrom(r), s.turns, set.AnswerStall
 	return x
 }
 

@@ -8,9 +8,17 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// Segment returns an unescaped part of the path. CouchDB reads a plus as a space.
-func Segment(r *http.Request, name string) (string, error) {
-	s, err := url.QueryUnescape(mux.Vars(r)[name])
+// Segment returns an unescaped part of the path.
+func Segment(r *http.Request, name string) (string, error) { return Unescape(r, mux.Vars(r)[name]) }
+
+// Unescape reads a part of a path as it is in a request. CouchDB reads a plus as a space
+// unless it is told not to.
+func Unescape(r *http.Request, part string) (s string, err error) {
+	if SettingsOf(r).PlusIsPlus {
+		s, err = url.PathUnescape(part)
+	} else {
+		s, err = url.QueryUnescape(part)
+	}
 	if err != nil {
 		return "", ErrURLEncoding
 	}
@@ -20,13 +28,13 @@ func Segment(r *http.Request, name string) (string, error) {
 // Absolute turns a path of this server into a URL as the client sees it. It uses what a trusted
 // proxy says, or the request itself.
 func Absolute(r *http.Request, path string) string {
-	scheme := "http://"
-	trusted := ExchangeOf(r).proxies.Sent(r)
-	if r.TLS != nil || trusted && (r.Header.Get("X-Forwarded-Proto") == "https" || r.Header.Get("X-Forwarded-Ssl") == "on") {
+	scheme, host := "http://", r.Host
+	set := SettingsOf(r)
+	trusted := set.Proxies.Sent(r)
+	if r.TLS != nil || trusted && (r.Header.Get(set.ForwardedProto) == "https" || r.Header.Get(set.ForwardedSSL) == "on") {
 		scheme = "https://"
 	}
-	host := r.Host
-	if forwarded := r.Header.Get("X-Forwarded-Host"); trusted && forwarded != "" {
+	if forwarded := r.Header.Get(set.ForwardedHost); trusted && forwarded != "" {
 		host = forwarded
 	}
 	return scheme + host + path

@@ -26,7 +26,10 @@ type Settings struct {
 	JSONP             bool           // JSON may be answered as a call of a function
 	AuditRevisions    bool           // the audit trail has the revisions that were written
 	ProxyToken        string         // header with the token of a proxy
-	Challenge         []string       // WWW-Authenticate of a 401; nil: none
+	PlusIsPlus        bool           // in paths; otherwise it is a space
+	// Headers in which a proxy says how the server is reached: the host, https, or on for https.
+	ForwardedHost, ForwardedProto, ForwardedSSL string
+	Challenge                                   []string // WWW-Authenticate of a 401; nil: none
 }
 
 func readSettings(c *config.Config, old *Settings) *Settings {
@@ -42,6 +45,10 @@ func readSettings(c *config.Config, old *Settings) *Settings {
 		JSONP:             c.Bool("chttpd", "allow_jsonp"),
 		AuditRevisions:    c.Bool("audit", "revisions"),
 		ProxyToken:        http.CanonicalHeaderKey(c.String("chttpd_auth", "x_auth_token")),
+		PlusIsPlus:        !c.Bool("chttpd", "decode_plus_to_space"),
+		ForwardedHost:     c.String("chttpd", "x_forwarded_host"),
+		ForwardedProto:    c.String("chttpd", "x_forwarded_proto"),
+		ForwardedSSL:      c.String("chttpd", "x_forwarded_ssl"),
 	}
 	if old != nil {
 		set.Budget = old.Budget
@@ -49,13 +56,17 @@ func readSettings(c *config.Config, old *Settings) *Settings {
 	if memory, wait := c.Int("limits", "body_memory"), c.Duration("limits", "body_wait"); !set.Budget.Is(memory, wait) {
 		set.Budget = intake.NewBudget(memory, wait)
 	}
-	switch challenge := c.WWWAuthenticate(); {
+	switch challenge := c.String("chttpd", "WWW-Authenticate"); {
 	case challenge != "":
 		set.Challenge = []string{challenge}
 	case c.RequireValidUser():
 		set.Challenge = []string{`Basic realm="server"`} // as in CouchDB: nobody can reach a page that could ask
 	}
 	return set
+}
+
+func readIDs(c *config.Config, _ *uuids.Settings) *uuids.Settings {
+	return &uuids.Settings{Algorithm: c.String("uuids", "algorithm"), Suffix: c.String("uuids", "utc_id_suffix")}
 }
 
 // SharedOptions are what the exchanges of a server need.
@@ -84,7 +95,7 @@ type Shared struct {
 func NewShared(opt SharedOptions) *Shared {
 	s := &Shared{
 		opt: opt, settings: config.Follow(opt.Config, readSettings),
-		ids: uuids.New(), turns: NewTurns(), closing: make(chan struct{}),
+		ids: uuids.New(config.Follow(opt.Config, readIDs)), turns: NewTurns(), closing: make(chan struct{}),
 	}
 	s.endFeeds = sync.OnceFunc(func() { close(s.closing) })
 	return s

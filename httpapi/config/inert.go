@@ -1,0 +1,95 @@
+package config
+
+import "strings"
+
+// withoutEffect are settings of CouchDB 3.5 that are kept and mean nothing here, by the reason.
+// names is Any for a whole section.
+var withoutEffect = []struct{ section, names, why string }{
+	{"couchdb", "database_dir view_index_dir", "--data says where everything is"},
+	{"couchdb", "util_driver_dir plugin_dir default_engine js_engine", "the server is one program, which has its parts in it"},
+	{"couchdb", "file_compression", "bodies of documents are compressed where that pays"},
+	{"couchdb", "attachment_stream_buffer_size attachment_writer_timeout btree_chunk_size update_lru_on_read write_xxhash_checksums use_cfile cfile_skip_ioq time_seq_min_time", "it is about CouchDB's files"},
+	{"couchdb", "delayed_commits", "every write is on disk before it is answered"},
+	{"couchdb", "stem_interactive_updates", "a document's tree is cut to its database's _revs_limit by every write"},
+	{"couchdb", "changes_doc_ids_optimization_threshold", "the filter _doc_ids always reads only the documents that it names, if they are few"},
+	{"couchdb", "compaction_log_level", "compactions are logged as info"},
+	{"couchdb", "single_node", "a server is always a single node, and makes its system databases itself"},
+	{"purge", "index_lag_warn_seconds", "an index takes purges into account before it answers"},
+	{"couchdb_engines", Any, "there is one engine"},
+	{"indexers", Any, "the server is one program, which has its parts in it"},
+	{"process_priority", Any, "it is about Erlang's processes"},
+	{"off_heap_mqd", Any, "it is about Erlang's processes"},
+	{"cluster", Any, "there is one node, and a database has one shard and one copy"},
+	{"mem3", Any, "there is one node"},
+	{"fabric", Any, "there is one node, which need not wait for others"},
+	{"rexi", Any, "there is one node"},
+	{"reshard", Any, "a database has one shard"},
+	{"custodian", Any, "there is one node"},
+	{"global_changes", Any, "_db_updates is kept in memory"},
+	{"chttpd", "backlog socket_options server_options", "the system and the Go runtime choose"},
+	{"chttpd", "docroot", "there is no page at /_utils"},
+	{"chttpd", "buffer_response", "an answer that fails on the way is cut off, so a client notices"},
+	{"chttpd", "bulk_get_use_batches", "_bulk_get has one way to read"},
+	{"chttpd", "disconnect_check_msec disconnect_check_jitter_msec", "a request ends at once when its client disconnects"},
+	{"httpd", "port bind_address authentication_handlers server_options socket_options", "there is no second port for one node"},
+	{"httpd", "docroot default_handler vhost_global_handlers", "CouchDB 3 has no use for it either"},
+	{"chttpd_auth", "auth_cache_size", "10,000 users are remembered"},
+	{"couch_httpd_auth", "auth_cache_size", "10,000 users are remembered"},
+	{"chttpd_auth_cache", Any, "10,000 users are remembered, and each change of a user counts at once"},
+	{"couch_passwords_cache", Any, "verified passwords are remembered, in another way"},
+	{"jwt_auth", "allowed_algorithms", "CouchDB has no such setting either: the kind of a key in [jwt_keys] decides which algorithms it is for"},
+	{"ssl", "ssl_certificate_max_depth secure_renegotiate", "Go's TLS limits chains, and never renegotiates"},
+	{"csp", "enable header_value utils_enable utils_header_value", "there is no page at /_utils"},
+	{"ddoc_cache", Any, "design documents are remembered as long as they stand"},
+	{"view_updater", Any, "an index is updated in transactions of a size that fits memory"},
+	{"view_upgrade", Any, "there are no views of older versions"},
+	{"view_compaction", Any, "compaction needs no settings"},
+	{"database_compaction", Any, "compaction needs no settings"},
+	{"compaction_daemon", Any, "nothing is compacted without being asked to"},
+	{"compactions", Any, "nothing is compacted without being asked to"},
+	{"smoosh", Any, "nothing is compacted without being asked to; free pages of a file are used again"},
+	{"smoosh.ratio_dbs", Any, "nothing is compacted without being asked to"},
+	{"smoosh.ratio_views", Any, "nothing is compacted without being asked to"},
+	{"smoosh.slack_dbs", Any, "nothing is compacted without being asked to"},
+	{"smoosh.slack_views", Any, "nothing is compacted without being asked to"},
+	{"smoosh.upgrade_dbs", Any, "nothing is compacted without being asked to"},
+	{"smoosh.upgrade_views", Any, "nothing is compacted without being asked to"},
+	{"ken", Any, "an index is updated when somebody asks for it"},
+	{"ken.ignore", Any, "an index is updated when somebody asks for it"},
+	{"ioq", Any, "the system schedules reads and writes"},
+	{"ioq.bypass", Any, "the system schedules reads and writes"},
+	{"native_query_servers", Any, "there is no Erlang"},
+	{"quickjs", Any, "functions run on goja; [query_server_config] os_process_memory_limit is their limit"},
+	{"query_server_config", "commit_freq os_process_soft_limit group_info_timeout db_tag", "it is about CouchDB's processes and indexes"},
+	{"mango", "index_all_disabled", "there are no text indexes"},
+	{"dreyfus", Any, "there is no full-text search"},
+	{"nouveau", Any, "there is no full-text search"},
+	{"attachments", "compression_level compressible_types", "attachments are kept as they come; a client may send them compressed, with Content-Encoding"},
+	{"replicator", "socket_options valid_socket_options", "the system and the Go runtime choose"},
+	{"replicator", "use_bulk_get missing_doc_retry_msec cluster_start_period cluster_quiet_period ssl_certificate_max_depth", "replications need no such choice here"},
+	{"replicator", "auth_plugins session_refresh_interval_sec", "replications send their credentials with each request"},
+	{"replicator", "usage_coeff priority_coeff", "replications that wait get their turns in order"},
+	{"replicator.shares", Any, "replications that wait get their turns in order"},
+	{"log", "strip_last_msg filter_fields", "it is about Erlang's processes"},
+	{"stats", Any, "figures are as of the moment at which they are asked for"},
+	{"couch_scanner", Any, "there are no plugins that scan databases"},
+	{"couch_scanner_plugins", Any, "there are no plugins that scan databases"},
+	{"couch_scanner_plugin_find", Any, "there are no plugins that scan databases"},
+	{"couch_scanner_plugin_find.regexes", Any, "there are no plugins that scan databases"},
+	{"couch_scanner_plugin_ddoc_features", Any, "there are no plugins that scan databases"},
+	{"couch_scanner_plugin_conflict_finder", Any, "there are no plugins that scan databases"},
+	{"couch_scanner_plugin_doc_conflicts_finder", Any, "there are no plugins that scan databases"},
+	{"couch_quickjs_scanner_plugin", Any, "there are no plugins that scan databases"},
+	{"couch_peruser", "q n", "a database has one shard and one copy"},
+	{"couch_peruser", "cluster_quiet_period cluster_start_period", "there is one node"},
+}
+
+// inert returns the rows of settings without effect.
+func inert() (rows []Setting) {
+	for _, one := range withoutEffect {
+		for name := range strings.FieldsSeq(one.names) {
+			rows = append(rows, Setting{Name{one.section, name}, "", Text, Inert, one.why})
+		}
+	}
+	return rows
+}
