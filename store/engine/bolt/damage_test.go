@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -52,6 +53,18 @@ func goodImage(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return image
+}
+
+// bringBack puts a copy in the place of a file, as an operator does. It removes the file before,
+// because a rename over it would have ext4 write the copy to the disk at once.
+func bringBack(t *testing.T, path string, image []byte) {
+	t.Helper()
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(path+".copy", image, 0o600), os.Rename(path+".copy", path)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // harms are what may happen to a page.
@@ -166,6 +179,7 @@ func TestDamagedPages(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(7, seed))
 	found := 0
+	bad := make([]byte, len(good))
 	for page := range pages {
 		for name, harm := range harms {
 			if testing.Short() && (page%9 != 0 || strings.HasPrefix(name, "bits")) {
@@ -173,15 +187,10 @@ func TestDamagedPages(t *testing.T) {
 			}
 			for _, inUse := range []bool{false, true} {
 				what := fmt.Sprintf("page %d of %d %s, in use %v, seed %d", page, pages, name, inUse, seed)
-				bad := bytes.Clone(good)
+				copy(bad, good)
 				harm(bad, page, random)
 				path := filepath.Join(dir, "db.bolt")
-				place := func(image []byte) { // as an operator does who brings a copy back
-					t.Helper()
-					if err := errors.Join(os.WriteFile(path+".copy", image, 0o600), os.Rename(path+".copy", path)); err != nil {
-						t.Fatal(err)
-					}
-				}
+				place := func(image []byte) { t.Helper(); bringBack(t, path, image) }
 				if inUse {
 					place(good)
 				} else {
@@ -302,9 +311,7 @@ func TestCheckFindsEveryDamage(t *testing.T) {
 	e := open(t, dir, bolt.Options{NoSync: true})
 	path := filepath.Join(dir, "db.bolt")
 	check := func(image []byte) (found int, err error) {
-		if err := errors.Join(os.WriteFile(path+".copy", image, 0o600), os.Rename(path+".copy", path)); err != nil {
-			t.Fatal(err)
-		}
+		bringBack(t, path, image)
 		db, err := e.Open(t.Context(), "db")
 		if err != nil {
 			return 0, err
