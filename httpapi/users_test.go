@@ -55,6 +55,48 @@ func TestAChangeOfAUserCountsAtOnce(t *testing.T) {
 	wants(t, call(s, "POST", "/_session", `{"name":"anna","password":"another"}`), 401, "incorrect")
 }
 
+func TestWhoKnowsThePasswordHearsOfConflicts(t *testing.T) {
+	t.Parallel()
+	s := openWithUsers(t, Options{}, "anna")
+	const path = "/_users/org.couchdb.user:anna"
+	doc := call(s, "GET", path, "", "Admin", "").Body.String()
+	branch := strings.Replace(doc, textOf(t, doc, "_rev"), "1-abc", 1)
+	wants(t, call(s, "PUT", path+"?new_edits=false", branch, "Admin", ""), 201, "")
+	for range 2 { // the second time the password is remembered
+		wants(t, call(s, "GET", "/_session", "", "Authorization", as("anna")), 401, "conflicts must be resolved")
+		wants(t, call(s, "POST", "/_session", `{"name":"anna","password":"annapw"}`), 401, "conflicts must be resolved")
+		wants(t, call(s, "POST", "/_session", `{"name":"anna","password":"no"}`), 401, "Name or password is incorrect.")
+	}
+	wants(t, call(s, "DELETE", path+"?rev=1-abc", "", "Admin", ""), 200, "")
+	wants(t, call(s, "GET", "/_session", "", "Authorization", as("anna")), 200, `"name":"anna"`)
+}
+
+func TestAdministratorsHaveTheRolesOfTheirDocument(t *testing.T) {
+	t.Parallel()
+	s := openWithUsers(t, Options{})
+	const path = "/_users/org.couchdb.user:admin"
+	session := func() string { return call(s, "GET", "/_session", "", "Admin", "").Body.String() }
+	put := func(rev, roles string) {
+		t.Helper()
+		wants(t, call(s, "PUT", path+rev, `{"type":"user","name":"admin","roles":`+roles+`,"password":"other"}`, "Admin", ""), 201, "")
+	}
+	put("", `["cook"]`)
+	for range 2 {
+		if got := session(); !strings.Contains(got, `"roles":["_admin","cook"]`) {
+			t.Errorf("with a document of their own: %s", got)
+		}
+	}
+	wants(t, call(s, "GET", "/_session", "", "Authorization", basicAuth("admin", "other")), 401, "")
+	put("?rev="+revOf(t, s, path), `["baker"]`)
+	if got := session(); !strings.Contains(got, `"roles":["_admin","baker"]`) {
+		t.Errorf("with another role: %s", got)
+	}
+	wants(t, call(s, "DELETE", path+"?rev="+revOf(t, s, path), "", "Admin", ""), 200, "")
+	if got := session(); !strings.Contains(got, `"roles":["_admin"]`) {
+		t.Errorf("without it: %s", got)
+	}
+}
+
 // Users who log in while passwords change: right after a change is answered the new one
 // opens the door and the old one does not.
 func TestPasswordsChangeWhileUsersLogIn(t *testing.T) {

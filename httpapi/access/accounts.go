@@ -137,8 +137,7 @@ func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 	}
 }
 
-// read reads a user's document. As in CouchDB, nobody can log in with one that has conflicts: a
-// person must decide which password is right.
+// read reads a user's document; nil if nobody can log in with it.
 func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.Account, error) {
 	doc, err := db.Get(ctx, auth.UserPrefix+name, store.ReadOptions{Conflicts: true})
 	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
@@ -147,13 +146,12 @@ func (c *accounts) read(ctx context.Context, db store.Bare, name string) (*auth.
 	if err != nil {
 		return nil, err
 	}
-	if len(doc.Conflicts) > 0 {
-		c.a.log.WarnContext(ctx, "a user cannot log in: the document has conflicts", "user", name)
-		return nil, nil
-	}
 	account, err := auth.ParseAccount(doc.Body)
 	if err != nil || account.User.Name != name {
 		return nil, nil
+	}
+	if account.InConflict = len(doc.Conflicts) > 0; account.InConflict {
+		c.a.log.WarnContext(ctx, "a user cannot log in: the document has conflicts", "user", name)
 	}
 	return account, nil
 }

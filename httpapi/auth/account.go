@@ -13,8 +13,20 @@ import (
 // Account is a user who can log in. It never changes: if you get the same pointer twice,
 // password and roles are the same as before.
 type Account struct {
-	User     User
+	User User
+	// InConflict says that the document has conflicts. Nobody can log in with it: a person must
+	// decide which password is right.
+	InConflict bool
+
 	password Password
+}
+
+// usable tells why nobody can log in with an account.
+func (a *Account) usable() error {
+	if a.InConflict {
+		return ErrInConflict
+	}
+	return nil
 }
 
 // Accounts finds users who are not administrators, in _users.
@@ -73,7 +85,7 @@ func judgedMembers(doc []byte) []byte {
 
 // Same tells whether two readings of an account are equal.
 func (a *Account) Same(b *Account) bool {
-	return a.User.Name == b.User.Name && slices.Equal(a.User.Roles, b.User.Roles) &&
+	return a.User.Name == b.User.Name && a.InConflict == b.InConflict && slices.Equal(a.User.Roles, b.User.Roles) &&
 		a.password.scheme == b.password.scheme && a.password.iterations == b.password.iterations &&
 		a.password.salt == b.password.salt && bytes.Equal(a.password.key, b.password.key)
 }

@@ -99,6 +99,8 @@ func TestBasic(t *testing.T) {
 			{basic("nobody:secret"), "", ErrBadLogin},
 			{basic(":"), "", ErrBadLogin},
 			{basic("root"), "", nil},
+			{basic("_:_"), "", nil},
+			{basic("_:x"), "", ErrBadLogin},
 			{"Basic ", "", nil},
 			{"Basic", "", nil},
 			{"Bearer abc", "", nil},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 
 var (
 	ErrBadLogin   = errors.New("name or password is incorrect")
+	ErrInConflict = errors.New("the user's document has conflicts") // and the password is right
 	ErrBadBase64  = errors.New("authorization header is not base64")
 	ErrIterations = errors.New("the number of iterations of the password's hash is out of bounds")
 )
@@ -52,8 +54,12 @@ type Authenticator struct {
 
 	mu        sync.RWMutex // guards what follows
 	admins    map[string]*Account
-	adminCost int // cost of their most expensive hash
+	adminCost int                      // cost of their most expensive hash
+	both      map[string]*adminAndUser // administrators with a document in _users
 }
+
+// adminAndUser is an administrator who also has a document in _users.
+type adminAndUser struct{ admin, user, account *Account }
 
 // New reads the administrators' passwords. Its error names the one that it cannot read.
 func New(opt Options) (*Authenticator, error) {
@@ -99,20 +105,48 @@ func (a *Authenticator) SetAdmins(values map[string]string) error {
 		admins[name] = &Account{User: User{Name: name, Roles: adminRoles, Admin: true}, password: p}
 	}
 	a.mu.Lock()
-	a.admins, a.adminCost = admins, cost
+	a.admins, a.adminCost, a.both = admins, cost, map[string]*adminAndUser{}
 	a.mu.Unlock()
 	return nil
 }
 
-// account finds the account with a name; nil if there is none.
+// account finds the account with a name; nil if there is none or its document has conflicts.
 func (a *Authenticator) account(ctx context.Context, name string) (*Account, error) {
+	known, err := a.lookUp(ctx, name)
+	if known != nil && known.InConflict {
+		return nil, nil
+	}
+	return known, err
+}
+
+// lookUp finds the account with a name, in conflict or not; nil if there is none.
+func (a *Authenticator) lookUp(ctx context.Context, name string) (*Account, error) {
 	a.mu.RLock()
-	admin := a.admins[name]
+	admin, both := a.admins[name], a.both[name]
 	a.mu.RUnlock()
-	if admin != nil || name == "" || a.opt.Accounts == nil {
+	if name == "" || a.opt.Accounts == nil {
 		return admin, nil
 	}
-	return a.opt.Accounts.Account(ctx, name)
+	user, err := a.opt.Accounts.Account(ctx, name)
+	if admin == nil {
+		return user, err
+	}
+	// As in CouchDB, administrators have the roles of their document in _users too. They must
+	// be able to log in even if that cannot be read.
+	if err != nil || user == nil || user.InConflict || len(user.User.Roles) == 0 {
+		return admin, nil
+	}
+	if both != nil && both.admin == admin && both.user == user {
+		return both.account, nil
+	}
+	known := *admin
+	known.User.Roles = slices.Concat(adminRoles, user.User.Roles)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.admins[name] == admin { // otherwise it is out of date already, and only this request has it
+		a.both[name] = &adminAndUser{admin, user, &known}
+	}
+	return &known, nil
 }
 
 var adminRoles = []string{"_admin"}
@@ -184,7 +218,7 @@ func (a *Authenticator) byBasic(r *http.Request, encoded string) (User, error) {
 		return User{}, ErrBadBase64
 	}
 	name, password, ok := strings.Cut(string(raw), ":")
-	if !ok {
+	if !ok || name == "_" && password == "_" { // as in CouchDB, this is how a browser logs out
 		return User{}, nil
 	}
 	known, err := a.verify(r, name, password, h)
@@ -200,10 +234,11 @@ func userBy(known *Account, by string) User {
 	return u
 }
 
-// verify checks a name and a password, and remembers a success under h.
+// verify checks a name and a password, and remembers a success under h. Only who knows the
+// password hears that the document has conflicts.
 func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byte) (*Account, error) {
 	ctx := r.Context()
-	known, err := a.account(ctx, name)
+	known, err := a.lookUp(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -225,6 +260,9 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 		return nil, ErrIterations
 	}
 	if a.verified.is(h, known) {
+		if err := known.usable(); err != nil {
+			return nil, err
+		}
 		return known, nil
 	}
 	usual := a.usualCost(set)
@@ -250,6 +288,9 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 	// If password or roles have changed in the meantime, this is remembered for the old account,
 	// not for the new one.
 	a.verified.put(h, known)
+	if err := known.usable(); err != nil {
+		return nil, err
+	}
 	if !known.User.Admin && !set.KeepHashes && known.password.outdated(set.Hashing) {
 		anew, err := a.opt.Accounts.Rehash(ctx, known, password)
 		if err != nil {

@@ -82,6 +82,7 @@ var apiErrors = []struct {
 	{store.ErrFull, 507, "insufficient_storage", fullDisk},
 	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
+	{auth.ErrInConflict, 401, "unauthorized", "User document conflicts must be resolved before the document is used for authentication purposes."},
 	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
 	{auth.ErrBusy, 503, "service_unavailable", "Too many passwords are being verified; try again later."},
 	{auth.ErrLocked, 403, "forbidden", "Account is temporarily locked due to multiple authentication failures"},
