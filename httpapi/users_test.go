@@ -542,3 +542,15 @@ func BenchmarkBasic(b *testing.B) {
 		})
 	}
 }
+
+// The rules of _users are back when the database is made anew.
+func TestUsersMadeAnewHasItsDesign(t *testing.T) {
+	t.Parallel()
+	s := openWithUsers(t, Options{})
+	wants(t, call(s, "DELETE", "/_users", "", "Admin", ""), 200, "")
+	wants(t, call(s, "PUT", "/_users", "", "Admin", ""), 201, "")
+	wants(t, call(s, "GET", "/_users/_design/_auth", "", "Admin", ""), 200, "validate_doc_update")
+	wants(t, call(s, "DELETE", "/_users", "", "Admin", ""), 200, "")
+	wants(t, call(s, "POST", "/_cluster_setup", `{"action":"finish_cluster"}`, "Admin", ""), 201, "")
+	wants(t, call(s, "GET", "/_users/_design/_auth", "", "Admin", ""), 200, "validate_doc_update")
+}

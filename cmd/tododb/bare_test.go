@@ -26,7 +26,7 @@ var bareHandles = []string{
 	"httpapi/access/devices.go write: Bare ForTokens",
 	"httpapi/peruser/peruser.go followUsers: Bare ForUserDatabases",
 	"httpapi/peruser/peruser.go makeUserDB: Bare ForUserDatabases",
-	"httpapi/access/usersdb.go CreateSystemDatabases: Bare ForSetup",
+	"httpapi/access/usersdb.go addUsersDesign: Bare ForSetup",
 
 	"replicate/documents.go over: Bare ForReplications",
 	"replicate/documents.go read: Bare ForReplications",

@@ -100,6 +100,19 @@ func (a *Access) CreateSystemDatabases(ctx context.Context) error {
 			return err
 		}
 	}
+	return a.addUsersDesign(ctx)
+}
+
+// CreateDatabase creates a database, and in _users its design document.
+func (a *Access) CreateDatabase(ctx context.Context, name string) error {
+	if err := a.store.Create(ctx, name); err != nil || name != UsersDB {
+		return err
+	}
+	return a.addUsersDesign(ctx)
+}
+
+// addUsersDesign writes the design document of _users, unless one is or was there.
+func (a *Access) addUsersDesign(ctx context.Context) error {
 	db, err := a.store.Bare(ctx, UsersDB, store.ForSetup)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func (o *Room) CreateDatabase(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	err = o.store.Create(r.Context(), name)
+	err = o.access.CreateDatabase(r.Context(), name)
 	if errors.Is(err, store.ErrBadDBName) {
 		if len(name) > wire.MaxDBName {
 			return wire.Errorf(http.StatusBadRequest, "database_name_too_long", "At least one path segment of `%s` is too long.", name)
