@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -80,7 +79,8 @@ func (q *query) set(name, value string) (err error) {
 	case "descending":
 		q.descending = yes
 	case "limit":
-		if q.limit, err = strconv.Atoi(value); err != nil {
+		var ok bool
+		if q.limit, ok = wire.ParseInteger(value); !ok {
 			return wire.BadRequest("`limit` must be an integer")
 		}
 	case "style":
@@ -98,13 +98,14 @@ func (q *query) set(name, value string) (err error) {
 	case "heartbeat":
 		q.heartbeat, err = parseHeartbeat(value)
 	case "timeout":
-		ms, err := strconv.Atoi(value)
-		if err != nil || ms < 0 {
+		ms, ok := wire.ParseInteger(value)
+		if !ok || ms < 0 {
 			return wire.BadRequest("`timeout` must be a positive integer (in milliseconds)")
 		}
 		q.timeout = millis(ms)
 	case "seq_interval":
-		if q.seqInterval, err = strconv.Atoi(value); err != nil || q.seqInterval <= 0 {
+		var ok bool
+		if q.seqInterval, ok = wire.ParseInteger(value); !ok || q.seqInterval <= 0 {
 			return errSeqInterval
 		}
 	default:
@@ -117,8 +118,8 @@ func parseHeartbeat(value string) (time.Duration, error) {
 	if value == "true" {
 		return wire.FeedTimeout, nil
 	}
-	ms, err := strconv.Atoi(value)
-	if err != nil {
+	ms, ok := wire.ParseInteger(value)
+	if !ok {
 		return 0, errHeartbeatNaN
 	}
 	if ms <= 0 {

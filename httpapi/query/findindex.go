@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/wire"
@@ -42,7 +41,8 @@ func (room *Room) ListIndexes(w http.ResponseWriter, r *http.Request) error {
 		if !given {
 			continue
 		}
-		if *to, err = strconv.Atoi(value); err != nil || *to < 0 || *to == 0 && name == "limit" {
+		var ok bool
+		if *to, ok = wire.ParseInteger(value); !ok || *to < 0 || *to == 0 && name == "limit" {
 			return errListIndexes
 		}
 	}

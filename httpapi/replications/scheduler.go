@@ -2,7 +2,6 @@ package replications
 
 import (
 	"context"
-	"errors"
 	"math"
 	"net/http"
 	"net/url"
@@ -139,11 +138,9 @@ func schedulerPage(r *http.Request, most int) (skip, limit int, err error) {
 		if !ok || err != nil {
 			return value
 		}
-		n, bad := strconv.Atoi(text)
+		n, ok := wire.ParseInteger(text)
 		switch {
-		case errors.Is(bad, strconv.ErrRange) && !strings.HasPrefix(text, "-"):
-			return math.MaxInt
-		case bad != nil:
+		case !ok:
 			err = wire.Errorf(http.StatusBadRequest, "query_parse_error", "%s must be an integer", name)
 		case n < 0:
 			err = wire.Errorf(http.StatusBadRequest, "query_parse_error", "%s not in range (0,infinity)", name)

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -100,10 +102,23 @@ func ParseBool(value string) (bool, error) {
 	return false, QueryError("Invalid boolean parameter: %s", ErlangString(value))
 }
 
+// MaxInteger is the greatest number that ParseInteger returns. Two of them can be added.
+const MaxInteger = math.MaxInt / 4
+
+// ParseInteger reads a whole number of any size; one that is too large or too small is cut to
+// MaxInteger or -MaxInteger.
+func ParseInteger(value string) (n int, ok bool) {
+	n, err := strconv.Atoi(value)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, false
+	}
+	return max(min(n, MaxInteger), -MaxInteger), true
+}
+
 // ParsePositive reads a number from 0 up where CouchDB insists on one.
 func ParsePositive(value string) (int, error) {
-	n, err := strconv.Atoi(value)
-	if err != nil {
+	n, ok := ParseInteger(value)
+	if !ok {
 		return 0, QueryError("Invalid value for integer: %s", ErlangString(value))
 	}
 	if n < 0 {
