@@ -188,7 +188,7 @@ func (s *siege) asking(ctx context.Context, who caller, method, path string, bod
 var attackers = &http.Client{
 	Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	Timeout:       2 * time.Minute,
+	Timeout:       5 * time.Minute,
 }
 
 // elsewhere is an attacker who comes from another address than the neighbour and the
