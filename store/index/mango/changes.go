@@ -41,7 +41,7 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 		}
 		return db.Changes(ctx, q, to.Row, to.Flush)
 	}
-	if f == nil || sel == nil || q.DocIDs != nil || q.Descending {
+	if f == nil || sel == nil || q.DocIDs != nil {
 		return all()
 	}
 	ix, ranges, err := f.changesIndex(ctx, db, sel)
@@ -68,7 +68,11 @@ func (f *Finder) Changes(ctx context.Context, db *store.DB, sel *Selector, q sto
 	if err := begin(); err != nil {
 		return store.ChangesEnd{}, err
 	}
-	return narrowed{db, open, ranges}.read(ctx, q, to)
+	found := narrowed{db, open, ranges}
+	if q.Descending {
+		return found.readBack(ctx, q, to)
+	}
+	return found.read(ctx, q, to)
 }
 
 // changesPage is how many changes are asked of the index at a time.
@@ -112,6 +116,45 @@ func (n narrowed) read(ctx context.Context, q store.ChangesQuery, to ChangesRead
 			return total, nil
 		}
 		total.Last = seqs[len(seqs)-1]
+	}
+}
+
+// readBack reads from the newest change backward.
+func (n narrowed) readBack(ctx context.Context, q store.ChangesQuery, to ChangesReader) (total store.ChangesEnd, err error) {
+	left, upTo := q.Limit, q.To
+	for {
+		seqs, more, err := n.ix.Changes(ctx, index.ChangesQuery{Ranges: n.ranges, To: upTo, Limit: changesPage, Descending: true})
+		if err != nil {
+			return total, err
+		}
+		part := q
+		part.Seqs, part.Limit = append([]uint64{}, seqs...), left
+		end, err := n.db.Changes(ctx, part, func(c *store.Change) error {
+			if left > 0 {
+				left--
+			}
+			return to.Row(c)
+		}, to.Flush)
+		total.Seen += end.Seen
+		if end.LastRow > 0 {
+			total.LastRow = end.LastRow
+		}
+		if end.Last > 0 {
+			total.Last = end.Last
+		}
+		switch {
+		case err != nil || left == 0:
+			return total, err
+		case !more:
+			// This covers the changes that the index did not find, down to the oldest.
+			total.Done = true
+			oldest, err := n.db.Changes(ctx, store.ChangesQuery{To: q.To, Limit: 1}, func(*store.Change) error { return nil }, func() error { return nil })
+			if oldest.LastRow > 0 {
+				total.Last = oldest.LastRow
+			}
+			return total, err
+		}
+		upTo = seqs[len(seqs)-1] - 1
 	}
 }
 

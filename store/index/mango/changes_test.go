@@ -67,7 +67,8 @@ func TestIndexedChanges(t *testing.T) {
 				}
 				q := store.ChangesQuery{
 					Since: uint64(rapid.IntRange(0, 5*step).Draw(t, "since")), AllLeaves: rapid.Bool().Draw(t, "leaves"),
-					Limit: rapid.SampledFrom([]int{-1, -1, 1, 3}).Draw(t, "limit"),
+					Descending: rapid.Bool().Draw(t, "descending"),
+					Limit:      rapid.SampledFrom([]int{-1, -1, 1, 3}).Draw(t, "limit"),
 				}
 				got, end := feed(t, w.f, db, s, q)
 				want, wantEnd := feed(t, nil, db, s, q)
