@@ -50,7 +50,8 @@ func appendAnswer(b []byte, q *mango.Query, a *mango.Answer) []byte {
 	if q.ExecutionStats {
 		b = wire.AppendInt(append(b, ",\r\n\"execution_stats\":{\"total_keys_examined\":"...), a.Stats.Keys)
 		b = wire.AppendInt(append(b, `,"total_docs_examined":`...), a.Stats.Docs)
-		b = wire.AppendInt(append(b, `,"total_quorum_docs_examined":0,"results_returned":`...), a.Stats.Results)
+		b = wire.AppendInt(append(b, `,"total_quorum_docs_examined":`...), a.Stats.QuorumDocs)
+		b = wire.AppendInt(append(b, `,"results_returned":`...), a.Stats.Results)
 		b = append(b, `,"execution_time_ms":`...)
 		b = append(strconv.AppendFloat(b, a.Stats.Time.Seconds()*1000, 'f', 3, 64), '}')
 	}

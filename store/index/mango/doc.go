@@ -13,5 +13,6 @@
 //     order of an index's rows; ids compare by their bytes;
 //   - an index only narrows the search, and the whole selector judges each result. So the
 //     answer is the same as that of a full scan, except for documents that lack a sort field;
-//   - a bookmark continues after its row, in the index it came from.
+//   - a bookmark continues after its row, in the index it came from;
+//   - a document that moves while an answer is read, page by page, comes once (marks).
 package mango

@@ -29,7 +29,7 @@ func (f *Finder) Explain(ctx context.Context, db *store.DB, q *Query, b []byte) 
 	b = strconv.AppendInt(append(b, `,"skip":`...), int64(q.Skip), 10)
 	b = appendNames(append(b, `,"fields":`...), q.Fields.Names())
 	b = p.appendCandidates(append(b, `,"index_candidates":`...))
-	b = q.Selector.appendHints(append(b, `,"selector_hints":`...))
+	b = p.appendHints(append(b, `,"selector_hints":`...))
 	if p.Index != nil {
 		b = p.appendRead(b)
 	}
@@ -38,10 +38,30 @@ func (f *Finder) Explain(ctx context.Context, db *store.DB, q *Query, b []byte) 
 
 // appendRead appends how the index is read.
 func (p *Plan) appendRead(b []byte) []byte {
+	parts := p.parts()
+	b = p.appendArguments(append(b, `,"mrargs":`...), parts[0])
+	b = strconv.AppendBool(append(b, `,"covering":`...), p.Covering)
+	if p.union == nil {
+		return b
+	}
+	b = append(b, `,"union":[`...)
+	for i, one := range parts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = one.index.AppendJSON(append(b, `{"index":`...))
+		b = one.own.appendTo(append(b, `,"selector":`...))
+		b = append(p.appendArguments(append(b, `,"mrargs":`...), one), '}')
+	}
+	return append(b, ']')
+}
+
+// appendArguments appends how a part is read, as the arguments of a view.
+func (p *Plan) appendArguments(b []byte, of part) []byte {
 	q := p.Query
-	b = strconv.AppendBool(append(b, `,"mrargs":{"include_docs":`...), !p.Covering && q.R == 1)
+	b = strconv.AppendBool(append(b, `{"include_docs":`...), !p.Covering && q.R == 1)
 	b = append(b, `,"view_type":"map","reduce":false,"partition":null,`...)
-	b = p.Index.appendRange(b, p)
+	b = of.appendRange(b, p)
 	direction := "fwd"
 	if q.Sort.Descending {
 		direction = "rev"
@@ -55,11 +75,7 @@ func (p *Plan) appendRead(b []byte) []byte {
 	} else {
 		b = append(b, `"undefined"`...)
 	}
-	if !p.empty && !p.Index.special() {
-		b = strconv.AppendInt(append(b, `,"ranges":`...), int64(len(p.Index.ranges(q.Selector.norm))), 10)
-	}
-	b = strconv.AppendBool(append(b, `},"covering":`...), p.Covering)
-	return b
+	return append(b, '}')
 }
 
 // appendOptions appends the options as they were understood.
@@ -106,13 +122,13 @@ func appendNames(b []byte, names []string) []byte {
 	return append(b, ']')
 }
 
-// appendCandidates appends the indexes that were not chosen, and why.
+// appendCandidates appends the indexes that were not chosen, and why, in CouchDB's order.
 func (p *Plan) appendCandidates(b []byte) []byte {
 	b = append(b, '[')
 	first := true
 	for i := range p.candidates {
-		c := &p.candidates[i]
-		if c.index == p.Index {
+		c := &p.candidates[len(p.candidates)-1-i]
+		if p.reads(c.index) {
 			continue
 		}
 		if !first {
@@ -134,8 +150,10 @@ func (p *Plan) appendCandidates(b []byte) []byte {
 	return append(b, ']')
 }
 
-// appendHints appends which fields of the selector an index could use.
-func (s *Selector) appendHints(b []byte) []byte {
+// appendHints appends which fields of the selector an index could use, and, which CouchDB does
+// not tell, how many ranges are read.
+func (p *Plan) appendHints(b []byte) []byte {
+	s := p.Query.Selector
 	indexable := s.compared()
 	var others []string
 	for _, f := range s.Fields() {
@@ -145,5 +163,14 @@ func (s *Selector) appendHints(b []byte) []byte {
 	}
 	b = appendNames(append(b, `[{"type":"json","indexable_fields":`...), indexable)
 	b = appendNames(append(b, `,"unindexable_fields":`...), others)
+	ranges := 0
+	for _, one := range p.parts() {
+		if !p.empty && !one.index.special() {
+			ranges += len(one.index.ranges(one.norm))
+		}
+	}
+	if ranges > 0 {
+		b = strconv.AppendInt(append(b, `,"ranges":`...), int64(ranges), 10)
+	}
 	return append(b, "}]"...)
 }

@@ -17,12 +17,13 @@ type Finder struct {
 	m       *index.Manager
 	views   *view.Opener
 	designs *design.Cache
+	small   int // smallRead, less in tests
 }
 
 // NewFinder makes a Finder. A manager keeps its indexes, and a cache the design documents that
 // define them.
 func NewFinder(m *index.Manager, designs *design.Cache) *Finder {
-	return &Finder{m: m, views: view.NewOpener(m, view.Compilers{Language: Compiler}), designs: designs}
+	return &Finder{m: m, views: view.NewOpener(m, view.Compilers{Language: Compiler}), designs: designs, small: smallRead}
 }
 
 // Indexes lists the indexes of a database: all documents, then the others by design

@@ -170,7 +170,7 @@ func (m *merger) fill(ctx context.Context, s *stream, n int) error {
 		if err != nil {
 			return err
 		}
-		s.rows, s.ended, s.suffix = found, len(found) < n, nil
+		s.rows, s.ended, s.suffix = found, s.read.ended, nil
 	}
 	if len(s.rows) > 0 && s.suffix == nil {
 		var err error
@@ -200,6 +200,25 @@ func (m *merger) next(ctx context.Context, n int) ([]foundRow, error) {
 		first.rows, first.suffix = first.rows[1:], nil
 	}
 	return m.rows, nil
+}
+
+// state says how far the reading is. The streams are read at different times; what they have in
+// common is the oldest state.
+func (m *merger) state() (seq uint64, ended bool) {
+	ended = true
+	for i, s := range m.streams {
+		if i == 0 || s.read.seq < seq {
+			seq = s.read.seq
+		}
+		ended = ended && s.ended && len(s.rows) == 0
+	}
+	return seq, ended
+}
+
+// place orders the rows of all streams.
+func (m *merger) place(key []byte, id string) ([]byte, error) {
+	prefix, suffix, err := m.split(key)
+	return append(append(suffix, prefix...), id...), err
 }
 
 // order says which of two streams returns its row first.

@@ -132,7 +132,10 @@ func memberOf(v []byte, name string) []byte {
 
 // findIn follows a path from a document.
 func (p path) findIn(m *match, d *store.Document) ([]byte, found) {
-	if len(p) == 0 || p[0][0] != '_' {
+	if len(p) == 0 { // a condition of no field: no document meets it
+		return nil, badPath
+	}
+	if p[0][0] != '_' {
 		return p.find(d.Body)
 	}
 	var v []byte

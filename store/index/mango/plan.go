@@ -7,20 +7,22 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/index"
 )
 
 // Plan says how a query is answered.
 type Plan struct {
 	Query *Query
-	// Index is the index to read; nil if none can serve, which only Explain shows.
+	// Index is the index to read; nil if none can serve, which only Explain shows. Of several
+	// it is the first.
 	Index    *Index
 	Covering bool // the index has everything that the query needs
 	// Warning says that a requested index cannot serve.
 	Warning string
 
+	union      *union // not nil: several indexes are read, one after the other
 	candidates []candidate
 	bookmark   *bookmark
+	proof      *prover
 	empty      bool // by CouchDB's rules nothing can match: it does not look
 }
 
@@ -28,6 +30,7 @@ type Plan struct {
 type candidate struct {
 	index   *Index
 	usable  bool
+	implied bool   // it is partial, is not named, and holds all matching documents in the right order
 	reason  string // why it was not chosen
 	ranking int
 	apart   int // fields that the query compares but the index does not begin with
@@ -46,27 +49,19 @@ func (f *Finder) Plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error
 		return nil, &Error{"invalid_index", namedText(q.UseIndex) + " specified by `use_index` could not be found or it is not suitable."}
 	case p.Index == nil:
 		return nil, noIndex
-	case !q.AllowFallback && p.Index.special():
+	case !q.AllowFallback && p.union == nil && p.Index.special():
 		return nil, &Error{"no_usable_index", "There is no index available for this selector."}
 	}
 	return p, nil
 }
 
-// merged is 1 for an index that needs several ranges merged.
-func (p *Plan) merged(c *candidate) int {
-	if c.index.sorts(&p.Query.Sort, p.Query.Selector) {
-		return 0
-	}
-	return 1
-}
-
 // named reports whether use_index names an index.
 func (ix *Index) named(use []string) bool {
-	return ix.DDoc == "_design/"+use[0] && (len(use) == 1 || ix.Name == use[1])
+	return ix.DDoc == designID(use[0]) && (len(use) == 1 || ix.Name == use[1])
 }
 
 func namedText(use []string) string {
-	s := "_design/" + use[0]
+	s := designID(use[0])
 	if len(use) > 1 {
 		s += ", " + use[1]
 	}
@@ -74,14 +69,13 @@ func namedText(use []string) string {
 }
 
 // plan judges all indexes. CouchDB's choice (mango_cursor_view.erl, choose_best_index) depends
-// on names and counts of fields. It stands unless another usable index has fewer than half as
-// many rows to look at.
+// on names and counts of fields. It stands unless another way has far fewer rows to look at.
 func (f *Finder) plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error) {
 	list, err := f.Indexes(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Query: q}
+	p := &Plan{Query: q, proof: &prover{left: maxProof}}
 	if q.Bookmark != "" {
 		b, err := parseBookmark(q.Bookmark)
 		if err != nil {
@@ -90,33 +84,26 @@ func (f *Finder) plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error
 		p.bookmark = &b
 	}
 	compared := q.Selector.compared()
-	required := q.Selector.norm.required()
+	needs := requirements{q: q, fields: q.Selector.norm.required(), compared: compared, proof: p.proof}
 	for _, ix := range list {
 		if err := ctx.Err(); err != nil { // a large selector takes time with each
 			return nil, err
 		}
-		c := candidate{index: ix}
-		c.reason = ix.refusal(q, required, compared)
-		c.usable = c.reason == ""
-		c.apart = len(compared) - ix.overlap(compared)
-		p.candidates = append(p.candidates, c)
+		p.candidates = append(p.candidates, needs.judge(ix))
 	}
 	chosen := p.favoured()
-	if len(chosen) > 0 {
-		slices.SortStableFunc(chosen, func(a, b *candidate) int {
-			return cmp.Or(p.merged(a)-p.merged(b), a.apart-b.apart, len(a.index.Fields.Fields)-len(b.index.Fields.Fields),
-				strings.Compare(a.index.DDoc, b.index.DDoc), strings.Compare(a.index.Name, b.index.Name))
-		})
-		if err := f.weigh(ctx, db, p, chosen); err != nil {
-			return nil, err
-		}
-		p.Index = chosen[0].index
-		p.rank(chosen)
-	}
+	slices.SortStableFunc(chosen, func(a, b *candidate) int {
+		return cmp.Or(p.merged(a)-p.merged(b), a.apart-b.apart, len(a.index.Fields.Fields)-len(b.index.Fields.Fields),
+			strings.Compare(a.index.DDoc, b.index.DDoc), strings.Compare(a.index.Name, b.index.Name))
+	})
+	p.rank(chosen)
 	if p.bookmark != nil {
-		if err := p.follow(); err != nil {
-			return nil, err
-		}
+		err = p.follow(ctx, f)
+	} else {
+		err = f.weigh(ctx, db, p, chosen)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if p.Index == nil {
 		return p, nil
@@ -129,32 +116,52 @@ func (f *Finder) plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error
 			p.Warning += "is not a valid index for this query."
 		}
 	}
-	p.Covering = p.Index.covers(q) && !db.Hides()
-	p.empty = q.Selector.nothing() || p.Index.noRange(q.Selector, compared)
+	p.Covering = p.union == nil && p.Index.covers(q) && !db.Hides()
+	p.empty = q.Selector.nothing() || p.union == nil && p.Index.noRange(q.Selector, compared)
 	return p, nil
 }
 
-// refusal says why an index cannot serve a query, in CouchDB's words; "" if it can.
-func (ix *Index) refusal(q *Query, required map[string]bool, compared []string) string {
-	if ix.Partial != nil && (q.UseIndex == nil || !ix.named(q.UseIndex)) {
-		return "is_partial"
+// requirements are what an index must have to serve a query.
+type requirements struct {
+	q        *Query
+	fields   map[string]bool // those that every matching document has
+	compared []string
+	proof    *prover
+}
+
+// judge judges an index.
+func (n *requirements) judge(ix *Index) candidate {
+	c := candidate{index: ix, apart: len(n.compared) - ix.overlap(n.compared)}
+	use, unfit := n.q.UseIndex, n.unfit(ix)
+	switch {
+	case ix.Partial != nil && (use == nil || !ix.named(use)):
+		c.reason = "is_partial"
+		c.implied = unfit == "" && n.proof.proves(n.q.Selector, ix.Partial)
+	default:
+		c.reason = unfit
 	}
-	sort := q.Sort.Fields
+	c.usable = c.reason == ""
+	return c
+}
+
+// unfit says why an index cannot serve, in CouchDB's words; "" if it can.
+func (n *requirements) unfit(ix *Index) string {
+	sort := n.q.Sort.Fields
 	if ix.special() {
-		if len(sort) > 0 && !(slices.Contains(compared, "_id") && ix.sorts(&q.Sort, q.Selector)) {
+		if len(sort) > 0 && !slices.Contains(n.compared, "_id") {
 			return "field_mismatch"
+		}
+		if !ix.sorts(&n.q.Sort, n.q.Selector) {
+			return "sort_order_mismatch"
 		}
 		return ""
 	}
 	for _, f := range ix.Fields.Fields {
-		if !required[f] && !slices.Contains(sort, f) && f != "_id" && f != "_rev" {
-			if q.Selector.Empty() {
-				return "empty_selector"
-			}
+		if !n.fields[f] && !slices.Contains(sort, f) && f != "_id" && f != "_rev" && !n.q.Selector.emptyOr() {
 			return "field_mismatch"
 		}
 	}
-	if !ix.sorts(&q.Sort, q.Selector) && !ix.merges(&q.Sort, q.Selector) {
+	if !ix.sorts(&n.q.Sort, n.q.Selector) && !ix.merges(&n.q.Sort, n.q.Selector) {
 		return "sort_order_mismatch"
 	}
 	return ""
@@ -206,91 +213,22 @@ func (p *Plan) favoured() (out []*candidate) {
 	return pick(out, "unfavored_type", func(c *candidate) bool { return !c.index.special() })
 }
 
-// weigh moves the candidate with far the fewest rows to the front.
-func (f *Finder) weigh(ctx context.Context, db *store.DB, p *Plan, chosen []*candidate) error {
-	if len(chosen) < 2 || p.bookmark != nil || p.merged(chosen[len(chosen)-1]) == 1 {
-		return nil
-	}
-	best, fewest := 0, 0
-	for i, c := range chosen {
-		n, known, err := f.estimate(ctx, db, c.index, p.Query.Selector)
-		switch {
-		case err != nil:
-			return err
-		case !known && i == 0:
-			return nil
-		case !known:
-		case i == 0:
-			fewest = n / 2
-		case n < fewest:
-			best, fewest = i, n
-		}
-	}
-	c := chosen[best]
-	copy(chosen[1:best+1], chosen[:best])
-	chosen[0] = c
-	return nil
-}
+var errGone = &Error{"invalid_bookmark", "The bookmark is of an index that cannot serve this query any more: ask from the beginning."}
 
-// estimate counts the rows that a query has to look at. For an index not built yet, the count
-// is unknown.
-func (f *Finder) estimate(ctx context.Context, db *store.DB, ix *Index, sel *Selector) (n int, known bool, err error) {
-	open, err := f.open(ctx, db, ix)
-	if err != nil {
-		return 0, false, err
-	}
-	defer open.Release()
-	if !open.Built() {
-		return 0, false, nil
-	}
-	ranges := ix.ranges(sel.norm)
-	if len(ranges) > 100 { // counting each would cost too much
-		ranges = []index.Range{{View: ix.number, Low: ranges[0].Low, High: ranges[len(ranges)-1].High}}
-	}
-	n, err = open.Count(ctx, ranges)
-	return n, err == nil, err
-}
-
-// follow restricts the plan to the index that the bookmark comes from.
-func (p *Plan) follow() error {
+// follow restricts the plan to what the bookmark comes from.
+func (p *Plan) follow(ctx context.Context, f *Finder) error {
 	b := p.bookmark
+	if b.union != "" {
+		return p.followUnion(ctx, f)
+	}
 	for i := range p.candidates {
 		c := &p.candidates[i]
-		if c.index.DDoc == b.ddoc && (b.ddoc == "" || c.index.Name == b.name) && c.usable {
+		if c.index.DDoc == b.ddoc && (b.ddoc == "" || c.index.Name == b.name) && (c.usable || c.implied) {
 			p.Index = c.index
 			return nil
 		}
 	}
-	return &Error{"invalid_bookmark", "The bookmark is of an index that cannot serve this query any more: ask from the beginning."}
-}
-
-// rank records why usable candidates were not chosen.
-func (p *Plan) rank(chosen []*candidate) {
-	first := chosen[0]
-	for i, c := range chosen[1:] {
-		switch {
-		case c.apart > first.apart:
-			c.reason = "less_overlap"
-		case len(c.index.Fields.Fields) > len(first.index.Fields.Fields):
-			c.reason = "too_many_fields"
-		case cmp.Or(strings.Compare(c.index.DDoc, first.index.DDoc), strings.Compare(c.index.Name, first.index.Name)) > 0:
-			c.reason = "alphabetically_comes_after"
-		default:
-			c.reason = "more_rows"
-		}
-		c.ranking = i + 1
-	}
-	// The others follow in CouchDB's order: by how far they got.
-	rank := len(chosen) - 1
-	for _, reasons := range [][]string{{"unfavored_type"}, {"excluded_by_user"}, {"field_mismatch", "empty_selector", "sort_order_mismatch"}, {"is_partial"}} {
-		next := rank + 1
-		for i := range p.candidates {
-			c := &p.candidates[i]
-			if c.ranking == 0 && c != first && slices.Contains(reasons, c.reason) {
-				c.ranking, rank = next, next
-			}
-		}
-	}
+	return errGone
 }
 
 // covers reports whether the rows of an index have everything that a query needs.

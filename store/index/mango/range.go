@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/jsonscan"
 )
 
 // Here is the range of keys that CouchDB reads for a query (mango_idx_view.erl, range).
@@ -23,7 +24,7 @@ func (s *Selector) compared() []string {
 			for _, k := range n.kids {
 				walk(k)
 			}
-		case comparisons[n.op]:
+		case comparisons[n.op], n.op == "$exists" && n.arg[0] == 't':
 			out = append(out, n.field)
 		}
 	}
@@ -32,7 +33,7 @@ func (s *Selector) compared() []string {
 	return slices.Compact(out)
 }
 
-var comparisons = map[string]bool{"$lt": true, "$lte": true, "$eq": true, "$gte": true, "$gt": true}
+var comparisons = map[string]bool{"$lt": true, "$lte": true, "$eq": true, "$gte": true, "$gt": true, "$beginsWith": true}
 
 // overlap is how many of the compared fields the index begins with.
 func (ix *Index) overlap(compared []string) (n int) {
@@ -50,6 +51,7 @@ type limits struct {
 	low, high         []byte // JSON; nil: none
 	lowOpen, highOpen bool
 	empty             bool
+	loose             bool // matching values may lie outside
 }
 
 // limitsOf finds the bounds of a field.
@@ -63,15 +65,17 @@ func (s *Selector) limitsOf(field string) (l limits) {
 			}
 		case n.field != field:
 		case n.op == "$gt" || n.op == "$gte" || n.op == "$eq":
-			open := n.op == "$gt"
-			if c := orderOf(l.low, n.arg); l.low == nil || c < 0 || c == 0 && open {
-				l.low, l.lowOpen = n.arg, open
-			}
+			l.raise(n.arg, n.op == "$gt")
 			if n.op == "$eq" {
 				l.lower(n.arg, false)
 			}
 		case n.op == "$lt" || n.op == "$lte":
 			l.lower(n.arg, n.op == "$lt")
+		case n.op == "$beginsWith":
+			l.raise(n.arg, false)
+			l.lower(jsonscan.AppendString(nil, text(n.arg)+lastOfAll), false)
+			// Other texts than these may begin with the bytes and sort elsewhere.
+			l.loose = l.loose || !plainString(n.arg)
 		}
 	}
 	if s.norm != nil {
@@ -79,9 +83,18 @@ func (s *Selector) limitsOf(field string) (l limits) {
 	}
 	if l.low != nil && l.high != nil {
 		c := orderOf(l.low, l.high)
-		l.empty = c > 0 || c == 0 && (l.lowOpen || l.highOpen)
+		l.empty = !l.loose && (c > 0 || c == 0 && (l.lowOpen || l.highOpen))
 	}
 	return l
+}
+
+// lastOfAll sorts behind every other character.
+const lastOfAll = "\uffff"
+
+func (l *limits) raise(arg []byte, open bool) {
+	if c := orderOf(l.low, arg); l.low == nil || c < 0 || c == 0 && open {
+		l.low, l.lowOpen = arg, open
+	}
 }
 
 func (l *limits) lower(arg []byte, open bool) {
@@ -108,13 +121,13 @@ func (ix *Index) noRange(s *Selector, compared []string) bool {
 }
 
 // appendRange appends the keys at both ends of the range, as _explain shows them.
-func (ix *Index) appendRange(b []byte, p *Plan) []byte {
+func (of *part) appendRange(b []byte, p *Plan) []byte {
+	ix, sel := of.index, &Selector{norm: of.norm}
 	start, end := "start_key", "end_key"
 	if p.Query.Sort.Descending {
 		start, end = end, start
 	}
 	low, high := []byte("["), []byte("[")
-	sel := p.Query.Selector
 	overlap := ix.overlap(sel.compared())
 	switch {
 	case p.empty:

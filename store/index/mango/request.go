@@ -14,7 +14,7 @@ import (
 // Query is a request to find documents (mango_opts.erl, validate_find).
 type Query struct {
 	Selector *Selector
-	// UseIndex is the design document of the index to use, without _design/, and
+	// UseIndex is the design document of the index to use, with or without _design/, and
 	// perhaps its name; nil: the planner chooses.
 	UseIndex       []string
 	AllowFallback  bool
@@ -183,9 +183,6 @@ func readUseIndex(v []byte) ([]string, error) {
 			names = append(names, text(e))
 		}
 		if len(names) <= 2 {
-			if len(names) > 0 {
-				names[0] = strings.TrimPrefix(names[0], "_design/")
-			}
 			return names, nil
 		}
 	}

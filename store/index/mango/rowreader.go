@@ -3,6 +3,7 @@ package mango
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/tododb/tododb/store/collate"
@@ -16,6 +17,8 @@ type rowReader struct {
 	ranges     []index.Range // what is left, in the order of keys
 	descending bool
 	rows       []foundRow // of the last call of next
+	seq        uint64     // of the state that they were read of
+	ended      bool       // there are no more
 }
 
 // foundRow is a row kept after the call that brought it.
@@ -24,27 +27,34 @@ type foundRow struct {
 	key []byte // JSON
 }
 
-func (r *rowReader) query(limit int) index.RowsQuery {
-	q := index.RowsQuery{Ranges: r.ranges, Descending: r.descending, Limit: limit}
+// errPage ends a read with the snapshot that it has read of.
+var errPage = errors.New("page")
+
+// next returns n rows, or fewer if one snapshot does not give more, or if no more are left; then
+// ended is set. seq is set to the state that they were read of.
+func (r *rowReader) next(ctx context.Context, n int) ([]foundRow, error) {
+	r.rows = r.rows[:0]
+	q := index.RowsQuery{Ranges: r.ranges, Descending: r.descending, Limit: n}
 	if r.descending {
 		q.Ranges = slices.Clone(r.ranges)
 		slices.Reverse(q.Ranges)
 	}
-	return q
-}
-
-// each reads all remaining rows.
-func (r *rowReader) each(ctx context.Context, fn func(*index.Row) error, flush func() error) error {
-	return r.ix.Index.Rows(ctx, r.query(-1), index.RowsTo{Row: fn, Flush: flush})
-}
-
-// next reads n rows, or all that are left.
-func (r *rowReader) next(ctx context.Context, n int) ([]foundRow, error) {
-	r.rows = r.rows[:0]
-	err := r.ix.Index.Rows(ctx, r.query(n), index.RowsTo{Row: func(row *index.Row) error {
-		r.rows = append(r.rows, foundRow{string(row.ID), bytes.Clone(row.Key)})
-		return nil
-	}})
+	over := false // the snapshot
+	err := r.ix.Index.Rows(ctx, q, index.RowsTo{
+		Head: func(h index.Head) error { r.seq = h.Seq; return nil },
+		Row: func(row *index.Row) error {
+			if over {
+				return errPage
+			}
+			r.rows = append(r.rows, foundRow{string(row.ID), bytes.Clone(row.Key)})
+			return nil
+		},
+		Flush: func() error { over = len(r.rows) > 0; return nil },
+	})
+	r.ended = err == nil && len(r.rows) < n
+	if err == errPage {
+		err = nil
+	}
 	if err != nil || len(r.rows) == 0 {
 		return nil, err
 	}
@@ -53,6 +63,9 @@ func (r *rowReader) next(ctx context.Context, n int) ([]foundRow, error) {
 	r.ranges = rest(r.ranges, r.descending, index.Bound{Key: key, ID: last.id, Past: !r.descending})
 	return r.rows, err
 }
+
+// state says how far the reading is.
+func (r *rowReader) state() (seq uint64, ended bool) { return r.seq, r.ended }
 
 // rest is the part of ranges after a place.
 func rest(ranges []index.Range, descending bool, at index.Bound) []index.Range {

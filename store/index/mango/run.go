@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ func (f *Found) AppendJSON(b []byte) []byte {
 // Stats are the cost of an answer.
 type Stats struct {
 	Keys, Docs, Results int
+	QuorumDocs          int // documents examined for a query with r of two or more
 	Time                time.Duration
 }
 
@@ -51,16 +53,21 @@ func (f *Finder) Run(ctx context.Context, db *store.DB, p *Plan, found func(*Fou
 	if p.empty {
 		return &Answer{Silent: true}, nil
 	}
-	r := &run{plan: p, db: db, found: found, flush: flush, skip: p.Query.Skip, left: p.Query.Limit}
-	r.last.ddoc = p.Index.DDoc
+	r := &run{plan: p, db: db, found: found, flush: flush, skip: p.Query.Skip, left: p.Query.Limit, place: byKey}
+	r.parts = p.parts()
+	r.last = bookmark{ddoc: p.Index.DDoc}
+	if b := p.bookmark; b != nil {
+		r.last.part, r.marks = b.part, slices.Clone(b.marks)
+		r.marks.resume(b)
+	}
 	began := time.Now()
 	var err error
 	switch {
-	case r.left == 0:
-	case p.Index.special():
-		err = r.allDocs(ctx)
+	case r.left == 0 && !p.Query.ExecutionStats:
+	case p.union != nil && p.union.sorted:
+		err = r.sorted(ctx, f)
 	default:
-		err = r.index(ctx, f)
+		err = r.each(ctx, f)
 	}
 	if err != nil && err != errEnough {
 		return nil, err
@@ -76,10 +83,23 @@ type run struct {
 	found func(*Found) error
 	flush func() error
 
+	parts   []part
+	number  int       // of the part that is read
+	mappers []*mapper // of the parts, once one is needed
+	place   placer
+	sorter  *mapper                     // makes the keys to sort by, once they are needed
+	take    func(*store.Document) error // not nil: takes what matches, before it is sorted
+
 	skip, left int
+	ahead      int // documents looked at beyond the limit
 	last       bookmark
+	marks      marks
+	seq        uint64 // of the state that is read
 	stats      Stats
 }
+
+// maxBookmark is the most bytes of a bookmark that remembers states.
+const maxBookmark = 8 << 10
 
 func (r *run) answer() *Answer {
 	a := &Answer{Bookmark: noBookmark, Stats: r.stats}
@@ -88,32 +108,85 @@ func (r *run) answer() *Answer {
 	}
 	if r.last.id != "" {
 		r.last.name = r.plan.Index.Name
-		if r.plan.Index.special() {
+		if r.plan.union != nil {
+			r.last.union, r.last.ddoc, r.last.name = r.plan.union.names(), "", ""
+		} else if r.plan.Index.special() {
 			r.last.name = ""
 		}
-		a.Bookmark = r.last.String()
+		for {
+			r.last.marks = r.marks
+			a.Bookmark = r.last.String()
+			if len(a.Bookmark) <= maxBookmark || !r.marks.forget() {
+				break
+			}
+		}
 	}
 	var warnings []string
 	if r.plan.Warning != "" {
 		warnings = append(warnings, r.plan.Warning)
 	}
-	if r.plan.Index.special() {
+	if r.plan.union == nil && r.plan.Index.special() {
 		warnings = append(warnings, "No matching index found, create an index to optimize query time.")
 	}
-	if r.stats.Docs > 10*max(r.stats.Results, 1) {
+	if r.stats.Docs+r.stats.QuorumDocs > 10*max(r.stats.Results, 1) {
 		warnings = append(warnings, "The number of documents examined is high in proportion to the number of results returned. Consider adding a more specific index to improve this.")
 	}
 	a.Warning = strings.Join(warnings, "\n")
 	return a
 }
 
-// judge accepts a document if it matches; key is its row's key.
-func (r *run) judge(ctx context.Context, of subject, id, key []byte) error {
-	ok, err := r.plan.Query.Selector.match(ctx, of)
-	if !ok || err != nil {
-		return err
+// examined counts a document that is judged.
+func (r *run) examined() {
+	if r.plan.Query.R > 1 {
+		r.stats.QuorumDocs++
+	} else {
+		r.stats.Docs++
 	}
-	r.last.id, r.last.key = string(id), string(key)
+}
+
+// anyPart stands for all parts together.
+const anyPart = -1
+
+// accepts reports whether a document matches and belongs to a part: to the first that has a
+// branch that it matches.
+func (r *run) accepts(ctx context.Context, of subject, number int) (bool, error) {
+	ok, err := r.plan.Query.Selector.match(ctx, of)
+	if !ok || err != nil || number == anyPart || len(r.parts) == 1 {
+		return ok, err
+	}
+	for i := range r.parts[:number+1] {
+		own := Selector{root: r.parts[i].holds}
+		if in, err := own.match(ctx, of); in || err != nil {
+			return in && i == number, err
+		}
+	}
+	return false, nil
+}
+
+// maxAhead is how many documents are looked at beyond the limit.
+const maxAhead = 1000
+
+// judge accepts a document if it matches; key is its row's key. If execution statistics are
+// asked for, it goes on behind the limit up to the next match, since CouchDB counts like that.
+func (r *run) judge(ctx context.Context, of subject, id, key []byte) error {
+	if r.left == 0 && r.take == nil {
+		if r.ahead++; r.ahead > maxAhead {
+			return errEnough
+		}
+	}
+	ok, err := r.accepts(ctx, of, r.number)
+	switch {
+	case !ok || err != nil:
+		return err
+	case r.take != nil:
+		return r.take(of.doc)
+	case r.left == 0:
+		return errEnough
+	}
+	r.last.id, r.last.key, r.last.part = string(id), string(key), max(r.number, 0)
+	if r.seq > 0 {
+		r.marks.add(mark{r.seq, r.last.part, r.last.key, r.last.id})
+	}
 	if r.skip > 0 {
 		r.skip--
 		return nil
@@ -122,7 +195,7 @@ func (r *run) judge(ctx context.Context, of subject, id, key []byte) error {
 	if err := r.found(&Found{r.plan.Query.Fields, of}); err != nil {
 		return err
 	}
-	if r.left--; r.left == 0 {
+	if r.left--; r.left == 0 && !r.plan.Query.ExecutionStats {
 		return errEnough
 	}
 	return nil
@@ -137,13 +210,55 @@ func (r *run) begin() error {
 	return r.flush()
 }
 
+// each reads the parts one after the other.
+func (r *run) each(ctx context.Context, f *Finder) error {
+	if err := r.compile(); err != nil {
+		return err
+	}
+	for r.number = r.last.part; r.number < len(r.parts); r.number++ {
+		var err error
+		if r.parts[r.number].index.special() {
+			r.seq = 0
+			err = r.allDocs(ctx)
+		} else {
+			err = r.index(ctx, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compile makes the conditions that tell the parts apart.
+func (r *run) compile() (err error) {
+	if len(r.parts) == 1 {
+		return nil
+	}
+	c := new(compiler)
+	for i := range r.parts {
+		if r.parts[i].holds, err = c.compile(r.parts[i].own); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begins is where a part begins: after the bookmark, if it is of this part.
+func (r *run) begins() *bookmark {
+	if b := r.plan.bookmark; b != nil && b.part == r.number && r.take == nil {
+		return b
+	}
+	return nil
+}
+
 // allDocs reads all documents, or those in the stretches of ids that can match.
 func (r *run) allDocs(ctx context.Context) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	s := r.plan.Query.Selector.norm.spansOf("_id", ids{})
-	if b := r.plan.bookmark; b != nil {
+	s := r.parts[r.number].norm.spansOf("_id", ids{})
+	if b := r.begins(); b != nil {
 		rest := span{lo: b.id + "\x00", hi: behind}
 		if r.plan.Query.Sort.Descending {
 			rest = span{hi: b.id}
@@ -177,9 +292,12 @@ func (r *run) stretch(ctx context.Context, s span) error {
 		q.Start, q.End, q.HasStart, q.HasEnd = q.End, q.Start, q.HasEnd, q.HasStart
 	}
 	return r.db.AllDocs(ctx, q, func(store.Page) error { return nil }, func(row *store.Row) error {
-		r.stats.Keys++
-		r.stats.Docs++
-		if row.Doc == nil || bytes.HasPrefix(row.ID, []byte("_design/")) {
+		design := bytes.HasPrefix(row.ID, []byte("_design/"))
+		if !design || r.plan.Query.R == 1 && !r.plan.Query.Selector.Empty() { // as in CouchDB
+			r.stats.Keys++
+			r.examined()
+		}
+		if row.Doc == nil || design {
 			return nil
 		}
 		return r.judge(ctx, subject{doc: row.Doc}, row.ID, nil)
@@ -192,7 +310,7 @@ const maxBatch = 1000
 // index reads rows of an index, and their documents.
 func (r *run) index(ctx context.Context, f *Finder) error {
 	q := r.plan.Query
-	ix, err := f.open(ctx, r.db, r.plan.Index)
+	ix, err := f.open(ctx, r.db, r.parts[r.number].index)
 	if err != nil {
 		return err
 	}
@@ -211,9 +329,6 @@ func (r *run) index(ctx context.Context, f *Finder) error {
 	if err != nil {
 		return err
 	}
-	if one, single := rows.(*rowReader); single && r.plan.Covering && q.Selector.pageRows() == 0 {
-		return one.each(ctx, r.coverer(ctx), r.flush)
-	}
 	most := maxBatch
 	if rows := q.Selector.pageRows(); rows > 0 {
 		most = rows
@@ -223,35 +338,49 @@ func (r *run) index(ctx context.Context, f *Finder) error {
 		if err != nil {
 			return err
 		}
+		seq, ended := rows.state()
+		if r.seq = seq; !q.Update { // the index may lag behind by any distance
+			r.seq = 0
+		}
 		if err := r.look(ctx, batch); err != nil {
 			return err
 		}
-		if err := r.flush(); err != nil || len(batch) < size {
+		if n := len(batch); n > 0 && r.seq > 0 && r.left > 0 && r.take == nil {
+			r.marks.add(mark{r.seq, r.number, string(batch[n-1].key), batch[n-1].id})
+		}
+		if err := r.flush(); err != nil || ended {
 			return err
 		}
 	}
 }
 
-// rowSource returns rows in the order of the query: n, or all that are left. They are valid
-// until the next call.
+// rowSource returns rows in the order of the query. They are valid until the next call.
 type rowSource interface {
+	// next returns n rows, or fewer.
 	next(ctx context.Context, n int) ([]foundRow, error)
+	// state returns the sequence of the state of which the rows were read, and whether there
+	// are no more.
+	state() (seq uint64, ended bool)
 }
 
 // rows begins reading where the bookmark says.
 func (r *run) rows(ctx context.Context, ix *view.Index) (rowSource, error) {
-	q, of := r.plan.Query, r.plan.Index
+	q, of := r.plan.Query, r.parts[r.number].index
 	var after *foundRow
-	if b := r.plan.bookmark; b != nil {
+	if b := r.begins(); b != nil {
 		after = &foundRow{id: b.id, key: []byte(b.key)}
 		if len(elements(after.key)) != len(of.Fields.Fields) {
 			return nil, badBookmark(jsonscan.AppendString(nil, q.Bookmark))
 		}
 	}
-	if !of.sorts(&q.Sort, q.Selector) {
-		return newMerger(ctx, ix, of, q, after)
+	if r.plan.union == nil && !of.sorts(&q.Sort, q.Selector) {
+		m, err := newMerger(ctx, ix, of, q, after)
+		if err == nil {
+			r.place = m.place
+		}
+		return m, err
 	}
-	read := &rowReader{ix: ix, ranges: of.ranges(q.Selector.norm), descending: q.Sort.Descending}
+	read := &rowReader{ix: ix, ranges: of.ranges(r.parts[r.number].norm), descending: q.Sort.Descending}
 	if after != nil {
 		key, err := collate.AppendKey(nil, after.key)
 		if err != nil {
@@ -265,37 +394,173 @@ func (r *run) rows(ctx context.Context, ix *view.Index) (rowSource, error) {
 // look judges the documents of rows.
 func (r *run) look(ctx context.Context, rows []foundRow) error {
 	if r.plan.Covering {
-		cover := r.coverer(ctx)
+		return r.cover(ctx, rows)
+	}
+	opt := store.ReadOptions{Conflicts: r.plan.Query.Conflicts}
+	for len(rows) > 0 {
+		changed := -1 // the row at which a document is found that changed since
+		ids := make([]string, len(rows))
 		for i := range rows {
-			if err := cover(&index.Row{Key: rows[i].key, ID: []byte(rows[i].id)}); err != nil {
+			ids[i] = rows[i].id
+		}
+		err := r.db.GetMany(ctx, ids, opt, func(i int, d *store.Document, err error) error {
+			if err == nil && r.seq > 0 && (d.Seq > r.seq || r.marks.moved(d.Seq)) {
+				changed = i
+				return errPage
+			}
+			r.stats.Keys++
+			if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
+				return nil // it changed after the row was read
+			}
+			if err != nil {
 				return err
 			}
+			r.examined()
+			return r.judge(ctx, subject{doc: d}, []byte(d.ID), rows[i].key)
+		}, r.flush)
+		if err != errPage || changed < 0 {
+			return err
 		}
+		if err := r.lookBack(ctx, &rows[changed]); err != nil {
+			return err
+		}
+		rows = rows[changed+1:]
+	}
+	return nil
+}
+
+// lookBack judges a document that changed while the query is answered, as it was when its row
+// was read.
+func (r *run) lookBack(ctx context.Context, row *foundRow) error {
+	r.stats.Keys++
+	opt := store.ReadOptions{Conflicts: r.plan.Query.Conflicts}
+	d, err := r.db.Get(ctx, row.id, opt)
+	if err == nil && d.Seq > r.seq {
+		then, valid, wasErr := r.was(ctx, row)
+		if !valid || wasErr != nil {
+			return wasErr
+		}
+		if then != nil {
+			d = then
+		}
+	}
+	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
 		return nil
 	}
-	r.stats.Keys += len(rows)
+	if err != nil {
+		return err
+	}
+	if again, err := r.returned(ctx, row.id); again || err != nil {
+		return err
+	}
+	r.examined()
+	return r.judge(ctx, subject{doc: d}, []byte(d.ID), row.key)
+}
+
+// was reads the document of a row as it was when the row was read; nil if that is not kept. The
+// row is not valid if the document had moved on: an index may keep the row of a revision that
+// was replaced twice while the index followed.
+func (r *run) was(ctx context.Context, row *foundRow) (then *store.Document, valid bool, err error) {
+	then, err = r.db.AsOf(ctx, row.id, r.seq)
+	if errors.Is(err, store.ErrMissing) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, ignore(err, store.ErrDeleted)
+	}
+	key, has, err := r.keyIn(ctx, then, r.number)
+	return then, has && bytes.Equal(key, row.key), err
+}
+
+// ignore makes no error of one that is expected.
+func ignore(err, expected error) error {
+	if errors.Is(err, expected) {
+		return nil
+	}
+	return err
+}
+
+// cover judges rows by their own content.
+func (r *run) cover(ctx context.Context, rows []foundRow) error {
+	one := row{columns: r.plan.Index.Fields.Fields}
+	again, err := r.coveredBefore(ctx, rows)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		r.stats.Keys++
+		if again != nil && again[i] {
+			continue
+		}
+		one.id, one.values = []byte(rows[i].id), elements(rows[i].key)
+		if err := r.judge(ctx, subject{row: &one}, one.id, rows[i].key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// coveredBefore says which of the rows are not to be returned, because their documents moved
+// meanwhile; nil: none. Documents are read only if the database has changed since the answer
+// began.
+func (r *run) coveredBefore(ctx context.Context, rows []foundRow) ([]bool, error) {
+	if r.seq == 0 || len(rows) == 0 {
+		return nil, nil
+	}
+	if now, err := r.db.UpdateSeq(ctx); err != nil || now == r.seq && !r.marks.moved(now) {
+		return nil, err
+	}
+	out := make([]bool, len(rows))
 	ids := make([]string, len(rows))
 	for i := range rows {
 		ids[i] = rows[i].id
 	}
-	return r.db.GetMany(ctx, ids, store.ReadOptions{Conflicts: r.plan.Query.Conflicts}, func(i int, d *store.Document, err error) error {
-		if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
-			return nil // it changed after the row was read
-		}
-		if err != nil {
+	changed := map[int]uint64{}
+	err := r.db.GetMany(ctx, ids, store.ReadOptions{NoBody: true}, func(i int, d *store.Document, err error) error {
+		switch {
+		case errors.Is(err, store.ErrMissing), errors.Is(err, store.ErrDeleted):
+			out[i] = true
+		case err != nil:
 			return err
+		case d.Seq > r.seq || r.marks.moved(d.Seq):
+			changed[i] = d.Seq
 		}
-		r.stats.Docs++
-		return r.judge(ctx, subject{doc: d}, []byte(d.ID), rows[i].key)
+		return nil
 	}, r.flush)
+	for i, seq := range changed {
+		if err == nil && seq > r.seq {
+			var valid bool
+			_, valid, err = r.was(ctx, &rows[i])
+			out[i] = !valid
+		}
+		if err == nil && !out[i] {
+			out[i], err = r.returned(ctx, rows[i].id)
+		}
+	}
+	return out, err
 }
 
-// coverer judges rows by their own content.
-func (r *run) coverer(ctx context.Context) func(*index.Row) error {
-	one := row{columns: r.plan.Index.Fields.Fields}
-	return func(found *index.Row) error {
-		r.stats.Keys++
-		one.id, one.values = found.ID, elements(found.Key)
-		return r.judge(ctx, subject{row: &one}, found.ID, found.Key)
+// keyIn is the key of a document's row in a part; false if it has none.
+func (r *run) keyIn(ctx context.Context, doc *store.Document, number int) (key []byte, has bool, err error) {
+	if number == anyPart {
+		return r.sortKey(doc)
 	}
+	ix := r.parts[number].index
+	if ix.special() {
+		return nil, true, nil
+	}
+	if r.mappers == nil {
+		r.mappers = make([]*mapper, len(r.parts))
+	}
+	if r.mappers[number] == nil {
+		if r.mappers[number], err = newMapper(ix); err != nil {
+			return nil, false, err
+		}
+	}
+	mp := r.mappers[number]
+	in, err := mp.in(ctx, doc)
+	if !in || err != nil || !mp.keyOf(doc) {
+		return nil, false, err
+	}
+	return mp.key, true, nil
 }

@@ -360,3 +360,7 @@ func (s *Selector) Fields() (names []string) {
 func (s *Selector) nothing() bool {
 	return s.norm != nil && combines(s.norm.op) && len(s.norm.kids) == 0
 }
+
+// emptyOr reports whether the selector is an $or of nothing. In CouchDB each of its branches
+// requires any field one likes.
+func (s *Selector) emptyOr() bool { return s.nothing() && s.norm.op == "$or" }

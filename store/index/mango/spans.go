@@ -119,8 +119,12 @@ type ids struct{}
 func (ids) exact() bool { return true }
 
 func (ids) value(json []byte) (place, bool) {
-	if jsonscan.Kind(json) != '"' {
-		return place{below: true}, false // anything else sorts before strings
+	switch jsonscan.Kind(json) {
+	case '[', '{':
+		return place{}, false // these sort behind strings
+	case '"':
+	default:
+		return place{below: true}, false
 	}
 	s := text(json)
 	return place{at: s, past: s + "\x00"}, true

@@ -1,0 +1,147 @@
+package mango
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/collate"
+)
+
+// An answer is read from an index in several snapshots, and the pages that bookmarks lead to at
+// quite different times. In between, a document that is changed may move to a place that is
+// still to be read. So an answer remembers which state of the database each stretch was read
+// of. When a document turns up that has been changed since, its revision of that time tells
+// whether it was returned.
+
+// maxMarks is the most stretches that are remembered. Documents that moved before the oldest
+// may come twice.
+const maxMarks = 32
+
+// mark is the end of a stretch that was read of one state of the database. It begins where the
+// one before it ends.
+type mark struct {
+	seq  uint64
+	part int // of a union
+	key  string
+	id   string
+}
+
+// marks are stretches in reading order.
+type marks []mark
+
+// add records that everything up to a row was read of the state at a sequence.
+func (m *marks) add(now mark) {
+	if n := len(*m); n > 0 && (*m)[n-1].seq == now.seq && (*m)[n-1].part == now.part {
+		(*m)[n-1] = now
+		return
+	}
+	if len(*m) == maxMarks {
+		m.forget()
+	}
+	*m = append(*m, now)
+}
+
+// forget forgets the oldest state that is known; false if there is none.
+func (m *marks) forget() bool {
+	if len(*m) > 1 {
+		*m = slices.Delete(*m, 0, 1)
+	} else if len(*m) == 0 || (*m)[0].seq == unknownState {
+		return false
+	}
+	(*m)[0].seq = unknownState
+	return true
+}
+
+// resume makes new stretches begin after a bookmark.
+func (m *marks) resume(b *bookmark) {
+	at := mark{unknownState, b.part, b.key, b.id}
+	if n := len(*m); n == 0 || (*m)[n-1].id != at.id || (*m)[n-1].key != at.key || (*m)[n-1].part != at.part {
+		m.add(at)
+	}
+}
+
+// unknownState marks stretches whose states are forgotten: nothing is known of what they had.
+const unknownState = 0
+
+// moved reports whether a document that was changed at a sequence may have been returned from
+// another place.
+func (m marks) moved(changed uint64) bool {
+	for _, one := range m {
+		if one.seq != unknownState {
+			return one.seq < changed
+		}
+	}
+	return false
+}
+
+// placer says how rows are ordered: by the bytes that it makes of key and id.
+type placer func(key []byte, id string) ([]byte, error)
+
+// byKey is the order of an index's rows, and that of documents, whose rows have no keys.
+func byKey(key []byte, id string) ([]byte, error) {
+	if len(key) == 0 {
+		return []byte(id), nil
+	}
+	place, err := collate.AppendKey(nil, key)
+	return append(place, id...), err
+}
+
+// returned reports whether a document that has been changed was returned before.
+func (r *run) returned(ctx context.Context, id string) (bool, error) {
+	var doc *store.Document // as it was at known
+	known := uint64(0)
+	var from []byte
+	for i, one := range r.marks {
+		to, err := r.place([]byte(one.key), one.id)
+		if err != nil {
+			return false, err
+		}
+		if i > 0 && r.marks[i-1].part != one.part {
+			from = nil
+		}
+		low, high := from, to
+		from = to
+		if doc == nil || known != one.seq {
+			doc, err = r.db.AsOf(ctx, id, one.seq)
+			if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
+				doc = nil
+				continue
+			}
+			if err != nil {
+				return false, err
+			}
+			known = one.seq
+		}
+		was, err := r.wasIn(ctx, doc, one.part, low, high)
+		if was || err != nil {
+			return was, err
+		}
+	}
+	return false, nil
+}
+
+// wasIn reports whether a document, as it was, belongs to a stretch of a part.
+func (r *run) wasIn(ctx context.Context, doc *store.Document, number int, low, high []byte) (bool, error) {
+	if r.plan.union != nil && r.plan.union.sorted {
+		number = anyPart
+	}
+	ok, err := r.accepts(ctx, subject{doc: doc}, number)
+	if !ok || err != nil {
+		return false, err
+	}
+	key, has, err := r.keyIn(ctx, doc, number)
+	if !has || err != nil {
+		return false, err
+	}
+	at, err := r.place(key, doc.ID)
+	if err != nil {
+		return false, err
+	}
+	if r.plan.Query.Sort.Descending {
+		return (low == nil || bytes.Compare(at, low) < 0) && bytes.Compare(at, high) >= 0, nil
+	}
+	return (low == nil || bytes.Compare(at, low) > 0) && bytes.Compare(at, high) <= 0, nil
+}
