@@ -15,8 +15,9 @@ type DBID string
 
 // Engine holds databases.
 type Engine interface {
-	// Create makes an empty database. The error may be ErrExists.
-	Create(ctx context.Context, name string) (DB, error)
+	// Create makes a database that has only these entries, if any: it is there with all of them,
+	// or not at all. The error may be ErrExists.
+	Create(ctx context.Context, name string, first ...Entry) (DB, error)
 	// Open opens a database. The error may be ErrNoDB. If it is already open, Open returns
 	// another handle to it.
 	Open(ctx context.Context, name string) (DB, error)
@@ -107,6 +108,12 @@ type Range struct {
 type SpaceKey struct {
 	Space Space
 	Key   []byte
+}
+
+// Entry is a key in a space with its value.
+type Entry struct {
+	SpaceKey
+	Value []byte
 }
 
 // Tx is a writing transaction; it reads what it has written.

@@ -31,8 +31,8 @@ func (e fullEngine) Open(ctx context.Context, name string) (engine.DB, error) {
 	return fullDB{db, e.room, false}, err
 }
 
-func (e fullEngine) Create(ctx context.Context, name string) (engine.DB, error) {
-	db, err := e.Engine.Create(ctx, name)
+func (e fullEngine) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	db, err := e.Engine.Create(ctx, name, first...)
 	return fullDB{db, e.room, false}, err
 }
 

@@ -176,7 +176,7 @@ func (d *db) Sub(ctx context.Context, name string) (_ engine.DB, err error) {
 	} else if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return e.create(path)
+	return e.create(path, nil)
 }
 
 func (d *db) DropSub(ctx context.Context, name string) (err error) {

@@ -88,15 +88,15 @@ func (e *Engine) Caps() engine.Caps {
 	return engine.Caps{MaxKey: maxKey, MaxValue: maxValue, MaxTxBytes: 64 << 20}
 }
 
-func (e *Engine) Create(ctx context.Context, name string) (engine.DB, error) {
+func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	db, err := e.create(e.path(name))
+	db, err := e.create(e.path(name), first)
 	return db, systemError(err)
 }
 
 // create makes a file. The caller holds mu.
-func (e *Engine) create(path string) (engine.DB, error) {
+func (e *Engine) create(path string, first []engine.Entry) (engine.DB, error) {
 	if e.closed {
 		return nil, engine.ErrClosed
 	}
@@ -109,7 +109,7 @@ func (e *Engine) create(path string) (engine.DB, error) {
 	if err := os.RemoveAll(subsPath(path)); err != nil {
 		return nil, err
 	}
-	if err := makeFile(path, e.opt); err != nil {
+	if err := makeFile(path, e.opt, first); err != nil {
 		return nil, err
 	}
 	db, err := e.open(path)

@@ -66,8 +66,8 @@ func boltOptions(opt Options) *bbolt.Options {
 	}
 }
 
-// makeFile makes an empty database file, whole or not at all.
-func makeFile(path string, opt Options) (err error) {
+// makeFile makes a database file that has these entries, whole or not at all.
+func makeFile(path string, opt Options, first []engine.Entry) (err error) {
 	temp := path + tempSuffix
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -91,7 +91,13 @@ func makeFile(path string, opt Options) (err error) {
 		}
 		id := make([]byte, 16)
 		rand.Read(id)
-		return errors.Join(bucket.Put(format, format1), bucket.Put(idKey, []byte(hex.EncodeToString(id))))
+		err = errors.Join(bucket.Put(format, format1), bucket.Put(idKey, []byte(hex.EncodeToString(id))))
+		for i := 0; i < len(first) && err == nil; i++ {
+			if bucket, err = tx.CreateBucketIfNotExists(bucketName(first[i].Space)); err == nil {
+				err = bucket.Put(first[i].Key, first[i].Value)
+			}
+		}
+		return err
 	})
 	if err == nil && !opt.NoSync {
 		err = b.Sync()

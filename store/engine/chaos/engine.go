@@ -94,8 +94,13 @@ func (e *Engine) Caps() engine.Caps {
 	return engine.Caps{MaxKey: e.opt.MaxKey, MaxValue: e.opt.MaxValue, MaxTxBytes: 1 << 20, Shared: !e.opt.Alone}
 }
 
-func (e *Engine) Create(ctx context.Context, name string) (engine.DB, error) {
+func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
 	if err := e.call(); err != nil {
+		return nil, err
+	}
+	d := newDatabase(e)
+	t := &tx{reader: reader{eng: e, s: d.spaces, pace: engine.NewPace(ctx)}}
+	if err := t.run(func(tx engine.Tx) error { return putAll(tx, first) }); err != nil {
 		return nil, err
 	}
 	e.mu.Lock()
@@ -106,9 +111,17 @@ func (e *Engine) Create(ctx context.Context, name string) (engine.DB, error) {
 	if e.dbs[name] != nil {
 		return nil, engine.ErrExists
 	}
-	d := newDatabase(e)
 	e.dbs[name] = d
 	return &handle{database: d, name: name}, nil
+}
+
+func putAll(tx engine.Tx, entries []engine.Entry) error {
+	for _, e := range entries {
+		if err := tx.Put(e.Space, e.Key, e.Value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newDatabase(e *Engine) *database {

@@ -154,6 +154,38 @@ func list(t *testing.T, e engine.Engine) {
 	}
 }
 
+// firstEntries makes a database that begins with something.
+func firstEntries(t *testing.T, e engine.Engine) {
+	first := []engine.Entry{{SpaceKey: engine.SpaceKey{Space: 1, Key: []byte("a")}, Value: []byte("1")}, {SpaceKey: engine.SpaceKey{Space: space, Key: []byte("b")}, Value: []byte("2")}}
+	db, err := e.Create(t.Context(), "db", first...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, "c", "3")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Create(t.Context(), "db", first[0]); !errors.Is(err, engine.ErrExists) {
+		t.Errorf("made twice: %v", err)
+	}
+	if db, err = e.Open(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, want := range append(first, engine.Entry{SpaceKey: engine.SpaceKey{Space: space, Key: []byte("c")}, Value: []byte("3")}) {
+		err := db.View(t.Context(), func(r engine.Reader) error {
+			v, err := r.Get(want.Space, want.Key)
+			if string(v) != string(want.Value) {
+				t.Errorf("%s is %q", want.Key, v)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func createOnce(t *testing.T, e engine.Engine) {
 	for round := range 10 {
 		name := fmt.Sprint("db", round)
