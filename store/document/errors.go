@@ -11,7 +11,8 @@ const (
 	Validation             // a member that begins with an underscore is not allowed or malformed
 	IllegalID              // its id is not allowed
 	TooLarge
-	TooMany // documents in one request
+	TooMany          // documents in one request
+	IllegalPartition // the partition that its id names is not allowed
 )
 
 // Error says what is wrong with a document.
