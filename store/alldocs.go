@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -25,11 +26,14 @@ type AllDocsQuery struct {
 	ExcludeEnd       bool
 	ExcludeStart     bool
 	Descending       bool
-	Skip             int
-	Limit            int  // negative: none
-	IncludeDocs      bool // fill Row.Doc
-	Conflicts        bool // with IncludeDocs: fill Document.Conflicts
-	WantOffset       bool // fill Page.Offset, which counts all rows before the first
+	// Partition, if not "", confines the range to the documents of a partition: Start and End are
+	// cut at its edges.
+	Partition   string
+	Skip        int
+	Limit       int  // negative: none
+	IncludeDocs bool // fill Row.Doc
+	Conflicts   bool // with IncludeDocs: fill Document.Conflicts
+	WantOffset  bool // fill Page.Offset, which counts all rows before the first
 	// PageRows is the most documents to look at in one snapshot, for a row function that takes
 	// its time; 0: as many as suit the storage.
 	PageRows int
@@ -45,8 +49,11 @@ type Row struct {
 
 // Page holds the members that surround the rows.
 type Page struct {
-	TotalRows int    // living documents of the space
-	Offset    int    // rows before the first one returned
+	TotalRows int // living documents of the space
+	Offset    int // rows before the first one of the range
+	// Skipped is how many rows of the range are before the first one returned. It may be more than
+	// there are in the range, but not with AllDocsQuery.Partition.
+	Skipped   int
 	UpdateSeq uint64 // of the snapshot that Page was read from
 }
 
@@ -71,13 +78,23 @@ func (q *AllDocsQuery) bounds() (from, to []byte) {
 			to = append(to, 0)
 		}
 	}
+	if q.Partition != "" {
+		first, end := document.PartitionBounds(q.Partition)
+		from, to = within(from, to, []byte(first), []byte(end))
+	}
 	if q.Space == DesignDocs {
-		if first := []byte("_design/"); bytes.Compare(from, first) < 0 {
-			from = first
-		}
-		if end := []byte("_design0"); to == nil || bytes.Compare(to, end) > 0 {
-			to = end
-		}
+		from, to = within(from, to, []byte("_design/"), []byte("_design0"))
+	}
+	return from, to
+}
+
+// within cuts a range at the edges of another.
+func within(from, to, first, end []byte) ([]byte, []byte) {
+	if bytes.Compare(from, first) < 0 {
+		from = first
+	}
+	if to == nil || bytes.Compare(to, end) > 0 {
+		to = end
 	}
 	return from, to
 }
@@ -206,6 +223,9 @@ func (db *DB) pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, e
 	case !q.Descending && from != nil:
 		p.Offset, err = countRows(r, q.Space, first, from)
 	}
+	if p.Skipped = q.Skip; err == nil && q.Partition != "" {
+		p.Skipped, err = countUpTo(r, from, to, q.Skip)
+	}
 	return p, err
 }
 
@@ -224,6 +244,20 @@ func (db *DB) rowsOutside(r engine.Reader, q *AllDocsQuery, from, to []byte, tot
 		return db.ids.Before(r, counted{db}, string(from))
 	}
 	return 0, nil
+}
+
+// countUpTo counts living documents between two keys, as far as limit.
+func countUpTo(r engine.Reader, from, to []byte, limit int) (n int, err error) {
+	if limit == 0 || bytes.Compare(from, to) >= 0 {
+		return 0, nil
+	}
+	err = r.Scan(spaceDoc, engine.Range{From: from, To: to}, func(_, v []byte) (bool, error) {
+		if livingRecord(v) {
+			n++
+		}
+		return n < limit, nil
+	})
+	return n, err
 }
 
 // livingRecord reports whether a doc record's winner lives, without taking the record apart.

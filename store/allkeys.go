@@ -19,11 +19,14 @@ type KeysQuery struct {
 // document. It calls flush after each page, outside snapshots, as AllDocs does: the rows
 // gathered may be as large as all documents of a page.
 func (db *DB) DocsByKeys(ctx context.Context, q KeysQuery, row func(i int, r *Row) error, flush func() error) (Page, error) {
+	var p Page
+	if err := db.checkIDs(q.Keys); err != nil {
+		return p, err
+	}
 	if db.Hides() {
 		row, q.IncludeDocs = db.seeKeys(row, q.IncludeDocs), true
 	}
 	const part = 256
-	var p Page
 	var page rowPage
 	raw := make([][]byte, 0, min(part, len(q.Keys)))
 	at := make([]int, 0, min(part, len(q.Keys))) // for each key its row in the page, or -1

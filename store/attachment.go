@@ -99,6 +99,14 @@ func parseAttachments(v []byte) ([]Attachment, error) {
 	return atts, nil
 }
 
+// attachedBytes is the length of attachments together.
+func attachedBytes(atts []Attachment) (n int64) {
+	for i := range atts {
+		n += atts[i].Length
+	}
+	return n
+}
+
 // attRefs is what attachments contribute to a revision id.
 func attRefs(atts []Attachment) []document.AttRef {
 	if len(atts) == 0 {

@@ -23,8 +23,8 @@ func (db *DB) Check(ctx context.Context, report func(problem string)) error {
 		}
 	}
 	return db.view(ctx, func(r engine.Reader) error {
-		c := checker{r: r, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
-		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.onces} {
+		c := checker{r: r, partitioned: db.identity.Partitioned, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
+		for _, part := range []func() error{c.documents, c.partitions, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.onces} {
 			if err := errors.Join(ctx.Err(), part()); err != nil {
 				return err
 			}
@@ -41,6 +41,9 @@ type checker struct {
 	docs   int               // documents seen
 	bodies int               // bodies that some revision refers to
 	refs   map[Digest]uint64 // how many bodies refer to each attachment
+
+	partitioned bool
+	part        partitionCheck
 }
 
 // documents checks each record, its sequence entry and its bodies.
@@ -69,6 +72,7 @@ func (c *checker) document(id []byte, rec *docRecord, tree *revtree.Tree) error 
 	}
 	winner := leaves[0]
 	want := byte(0)
+	before := c.found
 	if winner.Deleted {
 		want |= docDeleted
 		c.found.deleted++
@@ -95,6 +99,9 @@ func (c *checker) document(id []byte, rec *docRecord, tree *revtree.Tree) error 
 		failed = c.body(id, n, leaf)
 		return failed == nil
 	})
+	if failed == nil {
+		failed = c.partition(id, c.found.since(&before))
+	}
 	return failed
 }
 
@@ -143,8 +150,7 @@ func (c *checker) body(id []byte, n revtree.Node, leaf bool) error {
 	}
 	c.bodies++
 	if leaf {
-		c.found.external += ref.size
-		c.found.active += ref.stored
+		ref.addTo(&c.found, 1)
 	}
 	v, err := c.r.Get(spaceBody, bodyKey(ref))
 	if err != nil {
@@ -166,10 +172,15 @@ func (c *checker) body(id []byte, n revtree.Node, leaf bool) error {
 	for _, a := range atts {
 		c.refs[a.Digest]++
 	}
+	attached := int64(0)
+	if c.partitioned {
+		attached = attachedBytes(atts)
+	}
 	if err != nil {
 		c.report("revision %s of document %q: %v", n.Rev, id, err)
-	} else if int64(len(json)) != ref.size || int64(len(v)) != ref.stored {
-		c.report("revision %s of document %q has a body of %d bytes, stored as %d, where %d and %d were noted", n.Rev, id, len(json), len(v), ref.size, ref.stored)
+	} else if int64(len(json)) != ref.size || int64(len(v)) != ref.stored || attached != ref.attached {
+		c.report("revision %s of document %q has a body of %d bytes, stored as %d, and attachments of %d bytes, where %d, %d and %d were noted",
+			n.Rev, id, len(json), len(v), attached, ref.size, ref.stored, ref.attached)
 	}
 	return nil
 }

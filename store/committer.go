@@ -152,7 +152,7 @@ func (c *committer) try(group []*op) error {
 					return err
 				}
 			}
-			return nil
+			return w.savePartitions()
 		})
 		switch {
 		case err == nil:

@@ -69,7 +69,7 @@ func (db *DB) start(ctx context.Context) error {
 		return openError(db.name, err)
 	}
 	var last uint64
-	db.identity, err = loadIdentity(ctx, edb, db.store.opt.Clock(), db.store.newSecurity(db.name))
+	db.identity, err = db.loadIdentity(ctx, edb)
 	if err == nil {
 		last, err = lastSeq(ctx, edb)
 	}

@@ -19,7 +19,11 @@ func (db *DB) AppendInfo(b []byte, info Info) []byte {
 	b = strconv.AppendInt(b, info.File, 10)
 	b = strconv.AppendInt(append(b, `,"external":`...), info.External, 10)
 	b = strconv.AppendInt(append(b, `,"active":`...), info.Active, 10)
-	b = append(b, `},"props":{},"doc_del_count":`...)
+	b = append(b, `},"props":{`...)
+	if db.Partitioned() {
+		b = append(b, `"partitioned":true`...)
+	}
+	b = append(b, `},"doc_del_count":`...)
 	b = strconv.AppendUint(b, info.DelCount, 10)
 	b = strconv.AppendUint(append(b, `,"doc_count":`...), info.DocCount, 10)
 	b = strconv.AppendBool(append(b, `,"disk_format_version":8,"compact_running":`...), info.CompactRunning)

@@ -29,6 +29,7 @@
 //	purge  purge sequence (8)      uuid, document id, revisions
 //	time   sequence (8)            the second in which the changes after it were committed
 //	once   key, and a queue        answers to writes that must not be repeated
+//	partition  name                running totals of a partition, in a partitioned database
 //
 // Numbers in keys are big endian, so that byte order is their order. The exact layout of each
 // value stands with the code that writes it (record.go). The parts that values are made of are
@@ -39,4 +40,8 @@
 // newest entry holds the present ones. A change without a document (a new security
 // object, a purge of the newest document) leaves an entry without an id, a marker,
 // which feeds skip and the next write removes.
+//
+// In a partitioned database the id of every document is PARTITION:ID, so a partition is a range
+// of the doc space. Its totals have a record of their own, which a transaction writes once for each
+// partition that it changes.
 package store

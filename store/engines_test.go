@@ -10,6 +10,11 @@ import (
 // eachEngine runs a test on every engine. open makes a fresh database, which is given
 // back when the test ends.
 func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *store.DB)) {
+	eachEngineWith(t, store.Properties{}, test)
+}
+
+// eachEngineWith is eachEngine for databases with properties.
+func eachEngineWith(t *testing.T, p store.Properties, test func(t *testing.T, open func(testing.TB) *store.DB)) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
 			s := storetest.On(t, open(t), store.Options{})
@@ -18,7 +23,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *sto
 				n++
 				name := "db" + string(rune('a'+n%26)) + string(rune('a'+n/26%26))
 				s.Drop(t.Context(), name)
-				if err := s.Create(t.Context(), name); err != nil {
+				if err := s.CreateWith(t.Context(), name, p); err != nil {
 					t.Fatal(err)
 				}
 				db, err := storetest.OpenDB(t.Context(), s, name)

@@ -8,6 +8,7 @@ var (
 	ErrNoDB           = errors.New("no such database")
 	ErrDBExists       = errors.New("database exists already")
 	ErrBadDBName      = errors.New("illegal database name")
+	ErrSystemDB       = errors.New("a system database cannot be partitioned")
 	ErrMissing        = errors.New("missing")                  // no such document or revision
 	ErrDeleted        = errors.New("deleted")                  // the winner is a tombstone
 	ErrConflict       = errors.New("document update conflict") // the parent is not an editable leaf

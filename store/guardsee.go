@@ -85,7 +85,10 @@ var errEnough = errors.New("enough rows")
 func (db *DB) seeDocs(ctx context.Context, q AllDocsQuery, head func(Page) error, row func(*Row) error, flush func() error) error {
 	skip, left, includeDocs := q.Skip, q.Limit, q.IncludeDocs
 	q.Skip, q.Limit, q.IncludeDocs = 0, -1, true
-	err := db.allDocs(ctx, q, head, func(r *Row) error {
+	err := db.allDocs(ctx, q, func(p Page) error {
+		p.Skipped = skip
+		return head(p)
+	}, func(r *Row) error {
 		switch {
 		case !db.seeRow(r, includeDocs):
 			return nil

@@ -13,17 +13,60 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// identity distinguishes a database from every other. It is written once, when the database is
-// first opened.
+// identity distinguishes a database from every other, and has what is fixed at its creation, when it
+// is written: version | JSON. A partitioned database has a version of its own, so that nothing that
+// does not know partitions takes it for a plain one.
 type identity struct {
-	Instance string    `json:"instance"`
-	Created  time.Time `json:"created"`
+	Instance    string    `json:"instance"`
+	Created     time.Time `json:"created"`
+	Partitioned bool      `json:"partitioned,omitempty"`
 }
 
-// loadIdentity reads the identity, or gives the database one, and a security object with it if
-// there is one for new databases. A crash between creating a database and this leaves an empty
-// database, which gets its identity at the next opening.
-func loadIdentity(ctx context.Context, edb engine.DB, now time.Time, security []byte) (id identity, err error) {
+// identityPartitioned is the version of a partitioned database's identity.
+const identityPartitioned = 2
+
+func (id *identity) encode() ([]byte, error) {
+	raw, err := json.Marshal(id)
+	version := byte(record.Version)
+	if id.Partitioned {
+		version = identityPartitioned
+	}
+	return append([]byte{version}, raw...), err
+}
+
+func parseIdentity(v []byte) (id identity, err error) {
+	if len(v) == 0 || v[0] != record.Version && v[0] != identityPartitioned {
+		return id, corrupt("identity of unknown version")
+	}
+	if err := json.Unmarshal(v[1:], &id); err != nil {
+		return id, fmt.Errorf("%w: identity: %w", ErrCorrupt, err)
+	}
+	if id.Partitioned != (v[0] == identityPartitioned) {
+		return id, corrupt("identity of version %d", v[0])
+	}
+	return id, nil
+}
+
+// firstEntries are what a new database begins with: its identity, and a security object if there is
+// one for new databases.
+func (s *Store) firstEntries(name string, p Properties) ([]engine.Entry, error) {
+	b := make([]byte, 12)
+	rand.Read(b)
+	id := identity{Instance: hex.EncodeToString(b), Created: s.opt.Clock().UTC(), Partitioned: p.Partitioned}
+	encoded, err := id.encode()
+	if err != nil {
+		return nil, err
+	}
+	first := []engine.Entry{{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaIdentity}, Value: encoded}}
+	if security := s.newSecurity(name); security != nil {
+		first = append(first, engine.Entry{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaSecurity}, Value: append([]byte{record.Version}, security...)})
+	}
+	return first, nil
+}
+
+// loadIdentity reads the identity. A database that has none is empty, and of an earlier release: a
+// crash cut its creation short. It gets now what it should have begun with.
+func (db *DB) loadIdentity(ctx context.Context, edb engine.DB) (id identity, err error) {
 	var raw []byte
 	err = edb.View(ctx, func(r engine.Reader) error {
 		v, err := r.Get(spaceMeta, metaIdentity)
@@ -34,9 +77,7 @@ func loadIdentity(ctx context.Context, edb engine.DB, now time.Time, security []
 		return id, err
 	}
 	if len(raw) == 0 {
-		b := make([]byte, 12)
-		rand.Read(b)
-		fresh, err := json.Marshal(identity{Instance: hex.EncodeToString(b), Created: now.UTC()})
+		first, err := db.store.firstEntries(db.name, Properties{})
 		if err != nil {
 			return id, err
 		}
@@ -45,31 +86,23 @@ func loadIdentity(ctx context.Context, edb engine.DB, now time.Time, security []
 			if err != nil {
 				return err
 			}
-			if v == nil {
-				v = append([]byte{record.Version}, fresh...)
-				if err := tx.Put(spaceMeta, metaIdentity, v); err != nil {
+			if v != nil {
+				raw = append([]byte(nil), v...)
+				return nil
+			}
+			raw = first[0].Value
+			for _, e := range first {
+				if err := tx.Put(e.Space, e.Key, e.Value); err != nil {
 					return err
 				}
-				if security != nil {
-					if err := tx.Put(spaceMeta, metaSecurity, append([]byte{record.Version}, security...)); err != nil {
-						return err
-					}
-				}
 			}
-			raw = append([]byte(nil), v...)
 			return nil
 		})
 		if err != nil {
 			return id, err
 		}
 	}
-	if raw[0] != record.Version {
-		return id, corrupt("identity of unknown version")
-	}
-	if err := json.Unmarshal(raw[1:], &id); err != nil {
-		return id, fmt.Errorf("%w: identity: %w", ErrCorrupt, err)
-	}
-	return id, nil
+	return parseIdentity(raw)
 }
 
 // settledUpdate is Update for something that may safely be done twice: if the engine does not

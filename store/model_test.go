@@ -126,12 +126,20 @@ func parse(t testing.TB, format string, args ...any) document.Doc {
 }
 
 func TestDatabaseIsLikeItsModel(t *testing.T) {
-	eachEngine(t, func(t *testing.T, open func(testing.TB) *store.DB) {
+	modelTest(t, store.Properties{}, "a", "b", "c", "_design/d", "ü/x")
+}
+
+func TestPartitionedDatabaseIsLikeItsModel(t *testing.T) {
+	modelTest(t, store.Properties{Partitioned: true}, "a:1", "a:2", "a!:1", "b::", "_design/a:b")
+}
+
+func modelTest(t *testing.T, p store.Properties, docs ...string) {
+	eachEngineWith(t, p, func(t *testing.T, open func(testing.TB) *store.DB) {
 		rapid.Check(t, func(rt *rapid.T) {
 			db := open(t)
 			defer db.Release()
 			m := &model{docs: map[string]*modelDoc{}}
-			ids := rapid.SampledFrom([]string{"a", "b", "c", "_design/d", "ü/x"})
+			ids := rapid.SampledFrom(docs)
 			rt.Repeat(map[string]func(*rapid.T){
 				"edit":      func(rt *rapid.T) { modelEdit(t, rt, db, m, ids.Draw(rt, "id")) },
 				"replicate": func(rt *rapid.T) { modelReplicate(t, rt, db, m, ids.Draw(rt, "id")) },
@@ -297,6 +305,9 @@ func compareWithModel(ctx context.Context, rt *rapid.T, db *store.DB, m *model) 
 	if info.DocCount != live || info.DelCount != dead {
 		rt.Fatalf("counts are %d and %d, the model says %d and %d", info.DocCount, info.DelCount, live, dead)
 	}
+	for _, name := range []string{"a", "a!", "b", "none", "_design/a"} {
+		comparePartition(ctx, rt, db, m, name)
+	}
 	var order []string
 	since := uint64(0)
 	for { // in pages of two, so that pending is tried too
@@ -353,6 +364,42 @@ func compareWithModel(ctx context.Context, rt *rapid.T, db *store.DB, m *model) 
 				rt.Fatalf("offset of %q (descending: %v) is %d, the model says %d", start, descending, offset, before)
 			}
 		}
+	}
+}
+
+// comparePartition compares the figures and the documents of a partition.
+func comparePartition(ctx context.Context, rt *rapid.T, db *store.DB, m *model, name string) {
+	if !db.Partitioned() {
+		return
+	}
+	var want store.PartitionInfo
+	var ids []string
+	for id, d := range m.docs {
+		if p, _, _ := strings.Cut(id, ":"); p != name || id[0] == '_' {
+			continue
+		}
+		if _, r := d.winner(); r.deleted {
+			want.DelCount++
+		} else {
+			want.DocCount++
+			ids = append(ids, id)
+		}
+		for _, rev := range d.leaves() {
+			want.External += int64(len(d.revs[rev].body))
+			want.Active += int64(len(d.revs[rev].body)) + 2 // so much stands before it on disk
+		}
+	}
+	got, err := db.PartitionInfo(ctx, name)
+	if err != nil || got != want {
+		rt.Fatalf("partition %s is %+v (%v), the model says %+v", name, got, err, want)
+	}
+	var listed []string
+	err = db.AllDocs(ctx, store.AllDocsQuery{Partition: name, Limit: -1}, func(store.Page) error { return nil }, func(r *store.Row) error {
+		listed = append(listed, string(r.ID))
+		return nil
+	}, func() error { return nil })
+	if slices.Sort(ids); err != nil || name[0] != '_' && !slices.Equal(listed, ids) {
+		rt.Fatalf("partition %s has %q (%v), the model says %q", name, listed, err, ids)
 	}
 }
 

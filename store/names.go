@@ -1,6 +1,9 @@
 package store
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxNameLength is CouchDB's limit for the name of a database.
 const maxNameLength = 238
@@ -13,6 +16,16 @@ var systemNames = []string{"_users", "_replicator", "_global_changes"}
 // their remotes. Nobody else has access: it is not listed, not mentioned in Events, and cannot
 // be the peer of a replication.
 const SynchronizationsDB = "_synchronizations"
+
+// systemName reports whether this is the name of a system database, which CouchDB does not
+// partition (couch_partition.erl, validate_dbname).
+func systemName(name string) bool {
+	if slices.Contains(systemNames, name) || name == SynchronizationsDB {
+		return true
+	}
+	last := name[strings.LastIndexByte(name, '/')+1:]
+	return last == "_users" || last == "_replicator"
+}
 
 // ValidName reports whether a database may have this name. CouchDB's rule: a lower-case letter,
 // then lower-case letters, digits and any of _$()+-/.

@@ -62,6 +62,9 @@ func lastPurge(r engine.Reader) (uint64, error) {
 // document, in the order of ids. Each document's purge is remembered, with the revisions asked
 // for, under a purge sequence of its own. Purge is for administrators (Guard.Admin).
 func (db *DB) Purge(ctx context.Context, ids []string, revs [][]revtree.Rev) (purged [][]revtree.Rev, purgeSeq uint64, err error) {
+	if err := db.checkIDs(ids); err != nil {
+		return nil, 0, err
+	}
 	infos := make([]PurgeInfo, len(ids))
 	size := 0
 	for i, id := range ids {
@@ -120,7 +123,7 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 	if err != nil || !d.known {
 		return nil, err
 	}
-	if err := w.count(&d.tree, -1); err != nil {
+	if err := w.count(id, &d.tree, -1); err != nil {
 		return nil, err
 	}
 	for _, rev := range revs {
@@ -133,7 +136,7 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 			return nil, err
 		}
 	}
-	if err := w.count(&d.tree, 1); err != nil || len(purged) == 0 {
+	if err := w.count(id, &d.tree, 1); err != nil || len(purged) == 0 {
 		return purged, err
 	}
 	if err := w.noteDesign(id, w.last+1); err != nil {

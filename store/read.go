@@ -30,6 +30,9 @@ func (o *ReadOptions) treeWanted() bool {
 
 // Get reads one revision of a document. The error may be ErrMissing or ErrDeleted.
 func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, error) {
+	if err := db.CheckID(id); err != nil {
+		return nil, err
+	}
 	opt.NoBody = opt.NoBody && !db.Hides()
 	var d *Document
 	err := db.view(ctx, func(r engine.Reader) error {
@@ -172,6 +175,9 @@ type OpenRev struct {
 // its place. The answers come in ascending order, then the missing ones in the order they were
 // asked for; nothing comes twice.
 func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt ReadOptions) ([]OpenRev, error) {
+	if err := db.CheckID(id); err != nil {
+		return nil, err
+	}
 	opt.NoBody, opt.Paged = opt.NoBody && !db.Hides(), opt.Paged && !db.Hides()
 	var out []OpenRev
 	err := db.view(ctx, func(r engine.Reader) error {
@@ -287,6 +293,9 @@ const (
 // not nil, after each page, outside snapshots.
 func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn func(i int, d *Document, err error) error, flush func() error) error {
 	const page = 256
+	if err := db.checkIDs(ids); err != nil {
+		return err
+	}
 	opt.NoBody = opt.NoBody && !db.Hides()
 	keys := make([][]byte, 0, min(page, len(ids)))
 	for from := 0; from < len(ids); {

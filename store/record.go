@@ -15,27 +15,42 @@ func corrupt(format string, args ...any) error {
 // bodyRef says where the body of a revision is and how large it is. It is the Data of the
 // revision's node in the tree:
 //
-//	uvarint seq | uvarint n | uvarint size | uvarint stored
+//	uvarint seq | uvarint n | uvarint size | uvarint stored | uvarint attached
 //
 // seq and n are the body's key, size is the length of the JSON object, and stored is the length
-// of the record on disk.
+// of the record on disk. attached is the length of all attachments together. It is noted only in
+// partitioned databases, whose sizes count attachments, and left out if it is 0.
 type bodyRef struct {
-	seq    uint64
-	n      uint32
-	size   int64
-	stored int64
+	seq      uint64
+	n        uint32
+	size     int64
+	stored   int64
+	attached int64
 }
 
 func (r bodyRef) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, r.seq)
 	b = binary.AppendUvarint(b, uint64(r.n))
 	b = binary.AppendUvarint(b, uint64(r.size))
-	return binary.AppendUvarint(b, uint64(r.stored))
+	b = binary.AppendUvarint(b, uint64(r.stored))
+	if r.attached != 0 {
+		b = binary.AppendUvarint(b, uint64(r.attached))
+	}
+	return b
+}
+
+// addTo adds the sizes of the leaf to totals (sign 1) or subtracts them (sign -1).
+func (r *bodyRef) addTo(t *totals, sign int64) {
+	t.external += sign * (r.size + r.attached)
+	t.active += sign * (r.stored + r.attached)
 }
 
 func parseBodyRef(b []byte) (bodyRef, error) {
 	r := record.Read(b)
 	ref := bodyRef{seq: r.Uvarint(), n: uint32(r.Uvarint()), size: int64(r.Uvarint()), stored: int64(r.Uvarint())}
+	if len(r.Rest) > 0 {
+		ref.attached = int64(r.Uvarint())
+	}
 	if r.Bad || len(r.Rest) != 0 {
 		return bodyRef{}, corrupt("body reference %x", b)
 	}
@@ -87,12 +102,29 @@ func parseDocRecord(v []byte) (docRecord, error) {
 	return d, nil
 }
 
-// totals are the running figures of a database. Every seq entry carries them; the newest entry
-// has the present ones.
+// totals are the running figures of a database, or of a partition. Every seq entry carries the
+// database's; the newest entry has the present ones.
 type totals struct {
 	docs, deleted uint64 // documents whose winner lives, and documents whose winner is a tombstone
-	external      int64  // bytes of the JSON of all leaves
-	active        int64  // bytes of the leaves' bodies as stored
+	external      int64  // bytes of the JSON of all leaves, and of attachments where they are counted
+	active        int64  // bytes of the leaves' bodies as stored, and of these attachments
+}
+
+// add adds figures, which may be differences: a negative count is one that wraps around.
+func (t *totals) add(d *totals) {
+	t.docs += d.docs
+	t.deleted += d.deleted
+	t.external += d.external
+	t.active += d.active
+}
+
+// since is what has been added to earlier figures.
+func (t totals) since(before *totals) totals {
+	return totals{t.docs - before.docs, t.deleted - before.deleted, t.external - before.external, t.active - before.active}
+}
+
+func readTotals(r *record.Reader) totals {
+	return totals{docs: r.Uvarint(), deleted: r.Uvarint(), external: int64(r.Uvarint()), active: int64(r.Uvarint())}
 }
 
 // Flags of a seq entry.
@@ -159,7 +191,7 @@ func parseSeqEntry(v []byte) (seqEntry, error) {
 		return seqEntry{}, corrupt("sequence entry of unknown version")
 	}
 	e := seqEntry{flags: r.Byte()}
-	e.totals = totals{docs: r.Uvarint(), deleted: r.Uvarint(), external: int64(r.Uvarint()), active: int64(r.Uvarint())}
+	e.totals = readTotals(&r)
 	if !e.marker() {
 		e.id = r.Bytes()
 		e.winner = r.Rev()

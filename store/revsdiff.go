@@ -12,6 +12,9 @@ import (
 // leaves could be their ancestors. It calls fn in the order of ids, inside a snapshot, also for
 // documents with nothing missing.
 func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, fn func(i int, missing, possibleAncestors []revtree.Rev) error) error {
+	if err := db.checkIDs(ids); err != nil {
+		return err
+	}
 	const part = 256
 	for from := 0; from < len(ids); from += part {
 		some := ids[from:min(from+part, len(ids))]

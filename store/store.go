@@ -112,6 +112,12 @@ func (s *Store) Close() error {
 
 // Create makes an empty database. The error may be ErrBadDBName or ErrDBExists.
 func (s *Store) Create(ctx context.Context, name string) error {
+	return s.CreateWith(ctx, name, Properties{})
+}
+
+// CreateWith makes an empty database with properties, as Create makes one without any. The error
+// may also be ErrSystemDB.
+func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error {
 	if !ValidName(name) {
 		return ErrBadDBName
 	}
@@ -121,9 +127,16 @@ func (s *Store) Create(ctx context.Context, name string) error {
 	if going {
 		return ErrDBExists // still
 	}
-	edb, err := s.eng.Create(ctx, name)
+	if p.Partitioned && systemName(name) {
+		return ErrSystemDB
+	}
+	first, err := s.firstEntries(name, p)
+	if err != nil {
+		return fmt.Errorf("create database %q: %w", name, err)
+	}
+	edb, err := s.eng.Create(ctx, name, first...)
 	for errors.Is(err, engine.ErrTooManyOpen) && s.MakeRoom() {
-		edb, err = s.eng.Create(ctx, name)
+		edb, err = s.eng.Create(ctx, name, first...)
 	}
 	if errors.Is(err, engine.ErrExists) {
 		return ErrDBExists
@@ -134,7 +147,7 @@ func (s *Store) Create(ctx context.Context, name string) error {
 	if err := edb.Close(); err != nil {
 		return fmt.Errorf("create database %q: %w", name, err)
 	}
-	db, err := s.db(ctx, name) // gives it its identity
+	db, err := s.db(ctx, name)
 	if errors.Is(err, ErrFull) || errors.Is(err, ErrUnavailable) {
 		return errors.Join(err, s.eng.Drop(context.WithoutCancel(ctx), name)) // a failed creation leaves nothing behind
 	}

@@ -71,7 +71,8 @@ func (db *DB) Put(ctx context.Context, e Edit, opt WriteOptions) (Result, error)
 // its document alone. The handle's guard may have changed the documents in edits when Write
 // returns.
 //
-// Write's own error means that a stub stands for nothing (*MissingStub), that the options
+// Write's own error means that an id is not allowed in this database (*document.Error), which
+// refuses all edits as in CouchDB, that a stub stands for nothing (*MissingStub), that the options
 // forbid the write, or that the storage failed. After a storage failure, the first part of a
 // request too large for one transaction may have been written. With options that require one
 // transaction, such a request fails with ErrTransactionTooLarge and nothing is written.
@@ -85,6 +86,11 @@ func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Resu
 
 // write is Write with memory for its results and pending edits.
 func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending []pendingEdit, opt WriteOptions) error {
+	for i := range edits {
+		if err := db.CheckNewID(edits[i].Doc.ID); err != nil {
+			return err
+		}
+	}
 	var look standings
 	for i := range edits {
 		doc := &edits[i].Doc
@@ -312,12 +318,15 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 			continue
 		}
 		if !counted { // before the tree changes
-			if err := w.count(&d.tree, -1); err != nil {
+			if err := w.count(id, &d.tree, -1); err != nil {
 				return err
 			}
 			counted = true
 		}
 		ref := bodyRef{seq: seq, n: bodies, size: int64(len(e.doc.Body)), stored: int64(len(e.body))}
+		if w.db.identity.Partitioned {
+			ref.attached = attachedBytes(e.atts)
+		}
 		data := ref.appendTo(nil)
 		outcome, err := d.tree.Merge(path, e.doc.Deleted, data)
 		if err != nil {
@@ -352,7 +361,7 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		// Stemming may have removed the ancestors that a path added.
 		changed = !bytes.Equal(d.tree.AppendBinary(nil), d.rec.tree)
 	}
-	if err := w.count(&d.tree, 1); err != nil || !changed {
+	if err := w.count(id, &d.tree, 1); err != nil || !changed {
 		return err
 	}
 	if err := w.dropBodies(dropped); err != nil {

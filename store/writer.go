@@ -20,14 +20,15 @@ type writer struct {
 	db *DB
 	tx engine.Tx
 
-	before  uint64 // the newest sequence when the transaction began
-	last    uint64 // the newest one now
-	totals  totals
-	stamped bool   // its time is noted
-	marker  uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
-	limit   int    // revs limit, 0 before it is read
-	moves   []ranks.Move
-	proof   proof
+	before     uint64 // the newest sequence when the transaction began
+	last       uint64 // the newest one now
+	totals     totals
+	stamped    bool   // its time is noted
+	marker     uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
+	limit      int    // revs limit, 0 before it is read
+	moves      []ranks.Move
+	partitions map[string]*totals // what it adds to them
+	proof      proof
 
 	arena []byte // values passed to the engine, which keeps them until the commit
 }
@@ -130,24 +131,29 @@ func (w *writer) revsLimit() (int, error) {
 	return w.limit, nil
 }
 
-// count adds a tree's figures to the totals (sign 1) or subtracts them (sign -1).
-func (w *writer) count(tree *revtree.Tree, sign int64) error {
+// count adds a document's figures to the totals of the database and of its partition (sign 1), or
+// subtracts them (sign -1).
+func (w *writer) count(id string, tree *revtree.Tree, sign int64) error {
+	var t totals
 	winner, ok := tree.Winner()
 	switch {
 	case !ok:
 		return nil
 	case winner.Deleted:
-		w.totals.deleted += uint64(sign)
+		t.deleted = uint64(sign)
 	default:
-		w.totals.docs += uint64(sign)
+		t.docs = uint64(sign)
 	}
 	for _, l := range tree.Leaves() {
 		ref, err := parseBodyRef(l.Data)
 		if err != nil {
 			return err
 		}
-		w.totals.external += sign * ref.size
-		w.totals.active += sign * ref.stored
+		ref.addTo(&t, sign)
+	}
+	w.totals.add(&t)
+	if p := w.inPartition(id); p != nil {
+		p.add(&t)
 	}
 	return nil
 }

@@ -1,0 +1,253 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/storetest"
+)
+
+// Whatever way an id comes in or is asked for, a partitioned database knows its rule.
+func TestPartitionedDatabaseKnowsItsIDs(t *testing.T) {
+	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
+		db := open(t)
+		defer db.Release()
+		if _, err := write(t, db, revtree.Rev{}, `{"_id":"a:1"}`); err != nil {
+			t.Fatal(err)
+		}
+		good := store.Edit{Doc: parse(t, `{"_id":"a:2"}`)}
+		replicated := parse(t, `{"_id":"plain"}`)
+		replicated.Rev, replicated.HasRev = revtree.Rev{Gen: 1, ID: "a"}, true
+		for what, do := range map[string]func() error{
+			"an edit": func() error {
+				_, err := db.Write(t.Context(), []store.Edit{good, {Doc: parse(t, `{"_id":"plain"}`)}}, store.WriteOptions{})
+				return err
+			},
+			"one document": func() error {
+				_, err := db.Put(t.Context(), store.Edit{Doc: parse(t, `{"_id":"a:"}`)}, store.WriteOptions{})
+				return err
+			},
+			"all or none": func() error {
+				_, err := db.Write(t.Context(), []store.Edit{good, {Doc: parse(t, `{"_id":":x"}`)}}, store.WriteOptions{Atomic: true})
+				return err
+			},
+			"a replicated change": func() error {
+				_, err := db.Write(t.Context(), []store.Edit{good, {Doc: replicated}}, store.WriteOptions{Replicated: true})
+				return err
+			},
+			"a purge": func() error {
+				_, _, err := db.Purge(t.Context(), []string{"a:1", "plain"}, [][]revtree.Rev{{}, {}})
+				return err
+			},
+			"a read": func() error { _, err := db.Get(t.Context(), "plain", store.ReadOptions{}); return err },
+			"revisions": func() error {
+				_, err := db.OpenRevs(t.Context(), "plain", nil, store.ReadOptions{})
+				return err
+			},
+			"many": func() error {
+				return db.GetMany(t.Context(), []string{"a:1", "plain"}, store.ReadOptions{}, func(int, *store.Document, error) error { return nil }, nil)
+			},
+			"keys": func() error {
+				_, err := db.DocsByKeys(t.Context(), store.KeysQuery{Keys: []string{"a:1", "plain"}}, func(int, *store.Row) error { return nil }, func() error { return nil })
+				return err
+			},
+			"what is missing": func() error {
+				return db.RevsDiff(t.Context(), []string{"a:1", "plain"}, [][]revtree.Rev{{}, {}}, func(int, []revtree.Rev, []revtree.Rev) error { return nil })
+			},
+		} {
+			if _, bad := errors.AsType[*document.Error](do()); !bad {
+				t.Errorf("%s is accepted", what)
+			}
+		}
+		if info, err := db.Info(t.Context()); err != nil || info.DocCount != 1 || info.PurgeSeq != 0 {
+			t.Errorf("%+v, %v", info, err)
+		}
+		for _, id := range []string{":x", "a:_x", "_x"} {
+			if _, err := db.Get(t.Context(), id, store.ReadOptions{}); !errors.Is(err, store.ErrMissing) {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+		checkClean(t, t.Context(), db)
+	})
+}
+
+// A partition's sizes count the attachments of all its leaves, as the database's do, and no others.
+func TestPartitionSizes(t *testing.T) {
+	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
+		db := open(t)
+		defer db.Release()
+		expect := func(what string, name string, want store.PartitionInfo) {
+			t.Helper()
+			got, err := db.PartitionInfo(t.Context(), name)
+			if err != nil || got != want {
+				t.Errorf("%s: partition %s is %+v, want %+v, %v", what, name, got, want, err)
+			}
+			checkClean(t, t.Context(), db)
+		}
+		rev, err := attach(t, db, revtree.Rev{}, "a:1", store.EditAttachment{Name: "f", Staged: stage(t, db, blob(1, 5000))}, store.EditAttachment{Name: "g", Staged: stage(t, db, blob(2, 100))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := db.PartitionInfo(t.Context(), "a")
+		if err != nil || whole.External != 5100+2 || whole.Active <= whole.External || whole.DocCount != 1 {
+			t.Errorf("%+v, %v", whole, err)
+		}
+		if info, err := db.Info(t.Context()); err != nil || info.External != whole.External || info.Active != whole.Active {
+			t.Errorf("the database is %+v, %v", info, err)
+		}
+		expect("another", "b", store.PartitionInfo{})
+		kept := store.EditAttachment{Name: "g", Digest: stage(t, db, blob(2, 100)).Digest, RevPos: 1}
+		next, err := attach(t, db, rev, "a:1", kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		small, err := db.PartitionInfo(t.Context(), "a")
+		if err != nil || small.External != 100+2 {
+			t.Errorf("%+v, %v", small, err)
+		}
+		if err := db.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		expect("compacted", "a", small)
+		doc := parse(t, `{"_id":"a:1","_deleted":true}`)
+		doc.Rev, doc.HasRev = next, true
+		res, err := db.Put(t.Context(), store.Edit{Doc: doc}, store.WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect("deleted", "a", store.PartitionInfo{DelCount: 1, External: 2, Active: 4})
+		if _, _, err := db.Purge(t.Context(), []string{"a:1"}, [][]revtree.Rev{{res.Rev}}); err != nil {
+			t.Fatal(err)
+		}
+		expect("purged", "a", store.PartitionInfo{})
+	})
+}
+
+// What is fixed at the creation is there when the database is opened again, and other names of
+// databases that have it are refused.
+func TestPropertiesLast(t *testing.T) {
+	dir := t.TempDir()
+	var instance string
+	for round := range 2 {
+		eng := storetest.EngineIn(t, dir)
+		s, err := store.Open(t.Context(), eng, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, partitioned := range map[string]bool{"parts": true, "plain": false} {
+			if round == 0 {
+				if err := s.CreateWith(t.Context(), name, store.Properties{Partitioned: partitioned}); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := s.CreateWith(t.Context(), name, store.Properties{Partitioned: !partitioned}); !errors.Is(err, store.ErrDBExists) {
+				t.Errorf("%s: %v", name, err)
+			}
+			db, err := storetest.OpenDB(t.Context(), s, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if db.Partitioned() != partitioned {
+				t.Errorf("round %d: %s is partitioned: %v", round, name, !partitioned)
+			}
+			if name == "parts" {
+				if round == 0 {
+					instance = db.Instance()
+				} else if instance != db.Instance() {
+					t.Error("it is another database")
+				}
+			}
+			if told := string(db.AppendInfo(nil, store.Info{})); strings.Contains(told, `"props":{"partitioned":true}`) != partitioned || strings.Contains(told, `"props":{}`) == partitioned {
+				t.Errorf("%s", told)
+			}
+			db.Release()
+		}
+		for _, name := range []string{"_users", "_replicator", "_global_changes", "a/_users", "a/b/_replicator"} {
+			if err := s.CreateWith(t.Context(), name, store.Properties{Partitioned: true}); !errors.Is(err, store.ErrSystemDB) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := errors.Join(s.Close(), eng.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A range over a partition is cut at its edges, whatever the bounds, and its offset counts from the
+// beginning of the database.
+func TestPartitionRanges(t *testing.T) {
+	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
+		db := open(t)
+		defer db.Release()
+		ids := []string{"_design/d", "a!:1", "a:1", "a:2", "a:3", "aa:1", "b:1"} // in the order of bytes
+		for _, id := range ids {
+			if _, err := write(t, db, revtree.Rev{}, `{"_id":%q}`, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			q      store.AllDocsQuery
+			want   []string
+			offset int
+		}{
+			{store.AllDocsQuery{}, ids[2:5], 2},
+			{store.AllDocsQuery{Descending: true}, []string{"a:3", "a:2", "a:1"}, 2},
+			{store.AllDocsQuery{Start: "a:2", HasStart: true}, ids[3:5], 3},
+			{store.AllDocsQuery{Start: "_", HasStart: true, End: "zz", HasEnd: true}, ids[2:5], 2},
+			{store.AllDocsQuery{Start: "b", HasStart: true}, nil, 6},
+			{store.AllDocsQuery{End: "a", HasEnd: true}, nil, 2},
+			{store.AllDocsQuery{Start: "b", HasStart: true, Descending: true}, []string{"a:3", "a:2", "a:1"}, 2},
+			{store.AllDocsQuery{Skip: 2}, ids[4:5], 4},
+			{store.AllDocsQuery{Skip: 9}, nil, 5},
+		} {
+			c.q.Partition, c.q.WantOffset, c.q.Limit = "a", true, -1
+			var got []string
+			offset := -1
+			err := db.AllDocs(t.Context(), c.q, func(p store.Page) error {
+				offset = p.Offset + p.Skipped
+				if p.TotalRows != len(ids) {
+					t.Errorf("%+v: %d rows", c.q, p.TotalRows)
+				}
+				return nil
+			}, func(r *store.Row) error { got = append(got, string(r.ID)); return nil }, func() error { return nil })
+			if err != nil || !slices.Equal(got, c.want) || offset != c.offset {
+				t.Errorf("%+v: %q at %d, want %q at %d, %v", c.q, got, offset, c.want, c.offset, err)
+			}
+		}
+	})
+}
+
+// One commit of many documents in many partitions leaves right figures, and Check notices wrong
+// ones.
+func TestManyPartitionsInOneCommit(t *testing.T) {
+	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
+		db := open(t)
+		defer db.Release()
+		var edits []store.Edit
+		for i := range 300 {
+			edits = append(edits, store.Edit{Doc: parse(t, `{"_id":"p%d:%d"}`, i%70, i)})
+		}
+		for _, opt := range []store.WriteOptions{{}, {Atomic: true}} { // the second time all are conflicts
+			if _, err := db.Write(t.Context(), edits, opt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		total := uint64(0)
+		for i := range 70 {
+			info, err := db.PartitionInfo(t.Context(), fmt.Sprintf("p%d", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			total += info.DocCount
+		}
+		if total != 300 {
+			t.Errorf("%d documents in all partitions", total)
+		}
+		checkClean(t, t.Context(), db)
+	})
+}
