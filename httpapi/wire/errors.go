@@ -74,6 +74,7 @@ var apiErrors = []struct {
 	{store.ErrUploadsBusy, 503, "service_unavailable", "Other uploads take all the memory for uploads; Retry-After says when to try again."},
 	{store.ErrAttachmentTooLarge, 413, "attachment_too_large", "An attachment is larger than this server accepts."},
 	{store.ErrBadDBName, 400, "illegal_database_name", "Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."},
+	{store.ErrSystemDB, 400, "bad_request", "Cannot partition a system database"},
 	{store.ErrCompactRunning, 409, "conflict", "Compaction is running already."},
 	{store.ErrCorrupt, 500, "internal_server_error", "A stored record is damaged; the server's log has the details."},
 	{store.ErrDamaged, 500, "database_damaged", "The file of this database is damaged and has been closed; the server's log names the file. Other databases are not affected."},
@@ -96,6 +97,8 @@ var apiErrors = []struct {
 	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
 	{filter.ErrNoFunctions, 501, "not_implemented", "A filter function of a local source needs a server that runs it."},
 	{design.ErrNoView, 404, "not_found", "missing_named_view"},
+	{view.ErrPartitionNeeded, 400, "query_parse_error", "`partition` parameter is mandatory for queries to this view."},
+	{view.ErrNoPartitions, 400, "query_parse_error", "`partition` parameter is not supported in this design doc"},
 	{view.ErrReduce, 400, "query_parse_error", "Reduce is invalid for map-only views."},
 	{script.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
@@ -134,12 +137,13 @@ var documentErrors = map[document.Kind]struct {
 	status int
 	word   string
 }{
-	document.Syntax:     {400, "bad_request"},
-	document.BadRequest: {400, "bad_request"},
-	document.Validation: {400, "doc_validation"},
-	document.IllegalID:  {400, "illegal_docid"},
-	document.TooLarge:   {413, "document_too_large"},
-	document.TooMany:    {413, "too_large"},
+	document.Syntax:           {400, "bad_request"},
+	document.BadRequest:       {400, "bad_request"},
+	document.Validation:       {400, "doc_validation"},
+	document.IllegalID:        {400, "illegal_docid"},
+	document.TooLarge:         {413, "document_too_large"},
+	document.TooMany:          {413, "too_large"},
+	document.IllegalPartition: {400, "illegal_partition"},
 }
 
 // AnswerOf returns the status, word and reason with which an error is answered. known is

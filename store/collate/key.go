@@ -157,6 +157,10 @@ func (o Order) appendString(dst, b []byte, i int) ([]byte, int, error) {
 	return appendCollated(dst, text), end, nil
 }
 
+// AppendText appends the key of a string in Raw order, given its text. The order of such keys is
+// that of the texts' bytes.
+func AppendText(dst, text []byte) []byte { return appendRaw(append(dst, Raw.tag(tagString)), text) }
+
 // appendRaw appends text in a form that keeps byte order and marks the end.
 func appendRaw(dst, text []byte) []byte {
 	for _, c := range text {

@@ -152,6 +152,7 @@ func (c *Cache) read(ctx context.Context, db store.Bare, old *Set) (*Set, error)
 			c.parsed.Add(1)
 			d = Parse(id, slices.Clone(r.Doc.Body))
 			d.Rev, d.DB = r.Rev, db.Instance()
+			d.Partitioned = db.Partitioned() && !d.global
 			d.Runner = c.host.Functions(d.DB, d.Body)
 		}
 		set.add(d)

@@ -8,6 +8,8 @@ import (
 	"github.com/tododb/tododb/store/script"
 )
 
+var errPartitioned = &ShapeError{"partitioned option cannot be true in a non-partitioned database."}
+
 // Check judges the body of a design document that is about to be written. As in CouchDB, its
 // members must have the right types and the functions of its views must compile; faults in
 // other functions show only when they are called. A refusal is a *ShapeError, ErrNoFunction or
@@ -17,6 +19,9 @@ func (c *Cache) Check(ctx context.Context, db *store.DB, body []byte) (refusal, 
 		return err, nil
 	}
 	d := Parse("", body)
+	if d.Partitioned && !db.Partitioned() {
+		return errPartitioned, nil
+	}
 	if d.Language != javascript || len(d.Views) == 0 {
 		return nil, nil
 	}

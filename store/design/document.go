@@ -27,6 +27,10 @@ type Document struct {
 
 	// Options that all its views share.
 	LocalSeq, IncludeDesign, Changes bool
+	// Partitioned says that each row of the views belongs to the partition of its document, and
+	// that a query names one: the default in a partitioned database. A Cache sets it.
+	Partitioned bool
+	global      bool // options.partitioned is false
 
 	Rewrites  []byte // JSON: an array of rules or the text of a function; nil: none
 	validates bool
@@ -127,6 +131,8 @@ func (d *Document) readOptions(options []byte) error {
 			d.IncludeDesign = yes
 		case "changes":
 			d.Changes = yes
+		case "partitioned":
+			d.Partitioned, d.global = yes, string(value) == "false"
 		}
 		return nil
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/collate"
+	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/record"
 )
@@ -239,7 +240,7 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, writt
 	docs := 0
 	q := store.ChangesQuery{Since: b.from, To: b.to, Limit: -1, IncludeDocs: true, Conflicts: true, DeletedConflicts: true, PageRows: c.pageRows()}
 	end, err := c.db.Changes(ctx, q, func(ch *store.Change) error {
-		if !c.def.IncludeDesign && bytes.HasPrefix(ch.ID, []byte("_design/")) {
+		if !c.def.maps(ch.ID) {
 			return nil
 		}
 		d := *ch.Doc
@@ -321,6 +322,7 @@ func (c *collector) mapPiece(ctx context.Context, m Mapper, e *emitter, p piece,
 				return errEnough
 			}
 		}
+		e.in(wanted[doc].ID)
 		return e.emit(view, order, key, value)
 	})
 	if errors.Is(err, errEnough) {
@@ -360,8 +362,17 @@ type emitter struct {
 	def   *Definition
 	arena arena // of records
 	key   []byte
+	begin []byte    // of the keys, in a partitioned index
 	emits []emitted // of one document
 	own   arena     // of emits
+}
+
+// in says which document is emitting.
+func (e *emitter) in(id string) {
+	if e.def.Partitioned {
+		name, _ := document.Partition(id)
+		e.begin = appendPartition(e.begin[:0], []byte(name))
+	}
 }
 
 // forget releases the output for a document whose records are made.
@@ -378,7 +389,7 @@ type emitted struct {
 	key, value []byte
 }
 
-// emit takes in a row; order is its key in the order of the view, nil if it is still to be
+// emit takes in a row; order is its own key in the order of the view, nil if it is still to be
 // made.
 func (e *emitter) emit(view int, order, key, value []byte) (err error) {
 	if check := e.def.Views[view].Check; check != nil {
@@ -386,10 +397,15 @@ func (e *emitter) emit(view int, order, key, value []byte) (err error) {
 			return err
 		}
 	}
-	if order == nil {
-		if e.key, err = e.def.Views[view].Order.AppendKey(e.key[:0], key); err != nil {
+	switch {
+	case order == nil:
+		e.key = append(e.key[:0], e.begin...)
+		if e.key, err = e.def.Views[view].Order.AppendKey(e.key, key); err != nil {
 			return err
 		}
+		order = e.key
+	case len(e.begin) > 0:
+		e.key = append(append(e.key[:0], e.begin...), order...)
 		order = e.key
 	}
 	prefix := append(e.own.room(1+min(len(order), longKey)), byte(view))

@@ -22,6 +22,10 @@ type Definition struct {
 	Views []View
 	// IncludeDesign maps design documents too.
 	IncludeDesign bool
+	// Partitioned makes the keys of rows begin with the partition of their document
+	// (document.Partition), so that the rows of a partition are a range: see Range.In. Documents
+	// in no partition, such as design documents, have no rows.
+	Partitioned bool
 	// IncludeDeleted maps deleted documents too.
 	IncludeDeleted bool
 	// Changes also keeps entries by sequence, for Index.Changes.

@@ -127,7 +127,7 @@ func (p *picker) holds(rg *Range, prefix, id []byte, deleted bool) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	key, err := p.def.Views[rg.View].Order.AppendKey(nil, json)
+	key, err := p.def.appendKey(nil, rg.View, id, json)
 	return err == nil && rg.holds(key, id), err
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -16,9 +15,9 @@ type longRow struct {
 	rec rowRecord
 }
 
-// readGroup reads all records whose keys begin like a given one, from a cursor that has just
+// readGroup reads all records of a view whose keys begin like a given one, from a cursor that has just
 // returned that one. It returns them in order, and the first record after them.
-func readGroup(c engine.Cursor, k, v []byte, order collate.Order) (group []longRow, nextK, nextV []byte, err error) {
+func readGroup(c engine.Cursor, k, v []byte, def *Definition) (group []longRow, nextK, nextV []byte, err error) {
 	begin := k[:1+maxKey]
 	for k != nil && bytes.HasPrefix(k, begin) {
 		g := longRow{k: k, v: v}
@@ -29,7 +28,7 @@ func readGroup(c engine.Cursor, k, v []byte, order collate.Order) (group []longR
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		if g.key, err = order.AppendKey(nil, json); err != nil {
+		if g.key, err = def.appendKey(nil, int(k[0]), g.rec.id, json); err != nil {
 			return nil, nil, nil, corrupt("key of a row of %q", g.rec.id)
 		}
 		group = append(group, g)
@@ -84,7 +83,7 @@ func foldGroup(r engine.Reader, def *Definition, rg *Range, from, to []byte, s s
 	if k == nil || err != nil {
 		return err
 	}
-	group, _, _, err := readGroup(c, k, v, def.Views[rg.View].Order)
+	group, _, _, err := readGroup(c, k, v, def)
 	for i := 0; i < len(group) && err == nil; i++ {
 		if rg.holds(group[i].key, group[i].rec.id) {
 			_, err = s.row(group[i].k, group[i].v)
@@ -118,7 +117,7 @@ func firstOf(r engine.Reader, def *Definition, rg *Range, descending bool) (*lon
 			return &longRow{key: rec.prefix[1:], k: k, v: v, rec: rec}, nil
 		}
 		var group []longRow
-		if group, k, v, err = readGroup(c, k, v, def.Views[rg.View].Order); err != nil {
+		if group, k, v, err = readGroup(c, k, v, def); err != nil {
 			return nil, err
 		}
 		if descending {

@@ -206,7 +206,7 @@ func (g *grouper) groupOf(first *longRow, view int) (Range, error) {
 		}
 		if n == g.q.GroupLevel {
 			g.key, g.out.Key = cut, cut
-			prefix, err := g.def.Views[view].Order.AppendKey(nil, cut)
+			prefix, err := g.def.appendKey(nil, view, first.rec.id, cut)
 			return Prefix(view, prefix[:len(prefix)-1]), err
 		}
 	}

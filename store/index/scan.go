@@ -172,7 +172,7 @@ func (s *scanner) rest(r engine.Reader, rg *Range) (more bool, err error) {
 		var done bool
 		if rec.long() {
 			var group []longRow
-			if group, k, v, err = readGroup(c, k, v, s.def.Views[rg.View].Order); err != nil {
+			if group, k, v, err = readGroup(c, k, v, s.def); err != nil {
 				return false, err
 			}
 			done, err = s.emitGroup(rg, group)

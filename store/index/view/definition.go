@@ -35,6 +35,9 @@ func signatureOf(d *design.Document) string {
 	part(d.Language)
 	part(string(d.Lib))
 	part(fmt.Sprint(d.LocalSeq, d.IncludeDesign, d.Changes))
+	if d.Partitioned {
+		part("partitioned")
+	}
 	for _, s := range d.Views {
 		part(s.Name)
 		part(string(s.Map))
@@ -97,7 +100,8 @@ func (c Compilers) definition(d *design.Document) (*index.Definition, error) {
 	f := newPooled(compile, d)
 	def := &index.Definition{
 		Signature: Signature(d), Label: d.ID, IncludeDesign: d.IncludeDesign, Changes: d.Changes,
-		NewMapper: f.newMapper,
+		Partitioned: d.Partitioned,
+		NewMapper:   f.newMapper,
 	}
 	for i, s := range d.Views {
 		v := index.View{}

@@ -19,6 +19,9 @@ type Query struct {
 	Skip                   int
 	Limit                  int // negative: none
 	GroupLevel             int // of Reduced: see index.ReduceQuery
+	// Partition confines the query to the rows of a partition. A view whose design document is
+	// Partitioned needs one, and no other view takes one: see Index.CheckPartition.
+	Partition string
 }
 
 // OrderError says that no row can lie between start and end.
@@ -35,6 +38,17 @@ func (e *OrderError) Error() string {
 // ranges returns the ranges of rows that the query covers, in reading order. Each of Keys is a
 // range of its own, with the query's ids and ExcludeEnd as its bounds.
 func (q *Query) ranges(view int, order collate.Order) ([]index.Range, error) {
+	ranges, err := q.allRanges(view, order)
+	if q.Partition != "" {
+		for i := range ranges {
+			ranges[i] = ranges[i].In(q.Partition)
+		}
+	}
+	return ranges, err
+}
+
+// allRanges is ranges over all partitions.
+func (q *Query) allRanges(view int, order collate.Order) ([]index.Range, error) {
 	if q.Keys == nil {
 		rg, err := q.between(view, order, q.Start, q.End)
 		if err != nil {

@@ -3,7 +3,6 @@ package view
 import (
 	"context"
 
-	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/index"
 )
 
@@ -33,8 +32,16 @@ func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) e
 			rq.Ranges = ranges[len(ranges)-1:]
 		}
 	}
+	skip := rq.Skip
+	if q.Partition != "" && skip > 0 { // the offset does not go beyond the partition
+		n, err := ix.Count(ctx, rq.Ranges[:1])
+		if err != nil {
+			return err
+		}
+		skip = min(skip, n)
+	}
 	return ix.Index.Rows(ctx, rq, index.RowsTo{Row: row, Flush: flush, Head: func(h index.Head) error {
-		return head(Head{Total: int(h.Total), Offset: min(h.Offset+rq.Skip, int(h.Total)), Seq: h.Seq, Changed: h.Changed})
+		return head(Head{Total: int(h.Total), Offset: min(h.Offset+skip, int(h.Total)), Seq: h.Seq, Changed: h.Changed})
 	}})
 }
 
@@ -78,23 +85,28 @@ type ChangesQuery struct {
 	Limit      int
 }
 
-func (q *ChangesQuery) ranges(view int, order collate.Order) ([]index.Range, error) {
+// changesRanges returns the ranges of rows that the query covers; nil for all rows.
+func (ix *Index) changesRanges(view int, q *ChangesQuery) ([]index.Range, error) {
 	if q.Keys == nil && q.Start == nil && q.End == nil {
 		return nil, nil
 	}
+	if err := ix.CheckPartition(""); err != nil { // keys mean nothing without one
+		return nil, err
+	}
 	rows := Query{Start: q.Start, End: q.End, ExcludeEnd: q.ExcludeEnd, Keys: q.Keys}
-	return rows.ranges(view, order)
+	return rows.ranges(view, ix.Definition().Views[view].Order)
 }
 
-// CheckChanges checks a query. The error is an *OrderError.
+// CheckChanges checks a query. The error is an *OrderError, or ErrPartitionNeeded: keys cannot be
+// asked for in a partitioned view.
 func (ix *Index) CheckChanges(view int, q *ChangesQuery) error {
-	_, err := q.ranges(view, ix.Definition().Views[view].Order)
+	_, err := ix.changesRanges(view, q)
 	return err
 }
 
 // Changed finds the sequences of the changes that a query asks for: see index.Changes.
 func (ix *Index) Changed(ctx context.Context, view int, q *ChangesQuery) (seqs []uint64, more bool, err error) {
-	ranges, err := q.ranges(view, ix.Definition().Views[view].Order)
+	ranges, err := ix.changesRanges(view, q)
 	if err != nil {
 		return nil, false, err
 	}
