@@ -115,7 +115,7 @@ func TestAllDocs(t *testing.T) {
 		{"POST", "/db/_all_docs?include_docs=true", `{"keys":["c","no",5]}`, 200,
 			`{"total_rows":4,"offset":null,"rows":[{"id":"c","key":"c","value":{"rev":"1-c","deleted":true},"doc":null},` + notFound(`"no"`) + "," + notFound("5") + `]}`},
 		{"GET", `/db/_all_docs?keys=["d","a"]&descending=true&limit=1`, "", 200, rows("4", "null", "a")},
-		{"POST", "/db/_all_docs/queries", `{"queries":[{"limit":1},{"keys":["a"]}]}`, 200, `{"results":[` + rows("4", "0", "_design/x") + "," + rows("4", "null", "a") + `]}`},
+		{"POST", "/db/_all_docs/queries", `{"queries":[{"limit":1},{"keys":["a"]},{"keys":["a","_design/x"]}]}`, 200, `{"results":[` + rows("4", "0", "_design/x") + "," + rows("4", "1", "a") + "," + rows("4", "null", "a", "_design/x") + `]}`},
 		{"POST", "/db/_all_docs/queries", `{"queries":[5]}`, 400, `~must be a JSON object`},
 		{"GET", "/db/_design_docs", "", 200, rows("1", "0", "_design/x")},
 		{"POST", "/db/_design_docs", `{"keys":["a","_design/x","_design/y"]}`, 200, `{"total_rows":1,"offset":null,"rows":[` + row("_design/x") + "," + notFound(`"_design/y"`) + `]}`},

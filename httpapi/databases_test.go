@@ -14,7 +14,7 @@ func TestDatabaseLife(t *testing.T) {
 		{"PUT /db", "", "", 412, `~file_exists`, ""},
 		{"PUT /db?q=0", "", "", 400, "~`q` value should be a positive integer", ""},
 		{"PUT /db?partitioned=true", "", "", 412, ``, ""},
-		{"PUT /p?partitioned=true", "", "", 501, ``, ""},
+		{"PUT /p?partitioned=true", "", "", 201, `{"ok":true}`, ""},
 		{"PUT /p?partitioned=x", "", "", 400, ``, ""},
 		{"PUT /Bad", "", "", 400, `~illegal_database_name`, ""},
 		{"PUT /" + strings.Repeat("x", 300), "", "", 400, `~database_name_too_long`, ""},

@@ -41,14 +41,17 @@ var filledIn = map[string]string{
 // below are the paths that a handler tells apart itself, by the rest of a route's path.
 // A handler that does so needs a row here.
 var below = map[string][]string{
-	"/{db}/_design/{ddoc}/_show":    {"/s", "/s/doc"},
-	"/{db}/_design/{ddoc}/_list":    {"/l/v", "/l/_all_docs"},
-	"/{db}/_design/{ddoc}/_update":  {"/u", "/u/doc"},
-	"/{db}/_design/{ddoc}/_rewrite": {"/x"},
-	"/{db}/_shards":                 {"/doc"},
-	"/{db}/_partition":              {"/p", "/p/_all_docs", "/p/_find"},
-	"/_scheduler/jobs":              {"/none"},
-	"/_scheduler/docs":              {"/_replicator", "/_replicator/none"},
+	"/{db}/_design/{ddoc}/_show":                          {"/s", "/s/doc"},
+	"/{db}/_design/{ddoc}/_list":                          {"/l/v", "/l/_all_docs"},
+	"/{db}/_design/{ddoc}/_update":                        {"/u", "/u/doc"},
+	"/{db}/_design/{ddoc}/_rewrite":                       {"/x"},
+	"/{db}/_shards":                                       {"/doc"},
+	"/{db}/_partition/{partition}":                        {"/_find", "/_changes"},
+	"/{db}/_partition/{partition}/_design/{ddoc}/_show":   {"/s"},
+	"/{db}/_partition/{partition}/_design/{ddoc}/_list":   {"/l/v"},
+	"/{db}/_partition/{partition}/_design/{ddoc}/_update": {"/u"},
+	"/_scheduler/jobs":                                    {"/none"},
+	"/_scheduler/docs":                                    {"/_replicator", "/_replicator/none"},
 }
 
 var pathVariable = regexp.MustCompile(`\{(\w+)(?::((?:[^{}]|\{[^{}]*\})*))?\}`)

@@ -38,6 +38,7 @@ func (s *Server) table() []Route {
 			asks("GET", member, s.documents.GetAttachment), does("PUT", action, member, s.writing(s.documents.PutAttachment)), does("DELETE", action, member, s.writing(s.documents.DeleteAttachment)),
 		}
 	}
+	in := s.query.InPartition
 	const (
 		ofDocuments   = "DELETE,GET,HEAD,POST,PUT,COPY"
 		ofAttachments = "DELETE,GET,HEAD,PUT"
@@ -92,7 +93,17 @@ func (s *Server) table() []Route {
 		at("/{db}/_index/{ddoc}/{type}/{index}", "DELETE", does("DELETE", "index", dbAdmin, s.query.DeleteIndex)),
 		at("/{db}/_index...", "", does("", "index", member, s.missingInDB)),
 		at("/{db}/_view_cleanup...", "POST", does("POST", "database", dbAdmin, s.query.ViewCleanup)),
-		at("/{db}/_partition...", "GET,HEAD,POST", asks("GET,POST", member, s.partition)),
+		at("/{db}/_partition/{partition}", "GET", asks("GET", member, s.query.PartitionInfo)),
+		at("/{db}/_partition/{partition}/_all_docs", "GET,HEAD,POST", asks("GET,POST", lister, in(s.query.AllDocs))),
+		at("/{db}/_partition/{partition}/_all_docs/queries", "POST", asks("POST", lister, in(s.query.AllDocsQueries))),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_view/{view}", "GET,POST,HEAD", asks("GET,POST", member, in(s.query.View))),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_view/{view}/queries", "POST", asks("POST", member, in(s.query.ViewQueries))),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_info...", "GET", asks("GET", member, in(s.query.DesignInfo))),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_show...", "GET,HEAD,POST", asks("GET,POST", member, in(s.query.Show))),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_update...", "", does("", "write", member, in(s.query.Update))),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_list...", "GET,HEAD,POST", asks("GET,POST", member, in(s.query.List))),
+		at("/{db}/_partition/{partition}...", "", asks("", member, in(s.missingInDB))),
+		at("/{db}/_partition...", "", asks("", member, s.query.NoPartition)),
 		at("/{db}/_temp_view...", "", asks("", anyone, s.tempView)),
 		at("/{db}/_synchronizations", "GET,HEAD,POST", asks("GET", dbAdmin, s.replications.ListSynchronizations), does("POST", "replication", dbAdmin, s.replications.CreateSynchronization)),
 		at("/{db}/_synchronizations/{id}", "DELETE,GET,HEAD,PUT", asks("GET", dbAdmin, s.replications.GetSynchronization), does("PUT", "replication", dbAdmin, s.replications.ChangeSynchronization), does("DELETE", "replication", dbAdmin, s.replications.DeleteSynchronization)),

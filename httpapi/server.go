@@ -161,7 +161,7 @@ func New(opt Options) (*Server, error) {
 	ids := s.shared.IDs()
 	s.account = account.New(s.access, opt.Config, opt.Now)
 	s.documents = documents.New(s.access, opt.Config, ids, opt.Spool, opt.Metrics)
-	s.query = query.New(query.Options{Access: s.access, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opt.Views, Finder: opt.Finder, Reroute: s.reroute})
+	s.query = query.New(query.Options{Access: s.access, Config: opt.Config, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opt.Views, Finder: opt.Finder, Reroute: s.reroute})
 	s.operate = operate.New(operate.Options{
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: ids,
 		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex,

@@ -61,16 +61,6 @@ func (s *Server) missingInDB(_ http.ResponseWriter, r *http.Request) error {
 	return store.ErrMissing
 }
 
-// partition answers for partitions of a database that has none.
-func (s *Server) partition(_ http.ResponseWriter, r *http.Request) error {
-	db, err := s.access.Open(r)
-	if err != nil {
-		return err
-	}
-	defer db.Release()
-	return wire.BadRequest("database is not partitioned")
-}
-
 // tempView answers for what CouchDB had once.
 func (s *Server) tempView(http.ResponseWriter, *http.Request) error {
 	return wire.Errorf(http.StatusGone, "gone", "Temporary views are not supported in CouchDB")

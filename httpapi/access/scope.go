@@ -57,6 +57,13 @@ func checkScope(d *auth.Device, r *http.Request) error {
 		}
 		return nil
 	}
+	if _, inner, _ := strings.Cut(below, "/"); endpoint == "_partition" && inner != "" {
+		// A partition has endpoints of the database, and they do there what they do here.
+		endpoint, below, _ = strings.Cut(inner, "/")
+		if endpoint, err = url.PathUnescape(endpoint); err != nil {
+			return ErrScopePath
+		}
+	}
 	rule, known := scopeRules[endpoint]
 	switch {
 	case !known:
@@ -101,6 +108,7 @@ var scopeRules = map[string]scopeRule{
 	"_index":              {reads: true, whole: true},
 	"_local":              {},
 	"_missing_revs":       {reads: true},
+	"_partition":          {reads: true, whole: true},
 	"_revs_diff":          {reads: true},
 	"_security":           {reads: true, whole: true},
 }

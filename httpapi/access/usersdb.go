@@ -104,8 +104,8 @@ func (a *Access) CreateSystemDatabases(ctx context.Context) error {
 }
 
 // CreateDatabase creates a database, and in _users its design document.
-func (a *Access) CreateDatabase(ctx context.Context, name string) error {
-	if err := a.store.Create(ctx, name); err != nil || name != UsersDB {
+func (a *Access) CreateDatabase(ctx context.Context, name string, p store.Properties) error {
+	if err := a.store.CreateWith(ctx, name, p); err != nil || name != UsersDB {
 		return err
 	}
 	return a.addUsersDesign(ctx)

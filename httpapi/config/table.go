@@ -106,6 +106,8 @@ var table = []Setting{
 	{Name{"query_server_config", "os_process_limit"}, "50", Count, Restart, "processes that run design documents' functions at once; at least 8"},
 	{Name{"query_server_config", "os_process_idle_limit"}, "300", Seconds, Restart, "seconds for which an unused process is kept"},
 	{Name{"query_server_config", "os_process_memory_limit"}, "268435456", Size, Restart, "bytes of memory that one process may use; at least 64 MiB"},
+	{Name{"query_server_config", "partition_query_limit"}, "576460752303423487", OrDefault(Rows), 0, "rows that one query of a partition, or of a partitioned view, returns at the most; a greater limit in a query is refused"},
+	{Name{"query_server_config", "query_limit"}, "576460752303423487", OrDefault(Rows), 0, "the same for queries of other views"},
 	{Name{"query_server_config", "os_process_memory_total"}, "1073741824", Size, Restart, "bytes of memory that all processes together may use"},
 
 	{Name{"couch_peruser", "enable"}, "false", Bool, 0, "create a database for each user"},

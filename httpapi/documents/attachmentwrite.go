@@ -27,6 +27,9 @@ func (d *Room) PutAttachment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := db.CheckNewID(id); err != nil {
+		return err
+	}
 	att := store.EditAttachment{Name: name, Type: r.Header.Get("Content-Type")}
 	if att.Type == "" {
 		att.Type = document.DefaultType

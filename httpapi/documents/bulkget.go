@@ -149,6 +149,9 @@ func (d *Room) BulkGet(w http.ResponseWriter, r *http.Request) error {
 		item, err := parseBulkItem(raw)
 		var found []store.OpenRev
 		if err == nil {
+			err = db.CheckNewID(item.docID)
+		}
+		if err == nil {
 			opt := store.ReadOptions{Revs: revs || item.since != nil, Latest: query.Is("latest"), Paged: true}
 			found, err = db.OpenRevs(r.Context(), item.docID, item.revs, opt)
 			if err != nil && !errors.Is(err, store.ErrMissing) {

@@ -69,10 +69,20 @@ func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk docume
 	return bulk, nil, err
 }
 
+// madeID is like the ids that the server makes: it names no partition.
+const madeID = "0"
+
 // scanBulk judges all that can be wrong with a request as a whole.
 func scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (document.Bulk, *document.BulkReader, error) {
 	noRevision, stubs := false, false
 	bulk, docs, err := document.ScanBulk(src, opt, func(_ *document.Bulk, doc *document.Doc) error {
+		id := doc.ID
+		if !doc.HasID {
+			id = madeID
+		}
+		if err := db.CheckNewID(id); err != nil {
+			return err
+		}
 		noRevision = noRevision || !doc.HasRev && len(doc.Path) == 0
 		if strings.HasPrefix(doc.ID, "_local/") {
 			return nil
@@ -183,7 +193,7 @@ func (d *Room) writePart(w http.ResponseWriter, r *http.Request, db *store.DB, p
 		}
 		return nil
 	}
-	if err := d.completeDocs(&part); err != nil {
+	if err := d.completeDocs(db, &part); err != nil {
 		return err
 	}
 	results, err := writeBulk(w, r, db, &part)

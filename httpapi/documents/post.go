@@ -28,7 +28,14 @@ func (d *Room) Post(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !doc.HasID {
-		doc.ID = d.ids.ID()
+		doc.ID, doc.HasID = d.ids.ID(), true
+		if q.batch && db.CheckNewID(doc.ID) != nil { // as in CouchDB, which answers before it tries
+			answer, err := editedAnswer(r, &docQuery{batch: true}, &doc, store.Result{})
+			if err != nil {
+				return err
+			}
+			return answer.Send(w, r)
+		}
 	}
 	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
 		return err
@@ -51,6 +58,9 @@ func (d *Room) PostForm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := document.ValidID(id); err != nil {
+		return err
+	}
+	if err := db.CheckNewID(id); err != nil {
 		return err
 	}
 	form, err := readForm(w, r, db)

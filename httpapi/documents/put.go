@@ -29,6 +29,9 @@ func (d *Room) Put(w http.ResponseWriter, r *http.Request) error {
 	if err := document.ValidID(id); err != nil {
 		return err
 	}
+	if err := db.CheckNewID(id); err != nil {
+		return err
+	}
 	if wire.IsType(r.Header.Get("Content-Type"), "multipart/related") {
 		return putRelated(w, r, db, id, &q)
 	}
@@ -45,6 +48,9 @@ func (d *Room) Put(w http.ResponseWriter, r *http.Request) error {
 
 // writeDocument writes one document and answers.
 func writeDocument(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery, doc document.Doc) error {
+	if err := db.CheckNewID(doc.ID); err != nil { // before its attachments are taken in
+		return err
+	}
 	edit, err := attachments.EditOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize)
 	if err != nil {
 		return err

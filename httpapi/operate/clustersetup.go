@@ -154,7 +154,7 @@ func (o *Room) finishCluster(r *http.Request, request clusterRequest) error {
 // ensureDBs makes the databases that are not there.
 func (o *Room) ensureDBs(r *http.Request, names []string) (made int, err error) {
 	for _, name := range names {
-		err := o.access.CreateDatabase(r.Context(), name)
+		err := o.access.CreateDatabase(r.Context(), name, store.Properties{})
 		if errors.Is(err, store.ErrDBExists) {
 			continue
 		}

@@ -32,13 +32,11 @@ func (o *Room) CreateDatabase(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := checkCreateOptions(r); err != nil {
-		if there, _ := o.store.Exists(r.Context(), name); there && errors.Is(err, wire.ErrNotBuilt) {
-			return store.ErrDBExists
-		}
+	properties, err := createOptions(r)
+	if err != nil {
 		return err
 	}
-	err = o.access.CreateDatabase(r.Context(), name)
+	err = o.access.CreateDatabase(r.Context(), name, properties)
 	if errors.Is(err, store.ErrBadDBName) {
 		if len(name) > wire.MaxDBName {
 			return wire.Errorf(http.StatusBadRequest, "database_name_too_long", "At least one path segment of `%s` is too long.", name)
@@ -52,12 +50,13 @@ func (o *Room) CreateDatabase(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
 }
 
-func checkCreateOptions(r *http.Request) error {
+// createOptions reads how a database is to be created.
+func createOptions(r *http.Request) (p store.Properties, err error) {
 	query, err := wire.QueryOf(r)
 	if err != nil {
-		return err
+		return p, err
 	}
-	return query.Each(func(name, value string) error {
+	return p, query.Each(func(name, value string) error {
 		switch name {
 		case "q", "n":
 			if n, err := strconv.Atoi(value); err != nil || n < 1 {
@@ -65,9 +64,8 @@ func checkCreateOptions(r *http.Request) error {
 			}
 		case "partitioned":
 			switch value {
-			case "false":
-			case "true":
-				return wire.ErrNotBuilt
+			case "true", "false":
+				p.Partitioned = value == "true"
 			default:
 				return wire.BadRequest("Invalid `partitioned` parameter")
 			}

@@ -3,6 +3,8 @@ package operate
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -25,6 +27,13 @@ func (o *Room) Shards(w http.ResponseWriter, r *http.Request) error {
 	defer db.Release()
 	if mux.Vars(r)["rest"] == "" {
 		return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"shards":{"`+wholeRange+`":`+nodesJSON+`}}`))
+	}
+	id, err := url.QueryUnescape(strings.TrimPrefix(mux.Vars(r)["rest"], "/"))
+	if err != nil {
+		return wire.ErrURLEncoding
+	}
+	if err := db.CheckID(id); err != nil {
+		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"range":"`+wholeRange+`","nodes":`+nodesJSON+`}`))
 }

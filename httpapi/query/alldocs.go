@@ -26,7 +26,7 @@ func (room *Room) docRange(w http.ResponseWriter, r *http.Request, space store.D
 	if err != nil {
 		return err
 	}
-	plan, err := planDocRange(db, space, &p)
+	plan, err := room.planDocRange(db, space, &p)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ type docRange struct {
 }
 
 // planDocRange checks the options of a range over documents.
-func planDocRange(db *store.DB, space store.DocSpace, p *viewParams) (*docRange, error) {
+func (room *Room) planDocRange(db *store.DB, space store.DocSpace, p *viewParams) (*docRange, error) {
 	switch {
 	case p.reduce == yes:
 		return nil, errMapReduce
@@ -55,11 +55,19 @@ func planDocRange(db *store.DB, space store.DocSpace, p *viewParams) (*docRange,
 		return nil, errMapGroup
 	case p.keys != nil && (p.startKey != nil || p.endKey != nil):
 		return nil, errKeysRange
+	case p.partition != "" && !db.Partitioned():
+		return nil, errPartitionHere
+	}
+	if p.partition != "" {
+		if err := room.limit(p, "partition_query_limit"); err != nil {
+			return nil, err
+		}
 	}
 	d := &docRange{db: db, space: space, updateSeq: p.updateSeq}
 	d.attachments = attachments.Wanted{All: p.attachments, Encodings: p.attEncodingInfo}
 	d.query = store.AllDocsQuery{
 		Space: space, Descending: p.descending, ExcludeEnd: p.excludeEnd, Skip: p.skip, Limit: p.limit,
+		Partition:   p.partition,
 		IncludeDocs: p.includeDocs, Conflicts: p.conflicts, WantOffset: space != store.LocalDocs,
 	}
 	if p.keys != nil {
@@ -69,12 +77,12 @@ func planDocRange(db *store.DB, space store.DocSpace, p *viewParams) (*docRange,
 	// A key that is not a string sorts before all ids, both as a start and as an end.
 	if text, err := jsonscan.Text(p.startKey); err == nil {
 		q.Start, q.HasStart = text, true
-	} else if p.startKey == nil && p.hasStartDocID {
+	} else if p.startKey == nil && p.hasStartDocID && p.partition == "" {
 		q.Start, q.HasStart = p.startDocID, true
 	}
 	if text, err := jsonscan.Text(p.endKey); err == nil {
 		q.End, q.HasEnd = text, true
-	} else if p.endKey == nil && p.hasEndDocID {
+	} else if p.endKey == nil && p.hasEndDocID && p.partition == "" {
 		q.End, q.HasEnd = p.endDocID, true
 	} else if p.endKey != nil {
 		d.empty = true
@@ -94,7 +102,7 @@ func (d *docRange) write(ctx context.Context, st *wire.Stream) error {
 	}
 	first := true
 	head := func(page store.Page) error {
-		d.appendHead(st, db, page, min(page.Offset+q.Skip, page.TotalRows))
+		d.appendHead(st, db, page, min(page.Offset+page.Skipped, page.TotalRows))
 		return nil
 	}
 	row := func(row *store.Row) error {

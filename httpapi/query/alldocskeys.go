@@ -20,13 +20,18 @@ func (d *docRange) listKeys(p *viewParams) error {
 	}
 	d.keys = make([]docKey, 0, n) // there may be very many
 	err := jsonscan.EachElement(p.keys, func(raw []byte) error {
+		if d.space != store.LocalDocs {
+			if err := d.db.CheckID(docKey(raw).id()); err != nil {
+				return err
+			}
+		}
 		if key := docKey(raw); d.space != store.DesignDocs || strings.HasPrefix(key.id(), "_design/") {
 			d.keys = append(d.keys, key)
 		}
 		return nil
 	})
 	if err != nil {
-		return wire.ErrNotJSON
+		return err
 	}
 	if p.descending {
 		slices.Reverse(d.keys)

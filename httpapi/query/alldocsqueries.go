@@ -30,7 +30,8 @@ func (room *Room) docRanges(w http.ResponseWriter, r *http.Request, space store.
 	defer db.Release()
 	var plans []rangePlan
 	err = eachQuery(w, r, func(p *viewParams) error {
-		plan, err := planDocRange(db, space, p)
+		p.oneOfKeys()
+		plan, err := room.planDocRange(db, space, p)
 		plans = append(plans, plan)
 		return err
 	})
@@ -38,6 +39,20 @@ func (room *Room) docRanges(w http.ResponseWriter, r *http.Request, space store.
 		return err
 	}
 	return writeResults(w, r, plans)
+}
+
+// oneOfKeys makes a key of keys that has only one, as CouchDB does where there are several queries.
+func (p *viewParams) oneOfKeys() {
+	var first []byte
+	n := 0
+	err := jsonscan.EachElement(p.keys, func(key []byte) error {
+		first = key
+		n++
+		return nil
+	})
+	if err == nil && n == 1 && p.startKey == nil && p.endKey == nil {
+		p.startKey, p.endKey, p.keys = first, first, nil
+	}
 }
 
 // rangePlan is a query that has been checked and can be answered.
@@ -90,7 +105,7 @@ func eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *viewParams) er
 		return err
 	}
 	common := viewParams{limit: -1}
-	if err := common.readQuery(query); err != nil {
+	if err := common.readURL(r, query); err != nil {
 		return err
 	}
 	body, err := wire.ReadBody(w, r)

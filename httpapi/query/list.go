@@ -114,14 +114,14 @@ func (room *Room) planListed(w http.ResponseWriter, r *http.Request, c *function
 		if _, err := room.design(r.Context(), c.db, of.ddoc); err != nil {
 			return nil, nil, err
 		}
-		d, err := planDocRange(c.db, store.Docs, p)
+		d, err := room.planDocRange(c.db, store.Docs, p)
 		return d, func() {}, err
 	}
 	v, err := room.openViewOf(r.Context(), c.db, of.ddoc, of.view)
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err := v.plan(p)
+	q, err := room.plan(v, p)
 	if err != nil {
 		v.Release()
 		return nil, nil, err

@@ -4,15 +4,17 @@ import (
 	"net/http"
 
 	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 )
 
-// Options are what a Room needs. Access, Designs and Reroute must be set.
+// Options are what a Room needs. Access, Config, Designs and Reroute must be set.
 type Options struct {
 	Access  *access.Access
+	Config  *config.Config
 	Designs *design.Cache
 
 	// Indexes keeps the indexes of design documents. Opener opens the ones of views, and Finder
@@ -30,6 +32,7 @@ type Options struct {
 // Room answers queries.
 type Room struct {
 	access  *access.Access
+	config  *config.Config
 	designs *design.Cache
 	indexes *index.Manager
 	opener  *view.Opener
@@ -40,6 +43,6 @@ type Room struct {
 // New makes a Room.
 func New(opt Options) *Room {
 	return &Room{
-		access: opt.Access, designs: opt.Designs, indexes: opt.Indexes, opener: opt.Opener, finder: opt.Finder, reroute: opt.Reroute,
+		access: opt.Access, config: opt.Config, designs: opt.Designs, indexes: opt.Indexes, opener: opt.Opener, finder: opt.Finder, reroute: opt.Reroute,
 	}
 }

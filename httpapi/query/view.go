@@ -35,7 +35,7 @@ func (room *Room) View(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer v.Release()
-	q, err := v.plan(&p)
+	q, err := room.plan(v, &p)
 	if err != nil {
 		return err
 	}

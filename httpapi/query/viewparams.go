@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -32,6 +33,7 @@ type viewParams struct {
 	group                bool // by the whole key
 	groupLevel           int  // 0: as group says
 	update               view.Freshness
+	partition            string // "": none
 }
 
 // choice is a boolean that may be left open.
@@ -92,13 +94,25 @@ func readViewParams(w http.ResponseWriter, r *http.Request, check func(body []by
 		}
 	}
 	keysInBody := p.keys != nil
-	if err := p.readQuery(query); err != nil {
+	if err := p.readURL(r, query); err != nil {
 		return p, err
 	}
 	if _, twice := query.Get("keys"); twice && keysInBody {
 		return p, errKeysRange
 	}
 	return p, nil
+}
+
+// readURL takes in what the URL says: the query, and the partition that the path may name.
+func (p *viewParams) readURL(r *http.Request, query wire.Params) error {
+	if err := p.readQuery(query); err != nil {
+		return err
+	}
+	name, err := PartitionOf(r)
+	if name != "" {
+		p.partition = name
+	}
+	return err
 }
 
 // readQuery takes the parameters of a query in, in their order.
@@ -188,6 +202,9 @@ func (p *viewParams) set(name, value, shown string) (err error) {
 		p.group, err = viewBool(value, shown)
 	case "group_level":
 		p.groupLevel, err = viewPositive(value, shown)
+	case "partition":
+		p.partition = value
+		return document.ValidPartition(value)
 	case "stable", "sorted":
 		_, err = viewBool(value, shown) // one node has its rows in order, and the same ones each time
 	case "stale":

@@ -16,7 +16,7 @@ func (room *Room) ViewQueries(w http.ResponseWriter, r *http.Request) error {
 	defer v.Release()
 	var plans []rangePlan
 	err = eachQuery(w, r, func(p *viewParams) error {
-		plan, err := v.plan(p)
+		plan, err := room.plan(v, p)
 		plans = append(plans, plan)
 		return err
 	})

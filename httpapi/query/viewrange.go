@@ -50,7 +50,14 @@ func (v *viewRange) tag(h view.Head) error {
 }
 
 // plan checks the options of a query of the view in CouchDB's order.
-func (v *openView) plan(p *viewParams) (*viewRange, error) {
+func (room *Room) plan(v *openView, p *viewParams) (*viewRange, error) {
+	limit := "query_limit"
+	if v.Design.Partitioned {
+		limit = "partition_query_limit"
+	}
+	if err := room.limit(p, limit); err != nil {
+		return nil, err
+	}
 	reduces := v.Design.Views[v.number].Reduce != ""
 	reduce := reduces && p.reduce != no
 	var keys [][]byte
@@ -78,10 +85,13 @@ func (v *openView) plan(p *viewParams) (*viewRange, error) {
 	case !reduce && p.grouped():
 		return nil, errMapGroup
 	}
+	if err := v.CheckPartition(p.partition); err != nil {
+		return nil, err
+	}
 	q := view.Query{
 		Start: p.startKey, End: p.endKey, StartID: p.startDocID, EndID: p.endDocID,
 		HasStartID: p.hasStartDocID, HasEndID: p.hasEndDocID, ExcludeEnd: p.excludeEnd, Descending: p.descending,
-		Keys: keys, Skip: p.skip, Limit: p.limit, GroupLevel: p.groupLevel,
+		Keys: keys, Skip: p.skip, Limit: p.limit, GroupLevel: p.groupLevel, Partition: p.partition,
 	}
 	if p.group && p.groupLevel == 0 {
 		q.GroupLevel = index.Exact

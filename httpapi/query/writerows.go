@@ -62,6 +62,7 @@ func (v *viewRows) row(row *index.Row) error {
 		if err := w.follow(row.Value); err != nil {
 			return err
 		}
+		w.none = w.none || v.plan.db.CheckID(w.id) != nil
 	}
 	v.waiting = append(v.waiting, w)
 	return nil
