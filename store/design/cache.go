@@ -153,7 +153,11 @@ func (c *Cache) read(ctx context.Context, db store.Bare, old *Set) (*Set, error)
 			d = Parse(id, slices.Clone(r.Doc.Body))
 			d.Rev, d.DB = r.Rev, db.Instance()
 			d.Partitioned = db.Partitioned() && !d.global
-			d.Runner = c.host.Functions(d.DB, d.Body)
+			if d.Language == javascript {
+				d.Runner = c.host.Functions(d.DB, d.Body)
+			} else {
+				d.Runner = foreign{d.Language}
+			}
 		}
 		set.add(d)
 		return nil

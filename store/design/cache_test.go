@@ -63,7 +63,6 @@ func TestFunctionsFollowTheirDesignDocuments(t *testing.T) {
 	}
 	rev := write(t, db, revtree.Rev{}, `{"_id":"_design/v","validate_doc_update":"function(){throw {forbidden:'no'}}"}`)
 	write(t, db, revtree.Rev{}, `{"_id":"_design/other","shows":{}}`)
-	write(t, db, revtree.Rev{}, `{"_id":"_design/foreign","language":"erlang","validate_doc_update":"fun(_) -> ok end."}`)
 	if !now().Validates() || !refused() {
 		t.Error("the function is not asked")
 	}
@@ -202,5 +201,30 @@ func TestDesignDocumentsKeptAreBounded(t *testing.T) {
 	now(t, c, dbs[0])
 	if again := c.Figures(); again.Parsed != got.Parsed || got.Parsed != 8 {
 		t.Errorf("%d were parsed, and then %d", got.Parsed, again.Parsed)
+	}
+}
+
+// Functions in a language that nothing runs fail, and a rule among them lets no document in.
+func TestFunctionsInOtherLanguages(t *testing.T) {
+	s, c := openStore(t)
+	db := storetest.Bare(t, s, "db")
+	rev := write(t, db, revtree.Rev{}, `{"_id":"_design/f","language":"erlang","validate_doc_update":"fun() -> ok end.","shows":{"s":"x"},"lists":{"l":"x"},"updates":{"u":"x"},"filters":{"f":"x"},"rewrites":"x","views":{"v":{"map":"x"}}}`)
+	ctx, d := t.Context(), now(t, c, db).Get("_design/f")
+	_, show := d.Show(ctx, "s", nil, nil)
+	_, _, update := d.Update(ctx, "u", nil, nil)
+	_, filter := d.Filter(ctx, "f", nil)
+	_, viewFilter := d.ViewFilter(ctx, "v")
+	_, rewrite := d.Rewrite(ctx, nil)
+	for name, err := range map[string]error{
+		"validation": now(t, c, db).Validate(ctx, []byte(`{"_id":"a"}`), nil, nil, nil), "show": show, "update": update,
+		"filter": filter, "view filter": viewFilter, "rewrite": rewrite, "list": d.List(ctx, script.ListCall{Name: "l"}, nil, nil),
+	} {
+		if e, ok := errors.AsType[*script.Error](err); !ok || e.Word != "unknown_query_language" || e.Reason != "erlang" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	write(t, db, rev, `{"_id":"_design/f","language":"erlang","views":{"v":{"map":"x"}}}`)
+	if now(t, c, db).Validates() {
+		t.Error("a design document without a rule validates")
 	}
 }

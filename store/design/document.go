@@ -205,7 +205,7 @@ func (d *Document) Find(group, name string) ([]byte, error) {
 }
 
 // Validates reports whether the document has a validation function.
-func (d *Document) Validates() bool { return d.validates && d.Language == javascript }
+func (d *Document) Validates() bool { return d.validates }
 
 // Once returns the value derived from the document under a key; make makes it the first time.
 // It lives as long as the document. The key has a type of the caller's own package.
