@@ -116,3 +116,19 @@ func TestContentCodingInAnyCase(t *testing.T) {
 	wants(t, call(s, "GET", "/db/a/f", "", "Admin", ""), 200, "hello")
 	wants(t, call(s, "POST", "/db", `{}`, "Admin", "", "Content-Encoding", "br"), 415, "bad_content_type")
 }
+
+// The bytes of a part are what the document says they are, or the document is refused.
+func TestPartsHaveTheirDigest(t *testing.T) {
+	t.Parallel()
+	s := openServer(t, Options{})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	put := func(id, digest string, status int, want string) {
+		t.Helper()
+		body := "--x\r\n\r\n{\"_attachments\":{\"f\":{\"follows\":true,\"length\":5,\"digest\":\"" + digest + "\"}}}\r\n--x\r\n\r\nhello\r\n--x--"
+		wants(t, call(s, "PUT", "/db/"+id, body, "Admin", "", "Content-Type", "multipart/related; boundary=x"), status, want)
+	}
+	put("a", "md5-XUFAKrxLKna5cZ2REBfFkg==", 201, "ok")
+	put("b", "sha1-qvTGHdzF6KLavt4PO0gs2a6pQ00=", 201, "ok")
+	put("c", "md5-AAAAAAAAAAAAAAAAAAAAAA==", 400, "content_md5_mismatch")
+	wants(t, call(s, "GET", "/db/c", "", "Admin", ""), 404, "missing")
+}

@@ -2,6 +2,7 @@ package attachments
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/wire"
@@ -48,7 +49,9 @@ func Stage(ctx context.Context, db *store.DB, sent []document.Attachment, limit 
 			var staged store.Staged
 			var err error
 			if a.Follows {
-				staged, err = part(a)
+				if staged, err = part(a); err == nil {
+					err = checkDigest(a, staged.Digest)
+				}
 				if a.Encoding == "gzip" {
 					e.Encoding, e.DecodedLength = a.Encoding, max(a.Length, 0)
 				}
@@ -64,6 +67,17 @@ func Stage(ctx context.Context, db *store.DB, sent []document.Attachment, limit 
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+var errDigest = wire.Errorf(http.StatusBadRequest, "content_md5_mismatch", "Possible message corruption.")
+
+// checkDigest refuses bytes that are not what their sender says they are. An attachment may come
+// without a digest, or with one that is not MD5.
+func checkDigest(a *document.Attachment, got store.Digest) error {
+	if want, ok := store.ParseDigest(a.Digest); ok && want != got {
+		return errDigest
+	}
+	return nil
 }
 
 // EditOf turns a document into an edit, and stores its inline attachments.
