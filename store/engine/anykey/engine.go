@@ -1,0 +1,98 @@
+package anykey
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// wrapped is an engine whose keys have any length.
+type wrapped struct {
+	engine.Engine
+	layout layout
+}
+
+// New wraps an engine. Databases without long keys are as they were.
+func New(eng engine.Engine) engine.Engine {
+	return &wrapped{eng, layout{short: min(mostShort, eng.Caps().MaxKey-1), longest: longest}}
+}
+
+func (e *wrapped) Caps() engine.Caps {
+	caps := e.Engine.Caps()
+	caps.MaxKey = e.layout.longest
+	return caps
+}
+
+// Create takes no long keys among the first entries: they could have no links.
+func (e *wrapped) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	if slices.ContainsFunc(first, func(f engine.Entry) bool { return len(f.Key) > e.layout.short }) {
+		return nil, engine.ErrTooLarge
+	}
+	return e.wrap(e.Engine.Create(ctx, name, first...))
+}
+
+func (e *wrapped) Open(ctx context.Context, name string) (engine.DB, error) {
+	return e.wrap(e.Engine.Open(ctx, name))
+}
+
+func (e *wrapped) wrap(db engine.DB, err error) (engine.DB, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &database{db, &e.layout}, nil
+}
+
+// database is a handle. It can do what the engine's can: where that cannot compact or does not
+// know its size, this one does nothing and knows none.
+type database struct {
+	engine.DB
+	layout *layout
+}
+
+func (d *database) View(ctx context.Context, fn func(engine.Reader) error) error {
+	return d.DB.View(ctx, func(r engine.Reader) error { return fn(&reader{r, d.layout}) })
+}
+
+func (d *database) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	return d.DB.Update(ctx, func(t engine.Tx) error { return fn(&tx{reader{t, d.layout}, t}) })
+}
+
+// Stage takes no long keys: what is staged in parts could have no links.
+func (d *database) Stage(ctx context.Context, s engine.Space, kvs iter.Seq2[[]byte, []byte]) error {
+	long := false
+	err := d.DB.Stage(ctx, s, func(yield func(k, v []byte) bool) {
+		for k, v := range kvs {
+			if long = len(k) > d.layout.short; long || !yield(k, v) {
+				return
+			}
+		}
+	})
+	if long && err == nil {
+		err = engine.ErrTooLarge
+	}
+	return err
+}
+
+func (d *database) Sub(ctx context.Context, name string) (engine.DB, error) {
+	sub, err := d.DB.Sub(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &database{sub, d.layout}, nil
+}
+
+func (d *database) Compact(ctx context.Context) error {
+	if c, ok := d.DB.(engine.Compacter); ok {
+		return c.Compact(ctx)
+	}
+	return nil
+}
+
+func (d *database) Size(ctx context.Context) (int64, error) {
+	if s, ok := d.DB.(engine.Sizer); ok {
+		return s.Size(ctx)
+	}
+	return 0, nil
+}
