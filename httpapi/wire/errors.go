@@ -102,6 +102,7 @@ var apiErrors = []struct {
 	{view.ErrReduce, 400, "query_parse_error", "Reduce is invalid for map-only views."},
 	{script.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
+	{index.ErrTooManyRows, 500, "too_many_rows", "A document with an id of more than 1,024 bytes has too many rows: its id would take more than 64 MiB in them."},
 	{index.ErrTooManyViews, 500, "too_many_views", "A design document may have 250 views."},
 	{index.ErrRenewed, 503, "service_unavailable", "The index is being rebuilt; try again."},
 	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged and is being rebuilt."},

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,18 +31,28 @@ type batchLimit struct {
 // touches as many pages as it has rows, all over the index, and each page is held in memory.
 var firstBatch = batchLimit{docs: 20_000, bytes: 8 << 20, rows: 100_000}
 
-const largeIndex = 32 << 20 // bytes
+const (
+	largeIndex  = 32 << 20 // bytes
+	besideBytes = 32 << 20 // about how much the keys may take that are beside changed rows
+)
 
-// laterBatch is the batch size for an index that has been built before.
-func laterBatch(ctx context.Context, sub engine.DB) (batchLimit, error) {
+// laterBatch is the batch size for an index that has been built before. A change of a row needs
+// the keys of rows beside it, which are in memory together: the longer these are, the fewer
+// rows may change.
+func laterBatch(ctx context.Context, sub engine.DB, st *state) (batchLimit, error) {
 	limit := firstBatch
+	rows := int64(1)
+	for _, v := range st.views {
+		rows += int64(v.rows)
+	}
+	limit.rows = min(limit.rows, max(besideBytes/(st.bytes/rows+1), 100))
 	if sizer, ok := sub.(engine.Sizer); ok {
 		size, err := sizer.Size(ctx)
 		if err != nil {
 			return limit, err
 		}
 		if size > largeIndex {
-			limit.rows = 4000
+			limit.rows = min(limit.rows, 4000)
 		}
 	}
 	return limit, nil
@@ -264,7 +275,7 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, writt
 				}
 			}
 			for i := range rest[:n] {
-				size += int64(len(rest[i].Body)) + 100
+				size += int64(len(rest[i].Body)+len(rest[i].ID)) + 100
 			}
 			docs += n
 			last := rest[n-1].Seq
@@ -283,6 +294,13 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, writt
 	}
 	return err
 }
+
+// Every row has the id of its document. mostOfID is the most bytes that an id longer than longID
+// may take in all rows of its document: they are in memory together.
+const (
+	longID   = 1024
+	mostOfID = 64 << 20
+)
 
 // mapPiece maps a piece of a page. It leaves out the rest of it when there is too much.
 func (c *collector) mapPiece(ctx context.Context, m Mapper, e *emitter, p piece, out []mapped, written *written) ([]mapped, error) {
@@ -322,7 +340,11 @@ func (c *collector) mapPiece(ctx context.Context, m Mapper, e *emitter, p piece,
 				return errEnough
 			}
 		}
-		e.in(wanted[doc].ID)
+		id := wanted[doc].ID
+		if len(id) > longID && (len(e.emits)+1)*len(id) > mostOfID {
+			return fmt.Errorf("%w: %.100q", ErrTooManyRows, id)
+		}
+		e.in(id)
 		return e.emit(view, order, key, value)
 	})
 	if errors.Is(err, errEnough) {

@@ -158,7 +158,7 @@ func (ix *Index) madeNow() int {
 // catchUp applies the changes up to a sequence.
 func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, reducers []Reducer) error {
 	sub := ix.storage()
-	limit, err := laterBatch(ctx, sub)
+	limit, err := laterBatch(ctx, sub, st)
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,9 @@ var (
 	ErrClosed = errors.New("index: closed")
 	// ErrTooManyViews says that a definition has more than MaxViews.
 	ErrTooManyViews = errors.New("index: too many views")
+	// ErrTooManyRows says that a document with a long id has so many rows that its id takes more
+	// than 64 MiB in them.
+	ErrTooManyRows = errors.New("index: too many rows with a long id")
 	// ErrRenewed says that the index was damaged, or lacked what it needs to follow its
 	// database, and is being rebuilt: ask again.
 	ErrRenewed = errors.New("index: rebuilt while it was read")

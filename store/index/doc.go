@@ -27,8 +27,8 @@
 //	byseq    view, key, sequence                document id: with Definition.Changes
 //
 // Keys come from package collate. A key longer than 900 bytes stands in rows as its first 900
-// bytes and a hash, so that every engine can hold it with any document id; such rows are put in
-// order when they are read.
+// bytes and a hash; such rows are put in order when they are read. Document ids have any length:
+// package store/engine/anykey says how engines hold them.
 //
 // # Summaries
 //

@@ -208,7 +208,7 @@ func (s *scanner) moveTo(rg *Range, key, id []byte) {
 // emit passes on the rows of a record; done reports that no more are wanted.
 func (s *scanner) emit(rec *rowRecord) (done bool, err error) {
 	s.rows++
-	s.size += len(rec.pairs)
+	s.size += len(rec.pairs) + len(rec.id)
 	s.out.ID = rec.id
 	rd := record.Read(rec.pairs)
 	for range rec.n {

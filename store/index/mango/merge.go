@@ -180,10 +180,13 @@ func (m *merger) fill(ctx context.Context, s *stream, n int) error {
 	return nil
 }
 
+// maxBatchBytes is about the most bytes of rows that next returns.
+const maxBatchBytes = 1 << 20
+
 // next returns the next rows of all streams.
 func (m *merger) next(ctx context.Context, n int) ([]foundRow, error) {
 	m.rows = m.rows[:0]
-	for len(m.rows) < n {
+	for size := 0; len(m.rows) < n && size < maxBatchBytes; {
 		var first *stream
 		for _, s := range m.streams {
 			if err := m.fill(ctx, s, n); err != nil {
@@ -197,6 +200,7 @@ func (m *merger) next(ctx context.Context, n int) ([]foundRow, error) {
 			break
 		}
 		m.rows = append(m.rows, first.rows[0])
+		size += len(first.rows[0].id) + len(first.rows[0].key)
 		first.rows, first.suffix = first.rows[1:], nil
 	}
 	return m.rows, nil
