@@ -42,7 +42,7 @@ func TestAtomicBulk(t *testing.T) {
 	expect(t, bulk(`{"atomic":true,"new_edits":false,"docs":[{"_id":"b","_rev":"1-x"}]}`), 201, `^\[\]\n$`)
 	expect(t, bulk(`{"atomic":true,"docs":[{"_id":"c"},{"_id":"a"}]}`, "Prefer", "return=representation"), 409,
 		`"refused":\[{"id":"a","error":"conflict","reason":"Document update conflict.","conflict":{"id":"a","rev":null,"winner":{"rev":"1-967[^"]*","doc":{"_id":"a","_rev":"1-967[^"]*"}},"ancestor":null}}\]}`)
-	expect(t, bulk(`{"atomic":true,"docs":[{"_id":"c"},{"_id":"`+strings.Repeat("x", 1025)+`"}]}`), 400, `"error":"illegal_docid".*"refused":\[{"id":"xx`)
+	expect(t, bulk(`{"atomic":true,"docs":[{"_id":"c"},{"_id":"`+strings.Repeat("x", 8_000_001)+`"}]}`), 400, `"error":"illegal_docid"`)
 	expect(t, bulk(`{"atomic":"yes","docs":[]}`), 400, `atomic`)
 	expect(t, bulk(`{"atomic":true,"docs":[]}`), 201, `^\[\]\n$`)
 	expect(t, bulk(`{"atomic":true,"docs":[`+strings.Repeat(`{},`, 10_000)+`{}]}`), 413, `one transaction`)

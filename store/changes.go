@@ -342,7 +342,7 @@ func (c *changesRead) gatherListed(r engine.Reader) (more bool, err error) {
 	return len(c.seqs) > 0, err
 }
 
-// add takes an entry in and returns its document's size.
+// add takes an entry in and returns the bytes of its document and of the id.
 func (c *changesRead) add(k, v []byte) (size int64, err error) {
 	seq, err := seqOfKey(k)
 	if err != nil {
@@ -355,6 +355,7 @@ func (c *changesRead) add(k, v []byte) (size int64, err error) {
 	if e.marker() {
 		return 0, nil
 	}
+	size = int64(len(e.id))
 	row := changeRow{seq: seq, entry: e, from: len(c.leaves), end: len(c.leaves)}
 	if c.q.AllLeaves || c.q.Conflicts || c.q.DeletedConflicts {
 		if c.leaves, err = e.others(c.leaves); err != nil {
@@ -367,7 +368,7 @@ func (c *changesRead) add(k, v []byte) (size int64, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("sequence %d: %w", seq, err)
 		}
-		size = ref.size
+		size += ref.size
 		row.doc = Document{ID: string(e.id), Rev: e.winner, Deleted: e.deleted(), Seq: seq}
 	}
 	c.rows = append(c.rows, row)

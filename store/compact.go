@@ -76,7 +76,7 @@ func (db *DB) dropInner(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			scanned := 0
+			scanned, size := 0, 0
 			return r.Scan(spaceDoc, engine.Range{From: from}, func(k, v []byte) (bool, error) {
 				rec, err := parseDocRecord(v)
 				if err != nil {
@@ -85,9 +85,10 @@ func (db *DB) dropInner(ctx context.Context) error {
 				// A revision takes more than eight bytes of the encoded tree.
 				if rec.flags&docInner != 0 || len(rec.tree) > 8*limit {
 					ids = append(ids, string(k))
+					size += len(k)
 				}
 				scanned++
-				if more = len(ids) >= part || scanned >= snapshotRows; more {
+				if more = len(ids) >= part || size >= snapshotBytes || scanned >= snapshotRows; more {
 					from = append(append([]byte(nil), k...), 0)
 				}
 				return !more, nil

@@ -17,6 +17,8 @@
 //
 // # What is on disk
 //
+// Keys have any length: package store/engine/anykey says how engines hold long ones.
+//
 // Every database is a set of ordered key spaces of the engine. Every value starts
 // with a version byte (1).
 //

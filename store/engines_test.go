@@ -7,6 +7,9 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
+// testIDLength is the longest id that the databases of eachEngine take.
+const testIDLength = 100_000
+
 // eachEngine runs a test on every engine. open makes a fresh database, which is given
 // back when the test ends.
 func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *store.DB)) {
@@ -17,7 +20,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *sto
 func eachEngineWith(t *testing.T, p store.Properties, test func(t *testing.T, open func(testing.TB) *store.DB)) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
-			s := storetest.On(t, open(t), store.Options{})
+			s := storetest.On(t, open(t), store.Options{MaxIDLength: testIDLength})
 			n := 0
 			test(t, func(t testing.TB) *store.DB {
 				n++

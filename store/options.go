@@ -13,9 +13,9 @@ type Options struct {
 	MaxOpen int
 	// MaxDocumentSize is the greatest JSON of one document in bytes (8,000,000).
 	MaxDocumentSize int64
-	// MaxIDLength is the longest document id in bytes (1,024). It is the same on every
-	// engine, so that a database can move between them.
-	MaxIDLength int
+	// MaxIDLength is the longest document id in bytes, with _design/ or _local/. 0 is no limit
+	// but MaxDocumentSize, which no id exceeds.
+	MaxIDLength int64
 	// UploadMemory limits the bytes that the buffers of attachments from clients have together
 	// (32 MiB). Each upload has a few KiB besides. UploadWait limits how long an upload waits
 	// for its part (10 s).
@@ -41,8 +41,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxDocumentSize == 0 {
 		o.MaxDocumentSize = 8_000_000
 	}
-	if o.MaxIDLength == 0 {
-		o.MaxIDLength = 1024
+	if o.MaxIDLength == 0 || o.MaxIDLength > o.MaxDocumentSize {
+		o.MaxIDLength = o.MaxDocumentSize
 	}
 	if o.UploadMemory == 0 {
 		o.UploadMemory = 32 << 20

@@ -14,7 +14,7 @@ type rowPage struct {
 
 	rows   []Row
 	docs   []pageDoc // with include: for each row, the document it is to have
-	size   int64     // bytes of the documents gathered
+	size   int64     // bytes of the ids and documents gathered
 	bodies bodyReader
 }
 
@@ -49,6 +49,7 @@ func (p *rowPage) add(k, v []byte) (bool, error) {
 			return false, fmt.Errorf("document %q: %w", k, err)
 		}
 		p.rows = append(p.rows, Row{ID: k, Rev: rev})
+		p.size += int64(len(k))
 		if p.include {
 			p.docs = append(p.docs, pageDoc{doc: Document{ID: string(k), Rev: rev, Body: body}})
 			p.size += int64(len(body))
@@ -68,6 +69,7 @@ func (p *rowPage) add(k, v []byte) (bool, error) {
 // addRecord takes in a document, deleted or not.
 func (p *rowPage) addRecord(k []byte, rec *docRecord) error {
 	p.rows = append(p.rows, Row{ID: k, Rev: rec.winner, Deleted: rec.deleted()})
+	p.size += int64(len(k))
 	if !p.include {
 		return nil
 	}
@@ -90,6 +92,7 @@ func (p *rowPage) addRecord(k []byte, rec *docRecord) error {
 
 // drop forgets the row that was added last.
 func (p *rowPage) drop() {
+	p.size -= int64(len(p.rows[len(p.rows)-1].ID))
 	p.rows = p.rows[:len(p.rows)-1]
 	if !p.include {
 		return

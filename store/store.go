@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/anykey"
 )
 
 // Store is the set of databases of one server. Its methods may be called from any
@@ -21,8 +22,8 @@ type Store struct {
 
 	uploads *uploadMemory
 
-	maxOpen, maxDocumentSize atomic.Int64 // from the options; they may change
-	security                 atomic.Pointer[func(name string) []byte]
+	maxOpen, maxDocumentSize, maxIDLength atomic.Int64 // from the options; they may change
+	security atomic.Pointer[func(name string) []byte]
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[string]*DB
@@ -38,8 +39,8 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{eng: eng, ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}}
-	return s, s.SetLimits(opt.MaxOpen, opt.MaxDocumentSize)
+	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}}
+	return s, s.SetLimits(opt)
 }
 
 // Shared reports whether other processes may write to the same databases.
@@ -51,19 +52,20 @@ func (s *Store) Events() *Events { return s.events }
 // Limits returns the options in force.
 func (s *Store) Limits() Options {
 	opt := s.opt
-	opt.MaxOpen, opt.MaxDocumentSize = int(s.maxOpen.Load()), s.maxDocumentSize.Load()
+	opt.MaxOpen, opt.MaxDocumentSize, opt.MaxIDLength = int(s.maxOpen.Load()), s.maxDocumentSize.Load(), s.maxIDLength.Load()
 	return opt
 }
 
-// SetLimits changes the two options that may change while the store is in use. Existing
-// documents stay, even if they exceed a new limit.
-func (s *Store) SetLimits(maxOpen int, maxDocumentSize int64) error {
-	opt, err := Options{MaxOpen: maxOpen, MaxDocumentSize: maxDocumentSize}.withDefaults()
+// SetLimits changes the options that may change while the store is in use: MaxOpen,
+// MaxDocumentSize and MaxIDLength. Existing documents stay, even if they exceed a new limit.
+func (s *Store) SetLimits(opt Options) error {
+	opt, err := opt.withDefaults()
 	if err != nil {
 		return err
 	}
 	s.maxOpen.Store(int64(opt.MaxOpen))
 	s.maxDocumentSize.Store(opt.MaxDocumentSize)
+	s.maxIDLength.Store(opt.MaxIDLength)
 	return nil
 }
 

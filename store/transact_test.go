@@ -73,7 +73,7 @@ func TestAtomicWrite(t *testing.T) {
 			t.Errorf("%v %v", res, err)
 		}
 		// A refusal before the transaction counts too.
-		res, err = db.Write(t.Context(), editsOf(t, `{"_id":"x"}`, `{"_id":"`+strings.Repeat("y", 2000)+`"}`), atomic)
+		res, err = db.Write(t.Context(), editsOf(t, `{"_id":"x"}`, `{"_id":"`+strings.Repeat("y", testIDLength+1)+`"}`), atomic)
 		if err != nil || !errors.Is(res[0].Err, store.ErrNotWritten) || !errors.Is(res[1].Err, store.ErrIDTooLong) || revOf(t, db, "x") != "" {
 			t.Errorf("%v %v", res, err)
 		}

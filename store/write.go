@@ -134,7 +134,7 @@ func (db *DB) prepare(ctx context.Context, e *Edit, result *Result, opt WriteOpt
 		asked = &copied
 	}
 	by, refusal, err := db.takes(ctx, e, opt, look)
-	if err == nil && refusal == nil && len(e.Doc.ID) > db.store.opt.MaxIDLength {
+	if err == nil && refusal == nil && int64(len(e.Doc.ID)) > db.store.maxIDLength.Load() {
 		refusal = ErrIDTooLong
 	}
 	if result.Err = refusal; refusal != nil || err != nil {

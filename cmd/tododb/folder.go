@@ -87,11 +87,8 @@ func (l locked) open(ctx context.Context) (*folder, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), l.lock.Close())
 	}
-	options := store.Options{
-		MaxOpen:         int(l.cfg.Int("couchdb", "max_dbs_open")),
-		MaxDocumentSize: l.cfg.Int("couchdb", "max_document_size"),
-		Logger:          l.log,
-	}
+	options := l.limits()
+	options.Logger = l.log
 	if l.figures != nil {
 		options.Committed = l.figures.Commit
 		l.figures.Gauge("tododb_storage_bytes", "bytes that the databases have on disk", func() float64 { return float64(folderSize(l.dir)) })
@@ -101,11 +98,20 @@ func (l locked) open(ctx context.Context) (*folder, error) {
 		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), eng.Close(), l.lock.Close())
 	}
 	l.cfg.Watch(func() {
-		if err := st.SetLimits(int(l.cfg.Int("couchdb", "max_dbs_open")), l.cfg.Int("couchdb", "max_document_size")); err != nil {
+		if err := st.SetLimits(l.limits()); err != nil {
 			l.log.Error("cannot apply the database limits; keeping the old ones", "error", err)
 		}
 	})
 	return &folder{uuid: l.cfg.String("couchdb", "uuid"), lock: l.lock, engine: eng, store: st}, nil
+}
+
+// limits are the settings that limit databases and documents.
+func (l locked) limits() store.Options {
+	return store.Options{
+		MaxOpen:         int(l.cfg.Int("couchdb", "max_dbs_open")),
+		MaxDocumentSize: l.cfg.Int("couchdb", "max_document_size"),
+		MaxIDLength:     l.cfg.Int("couchdb", "max_document_id_length"),
+	}
 }
 
 // Close closes the databases, then unlocks the folder.

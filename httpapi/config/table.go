@@ -12,6 +12,7 @@ package config
 var table = []Setting{
 	{Name{"couchdb", "uuid"}, "", Text, Restart, "identity of the server; created at the first start and then kept, because clients build their checkpoints on it"},
 	{Name{"couchdb", "max_document_size"}, "8000000", Size, 0, "bytes of JSON that one document may have, not counting its attachments and other special members"},
+	{Name{"couchdb", "max_document_id_length"}, "infinity", Limit, 0, "bytes that the id of a document may have, _design/ and _local/ included, or infinity; no id is longer than max_document_size"},
 	{Name{"couchdb", "max_attachment_size"}, "infinity", Limit, 0, "bytes that one attachment may have, or infinity"},
 	{Name{"couchdb", "max_dbs_open"}, "500", Count, 0, "databases kept open at once; others are opened on demand"},
 	{Name{"couchdb", "os_process_timeout"}, "5000", Millis, Restart, "milliseconds that one call of a design document's function may take"},

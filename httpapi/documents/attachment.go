@@ -7,7 +7,6 @@ import (
 
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/document"
 )
 
 var (
@@ -40,7 +39,7 @@ func (d *Room) attachmentTarget(r *http.Request, write bool) (db *store.DB, id, 
 	case id == "_local":
 		err = errLocalAttachment
 	case r.Method == http.MethodPut:
-		err = document.ValidID(id)
+		err = wire.ValidID(r, id)
 	default:
 		err = readableID(id)
 	}

@@ -29,7 +29,7 @@ const (
 // then.
 func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *document.BulkReader, err error) {
 	set := wire.SettingsOf(r)
-	opt := document.Options{MaxSize: set.MaxDocumentSize, MaxDocs: 2 * partDocs, MostDocs: set.BulkDocs}
+	opt := document.Options{MaxSize: set.MaxDocumentSize, MaxID: set.MaxIDLength, MaxDocs: 2 * partDocs, MostDocs: set.BulkDocs}
 	meter := document.NewMeter(true, opt)
 	body, err := wire.TakeBody(w, r, set.MaxRequestSize, meter.Add)
 	if err != nil {

@@ -83,5 +83,5 @@ func destination(r *http.Request) (id string, rev revtree.Rev, err error) {
 			return "", rev, err
 		}
 	}
-	return id, rev, document.ValidID(id)
+	return id, rev, wire.ValidID(r, id)
 }

@@ -64,7 +64,7 @@ func (d *Room) PutLocal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	if err := document.ValidID(id); err != nil {
+	if err := wire.ValidID(r, id); err != nil {
 		return err
 	}
 	doc, err := wire.ReadDocument(w, r, document.Options{Local: true})

@@ -26,7 +26,7 @@ func (d *Room) Put(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := document.ValidID(id); err != nil {
+	if err := wire.ValidID(r, id); err != nil {
 		return err
 	}
 	if err := db.CheckNewID(id); err != nil {

@@ -74,7 +74,7 @@ func (room *Room) CreateIndex(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := document.ValidID(ix.DDoc); err != nil {
+	if err := wire.ValidID(r, ix.DDoc); err != nil {
 		return err
 	}
 	changed, err := editDesign(r.Context(), db, ix.DDoc, ix.Put)

@@ -107,7 +107,7 @@ func (room *Room) Update(w http.ResponseWriter, r *http.Request) error {
 
 // writeUpdated writes the document that an update function has made.
 func writeUpdated(w http.ResponseWriter, r *http.Request, db *store.DB, made []byte) (result store.Result, err error) {
-	doc, err := document.Parse(made, document.Options{MaxSize: wire.SettingsOf(r).MaxDocumentSize})
+	doc, err := document.Parse(made, document.Options{MaxSize: wire.SettingsOf(r).MaxDocumentSize, MaxID: wire.SettingsOf(r).MaxIDLength})
 	if err != nil {
 		return result, err
 	}

@@ -97,9 +97,17 @@ func Work(r *http.Request, bytes int64) error {
 	return err
 }
 
+// ValidID checks the id of a document that a request is about to write.
+func ValidID(r *http.Request, id string) error {
+	if int64(len(id)) > SettingsOf(r).MaxIDLength {
+		return document.ErrIDTooLong
+	}
+	return document.ValidID(id)
+}
+
 // ReadDocument reads a document from the body of a request.
 func ReadDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
-	opt.MaxSize = SettingsOf(r).MaxDocumentSize
+	opt.MaxSize, opt.MaxID = SettingsOf(r).MaxDocumentSize, SettingsOf(r).MaxIDLength
 	meter := document.NewMeter(false, opt)
 	body, err := TakeBody(w, r, SettingsOf(r).MaxRequestSize, meter.Add)
 	if err != nil {

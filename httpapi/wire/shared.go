@@ -16,6 +16,7 @@ import (
 type Settings struct {
 	MaxRequestSize    int64
 	MaxDocumentSize   int64
+	MaxIDLength       int64
 	MaxAttachmentSize int64          // 0: any
 	BulkDocs          int            // documents that one _bulk_docs may have
 	Budget            *intake.Budget // of memory for bodies and what is made from them
@@ -49,6 +50,9 @@ func readSettings(c *config.Config, old *Settings) *Settings {
 		ForwardedHost:     c.String("chttpd", "x_forwarded_host"),
 		ForwardedProto:    c.String("chttpd", "x_forwarded_proto"),
 		ForwardedSSL:      c.String("chttpd", "x_forwarded_ssl"),
+	}
+	if set.MaxIDLength = c.Int("couchdb", "max_document_id_length"); set.MaxIDLength == 0 {
+		set.MaxIDLength = set.MaxDocumentSize // an id is a part of its document
 	}
 	if old != nil {
 		set.Budget = old.Budget

@@ -42,6 +42,8 @@ type Options struct {
 	// MaxSize is the greatest size of a document's Body in bytes, 0 for any: special
 	// members, attachments among them, do not count (couch_doc.erl, validate_doc_body).
 	MaxSize int64
+	// MaxID is the most bytes of an _id, 0 for any number.
+	MaxID int64
 	// MaxDocs is the most documents that ParseBulk reads, 0 for any number.
 	MaxDocs int
 	// MostDocs is the most documents that a _bulk_docs request may have, 0 for any number.

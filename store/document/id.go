@@ -6,6 +6,9 @@ import (
 	"unicode/utf8"
 )
 
+// ErrIDTooLong says that an id is longer than Options.MaxID.
+var ErrIDTooLong = &Error{IllegalID, "Document id is too long"}
+
 // ValidID checks that a document may have this id (couch_doc.erl, validate_docid); if not, the
 // error is an *Error of kind IllegalID. An id must be UTF-8: otherwise JSON could not show it,
 // and a replica would get a different id.

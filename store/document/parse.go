@@ -32,6 +32,7 @@ type parser struct {
 	body []byte
 
 	members []member // of the objects being read, the innermost last
+	maxID   int64
 	// wide maps the names of objects with many members to indexes in members. An object is
 	// known by where its members begin; a nested object's begin later.
 	wide map[int]map[string]int
@@ -53,7 +54,7 @@ func newParser(src []byte, opt Options) *parser {
 		room = min(room, opt.Expect)
 	}
 	p := parsers.Get().(*parser)
-	p.src, p.body = src, make([]byte, 0, room)
+	p.src, p.body, p.maxID = src, make([]byte, 0, room), opt.MaxID
 	return p
 }
 

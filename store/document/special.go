@@ -38,6 +38,9 @@ func (p *parser) special(d *Doc, name []byte, i int) (int, error) {
 		}
 		d.ID, _ = jsonscan.Text(value)
 		d.HasID = true
+		if p.maxID > 0 && int64(len(d.ID)) > p.maxID {
+			return end, ErrIDTooLong
+		}
 		return end, ValidID(d.ID)
 	case "_rev":
 		if kind != '"' {

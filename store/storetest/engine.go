@@ -43,11 +43,15 @@ func open(t testing.TB, dir string, opt bolt.Options) *bolt.Engine {
 	return e
 }
 
-// Engines open an engine of each kind, by its name: the real one, and one in memory that
-// runs transactions twice, and does not always know whether a commit took place.
+// Engines open an engine of each kind, by its name: the real one, and two in memory that
+// run transactions twice, and do not always know whether a commit took place. One of these takes
+// only keys of 80 bytes.
 var Engines = map[string]func(testing.TB) engine.Engine{
 	"bolt": func(t testing.TB) engine.Engine { t.Helper(); return Engine(t) },
 	"chaos": func(testing.TB) engine.Engine {
 		return chaos.New(chaos.Options{Seed: 1, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
+	},
+	"small keys": func(testing.TB) engine.Engine {
+		return chaos.New(chaos.Options{Seed: 2, MaxKey: 80, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
 	},
 }
