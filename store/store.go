@@ -23,7 +23,7 @@ type Store struct {
 	uploads *uploadMemory
 
 	maxOpen, maxDocumentSize, maxIDLength atomic.Int64 // from the options; they may change
-	security atomic.Pointer[func(name string) []byte]
+	security                              atomic.Pointer[func(name string) []byte]
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[string]*DB
