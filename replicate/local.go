@@ -3,6 +3,8 @@ package replicate
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/tododb/tododb/revtree"
@@ -19,6 +21,7 @@ type localPeer struct {
 	name    string
 	user    string // for whom it is opened
 	open    func(context.Context) (*store.DB, error)
+	newDB   url.Values // how to create it
 
 	mayNotCreate bool
 }
@@ -56,6 +59,9 @@ func (p *localPeer) with(ctx context.Context, fn func(*store.DB) error) error {
 	if errors.Is(err, store.ErrNoDB) {
 		return ErrNoDB
 	}
+	if e, bad := errors.AsType[*document.Error](err); bad { // a partitioned database refuses an id, as one elsewhere does
+		return &StatusError{Status: http.StatusBadRequest, Word: "illegal_docid", Reason: e.Reason}
+	}
 	return err
 }
 
@@ -75,9 +81,20 @@ func (p *localPeer) Create(ctx context.Context) error {
 	if p.name == store.SynchronizationsDB {
 		return ErrNoDB
 	}
-	err := p.store.Create(ctx, p.name)
-	if errors.Is(err, store.ErrDBExists) {
+	var properties store.Properties
+	switch p.newDB.Get("partitioned") {
+	case "true":
+		properties.Partitioned = true
+	case "", "false":
+	default:
+		return &StatusError{Status: http.StatusBadRequest, Word: "bad_request", Reason: "Invalid `partitioned` parameter"}
+	}
+	err := p.store.CreateWith(ctx, p.name, properties)
+	switch {
+	case errors.Is(err, store.ErrDBExists):
 		return nil
+	case errors.Is(err, store.ErrSystemDB):
+		return &StatusError{Status: http.StatusBadRequest, Word: "bad_request", Reason: "Cannot partition a system database"}
 	}
 	return err
 }

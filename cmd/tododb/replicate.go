@@ -45,6 +45,7 @@ no server may have open. The next run continues where this one ended.`,
 	dataFlag(cmd)
 	cmd.Flags().BoolVar(&request.Continuous, "continuous", false, "keep going as changes come, until interrupted")
 	cmd.Flags().BoolVar(&request.CreateTarget, "create-target", false, "create TARGET if it does not exist")
+	cmd.Flags().BoolVar(&request.Params.Partitioned, "partitioned", false, "with --create-target: make it a partitioned database")
 	return cmd
 }
 
@@ -54,6 +55,9 @@ type replicateRequest struct {
 	Target       string `json:"target"`
 	Continuous   bool   `json:"continuous"`
 	CreateTarget bool   `json:"create_target"`
+	Params       struct {
+		Partitioned bool `json:"partitioned,omitempty"`
+	} `json:"create_target_params"`
 }
 
 // replicated is the answer of a finished replication.
