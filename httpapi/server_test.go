@@ -35,7 +35,7 @@ func TestServerEndpoints(t *testing.T) {
 		want               string // the body, or a regular expression after a tilde
 		headers            string // "Name: value", one
 	}{
-		{"GET", "/", "", false, 200, `{"couchdb":"Welcome","version":"3.5.0","git_sha":"tododb","uuid":"00ff","features":["pluggable-storage-engines"],"vendor":{"name":"tododb","version":"0.1"}}`, "Server: CouchDB/3.5.0 (tododb/0.1)"},
+		{"GET", "/", "", false, 200, `{"couchdb":"Welcome","version":"3.5.0","git_sha":"tododb","uuid":"00ff","features":["partitioned","pluggable-storage-engines"],"vendor":{"name":"tododb","version":"0.1"}}`, "Server: CouchDB/3.5.0 (tododb/0.1)"},
 		{"GET", "//", "", false, 200, `~Welcome`, ""},
 		{"PUT", "/", "", false, 405, `{"error":"method_not_allowed","reason":"Only GET,HEAD allowed"}`, "Allow: GET,HEAD"},
 		{"GET", "/_up", "", false, 200, `{"status":"ok","seeds":{}}`, "Cache-Control: must-revalidate"},
