@@ -79,12 +79,14 @@ func (room *Room) planDocRange(db *store.DB, space store.DocSpace, p *viewParams
 		q.Start, q.HasStart = text, true
 	} else if p.startKey == nil && p.hasStartDocID && p.partition == "" {
 		q.Start, q.HasStart = p.startDocID, true
+	} else if p.startKey != nil && p.descending {
+		d.empty = true
 	}
 	if text, err := jsonscan.Text(p.endKey); err == nil {
 		q.End, q.HasEnd = text, true
 	} else if p.endKey == nil && p.hasEndDocID && p.partition == "" {
 		q.End, q.HasEnd = p.endDocID, true
-	} else if p.endKey != nil {
+	} else if p.endKey != nil && !p.descending {
 		d.empty = true
 	}
 	return d, nil
@@ -97,8 +99,11 @@ func (d *docRange) write(ctx context.Context, st *wire.Stream) error {
 		return d.writeKeys(ctx, db, st)
 	}
 	q := d.query
-	if d.empty {
+	switch {
+	case d.empty && q.Partition == "":
 		q = store.AllDocsQuery{Space: d.space}
+	case d.empty: // its offset is where the partition begins
+		q.Skip, q.Limit = 0, 0
 	}
 	first := true
 	head := func(page store.Page) error {
