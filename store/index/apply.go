@@ -14,11 +14,21 @@ import (
 // or a commit thought lost took place.
 var errMoved = errors.New("index: another builder has moved it")
 
-// apply writes a batch in one transaction. st is the state of the index; apply advances it.
-func apply(ctx context.Context, sub engine.DB, def *Definition, reducers []Reducer, st *state, b *batch, purgeSeq uint64) error {
+// writer writes batches to the storage of an index.
+type writer struct {
+	sub      engine.DB
+	def      *Definition
+	reducers []Reducer // one for each view; nil: it has none
+	st       *state    // of the index
+}
+
+// write writes a batch in one transaction, and advances the state. purgeSeq is the purge
+// sequence that the index has reached with it.
+func (w *writer) write(ctx context.Context, b *batch, purgeSeq uint64) error {
+	st := w.st
 	var after state
-	err := sub.Update(ctx, func(tx engine.Tx) error {
-		now, _, err := readState(tx, len(def.Views))
+	err := w.sub.Update(ctx, func(tx engine.Tx) error {
+		now, _, err := readState(tx, len(w.def.Views))
 		if err != nil {
 			return err
 		}
@@ -29,8 +39,8 @@ func apply(ctx context.Context, sub engine.DB, def *Definition, reducers []Reduc
 		after.signature, after.instance = st.signature, st.instance
 		after.seq, after.purgeSeq = b.to, purgeSeq
 		after.views = slices.Clone(now.views)
-		a := applier{tx: tx, def: def, state: &after, at: b.at, fresh: now.seq == 0}
-		if err := a.run(b, reducers); err != nil {
+		a := applier{tx: tx, def: w.def, state: &after, at: b.at, fresh: now.seq == 0}
+		if err := a.run(b, w.reducers); err != nil {
 			return err
 		}
 		return tx.Put(spaceState, stateKey, after.appendTo(nil))

@@ -210,14 +210,15 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 	})
 	for i := range c.mappers {
 		g.Go(func() (err error) {
-			e := emitter{def: c.def}
+			pieces := pieceMapper{c: c, e: emitter{def: c.def}, written: &written, out: &parts[i]}
 			for p := range work {
 				if c.mappers[i] == nil {
 					if c.mappers[i], err = c.def.NewMapper(); err != nil {
 						return err
 					}
 				}
-				if parts[i], err = c.mapPiece(gctx, c.mappers[i], &e, p, parts[i], &written); err != nil {
+				pieces.m = c.mappers[i]
+				if err := pieces.add(gctx, p); err != nil {
 					return err
 				}
 				close(p.done)
@@ -302,19 +303,28 @@ const (
 	mostOfID = 64 << 20
 )
 
-// mapPiece maps a piece of a page. It leaves out the rest of it when there is too much.
-func (c *collector) mapPiece(ctx context.Context, m Mapper, e *emitter, p piece, out []mapped, written *written) ([]mapped, error) {
-	if !p.first && written.tooMuch() {
-		written.leave(p.docs[0].Seq)
-		return out, nil
+// pieceMapper maps pieces of a batch with one mapper.
+type pieceMapper struct {
+	c       *collector
+	m       Mapper
+	e       emitter
+	written *written  // by all mappers of the batch
+	out     *[]mapped // by this one
+}
+
+// add maps a piece of a page. It leaves out the rest of it when there is too much.
+func (w *pieceMapper) add(ctx context.Context, p piece) error {
+	if !p.first && w.written.tooMuch() {
+		w.written.leave(p.docs[0].Seq)
+		return nil
 	}
-	docs, from := p.docs, len(out)
+	docs, out, from := p.docs, *w.out, len(*w.out)
 	wanted := make([]*store.Document, 0, len(docs))
 	where := make([]int, 0, len(docs)) // the places of wanted in out
 	for i := range docs {
 		d := &docs[i]
 		out = append(out, mapped{id: d.ID, seq: d.Seq, deleted: d.Deleted})
-		if !d.Deleted || c.def.IncludeDeleted {
+		if !d.Deleted || w.c.def.IncludeDeleted {
 			wanted, where = append(wanted, d), append(where, from+i)
 		}
 	}
@@ -322,45 +332,47 @@ func (c *collector) mapPiece(ctx context.Context, m Mapper, e *emitter, p piece,
 	size := int64(0)
 	end := func() {
 		done := &out[where[now]]
-		done.rows = e.rows(done.id)
+		done.rows = w.e.rows(done.id)
 		n := int64(0)
 		for _, r := range done.rows {
 			n += int64(len(r.key) + len(r.value))
 		}
 		size += n
-		written.bytes.Add(n)
-		written.rows.Add(int64(len(done.rows)))
-		e.forget()
+		w.written.bytes.Add(n)
+		w.written.rows.Add(int64(len(done.rows)))
+		w.e.forget()
 	}
-	err := MapEach(ctx, m, wanted, func(doc, view int, order, key, value []byte) error {
+	err := MapEach(ctx, w.m, wanted, func(doc, view int, order, key, value []byte) error {
 		for ; now < doc; now++ {
 			end()
-			if written.tooMuch() {
+			if w.written.tooMuch() {
 				now++
 				return errEnough
 			}
 		}
 		id := wanted[doc].ID
-		if len(id) > longID && (len(e.emits)+1)*len(id) > mostOfID {
+		if len(id) > longID && (len(w.e.emits)+1)*len(id) > mostOfID {
 			return fmt.Errorf("%w: %.100q", ErrTooManyRows, id)
 		}
-		e.in(id)
-		return e.emit(view, order, key, value)
+		w.e.in(id)
+		return w.e.emit(view, order, key, value)
 	})
 	if errors.Is(err, errEnough) {
 		rest := where[now]
-		written.leave(out[rest].seq)
-		c.perDoc.Store(size/int64(rest-from) + 1)
-		return out[:rest], nil
+		w.written.leave(out[rest].seq)
+		w.c.perDoc.Store(size/int64(rest-from) + 1)
+		*w.out = out[:rest]
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for ; now < len(wanted); now++ {
 		end()
 	}
-	c.perDoc.Store(size/int64(len(docs)) + 1)
-	return out, nil
+	w.c.perDoc.Store(size/int64(len(docs)) + 1)
+	*w.out = out
+	return nil
 }
 
 // MapEach is MapBatch for any Mapper, even one without it.

@@ -162,8 +162,9 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 	if err != nil {
 		return err
 	}
+	w := writer{sub, ix.def, reducers, st}
 	return ix.eachBatch(ctx, st.seq, to, limit, func(b *batch) error {
-		err := apply(ctx, sub, ix.def, reducers, st, b, purgeSeq)
+		err := w.write(ctx, b, purgeSeq)
 		if err == nil {
 			ix.reached(st.seq)
 		}
@@ -249,5 +250,6 @@ func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Re
 	if err != nil {
 		return last, err
 	}
-	return last, apply(ctx, ix.storage(), ix.def, reducers, st, b, last)
+	w := writer{ix.storage(), ix.def, reducers, st}
+	return last, w.write(ctx, b, last)
 }

@@ -15,25 +15,28 @@ type longRow struct {
 	rec rowRecord
 }
 
-// readGroup reads all records of a view whose keys begin like a given one, from a cursor that has just
-// returned that one. It returns them in order, and the first record after them.
-func readGroup(c engine.Cursor, k, v []byte, def *Definition) (group []longRow, nextK, nextV []byte, err error) {
-	begin := k[:1+maxKey]
-	for k != nil && bytes.HasPrefix(k, begin) {
-		g := longRow{k: k, v: v}
-		if g.rec, err = parseRow(k, v); err != nil {
-			return nil, nil, nil, err
+// current is the record that a cursor has just returned. k is nil after the last one.
+type current struct{ k, v []byte }
+
+// readGroup reads all records of a view whose keys begin like at's, from a cursor that has just
+// returned at. It returns them in order, and moves at to the first record after them.
+func readGroup(c engine.Cursor, at *current, def *Definition) (group []longRow, err error) {
+	begin, view := at.k[:1+maxKey], int(at.k[0])
+	for at.k != nil && bytes.HasPrefix(at.k, begin) {
+		g := longRow{k: at.k, v: at.v}
+		if g.rec, err = parseRow(at.k, at.v); err != nil {
+			return nil, err
 		}
 		json, err := g.rec.firstKey()
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, err
 		}
-		if g.key, err = def.appendKey(nil, int(k[0]), g.rec.id, json); err != nil {
-			return nil, nil, nil, corrupt("key of a row of %q", g.rec.id)
+		if g.key, err = def.appendKey(nil, view, g.rec.id, json); err != nil {
+			return nil, corrupt("key of a row of %q", g.rec.id)
 		}
 		group = append(group, g)
-		if k, v, err = c.Next(); err != nil {
-			return nil, nil, nil, err
+		if at.k, at.v, err = c.Next(); err != nil {
+			return nil, err
 		}
 	}
 	slices.SortFunc(group, func(a, b longRow) int {
@@ -42,51 +45,61 @@ func readGroup(c engine.Cursor, k, v []byte, def *Definition) (group []longRow, 
 		}
 		return bytes.Compare(a.rec.id, b.rec.id)
 	})
-	return group, k, v, nil
+	return group, nil
 }
 
 // fold reads the rows and segments of a range into s. Only records whose keys begin like a long
 // bound are read row by row.
 func fold(r engine.Reader, def *Definition, rg *Range, s sink) error {
+	f := folding{r: r, def: def, rg: rg, s: s}
 	from, to := rg.Low.place(rg.View, false), rg.High.place(rg.View, true)
 	if !rg.exact() {
 		if len(rg.Low.Key) > maxKey {
 			end := rg.Low.place(rg.View, true)
-			if err := foldGroup(r, def, rg, from, end, s); err != nil || bytes.Equal(end, to) {
+			if err := f.group(from, end); err != nil || bytes.Equal(end, to) {
 				return err
 			}
 			from = end
 		}
 		if len(rg.High.Key) > maxKey {
 			begin := rg.High.place(rg.View, false)
-			if err := foldBetween(r, rg.View, from, begin, s); err != nil {
+			if err := f.between(from, begin); err != nil {
 				return err
 			}
-			return foldGroup(r, def, rg, begin, to, s)
+			return f.group(begin, to)
 		}
 	}
-	return foldBetween(r, rg.View, from, to, s)
+	return f.between(from, to)
 }
 
-func foldBetween(r engine.Reader, view int, from, to []byte, s sink) error {
+// folding is a range that is being read into a sink.
+type folding struct {
+	r   engine.Reader
+	def *Definition
+	rg  *Range
+	s   sink
+}
+
+// between reads what is between two places of rows.
+func (f *folding) between(from, to []byte) error {
 	if bytes.Compare(from, to) >= 0 {
 		return nil
 	}
-	w := walk{r: r, view: byte(view), to: to, s: s}
+	w := walk{r: f.r, view: byte(f.rg.View), to: to, s: f.s}
 	return w.run(from)
 }
 
-// foldGroup reads the rows of a range among records whose keys begin the same.
-func foldGroup(r engine.Reader, def *Definition, rg *Range, from, to []byte, s sink) error {
-	c := r.Cursor(spaceRows, engine.Range{From: from, To: to})
+// group reads the rows of the range among records whose keys begin the same.
+func (f *folding) group(from, to []byte) error {
+	c := f.r.Cursor(spaceRows, engine.Range{From: from, To: to})
 	k, v, err := c.Next()
 	if k == nil || err != nil {
 		return err
 	}
-	group, _, _, err := readGroup(c, k, v, def)
+	group, err := readGroup(c, &current{k, v}, f.def)
 	for i := 0; i < len(group) && err == nil; i++ {
-		if rg.holds(group[i].key, group[i].rec.id) {
-			_, err = s.row(group[i].k, group[i].v)
+		if f.rg.holds(group[i].key, group[i].rec.id) {
+			_, err = f.s.row(group[i].k, group[i].v)
 		}
 	}
 	return err
@@ -108,16 +121,17 @@ func firstOf(r engine.Reader, def *Definition, rg *Range, descending bool) (*lon
 	}
 	c := r.Cursor(spaceRows, span)
 	k, v, err := c.Next()
-	for k != nil && err == nil {
-		rec, err := parseRow(k, v)
+	at := current{k, v}
+	for at.k != nil && err == nil {
+		rec, err := parseRow(at.k, at.v)
 		if err != nil {
 			return nil, err
 		}
 		if !rec.long() {
-			return &longRow{key: rec.prefix[1:], k: k, v: v, rec: rec}, nil
+			return &longRow{key: rec.prefix[1:], k: at.k, v: at.v, rec: rec}, nil
 		}
-		var group []longRow
-		if group, k, v, err = readGroup(c, k, v, def); err != nil {
+		group, err := readGroup(c, &at, def)
+		if err != nil {
 			return nil, err
 		}
 		if descending {

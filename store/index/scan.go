@@ -164,28 +164,31 @@ func (s *scanner) rest(r engine.Reader, rg *Range) (more bool, err error) {
 	}
 	c := r.Cursor(spaceRows, span)
 	k, v, err := c.Next()
-	for k != nil && err == nil {
-		rec, err := parseRow(k, v)
+	at := current{k, v}
+	for at.k != nil && err == nil {
+		rec, err := parseRow(at.k, at.v)
 		if err != nil {
 			return false, err
 		}
 		var done bool
 		if rec.long() {
-			var group []longRow
-			if group, k, v, err = readGroup(c, k, v, s.def); err != nil {
+			group, err := readGroup(c, &at, s.def)
+			if err != nil {
 				return false, err
 			}
-			done, err = s.emitGroup(rg, group)
+			if done, err = s.emitGroup(rg, group); err != nil {
+				return false, err
+			}
 		} else {
 			if done, err = s.emit(&rec); !done && err == nil {
 				s.moveTo(rg, rec.prefix[1:], rec.id)
-				k, v, err = c.Next()
+				at.k, at.v, err = c.Next()
 			}
 		}
 		if err != nil || done {
 			return false, err
 		}
-		if k != nil && (s.rows >= snapshotRows || s.size >= snapshotBytes) {
+		if at.k != nil && (s.rows >= snapshotRows || s.size >= snapshotBytes) {
 			return true, nil
 		}
 	}
