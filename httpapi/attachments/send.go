@@ -29,7 +29,7 @@ func Send(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attac
 			return sendUnpacked(w, r, db, att)
 		}
 		h["Content-Encoding"] = []string{att.Encoding}
-		return sendSpan(w, r, db, att, span{0, att.Length}, http.StatusOK)
+		return sendSpan(w, r, db, att, span{0, att.Length})
 	}
 	h["Accept-Ranges"] = []string{"bytes"}
 	spans, err := parseRange(r.Header.Get("Range"), att.Length)
@@ -38,17 +38,22 @@ func Send(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attac
 		delete(h, "Etag")
 		return err
 	case len(spans) == 0:
-		return sendSpan(w, r, db, att, span{0, att.Length}, http.StatusOK)
+		return sendSpan(w, r, db, att, span{0, att.Length})
 	case len(spans) == 1:
 		h["Content-Range"] = []string{spans[0].contentRange(att.Length)}
-		return sendSpan(w, r, db, att, spans[0], http.StatusPartialContent)
+		return sendSpan(w, r, db, att, spans[0])
 	}
 	return sendSpans(w, r, db, att, spans)
 }
 
-// sendSpan sends some of the bytes.
-func sendSpan(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attachment, sp span, status int) error {
-	w.Header()["Content-Length"] = []string{formatInt(sp.length)}
+// sendSpan sends some of the bytes. If they are a part, Content-Range says so already.
+func sendSpan(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attachment, sp span) error {
+	h := w.Header()
+	h["Content-Length"] = []string{formatInt(sp.length)}
+	status := http.StatusOK
+	if len(h["Content-Range"]) > 0 {
+		status = http.StatusPartialContent
+	}
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil

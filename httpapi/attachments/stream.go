@@ -39,12 +39,21 @@ func (w *Wanted) Of(doc *store.Document) func(*store.Attachment) bool {
 	return func(a *store.Attachment) bool { return a.RevPos > has || has == 0 }
 }
 
-// AppendDocument appends a document as JSON with the bytes of some attachments. It may send
-// what is ready in the meantime.
-func AppendDocument(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
+// Sending is a document on its way out, with the bytes of some of its attachments.
+type Sending struct {
+	DB      *store.DB
+	Doc     *store.Document
+	Options store.JSONOptions
+	Sends   func(*store.Attachment) bool // tells of which attachments the bytes go out
+}
+
+// AppendJSON appends the document as JSON, with the bytes in it. It may send what is ready in the
+// meantime.
+func (s *Sending) AppendJSON(ctx context.Context, st *wire.Stream) error {
+	opt := s.Options
 	opt.Open = true
-	st.Buf = doc.AppendJSON(st.Buf, opt)
-	if err := streamAttachments(ctx, st, db, doc, opt.Encodings, sends); err != nil {
+	st.Buf = s.Doc.AppendJSON(st.Buf, opt)
+	if err := s.streamAttachments(ctx, st); err != nil {
 		return err
 	}
 	st.Buf = append(st.Buf, '}')
@@ -58,23 +67,24 @@ func AppendRow(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Do
 	st.Buf = doc.AppendJSON(st.Buf, opt)
 	if opt.Open {
 		of := &store.Document{Attachments: doc.Attachments}
-		st.Later(func() error { return streamAttachments(ctx, st, db, of, wanted.Encodings, wanted.Of(of)) })
+		later := Sending{DB: db, Doc: of, Options: opt, Sends: wanted.Of(of)}
+		st.Later(func() error { return later.streamAttachments(ctx, st) })
 		st.Buf = append(st.Buf, '}')
 	}
 }
 
 // streamAttachments appends the member _attachments, with the bytes of some.
-func streamAttachments(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, encodings bool, sends func(*store.Attachment) bool) error {
-	for i := range doc.Attachments {
-		a := &doc.Attachments[i]
-		st.Buf = appendAttachmentName(st.Buf, i, a, encodings)
-		if !sends(a) {
+func (s *Sending) streamAttachments(ctx context.Context, st *wire.Stream) error {
+	for i := range s.Doc.Attachments {
+		a := &s.Doc.Attachments[i]
+		st.Buf = appendAttachmentName(st.Buf, i, a, s.Options.Encodings)
+		if !s.Sends(a) {
 			st.Buf = append(a.AppendLength(st.Buf), `,"stub":true}`...)
 			continue
 		}
 		st.Buf = append(st.Buf, `,"data":"`...)
 		enc := base64.NewEncoder(base64.StdEncoding, streamWriter{st})
-		if err := copyUnpacked(ctx, enc, db, a); err != nil {
+		if err := copyUnpacked(ctx, enc, s.DB, a); err != nil {
 			return err
 		}
 		if err := enc.Close(); err != nil {
@@ -82,7 +92,7 @@ func streamAttachments(ctx context.Context, st *wire.Stream, db *store.DB, doc *
 		}
 		st.Buf = append(st.Buf, `"}`...)
 	}
-	if len(doc.Attachments) > 0 {
+	if len(s.Doc.Attachments) > 0 {
 		st.Buf = append(st.Buf, '}')
 	}
 	return nil
@@ -109,26 +119,27 @@ func (w streamWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// AppendRelated appends a document and the bytes of some attachments as parts: first the JSON,
-// then the attachments in its order. As in CouchDB, the JSON always says how the bytes are
+// AppendRelated appends the document and the bytes as parts: first the JSON, then the attachments
+// in its order. As in CouchDB, the JSON always says how the bytes are
 // encoded, because they are sent that way and the receiver has to know.
-func AppendRelated(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool, boundary string) error {
+func (s *Sending) AppendRelated(ctx context.Context, st *wire.Stream, boundary string) error {
 	st.Buf = append(append(append(st.Buf, "--"...), boundary...), "\r\nContent-Type: application/json\r\n\r\n"...)
+	opt := s.Options
 	opt.Open, opt.Encodings = true, true
-	st.Buf = doc.AppendJSON(st.Buf, opt)
-	for i := range doc.Attachments {
-		a := &doc.Attachments[i]
+	st.Buf = s.Doc.AppendJSON(st.Buf, opt)
+	for i := range s.Doc.Attachments {
+		a := &s.Doc.Attachments[i]
 		st.Buf = a.AppendLength(appendAttachmentName(st.Buf, i, a, opt.Encodings))
-		if sends(a) {
+		if s.Sends(a) {
 			st.Buf = append(st.Buf, `,"follows":true}`...)
 		} else {
 			st.Buf = append(st.Buf, `,"stub":true}`...)
 		}
 	}
 	st.Buf = append(st.Buf, "}}"...)
-	for i := range doc.Attachments {
-		a := &doc.Attachments[i]
-		if !sends(a) {
+	for i := range s.Doc.Attachments {
+		a := &s.Doc.Attachments[i]
+		if !s.Sends(a) {
 			continue
 		}
 		st.Buf = append(append(append(st.Buf, "\r\n--"...), boundary...), "\r\nContent-Disposition: attachment; filename="...)
@@ -139,7 +150,7 @@ func AppendRelated(ctx context.Context, st *wire.Stream, db *store.DB, doc *stor
 			st.Buf = append(append(st.Buf, "\r\nContent-Encoding: "...), store.InHead(a.Encoding)...)
 		}
 		st.Buf = append(st.Buf, "\r\n\r\n"...)
-		if err := copyAttachment(ctx, streamWriter{st}, db, a, span{0, a.Length}); err != nil {
+		if err := copyAttachment(ctx, streamWriter{st}, s.DB, a, span{0, a.Length}); err != nil {
 			return err
 		}
 	}
@@ -152,10 +163,10 @@ func quoteFilename(name string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(store.InHead(name)) + `"`
 }
 
-// SendsAny tells whether the bytes of any attachment are to be sent.
-func SendsAny(doc *store.Document, sends func(*store.Attachment) bool) bool {
-	for i := range doc.Attachments {
-		if sends(&doc.Attachments[i]) {
+// Any tells whether the bytes of any attachment go out.
+func (s *Sending) Any() bool {
+	for i := range s.Doc.Attachments {
+		if s.Sends(&s.Doc.Attachments[i]) {
 			return true
 		}
 	}
@@ -173,9 +184,9 @@ func wantsRelated(r *http.Request) bool {
 	return strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/json")
 }
 
-// WriteDocument answers with one document and the bytes of its attachments.
-func WriteDocument(w http.ResponseWriter, r *http.Request, db *store.DB, doc *store.Document, opt store.JSONOptions, sends func(*store.Attachment) bool) error {
-	related := wantsRelated(r) && SendsAny(doc, sends)
+// Write answers with the document.
+func (s *Sending) Write(w http.ResponseWriter, r *http.Request) error {
+	related := wantsRelated(r) && s.Any()
 	boundary := NewBoundary()
 	if related {
 		w.Header()["Content-Type"] = []string{`multipart/related; boundary="` + boundary + `"`}
@@ -184,9 +195,9 @@ func WriteDocument(w http.ResponseWriter, r *http.Request, db *store.DB, doc *st
 	defer st.Drop()
 	var err error
 	if related {
-		err = AppendRelated(r.Context(), st, db, doc, opt, sends, boundary)
+		err = s.AppendRelated(r.Context(), st, boundary)
 	} else {
-		err = AppendDocument(r.Context(), st, db, doc, opt, sends)
+		err = s.AppendJSON(r.Context(), st)
 		st.Buf = append(st.Buf, '\n')
 	}
 	if err != nil {

@@ -52,7 +52,7 @@ func (d *Room) PutAttachment(w http.ResponseWriter, r *http.Request) error {
 	edit := editWith(id, rev, old, name)
 	edit.Attachments = append([]store.EditAttachment{att}, edit.Attachments...) // the new one stands first
 	location := wire.DBPath(r) + "/" + wire.EscapeSegment(id) + "/" + wire.EscapeSegment(name)
-	return writeAttachmentEdit(w, r, db, edit, http.StatusCreated, location)
+	return writeAttachmentEdit(w, r, db, edit, location)
 }
 
 // DeleteAttachment answers DELETE of an attachment: a new revision without it.
@@ -73,7 +73,7 @@ func (d *Room) DeleteAttachment(w http.ResponseWriter, r *http.Request) error {
 		return &write.Conflict{ID: id}
 	}
 	edit := editWith(id, rev, old, name)
-	return writeAttachmentEdit(w, r, db, edit, http.StatusOK, "")
+	return writeAttachmentEdit(w, r, db, edit, "")
 }
 
 // attachmentOwner reads the revision that a request wants to replace. If a PUT names none, it
@@ -116,8 +116,14 @@ func editWith(id string, rev revtree.Rev, old *store.Document, without string) s
 	return edit
 }
 
-func writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, status int, location string) error {
-	return write.One(w, r, db, edit, false, func(result store.Result) (write.Answer, error) {
+// writeAttachmentEdit writes an edit that changes an attachment. location is the path of a new
+// one; if it is empty, the attachment is gone.
+func writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, location string) error {
+	status := http.StatusOK
+	if location != "" {
+		status = http.StatusCreated
+	}
+	one := write.One{Edit: edit, Answer: func(result store.Result) (write.Answer, error) {
 		if result.Err != nil {
 			return write.Answer{}, result.Err
 		}
@@ -126,5 +132,6 @@ func writeAttachmentEdit(w http.ResponseWriter, r *http.Request, db *store.DB, e
 			a.Location = wire.Absolute(r, location)
 		}
 		return a, nil
-	})
+	}}
+	return one.Write(w, r, db)
 }

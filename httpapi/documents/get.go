@@ -56,7 +56,8 @@ func (d *Room) Get(w http.ResponseWriter, r *http.Request) error {
 		if !q.revs {
 			doc.Path = nil // it was read to judge atts_since
 		}
-		return attachments.WriteDocument(w, r, db, doc, js, sends)
+		sending := attachments.Sending{DB: db, Doc: doc, Options: js, Sends: sends}
+		return sending.Write(w, r)
 	}
 	if !q.revs {
 		doc.Path = nil

@@ -114,7 +114,8 @@ func (s *revSender) document(doc *store.Document) error {
 		s.st.Buf = doc.AppendJSON(s.st.Buf, opt)
 		return nil
 	}
-	return attachments.AppendDocument(s.ctx, s.st, s.db, doc, opt, sends)
+	sending := attachments.Sending{DB: s.db, Doc: doc, Options: opt, Sends: sends}
+	return sending.AppendJSON(s.ctx, s.st)
 }
 
 func (s *revSender) judge(doc *store.Document) func(*store.Attachment) bool {
@@ -156,14 +157,16 @@ func (s *revSender) part(boundary string, f *store.OpenRev) error {
 		s.st.Buf = append(wire.AppendRev(append(s.st.Buf, `{"missing":`...), f.Missing), '}')
 		return nil
 	}
-	sends := s.judge(f.Doc)
-	opt := store.JSONOptions{Encodings: true} // among parts always, as in CouchDB
-	if !attachments.SendsAny(f.Doc, sends) {
+	sending := attachments.Sending{
+		DB: s.db, Doc: f.Doc, Sends: s.judge(f.Doc),
+		Options: store.JSONOptions{Encodings: true}, // among parts always, as in CouchDB
+	}
+	if !sending.Any() {
 		s.st.Buf = append(s.st.Buf, "application/json\r\n\r\n"...)
-		s.st.Buf = f.Doc.AppendJSON(s.st.Buf, opt)
+		s.st.Buf = f.Doc.AppendJSON(s.st.Buf, sending.Options)
 		return nil
 	}
 	inner := attachments.NewBoundary()
 	s.st.Buf = append(append(append(s.st.Buf, `multipart/related; boundary="`...), inner...), "\"\r\n\r\n"...)
-	return attachments.AppendRelated(s.ctx, s.st, s.db, f.Doc, opt, sends, inner)
+	return sending.AppendRelated(s.ctx, s.st, inner)
 }

@@ -71,13 +71,14 @@ func (d *Room) PostForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return write.One(w, r, db, edit, false, func(result store.Result) (write.Answer, error) {
+	one := write.One{Edit: edit, Answer: func(result store.Result) (write.Answer, error) {
 		if result.Err != nil {
 			return write.Answer{}, result.Err
 		}
 		body := appendEdited(make([]byte, 0, 128), result.ID, result.Rev)
 		return write.Answer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, result.Rev)), Body: body}, nil
-	})
+	}}
+	return one.Write(w, r, db)
 }
 
 // PostLocalForm refuses POST of a local document, which can have no attachments.

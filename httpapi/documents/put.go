@@ -64,7 +64,8 @@ func writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery
 	if q.replicated && doc.Rev.IsZero() && doc.Path == nil {
 		return errNoRevision
 	}
-	return write.One(w, r, db, edit, q.replicated, func(result store.Result) (write.Answer, error) { return editedAnswer(r, q, doc, result) })
+	one := write.One{Edit: edit, Replicated: q.replicated, Answer: func(result store.Result) (write.Answer, error) { return editedAnswer(r, q, doc, result) }}
+	return one.Write(w, r, db)
 }
 
 // editedAnswer tells what an edit made, and, except of a DELETE, where that is.

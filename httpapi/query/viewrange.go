@@ -111,7 +111,7 @@ func (v *viewRange) write(ctx context.Context, st *wire.Stream) error {
 		return v.writeReduced(ctx, st)
 	}
 	rows := viewRows{ctx: ctx, st: st, plan: v}
-	if err := v.Rows(ctx, v.number, &v.query, rows.head, rows.row, rows.flush); err != nil {
+	if err := v.Rows(ctx, v.number, &v.query, view.RowsTo{Head: rows.head, Row: rows.row, Flush: rows.flush}); err != nil {
 		return err
 	}
 	st.Buf = append(st.Buf, "\r\n]}"...)
@@ -153,7 +153,7 @@ func (v *viewRange) writeReduced(ctx context.Context, st *wire.Stream) error {
 		st.Buf = append(b, '}')
 		return nil
 	}
-	if err := v.Reduced(ctx, v.number, &v.query, head, group, st.FlushFull); err != nil {
+	if err := v.Reduced(ctx, v.number, &v.query, view.GroupsTo{Head: head, Group: group, Flush: st.FlushFull}); err != nil {
 		return err
 	}
 	st.Buf = append(st.Buf, "\r\n]}"...)

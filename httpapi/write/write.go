@@ -154,22 +154,30 @@ func OptionsOf(w http.ResponseWriter, r *http.Request, answer func([]store.Resul
 	return opt, err
 }
 
-// One writes one edit and answers. answer is called only with the edit's result, and may be
-// called within the transaction.
-func One(w http.ResponseWriter, r *http.Request, db *store.DB, edit store.Edit, replicated bool, answer func(store.Result) (Answer, error)) error {
-	opt, err := OptionsOf(w, r, func(results []store.Result) (Answer, error) { return answer(results[0]) })
+// One is the only edit of a request.
+type One struct {
+	Edit       store.Edit
+	Replicated bool // new_edits=false: it comes with its path
+	// Answer makes the answer of the edit's result, or returns an error to answer with. It may be
+	// called within the transaction.
+	Answer func(store.Result) (Answer, error)
+}
+
+// Write writes the edit and answers.
+func (o *One) Write(w http.ResponseWriter, r *http.Request, db *store.DB) error {
+	opt, err := OptionsOf(w, r, func(results []store.Result) (Answer, error) { return o.Answer(results[0]) })
 	if err != nil {
 		return err
 	}
-	opt.Replicated = replicated
-	result, err := db.Put(r.Context(), edit, opt)
+	opt.Replicated = o.Replicated
+	result, err := db.Put(r.Context(), o.Edit, opt)
 	if err != nil && result.Err == nil {
 		return err
 	}
 	wire.NoteWritten(r, []store.Result{result})
-	a, err := answer(result)
+	a, err := o.Answer(result)
 	if errors.Is(err, store.ErrConflict) {
-		return &Conflict{ID: edit.Doc.ID, Given: wire.GivenRev(&edit.Doc)}
+		return &Conflict{ID: o.Edit.Doc.ID, Given: wire.GivenRev(&o.Edit.Doc)}
 	}
 	if err != nil {
 		return err

@@ -13,9 +13,22 @@ type Head struct {
 	Changed       uint64 // when the view's rows last changed: with the signature, an ETag
 }
 
-// Rows reads rows of a view. It calls head once, before the first row. It calls row inside a
-// snapshot, so row must do no I/O. It calls flush between snapshots.
-func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) error, row func(*index.Row) error, flush func() error) error {
+// RowsTo takes rows as they are read.
+type RowsTo struct {
+	Head  func(Head) error       // is called once, before the first row
+	Row   func(*index.Row) error // inside a snapshot, so that it must do no I/O
+	Flush func() error           // between snapshots (nothing is to be done then)
+}
+
+// GroupsTo takes groups as they are reduced. Its functions are called as those of RowsTo.
+type GroupsTo struct {
+	Head  func(Head) error
+	Group func(*index.Group) error
+	Flush func() error
+}
+
+// Rows reads rows of a view.
+func (ix *Index) Rows(ctx context.Context, view int, q *Query, to RowsTo) error {
 	ranges, err := q.ranges(view, ix.Definition().Views[view].Order)
 	if err != nil {
 		return err
@@ -40,8 +53,8 @@ func (ix *Index) Rows(ctx context.Context, view int, q *Query, head func(Head) e
 		}
 		skip = min(skip, n)
 	}
-	return ix.Index.Rows(ctx, rq, index.RowsTo{Row: row, Flush: flush, Head: func(h index.Head) error {
-		return head(Head{Total: int(h.Total), Offset: min(h.Offset+skip, int(h.Total)), Seq: h.Seq, Changed: h.Changed})
+	return ix.Index.Rows(ctx, rq, index.RowsTo{Row: to.Row, Flush: to.Flush, Head: func(h index.Head) error {
+		return to.Head(Head{Total: int(h.Total), Offset: min(h.Offset+skip, int(h.Total)), Seq: h.Seq, Changed: h.Changed})
 	}})
 }
 
@@ -60,7 +73,7 @@ func (ix *Index) skipKeys(ctx context.Context, q *index.RowsQuery) error {
 }
 
 // Reduced reduces rows of a view. Without a reduce function the error is ErrReduce.
-func (ix *Index) Reduced(ctx context.Context, view int, q *Query, head func(Head) error, group func(*index.Group) error, flush func() error) error {
+func (ix *Index) Reduced(ctx context.Context, view int, q *Query, to GroupsTo) error {
 	if ix.Design.Views[view].Reduce == "" {
 		return ErrReduce
 	}
@@ -69,8 +82,8 @@ func (ix *Index) Reduced(ctx context.Context, view int, q *Query, head func(Head
 		return err
 	}
 	rq := index.ReduceQuery{Ranges: ranges, Descending: q.Descending, GroupLevel: q.GroupLevel, Skip: q.Skip, Limit: q.Limit}
-	return ix.Reduce(ctx, view, rq, index.GroupsTo{Group: group, Flush: flush, Head: func(h index.Head) error {
-		return head(Head{Total: int(h.Total), Seq: h.Seq, Changed: h.Changed})
+	return ix.Reduce(ctx, view, rq, index.GroupsTo{Group: to.Group, Flush: to.Flush, Head: func(h index.Head) error {
+		return to.Head(Head{Total: int(h.Total), Seq: h.Seq, Changed: h.Changed})
 	}})
 }
 

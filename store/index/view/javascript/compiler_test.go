@@ -91,10 +91,13 @@ func open(t testing.TB, host script.Host, db *store.DB, m *index.Manager, ddoc s
 func rowsOf(t testing.TB, ix *view.Index, number int, q view.Query) string {
 	t.Helper()
 	var out []string
-	err := ix.Rows(t.Context(), number, &q, func(h view.Head) error { out = append(out, fmt.Sprintf("%d of %d:", h.Offset, h.Total)); return nil }, func(r *index.Row) error {
-		out = append(out, fmt.Sprintf("%s %s %s", r.Key, r.ID, r.Value))
-		return nil
-	}, nil)
+	err := ix.Rows(t.Context(), number, &q, view.RowsTo{
+		Head: func(h view.Head) error { out = append(out, fmt.Sprintf("%d of %d:", h.Offset, h.Total)); return nil },
+		Row: func(r *index.Row) error {
+			out = append(out, fmt.Sprintf("%s %s %s", r.Key, r.ID, r.Value))
+			return nil
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,14 +107,14 @@ func rowsOf(t testing.TB, ix *view.Index, number int, q view.Query) string {
 func groupsOf(t testing.TB, ix *view.Index, number int, q view.Query) string {
 	t.Helper()
 	var out []string
-	err := ix.Reduced(t.Context(), number, &q, func(view.Head) error { return nil }, func(g *index.Group) error {
+	err := ix.Reduced(t.Context(), number, &q, view.GroupsTo{Head: func(view.Head) error { return nil }, Group: func(g *index.Group) error {
 		if g.Err != nil {
 			out = append(out, g.Err.Name)
 		} else {
 			out = append(out, fmt.Sprintf("%s %s", g.Key, g.Value))
 		}
 		return nil
-	}, nil)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +191,7 @@ func BenchmarkGroups(b *testing.B) {
 			defer ix.Release()
 			groups := 0
 			for b.Loop() {
-				err := ix.Reduced(b.Context(), 0, &view.Query{Limit: -1, GroupLevel: index.Exact}, func(view.Head) error { return nil }, func(*index.Group) error { groups++; return nil }, nil)
+				err := ix.Reduced(b.Context(), 0, &view.Query{Limit: -1, GroupLevel: index.Exact}, view.GroupsTo{Head: func(view.Head) error { return nil }, Group: func(*index.Group) error { groups++; return nil }})
 				if err != nil {
 					b.Fatal(err)
 				}
