@@ -34,34 +34,45 @@ func Edit(a *document.Attachment) store.EditAttachment {
 	return e
 }
 
-// Stage stores the bytes of inline attachments and turns all attachments into edits. part, if
-// not nil, stores the ones that follow. inMemory counts the bytes that wait in memory.
-func Stage(ctx context.Context, db *store.DB, sent []document.Attachment, limit int64, inMemory *int, part func(a *document.Attachment) (store.Staged, error)) ([]store.EditAttachment, error) {
+// Stager stores the bytes of a request's attachments.
+type Stager struct {
+	DB    *store.DB
+	Limit int64 // of the size of one; 0: there is none
+
+	// Part stores an attachment that follows in a part of its own. nil: none can.
+	Part func(a *document.Attachment) (store.Staged, error)
+
+	// InMemory is how many bytes wait in memory.
+	InMemory int
+}
+
+// Stage stores the bytes of inline attachments and turns all attachments into edits.
+func (s *Stager) Stage(ctx context.Context, sent []document.Attachment) ([]store.EditAttachment, error) {
 	var out []store.EditAttachment
 	for i := range sent {
 		a := &sent[i]
 		e := Edit(a)
 		switch {
 		case a.Stub:
-		case a.Follows && part == nil:
+		case a.Follows && s.Part == nil:
 			return nil, wire.BadRequest("Attachment %s follows, but the request is not multipart/related", a.Name)
 		default:
 			var staged store.Staged
 			var err error
 			if a.Follows {
-				if staged, err = part(a); err == nil {
+				if staged, err = s.Part(a); err == nil {
 					err = checkDigest(a, staged.Digest)
 				}
 				if a.Encoding == "gzip" {
 					e.Encoding, e.DecodedLength = a.Encoding, max(a.Length, 0)
 				}
 			} else {
-				staged, err = db.StageAttachment(ctx, a.Inline(), store.StageOptions{Limit: limit, Store: *inMemory > maxStagedInMemory, Bounded: true})
+				staged, err = s.DB.StageAttachment(ctx, a.Inline(), store.StageOptions{Limit: s.Limit, Store: s.InMemory > maxStagedInMemory, Bounded: true})
 			}
 			if err != nil {
 				return nil, err
 			}
-			*inMemory += staged.InMemory()
+			s.InMemory += staged.InMemory()
 			e.Staged = &staged
 		}
 		out = append(out, e)
@@ -82,18 +93,18 @@ func checkDigest(a *document.Attachment, got store.Digest) error {
 
 // EditOf turns a document into an edit, and stores its inline attachments.
 func EditOf(ctx context.Context, db *store.DB, doc document.Doc, limit int64) (store.Edit, error) {
-	inMemory := 0
-	return nextEdit(ctx, db, doc, limit, &inMemory)
+	s := Stager{DB: db, Limit: limit}
+	return s.edit(ctx, doc)
 }
 
-func nextEdit(ctx context.Context, db *store.DB, doc document.Doc, limit int64, inMemory *int) (store.Edit, error) {
+func (s *Stager) edit(ctx context.Context, doc document.Doc) (store.Edit, error) {
 	if strings.HasPrefix(doc.ID, "_local/") {
 		return store.Edit{Doc: doc}, nil // its attachments vanish, as in CouchDB
 	}
 	if err := doc.CheckAttachments(); err != nil {
 		return store.Edit{}, err
 	}
-	atts, err := Stage(ctx, db, doc.Attachments, limit, inMemory, nil)
+	atts, err := s.Stage(ctx, doc.Attachments)
 	return store.Edit{Doc: doc, Attachments: atts}, err
 }
 
@@ -109,10 +120,10 @@ func EditsOf(ctx context.Context, db *store.DB, docs []document.Doc, limit int64
 			return nil, err
 		}
 	}
-	inMemory := 0
+	s := Stager{DB: db, Limit: limit}
 	for i := range docs {
 		var err error
-		if edits[i], err = nextEdit(ctx, db, docs[i], limit, &inMemory); err != nil {
+		if edits[i], err = s.edit(ctx, docs[i]); err != nil {
 			return nil, err
 		}
 	}

@@ -55,10 +55,11 @@ func putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string,
 		doc = document.Doc{}
 		wire.ExchangeOf(r).EndWork()
 	}
-	inMemory := 0
-	atts, err := attachments.Stage(r.Context(), db, sent, wire.SettingsOf(r).MaxAttachmentSize, &inMemory, func(a *document.Attachment) (store.Staged, error) {
-		return stagePart(r, db, parts, a, inMemory > maxPartsInMemory)
-	})
+	stager := attachments.Stager{DB: db, Limit: wire.SettingsOf(r).MaxAttachmentSize}
+	stager.Part = func(a *document.Attachment) (store.Staged, error) {
+		return stagePart(r, db, parts, a, stager.InMemory > maxPartsInMemory)
+	}
+	atts, err := stager.Stage(r.Context(), sent)
 	if err != nil {
 		return err
 	}
