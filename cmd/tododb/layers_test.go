@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -218,31 +220,38 @@ type goPackage struct {
 	Imports, Deps []string
 }
 
-// listPackages asks the go command for our packages, and what they import outside tests.
 func listPackages(t *testing.T) []goPackage {
 	t.Helper()
+	found, err := ourPackages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// ourPackages asks the go command, once, for our packages and what they import outside tests.
+var ourPackages = sync.OnceValues(func() (found []goPackage, err error) {
 	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps", module+"...")
 	out, err := cmd.Output()
 	if err != nil {
 		if e, ok := errors.AsType[*exec.ExitError](err); ok {
-			t.Fatalf("go list: %v\n%s", err, e.Stderr)
+			err = fmt.Errorf("go list: %w\n%s", err, e.Stderr)
 		}
-		t.Fatal(err)
+		return nil, err
 	}
-	var found []goPackage
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p goPackage
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		if strings.HasPrefix(p.ImportPath, module) {
 			found = append(found, p)
 		}
 	}
 	if len(found) == 0 {
-		t.Fatal("go list found none of our packages")
+		return nil, errors.New("go list found none of our packages")
 	}
-	return found
-}
+	return found, nil
+})

@@ -29,7 +29,8 @@ func (a *Access) newUsersDB() *systemDB {
 			if strings.HasPrefix(e.Doc.ID, "_local/") {
 				return checkServerRecord(e.Doc.ID)
 			}
-			if err := auth.MayWriteUser(by.User, by.DBAdmin, e.Doc.ID); err != nil {
+			rules := auth.UserRules{By: by.User, DBAdmin: by.DBAdmin}
+			if err := rules.MayWrite(e.Doc.ID); err != nil {
 				return err
 			}
 			doc := &auth.UserDoc{ID: e.Doc.ID, Body: e.Doc.Body, Deleted: e.Doc.Deleted}
@@ -37,7 +38,7 @@ func (a *Access) newUsersDB() *systemDB {
 			for _, old := range docs {
 				was = append(was, &auth.UserDoc{ID: old.ID, Body: old.Body, Deleted: old.Deleted})
 			}
-			if err := auth.CheckUser(by.User, by.DBAdmin, was, doc, a.auth.MaxCost()); err != nil {
+			if err := rules.Check(was, doc, a.auth.MaxCost()); err != nil {
 				return err
 			}
 			password, there := doc.Password()
@@ -63,7 +64,8 @@ func (a *Access) newUsersDB() *systemDB {
 				}
 				return true, nil
 			}
-			shown := auth.ShowUser(by.User, by.DBAdmin, d.ID, d.Body, a.settings().publicFields)
+			rules := auth.UserRules{By: by.User, DBAdmin: by.DBAdmin}
+			shown := rules.Show(d.ID, d.Body, a.settings().publicFields)
 			if shown == nil {
 				return false, nil
 			}

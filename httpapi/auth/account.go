@@ -65,7 +65,7 @@ func ParseAccount(doc []byte) (*Account, error) {
 	return &Account{User: User{Name: fields.Name, Roles: roles}, password: p}, nil
 }
 
-// judgedMembers returns the members that make an account, as CheckUser has checked them.
+// judgedMembers returns the members that make an account, as UserRules has checked them.
 // Package json would also read Roles as roles, which nobody has checked.
 func judgedMembers(doc []byte) []byte {
 	d := UserDoc{Body: doc}

@@ -3,7 +3,7 @@
 // An Authenticator tries the ways that are in use: a session cookie, Basic, the headers
 // of a proxy, a JSON Web Token, and the token of a device. Administrators come from the
 // settings. All other users come from documents of _users, which the caller looks up
-// (Accounts). The rules for those documents are here too (CheckUser, ShowUser), and so are
+// (Accounts). The rules for those documents are here too (UserRules), and so are
 // security objects (Security) and what a token allows (Scope).
 //
 // What always holds:

@@ -70,37 +70,43 @@ func truthy(value []byte) bool {
 	return true
 }
 
-// CheckUser tells whether a user may write a document of _users by the rules of CouchDB's
-// _design/_auth. The error is *Refusal. The rules are checked against each standing revision,
+// UserRules are the rules of CouchDB's _design/_auth for somebody who reads or writes _users.
+type UserRules struct {
+	By      User
+	DBAdmin bool // By administers the database
+}
+
+// Check tells whether a document of _users may be written. The error is *Refusal. The rules are checked against each standing revision,
 // so an edit of an older revision cannot bring back what an administrator has taken away.
 // Design documents are not checked, because writing one needs other rights. Only
 // administrators may store a hash that costs more than maxCost (Authenticator.MaxCost),
 // unless the document already has it: others would have to wait for it.
-func CheckUser(by User, dbAdmin bool, standing []*UserDoc, doc *UserDoc, maxCost int) error {
+func (r UserRules) Check(standing []*UserDoc, doc *UserDoc, maxCost int) error {
 	if strings.HasPrefix(doc.ID, "_design/") {
 		return nil
 	}
-	if cost := doc.hashCost(); !dbAdmin && !doc.Deleted && cost > float64(maxCost) && !slices.ContainsFunc(standing, doc.sameHash) {
+	if cost := doc.hashCost(); !r.DBAdmin && !doc.Deleted && cost > float64(maxCost) && !slices.ContainsFunc(standing, doc.sameHash) {
 		return refuse("Only admins may store a password's hash that costs more than %d iterations.", maxCost)
 	}
 	if len(standing) == 0 {
 		standing = []*UserDoc{nil}
 	}
 	for _, old := range standing {
-		if err := checkUser(by, dbAdmin, old, doc); err != nil {
+		if err := r.check(old, doc); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkUser checks the rules against one revision. old is nil for a new document.
-func checkUser(by User, dbAdmin bool, old *UserDoc, doc *UserDoc) error {
+// check checks the rules against one revision. old is nil for a new document.
+func (r UserRules) check(old, doc *UserDoc) error {
+	by := r.By
 	if old != nil && old.Deleted {
 		old = nil
 	}
 	if doc.Deleted {
-		if dbAdmin || old != nil && !by.Anonymous() && old.text("name") == by.Name {
+		if r.DBAdmin || old != nil && !by.Anonymous() && old.text("name") == by.Name {
 			return nil
 		}
 		return refuse("Only admins may delete other user docs.")
@@ -116,7 +122,7 @@ func checkUser(by User, dbAdmin bool, old *UserDoc, doc *UserDoc) error {
 		return err
 	}
 	roles, _ := doc.roles()
-	if !dbAdmin {
+	if !r.DBAdmin {
 		switch {
 		case old == nil && len(roles) > 0:
 			return refuse("Only _admin may set roles")
@@ -226,20 +232,19 @@ func (d *UserDoc) Password() (password string, there bool) {
 	return password, err == nil
 }
 
-// MayWriteUser tells whether a user may try to write the document of a user, or returns
-// ErrNotYours. Anonymous users may, because people who sign up have no name yet. They get a
+// MayWrite tells whether they may try to write the document of a user, or returns ErrNotYours. Anonymous users may, because people who sign up have no name yet. They get a
 // conflict if the document exists.
-func MayWriteUser(by User, dbAdmin bool, id string) error {
-	if dbAdmin || by.Anonymous() || id == UserPrefix+by.Name {
+func (r UserRules) MayWrite(id string) error {
+	if r.DBAdmin || r.By.Anonymous() || id == UserPrefix+r.By.Name {
 		return nil
 	}
 	return ErrNotYours
 }
 
-// ShowUser returns what a user may see of a document of _users: all of it, an object with its
-// public members, or nil.
-func ShowUser(by User, dbAdmin bool, id string, body []byte, public []string) []byte {
-	if dbAdmin || !by.Anonymous() && id == UserPrefix+by.Name {
+// Show returns what they may see of a document of _users: all of it, an object with its public
+// members, or nil.
+func (r UserRules) Show(id string, body []byte, public []string) []byte {
+	if r.DBAdmin || !r.By.Anonymous() && id == UserPrefix+r.By.Name {
 		return body
 	}
 	if len(public) == 0 {
@@ -262,7 +267,7 @@ func ShowUser(by User, dbAdmin bool, id string, body []byte, public []string) []
 	return append(shown, '}')
 }
 
-// usersDesign is the function of _design/_auth. It has the rules of CheckUser, for a CouchDB
+// usersDesign is the function of _design/_auth. It has the rules of UserRules, for a CouchDB
 // that _users is replicated to.
 //
 //go:embed authdesign.js

@@ -15,37 +15,43 @@ var (
 	errLocalAttachment = wire.BadRequest("_local documents do not accept attachments.")
 )
 
+// target is the attachment that a request means.
+type target struct {
+	db       *store.DB // to be released
+	id, name string
+}
+
 // attachmentTarget reads from the path whose attachment is meant, and its name, and
 // opens the database.
-func (d *Room) attachmentTarget(r *http.Request, write bool) (db *store.DB, id, name string, err error) {
-	if id, err = docID(r); err != nil {
-		return nil, "", "", err
+func (d *Room) attachmentTarget(r *http.Request, write bool) (t target, err error) {
+	if t.id, err = docID(r); err != nil {
+		return t, err
 	}
 	if write {
-		db, err = d.access.OpenToEdit(r, id)
+		t.db, err = d.access.OpenToEdit(r, t.id)
 	} else {
-		db, err = d.access.Open(r)
+		t.db, err = d.access.Open(r)
 	}
 	if err != nil {
-		return nil, "", "", err
+		return t, err
 	}
 	vars := mux.Vars(r)
 	part := vars["att"]
 	if part == "" {
 		part = vars["rest"] // behind a design document
 	}
-	switch name, err = wire.Unescape(r, part); {
+	switch t.name, err = wire.Unescape(r, part); {
 	case err != nil:
-	case id == "_local":
+	case t.id == "_local":
 		err = errLocalAttachment
 	case r.Method == http.MethodPut:
-		err = wire.ValidID(r, id)
+		err = wire.ValidID(r, t.id)
 	default:
-		err = readableID(id)
+		err = readableID(t.id)
 	}
 	if err != nil {
-		db.Release()
-		return nil, "", "", err
+		t.db.Release()
+		return target{}, err
 	}
-	return db, id, name, nil
+	return t, nil
 }

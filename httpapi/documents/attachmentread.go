@@ -9,20 +9,21 @@ import (
 
 // GetAttachment answers GET and HEAD of an attachment.
 func (d *Room) GetAttachment(w http.ResponseWriter, r *http.Request) error {
-	db, id, name, err := d.attachmentTarget(r, false)
+	at, err := d.attachmentTarget(r, false)
 	if err != nil {
 		return err
 	}
+	db := at.db
 	defer db.Release()
 	q, err := parseDocQuery(r)
 	if err != nil {
 		return err
 	}
-	doc, err := db.Get(r.Context(), id, store.ReadOptions{Rev: q.rev})
+	doc, err := db.Get(r.Context(), at.id, store.ReadOptions{Rev: q.rev})
 	if err != nil {
 		return err
 	}
-	att := findAttachment(doc, name)
+	att := findAttachment(doc, at.name)
 	if att == nil {
 		return errNoAttachment
 	}

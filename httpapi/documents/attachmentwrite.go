@@ -15,10 +15,11 @@ import (
 // PutAttachment answers PUT of an attachment: a new revision of the document, or a new
 // document. The bytes go to disk as they arrive.
 func (d *Room) PutAttachment(w http.ResponseWriter, r *http.Request) error {
-	db, id, name, err := d.attachmentTarget(r, true)
+	at, err := d.attachmentTarget(r, true)
 	if err != nil {
 		return err
 	}
+	db, id, name := at.db, at.id, at.name
 	defer db.Release()
 	if err := document.ValidAttachmentName(name); err != nil {
 		return err
@@ -57,10 +58,11 @@ func (d *Room) PutAttachment(w http.ResponseWriter, r *http.Request) error {
 
 // DeleteAttachment answers DELETE of an attachment: a new revision without it.
 func (d *Room) DeleteAttachment(w http.ResponseWriter, r *http.Request) error {
-	db, id, name, err := d.attachmentTarget(r, true)
+	at, err := d.attachmentTarget(r, true)
 	if err != nil {
 		return err
 	}
+	db, id, name := at.db, at.id, at.name
 	defer db.Release()
 	old, rev, err := attachmentOwner(r, db, id, false)
 	if err != nil {

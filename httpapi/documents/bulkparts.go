@@ -30,7 +30,7 @@ const (
 func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *document.BulkReader, err error) {
 	set := wire.SettingsOf(r)
 	opt := document.Options{MaxSize: set.MaxDocumentSize, MaxID: set.MaxIDLength, MaxDocs: 2 * partDocs, MostDocs: set.BulkDocs}
-	meter := document.NewMeter(true, opt)
+	meter := document.NewBulkMeter(opt)
 	body, err := wire.TakeBody(w, r, set.MaxRequestSize, meter.Add)
 	if err != nil {
 		return bulk, nil, err

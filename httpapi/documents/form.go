@@ -135,7 +135,7 @@ func (f *form) take(part *multipart.Part) error {
 		return f.takeFile(&field, part)
 	case field.isFile:
 	case field.name == fieldDoc && f.doc == nil:
-		f.meter = document.NewMeter(false, f.opt)
+		f.meter = document.NewMeter(f.opt)
 		f.doc, err = wire.TakeIn(f.r, part, 0, wire.SettingsOf(f.r).MaxRequestSize, f.meter.Add)
 		return err
 	case field.name == fieldRev && f.rev == "":

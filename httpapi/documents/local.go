@@ -23,23 +23,31 @@ func localID(r *http.Request) (string, error) {
 	return "_local/" + name, err
 }
 
+// localTarget is the local document that a request means.
+type localTarget struct {
+	db *store.DB // to be released
+	id string
+	q  docQuery
+}
+
 // openLocal opens the database and reads the id and the query of a request.
-func (d *Room) openLocal(r *http.Request) (db *store.DB, id string, q docQuery, err error) {
-	if id, err = localID(r); err != nil {
-		return nil, "", q, err
+func (d *Room) openLocal(r *http.Request) (t localTarget, err error) {
+	if t.id, err = localID(r); err != nil {
+		return t, err
 	}
-	if q, err = parseDocQuery(r); err != nil {
-		return nil, "", q, err
+	if t.q, err = parseDocQuery(r); err != nil {
+		return t, err
 	}
-	db, err = d.access.Open(r)
-	return db, id, q, err
+	t.db, err = d.access.Open(r)
+	return t, err
 }
 
 func (d *Room) GetLocal(w http.ResponseWriter, r *http.Request) error {
-	db, id, q, err := d.openLocal(r)
+	at, err := d.openLocal(r)
 	if err != nil {
 		return err
 	}
+	db, id, q := at.db, at.id, at.q
 	defer db.Release()
 	doc, err := db.GetLocal(r.Context(), id)
 	if err != nil {
@@ -59,10 +67,11 @@ func (d *Room) GetLocal(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Room) PutLocal(w http.ResponseWriter, r *http.Request) error {
-	db, id, q, err := d.openLocal(r)
+	at, err := d.openLocal(r)
 	if err != nil {
 		return err
 	}
+	db, id, q := at.db, at.id, at.q
 	defer db.Release()
 	if err := wire.ValidID(r, id); err != nil {
 		return err
@@ -79,10 +88,11 @@ func (d *Room) PutLocal(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Room) DeleteLocal(w http.ResponseWriter, r *http.Request) error {
-	db, id, q, err := d.openLocal(r)
+	at, err := d.openLocal(r)
 	if err != nil {
 		return err
 	}
+	db, id, q := at.db, at.id, at.q
 	defer db.Release()
 	if _, err := db.GetLocal(r.Context(), id); err != nil {
 		return err

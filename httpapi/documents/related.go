@@ -28,7 +28,7 @@ func putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string,
 		return partError(err)
 	}
 	opt := document.Options{MaxSize: wire.SettingsOf(r).MaxDocumentSize, MaxID: wire.SettingsOf(r).MaxIDLength}
-	meter := document.NewMeter(false, opt)
+	meter := document.NewMeter(opt)
 	body, err := wire.TakeIn(r, head, 0, wire.SettingsOf(r).MaxRequestSize, meter.Add)
 	if err != nil {
 		return err

@@ -108,7 +108,7 @@ func ValidID(r *http.Request, id string) error {
 // ReadDocument reads a document from the body of a request.
 func ReadDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
 	opt.MaxSize, opt.MaxID = SettingsOf(r).MaxDocumentSize, SettingsOf(r).MaxIDLength
-	meter := document.NewMeter(false, opt)
+	meter := document.NewMeter(opt)
 	body, err := TakeBody(w, r, SettingsOf(r).MaxRequestSize, meter.Add)
 	if err != nil {
 		return document.Doc{}, err

@@ -16,7 +16,7 @@ func FuzzBulkInParts(f *testing.F) {
 	f.Add([]byte("{\"docs\" : [ { } , {\"a\\\"\":\"\\\\\"} ] }"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		opt := Options{MaxSize: 1000}
-		meter := NewMeter(true, Options{})
+		meter := NewBulkMeter(Options{})
 		for i := range src {
 			if err := meter.Add(src[i : i+1]); err != nil {
 				t.Fatal(err)

@@ -54,13 +54,16 @@ func (k *key) means(name string) bool {
 // parsing gives its exact size.
 const meterSlack = 64 << 10
 
-// NewMeter makes a Meter for one document, or for a _bulk_docs request. opt limits the size of
-// each document, and how many there may be.
-func NewMeter(bulk bool, opt Options) *Meter {
-	m := &Meter{limit: opt.MaxSize, most: opt.MostDocs, doc: 1}
-	if bulk {
-		m.doc = 3
-	}
+// NewMeter makes a Meter for one document. opt limits its size.
+func NewMeter(opt Options) *Meter {
+	return &Meter{limit: opt.MaxSize, most: opt.MostDocs, doc: 1}
+}
+
+// NewBulkMeter makes a Meter for a _bulk_docs request. opt limits the size of each document, and
+// how many there may be.
+func NewBulkMeter(opt Options) *Meter {
+	m := NewMeter(opt)
+	m.doc = 3
 	return m
 }
 

@@ -39,7 +39,7 @@ func TestMeter(t *testing.T) {
 			want.Total += size(doc)
 			want.Largest = max(want.Largest, size(doc))
 		}
-		m := NewMeter(bulk, Options{})
+		m := meterOf(bulk, Options{})
 		for rest := text; rest != ""; {
 			n := rapid.IntRange(1, len(rest)).Draw(t, "piece")
 			if err := m.Add([]byte(rest[:n])); err != nil {
@@ -62,7 +62,7 @@ func TestMeterStops(t *testing.T) {
 	for open, fits := range map[string]bool{`{"v":"`: false, `{"_id":"`: false, `{"_attachments":{"f":{"data":"`: true, `{"_attachments":{"f":{"content_type":"`: false, `{"_attachments":{"f":{"x":{"data":"`: false,
 		`{"_attachments":{"`: false, `{"_revisions":{"ids":["`: false, `{"a":"","_attachments":{"f":{"a":1,"data":"`: true} {
 		for _, bulk := range []bool{false, true} {
-			m := NewMeter(bulk, Options{MaxSize: limit})
+			m := meterOf(bulk, Options{MaxSize: limit})
 			if bulk {
 				open = `{"docs":[{},` + open
 			}
@@ -85,7 +85,7 @@ func TestMeterCountsAll(t *testing.T) {
 		`{"docs":[` + doc + `]}`, `{"docs":[` + doc, `{"docs":[` + doc[:len(doc)-2], `{"doc\u0073":[` + doc + `]}`,
 		`{"\u0064\u006f\u0063\u0073":[` + doc + `]}`, `{"\u0064\u006F\u0063\u0073x":0,"d\u006Fcs":[` + doc + `]}`,
 	} {
-		m := NewMeter(true, Options{})
+		m := NewBulkMeter(Options{})
 		if err := m.Add([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
@@ -93,8 +93,15 @@ func TestMeterCountsAll(t *testing.T) {
 			t.Errorf("%.40s…: %+v", text, got)
 		}
 	}
-	m := NewMeter(true, Options{})
+	m := NewBulkMeter(Options{})
 	if _ = m.Add([]byte(`{"\u0064\u006f\u0063\u0073x":[` + doc + `]}`)); m.Measure().Docs != 0 {
 		t.Error("another member was taken for the documents")
 	}
+}
+
+func meterOf(bulk bool, opt Options) *Meter {
+	if bulk {
+		return NewBulkMeter(opt)
+	}
+	return NewMeter(opt)
 }
