@@ -71,6 +71,26 @@ func TestWhoKnowsThePasswordHearsOfConflicts(t *testing.T) {
 	wants(t, call(s, "GET", "/_session", "", "Authorization", as("anna")), 200, `"name":"anna"`)
 }
 
+func TestNewPasswordsConformToTheRules(t *testing.T) {
+	t.Parallel()
+	s := openWithUsers(t, Options{}, "anna")
+	const setting, reason = "/_node/_local/_config/couch_httpd_auth/password_regexp", "Password does not conform to requirements. Use digits."
+	wants(t, call(s, "PUT", setting, `"[{\"[0-9]\", \"Use digits.\"}]"`, "Admin", ""), 200, "")
+	const path = "/_users/org.couchdb.user:"
+	user := func(name, password string) string {
+		return `{"_id":"org.couchdb.user:` + name + `","type":"user","name":"` + name + `","roles":[],"password":"` + password + `"}`
+	}
+	wants(t, call(s, "PUT", path+"ben", user("ben", "none"), "Admin", ""), 400, `"error":"bad_request","reason":"`+reason)
+	wants(t, call(s, "POST", "/_users/_bulk_docs", `{"docs":[`+user("ben", "none")+`]}`, "Admin", ""), 201, reason)
+	wants(t, call(s, "GET", path+"ben", "", "Admin", ""), 404, "")
+	wants(t, call(s, "PUT", path+"ben", user("ben", "4"), "Admin", ""), 201, "")
+	wants(t, call(s, "POST", "/_session", `{"name":"anna","password":"annapw"}`), 200, "") // it is not new
+	wants(t, call(s, "PUT", setting, `"[{]"`, "Admin", ""), 200, "")
+	wants(t, call(s, "PUT", path+"cid", user("cid", "4"), "Admin", ""), 403, `"forbidden","reason":"Server cannot hash passwords at this time."`)
+	wants(t, call(s, "DELETE", setting, "", "Admin", ""), 200, "")
+	wants(t, call(s, "PUT", path+"cid", user("cid", "none"), "Admin", ""), 201, "")
+}
+
 func TestAdministratorsHaveTheRolesOfTheirDocument(t *testing.T) {
 	t.Parallel()
 	s := openWithUsers(t, Options{})

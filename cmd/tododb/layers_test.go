@@ -43,7 +43,7 @@ var layers = []layer{
 	{"httpapi/audit", nil, []string{bbolt, web}},
 	{"httpapi/tracing", nil, []string{bbolt, web}},
 	{"httpapi/intake", nil, []string{bbolt, web}},
-	{"httpapi/auth", []string{"store/fair", "store/jsonscan"}, []string{bbolt}},
+	{"httpapi/auth", []string{"store/fair", "store/jsonscan", "store/pattern"}, []string{bbolt}},
 	{"httpapi/uuids", nil, []string{bbolt, web}},
 	{"httpapi/wire", []string{"httpapi/auth", "httpapi/uuids", "httpapi/config", "httpapi/intake", "replicate/...", "store/...", "revtree"}, []string{bbolt, eng}},
 	// Rooms of the API stand on these, and none on another room: what one wants of another it

@@ -35,6 +35,7 @@ func authSettings(c *config.Config) auth.Settings {
 			RolesClaim: c.String("jwt_auth", "roles_claim_name"),
 			RolesPath:  c.String("jwt_auth", "roles_claim_path"),
 		},
+		PasswordRules: c.String(section, "password_regexp"),
 		Hashing: auth.Hashing{
 			Scheme:     scheme,
 			PRF:        c.String(section, "pbkdf2_prf"),

@@ -45,6 +45,9 @@ func (a *Access) newUsersDB() *systemDB {
 			if !there || strings.HasPrefix(e.Doc.ID, "_design/") {
 				return nil
 			}
+			if err := a.auth.CheckPassword(password); err != nil {
+				return err
+			}
 			if address, there := wire.AddressIn(ctx); there {
 				ctx = auth.WithAddress(ctx, address)
 			}

@@ -43,12 +43,18 @@ type Settings struct {
 
 	JWT JWTSettings
 
+	// PasswordRules are expressions that new passwords of users must match, in Erlang's form. If
+	// they cannot be read, no new password is accepted.
+	PasswordRules string
+
 	Hashing       Hashing // of new passwords (DefaultHashing)
 	KeepHashes    bool    // do not replace hashes of another kind at login
 	MinIterations int     // of pbkdf2; users with fewer cannot log in (1)
 	MaxIterations int     // of pbkdf2; users with more cannot log in (10,000,000)
 
 	Lockout Lockout
+
+	passwordRules passwordRules
 }
 
 // complete fills in the defaults and refuses invalid values.
@@ -82,6 +88,7 @@ func (s Settings) complete(random []byte) (*Settings, error) {
 	setDefault(&s.MinIterations, 1)
 	setDefault(&s.MaxIterations, 10_000_000)
 	s.Lockout = s.Lockout.complete()
+	s.passwordRules = parsePasswordRules(s.PasswordRules)
 	return &s, s.JWT.complete()
 }
 

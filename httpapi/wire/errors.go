@@ -175,6 +175,9 @@ func AnswerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*auth.Refusal](err); ok {
 		return http.StatusForbidden, "forbidden", e.Reason, true
 	}
+	if e, ok := errors.AsType[*auth.BadPassword](err); ok {
+		return http.StatusBadRequest, "bad_request", e.Reason, true
+	}
 	if e, ok := errors.AsType[*auth.TokenError](err); ok && e.Bad {
 		return http.StatusBadRequest, "bad_request", e.Reason, true
 	} else if ok {
