@@ -72,7 +72,7 @@ var layers = []layer{
 	{"store/fair", nil, []string{bbolt, web, "os"}},
 	{"store/filter", []string{"store", "store/design", "store/index/mango", "store/index/view", "store/jsonscan", "store/script"}, []string{bbolt, web, "os"}},
 	{"store/index", []string{"store", "store/collate", "store/engine", "store/jsonscan", "store/record"}, []string{bbolt, web}},
-	{"store/index/mango", []string{"store", "store/collate", "store/design", "store/document", "store/index", "store/index/view", "store/jsonscan", "store/pattern"}, []string{bbolt, web, "os"}},
+	{"store/index/mango", []string{"store", "store/collate", "store/design", "store/document", "store/index", "store/index/view", "store/jsonscan", "store/pattern", "store/script"}, []string{bbolt, web, "os"}},
 	{"store/index/view", []string{"store", "store/collate", "store/design", "store/index", "store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/index/view/javascript", []string{"store", "store/design", "store/index", "store/index/view", "store/script"}, []string{bbolt, web, "os"}},
 	{"store/jsonscan", nil, []string{bbolt, web, "os"}},

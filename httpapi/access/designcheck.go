@@ -8,6 +8,7 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
+	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/script"
 )
 
@@ -22,6 +23,12 @@ func (a *Access) checkDesign(ctx context.Context, db *store.DB, body []byte) (re
 	}
 	if e, ok := errors.AsType[*script.Error](refusal); ok && e.Kind == script.Compilation {
 		return wire.Errorf(http.StatusBadRequest, "compilation_error", "%s", e.Reason), err
+	}
+	if refusal == nil && err == nil {
+		err = mango.CheckValidation(body)
+		if e, ok := errors.AsType[*mango.Error](err); ok {
+			return wire.Errorf(http.StatusBadRequest, e.Word, "%s", e.Reason), nil
+		}
 	}
 	return refusal, err
 }

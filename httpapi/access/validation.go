@@ -7,14 +7,16 @@ import (
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/design"
+	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/script"
 )
 
-// validator returns what runs a database's validation functions on the documents that a user
-// writes (store.Guard).
+// validator returns what runs a database's validation functions, and asks its selectors, on the
+// documents that a user writes (store.Guard).
 func (a *Access) validator(user auth.User) func(context.Context, store.Bare, uint64) (store.Validate, error) {
-	return func(ctx context.Context, db store.Bare, design uint64) (store.Validate, error) {
-		set, err := a.designs.At(ctx, db, design)
+	return func(ctx context.Context, db store.Bare, designs uint64) (store.Validate, error) {
+		set, err := a.designs.At(ctx, db, designs)
 		if err != nil || !set.Validates() {
 			return nil, err
 		}
@@ -28,7 +30,8 @@ func (a *Access) validator(user auth.User) func(context.Context, store.Bare, uin
 			if old != nil {
 				was = old.AppendJSON(nil, store.JSONOptions{})
 			}
-			return judged(set.Validate(ctx, new.AppendJSON(nil, store.JSONOptions{}), was, userCtx, security))
+			e := design.Proposed{New: new.AppendJSON(nil, store.JSONOptions{}), Old: was, UserCtx: userCtx, Security: security}
+			return judged(set.Validate(ctx, e, mango.Validate))
 		}, nil
 	}
 }

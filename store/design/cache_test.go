@@ -57,7 +57,7 @@ func TestFunctionsFollowTheirDesignDocuments(t *testing.T) {
 	s, c := openStore(t)
 	db := storetest.Bare(t, s, "db")
 	now := func() *Set { return now(t, c, db) }
-	refused := func() bool { return now().Validate(t.Context(), []byte(`{"_id":"a"}`), nil, nil, nil) != nil }
+	refused := func() bool { return now().Validate(t.Context(), Proposed{New: []byte(`{"_id":"a"}`)}, nil) != nil }
 	if now().Validates() {
 		t.Error("an empty database validates")
 	}
@@ -112,7 +112,7 @@ func TestDesignDocumentsAreParsedOnce(t *testing.T) {
 				if err != nil || d != first {
 					t.Errorf("%p is not %p, %v", d, first, err)
 				}
-				if err := now(t, c, db).Validate(t.Context(), []byte("{}"), nil, nil, nil); err != nil {
+				if err := now(t, c, db).Validate(t.Context(), Proposed{New: []byte("{}")}, nil); err != nil {
 					t.Error(err)
 				}
 			}
@@ -216,7 +216,7 @@ func TestFunctionsInOtherLanguages(t *testing.T) {
 	_, viewFilter := d.ViewFilter(ctx, "v")
 	_, rewrite := d.Rewrite(ctx, nil)
 	for name, err := range map[string]error{
-		"validation": now(t, c, db).Validate(ctx, []byte(`{"_id":"a"}`), nil, nil, nil), "show": show, "update": update,
+		"validation": now(t, c, db).Validate(ctx, Proposed{New: []byte(`{"_id":"a"}`)}, nil), "show": show, "update": update,
 		"filter": filter, "view filter": viewFilter, "rewrite": rewrite, "list": d.List(ctx, script.ListCall{Name: "l"}, nil, nil),
 	} {
 		if e, ok := errors.AsType[*script.Error](err); !ok || e.Word != "unknown_query_language" || e.Reason != "erlang" {

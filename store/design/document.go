@@ -32,8 +32,10 @@ type Document struct {
 	Partitioned bool
 	global      bool // options.partitioned is false
 
-	Rewrites  []byte // JSON: an array of rules or the text of a function; nil: none
-	validates bool
+	Rewrites []byte // JSON: an array of rules or the text of a function; nil: none
+	// Validation is validate_doc_update, JSON: the text of a function, or, in the language
+	// "query", a selector; nil: there is none.
+	Validation []byte
 	functions map[string]map[string][]byte // JSON, by member (such as filters) and name
 
 	made sync.Map // of *making, by the keys of Once
@@ -62,7 +64,11 @@ func Parse(id string, body []byte) *Document {
 	return d
 }
 
-const javascript = "javascript"
+// Languages of design documents.
+const (
+	javascript = "javascript"
+	query      = "query" // Mango
+)
 
 func (d *Document) read(body []byte) (err error) {
 	d.Language = javascript
@@ -86,7 +92,7 @@ func (d *Document) read(body []byte) (err error) {
 		case "rewrites":
 			d.Rewrites = value
 		case "validate_doc_update":
-			d.validates = true
+			d.Validation = value
 		default:
 			if slices.Contains(groups, member) {
 				return d.readFunctions(member, value)
@@ -204,8 +210,13 @@ func (d *Document) Find(group, name string) ([]byte, error) {
 	return source, nil
 }
 
-// Validates reports whether the document has a validation function.
-func (d *Document) Validates() bool { return d.validates }
+// Validates reports whether the document has a validation function, or a selector for it.
+func (d *Document) Validates() bool { return d.Validation != nil }
+
+// selects reports whether a selector validates.
+func (d *Document) selects() bool {
+	return d.Language == query && jsonscan.Kind(d.Validation) == '{'
+}
 
 // Once returns the value derived from the document under a key; make makes it the first time.
 // It lives as long as the document. The key has a type of the caller's own package.

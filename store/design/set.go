@@ -37,14 +37,27 @@ func (s *Set) Get(id string) *Document {
 	return s.docs[i]
 }
 
-// Validates reports whether there are validation functions.
+// Validates reports whether there are validation functions or selectors.
 func (s *Set) Validates() bool { return len(s.validators) > 0 }
 
+// Proposed is an edit for validation functions to judge, as JSON.
+type Proposed struct {
+	New, Old []byte // of the document; Old is nil for a new one
+	UserCtx  []byte
+	Security []byte
+}
+
 // Validate asks all validation functions, in the order of the documents' ids; the first refusal
-// counts.
-func (s *Set) Validate(ctx context.Context, newDoc, oldDoc, userCtx, secObj []byte) error {
+// counts. A document of the language "query" has a selector instead, which bySelector judges by.
+func (s *Set) Validate(ctx context.Context, e Proposed, bySelector func(context.Context, *Document, Proposed) error) error {
 	for _, d := range s.validators {
-		if err := d.Validate(ctx, newDoc, oldDoc, userCtx, secObj); err != nil {
+		var err error
+		if d.selects() {
+			err = bySelector(ctx, d, e)
+		} else {
+			err = d.Validate(ctx, e.New, e.Old, e.UserCtx, e.Security)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -33,13 +33,14 @@ var (
 	aBoolean  = kinds{"tf", "boolean"}
 	aFunction = kinds{`"{`, "string or object"} // by itself, or split into parts
 	aRewrite  = kinds{`"[`, "array or string"}
+	aVerdict  = kinds{`"{`, "string or object"} // in the language "query", a selector
 )
 
 // top lists the types that members of a design document must have. Other members belong to the
 // application.
 var top = map[string]kinds{
 	"filters": anObject, "lists": anObject, "options": anObject, "shows": anObject, "updates": anObject, "views": anObject,
-	"language": aString, "validate_doc_update": aString, "rewrites": aRewrite,
+	"language": aString, "validate_doc_update": aVerdict, "rewrites": aRewrite,
 }
 
 // options lists the types that the options must have.
@@ -49,14 +50,14 @@ var options = map[string]kinds{"include_design": aBoolean, "local_seq": aBoolean
 // error is a *ShapeError or ErrNoFunction. It follows couch_mrview:validate_ddoc_fields of
 // CouchDB.
 func CheckShape(body []byte) error {
-	mapKind := aString
+	mapKind, verdictKind := aString, aString
 	err := jsonscan.EachMember(body, func(name, value []byte) error {
 		want, known := top[string(name)]
 		if known && !want.has(value) {
 			return wrong(want, string(name))
 		}
-		if text, err := jsonscan.Text(value); err == nil && string(name) == "language" && text == "query" {
-			mapKind = anObject // a Mango index
+		if text, err := jsonscan.Text(value); err == nil && string(name) == "language" && text == query {
+			mapKind, verdictKind = anObject, aVerdict // a Mango index
 		}
 		return nil
 	})
@@ -65,6 +66,10 @@ func CheckShape(body []byte) error {
 	}
 	return jsonscan.EachMember(body, func(name, value []byte) error {
 		switch group := string(name); group {
+		case "validate_doc_update":
+			if !verdictKind.has(value) {
+				return wrong(verdictKind, group)
+			}
 		case "filters", "lists", "shows", "updates":
 			return jsonscan.EachMember(value, func(name, value []byte) error {
 				if !aFunction.has(value) {

@@ -169,7 +169,7 @@ func (p *Plan) appendHints(b []byte) []byte {
 			ranges += len(one.index.ranges(one.norm))
 		}
 	}
-	if ranges > 0 {
+	if ranges > 1 {
 		b = strconv.AppendInt(append(b, `,"ranges":`...), int64(ranges), 10)
 	}
 	return append(b, "}]"...)
