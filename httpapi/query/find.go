@@ -90,7 +90,25 @@ func (room *Room) readQuery(w http.ResponseWriter, r *http.Request) (*store.DB, 
 		db.Release()
 		return nil, nil, err
 	}
+	if err := inPartition(r, q); err != nil {
+		db.Release()
+		return nil, nil, err
+	}
 	return db, q, nil
+}
+
+// inPartition confines a query to the partition that the path names. CouchDB fails with a 500 if
+// the body names one too.
+func inPartition(r *http.Request, q *mango.Query) error {
+	name, err := PartitionOf(r)
+	switch {
+	case err != nil || name == "":
+		return err
+	case q.Partition != "" && q.Partition != name:
+		return errPartitionBody
+	}
+	q.Partition = name
+	return nil
 }
 
 func queryBody(w http.ResponseWriter, r *http.Request) (*mango.Query, error) {

@@ -13,6 +13,7 @@ import (
 var (
 	errNotPartitioned    = wire.BadRequest("database is not partitioned")
 	errPartitionConflict = wire.BadRequest("Conflicting value for `partition` in query string")
+	errPartitionBody     = wire.BadRequest("Conflicting value for `partition` in the body")
 	errPartitionRequest  = wire.BadRequest("invalid_partition_req")
 	errPartitionHere     = wire.QueryError("`partition` parameter is not supported on this db")
 )

@@ -36,7 +36,7 @@ type Document struct {
 	// Validation is validate_doc_update, JSON: the text of a function, or, in the language
 	// "query", a selector; nil: there is none.
 	Validation []byte
-	functions map[string]map[string][]byte // JSON, by member (such as filters) and name
+	functions  map[string]map[string][]byte // JSON, by member (such as filters) and name
 
 	made sync.Map // of *making, by the keys of Once
 }

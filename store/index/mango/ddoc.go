@@ -11,7 +11,8 @@ import (
 // Put adds the index to its design document, given the document's body, nil if there is none.
 // If the index is there already, the new body equals the old one.
 func (ix *Index) Put(body []byte) ([]byte, error) {
-	if body == nil {
+	fresh := body == nil
+	if fresh {
 		body = []byte(`{"language":"query"}`)
 	}
 	if lang := memberOf(body, "language"); string(lang) != `"query"` {
@@ -25,7 +26,24 @@ func (ix *Index) Put(body []byte) ([]byte, error) {
 	if jsonscan.Kind(views) != '{' {
 		views = []byte("{}")
 	}
-	return normal(setMember(body, "views", setMember(views, ix.Name, ix.appendView(nil))))
+	scope := memberOf(object(memberOf(body, "options")), "partitioned")
+	body = setMember(body, "views", setMember(views, ix.Name, ix.appendView(nil)))
+	switch {
+	case string(scope) == ix.scope:
+	case fresh:
+		body = setMember(body, "options", []byte(`{"partitioned":`+ix.scope+`}`))
+	default: // all indexes of a design document are of one kind
+		return nil, &Error{"invalid_partitioned_option", "Requested partitioned option does not match existing value on design document " + ix.DDoc}
+	}
+	return normal(body)
+}
+
+// object is a value if it is an object, else an empty one.
+func object(v []byte) []byte {
+	if jsonscan.Kind(v) == '{' {
+		return v
+	}
+	return []byte("{}")
 }
 
 // Remove removes the index from its design document. The result is nil if nothing else is left:

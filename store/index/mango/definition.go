@@ -1,8 +1,10 @@
 package mango
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"encoding/hex"
+	"strconv"
 	"strings"
 
 	"github.com/tododb/tododb/store/design"
@@ -18,6 +20,9 @@ type Index struct {
 	Fields  Sort
 	Partial *Selector // nil: all documents that have the fields
 	Changes bool      // it also finds changes
+	// scope is the option "partitioned" that was asked for: true, false, or "" for the database's
+	// default.
+	scope string
 
 	raw    []byte           // its definition as sent: the design document's options hold it
 	design *design.Document // whose view it is
@@ -29,6 +34,9 @@ var allDocs = &Index{Name: "_all_docs", Fields: Sort{Fields: []string{"_id"}}}
 
 // special reports whether this is allDocs.
 func (ix *Index) special() bool { return ix.DDoc == "" }
+
+// partitioned reports whether the index serves queries of one partition, and no others.
+func (ix *Index) partitioned() bool { return ix.design != nil && ix.design.Partitioned }
 
 // AppendJSON appends an index as GET /db/_index lists it.
 func (ix *Index) AppendJSON(b []byte) []byte {
@@ -42,7 +50,7 @@ func (ix *Index) AppendJSON(b []byte) []byte {
 	if ix.special() {
 		b = append(b, `,"type":"special"`...)
 	} else {
-		b = append(b, `,"type":"json","partitioned":false`...)
+		b = strconv.AppendBool(append(b, `,"type":"json","partitioned":`...), ix.partitioned())
 	}
 	b = ix.Fields.appendArray(append(b, `,"def":{"fields":`...))
 	if ix.Partial != nil {
@@ -62,7 +70,6 @@ func ParseIndex(body []byte) (*Index, error) {
 	kind, name, ddoc := "json", "", ""
 	given := map[string]bool{}
 	w := 2
-	partitioned := "db_default"
 	var options []byte
 	err := readOptions(body, []option{
 		{"index", true, func(v []byte) error { ix.raw = v; return nil }},
@@ -74,7 +81,7 @@ func ParseIndex(body []byte) (*Index, error) {
 			if k := jsonscan.Kind(v); k != 't' && k != 'f' {
 				return &Error{"invalid_partitioned_value", "Invalid value for partitioned: " + erlang(v, false)}
 			}
-			partitioned = string(v)
+			ix.scope = string(v)
 			return nil
 		}},
 		{"options", false, func(v []byte) error { options = v; return ix.readOptions(v) }},
@@ -89,15 +96,12 @@ func ParseIndex(body []byte) (*Index, error) {
 	default:
 		return nil, &Error{"invalid_index", "Invalid type for index: " + kind}
 	}
-	if partitioned == "true" {
-		return nil, &Error{"bad_request", "Partitioned indexes are not supported: databases have no partitions."}
-	}
 	if given["name"] && name == "" || given["ddoc"] && ddoc == "" {
 		return nil, &Error{"invalid_empty_string", "Index name or ddoc cannot be empty string"}
 	}
 	auto := ""
 	if !given["name"] || !given["ddoc"] {
-		auto, err = asked{name, ddoc, kind, w, partitioned, options}.generateName(ix.raw)
+		auto, err = asked{name, ddoc, kind, w, cmp.Or(ix.scope, "db_default"), options}.generateName(ix.raw)
 		if err != nil {
 			return nil, err
 		}

@@ -23,7 +23,8 @@ func (f *Finder) Explain(ctx context.Context, db *store.DB, q *Query, b []byte) 
 	} else {
 		b = p.Index.AppendJSON(b)
 	}
-	b = q.Selector.AppendJSON(append(b, `,"partitioned":false,"selector":`...))
+	b = strconv.AppendBool(append(b, `,"partitioned":`...), db.Partitioned())
+	b = q.Selector.AppendJSON(append(b, `,"selector":`...))
 	b = q.appendOptions(append(b, `,"opts":`...))
 	b = strconv.AppendInt(append(b, `,"limit":`...), int64(q.Limit), 10)
 	b = strconv.AppendInt(append(b, `,"skip":`...), int64(q.Skip), 10)
@@ -60,8 +61,13 @@ func (p *Plan) appendRead(b []byte) []byte {
 func (p *Plan) appendArguments(b []byte, of part) []byte {
 	q := p.Query
 	b = strconv.AppendBool(append(b, `{"include_docs":`...), !p.Covering && q.R == 1)
-	b = append(b, `,"view_type":"map","reduce":false,"partition":null,`...)
-	b = of.appendRange(b, p)
+	b = append(b, `,"view_type":"map","reduce":false,"partition":`...)
+	if q.Partition == "" {
+		b = append(b, "null"...)
+	} else {
+		b = jsonscan.AppendString(b, q.Partition)
+	}
+	b = of.appendRange(append(b, ','), p)
 	direction := "fwd"
 	if q.Sort.Descending {
 		direction = "rev"
@@ -96,7 +102,7 @@ func (q *Query) appendOptions(b []byte) []byte {
 	number("skip", q.Skip)
 	b = q.Sort.appendObject(append(b, `,"sort":`...))
 	b = appendNames(append(b, `,"fields":`...), q.Fields.Names())
-	b = append(b, `,"partition":""`...)
+	b = jsonscan.AppendString(append(b, `,"partition":`...), q.Partition)
 	number("r", q.R)
 	flag("conflicts", q.Conflicts)
 	if q.Stale {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/tododb/tododb/store/collate"
@@ -71,6 +72,9 @@ type stream struct {
 	ended  bool
 }
 
+// errManyValues says that more ranges than maxMerged would have to be merged.
+var errManyValues = errors.New("too many values before the sort")
+
 // newMerger makes a merger of the rows of a query, starting after a row if there is one.
 func newMerger(ctx context.Context, ix *view.Index, of *Index, q *Query, after *foundRow) (*merger, error) {
 	m := &merger{before: of.before(&q.Sort), descending: q.Sort.Descending}
@@ -78,18 +82,18 @@ func newMerger(ctx context.Context, ix *view.Index, of *Index, q *Query, after *
 	for i := range m.before {
 		var next []string
 		for _, p := range prefixes {
-			below, err := of.valuesBelow(ctx, ix, p, i, q.Selector)
+			below, err := of.valuesBelow(ctx, ix, p, i, q)
 			if err != nil {
 				return nil, err
 			}
 			if next = append(next, below...); len(next) > maxMerged {
-				return nil, noIndex
+				return nil, errManyValues
 			}
 		}
 		prefixes = next
 	}
 	for _, p := range prefixes {
-		s := &stream{prefix: p, read: rowReader{ix: ix, ranges: of.rangesBelow(p, q.Selector.norm, m.before), descending: m.descending}}
+		s := &stream{prefix: p, read: rowReader{ix: ix, partition: q.Partition, ranges: of.rangesBelow(p, q.Selector.norm, m.before), descending: m.descending}}
 		if after != nil {
 			if err := m.skip(s, after); err != nil {
 				return nil, err
@@ -101,16 +105,16 @@ func newMerger(ctx context.Context, ix *view.Index, of *Index, q *Query, after *
 }
 
 // valuesBelow lists the prefixes that are one field longer.
-func (ix *Index) valuesBelow(ctx context.Context, of *view.Index, prefix string, field int, sel *Selector) (out []string, err error) {
+func (ix *Index) valuesBelow(ctx context.Context, of *view.Index, prefix string, field int, q *Query) (out []string, err error) {
 	f := ix.Fields.Fields[field]
-	for _, one := range sel.norm.spansOf(f, rows{id: f == "_id"}) {
+	for _, one := range q.Selector.norm.spansOf(f, rows{id: f == "_id"}) {
 		if one.point {
 			out = append(out, prefix+one.lo)
 			continue
 		}
 		rg := index.Range{View: ix.number, Low: index.Bound{Key: []byte(prefix + one.lo)}, High: index.Bound{Key: []byte(prefix + one.hi)}}
 		for len(out) <= maxMerged {
-			read := rowReader{ix: of, ranges: []index.Range{rg}}
+			read := rowReader{ix: of, partition: q.Partition, ranges: []index.Range{rg}}
 			found, err := read.next(ctx, 1)
 			if err != nil {
 				return nil, err

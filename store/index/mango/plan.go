@@ -37,10 +37,22 @@ type candidate struct {
 }
 
 // noIndex is the answer to a sort that no index offers.
-var noIndex = &Error{"no_usable_index", "No index exists for this sort, try indexing by the sort fields."}
+func noIndex(db *store.DB, q *Query) error {
+	kind := ""
+	switch {
+	case q.Partition != "":
+		kind = "partitioned "
+	case db.Partitioned():
+		kind = "global "
+	}
+	return &Error{"no_usable_index", "No " + kind + "index exists for this sort, try indexing by the sort fields."}
+}
 
 // Plan chooses an index for a query. The error is an *Error if none can serve.
 func (f *Finder) Plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error) {
+	if q.Partition != "" && !db.Partitioned() {
+		return nil, &Error{"query_parse_error", "`partition` parameter is not supported on this db"}
+	}
 	p, err := f.plan(ctx, db, q)
 	switch {
 	case err != nil:
@@ -48,7 +60,7 @@ func (f *Finder) Plan(ctx context.Context, db *store.DB, q *Query) (*Plan, error
 	case !q.AllowFallback && q.UseIndex != nil && (p.Index == nil || !p.Index.named(q.UseIndex)):
 		return nil, &Error{"invalid_index", namedText(q.UseIndex) + " specified by `use_index` could not be found or it is not suitable."}
 	case p.Index == nil:
-		return nil, noIndex
+		return nil, noIndex(db, q)
 	case !q.AllowFallback && p.union == nil && p.Index.special():
 		return nil, &Error{"no_usable_index", "There is no index available for this selector."}
 	}
@@ -136,12 +148,20 @@ func (n *requirements) judge(ix *Index) candidate {
 	switch {
 	case ix.Partial != nil && (use == nil || !ix.named(use)):
 		c.reason = "is_partial"
-		c.implied = unfit == "" && n.proof.proves(n.q.Selector, ix.Partial)
+		c.implied = unfit == "" && n.inScope(ix) && n.proof.proves(n.q.Selector, ix.Partial)
+	case !n.inScope(ix):
+		c.reason = "scope_mismatch"
 	default:
 		c.reason = unfit
 	}
 	c.usable = c.reason == ""
 	return c
+}
+
+// inScope reports whether an index is of the kind that the query reads: partitioned for a query
+// of one partition.
+func (n *requirements) inScope(ix *Index) bool {
+	return ix.special() || ix.partitioned() == (n.q.Partition != "")
 }
 
 // unfit says why an index cannot serve, in CouchDB's words; "" if it can.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
@@ -22,6 +23,7 @@ type Query struct {
 	Limit, Skip    int
 	Sort           Sort
 	Fields         *Fields
+	Partition      string // "": all documents
 	R              int
 	Conflicts      bool
 	Update, Stable bool
@@ -73,12 +75,7 @@ func ParseQuery(body []byte) (*Query, error) {
 		{"skip", false, count(&q.Skip)},
 		{"sort", false, func(v []byte) (err error) { q.Sort, err = parseSort(v); return err }},
 		{"fields", false, func(v []byte) (err error) { q.Fields, err = CompileFields(v); return err }},
-		{"partition", false, func(v []byte) error {
-			if string(v) == `""` {
-				return nil
-			}
-			return &Error{"bad_request", "`partition` parameter is not supported in this database."}
-		}},
+		{"partition", false, q.readPartition},
 		{"r", false, positive(&q.R)},
 		{"conflicts", false, boolean(&q.Conflicts)},
 		{"stale", false, q.readStale},
@@ -101,6 +98,29 @@ func (q *Query) readBookmark(v []byte) error {
 		return err
 	}
 	return badBookmark(v)
+}
+
+func (q *Query) readPartition(v []byte) error {
+	if jsonscan.Kind(v) != '"' {
+		return &Error{"illegal_partition", "Partition must be a string"}
+	}
+	if q.Partition = text(v); q.Partition == "" {
+		return nil
+	}
+	if err := document.ValidPartition(q.Partition); err != nil {
+		return &Error{"illegal_partition", err.Error()}
+	}
+	return nil
+}
+
+// ids are the stretches of ids that documents which match a part of the query can have.
+func (q *Query) ids(n *node) spans {
+	s := n.spansOf("_id", ids{})
+	if q.Partition != "" {
+		from, to := document.PartitionBounds(q.Partition)
+		s = s.intersect(spans{{lo: from, hi: to}})
+	}
+	return s
 }
 
 func (q *Query) readStale(v []byte) error {

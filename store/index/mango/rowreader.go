@@ -14,7 +14,8 @@ import (
 // rowReader reads ranges of rows, some at a time.
 type rowReader struct {
 	ix         *view.Index
-	ranges     []index.Range // what is left, in the order of keys
+	partition  string        // "": of all
+	ranges     []index.Range // what is left of them, in the order of keys
 	descending bool
 	rows       []foundRow // of the last call of next
 	seq        uint64     // of the state that they were read of
@@ -34,9 +35,9 @@ var errPage = errors.New("page")
 // ended is set. seq is set to the state that they were read of.
 func (r *rowReader) next(ctx context.Context, n int) ([]foundRow, error) {
 	r.rows = r.rows[:0]
-	q := index.RowsQuery{Ranges: r.ranges, Descending: r.descending, Limit: n}
+	q := index.RowsQuery{Ranges: in(r.partition, r.ranges), Descending: r.descending, Limit: n}
 	if r.descending {
-		q.Ranges = slices.Clone(r.ranges)
+		q.Ranges = slices.Clone(q.Ranges)
 		slices.Reverse(q.Ranges)
 	}
 	over := false // the snapshot
@@ -62,6 +63,18 @@ func (r *rowReader) next(ctx context.Context, n int) ([]foundRow, error) {
 	key, err := collate.AppendKey(nil, last.key)
 	r.ranges = rest(r.ranges, r.descending, index.Bound{Key: key, ID: last.id, Past: !r.descending})
 	return r.rows, err
+}
+
+// in confines ranges to a partition.
+func in(partition string, ranges []index.Range) []index.Range {
+	if partition == "" {
+		return ranges
+	}
+	out := make([]index.Range, len(ranges))
+	for i := range ranges {
+		out[i] = ranges[i].In(partition)
+	}
+	return out
 }
 
 // state says how far the reading is.

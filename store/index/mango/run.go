@@ -257,7 +257,7 @@ func (r *run) allDocs(ctx context.Context) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	s := r.parts[r.number].norm.spansOf("_id", ids{})
+	s := r.plan.Query.ids(r.parts[r.number].norm)
 	if b := r.begins(); b != nil {
 		rest := span{lo: b.id + "\x00", hi: behind}
 		if r.plan.Query.Sort.Descending {
@@ -375,12 +375,15 @@ func (r *run) rows(ctx context.Context, ix *view.Index) (rowSource, error) {
 	}
 	if r.plan.union == nil && !of.sorts(&q.Sort, q.Selector) {
 		m, err := newMerger(ctx, ix, of, q, after)
+		if err == errManyValues {
+			err = noIndex(r.db, q)
+		}
 		if err == nil {
 			r.place = m.place
 		}
 		return m, err
 	}
-	read := &rowReader{ix: ix, ranges: of.ranges(r.parts[r.number].norm), descending: q.Sort.Descending}
+	read := &rowReader{ix: ix, partition: q.Partition, ranges: of.ranges(r.parts[r.number].norm), descending: q.Sort.Descending}
 	if after != nil {
 		key, err := collate.AppendKey(nil, after.key)
 		if err != nil {

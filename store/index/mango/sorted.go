@@ -92,7 +92,7 @@ func (g *gathering) take(doc *store.Document) error {
 		return nil
 	}
 	if g.size += len(place) + len(key); len(g.found) == maxSorted || g.size > maxSortBytes {
-		return noIndex
+		return noIndex(g.r.db, g.r.plan.Query)
 	}
 	g.seen[doc.ID] = true
 	g.found = append(g.found, entry{place, key, doc.ID})

@@ -119,7 +119,7 @@ func (p *Plan) indexFor(branch *node) *Index {
 		}
 	}
 	if best.index == nil {
-		s := branch.spansOf("_id", ids{})
+		s := p.Query.ids(branch)
 		if !slices.ContainsFunc(s, func(one span) bool { return !one.point }) {
 			return allDocs
 		}

@@ -112,7 +112,7 @@ func (p *Plan) merged(c *candidate) int {
 // index not built yet, the count is unknown.
 func (f *Finder) estimate(ctx context.Context, db *store.DB, q *Query, ix *Index, sel *node) (n int, known bool, err error) {
 	if ix.special() {
-		n, err = countDocs(ctx, db, sel.spansOf("_id", ids{}))
+		n, err = countDocs(ctx, db, q.ids(sel))
 		return n, err == nil, err
 	}
 	open, err := f.open(ctx, db, ix)
@@ -127,7 +127,7 @@ func (f *Finder) estimate(ctx context.Context, db *store.DB, q *Query, ix *Index
 	if len(ranges) > maxCounts {
 		ranges = []index.Range{{View: ix.number, Low: ranges[0].Low, High: ranges[len(ranges)-1].High}}
 	}
-	n, err = open.Count(ctx, ranges)
+	n, err = open.Count(ctx, in(q.Partition, ranges))
 	return n, err == nil, err
 }
 
