@@ -75,7 +75,12 @@ func (room *Room) List(w http.ResponseWriter, r *http.Request) error {
 		row, err, _ := next()
 		return row, err
 	}
-	return c.design.List(r.Context(), script.ListCall{Name: c.name, Head: head, Req: req}, rows, &listAnswer{w, r})
+	answer := &listAnswer{w: w, r: r}
+	if err := c.design.List(r.Context(), script.ListCall{Name: c.name, Head: head, Req: req}, rows, answer); err != nil {
+		answer.fail(err)
+		return err
+	}
+	return nil
 }
 
 // allDocs stands in the place of a view for all documents of the database.
@@ -193,8 +198,9 @@ func (l *rowLines) Write(b []byte) (int, error) {
 
 // listAnswer sends what a list function writes.
 type listAnswer struct {
-	w http.ResponseWriter
-	r *http.Request
+	w     http.ResponseWriter
+	r     *http.Request
+	begun bool
 }
 
 // Begin is part of script.ListWriter, as is Chunk.
@@ -208,8 +214,22 @@ func (a *listAnswer) Begin(resp script.Response) error {
 	h := a.w.Header()
 	h["Content-Type"] = wire.TypeJSON // unless the function says another
 	setResponseHeaders(h, &resp)
+	a.begun = true
 	a.w.WriteHeader(status)
 	return nil
+}
+
+// fail writes what a function threw behind what it has sent, as CouchDB does (chttpd.erl,
+// send_chunked_error). The caller's error then cuts the connection: what came is not the whole.
+func (a *listAnswer) fail(err error) {
+	if _, threw := errors.AsType[*script.Error](err); !threw || !a.begun || a.r.Method == http.MethodHead {
+		return
+	}
+	status, _, _, _ := wire.AnswerOf(err)
+	b := append(wire.AppendInt([]byte("\n{\"code\":"), status), ',')
+	if a.Chunk(append(wire.AppendErrorOf(b, err), "}\n"...)) == nil {
+		_ = http.NewResponseController(a.w).Flush() // the client has gone: it is told nothing
+	}
 }
 
 func (a *listAnswer) Chunk(b []byte) error {
