@@ -31,6 +31,8 @@ func TestBulkDocs(t *testing.T) {
 		{"POST", "/db/_bulk_docs", `{"all_or_nothing":true,"docs":[{"_id":"a"}]}`, 417, `~^\[{"id":"a","rev":".*","error":"not_implemented"`},
 		{"POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"r","_rev":"2-b","_revisions":{"start":2,"ids":["b","a"]}},{"_id":"r","_rev":"2-c"}]}`, 201, `[]`},
 		{"POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"` + strings.Repeat("x", 1100) + `","_rev":"1-a"}]}`, 201, `[]`},
+		{"POST", "/db/_bulk_docs", `{"new_edits":"no","docs":[{"_id":"s","_rev":"1-a"}]}`, 400, `~.new_edits. parameter must be a boolean`},
+		{"POST", "/db/_bulk_docs", `{"docs":[{"_id":"s","_rev":"1-a"}],"new_edits":null}`, 400, `~.new_edits. parameter must be a boolean`},
 		{"POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"q"}]}`, 400, `~needs .*_rev.* or .*_revisions`},
 		{"POST", "/db/_revs_diff", `{"r":["2-b","2-c","3-d","1-a"],"none":["1-x"],"a":["` + empty + `"]}`, 200,
 			`{"r":{"missing":["3-d"],"possible_ancestors":["2-c","2-b"]},"none":{"missing":["1-x"]}}`},

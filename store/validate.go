@@ -84,6 +84,9 @@ type verdict struct {
 	any    bool        // there was no validation function: it may replace anything
 }
 
+// asked reports whether there were validation functions.
+func (v *verdict) asked() bool { return v.judged && !v.any }
+
 // replacedNode finds what an edit replaces; its Data is nil if there is nothing.
 func replacedNode(tree *revtree.Tree, doc *document.Doc, replicated bool) revtree.Node {
 	ancestors := doc.Path
@@ -125,14 +128,14 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, 
 		if p.validated() {
 			p.verdict = verdict{judged: true, design: design}
 			if validate != nil {
-				old, known, err := db.judgedBy(ctx, &p)
+				old, settled, err := db.judgedBy(ctx, &p)
 				if err != nil {
 					return nil, err
 				}
 				if old != nil {
 					p.verdict.old = old.Rev
 				}
-				if !known {
+				if !settled {
 					if p.result.Err, err = validate(ctx, p.shown(), old); err != nil {
 						return nil, err // treating it as a refusal would lose a replicated document
 					}
@@ -154,13 +157,15 @@ func (p *pendingEdit) validated() bool {
 	return !p.local && !strings.HasPrefix(p.doc.ID, "_design/")
 }
 
-// judgedBy reads what an edit replaces. known says that a replicated revision is here already,
-// and needs no judgement.
-func (db *DB) judgedBy(ctx context.Context, p *pendingEdit) (old *Document, known bool, err error) {
+// judgedBy reads what an edit replaces. settled says that it needs no judgement: it is a
+// replicated revision that is here already, or conflicts because there is no document whose
+// revision it names (mustKnow).
+func (db *DB) judgedBy(ctx context.Context, p *pendingEdit) (old *Document, settled bool, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
-		old, known = nil, false
+		old, settled = nil, false
 		v, err := r.Get(spaceDoc, []byte(p.doc.ID))
 		if err != nil || v == nil {
+			settled = !p.replicated && !p.parent.IsZero()
 			return err
 		}
 		rec, err := parseDocRecord(v)
@@ -175,14 +180,14 @@ func (db *DB) judgedBy(ctx context.Context, p *pendingEdit) (old *Document, know
 		if node.Data == nil {
 			return nil
 		}
-		known = p.replicated && node.Rev == p.rev
+		settled = p.replicated && node.Rev == p.rev
 		old = &Document{ID: p.doc.ID, Rev: node.Rev, Deleted: node.Deleted, Seq: rec.seq}
 		if err := old.describe(r, &tree, ReadOptions{Revs: true}); err != nil {
 			return err
 		}
 		return old.readBody(r, node.Data)
 	})
-	return old, known, err
+	return old, settled, err
 }
 
 // shown is the document as validation functions see it.

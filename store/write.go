@@ -106,6 +106,11 @@ func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending
 			pending = append(pending, p)
 		}
 	}
+	if slices.ContainsFunc(pending, func(p pendingEdit) bool { return len(p.atts) > 0 || isDesign(p.doc.ID) }) {
+		for i := range pending {
+			pending[i].looks = true
+		}
+	}
 	slices.SortStableFunc(pending, func(a, b pendingEdit) int { return cmp.Compare(a.doc.ID, b.doc.ID) })
 	for {
 		var err error
@@ -158,6 +163,7 @@ func (db *DB) prepareAgain(ctx context.Context, stale []pendingEdit, opt WriteOp
 		if err != nil {
 			return nil, err
 		}
+		p.looks = old.looks
 		if p.result != nil {
 			again = append(again, p)
 		}
@@ -177,6 +183,7 @@ type pendingEdit struct {
 	parent     revtree.Rev       // the revision that rev was computed for
 	rev        revtree.Rev
 	verdict    verdict
+	looks      bool // something in the request needs its document (mustKnow)
 
 	guard *Guard // the handle's, may be nil
 	by    stoodBy
@@ -390,7 +397,14 @@ func (w *writer) admit(e *pendingEdit, tree *revtree.Tree, known bool) ([]revtre
 			return nil, nil
 		}
 	}
-	path, err := e.place(tree, known)
+	must, err := w.mustKnow(e, known)
+	if err != nil {
+		return nil, err
+	}
+	path, err := []revtree.Rev(nil), ErrConflict
+	if !must {
+		path, err = e.place(tree, known)
+	}
 	if err == nil {
 		if err = w.canLink(e.atts, e.staged); err != nil && !errors.Is(err, ErrMissingAttachment) {
 			return nil, err
@@ -411,10 +425,6 @@ func (p *pendingEdit) place(tree *revtree.Tree, known bool) ([]revtree.Rev, erro
 		return []revtree.Rev{p.rev}, nil
 	}
 	if !known || tree.Len() == 0 {
-		if !p.parent.IsZero() && len(p.atts) > 0 {
-			return nil, ErrConflict // as in CouchDB, which first reads the parent of an edit with attachments
-		}
-		// CouchDB accepts any other parent for a document that it does not have.
 		ancestors := p.doc.Path
 		if len(ancestors) == 0 && !p.parent.IsZero() {
 			ancestors = []revtree.Rev{p.parent}

@@ -22,6 +22,7 @@ type writer struct {
 
 	before     uint64 // the newest sequence when the transaction began
 	last       uint64 // the newest one now
+	began      uint64 // the newest one when the present op began
 	totals     totals
 	stamped    bool   // its time is noted
 	marker     uint64 // the newest entry if it is a marker, else 0: the next entry replaces it

@@ -79,6 +79,9 @@ func walkBulk(src []byte, b *Bulk, docs func(i int) (int, error)) error {
 			switch name {
 			case "new_edits":
 				b.Replicated = string(src[i:end]) == "false"
+				if !b.Replicated && string(src[i:end]) != "true" {
+					return &Error{BadRequest, "`new_edits` parameter must be a boolean."}
+				}
 			case "all_or_nothing":
 				b.AllOrNothing = string(src[i:end]) == "true"
 			case "atomic":
