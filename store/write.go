@@ -237,7 +237,7 @@ func (p *pendingEdit) revFor(parent revtree.Rev) (revtree.Rev, error) {
 	if parent == p.parent {
 		return p.rev, nil
 	}
-	return p.doc.RevID(parent, attRefs(p.atts))
+	return p.doc.RevID(parent, make([]document.AttRef, len(p.atts)))
 }
 
 // raise gives the attachments that came with a revival its generation.

@@ -88,6 +88,10 @@ func TestRevIDsWithParentsAndAttachments(t *testing.T) {
 	if got := revID(t, &gone, parse("1-37044e557532031cb55cf639a5d54c11")).String(); got != "2-615ce4f8416640642de572837b5a780f" {
 		t.Errorf("a deletion is %s", got)
 	}
+	back, err := (&Doc{ID: "a"}).RevID(parse("2-615ce4f8416640642de572837b5a780f"), make([]AttRef, 1))
+	if err != nil || back.String() != "3-6b2bd863b5674ba0bb86ad8921e1fa77" {
+		t.Errorf("an attachment put upon a deletion makes %s, %v", back, err)
+	}
 }
 
 func TestParse(t *testing.T) {

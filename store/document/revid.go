@@ -8,7 +8,9 @@ import (
 	"github.com/tododb/tododb/revtree"
 )
 
-// AttRef is what an attachment contributes to the revision id.
+// AttRef is what an attachment contributes to the revision id. The zero AttRef is what CouchDB
+// takes for each attachment of a document that comes back from the dead: it computes the id anew when the
+// attachments have a form that it finds no name, type or digest in (couch_db_updater.erl, merge_rev_tree).
 type AttRef struct {
 	Name, Type string
 	MD5        [16]byte
@@ -51,6 +53,10 @@ func (d *Doc) RevID(parent revtree.Rev, atts []AttRef) (revtree.Rev, error) {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(atts)))
 		for i := len(atts) - 1; i >= 0; i-- {
 			b = append(b, termTuple, 3)
+			if atts[i] == (AttRef{}) {
+				b = AppendAtom(AppendAtom(AppendAtom(b, "undefined"), "undefined"), "undefined")
+				continue
+			}
 			b = AppendBinary(b, atts[i].Name)
 			b = AppendBinary(b, atts[i].Type)
 			b = AppendBinary(b, atts[i].MD5[:])
