@@ -114,6 +114,9 @@ func (l *load) carryAttached(r *Revision) error {
 		}
 		err = j.retry(l.ctx, j.target, store)
 	}
+	if long, ok := errors.AsType[*longURL](err); ok {
+		refused, err = &Refusal{ID: r.Doc.ID, Reason: long.Error()}, nil
+	}
 	if err != nil {
 		return stop{err}
 	}

@@ -70,6 +70,9 @@ func (e *StatusError) Error() string {
 
 // transient tells whether it may help to try again.
 func transient(err error) bool {
+	if _, long := errors.AsType[*longURL](err); long {
+		return false
+	}
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout || s.Status >= 500 && s.Status != http.StatusNotImplemented
 	}

@@ -20,9 +20,10 @@ import (
 func (p *remotePeer) OpenAttachment(ctx context.Context, r *Revision, att *Attachment) (io.ReadCloser, error) {
 	// Package http does not decompress gzip that was requested by name.
 	header := http.Header{"Accept-Encoding": {"gzip"}, "Accept": {"*/*"}}
-	resp, err := p.send(ctx, sending{method: http.MethodGet, path: attachmentPath(r.Doc.ID, att.Name), query: url.Values{"rev": {r.Doc.Rev.String()}}, header: header})
+	path := attachmentPath(r.Doc.ID, att.Name)
+	resp, err := p.send(ctx, sending{method: http.MethodGet, path: path, query: url.Values{"rev": {r.Doc.Rev.String()}}, header: header})
 	if err != nil {
-		return nil, err
+		return nil, p.judgeURL(ctx, path, err)
 	}
 	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
 		return packed{resp.Body}, nil
@@ -72,9 +73,11 @@ func (p *remotePeer) StoreAttached(ctx context.Context, r *Revision, open opener
 	if m.failed != nil { // the source's fault, not the target's
 		return nil, m.failed
 	}
+	err = p.judgeURL(ctx, docPath(r.Doc.ID), err)
 	s, ok := errors.AsType[*StatusError](err)
+	_, long := errors.AsType[*longURL](err)
 	switch {
-	case !ok:
+	case !ok || long:
 		return nil, err
 	case s.Status == http.StatusPreconditionFailed && s.Word == "missing_stub":
 		return nil, errMissingStub

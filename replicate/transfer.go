@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/tododb/tododb/revtree"
 )
@@ -111,7 +112,7 @@ func (l *load) store() error {
 
 // refuse moves a document from the written ones to the refused ones.
 func (l *load) refuse(r Refusal) {
-	l.job.log.Warn("the target refused a document", "doc", r.ID, "reason", r.Reason)
+	l.job.log.Warn("the target refused a document", "doc", fmt.Sprintf("%.200s", r.ID), "reason", r.Reason)
 	l.stats.DocsWritten--
 	l.stats.DocWriteFailures++
 }
