@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"pgregory.net/rapid"
 
 	"github.com/tododb/tododb/httpapi/access"
@@ -89,6 +90,21 @@ func TestNewPasswordsConformToTheRules(t *testing.T) {
 	wants(t, call(s, "PUT", path+"cid", user("cid", "4"), "Admin", ""), 403, `"forbidden","reason":"Server cannot hash passwords at this time."`)
 	wants(t, call(s, "DELETE", setting, "", "Admin", ""), 200, "")
 	wants(t, call(s, "PUT", path+"cid", user("cid", "none"), "Admin", ""), 201, "")
+}
+
+func TestTokensHaveTheirRolesWhereTheSettingsSay(t *testing.T) {
+	t.Parallel()
+	s := openServer(t, Options{Config: settings(t, "chttpd/authentication_handlers", "{chttpd_auth, jwt_authentication_handler}",
+		"jwt_keys/hmac:_default", "c2VjcmV0", "jwt_auth/required_claims", "", "jwt_auth/roles_claim_path", "realm.roles")})
+	session := func(claims jwt.MapClaims) *httptest.ResponseRecorder {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte("secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return call(s, "GET", "/_session", "", "Authorization", "Bearer "+token)
+	}
+	wants(t, session(jwt.MapClaims{"sub": "anna", "realm": map[string]any{"roles": "cook, baker"}}), 200, `"roles":["cook","baker"]`)
+	wants(t, session(jwt.MapClaims{"sub": "anna"}), 404, `"error":"not_found","reason":"missing json key: realm"`)
 }
 
 func TestAdministratorsHaveTheRolesOfTheirDocument(t *testing.T) {

@@ -50,6 +50,8 @@ type TokenError struct {
 	// Bad says that the token could never be accepted, rather than that it has expired or
 	// names no user.
 	Bad bool
+	// NoRoles says that the roles are not where the settings look for them.
+	NoRoles bool
 }
 
 func (e *TokenError) Error() string { return e.Reason }
@@ -187,9 +189,9 @@ func (j *JWTSettings) user(token string, now func() time.Time) (User, error) {
 	if err != nil || name == "" {
 		return User{}, refuseToken("Token missing sub claim.")
 	}
-	roles, ok := rolesOf(claims, j.roles)
-	if !ok {
-		return User{}, badToken("Malformed token")
+	roles, err := j.rolesOf(claims)
+	if err != nil {
+		return User{}, err
 	}
 	return outside(name, roles, ByJWT), nil
 }
@@ -258,26 +260,27 @@ func tokenRefused(err error) error {
 	return refuseToken("The token is not signed with a key that this server knows.")
 }
 
-// rolesOf follows the path to the roles, a list or comma-separated text. It returns false if
-// they are neither.
-func rolesOf(claims jwt.MapClaims, path []string) (roles []string, ok bool) {
+// rolesOf follows the path to the roles, a list or comma-separated text. A token without the
+// claim has none; a path in the settings must lead to them.
+func (j *JWTSettings) rolesOf(claims jwt.MapClaims) (roles []string, err error) {
 	var at any = map[string]any(claims)
-	for _, name := range path {
-		m, ok := at.(map[string]any)
-		if !ok {
-			return []string{}, true
+	for _, name := range j.roles {
+		m, _ := at.(map[string]any)
+		value, there := m[name]
+		if !there && j.RolesPath != "" {
+			return nil, &TokenError{Reason: "missing json key: " + name, NoRoles: true}
 		}
-		at = m[name]
+		at = value
 	}
 	switch at := at.(type) {
 	case nil:
-		return []string{}, true
+		return []string{}, nil
 	case string:
-		return splitRoles(at), true
+		return splitRoles(at), nil
 	}
 	b, err := json.Marshal(at)
 	if err != nil || json.Unmarshal(b, &roles) != nil || roles == nil {
-		return nil, false
+		return nil, badToken("Malformed token")
 	}
-	return roles, true
+	return roles, nil
 }

@@ -140,6 +140,8 @@ func TestJWT(t *testing.T) {
 		{"over", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["exp"] = now.Unix() }, "exp not in future"},
 		{"early, which is asked for nowhere", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["nbf"] = now.Add(time.Second).Unix() }, ""},
 		{"roles that are none", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["realm"] = map[string]any{"my.roles": []any{1}} }, "Malformed"},
+		{"no roles", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { delete(c, "realm") }, "missing json key: realm"},
+		{"roles elsewhere", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["realm"] = []string{"cook"} }, "missing json key: my.roles"},
 		{"an end that is none", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["exp"] = "never" }, "Invalid exp"},
 		{"without exp", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { delete(c, "exp") }, "Missing exp claim"},
 		{"of somebody else", jwt.SigningMethodHS256, nil, secret, func(c jwt.MapClaims) { c["iss"] = "you" }, "iss"},

@@ -178,9 +178,13 @@ func AnswerOf(err error) (status int, word, reason string, known bool) {
 	if e, ok := errors.AsType[*auth.BadPassword](err); ok {
 		return http.StatusBadRequest, "bad_request", e.Reason, true
 	}
-	if e, ok := errors.AsType[*auth.TokenError](err); ok && e.Bad {
-		return http.StatusBadRequest, "bad_request", e.Reason, true
-	} else if ok {
+	if e, ok := errors.AsType[*auth.TokenError](err); ok {
+		switch {
+		case e.Bad:
+			return http.StatusBadRequest, "bad_request", e.Reason, true
+		case e.NoRoles:
+			return http.StatusNotFound, "not_found", e.Reason, true
+		}
 		return http.StatusUnauthorized, "unauthorized", e.Reason, true
 	}
 	if e, ok := errors.AsType[*store.MissingStub](err); ok {
