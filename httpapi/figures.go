@@ -5,4 +5,7 @@ func (s *Server) ownMetrics() {
 	m := s.metrics
 	m.Gauge("couchdb_httpd_clients_requesting_changes", "number of clients for continuous _changes", func() float64 { return float64(s.shared.Feeds()) })
 	m.Gauge("couchdb_open_databases_total", "number of open databases", func() float64 { return float64(s.store.OpenDatabases()) })
+	passwords := s.access.Auth().Figures
+	m.Counter("couchdb_password_hashing_slow_total", "number of slow password hashes performed", func() float64 { return float64(passwords().Slow) })
+	m.Counter("couchdb_password_hashing_fast_total", "number of fast password hashes performed", func() float64 { return float64(passwords().Fast) })
 }

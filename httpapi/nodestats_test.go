@@ -78,3 +78,29 @@ func TestFigures(t *testing.T) {
 		}
 	}
 }
+
+func TestFiguresOfPasswords(t *testing.T) {
+	t.Parallel()
+	s := openWithUsers(t, Options{}, "anna")
+	figure := func(name string) float64 {
+		t.Helper()
+		var leaf struct{ Value float64 }
+		if err := json.Unmarshal(call(s, "GET", "/_node/_local/_stats/couchdb/password_hashing_"+name, "", "Admin", "").Body.Bytes(), &leaf); err != nil {
+			t.Fatal(err)
+		}
+		return leaf.Value
+	}
+	for _, c := range []struct {
+		password   string
+		slow, fast float64
+	}{
+		{"wrong", 1, 0}, {"wrong", 1, 0}, {"annapw", 1, 1}, {"annapw", 0, 1},
+	} {
+		slow, fast := figure("slow"), figure("fast")
+		call(s, "POST", "/_session", `{"name":"anna","password":"`+c.password+`"}`)
+		slow, fast = figure("slow")-slow, figure("fast")-fast-2 // the administrator asked twice
+		if slow != c.slow || fast != c.fast {
+			t.Errorf("%s: %v slow and %v fast, want %v and %v", c.password, slow, fast, c.slow, c.fast)
+		}
+	}
+}

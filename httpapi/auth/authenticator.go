@@ -209,7 +209,7 @@ func (a *Authenticator) bySession(set *Settings, r *http.Request) (User, string,
 func (a *Authenticator) byBasic(r *http.Request, encoded string) (User, error) {
 	h := a.verified.hash(encoded)
 	if name, there := a.verified.name(h); there && !a.lockouts.some.Load() {
-		if known, err := a.account(r.Context(), name); err != nil || a.verified.is(h, known) {
+		if known, err := a.account(r.Context(), name); err != nil || a.remembers(h, known) {
 			return userBy(known, ByBasic), err
 		}
 	}
@@ -232,6 +232,15 @@ func userBy(known *Account, by string) User {
 	u := known.User
 	u.By, u.account = by, known
 	return u
+}
+
+// remembers tells whether credentials are known to be right for an account.
+func (a *Authenticator) remembers(h [32]byte, known *Account) bool {
+	is := a.verified.is(h, known)
+	if is {
+		a.hasher.fast.Add(1)
+	}
+	return is
 }
 
 // verify checks a name and a password, and remembers a success under h. Only who knows the
@@ -259,7 +268,7 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 	if known != nil && known.password.scheme == SchemePBKDF2 && (known.password.iterations < set.MinIterations || known.password.iterations > set.MaxIterations) {
 		return nil, ErrIterations
 	}
-	if a.verified.is(h, known) {
+	if a.remembers(h, known) {
 		if err := known.usable(); err != nil {
 			return nil, err
 		}
@@ -276,7 +285,7 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 		return nil, ErrLocked
 	}
 	// If many first requests come at once, the first verifies and the others use its result.
-	right := a.verified.is(h, known) || known != nil && a.hasher.matches(known.password, password)
+	right := a.remembers(h, known) || known != nil && a.hasher.matches(known.password, password)
 	if !right {
 		a.hasher.pad(password, cost, usual)
 		a.lockouts.failed(key, set.Lockout, a.opt.Now())
@@ -288,6 +297,7 @@ func (a *Authenticator) verify(r *http.Request, name, password string, h [32]byt
 	// If password or roles have changed in the meantime, this is remembered for the old account,
 	// not for the new one.
 	a.verified.put(h, known)
+	a.hasher.fast.Add(1)
 	if err := known.usable(); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,18 @@ type hasher struct {
 	// Only administrators can have stored them.
 	usual, costly *fair.Slots
 	work          atomic.Int64 // iterations done
+	fast, slow    atomic.Int64 // Figures
+}
+
+// Figures count verifications of passwords, as CouchDB counts its hashes for them.
+type Figures struct {
+	Slow int64 // by hashing as the account asks for
+	Fast int64 // of a password that is remembered; also counts each one that is remembered
+}
+
+// Figures returns the present figures.
+func (a *Authenticator) Figures() Figures {
+	return Figures{Slow: a.hasher.slow.Load(), Fast: a.hasher.fast.Load()}
 }
 
 // cost is the cost of a hash in iterations of PBKDF2. Schemes without iterations cost about as
@@ -56,6 +68,7 @@ func (a *Authenticator) enterHashing(ctx context.Context, w who, cost, usual int
 // matches hashes and compares.
 func (h *hasher) matches(p Password, password string) bool {
 	h.work.Add(int64(p.cost()))
+	h.slow.Add(1)
 	return p.Matches(password)
 }
 

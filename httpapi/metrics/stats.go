@@ -24,6 +24,8 @@ var stats = []stat{
 	{[]string{"couchdb", "request_time"}, "couchdb_request_time_seconds", "length of a request inside CouchDB without MochiWeb"},
 	{[]string{"couchdb", "open_databases"}, "couchdb_open_databases_total", "number of open databases"},
 	{[]string{"couchdb", "document_writes"}, "couchdb_document_writes_total", "number of document write operations"},
+	{[]string{"couchdb", "password_hashing_slow"}, "couchdb_password_hashing_slow_total", "number of slow password hashes performed"},
+	{[]string{"couchdb", "password_hashing_fast"}, "couchdb_password_hashing_fast_total", "number of fast password hashes performed"},
 	{[]string{"couchdb", "open_os_files"}, "process_open_fds", "number of file descriptors CouchDB has open"},
 	{[]string{"couch_replicator", "jobs", "total"}, "couchdb_couch_replicator_jobs_total", "total number of replicator scheduler jobs"},
 	{[]string{"couch_replicator", "jobs", "running"}, "couchdb_couch_replicator_jobs_running", "replicator scheduler running jobs"},
