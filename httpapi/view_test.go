@@ -90,7 +90,7 @@ func TestViews(t *testing.T) {
 		{"GET", "/db/_design/none/_view/v", "", 404, `{"error":"not_found","reason":"missing"}`},
 		{"DELETE", v, "", 405, "~Only GET,POST,HEAD allowed"},
 		{"GET", v + "/queries", "", 405, "~Only POST allowed"},
-		{"GET", "/db/_design/d/_info", "", 200, `~^{"name":"d","view_index":{"signature":"\w+","language":"javascript",.*"update_seq":7,`},
+		{"GET", "/db/_design/d/_info", "", 200, `~^{"name":"d","view_index":{"signature":"\w+","language":"javascript",.*"update_seq":7,.*"collator_versions":\["\d+\.\d+\.\d+"\]`},
 		{"POST", "/db/_compact/d", "{}", 202, `{"ok":true}`},
 		{"POST", "/db/_view_cleanup", "", 202, `{"ok":true}`},
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 )
@@ -110,6 +111,6 @@ func (room *Room) DesignInfo(w http.ResponseWriter, r *http.Request) error {
 	b = strconv.AppendBool(append(b, `,"updater_running":`...), info.Building)
 	b = strconv.AppendBool(append(b, `,"compact_running":`...), info.Compacting)
 	// What an index has reached is on disk.
-	b = append(b, `,"waiting_commit":false,"collator_versions":[]}}`...)
+	b = append(b, `,"waiting_commit":false,"collator_versions":["`+collate.Version+`"]}}`...)
 	return wire.WriteJSON(w, r, http.StatusOK, b)
 }

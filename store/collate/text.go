@@ -16,6 +16,9 @@ const (
 	commonTertiary  = 0x02
 )
 
+// Version is the version of Unicode whose collation orders strings, such as "6.2.0".
+const Version = collate.UnicodeVersion
+
 // asciiWeights are the weights of one ASCII character; none has more than one.
 type asciiWeights struct {
 	primary   [3]byte
