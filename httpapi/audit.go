@@ -55,10 +55,7 @@ func (s *Server) foreseen(r *http.Request, h http.Handler) string {
 	if l, is := h.(line); is {
 		return actionOf(l.rt.verb(r.Method), r)
 	}
-	if readsOnly(r.Method) {
-		return ""
-	}
-	return "server" // the path of no route
+	return ""
 }
 
 func readsOnly(method string) bool {

@@ -29,7 +29,7 @@ func TestRequestsThatCannotBeReadGetJSON(t *testing.T) {
 		"GET / HTTP/9.9\r\nHost: h\r\n\r\n":                                          505,
 		"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: nonsense\r\n\r\n":           501,
 		"GET /_up HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n":                  200,
-		"GET /_nope HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n":                404,
+		"GET /_nope HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n":                401,
 	} {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
 		if err != nil {

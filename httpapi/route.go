@@ -13,17 +13,15 @@ type Route struct {
 	Allow string // the methods in the words of the header; "": whatever the method, the handler judges it
 	Verbs []Verb // what the methods do; HEAD is GET unless it is there itself
 
-	// first checks the rule before the method, and then calls check. So users without the right
-	// learn nothing about the path.
-	first bool
-	check func(*http.Request) error
+	check func(*http.Request) error // after the rule and before the method; nil: nothing
 }
 
 // Verb is what one method, or several, do at a path.
 type Verb struct {
-	Methods string    // "GET,POST"; "": all
-	Action  string    // what the audit trail calls it; "": it changes nothing that the trail tells of
-	Rule    wire.Rule // who may
+	Methods string     // "GET,POST"; "": all others
+	Action  string     // what the audit trail calls it; "": it changes nothing that the trail tells of
+	Rule    wire.Rule  // who may
+	Tokens  wire.Scope // which tokens of devices may
 	serve   wire.Handler
 }
 
@@ -46,26 +44,43 @@ func does(methods, action string, rule wire.Rule, h wire.Handler) Verb {
 	return Verb{Methods: methods, Action: action, Rule: rule, serve: h}
 }
 
-// first makes a route whose rule is judged before its method; check, if not nil, is judged
-// between them.
+// tokens opens a verb to tokens of devices.
+func (v Verb) tokens(which wire.Scope) Verb {
+	v.Tokens = which
+	return v
+}
+
+// first makes a route with a check that comes before its methods.
 func first(check func(*http.Request) error, r Route) Route {
-	r.first, r.check = true, check
+	r.check = check
 	return r
 }
 
 // verb finds what a method does; nil for a method that is not there.
 func (rt *Route) verb(method string) *Verb {
-	var get *Verb
+	var other *Verb
 	for i := range rt.Verbs {
 		v := &rt.Verbs[i]
 		switch {
-		case v.Methods == "" || v.has(method):
+		case v.has(method):
 			return v
-		case method == http.MethodHead && v.has(http.MethodGet):
-			get = v
+		case other == nil && (v.Methods == "" || method == http.MethodHead && v.has(http.MethodGet)):
+			other = v
 		}
 	}
-	return get
+	return other
+}
+
+// rights are what a verb says about who may. What a line does not have is refused to whom the
+// first verb of the line is, and to all tokens.
+func (rt *Route) rights(v *Verb) (wire.Rule, wire.Scope) {
+	switch {
+	case v != nil:
+		return v.Rule, v.Tokens
+	case len(rt.Verbs) > 0:
+		return rt.Verbs[0].Rule, wire.NoToken
+	}
+	return member, wire.NoToken // there are such lines only in databases
 }
 
 func (v *Verb) has(method string) bool {
@@ -92,24 +107,41 @@ func (l line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) answer(rt *Route, w http.ResponseWriter, r *http.Request) error {
 	v := rt.verb(r.Method)
 	wire.ExchangeOf(r).Action = actionOf(v, r)
-	if rt.first {
-		if err := s.access.Admit(r, rt.Verbs[0].Rule); err != nil {
+	rule, tokens := rt.rights(v)
+	if err := s.access.Admit(r, rule, tokens); err != nil {
+		return err
+	}
+	if rt.check != nil {
+		if err := rt.check(r); err != nil {
 			return err
 		}
-		if rt.check != nil {
-			if err := rt.check(r); err != nil {
+	}
+	if v == nil {
+		return s.notAllowed(rt, w, r)
+	}
+	return v.serve(w, r)
+}
+
+// notAllowed answers a method that a path does not have. As in CouchDB, a database that is not
+// there comes first, and so does a design document whose function is meant.
+func (s *Server) notAllowed(rt *Route, w http.ResponseWriter, r *http.Request) error {
+	if strings.HasPrefix(rt.Path, "/{db}") {
+		db, err := s.access.Open(r)
+		if err != nil {
+			return err
+		}
+		defer db.Release()
+		if below, is := strings.CutPrefix(rt.Path, belowDesign); is && below[0] == '_' {
+			name, err := wire.Segment(r, "ddoc")
+			if err != nil {
+				return err
+			}
+			if _, err := s.designs.Find(r.Context(), db, "_design/"+name); err != nil {
 				return err
 			}
 		}
 	}
-	if v == nil {
-		w.Header().Set("Allow", rt.Allow)
-		return wire.Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only %s allowed", rt.Allow)
-	}
-	if err := s.access.Admit(r, v.Rule); err != nil {
-		return err
-	}
-	return v.serve(w, r)
+	return wire.NotAllowed(w, rt.Allow)
 }
 
 // template is a path of the table in the words of the router. The path of a request reaches

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -20,22 +19,38 @@ const (
 	dbAdmin = wire.DBAdmin
 	figures = wire.Metrics
 	admin   = wire.Admin
+	door    = wire.Door
+	health  = wire.Health
+)
+
+// The table's words for which tokens may (Scope tells what they mean).
+const (
+	every   = wire.EveryToken
+	readers = wire.Readers
+	whole   = wire.WholeReaders
+	writers = wire.Writers
 )
 
 // table lists every path that the server answers, with its methods in the words of CouchDB's
 // header Allow. For each method it says whether it only asks or what it does in the words of
-// the audit trail, who may use it, and what answers. Lines are tried in order, so the busiest
-// come first. Dots at the end of a path stand for whatever follows.
+// the audit trail, who may use it, what answers, and which tokens of devices may use it: none
+// unless the line says so. Lines are tried in order, so the busiest come first. Dots at the end
+// of a path stand for whatever follows.
 func (s *Server) table() []Route {
-	documents := func(action string) []Verb {
+	documents := func(action string, get, change wire.Scope) []Verb {
 		return []Verb{
-			asks("GET", member, s.documents.Get), does("PUT", action, member, s.writing(s.documents.Put)), does("DELETE", action, member, s.writing(s.documents.Delete)),
-			does("COPY", action, member, s.writing(s.documents.Copy)), does("POST", action, member, s.writing(s.documents.PostForm)),
+			asks("GET", member, s.documents.Get).tokens(get),
+			does("PUT", action, member, s.writing(s.documents.Put)).tokens(change),
+			does("DELETE", action, member, s.writing(s.documents.Delete)).tokens(change),
+			does("COPY", "write", member, s.writing(s.documents.Copy)).tokens(change), // of what stands in Destination
+			does("POST", action, member, s.writing(s.documents.PostForm)).tokens(change),
 		}
 	}
-	attachments := func(action string) []Verb {
+	attachments := func(action string, get, change wire.Scope) []Verb {
 		return []Verb{
-			asks("GET", member, s.documents.GetAttachment), does("PUT", action, member, s.writing(s.documents.PutAttachment)), does("DELETE", action, member, s.writing(s.documents.DeleteAttachment)),
+			asks("GET", member, s.documents.GetAttachment).tokens(get),
+			does("PUT", action, member, s.writing(s.documents.PutAttachment)).tokens(change),
+			does("DELETE", action, member, s.writing(s.documents.DeleteAttachment)).tokens(change),
 		}
 	}
 	in := s.query.InPartition
@@ -43,90 +58,97 @@ func (s *Server) table() []Route {
 		ofDocuments   = "DELETE,GET,HEAD,POST,PUT,COPY"
 		ofAttachments = "DELETE,GET,HEAD,PUT"
 	)
-	s.toDocument, s.toAttachment = at("/{db}/{doc}", ofDocuments, documents("write")...), at("/{db}/{doc}/{att}", ofAttachments, attachments("write")...)
+	s.toDocument, s.toAttachment = at("/{db}/{doc}", ofDocuments, documents("write", readers, writers)...), at("/{db}/{doc}/{att}", ofAttachments, attachments("write", readers, writers)...)
 
 	return []Route{
 		s.toDocument,
-		at("/{db}/_bulk_docs...", "POST", does("POST", "write", member, s.writing(s.documents.BulkDocs))),
-		at("/{db}/_bulk_get...", "POST", asks("POST", member, s.documents.BulkGet)),
-		at("/{db}/_changes...", "GET,POST,HEAD", asks("GET,POST", lister, s.changes.Changes)),
-		at("/{db}/_revs_diff...", "POST", asks("POST", member, s.documents.RevsDiff)),
-		at("/{db}/_all_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.AllDocs)),
+		at("/{db}/_bulk_docs...", "POST", does("POST", "write", member, s.writing(s.documents.BulkDocs)).tokens(writers)),
+		at("/{db}/_bulk_get...", "POST", asks("POST", member, s.documents.BulkGet).tokens(readers)),
+		at("/{db}/_changes...", "GET,POST,HEAD", asks("GET,POST", lister, s.changes.Changes).tokens(readers)),
+		at("/{db}/_revs_diff...", "POST", asks("POST", member, s.documents.RevsDiff).tokens(readers)),
+		at("/{db}/_all_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.AllDocs).tokens(readers)),
 		at("/favicon.ico", "GET,HEAD", asks("GET", anyone, s.operate.Favicon)), // before the databases, whose names it could be one of
-		at("/{db}", "DELETE,GET,HEAD,POST", asks("GET", member, s.operate.DatabaseInfo), does("PUT", "create database", admin, s.operate.CreateDatabase), does("DELETE", "delete database", admin, s.operate.DeleteDatabase), does("POST", "write", member, s.writing(s.documents.Post))),
-		at("/{db}/_local/{doc}", ofDocuments, asks("GET", member, s.documents.GetLocal), does("PUT", unrecorded, member, s.writing(s.documents.PutLocal)), does("DELETE", unrecorded, member, s.writing(s.documents.DeleteLocal)),
-			does("COPY", unrecorded, member, s.writing(s.documents.CopyLocal)), does("POST", unrecorded, member, s.documents.PostLocalForm)),
+		at("/{db}", "DELETE,GET,HEAD,POST", asks("GET", member, s.operate.DatabaseInfo).tokens(readers), does("PUT", "create database", admin, s.operate.CreateDatabase), does("DELETE", "delete database", admin, s.operate.DeleteDatabase), does("POST", "write", member, s.writing(s.documents.Post)).tokens(writers)),
+		at("/{db}/_local/{doc}", ofDocuments, asks("GET", member, s.documents.GetLocal).tokens(readers),
+			does("PUT", unrecorded, member, s.writing(s.documents.PutLocal)).tokens(writers), does("DELETE", unrecorded, member, s.writing(s.documents.DeleteLocal)).tokens(writers),
+			does("COPY", "write", member, s.writing(s.documents.CopyLocal)).tokens(writers), does("POST", unrecorded, member, s.documents.PostLocalForm).tokens(writers)),
 
-		at("/{db}/_all_docs/queries", "POST", asks("POST", lister, s.query.AllDocsQueries)),
-		at("/{db}/_design_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.DesignDocs)),
-		at("/{db}/_design_docs/queries", "POST", asks("POST", lister, s.query.DesignDocsQueries)),
+		at("/{db}/_all_docs/queries", "POST", asks("POST", lister, s.query.AllDocsQueries).tokens(readers)),
+		at("/{db}/_design_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.DesignDocs).tokens(whole)),
+		at("/{db}/_design_docs/queries", "POST", asks("POST", lister, s.query.DesignDocsQueries).tokens(whole)),
 		at("/{db}/_local_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.LocalDocs)),
 		at("/{db}/_local_docs/queries", "POST", asks("POST", lister, s.query.LocalDocsQueries)),
-		at("/{db}/_missing_revs...", "POST", asks("POST", member, s.documents.MissingRevs)),
+		at("/{db}/_missing_revs...", "POST", asks("POST", member, s.documents.MissingRevs).tokens(readers)),
 		at("/{db}/_revs_limit...", "PUT,GET", asks("GET", member, s.operate.RevsLimit), does("PUT", "database", dbAdmin, s.operate.SetRevsLimit)),
-		at("/{db}/_security...", "PUT,GET", asks("GET", member, s.operate.Security), does("PUT", "security", dbAdmin, s.operate.SetSecurity)),
+		at("/{db}/_security...", "PUT,GET", asks("GET", member, s.operate.Security).tokens(whole), does("PUT", "security", dbAdmin, s.operate.SetSecurity)),
 		at("/{db}/_compact...", "POST", does("POST", "database", dbAdmin, s.operate.Compact)),
-		at("/{db}/_ensure_full_commit...", "POST", asks("POST", member, s.operate.EnsureFullCommit)),
+		at("/{db}/_ensure_full_commit...", "POST", asks("POST", member, s.operate.EnsureFullCommit).tokens(readers)),
 		at("/{db}/_shards...", "GET", asks("GET", member, s.operate.Shards)),
 		at("/{db}/_sync_shards...", "POST", asks("POST", admin, s.operate.SyncShards)),
 		at("/{db}/_purge...", "POST", does("POST", "database", admin, s.documents.Purge)),
 		at("/{db}/_purged_infos_limit...", "GET,PUT", asks("GET", member, s.operate.PurgedInfosLimit), does("PUT", "database", dbAdmin, s.operate.SetPurgedInfosLimit)),
 		at("/{db}/_purged_infos...", "GET", asks("GET", member, s.documents.PurgedInfos)),
 
-		at("/{db}/_design/{ddoc}", ofDocuments, documents("design")...),
-		at("/{db}/_design/{ddoc}/_view/{view}", "GET,POST,HEAD", asks("GET,POST", member, s.query.View)),
-		at("/{db}/_design/{ddoc}/_view/{view}/queries", "POST", asks("POST", member, s.query.ViewQueries)),
+		at("/{db}/_design/{ddoc}", ofDocuments, documents("design", whole, wire.NoToken)...),
+		at("/{db}/_design/{ddoc}/_view/{view}", "GET,POST,HEAD", asks("GET,POST", member, s.query.View).tokens(whole)),
+		at("/{db}/_design/{ddoc}/_view/{view}/queries", "POST", asks("POST", member, s.query.ViewQueries).tokens(whole)),
 		at("/{db}/_design/{ddoc}/_view...", "GET,POST,HEAD"),
-		at("/{db}/_design/{ddoc}/_info...", "GET", asks("GET", member, s.query.DesignInfo)),
-		at("/{db}/_design/{ddoc}/_show...", "", asks("", member, s.query.Show)),
-		at("/{db}/_design/{ddoc}/_update...", "", does("", "write", member, s.query.Update)),
-		at("/{db}/_design/{ddoc}/_list...", "GET,POST,HEAD", asks("GET,POST", member, s.query.List)),
+		at("/{db}/_design/{ddoc}/_info...", "GET", asks("GET", member, s.query.DesignInfo).tokens(whole)),
+		at("/{db}/_design/{ddoc}/_show...", "", asks("GET", member, s.query.Show).tokens(whole), asks("", member, s.query.Show)),
+		at("/{db}/_design/{ddoc}/_update...", "", asks("GET", member, s.query.Update).tokens(whole), does("", "write", member, s.query.Update)),
+		at("/{db}/_design/{ddoc}/_list...", "GET,POST,HEAD", asks("GET", member, s.query.List).tokens(whole), asks("POST", member, s.query.List)),
+		// Closed to tokens, although what it leads to is judged too.
 		at("/{db}/_design/{ddoc}/_rewrite...", "", does("", "write", member, s.query.Rewrite)),
-		at("/{db}/_design/{ddoc}/{_:_search|_search_info|_nouveau|_nouveau_info}...", "", asks("", member, s.unbuiltInDB)),
-		at("/{db}/_design/{ddoc}/{att}", ofAttachments, attachments("design")...),
+		at("/{db}/_design/{ddoc}/_search...", "", asks("GET", member, s.unbuiltInDB).tokens(whole), asks("", member, s.unbuiltInDB)),
+		at("/{db}/_design/{ddoc}/_search_info...", "", asks("GET", member, s.unbuiltInDB).tokens(whole), asks("", member, s.unbuiltInDB)),
+		at("/{db}/_design/{ddoc}/_nouveau...", "", asks("GET", member, s.unbuiltInDB).tokens(whole), asks("", member, s.unbuiltInDB)),
+		at("/{db}/_design/{ddoc}/_nouveau_info...", "", asks("GET", member, s.unbuiltInDB).tokens(whole), asks("", member, s.unbuiltInDB)),
+		at("/{db}/_design/{ddoc}/{att}", ofAttachments, attachments("design", whole, wire.NoToken)...),
 
-		at("/{db}/_find...", "POST", asks("POST", member, s.query.Find)),
-		at("/{db}/_explain...", "POST", asks("POST", member, s.query.Explain)),
-		at("/{db}/_index", "GET,POST", asks("GET", member, s.query.ListIndexes), does("POST", "index", dbAdmin, s.query.CreateIndex)),
+		at("/{db}/_find...", "POST", asks("POST", member, s.query.Find).tokens(readers)),
+		at("/{db}/_explain...", "POST", asks("POST", member, s.query.Explain).tokens(whole)),
+		at("/{db}/_index", "GET,POST", asks("GET", member, s.query.ListIndexes).tokens(whole), does("POST", "index", dbAdmin, s.query.CreateIndex)),
 		at("/{db}/_index/_bulk_delete", "POST", does("POST", "index", dbAdmin, s.query.DeleteIndexes)),
 		at("/{db}/_index/_design/{ddoc}/{type}/{index}", "DELETE", does("DELETE", "index", dbAdmin, s.query.DeleteIndex)),
 		at("/{db}/_index/{ddoc}/{type}/{index}", "DELETE", does("DELETE", "index", dbAdmin, s.query.DeleteIndex)),
-		at("/{db}/_index...", "", does("", "index", member, s.missingInDB)),
+		at("/{db}/_index...", "", asks("GET", member, s.missingInDB).tokens(whole), does("", "index", member, s.missingInDB)),
 		at("/{db}/_view_cleanup...", "POST", does("POST", "database", dbAdmin, s.query.ViewCleanup)),
-		at("/{db}/_partition/{partition}", "GET", asks("GET", member, s.query.PartitionInfo)),
-		at("/{db}/_partition/{partition}/_all_docs", "GET,HEAD,POST", asks("GET,POST", lister, in(s.query.AllDocs))),
-		at("/{db}/_partition/{partition}/_all_docs/queries", "POST", asks("POST", lister, in(s.query.AllDocsQueries))),
-		at("/{db}/_partition/{partition}/_design/{ddoc}/_view/{view}", "GET,POST,HEAD", asks("GET,POST", member, in(s.query.View))),
-		at("/{db}/_partition/{partition}/_design/{ddoc}/_view/{view}/queries", "POST", asks("POST", member, in(s.query.ViewQueries))),
-		at("/{db}/_partition/{partition}/_design/{ddoc}/_info...", "GET", asks("GET", member, in(s.query.DesignInfo))),
-		at("/{db}/_partition/{partition}/_design/{ddoc}/_show...", "GET,HEAD,POST", asks("GET,POST", member, in(s.query.Show))),
-		at("/{db}/_partition/{partition}/_design/{ddoc}/_update...", "", does("", "write", member, in(s.query.Update))),
-		at("/{db}/_partition/{partition}/_design/{ddoc}/_list...", "GET,HEAD,POST", asks("GET,POST", member, in(s.query.List))),
-		at("/{db}/_partition/{partition}/_find...", "POST", asks("POST", member, in(s.query.Find))),
-		at("/{db}/_partition/{partition}/_explain...", "POST", asks("POST", member, in(s.query.Explain))),
-		at("/{db}/_partition/{partition}/_index", "GET,POST", asks("GET", member, in(s.query.ListIndexes)), does("POST", "index", dbAdmin, in(s.query.CreateIndex))),
+		at("/{db}/_partition/{partition}", "GET", asks("GET", member, s.query.PartitionInfo).tokens(whole)),
+		at("/{db}/_partition/{partition}/_all_docs", "GET,HEAD,POST", asks("GET,POST", lister, in(s.query.AllDocs)).tokens(readers)),
+		at("/{db}/_partition/{partition}/_all_docs/queries", "POST", asks("POST", lister, in(s.query.AllDocsQueries)).tokens(readers)),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_view/{view}", "GET,POST,HEAD", asks("GET,POST", member, in(s.query.View)).tokens(whole)),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_view/{view}/queries", "POST", asks("POST", member, in(s.query.ViewQueries)).tokens(whole)),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_info...", "GET", asks("GET", member, in(s.query.DesignInfo)).tokens(whole)),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_show...", "GET,HEAD,POST", asks("GET", member, in(s.query.Show)).tokens(whole), asks("POST", member, in(s.query.Show))),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_update...", "", asks("GET", member, in(s.query.Update)).tokens(whole), does("", "write", member, in(s.query.Update))),
+		at("/{db}/_partition/{partition}/_design/{ddoc}/_list...", "GET,HEAD,POST", asks("GET", member, in(s.query.List)).tokens(whole), asks("POST", member, in(s.query.List))),
+		at("/{db}/_partition/{partition}/_find...", "POST", asks("POST", member, in(s.query.Find)).tokens(readers)),
+		at("/{db}/_partition/{partition}/_explain...", "POST", asks("POST", member, in(s.query.Explain)).tokens(whole)),
+		at("/{db}/_partition/{partition}/_index", "GET,POST", asks("GET", member, in(s.query.ListIndexes)).tokens(whole), does("POST", "index", dbAdmin, in(s.query.CreateIndex))),
 		at("/{db}/_partition/{partition}/_index/_bulk_delete", "POST", does("POST", "index", dbAdmin, in(s.query.DeleteIndexes))),
 		at("/{db}/_partition/{partition}/_index/_design/{ddoc}/{type}/{index}", "DELETE", does("DELETE", "index", dbAdmin, in(s.query.DeleteIndex))),
 		at("/{db}/_partition/{partition}/_index/{ddoc}/{type}/{index}", "DELETE", does("DELETE", "index", dbAdmin, in(s.query.DeleteIndex))),
 		at("/{db}/_partition/{partition}...", "", asks("", member, in(s.missingInDB))),
-		at("/{db}/_partition...", "", asks("", member, s.query.NoPartition)),
+		at("/{db}/_partition...", "", asks("", member, s.query.NoPartition).tokens(whole)),
 		at("/{db}/_temp_view...", "", asks("", anyone, s.tempView)),
 		at("/{db}/_synchronizations", "GET,HEAD,POST", asks("GET", dbAdmin, s.replications.ListSynchronizations), does("POST", "replication", dbAdmin, s.replications.CreateSynchronization)),
 		at("/{db}/_synchronizations/{id}", "DELETE,GET,HEAD,PUT", asks("GET", dbAdmin, s.replications.GetSynchronization), does("PUT", "replication", dbAdmin, s.replications.ChangeSynchronization), does("DELETE", "replication", dbAdmin, s.replications.DeleteSynchronization)),
 		at("/{db}/{name}...", "", does("", "write", member, s.unknownInDB)),
 		s.toAttachment,
 
-		at("/", "GET,HEAD", asks("GET", anyone, s.operate.Welcome)),
-		at("/_up...", "GET,HEAD", asks("GET", anyone, s.operate.Up)),
+		at("/", "GET,HEAD", asks("GET", anyone, s.operate.Welcome).tokens(every)),
+		at("/_up...", "GET,HEAD", asks("GET", health, s.operate.Up).tokens(every)),
 		at("/_session/tokens", "GET,HEAD,POST", asks("GET", user, s.account.ListTokens), does("POST", "token", user, s.account.IssueToken)),
 		at("/_session/tokens/{token}", "DELETE", does("DELETE", "token", user, s.account.RevokeToken)),
+		at("/_session", "GET,HEAD,POST,DELETE", asks("GET", door, s.account.Session).tokens(every), does("POST", "login", door, s.account.Login), does("DELETE", "logout", door, s.account.Logout).tokens(every)),
 		at("/_session...", "GET,HEAD,POST,DELETE", asks("GET", anyone, s.account.Session), does("POST", "login", anyone, s.account.Login), does("DELETE", "logout", anyone, s.account.Logout)),
 		at("/_all_dbs...", "GET,HEAD", asks("GET", admin, s.operate.AllDBs)),
 		at("/_dbs_info...", "GET,HEAD,POST", asks("GET,POST", admin, s.operate.DBsInfo)),
-		at("/_uuids...", "GET", asks("GET", anyone, s.operate.UUIDs)),
+		at("/_uuids...", "GET", asks("GET", anyone, s.operate.UUIDs).tokens(every)),
 		at("/_active_tasks...", "GET,HEAD", asks("GET", admin, s.replications.ActiveTasks)),
 		at("/_db_updates...", "GET,HEAD", asks("GET", admin, s.changes.DBUpdates)),
 		at("/_membership...", "GET", asks("GET", admin, s.operate.Membership)),
+		// Closed to tokens: what it starts has all the rights of a token's owner.
 		at("/_replicate...", "", does("", "replication", user, s.replications.Replicate)),
 		at("/_reload_query_servers...", "POST", does("POST", "server", admin, s.unbuiltForAdmin)),
 
@@ -142,19 +164,22 @@ func (s *Server) table() []Route {
 		first(operate.IsHere, at("/_node/{node}/_system", "GET", asks("GET", figures, s.operate.System))),
 		first(operate.IsHere, at("/_node/{node}/_prometheus", "GET", asks("GET", figures, s.operate.Prometheus))),
 		first(operate.IsHere, at("/_node/{node}...", "", does("", "server", admin, s.unbuiltForAdmin))),
-		first(nil, at("/_cluster_setup", "GET,POST", asks("GET", admin, s.operate.ClusterState), does("POST", "configuration", admin, s.operate.ClusterSetup))),
+		at("/_cluster_setup", "GET,POST", asks("GET", admin, s.operate.ClusterState), does("POST", "configuration", admin, s.operate.ClusterSetup)),
 
 		at("/_utils...", "GET,HEAD", asks("GET", anyone, s.utils)),
 		at("/_scheduler/jobs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerJobs)),
 		at("/_scheduler/docs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerDocs)),
 		at("/_scheduler...", "GET,HEAD", asks("GET", anyone, s.replications.NoScheduler)),
-		at("/{_:_search_analyze|_nouveau_analyze}...", "", asks("", admin, s.unbuiltForAdmin)),
-		first(nil, at("/_reshard", "GET,HEAD", asks("GET", admin, s.operate.Resharding))),
-		first(nil, at("/_reshard/state", "GET,HEAD,PUT", asks("GET", admin, s.operate.ReshardingState), does("PUT", "server", admin, s.operate.SetReshardingState))),
-		first(nil, at("/_reshard/jobs", "GET,HEAD,POST", asks("GET", admin, s.operate.ReshardJobs), does("POST", "server", admin, s.operate.StartReshardJob))),
-		first(nil, at("/_reshard/jobs/{job}", "GET,HEAD,DELETE", asks("GET", admin, s.operate.ReshardJob), does("DELETE", "server", admin, s.operate.ReshardJob))),
-		first(nil, at("/_reshard/jobs/{job}/state", "GET,HEAD,PUT", asks("GET", admin, s.operate.ReshardJob), does("PUT", "server", admin, s.operate.SetReshardJobState))),
-		at("/{_:_prometheus|_metrics}...", "", does("", "server", admin, s.unbuiltForAdmin)),
+		at("/_search_analyze...", "", asks("", admin, s.unbuiltForAdmin)),
+		at("/_nouveau_analyze...", "", asks("", admin, s.unbuiltForAdmin)),
+		at("/_reshard", "GET,HEAD", asks("GET", admin, s.operate.Resharding)),
+		at("/_reshard/state", "GET,HEAD,PUT", asks("GET", admin, s.operate.ReshardingState), does("PUT", "server", admin, s.operate.SetReshardingState)),
+		at("/_reshard/jobs", "GET,HEAD,POST", asks("GET", admin, s.operate.ReshardJobs), does("POST", "server", admin, s.operate.StartReshardJob)),
+		at("/_reshard/jobs/{job}", "GET,HEAD,DELETE", asks("GET", admin, s.operate.ReshardJob), does("DELETE", "server", admin, s.operate.ReshardJob)),
+		at("/_reshard/jobs/{job}/state", "GET,HEAD,PUT", asks("GET", admin, s.operate.ReshardJob), does("PUT", "server", admin, s.operate.SetReshardJobState)),
+		at("/_prometheus...", "", does("", "server", admin, s.unbuiltForAdmin)),
+		at("/_metrics...", "", does("", "server", admin, s.unbuiltForAdmin)),
+		at("/{name}...", "", does("", "server", admin, s.unknownOnServer)),
 	}
 }
 
@@ -164,12 +189,13 @@ func (s *Server) writing(h wire.Handler) wire.Handler { return write.Handler(s.a
 // belowDesign is the path that all functions and attachments of design documents are below.
 const belowDesign = "/{db}/_design/{ddoc}/"
 
-// route makes the router of a table.
+// route makes the router of a table, whose last line is for all other paths.
 func (s *Server) route(table []Route) *mux.Router {
 	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
-	r.NotFoundHandler = http.HandlerFunc(s.unknownOnServer)
+	last := len(table) - 1
+	r.NotFoundHandler = line{s, &table[last]}
 	var design *mux.Router // so that other paths are not held against each of them
-	for i := range table {
+	for i := range table[:last] {
 		rt := &table[i]
 		if rest, is := strings.CutPrefix(rt.Path, belowDesign); is {
 			if design == nil {

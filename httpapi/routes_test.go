@@ -33,11 +33,12 @@ const routesHead = `# Routes
 Every path that the server answers, and who may use it. [http-api.md](http-api.md) says what the
 paths do and which of them are not there yet (501). Dots at the end of a path stand for whatever
 follows. A method that is not listed is a 405. Anonymous requests that are refused get 401, and users
-get 403. Server administrators may use everything.
+get 403. Server administrators may use everything. The last column is which device tokens may, if their
+owner may: of "readers" and "writers", a token that is not for the database gets 403.
 
 The documents themselves can ask for more. Only administrators of a database write its design
-documents. Documents in ` + "`_users` and `_replicator`" + ` have rules of their own. A device token may do
-less than its owner. [security.md](security.md) describes all of these.
+documents. Documents in ` + "`_users` and `_replicator`" + ` have rules of their own.
+[security.md](security.md) describes these, and tokens.
 `
 
 // routesPage tells the table in the order of the paths, the server's first.
@@ -47,16 +48,14 @@ func routesPage(routes []httpapi.Route) string {
 		if strings.HasSuffix(rt.Path, "/{name}...") { // what is no path of a database
 			continue
 		}
-		for _, path := range spelledOut(rt.Path) {
-			for rule, methods := range byRule(rt.Verbs) {
-				rows[path] = append(rows[path], fmt.Sprintf("| `%s` | %s | %s |\n", path, strings.Join(methods, ", "), who[rule]))
-			}
+		for may, methods := range byRights(rt.Verbs) {
+			rows[rt.Path] = append(rows[rt.Path], fmt.Sprintf("| `%s` | %s | %s | %s |\n", rt.Path, strings.Join(methods, ", "), who[may.rule], which[may.tokens]))
 		}
 	}
 	var b strings.Builder
 	b.WriteString(routesHead)
 	for _, title := range []string{"The server", "Databases"} {
-		fmt.Fprintf(&b, "\n## %s\n\n| path | methods | who may |\n| --- | --- | --- |\n", title)
+		fmt.Fprintf(&b, "\n## %s\n\n| path | methods | who may | tokens |\n| --- | --- | --- | --- |\n", title)
 		for _, path := range slices.Sorted(maps.Keys(rows)) {
 			if strings.HasPrefix(path, "/{db}") == (title == "Databases") {
 				b.WriteString(strings.Join(slices.Sorted(slices.Values(rows[path])), ""))
@@ -66,18 +65,29 @@ func routesPage(routes []httpapi.Route) string {
 	return b.String()
 }
 
-// byRule gathers the methods that the same people may use; HEAD goes with GET.
-func byRule(verbs []httpapi.Verb) map[wire.Rule][]string {
-	methods := map[wire.Rule][]string{}
+// rights are who may use a method.
+type rights struct {
+	rule   wire.Rule
+	tokens wire.Scope
+}
+
+// byRights gathers the methods that the same people and tokens may use; HEAD goes with GET.
+func byRights(verbs []httpapi.Verb) map[rights][]string {
+	methods := map[rights][]string{}
 	for _, v := range verbs {
-		if v.Methods == "" {
-			methods[v.Rule] = append(methods[v.Rule], "all")
+		may := rights{v.Rule, v.Tokens}
+		switch {
+		case v.Methods == "" && len(verbs) > 1:
+			methods[may] = append(methods[may], "all others")
+			continue
+		case v.Methods == "":
+			methods[may] = append(methods[may], "all")
 			continue
 		}
 		for method := range strings.SplitSeq(v.Methods, ",") {
-			methods[v.Rule] = append(methods[v.Rule], method)
+			methods[may] = append(methods[may], method)
 			if method == "GET" {
-				methods[v.Rule] = append(methods[v.Rule], "HEAD")
+				methods[may] = append(methods[may], "HEAD")
 			}
 		}
 	}
@@ -85,6 +95,8 @@ func byRule(verbs []httpapi.Verb) map[wire.Rule][]string {
 }
 
 var who = map[wire.Rule]string{
+	wire.Door:    "everybody, also under `require_valid_user`",
+	wire.Health:  "everybody, also under `require_valid_user_except_for_up`",
 	wire.Anyone:  "everybody",
 	wire.User:    "users",
 	wire.Member:  "members of the database",
@@ -94,16 +106,10 @@ var who = map[wire.Rule]string{
 	wire.Admin:   "server administrators",
 }
 
-// spelledOut gives each of the names that stand for one another in a path a path of its own.
-func spelledOut(path string) []string {
-	before, rest, found := strings.Cut(path, "{_:")
-	if !found {
-		return []string{path}
-	}
-	names, after, _ := strings.Cut(rest, "}")
-	var paths []string
-	for name := range strings.SplitSeq(names, "|") {
-		paths = append(paths, before+name+after)
-	}
-	return paths
+var which = map[wire.Scope]string{
+	wire.NoToken:      "",
+	wire.EveryToken:   "all",
+	wire.Readers:      "readers",
+	wire.WholeReaders: "readers of the whole database",
+	wire.Writers:      "writers",
 }

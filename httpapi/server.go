@@ -222,6 +222,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var found mux.RouteMatch
 	s.router.Match(r, &found)
 	r = mux.SetURLVars(r, found.Vars)
+	if l, is := found.Handler.(line); is {
+		x.Path = l.rt.Path
+	}
 	x.Action = s.foreseen(r, found.Handler)
 	renew, err := s.access.LetIn(r)
 	if err != nil {

@@ -7,24 +7,21 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/documents"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 )
 
-// unknownOnServer answers a path that no route has. All such paths begin with an
-// underscore, so to CouchDB each names a database that cannot exist.
-func (s *Server) unknownOnServer(w http.ResponseWriter, r *http.Request) {
-	err := error(store.ErrNoDB)
+// unknownOnServer answers a path that no other line of the table has. All such paths begin
+// with an underscore, so to CouchDB each names a database that cannot exist, and is for
+// administrators.
+func (s *Server) unknownOnServer(_ http.ResponseWriter, r *http.Request) error {
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	if r.Method == http.MethodPut && !strings.Contains(name, "/") {
-		if err = access.RequireAdmin(r); err == nil {
-			err = wire.BadDBName(name)
-		}
+		return wire.BadDBName(name)
 	}
-	wire.Fail(w, r, err)
+	return store.ErrNoDB
 }
 
 // unbuiltForAdmin answers for what CouchDB has for administrators and this server lacks.

@@ -112,28 +112,36 @@ func (a *Access) Auth() *auth.Authenticator { return a.auth }
 // Devices returns the records of tokens.
 func (a *Access) Devices() *Devices { return a.devices }
 
-// LetIn finds out who sends a request, and checks it before any route does: whether anonymous
-// users are answered at all, and what a device's token allows. renew, if not "", is a cookie
-// to answer with.
+// LetIn finds out who sends a request. renew, if not "", is a cookie to answer with.
 func (a *Access) LetIn(r *http.Request) (renew string, err error) {
 	user, renew, err := a.auth.Authenticate(r)
 	if err != nil {
 		return "", err
 	}
 	wire.ExchangeOf(r).User = user
-	return renew, a.letIn(r, user)
+	return renew, nil
 }
 
-// Admit enforces the rule of a request's route. Open enforces rules about a database.
-func (a *Access) Admit(r *http.Request, rule wire.Rule) error {
-	wire.ExchangeOf(r).Rule = rule
+// Admit enforces what a request's route says about who may use it, and about tokens. Open
+// enforces rules about a database.
+func (a *Access) Admit(r *http.Request, rule wire.Rule, tokens wire.Scope) error {
+	x := wire.ExchangeOf(r)
+	x.Rule = rule
+	if x.User.Device != nil {
+		if err := withinScope(x.User.Device, r, tokens); err != nil {
+			return err
+		}
+	}
+	if err := a.welcomes(x.User, rule); err != nil {
+		return err
+	}
 	switch rule {
-	case wire.Anyone, wire.Member, wire.DBAdmin:
+	case wire.Anyone, wire.Door, wire.Health, wire.Member, wire.DBAdmin:
 		return nil
 	case wire.Lister:
-		return a.mayList(r)
+		return a.MayList(r)
 	case wire.User:
-		if wire.UserOf(r).Anonymous() {
+		if x.User.Anonymous() {
 			return errAnonymous
 		}
 		return nil

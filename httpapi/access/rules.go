@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -21,18 +20,11 @@ var (
 	errUserAdmin      = wire.Errorf(http.StatusForbidden, "forbidden", "You are not a db or server admin.")
 )
 
-func (a *Access) letIn(r *http.Request, user auth.User) error {
-	if user.Device != nil {
-		return checkScope(user.Device, r)
-	}
+// welcomes refuses anonymous users where the settings say that only known ones are answered.
+func (a *Access) welcomes(user auth.User, rule wire.Rule) error {
 	set := a.settings()
-	if !user.Anonymous() || !set.validUser && !set.validExceptUp {
-		return nil
-	}
-	switch path := r.URL.Path; {
-	case path == "/_session": // to log in
-		return nil
-	case (path == "/_up" || strings.HasPrefix(path, "/_up/")) && set.validExceptUp:
+	switch {
+	case !user.Anonymous(), rule == wire.Door, !set.validUser && !set.validExceptUp, rule == wire.Health && set.validExceptUp:
 		return nil
 	}
 	return errValidUser

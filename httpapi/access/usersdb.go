@@ -88,9 +88,9 @@ func checkServerRecord(id string) error {
 	return nil
 }
 
-// mayList lets only administrators list users. Like CouchDB, it checks this before the
+// MayList lets only administrators list users. Like CouchDB, it checks this before the
 // database's security object.
-func (a *Access) mayList(r *http.Request) error {
+func (a *Access) MayList(r *http.Request) error {
 	if name, err := wire.Segment(r, "db"); err == nil && a.HasUsers(name) {
 		return RequireAdmin(r)
 	}

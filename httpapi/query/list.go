@@ -28,7 +28,7 @@ func (room *Room) List(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if of.view == allDocs { // who may not list the documents gets no list of them here either
-		if err := room.access.Admit(r, wire.Lister); err != nil {
+		if err := room.access.MayList(r); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 )
@@ -27,10 +26,6 @@ type Replicator interface {
 // credentials that they have for the two sides. Other methods need a body too, and the ones
 // that cannot have a body get the error that it is missing.
 func (a *Room) Replicate(w http.ResponseWriter, r *http.Request) error {
-	user := wire.UserOf(r)
-	if user.Device != nil {
-		return access.ErrScopePath // what it starts would have all the rights of the token's owner
-	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
 		return wire.BadRequest("Missing request body")
 	}
@@ -53,7 +48,7 @@ func (a *Room) Replicate(w http.ResponseWriter, r *http.Request) error {
 		return wire.ErrNotBuilt
 	}
 	noteReplication(r, body)
-	by, err := a.access.ReplicationUser(r.Context(), user)
+	by, err := a.access.ReplicationUser(r.Context(), wire.UserOf(r))
 	if err != nil {
 		return err
 	}

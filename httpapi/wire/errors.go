@@ -41,6 +41,12 @@ func BadRequest(format string, args ...any) error {
 	return Errorf(http.StatusBadRequest, "bad_request", format, args...)
 }
 
+// NotAllowed makes the answer to a method that is not one of those in allow.
+func NotAllowed(w http.ResponseWriter, allow string) error {
+	w.Header().Set("Allow", allow)
+	return Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only %s allowed", allow)
+}
+
 // ErrNotBuilt is the answer to what CouchDB has and this server does not have yet.
 var ErrNotBuilt = Errorf(http.StatusNotImplemented, "not_implemented", "This server does not have this feature yet.")
 

@@ -25,6 +25,7 @@ type Exchange struct {
 	ID   string     // X-Couch-Request-ID
 	From string     // the id of the request at another server that led to this one
 	User auth.User  // who asks, once that is known
+	Path string     // of the route that the request's path led to, as the table has it; "" until it is known
 	Rule Rule       // of the route that answers
 	Span trace.Span // nil if nothing is traced
 

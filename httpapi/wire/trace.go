@@ -29,7 +29,10 @@ func (x *Exchange) EndSpan(r *http.Request) {
 	if x.Span == nil {
 		return
 	}
-	x.Span.SetName(r.Method + " " + kindOfPath(r.URL.EscapedPath()))
+	if route := strings.TrimSuffix(x.Path, "..."); route != "" {
+		x.Span.SetName(r.Method + " " + route)
+		x.Span.SetAttributes(attribute.String("http.route", route))
+	}
 	x.Span.SetAttributes(
 		attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.EscapedPath()),
 		attribute.Int("http.response.status_code", x.Status), attribute.Int64("http.response.body.size", x.Size),
@@ -42,25 +45,6 @@ func (x *Exchange) EndSpan(r *http.Request) {
 		x.Span.SetStatus(codes.Error, "")
 	}
 	x.Span.End()
-}
-
-// kindOfPath returns a path without the parts that differ from request to request.
-func kindOfPath(path string) string {
-	parts := strings.Split(strings.Trim(path, "/"), "/")
-	for i, part := range parts {
-		switch {
-		case part == "" || strings.HasPrefix(part, "_"):
-		case i == 0:
-			parts[i] = "{db}"
-		case strings.HasPrefix(parts[0], "_") && parts[0] != "_users" && parts[0] != "_replicator":
-			parts[i] = "{name}"
-		case i == 1 || i == 2 && strings.HasPrefix(parts[1], "_"):
-			parts[i] = "{docid}"
-		default:
-			parts[i] = "{name}"
-		}
-	}
-	return "/" + strings.Join(parts, "/")
 }
 
 // cameFrom returns the id of the request at another server that led to this one; "" if there
@@ -105,6 +89,26 @@ func Outgoing(base http.RoundTripper, tracer trace.Tracer) http.RoundTripper {
 	return &outgoing{base, tracer}
 }
 
+// peerRoute names what is asked of a peer: its path without the parts that differ from request
+// to request. It knows the paths that replications ask, and no table.
+func peerRoute(path string) string {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	for i, part := range parts {
+		switch {
+		case part == "" || strings.HasPrefix(part, "_"):
+		case i == 0:
+			parts[i] = "{db}"
+		case i == 1 || parts[i-1] == "_local":
+			parts[i] = "{doc}"
+		case parts[i-1] == "_design":
+			parts[i] = "{ddoc}"
+		default:
+			parts[i] = "{name}"
+		}
+	}
+	return "/" + strings.Join(parts, "/")
+}
+
 type outgoing struct {
 	http.RoundTripper
 	tracer trace.Tracer
@@ -118,7 +122,7 @@ func (o *outgoing) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	var span trace.Span
 	if o.tracer != nil {
-		ctx, span = o.tracer.Start(ctx, r.Method+" "+kindOfPath(r.URL.EscapedPath()), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		ctx, span = o.tracer.Start(ctx, r.Method+" "+peerRoute(r.URL.EscapedPath()), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 			attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.EscapedPath()), attribute.String("server.address", r.URL.Host)))
 		defer span.End()
 	}

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-func TestKindOfPath(t *testing.T) {
+func TestPeerRoute(t *testing.T) {
 	for path, want := range map[string]string{
-		"/": "/", "/_all_dbs": "/_all_dbs", "/db": "/{db}", "/db/doc": "/{db}/{docid}", "/db/doc/att": "/{db}/{docid}/{name}", "/db/_bulk_docs": "/{db}/_bulk_docs",
-		"/db/_local/x": "/{db}/_local/{docid}", "/db/_design/d/_view/v": "/{db}/_design/{docid}/_view/{name}", "/_node/_local/_config/a/b": "/_node/_local/_config/{name}/{name}",
+		"/": "/", "/_session": "/_session", "/db": "/{db}", "/db/doc": "/{db}/{doc}", "/db/doc/att": "/{db}/{doc}/{name}", "/db/_bulk_docs": "/{db}/_bulk_docs",
+		"/db/_local/x": "/{db}/_local/{doc}", "/db/_design/d/_view/v": "/{db}/_design/{ddoc}/_view/{name}",
 	} {
-		if got := kindOfPath(path); got != want {
+		if got := peerRoute(path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
