@@ -3,8 +3,6 @@ package documents
 import (
 	"net/http"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 )
@@ -35,12 +33,7 @@ func (d *Room) attachmentTarget(r *http.Request, write bool) (t target, err erro
 	if err != nil {
 		return t, err
 	}
-	vars := mux.Vars(r)
-	part := vars["att"]
-	if part == "" {
-		part = vars["rest"] // behind a design document
-	}
-	switch t.name, err = wire.Unescape(r, part); {
+	switch t.name, err = wire.Segment(r, "att"); {
 	case err != nil:
 	case t.id == "_local":
 		err = errLocalAttachment

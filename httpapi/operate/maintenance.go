@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
@@ -21,8 +19,12 @@ func (o *Room) Compact(w http.ResponseWriter, r *http.Request) error {
 	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
-	if name := strings.TrimPrefix(mux.Vars(r)["rest"], "/"); name != "" {
-		if err := o.compactIndex(r, db, name); err != nil {
+	design, err := wire.Rest(r)
+	if err != nil {
+		return err
+	}
+	if len(design) > 0 {
+		if err := o.compactIndex(r, db, strings.Join(design, "/")); err != nil {
 			return err
 		}
 	} else {

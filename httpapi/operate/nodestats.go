@@ -4,11 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"runtime"
-	"strings"
-
-	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -37,15 +33,12 @@ func (o *Room) Stats(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	path, err := wire.Rest(r)
+	if err != nil {
+		return err
+	}
 	var part any = tree
-	for name := range strings.SplitSeq(strings.Trim(mux.Vars(r)["rest"], "/"), "/") {
-		if name == "" {
-			continue
-		}
-		name, err := url.PathUnescape(name)
-		if err != nil {
-			return wire.ErrURLEncoding
-		}
+	for _, name := range path {
 		below, _ := part.(map[string]any)
 		if part = below[name]; part == nil {
 			return wire.Errorf(http.StatusNotFound, "not_found", "missing")

@@ -24,8 +24,7 @@ type Options struct {
 	// (Config.Reload).
 	Reload func() error
 
-	// CompactIndex starts to compact the index of a design document. The name is escaped as
-	// in the path.
+	// CompactIndex starts to compact the index of a design document, given its name.
 	CompactIndex func(r *http.Request, db *store.DB, design string) error
 }
 

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
-
-	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
@@ -27,11 +24,11 @@ func (room *Room) design(ctx context.Context, db *store.DB, name string) (*desig
 type functionCall struct {
 	db     *store.DB
 	design *design.Document
-	name   string // of the function
-	rest   string // of the path behind it
+	name   string   // of the function
+	rest   []string // of the path behind it
 }
 
-// functionOf splits the path. group is _show, _update or _list. The caller releases the
+// functionOf finds the function that the path names. group is _show, _update or _list. The caller releases the
 // database.
 func (room *Room) functionOf(r *http.Request, group string) (c functionCall, err error) {
 	if c.db, err = room.access.Open(r); err != nil {
@@ -49,17 +46,14 @@ func (room *Room) functionOf(r *http.Request, group string) (c functionCall, err
 	if c.design, err = room.design(r.Context(), c.db, ddoc); err != nil {
 		return c, err
 	}
-	path := strings.TrimPrefix(strings.TrimPrefix(mux.Vars(r)["rest"], group), "/")
-	if path == "" {
+	path, err := wire.Rest(r)
+	if err != nil {
+		return c, err
+	}
+	if len(path) == 0 {
 		return c, wire.Errorf(http.StatusNotFound, strings.TrimPrefix(group, "_")+"_error", "Invalid path.")
 	}
-	name, rest, _ := strings.Cut(path, "/")
-	if c.name, err = url.PathUnescape(name); err != nil {
-		return c, wire.ErrURLEncoding
-	}
-	if c.rest, err = url.PathUnescape(rest); err != nil {
-		return c, wire.ErrURLEncoding
-	}
+	c.name, c.rest = path[0], path[1:]
 	_, err = c.design.Find(groupMembers[group], c.name)
 	return c, err
 }
@@ -70,10 +64,11 @@ var groupMembers = map[string]string{"_show": "shows", "_update": "updates", "_l
 // target reads the document that a function is called for, as JSON; nil if the path names
 // none or there is none.
 func (c *functionCall) target(ctx context.Context) (doc *store.Document, js []byte, err error) {
-	if c.rest == "" {
+	id := c.id()
+	if id == nil {
 		return nil, nil, nil
 	}
-	doc, err = c.db.Get(ctx, c.rest, store.ReadOptions{Revs: true})
+	doc, err = c.db.Get(ctx, *id, store.ReadOptions{Revs: true})
 	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
 		return nil, nil, nil
 	}
@@ -85,8 +80,9 @@ func (c *functionCall) target(ctx context.Context) (doc *store.Document, js []by
 
 // id is the document's id for the request object; nil if the path names none.
 func (c *functionCall) id() *string {
-	if c.rest == "" {
+	if len(c.rest) == 0 {
 		return nil
 	}
-	return &c.rest
+	id := strings.Join(c.rest, "/")
+	return &id
 }

@@ -21,12 +21,8 @@ func (room *Room) indexOf(ctx context.Context, db *store.DB, name string) (*view
 	return room.openIndex(ctx, db, d)
 }
 
-// CompactIndex compacts the index of a design document, whose name comes escaped.
+// CompactIndex compacts the index of a design document, given its name.
 func (room *Room) CompactIndex(r *http.Request, db *store.DB, name string) error {
-	name, err := wire.Unescape(r, name)
-	if err != nil {
-		return err
-	}
 	ix, err := room.indexOf(r.Context(), db, name)
 	if err != nil {
 		return err

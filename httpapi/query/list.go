@@ -9,10 +9,6 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"net/url"
-	"strings"
-
-	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
@@ -93,23 +89,21 @@ type listed struct {
 }
 
 func listedOf(r *http.Request) (of listed, err error) {
-	parts := strings.Split(mux.Vars(r)["rest"], "/") // "", the function, and what is wanted
-	switch len(parts) {
-	case 3:
+	path, err := wire.Rest(r) // the function, and what is wanted
+	if err != nil {
+		return of, err
+	}
+	switch len(path) {
+	case 2:
 		of.ddoc, err = wire.Segment(r, "ddoc")
-	case 4:
-		of.ddoc, err = url.PathUnescape(parts[2])
+	case 3:
+		of.ddoc = path[1]
 	default:
 		of.wrong = wire.Errorf(http.StatusNotFound, "list_error", "Invalid path.")
 		return of, nil
 	}
-	if err == nil {
-		of.view, err = url.PathUnescape(parts[len(parts)-1])
-	}
-	if err != nil {
-		return of, wire.ErrURLEncoding
-	}
-	return of, nil
+	of.view = path[len(path)-1]
+	return of, err
 }
 
 // planListed makes the query of the rows that a list function gets. The caller calls release

@@ -76,8 +76,11 @@ func (room *Room) Rewrite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	asked := strings.TrimPrefix(mux.Vars(r)["rest"], "_rewrite")
-	to, args, err := matchRules(rules, r.Method, wire.PathParts(asked), query)
+	asked, err := wire.Rest(r)
+	if err != nil {
+		return err
+	}
+	to, args, err := matchRules(rules, r.Method, asked, query)
 	if err != nil {
 		return err
 	}

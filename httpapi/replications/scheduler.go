@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,11 +25,11 @@ func (a *Room) SchedulerJobs(w http.ResponseWriter, r *http.Request) error {
 	if a.replicator == nil {
 		return wire.ErrNotBuilt
 	}
-	path, err := segments(r.URL.EscapedPath())
+	path, err := wire.Rest(r)
 	if err != nil {
 		return err
 	}
-	if path = path[2:]; len(path) == 0 {
+	if len(path) == 0 {
 		return a.allJobs(w, r)
 	}
 	// A plus in a path reads as a space, and ids have pluses.
@@ -47,11 +46,11 @@ func (a *Room) SchedulerDocs(w http.ResponseWriter, r *http.Request) error {
 	if a.replicator == nil {
 		return wire.ErrNotBuilt
 	}
-	path, err := segments(r.URL.EscapedPath())
+	path, err := wire.Rest(r)
 	if err != nil {
 		return err
 	}
-	if path = path[2:]; len(path) == 0 {
+	if len(path) == 0 {
 		return a.docsOf(w, r, "_replicator")
 	}
 	// A database's name may hold slashes, escaped or not; its end is known.
@@ -68,18 +67,6 @@ func (a *Room) SchedulerDocs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, doc)
-}
-
-// segments takes a path apart and unescapes its parts.
-func segments(path string) ([]string, error) {
-	parts := strings.Split(strings.Trim(path, "/"), "/")
-	for i, p := range parts {
-		var err error
-		if parts[i], err = url.QueryUnescape(p); err != nil {
-			return nil, wire.ErrURLEncoding
-		}
-	}
-	return parts, nil
 }
 
 func (a *Room) allJobs(w http.ResponseWriter, r *http.Request) error {

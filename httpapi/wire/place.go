@@ -25,6 +25,23 @@ func Unescape(r *http.Request, part string) (s string, err error) {
 	return s, nil
 }
 
+// Rest returns the unescaped parts of the path behind its route's, where the table has dots; none
+// if it ends there.
+func Rest(r *http.Request) ([]string, error) {
+	rest := strings.TrimPrefix(mux.Vars(r)["rest"], "/")
+	if rest == "" {
+		return nil, nil
+	}
+	parts := strings.Split(rest, "/")
+	for i := range parts {
+		var err error
+		if parts[i], err = Unescape(r, parts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
 // Absolute turns a path of this server into a URL as the client sees it. It uses what a trusted
 // proxy says, or the request itself.
 func Absolute(r *http.Request, path string) string {
