@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/audit"
+	"github.com/tododb/tododb/httpapi/documents"
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
@@ -27,8 +28,11 @@ func actionOf(v *Verb, r *http.Request) string {
 	}
 	db, _ := wire.Segment(r, "db") // what cannot be unescaped is nothing that could be written
 	id, _ := wire.Segment(r, "doc")
+	if r.Method == "COPY" {
+		id = documents.CopyTo(r)
+	}
 	switch {
-	case strings.HasPrefix(id, "_design/"): // with the underscore escaped, it is found as any document is
+	case strings.HasPrefix(id, "_design/"):
 		return "design"
 	case strings.HasPrefix(id, "_local/"):
 		return unrecorded

@@ -60,6 +60,12 @@ func TestTrail(t *testing.T) {
 		{"POST", "/db/_revs_diff", `{}`, "admin", "", nil},
 		{"PUT", "/db/_local/checkpoint", `{}`, "admin", "", nil},
 		{"PUT", "/db/_design/d", `{}`, "admin", "design", nil},
+		{"COPY _design/e", "/db/doc", "", "admin", "design", nil},
+		{"COPY _design%2Ff", "/db/_design/d", "", "admin", "design", nil},
+		{"COPY doc2", "/db/_design/d", "", "admin", "write", nil},
+		{"COPY doc3", "/db/_local/checkpoint", "", "admin", "write", nil},
+		{"COPY _design/g", "/db/_local/checkpoint", "", "admin", "design", nil},
+		{"COPY _local/x", "/db/doc", "", "admin", "", nil},
 		{"PUT", "/db/_security", `{}`, "admin", "security", nil},
 		{"PUT", "/db/anonymous", `{}`, "", "write", map[string]any{"user": ""}},
 		{"PUT", "/db/_security", `{}`, "", "security", map[string]any{"status": 401.0}},
@@ -81,6 +87,10 @@ func TestTrail(t *testing.T) {
 		default:
 			name, password, _ := strings.Cut(c.by, ":")
 			headers = []string{"Authorization", basicAuth(name, password)}
+		}
+		if to := ""; strings.HasPrefix(c.method, "COPY") {
+			c.method, to, _ = strings.Cut(c.method, " ")
+			headers = append(headers, "Destination", to)
 		}
 		w := call(s, c.method, c.path, c.body, headers...)
 		lines := recorded()

@@ -62,6 +62,15 @@ func copySource(r *http.Request, db *store.DB, id string, rev revtree.Rev) (*sto
 	return db.Get(r.Context(), id, store.ReadOptions{Rev: rev})
 }
 
+// CopyTo returns the id that a COPY writes to; "" if it names none that can be.
+func CopyTo(r *http.Request) string {
+	id, _, err := destination(r)
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
 // destination reads the Destination header: an id as in a path and, after a question mark, the
 // revision of that document to replace.
 func destination(r *http.Request) (id string, rev revtree.Rev, err error) {
