@@ -6,18 +6,20 @@ import (
 	"strings"
 )
 
-// cleanPath brings the path into the form that routes are written for: no doubled and
-// no trailing slashes, as CouchDB ignores them. Escaped slashes stay what they are.
+// cleanPath brings the path into the form that routes are written for, so that everything
+// behind it sees a name in one spelling. As in CouchDB, doubled and trailing slashes do not
+// count, and an escaped letter, digit or underscore is that character. Escaped slashes stay
+// what they are.
 func cleanPath(r *http.Request) {
 	u := r.URL
 	path := u.Path
 	if u.RawPath != "" {
 		path = u.RawPath
 	}
-	if !untidy(path) {
+	if !untidy(path, u.RawPath != "") {
 		return
 	}
-	clean := tidy(path)
+	clean := tidy(path, u.RawPath != "")
 	next := *u // the request's URL belongs to the server above us
 	if u.RawPath == "" {
 		next.Path = clean
@@ -27,14 +29,20 @@ func cleanPath(r *http.Request) {
 	r.URL = &next
 }
 
-func untidy(path string) bool {
-	return len(path) > 1 && path[len(path)-1] == '/' || strings.Contains(path, "//")
+func untidy(path string, escaped bool) bool {
+	return len(path) > 1 && path[len(path)-1] == '/' || strings.Contains(path, "//") || escaped && strings.Contains(path, "%")
 }
 
-func tidy(path string) string {
+func tidy(path string, escaped bool) string {
 	b := make([]byte, 0, len(path))
-	for i := range len(path) {
-		if c := path[i]; c != '/' || len(b) == 0 || b[len(b)-1] != '/' {
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if c == '%' && escaped && i+2 < len(path) {
+			if plain := unhex(path[i+1])<<4 | unhex(path[i+2]); isWord(plain) {
+				c, i = plain, i+2
+			}
+		}
+		if c != '/' || len(b) == 0 || b[len(b)-1] != '/' {
 			b = append(b, c)
 		}
 	}
@@ -42,4 +50,21 @@ func tidy(path string) string {
 		b = b[:len(b)-1]
 	}
 	return string(b)
+}
+
+// isWord tells whether a character means the same whether or not it is escaped, and stands in
+// names of the table of routes.
+func isWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+}
+
+// unhex is the value of a hex digit.
+func unhex(c byte) byte {
+	switch {
+	case c >= 'a':
+		return c - 'a' + 10
+	case c >= 'A':
+		return c - 'A' + 10
+	}
+	return c - '0'
 }

@@ -213,12 +213,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	overrideMethod(r)
+	cleanPath(r)
 	r, err := toVhost(set.vhosts, r)
 	if err != nil {
 		wire.Fail(x, r, err)
 		return
 	}
-	cleanPath(r)
+	cleanPath(r) // what a rule leads to
 	var found mux.RouteMatch
 	s.router.Match(r, &found)
 	r = mux.SetURLVars(r, found.Vars)

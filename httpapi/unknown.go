@@ -126,6 +126,7 @@ func (s *Server) reroute(w http.ResponseWriter, r *http.Request, path string) er
 	next := *r
 	next.URL = u
 	next.URL.RawQuery = r.URL.RawQuery
+	cleanPath(&next)
 	s.router.ServeHTTP(w, &next)
 	return nil
 }

@@ -60,12 +60,18 @@ func (a *Access) newSecurity(name string) []byte {
 	return []byte("{}")
 }
 
+// globalChanges is a database that CouchDB keeps for itself and its administrators.
+const globalChanges = "_global_changes"
+
 // IsReplicator tells whether documents of a database ask for replications.
 func IsReplicator(name string) bool { return replicate.IsReplicator(name) }
 
 // OpenNamed opens a database for a user, as a Member unless the rule is DBAdmin. The handle
 // shows what the user may see and accepts what they may write.
 func (a *Access) OpenNamed(ctx context.Context, name string, user auth.User, want wire.Rule) (*store.DB, error) {
+	if name == globalChanges && !user.Admin {
+		return nil, errNotServerAdmin
+	}
 	return a.store.Open(ctx, name, func(ctx context.Context, db store.Opening) (*store.Guard, error) {
 		if err := authorize(ctx, db, user, want); err != nil {
 			return nil, err

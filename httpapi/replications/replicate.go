@@ -26,7 +26,8 @@ type Replicator interface {
 // credentials that they have for the two sides. Other methods need a body too, and the ones
 // that cannot have a body get the error that it is missing.
 func (a *Room) Replicate(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
 		return wire.BadRequest("Missing request body")
 	}
 	if r.Method == http.MethodPost {
@@ -42,7 +43,7 @@ func (a *Room) Replicate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Method != http.MethodPost {
-		return wire.Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "Only POST allowed")
+		return wire.NotAllowed(w, "POST")
 	}
 	if a.replicator == nil {
 		return wire.ErrNotBuilt
