@@ -34,7 +34,7 @@ func (s *Server) logAccess(x *wire.Exchange, r *http.Request, took time.Duration
 	if user == "" {
 		user = "undefined" // CouchDB's word for nobody
 	}
-	attrs := [9]slog.Attr{
+	attrs := [...]slog.Attr{
 		slog.String("request", x.ID),
 		slog.String("peer", r.RemoteAddr),
 		slog.String("user", user),
@@ -48,10 +48,5 @@ func (s *Server) logAccess(x *wire.Exchange, r *http.Request, took time.Duration
 	if x.IsCut {
 		message = "request cut"
 	}
-	n := len(attrs) - 1
-	if x.From != "" {
-		attrs[n] = slog.String("from", x.From)
-		n++
-	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, message, attrs[:n]...)
+	s.log.LogAttrs(ctx, slog.LevelInfo, message, attrs[:]...)
 }

@@ -141,7 +141,8 @@ func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
 	}
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{"names":["ben"]}}`, "Admin", ""), 200, "")
 	w := httptest.NewRecorder()
-	st := wire.NewStream(w, httptest.NewRequestWithContext(s.Shared().BeginInner(w).In(t.Context()), "GET", "/", nil), 200)
+	r := httptest.NewRequest("GET", "/", nil)
+	st := wire.NewStream(w, r.WithContext(s.Shared().Begin(w, r).In(t.Context())), 200)
 	defer st.Drop()
 	f := wire.NewFeed(st, wire.Continuous, 0, wire.FeedTimeout, rights)
 	for began := time.Now(); err == nil && time.Since(began) < 20*time.Second; time.Sleep(time.Millisecond) {

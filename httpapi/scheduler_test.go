@@ -19,7 +19,7 @@ func asUser(s *Server, u replicate.User, method, path, body string) (int, string
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	x := s.Shared().BeginInner(w)
+	x := s.Shared().Begin(w, r)
 	r = r.WithContext(x.In(r.Context()))
 	var err error
 	if x.User, err = s.Access().UserOf(r.Context(), u); err != nil {

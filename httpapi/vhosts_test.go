@@ -27,7 +27,7 @@ func TestVhosts(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", c[1], nil)
 		r.Host = c[0]
-		r = r.WithContext(shared.BeginInner(httptest.NewRecorder()).In(r.Context()))
+		r = r.WithContext(shared.Begin(httptest.NewRecorder(), r).In(r.Context()))
 		got, err := httpapi.ToVhost(rules, r)
 		if err != nil || got.URL.EscapedPath() != c[2] || got.URL.RawQuery != r.URL.RawQuery {
 			t.Errorf("%s%s: %v %v, want %s", c[0], c[1], got.URL, err, c[2])

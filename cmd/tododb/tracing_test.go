@@ -103,10 +103,10 @@ func TestTracesGoThroughReplication(t *testing.T) {
 	}
 	sent := find("POST /{db}/_bulk_docs", spans.Span_SPAN_KIND_CLIENT, began.GetSpanId())
 	done := find("POST /{db}/_bulk_docs", spans.Span_SPAN_KIND_SERVER, sent.GetSpanId())
-	if got := attribute(done, "tododb.request.from"); got != id {
-		t.Errorf("the other server's span is from %q, want %q", got, id)
+	if got := attribute(done, "tododb.request"); got != id {
+		t.Errorf("the other server's span is of request %q, want %q", got, id)
 	}
-	if !strings.Contains(target.log.String(), `"from":"`+id+`"`) {
+	if !strings.Contains(target.log.String(), `"request":"`+id+`"`) {
 		t.Errorf("the log of the other server does not name request %s\n%s", id, target.log)
 	}
 	for _, s := range all() {

@@ -23,7 +23,6 @@ type Exchange struct {
 	http.ResponseWriter
 
 	ID   string     // X-Couch-Request-ID
-	From string     // the id of the request at another server that led to this one
 	User auth.User  // who asks, once that is known
 	Path string     // of the route that the request's path led to, as the table has it; "" until it is known
 	Rule Rule       // of the route that answers
@@ -38,10 +37,10 @@ type Exchange struct {
 
 	shared *Shared
 	conn   *http.ResponseController
-	asked  *http.Request // as it came; nil if this process asks itself
+	asked  *http.Request // as it came
 	turns  *Turns        // of large queries; nil: it takes none
 	stall  time.Duration // how long the client may take no byte of the answer; 0: for ever
-	body   *steadyBody   // nil: there is none, or it may stall for ever
+	body   *steadyBody   // nil: there is none
 	bodies []*intake.Body
 	share  intake.Share // of the memory for work
 	room   intake.Share // of the same memory, for what is read
@@ -53,14 +52,29 @@ type Exchange struct {
 // Begin begins the exchange of a request that came over a connection. Finish and LetGo end it.
 func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	set := s.settings()
-	x := s.BeginInner(w)
-	x.asked, x.From, x.turns, x.stall = r, cameFrom(r), s.turns, set.AnswerStall
-	return x
+	return &Exchange{
+		ResponseWriter: w, ID: requestID(r), shared: s, conn: http.NewResponseController(w), asked: r,
+		turns: s.turns, stall: set.AnswerStall,
+	}
 }
 
-// BeginInner begins an exchange that this process has with itself.
-func (s *Shared) BeginInner(w http.ResponseWriter) *Exchange {
-	return &Exchange{ResponseWriter: w, conn: http.NewResponseController(w), ID: newRequestID(), shared: s}
+// requestIDHeader is what an answer is found by in the log. A client may choose it, and tododb
+// does so to tie what a replication asks of another server to the request that began it.
+const requestIDHeader = "X-Couch-Request-Id"
+
+// requestID is the id that the client has chosen, if it looks like one, or a new one. Nothing
+// may rely on it: two requests may have the same.
+func requestID(r *http.Request) string {
+	given := r.Header[requestIDHeader]
+	if len(given) != 1 || len(given[0]) < 1 || len(given[0]) > 36 {
+		return newRequestID()
+	}
+	for i := range len(given[0]) {
+		if c := given[0][i]; (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+			return newRequestID()
+		}
+	}
+	return given[0]
 }
 
 // newRequestID makes ten hex digits that tie an answer to its line in the log. They need not
@@ -89,9 +103,6 @@ func ExchangeIn(ctx context.Context) *Exchange {
 
 // In puts the exchange into the context of its request.
 func (x *Exchange) In(ctx context.Context) context.Context {
-	if x.asked == nil {
-		return context.WithValue(ctx, exchangeKey{}, x)
-	}
 	ctx = context.WithValue(store.WithRoom(ctx, exchangeRoom{x}), exchangeKey{}, x)
 	return script.WithAsker(ctx, func() string { return x.asker(x.asked) })
 }
@@ -109,18 +120,21 @@ func (x *Exchange) begun() bool { return x.Status != 0 }
 
 func (x *Exchange) WriteHeader(status int) {
 	if status >= 200 && x.Status == 0 {
-		x.Status = status
-		x.body.leave()
-		x.EndWork()
+		x.begin(status)
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
+func (x *Exchange) begin(status int) {
+	x.Status = status
+	x.Header()["X-Couchdb-Body-Time"] = x.body.time()
+	x.body.leave()
+	x.EndWork()
+}
+
 func (x *Exchange) Write(b []byte) (int, error) {
 	if x.Status == 0 {
-		x.Status = http.StatusOK
-		x.body.leave()
-		x.EndWork()
+		x.begin(http.StatusOK)
 	}
 	lift := x.deadline(len(b))
 	n, err := x.ResponseWriter.Write(b)

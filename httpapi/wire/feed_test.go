@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/httpapi/config"
 )
 
 // always are the rights of a feed that nobody takes away.
@@ -19,10 +21,15 @@ func (always) Left() (left time.Duration, is bool) { return 0, false }
 func TestClosingFeedTellsTheLastNews(t *testing.T) {
 	closed := make(chan struct{})
 	close(closed)
+	c, err := config.Open(config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := NewShared(SharedOptions{Config: c})
 	for range 100 { // news and the end come at once: either may be seen first
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/db/_changes", nil)
-		r = r.WithContext((&Shared{}).BeginInner(w).In(r.Context()))
+		r = r.WithContext(shared.Begin(w, r).In(r.Context()))
 		f := NewFeed(NewStream(w, r, 200), Continuous, 0, FeedTimeout, always{})
 		f.closing = closed
 		if more, err := f.Wait(t.Context(), closed, nil); !more || err != nil {

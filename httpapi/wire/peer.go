@@ -49,11 +49,10 @@ func (p Proxies) client(r *http.Request) netip.Addr {
 	return addr
 }
 
-// AddressIn returns the AddressKey of the request in a context. It returns false if this
-// process asks itself.
+// AddressIn returns the AddressKey of the request in a context; false if there is none.
 func AddressIn(ctx context.Context) (key string, there bool) {
 	x := ExchangeIn(ctx)
-	if x == nil || x.asked == nil {
+	if x == nil {
 		return "", false
 	}
 	return AddressKey(x.shared.ClientAddr(x.asked)), true

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -15,13 +16,21 @@ var errStalled = Errorf(http.StatusRequestTimeout, "request_timeout", "No more o
 type steadyBody struct {
 	io.ReadCloser
 	conn  *http.ResponseController
-	stall time.Duration
+	stall time.Duration // 0: it may stall for ever
+	took  time.Duration // what was read of it
 	ended bool
 }
 
 func (b *steadyBody) Read(p []byte) (int, error) {
-	_ = b.conn.SetReadDeadline(time.Now().Add(b.stall)) // it fails only if there is no real connection
+	began := time.Now()
+	if b.stall == 0 {
+		n, err := b.ReadCloser.Read(p)
+		b.took += time.Since(began)
+		return n, err
+	}
+	_ = b.conn.SetReadDeadline(began.Add(b.stall)) // it fails only if there is no real connection
 	n, err := b.ReadCloser.Read(p)
+	b.took += time.Since(began)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, errStalled // the deadline stays, so nobody waits for the rest
 	}
@@ -33,15 +42,26 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 // leave limits how long package http waits for the unread rest of the body, which it does
 // before it sends an answer.
 func (b *steadyBody) leave() {
-	if b != nil && !b.ended {
+	if b != nil && b.stall > 0 && !b.ended {
 		_ = b.conn.SetReadDeadline(time.Now().Add(b.stall))
 	}
 }
 
-// Watch limits how long the body of a request may stall.
+// noTime is how long it took to read nothing.
+var noTime = []string{"0"}
+
+// time is how many milliseconds it took the client to send what was read, as CouchDB tells it.
+func (b *steadyBody) time() []string {
+	if b == nil || b.took < time.Millisecond {
+		return noTime
+	}
+	return []string{strconv.FormatInt(b.took.Milliseconds(), 10)}
+}
+
+// Watch limits how long the body of a request may stall, and measures how long it takes.
 func (x *Exchange) Watch(r *http.Request) {
-	if stall := x.shared.settings().BodyStall; stall > 0 && r.Body != nil && r.Body != http.NoBody {
-		x.body = &steadyBody{ReadCloser: r.Body, conn: x.conn, stall: stall}
+	if r.Body != nil && r.Body != http.NoBody {
+		x.body = &steadyBody{ReadCloser: r.Body, conn: x.conn, stall: x.shared.settings().BodyStall}
 		r.Body = x.body
 	}
 }

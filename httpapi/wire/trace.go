@@ -14,9 +14,6 @@ import (
 // traceparent passes a trace on in headers (W3C Trace Context).
 var traceparent propagation.TraceContext
 
-// requestIDHeader ties what one server does to the request at another one that led to it.
-const requestIDHeader = "X-Couch-Request-Id"
-
 // StartSpan begins the span of a request, within the trace that came with it.
 func (x *Exchange) StartSpan(tracer trace.Tracer, r *http.Request) context.Context {
 	ctx := traceparent.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
@@ -38,28 +35,10 @@ func (x *Exchange) EndSpan(r *http.Request) {
 		attribute.Int("http.response.status_code", x.Status), attribute.Int64("http.response.body.size", x.Size),
 		attribute.String("tododb.request", x.ID),
 	)
-	if x.From != "" {
-		x.Span.SetAttributes(attribute.String("tododb.request.from", x.From))
-	}
 	if x.Status >= 500 || x.IsCut {
 		x.Span.SetStatus(codes.Error, "")
 	}
 	x.Span.End()
-}
-
-// cameFrom returns the id of the request at another server that led to this one; "" if there
-// is none. Anybody can send one, so it is shown but never trusted.
-func cameFrom(r *http.Request) string {
-	values := r.Header[requestIDHeader]
-	if len(values) != 1 || len(values[0]) > 64 {
-		return ""
-	}
-	if strings.ContainsFunc(values[0], func(c rune) bool {
-		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-'
-	}) {
-		return ""
-	}
-	return values[0]
 }
 
 type originKey struct{}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -16,12 +17,21 @@ func TestPeerRoute(t *testing.T) {
 	}
 }
 
-func TestCameFrom(t *testing.T) {
-	for value, want := range map[string]string{"ab12-XY": "ab12-XY", "": "", "a b": "", "a\nb": "", `"`: "", string(make([]byte, 65)): ""} {
+// As in CouchDB, a client may choose the id of its request.
+func TestRequestID(t *testing.T) {
+	for given, echoed := range map[string]bool{
+		"a": true, "ab12-XY_9": true, strings.Repeat("x", 36): true,
+		"": false, strings.Repeat("x", 37): false, "a b": false, "a\nb": false, `"`: false, "é": false,
+	} {
 		r := httptest.NewRequest("GET", "/", nil)
-		r.Header[requestIDHeader] = []string{value}
-		if got := cameFrom(r); got != want {
-			t.Errorf("%q: %q", value, got)
+		r.Header.Set("X-Couch-Request-ID", given)
+		if got := requestID(r); (got == given) != echoed || !echoed && len(got) != 10 {
+			t.Errorf("%q: %q", given, got)
 		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header["X-Couch-Request-Id"] = []string{"a", "b"}
+	if got := requestID(r); len(got) != 10 {
+		t.Errorf("of two: %q", got)
 	}
 }
