@@ -11,6 +11,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
@@ -148,7 +149,7 @@ func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
 	for began := time.Now(); err == nil && time.Since(began) < 20*time.Second; time.Sleep(time.Millisecond) {
 		err = f.Working() // it looks at its rights once a second
 	}
-	if status, _, _, known := wire.AnswerOf(err); !known || status != http.StatusForbidden && status != http.StatusUnauthorized {
+	if status := fault.Of(err).Status; status != http.StatusForbidden && status != http.StatusUnauthorized {
 		t.Errorf("between two pages: %v", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/httpapi/changes"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/documents"
+	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/operate"
@@ -151,7 +152,7 @@ func New(opt Options) (*Server, error) {
 		settings: config.Follow(opt.Config, readDoorSettings),
 	}
 	if s.access == nil {
-		shared := wire.NewShared(wire.SharedOptions{Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Audited: opt.Trail.On})
+		shared := wire.NewShared(wire.SharedOptions{Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Audited: opt.Trail.On, Faults: fault.Of})
 		var err error
 		if s.access, err = access.New(access.Options{Store: opt.Store, Config: opt.Config, Log: opt.Log, Shared: shared, Designs: opt.Designs, Now: opt.Now}); err != nil {
 			return nil, err

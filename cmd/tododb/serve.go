@@ -11,6 +11,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/peruser"
@@ -109,7 +110,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, spool.Close()) }()
-	shared := wire.NewShared(wire.SharedOptions{Config: cfg, Log: log, Spool: spool, Audited: trail.On})
+	shared := wire.NewShared(wire.SharedOptions{Config: cfg, Log: log, Spool: spool, Audited: trail.On, Faults: fault.Of})
 	rights, err := access.New(access.Options{Store: f.store, Config: cfg, Log: log, Shared: shared, Designs: designs})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/httpapi/write"
 	"github.com/tododb/tododb/store"
@@ -81,13 +82,14 @@ func (e *refusedAll) Unwrap() error {
 
 // answer makes the answer; conflicts are explained if db is given.
 func (e *refusedAll) answer(ctx context.Context, db *store.DB) (write.Answer, error) {
-	status, word, _, _ := wire.AnswerOf(e.Unwrap())
-	b := append(wire.AppendError([]byte{'{'}, word, e.Error()), `,"refused":[`...)
+	f := fault.Of(e.Unwrap())
+	f.Reason, f.JSON = e.Error(), nil
+	b := append(f.Append([]byte{'{'}), `,"refused":[`...)
 	rows := bulkRows{to: &b, explain: db}
 	for _, d := range e.refused {
 		if err := rows.refused(ctx, d, false); err != nil {
 			return write.Answer{}, err
 		}
 	}
-	return write.Answer{Status: status, Body: append(b, "]}"...)}, nil
+	return write.Answer{Status: f.Status, Body: append(b, "]}"...)}, nil
 }

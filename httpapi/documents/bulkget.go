@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/tododb/tododb/httpapi/attachments"
+	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -266,7 +267,7 @@ func (m *multipartBulk) part(b []byte, kind string) []byte {
 // appendError appends what is wrong with an item. As in CouchDB a document that is not
 // here has the revision "undefined" unless one was asked for.
 func (item *bulkItem) appendError(b []byte, err error) []byte {
-	_, word, reason, _ := wire.AnswerOf(err)
+	f := fault.Of(err)
 	b = appendOrNull(append(b, `{"id":`...), item.id)
 	b = append(b, `,"rev":`...)
 	if item.rev == nil && errors.Is(err, store.ErrMissing) {
@@ -274,8 +275,8 @@ func (item *bulkItem) appendError(b []byte, err error) []byte {
 	} else {
 		b = appendOrNull(b, item.rev)
 	}
-	b = wire.AppendString(append(b, `,"error":`...), word)
-	b = wire.AppendString(append(b, `,"reason":`...), reason)
+	b = wire.AppendString(append(b, `,"error":`...), f.Word)
+	b = wire.AppendString(append(b, `,"reason":`...), f.Reason)
 	return append(b, '}')
 }
 

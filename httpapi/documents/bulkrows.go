@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/httpapi/write"
 	"github.com/tododb/tododb/store"
@@ -63,5 +64,6 @@ func appendFailed(b []byte, res *store.Result, withRev bool) []byte {
 		b = append(b, `,"rev":`...)
 		b = wire.AppendRev(b, res.Rev)
 	}
-	return append(wire.AppendErrorOf(append(b, ','), res.Err), '}')
+	f := fault.Of(res.Err)
+	return append(f.Append(append(b, ',')), '}')
 }

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/script"
@@ -219,9 +220,9 @@ func (a *listAnswer) fail(err error) {
 	if _, threw := errors.AsType[*script.Error](err); !threw || !a.begun || a.r.Method == http.MethodHead {
 		return
 	}
-	status, _, _, _ := wire.AnswerOf(err)
-	b := append(wire.AppendInt([]byte("\n{\"code\":"), status), ',')
-	if a.Chunk(append(wire.AppendErrorOf(b, err), "}\n"...)) == nil {
+	f := fault.Of(err)
+	b := append(wire.AppendInt([]byte("\n{\"code\":"), f.Status), ',')
+	if a.Chunk(append(f.Append(b), "}\n"...)) == nil {
 		_ = http.NewResponseController(a.w).Flush() // the client has gone: it is told nothing
 	}
 }

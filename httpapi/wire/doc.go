@@ -4,7 +4,8 @@
 //
 // A Handler answers a request or returns the error to answer it with. The state of a request
 // is in its context, where ExchangeOf finds it. Shared is what all exchanges of one server
-// share. Only errors.go turns an error into a status and CouchDB's error word.
+// share. Errors from below are turned into a status and CouchDB's error word by package fault,
+// which Shared is given.
 //
 // What always holds:
 //   - a status is sent once the answer is known to be good; after the first byte of a

@@ -1,28 +1,12 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"syscall"
-
-	"github.com/tododb/tododb/httpapi/auth"
-	"github.com/tododb/tododb/httpapi/intake"
-	"github.com/tododb/tododb/replicate"
-	"github.com/tododb/tododb/replicate/synchronize"
-	"github.com/tododb/tododb/revtree"
-	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/design"
-	"github.com/tododb/tododb/store/document"
-	"github.com/tododb/tododb/store/filter"
-	"github.com/tododb/tododb/store/index"
-	"github.com/tododb/tododb/store/index/mango"
-	"github.com/tododb/tododb/store/index/view"
-	"github.com/tododb/tododb/store/script"
 )
 
 // Error is an error that knows its answer. Handlers make one if the answer is about the
-// request itself. The table translates errors from below.
+// request itself. Package fault knows the answers to errors from below.
 type Error struct {
 	status int
 	word   string
@@ -50,241 +34,31 @@ func NotAllowed(w http.ResponseWriter, allow string) error {
 // ErrNotBuilt is the answer to what CouchDB has and this server does not have yet.
 var ErrNotBuilt = Errorf(http.StatusNotImplemented, "not_implemented", "This server does not have this feature yet.")
 
-const unforeseen = "An unexpected error occurred; the server's log has the details."
-
-var errUnforeseen = Errorf(http.StatusInternalServerError, "internal_server_error", unforeseen)
-
-// apiErrors is the only place that turns a domain error into a status.
-var apiErrors = []struct {
-	err    error
-	status int
-	word   string
-	reason string
-}{
-	{store.ErrNoDB, 404, "not_found", "Database does not exist."},
-	{store.ErrDBExists, 412, "file_exists", "The database could not be created, the file already exists."},
-	{store.ErrMissing, 404, "not_found", "missing"},
-	{store.ErrDeleted, 404, "not_found", "deleted"},
-	{store.ErrConflict, 409, "conflict", "Document update conflict."},
-	{store.ErrNotWritten, 424, "not_written", "Nothing was written, because other documents were refused."},
-	{store.ErrTransactionTooLarge, 413, "too_large", "The documents do not fit into one transaction, which this request needs: 10,000 documents or 32 MiB at the most."},
-	{store.ErrOtherRequest, 422, "idempotency_key_reused", "The Idempotency-Key was used before for a different request."},
-	{store.ErrBadSeq, 400, "bad_request", "Malformed sequence supplied in 'since' parameter."},
-	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
-	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
-	{store.ErrMissingAttachment, 412, "missing_stub", "The content of an attachment is not stored here."},
-	{intake.ErrNoRoom, 507, "insufficient_storage", "The disk has no room for the body of this request; nothing was written."},
-	{intake.ErrBusy, 503, "service_unavailable", "Other requests take all the memory for requests; Retry-After says when to try again."},
-	{intake.ErrTooLarge, 413, "too_large", "the request entity is too large"},
-	{intake.ErrBomb, 413, "too_large", "the request entity is too large: it unpacks to an unreasonable size"},
-	{store.ErrUploadsBusy, 503, "service_unavailable", "Other uploads take all the memory for uploads; Retry-After says when to try again."},
-	{store.ErrAttachmentTooLarge, 413, "attachment_too_large", "An attachment is larger than this server accepts."},
-	{store.ErrBadDBName, 400, "illegal_database_name", "Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."},
-	{store.ErrSystemDB, 400, "bad_request", "Cannot partition a system database"},
-	{store.ErrCompactRunning, 409, "conflict", "Compaction is running already."},
-	{store.ErrCorrupt, 500, "internal_server_error", "A stored record is damaged; the server's log has the details."},
-	{store.ErrDamaged, 500, "database_damaged", "The file of this database is damaged and has been closed; the server's log names the file. Other databases are not affected."},
-	{store.ErrUnknown, 503, "service_unavailable", "The storage is not available; the outcome of the write is unknown."},
-	{store.ErrUnavailable, 503, "service_unavailable", "The storage is not available; nothing was changed."},
-	{store.ErrFull, 507, "insufficient_storage", fullDisk},
-	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
-	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
-	{auth.ErrInConflict, 401, "unauthorized", "User document conflicts must be resolved before the document is used for authentication purposes."},
-	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
-	{auth.ErrBusy, 503, "service_unavailable", "Too many passwords are being verified; try again later."},
-	{auth.ErrLocked, 403, "forbidden", "Account is temporarily locked due to multiple authentication failures"},
-	{auth.ErrIterations, 403, "forbidden", "The iteration count of the password's hash is out of this server's bounds"},
-	{auth.ErrNotYours, 404, "not_found", "missing"},
-	{auth.ErrBadCookie, 400, "bad_request", "Malformed AuthSession cookie. Please clear your cookies."},
-	{replicate.ErrNoFilter, 404, "filter_fetch_error", "The source has no such filter function."},
-	{replicate.ErrNetwork, 403, "network_refused", "Replications may not connect there."},
-	{replicate.ErrNotYours, 401, "unauthorized", "You are not a server admin."},
-	{synchronize.ErrNone, 404, "not_found", "missing"},
-	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
-	{filter.ErrNoFunctions, 501, "not_implemented", "A filter function of a local source needs a server that runs it."},
-	{design.ErrNoView, 404, "not_found", "missing_named_view"},
-	{view.ErrPartitionNeeded, 400, "query_parse_error", "`partition` parameter is mandatory for queries to this view."},
-	{view.ErrNoPartitions, 400, "query_parse_error", "`partition` parameter is not supported in this design doc"},
-	{view.ErrReduce, 400, "query_parse_error", "Reduce is invalid for map-only views."},
-	{script.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
-	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
-	{index.ErrTooManyRows, 500, "too_many_rows", "A document with an id of more than 1,024 bytes has too many rows: its id would take more than 64 MiB in them."},
-	{index.ErrTooManyViews, 500, "too_many_views", "A design document may have 250 views."},
-	{index.ErrRenewed, 503, "service_unavailable", "The index is being rebuilt; try again."},
-	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged and is being rebuilt."},
-	{replicate.ErrNoJob, 404, "not_found", "missing"},
-	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter function of a local source needs a server that runs it."},
-	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
-	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
-	{revtree.ErrBadPath, 400, "bad_request", "Invalid rev format"},
+// Failure is the answer to a request that ended with an error.
+type Failure struct {
+	Status     int
+	Word       string // CouchDB's
+	Reason     string
+	JSON       []byte // stands for Reason if a function threw what is no text; nil: nothing does
+	Challenge  string // header WWW-Authenticate; "": what the settings say
+	RetryAfter string // header, in seconds; "": none
 }
 
-// fullDisk is the reason for every write that the disk has no space for.
-const fullDisk = "No space is left on the server's disk; nothing was changed."
-
-// systemErrors are errors of the operating system when it writes a file other than a database,
-// such as the settings or the body of a request.
-var systemErrors = []struct {
-	err    error
-	status int
-	word   string
-	reason string
-}{
-	{syscall.ENOSPC, 507, "insufficient_storage", fullDisk},
-	{syscall.EDQUOT, 507, "insufficient_storage", fullDisk},
-	{syscall.EFBIG, 507, "insufficient_storage", fullDisk},
-	{syscall.EMFILE, 503, "service_unavailable", "The server has too many files open; nothing was changed."},
-	{syscall.ENFILE, 503, "service_unavailable", "The server has too many files open; nothing was changed."},
-	{syscall.EAGAIN, 503, "service_unavailable", "The server's machine has no processes left; nothing was changed."},
-	{syscall.ENOMEM, 503, "service_unavailable", "The server's machine has no memory left; nothing was changed."},
+// Unforeseen is the answer to an error that nobody has thought of.
+var Unforeseen = Failure{
+	Status: http.StatusInternalServerError, Word: "internal_server_error",
+	Reason: "An unexpected error occurred; the server's log has the details.",
 }
 
-// documentErrors is the same for errors in documents, which have reasons of their own.
-var documentErrors = map[document.Kind]struct {
-	status int
-	word   string
-}{
-	document.Syntax:           {400, "bad_request"},
-	document.BadRequest:       {400, "bad_request"},
-	document.Validation:       {400, "doc_validation"},
-	document.IllegalID:        {400, "illegal_docid"},
-	document.TooLarge:         {413, "document_too_large"},
-	document.TooMany:          {413, "too_large"},
-	document.IllegalPartition: {400, "illegal_partition"},
-}
+// Failure returns the answer that the error knows.
+func (e *Error) Failure() Failure { return Failure{Status: e.status, Word: e.word, Reason: e.reason} }
 
-// AnswerOf returns the status, word and reason with which an error is answered. known is
-// false for an unforeseen error, which is logged and answered with 500.
-func AnswerOf(err error) (status int, word, reason string, known bool) {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.status, e.word, e.reason, true
+// Append appends the members of a failure to a JSON object.
+func (f *Failure) Append(b []byte) []byte {
+	b = AppendString(append(b, `"error":`...), f.Word)
+	b = append(b, `,"reason":`...)
+	if f.JSON != nil {
+		return append(b, f.JSON...)
 	}
-	if e, ok := errors.AsType[*document.Error](err); ok {
-		row := documentErrors[e.Kind]
-		return row.status, row.word, e.Reason, true
-	}
-	if e, ok := errors.AsType[*filter.Error](err); ok {
-		return http.StatusBadRequest, e.Word, e.Reason, true
-	}
-	if e, ok := errors.AsType[*mango.Error](err); ok {
-		if e.Word == mango.Unavailable {
-			return http.StatusServiceUnavailable, e.Word, e.Reason, true
-		}
-		return http.StatusBadRequest, e.Word, e.Reason, true
-	}
-	if e, ok := errors.AsType[*store.Changed](err); ok {
-		return http.StatusPreconditionFailed, "precondition_failed", "The database has changed: its update sequence is " + e.Seq.String(), true
-	}
-	if e, ok := errors.AsType[*script.Error](err); ok {
-		return functionStatus(e), e.Word, e.Reason, true
-	}
-	if e, ok := errors.AsType[*auth.Refusal](err); ok {
-		return http.StatusForbidden, "forbidden", e.Reason, true
-	}
-	if e, ok := errors.AsType[*auth.BadPassword](err); ok {
-		return http.StatusBadRequest, "bad_request", e.Reason, true
-	}
-	if e, ok := errors.AsType[*auth.TokenError](err); ok {
-		switch {
-		case e.Bad:
-			return http.StatusBadRequest, "bad_request", e.Reason, true
-		case e.NoRoles:
-			return http.StatusNotFound, "not_found", e.Reason, true
-		}
-		return http.StatusUnauthorized, "unauthorized", e.Reason, true
-	}
-	if e, ok := errors.AsType[*store.MissingStub](err); ok {
-		return http.StatusPreconditionFailed, "missing_stub", e.Error(), true
-	}
-	if e, ok := errors.AsType[*view.OrderError](err); ok {
-		return http.StatusBadRequest, "query_parse_error", e.Error(), true
-	}
-	if e, ok := errors.AsType[*view.BuildError](err); ok {
-		return http.StatusInternalServerError, e.Word, e.Reason, true
-	}
-	if status, word, reason, ok := replicationAnswer(err); ok {
-		return status, word, reason, true
-	}
-	for _, row := range apiErrors {
-		if errors.Is(err, row.err) {
-			return row.status, row.word, row.reason, true
-		}
-	}
-	for _, row := range systemErrors {
-		if errors.Is(err, row.err) {
-			return row.status, row.word, row.reason, true
-		}
-	}
-	return http.StatusInternalServerError, "internal_server_error", unforeseen, false
-}
-
-// namedStatus is the status of an error that a design document's function threw, by its name.
-// Any other error is a 500.
-var namedStatus = map[string]int{
-	"bad_request": 400, "query_parse_error": 400, "unauthorized": 401, "forbidden": 403, "not_found": 404,
-	"method_not_allowed": 405, "not_acceptable": 406, "conflict": 409, "precondition_failed": 412,
-	"bad_content_type": 415, "not_implemented": 501,
-}
-
-func functionStatus(e *script.Error) int {
-	switch e.Kind {
-	case script.Forbidden, script.Unauthorized, script.Missing, script.Named:
-		if status, ok := namedStatus[e.Word]; ok {
-			return status
-		}
-	}
-	return http.StatusInternalServerError
-}
-
-// replicationAnswer is the same for errors of replications. The reason names the side that
-// failed.
-func replicationAnswer(err error) (status int, word, reason string, ok bool) {
-	if e, ok := errors.AsType[*replicate.BadRequest](err); ok {
-		return http.StatusBadRequest, "bad_request", e.Reason, true
-	}
-	if e, ok := errors.AsType[*replicate.Taken](err); ok {
-		return http.StatusConflict, "conflict", e.Error(), true
-	}
-	if e, ok := errors.AsType[*replicate.RefusedHeader](err); ok {
-		return http.StatusForbidden, "forbidden", e.Error(), true
-	}
-	if e, ok := errors.AsType[*replicate.BadEndpoint](err); ok {
-		return http.StatusBadRequest, "invalid_replication", e.Reason, true
-	}
-	e, ok := errors.AsType[*replicate.PeerError](err)
-	if !ok {
-		return 0, "", "", false
-	}
-	switch {
-	case errors.Is(err, replicate.ErrNetwork):
-		return http.StatusForbidden, "network_refused", "replications may not connect to " + e.Peer, true
-	case errors.Is(err, replicate.ErrNoDB):
-		return http.StatusInternalServerError, "db_not_found", "could not open " + e.Peer, true
-	case errors.Is(err, replicate.ErrUnauthorized):
-		return http.StatusUnauthorized, "unauthorized", "unauthorized to access or create database " + e.Peer, true
-	case errors.Is(err, replicate.ErrForbidden):
-		return http.StatusForbidden, "forbidden", "forbidden to access or create database " + e.Peer, true
-	case errors.Is(err, replicate.ErrNoFilter):
-		return http.StatusNotFound, "filter_fetch_error", "could not find the filter function at " + e.Peer, true
-	case errors.Is(err, replicate.ErrNotBuilt):
-		return 0, "", "", false // the table has it
-	}
-	return http.StatusInternalServerError, "replication_error", e.Error(), true
-}
-
-// AppendErrorOf appends the members of an error. If a design document's function threw it, the
-// reason may be any JSON.
-func AppendErrorOf(b []byte, err error) []byte {
-	_, word, reason, _ := AnswerOf(err)
-	if e, ok := errors.AsType[*script.Error](err); ok && e.Value != nil {
-		b = AppendString(append(b, `"error":`...), word)
-		return append(append(b, `,"reason":`...), e.Value...)
-	}
-	return AppendError(b, word, reason)
-}
-
-// AppendError appends the members that every error has.
-func AppendError(b []byte, word, reason string) []byte {
-	b = AppendString(append(b, `"error":`...), word)
-	return AppendString(append(b, `,"reason":`...), reason)
+	return AppendString(b, f.Reason)
 }

@@ -172,7 +172,7 @@ func (x *Exchange) Recover(r *http.Request) {
 	if cause != any(http.ErrAbortHandler) {
 		x.shared.opt.Log.ErrorContext(r.Context(), "panic", "request", x.ID, "method", r.Method, "path", r.URL.EscapedPath(), "cause", cause, "stack", string(debug.Stack()))
 		if !x.begun() {
-			x.sendError(x, r, http.StatusInternalServerError, errUnforeseen)
+			x.sendError(x, r, &Unforeseen)
 			return
 		}
 	}

@@ -78,6 +78,8 @@ type SharedOptions struct {
 	Config *config.Config
 	Log    *slog.Logger
 	Spool  *intake.Spool // where long bodies wait
+	// Faults returns the answer to an error (package fault).
+	Faults func(error) Failure
 	// Audited tells whether there is an audit trail for the notes of exchanges.
 	Audited func() bool
 }

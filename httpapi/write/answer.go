@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
@@ -20,8 +21,8 @@ type Answer struct {
 
 // errorAnswer returns the answer to an error.
 func errorAnswer(err error) Answer {
-	status, _, _, _ := wire.AnswerOf(err)
-	return Answer{Status: status, Body: append(wire.AppendErrorOf([]byte{'{'}, err), '}')}
+	f := fault.Of(err)
+	return Answer{Status: f.Status, Body: append(f.Append([]byte{'{'}), '}')}
 }
 
 // encode makes the record of an answer: the head as a line of JSON, then the body.

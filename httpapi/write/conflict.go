@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -43,13 +44,13 @@ func explainConflict(a *access.Access, w http.ResponseWriter, r *http.Request, e
 	defer db.Release()
 	b := wire.GetBuf()
 	defer wire.PutBuf(b)
-	status, word, reason, _ := wire.AnswerOf(e)
-	*b = wire.AppendError(append(*b, '{'), word, reason)
+	f := fault.Of(e)
+	*b = f.Append(append(*b, '{'))
 	if *b, err = AppendConflict(r.Context(), *b, db, e); err != nil {
 		return err
 	}
 	SetPreferenceApplied(w)
-	return wire.WriteJSON(w, r, status, append(*b, '}'))
+	return wire.WriteJSON(w, r, f.Status, append(*b, '}'))
 }
 
 func SetPreferenceApplied(w http.ResponseWriter) {
