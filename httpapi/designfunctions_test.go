@@ -234,13 +234,27 @@ func TestNoFunctionHarmsTheServer(t *testing.T) {
 	}
 }
 
+// A show answers with the server's ETag, which it is asked for again with.
+func TestShowsHaveTheServersETag(t *testing.T) {
+	t.Parallel()
+	s := designServer(t, Options{}, `"shows":{"own":"function(doc,req){return {headers:{Etag:'\"own\"'},body:'x'}}"}`)
+	const path = "/db/_design/d/_show/own"
+	etag := call(s, "GET", path, "", "Admin", "").Header().Get("Etag")
+	if etag == "" || etag == `"own"` {
+		t.Errorf("the ETag is %s", etag)
+	}
+	wants(t, call(s, "GET", path, "", "Admin", "", "If-None-Match", etag), 304, "")
+}
+
 func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 	t.Parallel()
 	s := designServer(t, Options{}, `"views":{"v":{"map":"function(doc){if(doc.k)emit(doc.k,doc.n)}"}},
 		"lib":{"m":"exports.name='m'"},
 		"shows":{"s":"function(doc,req){return {code:doc?200:404,headers:{'X-A':this.lib.m.length>0?'this':'','Content-Length':'1'},body:require('lib/m').name+' '+(doc?doc.n:req.id)}}",
 			"started":"function(doc,req){start({code:202,headers:{'X-B':'b'}});send('sent ');return 'returned'}",
-			"own":"function(doc,req){return {headers:{Etag:'\"own\"'},body:'x'}}","id":"function(doc,req){return req.method+' '+req.id}",
+			"heads":"function(doc,req){start({'X-D':'d',code:202,headers:{'X-E':'no'}});send('Hey ');return {headers:{'X-E':'e'},body:'you'}}",
+			"unsent":"function(doc,req){start({'X-D':'d'});return 'x'}",
+			"id":"function(doc,req){return req.method+' '+req.id}",
 			"bad":"function(){return {code:99}}"},
 		"updates":{"add":"function(doc,req){doc=doc||{_id:req.id||req.uuid,n:0};doc.n+=Number(req.form.by||req.query.by||1);return [doc,{json:doc}]}"},
 		"lists":{"all":"function(head,req){var r;send('[');while(r=getRow())send(r.id+' ');return head.total_rows+']'}","throws":"function(){throw 'x'}",
@@ -260,7 +274,9 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 		{"GET", d + "/_show/s/a", "", 200, "m 5", "X-A: this"},
 		{"GET", d + "/_show/s/none", "", 404, "m none", "Content-Security-Policy: sandbox"},
 		{"GET", d + "/_show/started", "", 200, "sent returned", "X-B: "},
-		{"GET", d + "/_show/own/a", "", 200, "x", `Etag: "own"`},
+		{"GET", d + "/_show/heads", "", 200, "Hey you", "X-D: d"},
+		{"GET", d + "/_show/heads", "", 200, "Hey you", "X-E: e"},
+		{"GET", d + "/_show/unsent", "", 200, "x", "X-D: "},
 		{"PUT", d + "/_show/id/a/b", "{}", 200, "PUT a/b", ""},
 		{"POST", d + "/_show/id/a", "{}", 200, "POST a", ""},
 		{"GET", d + "/_show", "", 404, "show_error", ""},

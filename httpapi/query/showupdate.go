@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -43,6 +45,8 @@ func (room *Room) Show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	// Only the server can tell whether a client has the answer already.
+	resp.Headers = slices.DeleteFunc(resp.Headers, func(h script.Header) bool { return strings.EqualFold(h.Name, "Etag") })
 	return sendResponse(w, r, &resp, http.StatusOK)
 }
 

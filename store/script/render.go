@@ -140,8 +140,29 @@ func (rt *runtime) startResponse(a *answer) (resp Response, err error) {
 	return resp, nil
 }
 
+// startHeaders appends the headers that start has in a show that has sent something. As in
+// CouchDB they are the members of its argument itself, those that are text.
+func (rt *runtime) startHeaders(headers []Header, a *answer) []Header {
+	obj, ok := a.started.(*goja.Object)
+	if !ok {
+		return headers
+	}
+	for _, name := range obj.Keys() {
+		text, ok := obj.Get(name).(goja.String)
+		if !ok {
+			continue
+		}
+		if len(headers) >= MaxHeaders {
+			rt.exceed("the function sets too many headers")
+			break
+		}
+		headers = append(headers, Header{name, text.String()})
+	}
+	return headers
+}
+
 // shown makes the response of a show function from what it returned, what it sent, and
-// provides. As in CouchDB, start has no effect in a show.
+// provides.
 func (w *worker) shown(v goja.Value, a *answer) (resp Response, err error) {
 	switch v := v.(type) {
 	case goja.String:
@@ -161,6 +182,7 @@ func (w *worker) shown(v goja.Value, a *answer) (resp Response, err error) {
 	sent := func() {
 		if len(a.chunks) > 0 {
 			resp.Body, resp.NoBody = append(a.chunks, resp.Body...), false
+			resp.Headers = w.startHeaders(resp.Headers, a)
 			a.chunks = nil
 		}
 	}
