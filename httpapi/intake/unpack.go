@@ -8,25 +8,26 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// ErrBomb says that a compressed body grows more than any honest one does.
+// ErrBomb says that a compressed body unpacks to far more than it is, as a bomb does.
 var ErrBomb = errors.New("the body unpacks to an unreasonable size")
 
-// JSON and text grow by a factor of 5 to 50 when decompressed; gzip's maximum is 1,030.
+// JSON and text grow by a factor of 5 to 50 when they are unpacked; gzip's maximum is 1,030. The
+// size itself is the caller's to limit. This keeps short requests from filling the disk with it.
 const (
 	maxRatio  = 100
-	ratioFrom = 8 << 20 // the ratio is checked from this many bytes on
+	ratioFrom = 8 << 20 // bytes of what is unpacked, from which on the ratio counts
 )
 
-// Unpacked decompresses a gzip stream, or returns ErrBomb. It must not be read after Close.
+// Unpacked is a gzip stream, unpacked. Reading it may return ErrBomb.
 type Unpacked struct {
-	z    *gzip.Reader
+	z    *gzip.Reader // nil: it is closed
 	from *counter
-	out  int64
+	out  int64 // bytes so far
 }
 
-var unpackers sync.Pool
+var unpackers sync.Pool // of *gzip.Reader, whose tables are large
 
-// Unpack reads the stream's header.
+// Unpack begins to unpack a gzip stream: it reads its head.
 func Unpack(in io.Reader) (*Unpacked, error) {
 	z, _ := unpackers.Get().(*gzip.Reader)
 	if z == nil {
@@ -49,6 +50,7 @@ func (u *Unpacked) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close gives back what unpacking needs. There is nothing to be read after it.
 func (u *Unpacked) Close() {
 	if u.z != nil {
 		unpackers.Put(u.z)
@@ -56,6 +58,7 @@ func (u *Unpacked) Close() {
 	}
 }
 
+// counter counts what is read through it.
 type counter struct {
 	in io.Reader
 	n  int64
