@@ -19,15 +19,13 @@ const (
 
 // wideFunctions are what TestLayersSignatures finds and lets pass, with the reason.
 var wideFunctions = map[string]string{
-	"httpapi/config/change.go Put: bool":                "keep is a header of the request: X-Couch-Persist",
-	"httpapi/config/change.go Delete: bool":             "as Put",
-	"httpapi/metrics/metrics.go Request: bool":          "one call counts every request, with its fields by name",
-	"httpapi/wire/errors.go AnswerOf: results":          "status, word and reason of an answer, and whether it was foreseen",
-	"httpapi/wire/errors.go replicationAnswer: results": "as AnswerOf",
-	"revtree/merge.go Merge: bool":                      "deleted is as much a part of a revision as its path",
-	"store/attedit.go CheckStubs: bool":                 "as WriteOptions.Replicated, the only option that matters to stubs",
-	"store/document.go AppendInfo: bool":                "as JSONOptions.Encodings, the only option that matters to an attachment",
-	"store/script/reduce.go Reduce: bool":               "rereduce is the third parameter of CouchDB's reduce functions",
+	"httpapi/config/change.go Put: bool":       "keep is a header of the request: X-Couch-Persist",
+	"httpapi/config/change.go Delete: bool":    "as Put",
+	"httpapi/metrics/metrics.go Request: bool": "one call counts every request, with its fields by name",
+	"revtree/merge.go Merge: bool":             "deleted is as much a part of a revision as its path",
+	"store/attedit.go CheckStubs: bool":        "as WriteOptions.Replicated, the only option that matters to stubs",
+	"store/document.go AppendInfo: bool":       "as JSONOptions.Encodings, the only option that matters to an attachment",
+	"store/script/reduce.go Reduce: bool":      "rereduce is the third parameter of CouchDB's reduce functions",
 }
 
 // Signatures stay such that a call can be read.
