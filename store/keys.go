@@ -30,6 +30,7 @@ var (
 	metaRevsLimit  = []byte("revs_limit")
 	metaPurgeLimit = []byte("purged_infos_limit")
 	metaSecurity   = []byte("security")
+	metaAutoPurge  = []byte("auto_purge")
 	metaDesign     = []byte("design") // the sequence of the newest change to a design document
 )
 

@@ -8,7 +8,8 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// A limit's record is version | uvarint; the security object's is version | JSON.
+// A limit's record is version | uvarint; that of the security object and of the properties of
+// automatic purging is version | JSON.
 
 func readLimit(r engine.Reader, name []byte, fallback int) (int, error) {
 	v, err := r.Get(spaceMeta, name)
@@ -91,13 +92,15 @@ func (db *DB) Security(ctx context.Context) (raw []byte, err error) {
 	return raw, err
 }
 
-func readSecurity(r engine.Reader) ([]byte, error) {
-	v, err := r.Get(spaceMeta, metaSecurity)
+func readSecurity(r engine.Reader) ([]byte, error) { return readObject(r, metaSecurity) }
+
+func readObject(r engine.Reader, name []byte) ([]byte, error) {
+	v, err := r.Get(spaceMeta, name)
 	if err != nil || v == nil {
 		return nil, err
 	}
 	if v[0] != record.Version {
-		return nil, corrupt("security object of unknown version")
+		return nil, corrupt("%s of unknown version", name)
 	}
 	return append([]byte(nil), v[1:]...), nil
 }
@@ -105,4 +108,19 @@ func readSecurity(r engine.Reader) ([]byte, error) {
 // SetSecurity stores a security object; its meaning is the caller's business.
 func (db *DB) SetSecurity(ctx context.Context, raw []byte) error {
 	return db.setMeta(ctx, metaSecurity, append([]byte{record.Version}, raw...))
+}
+
+// AutoPurge is the properties of automatic purging as they were set, a JSON object; nil if they
+// never were. Nothing here acts on them.
+func (db *DB) AutoPurge(ctx context.Context) (raw []byte, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		raw, err = readObject(r, metaAutoPurge)
+		return err
+	})
+	return raw, err
+}
+
+// SetAutoPurge stores the properties of automatic purging.
+func (db *DB) SetAutoPurge(ctx context.Context, raw []byte) error {
+	return db.setMeta(ctx, metaAutoPurge, append([]byte{record.Version}, raw...))
 }
