@@ -19,6 +19,11 @@ func small(i int) string {
 
 // filled is a database of small documents on disk.
 func filled(b *testing.B, n int) (*store.DB, *Finder) {
+	return filledWith(b, store.Properties{}, n, small)
+}
+
+// filledWith is a database on disk of n documents, made by their numbers.
+func filledWith(b *testing.B, p store.Properties, n int, make func(i int) string) (*store.DB, *Finder) {
 	s := storetest.Open(b, store.Options{})
 	m := index.NewManager(b.Context(), index.Options{Store: s})
 	b.Cleanup(func() {
@@ -26,19 +31,23 @@ func filled(b *testing.B, n int) (*store.DB, *Finder) {
 			b.Error(err)
 		}
 	})
+	if err := s.CreateWith(b.Context(), "db", p); err != nil {
+		b.Fatal(err)
+	}
 	db := storetest.DB(b, s, "db")
-	for from := 0; from < n; from += 1000 {
-		edits := make([]store.Edit, 0, 1000)
-		for i := from; i < min(from+1000, n); i++ {
-			doc, err := document.Parse([]byte(small(i)), document.Options{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			edits = append(edits, store.Edit{Doc: doc})
+	var edits []store.Edit
+	for i := range n {
+		doc, err := document.Parse([]byte(make(i)), document.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if edits = append(edits, store.Edit{Doc: doc}); len(edits) < 1000 && i < n-1 {
+			continue
 		}
 		if _, err := db.Write(b.Context(), edits, store.WriteOptions{}); err != nil {
 			b.Fatal(err)
 		}
+		edits = nil
 	}
 	return db, NewFinder(m, designsOf(s))
 }
@@ -127,4 +136,54 @@ func BenchmarkFind(b *testing.B) {
 			}
 		}
 	})
+}
+
+// 200 of the documents match one of two conditions, each with an index.
+func BenchmarkUnion(b *testing.B) {
+	db, f := filled(b, figureDocs)
+	const query = `{"selector":{"$or":[{"owner":"user0001"},{"n":{"$gte":99900}}]},"limit":1000}`
+	look := func(b *testing.B) {
+		for b.Loop() {
+			if got := runQuery(b, f, db, query); got != 200 {
+				b.Fatal(got, "documents")
+			}
+		}
+	}
+	b.Run("scan", look)
+	putIndex(b, db, "owner", `{"fields":["owner"]}`)
+	putIndex(b, db, "n", `{"fields":["n"]}`)
+	runQuery(b, f, db, query)
+	b.Run("indexes", look)
+}
+
+// A query finds a partial index that holds a thousandth of the documents.
+func BenchmarkPartial(b *testing.B) {
+	db, f := filled(b, figureDocs)
+	putIndex(b, db, "i", `{"fields":["n"],"partial_filter_selector":{"owner":"user0001"}}`)
+	const query = `{"selector":{"owner":"user0001","n":{"$gte":50000}},"limit":25}`
+	runQuery(b, f, db, query)
+	for b.Loop() {
+		if got := runQuery(b, f, db, query); got != 25 {
+			b.Fatal(got, "documents")
+		}
+	}
+}
+
+// 25 documents of a partition of 100 are found by an index, beside so many other partitions.
+func BenchmarkPartition(b *testing.B) {
+	for _, others := range []int{9, 999} {
+		b.Run(fmt.Sprint(others), func(b *testing.B) {
+			db, f := filledWith(b, store.Properties{Partitioned: true}, 100*(others+1), func(i int) string {
+				return fmt.Sprintf(`{"_id":"p%04d:%04d","g":%d,"n":%d,"city":"Oslo"}`, i/100, i%100, i%4, i)
+			})
+			putIndex(b, db, "i", `{"fields":["g","n"]}`)
+			const query = `{"selector":{"g":1,"n":{"$gte":0}},"partition":"p0005","limit":100}`
+			runQuery(b, f, db, query)
+			for b.Loop() {
+				if got := runQuery(b, f, db, query); got != 25 {
+					b.Fatal(got, "documents")
+				}
+			}
+		})
+	}
 }

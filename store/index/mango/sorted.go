@@ -13,7 +13,7 @@ const (
 	// maxSorted is the most documents that are sorted in memory.
 	maxSorted = 10_000
 	// maxSortBytes is the most bytes of their keys.
-	maxSortBytes = 8 << 20
+	maxSortBytes = 4 << 20
 )
 
 // entry is a document found, before it is sorted.

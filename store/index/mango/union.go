@@ -54,7 +54,8 @@ func (f *Finder) unionOf(ctx context.Context, p *Plan) (*union, error) {
 		if norm.op == "$and" {
 			rest = slices.Delete(slices.Clone(norm.kids), i, i+1)
 		}
-		if size += len(or.kids) * (len(p.candidates) + norm.size()/len(or.kids) + len(rest)); size > maxChoices {
+		each := norm.size() - or.size() // what all branches must match besides
+		if size += or.size() + len(or.kids)*(len(p.candidates)+each); size > maxChoices {
 			return nil, nil
 		}
 		parts, err := p.split(ctx, or.kids, rest)
