@@ -56,5 +56,50 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 }
 
 func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (more bool, err error)) error {
-	return engine.Each(r.Cursor(s, rg), fn)
+	c := &scan{r: r, space: s, rg: rg, left: rg.Limit, fn: fn}
+	return r.Reader.Scan(s, r.span(nil, rg), c.entry)
 }
+
+// scan is the engine's scan of a space. Where there is no link, it costs little more.
+type scan struct {
+	r     *reader
+	space engine.Space
+	rg    engine.Range
+	left  int // entries still wanted, negative: all
+	fn    func(k, v []byte) (more bool, err error)
+}
+
+func (c *scan) entry(k, v []byte) (more bool, err error) {
+	if len(k) > c.r.short {
+		return c.behind(k)
+	}
+	return c.give(k, v)
+}
+
+func (c *scan) give(k, v []byte) (more bool, err error) {
+	c.left-- // 0 at the limit, if there is one
+	more, err = c.fn(k, v)
+	return more && c.left != 0, err
+}
+
+// behind scans what a link leads to.
+func (c *scan) behind(link []byte) (more bool, err error) {
+	in := &cursor{r: c.r, space: c.space, rg: c.rg, left: -1, top: level{c: nothing{}}}
+	if c.left > 0 {
+		in.left = c.left
+	}
+	if err := in.enter(&level{from: c.rg.From, to: c.rg.To}, link); err != nil {
+		return false, err
+	}
+	more = true
+	err = engine.Each(in, func(k, v []byte) (bool, error) {
+		more, err = c.give(k, v)
+		return more, err
+	})
+	return more, err
+}
+
+// nothing is a cursor at its end.
+type nothing struct{}
+
+func (nothing) Next() (k, v []byte, err error) { return nil, nil, nil }
