@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 
 	"testing"
 
@@ -14,16 +15,28 @@ import (
 // Each call of the engine fails in turn, until there is none left to fail. Acknowledged writes
 // are still there, refused ones are not there by half, and the database is sound.
 func TestEveryCallMayFail(t *testing.T) {
+	t.Run("short ids", func(t *testing.T) {
+		t.Parallel()
+		everyCallFails(t, chaos.Options{}, "")
+	})
+	t.Run("long ids", func(t *testing.T) {
+		t.Parallel()
+		everyCallFails(t, chaos.Options{MaxKey: 80}, strings.Repeat("i", 130))
+	})
+}
+
+func everyCallFails(t *testing.T, opt chaos.Options, begin string) {
 	for n := 1; ; n++ {
-		e := chaos.New(chaos.Options{FailCall: n})
+		opt.FailCall = n
+		e := chaos.New(opt)
 		s, err := store.Open(t.Context(), e, store.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		acknowledged := faultyWork(t, s)
+		acknowledged := faultyWork(t, s, begin)
 		over := e.Calls() < n
 		e.Calm()
-		verifyFaulty(t, s, n, acknowledged)
+		verifyFaulty(t, s, faultyAt{n, begin}, acknowledged)
 		if err := errors.Join(s.Close(), e.Close()); err != nil {
 			t.Fatalf("call %d: %v", n, err)
 		}
@@ -36,9 +49,9 @@ func TestEveryCallMayFail(t *testing.T) {
 	}
 }
 
-// faultyWork does a bit of everything and returns what was acknowledged: the revision of
+// faultyWork does a bit of everything, with ids that begin so, and returns what was acknowledged: the revision of
 // each document, the zero one for a document that was purged.
-func faultyWork(t *testing.T, s *store.Store) map[string]revtree.Rev {
+func faultyWork(t *testing.T, s *store.Store, begin string) map[string]revtree.Rev {
 	done := map[string]revtree.Rev{}
 	if err := s.Create(t.Context(), "db"); err != nil {
 		return done
@@ -60,29 +73,36 @@ func faultyWork(t *testing.T, s *store.Store) map[string]revtree.Rev {
 		}
 	}
 	for i := range 3 {
-		put(`{"_id":"d%d"}`, i)
+		put(`{"_id":"%sd%d"}`, begin, i)
 	}
-	put(`{"_id":"d0","v":2}`)
-	put(`{"_id":"d1","_deleted":true}`)
-	if rev := done["d2"]; !rev.IsZero() {
-		if _, _, err := db.Purge(t.Context(), []string{"d2"}, [][]revtree.Rev{{rev}}); err == nil {
-			done["d2"] = revtree.Rev{}
+	put(`{"_id":"%sd0","v":2}`, begin)
+	put(`{"_id":"%sd1","_deleted":true}`, begin)
+	if id := begin + "d2"; !done[id].IsZero() {
+		if _, _, err := db.Purge(t.Context(), []string{id}, [][]revtree.Rev{{done[id]}}); err == nil {
+			done[id] = revtree.Rev{}
 		} else {
-			delete(done, "d2") // it may be there or not
+			delete(done, id) // it may be there or not
 		}
 	}
 	_ = db.SetSecurity(t.Context(), []byte(`{}`)) // only what it leaves behind matters
 	_ = db.Compact(t.Context())
 	once := store.WriteOptions{Atomic: true, Once: &store.Once{Answer: func([]store.Result, error) []byte { return []byte("{}") }}}
-	res, err := db.Write(t.Context(), []store.Edit{{Doc: parse(t, `{"_id":"p0"}`)}, {Doc: parse(t, `{"_id":"p1"}`)}}, once)
+	res, err := db.Write(t.Context(), []store.Edit{{Doc: parse(t, `{"_id":"%sp0"}`, begin)}, {Doc: parse(t, `{"_id":"%sp1"}`, begin)}}, once)
 	if err == nil {
-		done["p0"], done["p1"] = res[0].Rev, res[1].Rev
+		done[begin+"p0"], done[begin+"p1"] = res[0].Rev, res[1].Rev
 	}
-	put(`{"_id":"d3"}`)
+	put(`{"_id":"%sd3"}`, begin)
 	return done
 }
 
-func verifyFaulty(t *testing.T, s *store.Store, n int, done map[string]revtree.Rev) {
+// faultyAt is which call failed, and how the ids begin.
+type faultyAt struct {
+	n     int
+	begin string
+}
+
+func verifyFaulty(t *testing.T, s *store.Store, at faultyAt, done map[string]revtree.Rev) {
+	n := at.n
 	db, err := storetest.OpenDB(t.Context(), s, "db")
 	if errors.Is(err, store.ErrNoDB) && len(done) == 0 {
 		return
@@ -102,7 +122,7 @@ func verifyFaulty(t *testing.T, s *store.Store, n int, done map[string]revtree.R
 	}
 	// A pair written together with its answer is there completely or not at all.
 	there := 0
-	for _, id := range []string{"p0", "p1"} {
+	for _, id := range []string{at.begin + "p0", at.begin + "p1"} {
 		if _, err := db.Get(t.Context(), id, store.ReadOptions{}); err == nil {
 			there++
 		}
