@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -154,10 +155,33 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 	return purged, w.saveTree(id, &d.tree, d.rec.seq, seq)
 }
 
-// PurgedInfos reads the purges that are remembered, oldest first. It calls fn inside a
-// snapshot.
-func (db *DB) PurgedInfos(ctx context.Context, fn func(PurgeInfo) error) error {
-	return db.PurgesAfter(ctx, 0, fn)
+// PurgedInfos reads the purges that are remembered, newest first. It calls fn inside a snapshot,
+// and flush between snapshots, as AllDocs does. Purges that come meanwhile are left out.
+func (db *DB) PurgedInfos(ctx context.Context, fn func(PurgeInfo) error, flush func() error) error {
+	var to []byte
+	for more := true; more; {
+		err := db.view(ctx, func(r engine.Reader) error {
+			more = false
+			size := 0
+			return r.Scan(spacePurge, engine.Range{To: to, Reverse: true}, func(k, v []byte) (bool, error) {
+				p, err := parsePurge(k, v)
+				if err == nil {
+					err = fn(p)
+				}
+				if size += len(v); size >= snapshotBytes {
+					more, to = true, bytes.Clone(k)
+				}
+				return !more, err
+			})
+		})
+		if err == nil {
+			err = flush()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // PurgesAfter reads the purges after a purge sequence, oldest first. It calls fn inside a

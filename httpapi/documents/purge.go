@@ -100,26 +100,27 @@ func (d *Room) PurgedInfos(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	var infos []store.PurgeInfo
+	st := wire.NewStream(w, r, http.StatusOK)
+	defer st.Drop()
+	st.Buf = append(st.Buf, `{"purged_infos":[`...)
+	first := true
 	err = db.PurgedInfos(r.Context(), func(p store.PurgeInfo) error {
-		infos = append(infos, p)
+		if !first {
+			st.Buf = append(st.Buf, ',')
+		}
+		first = false
+		st.Buf = wire.AppendString(append(st.Buf, `{"id":`...), p.ID)
+		st.Buf = append(wire.AppendRevs(append(st.Buf, `,"revs":`...), p.Revs), '}')
+		return nil
+	}, func() error {
+		if st.Full() {
+			return st.Flush()
+		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	slices.Reverse(infos) // CouchDB shows the newest first
-	b := wire.GetBuf()
-	defer wire.PutBuf(b)
-	*b = append(*b, `{"purged_infos":[`...)
-	for i, p := range infos {
-		if i > 0 {
-			*b = append(*b, ',')
-		}
-		*b = wire.AppendString(append(*b, `{"id":`...), p.ID)
-		*b = wire.AppendRevs(append(*b, `,"revs":`...), p.Revs)
-		*b = append(*b, '}')
-	}
-	*b = append(*b, `]}`...)
-	return wire.WriteJSON(w, r, http.StatusOK, *b)
+	st.Buf = append(st.Buf, "]}\n"...)
+	return st.End()
 }
