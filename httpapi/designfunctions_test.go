@@ -246,6 +246,25 @@ func TestShowsHaveTheServersETag(t *testing.T) {
 	wants(t, call(s, "GET", path, "", "Admin", "", "If-None-Match", etag), 304, "")
 }
 
+// Only an administrator of the server may let rewrites out of their database; rights are judged
+// where they lead.
+func TestRewritesLeaveTheirDatabaseIfTheyMay(t *testing.T) {
+	t.Parallel()
+	c := settings(t)
+	s := designServer(t, Options{Config: c}, `"rewrites":[{"from":"uuids","to":"../../../_uuids"},{"from":"dbs","to":"../../../_all_dbs"},{"from":"again","to":"_rewrite/uuids"}]`)
+	const path = "/db/_design/d/_rewrite/"
+	wants(t, call(s, "PUT", "/db/_security", `{}`, "Admin", ""), 200, "")
+	wants(t, call(s, "GET", path+"uuids", "", "Admin", ""), 500, `"insecure_rewrite_rule"`)
+	set(t, c, "httpd/secure_rewrites", "false")
+	wants(t, call(s, "GET", path+"uuids", ""), 200, `{"uuids":["`)
+	wants(t, call(s, "GET", path+"again", ""), 200, `{"uuids":["`)
+	wants(t, call(s, "GET", path+"dbs", ""), 401, "")
+	wants(t, call(s, "GET", path+"dbs", "", "Admin", ""), 200, `["db"]`)
+	set(t, c, "chttpd/rewrite_limit", "1")
+	wants(t, call(s, "GET", path+"again", ""), 400, "recursion")
+	wants(t, call(s, "GET", path+"uuids", ""), 200, "")
+}
+
 func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 	t.Parallel()
 	s := designServer(t, Options{}, `"views":{"v":{"map":"function(doc){if(doc.k)emit(doc.k,doc.n)}"}},

@@ -29,6 +29,8 @@ var table = []Setting{
 	{Name{"chttpd", "max_http_request_size"}, "4294967296", Size, Older, "bytes that the body of one request may have, after decompression"},
 	{Name{"chttpd", "enable_cors"}, "false", Bool, Older, "answer web pages of other origins, according to [cors]"},
 	{Name{"chttpd", "allow_jsonp"}, "false", Bool, Older, "JSONP: with a parameter callback, JSON is answered as a script that any web page may load, in the name of the user who looks at that page"},
+	{Name{"chttpd", "secure_rewrites"}, "true", Bool, Older, "rewrites of design documents stay in their database; false: whoever may write a design document can lead others' requests, with their rights, to any path of the server"},
+	{Name{"chttpd", "rewrite_limit"}, "100", Count, Older, "how often one request may be rewritten"},
 	{Name{"chttpd", "authentication_handlers"}, "{chttpd_auth, cookie_authentication_handler}, {chttpd_auth, default_authentication_handler}", Ways, Given, "ways to log in, in the order in which they are tried: cookie, default (Basic), proxy, jwt; device tokens are always accepted"},
 	{Name{"chttpd", "require_valid_user"}, "false", Bool, 0, "anonymous requests are refused, even for the welcome"},
 	{Name{"chttpd", "require_valid_user_except_for_up"}, "false", Bool, 0, "the same, except for /_up"},

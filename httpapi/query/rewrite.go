@@ -21,21 +21,19 @@ var (
 	errNoRewrites    = wire.Errorf(http.StatusNotFound, "rewrite_error", "Invalid path.")
 	errNoRule        = wire.Errorf(http.StatusNotFound, "not_found", "missing")
 	errRewriteLoop   = wire.BadRequest("Exceeded rewrite recursion limit")
-	errRewriteAbroad = wire.Errorf(http.StatusInternalServerError, "insecure_rewrite_rule", "A rewrite may not lead out of its database.")
+	errRewriteAbroad = wire.Errorf(http.StatusInternalServerError, "insecure_rewrite_rule", "A rewrite may not lead out of its database, unless [chttpd] secure_rewrites is false.")
 )
-
-// maxRewrites is how often one request may be rewritten, as in CouchDB.
-const maxRewrites = 100
 
 // rewritesKey holds in a request's context how often it has been rewritten.
 type rewritesKey struct{}
 
-// Rewrite answers _design/D/_rewrite/PATH with the answer of another path of the same database.
+// Rewrite answers _design/D/_rewrite/PATH with the answer of another path, of the same database
+// unless the settings allow others: the request is made in the name of whoever sends it.
 // The rules or a function of the design document choose that path.
 func (room *Room) Rewrite(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Deprecation"] = []string{deprecation}
 	count, _ := r.Context().Value(rewritesKey{}).(int)
-	if count >= maxRewrites {
+	if int64(count) >= room.config.Int("chttpd", "rewrite_limit") {
 		return errRewriteLoop
 	}
 	r = r.WithContext(context.WithValue(r.Context(), rewritesKey{}, count+1))
@@ -92,7 +90,7 @@ func (room *Room) rewriteTo(w http.ResponseWriter, r *http.Request, to, query st
 	vars := mux.Vars(r)
 	root := "/" + vars["db"]
 	full := path.Join(root, "_design", vars["ddoc"], to)
-	if full != root && !strings.HasPrefix(full, root+"/") {
+	if full != root && !strings.HasPrefix(full, root+"/") && room.config.Bool("chttpd", "secure_rewrites") {
 		return errRewriteAbroad
 	}
 	next := *r
