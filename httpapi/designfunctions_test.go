@@ -354,6 +354,7 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 // A list that fails after its first bytes has no status left: its connection is cut, so nobody
 // takes what came for the whole.
 func TestListThatFailsLate(t *testing.T) {
+	t.Parallel()
 	s := designServer(t, Options{}, `"views":{"v":{"map":"function(doc){emit(doc._id)}"}},"lists":{"cut":"function(){start({code:202});send('cut');getRow();throw(['error','not_found','late'])}","once":"function(){send('cut');throw 'x'}"}`)
 	wants(t, call(s, "GET", "/db/_design/d/_list/once/v", "", "Admin", ""), 500, "render_error")
 	server := httptest.NewServer(s)
@@ -376,6 +377,7 @@ func TestListThatFailsLate(t *testing.T) {
 
 // Whoever may not list the documents of _users does not list them by a function either.
 func TestListOfUsers(t *testing.T) {
+	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "couchdb/users_db_security_editable", "true")})
 	if err := s.Access().CreateSystemDatabases(t.Context()); err != nil {
 		t.Fatal(err)

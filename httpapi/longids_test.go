@@ -14,6 +14,7 @@ import (
 
 // Documents with ids far longer than any key of the storage work in every way that there is.
 func TestLongIDs(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{7000, 60_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
@@ -162,6 +163,7 @@ func checkDatabase(t *testing.T, s *Server, name string) {
 // The limit counts the bytes of the whole id, refuses all documents of a request, and lets
 // those be read that are there.
 func TestIDLengthIsLimited(t *testing.T) {
+	t.Parallel()
 	c := settings(t)
 	s := openServer(t, Options{Config: c})
 	ask := func(method, path, body string, headers ...string) *httptest.ResponseRecorder {
