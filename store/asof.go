@@ -15,6 +15,9 @@ import (
 // Revisions are kept until compaction, so AsOf serves a reader that wants to stay with what it
 // saw a moment ago.
 func (db *DB) AsOf(ctx context.Context, id string, seq uint64) (*Document, error) {
+	if err := db.CheckID(id); err != nil {
+		return nil, err
+	}
 	var d *Document
 	err := db.view(ctx, func(r engine.Reader) error {
 		v, err := r.Get(spaceDoc, []byte(id))

@@ -24,7 +24,7 @@ func (db *DB) Check(ctx context.Context, report func(problem string)) error {
 	}
 	return db.view(ctx, func(r engine.Reader) error {
 		c := checker{r: r, partitioned: db.identity.Partitioned, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
-		for _, part := range []func() error{c.documents, c.partitions, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.onces} {
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.onces} {
 			if err := errors.Join(ctx.Err(), part()); err != nil {
 				return err
 			}
@@ -43,12 +43,16 @@ type checker struct {
 	refs   map[Digest]uint64 // how many bodies refer to each attachment
 
 	partitioned bool
-	part        partitionCheck
+	part        partitionCheck // the one whose documents are being seen
 }
 
 // documents checks each record, its sequence entry and its bodies.
 func (c *checker) documents() error {
-	return c.r.Scan(spaceDoc, engine.Range{}, func(k, v []byte) (bool, error) {
+	err := c.r.Scan(spaceDoc, engine.Range{}, func(k, v []byte) (bool, error) {
+		if isTotals(v) {
+			c.partitionTotals(k, v)
+			return true, nil
+		}
 		c.docs++
 		rec, err := parseDocRecord(v)
 		if err != nil {
@@ -62,6 +66,8 @@ func (c *checker) documents() error {
 		}
 		return true, c.document(k, &rec, &tree)
 	})
+	c.endPartition()
+	return err
 }
 
 func (c *checker) document(id []byte, rec *docRecord, tree *revtree.Tree) error {
@@ -99,9 +105,7 @@ func (c *checker) document(id []byte, rec *docRecord, tree *revtree.Tree) error 
 		failed = c.body(id, n, leaf)
 		return failed == nil
 	})
-	if failed == nil {
-		failed = c.partition(id, c.found.since(&before))
-	}
+	c.partition(id, c.found.since(&before))
 	return failed
 }
 

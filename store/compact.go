@@ -78,6 +78,9 @@ func (db *DB) dropInner(ctx context.Context) error {
 			}
 			scanned, size := 0, 0
 			return r.Scan(spaceDoc, engine.Range{From: from}, func(k, v []byte) (bool, error) {
+				if isTotals(v) {
+					return true, nil
+				}
 				rec, err := parseDocRecord(v)
 				if err != nil {
 					return false, fmt.Errorf("document %q: %w", k, err)

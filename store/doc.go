@@ -25,13 +25,13 @@
 //	space  key                     value
 //	meta   name                    database identity, revs limit, security object, ...
 //	doc    document id             flags, update sequence, the winner, the tree of revisions
+//	       partition and ;         running totals of the partition, in a partitioned database
 //	seq    sequence (8 bytes)      document id, winner, leaves, running totals of the database
 //	body   sequence (8), n (4)     flags, attachments, JSON body, compressed where that pays
 //	local  document id             revision number, JSON body
 //	purge  purge sequence (8)      uuid, document id, revisions
 //	time   sequence (8)            the second in which the changes after it were committed
 //	once   key, and a queue        answers to writes that must not be repeated
-//	partition  name                running totals of a partition, in a partitioned database
 //
 // Numbers in keys are big endian, so that byte order is their order. The exact layout of each
 // value stands with the code that writes it (record.go). The parts that values are made of are
@@ -44,6 +44,6 @@
 // which feeds skip and the next write removes.
 //
 // In a partitioned database the id of every document is PARTITION:ID, so a partition is a range
-// of the doc space. Its totals have a record of their own, which a transaction writes once for each
-// partition that it changes.
+// of the doc space. Its totals stand right behind it, because the transaction that changes them is
+// likely to write to that page anyway. It writes them once, however many documents it writes.
 package store

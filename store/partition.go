@@ -3,8 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
@@ -65,7 +65,7 @@ type PartitionInfo struct {
 // costs one read.
 func (db *DB) PartitionInfo(ctx context.Context, name string) (info PartitionInfo, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
-		v, err := r.Get(spacePartition, []byte(name))
+		v, err := r.Get(spaceDoc, partitionKey(name))
 		if err != nil {
 			return err
 		}
@@ -76,132 +76,130 @@ func (db *DB) PartitionInfo(ctx context.Context, name string) (info PartitionInf
 	return info, err
 }
 
-// A partition's record is version | its totals: 4 uvarints. A partition without documents has
-// none. The key is its name.
+// partitionKey is where the totals of a partition stand in the doc space: at the end of its
+// documents, whose ids begin with the name and a colon. No document has such an id, and none can be
+// asked for (CheckID). The record is
+//
+//	version | flags: docDeleted, docTotals | totals: 4 uvarints
+//
+// A partition without documents has none.
+func partitionKey(name string) []byte { return append([]byte(name), ';') }
+
+// isTotals reports whether a record of the doc space has the totals of a partition.
+func isTotals(v []byte) bool { return len(v) > 1 && v[1]&docTotals != 0 }
+
+func appendPartition(b []byte, t totals) []byte {
+	return appendTotals(append(b, record.Version, docDeleted|docTotals), t)
+}
 
 func parsePartition(name string, v []byte) (t totals, err error) {
 	if v == nil {
 		return t, nil
 	}
 	r := record.Read(v)
-	version := r.Byte()
+	version, flags := r.Byte(), r.Byte()
 	t = readTotals(&r)
-	if version != record.Version || r.Bad || len(r.Rest) != 0 || t == (totals{}) {
+	if version != record.Version || flags != docDeleted|docTotals || r.Bad || len(r.Rest) != 0 || t == (totals{}) {
 		return totals{}, corrupt("totals of partition %q", name)
 	}
 	return t, nil
 }
 
-// inPartition returns what the transaction has added to the totals of an id's partition so far;
-// nil if the id lies in none.
-func (w *writer) inPartition(id string) *totals {
-	if !w.db.identity.Partitioned {
-		return nil
-	}
-	name, ok := document.Partition(id)
-	if !ok {
-		return nil
-	}
-	t := w.partitions[name]
-	if t == nil {
-		if w.partitions == nil {
-			w.partitions = map[string]*totals{}
-		}
-		t = &totals{}
-		w.partitions[name] = t
-	}
-	return t
+// partitionDelta is what a transaction adds to the totals of a partition.
+type partitionDelta struct {
+	name string
+	totals
 }
 
-// savePartitions writes the totals of the partitions that the transaction changed: once for each,
-// however many documents it wrote.
+// countInPartition adds figures of a document to those of its partition.
+func (w *writer) countInPartition(id string, t *totals) {
+	name, ok := document.Partition(id)
+	if !ok {
+		return
+	}
+	// Documents come in the order of their ids, so those of a partition come together.
+	if n := len(w.partitions); n == 0 || w.partitions[n-1].name != name {
+		w.partitions = append(w.partitions, partitionDelta{name: name})
+	}
+	w.partitions[len(w.partitions)-1].add(t)
+}
+
+// savePartitions writes the totals of the partitions that the transaction changed, once for each.
 func (w *writer) savePartitions() error {
 	if len(w.partitions) == 0 {
 		return nil
 	}
-	names := slices.AppendSeq(make([]string, 0, len(w.partitions)), maps.Keys(w.partitions))
-	names = slices.DeleteFunc(names, func(name string) bool { return *w.partitions[name] == totals{} })
-	slices.Sort(names) // neighbours share pages
-	keys := make([][]byte, len(names))
-	for i, name := range names {
-		keys[i] = []byte(name)
+	slices.SortFunc(w.partitions, func(a, b partitionDelta) int { return strings.Compare(a.name, b.name) })
+	merged := w.partitions[:0]
+	for _, d := range w.partitions {
+		if n := len(merged); n > 0 && merged[n-1].name == d.name {
+			merged[n-1].add(&d.totals)
+		} else {
+			merged = append(merged, d)
+		}
 	}
-	now := make([]totals, len(names))
-	err := w.tx.GetMulti(spacePartition, keys, func(i int, v []byte) (err error) {
-		now[i], err = parsePartition(names[i], v)
+	merged = slices.DeleteFunc(merged, func(d partitionDelta) bool { return d.totals == totals{} })
+	keys := make([][]byte, len(merged))
+	for i := range merged {
+		keys[i] = partitionKey(merged[i].name)
+	}
+	err := w.tx.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
+		before, err := parsePartition(merged[i].name, v)
+		merged[i].add(&before)
 		return err
 	})
-	for i := 0; i < len(names) && err == nil; i++ {
-		t := &now[i]
-		t.add(w.partitions[names[i]])
-		if *t == (totals{}) {
-			err = w.tx.Delete(spacePartition, keys[i])
-			continue
+	for i := 0; i < len(merged) && err == nil; i++ {
+		if t := merged[i].totals; t != (totals{}) {
+			err = w.tx.Put(spaceDoc, keys[i], w.keep(func(b []byte) []byte { return appendPartition(b, t) }))
+		} else {
+			err = w.tx.Delete(spaceDoc, keys[i])
 		}
-		v := w.keep(func(b []byte) []byte { return appendTotals(append(b, record.Version), *t) })
-		err = w.tx.Put(spacePartition, keys[i], v)
 	}
 	return err
 }
 
-// partitionCheck recounts partitions from documents, which come in the order of their ids: those
-// of a partition come together.
+// partitionCheck is a partition whose documents are recounted. They come together, and its totals
+// right after them.
 type partitionCheck struct {
 	name  []byte
 	found totals
-	seen  int // partitions that are over
 }
 
 // partition takes in a document's figures.
-func (c *checker) partition(id []byte, t totals) error {
+func (c *checker) partition(id []byte, t totals) {
 	name, ok := document.PartitionOf(id)
 	if !c.partitioned || !ok {
-		return nil
+		return
 	}
-	p := &c.part
-	if p.found != (totals{}) && !bytes.Equal(p.name, name) {
-		if err := c.endPartition(); err != nil {
-			return err
-		}
+	if !bytes.Equal(c.part.name, name) {
+		c.endPartition()
+		c.part.name = append(c.part.name[:0], name...)
 	}
-	p.name = append(p.name[:0], name...)
-	p.found.add(&t)
-	return nil
+	c.part.found.add(&t)
 }
 
-// endPartition compares a partition with its record.
-func (c *checker) endPartition() error {
-	p := &c.part
-	if p.found == (totals{}) {
-		return nil
+// partitionTotals compares the totals of a partition with its documents.
+func (c *checker) partitionTotals(k, v []byte) {
+	name := k[:len(k)-1]
+	noted, err := parsePartition(string(name), v)
+	if !bytes.Equal(c.part.name, name) {
+		c.endPartition()
 	}
-	v, err := c.r.Get(spacePartition, p.name)
-	if err != nil {
-		return err
-	}
-	noted, err := parsePartition(string(p.name), v)
 	switch {
+	case !c.partitioned || k[len(k)-1] != ';':
+		c.report("there are totals of a partition at %q", k)
 	case err != nil:
 		c.report("%v", err)
-	case noted != p.found:
-		c.report("the totals of partition %q say %+v, its documents %+v", p.name, noted, p.found)
+	case noted != c.part.found:
+		c.report("the totals of partition %q say %+v, its documents %+v", name, noted, c.part.found)
 	}
-	p.found, p.seen = totals{}, p.seen+1
-	return nil
+	c.part = partitionCheck{}
 }
 
-// partitions checks that there are records of partitions that have documents, and of no others.
-func (c *checker) partitions() error {
-	if err := c.endPartition(); err != nil {
-		return err
+// endPartition reports a partition that has documents and no totals.
+func (c *checker) endPartition() {
+	if c.part.found != (totals{}) {
+		c.report("partition %q has documents %+v and no totals", c.part.name, c.part.found)
 	}
-	n := 0
-	err := c.r.Scan(spacePartition, engine.Range{KeysOnly: true}, func(_, _ []byte) (bool, error) {
-		n++
-		return true, nil
-	})
-	if err == nil && n != c.part.seen {
-		c.report("there are totals of %d partitions, and documents of %d", n, c.part.seen)
-	}
-	return err
+	c.part = partitionCheck{}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/storetest"
 )
 
@@ -250,4 +251,52 @@ func TestManyPartitionsInOneCommit(t *testing.T) {
 		}
 		checkClean(t, t.Context(), db)
 	})
+}
+
+// Check notices totals that are wrong, missing or too many.
+func TestCheckRecountsPartitions(t *testing.T) {
+	eng := storetest.Engine(t)
+	s := storetest.On(t, eng, store.Options{})
+	if err := s.CreateWith(t.Context(), "db", store.Properties{Partitioned: true}); err != nil {
+		t.Fatal(err)
+	}
+	db, err := storetest.OpenDB(t.Context(), s, "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Release()
+	for _, id := range []string{"a:1", "b:1", "c:1"} {
+		if _, err := write(t, db, revtree.Rev{}, `{"_id":%q}`, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkClean(t, t.Context(), db)
+	under, err := eng.Open(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer under.Close()
+	const docs = engine.Space(2)
+	err = under.Update(t.Context(), func(tx engine.Tx) error {
+		v, err := tx.Get(docs, []byte("c;"))
+		v = slices.Clone(v)
+		wrong := slices.Clone(v)
+		wrong[2]++
+		return errors.Join(err, tx.Put(docs, []byte("a;"), wrong), tx.Delete(docs, []byte("b;")), tx.Put(docs, []byte("d;"), v), tx.Put(docs, []byte("e;"), []byte{1, 9}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var problems []string
+	if err := db.Check(t.Context(), func(p string) { problems = append(problems, p) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`the totals of partition "a" say`, `partition "b" has documents`, `the totals of partition "d" say`, `totals of partition "e"`} {
+		if !slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, want) }) {
+			t.Errorf("%q is not among %q", want, problems)
+		}
+	}
+	if len(problems) != 4 {
+		t.Errorf("%q", problems)
+	}
 }

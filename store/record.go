@@ -62,6 +62,7 @@ const (
 	docDeleted = 1 << iota // the winner is a tombstone
 	docInner               // a revision that is not a leaf still has its body: compaction has work here
 	docForked              // there is more than one leaf
+	docTotals              // it is no document: see partitionKey. It has docDeleted, so nobody counts it
 )
 
 // docRecord is the value of a document in the doc space:
@@ -93,6 +94,9 @@ func parseDocRecord(v []byte) (docRecord, error) {
 	r := record.Read(v)
 	if r.Byte() != record.Version {
 		return docRecord{}, corrupt("document record of unknown version")
+	}
+	if isTotals(v) {
+		return docRecord{}, corrupt("totals in the place of a document")
 	}
 	d := docRecord{flags: r.Byte(), seq: r.Uvarint(), winner: r.Rev(), data: r.Bytes()}
 	d.tree = r.Rest

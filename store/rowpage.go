@@ -56,6 +56,9 @@ func (p *rowPage) add(k, v []byte) (bool, error) {
 		}
 		return true, nil
 	}
+	if isTotals(v) {
+		return false, nil
+	}
 	rec, err := parseDocRecord(v)
 	if err != nil {
 		return false, fmt.Errorf("document %q: %w", k, err)

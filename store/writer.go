@@ -28,7 +28,7 @@ type writer struct {
 	marker     uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
 	limit      int    // revs limit, 0 before it is read
 	moves      []ranks.Move
-	partitions map[string]*totals // what it adds to them
+	partitions []partitionDelta
 	proof      proof
 
 	arena []byte // values passed to the engine, which keeps them until the commit
@@ -37,7 +37,7 @@ type writer struct {
 // begin starts over: a transaction may be run more than once.
 func (w *writer) begin(tx engine.Tx) error {
 	arena := w.arena[:0]
-	*w = writer{db: w.db, tx: tx, arena: arena, moves: w.moves[:0]}
+	*w = writer{db: w.db, tx: tx, arena: arena, moves: w.moves[:0], partitions: w.partitions[:0]}
 	if err := tx.Fetch(nil, []engine.Space{spaceSeq, spaceTime}); err != nil {
 		return err
 	}
@@ -153,8 +153,8 @@ func (w *writer) count(id string, tree *revtree.Tree, sign int64) error {
 		ref.addTo(&t, sign)
 	}
 	w.totals.add(&t)
-	if p := w.inPartition(id); p != nil {
-		p.add(&t)
+	if w.db.identity.Partitioned {
+		w.countInPartition(id, &t)
 	}
 	return nil
 }
