@@ -145,6 +145,9 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 					return err
 				}
 				started = true
+				if to == nil && space == spaceDoc {
+					to = []byte{totalsFrom} // behind the documents
+				}
 			}
 			page.reset(&q)
 			more = false

@@ -66,8 +66,7 @@ func (c *checker) documents() error {
 		}
 		return true, c.document(k, &rec, &tree)
 	})
-	c.endPartition()
-	return err
+	return errors.Join(err, c.partitions())
 }
 
 func (c *checker) document(id []byte, rec *docRecord, tree *revtree.Tree) error {
@@ -105,8 +104,7 @@ func (c *checker) document(id []byte, rec *docRecord, tree *revtree.Tree) error 
 		failed = c.body(id, n, leaf)
 		return failed == nil
 	})
-	c.partition(id, c.found.since(&before))
-	return failed
+	return errors.Join(failed, c.partition(id, c.found.since(&before)))
 }
 
 // entryOf checks the document's place in the sequence.

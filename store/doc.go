@@ -25,7 +25,7 @@
 //	space  key                     value
 //	meta   name                    database identity, revs limit, security object, ...
 //	doc    document id             flags, update sequence, the winner, the tree of revisions
-//	       partition and ;         running totals of the partition, in a partitioned database
+//	       ff and a partition      running totals of the partition, in a partitioned database
 //	seq    sequence (8 bytes)      document id, winner, leaves, running totals of the database
 //	body   sequence (8), n (4)     flags, attachments, JSON body, compressed where that pays
 //	local  document id             revision number, JSON body
@@ -44,6 +44,6 @@
 // which feeds skip and the next write removes.
 //
 // In a partitioned database the id of every document is PARTITION:ID, so a partition is a range
-// of the doc space. Its totals stand right behind it, because the transaction that changes them is
-// likely to write to that page anyway. It writes them once, however many documents it writes.
+// of the doc space. Totals of partitions stand together behind all documents. A transaction writes
+// those that it changes once, however many documents it writes.
 package store

@@ -76,14 +76,18 @@ func (db *DB) PartitionInfo(ctx context.Context, name string) (info PartitionInf
 	return info, err
 }
 
-// partitionKey is where the totals of a partition stand in the doc space: at the end of its
-// documents, whose ids begin with the name and a colon. No document has such an id, and none can be
-// asked for (CheckID). The record is
+// totalsFrom is where the totals of partitions stand in the doc space: behind all documents, whose
+// ids are UTF-8.
+const totalsFrom = 0xff
+
+// partitionKey is where the totals of a partition stand: those of all partitions together, so that a
+// commit to many writes few pages. No document has such an id, and none can be asked for (CheckID).
+// The record is
 //
 //	version | flags: docDeleted, docTotals | totals: 4 uvarints
 //
 // A partition without documents has none.
-func partitionKey(name string) []byte { return append([]byte(name), ';') }
+func partitionKey(name string) []byte { return append([]byte{totalsFrom}, name...) }
 
 // isTotals reports whether a record of the doc space has the totals of a partition.
 func isTotals(v []byte) bool { return len(v) > 1 && v[1]&docTotals != 0 }
@@ -158,48 +162,63 @@ func (w *writer) savePartitions() error {
 	return err
 }
 
-// partitionCheck is a partition whose documents are recounted. They come together, and its totals
-// right after them.
+// partitionCheck recounts partitions. The documents of one come together.
 type partitionCheck struct {
-	name  []byte
-	found totals
+	name        []byte
+	found       totals
+	seen, noted int // partitions that have documents, and partitions that have totals
 }
 
 // partition takes in a document's figures.
-func (c *checker) partition(id []byte, t totals) {
+func (c *checker) partition(id []byte, t totals) error {
 	name, ok := document.PartitionOf(id)
 	if !c.partitioned || !ok {
-		return
+		return nil
 	}
+	var err error
 	if !bytes.Equal(c.part.name, name) {
-		c.endPartition()
+		err = c.endPartition()
 		c.part.name = append(c.part.name[:0], name...)
 	}
 	c.part.found.add(&t)
+	return err
 }
 
-// partitionTotals compares the totals of a partition with its documents.
+// endPartition compares a partition with its totals.
+func (c *checker) endPartition() error {
+	p := &c.part
+	if p.found == (totals{}) {
+		return nil
+	}
+	name, found := string(p.name), p.found
+	p.found, p.seen = totals{}, p.seen+1
+	v, err := c.r.Get(spaceDoc, partitionKey(name))
+	if err != nil {
+		return err
+	}
+	if noted, err := parsePartition(name, v); err == nil && noted != found {
+		c.report("the totals of partition %q say %+v, its documents %+v", name, noted, found)
+	}
+	return nil
+}
+
+// partitionTotals takes in the totals of a partition.
 func (c *checker) partitionTotals(k, v []byte) {
-	name := k[:len(k)-1]
-	noted, err := parsePartition(string(name), v)
-	if !bytes.Equal(c.part.name, name) {
-		c.endPartition()
-	}
-	switch {
-	case !c.partitioned || k[len(k)-1] != ';':
+	c.part.noted++
+	if !c.partitioned || k[0] != totalsFrom {
 		c.report("there are totals of a partition at %q", k)
-	case err != nil:
+	} else if _, err := parsePartition(string(k[1:]), v); err != nil {
 		c.report("%v", err)
-	case noted != c.part.found:
-		c.report("the totals of partition %q say %+v, its documents %+v", name, noted, c.part.found)
 	}
-	c.part = partitionCheck{}
 }
 
-// endPartition reports a partition that has documents and no totals.
-func (c *checker) endPartition() {
-	if c.part.found != (totals{}) {
-		c.report("partition %q has documents %+v and no totals", c.part.name, c.part.found)
+// partitions checks that as many partitions have totals as have documents.
+func (c *checker) partitions() error {
+	if err := c.endPartition(); err != nil {
+		return err
 	}
-	c.part = partitionCheck{}
+	if c.part.noted != c.part.seen {
+		c.report("there are totals of %d partitions, and documents of %d", c.part.noted, c.part.seen)
+	}
+	return nil
 }

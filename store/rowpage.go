@@ -56,9 +56,6 @@ func (p *rowPage) add(k, v []byte) (bool, error) {
 		}
 		return true, nil
 	}
-	if isTotals(v) {
-		return false, nil
-	}
 	rec, err := parseDocRecord(v)
 	if err != nil {
 		return false, fmt.Errorf("document %q: %w", k, err)
