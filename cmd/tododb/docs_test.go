@@ -111,7 +111,7 @@ func (p *page) add(t *testing.T, at, kind, block string, begun int) {
 		}
 	case kind == "ini":
 		p.settings = append(p.settings, block)
-	case kind == "text" || kind == "js" || kind == "yaml" || kind == "go":
+	case kind == "text" || kind == "js" || kind == "yaml" || kind == "go" || kind == "html":
 	default:
 		t.Errorf("%s: a block of an unknown kind, %q", at, kind)
 	}
