@@ -3,10 +3,7 @@ package operate
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
-
-	"github.com/gorilla/mux"
 
 	"github.com/tododb/tododb/httpapi/wire"
 )
@@ -25,14 +22,14 @@ func (o *Room) Shards(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	if mux.Vars(r)["rest"] == "" {
+	id, err := wire.Rest(r)
+	if err != nil {
+		return err
+	}
+	if len(id) == 0 {
 		return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"shards":{"`+wholeRange+`":`+nodesJSON+`}}`))
 	}
-	id, err := url.QueryUnescape(strings.TrimPrefix(mux.Vars(r)["rest"], "/"))
-	if err != nil {
-		return wire.ErrURLEncoding
-	}
-	if err := db.CheckID(id); err != nil {
+	if err := db.CheckID(strings.Join(id, "/")); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"range":"`+wholeRange+`","nodes":`+nodesJSON+`}`))
