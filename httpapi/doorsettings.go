@@ -6,12 +6,15 @@ import "github.com/tododb/tododb/httpapi/config"
 // it when it needs it, so a change counts from the next request on.
 type doorSettings struct {
 	cors              *cors
-	byUser, byAddress *rates // nil: as often as they like
+	byUser, byAddress *rates   // nil: as often as they like
+	server            []string // the Server header
+	maxURI            int      // bytes of a request's path and query; 0: any number
+	frames            *frames  // nil: X-Frame-Options is not sent
 	vhosts            []vhost
 }
 
 // readDoorSettings reads the settings. It keeps what is still right of old.
-func readDoorSettings(c *config.Config, old *doorSettings) *doorSettings {
+func (s *Server) readDoorSettings(c *config.Config, old *doorSettings) *doorSettings {
 	if old == nil {
 		old = &doorSettings{}
 	}
@@ -20,6 +23,14 @@ func readDoorSettings(c *config.Config, old *doorSettings) *doorSettings {
 		byAddress: newRates(old.byAddress, c.Float("limits", "address_requests"), c.Int("limits", "address_burst")),
 	}
 	set.vhosts = readVhosts(c.Section("vhosts"))
+	set.server = []string{s.server}
+	if !c.Bool("chttpd", "server_header_versions") {
+		set.server = []string{"CouchDB"}
+	}
+	set.maxURI = int(c.Int("chttpd", "max_uri_length"))
+	if c.Bool("chttpd", "enable_xframe_options") {
+		set.frames = &frames{sameOrigin: c.Bool("x_frame_options", "same_origin"), hosts: c.List("x_frame_options", "hosts")}
+	}
 	if c.Bool("chttpd", "enable_cors") {
 		set.cors = newCORS(c)
 	}

@@ -100,7 +100,7 @@ type Server struct {
 	// The lines for documents and attachments, which odd paths lead to as well.
 	toDocument, toAttachment Route
 
-	server []string // the Server header
+	server string // the Server header with its versions
 
 	metrics *metrics.Metrics
 	trail   *audit.Trail
@@ -143,14 +143,17 @@ func New(opt Options) (*Server, error) {
 		opt.Trail = &audit.Trail{}
 	}
 	if opt.Designs == nil {
-		opt.Designs = design.NewCache(opt.Store, script.InProcess(script.Options{Timeout: opt.Config.Duration("couchdb", "os_process_timeout"), Log: opt.Log}))
+		opt.Designs = design.NewCache(opt.Store, script.InProcess(script.Options{
+			Timeout:    opt.Config.Duration("couchdb", "os_process_timeout"),
+			Reductions: script.Reductions(opt.Config.String("query_server_config", "reduce_limit")), Log: opt.Log,
+		}))
 	}
 	s := &Server{
 		opt: opt, store: opt.Store, log: opt.Log, config: opt.Config, metrics: opt.Metrics, trail: opt.Trail,
-		server: []string{"CouchDB/" + wire.CouchVersion + " (tododb/" + opt.Version + ")"},
+		server: "CouchDB/" + wire.CouchVersion + " (tododb/" + opt.Version + ")",
 		idle:   make(chan struct{}), designs: opt.Designs, access: opt.Access,
-		settings: config.Follow(opt.Config, readDoorSettings),
 	}
+	s.settings = config.Follow(opt.Config, s.readDoorSettings)
 	if s.access == nil {
 		shared := wire.NewShared(wire.SharedOptions{Config: opt.Config, Log: opt.Log, Spool: opt.Spool, Audited: opt.Trail.On, Faults: fault.Of})
 		var err error
@@ -180,7 +183,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	set := s.settings()
 	x := s.shared.Begin(w, r)
 	h := w.Header()
-	h["Server"] = s.server
+	h["Server"] = set.server
 	h["X-Couch-Request-Id"] = []string{x.ID}
 	h["X-Content-Type-Options"] = noSniff
 	ctx := r.Context()
@@ -200,6 +203,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.leave()
 	x.Watch(r)
+	if set.frames != nil {
+		h["X-Frame-Options"] = []string{set.frames.option(r)}
+	}
+	if set.maxURI > 0 && len(r.RequestURI) > set.maxURI {
+		wire.Fail(x, r, errURITooLong)
+		return
+	}
 	if err := x.ReadCallback(r); err != nil {
 		wire.Fail(x, r, err)
 		return
@@ -244,6 +254,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	found.Handler.ServeHTTP(x, r)
 }
+
+var errURITooLong = wire.Errorf(http.StatusRequestURITooLong, "too_long", "the request uri is too long")
 
 // letGo ends what a request held.
 func (s *Server) letGo(x *wire.Exchange, r *http.Request) {

@@ -15,14 +15,19 @@ import (
 // workers starts the pool of processes that run functions of design documents. Their working
 // directory is always the same one in the data folder, so a crash leaves nothing behind.
 func workers(cfg *config.Config, data string, log *slog.Logger) (*worker.Pool, error) {
+	return worker.New(workerOptions(cfg, data, log))
+}
+
+func workerOptions(cfg *config.Config, data string, log *slog.Logger) worker.Options {
 	const section = "query_server_config"
 	one, all := functionsMemory(cfg)
-	return worker.New(worker.Options{
+	return worker.Options{
 		Timeout: cfg.Duration("couchdb", "os_process_timeout"),
 		Memory:  one, TotalMemory: all,
 		Workers: int(cfg.Int(section, "os_process_limit")), Idle: cfg.Duration(section, "os_process_idle_limit"),
-		Folder: filepath.Join(data, "empty"), Log: log,
-	})
+		Reductions: script.Reductions(cfg.String(section, "reduce_limit")),
+		Folder:     filepath.Join(data, "empty"), Log: log,
+	}
 }
 
 // functionsMemory returns how much memory one function process may have here, and how much

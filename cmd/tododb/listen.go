@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 
 	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/config"
@@ -64,19 +65,35 @@ func (l *listeners) announce(out io.Writer, log *slog.Logger) {
 	say("https", l.secure)
 }
 
+// note writes the URLs of the server into a file, one a line, if there is to be one.
+func (l *listeners) note(path string) error {
+	if path == "" {
+		return nil
+	}
+	text := fmt.Appendf(nil, "http://%s/\n", l.plain.Addr())
+	if l.secure != nil {
+		text = fmt.Appendf(text, "https://%s/\n", l.secure.Addr())
+	}
+	return os.WriteFile(path, text, 0o644)
+}
+
+// httpServer makes a server that lacks a handler.
+func httpServer(cfg *config.Config, log *slog.Logger) *http.Server {
+	return &http.Server{
+		ReadHeaderTimeout: cfg.Duration("limits", "header_timeout"),
+		IdleTimeout:       cfg.Duration("limits", "idle_timeout"),
+		MaxHeaderBytes:    headerBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams},
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
 // answer serves HTTP until ctx ends. Then it stops as stopping says.
 func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *stopping, out io.Writer) error {
 	requests, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: p.cfg.Duration("limits", "header_timeout"),
-		IdleTimeout:       p.cfg.Duration("limits", "idle_timeout"),
-		MaxHeaderBytes:    headerBytes,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams},
-		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelWarn),
-		BaseContext:       func(net.Listener) context.Context { return requests },
-	}
+	server := httpServer(p.cfg, p.log)
+	server.Handler, server.BaseContext = handler, func(net.Listener) context.Context { return requests }
 	serving := 1
 	ended := make(chan error, 2)
 	go func() { ended <- server.Serve(httpapi.Listener(p.listening.plain)) }()
@@ -85,6 +102,9 @@ func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *s
 		go func() { ended <- server.Serve(p.listening.secure) }()
 	}
 	p.listening.announce(out, p.log)
+	if err := p.listening.note(p.cfg.String("couchdb", "uri_file")); err != nil {
+		p.log.Error("cannot say where the server is reached", "error", err)
+	}
 
 	var failed error
 	select {

@@ -196,8 +196,9 @@ func (j *JWTSettings) user(token string, now func() time.Time) (User, error) {
 	return outside(name, roles, ByJWT), nil
 }
 
-// checkClaims checks the claims that a token must have, and when it expires. As in CouchDB,
-// the times at which it starts count only if they are required.
+// checkClaims checks the claims that a token must have, and when it starts and expires. Whoever
+// makes a token for later means that it is no good now, so nbf counts even if it is not
+// required; in CouchDB it does not. The time at which it was made counts only if it is required.
 func (j *JWTSettings) checkClaims(claims jwt.MapClaims, now time.Time) error {
 	for _, want := range j.required {
 		value, there := claims[want.name]
@@ -207,20 +208,23 @@ func (j *JWTSettings) checkClaims(claims jwt.MapClaims, now time.Time) error {
 		if text, _ := value.(string); want.valued && text != want.value {
 			return badToken("Invalid %s claim", want.name)
 		}
-		var from *jwt.NumericDate
-		var err error
-		switch want.name {
-		case "nbf":
-			from, err = claims.GetNotBefore()
-		case "iat":
-			from, err = claims.GetIssuedAt()
+		if want.name != "iat" {
+			continue
 		}
+		made, err := claims.GetIssuedAt()
 		if err != nil {
-			return badToken("Invalid %s claim", want.name)
+			return badToken("Invalid iat claim")
 		}
-		if from != nil && from.After(now) {
-			return refuseToken("%s not in past", want.name)
+		if made != nil && made.After(now) {
+			return refuseToken("iat not in past")
 		}
+	}
+	start, err := claims.GetNotBefore()
+	if err != nil {
+		return badToken("Invalid nbf claim")
+	}
+	if start != nil && start.After(now) {
+		return refuseToken("nbf not in past")
 	}
 	end, err := claims.GetExpirationTime()
 	if err != nil {

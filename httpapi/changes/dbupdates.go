@@ -80,7 +80,7 @@ func (a *Room) DBUpdates(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f := &updatesFeed{room: a, limit: -1}
-	framing, since, heartbeat, timeout := wire.Normal, "0", time.Duration(0), wire.FeedTimeout
+	framing, since, heartbeat, timeout := wire.Normal, "0", time.Duration(0), wire.SettingsOf(r).FeedTimeout
 	err = query.Each(func(name, value string) (err error) {
 		switch name {
 		case "feed":

@@ -44,7 +44,7 @@ type query struct {
 }
 
 func parseQuery(r *http.Request) (query, error) {
-	q := query{framing: wire.Normal, since: "0", limit: -1, timeout: wire.FeedTimeout}
+	q := query{framing: wire.Normal, since: "0", limit: -1, timeout: wire.SettingsOf(r).FeedTimeout}
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return q, err

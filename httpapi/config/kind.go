@@ -32,6 +32,7 @@ const (
 	asNets
 	asPorts
 	asLevel
+	asTerms
 )
 
 // The kinds, in addition to those that OneOf makes.
@@ -42,7 +43,7 @@ var (
 	Number  = &Kind{want: "a number from 0 to 2147483647", ok: between(0, 1<<31-1), read: asInt}
 	Size    = &Kind{want: "a number of bytes from 1", ok: between(1, 1<<63-1), read: asInt}
 	Rows    = &Kind{want: "a number of rows from 0", ok: between(0, 1<<63-1), read: asInt}
-	Limit   = &Kind{want: "a number of bytes from 1, or infinity", ok: orInfinity(between(1, 1<<63-1)), read: asInt} // read as 0 for infinity
+	Limit   = &Kind{want: "a number from 1, or infinity", ok: orInfinity(between(1, 1<<63-1)), read: asInt} // read as 0 for infinity
 	Port    = &Kind{want: "a port from 0 to 65535", ok: between(0, 1<<16-1), read: asInt}
 	Share   = &Kind{want: "a number from 0 to 1", ok: isShare, read: asFloat}
 	Rate    = &Kind{want: "a number from 0 to 1000000", ok: isRate, read: asFloat}
@@ -54,6 +55,7 @@ var (
 	Ports   = &Kind{want: "a list of ports (443, 5984-5999) with commas between", ok: func(v string) bool { _, ok := parsePorts(v); return ok }, read: asPorts}
 	Ways    = &Kind{want: "a list of {chttpd_auth, X_authentication_handler} where X is cookie, default, proxy or jwt", ok: areWays, read: asList}
 	DBName  = &Kind{want: "the name of a database", ok: dbName.MatchString, read: asText}
+	Terms   = &Kind{want: `a list such as [{a,b}, "c"]`, ok: func(v string) bool { _, ok := ParseTerms(v); return ok }, read: asTerms}
 	Level   = &Kind{want: "debug, info, notice, warning, error, critical, alert, emergency or none", ok: func(string) bool { return true }, read: asLevel}
 )
 

@@ -14,8 +14,12 @@ var table = []Setting{
 	{Name{"couchdb", "max_document_size"}, "8000000", Size, 0, "bytes of JSON that one document may have, not counting its attachments and other special members"},
 	{Name{"couchdb", "max_document_id_length"}, "infinity", Limit, 0, "bytes that the id of a document may have, _design/ and _local/ included, or infinity; no id is longer than max_document_size"},
 	{Name{"couchdb", "max_attachment_size"}, "infinity", Limit, 0, "bytes that one attachment may have, or infinity"},
+	{Name{"couchdb", "maintenance_mode"}, "false", OneOf("false", "true", "nolb"), 0, "true or nolb: /_up answers 404, so that a load balancer sends nothing here any more; whatever comes is served"},
+	{Name{"couchdb", "uri_file"}, "", Text, Restart, "file into which the server writes its URLs when it starts; empty: none"},
 	{Name{"couchdb", "max_dbs_open"}, "500", Count, 0, "databases kept open at once; others are opened on demand"},
 	{Name{"couchdb", "os_process_timeout"}, "5000", Millis, Restart, "milliseconds that one call of a design document's function may take"},
+	{Name{"couchdb", "enable_database_recovery"}, "false", OneOf("false"), Refused, "false: a deleted database is gone"},
+	{Name{"couchdb", "users_db_suffix"}, "_users", OneOf("_users"), Refused, "_users: [chttpd_auth] authentication_db says where the users are"},
 	{Name{"couchdb", "users_db_security_editable"}, "false", Bool, 0, "the security object of _users may be changed, to let in people who are not administrators"},
 	{Name{"couchdb", "default_security"}, "admin_only", OneOf("admin_only", "admin_local", "everyone"), 0, "whose a new database is until its security object is set: admin_only, or everybody's (everyone, and admin_local, which means the same here)"},
 
@@ -26,6 +30,15 @@ var table = []Setting{
 	{Name{"chttpd", "x_forwarded_proto"}, "X-Forwarded-Proto", Text, Older, "header in which it says http or https"},
 	{Name{"chttpd", "x_forwarded_ssl"}, "X-Forwarded-Ssl", Text, Older, "header in which it says on for https instead"},
 	{Name{"chttpd", "max_db_number_for_dbs_info_req"}, "100", Count, 0, "databases that one _dbs_info may ask about by name"},
+	{Name{"chttpd", "max_uri_length"}, "0", Number, Older, "bytes that the path and the query of a request may have; 414 beyond it; 0: as many as the head of a request may have"},
+	{Name{"chttpd", "changes_timeout"}, "60000", Millis, Older, "milliseconds after which a feed without rows ends unless it says so itself; at most a minute"},
+	{Name{"chttpd", "config_whitelist"}, "", Terms, Older, "the only settings that may be changed over HTTP, such as [{chttpd,config_whitelist}, {log,level}]; empty: all"},
+	{Name{"chttpd", "prefer_minimal"}, "Cache-Control, Content-Length, Content-Range, Content-Type, ETag, Server, Transfer-Encoding, Vary", List, 0, "headers that an answer to Prefer: return=minimal has, with a few that protect browsers"},
+	{Name{"chttpd", "server_header_versions"}, "true", Bool, 0, "the Server header tells versions; clients that look for CouchDB's need that"},
+	{Name{"chttpd", "enable_xframe_options"}, "false", Bool, Older, "send X-Frame-Options, according to [x_frame_options]"},
+	{Name{"x_frame_options", "same_origin"}, "false", Bool, 0, "pages of this server may show its answers in frames (SAMEORIGIN); otherwise nobody may (DENY)"},
+	{Name{"x_frame_options", "hosts"}, "", List, 0, "names of this server, such as https://example.com, under which it says ALLOW-FROM itself, or *"},
+	{Name{"chttpd", "scrub_json_request"}, "true", OneOf("true"), Refused, "true: functions of design documents do not get their caller's credentials"},
 	{Name{"chttpd", "max_http_request_size"}, "4294967296", Size, Older, "bytes that the body of one request may have, after decompression"},
 	{Name{"chttpd", "enable_cors"}, "false", Bool, Older, "answer web pages of other origins, according to [cors]"},
 	{Name{"chttpd", "allow_jsonp"}, "false", Bool, Older, "JSONP: with a parameter callback, JSON is answered as a script that any web page may load, in the name of the user who looks at that page"},
@@ -45,11 +58,14 @@ var table = []Setting{
 
 	{Name{"vhosts", Any}, "", Text, 0, "virtual hosts: HOST[:PORT][/PATH] = TARGET, the path that a request to that host is led to; *.example.com = /* and :db.example.com = /:db take labels of the host over"},
 
+	{Name{"csp", "showlist_enable"}, "true", Bool, 0, "send Content-Security-Policy with what functions of design documents answer"},
+	{Name{"csp", "showlist_header_value"}, "sandbox", Text, 0, "the value of that header"},
 	{Name{"csp", "attachments_enable"}, "true", Bool, 0, "send Content-Security-Policy with attachments, so that an attached web page cannot act on behalf of the person who opens it"},
 	{Name{"csp", "attachments_header_value"}, "sandbox", Text, 0, "the value of that header"},
 
 	{Name{"chttpd_auth", "authentication_db"}, "_users", DBName, Older, "database whose documents are the users. _users keeps its rules whatever this says"},
 	{Name{"chttpd_auth", "secret"}, "", Text, Secret | Older, "key that signs session cookies; created at the first start; a new one ends all sessions"},
+	{Name{"chttpd_auth", "authentication_redirect"}, "", Text, Older, "path of a page to log in, to which a 401 sends people who look at pages (Accept: text/html); empty: none, because there is no page at /_utils"},
 	{Name{"chttpd_auth", "timeout"}, "600", Seconds, Older, "seconds for which a session cookie is valid"},
 	{Name{"chttpd_auth", "allow_persistent_cookies"}, "true", Bool, Older, "a session outlives the browser; false: it ends with the browser"},
 	{Name{"chttpd_auth", "same_site"}, "", OneOf("none", "lax", "strict"), Older, "SameSite attribute of the session cookie: none, lax or strict; empty: browsers decide"},
@@ -107,12 +123,21 @@ var table = []Setting{
 	{Name{"device_tokens", "lifetime"}, "86400", Seconds, 0, "seconds for which a device token is valid unless its owner says otherwise"},
 	{Name{"device_tokens", "max_lifetime"}, "2592000", Seconds, 0, "the most that its owner may ask for"},
 
+	{Name{"query_server_config", "reduce_limit"}, "true", OneOf("true", "false", "log"), Restart, "a reduce function whose result grows too fast fails its query; log: it is logged; false: neither"},
 	{Name{"query_server_config", "os_process_limit"}, "50", Count, Restart, "processes that run design documents' functions at once; at least 8"},
 	{Name{"query_server_config", "os_process_idle_limit"}, "300", Seconds, Restart, "seconds for which an unused process is kept"},
 	{Name{"query_server_config", "os_process_memory_limit"}, "268435456", Size, Restart, "bytes of memory that one process may use; at least 64 MiB"},
 	{Name{"query_server_config", "partition_query_limit"}, "576460752303423487", OrDefault(Rows), 0, "rows that one query of a partition, or of a partitioned view, returns at the most; a greater limit in a query is refused"},
 	{Name{"query_server_config", "query_limit"}, "576460752303423487", OrDefault(Rows), 0, "the same for queries of other views"},
 	{Name{"query_server_config", "os_process_memory_total"}, "1073741824", Size, Restart, "bytes of memory that all processes together may use"},
+
+	{Name{"mango", "default_limit"}, "25", Number, 0, "documents that _find gives unless it says otherwise"},
+	{Name{"mango", "index_scan_warning_threshold"}, "10", Number, 0, "documents looked at for each that matches, from which on _find warns; 0: never"},
+
+	{Name{"purge", "max_document_id_number"}, "100", Count, 0, "documents that one _purge may name"},
+	{Name{"purge", "max_revisions_number"}, "1000", Limit, 0, "revisions that one _purge may name, or infinity"},
+
+	{Name{"vendor", Any}, "", Text, 0, "names of whoever distributes the server, shown by the welcome: name and version, unless they are set tododb and its version"},
 
 	{Name{"couch_peruser", "enable"}, "false", Bool, 0, "create a database for each user"},
 	{Name{"couch_peruser", "delete_dbs"}, "false", Bool, 0, "delete it with the user"},

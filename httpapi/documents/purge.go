@@ -11,12 +11,6 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// What one purge may name, as CouchDB has it.
-const (
-	maxPurgeDocs = 100
-	maxPurgeRevs = 1000
-)
-
 // Purge answers POST _purge.
 func (d *Room) Purge(w http.ResponseWriter, r *http.Request) error {
 	db, err := d.access.Open(r)
@@ -35,14 +29,14 @@ func (d *Room) Purge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	named := 0
+	set, named := d.settings(), 0
 	for _, list := range revs {
 		named += len(list)
 	}
 	switch {
-	case len(ids) > maxPurgeDocs:
+	case len(ids) > set.purgeDocs:
 		return wire.BadRequest("Exceeded maximum number of documents.")
-	case named > maxPurgeRevs:
+	case set.purgeRevs > 0 && named > set.purgeRevs:
 		return wire.BadRequest("Exceeded maximum number of revisions.")
 	}
 	if len(ids) == 0 { // nothing to remember, and no sequence to move

@@ -22,14 +22,16 @@ func New(a *access.Access, c *config.Config, ids *uuids.Source, spool *intake.Sp
 	return &Room{access: a, ids: ids, spool: spool, metrics: m, settings: config.Follow(c, readSettings)}
 }
 
-// settings are the settings for attachments that browsers show.
+// settings are the settings for documents.
 type settings struct {
-	sandbox []string // their Content-Security-Policy; nil: none
+	sandbox              []string // Content-Security-Policy of attachments that browsers show; nil: none
+	purgeDocs, purgeRevs int      // that one purge may name; purgeRevs 0: any number
 }
 
 func readSettings(c *config.Config, _ *settings) *settings {
-	if !c.Bool("csp", "attachments_enable") {
-		return &settings{}
+	set := &settings{purgeDocs: int(c.Int("purge", "max_document_id_number")), purgeRevs: int(c.Int("purge", "max_revisions_number"))}
+	if c.Bool("csp", "attachments_enable") {
+		set.sandbox = []string{c.String("csp", "attachments_header_value")}
 	}
-	return &settings{[]string{c.String("csp", "attachments_header_value")}}
+	return set
 }

@@ -41,7 +41,7 @@ func Open(t testing.TB, opt httpapi.Options) *Server {
 		opt.Config = Settings(t)
 	}
 	indexes := index.NewManager(context.Background(), index.Options{Store: opt.Store})
-	functions := script.InProcess(script.Options{Timeout: opt.Config.Duration("couchdb", "os_process_timeout")})
+	functions := script.InProcess(script.Options{Timeout: opt.Config.Duration("couchdb", "os_process_timeout"), Reductions: script.Reductions(opt.Config.String("query_server_config", "reduce_limit"))})
 	if opt.Designs == nil {
 		opt.Designs = design.NewCache(opt.Store, functions)
 	}

@@ -20,6 +20,9 @@ var errNoSetting = wire.Errorf(http.StatusNotFound, "not_found", "unknown_config
 // errBlacklisted is the answer to a change of a section that decides what the server is made of.
 var errBlacklisted = wire.Errorf(http.StatusForbidden, "forbidden", "Config section blacklisted for modification over HTTP API.")
 
+// errNotListed is the answer to a change of a setting that config_whitelist does not have.
+var errNotListed = wire.Errorf(http.StatusBadRequest, "modification_not_allowed", "This config variable is read-only")
+
 // blacklist has the sections that are not changed over HTTP, as in CouchDB.
 var blacklist = []string{
 	"daemons", "external", "feature_flags", "httpd_db_handlers", "httpd_design_handlers", "httpd_global_handlers",
@@ -151,6 +154,11 @@ func (o *Room) putSetting(name config.Name, value string, persist bool) (old str
 func (o *Room) mayChange(name config.Name) error {
 	if slices.Contains(blacklist, name.Section) {
 		return errBlacklisted
+	}
+	if only := o.config.Terms("chttpd", "config_whitelist"); len(only) > 0 && !slices.ContainsFunc(only, func(one []string) bool {
+		return slices.Equal(one, []string{name.Section, name.Name})
+	}) {
+		return errNotListed
 	}
 	if one, _ := o.config.ShowOne(name); one.Is(config.Filed) {
 		return wire.Errorf(http.StatusForbidden, "forbidden", "%s is set in the server's files and not over HTTP", name)

@@ -57,9 +57,11 @@ func New(opt Options) *Room {
 
 // settings are what the room itself reads.
 type settings struct {
-	usersSecurity bool // _users' may be changed
-	maxUUIDs      int  // that GET /_uuids gives at once
-	maxInfoKeys   int  // databases that POST /_dbs_info tells of at once
+	usersSecurity bool   // _users' may be changed
+	maxUUIDs      int    // that GET /_uuids gives at once
+	upState       string // that _up answers instead of ok; "": none
+	vendorNames   map[string]string
+	maxInfoKeys   int // databases that POST /_dbs_info tells of at once
 }
 
 func readSettings(c *config.Config, _ *settings) *settings {
@@ -67,5 +69,7 @@ func readSettings(c *config.Config, _ *settings) *settings {
 		usersSecurity: c.Bool("couchdb", "users_db_security_editable"),
 		maxUUIDs:      int(c.Int("uuids", "max_count")),
 		maxInfoKeys:   int(c.Int("chttpd", "max_db_number_for_dbs_info_req")),
+		upState:       upStates[c.String("couchdb", "maintenance_mode")],
+		vendorNames:   c.Section("vendor"),
 	}
 }

@@ -85,7 +85,7 @@ func (room *Room) readQuery(w http.ResponseWriter, r *http.Request) (*store.DB, 
 		db.Release()
 		return nil, nil, wire.ErrNotBuilt
 	}
-	q, err := queryBody(w, r)
+	q, err := room.queryBody(w, r)
 	if err != nil {
 		db.Release()
 		return nil, nil, err
@@ -111,12 +111,20 @@ func inPartition(r *http.Request, q *mango.Query) error {
 	return nil
 }
 
-func queryBody(w http.ResponseWriter, r *http.Request) (*mango.Query, error) {
+func (room *Room) queryBody(w http.ResponseWriter, r *http.Request) (*mango.Query, error) {
 	body, err := objectBody(w, r)
 	if err != nil {
 		return nil, err
 	}
-	return mango.ParseQuery(body)
+	q, err := mango.ParseQuery(body)
+	if err != nil {
+		return nil, err
+	}
+	set := room.settings()
+	if q.ScanWarning = set.scanWarning; wire.MemberOf(body, "limit") == nil {
+		q.Limit = set.findLimit
+	}
+	return q, nil
 }
 
 // objectBody reads a body that must be a JSON object and say so.

@@ -208,7 +208,7 @@ func (a *listAnswer) Begin(resp script.Response) error {
 	}
 	h := a.w.Header()
 	h["Content-Type"] = wire.TypeJSON // unless the function says another
-	setResponseHeaders(h, &resp)
+	setResponseHeaders(h, &resp, wire.SettingsOf(a.r).FunctionPolicy)
 	a.begun = true
 	a.w.WriteHeader(status)
 	return nil

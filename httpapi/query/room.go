@@ -38,11 +38,26 @@ type Room struct {
 	opener  *view.Opener
 	finder  *mango.Finder
 	reroute func(w http.ResponseWriter, r *http.Request, path string) error
+
+	settings func() *settings
+}
+
+// settings are the settings for queries.
+type settings struct {
+	findLimit   int // documents that _find gives unless it says otherwise
+	scanWarning int // documents looked at for each that matches, from which on _find warns; 0: never
+}
+
+func readSettings(c *config.Config, _ *settings) *settings {
+	return &settings{
+		findLimit: int(c.Int("mango", "default_limit")), scanWarning: int(c.Int("mango", "index_scan_warning_threshold")),
+	}
 }
 
 // New makes a Room.
 func New(opt Options) *Room {
 	return &Room{
-		access: opt.Access, config: opt.Config, designs: opt.Designs, indexes: opt.Indexes, opener: opt.Opener, finder: opt.Finder, reroute: opt.Reroute,
+		config: opt.Config, settings: config.Follow(opt.Config, readSettings),
+		access: opt.Access, designs: opt.Designs, indexes: opt.Indexes, opener: opt.Opener, finder: opt.Finder, reroute: opt.Reroute,
 	}
 }

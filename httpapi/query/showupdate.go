@@ -140,7 +140,7 @@ func sendResponse(w http.ResponseWriter, r *http.Request, resp *script.Response,
 		}
 		status = resp.Code
 	}
-	setResponseHeaders(w.Header(), resp)
+	setResponseHeaders(w.Header(), resp, wire.SettingsOf(r).FunctionPolicy)
 	if resp.Type == wire.TypeJSON[0] {
 		w.Header()["Cache-Control"] = wire.MustRevalidate
 	}
@@ -161,9 +161,11 @@ func badCode(code int) error {
 
 // setResponseHeaders sets the headers that a function returns, and those for all functions:
 // what a function writes must not act in the name of the people who look at it.
-func setResponseHeaders(h http.Header, resp *script.Response) {
+func setResponseHeaders(h http.Header, resp *script.Response, policy []string) {
 	h["Vary"] = []string{"Accept"}
-	h["Content-Security-Policy"] = []string{"sandbox"}
+	if policy != nil {
+		h["Content-Security-Policy"] = slices.Clone(policy) // to which the function may add
+	}
 	if resp.Type != "" {
 		h["Content-Type"] = []string{resp.Type}
 	}

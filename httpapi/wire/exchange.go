@@ -46,16 +46,21 @@ type Exchange struct {
 	room   intake.Share // of the same memory, for what is read
 	broken bool         // the client has gone
 
-	callback string // the function that JSON is passed to; "": none
+	callback string   // the function that JSON is passed to; "": none
+	headers  []string // the only ones that the client wants; nil: all
 }
 
 // Begin begins the exchange of a request that came over a connection. Finish and LetGo end it.
 func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	set := s.settings()
-	return &Exchange{
+	x := &Exchange{
 		ResponseWriter: w, ID: requestID(r), shared: s, conn: http.NewResponseController(w), asked: r,
 		turns: s.turns, stall: set.AnswerStall,
 	}
+	if wantsMinimal(r) {
+		x.headers = set.MinimalHeaders
+	}
+	return x
 }
 
 // requestIDHeader is what an answer is found by in the log. A client may choose it, and tododb
@@ -130,6 +135,9 @@ func (x *Exchange) begin(status int) {
 	x.Header()["X-Couchdb-Body-Time"] = x.body.time()
 	x.body.leave()
 	x.EndWork()
+	if x.headers != nil {
+		minimize(x.Header(), x.headers)
+	}
 }
 
 func (x *Exchange) Write(b []byte) (int, error) {

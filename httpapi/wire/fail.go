@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 )
 
 // Fail answers a request with the error that ended it.
@@ -39,8 +41,8 @@ func (x *Exchange) sendError(w http.ResponseWriter, r *http.Request, f *Failure)
 	}
 	if f.Challenge != "" {
 		h["Www-Authenticate"] = []string{f.Challenge}
-	} else if f.Status == http.StatusUnauthorized {
-		x.challenge(h, r)
+	} else if f.Status == http.StatusUnauthorized && x.challenge(h, r, f.Reason) {
+		f.Status = http.StatusFound
 	}
 	b := GetBuf()
 	defer PutBuf(b)
@@ -51,14 +53,26 @@ func (x *Exchange) sendError(w http.ResponseWriter, r *http.Request, f *Failure)
 	}
 }
 
-// challenge asks a browser for a password if the settings or the requesting page say so.
-func (x *Exchange) challenge(h http.Header, r *http.Request) {
+// challenge asks a browser for a password if the settings or the requesting page say so. elsewhere
+// says that it sends a person who looks at a page to another one, to log in, as CouchDB does.
+func (x *Exchange) challenge(h http.Header, r *http.Request, reason string) (elsewhere bool) {
 	if h["Www-Authenticate"] != nil {
-		return
+		return false
 	}
+	set := x.shared.settings()
 	if own := r.Header["X-Couchdb-Www-Authenticate"]; len(own) == 1 {
 		h["Www-Authenticate"] = own
-	} else if set := x.shared.settings().Challenge; set != nil {
-		h["Www-Authenticate"] = set
+	} else if set.Challenge != nil {
+		h["Www-Authenticate"] = set.Challenge
+	} else if set.LoginPage != "" && wantsPage(r) {
+		h["Location"] = []string{Absolute(r, set.LoginPage+"?return="+url.QueryEscape(r.URL.Path)+"&reason="+url.QueryEscape(reason))}
+		return true
 	}
+	return false
+}
+
+// wantsPage tells whether a person looks at the answer in a browser.
+func wantsPage(r *http.Request) bool {
+	accept := r.Header.Get("Accept")
+	return strings.Contains(accept, "text/html") && !strings.Contains(accept, "application/json")
 }

@@ -28,6 +28,10 @@ type Settings struct {
 	AuditRevisions    bool           // the audit trail has the revisions that were written
 	ProxyToken        string         // header with the token of a proxy
 	PlusIsPlus        bool           // in paths; otherwise it is a space
+	MinimalHeaders    []string       // of answers to Prefer: return=minimal
+	FeedTimeout       time.Duration  // how long a feed without rows waits, unless it says so
+	FunctionPolicy    []string       // Content-Security-Policy of what functions answer; nil: none
+	LoginPage         string         // that a browser is sent to by a 401; "": none
 	// Headers in which a proxy says how the server is reached: the host, https, or on for https.
 	ForwardedHost, ForwardedProto, ForwardedSSL string
 	Challenge                                   []string // WWW-Authenticate of a 401; nil: none
@@ -47,12 +51,21 @@ func readSettings(c *config.Config, old *Settings) *Settings {
 		AuditRevisions:    c.Bool("audit", "revisions"),
 		ProxyToken:        http.CanonicalHeaderKey(c.String("chttpd_auth", "x_auth_token")),
 		PlusIsPlus:        !c.Bool("chttpd", "decode_plus_to_space"),
+		MinimalHeaders:    []string{},
+		FeedTimeout:       min(c.Duration("chttpd", "changes_timeout"), FeedTimeout),
+		LoginPage:         c.String("chttpd_auth", "authentication_redirect"),
 		ForwardedHost:     c.String("chttpd", "x_forwarded_host"),
 		ForwardedProto:    c.String("chttpd", "x_forwarded_proto"),
 		ForwardedSSL:      c.String("chttpd", "x_forwarded_ssl"),
 	}
 	if set.MaxIDLength = c.Int("couchdb", "max_document_id_length"); set.MaxIDLength == 0 {
 		set.MaxIDLength = set.MaxDocumentSize // an id is a part of its document
+	}
+	if c.Bool("csp", "showlist_enable") {
+		set.FunctionPolicy = []string{c.String("csp", "showlist_header_value")}
+	}
+	for _, name := range c.List("chttpd", "prefer_minimal") {
+		set.MinimalHeaders = append(set.MinimalHeaders, http.CanonicalHeaderKey(name))
 	}
 	if old != nil {
 		set.Budget = old.Budget

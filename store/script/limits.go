@@ -22,10 +22,22 @@ type Options struct {
 	// Output is the most bytes that one call may produce: what it emits for a document, an
 	// answer, or what it sends between two rows; 0: 64 MiB.
 	Output int
+	// Reductions says what becomes of reduce functions whose results grow too fast; "": Refuse.
+	Reductions Reductions
 	// Log receives what functions log, and thrown errors that have no other place to go; nil:
 	// they are lost.
 	Log *slog.Logger
 }
+
+// Reductions says what becomes of a reduce function whose result does not shrink
+// (query_server_config, reduce_limit).
+type Reductions string
+
+const (
+	Refuse Reductions = "true"  // its query fails
+	Report Reductions = "log"   // it is logged
+	Permit Reductions = "false" // nothing
+)
 
 // Default limits, and limits that always hold.
 const (

@@ -101,10 +101,25 @@ func (r *Reducer) Reduce(keys []ReduceKey, values [][]byte, rereduce bool) (resu
 		return nil, err
 	}
 	if len(r.buf) > reduceThreshold && len(r.buf)*reduceRatio > size {
-		return nil, &Error{Kind: Named, Word: "reduce_overflow_error", Fatal: true,
-			Reason: fmt.Sprintf("Reduce output must shrink more rapidly: input size: %d output size: %d", size, len(r.buf))}
+		if err := r.overflow(size); err != nil {
+			return nil, err
+		}
 	}
 	return r.buf, nil
+}
+
+// overflow is what becomes of a result that does not shrink, of an input of some bytes.
+func (r *Reducer) overflow(size int) error {
+	reason := fmt.Sprintf("Reduce output must shrink more rapidly: input size: %d output size: %d", size, len(r.buf))
+	switch {
+	case r.rt.opt.Reductions == Permit:
+		return nil
+	case r.rt.opt.Reductions != Report:
+		return &Error{Kind: Named, Word: "reduce_overflow_error", Fatal: true, Reason: reason}
+	case r.rt.opt.Log != nil:
+		r.rt.opt.Log.Info(reason)
+	}
+	return nil
 }
 
 // Run makes one value of a Reduction, valid until the next call. Its errors are those of

@@ -21,6 +21,7 @@ type Query struct {
 	AllowFallback  bool
 	Bookmark       string // "": from the beginning
 	Limit, Skip    int
+	ScanWarning    int // documents looked at for each that matches, from which on the answer warns; 0: never (10)
 	Sort           Sort
 	Fields         *Fields
 	Partition      string // "": all documents
@@ -66,7 +67,7 @@ func readOptions(body []byte, options []option) error {
 // ParseQuery reads the body of a request, a JSON object that has been checked. The error is an
 // *Error.
 func ParseQuery(body []byte) (*Query, error) {
-	q := &Query{AllowFallback: true, Limit: defaultLimit, R: 1, Update: true}
+	q := &Query{AllowFallback: true, Limit: defaultLimit, ScanWarning: 10, R: 1, Update: true}
 	return q, readOptions(body, []option{
 		{"selector", true, func(v []byte) (err error) { q.Selector, err = Compile(v); return err }},
 		{"use_index", false, func(v []byte) (err error) { q.UseIndex, err = readUseIndex(v); return err }},

@@ -128,7 +128,7 @@ func (r *run) answer() *Answer {
 	if r.plan.union == nil && r.plan.Index.special() {
 		warnings = append(warnings, "No matching index found, create an index to optimize query time.")
 	}
-	if r.stats.Docs+r.stats.QuorumDocs > 10*max(r.stats.Results, 1) {
+	if most := r.plan.Query.ScanWarning; most > 0 && r.stats.Docs+r.stats.QuorumDocs > most*max(r.stats.Results, 1) {
 		warnings = append(warnings, "The number of documents examined is high in proportion to the number of results returned. Consider adding a more specific index to improve this.")
 	}
 	a.Warning = strings.Join(warnings, "\n")

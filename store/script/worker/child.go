@@ -26,7 +26,7 @@ const (
 
 // Asked reports whether a process's arguments ask it to be a worker. It then only calls Main
 // and exits with the result.
-func Asked(args []string) bool { return len(args) == 3 && args[1] == command }
+func Asked(args []string) bool { return len(args) == 4 && args[1] == command }
 
 // Main is the whole life of a worker: it gives up access to everything, then runs functions for
 // the server at the other end of its pipes until the server closes them.
@@ -43,7 +43,7 @@ func Main() int {
 	debug.SetMaxStack(int(min(memory/4, 64<<20)))
 	debug.SetTraceback("none")
 	confine(memory)
-	c := &child{output: outputOf(memory), in: frameReader{r: os.Stdin}, out: sender{w: os.Stdout}, self: newSelfWatch(memory)}
+	c := &child{reductions: script.Reductions(os.Args[3]), output: outputOf(memory), in: frameReader{r: os.Stdin}, out: sender{w: os.Stdout}, self: newSelfWatch(memory)}
 	go c.self.run()
 	c.log = slog.New(&logHandler{out: &c.out})
 	if err := c.serve(); !errors.Is(err, io.EOF) {
@@ -65,7 +65,8 @@ type child struct {
 	log  *slog.Logger
 	self *selfWatch
 
-	output int // most bytes that a call may produce
+	output     int // most bytes that a call may produce
+	reductions script.Reductions
 
 	design *script.Design
 	filter *script.Filter
@@ -127,7 +128,7 @@ func (c *child) serve() error {
 
 // options are those of functions here: the server limits time and memory.
 func (c *child) options() script.Options {
-	return script.Options{Timeout: -1, Output: c.output, Log: c.log}
+	return script.Options{Timeout: -1, Output: c.output, Reductions: c.reductions, Log: c.log}
 }
 
 var errNotLoaded = errors.New("worker: called before its functions were loaded")

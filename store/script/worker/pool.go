@@ -31,6 +31,8 @@ type Options struct {
 	Workers int
 	// Idle is how long an unused worker is kept; 0: DefaultIdle.
 	Idle time.Duration
+	// Reductions says what becomes of reduce functions whose results grow too fast.
+	Reductions script.Reductions
 	// Folder is an empty working directory for workers. It is made if need be, and removed by
 	// Close. "": one of the system's, which a crash leaves behind.
 	Folder string

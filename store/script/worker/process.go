@@ -109,7 +109,7 @@ func (p *Pool) start(ctx context.Context) (_ *process, err error) {
 	}
 	w := &process{pool: p, in: in, out: out, recv: frameReader{r: out, max: maxAnswer(p.opt.Memory)}, exited: make(chan struct{})}
 	w.cmd = &exec.Cmd{
-		Path: path, Args: []string{"tododb", command, strconv.FormatInt(p.opt.Memory, 10)},
+		Path: path, Args: []string{"tododb", command, strconv.FormatInt(p.opt.Memory, 10), string(p.opt.Reductions)},
 		Env: []string{}, Dir: p.dir, Stdin: childIn, Stdout: childOut, Stderr: &w.said,
 		SysProcAttr: attributes(), WaitDelay: time.Second,
 	}
