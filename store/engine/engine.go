@@ -34,7 +34,7 @@ type Engine interface {
 
 // Caps are an engine's limits and traits.
 type Caps struct {
-	MaxKey     int  // bytes
+	MaxKey     int  // bytes; package anykey takes longer keys on any engine, in one form where this is 2,049 or more
 	MaxValue   int  // bytes
 	MaxTxBytes int  // about how much one Update should write
 	Shared     bool // other processes may write to the same databases
