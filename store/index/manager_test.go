@@ -183,6 +183,36 @@ func TestBuildFails(t *testing.T) {
 	}
 }
 
+// A document may not fill the memory by repeating a long id in many rows.
+func TestLongIDInManyRows(t *testing.T) {
+	w := boltWorld(t, index.Options{})
+	db := w.create(t, "db")
+	defer db.Release()
+	long := strings.Repeat("i", 1<<20)
+	keys := func(n int) string { return `{"k":[` + strings.Repeat("1,", n-1) + `1],"v":1}` }
+	put(t, db, long, keys(20)) // in three views
+	put(t, db, "short", keys(500))
+	ix := w.open(t, db, keysDefinition())
+	defer ix.Release()
+	if n := count(t, ix); n != 520 {
+		t.Errorf("%d rows", n)
+	}
+	put(t, db, long+"2", keys(22))
+	if err := ix.Wait(t.Context(), 3); !errors.Is(err, index.ErrTooManyRows) {
+		t.Errorf("66 MiB of ids: %v", err)
+	}
+	d, err := db.Get(t.Context(), long+"2", store.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := db.Purge(t.Context(), []string{d.ID}, [][]revtree.Rev{{d.Rev}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := ix.Wait(t.Context(), 4); err != nil || count(t, ix) != 520 {
+		t.Errorf("once it is gone: %v", err)
+	}
+}
+
 // An index that is used follows its database without being asked, is closed when it has
 // been idle, and is dropped when nobody wants it.
 func TestLife(t *testing.T) {
