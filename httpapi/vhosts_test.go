@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -64,4 +65,33 @@ func TestVhostsOpenNothing(t *testing.T) {
 	ask("bad.test", "GET", "/a", "", 400, "bad_request", true)
 	set(t, c, "vhosts/db.test", "")
 	ask("db.test", "GET", "/a", "", 404, "not_found", true)
+}
+
+// Whatever a rule, a host and a path are like, the request gets a path that can be read, or an
+// error.
+func FuzzVhost(f *testing.F) {
+	shared := openServer(f, Options{}).Shared()
+	f.Add("*.example.com:80/a", "/*/b", "x.y.example.com:80", "/a/c%2Fd")
+	f.Add(":a.:b", "/:b/:a/:c", "one.two", "//x//")
+	f.Add("", "*", "[::1]:5984", "/")
+	f.Add("h", "/%", "h", "/a%")
+	f.Fuzz(func(t *testing.T, rule, target, host, path string) {
+		u, err := url.ParseRequestURI(path)
+		if err != nil || !strings.HasPrefix(path, "/") {
+			return
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host, r.URL = host, u
+		r = r.WithContext(shared.Begin(httptest.NewRecorder(), r).In(r.Context()))
+		got, err := httpapi.ToVhost(map[string]string{rule: target}, r)
+		if err != nil {
+			return
+		}
+		if escaped := got.URL.EscapedPath(); !strings.HasPrefix(escaped, "/") {
+			t.Errorf("%q = %q leads %q%q to %q", rule, target, host, path, escaped)
+		}
+		if _, err := url.PathUnescape(got.URL.EscapedPath()); err != nil {
+			t.Errorf("%q = %q leads %q%q to %q: %v", rule, target, host, path, got.URL, err)
+		}
+	})
 }
