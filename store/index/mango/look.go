@@ -17,13 +17,9 @@ func (r *run) look(ctx context.Context, rows []foundRow) error {
 	if r.plan.Covering {
 		return r.cover(ctx, rows)
 	}
-	opt := store.ReadOptions{Conflicts: r.plan.Query.Conflicts}
+	opt, ids := store.ReadOptions{Conflicts: r.plan.Query.Conflicts}, idsOf(rows)
 	for len(rows) > 0 {
 		changed := -1 // the row at which a document is found that changed since
-		ids := make([]string, len(rows))
-		for i := range rows {
-			ids[i] = rows[i].id
-		}
 		err := r.db.GetMany(ctx, ids, opt, func(i int, d *store.Document, err error) error {
 			if err == nil && r.seq > 0 && (d.Seq > r.seq || r.marks.moved(d.Seq)) {
 				changed = i
@@ -45,9 +41,20 @@ func (r *run) look(ctx context.Context, rows []foundRow) error {
 		if err := r.lookBack(ctx, &rows[changed]); err != nil {
 			return err
 		}
-		rows = rows[changed+1:]
+		if err := r.flush(); err != nil {
+			return err
+		}
+		rows, ids = rows[changed+1:], ids[changed+1:]
 	}
 	return nil
+}
+
+func idsOf(rows []foundRow) []string {
+	ids := make([]string, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].id
+	}
+	return ids
 }
 
 // lookBack judges a document that changed while the query is answered, as it was when its row
@@ -131,12 +138,8 @@ func (r *run) moved(ctx context.Context, rows []foundRow) ([]bool, error) {
 		return nil, err
 	}
 	out := make([]bool, len(rows))
-	ids := make([]string, len(rows))
-	for i := range rows {
-		ids[i] = rows[i].id
-	}
 	changed := map[int]uint64{}
-	err := r.db.GetMany(ctx, ids, store.ReadOptions{NoBody: true}, func(i int, d *store.Document, err error) error {
+	err := r.db.GetMany(ctx, idsOf(rows), store.ReadOptions{NoBody: true}, func(i int, d *store.Document, err error) error {
 		switch {
 		case errors.Is(err, store.ErrMissing), errors.Is(err, store.ErrDeleted):
 			out[i] = true

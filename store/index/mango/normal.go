@@ -321,3 +321,16 @@ func (n *node) constant(field string) bool {
 	}
 	return n.op == "$eq" && n.field == field
 }
+
+// never reports whether it is plain that nothing matches.
+func (n *node) never() bool {
+	switch n.op {
+	case "$and":
+		return slices.ContainsFunc(n.kids, (*node).never)
+	case "$or":
+		return len(n.kids) > 0 && !slices.ContainsFunc(n.kids, func(k *node) bool { return !k.never() })
+	case "$in", "$all":
+		return len(elements(n.arg)) == 0
+	}
+	return false
+}

@@ -3,6 +3,7 @@ package mango
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/tododb/tododb/store/collate"
@@ -361,6 +362,16 @@ func (s *Selector) nothing() bool {
 	return s.norm != nil && combines(s.norm.op) && len(s.norm.kids) == 0
 }
 
-// emptyOr reports whether the selector is an $or of nothing. In CouchDB each of its branches
-// requires any field one likes.
-func (s *Selector) emptyOr() bool { return s.nothing() && s.norm.op == "$or" }
+// emptyOr reports whether the selector is an $or of nothing, of which CouchDB says that each
+// branch requires any field one likes. It says so too if there are other conditions besides;
+// here this holds only if these match nothing, since an index might lack documents.
+func (s *Selector) emptyOr() bool {
+	isEmpty := func(n *node) bool { return n.op == "$or" && len(n.kids) == 0 }
+	switch {
+	case s.norm == nil:
+		return false
+	case s.norm.op == "$and" && slices.ContainsFunc(s.norm.kids, isEmpty):
+		return s.norm.never()
+	}
+	return isEmpty(s.norm)
+}

@@ -153,3 +153,29 @@ func TestSmallAndLarge(t *testing.T) {
 		}
 	}
 }
+
+// An empty $or asks for nothing beside other conditions, so an index must not hide documents
+// from them.
+func TestEmptyOr(t *testing.T) {
+	w := newWorld(t)
+	db := w.create(t)
+	defer db.Release()
+	putIndex(t, db, "a", `{"fields":["a"]}`)
+	put(t, db, `{"_id":"d1","a":1,"c":1}`, `{"_id":"d2","c":1}`)
+	for query, c := range map[string]struct {
+		index string
+		found int
+	}{
+		`{"selector":{"$or":[]}}`:                   {"a", 0},
+		`{"selector":{"$or":[],"c":{"$in":[]}}}`:    {"a", 0},
+		`{"selector":{"$or":[],"c":1}}`:             {"_all_docs", 2},
+		`{"selector":{"$or":[],"a":1}}`:             {"a", 1},
+		`{"selector":{"$and":[{"a":1},{}]}}`:        {"a", 0},
+		`{"selector":{"$or":[{},{"c":{"$gt":0}}]}}`: {"_all_docs", 2},
+	} {
+		found, plan := w.find(t, db, query, 0, nil)
+		if plan.Index.Name != c.index || len(found) != c.found {
+			t.Errorf("%s: %v by %s", query, found, plan.Index.Name)
+		}
+	}
+}
