@@ -63,6 +63,20 @@ func TestFiguresPartitions(t *testing.T) {
 	} {
 		f.printTime(fmt.Sprintf("1,000 of %d documents: %s", docs, c.what), f.median(ask, in+c.path), 2*f.median(ask, "alone"+c.path))
 	}
+	for _, db := range []string{"parts", "alone"} {
+		f.server.do(200, "POST", "/"+db+"/_index", `{"index":{"fields":["n"]},"ddoc":"by-n"}`)
+	}
+	for _, c := range []struct{ what, query string }{
+		{"20 found by an index", `{"selector":{"n":{"$gte":5}},"limit":20}`},
+		{"searched without an index", `{"selector":{"none":1}}`},
+	} {
+		find := func(path string) {
+			if _, err := f.send("POST", f.server.base+"/"+path+"/_find", []byte(c.query)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.printTime(fmt.Sprintf("1,000 of %d documents: %s", docs, c.what), f.median(find, in), 2*f.median(find, "alone"))
+	}
 }
 
 // write writes documents by 1,000.
