@@ -25,14 +25,20 @@ import (
 //
 // A kill leaves the kernel's page cache alone, so this is about the order of things,
 // not about what a disk keeps when the power fails.
-func TestKill(t *testing.T) {
+func TestKill(t *testing.T) { killAgain(t, "", 50) }
+
+// TestKillPartitioned is TestKill with a partition for each writer, whose counts and sizes check
+// recounts.
+func TestKillPartitioned(t *testing.T) { killAgain(t, "?partitioned=true", 10) }
+
+func killAgain(t *testing.T, how string, times int) {
 	t.Parallel()
-	kills, seed := killCount(t, 50, 3)
+	kills, seed := killCount(t, times, 3)
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	dir := t.TempDir()
 	server := startServer(t, dir, "")
-	server.do(201, "PUT", "/kill", "")
+	server.do(201, "PUT", "/kill"+how, "")
 	var writers []*writer
 	for i := range 8 {
 		writers = append(writers, newWriter(i, rand.New(rand.NewPCG(seed, uint64(i+1)))))
@@ -125,7 +131,7 @@ func (w *writer) auth(r *http.Request) *http.Request {
 
 // pick chooses a document to write, often one that is there already.
 func (w *writer) pick() (string, *written) {
-	id := fmt.Sprintf("w%d-%03d", w.n, w.random.IntN(200))
+	id := fmt.Sprintf("w%d:%03d", w.n, w.random.IntN(200))
 	d := w.docs[id]
 	if d == nil {
 		d = &written{}
