@@ -10,7 +10,8 @@ import (
 
 // AsOf reads a document as it was when the database had reached a sequence: the winner of the
 // revisions that were there. The error is ErrMissing if there was no document, or if its
-// revision of that time is not kept any more, and ErrDeleted if it was deleted.
+// revision of that time is not kept any more, and ErrDeleted if it was deleted. Document.Seq is the
+// sequence since which the document had been so.
 //
 // Revisions are kept until compaction, so AsOf serves a reader that wants to stay with what it
 // saw a moment ago.
@@ -49,7 +50,7 @@ func readAsOf(r engine.Reader, id string, record []byte, seq uint64) (*Document,
 	if err != nil {
 		return nil, fmt.Errorf("document %q: %w", id, err)
 	}
-	then, err := treeAsOf(&tree, seq)
+	then, since, err := treeAsOf(&tree, seq)
 	if err != nil {
 		return nil, fmt.Errorf("document %q: %w", id, err)
 	}
@@ -60,13 +61,14 @@ func readAsOf(r engine.Reader, id string, record []byte, seq uint64) (*Document,
 	case winner.Deleted:
 		return nil, ErrDeleted
 	}
-	d := &Document{ID: id, Rev: winner.Rev, Seq: rec.seq}
+	d := &Document{ID: id, Rev: winner.Rev, Seq: since}
 	return d, d.readBody(r, winner.Data)
 }
 
 // treeAsOf is the part of a tree that was there at a sequence: of each branch, the newest
-// revision that had been written by then, with its ancestors.
-func treeAsOf(tree *revtree.Tree, seq uint64) (then revtree.Tree, err error) {
+// revision that had been written by then, with its ancestors. since is when the newest of them was
+// written.
+func treeAsOf(tree *revtree.Tree, seq uint64) (then revtree.Tree, since uint64, err error) {
 	for _, leaf := range tree.Leaves() {
 		for _, n := range tree.PathNodes(leaf.Rev) {
 			if n.Data == nil {
@@ -74,16 +76,17 @@ func treeAsOf(tree *revtree.Tree, seq uint64) (then revtree.Tree, err error) {
 			}
 			ref, err := parseBodyRef(n.Data)
 			if err != nil {
-				return then, err
+				return then, 0, err
 			}
 			if ref.seq > seq {
 				continue
 			}
 			if _, err := then.Merge(tree.Path(n.Rev), n.Deleted, n.Data); err != nil {
-				return then, err
+				return then, 0, err
 			}
+			since = max(since, ref.seq)
 			break
 		}
 	}
-	return then, nil
+	return then, since, nil
 }

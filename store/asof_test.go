@@ -71,6 +71,10 @@ func TestAsOf(t *testing.T) {
 				}
 			case err != nil || d.Rev != one.rev:
 				rt.Errorf("at %d: %v, %v, want %v", one.seq, d, err, one.rev)
+			default:
+				if at, err := db.AsOf(t.Context(), id, d.Seq); err != nil || at.Rev != d.Rev || d.Seq > one.seq {
+					rt.Errorf("at %d since %d: %v, %v", one.seq, d.Seq, at, err)
+				}
 			}
 		}
 	})

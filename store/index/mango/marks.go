@@ -91,20 +91,15 @@ func byKey(key []byte, id string) ([]byte, error) {
 
 // returned reports whether a document that has been changed was returned before.
 func (r *run) returned(ctx context.Context, id string) (bool, error) {
-	var doc *store.Document // as it was at known
-	known := uint64(0)
-	var from []byte
-	for i, one := range r.marks {
-		to, err := r.place([]byte(one.key), one.id)
-		if err != nil {
-			return false, err
+	var doc *store.Document // as it was from doc.Seq to upTo
+	upTo := uint64(0)
+	for i := len(r.marks) - 1; i >= 0; i-- {
+		one := r.marks[i]
+		if one.seq == unknownState {
+			continue
 		}
-		if i > 0 && r.marks[i-1].part != one.part {
-			from = nil
-		}
-		low, high := from, to
-		from = to
-		if doc == nil || known != one.seq {
+		if doc == nil || one.seq > upTo || one.seq < doc.Seq {
+			var err error
 			doc, err = r.db.AsOf(ctx, id, one.seq)
 			if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
 				doc = nil
@@ -113,9 +108,9 @@ func (r *run) returned(ctx context.Context, id string) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			known = one.seq
+			upTo = one.seq
 		}
-		was, err := r.wasIn(ctx, doc, one.part, low, high)
+		was, err := r.wasIn(ctx, doc, i)
 		if was || err != nil {
 			return was, err
 		}
@@ -123,8 +118,20 @@ func (r *run) returned(ctx context.Context, id string) (bool, error) {
 	return false, nil
 }
 
-// wasIn reports whether a document, as it was, belongs to a stretch of a part.
-func (r *run) wasIn(ctx context.Context, doc *store.Document, number int, low, high []byte) (bool, error) {
+// stretch returns the places between which a stretch lies; from is nil at the beginning of a part.
+func (m marks) stretch(i int, place placer) (from, to []byte, err error) {
+	if i > 0 && m[i-1].part == m[i].part {
+		if from, err = place([]byte(m[i-1].key), m[i-1].id); err != nil {
+			return nil, nil, err
+		}
+	}
+	to, err = place([]byte(m[i].key), m[i].id)
+	return from, to, err
+}
+
+// wasIn reports whether a document, as it was, belongs to a stretch.
+func (r *run) wasIn(ctx context.Context, doc *store.Document, stretch int) (bool, error) {
+	number := r.marks[stretch].part
 	if r.plan.union != nil && r.plan.union.sorted {
 		number = anyPart
 	}
@@ -140,8 +147,12 @@ func (r *run) wasIn(ctx context.Context, doc *store.Document, number int, low, h
 	if err != nil {
 		return false, err
 	}
-	if r.plan.Query.Sort.Descending {
-		return (low == nil || bytes.Compare(at, low) < 0) && bytes.Compare(at, high) >= 0, nil
+	from, to, err := r.marks.stretch(stretch, r.place)
+	if err != nil {
+		return false, err
 	}
-	return (low == nil || bytes.Compare(at, low) > 0) && bytes.Compare(at, high) <= 0, nil
+	if r.plan.Query.Sort.Descending {
+		return (from == nil || bytes.Compare(at, from) < 0) && bytes.Compare(at, to) >= 0, nil
+	}
+	return (from == nil || bytes.Compare(at, from) > 0) && bytes.Compare(at, to) <= 0, nil
 }
