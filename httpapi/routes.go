@@ -12,15 +12,16 @@ import (
 
 // The table's words for who may (Rule tells what they mean).
 const (
-	anyone  = wire.Anyone
-	user    = wire.User
-	member  = wire.Member
-	lister  = wire.Lister
-	dbAdmin = wire.DBAdmin
-	figures = wire.Metrics
-	admin   = wire.Admin
-	door    = wire.Door
-	health  = wire.Health
+	anyone   = wire.Anyone
+	user     = wire.User
+	member   = wire.Member
+	lister   = wire.Lister
+	dbLister = wire.DBLister
+	dbAdmin  = wire.DBAdmin
+	figures  = wire.Metrics
+	admin    = wire.Admin
+	door     = wire.Door
+	health   = wire.Health
 )
 
 // The table's words for which tokens may (Scope tells what they mean).
@@ -143,8 +144,8 @@ func (s *Server) table() []Route {
 		at("/_session/tokens/{token}", "DELETE", does("DELETE", "token", user, s.account.RevokeToken)),
 		at("/_session", "GET,HEAD,POST,DELETE", asks("GET", door, s.account.Session).tokens(every), does("POST", "login", door, s.account.Login), does("DELETE", "logout", door, s.account.Logout).tokens(every)),
 		at("/_session...", "GET,HEAD,POST,DELETE", asks("GET", anyone, s.account.Session), does("POST", "login", anyone, s.account.Login), does("DELETE", "logout", anyone, s.account.Logout)),
-		at("/_all_dbs...", "GET,HEAD", asks("GET", admin, s.operate.AllDBs)),
-		at("/_dbs_info...", "GET,HEAD,POST", asks("GET,POST", admin, s.operate.DBsInfo)),
+		at("/_all_dbs...", "GET,HEAD", asks("GET", dbLister, s.operate.AllDBs)),
+		at("/_dbs_info...", "GET,HEAD,POST", asks("GET,POST", dbLister, s.operate.DBsInfo)),
 		at("/_uuids...", "GET", asks("GET", anyone, s.operate.UUIDs).tokens(every)),
 		at("/_active_tasks...", "GET,HEAD", asks("GET", admin, s.replications.ActiveTasks)),
 		at("/_db_updates...", "GET,HEAD", asks("GET", admin, s.changes.DBUpdates)),

@@ -29,6 +29,7 @@ type settings struct {
 	validUser     bool // only known users are answered
 	validExceptUp bool // the same, but for /_up
 	publicFields  []string
+	listsToAll    bool   // everybody may list the databases
 	openToAll     bool   // new databases are everybody's
 	usersDB       string // whose documents say who may log in
 }
@@ -38,6 +39,7 @@ func readSettings(c *config.Config, _ *settings) *settings {
 		validUser:     c.RequireValidUser(),
 		validExceptUp: c.Bool("chttpd", "require_valid_user_except_for_up"),
 	}
+	set.listsToAll = !c.Bool("chttpd", "admin_only_all_dbs")
 	set.openToAll = c.String("couchdb", "default_security") != "admin_only"
 	set.usersDB = c.String("chttpd_auth", "authentication_db")
 	if c.Bool("chttpd_auth", "users_db_public") {
@@ -147,6 +149,11 @@ func (a *Access) Admit(r *http.Request, rule wire.Rule, tokens wire.Scope) error
 		return nil
 	case wire.Metrics:
 		return requireMetrics(r)
+	case wire.DBLister:
+		if a.settings().listsToAll {
+			return nil
+		}
+		return RequireAdmin(r)
 	case wire.Admin:
 		return RequireAdmin(r)
 	}

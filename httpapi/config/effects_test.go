@@ -343,6 +343,15 @@ var effects = map[string]func(s site){
 			s.Errorf("%v", all.Header())
 		}
 	},
+	"chttpd/admin_only_all_dbs": func(s site) {
+		s.Create(s.T, "open")
+		s.admin("PUT", "/open/_security", `{}`, 200, "")
+		s.ask("GET", "/_all_dbs", "", 401, "not a server admin")
+		s.set("chttpd/admin_only_all_dbs", "false")
+		s.ask("GET", "/_all_dbs", "", 200, `"open"`)
+		s.ask("POST", "/_dbs_info", `{"keys":["db","open"]}`, 200, `[{"key":"db","error":"forbidden"},{"key":"open","info":{`)
+		s.ask("GET", "/_dbs_info", "", 200, `[{"key":"open",`)
+	},
 	"chttpd/server_header_versions": func(s site) {
 		s.set("chttpd/server_header_versions", "false")
 		s.has(s.ask("GET", "/", "", 200, ""), "Server", "CouchDB")
@@ -748,6 +757,8 @@ var effects = map[string]func(s site){
 			s.Errorf("%s", w.Body)
 		}
 	},
+	"feature_flags/partitioned||*": func(s site) { partitioning(s) },
+	"feature_flags/*":              func(s site) { partitioning(s) },
 	"vendor/*": func(s site) {
 		s.set("vendor/name", "The Shop")
 		s.set("vendor/motto", "more")
@@ -769,6 +780,16 @@ func userDatabase(s site, name string) {
 	soon(s, name+" is there", func() bool {
 		return httpapitest.Call(s.Server, "GET", "/"+name, "", "Authorization", httpapitest.As("anna")).Code == 200
 	})
+}
+
+// partitioning sees that only some databases may be partitioned. Files alone can say so.
+func partitioning(s site) {
+	s.admin("PUT", "/one?partitioned=true", "", 201, "")
+	s.admin("PUT", "/_node/_local/_config/feature_flags/partitioned%7C%7C*", `"false"`, 403, "blacklisted")
+	httpapitest.Set(s.T, s.Config, "feature_flags/partitioned||*", "false", "feature_flags/partitioned||may*", "true")
+	s.admin("PUT", "/two?partitioned=true", "", 400, "Partitioned feature is not enabled.")
+	s.admin("PUT", "/two", "", 201, "")
+	s.admin("PUT", "/maybe?partitioned=true", "", 201, "")
 }
 
 func cookieHas(s site, part string) {

@@ -36,6 +36,9 @@ func (o *Room) CreateDatabase(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if properties.Partitioned && !o.settings().mayPartition(name) {
+		return wire.BadRequest("Partitioned feature is not enabled.")
+	}
 	err = o.access.CreateDatabase(r.Context(), name, properties)
 	if errors.Is(err, store.ErrBadDBName) {
 		if len(name) > wire.MaxDBName {
@@ -48,6 +51,19 @@ func (o *Room) CreateDatabase(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header()["Location"] = []string{wire.Absolute(r, "/"+wire.EscapeSegment(name))}
 	return wire.WriteJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
+}
+
+// mayPartition tells whether a database of a name may be partitioned, by the flag for the
+// longest beginning of the name.
+func (s *settings) mayPartition(name string) bool {
+	allowed, longest := true, -1
+	for flag, value := range s.flags {
+		beginning, is := strings.CutPrefix(strings.TrimSuffix(flag, "*"), "partitioned||")
+		if is && strings.HasPrefix(name, beginning) && len(beginning) > longest {
+			allowed, longest = value == "true", len(beginning)
+		}
+	}
+	return allowed
 }
 
 // createOptions reads how a database is to be created.

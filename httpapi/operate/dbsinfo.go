@@ -78,6 +78,10 @@ func (o *Room) appendInfos(b []byte, r *http.Request, names []string, report boo
 		switch {
 		case err == nil:
 			row = append(append(row, `,"info":`...), info...)
+		case refused(err) && report:
+			row = append(row, `,"error":"forbidden"`...)
+		case refused(err):
+			continue
 		case errors.Is(err, store.ErrDamaged):
 			row = append(row, `,"error":"database_damaged"`...)
 		case !errors.Is(err, store.ErrNoDB) && !errors.Is(err, store.ErrBadDBName):
@@ -93,6 +97,12 @@ func (o *Room) appendInfos(b []byte, r *http.Request, names []string, report boo
 		b = append(append(b, row...), '}')
 	}
 	return append(b, ']'), nil
+}
+
+// refused tells whether the user may not see the database.
+func refused(err error) bool {
+	_, is := errors.AsType[*wire.Error](err)
+	return is
 }
 
 func (o *Room) infoOf(r *http.Request, name string) ([]byte, error) {

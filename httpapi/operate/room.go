@@ -61,7 +61,8 @@ type settings struct {
 	maxUUIDs      int    // that GET /_uuids gives at once
 	upState       string // that _up answers instead of ok; "": none
 	vendorNames   map[string]string
-	maxInfoKeys   int // databases that POST /_dbs_info tells of at once
+	flags         map[string]string // of features
+	maxInfoKeys   int               // databases that POST /_dbs_info tells of at once
 }
 
 func readSettings(c *config.Config, _ *settings) *settings {
@@ -71,5 +72,6 @@ func readSettings(c *config.Config, _ *settings) *settings {
 		maxInfoKeys:   int(c.Int("chttpd", "max_db_number_for_dbs_info_req")),
 		upState:       upStates[c.String("couchdb", "maintenance_mode")],
 		vendorNames:   c.Section("vendor"),
+		flags:         c.Section("feature_flags"),
 	}
 }

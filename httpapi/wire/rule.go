@@ -5,19 +5,20 @@ package wire
 type Rule uint8
 
 const (
-	Nobody  Rule = iota // no rule was given: the route is closed
-	Door                // anyone, even where only known users are answered: they log in here
-	Health              // the same, but where only known users are answered the settings decide
-	Anyone              // also without credentials, unless only known users are answered
-	User                // users who have logged in
-	Member              // members of the database that the path names
-	Lister              // the same, but for _users only administrators of the server
-	DBAdmin             // administrators of that database
-	Metrics             // administrators of the server, and users with the role _metrics
-	Admin               // administrators of the server
+	Nobody   Rule = iota // no rule was given: the route is closed
+	Door                 // anyone, even where only known users are answered: they log in here
+	Health               // the same, but where only known users are answered the settings decide
+	Anyone               // also without credentials, unless only known users are answered
+	User                 // users who have logged in
+	Member               // members of the database that the path names
+	Lister               // the same, but for _users only administrators of the server
+	DBAdmin              // administrators of that database
+	Metrics              // administrators of the server, and users with the role _metrics
+	Admin                // administrators of the server
+	DBLister             // the same, unless the settings let everybody list the databases
 )
 
-var ruleNames = [...]string{"nobody", "door", "health", "anyone", "user", "member", "lister", "database admin", "metrics", "server admin"}
+var ruleNames = [...]string{"nobody", "door", "health", "anyone", "user", "member", "lister", "database admin", "metrics", "server admin", "server admin (admin_only_all_dbs)"}
 
 func (r Rule) String() string { return ruleNames[r] }
 
