@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"math/big"
 	"strconv"
+	"strings"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/record"
 )
@@ -31,6 +33,21 @@ func nextLocalRev(old revtree.Rev) revtree.Rev {
 	return revtree.Rev{ID: n.Add(n, big.NewInt(1)).String()}
 }
 
+// localParent is the revision that an edit of a local document says it replaces: of _revisions
+// the first, else _rev. It need not be the one that is there, but it must be one that a local
+// document can have: CouchDB fails with a 500 for others.
+func localParent(doc *document.Doc) (revtree.Rev, error) {
+	given := doc.Rev
+	if len(doc.Path) > 0 {
+		given = doc.Path[0]
+	}
+	digits := strings.TrimPrefix(given.ID, "-")
+	if given.Gen != 0 || strings.Trim(digits, "0123456789") != "" || digits == "" && given.ID != "" {
+		return given, revtree.ErrBadRev
+	}
+	return given, nil
+}
+
 func encodeLocal(rev revtree.Rev, body []byte) []byte {
 	v := make([]byte, 0, 1+binary.MaxVarintLen64+len(rev.ID)+len(body))
 	if n, err := strconv.ParseUint(rev.ID, 10, 63); err == nil {
@@ -41,9 +58,8 @@ func encodeLocal(rev revtree.Rev, body []byte) []byte {
 	return append(v, body...)
 }
 
-// editLocal applies edits of a _local document. They never conflict: any revision is accepted,
-// from _revisions first, else from _rev. The new revision is that number plus one
-// (couch_db.erl, update_local_doc_revs).
+// editLocal applies edits of a _local document. They never conflict. The new revision is
+// localParent's number plus one (couch_db.erl, update_local_doc_revs).
 func (w *writer) editLocal(edits []pendingEdit) error {
 	for i := range edits {
 		e := &edits[i]
@@ -55,9 +71,9 @@ func (w *writer) editLocal(edits []pendingEdit) error {
 			}
 			continue
 		}
-		given := e.doc.Rev
-		if len(e.doc.Path) > 0 {
-			given = e.doc.Path[0]
+		given, err := localParent(e.doc)
+		if e.result.Err = err; err != nil {
+			continue
 		}
 		rev := nextLocalRev(given)
 		e.result.Rev = rev

@@ -140,7 +140,11 @@ func (w *writer) editSingle(edits []pendingEdit, results []Result, opt WriteOpti
 func (w *writer) judge(edits []pendingEdit) error {
 	if edits[0].local {
 		for i := range edits {
-			edits[i].result.Err = nil // from an earlier run
+			e := &edits[i]
+			e.result.Err = nil // from an earlier run
+			if !e.doc.Deleted {
+				_, e.result.Err = localParent(e.doc)
+			}
 		}
 		return nil
 	}
