@@ -95,15 +95,16 @@ func byRights(verbs []httpapi.Verb) map[rights][]string {
 }
 
 var who = map[wire.Rule]string{
-	wire.Door:    "everybody, also under `require_valid_user`",
-	wire.Health:  "everybody, also under `require_valid_user_except_for_up`",
-	wire.Anyone:  "everybody",
-	wire.User:    "users",
-	wire.Member:  "members of the database",
-	wire.Lister:  "members of the database; for `_users` only server administrators",
-	wire.DBAdmin: "administrators of the database",
-	wire.Metrics: "users with the role `_metrics`",
-	wire.Admin:   "server administrators",
+	wire.Door:     "everybody, also under `require_valid_user`",
+	wire.Health:   "everybody, also under `require_valid_user_except_for_up`",
+	wire.Anyone:   "everybody",
+	wire.User:     "users",
+	wire.Member:   "members of the database",
+	wire.Lister:   "members of the database; for `_users` only server administrators",
+	wire.DBAdmin:  "administrators of the database",
+	wire.Metrics:  "users with the role `_metrics`",
+	wire.Admin:    "server administrators",
+	wire.DBLister: "server administrators, or everybody if `[chttpd] admin_only_all_dbs` is false",
 }
 
 var which = map[wire.Scope]string{
