@@ -127,6 +127,7 @@ func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change)
 		read := store.ChangesQuery{Since: since, Limit: q.Limit, AllLeaves: !q.Winners}
 		// fn may block, so it is called only after the snapshot has been released.
 		var page []Change
+		gathered := 0
 		last, err := filter.Changes(ctx, read, func(c *store.Change) error {
 			page = append(page, Change{Seq: db.Seq(c.Seq).String(), ID: string(c.ID), Revs: append([]revtree.Rev(nil), c.Revs...)})
 			return nil
@@ -135,11 +136,19 @@ func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change)
 				if err := fn(c); err != nil {
 					return err
 				}
+				end.LastSeq, gathered = c.Seq, gathered+c.bytes()
 			}
 			end.Rows += len(page)
 			page = page[:0]
+			if gathered >= batchBytes {
+				return errBatchFull
+			}
 			return nil
 		}, func() error { return nil })
+		if errors.Is(err, errBatchFull) {
+			end.Full, end.Pending = true, -1
+			return nil
+		}
 		end.LastSeq, end.Pending = db.Seq(last.Last).String(), int64(last.Pending)
 		return err
 	})

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -81,6 +82,24 @@ type ChangesEnd struct {
 	LastSeq string
 	Pending int64 // changes after that, -1 if the peer did not say
 	Rows    int
+	Full    bool // it stopped because the rows have many bytes: there may be more, however few they are
+}
+
+// batchBytes is how many bytes of ids and revisions make a batch full. Ids may be long, so a number of
+// rows does not bound what a batch takes in memory, in the question which of them are missing, and in
+// answers, which have limits of their own.
+const batchBytes = 4 << 20
+
+// errBatchFull ends the reading of changes.
+var errBatchFull = errors.New("the batch is full")
+
+// bytes is what a change counts for in a batch.
+func (c *Change) bytes() int {
+	n := len(c.ID) + len(c.Seq)
+	for i := range c.Revs {
+		n += len(c.Revs[i].ID)
+	}
+	return n
 }
 
 // Wanted are revisions of a document that the target lacks.

@@ -109,7 +109,7 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 				return ctx.Err()
 			}
 		}
-		if !j.spec.Continuous && (end.Rows < q.Limit || end.Pending == 0) {
+		if !j.spec.Continuous && !end.Full && (end.Rows < q.Limit || end.Pending == 0) {
 			return nil
 		}
 		if end.Rows == 0 && j.now().Sub(asked) < emptyPause { // it should have waited, and did not

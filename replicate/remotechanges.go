@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -58,6 +59,7 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	defer resp.Body.Close()
 	end = ChangesEnd{LastSeq: q.Since, Pending: -1}
 	a := newAnswer(ctx, resp.Body, false)
+	read := 0
 	err = a.eachMember(func(name string) error {
 		switch name {
 		case "results":
@@ -72,7 +74,13 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 				}
 				end.Rows++
 				end.LastSeq = c.Seq // unless last_seq says otherwise
-				return fn(c)
+				if err := fn(c); err != nil {
+					return err
+				}
+				if read += c.bytes(); read >= batchBytes {
+					return errBatchFull
+				}
+				return nil
 			})
 		case "last_seq":
 			v, err := a.value()
@@ -87,6 +95,9 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 		}
 		return a.SkipValue()
 	})
+	if errors.Is(err, errBatchFull) {
+		end.Full, err = true, nil
+	}
 	return end, err
 }
 
