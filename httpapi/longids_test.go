@@ -206,3 +206,18 @@ func TestIDLengthIsLimited(t *testing.T) {
 	set(t, c, "couchdb/max_document_id_length", "infinity")
 	expect(t, ask("PUT", "/db/"+url.PathEscape(long), `{}`), 201, "ok")
 }
+
+// An answer says where a document is only if a request can ask for it there: a client need not take a
+// header of megabytes.
+func TestLongIDsHaveNoLocation(t *testing.T) {
+	t.Parallel()
+	s := openServer(t, Options{})
+	expect(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "ok")
+	for n, located := range map[int]bool{60_000: true, 100_000: false} {
+		w := call(s, "POST", "/db", `{"_id":"`+strings.Repeat("i", n)+`"}`, "Admin", "")
+		expect(t, w, 201, "ok")
+		if got := w.Header().Get("Location"); (got != "") != located {
+			t.Errorf("an id of %d bytes: Location has %d", n, len(got))
+		}
+	}
+}

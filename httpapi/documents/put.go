@@ -68,6 +68,10 @@ func writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery
 	return one.Write(w, r, db)
 }
 
+// maxLocated is how many bytes the id of a document may have whose place an answer tells. The head of no
+// request has room for a longer one, and many clients take no answer with such a header.
+const maxLocated = 64 << 10
+
 // editedAnswer tells what an edit made, and, except of a DELETE, where that is.
 func editedAnswer(r *http.Request, q *docQuery, doc *document.Doc, result store.Result) (write.Answer, error) {
 	switch {
@@ -77,7 +81,7 @@ func editedAnswer(r *http.Request, q *docQuery, doc *document.Doc, result store.
 		return write.Answer{}, result.Err
 	}
 	a := write.Answer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, result.Rev)), Body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
-	if r.Method != http.MethodDelete {
+	if r.Method != http.MethodDelete && len(result.ID) <= maxLocated {
 		a.Location = wire.Absolute(r, wire.DBPath(r)+"/"+wire.EscapeSegment(result.ID))
 	}
 	if r.Method == http.MethodDelete || doc.Deleted && r.Method == http.MethodPut {
