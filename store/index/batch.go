@@ -139,6 +139,7 @@ type collector struct {
 	db      store.Bare
 	limit   batchLimit
 	mappers []Mapper
+	beyond  bool // see stretch
 
 	perDoc atomic.Int64 // recent bytes of rows from one document; 0: unknown
 }
@@ -251,6 +252,9 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, writt
 	var size int64
 	docs := 0
 	q := store.ChangesQuery{Since: b.from, To: b.to, Limit: -1, IncludeDocs: true, Conflicts: true, DeletedConflicts: true, PageRows: c.pageRows()}
+	if c.beyond {
+		q.To = 0
+	}
 	end, err := c.db.Changes(ctx, q, func(ch *store.Change) error {
 		if !c.def.maps(ch.ID) {
 			return nil
@@ -289,6 +293,9 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, writt
 		page = make([]store.Document, 0, len(page))
 		return nil
 	})
+	if err == nil && c.beyond {
+		b.to = max(b.to, end.Last)
+	}
 	b.at = b.to
 	if errors.Is(err, errEnough) || err == nil && end.Done {
 		return nil

@@ -121,8 +121,14 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		ix.reached(st.seq)
-		return nil
+		// The first build reads each document once, so it leaves out what moves meanwhile.
+		if info, err = ix.db.Info(ctx); err != nil {
+			return err
+		}
+		if purgeSeq = st.purgeSeq; info.UpdateSeq == st.seq {
+			ix.reached(st.seq)
+			return nil
+		}
 	}
 	return ix.catchUp(ctx, &st, info.UpdateSeq, purgeSeq, reducers)
 }
@@ -163,7 +169,7 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 		return err
 	}
 	w := writer{sub, ix.def, reducers, st}
-	return ix.eachBatch(ctx, st.seq, to, limit, func(b *batch) error {
+	return ix.eachBatch(ctx, stretch{from: st.seq, to: to, beyond: true}, limit, func(b *batch) error {
 		err := w.write(ctx, b, purgeSeq)
 		if err == nil {
 			ix.reached(st.seq)
@@ -172,12 +178,22 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 	})
 }
 
-// eachBatch maps the changes after a sequence, up to another one, and calls fn for each batch.
-// While fn works, the next batch is mapped, unless this one takes much memory.
-func (ix *Index) eachBatch(ctx context.Context, from, to uint64, limit batchLimit, fn func(*batch) error) error {
+// stretch is a part of the feed, (from, to], to map.
+type stretch struct {
+	from, to uint64
+	// beyond lets the last batch go beyond to, up to the newest change of the snapshot that it is read
+	// of. A document that has moved there since to was the newest would else be in the index as it was
+	// before, or not at all, although the index says that it has reached to.
+	beyond bool
+}
+
+// eachBatch maps the changes of a stretch, and calls fn for each batch. While fn works, the next
+// batch is mapped, unless this one takes much memory.
+func (ix *Index) eachBatch(ctx context.Context, s stretch, limit batchLimit, fn func(*batch) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := collector{def: ix.def, db: ix.db, limit: limit}
+	to := s.to
+	c := collector{def: ix.def, db: ix.db, limit: limit, beyond: s.beyond}
 	defer c.close()
 	type collected struct {
 		b   *batch
@@ -191,7 +207,7 @@ func (ix *Index) eachBatch(ctx context.Context, from, to uint64, limit batchLimi
 		}()
 		return done
 	}
-	next := begin(from)
+	next := begin(s.from)
 	for next != nil {
 		got := <-next
 		if got.err != nil {

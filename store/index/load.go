@@ -31,7 +31,7 @@ func (ix *Index) buildFirst(ctx context.Context, st *state, to, purgeSeq uint64,
 	after := *st
 	after.seq, after.purgeSeq, after.loader, after.bytes = to, purgeSeq, "", 0
 	after.views = make([]viewState, len(st.views))
-	err = ix.eachBatch(ctx, 0, to, ix.m.first, func(b *batch) error {
+	err = ix.eachBatch(ctx, stretch{to: to}, ix.m.first, func(b *batch) error {
 		a := applier{def: ix.def, state: &after, at: to, fresh: true}
 		if err := a.compare(b); err != nil {
 			return err
