@@ -37,16 +37,19 @@ type BulkReader struct {
 }
 
 // Next returns the next documents, at most docs of them, and no more once they reach the given
-// bytes. At the end it returns io.EOF. All have been checked.
+// bytes, for which everything counts that is kept of them: ids may be longer than bodies. At the end
+// it returns io.EOF. All have been checked.
 func (r *BulkReader) Next(docs, bytes int) (some []Doc, err error) {
 	p := newParser(r.src, Options{Expect: min(bytes, len(r.src)-r.at)})
 	defer p.release()
-	for len(some) < docs && len(p.body) < bytes && r.src[r.at] != ']' {
+	beside := 0 // the bodies
+	for len(some) < docs && len(p.body)+beside < bytes && r.src[r.at] != ']' {
 		d, end, err := p.document(r.at, r.opt)
 		if err != nil {
 			return nil, err
 		}
 		some = append(some, d)
+		beside += d.besideBody()
 		if r.at = jsonscan.Space(r.src, end); r.src[r.at] == ',' {
 			r.at = jsonscan.Space(r.src, r.at+1)
 		}
@@ -55,4 +58,16 @@ func (r *BulkReader) Next(docs, bytes int) (some []Doc, err error) {
 		return nil, io.EOF
 	}
 	return some, nil
+}
+
+// besideBody is how many bytes a document keeps beside its body; the bytes of attachments are not kept.
+func (d *Doc) besideBody() int {
+	n := len(d.ID) + len(d.Rev.ID)
+	for i := range d.Path {
+		n += len(d.Path[i].ID)
+	}
+	for i := range d.Attachments {
+		n += len(d.Attachments[i].Name) + len(d.Attachments[i].Type)
+	}
+	return n
 }
