@@ -184,6 +184,7 @@ func TestIDLengthIsLimited(t *testing.T) {
 		{"POST", "/db/_design/d/_update/u?id=ID", ``, ""},
 		{"PUT", "/db/_local/ID", `{}`, ""},
 		{"PUT", "/db/_design/ID", `{}`, ""},
+		{"POST", "/db/_index", `{"index":{"fields":["a"]},"ddoc":"ID"}`, ""},
 	} {
 		id := long
 		if strings.Contains(one.path, "/_local/") {
