@@ -59,7 +59,7 @@ func (room *Room) planDocRange(db *store.DB, space store.DocSpace, p *viewParams
 		return nil, errPartitionHere
 	}
 	if p.partition != "" {
-		if err := room.limit(p, "partition_query_limit"); err != nil {
+		if err := p.capLimit(room.settings().partitionLimit); err != nil {
 			return nil, err
 		}
 	}

@@ -65,9 +65,8 @@ func (room *Room) checkPartition(r *http.Request) error {
 	return nil
 }
 
-// limit applies one of the settings that cap how many rows a query returns: no limit means the cap.
-func (room *Room) limit(p *viewParams, setting string) error {
-	most := int(min(room.config.Int("query_server_config", setting), maxLimit))
+// capLimit applies a setting that caps how many rows a query returns: no limit means the cap.
+func (p *viewParams) capLimit(most int) error {
 	switch {
 	case p.limit < 0 && most < maxLimit:
 		p.limit = most

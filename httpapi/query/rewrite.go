@@ -33,7 +33,7 @@ type rewritesKey struct{}
 func (room *Room) Rewrite(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Deprecation"] = []string{deprecation}
 	count, _ := r.Context().Value(rewritesKey{}).(int)
-	if int64(count) >= room.config.Int("chttpd", "rewrite_limit") {
+	if count >= room.settings().rewriteLimit {
 		return errRewriteLoop
 	}
 	r = r.WithContext(context.WithValue(r.Context(), rewritesKey{}, count+1))
@@ -90,7 +90,7 @@ func (room *Room) rewriteTo(w http.ResponseWriter, r *http.Request, to, query st
 	vars := mux.Vars(r)
 	root := "/" + vars["db"]
 	full := path.Join(root, "_design", vars["ddoc"], to)
-	if full != root && !strings.HasPrefix(full, root+"/") && room.config.Bool("chttpd", "secure_rewrites") {
+	if full != root && !strings.HasPrefix(full, root+"/") && room.settings().secureRewrites {
 		return errRewriteAbroad
 	}
 	next := *r

@@ -32,7 +32,6 @@ type Options struct {
 // Room answers queries.
 type Room struct {
 	access  *access.Access
-	config  *config.Config
 	designs *design.Cache
 	indexes *index.Manager
 	opener  *view.Opener
@@ -46,18 +45,27 @@ type Room struct {
 type settings struct {
 	findLimit   int // documents that _find gives unless it says otherwise
 	scanWarning int // documents looked at for each that matches, from which on _find warns; 0: never
+
+	queryLimit, partitionLimit int // rows that a query returns at the most, and one of a partition or a partitioned view
+
+	rewriteLimit   int  // how often one request may be rewritten
+	secureRewrites bool // a rewrite stays in its database
 }
 
 func readSettings(c *config.Config, _ *settings) *settings {
 	return &settings{
 		findLimit: int(c.Int("mango", "default_limit")), scanWarning: int(c.Int("mango", "index_scan_warning_threshold")),
+		queryLimit:     int(min(c.Int("query_server_config", "query_limit"), maxLimit)),
+		partitionLimit: int(min(c.Int("query_server_config", "partition_query_limit"), maxLimit)),
+		rewriteLimit:   int(c.Int("chttpd", "rewrite_limit")),
+		secureRewrites: c.Bool("chttpd", "secure_rewrites"),
 	}
 }
 
 // New makes a Room.
 func New(opt Options) *Room {
 	return &Room{
-		config: opt.Config, settings: config.Follow(opt.Config, readSettings),
-		access: opt.Access, designs: opt.Designs, indexes: opt.Indexes, opener: opt.Opener, finder: opt.Finder, reroute: opt.Reroute,
+		settings: config.Follow(opt.Config, readSettings),
+		access:   opt.Access, designs: opt.Designs, indexes: opt.Indexes, opener: opt.Opener, finder: opt.Finder, reroute: opt.Reroute,
 	}
 }

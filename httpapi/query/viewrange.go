@@ -51,11 +51,11 @@ func (v *viewRange) tag(h view.Head) error {
 
 // plan checks the options of a query of the view in CouchDB's order.
 func (room *Room) plan(v *openView, p *viewParams) (*viewRange, error) {
-	limit := "query_limit"
+	limit := room.settings().queryLimit
 	if v.Design.Partitioned {
-		limit = "partition_query_limit"
+		limit = room.settings().partitionLimit
 	}
-	if err := room.limit(p, limit); err != nil {
+	if err := p.capLimit(limit); err != nil {
 		return nil, err
 	}
 	reduces := v.Design.Views[v.number].Reduce != ""
