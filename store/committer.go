@@ -148,7 +148,7 @@ func (c *committer) try(group []*op) error {
 				return err
 			}
 			for _, o := range group {
-				w.began = w.last
+				w.began, w.quota = w.last, c.db.quota()
 				if err := o.apply(w); err != nil {
 					return err
 				}

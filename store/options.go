@@ -16,6 +16,10 @@ type Options struct {
 	// MaxIDLength is the longest document id in bytes, with _design/ or _local/. 0 is no limit
 	// but MaxDocumentSize, which no id exceeds.
 	MaxIDLength int64
+	// MaxPartitionSize is the size in bytes (PartitionInfo.External) from which on a partition is
+	// full: interactive edits may not make its documents larger (*PartitionOverflow). 0 is no
+	// limit.
+	MaxPartitionSize int64
 	// UploadMemory limits the bytes that the buffers of attachments from clients have together
 	// (32 MiB). Each upload has a few KiB besides. UploadWait limits how long an upload waits
 	// for its part (10 s).
@@ -32,8 +36,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.MaxOpen < 0 || o.MaxDocumentSize < 0 || o.MaxIDLength < 0 || o.UploadMemory < 0 || o.UploadWait < 0 {
-		return o, fmt.Errorf("store options: MaxOpen, MaxDocumentSize, MaxIDLength, UploadMemory and UploadWait must not be negative")
+	if o.MaxOpen < 0 || o.MaxDocumentSize < 0 || o.MaxIDLength < 0 || o.MaxPartitionSize < 0 || o.UploadMemory < 0 || o.UploadWait < 0 {
+		return o, fmt.Errorf("store options: MaxOpen, MaxDocumentSize, MaxIDLength, MaxPartitionSize, UploadMemory and UploadWait must not be negative")
 	}
 	if o.MaxOpen == 0 {
 		o.MaxOpen = 500

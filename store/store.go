@@ -22,8 +22,8 @@ type Store struct {
 
 	uploads *uploadMemory
 
-	maxOpen, maxDocumentSize, maxIDLength atomic.Int64 // from the options; they may change
-	security                              atomic.Pointer[func(name string) []byte]
+	maxOpen, maxDocumentSize, maxIDLength, maxPartitionSize atomic.Int64 // from the options; they may change
+	security                                                atomic.Pointer[func(name string) []byte]
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[string]*DB
@@ -52,12 +52,14 @@ func (s *Store) Events() *Events { return s.events }
 // Limits returns the options in force.
 func (s *Store) Limits() Options {
 	opt := s.opt
-	opt.MaxOpen, opt.MaxDocumentSize, opt.MaxIDLength = int(s.maxOpen.Load()), s.maxDocumentSize.Load(), s.maxIDLength.Load()
+	opt.MaxOpen, opt.MaxDocumentSize = int(s.maxOpen.Load()), s.maxDocumentSize.Load()
+	opt.MaxIDLength, opt.MaxPartitionSize = s.maxIDLength.Load(), s.maxPartitionSize.Load()
 	return opt
 }
 
 // SetLimits changes the options that may change while the store is in use: MaxOpen,
-// MaxDocumentSize and MaxIDLength. Existing documents stay, even if they exceed a new limit.
+// MaxDocumentSize, MaxIDLength and MaxPartitionSize. Existing documents stay, even if they exceed
+// a new limit.
 func (s *Store) SetLimits(opt Options) error {
 	opt, err := opt.withDefaults()
 	if err != nil {
@@ -66,6 +68,7 @@ func (s *Store) SetLimits(opt Options) error {
 	s.maxOpen.Store(int64(opt.MaxOpen))
 	s.maxDocumentSize.Store(opt.MaxDocumentSize)
 	s.maxIDLength.Store(opt.MaxIDLength)
+	s.maxPartitionSize.Store(opt.MaxPartitionSize)
 	return nil
 }
 

@@ -152,9 +152,9 @@ func (w *writer) judge(edits []pendingEdit) error {
 	if err != nil {
 		return err
 	}
-	ref := bodyRef{seq: w.last + 1}
 	for i := range edits {
 		e := &edits[i]
+		ref := bodyRef{seq: w.last + 1, size: int64(len(e.doc.Body)), attached: attachedBytes(e.atts)}
 		path, err := w.admit(e, &d.tree, d.known)
 		if err != nil {
 			return err

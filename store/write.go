@@ -46,7 +46,7 @@ func (o *WriteOptions) single() bool { return o.Atomic || o.Unchanged != nil || 
 type Result struct {
 	ID  string
 	Rev revtree.Rev // the new revision, or, if Err is set, the given one
-	Err error       // ErrConflict, ErrIDTooLong; nil: it is on disk
+	Err error       // ErrConflict, ErrIDTooLong, *PartitionOverflow; nil: it is on disk
 }
 
 // Put writes one document. Its error is the Result's, which refuses the document; if the Result
@@ -404,6 +404,15 @@ func (w *writer) admit(e *pendingEdit, tree *revtree.Tree, known bool) ([]revtre
 	path, err := []revtree.Rev(nil), ErrConflict
 	if !must {
 		path, err = e.place(tree, known)
+	}
+	if err == nil {
+		over, failure := w.overflows(e, path, tree)
+		if failure != nil {
+			return nil, failure
+		}
+		if over {
+			err = &PartitionOverflow{ID: e.doc.ID}
+		}
 	}
 	if err == nil {
 		if err = w.canLink(e.atts, e.staged); err != nil && !errors.Is(err, ErrMissingAttachment) {

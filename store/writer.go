@@ -29,6 +29,7 @@ type writer struct {
 	limit      int    // revs limit, 0 before it is read
 	moves      []ranks.Move
 	partitions []partitionDelta
+	quota      quota // of the present op
 	proof      proof
 
 	arena []byte // values passed to the engine, which keeps them until the commit

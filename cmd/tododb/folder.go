@@ -108,9 +108,10 @@ func (l locked) open(ctx context.Context) (*folder, error) {
 // limits are the settings that limit databases and documents.
 func (l locked) limits() store.Options {
 	return store.Options{
-		MaxOpen:         int(l.cfg.Int("couchdb", "max_dbs_open")),
-		MaxDocumentSize: l.cfg.Int("couchdb", "max_document_size"),
-		MaxIDLength:     l.cfg.Int("couchdb", "max_document_id_length"),
+		MaxOpen:          int(l.cfg.Int("couchdb", "max_dbs_open")),
+		MaxDocumentSize:  l.cfg.Int("couchdb", "max_document_size"),
+		MaxIDLength:      l.cfg.Int("couchdb", "max_document_id_length"),
+		MaxPartitionSize: max(0, l.cfg.Int("couchdb", "max_partition_size")),
 	}
 }
 

@@ -109,6 +109,18 @@ func TestSettingsOfARunningServer(t *testing.T) {
 	if open == 0 || open > 4 { // those in use at the moment are open in any case
 		t.Errorf("%d databases are open", open)
 	}
+
+	server.do(201, "PUT", "/parts?partitioned=true", "")
+	server.do(201, "PUT", "/parts/p:a", `{"x":"more than ten bytes"}`)
+	set("couchdb/max_partition_size", "10")
+	if refusal := server.do(403, "PUT", "/parts/p:b", `{}`); !strings.Contains(refusal, "partition_overflow") {
+		t.Error(refusal)
+	}
+	for i, none := range []string{"30", "0", "-1", "infinity"} {
+		set("couchdb/max_partition_size", none)
+		server.do(201, "PUT", fmt.Sprintf("/parts/p:c%d", i), `{}`)
+	}
+
 	uri := filepath.Join(t.TempDir(), "uri")
 	set("couchdb/uri_file", uri)
 	set("couchdb/uuid", "0123456789abcdef")

@@ -902,6 +902,7 @@ func soon(s site, what string, is func() bool) {
 var seenBy = map[string]string{
 	"couchdb/uri_file":                            "cmd/tododb.TestSettingsOfARunningServer",
 	"couchdb/uuid":                                "cmd/tododb.TestSettingsOfARunningServer",
+	"couchdb/max_partition_size":                  "cmd/tododb.TestSettingsOfARunningServer",
 	"couchdb/max_dbs_open":                        "cmd/tododb.TestSettingsOfARunningServer",
 	"couchdb/os_process_timeout":                  "cmd/tododb.TestSettingsOfTheProgram",
 	"chttpd/bind_address":                         "cmd/tododb.TestSettingsOfTheProgram",

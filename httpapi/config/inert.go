@@ -12,7 +12,6 @@ var withoutEffect = []struct{ section, names, why string }{
 	{"couchdb", "delayed_commits", "every write is on disk before it is answered"},
 	{"couchdb", "stem_interactive_updates", "a document's tree is cut to its database's _revs_limit by every write"},
 	{"couchdb", "changes_doc_ids_optimization_threshold", "the filter _doc_ids always reads only the documents that it names, if they are few"},
-	{"couchdb", "max_partition_size", "a partition may have any size, because it need not fit a shard"},
 	{"couchdb", "compaction_log_level", "compactions are logged as info"},
 	{"couchdb", "single_node", "a server is always a single node, and makes its system databases itself"},
 	{"purge", "index_lag_warn_seconds", "an index takes purges into account before it answers"},

@@ -42,6 +42,7 @@ var (
 	Count   = &Kind{want: "a number from 1 to 2147483647", ok: between(1, 1<<31-1), read: asInt}
 	Number  = &Kind{want: "a number from 0 to 2147483647", ok: between(0, 1<<31-1), read: asInt}
 	Size    = &Kind{want: "a number of bytes from 1", ok: between(1, 1<<63-1), read: asInt}
+	Room    = &Kind{want: "a number of bytes, 0 or less for no limit", ok: between(-1<<63, 1<<63-1), read: asInt}
 	Rows    = &Kind{want: "a number of rows from 0", ok: between(0, 1<<63-1), read: asInt}
 	Limit   = &Kind{want: "a number from 1, or infinity", ok: orInfinity(between(1, 1<<63-1)), read: asInt} // read as 0 for infinity
 	Port    = &Kind{want: "a port from 0 to 65535", ok: between(0, 1<<16-1), read: asInt}

@@ -13,6 +13,7 @@ var table = []Setting{
 	{Name{"couchdb", "uuid"}, "", Text, Restart, "identity of the server; created at the first start and then kept, because clients build their checkpoints on it"},
 	{Name{"couchdb", "max_document_size"}, "8000000", Size, 0, "bytes of JSON that one document may have, not counting its attachments and other special members"},
 	{Name{"couchdb", "max_document_id_length"}, "infinity", Limit, 0, "bytes that the id of a document may have, _design/ and _local/ included, or infinity; no id is longer than max_document_size"},
+	{Name{"couchdb", "max_partition_size"}, "10737418240", OrDefault(Room), 0, "bytes from which on a partition takes no edit that makes one of its documents larger, except from replications; 0: no limit; what is no number is kept and means the default, as in CouchDB"},
 	{Name{"couchdb", "max_attachment_size"}, "infinity", Limit, 0, "bytes that one attachment may have, or infinity"},
 	{Name{"couchdb", "maintenance_mode"}, "false", OneOf("false", "true", "nolb"), 0, "true or nolb: /_up answers 404, so that a load balancer sends nothing here any more; whatever comes is served"},
 	{Name{"couchdb", "uri_file"}, "", Text, Restart, "file into which the server writes its URLs when it starts; empty: none"},

@@ -175,6 +175,9 @@ func answer(err error) wire.Failure {
 		}
 		return wire.Failure{Status: http.StatusUnauthorized, Word: "unauthorized", Reason: e.Reason}
 	}
+	if e, ok := errors.AsType[*store.PartitionOverflow](err); ok {
+		return wire.Failure{Status: http.StatusForbidden, Word: "partition_overflow", Reason: e.Error()}
+	}
 	if e, ok := errors.AsType[*store.MissingStub](err); ok {
 		return wire.Failure{Status: http.StatusPreconditionFailed, Word: "missing_stub", Reason: e.Error()}
 	}
