@@ -22,6 +22,7 @@ func (o *Room) Security(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, raw)
 }
 
+// SetSecurity answers PUT of a database's security object.
 func (o *Room) SetSecurity(w http.ResponseWriter, r *http.Request) error {
 	db, err := o.access.Open(r)
 	if err != nil {
