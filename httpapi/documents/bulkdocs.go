@@ -39,7 +39,7 @@ func (d *Room) BulkDocs(w http.ResponseWriter, r *http.Request) error {
 	if bulk.AllOrNothing {
 		return refuseAll(w, r, bulk.Docs)
 	}
-	if err := d.completeDocs(db, &bulk); err != nil {
+	if err := d.completeDocs(r, db, &bulk); err != nil {
 		return err
 	}
 	results, err := writeBulk(w, r, db, &bulk)
@@ -98,7 +98,7 @@ func bulkDocsAnswer(ctx context.Context, bulk *document.Bulk, results []store.Re
 }
 
 // completeDocs gives ids to documents without one and refuses what cannot be written.
-func (d *Room) completeDocs(db *store.DB, bulk *document.Bulk) error {
+func (d *Room) completeDocs(r *http.Request, db *store.DB, bulk *document.Bulk) error {
 	for i := range bulk.Docs {
 		doc := &bulk.Docs[i]
 		if bulk.Replicated && !doc.HasRev && len(doc.Path) == 0 {
@@ -110,6 +110,7 @@ func (d *Room) completeDocs(db *store.DB, bulk *document.Bulk) error {
 		if err := db.CheckNewID(doc.ID); err != nil {
 			return err
 		}
+		wire.NoteDocument(r, doc.ID)
 	}
 	return nil
 }

@@ -193,7 +193,7 @@ func (d *Room) writePart(w http.ResponseWriter, r *http.Request, db *store.DB, p
 		}
 		return nil
 	}
-	if err := d.completeDocs(db, &part); err != nil {
+	if err := d.completeDocs(r, db, &part); err != nil {
 		return err
 	}
 	results, err := writeBulk(w, r, db, &part)

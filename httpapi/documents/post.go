@@ -37,6 +37,7 @@ func (d *Room) Post(w http.ResponseWriter, r *http.Request) error {
 			return answer.Send(w, r)
 		}
 	}
+	wire.NoteDocument(r, doc.ID)
 	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
 		return err
 	}

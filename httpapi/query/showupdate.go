@@ -118,6 +118,7 @@ func writeUpdated(w http.ResponseWriter, r *http.Request, db *store.DB, made []b
 	if err := document.ValidID(doc.ID); err != nil {
 		return result, err
 	}
+	wire.NoteDocument(r, doc.ID)
 	if err := db.MayEdit(r.Context(), doc.ID); err != nil {
 		return result, err
 	}

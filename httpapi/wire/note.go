@@ -3,6 +3,7 @@ package wire
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/tododb/tododb/store"
 )
@@ -17,6 +18,14 @@ func (x *Exchange) Note(attrs ...slog.Attr) { x.Notes = append(x.Notes, attrs...
 func Note(r *http.Request, attrs ...slog.Attr) {
 	if Audited(r) {
 		ExchangeOf(r).Note(attrs...)
+	}
+}
+
+// NoteDocument notes which document a request writes that does not name it in its path. The
+// action of a request that writes a design document is design, also if it writes others too.
+func NoteDocument(r *http.Request, id string) {
+	if strings.HasPrefix(id, "_design/") {
+		ExchangeOf(r).Action = "design"
 	}
 }
 
