@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 // corsHeaders are the request headers that the API has a use for.
@@ -36,21 +37,51 @@ type cors struct {
 	maxAge      []string
 }
 
-func newCORS(c *config.Config) *cors {
+// corsOfHosts says it for each host.
+type corsOfHosts struct {
+	all  *cors
+	some map[string]*cors // hosts with a section of their own, in lower case and without a port
+}
+
+func newCORS(c *config.Config) *corsOfHosts {
+	hosts := &corsOfHosts{all: readCORS(c, "cors"), some: map[string]*cors{}}
+	for host, section := range c.CORSHosts() {
+		hosts.some[host] = readCORS(c, section)
+	}
+	return hosts
+}
+
+// of returns what counts for a request.
+func (c *corsOfHosts) of(r *http.Request) *cors {
+	switch {
+	case c == nil:
+		return nil
+	case len(c.some) == 0:
+		return c.all
+	}
+	labels, _ := splitHost(wire.Host(r))
+	slices.Reverse(labels)
+	if one, has := c.some[strings.Join(labels, ".")]; has {
+		return one
+	}
+	return c.all
+}
+
+func readCORS(c *config.Config, section string) *cors {
 	ready := &cors{
-		origins: c.List("cors", "origins"), credentials: c.Bool("cors", "credentials"), headers: slices.Clone(corsHeaders),
-		maxAge: []string{c.String("cors", "max_age")},
+		origins: c.List(section, "origins"), credentials: c.Bool(section, "credentials"), headers: slices.Clone(corsHeaders),
+		maxAge: []string{c.String(section, "max_age")},
 	}
 	if len(ready.origins) == 0 {
 		return nil
 	}
 	ready.any = slices.Contains(ready.origins, "*")
-	methods := c.List("cors", "methods")
+	methods := c.List(section, "methods")
 	if len(methods) == 0 {
 		methods = corsMethods
 	}
 	ready.methods = strings.Join(methods, ", ")
-	for _, name := range c.List("cors", "headers") {
+	for _, name := range c.List(section, "headers") {
 		ready.headers = append(ready.headers, strings.ToLower(name))
 	}
 	return ready

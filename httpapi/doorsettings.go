@@ -5,11 +5,11 @@ import "github.com/tododb/tododb/httpapi/config"
 // doorSettings has the settings that every request meets before its route, prepared once for each change. A request loads
 // it when it needs it, so a change counts from the next request on.
 type doorSettings struct {
-	cors              *cors
-	byUser, byAddress *rates   // nil: as often as they like
-	server            []string // the Server header
-	maxURI            int      // bytes of a request's path and query; 0: any number
-	frames            *frames  // nil: X-Frame-Options is not sent
+	cors              *corsOfHosts // nil: no web page may
+	byUser, byAddress *rates       // nil: as often as they like
+	server            []string     // the Server header
+	maxURI            int          // bytes of a request's path and query; 0: any number
+	frames            *frames      // nil: X-Frame-Options is not sent
 	vhosts            []vhost
 }
 

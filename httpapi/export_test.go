@@ -40,6 +40,6 @@ func (s *Server) Foreseen(r *http.Request) string {
 }
 
 // ToVhost gives a request the path that the rules of [vhosts] lead to.
-func ToVhost(rules map[string]string, r *http.Request) (*http.Request, error) {
-	return toVhost(readVhosts(rules), r)
+func (s *Server) ToVhost(rules map[string]string, r *http.Request) (*http.Request, error) {
+	return toVhost(readVhosts(rules), s.everywhere, r)
 }

@@ -14,6 +14,9 @@ type Route struct {
 	Verbs []Verb // what the methods do; HEAD is GET unless it is there itself
 
 	check func(*http.Request) error // after the rule and before the method; nil: nothing
+
+	everyHost bool // no virtual host has another path of this first segment
+	always    bool // [chttpd] max_uri_length cannot shut it out
 }
 
 // Verb is what one method, or several, do at a path.
@@ -53,6 +56,19 @@ func (v Verb) tokens(which wire.Scope) Verb {
 // first makes a route with a check that comes before its methods.
 func first(check func(*http.Request) error, r Route) Route {
 	r.check = check
+	return r
+}
+
+// everyHost makes a route whose first segment means the same on every virtual host.
+func everyHost(r Route) Route {
+	r.everyHost = true
+	return r
+}
+
+// always makes a route that [chttpd] max_uri_length cannot shut out, so that it can be changed
+// back over HTTP.
+func always(r Route) Route {
+	r.always = true
 	return r
 }
 

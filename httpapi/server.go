@@ -96,7 +96,8 @@ type Server struct {
 	changes      *changes.Room
 	query        *query.Room
 	replications *replications.Room
-	routes       []Route // the table
+	routes       []Route  // the table
+	everywhere   []string // first segments of paths that are the same on every virtual host
 	// The lines for documents and attachments, which odd paths lead to as well.
 	toDocument, toAttachment Route
 
@@ -174,6 +175,7 @@ func New(opt Options) (*Server, error) {
 	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes})
 	s.ownMetrics()
 	s.routes = s.table()
+	s.everywhere = onEveryHost(s.routes)
 	s.router = s.route(s.routes)
 	return s, nil
 }
@@ -206,7 +208,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if set.frames != nil {
 		h["X-Frame-Options"] = []string{set.frames.option(r)}
 	}
-	if set.maxURI > 0 && len(r.RequestURI) > set.maxURI {
+	tooLong := set.maxURI > 0 && len(r.RequestURI) > set.maxURI
+	if tooLong && len(r.RequestURI) > alwaysURI {
 		wire.Fail(x, r, errURITooLong)
 		return
 	}
@@ -214,7 +217,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		wire.Fail(x, r, err)
 		return
 	}
-	if set.cors.handle(x, r) {
+	if set.cors.of(r).handle(x, r) {
 		return
 	}
 	if set.byAddress != nil {
@@ -225,7 +228,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	overrideMethod(r)
 	cleanPath(r)
-	r, err := toVhost(set.vhosts, r)
+	r, err := toVhost(set.vhosts, s.everywhere, r)
 	if err != nil {
 		wire.Fail(x, r, err)
 		return
@@ -234,8 +237,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var found mux.RouteMatch
 	s.router.Match(r, &found)
 	r = mux.SetURLVars(r, found.Vars)
-	if l, is := found.Handler.(line); is {
+	l, is := found.Handler.(line)
+	if is {
 		x.Path = l.rt.Path
+	}
+	if tooLong && !(is && l.rt.always) {
+		wire.Fail(x, r, errURITooLong)
+		return
 	}
 	x.Action = s.foreseen(r, found.Handler)
 	renew, err := s.access.LetIn(r)
@@ -254,6 +262,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	found.Handler.ServeHTTP(x, r)
 }
+
+// alwaysURI is how long a request's path and query may be, in bytes, whatever the setting says, if
+// its route is one that always answers.
+const alwaysURI = 1 << 10
 
 var errURITooLong = wire.Errorf(http.StatusRequestURITooLong, "too_long", "the request uri is too long")
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
@@ -23,8 +24,18 @@ type vhost struct {
 	target []string
 }
 
-// vhostGlobals are the first segments of paths that are the same on every virtual host.
-var vhostGlobals = []string{"_utils", "_uuids", "_session", "_users"}
+// onEveryHost returns the first segments of paths that are the same on every virtual host: those
+// that the table marks, and the database of the users, as in CouchDB.
+func onEveryHost(table []Route) []string {
+	names := []string{access.UsersDB}
+	for i := range table {
+		if table[i].everyHost {
+			names = append(names, splitPath(strings.TrimSuffix(table[i].Path, "..."))[0])
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
 
 // readVhosts makes the rules of a section, those that say more before those that say less.
 func readVhosts(section map[string]string) []vhost {
@@ -115,9 +126,9 @@ func (v *vhost) leads(host []string, port string, path []string) (to []string, o
 	return append(to, path[len(v.path):]...), true
 }
 
-// toVhost gives a request the path that its virtual host leads to. The error is that of a path
-// that cannot be read.
-func toVhost(rules []vhost, r *http.Request) (*http.Request, error) {
+// toVhost gives a request the path that its virtual host leads to, unless its first segment is
+// one of global. The error is that of a path that cannot be read.
+func toVhost(rules []vhost, global []string, r *http.Request) (*http.Request, error) {
 	if len(rules) == 0 {
 		return r, nil
 	}
@@ -127,7 +138,7 @@ func toVhost(rules []vhost, r *http.Request) (*http.Request, error) {
 	}
 	host, port := splitHost(here.Host)
 	path := splitPath(r.URL.EscapedPath())
-	if len(path) > 0 && slices.Contains(vhostGlobals, path[0]) {
+	if len(path) > 0 && slices.Contains(global, path[0]) {
 		return r, nil
 	}
 	for i := range rules {

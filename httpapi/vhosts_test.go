@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/tododb/tododb/httpapi"
 )
 
 // A host leads to the path that its rule says, a rule that says more before one that says less.
@@ -16,7 +14,8 @@ func TestVhosts(t *testing.T) {
 		"example.com": "/example", "example.com:81": "/port", "*.example.com": "/*", ":db.app.example.com": "/:db/_design/app/_rewrite",
 		"www.example.com/blog": "/posts/all", "www.example.com": "/site", "off.example.com": "", "root.org": "/",
 	}
-	shared := openServer(t, Options{}).Shared()
+	s := openServer(t, Options{})
+	shared := s.Shared()
 	for _, c := range [][3]string{
 		{"example.com", "/", "/example"}, {"EXAMPLE.com", "/a/b", "/example/a/b"}, {"example.com:80", "/", "/example"}, {"example.com:81", "/x", "/port/x"},
 		{"notes.app.example.com", "/page?x=1", "/notes/_design/app/_rewrite/page"},
@@ -29,7 +28,7 @@ func TestVhosts(t *testing.T) {
 		r := httptest.NewRequest("GET", c[1], nil)
 		r.Host = c[0]
 		r = r.WithContext(shared.Begin(httptest.NewRecorder(), r).In(r.Context()))
-		got, err := httpapi.ToVhost(rules, r)
+		got, err := s.ToVhost(rules, r)
 		if err != nil || got.URL.EscapedPath() != c[2] || got.URL.RawQuery != r.URL.RawQuery {
 			t.Errorf("%s%s: %v %v, want %s", c[0], c[1], got.URL, err, c[2])
 		}
@@ -70,7 +69,8 @@ func TestVhostsOpenNothing(t *testing.T) {
 // Whatever a rule, a host and a path are like, the request gets a path that can be read, or an
 // error.
 func FuzzVhost(f *testing.F) {
-	shared := openServer(f, Options{}).Shared()
+	s := openServer(f, Options{})
+	shared := s.Shared()
 	f.Add("*.example.com:80/a", "/*/b", "x.y.example.com:80", "/a/c%2Fd")
 	f.Add(":a.:b", "/:b/:a/:c", "one.two", "//x//")
 	f.Add("", "*", "[::1]:5984", "/")
@@ -83,7 +83,7 @@ func FuzzVhost(f *testing.F) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host, r.URL = host, u
 		r = r.WithContext(shared.Begin(httptest.NewRecorder(), r).In(r.Context()))
-		got, err := httpapi.ToVhost(map[string]string{rule: target}, r)
+		got, err := s.ToVhost(map[string]string{rule: target}, r)
 		if err != nil {
 			return
 		}

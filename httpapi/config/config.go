@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,11 +113,15 @@ func (c *Config) get(section, name string, as reading) (string, *Setting) {
 }
 
 // find returns what is set. A setting that nobody has set has the value that it has in the
-// section where older programs write it.
+// section where older programs write it, and one of a host the value that it has for all hosts.
 func (c *Config) find(n Name) (entry, bool) {
 	now := *c.now.Load()
 	if e, ok := now[n]; ok {
 		return e, true
+	}
+	if all, is := ofHost(n); is {
+		e, ok := now[all]
+		return e, ok
 	}
 	if row := rows[n]; row == nil || !row.Is(Older) {
 		return entry{}, false
@@ -214,6 +219,18 @@ func (c *Config) Section(section string) map[string]string {
 	for n, e := range *c.now.Load() {
 		if n.Section == section {
 			found[n.Name] = e.text
+		}
+	}
+	return found
+}
+
+// CORSHosts returns the sections [cors:HOST], by the host in lower case. Their settings are read
+// like those of [cors], which has what they do not set.
+func (c *Config) CORSHosts() map[string]string {
+	found := map[string]string{}
+	for n := range *c.now.Load() {
+		if _, is := ofHost(n); is {
+			found[strings.ToLower(strings.TrimPrefix(n.Section, perHost))] = n.Section
 		}
 	}
 	return found

@@ -293,9 +293,18 @@ var effects = map[string]func(s site){
 		s.admin("POST", "/_dbs_info", `{"keys":["db","db"]}`, 400, "too_many_keys")
 	},
 	"chttpd/max_uri_length": func(s site) {
+		s.user("anna")
 		s.set("chttpd/max_uri_length", "50")
 		s.admin("GET", "/db/_all_docs?key=%22"+strings.Repeat("x", 50)+"%22", "", 414, "too_long")
 		s.admin("GET", "/db/_all_docs", "", 200, "rows")
+		s.set("chttpd/max_uri_length", "1")
+		s.admin("GET", "/db", "", 414, "too_long")
+		s.admin("GET", "/_node/_local", "", 414, "too_long")
+		s.ask("GET", "/_up", "", 200, "ok")
+		s.login("anna")
+		s.ask("GET", "/_up?x="+strings.Repeat("x", 1024), "", 414, "too_long")
+		s.admin("DELETE", "/_node/_local/_config/chttpd/max_uri_length", "", 200, `"1"`)
+		s.admin("GET", "/db", "", 200, "db")
 	},
 	"chttpd/changes_timeout": func(s site) {
 		s.set("chttpd/changes_timeout", "1")
@@ -386,6 +395,7 @@ var effects = map[string]func(s site){
 		s.set("cors/origins", "http://a.example, http://b.example")
 		s.has(s.ask("GET", "/", "", 200, "", "Origin", "http://b.example"), "Access-Control-Allow-Origin", "http://b.example")
 		s.has(s.ask("GET", "/", "", 200, "", "Origin", "http://c.example"), "Access-Control-Allow-Origin", "")
+		ofOneHost(s)
 	},
 	"cors/credentials": func(s site) {
 		s.set("chttpd/enable_cors", "true")
@@ -764,6 +774,26 @@ var effects = map[string]func(s site){
 		s.set("vendor/motto", "more")
 		s.ask("GET", "/", "", 200, `"vendor":{"motto":"more","name":"The Shop","version":"devel"}`)
 	},
+}
+
+// ofOneHost sees that a section [cors:HOST] counts for that host, and [cors] for the others and
+// for what that section does not say.
+func ofOneHost(s site) {
+	s.set("cors/credentials", "true")
+	s.set("limits/trusted_proxies", "192.0.2.1")
+	s.set("cors:notes.example/origins", "http://c.example")
+	s.set("cors:notes.example/max_age", "7")
+	for host, may := range map[string]string{"notes.example": "http://c.example", "Notes.example:5984": "http://c.example", "other.example": "http://a.example"} {
+		for _, origin := range []string{"http://a.example", "http://c.example"} {
+			w := s.ask("GET", "/", "", 200, "", "Origin", origin, "X-Forwarded-Host", host)
+			want := map[bool]string{true: origin}[origin == may]
+			s.has(w, "Access-Control-Allow-Origin", want)
+			s.has(w, "Access-Control-Allow-Credentials", map[bool]string{true: "true"}[origin == may])
+		}
+	}
+	s.admin("PUT", "/_node/_local/_config/cors:notes.example/max_age", `"long"`, 400, "max_age")
+	s.admin("PUT", "/_node/_local/_config/cors:notes.example/credentials", `"false"`, 200, "")
+	s.has(s.ask("GET", "/", "", 200, "", "Origin", "http://c.example", "X-Forwarded-Host", "notes.example"), "Access-Control-Allow-Credentials", "")
 }
 
 // userDatabase wants the database of the user anna to be made.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Name is a setting's section and name.
@@ -79,7 +80,23 @@ func lookup(n Name) (row *Setting, known bool) {
 	if row := rows[Name{n.Section, Any}]; row != nil {
 		return row, true
 	}
+	if whole, is := ofHost(n); is {
+		if row := rows[whole]; row != nil {
+			one := *row
+			one.Name = n
+			return &one, true
+		}
+	}
 	return &Setting{Name: n, Kind: Text}, false
+}
+
+// perHost begins the names of sections with the settings of [cors] for one host.
+const perHost = "cors:"
+
+// ofHost tells whether a setting is one of a host, and which one says the same for all hosts.
+func ofHost(n Name) (all Name, is bool) {
+	host, is := strings.CutPrefix(n.Section, perHost)
+	return Name{"cors", n.Name}, is && host != ""
 }
 
 // ValueError says that a setting cannot have a value.

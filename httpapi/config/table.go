@@ -33,7 +33,7 @@ var table = []Setting{
 	{Name{"chttpd", "x_forwarded_proto"}, "X-Forwarded-Proto", Text, Older, "header in which it says http or https"},
 	{Name{"chttpd", "x_forwarded_ssl"}, "X-Forwarded-Ssl", Text, Older, "header in which it says on for https instead"},
 	{Name{"chttpd", "max_db_number_for_dbs_info_req"}, "100", Count, 0, "databases that one _dbs_info may ask about by name"},
-	{Name{"chttpd", "max_uri_length"}, "0", Number, Older, "bytes that the path and the query of a request may have; 414 beyond it; 0: as many as the head of a request may have"},
+	{Name{"chttpd", "max_uri_length"}, "0", Number, Older, "bytes that the path and the query of a request may have; 414 beyond it; 0: as many as the head of a request may have. _up, _session and the settings (_node/NODE/_config) are answered up to 1024 bytes whatever this says"},
 	{Name{"chttpd", "changes_timeout"}, "60000", Millis, Older, "milliseconds after which a feed without rows ends unless it says so itself; at most a minute"},
 	{Name{"chttpd", "config_whitelist"}, "", Terms, Older, "the only settings that may be changed over HTTP, such as [{chttpd,config_whitelist}, {log,level}]; empty: all"},
 	{Name{"chttpd", "prefer_minimal"}, "Cache-Control, Content-Length, Content-Range, Content-Type, ETag, Server, Transfer-Encoding, Vary", List, 0, "headers that an answer to Prefer: return=minimal has, with a few that protect browsers"},
@@ -54,7 +54,7 @@ var table = []Setting{
 
 	{Name{"chttpd", "WWW-Authenticate"}, "", Text, Older, "value of the header of that name in a 401, such as Basic realm=\"tododb\"; browsers then ask for a password"},
 
-	{Name{"cors", "origins"}, "", List, 0, "origins that may send requests, comma-separated, or *"},
+	{Name{"cors", "origins"}, "", List, 0, "origins that may send requests, comma-separated, or *. A section [cors:HOST], such as [cors:notes.example.com], has these settings for requests to one host, without its port; [cors] has what it does not set"},
 	{Name{"cors", "credentials"}, "false", Bool, 0, "those origins may send cookies and credentials"},
 	{Name{"cors", "headers"}, "", List, 0, "request headers that they may send besides the usual ones, comma-separated"},
 	{Name{"cors", "methods"}, "", List, 0, "methods that they may use, comma-separated; empty: all methods of the API"},

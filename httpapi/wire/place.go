@@ -45,16 +45,22 @@ func Rest(r *http.Request) ([]string, error) {
 // Absolute turns a path of this server into a URL as the client sees it. It uses what a trusted
 // proxy says, or the request itself.
 func Absolute(r *http.Request, path string) string {
-	scheme, host := "http://", r.Host
-	set := SettingsOf(r)
+	scheme, set := "http://", SettingsOf(r)
 	trusted := set.Proxies.Sent(r)
 	if r.TLS != nil || trusted && (r.Header.Get(set.ForwardedProto) == "https" || r.Header.Get(set.ForwardedSSL) == "on") {
 		scheme = "https://"
 	}
-	if forwarded := r.Header.Get(set.ForwardedHost); trusted && forwarded != "" {
-		host = forwarded
+	return scheme + Host(r) + path
+}
+
+// Host returns the host that the client asked, with its port if it named one. It uses what a
+// trusted proxy says, or the request itself.
+func Host(r *http.Request) string {
+	set := SettingsOf(r)
+	if forwarded := r.Header.Get(set.ForwardedHost); forwarded != "" && set.Proxies.Sent(r) {
+		return forwarded
 	}
-	return scheme + host + path
+	return r.Host
 }
 
 // EscapeSegment writes a name as one segment of a path. It escapes the slash of a design
