@@ -35,6 +35,9 @@ const (
 
 const chunkSize = 64 << 10
 
+// ChunkSize is how many bytes a chunk of an attachment holds at most.
+const ChunkSize = chunkSize
+
 type location [16]byte
 
 func chunkKey(at location, n uint32) []byte {
@@ -194,6 +197,9 @@ func (w *writer) removeChunks(at location) error {
 
 // A chunk's value is version | flags | bytes, or their zstd frame.
 const chunkZstd = 1
+
+// PlainChunk is what stands before the bytes of a chunk that is not compressed.
+const PlainChunk = "\x01\x00"
 
 // packer compresses chunks for as long as it pays.
 type packer struct {

@@ -62,6 +62,7 @@ var layers = []layer{
 	{"replicate", []string{"store/...", "revtree"}, []string{bbolt, eng}},
 	{"replicate/synchronize", []string{"replicate", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store/document", "store/engine", "store/engine/anykey", "store/jsonscan", "store/ranks", "store/record", "revtree"}, []string{bbolt, web}},
+	{"store/backup", []string{"store", "store/record", "revtree"}, []string{bbolt, web, eng}},
 	{"store/collate", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/design", []string{"store", "store/jsonscan", "store/script", "revtree"}, []string{bbolt, web, "os"}},
 	{"store/document", []string{"store/jsonscan", "revtree"}, []string{bbolt, web, "os"}},

@@ -1,0 +1,207 @@
+package backup
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"hash/crc32"
+	"io"
+
+	"github.com/tododb/tododb/store"
+)
+
+// maxPayload is the most that an item holds: more than any engine takes as a value.
+const maxPayload = 1<<30 + 1<<20
+
+// Reader reads streams, one after the other, and checks what can be checked without a database:
+// checksums, and that each stream continues the one before. It needs memory for one item, which is
+// as large as the largest body of a document.
+type Reader struct {
+	r     *bufio.Reader
+	begun bool   // there was a header
+	ended bool   // and an end after it
+	items uint64 // of the present stream
+	sum   hash.Hash
+	buf   []byte
+	item  Item
+
+	header  Header
+	end     End
+	reached store.Point
+}
+
+// NewReader makes a Reader.
+func NewReader(r io.Reader) *Reader {
+	return &Reader{r: bufio.NewReaderSize(r, 64<<10), sum: sha256.New()}
+}
+
+// Next reads the next item. The error is io.EOF behind an end, io.ErrUnexpectedEOF if the input
+// ends elsewhere, *Broken if it is damaged or no stream, or the input's. The item is valid until
+// the next call.
+func (r *Reader) Next() (*Item, error) {
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	i := &r.item
+	var err error
+	switch i.Kind {
+	case KindHeader:
+		err = r.open()
+	case KindEnd:
+		err = r.close()
+	case KindDocument:
+		err = r.document()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if i.Kind != KindEnd { // whose sum is of what is before it
+		r.sum.Write(i.raw)
+		r.items++
+	}
+	return i, nil
+}
+
+// read reads an item and checks its checksum.
+func (r *Reader) read() error {
+	kind, err := r.r.ReadByte()
+	if err == io.EOF && (r.begun && !r.ended) {
+		return io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return err
+	}
+	i := &r.item
+	i.Kind = Kind(kind)
+	if !i.Kind.known() || (!r.begun || r.ended) && i.Kind != KindHeader {
+		if !r.begun {
+			return broken("it does not begin like one")
+		}
+		return broken("item %d is of no known kind", r.items)
+	}
+	if i.Kind == KindHeader {
+		r.items = 0
+		r.sum.Reset()
+	}
+	r.buf = append(r.buf[:0], kind)
+	size, err := r.size()
+	if err != nil {
+		return cut(err)
+	}
+	from := len(r.buf)
+	if err := r.fill(int(size) + 4); err != nil {
+		return cut(err)
+	}
+	i.raw, i.Payload = r.buf, r.buf[from:len(r.buf)-4]
+	if crc32.Update(checksum(r.items, i.Kind), castagnoli, i.Payload) != binary.BigEndian.Uint32(r.buf[len(r.buf)-4:]) {
+		return broken("item %d is damaged, or not in its place", r.items)
+	}
+	return nil
+}
+
+// cut says that an input ended within an item.
+func cut(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (r *Reader) size() (n uint64, err error) {
+	for shift := 0; ; shift += 7 {
+		c, err := r.r.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		r.buf = append(r.buf, c)
+		n |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			break
+		}
+		if shift > 28 {
+			return 0, broken("item %d has no length", r.items)
+		}
+	}
+	if n > maxPayload {
+		return 0, broken("item %d says that it has %d bytes", r.items, n)
+	}
+	return n, nil
+}
+
+// fillStep is how much memory a length is trusted with before bytes have come.
+const fillStep = 1 << 20
+
+// fill appends n bytes of the input to buf.
+func (r *Reader) fill(n int) error {
+	if cap(r.buf) > 4*fillStep && n < fillStep {
+		r.buf = append(make([]byte, 0, fillStep), r.buf...) // a large body has come and gone
+	}
+	for n > 0 {
+		part := min(n, max(fillStep, len(r.buf)))
+		at := len(r.buf)
+		if cap(r.buf)-at < part {
+			r.buf = append(make([]byte, 0, at+part+min(n-part, part)), r.buf...)
+		}
+		r.buf = r.buf[:at+part]
+		if _, err := io.ReadFull(r.r, r.buf[at:]); err != nil {
+			return cut(err)
+		}
+		n -= part
+	}
+	return nil
+}
+
+// open takes a header in.
+func (r *Reader) open() error {
+	h, err := r.item.Header()
+	if err != nil {
+		return err
+	}
+	switch {
+	case !r.begun:
+	case h.Instance != r.header.Instance:
+		return broken("it goes on with another database, %q", h.Database)
+	case r.ended && h.Since != r.end.Point, !r.ended && h.Since != r.reached:
+		return broken("a stream does not continue the one before it")
+	}
+	r.begun, r.ended, r.header, r.reached = true, false, h, h.Since
+	return nil
+}
+
+// document takes in where a document stands.
+func (r *Reader) document() error {
+	d, err := r.item.Document()
+	if err != nil {
+		return err
+	}
+	if d.Seq <= r.reached.Seq {
+		return broken("document %q stands at sequence %d, behind %d", d.ID, d.Seq, r.reached.Seq)
+	}
+	r.reached.Epoch, r.reached.Seq = r.header.Epoch, d.Seq
+	return nil
+}
+
+// close takes an end in.
+func (r *Reader) close() error {
+	e, err := r.item.End()
+	if err != nil {
+		return err
+	}
+	var sum [sha256.Size]byte
+	if r.sum.Sum(sum[:0]); e.Items != r.items || e.Sum != sum {
+		return broken("its end does not belong to it")
+	}
+	r.ended, r.end, r.reached = true, e, e.Point
+	return nil
+}
+
+// Header is the header of the present stream.
+func (r *Reader) Header() Header { return r.header }
+
+// End is the end of the present stream; ok says that it was read.
+func (r *Reader) End() (e End, ok bool) { return r.end, r.ended }
+
+// Reached is the Point from which another stream can continue what was read up to now: behind
+// the last document, or at the end.
+func (r *Reader) Reached() store.Point { return r.reached }

@@ -1,0 +1,106 @@
+package backup
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"hash/crc32"
+	"io"
+
+	"github.com/tododb/tododb/store"
+)
+
+var plainChunk = []byte(store.PlainChunk)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Writer writes streams. It does not buffer: give it a buffered writer, and flush that in the end.
+// After an error of the writer below, all calls return it.
+type Writer struct {
+	w     io.Writer
+	items uint64 // of the stream that is being written
+	sum   hash.Hash
+	head  []byte
+	err   error
+}
+
+// NewWriter makes a Writer.
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w, sum: sha256.New()} }
+
+// Begin opens a stream.
+func (w *Writer) Begin(h Header) error {
+	w.items = 0
+	w.sum.Reset()
+	return w.Item(KindHeader, h.appendTo(nil))
+}
+
+// Item writes an item whose payload is the parts together.
+func (w *Writer) Item(kind Kind, parts ...[]byte) error {
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	w.head = binary.AppendUvarint(append(w.head[:0], byte(kind)), uint64(size))
+	w.put(w.head)
+	crc := checksum(w.items, kind)
+	for _, p := range parts {
+		crc = crc32.Update(crc, castagnoli, p)
+		w.put(p)
+	}
+	w.put(binary.BigEndian.AppendUint32(w.head[:0], crc))
+	w.items++
+	return w.err
+}
+
+// checksum begins the checksum of an item.
+func checksum(number uint64, kind Kind) uint32 {
+	var b [9]byte
+	binary.BigEndian.PutUint64(b[:], number)
+	b[8] = byte(kind)
+	return crc32.Update(0, castagnoli, b[:])
+}
+
+func (w *Writer) put(b []byte) {
+	if w.err == nil {
+		w.sum.Write(b)
+		_, w.err = w.w.Write(b)
+	}
+}
+
+// Copy writes an item as it was read. Its number may be another one here.
+func (w *Writer) Copy(i *Item) error { return w.Item(i.Kind, i.Payload) }
+
+// Attachment writes an attachment with its content, which r gives as it is stored. If r does not
+// give as many bytes as the attachment has, the error is io.ErrUnexpectedEOF or *Broken.
+func (w *Writer) Attachment(d store.Digest, length int64, r io.Reader) error {
+	a := Attachment{Digest: d, Length: length, Content: true}
+	if err := w.Item(KindAttachment, a.appendTo(nil)); err != nil {
+		return err
+	}
+	buf := make([]byte, 0, store.ChunkSize)
+	for left := length; left > 0; left -= int64(len(buf)) {
+		buf = buf[:min(left, store.ChunkSize)]
+		if _, err := io.ReadFull(r, buf); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		if err := w.Item(KindChunk, plainChunk, buf); err != nil {
+			return err
+		}
+	}
+	if n, err := r.Read(make([]byte, 1)); n > 0 {
+		return broken("attachment %s has more than %d bytes", d, length)
+	} else if err != nil && err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// End closes the stream. The caller gives what the End says of the database.
+func (w *Writer) End(e End) (End, error) {
+	e.Items = w.items
+	w.sum.Sum(e.Sum[:0])
+	return e, w.Item(KindEnd, e.appendTo(nil))
+}
