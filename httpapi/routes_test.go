@@ -114,3 +114,21 @@ var which = map[wire.Scope]string{
 	wire.WholeReaders: "readers of the whole database",
 	wire.Writers:      "writers",
 }
+
+// What follows the name of an endpoint makes it another path, as in CouchDB: that of an attachment
+// of a document that cannot be.
+func TestEndpointsHaveNoTail(t *testing.T) {
+	t.Parallel()
+	s := openServer(t, Options{})
+	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+	for _, name := range []string{"_bulk_docs", "_bulk_get", "_revs_diff", "_missing_revs", "_revs_limit", "_auto_purge", "_security", "_ensure_full_commit", "_purge", "_purged_infos", "_purged_infos_limit", "_all_docs"} {
+		for method, want := range map[string]int{"GET": 404, "HEAD": 404, "PUT": 400, "POST": 405, "PATCH": 405} {
+			w := call(s, method, "/db/"+name+"/x", "{}", "Admin", "")
+			if w.Code != want {
+				t.Errorf("%s %s/x: %d %s, want %d", method, name, w.Code, w.Body, want)
+			}
+			wants(t, call(s, method, "/db/"+name+"/x", "{}"), 401, "")
+		}
+	}
+	wants(t, call(s, "GET", "/db/_revs_limit", "", "Admin", ""), 200, "1000")
+}

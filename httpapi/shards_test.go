@@ -15,7 +15,9 @@ func TestShards(t *testing.T) {
 	}{
 		{"GET", "/db/_shards", "", 200, `{"shards":{"00000000-ffffffff":["nonode@nohost"]}}`},
 		{"GET", "/db/_shards/a", "", 200, one},
-		{"GET", "/db/_shards/_design/x", "", 200, one},
+		{"GET", "/db/_shards/_design%2Fx", "", 200, one},
+		{"GET", "/db/_shards/a/b", "", 405, "Only GET allowed"},
+		{"POST", "/db/_sync_shards/x", "{}", 405, "Only POST allowed"},
 		{"PUT", "/db/_shards", "", 405, "Only GET allowed"},
 		{"GET", "/none/_shards", "", 404, "Database does not exist."},
 		{"POST", "/db/_sync_shards", "{}", 202, `{"ok":true}`},

@@ -83,7 +83,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.reroute(w, r, path)
 	}
-	if bare := name == "_local" && vars["rest"] == ""; bare || r.Method != http.MethodPost && name != "_local" {
+	if bare := name == "_local" && vars["rest"] == ""; bare || s.toDocument.verb(r.Method) != nil && r.Method != http.MethodPost && name != "_local" {
 		db, err := s.access.Open(r)
 		if err != nil {
 			return err

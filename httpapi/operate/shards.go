@@ -3,7 +3,6 @@ package operate
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/tododb/tododb/httpapi/wire"
 )
@@ -14,22 +13,28 @@ const (
 	nodesJSON  = `["` + nodeName + `"]`
 )
 
-// Shards answers GET of _shards and of _shards/ID: where a database, or one of its documents,
-// is. Every id has its place, whether or not a document is there.
+// Shards says where a database is.
 func (o *Room) Shards(w http.ResponseWriter, r *http.Request) error {
 	db, err := o.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	id, err := wire.Rest(r)
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"shards":{"`+wholeRange+`":`+nodesJSON+`}}`))
+}
+
+// ShardOf says where a document is. Every id has its place, whether or not a document is there.
+func (o *Room) ShardOf(w http.ResponseWriter, r *http.Request) error {
+	db, err := o.access.Open(r)
 	if err != nil {
 		return err
 	}
-	if len(id) == 0 {
-		return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"shards":{"`+wholeRange+`":`+nodesJSON+`}}`))
+	defer db.Release()
+	id, err := wire.Segment(r, "doc")
+	if err != nil {
+		return err
 	}
-	if err := db.CheckID(strings.Join(id, "/")); err != nil {
+	if err := db.CheckID(id); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"range":"`+wholeRange+`","nodes":`+nodesJSON+`}`))
