@@ -15,15 +15,16 @@ import (
 
 // identity distinguishes a database from every other, and has what is fixed at its creation, when it
 // is written: version | JSON. A partitioned database has a version of its own, so that nothing that
-// does not know partitions takes it for a plain one.
+// does not know partitions, or other records of their totals, takes it for one of its own.
 type identity struct {
 	Instance    string    `json:"instance"`
 	Created     time.Time `json:"created"`
 	Partitioned bool      `json:"partitioned,omitempty"`
 }
 
-// identityPartitioned is the version of a partitioned database's identity.
-const identityPartitioned = 2
+// identityPartitioned is the version of a partitioned database's identity. Those of version 2 had a
+// record for each partition.
+const identityPartitioned = 3
 
 func (id *identity) encode() ([]byte, error) {
 	raw, err := json.Marshal(id)

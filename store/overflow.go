@@ -74,11 +74,7 @@ func (w *writer) isFull(id string) (bool, error) {
 
 // partitionSize is the external size of a partition as the transaction has made it so far.
 func (w *writer) partitionSize(name string) (int64, error) {
-	v, err := w.tx.Get(spaceDoc, partitionKey(name))
-	if err != nil {
-		return 0, err
-	}
-	t, err := parsePartition(name, v)
+	t, err := readPartition(w.tx, name)
 	if err != nil {
 		return 0, err
 	}

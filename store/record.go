@@ -62,7 +62,7 @@ const (
 	docDeleted = 1 << iota // the winner is a tombstone
 	docInner               // a revision that is not a leaf still has its body: compaction has work here
 	docForked              // there is more than one leaf
-	docTotals              // it is no document: see partitionKey. It has docDeleted, so nobody counts it
+	docTotals              // it is no document: see totalsFrom. It has docDeleted, so nobody counts it
 )
 
 // docRecord is the value of a document in the doc space:
