@@ -104,7 +104,7 @@ func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change)
 	err = p.with(ctx, func(db *store.DB) error {
 		since := uint64(0)
 		if q.Since != "" {
-			if since, err = db.ParseSeq(q.Since); err != nil {
+			if since, err = db.ParseSeq(ctx, q.Since); err != nil {
 				return err
 			}
 		}

@@ -24,7 +24,7 @@ func (db *DB) Check(ctx context.Context, report func(problem string)) error {
 	}
 	return db.view(ctx, func(r engine.Reader) error {
 		c := checker{r: r, partitioned: db.identity.Partitioned, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
-		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.onces} {
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.epochs, c.onces} {
 			if err := errors.Join(ctx.Err(), part()); err != nil {
 				return err
 			}

@@ -157,6 +157,9 @@ func (c *committer) try(group []*op) error {
 		})
 		switch {
 		case err == nil:
+			if w.entered {
+				c.db.lineage.begun.Store(true)
+			}
 			c.db.store.opt.Committed(int(w.last-w.before), time.Since(began))
 			if w.last > w.before {
 				c.db.news.advance(w.last)

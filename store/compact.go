@@ -56,6 +56,9 @@ func (db *DB) compact(ctx context.Context) error {
 	if err := db.thinTimes(ctx); err != nil {
 		return fmt.Errorf("compact %q: %w", db.name, err)
 	}
+	if err := db.mergeEpochs(ctx, keptEpochs); err != nil {
+		return fmt.Errorf("compact %q: %w", db.name, err)
+	}
 	if c, ok := db.edb.(engine.Compacter); ok {
 		if err := c.Compact(ctx); err != nil {
 			return fmt.Errorf("compact %q: %w", db.name, db.failed(err))

@@ -32,6 +32,7 @@ type database struct {
 
 	edb      engine.DB
 	identity identity
+	lineage  lineage
 	commits  *committer
 	news     *notifier
 
@@ -71,7 +72,7 @@ func (db *DB) start(ctx context.Context) error {
 	var last uint64
 	db.identity, err = db.loadIdentity(ctx, edb)
 	if err == nil {
-		last, err = lastSeq(ctx, edb)
+		last, err = db.loadHistory(ctx, edb)
 	}
 	if err != nil {
 		return errors.Join(openError(db.name, err), edb.Close())
@@ -116,7 +117,8 @@ func (db *DB) shut(why error) error {
 // Name is the database's name.
 func (db *DB) Name() string { return db.name }
 
-// Instance distinguishes this database from earlier or later ones of the same name.
+// Instance distinguishes this database from earlier or later ones of the same name. Copies of its
+// files have it too (Common tells whether they are of one history).
 func (db *DB) Instance() string { return db.identity.Instance }
 
 // Release returns the handle; the caller does not use it afterwards.

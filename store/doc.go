@@ -11,6 +11,8 @@
 //     judged against the tree that the new revision is put into;
 //   - every document has exactly one entry in the sequence, its newest, and a
 //     sequence number is never handed out twice;
+//   - a sequence and its epoch (Seq) name one state of the database for ever, whatever is
+//     done to its files; a sequence alone means nothing outside an open database;
 //   - a reader sees one moment of a document: its body, its revision and its
 //     sequence belong together;
 //   - no snapshot is held while a caller does I/O.
@@ -23,7 +25,7 @@
 // with a version byte (1).
 //
 //	space  key                     value
-//	meta   name                    database identity, revs limit, security object, ...
+//	meta   name                    database identity, epochs, revs limit, security object, ...
 //	doc    document id             flags, update sequence, the winner, the tree of revisions
 //	       ff and a partition      running totals of the partition, in a partitioned database
 //	seq    sequence (8 bytes)      document id, winner, leaves, running totals of the database

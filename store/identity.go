@@ -50,19 +50,19 @@ func parseIdentity(v []byte) (id identity, err error) {
 
 // firstEntries are what a new database begins with: its identity, and a security object if there is
 // one for new databases.
-func (s *Store) firstEntries(name string, p Properties) ([]engine.Entry, error) {
+func (s *Store) firstEntries(name string, p Properties) (identity, []engine.Entry, error) {
 	b := make([]byte, 12)
 	rand.Read(b)
 	id := identity{Instance: hex.EncodeToString(b), Created: s.opt.Clock().UTC(), Partitioned: p.Partitioned}
 	encoded, err := id.encode()
 	if err != nil {
-		return nil, err
+		return id, nil, err
 	}
 	first := []engine.Entry{{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaIdentity}, Value: encoded}}
 	if security := s.newSecurity(name); security != nil {
 		first = append(first, engine.Entry{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaSecurity}, Value: append([]byte{record.Version}, security...)})
 	}
-	return first, nil
+	return id, first, nil
 }
 
 // loadIdentity reads the identity. A database that has none is empty, and of an earlier release: a
@@ -78,7 +78,7 @@ func (db *DB) loadIdentity(ctx context.Context, edb engine.DB) (id identity, err
 		return id, err
 	}
 	if len(raw) == 0 {
-		first, err := db.store.firstEntries(db.name, Properties{})
+		_, first, err := db.store.firstEntries(db.name, Properties{})
 		if err != nil {
 			return id, err
 		}

@@ -25,6 +25,13 @@ func (n *notifier) after(seq uint64) <-chan struct{} {
 	return n.wake
 }
 
+// newest is the newest committed sequence that this process knows of.
+func (n *notifier) newest() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.seq
+}
+
 // advance announces seq and wakes everybody who waits.
 func (n *notifier) advance(seq uint64) {
 	n.mu.Lock()

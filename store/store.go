@@ -27,8 +27,9 @@ type Store struct {
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[string]*DB
-	idle   *list.List      // of *DB without users, longest idle first
-	going  map[string]bool // databases that are being deleted: nobody may open them
+	idle   *list.List          // of *DB without users, longest idle first
+	going  map[string]bool     // databases that are being deleted: nobody may open them
+	owned  map[string]ownEpoch // of databases that were closed for want of use
 	closed bool
 	wg     sync.WaitGroup // closings of evicted databases
 }
@@ -39,7 +40,7 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}}
+	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}, owned: map[string]ownEpoch{}}
 	return s, s.SetLimits(opt)
 }
 
@@ -135,7 +136,7 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 	if p.Partitioned && systemName(name) {
 		return ErrSystemDB
 	}
-	first, err := s.firstEntries(name, p)
+	id, first, err := s.firstEntries(name, p)
 	if err != nil {
 		return fmt.Errorf("create database %q: %w", name, err)
 	}
@@ -152,6 +153,9 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 	if err := edb.Close(); err != nil {
 		return fmt.Errorf("create database %q: %w", name, err)
 	}
+	s.mu.Lock()
+	s.own(name, ownEpoch{id: id.Instance})
+	s.mu.Unlock()
 	db, err := s.db(ctx, name)
 	if errors.Is(err, ErrFull) || errors.Is(err, ErrUnavailable) {
 		return errors.Join(err, s.eng.Drop(context.WithoutCancel(ctx), name)) // a failed creation leaves nothing behind
@@ -175,6 +179,7 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 		return ErrNoDB
 	}
 	s.going[name] = true
+	delete(s.owned, name)
 	db := s.open[name]
 	if db != nil {
 		s.forget(db)
@@ -301,6 +306,7 @@ func (s *Store) release(db *DB) {
 func (s *Store) evict() (out []*DB) {
 	for int64(len(s.open)) > s.maxOpen.Load() && s.idle.Len() > 0 && !s.closed {
 		db := s.idle.Front().Value.(*DB)
+		s.closing(db)
 		s.forget(db)
 		out = append(out, db)
 	}
@@ -317,6 +323,7 @@ func (s *Store) MakeRoom() bool {
 	s.mu.Lock()
 	for len(out) < room && s.idle.Len() > 0 && !s.closed {
 		db := s.idle.Front().Value.(*DB)
+		s.closing(db)
 		s.forget(db)
 		out = append(out, db)
 	}

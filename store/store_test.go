@@ -66,7 +66,7 @@ func TestRemadeDatabaseStartsAnew(t *testing.T) {
 		}
 	}
 	place := db.Seq(2).String()
-	if n, err := db.ParseSeq(place); n != 2 || err != nil {
+	if n, err := db.ParseSeq(t.Context(), place); n != 2 || err != nil {
 		t.Fatalf("its own sequence is %d, %v", n, err)
 	}
 	if err := s.Drop(t.Context(), "db"); err != nil {
@@ -81,11 +81,11 @@ func TestRemadeDatabaseStartsAnew(t *testing.T) {
 		t.Errorf("info of a deleted database: %v", err)
 	}
 	again := storetest.DB(t, s, "db")
-	if n, err := again.ParseSeq(place); n != 0 || err != nil {
+	if n, err := again.ParseSeq(t.Context(), place); n != 0 || err != nil {
 		t.Errorf("the old sequence is %d, %v in the new database", n, err)
 	}
 	for _, bad := range []string{"", "1", "-1", "x", "1-", "now", "99999999999999999999-x"} {
-		if _, err := again.ParseSeq(bad); !errors.Is(err, store.ErrBadSeq) {
+		if _, err := again.ParseSeq(t.Context(), bad); !errors.Is(err, store.ErrBadSeq) {
 			t.Errorf("sequence %q: %v", bad, err)
 		}
 	}

@@ -25,6 +25,7 @@ type writer struct {
 	began      uint64 // the newest one when the present op began
 	totals     totals
 	stamped    bool   // its time is noted
+	entered    bool   // its epoch has begun
 	marker     uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
 	limit      int    // revs limit, 0 before it is read
 	moves      []ranks.Move
@@ -88,6 +89,9 @@ func (w *writer) moved(id string, rec *docRecord, tree *revtree.Tree, now, at ui
 // insert adds the entry of the next sequence, seq, which is after w.last.
 func (w *writer) insert(seq uint64, entry []byte) error {
 	if err := w.stamp(); err != nil {
+		return err
+	}
+	if err := w.enter(); err != nil {
 		return err
 	}
 	if err := w.tx.Insert(spaceSeq, seqKey(seq), entry); err != nil {

@@ -144,7 +144,7 @@ func (q *query) start(ctx context.Context, db *store.DB) (uint64, error) {
 		}
 		return db.SinceTime(ctx, t)
 	}
-	n, err := db.ParseSeq(q.since)
+	n, err := db.ParseSeq(ctx, q.since)
 	if errors.Is(err, store.ErrBadSeq) && q.descending {
 		return 0, nil // it is not heeded then
 	}

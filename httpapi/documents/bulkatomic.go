@@ -29,14 +29,18 @@ func unchangedSince(r *http.Request, db *store.DB) (*uint64, error) {
 	}
 	tag := strings.TrimPrefix(strings.TrimSpace(values[0]), "W/")
 	text := strings.Trim(tag, `"`)
-	seq, err := db.ParseSeq(text)
+	seq, err := store.ReadSeq(text)
 	if err != nil || len(values) > 1 {
 		return nil, errUnchangedForm
 	}
-	if seq == 0 && text != "0" && !strings.HasPrefix(text, "0-") {
-		seq = math.MaxUint64 // of a database that had this name: everything has changed
+	common, err := db.Common(r.Context(), seq)
+	if err != nil {
+		return nil, err
 	}
-	return &seq, nil
+	if common != seq.N {
+		common = math.MaxUint64 // it is not of this database, or not of what it has become
+	}
+	return &common, nil
 }
 
 // atomicRefusal says why nothing was written, and names every document that is to blame. It

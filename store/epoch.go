@@ -1,0 +1,345 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"slices"
+	"sync/atomic"
+
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
+)
+
+// Epoch is a stretch of a database's history that was made without a break. Each time that a
+// process opens a database and writes, and each time that a database is restored, an epoch
+// begins. So an epoch and a sequence name one state for ever, also when the files of a database
+// are copied or put back: what is written then is of another epoch.
+//
+// A database begins with the epoch that its identity names (Instance), from sequence 1.
+type Epoch struct {
+	ID    string // random
+	First uint64 // the first sequence that it covers; it ends before the next one's
+}
+
+// An epoch's record stands in the meta space under "epoch/" and the first sequence, 8 bytes
+// big-endian: version | id. The transaction that makes this sequence writes it, so opening a
+// database for reading writes nothing.
+
+const (
+	metaEpoch  = "epoch/"
+	epochBytes = 8
+	// keptEpochs is how many a compaction keeps.
+	keptEpochs = 1000
+)
+
+func newEpochID() string {
+	id := make([]byte, epochBytes)
+	rand.Read(id)
+	return hex.EncodeToString(id)
+}
+
+func epochKey(first uint64) []byte { return append([]byte(metaEpoch), seqKey(first)...) }
+
+func (e *Epoch) encode() ([]byte, error) {
+	id, err := hex.DecodeString(e.ID)
+	return append([]byte{record.Version}, id...), err
+}
+
+func parseEpoch(k, v []byte) (e Epoch, err error) {
+	if e.First, err = seqOfKey(k[len(metaEpoch):]); err != nil {
+		return e, err
+	}
+	if len(v) != 1+epochBytes || v[0] != record.Version {
+		return e, corrupt("epoch from sequence %d", e.First)
+	}
+	e.ID = hex.EncodeToString(v[1:])
+	return e, nil
+}
+
+func epochRange() engine.Range {
+	to := []byte(metaEpoch)
+	to[len(to)-1]++
+	return engine.Range{From: []byte(metaEpoch), To: to}
+}
+
+// readEpochs lists the epochs on disk, the oldest first.
+func readEpochs(r engine.Reader) (list []Epoch, err error) {
+	err = r.Scan(spaceMeta, epochRange(), func(k, v []byte) (bool, error) {
+		e, err := parseEpoch(k, v)
+		list = append(list, e)
+		return true, err
+	})
+	return list, err
+}
+
+// history says in which epoch each sequence of a database was made. It never changes.
+type history struct {
+	instance string
+	epochs   []Epoch
+}
+
+// newest is the epoch of the next sequence.
+func (h *history) newest() Epoch {
+	if n := len(h.epochs); n > 0 {
+		return h.epochs[n-1]
+	}
+	return Epoch{h.instance, 1}
+}
+
+// of is the epoch in which a sequence was made.
+func (h *history) of(seq uint64) string {
+	n := len(h.epochs)
+	if n > 0 && h.epochs[n-1].First > seq {
+		n, _ = slices.BinarySearchFunc(h.epochs, seq+1, func(e Epoch, next uint64) int { return cmp.Compare(e.First, next) })
+	}
+	if n == 0 {
+		return h.instance
+	}
+	return h.epochs[n-1].ID
+}
+
+// reach says how far an epoch goes here: to a sequence, or to the newest one there is.
+func (h *history) reach(id string) (last uint64, open, known bool) {
+	next, open := uint64(0), true
+	for i := len(h.epochs) - 1; i >= 0; i-- {
+		if h.epochs[i].ID == id {
+			return next - 1, open, true
+		}
+		next, open = h.epochs[i].First, false
+	}
+	return next - 1, open, id == h.instance
+}
+
+// lineage is the history of an open database.
+type lineage struct {
+	now atomic.Pointer[history]
+	// begun says that the newest epoch of the history is on disk. Otherwise the next sequence
+	// begins it. The committer sets it.
+	begun atomic.Bool
+}
+
+// Seq is a sequence of this database.
+func (db *DB) Seq(n uint64) Seq { return Seq{N: n, Epoch: db.lineage.now.Load().of(n)} }
+
+// Epoch names the epoch of the next sequence.
+func (db *DB) Epoch() string { return db.lineage.now.Load().newest().ID }
+
+// Epochs lists the epochs of the sequences that there are, the oldest first. Sequences before
+// the first of them are of the epoch of the database's identity (Instance). Where many have been
+// merged, the first one stands for those before it.
+func (db *DB) Epochs(ctx context.Context) (list []Epoch, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		list, err = readEpochs(r)
+		return err
+	})
+	return list, err
+}
+
+// Common is the last sequence of this database that belongs to the history in which seq was
+// made as well, up to seq: seq.N itself if this database has come by it. Where an older copy of
+// the files has been put back, it is the place at which the copy was taken. It is 0 if nothing
+// is known to be common.
+func (db *DB) Common(ctx context.Context, seq Seq) (uint64, error) {
+	if seq.N == 0 {
+		return 0, nil
+	}
+	last, open, known := db.lineage.now.Load().reach(seq.Epoch)
+	if !known && db.store.Shared() { // another process may have begun it
+		if err := db.readHistory(ctx); err != nil {
+			return 0, err
+		}
+		last, open, known = db.lineage.now.Load().reach(seq.Epoch)
+	}
+	if !known {
+		return 0, nil
+	}
+	if open {
+		if last = db.news.newest(); seq.N > last { // news of it may be on their way
+			var err error
+			if last, err = db.UpdateSeq(ctx); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return min(seq.N, last), nil
+}
+
+// readHistory takes in the epochs that other processes have begun.
+func (db *DB) readHistory(ctx context.Context) error {
+	return db.view(ctx, func(r engine.Reader) error {
+		list, err := readEpochs(r)
+		if err == nil {
+			db.lineage.now.Store(&history{db.identity.Instance, list})
+		}
+		return err
+	})
+}
+
+// loadHistory reads the epochs of a database that is being opened. Unless this process itself
+// made its newest sequence, the next one begins an epoch: nobody can know what has happened to
+// the files. Where processes share databases, files are not put back behind their backs.
+func (db *DB) loadHistory(ctx context.Context, edb engine.DB) (last uint64, err error) {
+	h := &history{instance: db.identity.Instance}
+	err = edb.View(ctx, func(r engine.Reader) error {
+		top, err := newest(r)
+		if err != nil {
+			return err
+		}
+		last = top.seq
+		h.epochs, err = readEpochs(r)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	begun := db.store.Shared() || db.store.ours(db.name) == ownEpoch{h.newest().ID, last}
+	if !begun {
+		h.epochs = follow(h.epochs, Epoch{newEpochID(), last + 1})
+	}
+	db.lineage.now.Store(h)
+	db.lineage.begun.Store(begun)
+	return last, nil
+}
+
+// follow appends an epoch; if the last one has covered nothing, it takes its place.
+func follow(list []Epoch, next Epoch) []Epoch {
+	if n := len(list); n > 0 && list[n-1].First == next.First {
+		list = list[:n-1]
+	}
+	return append(list, next)
+}
+
+// RenewEpoch begins an epoch at once, because what comes now is not what came after the present
+// state elsewhere.
+func (db *DB) RenewEpoch(ctx context.Context) error {
+	id := newEpochID()
+	return db.commits.submit(ctx, &op{bytes: 64, apply: func(w *writer) error { return w.beginEpoch(id) }})
+}
+
+// enter begins the epoch of the next sequence, if it has not begun.
+func (w *writer) enter() error {
+	if w.entered || w.db.lineage.begun.Load() {
+		return nil
+	}
+	return w.beginEpoch(w.db.Epoch())
+}
+
+// beginEpoch lets an epoch begin with the next sequence, unless an attempt of unknown outcome
+// has done so. Readers know it before the commit: where it fails, no sequence is of this epoch.
+func (w *writer) beginEpoch(id string) error {
+	list, err := readEpochs(w.tx)
+	if err != nil {
+		return err
+	}
+	if n := len(list); n == 0 || list[n-1].ID != id {
+		e := Epoch{id, w.last + 1}
+		v, err := e.encode()
+		if err != nil {
+			return err
+		}
+		if err := w.tx.Put(spaceMeta, epochKey(e.First), v); err != nil {
+			return err
+		}
+		list = follow(list, e)
+	}
+	w.entered = true
+	w.db.lineage.begun.Store(false) // until the commit
+	w.db.lineage.now.Store(&history{w.db.identity.Instance, list})
+	return nil
+}
+
+// mergeEpochs forgets the oldest epochs, all but some. The oldest one that is left takes their sequences: all
+// that have it have these in common as well. A place that names a forgotten one is no longer
+// known, and neither is one that names the identity.
+func (db *DB) mergeEpochs(ctx context.Context, keep int) error {
+	if len(db.lineage.now.Load().epochs) <= keep { // the newest of these may be still to come
+		return nil
+	}
+	return db.commits.submit(ctx, &op{bytes: keep * 32, apply: func(w *writer) error {
+		list, err := readEpochs(w.tx)
+		if err != nil || len(list) <= keep {
+			return err
+		}
+		list = list[len(list)-keep:]
+		if err := w.tx.DeleteRange(spaceMeta, []byte(metaEpoch), append(epochKey(list[0].First), 0)); err != nil {
+			return err
+		}
+		list[0].First = 1
+		v, err := list[0].encode()
+		if err != nil {
+			return err
+		}
+		if err := w.tx.Put(spaceMeta, epochKey(1), v); err != nil {
+			return err
+		}
+		if !w.db.lineage.begun.Load() {
+			list = follow(list, Epoch{w.db.Epoch(), w.last + 1})
+		}
+		w.db.lineage.now.Store(&history{w.db.identity.Instance, list})
+		return nil
+	}})
+}
+
+// ownEpoch is where a database stood when this process, which had made its newest sequence,
+// closed it for want of use.
+type ownEpoch struct {
+	id   string
+	last uint64
+}
+
+// maxOwn bounds how many of these are kept. A database whose place is forgotten gets an epoch
+// more.
+const maxOwn = 100_000
+
+// closing notes where an idle database stands. The caller holds mu.
+func (s *Store) closing(db *DB) {
+	if db.openErr != nil || !db.lineage.begun.Load() || s.eng.Caps().Shared {
+		return
+	}
+	s.own(db.name, ownEpoch{db.Epoch(), db.news.newest()})
+}
+
+// own notes that this process made the newest sequence of a database. The caller holds mu.
+func (s *Store) own(name string, e ownEpoch) {
+	for other := range s.owned {
+		if len(s.owned) < maxOwn {
+			break
+		}
+		delete(s.owned, other)
+	}
+	s.owned[name] = e
+}
+
+// ours takes the note of a database that is being opened.
+func (s *Store) ours(name string) ownEpoch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.owned[name]
+	delete(s.owned, name)
+	return e
+}
+
+// epochs checks that no epoch begins twice, or later than with the next sequence.
+func (c *checker) epochs() error {
+	top, err := newest(c.r)
+	if err != nil {
+		return nil // totals has reported it
+	}
+	seen := map[string]uint64{}
+	return c.r.Scan(spaceMeta, epochRange(), func(k, v []byte) (bool, error) {
+		e, err := parseEpoch(k, v)
+		switch before, twice := seen[e.ID]; {
+		case err != nil:
+			c.report("%v", err)
+		case e.First == 0, e.First > top.seq+1:
+			c.report("an epoch begins with sequence %d, the newest is %d", e.First, top.seq)
+		case twice:
+			c.report("an epoch begins with sequence %d and again with %d", before, e.First)
+		default:
+			seen[e.ID] = e.First
+		}
+		return true, nil
+	})
+}
