@@ -112,19 +112,6 @@ func (r *reader) give(v []byte) error {
 	return r.pace.Step(len(v))
 }
 
-func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) error) error {
-	for i, k := range ks {
-		v, err := r.Get(s, k)
-		if err != nil {
-			return err
-		}
-		if err := fn(i, v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 	defer r.caught(&err)
 	if r.damaged != nil {
