@@ -133,7 +133,8 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 	}
 	started := false
 	skip, left := q.Skip, q.Limit
-	var page rowPage
+	page := newRowPage()
+	defer page.done()
 	for more := true; more; {
 		err := db.view(ctx, func(r engine.Reader) error {
 			if !started {

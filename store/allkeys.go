@@ -27,7 +27,8 @@ func (db *DB) DocsByKeys(ctx context.Context, q KeysQuery, row func(i int, r *Ro
 		row, q.IncludeDocs = db.seeKeys(row, q.IncludeDocs), true
 	}
 	const part = 256
-	var page rowPage
+	page := newRowPage()
+	defer page.done()
 	raw := make([][]byte, 0, min(part, len(q.Keys)))
 	at := make([]int, 0, min(part, len(q.Keys))) // for each key its row in the page, or -1
 	for from, first := 0, true; first || from < len(q.Keys); first = false {

@@ -11,6 +11,7 @@ import (
 // others are unpacked into memory that the next page reuses.
 type bodyReader struct {
 	keys    [][]byte
+	room    []byte // what keys are made of
 	refs    []bodyRef
 	docs    []*Document
 	scratch []byte
@@ -22,7 +23,9 @@ func (b *bodyReader) want(d *Document, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("document %q: %w", d.ID, err)
 	}
-	b.keys = append(b.keys, bodyKey(ref))
+	from := len(b.room)
+	b.room = appendBodyKey(b.room, ref)
+	b.keys = append(b.keys, b.room[from:])
 	b.refs = append(b.refs, ref)
 	b.docs = append(b.docs, d)
 	return nil
@@ -36,8 +39,10 @@ func (b *bodyReader) bytes() (n int64) {
 	return n
 }
 
-// forget returns the memory to the pool, so a client slow to take a page does not hold it.
+// forget returns the memory to the pool, so a client slow to take a page does not hold it. What was
+// wanted and not read is wanted no more.
 func (b *bodyReader) forget() {
+	b.keys, b.room, b.refs, b.docs = b.keys[:0], b.room[:0], b.refs[:0], b.docs[:0]
 	if n := cap(b.scratch); n > 0 && n <= 2*snapshotBytes {
 		scratches.Put(new(b.scratch[:0]))
 	}
@@ -86,6 +91,6 @@ func (b *bodyReader) fill(r engine.Reader) error {
 		}
 		return nil
 	})
-	b.keys, b.refs, b.docs = b.keys[:0], b.refs[:0], b.docs[:0]
+	b.keys, b.room, b.refs, b.docs = b.keys[:0], b.room[:0], b.refs[:0], b.docs[:0]
 	return err
 }

@@ -42,8 +42,8 @@ func seqOfKey(k []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(k), nil
 }
 
-func bodyKey(ref bodyRef) []byte {
-	k := make([]byte, 0, 12)
-	k = binary.BigEndian.AppendUint64(k, ref.seq)
-	return binary.BigEndian.AppendUint32(k, ref.n)
+func bodyKey(ref bodyRef) []byte { return appendBodyKey(make([]byte, 0, 12), ref) }
+
+func appendBodyKey(k []byte, ref bodyRef) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(k, ref.seq), ref.n)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
@@ -24,6 +25,17 @@ type pageDoc struct {
 	doc  Document
 	data []byte // bodyRef
 	tree []byte // of a document with several leaves
+}
+
+// rowPages holds the memory of pages that nobody fills at the moment.
+var rowPages = sync.Pool{New: func() any { return new(rowPage) }}
+
+// newRowPage is an empty page, until done.
+func newRowPage() *rowPage { return rowPages.Get().(*rowPage) }
+
+func (p *rowPage) done() {
+	p.forget()
+	rowPages.Put(p)
 }
 
 func (p *rowPage) reset(q *AllDocsQuery) {
