@@ -1,6 +1,7 @@
 # make run     builds the server and starts it on http://127.0.0.1:5984/
 # make lint    what can be told by reading: go.mod, format, vet, staticcheck, the rules of imports
 # make test    every test, in some minutes on two cores
+# make long    the same tests with more rounds: random ones five times as many
 # make hostile attacks the real program under a limit of memory, by all tables (needs some minutes
 #              and Linux); make test has a sample of them. ATTACK=TEXT takes those of that name
 # make docs    writes docs/configuration.md and docs/routes.md from the tables in the code
@@ -18,7 +19,7 @@ POUCHDB  := cmd/tododb/testdata/pouchdb
 BINARY   := cmd/tododb
 QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
 
-.PHONY: all build run test race fuzz crash hostile soak bench cross lint docs cover check clean FORCE
+.PHONY: all build run test long race fuzz crash hostile soak bench cross lint docs cover check clean FORCE
 all: build
 
 build: bin/tododb
@@ -32,7 +33,10 @@ run: build
 # Packages run side by side: the tests of the real program wait more than they work. Without what
 # debuggers need, the programs of the tests are linked in two thirds of the time.
 test: build $(POUCHDB)/node_modules
-	$(GO) test -count=1 -timeout 20m -ldflags=-w ./...
+	$(GO) test -short -count=1 -timeout 20m -ldflags=-w ./...
+
+long: build $(POUCHDB)/node_modules
+	$(GO) test -count=1 -timeout 60m ./...
 
 # The real clients that the server is tested with.
 $(POUCHDB)/node_modules: $(POUCHDB)/package-lock.json

@@ -107,7 +107,7 @@ func needTools(t *testing.T, tools ...string) {
 func TestNothingIsSkippedInCI(t *testing.T) {
 	for ci, want := range map[string]int{"": 0, "true": 1} {
 		for _, test := range []string{"TestDocumentation", "TestPouchDB"} {
-			child := exec.Command(os.Args[0], "-test.run", "^"+test+"$", "-test.short=false")
+			child := exec.Command(os.Args[0], "-test.run", "^"+test+"$")
 			child.Env = append(os.Environ(), "PATH=", "CI="+ci)
 			out, _ := child.CombinedOutput()
 			if got := child.ProcessState.ExitCode(); got != want {
@@ -121,9 +121,6 @@ func TestNothingIsSkippedInCI(t *testing.T) {
 // CI, where Node has to be.
 func scriptFolder(t *testing.T) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts Node")
-	}
 	needTools(t, "node", "npm")
 	dir := filepath.Join("testdata", "pouchdb")
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "rxdb")); err == nil {

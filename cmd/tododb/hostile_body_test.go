@@ -104,7 +104,7 @@ var bodyBombs = []attack{
 			fmt.Fprintf(&b, `,"m%d":%d`, i, i%10)
 		}
 		return s.ask(nobody, "PUT", "/open/members", `{"a":1`+b.String()+`}`).String()
-	}},
+	}, long: true},
 	{name: "one member a million times", want: either, do: func(s *siege) string {
 		return s.ask(nobody, "PUT", "/open/same", list(`{"z":1,`, `"a":1`, `}`, 1_000_000)).String()
 	}},

@@ -98,7 +98,7 @@ var queryBombs = []attack{
 			fmt.Fprintf(&b, ",%d", i)
 		}
 		return s.find(`{"n":{"$in":[-1` + b.String() + `]}}`)
-	}},
+	}, long: true},
 	{name: "$not 100,000 deep", want: refused, do: func(s *siege) string {
 		return s.find(strings.Repeat(`{"$not":`, 100_000) + `{"n":1}` + strings.Repeat("}", 100_000))
 	}},
@@ -119,7 +119,7 @@ var queryBombs = []attack{
 	}},
 	{name: "sort of 100,000", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_find", `{"selector":{},"sort":["n"`+strings.Repeat(`,"n"`, 100_000)+`]}`).String()
-	}},
+	}, long: true},
 	{name: "limit and skip beyond numbers", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_find", `{"selector":{},"limit":99999999999999999999,"skip":99999999999999999999}`).String()
 	}},
@@ -152,13 +152,13 @@ var queryBombs = []attack{
 	// Keys and ranges.
 	{name: "_all_docs with 500,000 keys", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_all_docs?include_docs=true", list(`{"keys":[`, `"q0001"`, `]}`, 500_000)).String()
-	}},
+	}, long: true},
 	{name: "a view with 500,000 keys", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_design/all/_view/v?reduce=false", list(`{"keys":[`, `[1,"q0001"]`, `]}`, 500_000)).String()
 	}, long: true},
 	{name: "a view reduced for 100,000 keys", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_design/all/_view/v?group=true", list(`{"keys":[`, `[1,"q0001"]`, `]}`, 100_000)).String()
-	}},
+	}, long: true},
 	{name: "20,000 queries in one, and gone", want: "idle", do: func(s *siege) string {
 		return s.abandon(nobody, "POST", "/open/_all_docs/queries", list(`{"queries":[`, `{"limit":1000000}`, `]}`, 20_000))
 	}},
@@ -223,7 +223,7 @@ var queryBombs = []attack{
 	}},
 	{name: "_changes of 500,000 doc_ids", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_changes?filter=_doc_ids", list(`{"doc_ids":[`, `"q0001"`, `]}`, 500_000)).String()
-	}},
+	}, long: true},
 	{name: "_changes by a selector of 50,000 branches", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_changes?filter=_selector", list(`{"selector":{"$or":[`, `{"m":1}`, `]}}`, 50_000)).String()
 	}},
@@ -254,7 +254,7 @@ var queryBombs = []attack{
 	// Revisions.
 	{name: "_revs_diff of 500,000 revisions", want: bounded, do: func(s *siege) string {
 		return s.ask(nobody, "POST", "/open/_revs_diff", list(`{"q0001":[`, `"1-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, `]}`, 500_000)).String()
-	}},
+	}, long: true},
 	{name: "_revs_diff of 300,000 documents", want: bounded, do: func(s *siege) string {
 		var b strings.Builder
 		for i := range 300_000 {

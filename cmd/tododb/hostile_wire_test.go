@@ -338,7 +338,7 @@ var requestBombs = []attack{
 	{name: "300 readers that do not read", want: "answered", do: func(s *siege) string {
 		s.ask(nobody, "PUT", "/open/unread/a", strings.Repeat("x", 8_000_000), "Content-Type: text/plain")
 		return s.besides(300, "GET /open/unread/a HTTP/1.1\r\nHost: x\r\n\r\n", func() string { return s.ask(nobody, "GET", "/_up", nil).String() })
-	}},
+	}, long: true},
 	{name: "300 readers of all documents that do not read", want: "answered", do: func(s *siege) string {
 		var docs []string
 		for range 200 {
@@ -360,7 +360,7 @@ var requestBombs = []attack{
 			}
 		}
 		return "answered"
-	}},
+	}, long: true},
 	{name: "200 readers of large documents at once", want: "200|200 cut|503 .+", do: together(200, func(s *siege) string {
 		return s.ask(nobody, "GET", "/open/largedoc0", nil).String()
 	}), long: true},

@@ -33,7 +33,7 @@ func TestKillPartitioned(t *testing.T) { killAgain(t, "?partitioned=true", 10) }
 
 func killAgain(t *testing.T, how string, times int) {
 	t.Parallel()
-	kills, seed := killCount(t, times, 3)
+	kills, seed := killCount(t, times, (times+2)/3)
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	dir := t.TempDir()

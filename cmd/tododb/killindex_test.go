@@ -38,7 +38,7 @@ func TestKillIndex(t *testing.T) {
 		}
 		kills = n
 	} else if testing.Short() {
-		kills = 2
+		kills = 3
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -17,7 +17,7 @@ import (
 // documents are there or none.
 func TestKillOnce(t *testing.T) {
 	t.Parallel()
-	kills, seed := killCount(t, 12, 2)
+	kills, seed := killCount(t, 12, 5)
 	random := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
 	server := startServer(t, dir, "")

@@ -86,9 +86,6 @@ func status(t *testing.T, server *process, path string) int {
 
 // Whatever is going on, the server ends in its ten seconds.
 func TestStopWithWorkUnderWay(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for what does not end")
-	}
 	for name, begin := range map[string]func(t *testing.T, server *process){
 		"an upload that stalls":                 stallUpload,
 		"a download that nobody reads":          stallDownload,

@@ -17,7 +17,7 @@ import (
 // acknowledged is missing, and the synchronization is still there and knows the conflicts.
 func TestKillSynchronized(t *testing.T) {
 	t.Parallel()
-	kills, seed := killCount(t, 6, 2)
+	kills, seed := killCount(t, 6, 3)
 	random := rand.New(rand.NewPCG(seed, 0))
 	folders := []string{t.TempDir(), t.TempDir()}
 	var servers []*process

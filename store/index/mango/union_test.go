@@ -82,7 +82,8 @@ func TestPartialAndUnionIsScanned(t *testing.T) {
 			check(t, w, db, docs, mustJSON(query), sort, descending, rapid.IntRange(1, 6).Draw(t, "page"))
 		}
 	})
-	if partial == 0 || several == 0 || sorted == 0 {
+	// Twenty rounds may miss one of the kinds.
+	if !testing.Short() && (partial == 0 || several == 0 || sorted == 0) {
 		t.Errorf("%d partial indexes, %d unions and %d sorted ones", partial, several, sorted)
 	}
 }
