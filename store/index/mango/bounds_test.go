@@ -236,26 +236,26 @@ func TestBranchesOverIndex(t *testing.T) {
 		in[i] = fmt.Sprint(i)
 	}
 	took := func(selector string) time.Duration {
-		best := time.Hour
-		for range 3 {
-			began := time.Now()
-			q, err := ParseQuery([]byte(`{"selector":` + selector + `,"limit":100000}`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			p, err := w.f.Plan(t.Context(), db, q)
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := 0
-			if _, err := w.f.Run(t.Context(), db, p, func(*Found) error { n++; return nil }, func() error { return nil }); err != nil || n != docs {
-				t.Fatal(n, err)
-			}
-			best = min(best, time.Since(began))
+		began := time.Now()
+		q, err := ParseQuery([]byte(`{"selector":` + selector + `,"limit":100000}`))
+		if err != nil {
+			t.Fatal(err)
 		}
-		return best
+		p, err := w.f.Plan(t.Context(), db, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		if _, err := w.f.Run(t.Context(), db, p, func(*Found) error { n++; return nil }, func() error { return nil }); err != nil || n != docs {
+			t.Fatal(n, err)
+		}
+		return time.Since(began)
 	}
-	or, one := took(branches(10_000, `{"n":%d}`)), took(`{"n":{"$in":[`+strings.Join(in, ",")+`]}}`)
+	or, one := time.Hour, time.Hour
+	for range 5 { // by turns: the machine may be busy for a while
+		or = min(or, took(branches(10_000, `{"n":%d}`)))
+		one = min(one, took(`{"n":{"$in":[`+strings.Join(in, ",")+`]}}`))
+	}
 	if or > 8*one {
 		t.Errorf("$or took %v, $in %v", or, one)
 	}
