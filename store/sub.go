@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/record"
@@ -92,10 +93,15 @@ func (db *DB) compactSub(ctx context.Context, name string) error {
 	return errors.Join(err, sub.Close())
 }
 
-// Subs lists the storages that were made for indexes, in byte order.
+// Subs lists the storages that were made for indexes, in byte order. Beside an older copy of the
+// database that was put back there may be some that the database does not remember.
 func (db *DB) Subs(ctx context.Context) (names []string, err error) {
+	there, err := db.subsThere(ctx)
+	if err != nil {
+		return nil, err
+	}
 	err = db.view(ctx, func(r engine.Reader) error {
-		names = nil
+		names = append([]string(nil), there...)
 		from, to := []byte(metaSub), []byte(metaSub)
 		to[len(to)-1]++
 		return r.Scan(spaceMeta, engine.Range{From: from, To: to, KeysOnly: true}, func(k, _ []byte) (bool, error) {
@@ -103,5 +109,43 @@ func (db *DB) Subs(ctx context.Context) (names []string, err error) {
 			return true, nil
 		})
 	})
-	return names, err
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+func (db *DB) subsThere(ctx context.Context) ([]string, error) {
+	l, ok := db.edb.(engine.SubLister)
+	if !ok {
+		return nil, nil
+	}
+	names, err := l.Subs(ctx)
+	return names, db.failed(err)
+}
+
+// ReadSubs reads the storages of indexes that are there, one after the other, and changes nothing.
+// The error of one that cannot be read is passed to fn, with a nil Reader.
+func (db *DB) ReadSubs(ctx context.Context, fn func(name string, r engine.Reader, err error) error) error {
+	names, err := db.subsThere(ctx)
+	for _, name := range names {
+		if err == nil {
+			err = db.readSub(ctx, name, fn)
+		}
+	}
+	return err
+}
+
+func (db *DB) readSub(ctx context.Context, name string, fn func(name string, r engine.Reader, err error) error) error {
+	sub, err := db.edb.Sub(ctx, name)
+	if err != nil {
+		return fn(name, nil, err)
+	}
+	called := false
+	err = sub.View(ctx, func(r engine.Reader) error {
+		called = true
+		return fn(name, r, nil)
+	})
+	if !called {
+		err = fn(name, nil, err)
+	}
+	return errors.Join(err, sub.Close())
 }

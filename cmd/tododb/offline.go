@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index"
 )
 
 // dataFlag gives a command the flag for its data folder.
@@ -80,7 +81,7 @@ func checkCommand() *cobra.Command {
 	return offlineCommand("check", "Look for damage in databases",
 		`check reads every page and record of the named databases, or of all, and every page of
 their indexes, and reports what is wrong. It changes nothing. The server rebuilds damaged
-indexes. No server may have the folder open.`,
+indexes, and those that belong to another database or to another state of it. No server may have the folder open.`,
 		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			problems, bad := 0, 0
 			var failed []error
@@ -91,7 +92,12 @@ indexes. No server may have the folder open.`,
 					fmt.Fprintf(out, "%s: %v\n", name, problem)
 				}
 				err := withDB(ctx, st, name, func(db store.Bare) error {
-					return db.Check(ctx, func(problem string) { say(problem) })
+					if err := db.Check(ctx, func(problem string) { say(problem) }); err != nil {
+						return err
+					}
+					return index.Check(ctx, db, func(index, why string) {
+						say(fmt.Sprintf("index %s does not belong here: %s; the server will build it anew", index, why))
+					})
 				})
 				switch {
 				case ctx.Err() != nil:

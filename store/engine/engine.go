@@ -157,6 +157,11 @@ type Sizer interface {
 	Size(ctx context.Context) (int64, error)
 }
 
+// SubLister is a DB that knows its sub-databases by what is there, though nothing refers to them.
+type SubLister interface {
+	Subs(ctx context.Context) ([]string, error)
+}
+
 // Checker is a DB that can verify its own storage, below what the store sees.
 type Checker interface {
 	CheckStorage(ctx context.Context, report func(problem string)) error

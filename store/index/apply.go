@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/record"
 )
@@ -16,6 +17,7 @@ var errMoved = errors.New("index: another builder has moved it")
 
 // writer writes batches to the storage of an index.
 type writer struct {
+	db       store.Bare
 	sub      engine.DB
 	def      *Definition
 	reducers []Reducer // one for each view; nil: it has none
@@ -27,7 +29,11 @@ type writer struct {
 func (w *writer) write(ctx context.Context, b *batch, purgeSeq uint64) error {
 	st := w.st
 	var after state
-	err := w.sub.Update(ctx, func(tx engine.Tx) error {
+	of, err := stateOf(ctx, w.db)
+	if err != nil {
+		return err
+	}
+	err = w.sub.Update(ctx, func(tx engine.Tx) error {
 		now, _, err := readState(tx, len(w.def.Views))
 		if err != nil {
 			return err
@@ -36,7 +42,7 @@ func (w *writer) write(ctx context.Context, b *batch, purgeSeq uint64) error {
 			return errMoved
 		}
 		after = now
-		after.signature, after.instance = st.signature, st.instance
+		after.signature, after.of = st.signature, of
 		after.seq, after.purgeSeq = b.to, purgeSeq
 		after.views = slices.Clone(now.views)
 		a := applier{tx: tx, def: w.def, state: &after, at: b.at, fresh: now.seq == 0}
@@ -49,6 +55,13 @@ func (w *writer) write(ctx context.Context, b *batch, purgeSeq uint64) error {
 		*st = after
 	}
 	return storageError(err)
+}
+
+// stateOf names the present state of a database. Whatever has been read of it was in this state or
+// an earlier one.
+func stateOf(ctx context.Context, db store.Bare) (store.Seq, error) {
+	newest, err := db.UpdateSeq(ctx)
+	return db.Seq(newest), err
 }
 
 // op is a record to write, or, without a value, to remove.

@@ -81,7 +81,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		}
 		st = state{views: make([]viewState, len(ix.def.Views))}
 	}
-	st.signature, st.instance = ix.id.signature, ix.id.instance
+	st.signature = ix.id.signature
 	ix.reached(st.seq)
 	if st.seq >= info.UpdateSeq && st.purgeSeq >= info.PurgeSeq {
 		return nil
@@ -168,7 +168,7 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 	if err != nil {
 		return err
 	}
-	w := writer{sub, ix.def, reducers, st}
+	w := writer{ix.db, sub, ix.def, reducers, st}
 	return ix.eachBatch(ctx, stretch{from: st.seq, to: to, beyond: true}, limit, func(b *batch) error {
 		err := w.write(ctx, b, purgeSeq)
 		if err == nil {
@@ -250,7 +250,7 @@ func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Re
 	}
 	if forgotten {
 		ix.m.opt.Log.Warn("rebuilding an index", "db", ix.id.db, "index", ix.id.signature, "why", "it has not seen purges that are no longer recorded")
-		*st = state{signature: st.signature, instance: st.instance, views: make([]viewState, len(st.views))}
+		*st = state{signature: st.signature, views: make([]viewState, len(st.views))}
 		return last, ix.renew(ctx)
 	}
 	b := &batch{from: st.seq, to: st.seq, at: now}
@@ -266,6 +266,6 @@ func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Re
 	if err != nil {
 		return last, err
 	}
-	w := writer{ix.storage(), ix.def, reducers, st}
+	w := writer{ix.db, ix.storage(), ix.def, reducers, st}
 	return last, w.write(ctx, b, last)
 }

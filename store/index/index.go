@@ -123,10 +123,6 @@ func (ix *Index) open(ctx context.Context) (engine.DB, error) {
 
 // judge reads how far the storage is, or says why it is unusable.
 func (ix *Index) judge(ctx context.Context, sub engine.DB) (why string, err error) {
-	info, err := ix.db.Info(ctx)
-	if err != nil {
-		return "", err
-	}
 	st, found, err := loadState(ctx, sub, len(ix.def.Views))
 	switch {
 	case err != nil:
@@ -136,13 +132,24 @@ func (ix *Index) judge(ctx context.Context, sub engine.DB) (why string, err erro
 		return "its first build was cut short", nil
 	case st.signature != ix.id.signature:
 		return "it is another index", nil
-	case st.instance != ix.id.instance:
-		return "it is of another database", nil
-	case st.seq > info.UpdateSeq || st.purgeSeq > info.PurgeSeq:
-		return "the database has been set back", nil
+	default:
+		if why, err = foreign(ctx, ix.db, &st); why != "" || err != nil {
+			return why, err
+		}
 	}
 	ix.seq = st.seq
 	return "", nil
+}
+
+// foreign says why an index does not belong to what its database is now, if it does not. What it
+// may know has come from states of the database up to one. If that is of another history, the
+// files of one of them have been put back or exchanged.
+func foreign(ctx context.Context, db store.Bare, st *state) (why string, err error) {
+	common, err := db.Common(ctx, st.of)
+	if err == nil && common < st.of.N {
+		why = "it is of another database, or of a later state to which the database has not come"
+	}
+	return why, err
 }
 
 func loadState(ctx context.Context, sub engine.DB, views int) (st state, found bool, err error) {

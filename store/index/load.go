@@ -45,6 +45,9 @@ func (ix *Index) buildFirst(ctx context.Context, st *state, to, purgeSeq uint64,
 	if err != nil {
 		return err
 	}
+	if after.of, err = stateOf(ctx, ix.db); err != nil {
+		return err
+	}
 	for i := range after.views {
 		if after.views[i].rows > 0 {
 			after.views[i].changed = to

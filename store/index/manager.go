@@ -126,6 +126,17 @@ func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Ind
 			ix.Release()
 			return nil, ix.openErr
 		}
+		if ix.db.WhyGone() != nil && db.WhyGone() == nil {
+			// The database was closed, and opened again, perhaps from another file. This index is
+			// of what it was and about to close.
+			ix.Release()
+			select {
+			case <-ix.closed:
+				continue
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
 		return ix, nil
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/record"
 )
@@ -153,15 +154,18 @@ func parseDoc(v []byte) (d docRecord, err error) {
 
 // state is where an index stands:
 //
-//	version | bytes signature | bytes instance | uvarint seq | uvarint purge seq |
+//	version | bytes signature | uvarint of | bytes epoch | uvarint seq | uvarint purge seq |
 //	uvarint bytes of rows | uvarint views | for each: uvarint rows, uvarint changed |
 //	while it is loaded: bytes loader
+//
+// Version 1 had the identity of the database in place of of and epoch.
 type state struct {
-	loader              string // the mark of the loader; "": none
-	signature, instance string
-	seq, purgeSeq       uint64
-	bytes               int64
-	views               []viewState
+	loader        string // the mark of the loader; "": none
+	signature     string
+	of            store.Seq // the newest state of the database that it may know anything of
+	seq, purgeSeq uint64
+	bytes         int64
+	views         []viewState
 }
 
 // viewState is how many rows a view has, and the sequence at which they last changed.
@@ -169,9 +173,12 @@ type viewState struct{ rows, changed uint64 }
 
 var stateKey = []byte("state")
 
+const stateVersion = 2
+
 func (s *state) appendTo(b []byte) []byte {
-	b = record.AppendBytes(append(b, record.Version), s.signature)
-	b = record.AppendBytes(b, s.instance)
+	b = record.AppendBytes(append(b, stateVersion), s.signature)
+	b = binary.AppendUvarint(b, s.of.N)
+	b = record.AppendBytes(b, s.of.Epoch)
 	b = binary.AppendUvarint(b, s.seq)
 	b = binary.AppendUvarint(b, s.purgeSeq)
 	b = binary.AppendUvarint(b, uint64(s.bytes))
@@ -194,11 +201,19 @@ func readState(r engine.Reader, views int) (s state, found bool, err error) {
 		return s, false, err
 	}
 	rd := record.Read(v)
-	if rd.Byte() != record.Version {
+	version := rd.Byte()
+	if version != stateVersion && version != record.Version {
 		return s, false, corrupt("state of unknown version")
 	}
-	s.signature, s.instance = string(rd.Bytes()), string(rd.Bytes())
+	s.signature = string(rd.Bytes())
+	if version == stateVersion {
+		s.of.N = rd.Uvarint()
+	}
+	s.of.Epoch = string(rd.Bytes())
 	s.seq, s.purgeSeq, s.bytes = rd.Uvarint(), rd.Uvarint(), int64(rd.Uvarint())
+	if version == record.Version {
+		s.of.N = s.seq
+	}
 	n := rd.Uvarint()
 	for i := uint64(0); i < n && !rd.Bad; i++ {
 		if v := (viewState{rd.Uvarint(), rd.Uvarint()}); i < uint64(views) {

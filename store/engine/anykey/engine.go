@@ -83,6 +83,13 @@ func (d *database) Sub(ctx context.Context, name string) (engine.DB, error) {
 	return &database{sub, d.layout}, nil
 }
 
+func (d *database) Subs(ctx context.Context) ([]string, error) {
+	if l, ok := d.DB.(engine.SubLister); ok {
+		return l.Subs(ctx)
+	}
+	return nil, nil
+}
+
 func (d *database) Compact(ctx context.Context) error {
 	if c, ok := d.DB.(engine.Compacter); ok {
 		return c.Compact(ctx)

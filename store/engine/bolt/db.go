@@ -151,6 +151,18 @@ func (d *db) subPath(name string) string {
 	return filepath.Join(subsPath(d.file.path), strings.ReplaceAll(name, "/", ".")+suffix)
 }
 
+// Subs lists the sub-databases, with a dot for each slash in a name.
+func (d *db) Subs(ctx context.Context) (names []string, err error) {
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	paths, err := filepath.Glob(filepath.Join(subsPath(d.file.path), "*"+suffix))
+	for _, p := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(p), suffix))
+	}
+	return names, err
+}
+
 func (d *db) Sub(ctx context.Context, name string) (_ engine.DB, err error) {
 	defer func() { err = systemError(err) }()
 	if err := d.ready(ctx); err != nil {
