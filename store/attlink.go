@@ -14,21 +14,28 @@ var ErrMissingAttachment = errors.New("the attachment's content is not stored he
 
 // digestRecord is the value of a digest:
 //
-//	version | location (16) | uvarint length | uvarint references | varint idle
+//	version | location (16) | uvarint length | uvarint references | varint idle | [uvarint linked]
 //
-// idle is the time (Unix seconds) when the last reference went, 0 while there are references.
+// idle is the time (Unix seconds) when the last reference went, 0 while there are references. linked
+// is the sequence of the change that brought the first of the references that have been there
+// without a break; it is left out if it is not known.
 type digestRecord struct {
 	at     location
 	length int64
 	refs   uint64
 	idle   int64
+	linked uint64
 }
 
 func (d *digestRecord) append(b []byte) []byte {
 	b = append(append(b, record.Version), d.at[:]...)
 	b = binary.AppendUvarint(b, uint64(d.length))
 	b = binary.AppendUvarint(b, d.refs)
-	return binary.AppendVarint(b, d.idle)
+	b = binary.AppendVarint(b, d.idle)
+	if d.linked != 0 {
+		b = binary.AppendUvarint(b, d.linked)
+	}
+	return b
 }
 
 func parseDigestRecord(v []byte) (d digestRecord, err error) {
@@ -37,6 +44,9 @@ func parseDigestRecord(v []byte) (d digestRecord, err error) {
 	r.Fill(d.at[:])
 	d.length, d.refs = int64(r.Uvarint()), r.Uvarint()
 	d.idle = r.Varint()
+	if len(r.Rest) > 0 {
+		d.linked = r.Uvarint()
+	}
 	if version != record.Version || r.Bad {
 		return d, corrupt("digest record")
 	}
@@ -67,6 +77,9 @@ func (w *writer) linkAttachments(atts []Attachment, staged map[Digest]Staged) er
 			if err != nil {
 				return err
 			}
+		}
+		if rec.refs == 0 {
+			rec.linked = w.last + 1
 		}
 		rec.refs++
 		rec.idle = 0

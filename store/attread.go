@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"sync"
 
@@ -97,14 +96,7 @@ func (a *AttachmentReader) fill() error {
 
 // readChunks appends the next chunks of an attachment, starting with first.
 func readChunks(r engine.Reader, d Digest, first uint32, dst []byte) ([]byte, error) {
-	v, err := r.Get(spaceAtt, digestKey(d))
-	if err != nil {
-		return dst, err
-	}
-	if v == nil {
-		return dst, fmt.Errorf("%w: %s", ErrMissingAttachment, d)
-	}
-	rec, err := parseDigestRecord(v)
+	rec, err := findDigest(r, d)
 	if err != nil {
 		return dst, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/record"
 )
 
@@ -191,8 +192,10 @@ func (w *writer) removeStaged(at location) error {
 	return w.removeChunks(at)
 }
 
-func (w *writer) removeChunks(at location) error {
-	return w.tx.DeleteRange(spaceAtt, chunkKey(at, 0), append(chunkKey(at, ^uint32(0)), 0))
+func (w *writer) removeChunks(at location) error { return removeChunks(w.tx, at) }
+
+func removeChunks(tx engine.Tx, at location) error {
+	return tx.DeleteRange(spaceAtt, chunkKey(at, 0), append(chunkKey(at, ^uint32(0)), 0))
 }
 
 // A chunk's value is version | flags | bytes, or their zstd frame.

@@ -16,10 +16,11 @@ const attGrace = 24 * time.Hour
 const sweepPart = 16
 
 // Sweep removes attachments that nothing has referred to for a day: uploads without a document,
-// and attachments whose last revision is gone.
+// and attachments whose last revision is gone. While the database is read for a backup, it does
+// nothing.
 func (db *DB) Sweep(ctx context.Context) error {
 	before := db.store.opt.Clock().Add(-attGrace).Unix()
-	for {
+	for db.captures.Load() == 0 {
 		var staged []location
 		var idle []Digest
 		err := db.view(ctx, func(r engine.Reader) error {
@@ -62,6 +63,7 @@ func (db *DB) Sweep(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // sweepStaged removes an upload, unless it has continued in the meantime.

@@ -23,6 +23,7 @@ const (
 	ForReplications     Reason = "documents of _replicator are read and brought up to date by the server"
 	ForSynchronizations Reason = "the server's own records; what is brought in is written by the handle of its owner"
 	ForFolder           Reason = "whoever runs the command on the folder may do everything"
+	ForBackups          Reason = "a backup has everything, and is for server administrators only"
 	ForUpkeep           Reason = "numbers, space and damage are told, and no documents"
 )
 

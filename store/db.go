@@ -37,6 +37,7 @@ type database struct {
 	news     *notifier
 
 	compacting atomic.Bool
+	captures   atomic.Int32 // under way: nothing is swept or thinned meanwhile
 	seqs       ranks.Seqs
 	ids        ranks.IDs
 

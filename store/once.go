@@ -191,26 +191,25 @@ func (w *writer) forgetOnces(coming onceEntry) error {
 		return err
 	}
 	for _, e := range old {
-		if err := w.tx.Delete(spaceOnce, onceQueueKey(e.n)); err != nil {
-			return err
-		}
-		v, err := w.tx.Get(spaceOnce, onceKey(e.key))
-		if err != nil {
-			return err
-		}
-		if v == nil {
-			continue
-		}
-		rec, err := parseOnce(v)
-		if err != nil {
-			return err
-		}
-		if rec.n != e.n {
-			continue // the key was used again after it expired
-		}
-		if err := w.tx.Delete(spaceOnce, onceKey(e.key)); err != nil {
+		if err := dropAnswer(w.tx, &e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// dropAnswer removes an entry of the queue, and the answer that it stands for.
+func dropAnswer(tx engine.Tx, e *onceEntry) error {
+	if err := tx.Delete(spaceOnce, onceQueueKey(e.n)); err != nil {
+		return err
+	}
+	v, err := tx.Get(spaceOnce, onceKey(e.key))
+	if err != nil || v == nil {
+		return err
+	}
+	rec, err := parseOnce(v)
+	if err != nil || rec.n != e.n {
+		return err // the key was used again after it expired
+	}
+	return tx.Delete(spaceOnce, onceKey(e.key))
 }

@@ -173,10 +173,33 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	if !ValidName(name) {
 		return ErrNoDB
 	}
-	s.mu.Lock()
-	if s.going[name] {
-		s.mu.Unlock()
+	db, err := s.takeAway(name)
+	if err != nil {
+		return err
+	}
+	err = s.eng.Drop(ctx, name)
+	s.putBack(name, db)
+	if errors.Is(err, engine.ErrNoDB) {
 		return ErrNoDB
+	}
+	if err != nil {
+		return fmt.Errorf("delete database %q: %w", name, translate(err))
+	}
+	s.events.add(name, "deleted")
+	return nil
+}
+
+// takeAway ends the use of a database whose storage is about to go, and keeps everybody from opening
+// it until putBack. The result is the open database, nil if it is not open. The error is ErrNoDB if
+// somebody else has taken it away, or ErrClosed.
+func (s *Store) takeAway(name string) (*DB, error) {
+	s.mu.Lock()
+	if s.closed || s.going[name] {
+		defer s.mu.Unlock()
+		if s.closed {
+			return nil, ErrClosed
+		}
+		return nil, ErrNoDB
 	}
 	s.going[name] = true
 	delete(s.owned, name)
@@ -191,21 +214,17 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 			db.stop(ErrNoDB)
 		}
 	}
-	err := s.eng.Drop(ctx, name)
+	return db, nil
+}
+
+// putBack lets everybody open what is there now, and closes the database that was taken away.
+func (s *Store) putBack(name string, db *DB) {
 	s.mu.Lock()
 	delete(s.going, name)
 	s.mu.Unlock()
 	if db != nil && db.openErr == nil {
 		s.closeLater(db, ErrNoDB)
 	}
-	if errors.Is(err, engine.ErrNoDB) {
-		return ErrNoDB
-	}
-	if err != nil {
-		return fmt.Errorf("delete database %q: %w", name, translate(err))
-	}
-	s.events.add(name, "deleted")
-	return nil
 }
 
 // Exists reports whether there is a database of this name.

@@ -26,11 +26,11 @@ func timeGrain(age time.Duration) uint64 {
 	return 3600
 }
 
-// thinTimes merges old entries of the time space.
+// thinTimes merges old entries of the time space, unless the database is read for a backup.
 func (db *DB) thinTimes(ctx context.Context) error {
 	const part = 2000
 	from, next, more := uint64(0), uint64(0), true
-	for more {
+	for more && db.captures.Load() == 0 {
 		o := &op{docs: 1, bytes: 32 * part}
 		o.apply = func(w *writer) (err error) {
 			next, more, err = w.thinTimes(from, part)

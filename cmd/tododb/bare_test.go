@@ -41,6 +41,7 @@ var bareHandles = []string{
 	"replicate/synchronize/show.go settleConflicts: Bare ForSynchronizations",
 	"replicate/synchronize/synchronizer.go instance: Bare ForSynchronizations",
 
+	"store/backup/local.go pipe: Bare ForBackups",
 	"store/design/cache.go now: Bare ForFunctions",
 	"store/index/index.go start: Bare ForIndexes",
 }

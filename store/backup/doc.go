@@ -18,12 +18,12 @@
 // noticed where it stands. The payloads:
 //
 //	H header      format version | bytes database name | bytes instance | bytes epoch | flags | Point: since
-//	A attachment  digest (16) | uvarint length | 1 if its content follows, else 0
+//	A attachment  digest (16) | uvarint length | uvarint linked | 1 if its content follows, else 0
 //	C chunk       the next bytes of the attachment before it, as a chunk record of the store
 //	B body        key (12) | body record
 //	D document    bytes id | uvarint seq | bytes document record | bytes sequence entry
 //	G gone        id of a document that is there no longer
-//	S survivors   uvarint distances between sequences (up to since) that documents still have
+//	S survivors   uvarint from | uvarint to-from | uvarint distances: sequences that documents have
 //	W space       space (1): all that was carried of this space before is void
 //	E entry       space (1) | bytes key | value
 //	T trim        space (1) | key: entries before it are gone
@@ -39,8 +39,8 @@
 //     So a stream that was cut is continued behind its last document: by the stream from the Point
 //     that Reader.Reached gives. The cut stream and that one count as one.
 //   - An attachment may come twice. Without content, it is to be had elsewhere (Contents).
-//   - Survivors, if there are any, are all of them, in ascending order: a document of an earlier
-//     stream with a sequence that is not among them is gone, unless this stream has it.
+//   - Survivors are all sequences from..to that documents have: one that came before with a
+//     sequence between, and is not among them, is gone.
 //   - Entries of purges, times and recorded answers are added to earlier ones. Properties, local
 //     documents and death records come whole, after a space item, if they have changed.
 //

@@ -89,12 +89,14 @@ func (e *End) appendTo(b []byte) []byte {
 // Attachment is an attachment that documents refer to.
 type Attachment struct {
 	Digest  store.Digest
-	Length  int64 // bytes as they are stored
-	Content bool  // chunks follow
+	Length  int64  // bytes as they are stored
+	Linked  uint64 // the sequence since which the database has had it, 0 if that is not known
+	Content bool   // chunks follow
 }
 
 func (a *Attachment) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(append(b, a.Digest[:]...), uint64(a.Length))
+	b = binary.AppendUvarint(b, a.Linked)
 	if a.Content {
 		return append(b, 1)
 	}
@@ -144,7 +146,7 @@ func (i *Item) End() (e End, err error) {
 func (i *Item) Attachment() (a Attachment, err error) {
 	r := record.Read(i.Payload)
 	r.Fill(a.Digest[:])
-	a.Length = int64(r.Uvarint())
+	a.Length, a.Linked = int64(r.Uvarint()), r.Uvarint()
 	content := r.Byte()
 	if r.Bad || len(r.Rest) > 0 || a.Length < 0 || content > 1 {
 		return a, broken("malformed attachment")
@@ -204,6 +206,59 @@ func (i *Item) Entry() (e Entry, err error) {
 		return Entry{}, broken("malformed entry")
 	}
 	return e, nil
+}
+
+// Survivors are all sequences From..To that documents have.
+type Survivors struct {
+	From, To uint64
+	Seqs     []uint64
+}
+
+func (s *Survivors) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(b, s.From)
+	b = binary.AppendUvarint(b, s.To-s.From)
+	last := s.From
+	for _, seq := range s.Seqs {
+		b = binary.AppendUvarint(b, seq-last)
+		last = seq
+	}
+	return b
+}
+
+// Survivors reads survivors. The error is *Broken.
+func (i *Item) Survivors() (s Survivors, err error) {
+	r := record.Read(i.Payload)
+	s.From = r.Uvarint()
+	s.To = s.From + r.Uvarint()
+	last := s.From
+	for len(r.Rest) > 0 && !r.Bad {
+		n := r.Uvarint()
+		if n == 0 && len(s.Seqs) > 0 || n > s.To-last {
+			return s, broken("malformed survivors")
+		}
+		last += n
+		s.Seqs = append(s.Seqs, last)
+	}
+	if r.Bad || s.From == 0 || s.To < s.From {
+		return s, broken("malformed survivors")
+	}
+	return s, nil
+}
+
+// Space reads which space comes whole. The error is *Broken.
+func (i *Item) Space() (byte, error) {
+	if len(i.Payload) != 1 {
+		return 0, broken("malformed space")
+	}
+	return i.Payload[0], nil
+}
+
+// Trim reads which space is trimmed, and before which key. The error is *Broken.
+func (i *Item) Trim() (space byte, key []byte, err error) {
+	if len(i.Payload) < 2 {
+		return 0, nil, broken("malformed trim")
+	}
+	return i.Payload[0], i.Payload[1:], nil
 }
 
 func (k Kind) known() bool {

@@ -30,4 +30,10 @@ type Options struct {
 	// Checkpoints takes in the replication checkpoints among the local documents, which a Restore
 	// drops anyway unless it moves a database.
 	Checkpoints bool
+	// Page is how many documents are read in one snapshot at most (1,000).
+	Page int
+	// Temp makes a file for what waits to be sent; nil: in the system's folder for such files.
+	Temp func() (TempFile, error)
+	// Progress is told how far the stream has come, now and then; may be nil.
+	Progress func(Progress)
 }

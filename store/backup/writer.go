@@ -52,6 +52,26 @@ func (w *Writer) Item(kind Kind, parts ...[]byte) error {
 	return w.err
 }
 
+// itemFrom writes an item whose payload comes from a reader.
+func (w *Writer) itemFrom(kind Kind, size int64, r io.Reader, buf []byte) error {
+	w.head = binary.AppendUvarint(append(w.head[:0], byte(kind)), uint64(size))
+	w.put(w.head)
+	crc := checksum(w.items, kind)
+	for size > 0 && w.err == nil {
+		part := buf[:min(size, int64(len(buf)))]
+		if _, err := io.ReadFull(r, part); err != nil {
+			w.err = cut(err)
+			break
+		}
+		crc = crc32.Update(crc, castagnoli, part)
+		w.put(part)
+		size -= int64(len(part))
+	}
+	w.put(binary.BigEndian.AppendUint32(w.head[:0], crc))
+	w.items++
+	return w.err
+}
+
 // checksum begins the checksum of an item.
 func checksum(number uint64, kind Kind) uint32 {
 	var b [9]byte
@@ -70,28 +90,25 @@ func (w *Writer) put(b []byte) {
 // Copy writes an item as it was read. Its number may be another one here.
 func (w *Writer) Copy(i *Item) error { return w.Item(i.Kind, i.Payload) }
 
-// Attachment writes an attachment with its content, which r gives as it is stored. If r does not
-// give as many bytes as the attachment has, the error is io.ErrUnexpectedEOF or *Broken.
-func (w *Writer) Attachment(d store.Digest, length int64, r io.Reader) error {
-	a := Attachment{Digest: d, Length: length, Content: true}
+// Attachment writes an attachment with its content, which r gives as it is. If r does not give as
+// many bytes as the attachment has, the error is io.ErrUnexpectedEOF or *Broken.
+func (w *Writer) Attachment(a Attachment, r io.Reader) error {
+	a.Content = true
 	if err := w.Item(KindAttachment, a.appendTo(nil)); err != nil {
 		return err
 	}
 	buf := make([]byte, 0, store.ChunkSize)
-	for left := length; left > 0; left -= int64(len(buf)) {
+	for left := a.Length; left > 0; left -= int64(len(buf)) {
 		buf = buf[:min(left, store.ChunkSize)]
 		if _, err := io.ReadFull(r, buf); err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return err
+			return cut(err)
 		}
 		if err := w.Item(KindChunk, plainChunk, buf); err != nil {
 			return err
 		}
 	}
 	if n, err := r.Read(make([]byte, 1)); n > 0 {
-		return broken("attachment %s has more than %d bytes", d, length)
+		return broken("attachment %s has more than %d bytes", a.Digest, a.Length)
 	} else if err != nil && err != io.EOF {
 		return err
 	}

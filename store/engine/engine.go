@@ -21,6 +21,10 @@ type Engine interface {
 	// Open opens a database. The error may be ErrNoDB. If it is already open, Open returns
 	// another handle to it.
 	Open(ctx context.Context, name string) (DB, error)
+	// Aside makes an empty database that is to have this name later. Until it is published, nobody
+	// else can open or list it, and what it holds need not be durable. Several may be made for one
+	// name. What a crash leaves of it is removed.
+	Aside(ctx context.Context, name string) (Aside, error)
 	// Drop deletes a database at once. The error may be ErrNoDB. Calls on handles that are
 	// still open fail with ErrNoDB; a View that has begun reads on. Space is given back when
 	// it can be.
@@ -59,6 +63,19 @@ type DB interface {
 	DropSub(ctx context.Context, name string) error
 	Watch() Watcher
 	// Close releases the handle. It waits for calls under way.
+	Close() error
+}
+
+// Aside is a database that is made aside, and then takes its place at once.
+type Aside interface {
+	DB
+	// Publish makes everything durable and gives the database its name: after a crash it is there
+	// with all its entries, or not at all. The error may be ErrExists. Whatever the outcome, the
+	// handle is closed: a published database is opened by its name.
+	Publish(ctx context.Context) error
+	// Replace is Publish, but a database of this name is deleted in the same step, as by Drop.
+	Replace(ctx context.Context) error
+	// Close deletes the database, unless it has its name.
 	Close() error
 }
 

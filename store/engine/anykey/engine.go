@@ -37,6 +37,23 @@ func (e *wrapped) Open(ctx context.Context, name string) (engine.DB, error) {
 	return e.wrap(e.Engine.Open(ctx, name))
 }
 
+func (e *wrapped) Aside(ctx context.Context, name string) (engine.Aside, error) {
+	a, err := e.Engine.Aside(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &aside{database{a, &e.layout}, a}, nil
+}
+
+// aside is a database that is made aside.
+type aside struct {
+	database
+	aside engine.Aside
+}
+
+func (a *aside) Publish(ctx context.Context) error { return a.aside.Publish(ctx) }
+func (a *aside) Replace(ctx context.Context) error { return a.aside.Replace(ctx) }
+
 func (e *wrapped) wrap(db engine.DB, err error) (engine.DB, error) {
 	if err != nil {
 		return nil, err

@@ -32,9 +32,10 @@ type Options struct {
 }
 
 const (
-	suffix     = ".bolt"
-	subsSuffix = ".subs"
-	tempSuffix = ".new" // of a file that is not complete yet
+	suffix      = ".bolt"
+	subsSuffix  = ".subs"
+	tempSuffix  = ".new"   // of a file that is not complete yet
+	asideSuffix = ".aside" // of a database that has no name yet
 )
 
 // Engine keeps databases as files in a folder.
@@ -52,8 +53,9 @@ type Engine struct {
 	wg     sync.WaitGroup // closings of files that were replaced
 }
 
-// Open makes an Engine of a folder, which it creates if need be. Half-made files of a database
-// that a crash left are removed when that database is next made or opened.
+// Open makes an Engine of a folder, which it creates if need be. What a crash left of databases that
+// were made aside is removed. Half-made files of a database that it left are removed when that
+// database is next made or opened.
 func Open(dir string, opt Options) (*Engine, error) {
 	if opt.LockTimeout == 0 {
 		opt.LockTimeout = time.Second
@@ -68,7 +70,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
 	}
-	return e, nil
+	return e, e.removeAsides()
 }
 
 func (e *Engine) path(name string) string {
@@ -190,7 +192,13 @@ func (e *Engine) drop(path string) error {
 	if err != nil {
 		return err
 	}
-	temp := os.Remove(path + tempSuffix) // of a compaction under way
+	return errors.Join(e.dropRest(path), syncDir(filepath.Dir(path)))
+}
+
+// dropRest removes what belongs to a file besides: its sub-databases, and the file of a compaction
+// under way. The caller holds mu.
+func (e *Engine) dropRest(path string) error {
+	temp := os.Remove(path + tempSuffix)
 	if errors.Is(temp, fs.ErrNotExist) {
 		temp = nil
 	}
@@ -202,7 +210,7 @@ func (e *Engine) drop(path string) error {
 			e.forget(f)
 		}
 	}
-	return errors.Join(temp, os.RemoveAll(subs), syncDir(filepath.Dir(path)))
+	return errors.Join(temp, os.RemoveAll(subs))
 }
 
 // forget ends the use of an open file that is being removed. The caller holds mu.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
@@ -43,6 +44,7 @@ type Engine struct {
 	random *mathrand.Rand
 	calls  int
 	dbs    map[string]*database
+	asides map[*database]bool
 	closed bool
 }
 
@@ -54,7 +56,7 @@ func New(opt Options) *Engine {
 	if opt.MaxValue == 0 {
 		opt.MaxValue = 16 << 20
 	}
-	return &Engine{opt: opt, random: mathrand.New(mathrand.NewPCG(opt.Seed, 1)), dbs: map[string]*database{}}
+	return &Engine{opt: opt, random: mathrand.New(mathrand.NewPCG(opt.Seed, 1)), dbs: map[string]*database{}, asides: map[*database]bool{}}
 }
 
 // Calls is how many calls there were; a greater FailCall fails nothing.
@@ -146,6 +148,63 @@ func (e *Engine) Open(ctx context.Context, name string) (engine.DB, error) {
 	return &handle{database: d, name: name}, nil
 }
 
+// aside is a database that nobody else knows yet.
+type aside struct {
+	*handle
+	published bool
+}
+
+func (e *Engine) Aside(ctx context.Context, name string) (engine.Aside, error) {
+	if err := e.call(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, engine.ErrClosed
+	}
+	d := newDatabase(e)
+	e.asides[d] = true
+	return &aside{handle: &handle{database: d, name: name}}, nil
+}
+
+func (a *aside) Publish(ctx context.Context) error { return a.publish(ctx, false) }
+func (a *aside) Replace(ctx context.Context) error { return a.publish(ctx, true) }
+
+func (a *aside) publish(ctx context.Context, replace bool) error {
+	defer a.Close()
+	e := a.eng
+	if err := errors.Join(a.ready(ctx), e.call()); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return engine.ErrClosed
+	}
+	if e.dbs[a.name] != nil && !replace {
+		return engine.ErrExists
+	}
+	e.remove(a.name)
+	e.dbs[a.name] = a.database
+	delete(e.asides, a.database)
+	a.published = true
+	return nil
+}
+
+func (a *aside) Close() error {
+	if err := a.handle.Close(); err != nil || a.published {
+		return err
+	}
+	a.eng.mu.Lock()
+	defer a.eng.mu.Unlock()
+	if a.eng.asides[a.database] {
+		delete(a.eng.asides, a.database)
+		a.drop()
+	}
+	return nil
+}
+
 // subMark stands between the name of a database and the name of a sub-database.
 const subMark = "\x00"
 
@@ -202,6 +261,9 @@ func (e *Engine) Close() error {
 	defer e.mu.Unlock()
 	e.closed = true
 	for _, d := range e.dbs {
+		d.close()
+	}
+	for d := range e.asides {
 		d.close()
 	}
 	return nil

@@ -28,7 +28,7 @@ func Run(t *testing.T, open func(testing.TB) engine.Engine) {
 		"handles": handles, "closed": closed, "drop while it is read": dropOpen, "list": list,
 		"create once": createOnce, "spaces": spaces, "empty values": empty, "large values": large,
 		"copies": copies, "deleted ranges": deletedRanges, "ranges like a model": rangeModel, "reads stop": stops,
-		"first entries": firstEntries,
+		"first entries": firstEntries, "aside": asides, "aside replaces": asideReplaces,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

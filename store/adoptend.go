@@ -1,0 +1,227 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// AdoptOptions say what becomes of an Adoption.
+type AdoptOptions struct {
+	// Replace puts it in the place of a database of its name.
+	Replace bool
+	// Move says that the database goes on as the same one, on another engine: its newest epoch and
+	// its replication checkpoints stay. Otherwise it is a state of the past that comes back.
+	Move bool
+	// DryRun verifies everything, and then publishes nothing.
+	DryRun bool
+}
+
+// Finish brings the database into the state that it is to have, and verifies it. Nothing can be
+// added afterwards. The error is *Misfit if the records are not those of a whole database.
+func (a *Adoption) Finish(opt AdoptOptions) error {
+	if a.upload != nil {
+		return misfit("the content of attachment %s is cut", a.upload.Digest)
+	}
+	if err := a.flush(); err != nil {
+		return err
+	}
+	if !a.named {
+		return misfit("it has no identity")
+	}
+	if a.identity.Partitioned && systemName(a.name) {
+		return ErrSystemDB
+	}
+	parts := []func() error{a.dropMarkers, a.dropUnreferred, a.countPartitions}
+	if !opt.Move {
+		parts = append(parts, a.dropCheckpoints, a.renew)
+	}
+	for _, part := range append(parts, a.verify) {
+		if err := errors.Join(a.ctx.Err(), part()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropMarkers removes those that are no longer the newest entry.
+func (a *Adoption) dropMarkers() error {
+	return a.update(func(tx engine.Tx) error {
+		last, err := newest(tx)
+		if err != nil {
+			return err
+		}
+		for _, seq := range a.markers {
+			v, err := tx.Get(spaceSeq, seqKey(seq))
+			if err != nil {
+				return err
+			}
+			if v == nil || seq == last.seq {
+				continue
+			}
+			if e, err := parseSeqEntry(v); err != nil || !e.marker() {
+				continue // verify tells what is wrong
+			}
+			if err := tx.Delete(spaceSeq, seqKey(seq)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// dropCheckpoints removes those of replications: whoever they belong to has sent and read what this
+// database may not have.
+func (a *Adoption) dropCheckpoints() error {
+	var from []byte
+	for more := true; more; {
+		err := a.update(func(tx engine.Tx) error {
+			var keys [][]byte
+			n := 0
+			more = false
+			err := tx.Scan(spaceLocal, engine.Range{From: from}, func(k, v []byte) (bool, error) {
+				if isCheckpoint(v) {
+					keys = append(keys, bytes.Clone(k))
+				}
+				if n++; n >= capturePage {
+					from, more = append(bytes.Clone(k), 0), true
+				}
+				return !more, nil
+			})
+			for i := 0; i < len(keys) && err == nil; i++ {
+				err = tx.Delete(spaceLocal, keys[i])
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renew begins an epoch: what is written from now on is another history than what was written after
+// the backup.
+//
+// EPOCHS: filled when the list of epochs is there.
+func (a *Adoption) renew() error { return nil }
+
+// countPartitions writes the totals of partitions. Documents of a partition come together.
+func (a *Adoption) countPartitions() error {
+	if !a.identity.Partitioned {
+		return nil
+	}
+	var from []byte
+	w := writer{db: &DB{database: &database{identity: a.identity}}}
+	for more := true; more; {
+		var resume []byte
+		err := a.update(func(tx engine.Tx) error {
+			w.tx, w.partitions, more = tx, w.partitions[:0], false
+			n := 0
+			err := tx.Scan(spaceDoc, engine.Range{From: from, To: []byte{totalsFrom}}, func(k, v []byte) (bool, error) {
+				rec, err := parseDocRecord(v)
+				if err != nil {
+					return false, misfit("document %q: %v", k, err)
+				}
+				tree, err := rec.decode()
+				if err != nil {
+					return false, misfit("document %q: %v", k, err)
+				}
+				if n++; n >= adoptRecords { // between two partitions, so that this can be done twice
+					name, _ := document.PartitionOf(k)
+					if last := len(w.partitions) - 1; last < 0 || w.partitions[last].name != string(name) {
+						resume, more = bytes.Clone(k), true
+						return false, nil
+					}
+				}
+				return true, w.count(string(k), &tree, 1)
+			})
+			if err != nil {
+				return err
+			}
+			for _, p := range w.partitions {
+				err = errors.Join(err, tx.Put(spaceDoc, partitionKey(p.name), appendPartition(nil, p.totals)))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		from = resume
+	}
+	return nil
+}
+
+// errMisfit ends a check at the first problem.
+var errMisfit = errors.New("misfit")
+
+// verify checks what Check checks, except for the content of attachments, which was checked when it
+// came.
+func (a *Adoption) verify() error {
+	problem := ""
+	err := a.db.View(a.ctx, func(r engine.Reader) error {
+		last, err := newest(r)
+		if err != nil {
+			return err
+		}
+		a.figures = AdoptFigures{Seq: last.seq, Docs: last.totals.docs + last.totals.deleted, Deleted: last.totals.deleted}
+		c := checker{r: r, partitioned: a.identity.Partitioned}
+		c.report = func(format string, args ...any) {
+			if problem == "" {
+				problem = fmt.Sprintf(format, args...)
+			}
+		}
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.times, c.onces} {
+			if err := errors.Join(a.ctx.Err(), part()); err != nil || problem != "" {
+				return err
+			}
+		}
+		return nil
+	})
+	if problem != "" {
+		return misfit("%s", problem)
+	}
+	return translate(err)
+}
+
+// AdoptFigures are those of a database that was made aside.
+type AdoptFigures struct {
+	Seq           uint64 // the newest sequence
+	Docs, Deleted uint64 // documents, and those of them whose winner is a tombstone
+}
+
+// Figures are those that Finish has found.
+func (a *Adoption) Figures() AdoptFigures { return a.figures }
+
+// Publish gives the database its name, in one step. If it replaces one, that is gone for everybody
+// as if it had been deleted. The error may be ErrDBExists.
+func (a *Adoption) Publish(opt AdoptOptions) error {
+	if opt.DryRun {
+		return a.Close()
+	}
+	s := a.s
+	ctx := context.WithoutCancel(a.ctx)
+	var err error
+	if opt.Replace {
+		var old *DB
+		if old, err = s.takeAway(a.name); err != nil {
+			return err
+		}
+		err = a.db.Replace(ctx)
+		s.putBack(a.name, old)
+	} else {
+		err = a.db.Publish(ctx)
+	}
+	switch {
+	case errors.Is(err, engine.ErrExists):
+		return ErrDBExists
+	case err != nil:
+		return fmt.Errorf("restore database %q: %w", a.name, translate(err))
+	}
+	s.events.add(a.name, "created")
+	return nil
+}

@@ -1,0 +1,185 @@
+package backup
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/tododb/tododb/store"
+)
+
+// Progress says how far a stream has come.
+type Progress struct {
+	Seq, Of   uint64 // the sequence that has been reached, and the one to reach
+	Documents uint64 // documents written or read
+	Bytes     int64  // of the stream
+}
+
+// Capture writes the stream of a database to w. The state that it ends with is one that the database
+// has while it is written. Whoever writes to the database does not wait, however slow w is: what is
+// read within a snapshot goes to memory, or beyond some MiB to a file. The error may be ErrContinue:
+// then nothing was written, and a whole stream is needed.
+func Capture(ctx context.Context, db store.Bare, w io.Writer, opt Options) (End, error) {
+	c, err := db.BeginCapture(ctx, opt.Since, store.CaptureOptions{Checkpoints: opt.Checkpoints, Page: opt.Page})
+	if errors.Is(err, store.ErrNotContinued) {
+		return End{}, ErrContinue
+	}
+	if err != nil {
+		return End{}, err
+	}
+	defer c.Close()
+	if opt.Temp == nil {
+		opt.Temp = newTempFile
+	}
+	if opt.Progress == nil {
+		opt.Progress = func(Progress) {}
+	}
+	out := &countedWriter{w: w}
+	buffered := bufio.NewWriterSize(out, 64<<10)
+	s := sender{db: db, w: NewWriter(buffered), opt: opt, spool: spool{temp: opt.Temp}, sent: map[store.Digest]bool{}, buf: make([]byte, 64<<10)}
+	defer s.spool.reset()
+	end, err := s.run(ctx, c, out)
+	return end, errors.Join(err, buffered.Flush())
+}
+
+// countedWriter counts bytes.
+type countedWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// sender writes one stream.
+type sender struct {
+	db    store.Bare
+	w     *Writer
+	opt   Options
+	spool spool
+	sent  map[store.Digest]bool // attachments that came already, as far as they are remembered
+	buf   []byte
+
+	documents uint64
+}
+
+func (s *sender) run(ctx context.Context, c *store.Capture, out *countedWriter) (End, error) {
+	of, err := s.db.UpdateSeq(ctx)
+	if err != nil {
+		return End{}, err
+	}
+	h := Header{Database: s.db.Name(), Instance: s.db.Instance(), Epoch: c.Epoch(), Since: s.opt.Since, NoContent: s.opt.NoContent}
+	if err := s.w.Begin(h); err != nil {
+		return End{}, err
+	}
+	sink := &spoolSink{spool: &s.spool}
+	for more := true; more; {
+		if more, err = c.Page(ctx, sink); err != nil {
+			return End{}, err
+		}
+		// Behind the sequence that was the newest at the beginning, nothing is sent before all is
+		// read: somebody may write faster than the stream is taken.
+		if more && c.Seq() >= of {
+			continue
+		}
+		if err := s.send(ctx); err != nil {
+			return End{}, err
+		}
+		seq := c.Seq()
+		if !more {
+			seq = c.End().Point.Seq
+		}
+		s.opt.Progress(Progress{Seq: seq, Of: max(of, seq), Documents: s.documents, Bytes: out.n})
+	}
+	end := c.End()
+	return s.w.End(End{Point: end.Point, Documents: end.Docs, Deleted: end.Deleted})
+}
+
+// send writes what was read.
+func (s *sender) send(ctx context.Context) error {
+	return s.spool.drain(func(kind Kind, size int64, payload *bufio.Reader) error {
+		switch kind {
+		case KindDocument:
+			s.documents++
+		case KindAttachment:
+			raw := s.buf[:size]
+			if _, err := io.ReadFull(payload, raw); err != nil {
+				return err
+			}
+			a, err := (&Item{Payload: raw}).Attachment()
+			if err != nil {
+				return err
+			}
+			return s.attachment(ctx, a)
+		}
+		return s.w.itemFrom(kind, size, payload, s.buf)
+	})
+}
+
+// rememberedContents is how many attachments a stream remembers to have sent. Beyond, one may be
+// sent twice.
+const rememberedContents = 200_000
+
+func (s *sender) attachment(ctx context.Context, a Attachment) error {
+	if s.sent[a.Digest] {
+		return nil
+	}
+	if len(s.sent) >= rememberedContents {
+		clear(s.sent)
+	}
+	s.sent[a.Digest] = true
+	if s.opt.NoContent {
+		return s.w.Item(KindAttachment, a.appendTo(nil))
+	}
+	return sendContent(ctx, s.db, s.w, a.Digest)
+}
+
+// sendContent writes an attachment with its content.
+func sendContent(ctx context.Context, db store.Bare, w *Writer, d store.Digest) error {
+	c, err := db.OpenContent(ctx, d)
+	if err != nil {
+		return err
+	}
+	a := Attachment{Digest: d, Length: c.Length, Linked: c.Linked, Content: true}
+	if err := w.Item(KindAttachment, a.appendTo(nil)); err != nil {
+		return err
+	}
+	for {
+		chunk, err := c.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("read an attachment of %q: %w", db.Name(), err)
+		}
+		if chunk == nil {
+			return nil
+		}
+		if err := w.Item(KindChunk, chunk); err != nil {
+			return err
+		}
+	}
+}
+
+// Contents writes a stream of attachments with their content, and nothing else. Those that the
+// database does not have come without.
+func Contents(ctx context.Context, db store.Bare, digests []store.Digest, w io.Writer) error {
+	buffered := bufio.NewWriterSize(w, 64<<10)
+	out := NewWriter(buffered)
+	if err := out.Begin(Header{Database: db.Name(), Instance: db.Instance(), Contents: true}); err != nil {
+		return err
+	}
+	for _, d := range digests {
+		err := sendContent(ctx, db, out, d)
+		if errors.Is(err, store.ErrMissingAttachment) {
+			err = out.Item(KindAttachment, (&Attachment{Digest: d}).appendTo(nil))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := out.End(End{})
+	return errors.Join(err, buffered.Flush())
+}

@@ -1,0 +1,167 @@
+package bolt
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// aside is a handle to a database that is made aside: a file whose name ends otherwise. Nothing in it
+// is synced before it is published.
+type aside struct {
+	*db
+	to   string // the path that it is to have
+	once sync.Once
+}
+
+// asideID is how many random bytes tell apart what is made aside for one name.
+const asideID = 8
+
+func (e *Engine) Aside(ctx context.Context, name string) (_ engine.Aside, err error) {
+	defer func() { err = systemError(err) }()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, engine.ErrClosed
+	}
+	id := make([]byte, asideID)
+	rand.Read(id)
+	to := e.path(name)
+	path := strings.TrimSuffix(to, suffix) + "." + hex.EncodeToString(id) + asideSuffix
+	opt := e.opt
+	opt.NoSync = true
+	if err := makeFile(path, opt, nil); err != nil {
+		return nil, err
+	}
+	opened, err := e.open(path)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	d := opened.(*db)
+	d.file.bolt.NoSync, d.file.bolt.NoGrowSync = true, true
+	return &aside{db: d, to: to}, nil
+}
+
+// Close deletes the file, unless it has another name by now.
+func (a *aside) Close() (err error) {
+	a.once.Do(func() { err = errors.Join(a.db.Close(), removeIfThere(a.file.path)) })
+	return err
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (a *aside) Publish(ctx context.Context) error { return a.publish(ctx, false) }
+func (a *aside) Replace(ctx context.Context) error { return a.publish(ctx, true) }
+
+func (a *aside) publish(ctx context.Context, replace bool) (err error) {
+	defer func() { err = systemError(errors.Join(err, a.Close())) }()
+	if err := errors.Join(a.ready(ctx), a.file.stateNow()); err != nil {
+		return err
+	}
+	e := a.file.eng
+	if !e.opt.NoSync {
+		if err := a.file.sync(); err != nil {
+			return err
+		}
+	}
+	if err := a.db.Close(); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return engine.ErrClosed
+	}
+	if err := e.makeWay(a.to, replace); err != nil {
+		return err
+	}
+	if err := os.Rename(a.file.path, a.to); err != nil {
+		return err
+	}
+	if e.opt.NoSync {
+		return nil
+	}
+	return syncDir(e.dir)
+}
+
+// sync makes what was written durable.
+func (f *file) sync() (err error) {
+	f.write.Lock()
+	defer f.write.Unlock()
+	defer f.caught(&err)
+	return f.bolt.Sync()
+}
+
+// makeWay ends the use of the database at a path, which is about to be replaced, and removes what
+// belongs to it besides. A crash then leaves it without its sub-databases, which are made anew. The
+// caller holds mu.
+func (e *Engine) makeWay(path string, replace bool) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		// A drop that a crash cut short may have left sub-databases of an earlier database.
+		return e.dropRest(path)
+	} else if err != nil {
+		return err
+	}
+	if !replace {
+		return engine.ErrExists
+	}
+	if f := e.files[path]; f != nil {
+		e.forget(f)
+	} else if err := notInUse(path, e.opt); err != nil {
+		return err
+	}
+	return e.dropRest(path)
+}
+
+// notInUse makes sure that no other process has a file open.
+func notInUse(path string, opt Options) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	free, err := lockFile(f, opt.LockTimeout)
+	if err == nil && !free {
+		err = fmt.Errorf("%w: %s is in use by another process", engine.ErrUnavailable, path)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// removeAsides removes what no process is making any more. What cannot be removed, because another
+// process has it open on a system without locks, is left to the next start.
+func (e *Engine) removeAsides() error {
+	left, err := asides(e.dir)
+	if err != nil {
+		return fmt.Errorf("open data folder: %w", err)
+	}
+	for _, path := range left {
+		if notInUse(path, Options{}) == nil {
+			_ = os.Remove(path)
+		}
+	}
+	return nil
+}
+
+// asides lists the files of databases that are, or were, made aside.
+func asides(dir string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if name, _ := strings.CutSuffix(entry.Name(), tempSuffix); strings.HasSuffix(name, asideSuffix) {
+			paths = append(paths, filepath.Join(dir, entry.Name()))
+		}
+	}
+	return paths, err
+}
