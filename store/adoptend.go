@@ -3,11 +3,13 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
 )
 
 // AdoptOptions say what becomes of an Adoption.
@@ -105,10 +107,30 @@ func (a *Adoption) dropCheckpoints() error {
 }
 
 // renew begins an epoch: what is written from now on is another history than what was written after
-// the backup.
-//
-// EPOCHS: filled when the list of epochs is there.
-func (a *Adoption) renew() error { return nil }
+// the backup. So are the death records.
+func (a *Adoption) renew() error {
+	id := newEpochID()
+	return a.update(func(tx engine.Tx) error {
+		last, err := newest(tx)
+		if err != nil {
+			return err
+		}
+		e := Epoch{ID: id, First: last.seq + 1}
+		v, err := e.encode()
+		if err != nil {
+			return err
+		}
+		if err := tx.Put(spaceMeta, epochKey(e.First), v); err != nil {
+			return err
+		}
+		dead, err := deadCounter(tx)
+		if err != nil || dead == 0 {
+			return err
+		}
+		dead += 1 + uint64(id[0])<<8 + uint64(id[1])
+		return tx.Put(spaceMeta, metaDeaths, binary.AppendUvarint([]byte{record.Version}, dead))
+	})
+}
 
 // countPartitions writes the totals of partitions. Documents of a partition come together.
 func (a *Adoption) countPartitions() error {
@@ -116,44 +138,54 @@ func (a *Adoption) countPartitions() error {
 		return nil
 	}
 	var from []byte
-	w := writer{db: &DB{database: &database{identity: a.identity}}}
+	k := partitionKey("")
 	for more := true; more; {
 		var resume []byte
-		err := a.update(func(tx engine.Tx) error {
-			w.tx, w.partitions, more = tx, w.partitions[:0], false
-			n := 0
-			err := tx.Scan(spaceDoc, engine.Range{From: from, To: []byte{totalsFrom}}, func(k, v []byte) (bool, error) {
-				rec, err := parseDocRecord(v)
-				if err != nil {
-					return false, misfit("document %q: %v", k, err)
-				}
-				tree, err := rec.decode()
-				if err != nil {
-					return false, misfit("document %q: %v", k, err)
-				}
-				if n++; n >= adoptRecords { // between two partitions, so that this can be done twice
-					name, _ := document.PartitionOf(k)
-					if last := len(w.partitions) - 1; last < 0 || w.partitions[last].name != string(name) {
-						resume, more = bytes.Clone(k), true
-						return false, nil
-					}
-				}
-				return true, w.count(string(k), &tree, 1)
-			})
-			if err != nil {
+		err := a.update(func(tx engine.Tx) (err error) {
+			w := &writer{tx: tx, db: &DB{database: &database{identity: a.identity}}}
+			if resume, err = w.countSome(from); err != nil || len(w.partitions) == 0 {
 				return err
 			}
-			for _, p := range w.partitions {
-				err = errors.Join(err, tx.Put(spaceDoc, partitionKey(p.name), appendPartition(nil, p.totals)))
+			all := make([]partitionTotals, len(w.partitions))
+			for i, p := range w.partitions {
+				all[i] = partitionTotals{[]byte(p.name), p.totals}
 			}
-			return err
+			if from != nil {
+				k = partitionKey(all[0].name)
+			}
+			return w.putPartitions(k, all)
 		})
 		if err != nil {
 			return err
 		}
-		from = resume
+		from, more = resume, resume != nil
 	}
 	return nil
+}
+
+// countSome counts partitions from a document on. It ends between two partitions, so that all of one
+// are counted together, and returns where to continue.
+func (w *writer) countSome(from []byte) (resume []byte, err error) {
+	n := 0
+	err = w.tx.Scan(spaceDoc, engine.Range{From: from, To: []byte{totalsFrom}}, func(k, v []byte) (bool, error) {
+		rec, err := parseDocRecord(v)
+		if err != nil {
+			return false, misfit("document %q: %v", k, err)
+		}
+		tree, err := rec.decode()
+		if err != nil {
+			return false, misfit("document %q: %v", k, err)
+		}
+		if n++; n >= adoptRecords {
+			name, _ := document.PartitionOf(k)
+			if last := len(w.partitions) - 1; last < 0 || w.partitions[last].name != string(name) {
+				resume = bytes.Clone(k)
+				return false, nil
+			}
+		}
+		return true, w.count(string(k), &tree, 1)
+	})
+	return resume, err
 }
 
 // errMisfit ends a check at the first problem.
@@ -175,7 +207,7 @@ func (a *Adoption) verify() error {
 				problem = fmt.Sprintf(format, args...)
 			}
 		}
-		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.times, c.onces} {
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.times, c.onces, c.epochs} {
 			if err := errors.Join(a.ctx.Err(), part()); err != nil || problem != "" {
 				return err
 			}
@@ -211,6 +243,7 @@ func (a *Adoption) Publish(opt AdoptOptions) error {
 		if old, err = s.takeAway(a.name); err != nil {
 			return err
 		}
+		s.ours(a.name) // it is not
 		err = a.db.Replace(ctx)
 		s.putBack(a.name, old)
 	} else {

@@ -55,7 +55,8 @@ type Capture struct {
 	since       Point
 	checkpoints bool
 	page        int
-	epoch       string // the newest one at the beginning
+	epoch       string // of the newest sequence at the beginning, and that sequence
+	last        uint64
 
 	seq   uint64 // documents up to here have been read
 	purge uint64 // so have purges
@@ -84,10 +85,12 @@ type survivorList struct {
 func (db Bare) BeginCapture(ctx context.Context, since Point, opt CaptureOptions) (*Capture, error) {
 	c := &Capture{db: db.bareDB, since: since, checkpoints: opt.Checkpoints, page: cmp.Or(opt.Page, capturePage), seq: since.Seq, purge: since.Purge, once: since.Once}
 	err := db.view(ctx, func(r engine.Reader) (err error) {
-		if c.epoch, err = newestEpoch(r, db.bareDB); err != nil {
+		h, last, err := lineageIn(r, db.bareDB)
+		if err != nil {
 			return err
 		}
-		if err = c.continues(r); err != nil {
+		c.epoch, c.last = h.of(last), last
+		if err = c.continues(r, &h, last); err != nil {
 			return err
 		}
 		c.goneFrom, c.deadFrom = since.Purge, since.Dead
@@ -121,8 +124,8 @@ type CaptureOptions struct {
 // Close ends the capture.
 func (c *Capture) Close() { c.db.captures.Add(-1) }
 
-// Epoch is the newest epoch of the database when the capture began.
-func (c *Capture) Epoch() string { return c.epoch }
+// Began is the newest sequence when the capture began.
+func (c *Capture) Began() Seq { return Seq{c.last, c.epoch} }
 
 // Seq is the sequence up to which documents have been read.
 func (c *Capture) Seq() uint64 { return c.seq }
@@ -131,13 +134,13 @@ func (c *Capture) Seq() uint64 { return c.seq }
 func (c *Capture) End() CaptureEnd { return c.end }
 
 // continues judges whether the database has come by the point that the capture continues.
-func (c *Capture) continues(r engine.Reader) error {
+func (c *Capture) continues(r engine.Reader, h *history, last uint64) error {
 	if c.since.IsZero() {
 		return nil
 	}
-	reach, known, err := epochReach(r, c.db, c.since.Epoch)
-	if err != nil {
-		return err
+	reach, open, known := h.reach(c.since.Epoch)
+	if open {
+		reach = last
 	}
 	if !known || c.since.Seq > reach || c.since.Base > c.since.Seq {
 		return ErrNotContinued
@@ -149,15 +152,15 @@ func (c *Capture) continues(r engine.Reader) error {
 	return err
 }
 
-// newestEpoch names the epoch of the newest sequence.
-//
-// EPOCHS: until the list of epochs is there, a database has one, its instance.
-func newestEpoch(_ engine.Reader, db *DB) (string, error) { return db.identity.Instance, nil }
-
-// epochReach is the last sequence of an epoch.
-func epochReach(r engine.Reader, db *DB, epoch string) (last uint64, known bool, err error) {
+// lineageIn is the history of the database in a snapshot, and its newest sequence.
+func lineageIn(r engine.Reader, db *DB) (h history, last uint64, err error) {
 	n, err := newest(r)
-	return n.seq, epoch == db.identity.Instance, err
+	if err != nil {
+		return h, 0, err
+	}
+	h = history{instance: db.identity.Instance}
+	h.epochs, err = readEpochs(r)
+	return h, n.seq, err
 }
 
 // Sizes of what is read in one snapshot. A document is read whole, however large it is.
@@ -454,13 +457,15 @@ func (c *Capture) finish(r engine.Reader, sink CaptureSink) error {
 	if p.Purge, err = lastPurge(r); err != nil {
 		return err
 	}
-	if p.Epoch, err = newestEpoch(r, c.db); err != nil {
+	h, _, err := lineageIn(r, c.db)
+	if err != nil {
 		return err
 	}
+	p.Epoch = h.of(last.seq)
 	if p.Dead, err = deadCounter(r); err != nil {
 		return err
 	}
-	if p.Dead != c.since.Dead || p.Epoch != c.since.Epoch {
+	if p.Dead != c.since.Dead {
 		if err := c.whole(r, sink, spaceDead); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 // The zero Point is before everything: what continues from it is whole. To all but this package it
 // is opaque; its text is made of letters, digits, - and _.
 type Point struct {
-	Epoch string // the newest epoch of the database at that state
+	Epoch string // in which that state's newest sequence was made
 	Seq   uint64 // the update sequence up to which the feed was read
 	// Base is the update sequence of the last whole state: everything up to it was carried. It is
 	// less than Seq if the backup was cut, and else the same.

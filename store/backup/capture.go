@@ -69,11 +69,10 @@ type sender struct {
 }
 
 func (s *sender) run(ctx context.Context, c *store.Capture, out *countedWriter) (End, error) {
-	of, err := s.db.UpdateSeq(ctx)
-	if err != nil {
-		return End{}, err
-	}
-	h := Header{Database: s.db.Name(), Instance: s.db.Instance(), Epoch: c.Epoch(), Since: s.opt.Since, NoContent: s.opt.NoContent}
+	began := c.Began()
+	of := began.N
+	var err error
+	h := Header{Database: s.db.Name(), Instance: s.db.Instance(), Epoch: began.Epoch, Last: of, Since: s.opt.Since, NoContent: s.opt.NoContent}
 	if err := s.w.Begin(h); err != nil {
 		return End{}, err
 	}

@@ -17,7 +17,7 @@
 // is 0), its kind and its payload. So an item that is damaged, left out, repeated or moved is
 // noticed where it stands. The payloads:
 //
-//	H header      format version | bytes database name | bytes instance | bytes epoch | flags | Point: since
+//	H header      format version | bytes database name | bytes instance | bytes epoch | uvarint last | flags | Point: since
 //	A attachment  digest (16) | uvarint length | uvarint linked | 1 if its content follows, else 0
 //	C chunk       the next bytes of the attachment before it, as a chunk record of the store
 //	B body        key (12) | body record

@@ -36,7 +36,9 @@ type Header struct {
 	Instance string // distinguishes the database from every other
 	// Since is what the stream continues, zero for a whole one.
 	Since store.Point
-	Epoch string // the newest epoch of the database when the stream began
+	// Epoch and Last are the newest sequence of the database when the stream began.
+	Epoch string
+	Last  uint64
 	// Contents says that the stream has nothing but attachments (Contents).
 	Contents bool
 	// NoContent says that attachments come without content.
@@ -60,7 +62,7 @@ func (h *Header) appendTo(b []byte) []byte {
 	b = append(b, Version)
 	b = record.AppendBytes(b, h.Database)
 	b = record.AppendBytes(b, h.Instance)
-	b = record.AppendBytes(b, h.Epoch)
+	b = binary.AppendUvarint(record.AppendBytes(b, h.Epoch), h.Last)
 	return appendPoint(append(b, flags), h.Since)
 }
 
@@ -120,7 +122,7 @@ func (i *Item) Header() (h Header, err error) {
 	if v := r.Byte(); v != Version {
 		return h, broken("it is of version %d, this program knows version %d", v, Version)
 	}
-	h.Database, h.Instance, h.Epoch = string(r.Bytes()), string(r.Bytes()), string(r.Bytes())
+	h.Database, h.Instance, h.Epoch, h.Last = string(r.Bytes()), string(r.Bytes()), string(r.Bytes()), r.Uvarint()
 	flags := r.Byte()
 	h.Contents, h.NoContent = flags&flagContents != 0, flags&flagNoContent != 0
 	since := r.Bytes()

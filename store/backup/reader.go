@@ -29,6 +29,7 @@ type Reader struct {
 	header  Header
 	end     End
 	reached store.Point
+	seq     uint64 // of the last document
 }
 
 // NewReader makes a Reader.
@@ -165,7 +166,7 @@ func (r *Reader) open() error {
 	case r.ended && h.Since != r.end.Point, !r.ended && h.Since != r.reached:
 		return broken("a stream does not continue the one before it")
 	}
-	r.begun, r.ended, r.header, r.reached = true, false, h, h.Since
+	r.begun, r.ended, r.header, r.reached, r.seq = true, false, h, h.Since, h.Since.Seq
 	return nil
 }
 
@@ -175,10 +176,13 @@ func (r *Reader) document() error {
 	if err != nil {
 		return err
 	}
-	if d.Seq <= r.reached.Seq {
-		return broken("document %q stands at sequence %d, behind %d", d.ID, d.Seq, r.reached.Seq)
+	if d.Seq <= r.seq {
+		return broken("document %q stands at sequence %d, behind %d", d.ID, d.Seq, r.seq)
 	}
-	r.reached.Epoch, r.reached.Seq = r.header.Epoch, d.Seq
+	r.seq = d.Seq
+	if d.Seq <= r.header.Last { // later ones may be of another epoch: they come again
+		r.reached.Epoch, r.reached.Seq = r.header.Epoch, d.Seq
+	}
 	return nil
 }
 

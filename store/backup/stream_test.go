@@ -15,7 +15,7 @@ func stream(t testing.TB, since store.Point, seqs ...uint64) (out []byte, end st
 	var b bytes.Buffer
 	w := NewWriter(&b)
 	end = store.Point{Epoch: "e", Seq: since.Seq, Base: since.Seq}
-	if err := w.Begin(Header{Database: "db", Instance: "i", Epoch: "e", Since: since}); err != nil {
+	if err := w.Begin(Header{Database: "db", Instance: "i", Epoch: "e", Last: 100, Since: since}); err != nil {
 		t.Fatal(err)
 	}
 	for _, seq := range seqs {
