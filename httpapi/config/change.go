@@ -101,7 +101,11 @@ func (c *Config) write(n Name, want map[Name]string, change func(*file)) error {
 	text := next.text()
 	reread, err := parse(text)
 	if err != nil || !maps.Equal(reread.values(), want) {
-		return &FormError{n, "key"}
+		part := "key"
+		if commentIn(want[n]) >= 0 {
+			part = "value"
+		}
+		return &FormError{n, part}
 	}
 	if c.opt.Local != "" {
 		if err := save(text, c.opt.Local); err != nil {

@@ -230,7 +230,11 @@ func (c *Config) CORSHosts() map[string]string {
 	found := map[string]string{}
 	for n := range *c.now.Load() {
 		if _, is := ofHost(n); is {
-			found[strings.ToLower(strings.TrimPrefix(n.Section, perHost))] = n.Section
+			host := strings.ToLower(strings.TrimPrefix(n.Section, perHost))
+			if _, name, is := strings.Cut(host, "://"); is {
+				host = name // the manual of CouchDB writes [cors:http://example.com]
+			}
+			found[host] = n.Section
 		}
 	}
 	return found

@@ -66,6 +66,24 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// As in CouchDB's files, a comment may stand behind a value, so a value has none in it.
+func TestCommentsBehindValues(t *testing.T) {
+	path := write(t, "[couchdb]\nmax_document_size = 4000000 ; bytes\nuri_file =\t;none\n[app]\na = x;y ; z ; w\nb = ;\n")
+	c := open(t, Options{Local: path})
+	if got := c.Int("couchdb", "max_document_size"); got != 4000000 {
+		t.Errorf("max_document_size %d", got)
+	}
+	if got := c.Section("app"); got["a"] != "x;y" || got["b"] != ";" {
+		t.Errorf("%q", got)
+	}
+	if _, err := c.Put(Name{"app", "a"}, "x ; y", true); err == nil || err.Error() != "Invalid configuration value" {
+		t.Errorf("a value with a comment in it: %v", err)
+	}
+	if _, err := c.Put(Name{"app", "a"}, "x; y", true); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTheNearerSourceCounts(t *testing.T) {
 	file := write(t, "; the operator's\n[chttpd]\nport = 1001\nbind_address = ::\n[couchdb]\nmax_dbs_open = 7\n")
 	local := write(t, "[chttpd]\nport = 1002\nenable_cors=true\n[cors]\norigins = http://a.example , app://obsidian.md\n")

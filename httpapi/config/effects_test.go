@@ -791,6 +791,8 @@ func ofOneHost(s site) {
 			s.has(w, "Access-Control-Allow-Credentials", map[bool]string{true: "true"}[origin == may])
 		}
 	}
+	s.set("cors:https:%2F%2Flong.example/origins", "http://c.example")
+	s.has(s.ask("GET", "/", "", 200, "", "Origin", "http://c.example", "X-Forwarded-Host", "long.example"), "Access-Control-Allow-Origin", "http://c.example")
 	s.admin("PUT", "/_node/_local/_config/cors:notes.example/max_age", `"long"`, 400, "max_age")
 	s.admin("PUT", "/_node/_local/_config/cors:notes.example/credentials", `"false"`, 200, "")
 	s.has(s.ask("GET", "/", "", 200, "", "Origin", "http://c.example", "X-Forwarded-Host", "notes.example"), "Access-Control-Allow-Credentials", "")

@@ -15,10 +15,10 @@ import (
 // as somebody has written it: comments, order, blanks.
 //
 //	[section]
-//	; a comment has a line of its own
-//	name = value
+//	; a comment
+//	name = value ; another one
 //
-// The value is the literal rest of the line, so a password may contain any character. The
+// The value is the literal rest of the line, up to a blank with a semicolon behind it. The
 // name ends before the first " = ", so it may contain "=", as the ids of keys do. Without
 // blanks around it, the first "=" counts.
 type file struct{ lines []line }
@@ -119,8 +119,21 @@ func splitLine(text string) (name, value string, found bool) {
 			name, value, found = strings.Cut(text, "=")
 		}
 	}
-	name = strings.TrimSpace(name)
-	return name, strings.TrimSpace(value), found && name != ""
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	if end := commentIn(value); end >= 0 {
+		value = strings.TrimSpace(value[:end])
+	}
+	return name, value, found && name != ""
+}
+
+// commentIn finds where the comment behind a value begins; -1 if there is none.
+func commentIn(value string) int {
+	for i := 1; i < len(value); i++ {
+		if value[i] == ';' && (value[i-1] == ' ' || value[i-1] == '\t') {
+			return i - 1
+		}
+	}
+	return -1
 }
 
 // values returns what the file sets.

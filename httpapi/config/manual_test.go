@@ -58,8 +58,8 @@ Sections, names and the file format are CouchDB's wherever CouchDB has them:
 
 ` + "```ini" + `
 [chttpd]
-port = 5984
-; a comment has its own line, which begins with ; or #
+; a comment: a line that begins with ; or #, or a semicolon with a blank before it behind a value
+port = 5984 ; this is one
 ` + "```" + `
 
 Several sources can set a value. The first of these that does wins:
@@ -81,7 +81,8 @@ means the default, as in CouchDB.
 Any other section and name is kept as it is, for applications that keep settings of their own here. All
 of these together may have 4 MiB. A value is one line of at most 65,536 bytes, a section or a name at most
 1,024 bytes without brackets. What would not be read back from the file unchanged is refused. A name with
-` + "`=`" + ` in it needs blanks around the ` + "`=`" + ` before its value, as in CouchDB.
+` + "`=`" + ` in it needs blanks around the ` + "`=`" + ` before its value, and a value with a blank and a semicolon in it
+cannot be set, both as in CouchDB.
 
 A change over HTTP is written to ` + "`local.ini`" + `, unless the request has the header
 ` + "`X-Couch-Persist: false`" + `. It applies at once, even if a flag says otherwise (the flag applies
