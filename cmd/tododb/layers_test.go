@@ -41,6 +41,7 @@ var layers = []layer{
 	{"httpapi/config", nil, []string{bbolt, web}},
 	{"httpapi/metrics", nil, []string{bbolt}},
 	{"httpapi/audit", nil, []string{bbolt, web}},
+	{"httpapi/logging", nil, []string{bbolt, web}},
 	{"httpapi/tracing", nil, []string{bbolt, web}},
 	{"httpapi/intake", nil, []string{bbolt, web}},
 	{"httpapi/auth", []string{"store/fair", "store/jsonscan", "store/pattern"}, []string{bbolt}},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,7 +30,7 @@ func offlineCommand(use, short, long string, work func(ctx context.Context, st *
 				return err
 			}
 			dir, _ := cmd.Flags().GetString("data")
-			log, err := newLog(os.Stderr, "auto", slog.LevelWarn)
+			log, err := newLog("auto", slog.LevelWarn)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/logging"
 )
 
 // prepared is a server before its databases are open. The folder is locked, the settings are
@@ -15,6 +16,7 @@ import (
 type prepared struct {
 	lock      *os.File
 	cfg       *config.Config
+	logs      *logging.Log // where log goes
 	log       *slog.Logger
 	cert      *certificate // nil: no HTTPS
 	listening *listeners
@@ -33,16 +35,16 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 			if p.listening != nil {
 				p.listening.close()
 			}
+			if p.logs != nil {
+				err = errors.Join(err, p.logs.Close())
+			}
 			err = errors.Join(err, p.lock.Close())
 		}
 	}()
 	if p.cfg, err = opt.settings(); err != nil {
 		return nil, err
 	}
-	level := &slog.LevelVar{}
-	level.Set(p.cfg.Level())
-	p.cfg.Watch(func() { level.Set(p.cfg.Level()) })
-	if p.log, err = newLog(os.Stderr, opt.logFormat, level); err != nil {
+	if p.logs, p.log, err = openLog(p.cfg, opt); err != nil {
 		return nil, err
 	}
 	if p.cert, err = newCertificate(p.cfg); err != nil {

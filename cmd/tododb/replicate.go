@@ -75,7 +75,7 @@ func isURL(peer string) bool {
 
 // run replicates. It opens the data folder if the source or the target is a name.
 func (q replicateRequest) run(ctx context.Context, dir string, out io.Writer) (err error) {
-	log, err := newLog(os.Stderr, "auto", slog.LevelWarn)
+	log, err := newLog("auto", slog.LevelWarn)
 	if err != nil {
 		return err
 	}

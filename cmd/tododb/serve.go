@@ -55,6 +55,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	cfg, log := start.cfg, start.log
+	defer func() { err = errors.Join(err, start.logs.Close()) }()
 	limitMemory(cfg, log)
 	defer start.listening.close()
 	figures := metrics.New()
@@ -77,6 +78,9 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 			return err
 		}
 		if err := trail.Open(cfg.String("audit", "file")); err != nil { // again, because it may have been renamed
+			return err
+		}
+		if err := start.logs.Reopen(logPlace(cfg, opt.data)); err != nil {
 			return err
 		}
 		return administrators(cfg, out)

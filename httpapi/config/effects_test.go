@@ -333,10 +333,10 @@ var effects = map[string]func(s site){
 	"chttpd/config_whitelist": func(s site) {
 		s.set("chttpd/config_whitelist", "[{chttpd,config_whitelist}, {log,level}]")
 		s.set("log/level", "error")
-		s.admin("PUT", "/_node/_local/_config/log/file", `"x"`, 400, "modification_not_allowed")
+		s.admin("PUT", "/_node/_local/_config/log/filter_fields", `"x"`, 400, "modification_not_allowed")
 		s.admin("DELETE", "/_node/_local/_config/admins/admin", "", 400, "modification_not_allowed")
 		s.set("chttpd/config_whitelist", "")
-		s.set("log/file", "x")
+		s.set("log/filter_fields", "x")
 	},
 	"chttpd/prefer_minimal": func(s site) {
 		few := s.admin("GET", "/db", "", 200, "", "Prefer", "return=minimal")

@@ -75,7 +75,6 @@ var withoutEffect = []struct{ section, names, why string }{
 	{"replicator.shares", Any, "replications that wait get their turns in order"},
 	{"log", "strip_last_msg filter_fields", "it is about Erlang's processes"},
 	{"log", "max_message_size", "no message grows with what a client sends"},
-	{"log", "file write_buffer write_delay syslog_host syslog_port syslog_appid syslog_facility", "the log goes to standard error"},
 	{"prometheus", "bind_address port interval", "there is no additional port"},
 	{"disk_monitor", "background_view_indexing_threshold interactive_view_indexing_threshold interactive_database_writes_threshold", "the disk is not watched; what does not fit is a 507 and changes nothing"},
 	{"stats", Any, "figures are as of the moment at which they are asked for"},

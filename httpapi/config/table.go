@@ -108,7 +108,6 @@ var table = []Setting{
 
 	{Name{"disk_monitor", "enable"}, "false", OneOf("false"), Refused, "false: nothing is refused before the disk is full"},
 	{Name{"prometheus", "additional_port"}, "false", OneOf("false"), Refused, "false: figures are at /_node/_local/_prometheus, for administrators and users with the role _metrics"},
-	{Name{"log", "writer"}, "stderr", OneOf("stderr", "journald"), Refused, "stderr, or journald, which reads it: the log goes there"},
 
 	{Name{"limits", "user_requests"}, "0", Rate, 0, "requests per second that one user may make, except administrators; 429 beyond it; 0: no limit"},
 	{Name{"limits", "user_burst"}, "100", Count, 0, "requests that a user may make at once after being quiet"},
@@ -194,5 +193,13 @@ var table = []Setting{
 	{Name{"replicator", "ssl_trusted_certificates_file"}, "", Text, Restart, "PEM file with the certificates of further authorities to trust for peers, in addition to the system's"},
 	{Name{"replicator", "update_docs"}, "false", Bool, 0, "also write the states triggered and error into documents of _replicator, not only completed and failed"},
 
+	{Name{"log", "writer"}, "stderr", OneOf("stderr", "file", "syslog", "journald"), 0, "where the log goes: stderr, file, syslog, or journald, which is standard error with each line's severity in front"},
+	{Name{"log", "file"}, "", Text, Filed, "file of the writer file, which is appended to and opened again at SIGHUP; empty: tododb.log in the data folder"},
+	{Name{"log", "write_buffer"}, "0", Number, 0, "bytes of the log that may wait in memory before they are written to the file"},
+	{Name{"log", "write_delay"}, "0", Number, 0, "milliseconds that they may wait; if this or write_buffer is 0, each line is written at once"},
+	{Name{"log", "syslog_host"}, "localhost", Text, 0, "host of the writer syslog, which sends lines as datagrams (RFC 5424)"},
+	{Name{"log", "syslog_port"}, "514", Port, 0, "its port"},
+	{Name{"log", "syslog_appid"}, "tododb", Text, 0, "what this program is called there"},
+	{Name{"log", "syslog_facility"}, "local2", OneOf("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "clock", "authpriv", "ftp", "ntp", "audit", "alert", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"), 0, "its facility: kern, user, mail, daemon, ... local0 to local7"},
 	{Name{"log", "level"}, "info", Level, 0, "least level that is logged: debug, info, notice, warning, error, critical, alert, emergency or none, CouchDB's shorter words warn, err, crit and emerg, or its numbers from 1 (debug) to 9 (none); any other word is info"},
 }

@@ -1,0 +1,154 @@
+package logging
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// opened is a log of bare messages, and what it writes to standard error.
+func opened(t *testing.T, to Destination) (*Log, *slog.Logger, *bytes.Buffer) {
+	t.Helper()
+	stderr := &bytes.Buffer{}
+	l, err := Open(to, stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, slog.New(l.Handler(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))), stderr
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestJournal(t *testing.T) {
+	_, log, stderr := opened(t, Destination{Writer: "journald"})
+	log.Debug("d")
+	log.Info("i")
+	log.With("a", 1).Warn("w")
+	log.WithGroup("g").Error("e", "b", 2)
+	if want := "<7>msg=d\n<6>msg=i\n<4>msg=w a=1\n<3>msg=e g.b=2\n"; stderr.String() != want {
+		t.Errorf("%q, want %q", stderr, want)
+	}
+}
+
+// A file that is renamed away gets no more lines after Reopen, and none is lost or torn.
+func TestFileIsRenamed(t *testing.T) {
+	dir := t.TempDir()
+	to := Destination{Writer: "file", File: filepath.Join(dir, "a.log")}
+	l, log, stderr := opened(t, to)
+	const writers, each = 4, 200
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for i := range each {
+				log.Info("line", "n", i)
+			}
+		})
+	}
+	for i := range 3 {
+		if err := os.Rename(to.File, fmt.Sprintf("%s.%d", to.File, i)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Reopen(to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all.Wait()
+	if err := l.Change(Destination{Writer: "file", File: filepath.Join(dir, "missing", "x")}); err == nil {
+		t.Error("a folder that is not there")
+	}
+	log.Info("last", "n", 0)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log.Info("after")
+	if stderr.String() != "msg=after\n" {
+		t.Errorf("standard error has %q", stderr)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "a.log*"))
+	if err != nil || len(files) != 4 {
+		t.Errorf("%q, %v", files, err)
+	}
+	lines := 0
+	for _, file := range files {
+		for line := range strings.Lines(content(t, file)) {
+			if !regexp.MustCompile(`^msg=(line|last) n=\d+\n$`).MatchString(line) {
+				t.Errorf("%s has %q", file, line)
+			}
+			lines++
+		}
+	}
+	if lines != writers*each+1 || !strings.HasSuffix(content(t, to.File), "msg=last n=0\n") {
+		t.Errorf("%d lines, want %d", lines, writers*each+1)
+	}
+}
+
+// Lines wait until they fill the buffer or have waited long enough, and leave it whole.
+func TestFileIsBuffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := Destination{Writer: "file", File: filepath.Join(t.TempDir(), "a.log"), Buffer: 20, Delay: time.Second}
+		l, log, _ := opened(t, to)
+		has := func(want string) {
+			t.Helper()
+			synctest.Wait()
+			if got := content(t, to.File); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+		log.Info("1234")
+		log.Info("5678")
+		has("")
+		log.Info("9012") // 27 bytes
+		has("msg=1234\nmsg=5678\n")
+		time.Sleep(time.Second)
+		has("msg=1234\nmsg=5678\nmsg=9012\n")
+		log.Info(strings.Repeat("x", 30))
+		log.Info("last")
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		has("msg=1234\nmsg=5678\nmsg=9012\nmsg=" + strings.Repeat("x", 30) + "\nmsg=last\n")
+	})
+}
+
+func TestSyslog(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	l, log, _ := opened(t, Destination{Writer: "syslog", Host: conn.LocalAddr().String(), AppID: "db", Facility: "local2"})
+	defer l.Close()
+	log.Warn("hello")
+	b := make([]byte, 1000)
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	n, _, err := conn.ReadFrom(b)
+	if want := `^<148>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \S+ db \d+ - - msg=hello$`; err != nil || !regexp.MustCompile(want).Match(b[:n]) {
+		t.Errorf("%v, %q, want %s", err, b[:n], want)
+	}
+	if _, err := Open(Destination{Writer: "syslog", Host: "127.0.0.1:1", Facility: "none"}, nil); err == nil {
+		t.Error("a facility that is not there")
+	}
+}
