@@ -1,5 +1,21 @@
 package httpapi
 
+import "net/http"
+
+// Figures answers one path, that of the figures in Prometheus' form, to everybody. It is for a
+// port that only those can reach who may see them.
+func (s *Server) Figures() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/_node/_local/_prometheus" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.NotFound(w, r)
+			return
+		}
+		if err := s.operate.Prometheus(w, r); err != nil {
+			s.log.ErrorContext(r.Context(), "figures", "error", err)
+		}
+	})
+}
+
 // ownMetrics adds to the figures those that the server itself knows.
 func (s *Server) ownMetrics() {
 	m := s.metrics

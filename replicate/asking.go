@@ -14,7 +14,7 @@ type asking struct {
 
 // RoundTrip implements http.RoundTripper.
 func (a *asking) RoundTrip(req *http.Request) (*http.Response, error) {
-	err := a.proxied(req)
+	err := a.allowed(req)
 	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()

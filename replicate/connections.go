@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -185,12 +186,23 @@ func (w *way) cut(n *Networks) {
 	}
 }
 
+// allowed checks a request before a connection is made or found for it.
+func (w *way) allowed(req *http.Request) error {
+	if only := w.networks.Load().Protocols; only != nil && !slices.Contains(only, req.URL.Scheme) {
+		return ErrNetwork
+	}
+	return w.proxied(req)
+}
+
 // proxied checks a request that goes through a proxy. The proxy resolves the name, so the
 // check uses the addresses that the name has here, if it has any.
 func (w *way) proxied(req *http.Request) error {
 	proxy, err := w.base.Proxy(req)
 	if proxy == nil || err != nil {
 		return err
+	}
+	if only := w.networks.Load().ProxyProtocols; w.given && only != nil && !slices.Contains(only, proxy.Scheme) {
+		return ErrNetwork
 	}
 	if !w.given {
 		w.mu.Lock()

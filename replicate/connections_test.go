@@ -137,6 +137,22 @@ func TestRefusedNetworks(t *testing.T) {
 		t.Errorf("a redirect: %v", err)
 	}
 	before = asked.Load()
+	for name, only := range map[string]Networks{"protocol": {Protocols: []string{"https"}}, "no protocol": {Protocols: []string{}}} {
+		m.SetSettings(Settings{Networks: only})
+		for _, user := range []User{eve, admin} {
+			if err := asks(t, m, user, open.URL+"/db", ""); !errors.Is(err, ErrNetwork) || asked.Load() != before {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	m.SetSettings(Settings{Networks: Networks{Protocols: []string{"http"}, ProxyProtocols: []string{"https", "socks5"}}})
+	if err := asks(t, m, admin, open.URL+"/db", `,"source_proxy":"`+open.URL+`"`); !errors.Is(err, ErrNetwork) || asked.Load() != before {
+		t.Errorf("the protocol of a proxy: %v", err)
+	}
+	if err := asks(t, m, admin, open.URL+"/db", ""); !errors.Is(err, ErrNoDB) {
+		t.Errorf("without a proxy: %v", err)
+	}
+	before = asked.Load()
 	m.SetSettings(Settings{Networks: refused})
 	if err := asks(t, m, eve, open.URL+"/db", ""); !errors.Is(err, ErrNetwork) || asked.Load() != before {
 		t.Errorf("when it is refused again: %v", err)

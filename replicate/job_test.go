@@ -94,6 +94,22 @@ func TestChoices(t *testing.T) {
 			t.Errorf("%s: %d documents came, want %d", c.more, docs, c.docs)
 		}
 	}
+	m.SetSettings(Settings{Defaults: Defaults{NoCheckpoints: true}})
+	var last string
+	for more, want := range map[string]string{"": `{"ok":true,"use_checkpoints":false}`, `,"use_checkpoints":true`: `{"ok":true,"no_changes":true`} {
+		request := fmt.Appendf(nil, `{"source":"source","target":"without%d","create_target":true%s}`, len(more), more)
+		for range 2 {
+			answer, _, err := m.Replicate(t.Context(), request, User{Admin: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = string(answer)
+		}
+		if !strings.HasPrefix(last, want) {
+			t.Errorf("without checkpoints unless it says so:%s: %s, want %s", more, last, want)
+		}
+	}
+	m.SetSettings(Settings{})
 	for request, want := range map[string]error{
 		`{"source":"source","target":"none"}`:                                      ErrNoDB,
 		`{"source":"none","target":"target0"}`:                                     ErrNoDB,

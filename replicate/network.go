@@ -20,6 +20,9 @@ type Networks struct {
 	// AllowedPorts and RefusedPorts do not apply to administrators either. An empty
 	// AllowedPorts allows all.
 	AllowedPorts, RefusedPorts []Ports
+	// Protocols are the only ones with which peers are reached, and ProxyProtocols the only ones
+	// of proxies that jobs name, whoever asks. nil: all.
+	Protocols, ProxyProtocols []string
 }
 
 // Ports are the ports from First to Last.

@@ -24,6 +24,7 @@ type Settings struct {
 type Defaults struct {
 	CheckpointInterval, Silence              time.Duration
 	BatchSize, Workers, Retries, Connections int
+	NoCheckpoints                            bool
 }
 
 // inherit fills in what a job does not say.
@@ -31,6 +32,7 @@ func (s *Spec) inherit(d Defaults) {
 	s.CheckpointInterval, s.silence = cmp.Or(s.CheckpointInterval, d.CheckpointInterval), cmp.Or(s.silence, d.Silence)
 	s.BatchSize, s.Workers = cmp.Or(s.BatchSize, d.BatchSize), cmp.Or(s.Workers, d.Workers)
 	s.Retries, s.Connections = cmp.Or(s.Retries, d.Retries), cmp.Or(s.Connections, d.Connections)
+	s.NoCheckpoints = s.NoCheckpoints || d.NoCheckpoints && !s.saysCheckpoints
 	s.setDefaults()
 }
 

@@ -34,9 +34,10 @@ type Spec struct {
 	// time to each side, so this limits Workers.
 	Connections int
 	// The rest says how to talk to peers behind HTTP, and applies to both endpoints.
-	silence   time.Duration
-	noBulkGet bool
-	newDB     url.Values
+	silence         time.Duration
+	noBulkGet       bool
+	saysCheckpoints bool // use_checkpoints is there
+	newDB           url.Values
 
 	sourceProxy, targetProxy, proxy *url.URL
 
@@ -112,7 +113,7 @@ func (s *Spec) member(name string, v []byte) (err error) {
 	case "use_checkpoints":
 		var use bool
 		use, err = boolean(name, v)
-		s.NoCheckpoints = !use
+		s.NoCheckpoints, s.saysCheckpoints = !use, true
 	case "checkpoint_interval":
 		var ms int
 		ms, err = positive(name, v)

@@ -81,9 +81,12 @@ type locked struct {
 
 // open opens the databases of the folder. Close closes them and releases the lock.
 func (l locked) open(ctx context.Context) (*folder, error) {
-	eng, err := bolt.Open(filepath.Join(l.dir, "databases"), bolt.Options{AppendOnly: store.AppendOnly, Damaged: func(path string, why error) {
-		l.log.Error("closing a database: its file is damaged", "file", path, "error", why)
-	}})
+	eng, err := bolt.Open(filepath.Join(l.dir, "databases"), bolt.Options{
+		AppendOnly: store.AppendOnly, Kept: func() bool { return l.cfg.Bool("couchdb", "enable_database_recovery") },
+		Damaged: func(path string, why error) {
+			l.log.Error("closing a database: its file is damaged", "file", path, "error", why)
+		},
+	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), l.lock.Close())
 	}

@@ -23,9 +23,10 @@ const (
 	streams     = 100 // open at once on one HTTP/2 connection
 )
 
-// listeners accept the server's connections. secure is nil if there is no HTTPS.
+// listeners accept the server's connections. secure is nil if there is no HTTPS, and figures if
+// they have no port of their own.
 type listeners struct {
-	plain, secure net.Listener
+	plain, secure, figures net.Listener
 }
 
 // openListeners opens the ports.
@@ -37,16 +38,36 @@ func openListeners(ctx context.Context, cfg *config.Config, cert *certificate) (
 	}
 	if cert != nil {
 		if l.secure, err = cert.listen(ctx); err != nil {
-			return nil, errors.Join(err, l.plain.Close())
+			l.close()
+			return nil, err
+		}
+	}
+	if cfg.Bool("prometheus", "additional_port") {
+		if l.figures, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.ListenFigures()); err != nil {
+			l.close()
+			return nil, err
 		}
 	}
 	return l, nil
 }
 
 func (l *listeners) close() {
-	l.plain.Close()
-	if l.secure != nil {
-		l.secure.Close()
+	for _, one := range []net.Listener{l.plain, l.secure, l.figures} {
+		if one != nil {
+			one.Close()
+		}
+	}
+}
+
+// serveFigures answers on the figures' own port until ctx ends.
+func (p *prepared) serveFigures(ctx context.Context, figures http.Handler) {
+	server := httpServer(p.cfg, p.log)
+	server.Handler = figures
+	end := context.AfterFunc(ctx, func() { server.Close() })
+	defer end()
+	p.log.Info("figures are served", "address", p.listening.figures.Addr().String())
+	if err := server.Serve(p.listening.figures); !errors.Is(err, http.ErrServerClosed) {
+		p.log.Error("the figures' port", "error", err)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 func replicatorSettings(cfg *config.Config) replicate.Settings {
 	number := func(name string) int { return int(cfg.Int("replicator", name)) }
 	milliseconds := func(name string) time.Duration { return time.Duration(number(name)) * time.Millisecond }
+	list := func(name string) []string { return append([]string{}, cfg.List("replicator", name)...) } // not nil: an empty one allows nothing
 	jitter := milliseconds("startup_jitter")
 	if jitter == 0 {
 		jitter = -1 // at once; 0 would mean the default
@@ -26,12 +27,14 @@ func replicatorSettings(cfg *config.Config) replicate.Settings {
 		UpdateDocs: cfg.Bool("replicator", "update_docs"), Headers: access.ReplicationHeaders(cfg),
 		Networks: replicate.Networks{
 			Allowed: cfg.Networks("replicator", "allowed_networks"), Refused: cfg.Networks("replicator", "refused_networks"),
+			Protocols: list("valid_endpoint_protocols"), ProxyProtocols: list("valid_proxy_protocols"),
 			AllowedPorts: ports(cfg.Ports("replicator", "allowed_ports")), RefusedPorts: ports(cfg.Ports("replicator", "refused_ports")),
 		},
 		Defaults: replicate.Defaults{
 			CheckpointInterval: milliseconds("checkpoint_interval"), Silence: milliseconds("connection_timeout"),
 			BatchSize: min(number("worker_batch_size"), 10_000), Workers: min(number("worker_processes"), 32),
-			Retries: number("retries_per_request"), Connections: number("http_connections"),
+			NoCheckpoints: !cfg.Bool("replicator", "use_checkpoints"),
+			Retries:       number("retries_per_request"), Connections: number("http_connections"),
 		},
 	}
 }
@@ -43,9 +46,16 @@ func ports(list []config.PortRange) (ports []replicate.Ports) {
 	return ports
 }
 
-// replicatorTLS says which certificates replications trust.
+// replicatorTLS says which certificates replications trust, and which one they show.
 func replicatorTLS(cfg *config.Config) (*tls.Config, error) {
 	trust := &tls.Config{InsecureSkipVerify: !cfg.Bool("replicator", "verify_ssl_certificates")}
+	if certificate := cfg.String("replicator", "cert_file"); certificate != "" {
+		pair, err := readPair(cfg, "replicator")
+		if err != nil {
+			return nil, err
+		}
+		trust.Certificates = []tls.Certificate{pair}
+	}
 	file := cfg.String("replicator", "ssl_trusted_certificates_file")
 	if file == "" {
 		return trust, nil

@@ -153,6 +153,9 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	work.run(func(ctx context.Context) { peruser.Run(ctx, peruser.Options{Store: f.store, Config: cfg, Log: log}) })
+	if start.listening.figures != nil {
+		work.run(func(ctx context.Context) { start.serveFigures(ctx, api.Figures()) })
+	}
 	synchronizer.Start()
 	cfg.Watch(func() { manager.SetSettings(replicatorSettings(cfg)) })
 	if err := manager.FollowDocuments(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/youmark/pkcs8"
 
 	"github.com/tododb/tododb/httpapi/config"
 )
@@ -59,20 +62,25 @@ func (c *certificate) read() (changed bool, err error) {
 			return false, fmt.Errorf("[ssl] %s: %w", name, err)
 		}
 	}
-	verify := c.cfg.Bool("ssl", "verify_ssl_certificates")
-	seen := bytes.Join(append(files[:], fmt.Append(nil, verify)), []byte{0})
+	verify, must := c.cfg.Bool("ssl", "verify_ssl_certificates"), c.cfg.Bool("ssl", "fail_if_no_peer_cert")
+	oldest, newest := c.cfg.TLSVersions()
+	password := c.cfg.String("ssl", "password")
+	seen := bytes.Join(append(files[:], fmt.Append(nil, verify, must, oldest, newest, password)), []byte{0})
 	if bytes.Equal(seen, c.seen) {
 		return false, nil
 	}
-	pair, err := tls.X509KeyPair(files[0], files[1])
+	pair, err := keyPair(files[0], files[1], password)
 	if err != nil {
 		return false, fmt.Errorf("[ssl] cert_file and key_file: %w", err)
 	}
 	next := &tls.Config{
-		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		Certificates: []tls.Certificate{pair}, MinVersion: oldest, MaxVersion: newest, NextProtos: []string{"h2", "http/1.1"},
 	}
 	if verify {
 		next.ClientCAs, next.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+		if !must {
+			next.ClientAuth = tls.VerifyClientCertIfGiven
+		}
 		if !next.ClientCAs.AppendCertsFromPEM(files[2]) {
 			return false, errors.New("[ssl] cacert_file contains no usable certificate")
 		}
@@ -80,6 +88,49 @@ func (c *certificate) read() (changed bool, err error) {
 	c.seen = seen
 	c.now.Store(next)
 	return true, nil
+}
+
+// readPair reads the certificate and the key that a section of the settings names.
+func readPair(cfg *config.Config, section string) (tls.Certificate, error) {
+	var files [2][]byte
+	for i, name := range []string{"cert_file", "key_file"} {
+		text, err := os.ReadFile(cfg.String(section, name))
+		if err != nil {
+			return tls.Certificate{}, fmt.Errorf("[%s] %s: %w", section, name, err)
+		}
+		files[i] = text
+	}
+	pair, err := keyPair(files[0], files[1], cfg.String(section, "password"))
+	if err != nil {
+		return pair, fmt.Errorf("[%s] cert_file and key_file: %w", section, err)
+	}
+	return pair, nil
+}
+
+// keyPair parses a certificate and its key, which may be encrypted.
+func keyPair(cert, key []byte, password string) (tls.Certificate, error) {
+	for rest := key; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type == "ENCRYPTED PRIVATE KEY" {
+			private, err := pkcs8.ParsePKCS8PrivateKey(block.Bytes, []byte(password))
+			if err != nil {
+				return tls.Certificate{}, fmt.Errorf("the key is encrypted, and password does not open it: %w", err)
+			}
+			raw, err := x509.MarshalPKCS8PrivateKey(private)
+			if err != nil {
+				return tls.Certificate{}, err
+			}
+			key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
+			break
+		}
+		if block.Headers["DEK-Info"] != "" {
+			return tls.Certificate{}, errors.New("the key is encrypted in an old form that is not safe; openssl pkcs8 -topk8 makes a new one of it")
+		}
+	}
+	return tls.X509KeyPair(cert, key)
 }
 
 // keep checks the files from time to time until ctx ends.

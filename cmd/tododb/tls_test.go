@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/youmark/pkcs8"
+
 	"github.com/tododb/tododb/httpapi/config"
 )
 
@@ -255,4 +257,116 @@ func TestServesHTTPS(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A key may be encrypted, clients may come without a certificate if the settings say so, and a
+// version of TLS may be left out.
+func TestCertificatesAsTheSettingsSay(t *testing.T) {
+	files := newPemFiles(t)
+	cert, key := pemPair(t, "server")
+	files.write(files.cert, cert)
+	files.write(files.authy, cert)
+	files.write(files.key, encrypted(t, key, "hunter2"))
+	open := func(more ...string) (string, error) {
+		t.Helper()
+		set := files.settings()
+		for i := 0; i < len(more); i += 2 {
+			set[config.Name{Section: "ssl", Name: more[i]}] = more[i+1]
+		}
+		cfg, err := config.Open(config.Options{Flags: set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := newCertificate(cfg)
+		if err != nil {
+			return "", err
+		}
+		listener, err := c.listen(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: http.NotFoundHandler(), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
+		go server.Serve(listener)
+		t.Cleanup(func() { server.Close() })
+		return "https://" + listener.Addr().String(), nil
+	}
+	mine, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, strangers := pemPair(t, "stranger")
+	theirs, err := tls.X509KeyPair(stranger, strangers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gets := func(url string, conf *tls.Config) error {
+		conf.InsecureSkipVerify = true
+		resp, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true}}).Get(url)
+		if err != nil {
+			return err
+		}
+		return resp.Body.Close()
+	}
+	for _, password := range []string{"", "wrong"} {
+		if _, err := open("password", password); err == nil || !strings.Contains(err.Error(), "encrypted") {
+			t.Errorf("with the password %q: %v", password, err)
+		}
+	}
+	checked, err := open("password", "hunter2", "verify_ssl_certificates", "true", "fail_if_no_peer_cert", "false", "tls_versions", "[tlsv1, 'tlsv1.1', 'tlsv1.2']")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		conf *tls.Config
+		may  bool
+	}{
+		"nobody": {&tls.Config{}, true}, "known": {&tls.Config{Certificates: []tls.Certificate{mine}}, true},
+		"stranger": {&tls.Config{GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &theirs, nil }}, false},
+		"TLS 1.3":  {&tls.Config{MinVersion: tls.VersionTLS13}, false}, "TLS 1.1": {&tls.Config{MaxVersion: tls.VersionTLS11}, false},
+	} {
+		if err := gets(checked, c.conf); (err == nil) != c.may {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+
+	// What replications show to a peer that wants to see a certificate.
+	strict, err := open("password", "hunter2", "verify_ssl_certificates", "true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for password, may := range map[string]bool{"hunter2": true, "wrong": false} {
+		cfg, err := config.Open(config.Options{Flags: map[config.Name]string{
+			{Section: "replicator", Name: "cert_file"}: files.cert, {Section: "replicator", Name: "key_file"}: files.key, {Section: "replicator", Name: "password"}: password,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust, err := replicatorTLS(cfg)
+		if (err == nil) != may {
+			t.Fatalf("%s: %v", password, err)
+		}
+		if may {
+			if err := gets(strict, trust); err != nil {
+				t.Errorf("a replication: %v", err)
+			}
+		}
+	}
+	if err := gets(strict, &tls.Config{}); err == nil {
+		t.Error("a client without a certificate gets in")
+	}
+}
+
+// encrypted makes an encrypted key of a plain one.
+func encrypted(t *testing.T, key []byte, password string) []byte {
+	t.Helper()
+	block, _ := pem.Decode(key)
+	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := pkcs8.MarshalPrivateKey(private, []byte(password), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der})
 }

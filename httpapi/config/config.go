@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -183,6 +184,17 @@ func (c *Config) Listen() string {
 func (c *Config) ListenTLS() string {
 	address := cmp.Or(c.String("ssl", "bind_address"), c.String("chttpd", "bind_address"))
 	return net.JoinHostPort(host(address), c.String("ssl", "port"))
+}
+
+// ListenFigures returns the same for the figures' own port.
+func (c *Config) ListenFigures() string {
+	return net.JoinHostPort(host(c.String("prometheus", "bind_address")), c.String("prometheus", "port"))
+}
+
+// TLSVersions returns the oldest and the newest version of TLS, as numbers of the protocol.
+func (c *Config) TLSVersions() (oldest, newest uint16) {
+	list, _ := tlsVersions(c.String("ssl", "tls_versions")) // it has been checked
+	return slices.Min(list), slices.Max(list)
 }
 
 // host reads CouchDB's word for every interface.

@@ -57,7 +57,9 @@ var (
 	Ways    = &Kind{want: "a list of {chttpd_auth, X_authentication_handler} where X is cookie, default, proxy or jwt", ok: areWays, read: asList}
 	DBName  = &Kind{want: "the name of a database", ok: dbName.MatchString, read: asText}
 	Terms   = &Kind{want: `a list such as [{a,b}, "c"]`, ok: func(v string) bool { _, ok := ParseTerms(v); return ok }, read: asTerms}
-	Level   = &Kind{want: "debug, info, notice, warning, error, critical, alert, emergency or none", ok: func(string) bool { return true }, read: asLevel}
+	// TLSVersions must leave one that is safe.
+	TLSVersions = &Kind{want: "a list such as ['tlsv1.2', 'tlsv1.3'] with at least one of these", ok: func(v string) bool { list, ok := tlsVersions(v); return ok && len(list) > 0 }, read: asTerms}
+	Level       = &Kind{want: "debug, info, notice, warning, error, critical, alert, emergency or none", ok: func(string) bool { return true }, read: asLevel}
 )
 
 var dbName = regexp.MustCompile(`^(_users|[a-z][a-z0-9_$()+/-]{0,237})$`)
@@ -141,6 +143,23 @@ func CheckLevel(word string) error {
 		return nil
 	}
 	return &ValueError{Name: Name{"log", "level"}, Value: word, Want: Level.want}
+}
+
+// tlsVersions reads a list of Erlang's names of versions. It returns those that are in use.
+func tlsVersions(value string) (versions []uint16, ok bool) {
+	list, ok := ParseTerms(value)
+	for _, one := range list {
+		switch one[0] {
+		case "tlsv1.3":
+			versions = append(versions, 0x0304)
+		case "tlsv1.2":
+			versions = append(versions, 0x0303)
+		case "tlsv1.1", "tlsv1", "sslv3":
+		default:
+			return nil, false
+		}
+	}
+	return versions, ok
 }
 
 // parseWays reads CouchDB's list of its authentication functions.

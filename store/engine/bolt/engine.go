@@ -26,10 +26,17 @@ type Options struct {
 	// Damaged is called once for each file that turns out to be damaged or not one of our
 	// databases (default: none). It must not call the Engine.
 	Damaged func(path string, why error)
+	// Kept tells, when a database is dropped, whether its file is to be kept under another name:
+	// the one that it had, the time, and KeptSuffix. Whoever gives it its old name again has the
+	// database as it was (no file is kept). It must not call the Engine.
+	Kept func() bool
 	// NoSync skips syncing to disk: a crash of the machine, though not of the process, loses
 	// or damages what was written. For tests of something else.
 	NoSync bool
 }
+
+// KeptSuffix ends the name of the file of a dropped database that was kept.
+const KeptSuffix = ".deleted"
 
 const (
 	suffix      = ".bolt"
@@ -185,7 +192,7 @@ func (e *Engine) drop(path string) error {
 	if f := e.files[path]; f != nil {
 		e.forget(f)
 	}
-	err := os.Remove(path)
+	err := e.takeAway(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return engine.ErrNoDB
 	}
@@ -211,6 +218,22 @@ func (e *Engine) dropRest(path string) error {
 		}
 	}
 	return errors.Join(temp, os.RemoveAll(subs))
+}
+
+// takeAway removes a file. If databases are kept, it gives that of one a name that none has.
+func (e *Engine) takeAway(path string) error {
+	sub := filepath.Dir(path) != filepath.Clean(e.dir)
+	if sub || e.opt.Kept == nil || !e.opt.Kept() {
+		return os.Remove(path)
+	}
+	for at := time.Now().UTC(); ; at = at.Add(time.Second) { // the next second, if it was dropped twice in this one
+		kept := strings.TrimSuffix(path, suffix) + at.Format(".20060102.150405") + KeptSuffix
+		if _, err := os.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
+			return os.Rename(path, kept)
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 // forget ends the use of an open file that is being removed. The caller holds mu.
