@@ -15,8 +15,11 @@ import (
 
 // ChangesQuery says what to read of the sequence feed.
 type ChangesQuery struct {
-	Since       uint64 // rows after this sequence; ignored with Descending
-	To          uint64 // rows up to this sequence; 0: the newest when the read begins
+	Since uint64 // rows after this sequence; ignored with Descending
+	To    uint64 // rows up to this sequence; 0: the newest when the read begins
+	// Follow, without To, makes the read end only in a snapshot whose newest change it has read. A
+	// document that moves meanwhile comes again.
+	Follow      bool
 	Descending  bool
 	Limit       int  // negative: none
 	AllLeaves   bool // Change.Revs lists every leaf, not the winner alone (style=all_docs)
@@ -171,17 +174,21 @@ func (q *ChangesQuery) bodies() bool { return q.IncludeDocs || q.judgesLeaves() 
 
 // begin fixes the range in the first snapshot.
 func (c *changesRead) begin(r engine.Reader) error {
-	if c.begun {
+	if c.begun && !c.q.Follow {
 		return nil
 	}
-	c.begun = true
-	if c.q.To == 0 {
+	if c.q.To == 0 || c.q.Follow {
 		last, err := newest(r)
 		if err != nil {
 			return err
 		}
 		c.q.To = last.seq
 	}
+	if c.begun {
+		c.to = seqKey(c.q.To + 1)
+		return nil
+	}
+	c.begun = true
 	if c.q.Descending {
 		c.q.Since = 0
 		c.end.Last = 0
@@ -263,7 +270,9 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 			return false, nil
 		}
 	}
-	c.end.Done = !more
+	if c.end.Done = !more; !more && c.q.Follow {
+		c.end.Last = max(c.end.Last, c.q.To)
+	}
 	return more, nil
 }
 

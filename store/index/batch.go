@@ -36,11 +36,10 @@ const (
 	besideBytes = 32 << 20 // about how much the keys may take that are beside changed rows
 )
 
-// laterBatch is the batch size for an index that has been built before. A change of a row needs
+// later is the batch size for an index that has been built before. A change of a row needs
 // the keys of rows beside it, which are in memory together: the longer these are, the fewer
 // rows may change.
-func laterBatch(ctx context.Context, sub engine.DB, st *state) (batchLimit, error) {
-	limit := firstBatch
+func (limit batchLimit) later(ctx context.Context, sub engine.DB, st *state) (batchLimit, error) {
 	rows := int64(1)
 	for _, v := range st.views {
 		rows += int64(v.rows)
@@ -64,6 +63,9 @@ type batch struct {
 	at       uint64   // the sequence recorded as the last change of views whose rows change
 	docs     []mapped // by id
 	large    bool     // its rows have far more bytes than a batch should have
+	// whole says that its end was read of the state in which to was the newest change. So the index
+	// is then as the database was.
+	whole bool
 }
 
 // mapped is what the index will know of one document.
@@ -139,7 +141,7 @@ type collector struct {
 	db      store.Bare
 	limit   batchLimit
 	mappers []Mapper
-	beyond  bool // see stretch
+	follow  bool // see stretch
 
 	perDoc atomic.Int64 // recent bytes of rows from one document; 0: unknown
 }
@@ -231,7 +233,7 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 		return nil, err
 	}
 	if left := written.left.Load(); left != 0 { // the next batch reads it again, and what comes after it
-		b.to, b.at = left-1, left-1
+		b.to, b.at, b.whole = left-1, left-1, false
 	}
 	for _, part := range parts {
 		for i := range part {
@@ -241,7 +243,8 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 		}
 	}
 	b.large = written.bytes.Load() > 2*c.limit.bytes
-	slices.SortFunc(b.docs, func(a, b mapped) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(b.docs, func(a, b mapped) int { return cmp.Or(strings.Compare(a.id, b.id), cmp.Compare(b.seq, a.seq)) })
+	b.docs = slices.CompactFunc(b.docs, func(newer, older mapped) bool { return newer.id == older.id }) // one may have moved
 	return b, nil
 }
 
@@ -252,8 +255,8 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, writt
 	var size int64
 	docs := 0
 	q := store.ChangesQuery{Since: b.from, To: b.to, Limit: -1, IncludeDocs: true, Conflicts: true, DeletedConflicts: true, PageRows: c.pageRows()}
-	if c.beyond {
-		q.To = 0
+	if c.follow {
+		q.To, q.Follow = 0, true
 	}
 	end, err := c.db.Changes(ctx, q, func(ch *store.Change) error {
 		if !c.def.maps(ch.ID) {
@@ -293,8 +296,8 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, writt
 		page = make([]store.Document, 0, len(page))
 		return nil
 	})
-	if err == nil && c.beyond {
-		b.to = max(b.to, end.Last)
+	if err == nil && c.follow {
+		b.to, b.whole = end.Last, true
 	}
 	b.at = b.to
 	if errors.Is(err, errEnough) || err == nil && end.Done {

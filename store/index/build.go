@@ -44,7 +44,7 @@ func (ix *Index) build(ctx context.Context) error {
 	ix.mu.Lock()
 	ix.ended = ix.begun
 	ix.err = ix.failed(err)
-	ix.want = ix.seq // callers still waiting ask again
+	ix.want = ix.settled // callers still waiting ask again
 	ix.building = false
 	ix.tell()
 	ix.mu.Unlock()
@@ -84,6 +84,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 	st.signature = ix.id.signature
 	ix.reached(st.seq)
 	if st.seq >= info.UpdateSeq && st.purgeSeq >= info.PurgeSeq {
+		ix.settle(st.seq)
 		return nil
 	}
 	ix.mu.Lock()
@@ -127,10 +128,42 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		}
 		if purgeSeq = st.purgeSeq; info.UpdateSeq == st.seq {
 			ix.reached(st.seq)
+			ix.settle(st.seq)
 			return nil
 		}
 	}
-	return ix.catchUp(ctx, &st, info.UpdateSeq, purgeSeq, reducers)
+	if err := ix.catchUp(ctx, &st, info.UpdateSeq, purgeSeq, reducers); err != nil {
+		return err
+	}
+	if info, err = ix.db.Info(ctx); err != nil {
+		return err
+	}
+	if info.PurgeSeq > st.purgeSeq { // the changes that the index has now may be those of a purge
+		if _, err := ix.purge(ctx, &st, st.seq, reducers); err != nil {
+			return err
+		}
+		if st.seq == 0 {
+			return errMoved
+		}
+	}
+	ix.settle(st.seq)
+	return nil
+}
+
+// settle announces that whoever waits for a sequence up to this one may read.
+//
+// While changes are applied in several batches, a document may move on from where it would have been
+// read next. Until its new place is read, the index has it as it was long before, or not at all. So
+// those who wait do it until the index is as the database was at some time, as it is when the end of a
+// batch was read of the state that had no later change: whatever had moved until then has been read
+// where it moved to. What moves later is then in the index as it was.
+func (ix *Index) settle(seq uint64) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if seq != ix.settled {
+		ix.settled = seq
+		ix.tell()
+	}
 }
 
 // reached announces how far the index is.
@@ -161,15 +194,24 @@ func (ix *Index) madeNow() int {
 	return ix.made
 }
 
-// catchUp applies the changes up to a sequence.
+// mostFurther bounds how far catchUp goes on beside writers, as a multiple of the way that it was to
+// go and some sequences more. Only writers who change other documents all the time, and nearly as fast as
+// changes are mapped, keep it that long.
+const (
+	mostFurther  = 4
+	someSequence = 100_000
+)
+
+// catchUp applies the changes up to a sequence, and later ones until the index is as the database was.
 func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, reducers []Reducer) error {
 	sub := ix.storage()
-	limit, err := laterBatch(ctx, sub, st)
+	limit, err := ix.m.first.later(ctx, sub, st)
 	if err != nil {
 		return err
 	}
 	w := writer{ix.db, sub, ix.def, reducers, st}
-	return ix.eachBatch(ctx, stretch{from: st.seq, to: to, beyond: true}, limit, func(b *batch) error {
+	most := to + mostFurther*(to-st.seq) + someSequence
+	return ix.eachBatch(ctx, stretch{from: st.seq, to: to, most: most}, limit, func(b *batch) error {
 		err := w.write(ctx, b, purgeSeq)
 		if err == nil {
 			ix.reached(st.seq)
@@ -181,10 +223,8 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 // stretch is a part of the feed, (from, to], to map.
 type stretch struct {
 	from, to uint64
-	// beyond lets the last batch go beyond to, up to the newest change of the snapshot that it is read
-	// of. A document that has moved there since to was the newest would else be in the index as it was
-	// before, or not at all, although the index says that it has reached to.
-	beyond bool
+	// most, if it is not 0, lets the stretch go on until a batch is whole, or ends behind most.
+	most uint64
 }
 
 // eachBatch maps the changes of a stretch, and calls fn for each batch. While fn works, the next
@@ -193,7 +233,7 @@ func (ix *Index) eachBatch(ctx context.Context, s stretch, limit batchLimit, fn 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	to := s.to
-	c := collector{def: ix.def, db: ix.db, limit: limit, beyond: s.beyond}
+	c := collector{def: ix.def, db: ix.db, limit: limit, follow: s.most > 0}
 	defer c.close()
 	type collected struct {
 		b   *batch
@@ -214,7 +254,7 @@ func (ix *Index) eachBatch(ctx context.Context, s stretch, limit batchLimit, fn 
 			return got.err
 		}
 		next = nil
-		more := got.b.to < to
+		more := got.b.to < to || !got.b.whole && got.b.to < s.most
 		if more && !got.b.large {
 			next = begin(got.b.to)
 		}

@@ -35,6 +35,7 @@ type Index struct {
 	made     int    // how often the storage was replaced
 	damaged  bool   // it must be replaced before it is extended or read
 	seq      uint64 // reached
+	settled  uint64 // see settle; up to seq
 	want     uint64 // asked for
 	waiting  int    // callers of Wait
 	begun    int    // builds
@@ -190,7 +191,7 @@ func (ix *Index) follow(ctx context.Context) {
 	failed := false
 	for {
 		ix.mu.Lock()
-		seq, wanted := ix.seq, ix.want > ix.seq || ix.damaged && !failed
+		seq, wanted := ix.seq, ix.want > ix.settled || ix.damaged && !failed
 		ix.mu.Unlock()
 		changed := ix.db.Changed(seq)
 		if failed || seq == 0 {
@@ -236,7 +237,7 @@ func (ix *Index) tell() {
 	ix.news = make(chan struct{})
 }
 
-// Wait waits until the index has reached a sequence of its database, or until the build that
+// Wait waits until the index has all that its database had at a sequence, or until the build that
 // should have brought it there has failed.
 func (ix *Index) Wait(ctx context.Context, seq uint64) error { return ix.wait(ctx, seq, nil, nil) }
 
@@ -257,7 +258,7 @@ func (ix *Index) wait(ctx context.Context, seq uint64, tick <-chan time.Time, te
 	ticket := ix.begun + 1 // the first build that begins after this request
 	ix.waiting++
 	defer func() { ix.waiting-- }()
-	for ix.seq < seq || ix.damaged {
+	for ix.settled < seq || ix.damaged {
 		if ix.ended >= ticket {
 			return ix.err
 		}

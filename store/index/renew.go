@@ -31,7 +31,7 @@ func (ix *Index) condemn(made int, why error) {
 		ix.mu.Unlock()
 		return // that storage is gone or going
 	}
-	ix.damaged, ix.seq = true, 0
+	ix.damaged, ix.seq, ix.settled = true, 0, 0
 	ix.want = max(ix.want, 1)
 	ix.tell()
 	ix.mu.Unlock()
@@ -54,7 +54,7 @@ func (ix *Index) reopen(ctx context.Context) error {
 
 func (ix *Index) replace(ctx context.Context, drop func(name string) error) error {
 	ix.mu.Lock()
-	ix.damaged, ix.seq = true, 0 // until this is done, so that nobody takes it for the old one
+	ix.damaged, ix.seq, ix.settled = true, 0, 0 // until this is done, so that nobody takes it for the old one
 	old := ix.sub
 	ix.tell()
 	ix.mu.Unlock()
