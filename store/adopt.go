@@ -349,6 +349,7 @@ func (a *Adoption) Entry(space byte, key, value []byte) error {
 			a.markers = append(a.markers, seq)
 		}
 	case spaceDead:
+		err = checkDead(key, value)
 	default:
 		return misfit("entries of space %d", space)
 	}

@@ -123,12 +123,12 @@ func (a *Adoption) renew() error {
 		if err := tx.Put(spaceMeta, epochKey(e.First), v); err != nil {
 			return err
 		}
-		dead, err := deadCounter(tx)
-		if err != nil || dead == 0 {
+		dead, err := readDeaths(tx)
+		if err != nil || dead.changes == 0 {
 			return err
 		}
-		dead += 1 + uint64(id[0])<<8 + uint64(id[1])
-		return tx.Put(spaceMeta, metaDeaths, binary.AppendUvarint([]byte{record.Version}, dead))
+		dead.changes += 1 + uint64(id[0])<<8 + uint64(id[1])
+		return tx.Put(spaceMeta, metaDeaths, dead.appendTo(nil))
 	})
 }
 

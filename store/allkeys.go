@@ -46,9 +46,11 @@ func (db *DB) DocsByKeys(ctx context.Context, q KeysQuery, row func(i int, r *Ro
 			for _, k := range some {
 				raw, at = append(raw, []byte(k)), append(at, -1)
 			}
-			err := r.GetMulti(spaceDoc, raw, func(i int, v []byte) error {
+			err := r.GetMulti(spaceDoc, raw, func(i int, v []byte) (err error) {
 				if v == nil {
-					return nil
+					if v, err = db.dead(r, some[i]); v == nil || err != nil {
+						return err
+					}
 				}
 				rec, err := parseDocRecord(v)
 				if err != nil {

@@ -21,7 +21,7 @@ func (db *DB) AsOf(ctx context.Context, id string, seq uint64) (*Document, error
 	}
 	var d *Document
 	err := db.view(ctx, func(r engine.Reader) error {
-		v, err := r.Get(spaceDoc, []byte(id))
+		v, err := db.record(r, id)
 		if err != nil {
 			return err
 		}

@@ -422,15 +422,9 @@ func (c *Capture) survivors(r engine.Reader, sink CaptureSink) (more bool, err e
 
 // deadCounter is the counter of the death records.
 func deadCounter(r engine.Reader) (uint64, error) {
-	n, err := readLimit(r, metaDeaths, 0)
-	return uint64(n), err
+	notes, err := readDeaths(r)
+	return notes.changes, err
 }
-
-// metaDeaths counts the transactions that add or remove death records: version | uvarint.
-var metaDeaths = []byte("deaths")
-
-// spaceDead has the death records.
-const spaceDead engine.Space = 10
 
 // finish reads, in the snapshot in which everything else has come to its end, what a state of the
 // database is besides.

@@ -24,7 +24,7 @@ func (db *DB) Check(ctx context.Context, report func(problem string)) error {
 	}
 	return db.view(ctx, func(r engine.Reader) error {
 		c := checker{r: r, partitioned: db.identity.Partitioned, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
-		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.epochs, c.onces} {
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.epochs, c.onces, c.deaths} {
 			if err := errors.Join(ctx.Err(), part()); err != nil {
 				return err
 			}
@@ -42,6 +42,8 @@ type checker struct {
 	bodies int               // bodies that some revision refers to
 	refs   map[Digest]uint64 // how many bodies refer to each attachment; nil: nobody asks
 
+	dead *deaths // the notes about them
+
 	partitioned bool
 	part        partitionCheck // the one whose documents are being seen
 }
@@ -54,6 +56,9 @@ func (c *checker) documents() error {
 			return true, nil
 		}
 		c.docs++
+		if err := c.notDead(k); err != nil {
+			return false, err
+		}
 		rec, err := parseDocRecord(v)
 		if err != nil {
 			c.report("document %q: %v", k, err)

@@ -153,7 +153,10 @@ func (c *committer) try(group []*op) error {
 					return err
 				}
 			}
-			return w.savePartitions()
+			if err := w.savePartitions(); err != nil {
+				return err
+			}
+			return w.saveDeaths()
 		})
 		switch {
 		case err == nil:

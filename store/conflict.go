@@ -22,7 +22,7 @@ type Conflict struct {
 func (db *DB) ConflictOf(ctx context.Context, id string, given revtree.Rev) (c Conflict, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		c = Conflict{}
-		v, err := r.Get(spaceDoc, []byte(id))
+		v, err := db.record(r, id)
 		if err != nil || v == nil {
 			return err
 		}

@@ -38,6 +38,7 @@ type database struct {
 
 	compacting atomic.Bool
 	captures   atomic.Int32 // under way: nothing is swept or thinned meanwhile
+	someDead   atomic.Bool // there may be dead documents
 	seqs       ranks.Seqs
 	ids        ranks.IDs
 
@@ -74,6 +75,9 @@ func (db *DB) start(ctx context.Context) error {
 	db.identity, err = db.loadIdentity(ctx, edb)
 	if err == nil {
 		last, err = db.loadHistory(ctx, edb)
+	}
+	if err == nil {
+		err = db.lookForDead(ctx, edb)
 	}
 	if err != nil {
 		return errors.Join(openError(db.name, err), edb.Close())
@@ -174,6 +178,7 @@ type Info struct {
 	UpdateSeq, PurgeSeq    uint64
 	File, External, Active int64 // bytes of the file, of the JSON of all leaves, and of that JSON as stored
 	CompactRunning         bool
+	Dead                   Dead // documents whose tombstones have ended: they are in no other figure
 	Created                time.Time
 	// Modified is the second of the newest change. It never goes back, so a read of everything
 	// since then (SinceTime) misses nothing.
@@ -193,6 +198,13 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 		info.External, info.Active = t.external, t.active
 		if info.PurgeSeq, err = lastPurge(r); err != nil {
 			return err
+		}
+		if db.mayHaveDead() {
+			notes, err := readDeaths(r)
+			if err != nil {
+				return err
+			}
+			info.Dead = notes.figures()
 		}
 		info.Modified, err = db.modified(r)
 		return err

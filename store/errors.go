@@ -5,16 +5,20 @@ import "errors"
 // One sentinel for each answer that a caller treats differently. Outcomes for a single document
 // come in Result.Err; all others end the call.
 var (
-	ErrNoDB           = errors.New("no such database")
-	ErrDBExists       = errors.New("database exists already")
-	ErrBadDBName      = errors.New("illegal database name")
-	ErrSystemDB       = errors.New("a system database cannot be partitioned")
-	ErrMissing        = errors.New("missing")                  // no such document or revision
-	ErrDeleted        = errors.New("deleted")                  // the winner is a tombstone
-	ErrConflict       = errors.New("document update conflict") // the parent is not an editable leaf
-	ErrBadSeq         = errors.New("malformed update sequence")
-	ErrIDTooLong      = errors.New("document id is too long")
-	ErrBadLimit       = errors.New("limit must be a positive number")
+	ErrNoDB      = errors.New("no such database")
+	ErrDBExists  = errors.New("database exists already")
+	ErrBadDBName = errors.New("illegal database name")
+	ErrSystemDB  = errors.New("a system database cannot be partitioned")
+	ErrMissing   = errors.New("missing")                  // no such document or revision
+	ErrDeleted   = errors.New("deleted")                  // the winner is a tombstone
+	ErrConflict  = errors.New("document update conflict") // the parent is not an editable leaf
+	ErrBadSeq    = errors.New("malformed update sequence")
+	ErrIDTooLong = errors.New("document id is too long")
+	ErrBadLimit  = errors.New("limit must be a positive number")
+	// ErrBadPeriod says that a text is no period (ParsePeriod).
+	ErrBadPeriod = errors.New("a period must be a number and a unit of time, such as 30_days, or infinity")
+	// ErrTombstonesStay says that the server follows the deletions of this database itself.
+	ErrTombstonesStay = errors.New("the tombstones of a system database stay")
 	ErrCompactRunning = errors.New("compaction is already running")
 	ErrUnavailable    = errors.New("storage is not available") // nothing was written, unless it is ErrUnknown too
 	ErrClosed         = errors.New("store is closed")

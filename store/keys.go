@@ -17,6 +17,7 @@ const (
 	spaceAtt   engine.Space = 7
 	spaceTime  engine.Space = 8
 	spaceOnce  engine.Space = 9
+	spaceDead  engine.Space = 10
 )
 
 // AppendOnly names the spaces whose keys only grow, so an engine can fill their pages to the
@@ -30,6 +31,8 @@ var (
 	metaPurgeLimit = []byte("purged_infos_limit")
 	metaSecurity   = []byte("security")
 	metaAutoPurge  = []byte("auto_purge")
+	metaDeaths     = []byte("deaths")
+	metaGrace      = []byte("tombstone_grace")
 	metaDesign     = []byte("design") // the sequence of the newest change to a design document
 )
 

@@ -16,7 +16,13 @@ import (
 // A local document's record is version | uvarint revision number | JSON body. Clients may
 // choose a number that does not fit in 63 bits. It is stored as text: localTextVersion |
 // uvarint length | decimal digits | JSON body.
-const localTextVersion = 2
+//
+// localTimeVersion | uvarint second (Unix) stand before that: when it was last written, by the
+// server's clock. Records of earlier releases have no time.
+const (
+	localTextVersion = 2
+	localTimeVersion = 3
+)
 
 // maxLocalDigits is the most digits of such a number; a longer one counts as 0.
 const maxLocalDigits = 1000
@@ -48,8 +54,9 @@ func localParent(doc *document.Doc) (revtree.Rev, error) {
 	return given, nil
 }
 
-func encodeLocal(rev revtree.Rev, body []byte) []byte {
-	v := make([]byte, 0, 1+binary.MaxVarintLen64+len(rev.ID)+len(body))
+func (w *writer) encodeLocal(rev revtree.Rev, body []byte) []byte {
+	v := make([]byte, 0, 2+2*binary.MaxVarintLen64+len(rev.ID)+len(body))
+	v = binary.AppendUvarint(append(v, localTimeVersion), unixSecond(w.db.store.opt.Clock()))
 	if n, err := strconv.ParseUint(rev.ID, 10, 63); err == nil {
 		v = binary.AppendUvarint(append(v, record.Version), n)
 	} else {
@@ -80,15 +87,32 @@ func (w *writer) editLocal(edits []pendingEdit) error {
 		if e.replicated { // CouchDB returns the revision it was given
 			e.result.Rev = given
 		}
-		if err := w.tx.Put(spaceLocal, key, encodeLocal(rev, e.doc.Body)); err != nil {
+		if err := w.tx.Put(spaceLocal, key, w.encodeLocal(rev, e.doc.Body)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// localTime is the second in which a local document was written, 0 if it is not known, and the rest
+// of the record.
+func localTime(v []byte) (second uint64, rest []byte, err error) {
+	if len(v) == 0 || v[0] != localTimeVersion {
+		return 0, v, nil
+	}
+	r := record.Read(v[1:])
+	if second = r.Uvarint(); r.Bad {
+		return 0, nil, corrupt("local document of %d bytes", len(v))
+	}
+	return second, r.Rest, nil
+}
+
 // parseLocal takes a local document's record apart; the body aliases it.
 func parseLocal(v []byte) (rev revtree.Rev, body []byte, err error) {
+	_, v, err = localTime(v)
+	if err != nil {
+		return rev, nil, err
+	}
 	r := record.Read(v)
 	switch version, n := r.Byte(), r.Uvarint(); {
 	case r.Bad, version == localTextVersion && n > uint64(len(r.Rest)):
@@ -154,7 +178,7 @@ func (db Bare) UpdateLocal(ctx context.Context, id string, fn func(old []byte) (
 			refused = err
 			return nil
 		}
-		return w.tx.Put(spaceLocal, []byte(id), encodeLocal(nextLocalRev(rev), body))
+		return w.tx.Put(spaceLocal, []byte(id), w.encodeLocal(nextLocalRev(rev), body))
 	}})
 	if err != nil {
 		return err

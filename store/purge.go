@@ -124,6 +124,9 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 	if err != nil || !d.known {
 		return nil, err
 	}
+	if d.death != nil {
+		return w.purgeDead(id, &d, revs)
+	}
 	if err := w.count(id, &d.tree, -1); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, e
 	opt.NoBody = opt.NoBody && !db.Hides()
 	var d *Document
 	err := db.view(ctx, func(r engine.Reader) error {
-		v, err := r.Get(spaceDoc, []byte(id))
+		v, err := db.record(r, id)
 		if err != nil {
 			return err
 		}
@@ -133,6 +133,10 @@ func (d *Document) readBody(r engine.Reader, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("document %q: %w", d.ID, err)
 	}
+	if ref.none() {
+		d.Body = append(d.Body[:0], "{}"...)
+		return nil
+	}
 	if err := takeRoom(r, ref.size); err != nil {
 		return err
 	}
@@ -182,7 +186,7 @@ func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt R
 	var out []OpenRev
 	err := db.view(ctx, func(r engine.Reader) error {
 		out = nil
-		v, err := r.Get(spaceDoc, []byte(id))
+		v, err := db.record(r, id)
 		if err != nil {
 			return err
 		}
@@ -306,7 +310,12 @@ func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn fun
 		}
 		size, full := 0, false
 		err := db.view(ctx, func(r engine.Reader) error {
-			err := r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
+			err := r.GetMulti(spaceDoc, keys, func(i int, v []byte) (err error) {
+				if v == nil {
+					if v, err = db.dead(r, part[i]); err != nil {
+						return err
+					}
+				}
 				d, err := readDocument(r, part[i], v, opt)
 				if err == nil {
 					size += len(d.Body)

@@ -90,6 +90,9 @@ func (d *docRecord) appendTo(b []byte, tree *revtree.Tree) []byte {
 	return tree.AppendBinary(b)
 }
 
+// dead reports whether the record was made up for a dead document (DB.record).
+func (d *docRecord) dead() bool { return d.seq == 0 }
+
 func parseDocRecord(v []byte) (docRecord, error) {
 	r := record.Read(v)
 	if r.Byte() != record.Version {

@@ -11,6 +11,9 @@ import (
 // RevsDiff finds, for each document, which of the given revisions are not here, and which
 // leaves could be their ancestors. It calls fn in the order of ids, inside a snapshot, also for
 // documents with nothing missing.
+//
+// Who asks about a revision that a dead document's tombstone replaced has the document as it was. So
+// the tombstone comes back into the feed, if the handle may write it, before RevsDiff returns.
 func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, fn func(i int, missing, possibleAncestors []revtree.Rev) error) error {
 	if err := db.checkIDs(ids); err != nil {
 		return err
@@ -22,8 +25,16 @@ func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, 
 		for i, id := range some {
 			keys[i] = []byte(id)
 		}
+		var recall []string
 		err := db.view(ctx, func(r engine.Reader) error {
-			return r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
+			recall = nil
+			return r.GetMulti(spaceDoc, keys, func(i int, v []byte) (err error) {
+				alive := v != nil
+				if !alive {
+					if v, err = db.dead(r, some[i]); err != nil {
+						return err
+					}
+				}
 				if v == nil {
 					return fn(from+i, revs[from+i], nil)
 				}
@@ -36,9 +47,17 @@ func (db *DB) RevsDiff(ctx context.Context, ids []string, revs [][]revtree.Rev, 
 				if err != nil {
 					return fmt.Errorf("document %q: %w", some[i], err)
 				}
+				if !alive && len(missing) < len(revs[from+i]) {
+					if recall, err = appendUnaware(recall, some[i], v, revs[from+i]); err != nil {
+						return err
+					}
+				}
 				return fn(from+i, missing, ancestors)
 			})
 		})
+		if err == nil && len(recall) > 0 {
+			err = db.recall(ctx, recall)
+		}
 		if err != nil {
 			return err
 		}

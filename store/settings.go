@@ -110,17 +110,12 @@ func (db *DB) SetSecurity(ctx context.Context, raw []byte) error {
 	return db.setMeta(ctx, metaSecurity, append([]byte{record.Version}, raw...))
 }
 
-// AutoPurge is the properties of automatic purging as they were set, a JSON object; nil if they
-// never were. Nothing here acts on them.
+// AutoPurge is the properties of automatic purging as they were set, a JSON object with the TTL of
+// Lifetime in deleted_document_ttl; nil if they never were.
 func (db *DB) AutoPurge(ctx context.Context) (raw []byte, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		raw, err = readObject(r, metaAutoPurge)
 		return err
 	})
 	return raw, err
-}
-
-// SetAutoPurge stores the properties of automatic purging.
-func (db *DB) SetAutoPurge(ctx context.Context, raw []byte) error {
-	return db.setMeta(ctx, metaAutoPurge, append([]byte{record.Version}, raw...))
 }

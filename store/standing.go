@@ -52,7 +52,7 @@ type standings struct {
 func (s *standings) of(ctx context.Context, db *DB, doc *document.Doc, replicated bool) (now Standing, by stoodBy, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		if !s.known || s.id != doc.ID {
-			if err := s.read(r, db.guard, doc.ID); err != nil {
+			if err := s.read(r, db, doc.ID); err != nil {
 				return err
 			}
 		}
@@ -111,7 +111,8 @@ func boolOrder(a, b bool) int {
 	return 1
 }
 
-func (s *standings) read(r engine.Reader, g *Guard, id string) error {
+func (s *standings) read(r engine.Reader, db *DB, id string) error {
+	g := db.guard
 	*s = standings{id: id, admin: g.Admin == nil}
 	if g.Admin != nil {
 		security, err := readSecurity(r)
@@ -124,7 +125,7 @@ func (s *standings) read(r engine.Reader, g *Guard, id string) error {
 		s.known = true
 		return nil
 	}
-	v, err := r.Get(spaceDoc, []byte(id))
+	v, err := db.record(r, id)
 	if err != nil {
 		return err
 	}

@@ -158,12 +158,12 @@ func (p *pendingEdit) validated() bool {
 }
 
 // judgedBy reads what an edit replaces. settled says that it needs no judgement: it is a
-// replicated revision that is here already, or conflicts because there is no document whose
+// replicated revision that is here already, or an ancestor of a dead document, or conflicts because there is no document whose
 // revision it names (mustKnow).
 func (db *DB) judgedBy(ctx context.Context, p *pendingEdit) (old *Document, settled bool, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		old, settled = nil, false
-		v, err := r.Get(spaceDoc, []byte(p.doc.ID))
+		v, err := db.record(r, p.doc.ID)
 		if err != nil || v == nil {
 			settled = !p.replicated && !p.parent.IsZero()
 			return err
@@ -178,6 +178,8 @@ func (db *DB) judgedBy(ctx context.Context, p *pendingEdit) (old *Document, sett
 		}
 		node := replacedNode(&tree, p.doc, p.replicated)
 		if node.Data == nil {
+			_, there := tree.Find(p.rev)
+			settled = p.replicated && rec.dead() && there
 			return nil
 		}
 		settled = p.replicated && node.Rev == p.rev

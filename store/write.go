@@ -314,7 +314,8 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 	}
 	seq := w.last + 1
 	bodies := uint32(0)
-	counted, changed := false, false
+	counted, changed, recalled := false, false, false
+	var revived revtree.Rev
 	for i := range edits {
 		e := &edits[i]
 		path, err := w.admit(e, &d.tree, d.known)
@@ -324,12 +325,18 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		if path == nil {
 			continue
 		}
-		if !counted { // before the tree changes
+		if d.death != nil && e.replicated {
+			if _, there := d.tree.Find(path[0]); there { // it is not stored, and its peer must learn of its end
+				recalled = recalled || !d.tree.IsLeaf(path[0])
+				continue
+			}
+		}
+		if !counted && d.death == nil { // before the tree changes
 			if err := w.count(id, &d.tree, -1); err != nil {
 				return err
 			}
-			counted = true
 		}
+		counted = true
 		ref := bodyRef{seq: seq, n: bodies, size: int64(len(e.doc.Body)), stored: int64(len(e.body))}
 		if w.db.identity.Partitioned {
 			ref.attached = attachedBytes(e.atts)
@@ -345,6 +352,9 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 			continue
 		}
 		changed, d.known = true, true
+		if d.death != nil && e.replicated && !e.doc.Deleted {
+			revived = path[0]
+		}
 		if outcome == revtree.Joined {
 			continue // its body is here already
 		}
@@ -357,7 +367,13 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		}
 		bodies++
 	}
-	if !counted {
+	if d.death != nil && (changed || recalled) {
+		if bodies, err = w.exhume(id, &d, seq, bodies); err != nil {
+			return err
+		}
+		changed = true
+	}
+	if !changed && (!counted || d.death != nil) {
 		return nil
 	}
 	dropped := []revtree.Node(nil)
@@ -375,6 +391,9 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		return err
 	}
 	if err := w.noteDesign(id, seq); err != nil {
+		return err
+	}
+	if err := w.noteRevival(id, revived, &d); err != nil {
 		return err
 	}
 	w.moved(id, &d.rec, &d.tree, seq, seq)

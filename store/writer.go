@@ -32,6 +32,7 @@ type writer struct {
 	partitions []partitionDelta
 	quota      quota // of the present op
 	proof      proof
+	dead       deathNotes
 
 	arena []byte // values passed to the engine, which keeps them until the commit
 }
@@ -168,16 +169,21 @@ func (w *writer) count(id string, tree *revtree.Tree, sign int64) error {
 type loaded struct {
 	rec   docRecord
 	tree  revtree.Tree
-	known bool // there is such a document
+	known bool   // there is such a document
+	death []byte // its death record, if it is dead; then rec is empty
 }
 
 // load reads a document's record and tree.
 func (w *writer) load(id string) (d loaded, err error) {
 	v, err := w.tx.Get(spaceDoc, []byte(id))
-	if err != nil || v == nil {
+	if v == nil && err == nil && w.db.mayHaveDead() {
+		if d.death, err = w.tx.Get(spaceDead, deathKey(id)); d.death == nil || err != nil {
+			return d, err
+		}
+		d.tree, err = parseDeath(d.death)
+	} else if err != nil || v == nil {
 		return d, err
-	}
-	if d.rec, err = parseDocRecord(v); err == nil {
+	} else if d.rec, err = parseDocRecord(v); err == nil {
 		d.tree, err = d.rec.decode()
 	}
 	if err != nil {
@@ -199,16 +205,7 @@ func (d *docRecord) decode() (revtree.Tree, error) {
 // The totals are already up to date.
 func (w *writer) saveTree(id string, tree *revtree.Tree, was, seq uint64) error {
 	leaves := tree.Leaves()
-	rec := docRecord{seq: seq, winner: leaves[0].Rev, data: leaves[0].Data}
-	if leaves[0].Deleted {
-		rec.flags |= docDeleted
-	}
-	if len(leaves) > 1 {
-		rec.flags |= docForked
-	}
-	if hasInnerBodies(tree) {
-		rec.flags |= docInner
-	}
+	rec := recordOf(tree, leaves, seq)
 	value := w.keep(func(b []byte) []byte { return rec.appendTo(b, tree) })
 	if err := w.tx.Put(spaceDoc, []byte(id), value); err != nil {
 		return err
@@ -224,6 +221,21 @@ func (w *writer) saveTree(id string, tree *revtree.Tree, was, seq uint64) error 
 		return w.unlist(was)
 	}
 	return nil
+}
+
+// recordOf is the record of a document that stands at seq.
+func recordOf(tree *revtree.Tree, leaves []revtree.Node, seq uint64) docRecord {
+	rec := docRecord{seq: seq, winner: leaves[0].Rev, data: leaves[0].Data}
+	if leaves[0].Deleted {
+		rec.flags |= docDeleted
+	}
+	if len(leaves) > 1 {
+		rec.flags |= docForked
+	}
+	if hasInnerBodies(tree) {
+		rec.flags |= docInner
+	}
+	return rec
 }
 
 func hasInnerBodies(tree *revtree.Tree) (inner bool) {

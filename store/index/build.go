@@ -296,8 +296,8 @@ func (ix *Index) purge(ctx context.Context, st *state, now uint64, reducers []Re
 	b := &batch{from: st.seq, to: st.seq, at: now}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	err = ix.db.GetMany(ctx, ids, store.ReadOptions{Deleted: true, NoBody: true}, func(i int, _ *store.Document, err error) error {
-		if errors.Is(err, store.ErrMissing) {
+	err = ix.db.GetMany(ctx, ids, store.ReadOptions{Deleted: true, NoBody: true}, func(i int, d *store.Document, err error) error {
+		if errors.Is(err, store.ErrMissing) || d != nil && d.Seq == 0 { // or dead
 			b.docs = append(b.docs, mapped{id: ids[i], purged: true})
 			err = nil
 		}

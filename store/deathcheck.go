@@ -1,0 +1,71 @@
+package store
+
+import (
+	"bytes"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// notDead checks that a document is not dead as well.
+func (c *checker) notDead(id []byte) error {
+	if c.dead == nil {
+		notes, err := readDeaths(c.r)
+		if err != nil {
+			c.report("%v", err)
+		}
+		c.dead = &notes
+	}
+	if c.dead.count == 0 {
+		return nil
+	}
+	v, err := c.r.Get(spaceDead, deathKey(string(id)))
+	if err != nil || v == nil {
+		return err
+	}
+	// A tombstone may stay because another id has the same hash.
+	if rec, err := c.r.Get(spaceDoc, id); err != nil || rec[1]&docDeleted == 0 {
+		c.report("document %q lives, and has a death record", id)
+		return err
+	}
+	return nil
+}
+
+// deaths checks the dead space against what is noted about it.
+func (c *checker) deaths() error {
+	var found deaths
+	err := c.r.Scan(spaceDead, engine.Range{}, func(k, v []byte) (bool, error) {
+		switch {
+		case len(k) == 1+deathHash && k[0] == deathByID:
+			found.count++
+			found.bytes += uint64(len(k) + len(v))
+			tree, err := parseDeath(v)
+			if err != nil {
+				c.report("death record %x: %v", k, err)
+				return true, nil
+			}
+			for _, l := range tree.Leaves() {
+				tree.SetData(l.Rev, nil)
+			}
+			if !bytes.Equal(appendDeath(nil, &tree), v) {
+				c.report("death record %x has bodies", k)
+			}
+		case len(k) == 9 && k[0] == revivalBy:
+			if _, err := parseRevival(k, v); err != nil {
+				c.report("%v", err)
+			}
+		default:
+			c.report("%x is no key of the dead space", k)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	notes, err := readDeaths(c.r)
+	if err != nil {
+		c.report("%v", err)
+	} else if notes.count != found.count || notes.bytes != found.bytes {
+		c.report("there are %d death records of %d bytes, and %d of %d bytes are noted", found.count, found.bytes, notes.count, notes.bytes)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// A checkpoint is a local document in which a replicator notes how far it has come. A replicator
+// writes it at both ends, so a database holds the places of those who read it, and places in other
+// databases of those who write to it.
+type checkpoint struct {
+	id   string
+	seq  uint64 // how far a reader of this database has come; 0: the place is in another one
+	seen uint64 // the second in which it was last written; 0: not known
+}
+
+// parseCheckpoint reads a record of the local space. The form is the same everywhere: CouchDB and
+// tododb have source_last_seq, PouchDB has last_seq.
+func (db *DB) parseCheckpoint(k, v []byte) (c checkpoint, is bool, err error) {
+	second, _, err := localTime(v)
+	if err != nil {
+		return c, false, err
+	}
+	_, body, err := parseLocal(v)
+	if err != nil {
+		return c, false, err
+	}
+	var session, place []byte
+	err = jsonscan.EachMember(body, func(name, value []byte) error {
+		switch string(name) {
+		case "session_id":
+			session = value
+		case "source_last_seq":
+			place = value
+		case "last_seq":
+			if place == nil {
+				place = value
+			}
+		}
+		return nil
+	})
+	if err != nil || place == nil {
+		return c, false, nil // no checkpoint; what a local document holds is its owner's business
+	}
+	c = checkpoint{id: string(k), seen: second}
+	if text, err := jsonscan.Text(place); err == nil {
+		if seq, err := db.ParseSeq(text); err == nil {
+			c.seq = seq
+		}
+	}
+	return c, session != nil, nil
+}
+
+// checkpoints reads all checkpoints.
+func (db *DB) checkpoints(ctx context.Context) (list []checkpoint, err error) {
+	var from []byte
+	for more := true; more; {
+		err := db.view(ctx, func(r engine.Reader) error {
+			more = false
+			rows, size := 0, 0
+			return r.Scan(spaceLocal, engine.Range{From: from}, func(k, v []byte) (bool, error) {
+				c, is, err := db.parseCheckpoint(k, v)
+				if is {
+					list = append(list, c)
+				}
+				rows, size = rows+1, size+len(v)
+				if more = rows >= snapshotRows || size >= snapshotBytes; more {
+					from = append(bytes.Clone(k), 0)
+				}
+				return !more, err
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
