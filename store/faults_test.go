@@ -3,8 +3,8 @@ package store_test
 import (
 	"errors"
 	"strings"
-
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -29,11 +29,12 @@ func everyCallFails(t *testing.T, opt chaos.Options, begin string) {
 	for n := 1; ; n++ {
 		opt.FailCall = n
 		e := chaos.New(opt)
-		s, err := store.Open(t.Context(), e, store.Options{})
+		clock := newHandClock()
+		s, err := store.Open(t.Context(), e, store.Options{Clock: clock.now})
 		if err != nil {
 			t.Fatal(err)
 		}
-		acknowledged := faultyWork(t, s, begin)
+		acknowledged := faultyWork(t, s, clock, begin)
 		over := e.Calls() < n
 		e.Calm()
 		verifyFaulty(t, s, faultyAt{n, begin}, acknowledged)
@@ -51,7 +52,7 @@ func everyCallFails(t *testing.T, opt chaos.Options, begin string) {
 
 // faultyWork does a bit of everything, with ids that begin so, and returns what was acknowledged: the revision of
 // each document, the zero one for a document that was purged.
-func faultyWork(t *testing.T, s *store.Store, begin string) map[string]revtree.Rev {
+func faultyWork(t *testing.T, s *store.Store, clock *handClock, begin string) map[string]revtree.Rev {
 	done := map[string]revtree.Rev{}
 	if err := s.Create(t.Context(), "db"); err != nil {
 		return done
@@ -92,6 +93,18 @@ func faultyWork(t *testing.T, s *store.Store, begin string) map[string]revtree.R
 		done[begin+"p0"], done[begin+"p1"] = res[0].Rev, res[1].Rev
 	}
 	put(`{"_id":"%sd3"}`, begin)
+	first := done[begin+"d3"]
+	put(`{"_id":"%sd3","_deleted":true}`, begin)
+	_ = db.SetLifetime(t.Context(), func(l *store.Lifetime) { l.TTL = "1_sec" })
+	clock.forward(time.Minute)
+	if bare, err := s.Bare(t.Context(), "db", reasonTest); err == nil {
+		_, _ = bare.Expire(t.Context(), store.ExpireOptions{})
+		bare.Release()
+	}
+	if !first.IsZero() && first != done[begin+"d3"] { // its tombstone comes back
+		_ = db.RevsDiff(t.Context(), []string{begin + "d3"}, [][]revtree.Rev{{first}}, func(int, []revtree.Rev, []revtree.Rev) error { return nil })
+	}
+	put(`{"_id":"%sd4"}`, begin)
 	return done
 }
 
