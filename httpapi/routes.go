@@ -82,6 +82,8 @@ func (s *Server) table() []Route {
 		at("/{db}/_missing_revs", "POST", asks("POST", member, s.documents.MissingRevs).tokens(readers)),
 		at("/{db}/_revs_limit", "PUT,GET", asks("GET", member, s.operate.RevsLimit), does("PUT", "database", dbAdmin, s.operate.SetRevsLimit)),
 		at("/{db}/_auto_purge", "PUT,GET", asks("GET", member, s.operate.AutoPurge), does("PUT", "database", dbAdmin, s.operate.SetAutoPurge)),
+		at("/{db}/_tombstones", "PUT,GET", asks("GET", dbAdmin, s.operate.Tombstones), does("PUT", "database", dbAdmin, s.operate.SetTombstones)),
+		at("/{db}/_revivals", "GET", asks("GET", dbAdmin, s.operate.Revivals)),
 		at("/{db}/_security", "PUT,GET", asks("GET", member, s.operate.Security).tokens(whole), does("PUT", "security", dbAdmin, s.operate.SetSecurity)),
 		at("/{db}/_compact...", "POST", does("POST", "database", dbAdmin, s.operate.Compact)),
 		at("/{db}/_ensure_full_commit", "POST", asks("POST", member, s.operate.EnsureFullCommit).tokens(readers)),

@@ -43,8 +43,10 @@ func TestPeersAgreeWhoseTombstonesEnd(t *testing.T) {
 			"edit":      func(rt *rapid.T) { m.edit(rt, any.Draw(rt, "peer"), ids.Draw(rt, "id"), false) },
 			"delete":    func(rt *rapid.T) { m.edit(rt, any.Draw(rt, "peer"), ids.Draw(rt, "id"), true) },
 			"replicate": func(rt *rapid.T) { m.both(any.Draw(rt, "one"), any.Draw(rt, "another")) },
-			"wait":      func(rt *rapid.T) { clock.forward(time.Duration(rapid.IntRange(1, 90).Draw(rt, "seconds")) * time.Second) },
-			"expire":    func(rt *rapid.T) { expire(t, m.peers[any.Draw(rt, "peer")]) },
+			"wait": func(rt *rapid.T) {
+				clock.forward(time.Duration(rapid.IntRange(1, 90).Draw(rt, "seconds")) * time.Second)
+			},
+			"expire": func(rt *rapid.T) { expire(t, m.peers[any.Draw(rt, "peer")]) },
 			"sleep": func(rt *rapid.T) { // of all but one, who deletes something
 				peer := any.Draw(rt, "peer")
 				m.edit(rt, peer, ids.Draw(rt, "id"), true)
@@ -150,7 +152,7 @@ func (m *meeting) replicate(from, to store.Bare) (moved bool) {
 	since := uint64(0)
 	if at != "" && at == place(t, to, id) {
 		var err error
-		if since, err = from.ParseSeq(at); err != nil {
+		if since, err = from.ParseSeq(ctx, at); err != nil {
 			m.rt.Fatal(err)
 		}
 	}

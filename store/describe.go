@@ -19,6 +19,9 @@ func (db *DB) AppendInfo(b []byte, info Info) []byte {
 	b = strconv.AppendInt(b, info.File, 10)
 	b = strconv.AppendInt(append(b, `,"external":`...), info.External, 10)
 	b = strconv.AppendInt(append(b, `,"active":`...), info.Active, 10)
+	if info.Dead.Count > 0 {
+		b = strconv.AppendUint(append(b, `,"dead":`...), info.Dead.Bytes, 10)
+	}
 	b = append(b, `},"props":{`...)
 	if db.Partitioned() {
 		b = append(b, `"partitioned":true`...)
@@ -26,6 +29,9 @@ func (db *DB) AppendInfo(b []byte, info Info) []byte {
 	b = append(b, `},"doc_del_count":`...)
 	b = strconv.AppendUint(b, info.DelCount, 10)
 	b = strconv.AppendUint(append(b, `,"doc_count":`...), info.DocCount, 10)
+	if info.Dead.Count > 0 {
+		b = strconv.AppendUint(append(b, `,"doc_dead_count":`...), info.Dead.Count, 10)
+	}
 	b = strconv.AppendBool(append(b, `,"disk_format_version":8,"compact_running":`...), info.CompactRunning)
 	b = append(b, `,"cluster":{"q":1,"n":1,"w":1,"r":1},"instance_start_time":"`...)
 	b = strconv.AppendInt(b, info.Created.Unix(), 10)

@@ -93,8 +93,8 @@ type expiry struct {
 	ttl, grace time.Duration
 	done       Expired
 
-	from, limit uint64 // tombstones in (from, limit] may end
-	scanned     int    // changes looked at since it was noted
+	from, limit uint64       // tombstones in (from, limit] may end
+	scanned     int          // changes looked at since it was noted
 	away        []checkpoint // to remove before the first one ends
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/jsonscan"
@@ -15,11 +16,13 @@ type checkpoint struct {
 	id   string
 	seq  uint64 // how far a reader of this database has come; 0: the place is in another one
 	seen uint64 // the second in which it was last written; 0: not known
+
+	place string // the sequence as it is written there
 }
 
 // parseCheckpoint reads a record of the local space. The form is the same everywhere: CouchDB and
 // tododb have source_last_seq, PouchDB has last_seq.
-func (db *DB) parseCheckpoint(k, v []byte) (c checkpoint, is bool, err error) {
+func parseCheckpoint(k, v []byte) (c checkpoint, is bool, err error) {
 	second, _, err := localTime(v)
 	if err != nil {
 		return c, false, err
@@ -47,9 +50,7 @@ func (db *DB) parseCheckpoint(k, v []byte) (c checkpoint, is bool, err error) {
 	}
 	c = checkpoint{id: string(k), seen: second}
 	if text, err := jsonscan.Text(place); err == nil {
-		if seq, err := db.ParseSeq(text); err == nil {
-			c.seq = seq
-		}
+		c.place = text
 	}
 	return c, session != nil, nil
 }
@@ -62,7 +63,7 @@ func (db *DB) checkpoints(ctx context.Context) (list []checkpoint, err error) {
 			more = false
 			rows, size := 0, 0
 			return r.Scan(spaceLocal, engine.Range{From: from}, func(k, v []byte) (bool, error) {
-				c, is, err := db.parseCheckpoint(k, v)
+				c, is, err := parseCheckpoint(k, v)
 				if is {
 					list = append(list, c)
 				}
@@ -76,6 +77,13 @@ func (db *DB) checkpoints(ctx context.Context) (list []checkpoint, err error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	for i := range list {
+		seq, err := db.ParseSeq(ctx, list[i].place)
+		if err != nil && !errors.Is(err, ErrBadSeq) {
+			return nil, err
+		}
+		list[i].seq = seq
 	}
 	return list, nil
 }

@@ -40,6 +40,8 @@ var apiErrors = []struct {
 	{store.ErrBadSeq, 400, "bad_request", "Malformed sequence supplied in 'since' parameter."},
 	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
 	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
+	{store.ErrBadPeriod, 400, "bad_request", "A period must be a number and a unit of time, such as 30_days, or infinity."},
+	{store.ErrTombstonesStay, 400, "bad_request", "The tombstones of a system database do not end."},
 	{store.ErrMissingAttachment, 412, "missing_stub", "The content of an attachment is not stored here."},
 	{intake.ErrNoRoom, 507, "insufficient_storage", "The disk has no room for the body of this request; nothing was written."},
 	{intake.ErrBusy, 503, "service_unavailable", "Other requests take all the memory for requests; Retry-After says when to try again."},

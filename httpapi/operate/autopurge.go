@@ -2,18 +2,15 @@ package operate
 
 import (
 	"net/http"
-	"regexp"
 
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// CouchDB after 3.5 can purge what has been deleted for some time, if a plugin is switched on
-// (couch_auto_purge_plugin.erl). The time that a database sets for itself is kept here for tools
-// that set it, and replaced as a whole. Nothing is purged by it.
-
-// ttl is how long a tombstone stays: a number and a unit of time.
-var ttl = regexp.MustCompile(`^(infinity|[1-9][0-9]*_(sec|second|min|minute|hour|day|week|month|year)s?)$`)
+// CouchDB after 3.5 purges what has been deleted for some time, if a plugin is switched on
+// (couch_auto_purge_plugin.erl). Here deleted_document_ttl is one of the properties of _tombstones,
+// whose other properties stay as they are.
 
 var errTTL = wire.BadRequest("`deleted_document_ttl` must be a number and a unit of time, such as 30_day, or infinity")
 
@@ -49,18 +46,19 @@ func (o *Room) SetAutoPurge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	props := []byte("{}")
+	ttl := ""
 	for name, value := range members {
 		text, err := jsonscan.Text(value)
+		_, ok := store.ParsePeriod(text)
 		switch {
 		case name != "deleted_document_ttl":
 			return wire.BadRequest("`%s` is no property of automatic purging", name)
-		case err != nil || !ttl.MatchString(text):
+		case err != nil || !ok:
 			return errTTL
 		}
-		props = append(jsonscan.AppendString([]byte(`{"deleted_document_ttl":`), text), '}')
+		ttl = text
 	}
-	if err := db.SetAutoPurge(r.Context(), props); err != nil {
+	if err := db.SetLifetime(r.Context(), func(l *store.Lifetime) { l.TTL = ttl }); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
