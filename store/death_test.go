@@ -89,8 +89,8 @@ func missing(t testing.TB, db store.Bare, id string, revs ...string) (out []stri
 	return out
 }
 
-// feed is what the feed shows: id and winner.
-func feed(t testing.TB, db store.Bare) (rows []string) {
+// shownBy is what the feed shows: id and winner.
+func shownBy(t testing.TB, db store.Bare) (rows []string) {
 	t.Helper()
 	_, err := db.Changes(t.Context(), store.ChangesQuery{Limit: -1}, func(c *store.Change) error {
 		rows = append(rows, fmt.Sprintf("%s %s %v", c.ID, c.Revs[0], c.Deleted))
@@ -145,7 +145,7 @@ func TestDeadDocumentIsKnown(t *testing.T) {
 			if err != nil || info.DocCount != 1 || info.DelCount != 0 || info.Dead.Count != 1 || info.Dead.Bytes > 80 {
 				t.Errorf("%+v, %v", info, err)
 			}
-			if rows := feed(t, db); len(rows) != 1 {
+			if rows := shownBy(t, db); len(rows) != 1 {
 				t.Errorf("the feed shows %q", rows)
 			}
 			if _, err := db.Get(t.Context(), "a", store.ReadOptions{}); !errors.Is(err, store.ErrDeleted) {
@@ -162,7 +162,7 @@ func TestDeadDocumentIsKnown(t *testing.T) {
 			if got := missing(t, db, "a", last.String()); got != nil {
 				t.Errorf("missing: %q", got)
 			}
-			if rows := feed(t, db); len(rows) != 1 {
+			if rows := shownBy(t, db); len(rows) != 1 {
 				t.Errorf("a peer that knows the tombstone brought it back: %q", rows)
 			}
 			bring(t, db, "a", `,"_deleted":true`, last.String(), two.String(), one.String())
@@ -172,7 +172,7 @@ func TestDeadDocumentIsKnown(t *testing.T) {
 			if got := missing(t, db, "a", "2-beef", two.String()); !slices.Equal(got, []string{"2-beef"}) {
 				t.Errorf("missing: %q", got)
 			}
-			if rows := feed(t, db); !slices.Contains(rows, "a "+last.String()+" true") || dead(t, db).Count != 0 {
+			if rows := shownBy(t, db); !slices.Contains(rows, "a "+last.String()+" true") || dead(t, db).Count != 0 {
 				t.Errorf("a peer that does not know the tombstone does not learn of it: %q", rows)
 			}
 			checkClean(t, t.Context(), db.Unguarded())
@@ -181,7 +181,7 @@ func TestDeadDocumentIsKnown(t *testing.T) {
 				t.Fatalf("%d tombstones have ended again", n)
 			}
 			bring(t, db, "a", `,"v":2`, two.String(), one.String())
-			if rows := feed(t, db); !slices.Contains(rows, "a "+last.String()+" true") {
+			if rows := shownBy(t, db); !slices.Contains(rows, "a "+last.String()+" true") {
 				t.Errorf("an old revision was taken: %q", rows)
 			}
 			checkClean(t, t.Context(), db.Unguarded())
@@ -217,7 +217,7 @@ func TestDeadDocumentLivesAgain(t *testing.T) {
 					t.Errorf("an interactive edit made %s", rev)
 				}
 			})
-			if got, want := feed(t, db), feed(t, twin); !slices.Equal(got, want) {
+			if got, want := shownBy(t, db), shownBy(t, twin); !slices.Equal(got, want) {
 				t.Errorf("the feed is\n%q, beside tombstones that stay\n%q", got, want)
 			}
 			for _, id := range []string{"beside", "after", "again", "elsewhere", "dead too"} {
