@@ -3,13 +3,11 @@ package store
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
-	"github.com/tododb/tododb/store/record"
 )
 
 // AdoptOptions say what becomes of an Adoption.

@@ -38,7 +38,7 @@ type database struct {
 
 	compacting atomic.Bool
 	captures   atomic.Int32 // under way: nothing is swept or thinned meanwhile
-	someDead   atomic.Bool // there may be dead documents
+	someDead   atomic.Bool  // there may be dead documents
 	seqs       ranks.Seqs
 	ids        ranks.IDs
 

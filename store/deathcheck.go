@@ -30,31 +30,38 @@ func (c *checker) notDead(id []byte) error {
 	return nil
 }
 
+// checkDead judges an entry of the dead space.
+func checkDead(k, v []byte) error {
+	switch {
+	case len(k) == 1+deathHash && k[0] == deathByID:
+		tree, err := parseDeath(v)
+		if err != nil {
+			return err
+		}
+		for _, l := range tree.Leaves() {
+			tree.SetData(l.Rev, nil)
+		}
+		if !bytes.Equal(appendDeath(nil, &tree), v) {
+			return corrupt("death record %x has bodies", k)
+		}
+		return nil
+	case len(k) == 9 && k[0] == revivalBy:
+		_, err := parseRevival(k, v)
+		return err
+	}
+	return corrupt("%x is no key of the dead space", k)
+}
+
 // deaths checks the dead space against what is noted about it.
 func (c *checker) deaths() error {
 	var found deaths
 	err := c.r.Scan(spaceDead, engine.Range{}, func(k, v []byte) (bool, error) {
-		switch {
-		case len(k) == 1+deathHash && k[0] == deathByID:
+		if len(k) > 0 && k[0] == deathByID {
 			found.count++
 			found.bytes += uint64(len(k) + len(v))
-			tree, err := parseDeath(v)
-			if err != nil {
-				c.report("death record %x: %v", k, err)
-				return true, nil
-			}
-			for _, l := range tree.Leaves() {
-				tree.SetData(l.Rev, nil)
-			}
-			if !bytes.Equal(appendDeath(nil, &tree), v) {
-				c.report("death record %x has bodies", k)
-			}
-		case len(k) == 9 && k[0] == revivalBy:
-			if _, err := parseRevival(k, v); err != nil {
-				c.report("%v", err)
-			}
-		default:
-			c.report("%x is no key of the dead space", k)
+		}
+		if err := checkDead(k, v); err != nil {
+			c.report("%v", err)
 		}
 		return true, nil
 	})

@@ -20,39 +20,28 @@ type checkpoint struct {
 	place string // the sequence as it is written there
 }
 
-// parseCheckpoint reads a record of the local space. The form is the same everywhere: CouchDB and
-// tododb have source_last_seq, PouchDB has last_seq.
+// parseCheckpoint reads a record of the local space, if it is a checkpoint.
 func parseCheckpoint(k, v []byte) (c checkpoint, is bool, err error) {
-	second, _, err := localTime(v)
-	if err != nil {
+	if !isCheckpoint(v) {
+		return c, false, nil
+	}
+	c.id = string(k)
+	if c.seen, _, err = localTime(v); err != nil {
 		return c, false, err
 	}
 	_, body, err := parseLocal(v)
 	if err != nil {
 		return c, false, err
 	}
-	var session, place []byte
 	err = jsonscan.EachMember(body, func(name, value []byte) error {
-		switch string(name) {
-		case "session_id":
-			session = value
-		case "source_last_seq":
-			place = value
-		case "last_seq":
-			if place == nil {
-				place = value
+		if string(name) == "source_last_seq" || string(name) == "last_seq" && c.place == "" {
+			if text, err := jsonscan.Text(value); err == nil {
+				c.place = text
 			}
 		}
 		return nil
 	})
-	if err != nil || place == nil {
-		return c, false, nil // no checkpoint; what a local document holds is its owner's business
-	}
-	c = checkpoint{id: string(k), seen: second}
-	if text, err := jsonscan.Text(place); err == nil {
-		c.place = text
-	}
-	return c, session != nil, nil
+	return c, true, err
 }
 
 // checkpoints reads all checkpoints.
