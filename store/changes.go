@@ -28,6 +28,7 @@ type ChangesQuery struct {
 	Times       bool // fill Change.Time
 	// DeletedConflicts, with IncludeDocs: fill Document.DeletedConflicts.
 	DeletedConflicts bool
+	Revs             bool // with IncludeDocs: fill Document.Path
 	// DocIDs, if not nil, restricts the read to these documents; an id listed twice comes
 	// twice.
 	DocIDs []string
@@ -405,7 +406,40 @@ func (c *changesRead) fill(r engine.Reader) error {
 			}
 		}
 	}
+	if c.q.Revs {
+		if err := c.fillPaths(r); err != nil {
+			return err
+		}
+	}
 	return c.bodies.fill(r)
+}
+
+// fillPaths reads the histories of the documents of the rows gathered.
+func (c *changesRead) fillPaths(r engine.Reader) error {
+	limit, err := readLimit(r, metaRevsLimit, defaultRevsLimit)
+	if err != nil {
+		return err
+	}
+	keys := make([][]byte, len(c.rows))
+	for i := range c.rows {
+		keys[i] = c.rows[i].entry.id
+	}
+	return r.GetMulti(spaceDoc, keys, func(i int, v []byte) error {
+		if v == nil {
+			return corrupt("document %q is in the sequence and is not there", keys[i])
+		}
+		rec, err := parseDocRecord(v)
+		if err != nil {
+			return fmt.Errorf("document %q: %w", keys[i], err)
+		}
+		tree, err := rec.decode()
+		if err != nil {
+			return fmt.Errorf("document %q: %w", keys[i], err)
+		}
+		path := tree.Path(c.rows[i].doc.Rev)
+		c.rows[i].doc.Path = path[:min(limit, len(path))]
+		return nil
+	})
 }
 
 // wantOthers asks for the bodies of the leaves other than the winner.
