@@ -3,6 +3,7 @@ package filter
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/tododb/tododb/store"
@@ -29,6 +30,8 @@ type Filter struct {
 	fields   *mango.Fields
 	view     *viewChanges   // if not nil: only documents with rows in a view
 	function script.Matcher // if not nil: only revisions that a function accepts
+	text     string         // of Text
+	personal bool           // what it accepts may depend on who asks
 
 	db     *store.DB
 	finder *mango.Finder
@@ -53,11 +56,13 @@ func (o *Opener) open(ctx context.Context, f *Filter, q *Query) (err error) {
 		return nil
 	case q.Name == "_doc_ids":
 		f.docIDs, err = q.docIDs()
+		f.text = fmt.Sprintf("ids %q", f.docIDs)
 		return err
 	case q.Name == "_design":
-		f.design = true
+		f.design, f.text = true, "design"
 		return nil
 	case q.Name == "_selector":
+		f.text = fmt.Sprintf("selector %s", q.Selector)
 		return f.readSelector(q)
 	case q.Name == "_view":
 		return o.openView(ctx, f, q)
@@ -75,6 +80,7 @@ func (o *Opener) open(ctx context.Context, f *Filter, q *Query) (err error) {
 	if _, err := d.Find("filters", name); err != nil {
 		return err
 	}
+	f.personal = true
 	req, err := q.Request()
 	if err == nil {
 		f.function, err = d.Filter(ctx, name, req)
@@ -142,6 +148,7 @@ func (o *Opener) openView(ctx context.Context, f *Filter, q *Query) error {
 	if err != nil {
 		return err
 	}
+	f.text = fmt.Sprintf("view %s %s %q %q %q %q %t", d.ID, d.Rev, name, q.Keys.Start, q.Keys.End, q.Keys.List, q.Keys.ExcludeEnd)
 	if number, err := d.View(name); err == nil && d.Changes && o.Views != nil {
 		f.view, err = o.openChanges(ctx, f.db, d, number, q)
 		return err
@@ -149,6 +156,10 @@ func (o *Opener) openView(ctx context.Context, f *Filter, q *Query) error {
 	f.function, err = d.ViewFilter(ctx, name)
 	return err
 }
+
+// Text names what the filter accepts: filters of a database with the same text accept the same.
+// It is not the same for everybody if a function judges that may look at who asks.
+func (f *Filter) Text() (text string, same bool) { return f.text, !f.personal }
 
 // Release frees what the filter holds.
 func (f *Filter) Release() {
