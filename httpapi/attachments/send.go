@@ -25,7 +25,7 @@ func Send(w http.ResponseWriter, r *http.Request, db *store.DB, att *store.Attac
 	h["Content-Type"] = []string{att.Type}
 	if att.Encoding != "" {
 		h["Accept-Ranges"] = []string{"none"}
-		if !acceptsGzip(r) {
+		if !wire.AcceptsCoding(r, "gzip") {
 			return sendUnpacked(w, r, db, att)
 		}
 		h["Content-Encoding"] = []string{att.Encoding}
@@ -90,18 +90,4 @@ func copyUnpacked(ctx context.Context, w io.Writer, db *store.DB, att *store.Att
 	}
 	_, err = io.Copy(w, z)
 	return err
-}
-
-// acceptsGzip tells whether Accept-Encoding allows gzip.
-func acceptsGzip(r *http.Request) bool {
-	for _, header := range r.Header["Accept-Encoding"] {
-		for one := range strings.SplitSeq(header, ",") {
-			name, q, _ := strings.Cut(strings.TrimSpace(one), ";")
-			q = strings.ReplaceAll(q, " ", "")
-			if strings.EqualFold(strings.TrimSpace(name), "gzip") && q != "q=0" && q != "q=0.0" {
-				return true
-			}
-		}
-	}
-	return false
 }

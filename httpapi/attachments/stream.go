@@ -3,6 +3,7 @@ package attachments
 import (
 	"context"
 	"encoding/base64"
+	"io"
 	"net/http"
 	"strings"
 
@@ -53,11 +54,25 @@ func (s *Sending) AppendJSON(ctx context.Context, st *wire.Stream) error {
 	opt := s.Options
 	opt.Open = true
 	st.Buf = s.Doc.AppendJSON(st.Buf, opt)
-	if err := s.streamAttachments(ctx, st); err != nil {
+	if err := s.streamAttachments(ctx, streamWriter{st}); err != nil {
 		return err
 	}
 	st.Buf = append(st.Buf, '}')
 	return nil
+}
+
+// WriteJSON writes the document as JSON, with the bytes in it.
+func (s *Sending) WriteJSON(ctx context.Context, w io.Writer) error {
+	opt := s.Options
+	opt.Open = true
+	if _, err := w.Write(s.Doc.AppendJSON(nil, opt)); err != nil {
+		return err
+	}
+	if err := s.streamAttachments(ctx, w); err != nil {
+		return err
+	}
+	_, err := w.Write([]byte{'}'})
+	return err
 }
 
 // AppendRow appends the document of a row, with the bytes of its attachments if they are
@@ -68,34 +83,38 @@ func AppendRow(ctx context.Context, st *wire.Stream, db *store.DB, doc *store.Do
 	if opt.Open {
 		of := &store.Document{Attachments: doc.Attachments}
 		later := Sending{DB: db, Doc: of, Options: opt, Sends: wanted.Of(of)}
-		st.Later(func() error { return later.streamAttachments(ctx, st) })
+		st.Later(func() error { return later.streamAttachments(ctx, streamWriter{st}) })
 		st.Buf = append(st.Buf, '}')
 	}
 }
 
-// streamAttachments appends the member _attachments, with the bytes of some.
-func (s *Sending) streamAttachments(ctx context.Context, st *wire.Stream) error {
+// streamAttachments writes the member _attachments, with the bytes of some.
+func (s *Sending) streamAttachments(ctx context.Context, w io.Writer) error {
+	var b []byte
 	for i := range s.Doc.Attachments {
 		a := &s.Doc.Attachments[i]
-		st.Buf = appendAttachmentName(st.Buf, i, a, s.Options.Encodings)
+		b = appendAttachmentName(b, i, a, s.Options.Encodings)
 		if !s.Sends(a) {
-			st.Buf = append(a.AppendLength(st.Buf), `,"stub":true}`...)
+			b = append(a.AppendLength(b), `,"stub":true}`...)
 			continue
 		}
-		st.Buf = append(st.Buf, `,"data":"`...)
-		enc := base64.NewEncoder(base64.StdEncoding, streamWriter{st})
+		if _, err := w.Write(append(b, `,"data":"`...)); err != nil {
+			return err
+		}
+		enc := base64.NewEncoder(base64.StdEncoding, w)
 		if err := copyUnpacked(ctx, enc, s.DB, a); err != nil {
 			return err
 		}
 		if err := enc.Close(); err != nil {
 			return err
 		}
-		st.Buf = append(st.Buf, `"}`...)
+		b = append(b[:0], `"}`...)
 	}
 	if len(s.Doc.Attachments) > 0 {
-		st.Buf = append(st.Buf, '}')
+		b = append(b, '}')
 	}
-	return nil
+	_, err := w.Write(b)
+	return err
 }
 
 func appendAttachmentName(b []byte, i int, a *store.Attachment, encodings bool) []byte {

@@ -3,7 +3,6 @@ package wire
 import (
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -26,18 +25,7 @@ func wantsGzip(r *http.Request, h http.Header) bool {
 		return false
 	}
 	h.Add("Vary", varyByEncoding)
-	for _, line := range r.Header["Accept-Encoding"] {
-		for line != "" {
-			var one string
-			one, line, _ = strings.Cut(line, ",")
-			coding, quality, _ := strings.Cut(strings.TrimSpace(one), ";")
-			if strings.TrimSpace(coding) == "gzip" {
-				quality = strings.TrimSpace(quality)
-				return !strings.HasPrefix(quality, "q=0") || strings.Trim(quality[3:], ".0") != ""
-			}
-		}
-	}
-	return false
+	return AcceptsCoding(r, "gzip")
 }
 
 // The fastest level: on JSON it saves nearly as much as the others.

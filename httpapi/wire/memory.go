@@ -52,3 +52,6 @@ func (x *Exchange) HandOn(to io.Writer, bytes *[]byte) error {
 	_, err = io.Copy(to, io.NewSectionReader(file, 0, file.Size()))
 	return err
 }
+
+// EndReading gives back the memory for what was read, once all of it has been passed on.
+func (x *Exchange) EndReading() { x.room.Release() }
