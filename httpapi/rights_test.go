@@ -219,7 +219,7 @@ func (r *rightsServer) rows(pattern, path string) (rows []string) {
 }
 
 // openToAll are the paths outside of a database that answer anybody.
-var openToAll = []string{"/", "/_up", "/_session", "/_uuids", "/_utils", "/favicon.ico", "/_session/..."}
+var openToAll = []string{"/", "/_up", "/_session", "/_uuids", "/_utils", "/_snapshot.js", "/favicon.ico", "/_session/..."}
 
 // checkRights holds what must be true of every row, whoever has read the table.
 func checkRights(t *testing.T, method, pattern string, statuses []int) {

@@ -66,6 +66,7 @@ func (s *Server) table() []Route {
 		at("/{db}/_bulk_docs", "POST", does("POST", "write", member, s.writing(s.documents.BulkDocs)).tokens(writers)),
 		at("/{db}/_bulk_get", "POST", asks("POST", member, s.documents.BulkGet).tokens(readers)),
 		at("/{db}/_changes...", "GET,POST,HEAD", asks("GET,POST", lister, s.changes.Changes).tokens(readers)),
+		at("/{db}/_snapshot", "GET,HEAD", asks("GET", lister, s.snapshots.Get).tokens(whole)),
 		at("/{db}/_revs_diff", "POST", asks("POST", member, s.documents.RevsDiff).tokens(readers)),
 		at("/{db}/_all_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.AllDocs).tokens(readers)),
 		at("/favicon.ico", "GET,HEAD", asks("GET", anyone, s.operate.Favicon)), // before the databases, whose names it could be one of
@@ -173,6 +174,7 @@ func (s *Server) table() []Route {
 		first(operate.IsHere, at("/_node/{node}...", "", does("", "server", admin, s.unbuiltForAdmin))),
 		at("/_cluster_setup", "GET,POST", asks("GET", admin, s.operate.ClusterState), does("POST", "configuration", admin, s.operate.ClusterSetup)),
 
+		at("/_snapshot.js", "GET,HEAD", asks("GET", anyone, s.snapshots.Module).tokens(every)),
 		everyHost(at("/_utils...", "GET,HEAD", asks("GET", anyone, s.utils))),
 		at("/_scheduler/jobs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerJobs)),
 		at("/_scheduler/docs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerDocs)),

@@ -23,6 +23,7 @@ import (
 	"github.com/tododb/tododb/httpapi/operate"
 	"github.com/tododb/tododb/httpapi/query"
 	"github.com/tododb/tododb/httpapi/replications"
+	"github.com/tododb/tododb/httpapi/snapshot"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
@@ -71,6 +72,8 @@ type Options struct {
 	Replicator replications.Replicator
 	// Synchronizer runs synchronizations; nil: _synchronizations answers 501.
 	Synchronizer replications.Synchronizer
+	// Snapshots keeps the files of snapshots; nil: _snapshot answers 501.
+	Snapshots *snapshot.Files
 	// Access knows who asks and what they may do. nil: the server makes one from Store, Config,
 	// Designs, Spool, Trail and Now. A given one must have been made from the same.
 	Access *access.Access
@@ -96,6 +99,7 @@ type Server struct {
 	changes      *changes.Room
 	query        *query.Room
 	replications *replications.Room
+	snapshots    *snapshot.Room
 	routes       []Route  // the table
 	everywhere   []string // first segments of paths that are the same on every virtual host
 	// The lines for documents and attachments, which odd paths lead to as well.
@@ -171,7 +175,9 @@ func New(opt Options) (*Server, error) {
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: ids,
 		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex,
 	})
-	s.changes = changes.New(s.access, opt.Store, &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder})
+	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
+	s.changes = changes.New(s.access, opt.Store, filters)
+	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
 	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes})
 	s.ownMetrics()
 	s.routes = s.table()

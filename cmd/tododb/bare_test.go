@@ -24,6 +24,7 @@ var bareHandles = []string{
 	"httpapi/access/devices.go Device: Bare ForTokens",
 	"httpapi/access/devices.go List: Bare ForTokens",
 	"httpapi/access/devices.go write: Bare ForTokens",
+	"httpapi/snapshot/files.go forgetGone: Bare ForUpkeep",
 	"httpapi/peruser/peruser.go followUsers: Bare ForUserDatabases",
 	"httpapi/peruser/peruser.go makeUserDB: Bare ForUserDatabases",
 	"httpapi/access/usersdb.go addUsersDesign: Bare ForSetup",

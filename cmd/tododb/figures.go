@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/tododb/tododb/httpapi/metrics"
+	"github.com/tododb/tododb/httpapi/snapshot"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/script/worker"
@@ -55,6 +56,12 @@ func indexFigures(figures *metrics.Metrics, indexes *index.Manager) {
 		}
 		return n
 	})
+}
+
+// snapshotFigures adds what snapshots take on disk.
+func snapshotFigures(figures *metrics.Metrics, snapshots *snapshot.Files) {
+	figures.Gauge("tododb_snapshot_bytes", "bytes on disk that _snapshot is answered from", func() float64 { return float64(snapshots.Size()) })
+	figures.Gauge("tododb_snapshot_files", "files that _snapshot is answered from", func() float64 { return float64(snapshots.Len()) })
 }
 
 // functionFigures adds what the functions of design documents are doing.

@@ -37,7 +37,7 @@ const (
 var layers = []layer{
 	{"cmd/tododb", []string{"httpapi/...", "replicate/...", "store/..."}, []string{bbolt}},
 	{"httpapi", []string{"httpapi/...", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
-	{"httpapi/httpapitest", []string{"httpapi", "httpapi/config", "store/..."}, []string{bbolt, eng}},
+	{"httpapi/httpapitest", []string{"httpapi", "httpapi/config", "httpapi/snapshot", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/config", nil, []string{bbolt, web}},
 	{"httpapi/metrics", nil, []string{bbolt}},
 	{"httpapi/audit", nil, []string{bbolt, web}},
@@ -59,6 +59,7 @@ var layers = []layer{
 	{"httpapi/query", []string{"httpapi/access", "httpapi/attachments", "httpapi/fault", "httpapi/wire", "httpapi/config", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/changes", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store/..."}, []string{bbolt, eng}},
+	{"httpapi/snapshot", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "httpapi/config", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/replications", []string{"httpapi/access", "httpapi/wire", "replicate/...", "store/..."}, []string{bbolt, eng}},
 	{"replicate", []string{"store/...", "revtree"}, []string{bbolt, eng}},
 	{"replicate/synchronize", []string{"replicate", "store/...", "revtree"}, []string{bbolt, eng}},

@@ -61,8 +61,8 @@ func putFile(t *testing.T, from, to string) {
 	}
 }
 
-// snapshot does something at one moment of a running server, as a snapshot of its file system would be.
-func snapshot(t *testing.T, p *process, take func()) {
+// copyFolder does something at one moment of a running server, as a snapshot of its file system would be.
+func copyFolder(t *testing.T, p *process, take func()) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestFileIsPutBack(t *testing.T) {
 	restart(func() {})
 	write(named("some", 5))
 	_, at := changedSince(t, server, "db", "0")
-	snapshot(t, server, func() { putFile(t, file, file+".copy") })
+	copyFolder(t, server, func() { putFile(t, file, file+".copy") })
 	write(named("lost", 20))
 	_, after := changedSince(t, server, "db", "0")
 	viewKeys(t, server, "db", "")
@@ -190,7 +190,7 @@ func TestCopyOfARunningServer(t *testing.T) {
 	}
 	last = "0"
 	visit(5)
-	snapshot(t, server, func() {
+	copyFolder(t, server, func() {
 		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 			t.Error(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/peruser"
+	"github.com/tododb/tododb/httpapi/snapshot"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
@@ -140,11 +141,18 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, synchronizer.Close()) }()
 
+	snapshots, err := snapshot.OpenFiles(snapshot.FilesOptions{Dir: filepath.Join(opt.data, "snapshots"), Config: cfg, Log: log})
+	if err != nil {
+		return err
+	}
+	work.run(func(ctx context.Context) { snapshots.Run(ctx, f.store) })
+	snapshotFigures(figures, snapshots)
+
 	api, err := httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer,
-		Access: rights, Spool: spool, Indexes: indexes, Views: views, Finder: filters.Finder, Designs: designs,
+		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Views: views, Finder: filters.Finder, Designs: designs,
 	})
 	if err != nil {
 		return err

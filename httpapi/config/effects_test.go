@@ -742,6 +742,12 @@ var effects = map[string]func(s site){
 		s.ask("GET", "/_uuids?count=2", "", 200, "uuids")
 		s.ask("GET", "/_uuids?count=3", "", 400, "too large")
 	},
+	"snapshots/max_size": func(s site) {
+		s.admin("GET", "/db/_snapshot", "", 200, "last_seq")
+		s.set("snapshots/max_size", "1")
+		s.admin("PUT", "/db/a", "{}", 201, "")
+		s.admin("GET", "/db/_snapshot", "", 507, "no room")
+	},
 	"purge/max_document_id_number": func(s site) {
 		s.set("purge/max_document_id_number", "1")
 		s.admin("POST", "/db/_purge", `{"a":["1-a"],"b":["1-a"]}`, 400, "Exceeded maximum number of documents.")
@@ -932,6 +938,7 @@ func soon(s site, what string, is func() bool) {
 
 // seenBy names the tests that set a setting and see its effect.
 var seenBy = map[string]string{
+	"snapshots/keep":                              "httpapi/snapshot.TestFilesGo",
 	"couchdb/uri_file":                            "cmd/tododb.TestSettingsOfARunningServer",
 	"couchdb/enable_database_recovery":            "cmd/tododb.TestStartsWithCouchDBsFile",
 	"couchdb/uuid":                                "cmd/tododb.TestSettingsOfARunningServer",

@@ -147,6 +147,9 @@ var table = []Setting{
 	{Name{"mango", "default_limit"}, "25", Number, 0, "documents that _find gives unless it says otherwise"},
 	{Name{"mango", "index_scan_warning_threshold"}, "10", Number, 0, "documents looked at for each that matches, from which on _find warns; 0: never"},
 
+	{Name{"snapshots", "max_size"}, "10737418240", Size, 0, "bytes on disk of all files that _snapshot is answered from; the ones that nobody has asked for longest make room, and 507 answers what does not fit"},
+	{Name{"snapshots", "keep"}, "86400", Seconds, 0, "seconds after which such a file is removed if nobody asks for it; until then downloads of it can be resumed"},
+
 	{Name{"purge", "max_document_id_number"}, "100", Count, 0, "documents that one _purge may name"},
 	{Name{"purge", "max_revisions_number"}, "1000", Limit, 0, "revisions that one _purge may name, or infinity"},
 

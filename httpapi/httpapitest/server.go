@@ -3,12 +3,14 @@ package httpapitest
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/snapshot"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/filter"
@@ -47,6 +49,12 @@ func Open(t testing.TB, opt httpapi.Options) *Server {
 	}
 	opt.Indexes, opt.Finder = indexes, mango.NewFinder(indexes, opt.Designs)
 	opt.Views = view.NewOpener(indexes, view.Compilers{"javascript": javascript.Compiler(functions)})
+	if opt.Snapshots == nil {
+		var err error
+		if opt.Snapshots, err = snapshot.OpenFiles(snapshot.FilesOptions{Dir: filepath.Join(t.TempDir(), "snapshots"), Config: opt.Config, Now: opt.Now}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s, err := httpapi.New(opt)
 	if err != nil {
 		t.Fatal(err)

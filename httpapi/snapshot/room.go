@@ -1,0 +1,101 @@
+package snapshot
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/attachments"
+	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store/filter"
+)
+
+// Room answers requests for snapshots.
+type Room struct {
+	access  *access.Access
+	filters *filter.Opener
+	files   *Files // nil: there are none
+}
+
+// New makes a Room. Without files it answers 501.
+func New(a *access.Access, filters *filter.Opener, files *Files) *Room {
+	return &Room{access: a, filters: filters, files: files}
+}
+
+var (
+	errPartial = wire.Errorf(http.StatusForbidden, "forbidden", "A snapshot is for those who may see the whole database; replicate instead.")
+	errFilter  = wire.BadRequest("A snapshot can be filtered by `_view`, `_doc_ids` and `_design` only: what a filter function says may depend on who asks.")
+)
+
+// Get answers GET and HEAD /{db}/_snapshot.
+func (a *Room) Get(w http.ResponseWriter, r *http.Request) error {
+	if a.files == nil {
+		return wire.ErrNotBuilt
+	}
+	w.Header().Add("Vary", "Accept, Accept-Encoding")
+	f := formOf(r)
+	s, err := a.open(r, f)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	wire.ExchangeOf(r).EndReading()
+	return s.serve(w, r, f)
+}
+
+// open finds or makes the snapshot that a request asks for. What it needed for that is released
+// when it returns: a client may take its time with the bytes.
+func (a *Room) open(r *http.Request, f form) (*Snapshot, error) {
+	db, err := a.access.Open(r)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Release()
+	if db.Hides() {
+		return nil, errPartial
+	}
+	q, wanted, err := parseQuery(r)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := a.filters.Open(r.Context(), db, q)
+	if err != nil {
+		return nil, err
+	}
+	defer chosen.Release()
+	text, same := chosen.Text()
+	if !same {
+		return nil, errFilter
+	}
+	if wanted.All {
+		text = "attachments " + text
+	}
+	if len(text) > 200 { // many ids or keys
+		text = fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+	}
+	h := holding{DB: db.Name(), Instance: db.Instance(), Query: text, Coding: f.name}
+	// Who goes on with a download wants the bytes that he has begun with.
+	if begun := r.Header.Get("If-Range") + r.Header.Get("If-Match"); begun != "" {
+		if s := a.files.earlier(h, func(c *cut) bool { return strings.Contains(begun, f.etag(c)) }); s != nil {
+			return s, nil
+		}
+	}
+	return a.files.newest(r.Context(), h, &reader{db: db, filter: chosen, attachments: wanted, turns: a.access.Shared().Turns()})
+}
+
+// parseQuery reads which documents are wanted, in the words of _changes.
+func parseQuery(r *http.Request) (*filter.Query, attachments.Wanted, error) {
+	q := &filter.Query{Request: func() ([]byte, error) { return nil, errFilter }}
+	var wanted attachments.Wanted
+	query, err := wire.QueryOf(r)
+	if err != nil {
+		return nil, wanted, err
+	}
+	wanted.All = query.Is("attachments")
+	return q, wanted, query.Each(func(name, value string) error {
+		_, err := q.Set(name, value)
+		return err
+	})
+}
