@@ -166,6 +166,13 @@ func (ix *Index) settle(seq uint64) {
 	}
 }
 
+// settledAt is the newest sequence for which nobody waits.
+func (ix *Index) settledAt() uint64 {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	return ix.settled
+}
+
 // reached announces how far the index is.
 func (ix *Index) reached(seq uint64) {
 	ix.mu.Lock()

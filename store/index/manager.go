@@ -23,6 +23,8 @@ type Options struct {
 	// its rows. It is made if need be, and files that another process left in it are removed.
 	// ("": the system's folder for temporary files, where nothing is removed.)
 	Scratch string
+	// Batch is how many documents are mapped at a time at most (default: 20,000).
+	Batch int
 	// Log receives what happens in the background (default: nothing is logged).
 	Log *slog.Logger
 }
@@ -67,6 +69,9 @@ func NewManager(ctx context.Context, opt Options) *Manager {
 		}
 	}
 	m := &Manager{opt: opt, first: firstBatch, load: loadBytes, open: map[indexID]*Index{}, drops: map[indexID]chan struct{}{}}
+	if opt.Batch > 0 {
+		m.first.docs = opt.Batch
+	}
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.wg.Go(m.sweep)
 	return m

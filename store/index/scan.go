@@ -27,9 +27,12 @@ type RowsQuery struct {
 
 // Head comes before the rows.
 type Head struct {
-	Seq    uint64 // the database sequence that the index has reached
-	Total  uint64 // rows of the view of the first range
-	Offset int    // rows of the view before the first one returned, in reading order
+	Seq uint64 // the database sequence that the index has reached
+	// Between says that the index is on its way from one state of its database to another. It may lack
+	// a document that has moved meanwhile, or have it as it was long before Seq.
+	Between bool
+	Total   uint64 // rows of the view of the first range
+	Offset  int    // rows of the view before the first one returned, in reading order
 	// Changed is the sequence at which the rows of the view last changed.
 	Changed uint64
 }
@@ -49,7 +52,9 @@ type RowsTo struct {
 
 // Rows reads ranges of rows. Rows that are written meanwhile are seen or not.
 func (ix *Index) Rows(ctx context.Context, q RowsQuery, to RowsTo) error {
+	settled := ix.settledAt()
 	s := scanner{q: &q, def: ix.def, left: q.Limit, skip: q.Skip, to: to, ranges: slices.Clone(q.Ranges)}
+	s.between = func(seq uint64) bool { return seq != settled && seq != ix.settledAt() }
 	return ix.pages(ctx, to.Flush, &s)
 }
 
@@ -99,12 +104,12 @@ func (s *scanner) begin(r engine.Reader) error {
 
 func (s *scanner) head(r engine.Reader) (h Head, err error) {
 	st, _, err := readState(r, len(s.def.Views))
+	h.Seq, h.Between = st.seq, s.between(st.seq)
 	if err != nil || len(s.ranges) == 0 {
-		h.Seq = st.seq
 		return h, err
 	}
 	rg := &s.ranges[0]
-	h.Seq, h.Total, h.Changed = st.seq, st.views[rg.View].rows, st.views[rg.View].changed
+	h.Total, h.Changed = st.views[rg.View].rows, st.views[rg.View].changed
 	if !s.q.WantOffset {
 		return h, nil
 	}
@@ -126,6 +131,8 @@ type scanner struct {
 	left   int     // negative: no limit
 	skip   int
 	to     RowsTo
+
+	between func(seq uint64) bool // see Head
 
 	rows, size int // in this snapshot
 	out        Row

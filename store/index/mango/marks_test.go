@@ -3,13 +3,16 @@ package mango
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index"
 )
 
 // moving is a database whose documents move through an index while it is read. All match, and
@@ -176,5 +179,54 @@ func TestMovingBeside(t *testing.T) {
 		for _, ids := range read {
 			m.check(t, query, ids)
 		}
+	}
+}
+
+// A document that moves twice while the index follows in many batches is not missed: between two of
+// them the index has it neither as it was nor as it is.
+func TestMovedTwiceBetweenBatches(t *testing.T) {
+	w := newWorldOf(t, index.Options{Batch: 2, Delay: time.Hour})
+	m := newMoving(t, w, 30)
+	defer m.db.Release()
+	list, err := w.f.Indexes(t.Context(), m.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(list, func(ix *Index) bool { return ix.Name == "n" })
+	open, err := w.f.open(t.Context(), m.db, list[at])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Release()
+	reached := func() uint64 {
+		info, err := open.Info(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		return info.Seq
+	}
+	moved := false
+	// Of the first 15 rows, half match: the answer goes on.
+	ids := m.read(t, `{"selector":{"n":{"$gte":0},"g":1},"sort":["n"],"use_index":"n"`, 15, func() {
+		if moved {
+			return
+		}
+		moved = true
+		m.put(t, 29, 41)
+		for i := range 500 {
+			put(t, m.db, fmt.Sprintf(`{"_id":"other%d"}`, i))
+		}
+		m.put(t, 29, 51)
+		before := reached()
+		seq, err := m.db.UpdateSeq(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for open.Ask(seq); reached() == before; {
+			runtime.Gosched()
+		}
+	})
+	if slices.Sort(ids); len(ids) != 15 || ids[14] != "d029" {
+		t.Errorf("%d documents: %q", len(ids), ids)
 	}
 }

@@ -93,7 +93,7 @@ func newMerger(ctx context.Context, ix *view.Index, of *Index, q *Query, after *
 		prefixes = next
 	}
 	for _, p := range prefixes {
-		s := &stream{prefix: p, read: rowReader{ix: ix, partition: q.Partition, ranges: of.rangesBelow(p, q.Selector.norm, m.before), descending: m.descending}}
+		s := &stream{prefix: p, read: rowReader{ix: ix, fresh: q.Update, partition: q.Partition, ranges: of.rangesBelow(p, q.Selector.norm, m.before), descending: m.descending}}
 		if after != nil {
 			if err := m.skip(s, after); err != nil {
 				return nil, err

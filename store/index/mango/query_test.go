@@ -31,9 +31,12 @@ type world struct {
 	n     int
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { return newWorldOf(t, index.Options{}) }
+
+func newWorldOf(t testing.TB, opt index.Options) *world {
 	s := storetest.On(t, chaos.New(chaos.Options{Seed: 1}), store.Options{})
-	m := index.NewManager(t.Context(), index.Options{Store: s})
+	opt.Store = s
+	m := index.NewManager(t.Context(), opt)
 	t.Cleanup(func() {
 		if err := m.Close(); err != nil {
 			t.Error(err)

@@ -17,8 +17,9 @@ type rowReader struct {
 	partition  string        // "": of all
 	ranges     []index.Range // what is left of them, in the order of keys
 	descending bool
+	fresh      bool       // see settledTries
 	rows       []foundRow // of the last call of next
-	seq        uint64     // of the state that they were read of
+	seq        uint64     // of the state that they were read of; 0: of none that the database had
 	ended      bool       // there are no more
 }
 
@@ -27,6 +28,13 @@ type foundRow struct {
 	id  string
 	key []byte // JSON
 }
+
+// settledTries is how often a fresh reader waits until the index is as the database was, to read rows.
+// Where it is on its way from one state to the next, a document that has moved twice has no row that
+// tells of its state.
+const settledTries = 4
+
+var errBetween = errors.New("between two states")
 
 // errPage ends a read with the snapshot that it has read of.
 var errPage = errors.New("page")
@@ -40,18 +48,35 @@ func (r *rowReader) next(ctx context.Context, n int) ([]foundRow, error) {
 		q.Ranges = slices.Clone(q.Ranges)
 		slices.Reverse(q.Ranges)
 	}
-	over := false // the snapshot
-	err := r.ix.Index.Rows(ctx, q, index.RowsTo{
-		Head: func(h index.Head) error { r.seq = h.Seq; return nil },
-		Row: func(row *index.Row) error {
-			if over {
-				return errPage
-			}
-			r.rows = append(r.rows, foundRow{string(row.ID), bytes.Clone(row.Key)})
-			return nil
-		},
-		Flush: func() error { over = len(r.rows) > 0; return nil },
-	})
+	var over bool // the snapshot
+	var err error
+	for try := 0; ; try++ {
+		over, err = false, r.ix.Index.Rows(ctx, q, index.RowsTo{
+			Head: func(h index.Head) error {
+				if r.seq = h.Seq; h.Between && r.fresh {
+					if try < settledTries {
+						return errBetween
+					}
+					r.seq = 0
+				}
+				return nil
+			},
+			Row: func(row *index.Row) error {
+				if over {
+					return errPage
+				}
+				r.rows = append(r.rows, foundRow{string(row.ID), bytes.Clone(row.Key)})
+				return nil
+			},
+			Flush: func() error { over = len(r.rows) > 0; return nil },
+		})
+		if err != errBetween {
+			break
+		}
+		if err := r.ix.Wait(ctx, r.seq); err != nil {
+			return nil, err
+		}
+	}
 	r.ended = err == nil && len(r.rows) < n
 	if err == errPage {
 		err = nil

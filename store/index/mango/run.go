@@ -383,7 +383,7 @@ func (r *run) rows(ctx context.Context, ix *view.Index) (rowSource, error) {
 		}
 		return m, err
 	}
-	read := &rowReader{ix: ix, partition: q.Partition, ranges: of.ranges(r.parts[r.number].norm), descending: q.Sort.Descending}
+	read := &rowReader{ix: ix, fresh: q.Update, partition: q.Partition, ranges: of.ranges(r.parts[r.number].norm), descending: q.Sort.Descending}
 	if after != nil {
 		key, err := collate.AppendKey(nil, after.key)
 		if err != nil {
