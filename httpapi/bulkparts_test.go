@@ -292,3 +292,29 @@ func (e *forever) Read(b []byte) (int, error) {
 type counter struct{ n *int }
 
 func (c counter) Write(b []byte) (int, error) { *c.n += len(b); return len(b), nil }
+
+// Whether a document may name a parent that nobody has is judged for a request as a whole, also
+// if it is written in parts: by all of its documents, and by the database before it.
+func TestUnknownParentsInParts(t *testing.T) {
+	t.Parallel()
+	const n = 2500
+	for name, c := range map[string]struct {
+		first string // a document that is written before; "" if none is
+		last  string // the last document of the request
+		want  int    // how many of those with unknown parents become conflicts
+	}{
+		"new database": {"", `{"_id":"z"}`, n - 1}, "used database": {`{"_id":"0"}`, `{"_id":"z"}`, 0},
+		"a design document": {`{"_id":"0"}`, `{"_id":"_design/z"}`, n - 1}, "an attachment": {`{"_id":"0"}`, `{"_id":"z","_attachments":{"f":{"data":""}}}`, n - 1},
+	} {
+		s := openServer(t, Options{})
+		wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
+		if c.first != "" {
+			wants(t, call(s, "POST", "/db", c.first, "Admin", ""), 201, "")
+		}
+		body := `{"docs":[` + many(n-1, func(i int) string { return fmt.Sprintf(`{"_id":"many%05d","_rev":"1-x"}`, i) }) + "," + c.last + `]}`
+		answer := wants(t, call(s, "POST", "/db/_bulk_docs", body, "Admin", ""), 201, "")
+		if got := strings.Count(answer, `"conflict"`); got != c.want {
+			t.Errorf("%s: %d conflicts, want %d", name, got, c.want)
+		}
+	}
+}

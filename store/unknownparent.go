@@ -1,5 +1,27 @@
 package store
 
+import (
+	"context"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// ParentsMatter reports whether an interactive edit that is written now must not name a parent of a
+// document that is not there, whatever else is written with it: no document has changed since the
+// last change of a design document.
+func (db *DB) ParentsMatter(ctx context.Context) (matter bool, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		last, err := newest(r)
+		if err != nil {
+			return err
+		}
+		design, err := readDesign(r)
+		matter = design == last.seq
+		return err
+	})
+	return matter, err
+}
+
 // mustKnow reports whether an edit of a document is a conflict because it names a parent and
 // there is no such document (known). CouchDB accepts a parent that it has never seen, unless it
 // has to look for the document anyway: for validation functions, for attachments, for a design

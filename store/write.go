@@ -37,6 +37,10 @@ type WriteOptions struct {
 	// Once, if not nil, makes sure that the edits are applied no more than once however often
 	// they come. A repetition returns *Repeated. The edits go into one transaction.
 	Once *Once
+	// KnownParents makes every edit a conflict that names a parent of a document that is not
+	// there. Without it that depends on the other edits, and on the database (ParentsMatter). It is
+	// for edits of one request that are written with several calls.
+	KnownParents bool
 }
 
 // single reports whether the edits must go into one transaction.
@@ -106,7 +110,7 @@ func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending
 			pending = append(pending, p)
 		}
 	}
-	if slices.ContainsFunc(pending, func(p pendingEdit) bool { return len(p.atts) > 0 || isDesign(p.doc.ID) }) {
+	if opt.KnownParents || slices.ContainsFunc(pending, func(p pendingEdit) bool { return len(p.atts) > 0 || isDesign(p.doc.ID) }) {
 		for i := range pending {
 			pending[i].looks = true
 		}

@@ -42,7 +42,7 @@ func (d *Room) BulkDocs(w http.ResponseWriter, r *http.Request) error {
 	if err := d.completeDocs(r, db, &bulk); err != nil {
 		return err
 	}
-	results, err := writeBulk(w, r, db, &bulk)
+	results, err := writeBulk(w, r, db, &bulk, false)
 	if err != nil {
 		return err
 	}
@@ -116,8 +116,8 @@ func (d *Room) completeDocs(r *http.Request, db *store.DB, bulk *document.Bulk) 
 }
 
 // writeBulk writes the documents, but for those that the handle refuses; results are in
-// the order of the request.
-func writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk) ([]store.Result, error) {
+// the order of the request. knownParents is that of store.WriteOptions.
+func writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, knownParents bool) ([]store.Result, error) {
 	unchanged, err := unchangedSince(r, db)
 	if err != nil {
 		return nil, err
@@ -136,6 +136,7 @@ func writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *docum
 		return nil, err
 	}
 	opt.Replicated, opt.Atomic, opt.Unchanged = bulk.Replicated, bulk.Atomic, unchanged
+	opt.KnownParents = knownParents
 	if len(edits) == 0 && unchanged == nil {
 		return nil, nil
 	}

@@ -27,7 +27,7 @@ const (
 
 // readBulk reads a request. parts, if not nil, gives its documents; they are not in bulk
 // then.
-func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *document.BulkReader, err error) {
+func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *bulkParts, err error) {
 	set := wire.SettingsOf(r)
 	opt := document.Options{MaxSize: set.MaxDocumentSize, MaxID: set.MaxIDLength, MaxDocs: 2 * partDocs, MostDocs: set.BulkDocs}
 	meter := document.NewBulkMeter(opt)
@@ -69,12 +69,20 @@ func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk docume
 	return bulk, nil, err
 }
 
+// bulkParts gives the documents of a request part by part.
+type bulkParts struct {
+	*document.BulkReader
+	// knownParents is that of store.WriteOptions: what makes unknown parents conflicts is found
+	// for the whole request, before any of it is written.
+	knownParents bool
+}
+
 // madeID is like the ids that the server makes: it names no partition.
 const madeID = "0"
 
 // scanBulk judges all that can be wrong with a request as a whole.
-func scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (document.Bulk, *document.BulkReader, error) {
-	noRevision, stubs := false, false
+func scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (document.Bulk, *bulkParts, error) {
+	noRevision, stubs, known := false, false, false
 	bulk, docs, err := document.ScanBulk(src, opt, func(_ *document.Bulk, doc *document.Doc) error {
 		id := doc.ID
 		if !doc.HasID {
@@ -87,6 +95,7 @@ func scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (
 		if strings.HasPrefix(doc.ID, "_local/") {
 			return nil
 		}
+		known = known || len(doc.Attachments) > 0 || strings.HasPrefix(doc.ID, "_design/")
 		for i := range doc.Attachments {
 			if err := attachments.CheckInline(&doc.Attachments[i], wire.SettingsOf(r).MaxAttachmentSize); err != nil {
 				return err
@@ -105,7 +114,10 @@ func scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (
 		again := *docs
 		err = checkStubs(r, db, &bulk, &again)
 	}
-	return bulk, docs, err
+	if err == nil && !known {
+		known, err = db.ParentsMatter(r.Context())
+	}
+	return bulk, &bulkParts{docs, known}, err
 }
 
 // checkStubs refuses a request in which a stub stands for nothing.
@@ -138,7 +150,7 @@ func checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, docs *docume
 // bulkInParts writes documents part by part. The answer goes out when all are written, so a
 // client that is slow to take it does not hold the memory for work. An error after the first
 // part cuts the answer. What has been written by then stays.
-func (d *Room) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *document.BulkReader) (err error) {
+func (d *Room) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, parts *bulkParts) (err error) {
 	var explain *store.DB
 	if write.PrefersRepresentation(r) {
 		explain = db
@@ -152,7 +164,7 @@ func (d *Room) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB,
 	later := laterRows{spool: d.spool}
 	defer func() { err = errors.Join(err, later.close()) }()
 	st.Buf = append(st.Buf, '[')
-	part := bulkPart{bulk: bulk, rows: bulkRows{to: &st.Buf, explain: explain}}
+	part := bulkPart{bulk: bulk, knownParents: parts.knownParents, rows: bulkRows{to: &st.Buf, explain: explain}}
 	for written := false; ; written = true {
 		docs, err := parts.Next(partDocs, partBytes)
 		if err == io.EOF {
@@ -180,7 +192,9 @@ func (d *Room) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB,
 type bulkPart struct {
 	bulk *document.Bulk // the request, without its documents
 	docs []document.Doc
-	rows bulkRows // of the parts before
+
+	knownParents bool
+	rows         bulkRows // of the parts before
 }
 
 // writePart writes the documents of a part, and appends what became of them.
@@ -196,7 +210,7 @@ func (d *Room) writePart(w http.ResponseWriter, r *http.Request, db *store.DB, p
 	if err := d.completeDocs(r, db, &part); err != nil {
 		return err
 	}
-	results, err := writeBulk(w, r, db, &part)
+	results, err := writeBulk(w, r, db, &part, p.knownParents)
 	for i := 0; err == nil && i < len(results); i++ {
 		err = p.rows.written(r.Context(), &part, i, &results[i])
 	}
