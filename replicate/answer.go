@@ -11,9 +11,9 @@ func (r Result) JSON() []byte {
 	case r.Unrecorded:
 		return []byte(`{"ok":true,"use_checkpoints":false}`)
 	case r.checkpoint.SessionID == "":
-		return marshal(h)
+		return Marshal(h)
 	case r.Filtered && !r.NoChanges:
-		return marshal(struct {
+		return Marshal(struct {
 			head
 			StartTime        string `json:"start_time"`
 			EndTime          string `json:"end_time"`
@@ -23,7 +23,7 @@ func (r Result) JSON() []byte {
 			checkpoint
 		}{h, r.session.StartTime, r.session.EndTime, r.session.DocsRead, r.session.DocsWritten, r.session.DocWriteFailures, r.checkpoint})
 	}
-	return marshal(struct {
+	return Marshal(struct {
 		head
 		checkpoint
 	}{h, r.checkpoint})

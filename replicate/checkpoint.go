@@ -70,7 +70,7 @@ func (s seqJSON) MarshalJSON() ([]byte, error) {
 	if n, err := strconv.ParseInt(string(s), 10, 64); err == nil && strconv.FormatInt(n, 10) == string(s) {
 		return []byte(s), nil // it was a number
 	}
-	return marshal(string(s)), nil
+	return Marshal(string(s)), nil
 }
 
 func readCheckpoint(ctx context.Context, p Peer, id string) (checkpoint, error) {
@@ -147,7 +147,7 @@ func (p *pipeline) checkpoint(ctx context.Context) error {
 // record writes a checkpoint to both sides. If a side forbids it, it gets none. The next job
 // then starts from the beginning, which takes longer but loses nothing.
 func (j *Job) record(ctx context.Context, c checkpoint) error {
-	body := marshal(c)
+	body := Marshal(c)
 	for _, p := range []Peer{j.target, j.source} {
 		err := j.retry(ctx, p, func() error { return p.PutLocal(ctx, j.base, body) })
 		if errors.Is(err, ErrForbidden) || errors.Is(err, ErrUnauthorized) {

@@ -118,7 +118,7 @@ func (d *documents) write(ctx context.Context, owner Owner, key [32]byte, set ma
 func (s *Status) stats() []byte {
 	object := s.Progress.done()
 	object["start_time"] = stamp(s.Started)
-	return marshal(object)
+	return Marshal(object)
 }
 
 // done returns the counters of a finished job, which has no pending changes.

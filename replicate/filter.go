@@ -64,7 +64,7 @@ func (p *localPeer) openFilter(ctx context.Context, db *store.DB, q *ChangesQuer
 	switch f := q.Filter; {
 	case f.DocIDs != nil:
 		wanted.Name = "_doc_ids"
-		wanted.DocIDs = marshal(f.DocIDs)
+		wanted.DocIDs = Marshal(f.DocIDs)
 	case f.Selector != nil:
 		wanted.Name, wanted.Posted, wanted.Selector = "_selector", true, f.Selector
 	default:
@@ -105,5 +105,5 @@ func filterRequest(ctx context.Context, db *store.DB, q *ChangesQuery) ([]byte, 
 	req.Path = []string{db.Name(), "_changes"}
 	req.RequestedPath, req.RawPath = req.Path, "/"+escaped(db.Name())+"/_changes?"+escapedQuery(values)
 	req.Headers = map[string]string{"Accept": "application/json", "Host": "localhost"}
-	return marshal(req), nil
+	return Marshal(req), nil
 }

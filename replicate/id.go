@@ -19,7 +19,7 @@ func (s *Spec) BaseID(server string) string {
 		Params                 map[string]string `json:",omitempty"`
 		Winners                bool              `json:",omitempty"`
 	}{server, s.Source.Name(), s.Target.Name(), s.Filter.DocIDs, s.Filter.Selector, s.Filter.Name, s.Filter.Params, s.Winners}
-	sum := md5.Sum(marshal(what))
+	sum := md5.Sum(Marshal(what))
 	return hex.EncodeToString(sum[:])
 }
 

@@ -64,7 +64,7 @@ func (m *Manager) updateLease(ctx context.Context, owner Owner, job string, fn f
 		if next, err = fn(now); err != nil {
 			return nil, err
 		}
-		return marshal(next), nil
+		return Marshal(next), nil
 	})
 	return next, err
 }

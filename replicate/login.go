@@ -77,7 +77,7 @@ func (s *login) sign(ctx context.Context, header http.Header) (cookie string, er
 // begin logs in. A server that refuses has no sessions or does not know us. The password
 // will show which.
 func (s *login) begin(ctx context.Context) error {
-	body := marshal(map[string]string{"name": s.user, "password": s.password})
+	body := Marshal(map[string]string{"name": s.user, "password": s.password})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.at, strings.NewReader(string(body)))
 	if err != nil {
 		return err

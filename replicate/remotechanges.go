@@ -36,7 +36,7 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	case q.Filter.DocIDs != nil:
 		query.Set("filter", "_doc_ids")
 		method = http.MethodPost
-		body = marshal(map[string]any{"doc_ids": q.Filter.DocIDs})
+		body = Marshal(map[string]any{"doc_ids": q.Filter.DocIDs})
 	case q.Filter.Selector != nil:
 		query.Set("filter", "_selector")
 		method = http.MethodPost

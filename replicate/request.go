@@ -61,7 +61,7 @@ func (m *Manager) meant(spec Spec, user User) string {
 }
 
 func localID(id string) []byte {
-	return marshal(struct {
+	return Marshal(struct {
 		OK bool   `json:"ok"`
 		ID string `json:"_local_id"`
 	}{true, id})

@@ -29,12 +29,12 @@ func (s *Status) JobJSON() []byte {
 	if s.State == Running {
 		object["pid"] = pid()
 	}
-	return marshal(object)
+	return Marshal(object)
 }
 
 // DocJSON returns the job of a document as _scheduler/docs shows it.
 func (s *Status) DocJSON() []byte {
-	return marshal(map[string]any{
+	return Marshal(map[string]any{
 		"database": s.Owner.DB, "doc_id": s.Owner.Doc, "id": s.ID, "node": node, "state": s.State, "error_count": s.Errors,
 		"info": s.info(), "start_time": stamp(s.Added), "last_updated": stamp(s.Changed),
 		"source": s.Source, "target": s.Target, "source_proxy": nil, "target_proxy": nil,
@@ -167,7 +167,7 @@ func (m *Manager) scheduledDoc(db, id string, body []byte) (State, []byte) {
 		}
 		return nil
 	})
-	return state, marshal(object)
+	return state, Marshal(object)
 }
 
 // replicatorNames finds the _replicator databases of a store.

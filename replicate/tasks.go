@@ -44,7 +44,7 @@ func (j *Job) task(req *Request) []byte {
 	if trouble := j.retrying(); trouble != "" {
 		task["error"] = trouble
 	}
-	return marshal(task)
+	return Marshal(task)
 }
 
 // fill adds the counters to a JSON object.

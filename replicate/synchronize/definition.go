@@ -80,11 +80,7 @@ func readSettings(request []byte, s settings) (settings, error) {
 		same := *s.Schedule
 		s.Schedule = &same
 	}
-	known, err := json.Marshal(members)
-	if err != nil {
-		return s, err
-	}
-	read := json.NewDecoder(bytes.NewReader(known))
+	read := json.NewDecoder(bytes.NewReader(replicate.Marshal(members)))
 	read.DisallowUnknownFields()
 	if err := read.Decode(&s); err != nil {
 		return s, badRequest("Invalid synchronization: %s", err)
@@ -129,11 +125,7 @@ func (d *definition) spec(direction string) (replicate.Spec, error) {
 	if direction == push {
 		request.Source, request.Target, request.CreateTarget = name, d.Remote, d.CreateRemote
 	}
-	body, err := json.Marshal(request)
-	if err != nil {
-		return replicate.Spec{}, err
-	}
-	return replicate.ParseSpec(body)
+	return replicate.ParseSpec(replicate.Marshal(request))
 }
 
 // remote returns the other side.

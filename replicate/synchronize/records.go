@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -58,19 +59,11 @@ func (r records) write(ctx context.Context, id string, rev revtree.Rev, body []b
 
 // save writes a definition as the successor of a revision, which is zero for a new one.
 func (r records) save(ctx context.Context, id string, rev revtree.Rev, d *definition) (revtree.Rev, error) {
-	body, err := json.Marshal(d)
-	if err != nil {
-		return rev, err
-	}
-	return r.write(ctx, id, rev, body, false)
+	return r.write(ctx, id, rev, replicate.Marshal(d), false)
 }
 
 func (r records) saveStatus(ctx context.Context, id string, s *status) error {
-	body, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	_, err = r.write(ctx, "_local/"+id, revtree.Rev{}, body, false)
+	_, err := r.write(ctx, "_local/"+id, revtree.Rev{}, replicate.Marshal(s), false)
 	return err
 }
 

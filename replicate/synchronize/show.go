@@ -2,9 +2,9 @@ package synchronize
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
+	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 )
 
@@ -69,8 +69,7 @@ func (s *Synchronizer) Show(ctx context.Context, db, id string) (body []byte, re
 	if shown.Conflicts.IDs == nil {
 		shown.Conflicts.IDs = []string{}
 	}
-	body, err = json.Marshal(shown)
-	return body, shown.Rev, err
+	return replicate.Marshal(shown), shown.Rev, nil
 }
 
 // settleConflicts forgets the conflicts that have been resolved.
