@@ -149,7 +149,16 @@ func (p *pipeline) checkpoint(ctx context.Context) error {
 func (j *Job) record(ctx context.Context, c checkpoint) error {
 	body := Marshal(c)
 	for _, p := range []Peer{j.target, j.source} {
-		err := j.retry(ctx, p, func() error { return p.PutLocal(ctx, j.base, body) })
+		again := false
+		err := j.retry(ctx, p, func() error {
+			if again { // while it did not answer it may have been put back
+				if err := j.stillThere(ctx); err != nil {
+					return stop{err}
+				}
+			}
+			again = true
+			return p.PutLocal(ctx, j.base, body)
+		})
 		if errors.Is(err, ErrForbidden) || errors.Is(err, ErrUnauthorized) {
 			j.log.Warn("cannot write a checkpoint", "peer", p.Name(), "error", err)
 			continue

@@ -15,16 +15,10 @@ import (
 // One goroutine follows all these databases.
 type documents struct {
 	m   *Manager
-	dbs map[string]*replicatorDB // only follow uses it
+	dbs map[string]store.Seq // how far the changes of each have been read; only follow uses it
 
 	mu   sync.Mutex // guards what follows
 	jobs map[Owner]documentJob
-}
-
-// replicatorDB says how far the changes of a database have been read.
-type replicatorDB struct {
-	instance string
-	seq      uint64
 }
 
 // documentJob is the job of a document.
@@ -46,7 +40,7 @@ func (m *Manager) FollowDocuments() error {
 	if m.docs != nil || m.opt.Store == nil {
 		return nil
 	}
-	m.docs = &documents{m: m, dbs: map[string]*replicatorDB{}, jobs: map[Owner]documentJob{}}
+	m.docs = &documents{m: m, dbs: map[string]store.Seq{}, jobs: map[Owner]documentJob{}}
 	m.wg.Go(func() { m.docs.follow(m.ctx) })
 	return nil
 }
@@ -144,13 +138,17 @@ func (d *documents) read(ctx context.Context, name string, starting bool) error 
 	}
 	defer db.Release()
 	at := d.dbs[name]
-	if at == nil || at.instance != db.Instance() {
-		d.dropAll(name)
-		at = &replicatorDB{instance: db.Instance()}
-		d.dbs[name] = at
+	common, err := db.Common(ctx, at)
+	if err != nil {
+		return err
 	}
+	if common != at.N { // it is another database, or was put back
+		d.dropAll(name)
+		at = store.Seq{}
+	}
+	d.dbs[name] = at
 	var page []readDoc
-	end, err := db.Changes(ctx, store.ChangesQuery{Since: at.seq, Limit: -1, IncludeDocs: true}, func(c *store.Change) error {
+	end, err := db.Changes(ctx, store.ChangesQuery{Since: at.N, Limit: -1, IncludeDocs: true}, func(c *store.Change) error {
 		doc := readDoc{id: string(c.ID), deleted: c.Deleted}
 		if c.Doc != nil {
 			doc.body = append([]byte(nil), c.Doc.Body...)
@@ -170,7 +168,7 @@ func (d *documents) read(ctx context.Context, name string, starting bool) error 
 		return nil
 	}
 	if err == nil {
-		at.seq = end.Last
+		d.dbs[name] = db.Seq(end.Last)
 	}
 	return err
 }

@@ -31,8 +31,9 @@ var (
 	ErrClosed = errors.New("the replicator is shutting down")
 	// errNoDatabase says that something other than a database answers.
 	errNoDatabase = errors.New("the peer is not a database")
-	// errRemade says that a database was deleted and created again.
-	errRemade = errors.New("the database was deleted and created again")
+	// errReopened says that a database may lack what it had: its server was restarted, its files
+	// were put back, or it was deleted and created again.
+	errReopened = errors.New("the database may have changed: it was opened again, put back, or created again")
 	// errMissing says that a local document does not exist.
 	errMissing = errors.New("missing")
 )
@@ -79,7 +80,7 @@ func transient(err error) bool {
 	if _, bad := errors.AsType[*filter.Error](err); bad {
 		return false
 	}
-	for _, final := range []error{ErrNetwork, ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errMissingStub, errRedirect, errRemade, ErrNoFilter} {
+	for _, final := range []error{ErrNetwork, ErrNoDB, ErrUnauthorized, ErrForbidden, ErrNotBuilt, errMissing, errMissingStub, errRedirect, errReopened, ErrNoFilter} {
 		if errors.Is(err, final) {
 			return false
 		}

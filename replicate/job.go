@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +20,8 @@ type Job struct {
 	id, base       string
 	unfiltered     string // base without the text of the filter function
 	source, target Peer
-	were           [2]string // the instances of source and target at the start
+	were           [2]Info // source and target as they were last seen, or at the start
+	sure           string  // the source's sequence up to which the target had everything then; "": unknown
 	// fence, if not nil, makes sure that this process may still run the job.
 	fence   func(context.Context) error
 	log     *slog.Logger
@@ -72,23 +74,49 @@ type Result struct {
 }
 
 // Run replicates until the target has everything or, if the job is continuous, until ctx
-// ends. It writes a last checkpoint even after ctx has ended. If one of the sides is deleted
-// and created again during the run, it starts again.
+// ends. It writes a last checkpoint even after ctx has ended. If one of the sides is opened
+// anew during the run, it starts again from where it is sure that nothing can be lost.
 func (j *Job) Run(ctx context.Context) (Result, error) {
+	since := ""
 	for {
-		result, err := j.run(ctx)
-		if !errors.Is(err, errRemade) || ctx.Err() != nil {
+		result, err := j.run(ctx, since)
+		if !errors.Is(err, errReopened) || ctx.Err() != nil {
 			return result, err
 		}
-		j.log.Warn("starting from the beginning", "error", err)
+		why := err
+		if since, err = j.resume(ctx); err != nil {
+			return result, errors.Join(why, err)
+		}
+		j.log.Info("comparing again", "since", since, "why", why)
 	}
+}
+
+// resume returns the sequence up to which the job was sure that the target had everything, if
+// both sides still have what they had then. Otherwise the checkpoints tell.
+func (j *Job) resume(ctx context.Context) (since string, err error) {
+	for i, p := range []Peer{j.source, j.target} {
+		held := false
+		err := j.retry(ctx, p, func() (err error) {
+			held, err = p.Holds(ctx, j.were[i].UpdateSeq)
+			return err
+		})
+		if err != nil && transient(err) {
+			return "", err
+		}
+		if err != nil || !held {
+			j.sure = ""
+			break
+		}
+	}
+	return j.sure, nil
 }
 
 // lastCheckpoint is how long a job that is told to stop tries to write a checkpoint. A server
 // that stops waits for it.
 const lastCheckpoint = 3 * time.Second
 
-func (j *Job) run(ctx context.Context) (Result, error) {
+// run is one run. since, if not "", is where it starts, whatever the checkpoints say.
+func (j *Job) run(ctx context.Context, since string) (Result, error) {
 	j.mu.Lock()
 	j.started = j.now()
 	j.updated = j.started
@@ -97,9 +125,12 @@ func (j *Job) run(ctx context.Context) (Result, error) {
 	if err := j.open(ctx); err != nil {
 		return Result{}, err
 	}
-	since, history, err := j.findStart(ctx)
+	recorded, history, err := j.findStart(ctx)
 	if err != nil {
 		return Result{}, err
+	}
+	if since == "" {
+		since = recorded
 	}
 	run := &session{SessionID: newSessionID(), StartTime: httpTime(j.started), StartLastSeq: seqJSON(since)}
 	if len(history) > 0 {
@@ -110,7 +141,7 @@ func (j *Job) run(ctx context.Context) (Result, error) {
 	pipe := pipeline{job: j, since: since, session: run, history: history}
 	err = pipe.run(ctx)
 	result := Result{Filtered: j.spec.Filter.DocIDs != nil}
-	if errors.Is(err, errRemade) {
+	if errors.Is(err, errReopened) {
 		return result, err
 	}
 	if err != nil {
@@ -154,9 +185,14 @@ func (j *Job) findFilter(ctx context.Context) error {
 	return err
 }
 
-// stillThere makes sure that both sides are still the databases that the job started with.
-// A new database lacks what went to the old one, so a checkpoint in it would be false.
+// stillThere makes sure that both sides still have what the job has brought and found. A new
+// database lacks what went to the old one, and so does one that was put back to an earlier
+// state, so a checkpoint in it would be false.
 func (j *Job) stillThere(ctx context.Context) error {
+	j.mu.Lock()
+	through := j.through
+	j.mu.Unlock()
+	now := j.were
 	if j.fence != nil {
 		if err := j.fence(ctx); err != nil {
 			return err
@@ -171,11 +207,20 @@ func (j *Job) stillThere(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if info.Instance != j.were[i] {
-			return fmt.Errorf("%s: %w", p.Name(), errRemade)
+		if info.Opened != j.were[i].Opened || info.Steady && numberOf(info.UpdateSeq) < numberOf(j.were[i].UpdateSeq) {
+			return fmt.Errorf("%s: %w", p.Name(), errReopened)
 		}
+		now[i] = info
 	}
+	j.were, j.sure = now, through
 	return nil
+}
+
+// numberOf is the number that a sequence begins with, which in CouchDB too counts changes.
+func numberOf(seq string) uint64 {
+	digits, _, _ := strings.Cut(seq, "-")
+	n, _ := strconv.ParseUint(digits, 10, 64)
+	return n
 }
 
 // open makes sure that both sides exist.
@@ -183,7 +228,7 @@ func (j *Job) open(ctx context.Context) error {
 	err := j.retry(ctx, j.source, func() error {
 		info, err := j.source.Info(ctx)
 		if err == nil {
-			j.were[0] = info.Instance
+			j.were[0] = info
 			j.mu.Lock()
 			j.sourceAt = info.UpdateSeq
 			j.mu.Unlock()
@@ -203,7 +248,7 @@ func (j *Job) open(ctx context.Context) error {
 			}
 		}
 		info, err := j.target.Info(ctx)
-		j.were[1] = info.Instance
+		j.were[1] = info
 		return err
 	})
 }
@@ -241,7 +286,7 @@ func newSessionID() string {
 func (j *Job) begin(since string, stats counters) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.through, j.recorded, j.stats = since, since, stats
+	j.through, j.recorded, j.stats, j.sure = since, since, stats, since
 }
 
 func (j *Job) troubled(err error) {

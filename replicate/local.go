@@ -68,10 +68,23 @@ func (p *localPeer) with(ctx context.Context, fn func(*store.DB) error) error {
 func (p *localPeer) Info(ctx context.Context) (out Info, err error) {
 	err = p.with(ctx, func(db *store.DB) error {
 		newest, err := db.UpdateSeq(ctx)
-		out.UpdateSeq, out.Instance = db.Seq(newest).String(), db.Instance()
+		out = Info{UpdateSeq: db.Seq(newest).String(), Opened: db.Instance() + string(db.AppendStartTime(nil)), Steady: true}
 		return err
 	})
 	return out, err
+}
+
+func (p *localPeer) Holds(ctx context.Context, seq string) (ok bool, err error) {
+	err = p.with(ctx, func(db *store.DB) error {
+		s, err := store.ReadSeq(seq)
+		if err != nil {
+			return err
+		}
+		n, err := db.Common(ctx, s)
+		ok = n == s.N
+		return err
+	})
+	return ok, err
 }
 
 func (p *localPeer) Create(ctx context.Context) error {

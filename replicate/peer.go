@@ -17,6 +17,9 @@ type Peer interface {
 	Name() string
 	// Info returns the database's current sequence, or ErrNoDB.
 	Info(ctx context.Context) (Info, error)
+	// Holds tells whether the database still has all that it had when it gave a sequence. false: it
+	// has been put back or made anew, or cannot tell.
+	Holds(ctx context.Context, seq string) (bool, error)
 	// Create creates the database. It is no error if it exists.
 	Create(ctx context.Context) error
 	// Changes reads the next changes and calls fn for each.
@@ -47,7 +50,11 @@ type Peer interface {
 // Info is what a database says about itself.
 type Info struct {
 	UpdateSeq string
-	Instance  string // differs after a database was deleted and created again; "" if unknown
+	// Opened is another text after a database was deleted and created again, or where its server
+	// cannot exclude that its files were put back: after a restart. "" if unknown.
+	Opened string
+	// Steady says that, unless the database is put back, the number of UpdateSeq only grows.
+	Steady bool
 }
 
 // ChangesQuery says which changes to read.

@@ -224,8 +224,9 @@ func (p *remotePeer) Info(ctx context.Context) (Info, error) {
 	}
 	var info struct {
 		UpdateSeq any    `json:"update_seq"`
-		Created   any    `json:"instance_start_time"`
+		Opened    any    `json:"instance_start_time"`
 		Name      string `json:"db_name"`
+		Cluster   struct{ N int }
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
@@ -233,17 +234,21 @@ func (p *remotePeer) Info(ctx context.Context) (Info, error) {
 		return Info{}, ErrNoDB // something else answers there
 	}
 	seq := fmt.Sprint(info.UpdateSeq)
-	return Info{UpdateSeq: seq, Instance: fmt.Sprint(info.Created) + instanceOf(seq)}, nil
+	return Info{UpdateSeq: seq, Opened: fmt.Sprint(info.Opened), Steady: info.Cluster.N <= 1}, nil
 }
 
-// instanceOf returns the part of an update sequence that tells apart databases of the same
-// name. tododb puts it after the dash. CouchDB puts other things there.
-func instanceOf(seq string) string {
-	_, instance, _ := strings.Cut(seq, "-")
-	if len(instance) > 32 || strings.ContainsFunc(instance, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) }) {
-		return ""
+// Holds asks for no change after the sequence. A server that knows it then says that this is how far
+// one has come; tododb names an earlier one if it has been put back.
+func (p *remotePeer) Holds(ctx context.Context, seq string) (bool, error) {
+	b, err := p.call(ctx, http.MethodGet, "_changes", url.Values{"since": {seq}, "limit": {"0"}}, nil)
+	if err != nil {
+		return false, err
 	}
-	return instance
+	var end struct {
+		LastSeq json.RawMessage `json:"last_seq"`
+	}
+	err = json.Unmarshal(b, &end)
+	return err == nil && seqText(end.LastSeq) == seq, err
 }
 
 func (p *remotePeer) Create(ctx context.Context) error {

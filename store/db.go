@@ -275,6 +275,9 @@ func (db *DB) followOthers() {
 			return
 		case <-w.C():
 		case <-tick.C:
+			if err := db.readHistory(db.store.ctx); err != nil {
+				db.store.opt.Logger.Warn("cannot check for epochs that other processes began", "db", db.name, "error", err)
+			}
 		}
 		seq, err := lastSeq(db.store.ctx, db.edb)
 		if err != nil {

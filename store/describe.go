@@ -12,9 +12,10 @@ import (
 func (db *DB) AppendInfo(b []byte, info Info) []byte {
 	b = jsonscan.AppendString(append(b, `{"db_name":`...), db.Name())
 	b = append(b, `,"purge_seq":"`...)
-	b = db.Seq(info.PurgeSeq).AppendTo(b)
+	at := db.Seq(info.UpdateSeq)
+	b = Seq{info.PurgeSeq, at.Epoch}.AppendTo(b)
 	b = append(b, `","update_seq":"`...)
-	b = db.Seq(info.UpdateSeq).AppendTo(b)
+	b = at.AppendTo(b)
 	b = append(b, `","sizes":{"file":`...)
 	b = strconv.AppendInt(b, info.File, 10)
 	b = strconv.AppendInt(append(b, `,"external":`...), info.External, 10)
@@ -34,8 +35,15 @@ func (db *DB) AppendInfo(b []byte, info Info) []byte {
 	}
 	b = strconv.AppendBool(append(b, `,"disk_format_version":8,"compact_running":`...), info.CompactRunning)
 	b = append(b, `,"cluster":{"q":1,"n":1,"w":1,"r":1},"instance_start_time":"`...)
-	b = strconv.AppendInt(b, info.Created.Unix(), 10)
+	b = db.AppendStartTime(b)
 	return append(b, `"}`...)
+}
+
+// AppendStartTime appends what CouchDB calls instance_start_time, in microseconds. A replicator
+// compares it before it records how far it has come: if it is another one, what was written may
+// be lost (Opened).
+func (db *DB) AppendStartTime(b []byte) []byte {
+	return strconv.AppendInt(b, db.Opened().UnixMicro(), 10)
 }
 
 // DefaultSecurity is the security object until one is set: only server administrators have

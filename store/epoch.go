@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/record"
@@ -78,6 +79,7 @@ func readEpochs(r engine.Reader) (list []Epoch, err error) {
 type history struct {
 	instance string
 	epochs   []Epoch
+	opened   time.Time // when this process entered the newest epoch
 }
 
 // newest is the epoch of the next sequence.
@@ -126,6 +128,12 @@ func (db *DB) Seq(n uint64) Seq { return Seq{N: n, Epoch: db.lineage.now.Load().
 // Epoch names the epoch of the next sequence.
 func (db *DB) Epoch() string { return db.lineage.now.Load().newest().ID }
 
+// Opened says since when this process has had the database for itself: nobody has put its files
+// back or written to them, and no sequence that was ever shown has been lost. Who has written
+// something, and finds another time later, cannot be sure that it is still there. On an engine
+// that processes share it is the time at which the database was created, or put back.
+func (db *DB) Opened() time.Time { return db.lineage.now.Load().opened }
+
 // Epochs lists the epochs of the sequences that there are, the oldest first. Sequences before
 // the first of them are of the epoch of the database's identity (Instance). Where many have been
 // merged, the first one stands for those before it.
@@ -171,7 +179,7 @@ func (db *DB) readHistory(ctx context.Context) error {
 	return db.view(ctx, func(r engine.Reader) error {
 		list, err := readEpochs(r)
 		if err == nil {
-			db.lineage.now.Store(&history{db.identity.Instance, list})
+			db.learn(list)
 		}
 		return err
 	})
@@ -181,7 +189,7 @@ func (db *DB) readHistory(ctx context.Context) error {
 // made its newest sequence, the next one begins an epoch: nobody can know what has happened to
 // the files. Where processes share databases, files are not put back behind their backs.
 func (db *DB) loadHistory(ctx context.Context, edb engine.DB) (last uint64, err error) {
-	h := &history{instance: db.identity.Instance}
+	h := &history{instance: db.identity.Instance, opened: db.store.opt.Clock()}
 	err = edb.View(ctx, func(r engine.Reader) error {
 		top, err := newest(r)
 		if err != nil {
@@ -194,13 +202,29 @@ func (db *DB) loadHistory(ctx context.Context, edb engine.DB) (last uint64, err 
 	if err != nil {
 		return 0, err
 	}
-	begun := db.store.Shared() || db.store.ours(db.name) == ownEpoch{h.newest().ID, last}
-	if !begun {
-		h.epochs = follow(h.epochs, Epoch{newEpochID(), last + 1})
+	next := newEpochID()
+	switch left, ok := db.store.left(db.name); {
+	case db.store.Shared():
+		next, h.opened = "", db.identity.Created
+	case ok && left.id == h.newest().ID && left.last == last:
+		next, h.opened = left.next, left.opened
+	}
+	if next != "" {
+		h.epochs = follow(h.epochs, Epoch{next, last + 1})
 	}
 	db.lineage.now.Store(h)
-	db.lineage.begun.Store(begun)
+	db.lineage.begun.Store(next == "")
 	return last, nil
+}
+
+// learn takes in epochs that are on disk, or about to be.
+func (db *DB) learn(list []Epoch) {
+	was := db.lineage.now.Load()
+	h := &history{was.instance, list, was.opened}
+	if h.newest().ID != was.newest().ID {
+		h.opened = db.store.opt.Clock()
+	}
+	db.lineage.now.Store(h)
 }
 
 // follow appends an epoch; if the last one has covered nothing, it takes its place.
@@ -246,7 +270,7 @@ func (w *writer) beginEpoch(id string) error {
 	}
 	w.entered = true
 	w.db.lineage.begun.Store(false) // until the commit
-	w.db.lineage.now.Store(&history{w.db.identity.Instance, list})
+	w.db.learn(list)
 	return nil
 }
 
@@ -277,48 +301,55 @@ func (db *DB) mergeEpochs(ctx context.Context, keep int) error {
 		if !w.db.lineage.begun.Load() {
 			list = follow(list, Epoch{w.db.Epoch(), w.last + 1})
 		}
-		w.db.lineage.now.Store(&history{w.db.identity.Instance, list})
+		w.db.learn(list)
 		return nil
 	}})
 }
 
-// ownEpoch is where a database stood when this process, which had made its newest sequence,
-// closed it for want of use.
-type ownEpoch struct {
-	id   string
-	last uint64
+// leftAt is how this process left a database that it closed for want of use. If it is found so,
+// nothing has happened to it.
+type leftAt struct {
+	id     string // the newest epoch on disk
+	last   uint64 // the newest sequence
+	next   string // the epoch of the next sequence, if that is another one
+	opened time.Time
 }
 
-// maxOwn bounds how many of these are kept. A database whose place is forgotten gets an epoch
-// more.
-const maxOwn = 100_000
+// maxLeft bounds how many of these are kept. A database that is forgotten gets an epoch more.
+const maxLeft = 100_000
 
-// closing notes where an idle database stands. The caller holds mu.
-func (s *Store) closing(db *DB) {
-	if db.openErr != nil || !db.lineage.begun.Load() || s.eng.Caps().Shared {
+// leaving notes how an idle database is left. The caller holds mu.
+func (s *Store) leaving(db *DB) {
+	if db.openErr != nil || s.eng.Caps().Shared {
 		return
 	}
-	s.own(db.name, ownEpoch{db.Epoch(), db.news.newest()})
+	h := db.lineage.now.Load()
+	at := leftAt{id: h.newest().ID, last: db.news.newest(), opened: h.opened}
+	if !db.lineage.begun.Load() {
+		before := history{instance: h.instance, epochs: h.epochs[:len(h.epochs)-1]}
+		at.id, at.next = before.newest().ID, at.id
+	}
+	s.leave(db.name, at)
 }
 
-// own notes that this process made the newest sequence of a database. The caller holds mu.
-func (s *Store) own(name string, e ownEpoch) {
-	for other := range s.owned {
-		if len(s.owned) < maxOwn {
+// leave notes how a database is left. The caller holds mu.
+func (s *Store) leave(name string, at leftAt) {
+	for other := range s.lefts {
+		if len(s.lefts) < maxLeft {
 			break
 		}
-		delete(s.owned, other)
+		delete(s.lefts, other)
 	}
-	s.owned[name] = e
+	s.lefts[name] = at
 }
 
-// ours takes the note of a database that is being opened.
-func (s *Store) ours(name string) ownEpoch {
+// left takes the note of a database that is being opened.
+func (s *Store) left(name string) (at leftAt, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.owned[name]
-	delete(s.owned, name)
-	return e
+	at, ok = s.lefts[name]
+	delete(s.lefts, name)
+	return at, ok
 }
 
 // epochs checks that no epoch begins twice, or later than with the next sequence.

@@ -27,9 +27,9 @@ type Store struct {
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[string]*DB
-	idle   *list.List          // of *DB without users, longest idle first
-	going  map[string]bool     // databases that are being deleted: nobody may open them
-	owned  map[string]ownEpoch // of databases that were closed for want of use
+	idle   *list.List        // of *DB without users, longest idle first
+	going  map[string]bool   // databases that are being deleted: nobody may open them
+	lefts  map[string]leftAt // of databases that were closed for want of use
 	closed bool
 	wg     sync.WaitGroup // closings of evicted databases
 }
@@ -40,7 +40,7 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}, owned: map[string]ownEpoch{}}
+	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}, lefts: map[string]leftAt{}}
 	return s, s.SetLimits(opt)
 }
 
@@ -154,7 +154,7 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 		return fmt.Errorf("create database %q: %w", name, err)
 	}
 	s.mu.Lock()
-	s.own(name, ownEpoch{id: id.Instance})
+	s.leave(name, leftAt{id: id.Instance, opened: s.opt.Clock()})
 	s.mu.Unlock()
 	db, err := s.db(ctx, name)
 	if errors.Is(err, ErrFull) || errors.Is(err, ErrUnavailable) {
@@ -202,7 +202,7 @@ func (s *Store) takeAway(name string) (*DB, error) {
 		return nil, ErrNoDB
 	}
 	s.going[name] = true
-	delete(s.owned, name)
+	delete(s.lefts, name)
 	db := s.open[name]
 	if db != nil {
 		s.forget(db)
@@ -325,7 +325,7 @@ func (s *Store) release(db *DB) {
 func (s *Store) evict() (out []*DB) {
 	for int64(len(s.open)) > s.maxOpen.Load() && s.idle.Len() > 0 && !s.closed {
 		db := s.idle.Front().Value.(*DB)
-		s.closing(db)
+		s.leaving(db)
 		s.forget(db)
 		out = append(out, db)
 	}
@@ -342,7 +342,7 @@ func (s *Store) MakeRoom() bool {
 	s.mu.Lock()
 	for len(out) < room && s.idle.Len() > 0 && !s.closed {
 		db := s.idle.Front().Value.(*DB)
-		s.closing(db)
+		s.leaving(db)
 		s.forget(db)
 		out = append(out, db)
 	}

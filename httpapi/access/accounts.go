@@ -24,9 +24,9 @@ type accounts struct {
 
 	byName *lru.Cache[string, *knownAccount] // added to only with mu held
 
-	mu       sync.RWMutex // guards what follows
-	instance string       // of the database that the rest is about
-	seen     uint64       // changes up to here have been seen
+	mu    sync.RWMutex // guards what follows
+	epoch string       // of the database when seen was found to be of its history
+	seen  store.Seq    // changes up to here have been seen
 }
 
 // knownAccount is what was found for a name; a nil account stands for nobody. It never changes.
@@ -52,19 +52,22 @@ func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, err
 		return nil, err
 	}
 	defer db.Release()
-	if err := c.follow(ctx, db); err != nil {
-		return nil, err
-	}
 	for {
+		if err := c.follow(ctx, db); err != nil {
+			return nil, err
+		}
 		c.mu.RLock()
 		known, _ := c.byName.Get(name)
-		seen := c.seen
+		epoch, seen := c.epoch, c.seen
 		var was *auth.Account
 		if known != nil {
 			was = known.account
 		}
 		fresh := known != nil && !known.stale
 		c.mu.RUnlock()
+		if epoch != db.Epoch() { // another handle, of another state of the files
+			continue
+		}
 		if fresh {
 			return was, nil
 		}
@@ -75,43 +78,50 @@ func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, err
 		if found != nil && was != nil && found.Same(was) {
 			found = was
 		}
-		if c.remember(name, found, seen, db.Instance()) {
+		if c.remember(name, found, seen, epoch) {
 			return found, nil
 		}
 	}
 }
 
 // remember keeps what was found. It returns false if the database has changed since.
-func (c *accounts) remember(name string, found *auth.Account, seen uint64, instance string) bool {
+func (c *accounts) remember(name string, found *auth.Account, seen store.Seq, epoch string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seen != seen || c.instance != instance {
+	if c.seen != seen || c.epoch != epoch {
 		return false
 	}
 	c.byName.Add(name, &knownAccount{account: found})
 	return true
 }
 
-// follow takes changes into account.
+// follow takes changes into account. If the database has become another one, or was put back to a
+// state that it was in before, nothing of what is remembered counts.
 func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 	for {
 		c.mu.RLock()
-		instance, seen := c.instance, c.seen
+		epoch, seen := c.epoch, c.seen
 		c.mu.RUnlock()
-		if instance == db.Instance() {
+		now := db.Epoch()
+		if epoch == now {
 			select {
-			case <-db.Changed(seen):
+			case <-db.Changed(seen.N):
 			default:
 				return nil
 			}
 		}
+		common, err := db.Common(ctx, seen)
+		if err != nil {
+			return err
+		}
+		same := common == seen.N && epoch != ""
 		newest, err := db.UpdateSeq(ctx)
 		if err != nil {
 			return err
 		}
 		var changed []string
-		if instance == db.Instance() {
-			q := store.ChangesQuery{Since: seen, To: newest, Limit: -1}
+		if same {
+			q := store.ChangesQuery{Since: seen.N, To: newest, Limit: -1}
 			_, err := db.Changes(ctx, q, func(ch *store.Change) error {
 				changed = append(changed, strings.TrimPrefix(string(ch.ID), auth.UserPrefix))
 				return nil
@@ -121,9 +131,8 @@ func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 			}
 		}
 		c.mu.Lock()
-		if c.instance == instance && c.seen == seen { // otherwise somebody else was faster
-			if instance != db.Instance() {
-				c.instance = db.Instance()
+		if c.epoch == epoch && c.seen == seen { // otherwise somebody else was faster
+			if !same {
 				c.byName.Purge()
 			}
 			for _, name := range changed {
@@ -131,7 +140,7 @@ func (c *accounts) follow(ctx context.Context, db store.Bare) error {
 					c.byName.Add(name, &knownAccount{account: known.account, stale: true})
 				}
 			}
-			c.seen = newest
+			c.epoch, c.seen = now, db.Seq(newest)
 		}
 		c.mu.Unlock()
 	}

@@ -2,7 +2,6 @@ package operate
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/tododb/tododb/httpapi/wire"
@@ -33,7 +32,8 @@ func (o *Room) Compact(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
 }
 
-// EnsureFullCommit has nothing to do: what was acknowledged is on disk.
+// EnsureFullCommit has nothing to do: what was acknowledged is on disk. The answer tells whether the
+// files were put back since a replicator last asked.
 func (o *Room) EnsureFullCommit(w http.ResponseWriter, r *http.Request) error {
 	db, err := o.access.Open(r)
 	if err != nil {
@@ -43,10 +43,9 @@ func (o *Room) EnsureFullCommit(w http.ResponseWriter, r *http.Request) error {
 	if err := wire.RequireJSON(r); err != nil {
 		return err
 	}
-	info, err := db.Info(r.Context())
-	if err != nil {
+	if err := db.WhyGone(); err != nil {
 		return err
 	}
-	b := strconv.AppendInt([]byte(`{"ok":true,"instance_start_time":"`), info.Created.Unix(), 10)
+	b := db.AppendStartTime([]byte(`{"ok":true,"instance_start_time":"`))
 	return wire.WriteJSON(w, r, http.StatusCreated, append(b, `"}`...))
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -228,8 +227,7 @@ func (f *follower) dropUserDB(ctx context.Context, user string) error {
 	return nil
 }
 
-// Seen reads how far the changes have been followed. A record of an earlier database of that
-// name does not count.
+// Seen reads how far the changes have been followed.
 func Seen(ctx context.Context, db store.Bare) (uint64, error) {
 	doc, err := db.GetLocal(ctx, record)
 	if errors.Is(err, store.ErrMissing) {
@@ -238,19 +236,19 @@ func Seen(ctx context.Context, db store.Bare) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var told struct{ Instance, Seq string }
-	if err := json.Unmarshal(doc.Body, &told); err != nil || told.Instance != db.Instance() {
+	var told struct{ Seq string }
+	if err := json.Unmarshal(doc.Body, &told); err != nil {
 		return 0, nil
 	}
-	seq, err := strconv.ParseUint(told.Seq, 10, 64)
-	if err != nil {
+	seq, err := db.ParseSeq(ctx, told.Seq)
+	if errors.Is(err, store.ErrBadSeq) {
 		return 0, nil
 	}
-	return seq, nil
+	return seq, err
 }
 
 func writeSeen(ctx context.Context, db store.Bare, seq uint64) error {
-	body, err := json.Marshal(map[string]string{"Instance": db.Instance(), "Seq": strconv.FormatUint(seq, 10)})
+	body, err := json.Marshal(map[string]string{"Seq": db.Seq(seq).String()})
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -41,8 +40,8 @@ func (v *viewRange) tag(h view.Head) error {
 	if v.includeDocs || v.updateSeq {
 		at = h.Seq
 	}
-	etag := append(append([]byte{'"'}, v.Definition().Signature...), v.db.Instance()...)
-	etag = strconv.AppendUint(etag, at, 36)
+	etag := append(append([]byte{'"'}, v.Definition().Signature...), '.')
+	etag = v.db.Seq(at).AppendTo(etag)
 	if v.known(string(append(etag, '"'))) {
 		return errKnown
 	}
