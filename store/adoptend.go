@@ -241,7 +241,7 @@ func (a *Adoption) Publish(opt AdoptOptions) error {
 		if old, err = s.takeAway(a.name); err != nil {
 			return err
 		}
-		s.ours(a.name) // it is not
+		s.left(a.name) // it is not what was left
 		err = a.db.Replace(ctx)
 		s.putBack(a.name, old)
 	} else {
