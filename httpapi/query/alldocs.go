@@ -124,7 +124,7 @@ func (d *docRange) write(ctx context.Context, st *wire.Stream) error {
 	return err
 }
 
-// appendHead appends what stands before the rows; offset < 0 is none.
+// appendHead appends what comes before the rows. A negative offset means none.
 func (d *docRange) appendHead(st *wire.Stream, db *store.DB, page store.Page, offset int) {
 	b := append(st.Buf, `{"total_rows":`...)
 	if d.space == store.LocalDocs {

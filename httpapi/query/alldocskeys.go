@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// listKeys takes the ids that were asked for, as far as the options want them.
+// listKeys takes the requested ids, as far as the options want them.
 func (d *docRange) listKeys(p *viewParams) error {
 	d.byKey = true
 	n := 0
@@ -46,7 +46,7 @@ func (d *docRange) listKeys(p *viewParams) error {
 // docKey is one of the ids asked for, as the JSON that came.
 type docKey []byte
 
-// id is the id that a key means. What is no string is no id: nothing has it.
+// id is the id that a key means. A key that is not a string matches no document.
 func (k docKey) id() string {
 	id, err := jsonscan.Text(k)
 	if err != nil {

@@ -41,7 +41,7 @@ func (room *Room) docRanges(w http.ResponseWriter, r *http.Request, space store.
 	return writeResults(w, r, plans)
 }
 
-// oneOfKeys makes a key of keys that has only one, as CouchDB does where there are several queries.
+// oneOfKeys turns a keys option with one key into the option key, as CouchDB does for several queries.
 func (p *viewParams) oneOfKeys() {
 	var first []byte
 	n := 0
@@ -94,8 +94,8 @@ func writeResults(w http.ResponseWriter, r *http.Request, plans []rangePlan) err
 // maxQueries is how many queries one request may have.
 const maxQueries = 10_000
 
-// eachQuery reads a request with several queries, and calls fn for each. What one of them says
-// takes precedence over the URL's query, which holds for all.
+// eachQuery reads a request with several queries, and calls fn for each. The options of a query
+// take precedence over the URL's, which apply to all queries.
 func eachQuery(w http.ResponseWriter, r *http.Request, fn func(p *viewParams) error) error {
 	if err := wire.RequireJSON(r); err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 	"github.com/tododb/tododb/store/design"
 )
 
-// deprecation is a header in the answers of shows, lists and rewrites. CouchDB 3.0, of that
-// day, has deprecated them.
+// deprecation is a header in the answers of shows, lists and rewrites. CouchDB 3.0, released
+// on that day, deprecated them.
 const deprecation = "@1582675200"
 
 // design finds a design document by its name, without _design/.
@@ -25,7 +25,7 @@ type functionCall struct {
 	db     *store.DB
 	design *design.Document
 	name   string   // of the function
-	rest   []string // of the path behind it
+	rest   []string // of the path after it
 }
 
 // functionOf finds the function that the path names. group is _show, _update or _list. The caller releases the
@@ -58,11 +58,11 @@ func (room *Room) functionOf(r *http.Request, group string) (c functionCall, err
 	return c, err
 }
 
-// groupMembers are the members of a design document that the functions stand in.
+// groupMembers are the members of a design document that hold the functions.
 var groupMembers = map[string]string{"_show": "shows", "_update": "updates", "_list": "lists"}
 
-// target reads the document that a function is called for, as JSON; nil if the path names
-// none or there is none.
+// target reads the document that a function is called for, as JSON. It is nil if the path names
+// none or the document does not exist.
 func (c *functionCall) target(ctx context.Context) (doc *store.Document, js []byte, err error) {
 	id := c.id()
 	if id == nil {

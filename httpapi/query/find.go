@@ -44,7 +44,7 @@ func (room *Room) Find(w http.ResponseWriter, r *http.Request) error {
 	return st.End()
 }
 
-// appendAnswer appends what stands behind the documents.
+// appendAnswer appends what comes after the documents.
 func appendAnswer(b []byte, q *mango.Query, a *mango.Answer) []byte {
 	b = wire.AppendString(append(b, ",\r\n\"bookmark\":"...), a.Bookmark)
 	if q.ExecutionStats {
@@ -127,7 +127,7 @@ func (room *Room) queryBody(w http.ResponseWriter, r *http.Request) (*mango.Quer
 	return q, nil
 }
 
-// objectBody reads a body that must be a JSON object and say so.
+// objectBody reads a body that must be a JSON object, with JSON's content type.
 func objectBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := wire.RequireJSON(r); err != nil {
 		return nil, err

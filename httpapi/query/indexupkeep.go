@@ -106,7 +106,7 @@ func (room *Room) DesignInfo(w http.ResponseWriter, r *http.Request) error {
 	b = wire.AppendInt(append(b, `},"waiting_clients":`...), info.WaitingClients)
 	b = strconv.AppendBool(append(b, `,"updater_running":`...), info.Building)
 	b = strconv.AppendBool(append(b, `,"compact_running":`...), info.Compacting)
-	// What an index has reached is on disk.
+	// Everything that the index has reached is on disk.
 	b = append(b, `,"waiting_commit":false,"collator_versions":["`+collate.Version+`"]}}`...)
 	return wire.WriteJSON(w, r, http.StatusOK, b)
 }

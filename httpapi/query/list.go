@@ -24,7 +24,7 @@ func (room *Room) List(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if of.view == allDocs { // who may not list the documents gets no list of them here either
+	if of.view == allDocs { // needs the right to list the documents
 		if err := room.access.MayList(r); err != nil {
 			return err
 		}
@@ -80,13 +80,13 @@ func (room *Room) List(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// allDocs stands in the place of a view for all documents of the database.
+// allDocs, in the place of a view's name, means all documents of the database.
 const allDocs = "_all_docs"
 
 // listed is what the path of a list names: a view and its design document.
 type listed struct {
 	ddoc, view string
-	wrong      error // the path names none; whoever may not use the database is told so first
+	wrong      error // set if the path names none; a missing right to the database is reported first
 }
 
 func listedOf(r *http.Request) (of listed, err error) {
@@ -156,10 +156,10 @@ func rowsOf(ctx context.Context, q rangePlan) iter.Seq2[[]byte, error] {
 	}
 }
 
-// errNoMoreRows ends the reading of rows that nobody wants.
+// errNoMoreRows ends the reading when nobody wants more rows.
 var errNoMoreRows = errors.New("no more rows are wanted")
 
-// rowLines takes the answer of a view apart, which has each row on a line of its own.
+// rowLines takes the answer of a view apart. Each row is on its own line there.
 type rowLines struct {
 	header http.Header
 	yield  func([]byte, error) bool
@@ -207,15 +207,15 @@ func (a *listAnswer) Begin(resp script.Response) error {
 		}
 	}
 	h := a.w.Header()
-	h["Content-Type"] = wire.TypeJSON // unless the function says another
+	h["Content-Type"] = wire.TypeJSON // unless the function says otherwise
 	setResponseHeaders(h, &resp, wire.SettingsOf(a.r).FunctionPolicy)
 	a.begun = true
 	a.w.WriteHeader(status)
 	return nil
 }
 
-// fail writes what a function threw behind what it has sent, as CouchDB does (chttpd.erl,
-// send_chunked_error). The caller's error then cuts the connection: what came is not the whole.
+// fail writes what a function threw, after what it has sent, as CouchDB does (chttpd.erl,
+// send_chunked_error). The caller's error then cuts the connection: the answer is incomplete.
 func (a *listAnswer) fail(err error) {
 	if _, threw := errors.AsType[*script.Error](err); !threw || !a.begun || a.r.Method == http.MethodHead {
 		return
@@ -223,7 +223,7 @@ func (a *listAnswer) fail(err error) {
 	f := fault.Of(err)
 	b := append(wire.AppendInt([]byte("\n{\"code\":"), f.Status), ',')
 	if a.Chunk(append(f.Append(b), "}\n"...)) == nil {
-		_ = http.NewResponseController(a.w).Flush() // the client has gone: it is told nothing
+		_ = http.NewResponseController(a.w).Flush() // an error means that the client has gone
 	}
 }
 

@@ -27,9 +27,9 @@ func PartitionOf(r *http.Request) (string, error) {
 	return wire.Segment(r, "partition")
 }
 
-// InPartition makes a handler that works below _partition/P. Before h, which finds the partition with
-// PartitionOf, it checks that the user may use the database and that the database has partitions of
-// such names. It is the only way below _partition.
+// InPartition makes a handler that works below _partition/P. It checks that the user may use the
+// database, that the database is partitioned, and that the name can be a partition's. Then it calls
+// h, which gets the name with PartitionOf. There is no other way below _partition.
 func (room *Room) InPartition(h wire.Handler) wire.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := room.checkPartition(r); err != nil {

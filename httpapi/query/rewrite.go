@@ -27,9 +27,9 @@ var (
 // rewritesKey holds in a request's context how often it has been rewritten.
 type rewritesKey struct{}
 
-// Rewrite answers _design/D/_rewrite/PATH with the answer of another path, of the same database
-// unless the settings allow others: the request is made in the name of whoever sends it.
-// The rules or a function of the design document choose that path.
+// Rewrite answers _design/D/_rewrite/PATH with the answer of another path. The rules or a function
+// of the design document choose that path. It stays in the same database unless the settings
+// allow others, because the request has all the rights of the user who sent it.
 func (room *Room) Rewrite(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Deprecation"] = []string{deprecation}
 	count, _ := r.Context().Value(rewritesKey{}).(int)
@@ -228,7 +228,7 @@ func (rule *rewriteRule) isInt(variable string) bool {
 	return err == nil && format == "int"
 }
 
-// substitute appends JSON with the texts that name what is bound put in.
+// substitute appends JSON in which values replace the texts that name a bound variable.
 func (rule *rewriteRule) substitute(b, value []byte, known wire.Params) []byte {
 	switch jsonscan.Kind(value) {
 	case '[':

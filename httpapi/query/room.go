@@ -18,8 +18,8 @@ type Options struct {
 	Designs *design.Cache
 
 	// Indexes keeps the indexes of design documents. Opener opens the ones of views, and Finder
-	// the ones of selectors. If all three are nil there are none, and what needs one answers
-	// 501.
+	// the ones of selectors. If all three are nil there are none, and requests that need one
+	// answer 501.
 	Indexes *index.Manager
 	Opener  *view.Opener
 	Finder  *mango.Finder
@@ -43,10 +43,10 @@ type Room struct {
 
 // settings are the settings for queries.
 type settings struct {
-	findLimit   int // documents that _find gives unless it says otherwise
-	scanWarning int // documents looked at for each that matches, from which on _find warns; 0: never
+	findLimit   int // documents that _find gives unless the request says otherwise
+	scanWarning int // _find warns if it reads more documents than this for each match; 0: never
 
-	queryLimit, partitionLimit int // rows that a query returns at the most, and one of a partition or a partitioned view
+	queryLimit, partitionLimit int // the most rows of a query, and of one in a partition or of a partitioned view
 
 	rewriteLimit   int  // how often one request may be rewritten
 	secureRewrites bool // a rewrite stays in its database

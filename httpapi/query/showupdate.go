@@ -133,7 +133,7 @@ func writeUpdated(w http.ResponseWriter, r *http.Request, db *store.DB, made []b
 	return result, err
 }
 
-// sendResponse sends what a function wants to be answered.
+// sendResponse sends the response of a function.
 func sendResponse(w http.ResponseWriter, r *http.Request, resp *script.Response, status int) error {
 	if resp.Code != 0 {
 		if resp.Code < 200 || resp.Code > 599 {
@@ -160,12 +160,12 @@ func badCode(code int) error {
 	return wire.Errorf(http.StatusInternalServerError, "render_error", "The function answers with code %d.", code)
 }
 
-// setResponseHeaders sets the headers that a function returns, and those for all functions:
-// what a function writes must not act in the name of the people who look at it.
+// setResponseHeaders sets the headers that a function returns, and the ones that all functions
+// get: a page that a function writes must not use the rights of the people who look at it.
 func setResponseHeaders(h http.Header, resp *script.Response, policy []string) {
 	h["Vary"] = []string{"Accept"}
 	if policy != nil {
-		h["Content-Security-Policy"] = slices.Clone(policy) // to which the function may add
+		h["Content-Security-Policy"] = slices.Clone(policy) // the function may add to them
 	}
 	if resp.Type != "" {
 		h["Content-Type"] = []string{resp.Type}

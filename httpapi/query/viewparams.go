@@ -13,7 +13,7 @@ import (
 )
 
 // viewParams are the options of a range over a view, of which _all_docs is one. Keys
-// are JSON as they came; nil is an absent one.
+// are JSON as they came; nil means absent.
 type viewParams struct {
 	startKey, endKey     []byte
 	startDocID, endDocID string
@@ -115,7 +115,7 @@ func (p *viewParams) readURL(r *http.Request, query wire.Params) error {
 	return err
 }
 
-// readQuery takes the parameters of a query in, in their order.
+// readQuery takes in the parameters of a query, in their order.
 func (p *viewParams) readQuery(query wire.Params) error {
 	return query.Each(func(name, value string) error {
 		switch name {
@@ -130,8 +130,8 @@ func (p *viewParams) readQuery(query wire.Params) error {
 	})
 }
 
-// readBody takes the members of a JSON object in, checked before; what a query says
-// comes after it and wins.
+// readBody takes in the members of a JSON object that has been checked. The query is read
+// after it and wins.
 func (p *viewParams) readBody(body []byte) error {
 	return jsonscan.EachMember(body, func(name, value []byte) error {
 		switch option := string(name); option {
@@ -166,7 +166,7 @@ func (p *viewParams) setKey(name string, key []byte) error {
 	return nil
 }
 
-// set takes an option in; shown is its value as an error's reason shows it. Unknown
+// set takes in an option. shown is its value as an error's reason shows it. Unknown
 // options are ignored.
 func (p *viewParams) set(name, value, shown string) (err error) {
 	switch name {
@@ -234,8 +234,8 @@ func viewBool(value, shown string) (bool, error) {
 	return false, wire.QueryError("Invalid boolean parameter: %s", shown)
 }
 
-// maxLimit is the greatest limit that CouchDB takes. Other numbers may be of any size: one
-// that is greater says no more than this.
+// maxLimit is the greatest limit that CouchDB takes. Other numbers may be of any size, but a
+// greater one has no other effect than this.
 const maxLimit = math.MaxInt / 16
 
 var errLimit = wire.QueryError("Limit is too large, must not exceed %d", maxLimit)
@@ -249,7 +249,7 @@ func viewLimit(value, shown string) (int, error) {
 	return n, err
 }
 
-// viewPositive reads a number of digits; one beyond maxLimit is maxLimit + 1.
+// viewPositive reads a number that is all digits. A number beyond maxLimit becomes maxLimit + 1.
 func viewPositive(value, shown string) (int, error) {
 	digits, negative := strings.CutPrefix(value, "-")
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {

@@ -22,7 +22,7 @@ type viewRows struct {
 	begun bool
 
 	waiting []waitingRow
-	bytes   []byte // of the rows that wait
+	bytes   []byte // the rows that wait
 }
 
 // waitingRow is a row whose document is still to be read.
@@ -30,7 +30,7 @@ type waitingRow struct {
 	from, to int // in viewRows.bytes: the row as JSON, without its document and its end
 	id       string
 	rev      revtree.Rev // zero: the winner
-	none     bool        // the row names a document that cannot be
+	none     bool        // the row names a document that cannot exist
 }
 
 func (v *viewRows) head(h view.Head) error {
@@ -48,7 +48,7 @@ func (v *viewRows) head(h view.Head) error {
 	return nil
 }
 
-// row takes one row in; its bytes are good during the call.
+// row takes in one row. Its bytes are valid during the call.
 func (v *viewRows) row(row *index.Row) error {
 	if !v.plan.includeDocs {
 		v.st.Buf = v.appendRow(v.st.Buf, row)
