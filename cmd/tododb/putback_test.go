@@ -37,6 +37,24 @@ func changes(t *testing.T, p *process, db string, query url.Values) (ids []strin
 	return ids, feed.LastSeq
 }
 
+// snapshotIDs are the ids of the documents in a snapshot.
+func snapshotIDs(t *testing.T, p *process) (ids []string) {
+	t.Helper()
+	for line := range strings.Lines(p.do(200, "GET", "/db/_snapshot", "")) {
+		var doc struct {
+			ID string `json:"_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &doc); err != nil {
+			t.Fatal(err)
+		}
+		if doc.ID != "" {
+			ids = append(ids, doc.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // viewKeys are the keys of the rows of the view /DB/_design/d/_view/v.
 func viewKeys(t *testing.T, p *process, db, query string) (keys []string) {
 	t.Helper()
@@ -61,8 +79,8 @@ func putFile(t *testing.T, from, to string) {
 	}
 }
 
-// copyFolder does something at one moment of a running server, as a snapshot of its file system would be.
-func copyFolder(t *testing.T, p *process, take func()) {
+// atOneMoment does something at one moment of a running server, as a snapshot of its file system would be.
+func atOneMoment(t *testing.T, p *process, take func()) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -107,11 +125,14 @@ func TestFileIsPutBack(t *testing.T) {
 	restart(func() {})
 	write(named("some", 5))
 	_, at := changedSince(t, server, "db", "0")
-	copyFolder(t, server, func() { putFile(t, file, file+".copy") })
+	atOneMoment(t, server, func() { putFile(t, file, file+".copy") })
 	write(named("lost", 20))
 	_, after := changedSince(t, server, "db", "0")
 	viewKeys(t, server, "db", "")
 	etag := server.do(200, "GET", "/db", "")
+	if n := len(snapshotIDs(t, server)); n != 46 {
+		t.Errorf("the snapshot has %d documents", n)
+	}
 
 	restart(func() {})
 	write(named("more", 1))
@@ -128,6 +149,9 @@ func TestFileIsPutBack(t *testing.T) {
 		t.Error("the database says of itself what it said before")
 	}
 	kept := slices.Concat(named("new", 25), named("old", 20), named("some", 5))
+	if got := snapshotIDs(t, server); !slices.Equal(got, slices.Concat([]string{"_design/d"}, kept)) {
+		t.Errorf("the snapshot has %q", got)
+	}
 	for place, want := range map[string][]string{
 		before: slices.Concat(named("new", 25), named("some", 5)),
 		at:     named("new", 25),
@@ -190,7 +214,7 @@ func TestCopyOfARunningServer(t *testing.T) {
 	}
 	last = "0"
 	visit(5)
-	copyFolder(t, server, func() {
+	atOneMoment(t, server, func() {
 		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 			t.Error(err)
 		}

@@ -2,11 +2,14 @@ package snapshot
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
+
+	"github.com/tododb/tododb/store"
 )
 
 // holding says what a file holds: the first line of its cuts.
@@ -97,6 +100,13 @@ func appendCut(path string, h *holding, c *cut) (err error) {
 	}
 	_, err = f.Write(append(append(b, line...), '\n'))
 	return err
+}
+
+// of tells whether the database had what the cut has. One that was put back may have the number for
+// something else.
+func (c *cut) of(ctx context.Context, db *store.DB) (bool, error) {
+	n, err := db.ParseSeq(ctx, c.Seq)
+	return err == nil && n == c.N, err
 }
 
 // place is the line that says how far the lines before it go.

@@ -71,10 +71,9 @@ func (f *file) upTo(ctx context.Context, r *reader, to uint64) (cut, error) {
 	}
 	defer func() { f.turn <- struct{}{} }()
 	if f.reached.Seq != "" {
-		// A database that was put back may have the number for something else.
-		if n, err := r.db.ParseSeq(ctx, f.reached.Seq); err != nil {
+		if of, err := f.reached.of(ctx, r.db); err != nil {
 			return cut{}, err
-		} else if n != f.reached.N {
+		} else if !of {
 			return cut{}, errStale
 		}
 	}

@@ -145,13 +145,19 @@ func (f *file) snapshot(ctx context.Context, r *reader, info store.Info) (*Snaps
 	return f.open(c)
 }
 
-// earlier returns the snapshot with an ETag, if its file is still there; nil otherwise.
-func (s *Files) earlier(h holding, etag func(*cut) bool) *Snapshot {
+// earlier returns the snapshot with an ETag, if its file is still there and is of the database's
+// history; nil otherwise.
+func (s *Files) earlier(ctx context.Context, db *store.DB, h holding, etag func(*cut) bool) (*Snapshot, error) {
+	info, err := db.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.PurgeSeq = info.PurgeSeq
 	s.mu.Lock()
 	var found *file
 	var at cut
 	for _, f := range s.all {
-		if !f.is(&h) {
+		if !f.is(&h) || f.PurgeSeq != h.PurgeSeq {
 			continue
 		}
 		for i := range f.cuts {
@@ -165,14 +171,25 @@ func (s *Files) earlier(h holding, etag func(*cut) bool) *Snapshot {
 	}
 	s.mu.Unlock()
 	if found == nil {
-		return nil
+		return nil, nil
 	}
-	snapshot, err := found.open(at)
-	if err != nil {
+	snapshot, err := found.openIfOf(ctx, db, at)
+	if snapshot == nil {
 		s.give(found)
-		return nil
 	}
-	return snapshot
+	return snapshot, err
+}
+
+// openIfOf opens the bytes of a snapshot if it is of the database's history, and still there.
+func (f *file) openIfOf(ctx context.Context, db *store.DB, c cut) (*Snapshot, error) {
+	if of, err := c.of(ctx, db); !of {
+		return nil, err
+	}
+	snapshot, err := f.open(c)
+	if err != nil {
+		return nil, nil // it has just been removed: then there is a new one
+	}
+	return snapshot, nil
 }
 
 // take finds the file for what is asked, or begins one. The caller gives it back.
@@ -186,7 +203,7 @@ func (s *Files) take(h *holding) *file {
 		}
 	}
 	for _, f := range slices.Clone(s.all) {
-		if f.DB == h.DB && f.Instance != h.Instance {
+		if f.DB == h.DB && (f.Instance != h.Instance || f.PurgeSeq != h.PurgeSeq) {
 			s.forget(f)
 		}
 	}

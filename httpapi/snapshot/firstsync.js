@@ -20,8 +20,8 @@ export async function firstSync (local, remote, options = {}) {
   // With since PouchDB leaves its checkpoints on both sides. What came from the server need not be
   // offered to it, if nothing else was written here before or meanwhile.
   const work = [local.replicate.from(remote, { ...pull, since: place.since })]
-  const ours = place.ours === place.docs && place.began === 0
-  if (ours && options.push !== false) work.push(local.replicate.to(remote, { ...options, ...options.push, ...once, since: place.ours }))
+  const theirs = place.ours === place.docs && place.began === 0
+  if (theirs && options.push !== false) work.push(local.replicate.to(remote, { ...options, ...options.push, ...once, since: place.ours }))
   await Promise.all(work)
   place.done = true
   await save()
@@ -42,10 +42,11 @@ async function load (local, remote, path, place, save) {
       const failed = (await local.bulkDocs(docs, { new_edits: false })).find(row => row.error)
       if (failed) throw failed
       place.docs += docs.length; docs = []
-      place.since = doc.last_seq; place.ours = (await local.info()).update_seq
+      place.since = doc.last_seq
       await save()
     }
   }
+  place.ours = (await local.info()).update_seq
 }
 
 // download gives the bytes of a snapshot. Where the line was cut, or gave nothing for too long, it

@@ -375,3 +375,20 @@ func TestAnotherDatabaseOfTheName(t *testing.T) {
 		t.Errorf("left over: %v", names)
 	}
 }
+
+// What was purged is sent to nobody any more, neither to those who were in the middle of it.
+func TestAPurgeEndsDownloads(t *testing.T) {
+	s := openSite(t)
+	s.fill(t, "a", 100)
+	httpapitest.Wants(t, ask(s, "PUT", "/db/secret", `{}`), http.StatusCreated, "")
+	etag := s.get(t, http.StatusOK).Header().Get("Etag")
+	s.get(t, http.StatusOK, "Accept-Encoding", "gzip")
+	httpapitest.Wants(t, ask(s, "POST", "/db/_purge", fmt.Sprintf(`{"secret":[%q]}`, httpapitest.RevOf(t, s, "/db/secret"))), http.StatusCreated, "")
+	w := s.get(t, http.StatusOK, "Range", "bytes=10-", "If-Range", etag)
+	if docs, _ := split(t, w.Body.Bytes()); len(docs) != 100 || strings.Contains(w.Body.String(), "secret") {
+		t.Errorf("%d documents after the purge", len(docs))
+	}
+	if names := s.ondisk(t); len(names) != 2 {
+		t.Errorf("left over: %v", names)
+	}
+}

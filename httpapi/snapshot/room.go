@@ -78,8 +78,9 @@ func (a *Room) open(r *http.Request, f form) (*Snapshot, error) {
 	h := holding{DB: db.Name(), Instance: db.Instance(), Query: text, Coding: f.name}
 	// Who goes on with a download wants the bytes that he has begun with.
 	if begun := r.Header.Get("If-Range") + r.Header.Get("If-Match"); begun != "" {
-		if s := a.files.earlier(h, func(c *cut) bool { return strings.Contains(begun, f.etag(c)) }); s != nil {
-			return s, nil
+		s, err := a.files.earlier(r.Context(), db, h, func(c *cut) bool { return strings.Contains(begun, f.etag(c)) })
+		if s != nil || err != nil {
+			return s, err
 		}
 	}
 	return a.files.newest(r.Context(), h, &reader{db: db, filter: chosen, attachments: wanted, turns: a.access.Shared().Turns()})
