@@ -32,7 +32,7 @@ func TestPeersArePutBack(t *testing.T) {
 			p.recorded()
 		}
 		copied := filepath.Join(t.TempDir(), "db.bolt")
-		copyFolder(t, p.servers[side], func() { putFile(t, filepath.Join(p.dirs[side], "databases", "db.bolt"), copied) })
+		atOneMoment(t, p.servers[side], func() { putFile(t, filepath.Join(p.dirs[side], "databases", "db.bolt"), copied) })
 		p.edit(40)
 		p.converge()
 		if round != 1 {
