@@ -32,7 +32,7 @@ func (o *Room) AllDBs(w http.ResponseWriter, r *http.Request) error {
 	return writeWithETag(w, r, append(b, ']'))
 }
 
-// writeWithETag sends an answer under a tag of its own bytes, or 304 where the client
+// writeWithETag sends an answer with an entity tag made from its bytes, or 304 if the client
 // has it already.
 func writeWithETag(w http.ResponseWriter, r *http.Request, body []byte) error {
 	etag := fmt.Sprintf(`"%x"`, md5.Sum(body))

@@ -8,9 +8,9 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// CouchDB after 3.5 purges what has been deleted for some time, if a plugin is switched on
-// (couch_auto_purge_plugin.erl). Here deleted_document_ttl is one of the properties of _tombstones,
-// whose other properties stay as they are.
+// CouchDB after 3.5 purges documents some time after they were deleted, if a plugin is switched on
+// (couch_auto_purge_plugin.erl). Here deleted_document_ttl is one of the properties of _tombstones.
+// Setting it leaves the other properties as they are.
 
 var errTTL = wire.BadRequest("`deleted_document_ttl` must be a number and a unit of time, such as 30_day, or infinity")
 

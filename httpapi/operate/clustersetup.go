@@ -12,7 +12,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// systemDBs are what a set-up server has, unless the set-up names others.
+// systemDBs are the databases that set-up makes, unless the request names others.
 var systemDBs = []string{"_users", "_replicator"}
 
 // ClusterState answers GET /_cluster_setup. A server is a single node, and it is set up once its
@@ -43,7 +43,7 @@ func (o *Room) ClusterState(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"state":"`+state+`"}`))
 }
 
-// clusterRequest is what POST /_cluster_setup may say. A port comes as a number or as text.
+// clusterRequest is the body of POST /_cluster_setup. A port comes as a number or as text.
 type clusterRequest struct {
 	Action    string          `json:"action"`
 	Username  string          `json:"username"`
@@ -89,7 +89,7 @@ func (o *Room) ClusterSetup(w http.ResponseWriter, r *http.Request) error {
 }
 
 // enableSingleNode takes in what the request says of the node and makes the system
-// databases. It may be asked again.
+// databases. Repeating it does no harm.
 func (o *Room) enableSingleNode(r *http.Request, request clusterRequest) error {
 	if (request.Username == "") != (request.Password == "") {
 		return wire.BadRequest("Set up needs both username and password, or neither")
@@ -141,8 +141,7 @@ func portOf(raw json.RawMessage) (string, error) {
 	return strconv.Itoa(n), nil
 }
 
-// finishCluster makes the system databases; that there is nothing left to make is an
-// error, as in CouchDB.
+// finishCluster makes the system databases. As in CouchDB, it fails if all of them exist.
 func (o *Room) finishCluster(r *http.Request, request clusterRequest) error {
 	made, err := o.ensureDBs(r, request.Databases)
 	if err == nil && made == 0 {
@@ -151,7 +150,7 @@ func (o *Room) finishCluster(r *http.Request, request clusterRequest) error {
 	return err
 }
 
-// ensureDBs makes the databases that are not there.
+// ensureDBs makes the databases that do not exist.
 func (o *Room) ensureDBs(r *http.Request, names []string) (made int, err error) {
 	for _, name := range names {
 		err := o.access.CreateDatabase(r.Context(), name, store.Properties{})

@@ -26,7 +26,7 @@ func (o *Room) DatabaseInfo(w http.ResponseWriter, r *http.Request) error {
 }
 
 // CreateDatabase answers PUT of a database. Shards and replicas have no meaning on one node,
-// but what CouchDB refuses is refused.
+// but values that CouchDB refuses are refused.
 func (o *Room) CreateDatabase(w http.ResponseWriter, r *http.Request) error {
 	name, err := wire.Segment(r, "db")
 	if err != nil {
@@ -53,8 +53,8 @@ func (o *Room) CreateDatabase(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
 }
 
-// mayPartition tells whether a database of a name may be partitioned, by the flag for the
-// longest beginning of the name.
+// mayPartition tells whether a database with this name may be partitioned. The flag with the
+// longest matching beginning decides.
 func (s *settings) mayPartition(name string) bool {
 	allowed, longest := true, -1
 	for flag, value := range s.flags {

@@ -9,7 +9,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// DBsInfo answers GET and POST /_dbs_info: what GET /{db} says, for several databases.
+// DBsInfo answers GET and POST /_dbs_info: the answer of GET /{db}, for several databases.
 func (o *Room) DBsInfo(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return o.dbsInfoByKeys(w, r)
@@ -68,8 +68,8 @@ func (o *Room) dbsInfoByKeys(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, *b)
 }
 
-// appendInfos appends a row a database. One that is gone by now is left out of a
-// range and reported among keys.
+// appendInfos appends a row for each database. A range leaves out databases that are gone by
+// now, and a list of keys reports them.
 func (o *Room) appendInfos(b []byte, r *http.Request, names []string, report bool) ([]byte, error) {
 	b = append(b, '[')
 	for _, name := range names {

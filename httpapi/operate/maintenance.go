@@ -32,7 +32,7 @@ func (o *Room) Compact(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
 }
 
-// EnsureFullCommit has nothing to do: what was acknowledged is on disk. The answer tells whether the
+// EnsureFullCommit has nothing to do: every acknowledged write is on disk. The answer tells whether the
 // files were put back since a replicator last asked.
 func (o *Room) EnsureFullCommit(w http.ResponseWriter, r *http.Request) error {
 	db, err := o.access.Open(r)

@@ -20,8 +20,8 @@ type nameRange struct {
 	skip, limit int  // limit < 0: none
 }
 
-// parseNameRange reads the options of _all_dbs and _dbs_info, which are those of a
-// view with database names for keys. Others are ignored.
+// parseNameRange reads the options of _all_dbs and _dbs_info. They are the options of a view
+// whose keys are database names. Others are ignored.
 func parseNameRange(query wire.Params) (nameRange, error) {
 	n := nameRange{limit: -1}
 	var start, end *bound
@@ -55,7 +55,7 @@ func parseNameRange(query wire.Params) (nameRange, error) {
 		start, end = end, start
 	}
 	// From here on start is the lesser bound. A name is greater than any JSON value
-	// that sorts before strings and less than any that sorts behind them.
+	// that sorts before strings and less than any that sorts after them.
 	if start != nil {
 		n.nothing = n.nothing || start.side > 0
 		n.start = start.text
@@ -134,7 +134,7 @@ func (o *Room) names(ctx context.Context, n nameRange) ([]string, error) {
 	return found, nil
 }
 
-// inside applies inclusive_end, which is about the bound where reading ends. It also leaves out
+// inside applies inclusive_end, which concerns the bound where reading ends. It also leaves out
 // the server's private database.
 func (n nameRange) inside(name string) bool {
 	if name == store.SynchronizationsDB {
@@ -149,8 +149,8 @@ func (n nameRange) inside(name string) bool {
 	return !n.hasEnd || name != n.end
 }
 
-// justBefore returns a text that sorts before s and after every relevant name less than s. The
-// list is read from after a name, and s itself should be in it.
+// justBefore returns a text that sorts before s and after every relevant name less than s. A
+// list begins after a given name, and this one should include s.
 func justBefore(s string) string {
 	if s == "" {
 		return ""

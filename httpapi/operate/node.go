@@ -11,7 +11,7 @@ import (
 // nodeName is what a single CouchDB calls itself; clients put it into /_node/{name}.
 const nodeName = "nonode@nohost"
 
-// Membership answers GET /_membership: one node, which is all of the cluster.
+// Membership answers GET /_membership: this node is the whole cluster.
 func (o *Room) Membership(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"all_nodes":["`+nodeName+`"],"cluster_nodes":["`+nodeName+`"]}`))
 }

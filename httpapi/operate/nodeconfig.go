@@ -17,13 +17,13 @@ import (
 
 var errNoSetting = wire.Errorf(http.StatusNotFound, "not_found", "unknown_config_value")
 
-// errBlacklisted is the answer to a change of a section that decides what the server is made of.
+// errBlacklisted is the answer to a change of a section in blacklist.
 var errBlacklisted = wire.Errorf(http.StatusForbidden, "forbidden", "Config section blacklisted for modification over HTTP API.")
 
 // errNotListed is the answer to a change of a setting that config_whitelist does not have.
 var errNotListed = wire.Errorf(http.StatusBadRequest, "modification_not_allowed", "This config variable is read-only")
 
-// blacklist has the sections that are not changed over HTTP, as in CouchDB.
+// blacklist has the sections that cannot be changed over HTTP, as in CouchDB.
 var blacklist = []string{
 	"daemons", "external", "feature_flags", "httpd_db_handlers", "httpd_design_handlers", "httpd_global_handlers",
 	"native_query_servers", "os_daemons", "query_servers",
@@ -150,7 +150,7 @@ func (o *Room) putSetting(name config.Name, value string, persist bool) (old str
 	return old, nil
 }
 
-// mayChange refuses what is not changed over HTTP.
+// mayChange refuses settings that cannot be changed over HTTP.
 func (o *Room) mayChange(name config.Name) error {
 	if slices.Contains(blacklist, name.Section) {
 		return errBlacklisted
@@ -166,7 +166,7 @@ func (o *Room) mayChange(name config.Name) error {
 	return nil
 }
 
-// adminHash makes a password into what [admins] keeps of it. A hash stays as it is.
+// adminHash turns a password into the hash that [admins] keeps. A hash stays as it is.
 func adminHash(password string) (string, error) {
 	if password == "" {
 		return "", wire.BadRequest("the password of an administrator cannot be empty")
@@ -216,7 +216,7 @@ func (o *Room) ReloadConfig(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
-// persists tells whether a change is to be there at the next start.
+// persists tells whether a change should survive a restart.
 func persists(r *http.Request) bool { return r.Header.Get("X-Couch-Persist") != "false" }
 
 // configBody reads the value of a setting, a string in JSON, or as it is with raw=true.
@@ -243,7 +243,7 @@ func (o *Room) configBody(w http.ResponseWriter, r *http.Request) (string, error
 	return strings.TrimSpace(text), nil
 }
 
-// settingError tells of a setting that cannot be, and of a value that it cannot have.
+// settingError answers a setting that cannot exist, and a value that it cannot have.
 func settingError(err error) error {
 	if e, ok := errors.AsType[*config.FormError](err); ok {
 		return wire.BadRequest("%s", e)

@@ -20,8 +20,7 @@ type Options struct {
 	Version string // of tododb
 	UUID    string // of the server
 
-	// Reload reads the files of Config again, and does what else that calls for
-	// (Config.Reload).
+	// Reload reads the files of Config again (Config.Reload), and does what else must be done then.
 	Reload func() error
 
 	// CompactIndex starts to compact the index of a design document, given its name.
@@ -55,14 +54,14 @@ func New(opt Options) *Room {
 	return o
 }
 
-// settings are what the room itself reads.
+// settings are the settings that the room itself reads.
 type settings struct {
-	usersSecurity bool   // _users' may be changed
-	maxUUIDs      int    // that GET /_uuids gives at once
-	upState       string // that _up answers instead of ok; "": none
+	usersSecurity bool   // the security object of _users may be changed
+	maxUUIDs      int    // the most that GET /_uuids gives at once
+	upState       string // the state that _up answers instead of ok; "": none
 	vendorNames   map[string]string
 	flags         map[string]string // of features
-	maxInfoKeys   int               // databases that POST /_dbs_info tells of at once
+	maxInfoKeys   int               // the most databases in one POST /_dbs_info
 }
 
 func readSettings(c *config.Config, _ *settings) *settings {

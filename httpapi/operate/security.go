@@ -49,8 +49,8 @@ func (o *Room) SetSecurity(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"ok":true}`))
 }
 
-// checkSecurity refuses what could not be enforced. admins and members must be objects whose
-// names and roles are lists of strings. Other members belong to the application.
+// checkSecurity refuses an object that could not be enforced. admins and members must be objects
+// whose names and roles are lists of strings. Other members belong to the application.
 func checkSecurity(raw []byte) error {
 	if jsonscan.Kind(raw) != '{' {
 		return wire.BadRequest("Request body must be a JSON object")

@@ -12,7 +12,7 @@ import (
 
 var errPeriod = wire.BadRequest("`deleted_document_ttl` and `grace_period` must be a number and a unit of time, such as 30_days, or infinity")
 
-// tombstonesBody is what _tombstones tells.
+// tombstonesBody is the answer of _tombstones.
 type tombstonesBody struct {
 	TTL        string         `json:"deleted_document_ttl"`
 	Grace      string         `json:"grace_period"`
@@ -35,7 +35,7 @@ type watermarkBody struct {
 	HeldBy string `json:"held_by"`
 }
 
-// Tombstones answers GET of _tombstones: when they end, how many have, and which peer is waited for.
+// Tombstones answers GET of _tombstones: when they end, how many have ended, and for which peer they wait.
 func (o *Room) Tombstones(w http.ResponseWriter, r *http.Request) error {
 	db, err := o.access.Open(r)
 	if err != nil {
@@ -77,7 +77,7 @@ func (o *Room) Tombstones(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, raw)
 }
 
-// SetTombstones answers PUT of _tombstones. What is left out is as at the beginning.
+// SetTombstones answers PUT of _tombstones. A property that is left out gets its default.
 func (o *Room) SetTombstones(w http.ResponseWriter, r *http.Request) error {
 	db, err := o.access.Open(r)
 	if err != nil {
@@ -113,7 +113,7 @@ func (o *Room) SetTombstones(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusCreated, []byte(`{"ok":true}`))
 }
 
-// Revivals answers GET of _revivals: dead documents that live again because of edits that were made
+// Revivals answers GET of _revivals: dead documents that live again because of edits made
 // elsewhere, the newest first.
 func (o *Room) Revivals(w http.ResponseWriter, r *http.Request) error {
 	db, err := o.access.Open(r)

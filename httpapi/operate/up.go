@@ -6,8 +6,8 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// upStates are the states of a server that load balancers should send nothing to, by the values
-// of maintenance_mode.
+// upStates are the states, by the value of maintenance_mode, in which load balancers should send
+// a server nothing.
 var upStates = map[string]string{"true": "maintenance_mode", "nolb": "nolb"}
 
 // Up answers GET /_up, which load balancers request. A server that is closing never gets here:

@@ -18,7 +18,7 @@ func (o *Room) UUIDs(w http.ResponseWriter, r *http.Request) error {
 	}
 	count := 1
 	for _, p := range query.List {
-		if p.Name == "count" { // here the first one counts
+		if p.Name == "count" { // if it is repeated, the first one counts
 			if count, err = parseCount(p.Value, o.settings().maxUUIDs); err != nil {
 				return err
 			}

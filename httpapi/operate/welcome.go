@@ -17,7 +17,7 @@ func (o *Room) Welcome(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, '}'))
 }
 
-// vendor describes who has made this server, as the settings say.
+// vendor describes who made this server, as the settings say.
 func (s *settings) vendor(version string) []byte {
 	names := map[string]string{"name": "tododb", "version": version}
 	maps.Copy(names, s.vendorNames)
