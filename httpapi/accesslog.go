@@ -23,8 +23,8 @@ func (s *Server) over(x *wire.Exchange, r *http.Request, began time.Time) {
 	}
 }
 
-// logAccess writes the line of a finished request. It leaves out queries, because they contain
-// keys, which users have written.
+// logAccess writes the line of a finished request. It leaves out the query, because that may
+// contain keys that users wrote.
 func (s *Server) logAccess(x *wire.Exchange, r *http.Request, took time.Duration) {
 	ctx := r.Context()
 	if !s.log.Enabled(ctx, slog.LevelInfo) {

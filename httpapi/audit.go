@@ -17,8 +17,8 @@ import (
 // unrecorded is the action of checkpoints, which say nothing and come by the hundred.
 const unrecorded = ""
 
-// actionOf names what a request changes; "" if it changes nothing. v is what its method does
-// at its path, nil if that has no such method.
+// actionOf names what a request changes; "" if it changes nothing. v is the verb of its method
+// at its path, nil if the path has no such method.
 func actionOf(v *Verb, r *http.Request) string {
 	if v == nil || readsOnly(r.Method) {
 		return ""
@@ -26,7 +26,7 @@ func actionOf(v *Verb, r *http.Request) string {
 	if v.Action != "write" {
 		return v.Action
 	}
-	db, _ := wire.Segment(r, "db") // what cannot be unescaped is nothing that could be written
+	db, _ := wire.Segment(r, "db") // a name that cannot be unescaped cannot be written either
 	id, _ := wire.Segment(r, "doc")
 	if r.Method == "COPY" {
 		id = documents.CopyTo(r)
@@ -44,8 +44,8 @@ func actionOf(v *Verb, r *http.Request) string {
 	return "write"
 }
 
-// foreseen is the action of a request if it comes to nothing before a route answers it:
-// what was refused is recorded too. h is what the router has found.
+// foreseen is the action that a request would have had if it is refused before a route answers
+// it: the trail records refused requests too. h is what the router has found.
 func (s *Server) foreseen(r *http.Request, h http.Handler) string {
 	if path, _, is := slashed(r); is {
 		if u, err := r.URL.Parse(path); err == nil {
@@ -77,7 +77,7 @@ func (s *Server) record(x *wire.Exchange, r *http.Request, at time.Time) {
 		x.Note(slog.String("name", claimedName(r)))
 	}
 	if action == "" && readsOnly(r.Method) && len(x.Notes) > 0 {
-		action = "write" // a function that a GET has run, for one, may have written
+		action = "write" // it has written something: a GET may run a function that does
 	}
 	// After any other client error, nothing has changed.
 	if action == "" || x.Status >= 400 && x.Status < 500 && !refused {

@@ -9,14 +9,15 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// corsHeaders are the request headers that the API has a use for.
+// corsHeaders are the request headers that the API uses.
 var corsHeaders = []string{
 	"accept", "accept-language", "authorization", "content-encoding", "content-language", "content-type", "destination",
 	"idempotency-key", "if-match", "if-none-match", "if-range", "last-event-id", "origin", "pragma", "prefer", "range", "referer", "x-couch-full-commit",
 	"x-couch-id", "x-couch-persist", "x-couchdb-www-authenticate", "x-http-method-override", "x-requested-with",
 }
 
-// corsExposed are the answer headers that a page may read beside those it always may.
+// corsExposed are the answer headers that a page may read, in addition to the ones that every
+// page may.
 var corsExposed = []string{strings.Join([]string{
 	"accept-ranges", "cache-control", "content-encoding", "content-length", "content-range", "content-type", "etag",
 	"idempotency-replayed", "last-modified", "location", "preference-applied", "server", "x-couch-id", "x-couch-request-id", "x-couch-update-newrev",
@@ -26,18 +27,18 @@ var corsMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "COPY", "OPTI
 
 // cors says which web pages of other origins may use the API from a browser, as PouchDB in a
 // page does. Its headers are ready-made. nil allows none, as in CouchDB: a page that may send
-// credentials acts in the name of the person who looks at it, so the operator must name the
+// credentials has the rights of the person who looks at it, so the operator must name the
 // origins.
 type cors struct {
 	origins     []string // exact origins as the browser sends them
 	any         bool
 	credentials bool     // cookies and Authorization; PouchDB asks for it on every request
-	headers     []string // that a page may send
+	headers     []string // a page may send these
 	methods     string
 	maxAge      []string
 }
 
-// corsOfHosts says it for each host.
+// corsOfHosts has the cors of each virtual host.
 type corsOfHosts struct {
 	all  *cors
 	some map[string]*cors // hosts with a section of their own, in lower case and without a port
@@ -51,7 +52,7 @@ func newCORS(c *config.Config) *corsOfHosts {
 	return hosts
 }
 
-// of returns what counts for a request.
+// of returns the cors that applies to a request.
 func (c *corsOfHosts) of(r *http.Request) *cors {
 	switch {
 	case c == nil:
@@ -94,7 +95,7 @@ func (c *cors) handle(w http.ResponseWriter, r *http.Request) (done bool) {
 		return false
 	}
 	h := w.Header()
-	h.Add("Vary", "Origin") // also without one: a cache must not give this answer to a page
+	h.Add("Vary", "Origin") // even to a request without Origin: a cache must not give this answer to a page
 	origin := r.Header["Origin"]
 	if len(origin) != 1 || !c.any && !slices.Contains(c.origins, origin[0]) {
 		return false
@@ -121,7 +122,7 @@ func (c *cors) handle(w http.ResponseWriter, r *http.Request) (done bool) {
 
 var corsTrue = []string{"true"}
 
-// allowed is which of the headers that a page asks for it may send.
+// allowed returns the headers that a page may send, of those in asked.
 func (c *cors) allowed(asked string) string {
 	var list []string
 	for name := range strings.SplitSeq(asked, ",") {

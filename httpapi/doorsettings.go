@@ -2,18 +2,18 @@ package httpapi
 
 import "github.com/tododb/tododb/httpapi/config"
 
-// doorSettings has the settings that every request meets before its route, prepared once for each change. A request loads
-// it when it needs it, so a change counts from the next request on.
+// doorSettings has the settings that every request meets before its route, prepared once for each
+// change. A request loads it when it needs it, so a change applies from the next request on.
 type doorSettings struct {
 	cors              *corsOfHosts // nil: no web page may
-	byUser, byAddress *rates       // nil: as often as they like
+	byUser, byAddress *rates       // nil: no limit
 	server            []string     // the Server header
 	maxURI            int          // bytes of a request's path and query; 0: any number
 	frames            *frames      // nil: X-Frame-Options is not sent
 	vhosts            []vhost
 }
 
-// readDoorSettings reads the settings. It keeps what is still right of old.
+// readDoorSettings reads the settings. It keeps the parts of old that are still right.
 func (s *Server) readDoorSettings(c *config.Config, old *doorSettings) *doorSettings {
 	if old == nil {
 		old = &doorSettings{}

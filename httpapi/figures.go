@@ -2,8 +2,8 @@ package httpapi
 
 import "net/http"
 
-// Figures answers one path, that of the figures in Prometheus' form, to everybody. It is for a
-// port that only those can reach who may see them.
+// Figures answers one path, with the figures in Prometheus' form. It answers everybody, so only
+// people who may see the figures should be able to reach its port.
 func (s *Server) Figures() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/_node/_local/_prometheus" || r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -16,7 +16,7 @@ func (s *Server) Figures() http.Handler {
 	})
 }
 
-// ownMetrics adds to the figures those that the server itself knows.
+// ownMetrics adds the figures that the server itself knows.
 func (s *Server) ownMetrics() {
 	m := s.metrics
 	m.Gauge("couchdb_httpd_clients_requesting_changes", "number of clients for continuous _changes", func() float64 { return float64(s.shared.Feeds()) })

@@ -10,7 +10,7 @@ import (
 // frames says which pages may show an answer in a frame (X-Frame-Options), as in CouchDB.
 type frames struct {
 	sameOrigin bool
-	hosts      []string // the server's own names with their scheme under which others may; "*": all
+	hosts      []string // this server's names, with their scheme, that get ALLOW-FROM; "*": all
 }
 
 func (f *frames) option(r *http.Request) string {

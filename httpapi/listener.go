@@ -26,15 +26,15 @@ func (l jsonListener) Accept() (net.Conn, error) {
 type jsonConn struct{ net.Conn }
 
 // What package http sends in such a case, in one piece: the status line, these headers,
-// and the status again as text. No handler's answer looks like it: those have the
-// headers that ServeHTTP sets.
+// and the status again as text. No handler's answer looks like this, because ServeHTTP sets
+// other headers.
 const rejectHeaders = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
 func (c *jsonConn) Write(b []byte) (int, error) {
 	if len(b) > 1024 || !bytes.HasPrefix(b, []byte("HTTP/1.1 ")) {
 		return c.Conn.Write(b)
 	}
-	// Right behind the first line, nowhere else: these bytes may stand in an attachment.
+	// Look right after the first line and nowhere else: an attachment may have these bytes too.
 	end := bytes.IndexByte(b, '\r')
 	if end < len("HTTP/1.1 400") || !bytes.HasPrefix(b[end:], []byte(rejectHeaders)) {
 		return c.Conn.Write(b)
@@ -66,7 +66,7 @@ func rejection(line, text []byte) []byte {
 	return append(append(b, "\r\n\r\n"...), body...)
 }
 
-// CloseWrite lets package http end a connection without losing the answer on its way.
+// CloseWrite lets package http end a connection without losing an answer that is on its way.
 func (c *jsonConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

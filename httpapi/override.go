@@ -3,7 +3,7 @@ package httpapi
 import "net/http"
 
 // overrideMethod lets a POST stand for another method, for clients and proxies that
-// know no others. As in CouchDB an unknown name is ignored.
+// cannot send it. As in CouchDB, an unknown name is ignored.
 func overrideMethod(r *http.Request) {
 	if r.Method != http.MethodPost {
 		return

@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// cleanPath brings the path into the form that routes are written for, so that everything
-// behind it sees a name in one spelling. As in CouchDB, doubled and trailing slashes do not
-// count, and an escaped letter, digit or underscore is that character. Escaped slashes stay
-// what they are.
+// cleanPath brings the path into the form that routes are written for, so that all later code
+// sees one spelling of a name. As in CouchDB, doubled and trailing slashes do not count, and an
+// escaped letter, digit or underscore is that character. Escaped slashes stay escaped.
 func cleanPath(r *http.Request) {
 	u := r.URL
 	path := u.Path
@@ -52,8 +51,8 @@ func tidy(path string, escaped bool) string {
 	return string(b)
 }
 
-// isWord tells whether a character means the same whether or not it is escaped, and stands in
-// names of the table of routes.
+// isWord tells whether the names in the table of routes use a character. Escaped or not, such a
+// character means the same.
 func isWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// maxRates is for how many users or addresses recent requests are remembered.
+// maxRates is the number of users or addresses whose recent requests are remembered.
 const maxRates = 10_000
 
-// rates limits how often each user or address may ask. nil never limits anybody. The ones that
-// have not asked for the longest time are forgotten: after a pause, a new limiter does the same.
+// rates limits how often each user or address may ask. nil limits nobody. If there are too many,
+// it forgets the ones that have asked least recently: after a pause, a new limiter does the same.
 type rates struct {
 	limit rate.Limit
 	burst int
@@ -26,8 +26,8 @@ type rates struct {
 	of *simplelru.LRU[string, *rate.Limiter]
 }
 
-// newRates makes the rates of so many requests a second, and so many at once; old ones
-// that are the same go on as they were.
+// newRates limits requests to perSecond, and to burst at once. If old has the same limits, it
+// is kept.
 func newRates(old *rates, perSecond float64, burst int64) *rates {
 	if perSecond == 0 {
 		return nil
@@ -36,7 +36,7 @@ func newRates(old *rates, perSecond float64, burst int64) *rates {
 		return old
 	}
 	r := &rates{limit: rate.Limit(perSecond), burst: int(burst)}
-	r.of, _ = simplelru.NewLRU[string, *rate.Limiter](maxRates, nil) // it fails for a size of none
+	r.of, _ = simplelru.NewLRU[string, *rate.Limiter](maxRates, nil) // it fails only for a size below 1
 	return r
 }
 

@@ -9,20 +9,20 @@ import (
 
 // Route is one line of the table of routes.
 type Route struct {
-	Path  string // as people write it: /{db}/_changes; dots at its end stand for whatever follows
-	Allow string // the methods in the words of the header; "": whatever the method, the handler judges it
+	Path  string // as people write it: /{db}/_changes; dots at its end stand for any rest
+	Allow string // the methods as in the header; "": the handler judges the method
 	Verbs []Verb // what the methods do; HEAD is GET unless it is there itself
 
-	check func(*http.Request) error // after the rule and before the method; nil: nothing
+	check func(*http.Request) error // runs after the rule and before the method is judged; nil: nothing runs
 
-	everyHost bool // no virtual host has another path of this first segment
+	everyHost bool // this first segment means the same on every virtual host
 	always    bool // [chttpd] max_uri_length cannot shut it out
 }
 
 // Verb is what one method, or several, do at a path.
 type Verb struct {
 	Methods string     // "GET,POST"; "": all others
-	Action  string     // what the audit trail calls it; "": it changes nothing that the trail tells of
+	Action  string     // what the audit trail calls it; "": it changes nothing that the trail records
 	Rule    wire.Rule  // who may
 	Tokens  wire.Scope // which tokens of devices may
 	serve   wire.Handler
@@ -87,8 +87,8 @@ func (rt *Route) verb(method string) *Verb {
 	return other
 }
 
-// rights are what a verb says about who may. What a line does not have is refused to whom the
-// first verb of the line is, and to all tokens.
+// rights returns who may use a verb. If the line does not have the method, the rule of its first
+// verb applies, and no token is allowed.
 func (rt *Route) rights(v *Verb) (wire.Rule, wire.Scope) {
 	switch {
 	case v != nil:
@@ -96,7 +96,7 @@ func (rt *Route) rights(v *Verb) (wire.Rule, wire.Scope) {
 	case len(rt.Verbs) > 0:
 		return rt.Verbs[0].Rule, wire.NoToken
 	}
-	return member, wire.NoToken // there are such lines only in databases
+	return member, wire.NoToken // only lines in databases have no verbs
 }
 
 func (v *Verb) has(method string) bool {
@@ -138,8 +138,8 @@ func (s *Server) answer(rt *Route, w http.ResponseWriter, r *http.Request) error
 	return v.serve(w, r)
 }
 
-// notAllowed answers a method that a path does not have. As in CouchDB, a database that is not
-// there comes first, and so does a design document whose function is meant.
+// notAllowed answers a method that a path does not have. As in CouchDB, an answer that the
+// database is missing comes first, and so does one about a function's design document.
 func (s *Server) notAllowed(rt *Route, w http.ResponseWriter, r *http.Request) error {
 	if strings.HasPrefix(rt.Path, "/{db}") {
 		db, err := s.access.Open(r)
@@ -160,8 +160,8 @@ func (s *Server) notAllowed(rt *Route, w http.ResponseWriter, r *http.Request) e
 	return wire.NotAllowed(w, rt.Allow)
 }
 
-// template is a path of the table in the words of the router. The path of a request reaches
-// it escaped, cleared of doubled and trailing slashes; segment unescapes a part of it.
+// template turns a path of the table into the router's form. The router gets the path of a
+// request escaped and without doubled and trailing slashes; segment unescapes a part of it.
 func template(path string) string {
 	path, open := strings.CutSuffix(path, "...")
 	if db, below, is := strings.Cut(path, "/{db}"); is && db == "" {

@@ -36,14 +36,14 @@ const (
 // header Allow. For each method it says whether it only asks or what it does in the words of
 // the audit trail, who may use it, what answers, and which tokens of devices may use it: none
 // unless the line says so. Lines are tried in order, so the busiest come first. Dots at the end
-// of a path stand for whatever follows.
+// of a path stand for any rest.
 func (s *Server) table() []Route {
 	documents := func(action string, get, change wire.Scope) []Verb {
 		return []Verb{
 			asks("GET", member, s.documents.Get).tokens(get),
 			does("PUT", action, member, s.writing(s.documents.Put)).tokens(change),
 			does("DELETE", action, member, s.writing(s.documents.Delete)).tokens(change),
-			does("COPY", "write", member, s.writing(s.documents.Copy)).tokens(change), // of what stands in Destination
+			does("COPY", "write", member, s.writing(s.documents.Copy)).tokens(change), // to the id in Destination
 			does("POST", action, member, s.writing(s.documents.PostForm)).tokens(change),
 		}
 	}
@@ -69,7 +69,7 @@ func (s *Server) table() []Route {
 		at("/{db}/_snapshot", "GET,HEAD", asks("GET", lister, s.snapshots.Get).tokens(whole)),
 		at("/{db}/_revs_diff", "POST", asks("POST", member, s.documents.RevsDiff).tokens(readers)),
 		at("/{db}/_all_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.AllDocs).tokens(readers)),
-		at("/favicon.ico", "GET,HEAD", asks("GET", anyone, s.operate.Favicon)), // before the databases, whose names it could be one of
+		at("/favicon.ico", "GET,HEAD", asks("GET", anyone, s.operate.Favicon)), // before the databases, because one could have this name
 		at("/{db}", "DELETE,GET,HEAD,POST", asks("GET", member, s.operate.DatabaseInfo).tokens(readers), does("PUT", "create database", admin, s.operate.CreateDatabase), does("DELETE", "delete database", admin, s.operate.DeleteDatabase), does("POST", "write", member, s.writing(s.documents.Post)).tokens(writers)),
 		at("/{db}/_local/{doc}", ofDocuments, asks("GET", member, s.documents.GetLocal).tokens(readers),
 			does("PUT", unrecorded, member, s.writing(s.documents.PutLocal)).tokens(writers), does("DELETE", unrecorded, member, s.writing(s.documents.DeleteLocal)).tokens(writers),
@@ -105,7 +105,7 @@ func (s *Server) table() []Route {
 		at("/{db}/_design/{ddoc}/_show...", "", asks("GET", member, s.query.Show).tokens(whole), asks("", member, s.query.Show)),
 		at("/{db}/_design/{ddoc}/_update...", "", asks("GET", member, s.query.Update).tokens(whole), does("", "write", member, s.query.Update)),
 		at("/{db}/_design/{ddoc}/_list...", "GET,POST,HEAD", asks("GET", member, s.query.List).tokens(whole), asks("POST", member, s.query.List)),
-		// Closed to tokens, although what it leads to is judged too.
+		// Closed to tokens, although the path that it leads to is judged too.
 		at("/{db}/_design/{ddoc}/_rewrite...", "", does("", "write", member, s.query.Rewrite)),
 		at("/{db}/_design/{ddoc}/_search...", "", asks("GET", member, s.unbuiltInDB).tokens(whole), asks("", member, s.unbuiltInDB)),
 		at("/{db}/_design/{ddoc}/_search_info...", "", asks("GET", member, s.unbuiltInDB).tokens(whole), asks("", member, s.unbuiltInDB)),
@@ -156,7 +156,7 @@ func (s *Server) table() []Route {
 		at("/_active_tasks...", "GET,HEAD", asks("GET", admin, s.replications.ActiveTasks)),
 		at("/_db_updates...", "GET,HEAD", asks("GET", admin, s.changes.DBUpdates)),
 		at("/_membership...", "GET", asks("GET", admin, s.operate.Membership)),
-		// Closed to tokens: what it starts has all the rights of a token's owner.
+		// Closed to tokens: a replication has all the rights of the token's owner.
 		at("/_replicate...", "", does("", "replication", user, s.replications.Replicate)),
 		at("/_reload_query_servers...", "POST", does("POST", "server", admin, s.unbuiltForAdmin)),
 
@@ -203,7 +203,7 @@ func (s *Server) route(table []Route) *mux.Router {
 	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	last := len(table) - 1
 	r.NotFoundHandler = line{s, &table[last]}
-	var design *mux.Router // so that other paths are not held against each of them
+	var design *mux.Router // so that other paths are not compared with each of them
 	for i := range table[:last] {
 		rt := &table[i]
 		if rest, is := strings.CutPrefix(rt.Path, belowDesign); is {

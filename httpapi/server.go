@@ -35,7 +35,7 @@ import (
 )
 
 // Options are what a Server needs. Only Store must be set. Without administrators in Config,
-// nobody may do more than read the welcome and ask whether the server is up.
+// people may only read the welcome and ask whether the server is up.
 type Options struct {
 	Store   *store.Store
 	Log     *slog.Logger // nil: nothing is logged
@@ -46,8 +46,7 @@ type Options struct {
 	// request. nil: the defaults, and nobody is an administrator.
 	Config *config.Config
 
-	// Reload reads the files of Config again, and does what else that calls for
-	// (Config.Reload).
+	// Reload reads the files of Config again (Config.Reload), and does what else must be done then.
 	Reload func() error
 
 	// Metrics count what the server does. The caller may add other figures (nil: only what the
@@ -59,8 +58,8 @@ type Options struct {
 
 	// Trail records who changed what (nothing is recorded).
 	Trail *audit.Trail
-	// Indexes keeps the indexes of design documents; nil: there are none, and what needs one
-	// answers 501. Views opens the ones of views, and Finder the ones of selectors.
+	// Indexes keeps the indexes of design documents; nil: there are none, and requests that need
+	// one answer 501. Views opens the ones of views, and Finder the ones of selectors.
 	Indexes *index.Manager
 	Views   *view.Opener
 	Finder  *mango.Finder
@@ -75,7 +74,7 @@ type Options struct {
 	// Snapshots keeps the files of snapshots; nil: _snapshot answers 501.
 	Snapshots *snapshot.Files
 	// Access knows who asks and what they may do. nil: the server makes one from Store, Config,
-	// Designs, Spool, Trail and Now. A given one must have been made from the same.
+	// Designs, Spool, Trail and Now. If you set it, make it from the same values.
 	Access *access.Access
 	// Spool is where long bodies wait (the system's folder for such files).
 	Spool *intake.Spool
@@ -102,7 +101,7 @@ type Server struct {
 	snapshots    *snapshot.Room
 	routes       []Route  // the table
 	everywhere   []string // first segments of paths that are the same on every virtual host
-	// The lines for documents and attachments, which odd paths lead to as well.
+	// The lines for documents and attachments. Unusual paths lead to them too.
 	toDocument, toAttachment Route
 
 	server string // the Server header with its versions
@@ -239,7 +238,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		wire.Fail(x, r, err)
 		return
 	}
-	cleanPath(r) // what a rule leads to
+	cleanPath(r) // the path that a rule leads to
 	var found mux.RouteMatch
 	s.router.Match(r, &found)
 	r = mux.SetURLVars(r, found.Vars)
@@ -269,13 +268,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	found.Handler.ServeHTTP(x, r)
 }
 
-// alwaysURI is how long a request's path and query may be, in bytes, whatever the setting says, if
-// its route is one that always answers.
+// alwaysURI is the length in bytes up to which a route that always answers takes a request's path
+// and query, whatever the setting says.
 const alwaysURI = 1 << 10
 
 var errURITooLong = wire.Errorf(http.StatusRequestURITooLong, "too_long", "the request uri is too long")
 
-// letGo ends what a request held.
+// letGo releases what a request held.
 func (s *Server) letGo(x *wire.Exchange, r *http.Request) {
 	if err := x.LetGo(); err != nil {
 		s.log.ErrorContext(r.Context(), "request's body", "request", x.ID, "error", err)

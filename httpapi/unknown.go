@@ -24,10 +24,10 @@ func (s *Server) unknownOnServer(_ http.ResponseWriter, r *http.Request) error {
 	return store.ErrNoDB
 }
 
-// unbuiltForAdmin answers for what CouchDB has for administrators and this server lacks.
+// unbuiltForAdmin answers paths that CouchDB has for administrators and this server lacks.
 func (s *Server) unbuiltForAdmin(http.ResponseWriter, *http.Request) error { return wire.ErrNotBuilt }
 
-// utils is where CouchDB has its web page.
+// utils answers the path where CouchDB has its web page.
 func (s *Server) utils(w http.ResponseWriter, r *http.Request) error {
 	if strings.HasPrefix(r.RequestURI, "/_utils/") {
 		return wire.ErrNotBuilt
@@ -37,7 +37,7 @@ func (s *Server) utils(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// unbuiltInDB answers for what CouchDB has in a database and this server lacks. Only users of
+// unbuiltInDB answers paths that CouchDB has in a database and this server lacks. Only users of
 // the database get this answer.
 func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
 	db, err := s.access.Open(r)
@@ -48,7 +48,7 @@ func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {
 	return wire.ErrNotBuilt
 }
 
-// missingInDB answers where there is nothing in a database, to those who may use it.
+// missingInDB says that a path does not exist, but only to users of its database.
 func (s *Server) missingInDB(_ http.ResponseWriter, r *http.Request) error {
 	db, err := s.access.Open(r)
 	if err != nil {
@@ -58,14 +58,14 @@ func (s *Server) missingInDB(_ http.ResponseWriter, r *http.Request) error {
 	return store.ErrMissing
 }
 
-// tempView answers for what CouchDB had once.
+// tempView answers the path of temporary views, which CouchDB once had.
 func (s *Server) tempView(http.ResponseWriter, *http.Request) error {
 	return wire.Errorf(http.StatusGone, "gone", "Temporary views are not supported in CouchDB")
 }
 
-// unknownInDB answers a path in a database that begins with an underscore and is no
-// endpoint: the path of a document that cannot be, unless it is a design or local
-// document with its slash escaped.
+// unknownInDB answers a path in a database that begins with an underscore and is not an
+// endpoint. It is either a design or local document with its slash escaped, or a document
+// that cannot exist.
 func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 	name, err := wire.Segment(r, "name")
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		if r.Method == http.MethodPut {
 			return document.ValidID(name)
 		}
-		return store.ErrMissing // it cannot be there
+		return store.ErrMissing // it cannot exist
 	}
 	vars["doc"] = vars["name"]
 	if rest := strings.TrimPrefix(vars["rest"], "/"); rest != "" {
@@ -105,8 +105,8 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 	return s.answer(&s.toDocument, w, r)
 }
 
-// slashed tells whether the path of a request is that of a design or local document with its
-// slash escaped, of which kind, and how it is spelt without that.
+// slashed tells whether the path of a request names a design or local document with its slash
+// escaped. It returns the path with a plain slash, and which of the two kinds it is.
 func slashed(r *http.Request) (path, kind string, is bool) {
 	vars := mux.Vars(r)
 	name, err := wire.Unescape(r, vars["name"])

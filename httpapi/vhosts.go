@@ -11,21 +11,21 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// A virtual host makes the paths of a server that is reached under a certain name paths below
+// A virtual host is a name under which the server can be reached. Its paths lead to paths below
 // another one: a database, or a design document's _rewrite. CouchDB has them until its version 4
 // (couch_httpd_vhost.erl).
 
 // vhost is one rule of [vhosts]: HOST[:PORT][/PATH] = TARGET. A label of the host or a segment
-// of the target is a text, :NAME, which stands for one label, or *, for all that are left.
+// of the target is a text, or :NAME for one label, or * for all labels that are left.
 type vhost struct {
 	host   []string // the labels, the last one first
 	port   string   // "": any
-	path   []string // segments that the path must begin with, and loses
+	path   []string // segments that the path must begin with; they are removed
 	target []string
 }
 
-// onEveryHost returns the first segments of paths that are the same on every virtual host: those
-// that the table marks, and the database of the users, as in CouchDB.
+// onEveryHost returns the first segments of paths that are the same on every virtual host: the
+// ones that the table marks, and the database of the users, as in CouchDB.
 func onEveryHost(table []Route) []string {
 	names := []string{access.UsersDB}
 	for i := range table {
@@ -37,7 +37,7 @@ func onEveryHost(table []Route) []string {
 	return slices.Compact(names)
 }
 
-// readVhosts makes the rules of a section, those that say more before those that say less.
+// readVhosts makes the rules of a section, the most specific first.
 func readVhosts(section map[string]string) []vhost {
 	var list []vhost
 	for from, target := range section {
@@ -65,7 +65,7 @@ func readVhosts(section map[string]string) []vhost {
 	return list
 }
 
-// labelRank is how much a label of a rule says.
+// labelRank says how specific a label of a rule is.
 func labelRank(label string) int {
 	switch {
 	case label == "*":
@@ -127,7 +127,7 @@ func (v *vhost) leads(host []string, port string, path []string) (to []string, o
 }
 
 // toVhost gives a request the path that its virtual host leads to, unless its first segment is
-// one of global. The error is that of a path that cannot be read.
+// one of global. It fails if it cannot read the path.
 func toVhost(rules []vhost, global []string, r *http.Request) (*http.Request, error) {
 	if len(rules) == 0 {
 		return r, nil
