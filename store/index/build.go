@@ -82,6 +82,13 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		st = state{views: make([]viewState, len(ix.def.Views))}
 	}
 	st.signature = ix.id.signature
+	began, ended := st.seq, info.Dead.Newest
+	if st.seq > 0 && st.seq < ended {
+		if err := ix.renewMissed(ctx, &st); err != nil {
+			return err
+		}
+		began = 0
+	}
 	ix.reached(st.seq)
 	if st.seq >= info.UpdateSeq && st.purgeSeq >= info.PurgeSeq {
 		ix.settle(st.seq)
@@ -145,6 +152,12 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		if st.seq == 0 {
 			return errMoved
 		}
+	}
+	if now := info.Dead.Newest; now > ended && now > began { // meanwhile, so they may have been missed
+		return errors.Join(ix.renewMissed(ctx, &st), errMoved)
+	}
+	if err := ix.letGo(ctx, &st, ended, reducers); err != nil {
+		return err
 	}
 	ix.settle(st.seq)
 	return nil

@@ -85,7 +85,7 @@ func TestChangesModel(t *testing.T) {
 				checkChanges(t, ix, m.look(t, db), short)
 			}
 		}
-		t.Repeat(map[string]func(*rapid.T){"write": step(write), "purge": step(purge)})
+		t.Repeat(map[string]func(*rapid.T){"write": step(write), "purge": step(purge), "expire": step(func(t *rapid.T, db *store.DB) { w.expire(t, db) })})
 	})
 }
 

@@ -121,7 +121,7 @@ func TestIndexesBesideOtherStatesOfTheirDatabase(t *testing.T) {
 			"write": func(rt *rapid.T) { write(rt, f.db); note() },
 			"purge": func(rt *rapid.T) { purge(rt, f.db); note() },
 			"query": func(rt *rapid.T) {
-				w := &world{f.e, f.s, f.m}
+				w := &world{eng: f.e, s: f.s, m: f.m}
 				ix := w.open(rt, f.db, keysDefinition())
 				defer ix.Release()
 				query(rt, f.db, ix)
@@ -237,7 +237,7 @@ func TestOlderDatabaseBesideNewerIndex(t *testing.T) {
 	for i := range 20 {
 		put(t, f.db, fmt.Sprint("lost", i), fmt.Sprintf(`{"k":["lost%d"],"v":1}`, i))
 	}
-	w := &world{f.e, f.s, f.m}
+	w := &world{eng: f.e, s: f.s, m: f.m}
 	w.open(t, f.db, keysDefinition()).Release()
 	f = f.again(t, func() { copyFile(t, copied, f.file()) })
 	defer func() { f.stop(t) }()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,13 +29,16 @@ type world struct {
 	eng engine.Engine
 	s   *store.Store
 	m   *index.Manager
+
+	ahead atomic.Int64 // of the true time: what the clock of s is, in nanoseconds
 }
 
 func newWorld(t testing.TB, eng engine.Engine, opt index.Options) *world {
 	ctx := context.Background()
-	s := storetest.On(t, eng, store.Options{})
-	opt.Store = s
-	w := &world{eng: eng, s: s, m: index.NewManager(ctx, opt)}
+	w := &world{eng: eng}
+	w.s = storetest.On(t, eng, store.Options{Clock: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }})
+	opt.Store = w.s
+	w.m = index.NewManager(ctx, opt)
 	t.Cleanup(func() {
 		if err := w.m.Close(); err != nil {
 			t.Error(err)
@@ -208,6 +212,24 @@ func purge(t *rapid.T, db *store.DB) {
 		revs = append(revs, o.Doc.Rev)
 	}
 	if _, _, err := db.Purge(context.Background(), []string{id}, [][]revtree.Rev{revs}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expire ends all tombstones.
+func (w *world) expire(t fataler, db *store.DB) {
+	ctx := context.Background()
+	if err := db.SetLifetime(ctx, func(l *store.Lifetime) { l.TTL = "1_sec" }); err != nil {
+		t.Fatal(err)
+	}
+	w.ahead.Add(int64(time.Hour))
+	bare, err := w.s.Bare(ctx, db.Name(), "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bare.Release()
+	opt := store.ExpireOptions{Floor: func() (uint64, bool) { return w.m.Building(db.Name()) }}
+	if _, err := bare.Expire(ctx, opt); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -394,8 +416,9 @@ func TestModel(t *testing.T) {
 				db := w.create(t, fmt.Sprintf("db%d", n%3))
 				defer db.Release()
 				t.Repeat(map[string]func(*rapid.T){
-					"write": func(t *rapid.T) { write(t, db) },
-					"purge": func(t *rapid.T) { purge(t, db) },
+					"write":  func(t *rapid.T) { write(t, db) },
+					"purge":  func(t *rapid.T) { purge(t, db) },
+					"expire": func(t *rapid.T) { w.expire(t, db) },
 					"query": func(t *rapid.T) {
 						ix := w.open(t, db, keysDefinition())
 						defer ix.Release()

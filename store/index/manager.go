@@ -224,6 +224,27 @@ type Task struct {
 	Done, Total      uint64 // changes
 }
 
+// Building is the lowest sequence that an index of a database has reached which is being built: it
+// reads the feed from there. any is false if there is none.
+func (m *Manager) Building(db string) (seq uint64, any bool) {
+	m.mu.Lock()
+	var all []*Index
+	for id, ix := range m.open {
+		if id.db == db {
+			all = append(all, ix)
+		}
+	}
+	m.mu.Unlock()
+	for _, ix := range all {
+		ix.mu.Lock()
+		if ix.building && (!any || ix.seq < seq) {
+			seq, any = ix.seq, true
+		}
+		ix.mu.Unlock()
+	}
+	return seq, any
+}
+
 // Tasks lists the builds in progress.
 func (m *Manager) Tasks() (out []Task) {
 	m.mu.Lock()
