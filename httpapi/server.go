@@ -27,6 +27,7 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
+	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
@@ -61,8 +62,10 @@ type Options struct {
 	// Indexes keeps the indexes of design documents; nil: there are none, and requests that need
 	// one answer 501. Views opens the ones of views, and Finder the ones of selectors.
 	Indexes *index.Manager
-	Views   *view.Opener
-	Finder  *mango.Finder
+	// Expiry ends tombstones; nil: it is no task.
+	Expiry *expiry.Keeper
+	Views  *view.Opener
+	Finder *mango.Finder
 	// Designs has the design documents of Store, and decides where their functions run (in this
 	// process, which hostile functions can end).
 	Designs *design.Cache
@@ -177,7 +180,7 @@ func New(opt Options) (*Server, error) {
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
 	s.changes = changes.New(s.access, opt.Store, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
-	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes})
+	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.everywhere = onEveryHost(s.routes)

@@ -44,6 +44,7 @@ var bareHandles = []string{
 
 	"store/backup/local.go pipe: Bare ForBackups",
 	"store/design/cache.go now: Bare ForFunctions",
+	"store/expiry/keeper.go expire: Bare ForUpkeep",
 	"store/index/index.go start: Bare ForIndexes",
 }
 

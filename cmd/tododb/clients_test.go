@@ -27,6 +27,9 @@ func TestPouchDBFind(t *testing.T) { runScript(t, "find.js") }
 // TestPouchDBNames has PouchDB replicate what has every name there can be, both ways.
 func TestPouchDBNames(t *testing.T) { runScript(t, "names.js") }
 
+// TestPouchDBDrawer has a phone sleep for longer than tombstones live, whose interval it sets.
+func TestPouchDBDrawer(t *testing.T) { runScript(t, "drawer.js") }
+
 func TestNano(t *testing.T) { runScript(t, "nano.js") }
 
 // TestRxDB has two devices with RxDB, whose replication is not CouchDB's: it knows no trees.

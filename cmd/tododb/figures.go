@@ -4,6 +4,7 @@ import (
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/snapshot"
 	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/script/worker"
 )
@@ -62,6 +63,13 @@ func indexFigures(figures *metrics.Metrics, indexes *index.Manager) {
 func snapshotFigures(figures *metrics.Metrics, snapshots *snapshot.Files) {
 	figures.Gauge("tododb_snapshot_bytes", "bytes on disk that _snapshot is answered from", func() float64 { return float64(snapshots.Size()) })
 	figures.Gauge("tododb_snapshot_files", "files that _snapshot is answered from", func() float64 { return float64(snapshots.Len()) })
+}
+
+// expiryFigures adds what became of tombstones that were to end.
+func expiryFigures(figures *metrics.Metrics, ends *expiry.Keeper) {
+	figures.Counter("tododb_tombstones_ended_total", "tombstones that have ended", func() float64 { return float64(ends.Figures().Ended) })
+	figures.Counter("tododb_checkpoints_forgotten_total", "checkpoints removed of peers that were away when tombstones ended", func() float64 { return float64(ends.Figures().Forgotten) })
+	figures.Counter("tododb_tombstone_expiry_failures_total", "databases whose tombstones could not end", func() float64 { return float64(ends.Figures().Failed) })
 }
 
 // functionFigures adds what the functions of design documents are doing.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store/design"
+	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
@@ -106,6 +108,13 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	indexes := index.NewManager(ctx, index.Options{Store: f.store, Log: log, Scratch: filepath.Join(opt.data, "scratch")})
 	defer func() { err = errors.Join(err, indexes.Close()) }()
 	indexFigures(figures, indexes)
+	ends := expiry.New(expiry.Options{
+		Store: f.store, Log: log, Floor: indexes.Building,
+		Every: func() time.Duration { return cfg.Duration("tombstones", "interval") },
+		Spare: func(db string) bool { return db == cfg.String("chttpd_auth", "authentication_db") },
+	})
+	expiryFigures(figures, ends)
+	work.run(ends.Run)
 
 	views := view.NewOpener(indexes, compilers(functions))
 	filters := &filter.Opener{Designs: designs, Views: views, Finder: mango.NewFinder(indexes, designs)}
@@ -152,7 +161,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer,
-		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Views: views, Finder: filters.Finder, Designs: designs,
+		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,
 	})
 	if err != nil {
 		return err

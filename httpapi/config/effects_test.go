@@ -939,6 +939,7 @@ func soon(s site, what string, is func() bool) {
 // seenBy names the tests that set a setting and see its effect.
 var seenBy = map[string]string{
 	"snapshots/keep":                              "httpapi/snapshot.TestFilesGo",
+	"tombstones/interval":                         "cmd/tododb.TestPouchDBDrawer",
 	"couchdb/uri_file":                            "cmd/tododb.TestSettingsOfARunningServer",
 	"couchdb/enable_database_recovery":            "cmd/tododb.TestStartsWithCouchDBsFile",
 	"couchdb/uuid":                                "cmd/tododb.TestSettingsOfARunningServer",

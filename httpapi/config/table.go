@@ -109,6 +109,8 @@ var table = []Setting{
 	{Name{"prometheus", "bind_address"}, "127.0.0.1", Text, Restart, "address to listen on for that; any: every interface"},
 	{Name{"prometheus", "port"}, "17986", Port, Restart, "port to listen on for that"},
 
+	{Name{"tombstones", "interval"}, "3600", Seconds, 0, "seconds between looks for tombstones that end, in databases that say when (_tombstones)"},
+
 	{Name{"limits", "user_requests"}, "0", Rate, 0, "requests per second that one user may make, except administrators; 429 beyond it; 0: no limit"},
 	{Name{"limits", "user_burst"}, "100", Count, 0, "requests that a user may make at once after being quiet"},
 	{Name{"limits", "address_requests"}, "0", Rate, 0, "requests per second from one address, or one /64 network of IPv6; 429 beyond it; 0: no limit"},

@@ -2,6 +2,7 @@ package replications
 
 import (
 	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
 )
 
@@ -11,6 +12,7 @@ type Options struct {
 	Replicator   Replicator     // nil: there are no replications, and what needs one answers 501
 	Synchronizer Synchronizer   // nil: as with Replicator, for synchronizations
 	Indexes      *index.Manager // whose builds are tasks (there are none)
+	Expiry       *expiry.Keeper // whose work is a task (there is none)
 }
 
 // Room answers requests about replications, synchronizations and tasks.
@@ -19,9 +21,10 @@ type Room struct {
 	replicator   Replicator
 	synchronizer Synchronizer
 	indexes      *index.Manager
+	expiry       *expiry.Keeper
 }
 
 // New makes a Room.
 func New(opt Options) *Room {
-	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes}
+	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes, expiry: opt.Expiry}
 }

@@ -7,11 +7,12 @@ import (
 	"os"
 
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
 )
 
-// ActiveTasks answers GET /_active_tasks: the replications and the builds of indexes that
-// are going on.
+// ActiveTasks answers GET /_active_tasks: the replications, the builds of indexes and
+// the ends of tombstones that are going on.
 func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 	tasks := []json.RawMessage{}
 	if a.replicator != nil {
@@ -28,6 +29,15 @@ func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 			tasks = append(tasks, task)
 		}
 	}
+	if a.expiry != nil {
+		for _, t := range a.expiry.Tasks() {
+			task, err := json.Marshal(expiryTask(t))
+			if err != nil {
+				return err
+			}
+			tasks = append(tasks, task)
+		}
+	}
 	b, err := json.Marshal(tasks)
 	if err != nil {
 		return err
@@ -37,13 +47,27 @@ func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 
 // indexerTask is a build as CouchDB shows it.
 func indexerTask(t index.Task) map[string]any {
+	task := taskOf("indexer", t)
+	task["design_document"] = t.Label
+	return task
+}
+
+// expiryTask is work of the same form, of a type that CouchDB does not have.
+func expiryTask(t expiry.Task) map[string]any {
+	task := taskOf("tombstone_expiry", index.Task{DB: t.DB, Started: t.Started, Updated: t.Updated, Done: t.Done, Total: t.Total})
+	task["tombstones_ended"] = t.Ended
+	return task
+}
+
+// taskOf is what work on a stretch of a feed has in common.
+func taskOf(kind string, t index.Task) map[string]any {
 	progress := uint64(100)
 	if t.Total > 0 {
 		progress = min(100*t.Done/t.Total, 100)
 	}
 	return map[string]any{
-		"type": "indexer", "node": "nonode@nohost", "pid": fmt.Sprintf("<0.%d.0>", os.Getpid()), "process_status": "waiting",
-		"database": t.DB, "design_document": t.Label, "started_on": t.Started.Unix(), "updated_on": t.Updated.Unix(),
+		"type": kind, "node": "nonode@nohost", "pid": fmt.Sprintf("<0.%d.0>", os.Getpid()), "process_status": "waiting",
+		"database": t.DB, "started_on": t.Started.Unix(), "updated_on": t.Updated.Unix(),
 		"changes_done": t.Done, "total_changes": t.Total, "progress": progress,
 	}
 }

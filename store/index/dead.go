@@ -55,7 +55,7 @@ func (ix *Index) letGo(ctx context.Context, st *state, ended uint64, reducers []
 		next := from + 1
 		for next <= ended {
 			b := &batch{from: st.seq, to: st.seq, at: st.seq}
-			if next, err = deletedEntries(ctx, sub, prefix, next, ended, b); err != nil {
+			if next, err = ix.deletedEntries(ctx, prefix, stretch{from: next, to: ended}, b); err != nil {
 				return storageError(err)
 			}
 			if len(b.docs) == 0 {
@@ -72,12 +72,12 @@ func (ix *Index) letGo(ctx context.Context, st *state, ended uint64, reducers []
 	}))
 }
 
-// deletedEntries gathers documents that a view's entries of a stretch report as deleted, and returns
-// where to go on.
-func deletedEntries(ctx context.Context, sub engine.DB, prefix []byte, from, to uint64, b *batch) (next uint64, err error) {
-	err = sub.View(ctx, func(r engine.Reader) error {
-		b.docs, next = nil, to+1
-		rg := engine.Range{From: appendSeqKey(nil, prefix, from), To: appendSeqKey(nil, prefix, to+1)}
+// deletedEntries gathers documents that a view's entries report as deleted, from a sequence to another
+// one, and returns where to go on.
+func (ix *Index) deletedEntries(ctx context.Context, prefix []byte, s stretch, b *batch) (next uint64, err error) {
+	err = ix.storage().View(ctx, func(r engine.Reader) error {
+		b.docs, next = nil, s.to+1
+		rg := engine.Range{From: appendSeqKey(nil, prefix, s.from), To: appendSeqKey(nil, prefix, s.to+1)}
 		return r.Scan(spaceBySeq, rg, func(k, v []byte) (bool, error) {
 			if len(k) != len(prefix)+8 {
 				return true, nil
