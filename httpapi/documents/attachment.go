@@ -13,13 +13,13 @@ var (
 	errLocalAttachment = wire.BadRequest("_local documents do not accept attachments.")
 )
 
-// target is the attachment that a request means.
+// target is the attachment that a request is about.
 type target struct {
 	db       *store.DB // to be released
 	id, name string
 }
 
-// attachmentTarget reads from the path whose attachment is meant, and its name, and
+// attachmentTarget reads the document's id and the attachment's name from the path, and
 // opens the database.
 func (d *Room) attachmentTarget(r *http.Request, write bool) (t target, err error) {
 	if t.id, err = docID(r); err != nil {

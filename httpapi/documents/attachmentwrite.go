@@ -51,7 +51,7 @@ func (d *Room) PutAttachment(w http.ResponseWriter, r *http.Request) error {
 	}
 	att.Staged = &staged
 	edit := editWith(id, rev, old, name)
-	edit.Attachments = append([]store.EditAttachment{att}, edit.Attachments...) // the new one stands first
+	edit.Attachments = append([]store.EditAttachment{att}, edit.Attachments...) // the new one comes first
 	location := wire.DBPath(r) + "/" + wire.EscapeSegment(id) + "/" + wire.EscapeSegment(name)
 	return writeAttachmentEdit(w, r, db, edit, location)
 }
@@ -100,7 +100,7 @@ func attachmentOwner(r *http.Request, db *store.DB, id string, put bool) (old *s
 	return old, rev, err
 }
 
-// missingRev is the answer where a revision to be replaced cannot be read.
+// missingRev is the answer if the revision to replace cannot be read.
 func missingRev(err error) error {
 	if errors.Is(err, store.ErrMissing) {
 		return errMissingRev

@@ -20,8 +20,8 @@ var (
 	errUnchangedForm   = wire.BadRequest("If-Match must be one update sequence in quotes, as the ETag of _changes or the update_seq of the database.")
 )
 
-// unchangedSince reads from If-Match which sequence the client takes for the newest; nil
-// if it does not say.
+// unchangedSince reads from If-Match the sequence that the client believes to be the newest; nil
+// if it names none.
 func unchangedSince(r *http.Request, db *store.DB) (*uint64, error) {
 	values := r.Header.Values("If-Match")
 	if len(values) == 0 || len(values) == 1 && values[0] == "*" {
@@ -38,7 +38,7 @@ func unchangedSince(r *http.Request, db *store.DB) (*uint64, error) {
 		return nil, err
 	}
 	if common != seq.N {
-		common = math.MaxUint64 // it is not of this database, or not of what it has become
+		common = math.MaxUint64 // it is not a sequence of this database, or of its present history
 	}
 	return &common, nil
 }
@@ -74,7 +74,7 @@ func (e *refusedAll) Error() string {
 }
 
 // Unwrap returns the error that decides the status: a conflict if there is one, because then
-// it may help to try again.
+// trying again may help.
 func (e *refusedAll) Unwrap() error {
 	for _, d := range e.refused {
 		if errors.Is(d.result.Err, store.ErrConflict) {

@@ -97,7 +97,7 @@ func bulkDocsAnswer(ctx context.Context, bulk *document.Bulk, results []store.Re
 	return write.Answer{Status: http.StatusCreated, Body: append(b, ']')}, nil
 }
 
-// completeDocs gives ids to documents without one and refuses what cannot be written.
+// completeDocs gives ids to documents without one and refuses documents that cannot be written.
 func (d *Room) completeDocs(r *http.Request, db *store.DB, bulk *document.Bulk) error {
 	for i := range bulk.Docs {
 		doc := &bulk.Docs[i]
@@ -115,8 +115,8 @@ func (d *Room) completeDocs(r *http.Request, db *store.DB, bulk *document.Bulk) 
 	return nil
 }
 
-// writeBulk writes the documents, but for those that the handle refuses; results are in
-// the order of the request. knownParents is that of store.WriteOptions.
+// writeBulk writes the documents, except the ones that the handle refuses. The results are in
+// the order of the request. For knownParents see store.WriteOptions.
 func writeBulk(w http.ResponseWriter, r *http.Request, db *store.DB, bulk *document.Bulk, knownParents bool) ([]store.Result, error) {
 	unchanged, err := unchangedSince(r, db)
 	if err != nil {
@@ -163,7 +163,7 @@ func refuseAll(w http.ResponseWriter, r *http.Request, docs []document.Doc) erro
 	return st.End()
 }
 
-// allOrNone are the results of documents that were to be written all or not at all.
+// allOrNone returns the results of documents that should be written all or not at all.
 func allOrNone(docs []document.Doc) []store.Result {
 	results := make([]store.Result, len(docs))
 	for i := range docs {

@@ -30,8 +30,8 @@ type bulkItem struct {
 	since     []revtree.Rev
 }
 
-// parseBulkItem reads an item; the raw id and rev are there even with an error, which
-// is answered in the item's place.
+// parseBulkItem reads an item. It returns the raw id and rev even with an error, because the
+// answer has that error in the item's place.
 func parseBulkItem(raw []byte) (item bulkItem, err error) {
 	if jsonscan.Kind(raw) != '{' {
 		return item, errItemShape
@@ -78,7 +78,7 @@ func parseRevText(raw []byte) (revtree.Rev, error) {
 	return revtree.Parse(text)
 }
 
-// checkAttsSince judges atts_since. As in CouchDB what is wrong in it is shown in the
+// checkAttsSince judges atts_since. As in CouchDB, the answer shows the wrong value in the
 // place of the revision.
 func (item *bulkItem) checkAttsSince() error {
 	if item.attsSince == nil {
@@ -106,8 +106,8 @@ type bulkAnswer interface {
 }
 
 // BulkGet answers POST /db/_bulk_get. Results are in the order of the request, and an error of
-// one takes the place of its result. If the whole request failed, clients would never use
-// _bulk_get again.
+// one takes the place of its result. The whole request must not fail, because clients would then
+// never use _bulk_get again.
 func (d *Room) BulkGet(w http.ResponseWriter, r *http.Request) error {
 	db, err := d.access.Open(r)
 	if err != nil {
@@ -139,7 +139,7 @@ func (d *Room) BulkGet(w http.ResponseWriter, r *http.Request) error {
 	case "multipart/mixed", "multipart/related":
 		parts := &multipartBulk{boundary: attachments.NewBoundary()}
 		answer = parts
-		wanted.All = true // the parts are what one asks for by asking for parts
+		wanted.All = true // a client that wants parts wants the attachments
 		w.Header()["Content-Type"] = []string{accept + `; boundary="` + parts.boundary + `"`}
 	}
 	st := wire.NewStream(w, r, http.StatusOK)
@@ -264,8 +264,8 @@ func (m *multipartBulk) part(b []byte, kind string) []byte {
 	return append(append(b, kind...), "\r\n\r\n"...)
 }
 
-// appendError appends what is wrong with an item. As in CouchDB a document that is not
-// here has the revision "undefined" unless one was asked for.
+// appendError appends what is wrong with an item. As in CouchDB, a missing document has the
+// revision "undefined" unless the request named one.
 func (item *bulkItem) appendError(b []byte, err error) []byte {
 	f := fault.Of(err)
 	b = appendOrNull(append(b, `{"id":`...), item.id)
@@ -280,8 +280,8 @@ func (item *bulkItem) appendError(b []byte, err error) []byte {
 	return append(b, '}')
 }
 
-// appendMissing appends the error of a revision that is not here; without an id where
-// the part of a multipart answer stands for it.
+// appendMissing appends the error of a missing revision. id is nil if a part of a multipart
+// answer shows it already.
 func appendMissing(b, id []byte, rev revtree.Rev) []byte {
 	b = append(b, '{')
 	if id != nil {

@@ -19,14 +19,13 @@ import (
 // A _bulk_docs request that is long, or has many documents, is read twice. First all of it is
 // checked, because an unreadable part fails the whole. Then it is written in parts, each as
 // large as the store takes in one transaction anyway. Documents are independent of each other,
-// so nobody can tell.
+// so clients see no difference.
 const (
 	partDocs  = 1000
 	partBytes = 4 << 20
 )
 
-// readBulk reads a request. parts, if not nil, gives its documents; they are not in bulk
-// then.
+// readBulk reads a request. If parts is not nil, it gives the documents, and bulk has none.
 func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk document.Bulk, parts *bulkParts, err error) {
 	set := wire.SettingsOf(r)
 	opt := document.Options{MaxSize: set.MaxDocumentSize, MaxID: set.MaxIDLength, MaxDocs: 2 * partDocs, MostDocs: set.BulkDocs}
@@ -43,8 +42,8 @@ func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk docume
 		if bulk, err = document.ParseBulk(src, opt); err != document.ErrManyDocs {
 			return bulk, nil, err
 		}
-		_ = meter.Add(src)           // only to measure it: its documents cannot be too large for what it is
-		wire.ExchangeOf(r).EndWork() // nobody waits for a share who has one
+		_ = meter.Add(src)           // only to measure it: in a request this short no document is too large
+		wire.ExchangeOf(r).EndWork() // never wait for one share while holding another
 		bulk = document.Bulk{}
 	}
 	size := meter.Measure()
@@ -69,18 +68,18 @@ func readBulk(w http.ResponseWriter, r *http.Request, db *store.DB) (bulk docume
 	return bulk, nil, err
 }
 
-// bulkParts gives the documents of a request part by part.
+// bulkParts gives the documents of a request in parts.
 type bulkParts struct {
 	*document.BulkReader
-	// knownParents is that of store.WriteOptions: what makes unknown parents conflicts is found
-	// for the whole request, before any of it is written.
+	// knownParents is set if unknown parents are conflicts (store.WriteOptions). This is decided for
+	// the whole request, before any of it is written.
 	knownParents bool
 }
 
 // madeID is like the ids that the server makes: it names no partition.
 const madeID = "0"
 
-// scanBulk judges all that can be wrong with a request as a whole.
+// scanBulk finds every fault for which the whole request is refused.
 func scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (document.Bulk, *bulkParts, error) {
 	noRevision, stubs, known := false, false, false
 	bulk, docs, err := document.ScanBulk(src, opt, func(_ *document.Bulk, doc *document.Doc) error {
@@ -120,7 +119,7 @@ func scanBulk(r *http.Request, db *store.DB, src []byte, opt document.Options) (
 	return bulk, &bulkParts{docs, known}, err
 }
 
-// checkStubs refuses a request in which a stub stands for nothing.
+// checkStubs refuses a request with a stub for an attachment that does not exist.
 func checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, docs *document.BulkReader) error {
 	for {
 		some, err := docs.Next(partDocs, partBytes)
@@ -178,7 +177,7 @@ func (d *Room) bulkInParts(w http.ResponseWriter, r *http.Request, db *store.DB,
 			err = later.keep(&st.Buf)
 		}
 		if err != nil && written {
-			return errors.Join(err, st.Flush()) // it has begun, so that it is cut
+			return errors.Join(err, st.Flush()) // the answer has begun, so the error cuts it
 		}
 		if err != nil {
 			return err
@@ -194,10 +193,10 @@ type bulkPart struct {
 	docs []document.Doc
 
 	knownParents bool
-	rows         bulkRows // of the parts before
+	rows         bulkRows // continue the rows of earlier parts
 }
 
-// writePart writes the documents of a part, and appends what became of them.
+// writePart writes the documents of a part, and appends their rows.
 func (d *Room) writePart(w http.ResponseWriter, r *http.Request, db *store.DB, p *bulkPart) error {
 	part := document.Bulk{Docs: p.docs, Replicated: p.bulk.Replicated}
 	if p.bulk.AllOrNothing {
@@ -217,13 +216,13 @@ func (d *Room) writePart(w http.ResponseWriter, r *http.Request, db *store.DB, p
 	return err
 }
 
-// laterRows keeps, in a file, the rows of an answer that is not to go out yet.
+// laterRows keeps, in a file, the rows of an answer that must not go out yet.
 type laterRows struct {
 	spool *intake.Spool
 	file  *intake.File // nil: there are none
 }
 
-// keep takes what has gathered, if it is much.
+// keep takes the rows that have gathered, if they are many.
 func (l *laterRows) keep(rows *[]byte) (err error) {
 	if len(*rows) < 4*wire.StreamPiece {
 		return nil
@@ -238,7 +237,7 @@ func (l *laterRows) keep(rows *[]byte) (err error) {
 	return err
 }
 
-// end sends what was kept, and what has gathered since.
+// end sends the kept rows, and the ones that have gathered since.
 func (l *laterRows) end(st *wire.Stream) error {
 	if l.file == nil {
 		return st.End()

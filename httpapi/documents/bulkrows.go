@@ -11,11 +11,11 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// bulkRows appends what became of documents, a row for each.
+// bulkRows appends the results of writing documents, a row for each.
 type bulkRows struct {
 	to      *[]byte
-	n       int       // so many rows there are
-	explain *store.DB // has what conflicts are explained with; nil: they are not
+	n       int       // the number of rows
+	explain *store.DB // the database that explains conflicts; nil: they are not explained
 }
 
 func (a *bulkRows) next() {
@@ -25,10 +25,10 @@ func (a *bulkRows) next() {
 	a.n++
 }
 
-// written appends what became of the document at a place in a request.
+// written appends the result of the document at index i of a request.
 func (a *bulkRows) written(ctx context.Context, bulk *document.Bulk, i int, res *store.Result) error {
 	if bulk.Replicated && res.Err == nil {
-		return nil // the client knows the revision: it has given it
+		return nil // the client knows the revision: it sent it
 	}
 	if res.Err != nil {
 		return a.refused(ctx, refusedDoc{&bulk.Docs[i], res}, bulk.Replicated)

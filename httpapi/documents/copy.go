@@ -27,7 +27,7 @@ func (d *Room) Copy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	from, err := editRev(r, &q, q.rev, q.hasRev) // If-Match too names the source here
+	from, err := editRev(r, &q, q.rev, q.hasRev) // here If-Match names the source too
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func copySource(r *http.Request, db *store.DB, id string, rev revtree.Rev) (*sto
 	return db.Get(r.Context(), id, store.ReadOptions{Rev: rev})
 }
 
-// CopyTo returns the id that a COPY writes to; "" if it names none that can be.
+// CopyTo returns the id that a COPY writes to; "" if it names none or an impossible one.
 func CopyTo(r *http.Request) string {
 	id, _, err := destination(r)
 	if err != nil {
@@ -86,7 +86,7 @@ func destination(r *http.Request) (id string, rev revtree.Rev, err error) {
 		return "", rev, err
 	}
 	if asked {
-		// CouchDB takes whatever stands there, under any name, for the revision.
+		// CouchDB takes the first parameter for the revision, whatever its name.
 		_, value, _ := strings.Cut(query, "=")
 		if rev, err = revtree.Parse(value); err != nil {
 			return "", rev, err

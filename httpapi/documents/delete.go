@@ -27,7 +27,7 @@ func (d *Room) Delete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// A write of a tombstone would make one of a document that never was.
+	// Writing a tombstone would make a document that never existed.
 	if _, err := db.Get(r.Context(), id, store.ReadOptions{NoBody: true}); err != nil {
 		return err
 	}

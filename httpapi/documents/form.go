@@ -16,7 +16,7 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// The fields of a form that say something. As in CouchDB, others are passed over.
+// The fields of a form that have a meaning. As in CouchDB, others are ignored.
 const (
 	fieldDoc   = "_doc"         // the JSON of the document; without it the document stays as it is
 	fieldRev   = "_rev"         // without _doc: the revision to replace
@@ -25,7 +25,7 @@ const (
 
 const (
 	maxFieldRev = 16 << 10 // bytes of a revision
-	// maxFormNames is how many bytes the names and types of a form's files may have, with
+	// maxFormNames is how many bytes the names and types of a form's files may have, plus
 	// fileCost for each file. They wait in memory until the last file has arrived.
 	maxFormNames = 1 << 20
 	fileCost     = 256
@@ -42,8 +42,8 @@ var (
 	errManyFiles    = wire.Errorf(http.StatusRequestEntityTooLarge, "too_large", "The form has too many files")
 )
 
-// checkForm refuses what is no upload by an HTML form of this server. Browsers send forms of
-// other servers along with the user's cookie, but not with a Referer of their choice.
+// checkForm refuses an upload that does not come from an HTML form of this server. Browsers send
+// the user's cookie with forms of other servers too, but those cannot choose the Referer.
 func checkForm(r *http.Request) error {
 	referer := r.Header.Get("Referer")
 	if referer == "" {
@@ -96,7 +96,7 @@ type form struct {
 	meter *document.Meter
 	rev   string // of _rev
 	files []store.EditAttachment
-	names int // what the names and types of the files take, in bytes
+	names int // bytes of the names and types of the files
 	bytes int // of files that wait in memory
 }
 
@@ -124,7 +124,7 @@ func readForm(w http.ResponseWriter, r *http.Request, db *store.DB) (*form, erro
 	}
 }
 
-// take reads one part. Of a repeated field the first counts, except for files.
+// take reads one part. If a field is repeated, the first counts, except for files.
 func (f *form) take(part *multipart.Part) error {
 	field, err := readField(part)
 	if err != nil {
@@ -148,7 +148,7 @@ func (f *form) take(part *multipart.Part) error {
 	return nil
 }
 
-// takeFile stores the bytes of a file. Of two files with one name the later counts.
+// takeFile stores the bytes of a file. If two files have the same name, the later one counts.
 func (f *form) takeFile(field *formField, part io.Reader) error {
 	if field.file == "" { // a browser sends this if no file was chosen
 		if n, err := part.Read(make([]byte, 1)); err == io.EOF && n == 0 {
@@ -175,7 +175,7 @@ func (f *form) takeFile(field *formField, part io.Reader) error {
 	return nil
 }
 
-// without leaves out the attachments of a name.
+// without leaves out the attachments with a name.
 func without(list []store.EditAttachment, name string) []store.EditAttachment {
 	kept := list[:0]
 	for _, a := range list {
@@ -186,8 +186,8 @@ func without(list []store.EditAttachment, name string) []store.EditAttachment {
 	return kept
 }
 
-// edit is what the form wants written: _doc, or the revision that _rev names, with the form's
-// files before the other attachments.
+// edit makes the edit that the form asks for: _doc, or the revision that _rev names, with the
+// form's files before the other attachments.
 func (f *form) edit(id string) (edit store.Edit, err error) {
 	if f.doc != nil {
 		edit, err = f.replacing(id)

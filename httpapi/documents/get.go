@@ -32,7 +32,7 @@ func (d *Room) Get(w http.ResponseWriter, r *http.Request) error {
 	}
 	opt := store.ReadOptions{Revs: q.revs || q.attachments.HasSince, Deleted: q.deleted}
 	if q.hasRev && !q.latest {
-		opt.Rev = q.rev // then CouchDB tells nothing of the other revisions
+		opt.Rev = q.rev // then CouchDB does not mention other revisions
 		if q.rev.IsZero() {
 			return store.ErrMissing
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// ErrBadLocalID answers a path of a local document that names none.
+// ErrBadLocalID answers the path of a local document if its id is missing or impossible.
 var ErrBadLocalID = wire.BadRequest("Invalid _local document id.")
 
 func localID(r *http.Request) (string, error) {
@@ -23,7 +23,7 @@ func localID(r *http.Request) (string, error) {
 	return "_local/" + name, err
 }
 
-// localTarget is the local document that a request means.
+// localTarget is the local document that a request is about.
 type localTarget struct {
 	db *store.DB // to be released
 	id string
@@ -53,7 +53,7 @@ func (d *Room) GetLocal(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if q.hasRev || q.openRevs != "" { // as in CouchDB, also if it is this one
+	if q.hasRev || q.openRevs != "" { // as in CouchDB, even if it is the current revision
 		return store.ErrMissing
 	}
 	if q.revs {

@@ -52,7 +52,7 @@ func getOpenRevs(w http.ResponseWriter, r *http.Request, db *store.DB, id string
 	wanted := q.attachments
 	boundary := attachments.NewBoundary()
 	if parts {
-		wanted.All = true // the parts are what one asks for by asking for parts
+		wanted.All = true // a client that wants parts wants the attachments
 		w.Header()["Content-Type"] = []string{`multipart/mixed; boundary="` + boundary + `"`}
 	}
 	st := wire.NewStream(w, r, http.StatusOK)
@@ -103,7 +103,7 @@ type revSender struct {
 	st     *wire.Stream
 	db     *store.DB
 	wanted attachments.Wanted
-	revs   bool // the histories are to be told; they may have been read for atts_since alone
+	revs   bool // send the histories; they may have been read for atts_since alone
 }
 
 // document appends a revision as JSON.
@@ -144,8 +144,8 @@ func (s *revSender) row(f *store.OpenRev) error {
 	return nil
 }
 
-// part appends a revision as a part: of JSON, or, with the bytes of attachments, one of
-// several parts itself.
+// part appends a revision as a part. The part is JSON or, if attachments' bytes come along, has
+// parts of its own.
 func (s *revSender) part(boundary string, f *store.OpenRev) error {
 	if err := s.db.ReadRev(s.ctx, f); err != nil {
 		return err

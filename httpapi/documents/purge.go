@@ -62,7 +62,7 @@ func (d *Room) Purge(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusCreated, *b)
 }
 
-// parseRevsByID reads {"id": ["rev", ...], ...}; of a repeated id the last counts.
+// parseRevsByID reads {"id": ["rev", ...], ...}. If an id is repeated, the last one counts.
 func parseRevsByID(body []byte) (ids []string, revs [][]revtree.Rev, err error) {
 	if !jsonscan.Valid(body) {
 		return nil, nil, wire.ErrNotJSON
@@ -87,7 +87,7 @@ func parseRevsByID(body []byte) (ids []string, revs [][]revtree.Rev, err error) 
 	return ids, revs, err
 }
 
-// PurgedInfos answers GET _purged_infos: what was asked to be purged.
+// PurgedInfos answers GET _purged_infos: the revisions that purges have named.
 func (d *Room) PurgedInfos(w http.ResponseWriter, r *http.Request) error {
 	db, err := d.access.Open(r)
 	if err != nil {

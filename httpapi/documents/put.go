@@ -68,11 +68,11 @@ func writeEdit(w http.ResponseWriter, r *http.Request, db *store.DB, q *docQuery
 	return one.Write(w, r, db)
 }
 
-// maxLocated is how many bytes the id of a document may have whose place an answer tells. The head of no
-// request has room for a longer one, and many clients take no answer with such a header.
+// maxLocated is the longest id, in bytes, for which an answer has a Location. A longer one fits into
+// the head of no request, and many clients refuse an answer with such a header.
 const maxLocated = 64 << 10
 
-// editedAnswer tells what an edit made, and, except of a DELETE, where that is.
+// editedAnswer tells the result of an edit and, except after a DELETE, the document's location.
 func editedAnswer(r *http.Request, q *docQuery, doc *document.Doc, result store.Result) (write.Answer, error) {
 	switch {
 	case q.batch: // CouchDB has not tried yet when it answers

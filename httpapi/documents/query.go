@@ -14,8 +14,8 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// docQuery is what the query of a document's request says. As in CouchDB, a boolean that is not
-// "true" is ignored, even after one that is, and so are unknown parameters.
+// docQuery is the query of a document's request. As in CouchDB, a boolean that is not "true" is
+// ignored, even after one that is "true", and so are unknown parameters.
 type docQuery struct {
 	rev      revtree.Rev
 	hasRev   bool
@@ -108,7 +108,7 @@ func ifMatch(r *http.Request) (rev revtree.Rev, given bool, err error) {
 	return rev, true, err
 }
 
-// editRev is the revision that a request means to replace. The query, the If-Match
+// editRev is the revision that a request wants to replace. The query, the If-Match
 // header and the body may all name it, but not different ones.
 func editRev(r *http.Request, q *docQuery, body revtree.Rev, inBody bool) (revtree.Rev, error) {
 	rev, known := body, inBody

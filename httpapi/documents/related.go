@@ -51,7 +51,7 @@ func putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string,
 	}
 	sent := doc.Attachments
 	long := len(body.Bytes()) > intake.Free
-	if long { // its memory is not to wait for a client who sends slowly
+	if long { // do not hold its memory while a client sends slowly
 		doc = document.Doc{}
 		wire.ExchangeOf(r).EndWork()
 	}
@@ -63,7 +63,7 @@ func putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string,
 	if err != nil {
 		return err
 	}
-	for { // parts too many are passed over, but the message must come to its end
+	for { // extra parts are ignored, but the message must be read to its end
 		_, err := nextPart(parts)
 		if err == io.EOF {
 			break
@@ -80,8 +80,8 @@ func putRelated(w http.ResponseWriter, r *http.Request, db *store.DB, id string,
 	return writeEdit(w, r, db, q, store.Edit{Doc: doc, Attachments: atts})
 }
 
-// maxPartsInMemory is the same for parts as maxStagedInMemory. It is smaller because a client
-// may take as long as it likes to send them.
+// maxPartsInMemory is how many bytes of parts wait in memory. It is small because a client may
+// take as long as it likes to send them.
 const maxPartsInMemory = 128 << 10
 
 // maxPartHead is how long the head of a part may be.
@@ -134,7 +134,7 @@ func stagePart(r *http.Request, db *store.DB, parts *multipart.Reader, a *docume
 	return staged, nil
 }
 
-// partError says what was wrong with a multipart message.
+// partError says what is wrong with a multipart message.
 func partError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return wire.ErrBodyTooLarge

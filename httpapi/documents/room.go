@@ -12,7 +12,7 @@ import (
 type Room struct {
 	access   *access.Access
 	ids      *uuids.Source // for documents that come without one
-	spool    *intake.Spool // where a long answer to _bulk_docs waits for its end
+	spool    *intake.Spool // where a long answer to _bulk_docs waits until it is complete
 	metrics  *metrics.Metrics
 	settings func() *settings
 }
@@ -25,7 +25,7 @@ func New(a *access.Access, c *config.Config, ids *uuids.Source, spool *intake.Sp
 // settings are the settings for documents.
 type settings struct {
 	sandbox              []string // Content-Security-Policy of attachments that browsers show; nil: none
-	purgeDocs, purgeRevs int      // that one purge may name; purgeRevs 0: any number
+	purgeDocs, purgeRevs int      // the most that one purge may name; purgeRevs 0: any number
 }
 
 func readSettings(c *config.Config, _ *settings) *settings {
