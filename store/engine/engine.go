@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 )
 
 // Space is one ordered key space of a database. Its users number spaces from 1 to 31;
@@ -177,6 +178,27 @@ type Sizer interface {
 // SubLister is a DB that knows its sub-databases by what is there, though nothing refers to them.
 type SubLister interface {
 	Subs(ctx context.Context) ([]string, error)
+}
+
+// Measurer is a DB that knows how full its storage is.
+type Measurer interface {
+	// Free is how many of the bytes of Size are not in use. Writes will use them, and Compact
+	// gives them back. It costs next to nothing, and may be one commit old.
+	Free(ctx context.Context) (int64, error)
+	// Packed is about what Size would be after Compact. It reads everything, in short snapshots.
+	Packed(ctx context.Context) (int64, error)
+}
+
+// Stater is an Engine that can tell of a database without opening it.
+type Stater interface {
+	// Stat's error may be ErrNoDB.
+	Stat(ctx context.Context, name string) (Stat, error)
+}
+
+// Stat is what can be told of a database from outside.
+type Stat struct {
+	Size, Subs int64     // bytes of the database, and of its sub-databases together
+	Changed    time.Time // when it was last written to, at the latest
 }
 
 // Checker is a DB that can verify its own storage, below what the store sees.

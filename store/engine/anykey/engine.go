@@ -16,7 +16,17 @@ type wrapped struct {
 
 // New wraps an engine. Databases without long keys are as they were.
 func New(eng engine.Engine) engine.Engine {
-	return &wrapped{eng, layout{short: min(mostShort, eng.Caps().MaxKey-1), longest: longest}}
+	w := &wrapped{eng, layout{short: min(mostShort, eng.Caps().MaxKey-1), longest: longest}}
+	if s, ok := eng.(engine.Stater); ok {
+		return &stating{w, s}
+	}
+	return w
+}
+
+// stating is a wrapped engine that can tell of databases without opening them.
+type stating struct {
+	*wrapped
+	engine.Stater
 }
 
 func (e *wrapped) Caps() engine.Caps {
@@ -119,4 +129,18 @@ func (d *database) Size(ctx context.Context) (int64, error) {
 		return s.Size(ctx)
 	}
 	return 0, nil
+}
+
+func (d *database) Free(ctx context.Context) (int64, error) {
+	if m, ok := d.DB.(engine.Measurer); ok {
+		return m.Free(ctx)
+	}
+	return 0, nil
+}
+
+func (d *database) Packed(ctx context.Context) (int64, error) {
+	if m, ok := d.DB.(engine.Measurer); ok {
+		return m.Packed(ctx)
+	}
+	return d.Size(ctx)
 }

@@ -32,7 +32,8 @@ func (d *dirtySet) add(touched []engine.SpaceKey) {
 
 const (
 	copyKeys  = 4096    // entries copied in one snapshot, and
-	copyBytes = 4 << 20 // bytes
+	copyBytes = 4 << 20 // bytes; each part begins with the pages where the last one ended, once more
+	syncBytes = 8 << 20 // this much of the copy waits to be synced
 	fewDirty  = 1000    // this many are copied while writers wait
 )
 
@@ -113,6 +114,8 @@ type copier struct {
 	from   *file
 	to     *bbolt.DB
 	opened *os.File // the file of to
+
+	unsynced int // bytes
 }
 
 func (c *copier) run() error {
@@ -126,6 +129,11 @@ func (c *copier) run() error {
 		}
 	}
 	for {
+		if !c.from.eng.opt.NoSync {
+			if err := c.to.Sync(); err != nil { // so that writers do not wait for this
+				return err
+			}
+		}
 		keys, err := c.settle()
 		if err != nil || keys == nil {
 			return err
@@ -188,45 +196,69 @@ var errAstray = errors.New("keys are out of order")
 func (c *copier) bucket(name []byte) error {
 	var after []byte
 	for more := true; more; {
-		err := c.view(func(r *reader) error {
+		size := 0
+		err := c.view(func(r *reader) error { // it outlives the transaction, which keeps the values until its commit
 			return c.to.Update(func(out *bbolt.Tx) error {
-				more = false
-				from, _ := r.named(name)
-				to := out.Bucket(name)
-				var err error
-				if to == nil {
-					if to, err = out.CreateBucket(name); err != nil {
-						return err
-					}
+				to, err := out.CreateBucketIfNotExists(name)
+				if err != nil {
+					return err
 				}
-				to.FillPercent = 0.95 // it is filled in order; a little room delays the first splits
-				cur := place{m: &r.pages, top: from}
-				k, v := cur.Seek(after)
-				if k != nil && after != nil && bytes.Equal(k, after) {
-					k, v = cur.Next()
-				}
-				for n, size := 0, 0; k != nil; k, v = cur.Next() {
-					if after != nil && bytes.Compare(k, after) <= 0 {
-						return errAstray
-					}
-					if n >= copyKeys || size >= copyBytes {
-						more = true
-						break
-					}
-					if err := to.Put(k, v); err != nil {
-						return err
-					}
-					n, size = n+1, size+len(k)+len(v)
-					after = append(after[:0:0], k...)
-				}
-				return nil
+				to.FillPercent = copyFill
+				after, more, err = walkPart(r, name, after, func(k, v []byte) error {
+					size += len(k) + len(v)
+					return to.Put(k, v)
+				})
+				return err
 			})
 		})
+		if err == nil {
+			err = c.rest(size)
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// copyFill is how full pages of the copy get: a little room delays the first splits.
+const copyFill = 0.95
+
+// walkPart calls fn for some entries of a bucket, those behind a key. It returns the last of them, and
+// whether there are more.
+func walkPart(r *reader, name, after []byte, fn func(k, v []byte) error) (last []byte, more bool, err error) {
+	top, _ := r.named(name)
+	cur := place{m: &r.pages, top: top}
+	k, v := cur.Seek(after)
+	if k != nil && after != nil && bytes.Equal(k, after) {
+		k, v = cur.Next()
+	}
+	for n, size := 0, 0; k != nil; k, v = cur.Next() {
+		if after != nil && bytes.Compare(k, after) <= 0 {
+			return nil, false, errAstray
+		}
+		if n >= copyKeys || size >= copyBytes {
+			return after, true, nil
+		}
+		if err := fn(k, v); err != nil {
+			return nil, false, err
+		}
+		n, size = n+1, size+len(k)+len(v)
+		after = append(after[:0:0], k...)
+	}
+	return after, false, nil
+}
+
+// rest is called after a part was copied, while no transaction is open. What was copied goes to
+// disk bit by bit: one large sync would keep commits waiting.
+func (c *copier) rest(bytes int) error {
+	if c.unsynced += bytes; c.unsynced >= syncBytes && !c.from.eng.opt.NoSync {
+		c.unsynced = 0
+		if err := c.to.Sync(); err != nil {
+			return err
+		}
+	}
+	return engine.Throttled(c.ctx, bytes)
 }
 
 // catchUp copies the present state of some keys.
@@ -279,6 +311,7 @@ func (c *copier) finish() error {
 	if err := c.to.Sync(); err != nil {
 		return err
 	}
+	free := countFree(c.opened)
 	f.swap.Lock()
 	defer f.swap.Unlock()
 	if err := f.state(); err != nil {
@@ -292,6 +325,7 @@ func (c *copier) finish() error {
 	old := f.bolt
 	c.to.NoSync, c.to.NoGrowSync = f.eng.opt.NoSync, f.eng.opt.NoSync
 	f.bolt, f.opened = c.to, c.opened
+	f.empty.Store(free)
 	f.unsynced = !f.eng.opt.NoSync && syncDir(filepath.Dir(f.path)) != nil
 	f.eng.wg.Go(func() { old.Close() }) // waits for its readers
 	return nil

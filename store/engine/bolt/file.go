@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -37,6 +38,8 @@ type file struct {
 	write    sync.Mutex // one Update at a time; taken before swap
 	dirty    *dirtySet  // guarded by write; not nil while a compaction copies
 	unsynced bool       // guarded by write; the file's name may not be on disk yet
+
+	empty atomic.Int64 // bytes of free pages, before the last commit
 
 	swap    sync.RWMutex // guards what follows; held for reading only to begin a transaction
 	bolt    *bbolt.DB
@@ -130,6 +133,7 @@ func openFile(e *Engine, path string) (*file, error) {
 	if err := f.openBolt(); err != nil {
 		return nil, err
 	}
+	f.empty.Store(countFree(f.opened))
 	if err := os.Remove(path + tempSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(err, f.bolt.Close())
 	}

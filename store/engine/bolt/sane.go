@@ -79,8 +79,9 @@ func smallPage(value []byte) (p node, small bool) {
 	return p, true
 }
 
-// checkFreelist checks the page of the free list, which a commit frees.
-func (m *mapped) checkFreelist() {
+// checkFreelist checks the page of the free list, which a commit frees, and says how many free
+// pages it lists.
+func (m *mapped) checkFreelist() (free uint64) {
 	file := unsafe.Slice((*byte)(m.base), m.high*m.size)
 	p, err := openPages(bytes.NewReader(file), int64(len(file)))
 	if err != nil {
@@ -99,4 +100,5 @@ func (m *mapped) checkFreelist() {
 	if order.Uint64(head) != p.free || order.Uint16(head[8:]) != isFreelist || n > m.high || more >= m.high-p.free || more > (pageHead+8*(most+1))/m.size {
 		panic(fmt.Sprintf("page %d is not a free list", p.free))
 	}
+	return n
 }

@@ -100,8 +100,12 @@ type tx struct {
 func (t *tx) commit() (err error) {
 	defer t.caught(&err)
 	t.sound(t.way(t.root, []byte{0}), true)
-	t.pages.checkFreelist()
-	return t.tx.Commit()
+	free := t.pages.checkFreelist()
+	if err := t.tx.Commit(); err != nil {
+		return err
+	}
+	t.file.empty.Store(int64((free + 1) * t.pages.size)) // and the old free list
+	return nil
 }
 
 // writable returns a space's bucket, making it if need be.
