@@ -175,6 +175,7 @@ func (w *writer) dropBodies(nodes []revtree.Node) error {
 		if err := w.tx.Delete(spaceBody, key); err != nil {
 			return err
 		}
+		w.bodies -= ref.stored
 	}
 	return nil
 }

@@ -51,6 +51,8 @@ func newCommitter(db *DB) *committer {
 // longer counts: the caller must learn what became of its write.
 func (c *committer) submit(ctx context.Context, o *op) error {
 	o.done = make(chan struct{})
+	c.db.store.waiting.Add(1)
+	defer c.db.store.waiting.Add(-1)
 	select {
 	case <-c.db.gone:
 		return c.db.stopErr
@@ -163,6 +165,7 @@ func (c *committer) try(group []*op) error {
 			if w.entered {
 				c.db.lineage.begun.Store(true)
 			}
+			c.db.superseded.Add(w.bodies - w.leaves)
 			c.db.store.opt.Committed(int(w.last-w.before), time.Since(began))
 			if w.last > w.before {
 				c.db.news.advance(w.last)

@@ -49,6 +49,9 @@ func (db *DB) StartCompact() {
 	})
 }
 
+// CompactRunning reports whether the database is being compacted.
+func (db *DB) CompactRunning() bool { return db.compacting.Load() }
+
 func (db *DB) compact(ctx context.Context) error {
 	if err := db.dropInner(ctx); err != nil {
 		return fmt.Errorf("compact %q: %w", db.name, err)
@@ -66,6 +69,9 @@ func (db *DB) compact(ctx context.Context) error {
 	}
 	return nil
 }
+
+// trimBytes is about how much is written when a document is trimmed: a page of records.
+const trimBytes = 4096
 
 // dropInner walks all documents and trims those that need it, some hundred in each transaction.
 func (db *DB) dropInner(ctx context.Context) error {
@@ -114,6 +120,9 @@ func (db *DB) dropInner(ctx context.Context) error {
 			}
 			return nil
 		}}); err != nil {
+			return err
+		}
+		if err := engine.Throttled(ctx, trimBytes*len(ids)); err != nil {
 			return err
 		}
 	}

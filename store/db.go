@@ -37,8 +37,9 @@ type database struct {
 	news     *notifier
 
 	compacting atomic.Bool
-	captures   atomic.Int32 // under way: nothing is swept or thinned meanwhile
-	someDead   atomic.Bool  // there may be dead documents
+	captures   atomic.Int32  // under way: nothing is swept or thinned meanwhile
+	someDead   atomic.Bool   // there may be dead documents
+	superseded *atomic.Int64 // Usage.Superseded
 	seqs       ranks.Seqs
 	ids        ranks.IDs
 
@@ -83,6 +84,7 @@ func (db *DB) start(ctx context.Context) error {
 		return errors.Join(openError(db.name, err), edb.Close())
 	}
 	db.edb = edb
+	db.superseded = db.store.supersededOf(db.name, db.identity.Instance)
 	db.news = newNotifier(last)
 	db.commits = newCommitter(db)
 	db.background.Go(db.commits.run)

@@ -255,6 +255,7 @@ func (w *writer) exhume(id string, d *loaded, seq uint64, n uint32) (uint32, err
 		if failed = w.tx.Insert(spaceBody, bodyKey(ref), body); failed != nil {
 			return n, failed
 		}
+		w.bodies += ref.stored
 		d.tree.SetData(rev, ref.appendTo(nil))
 	}
 	for _, rev := range inner {

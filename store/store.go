@@ -32,6 +32,9 @@ type Store struct {
 	lefts  map[string]leftAt // of databases that were closed for want of use
 	closed bool
 	wg     sync.WaitGroup // closings of evicted databases
+
+	superseded map[string]superseded
+	waiting    atomic.Int64 // writes in queues; not guarded
 }
 
 // Open makes a Store on an engine. The engine remains the caller's: Close does not close it.
@@ -40,7 +43,7 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}, lefts: map[string]leftAt{}}
+	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}, lefts: map[string]leftAt{}, superseded: map[string]superseded{}}
 	return s, s.SetLimits(opt)
 }
 
@@ -221,6 +224,7 @@ func (s *Store) takeAway(name string) (*DB, error) {
 func (s *Store) putBack(name string, db *DB) {
 	s.mu.Lock()
 	delete(s.going, name)
+	delete(s.superseded, name)
 	s.mu.Unlock()
 	if db != nil && db.openErr == nil {
 		s.closeLater(db, ErrNoDB)

@@ -366,6 +366,7 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		if err := w.tx.Insert(spaceBody, bodyKey(ref), e.body); err != nil {
 			return err
 		}
+		w.bodies += ref.stored
 		if err := w.linkAttachments(e.atts, e.staged); err != nil {
 			return err
 		}

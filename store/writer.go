@@ -24,6 +24,8 @@ type writer struct {
 	last       uint64 // the newest one now
 	began      uint64 // the newest one when the present op began
 	totals     totals
+	bodies     int64  // bytes of bodies that came, less those that went
+	leaves     int64  // of which leaves
 	stamped    bool   // its time is noted
 	entered    bool   // its epoch has begun
 	marker     uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
@@ -157,6 +159,7 @@ func (w *writer) count(id string, tree *revtree.Tree, sign int64) error {
 			return err
 		}
 		ref.addTo(&t, sign)
+		w.leaves += sign * ref.stored
 	}
 	w.totals.add(&t)
 	if w.db.identity.Partitioned {

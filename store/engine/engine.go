@@ -185,8 +185,16 @@ type Measurer interface {
 	// Free is how many of the bytes of Size are not in use. Writes will use them, and Compact
 	// gives them back. It costs next to nothing, and may be one commit old.
 	Free(ctx context.Context) (int64, error)
-	// Packed is about what Size would be after Compact. It reads everything, in short snapshots.
-	Packed(ctx context.Context) (int64, error)
+	// Packed is about what Size would be after Compact, in parts. It reads everything, in short
+	// snapshots.
+	Packed(ctx context.Context) ([]Packed, error)
+}
+
+// Packed is what a space would take after Compact.
+type Packed struct {
+	Space Space // 0: what is in no space
+	Bytes int64 // of keys and values
+	Size  int64 // on disk
 }
 
 // Stater is an Engine that can tell of a database without opening it.

@@ -138,9 +138,9 @@ func (d *database) Free(ctx context.Context) (int64, error) {
 	return 0, nil
 }
 
-func (d *database) Packed(ctx context.Context) (int64, error) {
+func (d *database) Packed(ctx context.Context) ([]engine.Packed, error) {
 	if m, ok := d.DB.(engine.Measurer); ok {
 		return m.Packed(ctx)
 	}
-	return d.Size(ctx)
+	return nil, nil
 }

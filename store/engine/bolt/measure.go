@@ -42,24 +42,30 @@ func countFree(file *os.File) int64 {
 }
 
 // Packed adds up the pages that a compaction would fill.
-func (d *db) Packed(ctx context.Context) (size int64, err error) {
+func (d *db) Packed(ctx context.Context) (parts []engine.Packed, err error) {
 	if err := errors.Join(d.ready(ctx), d.file.stateNow()); err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer heedNoFaults(heedFaults())
 	c := copier{ctx: ctx, from: d.file}
 	names, err := c.buckets()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	size = 6 * pageBytes // two meta pages, the buckets, the free list, and what was free when it was written
+	// Two meta pages, the buckets, the free list, and what was free when it was written.
+	parts = []engine.Packed{{Size: 6 * pageBytes}}
 	for _, name := range names {
+		part := engine.Packed{}
+		if len(name) == 1 {
+			part.Space = engine.Space(name[0])
+		}
 		leaves, branches := &packing{}, &packing{}
 		var after []byte
 		for more := true; more; {
 			read := 0
 			err := c.view(func(r *reader) (err error) {
 				after, more, err = walkPart(r, name, after, func(k, v []byte) error {
+					part.Bytes += int64(len(k) + len(v))
 					read += len(k) + min(len(v), int(pageBytes)) // the rest of a long value is not looked at
 					if leaves.add(len(k) + len(v)) {
 						branches.add(len(k))
@@ -72,12 +78,13 @@ func (d *db) Packed(ctx context.Context) (size int64, err error) {
 				err = engine.Throttled(ctx, read)
 			}
 			if err != nil {
-				return 0, err
+				return nil, err
 			}
 		}
-		size += leaves.end() + branches.end()
+		part.Size = leaves.end() + branches.end()
+		parts = append(parts, part)
 	}
-	return size, nil
+	return parts, nil
 }
 
 // pageBytes is the size of a page of a new file, which is the system's.

@@ -19,7 +19,11 @@ func sizes(t *testing.T, db engine.DB) (size, free, packed int64) {
 		free, err = db.(engine.Measurer).Free(t.Context())
 	}
 	if err == nil {
-		packed, err = db.(engine.Measurer).Packed(t.Context())
+		var parts []engine.Packed
+		parts, err = db.(engine.Measurer).Packed(t.Context())
+		for _, part := range parts {
+			packed += part.Size
+		}
 	}
 	if err != nil {
 		t.Fatal(err)
