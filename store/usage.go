@@ -216,3 +216,13 @@ func (s *Store) supersededOf(name, instance string) *atomic.Int64 {
 	}
 	return c.bytes
 }
+
+// Superseded is Usage.Superseded of a database, whether it is open or not.
+func (s *Store) Superseded(name, instance string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.superseded[name]; c.instance == instance && c.bytes != nil {
+		return c.bytes.Load()
+	}
+	return 0
+}

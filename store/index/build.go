@@ -27,6 +27,7 @@ func (ix *Index) build(ctx context.Context) error {
 	})
 	ix.mu.Lock()
 	ix.begun++
+	before := ix.seq
 	ix.mu.Unlock()
 	err := ix.buildOn(ctx)
 	for tries := 0; tries < 5 && ctx.Err() == nil; tries++ {
@@ -46,8 +47,12 @@ func (ix *Index) build(ctx context.Context) error {
 	ix.err = ix.failed(err)
 	ix.want = ix.settled // callers still waiting ask again
 	ix.building = false
+	changed := ix.seq != before
 	ix.tell()
 	ix.mu.Unlock()
+	if changed {
+		ix.m.opt.Built(ix.id.db, ix.id.signature)
+	}
 	return err
 }
 

@@ -25,6 +25,9 @@ type Options struct {
 	Scratch string
 	// Batch is how many documents are mapped at a time at most (default: 20,000).
 	Batch int
+	// Built is called after each build that has changed an index (default: nothing). It must return
+	// quickly.
+	Built func(db, signature string)
 	// Log receives what happens in the background (default: nothing is logged).
 	Log *slog.Logger
 }
@@ -42,6 +45,7 @@ type Manager struct {
 	mu     sync.Mutex // guards what follows; no I/O under it
 	open   map[indexID]*Index
 	drops  map[indexID]chan struct{} // indexes being dropped: nobody opens one until its channel closes
+	held   map[indexID]int           // indexes whose storage is looked at: nobody drops one
 	closed bool
 	wg     sync.WaitGroup
 }
@@ -60,6 +64,9 @@ func NewManager(ctx context.Context, opt Options) *Manager {
 	if opt.Delay <= 0 {
 		opt.Delay = time.Second
 	}
+	if opt.Built == nil {
+		opt.Built = func(string, string) {}
+	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
@@ -68,7 +75,7 @@ func NewManager(ctx context.Context, opt Options) *Manager {
 			opt.Log.Error("cannot create the folder for sorted rows", "folder", opt.Scratch, "error", err)
 		}
 	}
-	m := &Manager{opt: opt, first: firstBatch, load: loadBytes, open: map[indexID]*Index{}, drops: map[indexID]chan struct{}{}}
+	m := &Manager{opt: opt, first: firstBatch, load: loadBytes, open: map[indexID]*Index{}, drops: map[indexID]chan struct{}{}, held: map[indexID]int{}}
 	if opt.Batch > 0 {
 		m.first.docs = opt.Batch
 	}
@@ -191,7 +198,7 @@ func (m *Manager) drop(ctx context.Context, db *store.DB, signature string) erro
 	id := indexID{db.Name(), db.Instance(), signature}
 	m.mu.Lock()
 	ix := m.open[id]
-	if m.drops[id] != nil || ix != nil && ix.users > 0 {
+	if m.drops[id] != nil || m.held[id] > 0 || ix != nil && ix.users > 0 {
 		m.mu.Unlock()
 		return nil
 	}

@@ -1,0 +1,277 @@
+package smoosh
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/index"
+)
+
+// all stands for all indexes of a database.
+const all = "*"
+
+// hear looks at what has changed.
+func (s *Smoosh) hear(ctx context.Context, events []store.Event) {
+	for _, e := range events {
+		if e.Type == "deleted" {
+			s.forget(e.DB)
+			continue
+		}
+		s.look(ctx, e.DB, false)
+	}
+	s.mu.Lock()
+	touched := s.touched
+	s.touched = map[object]bool{}
+	s.mu.Unlock()
+	for o := range touched {
+		switch o.index {
+		case "":
+			s.look(ctx, o.db, true)
+		default:
+			s.lookAtIndexes(ctx, o)
+		}
+	}
+}
+
+// look judges a database that has changed. A database that is closed is opened if its file has grown
+// since it was last counted, or if thorough is set.
+func (s *Smoosh) look(ctx context.Context, name string, thorough bool) {
+	set := s.settings.Load()
+	if !set.Enabled || set.Ignore(name) || ctx.Err() != nil {
+		return
+	}
+	stat, err := s.opt.Store.Stat(ctx, name)
+	if err != nil {
+		return // it has just been deleted, or nobody else can use it either
+	}
+	if stat.Size <= minSize(set.Databases) && stat.Subs == 0 {
+		return
+	}
+	db, open, err := s.opt.Store.BareIfOpen(ctx, name, store.ForUpkeep)
+	if !open && err == nil {
+		s.mu.Lock()
+		c := s.of(name).File
+		s.mu.Unlock()
+		if !thorough && c != nil && stat.Size <= c.Size {
+			return
+		}
+		db, err = s.opt.Store.Bare(ctx, name, store.ForUpkeep)
+	}
+	if err != nil {
+		return
+	}
+	defer db.Release()
+	s.judge(ctx, db, object{db: name}, set.Databases)
+	if stat.Subs > 0 {
+		s.design(ctx, db)
+	}
+	if thorough {
+		s.lookAtIndexes(ctx, object{name, all})
+	}
+}
+
+// lookAtIndexes judges one index of a database, or all.
+func (s *Smoosh) lookAtIndexes(ctx context.Context, o object) {
+	set := s.settings.Load()
+	if !set.Enabled || set.Ignore(o.db) || ctx.Err() != nil {
+		return
+	}
+	db, err := s.opt.Store.Bare(ctx, o.db, store.ForUpkeep)
+	if err != nil {
+		return
+	}
+	defer db.Release()
+	signatures := []string{o.index}
+	if o.index == all {
+		if signatures, err = s.opt.Indexes.Signatures(ctx, db.Unguarded()); err != nil {
+			return
+		}
+	}
+	for _, signature := range signatures {
+		s.judge(ctx, db, object{o.db, signature}, set.Views)
+	}
+}
+
+// usage is what an object takes on disk.
+func (s *Smoosh) usage(ctx context.Context, db store.Bare, o object) (store.Usage, error) {
+	if o.index == "" {
+		return db.Usage(ctx)
+	}
+	return s.opt.Indexes.Usage(ctx, db.Unguarded(), o.index)
+}
+
+// judge puts an object into the channel that takes it, or has it counted if only that can tell.
+func (s *Smoosh) judge(ctx context.Context, db store.Bare, o object, channels []Channel) {
+	u, err := s.usage(ctx, db, o)
+	if err != nil || u.File <= minSize(channels) {
+		return
+	}
+	set := s.settings.Load()
+	seq := uint64(0)
+	if slices.ContainsFunc(channels, func(c Channel) bool { return c.MinChanges > 0 }) {
+		if seq, err = db.UpdateSeq(ctx); err != nil {
+			return
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running[o] != nil || time.Now().Before(s.later[o]) {
+		return // it is judged afterwards
+	}
+	k := s.ofInstance(db)
+	c := k.file(o)
+	most := u.File - u.Free - c.superseded(u.Superseded) // more than this is not alive
+	if ch, priority := find(channels, u.File, most); ch != nil {
+		if seq >= k.Seq+ch.MinChanges || ch.MinChanges == 0 {
+			s.enqueue(ch, o, priority)
+		}
+		return
+	}
+	switch {
+	case c == nil:
+		s.counts.add(o)
+	case u.File < c.Size+c.Size/16 && (time.Since(c.when) < set.Staleness || u.File <= c.Size):
+	default:
+		if ch, _ := find(channels, u.File, min(most, c.Live)); ch != nil {
+			s.counts.add(o)
+		}
+	}
+}
+
+// enqueue puts an object into a channel and takes it out of the others. The caller holds mu.
+func (s *Smoosh) enqueue(ch *Channel, o object, priority float64) {
+	for name, q := range s.queues {
+		if name != ch.Name {
+			q.remove(o)
+		}
+	}
+	q := s.queues[ch.Name]
+	if q == nil {
+		q = &queue{}
+		s.queues[ch.Name] = q
+	}
+	q.put(o, priority, ch.Capacity)
+}
+
+// design plans a clean-up of indexes if the design documents have changed.
+func (s *Smoosh) design(ctx context.Context, db store.Bare) {
+	if s.opt.Clean == nil {
+		return
+	}
+	design, err := db.DesignSeq(ctx)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := s.ofInstance(db); k.Design != design+1 {
+		k.Design = design + 1 // 0: not known
+		s.cleans[db.Name()] = time.Now().Add(s.opt.CleanAfter)
+	}
+}
+
+// lookAround compares all files with what is remembered, after the start and from time to time.
+func (s *Smoosh) lookAround(ctx context.Context) {
+	wait := s.settings.Load().Wait
+	for sleep(ctx, wait) {
+		if err := s.lookAtAll(ctx); err != nil && ctx.Err() == nil {
+			s.opt.Log.Error("cannot look for files to compact", "error", err)
+		}
+		wait = s.opt.LookEvery
+	}
+}
+
+const (
+	namesAtOnce = 500
+	openPause   = 10 * time.Millisecond // after a database that has to be opened
+)
+
+func (s *Smoosh) lookAtAll(ctx context.Context) error {
+	began := time.Now()
+	there := map[string]bool{}
+	for after := ""; ; {
+		names, err := s.opt.Store.Names(ctx, after, namesAtOnce)
+		if err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			break
+		}
+		after = names[len(names)-1]
+		for _, name := range names {
+			there[name] = true
+			opens, err := s.remind(ctx, name)
+			if err != nil && !errors.Is(err, store.ErrNoDB) {
+				return err
+			}
+			if opens && !sleep(ctx, openPause) {
+				return ctx.Err()
+			}
+		}
+	}
+	s.mu.Lock()
+	var gone []string
+	for name := range s.known {
+		if !there[name] {
+			gone = append(gone, name)
+		}
+	}
+	s.mu.Unlock()
+	for _, name := range gone {
+		if _, err := s.opt.Store.Stat(ctx, name); errors.Is(err, store.ErrNoDB) { // not just made
+			s.forget(name)
+		}
+	}
+	s.opt.Log.Debug("looked for files to compact", "databases", len(there), "took", time.Since(began))
+	return ctx.Err()
+}
+
+// remind has a database looked at if something may be to do there: then it will be opened.
+func (s *Smoosh) remind(ctx context.Context, name string) (opens bool, err error) {
+	stat, err := s.opt.Store.Stat(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	set := s.settings.Load()
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.of(name)
+	for _, chore := range s.opt.Chores {
+		if chore.due(k.Chores[chore.Name], stat.Changed, now) {
+			s.chores.add(object{db: name})
+			opens = true
+			break
+		}
+	}
+	if set.Enabled && !set.Ignore(name) {
+		large := stat.Size > minSize(set.Databases) || stat.Subs > 0
+		if large && stat.Changed.Unix() >= k.Looked || stat.Subs != k.Subs {
+			k.Looked, k.Subs = now.Unix(), stat.Subs
+			s.touched[object{db: name}] = true
+			opens = true
+		}
+	}
+	if opens {
+		s.wake()
+	}
+	return opens, nil
+}
+
+// due tells whether a chore that was done at a time is to be done again.
+func (c *Chore) due(done int64, changed, now time.Time) bool {
+	last := time.Unix(done, 0)
+	if changed.IsZero() { // the engine does not tell
+		return now.Sub(last) >= c.Every
+	}
+	after := changed.Add(c.After)
+	return !changed.Before(last) && now.Sub(last) >= c.Every || last.Before(after) && !now.Before(after)
+}
+
+// gone tells whether an error means that there is nothing to do any more.
+func gone(err error) bool {
+	return errors.Is(err, store.ErrNoDB) || errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrClosed) || errors.Is(err, index.ErrClosed)
+}
