@@ -82,9 +82,12 @@ type StageOptions struct {
 func (st *Staged) InMemory() int { return len(st.chunk) }
 
 // StageAttachment stores the bytes of r, in constant memory, without anything
-// referring to them: ErrAttachmentTooLarge, ErrUploadsBusy. What no document refers to within a day is
+// referring to them: ErrAttachmentTooLarge, ErrUploadsBusy, ErrNoRoom. What no document refers to within a day is
 // removed.
 func (db *DB) StageAttachment(ctx context.Context, r io.Reader, opt StageOptions) (Staged, error) {
+	if db.noRoom() {
+		return Staged{}, ErrNoRoom
+	}
 	st := Staged{}
 	rand.Read(st.at[:])
 	s := stager{db: db, r: r, opt: opt, st: &st}

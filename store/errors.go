@@ -26,6 +26,9 @@ var (
 	ErrUnknown = errors.New("the outcome of the write is unknown")
 	// ErrFull says that the disk has no space left; nothing was written.
 	ErrFull = errors.New("no space is left on the disk")
+	// ErrNoRoom says that so little space is left that nothing but deletions is written
+	// (Options.NoRoom).
+	ErrNoRoom = errors.New("the disk is nearly full")
 	// ErrNotWritten is the Result of an acceptable edit in an all-or-nothing Write that was
 	// refused.
 	ErrNotWritten = errors.New("not written, because other documents were refused")

@@ -25,6 +25,10 @@ type Options struct {
 	// for its part (10 s).
 	UploadMemory int64
 	UploadWait   time.Duration
+	// NoRoom tells whether the disk has too little room left for new documents: then ErrNoRoom
+	// refuses all but deletions and local documents, and what the server writes with a handle
+	// without guard (default: it never has). It is asked at each write, so it must return quickly.
+	NoRoom func() bool
 	// Logger receives what happens in the background (default: nothing is logged).
 	Logger *slog.Logger
 	// Committed is called after each transaction that has reached the disk, with how many
@@ -53,6 +57,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.UploadWait == 0 {
 		o.UploadWait = 10 * time.Second
+	}
+	if o.NoRoom == nil {
+		o.NoRoom = func() bool { return false }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

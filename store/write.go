@@ -77,7 +77,7 @@ func (db *DB) Put(ctx context.Context, e Edit, opt WriteOptions) (Result, error)
 //
 // Write's own error means that an id is not allowed in this database (*document.Error), which
 // refuses all edits as in CouchDB, that a stub stands for nothing (*MissingStub), that the options
-// forbid the write, or that the storage failed. After a storage failure, the first part of a
+// forbid the write, that the disk has no room (ErrNoRoom), or that the storage failed. After a storage failure, the first part of a
 // request too large for one transaction may have been written. With options that require one
 // transaction, such a request fails with ErrTransactionTooLarge and nothing is written.
 func (db *DB) Write(ctx context.Context, edits []Edit, opt WriteOptions) ([]Result, error) {
@@ -94,6 +94,9 @@ func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending
 		if err := db.CheckNewID(edits[i].Doc.ID); err != nil {
 			return err
 		}
+	}
+	if db.noRoom() && slices.ContainsFunc(edits, takesRoom) {
+		return ErrNoRoom
 	}
 	var look standings
 	for i := range edits {
@@ -132,6 +135,15 @@ func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending
 			return err
 		}
 	}
+}
+
+// noRoom tells whether the disk is too full for what a user writes.
+func (db *DB) noRoom() bool { return db.guard != nil && db.store.opt.NoRoom() }
+
+// takesRoom tells whether an edit is refused then. A local document, such as a checkpoint, replaces
+// another one, and a deletion lets a compaction make room.
+func takesRoom(e Edit) bool {
+	return !e.Doc.Deleted && !strings.HasPrefix(e.Doc.ID, "_local/")
 }
 
 // prepare lets the guard judge an edit and does the work that needs no transaction. A refused

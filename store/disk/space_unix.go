@@ -1,0 +1,19 @@
+//go:build linux || darwin || freebsd
+
+package disk
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Of asks the system about the disk that a folder is on.
+func Of(folder string) (Space, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(folder, &st); err != nil {
+		return Space{}, fmt.Errorf("ask how full the disk of %s is: %w", folder, err)
+	}
+	block := uint64(st.Bsize)
+	return Space{Used: (uint64(st.Blocks) - uint64(st.Bfree)) * block, Free: uint64(max(int64(st.Bavail), 0)) * block}, nil
+}
