@@ -14,6 +14,9 @@ import (
 type Usage struct {
 	File int64 // bytes
 	Free int64 // of File, in which there is nothing
+	// Active tells what the contents take, less what goes with it: by it one can tell that they have
+	// shrunk. 0: not known.
+	Active int64
 	// Superseded is by how many bytes the bodies that compaction would drop have grown since the
 	// process began. It is negative once compaction has dropped more. Where an engine does not
 	// know whether a commit took place, it may be a little off.
@@ -23,9 +26,19 @@ type Usage struct {
 // Usage costs next to nothing.
 func (db *DB) Usage(ctx context.Context) (Usage, error) {
 	u, err := usage(ctx, db.edb)
+	if err != nil {
+		return u, db.failed(err)
+	}
 	u.Superseded = db.superseded.Load()
-	return u, db.failed(err)
+	return u, db.view(ctx, func(r engine.Reader) error {
+		last, err := newest(r)
+		u.Active = last.totals.active + recordBytes*int64(last.totals.docs+last.totals.deleted)
+		return err
+	})
 }
+
+// recordBytes is about what a document takes besides its body.
+const recordBytes = 200
 
 func usage(ctx context.Context, edb engine.DB) (u Usage, err error) {
 	if s, ok := edb.(engine.Sizer); ok {
@@ -184,16 +197,12 @@ func (s *Store) Stat(ctx context.Context, name string) (Stat, error) {
 	return st, translate(err)
 }
 
-// BareIfOpen is Bare of a database that is open already; found tells whether it is.
-func (s *Store) BareIfOpen(ctx context.Context, name string, why Reason) (db Bare, found bool, err error) {
+// IsOpen tells whether a database is open at the moment.
+func (s *Store) IsOpen(name string) bool {
 	s.mu.Lock()
-	_, found = s.open[name]
-	s.mu.Unlock()
-	if !found {
-		return Bare{}, false, nil
-	}
-	db, err = s.Bare(ctx, name, why)
-	return db, err == nil, err
+	defer s.mu.Unlock()
+	_, found := s.open[name]
+	return found
 }
 
 // Waiting is how many writes wait at the moment for their transaction to reach the disk.

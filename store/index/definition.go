@@ -115,6 +115,8 @@ var (
 	ErrClosed = errors.New("index: closed")
 	// ErrTooManyViews says that a definition has more than MaxViews.
 	ErrTooManyViews = errors.New("index: too many views")
+	// ErrNoRoom says that the disk is too full to bring an index up to date (Options.NoRoom).
+	ErrNoRoom = errors.New("index: the disk is nearly full")
 	// ErrTooManyRows says that a document with a long id has so many rows that its id takes more
 	// than 64 MiB in them.
 	ErrTooManyRows = errors.New("index: too many rows with a long id")

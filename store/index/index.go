@@ -61,6 +61,16 @@ func (ix *Index) Release() {
 	ix.m.mu.Unlock()
 }
 
+// isOpen tells whether it is there to be read.
+func (ix *Index) isOpen() bool {
+	select {
+	case <-ix.opened:
+		return ix.openErr == nil
+	default:
+		return false
+	}
+}
+
 // Definition is the definition that the index was opened with.
 func (ix *Index) Definition() *Definition { return ix.def }
 
@@ -209,6 +219,9 @@ func (ix *Index) follow(ctx context.Context) {
 				continue
 			case <-changed:
 				ix.gather(ctx)
+				if ix.m.opt.NoRoomBehind() {
+					continue
+				}
 			}
 		}
 		failed = ix.build(ctx) != nil
@@ -238,7 +251,7 @@ func (ix *Index) tell() {
 }
 
 // Wait waits until the index has all that its database had at a sequence, or until the build that
-// should have brought it there has failed.
+// should have brought it there has failed. The error is ErrNoRoom if the disk has no room for that.
 func (ix *Index) Wait(ctx context.Context, seq uint64) error { return ix.wait(ctx, seq, nil, nil) }
 
 // tellEvery is how often WaitTelling tells.
@@ -255,6 +268,9 @@ func (ix *Index) WaitTelling(ctx context.Context, seq uint64, tell func() error)
 func (ix *Index) wait(ctx context.Context, seq uint64, tick <-chan time.Time, tell func() error) error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
+	if (ix.seq < seq || ix.damaged) && ix.m.opt.NoRoom() {
+		return ErrNoRoom
+	}
 	ticket := ix.begun + 1 // the first build that begins after this request
 	ix.waiting++
 	defer func() { ix.waiting-- }()
@@ -287,8 +303,12 @@ func (ix *Index) wait(ctx context.Context, seq uint64, tick <-chan time.Time, te
 	return nil
 }
 
-// Ask requests that the index be brought up to a sequence, and does not wait.
+// Ask requests that the index be brought up to a sequence, and does not wait. It does nothing while
+// the disk has no room (Options.NoRoomBehind).
 func (ix *Index) Ask(seq uint64) {
+	if ix.m.opt.NoRoomBehind() {
+		return
+	}
 	ix.mu.Lock()
 	ix.want = max(ix.want, seq)
 	ix.mu.Unlock()

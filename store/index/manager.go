@@ -25,6 +25,10 @@ type Options struct {
 	Scratch string
 	// Batch is how many documents are mapped at a time at most (default: 20,000).
 	Batch int
+	// NoRoom tells whether the disk has too little room left to bring an index up to date for
+	// somebody who waits (ErrNoRoom), and NoRoomBehind whether it has while nobody waits (default:
+	// it never has).
+	NoRoom, NoRoomBehind func() bool
 	// Built is called after each build that has changed an index (default: nothing). It must return
 	// quickly.
 	Built func(db, signature string)
@@ -63,6 +67,12 @@ func NewManager(ctx context.Context, opt Options) *Manager {
 	}
 	if opt.Delay <= 0 {
 		opt.Delay = time.Second
+	}
+	if opt.NoRoom == nil {
+		opt.NoRoom = func() bool { return false }
+	}
+	if opt.NoRoomBehind == nil {
+		opt.NoRoomBehind = func() bool { return false }
 	}
 	if opt.Built == nil {
 		opt.Built = func(string, string) {}

@@ -27,6 +27,20 @@ func (m *Manager) Usage(ctx context.Context, db *store.DB, signature string) (u 
 		u, err = db.SubUsage(ctx, subPrefix+signature)
 		return err
 	})
+	if err != nil {
+		return u, err
+	}
+	m.mu.Lock()
+	ix := m.open[indexID{db.Name(), db.Instance(), signature}]
+	if ix == nil || ix.going || !ix.isOpen() {
+		m.mu.Unlock()
+		return u, nil
+	}
+	ix.users++
+	m.mu.Unlock()
+	defer ix.Release()
+	info, err := ix.Info(ctx)
+	u.Active = info.Active
 	return u, err
 }
 

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/tododb/tododb/store"
 )
 
 // known is what is remembered of a database.
@@ -25,6 +27,8 @@ type known struct {
 type counted struct {
 	Live int64 `json:"live"` // what it would be after a compaction
 	Size int64 `json:"size"` // what it was
+	// Active is store.Usage.Active then.
+	Active int64 `json:"active,omitempty"`
 	// Superseded is what the bodies of old revisions take; after since, a state of the process's own counter.
 	Superseded int64 `json:"superseded,omitempty"`
 	since      int64
@@ -37,6 +41,24 @@ func (c *counted) superseded(counter int64) int64 {
 		return max(counter, 0) // those before this process are not known
 	}
 	return max(c.Superseded+counter-c.since, 0)
+}
+
+// expected is what may be alive in a file now, at the most and as far as can be told without a count.
+func (c *counted) expected(u store.Usage, most int64) int64 {
+	live := min(most, c.Live)
+	if u.Active > 0 && u.Active < c.Active {
+		live = min(live, int64(float64(c.Live)*float64(u.Active)/float64(c.Active)))
+	}
+	return live
+}
+
+// outdated tells whether so much has changed that a count would tell something new.
+func (c *counted) outdated(u store.Usage, staleness time.Duration) bool {
+	switch {
+	case u.File >= c.Size+c.Size/16, u.Active > 0 && u.Active < c.Active-c.Active/16:
+		return true
+	}
+	return time.Since(c.when) >= staleness && (u.File != c.Size || u.Active != c.Active)
 }
 
 // file is what is known of an object's file, nil: nothing.

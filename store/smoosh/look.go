@@ -50,16 +50,15 @@ func (s *Smoosh) look(ctx context.Context, name string, thorough bool) {
 	if stat.Size <= minSize(set.Databases) && stat.Subs == 0 {
 		return
 	}
-	db, open, err := s.opt.Store.BareIfOpen(ctx, name, store.ForUpkeep)
-	if !open && err == nil {
+	if !thorough && !s.opt.Store.IsOpen(name) {
 		s.mu.Lock()
 		c := s.of(name).File
 		s.mu.Unlock()
-		if !thorough && c != nil && stat.Size <= c.Size {
+		if c != nil && stat.Size <= c.Size {
 			return
 		}
-		db, err = s.opt.Store.Bare(ctx, name, store.ForUpkeep)
 	}
+	db, err := s.open(ctx, name)
 	if err != nil {
 		return
 	}
@@ -79,7 +78,7 @@ func (s *Smoosh) lookAtIndexes(ctx context.Context, o object) {
 	if !set.Enabled || set.Ignore(o.db) || ctx.Err() != nil {
 		return
 	}
-	db, err := s.opt.Store.Bare(ctx, o.db, store.ForUpkeep)
+	db, err := s.open(ctx, o.db)
 	if err != nil {
 		return
 	}
@@ -130,15 +129,13 @@ func (s *Smoosh) judge(ctx context.Context, db store.Bare, o object, channels []
 		}
 		return
 	}
-	switch {
-	case c == nil:
-		s.counts.add(o)
-	case u.File < c.Size+c.Size/16 && (time.Since(c.when) < set.Staleness || u.File <= c.Size):
-	default:
-		if ch, _ := find(channels, u.File, min(most, c.Live)); ch != nil {
-			s.counts.add(o)
+	if c != nil {
+		ch, _ := find(channels, u.File, c.expected(u, most))
+		if ch == nil || !c.outdated(u, set.Staleness) {
+			return
 		}
 	}
+	s.counts.add(o)
 }
 
 // enqueue puts an object into a channel and takes it out of the others. The caller holds mu.
@@ -268,7 +265,12 @@ func (c *Chore) due(done int64, changed, now time.Time) bool {
 		return now.Sub(last) >= c.Every
 	}
 	after := changed.Add(c.After)
-	return !changed.Before(last) && now.Sub(last) >= c.Every || last.Before(after) && !now.Before(after)
+	return !changed.Before(last) && now.Sub(last) >= c.Every || c.After > 0 && last.Before(after) && !now.Before(after)
+}
+
+// open opens a database: whatever is done here is done to its files.
+func (s *Smoosh) open(ctx context.Context, name string) (store.Bare, error) {
+	return s.opt.Store.Bare(ctx, name, store.ForUpkeep)
 }
 
 // gone tells whether an error means that there is nothing to do any more.

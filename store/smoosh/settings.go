@@ -82,6 +82,18 @@ func find(channels []Channel, size, live int64) (c *Channel, priority float64) {
 	return nil, 0
 }
 
+// channel finds a channel by its name.
+func (s *Settings) channel(name string) *Channel {
+	for _, channels := range [][]Channel{s.Databases, s.Views, s.Cleanups} {
+		for i := range channels {
+			if channels[i].Name == name {
+				return &channels[i]
+			}
+		}
+	}
+	return nil
+}
+
 // minSize is the size up to which no channel takes a file.
 func minSize(channels []Channel) int64 {
 	least := int64(1<<63 - 1)

@@ -81,11 +81,13 @@ type Smoosh struct {
 
 // Figures count what was done since the start.
 type Figures struct {
-	Waiting, Running         int   // now
-	Compactions, Failed      int64 // that ended
-	Freed                    int64 // bytes that they gave back
-	Postponed                int64 // times that the disk had no room for a copy
-	Counted, Cleaned, Chores int64 // files counted whole, clean-ups of indexes, chores done
+	Waiting, Running    int   // compactions and clean-ups, now
+	Looking             int   // files and databases that are to be looked at, now
+	Compactions, Failed int64 // that ended
+	Freed               int64 // bytes that they gave back
+	Postponed           int64 // times that the disk had no room for a copy
+	Counted, Cleaned    int64 // files counted whole, databases cleaned of indexes
+	Chores              int64 // that were done
 }
 
 // New makes a Smoosh; Run has it work.
@@ -107,7 +109,7 @@ func (s *Smoosh) SetSettings(set Settings) {
 	}
 	s.settings.Store(&set)
 	if set.Rate > 0 {
-		s.limit.SetBurst(int(max(set.Rate/8, 1<<16)))
+		s.limit.SetBurst(int(min(max(set.Rate/8, 1<<16), 1<<30)))
 		s.limit.SetLimit(rate.Limit(set.Rate))
 	} else {
 		s.limit.SetLimit(rate.Inf)
@@ -250,6 +252,13 @@ func (s *Smoosh) Figures() Figures {
 	defer s.mu.Unlock()
 	f := s.figures
 	f.Running = len(s.running)
+	f.Looking = len(s.touched)
+	for _, b := range []*backlog{&s.counts, &s.chores} {
+		f.Looking += len(b.list)
+		if b.busy {
+			f.Looking++
+		}
+	}
 	for _, q := range s.queues {
 		f.Waiting += q.Len()
 	}

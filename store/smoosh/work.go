@@ -151,7 +151,7 @@ var (
 
 func (j *job) run(ctx context.Context) error {
 	s := j.s
-	db, err := s.opt.Store.Bare(ctx, j.object.db, store.ForUpkeep)
+	db, err := s.open(ctx, j.object.db)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (j *job) run(ctx context.Context) error {
 	most := before.File - before.Free - c.superseded(before.Superseded)
 	live := most
 	if c != nil {
-		live = min(most, c.Live)
+		live = c.expected(before, most)
 	}
 	if j.channel.priority(before.File, live) == 0 {
 		return errLess // somebody else has compacted it
@@ -202,7 +202,7 @@ func (j *job) run(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	k = s.ofInstance(db)
-	k.set(j.object, &counted{Live: after.File, Size: after.File, since: after.Superseded, when: time.Now()})
+	k.set(j.object, &counted{Live: after.File, Size: after.File, Active: after.Active, since: after.Superseded, when: time.Now()})
 	if j.object.index == "" {
 		k.Seq = seq
 	}
@@ -242,61 +242,62 @@ func (j *job) room() error {
 func (j *job) Wait(ctx context.Context, bytes int) error {
 	j.copied.Add(int64(bytes))
 	j.progress.Store(time.Now().Unix())
-	set := j.s.settings.Load()
-	switch {
-	case !set.Enabled:
-		return errOff
-	case j.channel.Strict && !j.channel.open(time.Now()):
-		return errWindow
-	}
-	return j.s.pace(ctx, set.Rate, bytes)
-}
-
-// busyShare is the part of the rate that is left while commits wait.
-const busyShare = 8
-
-// pace waits until so many bytes may have been copied.
-func (s *Smoosh) pace(ctx context.Context, rate int64, bytes int) error {
-	if rate <= 0 {
-		return ctx.Err()
-	}
-	slow := time.Now().Add(time.Duration(float64(bytes) / float64(rate) * busyShare * float64(time.Second)))
-	for left := bytes; left > 0; {
-		n := min(left, max(s.limit.Burst(), 1))
-		if err := s.limit.WaitN(ctx, n); err != nil {
-			return err
+	return j.s.pace(ctx, bytes, func(set *Settings) error {
+		ch := set.channel(j.channel.Name)
+		switch {
+		case ch == nil:
+			return errOff
+		case ch.Strict && !ch.open(time.Now()):
+			return errWindow
 		}
-		left -= n
-	}
-	for s.opt.Store.Waiting() > 0 && time.Now().Before(slow) {
-		if !sleep(ctx, 2*time.Millisecond) {
-			return ctx.Err()
-		}
-	}
-	return ctx.Err()
+		return nil
+	})
 }
 
 // counting paces a count.
 type counting struct{ s *Smoosh }
 
 func (c counting) Wait(ctx context.Context, bytes int) error {
-	set := c.s.settings.Load()
-	if !set.Enabled {
-		return errOff
+	return c.s.pace(ctx, bytes, func(*Settings) error { return nil })
+}
+
+// busyShare is the part of the rate that is left while commits wait.
+const busyShare = 8
+
+// pace waits until so many bytes may have been copied. check says why the work is to end, if it is.
+func (s *Smoosh) pace(ctx context.Context, bytes int, check func(*Settings) error) error {
+	for left := bytes; ; {
+		set := s.settings.Load()
+		if !set.Enabled {
+			return errOff
+		}
+		if err := errors.Join(ctx.Err(), check(set)); err != nil || left <= 0 || set.Rate <= 0 {
+			return err
+		}
+		n := min(left, max(s.limit.Burst(), 1))
+		slow := time.Now().Add(time.Duration(float64(n) / float64(set.Rate) * busyShare * float64(time.Second)))
+		if err := s.limit.WaitN(ctx, n); err != nil {
+			return err
+		}
+		left -= n
+		for s.opt.Store.Waiting() > 0 && time.Now().Before(slow) {
+			if !sleep(ctx, 2*time.Millisecond) {
+				return ctx.Err()
+			}
+		}
 	}
-	return c.s.pace(ctx, set.Rate, bytes)
 }
 
 // count finds out what is in a file, and judges it by that.
 func (s *Smoosh) count(ctx context.Context, o object) {
-	db, err := s.opt.Store.Bare(ctx, o.db, store.ForUpkeep)
+	db, err := s.open(ctx, o.db)
 	if err != nil {
 		return
 	}
 	defer db.Release()
 	c := &counted{when: time.Now()}
 	u, err := s.usage(ctx, db, o)
-	c.Size, c.since = u.File, u.Superseded
+	c.Size, c.Active, c.since = u.File, u.Active, u.Superseded
 	slowly := engine.WithThrottle(ctx, counting{s})
 	switch {
 	case err != nil:
@@ -361,7 +362,7 @@ func (s *Smoosh) chore(ctx context.Context, name string) {
 	if err != nil {
 		return
 	}
-	db, err := s.opt.Store.Bare(ctx, name, store.ForUpkeep)
+	db, err := s.open(ctx, name)
 	if err != nil {
 		return
 	}

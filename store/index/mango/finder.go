@@ -62,6 +62,18 @@ func IndexesOf(d *design.Document) []*Index {
 	}).([]*Index)
 }
 
+// Wanted are the signatures of all indexes, of views and of Mango, that some design document asks for.
+func Wanted(docs []*design.Document) map[string]bool {
+	wanted := map[string]bool{}
+	for _, d := range docs {
+		wanted[view.Signature(d)] = true
+		for _, ix := range IndexesOf(d) {
+			wanted[ix.ChangesSignature()] = true
+		}
+	}
+	return wanted
+}
+
 // open opens the rows of an index; the caller releases them.
 func (f *Finder) open(ctx context.Context, db *store.DB, ix *Index) (*view.Index, error) {
 	return f.views.Open(ctx, db, ix.design)
