@@ -170,6 +170,7 @@ func (s *Server) table() []Route {
 		first(operate.IsHere, always(at("/_node/{node}/_config/{section}/{key}...", "", does("", "configuration", admin, s.operate.NoConfig)))),
 		first(operate.IsHere, at("/_node/{node}/_stats...", "GET", asks("GET", figures, s.operate.Stats))),
 		first(operate.IsHere, at("/_node/{node}/_system", "GET", asks("GET", figures, s.operate.System))),
+		first(operate.IsHere, at("/_node/{node}/_smoosh/status", "GET", asks("GET", admin, s.operate.SmooshStatus))),
 		first(operate.IsHere, at("/_node/{node}/_prometheus", "GET", asks("GET", figures, s.operate.Prometheus))),
 		first(operate.IsHere, at("/_node/{node}...", "", does("", "server", admin, s.unbuiltForAdmin))),
 		at("/_cluster_setup", "GET,POST", asks("GET", admin, s.operate.ClusterState), does("POST", "configuration", admin, s.operate.ClusterSetup)),

@@ -33,6 +33,7 @@ import (
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/script"
+	"github.com/tododb/tododb/store/smoosh"
 )
 
 // Options are what a Server needs. Only Store must be set. Without administrators in Config,
@@ -59,6 +60,8 @@ type Options struct {
 
 	// Trail records who changed what (nothing is recorded).
 	Trail *audit.Trail
+	// Smoosh compacts without being asked to; its work is among the tasks (nil: there is none).
+	Smoosh *smoosh.Smoosh
 	// Indexes keeps the indexes of design documents; nil: there are none, and requests that need
 	// one answer 501. Views opens the ones of views, and Finder the ones of selectors.
 	Indexes *index.Manager
@@ -175,12 +178,12 @@ func New(opt Options) (*Server, error) {
 	s.query = query.New(query.Options{Access: s.access, Config: opt.Config, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opt.Views, Finder: opt.Finder, Reroute: s.reroute})
 	s.operate = operate.New(operate.Options{
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: ids,
-		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex,
+		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex, Smoosh: opt.Smoosh,
 	})
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
 	s.changes = changes.New(s.access, opt.Store, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
-	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry})
+	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.everywhere = onEveryHost(s.routes)

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"math"
+
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/snapshot"
 	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store/disk"
 	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/script/worker"
+	"github.com/tododb/tododb/store/smoosh"
 )
 
 // replicationFigures adds how many replications there are in each state, and what the
@@ -70,6 +74,31 @@ func expiryFigures(figures *metrics.Metrics, ends *expiry.Keeper) {
 	figures.Counter("tododb_tombstones_ended_total", "tombstones that have ended", func() float64 { return float64(ends.Figures().Ended) })
 	figures.Counter("tododb_checkpoints_forgotten_total", "checkpoints removed of peers that were away when tombstones ended", func() float64 { return float64(ends.Figures().Forgotten) })
 	figures.Counter("tododb_tombstone_expiry_failures_total", "databases whose tombstones could not end", func() float64 { return float64(ends.Figures().Failed) })
+}
+
+// upkeepFigures adds what is compacted, and how full the disk is.
+func upkeepFigures(figures *metrics.Metrics, s *smoosh.Smoosh, guard *disk.Guard) {
+	of := func(value func(smoosh.Figures) int64) func() float64 {
+		return func() float64 { return float64(value(s.Figures())) }
+	}
+	figures.Gauge("tododb_smoosh_waiting", "files that wait to be compacted by themselves", of(func(f smoosh.Figures) int64 { return int64(f.Waiting) }))
+	figures.Gauge("tododb_smoosh_running", "compactions by themselves that are going on", of(func(f smoosh.Figures) int64 { return int64(f.Running) }))
+	figures.Counter("tododb_smoosh_compactions_total", "compactions that have begun by themselves and ended", of(func(f smoosh.Figures) int64 { return f.Compactions }))
+	figures.Counter("tododb_smoosh_failures_total", "those that failed; the log says why", of(func(f smoosh.Figures) int64 { return f.Failed }))
+	figures.Counter("tododb_smoosh_postponed_total", "compactions that did not begin because the disk had no room for the copy", of(func(f smoosh.Figures) int64 { return f.Postponed }))
+	figures.Counter("tododb_smoosh_freed_bytes_total", "bytes that they gave back", of(func(f smoosh.Figures) int64 { return f.Freed }))
+	figures.Counter("tododb_smoosh_counts_total", "files read whole to find out how much of them is needed", of(func(f smoosh.Figures) int64 { return f.Counted }))
+	space := func(value func(disk.Space) float64) func() float64 {
+		return func() float64 {
+			s, err := guard.Space()
+			if err != nil {
+				return math.NaN()
+			}
+			return value(s)
+		}
+	}
+	figures.Gauge("tododb_disk_free_bytes", "bytes that the disk of the data folder has left", space(func(s disk.Space) float64 { return float64(s.Free) }))
+	figures.Gauge("tododb_disk_used_percent", "share of that disk in use, which [disk_monitor] compares with its thresholds", space(disk.Space.Percent))
 }
 
 // functionFigures adds what the functions of design documents are doing.

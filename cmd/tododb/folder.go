@@ -76,6 +76,7 @@ type locked struct {
 	lock    *os.File
 	cfg     *config.Config
 	figures *metrics.Metrics // where commits are counted; nil: nowhere
+	noRoom  func() bool      // store.Options.NoRoom
 	log     *slog.Logger
 }
 
@@ -92,6 +93,7 @@ func (l locked) open(ctx context.Context) (*folder, error) {
 	}
 	options := l.limits()
 	options.Logger = l.log
+	options.NoRoom = l.noRoom
 	if l.figures != nil {
 		options.Committed = l.figures.Commit
 		l.figures.Gauge("tododb_storage_bytes", "bytes that the databases have on disk", func() float64 { return float64(folderSize(l.dir)) })

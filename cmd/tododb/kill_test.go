@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,14 +32,24 @@ func TestKill(t *testing.T) { killAgain(t, "", 50) }
 // recounts.
 func TestKillPartitioned(t *testing.T) { killAgain(t, "?partitioned=true", 10) }
 
-func killAgain(t *testing.T, how string, times int) {
+// TestKillSmoosh is TestKill on a server that compacts by itself all the time.
+func TestKillSmoosh(t *testing.T) {
+	settings := filepath.Join(t.TempDir(), "eager.ini")
+	if err := os.WriteFile(settings, []byte("[chttpd_auth]\niterations = 10\n"+eager), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	killAgain(t, "", 8, "--config", settings)
+}
+
+func killAgain(t *testing.T, how string, times int, flags ...string) {
 	t.Parallel()
 	kills, seed := killCount(t, times, (times+2)/3)
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	dir := t.TempDir()
-	server := startServer(t, dir, "")
+	server := startServer(t, dir, "", flags...)
 	server.do(201, "PUT", "/kill"+how, "")
+	compactions := 0
 	var writers []*writer
 	for i := range 8 {
 		writers = append(writers, newWriter(i, rand.New(rand.NewPCG(seed, uint64(i+1)))))
@@ -48,8 +59,14 @@ func killAgain(t *testing.T, how string, times int) {
 		for _, w := range writers {
 			work.Go(func() { w.work(server) })
 		}
-		work.Go(func() { compactUntilDead(server) })
-		time.Sleep(time.Duration(20+random.IntN(400)) * time.Millisecond)
+		life := 400
+		if len(flags) == 0 {
+			work.Go(func() { compactUntilDead(server) })
+		} else {
+			life = 2000 // it does so itself, a few times a second
+		}
+		time.Sleep(time.Duration(20+random.IntN(life)) * time.Millisecond)
+		compactions += strings.Count(server.log.String(), "compacted")
 		server.kill()
 		work.Wait()
 		for _, w := range writers {
@@ -61,7 +78,7 @@ func killAgain(t *testing.T, how string, times int) {
 		if out, code := tododb(t, "check", "--data", dir); code != 0 {
 			t.Fatalf("kill %d: check: exit %d\n%s", kill, code, out)
 		}
-		server = startServer(t, dir, server.address())
+		server = startServer(t, dir, server.address(), flags...)
 		verify(t, kill, server, writers)
 	}
 	acknowledged, unknown := 0, 0
@@ -69,6 +86,9 @@ func killAgain(t *testing.T, how string, times int) {
 		w.verifyPaths(t, server)
 		acknowledged += w.acknowledged
 		unknown += w.unknown
+	}
+	if len(flags) > 0 && compactions < kills/2 {
+		t.Errorf("it has compacted only %d times: this proves little", compactions)
 	}
 	t.Logf("%d kills, %d writes acknowledged, %d cut off", kills, acknowledged, unknown)
 	if acknowledged < kills {

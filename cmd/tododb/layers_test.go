@@ -86,6 +86,8 @@ var layers = []layer{
 	{"store/record", []string{"revtree"}, []string{bbolt, web, "os"}},
 	{"store/script", []string{"store/jsonscan", "store/pattern"}, []string{bbolt, web, "os"}},
 	{"store/script/worker", []string{"store/fair", "store/script", "store/collate", "store/jsonscan"}, []string{bbolt, web}},
+	{"store/disk", nil, []string{bbolt, web}},
+	{"store/smoosh", []string{"store", "store/engine", "store/index"}, []string{bbolt, web}},
 	{"store/storetest", []string{"store", "store/engine/..."}, []string{bbolt, web}},
 	{"revtree", nil, append([]string{bbolt}, purity...)},
 }

@@ -3,33 +3,14 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 )
-
-// try makes a request and returns the answer's status and body.
-func (p *process) try(method, path, body string) (int, string) {
-	p.t.Helper()
-	answer, err := http.DefaultClient.Do(p.request(method, path, body))
-	if err != nil {
-		p.t.Fatalf("%s %s: %v\n%s", method, path, err, p.log)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		p.t.Fatalf("%s %s: %v", method, path, err)
-	}
-	return answer.StatusCode, string(text)
-}
 
 // With few files to open databases that nobody uses are closed to make room for others,
 // and for the file of the settings.
@@ -97,13 +78,6 @@ func TestFullDisk(t *testing.T) {
 	if out, code := tododb(t, "check", "--data", data); code != 0 {
 		t.Errorf("check: %d\n%s", code, out)
 	}
-}
-
-// incompressible is text that takes most of its length on disk.
-func incompressible(n int) string {
-	b := make([]byte, n/2)
-	rand.Read(b)
-	return hex.EncodeToString(b)
 }
 
 // fillUp writes a file until there is no space left.

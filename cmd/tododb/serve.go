@@ -21,11 +21,13 @@ import (
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/store/design"
+	"github.com/tododb/tododb/store/disk"
 	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/filter"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/smoosh"
 )
 
 func serveCommand() *cobra.Command {
@@ -62,7 +64,10 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	limitMemory(cfg, log)
 	defer start.listening.close()
 	figures := metrics.New()
-	f, err := locked{opt.data, start.lock, cfg, figures, log}.open(ctx)
+	guard := disk.New(disk.Options{Folder: opt.data, Log: log})
+	guard.SetThresholds(diskThresholds(cfg))
+	cfg.Watch(func() { guard.SetThresholds(diskThresholds(cfg)) })
+	f, err := locked{opt.data, start.lock, cfg, figures, guard.NoRoomForWrites, log}.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,7 +80,6 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, trail.Close()) }()
 	work := startChores(ctx)
 	defer work.stop()
-	work.run(func(ctx context.Context) { sweepUntil(ctx, f.store, sweepEvery, log) })
 	reload := func() error {
 		if err := cfg.Reload(); err != nil {
 			return err
@@ -105,9 +109,19 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, functions.Close()) }()
 	functionFigures(figures, functions)
 	designs := design.NewCache(f.store, functions)
-	indexes := index.NewManager(ctx, index.Options{Store: f.store, Log: log, Scratch: filepath.Join(opt.data, "scratch")})
+	var keeper *smoosh.Smoosh // set before an index can be built
+	indexes := index.NewManager(ctx, index.Options{
+		Store: f.store, Log: log, Scratch: filepath.Join(opt.data, "scratch"),
+		NoRoom: guard.NoRoomForQueries, NoRoomBehind: guard.NoRoomForBackground,
+		Built: func(db, signature string) { keeper.Built(db, signature) },
+	})
 	defer func() { err = errors.Join(err, indexes.Close()) }()
 	indexFigures(figures, indexes)
+	keeper = upkeep(cfg, opt.data, guard, designs, smoosh.Options{Store: f.store, Indexes: indexes, Log: log})
+	upkeepFigures(figures, keeper, guard)
+	keeping := startChores(ctx)
+	defer keeping.stop()
+	keeping.run(keeper.Run)
 	ends := expiry.New(expiry.Options{
 		Store: f.store, Log: log, Floor: indexes.Building,
 		Every: func() time.Duration { return cfg.Duration("tombstones", "interval") },
@@ -160,7 +174,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	api, err := httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
-		Replicator: manager, Synchronizer: synchronizer,
+		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper,
 		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,
 	})
 	if err != nil {

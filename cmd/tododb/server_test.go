@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	crand "crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -247,4 +249,30 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// try makes a request, with headers in pairs, and returns the answer's status and body.
+func (p *process) try(method, path, body string, headers ...string) (int, string) {
+	p.t.Helper()
+	asked := p.request(method, path, body)
+	for i := 0; i < len(headers); i += 2 {
+		asked.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := http.DefaultClient.Do(asked)
+	if err != nil {
+		p.t.Fatalf("%s %s: %v\n%s", method, path, err, p.log)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// incompressible is text that takes most of its length on disk.
+func incompressible(n int) string {
+	b := make([]byte, n/2)
+	crand.Read(b)
+	return hex.EncodeToString(b)
 }

@@ -42,8 +42,12 @@ replicator: startup_jitter max_jobs interval max_churn max_history update_docs w
 replicator.shares: _replicator
 log: level max_message_size strip_last_msg filter_fields writer file write_buffer write_delay syslog_host syslog_port syslog_appid syslog_facility
 stats: interval
-smoosh: db_channels view_channels state_dir compaction_log_level persist
-smoosh.ratio_dbs: priority min_priority
+smoosh: db_channels view_channels cleanup_channels staleness wait_secs state_dir compaction_log_level persist cleanup_index_files
+smoosh.ratio_dbs: priority min_priority max_priority min_size max_size min_changes concurrency capacity from to strict_window
+smoosh.upgrade_dbs: priority min_priority
+smoosh.index_cleanup: concurrency capacity from to
+smoosh.ignore: db
+smoosh.myown: priority min_priority max_size from strict_window
 smoosh.ratio_views: priority min_priority
 smoosh.slack_dbs: priority min_priority
 smoosh.slack_views: priority min_priority

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,6 +49,10 @@ var (
 	Port    = &Kind{want: "a port from 0 to 65535", ok: between(0, 1<<16-1), read: asInt}
 	Share   = &Kind{want: "a number from 0 to 1", ok: isShare, read: asFloat}
 	Rate    = &Kind{want: "a number from 0 to 1000000", ok: isRate, read: asFloat}
+	Bytes   = &Kind{want: "a number of bytes from 0", ok: between(0, 1<<63-1), read: asInt}
+	Amount  = &Kind{want: "a number from 0, or infinity", ok: isAmount, read: asFloat} // read as +Inf for infinity
+	Percent = &Kind{want: "a number from 0 to 100", ok: between(0, 100), read: asInt}
+	Clock   = &Kind{want: "a time of day in UTC, as HH:MM", ok: func(v string) bool { _, err := time.Parse("15:04", v); return err == nil }, read: asText}
 	Seconds = &Kind{want: "a number of seconds from 1 to 2147483647", ok: between(1, 1<<31-1), read: asDuration}
 	Wait    = &Kind{want: "a number of seconds from 0 to 2147483647", ok: between(0, 1<<31-1), read: asDuration}
 	Millis  = &Kind{want: "a number of milliseconds from 1 to 2147483647", ok: between(1, 1<<31-1), read: asDuration}
@@ -115,6 +120,8 @@ func orInfinity(number func(string) bool) func(string) bool {
 
 func isShare(value string) bool { return floatUpTo(value, 1) }
 func isRate(value string) bool  { return floatUpTo(value, 1e6) }
+
+func isAmount(value string) bool { return value == "infinity" || floatUpTo(value, math.MaxFloat64) }
 
 func floatUpTo(value string, most float64) bool {
 	f, err := strconv.ParseFloat(value, 64)

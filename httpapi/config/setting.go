@@ -46,7 +46,7 @@ func (s *Setting) Is(t Traits) bool { return s.Traits&t != 0 }
 
 // settings is the table with what follows from it: the rows of older sections, and the
 // settings without effect.
-var settings = slices.Concat(table, older(table), inert())
+var settings = slices.Concat(table, channels(), older(table), inert())
 
 func older(table []Setting) (rows []Setting) {
 	for _, row := range table {
@@ -85,6 +85,11 @@ func lookup(n Name) (row *Setting, known bool) {
 			one := *row
 			one.Name = n
 			return &one, true
+		}
+	}
+	if strings.HasPrefix(n.Section, channelPrefix) {
+		if row := rows[Name{channelPrefix + ownChannel, n.Name}]; row != nil {
+			return row, true
 		}
 	}
 	return &Setting{Name: n, Kind: Text}, false

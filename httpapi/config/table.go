@@ -104,10 +104,21 @@ var table = []Setting{
 	{Name{"ssl", "tls_versions"}, "['tlsv1.2', 'tlsv1.3']", TLSVersions, 0, "versions of TLS, as a list: 'tlsv1.2', 'tlsv1.3'. Older ones may stand in it and are not used"},
 	{Name{"ssl", "verify_fun"}, "", OneOf(""), Refused, "empty: there is no Erlang, and without the function more clients would get in"},
 
-	{Name{"disk_monitor", "enable"}, "false", OneOf("false"), Refused, "false: nothing is refused before the disk is full"},
 	{Name{"prometheus", "additional_port"}, "false", Bool, Restart, "figures are at /_node/_local/_prometheus on a port of their own too, for everybody who can reach it"},
 	{Name{"prometheus", "bind_address"}, "127.0.0.1", Text, Restart, "address to listen on for that; any: every interface"},
 	{Name{"prometheus", "port"}, "17986", Port, Restart, "port to listen on for that"},
+	{Name{"smoosh", "enable"}, "true", Bool, 0, "files of databases and indexes are compacted, and old indexes removed, without being asked to"},
+	{Name{"smoosh", "db_channels"}, "", List, 0, "channels for databases besides ratio_dbs and slack_dbs, each with a section [smoosh.CHANNEL]; a database goes into the first one, by name, that takes it"},
+	{Name{"smoosh", "view_channels"}, "", List, 0, "the same for indexes, besides ratio_views and slack_views"},
+	{Name{"smoosh", "cleanup_channels"}, "", List, 0, "the same for the removal of old indexes, besides index_cleanup"},
+	{Name{"smoosh", "staleness"}, "5", Number, 0, "minutes for which a count of all that is in a file stands; one that has grown by a sixteenth is counted anew at once. What can be told without a count is looked at after each change"},
+	{Name{"smoosh", "wait_secs"}, "30", Wait, 0, "seconds after the start in which nothing is begun"},
+	{Name{"smoosh", "max_rate"}, "33554432", Bytes, 0, "bytes per second that all compactions together copy; an eighth of that while writes wait; 0: any number"},
+	{Name{"smoosh.ignore", Any}, "", OrDefault(Bool), 0, "DATABASE = true: it and its indexes are left alone"},
+	{Name{"disk_monitor", "enable"}, "false", Bool, 0, "keep some of the disk free: above the thresholds below, what would fill it is refused with a 507"},
+	{Name{"disk_monitor", "background_view_indexing_threshold"}, "80", Percent, 0, "percentage of the disk in use above which no index is brought up to date in the background"},
+	{Name{"disk_monitor", "interactive_view_indexing_threshold"}, "90", Percent, 0, "percentage above which a query is refused if its index would have to be brought up to date first; stale ones are answered"},
+	{Name{"disk_monitor", "interactive_database_writes_threshold"}, "90", Percent, 0, "percentage above which documents are not written, also not by replications, except to delete them; local documents still are"},
 
 	{Name{"tombstones", "interval"}, "3600", Seconds, 0, "seconds between looks for tombstones that end, in databases that say when (_tombstones)"},
 

@@ -8,9 +8,10 @@ import (
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/uuids"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/smoosh"
 )
 
-// Options are what a Room needs. All but Reload must be set.
+// Options are what a Room needs. All but Reload and Smoosh must be set.
 type Options struct {
 	Access  *access.Access
 	Store   *store.Store
@@ -22,6 +23,9 @@ type Options struct {
 
 	// Reload reads the files of Config again (Config.Reload), and does what else must be done then.
 	Reload func() error
+
+	// Smoosh compacts without being asked to (nil: nothing does).
+	Smoosh *smoosh.Smoosh
 
 	// CompactIndex starts to compact the index of a design document, given its name.
 	CompactIndex func(r *http.Request, db *store.DB, design string) error
@@ -37,6 +41,7 @@ type Room struct {
 	version      string
 	uuid         string
 	reload       func() error
+	smoosh       *smoosh.Smoosh
 	compactIndex func(r *http.Request, db *store.DB, design string) error
 	settings     func() *settings
 }
@@ -45,7 +50,7 @@ type Room struct {
 func New(opt Options) *Room {
 	o := &Room{
 		access: opt.Access, store: opt.Store, config: opt.Config, metrics: opt.Metrics, uuids: opt.IDs,
-		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, compactIndex: opt.CompactIndex,
+		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, compactIndex: opt.CompactIndex,
 		settings: config.Follow(opt.Config, readSettings),
 	}
 	if o.reload == nil {

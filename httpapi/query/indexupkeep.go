@@ -43,27 +43,15 @@ func (room *Room) ViewCleanup(w http.ResponseWriter, r *http.Request) error {
 	if room.indexes == nil {
 		return wire.ErrNotBuilt
 	}
-	wanted, err := room.wantedIndexes(r.Context(), db)
+	docs, err := room.designs.All(r.Context(), db)
 	if err != nil {
 		return err
 	}
+	wanted := mango.Wanted(docs)
 	if err := room.indexes.Cleanup(r.Context(), db, func(signature string) bool { return wanted[signature] }); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
-}
-
-// wantedIndexes are the signatures of the indexes that some design document asks for.
-func (room *Room) wantedIndexes(ctx context.Context, db *store.DB) (map[string]bool, error) {
-	wanted := map[string]bool{}
-	docs, err := room.designs.All(ctx, db)
-	for _, d := range docs {
-		wanted[view.Signature(d)] = true
-		for _, ix := range mango.IndexesOf(d) {
-			wanted[ix.ChangesSignature()] = true
-		}
-	}
-	return wanted, err
 }
 
 // DesignInfo answers GET of a design document's _info: what its index says about itself.

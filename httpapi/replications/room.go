@@ -4,6 +4,7 @@ import (
 	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/smoosh"
 )
 
 // Options are what a Room needs.
@@ -13,6 +14,7 @@ type Options struct {
 	Synchronizer Synchronizer   // nil: as with Replicator, for synchronizations
 	Indexes      *index.Manager // whose builds are tasks (there are none)
 	Expiry       *expiry.Keeper // whose work is a task (there is none)
+	Smoosh       *smoosh.Smoosh // whose compactions are tasks (there are none)
 }
 
 // Room answers requests about replications, synchronizations and tasks.
@@ -22,9 +24,10 @@ type Room struct {
 	synchronizer Synchronizer
 	indexes      *index.Manager
 	expiry       *expiry.Keeper
+	smoosh       *smoosh.Smoosh
 }
 
 // New makes a Room.
 func New(opt Options) *Room {
-	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes, expiry: opt.Expiry}
+	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes, expiry: opt.Expiry, smoosh: opt.Smoosh}
 }

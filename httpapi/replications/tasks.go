@@ -1,6 +1,7 @@
 package replications
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,10 +10,11 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/smoosh"
 )
 
-// ActiveTasks answers GET /_active_tasks: the replications, the builds of indexes and
-// the ends of tombstones that are going on.
+// ActiveTasks answers GET /_active_tasks: the replications, the builds of indexes, the ends of
+// tombstones and the compactions by themselves that are going on.
 func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 	tasks := []json.RawMessage{}
 	if a.replicator != nil {
@@ -38,6 +40,15 @@ func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 			tasks = append(tasks, task)
 		}
 	}
+	if a.smoosh != nil {
+		for _, t := range a.smoosh.Tasks() {
+			task, err := json.Marshal(compactionTask(t))
+			if err != nil {
+				return err
+			}
+			tasks = append(tasks, task)
+		}
+	}
 	b, err := json.Marshal(tasks)
 	if err != nil {
 		return err
@@ -56,6 +67,21 @@ func indexerTask(t index.Task) map[string]any {
 func expiryTask(t expiry.Task) map[string]any {
 	task := taskOf("tombstone_expiry", index.Task{DB: t.DB, Started: t.Started, Updated: t.Updated, Done: t.Done, Total: t.Total})
 	task["tombstones_ended"] = t.Ended
+	return task
+}
+
+// compactionTask is a compaction as CouchDB shows it. It counts bytes where CouchDB counts changes.
+func compactionTask(t smoosh.Task) map[string]any {
+	work := index.Task{DB: t.DB, Started: t.Started, Updated: t.Updated, Done: uint64(t.Copied), Total: uint64(max(t.Total, t.Copied))}
+	kind := "database_compaction"
+	if t.Index != "" {
+		kind = "view_compaction"
+	}
+	task := taskOf(kind, work)
+	task["channel"] = t.Channel
+	if t.Index != "" {
+		task["design_document"] = cmp.Or(t.Label, t.Index)
+	}
 	return task
 }
 
