@@ -57,8 +57,8 @@ func (w *writer) write(ctx context.Context, b *batch, purgeSeq uint64) error {
 	return storageError(err)
 }
 
-// stateOf names the present state of a database. Whatever has been read of it was in this state or
-// an earlier one.
+// stateOf names the present state of a database. Everything read before came from this state or
+// from an earlier one.
 func stateOf(ctx context.Context, db store.Bare) (store.Seq, error) {
 	newest, err := db.UpdateSeq(ctx)
 	return db.Seq(newest), err

@@ -33,12 +33,12 @@ var firstBatch = batchLimit{docs: 20_000, bytes: 8 << 20, rows: 100_000}
 
 const (
 	largeIndex  = 32 << 20 // bytes
-	besideBytes = 32 << 20 // about how much the keys may take that are beside changed rows
+	besideBytes = 32 << 20 // about how much the keys beside changed rows may take
 )
 
 // later is the batch size for an index that has been built before. A change of a row needs
-// the keys of rows beside it, which are in memory together: the longer these are, the fewer
-// rows may change.
+// the keys of rows beside it. They are all in memory, so the longer they are, the fewer rows
+// may change.
 func (limit batchLimit) later(ctx context.Context, sub engine.DB, st *state) (batchLimit, error) {
 	rows := int64(1)
 	for _, v := range st.views {
@@ -63,12 +63,12 @@ type batch struct {
 	at       uint64   // the sequence recorded as the last change of views whose rows change
 	docs     []mapped // by id
 	large    bool     // its rows have far more bytes than a batch should have
-	// whole says that its end was read of the state in which to was the newest change. So the index
-	// is then as the database was.
+	// whole says that the end of the batch was read when to was the newest change. So after the
+	// batch, the index is as the database was then.
 	whole bool
 }
 
-// mapped is what the index will know of one document.
+// mapped is what the index will store about one document.
 type mapped struct {
 	id      string
 	seq     uint64
@@ -83,7 +83,7 @@ type row struct {
 	prefix     int
 }
 
-// arena allocates memory that lives as long as any of it is referred to.
+// arena allocates memory that lives as long as there is a reference to any of it.
 type arena struct{ free []byte }
 
 const arenaBlock = 256 << 10
@@ -109,7 +109,7 @@ func (a *arena) clone(b []byte) []byte { return a.take(append(a.room(len(b)), b.
 // written counts what a batch has gathered.
 type written struct {
 	bytes, rows atomic.Int64
-	most        int64 // bytes at which mappers stop in the middle of a piece
+	most        int64 // number of bytes at which mappers stop in the middle of a piece
 
 	left atomic.Uint64 // the first sequence that was left out; 0: none
 }
@@ -128,7 +128,7 @@ func (w *written) leave(seq uint64) {
 	}
 }
 
-// piece is what a mapper is given at a time.
+// piece is what a mapper gets at a time.
 type piece struct {
 	docs  []store.Document
 	first bool            // of its batch; at least one document of it is mapped, so that each batch makes progress
@@ -164,7 +164,7 @@ const (
 	mostPiece  = 100
 )
 
-// pieceDocs is how many documents a mapper is given next.
+// pieceDocs is how many documents a mapper gets next.
 func (c *collector) pieceDocs() int {
 	perDoc := c.perDoc.Load()
 	if perDoc == 0 {
@@ -203,8 +203,8 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 	b := &batch{from: from, to: to}
 	work := make(chan piece, len(c.mappers))
 	parts := make([][]mapped, len(c.mappers))
-	// When the batch is full, some pieces are still under way. Mappers stop if these give more than
-	// that accounts for.
+	// When the batch is full, some pieces are still under way. If they give more rows than this
+	// allows for, mappers stop.
 	written := written{most: 2*c.limit.bytes + 2*pieceBytes*int64(len(c.mappers))}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -232,7 +232,7 @@ func (c *collector) collect(ctx context.Context, from, to uint64) (*batch, error
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if left := written.left.Load(); left != 0 { // the next batch reads it again, and what comes after it
+	if left := written.left.Load(); left != 0 { // the next batch reads it again, and everything after it
 		b.to, b.at, b.whole = left-1, left-1, false
 	}
 	for _, part := range parts {
@@ -306,8 +306,8 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, writt
 	return err
 }
 
-// Every row has the id of its document. mostOfID is the most bytes that an id longer than longID
-// may take in all rows of its document: they are in memory together.
+// Every row has the id of its document, and all rows of a document are in memory together. So an
+// id longer than longID may take at most mostOfID bytes in them.
 const (
 	longID   = 1024
 	mostOfID = 64 << 20
@@ -318,11 +318,11 @@ type pieceMapper struct {
 	c       *collector
 	m       Mapper
 	e       emitter
-	written *written  // by all mappers of the batch
-	out     *[]mapped // by this one
+	written *written  // shared by all mappers of the batch
+	out     *[]mapped // only for this mapper
 }
 
-// add maps a piece of a page. It leaves out the rest of it when there is too much.
+// add maps a piece of a page. When there is too much, it leaves out the rest of the piece.
 func (w *pieceMapper) add(ctx context.Context, p piece) error {
 	if !p.first && w.written.tooMuch() {
 		w.written.leave(p.docs[0].Seq)
@@ -433,8 +433,8 @@ type emitted struct {
 	key, value []byte
 }
 
-// emit takes in a row; order is its own key in the order of the view, nil if it is still to be
-// made.
+// emit takes in a row. order is its key in the form that sorts in the view's order, nil if it has
+// not been made yet.
 func (e *emitter) emit(view int, order, key, value []byte) (err error) {
 	if check := e.def.Views[view].Check; check != nil {
 		if err := check(value); err != nil {

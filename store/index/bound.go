@@ -32,9 +32,9 @@ func Prefix(view int, prefix []byte) Range {
 	return Range{View: view, Low: Bound{Key: prefix}, High: Bound{Key: append(slices.Clip(slices.Clone(prefix)), collate.After)}}
 }
 
-// place is where a bound lies among the records. The bound of a key longer than maxKey lies
-// somewhere among the rows whose keys begin the same: its place is before all of them, or after
-// them if high is set.
+// place is where a bound lies among the records. If its key is longer than maxKey, it lies
+// somewhere among the rows whose keys begin the same. Then its place is before all of them, or
+// after them if high is set.
 func (b *Bound) place(view int, high bool) []byte {
 	if b.Key == nil {
 		if high {
@@ -89,7 +89,7 @@ func (rg *Range) onlyKey() []byte {
 	return rg.Low.Key
 }
 
-// exact reports whether both bounds lie between records, so that the range is exactly what lies
+// exact reports whether both bounds lie between records. Then the range is exactly the records
 // between their places.
 func (rg *Range) exact() bool { return len(rg.Low.Key) <= maxKey && len(rg.High.Key) <= maxKey }
 

@@ -72,7 +72,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 	}
 	st, _, err := loadState(ctx, ix.storage(), len(ix.def.Views))
 	if errors.Is(err, engine.ErrNoDB) {
-		if err := ix.reopen(ctx); err != nil { // perhaps the database is gone too
+		if err := ix.reopen(ctx); err != nil { // the database may be gone too
 			return err
 		}
 		st, _, err = loadState(ctx, ix.storage(), len(ix.def.Views))
@@ -121,20 +121,20 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		}
 	}
 	purgeSeq := info.PurgeSeq
-	if st.seq > 0 { // else it holds nothing that could have been purged
+	if st.seq > 0 { // an empty index has nothing to purge
 		if purgeSeq, err = ix.purge(ctx, &st, info.UpdateSeq, reducers); err != nil {
 			return err
 		}
 	}
 	if st.seq == 0 {
 		err := ix.buildFirst(ctx, &st, info.UpdateSeq, info.PurgeSeq, reducers)
-		if errors.Is(err, engine.ErrFull) { // the partial load is useless, and others need its room
+		if errors.Is(err, engine.ErrFull) { // the partial load is useless, and others need the space
 			err = errors.Join(err, ix.renew(ctx))
 		}
 		if err != nil {
 			return err
 		}
-		// The first build reads each document once, so it leaves out what moves meanwhile.
+		// The first build reads each document once, so it misses documents that move meanwhile.
 		if info, err = ix.db.Info(ctx); err != nil {
 			return err
 		}
@@ -168,13 +168,13 @@ func (ix *Index) buildOn(ctx context.Context) error {
 	return nil
 }
 
-// settle announces that whoever waits for a sequence up to this one may read.
+// settle announces that callers who wait for a sequence up to this one may read.
 //
-// While changes are applied in several batches, a document may move on from where it would have been
-// read next. Until its new place is read, the index has it as it was long before, or not at all. So
-// those who wait do it until the index is as the database was at some time, as it is when the end of a
-// batch was read of the state that had no later change: whatever had moved until then has been read
-// where it moved to. What moves later is then in the index as it was.
+// While changes are applied in several batches, a document may move in the feed before it is
+// read. Until its new place is read, the index has an old state of it, or none. So callers wait
+// until the index is as the database was at some time. It is so when the end of a batch was read
+// while there was no later change: documents that had moved by then were read at their new place.
+// Documents that move later are in the index as they were at that time.
 func (ix *Index) settle(seq uint64) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -212,22 +212,23 @@ func (ix *Index) progress(seq uint64) {
 	ix.task.Done, ix.task.Updated = seq, time.Now()
 }
 
-// madeNow says which storage the index has at the moment.
+// madeNow says which storage the index has now.
 func (ix *Index) madeNow() int {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	return ix.made
 }
 
-// mostFurther bounds how far catchUp goes on beside writers, as a multiple of the way that it was to
-// go and some sequences more. Only writers who change other documents all the time, and nearly as fast as
-// changes are mapped, keep it that long.
+// These bound how far catchUp goes on while writers write: mostFurther times the way that it had
+// to go, and someSequence more. It gets that far only if writers change other documents all the
+// time, nearly as fast as changes are mapped.
 const (
 	mostFurther  = 4
 	someSequence = 100_000
 )
 
-// catchUp applies the changes up to a sequence, and later ones until the index is as the database was.
+// catchUp applies the changes up to a sequence, and later ones until the index is as the database
+// was at some time.
 func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, reducers []Reducer) error {
 	sub := ix.storage()
 	limit, err := ix.m.first.later(ctx, sub, st)
@@ -245,10 +246,10 @@ func (ix *Index) catchUp(ctx context.Context, st *state, to, purgeSeq uint64, re
 	})
 }
 
-// stretch is a part of the feed, (from, to], to map.
+// stretch is a part of the feed that is to be mapped: (from, to].
 type stretch struct {
 	from, to uint64
-	// most, if it is not 0, lets the stretch go on until a batch is whole, or ends behind most.
+	// most, if it is not 0, lets the stretch go on until a batch is whole, or ends after most.
 	most uint64
 }
 

@@ -8,9 +8,10 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Check reports the indexes of a database that do not belong to it as it is now, each by the name
-// of its storage: the files of one of them have been put back or exchanged. They are built anew
-// when they are next opened. Whether their storage is sound is the database's own Check.
+// Check reports the indexes that do not belong to the present state of their database, by the names
+// of their storages: somebody put back or exchanged the files of the index or of the database. Such
+// an index is rebuilt when it is next opened. The database's own Check tells whether the storage is
+// sound.
 func Check(ctx context.Context, db store.Bare, report func(name, why string)) error {
 	return db.ReadSubs(ctx, func(name string, r engine.Reader, err error) error {
 		if err != nil || !strings.HasPrefix(name, subPrefix) {

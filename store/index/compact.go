@@ -16,7 +16,7 @@ func (ix *Index) Compact(ctx context.Context) error {
 	return nil
 }
 
-// StartCompact compacts in the background, unless that is already happening.
+// StartCompact compacts in the background, unless a compaction is already running.
 func (ix *Index) StartCompact() {
 	ix.m.mu.Lock()
 	defer ix.m.mu.Unlock()

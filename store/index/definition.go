@@ -105,7 +105,7 @@ type Reduced struct {
 	Err   *ReduceError
 }
 
-// ReduceError is an error that an answer shows in the row of the group it struck.
+// ReduceError is an error that an answer shows in the row of the group that has it.
 type ReduceError struct{ Name, Reason string }
 
 func (e *ReduceError) Error() string { return e.Name + ": " + e.Reason }

@@ -58,7 +58,7 @@ type picker struct {
 	more bool
 }
 
-// settle sorts the gathered sequences and keeps as many as are wanted.
+// settle sorts the gathered sequences and keeps the first ones, as many as are wanted.
 func (p *picker) settle() {
 	slices.Sort(p.seqs)
 	p.seqs = slices.Compact(p.seqs)
@@ -131,7 +131,7 @@ func (p *picker) holds(rg *Range, prefix, id []byte, deleted bool) (bool, error)
 	return err == nil && rg.holds(key, id), err
 }
 
-// entries takes in the entries of one key, as many as may be wanted.
+// entries takes in the entries of one key, as many as are needed.
 func (p *picker) entries(prefix []byte, in func(id []byte, deleted bool) (bool, error)) error {
 	rg := engine.Range{From: appendSeqKey(nil, prefix, p.q.Since+1), To: appendSeqKey(nil, prefix, p.q.To+1), Reverse: p.q.Descending}
 	if p.q.Since >= p.q.To {

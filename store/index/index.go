@@ -33,7 +33,7 @@ type Index struct {
 	mu       sync.Mutex // guards what follows; taken after m.mu
 	sub      engine.DB
 	made     int    // how often the storage was replaced
-	damaged  bool   // it must be replaced before it is extended or read
+	damaged  bool   // the storage must be replaced before anyone extends or reads it
 	seq      uint64 // reached
 	settled  uint64 // see settle; up to seq
 	want     uint64 // asked for
@@ -41,7 +41,7 @@ type Index struct {
 	begun    int    // builds
 	ended    int
 	err      error         // of the last build
-	news     chan struct{} // closed and replaced when any of these changes
+	news     chan struct{} // closed and replaced when one of these fields changes
 	building bool
 	task     Task
 }
@@ -152,13 +152,13 @@ func (ix *Index) judge(ctx context.Context, sub engine.DB) (why string, err erro
 	return "", nil
 }
 
-// foreign says why an index does not belong to what its database is now, if it does not. What it
-// may know has come from states of the database up to one. If that is of another history, the
-// files of one of them have been put back or exchanged.
+// foreign says why an index does not belong to the present state of its database, "" if it does.
+// The index holds data from states of the database up to st.of. If that state is from another
+// history, somebody put back or exchanged the files of one of the two.
 func foreign(ctx context.Context, db store.Bare, st *state) (why string, err error) {
 	common, err := db.Common(ctx, st.of)
 	if err == nil && common < st.of.N {
-		why = "it is of another database, or of a later state to which the database has not come"
+		why = "it belongs to another database, or to a later state than the database has"
 	}
 	return why, err
 }
@@ -231,7 +231,7 @@ func (ix *Index) follow(ctx context.Context) {
 	}
 }
 
-// gather lets more changes come in, unless somebody is waiting for those that are there.
+// gather lets more changes come in, unless somebody is waiting for the present ones.
 func (ix *Index) gather(ctx context.Context) {
 	timer := time.NewTimer(ix.m.opt.Delay)
 	defer timer.Stop()
@@ -250,8 +250,8 @@ func (ix *Index) tell() {
 	ix.news = make(chan struct{})
 }
 
-// Wait waits until the index has all that its database had at a sequence, or until the build that
-// should have brought it there has failed. The error is ErrNoRoom if the disk has no room for that.
+// Wait waits until the index has everything that its database had at a sequence, or until the
+// build for it fails. The error is ErrNoRoom if the disk has no room for the build.
 func (ix *Index) Wait(ctx context.Context, seq uint64) error { return ix.wait(ctx, seq, nil, nil) }
 
 // tellEvery is how often WaitTelling tells.
@@ -319,7 +319,7 @@ func (ix *Index) Ask(seq uint64) {
 }
 
 // failed maps an error to the one that the caller sees. If the database is gone, or all indexes
-// are closing, that outranks any error it caused.
+// are closing, the caller learns that, and not the error that it caused.
 func (ix *Index) failed(err error) error {
 	if err == nil {
 		return nil

@@ -15,7 +15,7 @@ import (
 // order, some at a time, with the summaries made on the way: each transaction touches only the
 // ends of what is there.
 //
-// Until the last of these, the state says that the index is being loaded, by whom, and that it
+// Until the last transaction, the state says that the index is being loaded, by whom, and that it
 // is at sequence 0, so that nobody reads it. An index left like that is started anew.
 
 // loadBytes is about how much one transaction of a load writes.
@@ -62,7 +62,7 @@ func (ix *Index) buildFirst(ctx context.Context, st *state, to, purgeSeq uint64,
 	return nil
 }
 
-// records are those that the batch's transaction would write into an empty index.
+// records returns what the batch's transaction would write into an empty index.
 func (a *applier) records() []entry {
 	out := make([]entry, 0, len(a.rows)+len(a.docs)+len(a.seqs))
 	for _, list := range []struct {

@@ -80,7 +80,7 @@ type folding struct {
 	s   sink
 }
 
-// between reads what is between two places of rows.
+// between reads the rows and segments between two places.
 func (f *folding) between(from, to []byte) error {
 	if bytes.Compare(from, to) >= 0 {
 		return nil

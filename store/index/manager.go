@@ -149,8 +149,8 @@ func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Ind
 			return nil, ix.openErr
 		}
 		if ix.db.WhyGone() != nil && db.WhyGone() == nil {
-			// The database was closed, and opened again, perhaps from another file. This index is
-			// of what it was and about to close.
+			// The database was closed, and opened again, perhaps from another file. This index
+			// belongs to the closed one and will close too.
 			ix.Release()
 			select {
 			case <-ix.closed:
@@ -203,7 +203,7 @@ func (m *Manager) Cleanup(ctx context.Context, db *store.DB, wanted func(signatu
 }
 
 // drop deletes an index that has no users. A caller that wants it in the meantime waits and
-// gets a new one: if it got one before the deletion is over, it would lose the storage.
+// gets a new one: if it got one before the deletion ends, it would lose the storage.
 func (m *Manager) drop(ctx context.Context, db *store.DB, signature string) error {
 	id := indexID{db.Name(), db.Instance(), signature}
 	m.mu.Lock()

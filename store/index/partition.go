@@ -12,12 +12,12 @@ import (
 // partition of its document, as a string in byte order, and then the row's own key. So rows,
 // segments and reductions of a partition stand together in each view.
 
-// maxPartition is the length up to which a name stands there as it is. Of a longer one its beginning
-// and a hash stand there, so that keys of rows have enough room.
+// maxPartition is the length up to which a key has the whole name. For a longer name it has the
+// beginning and a hash, so that the keys of rows have enough room.
 const maxPartition = 128
 
-// appendPartition appends what the keys of a partition's rows begin with. No such beginning is the
-// beginning of another.
+// appendPartition appends the bytes that the keys of a partition's rows begin with. They are never
+// the beginning of another partition's bytes.
 func appendPartition(dst, name []byte) []byte {
 	if len(name) > maxPartition {
 		sum := sha256.Sum256(name)

@@ -8,8 +8,7 @@ import (
 )
 
 // reading is one reader's way through an index, over several snapshots. It ends with ErrRenewed
-// if the index is rebuilt in the meantime: the rest of another storage might not match what was
-// read.
+// if the index is rebuilt in the meantime, because the rest might not match what was read before.
 type reading struct {
 	ix    *Index
 	sub   engine.DB

@@ -24,7 +24,7 @@ func corrupt(format string, args ...any) error {
 }
 
 const (
-	// maxKey is the longest collated key that stands in rows as it is.
+	// maxKey is the longest collated key that rows hold unchanged.
 	maxKey = 900
 	// longKey is the length of what replaces a longer one.
 	longKey = maxKey + hashSize
@@ -162,7 +162,7 @@ func parseDoc(v []byte) (d docRecord, err error) {
 type state struct {
 	loader        string // the mark of the loader; "": none
 	signature     string
-	of            store.Seq // the newest state of the database that it may know anything of
+	of            store.Seq // the newest state of the database from which the index may have data
 	seq, purgeSeq uint64
 	bytes         int64
 	views         []viewState

@@ -35,10 +35,10 @@ type Group struct {
 // settleBytes is the most bytes that may wait to be reduced.
 const settleBytes = 1 << 20
 
-// snapshotGroups is the most groups that one snapshot is held for.
+// snapshotGroups is the most groups for which one snapshot is held.
 const snapshotGroups = 256
 
-// GroupsTo takes groups as they are reduced. Its functions are called as those of RowsTo.
+// GroupsTo takes groups as they are reduced. Its functions are called as RowsTo's are.
 type GroupsTo struct {
 	Head  func(Head) error
 	Group func(*Group) error
@@ -90,7 +90,7 @@ func (g *grouper) begin(r engine.Reader) error {
 	return g.to.Head(Head{Seq: st.seq, Total: st.views[g.view].rows, Changed: st.views[g.view].changed})
 }
 
-// page reduces as many groups as one snapshot may be held for.
+// page reduces as many groups as one snapshot allows.
 func (g *grouper) page(ctx context.Context, r engine.Reader) (more bool, err error) {
 	for n := 0; len(g.ranges) > 0 && g.left != 0; n++ {
 		if n == snapshotGroups {

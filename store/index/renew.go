@@ -54,7 +54,7 @@ func (ix *Index) reopen(ctx context.Context) error {
 
 func (ix *Index) replace(ctx context.Context, drop func(name string) error) error {
 	ix.mu.Lock()
-	ix.damaged, ix.seq, ix.settled = true, 0, 0 // until this is done, so that nobody takes it for the old one
+	ix.damaged, ix.seq, ix.settled = true, 0, 0 // until reopen is done, so that nobody takes the new storage for the old one
 	old := ix.sub
 	ix.tell()
 	ix.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"os"
 )
 
-// Sorted runs are written in blocks, each with a checksum: a disk that returns bytes other than
-// those written must not make rows that nobody emitted. The sum covers the position of the
-// block too, so that one block does not pass for another.
+// Sorted runs are written in blocks, each with a checksum: if a disk returns wrong bytes, they must
+// not become rows that nobody emitted. The sum covers the position of the block too, so that one
+// block does not pass for another.
 
 const (
 	// runBlock is the length of a block with its sum; the last block of a run may be shorter.
@@ -60,7 +60,7 @@ func (w *runWriter) endBlock() error {
 	return err
 }
 
-// endRun ends a run and returns where; the next one begins there.
+// endRun ends a run and returns its end, where the next one begins.
 func (w *runWriter) endRun() (at int64, err error) {
 	if len(w.block) > 0 {
 		err = w.endBlock()

@@ -175,8 +175,8 @@ func (r *run) load() error {
 	return nil
 }
 
-// next reads the next record without its value, after the value before has been read; false at
-// the end.
+// next reads the next record without its value. The previous value must have been read. At the
+// end it returns false.
 func (r *run) next() (more bool, err error) {
 	space, err := r.r.ReadByte()
 	if err == io.EOF {

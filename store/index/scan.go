@@ -29,7 +29,7 @@ type RowsQuery struct {
 type Head struct {
 	Seq uint64 // the database sequence that the index has reached
 	// Between says that the index is on its way from one state of its database to another. It may lack
-	// a document that has moved meanwhile, or have it as it was long before Seq.
+	// a document that has moved in the meantime, or have it as it was long before Seq.
 	Between bool
 	Total   uint64 // rows of the view of the first range
 	Offset  int    // rows of the view before the first one returned, in reading order
@@ -37,7 +37,7 @@ type Head struct {
 	Changed uint64
 }
 
-// The most that a snapshot is held for.
+// One snapshot is held for at most this.
 const (
 	snapshotRows  = 2000
 	snapshotBytes = 256 << 10
@@ -45,12 +45,12 @@ const (
 
 // RowsTo takes rows as they are read.
 type RowsTo struct {
-	Head  func(Head) error // is called once, before the first row (nobody wants it)
+	Head  func(Head) error // called once, before the first row (nil: not called)
 	Row   func(*Row) error // inside a snapshot, so that it must do no I/O
-	Flush func() error     // between snapshots (nothing is to be done then)
+	Flush func() error     // between snapshots (nil: not called)
 }
 
-// Rows reads ranges of rows. Rows that are written meanwhile are seen or not.
+// Rows reads ranges of rows. It may or may not see rows that are written meanwhile.
 func (ix *Index) Rows(ctx context.Context, q RowsQuery, to RowsTo) error {
 	settled := ix.settledAt()
 	s := scanner{q: &q, def: ix.def, left: q.Limit, skip: q.Skip, to: to, ranges: slices.Clone(q.Ranges)}
@@ -58,7 +58,7 @@ func (ix *Index) Rows(ctx context.Context, q RowsQuery, to RowsTo) error {
 	return ix.pages(ctx, to.Flush, &s)
 }
 
-// paged is what is read in as many snapshots as it takes.
+// paged is a read that takes any number of snapshots.
 type paged interface {
 	begin(r engine.Reader) error // in the first one
 	page(ctx context.Context, r engine.Reader) (more bool, err error)
@@ -127,7 +127,7 @@ func (s *scanner) head(r engine.Reader) (h Head, err error) {
 type scanner struct {
 	q      *RowsQuery
 	def    *Definition
-	ranges []Range // what is left of them
+	ranges []Range // the ones still to read
 	left   int     // negative: no limit
 	skip   int
 	to     RowsTo
@@ -260,12 +260,12 @@ func (s *scanner) emitGroup(rg *Range, group []longRow) (done bool, err error) {
 	return false, nil
 }
 
-// skipByReading is up to how many rows are skipped by reading them: counting costs some reads
+// skipByReading is the most rows that are skipped by reading them. Counting costs some reads
 // too.
 const skipByReading = 16
 
-// jump moves the beginning of a range past rows to be skipped; all reports that they are the
-// whole range.
+// jump moves the beginning of a range past the rows to skip. all reports that the whole range is
+// skipped.
 func (s *scanner) jump(r engine.Reader, rg *Range) (all bool, err error) {
 	total, err := countRange(r, s.def, rg)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// segmenter makes the segments of a view from all its rows, which come in order. They are byte
-// for byte the same as those that summarize maintains.
+// segmenter makes the segments of a view from all its rows, which come in order. It makes the same
+// bytes as summarize.
 type segmenter struct {
 	view   byte
 	red    Reducer // nil: rows are only counted
@@ -16,14 +16,14 @@ type segmenter struct {
 	levels [maxLevel + 1]openSegment // by level; level 0 has none
 
 	pending []*segmentEnd // for a BatchReducer, to be reduced in the next batch
-	size    int           // bytes of what was gathered for them
+	size    int           // bytes gathered for them
 }
 
 // openSegment is a segment whose end is still to come.
 type openSegment struct {
 	begin []byte // the row that begins it; nil: there is none
 	rows  uint64
-	parts []*segmentEnd // its segments of the level below; at level 1 the reducer has all
+	parts []*segmentEnd // its segments of the level below; at level 1 the reducer has everything
 }
 
 // segmentEnd is a segment that has ended.
@@ -33,7 +33,7 @@ type segmentEnd struct {
 	rows    uint64
 	parts   []*segmentEnd // until it is reduced
 	taken   any           // level 1: what a BatchReducer has gathered, until it is reduced
-	size    int           // bytes of that
+	size    int           // bytes in taken
 	partial []byte
 }
 

@@ -106,7 +106,7 @@ func (z *summarizer) renewAll(red BatchReducer) error {
 }
 
 // touch marks the segments that a change belongs to. If a row that begins a segment comes or
-// goes, that includes the segment before it, whose end moves.
+// goes, it also marks the segment before, because its end moves.
 func (z *summarizer) touch(c change) error {
 	level := levelOf(c.key)
 	begins := level >= z.level

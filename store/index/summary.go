@@ -62,7 +62,7 @@ func parseSegment(v []byte) (rows uint64, partial []byte, err error) {
 type sink interface {
 	// row takes in the rows of a record; false ends the walk before the record.
 	row(k, v []byte) (bool, error)
-	// segment takes in a segment; false makes the walk visit its parts instead.
+	// segment takes in a segment. false makes the walk visit its parts instead.
 	segment(rows uint64, partial []byte) (bool, error)
 }
 
