@@ -40,7 +40,7 @@ func (m *Manager) runAllowed(ctx context.Context, req *Request, job *Job) (Resul
 	})
 	result, err := m.runLeased(running, req.Owner, job)
 	if err != nil && running.Err() != nil && ctx.Err() == nil {
-		err = context.Cause(running) // why it was ended
+		err = context.Cause(running) // why the run was ended
 	}
 	cancel(nil)
 	asks.Wait()

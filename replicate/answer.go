@@ -1,6 +1,6 @@
 package replicate
 
-// JSON returns the answer to POST /_replicate once a one-time replication is done.
+// JSON returns the answer to POST /_replicate when a one-time replication is done.
 func (r Result) JSON() []byte {
 	type head struct {
 		OK        bool `json:"ok"`

@@ -35,12 +35,12 @@ type unreachable struct{ cause error }
 func (e *unreachable) Error() string { return "the peer cannot be reached" }
 func (e *unreachable) Unwrap() error { return e.cause }
 
-// told returns what the user may know of an error.
+// told returns the part of an error that the user may know.
 func (a *asking) told(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrNetwork): // whoever asks, and whatever is there
+	case errors.Is(err, ErrNetwork): // the same for every user, whatever is at the address
 		return ErrNetwork
 	case a.admin:
 		return err

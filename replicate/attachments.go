@@ -35,8 +35,8 @@ func attachmentOf(said *document.Attachment) Attachment {
 	return a
 }
 
-// markStubs leaves out the bytes that the target must have. It has an attachment that came
-// with an ancestor that it has, or with an earlier one.
+// markStubs leaves out the bytes that the target must already have: of attachments that came
+// with an ancestor that it has, or before that ancestor.
 func (r *Revision) markStubs(ancestors []revtree.Rev) {
 	has := uint64(0)
 	for _, mine := range r.Doc.Path {
@@ -70,7 +70,7 @@ func (r *Revision) json() []byte {
 		switch {
 		case att.Stub:
 			b = append(b, `,"stub":true`...)
-			if att.Digest != "" { // the target makes sure that it has these bytes
+			if att.Digest != "" { // the target checks that it has these bytes
 				b = jsonscan.AppendString(append(b, `,"digest":`...), att.Digest)
 			}
 		case att.Encoding != "":

@@ -10,9 +10,9 @@ import (
 )
 
 // A peer may belong to anybody, and may answer anything for as long as it likes. So answers
-// have limits. One limit holds for an answer that is read as a whole, another for each piece
-// of an answer that is read piece by piece. Pieces are documents. All replications share one
-// process, so large pieces are read one at a time.
+// have limits: one for an answer that is read as a whole, and one for each piece of an answer
+// that is read in pieces. Pieces are documents. All replications share one process, so large
+// pieces are read one at a time.
 const (
 	maxAnswer  = 16 << 20 // bytes of an answer that is read as a whole
 	maxPiece   = 32 << 20 // bytes of one document
@@ -34,7 +34,7 @@ func readAnswer(r io.Reader) ([]byte, error) {
 	return b, err
 }
 
-// answerReader reads an answer and enforces its limit.
+// answerReader reads an answer and enforces the limit.
 type answerReader struct {
 	ctx   context.Context
 	r     io.Reader
@@ -43,7 +43,7 @@ type answerReader struct {
 	holds bool
 }
 
-// Read waits before the rest of a large piece until no other large piece is being read.
+// Read waits before it reads the rest of a large piece, until nobody else reads a large piece.
 func (a *answerReader) Read(p []byte) (int, error) {
 	if a.read >= a.bound {
 		return 0, errTooLong

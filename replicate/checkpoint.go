@@ -124,7 +124,7 @@ func (p *pipeline) next() checkpoint {
 	return checkpoint{SessionID: now.SessionID, SourceLastSeq: seqJSON(j.through), Version: idVersion, History: history}
 }
 
-// checkpoint records on both sides how far the job has come, if that is news.
+// checkpoint records on both sides how far the job has come, if it has come further.
 func (p *pipeline) checkpoint(ctx context.Context) error {
 	if err := p.job.stillThere(ctx); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// maxWays is for how many proxies connections are kept.
+	// maxWays is the number of proxies for which connections are kept.
 	maxWays = 256
 	// dialFor is how long it may take to make a connection.
 	dialFor = 30 * time.Second
@@ -218,7 +218,7 @@ func (w *way) proxied(req *http.Request) error {
 	case err == nil:
 	case w.given || w.admin:
 		return nil // the proxy may know it
-	default: // to the environment's proxy the name may be something that a user must not reach
+	default: // the environment's proxy may resolve the name to an address that the user must not reach
 		return err
 	}
 	for _, addr := range addrs {

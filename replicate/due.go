@@ -51,8 +51,8 @@ func (d due) came(r *Revision) error {
 	return nil
 }
 
-// settle is called when the source has sent what it has. What has not come must have been
-// purged there since its change was read. Otherwise the error is *withheld.
+// settle is called when the source has sent what it has. The missing revisions must have been
+// purged there since their changes were read. Otherwise the error is *withheld.
 func (d due) settle(ctx context.Context, source Peer) error {
 	var ask []Change
 	for id, revs := range d {

@@ -58,7 +58,7 @@ func plainName(name string) string {
 	return http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 }
 
-// onlyOfProxies are the headers in which proxies say who asks, from where and for what. It
+// onlyOfProxies has the headers in which proxies say who asks, from where and for what. It
 // also has the headers of a single connection, which only the replicator may set.
 var onlyOfProxies = map[string]bool{
 	"Forwarded": true, "Via": true, "X-Real-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true, "True-Client-Ip": true,

@@ -135,8 +135,8 @@ func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result,
 		return result, errLost
 	}
 	if err == nil {
-		// The job is done, so nobody else needs the lease. It has all its time again for the
-		// document to say so. If another process has the lease, the job is that one's to end.
+		// The job is done, so nobody else needs the lease. Renewed, it leaves its full time for
+		// writing the document. If another process has the lease, that process ends the job.
 		if _, e := m.renew(ctx, owner, job.id, mine); errors.Is(e, errLost) {
 			return result, errLost
 		}

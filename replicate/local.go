@@ -59,7 +59,7 @@ func (p *localPeer) with(ctx context.Context, fn func(*store.DB) error) error {
 	if errors.Is(err, store.ErrNoDB) {
 		return ErrNoDB
 	}
-	if e, bad := errors.AsType[*document.Error](err); bad { // a partitioned database refuses an id, as one elsewhere does
+	if e, bad := errors.AsType[*document.Error](err); bad { // a partitioned database refuses an id, as a remote one does
 		return &StatusError{Status: http.StatusBadRequest, Word: "illegal_docid", Reason: e.Reason}
 	}
 	return err

@@ -65,7 +65,7 @@ func (p *localPeer) StoreAttached(ctx context.Context, r *Revision, open opener)
 	return refused, err
 }
 
-// stage stores the bytes of an attachment. There must be as many as the source has said.
+// stage stores the bytes of an attachment. There must be as many as the source announced.
 func stage(ctx context.Context, db *store.DB, att *Attachment, open opener) (*store.Staged, error) {
 	in, err := open(ctx, att)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // A document goes in the body of a request, so its id may have any length. But its attachments
-// are asked for and sent by URL, and servers take only so long ones: CouchDB 8 KiB, this server
+// are requested and sent by URL, and servers limit its length: CouchDB to 8 KiB, this server to
 // 64 KiB. A document whose URL is too long is refused, and the replication goes on without it.
 
 // longURL says that a peer does not take the URL of a document.
@@ -24,11 +24,11 @@ func (e *longURL) Error() string {
 
 func (e *longURL) Unwrap() error { return e.err }
 
-// certainURL is the length up to which every server takes a URL.
+// certainURL is a length of a URL that every server takes.
 const certainURL = 7000
 
 // judgeURL finds out whether a request failed because its URL is too long. Some servers just close
-// the connection then, so a peer is asked whether it is there at all.
+// the connection then, so judgeURL asks the peer whether it is there at all.
 func (p *remotePeer) judgeURL(ctx context.Context, path dbPath, err error) error {
 	if err == nil || len(path) <= certainURL || ctx.Err() != nil {
 		return err

@@ -20,17 +20,17 @@ type Networks struct {
 	// AllowedPorts and RefusedPorts do not apply to administrators either. An empty
 	// AllowedPorts allows all.
 	AllowedPorts, RefusedPorts []Ports
-	// Protocols are the only ones with which peers are reached, and ProxyProtocols the only ones
-	// of proxies that jobs name, whoever asks. nil: all.
+	// Protocols are the protocols that peers may be reached with, and ProxyProtocols the ones for
+	// proxies that jobs name. They apply to everybody. nil: all.
 	Protocols, ProxyProtocols []string
 }
 
 // Ports are the ports from First to Last.
 type Ports struct{ First, Last uint16 }
 
-// unreached are addresses where no database is, except in networks made for it. They name
-// nobody, everybody or whoever is on the same link, or clouds use them to give machines their
-// credentials. They are refused even to administrators, unless they are allowed.
+// unreached are addresses where no database is, except in networks made for it. They stand for
+// nobody, everybody or the machines on the same link, or clouds use them to give machines their
+// credentials. Even administrators may not use them, unless they are in Allowed.
 var unreached = prefixes(
 	"0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32", "::/128", "fe80::/10", "ff00::/8",
 	"100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::254/128",

@@ -7,7 +7,7 @@ import "context"
 type Observer struct {
 	// Read hears how far the peer's changes have been read.
 	Read func(ChangesEnd)
-	// Asked hears for which documents the peer has been asked what it lacks.
+	// Asked hears about which documents the peer has been asked.
 	Asked func(ctx context.Context, ids []string)
 	// Wrote hears which documents the peer has accepted, once for each revision, and how many
 	// it has refused. The job continues only after it returns.

@@ -2,9 +2,8 @@ package replicate
 
 import "sync/atomic"
 
-// pace is how many documents a peer gets at once. It is halved when they are too many and
-// grows slowly while all is well. So a peer with a small limit is not overloaded again and
-// again.
+// pace is how many documents a peer gets at once. It is halved when they are too many, and
+// grows slowly while all is well. So a peer with a small limit is not overloaded repeatedly.
 type pace struct{ docs atomic.Int64 }
 
 // most returns how many may be sent now.

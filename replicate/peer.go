@@ -20,7 +20,7 @@ type Peer interface {
 	// Holds tells whether the database still has all that it had when it gave a sequence. false: it
 	// has been put back or made anew, or cannot tell.
 	Holds(ctx context.Context, seq string) (bool, error)
-	// Create creates the database. It is no error if it exists.
+	// Create creates the database, unless it exists.
 	Create(ctx context.Context) error
 	// Changes reads the next changes and calls fn for each.
 	Changes(ctx context.Context, q ChangesQuery, fn func(Change) error) (ChangesEnd, error)
@@ -33,7 +33,7 @@ type Peer interface {
 	// Store writes revisions without attachments as they are. It returns the refused ones.
 	Store(ctx context.Context, revs []*Revision) ([]Refusal, error)
 	// StoreAttached writes a revision and the attachments that are not stubs, which it reads
-	// with open. The error is errMissingStub if a stub stands for nothing.
+	// with open. The error is errMissingStub if the peer lacks a stub's bytes.
 	StoreAttached(ctx context.Context, r *Revision, open opener) (*Refusal, error)
 	// OpenAttachment reads the bytes of an attachment as they are stored. The revision comes
 	// from Fetch.
@@ -89,12 +89,12 @@ type ChangesEnd struct {
 	LastSeq string
 	Pending int64 // changes after that, -1 if the peer did not say
 	Rows    int
-	Full    bool // it stopped because the rows have many bytes: there may be more, however few they are
+	Full    bool // it stopped because the rows have many bytes: even if there are few rows, more may follow
 }
 
-// batchBytes is how many bytes of ids and revisions make a batch full. Ids may be long, so a number of
-// rows does not bound what a batch takes in memory, in the question which of them are missing, and in
-// answers, which have limits of their own.
+// batchBytes is how many bytes of ids and revisions make a batch full. Ids may be long, so a limit on
+// the rows does not bound the memory of a batch, nor the sizes of the request that asks which of
+// them are missing and of its answer.
 const batchBytes = 4 << 20
 
 // errBatchFull ends the reading of changes.

@@ -14,7 +14,7 @@ const (
 	storeDocs  = 1000
 	// waitForChange is how long one request of a continuous job waits for a change.
 	waitForChange = 50 * time.Second
-	// emptyPause is how long to leave a peer alone that says at once that there is nothing.
+	// emptyPause is how long to leave a peer alone if it says at once that there is nothing.
 	// It may be about to stop, or it may not know how to wait.
 	emptyPause = 250 * time.Millisecond
 )

@@ -31,7 +31,7 @@ func (p *remotePeer) OpenAttachment(ctx context.Context, r *Revision, att *Attac
 	return resp.Body, nil
 }
 
-// packed are the bytes of an attachment as gzip. They are stored that way, or somebody on the
+// packed has the bytes of an attachment as gzip. They are stored that way, or something on the
 // way has compressed them.
 type packed struct{ io.ReadCloser }
 
@@ -108,8 +108,8 @@ func (p *remotePeer) sendRelated(ctx context.Context, m *relatedMessage, query u
 	return resp, err
 }
 
-// taken makes sure that a database answered a write. Something on the way that answers every
-// request with a page has stored nothing.
+// taken makes sure that a database answered a write. If something on the way answers every
+// request with a page, nothing has been stored.
 func taken(resp *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	err = errors.Join(err, resp.Body.Close())

@@ -141,7 +141,7 @@ func (m *Manager) end(t *task, result Result, err error) {
 	}
 }
 
-// elsewhere handles errors that say that another process runs the job. If that lease ends
+// elsewhere handles errors that say that another process runs the job. If its lease ends
 // without being renewed, we try to get it.
 func (m *Manager) elsewhere(t *task, err error, now time.Time) bool {
 	if errors.Is(err, errOver) { // its document says the same once it is read

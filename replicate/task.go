@@ -28,8 +28,8 @@ type Request struct {
 	// sharer, if not "", is the user whose share of the running jobs this job counts against.
 	// Otherwise it is User.
 	sharer string
-	// sender, if not nil, says for each run in whose name requests go to peers. Otherwise it is
-	// User.
+	// sender, if not nil, returns for each run the user in whose name requests go to peers.
+	// Otherwise it is User.
 	sender func() User
 	// origin, if not nil, puts into the context of a run which request led to it.
 	origin func(context.Context) context.Context
