@@ -30,6 +30,9 @@ func TestPouchDBNames(t *testing.T) { runScript(t, "names.js") }
 // TestPouchDBDrawer has a phone sleep for longer than tombstones live, whose interval it sets.
 func TestPouchDBDrawer(t *testing.T) { runScript(t, "drawer.js") }
 
+// TestPouchDBPutBack has the server's file put back to older copies under devices that sync.
+func TestPouchDBPutBack(t *testing.T) { runScript(t, "putback.js") }
+
 func TestNano(t *testing.T) { runScript(t, "nano.js") }
 
 // TestRxDB has two devices with RxDB, whose replication is not CouchDB's: it knows no trees.
@@ -43,7 +46,8 @@ func TestLiveSync(t *testing.T) { runScript(t, "livesync.js") }
 
 // runScript runs a script of testdata/pouchdb against a server of its own. When the
 // script prints "stop" the server is stopped, and at "start" started again at the same
-// place, with the same data.
+// place, with the same data. At "copy" the file of the database notes is copied, and at
+// "put back" the copy takes its place.
 func runScript(t *testing.T, name string) {
 	t.Parallel()
 	dir := scriptFolder(t)
@@ -76,6 +80,12 @@ func runScript(t *testing.T, name string) {
 			fmt.Fprintln(stdin, "done")
 		case lines.Text() == "start":
 			server = startServer(t, data, server.address())
+			fmt.Fprintln(stdin, "done")
+		case lines.Text() == "copy":
+			atOneMoment(t, server, func() { putFile(t, filepath.Join(data, "databases", "notes.bolt"), filepath.Join(data, "copy")) })
+			fmt.Fprintln(stdin, "done")
+		case lines.Text() == "put back":
+			putFile(t, filepath.Join(data, "copy"), filepath.Join(data, "databases", "notes.bolt"))
 			fmt.Fprintln(stdin, "done")
 		case strings.HasPrefix(lines.Text(), "ok "):
 			steps++

@@ -50,6 +50,7 @@ func (d *Room) GetLocal(w http.ResponseWriter, r *http.Request) error {
 	db, id, q := at.db, at.id, at.q
 	defer db.Release()
 	doc, err := db.GetLocal(r.Context(), id)
+	doc, doubted, err := d.pushes.read(db, id, doc, err)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (d *Room) GetLocal(w http.ResponseWriter, r *http.Request) error {
 	if q.revs {
 		doc.Path = []revtree.Rev{doc.Rev}
 	}
-	if setETag(w, r, doc.Rev) {
+	if !doubted && setETag(w, r, doc.Rev) { // a browser may have what is doubted
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -84,6 +85,9 @@ func (d *Room) PutLocal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	doc.ID = id
+	if err := d.pushes.write(db, id, &doc); err != nil {
+		return err
+	}
 	return writeDocument(w, r, db, &docQuery{batch: q.batch, replicated: q.replicated}, doc)
 }
 

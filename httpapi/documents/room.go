@@ -15,11 +15,12 @@ type Room struct {
 	spool    *intake.Spool // where a long answer to _bulk_docs waits until it is complete
 	metrics  *metrics.Metrics
 	settings func() *settings
+	pushes   *pushLogs
 }
 
 // New makes a Room.
 func New(a *access.Access, c *config.Config, ids *uuids.Source, spool *intake.Spool, m *metrics.Metrics) *Room {
-	return &Room{access: a, ids: ids, spool: spool, metrics: m, settings: config.Follow(c, readSettings)}
+	return &Room{access: a, ids: ids, spool: spool, metrics: m, settings: config.Follow(c, readSettings), pushes: newPushLogs()}
 }
 
 // settings are the settings for documents.

@@ -1,0 +1,136 @@
+package documents
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// PouchDB keeps the checkpoint of a push in a local document of the server, and another one on its
+// own side, each with the sessions in which they were written. Where both name one session, it
+// believes its own side (pouchdb-checkpointer, compareReplicationLogs). So after an older copy of
+// the server's file has been put back, what was pushed later in that session, or in one that goes
+// on, would never be pushed again. Nothing that such a client sends tells that this has happened.
+//
+// So each epoch begins with doubt: until a session has compared, the server's document names its
+// newest session by the one before it. PouchDB then starts where the server's side says, which after
+// a mere restart is the same place. If there was no session before, it compares everything once. A
+// session that goes on over the beginning of an epoch is told once to start again: its checkpoint
+// is refused.
+
+// maxPushLogs is how many checkpoints are remembered. One that is forgotten is doubted again.
+const maxPushLogs = 100_000
+
+// pushLogs remembers which checkpoints of pushes are no longer doubted.
+type pushLogs struct {
+	mu   sync.Mutex // guards what follows
+	seen *lru.Cache[pushLogID, *pushLog]
+}
+
+type pushLogID struct{ db, epoch, id string }
+
+// pushLog is what is known of a checkpoint in an epoch.
+type pushLog struct {
+	reads   int  // since the beginning, or since it was refused
+	trusted bool // a session has compared
+}
+
+func newPushLogs() *pushLogs {
+	seen, _ := lru.New[pushLogID, *pushLog](maxPushLogs) // it fails only for a size below 1
+	return &pushLogs{seen: seen}
+}
+
+// of is what is known of a checkpoint. The caller holds mu.
+func (p *pushLogs) of(db *store.DB, id string) *pushLog {
+	key := pushLogID{db.Name(), db.Epoch(), id}
+	l, ok := p.seen.Get(key)
+	if !ok {
+		l = &pushLog{}
+		p.seen.Add(key, l)
+	}
+	return l
+}
+
+// pushRecord is PouchDB's checkpoint of a push, as far as it matters here.
+type pushRecord struct {
+	Replicator string           `json:"replicator"`
+	Version    json.RawMessage  `json:"version"`
+	SessionID  string           `json:"session_id"`
+	LastSeq    json.RawMessage  `json:"last_seq"`
+	History    []pushRecordPart `json:"history"`
+}
+
+type pushRecordPart struct {
+	LastSeq   json.RawMessage `json:"last_seq"`
+	SessionID string          `json:"session_id"`
+}
+
+// readPushRecord reads a local document; ok is false for anything else. The sequences of a push are
+// numbers of the client, those of a pull texts of ours.
+func readPushRecord(body []byte) (rec pushRecord, ok bool) {
+	if err := json.Unmarshal(body, &rec); err != nil || rec.Replicator != "pouchdb" || len(rec.History) == 0 {
+		return rec, false
+	}
+	_, err := jsonscan.Text(rec.LastSeq)
+	return rec, err != nil
+}
+
+// read is called with a local document that is about to be shown, or the error that says that there is
+// none, and returns what is to be shown. If it is doubted, it is not what the revision stands for.
+func (p *pushLogs) read(db *store.DB, id string, doc *store.Document, err error) (shown *store.Document, doubted bool, _ error) {
+	var rec pushRecord
+	ok := errors.Is(err, store.ErrMissing)
+	if err == nil {
+		rec, ok = readPushRecord(doc.Body)
+	}
+	if !ok {
+		return doc, false, err
+	}
+	p.mu.Lock()
+	l := p.of(db, id)
+	l.reads++
+	trusted := l.trusted
+	p.mu.Unlock()
+	if err != nil || trusted {
+		return doc, false, err
+	}
+	if len(rec.History) == 1 {
+		return nil, true, store.ErrMissing
+	}
+	rec.History[1].LastSeq = rec.LastSeq
+	rec.History, rec.SessionID = rec.History[1:], rec.History[1].SessionID
+	doc.Body, err = json.Marshal(rec)
+	return doc, true, err
+}
+
+// errPushAgain is the answer to a checkpoint of a session that has not compared.
+var errPushAgain = wire.Errorf(http.StatusServiceUnavailable, "service_unavailable",
+	"The server was started again, and its files may have been put back: start the replication again, to compare.")
+
+// write judges a local document that is to be written. A session that begins reads its checkpoint when
+// it starts, and again before it writes it; one that goes on only does the latter.
+func (p *pushLogs) write(db *store.DB, id string, doc *document.Doc) error {
+	if _, ok := readPushRecord(doc.Body); !ok {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.of(db, id)
+	switch {
+	case l.trusted:
+	case l.reads < 2:
+		l.reads = 0
+		return errPushAgain
+	default:
+		l.trusted = true
+	}
+	return nil
+}
