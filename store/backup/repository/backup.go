@@ -1,0 +1,574 @@
+package repository
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/backup"
+)
+
+// Making says how a backup is made.
+type Making struct {
+	Server    string   // uuid
+	Version   string   // of the server
+	Databases []string // nil: all
+	Settings  map[string]map[string]string
+	Wait      time.Duration  // for others that use the repository
+	Progress  func(Progress) // nil: nobody looks
+	// Unchanged says what to do if nothing has changed since the newest backup: keep one more that
+	// has the same, or none (the backup that Make returns is the newest one then).
+	Unchanged Unchanged
+
+	// Base is what to go on from, nil: the newest backups of the server. Of its databases only those
+	// of Changed are asked for what is new, all if that is nil.
+	Base    *Backup
+	Changed map[string]bool
+	// Replaces is a backup that the new one takes the place of: it is forgotten. Nil: none.
+	Replaces *Backup
+}
+
+// Unchanged says what a backup is to do if there is nothing new.
+type Unchanged int
+
+const (
+	KeepAnother Unchanged = iota
+	KeepNone
+)
+
+// Progress is how far a backup or a restore is.
+type Progress struct {
+	Database  string // that it is at; "" at the end
+	Done, All int    // databases
+	Documents uint64 // that were moved
+	Bytes     int64
+}
+
+// ErrVanished says that the content of an attachment has gone while the database was read. The next
+// run reads it again.
+var ErrVanished = errors.New("an attachment went away while it was backed up; the next run goes on")
+
+// Failed says which databases a backup could not read. It has the others.
+type Failed struct{ Databases map[string]error }
+
+func (e *Failed) Error() string {
+	for name, err := range e.Databases {
+		if len(e.Databases) == 1 {
+			return fmt.Sprintf("the backup has not, or only as of an earlier run: %s: %v", name, err)
+		}
+		return fmt.Sprintf("%d databases are not in the backup, or only as of an earlier run, among them %s: %v", len(e.Databases), name, err)
+	}
+	return "no database failed"
+}
+
+// Make makes a backup, or ends one that was cut. Of databases that are in an earlier backup only what
+// has changed is moved. If some databases cannot be read, the error is *Failed, and the backup has
+// the others.
+func (r *Repository) Make(ctx context.Context, src backup.Source, m Making) (b *Backup, err error) {
+	server := r.hash(m.Server)
+	ctx, release, err := r.lock(ctx, backing, server, m.Wait)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	k := &maker{Making: m, repo: r, src: src, server: server, began: time.Now().UTC(), noted: time.Now(), states: map[string]*Chain{}, whole: map[string]*Chain{}, unsaved: map[string]bool{}, known: newKnown(r)}
+	if err := k.recall(ctx); err != nil {
+		return nil, err
+	}
+	k.packer = newPacker(r, k.known)
+	defer func() { err = errors.Join(err, k.packer.drop()) }()
+	return k.make(ctx)
+}
+
+// maker makes one backup.
+type maker struct {
+	Making
+	repo   *Repository
+	src    backup.Source
+	server string
+	began  time.Time
+	noted  time.Time // when the run was last written down
+
+	newest *Backup // the newest backup of this server, as far as it can be read; nil: none
+	// What the repository has of databases, by the chains' keys: as far as it goes, and as a backup
+	// has it or can have it.
+	states, whole map[string]*Chain
+	run           run
+	known         *known
+	packer        *packer
+	now           Progress
+	stored        int64
+	moved         bool // there was something new
+
+	unsaved    map[string]bool // keys of states that no backup has
+	packsKnown bool            // known has been loaded
+}
+
+// recall finds what earlier runs have stored.
+func (k *maker) recall(ctx context.Context) error {
+	all, _, err := k.repo.listBackups(ctx)
+	if err != nil {
+		return err
+	}
+	ids := map[string]bool{}
+	for _, l := range all {
+		ids[l.id] = true
+	}
+	if k.Base != nil {
+		k.newest = k.Base
+		for _, c := range k.Base.Chains {
+			k.whole[c.Key], k.states[c.Key] = &c, &c
+		}
+		all = nil
+	}
+	id := make([]byte, 8)
+	rand.Read(id)
+	k.run = run{Server: k.server, ID: hex.EncodeToString(id)}
+	wanted := map[string]bool{}
+	for _, name := range k.Databases {
+		wanted[k.repo.hash(k.Server, name)] = true
+	}
+	// The newest backup has all databases, unless it was made of some only.
+	for n := 0; n < 20 && len(all) > 0; all = all[:len(all)-1] {
+		l := all[len(all)-1]
+		if l.server != k.server[:8] {
+			continue
+		}
+		b, err := k.repo.readOutline(ctx, l)
+		if errors.Is(err, ErrNoBackup) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		n++
+		if k.newest == nil {
+			k.newest = b
+		}
+		for _, c := range b.Chains {
+			if k.whole[c.Key] == nil {
+				k.whole[c.Key], k.states[c.Key] = &c, &c
+			}
+			delete(wanted, c.Key)
+		}
+		if len(wanted) == 0 && k.Databases != nil {
+			break
+		}
+		if k.Databases == nil && len(b.Chains) > 0 && !b.Partial {
+			break
+		}
+	}
+	cut, err := k.repo.readRun(ctx, k.repo.runName(k.server))
+	if err != nil || cut == nil || cut.Server != k.server || ids[cut.ID] {
+		return err
+	}
+	for _, c := range cut.Chains {
+		k.states[c.Key] = &c
+		k.unsaved[c.Key] = true
+		k.moved = true // it is in no backup yet
+	}
+	return nil
+}
+
+func (k *maker) make(ctx context.Context) (*Backup, error) {
+	names := k.Databases
+	if names == nil {
+		var err error
+		if names, err = k.src.Databases(ctx); err != nil {
+			return nil, err
+		}
+	}
+	b := &Backup{Outline: Outline{ID: k.run.ID, Server: k.server, Began: k.began, Partial: k.Databases != nil}}
+	b.Details = Details{UUID: k.Server, Version: k.Version, Settings: k.Settings}
+	failed := map[string]error{}
+	var chains []*Chain
+	k.now.All = len(names)
+	for _, name := range names {
+		if i := k.unchanged(name); i >= 0 {
+			chains = append(chains, k.whole[k.Base.Chains[i].Key])
+			b.Databases = append(b.Databases, k.Base.Databases[i])
+			k.now.Done++
+			continue
+		}
+		k.now.Database = name
+		k.show()
+		chain, found, err := k.database(ctx, name)
+		if ctx.Err() != nil {
+			return nil, errors.Join(context.Cause(ctx), k.note(context.WithoutCancel(ctx)))
+		}
+		k.now.Done++
+		if errors.Is(err, store.ErrNoDB) && k.Databases == nil {
+			continue // it has just been deleted
+		}
+		if err != nil {
+			failed[name] = err
+			if chain == nil {
+				continue
+			}
+			found.Failed = err.Error()
+		}
+		chains = append(chains, chain)
+		b.Databases = append(b.Databases, found)
+	}
+	if err := k.packer.flush(ctx); err != nil {
+		return nil, err
+	}
+	k.now.Database = ""
+	k.show()
+	var err error
+	if len(failed) > 0 {
+		if err = (&Failed{failed}); len(chains) == 0 {
+			return nil, err
+		}
+	}
+	if k.newest != nil && len(k.newest.Chains) != len(chains) {
+		k.moved = true // a database is there no longer
+	}
+	if !k.moved && k.Unchanged == KeepNone && k.newest != nil && err == nil {
+		return k.newest, nil
+	}
+	for _, c := range chains {
+		b.Chains = append(b.Chains, *c)
+	}
+	b.Stored = k.stored + k.packer.stored
+	b.Time = time.Now().UTC()
+	if err := context.Cause(ctx); err != nil { // the lock may be lost, and prune at work
+		return nil, err
+	}
+	if err := k.repo.keepBackup(ctx, b); err != nil {
+		return nil, err
+	}
+	return b, errors.Join(err, k.clean(ctx, b))
+}
+
+// clean removes what the backup that was just stored makes needless. What came of databases that
+// are not in it stays for the next run.
+func (k *maker) clean(ctx context.Context, b *Backup) (err error) {
+	for _, c := range b.Chains {
+		if k.whole[c.Key] == k.states[c.Key] {
+			delete(k.unsaved, c.Key)
+		}
+	}
+	if len(k.unsaved) > 0 {
+		k.run.ID += "+"
+		err = k.note(ctx)
+	} else {
+		err = k.repo.storage.Remove(ctx, k.repo.runName(k.server))
+	}
+	if k.Replaces != nil {
+		err = errors.Join(err, k.repo.storage.Remove(ctx, k.Replaces.Name))
+	}
+	return err
+}
+
+// unchanged returns the place in the base of a database that needs not be asked, -1 if it is to be.
+func (k *maker) unchanged(name string) int {
+	if k.Base == nil || k.Changed == nil || k.Changed[name] {
+		return -1
+	}
+	i, err := k.Base.Find(name)
+	if err != nil || k.Base.Databases[i].Failed != "" || k.unsaved[k.Base.Chains[i].Key] {
+		return -1
+	}
+	return i
+}
+
+func (k *maker) show() {
+	if k.Progress != nil {
+		k.Progress(k.now)
+	}
+}
+
+// tries is how often a database is asked again that gives nothing.
+const tries = 4
+
+// database backs up a database: it goes on from what the repository has of it. If it fails, it returns
+// the chain that the repository has nevertheless, nil if none.
+func (k *maker) database(ctx context.Context, name string) (*Chain, Database, error) {
+	key := k.repo.hash(k.Server, name)
+	d := &dump{maker: k, name: name, chain: &Chain{Key: key}}
+	if have := k.states[key]; have != nil {
+		d.chain = have.clone()
+	}
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval = 200 * time.Millisecond
+	for left := tries; ; {
+		moved := k.now.Bytes
+		err := d.pass(ctx)
+		if err == nil && d.ended {
+			break
+		}
+		if k.now.Bytes > moved || err == nil {
+			left = tries
+			wait.Reset()
+		}
+		if err == nil { // to fetch attachments
+			continue
+		}
+		if errors.Is(err, backup.ErrContinue) && !d.chain.Point.IsZero() {
+			d.chain = &Chain{Key: key} // whole, beside what there is
+			continue
+		}
+		left--
+		if left == 0 || !worthTrying(err) || pause(ctx, wait.NextBackOff()) != nil {
+			return k.whole[key], Database{Name: name}, err
+		}
+	}
+	d.chain.Time = time.Now().UTC()
+	d.chain.Documents, d.chain.Deleted = d.end.Documents, d.end.Deleted
+	k.states[key], k.whole[key] = d.chain, d.chain
+	if err := k.noteNow(ctx); err != nil {
+		return nil, Database{}, err
+	}
+	return d.chain, Database{Name: name}, nil
+}
+
+// worthTrying tells whether an error may be one of the network.
+func worthTrying(err error) bool {
+	_, broken := errors.AsType[*backup.Broken](err)
+	return !broken && !errors.Is(err, store.ErrNoDB) && !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, ErrVanished)
+}
+
+// noteNow writes down how far the run is, if it is time.
+func (k *maker) noteNow(ctx context.Context) error {
+	if time.Since(k.noted) < noteEvery && !k.packer.full() {
+		return nil
+	}
+	return k.note(ctx)
+}
+
+func (k *maker) note(ctx context.Context) error {
+	if err := k.packer.flush(ctx); err != nil {
+		return err
+	}
+	k.run.Chains = k.run.Chains[:0]
+	for key := range k.unsaved {
+		k.run.Chains = append(k.run.Chains, *k.states[key])
+	}
+	k.noted = time.Now()
+	return k.repo.writeRun(ctx, &k.run)
+}
+
+// dump is the backup of one database.
+type dump struct {
+	*maker
+	name  string
+	chain *Chain
+	ended bool
+	end   backup.End
+
+	out     *segment              // nil: none has begun
+	missing map[store.Digest]bool // attachments in out whose content is not stored
+	size    int64                 // of them
+}
+
+// pass reads a stream up to its end, or until attachments are to be fetched. What it reads is stored
+// when it returns nil, and the chain says so.
+func (d *dump) pass(ctx context.Context) (err error) {
+	in, err := d.src.Stream(ctx, d.name, backup.Options{Since: d.chain.Point, NoContent: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	d.missing, d.size = map[store.Digest]bool{}, 0
+	defer func() {
+		if d.out != nil {
+			err = errors.Join(err, d.out.drop())
+			d.out = nil
+		}
+	}()
+	stream := backup.NewReader(in)
+	documents := false // there are some in the segment
+	for {
+		item, err := stream.Next()
+		if err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			if documents && worthTrying(err) && ctx.Err() == nil { // what has come is not asked for again
+				err = errors.Join(err, d.keep(ctx, stream.Reached()))
+			}
+			return err
+		}
+		if item.Kind == backup.KindEnd {
+			if d.end, _ = stream.End(); d.end.Point == d.chain.Point { // what came is there already
+				d.ended = true
+				return nil
+			}
+		}
+		documents = documents || item.Kind == backup.KindDocument
+		if err := d.write(ctx, item); err != nil {
+			return err
+		}
+		switch {
+		case item.Kind == backup.KindEnd:
+			if err := d.keep(ctx, stream.Reached()); err != nil {
+				return err
+			}
+			d.ended = true
+			return nil
+		case item.Kind == backup.KindDocument && (d.out.size >= segmentSize || d.size >= attachmentSize):
+			fetch := len(d.missing) > 0
+			documents = false
+			if err := d.keep(ctx, stream.Reached()); err != nil || fetch {
+				return err // the server would not wait for us that long
+			}
+			if err := d.noteNow(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// write adds an item to the segment.
+func (d *dump) write(ctx context.Context, item *backup.Item) (err error) {
+	if d.out == nil {
+		if d.out, err = d.repo.newSegment(); err != nil {
+			return err
+		}
+	}
+	switch item.Kind {
+	case backup.KindAttachment:
+		a, err := item.Attachment()
+		if err != nil {
+			return err
+		}
+		if err := d.attachment(ctx, a); err != nil {
+			return err
+		}
+	case backup.KindDocument:
+		d.now.Documents++
+	}
+	d.now.Bytes += int64(len(item.Bytes()))
+	if d.now.Documents%500 == 0 {
+		d.show()
+	}
+	_, err = d.out.Write(item.Bytes())
+	return err
+}
+
+// attachment takes in that documents have an attachment.
+func (d *dump) attachment(ctx context.Context, a backup.Attachment) error {
+	if d.missing[a.Digest] {
+		return nil
+	}
+	if err := d.recallPacks(ctx); err != nil {
+		return err
+	}
+	if !d.packer.has(d.chain, a.Digest) {
+		d.missing[a.Digest] = true
+		d.size += a.Length
+	}
+	return nil
+}
+
+// recallPacks reads, once in a run, which contents are stored.
+func (k *maker) recallPacks(ctx context.Context) error {
+	if k.packsKnown {
+		return nil
+	}
+	k.packsKnown = true
+	for _, c := range k.states {
+		if err := k.known.load(ctx, c.Packs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep stores the segment and the attachments that it needs. Then the chain reaches to the point.
+func (d *dump) keep(ctx context.Context, reached store.Point) error {
+	p, err := d.out.keep(ctx)
+	d.out = nil
+	if err != nil {
+		return err
+	}
+	d.moved = true
+	d.stored += p.Size
+	if err := d.fetch(ctx); err != nil {
+		return err
+	}
+	d.chain.Segments = append(d.chain.Segments, p)
+	d.chain.Point = reached
+	d.states[d.chain.Key] = d.chain
+	d.unsaved[d.chain.Key] = true
+	return nil
+}
+
+// fetchAtOnce is how many attachments one request asks for.
+const fetchAtOnce = 1000
+
+// fetch fetches the attachments that are missing.
+func (d *dump) fetch(ctx context.Context) error {
+	digests := make([]store.Digest, 0, len(d.missing))
+	for digest := range d.missing {
+		digests = append(digests, digest)
+	}
+	for part := range slices.Chunk(digests, fetchAtOnce) {
+		if err := d.fetchSome(ctx, part); err != nil {
+			return err
+		}
+	}
+	d.missing, d.size = map[store.Digest]bool{}, 0
+	return nil
+}
+
+func (d *dump) fetchSome(ctx context.Context, digests []store.Digest) (err error) {
+	in, err := d.src.Contents(ctx, d.name, digests)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	stream := backup.NewReader(in)
+	var present *store.Digest
+	done := func() error {
+		if present == nil {
+			return nil
+		}
+		digest := *present
+		present = nil
+		if err := d.packer.end(d.chain, digest); err != nil {
+			return err
+		}
+		if d.packer.full() {
+			return d.packer.flush(ctx)
+		}
+		return nil
+	}
+	for {
+		item, err := stream.Next()
+		if err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		d.now.Bytes += int64(len(item.Bytes()))
+		switch item.Kind {
+		case backup.KindAttachment:
+			a, err := item.Attachment()
+			if err = errors.Join(err, done()); err != nil {
+				return err
+			}
+			if !a.Content {
+				return fmt.Errorf("%s: %w", a.Digest, ErrVanished)
+			}
+			d.packer.begin()
+			present = &a.Digest
+		case backup.KindChunk:
+			if err := d.packer.chunk(item.Payload); err != nil {
+				return err
+			}
+			d.show()
+		case backup.KindEnd:
+			return done()
+		}
+	}
+}

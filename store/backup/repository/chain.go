@@ -1,0 +1,163 @@
+package repository
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/tododb/tododb/store/backup"
+)
+
+// chainReader reads the segments of a chain, one behind the other: the streams of a database.
+type chainReader struct {
+	ctx  context.Context
+	repo *Repository
+	left []Part
+
+	name   string // of the segment that is open
+	object *opened
+	zip    *zstd.Decoder
+}
+
+func (r *Repository) readChain(ctx context.Context, segments []Part) *chainReader {
+	return &chainReader{ctx: ctx, repo: r, left: segments}
+}
+
+func (c *chainReader) Read(p []byte) (int, error) {
+	for {
+		if c.zip == nil {
+			if len(c.left) == 0 {
+				return 0, io.EOF
+			}
+			if err := c.next(); err != nil {
+				return 0, err
+			}
+		}
+		n, err := c.zip.Read(p)
+		if err == io.EOF {
+			err = c.shut()
+		} else if err != nil {
+			err = &DamagedError{c.name, err.Error()}
+		}
+		if n > 0 || err != nil {
+			return n, errors.Join(err, c.ctx.Err())
+		}
+	}
+}
+
+func (c *chainReader) next() (err error) {
+	c.name = c.left[0].Name
+	c.left = c.left[1:]
+	if c.object, err = c.repo.open(c.ctx, c.name, 0); err != nil {
+		return err
+	}
+	c.zip, err = decompressor(c.object.reader())
+	if err != nil {
+		return errors.Join(err, c.object.Close())
+	}
+	return nil
+}
+
+// shut closes the open segment.
+func (c *chainReader) shut() error {
+	if c.zip == nil {
+		return nil
+	}
+	c.zip.Close()
+	c.zip = nil
+	return c.object.Close()
+}
+
+// each calls fn for every item of a chain. A damaged item is the segment's damage.
+func (r *Repository) each(ctx context.Context, segments []Part, fn func(*backup.Reader, *backup.Item) error) (err error) {
+	in := r.readChain(ctx, segments)
+	defer func() { err = errors.Join(err, in.shut()) }()
+	stream := backup.NewReader(in)
+	for {
+		item, err := stream.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if broken, is := errors.AsType[*backup.Broken](err); is {
+			return &DamagedError{in.name, broken.Reason}
+		}
+		if err == nil {
+			err = fn(stream, item)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// docKey stands for the id of a document.
+type docKey [16]byte
+
+func docKeyOf(id []byte) docKey {
+	h := sha256.Sum256(id)
+	return docKey(h[:16])
+}
+
+// fold is what streams, one after the other, come to: of each document that is there in the end,
+// the sequence of its last capture.
+type fold struct {
+	docs map[docKey]captured
+}
+
+type captured struct {
+	seq   uint64
+	again bool // there is an earlier capture of the document
+}
+
+func newFold() *fold { return &fold{docs: map[docKey]captured{}} }
+
+// add takes an item in.
+func (f *fold) add(item *backup.Item) error {
+	switch item.Kind {
+	case backup.KindDocument:
+		d, err := item.Document()
+		if err != nil {
+			return err
+		}
+		k := docKeyOf(d.ID)
+		_, again := f.docs[k]
+		f.docs[k] = captured{d.Seq, again}
+	case backup.KindGone:
+		delete(f.docs, docKeyOf(item.Payload))
+	case backup.KindSurvivors:
+		s, err := item.Survivors()
+		if err != nil {
+			return err
+		}
+		for k, c := range f.docs {
+			if c.seq < s.From || c.seq > s.To {
+				continue
+			}
+			if _, is := slices.BinarySearch(s.Seqs, c.seq); !is {
+				delete(f.docs, k)
+			}
+		}
+	}
+	return nil
+}
+
+// has tells whether a capture is the one that counts.
+func (f *fold) has(d *backup.Document) (c captured, is bool) {
+	c, is = f.docs[docKeyOf(d.ID)]
+	return c, is && c.seq == d.Seq
+}
+
+// fold reads what the segments come to.
+func (r *Repository) fold(ctx context.Context, segments []Part) (*fold, error) {
+	f := newFold()
+	err := r.each(ctx, segments, func(_ *backup.Reader, item *backup.Item) error { return f.add(item) })
+	if err != nil {
+		return nil, fmt.Errorf("read a backup: %w", err)
+	}
+	return f, nil
+}

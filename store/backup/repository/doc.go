@@ -1,0 +1,27 @@
+// Package repository keeps backups of servers in a Storage: a folder, or a bucket of an object
+// store (package repository/s3).
+//
+// A repository is a set of objects:
+//
+//	tododb-repository.json              what this is, its format, and its salt
+//	segments/aa/SHA256                  a part of the stream of a database (package store/backup)
+//	packs/aa/SHA256                     the contents of attachments, each stored once
+//	backups/TIME-ID-SHA256              one for each backup: its databases, their segments, their packs
+//	runs/KEY                            how far a run came that has not ended
+//	locks/ID                            who is at work
+//
+// Segments, packs and backups are compressed, and encrypted if the repository has
+// recipients. The name of each has the SHA-256 of its bytes, so what is damaged is found without
+// a key. The head of a backup, one line of JSON, is never encrypted: it has times, sizes and the
+// names of objects, and of databases only a hash. So the next backup, forget, and the part of prune
+// that deletes need no key.
+//
+// What always holds:
+//
+//   - an object is whole or not there, and never changes;
+//   - whatever a backup names was there before it, and its storage had said that it is kept;
+//   - what no backup and no run names is garbage, and prune deletes it. It alone deletes
+//     segments and packs, while it holds a lock that excludes everybody else;
+//   - so a process that is killed at any point leaves garbage and a lock behind, and no
+//     backup that was there is harmed.
+package repository

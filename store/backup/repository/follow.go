@@ -1,0 +1,101 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/tododb/tododb/store/backup"
+)
+
+// Watch tells which databases have changed.
+type Watch interface {
+	// Next waits until databases have changed since the last call, as long as limit says at most,
+	// and names them.
+	Next(ctx context.Context, limit time.Duration) ([]string, error)
+}
+
+// Following says how Follow works.
+type Following struct {
+	Making
+	Watch Watch
+	// Every is the time between two backups that are kept. Each backup in between takes the place of
+	// the one before it.
+	Every time.Duration
+	// Made is called after each backup. Err says that it was not made, or lacks databases; Follow
+	// goes on then.
+	Made func(b *Backup, err error)
+	// Idle is called between backups; nil: nothing is to be done then. It may take its time.
+	Idle func(context.Context)
+}
+
+const (
+	gather  = time.Second      // for changes that come together
+	lookAll = 30 * time.Second // for what is no change of a document: local documents, properties
+)
+
+// Follow makes backups whenever databases change, within seconds, until the context ends. The error is
+// that of the first backup: without one there is nothing to follow.
+func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following) error {
+	b, err := r.Make(ctx, src, f.Making)
+	if b == nil {
+		return err
+	}
+	f.Made(b, err)
+	base, last := b, b
+	changed := map[string]bool{} // since base
+	wait := backoff.NewExponentialBackOff()
+	wait.MaxInterval = lookAll
+	for looked := time.Now(); ; {
+		if f.Idle != nil {
+			f.Idle(ctx)
+		}
+		names, err := f.Watch.Next(ctx, lookAll)
+		if err == nil && pause(ctx, gather) == nil && len(names) == 0 && time.Since(looked) < lookAll {
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		for _, name := range names {
+			changed[name] = true
+		}
+		m := f.Making
+		m.Base, m.Changed, m.Unchanged = base, changed, KeepNone
+		if err != nil || time.Since(looked) >= lookAll {
+			m.Changed = nil
+			looked = time.Now()
+		}
+		if last.Time.Sub(base.Time) >= f.Every { // last stays
+			base, m.Base = last, last
+			clear(changed)
+			for _, name := range names {
+				changed[name] = true
+			}
+		}
+		if last != base {
+			m.Replaces = last
+		}
+		b, err := r.Make(ctx, src, m)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			looked = time.Time{} // look at all again
+		}
+		if b != nil && b != base {
+			last = b
+			f.Made(b, err)
+		} else if err != nil {
+			f.Made(nil, err)
+			var busy *BusyError
+			if !errors.As(err, &busy) {
+				_ = pause(ctx, wait.NextBackOff())
+			}
+			continue
+		}
+		wait.Reset()
+	}
+}

@@ -1,0 +1,135 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Pruning says how Prune works.
+type Pruning struct {
+	Wait     time.Duration // for others that use the repository
+	Dry      bool          // change nothing
+	Progress func(Pruned)  // nil: nobody looks
+}
+
+// Pruned is what Prune did.
+type Pruned struct {
+	Merged  int   // segments that were merged into others
+	Objects int   // that were deleted
+	Bytes   int64 // that were in them
+}
+
+// Prune merges segments of backups that are always needed together, if there is a key to read
+// them, and deletes what neither a backup nor a run that can go on needs. Nobody else may be at work
+// meanwhile: it waits for them, and they wait for it. If it ends in the middle, the next one goes on.
+func (r *Repository) Prune(ctx context.Context, p Pruning) (done Pruned, err error) {
+	ctx, release, err := r.lock(ctx, deleting, "", p.Wait)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	all, older, err := r.listBackups(ctx)
+	if err != nil {
+		return done, err
+	}
+	remove := func(part Part) error {
+		done.Objects++
+		done.Bytes += part.Size
+		if p.Progress != nil {
+			p.Progress(done)
+		}
+		if p.Dry {
+			return nil
+		}
+		return r.storage.Remove(ctx, part.Name)
+	}
+	for _, l := range older {
+		if err := remove(l.Part); err != nil {
+			return done, err
+		}
+	}
+	var kept []*Backup
+	for _, l := range all {
+		b, err := r.readOutline(ctx, l) // one that cannot be read may need anything
+		if err != nil {
+			return done, err
+		}
+		kept = append(kept, b)
+	}
+	runs, err := r.runs(ctx, all)
+	if err != nil {
+		return done, err
+	}
+	if !p.Dry && r.CanRead() && (!r.Encrypted() || len(r.recipients) > 0) {
+		if done.Merged, err = r.merge(ctx, kept, runs, remove); err != nil {
+			return done, err
+		}
+	}
+	needed := map[string]bool{}
+	for _, b := range kept {
+		for part := range b.parts() {
+			needed[part.Name] = true
+		}
+	}
+	for _, u := range runs {
+		for i := range u.Chains {
+			u.Chains[i].each(func(part Part) bool { needed[part.Name] = true; return true })
+		}
+	}
+	for _, kind := range []string{segments, packs, indexes} {
+		var garbage []Part
+		err := r.storage.List(ctx, kind, func(e Entry) error {
+			if !needed[e.Name] {
+				garbage = append(garbage, Part{e.Name, e.Size})
+			}
+			return nil
+		})
+		if err != nil {
+			return done, err
+		}
+		for _, part := range garbage {
+			if err := context.Cause(ctx); err != nil { // the lock may be lost
+				return done, err
+			}
+			if err := remove(part); err != nil {
+				return done, err
+			}
+		}
+	}
+	if p.Dry {
+		return done, nil
+	}
+	return done, r.storage.Clean(ctx)
+}
+
+// runs reads how far runs came that have not ended. Those whose backup is there have ended.
+func (r *Repository) runs(ctx context.Context, all []listed) (found []*run, err error) {
+	ended := map[string]bool{}
+	for _, l := range all {
+		ended[l.id] = true
+	}
+	var names []string
+	err = r.storage.List(ctx, "runs/", func(e Entry) error {
+		names = append(names, e.Name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		u, err := r.readRun(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if u == nil {
+			continue
+		}
+		if !ended[u.ID] {
+			found = append(found, u)
+		} else if err := r.storage.Remove(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}

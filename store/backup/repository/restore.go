@@ -1,0 +1,198 @@
+package repository
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/backup"
+)
+
+// Sink takes databases in: a server, or a folder without one.
+type Sink interface {
+	// There tells of a database how many documents it has, apart from design documents; -1: there
+	// is none.
+	There(ctx context.Context, database string) (documents int64, err error)
+	// Restore makes a database of streams, in the place of one that is there if it is told so. If it
+	// fails, nothing has changed.
+	Restore(ctx context.Context, database string, streams io.Reader, replace bool) error
+}
+
+// Restoring says what is to be restored.
+type Restoring struct {
+	Database string // "": all
+	As       string // another name for it
+	Replace  bool   // databases that are there
+	Dry      bool   // only look whether it would work, and read all that is needed
+	Progress func(Progress)
+	// Done is called for each database that was restored; nil: nobody wants to know.
+	Done func(name string, from *Chain)
+}
+
+// ExistError says which databases would have to be replaced.
+type ExistError struct{ Names []string }
+
+func (e *ExistError) Error() string {
+	return fmt.Sprintf("there already: %q; nothing was changed. Replacing them deletes what they have", e.Names)
+}
+
+// systemDatabases are there on every server, so that the empty ones may be replaced without asking.
+var systemDatabases = map[string]bool{"_users": true, "_replicator": true, "_global_changes": true, store.SynchronizationsDB: true}
+
+// Restore restores the databases of a backup. Each one appears at once, and only if all of it is
+// right. The error is *ExistError if some are there and are not to be replaced; then nothing has
+// changed.
+func (r *Repository) Restore(ctx context.Context, sink Sink, b *Backup, q Restoring) (err error) {
+	ctx, release, err := r.lock(ctx, reading, "", 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	var places []int
+	if q.Database != "" {
+		i, err := b.Find(q.Database)
+		if err != nil {
+			return err
+		}
+		places = []int{i}
+	} else {
+		for i := range b.Databases {
+			places = append(places, i)
+		}
+	}
+	replace := map[string]bool{}
+	exist := &ExistError{}
+	for _, i := range places {
+		name := b.Databases[i].Name
+		if q.As != "" {
+			name = q.As
+		}
+		n, err := sink.There(ctx, name)
+		if err != nil {
+			return err
+		}
+		replace[name] = n >= 0
+		if n >= 0 && !q.Replace && !(n == 0 && systemDatabases[name]) {
+			exist.Names = append(exist.Names, name)
+		}
+	}
+	if len(exist.Names) > 0 {
+		return exist
+	}
+	// All that is needed is there, before the first one is touched.
+	for _, i := range places {
+		for p := range (&Outline{Chains: b.Chains[i : i+1]}).parts() {
+			if err := r.there(ctx, p); err != nil {
+				return fmt.Errorf("%s: %w", b.Databases[i].Name, err)
+			}
+		}
+	}
+	now := Progress{All: len(places)}
+	for _, i := range places {
+		name := b.Databases[i].Name
+		if q.As != "" {
+			name = q.As
+		}
+		now.Database = name
+		if err := r.restoreOne(ctx, sink, &b.Chains[i], name, replace[name], &q, &now); err != nil {
+			return fmt.Errorf("restore %s: %w", name, err)
+		}
+		now.Done++
+		if q.Done != nil {
+			q.Done(name, &b.Chains[i])
+		}
+	}
+	return nil
+}
+
+// there looks whether an object is there, with its size.
+func (r *Repository) there(ctx context.Context, p Part) error {
+	found := false
+	err := r.storage.List(ctx, p.Name[:len(p.Name)-len(sum(p.Name))], func(e Entry) error {
+		found = found || e.Name == p.Name && e.Size == p.Size
+		return nil
+	})
+	if err == nil && !found {
+		err = &MissingError{p.Name}
+	}
+	return err
+}
+
+func (r *Repository) restoreOne(ctx context.Context, sink Sink, c *Chain, name string, replace bool, q *Restoring, now *Progress) error {
+	if q.Dry {
+		return r.compose(ctx, c, io.Discard, q.Progress, now)
+	}
+	out, in := io.Pipe()
+	composed := make(chan error, 1)
+	go func() {
+		w := bufio.NewWriterSize(in, 256<<10)
+		err := r.compose(ctx, c, w, q.Progress, now)
+		err = errors.Join(err, w.Flush())
+		in.CloseWithError(err)
+		composed <- err
+	}()
+	err := sink.Restore(ctx, name, out, replace)
+	out.CloseWithError(errors.New("the target has already answered"))
+	if composing := <-composed; composing != nil && !errors.Is(composing, io.ErrClosedPipe) {
+		_, missing := errors.AsType[*MissingError](composing)
+		_, damaged := errors.AsType[*DamagedError](composing)
+		if missing || damaged || err == nil {
+			err = composing // the cause
+		}
+	}
+	return err
+}
+
+// compose writes the streams of a chain, with the contents of attachments.
+func (r *Repository) compose(ctx context.Context, c *Chain, w io.Writer, show func(Progress), now *Progress) error {
+	have, err := newContents(r)
+	if err != nil {
+		return err
+	}
+	defer have.close()
+	if err := have.load(ctx, c.Packs); err != nil {
+		return err
+	}
+	out := backup.NewWriter(w)
+	sent := map[store.Digest]bool{}
+	return r.each(ctx, c.Segments, func(stream *backup.Reader, item *backup.Item) error {
+		now.Bytes += int64(len(item.Bytes()))
+		switch item.Kind {
+		case backup.KindHeader:
+			h := stream.Header()
+			h.NoContent = false
+			return out.Begin(h)
+		case backup.KindEnd:
+			e, _ := stream.End()
+			_, err := out.End(e)
+			return err
+		case backup.KindAttachment:
+			a, err := item.Attachment()
+			if err != nil {
+				return err
+			}
+			if sent[a.Digest] {
+				return out.Copy(item)
+			}
+			sent[a.Digest] = true
+			if err := out.AttachmentHead(a); err != nil {
+				return err
+			}
+			return have.chunks(ctx, c.Key, a.Digest, func(chunk []byte) error {
+				now.Bytes += int64(len(chunk))
+				if show != nil {
+					show(*now)
+				}
+				return out.Item(backup.KindChunk, chunk)
+			})
+		case backup.KindDocument:
+			if now.Documents++; now.Documents%500 == 0 && show != nil {
+				show(*now)
+			}
+		}
+		return out.Copy(item)
+	})
+}
