@@ -154,6 +154,7 @@ func (s *Server) table() []Route {
 		at("/_dbs_info...", "GET,HEAD,POST", asks("GET,POST", dbLister, s.operate.DBsInfo)),
 		everyHost(at("/_uuids...", "GET", asks("GET", anyone, s.operate.UUIDs).tokens(every))),
 		at("/_active_tasks...", "GET,HEAD", asks("GET", admin, s.replications.ActiveTasks)),
+		at("/_backups", "GET,HEAD,POST", asks("GET", admin, s.operate.Backups), does("POST", "server", admin, s.operate.StartBackup)),
 		at("/_db_updates...", "GET,HEAD", asks("GET", admin, s.changes.DBUpdates)),
 		at("/_membership...", "GET", asks("GET", admin, s.operate.Membership)),
 		// Closed to tokens: a replication has all the rights of the token's owner.

@@ -79,6 +79,8 @@ type Options struct {
 	Synchronizer replications.Synchronizer
 	// Snapshots keeps the files of snapshots; nil: _snapshot answers 501.
 	Snapshots *snapshot.Files
+	// Keeper backs the server up by itself (nobody does).
+	Keeper operate.Keeper
 	// Access knows who asks and what they may do. nil: the server makes one from Store, Config,
 	// Designs, Spool, Trail and Now. If you set it, make it from the same values.
 	Access *access.Access
@@ -178,7 +180,7 @@ func New(opt Options) (*Server, error) {
 	s.query = query.New(query.Options{Access: s.access, Config: opt.Config, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opt.Views, Finder: opt.Finder, Reroute: s.reroute})
 	s.operate = operate.New(operate.Options{
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: ids,
-		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex, Smoosh: opt.Smoosh,
+		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex, Smoosh: opt.Smoosh, Keeper: opt.Keeper,
 	})
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
 	s.changes = changes.New(s.access, opt.Store, filters)

@@ -18,6 +18,7 @@ import (
 // written there is read or written for a user.
 var bareHandles = []string{
 	"cmd/tododb/offline.go withDB: Bare ForUpkeep",
+	"cmd/tododb/restore.go There: Bare ForUpkeep",
 
 	"httpapi/access/accounts.go Account: Bare ForAccounts",
 	"httpapi/access/accounts.go Rehash: Bare ForAccounts",

@@ -33,7 +33,7 @@ func rootCommand() *cobra.Command {
 	root.Flags().AddFlagSet(serve.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serve, configCommand(), checkCommand(), compactCommand(), replicateCommand(), versionCommand())
+	root.AddCommand(serve, configCommand(), checkCommand(), compactCommand(), replicateCommand(), backupCommand(), restoreCommand(), versionCommand())
 	return root
 }
 

@@ -171,10 +171,12 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	work.run(func(ctx context.Context) { snapshots.Run(ctx, f.store) })
 	snapshotFigures(figures, snapshots)
 
+	backups := newBackupKeeper(cfg, opt.data, f.store, log)
+	backupFigures(figures, backups)
 	api, err := httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
-		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper,
+		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper, Keeper: backups,
 		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,
 	})
 	if err != nil {
@@ -187,6 +189,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	if start.listening.figures != nil {
 		work.run(func(ctx context.Context) { start.serveFigures(ctx, api.Figures()) })
 	}
+	work.run(backups.Run)
 	synchronizer.Start()
 	cfg.Watch(func() { manager.SetSettings(replicatorSettings(cfg)) })
 	if err := manager.FollowDocuments(); err != nil {

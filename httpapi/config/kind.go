@@ -65,6 +65,14 @@ var (
 	// TLSVersions must leave one that is safe.
 	TLSVersions = &Kind{want: "a list such as ['tlsv1.2', 'tlsv1.3'] with at least one of these", ok: func(v string) bool { list, ok := tlsVersions(v); return ok && len(list) > 0 }, read: asTerms}
 	Level       = &Kind{want: "debug, info, notice, warning, error, critical, alert, emergency or none", ok: func(string) bool { return true }, read: asLevel}
+	// Schedule and Within are what packages schedule and repository below store/backup parse.
+	Schedule = &Kind{want: "an interval (30m, 1h, 1d), times of the day (02:00, 14:00), continuous, or manual", ok: schedule.MatchString, read: asText}
+	Within   = &Kind{want: "a duration such as 12h, 7d, 3w, 2mo or 1y", ok: within.MatchString, read: asText}
+)
+
+var (
+	schedule = regexp.MustCompile(`^(continuous|manual|([0-9]{1,4}(m|h|d|w|mo|y))+|([01][0-9]|2[0-3]):[0-5][0-9]( *, *([01][0-9]|2[0-3]):[0-5][0-9])*)$`)
+	within   = regexp.MustCompile(`^([0-9]{1,4}(m|h|d|w|mo|y))+$`)
 )
 
 var dbName = regexp.MustCompile(`^(_users|[a-z][a-z0-9_$()+/-]{0,237})$`)

@@ -122,6 +122,20 @@ var table = []Setting{
 
 	{Name{"tombstones", "interval"}, "3600", Seconds, 0, "seconds between looks for tombstones that end, in databases that say when (_tombstones)"},
 
+	{Name{"backup", "target"}, "", Text, 0, "where the server backs itself up to: a folder, or s3:https://HOST/BUCKET/PREFIX; empty: nowhere"},
+	{Name{"backup", "schedule"}, "1d", Schedule, 0, "when: after an interval since the last backup (30m, 1h, 1d), at times of the day (02:00, 14:00), continuous: within seconds of each change, or manual: when asked to (POST /_backups)"},
+	{Name{"backup", "keep_last"}, "0", Number, 0, "after each backup, those are forgotten that no keep rule keeps, and their space is freed; without rules all stay. This rule keeps the newest ones, so many"},
+	{Name{"backup", "keep_hourly"}, "0", Number, 0, "keep the newest backup of each of so many hours"},
+	{Name{"backup", "keep_daily"}, "0", Number, 0, "keep the newest backup of each of so many days"},
+	{Name{"backup", "keep_weekly"}, "0", Number, 0, "keep the newest backup of each of so many weeks"},
+	{Name{"backup", "keep_monthly"}, "0", Number, 0, "keep the newest backup of each of so many months"},
+	{Name{"backup", "keep_yearly"}, "0", Number, 0, "keep the newest backup of each of so many years"},
+	{Name{"backup", "keep_within"}, "", Within, 0, "keep all backups of so long before the newest one: 12h, 7d, 3w, 2mo, 1y"},
+	{Name{"backup", "recipients"}, "", List, 0, "age recipients (age1...) that a new target is encrypted for, comma-separated; empty: it is not encrypted"},
+	{Name{"backup", "identity_file"}, "", Text, 0, "file of age identities; only merging old encrypted backups needs one"},
+	{Name{"backup", "s3_region"}, "", Text, 0, "region of the bucket; empty: the object store is asked"},
+	{Name{"backup", "s3_key_file"}, "", Text, 0, "file with two lines, the access key and the secret key of the object store; empty: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials, or the machine's role"},
+
 	{Name{"limits", "user_requests"}, "0", Rate, 0, "requests per second that one user may make, except administrators; 429 beyond it; 0: no limit"},
 	{Name{"limits", "user_burst"}, "100", Count, 0, "requests that a user may make at once after being quiet"},
 	{Name{"limits", "address_requests"}, "0", Rate, 0, "requests per second from one address, or one /64 network of IPv6; 429 beyond it; 0: no limit"},

@@ -26,6 +26,8 @@ type Options struct {
 
 	// Smoosh compacts without being asked to (nil: nothing does).
 	Smoosh *smoosh.Smoosh
+	// Keeper backs the server up by itself (nobody does).
+	Keeper Keeper
 
 	// CompactIndex starts to compact the index of a design document, given its name.
 	CompactIndex func(r *http.Request, db *store.DB, design string) error
@@ -42,6 +44,7 @@ type Room struct {
 	uuid         string
 	reload       func() error
 	smoosh       *smoosh.Smoosh
+	keeper       Keeper
 	compactIndex func(r *http.Request, db *store.DB, design string) error
 	settings     func() *settings
 }
@@ -50,7 +53,7 @@ type Room struct {
 func New(opt Options) *Room {
 	o := &Room{
 		access: opt.Access, store: opt.Store, config: opt.Config, metrics: opt.Metrics, uuids: opt.IDs,
-		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, compactIndex: opt.CompactIndex,
+		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, keeper: opt.Keeper, compactIndex: opt.CompactIndex,
 		settings: config.Follow(opt.Config, readSettings),
 	}
 	if o.reload == nil {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,7 +35,7 @@ func (s *Server) Standing(ctx context.Context, database, id string) (now Standin
 			}
 		}
 	}
-	err = s.ask(ctx, "POST", path(database)+"/_all_docs", nil, map[string][]string{"keys": {id}}, &answer)
+	err = s.ask(ctx, message{method: "POST", path: path(database) + "/_all_docs", json: map[string][]string{"keys": {id}}}, &answer)
 	if err != nil {
 		return now, err
 	}
@@ -48,12 +49,20 @@ func (s *Server) Standing(ctx context.Context, database, id string) (now Standin
 // Content writes the content of an attachment.
 type Content func(ctx context.Context, d store.Digest, w io.Writer) error
 
-// PutLeaf writes a leaf of a document. If rev is "", it is written as what it is, a revision with its
-// ancestors; otherwise its content becomes the successor of that revision.
-func (s *Server) PutLeaf(ctx context.Context, database, id string, leaf *repository.Leaf, rev string, content Content) error {
-	query := url.Values{}
-	head := map[string]any{"_id": id, "_rev": rev}
-	if rev == "" {
+// Writing is a leaf of a document that is to be written. If Rev is "", it is written as what it is, a
+// revision with its ancestors; otherwise its content becomes the successor of that revision.
+type Writing struct {
+	Database, ID string
+	Rev          string
+	Leaf         *repository.Leaf
+	Content      Content // of its attachments
+}
+
+// PutLeaf writes a leaf of a document.
+func (s *Server) PutLeaf(ctx context.Context, w Writing) error {
+	leaf, query := w.Leaf, url.Values{}
+	head := map[string]any{"_id": w.ID, "_rev": w.Rev}
+	if w.Rev == "" {
 		query.Set("new_edits", "false")
 		head["_rev"] = leaf.Path[0].String()
 		head["_revisions"] = revisions(leaf.Path)
@@ -79,19 +88,21 @@ func (s *Server) PutLeaf(ctx context.Context, database, id string, leaf *reposit
 	if members := strings.TrimSpace(string(leaf.JSON)); members != "{}" {
 		body = append(append(body[:len(body)-1], ','), members[1:]...)
 	}
-	at := path(database) + docPath(id)
+	q := message{method: http.MethodPut, path: path(w.Database) + docPath(w.ID), query: query}
 	if len(leaf.Attachments) == 0 {
-		return s.put(ctx, at, query, "application/json", strings.NewReader(string(body)))
+		q.body = bytes.NewReader(body)
+		return s.put(ctx, q)
 	}
 	out, in := io.Pipe()
 	parts := multipart.NewWriter(in)
 	written := make(chan error, 1)
 	go func() { // ends with the request, which closes out
-		err := related(ctx, parts, body, leaf.Attachments, content)
+		err := related(ctx, parts, body, &w)
 		in.CloseWithError(err)
 		written <- err
 	}()
-	err = s.put(ctx, at, query, `multipart/related; boundary="`+parts.Boundary()+`"`, out)
+	q.body, q.kind = out, `multipart/related; boundary="`+parts.Boundary()+`"`
+	err = s.put(ctx, q)
 	out.CloseWithError(io.ErrClosedPipe)
 	if writing := <-written; writing != nil && !errors.Is(writing, io.ErrClosedPipe) {
 		return writing
@@ -108,13 +119,13 @@ func revisions(path []revtree.Rev) map[string]any {
 }
 
 // related writes a document and its attachments.
-func related(ctx context.Context, m *multipart.Writer, body []byte, atts []store.Attachment, content Content) error {
+func related(ctx context.Context, m *multipart.Writer, body []byte, l *Writing) error {
 	w, err := m.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/json"}})
 	if err == nil {
 		_, err = w.Write(body)
 	}
 	// In the order of the JSON's members, which are sorted.
-	atts = slices.SortedFunc(slices.Values(atts), func(a, b store.Attachment) int { return strings.Compare(a.Name, b.Name) })
+	atts := slices.SortedFunc(slices.Values(l.Leaf.Attachments), func(a, b store.Attachment) int { return strings.Compare(a.Name, b.Name) })
 	for i := 0; i < len(atts) && err == nil; i++ {
 		a := &atts[i]
 		name := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(store.InHead(a.Name))
@@ -123,7 +134,7 @@ func related(ctx context.Context, m *multipart.Writer, body []byte, atts []store
 			header.Set("Content-Encoding", store.InHead(a.Encoding))
 		}
 		if w, err = m.CreatePart(header); err == nil {
-			err = content(ctx, a.Digest, w)
+			err = l.Content(ctx, a.Digest, w)
 		}
 	}
 	return errors.Join(err, m.Close())
@@ -139,8 +150,8 @@ func docPath(id string) string {
 }
 
 // put sends a document.
-func (s *Server) put(ctx context.Context, at string, query url.Values, kind string, body io.Reader) error {
-	a, err := s.send(ctx, http.MethodPut, at, query, kind, body)
+func (s *Server) put(ctx context.Context, m message) error {
+	a, err := s.send(ctx, m)
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/backup"
@@ -21,6 +24,7 @@ import (
 type Server struct {
 	base           url.URL // without credentials
 	name, password string
+	near           bool // on this machine, where compressing costs more than it saves
 	http           *http.Client
 }
 
@@ -36,6 +40,7 @@ func New(address string, transport http.RoundTripper) (*Server, error) {
 	s.password, _ = u.User.Password()
 	s.base.User, s.base.RawQuery, s.base.Fragment = nil, "", ""
 	s.base.Path = strings.TrimSuffix(s.base.Path, "/")
+	s.near = u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
 	return s, nil
 }
 
@@ -51,7 +56,7 @@ type Refused struct {
 
 func (e *Refused) Error() string {
 	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
-		return fmt.Sprintf("%s: %s (%d): a backup needs an administrator's name and password in the address", e.at, e.Reason, e.Status)
+		return fmt.Sprintf("%s: %s (%d): this needs an administrator's name and password in the address", e.at, e.Reason, e.Status)
 	}
 	return fmt.Sprintf("%s: %s: %s (%d)", e.at, e.Word, e.Reason, e.Status)
 }
@@ -79,25 +84,48 @@ func path(parts ...string) string {
 	return b.String()
 }
 
-// do sends a request, with JSON if there is a body, as send does.
-func (s *Server) do(ctx context.Context, method, path string, query url.Values, body io.Reader) (*http.Response, error) {
-	return s.send(ctx, method, path, query, "application/json", body)
+// message is a request.
+type message struct {
+	method, path string
+	query        url.Values
+	json         any       // the body, unless it is body
+	body         io.Reader // nil: there is none
+	kind         string    // of the body, "" for JSON
+	packed       bool      // the body is zstd
+	unpack       bool      // the answer may come as zstd
 }
 
 // send sends a request and returns the answer, which is a success. The caller closes its body.
-func (s *Server) send(ctx context.Context, method, path string, query url.Values, kind string, body io.Reader) (*http.Response, error) {
-	at := s.base.String() + path
-	q, err := http.NewRequestWithContext(ctx, method, at, body)
+func (s *Server) send(ctx context.Context, m message) (*http.Response, error) {
+	if m.json != nil {
+		b, err := json.Marshal(m.json)
+		if err != nil {
+			return nil, err
+		}
+		m.body = bytes.NewReader(b)
+	}
+	at := s.base.String() + m.path
+	q, err := http.NewRequestWithContext(ctx, m.method, at, m.body)
 	if err != nil {
 		return nil, err
 	}
-	q.URL.RawQuery = query.Encode()
+	q.URL.RawQuery = m.query.Encode()
 	if s.name != "" {
 		q.SetBasicAuth(s.name, s.password)
 	}
 	q.Header.Set("User-Agent", "tododb-backup")
-	if body != nil {
-		q.Header.Set("Content-Type", kind)
+	q.Header.Set("Accept-Encoding", "identity") // or the client would ask for gzip
+	if m.unpack && !s.near {
+		q.Header.Set("Accept-Encoding", "zstd")
+	}
+	if m.packed {
+		q.Header.Set("Content-Encoding", "zstd")
+	}
+	if m.body != nil {
+		if m.kind == "" {
+			m.kind = "application/json"
+		}
+		q.Header.Set("Content-Type", m.kind)
 	}
 	a, err := s.http.Do(q)
 	if err != nil {
@@ -105,30 +133,27 @@ func (s *Server) send(ctx context.Context, method, path string, query url.Values
 	}
 	if a.StatusCode >= 300 {
 		defer a.Body.Close()
-		refused := &Refused{Status: a.StatusCode, at: method + " " + at}
-		var said struct{ Error, Reason string }
-		if text, err := io.ReadAll(io.LimitReader(a.Body, 64<<10)); err == nil && json.Unmarshal(text, &said) == nil {
-			refused.Word, refused.Reason = said.Error, said.Reason
-		}
-		if refused.Word == "" {
-			refused.Word, refused.Reason = "the answer is not that of a tododb", a.Status
-		}
-		return nil, refused
+		return nil, refused(a, m.method+" "+at)
 	}
 	return a, nil
 }
 
-// ask sends a request with JSON, if in is not nil, and reads the JSON of its answer.
-func (s *Server) ask(ctx context.Context, method, path string, query url.Values, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(b)
+// refused reads an answer that is no success.
+func refused(a *http.Response, at string) *Refused {
+	e := &Refused{Status: a.StatusCode, at: at}
+	var said struct{ Error, Reason string }
+	if text, err := io.ReadAll(io.LimitReader(a.Body, 64<<10)); err == nil && json.Unmarshal(text, &said) == nil {
+		e.Word, e.Reason = said.Error, said.Reason
 	}
-	a, err := s.do(ctx, method, path, query, body)
+	if e.Word == "" {
+		e.Word, e.Reason = "the answer is not that of a tododb", a.Status
+	}
+	return e
+}
+
+// ask sends a request and reads the JSON of its answer, unless out is nil.
+func (s *Server) ask(ctx context.Context, m message, out any) error {
+	a, err := s.send(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -138,7 +163,7 @@ func (s *Server) ask(ctx context.Context, method, path string, query url.Values,
 		return err
 	}
 	if err := json.NewDecoder(a.Body).Decode(out); err != nil {
-		return fmt.Errorf("%s %s: %w", method, s.base.String()+path, err)
+		return fmt.Errorf("%s %s: %w", m.method, s.base.String()+m.path, err)
 	}
 	return nil
 }
@@ -151,7 +176,7 @@ type Identity struct {
 
 // Identity asks who the server is.
 func (s *Server) Identity(ctx context.Context) (id Identity, err error) {
-	err = s.ask(ctx, "GET", "/", nil, nil, &id)
+	err = s.ask(ctx, message{method: "GET", path: "/"}, &id)
 	if err == nil && id.UUID == "" {
 		err = fmt.Errorf("%s is no tododb", s)
 	}
@@ -172,7 +197,7 @@ func (s *Server) Databases(ctx context.Context) (names []string, err error) {
 			q.Set("skip", "1")
 		}
 		var some []string
-		if err := s.ask(ctx, "GET", "/_all_dbs", q, nil, &some); err != nil {
+		if err := s.ask(ctx, message{method: "GET", path: "/_all_dbs", query: q}, &some); err != nil {
 			return nil, err
 		}
 		names = append(names, some...)
@@ -182,15 +207,28 @@ func (s *Server) Databases(ctx context.Context) (names []string, err error) {
 	}
 }
 
-// Settings are the settings of the server.
-func (s *Server) Settings(ctx context.Context) (all map[string]map[string]string, err error) {
-	err = s.ask(ctx, "GET", "/_node/_local/_config", nil, nil, &all)
-	return all, err
+// whole is what a server is made of besides its databases (package httpapi/backups).
+type whole struct {
+	Version  int                          `json:"version"`
+	UUID     string                       `json:"uuid,omitempty"`
+	Settings map[string]map[string]string `json:"settings,omitempty"`
 }
 
-// SetSetting changes a setting.
-func (s *Server) SetSetting(ctx context.Context, section, name, value string) error {
-	return s.ask(ctx, "PUT", "/_node/_local/_config"+path(section, name), nil, value, nil)
+// Settings are what the server's own file sets.
+func (s *Server) Settings(ctx context.Context) (map[string]map[string]string, error) {
+	var all whole
+	err := s.ask(ctx, message{method: "GET", path: "/_backup"}, &all)
+	return all.Settings, err
+}
+
+// SetSettings sets settings again, all or none. Others stay.
+func (s *Server) SetSettings(ctx context.Context, settings map[string]map[string]string) error {
+	return s.ask(ctx, message{method: "PUT", path: "/_restore", json: whole{Version: 1, Settings: settings}}, nil)
+}
+
+// RenewUUID gives the server another uuid, so that every client compares anew.
+func (s *Server) RenewUUID(ctx context.Context) error {
+	return s.ask(ctx, message{method: "PUT", path: "/_restore", json: whole{Version: 1, UUID: "new"}}, nil)
 }
 
 // Stream opens the stream of a database.
@@ -200,16 +238,12 @@ func (s *Server) Stream(ctx context.Context, database string, opt backup.Options
 		q.Set("since", opt.Since.String())
 	}
 	if opt.NoContent {
-		q.Set("content", "false")
+		q.Set("attachments", "list")
 	}
 	if opt.Checkpoints {
 		q.Set("checkpoints", "true")
 	}
-	a, err := s.do(ctx, "GET", path(database)+"/_backup", q, nil)
-	if err != nil {
-		return nil, err
-	}
-	return a.Body, nil
+	return s.stream(ctx, message{method: "GET", path: path(database) + "/_backup", query: q})
 }
 
 // Contents opens a stream of attachments.
@@ -220,15 +254,34 @@ func (s *Server) Contents(ctx context.Context, database string, digests []store.
 	for _, d := range digests {
 		body.Digests = append(body.Digests, d.String())
 	}
-	b, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
+	return s.stream(ctx, message{method: "POST", path: path(database) + "/_backup", json: body})
+}
+
+func (s *Server) stream(ctx context.Context, m message) (io.ReadCloser, error) {
+	m.unpack = true
+	a, err := s.send(ctx, m)
+	if err != nil || a.Header.Get("Content-Encoding") != "zstd" {
+		if err != nil {
+			return nil, err
+		}
+		return a.Body, nil
 	}
-	a, err := s.do(ctx, "POST", path(database)+"/_backup", nil, bytes.NewReader(b))
+	plain, err := zstd.NewReader(a.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, a.Body.Close())
 	}
-	return a.Body, nil
+	return &unpacked{plain, a.Body}, nil
+}
+
+// unpacked is an answer that came as zstd.
+type unpacked struct {
+	*zstd.Decoder
+	packed io.Closer
+}
+
+func (u *unpacked) Close() error {
+	u.Decoder.Close()
+	return u.packed.Close()
 }
 
 // Updates waits for databases to change.
@@ -240,36 +293,27 @@ type Updates struct {
 // Updates begins to wait: for whatever changes from now on.
 func (s *Server) Updates(ctx context.Context) (*Updates, error) {
 	u := &Updates{server: s, since: "now"}
-	_, err := u.read(ctx, 0)
+	_, err := u.Next(ctx, 0)
 	return u, err
 }
 
 // Next waits until databases have changed, for as long as limit says, and names them.
 func (u *Updates) Next(ctx context.Context, limit time.Duration) (names []string, err error) {
-	return u.read(ctx, limit)
-}
-
-func (u *Updates) read(ctx context.Context, limit time.Duration) (names []string, err error) {
 	q := url.Values{"since": {u.since}}
 	if limit > 0 {
 		q.Set("feed", "longpoll")
 		q.Set("timeout", strconv.FormatInt(limit.Milliseconds(), 10))
-		q.Set("heartbeat", "false")
 	}
 	var answer struct {
 		Results []struct {
 			Name string `json:"db_name"`
 		}
-		Last json.RawMessage `json:"last_seq"`
+		Last string `json:"last_seq"`
 	}
-	if err := u.server.ask(ctx, "GET", "/_db_updates", q, nil, &answer); err != nil {
+	if err := u.server.ask(ctx, message{method: "GET", path: "/_db_updates", query: q}, &answer); err != nil {
 		return nil, err
 	}
-	var last string
-	if err := json.Unmarshal(answer.Last, &last); err != nil {
-		last = string(answer.Last)
-	}
-	u.since = last
+	u.since = answer.Last
 	for _, r := range answer.Results {
 		names = append(names, r.Name)
 	}

@@ -16,9 +16,9 @@ type Sink interface {
 	// There tells of a database how many documents it has, apart from design documents; -1: there
 	// is none.
 	There(ctx context.Context, database string) (documents int64, err error)
-	// Restore makes a database of streams, in the place of one that is there if it is told so. If it
-	// fails, nothing has changed.
-	Restore(ctx context.Context, database string, streams io.Reader, replace bool) error
+	// Restore makes a database of streams, as package backup does. Of the options it heeds Replace. If
+	// it fails, nothing has changed.
+	Restore(ctx context.Context, database string, streams io.Reader, opt backup.RestoreOptions) error
 }
 
 // Restoring says what is to be restored.
@@ -90,17 +90,17 @@ func (r *Repository) Restore(ctx context.Context, sink Sink, b *Backup, q Restor
 			}
 		}
 	}
-	now := Progress{All: len(places)}
+	one := restoring{repo: r, sink: sink, q: &q, now: Progress{All: len(places)}}
 	for _, i := range places {
 		name := b.Databases[i].Name
 		if q.As != "" {
 			name = q.As
 		}
-		now.Database = name
-		if err := r.restoreOne(ctx, sink, &b.Chains[i], name, replace[name], &q, &now); err != nil {
+		one.now.Database = name
+		if err := one.restore(ctx, &b.Chains[i], replace[name]); err != nil {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
-		now.Done++
+		one.now.Done++
 		if q.Done != nil {
 			q.Done(name, &b.Chains[i])
 		}
@@ -121,20 +121,29 @@ func (r *Repository) there(ctx context.Context, p Part) error {
 	return err
 }
 
-func (r *Repository) restoreOne(ctx context.Context, sink Sink, c *Chain, name string, replace bool, q *Restoring, now *Progress) error {
-	if q.Dry {
-		return r.compose(ctx, c, io.Discard, q.Progress, now)
+// restoring is a restore that is going on.
+type restoring struct {
+	repo *Repository
+	sink Sink
+	q    *Restoring
+	now  Progress
+}
+
+// restore restores the database that now names.
+func (o *restoring) restore(ctx context.Context, c *Chain, replace bool) error {
+	if o.q.Dry {
+		return o.compose(ctx, c, io.Discard)
 	}
 	out, in := io.Pipe()
 	composed := make(chan error, 1)
 	go func() {
 		w := bufio.NewWriterSize(in, 256<<10)
-		err := r.compose(ctx, c, w, q.Progress, now)
+		err := o.compose(ctx, c, w)
 		err = errors.Join(err, w.Flush())
 		in.CloseWithError(err)
 		composed <- err
 	}()
-	err := sink.Restore(ctx, name, out, replace)
+	err := o.sink.Restore(ctx, o.now.Database, out, backup.RestoreOptions{Replace: replace})
 	out.CloseWithError(errors.New("the target has already answered"))
 	if composing := <-composed; composing != nil && !errors.Is(composing, io.ErrClosedPipe) {
 		_, missing := errors.AsType[*MissingError](composing)
@@ -147,8 +156,8 @@ func (r *Repository) restoreOne(ctx context.Context, sink Sink, c *Chain, name s
 }
 
 // compose writes the streams of a chain, with the contents of attachments.
-func (r *Repository) compose(ctx context.Context, c *Chain, w io.Writer, show func(Progress), now *Progress) error {
-	have, err := newContents(r)
+func (o *restoring) compose(ctx context.Context, c *Chain, w io.Writer) error {
+	have, err := newContents(o.repo)
 	if err != nil {
 		return err
 	}
@@ -158,7 +167,8 @@ func (r *Repository) compose(ctx context.Context, c *Chain, w io.Writer, show fu
 	}
 	out := backup.NewWriter(w)
 	sent := map[store.Digest]bool{}
-	return r.each(ctx, c.Segments, func(stream *backup.Reader, item *backup.Item) error {
+	now := &o.now
+	return o.repo.each(ctx, c.Segments, func(stream *backup.Reader, item *backup.Item) error {
 		now.Bytes += int64(len(item.Bytes()))
 		switch item.Kind {
 		case backup.KindHeader:
@@ -183,16 +193,20 @@ func (r *Repository) compose(ctx context.Context, c *Chain, w io.Writer, show fu
 			}
 			return have.chunks(ctx, c.Key, a.Digest, func(chunk []byte) error {
 				now.Bytes += int64(len(chunk))
-				if show != nil {
-					show(*now)
-				}
+				o.show()
 				return out.Item(backup.KindChunk, chunk)
 			})
 		case backup.KindDocument:
-			if now.Documents++; now.Documents%500 == 0 && show != nil {
-				show(*now)
+			if now.Documents++; now.Documents%500 == 0 {
+				o.show()
 			}
 		}
 		return out.Copy(item)
 	})
+}
+
+func (o *restoring) show() {
+	if o.q.Progress != nil {
+		o.q.Progress(o.now)
+	}
 }

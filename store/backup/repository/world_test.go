@@ -216,8 +216,8 @@ func (f folderSink) There(ctx context.Context, name string) (int64, error) {
 	return 1, err
 }
 
-func (f folderSink) Restore(ctx context.Context, name string, streams io.Reader, replace bool) error {
-	_, err := backup.Restore(ctx, f.s, name, streams, backup.RestoreOptions{Replace: replace})
+func (f folderSink) Restore(ctx context.Context, name string, streams io.Reader, opt backup.RestoreOptions) error {
+	_, err := backup.Restore(ctx, f.s, name, streams, opt)
 	return err
 }
 

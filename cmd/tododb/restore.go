@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tododb/tododb/httpapi/backups/client"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/backup"
+	"github.com/tododb/tododb/store/backup/repository"
+)
+
+func restoreCommand() *cobra.Command {
+	var q restoreRequest
+	cmd := &cobra.Command{
+		Use:   "restore TARGET",
+		Short: "Restore a server, a database or documents from a backup",
+		Long: `restore brings databases of a backup in TARGET to a running server, all or the one of --db. A
+database appears when all of it is there and right; if anything is wrong, nothing has
+changed. One that the server has already is replaced only with --replace.
+
+With --doc it restores single documents into a database that the server has. What the
+backup has of a document becomes its newest revision; a document that the server does
+not know comes back with its history.
+
+A restored database is a state of the past. Replications and sync clients notice it, and offer
+again what they have. For clients that keep checkpoints only on their own side, say
+--forget-clients: the server gets another uuid, so that all of them compare anew.
+
+With --data the databases go into a folder that no server has open.` + targetHelp,
+		Args: oneTarget,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := errors.Join(fromEnv(cmd, "data", "TODODB_DATA"), fromEnv(cmd, "url", "TODODB_URL"), q.fromEnv(cmd))
+			if err != nil {
+				return err
+			}
+			q.offline = cmd.Flags().Changed("data") && !cmd.Flags().Changed("url")
+			q.data, q.target, q.out = cmd.Flag("data").Value.String(), args[0], cmd.OutOrStdout()
+			return q.run(cmd.Context())
+		},
+	}
+	q.targetFlags.add(cmd)
+	q.wanted.add(cmd)
+	q.addServer(cmd)
+	dataFlag(cmd)
+	cmd.Flags().StringVar(&q.db, "db", "", "restore this database only")
+	cmd.Flags().StringVar(&q.as, "as", "", "with --db: under another name")
+	cmd.Flags().StringArrayVar(&q.docs, "doc", nil, "with --db: restore this document only; may be repeated")
+	cmd.Flags().BoolVar(&q.replace, "replace", false, "replace databases, or documents, that are there")
+	cmd.Flags().BoolVar(&q.dry, "dry-run", false, "change nothing: read all that is needed, and say what would be done")
+	cmd.Flags().BoolVar(&q.settings, "settings", false, "also set the server's settings and administrators as they were, except for addresses, certificates and its uuid")
+	cmd.Flags().BoolVar(&q.forget, "forget-clients", false, "then give the server another uuid, so that every client compares anew")
+	return cmd
+}
+
+// restoreRequest is what the command line asks for.
+type restoreRequest struct {
+	targetFlags
+	serverFlags
+	wanted                         wantedFlags
+	target, data                   string
+	offline                        bool
+	db, as                         string
+	docs                           []string
+	replace, dry, settings, forget bool
+	out                            io.Writer
+}
+
+func (q *restoreRequest) check() error {
+	switch {
+	case q.db == "" && (q.as != "" || len(q.docs) > 0):
+		return usagef("--as and --doc: say of which database, with --db")
+	case q.offline && (len(q.docs) > 0 || q.settings || q.forget):
+		return usagef("--doc, --settings and --forget-clients need a running server")
+	case len(q.docs) > 0 && (q.settings || q.forget):
+		return usagef("--doc: documents come as new writes, which need no --settings and no --forget-clients")
+	}
+	return nil
+}
+
+func (q *restoreRequest) run(ctx context.Context) (err error) {
+	if err := q.check(); err != nil {
+		return err
+	}
+	want, err := q.wanted.wanted()
+	if err != nil {
+		return err
+	}
+	var server *client.Server
+	var sink repository.Sink
+	if q.offline {
+		log, err := newLog("auto", slog.LevelWarn)
+		if err != nil {
+			return err
+		}
+		f, err := openOffline(ctx, q.data, true, log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		sink = folderSink{f.store}
+	} else {
+		if server, err = q.server(); err != nil {
+			return err
+		}
+		sink = server
+	}
+	repo, err := q.openBackups(ctx, q.target)
+	if err != nil {
+		return err
+	}
+	b, err := repo.Find(ctx, want)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(q.out, "from backup %s of %s\n", b.ID, b.Time.Local().Format(time.DateTime))
+	if len(q.docs) > 0 {
+		return q.documents(ctx, repo, server, b)
+	}
+	bar := newMoving(os.Stderr)
+	defer bar.close()
+	word := "restored"
+	if q.dry {
+		word = "could be restored"
+	}
+	err = repo.Restore(ctx, sink, b, repository.Restoring{
+		Database: q.db, As: q.as, Replace: q.replace, Dry: q.dry, Progress: bar.show,
+		Done: func(name string, c *repository.Chain) {
+			fmt.Fprintf(q.out, "%s: %s %s, as of %s\n", name, count(int(c.Documents-c.Deleted), "document"), word, c.Time.Local().Format(time.DateTime))
+		},
+	})
+	bar.close()
+	if there, is := errors.AsType[*repository.ExistError](err); is {
+		return fmt.Errorf("%w; say --replace to do so", there)
+	}
+	if err != nil || server == nil {
+		return err
+	}
+	if q.settings {
+		if err := q.restoreSettings(ctx, server, b); err != nil {
+			return err
+		}
+	}
+	if q.forget && !q.dry {
+		if err := server.RenewUUID(ctx); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(q.out, "the server has another uuid: all clients compare anew")
+	}
+	return err
+}
+
+// folderSink restores into a folder that no server has open.
+type folderSink struct{ store *store.Store }
+
+func (s folderSink) There(ctx context.Context, database string) (int64, error) {
+	db, err := s.store.Bare(ctx, database, store.ForUpkeep)
+	if errors.Is(err, store.ErrNoDB) {
+		return -1, nil
+	} else if err != nil {
+		return 0, err
+	}
+	defer db.Release()
+	info, err := db.Info(ctx)
+	return int64(info.DocCount), err
+}
+
+func (s folderSink) Restore(ctx context.Context, database string, streams io.Reader, opt backup.RestoreOptions) error {
+	_, err := backup.Restore(ctx, s.store, database, streams, opt)
+	return err
+}
+
+// restoreSettings sets what differs.
+func (q *restoreRequest) restoreSettings(ctx context.Context, server *client.Server, b *repository.Backup) error {
+	now, err := server.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	differ, n := map[string]map[string]string{}, 0
+	for section, names := range b.Settings {
+		for name, value := range names {
+			if was, is := now[section][name]; is && was == value || ofMachine(section, name) {
+				continue
+			}
+			if differ[section] == nil {
+				differ[section] = map[string]string{}
+			}
+			differ[section][name] = value
+			n++
+		}
+	}
+	word := "could be set"
+	if !q.dry {
+		word = "set"
+		if err := server.SetSettings(ctx, differ); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(q.out, "%s %s as they were\n", count(n, "setting"), word)
+	return err
+}
+
+// ofMachine tells settings that belong to a machine and not to what a server is.
+func ofMachine(section, name string) bool {
+	return section == "ssl" || section == "chttpd" && (name == "port" || name == "bind_address")
+}
+
+// documents restores single documents.
+func (q *restoreRequest) documents(ctx context.Context, repo *repository.Repository, server *client.Server, b *repository.Backup) error {
+	docs, err := repo.Documents(ctx, b, q.db, q.docs)
+	if err != nil {
+		return err
+	}
+	into := q.db
+	if q.as != "" {
+		into = q.as
+	}
+	// Look at all before anything is written.
+	standing := make([]client.Standing, len(docs))
+	for i, d := range docs {
+		if standing[i], err = server.Standing(ctx, into, d.ID); err != nil {
+			return err
+		}
+		now := standing[i]
+		if now.Rev != "" && !now.Deleted && now.Rev != d.Leaves[0].Path[0].String() && !q.replace {
+			return fmt.Errorf("document %q is there, at revision %s; nothing was changed. With --replace, its content becomes that of revision %s again", d.ID, now.Rev, d.Leaves[0].Path[0])
+		}
+	}
+	content := func(ctx context.Context, d store.Digest, w io.Writer) error {
+		return repo.WriteContent(ctx, b, q.db, d, w)
+	}
+	for i := range docs {
+		d, now := &docs[i], standing[i]
+		winner := d.Leaves[0].Path[0].String()
+		leaves, rev := d.Leaves, ""
+		switch {
+		case now.Rev == winner:
+			fmt.Fprintf(q.out, "%s: is at revision %s already\n", d.ID, winner)
+			continue
+		case now.Rev != "": // its history is there
+			leaves, rev = d.Leaves[:1], now.Rev
+		}
+		for j := range leaves {
+			if q.dry {
+				break
+			}
+			if err := server.PutLeaf(ctx, client.Writing{Database: into, ID: d.ID, Rev: rev, Leaf: &leaves[j], Content: content}); err != nil {
+				return fmt.Errorf("restore document %q: %w", d.ID, err)
+			}
+		}
+		word := "restored"
+		if q.dry {
+			word = "could be restored"
+		}
+		fmt.Fprintf(q.out, "%s: %s as it was at revision %s\n", d.ID, word, winner)
+	}
+	return nil
+}

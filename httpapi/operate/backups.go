@@ -1,0 +1,42 @@
+package operate
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store/backup/schedule"
+)
+
+// Keeper backs the server up by itself.
+type Keeper interface {
+	State() schedule.State
+	Start() error
+}
+
+// Backups answers GET /_backups: how the server's own backups are.
+func (o *Room) Backups(w http.ResponseWriter, r *http.Request) error {
+	state := schedule.State{Last: []schedule.Run{}}
+	if o.keeper != nil {
+		state = o.keeper.State()
+	}
+	b, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	return wire.WriteJSON(w, r, http.StatusOK, b)
+}
+
+// StartBackup answers POST /_backups: a backup is made now.
+func (o *Room) StartBackup(w http.ResponseWriter, r *http.Request) error {
+	if o.keeper == nil {
+		return wire.Errorf(http.StatusNotImplemented, "not_implemented", "This server does not back itself up.")
+	}
+	if err := o.keeper.Start(); errors.Is(err, schedule.ErrOff) {
+		return wire.Errorf(http.StatusConflict, "conflict", "The setting [backup] target is empty.")
+	} else if err != nil {
+		return wire.Errorf(http.StatusConflict, "conflict", "The settings of [backup] cannot be used: %v", err)
+	}
+	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
+}
