@@ -164,7 +164,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, synchronizer.Close()) }()
 
-	snapshots, err := snapshot.OpenFiles(snapshot.FilesOptions{Dir: filepath.Join(opt.data, "snapshots"), Config: cfg, Log: log})
+	snapshots, err := snapshot.OpenFiles(snapshot.FilesOptions{Dir: filepath.Join(opt.data, "snapshots"), Config: cfg, Log: log, Full: guard.NoRoomForQueries})
 	if err != nil {
 		return err
 	}

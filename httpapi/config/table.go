@@ -117,7 +117,7 @@ var table = []Setting{
 	{Name{"smoosh.ignore", Any}, "", OrDefault(Bool), 0, "DATABASE = true: it and its indexes are left alone"},
 	{Name{"disk_monitor", "enable"}, "false", Bool, 0, "keep some of the disk free: above the thresholds below, what would fill it is refused with a 507"},
 	{Name{"disk_monitor", "background_view_indexing_threshold"}, "80", Percent, 0, "percentage of the disk in use above which no index is brought up to date in the background"},
-	{Name{"disk_monitor", "interactive_view_indexing_threshold"}, "90", Percent, 0, "percentage above which a query is refused if its index would have to be brought up to date first; stale ones are answered"},
+	{Name{"disk_monitor", "interactive_view_indexing_threshold"}, "90", Percent, 0, "percentage above which a query is refused if its index would have to be brought up to date first, and a _snapshot if it would have to be built; stale indexes are asked"},
 	{Name{"disk_monitor", "interactive_database_writes_threshold"}, "90", Percent, 0, "percentage above which documents are not written, also not by replications, except to delete them; local documents still are"},
 
 	{Name{"tombstones", "interval"}, "3600", Seconds, 0, "seconds between looks for tombstones that end, in databases that say when (_tombstones)"},

@@ -30,6 +30,8 @@ type FilesOptions struct {
 	Config *config.Config
 	Log    *slog.Logger     // nil: nothing is logged
 	Now    func() time.Time // the clock (time.Now)
+	// Full tells whether the disk is too full for snapshots, so that they make room (it never is).
+	Full func() bool
 }
 
 // Files are the files with snapshots, in a folder of their own.
@@ -51,6 +53,9 @@ func OpenFiles(opt FilesOptions) (*Files, error) {
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Full == nil {
+		opt.Full = func() bool { return false }
 	}
 	s := &Files{opt: opt}
 	if err := s.load(); err != nil {
@@ -194,6 +199,7 @@ func (f *file) openIfOf(ctx context.Context, db *store.DB, c cut) (*Snapshot, er
 
 // take finds the file for what is asked, or begins one. The caller gives it back.
 func (s *Files) take(h *holding) *file {
+	room := s.room()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range slices.Backward(s.all) {
@@ -211,7 +217,7 @@ func (s *Files) take(h *holding) *file {
 	f := s.newFile(*h, s.newPath())
 	s.all = append(s.all, f)
 	s.hold(f)
-	s.bound(f)
+	s.bound(room)
 	return f
 }
 
@@ -258,6 +264,7 @@ func (s *Files) remove(f *file) {
 
 // grow notes how large a file has become. Others have to make room for it.
 func (s *Files) grow(f *file, size int64) error {
+	room := s.room()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.size += size - f.size
@@ -265,20 +272,27 @@ func (s *Files) grow(f *file, size int64) error {
 	if f.dropped {
 		return errStale
 	}
-	if !s.bound(f) {
+	if !s.bound(room) {
 		return errNoRoom
 	}
 	return nil
 }
 
+// room is how many bytes the files may have.
+func (s *Files) room() int64 {
+	if s.opt.Full() {
+		return 0
+	}
+	return s.opt.Config.Int("snapshots", "max_size")
+}
+
 // bound removes what has not been used for longest until the rest fits. It never removes what
 // is in use.
-func (s *Files) bound(keep *file) (fits bool) {
-	room := s.opt.Config.Int("snapshots", "max_size")
+func (s *Files) bound(room int64) (fits bool) {
 	for s.size > room || len(s.all) > maxFiles {
 		var oldest *file
 		for _, f := range s.all {
-			if f.users == 0 && f != keep && (oldest == nil || f.used.Before(oldest.used)) {
+			if f.users == 0 && (oldest == nil || f.used.Before(oldest.used)) {
 				oldest = f
 			}
 		}
@@ -341,10 +355,14 @@ func (s *Files) forgetGone(ctx context.Context, st *store.Store) {
 	})
 }
 
-// Sweep removes files that were not used for long.
+// Sweep removes files that were not used for long, and on a full disk all that are not in use.
 func (s *Files) Sweep() {
+	room := s.room()
 	old := s.opt.Now().Add(-s.opt.Config.Duration("snapshots", "keep"))
 	s.dropAll(func(f *file) bool { return f.users == 0 && f.used.Before(old) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bound(room)
 }
 
 func (s *Files) dropAll(which func(*file) bool) {

@@ -25,6 +25,7 @@ type site struct {
 	files *snapshot.Files
 	dir   string
 	now   time.Time
+	full  bool // the disk
 }
 
 func openSite(t *testing.T) *site {
@@ -40,7 +41,7 @@ func openSite(t *testing.T) *site {
 func (s *site) openFiles(t *testing.T, cfg *config.Config) {
 	t.Helper()
 	var err error
-	s.files, err = snapshot.OpenFiles(snapshot.FilesOptions{Dir: s.dir, Config: cfg, Now: func() time.Time { return s.now }})
+	s.files, err = snapshot.OpenFiles(snapshot.FilesOptions{Dir: s.dir, Config: cfg, Now: func() time.Time { return s.now }, Full: func() bool { return s.full }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,6 +288,15 @@ func TestFilesGo(t *testing.T) {
 	}
 
 	httpapitest.Set(t, s.Config, "snapshots/max_size", "100000000")
+	s.get(t, http.StatusOK)
+	s.full = true
+	s.get(t, http.StatusOK) // it is there
+	s.files.Sweep()
+	s.get(t, http.StatusInsufficientStorage)
+	if names := s.ondisk(t); len(names) != 0 {
+		t.Errorf("on a full disk: %v", names)
+	}
+	s.full = false
 	s.get(t, http.StatusOK)
 	httpapitest.Set(t, s.Config, "snapshots/keep", "3600")
 	s.now = s.now.Add(59 * time.Minute)
