@@ -135,7 +135,7 @@ func (v *vault) change(t *testing.T) {
 // looked at all the time, except while a compaction runs. TODODB_TEST_VAULT is how many edits there are
 // to a vault of 4 MB; otherwise all is a tenth of that or less.
 func TestVault(t *testing.T) {
-	edits, bytes, sizes := 4_000, 400_000, int64(64<<10)
+	edits, bytes, sizes := 2_000, 200_000, int64(64<<10)
 	if text := os.Getenv("TODODB_TEST_VAULT"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil {
@@ -149,10 +149,11 @@ func TestVault(t *testing.T) {
 	set.Databases[0].MinSize = sizes
 	s := start(t, st, set, smoosh.Options{Gather: time.Millisecond})
 	v := newVault(t, db, bytes)
+	const looks = 50
 	worst, sampled, most := 0.0, 0, int64(0)
 	for i := range edits {
 		v.change(t)
-		if i%(edits/100) != 0 {
+		if i%(edits/looks) != 0 {
 			time.Sleep(100 * time.Microsecond) // nobody edits faster than this
 			continue
 		}
