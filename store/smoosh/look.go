@@ -172,12 +172,21 @@ func (s *Smoosh) design(ctx context.Context, db store.Bare) {
 
 // lookAround compares all files with what is remembered, after the start and from time to time.
 func (s *Smoosh) lookAround(ctx context.Context) {
-	wait := s.settings.Load().Wait
-	for sleep(ctx, wait) {
+	if !sleep(ctx, s.settings.Load().Wait) {
+		return
+	}
+	every := time.NewTicker(s.opt.LookEvery)
+	defer every.Stop()
+	for {
 		if err := s.lookAtAll(ctx); err != nil && ctx.Err() == nil {
 			s.opt.Log.Error("cannot look for files to compact", "error", err)
 		}
-		wait = s.opt.LookEvery
+		select {
+		case <-every.C:
+		case <-s.again:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

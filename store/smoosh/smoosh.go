@@ -62,7 +62,8 @@ type Smoosh struct {
 	settings atomic.Pointer[Settings]
 	limit    *rate.Limiter
 	began    time.Time
-	poke     chan struct{} // look again
+	poke     chan struct{} // look again at what has changed
+	again    chan struct{} // look again at all
 
 	works sync.WaitGroup // of Run
 
@@ -94,7 +95,7 @@ type Figures struct {
 func New(opt Options, settings Settings) *Smoosh {
 	opt.withDefaults()
 	s := &Smoosh{
-		opt: opt, limit: rate.NewLimiter(rate.Inf, 0), poke: make(chan struct{}, 1),
+		opt: opt, limit: rate.NewLimiter(rate.Inf, 0), poke: make(chan struct{}, 1), again: make(chan struct{}, 1),
 		touched: map[object]bool{}, queues: map[string]*queue{}, later: map[object]time.Time{},
 		running: map[object]*job{}, inUse: map[string]int{}, cleans: map[string]time.Time{},
 	}
@@ -107,7 +108,17 @@ func (s *Smoosh) SetSettings(set Settings) {
 	if set.Ignore == nil {
 		set.Ignore = func(string) bool { return false }
 	}
-	s.settings.Store(&set)
+	if old := s.settings.Swap(&set); old != nil && set.Enabled && !old.Enabled {
+		s.mu.Lock() // nothing was looked at meanwhile
+		for _, k := range s.known {
+			k.Looked = 0
+		}
+		s.mu.Unlock()
+		select {
+		case s.again <- struct{}{}:
+		default:
+		}
+	}
 	if set.Rate > 0 {
 		s.limit.SetBurst(int(min(max(set.Rate/8, 1<<16), 1<<30)))
 		s.limit.SetLimit(rate.Limit(set.Rate))
@@ -140,10 +151,13 @@ const saveEvery = 10 * time.Minute
 
 // Run works until ctx ends. What it has begun has then ended too.
 func (s *Smoosh) Run(ctx context.Context) {
-	var err error
-	if s.known, err = load(s.opt.State); err != nil {
+	found, err := load(s.opt.State)
+	if err != nil {
 		s.opt.Log.Warn("counting what is in the files anew", "error", err)
 	}
+	s.mu.Lock()
+	s.known = found
+	s.mu.Unlock()
 	s.began = time.Now()
 	defer s.remember()
 	defer s.works.Wait()
