@@ -18,8 +18,8 @@ func signUps(t *testing.T, s *Server) {
 	must(t, s, testAdmin, 200, "PUT", "/_users/_security", `{"admins":{},"members":{}}`)
 }
 
-// A token is its account's: it ends with it, and with its password, whoever has the name
-// afterwards. That the same password is hashed anew does not end it.
+// A token ends with its account and when its password changes, whoever has the name afterwards.
+// It does not end when the same password is hashed again.
 func TestATokenIsOfItsAccount(t *testing.T) {
 	t.Parallel()
 	const user = "/_users/org.couchdb.user:anna"
@@ -46,7 +46,7 @@ func TestATokenIsOfItsAccount(t *testing.T) {
 		}, 200},
 		"the same password, hashed anew": {func(t *testing.T, s *Server) {
 			set(t, s.Config, "chttpd_auth/iterations", "2")
-			again, err := httpapi.New(Options{Store: s.Store, Config: s.Config}) // which has verified nothing yet
+			again, err := httpapi.New(Options{Store: s.Store, Config: s.Config}) // has verified nothing yet
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,8 +80,8 @@ func TestATokenIsOfItsAccount(t *testing.T) {
 	}
 }
 
-// A hash of a password that costs more than the server's own ones is for administrators to
-// store: everybody's logins would wait for it.
+// Only administrators may store a password hash that costs more than the server's own ones,
+// because everybody's logins would wait for it.
 func TestCostlyHashesAreAdministrators(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "10")})
@@ -96,7 +96,7 @@ func TestCostlyHashesAreAdministrators(t *testing.T) {
 		wants(t, call(s, "POST", "/_users/_bulk_docs", `{"docs":[`+doc(name, cost)+`]}`, "Authorization", basicAuth("admin", "secret")), 201, `"ok":true`)
 	}
 	wants(t, call(s, "PUT", "/_users/org.couchdb.user:ben", doc("ben", `"pbkdf2","iterations":10`)), 201, "")
-	// What an administrator has stored stays when its owner changes something else.
+	// The hash that an administrator stored stays when its owner changes something else.
 	body := must(t, s, testAdmin, 200, "GET", "/_users/org.couchdb.user:eve0", "")
 	eve := testEve
 	eve.Name = "eve0"
@@ -105,7 +105,7 @@ func TestCostlyHashesAreAdministrators(t *testing.T) {
 	must(t, s, eve, 403, "PUT", "/_users/org.couchdb.user:eve0", strings.Replace(body, `"iterations":11`, `"iterations":12`, 1))
 }
 
-// A name that nobody could log in with is not taken, whoever it is for, and nothing changes.
+// A name that nobody could log in with is refused for everyone, and nothing changes.
 func TestNamesThatCannotLogIn(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -126,7 +126,7 @@ func TestNamesThatCannotLogIn(t *testing.T) {
 	}
 }
 
-// What a request says of where it came through is believed of proxies that are trusted.
+// A request's headers about its way here count only if it comes from a trusted proxy.
 func TestWhoseForwardedHostIsBelieved(t *testing.T) {
 	t.Parallel()
 	for trusted, want := range map[string]string{"": "http://example.com/", "10.0.0.0/8": "http://example.com/", "192.0.2.0/24": "https://other.example/"} {
@@ -138,8 +138,8 @@ func TestWhoseForwardedHostIsBelieved(t *testing.T) {
 	}
 }
 
-// What makes an account is read as it was judged: a member whose name differs from that of
-// the roles or of a hash's cost in its case alone is neither.
+// An account is read as it was judged. A member whose name differs from roles, or from a hash's
+// cost, only in case means nothing.
 func TestAccountsAreReadAsTheyWereJudged(t *testing.T) {
 	t.Parallel()
 	s := openWithUsers(t, Options{Config: settings(t, quickHashes...)}, "anna")
@@ -150,7 +150,7 @@ func TestAccountsAreReadAsTheyWereJudged(t *testing.T) {
 		wants(t, call(s, "PUT", path, fmt.Sprintf(`{"name":%q,"type":"user","roles":[],%s,"password":"newpw"}`, name, more)), 201, "")
 		w := call(s, "GET", "/_session", "", "Authorization", basicAuth(name, "newpw"))
 		wants(t, w, 200, `"roles":[]`)
-		// One's own document, with another such member behind those that count.
+		// The user's own document, with another such member after the ones that count.
 		own := call(s, "GET", path, "", "Authorization", basicAuth(name, "newpw")).Body.String()
 		wants(t, call(s, "PUT", path, strings.TrimSuffix(strings.TrimSpace(own), "}")+`,"rOLES":["boss"]}`, "Authorization", basicAuth(name, "newpw")), 201, "")
 		wants(t, call(s, "GET", "/_session", "", "Authorization", basicAuth(name, "newpw")), 200, `"roles":[]`)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// slow is a body each of whose reads takes some milliseconds.
+// slow is a body that takes some milliseconds for each read.
 type slow struct{ io.Reader }
 
 func (s slow) Read(p []byte) (int, error) {
@@ -18,7 +18,7 @@ func (s slow) Read(p []byte) (int, error) {
 }
 
 // Every answer tells how many milliseconds its request's body took, and has the id that the
-// client has chosen, if it has.
+// client chose, if it chose one.
 func TestHeadersOfEveryAnswer(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "cors/origins", "*")})

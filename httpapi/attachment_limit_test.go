@@ -45,8 +45,8 @@ func TestAttachmentLimit(t *testing.T) {
 	}
 }
 
-// An attachment whose chunks are broken is the client's fault, however they are, and nothing
-// is left of it.
+// If the chunks of an attachment are broken in any way, it is the client's fault, and nothing is
+// left of it.
 func TestAttachmentCutShort(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})

@@ -13,8 +13,8 @@ import (
 	"github.com/tododb/tododb/httpapi/attachments"
 )
 
-// A document may be as large as the settings say without its attachments, however large
-// those are, and whichever way it comes.
+// The settings limit the size of a document without its attachments, however large they are and
+// whichever way it comes.
 func TestDocumentSizeIsWithoutAttachments(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "couchdb/max_document_size", "500")})
@@ -37,8 +37,7 @@ func TestDocumentSizeIsWithoutAttachments(t *testing.T) {
 	wants(t, call(s, "GET", "/db/a500/f", "", "Admin", ""), 200, strings.Repeat("z", 30000))
 }
 
-// The type of an attachment is its sender's text: it makes no lines of its own in the
-// heads of parts.
+// The type of an attachment is text from its sender. It cannot add lines to the heads of parts.
 func TestTypesStayInTheirLine(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -83,8 +82,8 @@ func TestTypesStayInTheirLine(t *testing.T) {
 	check("revisions", parts, "hello")
 }
 
-// A multipart message ends where its boundary closes it, whatever comes then, and however
-// the bytes come.
+// A multipart message ends where its boundary closes it, whatever follows and in whatever pieces
+// the bytes arrive.
 func TestUntilClosed(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][2]string{

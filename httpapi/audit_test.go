@@ -13,7 +13,7 @@ import (
 )
 
 // trailOf makes a server with an audit trail and returns a function that reads the lines
-// that have come since it was called last.
+// that have come since its last call.
 func trailOf(t *testing.T, pairs ...string) (*Server, func() []map[string]any) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "audit.log")
@@ -130,8 +130,8 @@ func TestTrail(t *testing.T) {
 	}
 }
 
-// The action is that of the route, so that it is the same whoever asks and however far the
-// request comes.
+// The action comes from the route, so it is the same whoever asks and however far the request
+// gets.
 func TestAuditAction(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -155,7 +155,7 @@ func TestAuditAction(t *testing.T) {
 	}
 }
 
-// However the slash of a design or local document is spelt, the trail tells what it is.
+// The trail tells what a design or local document is, however its slash is spelt.
 func TestTrailOfEscapedSlashes(t *testing.T) {
 	t.Parallel()
 	s, recorded := trailOf(t)
@@ -182,7 +182,7 @@ func TestTrailOfEscapedSlashes(t *testing.T) {
 	}
 }
 
-// A rewrite is recorded as what it leads to, whatever method it was asked with.
+// The trail records the request that a rewrite leads to, whatever the method of the rewrite.
 func TestTrailOfRewrites(t *testing.T) {
 	t.Parallel()
 	s, recorded := trailOf(t)

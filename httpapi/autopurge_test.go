@@ -2,7 +2,7 @@ package httpapi_test
 
 import "testing"
 
-// What a database's administrator sets about automatic purging is kept and given back.
+// The settings of a database for automatic purging are kept and given back.
 func TestAutoPurge(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})

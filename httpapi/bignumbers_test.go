@@ -2,8 +2,8 @@ package httpapi_test
 
 import "testing"
 
-// A whole number may be of any size where CouchDB takes any; one that is too large to matter
-// says no more than the largest.
+// A whole number may be of any size where CouchDB takes any. One that is too large to matter
+// means the same as the largest.
 func TestNumbersOfAnySize(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})

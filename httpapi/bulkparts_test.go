@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// many are documents enough to be written in parts.
+// many makes enough documents that they are written in parts.
 func many(n int, doc func(i int) string) string {
 	docs := make([]string, n)
 	for i := range docs {
@@ -24,8 +24,8 @@ func many(n int, doc func(i int) string) string {
 	return strings.Join(docs, ",")
 }
 
-// A request of many documents, or of many bytes, is answered like a short one: each document
-// stands for itself, in the order of the request.
+// A request with many documents or many bytes is answered like a short one: each document has its
+// own row, in the order of the request.
 func TestBulkInParts(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -78,7 +78,7 @@ func TestBulkInParts(t *testing.T) {
 	wants(t, call(s, "GET", "/db/long09999/f", "", "Admin", ""), 200, "hel\xff")
 }
 
-// Whatever is wrong anywhere in a request, nothing of it is written.
+// If anything is wrong anywhere in a request, nothing of it is written.
 func TestBulkInPartsIsJudgedWhole(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "couchdb/max_document_size", "100000", "couchdb/max_attachment_size", "2999")})
@@ -112,7 +112,7 @@ func TestBulkInPartsIsJudgedWhole(t *testing.T) {
 		}
 	}
 	wants(t, call(s, "GET", "/db", "", "Admin", ""), 200, `"doc_count":0`)
-	// Of a list that comes twice the last counts, and new_edits counts wherever it stands.
+	// If the list comes twice, the last one counts. new_edits counts wherever it is.
 	wants(t, call(s, "POST", "/db/_bulk_docs", `{"docs":[`+docs+`],"docs":[`+docs+`],"new_edits":false}`, "Admin", ""), 201, "[]")
 	wants(t, call(s, "GET", "/db", "", "Admin", ""), 200, `"doc_count":3000`)
 	wants(t, call(s, "GET", "/db/d2999", "", "Admin", ""), 200, `"_rev":"1-a"`)
@@ -124,13 +124,13 @@ func TestBulkInPartsIsJudgedWhole(t *testing.T) {
 	}
 }
 
-// Who finds no memory in the time that it may wait is told when to come again, and has
-// changed nothing.
+// A request that gets no memory in the time that it may wait is told when to come again, and
+// changes nothing.
 func TestNoMemoryForARequest(t *testing.T) {
 	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	budget := s.Shared().Settings().Budget
-	for _, bytes := range []int64{4 << 20, 1 << 30} { // all there is of either kind
+	for _, bytes := range []int64{4 << 20, 1 << 30} { // all the memory of each kind
 		if _, err := budget.Work(t.Context(), bytes); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestNoMemoryForARequest(t *testing.T) {
 	for _, r := range [][2]string{
 		{"PUT", `{"v":"` + strings.Repeat("x", 500_000) + `"}`},
 		{"PUT", `{"v":"` + strings.Repeat("x", 5_000_000) + `"}`},
-		{"PUT", `{"v":"` + strings.Repeat("x", 5_000_000)}, // of no end, which is still to be found out
+		{"PUT", `{"v":"` + strings.Repeat("x", 5_000_000)}, // it has no end, which the server does not know yet
 		{"POST", `{"\u0064oc\u0073":[{"v":"` + strings.Repeat("x", 5_000_000) + `"}]}`},
 		{"POST", `{"docs":[{"v":"` + strings.Repeat("x", 5_000_000)},
 	} {
@@ -157,7 +157,7 @@ func TestNoMemoryForARequest(t *testing.T) {
 	wants(t, call(s, "GET", "/db/d", "", "Admin", ""), 404, "missing")
 }
 
-// A short request of many documents needs its memory once, not twice at once.
+// A short request with many documents never holds its memory twice.
 func TestManyDocumentsWaitForNobody(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
@@ -166,7 +166,7 @@ func TestManyDocumentsWaitForNobody(t *testing.T) {
 	wants(t, call(s, "POST", "/db/_bulk_docs", body, "Admin", ""), 201, `"ok":true`)
 }
 
-// Who does not read the answer to many documents keeps nobody from writing.
+// A client that does not read the answer to many documents keeps nobody from writing.
 func TestSlowReaderOfBulkAnswer(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
@@ -214,7 +214,7 @@ func TestSlowReaderOfBulkAnswer(t *testing.T) {
 	}
 }
 
-// Inline data is read as JSON and base64 have it, and never but whole.
+// Inline data is read by the rules of JSON and base64, completely or not at all.
 func TestInlineData(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -236,8 +236,8 @@ func TestInlineData(t *testing.T) {
 	wants(t, call(s, "PUT", "/db/same", `{"_attachments":{"other":{"data":""},`+strings.Join(names, ",")+`}}`, "Admin", ""), 201, "ok")
 }
 
-// One _bulk_docs has as many documents as the settings say, and no more: with one more nothing
-// is written, whether the request is long, has many documents or few.
+// One _bulk_docs may have as many documents as the settings say. With one more, nothing is
+// written, whether the request is long, has many documents or few.
 func TestSoManyDocumentsAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, most := range []int{3, 5000} {
@@ -258,7 +258,7 @@ func TestSoManyDocumentsAtOnce(t *testing.T) {
 	}
 }
 
-// It need not have come to its end for that to be said.
+// The server says so before the request has come to its end.
 func TestTooManyDocumentsAreNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "limits/bulk_docs", "100000")})
@@ -293,8 +293,8 @@ type counter struct{ n *int }
 
 func (c counter) Write(b []byte) (int, error) { *c.n += len(b); return len(b), nil }
 
-// Whether a document may name a parent that nobody has is judged for a request as a whole, also
-// if it is written in parts: by all of its documents, and by the database before it.
+// Whether documents may name unknown parents is decided once for a whole request, even if it is
+// written in parts. All of its documents count, and the database as it was before.
 func TestUnknownParentsInParts(t *testing.T) {
 	t.Parallel()
 	const n = 2500

@@ -92,7 +92,7 @@ func TestChanges(t *testing.T) {
 	if w := call(s, "GET", "/db/_changes", "", "Admin", "", "If-None-Match", w.Header().Get("Etag")); w.Code != 304 {
 		t.Errorf("if-none-match: %d", w.Code)
 	}
-	// The security object takes a sequence, but there is no row to tell of it.
+	// The security object takes a sequence, but has no row.
 	call(s, "PUT", "/db/_security", `{}`, "Admin", "")
 	since := regexp.MustCompile(`"last_seq":"([^"]*)"`).FindStringSubmatch(w.Body.String())[1]
 	w = call(s, "GET", "/db/_changes?feed=longpoll&timeout=20&since="+since, "", "Admin", "")
@@ -156,7 +156,7 @@ func (c *feedClient) next() string {
 	}
 }
 
-// row returns the next line that is no heartbeat.
+// row returns the next line that is not a heartbeat.
 func (c *feedClient) row() string {
 	c.t.Helper()
 	for {
@@ -266,8 +266,8 @@ func TestChangesFeedTimesOut(t *testing.T) {
 	}
 }
 
-// With a limit, last_seq passes the next change if that is known not to match, so that it is not
-// looked at again.
+// With a limit, last_seq passes the next change if that change is known not to match, so nobody
+// looks at it again.
 func TestLastSeqPassesARejectedChange(t *testing.T) {
 	t.Parallel()
 	s := designServer(t, Options{}, `"views":{"odd":{"map":"function(doc){if(doc.v%2)emit(null)}"}},"filters":{"odd":"function(doc){return doc.v%2}"}`)

@@ -118,8 +118,8 @@ func TestChangesByTime(t *testing.T) {
 	}
 }
 
-// A client that knows nothing of sequences, and sends back the Last-Modified it was last
-// given, misses no change while others write, whatever the server's clock does.
+// A client that does not know sequences, and sends back the last Last-Modified that it got,
+// misses no change while others write, whatever the server's clock does.
 func TestPollingByTimeMissesNothing(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()

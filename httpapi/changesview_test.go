@@ -103,7 +103,7 @@ func TestChangesOfView(t *testing.T) {
 	}
 }
 
-// While an index is built the client hears that the server is alive.
+// While an index is built, the client hears that the server is alive.
 func TestChangesOfViewBeats(t *testing.T) {
 	t.Parallel()
 	s := openDBServer(t)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A database that is deleted while it is asked is a database that is not there, whatever the
-// question: never a failure of the server.
+// If a database is deleted during a request, the answer to any request is that it does not exist,
+// and never a failure of the server.
 func TestDeletedWhileItIsAsked(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})

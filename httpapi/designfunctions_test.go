@@ -27,7 +27,7 @@ func designServer(t testing.TB, opt Options, members string) *Server {
 	return s
 }
 
-// Whatever way a document comes in by, it is validated.
+// A document is validated whichever way it comes in.
 func TestEveryWayInIsValidated(t *testing.T) {
 	t.Parallel()
 	s := designServer(t, Options{}, `"validate_doc_update":"function(n,o){ if(!n.ok && !n._deleted) throw {forbidden:'not ok'}; if(n._deleted && o && o.keep) throw {unauthorized:'kept'}; if(n._attachments && n._attachments.bad) throw {forbidden:'bad'} }"`)
@@ -79,7 +79,7 @@ func TestEveryWayInIsValidated(t *testing.T) {
 	}
 }
 
-// A design document that could not work is refused, by itself and among others.
+// A design document that could not work is refused, alone and among others.
 func TestDesignDocumentsAreJudgedWhenTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	s := openDBServer(t)
@@ -108,8 +108,8 @@ func TestDesignDocumentsAreJudgedWhenTheyAreWritten(t *testing.T) {
 	}
 }
 
-// A counter that may only grow by one keeps to that, however many write it at once and
-// while its validation function is being replaced by others that say the same.
+// A counter that may only grow by one never does anything else, even if many clients write it at
+// once while its validation function is replaced by equivalent ones.
 func TestValidationHoldsInARace(t *testing.T) {
 	t.Parallel()
 	const rule = `function(n,o){ if(n._id!='n') return; var was=o?o.n:0; if(n.n!==was+1) throw {forbidden:'by one'} }`
@@ -170,7 +170,7 @@ func TestValidationHoldsInARace(t *testing.T) {
 	}
 }
 
-// hostile are functions that would not end by themselves, or would take all there is.
+// hostile are functions that would never end, or would take all the memory.
 var hostile = map[string]string{
 	"loop": "for(;;);", "recursion": "(function f(){f();f()})()", "text": "var s='x';for(;;)s+=s", "regexp": "for(;;)/^(a+)+$/.test('aaaaaaaaaaaaaaaaaaaaaaaa!');",
 }
@@ -234,7 +234,7 @@ func TestNoFunctionHarmsTheServer(t *testing.T) {
 	}
 }
 
-// A show answers with the server's ETag, which it is asked for again with.
+// A show answers with the server's ETag, and a client can send it back.
 func TestShowsHaveTheServersETag(t *testing.T) {
 	t.Parallel()
 	s := designServer(t, Options{}, `"shows":{"own":"function(doc,req){return {headers:{Etag:'\"own\"'},body:'x'}}"}`)
@@ -246,8 +246,8 @@ func TestShowsHaveTheServersETag(t *testing.T) {
 	wants(t, call(s, "GET", path, "", "Admin", "", "If-None-Match", etag), 304, "")
 }
 
-// Only an administrator of the server may let rewrites out of their database; rights are judged
-// where they lead.
+// Only an administrator of the server may let rewrites leave their database. The rights are
+// judged at the path that they lead to.
 func TestRewritesLeaveTheirDatabaseIfTheyMay(t *testing.T) {
 	t.Parallel()
 	c := settings(t)
@@ -351,8 +351,8 @@ func TestShowsUpdatesListsAndRewrites(t *testing.T) {
 	}
 }
 
-// A list that fails after its first bytes has no status left: its connection is cut, so nobody
-// takes what came for the whole.
+// A list that fails after its first bytes cannot send a status any more. Its connection is cut,
+// so nobody takes the answer for complete.
 func TestListThatFailsLate(t *testing.T) {
 	t.Parallel()
 	s := designServer(t, Options{}, `"views":{"v":{"map":"function(doc){emit(doc._id)}"}},"lists":{"cut":"function(){start({code:202});send('cut');getRow();throw(['error','not_found','late'])}","once":"function(){send('cut');throw 'x'}"}`)
@@ -375,7 +375,7 @@ func TestListThatFailsLate(t *testing.T) {
 	}
 }
 
-// Whoever may not list the documents of _users does not list them by a function either.
+// Users who may not list the documents of _users cannot list them with a function either.
 func TestListOfUsers(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "couchdb/users_db_security_editable", "true")})
@@ -391,8 +391,8 @@ func TestListOfUsers(t *testing.T) {
 	}
 }
 
-// Functions are written by a database's administrators, and called by whoever uses it:
-// they get none of its credentials, and cannot have a page act for who looks at it.
+// A database's administrators write functions, and its users call them. So functions get no
+// credentials of users, and a page that they write cannot act for the person who looks at it.
 func TestFunctionsGetNoCredentials(t *testing.T) {
 	t.Parallel()
 	s := designServer(t, Options{}, `"updates":{"u":"function(doc,req){return [null,JSON.stringify(req)]}"},
@@ -428,7 +428,7 @@ func TestListOfManyRows(t *testing.T) {
 	}
 }
 
-// Heartbeats come while a filter finds nothing, and rows as soon as there is one.
+// Heartbeats come while a filter finds nothing, and a row comes as soon as there is one.
 func TestFilterOfAFeed(t *testing.T) {
 	t.Parallel()
 	s := designServer(t, Options{}, `"filters":{"f":"function(doc,req){var end=Date.now()+Number(req.query.ms||0);while(Date.now()<end);return doc.pass===req.query.want}"}`)

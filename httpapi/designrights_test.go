@@ -33,14 +33,14 @@ func victimServer(t *testing.T) *Server {
 	return s
 }
 
-// designState tells of all design documents of a database, with every revision.
+// designState shows all design documents of a database, with every revision.
 func designState(t *testing.T, s *Server, db string) string {
 	t.Helper()
 	rows, _, _ := strings.Cut(must(t, s, testAdmin, 200, "GET", "/"+db+"/_changes?filter=_design&style=all_docs&include_docs=true&attachments=true", ""), `"last_seq"`)
 	return rows
 }
 
-// Whatever way a member of a database tries, its design documents stay as they are.
+// A member of a database cannot change its design documents in any way.
 func TestNoWayInForDesignDocuments(t *testing.T) {
 	t.Parallel()
 	s := victimServer(t)
@@ -98,8 +98,8 @@ func TestNoWayInForDesignDocuments(t *testing.T) {
 	}
 }
 
-// A replication writes with the rights of who has asked for it: what it may not bring is
-// counted as refused, and the rest arrives.
+// A replication writes with the rights of the user who asked for it. Documents that the user may
+// not write count as refused, and the rest arrives.
 func TestReplicationBringsNoDesignDocuments(t *testing.T) {
 	t.Parallel()
 	s := victimServer(t)
@@ -128,8 +128,8 @@ func TestReplicationBringsNoDesignDocuments(t *testing.T) {
 	must(t, s, testAdmin, 200, "GET", "/victim/_design/pwn", "")
 }
 
-// Who may not see the design documents of a database, and asks for their functions before
-// anybody else, does not switch their validation off.
+// A user who may not see the design documents of a database, and asks for their functions before
+// anybody else, does not switch validation off.
 func TestHiddenValidationFunctionsHold(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})

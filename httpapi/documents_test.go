@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Revisions of {"v":1} and what follows it.
+// Revisions of {"v":1} and the edits after it.
 const (
 	revV1  = "1-7a7e4b29f3af401e69b6f86e4c26b727"
 	revNil = "1-967a00dff5e02add41819138abb3284d" // of {}

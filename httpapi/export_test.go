@@ -9,12 +9,12 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// What tests from outside of the package need to see of a server.
+// Tests outside of the package need these parts of a server.
 
 // Shared is what the server's rooms share.
 func (s *Server) Shared() *wire.Shared { return s.shared }
 
-// Inside is the server behind its front door: it answers who has proved who they are.
+// Inside is the server behind its front door. It answers users who are known already.
 func (s *Server) Inside() http.Handler { return s.router }
 
 // Handle puts a handler of a test on the server.

@@ -15,8 +15,8 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// A feed ends when its user may no longer have it: no row follows what has taken the right
-// away, and one that has nothing to tell ends with its next heartbeat.
+// A feed ends when its user may no longer have it. No row follows the change that took the right
+// away, and a feed without rows ends with its next heartbeat.
 func TestFeedsEndWithTheRightToThem(t *testing.T) {
 	t.Parallel()
 	const user, member = "/_users/org.couchdb.user:anna", `{"admins":{},"members":{"names":["ben"],"roles":["cook"]}}`
@@ -89,8 +89,8 @@ func TestFeedsEndWithTheRightToThem(t *testing.T) {
 	}
 }
 
-// Who administers a database sees in its feed what others do not, and only as long as that
-// is so.
+// An administrator of a database sees more in its feed than others, but only as long as they are
+// one.
 func TestAFeedOfAnAdministratorEndsWithThat(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})
@@ -107,7 +107,7 @@ func TestAFeedOfAnAdministratorEndsWithThat(t *testing.T) {
 	}
 }
 
-// An administrator of the server who is one no longer has no feed of the server either.
+// A former administrator of the server loses the server's feed too.
 func TestAFeedOfTheServerEndsWithItsAdministrator(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t, "admins/eve", "evepw")
@@ -122,7 +122,7 @@ func TestAFeedOfTheServerEndsWithItsAdministrator(t *testing.T) {
 	}
 }
 
-// In the midst of many rows it is looked now and then, and the answer is cut.
+// Among many rows the right is checked now and then, and the answer is cut.
 func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -154,7 +154,7 @@ func TestALongFeedIsCutWithoutTheRight(t *testing.T) {
 	}
 }
 
-// waitingFeed is a feed that somebody has asked for and that has begun to wait.
+// waitingFeed is a requested feed that has begun to wait.
 type waitingFeed struct {
 	done chan struct{}
 	*httptest.ResponseRecorder
@@ -189,7 +189,7 @@ func waitFor(t *testing.T, s *Server, path, authorization string) *waitingFeed {
 	r.Header.Set("Authorization", authorization)
 	go func() {
 		defer close(f.done)
-		defer func() { // what cuts an answer is a panic
+		defer func() { // an answer is cut by a panic
 			if cause := recover(); cause != nil && cause != any(http.ErrAbortHandler) {
 				panic(cause)
 			}
@@ -200,7 +200,7 @@ func waitFor(t *testing.T, s *Server, path, authorization string) *waitingFeed {
 	return f
 }
 
-// until waits for something that a feed tells.
+// until waits until a feed has sent something.
 func (f *waitingFeed) until(t *testing.T, there func(text string, begun bool) bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !there(f.text()); time.Sleep(time.Millisecond) {
@@ -210,7 +210,7 @@ func (f *waitingFeed) until(t *testing.T, there func(text string, begun bool) bo
 	}
 }
 
-// end waits until the feed has ended and gives all of it.
+// end waits until the feed has ended and returns all of it.
 func (f *waitingFeed) end(t *testing.T) string {
 	t.Helper()
 	select {

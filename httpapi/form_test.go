@@ -135,7 +135,7 @@ func TestBadForms(t *testing.T) {
 	}
 }
 
-// Whoever may not write a document does not upload to it, and is told so before the form is
+// Users who may not write a document cannot upload to it, and are told so before the form is
 // read.
 func TestFormsNeedRights(t *testing.T) {
 	t.Parallel()
@@ -163,7 +163,7 @@ func (u *untouched) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// Any form is answered, and either makes the document or leaves nothing of it.
+// Any form gets an answer, and either makes the document or leaves nothing behind.
 func FuzzForm(f *testing.F) {
 	s := openServer(f, Options{})
 	serveFuzz(s, "PUT", "/db", "", "")

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// Whatever is asked, in whatever way, the answer is no failure of the server's, and it is
-// JSON where it is an error.
+// No request of any kind makes the server fail, and every error is JSON.
 func FuzzRequest(f *testing.F) {
 	s := openServer(f, Options{})
 	for _, setUp := range []struct{ method, path, body string }{
@@ -63,7 +62,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// serveFuzz makes a request of what net/http would let through, as the administrator.
+// serveFuzz makes a request as the administrator, if net/http would let it through.
 func serveFuzz(s http.Handler, method, path, body, header string) *httptest.ResponseRecorder {
 	u, err := url.ParseRequestURI(path)
 	if err != nil || !strings.HasPrefix(path, "/") {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A selector of many conditions waits for its turn before its first page; one of few does not.
+// A selector with many conditions waits for its turn before its first page. One with few does not.
 func TestHeavySelectorsTakeTurns(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -26,7 +26,7 @@ func TestHeavySelectorsTakeTurns(t *testing.T) {
 		t.Fatal(w.Code)
 	}
 	turns := s.Shared().Turns()
-	var taken []func() // what gives each back
+	var taken []func() // gives each back
 	takeAll := func() {
 		for turns.Free() > 0 {
 			give, err := turns.Take(t.Context())
@@ -38,7 +38,7 @@ func TestHeavySelectorsTakeTurns(t *testing.T) {
 	}
 	heavy := `{"selector":{"$or":[` + strings.Join(conditions, ",") + `]}}`
 	for path, body := range map[string]string{"/many/_find": heavy, "/many/_changes?filter=_selector": heavy} {
-		takeAll() // also what the query before has given back
+		takeAll() // also the ones that the query before has given back
 		done := make(chan int)
 		go func() { done <- call(s, "POST", path, body, "Admin", "").Code }()
 		waited := 0

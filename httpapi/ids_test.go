@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// An id that is not UTF-8 can be shown by no answer and carried by no replication: it is
-// refused wherever a document could get it, and is nobody's where one is read.
+// No answer can show an id that is not UTF-8, and no replication can carry it. So it is refused
+// wherever a document could get it, and reads find no document with it.
 func TestIDsAreUTF8(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -69,8 +69,8 @@ func TestIDsAreUTF8(t *testing.T) {
 	wants(t, call(s, "GET", "/db/_changes", "", "Admin", ""), 200, `"last_seq":"1-`)
 }
 
-// Whatever stands in a path or a Destination: what was written is found again in the list
-// of documents under the id that the answer told, which is UTF-8.
+// Whatever a path or a Destination contains, the written document is in the list of documents
+// under the id in the answer, which is UTF-8.
 func FuzzIDs(f *testing.F) {
 	s := openServer(f, Options{})
 	serveFuzz(s, "PUT", "/db", "", "")

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Where JSONP is allowed, all JSON is answered as a call of the function that the request
-// names, errors and streams too. Where it is not, the parameter means nothing.
+// If JSONP is allowed, all JSON is answered as a call of the function that the request names,
+// even errors and streams. If it is not, the parameter means nothing.
 func TestJSONP(t *testing.T) {
 	t.Parallel()
 	c := settings(t)
@@ -62,7 +62,7 @@ func TestJSONP(t *testing.T) {
 			}
 		}
 	}
-	// What is no answer in JSON stays what it is.
+	// Answers that are not JSON stay as they are.
 	for path, want := range map[string]string{
 		"/db/a/j?callback=f": "{}", "/db/_design/d/_show/s?callback=f": "1", "/db/_design/d/_list/l/v?callback=f": "a,b,c",
 		"/db/a?callback=": `{"_id":"a"`, "/db/a?Callback=f": `{"_id":"a"`,
@@ -74,7 +74,7 @@ func TestJSONP(t *testing.T) {
 	}
 }
 
-// A name that is none is refused before anything is done.
+// A name that is not valid is refused before anything is done.
 func TestBadCallbacks(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd/allow_jsonp", "true")})

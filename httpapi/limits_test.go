@@ -21,7 +21,7 @@ type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
 
-// Anybody may try to log in, and is not to fill the memory with it.
+// Anybody may try to log in, but must not fill the memory with it.
 func TestALoginIsShort(t *testing.T) {
 	t.Parallel()
 	s := openWithUsers(t, Options{}, "anna")
@@ -56,7 +56,7 @@ func TestRateByAddress(t *testing.T) {
 			t.Fatalf("within the burst: %d", w.Code)
 		}
 	}
-	w := ask("192.0.2.1:2", "198.51.100.7") // who is no proxy does not say who it is
+	w := ask("192.0.2.1:2", "198.51.100.7") // only a proxy may say who asks
 	if w.Code != 429 || w.Header().Get("Retry-After") != "2" || !strings.Contains(w.Body.String(), `"error":"too_many_requests"`) {
 		t.Errorf("beyond it: %d, after %q, %s", w.Code, w.Header().Get("Retry-After"), w.Body)
 	}
@@ -141,7 +141,7 @@ func TestFeedsOfOneAddress(t *testing.T) {
 	}
 }
 
-// A feed waits longer than a client may stand still, over HTTP/2 as over HTTP/1.1.
+// A feed may wait longer than the limit for a client that stands still, over HTTP/2 and HTTP/1.1.
 func TestFeedsOutliveStalls(t *testing.T) {
 	t.Parallel()
 	_, server := serveOpen(t, "limits/answer_stall", "1", "limits/body_stall", "1")
@@ -187,8 +187,8 @@ func TestFeedsOutliveStalls(t *testing.T) {
 	}
 }
 
-// A client that sends no more of its body gets 408, and one that takes no more of its
-// answer is cut off: neither keeps the server from closing.
+// A client that stops sending its body gets 408. One that stops taking its answer is cut off.
+// Neither keeps the server from closing.
 func TestStandstills(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "limits/answer_stall", "1", "limits/body_stall", "1", "couchdb/max_document_size", "20000000")})
@@ -233,7 +233,7 @@ func TestStandstills(t *testing.T) {
 	}
 }
 
-// packed is a body as gzip makes it.
+// packed is a body compressed with gzip.
 func packed(t testing.TB, body string) string {
 	t.Helper()
 	var b strings.Builder

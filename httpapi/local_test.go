@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// CouchDB's replicator sends the _revisions that it was shown back in its checkpoints. A
-// local document has no path: of _revisions, which comes before _rev, the first is the
-// number that the next one follows upon. Numbers are whole ones of any size.
+// CouchDB's replicator sends back in its checkpoints the _revisions that it got. A local document
+// has no path. The first number in _revisions, which counts before _rev, is the one that the next
+// revision follows. These are whole numbers of any size.
 func TestRevisionsOfLocalDocuments(t *testing.T) {
 	t.Parallel()
 	s := openDBServer(t)
@@ -51,7 +51,7 @@ func TestRevisionsOfLocalDocuments(t *testing.T) {
 }
 
 // The parts of a multipart answer are bytes as they are stored, so its JSON says how they
-// are encoded; plain JSON says so only to who asks.
+// are encoded. Plain JSON says so only on request.
 func TestEncodingsAmongParts(t *testing.T) {
 	t.Parallel()
 	s := openDBServer(t)
@@ -83,7 +83,7 @@ func TestEncodingsAmongParts(t *testing.T) {
 	}
 }
 
-// An attachment's name may be any text; the head of its part is one that every reader takes.
+// An attachment's name may be any text. Every reader accepts the head of its part.
 func TestNamesOfParts(t *testing.T) {
 	t.Parallel()
 	s := openDBServer(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// Documents with ids far longer than any key of the storage work in every way that there is.
+// Documents with ids far longer than any key of the storage work everywhere.
 func TestLongIDs(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{7000, 60_000} {
@@ -24,7 +24,7 @@ func TestLongIDs(t *testing.T) {
 			}
 			expect(t, ask("PUT", "/db", ""), 201, "ok")
 			expect(t, ask("PUT", "/db/_design/d", `{"views":{"v":{"map":"function(d){emit(d.k,1)}","reduce":"_count"}}}`), 201, "ok")
-			begin := strings.Repeat("é", (n-20)/2) // the last bytes alone are different
+			begin := strings.Repeat("é", (n-20)/2) // only the last bytes differ
 			var ids []string
 			for _, end := range []string{"a", "b", "c", "d"} {
 				ids = append(ids, begin+"/+?"+end)
@@ -160,8 +160,8 @@ func checkDatabase(t *testing.T, s *Server, name string) {
 	}
 }
 
-// The limit counts the bytes of the whole id, refuses all documents of a request, and lets
-// those be read that are there.
+// The limit counts the bytes of the whole id and refuses all documents of a request. Existing
+// documents can still be read.
 func TestIDLengthIsLimited(t *testing.T) {
 	t.Parallel()
 	c := settings(t)
@@ -208,8 +208,8 @@ func TestIDLengthIsLimited(t *testing.T) {
 	expect(t, ask("PUT", "/db/"+url.PathEscape(long), `{}`), 201, "ok")
 }
 
-// An answer says where a document is only if a request can ask for it there: a client need not take a
-// header of megabytes.
+// An answer has a Location only if a request can use it: clients need not take a header of
+// megabytes.
 func TestLongIDsHaveNoLocation(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})

@@ -82,8 +82,8 @@ func TestConfigEndpoints(t *testing.T) {
 	}
 }
 
-// The passwords of administrators are hashed when they come, and neither they nor the
-// hashes are shown.
+// The passwords of administrators are hashed when they arrive. No answer shows them or the
+// hashes.
 func TestAdministratorsByConfig(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -108,8 +108,7 @@ func TestAdministratorsByConfig(t *testing.T) {
 	}
 }
 
-// What obsidian-livesync's set-up asks for and writes, in its order, and what it finds
-// afterwards.
+// The requests of obsidian-livesync's set-up, in its order, and what it finds afterwards.
 func TestLivesyncSetUp(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})

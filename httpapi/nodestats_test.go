@@ -40,7 +40,7 @@ func TestFigures(t *testing.T) {
 		"/couchdb/httpd/requests": {7.0, "counter"}, "/couchdb/httpd_request_methods/PUT": {3.0, "counter"},
 		"/couchdb/httpd_status_codes/404": {1.0, "counter"}, "/couchdb/open_databases": {1.0, "gauge"},
 	} {
-		// Each request is counted when it is over, so the count grows as it is asked for.
+		// Each request is counted when it is over, so asking for the count makes it grow.
 		var got leaf
 		w := call(s, "GET", "/_node/_local/_stats"+path, "", "Admin", "")
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Type != want.Type || got.Value.(float64) < want.Value.(float64) {

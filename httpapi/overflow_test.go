@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// A full partition takes what does not make its documents larger, and what replications bring.
+// A full partition accepts edits that do not make its documents larger, and replicated ones.
 func TestAFullPartition(t *testing.T) {
 	t.Parallel()
 	const limit = 3000
@@ -34,7 +34,7 @@ func TestAFullPartition(t *testing.T) {
 		{"GET", "/db/a:3", "", 200, "~"},
 		{"PUT", "/db/a:2?rev=" + revs[1], strings.Replace(big, "x", "longer", 1), 403, `~update on 'a:2'`},
 
-		// what does not count
+		// these do not count
 		{"PUT", "/db/b:2", big, 201, "~"},
 		{"PUT", "/db/_design/a:4", `{}`, 201, "~"},
 		{"PUT", "/db/_local/a:4", big, 201, "~"},

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A design document is parsed once for all queries, filters, validations, shows and searches,
-// and anew after a change of it; one that has not changed is not.
+// A design document is parsed once for all queries, filters, validations, shows and searches. It is
+// parsed again only after it has changed.
 func TestDesignDocumentsAreParsedOnce(t *testing.T) {
 	t.Parallel()
 	s := openDBServer(t)
@@ -30,7 +30,7 @@ func TestDesignDocumentsAreParsedOnce(t *testing.T) {
 	put("_design/other", "", `"views":{"w":{"map":"function(doc){}"}}`)
 	put("_design/m", "", `"language":"query","views":{"n":{"map":{"fields":{"n":"asc"}},"reduce":"_count","options":{"def":{"fields":["n"]}}}}`)
 	put("a", "", `"n":2`)
-	// ask looks at all that reads design documents.
+	// ask uses everything that reads design documents.
 	ask := func(value, filtered string, tooMuch int) {
 		t.Helper()
 		for _, c := range []struct{ method, path, body, want string }{
@@ -68,7 +68,7 @@ func TestDesignDocumentsAreParsedOnce(t *testing.T) {
 		t.Errorf("the filter of before lets through %s", got)
 	}
 
-	// Another database of the name has nothing of it.
+	// A new database of the same name does not have it.
 	if w := call(s, "DELETE", "/db", "", "Admin", ""); w.Code != 200 {
 		t.Fatal(w.Body)
 	}

@@ -117,8 +117,8 @@ func TestPartitions(t *testing.T) {
 	})
 }
 
-// What is wrong with one id refuses a whole request, even a long one whose first documents could
-// have been written by then.
+// A fault in one id refuses a whole request, even a long one whose first documents could have
+// been written by then.
 func TestOneBadIDRefusesAllDocuments(t *testing.T) {
 	t.Parallel()
 	s := partitionServer(t)
@@ -137,7 +137,7 @@ func TestOneBadIDRefusesAllDocuments(t *testing.T) {
 	wants(t, call(s, "GET", "/db/_partition/long", "", "Admin", ""), 200, `"doc_count":0,"doc_del_count":0`)
 }
 
-// A cap on what queries return holds for partitions and for other views, each by its own setting.
+// The rows of queries are limited, by one setting for partitions and one for other views.
 func TestQueryLimits(t *testing.T) {
 	t.Parallel()
 	s := partitionServer(t)

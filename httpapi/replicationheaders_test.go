@@ -10,8 +10,8 @@ import (
 	"github.com/tododb/tododb/replicate"
 )
 
-// Where this server believes its proxies by their address, and its own is among them, nobody
-// becomes an administrator by a replication that comes from here and says what a proxy says.
+// A server may trust proxies by address, and its own may be among them. Even then a replication
+// that comes from here and sends a proxy's headers makes nobody an administrator.
 func TestAReplicationIsNoProxy(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t, "chttpd_auth/iterations", "1", "limits/trusted_proxies", "127.0.0.0/8", "chttpd_auth/proxy_use_secret", "false", "chttpd_auth/x_auth_username", "X-Who",
@@ -51,7 +51,7 @@ func TestAReplicationIsNoProxy(t *testing.T) {
 	if rows := must(t, s, testAdmin, 200, "GET", "/joes/_all_docs", ""); strings.Contains(rows, `"s"`) {
 		t.Errorf("joe has %s", rows)
 	}
-	// What an administrator wants is done: he is one anyway.
+	// An administrator may send them: they are one anyway.
 	w := call(s, "POST", "/_replicate", request("joes", `"X-Who":"boss","X-Auth-CouchDB-Roles":"_admin"`), "Admin", "")
 	wants(t, w, 200, `"docs_written":1`)
 	must(t, s, testAdmin, 201, "PUT", "/_replicator", "")

@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// asked is a replicator that notes for whom it is asked.
+// asked is a replicator that notes for which users it is asked.
 type asked struct {
 	replications.Replicator
 	user replicate.User
@@ -22,8 +22,7 @@ func (a *asked) Replicate(_ context.Context, _ []byte, user replicate.User) ([]b
 	return []byte(`{"ok":true}`), true, nil
 }
 
-// A replication has the rights that its user has while it goes on, not those that he had when
-// he asked for it.
+// A replication has the rights that its user has now, not the ones from when they asked for it.
 func TestAReplicationHasItsUsersPresentRights(t *testing.T) {
 	t.Parallel()
 	replicator := &asked{}
@@ -74,7 +73,7 @@ func TestAReplicationHasItsUsersPresentRights(t *testing.T) {
 	}
 }
 
-// Leases say which process runs a replication; nobody else writes them.
+// Leases say which process runs a replication. Only the server writes them.
 func TestLeasesAreTheServersOwn(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -84,7 +83,7 @@ func TestLeasesAreTheServersOwn(t *testing.T) {
 	must(t, s, testJoe, 201, "PUT", "/joes%2F_replicator/_local/x", `{}`)
 }
 
-// Without a secret a proxy's word for who asks is that of the proxies that are trusted.
+// Without a shared secret, only trusted proxies may say who asks.
 func TestUnsignedProxies(t *testing.T) {
 	t.Parallel()
 	for trusted, want := range map[string]string{"": `"name":"anna"`, "10.0.0.0/8": `"name":null`, "192.0.2.0/24": `"name":"anna"`} {

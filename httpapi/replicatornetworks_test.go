@@ -11,8 +11,8 @@ import (
 	"github.com/tododb/tododb/replicate"
 )
 
-// A replication goes where the owner of its document may, and nobody makes a document whose
-// owner is an administrator but administrators.
+// A replication may go where the owner of its document may. Only administrators make documents
+// that belong to an administrator.
 func TestNetworksOfReplicationDocuments(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "admins/Admin", "secret")})

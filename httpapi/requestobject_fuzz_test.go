@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever is in a request, functions get an object of it that is JSON.
+// Functions get a request as an object in valid JSON, whatever the request contains.
 func FuzzRequestObject(f *testing.F) {
 	s := designServer(f, Options{}, `"updates":{"u":"function(doc,req){return [null,{json:req}]}"}`)
 	f.Add("a/b?x=1&y=%22", "a=1&b=%20", "Content-Type: application/x-www-form-urlencoded")

@@ -15,13 +15,13 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/rights.txt and docs/routes.md from what the server does; then read what has changed")
 
-// roles are who asks in the table of rights, from the one who may least to the one who may
+// roles are the columns of the table of rights, from the one who may least to the one who may
 // most. All but nobody are users, with their names as passwords, or the administrator.
 var roles = []string{"nobody", "user", "member", "dbadmin", "admin"}
 
 // tokens are tokens of the database's administrator, from the one that may least to the one
-// that may most: they get their columns after those of roles. A new route is closed to them
-// until its line in the table says something else.
+// that may most. Their columns come after the roles. A new route is closed to them until its
+// line in the table says something else.
 var tokens = []struct{ name, request string }{
 	{"t-part", `{"databases":["db"],"access":"read-write","id_prefix":"doc","device":"part"}`},
 	{"t-read", `{"databases":["db"],"access":"read","device":"read"}`},
@@ -31,15 +31,15 @@ var tokens = []struct{ name, request string }{
 
 const rightsSecurity = `{"members":{"names":["member"]},"admins":{"names":["dbadmin"]}}`
 
-// filledIn is what stands for the variables of a path. A route with another one needs a
+// filledIn has the values for the variables of a path. A route with another variable needs a
 // row here.
 var filledIn = map[string]string{
 	"db": "db", "doc": "doc", "att": "att", "ddoc": "d", "node": "_local", "section": "cors", "key": "max_age", "name": "_nothing", "rest": "",
 	"token": "none", "id": "none", "view": "v", "index": "i", "type": "json", "func": "f", "list": "l", "show": "s", "update": "u", "fn": "f", "job": "none", "partition": "p",
 }
 
-// below are the paths that a handler tells apart itself, by the rest of a route's path.
-// A handler that does so needs a row here.
+// below has the paths that a handler tells apart itself, by the rest of a route's path.
+// Such a handler needs a row here.
 var below = map[string][]string{
 	"/{db}/_design/{ddoc}/_show":                          {"/s", "/s/doc"},
 	"/{db}/_design/{ddoc}/_list":                          {"/l/v", "/l/_all_docs"},
@@ -56,7 +56,7 @@ var below = map[string][]string{
 
 var pathVariable = regexp.MustCompile(`\{(\w+)\}`)
 
-// patternOf is a route's path without what stands for the rest, and one that it matches.
+// patternOf returns a route's path without the dots for the rest, and a path that it matches.
 func patternOf(t *testing.T, template string) (pattern, path string) {
 	t.Helper()
 	pattern = strings.TrimSuffix(template, "...")
@@ -100,7 +100,7 @@ func (r *rightsServer) ask(role, method, path string) int {
 	return status
 }
 
-// restore makes the databases and what is in them anew.
+// restore makes the databases and their contents anew.
 func (r *rightsServer) restore() {
 	r.t.Helper()
 	ctx := context.Background()
@@ -133,10 +133,10 @@ func (r *rightsServer) restore() {
 	put("/db/_design/d", `{"views":{"v":{"map":"function (doc) { emit(null, null) }"}}}`)
 }
 
-// TestRights asks every path that the router has, with every method, as everybody, and
-// holds who is let through against the table in testdata/rights.txt, which people have
-// read. So a new route needs a decision about who may use it. A method that is not there
-// even for administrators (405) has no row.
+// TestRights requests every path that the router has, with every method, as everybody. It
+// compares who is let through with the table in testdata/rights.txt, which people have read.
+// So a new route needs a decision about who may use it. A method that even administrators
+// cannot use (405) has no row.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	const file = "testdata/rights.txt"
@@ -153,7 +153,7 @@ func TestRights(t *testing.T) {
 	seen := map[string]bool{}
 	for _, line := range r.s.Routes() {
 		pattern, path := patternOf(t, line.Path)
-		if seen[pattern] { // the rest of a path of which parts have routes of their own
+		if seen[pattern] { // the rest of a path; parts of it have routes of their own
 			pattern, path = pattern+"/...", path+"/_nothing"
 		}
 		seen[pattern] = true
@@ -221,7 +221,7 @@ func (r *rightsServer) rows(pattern, path string) (rows []string) {
 // openToAll are the paths outside of a database that answer anybody.
 var openToAll = []string{"/", "/_up", "/_session", "/_uuids", "/_utils", "/_snapshot.js", "/favicon.ico", "/_session/..."}
 
-// checkRights holds what must be true of every row, whoever has read the table.
+// checkRights checks what must be true of every row, whatever the table says.
 func checkRights(t *testing.T, method, pattern string, statuses []int) {
 	t.Helper()
 	refused := func(i int) bool { return statuses[i] == 401 || statuses[i] == 403 }
@@ -246,8 +246,7 @@ func checkRights(t *testing.T, method, pattern string, statuses []int) {
 	}
 }
 
-// Under require_valid_user nobody without credentials gets as far as any path, and logging
-// in is all there is for him.
+// Under require_valid_user, people without credentials get to no path. They can only log in.
 func TestNobodyUnderRequireValidUser(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "chttpd/require_valid_user", "true")})

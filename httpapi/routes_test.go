@@ -12,7 +12,7 @@ import (
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// TestTheRoutesPage holds docs/routes.md against the table of routes.
+// TestTheRoutesPage compares docs/routes.md with the table of routes.
 func TestTheRoutesPage(t *testing.T) {
 	const file = "../docs/routes.md"
 	want := routesPage(openServer(t, Options{}).Routes())
@@ -41,11 +41,11 @@ documents. Documents in ` + "`_users` and `_replicator`" + ` have rules of their
 [security.md](security.md) describes these, and tokens.
 `
 
-// routesPage tells the table in the order of the paths, the server's first.
+// routesPage writes the table in the order of the paths, the server's first.
 func routesPage(routes []httpapi.Route) string {
 	rows := map[string][]string{} // of a path, one for each rule
 	for _, rt := range routes {
-		if strings.HasSuffix(rt.Path, "/{name}...") { // what is no path of a database
+		if strings.HasSuffix(rt.Path, "/{name}...") { // not the path of a database
 			continue
 		}
 		for may, methods := range byRights(rt.Verbs) {
@@ -115,8 +115,8 @@ var which = map[wire.Scope]string{
 	wire.Writers:      "writers",
 }
 
-// What follows the name of an endpoint makes it another path, as in CouchDB: that of an attachment
-// of a document that cannot be.
+// Anything after the name of an endpoint makes it another path, as in CouchDB: the path of an
+// attachment of a document that cannot exist.
 func TestEndpointsHaveNoTail(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})

@@ -14,7 +14,7 @@ import (
 	"github.com/tododb/tododb/replicate"
 )
 
-// asUser asks as somebody who has proved who he is.
+// asUser makes a request as a user who has logged in.
 func asUser(s *Server, u replicate.User, method, path, body string) (int, string) {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
@@ -36,7 +36,7 @@ var (
 	testEve   = replicate.User{Name: "eve"}
 )
 
-// must asks and wants a status.
+// must makes a request and expects a status.
 func must(t *testing.T, s *Server, u replicate.User, status int, method, path, body string) string {
 	t.Helper()
 	got, answer := asUser(s, u, method, path, body)
@@ -46,7 +46,7 @@ func must(t *testing.T, s *Server, u replicate.User, status int, method, path, b
 	return answer
 }
 
-// Whose replication it is, who may change it, and who sees its passwords.
+// Who owns a replication, who may change it, and who sees its passwords.
 func TestReplicationDocumentsOfUsers(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -98,7 +98,7 @@ func TestReplicationDocumentsOfUsers(t *testing.T) {
 	if got := must(t, s, testAdmin, 200, "GET", db+"/given2", ""); !strings.Contains(got, `"owner":"admin"`) {
 		t.Errorf("it is %s", got)
 	}
-	// Every field of CouchDB's is taken.
+	// Every field that CouchDB has is accepted.
 	must(t, s, testJoe, 201, "PUT", db+"/all", doc(`,"continuous":true,"create_target":true,"create_target_params":{"q":1,"partitioned":false},"selector":{"a":1},
 		"since_seq":"0","use_checkpoints":true,"checkpoint_interval":1000,"use_bulk_get":false,"winning_revs_only":true,"worker_processes":2,"worker_batch_size":10,
 		"http_connections":3,"connection_timeout":1000,"retries_per_request":2,"socket_options":"[{keepalive,true}]","source_proxy":"http://127.0.0.1:1","target_proxy":"","user_ctx":{"name":"joe","roles":["a"]}`))
@@ -110,10 +110,10 @@ func between(text, from, to string) string {
 	return found
 }
 
-// later is a replicator that is given after the server is open, since it stands on it.
+// later is a replicator that is set after the server is open, because it needs the server.
 type later struct{ replications.Replicator }
 
-// _scheduler tells of jobs and documents by pages and states, to administrators.
+// _scheduler shows administrators jobs and documents, by pages and states.
 func TestScheduler(t *testing.T) {
 	t.Parallel()
 	var replicator later
@@ -202,8 +202,8 @@ func TestScheduler(t *testing.T) {
 	}
 }
 
-// What a user asks of _replicate happens with his rights, and only he and administrators
-// can cancel it.
+// A replication that a user requests from _replicate has the rights of that user, and only they
+// and administrators can cancel it.
 func TestReplicateWithRights(t *testing.T) {
 	t.Parallel()
 	var replicator later

@@ -2,8 +2,8 @@ package httpapi_test
 
 import "testing"
 
-// A selector as validate_doc_update refuses what it does not select, whoever writes and
-// however.
+// A selector as validate_doc_update refuses the documents that it does not select, whoever writes
+// them and however.
 func TestValidationBySelector(t *testing.T) {
 	t.Parallel()
 	s := openDBServer(t)

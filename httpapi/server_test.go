@@ -421,7 +421,7 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-// What a request costs before a handler sees it: no path has PATCH.
+// The cost of a request before a handler sees it: no path has PATCH.
 func BenchmarkOverhead(b *testing.B) {
 	s := openServer(b, Options{})
 	if err := s.Store.Create(context.Background(), "db"); err != nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/tododb/tododb/httpapi/httpapitest"
 )
 
-// What the tests of this package say often.
+// Names that the tests of this package use often.
 type (
 	Server  = httpapitest.Server
 	Options = httpapi.Options

@@ -14,8 +14,8 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// Clients who are slow to send attachments take the memory that there is for it and no more.
-// Others are told when to come again, and whoever sends little is served.
+// Clients that send attachments slowly take only the memory set aside for it. More such clients
+// are told when to come again, and clients that send little are served.
 func TestSlowUploads(t *testing.T) {
 	t.Parallel()
 	const rooms = 4
@@ -76,7 +76,7 @@ func TestSlowUploads(t *testing.T) {
 	}
 }
 
-// Of an attachment whose connection ends too early nothing is stored.
+// If the connection ends too early, nothing of an attachment is stored.
 func TestUploadEndsEarly(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})

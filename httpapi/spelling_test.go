@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// However a path is spelt, the same people may use it, and it is answered alike.
+// The spelling of a path changes neither who may use it nor the answer.
 func TestRightsOfOtherSpellings(t *testing.T) {
 	t.Parallel()
 	r := &rightsServer{t: t, s: openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})}
@@ -47,7 +47,7 @@ func hexOf(c byte) string {
 	return string([]byte{digits[c>>4], digits[c&15]})
 }
 
-// The rewritten path too is taken for what it means.
+// A rewritten path is cleaned like any other.
 func TestRewriteToAnEscapedUnderscore(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -56,8 +56,7 @@ func TestRewriteToAnEscapedUnderscore(t *testing.T) {
 	wants(t, call(s, "GET", "/db/_design/d/_rewrite/x", "", "Admin", ""), 200, `"total_rows":1`)
 }
 
-// A method that a path does not have is refused after everything that a request with another
-// method would be refused for.
+// A method that a path does not have is the last reason for refusing a request.
 func TestMethodsThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	s := openWithDB(t, Options{}, `{"_id":"a"},{"_id":"_design/d"}`)
@@ -107,7 +106,7 @@ func TestMethodsThatAreNotThere(t *testing.T) {
 	}
 }
 
-// What stands beside the paths of the server is for administrators, as in CouchDB.
+// Unknown paths of the server are for administrators, as in CouchDB.
 func TestUnknownNamesOfTheServer(t *testing.T) {
 	t.Parallel()
 	s := openWithUsers(t, Options{}, "anna")

@@ -12,8 +12,8 @@ import (
 	"github.com/tododb/tododb/httpapi/intake"
 )
 
-// failing is a body behind whose last byte the file is cut that it is kept in: to read that
-// then fails as it does on a disk that is broken.
+// failing is a body that cuts the file it is kept in after its last byte. Reading that file then
+// fails as on a broken disk.
 type failing struct {
 	io.Reader
 	t      *testing.T
@@ -42,7 +42,7 @@ func (f *failing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// That a long body cannot be kept is no fault of the request.
+// If a long body cannot be kept, the request is not at fault.
 func TestBodyThatCannotBeKept(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "spool")
@@ -58,7 +58,7 @@ func TestBodyThatCannotBeKept(t *testing.T) {
 	wants(t, call(s, "PUT", "/db/d", `{"v":"`+strings.Repeat("x", 2<<20)+`"}`, "Admin", ""), 500, "internal_server_error")
 }
 
-// A disk on which a long body cannot be read again fails its request alone.
+// If a long body cannot be read again from disk, only its request fails.
 func TestBodyThatCannotBeReadAgain(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "spool")

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Somebody whose role an administrator has taken away does not get it back with an edit of
-// a revision that had it, whatever else is in the same request.
+// A user who lost a role does not get it back by editing a revision that had it, whatever else is
+// in the same request.
 func TestARoleDoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	const id = "org.couchdb.user:anna"
@@ -63,8 +63,8 @@ func TestARoleDoesNotComeBack(t *testing.T) {
 	}
 }
 
-// A document that has left the selector of a token, and one that is another user's
-// replication now, are judged by what they are, not by what an old revision was.
+// A document that has left the selector of a token, and a replication that now belongs to another
+// user, are judged by their present revision, not by an old one.
 func TestOldRevisionsGiveNoRights(t *testing.T) {
 	t.Parallel()
 	s := openWithDB(t, Options{}, `{"_id":"a","owner":"anna"}`)

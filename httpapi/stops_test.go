@@ -28,8 +28,8 @@ func (l *leaver) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// ask runs a request whose client leaves after so many bytes, or after a time. It gives what
-// came of the answer, and how long the server was at work after that.
+// ask runs a request whose client leaves after so many bytes, or after a time. It returns the
+// part of the answer that came, and how long the server went on working.
 func ask(s *Server, method, path, body string, bytes int, at time.Duration) (answer string, after time.Duration) {
 	ctx, leave := context.WithCancel(context.Background())
 	var left time.Time
@@ -60,7 +60,7 @@ func ask(s *Server, method, path, body string, bytes int, at time.Duration) (ans
 	return
 }
 
-// What works for a client stops when the client has gone, whatever it is at.
+// All work for a client stops when the client has gone.
 func TestWorkStopsWithItsClient(t *testing.T) {
 	s := openServer(t, Options{})
 	mustCall := func(want int, method, path, body string) {
@@ -89,8 +89,8 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 
 	for name, c := range map[string]struct {
 		method, path, body string
-		bytes              int           // after which the client goes
-		at                 time.Duration // or when it does
+		bytes              int           // the client goes after these
+		at                 time.Duration // or at this time
 	}{
 		"a big _all_docs":         {"GET", "/many/_all_docs?include_docs=true", "", 1, 0},
 		"a view":                  {"GET", "/many/_design/v/_view/n?reduce=false", "", 1, 0},
@@ -120,7 +120,7 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 	}
 }
 
-// One request has so many queries, and no more.
+// The number of queries in one request is limited.
 func TestManyQueries(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})
@@ -135,7 +135,7 @@ func TestManyQueries(t *testing.T) {
 	}
 }
 
-// A query whose client has gone by the time that it is read is neither planned nor run.
+// If the client has gone by the time a query is read, it is neither planned nor run.
 func TestNothingIsPlannedForWhoHasGone(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, Options{})

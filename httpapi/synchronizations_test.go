@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// shownAs has synchronizations that are shown, or not, as errors says.
+// shownAs has synchronizations. errors says which of them can be shown.
 type shownAs struct {
 	replications.Synchronizer
 	ids    []string
@@ -27,8 +27,8 @@ func (s shownAs) Show(_ context.Context, _, id string) ([]byte, string, error) {
 	return []byte(`{"id":"` + id + `"}`), "1-a", nil
 }
 
-// A synchronization that has ended while the list is made is left out; one that cannot be
-// read fails the list, which would else say that it is gone.
+// A synchronization that ends while the list is made is left out. One that cannot be read makes
+// the list fail, because a list without it would say that it is gone.
 func TestListOfSynchronizationsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -45,7 +45,7 @@ func TestTokensOfDevices(t *testing.T) {
 		t.Errorf("listed after one has expired: %s", got)
 	}
 
-	// What is revoked stays so for another process on the same data.
+	// A revoked token is revoked for another process on the same data too.
 	wants(t, call(s, "GET", "/db", "", "Authorization", tablet), 200, "")
 	wants(t, call(s, "DELETE", "/_session/tokens/"+tabletID, "", "Admin", ""), 200, "")
 	set(t, s.Config, "chttpd_auth/secret", "the same")
@@ -60,7 +60,7 @@ func TestTokensOfDevices(t *testing.T) {
 		wants(t, call(server, "GET", "/db", "", "Authorization", late), 401, "revoked")
 	}
 
-	// A token is worth what its owner may do.
+	// A token allows no more than its owner may do.
 	last, _ := issue(t, s, "anna", `{"databases":["db"],"device":"x"}`)
 	wants(t, call(s, "PUT", "/db/_security", `{"admins":{},"members":{"names":["ben"]}}`, "Admin", ""), 200, "")
 	wants(t, call(s, "GET", "/db", "", "Authorization", last), 403, "not allowed")
@@ -87,9 +87,8 @@ func TestRequestsForTokensThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// What tokens of each kind may do, way by way: r of a reader of the whole database, w of
-// a writer of it, p of a writer of ids that begin with "a:", s of a writer of documents
-// that are anna's.
+// What tokens of each kind may do, route by route. r reads the whole database, w writes it,
+// p writes ids that begin with "a:", s writes documents that belong to anna.
 func TestWhatATokenAllows(t *testing.T) {
 	t.Parallel()
 	s := openWithDB(t, Options{}, `{"_id":"a:1","owner":"anna"},{"_id":"b:1","owner":"ben"},{"_id":"_design/d","views":{"v":{"map":"function(d){emit(d._id)}"}}}`)

@@ -8,8 +8,8 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// The tombstones of a database end when it says so, and all that a client can ask about a dead
-// document by its id is answered as before.
+// The tombstones of a database end at the time that it sets. Every question about a dead document
+// by its id is answered as before.
 func TestTombstonesEnd(t *testing.T) {
 	t.Parallel()
 	c := newHandClock()
@@ -53,9 +53,9 @@ func TestTombstonesEnd(t *testing.T) {
 	admin("PUT", "/db/_local/slow", `{"session_id":"s","source_last_seq":"`+textOf(t, wants(t, call(s, "GET", "/db", "", "Admin", ""), 200, ""), "update_seq")+`"}`, 201, "")
 	admin("PUT", "/db/other", `{}`, 201, "")
 	admin("DELETE", "/db/other?rev="+revOf(t, s, "/db/other"), "", 200, "")
-	end(2) // an hour later the peer is not waited for
+	end(2) // an hour later nobody waits for the peer
 	admin("GET", "/db", "", 200, `"doc_del_count":0,"doc_count":0,"doc_dead_count":2`)
-	admin("GET", "/db/_local/slow", "", 404, "missing") // and has to compare anew
+	admin("GET", "/db/_local/slow", "", 404, "missing") // and it has to compare again
 	admin("GET", "/db/_tombstones", "", 200, `"dead":{"count":2,`)
 
 	admin("GET", "/db/a", "", 404, "deleted")

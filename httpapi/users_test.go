@@ -133,8 +133,8 @@ func TestAdministratorsHaveTheRolesOfTheirDocument(t *testing.T) {
 	}
 }
 
-// Users who log in while passwords change: right after a change is answered the new one
-// opens the door and the old one does not.
+// Users log in while passwords change. As soon as a change is answered, the new password works
+// and the old one does not.
 func TestPasswordsChangeWhileUsersLogIn(t *testing.T) {
 	t.Parallel()
 	s := openWithUsers(t, Options{Config: settings(t, append(quickHashes, "chttpd_auth_lockout/mode", "off")...)}, "anna", "ben", "cid")
@@ -202,8 +202,8 @@ func TestPasswordSchemes(t *testing.T) {
 	}
 }
 
-// Hashes that CouchDB has made, in the ways it has had over time, open the door, and are
-// then replaced by the way of today.
+// Hashes of all the kinds that CouchDB has ever made still work, and are then replaced by the
+// present kind.
 func TestOldHashesAreMadeAnew(t *testing.T) {
 	t.Parallel()
 	s := openWithUsers(t, Options{})
@@ -258,7 +258,7 @@ func TestLockout(t *testing.T) {
 	}
 }
 
-// Guesses that come all at once are counted too.
+// Guesses count even if they come all at once.
 func TestLockoutOfManyAtOnce(t *testing.T) {
 	t.Parallel()
 	s := openWithUsers(t, Options{}, "anna")
@@ -312,8 +312,8 @@ func TestRequireValidUser(t *testing.T) {
 	}
 }
 
-// What somebody gets to see of _users, and may write there, held against a model in a few
-// lines, on every way there is.
+// What users can see in _users, and may write there, is compared with a small model on every
+// route.
 func TestWhoSeesWhichUser(t *testing.T) {
 	t.Parallel()
 	names := []string{"anna", "ben", "zoe"}
@@ -363,9 +363,9 @@ func TestWhoSeesWhichUser(t *testing.T) {
 		}
 		edit := fmt.Sprintf(`{"docs":[{"_id":%q,"_rev":"1-abc","type":"user","name":%q,"roles":[]}]}`, id, about)
 		got := call(s, "POST", "/_users/_bulk_docs", edit, headers...).Body.String()
-		want := `"conflict"` // it may write, were the revision right
+		want := `"conflict"` // they could write it with the right revision
 		switch {
-		case asker == "": // as one who signs up
+		case asker == "": // signing up
 			want = `"conflict"`
 		case !all:
 			want = `"not_found"`
@@ -433,8 +433,8 @@ type lines struct {
 func (l *lines) Write(b []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(b) }
 func (l *lines) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
-// Whatever is asked with a password in it, well formed or not: it appears in no answer
-// and in no log. Nor do tokens, hashes and the server's own secret.
+// A password in a request, well formed or not, appears in no answer and in no log. Nor do tokens,
+// hashes and the server's own secret.
 func TestSecretsDoNotAppear(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t-Passw0rd"
@@ -545,7 +545,7 @@ func TestDatabasesOfUsers(t *testing.T) {
 	})
 	stop()
 
-	// What happens meanwhile is caught up with.
+	// The server catches up with what happened meanwhile.
 	rev := textOf(t, call(s, "GET", "/_users/org.couchdb.user:anna", "", "Admin", "").Body.String(), "_rev")
 	wants(t, call(s, "DELETE", "/_users/org.couchdb.user:anna?rev="+rev, "", "Admin", ""), 200, "")
 	putUser(t, s, "cid", "[]")
@@ -559,7 +559,7 @@ func TestDatabasesOfUsers(t *testing.T) {
 	}
 }
 
-// What Basic costs a user of _users once it was verified, beside an administrator's.
+// The cost of Basic for a user of _users once it is verified, compared with an administrator's.
 func BenchmarkBasic(b *testing.B) {
 	s := openWithUsers(b, Options{}, "anna")
 	for _, c := range []struct{ name, header string }{

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A host leads to the path that its rule says, a rule that says more before one that says less.
+// A host leads to the path in its rule. More specific rules come first.
 func TestVhosts(t *testing.T) {
 	t.Parallel()
 	rules := map[string]string{
@@ -35,7 +35,7 @@ func TestVhosts(t *testing.T) {
 	}
 }
 
-// What a virtual host leads to is judged as if it had been asked for: it opens nothing.
+// The path that a virtual host leads to is judged like any other, so it opens nothing.
 func TestVhostsOpenNothing(t *testing.T) {
 	t.Parallel()
 	c := settings(t)
@@ -66,8 +66,7 @@ func TestVhostsOpenNothing(t *testing.T) {
 	ask("db.test", "GET", "/a", "", 404, "not_found", true)
 }
 
-// Whatever a rule, a host and a path are like, the request gets a path that can be read, or an
-// error.
+// For any rule, host and path, the request gets a readable path or an error.
 func FuzzVhost(f *testing.F) {
 	s := openServer(f, Options{})
 	shared := s.Shared()

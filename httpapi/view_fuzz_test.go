@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Whatever stands in the query of a view, and of the changes of a view, the answer is rows
-// or a 400, and JSON either way.
+// For any query of a view, or of the changes of a view, the answer is rows or a 400, and always
+// JSON.
 func FuzzViewQuery(f *testing.F) {
 	for _, seed := range []string{
 		"key=1", `keys=[1,"a",null]&skip=1&limit=2`, `startkey=[1]&endkey={}&inclusive_end=false&descending=true`, "group_level=2&reduce=true", "group=true&keys=[1]",

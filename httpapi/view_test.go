@@ -99,7 +99,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// The document that comes with a row is the one that its value names; those of many rows
+// The document that comes with a row is the one that its value names. Documents of many rows
 // come from several snapshots.
 func TestViewWithDocuments(t *testing.T) {
 	t.Parallel()
@@ -141,8 +141,8 @@ func TestViewWithDocuments(t *testing.T) {
 	}
 }
 
-// An entity tag is good until the rows change; with what else the answer has, until
-// anything does.
+// An entity tag is good until the rows change. If the answer has more than rows, it is good until
+// anything changes.
 func TestViewETag(t *testing.T) {
 	t.Parallel()
 	s := viewServer(t, 6)
@@ -179,8 +179,7 @@ func TestViewETag(t *testing.T) {
 	}
 }
 
-// An index that no design document asks for any more is gone after a clean-up, and one
-// that is asked for stays.
+// A clean-up removes an index that no design document needs any more, and keeps the others.
 func TestViewCleanup(t *testing.T) {
 	t.Parallel()
 	s := viewServer(t, 2)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkViewQuery reads one row of a view whose design document is small, or as large as
-// that of an application: what the query costs must not depend on it.
+// BenchmarkViewQuery reads one row of a view. Its design document is small, or as large as an
+// application's: the cost of the query must not depend on it.
 func BenchmarkViewQuery(b *testing.B) {
 	for name, views := range map[string]int{"small": 0, "large": 100} {
 		b.Run(name, func(b *testing.B) {

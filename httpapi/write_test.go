@@ -47,14 +47,14 @@ func TestAtomicBulk(t *testing.T) {
 	expect(t, bulk(`{"atomic":true,"docs":[]}`), 201, `^\[\]\n$`)
 	expect(t, bulk(`{"atomic":true,"docs":[`+strings.Repeat(`{},`, 10_000)+`{}]}`), 413, `one transaction`)
 
-	// Attachments come with them, or the whole is refused.
+	// Attachments come along, or the whole request is refused.
 	const att = `{"_id":"%s","_attachments":{"f":{"data":"aGk="}}}`
 	expect(t, bulk(`{"atomic":true,"docs":[`+fmt.Sprintf(att, "p")+`,`+fmt.Sprintf(att, "q")+`]}`), 201, `"id":"p".*"id":"q"`)
 	expect(t, call(s, "GET", "/db/q/f", "", "Admin", ""), 200, `^hi$`)
 	expect(t, bulk(`{"atomic":true,"docs":[`+fmt.Sprintf(att, "r")+`,{"_id":"s","_attachments":{"f":{"stub":true,"revpos":1}}}]}`), 412, `missing_stub`)
 	expect(t, call(s, "GET", "/db/r", "", "Admin", ""), 404, `missing`)
 
-	// Design documents are the administrator's: for others nothing is written.
+	// Only administrators write design documents: for others nothing is written.
 	call(s, "PUT", "/db/_security", `{"members":{},"admins":{}}`, "Admin", "")
 	expect(t, call(s, "POST", "/db/_bulk_docs", `{"atomic":true,"docs":[{"_id":"n"},{"_id":"_design/d"}]}`), 401, `"refused":\[{"id":"_design/d","error":"unauthorized"`)
 	expect(t, call(s, "GET", "/db/n", "", "Admin", ""), 404, `missing`)
@@ -180,7 +180,7 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 		expect(t, call(s, c.method, c.path+queryMark(c.path)+"x=1", c.body, headers...), 422, `idempotency_key_reused`)
 	}
-	// Without the key the same is another request; so it is of another path or key.
+	// Without the key, or with another path or key, it is another request.
 	first := jsonString(t, call(s, "POST", "/db", `{}`, "Admin", "", name, "k"), "id")
 	if other := jsonString(t, call(s, "POST", "/db", `{}`, "Admin", ""), "id"); other == first {
 		t.Error("answered from another's key")
@@ -198,7 +198,7 @@ func TestIdempotencyKey(t *testing.T) {
 		expect(t, call(s, "POST", "/db", `{}`, "Admin", "", name, bad), 400, `Idempotency-Key`)
 	}
 	expect(t, call(s, "GET", "/db/a", "", "Admin", "", name, "a b"), 200, `"_id":"a"`)
-	// What fails before anything is tried is not remembered.
+	// A request that fails before anything is tried is not remembered.
 	expect(t, call(s, "PUT", "/db/late", `{`, "Admin", "", name, "late"), 400, `JSON`)
 	expect(t, call(s, "PUT", "/db/late", `{}`, "Admin", "", name, "late"), 201, `ok`)
 	expect(t, call(s, "PUT", "/none/late", `{}`, "Admin", "", name, "late"), 404, `Database does not exist`)
@@ -211,7 +211,7 @@ func queryMark(path string) string {
 	return "?"
 }
 
-// Of requests that come at the same time with one key, one is done.
+// If several requests with one key come at the same time, only one is done.
 func TestIdempotencyKeyRace(t *testing.T) {
 	t.Parallel()
 	s := openDBServer(t)
