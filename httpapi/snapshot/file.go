@@ -63,7 +63,8 @@ var errStale = errors.New("the snapshot is of another history")
 
 // upTo returns a cut that reaches a sequence, and appends what is missing. Whoever comes in the
 // meantime waits, and finds it done.
-func (f *file) upTo(ctx context.Context, r *reader, to uint64) (cut, error) {
+func (f *file) upTo(ctx context.Context, r *reader, info store.Info) (cut, error) {
+	to := info.UpdateSeq
 	select {
 	case <-f.turn:
 	case <-ctx.Done():
@@ -76,11 +77,26 @@ func (f *file) upTo(ctx context.Context, r *reader, to uint64) (cut, error) {
 		} else if !of {
 			return cut{}, errStale
 		}
+		if f.reached.N < info.Dead.Newest { // the changes since do not tell of all deletions
+			return cut{}, errStale
+		}
 	}
 	if c := f.last(); c != nil && c.N >= to {
 		return *c, nil
 	}
-	return f.extend(ctx, r, to)
+	had := f.reached.N
+	if had == 0 {
+		had = to // a new file has nothing of what was deleted until now
+	}
+	c, err := f.extend(ctx, r, to)
+	if err != nil {
+		return c, err
+	}
+	now, err := r.db.Info(ctx)
+	if err == nil && now.Dead.Newest > had { // a deletion may have gone before it was read
+		err = errStale
+	}
+	return c, err
 }
 
 // extend appends what has changed up to a sequence, and makes a cut.

@@ -143,7 +143,7 @@ func (f *file) snapshot(ctx context.Context, r *reader, info store.Info) (*Snaps
 	if f.PurgeSeq != info.PurgeSeq {
 		return nil, errStale
 	}
-	c, err := f.upTo(ctx, r, info.UpdateSeq)
+	c, err := f.upTo(ctx, r, info)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (s *Files) earlier(ctx context.Context, db *store.DB, h holding, etag func(
 			continue
 		}
 		for i := range f.cuts {
-			if etag(&f.cuts[i]) {
+			if etag(&f.cuts[i]) && f.cuts[i].N >= info.Dead.Newest { // else its tail lacks deletions
 				found, at = f, f.cuts[i]
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/httpapitest"
 	"github.com/tododb/tododb/httpapi/snapshot"
+	"github.com/tododb/tododb/store"
 )
 
 // site is a server whose snapshots are in a folder that the test knows.
@@ -383,6 +384,37 @@ func TestAnotherDatabaseOfTheName(t *testing.T) {
 	}
 	if names := s.ondisk(t); len(names) != 2 {
 		t.Errorf("left over: %v", names)
+	}
+}
+
+// Once a tombstone has ended, no file tells of the deletion: who was in the middle of one with the
+// document begins anew.
+func TestEndedTombstonesEndDownloads(t *testing.T) {
+	s := openSite(t)
+	s.fill(t, "a", 100)
+	httpapitest.Wants(t, ask(s, "PUT", "/db/gone", `{}`), http.StatusCreated, "")
+	etag := s.get(t, http.StatusOK).Header().Get("Etag")
+	httpapitest.Wants(t, ask(s, "DELETE", "/db/gone?rev="+httpapitest.RevOf(t, s, "/db/gone"), ""), http.StatusOK, "")
+	db, err := s.Store.Bare(t.Context(), "db", store.ForUpkeep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Release()
+	if err := db.SetLifetime(t.Context(), func(l *store.Lifetime) { l.TTL = "1_sec" }); err != nil {
+		t.Fatal(err)
+	}
+	for ended := 0; ended == 0; {
+		done, err := db.Expire(t.Context(), store.ExpireOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended = done.Ended
+	}
+	for _, headers := range [][]string{{"Range", "bytes=10-", "If-Range", etag}, nil} {
+		w := s.get(t, http.StatusOK, headers...)
+		if docs, _ := split(t, w.Body.Bytes()); len(docs) != 100 || strings.Contains(w.Body.String(), "gone") {
+			t.Errorf("%d documents, of which one is dead", len(docs))
+		}
 	}
 }
 
