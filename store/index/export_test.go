@@ -1,4 +1,4 @@
 package index
 
-// SetBatches has first builds sort so many documents at a time, and load so many bytes.
+// SetBatches sets how many documents first builds sort at a time, and how many bytes they load.
 func (m *Manager) SetBatches(docs, load int) { m.first.docs, m.load = docs, load }

@@ -25,7 +25,7 @@ type modelChange struct {
 	keys map[string]bool // collated
 }
 
-// look takes in what the index has seen, and returns all changes.
+// look takes in everything that the index has seen, and returns all changes.
 func (m *feedModel) look(t fataler, db *store.DB) (out []modelChange) {
 	seen := map[string]bool{}
 	_, err := db.Changes(context.Background(), store.ChangesQuery{Limit: -1, IncludeDocs: true}, func(c *store.Change) error {
@@ -66,8 +66,8 @@ func (m *feedModel) look(t fataler, db *store.DB) (out []modelChange) {
 	return out
 }
 
-// The entries by sequence are those of the documents that match, and of the deletions of
-// those that have matched.
+// The entries by sequence are for the documents that match, and for deletions of documents that
+// have matched before.
 func TestChangesModel(t *testing.T) {
 	w := newWorld(t, storetest.Engines["chaos"](t), index.Options{Delay: time.Hour})
 	short := slices.DeleteFunc(slices.Clone(someKeys), func(k string) bool { return len(k) > 900 })

@@ -14,7 +14,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// fullEngine has a disk on which there is room for so many more transactions of indexes.
+// fullEngine has a disk with room for only so many more transactions of indexes.
 type fullEngine struct {
 	engine.Engine
 	room *atomic.Int64
@@ -48,7 +48,7 @@ func (d fullDB) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	return d.DB.Update(ctx, fn)
 }
 
-// A first build for which the disk has no room says so, and leaves the disk to others.
+// If the disk has no room for a first build, the build says so and leaves the disk to others.
 func TestFirstBuildOnFullDisk(t *testing.T) {
 	var room atomic.Int64
 	room.Store(3)

@@ -92,9 +92,9 @@ func copySubs(t testing.TB, from, to string) {
 func (f *folder) file() string { return filepath.Join(f.dir, "db.bolt") }
 func (f *folder) subs() string { return filepath.Join(f.dir, "db.subs") }
 
-// Copies of the database and of its indexes are put back, each at any time, and written on. An
-// index answers as if it had been made of the documents now; who does not wait for it sees what
-// the documents were, at a state of this database, or nothing.
+// Copies of the database and of its indexes are put back, each at any time, and then written to.
+// An index answers as if it had been built from the present documents. Callers that do not wait
+// for it see the documents of an earlier state of this database, or nothing.
 func TestIndexesBesideOtherStatesOfTheirDatabase(t *testing.T) {
 	scratch := t.TempDir()
 	run := 0
@@ -170,7 +170,7 @@ func TestIndexesBesideOtherStatesOfTheirDatabase(t *testing.T) {
 	})
 }
 
-// twistMapper does something at the first document, and at one that was written again.
+// twistMapper does something at the first document, and at a document that was written again.
 type twistMapper struct {
 	keysMapper
 	twist func(*store.Document) error
@@ -187,9 +187,9 @@ func (m twistMapper) Map(ctx context.Context, d *store.Document, emit func(int, 
 	return m.keysMapper.Map(ctx, d, emit)
 }
 
-// A document moves while an index is built for the first time, and the work ends before the index
-// has caught up. Then a copy of the database is put back in which the document has not moved: the
-// index has come just as far, but it has never seen the document.
+// A document moves during the first build of an index, and the work ends before the index has
+// caught up. Then a copy of the database is put back in which the document has not moved. The
+// index has come just as far, but has never seen the document.
 func TestIndexThatMissedWhatTheCopyHas(t *testing.T) {
 	f := startFolder(t, t.TempDir())
 	many(t, f.db, 5)
@@ -227,8 +227,8 @@ func TestIndexThatMissedWhatTheCopyHas(t *testing.T) {
 	}
 }
 
-// An older copy of a database is put back and written on, until it has as many changes as the
-// index beside it has seen.
+// An older copy of a database is put back and written to, until it has as many changes as its
+// index has seen.
 func TestOlderDatabaseBesideNewerIndex(t *testing.T) {
 	f := startFolder(t, t.TempDir())
 	many(t, f.db, 5)

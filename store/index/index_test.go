@@ -30,7 +30,7 @@ type world struct {
 	s   *store.Store
 	m   *index.Manager
 
-	ahead atomic.Int64 // of the true time: what the clock of s is, in nanoseconds
+	ahead atomic.Int64 // how far the clock of s is ahead of the true time, in nanoseconds
 }
 
 func newWorld(t testing.TB, eng engine.Engine, opt index.Options) *world {
@@ -120,13 +120,13 @@ func keysDefinition() *index.Definition {
 	return def
 }
 
-// modelRow is a row as the naive model has it.
+// modelRow is a row of the naive model.
 type modelRow struct {
 	collated       []byte
 	key, value, id string
 }
 
-// modelRows maps all living documents of a database and sorts what comes out.
+// modelRows maps all living documents of a database and sorts the rows.
 func modelRows(t fataler, db *store.DB, view int) (rows []modelRow) {
 	q := store.AllDocsQuery{Limit: -1, IncludeDocs: true}
 	err := db.AllDocs(context.Background(), q, func(store.Page) error { return nil }, func(r *store.Row) error {
@@ -180,7 +180,7 @@ func docID(n int) string {
 	return fmt.Sprintf("d%d", n)
 }
 
-// write puts a few revisions of documents in; some are conflicts, some tombstones.
+// write adds a few revisions of documents. Some are conflicts, some tombstones.
 func write(t *rapid.T, db *store.DB) {
 	edits := make([]store.Edit, rapid.IntRange(1, 8).Draw(t, "edits"))
 	for i := range edits {
@@ -234,7 +234,7 @@ func (w *world) expire(t fataler, db *store.DB) {
 	}
 }
 
-// open gives the index, built up to now.
+// open returns the index, built up to now.
 func (w *world) open(t fataler, db *store.DB, def *index.Definition) *index.Index {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -257,7 +257,7 @@ func (w *world) open(t fataler, db *store.DB, def *index.Definition) *index.Inde
 	}
 }
 
-// drawBound draws a bound and what it means for a row.
+// drawBound draws a bound, and a function that says which rows it lets in.
 func drawBound(t *rapid.T, order collate.Order, view int, high bool) (b index.Bound, in func(modelRow) bool) {
 	if rapid.IntRange(0, 3).Draw(t, "open") == 0 {
 		return b, func(modelRow) bool { return true }
@@ -283,7 +283,7 @@ func drawBound(t *rapid.T, order collate.Order, view int, high bool) (b index.Bo
 	}
 }
 
-// query compares answers of the index with those of the model.
+// query compares answers of the index with the model's.
 func query(t *rapid.T, db *store.DB, ix *index.Index) {
 	view := rapid.IntRange(0, 2).Draw(t, "view")
 	queryView(t, ix, view, modelRows(t, db, view))
@@ -405,7 +405,7 @@ func reduceRange(t *rapid.T, ix *index.Index, rg index.Range, in []modelRow, des
 	}
 }
 
-// Whatever is written, an index answers as if it had been made of the documents now.
+// After any writes, an index answers as if it had been built from the present documents.
 func TestModel(t *testing.T) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
@@ -439,7 +439,7 @@ func collated(s string) []byte {
 	return k
 }
 
-// With more rows than one snapshot is held for, and several levels of summaries.
+// There are more rows than one snapshot may read, and several levels of summaries.
 func TestManyRows(t *testing.T) {
 	w := newWorld(t, storetest.Engine(t), index.Options{Delay: time.Hour})
 	db := w.create(t, "many")

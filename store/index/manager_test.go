@@ -46,15 +46,15 @@ func dump(t fataler, db *store.DB, signature string) (out []string) {
 	return out
 }
 
-// An index that followed changes one by one has the bytes of one that was built of the
-// documents as they are.
+// An index that followed changes one by one has the same bytes as one that was built from the
+// present documents.
 func TestRebuild(t *testing.T) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, open(t), index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 			n := 0
 			rapid.Check(t, func(t *rapid.T) {
-				// Also where rows are sorted in files, and loaded in several transactions.
+				// This also tries rows that are sorted in files and loaded in several transactions.
 				w.m.SetBatches(rapid.SampledFrom([]int{2, 5, 1000}).Draw(t, "sorted"), rapid.SampledFrom([]int{200, 1000, 1 << 20}).Draw(t, "loaded"))
 				n++
 				db := w.create(t, fmt.Sprintf("db%d", n%3))
@@ -153,7 +153,7 @@ func (f failing) Map(ctx context.Context, d *store.Document, emit func(int, []by
 	return f.Mapper.Map(ctx, d, emit)
 }
 
-// Who waits for a build that fails gets its error; the next one is told of the next build.
+// Callers who wait for a build that fails get its error. Later ones hear of the next build.
 func TestBuildFails(t *testing.T) {
 	w := boltWorld(t, index.Options{})
 	db := w.create(t, "db")
@@ -262,8 +262,8 @@ func until(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// Purges that are forgotten before the index has seen them cost a new build, never a row
-// too many.
+// If purges are forgotten before the index has seen them, it is rebuilt. It never has a row too
+// many.
 func TestForgottenPurges(t *testing.T) {
 	w := boltWorld(t, index.Options{Delay: time.Hour})
 	db := w.create(t, "db")
@@ -292,7 +292,7 @@ func TestForgottenPurges(t *testing.T) {
 	}
 }
 
-// What was written before Wait is asked is seen after it, however many write and wait.
+// After Wait, a caller sees everything written before the call, however many write and wait.
 func TestReadYourWrites(t *testing.T) {
 	w := boltWorld(t, index.Options{Delay: time.Millisecond})
 	db := w.create(t, "db")
@@ -317,8 +317,8 @@ func TestReadYourWrites(t *testing.T) {
 	g.Wait()
 }
 
-// What a view's rows have last changed at moves with every change of them, a purge too: it
-// names what a client has.
+// The sequence at which a view's rows last changed moves with every change of them, even a purge.
+// It identifies the state that a client has.
 func TestChanged(t *testing.T) {
 	w := boltWorld(t, index.Options{Delay: time.Hour})
 	db := w.create(t, "db")
@@ -362,7 +362,7 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// Readers that come and go while indexes are closed behind their backs get one that is open.
+// Readers come and go while indexes are closed. They always get one that is open.
 func TestOpenWhileClosing(t *testing.T) {
 	w := boltWorld(t, index.Options{Idle: time.Millisecond})
 	db := w.create(t, "db")
@@ -384,7 +384,7 @@ func TestOpenWhileClosing(t *testing.T) {
 	g.Wait()
 }
 
-// A cleanup that comes in between takes no storage away from those who read.
+// A cleanup at the same time takes no storage away from readers.
 func TestOpenWhileCleaning(t *testing.T) {
 	w := boltWorld(t, index.Options{})
 	db := w.create(t, "db")

@@ -19,8 +19,8 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// privateMemory is what the process has that is no file's, in bytes: the heap, and what has
-// been freed and not given back. 0 where the system does not say.
+// privateMemory is the memory of the process that belongs to no file, in bytes: the heap, and
+// freed memory that was not given back. It is 0 if the system does not say.
 func privateMemory() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -35,7 +35,7 @@ func privateMemory() int64 {
 	return 0
 }
 
-// watchMemory tells the most private memory that there was until the function is called.
+// watchMemory starts to watch the private memory. The function returns the most that there was.
 func watchMemory() func() int64 {
 	var most atomic.Int64
 	end, ended := make(chan struct{}), make(chan struct{})
@@ -55,7 +55,7 @@ func watchMemory() func() int64 {
 	return func() int64 { close(end); <-ended; return most.Load() }
 }
 
-// The memory that it takes to build an index does not grow with the database.
+// The memory for building an index does not grow with the database.
 func TestBuildMemory(t *testing.T) {
 	if privateMemory() == 0 {
 		t.Skip("the system does not tell the private memory of a process")
@@ -103,8 +103,8 @@ func TestBuildMemory(t *testing.T) {
 	}
 }
 
-// Nor does it grow with what functions make of small documents, though what one becomes is in
-// memory as a whole.
+// Nor does it grow with the rows that functions make from small documents, though all rows of one
+// document are in memory together.
 func TestBuildMemoryOfLargeRows(t *testing.T) {
 	if privateMemory() == 0 {
 		t.Skip("the system does not tell the private memory of a process")
@@ -136,7 +136,7 @@ func buildLargeRows(t *testing.T, docs, size int, want int64) {
 		Signature: "large", Views: []index.View{{}},
 		NewMapper: func() (index.Mapper, error) { return &largeMapper{value}, nil },
 	}
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(300 << 20)) // what is garbage is not what it takes
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(300 << 20)) // garbage does not count
 	runtime.GC()
 	debug.FreeOSMemory()
 	before := privateMemory()

@@ -14,8 +14,8 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// A document that moves in the feed while the index is brought up to date is in the index once, as it
-// is now: in no state that somebody reads is it missing, or where it was long before.
+// A document moves in the feed while the index is brought up to date. The index has it once, in its
+// present state. Readers never find it missing, or as it was long before.
 func TestDocumentsThatMoveAreNotMissed(t *testing.T) {
 	t.Parallel()
 	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
@@ -87,7 +87,7 @@ func before(def *index.Definition, do map[string]func()) *index.Definition {
 	return def
 }
 
-// The same if the index comes up in several pages or batches, and the document moves on each time
+// The same if the index is updated in several pages or batches, and the document moves each time
 // before it is read.
 func TestDocumentsThatMoveAreNotMissedByPages(t *testing.T) {
 	t.Parallel()
@@ -136,7 +136,7 @@ func TestDocumentsThatMoveAreNotMissedByPages(t *testing.T) {
 	}
 }
 
-// A purge while the index is brought up to date is in the state that somebody who waited reads.
+// After waiting, readers see a purge that came while the index was brought up to date.
 func TestPurgesMeanwhileAreNotMissed(t *testing.T) {
 	t.Parallel()
 	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})

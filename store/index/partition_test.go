@@ -17,12 +17,12 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// somePartitions have names that are beginnings of others, that hold what ends a name on disk, and
-// that are too long to stand there whole.
+// somePartitions has names that are the beginning of others, names with the bytes that end a name on
+// disk, and names that are too long to be stored whole.
 var somePartitions = []string{"a", "aa", "a!", "\x00", "ü", strings.Repeat("p", 128), strings.Repeat("p", 129), strings.Repeat("p", 300) + "q"}
 
-// A range of a partition has the rows that the same range of an index over all partitions has of
-// it: in the same order, both ways, as many, and reduced to the same groups.
+// A range of a partition has the same rows of that partition as the same range of an index over
+// all partitions: in the same order both ways, as many, and reduced to the same groups.
 func TestPartitionsAreRanges(t *testing.T) {
 	w := newWorld(t, storetest.Engine(t), index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 	w.m.SetBatches(30, 500)

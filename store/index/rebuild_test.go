@@ -69,9 +69,9 @@ func (s *batchSum) Results(all []any) (out []index.Reduced, err error) {
 	return out, err
 }
 
-// Also where there are many pages of summaries, all that is next to each other goes at once,
-// and a first build has writers beside it: an index that followed has the bytes of one that
-// was built of the documents as they are.
+// An index that followed changes has the same bytes as one built from the present documents. This
+// holds with many pages of summaries, when neighbouring rows go at once, and with writers beside a
+// first build.
 func TestRebuildOfManyRows(t *testing.T) {
 	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 	w.m.SetBatches(3000, 20_000)

@@ -63,8 +63,8 @@ func (f *failingSum) Add(key, id, value []byte) error {
 	return f.sum.Add(key, id, value)
 }
 
-// Of a first build that is cut short while it is loaded nobody sees a row, also where it is
-// opened again; it is then made from its beginning.
+// If a first build is cut short while it loads, nobody sees a row of it, even after the index is
+// opened again. It is then built from the beginning.
 func TestLoadCutShort(t *testing.T) {
 	for _, reopened := range []bool{false, true} {
 		t.Run(fmt.Sprintf("opened again %v", reopened), func(t *testing.T) {
@@ -143,8 +143,8 @@ func TestScratchIsCleaned(t *testing.T) {
 	}
 }
 
-// An index whose records are damaged while it is in use never gives a wrong answer: who
-// reads gets ErrRenewed, who waits gets what is right.
+// An index whose records are damaged while it is in use never gives a wrong answer. Readers get
+// ErrRenewed, and callers who wait get the right rows.
 func TestDamaged(t *testing.T) {
 	const docs = 200
 	garbage := []byte{99, 1, 2, 3}
@@ -212,7 +212,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// A damage that the builder meets costs a new build, and nobody an answer.
+// If the builder meets damage, the index is rebuilt, and everybody gets an answer.
 func TestDamagedWhileBuilt(t *testing.T) {
 	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 	db := w.create(t, "db")
@@ -243,12 +243,12 @@ func TestDamagedWhileBuilt(t *testing.T) {
 	}
 }
 
-// Who reads an index that is made anew meanwhile is told so, and does not get half of it.
+// Readers of an index that is rebuilt meanwhile are told so, and do not get half of it.
 func TestRenewedWhileRead(t *testing.T) {
 	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 	db := w.create(t, "db")
 	defer db.Release()
-	const docs = 5000 // more than one snapshot is held for
+	const docs = 5000 // more than one snapshot may read
 	for from := 0; from < docs; from += 500 {
 		edits := make([]store.Edit, 500)
 		for i := range edits {
@@ -306,8 +306,8 @@ func (s slowMapper) Map(ctx context.Context, d *store.Document, emit func(int, [
 	return s.keysMapper.Map(ctx, d, emit)
 }
 
-// A build that nobody waits for any more goes on for the next who asks, and stops with the
-// manager, which the server's end closes.
+// A build that nobody waits for any more goes on for the next caller. It stops with the manager,
+// which the server closes at its end.
 func TestBuildStopsWithManager(t *testing.T) {
 	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 	db := w.create(t, "db")
@@ -346,8 +346,8 @@ func TestBuildStopsWithManager(t *testing.T) {
 	}
 }
 
-// Pages of an index's file that are overwritten while it is in use cost a new build: what
-// is read is right, or an error.
+// If pages of an index's file are overwritten while it is in use, it is rebuilt. Reads give the
+// right rows or an error.
 func TestDamagedPages(t *testing.T) {
 	rounds := 6
 	if testing.Short() {
@@ -417,8 +417,7 @@ func TestDamagedPages(t *testing.T) {
 	}
 }
 
-// Asking for very many keys that are not there stops with its context, too, and is not held
-// to one snapshot.
+// A search for very many missing keys also stops with its context, and does not hold one snapshot.
 func TestManyKeysStop(t *testing.T) {
 	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 	db := w.create(t, "db")

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Whatever happens to the file of sorted rows while it waits to be merged: what comes of it
-// are the rows that went in, or ErrCorrupt.
+// Whatever happens to the file of sorted rows before the merge, the merge gives the rows that went
+// in, or ErrCorrupt.
 func TestDamagedRunsMakeNoRows(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	written := func() (*runs, map[string]string) {

@@ -9,7 +9,7 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// stuck maps nothing before it is let go, and then fails with err, if that is not nil.
+// stuck maps nothing until it is let go. Then it fails with err, unless err is nil.
 type stuck struct {
 	index.Mapper
 	letGo chan struct{}
@@ -28,8 +28,8 @@ func (s stuck) Map(ctx context.Context, d *store.Document, emit func(view int, k
 	return s.Mapper.Map(ctx, d, emit)
 }
 
-// Who waits for a build that takes its time can tell others so meanwhile, learns how the build
-// ends, and may give up.
+// A caller that waits for a slow build can show others that it waits, learns how the build ends,
+// and may give up.
 func TestWaitTelling(t *testing.T) {
 	gaveUp := errors.New("nobody listens")
 	for name, c := range map[string]struct{ build, tell, want error }{
