@@ -13,8 +13,8 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// Whatever is written, replicated conflicts and deletions among it, a document can be read as
-// it was after each write, until compaction.
+// Until compaction, a document can be read as it was after each write. Writes include replicated
+// conflicts and deletions.
 func TestAsOf(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
 	db := storetest.DB(t, s, "db")

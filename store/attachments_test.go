@@ -120,7 +120,7 @@ func TestStubs(t *testing.T) {
 	if err != nil || len(d.Attachments) != 2 || d.Attachments[0].RevPos != 1 || d.Attachments[0].Type != "a/b" || d.Attachments[1].RevPos != 2 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	if _, err := attach(t, db, rev, "d"); err != nil { // what is left out is removed
+	if _, err := attach(t, db, rev, "d"); err != nil { // attachments that are left out are removed
 		t.Fatal(err)
 	}
 	if content(t, db, "d", "one") != nil {
@@ -154,7 +154,7 @@ func TestSweep(t *testing.T) {
 	if _, err := write(t, db, revs[1], `{"_id":"d1","_deleted":true}`); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Compact(t.Context()); err != nil { // the body that had them goes
+	if err := db.Compact(t.Context()); err != nil { // this removes the body that had them
 		t.Fatal(err)
 	}
 	there := func(b []byte) bool {
@@ -190,7 +190,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A sweeper in a hurry takes nothing that a write under way counts on.
+// A sweeper in a hurry removes nothing that a running write needs.
 func TestSweepBesideWriters(t *testing.T) {
 	var c clock
 	db := storetest.DB(t, storetest.Open(t, store.Options{Clock: c.now}), "db")
@@ -236,7 +236,7 @@ func TestSweepBesideWriters(t *testing.T) {
 	checkClean(t, t.Context(), db)
 }
 
-// An upload that ends midway leaves nothing to see, and nothing behind.
+// An upload that is cut short shows nothing and leaves nothing behind.
 func TestUploadCutShort(t *testing.T) {
 	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	before, err := db.Info(t.Context())
@@ -258,8 +258,8 @@ func TestUploadCutShort(t *testing.T) {
 	checkClean(t, t.Context(), db)
 }
 
-// Uploads that are slow in coming take a few KiB each, and more only as far as there is memory
-// for them. Who finds none is told so before long; what is small, or counted elsewhere, goes on.
+// Slow uploads take a few KiB each, and more only while there is memory for them. An upload that
+// gets none is told so before long. Small ones, and ones that are counted elsewhere, go on.
 func TestSlowUploads(t *testing.T) {
 	const rooms = 3
 	db := storetest.DB(t, storetest.Open(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 50 * time.Millisecond}), "db")

@@ -17,7 +17,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// benchStore opens a database that is synced, as in life.
+// benchStore opens a database that syncs its writes, as in real use.
 func benchStore(b *testing.B) *store.DB {
 	return storetest.DB(b, storetest.On(b, storetest.SyncedEngine(b), store.Options{}), "bench")
 }
@@ -147,7 +147,7 @@ func BenchmarkPut16(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
 }
 
-// BenchmarkRead reads what 100,000 documents were written.
+// BenchmarkRead reads from 100,000 documents.
 func BenchmarkRead(b *testing.B) {
 	db := benchStore(b)
 	const docs = 100_000

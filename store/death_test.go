@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -89,7 +88,7 @@ func missing(t testing.TB, db store.Bare, id string, revs ...string) (out []stri
 	return out
 }
 
-// shownBy is what the feed shows: id and winner.
+// shownBy lists the feed's rows: id and winner.
 func shownBy(t testing.TB, db store.Bare) (rows []string) {
 	t.Helper()
 	_, err := db.Changes(t.Context(), store.ChangesQuery{Limit: -1}, func(c *store.Change) error {
@@ -123,8 +122,8 @@ func revivals(t testing.TB, db store.Bare) (ids []string) {
 	return ids
 }
 
-// A tombstone that has ended is in no feed and no total. Whoever asks about the document by its id
-// has the answers that they would have if it were there.
+// A tombstone that has ended is in no feed and no total. Questions about the document by its id get
+// the same answers as if it were there.
 func TestDeadDocumentIsKnown(t *testing.T) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
@@ -189,8 +188,8 @@ func TestDeadDocumentIsKnown(t *testing.T) {
 	}
 }
 
-// An edit beside the deletion, or after it, is taken, with the tree that it would have if the
-// tombstone were there. One from outside is reported.
+// An edit beside the deletion, or after it, is accepted. Its document has the same tree as if the
+// tombstone were there. An edit from outside is reported.
 func TestDeadDocumentLivesAgain(t *testing.T) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
@@ -272,6 +271,3 @@ func TestDeadDocumentIsPurged(t *testing.T) {
 		t.Errorf("missing: %q, %+v", got, dead(t, db))
 	}
 }
-
-// Attachments of what a tombstone replaced go with it.
-var _ = context.Background

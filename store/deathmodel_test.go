@@ -20,9 +20,9 @@ import (
 )
 
 // Peers edit the same documents, replicate now and then, sleep as long as they like, and let their
-// tombstones end after times of their own, or never. When all have replicated with all, they hold
-// what one tree of all revisions ever made holds: every leaf that lives there, at every peer, and
-// nothing else. So nothing comes back that an edit did not bring back, and no edit is lost.
+// tombstones end after different times, or never. When all have replicated with all, each peer
+// holds exactly the living leaves of one tree of all revisions ever made. So only edits bring
+// documents back, and no edit is lost.
 func TestPeersAgreeWhoseTombstonesEnd(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		clock := newHandClock()
@@ -47,7 +47,7 @@ func TestPeersAgreeWhoseTombstonesEnd(t *testing.T) {
 				clock.forward(time.Duration(rapid.IntRange(1, 90).Draw(rt, "seconds")) * time.Second)
 			},
 			"expire": func(rt *rapid.T) { expire(t, m.peers[any.Draw(rt, "peer")]) },
-			"sleep": func(rt *rapid.T) { // of all but one, who deletes something
+			"sleep": func(rt *rapid.T) { // all but one, which deletes something
 				peer := any.Draw(rt, "peer")
 				m.edit(rt, peer, ids.Draw(rt, "id"), true)
 				clock.forward(10 * time.Minute)
@@ -61,7 +61,7 @@ func TestPeersAgreeWhoseTombstonesEnd(t *testing.T) {
 			},
 		})
 		m.agree()
-		for _, p := range m.peers { // and once more, when all has ended that can
+		for _, p := range m.peers { // and once more, when every tombstone has ended that can
 			clock.forward(time.Hour)
 			expire(t, p)
 		}
@@ -143,8 +143,8 @@ func (m *meeting) both(a, b int) (moved bool) {
 	return one || two
 }
 
-// replicate does what CouchDB's replicator does: it reads on from a checkpoint that both ends have,
-// and writes one to both ends if it has got on.
+// replicate does what CouchDB's replicator does: it continues from a checkpoint that both ends have,
+// and writes a new one to both ends if there was anything to do.
 func (m *meeting) replicate(from, to store.Bare) (moved bool) {
 	t, ctx := m.t, m.t.Context()
 	id := "_local/" + from.Name() + "-" + to.Name()

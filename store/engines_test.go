@@ -10,8 +10,8 @@ import (
 // testIDLength is the longest id that the databases of eachEngine take.
 const testIDLength = 100_000
 
-// eachEngine runs a test on every engine. open makes a fresh database, which is given
-// back when the test ends.
+// eachEngine runs a test on every engine. open makes a fresh database and releases it when
+// the test ends.
 func eachEngine(t *testing.T, test func(t *testing.T, open func(testing.TB) *store.DB)) {
 	eachEngineWith(t, store.Properties{}, test)
 }

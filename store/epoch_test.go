@@ -62,7 +62,7 @@ func (m *machine) stop(t testing.TB) {
 
 func (m *machine) file() string { return filepath.Join(m.dir, "db.bolt") }
 
-// put makes a document's next revision, which is unlike any that was made elsewhere.
+// put makes a document's next revision. It differs from all that were made elsewhere.
 func (m *machine) put(t testing.TB, id string, unlike int) {
 	t.Helper()
 	d := parse(t, `{"_id":%q,"unlike":%d}`, id, unlike)
@@ -77,7 +77,7 @@ func (m *machine) put(t testing.TB, id string, unlike int) {
 	}
 }
 
-// feed is the newest revision of each document.
+// feed returns the newest revision of each document.
 func feed(t testing.TB, db *store.DB, since uint64) (rows map[string]revtree.Rev, last store.Seq) {
 	t.Helper()
 	rows = map[string]revtree.Rev{}
@@ -91,7 +91,7 @@ func feed(t testing.TB, db *store.DB, since uint64) (rows map[string]revtree.Rev
 	return rows, db.Seq(end.Last)
 }
 
-// reader is a client that follows a feed, and keeps what it has ever seen.
+// reader is a client that follows a feed and keeps everything it sees.
 type reader struct {
 	place string
 	seen  map[string]bool
@@ -115,9 +115,9 @@ func (r *reader) read(rt *rapid.T, t testing.TB, db *store.DB) {
 	r.place = last.String()
 }
 
-// Files of databases are copied from machine to machine and put back, at any time, and written
-// on. A reader that goes from one to another misses nothing. Where nothing was copied, it is sent
-// nothing again.
+// Database files are copied between machines and put back, at any time, and then written to. A
+// reader that goes from one machine to another misses nothing. If nothing was copied, it gets
+// nothing twice.
 func TestReadersMissNothingOfCopies(t *testing.T) {
 	scratch := t.TempDir()
 	run := 0
@@ -154,7 +154,7 @@ func TestReadersMissNothingOfCopies(t *testing.T) {
 				m.stop(t)
 				m.start(t)
 			},
-			"idle": func(rt *rapid.T) { // closed for want of use, and opened again
+			"idle": func(rt *rapid.T) { // closed because it was not used, and opened again
 				m := one(rt)
 				before := m.db.Epoch()
 				rows, _ := feed(t, m.db, 0)
@@ -205,7 +205,7 @@ func TestReadersMissNothingOfCopies(t *testing.T) {
 	})
 }
 
-// A copy is put back, taken before and after the places that clients hold.
+// A copy is put back. It was taken before or after the places that clients have.
 func TestPlacesInACopyPutBack(t *testing.T) {
 	m := &machine{dir: t.TempDir()}
 	m.start(t)
@@ -269,12 +269,12 @@ func TestOneEpochForEachProcessThatWrites(t *testing.T) {
 	m.stop(t)
 }
 
-// The engine does not always know whether a commit took place. Nevertheless each place that a
-// client was ever given leads to where it was.
+// The engine does not always know whether a commit took place. Still, every place that a client
+// ever got leads to the same point in the feed.
 func TestEpochsOfUnknownOutcome(t *testing.T) {
 	for seed := range uint64(30) {
 		e := chaos.New(chaos.Options{Seed: seed, Alone: true, Rerun: 0.3, Unknown: 0.4})
-		rows := map[string]string{} // a place in the feed, and what stood there
+		rows := map[string]string{} // a place in the feed, and its row
 		for range 8 {
 			s, err := store.Open(t.Context(), e, store.Options{})
 			if err != nil {
@@ -291,7 +291,7 @@ func TestEpochsOfUnknownOutcome(t *testing.T) {
 			}
 			for i := range 6 {
 				if seed%3 == 0 && i == 3 {
-					_ = db.RenewEpoch(t.Context()) // which may fail
+					_ = db.RenewEpoch(t.Context()) // it may fail
 				}
 				_, _ = db.Put(t.Context(), store.Edit{Doc: parse(t, `{"_id":"%d-%d"}`, len(rows), i)}, store.WriteOptions{})
 				if _, err := db.Changes(t.Context(), store.ChangesQuery{Limit: -1}, func(c *store.Change) error {

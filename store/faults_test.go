@@ -12,8 +12,8 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// Each call of the engine fails in turn, until there is none left to fail. Acknowledged writes
-// are still there, refused ones are not there by half, and the database is sound.
+// Each call of the engine fails in turn. Acknowledged writes are still there, refused ones are
+// never half there, and the database is sound.
 func TestEveryCallMayFail(t *testing.T) {
 	t.Run("short ids", func(t *testing.T) {
 		t.Parallel()
@@ -50,8 +50,8 @@ func everyCallFails(t *testing.T, opt chaos.Options, begin string) {
 	}
 }
 
-// faultyWork does a bit of everything, with ids that begin so, and returns what was acknowledged: the revision of
-// each document, the zero one for a document that was purged.
+// faultyWork does a bit of everything, with ids that have this beginning. It returns the acknowledged
+// revision of each document, or the zero one if the document was purged.
 func faultyWork(t *testing.T, s *store.Store, clock *handClock, begin string) map[string]revtree.Rev {
 	done := map[string]revtree.Rev{}
 	if err := s.Create(t.Context(), "db"); err != nil {
@@ -108,7 +108,7 @@ func faultyWork(t *testing.T, s *store.Store, clock *handClock, begin string) ma
 	return done
 }
 
-// faultyAt is which call failed, and how the ids begin.
+// faultyAt says which call failed, and how the ids begin.
 type faultyAt struct {
 	n     int
 	begin string

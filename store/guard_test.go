@@ -138,7 +138,7 @@ func TestAGuardIsAskedOnEveryWayIn(t *testing.T) {
 		name       string
 		doc        string
 		replicated bool
-		was        string // what is replaced; "" for what was written last
+		was        string // the replaced revision; "" for the one that was written last
 	}{
 		{"replaced", fmt.Sprintf(`{"_id":"pub","_rev":%q}`, last), false, ""},
 		{"competing", `{"_id":"pub","_rev":"1-abc"}`, true, ""},

@@ -13,8 +13,8 @@ type forgettable struct{ forgotten atomic.Int32 }
 
 func (f *forgettable) Forget() { f.forgotten.Add(1) }
 
-// What is kept with a database is shared by all handles, and goes when the database is deleted
-// or closed; another database of its name has nothing of it.
+// All handles of a database share the values kept with it. They go when the database is deleted or
+// closed, and another database of the same name does not have them.
 func TestKeep(t *testing.T) {
 	s := storetest.Open(t, store.Options{MaxOpen: 1})
 	made := 0
@@ -61,7 +61,7 @@ func TestKeepWhileOpen(t *testing.T) {
 	db.Keep("key", func() store.Kept { return kept })
 	db.Release()
 	storetest.DB(t, s, "b")
-	if err := s.Close(); err != nil { // which waits for what is being closed
+	if err := s.Close(); err != nil { // waits for databases that are being closed
 		t.Fatal(err)
 	}
 	if n := kept.forgotten.Load(); n != 1 {

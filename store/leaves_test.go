@@ -12,8 +12,8 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// Leaves judged a page at a time give the same rows as one by one. One that cannot be judged
-// ends the read there and not before.
+// Leaves judged a page at a time give the same rows as leaves judged one by one. A leaf that cannot
+// be judged ends the read there and not before.
 func TestLeavesAreJudgedByThePage(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
 	db := storetest.DB(t, s, "db")

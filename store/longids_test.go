@@ -11,8 +11,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// However long the ids are, what is read in one snapshot is little, and everything comes once
-// and in order.
+// Even with long ids, one snapshot reads only a little, and everything comes once and in order.
 func TestPagesOfLongIDs(t *testing.T) {
 	t.Parallel()
 	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")

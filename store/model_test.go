@@ -16,8 +16,8 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// model is a database as naive as can be: for each document its revisions, each with
-// its parent, and the order of the last changes.
+// model is the simplest possible database. It has the revisions of each document, each with its
+// parent, and the order of the last changes.
 type model struct {
 	docs  map[string]*modelDoc
 	order []string // ids, the least recently changed first
@@ -175,8 +175,8 @@ func modelTest(t *testing.T, p store.Properties, docs ...string) {
 	})
 }
 
-// modelIDs are those of a run: short ones, or ones that are longer than keys of the engine and
-// begin alike.
+// modelIDs are the ids of a run. Either they are short, or they are longer than keys of the engine
+// and begin alike.
 func modelIDs(t *testing.T, rt *rapid.T, short []string) []string {
 	if rapid.Bool().Draw(rt, "short ids") {
 		return short
@@ -187,7 +187,7 @@ func modelIDs(t *testing.T, rt *rapid.T, short []string) []string {
 	}
 	begin := strings.Repeat("k", rapid.SampledFrom(lengths).Draw(rt, "begin"))
 	design := "_design/" + strings.Repeat("d", rapid.SampledFrom(lengths).Draw(rt, "design"))
-	if strings.Contains(short[0], ":") { // of a partitioned database
+	if strings.Contains(short[0], ":") { // ids of a partitioned database
 		return []string{"a:1", "a:" + begin, begin + ":a", begin + ":" + begin, begin + "k:a", design}
 	}
 	return []string{"a", begin, begin + "a", begin + "b" + begin, begin[1:], design}
@@ -282,7 +282,7 @@ func modelEdit(t *testing.T, rt *rapid.T, db *store.DB, m *model, id string) {
 	}
 	if res[0].Err != nil {
 		if !conflict && (d == nil || d.revs[res[0].Rev] == nil) {
-			// An edit that makes a revision that is there already is a conflict too.
+			// An edit that makes an existing revision is a conflict too.
 			again := parse(t, `{"_deleted":%v,%s`, deleted, body[1:])
 			rev, err := again.RevID(over, nil)
 			if err != nil {
@@ -393,7 +393,7 @@ func compareWithModel(ctx context.Context, rt *rapid.T, db *store.DB, m *model) 
 	}
 	var order []string
 	since := uint64(0)
-	for { // in pages of two, so that pending is tried too
+	for { // in pages of two, to try pending too
 		end, err := db.Changes(ctx, store.ChangesQuery{Since: since, Limit: 2}, func(c *store.Change) error {
 			order = append(order, string(c.ID))
 			return nil
@@ -469,7 +469,7 @@ func comparePartition(ctx context.Context, rt *rapid.T, db *store.DB, m *model, 
 		}
 		for _, rev := range d.leaves() {
 			want.External += int64(len(d.revs[rev].body))
-			want.Active += int64(len(d.revs[rev].body)) + 2 // so much stands before it on disk
+			want.Active += int64(len(d.revs[rev].body)) + 2 // the bytes before it on disk
 		}
 	}
 	got, err := db.PartitionInfo(ctx, name)

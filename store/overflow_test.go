@@ -9,8 +9,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// Edits that must be written together are judged by the sizes before them, each time they are
-// judged.
+// Edits that must be written together are judged by the sizes before all of them, every time.
 func TestOverflowInOneTransaction(t *testing.T) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {

@@ -10,9 +10,8 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// A read is flushed between its pages, and a page of large documents has few of them: the
-// memory of an answer does not grow with the number of its documents, nor with how often one is
-// asked for.
+// A read is flushed between its pages, and a page has few documents if they are large. So the
+// memory of an answer grows neither with the number of its documents nor with repeated ones.
 func TestPagesAreBoundedByBytes(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
 	db := storetest.DB(t, s, "db")

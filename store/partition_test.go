@@ -15,7 +15,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// Whatever way an id comes in or is asked for, a partitioned database knows its rule.
+// A partitioned database applies its rule to every id that is written or asked for.
 func TestPartitionedDatabaseKnowsItsIDs(t *testing.T) {
 	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
 		db := open(t)
@@ -79,7 +79,7 @@ func TestPartitionedDatabaseKnowsItsIDs(t *testing.T) {
 	})
 }
 
-// A partition's sizes count the attachments of all its leaves, as the database's do, and no others.
+// Like the database's, a partition's sizes count the attachments of all its leaves, and no others.
 func TestPartitionSizes(t *testing.T) {
 	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
 		db := open(t)
@@ -131,8 +131,8 @@ func TestPartitionSizes(t *testing.T) {
 	})
 }
 
-// What is fixed at the creation is there when the database is opened again, and other names of
-// databases that have it are refused.
+// Properties that are fixed at creation are there when the database is opened again. System
+// databases cannot have them.
 func TestPropertiesLast(t *testing.T) {
 	dir := t.TempDir()
 	var instance string
@@ -224,8 +224,8 @@ func TestPartitionRanges(t *testing.T) {
 	})
 }
 
-// The totals of many partitions stand together. They are right however many one commit changes, in
-// whatever order partitions come and go.
+// The totals of many partitions share records. They are right however many of them one commit
+// changes, and in whatever order partitions come and go.
 func TestTotalsOfManyPartitions(t *testing.T) {
 	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
 		db := open(t)

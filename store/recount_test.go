@@ -14,8 +14,8 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// While everything is counted for the first caller that asks how much is left, writes go on,
-// and they are counted.
+// The first caller who asks how much is left has everything counted. Meanwhile writes go on, and
+// they are counted too.
 func TestNobodyWaitsForCounting(t *testing.T) {
 	for name, c := range map[string]struct {
 		// counts distinguishes a scan that counts from one that reads.
@@ -168,7 +168,7 @@ func TestCountsBesideWriters(t *testing.T) {
 	}
 }
 
-// A panic during counting hits one call, not the process.
+// A panic during counting ends one call, not the process.
 func TestPanicWhileCounting(t *testing.T) {
 	var armed atomic.Bool
 	e := chaos.New(chaos.Options{Alone: true, Scanning: func(s engine.Space, rg engine.Range) {

@@ -70,8 +70,8 @@ func TestWhatAGuardJudgesBy(t *testing.T) {
 	}
 }
 
-// If what an edit was judged by changes before it is written, the original edit is judged
-// again.
+// If the revisions by which an edit was judged change before it is written, the original edit is
+// judged again.
 func TestAGuardsJudgementHolds(t *testing.T) {
 	once := &store.Once{Key: [32]byte{1}, Answer: func([]store.Result, error) []byte { return []byte("{}") }}
 	for name, opt := range map[string]store.WriteOptions{
@@ -136,7 +136,7 @@ func TestAnEditThatConflictsIsNotWritten(t *testing.T) {
 			second, _ := write(t, probe, first, `{"_id":"d","n":2}`)
 			guarded := storetest.DB(t, s, "db").Guarded(&store.Guard{Write: func(_ context.Context, now store.Standing, e *store.Edit, _ store.WriteOptions) error {
 				if len(now.Docs) == 0 {
-					return nil // anybody's
+					return nil // open to anybody
 				}
 				if string(e.Doc.Body) == `{"n":3}` {
 					return errRefused

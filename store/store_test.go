@@ -133,7 +133,7 @@ func TestDatabasesComeAndGo(t *testing.T) {
 	}
 }
 
-// Of many edits of the same revision one wins, and the other writers learn of it.
+// If there are many edits of the same revision, one wins, and the other writers are told.
 func TestOneOfManyEditsWins(t *testing.T) {
 	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	rev, err := write(t, db, revtree.Rev{}, `{"_id":"a"}`)
@@ -162,7 +162,7 @@ func TestOneOfManyEditsWins(t *testing.T) {
 	checkClean(t, t.Context(), db)
 }
 
-// A waiting feed hears of each write, and misses none however they fall.
+// A waiting feed hears of each write and misses none, whatever the timing.
 func TestFeedMissesNothing(t *testing.T) {
 	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	const writers, each = 4, 50
@@ -268,7 +268,7 @@ func TestPendingCounts(t *testing.T) {
 			t.Errorf("%d pending after %d, want %d", got, since, want)
 		}
 	}
-	for i := range 1500 { // they leave their places for new ones
+	for i := range 1500 { // they move to new places
 		if _, err := write(t, db, results[i].Rev, `{"_id":"%05d","again":true}`, i); err != nil {
 			t.Fatal(err)
 		}

@@ -29,9 +29,9 @@ func (c *handClock) now() time.Time          { return time.Unix(0, c.nanos.Load(
 func (c *handClock) set(t time.Time)         { c.nanos.Store(t.UnixNano()) }
 func (c *handClock) forward(d time.Duration) { c.nanos.Add(int64(d)) }
 
-// A reader that remembers only the time it was last given misses no change, whatever the clock
-// does, even over compactions, purges and restarts. Times of changes never fall. A time between
-// two changes gives the later ones, and at most one second more.
+// A reader that remembers only the last time it got misses no change, whatever the clock does,
+// even over compactions, purges and restarts. Times of changes never fall. A time between two
+// changes gives the later ones, and at most one second more.
 func TestReadersByTimeMissNothing(t *testing.T) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +56,7 @@ type timeModelState struct {
 	db    *store.DB
 	revs  map[string]revtree.Rev // of the documents as they are
 	seen  map[string]revtree.Rev // as the reader by time knows them
-	since time.Time              // the time it was last given
+	since time.Time              // the last time it got
 }
 
 func timeModel(t *testing.T, rt *rapid.T, eng engine.Engine, name string) {

@@ -51,7 +51,7 @@ func TestAtomicWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Two of these conflict, one is another edit of a document that is edited here.
+		// Two of these conflict, and one edits a document a second time.
 		res, err = db.Write(t.Context(), editsOf(t, `{"_id":"a","_rev":"`+a+`","v":2}`, `{"_id":"b","v":2}`, `{"_id":"n"}`, `{"_id":"n","v":2}`, `{"_id":"_local/l","v":2}`), atomic)
 		if err != nil {
 			t.Fatal(err)
@@ -110,8 +110,8 @@ func TestAtomicWriteIsGuarded(t *testing.T) {
 	})
 }
 
-// Writers that move two counters together, each from what it read, never see one moved without
-// the other, and no move is lost.
+// Writers move two counters together, each from the values that it read. They never see one moved
+// without the other, and no move is lost.
 func TestAtomicWritersRace(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open func(testing.TB) *store.DB) {
 		db := open(t)
@@ -132,7 +132,7 @@ func TestAtomicWritersRace(t *testing.T) {
 					edits := editsOf(t, nextCount(t, db, "b"), nextCount(t, db, "a"))
 					opt := store.WriteOptions{Atomic: true}
 					if w%2 == 1 {
-						opt.Unchanged = &info.UpdateSeq // then the revisions may be any that were read
+						opt.Unchanged = &info.UpdateSeq // then any revisions that were read will do
 					}
 					res, err := db.Write(t.Context(), edits, opt)
 					var changed *store.Changed
@@ -196,8 +196,8 @@ func TestWriteUnlessChanged(t *testing.T) {
 	})
 }
 
-// A write repeated with its key is done once and answers as before, even if it comes from many
-// sides at once.
+// A write that is repeated with its key is done once and answers as before, even if many clients
+// send it at once.
 func TestOnce(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open func(testing.TB) *store.DB) {
 		db := open(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// Whether an edit may name a parent that nobody has follows from what the database holds.
+// Whether an edit may name an unknown parent depends on the documents in the database.
 func TestUnknownParents(t *testing.T) {
 	t.Parallel()
 	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
@@ -52,12 +52,12 @@ func TestUnknownParents(t *testing.T) {
 	if d, err := db.Get(t.Context(), "a", store.ReadOptions{Revs: true}); err != nil || len(d.Path) != 2 || d.Path[1].ID != "x" {
 		t.Errorf("its history is %v, %v", d, err)
 	}
-	write(db, "-", each, unknown) // now it is there, and this is no leaf of it
+	write(db, "-", each, unknown) // now 0 exists, and this is not one of its leaves
 	write(db, "4-", each, `{"_id":"b","_rev":"3-x"}`, `{"_id":"b","_rev":"3-x","v":2}`)
 	write(db, "4", each, `{"_id":"c","_rev":"3-x","_deleted":true}`)
 }
 
-// Attachments need their document's parent, and so do the documents beside them.
+// Attachments need their document's parent, and so do other documents of the same write.
 func TestUnknownParentsBesideAttachments(t *testing.T) {
 	t.Parallel()
 	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")

@@ -14,7 +14,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// judged is a guard that has fn judge every document.
+// judged is a guard that lets fn judge every document.
 func judged(fn func(design uint64, new, old *store.Document) error) *store.Guard {
 	return &store.Guard{Validator: func(_ context.Context, _ store.Bare, design uint64) (store.Validate, error) {
 		return func(_ context.Context, new, old *store.Document) (refusal, err error) {
@@ -89,8 +89,8 @@ func TestWhatValidationSees(t *testing.T) {
 	}
 }
 
-// Many goroutines write at once while the design documents keep changing. Everything that gets
-// in was judged by the design documents and the revision that it followed.
+// Many goroutines write at once while the design documents keep changing. Every accepted document
+// was judged by the design documents and the revision before it.
 func TestNothingSlipsThroughValidation(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
 	plain := storetest.DB(t, s, "db")
@@ -99,7 +99,7 @@ func TestNothingSlipsThroughValidation(t *testing.T) {
 		over   string
 	}
 	var mu sync.Mutex
-	verdicts := map[string]verdict{} // by what is in the document, the last one
+	verdicts := map[string]verdict{} // the last one, by the document's content
 	guard := judged(func(design uint64, new, old *store.Document) error {
 		v := verdict{design: design}
 		if old != nil {
@@ -148,7 +148,7 @@ func TestNothingSlipsThroughValidation(t *testing.T) {
 			defer db.Release()
 			for n := range rounds {
 				opt := store.WriteOptions{Atomic: n%3 == 0}
-				// A document that all of them write, deleted and made anew, and one of their own.
+				// One document that all of them write, delete and make again, and one for each of them.
 				shared, own := fmt.Sprintf(`{"by":%d,"n":%d}`, i, n), fmt.Sprintf(`{"own":%d,"n":%d}`, i, n)
 				doc := parse(t, `{"_id":"shared","_deleted":%t,%s`, n%2 == 1, shared[1:])
 				if old, err := db.Get(t.Context(), "shared", store.ReadOptions{Deleted: true}); err == nil && !old.Deleted {
@@ -170,7 +170,7 @@ func TestNothingSlipsThroughValidation(t *testing.T) {
 						return
 					}
 					mu.Lock()
-					if k == 1 { // the shared one may have moved on
+					if k == 1 { // others may have edited the shared one
 						written[body] = d.Seq
 					}
 					if len(d.Path) > 1 {
