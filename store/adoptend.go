@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
@@ -104,30 +105,50 @@ func (a *Adoption) dropCheckpoints() error {
 	return nil
 }
 
-// renew begins an epoch: what is written from now on is another history than what was written after
-// the backup. So are the death records.
+// renew makes the database another one than that of the backup, with its history: it gets an identity
+// of its own, so that nobody takes it for the one that they know and have read, and an epoch begins,
+// because what is written from now on is not what was written after the backup.
 func (a *Adoption) renew() error {
-	id := newEpochID()
+	was := a.identity
+	a.identity.Instance = newInstance()
+	next := newEpochID()
 	return a.update(func(tx engine.Tx) error {
+		list, err := readEpochs(tx)
+		if err != nil {
+			return misfit("%v", err)
+		}
 		last, err := newest(tx)
 		if err != nil {
 			return err
 		}
-		e := Epoch{ID: id, First: last.seq + 1}
-		v, err := e.encode()
-		if err != nil {
+		if len(list) == 0 || list[0].First > 1 {
+			err = putEpoch(tx, Epoch{was.Instance, 1})
+		}
+		err = errors.Join(err, putEpoch(tx, Epoch{next, last.seq + 1}))
+		id, failed := a.identity.encode()
+		if err = errors.Join(err, failed); err != nil {
 			return err
 		}
-		if err := tx.Put(spaceMeta, epochKey(e.First), v); err != nil {
-			return err
-		}
-		dead, err := readDeaths(tx)
-		if err != nil || dead.changes == 0 {
-			return err
-		}
-		dead.changes += 1 + uint64(id[0])<<8 + uint64(id[1])
-		return tx.Put(spaceMeta, metaDeaths, dead.appendTo(nil))
+		return errors.Join(tx.Put(spaceMeta, metaIdentity, id), renewDeaths(tx))
 	})
+}
+
+func putEpoch(tx engine.Tx, e Epoch) error {
+	v, err := e.encode()
+	if err != nil {
+		return err
+	}
+	return tx.Put(spaceMeta, epochKey(e.First), v)
+}
+
+// renewDeaths moves the counter of the death records to where the other history will not come.
+func renewDeaths(tx engine.Tx) error {
+	dead, err := readDeaths(tx)
+	if err != nil || dead.changes == 0 {
+		return err
+	}
+	dead.changes += 1 + uint64(rand.Uint32N(1<<30))
+	return tx.Put(spaceMeta, metaDeaths, dead.appendTo(nil))
 }
 
 // countPartitions writes the totals of partitions. Documents of a partition come together.
@@ -238,7 +259,7 @@ func (a *Adoption) Publish(opt AdoptOptions) error {
 	var err error
 	if opt.Replace {
 		var old *DB
-		if old, err = s.takeAway(a.name); err != nil {
+		if old, err = s.takeToReplace(a.ctx, a.name); err != nil {
 			return err
 		}
 		s.left(a.name) // it is not what was left

@@ -18,7 +18,8 @@ import (
 // begins. So an epoch and a sequence name one state for ever, also when the files of a database
 // are copied or put back: what is written then is of another epoch.
 //
-// A database begins with the epoch that its identity names (Instance), from sequence 1.
+// A database begins with the epoch that its identity names (Instance), from sequence 1. One that was
+// restored has an identity of its own, and the former one as its first epoch.
 type Epoch struct {
 	ID    string // random
 	First uint64 // the first sequence that it covers; it ends before the next one's
@@ -52,7 +53,7 @@ func parseEpoch(k, v []byte) (e Epoch, err error) {
 	if e.First, err = seqOfKey(k[len(metaEpoch):]); err != nil {
 		return e, err
 	}
-	if len(v) != 1+epochBytes || v[0] != record.Version {
+	if len(v) != 1+epochBytes && len(v) != 1+instanceBytes || v[0] != record.Version {
 		return e, corrupt("epoch from sequence %d", e.First)
 	}
 	e.ID = hex.EncodeToString(v[1:])
@@ -143,6 +144,13 @@ func (db *DB) Epochs(ctx context.Context) (list []Epoch, err error) {
 		return err
 	})
 	return list, err
+}
+
+// Was reports whether this is the database of an instance: its own, or that of the database whose
+// backup it was restored from.
+func (db *DB) Was(instance string) bool {
+	_, _, known := db.lineage.now.Load().reach(instance)
+	return known
 }
 
 // Common is the last sequence of this database that belongs to the history in which seq was

@@ -48,12 +48,19 @@ func parseIdentity(v []byte) (id identity, err error) {
 	return id, nil
 }
 
+// instanceBytes is how long an instance is, in bytes.
+const instanceBytes = 12
+
+func newInstance() string {
+	b := make([]byte, instanceBytes)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
 // firstEntries are what a new database begins with: its identity, and a security object if there is
 // one for new databases.
 func (s *Store) firstEntries(name string, p Properties) (identity, []engine.Entry, error) {
-	b := make([]byte, 12)
-	rand.Read(b)
-	id := identity{Instance: hex.EncodeToString(b), Created: s.opt.Clock().UTC(), Partitioned: p.Partitioned}
+	id := identity{Instance: newInstance(), Created: s.opt.Clock().UTC(), Partitioned: p.Partitioned}
 	encoded, err := id.encode()
 	if err != nil {
 		return id, nil, err

@@ -25,13 +25,16 @@ type Store struct {
 	maxOpen, maxDocumentSize, maxIDLength, maxPartitionSize atomic.Int64 // from the options; they may change
 	security                                                atomic.Pointer[func(name string) []byte]
 
-	mu     sync.Mutex // guards what follows; no I/O under it
-	open   map[string]*DB
-	idle   *list.List        // of *DB without users, longest idle first
-	going  map[string]bool   // databases that are being deleted: nobody may open them
-	lefts  map[string]leftAt // of databases that were closed for want of use
-	closed bool
-	wg     sync.WaitGroup // closings of evicted databases
+	mu    sync.Mutex // guards what follows; no I/O under it
+	open  map[string]*DB
+	idle  *list.List      // of *DB without users, longest idle first
+	going map[string]bool // databases that are being deleted or replaced: nobody may open them
+	// Those of them that are being replaced, until there is the new one. Who wants the database waits
+	// for that, and does not take it for deleted.
+	replaced map[string]chan struct{}
+	lefts    map[string]leftAt // of databases that were closed for want of use
+	closed   bool
+	wg       sync.WaitGroup // closings of evicted databases
 
 	superseded map[string]superseded
 	waiting    atomic.Int64 // writes in queues; not guarded
@@ -43,7 +46,7 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}, lefts: map[string]leftAt{}, superseded: map[string]superseded{}}
+	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}, replaced: map[string]chan struct{}{}, lefts: map[string]leftAt{}, superseded: map[string]superseded{}}
 	return s, s.SetLimits(opt)
 }
 
@@ -176,7 +179,7 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	if !ValidName(name) {
 		return ErrNoDB
 	}
-	db, err := s.takeAway(name)
+	db, err := s.takeAway(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -195,8 +198,20 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 // takeAway ends the use of a database whose storage is about to go, and keeps everybody from opening
 // it until putBack. The result is the open database, nil if it is not open. The error is ErrNoDB if
 // somebody else has taken it away, or ErrClosed.
-func (s *Store) takeAway(name string) (*DB, error) {
-	s.mu.Lock()
+func (s *Store) takeAway(ctx context.Context, name string) (*DB, error) {
+	return s.take(ctx, name, nil)
+}
+
+// takeToReplace is takeAway for a database in whose place another one comes: who wants to open it
+// waits for that.
+func (s *Store) takeToReplace(ctx context.Context, name string) (*DB, error) {
+	return s.take(ctx, name, make(chan struct{}))
+}
+
+func (s *Store) take(ctx context.Context, name string, replaced chan struct{}) (*DB, error) {
+	if err := s.lockFor(ctx, name); err != nil {
+		return nil, err
+	}
 	if s.closed || s.going[name] {
 		defer s.mu.Unlock()
 		if s.closed {
@@ -225,9 +240,30 @@ func (s *Store) putBack(name string, db *DB) {
 	s.mu.Lock()
 	delete(s.going, name)
 	delete(s.superseded, name)
+	if over := s.replaced[name]; over != nil {
+		delete(s.replaced, name)
+		close(over)
+	}
 	s.mu.Unlock()
 	if db != nil && db.openErr == nil {
 		s.closeLater(db, ErrNoDB)
+	}
+}
+
+// lockFor takes mu, after waiting until a database that is being replaced is there again.
+func (s *Store) lockFor(ctx context.Context, name string) error {
+	for {
+		s.mu.Lock()
+		over := s.replaced[name]
+		if over == nil {
+			return nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -259,7 +295,9 @@ func (s *Store) db(ctx context.Context, name string) (*DB, error) {
 	if !ValidName(name) {
 		return nil, ErrNoDB
 	}
-	s.mu.Lock()
+	if err := s.lockFor(ctx, name); err != nil {
+		return nil, err
+	}
 	if s.closed {
 		s.mu.Unlock()
 		return nil, ErrClosed

@@ -42,6 +42,7 @@ var bareHandles = []string{
 	"replicate/synchronize/run.go open: Bare ForSynchronizations",
 	"replicate/synchronize/show.go settleConflicts: Bare ForSynchronizations",
 	"replicate/synchronize/synchronizer.go instance: Bare ForSynchronizations",
+	"replicate/synchronize/synchronizer.go local: Bare ForSynchronizations",
 
 	"store/backup/local.go pipe: Bare ForBackups",
 	"store/design/cache.go now: Bare ForFunctions",

@@ -137,19 +137,24 @@ func (x *synchronization) open(ctx context.Context) (store.Bare, error) {
 	switch {
 	case errors.Is(err, store.ErrNoDB):
 		return db, errGone
-	case err == nil && db.Instance() != x.instance:
+	case err == nil && !db.Was(x.instance):
 		db.Release()
 		return db, errGone
 	}
 	return db, err
 }
 
-// whyGone tells why an open database is gone: it has been deleted, or the store is closing.
+// errReplaced says that the database is another one now, restored from a backup, which the next turn
+// opens; or that the server stops.
+var errReplaced = errors.New("the database has been replaced by an earlier state of it, or the server stops")
+
+// whyGone tells why an open database is gone: it has been deleted or replaced, or the store is
+// closing.
 func (x *synchronization) whyGone(ctx context.Context) error {
 	db, err := x.open(ctx)
 	if err == nil {
 		db.Release()
-		err = store.ErrClosed
+		err = errReplaced
 	}
 	return err
 }

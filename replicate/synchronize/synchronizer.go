@@ -184,16 +184,27 @@ func (s *Synchronizer) instance(ctx context.Context, db string) (string, error) 
 	return local.Instance(), nil
 }
 
+// local tells which synchronizations are those of the database that has a name now. A database that
+// was restored keeps its own.
+func (s *Synchronizer) local(ctx context.Context, db string) (of func(*synchronization) bool, err error) {
+	local, err := s.opt.Store.Bare(ctx, db, store.ForSynchronizations)
+	if err != nil {
+		return nil, err
+	}
+	local.Release() // what it was, it stays
+	return func(x *synchronization) bool { return x.db == db && local.Was(x.instance) }, nil
+}
+
 // find finds a synchronization of a database.
 func (s *Synchronizer) find(ctx context.Context, db, id string) (*synchronization, error) {
-	instance, err := s.instance(ctx, db)
+	ofDB, err := s.local(ctx, db)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.all[id]
-	if x == nil || x.db != db || x.instance != instance {
+	if x == nil || !ofDB(x) {
 		return nil, ErrNone
 	}
 	return x, nil
@@ -216,7 +227,7 @@ func (s *Synchronizer) hold(ctx context.Context, db, id, rev string) (*synchroni
 
 // IDs lists the synchronizations of a database, oldest first.
 func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
-	instance, err := s.instance(ctx, db)
+	ofDB, err := s.local(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +235,7 @@ func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
 	defer s.mu.Unlock()
 	var found []*synchronization
 	for _, x := range s.all {
-		if x.db == db && x.instance == instance {
+		if ofDB(x) {
 			found = append(found, x)
 		}
 	}

@@ -161,8 +161,6 @@ func (r *Reader) open() error {
 	}
 	switch {
 	case !r.begun:
-	case h.Instance != r.header.Instance:
-		return broken("it goes on with another database, %q", h.Database)
 	case r.ended && h.Since != r.end.Point, !r.ended && h.Since != r.reached:
 		return broken("a stream does not continue the one before it")
 	}
