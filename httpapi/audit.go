@@ -20,6 +20,9 @@ const unrecorded = ""
 // actionOf names what a request changes; "" if it changes nothing. v is the verb of its method
 // at its path, nil if the path has no such method.
 func actionOf(v *Verb, r *http.Request) string {
+	if v != nil && v.Action == "backup" && r.Method == http.MethodGet {
+		return v.Action // it changes nothing, and takes everything away
+	}
 	if v == nil || readsOnly(r.Method) {
 		return ""
 	}

@@ -97,6 +97,10 @@ func (s *Server) table() []Route {
 		at("/{db}/_purged_infos_limit", "GET,PUT", asks("GET", member, s.operate.PurgedInfosLimit), does("PUT", "database", dbAdmin, s.operate.SetPurgedInfosLimit)),
 		at("/{db}/_purged_infos", "GET", asks("GET", member, s.documents.PurgedInfos)),
 
+		// Closed to tokens: a backup has everything.
+		at("/{db}/_backup", "GET,HEAD,POST", does("GET", "backup", admin, s.backups.Backup), does("POST", "backup", admin, s.backups.Contents)),
+		at("/{db}/_restore", "PUT", does("PUT", "restore", admin, s.backups.Restore)),
+
 		at("/{db}/_design/{ddoc}", ofDocuments, documents("design", whole, wire.NoToken)...),
 		at("/{db}/_design/{ddoc}/_view/{view}", "GET,POST,HEAD", asks("GET,POST", member, s.query.View).tokens(whole)),
 		at("/{db}/_design/{ddoc}/_view/{view}/queries", "POST", asks("POST", member, s.query.ViewQueries).tokens(whole)),
@@ -153,6 +157,10 @@ func (s *Server) table() []Route {
 		at("/_all_dbs...", "GET,HEAD", asks("GET", dbLister, s.operate.AllDBs)),
 		at("/_dbs_info...", "GET,HEAD,POST", asks("GET,POST", dbLister, s.operate.DBsInfo)),
 		everyHost(at("/_uuids...", "GET", asks("GET", anyone, s.operate.UUIDs).tokens(every))),
+		at("/_backup", "GET,HEAD", does("GET", "backup", admin, s.backups.Server)),
+		at("/_restore", "PUT", does("PUT", "restore", admin, s.backups.RestoreServer)),
+		at("/_synchronizations/_backup", "GET,HEAD,POST", does("GET", "backup", admin, s.backups.Backup), does("POST", "backup", admin, s.backups.Contents)),
+		at("/_synchronizations/_restore", "PUT", does("PUT", "restore", admin, s.backups.Restore)),
 		at("/_active_tasks...", "GET,HEAD", asks("GET", admin, s.replications.ActiveTasks)),
 		at("/_backups", "GET,HEAD,POST", asks("GET", admin, s.operate.Backups), does("POST", "server", admin, s.operate.StartBackup)),
 		at("/_db_updates...", "GET,HEAD", asks("GET", admin, s.changes.DBUpdates)),

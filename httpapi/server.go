@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/account"
 	"github.com/tododb/tododb/httpapi/audit"
+	"github.com/tododb/tododb/httpapi/backups"
 	"github.com/tododb/tododb/httpapi/changes"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/documents"
@@ -101,6 +102,7 @@ type Server struct {
 	access       *access.Access
 	router       *mux.Router
 	account      *account.Room
+	backups      *backups.Room
 	documents    *documents.Room
 	operate      *operate.Room
 	changes      *changes.Room
@@ -185,7 +187,8 @@ func New(opt Options) (*Server, error) {
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
 	s.changes = changes.New(s.access, opt.Store, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
-	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh})
+	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing()})
+	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Others: s.backups.Tasks})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.everywhere = onEveryHost(s.routes)

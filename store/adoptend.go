@@ -262,7 +262,6 @@ func (a *Adoption) Publish(opt AdoptOptions) error {
 		if old, err = s.takeToReplace(a.ctx, a.name); err != nil {
 			return err
 		}
-		s.left(a.name) // it is not what was left
 		err = a.db.Replace(ctx)
 		s.putBack(a.name, old)
 	} else {

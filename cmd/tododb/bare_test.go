@@ -26,6 +26,7 @@ var bareHandles = []string{
 	"httpapi/access/devices.go List: Bare ForTokens",
 	"httpapi/access/devices.go write: Bare ForTokens",
 	"httpapi/snapshot/files.go forgetGone: Bare ForUpkeep",
+	"httpapi/backups/room.go open: Bare ForBackups",
 	"httpapi/peruser/peruser.go followUsers: Bare ForUserDatabases",
 	"httpapi/peruser/peruser.go makeUserDB: Bare ForUserDatabases",
 	"httpapi/access/usersdb.go addUsersDesign: Bare ForSetup",

@@ -10,7 +10,7 @@ package config
 // Server.configure. A setting that cannot change while the server runs has the trait
 // Restart.
 var table = []Setting{
-	{Name{"couchdb", "uuid"}, "", Text, Restart, "identity of the server; created at the first start and then kept, because clients build their checkpoints on it"},
+	{Name{"couchdb", "uuid"}, "", Text, 0, "identity of the server; created at the first start and then kept, because clients build their checkpoints on it: with another one they compare all that they have"},
 	{Name{"couchdb", "max_document_size"}, "8000000", Size, 0, "bytes of JSON that one document may have, not counting its attachments and other special members"},
 	{Name{"couchdb", "max_document_id_length"}, "infinity", Limit, 0, "bytes that the id of a document may have, _design/ and _local/ included, or infinity; no id is longer than max_document_size"},
 	{Name{"couchdb", "max_partition_size"}, "10737418240", OrDefault(Room), 0, "bytes from which on a partition takes no edit that makes one of its documents larger, except from replications; 0: no limit; what is no number is kept and means the default, as in CouchDB"},

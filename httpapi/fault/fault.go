@@ -13,6 +13,7 @@ import (
 	"github.com/tododb/tododb/replicate/synchronize"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/filter"
@@ -21,6 +22,9 @@ import (
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/script"
 )
+
+// cannotContinue is the reason of a 409 to who has a backup of another history.
+const cannotContinue = "The database cannot be continued from this point, which is not of its history: a whole backup is needed."
 
 // apiErrors is the only place that turns a domain error into a status.
 var apiErrors = []struct {
@@ -38,6 +42,9 @@ var apiErrors = []struct {
 	{store.ErrTransactionTooLarge, 413, "too_large", "The documents do not fit into one transaction, which this request needs: 10,000 documents or 32 MiB at the most."},
 	{store.ErrOtherRequest, 422, "idempotency_key_reused", "The Idempotency-Key was used before for a different request."},
 	{store.ErrBadSeq, 400, "bad_request", "Malformed sequence supplied in 'since' parameter."},
+	{store.ErrBadPoint, 400, "bad_request", "Malformed end point of a backup supplied in 'since' parameter."},
+	{store.ErrNotContinued, 409, "backup_not_continued", cannotContinue},
+	{backup.ErrContinue, 409, "backup_not_continued", cannotContinue},
 	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
 	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
 	{store.ErrBadPeriod, 400, "bad_request", "A period must be a number and a unit of time, such as 30_days, or infinity."},
@@ -181,6 +188,12 @@ func answer(err error) wire.Failure {
 	}
 	if e, ok := errors.AsType[*store.PartitionOverflow](err); ok {
 		return wire.Failure{Status: http.StatusForbidden, Word: "partition_overflow", Reason: e.Error()}
+	}
+	if e, ok := errors.AsType[*backup.Broken](err); ok {
+		return wire.Failure{Status: http.StatusBadRequest, Word: "bad_backup", Reason: e.Error()}
+	}
+	if e, ok := errors.AsType[*store.Misfit](err); ok {
+		return wire.Failure{Status: http.StatusBadRequest, Word: "bad_backup", Reason: e.Error()}
 	}
 	if e, ok := errors.AsType[*store.MissingStub](err); ok {
 		return wire.Failure{Status: http.StatusPreconditionFailed, Word: "missing_stub", Reason: e.Error()}

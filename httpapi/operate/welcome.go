@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,7 +12,7 @@ import (
 // Welcome answers GET /. Clients build their checkpoint ids from the uuid.
 func (o *Room) Welcome(w http.ResponseWriter, r *http.Request) error {
 	b := append([]byte(nil), `{"couchdb":"Welcome","version":"`+wire.CouchVersion+`","git_sha":"tododb","uuid":`...)
-	b = wire.AppendString(b, o.uuid)
+	b = wire.AppendString(b, cmp.Or(o.config.String("couchdb", "uuid"), o.uuid))
 	b = append(b, `,"features":["partitioned","pluggable-storage-engines"],"vendor":`...)
 	b = append(b, o.settings().vendor(o.version)...)
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, '}'))

@@ -15,6 +15,8 @@ type Options struct {
 	Indexes      *index.Manager // whose builds are tasks (there are none)
 	Expiry       *expiry.Keeper // whose work is a task (there is none)
 	Smoosh       *smoosh.Smoosh // whose compactions are tasks (there are none)
+	// Others lists other tasks as _active_tasks shows them (there are none).
+	Others func() []map[string]any
 }
 
 // Room answers requests about replications, synchronizations and tasks.
@@ -25,9 +27,10 @@ type Room struct {
 	indexes      *index.Manager
 	expiry       *expiry.Keeper
 	smoosh       *smoosh.Smoosh
+	others       func() []map[string]any
 }
 
 // New makes a Room.
 func New(opt Options) *Room {
-	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes, expiry: opt.Expiry, smoosh: opt.Smoosh}
+	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes, expiry: opt.Expiry, smoosh: opt.Smoosh, others: opt.Others}
 }

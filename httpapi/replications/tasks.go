@@ -14,7 +14,7 @@ import (
 )
 
 // ActiveTasks answers GET /_active_tasks: the replications, the builds of indexes, the ends of
-// tombstones and the compactions by themselves that are going on.
+// tombstones, the compactions by themselves, and the other tasks that are going on.
 func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 	tasks := []json.RawMessage{}
 	if a.replicator != nil {
@@ -43,6 +43,15 @@ func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 	if a.smoosh != nil {
 		for _, t := range a.smoosh.Tasks() {
 			task, err := json.Marshal(compactionTask(t))
+			if err != nil {
+				return err
+			}
+			tasks = append(tasks, task)
+		}
+	}
+	if a.others != nil {
+		for _, t := range a.others() {
+			task, err := json.Marshal(t)
 			if err != nil {
 				return err
 			}

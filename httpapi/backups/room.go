@@ -1,0 +1,76 @@
+package backups
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/intake"
+	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/backup"
+)
+
+// MediaType is that of streams.
+const MediaType = "application/vnd.tododb.backup"
+
+// Options are what a Room needs. All must be set.
+type Options struct {
+	Access *access.Access
+	Store  *store.Store
+	Config *config.Config
+	Spool  *intake.Spool // where what waits to be sent is kept
+	// Closing is closed when the server stops: streams are then cut.
+	Closing <-chan struct{}
+}
+
+// Room answers requests for backups.
+type Room struct {
+	access  *access.Access
+	store   *store.Store
+	config  *config.Config
+	spool   *intake.Spool
+	closing <-chan struct{}
+	tasks   tasks
+}
+
+// New makes a Room.
+func New(opt Options) *Room {
+	return &Room{access: opt.Access, store: opt.Store, config: opt.Config, spool: opt.Spool, closing: opt.Closing}
+}
+
+// nameOf is the database that the path names. One that nobody else may name has a path of its own.
+func nameOf(r *http.Request) (string, error) {
+	if _, named := mux.Vars(r)["db"]; !named {
+		return store.SynchronizationsDB, nil
+	}
+	return wire.Segment(r, "db")
+}
+
+// open opens the database that the path names.
+func (b *Room) open(r *http.Request) (store.Bare, error) {
+	name, err := nameOf(r)
+	if err != nil {
+		return store.Bare{}, err
+	}
+	return b.store.Bare(r.Context(), name, store.ForBackups)
+}
+
+// whileOpen is the context of a request, which also ends when the server stops.
+func (b *Room) whileOpen(r *http.Request) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(r.Context())
+	go func() { // ends with the context
+		select {
+		case <-b.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// temp makes a file for what waits to be sent.
+func (b *Room) temp() (backup.TempFile, error) { return b.spool.Create() }
