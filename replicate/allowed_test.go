@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// quietServer is a server whose feeds begin, and then say nothing for ever; each tells waits.
+// quietServer is a server whose feeds begin and then send nothing for ever. Each signals waits.
 func quietServer(t *testing.T) (s *httptest.Server, waits chan struct{}) {
 	waits = make(chan struct{}, 10)
 	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +31,7 @@ func quietServer(t *testing.T) (s *httptest.Server, waits chan struct{}) {
 	return s, waits
 }
 
-// A replication between two other servers ends, too, when its user may have it no longer.
+// A replication between two other servers also ends when its user loses the right to it.
 func TestAReplicationElsewhereEndsWithItsUser(t *testing.T) {
 	elsewhere, waits := quietServer(t)
 	var gone atomic.Bool

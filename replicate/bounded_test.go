@@ -12,8 +12,8 @@ import (
 	"github.com/tododb/tododb/revtree"
 )
 
-// What a peer answers is read up to a bound, whatever is asked of it: the peer may be
-// anybody's, and there is one memory for all.
+// Every answer of a peer is read only up to a bound. The peer may belong to anybody, and all
+// replications share one memory.
 func TestAnswersWithoutEnd(t *testing.T) {
 	rev, err := revtree.Parse("1-a")
 	if err != nil {
@@ -52,7 +52,7 @@ func TestAnswersWithoutEnd(t *testing.T) {
 			if err := c.ask(p); err == nil || !strings.Contains(err.Error(), errTooLong.Error()) && !errors.Is(err, ErrNoDB) {
 				t.Errorf("%v", err)
 			}
-			if most := c.bound + 32<<20; sent.Load() > int64(most) { // what is on its way when the reader goes, and in buffers
+			if most := c.bound + 32<<20; sent.Load() > int64(most) { // bytes on their way when the reader goes, and in buffers
 				t.Errorf("%d bytes were taken, want no more than %d", sent.Load(), most)
 			}
 		})
@@ -65,8 +65,8 @@ func TestAnswersWithoutEnd(t *testing.T) {
 	}
 }
 
-// An answer that is not what it should be is none: taken for an empty one, it would have a
-// checkpoint say of documents that they are there.
+// An answer of the wrong form is an error. If it were taken for an empty one, a checkpoint would
+// say that documents are there.
 func TestAnswersOfAnotherForm(t *testing.T) {
 	rev, err := revtree.Parse("1-a")
 	if err != nil {

@@ -73,8 +73,8 @@ func asks(t *testing.T, m *Manager, user User, url, more string) error {
 	return err
 }
 
-// Where a user's replications may not go, he does not learn what is there: not which ports
-// are open, nor by a name, a redirect or a proxy.
+// Users do not learn what is in networks where their replications may not go: not which ports are
+// open, and nothing through a name, a redirect or a proxy.
 func TestRefusedNetworks(t *testing.T) {
 	var asked atomic.Int64
 	open := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -123,12 +123,12 @@ func TestRefusedNetworks(t *testing.T) {
 	if err := asks(t, m, admin, shut.URL+"/db", ""); !strings.Contains(err.Error(), "refused") || errors.Is(err, ErrNetwork) {
 		t.Errorf("an administrator is not told why: %v", err)
 	}
-	// What an administrator's connection has reached is not there for others.
+	// Others cannot use the connection of an administrator.
 	before := asked.Load()
 	if err := asks(t, m, eve, open.URL+"/db", ""); !errors.Is(err, ErrNetwork) || asked.Load() != before {
 		t.Errorf("over a connection that is open: %v", err)
 	}
-	// A change is in force at once.
+	// A change applies at once.
 	m.SetSettings(Settings{})
 	if err := asks(t, m, eve, open.URL+"/db", ""); !errors.Is(err, ErrNoDB) {
 		t.Errorf("when it is allowed: %v", err)
@@ -159,7 +159,7 @@ func TestRefusedNetworks(t *testing.T) {
 	}
 }
 
-// Where users may go, they are told of answers, and not what else is there.
+// Users see answers from where they may go, but not what else is there.
 func TestWhatIsTheir(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -231,8 +231,8 @@ func TestNetworksThatChange(t *testing.T) {
 	}
 }
 
-// The environment's proxy, which is reached wherever it is, carries nobody around the judging
-// of addresses: neither to one that is refused, nor to a name that only the proxy knows.
+// The environment's proxy may be anywhere, but nobody can use it to get around the check of
+// addresses: neither to a refused address, nor to a name that only the proxy knows.
 func TestTheEnvironmentsProxy(t *testing.T) {
 	var asked atomic.Int64
 	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))

@@ -19,8 +19,8 @@ import (
 	"github.com/tododb/tododb/replicate"
 )
 
-// couch is a server that has the ways of CouchDB 3.5 which a replicator has to bear with;
-// what they are about is kept by a server of ours behind it.
+// couch is a server with the peculiarities of CouchDB 3.5 that matter to a replicator. One of our
+// servers behind it keeps the data.
 type couch struct {
 	*server
 	plusIsPlus bool         // unlike CouchDB, which reads a plus in a path as a space
@@ -75,8 +75,7 @@ func (c *couch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.api.ServeHTTP(w, r)
 }
 
-// refuses looks at a message as CouchDB's parser does: the parts are counted off by what
-// the JSON says of them.
+// refuses reads a message as CouchDB's parser does: it counts the parts that the JSON announces.
 func (c *couch) refuses(body []byte, boundary string) string {
 	parts := multipart.NewReader(bytes.NewReader(body), boundary)
 	head, err := parts.NextRawPart()
@@ -163,8 +162,8 @@ func (s *server) putGzipped(id, text string) {
 	}
 }
 
-// A document goes to a CouchDB with its text attachments as that keeps them, and so do
-// its edits that leave them as they are.
+// A document goes to a CouchDB with its text attachments in the form that CouchDB stores. So do
+// edits that leave the attachments as they are.
 func TestEditsOfAttachedDocumentsToCouchDB(t *testing.T) {
 	a, b := startServer(t), startCouch(t, false)
 	a.must(201, "PUT", "/db", "")
@@ -203,8 +202,8 @@ func TestEditsOfAttachedDocumentsToCouchDB(t *testing.T) {
 	}
 }
 
-// Documents, attachments, design documents and filters of every name come across, in both
-// directions, whatever the server makes of a plus in a path.
+// Documents, attachments, design documents and filters with any name are replicated, in both
+// directions, however the server reads a plus in a path.
 func TestHostileNames(t *testing.T) {
 	names := []string{"a+b", "a b", "a%2Bb", "a/b", "a?b", "a#b", ";", "é漢", ".", "..", "a..", "\U0010ffff"}
 	for c := rune(0); c <= 255; c++ {
@@ -257,8 +256,8 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// An attachment that somebody between us and its server packs arrives as it is, and one of which
-// too little comes does not arrive.
+// An attachment that is compressed on the way from its server arrives unchanged. One that is cut
+// short does not arrive.
 func TestAttachmentsThatChangeOnTheWay(t *testing.T) {
 	a, b, c := startServer(t), startServer(t), startServer(t)
 	plain := strings.Repeat("a text that packs well ", 100)

@@ -32,7 +32,7 @@ func (s *server) follow(opt replicate.Options) (*replicate.Manager, func()) {
 	return m, stop
 }
 
-// member reads a member of a JSON object that is text, or has the JSON of it.
+// member returns a member of a JSON object: the text of a string, or the JSON of another value.
 func member(t *testing.T, object, name string) string {
 	t.Helper()
 	var all map[string]json.RawMessage
@@ -103,8 +103,8 @@ func TestManyDocuments(t *testing.T) {
 	}
 }
 
-// Documents begin, change and end replications, in any database of that name, and go on
-// after a restart.
+// Documents begin, change and end replications, in any _replicator database. The replications go
+// on after a restart.
 func TestDocumentsLife(t *testing.T) {
 	s := startServer(t)
 	for _, db := range []string{"/one", "/two", "/target", "/_replicator", "/a%2F_replicator"} {
@@ -126,7 +126,7 @@ func TestDocumentsLife(t *testing.T) {
 	m, _ := s.follow(replicate.Options{})
 	arrives("b")
 
-	// It is another replication from now on.
+	// From now on it is another replication.
 	rev = member(t, s.must(201, "PUT", "/a%2F_replicator/r", doc("two")+`,"_rev":"`+rev+`"}`), "rev")
 	s.must(201, "PUT", "/two/c", `{}`)
 	arrives("c")
@@ -144,15 +144,15 @@ func TestDocumentsLife(t *testing.T) {
 	if got := state(t, m, "a/_replicator", "r"); got != "missing" {
 		t.Errorf("the deleted document is %s", got)
 	}
-	// What waits ends with its database.
+	// A waiting job ends with its database.
 	s.must(201, "PUT", "/a%2F_replicator/again", doc("one")+"}")
 	until(t, "it runs", func() bool { return state(t, m, "a/_replicator", "again") == "running" })
 	s.must(200, "DELETE", "/a%2F_replicator", "")
 	until(t, "nothing runs", func() bool { return len(m.Jobs()) == 0 })
 }
 
-// A job whose target is not there crashes until it is; nothing of it is written into its
-// document before the end, unless the settings want that.
+// A job whose target does not exist crashes until it does. Its document says nothing of this before
+// the end, unless the settings ask for it.
 func TestMissingTarget(t *testing.T) {
 	for _, update := range []bool{false, true} {
 		s := startServer(t)
@@ -178,13 +178,13 @@ func TestMissingTarget(t *testing.T) {
 	}
 }
 
-// Passwords of replications are nowhere to be seen but in the documents themselves.
+// Passwords of replications can be seen only in the documents themselves.
 func TestSecretsOfDocuments(t *testing.T) {
 	s := startServer(t)
 	s.must(201, "PUT", "/_replicator", "")
 	var log syncBuffer
 	m, _ := s.follow(replicate.Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Settings: replicate.Settings{FirstPause: time.Millisecond}})
-	// Not the administrator, whom so many failed logins would lock out.
+	// This does not use the administrator, because so many failed logins would lock them out.
 	secret := strings.Replace(s.url("none"), "admin:secret", "joe:hunter2", 1)
 	s.must(201, "PUT", "/_replicator/r", fmt.Sprintf(`{"continuous":true,"source":%q,"target":{"url":%[1]q,"headers":{"Authorization":"hunter2"},"auth":{"basic":{"username":"u","password":"hunter2"}}}}`, secret))
 	until(t, "it crashes", func() bool { return state(t, m, "_replicator", "r") == "crashing" })

@@ -13,7 +13,7 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// scantPeer has one change and gives what docs holds when it is asked for it.
+// scantPeer has one change, and answers requests for it with docs.
 type scantPeer struct {
 	stubPeer
 	docs []string
@@ -45,15 +45,15 @@ func (p *scantPeer) Missing(_ context.Context, changes []Change) ([]Wanted, erro
 	return nil, nil
 }
 
-// emptyPeer lacks all.
+// emptyPeer lacks everything.
 type emptyPeer struct{ stubPeer }
 
 func (p *emptyPeer) Missing(_ context.Context, changes []Change) ([]Wanted, error) {
 	return []Wanted{{ID: "a", Revs: changes[0].Revs}}, nil
 }
 
-// A revision that was asked for and does not come is gone at the source, or the job fails
-// and no checkpoint covers it.
+// If a requested revision does not come, either the source no longer has it, or the job fails and
+// no checkpoint covers it.
 func TestRevisionsThatDoNotCome(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -92,7 +92,7 @@ func TestRevisionsThatDoNotCome(t *testing.T) {
 	}
 }
 
-// What answers a write with something else than a database's answer has stored nothing.
+// If the answer to a write is not a database's answer, nothing has been stored.
 func TestPagesInTheWay(t *testing.T) {
 	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -112,7 +112,7 @@ func TestPagesInTheWay(t *testing.T) {
 	}
 }
 
-// A document that the target refuses is counted and passed over; one that it fails to write is
+// A document that the target refuses is counted and skipped. One that it fails to write is
 // tried again, and no checkpoint covers it.
 func TestRowsOfATargetThatFails(t *testing.T) {
 	for word, lasts := range map[string]bool{

@@ -14,7 +14,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// What could never be asked is refused when it comes, without telling the secrets in it.
+// A request that could never work is refused at once, and the error shows none of its secrets.
 func TestSpecsThatCannotBeMeant(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
 	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s)})
@@ -56,7 +56,7 @@ func TestSpecsThatCannotBeMeant(t *testing.T) {
 	}
 }
 
-// Of the ids in doc_ids escapes are read, as in CouchDB.
+// Ids in doc_ids may be escaped, as in CouchDB.
 func TestEscapedDocIDs(t *testing.T) {
 	spec, err := ParseSpec([]byte(`{"doc_ids":["b","a%2Bb","a+b","a%2bb","%","%2","%zz","%C3%A9","b"]}`))
 	if got, want := fmt.Sprintf("%q", spec.Filter.DocIDs), `["%" "%2" "%zz" "a b" "a+b" "b" "é"]`; err != nil || got != want {
@@ -64,7 +64,8 @@ func TestEscapedDocIDs(t *testing.T) {
 	}
 }
 
-// An endpoint that is taken can be asked: what goes wrong does so outside of this process.
+// If an endpoint is accepted, requests can be sent to it. Any failure happens outside of this
+// process.
 func FuzzEndpoint(f *testing.F) {
 	for _, seed := range []string{`"http://h/db"`, `{"url":"https://u:p@h:6984/a%2Fb","headers":{"X":"y"},"auth":{"basic":{"username":"a","password":"b"}}}`, `"http://é/db"`, `"http://[fe80::1%25lo]:1/x"`, `{"url":"http://h/\u0001"}`} {
 		f.Add([]byte(seed))

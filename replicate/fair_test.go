@@ -14,7 +14,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// One-time jobs without an end, as many as may run and more, keep nobody else's waiting, and
+// One user has more endless one-time jobs than may run. They keep nobody else's jobs waiting, and
 // go on when there is room again.
 func TestShares(t *testing.T) {
 	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -22,7 +22,7 @@ func TestShares(t *testing.T) {
 		case strings.HasPrefix(r.URL.Path, "/fine") && r.URL.Query().Has("limit"):
 			io.WriteString(w, `{"results":[],"last_seq":"0","pending":0}`)
 		case r.URL.Query().Has("limit"):
-			<-r.Context().Done() // says nothing
+			<-r.Context().Done() // sends nothing
 		case strings.Contains(r.URL.Path, "_local"):
 			w.WriteHeader(http.StatusNotFound)
 		default:
@@ -75,7 +75,7 @@ func TestShares(t *testing.T) {
 		add("cyd", fmt.Sprint("endless of cyd", i))
 	}
 	eventually(t, "both have their share", func() bool { return running("greedy") == 2 && running("cyd") == 2 })
-	// Among them there is nothing to gain, so they are left alone.
+	// Stopping one of them would help nobody, so they are left alone.
 	turns := func() (n int) {
 		for _, s := range m.Jobs() {
 			n += len(s.History)
@@ -100,8 +100,7 @@ func TestShares(t *testing.T) {
 	eventually(t, "the other has the room", func() bool { return running("cyd") == 4 })
 }
 
-// Whoever asks first for a replication that others want too, and may not do it, keeps it from
-// nobody.
+// A user without the right may ask first for a replication that others want. They still get it.
 func TestAReplicationIsKeptFromNobody(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
 	for _, name := range []string{"a", "b"} {

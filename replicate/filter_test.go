@@ -25,8 +25,8 @@ func (s *server) ids(db string) string {
 	return strings.Join(ids, " ")
 }
 
-// A filter lets through from a database of this server what it lets through from the same
-// database when that is asked by HTTP, in the name of the same user.
+// For the same user, a filter lets through the same documents from a database of this server as
+// from the same database over HTTP.
 func TestFilterHereAndElsewhere(t *testing.T) {
 	here := startServer(t)
 	here.must(201, "PUT", "/_users", "")
@@ -92,7 +92,7 @@ func TestFilterHereAndElsewhere(t *testing.T) {
 	}
 }
 
-// What is wrong with a filter ends the replication, and its error says what it is.
+// A faulty filter ends the replication, and the error says what is wrong with it.
 func TestFiltersThatCannotBe(t *testing.T) {
 	a := startServer(t)
 	a.must(201, "PUT", "/db", "")

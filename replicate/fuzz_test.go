@@ -10,7 +10,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// Rows of a peer's changes may be anything: none makes us fail otherwise than by an error.
+// Rows of a peer's changes may be anything. All they can cause is an error.
 func FuzzChange(f *testing.F) {
 	f.Add([]byte(`{"seq":"1-x","id":"a","changes":[{"rev":"1-a"},{"rev":"2-b"}],"deleted":true}`))
 	f.Add([]byte(`{"seq":[1,"x"],"id":"a","changes":[]}`))
@@ -22,7 +22,7 @@ func FuzzChange(f *testing.F) {
 	})
 }
 
-// A document is taken apart and put together again, or refused.
+// A document is read and written again, or refused.
 func FuzzRevision(f *testing.F) {
 	f.Add([]byte(`{"_id":"a","_rev":"1-a","v":1,"_attachments":{"f":{"stub":true,"length":3,"digest":"md5-x","revpos":1,"encoding":"gzip","encoded_length":2}}}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
@@ -104,7 +104,7 @@ func TestCommonStart(t *testing.T) {
 	}{
 		{at(0), at(0), "30-x", 3},
 		{at(0), at(1), "20-x", 2}, // the target was set back
-		{at(2), at(0), "10-x", 1}, // the source was
+		{at(2), at(0), "10-x", 1}, // the source was set back
 		{at(0), checkpoint{}, "", 0},
 		{checkpoint{}, checkpoint{}, "", 0},
 		{at(0), checkpoint{SessionID: "z", History: []session{{SessionID: "z", RecordedSeq: "99-x"}}}, "", 0},
@@ -116,7 +116,7 @@ func TestCommonStart(t *testing.T) {
 	}
 }
 
-// What a document of _replicator may hold, and what is left of it for others to see.
+// What a document of _replicator may hold, and what others see of it.
 func FuzzDocument(f *testing.F) {
 	f.Add([]byte(`{"source":"http://a:hunter2@h/x","target":{"url":"https://u:hunter2@h/y","headers":{"authorization":"hunter2","A":"b"},"auth":{"basic":{"password":"hunter2"}}},"owner":null,"user_ctx":{"name":"a","roles":["b"]}}`))
 	f.Add([]byte(`{"source":{"URL":"http://a:hunter2@h/","Auth":{"basic":{}},"HEADERS":{"cookie":"hunter2"}},"target":"x"}`))

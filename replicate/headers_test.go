@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Nobody but administrators has a replication say what only a proxy says, on either side and
-// however the name is written. Credentials and what else a gateway may want go through.
+// Only an administrator's replication may send a proxy's headers, to either side and in any
+// spelling. Credentials and other headers that a gateway may want go through.
 func TestHeadersOfReplications(t *testing.T) {
 	for name, want := range map[string]bool{
 		"X-Auth-CouchDB-UserName": false, "x-auth-couchdb-roles": false, "X_Auth_CouchDB_Token": false, "X-Who": false, "x_who": false,
@@ -34,8 +34,8 @@ func TestHeadersOfReplications(t *testing.T) {
 	}
 }
 
-// A document that was an administrator's sends nothing of the kind any more when its owner is
-// none.
+// The replication of a document stops sending such headers when its owner is no longer an
+// administrator.
 func TestHeadersAfterAnAdministrator(t *testing.T) {
 	var asked, admin atomic.Int64
 	peer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

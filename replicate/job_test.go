@@ -15,7 +15,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// A source that names no progress, or whose document no one can read, ends no job.
+// A source may report no progress, or have a document that no one can read. Neither ends a job.
 func TestOddSources(t *testing.T) {
 	taken := func() error { return nil }
 	still := &stillPeer{stubPeer{name: "source", local: map[string][]byte{}}}
@@ -31,21 +31,21 @@ func TestOddSources(t *testing.T) {
 	}
 }
 
-// stillPeer has a change, behind which its sequence is what it was before.
+// stillPeer has a change after which its sequence is the same as before.
 type stillPeer struct{ stubPeer }
 
 func (p *stillPeer) Changes(_ context.Context, q ChangesQuery, fn func(Change) error) (ChangesEnd, error) {
 	return ChangesEnd{LastSeq: q.Since, Rows: 1}, fn(Change{Seq: q.Since, ID: "a"})
 }
 
-// oddPeer has a document that is none, and one that is.
+// oddPeer has a row that is not a document, and one that is.
 type oddPeer struct{ stubPeer }
 
 func (p *oddPeer) Fetch(_ context.Context, _ []Wanted, fn func(*Revision) error) error {
 	return errors.Join(fn(readRevision([]byte(`{"_id":"a","_rev":5,"_attachments":{}}`))), fn(readRevision([]byte(`{"_id":"a"}`))))
 }
 
-// What is asked for chooses what is replicated, and from where.
+// The request chooses what is replicated, and from where.
 func TestChoices(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
 	source := localPeerOf(s, "source")
@@ -65,7 +65,7 @@ func TestChoices(t *testing.T) {
 	for i, c := range []struct {
 		more   string
 		docs   int
-		answer string // of two runs, what the second begins with
+		answer string // what the second of two runs begins with
 	}{
 		{``, 15, `{"ok":true,"no_changes":true,"session_id":`},
 		{`,"doc_ids":["d1","gone1","none"]`, 2, `{"ok":true,"no_changes":true,"session_id":`},
@@ -127,8 +127,8 @@ func TestChoices(t *testing.T) {
 	}
 }
 
-// A one-time job runs once for all who ask for it, stops when the last of them has gone,
-// and is run anew for who comes while it stops.
+// A one-time job runs once for everybody who asks for it. It stops when the last of them has gone,
+// and runs again for requests that come while it stops.
 func TestWaiters(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
 	asked, answer := make(chan bool, 10), make(chan string)

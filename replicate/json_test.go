@@ -2,7 +2,7 @@ package replicate
 
 import "testing"
 
-// Whatever a peer calls its sequences, a checkpoint of them can be written.
+// A checkpoint can be written whatever the peer's sequences look like.
 func TestSequencesOfCheckpoints(t *testing.T) {
 	for seq, want := range map[seqJSON]string{
 		"": "0", "0": "0", "12": "12", "-3": "-3", "007": `"007"`, "+5": `"+5"`, "-0": `"-0"`, "12-abc": `"12-abc"`, "\xff\"": "\"\\ufffd\\\"\"", "99999999999999999999": `"99999999999999999999"`,

@@ -25,8 +25,8 @@ func sharedManager(t *testing.T, s *store.Store, lease time.Duration) *Manager {
 	return m
 }
 
-// Where two processes share a database a document's job runs in one of them; when that one
-// ends, or loses its lease, it runs in the other.
+// If two processes share a database, a document's job runs in one of them. When that one ends, or
+// loses its lease, the job runs in the other.
 func TestLease(t *testing.T) {
 	e := chaos.New(chaos.Options{Seed: 1, Rerun: 0.2})
 	s := storetest.On(t, e, store.Options{})
@@ -91,7 +91,8 @@ func (m *Manager) acquireAs(ctx context.Context, id string) error {
 	return err
 }
 
-// One-time jobs of documents that two processes see are done once. No lease expires meanwhile.
+// Two processes see the documents of one-time jobs, but each job is done once. No lease expires
+// meanwhile.
 func TestLeaseOnce(t *testing.T) {
 	e := chaos.New(chaos.Options{Seed: 2})
 	s := storetest.On(t, e, store.Options{})
@@ -180,7 +181,7 @@ func TestLeaseExpires(t *testing.T) {
 		t.Errorf("a job is done whose lease another process has: %v", err)
 	}
 
-	// Both may come to the end, one behind the other. The document tells of the first.
+	// Both may come to the end, one after the other. The document has the result of the first.
 	two.set.UpdateDocs = true
 	for _, end := range []struct {
 		m     *Manager

@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/replicate"
 )
 
-// Changes whose ids are longer together than an answer may be are replicated in smaller batches.
+// If the ids of changes together are longer than an answer may be, batches get smaller.
 func TestManyLongIDsAreReplicated(t *testing.T) {
 	t.Parallel()
 	a, b := startServer(t), startServer(t)

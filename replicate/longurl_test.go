@@ -11,8 +11,8 @@ import (
 	"github.com/tododb/tododb/replicate"
 )
 
-// Documents with long ids are replicated. Only one with attachments is not, if a server does
-// not take its URL, however it says so; the others are, and the refusal is counted.
+// Documents with long ids are replicated. The exception is one with attachments if a server
+// refuses its URL, in whatever way. Then the others are replicated, and the refusal is counted.
 func TestLongIDsAreReplicated(t *testing.T) {
 	for name, refuse := range map[string]http.HandlerFunc{
 		"said":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestHeaderFieldsTooLarge) },

@@ -21,8 +21,8 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// The password goes to _session once; then the cookie serves, also the one that the
-// server renews, and when it has ended another is asked for.
+// The password goes to _session once. After that the cookie is used, also when the server renews
+// it. When it has expired, another one is requested.
 func TestLogin(t *testing.T) {
 	logins, passwords := 0, 0
 	good := "one"
@@ -58,7 +58,7 @@ func TestLogin(t *testing.T) {
 	p := remotePeerAt(e, newClient(nil))
 	for i, want := range []int{1, 1, 2, 2} {
 		if i == 2 {
-			good = "two" // the server does not know the old one any more
+			good = "two" // the server no longer knows the old one
 		}
 		if _, err := p.Info(t.Context()); err != nil || logins != want {
 			t.Errorf("request %d: %d logins, %v", i, logins, err)
@@ -69,7 +69,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// Where there are no sessions the password serves.
+// If there are no sessions, the password is used.
 func TestLoginWithoutSessions(t *testing.T) {
 	asked := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -103,8 +103,8 @@ type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A host where nothing goes well is left alone for a while, and says why; others are not,
-// nor is it left alone by other users, nor for what never went there.
+// A host that always fails is left alone for a while, and the error says why. Other hosts and
+// other users are not affected, and failures that never reached the host do not count.
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked, stays, fault := 0, false, errors.New("connection refused")
@@ -192,7 +192,7 @@ func TestSilentPeer(t *testing.T) {
 			t.Errorf("it ends with %v", err)
 		}
 	}
-	// One that shows signs of life is waited for.
+	// A job waits for a peer that shows signs of life.
 	beats := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
 		for range 10 {
 			io.WriteString(w, "\n")
@@ -245,7 +245,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// Certificates are checked, and where they are good the peer may speak HTTP/2.
+// Certificates are checked. With a good one, the peer may speak HTTP/2.
 func TestTrust(t *testing.T) {
 	protocol := make(chan string, 10)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -276,8 +276,8 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-// A document with attachments that the target refuses is passed over; a target that has
-// shut us out altogether is no reason to pass over anything.
+// If the target refuses a document with attachments, the job skips it. If the target refuses us
+// altogether, the job skips nothing.
 func TestRefusedAttachments(t *testing.T) {
 	for _, c := range []struct {
 		status, info int

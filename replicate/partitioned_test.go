@@ -7,9 +7,9 @@ import (
 	"github.com/tododb/tododb/replicate"
 )
 
-// Partitioned databases and plain ones replicate both ways, by URL and by name. Into a partitioned
-// one nothing gets that has no partition: such a replication fails at once and writes nothing of
-// its batch.
+// Partitioned databases and plain ones replicate both ways, by URL and by name. A partitioned
+// database takes no document without a partition: such a replication fails at once and writes
+// nothing of its batch.
 func TestPartitionedPeers(t *testing.T) {
 	s := startServer(t)
 	m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: s.store, Open: replicate.Everything(s.store)})

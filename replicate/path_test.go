@@ -13,8 +13,8 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
-// Every name gets into a path and out of it again, whether the server reads a plus there as
-// a space, as CouchDB does, or not, and whatever request it is in.
+// A server reads every name in a path as it was, in every kind of request. It does not matter
+// whether the server reads a plus as a space, as CouchDB does.
 func TestNamesInPaths(t *testing.T) {
 	var asked []string // raw paths
 	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
@@ -84,7 +84,7 @@ func TestNamesInPaths(t *testing.T) {
 		}
 		for i, path := range asked {
 			segments := strings.Split(strings.TrimPrefix(path, "/db/"), "/")
-			for _, read := range []func(string) (string, error){url.PathUnescape, url.QueryUnescape} { // a plus is a plus, and a space
+			for _, read := range []func(string) (string, error){url.PathUnescape, url.QueryUnescape} { // first a plus is a plus, then it is a space
 				got := make([]string, len(segments))
 				for k, s := range segments {
 					var err error
@@ -105,7 +105,7 @@ func TestNamesInPaths(t *testing.T) {
 	}
 }
 
-// A space in a query is one for every server, and a plus is one too.
+// Every server reads a space in a query as a space, and a plus as a plus.
 func TestQueries(t *testing.T) {
 	var got string
 	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {

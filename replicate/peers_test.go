@@ -8,7 +8,7 @@ import (
 	"github.com/tododb/tododb/store"
 )
 
-// localPeerOf is a database of a store, for somebody who may do everything.
+// localPeerOf is a database of a store, for a user who may do everything.
 func localPeerOf(s *store.Store, name string) Peer {
 	return &localPeer{store: s, name: name, open: func(ctx context.Context) (*store.DB, error) {
 		return Everything(s)(ctx, name, User{})

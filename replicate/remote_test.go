@@ -22,7 +22,7 @@ import (
 func remoteOf(t *testing.T, answer http.HandlerFunc) Peer {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/_session" { // it has none
+		if r.URL.Path == "/_session" { // the peer has no sessions
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
@@ -69,7 +69,7 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 	}
 }
 
-// Credentials do not follow a redirect to elsewhere, nor out of an encrypted connection.
+// Credentials do not follow a redirect to another host, or out of an encrypted connection.
 func TestRedirects(t *testing.T) {
 	var asked atomic.Bool
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
@@ -103,7 +103,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// Where a request is too great it is halved, down to the one document that is.
+// If a request is too large it is halved, down to the one document that is too large.
 func TestTooMuchAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	stored := map[string]bool{}
@@ -144,7 +144,7 @@ func TestTooMuchAtOnce(t *testing.T) {
 	}
 }
 
-// What a _bulk_get fails to give is asked for by itself; what is not there is passed over.
+// Documents that a _bulk_get fails to give are requested one by one. Missing ones are skipped.
 func TestFetchInParts(t *testing.T) {
 	broken := true
 	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
@@ -180,7 +180,7 @@ func TestFetchInParts(t *testing.T) {
 	}
 }
 
-// stubPeer holds two changes, and takes whatever it is given.
+// stubPeer has two changes, and accepts everything.
 type stubPeer struct {
 	Peer
 	name  string
@@ -224,7 +224,7 @@ func (p *stubPeer) PutLocal(_ context.Context, id string, b []byte) error {
 }
 func (p *stubPeer) Close() {}
 
-// A peer that fails is asked again, as often and as late as there is hope.
+// Requests to a failing peer are repeated for as long as there is hope.
 func TestRetries(t *testing.T) {
 	for _, c := range []struct {
 		fault      error
@@ -291,7 +291,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// Neither errors nor logs nor tasks tell a password.
+// No error, log or task shows a password.
 func TestSecretsStayInside(t *testing.T) {
 	var log bytes.Buffer
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) }))

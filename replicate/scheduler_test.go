@@ -23,15 +23,15 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// quietPeer answers as an empty database whose changes never come; while down is set, it
-// answers 500. It counts who waits for changes at once, and how many reads of changes did
+// quietPeer answers as an empty database whose changes never come. While down is set, it
+// answers 500. It counts how many wait for changes at once, and how many reads of changes did
 // not wait: a job that is not continuous reads once in a run.
 type quietPeer struct {
 	*httptest.Server
 	down    atomic.Bool
 	waiting atomic.Int64
 	reads   atomic.Int64
-	onRead  func() // if not nil, is called for each of those
+	onRead  func() // if not nil, called for each of these reads
 }
 
 func newQuietPeer(t *testing.T) *quietPeer {
@@ -78,8 +78,8 @@ func newTestManager(t *testing.T, set Settings) *Manager {
 	return m
 }
 
-// More continuous jobs than may run at once take turns, and those of a database with few
-// documents do not wait for those of one with many.
+// If there are more continuous jobs than may run at once, they take turns. Jobs of a database with
+// few documents do not wait for the jobs of one with many.
 func TestTurns(t *testing.T) {
 	p := newQuietPeer(t)
 	m := newTestManager(t, Settings{MaxJobs: 4, Interval: 20 * time.Millisecond, MaxChurn: 2})
@@ -156,7 +156,7 @@ func TestCrashing(t *testing.T) {
 	}
 }
 
-// A paused job does not run until it is resumed, whenever it is paused.
+// A job that is paused at any moment does not run until it is resumed.
 func TestPause(t *testing.T) {
 	p := newQuietPeer(t)
 	m := newTestManager(t, Settings{})

@@ -39,7 +39,7 @@ func startServer(t *testing.T) *server {
 	t.Cleanup(func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
 		defer cancel()
-		if err := s.Close(stop); err != nil { // ends the feeds, which the other server waits for
+		if err := s.Close(stop); err != nil { // ends the feeds that the other server reads
 			t.Error(err)
 		}
 		srv.http.Close()
@@ -83,7 +83,7 @@ func (s *server) must(status int, method, path, body string) string {
 	return answer
 }
 
-// edit changes a document at random: it writes over the winner, over nothing, or deletes.
+// edit changes a document at random: it replaces the winner, makes a new branch, or deletes.
 func (s *server) edit(random *rand.Rand) {
 	id := fmt.Sprintf("d%d", random.IntN(12))
 	status, answer := s.do("GET", "/db/"+id, "")
@@ -112,7 +112,7 @@ func (s *server) edit(random *rand.Rand) {
 	}
 }
 
-// state tells of every document the leaves, each with its body and attachments, and the winner.
+// state shows the leaves of every document, each with its body and attachments, and the winner.
 func (s *server) state(db string) string {
 	var out bytes.Buffer
 	var feed struct {
@@ -147,8 +147,8 @@ func (s *server) check(db string) {
 	}
 }
 
-// badNetwork loses requests before they arrive, answers after they were given, and the
-// rest of answers in their middle; and it delivers requests twice.
+// badNetwork loses requests before they arrive and answers on their way back, cuts answers in
+// their middle, and delivers requests twice.
 type badNetwork struct {
 	next http.RoundTripper
 
@@ -195,7 +195,7 @@ func (n *badNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// cutBody ends before its time.
+// cutBody ends too early.
 type cutBody struct {
 	io.ReadCloser
 	left int
@@ -220,7 +220,7 @@ func spec(t *testing.T, source, target string, more string) replicate.Spec {
 }
 
 // Three servers are edited while replications run between them over a network that cuts,
-// loses and repeats. Once it is quiet all hold the same.
+// loses and repeats. In the end all of them hold the same.
 func TestServersConverge(t *testing.T) {
 	servers := []*server{startServer(t), startServer(t), startServer(t)}
 	for _, s := range servers {
@@ -246,7 +246,7 @@ func TestServersConverge(t *testing.T) {
 	}
 	for _, p := range pairs {
 		wg.Go(func() {
-			for range 3 { // small batches, so that there is much to cut
+			for range 3 { // small batches, so there is more to cut
 				_, err := m.Run(t.Context(), spec(t, servers[p[0]].url("db"), servers[p[1]].url("db"), `,"worker_batch_size":3,"retries_per_request":3`))
 				if err != nil && t.Context().Err() != nil {
 					t.Error(err)
@@ -261,7 +261,7 @@ func TestServersConverge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer good.Close()
-	for range 2 { // what comes on the second leg of a way goes on in the second round
+	for range 2 { // documents that need two hops take the second one in the second round
 		for _, p := range pairs {
 			if _, err := good.Run(t.Context(), spec(t, servers[p[0]].url("db"), servers[p[1]].url("db"), "")); err != nil {
 				t.Fatal(err)
@@ -326,7 +326,7 @@ func TestContinuous(t *testing.T) {
 	}
 	defer m.Close()
 	request := fmt.Appendf(nil, `{"source":%q,"target":%q,"continuous":true}`, a.url("db"), b.url("db"))
-	for range 2 { // the second is the first
+	for range 2 { // the second request joins the first
 		if _, started, err := m.Replicate(t.Context(), request, replicate.User{}); err != nil || !started {
 			t.Fatal(started, err)
 		}
@@ -357,14 +357,14 @@ func TestContinuous(t *testing.T) {
 	if _, _, err := m.Replicate(t.Context(), cancel, replicate.User{}); !errors.Is(err, replicate.ErrNoJob) {
 		t.Errorf("cancelled twice: %v", err)
 	}
-	// It has written how far it came: a run that is made once has nothing to do.
+	// It has recorded how far it came: a one-time run has nothing to do.
 	last, err := m.Run(t.Context(), spec(t, a.url("db"), b.url("db"), ""))
 	if err != nil || !last.NoChanges {
 		t.Errorf("after it: %+v, %v", last, err)
 	}
 }
 
-// A target that is deleted and made again under a continuous job gets everything anew.
+// If the target is deleted and made again under a continuous job, it gets everything again.
 func TestRemadeTarget(t *testing.T) {
 	for _, local := range []bool{false, true} {
 		a, b := startServer(t), startServer(t)
@@ -401,7 +401,7 @@ func TestRemadeTarget(t *testing.T) {
 	}
 }
 
-// A source of this server is filtered with the rights of who asks, once and continuously.
+// A source of this server is filtered with the rights of the user, once and continuously.
 func TestFilterOfLocalSource(t *testing.T) {
 	a, b := startServer(t), startServer(t)
 	a.must(201, "PUT", "/db", "")
@@ -439,7 +439,7 @@ func TestFilterOfLocalSource(t *testing.T) {
 		}
 	}
 
-	// A filter function, and then another under its name: what the first turned down comes.
+	// A filter function is replaced by another one: documents that the first rejected come.
 	c := startServer(t)
 	c.must(201, "PUT", "/db", "")
 	a.must(201, "PUT", "/db/wanted", `{"n":1}`)

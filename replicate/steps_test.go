@@ -49,7 +49,7 @@ func fill(t *testing.T, p Peer) {
 	}
 }
 
-// holds tells of each document its leaves, the winner first, and what they say.
+// holds shows the leaves of each document, the winner first, with their content.
 func holds(t *testing.T, p Peer) string {
 	t.Helper()
 	var rows []string
@@ -69,8 +69,8 @@ func holds(t *testing.T, p Peer) string {
 	return strings.Join(rows, "\n")
 }
 
-// failing counts the calls of the peers that share it, and fails one of them, or that
-// and all after it.
+// failing counts the calls of the peers that share it, and makes one of them fail, or that one
+// and all later ones.
 type failing struct {
 	mu     sync.Mutex // guards n
 	n      int        // calls so far
@@ -88,7 +88,7 @@ func (f *failing) call(fn func() error) error {
 	f.failed = f.failed || bad
 	f.mu.Unlock()
 	if bad && !late {
-		return ErrNoDB // for good: it is not tried again
+		return ErrNoDB // permanent: it is not tried again
 	}
 	err := fn()
 	if bad {
@@ -211,7 +211,7 @@ func TestStopAtEveryStep(t *testing.T) {
 	}
 }
 
-// checkCheckpoint checks that a side's checkpoint says no more than is at the target.
+// checkCheckpoint checks that a side's checkpoint claims nothing that the target does not have.
 func checkCheckpoint(t *testing.T, side, source, target Peer, id string, got int64) {
 	t.Helper()
 	c, err := readCheckpoint(t.Context(), side, id)
@@ -242,7 +242,7 @@ func checkCheckpoint(t *testing.T, side, source, target Peer, id string, got int
 	}
 }
 
-// A target that is put back to an earlier state within a session gets again what it lost.
+// If the target is put back to an earlier state within a session, it gets what it lost again.
 func TestTargetSetBack(t *testing.T) {
 	s := storetest.Open(t, store.Options{})
 	source, target := localPeerOf(s, "source"), localPeerOf(s, "target")
@@ -265,7 +265,7 @@ func TestTargetSetBack(t *testing.T) {
 		if err := target.Create(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		first := spec // what the target held when it wrote this checkpoint
+		first := spec // the state of the target when it wrote this checkpoint
 		first.NoCheckpoints = true
 		var c checkpoint
 		if err := json.Unmarshal(old, &c); err != nil {
