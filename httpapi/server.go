@@ -188,12 +188,17 @@ func New(opt Options) (*Server, error) {
 	s.changes = changes.New(s.access, opt.Store, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
 	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing()})
-	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Others: s.backups.Tasks})
+	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Others: s.otherTasks})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.everywhere = onEveryHost(s.routes)
 	s.router = s.route(s.routes)
 	return s, nil
+}
+
+// otherTasks are the backups and restores that are going on.
+func (s *Server) otherTasks() []map[string]any {
+	return append(s.backups.Tasks(), s.operate.BackupTasks()...)
 }
 
 // ServeHTTP answers one request.

@@ -18,7 +18,7 @@ import (
 func newBackupKeeper(cfg *config.Config, data string, st *store.Store, log *slog.Logger) *schedule.Keeper {
 	k := schedule.New(schedule.Options{
 		Source: backup.Local{Store: st}, Server: func() string { return cfg.String("couchdb", "uuid") }, Version: version, Log: log,
-		Settings: func() map[string]map[string]string { return shownSettings(cfg) },
+		Settings: func() map[string]map[string]string { return keptSettings(cfg) },
 		Watch:    func() repository.Watch { return watchStore(st) },
 		Setup:    func() schedule.Setup { return backupSetup(cfg, filepath.Join(data, "spool")) },
 	})
@@ -26,15 +26,16 @@ func newBackupKeeper(cfg *config.Config, data string, st *store.Store, log *slog
 	return k
 }
 
-// shownSettings are the settings as everybody sees them.
-func shownSettings(cfg *config.Config) map[string]map[string]string {
+// keptSettings are what the server's own file sets.
+func keptSettings(cfg *config.Config) map[string]map[string]string {
 	all := map[string]map[string]string{}
-	for _, one := range cfg.Show("") {
-		if all[one.Name.Section] == nil {
-			all[one.Name.Section] = map[string]string{}
+	for n, value := range cfg.Kept() {
+		if all[n.Section] == nil {
+			all[n.Section] = map[string]string{}
 		}
-		all[one.Name.Section][one.Name.Name] = one.Value
+		all[n.Section][n.Name] = value
 	}
+	delete(all["couchdb"], "uuid") // the backup has it already
 	return all
 }
 

@@ -175,7 +175,7 @@ func (k *backupKiller) runKilled(args ...string) bool {
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
 	}
-	timer := time.AfterFunc(time.Duration(5+k.r.IntN(250))*time.Millisecond, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(time.Duration(5+k.r.IntN(90))*time.Millisecond, func() { cmd.Process.Kill() })
 	err = cmd.Wait()
 	if timer.Stop() && err != nil {
 		k.t.Fatalf("tododb %q: %v\n%s", args, err, &out)

@@ -239,19 +239,22 @@ func (q *restoreRequest) documents(ctx context.Context, repo *repository.Reposit
 	for i := range docs {
 		d, now := &docs[i], standing[i]
 		winner := d.Leaves[0].Path[0].String()
-		leaves, rev := d.Leaves, ""
+		leaves, edit, rev := d.Leaves, false, ""
 		switch {
 		case now.Rev == winner:
 			fmt.Fprintf(q.out, "%s: is at revision %s already\n", d.ID, winner)
 			continue
 		case now.Rev != "": // its history is there
-			leaves, rev = d.Leaves[:1], now.Rev
+			leaves, edit = d.Leaves[:1], true
+			if !now.Deleted {
+				rev = now.Rev
+			}
 		}
 		for j := range leaves {
 			if q.dry {
 				break
 			}
-			if err := server.PutLeaf(ctx, client.Writing{Database: into, ID: d.ID, Rev: rev, Leaf: &leaves[j], Content: content}); err != nil {
+			if err := server.PutLeaf(ctx, client.Writing{Database: into, ID: d.ID, Edit: edit, Rev: rev, Leaf: &leaves[j], Content: content}); err != nil {
 				return fmt.Errorf("restore document %q: %w", d.ID, err)
 			}
 		}

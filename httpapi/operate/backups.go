@@ -3,7 +3,9 @@ package operate
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/backup/schedule"
@@ -39,4 +41,25 @@ func (o *Room) StartBackup(w http.ResponseWriter, r *http.Request) error {
 		return wire.Errorf(http.StatusConflict, "conflict", "The settings of [backup] cannot be used: %v", err)
 	}
 	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
+}
+
+// BackupTasks is the server's own backup, if one is being made, as _active_tasks shows it.
+func (o *Room) BackupTasks() []map[string]any {
+	if o.keeper == nil {
+		return nil
+	}
+	state := o.keeper.State()
+	run := state.Running
+	if run == nil {
+		return nil
+	}
+	task := map[string]any{
+		"type": "backup_server", "node": "nonode@nohost", "pid": fmt.Sprintf("<0.%d.0>", os.Getpid()), "target": state.Target,
+		"database": run.Database, "started_on": run.Began.Unix(), "updated_on": run.Updated.Unix(),
+		"databases_done": run.Done, "total_databases": run.Databases, "docs": run.Documents, "bytes": run.Bytes,
+	}
+	if run.Databases > 0 {
+		task["progress"] = 100 * run.Done / run.Databases
+	}
+	return []map[string]any{task}
 }

@@ -49,11 +49,12 @@ func (s *Server) Standing(ctx context.Context, database, id string) (now Standin
 // Content writes the content of an attachment.
 type Content func(ctx context.Context, d store.Digest, w io.Writer) error
 
-// Writing is a leaf of a document that is to be written. If Rev is "", it is written as what it is, a
-// revision with its ancestors; otherwise its content becomes the successor of that revision.
+// Writing is a leaf of a document that is to be written: as what it is, a revision with its ancestors,
+// or as a new edit, which has its content.
 type Writing struct {
 	Database, ID string
-	Rev          string
+	Edit         bool
+	Rev          string // that is edited, "" if the document is not there or is deleted
 	Leaf         *repository.Leaf
 	Content      Content // of its attachments
 }
@@ -61,8 +62,11 @@ type Writing struct {
 // PutLeaf writes a leaf of a document.
 func (s *Server) PutLeaf(ctx context.Context, w Writing) error {
 	leaf, query := w.Leaf, url.Values{}
-	head := map[string]any{"_id": w.ID, "_rev": w.Rev}
-	if w.Rev == "" {
+	head := map[string]any{"_id": w.ID}
+	switch {
+	case w.Edit && w.Rev != "":
+		head["_rev"] = w.Rev
+	case !w.Edit:
 		query.Set("new_edits", "false")
 		head["_rev"] = leaf.Path[0].String()
 		head["_revisions"] = revisions(leaf.Path)

@@ -17,6 +17,13 @@ import (
 // There tells of a database how many documents it has, apart from design documents; -1: there is
 // none.
 func (s *Server) There(ctx context.Context, database string) (documents int64, err error) {
+	if database == store.SynchronizationsDB {
+		there, err := s.synchronizations(ctx)
+		if !there {
+			return -1, err
+		}
+		return 1, nil // nobody tells how many
+	}
 	var info struct {
 		Docs int64 `json:"doc_count"`
 	}

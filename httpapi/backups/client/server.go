@@ -202,9 +202,23 @@ func (s *Server) Databases(ctx context.Context) (names []string, err error) {
 		}
 		names = append(names, some...)
 		if len(some) < page {
-			return names, nil
+			break
 		}
 	}
+	there, err := s.synchronizations(ctx)
+	if there {
+		names = append(names, store.SynchronizationsDB) // which no list has
+	}
+	return names, err
+}
+
+// synchronizations tells whether the server has a database of synchronizations.
+func (s *Server) synchronizations(ctx context.Context) (there bool, err error) {
+	err = s.ask(ctx, message{method: "HEAD", path: path(store.SynchronizationsDB) + "/_backup"}, nil)
+	if refused, is := errors.AsType[*Refused](err); is && refused.Status == http.StatusNotFound {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // whole is what a server is made of besides its databases (package httpapi/backups).
