@@ -56,7 +56,9 @@ func (c *chainReader) next() (err error) {
 	if c.object, err = c.repo.open(c.ctx, c.name, 0); err != nil {
 		return err
 	}
-	c.zip, err = decompressor(c.object.reader())
+	if err = c.object.check(c.ctx, c.name); err == nil {
+		c.zip, err = decompressor(c.object.reader())
+	}
 	if err != nil {
 		return errors.Join(err, c.object.Close())
 	}

@@ -93,6 +93,9 @@ func (c *contents) pack(ctx context.Context, name string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.check(ctx, name); err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
 	c.open.Add(name, o)
 	return o, nil
 }

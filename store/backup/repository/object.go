@@ -139,6 +139,18 @@ func (r *Repository) open(ctx context.Context, name string, head int64) (*opened
 	return got, nil
 }
 
+// check compares the bytes of the object with the sum in its name.
+func (o *opened) check(ctx context.Context, name string) error {
+	h := sha256.New()
+	if _, err := copyContext(ctx, h, io.NewSectionReader(o.Object, 0, o.Object.Size())); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	if hex.EncodeToString(h.Sum(nil)) != sum(name) {
+		return &DamagedError{name, "its bytes are not those that were stored"}
+	}
+	return nil
+}
+
 // reader reads what was sealed, from its beginning.
 func (o *opened) reader() io.Reader { return io.NewSectionReader(o.plain, 0, o.size) }
 
