@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// noise is so many bytes that do not compress, without being held anywhere.
+// noise is a number of bytes that do not compress and are held nowhere.
 type noise struct {
 	left   int64
 	random *rand.ChaCha8
@@ -34,7 +34,7 @@ func (n *noise) Read(p []byte) (int, error) {
 }
 
 // An attachment goes up, down and to another server as a stream: the servers' private
-// memory stays small whatever its size, which TODODB_TEST_ATTACHMENT gives in MiB (64).
+// memory stays small whatever its size. TODODB_TEST_ATTACHMENT is the size in MiB (64).
 func TestAttachmentsAreStreams(t *testing.T) {
 	const limit = 100 << 20
 	mib := 64

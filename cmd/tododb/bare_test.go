@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// bareHandles are the functions that open a database with a handle without guard
-// (store.Bare), and with which reason (store.Reason says it in full); and those that make an
-// ordinary handle of one. Whoever adds a row has made sure that nothing which is read or
-// written there is read or written for a user.
+// bareHandles are the functions that open a database with a handle without guard (store.Bare),
+// each with its reason (store.Reason says it in full), and the functions that turn one into an
+// ordinary handle. Before you add a row, make sure that the function reads and writes nothing
+// for a user.
 var bareHandles = []string{
 	"cmd/tododb/offline.go withDB: Bare ForUpkeep",
 	"cmd/tododb/restore.go There: Bare ForUpkeep",
@@ -61,8 +61,8 @@ var bareHandles = []string{
 // everythingIn are the files that may let replications do everything.
 var everythingIn = []string{"cmd/tododb/replicate.go", "replicate/local.go"}
 
-// Only the places above have a handle without guard. All other code has got its handles from
-// store.Store.Open, which wants to be told for whom, and the types keep the two apart.
+// Only the places above have a handle without guard. All other code gets its handles from
+// store.Store.Open, which must be told the user, and the types keep the two apart.
 func TestLayersBareHandles(t *testing.T) {
 	var found []string
 	walkSources(t, func(file string, set *token.FileSet, parsed *ast.File) {
@@ -72,7 +72,7 @@ func TestLayersBareHandles(t *testing.T) {
 			}
 			return true
 		})
-		if filepath.Dir(file) != "store" { // what a handle is made of is its own business
+		if filepath.Dir(file) != "store" { // package store may look inside a handle
 			found = append(found, bareIn(file, parsed)...)
 		}
 	})
@@ -141,8 +141,7 @@ func f(s *store.Store, b store.Bare) {
 	}
 }
 
-// reasonOf is the reason that a call of store.Store.Bare gives, if it is one of package
-// store's.
+// reasonOf returns the reason in a call of store.Store.Bare, if it is one of package store's.
 func reasonOf(c *ast.CallExpr) string {
 	if c != nil && len(c.Args) == 3 {
 		if s, ok := c.Args[2].(*ast.SelectorExpr); ok {

@@ -24,10 +24,10 @@ func TestPouchDBViews(t *testing.T) { runScript(t, "views.js") }
 // TestPouchDBFind does the same with find().
 func TestPouchDBFind(t *testing.T) { runScript(t, "find.js") }
 
-// TestPouchDBNames has PouchDB replicate what has every name there can be, both ways.
+// TestPouchDBNames has PouchDB replicate things with every possible name, both ways.
 func TestPouchDBNames(t *testing.T) { runScript(t, "names.js") }
 
-// TestPouchDBDrawer has a phone sleep for longer than tombstones live, whose interval it sets.
+// TestPouchDBDrawer sets how long tombstones live, and has a phone sleep for longer.
 func TestPouchDBDrawer(t *testing.T) { runScript(t, "drawer.js") }
 
 // TestPouchDBPutBack has the server's file put back to older copies under devices that sync.
@@ -35,7 +35,7 @@ func TestPouchDBPutBack(t *testing.T) { runScript(t, "putback.js") }
 
 func TestNano(t *testing.T) { runScript(t, "nano.js") }
 
-// TestRxDB has two devices with RxDB, whose replication is not CouchDB's: it knows no trees.
+// TestRxDB has two devices with RxDB. Its replication differs from CouchDB's: it knows no trees.
 func TestRxDB(t *testing.T) { runScript(t, "rxdb.js") }
 
 // TestCloudant has IBM's SDK, and couchbackup, whose copies must restore what they hold.
@@ -44,9 +44,9 @@ func TestCloudant(t *testing.T) { runScript(t, "cloudant.js") }
 // TestLiveSync does what Obsidian's LiveSync asks of a server during set-up and its first copy.
 func TestLiveSync(t *testing.T) { runScript(t, "livesync.js") }
 
-// runScript runs a script of testdata/pouchdb against a server of its own. When the
-// script prints "stop" the server is stopped, and at "start" started again at the same
-// place, with the same data. At "copy" the file of the database notes is copied, and at
+// runScript runs a script of testdata/pouchdb against a server of its own. When the script
+// prints "stop", the server is stopped. At "start" it is started again at the same address, with
+// the same data. At "copy" the file of the database notes is copied, and at
 // "put back" the copy takes its place.
 func runScript(t *testing.T, name string) {
 	t.Parallel()
@@ -103,7 +103,7 @@ func runScript(t *testing.T, name string) {
 	}
 }
 
-// needTools skips a test that needs a program which is not here. In CI it has to be.
+// needTools skips a test if a program that it needs is missing. In CI it must be there.
 func needTools(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
@@ -130,8 +130,8 @@ func TestNothingIsSkippedInCI(t *testing.T) {
 	}
 }
 
-// scriptFolder has the clients installed. Without Node the test is skipped, except in
-// CI, where Node has to be.
+// scriptFolder has the clients installed. Without Node the test is skipped, except in CI,
+// where Node must be there.
 func scriptFolder(t *testing.T) string {
 	t.Helper()
 	needTools(t, "node", "npm")

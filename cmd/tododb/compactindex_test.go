@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// compact sees the files of indexes: a damaged one is told of and removed, and the server
-// makes it anew.
+// compact looks at the files of indexes: it reports a damaged one and removes it, and the server
+// builds it again.
 func TestCompactSeesIndexes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// Whichever page of a database is damaged, and however: the database says so or answers as
-// if nothing were, another database answers all along, and a whole file in its place is
-// taken without a restart. check looks at every database and comes to its end.
+// Any page of a database is damaged in any way. The database says so or answers as if nothing had
+// happened, and another database answers all the time. A sound file in its place is used without
+// a restart. check looks at every database and comes to its end.
 func TestDamageStaysInItsDatabase(t *testing.T) {
 	t.Parallel()
 	const page = 4096
@@ -96,8 +96,7 @@ func fillNoise(random *rand.Rand, p []byte) {
 	}
 }
 
-// useDamaged does with a database what there is to do, and tells whether it says that it is
-// damaged.
+// useDamaged uses a database in every way, and tells whether it says that it is damaged.
 func useDamaged(t *testing.T, server *process, db string) (damaged bool) {
 	t.Helper()
 	for _, c := range []struct{ method, path, body string }{
@@ -114,7 +113,7 @@ func useDamaged(t *testing.T, server *process, db string) (damaged bool) {
 		if answer.StatusCode == 500 && strings.Contains(string(text), `"database_damaged"`) {
 			damaged = true
 		} else if answer.StatusCode == 500 && strings.HasSuffix(db, "flipped") {
-			// A bit of a document: it is no JSON any more.
+			// A bit of a document was changed: it is not JSON any more.
 		} else if answer.StatusCode/100 != 2 && cut == nil && !strings.Contains(string(text), "damaged") && !(damaged && answer.StatusCode == 503) {
 			t.Errorf("%s %s%s: %s %s", c.method, db, c.path, answer.Status, text)
 		}

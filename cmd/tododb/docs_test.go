@@ -15,9 +15,9 @@ import (
 	"unicode"
 )
 
-// TestDocumentation holds README.md, CONTRIBUTING.md and the pages of docs/ against the real
-// program. The commands of a page's console blocks run in their order, in one shell, and have
-// to print what the page says; an ellipsis stands for anything. A page finds two servers, at
+// TestDocumentation tries README.md, CONTRIBUTING.md and the pages of docs/ with the real
+// program. The commands of a page's console blocks run in their order, in one shell, and must
+// print what the page says; an ellipsis stands for anything. A page finds two servers, at
 // 127.0.0.1:5984 and :5985, whose administrator is admin with the password secret.
 //
 // A block that cannot run says so, and why, behind its language: console not run: REASON.
@@ -48,7 +48,7 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// page is what can be tried of a page.
+// page has the parts of a page that can be tried.
 type page struct {
 	steps    []consoleStep
 	settings []string // files of settings
@@ -61,7 +61,7 @@ type consoleStep struct {
 	command, output string
 }
 
-// readPage takes a page apart, and sees to it that all code in it is of a known kind.
+// readPage takes a page apart, and fails if code in it is of an unknown kind.
 func readPage(t *testing.T, path string) (p page) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -122,7 +122,7 @@ var (
 	ours  = regexp.MustCompile("`((?:cmd|docs|httpapi|replicate|revtree|store)/[^` ]*)`")
 )
 
-// checkLinks looks whether the files, folders and headings are there that a line refers to.
+// checkLinks checks that the files, folders and headings that a line refers to exist.
 func checkLinks(t *testing.T, path string, number int, line string) {
 	for _, named := range ours.FindAllStringSubmatch(line, -1) {
 		if _, err := os.Stat(filepath.Join("../..", named[1])); err != nil {
@@ -179,7 +179,7 @@ func consoleSteps(block string, begun int) (steps []consoleStep) {
 		case begins:
 			steps = append(steps, consoleStep{line: begun, command: command})
 		case len(steps) == 0:
-			return nil // it begins with something that is no command
+			return nil // it begins with something that is not a command
 		case continues:
 			steps[len(steps)-1].command += "\n" + more
 		default:

@@ -95,9 +95,9 @@ func (f *figures) write(db string, docs int, id func(i int) string) {
 	}
 }
 
-// partitionWrites compares writes to a plain database with the same writes to a partitioned one. They
-// take turns. Of each ten turns the fastest one counts, as other work on the machine only makes one slower;
-// of ten together, as turns get slower while the database grows.
+// partitionWrites compares writes to a plain database with the same writes to a partitioned one.
+// They take turns. The fastest of each ten turns counts, because other work on the machine only makes
+// turns slower. It is ten and not all, because turns get slower as the database grows.
 func (f *figures) partitionWrites() {
 	for n, c := range []struct {
 		what string

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestFiguresOfReplication prints how fast two servers of this machine replicate, beside
-// the rate at which the target takes the same batches from a client that has them ready.
+// TestFiguresOfReplication prints how fast two servers on this machine replicate. For comparison
+// it prints how fast the target takes the same batches from a client that has them ready.
 func TestFiguresOfReplication(t *testing.T) {
 	if os.Getenv("TODODB_TEST_FIGURES") == "" {
 		t.Skip("TODODB_TEST_FIGURES is not set")

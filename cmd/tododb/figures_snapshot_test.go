@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// TestFiguresSnapshot prints what a first copy costs the server: the first device has the file
-// built, later ones get it, and one that comes after changes has them added. It runs where
-// TODODB_TEST_FIGURES is set.
+// TestFiguresSnapshot prints what a first copy costs the server. For the first device the file is
+// built, later ones get it, and after changes it is extended. It runs if TODODB_TEST_FIGURES is
+// set.
 func TestFiguresSnapshot(t *testing.T) {
 	if os.Getenv("TODODB_TEST_FIGURES") == "" {
 		t.Skip("TODODB_TEST_FIGURES is not set")

@@ -20,10 +20,10 @@ import (
 	raw "go.etcd.io/bbolt"
 )
 
-// TestFigures prints what the server does beside the floor under it, measured in the
-// same run: bbolt doing the same puts, and a bare handler giving the same bytes. It runs
-// where TODODB_TEST_FIGURES is set: figures need a quiet machine, and fail nothing but
-// the limits that do not depend on one.
+// TestFigures prints the rates of the server beside the best possible ones, measured in the same
+// run: bbolt doing the same puts, and a bare handler giving the same bytes. It runs if
+// TODODB_TEST_FIGURES is set, because figures need a quiet machine. Only limits that do not
+// depend on the machine can fail it.
 func TestFigures(t *testing.T) {
 	if os.Getenv("TODODB_TEST_FIGURES") == "" {
 		t.Skip("TODODB_TEST_FIGURES is not set")
@@ -128,8 +128,8 @@ func (f *figures) bulk() float64 {
 	return figureDocs / time.Since(began).Seconds()
 }
 
-// boltPuts has bbolt do what a document takes: its record by id, its place in the
-// sequence, its body; so many documents a transaction.
+// boltPuts has bbolt store what a document needs: its record by id, its place in the sequence
+// and its body. Each transaction has group documents.
 func (f *figures) boltPuts(group, docs int) float64 {
 	db, err := raw.Open(filepath.Join(f.t.TempDir(), "floor"), 0o600, &raw.Options{FreelistType: raw.FreelistMapType})
 	if err != nil {
@@ -258,7 +258,7 @@ func (f *figures) bareDownload() (rate float64) {
 	return rate
 }
 
-// bareGets asks a process that gives the same number of bytes and does nothing else.
+// bareGets asks a process that only sends the same number of bytes.
 func (f *figures) bareGets(bytes int) (rate float64) {
 	f.withBare(bytes, func(base string) { _, rate = f.gets(base) })
 	return rate
@@ -346,7 +346,7 @@ func (f *figures) find() {
 // start measures how long a server takes from its start to its first answer.
 func (f *figures) start() {
 	dir := f.t.TempDir()
-	startServer(f.t, dir, "").stop() // makes what a first start makes
+	startServer(f.t, dir, "").stop() // a first start makes files
 	began := time.Now()
 	server := startServer(f.t, dir, "")
 	answer, err := http.Get(server.base + "/")

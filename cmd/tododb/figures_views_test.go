@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// TestFiguresViews prints what views do: with the 100,000 rows of one view and the million
-// of another.
+// TestFiguresViews prints the rates of views: one with 100,000 rows, another with a million.
 func TestFiguresViews(t *testing.T) {
 	if os.Getenv("TODODB_TEST_FIGURES") == "" {
 		t.Skip("TODODB_TEST_FIGURES is not set")
@@ -61,7 +60,7 @@ func TestFiguresViews(t *testing.T) {
 	f.printTime("changes of 1,000 documents in 100,000", f.median(ask, `_changes?filter=_view&view=owner/owner&key=%22user042%22`), f.median(ask, "_changes?limit=1000")*3)
 }
 
-// median is the time that a request takes, the middle one of 21.
+// median is the time that a request takes, the median of 21.
 func (f *figures) median(ask func(path string), path string) time.Duration {
 	var took []time.Duration
 	for range 21 {

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// TestFirstSync has new devices fill their PouchDBs over a slow line. TODODB_TEST_LINE=1 takes as
-// many documents and a line as slow as a phone has them far from a mast: 30,000 documents of 1 kB,
-// 300 ms, 1 Mbit/s. That takes a quarter of an hour.
+// TestFirstSync has new devices fill their PouchDBs over a slow line. TODODB_TEST_LINE=1 tries
+// a phone far from a mast: 30,000 documents of 1 kB, 300 ms, 1 Mbit/s. That takes a quarter of an
+// hour.
 func TestFirstSync(t *testing.T) {
 	dir := scriptFolder(t)
 	documents, roundTrip, bits := 1000, 10*time.Millisecond, 20e6

@@ -67,7 +67,7 @@ func busyServer(t *testing.T) (server *process, answers <-chan string) {
 	return server, all
 }
 
-// However a server ends, no process of functions is left, nor a folder that one stood in.
+// However a server ends, it leaves no process of functions, and no folder of one.
 func TestFunctionsEndWithTheirServer(t *testing.T) {
 	for name, end := range map[string]func(*process){"stopped": (*process).stop, "killed": (*process).kill} {
 		t.Run(name, func(t *testing.T) {
@@ -105,8 +105,8 @@ func alive(pid int) bool {
 	return err == nil && bytes.Contains(command, []byte("script-worker"))
 }
 
-// A function that hits a limit has failed: an index does not lack a document because of
-// it, a document is not written, others are served meanwhile.
+// A function that hits a limit has failed. No index lacks a document because of it, no document is
+// written, and others are served meanwhile.
 func TestLimitsOfFunctionsAreErrors(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "local.ini"), []byte("[couchdb]\nos_process_timeout = 500\n"), 0o600); err != nil {
@@ -135,7 +135,7 @@ func TestLimitsOfFunctionsAreErrors(t *testing.T) {
 	server.do(201, "PUT", "/db/_design/v", `{"validate_doc_update":"function(n){if(n.loop)try{for(;;);}catch(e){}}"}`)
 	server.do(500, "PUT", "/db/b", `{"loop":true}`)
 	server.do(404, "GET", "/db/b", "")
-	// A replicated document that could not be judged is not one that was refused: the batch fails.
+	// If a replicated document could not be judged, it was not refused: the batch fails.
 	if got := server.do(500, "POST", "/db/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"c","_rev":"1-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","loop":true}]}`); !strings.Contains(got, `"os_process_error"`) {
 		t.Errorf("_bulk_docs answers %s", got)
 	}
@@ -143,7 +143,7 @@ func TestLimitsOfFunctionsAreErrors(t *testing.T) {
 	server.stop()
 }
 
-// What functions may have leaves half of a container to the server.
+// The limits of functions leave half of a container to the server.
 func TestShareOfGroup(t *testing.T) {
 	for _, c := range []struct{ group, one, all, wantOne, wantAll int64 }{
 		{0, 256, 1024, 256, 1024},

@@ -20,12 +20,12 @@ func TestHostileBodies(t *testing.T) {
 }
 
 const (
-	refused = `4\d\d .+`         // whatever is wrong with it, it is the client who is told
+	refused = `4\d\d .+`         // the client is told what is wrong
 	either  = `2\d\d|` + refused // a server may take it, if it lives
 )
 
 var bodyBombs = []attack{
-	// What unpacks to more than anybody should send.
+	// Bodies that unpack to more than anybody should send.
 	{name: "gzip of 1 GiB to _bulk_docs", want: refused, do: gzipped(nobody, "POST", "/open/_bulk_docs", 1<<30, `{"docs":[`, `{"a":"aaaaaaaa"},`, `{}]}`)},
 	{name: "gzip of 1 GiB three times at once", want: refused, do: together(3, gzipped(nobody, "POST", "/open/_bulk_docs", 1<<30, `{"docs":[`, `{"a":"aaaaaaaa"},`, `{}]}`))},
 	{name: "gzip of 1 GiB of blanks to a document", want: refused, do: gzipped(nobody, "PUT", "/open/blanks", 1<<30, ``, `                `, `{}`)},
@@ -252,7 +252,7 @@ var bodyBombs = []attack{
 	}},
 }
 
-// raw sends bytes as they are and says what is answered: its status and word, or "cut".
+// raw sends bytes as they are and returns the status and word of the answer, or "cut".
 func (s *siege) raw(request string, patience time.Duration) string {
 	conn, err := net.Dial("tcp", s.address())
 	if err != nil {
@@ -288,7 +288,7 @@ func (s *siege) rawAnswer(conn net.Conn) string {
 	return read(got).String()
 }
 
-// together attacks n times at once and says all that was answered.
+// together attacks n times at once and returns all the different answers.
 func together(n int, do func(*siege) string) func(*siege) string {
 	return func(s *siege) string {
 		answers := make([]string, n)

@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// confinement is what a server that is attacked has to get along with.
+// confinement has the limits of a server that is attacked.
 type confinement struct {
 	Memory  int64  // bytes, of the process and all that it starts; 0 for any
 	Files   uint64 // descriptors; 0 for any
-	Largest uint64 // bytes of its largest file, which stands for a disk that is full; 0 for any
+	Largest uint64 // bytes of its largest file, in place of a full disk; 0 for any
 
 	Procs string // of its control group; set by startConfined
 }
 
-// startConfined starts the real program within limits: a control group of its own where
-// they can be made, else a limit of the process's data.
+// startConfined starts the real program within limits: in a control group of its own if one can
+// be made, else with a limit on the process's data.
 func startConfined(t *testing.T, c confinement, dir, listen string, more ...string) *process {
 	t.Helper()
 	if c.Memory > 0 {
@@ -63,7 +63,7 @@ func serveConfined(text string) {
 }
 
 // controlGroup makes a group with a limit of memory and returns the file that takes the
-// processes in it, or "" where none can be made.
+// processes in it, or "" if none can be made.
 func controlGroup(t *testing.T, memory int64) (procs string) {
 	t.Helper()
 	for _, kind := range []struct{ root, file string }{
@@ -80,7 +80,7 @@ func controlGroup(t *testing.T, memory int64) (procs string) {
 		}
 		os.WriteFile(filepath.Join(dir, "memory.swap.max"), []byte("0"), 0o644) // where there is any
 		t.Cleanup(func() {
-			for range 100 { // the last process leaves a moment after it was waited for
+			for range 100 { // the last process leaves a moment after Wait returns
 				if os.Remove(dir) == nil {
 					return
 				}
@@ -92,7 +92,7 @@ func controlGroup(t *testing.T, memory int64) (procs string) {
 	return ""
 }
 
-// watch looks at the memory of a process and of those that it starts.
+// watch looks at the memory of a process and its children.
 type watch struct {
 	stop  func()
 	mu    sync.Mutex
@@ -161,7 +161,7 @@ func private(pid int) (n int64) {
 	return n
 }
 
-// cpuTime is what a process has used of the processors so far.
+// cpuTime is the processor time that a process has used so far.
 func cpuTime(pid int) time.Duration {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {

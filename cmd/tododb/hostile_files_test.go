@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// TestHostileDescriptors takes the descriptors that a server has: by connections, and by
+// TestHostileDescriptors uses up the descriptors of a server: with connections, and with
 // databases that an administrator would have to make.
 func TestHostileDescriptors(t *testing.T) {
 	s := besiege(t, confinement{Memory: 256 << 20, Files: 160}, "[limits]\nheader_timeout = 2\n[couchdb]\nmax_dbs_open = 40\n")
 	s.run([]attack{
 		{name: "more connections than descriptors", want: "answered", do: func(s *siege) string {
 			s.besides(400, "GET /_up HTTP/1.1\r\nHost: x\r\nX-Half: ", func() string { return "200" })
-			// They are let go when their heads have not come; then there is room again.
+			// The server closes them when their heads do not come. Then there is room again.
 			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 				if s.ask(nobody, "PUT", fmt.Sprint("/open/after", time.Now().UnixNano()), "{}").status == 201 {
 					return "answered"

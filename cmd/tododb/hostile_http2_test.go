@@ -17,8 +17,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// TestHostileHTTP2 does what HTTP/2 makes possible: much work for few bytes on one connection.
-// The neighbour asks by plain HTTP.
+// TestHostileHTTP2 tries what HTTP/2 makes possible: much work for few bytes on one connection.
+// The neighbour uses plain HTTP.
 func TestHostileHTTP2(t *testing.T) {
 	files := newPemFiles(t)
 	cert, key := pemPair(t, "server")
@@ -42,7 +42,7 @@ func TestHostileHTTP2(t *testing.T) {
 const (
 	ended   = "ended .*"   // the server has closed the connection
 	refuses = "refused .*" // or a stream
-	goesOn  = "went on"    // it takes it, and lives
+	goesOn  = "went on"    // the server accepts it, and lives
 )
 
 var http2Bombs = []attack{
@@ -137,7 +137,7 @@ var http2Bombs = []attack{
 	})},
 }
 
-// http2Conn is a connection of an attacker, who sends frames as he likes.
+// http2Conn is a connection of an attacker, who may send any frames.
 type http2Conn struct {
 	*http2.Framer
 	conn   net.Conn
@@ -157,7 +157,7 @@ func (s *siege) dialHTTP2() (*tls.Conn, error) {
 	return conn.(*tls.Conn), nil
 }
 
-// http2Patience is for how long one connection attacks.
+// http2Patience is how long one connection attacks.
 func http2Patience() time.Duration {
 	if allAttacks() {
 		return 4 * time.Second
@@ -165,8 +165,8 @@ func http2Patience() time.Duration {
 	return time.Second
 }
 
-// attackHTTP2 makes a step of an attack again and again on one connection, and says how that ends:
-// "ended" where the server closes it, "refused" where it resets streams, or "went on".
+// attackHTTP2 repeats a step of an attack on one connection, and says how that ends: "ended" if
+// the server closes it, "refused" if it resets streams, or "went on".
 func attackHTTP2(deaf bool, step func(*http2Conn) error) func(*siege) string {
 	return func(s *siege) string {
 		patience := http2Patience()
@@ -250,7 +250,7 @@ func (c *http2Conn) field(name, value string) {
 	}
 }
 
-// secret is field, for what is not to be packed.
+// secret is field for values that must not be compressed.
 func (c *http2Conn) secret(name, value string) {
 	if err := c.packed.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: true}); err != nil {
 		panic(err)

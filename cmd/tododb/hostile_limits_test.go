@@ -4,7 +4,7 @@ package main
 
 import "syscall"
 
-// limit puts this process within what its control group does not limit.
+// limit sets the limits that a control group does not have.
 func (c *confinement) limit() error {
 	limits := map[int]uint64{syscall.RLIMIT_NOFILE: c.Files, syscall.RLIMIT_FSIZE: c.Largest}
 	if c.Memory > 0 && c.Procs == "" {

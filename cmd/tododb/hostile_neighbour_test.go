@@ -35,9 +35,9 @@ type wait struct {
 	attack string
 }
 
-// Bounds of what a neighbour waits, on a machine that has nothing else to do. A busier one has
-// everybody wait, and is measured meanwhile by something that has nothing to do with the
-// server: a block written to disk.
+// The longest waits of a neighbour on a machine that has nothing else to do. On a busier one
+// everybody waits. The test measures that with something unrelated to the server: a block
+// written to disk.
 const (
 	usualWait = 250 * time.Millisecond // the 99th of 100 requests
 	worstWait = 5 * time.Second
@@ -142,7 +142,7 @@ func (n *neighbour) quiet(d time.Duration) {
 	n.waits = map[string][]wait{}
 }
 
-// judge fails a test in whose time the neighbour had to wait, or was refused.
+// judge fails a test if the neighbour had to wait, or was refused, during it.
 func (n *neighbour) judge(t *testing.T) {
 	t.Helper()
 	n.stop()
@@ -162,7 +162,7 @@ func (n *neighbour) judge(t *testing.T) {
 			continue
 		}
 		usual := usualWait
-		if what == "login" { // which is a hash, and too seldom for its 99th to be anything but its longest
+		if what == "login" { // a login computes a hash, and there are so few that the 99th is the longest
 			usual *= 4
 		}
 		if bound := usual + 4*(n.before[what]+late); most > bound {
@@ -174,7 +174,7 @@ func (n *neighbour) judge(t *testing.T) {
 	}
 }
 
-// spread gives the median, the 99th percentile and the longest of some waits.
+// spread returns the median, the 99th percentile and the longest of some waits.
 func spread(waits []wait) (half, most time.Duration, worst wait) {
 	if len(waits) == 0 {
 		return 0, 0, wait{}

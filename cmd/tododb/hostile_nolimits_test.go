@@ -2,5 +2,5 @@
 
 package main
 
-// limit does nothing where a process has no such limits.
+// limit does nothing on systems without such limits.
 func (c *confinement) limit() error { return nil }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestHostileQueries asks what is costly to answer, or makes no sense.
+// TestHostileQueries sends queries that are costly to answer, or make no sense.
 func TestHostileQueries(t *testing.T) {
 	s := besiege(t, confinement{Memory: 320 << 20}, "")
 	var docs []string
@@ -26,7 +26,7 @@ func TestHostileQueries(t *testing.T) {
 	s.run(queryBombs)
 }
 
-// abandon asks, goes away soon after, and says whether the server comes to rest.
+// abandon makes a request, goes away soon after, and says whether the server comes to rest.
 func (s *siege) abandon(who caller, method, path string, body any) string {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 700*time.Millisecond)
 	defer cancel()
@@ -41,7 +41,7 @@ func (s *siege) abandon(who caller, method, path string, body any) string {
 	return "still at work"
 }
 
-// bounded is what a query gets that is too much: refused, or done within its time.
+// bounded is the outcome of a query that is too much: refused, or done within its time.
 const bounded = `200|[45]\d\d .+`
 
 var queryBombs = []attack{
@@ -351,12 +351,12 @@ func regexBomb(name, pattern, want string) attack {
 	}}
 }
 
-// find asks as nobody in the database that is open to all.
+// find sends a selector to the open database, without logging in.
 func (s *siege) find(selector string) string {
 	return s.ask(nobody, "POST", "/open/_find", `{"selector":`+selector+`,"limit":200}`).String()
 }
 
-// view reads what the views of that database reduce to, which may be that it cannot be told.
+// view reads what a view of that database reduces to. That may be an error.
 func (s *siege) view(name string) string {
 	got := s.ask(nobody, "GET", "/open/_design/"+name+"/_view/v", nil)
 	if strings.Contains(string(got.body), `"error"`) {
@@ -384,7 +384,7 @@ func (s *siege) doraDesign(design map[string]any, path string) string {
 	return got.String()
 }
 
-// hashes are n different ones of revisions, as members of a list.
+// hashes are n different hashes of revisions, as members of a list.
 func hashes(n int) string {
 	var b strings.Builder
 	for i := range n {

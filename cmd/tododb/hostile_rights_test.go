@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// TestHostileUsers has users do what others may.
+// TestHostileUsers has users try what only others may do.
 func TestHostileUsers(t *testing.T) {
 	s := besiege(t, confinement{Memory: 256 << 20}, "[couchdb]\nusers_db_security_editable = true\n")
-	s.do(200, "PUT", "/_users/_security", `{"members":{},"admins":{}}`) // who likes may sign up
+	s.do(200, "PUT", "/_users/_security", `{"members":{},"admins":{}}`) // anybody may sign up
 	s.do(201, "PUT", "/shared%2F_replicator", "")
 	s.do(200, "PUT", "/shared%2F_replicator/_security", `{"members":{"names":["anna","dora"]},"admins":{}}`)
 	if got := s.ask(dora, "PUT", "/shared%2F_replicator/job", `{"source":"http://dora:hidden@192.0.2.1/a","target":"http://192.0.2.1/b","continuous":true}`); got.status != 201 {
@@ -33,7 +33,7 @@ func TestHostileUsers(t *testing.T) {
 }
 
 var rightsAttacks = []attack{
-	// Design documents, by who is only a member.
+	// Design documents, written by a user who is only a member.
 	{name: "a design document by every way in", want: "refused everywhere", do: func(s *siege) string {
 		pwn := `{"_id":"_design/pwn","validate_doc_update":"function(){throw({forbidden:\"mine now\"})}"}`
 		replicated := strings.Replace(pwn, "{", `{"_revisions":{"start":1,"ids":["`+strings.Repeat("a", 32)+`"]},"_rev":"1-`+strings.Repeat("a", 32)+`",`, 1)
@@ -467,7 +467,7 @@ var rightsAttacks = []attack{
 			for _, rewrites := range []any{[]map[string]string{{"from": "x", "to": to}}, fmt.Sprintf("function(req){return %q}", to), fmt.Sprintf("function(req){return {path:%q}}", to)} {
 				text, _ := json.Marshal(map[string]any{"rewrites": rewrites})
 				put := s.ask(dora, "PUT", "/doras/_design/rewritten", text)
-				got := s.ask(boss, "GET", "/doras/_design/rewritten/_rewrite/x", nil) // as an administrator, whom dora lures there
+				got := s.ask(boss, "GET", "/doras/_design/rewritten/_rewrite/x", nil) // as an administrator that dora lures there
 				s.ask(dora, "DELETE", "/doras/_design/rewritten", nil, head("If-Match: "+strings.Trim(put.header.Get("ETag"), `"`)))
 				if got.status < 300 {
 					return fmt.Sprintf("%s: %v %.200s", text, got, got.body)
@@ -500,8 +500,8 @@ var rightsAttacks = []attack{
 	})},
 }
 
-// sees asks for a document of a database by every way there is, and says where a text of it
-// was seen that is not to be seen.
+// sees asks for a document of a database on every route, and says where its secret text was
+// seen.
 func (s *siege) sees(who []caller, text, db, id, field string) string {
 	for _, c := range who {
 		for _, r := range []string{"GET /" + db + "/" + id, "GET /" + db + "/" + id + "?attachments=true", "GET /" + db + "/" + id + "?open_revs=all", "GET /" + db + "/_all_docs?include_docs=true", "GET /" + db + `/_all_docs?key="` + id + `"&include_docs=true`, "POST /" + db + `/_all_docs?include_docs=true {"keys":["` + id + `"]}`, "GET /" + db + "/_changes?include_docs=true", "GET /" + db + "/_changes?include_docs=true&style=all_docs", "POST /" + db + `/_changes?filter=_doc_ids&include_docs=true {"doc_ids":["` + id + `"]}`, "POST /" + db + `/_changes?filter=_selector&include_docs=true {"selector":{"` + field + `":{"$gt":null}}}`, "POST /" + db + `/_bulk_get {"docs":[{"id":"` + id + `"}]}`, "POST /" + db + `/_find {"selector":{"_id":"` + id + `"}}`, "POST /" + db + `/_find {"selector":{"_id":{"$gt":null}}}`, "GET /" + db + "/_local_docs?include_docs=true", "COPY /" + db + "/" + id + " stolen", "GET /" + db + "/_design_docs?include_docs=true", `POST /_replicate {"source":"` + strings.ReplaceAll(db, "%2F", "/") + `","target":"open"}`, `POST /_replicate {"source":"http://` + strings.ReplaceAll(c.name+":"+c.password, " ", "%20") + `@` + s.address() + `/` + db + `","target":"open"}`, "GET /open/_all_docs?include_docs=true", "GET /_active_tasks", "GET /_scheduler/docs"} {
@@ -514,7 +514,7 @@ func (s *siege) sees(who []caller, text, db, id, field string) string {
 			got := s.ask(c, method, path, body, more...)
 			seen := string(got.body)
 			if path == "/open/_all_docs?include_docs=true" && text == "hidden" {
-				seen = strings.ReplaceAll(seen, `"text":"hidden"`, "") // of other attacks
+				seen = strings.ReplaceAll(seen, `"text":"hidden"`, "") // from other attacks
 			}
 			mine := strings.Contains(seen, `"name":"`+c.name+`"`) && c.name != "" && !strings.Contains(seen, `"name":"dora"`)
 			if strings.Contains(seen, text) && !mine {

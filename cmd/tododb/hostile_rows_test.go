@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// Rows of views may be large. Those that the limits allow come whole, though all of them
-// together are more than the server has memory for; a function that emits a larger one is
-// stopped, and its caller is told so.
+// Rows of views may be large. Rows within the limits come whole, though all of them together are
+// larger than the server's memory. A function that emits a larger one is stopped, and its caller
+// is told so.
 func TestHostileLargeRows(t *testing.T) {
 	const docs = 8
 	for _, c := range []struct {

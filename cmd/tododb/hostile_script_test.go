@@ -14,22 +14,22 @@ import (
 // scriptLimit is what one call of a function may take in these tests.
 const scriptLimit = 300 * time.Millisecond
 
-// TestHostileScripts has the administrator of a database write functions that are to end,
-// hang or bloat the server, in each kind that there is.
+// TestHostileScripts has the administrator of a database write functions of every kind that are
+// meant to end, hang or bloat the server.
 func TestHostileScripts(t *testing.T) {
 	s := besiege(t, confinement{Memory: 768 << 20}, fmt.Sprintf("[couchdb]\nos_process_timeout = %d\n", scriptLimit.Milliseconds()))
 	s.run(explosions(t, func(name string) bool { return !strings.HasPrefix(name, "ok_") }))
 }
 
-// TestHostileSlowScripts has functions that harm nobody, and must get what they ask for though
-// an engine is bad at it.
+// TestHostileSlowScripts has functions that harm nobody. They must get what they ask for, even
+// if an engine is bad at it.
 func TestHostileSlowScripts(t *testing.T) {
 	s := besiege(t, confinement{Memory: 768 << 20}, "")
 	s.name = t.Name()
 	s.run(explosions(t, func(name string) bool { return strings.HasPrefix(name, "ok_") }))
 }
 
-// explosions are the attacks of those bombs whose names are wanted.
+// explosions are the attacks with the bombs whose names are wanted.
 func explosions(t *testing.T, wanted func(name string) bool) (attacks []attack) {
 	bombs := bombs(t)
 	for i, name := range slices.Sorted(maps.Keys(bombs)) {
@@ -39,7 +39,7 @@ func explosions(t *testing.T, wanted func(name string) bool) (attacks []attack) 
 		for j, kind := range functionKinds {
 			attacks = append(attacks, attack{
 				name: name + " " + kind.name,
-				want: bombWant(name) + map[bool]string{true: "|cut"}[kind.name == "list"], // what has begun to answer can only be cut off
+				want: bombWant(name) + map[bool]string{true: "|cut"}[kind.name == "list"], // an answer that has begun can only be cut off
 				do:   func(s *siege) string { return kind.explode(s, bombs[name]) },
 				long: !slices.Contains(sampleBombs, name) || (i+j)%8 != 0,
 			})
@@ -48,8 +48,8 @@ func explosions(t *testing.T, wanted func(name string) bool) (attacks []attack) 
 	return attacks
 }
 
-// bombs are the bodies of functions that try to do harm, by name. "ok_" begins the names of
-// those that only take long where an engine is bad at them.
+// bombs are the bodies of functions that try to do harm, by name. If the name begins with "ok_",
+// the function only takes long if an engine is bad at it.
 func bombs(t *testing.T) (all map[string]string) {
 	t.Helper()
 	text, err := os.ReadFile("../../store/script/worker/testdata/bombs.json")
@@ -63,18 +63,18 @@ func bombs(t *testing.T) (all map[string]string) {
 }
 
 var (
-	// sampleBombs are one of each kind of harm, for the short form.
+	// sampleBombs has one bomb for each kind of harm, for the short form.
 	sampleBombs = []string{"flat", "split28", "replace16", "bind", "globals", "loop", "recursion", "regex_nested", "array_doubling", "catch_", "emit_many", "ok_concat"}
 	// endlessBombs never come to an end by themselves, whatever bounds an engine has.
 	endlessBombs = []string{"loop", "array_push", "parse_loop", "catch_", "finally_", "iter_destruct", "symbol_iter", "map_loop"}
 	// slowBombs do in a loop what docs/design-functions.md advises against: goja copies the whole
 	// text at each +=, moves all entries at each shift and looks through all names at each delete.
-	// For as many it may need longer than a function has.
+	// With this many it may need longer than a function has.
 	slowBombs = []string{"ok_concat", "ok_concat_read", "ok_shift", "ok_delete"}
 )
 
-// bombWant is what a bomb gets: one that has no end must not look as if it had one, and
-// whatever else happens the answer is one of the server's.
+// bombWant is the outcome for a bomb. An endless one must not look as if it had ended, and in all
+// cases the answer comes from the server.
 func bombWant(name string) string {
 	switch {
 	case slices.Contains(slowBombs, name):
@@ -94,7 +94,7 @@ type functionKind struct {
 	explode func(s *siege, body string) string
 }
 
-// collected gives a function that has no emit one that keeps what it is given.
+// collected defines an emit that keeps its rows, for functions that have none.
 const collected = "var out=[];var emit=function(k,v){out.push(k,v)};var doc={};"
 
 var functionKinds = []functionKind{
@@ -157,7 +157,7 @@ func bombKind(name string, design func(body string) any, method, path string) fu
 		if got.took > 4*scriptLimit+lateBy && got.status >= 300 && !strings.Contains(s.name, "Slow") {
 			s.t.Errorf("%s: answered %v after %v, want not much more than %v", name, got, got.took, scriptLimit)
 		}
-		// It goes on its way even while its functions are at work.
+		// It can be deleted even while its functions are at work.
 		for _, path := range []string{at, "/doras/bombed"} {
 			now := s.ask(dora, "HEAD", path, nil)
 			if now.status == 200 {
@@ -172,6 +172,6 @@ func bombKind(name string, design func(body string) any, method, path string) fu
 }
 
 // lateBy is how much later than its limit a call may be answered: a worker starts first, and
-// this machine has other things to do. Where it is so busy that a call hardly gets a
-// processor, its limit is four times as long.
+// this machine has other things to do. If it is so busy that a call hardly gets a processor, the
+// limit is four times as long.
 const lateBy = 4 * time.Second

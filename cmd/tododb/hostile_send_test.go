@@ -40,13 +40,13 @@ func (r *repeater) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// list is a text around n times the same, with commas or something else between.
+// list is the same text n times, with commas or something else between and a text on either side.
 func list(begin, each, end string, n int, between ...string) io.Reader {
 	comma := ","
 	if len(between) > 0 {
 		comma = between[0]
 	}
-	// Large pieces, or the attacker is the slower one.
+	// Use large pieces, or the attacker is slower than the server.
 	piece := each + comma
 	many := max(1, min(n, 32<<10/len(piece)))
 	return io.MultiReader(strings.NewReader(begin), repeated([]byte(strings.Repeat(piece, many)), (n-1)/many),
@@ -62,8 +62,8 @@ func pack(text []byte) []byte {
 	return b.Bytes()
 }
 
-// bomb is one member of gzip that unpacks to a text of a size: a beginning, the same again and
-// again, and an end.
+// bomb is one member of gzip that unpacks to a text of a given size: a beginning, the same text
+// again and again, and an end.
 func bomb(begin, each, finish string, size int) io.Reader {
 	text := bytes.Repeat([]byte(each), 1<<20/len(each))
 	squeeze := func(text []byte) []byte { // a piece of a stream that refers to none before
@@ -93,7 +93,7 @@ func gzipped(who caller, method, path string, size int, begin, each, end string)
 	}
 }
 
-// distinct are the different ones among some texts, in order.
+// distinct returns the different texts among some, in order.
 func distinct(texts []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(texts)))
 }

@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// The attacks: what somebody would do who wants to get in, to bring the server down or to
-// lose its data, as tables of a program. Each table, a TestHostile in a file of its own,
-// has the real program attacked under a limit of memory and holds that it lives, that
-// a neighbour is answered in time all the while, what the attacker got, and that nothing
-// changed of what was not his.
+// The attacks, as tables: what somebody would try who wants to get in, to bring the server down
+// or to make it lose data. Each table is a TestHostile in a file of its own. It attacks the real
+// program under a limit of memory. The server must live, a neighbour must get answers in time
+// throughout, the attacker must get the answer in the table, and nothing may change that is not
+// theirs.
 //
-// A sample of each table runs with the other tests; all of them with TODODB_TEST_HOSTILE=1,
-// which is what "make hostile" sets. TODODB_TEST_ATTACK=TEXT makes those alone that have the
-// text in their names.
+// A sample of each table runs with the other tests. TODODB_TEST_HOSTILE=1, which "make hostile"
+// sets, runs all of them. TODODB_TEST_ATTACK=TEXT runs only the ones that have the text in their
+// names.
 
 // allAttacks tells whether the long form is asked for.
 func allAttacks() bool { return os.Getenv("TODODB_TEST_HOSTILE") != "" }
@@ -34,15 +34,15 @@ type attack struct {
 	name string
 	// want is what the attacker gets, a regular expression for the whole of what do returns.
 	want string
-	// do attacks and says what came of it: a status and an error word, as outcome.String.
+	// do attacks and returns the result: a status and an error word, as outcome.String.
 	do func(*siege) string
 	// long attacks take long, or need what a machine may not have, and are left out of the sample.
 	long bool
-	// notYet says why it is known to succeed; it is not made then.
+	// notYet says why the attack is known to succeed. Then it is not made.
 	notYet string
 }
 
-// siege is a server that is attacked, and all who take part.
+// siege is a server that is attacked, and everybody who takes part.
 //
 // Databases: "victim" has anna as a member and an administrator's design document, nobody
 // but administrators gets into "private", "open" is open to all, "doras" is dora's to
@@ -61,7 +61,7 @@ type siege struct {
 	watch     *watch
 }
 
-// The attackers; an administrator of the server is none.
+// The attackers. The server's administrator is not one of them.
 var (
 	nobody = caller{}
 	anna   = caller{"anna", "apple pie"}
@@ -72,11 +72,11 @@ var (
 
 type caller struct{ name, password string }
 
-// besiege starts a server with a limit of memory in MiB and puts up what is there to be attacked.
+// besiege starts a server with a limit of memory in MiB and sets up the things to attack.
 func besiege(t *testing.T, c confinement, settings string, args ...string) *siege {
 	t.Helper()
 	s := &siege{t: t, limits: c, dir: t.TempDir()}
-	// Hashes as costly as a real server's would make the neighbour's logins a measure of them alone.
+	// With hashes as costly as a real server's, the neighbour's logins would measure only the hashes.
 	file := filepath.Join(t.TempDir(), "hostile.ini")
 	settings = "[chttpd_auth]\niterations = 10000\n" + settings
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
@@ -127,7 +127,7 @@ func (s *siege) start(listen string) {
 	s.watch = newWatch(s.t, s.cmd.Process.Pid)
 }
 
-// outcome is what an attacker was answered.
+// outcome is the answer that an attacker got.
 type outcome struct {
 	status int
 	word   string // the error's, or "cut" where the answer ends before its end
@@ -148,10 +148,10 @@ func (a outcome) String() string {
 	return fmt.Sprint(a.status)
 }
 
-// head is a header that a request has besides, "Name: value".
+// head is an additional header of a request, "Name: value".
 type head string
 
-// ask makes a request as somebody. Its body is a string, a []byte or an io.Reader.
+// ask makes a request as a caller. Its body is a string, a []byte or an io.Reader.
 func (s *siege) ask(who caller, method, path string, body any, more ...head) outcome {
 	return s.asking(s.t.Context(), who, method, path, body, more...)
 }
@@ -304,7 +304,7 @@ func (s *siege) run(attacks []attack) {
 	}
 }
 
-// unchanged holds what is there now against what was there before.
+// unchanged compares the present state with the one before.
 func (s *siege) unchanged(before map[string]string) {
 	s.t.Helper()
 	after := s.snapshot()
@@ -320,7 +320,7 @@ func (s *siege) dead() bool {
 	select {
 	case <-s.done:
 		return true
-	case <-time.After(20 * time.Millisecond): // what kills it may come a moment after its answer
+	case <-time.After(20 * time.Millisecond): // it may die a moment after its answer
 		return false
 	}
 }

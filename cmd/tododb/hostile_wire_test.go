@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// TestHostileRequests sends paths and headers that nobody needs, and requests that are none.
+// TestHostileRequests sends paths and headers that nobody needs, and bytes that are not requests.
 func TestHostileRequests(t *testing.T) {
 	s := besiege(t, confinement{Memory: 320 << 20}, "[limits]\nheader_timeout = 3\nbody_stall = 3\n[chttpd]\nenable_cors = true\n[cors]\norigins = https://good.example\ncredentials = true\n"+
 		"[jwt_keys]\nhmac:_default = "+base64.StdEncoding.EncodeToString([]byte("a secret of the signer"))+"\n[chttpd_auth]\n")
@@ -52,7 +52,7 @@ var requestBombs = []attack{
 	}},
 	{name: "names of databases that are files", want: "nothing odd", do: func(s *siege) string {
 		for _, name := range []string{"../x", "..%2Fx", "a%2F..%2Fb", "a%2F%2Fb", "a%2F", "a%00b", ".a", "a.b", "A", "1a", strings.Repeat("a", 300), strings.Repeat("a", 60_000), strings.Repeat("a", 100_000), "a%5Cb", "a%0Ab", "%C3%A9", "local.ini"} {
-			// By the administrator: a name is to be refused for what it is.
+			// The administrator asks, so that only the name can be the reason for a refusal.
 			got := s.ask(boss, "PUT", "/"+name, nil).String()
 			if got == "201" {
 				s.ask(boss, "DELETE", "/"+name, nil)
@@ -196,7 +196,7 @@ var requestBombs = []attack{
 		return s.raw("GET /_session HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("X-Many: "+strings.Repeat("y", 1000)+"\r\n", 20_000), 10*time.Second)
 	}},
 
-	// Being somebody.
+	// Pretending to be somebody.
 	{name: "cookies that were forged", want: "nobody", do: func(s *siege) string {
 		encode := base64.RawURLEncoding.EncodeToString
 		now := fmt.Sprintf("%X", time.Now().Unix())
@@ -383,14 +383,14 @@ var requestBombs = []attack{
 	}},
 }
 
-// honest tells a request that every server that goes by RFC 9112 reads in the same way: what is
-// chunked ends with its last chunk, whatever else stands in its head.
+// honest tells whether every server that follows RFC 9112 reads a request in the same way: a
+// chunked one ends with its last chunk, whatever else its head says.
 func honest(r string) bool {
 	h, body, _ := strings.Cut(r, "\r\n\r\n")
 	return strings.Contains("\r\n"+h+"\r\n", "\r\nTransfer-Encoding: chunked\r\n") && strings.Count(h, "Transfer-Encoding") == 1 && !strings.HasPrefix(body, "-")
 }
 
-// rawText sends bytes as they are and gives all that comes back.
+// rawText sends bytes as they are and returns everything that comes back.
 func (s *siege) rawText(request string, patience time.Duration) string {
 	conn, err := net.Dial("tcp", s.address())
 	if err != nil {
@@ -400,7 +400,7 @@ func (s *siege) rawText(request string, patience time.Duration) string {
 	conn.SetDeadline(time.Now().Add(patience))
 	go func() {
 		io.WriteString(conn, request)
-		if !strings.Contains(request, "Connection: close") { // to a server, who ends his side has gone
+		if !strings.Contains(request, "Connection: close") { // a server believes that a client that closes its side has gone
 			conn.(*net.TCPConn).CloseWrite()
 		}
 	}()
@@ -408,7 +408,8 @@ func (s *siege) rawText(request string, patience time.Duration) string {
 	return string(text)
 }
 
-// whoAmI sends credentials that nobody was given, and names the first who is taken for somebody.
+// whoAmI sends credentials that nobody was given, and returns the first user that the server
+// takes the sender for.
 func (s *siege) whoAmI(values []string, h func(string) head) string {
 	for _, v := range values {
 		for _, path := range []string{"/_session", "/private/doc01", "/victim/doc01"} {
@@ -427,7 +428,7 @@ func (s *siege) whoAmI(values []string, h func(string) head) string {
 	return "nobody"
 }
 
-// besides opens n connections, sends the same on each, and asks something while they stand.
+// besides opens n connections, sends the same on each, and makes a request while they are open.
 func (s *siege) besides(n int, request string, ask func() string) string {
 	conns := make([]net.Conn, n)
 	var work sync.WaitGroup

@@ -20,16 +20,16 @@ import (
 	"time"
 )
 
-// TestKill kills the server again and again while writers are at work. Whatever was
-// acknowledged has to be there afterwards with its revision, what was not may be there
-// or not, and nothing else.
+// TestKill kills the server again and again while writers are at work. Afterwards every
+// acknowledged write must be there with its revision. Writes that were not acknowledged may be
+// there or not, and there must be nothing else.
 //
-// A kill leaves the kernel's page cache alone, so this is about the order of things,
-// not about what a disk keeps when the power fails.
+// A kill leaves the kernel's page cache alone, so this tests the order of writes, and not what a
+// disk keeps when the power fails.
 func TestKill(t *testing.T) { killAgain(t, "", 50) }
 
-// TestKillPartitioned is TestKill with a partition for each writer, whose counts and sizes check
-// recounts.
+// TestKillPartitioned is TestKill with a partition for each writer. check recounts the partitions'
+// documents and sizes.
 func TestKillPartitioned(t *testing.T) { killAgain(t, "?partitioned=true", 10) }
 
 // TestKillSmoosh is TestKill on a server that compacts by itself all the time.
@@ -114,7 +114,7 @@ func killCount(t *testing.T, usual, short int) (kills int, seed uint64) {
 	return kills, seed
 }
 
-// writer edits documents that nobody else touches, so it knows what has to be there.
+// writer edits documents that nobody else touches, so it knows what must be there.
 type writer struct {
 	n      int
 	random *rand.Rand
@@ -186,7 +186,7 @@ func (d *written) acknowledge(rev string, e edit) {
 	d.path, d.newest, d.pending = append(d.path, rev), e, nil
 }
 
-// work writes until the server dies, or answers what it should not.
+// work writes until the server dies or gives a wrong answer.
 func (w *writer) work(server *process) {
 	for alive := true; alive && w.err == nil; {
 		if w.random.IntN(4) == 0 {
@@ -282,7 +282,7 @@ func compactUntilDead(server *process) {
 	}
 }
 
-// verify holds the database against what the writers know, and settles what they do not.
+// verify compares the database with what the writers know, and settles what they do not know.
 func verify(t *testing.T, kill int, server *process, writers []*writer) {
 	t.Helper()
 	var feed struct {
@@ -322,7 +322,7 @@ func verify(t *testing.T, kill int, server *process, writers []*writer) {
 			}
 			continue
 		}
-		// Another revision can only be the one that was on its way.
+		// Any other revision must be the pending one.
 		if d.pending == nil || got != *d.pending || !strings.HasPrefix(rev, strconv.Itoa(len(d.path)+1)+"-") {
 			t.Fatalf("kill %d: %s is at %s, %+v; acknowledged %v, on its way %+v", kill, row.ID, rev, got, last(d.path, 2), d.pending)
 		}

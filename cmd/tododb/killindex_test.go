@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// indexDesign is a design document whose index depends on what is in salt.
+// indexDesign is a design document whose index depends on salt.
 func indexDesign(salt string) string {
 	return `{"options":{"changes":true},"views":{
 		"k":{"map":"function(doc){ for (var i in doc.ks) emit(doc.ks[i], doc.v) /*` + salt + `*/}","reduce":"_sum"},
@@ -26,8 +26,8 @@ var indexQueries = []string{
 	"_view/pair?group_level=1", "_view/pair?reduce=false&skip=200&limit=50", "_view/pair?reduce=false&descending=true&limit=20",
 }
 
-// TestKillIndex kills the server while it builds indexes that writers keep behind. An index
-// must then answer as one that is built from nothing.
+// TestKillIndex kills the server while it builds indexes and writers keep them behind. Afterwards
+// an index must answer like one that is built from nothing.
 func TestKillIndex(t *testing.T) {
 	t.Parallel()
 	kills := 4

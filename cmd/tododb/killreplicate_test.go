@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A replication whose servers are killed in its middle, the one that runs it or the other,
-// goes on where it was when it is asked for again, and nothing is lost.
+// Either server of a replication is killed in its middle. When the replication is requested again,
+// it continues where it was, and nothing is lost.
 func TestKillDuringReplication(t *testing.T) {
 	t.Parallel()
 	const docs = 4000
@@ -53,7 +53,7 @@ func TestKillDuringReplication(t *testing.T) {
 		if victim == 1 {
 			<-done
 		}
-		servers[victim] = startServer(t, dirs[victim], address) // found at the same place: the same replication
+		servers[victim] = startServer(t, dirs[victim], address) // at the same address, so it is the same replication
 		<-done
 	}
 	servers[1].do(200, "POST", "/_replicate", request())

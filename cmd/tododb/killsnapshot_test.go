@@ -45,8 +45,8 @@ func downloadUntilDead(server *process) (d halfTaken) {
 }
 
 // TestKillSnapshot kills the server while it builds and sends snapshots of a database that is
-// being written. Afterwards a download goes on with the bytes that it has begun with, a new one is
-// the database, and nothing is left of what was not finished.
+// being written. Afterwards a download continues with the same bytes, a new one has the whole
+// database, and nothing is left of unfinished files.
 func TestKillSnapshot(t *testing.T) {
 	t.Parallel()
 	kills, seed := killCount(t, 4, 2)
@@ -132,8 +132,8 @@ func unpackLines(t *testing.T, b []byte) (lines []string) {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// isTheDatabase holds a snapshot against the database. Its documents have revisions of one
-// generation each, so whatever a document was ever given is a leaf.
+// isTheDatabase compares a snapshot with the database. All revisions of a document have the same
+// generation, so each of them is a leaf.
 func isTheDatabase(t *testing.T, server *process) {
 	t.Helper()
 	request := server.request("GET", "/kill/_snapshot", "")

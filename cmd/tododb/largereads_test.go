@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Many clients read documents of 7 MB at once, in every way there is, some of them slowly: in
-// 256 MB each gets all that it asked for, and who reads little does not wait for them.
+// Many clients read documents of 7 MB at once, in every way, some of them slowly. With 256 MB each
+// gets everything that it asked for, and clients that read little do not wait for them.
 func TestLargeReadsShareMemory(t *testing.T) {
 	p := startConfined(t, confinement{Memory: 256 << 20}, t.TempDir(), "", "--log-level", "warning")
 	p.do(201, "PUT", "/db", "")

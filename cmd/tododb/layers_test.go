@@ -15,15 +15,15 @@ import (
 
 const module = "github.com/tododb/tododb/"
 
-// layer says what one package may import: of ours, and what it keeps away from of the
-// rest. A package without a layer of its own is refused.
+// layer says which of our packages one package may import, and which other imports are
+// refused. A package must have a layer.
 type layer struct {
 	path string
-	ours []string // packages; with /... also all that stand below it
+	ours []string // packages; with /... also all packages below
 	not  []string // import path prefixes that are refused all the same
 }
 
-// purity is what would make a package's answers depend on more than its arguments.
+// purity has the imports that would make a package's answers depend on more than its arguments.
 var purity = []string{"os", "io", "net", "context", "log", "time", "math/rand", "crypto/rand"}
 
 const (
@@ -49,8 +49,8 @@ var layers = []layer{
 	{"httpapi/uuids", nil, []string{bbolt, web}},
 	{"httpapi/wire", []string{"httpapi/auth", "httpapi/uuids", "httpapi/config", "httpapi/intake", "store", "store/design", "store/document", "store/fair", "store/jsonscan", "store/script", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/fault", []string{"httpapi/auth", "httpapi/intake", "httpapi/wire", "replicate/...", "store/...", "revtree"}, []string{bbolt, eng}},
-	// Rooms of the API stand on these, and none on another room: what one wants of another it
-	// declares as an interface, or it moves down here.
+	// Rooms of the API use these, and no room uses another. If a room needs something of another, it
+	// declares an interface, or the thing moves down here.
 	{"httpapi/attachments", []string{"httpapi/wire", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/access", []string{"httpapi/attachments", "httpapi/wire", "httpapi/auth", "httpapi/config", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/write", []string{"httpapi/access", "httpapi/fault", "httpapi/wire", "store/...", "revtree"}, []string{bbolt, eng}},
@@ -97,7 +97,7 @@ var layers = []layer{
 	{"revtree", nil, append([]string{bbolt}, purity...)},
 }
 
-// rooms are the folders at the top that packages stand in.
+// rooms are the top folders with packages.
 var rooms = []string{"cmd/tododb", "httpapi", "replicate", "store", "revtree"}
 
 func TestLayers(t *testing.T) {
@@ -154,7 +154,7 @@ func TestLayersAreListed(t *testing.T) {
 // Who is given it does not have to know.
 const objectStore = "store/backup/repository/s3"
 
-// What one engine or room must not know it must not get to know through a friend.
+// A refused import must not come in through another package either.
 func TestLayersReach(t *testing.T) {
 	all := map[string]goPackage{}
 	for _, p := range listPackages(t) {
@@ -173,7 +173,7 @@ func TestLayersReach(t *testing.T) {
 	}
 }
 
-// forTests tells whether a package is there for tests, as its name says, and for nothing else.
+// forTests tells by the name whether a package is only for tests.
 func forTests(path string) bool { return strings.HasSuffix(path, "test") }
 
 func layerOf(path string) (l layer, is bool) {

@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// Between two servers, whatever is in the names of databases, documents, attachments, design
-// documents and filters comes across as it is: pushed and pulled, by name and by URL, and with
-// its checkpoints.
+// Databases, documents, attachments, design documents and filters with any names replicate between
+// two servers unchanged: pushed and pulled, by name and by URL, and with checkpoints.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	a, b := startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")

@@ -11,10 +11,9 @@ import (
 	"time"
 )
 
-// TestKillOnce kills the server again and again under clients that repeat what was not
-// answered, with the same Idempotency-Key: each of their writes took place once, whether
-// the kill came before the commit, after it or in between; and of an atomic request all
-// documents are there or none.
+// TestKillOnce kills the server again and again while clients write. They repeat unanswered writes
+// with the same Idempotency-Key. Each write must take place once, whether the kill came before,
+// during or after the commit. An atomic request must leave all of its documents or none.
 func TestKillOnce(t *testing.T) {
 	t.Parallel()
 	kills, seed := killCount(t, 12, 5)

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// changedSince is what a client that comes with a place in the feed is told.
+// changedSince returns what a client gets that comes with a place in the feed.
 func changedSince(t *testing.T, p *process, db, place string) (ids []string, last string) {
 	t.Helper()
 	return changes(t, p, db, url.Values{"since": {place}})
@@ -98,10 +98,10 @@ func named(begin string, n int) (ids []string) {
 	return ids
 }
 
-// An operator puts an older copy of a database's file back, and leaves its indexes where they
-// are; another time, the file of another server's database. Clients that come with the places
-// that they had are told of everything, views have the right rows, and check names the index that
-// does not belong there.
+// An operator puts back an older copy of a database's file, or the file of another server's
+// database, and leaves the indexes where they are. Clients that come with their old places are
+// told of everything, views have the right rows, and check names the index that does not belong
+// there.
 func TestFileIsPutBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -188,8 +188,8 @@ func TestFileIsPutBack(t *testing.T) {
 	}
 }
 
-// A copy of the folder is taken at one moment of a server under load, and a second server goes on with it. Clients that go from the one to the other
-// miss nothing of it, wherever they were.
+// The folder of a server under load is copied at one moment, and a second server goes on with the
+// copy. Clients that go from one server to the other miss nothing, wherever they were.
 func TestCopyOfARunningServer(t *testing.T) {
 	t.Parallel()
 	dir, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
@@ -232,7 +232,7 @@ func TestCopyOfARunningServer(t *testing.T) {
 	for place := range places {
 		seen := map[string]bool{}
 		if before := place; before != "0" {
-			// What the client had been told by the first server, up to its place.
+			// The changes that the first server told the client, up to its place.
 			ids := changedUpTo(t, server, "db", place)
 			for _, id := range ids {
 				seen[id] = true
@@ -266,7 +266,7 @@ func TestCopyOfARunningServer(t *testing.T) {
 	}
 }
 
-// changedUpTo lists the documents whose newest change stands no later than a place. None of them
+// changedUpTo lists the documents whose newest change is at a place or before it. None of them
 // has changed twice.
 func changedUpTo(t *testing.T, p *process, db, place string) []string {
 	t.Helper()

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// goBack has a side lose what it wrote since a copy of its file was taken: what an operator does
-// who puts the copy back, while the server is down for a moment.
+// goBack makes a side lose what it wrote since a copy of its file was taken, as when an operator
+// stops the server for a moment and puts the copy back.
 func (p *pair) goBack(i int, copied string) {
 	s := p.servers[i]
 	s.kill()
@@ -19,8 +19,8 @@ func (p *pair) goBack(i int, copied string) {
 }
 
 // Two servers are kept the same, and each in turn is put back to an older copy of its file, which
-// was taken at any moment. What was only there is lost; all that the other one holds, whoever made
-// it and whether or not there is a later change, comes back.
+// was taken at any moment. Changes that were only there are lost. Everything that the other one
+// holds comes back, whoever made it and whether or not there is a later change.
 func TestPeersArePutBack(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -91,8 +91,8 @@ func (p *pair) recorded() {
 	})
 }
 
-// A peer that is only restarted begins an epoch. The replications with it go on from where they
-// were, also where they may not keep checkpoints.
+// A peer that is only restarted begins an epoch. Replications with it continue where they were,
+// even if they may not keep checkpoints.
 func TestPeerIsOnlyRestarted(t *testing.T) {
 	t.Parallel()
 	const docs = 300
@@ -136,7 +136,7 @@ func TestPeerIsOnlyRestarted(t *testing.T) {
 		}
 		return stat.Value
 	}
-	// A job looks at its peers even where it has nothing to record. Then it is sure of what they have.
+	// A job looks at its peers even if it has nothing to record. Then it is sure of what they have.
 	asked, looked := 0, reads()
 	await(t, "a look at the peers by each job", func() bool { asked++; return reads()-looked-asked > 20 })
 	for round := range 2 {

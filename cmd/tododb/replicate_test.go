@@ -14,7 +14,7 @@ func withUser(base string) string {
 	return strings.Replace(base, "://", "://"+testUser+":"+testPassword+"@", 1)
 }
 
-// put writes as the administrator and wants a 201.
+// put writes as the administrator and expects a 201.
 func put(t *testing.T, base, path, body string) {
 	t.Helper()
 	r, err := http.NewRequest("PUT", base+path, strings.NewReader(body))

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A replication from a database of this server, or from another server, brings what a view
-// has under a key, and the deletions of it.
+// A replication from this server or another one brings the documents that a view has under a key,
+// and their deletions.
 func TestReplicateByView(t *testing.T) {
 	t.Parallel()
 	server := startServer(t, t.TempDir(), "")

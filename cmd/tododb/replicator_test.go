@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// pair is two servers that documents of _replicator keep the same, both of them run by the
-// second, over connections that a test can cut.
+// pair is two servers that documents of _replicator keep the same. The second server runs both
+// replications, over connections that a test can cut.
 type pair struct {
 	t       *testing.T
 	dirs    [2]string
@@ -65,7 +65,7 @@ func (p *pair) edit(n int) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		answer.Body.Close() // 409 where the other side's edit has just arrived
+		answer.Body.Close() // 409 if the other side's edit has just arrived
 	}
 }
 
@@ -124,8 +124,8 @@ func (p *pair) check() {
 	}
 }
 
-// Documents of _replicator keep two servers the same though both are killed, and the
-// line between them cut, in the middle of their work.
+// Documents of _replicator keep two servers the same, though both servers are killed and the line
+// between them is cut in the middle of their work.
 func TestReplicatorUnderFaults(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)

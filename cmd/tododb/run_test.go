@@ -256,7 +256,7 @@ func TestCheckAndCompact(t *testing.T) {
 		t.Errorf("check of what is not there: %v", err)
 	}
 
-	// A file that is no database, and one that lost its end.
+	// A file that is not a database, and one that lost its end.
 	file := filepath.Join(dir, "databases", "one.bolt")
 	if err := os.WriteFile(file, bytes.Repeat([]byte("not a database "), 1000), 0o600); err != nil {
 		t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// With few files to open databases that nobody uses are closed to make room for others,
-// and for the file of the settings.
+// If only a few files may be open, databases that nobody uses are closed to make room for others
+// and for the settings file.
 func TestFewFiles(t *testing.T) {
 	server := startConfined(t, confinement{Files: 40}, t.TempDir(), "")
 	for i := range 60 {
@@ -27,8 +27,8 @@ func TestFewFiles(t *testing.T) {
 	server.stop()
 }
 
-// On a full disk what is to be written is refused, in words that say so, and nothing has
-// changed; when there is space again all goes on.
+// On a full disk writes are refused with an error that says so, and nothing changes. When there is
+// space again, everything goes on.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// secrets is a server that is told many secrets, and what it has said since.
+// secrets is a server that gets many secrets, and everything that it has said since.
 type secrets struct {
 	*process
 	t    *testing.T
@@ -56,8 +56,8 @@ func (s *secrets) ask(user, password, method, path, body string, headers ...stri
 	return answer.StatusCode, string(text)
 }
 
-// What the server is told in confidence it repeats to nobody: not in its log, its trail,
-// its errors, its tasks or its settings.
+// The server repeats secrets to nobody: not in its log, its trail, its errors, its tasks or its
+// settings.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	const (

@@ -78,7 +78,7 @@ func startServer(t testing.TB, dir, listen string, more ...string) *process {
 	return startServerWith(t, nil, dir, listen, more...)
 }
 
-// startServerWith does so with more in its environment; what confineEnv says there is seen to.
+// startServerWith does so with more in its environment, and applies the limits in confineEnv.
 func startServerWith(t testing.TB, environment []string, dir, listen string, more ...string) *process {
 	t.Helper()
 	path, err := binary()
@@ -130,8 +130,8 @@ func startServerWith(t testing.TB, environment []string, dir, listen string, mor
 	return p
 }
 
-// quickLogins is a file of settings by which a password costs nothing to hash: with the
-// default, most of the time of a test would go into the start of its servers.
+// quickLogins is a settings file that makes passwords cheap to hash. With the default, most of
+// the time of a test would go into starting its servers.
 func quickLogins(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "quick.ini")
@@ -141,15 +141,15 @@ func quickLogins(t testing.TB) string {
 	return file
 }
 
-// fixedPorts counts through those that the system gives to nobody of itself, from a random one on.
+// fixedPorts counts through the ports that the system does not hand out itself, from a random one on.
 var fixedPorts = func() *atomic.Uint32 {
 	var n atomic.Uint32
 	n.Store(rand.Uint32N(10_000))
 	return &n
 }()
 
-// freeAddress is an address that stays free while the server there is down, so that it can
-// be started again at the same place: one of port 0 would be given to the next who asks.
+// freeAddress is an address that stays free while the server there is down, so that it can be
+// started again at the same address. The system might give a port from port 0 to somebody else.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	for range 1000 {
@@ -163,7 +163,7 @@ func freeAddress(t testing.TB) string {
 	return ""
 }
 
-// address is what to start the next server with, to be found at the same place.
+// address is the address for starting the next server at the same place.
 func (p *process) address() string { return strings.TrimPrefix(p.base, "http://") }
 
 // kill ends the process as a crash does.
@@ -172,7 +172,7 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// stop ends the process as an operator does; it has to end well, and soon.
+// stop ends the process as an operator does. It must end well, and soon.
 func (p *process) stop() {
 	p.t.Helper()
 	p.cmd.Process.Signal(syscall.SIGTERM)
@@ -200,7 +200,7 @@ func (p *process) request(method, path, body string) *http.Request {
 	return r
 }
 
-// do makes a request that has to be answered with a status, and returns the answer.
+// do makes a request, expects a status, and returns the answer.
 func (p *process) do(status int, method, path, body string) string {
 	p.t.Helper()
 	answer, err := http.DefaultClient.Do(p.request(method, path, body))

@@ -26,8 +26,8 @@ func trustOf(c *config.Config) *tls.Config {
 	return trust
 }
 
-// What the program makes of settings which it reads itself: most at its start, [replicator]
-// after each change.
+// The effects of settings that the program itself reads: most at its start, [replicator] after
+// each change.
 func TestSettingsOfTheProgram(t *testing.T) {
 	cert, _ := pemPair(t, "an authority")
 	certificate := filepath.Join(t.TempDir(), "ca.pem")
@@ -103,7 +103,7 @@ func TestSettingsOfTheProgram(t *testing.T) {
 	}
 }
 
-// What the program makes of settings that only the whole of it can show.
+// The effects of settings that only the whole program can show.
 func TestSettingsOfARunningServer(t *testing.T) {
 	dir := t.TempDir()
 	server := startServer(t, dir, "")
@@ -120,7 +120,7 @@ func TestSettingsOfARunningServer(t *testing.T) {
 	for line := range strings.Lines(stats) {
 		fmt.Sscanf(line, "couchdb_open_databases_total %d", &open)
 	}
-	if open == 0 || open > 4 { // those in use at the moment are open in any case
+	if open == 0 || open > 4 { // databases in use stay open
 		t.Errorf("%d databases are open", open)
 	}
 
@@ -153,8 +153,8 @@ func TestSettingsOfARunningServer(t *testing.T) {
 	}
 }
 
-// A server writes its log into the file of the settings, into a new one after SIGHUP, and serves
-// its figures on a port of their own to everybody.
+// A server writes its log into the file that the settings name, and after SIGHUP into a new one. It
+// serves its figures on their own port to everybody.
 func TestLogFileAndFiguresPort(t *testing.T) {
 	dir, figures := t.TempDir(), freeAddress(t)
 	file, ini := filepath.Join(dir, "couch.log"), filepath.Join(dir, "some.ini")
@@ -204,8 +204,8 @@ func TestLogFileAndFiguresPort(t *testing.T) {
 	}
 }
 
-// couchDBsFile has every setting that CouchDB 3.5's own file shows, with the values there, and what
-// administrators change first, with comments as they write them.
+// couchDBsFile has every setting in CouchDB 3.5's own file, with its value there, and the settings
+// that administrators change first, with comments as they write them.
 const couchDBsFile = `
 [vendor]
 name = The Apache Software Foundation

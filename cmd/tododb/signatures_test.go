@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Functions have at most so many parameters and results. What goes together beyond that is a
-// struct, whose fields have names where it is made.
+// Functions have at most so many parameters and results. If there are more, the ones that belong
+// together become a struct, whose fields have names where it is made.
 const (
 	maxParameters = 5
 	maxResults    = 3
@@ -28,7 +28,7 @@ var wideFunctions = map[string]string{
 	"store/script/reduce.go Reduce: bool":      "rereduce is the third parameter of CouchDB's reduce functions",
 }
 
-// Signatures stay such that a call can be read.
+// Calls stay readable because signatures stay narrow.
 func TestLayersSignatures(t *testing.T) {
 	found := map[string]string{}
 	walkSources(t, func(file string, set *token.FileSet, parsed *ast.File) {
@@ -52,7 +52,7 @@ func TestLayersSignatures(t *testing.T) {
 	}
 }
 
-// wide says what is too much about a function's signature.
+// wide says where a function's signature exceeds the limits.
 func wide(fn *ast.FuncDecl) (what []string) {
 	parameters, flags := 0, false
 	for _, field := range fn.Type.Params.List {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// slowLine is a slow line to a server: what goes through it arrives late, and no faster than the
-// line can carry. All connections share it.
+// slowLine is a slow line to a server. Bytes arrive late, and no faster than the line can carry.
+// All connections share it.
 type slowLine struct {
 	target    string
 	roundTrip time.Duration

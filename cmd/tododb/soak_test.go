@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// TestSoak keeps a server busy for as long as TODODB_TEST_SOAK says, with writers,
-// readers of everything, feeds that come and go and compactions. Its memory must not
-// grow with the time, and every acknowledged write has to be there at the end.
+// TestSoak keeps a server busy for as long as TODODB_TEST_SOAK says, with writers, readers of
+// everything, feeds that come and go and compactions. Its memory must not grow over time, and
+// every acknowledged write must be there at the end.
 func TestSoak(t *testing.T) {
 	text := os.Getenv("TODODB_TEST_SOAK")
 	if text == "" {
@@ -97,7 +97,7 @@ func drain(answer *http.Response) {
 	}
 }
 
-// privateMemory is what the server holds apart from the pages of its files.
+// privateMemory is the server's memory without the pages of its files.
 func privateMemory(t *testing.T, server *process) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", server.cmd.Process.Pid))

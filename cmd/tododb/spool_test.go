@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A long request leaves no file: not when it is over, not when the server is killed, and
-// not when it has stopped. What an earlier crash may have left goes at the start.
+// A long request leaves no file: not when it is over, not when the server is killed, and not when
+// the server stops. Files from an earlier crash are removed at the start.
 func TestSpoolLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	spool := filepath.Join(dir, "spool")
@@ -30,7 +30,7 @@ func TestSpoolLeavesNothing(t *testing.T) {
 	p := startServer(t, dir, "")
 	empty("after the start")
 	p.do(201, "PUT", "/db", "")
-	// A body of which the server has had more than it keeps in memory.
+	// The server has got more of this body than it keeps in memory.
 	in, out := io.Pipe()
 	r := p.request("POST", "/db/_bulk_docs", "")
 	r.Header.Set("Content-Type", "application/json")
@@ -54,8 +54,8 @@ func TestSpoolLeavesNothing(t *testing.T) {
 	empty("after the stop")
 }
 
-// Where the disk has no room for a long request it is told so, and changes nothing; who
-// needs less goes on.
+// If the disk has no room for a long request, the client is told so, and nothing changes. Smaller
+// requests go on.
 func TestSpoolOnAFullDisk(t *testing.T) {
 	p := startConfined(t, confinement{Largest: 24 << 20}, t.TempDir(), "", "--log-level", "critical")
 	p.do(201, "PUT", "/db", "")

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A server that stops ends its feeds as feeds end: a client learns where it was.
+// A server that stops ends its feeds properly: a client learns where it was.
 func TestStopEndsFeeds(t *testing.T) {
 	server := startServer(t, t.TempDir(), "")
 	server.do(201, "PUT", "/notes", "")

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// ends stops a server that has something to do, and tells how long that took. It has to
-// end by itself, with nothing left to be cut off by the last resort.
+// ends stops a busy server, and tells how long that took. It must end by itself, without cutting
+// anything off as a last resort.
 func ends(t *testing.T, server *process, within time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -27,8 +27,8 @@ func ends(t *testing.T, server *process, within time.Duration) {
 	}
 }
 
-// A replication that reaches this very server by its URL writes its last checkpoint, since
-// the server answers until it has.
+// A replication that reaches its own server by URL writes its last checkpoint, because the server
+// answers until then.
 func TestStopWithReplicationToItself(t *testing.T) {
 	dir := t.TempDir()
 	server := startServer(t, dir, "")
@@ -84,7 +84,7 @@ func status(t *testing.T, server *process, path string) int {
 	return answer.StatusCode
 }
 
-// Whatever is going on, the server ends in its ten seconds.
+// Whatever is going on, the server ends within ten seconds.
 func TestStopWithWorkUnderWay(t *testing.T) {
 	for name, begin := range map[string]func(t *testing.T, server *process){
 		"an upload that stalls":                 stallUpload,
@@ -101,7 +101,7 @@ func TestStopWithWorkUnderWay(t *testing.T) {
 			server := startServer(t, t.TempDir(), "")
 			server.do(201, "PUT", "/db", "")
 			begin(t, server)
-			// What cannot be called off is cut off: then the process ends with 4, and in time.
+			// Work that cannot be cancelled is cut off: then the process ends in time, with status 4.
 			server.cmd.Process.Signal(syscall.SIGTERM)
 			began := time.Now()
 			select {

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestKillSynchronized edits two databases that a synchronization keeps the same, and kills
-// now one of the servers and now the other. In the end both hold the same, nothing that was
-// acknowledged is missing, and the synchronization is still there and knows the conflicts.
+// TestKillSynchronized edits two databases that a synchronization keeps the same, and kills the
+// servers in turn. In the end both hold the same, no acknowledged write is missing, and the
+// synchronization is still there and knows the conflicts.
 func TestKillSynchronized(t *testing.T) {
 	t.Parallel()
 	kills, seed := killCount(t, 6, 3)
@@ -59,7 +59,7 @@ func TestKillSynchronized(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("here:\n%s\nthere:\n%s\n%s", servers[0].leaves(), servers[1].leaves(), servers[0].do(200, "GET", path, ""))
 		}
-		// What waits after a failure goes on at once when its settings are put again.
+		// A synchronization that waits after a failure goes on at once when its settings are put again.
 		servers[0].do(200, "PUT", path, `{"paused":false}`)
 		time.Sleep(300 * time.Millisecond)
 	}
@@ -86,7 +86,7 @@ func TestKillSynchronized(t *testing.T) {
 	}
 }
 
-// editTodo edits a document, or makes it, and tells what was acknowledged.
+// editTodo edits a document, or makes it, and returns the acknowledged revision.
 func editTodo(s *process, random *rand.Rand) string {
 	id := fmt.Sprintf("t%d", random.IntN(15))
 	body := fmt.Sprintf(`{"n":%d}`, random.Int())
@@ -94,7 +94,7 @@ func editTodo(s *process, random *rand.Rand) string {
 		var doc struct {
 			Rev string `json:"_rev"`
 		}
-		text, _ := io.ReadAll(answer.Body) // an answer that is no document has no revision
+		text, _ := io.ReadAll(answer.Body) // an answer that is not a document has no revision
 		answer.Body.Close()
 		if json.Unmarshal(text, &doc) == nil && doc.Rev != "" {
 			body = fmt.Sprintf(`{"n":%d,"_rev":%q}`, random.Int(), doc.Rev)
@@ -112,7 +112,7 @@ func editTodo(s *process, random *rand.Rand) string {
 	return id + " " + done.Rev
 }
 
-// leaves tells of every document its leaves, the winner first.
+// leaves shows the leaves of every document, the winner first.
 func (p *process) leaves() string {
 	p.t.Helper()
 	var feed struct {

@@ -104,7 +104,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	}()
 	defer func() { stop(); <-kept }()
 
-	// presented is the name of the certificate that a new connection is shown.
+	// presented is the name in the certificate that a new connection gets.
 	presented := func(conf *tls.Config) (string, error) {
 		conf.InsecureSkipVerify = true
 		conn, err := tls.Dial("tcp", listener.Addr().String(), conf)
@@ -114,7 +114,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 		defer conn.Close()
 		conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 		if _, err := conn.Read(make([]byte, 1)); err != nil && !os.IsTimeout(err) {
-			return "", err // TLS 1.3 tells a client afterwards that its certificate will not do
+			return "", err // in TLS 1.3 a client learns later that its certificate was refused
 		}
 		return conn.ConnectionState().PeerCertificates[0].Subject.CommonName, nil
 	}
@@ -329,7 +329,7 @@ func TestCertificatesAsTheSettingsSay(t *testing.T) {
 		}
 	}
 
-	// What replications show to a peer that wants to see a certificate.
+	// Replications show a certificate to a peer that asks for one.
 	strict, err := open("password", "hunter2", "verify_ssl_certificates", "true")
 	if err != nil {
 		t.Fatal(err)
@@ -356,7 +356,7 @@ func TestCertificatesAsTheSettingsSay(t *testing.T) {
 	}
 }
 
-// encrypted makes an encrypted key of a plain one.
+// encrypted encrypts a plain key.
 func encrypted(t *testing.T, key []byte, password string) []byte {
 	t.Helper()
 	block, _ := pem.Decode(key)
