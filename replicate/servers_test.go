@@ -83,7 +83,7 @@ func (s *server) must(status int, method, path, body string) string {
 	return answer
 }
 
-// edit changes a document at random: it replaces the winner, makes a new branch, or deletes.
+// edit changes a random document: it makes it, edits its winner, or deletes it.
 func (s *server) edit(random *rand.Rand) {
 	id := fmt.Sprintf("d%d", random.IntN(12))
 	status, answer := s.do("GET", "/db/"+id, "")
