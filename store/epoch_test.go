@@ -77,12 +77,12 @@ func (m *machine) put(t testing.TB, id string, unlike int) {
 	}
 }
 
-// feed returns the newest revision of each document.
-func feed(t testing.TB, db *store.DB, since uint64) (rows map[string]revtree.Rev, last store.Seq) {
+// feed returns the newest revision of each document, with those that led to it: newest first.
+func feed(t testing.TB, db *store.DB, since uint64) (rows map[string][]revtree.Rev, last store.Seq) {
 	t.Helper()
-	rows = map[string]revtree.Rev{}
-	end, err := db.Changes(context.WithoutCancel(t.Context()), store.ChangesQuery{Since: since, Limit: -1}, func(c *store.Change) error {
-		rows[string(c.ID)] = c.Revs[0]
+	rows = map[string][]revtree.Rev{}
+	end, err := db.Changes(context.WithoutCancel(t.Context()), store.ChangesQuery{Since: since, Limit: -1, IncludeDocs: true, Revs: true}, func(c *store.Change) error {
+		rows[string(c.ID)] = slices.Clone(c.Doc.Path)
 		return nil
 	}, func() error { return nil })
 	if err != nil {
@@ -91,7 +91,8 @@ func feed(t testing.TB, db *store.DB, since uint64) (rows map[string]revtree.Rev
 	return rows, db.Seq(end.Last)
 }
 
-// reader is a client that follows a feed and keeps everything it sees.
+// reader is a client that follows a feed and keeps everything it sees. Whoever has a revision
+// also knows the ones before it.
 type reader struct {
 	place string
 	seen  map[string]bool
@@ -103,13 +104,15 @@ func (r *reader) read(rt *rapid.T, t testing.TB, db *store.DB) {
 		rt.Fatal(err)
 	}
 	rows, last := feed(t, db, since)
-	for id, rev := range rows {
-		r.seen[id+rev.String()] = true
+	for id, path := range rows {
+		for _, rev := range path {
+			r.seen[id+rev.String()] = true
+		}
 	}
 	all, _ := feed(t, db, 0)
-	for id, rev := range all {
-		if !r.seen[id+rev.String()] {
-			rt.Fatalf("a reader at %s was sent on from %d and has missed %s of %q", r.place, since, rev, id)
+	for id, path := range all {
+		if !r.seen[id+path[0].String()] {
+			rt.Fatalf("a reader at %s was sent on from %d and has missed %s of %q", r.place, since, path[0], id)
 		}
 	}
 	r.place = last.String()
