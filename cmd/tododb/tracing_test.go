@@ -59,8 +59,8 @@ func attribute(s *spans.Span, key string) string {
 	return ""
 }
 
-// A request for a replication, what the replication asks of another server and what that
-// does make one trace, and the log of the other server names the request that it began with.
+// A request for a replication, the replication's requests to another server and their work there
+// make one trace. The log of the other server names the request that started it.
 func TestTracesGoThroughReplication(t *testing.T) {
 	url, all := collectSpans(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
@@ -118,7 +118,7 @@ func TestTracesGoThroughReplication(t *testing.T) {
 	target.stop()
 }
 
-// A collector that is not there, or a wrong one, keeps nobody from being served.
+// If the collector is missing or not one, the server still serves everybody.
 func TestCollectorThatIsGone(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
 	p := startServer(t, t.TempDir(), "")
