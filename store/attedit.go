@@ -84,13 +84,13 @@ func (db *DB) resolve(ctx context.Context, e *Edit, parent revtree.Rev, replicat
 }
 
 // CheckStubs checks that an edit's stubs stand for attachments that are here; if not, the error
-// is a *MissingStub. Write checks this too, but for all its edits together.
-func (db *DB) CheckStubs(ctx context.Context, e *Edit, replicated bool) error {
+// is a *MissingStub. Write checks this too with the same options, but for all its edits together.
+func (db *DB) CheckStubs(ctx context.Context, e *Edit, opt WriteOptions) error {
 	head := e.Doc.Rev
 	if len(e.Doc.Path) > 0 {
 		head = e.Doc.Path[0]
 	}
-	_, err := db.resolve(ctx, e, head, replicated)
+	_, err := db.resolve(ctx, e, head, opt.Replicated)
 	return err
 }
 

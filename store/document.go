@@ -73,7 +73,7 @@ func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
 			b = append(b, ',')
 		}
 		b = jsonscan.AppendString(b, a.Name)
-		b = a.AppendInfo(append(b, ':'), opt.Encodings)
+		b = a.AppendInfo(append(b, ':'), opt)
 		b = a.AppendLength(b)
 		b = append(b, `,"stub":true}`...)
 		if i == len(d.Attachments)-1 {
@@ -84,8 +84,8 @@ func (d *Document) AppendJSON(b []byte, opt JSONOptions) []byte {
 }
 
 // AppendInfo appends an object that describes an attachment, without its length and its closing
-// brace.
-func (a *Attachment) AppendInfo(b []byte, encodings bool) []byte {
+// brace. Only opt.Encodings matters to it.
+func (a *Attachment) AppendInfo(b []byte, opt JSONOptions) []byte {
 	b = append(b, `{"content_type":`...)
 	b = jsonscan.AppendString(b, a.Type)
 	b = append(b, `,"revpos":`...)
@@ -95,7 +95,7 @@ func (a *Attachment) AppendInfo(b []byte, encodings bool) []byte {
 		b = append(b, a.Digest.String()...)
 		b = append(b, '"')
 	}
-	if encodings && a.Encoding != "" {
+	if opt.Encodings && a.Encoding != "" {
 		b = append(b, `,"encoding":`...)
 		b = jsonscan.AppendString(b, a.Encoding)
 		b = append(b, `,"encoded_length":`...)

@@ -23,8 +23,6 @@ var wideFunctions = map[string]string{
 	"httpapi/config/change.go Delete: bool":    "as Put",
 	"httpapi/metrics/metrics.go Request: bool": "one call counts every request, with its fields by name",
 	"revtree/merge.go Merge: bool":             "deleted is as much a part of a revision as its path",
-	"store/attedit.go CheckStubs: bool":        "as WriteOptions.Replicated, the only option that matters to stubs",
-	"store/document.go AppendInfo: bool":       "as JSONOptions.Encodings, the only option that matters to an attachment",
 	"store/script/reduce.go Reduce: bool":      "rereduce is the third parameter of CouchDB's reduce functions",
 }
 

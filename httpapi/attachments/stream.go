@@ -93,7 +93,7 @@ func (s *Sending) streamAttachments(ctx context.Context, w io.Writer) error {
 	var b []byte
 	for i := range s.Doc.Attachments {
 		a := &s.Doc.Attachments[i]
-		b = appendAttachmentName(b, i, a, s.Options.Encodings)
+		b = appendAttachmentName(b, i, a, s.Options)
 		if !s.Sends(a) {
 			b = append(a.AppendLength(b), `,"stub":true}`...)
 			continue
@@ -117,14 +117,14 @@ func (s *Sending) streamAttachments(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-func appendAttachmentName(b []byte, i int, a *store.Attachment, encodings bool) []byte {
+func appendAttachmentName(b []byte, i int, a *store.Attachment, opt store.JSONOptions) []byte {
 	if i == 0 {
 		b = append(b, `,"_attachments":{`...)
 	} else {
 		b = append(b, ',')
 	}
 	b = jsonscan.AppendString(b, a.Name)
-	return a.AppendInfo(append(b, ':'), encodings)
+	return a.AppendInfo(append(b, ':'), opt)
 }
 
 // streamWriter is an io.Writer that writes into a stream.
@@ -148,7 +148,7 @@ func (s *Sending) AppendRelated(ctx context.Context, st *wire.Stream, boundary s
 	st.Buf = s.Doc.AppendJSON(st.Buf, opt)
 	for i := range s.Doc.Attachments {
 		a := &s.Doc.Attachments[i]
-		st.Buf = a.AppendLength(appendAttachmentName(st.Buf, i, a, opt.Encodings))
+		st.Buf = a.AppendLength(appendAttachmentName(st.Buf, i, a, opt))
 		if s.Sends(a) {
 			st.Buf = append(st.Buf, `,"follows":true}`...)
 		} else {

@@ -139,7 +139,7 @@ func checkStubs(r *http.Request, db *store.DB, bulk *document.Bulk, docs *docume
 					edit.Attachments = append(edit.Attachments, attachments.Edit(a))
 				}
 			}
-			if err := db.CheckStubs(r.Context(), &edit, bulk.Replicated); err != nil {
+			if err := db.CheckStubs(r.Context(), &edit, store.WriteOptions{Replicated: bulk.Replicated}); err != nil {
 				return err
 			}
 		}
