@@ -30,7 +30,7 @@ func TestFiguresBackup(t *testing.T) {
 	for at := 0; at < docs; at += 1000 {
 		var b strings.Builder
 		for i := at; i < at+1000; i++ {
-			fmt.Fprintf(&b, ",%s", figureDoc(i))
+			fmt.Fprintf(&b, `,{"_id":"doc%08d",%s`, i, figureDoc(i))
 		}
 		f.server.do(201, "POST", "/many/_bulk_docs", `{"docs":[`+b.String()[1:]+`]}`)
 	}
