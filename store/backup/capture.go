@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/tododb/tododb/store"
 )
@@ -46,13 +47,16 @@ func Capture(ctx context.Context, db store.Bare, w io.Writer, opt Options) (End,
 
 // countedWriter counts bytes.
 type countedWriter struct {
-	w io.Writer
-	n int64
+	w      io.Writer
+	n      int64
+	waited time.Duration // for who takes the bytes
 }
 
 func (c *countedWriter) Write(p []byte) (int, error) {
+	began := time.Now()
 	n, err := c.w.Write(p)
 	c.n += int64(n)
+	c.waited += time.Since(began)
 	return n, err
 }
 
@@ -78,6 +82,7 @@ func (s *sender) run(ctx context.Context, c *store.Capture, out *countedWriter) 
 	}
 	sink := &spoolSink{spool: &s.spool}
 	for more := true; more; {
+		began, waited := time.Now(), out.waited
 		if more, err = c.Page(ctx, sink); err != nil {
 			return End{}, err
 		}
@@ -94,9 +99,32 @@ func (s *sender) run(ctx context.Context, c *store.Capture, out *countedWriter) 
 			seq = c.End().Point.Seq
 		}
 		s.opt.Progress(Progress{Seq: seq, Of: max(of, seq), Documents: s.documents, Bytes: out.n})
+		if waited = out.waited - waited; more && c.Written() {
+			if err := rest(ctx, restFor*(time.Since(began)-waited)-waited); err != nil {
+				return End{}, err
+			}
+		}
 	}
 	end := c.End()
 	return s.w.End(End{Point: end.Point, Documents: end.Docs, Deleted: end.Deleted})
+}
+
+// restFor is how many times longer than it works a stream rests while somebody writes to the
+// database, so that writers keep what they need of the processors.
+const restFor = 8
+
+func rest(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // send writes what was read.
