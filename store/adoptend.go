@@ -207,9 +207,6 @@ func (w *writer) countSome(from []byte) (resume []byte, err error) {
 	return resume, err
 }
 
-// errMisfit ends a check at the first problem.
-var errMisfit = errors.New("misfit")
-
 // verify checks what Check checks, except for the content of attachments, which was checked when it
 // came.
 func (a *Adoption) verify() error {

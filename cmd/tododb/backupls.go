@@ -74,7 +74,7 @@ func backupListCommand() *cobra.Command {
 }
 
 // wantedFlags say which backup is meant.
-type wantedFlags struct{ id, at, server string }
+type wantedFlags struct{ at, server string }
 
 func (f *wantedFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.at, "at", "", "ID of a backup, or a time, of which the newest backup not younger is taken: 2026-11-29 15:04, 15:04, or 90m, 12h, 2d ago; empty: the newest")
