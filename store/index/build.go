@@ -95,7 +95,13 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		began = 0
 	}
 	ix.reached(st.seq)
-	if st.seq >= info.UpdateSeq && st.purgeSeq >= info.PurgeSeq {
+	behind := st.seq < info.UpdateSeq || st.purgeSeq < info.PurgeSeq
+	if !behind { // a build that was cut short may have left dead entries
+		if _, behind, err = ix.toLetGo(ctx, ended); err != nil {
+			return err
+		}
+	}
+	if !behind {
 		ix.settle(st.seq)
 		return nil
 	}
@@ -158,10 +164,12 @@ func (ix *Index) buildOn(ctx context.Context) error {
 			return errMoved
 		}
 	}
-	if now := info.Dead.Newest; now > ended && now > began { // meanwhile, so they may have been missed
+	// The changes that the index has now may be those of tombstones that have ended meanwhile.
+	newest := info.Dead.Newest
+	if newest > ended && newest > began { // it may have missed them
 		return errors.Join(ix.renewMissed(ctx, &st), errMoved)
 	}
-	if err := ix.letGo(ctx, &st, ended, reducers); err != nil {
+	if err := ix.letGo(ctx, &st, newest, reducers); err != nil {
 		return err
 	}
 	ix.settle(st.seq)

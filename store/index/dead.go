@@ -28,14 +28,13 @@ func (ix *Index) renewMissed(ctx context.Context, st *state) error {
 // letGoDocs is of how many documents the entries go in one transaction.
 const letGoDocs = 1000
 
-// letGo removes what the index has of deleted documents up to a sequence, whose tombstones have ended.
-func (ix *Index) letGo(ctx context.Context, st *state, ended uint64, reducers []Reducer) error {
+// toLetGo tells whether the index may have entries of tombstones that have ended, up to a sequence;
+// those up to from are removed.
+func (ix *Index) toLetGo(ctx context.Context, ended uint64) (from uint64, some bool, err error) {
 	if !ix.def.Changes || ended == 0 {
-		return nil
+		return 0, false, nil
 	}
-	sub := ix.storage()
-	var from uint64
-	err := sub.View(ctx, func(r engine.Reader) error {
+	err = ix.storage().View(ctx, func(r engine.Reader) error {
 		v, err := r.Get(spaceState, endedKey)
 		if err != nil || v == nil {
 			return err
@@ -47,9 +46,16 @@ func (ix *Index) letGo(ctx context.Context, st *state, ended uint64, reducers []
 		}
 		return nil
 	})
-	if err != nil || from >= ended {
-		return storageError(err)
+	return from, from < ended, storageError(err)
+}
+
+// letGo removes what the index has of deleted documents up to a sequence, whose tombstones have ended.
+func (ix *Index) letGo(ctx context.Context, st *state, ended uint64, reducers []Reducer) error {
+	from, some, err := ix.toLetGo(ctx, ended)
+	if !some || err != nil {
+		return err
 	}
+	sub := ix.storage()
 	for view := range ix.def.Views {
 		prefix := []byte{byte(view)}
 		next := from + 1

@@ -170,3 +170,49 @@ func TestPurgesMeanwhileAreNotMissed(t *testing.T) {
 		ix.Release()
 	}
 }
+
+// After waiting, nobody is told of deletions whose tombstones have ended while the index was
+// brought up to date.
+func TestTombstonesThatEndMeanwhileAreLetGo(t *testing.T) {
+	t.Parallel()
+	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
+	db := w.create(t, "db")
+	defer db.Release()
+	def, expire := keysDefinition(), false
+	fresh := def.Views[0].NewReducer
+	def.Views[0].NewReducer = func(ctx context.Context) (index.Reducer, error) {
+		if expire { // the builder has already asked which tombstones have ended
+			w.expire(t, db)
+		}
+		return fresh(ctx)
+	}
+	changes := func() []uint64 {
+		ix := w.open(t, db, def)
+		defer ix.Release()
+		seqs, _, err := ix.Changes(t.Context(), index.ChangesQuery{To: 1 << 40, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seqs
+	}
+	put(t, db, "a", `{"k":[1],"v":1}`)
+	changes()
+	d, err := db.Get(t.Context(), "a", store.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tombstone := store.Edit{Doc: document.Doc{ID: "a", Rev: d.Rev, HasRev: true, Deleted: true, Body: []byte("{}")}}
+	if res, err := db.Write(t.Context(), []store.Edit{tombstone}, store.WriteOptions{}); err != nil || res[0].Err != nil {
+		t.Fatal(err, res)
+	}
+	if got := changes(); len(got) != 1 {
+		t.Fatalf("the deletion is the only change: %v", got)
+	}
+	put(t, db, "b", `{"k":[1],"v":1}`)
+	expire = true
+	changes()
+	expire = false
+	if got := changes(); len(got) != 1 || got[0] != 3 {
+		t.Errorf("changes %v, want only that of the document that is there", got)
+	}
+}
