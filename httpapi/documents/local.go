@@ -85,10 +85,15 @@ func (d *Room) PutLocal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	doc.ID = id
-	if err := d.pushes.write(db, id, &doc); err != nil {
+	written, err := d.pushes.write(db, id, &doc)
+	if err != nil {
 		return err
 	}
-	return writeDocument(w, r, db, &docQuery{batch: q.batch, replicated: q.replicated}, doc)
+	err = writeDocument(w, r, db, &docQuery{batch: q.batch, replicated: q.replicated}, doc)
+	if err == nil {
+		written()
+	}
+	return err
 }
 
 func (d *Room) DeleteLocal(w http.ResponseWriter, r *http.Request) error {

@@ -1,6 +1,7 @@
 package documents
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -25,6 +26,9 @@ import (
 // a mere restart is the same place. If there was no session before, it compares everything once. A
 // session that goes on over the beginning of an epoch is told once to start again: its checkpoint
 // is refused.
+//
+// A session that is told where to begin (the option since) records that before it does anything, and
+// looks the same. So nothing is refused more than twice, or such a session would never come to work.
 
 // maxPushLogs is how many checkpoints are remembered. One that is forgotten is doubted again.
 const maxPushLogs = 100_000
@@ -35,13 +39,18 @@ type pushLogs struct {
 	seen *lru.Cache[pushLogID, *pushLog]
 }
 
-type pushLogID struct{ db, epoch, id string }
+// pushLogID is a hash: an id may be long, and anybody can ask for any number of them.
+type pushLogID [sha256.Size]byte
 
 // pushLog is what is known of a checkpoint in an epoch.
 type pushLog struct {
 	reads   int  // since the beginning, or since it was refused
+	refused int  // times
 	trusted bool // a session has compared
 }
+
+// mostRefusals is how often a checkpoint is refused.
+const mostRefusals = 2
 
 func newPushLogs() *pushLogs {
 	seen, _ := lru.New[pushLogID, *pushLog](maxPushLogs) // it fails only for a size below 1
@@ -50,7 +59,7 @@ func newPushLogs() *pushLogs {
 
 // of is what is known of a checkpoint. The caller holds mu.
 func (p *pushLogs) of(db *store.DB, id string) *pushLog {
-	key := pushLogID{db.Name(), db.Epoch(), id}
+	key := pushLogID(sha256.Sum256([]byte(db.Name() + "\x00" + db.Epoch() + "\x00" + id)))
 	l, ok := p.seen.Get(key)
 	if !ok {
 		l = &pushLog{}
@@ -116,21 +125,23 @@ var errPushAgain = wire.Errorf(http.StatusServiceUnavailable, "service_unavailab
 	"The server was started again, and its files may have been put back: start the replication again, to compare.")
 
 // write judges a local document that is to be written. A session that begins reads its checkpoint when
-// it starts, and again before it writes it; one that goes on only does the latter.
-func (p *pushLogs) write(db *store.DB, id string, doc *document.Doc) error {
+// it starts, and again before it writes it; one that goes on only does the latter. The caller calls
+// written once the document is there: until then the one that it replaces is still doubted.
+func (p *pushLogs) write(db *store.DB, id string, doc *document.Doc) (written func(), _ error) {
 	if _, ok := readPushRecord(doc.Body); !ok {
-		return nil
+		return func() {}, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.of(db, id)
-	switch {
-	case l.trusted:
-	case l.reads < 2:
+	if !l.trusted && l.reads < 2 && l.refused < mostRefusals {
 		l.reads = 0
-		return errPushAgain
-	default:
-		l.trusted = true
+		l.refused++
+		return nil, errPushAgain
 	}
-	return nil
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		l.trusted = true
+	}, nil
 }

@@ -21,10 +21,18 @@ export async function firstSync (local, remote, options = {}) {
   // offered to it, if nothing else was written here before or meanwhile.
   const work = [local.replicate.from(remote, { ...pull, since: place.since })]
   const theirs = place.ours === place.docs && place.began === 0
-  if (theirs && options.push !== false) work.push(local.replicate.to(remote, { ...options, ...options.push, ...once, since: place.ours }))
+  if (theirs && options.push !== false) work.push(push(() => local.replicate.to(remote, { ...options, ...options.push, ...once, since: place.ours })))
   await Promise.all(work)
   place.done = true
   await save()
+}
+
+// push leaves the checkpoint of a push. Since its start the server has not heard of it, and refuses it
+// twice: it cannot tell it from one that is older than the server's files.
+async function push (replicate) {
+  for (let refused = 0; ; refused++) {
+    try { return await replicate() } catch (err) { if (err.status !== 503 || refused === 2) throw err }
+  }
 }
 
 async function load (local, remote, path, place, save) {
