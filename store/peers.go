@@ -20,6 +20,10 @@ type checkpoint struct {
 	place string // the sequence as it is written there
 }
 
+// maxPlace is more than a sequence of ours takes as text. What is longer is a place in another database, and
+// is not kept: anybody may write any number of checkpoints.
+const maxPlace = 100
+
 // parseCheckpoint reads a record of the local space, if it is a checkpoint.
 func parseCheckpoint(k, v []byte) (c checkpoint, is bool, err error) {
 	if !isCheckpoint(v) {
@@ -35,7 +39,7 @@ func parseCheckpoint(k, v []byte) (c checkpoint, is bool, err error) {
 	}
 	err = jsonscan.EachMember(body, func(name, value []byte) error {
 		if string(name) == "source_last_seq" || string(name) == "last_seq" && c.place == "" {
-			if text, err := jsonscan.Text(value); err == nil {
+			if text, err := jsonscan.Text(value); err == nil && len(text) <= maxPlace {
 				c.place = text
 			}
 		}
