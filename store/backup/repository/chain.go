@@ -107,16 +107,9 @@ func docKeyOf(id []byte) docKey {
 
 // fold is what streams, one after the other, come to: of each document that is there in the end,
 // the sequence of its last capture.
-type fold struct {
-	docs map[docKey]captured
-}
+type fold struct{ docs map[docKey]uint64 }
 
-type captured struct {
-	seq   uint64
-	again bool // there is an earlier capture of the document
-}
-
-func newFold() *fold { return &fold{docs: map[docKey]captured{}} }
+func newFold() *fold { return &fold{docs: map[docKey]uint64{}} }
 
 // add takes an item in.
 func (f *fold) add(item *backup.Item) error {
@@ -126,9 +119,7 @@ func (f *fold) add(item *backup.Item) error {
 		if err != nil {
 			return err
 		}
-		k := docKeyOf(d.ID)
-		_, again := f.docs[k]
-		f.docs[k] = captured{d.Seq, again}
+		f.docs[docKeyOf(d.ID)] = d.Seq
 	case backup.KindGone:
 		delete(f.docs, docKeyOf(item.Payload))
 	case backup.KindSurvivors:
@@ -136,11 +127,11 @@ func (f *fold) add(item *backup.Item) error {
 		if err != nil {
 			return err
 		}
-		for k, c := range f.docs {
-			if c.seq < s.From || c.seq > s.To {
+		for k, seq := range f.docs {
+			if seq < s.From || seq > s.To {
 				continue
 			}
-			if _, is := slices.BinarySearch(s.Seqs, c.seq); !is {
+			if _, is := slices.BinarySearch(s.Seqs, seq); !is {
 				delete(f.docs, k)
 			}
 		}
@@ -149,9 +140,9 @@ func (f *fold) add(item *backup.Item) error {
 }
 
 // has tells whether a capture is the one that counts.
-func (f *fold) has(d *backup.Document) (c captured, is bool) {
-	c, is = f.docs[docKeyOf(d.ID)]
-	return c, is && c.seq == d.Seq
+func (f *fold) has(d *backup.Document) bool {
+	seq, is := f.docs[docKeyOf(d.ID)]
+	return is && seq == d.Seq
 }
 
 // fold reads what the segments come to.

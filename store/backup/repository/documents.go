@@ -40,7 +40,7 @@ func (r *Repository) EachDocument(ctx context.Context, b *Backup, name string, f
 			if err != nil {
 				return err
 			}
-			if _, counts := f.has(&d); !counts {
+			if !f.has(&d) {
 				return nil
 			}
 			rec, err := store.ParseCaptured(d.Record)
@@ -106,7 +106,7 @@ func (r *Repository) documents(ctx context.Context, segments []Part, ids []strin
 		if _, wanted := trees[string(d.ID)]; !wanted {
 			return nil
 		}
-		if _, counts := f.has(&d); !counts {
+		if !f.has(&d) {
 			return nil
 		}
 		rec, err := store.ParseCaptured(append([]byte(nil), d.Record...))

@@ -166,13 +166,16 @@ type survey struct {
 	fold   *fold
 	gone   map[string]bool        // ids, also of documents that came before these streams
 	bodies map[store.BodyKey]bool // of documents that were captured again, which still have them
-	voided map[byte]uint64        // where the last space item of each space is, counted over all
-	first  backup.Header
-	last   backup.Header
-	end    backup.End
-	whole  bool // nothing came before
-	listed bool // there are survivors
-	begun  int  // streams
+	// attached has the attachments that the merged stream has announced, with the sequences since
+	// which they are linked.
+	attached map[store.Digest]uint64
+	voided   map[byte]uint64 // where the last space item of each space is, counted over all
+	first    backup.Header
+	last     backup.Header
+	end      backup.End
+	whole    bool // nothing came before
+	listed   bool // there are survivors
+	begun    int  // streams
 }
 
 // mergeGroup merges the segments of a group into others; nil: they stay as they are.
@@ -189,6 +192,7 @@ func (r *Repository) mergeGroup(ctx context.Context, g *group) (parts []Part, er
 	if err := w.Begin(head); err != nil {
 		return nil, err
 	}
+	s.attached = map[store.Digest]uint64{}
 	if err := r.mergeDocuments(ctx, g, s, w, out); err != nil {
 		return nil, err
 	}
@@ -257,7 +261,42 @@ func (r *Repository) survey(ctx context.Context, g *group) (*survey, error) {
 	if err != nil || !whole {
 		return nil, err
 	}
-	return s, r.each(ctx, g.segments, func(_ *backup.Reader, item *backup.Item) error {
+	return s, r.surveyBodies(ctx, g, s)
+}
+
+// surveyBodies finds the bodies that came for a capture that does not count, and which of them are
+// needed nevertheless: by a later capture of that document, or, where an earlier merge has left
+// such a body, by any other.
+func (r *Repository) surveyBodies(ctx context.Context, g *group, s *survey) error {
+	var waiting []store.BodyKey
+	err := r.each(ctx, g.segments, func(_ *backup.Reader, item *backup.Item) error {
+		switch item.Kind {
+		case backup.KindHeader:
+			waiting = waiting[:0]
+		case backup.KindBody:
+			key, _, err := item.Body()
+			if err != nil {
+				return err
+			}
+			waiting = append(waiting, store.BodyKey(key))
+		case backup.KindDocument:
+			d, err := item.Document()
+			if err != nil {
+				return err
+			}
+			if !s.fold.has(&d) {
+				for _, k := range waiting {
+					s.bodies[k] = false
+				}
+			}
+			waiting = waiting[:0]
+		}
+		return nil
+	})
+	if err != nil || len(s.bodies) == 0 {
+		return err
+	}
+	return r.each(ctx, g.segments, func(_ *backup.Reader, item *backup.Item) error {
 		if item.Kind != backup.KindDocument {
 			return nil
 		}
@@ -265,7 +304,7 @@ func (r *Repository) survey(ctx context.Context, g *group) (*survey, error) {
 		if err != nil {
 			return err
 		}
-		if c, is := s.fold.has(&d); !is || !c.again {
+		if !s.fold.has(&d) {
 			return nil
 		}
 		rec, err := store.ParseCaptured(d.Record)
@@ -274,7 +313,9 @@ func (r *Repository) survey(ctx context.Context, g *group) (*survey, error) {
 		}
 		keys, err := rec.Bodies()
 		for _, k := range keys {
-			s.bodies[k] = true
+			if _, is := s.bodies[k]; is {
+				s.bodies[k] = true
+			}
 		}
 		return err
 	})
@@ -298,6 +339,8 @@ func (r *Repository) mergeDocuments(ctx context.Context, g *group, s *survey, w 
 	var waiting []*backup.Item // what came for the next document
 	return r.each(ctx, g.segments, func(_ *backup.Reader, item *backup.Item) error {
 		switch item.Kind {
+		case backup.KindHeader: // the stream before was cut here, and its bodies come again if they are needed
+			waiting = slices.DeleteFunc(waiting, func(i *backup.Item) bool { return i.Kind == backup.KindBody })
 		case backup.KindAttachment, backup.KindBody:
 			waiting = append(waiting, &backup.Item{Kind: item.Kind, Payload: slices.Clone(item.Payload)})
 		case backup.KindDocument:
@@ -305,7 +348,7 @@ func (r *Repository) mergeDocuments(ctx context.Context, g *group, s *survey, w 
 			if err != nil {
 				return err
 			}
-			_, counts := s.fold.has(&d)
+			counts := s.fold.has(&d)
 			if err := copyNeeded(w, waiting, s, counts); err != nil {
 				return err
 			}
@@ -322,42 +365,33 @@ func (r *Repository) mergeDocuments(ctx context.Context, g *group, s *survey, w 
 	})
 }
 
-// copyNeeded copies what came for a document: all of it, or the bodies that its last capture still
-// needs and their attachments.
+// copyNeeded copies what came for a document: all its bodies, or those that its last capture still
+// needs, and in any case the attachments. A stream announces an attachment only once, and one that
+// continues it not again, so bodies of other documents, here and in later segments, may rest on it.
 func copyNeeded(w *backup.Writer, waiting []*backup.Item, s *survey, all bool) error {
-	needed := map[store.Digest]bool{}
-	keep := make([]bool, len(waiting))
-	for i, item := range waiting {
-		if item.Kind != backup.KindBody {
-			continue
-		}
-		key, value, err := item.Body()
-		if err != nil {
-			return err
-		}
-		if keep[i] = all || s.bodies[store.BodyKey(key)]; !keep[i] {
-			continue
-		}
-		atts, err := store.CapturedAttachments(value)
-		if err != nil {
-			return err
-		}
-		for _, a := range atts {
-			needed[a.Digest] = true
-		}
-	}
-	for i, item := range waiting {
-		if item.Kind == backup.KindAttachment {
+	for _, item := range waiting {
+		needed := all
+		switch item.Kind {
+		case backup.KindBody:
+			key, _, err := item.Body()
+			if err != nil {
+				return err
+			}
+			needed = all || s.bodies[store.BodyKey(key)]
+		case backup.KindAttachment:
 			a, err := item.Attachment()
 			if err != nil {
 				return err
 			}
-			keep[i] = needed[a.Digest]
+			linked, announced := s.attached[a.Digest]
+			needed = !announced || linked < a.Linked
+			s.attached[a.Digest] = max(linked, a.Linked)
 		}
-		if keep[i] {
-			if err := w.Copy(item); err != nil {
-				return err
-			}
+		if !needed {
+			continue
+		}
+		if err := w.Copy(item); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -2,10 +2,14 @@ package repository_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/backup/repository"
+	"github.com/tododb/tododb/store/document"
 )
 
 // What many backups have brought becomes one segment when nobody needs the steps between, and takes
@@ -55,5 +59,75 @@ func TestPruneMerges(t *testing.T) {
 			t.Errorf("the next backup has %d segments", n)
 		}
 		compare(t, "the next one", w.restored(repo, next), state(t, w.s, w.eng))
+	}
+}
+
+// An attachment comes once, with the first document that has it. Others rest on it, also in later
+// backups, when that document has lost it.
+func TestPruneKeepsSharedAttachments(t *testing.T) {
+	w := newWorld(t, 1)
+	w.must(w.s.Create(t.Context(), "db"))
+	repo := create(t, repository.NewFolder(t.TempDir()), repository.Keys{})
+	w.put("db", "first", `{"n":1}`, "early", "late")
+	w.put("db", "second", `{"n":1}`, "early")
+	w.backup(repo)
+	w.put("db", "first", `{"n":2}`)
+	w.in("db", func(db store.Bare) { w.must(db.Compact(t.Context())) })
+	w.put("db", "keeps", `{"n":1}`, "late")
+	w.backup(repo)
+	for range 3 {
+		_, err := repo.Forget(t.Context(), repository.Forgetting{Keep: repository.Keep{Last: 1}})
+		w.must(err)
+		done, err := repo.Prune(t.Context(), repository.Pruning{})
+		w.must(err)
+		if done.Merged == 0 {
+			t.Errorf("nothing was merged: %+v", done)
+		}
+		b, err := repo.Find(t.Context(), repository.Wanted{})
+		w.must(err)
+		compare(t, "what was merged", w.restored(repo, b), state(t, w.s, w.eng))
+		w.put("db", "third", `{"n":1}`, "early", "late")
+		b = w.backup(repo)
+		compare(t, "the next one", w.restored(repo, b), state(t, w.s, w.eng))
+		_, err = repo.Verify(t.Context(), nil, func(problem string) { t.Error(problem) }, nil)
+		w.must(err)
+	}
+}
+
+// A merge leaves bodies that a later capture of their document needs where they came, in front of
+// another document. The next merge may drop that one's capture, and not the bodies.
+func TestPruneKeepsBodiesAfterMerges(t *testing.T) {
+	w := newWorld(t, 1)
+	w.must(w.s.Create(t.Context(), "db"))
+	repo := create(t, repository.NewFolder(t.TempDir()), repository.Keys{})
+	leaf := func(id string) {
+		doc, err := document.Parse(fmt.Appendf(nil, `{"leaf":%q}`, id), document.Options{})
+		w.must(err)
+		rev := revtree.Rev{Gen: 1, ID: strings.Repeat(id, 32)}
+		doc.ID, doc.Rev, doc.HasRev, doc.Path = "conflicted", rev, true, []revtree.Rev{rev}
+		w.in("db", func(db store.Bare) {
+			_, err := db.Write(t.Context(), []store.Edit{{Doc: doc}}, store.WriteOptions{Replicated: true})
+			w.must(err)
+		})
+	}
+	leaf("a")
+	w.put("db", "next", `{"n":1}`)
+	w.backup(repo)
+	for round := range 4 {
+		if round%2 == 0 {
+			leaf(fmt.Sprint(round))
+		} else {
+			w.put("db", "next", fmt.Sprintf(`{"round":%d}`, round))
+		}
+		b := w.backup(repo)
+		_, err := repo.Forget(t.Context(), repository.Forgetting{Keep: repository.Keep{Last: 1}})
+		w.must(err)
+		_, err = repo.Prune(t.Context(), repository.Pruning{})
+		w.must(err)
+		b, err = repo.Find(t.Context(), repository.Wanted{ID: b.ID})
+		w.must(err)
+		compare(t, "what was merged", w.restored(repo, b), state(t, w.s, w.eng))
+		_, err = repo.Verify(t.Context(), nil, func(problem string) { t.Error(problem) }, nil)
+		w.must(err)
 	}
 }

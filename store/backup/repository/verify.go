@@ -143,9 +143,15 @@ func (f *verifier) chain(ctx context.Context, c *Chain, name string) (err error)
 	}
 	bodies := map[store.BodyKey]bool{}
 	var chunk []byte
-	attached := map[store.Digest]bool{}
+	attached, announced := map[store.Digest]bool{}, map[store.Digest]bool{}
 	err = f.repo.each(ctx, c.Segments, func(_ *backup.Reader, item *backup.Item) error {
 		switch item.Kind {
+		case backup.KindAttachment:
+			a, err := item.Attachment()
+			if err != nil {
+				return err
+			}
+			announced[a.Digest] = true
 		case backup.KindBody:
 			key, value, err := item.Body()
 			if err != nil {
@@ -162,6 +168,9 @@ func (f *verifier) chain(ctx context.Context, c *Chain, name string) (err error)
 					continue
 				}
 				attached[a.Digest] = true
+				if !announced[a.Digest] {
+					f.problem("%s: attachment %s is needed before it comes", name, a.Digest)
+				}
 				f.v.Attachments++
 				sum := md5.New()
 				err := have.chunks(ctx, c.Key, a.Digest, func(b []byte) (err error) {
