@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -14,8 +16,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/tododb/tododb/httpapi"
+	"github.com/tododb/tododb/httpapi/backups/client"
 	"github.com/tododb/tododb/httpapi/httpapitest"
+	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/backup"
+	"github.com/tododb/tododb/store/backup/repository"
 )
 
 // backupOf takes a backup over HTTP, and returns it unpacked with its end point.
@@ -236,4 +241,32 @@ func TestServerIsBackedUp(t *testing.T) {
 		httpapitest.Wants(t, admin("PUT", "/_restore", bad), 400, "bad_request")
 	}
 	httpapitest.Wants(t, admin("GET", "/", ""), 200, `"name":"you"`)
+}
+
+// A server reads a plus in a path as a space, and dots as steps.
+func TestBackupClientNamesWhatItMeans(t *testing.T) {
+	s := httpapitest.Open(t, httpapi.Options{})
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	c, err := client.New(strings.Replace(web.URL, "http://", "http://admin:secret@", 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Create(t, "a/b+c")
+	in, err := c.Stream(t.Context(), "a/b+c", backup.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.Restore(t.Context(), "d+/e", in, backup.RestoreOptions{}), in.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a+b", "..", "_design/x+y", "50%/é ?#"} {
+		leaf := repository.Leaf{Path: []revtree.Rev{{Gen: 1, ID: strings.Repeat("a", 32)}}, JSON: []byte(`{"n":1}`)}
+		if err := c.PutLeaf(t.Context(), client.Writing{Database: "d+/e", ID: id, Leaf: &leaf}); err != nil {
+			t.Fatalf("%s: %v", id, err)
+		}
+		if now, err := c.Standing(t.Context(), "d+/e", id); err != nil || now.Rev != leaf.Path[0].String() {
+			t.Errorf("%s stands at %+v, %v", id, now, err)
+		}
+	}
 }

@@ -147,7 +147,7 @@ func related(ctx context.Context, m *multipart.Writer, body []byte, l *Writing) 
 func docPath(id string) string {
 	for _, prefix := range []string{"_design/", "_local/"} {
 		if name, is := strings.CutPrefix(id, prefix); is {
-			return "/" + prefix + url.PathEscape(name)
+			return "/" + prefix + escaped(name)
 		}
 	}
 	return path(id)

@@ -79,9 +79,18 @@ func path(parts ...string) string {
 	var b strings.Builder
 	for _, p := range parts {
 		b.WriteString("/")
-		b.WriteString(url.PathEscape(p))
+		b.WriteString(escaped(p))
 	}
 	return b.String()
+}
+
+// escaped writes a name as one segment of a path. Servers read a plus as a space, as CouchDB does, and
+// a name of only dots would be a step in the path.
+func escaped(name string) string {
+	if strings.Trim(name, ".") == "" {
+		return strings.ReplaceAll(name, ".", "%2E")
+	}
+	return strings.ReplaceAll(url.PathEscape(name), "+", "%2B")
 }
 
 // message is a request.
