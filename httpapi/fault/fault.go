@@ -87,7 +87,7 @@ var apiErrors = []struct {
 	{script.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{index.ErrNoRoom, 507, "insufficient_storage", "The server's disk is nearly full: this index is not brought up to date; update=false reads it as it is."},
-	{index.ErrTooManyRows, 500, "too_many_rows", "A document with an id of more than 1,024 bytes has too many rows: its id would take more than 64 MiB in them."},
+	{index.ErrTooManyRows, 500, "too_many_rows", "A document has too many rows with a long id or long keys. An id of more than 1,024 bytes may take 64 MiB in all rows, and such keys may take 32 MiB."},
 	{index.ErrTooManyViews, 500, "too_many_views", "A design document may have 250 views."},
 	{index.ErrRenewed, 503, "service_unavailable", "The index is being rebuilt; try again."},
 	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged and is being rebuilt."},

@@ -77,7 +77,7 @@ type mapped struct {
 	rows    []row // by key
 }
 
-// row is a record of the row space; prefix is the length of its view and key part.
+// row is a record of the row space; prefix is the length of its view and collated key.
 type row struct {
 	key, value []byte
 	prefix     int
@@ -306,11 +306,13 @@ func (c *collector) read(ctx context.Context, b *batch, work chan<- piece, writt
 	return err
 }
 
-// Every row has the id of its document, and all rows of a document are in memory together. So an
-// id longer than longID may take at most mostOfID bytes in them.
+// Every row has the id of its document, and all rows of a document are in memory together, their
+// keys in several forms. So an id longer than longID may take at most mostOfID bytes in them, and
+// collated keys longer than longID at most mostOfKeys.
 const (
-	longID   = 1024
-	mostOfID = 64 << 20
+	longID     = 1024
+	mostOfID   = 64 << 20
+	mostOfKeys = 32 << 20
 )
 
 // pieceMapper maps pieces of a batch with one mapper.
@@ -365,7 +367,11 @@ func (w *pieceMapper) add(ctx context.Context, p piece) error {
 			return fmt.Errorf("%w: %.100q", ErrTooManyRows, id)
 		}
 		w.e.in(id)
-		return w.e.emit(view, order, key, value)
+		err := w.e.emit(view, order, key, value)
+		if err == nil && w.e.long > mostOfKeys {
+			err = fmt.Errorf("%w: %.100q", ErrTooManyRows, id)
+		}
+		return err
 	})
 	if errors.Is(err, errEnough) {
 		rest := where[now]
@@ -409,6 +415,7 @@ type emitter struct {
 	begin []byte    // of the keys, in a partitioned index
 	emits []emitted // of one document
 	own   arena     // of emits
+	long  int       // bytes of the long keys in emits
 }
 
 // in says which document is emitting.
@@ -422,6 +429,7 @@ func (e *emitter) in(id string) {
 // forget releases the output for a document whose records are made.
 func (e *emitter) forget() {
 	clear(e.emits)
+	e.long = 0
 	e.emits = e.emits[:0]
 	if e.own.free = e.own.free[:0]; cap(e.own.free) > arenaBlock {
 		e.own.free = nil
@@ -429,7 +437,7 @@ func (e *emitter) forget() {
 }
 
 type emitted struct {
-	prefix     []byte // view and key part
+	prefix     []byte // view and collated key
 	key, value []byte
 }
 
@@ -452,8 +460,11 @@ func (e *emitter) emit(view int, order, key, value []byte) (err error) {
 		e.key = append(append(e.key[:0], e.begin...), order...)
 		order = e.key
 	}
-	prefix := append(e.own.room(1+min(len(order), longKey)), byte(view))
-	prefix = e.own.take(appendKeyPart(prefix, order))
+	if len(order) > longID {
+		e.long += len(order)
+	}
+	prefix := append(e.own.room(1+len(order)), byte(view))
+	prefix = e.own.take(append(prefix, order...))
 	e.emits = append(e.emits, emitted{prefix, e.own.clone(key), e.own.clone(value)})
 	return nil
 }

@@ -32,9 +32,8 @@ func Prefix(view int, prefix []byte) Range {
 	return Range{View: view, Low: Bound{Key: prefix}, High: Bound{Key: append(slices.Clip(slices.Clone(prefix)), collate.After)}}
 }
 
-// place is where a bound lies among the records. If its key is longer than maxKey, it lies
-// somewhere among the rows whose keys begin the same. Then its place is before all of them, or
-// after them if high is set.
+// place is where a bound lies among the records; no bound is the end of the view if high is set, else
+// its beginning.
 func (b *Bound) place(view int, high bool) []byte {
 	if b.Key == nil {
 		if high {
@@ -42,15 +41,8 @@ func (b *Bound) place(view int, high bool) []byte {
 		}
 		return []byte{byte(view)}
 	}
-	p := append([]byte{byte(view)}, b.Key...)
-	if len(b.Key) > maxKey {
-		p = p[:1+maxKey]
-		if high {
-			p = append(p, bytes.Repeat([]byte{0xff}, hashSize+1)...)
-		}
-		return p
-	}
-	p = append(p, b.ID...)
+	p := make([]byte, 0, 2+len(b.Key)+len(b.ID))
+	p = append(append(append(p, byte(view)), b.Key...), b.ID...)
 	switch {
 	case b.Past && b.ID == "":
 		p = append(p, collate.After)
@@ -60,27 +52,6 @@ func (b *Bound) place(view int, high bool) []byte {
 	return p
 }
 
-// compare says on which side of the bound a document's rows under a key lie: negative before
-// it, positive after it.
-func (b *Bound) compare(key []byte, id []byte) int {
-	c := bytes.Compare(key, b.Key)
-	if c == 0 && b.ID != "" {
-		c = bytes.Compare(id, []byte(b.ID))
-	}
-	switch {
-	case c != 0:
-		return c
-	case b.Past:
-		return -1
-	}
-	return 1
-}
-
-// holds reports whether the range contains a document's rows under a key.
-func (rg *Range) holds(key, id []byte) bool {
-	return (rg.Low.Key == nil || rg.Low.compare(key, id) > 0) && (rg.High.Key == nil || rg.High.compare(key, id) < 0)
-}
-
 // onlyKey is the key if the range is all rows of one key, else nil.
 func (rg *Range) onlyKey() []byte {
 	if rg.Low.Key == nil || rg.Low.Past || !rg.High.Past || !bytes.Equal(rg.Low.Key, rg.High.Key) {
@@ -88,10 +59,6 @@ func (rg *Range) onlyKey() []byte {
 	}
 	return rg.Low.Key
 }
-
-// exact reports whether both bounds lie between records. Then the range is exactly the records
-// between their places.
-func (rg *Range) exact() bool { return len(rg.Low.Key) <= maxKey && len(rg.High.Key) <= maxKey }
 
 // less orders bounds as low ones.
 func less(a, b *Bound) int {

@@ -118,8 +118,8 @@ var (
 	// ErrNoRoom says that the disk is too full to bring an index up to date (Options.NoRoom).
 	ErrNoRoom = errors.New("index: the disk is nearly full")
 	// ErrTooManyRows says that a document with a long id has so many rows that its id takes more
-	// than 64 MiB in them.
-	ErrTooManyRows = errors.New("index: too many rows with a long id")
+	// than 64 MiB in them, or that its long keys take more than 32 MiB, collated.
+	ErrTooManyRows = errors.New("index: too many rows with a long id or long keys")
 	// ErrRenewed says that the index was damaged, or lacked what it needs to follow its
 	// database, and is being rebuilt: ask again.
 	ErrRenewed = errors.New("index: rebuilt while it was read")

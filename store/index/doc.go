@@ -26,9 +26,8 @@
 //	summary  view, level, key, document id      rows and reduction of a segment
 //	byseq    view, key, sequence                document id: with Definition.Changes
 //
-// Keys come from package collate. A key longer than 900 bytes stands in rows as its first 900
-// bytes and a hash; such rows are put in order when they are read. Document ids have any length:
-// package store/engine/anykey says how engines hold them.
+// Keys come from package collate. They and document ids have any length: package
+// store/engine/anykey says how engines hold them.
 //
 // # Summaries
 //

@@ -31,9 +31,9 @@ func (ix *Index) Changes(ctx context.Context, q ChangesQuery) (seqs []uint64, mo
 		return nil, false, errors.New("index: entries by sequence are not kept")
 	}
 	err = ix.read().view(ctx, func(r engine.Reader) error {
-		p := picker{q: &q, r: r, def: ix.def}
+		p := picker{q: &q, r: r}
 		if q.Ranges == nil {
-			if err := p.entries([]byte{byte(q.View)}, nil); err != nil {
+			if err := p.entries([]byte{byte(q.View)}); err != nil {
 				return err
 			}
 		}
@@ -53,7 +53,6 @@ func (ix *Index) Changes(ctx context.Context, q ChangesQuery) (seqs []uint64, mo
 type picker struct {
 	q    *ChangesQuery
 	r    engine.Reader
-	def  *Definition
 	seqs []uint64
 	more bool
 }
@@ -74,7 +73,7 @@ func (p *picker) settle() {
 func (p *picker) keys(rg *Range) error {
 	view := byte(rg.View)
 	if key := rg.onlyKey(); key != nil {
-		return p.entries(appendKeyPart([]byte{view}, key), nil)
+		return p.entries(append([]byte{view}, key...))
 	}
 	from, to := rg.Low.place(rg.View, false), rg.High.place(rg.View, true)
 	if len(from) == 1 {
@@ -92,11 +91,7 @@ func (p *picker) keys(rg *Range) error {
 		if err != nil || prefix == nil {
 			return err
 		}
-		var in func(id []byte, deleted bool) (bool, error)
-		if len(prefix) == 1+longKey && !rg.exact() {
-			in = func(id []byte, deleted bool) (bool, error) { return p.holds(rg, prefix, id, deleted) }
-		}
-		if err := p.entries(prefix, in); err != nil {
+		if err := p.entries(prefix); err != nil {
 			return err
 		}
 		if len(p.seqs) > 4*p.q.Limit+1000 {
@@ -107,32 +102,8 @@ func (p *picker) keys(rg *Range) error {
 	return nil
 }
 
-// holds reports whether a range bounded by long keys contains a document under another long
-// key. The key of a deleted document is no longer known; its deletion is reported, which does
-// no harm.
-func (p *picker) holds(rg *Range, prefix, id []byte, deleted bool) (bool, error) {
-	if deleted {
-		return true, nil
-	}
-	k := append(bytes.Clone(prefix), id...)
-	v, err := p.r.Get(spaceRows, k)
-	if err != nil {
-		return false, err
-	}
-	rec, err := parseRow(k, v)
-	if err != nil {
-		return false, err
-	}
-	json, err := rec.firstKey()
-	if err != nil {
-		return false, err
-	}
-	key, err := p.def.appendKey(nil, rg.View, id, json)
-	return err == nil && rg.holds(key, id), err
-}
-
 // entries takes in the entries of one key, as many as are needed.
-func (p *picker) entries(prefix []byte, in func(id []byte, deleted bool) (bool, error)) error {
+func (p *picker) entries(prefix []byte) error {
 	rg := engine.Range{From: appendSeqKey(nil, prefix, p.q.Since+1), To: appendSeqKey(nil, prefix, p.q.To+1), Reverse: p.q.Descending}
 	if p.q.Since >= p.q.To {
 		return nil
@@ -141,11 +112,6 @@ func (p *picker) entries(prefix []byte, in func(id []byte, deleted bool) (bool, 
 	return p.r.Scan(spaceBySeq, rg, func(k, v []byte) (bool, error) {
 		if len(v) < 2 || v[0] != record.Version {
 			return false, corrupt("entry by sequence of unknown version")
-		}
-		if in != nil {
-			if ok, err := in(v[2:], v[1]&docDeleted != 0); !ok || err != nil {
-				return err == nil, err
-			}
 		}
 		p.seqs = append(p.seqs, binary.BigEndian.Uint64(k[len(k)-8:]))
 		n++

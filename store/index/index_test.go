@@ -164,7 +164,7 @@ func (r modelRow) String() string { return r.key + "/" + r.id + "/" + r.value }
 var middleKey, _ = collate.AppendKey(nil, []byte("50000"))
 
 var someKeys = func() []string {
-	long := strings.Repeat("x", 1000)
+	long := strings.Repeat("x", 3000) // longer than keys of the engine
 	keys := []string{"null", "true", "0", "1", "1.0", "2", `"a"`, `"A"`, `"b"`, `"é"`, `"e\u0301"`, "[]", "[1]", "[1,2]", `["a",1]`, `["a",2]`, `["a",2,3]`, "{}", `{"a":1}`}
 	for _, tail := range []string{"", "b", "a", "c"} {
 		keys = append(keys, `"`+long+tail+`"`, `["`+long+tail+`",1]`)

@@ -183,6 +183,86 @@ func TestBuildFails(t *testing.T) {
 	}
 }
 
+// A document may not fill the memory with long keys, which are kept in full.
+func TestLongKeysInManyRows(t *testing.T) {
+	w := boltWorld(t, index.Options{})
+	db := w.create(t, "db")
+	defer db.Release()
+	def := keysDefinition()
+	def.Views, def.NewMapper = def.Views[:1], func() (index.Mapper, error) { return firstView{}, nil }
+	keys := func(n int) string {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf(`"%s%d"`, strings.Repeat("k", 1<<20), i)) // two bytes for each letter
+		}
+		return `{"k":[` + strings.Join(all, ",") + `],"v":1}`
+	}
+	put(t, db, "a", keys(3))
+	ix := w.open(t, db, def)
+	defer ix.Release()
+	last := ""
+	err := ix.Rows(t.Context(), index.RowsQuery{Ranges: []index.Range{{}}, Descending: true, Limit: 1}, index.RowsTo{
+		Row: func(r *index.Row) error { last = string(r.Key); return nil },
+	})
+	if n := count(t, ix); n != 3 || err != nil || !strings.HasSuffix(last, `k2"`) {
+		t.Errorf("%d rows, %v, the last ends in %q", n, err, last[max(0, len(last)-5):])
+	}
+	put(t, db, "b", keys(17))
+	if err := ix.Wait(t.Context(), 2); !errors.Is(err, index.ErrTooManyRows) {
+		t.Errorf("34 MiB of keys: %v", err)
+	}
+}
+
+// firstView emits what keysMapper emits in view 0.
+type firstView struct{ keysMapper }
+
+func (m firstView) Map(ctx context.Context, d *store.Document, emit func(int, []byte, []byte) error) error {
+	return m.keysMapper.Map(ctx, d, func(view int, key, value []byte) error {
+		if view > 0 {
+			return nil
+		}
+		return emit(view, key, value)
+	})
+}
+
+// An index whose storage has an older form is built again.
+func TestOldFormIsRebuilt(t *testing.T) {
+	eng := storetest.Engine(t)
+	w := newWorld(t, eng, index.Options{})
+	db := w.create(t, "db")
+	defer db.Release()
+	put(t, db, "a", `{"k":[1],"v":1}`)
+	w.open(t, db, keysDefinition()).Release()
+	if err := w.m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	under, err := eng.Open(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer under.Close()
+	sub, err := under.Sub(t.Context(), "index-keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	err = sub.Update(t.Context(), func(tx engine.Tx) error {
+		v, err := tx.Get(16, []byte("state"))
+		return errors.Join(err, tx.Put(16, []byte("state"), append([]byte{v[0] - 1}, v[1:]...)), tx.DeleteRange(17, nil, nil))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := index.NewManager(t.Context(), index.Options{Store: w.s})
+	defer m.Close()
+	w.m = m
+	ix := w.open(t, db, keysDefinition())
+	defer ix.Release()
+	if n := count(t, ix); n != 1 {
+		t.Errorf("%d rows", n)
+	}
+}
+
 // A document may not fill the memory by repeating a long id in many rows.
 func TestLongIDInManyRows(t *testing.T) {
 	w := boltWorld(t, index.Options{})

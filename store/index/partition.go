@@ -2,7 +2,6 @@ package index
 
 import (
 	"bytes"
-	"crypto/sha256"
 
 	"github.com/tododb/tododb/store/collate"
 	"github.com/tododb/tododb/store/document"
@@ -12,19 +11,9 @@ import (
 // partition of its document, as a string in byte order, and then the row's own key. So rows,
 // segments and reductions of a partition stand together in each view.
 
-// maxPartition is the length up to which a key has the whole name. For a longer name it has the
-// beginning and a hash, so that the keys of rows have enough room.
-const maxPartition = 128
-
-// appendPartition appends the bytes that the keys of a partition's rows begin with. They are never
-// the beginning of another partition's bytes.
-func appendPartition(dst, name []byte) []byte {
-	if len(name) > maxPartition {
-		sum := sha256.Sum256(name)
-		name = append(append(make([]byte, 0, maxPartition+hashSize), name[:maxPartition]...), sum[:hashSize]...)
-	}
-	return collate.AppendText(dst, name)
-}
+// appendPartition appends what the keys of a partition's rows begin with. No such beginning is the
+// beginning of another.
+func appendPartition(dst, name []byte) []byte { return collate.AppendText(dst, name) }
 
 // In confines a range to the rows of a partition. The definition of its index is Partitioned.
 func (rg Range) In(partition string) Range {

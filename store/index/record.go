@@ -1,7 +1,6 @@
 package index
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 
@@ -23,39 +22,17 @@ func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
 }
 
-const (
-	// maxKey is the longest collated key that rows hold unchanged.
-	maxKey = 900
-	// longKey is the length of what replaces a longer one.
-	longKey = maxKey + hashSize
-
-	hashSize = 16
-)
-
-// appendKeyPart appends the form in which rows hold a collated key.
-func appendKeyPart(dst, key []byte) []byte {
-	if len(key) <= maxKey {
-		return append(dst, key...)
-	}
-	sum := sha256.Sum256(key)
-	dst = append(dst, key[:maxKey]...)
-	return append(dst, sum[:hashSize]...)
-}
-
-// A row's record has the key view | key part | document id and the value
+// A row's record has the key view | collated key | document id and the value
 //
-//	version | uvarint length of view and key part | uvarint n | n times: bytes key, bytes value
+//	version | uvarint length of view and collated key | uvarint n | n times: bytes key, bytes value
 //
 // with the rows that one document has under one key.
 type rowRecord struct {
-	prefix []byte // view and key part; aliases the record's key
+	prefix []byte // view and collated key; aliases the record's key
 	id     []byte // aliases that key too
 	n      int
 	pairs  []byte
 }
-
-// long reports whether the key part is only a part of the key.
-func (r *rowRecord) long() bool { return len(r.prefix) == 1+longKey }
 
 func appendRowHead(b []byte, prefix, n int) []byte {
 	b = binary.AppendUvarint(append(b, record.Version), uint64(prefix))
@@ -104,7 +81,7 @@ func (r *rowRecord) firstKey() ([]byte, error) {
 //	version | flags | uvarint seq | uvarint n | n times: bytes prefix |
 //	uvarint m | m times: bytes prefix
 //
-// where a prefix is view and key part. The first list is for the document's rows. The second,
+// where a prefix is view and collated key. The first list is for the document's rows. The second,
 // with Definition.Changes, is for rows that it had before.
 type docRecord struct {
 	deleted bool // its entries by sequence report a deletion
@@ -158,7 +135,7 @@ func parseDoc(v []byte) (d docRecord, err error) {
 //	uvarint bytes of rows | uvarint views | for each: uvarint rows, uvarint changed |
 //	while it is loaded: bytes loader
 //
-// Version 1 had the identity of the database in place of of and epoch.
+// An index of another version is built anew: up to version 2, rows had only the beginning of a long key.
 type state struct {
 	loader        string // the mark of the loader; "": none
 	signature     string
@@ -173,7 +150,7 @@ type viewState struct{ rows, changed uint64 }
 
 var stateKey = []byte("state")
 
-const stateVersion = 2
+const stateVersion = 3
 
 func (s *state) appendTo(b []byte) []byte {
 	b = record.AppendBytes(append(b, stateVersion), s.signature)
@@ -201,19 +178,13 @@ func readState(r engine.Reader, views int) (s state, found bool, err error) {
 		return s, false, err
 	}
 	rd := record.Read(v)
-	version := rd.Byte()
-	if version != stateVersion && version != record.Version {
+	if rd.Byte() != stateVersion {
 		return s, false, corrupt("state of unknown version")
 	}
 	s.signature = string(rd.Bytes())
-	if version == stateVersion {
-		s.of.N = rd.Uvarint()
-	}
+	s.of.N = rd.Uvarint()
 	s.of.Epoch = string(rd.Bytes())
 	s.seq, s.purgeSeq, s.bytes = rd.Uvarint(), rd.Uvarint(), int64(rd.Uvarint())
-	if version == record.Version {
-		s.of.N = s.seq
-	}
 	n := rd.Uvarint()
 	for i := uint64(0); i < n && !rd.Bad; i++ {
 		if v := (viewState{rd.Uvarint(), rd.Uvarint()}); i < uint64(views) {
@@ -229,7 +200,7 @@ func readState(r engine.Reader, views int) (s state, found bool, err error) {
 	return s, true, nil
 }
 
-// An entry by sequence has the key view | key part | sequence. The entry for all keys together
+// An entry by sequence has the key view | collated key | sequence. The entry for all keys together
 // has view | sequence, which is less than all others of its view. The value is version | flags
 // | document id.
 

@@ -135,14 +135,14 @@ func (g *grouper) settle() error {
 
 // next reduces the next group of a range and moves the range's beginning past it.
 func (g *grouper) next(r engine.Reader, rg *Range) (found bool, err error) {
-	first, err := firstOf(r, g.def, rg, g.q.Descending)
-	if first == nil || err != nil {
+	first, found, err := firstOf(r, rg, g.q.Descending)
+	if !found || err != nil {
 		return false, err
 	}
 	part := *rg
 	g.out = Group{}
 	if g.q.GroupLevel != 0 {
-		whole, err := g.groupOf(first, rg.View)
+		whole, err := g.groupOf(&first, rg.View)
 		if err != nil {
 			return false, err
 		}
@@ -163,7 +163,7 @@ func (g *grouper) next(r engine.Reader, rg *Range) (found bool, err error) {
 		return true, nil
 	}
 	g.red.Reset()
-	if err := fold(r, g.def, &part, &reduction{red: g.red}); err != nil {
+	if err := fold(r, &part, &reduction{red: g.red}); err != nil {
 		return false, err
 	}
 	if batch, ok := g.red.(BatchReducer); ok {
@@ -193,8 +193,8 @@ func (g *grouper) next(r engine.Reader, rg *Range) (found bool, err error) {
 }
 
 // groupOf finds the range of the group that a row belongs to, and the group's key.
-func (g *grouper) groupOf(first *longRow, view int) (Range, error) {
-	json, err := first.rec.firstKey()
+func (g *grouper) groupOf(first *rowRecord, view int) (Range, error) {
+	json, err := first.firstKey()
 	if err != nil {
 		return Range{}, err
 	}
@@ -206,11 +206,11 @@ func (g *grouper) groupOf(first *longRow, view int) (Range, error) {
 		}
 		if n == g.q.GroupLevel {
 			g.key, g.out.Key = cut, cut
-			prefix, err := g.def.appendKey(nil, view, first.rec.id, cut)
+			prefix, err := g.def.appendKey(nil, view, first.id, cut)
 			return Prefix(view, prefix[:len(prefix)-1]), err
 		}
 	}
-	return Key(view, slices.Clone(first.key)), nil
+	return Key(view, slices.Clone(first.prefix[1:])), nil
 }
 
 // firstElements appends an array of the first elements of an array, at most limit, and returns
@@ -235,7 +235,7 @@ func (ix *Index) Count(ctx context.Context, ranges []Range) (n int, err error) {
 	err = ix.read().view(ctx, func(r engine.Reader) error {
 		n = 0
 		for i := range ranges {
-			some, err := countRange(r, ix.def, &ranges[i])
+			some, err := countRange(r, &ranges[i])
 			if err != nil {
 				return err
 			}

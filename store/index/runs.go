@@ -155,7 +155,7 @@ func (r *runs) merge(ctx context.Context, fn func(*entry) error) error {
 	return nil
 }
 
-// keptValue is the most memory for a value that a run keeps for its next one.
+// keptValue is the most memory for a key or a value that a run keeps for a shorter one.
 const keptValue = 4 << 10
 
 // run is one sorted run being read. There may be thousands side by side, so a record's value is
@@ -191,6 +191,9 @@ func (r *run) next() (more bool, err error) {
 	}
 	if err == nil {
 		r.now.space = engine.Space(space)
+		if cap(r.now.key) > keptValue && keyLen <= keptValue {
+			r.now.key = nil
+		}
 		r.now.key = slices.Grow(r.now.key[:0], int(keyLen))[:keyLen]
 		r.value = int(valueLen)
 		if cap(r.now.value) > keptValue {

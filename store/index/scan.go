@@ -115,10 +115,10 @@ func (s *scanner) head(r engine.Reader) (h Head, err error) {
 	}
 	if s.q.Descending {
 		if rg.High.Key != nil {
-			h.Offset, err = countRange(r, s.def, &Range{View: rg.View, Low: rg.High})
+			h.Offset, err = countRange(r, &Range{View: rg.View, Low: rg.High})
 		}
 	} else if rg.Low.Key != nil {
-		h.Offset, err = countRange(r, s.def, &Range{View: rg.View, High: rg.Low})
+		h.Offset, err = countRange(r, &Range{View: rg.View, High: rg.Low})
 	}
 	return h, err
 }
@@ -160,7 +160,7 @@ func (s *scanner) page(_ context.Context, r engine.Reader) (more bool, err error
 // rest continues in a range and moves the range's beginning to where it stops; more reports
 // that the snapshot is used up before the range.
 func (s *scanner) rest(r engine.Reader, rg *Range) (more bool, err error) {
-	if s.skip > skipByReading && rg.exact() {
+	if s.skip > skipByReading {
 		if all, err := s.jump(r, rg); all || err != nil {
 			return false, err
 		}
@@ -169,45 +169,30 @@ func (s *scanner) rest(r engine.Reader, rg *Range) (more bool, err error) {
 	if bytes.Compare(span.From, span.To) >= 0 {
 		return false, nil
 	}
-	c := r.Cursor(spaceRows, span)
-	k, v, err := c.Next()
-	at := current{k, v}
-	for at.k != nil && err == nil {
-		rec, err := parseRow(at.k, at.v)
+	full := false
+	err = r.Scan(spaceRows, span, func(k, v []byte) (bool, error) {
+		if full {
+			more = true
+			return false, nil
+		}
+		rec, err := parseRow(k, v)
 		if err != nil {
 			return false, err
 		}
-		var done bool
-		if rec.long() {
-			group, err := readGroup(c, &at, s.def)
-			if err != nil {
-				return false, err
-			}
-			if done, err = s.emitGroup(rg, group); err != nil {
-				return false, err
-			}
-		} else {
-			if done, err = s.emit(&rec); !done && err == nil {
-				s.moveTo(rg, rec.prefix[1:], rec.id)
-				at.k, at.v, err = c.Next()
-			}
-		}
-		if err != nil || done {
+		if done, err := s.emit(&rec); done || err != nil {
 			return false, err
 		}
-		if at.k != nil && (s.rows >= snapshotRows || s.size >= snapshotBytes) {
-			return true, nil
+		if full = s.rows >= snapshotRows || s.size >= snapshotBytes; full {
+			s.moveTo(rg, &rec)
 		}
-	}
-	return false, err
+		return true, nil
+	})
+	return more, err
 }
 
 // moveTo makes the range continue after a document's rows under a key.
-func (s *scanner) moveTo(rg *Range, key, id []byte) {
-	if s.rows < snapshotRows && s.size < snapshotBytes {
-		return
-	}
-	b := Bound{Key: bytes.Clone(key), ID: string(id), Past: !s.q.Descending}
+func (s *scanner) moveTo(rg *Range, rec *rowRecord) {
+	b := Bound{Key: bytes.Clone(rec.prefix[1:]), ID: string(rec.id), Past: !s.q.Descending}
 	if s.q.Descending {
 		rg.High = b
 	} else {
@@ -218,7 +203,7 @@ func (s *scanner) moveTo(rg *Range, key, id []byte) {
 // emit passes on the rows of a record; done reports that no more are wanted.
 func (s *scanner) emit(rec *rowRecord) (done bool, err error) {
 	s.rows++
-	s.size += len(rec.pairs) + len(rec.id)
+	s.size += len(rec.prefix) + len(rec.pairs) + len(rec.id)
 	s.out.ID = rec.id
 	rd := record.Read(rec.pairs)
 	for range rec.n {
@@ -242,24 +227,6 @@ func (s *scanner) emit(rec *rowRecord) (done bool, err error) {
 	return false, nil
 }
 
-// emitGroup passes on the rows of records whose keys begin the same.
-func (s *scanner) emitGroup(rg *Range, group []longRow) (done bool, err error) {
-	if s.q.Descending {
-		slices.Reverse(group)
-	}
-	for i := range group {
-		g := &group[i]
-		if !rg.holds(g.key, g.rec.id) {
-			continue
-		}
-		if done, err = s.emit(&g.rec); done || err != nil {
-			return done, err
-		}
-		s.moveTo(rg, g.key, g.rec.id)
-	}
-	return false, nil
-}
-
 // skipByReading is the most rows that are skipped by reading them. Counting costs some reads
 // too.
 const skipByReading = 16
@@ -267,7 +234,7 @@ const skipByReading = 16
 // jump moves the beginning of a range past the rows to skip. all reports that the whole range is
 // skipped.
 func (s *scanner) jump(r engine.Reader, rg *Range) (all bool, err error) {
-	total, err := countRange(r, s.def, rg)
+	total, err := countRange(r, rg)
 	if err != nil {
 		return false, err
 	}
@@ -289,8 +256,8 @@ func (s *scanner) jump(r engine.Reader, rg *Range) (all bool, err error) {
 		return false, err
 	}
 	rec, err := parseRow(w.pos, v)
-	if err != nil || rec.long() {
-		return false, err // these are not in order, so skip them by reading
+	if err != nil {
+		return false, err
 	}
 	b := Bound{Key: bytes.Clone(rec.prefix[1:]), ID: string(rec.id)}
 	if !s.q.Descending {
