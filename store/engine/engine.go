@@ -120,6 +120,9 @@ type Range struct {
 	Reverse  bool
 	Limit    int  // how many entries, 0 meaning all; also a hint at how many to fetch
 	KeysOnly bool // values are not wanted; they may come anyway
+	// Brief says that a key is needed only until the next entry comes. That saves a copy of each long
+	// key.
+	Brief bool
 }
 
 // SpaceKey is a key in a space.

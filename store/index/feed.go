@@ -81,7 +81,7 @@ func (p *picker) keys(rg *Range) error {
 	}
 	for bytes.Compare(from, to) < 0 {
 		var prefix []byte
-		err := p.r.Scan(spaceBySeq, engine.Range{From: from, To: to, Limit: 1, KeysOnly: true}, func(k, _ []byte) (bool, error) {
+		err := p.r.Scan(spaceBySeq, engine.Range{From: from, To: to, Limit: 1, KeysOnly: true, Brief: true}, func(k, _ []byte) (bool, error) {
 			if len(k) < 10 || k[0] != view {
 				return false, corrupt("entry by sequence of %d bytes", len(k))
 			}
@@ -104,7 +104,7 @@ func (p *picker) keys(rg *Range) error {
 
 // entries takes in the entries of one key, as many as are needed.
 func (p *picker) entries(prefix []byte) error {
-	rg := engine.Range{From: appendSeqKey(nil, prefix, p.q.Since+1), To: appendSeqKey(nil, prefix, p.q.To+1), Reverse: p.q.Descending}
+	rg := engine.Range{From: appendSeqKey(nil, prefix, p.q.Since+1), To: appendSeqKey(nil, prefix, p.q.To+1), Reverse: p.q.Descending, Brief: true}
 	if p.q.Since >= p.q.To {
 		return nil
 	}

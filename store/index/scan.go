@@ -165,7 +165,7 @@ func (s *scanner) rest(r engine.Reader, rg *Range) (more bool, err error) {
 			return false, err
 		}
 	}
-	span := engine.Range{From: rg.Low.place(rg.View, false), To: rg.High.place(rg.View, true), Reverse: s.q.Descending}
+	span := engine.Range{From: rg.Low.place(rg.View, false), To: rg.High.place(rg.View, true), Reverse: s.q.Descending, Brief: true}
 	if bytes.Compare(span.From, span.To) >= 0 {
 		return false, nil
 	}

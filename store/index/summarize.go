@@ -158,7 +158,7 @@ func (z *summarizer) segmentOf(place []byte, before bool) (begin []byte, err err
 	if !before {
 		z.key = append(z.key, 0)
 	}
-	rg := engine.Range{From: []byte{z.view, byte(z.level)}, To: z.key, Reverse: true, Limit: 1, KeysOnly: true}
+	rg := engine.Range{From: []byte{z.view, byte(z.level)}, To: z.key, Reverse: true, Limit: 1, KeysOnly: true, Brief: true}
 	err = z.tx.Scan(spaceSummary, rg, func(k, _ []byte) (bool, error) {
 		begin = append([]byte{z.view}, k[2:]...)
 		return false, nil
@@ -171,7 +171,7 @@ func (z *summarizer) segmentOf(place []byte, before bool) (begin []byte, err err
 func (z *summarizer) endOf(begin []byte) (end []byte, err error) {
 	z.key = append(appendSegmentKey(z.key[:0], z.level, z.view, begin), 0)
 	end = []byte{z.view + 1}
-	rg := engine.Range{From: z.key, To: []byte{z.view, byte(z.level) + 1}, Limit: 1, KeysOnly: true}
+	rg := engine.Range{From: z.key, To: []byte{z.view, byte(z.level) + 1}, Limit: 1, KeysOnly: true, Brief: true}
 	err = z.tx.Scan(spaceSummary, rg, func(k, _ []byte) (bool, error) {
 		end = append([]byte{z.view}, k[2:]...)
 		return false, nil
@@ -199,11 +199,11 @@ func (z *summarizer) renew(s *segment) error {
 // parts reads a segment as parts of the level below.
 func (z *summarizer) parts(s *segment, into sink) error {
 	if z.level == 1 {
-		return z.tx.Scan(spaceRows, engine.Range{From: s.begin, To: s.end}, into.row)
+		return z.tx.Scan(spaceRows, engine.Range{From: s.begin, To: s.end, Brief: true}, into.row)
 	}
 	from := appendSegmentKey(nil, z.level-1, z.view, s.begin)
 	to := appendSegmentKey(nil, z.level-1, z.view, s.end)
-	return z.tx.Scan(spaceSummary, engine.Range{From: from, To: to}, func(_, v []byte) (bool, error) {
+	return z.tx.Scan(spaceSummary, engine.Range{From: from, To: to, Brief: true}, func(_, v []byte) (bool, error) {
 		rows, partial, err := parseSegment(v)
 		if err != nil {
 			return false, err

@@ -117,7 +117,7 @@ const (
 func (w *walk) rows(up bool) (turn, error) {
 	t := descend
 	reached := true
-	err := w.r.Scan(spaceRows, engine.Range{From: w.pos, To: w.to}, func(k, v []byte) (bool, error) {
+	err := w.r.Scan(spaceRows, engine.Range{From: w.pos, To: w.to, Brief: true}, func(k, v []byte) (bool, error) {
 		if up && levelOf(k) > 0 {
 			t, reached = climb, false
 			w.pos = append(w.pos[:0], k...)
@@ -140,7 +140,7 @@ func (w *walk) rows(up bool) (turn, error) {
 // the way up it stops at one that begins a larger segment.
 func (w *walk) level(level int, up bool) (turn, error) {
 	w.key = appendSegmentKey(w.key[:0], level, w.view, w.pos)
-	c := w.r.Cursor(spaceSummary, engine.Range{From: w.key, To: appendSegmentKey(nil, level, w.view, w.to)})
+	c := w.r.Cursor(spaceSummary, engine.Range{From: w.key, To: appendSegmentKey(nil, level, w.view, w.to), Brief: true})
 	k, v, err := c.Next()
 	for k != nil && err == nil {
 		w.pos = append(append(w.pos[:0], w.view), k[2:]...)

@@ -130,7 +130,7 @@ func TestRangesAreThoseOfAMap(t *testing.T) {
 			}
 			for range 4 {
 				rgs = append(rgs, engine.Range{From: bound("from"), To: bound("to"), Reverse: rapid.Bool().Draw(rt, "reverse"),
-					Limit: rapid.IntRange(0, 3).Draw(rt, "limit"), KeysOnly: rapid.Bool().Draw(rt, "keys only")})
+					Limit: rapid.IntRange(0, 3).Draw(rt, "limit"), KeysOnly: rapid.Bool().Draw(rt, "keys only"), Brief: rapid.Bool().Draw(rt, "brief")})
 			}
 			update(t, db, func(tx engine.Tx) error {
 				next = maps.Clone(want)

@@ -1,6 +1,10 @@
 package anykey
 
-import "github.com/tododb/tododb/store/engine"
+import (
+	"slices"
+
+	"github.com/tododb/tododb/store/engine"
+)
 
 // cursor walks a range. Where it meets a link it first walks the node behind it.
 type cursor struct {
@@ -66,8 +70,12 @@ func (c *cursor) Next() (k, v []byte, err error) {
 
 // whole puts a key together. The caller may keep it until the snapshot ends.
 func (c *cursor) whole(rest []byte) []byte {
-	k := make([]byte, 0, len(c.path)+len(rest))
-	return append(append(k, c.path...), rest...)
+	if c.rg.Brief {
+		k := append(c.path, rest...)
+		c.path = k[:len(c.path)]
+		return k
+	}
+	return slices.Concat(c.path, rest)
 }
 
 // enter begins the node behind a link.
@@ -81,6 +89,9 @@ func (c *cursor) enter(l *level, k []byte) error {
 	rg := c.rg
 	rg.From, rg.To, rg.Limit = in.from, in.to, max(c.left, 0)
 	in.c = c.r.Reader.Cursor(deep, c.r.span(in.node, rg))
+	if c.path == nil {
+		c.path = make([]byte, 0, max(len(c.rg.From), len(chunk))+2*len(chunk))
+	}
 	c.path = append(c.path, chunk...)
 	c.deeper = append(c.deeper, in)
 	return nil

@@ -47,11 +47,15 @@ func (r *reader) lend(b []byte) []byte {
 // end overwrites the returned slices, so that code that keeps one finds out.
 func (r *reader) end() {
 	for _, b := range r.lent {
-		for i := range b {
-			b[i] = 0xdb
-		}
+		overwrite(b)
 	}
 	r.lent = nil
+}
+
+func overwrite(b []byte) {
+	for i := range b {
+		b[i] = 0xdb
+	}
 }
 
 func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
@@ -111,7 +115,7 @@ func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
 	if rg.To != nil {
 		to, _ = r.s.search(s, rg.To)
 	}
-	c := &cursor{r: r, list: list[from:max(from, to)], reverse: rg.Reverse, left: -1, keysOnly: rg.KeysOnly}
+	c := &cursor{r: r, list: list[from:max(from, to)], reverse: rg.Reverse, left: -1, keysOnly: rg.KeysOnly, brief: rg.Brief}
 	if rg.Limit > 0 {
 		c.left = rg.Limit
 	}
@@ -123,6 +127,8 @@ type cursor struct {
 	list     []entry
 	reverse  bool
 	keysOnly bool
+	brief    bool
+	last     []byte // the key before, if brief
 	left     int
 	begun    bool
 }
@@ -147,10 +153,15 @@ func (c *cursor) Next() (k, v []byte, err error) {
 	} else {
 		e, c.list = c.list[0], c.list[1:]
 	}
-	if c.keysOnly {
-		return c.r.lend(e.k), nil, nil
+	k = c.r.lend(e.k)
+	if c.brief { // as reader.end does at the end
+		overwrite(c.last)
+		c.last = k
 	}
-	return c.r.lend(e.k), c.r.lend(e.v), nil
+	if c.keysOnly {
+		return k, nil, nil
+	}
+	return k, c.r.lend(e.v), nil
 }
 
 // tx writes to a snapshot of its own.
