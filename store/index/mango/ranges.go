@@ -5,7 +5,9 @@ import (
 	"github.com/tododb/tododb/store/index"
 )
 
-// maxRanges is the most ranges of an index that a query is split into.
+// maxRanges is the most ranges of an index that a query is split into. It is less than the ranges that
+// one snapshot looks at, however empty they are (index.Rows), so the first rows that a rowReader finds
+// are of the state that it is told first.
 const maxRanges = 1000
 
 // arrayKey is the beginning of every row's key: keys are arrays of the fields' values.
