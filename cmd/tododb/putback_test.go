@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 )
 
@@ -75,18 +74,6 @@ func putFile(t *testing.T, from, to string) {
 		err = os.WriteFile(to, b, 0o600)
 	}
 	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// atOneMoment does something at one moment of a running server, as a snapshot of its file system would be.
-func atOneMoment(t *testing.T, p *process, take func()) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	take()
-	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 }
