@@ -942,7 +942,7 @@ func soon(s site, what string, is func() bool) {
 // seenBy names the tests that set a setting and see its effect.
 var seenBy = map[string]string{
 	"snapshots/keep":      "httpapi/snapshot.TestFilesGo",
-	"tombstones/interval": "cmd/tododb.TestPouchDBDrawer",
+	"tombstones/interval": "cmd/tododb.TestKillExpiry",
 	"disk_monitor/enable": "cmd/tododb.TestDiskMonitor",
 	"disk_monitor/background_view_indexing_threshold":    "cmd/tododb.TestDiskMonitor",
 	"disk_monitor/interactive_view_indexing_threshold":   "cmd/tododb.TestDiskMonitor",

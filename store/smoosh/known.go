@@ -29,6 +29,8 @@ type counted struct {
 	Size int64 `json:"size"` // what it was
 	// Active is store.Usage.Active then.
 	Active int64 `json:"active,omitempty"`
+	// Spare is what the last compaction left free: another one would leave as much.
+	Spare int64 `json:"spare,omitempty"`
 	// Superseded is what the bodies of old revisions take; after since, a state of the process's own counter.
 	Superseded int64 `json:"superseded,omitempty"`
 	since      int64
@@ -41,6 +43,19 @@ func (c *counted) superseded(counter int64) int64 {
 		return max(counter, 0) // those before this process are not known
 	}
 	return max(c.Superseded+counter-c.since, 0)
+}
+
+// spare is what is free in a file however often it is compacted.
+func (c *counted) spare() int64 {
+	if c == nil {
+		return 0 // the first compaction tells
+	}
+	return c.Spare
+}
+
+// most is what a compaction would leave at the most, as far as can be told without a count.
+func (c *counted) most(u store.Usage) int64 {
+	return u.File - max(u.Free-c.spare(), 0) - c.superseded(u.Superseded)
 }
 
 // expected is what may be alive in a file now, at the most and as far as can be told without a count.

@@ -122,7 +122,7 @@ func (s *Smoosh) judge(ctx context.Context, db store.Bare, o object, channels []
 	}
 	k := s.ofInstance(db)
 	c := k.file(o)
-	most := u.File - u.Free - c.superseded(u.Superseded) // more than this is not alive
+	most := c.most(u)
 	if ch, priority := find(channels, u.File, most); ch != nil {
 		if seq >= k.Seq+ch.MinChanges || ch.MinChanges == 0 {
 			s.enqueue(ch, o, priority)

@@ -167,7 +167,7 @@ func (j *job) run(ctx context.Context) error {
 	k := s.ofInstance(db)
 	c := k.file(j.object)
 	s.mu.Unlock()
-	most := before.File - before.Free - c.superseded(before.Superseded)
+	most := c.most(before)
 	live := most
 	if c != nil {
 		live = c.expected(before, most)
@@ -202,7 +202,7 @@ func (j *job) run(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	k = s.ofInstance(db)
-	k.set(j.object, &counted{Live: after.File, Size: after.File, Active: after.Active, since: after.Superseded, when: time.Now()})
+	k.set(j.object, &counted{Live: after.File, Size: after.File, Active: after.Active, Spare: after.Free, since: after.Superseded, when: time.Now()})
 	if j.object.index == "" {
 		k.Seq = seq
 	}
@@ -322,7 +322,9 @@ func (s *Smoosh) count(ctx context.Context, o object) {
 	}
 	s.mu.Lock()
 	s.figures.Counted++
-	s.ofInstance(db).set(o, c)
+	k := s.ofInstance(db)
+	c.Spare = k.file(o).spare()
+	k.set(o, c)
 	if ch, priority := find(channels, c.Size, c.Live); ch != nil {
 		s.enqueue(ch, o, priority)
 	}
