@@ -141,10 +141,14 @@ func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending
 func (db *DB) noRoom() bool { return db.guard != nil && db.store.opt.NoRoom() }
 
 // takesRoom tells whether an edit is refused then. A local document, such as a checkpoint, replaces
-// another one, and a deletion lets a compaction make room.
+// another one, and a deletion lets a compaction make room, if they are not large themselves.
 func takesRoom(e Edit) bool {
-	return !e.Doc.Deleted && !strings.HasPrefix(e.Doc.ID, "_local/")
+	return !e.Doc.Deleted && !strings.HasPrefix(e.Doc.ID, "_local/") || len(e.Doc.Body) > mostWithoutRoom
 }
+
+// mostWithoutRoom is how many bytes a tombstone or a local document has that is written all the same. A
+// checkpoint with a history of fifty sessions has some 20 kB.
+const mostWithoutRoom = 64 << 10
 
 // prepare lets the guard judge an edit and does the work that needs no transaction. A refused
 // edit has its result set.
