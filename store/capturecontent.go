@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -14,6 +13,7 @@ type Content struct {
 	db     *DB
 	next   uint32   // the next chunk to read
 	chunks [][]byte // read, and not yet returned
+	buf    *[]byte  // of readBuffers, which chunks are in; nil: none is needed
 	left   int64    // bytes of the chunks that are not yet read, at least
 }
 
@@ -43,18 +43,25 @@ func findDigest(r engine.Reader, d Digest) (digestRecord, error) {
 	return parseDigestRecord(v)
 }
 
-// Next returns the next chunk's record, nil at the end. It is the caller's.
+// Next returns the next chunk's record, nil at the end. It is valid until the next call.
 func (c *Content) Next(ctx context.Context) ([]byte, error) {
 	if len(c.chunks) == 0 && c.left > 0 {
+		if c.buf == nil {
+			c.buf = readBuffers.Get().(*[]byte)
+		}
 		err := c.db.view(ctx, func(r engine.Reader) error {
 			c.chunks = c.chunks[:0]
+			buf := (*c.buf)[:0]
 			rec, err := findDigest(r, c.Digest)
 			if err != nil {
 				return err
 			}
 			rg := engine.Range{From: chunkKey(rec.at, c.next), To: append(chunkKey(rec.at, ^uint32(0)), 0), Limit: readRound}
 			return r.Scan(spaceAtt, rg, func(_, v []byte) (bool, error) {
-				c.chunks = append(c.chunks, bytes.Clone(v))
+				from := len(buf)
+				buf = append(buf, v...) // if it moves, earlier chunks stay where they were
+				c.chunks = append(c.chunks, buf[from:])
+				*c.buf = buf
 				return true, nil
 			})
 		})
@@ -68,10 +75,18 @@ func (c *Content) Next(ctx context.Context) ([]byte, error) {
 		c.left -= int64(len(c.chunks)) * chunkSize
 	}
 	if len(c.chunks) == 0 {
+		c.Close()
 		return nil, nil
 	}
 	v := c.chunks[0]
-	c.chunks[0] = nil
 	c.chunks = c.chunks[1:]
 	return v, nil
+}
+
+// Close ends the reading. What Next has returned is not valid any longer.
+func (c *Content) Close() {
+	if c.buf != nil {
+		readBuffers.Put(c.buf)
+		c.buf, c.chunks = nil, nil
+	}
 }

@@ -38,12 +38,15 @@ func Capture(ctx context.Context, db store.Bare, w io.Writer, opt Options) (End,
 		opt.Progress = func(Progress) {}
 	}
 	out := &countedWriter{w: w}
-	buffered := bufio.NewWriterSize(out, 64<<10)
+	buffered := bufio.NewWriterSize(out, bufferSize)
 	s := sender{db: db, w: NewWriter(buffered), opt: opt, spool: spool{temp: opt.Temp}, sent: map[store.Digest]bool{}, buf: make([]byte, 64<<10)}
 	defer s.spool.reset()
 	end, err := s.run(ctx, c, out)
 	return end, errors.Join(err, buffered.Flush())
 }
+
+// bufferSize is how much of a stream is written or read at once.
+const bufferSize = 256 << 10
 
 // countedWriter counts bytes.
 type countedWriter struct {
@@ -172,6 +175,7 @@ func sendContent(ctx context.Context, db store.Bare, w *Writer, d store.Digest) 
 	if err != nil {
 		return err
 	}
+	defer c.Close()
 	a := Attachment{Digest: d, Length: c.Length, Linked: c.Linked, Content: true}
 	if err := w.Item(KindAttachment, a.appendTo(nil)); err != nil {
 		return err
@@ -193,7 +197,7 @@ func sendContent(ctx context.Context, db store.Bare, w *Writer, d store.Digest) 
 // Contents writes a stream of attachments with their content, and nothing else. Those that the
 // database does not have come without.
 func Contents(ctx context.Context, db store.Bare, digests []store.Digest, w io.Writer) error {
-	buffered := bufio.NewWriterSize(w, 64<<10)
+	buffered := bufio.NewWriterSize(w, bufferSize)
 	out := NewWriter(buffered)
 	if err := out.Begin(Header{Database: db.Name(), Instance: db.Instance(), Contents: true}); err != nil {
 		return err

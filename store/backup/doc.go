@@ -15,7 +15,8 @@
 //
 // The checksum is the CRC-32C of the item's number in the stream (8 bytes, big endian, the header's
 // is 0), its kind and its payload. So an item that is damaged, left out, repeated or moved is
-// noticed where it stands. The payloads:
+// noticed where it stands. The end has a sum of the whole stream besides. Both are against accidents: a
+// SHA-256 of what is kept is the keeper's to have (package repository). The payloads:
 //
 //	H header      format version | bytes database name | bytes instance | bytes epoch | uvarint last | flags | Point: since
 //	A attachment  digest (16) | uvarint length | uvarint linked | 1 if its content follows, else 0
@@ -27,7 +28,7 @@
 //	W space       space (1): all that was carried of this space before is void
 //	E entry       space (1) | bytes key | value
 //	T trim        space (1) | key: entries before it are gone
-//	Z end         Point: end | uvarint items, counted up to here | uvarint documents | uvarint deleted | SHA-256 of all bytes before
+//	Z end         Point: end | uvarint items, counted up to here | uvarint documents | uvarint deleted | xxHash of all bytes before (8, big endian)
 //
 // where bytes is uvarint length, content, and a Point is bytes.
 //

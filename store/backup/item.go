@@ -77,7 +77,7 @@ type End struct {
 	// Items is how many items came before this one; Documents and Deleted are the documents of the
 	// database at that state, and those of them whose winner is a tombstone.
 	Items, Documents, Deleted uint64
-	Sum                       [32]byte // SHA-256 of the stream's bytes before this item
+	Sum                       uint64 // xxHash of the stream's bytes before this item
 }
 
 func (e *End) appendTo(b []byte) []byte {
@@ -85,7 +85,7 @@ func (e *End) appendTo(b []byte) []byte {
 	for _, n := range []uint64{e.Items, e.Documents, e.Deleted} {
 		b = binary.AppendUvarint(b, n)
 	}
-	return append(b, e.Sum[:]...)
+	return binary.BigEndian.AppendUint64(b, e.Sum)
 }
 
 // Attachment is an attachment that documents refer to.
@@ -137,7 +137,9 @@ func (i *Item) End() (e End, err error) {
 	r := record.Read(i.Payload)
 	point := r.Bytes()
 	e.Items, e.Documents, e.Deleted = r.Uvarint(), r.Uvarint(), r.Uvarint()
-	r.Fill(e.Sum[:])
+	var sum [8]byte
+	r.Fill(sum[:])
+	e.Sum = binary.BigEndian.Uint64(sum[:])
 	if r.Bad || len(r.Rest) > 0 || e.Point.UnmarshalBinary(point) != nil {
 		return e, broken("malformed end")
 	}

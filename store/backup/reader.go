@@ -2,11 +2,11 @@ package backup
 
 import (
 	"bufio"
-	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 	"hash/crc32"
 	"io"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/tododb/tododb/store"
 )
@@ -22,7 +22,7 @@ type Reader struct {
 	begun bool   // there was a header
 	ended bool   // and an end after it
 	items uint64 // of the present stream
-	sum   hash.Hash
+	sum   xxhash.Digest
 	buf   []byte
 	item  Item
 
@@ -34,7 +34,7 @@ type Reader struct {
 
 // NewReader makes a Reader.
 func NewReader(r io.Reader) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, 64<<10), sum: sha256.New()}
+	return &Reader{r: bufio.NewReaderSize(r, bufferSize)}
 }
 
 // Next reads the next item. The error is io.EOF behind an end, io.ErrUnexpectedEOF if the input
@@ -190,8 +190,7 @@ func (r *Reader) close() error {
 	if err != nil {
 		return err
 	}
-	var sum [sha256.Size]byte
-	if r.sum.Sum(sum[:0]); e.Items != r.items || e.Sum != sum {
+	if e.Items != r.items || e.Sum != r.sum.Sum64() {
 		return broken("its end does not belong to it")
 	}
 	r.ended, r.end, r.reached = true, e, e.Point

@@ -1,11 +1,11 @@
 package backup
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 	"hash/crc32"
 	"io"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/tododb/tododb/store"
 )
@@ -19,13 +19,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type Writer struct {
 	w     io.Writer
 	items uint64 // of the stream that is being written
-	sum   hash.Hash
+	sum   xxhash.Digest
 	head  []byte
 	err   error
 }
 
 // NewWriter makes a Writer.
-func NewWriter(w io.Writer) *Writer { return &Writer{w: w, sum: sha256.New()} }
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
 // Begin opens a stream.
 func (w *Writer) Begin(h Header) error {
@@ -117,7 +117,6 @@ func (w *Writer) Attachment(a Attachment, r io.Reader) error {
 
 // End closes the stream. The caller gives what the End says of the database.
 func (w *Writer) End(e End) (End, error) {
-	e.Items = w.items
-	w.sum.Sum(e.Sum[:0])
+	e.Items, e.Sum = w.items, w.sum.Sum64()
 	return e, w.Item(KindEnd, e.appendTo(nil))
 }
