@@ -1,13 +1,11 @@
 package repository
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -43,12 +41,15 @@ func sum(name string) string {
 // sealed writes an object: what is written to it is encrypted if the repository has recipients,
 // counted and summed up, and goes to a staged file.
 type sealed struct {
-	repo   *Repository
-	file   *os.File
-	buffer *bufio.Writer
-	hash   hash.Hash
-	crypt  io.WriteCloser // nil: not encrypted
-	stored int64
+	repo  *Repository
+	file  *os.File
+	flow  *flow
+	crypt io.WriteCloser // nil: not encrypted
+}
+
+// early is a Storage that wants to know what is written into staged files before it is to keep them.
+type early interface {
+	Written(f *os.File, from, to int64)
 }
 
 // seal begins an object. The head, if there is one, goes before everything and is not encrypted.
@@ -57,32 +58,25 @@ func (r *Repository) seal(head []byte) (*sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sealed{repo: r, file: f, hash: sha256.New()}
-	s.buffer = bufio.NewWriterSize((*stored)(s), 256<<10)
-	_, err = s.buffer.Write(head)
+	s := &sealed{repo: r, file: f, flow: newFlow(f)}
+	if e, is := r.storage.(early); is {
+		s.flow.written = e.Written
+	}
+	_, err = s.flow.Write(head)
 	if err == nil && len(r.recipients) > 0 {
-		s.crypt, err = age.Encrypt(s.buffer, r.recipients...)
+		s.crypt, err = age.Encrypt(s.flow, r.recipients...)
 	}
 	if err != nil {
-		return nil, errors.Join(err, discard(f))
+		return nil, errors.Join(err, s.drop())
 	}
 	return s, nil
-}
-
-// stored is where the bytes of a sealed object go.
-type stored sealed
-
-func (s *stored) Write(p []byte) (int, error) {
-	s.hash.Write(p)
-	s.stored += int64(len(p))
-	return s.file.Write(p)
 }
 
 func (s *sealed) Write(p []byte) (int, error) {
 	if s.crypt != nil {
 		return s.crypt.Write(p)
 	}
-	return s.buffer.Write(p)
+	return s.flow.Write(p)
 }
 
 // keep ends the object and stores it under the name that name makes of its sum.
@@ -91,10 +85,10 @@ func (s *sealed) keep(ctx context.Context, name func(sum string) string) (Part, 
 	if s.crypt != nil {
 		err = s.crypt.Close()
 	}
-	if err = errors.Join(err, s.buffer.Flush()); err != nil {
+	if err = errors.Join(err, s.flow.end(true)); err != nil {
 		return Part{}, fmt.Errorf("store an object: %w", errors.Join(err, discard(s.file)))
 	}
-	p := Part{name(hex.EncodeToString(s.hash.Sum(nil))), s.stored}
+	p := Part{name(s.flow.sum()), s.flow.size}
 	if err := s.repo.storage.Keep(ctx, s.file, p.Name); err != nil {
 		return Part{}, err
 	}
@@ -102,7 +96,10 @@ func (s *sealed) keep(ctx context.Context, name func(sum string) string) (Part, 
 }
 
 // drop ends an object that is not needed.
-func (s *sealed) drop() error { return discard(s.file) }
+func (s *sealed) drop() error {
+	_ = s.flow.end(false) // the file goes anyway
+	return discard(s.file)
+}
 
 // opened is an object that is being read.
 type opened struct {
