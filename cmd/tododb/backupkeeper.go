@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/backup"
@@ -15,9 +16,9 @@ import (
 )
 
 // newBackupKeeper makes what backs the server up, as [backup] says.
-func newBackupKeeper(cfg *config.Config, data string, st *store.Store, log *slog.Logger) *schedule.Keeper {
+func newBackupKeeper(cfg *config.Config, data string, spool *intake.Spool, st *store.Store, log *slog.Logger) *schedule.Keeper {
 	k := schedule.New(schedule.Options{
-		Source: backup.Local{Store: st}, Server: func() string { return cfg.String("couchdb", "uuid") }, Version: version, Log: log,
+		Source: backup.Local{Store: st, Temp: func() (backup.TempFile, error) { return spool.Create() }}, Server: func() string { return cfg.String("couchdb", "uuid") }, Version: version, Log: log,
 		Settings: func() map[string]map[string]string { return keptSettings(cfg) },
 		Watch:    func() repository.Watch { return watchStore(st) },
 		Setup:    func() schedule.Setup { return backupSetup(cfg, filepath.Join(data, "spool")) },

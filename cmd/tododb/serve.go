@@ -171,7 +171,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	work.run(func(ctx context.Context) { snapshots.Run(ctx, f.store) })
 	snapshotFigures(figures, snapshots)
 
-	backups := newBackupKeeper(cfg, opt.data, f.store, log)
+	backups := newBackupKeeper(cfg, opt.data, spool, f.store, log)
 	backupFigures(figures, backups)
 	api, err := httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,

@@ -8,13 +8,21 @@ import (
 )
 
 // Local is the Source of a store in this process.
-type Local struct{ Store *store.Store }
+type Local struct {
+	Store *store.Store
+	// Temp makes a file for what waits to be sent, where Options has no Temp; nil: in the system's
+	// folder for such files.
+	Temp func() (TempFile, error)
+}
 
 // Databases lists all that there are.
 func (l Local) Databases(ctx context.Context) ([]string, error) { return l.Store.Names(ctx, "", -1) }
 
 // Stream opens the stream of a database.
 func (l Local) Stream(ctx context.Context, database string, opt Options) (io.ReadCloser, error) {
+	if opt.Temp == nil {
+		opt.Temp = l.Temp
+	}
 	return l.pipe(ctx, database, func(ctx context.Context, db store.Bare, w io.Writer) error {
 		_, err := Capture(ctx, db, w, opt)
 		return err
