@@ -53,8 +53,8 @@ func TestFiguresBackup(t *testing.T) {
 	show := func(what string, took time.Duration, beside string, other time.Duration, want float64) {
 		fmt.Printf("%-38s %10v  %-24s %10v  ratio %.2f, wanted %.2f\n", what, took.Round(time.Millisecond), beside, other.Round(time.Millisecond), other.Seconds()/took.Seconds(), want)
 	}
-	show(fmt.Sprintf("backup of %d documents", docs), run("backup", target, "--db", "many"), "copy of the file", copied(t, dir, "many"), 0.5)
-	show(fmt.Sprintf("backup of %d MiB of attachments", megabytes), run("backup", target, "--db", "large"), "copy of the file", copied(t, dir, "large"), 0.5)
+	show(fmt.Sprintf("backup of %d documents", docs), run("backup", target, "--db", "many"), "copying its file, synced", copied(t, dir, "many"), 0.5)
+	show(fmt.Sprintf("backup of %d MiB of attachments", megabytes), run("backup", target, "--db", "large"), "copying its file, synced", copied(t, dir, "large"), 0.5)
 	run("backup", target)
 	nothing := run("backup", target)
 	fmt.Printf("%-38s %10v, wanted 100ms\n", "backup with nothing new", nothing.Round(time.Millisecond))
