@@ -264,9 +264,8 @@ func (r *Repository) survey(ctx context.Context, g *group) (*survey, error) {
 	return s, r.surveyBodies(ctx, g, s)
 }
 
-// surveyBodies finds the bodies that came for a capture that does not count, and which of them are
-// needed nevertheless: by a later capture of that document, or, where an earlier merge has left
-// such a body, by any other.
+// surveyBodies finds the bodies that came for something else than the last capture of the document
+// behind them, where an earlier merge may have left them, and which of these some last capture needs.
 func (r *Repository) surveyBodies(ctx context.Context, g *group, s *survey) error {
 	var waiting []store.BodyKey
 	err := r.each(ctx, g.segments, func(_ *backup.Reader, item *backup.Item) error {
@@ -280,12 +279,15 @@ func (r *Repository) surveyBodies(ctx context.Context, g *group, s *survey) erro
 			}
 			waiting = append(waiting, store.BodyKey(key))
 		case backup.KindDocument:
-			d, err := item.Document()
+			if len(waiting) == 0 {
+				return nil
+			}
+			own, err := s.bodiesOf(item)
 			if err != nil {
 				return err
 			}
-			if !s.fold.has(&d) {
-				for _, k := range waiting {
+			for _, k := range waiting {
+				if !slices.Contains(own, k) {
 					s.bodies[k] = false
 				}
 			}
@@ -300,18 +302,7 @@ func (r *Repository) surveyBodies(ctx context.Context, g *group, s *survey) erro
 		if item.Kind != backup.KindDocument {
 			return nil
 		}
-		d, err := item.Document()
-		if err != nil {
-			return err
-		}
-		if !s.fold.has(&d) {
-			return nil
-		}
-		rec, err := store.ParseCaptured(d.Record)
-		if err != nil {
-			return fmt.Errorf("document %q: %w", d.ID, err)
-		}
-		keys, err := rec.Bodies()
+		keys, err := s.bodiesOf(item)
 		for _, k := range keys {
 			if _, is := s.bodies[k]; is {
 				s.bodies[k] = true
@@ -319,6 +310,22 @@ func (r *Repository) surveyBodies(ctx context.Context, g *group, s *survey) erro
 		}
 		return err
 	})
+}
+
+// bodiesOf lists the bodies that a capture needs, if it is the last one of its document.
+func (s *survey) bodiesOf(item *backup.Item) (keys []store.BodyKey, err error) {
+	d, err := item.Document()
+	if err != nil || !s.fold.has(&d) {
+		return nil, err
+	}
+	rec, err := store.ParseCaptured(d.Record)
+	if err == nil {
+		keys, err = rec.Bodies()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("document %q: %w", d.ID, err)
+	}
+	return keys, nil
 }
 
 // inside tells a group that begins inside a stream, which is left alone, from a damaged one.
@@ -348,12 +355,11 @@ func (r *Repository) mergeDocuments(ctx context.Context, g *group, s *survey, w 
 			if err != nil {
 				return err
 			}
-			counts := s.fold.has(&d)
-			if err := copyNeeded(w, waiting, s, counts); err != nil {
+			if err := copyNeeded(w, waiting, s); err != nil {
 				return err
 			}
 			waiting = waiting[:0]
-			if !counts {
+			if !s.fold.has(&d) {
 				return nil
 			}
 			if err := w.Copy(item); err != nil {
@@ -365,19 +371,20 @@ func (r *Repository) mergeDocuments(ctx context.Context, g *group, s *survey, w 
 	})
 }
 
-// copyNeeded copies what came for a document: all its bodies, or those that its last capture still
+// copyNeeded copies what came before a document: the bodies that the last capture of some document
 // needs, and in any case the attachments. A stream announces an attachment only once, and one that
 // continues it not again, so bodies of other documents, here and in later segments, may rest on it.
-func copyNeeded(w *backup.Writer, waiting []*backup.Item, s *survey, all bool) error {
+func copyNeeded(w *backup.Writer, waiting []*backup.Item, s *survey) error {
 	for _, item := range waiting {
-		needed := all
+		needed := false
 		switch item.Kind {
 		case backup.KindBody:
 			key, _, err := item.Body()
 			if err != nil {
 				return err
 			}
-			needed = all || s.bodies[store.BodyKey(key)]
+			wanted, foreign := s.bodies[store.BodyKey(key)]
+			needed = wanted || !foreign
 		case backup.KindAttachment:
 			a, err := item.Attachment()
 			if err != nil {

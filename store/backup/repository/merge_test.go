@@ -100,23 +100,27 @@ func TestPruneKeepsBodiesAfterMerges(t *testing.T) {
 	w := newWorld(t, 1)
 	w.must(w.s.Create(t.Context(), "db"))
 	repo := create(t, repository.NewFolder(t.TempDir()), repository.Keys{})
-	leaf := func(id string) {
+	put := func(id string, path ...revtree.Rev) {
 		doc, err := document.Parse(fmt.Appendf(nil, `{"leaf":%q}`, id), document.Options{})
 		w.must(err)
-		rev := revtree.Rev{Gen: 1, ID: strings.Repeat(id, 32)}
-		doc.ID, doc.Rev, doc.HasRev, doc.Path = "conflicted", rev, true, []revtree.Rev{rev}
+		doc.ID, doc.Rev, doc.HasRev, doc.Path = "conflicted", path[0], true, path
 		w.in("db", func(db store.Bare) {
 			_, err := db.Write(t.Context(), []store.Edit{{Doc: doc}}, store.WriteOptions{Replicated: true})
 			w.must(err)
 		})
 	}
+	leaf := func(id string) { put(id, revtree.Rev{Gen: 1, ID: strings.Repeat(id, 32)}) }
 	leaf("a")
 	w.put("db", "next", `{"n":1}`)
 	w.backup(repo)
-	for round := range 4 {
-		if round%2 == 0 {
+	for round := range 5 {
+		switch round {
+		case 0, 3:
 			leaf(fmt.Sprint(round))
-		} else {
+		case 1: // what stands in front of the other document is not needed any longer
+			put("b", revtree.Rev{Gen: 2, ID: strings.Repeat("b", 32)}, revtree.Rev{Gen: 1, ID: strings.Repeat("a", 32)})
+			w.in("db", func(db store.Bare) { w.must(db.Compact(t.Context())) })
+		default:
 			w.put("db", "next", fmt.Sprintf(`{"round":%d}`, round))
 		}
 		b := w.backup(repo)
