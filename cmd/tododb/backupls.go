@@ -25,7 +25,12 @@ func (f *targetFlags) openBackups(ctx context.Context, target string) (*reposito
 	if err != nil {
 		return nil, err
 	}
-	return repository.Open(ctx, storage, keys)
+	repo, err := repository.Open(ctx, storage, keys)
+	if err != nil {
+		return nil, err
+	}
+	repo.Wait = f.wait
+	return repo, nil
 }
 
 // backupsCommand makes a command that works on a repository.

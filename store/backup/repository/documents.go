@@ -26,7 +26,7 @@ func (r *Repository) EachDocument(ctx context.Context, b *Backup, name string, f
 	if err != nil {
 		return err
 	}
-	ctx, release, err := r.lock(ctx, reading, "", 0)
+	ctx, release, b, err := r.read(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (r *Repository) Documents(ctx context.Context, b *Backup, name string, ids 
 	if err != nil {
 		return nil, err
 	}
-	ctx, release, err := r.lock(ctx, reading, "", 0)
+	ctx, release, b, err := r.read(ctx, b)
 	if err != nil {
 		return nil, err
 	}

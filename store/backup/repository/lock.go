@@ -41,7 +41,8 @@ type lock struct {
 	Process string    `json:"process"`
 	Since   time.Time `json:"since"`
 
-	name string
+	name      string
+	unwritten bool // a reader found no room for it, or may not write
 }
 
 // process tells this process from another one that had its number before.
@@ -92,16 +93,35 @@ func (r *Repository) lock(ctx context.Context, w work, server string, wait time.
 	return l.take(ctx, r.storage, wait)
 }
 
+// read takes a lock for reading a backup, and returns the backup as prune has left it.
+func (r *Repository) read(ctx context.Context, b *Backup) (context.Context, func() error, *Backup, error) {
+	ctx, release, err := r.lock(ctx, reading, "", r.Wait)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	l, err := r.find(ctx, Wanted{ID: b.ID})
+	if err == nil && l.Name != b.Name {
+		b, err = r.readBackup(ctx, l)
+	}
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, release())
+	}
+	return ctx, release, b, nil
+}
+
 func (l *lock) take(ctx context.Context, s Storage, wait time.Duration) (context.Context, func() error, error) {
 	for end := time.Now().Add(wait); ; {
 		other, err := l.try(ctx, s)
-		if err != nil && l.Work == reading && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
-			return ctx, func() error { return nil }, nil // nobody can prune here either, or only from elsewhere
-		}
 		if err == nil && other == nil {
+			if l.unwritten {
+				return ctx, func() error { return nil }, nil
+			}
 			break
 		}
-		if err = errors.Join(err, l.remove(ctx, s)); err != nil {
+		if !l.unwritten {
+			err = errors.Join(err, l.remove(ctx, s))
+		}
+		if err != nil {
 			return nil, nil, err
 		}
 		if time.Now().After(end) {
@@ -130,7 +150,9 @@ func (l *lock) take(ctx context.Context, s Storage, wait time.Duration) (context
 // try writes the lock and looks for one that excludes it.
 func (l *lock) try(ctx context.Context, s Storage) (other *lock, err error) {
 	if err := l.write(ctx, s); err != nil {
-		return nil, err
+		if l.unwritten = l.Work == reading && unwritable(err); !l.unwritten {
+			return nil, err
+		}
 	}
 	var all []Entry
 	var now time.Time
@@ -157,7 +179,7 @@ func (l *lock) try(ctx context.Context, s Storage) (other *lock, err error) {
 			found.Work = deleting // who knows
 		}
 		if found.gone() || !now.IsZero() && now.Sub(e.Since) > staleAfter {
-			if err := s.Remove(ctx, e.Name); err != nil {
+			if err := s.Remove(ctx, e.Name); err != nil && !l.unwritten {
 				return nil, err
 			}
 			continue
@@ -167,6 +189,12 @@ func (l *lock) try(ctx context.Context, s Storage) (other *lock, err error) {
 		}
 	}
 	return other, nil
+}
+
+// unwritable tells errors of a storage that takes nothing. Whoever only reads need not write: nobody can
+// begin to prune there, or only from elsewhere.
+func unwritable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 func (l *lock) write(ctx context.Context, s Storage) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -125,5 +126,55 @@ func TestLocksWait(t *testing.T) {
 	}
 	if !errors.Is(held.Err(), context.Canceled) {
 		t.Error("the work of a lock can go on without it")
+	}
+}
+
+// Who reads waits for prune as long as is said.
+func TestReadersWait(t *testing.T) {
+	r := lockable(t)
+	_, release, err := r.lock(t.Context(), deleting, "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := new(BusyError)
+	if _, err := r.Verify(t.Context(), nil, func(string) {}, nil); !errors.As(err, &busy) {
+		t.Errorf("beside prune: %v", err)
+	}
+	r.Wait = time.Minute
+	read := make(chan error)
+	go func() {
+		_, err := r.Verify(t.Context(), nil, func(string) {}, nil)
+		read <- err
+	}()
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+	if err := <-read; err != nil {
+		t.Error(err)
+	}
+}
+
+// full is a storage without room.
+type full struct{ Storage }
+
+func (full) Stage() (*os.File, error) { return nil, &os.PathError{Op: "write", Err: syscall.ENOSPC} }
+
+// A backup can be read where there is no room for a lock, but not while somebody prunes.
+func TestReadWhatIsFull(t *testing.T) {
+	r := lockable(t)
+	_, release, err := r.lock(t.Context(), deleting, "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.storage = full{r.storage}
+	busy := new(BusyError)
+	if _, err := r.Verify(t.Context(), nil, func(string) {}, nil); !errors.As(err, &busy) {
+		t.Errorf("beside prune: %v", err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Verify(t.Context(), nil, func(string) {}, nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -51,6 +51,8 @@ func TestPruneMerges(t *testing.T) {
 			t.Errorf("pruned to %d segments of %d bytes, from %d; %+v", n, now.Bytes(), last.Bytes(), done)
 		}
 		compare(t, "what was merged", w.restored(repo, now), state(t, w.s, w.eng))
+		// Also for who had looked before.
+		compare(t, "what was to be restored", w.restored(repo, last), state(t, w.s, w.eng))
 		// And it goes on from there.
 		w.put("db", "doc3", `{"later":true}`)
 		next, err := repo.Make(t.Context(), backup.Local{Store: w.s}, repository.Making{Server: "a server"})

@@ -23,6 +23,9 @@ const (
 
 // Repository is a repository of backups that is open.
 type Repository struct {
+	// Wait is how long whoever reads waits for prune. Zero: the error is *BusyError at once.
+	Wait time.Duration
+
 	storage    Storage
 	head       head
 	salt       []byte

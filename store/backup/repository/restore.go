@@ -46,7 +46,7 @@ var systemDatabases = map[string]bool{"_users": true, "_replicator": true, "_glo
 // right. The error is *ExistError if some are there and are not to be replaced; then nothing has
 // changed.
 func (r *Repository) Restore(ctx context.Context, sink Sink, b *Backup, q Restoring) (err error) {
-	ctx, release, err := r.lock(ctx, reading, "", 0)
+	ctx, release, b, err := r.read(ctx, b)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type Verified struct {
 // looks whether the body of every revision and the content of every attachment is there. It reports
 // what is wrong. IDs name backups; nil: all.
 func (r *Repository) Verify(ctx context.Context, ids []string, report func(problem string), progress func(Verified)) (v Verified, err error) {
-	ctx, release, err := r.lock(ctx, reading, "", 0)
+	ctx, release, err := r.lock(ctx, reading, "", r.Wait)
 	if err != nil {
 		return v, err
 	}

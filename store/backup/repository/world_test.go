@@ -152,11 +152,14 @@ func state(t testing.TB, s *store.Store, eng engine.Engine) map[string][]string 
 	}
 	all := map[string][]string{}
 	for _, name := range names {
-		all[name] = rows(t, anykey.New(eng), name)
 		db, err := s.Bare(ctx, name, store.ForBackups)
+		if err == nil { // old bodies may have come in an earlier backup, and have been compacted away since
+			err = db.Compact(ctx)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		all[name] = rows(t, anykey.New(eng), name)
 		for i := range 12 { // attachments by their contents
 			d, err := db.Get(ctx, fmt.Sprintf("d%d", i), store.ReadOptions{Deleted: true})
 			if err != nil {
@@ -183,8 +186,8 @@ func rows(t testing.TB, eng engine.Engine, name string) (rows []string) {
 	defer db.Close()
 	err = db.View(context.WithoutCancel(t.Context()), func(r engine.Reader) error {
 		for s := engine.Space(1); s < 31; s++ {
-			if s == 7 || s == 4 {
-				continue // attachments have random places, and bodies may be those of old revisions: both are read
+			if s == 7 {
+				continue // attachments have random places: they are read
 			}
 			err := r.Scan(s, engine.Range{}, func(k, v []byte) (bool, error) {
 				if s == 1 && (bytes.HasPrefix(k, []byte("sub/")) || bytes.HasPrefix(k, []byte("epoch/")) || string(k) == "identity") {
