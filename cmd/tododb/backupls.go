@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -70,10 +71,7 @@ func backupListCommand() *cobra.Command {
 				humanize.IBytes(uint64(b.Bytes())), humanize.IBytes(uint64(b.Stored)), server)
 			return err
 		})
-		if err != nil {
-			return err
-		}
-		return out.Flush()
+		return errors.Join(err, out.Flush())
 	})
 	return cmd
 }

@@ -143,8 +143,8 @@ func (k *maker) recall(ctx context.Context) error {
 			continue
 		}
 		b, err := k.repo.readOutline(ctx, l)
-		if errors.Is(err, ErrNoBackup) {
-			continue
+		if _, damaged := errors.AsType[*DamagedError](err); damaged || errors.Is(err, ErrNoBackup) {
+			continue // an earlier one will do, and none will too
 		} else if err != nil {
 			return err
 		}

@@ -341,12 +341,14 @@ func (r *Repository) Find(ctx context.Context, w Wanted) (*Backup, error) {
 	return r.readBackup(ctx, l)
 }
 
-// List reads the backups, the oldest first: without a key only their outlines.
+// List reads the backups, the oldest first: without a key only their outlines. Damaged ones are left
+// out; the error says so in the end.
 func (r *Repository) List(ctx context.Context, fn func(*Backup) error) error {
 	all, _, err := r.listBackups(ctx)
 	if err != nil {
 		return err
 	}
+	var damaged error
 	for _, l := range all {
 		read := r.readBackup
 		if !r.CanRead() {
@@ -356,6 +358,10 @@ func (r *Repository) List(ctx context.Context, fn func(*Backup) error) error {
 		if errors.Is(err, ErrNoBackup) { // it has just been forgotten
 			continue
 		}
+		if _, is := errors.AsType[*DamagedError](err); is {
+			damaged = errors.Join(damaged, err)
+			continue
+		}
 		if err == nil {
 			err = fn(b)
 		}
@@ -363,7 +369,7 @@ func (r *Repository) List(ctx context.Context, fn func(*Backup) error) error {
 			return err
 		}
 	}
-	return nil
+	return damaged
 }
 
 // Newest is the time of the newest backup of a server, zero if there is none.

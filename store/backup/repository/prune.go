@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -53,7 +54,7 @@ func (r *Repository) Prune(ctx context.Context, p Pruning) (done Pruned, err err
 	for _, l := range all {
 		b, err := r.readOutline(ctx, l) // one that cannot be read may need anything
 		if err != nil {
-			return done, err
+			return done, fmt.Errorf("backup %s may need anything that is here; forget it if it is lost (--id %s): %w", l.id, l.id, err)
 		}
 		kept = append(kept, b)
 	}

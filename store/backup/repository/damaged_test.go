@@ -1,0 +1,42 @@
+package repository_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tododb/tododb/store/backup"
+	"github.com/tododb/tododb/store/backup/repository"
+)
+
+// A backup whose own object is damaged does not end backups: the next one goes on without it. The
+// others are listed, and prune deletes nothing until it is forgotten.
+func TestDamagedBackupIsPassedBy(t *testing.T) {
+	w := newWorld(t, 1)
+	w.must(w.s.Create(t.Context(), "db"))
+	dir := t.TempDir()
+	repo := create(t, repository.NewFolder(dir), repository.Keys{})
+	w.put("db", "a", `{"n":1}`)
+	first := w.backup(repo)
+	w.put("db", "b", `{"n":1}`)
+	lost := w.backup(repo)
+	w.must(os.Truncate(filepath.Join(dir, lost.Name), 100))
+	w.put("db", "c", `{"n":1}`)
+	b, err := repo.Make(t.Context(), backup.Local{Store: w.s}, repository.Making{Server: "a server"})
+	w.must(err)
+	compare(t, "the next one", w.restored(repo, b), state(t, w.s, w.eng))
+	var ids []string
+	err = repo.List(t.Context(), func(b *repository.Backup) error { ids = append(ids, b.ID); return nil })
+	if _, damaged := errors.AsType[*repository.DamagedError](err); !damaged || strings.Join(ids, " ") != first.ID+" "+b.ID {
+		t.Errorf("listed are %v, %v", ids, err)
+	}
+	if done, err := repo.Prune(t.Context(), repository.Pruning{}); err == nil || !strings.Contains(err.Error(), "--id "+lost.ID) || done.Objects > 0 {
+		t.Errorf("prune: %+v, %v", done, err)
+	}
+	_, err = repo.Forget(t.Context(), repository.Forgetting{IDs: []string{lost.ID}})
+	w.must(err)
+	_, err = repo.Prune(t.Context(), repository.Pruning{})
+	w.must(err)
+}
