@@ -330,10 +330,10 @@ func (k *maker) database(ctx context.Context, name string) (*Chain, Database, er
 	return d.chain, Database{Name: name}, nil
 }
 
-// worthTrying tells whether an error may be one of the network.
+// worthTrying tells whether an error may be one of the network. A storage that is full stays so.
 func worthTrying(err error) bool {
 	_, broken := errors.AsType[*backup.Broken](err)
-	return !broken && !errors.Is(err, store.ErrNoDB) && !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, ErrVanished)
+	return !broken && !unwritable(err) && !errors.Is(err, store.ErrNoDB) && !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, ErrVanished)
 }
 
 // noteNow writes down how far the run is, if it is time.

@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/backup/repository"
@@ -39,4 +41,35 @@ func TestDamagedBackupIsPassedBy(t *testing.T) {
 	w.must(err)
 	_, err = repo.Prune(t.Context(), repository.Pruning{})
 	w.must(err)
+}
+
+// full has no room for another object once there are some.
+type full struct {
+	repository.Storage
+	left int
+}
+
+func (f *full) Stage() (*os.File, error) {
+	if f.left--; f.left < 0 {
+		return nil, &os.PathError{Op: "write", Err: syscall.ENOSPC}
+	}
+	return f.Storage.Stage()
+}
+
+// A backup to a storage that is full fails at once, and says why.
+func TestFullStorage(t *testing.T) {
+	w := newWorld(t, 1)
+	w.must(w.s.Create(t.Context(), "db"))
+	w.put("db", "a", `{"n":1}`, strings.Repeat("a", 100_000))
+	for n := range 4 {
+		dir := t.TempDir()
+		create(t, repository.NewFolder(dir), repository.Keys{})
+		repo, err := repository.Open(t.Context(), &full{repository.NewFolder(dir), n}, repository.Keys{})
+		w.must(err)
+		began := time.Now()
+		_, err = repo.Make(t.Context(), backup.Local{Store: w.s}, repository.Making{Server: "a server"})
+		if !errors.Is(err, syscall.ENOSPC) && (err == nil || !strings.Contains(err.Error(), "no space left")) || time.Since(began) > time.Minute {
+			t.Errorf("room for %d objects: %v, after %v", n, err, time.Since(began))
+		}
+	}
 }

@@ -21,13 +21,17 @@ type Listed struct {
 
 // EachDocument calls fn for every document of a database in a backup, in the order of their last
 // changes.
-func (r *Repository) EachDocument(ctx context.Context, b *Backup, name string, fn func(Listed) error) error {
+func (r *Repository) EachDocument(ctx context.Context, b *Backup, name string, fn func(Listed) error) (err error) {
 	i, err := b.Find(name)
 	if err != nil {
 		return err
 	}
-	ctx, release, b, err := r.read(ctx, b)
+	ctx, release, err := r.lock(ctx, reading, "", r.Wait)
 	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if b, err = r.again(ctx, b); err != nil {
 		return err
 	}
 	f, err := r.fold(ctx, b.Chains[i].Segments)
@@ -50,7 +54,7 @@ func (r *Repository) EachDocument(ctx context.Context, b *Backup, name string, f
 			return fn(Listed{ID: string(d.ID), Deleted: rec.Deleted, Leaves: rec.Tree.Leaves(), Revs: rec.Tree.Len()})
 		})
 	}
-	return errors.Join(err, release())
+	return err
 }
 
 // Document is a document as a backup has it.
@@ -69,17 +73,20 @@ type Leaf struct {
 }
 
 // Documents reads documents of a database in a backup. The error is ErrNoDoc if one is not there.
-func (r *Repository) Documents(ctx context.Context, b *Backup, name string, ids []string) ([]Document, error) {
+func (r *Repository) Documents(ctx context.Context, b *Backup, name string, ids []string) (docs []Document, err error) {
 	i, err := b.Find(name)
 	if err != nil {
 		return nil, err
 	}
-	ctx, release, b, err := r.read(ctx, b)
+	ctx, release, err := r.lock(ctx, reading, "", r.Wait)
 	if err != nil {
 		return nil, err
 	}
-	docs, err := r.documents(ctx, b.Chains[i].Segments, ids)
-	return docs, errors.Join(err, release())
+	defer func() { err = errors.Join(err, release()) }()
+	if b, err = r.again(ctx, b); err != nil {
+		return nil, err
+	}
+	return r.documents(ctx, b.Chains[i].Segments, ids)
 }
 
 func (r *Repository) documents(ctx context.Context, segments []Part, ids []string) ([]Document, error) {

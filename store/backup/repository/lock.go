@@ -93,20 +93,13 @@ func (r *Repository) lock(ctx context.Context, w work, server string, wait time.
 	return l.take(ctx, r.storage, wait)
 }
 
-// read takes a lock for reading a backup, and returns the backup as prune has left it.
-func (r *Repository) read(ctx context.Context, b *Backup) (context.Context, func() error, *Backup, error) {
-	ctx, release, err := r.lock(ctx, reading, "", r.Wait)
-	if err != nil {
-		return nil, nil, nil, err
-	}
+// again returns a backup that was found before the lock was there, as prune has left it.
+func (r *Repository) again(ctx context.Context, b *Backup) (*Backup, error) {
 	l, err := r.find(ctx, Wanted{ID: b.ID})
-	if err == nil && l.Name != b.Name {
-		b, err = r.readBackup(ctx, l)
+	if err != nil || l.Name == b.Name {
+		return b, err
 	}
-	if err != nil {
-		return nil, nil, nil, errors.Join(err, release())
-	}
-	return ctx, release, b, nil
+	return r.readBackup(ctx, l)
 }
 
 func (l *lock) take(ctx context.Context, s Storage, wait time.Duration) (context.Context, func() error, error) {

@@ -46,11 +46,14 @@ var systemDatabases = map[string]bool{"_users": true, "_replicator": true, "_glo
 // right. The error is *ExistError if some are there and are not to be replaced; then nothing has
 // changed.
 func (r *Repository) Restore(ctx context.Context, sink Sink, b *Backup, q Restoring) (err error) {
-	ctx, release, b, err := r.read(ctx, b)
+	ctx, release, err := r.lock(ctx, reading, "", r.Wait)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
+	if b, err = r.again(ctx, b); err != nil {
+		return err
+	}
 	var places []int
 	if q.Database != "" {
 		i, err := b.Find(q.Database)
