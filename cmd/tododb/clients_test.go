@@ -50,49 +50,22 @@ func TestLiveSync(t *testing.T) { runScript(t, "livesync.js") }
 // "put back" the copy takes its place.
 func runScript(t *testing.T, name string) {
 	t.Parallel()
-	dir := scriptFolder(t)
+	scriptFolder(t)
 	data := t.TempDir()
 	server := startServer(t, data, "")
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	script := exec.CommandContext(ctx, "node", name, server.base, testUser, testPassword)
-	script.Dir = dir
-	var problems bytes.Buffer
-	script.Stderr = &problems
-	stdin, err := script.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := script.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := script.Start(); err != nil {
-		t.Fatal(err)
-	}
-	steps := 0
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		t.Log(lines.Text())
-		switch {
-		case lines.Text() == "stop":
-			server.stop()
-			fmt.Fprintln(stdin, "done")
-		case lines.Text() == "start":
-			server = startServer(t, data, server.address())
-			fmt.Fprintln(stdin, "done")
-		case lines.Text() == "copy":
+	steps, err := converse(t, []string{name, server.base, testUser, testPassword}, map[string]func(){
+		"stop":  func() { server.stop() },
+		"start": func() { server = startServer(t, data, server.address()) },
+		"copy": func() {
 			atOneMoment(t, server, func() { putFile(t, filepath.Join(data, "databases", "notes.bolt"), filepath.Join(data, "copy")) })
-			fmt.Fprintln(stdin, "done")
-		case lines.Text() == "put back":
+		},
+		"put back": func() {
 			putFile(t, filepath.Join(data, "copy"), filepath.Join(data, "databases", "notes.bolt"))
-			fmt.Fprintln(stdin, "done")
-		case strings.HasPrefix(lines.Text(), "ok "):
-			steps++
-		}
-	}
-	if err := script.Wait(); err != nil {
-		t.Fatalf("%s: %v\n%s\nthe server's log:\n%s", name, err, &problems, server.log)
+		},
+	})
+	if err != nil {
+		t.Fatalf("%s: %v\nthe server's log:\n%s", name, err, server.log)
 	}
 	if steps == 0 {
 		t.Fatalf("%s did nothing", name)
@@ -101,6 +74,43 @@ func runScript(t *testing.T, name string) {
 	if out, code := tododb(t, "check", "--data", data); code != 0 {
 		t.Fatalf("check after %s: exit %d\n%s", name, code, out)
 	}
+}
+
+// converse runs a script of testdata/pouchdb and does what it asks for: a line that it prints and
+// that acts names is answered with "done". It returns how many steps the script says are ok.
+func converse(t *testing.T, script []string, acts map[string]func()) (steps int, err error) {
+	t.Helper()
+	dir := scriptFolder(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	node := exec.CommandContext(ctx, "node", script...)
+	node.Dir = dir
+	var problems bytes.Buffer
+	node.Stderr = &problems
+	stdin, err := node.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	stdout, err := node.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := node.Start(); err != nil {
+		return 0, err
+	}
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		t.Log(lines.Text())
+		if act := acts[lines.Text()]; act != nil {
+			act()
+			fmt.Fprintln(stdin, "done")
+		} else if strings.HasPrefix(lines.Text(), "ok ") {
+			steps++
+		}
+	}
+	if err := node.Wait(); err != nil {
+		return steps, fmt.Errorf("%w\n%s", err, &problems)
+	}
+	return steps, nil
 }
 
 // needTools skips a test if a program that it needs is missing. In CI it must be there.

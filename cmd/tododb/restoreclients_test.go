@@ -1,16 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 )
 
 // TestPouchDBRestore puts a server back to an earlier time while devices and another server sync with
@@ -18,7 +11,7 @@ import (
 // deleted before.
 func TestPouchDBRestore(t *testing.T) {
 	t.Parallel()
-	folder := scriptFolder(t)
+	scriptFolder(t)
 	server, peer := startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")
 	for _, p := range []*process{server, peer} {
 		p.do(201, "PUT", "/notes", "")
@@ -36,39 +29,14 @@ func TestPouchDBRestore(t *testing.T) {
 			t.Fail()
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	script := exec.CommandContext(ctx, "node", "restore.js", server.base, testUser, testPassword, peer.base)
-	script.Dir = folder
-	var problems bytes.Buffer
-	script.Stderr = &problems
-	stdin, err := script.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := script.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := script.Start(); err != nil {
-		t.Fatal(err)
-	}
-	steps := 0
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		t.Log(lines.Text())
-		switch {
-		case lines.Text() == "backup":
-			run("backup", target, "--url", withLogin(server))
-			fmt.Fprintln(stdin, "done")
-		case lines.Text() == "restore":
+	steps, err := converse(t, []string{"restore.js", server.base, testUser, testPassword, peer.base}, map[string]func(){
+		"backup": func() { run("backup", target, "--url", withLogin(server)) },
+		"restore": func() {
 			run("restore", target, "--db", "notes", "--replace", "--forget-clients", "--url", withLogin(server))
-			fmt.Fprintln(stdin, "done")
-		case strings.HasPrefix(lines.Text(), "ok "):
-			steps++
-		}
-	}
-	if err := script.Wait(); err != nil || steps != 4 {
-		t.Fatalf("%d steps, %v\n%s\n%s", steps, err, &problems, server.log)
+		},
+	})
+	if err != nil || steps != 4 {
+		t.Fatalf("%d steps, %v\n%s", steps, err, server.log)
 	}
 	server.stop()
 	peer.stop()
