@@ -159,11 +159,8 @@ func (q *backupRequest) tidy(ctx context.Context, repo *repository.Repository, s
 		return err
 	}
 	done, err := repo.Prune(ctx, repository.Pruning{Wait: q.wait})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(q.out, "forgotten: %d backups, %s freed\n", len(gone), humanize.IBytes(uint64(done.Bytes)))
-	return err
+	_, saying := fmt.Fprintf(q.out, "forgotten: %d backups, %s freed\n", len(gone), humanize.IBytes(uint64(done.Bytes)))
+	return errors.Join(err, saying)
 }
 
 // tell says what a backup has.
@@ -174,6 +171,9 @@ func tell(out io.Writer, b *repository.Backup, took time.Duration) error {
 	}
 	_, err := fmt.Fprintf(out, "backup %s: %s, %s, %s new, in %v\n", b.ID, count(len(b.Chains), "database"), count(int(docs), "document"),
 		humanize.IBytes(uint64(b.Stored)), took.Round(time.Millisecond))
+	if b.Anew > 0 && err == nil {
+		_, err = fmt.Fprintf(out, "%s stored anew: parts that earlier backups of them need are missing\n", count(b.Anew, "database"))
+	}
 	return err
 }
 

@@ -314,13 +314,13 @@ func pruneBackups(cmd *cobra.Command, repo *repository.Repository, wait time.Dur
 		bar.show(repository.Progress{Bytes: p.Bytes})
 	}})
 	bar.close()
-	if err != nil {
+	if err != nil && done == (repository.Pruned{}) {
 		return err
 	}
 	word := "deleted"
 	if dry {
 		word = "to be deleted"
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s; segments merged: %d\n", word, count(done.Objects, "object"), humanize.IBytes(uint64(done.Bytes)), done.Merged)
-	return err
+	_, saying := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s; segments merged: %d\n", word, count(done.Objects, "object"), humanize.IBytes(uint64(done.Bytes)), done.Merged)
+	return errors.Join(err, saying)
 }

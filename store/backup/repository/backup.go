@@ -34,6 +34,8 @@ type Making struct {
 	Changed map[string]bool
 	// Replaces is a backup that the new one takes the place of: it is forgotten. Nil: none.
 	Replaces *Backup
+
+	inspected bool // whether all parts of earlier backups are there was looked at lately
 }
 
 // Unchanged says what a backup is to do if there is nothing new.
@@ -79,7 +81,7 @@ func (r *Repository) Make(ctx context.Context, src backup.Source, m Making) (b *
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	k := &maker{Making: m, repo: r, src: src, server: server, began: time.Now().UTC(), noted: time.Now(), states: map[string]*Chain{}, whole: map[string]*Chain{}, unsaved: map[string]bool{}, known: newKnown(r)}
+	k := &maker{Making: m, repo: r, src: src, server: server, began: time.Now().UTC(), noted: time.Now(), states: map[string]*Chain{}, whole: map[string]*Chain{}, unsaved: map[string]bool{}, lost: map[string]bool{}, known: newKnown(r)}
 	if err := k.recall(ctx); err != nil {
 		return nil, err
 	}
@@ -110,17 +112,29 @@ type maker struct {
 
 	unsaved    map[string]bool // keys of states that no backup has
 	packsKnown bool            // known has been loaded
+	replaced   []string        // names of the editions of Replaces
+	lost       map[string]bool // keys of chains that have lost parts
 }
 
 // recall finds what earlier runs have stored.
 func (k *maker) recall(ctx context.Context) error {
-	all, _, err := k.repo.listBackups(ctx)
+	all, older, err := k.repo.listBackups(ctx)
 	if err != nil {
 		return err
 	}
 	ids := map[string]bool{}
 	for _, l := range all {
 		ids[l.id] = true
+	}
+	if k.Replaces != nil {
+		for _, l := range slices.Concat(older, all) { // else an older edition would be the backup again
+			if l.id == k.Replaces.ID {
+				k.replaced = append(k.replaced, l.Name)
+			}
+		}
+	}
+	if err := k.refresh(ctx, all); err != nil {
+		return err
 	}
 	if k.Base != nil {
 		k.newest = k.Base
@@ -166,13 +180,78 @@ func (k *maker) recall(ctx context.Context) error {
 		}
 	}
 	cut, err := k.repo.readRun(ctx, k.repo.runName(k.server))
-	if err != nil || cut == nil || cut.Server != k.server || ids[cut.ID] {
+	if _, damaged := errors.AsType[*DamagedError](err); err != nil && !damaged {
 		return err
 	}
-	for _, c := range cut.Chains {
-		k.states[c.Key] = &c
-		k.unsaved[c.Key] = true
-		k.moved = true // it is in no backup yet
+	if cut != nil && cut.Server == k.server && !ids[cut.ID] {
+		for _, c := range cut.Chains {
+			k.states[c.Key] = &c
+			k.unsaved[c.Key] = true
+			k.moved = true // it is in no backup yet
+		}
+	}
+	if k.inspected && k.Base != nil {
+		return nil
+	}
+	return k.inspect(ctx)
+}
+
+// refresh looks for the base as it is now: since it was made prune may have merged its segments, or
+// somebody may have forgotten it.
+func (k *maker) refresh(ctx context.Context, all []listed) error {
+	if k.Base == nil {
+		return nil
+	}
+	i := slices.IndexFunc(all, func(l listed) bool { return l.id == k.Base.ID })
+	if i >= 0 && all[i].Name == k.Base.Name {
+		return nil
+	}
+	if i >= 0 {
+		b, err := k.repo.readOutline(ctx, all[i])
+		if err == nil {
+			b.Details = k.Base.Details // which nobody changes, and which may need a key
+			k.Base = b
+			return nil
+		}
+		if _, damaged := errors.AsType[*DamagedError](err); !damaged {
+			return err
+		}
+	}
+	k.Base, k.Changed = nil, nil
+	return nil
+}
+
+// inspect forgets the chains that have lost parts. Their databases are stored anew then: whoever went
+// on from them would make backups that nobody can restore.
+func (k *maker) inspect(ctx context.Context) error {
+	if len(k.states) == 0 {
+		return nil
+	}
+	sizes := map[string]int64{}
+	for _, kind := range []string{segments, packs, indexes} {
+		err := k.repo.storage.List(ctx, kind, func(e Entry) error {
+			sizes[e.Name] = e.Size
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	found := func(p Part) bool { size, is := sizes[p.Name]; return is && size == p.Size }
+	for key := range k.states {
+		if c := k.whole[key]; c != nil && !c.each(found) {
+			delete(k.whole, key)
+		}
+		if k.states[key].each(found) {
+			continue
+		}
+		delete(k.states, key)
+		delete(k.unsaved, key)
+		if c := k.whole[key]; c != nil { // only the cut run has lost something
+			k.states[key] = c
+		} else {
+			k.lost[key] = true
+		}
 	}
 	return nil
 }
@@ -236,6 +315,9 @@ func (k *maker) make(ctx context.Context) (*Backup, error) {
 	}
 	for _, c := range chains {
 		b.Chains = append(b.Chains, *c)
+		if k.lost[c.Key] {
+			b.Anew++
+		}
 	}
 	b.Stored = k.stored + k.packer.stored
 	b.Time = time.Now().UTC()
@@ -262,8 +344,8 @@ func (k *maker) clean(ctx context.Context, b *Backup) (err error) {
 	} else {
 		err = k.repo.storage.Remove(ctx, k.repo.runName(k.server))
 	}
-	if k.Replaces != nil {
-		err = errors.Join(err, k.repo.storage.Remove(ctx, k.Replaces.Name))
+	for _, name := range k.replaced {
+		err = errors.Join(err, k.repo.storage.Remove(ctx, name))
 	}
 	return err
 }
@@ -274,7 +356,10 @@ func (k *maker) unchanged(name string) int {
 		return -1
 	}
 	i, err := k.Base.Find(name)
-	if err != nil || k.Base.Databases[i].Failed != "" || k.unsaved[k.Base.Chains[i].Key] {
+	if err != nil || k.Base.Databases[i].Failed != "" {
+		return -1
+	}
+	if key := k.Base.Chains[i].Key; k.unsaved[key] || k.lost[key] {
 		return -1
 	}
 	return i

@@ -181,7 +181,7 @@ func TestEncrypted(t *testing.T) {
 	if _, err := repo.Find(t.Context(), repository.Wanted{}); !errors.Is(err, repository.ErrNoKey) {
 		t.Errorf("without a key: %v", err)
 	}
-	other, err := repository.Open(t.Context(), repository.NewFolder(dir), newKeys(t))
+	other, err := repository.Open(t.Context(), repository.NewFolder(dir), repository.Keys{Identities: newKeys(t).Identities})
 	w.must(err)
 	if _, err := other.Find(t.Context(), repository.Wanted{}); !errors.Is(err, repository.ErrWrongKey) {
 		t.Errorf("with another key: %v", err)

@@ -14,6 +14,7 @@ var (
 	ErrWrongKey  = errors.New("the backups are encrypted for somebody else; none of the identities fits")
 	ErrPlain     = errors.New("the repository is not encrypted, so it takes no recipients")
 	ErrRecipient = errors.New("the repository is encrypted; say for which recipients")
+	ErrOthers    = errors.New("the repository is encrypted for other recipients, and each backup rests on earlier ones; begin a new one for these")
 	ErrNoBackup  = errors.New("there is no such backup")
 	ErrNoDB      = errors.New("the backup has no such database")
 	ErrServers   = errors.New("there are backups of several servers here; say whose (ls shows them), or name a backup")
@@ -35,3 +36,10 @@ func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %s", 
 type BusyError struct{ Who string }
 
 func (e *BusyError) Error() string { return "the repository is in use by " + e.Who }
+
+// broken tells whether an object is missing or damaged.
+func broken(err error) bool {
+	_, missing := errors.AsType[*MissingError](err)
+	_, damaged := errors.AsType[*DamagedError](err)
+	return missing || damaged
+}

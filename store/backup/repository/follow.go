@@ -34,6 +34,7 @@ type Following struct {
 const (
 	gather  = time.Second      // for changes that come together
 	lookAll = 30 * time.Second // for what is no change of a document: local documents, properties
+	inspect = time.Hour        // whether all parts of earlier backups are there
 )
 
 // Follow makes backups whenever databases change, within seconds, until the context ends. The error is
@@ -48,7 +49,7 @@ func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following)
 	changed := map[string]bool{} // since base
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = lookAll
-	for looked := time.Now(); ; {
+	for looked, inspected := time.Now(), time.Now(); ; {
 		if f.Idle != nil {
 			f.Idle(ctx)
 		}
@@ -78,6 +79,9 @@ func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following)
 		if last != base {
 			m.Replaces = last
 		}
+		if m.inspected = time.Since(inspected) < inspect; !m.inspected {
+			inspected = time.Now()
+		}
 		b, err := r.Make(ctx, src, m)
 		if ctx.Err() != nil {
 			return nil
@@ -85,7 +89,7 @@ func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following)
 		if err != nil {
 			looked = time.Time{} // look at all again
 		}
-		if b != nil && b != base {
+		if b != nil && b.ID != base.ID {
 			last = b
 			f.Made(b, err)
 		} else if err != nil {

@@ -27,6 +27,9 @@ type Backup struct {
 	Outline
 	Details
 	Part
+	// Anew are the databases of which Make has found that parts in the storage are missing or too short,
+	// so that it has stored all of them again. Earlier backups still lack those parts.
+	Anew int
 }
 
 // Outline is what can be read of a backup without a key.

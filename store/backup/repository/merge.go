@@ -28,8 +28,18 @@ func (r *Repository) merge(ctx context.Context, kept []*Backup, runs []*run, rem
 	}
 	groups := mergeable(chains)
 	instead := map[string][]Part{} // by the first segment of a group
+	var left error                 // why the last group that cannot be read stays as it is
+	defer func() {
+		if err == nil {
+			err = left
+		}
+	}()
 	for _, g := range groups {
 		parts, err := r.mergeGroup(ctx, g)
+		if broken(err) {
+			left = &unmergedError{err}
+			continue
+		}
 		if err != nil {
 			return merged, err
 		}
@@ -93,6 +103,12 @@ func (r *Repository) merge(ctx context.Context, kept []*Backup, runs []*run, rem
 	}
 	return merged, nil
 }
+
+// unmergedError says that segments were not merged because some are missing or damaged.
+type unmergedError struct{ cause error }
+
+func (e *unmergedError) Error() string { return "segments stay as they are: " + e.cause.Error() }
+func (e *unmergedError) Unwrap() error { return e.cause }
 
 // group is a row of segments that every chain has as a whole, or not at all.
 type group struct {

@@ -24,6 +24,7 @@ type Pruned struct {
 // Prune merges segments of backups that are always needed together, if there is a key to read
 // them, and deletes what neither a backup nor a run that can go on needs. Nobody else may be at work
 // meanwhile: it waits for them, and they wait for it. If it ends in the middle, the next one goes on.
+// What is missing or damaged is not merged; the error says so, after everything else was done.
 func (r *Repository) Prune(ctx context.Context, p Pruning) (done Pruned, err error) {
 	ctx, release, err := r.lock(ctx, deleting, "", p.Wait)
 	if err != nil {
@@ -58,12 +59,13 @@ func (r *Repository) Prune(ctx context.Context, p Pruning) (done Pruned, err err
 		}
 		kept = append(kept, b)
 	}
-	runs, err := r.runs(ctx, all)
+	runs, err := r.runs(ctx, all, p.Dry)
 	if err != nil {
 		return done, err
 	}
+	var unmerged *unmergedError // what is garbage does not depend on it
 	if !p.Dry && r.CanRead() && (!r.Encrypted() || len(r.recipients) > 0) {
-		if done.Merged, err = r.merge(ctx, kept, runs, remove); err != nil {
+		if done.Merged, err = r.merge(ctx, kept, runs, remove); err != nil && !errors.As(err, &unmerged) {
 			return done, err
 		}
 	}
@@ -101,11 +103,15 @@ func (r *Repository) Prune(ctx context.Context, p Pruning) (done Pruned, err err
 	if p.Dry {
 		return done, nil
 	}
-	return done, r.storage.Clean(ctx)
+	if err := r.storage.Clean(ctx); err != nil || unmerged == nil {
+		return done, err
+	}
+	return done, unmerged
 }
 
-// runs reads how far runs came that have not ended. Those whose backup is there have ended.
-func (r *Repository) runs(ctx context.Context, all []listed) (found []*run, err error) {
+// runs reads how far runs came that have not ended. Those whose backup is there have ended, and those
+// that are damaged nobody can go on with.
+func (r *Repository) runs(ctx context.Context, all []listed, dry bool) (found []*run, err error) {
 	ended := map[string]bool{}
 	for _, l := range all {
 		ended[l.id] = true
@@ -120,14 +126,17 @@ func (r *Repository) runs(ctx context.Context, all []listed) (found []*run, err 
 	}
 	for _, name := range names {
 		u, err := r.readRun(ctx, name)
-		if err != nil {
+		_, damaged := errors.AsType[*DamagedError](err)
+		if err != nil && !damaged {
 			return nil, err
 		}
-		if u == nil {
+		if u == nil && !damaged {
 			continue
 		}
-		if !ended[u.ID] {
+		if !damaged && !ended[u.ID] {
 			found = append(found, u)
+		} else if dry {
+			continue
 		} else if err := r.storage.Remove(ctx, name); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ type head struct {
 	Format    int    `json:"format"`
 	Salt      string `json:"salt"` // what hashes of names begin with
 	Encrypted bool   `json:"encrypted"`
+	// Recipients are hashes of those that objects are encrypted for. It is always the same ones: each
+	// backup rests on earlier ones, so nobody could read one that others were encrypted for.
+	Recipients []string `json:"recipients,omitempty"`
 }
 
 const what = "tododb backups"
@@ -70,7 +74,20 @@ func Open(ctx context.Context, s Storage, keys Keys) (*Repository, error) {
 	if len(keys.Recipients) > 0 && !r.head.Encrypted {
 		return nil, fmt.Errorf("%v: %w", s, ErrPlain)
 	}
+	if len(keys.Recipients) > 0 && len(r.head.Recipients) > 0 && !slices.Equal(r.head.Recipients, r.recipientHashes()) {
+		return nil, fmt.Errorf("%v: %w", s, ErrOthers)
+	}
 	return r, nil
+}
+
+func (r *Repository) recipientHashes() (hashes []string) {
+	for _, one := range r.recipients {
+		if s, is := one.(fmt.Stringer); is {
+			hashes = append(hashes, r.hash("recipient", s.String()))
+		}
+	}
+	slices.Sort(hashes)
+	return slices.Compact(hashes)
 }
 
 // none tells an empty storage from one with something else in it.
@@ -119,7 +136,8 @@ func begin(ctx context.Context, s Storage, keys Keys) (r *Repository, err error)
 	}
 	salt := make([]byte, 16)
 	rand.Read(salt)
-	b, err := json.Marshal(head{what, format, hex.EncodeToString(salt), len(keys.Recipients) > 0})
+	hashes := (&Repository{salt: salt, recipients: keys.Recipients}).recipientHashes()
+	b, err := json.Marshal(head{what, format, hex.EncodeToString(salt), len(keys.Recipients) > 0, hashes})
 	if err == nil {
 		err = writeObject(ctx, s, headName, append(b, '\n'))
 	}

@@ -149,9 +149,7 @@ func (o *restoring) restore(ctx context.Context, c *Chain, replace bool) error {
 	err := o.sink.Restore(ctx, o.now.Database, out, backup.RestoreOptions{Replace: replace})
 	out.CloseWithError(errors.New("the target has already answered"))
 	if composing := <-composed; composing != nil && !errors.Is(composing, io.ErrClosedPipe) {
-		_, missing := errors.AsType[*MissingError](composing)
-		_, damaged := errors.AsType[*DamagedError](composing)
-		if missing || damaged || err == nil {
+		if broken(composing) || err == nil {
 			err = composing // the cause
 		}
 	}

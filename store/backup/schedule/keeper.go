@@ -318,6 +318,9 @@ func (k *Keeper) ended(ctx context.Context, run Run, b *repository.Backup, err e
 		}
 		k.opt.Log.Log(ctx, level, "backup made", "id", run.ID, "databases", run.Databases, "stored", run.Stored, "took", run.Ended.Sub(run.Began).Round(time.Millisecond).String())
 	}
+	if b != nil && b.Anew > 0 {
+		k.opt.Log.WarnContext(ctx, "backup: parts that earlier backups need are missing; their databases are stored anew", "id", run.ID, "databases", b.Anew)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.state.Running = nil
