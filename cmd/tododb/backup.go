@@ -51,23 +51,6 @@ only they needed is deleted.` + targetHelp,
 	return cmd
 }
 
-// serverFlags say which server is meant.
-type serverFlags struct{ url string }
-
-const serverDefault = "http://127.0.0.1:5984"
-
-func (f *serverFlags) addServer(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.url, "url", serverDefault, "the server, with an administrator: http://NAME:PASSWORD@HOST:PORT [TODODB_URL]")
-}
-
-func (f *serverFlags) server() (*client.Server, error) {
-	s, err := client.New(f.url, nil)
-	if err != nil {
-		return nil, usagef("--url: %w", err)
-	}
-	return s, nil
-}
-
 // backupRequest is what the command line asks for.
 type backupRequest struct {
 	targetFlags

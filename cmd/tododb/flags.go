@@ -14,6 +14,7 @@ import (
 func addServeFlags(cmd *cobra.Command) {
 	dataFlag(cmd)
 	cmd.Flags().String("listen", "127.0.0.1:5984", "HOST:PORT to listen on [TODODB_LISTEN]")
+	cmd.Flags().String("socket", "", "path of a unix socket to listen on as well [TODODB_SOCKET]")
 	cmd.Flags().String("config", "", "file of settings, in CouchDB's ini form [TODODB_CONFIG]")
 	cmd.Flags().String("log-level", "info", "lowest level that is logged: debug, info, warning, error or none [TODODB_LOG_LEVEL]")
 	cmd.Flags().String("log-format", "auto", "text, json, or auto: text on a terminal and JSON elsewhere [TODODB_LOG_FORMAT]")
@@ -31,9 +32,9 @@ type serveOptions struct {
 // serveFlags reads the flags, and the environment for flags that are not given.
 func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 	byFlag := func(name string) bool { return cmd.Flags().Changed(name) }
-	listen, level := byFlag("listen"), byFlag("log-level")
+	listen, socket, level := byFlag("listen"), byFlag("socket"), byFlag("log-level")
 	for flag, variable := range map[string]string{
-		"data": "TODODB_DATA", "listen": "TODODB_LISTEN", "config": "TODODB_CONFIG",
+		"data": "TODODB_DATA", "listen": "TODODB_LISTEN", "socket": "TODODB_SOCKET", "config": "TODODB_CONFIG",
 		"log-level": "TODODB_LOG_LEVEL", "log-format": "TODODB_LOG_FORMAT",
 	} {
 		if err := fromEnv(cmd, flag, variable); err != nil {
@@ -58,6 +59,9 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 		}
 		into(listen)[config.Name{Section: "chttpd", Name: "bind_address"}] = host
 		into(listen)[config.Name{Section: "chttpd", Name: "port"}] = port
+	}
+	if cmd.Flags().Changed("socket") {
+		into(socket)[config.Name{Section: "chttpd", Name: "socket"}] = flag("socket")
 	}
 	if cmd.Flags().Changed("log-level") {
 		if err := config.CheckLevel(flag("log-level")); err != nil {

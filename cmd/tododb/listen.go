@@ -23,13 +23,13 @@ const (
 	streams     = 100 // open at once on one HTTP/2 connection
 )
 
-// listeners accept the server's connections. secure is nil if there is no HTTPS, and figures if
-// they have no port of their own.
+// listeners accept the server's connections. secure is nil if there is no HTTPS, local if there is
+// no socket, and figures if they have no port of their own.
 type listeners struct {
-	plain, secure, figures net.Listener
+	plain, secure, local, figures net.Listener
 }
 
-// openListeners opens the ports.
+// openListeners opens the ports and the socket.
 func openListeners(ctx context.Context, cfg *config.Config, cert *certificate) (*listeners, error) {
 	l := &listeners{}
 	var err error
@@ -42,6 +42,14 @@ func openListeners(ctx context.Context, cfg *config.Config, cert *certificate) (
 			return nil, err
 		}
 	}
+	if path := cfg.String("chttpd", "socket"); path != "" {
+		local, err := listenLocal(ctx, path)
+		if err != nil {
+			l.close()
+			return nil, err
+		}
+		l.local = local
+	}
 	if cfg.Bool("prometheus", "additional_port") {
 		if l.figures, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.ListenFigures()); err != nil {
 			l.close()
@@ -52,7 +60,7 @@ func openListeners(ctx context.Context, cfg *config.Config, cert *certificate) (
 }
 
 func (l *listeners) close() {
-	for _, one := range []net.Listener{l.plain, l.secure, l.figures} {
+	for _, one := range []net.Listener{l.plain, l.secure, l.local, l.figures} {
 		if one != nil {
 			one.Close()
 		}
@@ -73,17 +81,20 @@ func (p *prepared) serveFigures(ctx context.Context, figures http.Handler) {
 
 // announce says where the server can be reached, once it answers.
 func (l *listeners) announce(out io.Writer, log *slog.Logger) {
-	say := func(scheme string, at net.Listener) {
-		if at == nil {
-			return
-		}
-		if _, err := fmt.Fprintf(out, "tododb %s is listening on %s://%s/\n", version, scheme, at.Addr()); err != nil {
+	say := func(url string) {
+		if _, err := fmt.Fprintf(out, "tododb %s is listening on %s\n", version, url); err != nil {
 			log.Warn("standard output is closed", "err", err)
 		}
-		log.Info("listening", "address", at.Addr().String(), "scheme", scheme, "version", version)
 	}
-	say("http", l.plain)
-	say("https", l.secure)
+	for _, at := range []struct {
+		scheme, before, after string
+		net.Listener
+	}{{"http", "http://", "/", l.plain}, {"https", "https://", "/", l.secure}, {"unix", "unix:", "", l.local}} {
+		if at.Listener != nil {
+			say(at.before + at.Addr().String() + at.after)
+			log.Info("listening", "address", at.Addr().String(), "scheme", at.scheme, "version", version)
+		}
+	}
 }
 
 // note writes the URLs of the server into a file, one a line, if there is to be one.
@@ -115,12 +126,16 @@ func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *s
 	defer giveUp(nil)
 	server := httpServer(p.cfg, p.log)
 	server.Handler, server.BaseContext = handler, func(net.Listener) context.Context { return requests }
-	serving := 1
-	ended := make(chan error, 2)
-	go func() { ended <- server.Serve(httpapi.Listener(p.listening.plain)) }()
+	on := []net.Listener{httpapi.Listener(p.listening.plain)}
 	if p.listening.secure != nil {
-		serving++
-		go func() { ended <- server.Serve(p.listening.secure) }()
+		on = append(on, p.listening.secure)
+	}
+	if p.listening.local != nil {
+		on = append(on, httpapi.Listener(p.listening.local))
+	}
+	serving, ended := len(on), make(chan error, len(on))
+	for _, l := range on {
+		go func() { ended <- server.Serve(l) }()
 	}
 	p.listening.announce(out, p.log)
 	if err := p.listening.note(p.cfg.String("couchdb", "uri_file")); err != nil {

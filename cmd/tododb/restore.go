@@ -209,7 +209,7 @@ func (q *restoreRequest) restoreSettings(ctx context.Context, server *client.Ser
 
 // ofMachine tells settings that belong to a machine and not to what a server is.
 func ofMachine(section, name string) bool {
-	return section == "ssl" || section == "chttpd" && (name == "port" || name == "bind_address")
+	return section == "ssl" || section == "chttpd" && (name == "port" || name == "bind_address" || name == "socket")
 }
 
 // documents restores single documents.

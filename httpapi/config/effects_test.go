@@ -955,6 +955,7 @@ var seenBy = map[string]string{
 	"couchdb/max_dbs_open":                        "cmd/tododb.TestSettingsOfARunningServer",
 	"couchdb/os_process_timeout":                  "cmd/tododb.TestSettingsOfTheProgram",
 	"chttpd/bind_address":                         "cmd/tododb.TestSettingsOfTheProgram",
+	"chttpd/socket":                               "cmd/tododb.TestLocalSocket",
 	"chttpd/port":                                 "cmd/tododb.TestSettingsOfTheProgram",
 	"ssl/bind_address":                            "cmd/tododb.TestSettingsOfTheProgram",
 	"limits/header_timeout":                       "cmd/tododb.TestSettingsOfTheProgram",

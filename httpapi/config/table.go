@@ -28,6 +28,7 @@ var table = []Setting{
 
 	{Name{"chttpd", "bind_address"}, "127.0.0.1", Text, Restart | Given, "address to listen on; 0.0.0.0, :: or any: every interface"},
 	{Name{"chttpd", "port"}, "5984", Port, Restart | Given, "port to listen on; 0: any free port"},
+	{Name{"chttpd", "socket"}, "", Text, Restart, "path of a unix socket to listen on as well, which only the user who runs the server may connect to; empty: none"},
 	{Name{"chttpd", "decode_plus_to_space"}, "true", Bool, 0, "a + in a path is a space, as in CouchDB; false: it is a plus. In queries it is always a space"},
 	{Name{"chttpd", "x_forwarded_host"}, "X-Forwarded-Host", Text, Older, "header in which one of [limits] trusted_proxies says which host the client asked"},
 	{Name{"chttpd", "x_forwarded_proto"}, "X-Forwarded-Proto", Text, Older, "header in which it says http or https"},

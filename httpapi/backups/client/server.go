@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,29 +24,59 @@ import (
 // Server is a server behind HTTP.
 type Server struct {
 	base           url.URL // without credentials
+	socket         string  // the path of its socket, or ""
 	name, password string
 	near           bool // on this machine, where compressing costs more than it saves
 	http           *http.Client
 }
 
-// New returns the server at an address such as http://admin:password@127.0.0.1:5984. It does not
-// connect yet.
+// New returns the server at an address such as http://admin:password@127.0.0.1:5984, or
+// unix://admin:password@/run/tododb.sock for its socket on this machine. A nil transport is the usual
+// one. It does not connect yet.
 func New(address string, transport http.RoundTripper) (*Server, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("the address of a server is like http://admin:password@127.0.0.1:5984")
+	if err != nil || u.Scheme == "unix" && !atSocket(u) || u.Scheme != "unix" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return nil, errors.New("the address of a server is like http://admin:password@127.0.0.1:5984, or unix://admin:password@/run/tododb.sock")
 	}
-	s := &Server{base: *u, http: &http.Client{Transport: transport}}
+	s := &Server{base: *u}
 	s.name = u.User.Username()
 	s.password, _ = u.User.Password()
+	if u.Scheme == "unix" {
+		s.socket = cmp.Or(u.Path, u.Opaque)
+		s.base = url.URL{Scheme: "http", Host: "localhost"}
+		if transport == nil {
+			transport = socketTransport(s.socket)
+		}
+	}
+	s.http = &http.Client{Transport: transport}
 	s.base.User, s.base.RawQuery, s.base.Fragment = nil, "", ""
 	s.base.Path = strings.TrimSuffix(s.base.Path, "/")
-	s.near = u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
+	s.near = s.base.Hostname() == "localhost" || net.ParseIP(s.base.Hostname()).IsLoopback()
 	return s, nil
 }
 
+// atSocket tells whether an address names a socket: unix:/PATH, unix:PATH or unix://NAME:PASSWORD@/PATH.
+func atSocket(u *url.URL) bool {
+	return u.Host == "" && (u.Path != "" || u.Opaque != "") && u.RawQuery == ""
+}
+
+// socketTransport sends everything to a socket.
+func socketTransport(path string) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = nil
+	t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	return t
+}
+
 // String is the address without credentials.
-func (s *Server) String() string { return s.base.String() }
+func (s *Server) String() string {
+	if s.socket != "" {
+		return "unix:" + s.socket
+	}
+	return s.base.String()
+}
 
 // Refused is an answer that is no success.
 type Refused struct {
@@ -142,7 +173,7 @@ func (s *Server) send(ctx context.Context, m message) (*http.Response, error) {
 	}
 	if a.StatusCode >= 300 {
 		defer a.Body.Close()
-		return nil, refused(a, m.method+" "+at)
+		return nil, refused(a, m.method+" "+s.String()+m.path)
 	}
 	return a, nil
 }
@@ -172,7 +203,7 @@ func (s *Server) ask(ctx context.Context, m message, out any) error {
 		return err
 	}
 	if err := json.NewDecoder(a.Body).Decode(out); err != nil {
-		return fmt.Errorf("%s %s: %w", m.method, s.base.String()+m.path, err)
+		return fmt.Errorf("%s %s: %w", m.method, s.String()+m.path, err)
 	}
 	return nil
 }
