@@ -56,6 +56,11 @@ type Options struct {
 	// server counts).
 	Metrics *metrics.Metrics
 
+	// History has the figures of the last hour; the caller has it run (nil: there are none).
+	History *metrics.History
+	// Tail has the last lines of Log (nil: there are none).
+	Tail operate.LogTail
+
 	// Tracer makes a span of each request (nothing is traced).
 	Tracer trace.Tracer
 
@@ -153,6 +158,9 @@ func New(opt Options) (*Server, error) {
 	if opt.Metrics == nil {
 		opt.Metrics = metrics.New()
 	}
+	if opt.History == nil {
+		opt.History = metrics.NewHistory(opt.Metrics)
+	}
 	if opt.Trail == nil {
 		opt.Trail = &audit.Trail{}
 	}
@@ -183,6 +191,7 @@ func New(opt Options) (*Server, error) {
 	s.operate = operate.New(operate.Options{
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: ids,
 		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex, Smoosh: opt.Smoosh, Keeper: opt.Keeper,
+		History: opt.History, Log: opt.Tail,
 	})
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
 	s.changes = changes.New(s.access, opt.Store, filters)

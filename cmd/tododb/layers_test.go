@@ -56,7 +56,7 @@ var layers = []layer{
 	{"httpapi/write", []string{"httpapi/access", "httpapi/fault", "httpapi/wire", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/peruser", []string{"httpapi/access", "httpapi/auth", "httpapi/config", "httpapi/wire", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/documents", []string{"httpapi/write", "httpapi/access", "httpapi/fault", "httpapi/attachments", "httpapi/wire", "httpapi/config", "httpapi/intake", "httpapi/metrics", "httpapi/uuids", "store/...", "revtree"}, []string{bbolt, eng}},
-	{"httpapi/operate", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/metrics", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},
+	{"httpapi/operate", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/logging", "httpapi/metrics", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/query", []string{"httpapi/access", "httpapi/attachments", "httpapi/fault", "httpapi/wire", "httpapi/config", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/backups", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/intake", "store", "store/backup"}, []string{bbolt, eng}},
 	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},

@@ -173,9 +173,11 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 
 	backups := newBackupKeeper(cfg, opt.data, spool, f.store, log)
 	backupFigures(figures, backups)
+	history := metrics.NewHistory(figures)
+	work.run(history.Run)
 	api, err := httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
-		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, Trail: trail, Tracer: traces.Tracer(),
+		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, History: history, Tail: start.logs, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper, Keeper: backups,
 		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,
 	})

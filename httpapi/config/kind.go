@@ -18,6 +18,7 @@ type Kind struct {
 	read reading
 	// lenient says that any text is kept. One that is not ok leaves the default in force.
 	lenient bool
+	words   []string // all that it can be, if they are few
 }
 
 // reading is which getter a kind is read with.
@@ -39,7 +40,7 @@ const (
 // The kinds, in addition to those that OneOf makes.
 var (
 	Text    = &Kind{want: "one line of text", ok: func(string) bool { return true }, read: asText}
-	Bool    = &Kind{want: "true or false", ok: func(v string) bool { return v == "true" || v == "false" }, read: asBool}
+	Bool    = &Kind{want: "true or false", ok: func(v string) bool { return v == "true" || v == "false" }, read: asBool, words: []string{"false", "true"}}
 	Count   = &Kind{want: "a number from 1 to 2147483647", ok: between(1, 1<<31-1), read: asInt}
 	Number  = &Kind{want: "a number from 0 to 2147483647", ok: between(0, 1<<31-1), read: asInt}
 	Size    = &Kind{want: "a number of bytes from 1", ok: between(1, 1<<63-1), read: asInt}
@@ -79,7 +80,7 @@ var dbName = regexp.MustCompile(`^(_users|[a-z][a-z0-9_$()+/-]{0,237})$`)
 
 // OneOf makes the kind of a setting whose value is one of some words.
 func OneOf(words ...string) *Kind {
-	return &Kind{want: "one of " + strings.Join(words, ", "), ok: func(v string) bool { return slices.Contains(words, v) }, read: asText}
+	return &Kind{want: "one of " + strings.Join(words, ", "), ok: func(v string) bool { return slices.Contains(words, v) }, read: asText, words: words}
 }
 
 // OrDefault makes a kind that keeps any text, as CouchDB does with all settings. It is for
@@ -94,6 +95,9 @@ func OrDefault(kind *Kind) *Kind {
 func (k *Kind) counts(value string) bool { return !k.lenient || k.ok(value) }
 
 func (k *Kind) String() string { return k.want }
+
+// Words returns all values that a setting of the kind can have, if they are few; otherwise nil.
+func (k *Kind) Words() []string { return k.words }
 
 // check tells whether a setting can have the value.
 func (s *Setting) check(value string) error {

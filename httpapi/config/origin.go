@@ -28,7 +28,7 @@ const Mask = "****"
 // Shown is a setting as it may be shown, with secrets masked.
 type Shown struct {
 	*Setting
-	Name  Name // never Any
+	Name  Name // never Any, except from All
 	Value string
 	From  Origin
 	Known bool // the server knows what it means
@@ -49,18 +49,23 @@ func (s *Setting) show(value string) string {
 // Show returns the settings in force in a section, or all if section is "", sorted by section
 // and name. It leaves out settings without a value.
 func (c *Config) Show(section string) []Shown {
+	return slices.DeleteFunc(c.All(), func(one Shown) bool {
+		return section != "" && one.Name.Section != section || one.From == OfDefault && one.Default == ""
+	})
+}
+
+// All returns what Show does for all sections, and the settings without a value. A row for any
+// name of a section (Any) is there once, without a value, beside what is set of it.
+func (c *Config) All() []Shown {
 	var list []Shown
 	now := *c.now.Load()
 	for n, e := range now {
-		if section != "" && n.Section != section {
-			continue
-		}
 		row, known := lookup(n)
 		list = append(list, Shown{row, n, row.show(e.text), e.from, known})
 	}
 	for i := range settings {
 		row := &settings[i]
-		if _, set := now[row.Name]; set || row.Default == "" || section != "" && row.Section != section {
+		if _, set := now[row.Name]; set {
 			continue
 		}
 		list = append(list, Shown{row, row.Name, row.show(row.Default), OfDefault, true})

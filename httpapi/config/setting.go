@@ -37,6 +37,20 @@ const (
 	Given                      // shown even if nobody has set it, because CouchDB's default.ini sets it
 )
 
+// Words are the traits by name: secret, restart, file, inert and refused, as far as they apply.
+func (t Traits) Words() []string {
+	words := []string{}
+	for _, one := range []struct {
+		trait Traits
+		word  string
+	}{{Secret, "secret"}, {Restart, "restart"}, {Filed, "file"}, {Inert, "inert"}, {Refused, "refused"}} {
+		if t&one.trait != 0 {
+			words = append(words, one.word)
+		}
+	}
+	return words
+}
+
 // olderSection is where CouchDB looks for a setting that is not set in its own section, and
 // where it had its place before.
 var olderSection = map[string]string{"chttpd": "httpd", "chttpd_auth": "couch_httpd_auth"}

@@ -30,6 +30,8 @@ type Log struct {
 	to    Destination
 	sink  sink
 	level slog.Level // of the line that is being written
+	time  time.Time  // of that line
+	tail  tail
 }
 
 // sink takes lines. It is called by one goroutine at a time.
@@ -89,7 +91,10 @@ func (l *Log) open(to Destination) (sink, error) {
 
 // Write takes a line from a handler of package slog, which writes each with one call. Only
 // handlers that went through Handler may write.
-func (l *Log) Write(line []byte) (int, error) { return len(line), l.sink.write(l.level, line) }
+func (l *Log) Write(line []byte) (int, error) {
+	l.tail.add(l.time, l.level, line)
+	return len(line), l.sink.write(l.level, line)
+}
 
 // Handler returns a handler that formats lines with another one, which must write to the Log.
 func (l *Log) Handler(format slog.Handler) slog.Handler { return handler{format, l} }
@@ -103,7 +108,7 @@ type handler struct {
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	h.log.mu.Lock()
 	defer h.log.mu.Unlock()
-	h.log.level = r.Level
+	h.log.level, h.log.time = r.Level, r.Time
 	return h.Handler.Handle(ctx, r)
 }
 

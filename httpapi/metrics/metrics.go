@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +27,11 @@ type Metrics struct {
 	group, commitTook prometheus.Histogram
 	methodOf          map[string]prometheus.Counter
 	codeOf            [600]prometheus.Counter // by status; nil for a number that is not one
+
+	clientErrors, serverErrors atomic.Int64 // answers with 4xx and 5xx
+
+	mu     sync.Mutex // guards what follows
+	gauges map[string]func() float64
 }
 
 // methods that are counted by name; any other is counted as "other".
@@ -35,7 +42,7 @@ var codes = []int{200, 201, 202, 204, 206, 301, 302, 304, 400, 401, 403, 404, 40
 
 // New makes Metrics, all at zero.
 func New() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), began: time.Now(), methodOf: map[string]prometheus.Counter{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), began: time.Now(), methodOf: map[string]prometheus.Counter{}, gauges: map[string]func() float64{}}
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 		m.registry.MustRegister(c)
@@ -80,6 +87,9 @@ func New() *Metrics {
 // Gauge adds a figure that is read when somebody looks. Each name may be used once.
 func (m *Metrics) Gauge(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gauges[name] = value
 }
 
 // Counter adds a figure that only grows and is kept elsewhere. Each name may be used once.
@@ -96,6 +106,13 @@ func (m *Metrics) Request(method string, status int, took time.Duration, cut boo
 		c = m.methodOf["other"]
 	}
 	c.Inc()
+	switch {
+	case cut:
+	case status >= 500:
+		m.serverErrors.Add(1)
+	case status >= 400:
+		m.clientErrors.Add(1)
+	}
 	switch {
 	case cut:
 		m.aborted.Inc()

@@ -29,6 +29,8 @@ var blacklist = []string{
 	"native_query_servers", "os_daemons", "query_servers",
 }
 
+func isBlacklisted(section string) bool { return slices.Contains(blacklist, section) }
+
 // ConfigAll answers GET _config with what is set, by section. All values are strings. The
 // sections in which the server knows settings are there even if they are empty, so that
 // set-up programs can look into them.
@@ -152,7 +154,7 @@ func (o *Room) putSetting(name config.Name, value string, persist bool) (old str
 
 // mayChange refuses settings that cannot be changed over HTTP.
 func (o *Room) mayChange(name config.Name) error {
-	if slices.Contains(blacklist, name.Section) {
+	if isBlacklisted(name.Section) {
 		return errBlacklisted
 	}
 	if only := o.config.Terms("chttpd", "config_whitelist"); len(only) > 0 && !slices.ContainsFunc(only, func(one []string) bool {

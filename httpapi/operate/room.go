@@ -11,7 +11,7 @@ import (
 	"github.com/tododb/tododb/store/smoosh"
 )
 
-// Options are what a Room needs. All but Reload and Smoosh must be set.
+// Options are what a Room needs. All but Reload, Smoosh, Keeper and Log must be set.
 type Options struct {
 	Access  *access.Access
 	Store   *store.Store
@@ -28,6 +28,10 @@ type Options struct {
 	Smoosh *smoosh.Smoosh
 	// Keeper backs the server up by itself (nobody does).
 	Keeper Keeper
+	// History has the figures of the last hour.
+	History *metrics.History
+	// Log has the last lines of the log (there are none).
+	Log LogTail
 
 	// CompactIndex starts to compact the index of a design document, given its name.
 	CompactIndex func(r *http.Request, db *store.DB, design string) error
@@ -45,6 +49,8 @@ type Room struct {
 	reload       func() error
 	smoosh       *smoosh.Smoosh
 	keeper       Keeper
+	history      *metrics.History
+	log          LogTail
 	compactIndex func(r *http.Request, db *store.DB, design string) error
 	settings     func() *settings
 }
@@ -53,7 +59,7 @@ type Room struct {
 func New(opt Options) *Room {
 	o := &Room{
 		access: opt.Access, store: opt.Store, config: opt.Config, metrics: opt.Metrics, uuids: opt.IDs,
-		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, keeper: opt.Keeper, compactIndex: opt.CompactIndex,
+		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, keeper: opt.Keeper, history: opt.History, log: opt.Log, compactIndex: opt.CompactIndex,
 		settings: config.Follow(opt.Config, readSettings),
 	}
 	if o.reload == nil {
