@@ -19,13 +19,13 @@ func (q *backupRequest) following(ctx context.Context, repo *repository.Reposito
 	if err != nil {
 		return err
 	}
-	began, tidied := time.Now(), time.Now()
+	tidied := time.Now()
 	f := repository.Following{Making: m, Watch: watch, Every: q.every, Made: func(b *repository.Backup, err error) {
 		if err != nil && ctx.Err() == nil {
 			fmt.Fprintln(os.Stderr, "tododb: backup:", err)
 		}
 		if b != nil {
-			tell(q.out, b, time.Since(began))
+			tell(q.out, b, b.Time.Sub(b.Began))
 		}
 	}}
 	f.Idle = func(ctx context.Context) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -67,7 +68,11 @@ func backupListCommand() *cobra.Command {
 			if server == "" {
 				server = "(encrypted)"
 			}
-			_, err := fmt.Fprintf(out, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", b.ID, b.Time.Local().Format(time.DateTime), len(b.Chains), docs,
+			databases := strconv.Itoa(len(b.Chains))
+			if b.Partial {
+				databases = "only " + databases
+			}
+			_, err := fmt.Fprintf(out, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", b.ID, b.Time.Local().Format(time.DateTime), databases, docs,
 				humanize.IBytes(uint64(b.Bytes())), humanize.IBytes(uint64(b.Stored)), server)
 			return err
 		})
@@ -107,7 +112,12 @@ func isID(s string) bool {
 
 // parseTime reads a time as people write it, in the local zone unless it says another.
 func parseTime(s string, now time.Time) (time.Time, error) {
-	for _, form := range []string{time.RFC3339Nano, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
+	for _, form := range []string{time.RFC3339, time.DateTime, "2006-01-02T15:04:05"} {
+		if t, err := time.ParseInLocation(form, s, time.Local); err == nil {
+			return wholeSecond(t), nil
+		}
+	}
+	for _, form := range []string{"2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly} {
 		if t, err := time.ParseInLocation(form, s, time.Local); err == nil {
 			return t, nil
 		}
@@ -118,6 +128,9 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 			if at.After(now) {
 				at = at.AddDate(0, 0, -1)
 			}
+			if form == time.TimeOnly {
+				at = wholeSecond(at)
+			}
 			return at, nil
 		}
 	}
@@ -125,6 +138,15 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 		return now.Add(-d), nil
 	}
 	return time.Time{}, fmt.Errorf("%q is neither the id of a backup nor a time", s)
+}
+
+// wholeSecond is the end of a second that was named without a fraction: what ls shows of a backup's
+// time finds that backup.
+func wholeSecond(t time.Time) time.Time {
+	if t.Nanosecond() > 0 {
+		return t
+	}
+	return t.Add(time.Second - time.Nanosecond)
 }
 
 func backupShowCommand() *cobra.Command {
@@ -141,6 +163,7 @@ conflicts; with --doc also all leaves of these documents with their content.`, f
 			if db == "" && len(docs) > 0 {
 				return usagef("--doc: say of which database, with --db")
 			}
+			want.What = repository.Content{Database: db}
 			b, err := repo.Find(cmd.Context(), want)
 			if err != nil {
 				return err
@@ -256,8 +279,8 @@ func backupForgetCommand() *cobra.Command {
 	var f *targetFlags
 	cmd, f := backupsCommand("forget TARGET", "Forget backups that are not needed any longer",
 		`forget forgets the backups with an --id, and those that no rule --keep-... keeps. Rules add up,
-and count for each server by itself. The newest backup always stays unless it is named. The
-space comes back with prune, or with --prune at once.`, func(cmd *cobra.Command, repo *repository.Repository) error {
+and count for each server by itself; backups of some databases (--db) do not count for those of
+all. The newest backup always stays unless it is named. The space comes back with prune, or with --prune at once.`, func(cmd *cobra.Command, repo *repository.Repository) error {
 			rules, err := keep.rules()
 			if err != nil {
 				return err

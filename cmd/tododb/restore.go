@@ -116,6 +116,7 @@ func (q *restoreRequest) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	want.What = repository.Content{Database: q.db, All: q.db == ""}
 	b, err := repo.Find(ctx, want)
 	if err != nil {
 		return err

@@ -2,7 +2,9 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,7 +12,7 @@ import (
 // Forgetting says which backups are to be forgotten.
 type Forgetting struct {
 	IDs    []string // these, by their ids or the beginnings of them
-	Keep   Keep     // and those that no rule keeps, for each server by itself
+	Keep   Keep     // and those that no rule keeps, for each server by itself; see ruledOut
 	Server string   // uuid; "": of all servers
 	Zone   *time.Location
 	Dry    bool // only say which
@@ -51,20 +53,12 @@ func (r *Repository) Forget(ctx context.Context, f Forgetting) (gone []Forgotten
 	if f.Zone == nil {
 		f.Zone = time.Local
 	}
-	servers := map[string][]listed{}
-	for _, l := range all {
-		if f.Server == "" || l.server == f.Server {
-			servers[l.server] = append(servers[l.server], l)
+	if !f.Keep.IsZero() {
+		more, err := r.ruledOut(ctx, all, f)
+		if err != nil {
+			return nil, err
 		}
-	}
-	for _, of := range servers {
-		times := make([]time.Time, len(of))
-		for i, l := range of {
-			times[i] = l.time
-		}
-		for _, i := range f.Keep.forgets(times, f.Zone) {
-			chosen = append(chosen, of[i])
-		}
+		chosen = append(chosen, more...)
 	}
 	for _, l := range chosen {
 		if !f.Dry {
@@ -83,4 +77,55 @@ func (r *Repository) Forget(ctx context.Context, f Forgetting) (gone []Forgotten
 		gone = append(gone, Forgotten{l.id, l.time})
 	}
 	return gone, nil
+}
+
+// ruledOut finds the backups that no rule keeps. A backup of some databases stands for no other one
+// that has more: it is compared with those of the same databases and with those of all, and
+// these only with one another.
+func (r *Repository) ruledOut(ctx context.Context, all []listed, f Forgetting) (chosen []listed, err error) {
+	servers := map[string]map[string][]listed{} // by what is in them, "": all
+	for _, l := range all {
+		if f.Server != "" && l.server != f.Server {
+			continue
+		}
+		b, err := r.readOutline(ctx, l)
+		if errors.Is(err, ErrNoBackup) {
+			continue
+		}
+		if _, damaged := errors.AsType[*DamagedError](err); err != nil && !damaged {
+			return nil, err
+		}
+		of := ""
+		if b != nil && b.Partial {
+			var keys []string
+			for _, c := range b.Chains {
+				keys = append(keys, c.Key)
+			}
+			slices.Sort(keys)
+			of = strings.Join(keys, " ")
+		}
+		if servers[l.server] == nil {
+			servers[l.server] = map[string][]listed{}
+		}
+		servers[l.server][of] = append(servers[l.server][of], l)
+	}
+	for _, groups := range servers {
+		for of, group := range groups {
+			compared := group
+			if of != "" {
+				compared = slices.Concat(group, groups[""])
+			}
+			times := make([]time.Time, len(compared))
+			for i, l := range compared {
+				times[i] = l.time
+			}
+			for _, i := range f.Keep.forgets(times, f.Zone) {
+				if i < len(group) {
+					chosen = append(chosen, group[i])
+				}
+			}
+		}
+	}
+	slices.SortFunc(chosen, func(a, b listed) int { return a.time.Compare(b.time) })
+	return chosen, nil
 }

@@ -306,42 +306,73 @@ type Wanted struct {
 	ID     string
 	At     time.Time
 	Server string // uuid, if backups of several servers are there
+	// What is to be found in it, if it is not named by its id. Backups that were asked for some databases
+	// are passed by if that is not among them, unless there are no others.
+	What Content
 }
 
-// find finds a backup.
-func (r *Repository) find(ctx context.Context, w Wanted) (l listed, err error) {
+// Content is what somebody looks for in a backup. The zero Content is anything.
+type Content struct {
+	Database string
+	All      bool // databases
+}
+
+// matching lists the backups that are meant as far as their names tell, the oldest first.
+func (r *Repository) matching(ctx context.Context, w Wanted) (found []listed, err error) {
 	all, _, err := r.listBackups(ctx)
 	if err != nil {
-		return l, err
+		return nil, err
 	}
-	found := 0
 	servers := map[string]bool{}
 	for _, one := range all {
 		if w.Server != "" && one.server != r.hash(w.Server)[:8] || w.ID != "" && !strings.HasPrefix(one.id, w.ID) || !w.At.IsZero() && one.time.After(w.At) {
 			continue
 		}
-		l = one
-		found++
+		found = append(found, one)
 		servers[one.server] = true
 	}
 	switch {
-	case found == 0:
-		return l, ErrNoBackup
-	case w.ID != "" && found > 1:
-		return l, fmt.Errorf("%s is the beginning of the ids of %d backups", w.ID, found)
+	case len(found) == 0:
+		return nil, ErrNoBackup
+	case w.ID != "" && len(found) > 1:
+		return nil, fmt.Errorf("%s is the beginning of the ids of %d backups", w.ID, len(found))
 	case len(servers) > 1:
-		return l, ErrServers
+		return nil, ErrServers
 	}
-	return l, nil
+	return found, nil
+}
+
+// find finds a backup, whatever is in it.
+func (r *Repository) find(ctx context.Context, w Wanted) (l listed, err error) {
+	found, err := r.matching(ctx, w)
+	if err != nil {
+		return l, err
+	}
+	return found[len(found)-1], nil
 }
 
 // Find reads a backup.
 func (r *Repository) Find(ctx context.Context, w Wanted) (*Backup, error) {
-	l, err := r.find(ctx, w)
+	found, err := r.matching(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	return r.readBackup(ctx, l)
+	newest, err := r.readBackup(ctx, found[len(found)-1])
+	for b, i := newest, len(found)-1; err == nil; b, err = r.readBackup(ctx, found[i]) {
+		if w.ID != "" || b.serves(w.What) {
+			return b, nil
+		}
+		if i--; i < 0 {
+			return newest, nil
+		}
+	}
+	return nil, err
+}
+
+// serves tells whether somebody who looks for this would look into the backup.
+func (b *Backup) serves(what Content) bool {
+	_, err := b.Find(what.Database)
+	return !b.Partial || what == Content{} || what.Database != "" && err == nil
 }
 
 // List reads the backups, the oldest first: without a key only their outlines. Damaged ones are left
