@@ -85,7 +85,9 @@ func (r *Repository) Make(ctx context.Context, src backup.Source, m Making) (b *
 	if err := k.recall(ctx); err != nil {
 		return nil, err
 	}
-	k.packer = newPacker(r, k.known)
+	k.keeping = newKeeping(r.storage)
+	defer k.keeping.work.Wait()
+	k.packer = newPacker(r, k.known, k.keeping)
 	defer func() { err = errors.Join(err, k.packer.drop()) }()
 	return k.make(ctx)
 }
@@ -105,6 +107,7 @@ type maker struct {
 	states, whole map[string]*Chain
 	run           run
 	known         *known
+	keeping       *keeping
 	packer        *packer
 	now           Progress
 	stored        int64
@@ -280,7 +283,13 @@ func (k *maker) make(ctx context.Context) (*Backup, error) {
 		k.show()
 		chain, found, err := k.database(ctx, name)
 		if ctx.Err() != nil {
+			if k.keeping.wait() != nil { // what is on its way ends with the context, too
+				return nil, context.Cause(ctx)
+			}
 			return nil, errors.Join(context.Cause(ctx), k.note(context.WithoutCancel(ctx)))
+		}
+		if err != nil && k.keeping.failed() != nil {
+			return nil, err
 		}
 		k.now.Done++
 		if errors.Is(err, store.ErrNoDB) && k.Databases == nil {
@@ -296,7 +305,7 @@ func (k *maker) make(ctx context.Context) (*Backup, error) {
 		chains = append(chains, chain)
 		b.Databases = append(b.Databases, found)
 	}
-	if err := k.packer.flush(ctx); err != nil {
+	if err := k.flush(ctx); err != nil {
 		return nil, err
 	}
 	k.now.Database = ""
@@ -402,7 +411,7 @@ func (k *maker) database(ctx context.Context, name string) (*Chain, Database, er
 			continue
 		}
 		left--
-		if left == 0 || !worthTrying(err) || pause(ctx, wait.NextBackOff()) != nil {
+		if left == 0 || !worthTrying(err) || k.keeping.failed() != nil || pause(ctx, wait.NextBackOff()) != nil {
 			return k.whole[key], Database{Name: name}, err
 		}
 	}
@@ -429,8 +438,16 @@ func (k *maker) noteNow(ctx context.Context) error {
 	return k.note(ctx)
 }
 
-func (k *maker) note(ctx context.Context) error {
+// flush returns when all that was written is stored.
+func (k *maker) flush(ctx context.Context) error {
 	if err := k.packer.flush(ctx); err != nil {
+		return err
+	}
+	return k.keeping.wait()
+}
+
+func (k *maker) note(ctx context.Context) error {
+	if err := k.flush(ctx); err != nil {
 		return err
 	}
 	k.run.Chains = k.run.Chains[:0]
@@ -454,8 +471,8 @@ type dump struct {
 	size    int64                 // of them
 }
 
-// pass reads a stream up to its end, or until attachments are to be fetched. What it reads is stored
-// when it returns nil, and the chain says so.
+// pass reads a stream up to its end, or until attachments are to be fetched. What it reads is on its
+// way into the storage when it returns nil, and the chain says so.
 func (d *dump) pass(ctx context.Context) (err error) {
 	in, err := d.src.Stream(ctx, d.name, backup.Options{Since: d.chain.Point, NoContent: true})
 	if err != nil {
@@ -568,9 +585,9 @@ func (k *maker) recallPacks(ctx context.Context) error {
 	return nil
 }
 
-// keep stores the segment and the attachments that it needs. Then the chain reaches to the point.
+// keep has the segment stored, and the attachments that it needs. Then the chain reaches to the point.
 func (d *dump) keep(ctx context.Context, reached store.Point) error {
-	p, err := d.out.keep(ctx)
+	p, err := d.out.pass(ctx, d.keeping)
 	d.out = nil
 	if err != nil {
 		return err

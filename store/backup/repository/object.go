@@ -79,8 +79,8 @@ func (s *sealed) Write(p []byte) (int, error) {
 	return s.flow.Write(p)
 }
 
-// keep ends the object and stores it under the name that name makes of its sum.
-func (s *sealed) keep(ctx context.Context, name func(sum string) string) (Part, error) {
+// end ends the object, which is then to be stored under the name that name makes of its sum.
+func (s *sealed) end(name func(sum string) string) (Part, error) {
 	var err error
 	if s.crypt != nil {
 		err = s.crypt.Close()
@@ -88,11 +88,29 @@ func (s *sealed) keep(ctx context.Context, name func(sum string) string) (Part, 
 	if err = errors.Join(err, s.flow.end(true)); err != nil {
 		return Part{}, fmt.Errorf("store an object: %w", errors.Join(err, discard(s.file)))
 	}
-	p := Part{name(s.flow.sum()), s.flow.size}
-	if err := s.repo.storage.Keep(ctx, s.file, p.Name); err != nil {
+	return Part{name(s.flow.sum()), s.flow.size}, nil
+}
+
+// keep ends the object and stores it.
+func (s *sealed) keep(ctx context.Context, name func(sum string) string) (Part, error) {
+	p, err := s.end(name)
+	if err == nil {
+		err = s.repo.storage.Keep(ctx, s.file, p.Name)
+	}
+	if err != nil {
 		return Part{}, err
 	}
 	return p, nil
+}
+
+// pass ends the object and has it stored.
+func (s *sealed) pass(ctx context.Context, to *keeping, name func(sum string) string) (Part, error) {
+	p, err := s.end(name)
+	if err != nil {
+		to.fail(err)
+		return Part{}, err
+	}
+	return p, to.add(ctx, s.file, p.Name)
 }
 
 // drop ends an object that is not needed.

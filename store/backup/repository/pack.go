@@ -58,7 +58,7 @@ type index struct {
 
 type named struct{ name, content key }
 
-func (r *Repository) keepIndex(ctx context.Context, x *index) (Part, error) {
+func (r *Repository) passIndex(ctx context.Context, to *keeping, x *index) (Part, error) {
 	head := fmt.Appendf(nil, indexMagic, len(x.contents), len(x.names))
 	for _, k := range x.contents {
 		head = append(head, k[:]...)
@@ -77,7 +77,7 @@ func (r *Repository) keepIndex(ctx context.Context, x *index) (Part, error) {
 	if _, err := s.Write(b); err != nil {
 		return Part{}, errors.Join(err, s.drop())
 	}
-	return s.keep(ctx, func(sum string) string { return partName(indexes, sum) })
+	return s.pass(ctx, to, func(sum string) string { return partName(indexes, sum) })
 }
 
 // readIndex reads an index, with the places if it is told so.
@@ -178,12 +178,13 @@ func (n *known) add(p Pack, x *index) {
 type packer struct {
 	repo    *Repository
 	known   *known
+	keeping *keeping
 	index   index
 	sealed  *sealed      // nil: no content yet
 	at      uint64       // bytes in the pack
 	pending map[key]bool // contents of the present pack
 	waiting []*Chain     // chains with attachments in the present pack
-	stored  int64        // bytes of all packs and indexes that were kept
+	stored  int64        // bytes of all packs and indexes
 
 	// The content that is being written. It waits in held as long as it is small, because it may
 	// turn out to be stored already.
@@ -195,8 +196,8 @@ type packer struct {
 // holdSize is how much of a content waits.
 const holdSize = 4 << 20
 
-func newPacker(r *Repository, n *known) *packer {
-	return &packer{repo: r, known: n, pending: map[key]bool{}, hash: sha256.New()}
+func newPacker(r *Repository, n *known, to *keeping) *packer {
+	return &packer{repo: r, known: n, keeping: to, pending: map[key]bool{}, hash: sha256.New()}
 }
 
 // has tells whether a chain can have an attachment without its content coming again. If so, the
@@ -280,7 +281,7 @@ func (p *packer) end(c *Chain, d store.Digest) error {
 // full tells whether the pack has its size.
 func (p *packer) full() bool { return p.at >= packSize }
 
-// flush stores the pack and its index. Then the chains that need them name them.
+// flush has the pack and its index stored, and the chains that need them name them.
 func (p *packer) flush(ctx context.Context) error {
 	if len(p.index.names) == 0 {
 		return nil
@@ -289,14 +290,14 @@ func (p *packer) flush(ctx context.Context) error {
 	var err error
 	if s := p.sealed; len(p.index.contents) > 0 {
 		p.sealed = nil
-		pack.Pack, err = s.keep(ctx, func(sum string) string { return partName(packs, sum) })
+		pack.Pack, err = s.pass(ctx, p.keeping, func(sum string) string { return partName(packs, sum) })
 	} else {
 		err = p.drop()
 	}
 	if err != nil {
 		return err
 	}
-	if pack.Index, err = p.repo.keepIndex(ctx, &p.index); err != nil {
+	if pack.Index, err = p.repo.passIndex(ctx, p.keeping, &p.index); err != nil {
 		return err
 	}
 	p.known.add(pack, &p.index)

@@ -66,11 +66,20 @@ func (s *segment) Write(b []byte) (int, error) {
 	return s.zip.Write(b)
 }
 
+func segmentName(sum string) string { return partName(segments, sum) }
+
 func (s *segment) keep(ctx context.Context) (Part, error) {
 	if err := s.zip.Close(); err != nil {
 		return Part{}, errors.Join(err, s.sealed.drop())
 	}
-	return s.sealed.keep(ctx, func(sum string) string { return partName(segments, sum) })
+	return s.sealed.keep(ctx, segmentName)
+}
+
+func (s *segment) pass(ctx context.Context, to *keeping) (Part, error) {
+	if err := s.zip.Close(); err != nil {
+		return Part{}, errors.Join(err, s.sealed.drop())
+	}
+	return s.sealed.pass(ctx, to, segmentName)
 }
 
 func (s *segment) drop() error { return errors.Join(s.zip.Close(), s.sealed.drop()) }
