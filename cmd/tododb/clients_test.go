@@ -146,7 +146,7 @@ func scriptFolder(t *testing.T) string {
 	t.Helper()
 	needTools(t, "node", "npm")
 	dir := filepath.Join("testdata", "pouchdb")
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "rxdb")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "octagonal-wheels")); err == nil {
 		return dir
 	}
 	install := exec.Command("npm", "ci", "--no-audit", "--no-fund")

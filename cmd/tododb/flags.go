@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,8 @@ func addServeFlags(cmd *cobra.Command) {
 	cmd.Flags().String("listen", "127.0.0.1:5984", "HOST:PORT to listen on [TODODB_LISTEN]")
 	cmd.Flags().String("socket", "", "path of a unix socket to listen on as well [TODODB_SOCKET]")
 	cmd.Flags().String("config", "", "file of settings, in CouchDB's ini form [TODODB_CONFIG]")
+	cmd.Flags().String("preset", "", "kind of client to be ready for: "+strings.Join(config.Presets, ", ")+" [TODODB_PRESET]")
+	cmd.Flags().String("origins", "", "origins of web pages that may use the server, with commas between [TODODB_ORIGINS]")
 	cmd.Flags().String("log-level", "info", "lowest level that is logged: debug, info, warning, error or none [TODODB_LOG_LEVEL]")
 	cmd.Flags().String("log-format", "auto", "text, json, or auto: text on a terminal and JSON elsewhere [TODODB_LOG_FORMAT]")
 }
@@ -33,8 +36,10 @@ type serveOptions struct {
 func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 	byFlag := func(name string) bool { return cmd.Flags().Changed(name) }
 	listen, socket, level := byFlag("listen"), byFlag("socket"), byFlag("log-level")
+	preset, origins := byFlag("preset"), byFlag("origins")
 	for flag, variable := range map[string]string{
 		"data": "TODODB_DATA", "listen": "TODODB_LISTEN", "socket": "TODODB_SOCKET", "config": "TODODB_CONFIG",
+		"preset": "TODODB_PRESET", "origins": "TODODB_ORIGINS",
 		"log-level": "TODODB_LOG_LEVEL", "log-format": "TODODB_LOG_FORMAT",
 	} {
 		if err := fromEnv(cmd, flag, variable); err != nil {
@@ -68,6 +73,12 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 			return serveOptions{}, usagef("--log-level: %w", err)
 		}
 		into(level)[config.Name{Section: "log", Name: "level"}] = flag("log-level")
+	}
+	if cmd.Flags().Changed("preset") {
+		into(preset)[config.Name{Section: "tododb", Name: "preset"}] = flag("preset")
+	}
+	if cmd.Flags().Changed("origins") {
+		into(origins)[config.Name{Section: "cors", Name: "origins"}] = flag("origins")
 	}
 	return opt, nil
 }

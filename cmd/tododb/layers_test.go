@@ -55,6 +55,7 @@ var layers = []layer{
 	{"httpapi/access", []string{"httpapi/attachments", "httpapi/wire", "httpapi/auth", "httpapi/config", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/write", []string{"httpapi/access", "httpapi/fault", "httpapi/wire", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/peruser", []string{"httpapi/access", "httpapi/auth", "httpapi/config", "httpapi/wire", "store/..."}, []string{bbolt, eng}},
+	{"httpapi/preset", []string{"httpapi/access", "httpapi/auth", "httpapi/config", "httpapi/wire", "store", "store/document"}, []string{bbolt, eng}},
 	{"httpapi/documents", []string{"httpapi/write", "httpapi/access", "httpapi/fault", "httpapi/attachments", "httpapi/wire", "httpapi/config", "httpapi/intake", "httpapi/metrics", "httpapi/uuids", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/operate", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/logging", "httpapi/metrics", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/query", []string{"httpapi/access", "httpapi/attachments", "httpapi/fault", "httpapi/wire", "httpapi/config", "store/...", "revtree"}, []string{bbolt, eng}},

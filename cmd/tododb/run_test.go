@@ -86,6 +86,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"serve", "--listen", "5984"}, "--listen"},
 		{[]string{"serve", "--listen", "localhost:http"}, "a port from 0 to 65535"},
 		{[]string{"serve", "--log-level", "loud"}, "debug, info"},
+		{[]string{"serve", "--preset", "couchdb"}, "pouchdb, obsidian, rxdb"},
 		{[]string{"serve", "--log-format", "xml"}, "auto, text or json"},
 		{[]string{"--log-level", "loud"}, "debug, info"},
 		{[]string{"replicate", "only-one"}, "TARGET"},

@@ -38,7 +38,11 @@ func serveCommand() *cobra.Command {
 way. A second signal ends it at once.
 
 COUCHDB_USER and COUCHDB_PASSWORD name an administrator. If there is none, the first
-start creates one called admin and prints its password.`,
+start creates one called admin and prints its password.
+
+--preset makes the server right for PouchDB or RxDB in a web page, or for LiveSync, Obsidian's
+plugin: settings that nobody sets have the values that the client needs, and the first start
+makes a database and a user, and prints what the client asks for.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt, err := serveFlags(cmd)
@@ -185,6 +189,9 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	if err = rights.CreateSystemDatabases(ctx); err != nil {
+		return err
+	}
+	if err = start.preset(ctx, f.store, rights, out); err != nil {
 		return err
 	}
 	work.run(func(ctx context.Context) { peruser.Run(ctx, peruser.Options{Store: f.store, Config: cfg, Log: log}) })

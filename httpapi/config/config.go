@@ -55,8 +55,8 @@ func Open(opt Options) (*Config, error) {
 	return c, nil
 }
 
-// read reads the files, then the environment and the flags, which take precedence. On an
-// error nothing has changed.
+// read reads the files, then the environment and the flags, which take precedence, and last what
+// a preset says of the rest. On an error nothing has changed.
 func (c *Config) read() error {
 	filed, local, next := map[Name]string{}, &file{}, values{}
 	if c.opt.File != "" {
@@ -86,6 +86,7 @@ func (c *Config) read() error {
 		}
 		next.add(from.values, from.origin)
 	}
+	next.addPreset()
 	c.filed, c.local = filed, local
 	c.now.Store(&next)
 	return nil

@@ -7,6 +7,7 @@
 //	the environment                        (Options.Environment)
 //	the server's own file, DATA/local.ini  (Options.Local), which Set writes
 //	the operator's file                    (Options.File), which is only read
+//	the preset that one of them chooses    ([tododb] preset)
 //	the default in the table of settings
 //
 // A value from Set takes precedence over all of them until the next start or Reload.

@@ -941,6 +941,9 @@ func soon(s site, what string, is func() bool) {
 
 // seenBy names the tests that set a setting and see its effect.
 var seenBy = map[string]string{
+	"tododb/preset":       "cmd/tododb.TestPresetMakesOnlyWhatIsNotThere",
+	"tododb/prepared":     "cmd/tododb.TestPresetMakesOnlyWhatIsNotThere",
+	"tododb/url":          "cmd/tododb.TestPresetBehindAProxy",
 	"snapshots/keep":      "httpapi/snapshot.TestFilesGo",
 	"tombstones/interval": "cmd/tododb.TestKillExpiry",
 	"disk_monitor/enable": "cmd/tododb.TestDiskMonitor",

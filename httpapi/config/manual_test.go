@@ -27,6 +27,21 @@ func manual() string {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, preset, row.state(), row.Meaning)
 		}
 	}
+	b.WriteString(manualPresets())
+	return b.String()
+}
+
+// manualPresets says what each preset sets.
+func manualPresets() string {
+	var b strings.Builder
+	b.WriteString("\n## Presets\n\nA preset is what a kind of client needs: `tododb serve --preset NAME`. It gives these settings a value\n" +
+		"where nobody else does, and the first start makes a database and a user of the preset's name.\n" +
+		"[command-line.md](command-line.md#presets) shows it.\n\n| preset | setting | value |\n| --- | --- | --- |\n")
+	for _, name := range Presets {
+		for _, p := range presets[name] {
+			fmt.Fprintf(&b, "| %s | `%s` | `%s` |\n", name, p.Name, p.value)
+		}
+	}
 	return b.String()
 }
 
@@ -68,7 +83,8 @@ Several sources can set a value. The first of these that does wins:
 2. an environment variable
 3. ` + "`local.ini`" + ` in the data folder, which the server writes
 4. the file of ` + "`--config`" + `, which the server only reads
-5. the default
+5. the preset, if one of these sets ` + "`[tododb] preset`" + `
+6. the default
 
 ` + "`tododb config`" + ` prints the settings in force and where each comes from.
 

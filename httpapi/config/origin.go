@@ -11,6 +11,7 @@ type Origin int
 // Later ones take precedence over earlier ones. OfMemory is a change that is not kept.
 const (
 	OfDefault Origin = iota
+	OfPreset
 	OfFile
 	OfLocal
 	OfEnvironment
@@ -19,7 +20,7 @@ const (
 )
 
 func (o Origin) String() string {
-	return [...]string{"default", "file", "local.ini", "environment", "command line", "memory"}[o]
+	return [...]string{"default", "preset", "file", "local.ini", "environment", "command line", "memory"}[o]
 }
 
 // Mask stands for a secret where values are shown.

@@ -224,6 +224,10 @@ var table = []Setting{
 	{Name{"replicator", "ssl_trusted_certificates_file"}, "", Text, Restart, "PEM file with the certificates of further authorities to trust for peers, in addition to the system's"},
 	{Name{"replicator", "update_docs"}, "false", Bool, 0, "also write the states triggered and error into documents of _replicator, not only completed and failed"},
 
+	{Name{"tododb", "preset"}, "", OneOf(Presets...), Restart, "what kind of client the server is for: pouchdb, obsidian or rxdb; settings that such clients need have their values as long as nobody sets them, and the first start makes a database and a user (see Presets below); empty: none"},
+	{Name{"tododb", "prepared"}, "", List, Filed, "presets whose database and user have been made, so that no start makes them again; the server writes it"},
+	{Name{"tododb", "url"}, "", Text, Restart, "URL at which clients reach the server, if it is not where it listens, as behind a proxy; what a preset prints has it"},
+
 	{Name{"log", "writer"}, "stderr", OneOf("stderr", "file", "syslog", "journald"), 0, "where the log goes: stderr, file, syslog, or journald, which is standard error with each line's severity in front"},
 	{Name{"log", "file"}, "", Text, Filed, "file of the writer file, which is appended to and opened again at SIGHUP; empty: tododb.log in the data folder"},
 	{Name{"log", "write_buffer"}, "0", Number, 0, "bytes of the log that may wait in memory before they are written to the file"},

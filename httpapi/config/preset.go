@@ -1,0 +1,88 @@
+package config
+
+import (
+	"slices"
+)
+
+// Presets are the words that [tododb] preset can have: each is a kind of client, and names
+// settings that such clients need.
+var Presets = []string{"pouchdb", "obsidian", "rxdb"}
+
+var presetSetting = Name{"tododb", "preset"}
+
+// Origins of pages that are being written on the same machine, and of apps that bring their own
+// pages along. None of them is a page of somebody else's.
+const (
+	devOrigins = "http://localhost,https://localhost,http://localhost:3000,http://localhost:4200,http://localhost:5173,http://localhost:8080,http://localhost:8100," +
+		"http://127.0.0.1:3000,http://127.0.0.1:4200,http://127.0.0.1:5173,http://127.0.0.1:8080,capacitor://localhost,ionic://localhost"
+	obsidianOrigins = "app://obsidian.md,capacitor://localhost,http://localhost"
+)
+
+type presetValue struct {
+	Name
+	value string
+}
+
+var presets = map[string][]presetValue{
+	"pouchdb": {
+		{Name{"chttpd", "enable_cors"}, "true"},
+		{Name{"cors", "origins"}, devOrigins},
+		{Name{"cors", "credentials"}, "true"}, // PouchDB asks for it with every request
+	},
+	"rxdb": {
+		{Name{"chttpd", "enable_cors"}, "true"},
+		{Name{"cors", "origins"}, devOrigins},
+		{Name{"cors", "credentials"}, "true"},
+	},
+	// LiveSync looks whether each of these is set, and asks for it to be set otherwise. So the ones
+	// that have such a default are here too.
+	"obsidian": {
+		{Name{"chttpd", "require_valid_user"}, "true"},
+		{Name{"httpd", "WWW-Authenticate"}, `Basic realm="couchdb"`},
+		{Name{"chttpd", "enable_cors"}, "true"},
+		{Name{"chttpd", "max_http_request_size"}, "4294967296"},
+		{Name{"couchdb", "max_document_size"}, "50000000"},
+		{Name{"cors", "origins"}, obsidianOrigins},
+		{Name{"cors", "credentials"}, "true"},
+	},
+}
+
+// addPreset adds what the preset says that v names. Whatever anybody has set stays.
+func (v values) addPreset() {
+	chosen := v[presetSetting].text
+	var add []presetValue
+	for _, p := range presets[chosen] {
+		if !v.decides(p.Name) {
+			add = append(add, p)
+		}
+	}
+	for _, p := range add {
+		v[p.Name] = entry{p.value, OfPreset}
+	}
+}
+
+// decides tells whether somebody has decided what a setting of a preset is about.
+func (v values) decides(n Name) bool {
+	same := []Name{n}
+	switch n {
+	case Name{"chttpd", "require_valid_user"}: // either is enough
+		same = append(same, Name{"chttpd_auth", n.Name}, Name{"couch_httpd_auth", n.Name})
+	case Name{"cors", "credentials"}:
+		// Every page with the rights of whoever looks at it: that is for the operator to say.
+		if slices.Contains(splitList(v[Name{"cors", "origins"}].text), "*") {
+			return true
+		}
+	}
+	if older := olderSection[n.Section]; older != "" {
+		same = append(same, Name{older, n.Name})
+	}
+	for newer, older := range olderSection {
+		if older == n.Section {
+			same = append(same, Name{newer, n.Name})
+		}
+	}
+	return slices.ContainsFunc(same, func(s Name) bool { _, set := v[s]; return set })
+}
+
+// Preset is the preset that the server has; "" for none.
+func (c *Config) Preset() string { return c.String(presetSetting.Section, presetSetting.Name) }

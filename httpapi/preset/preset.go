@@ -1,0 +1,119 @@
+package preset
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+// Options are what Prepare needs.
+type Options struct {
+	Store  *store.Store
+	Config *config.Config
+	Access *access.Access
+}
+
+// Ready is what there is for clients.
+type Ready struct {
+	Preset   string
+	Database string
+	User     string
+	Password string // of a user who has just been made; "" otherwise, because nobody knows it
+}
+
+// Prepare makes what the preset of the settings wants, unless that was done before. It returns
+// nil if there is no preset. Done is called once everything is there, before that is noted: a
+// password that nobody has seen would be lost.
+func Prepare(ctx context.Context, opt Options, done func(*Ready) error) error {
+	name := opt.Config.Preset()
+	if name == "" {
+		return nil
+	}
+	r := &Ready{Preset: name, Database: name, User: name}
+	prepared := opt.Config.List("tododb", "prepared")
+	if slices.Contains(prepared, name) {
+		return done(r)
+	}
+	if err := r.makeDatabase(ctx, opt); err != nil {
+		return fmt.Errorf("preset %s: database %s: %w", name, r.Database, err)
+	}
+	if err := r.makeUser(ctx, opt); err != nil {
+		return fmt.Errorf("preset %s: user %s: %w", name, r.User, err)
+	}
+	if err := done(r); err != nil {
+		return err
+	}
+	return opt.Config.Set("tododb", "prepared", strings.Join(append(prepared, name), ","))
+}
+
+// server is in whose name things are made.
+var server = auth.User{Admin: true}
+
+// makeDatabase makes the database, and hands it over to the user.
+func (r *Ready) makeDatabase(ctx context.Context, opt Options) error {
+	err := opt.Store.Create(ctx, r.Database)
+	if err != nil && !errors.Is(err, store.ErrDBExists) {
+		return err
+	}
+	there := err != nil
+	db, err := opt.Access.OpenNamed(ctx, r.Database, server, wire.DBAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if there {
+		// An earlier start that was cut short may have made it, and nobody has used it since.
+		security, err := db.Security(ctx)
+		if err != nil {
+			return err
+		}
+		seq, err := db.UpdateSeq(ctx)
+		if err != nil || security != nil || seq > 0 {
+			return err
+		}
+	}
+	owner := map[string][]string{"names": {r.User}, "roles": {}}
+	security, err := json.Marshal(map[string]any{"admins": owner, "members": owner})
+	if err != nil {
+		return err
+	}
+	return db.SetSecurity(ctx, security)
+}
+
+// makeUser makes the user with a new password.
+func (r *Ready) makeUser(ctx context.Context, opt Options) error {
+	db, err := opt.Access.OpenNamed(ctx, opt.Config.String("chttpd_auth", "authentication_db"), server, wire.DBAdmin)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	id := auth.UserPrefix + r.User
+	if _, err := db.Get(ctx, id, store.ReadOptions{NoBody: true}); !errors.Is(err, store.ErrMissing) && !errors.Is(err, store.ErrDeleted) {
+		return err
+	}
+	password := rand.Text()
+	body, err := json.Marshal(map[string]any{"type": "user", "name": r.User, "roles": []string{}, "password": password})
+	if err != nil {
+		return err
+	}
+	edit := store.Edit{Doc: document.Doc{ID: id, HasID: true}}
+	if err := edit.Doc.SetBody(body); err != nil {
+		return err
+	}
+	if _, err := db.Put(ctx, edit, store.WriteOptions{}); err != nil {
+		return err
+	}
+	r.Password = password
+	return nil
+}
