@@ -1,3 +1,4 @@
+# make build   builds the server in bin, and the page that it has in it (needs npm)
 # make run     builds the server and starts it on http://127.0.0.1:5984/
 # make lint    what can be told by reading: go.mod, format, vet, staticcheck, the rules of imports
 # make test    every test, in some minutes on two cores
@@ -15,14 +16,40 @@ STATICCHECK ?= v0.8.2
 KILLS    ?= 1000
 SOAK     ?= 10m
 
+PAGE     := httpapi/page
 POUCHDB  := cmd/tododb/testdata/pouchdb
 BINARY   := cmd/tododb
 QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
 
-.PHONY: all build run test long race fuzz crash hostile soak bench cross lint docs cover check clean FORCE
+# The page is made again when one of these has changed.
+PAGE_FILES = $(shell find $(PAGE)/src $(PAGE)/bundle -type f) $(PAGE)/package-lock.json
+
+.PHONY: all build page chromium run test long race fuzz crash hostile soak bench cross lint docs cover check clean FORCE
 all: build
 
-build: bin/tododb
+build: page bin/tododb
+
+# Without npm the program is built without its page, which says so.
+ifneq ($(shell command -v npm),)
+page: $(PAGE)/dist/index.html.gz
+else
+page:
+	@echo "npm is missing, so the program will be built without its page at /_utils/"
+endif
+
+$(PAGE)/dist/index.html.gz: $(PAGE)/node_modules $(PAGE_FILES)
+	$(GO) run ./$(PAGE)/bundle
+	@touch $@
+
+$(PAGE)/node_modules: $(PAGE)/package-lock.json
+	cd $(PAGE) && npm ci --no-audit --no-fund
+	@touch $@
+
+# The browser that the page is tested with. Its tests are skipped where it is missing.
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+		echo "chromium is missing: the page is not tested"
 
 bin/tododb: FORCE
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$(BINARY)
@@ -32,10 +59,10 @@ run: build
 
 # Packages run side by side: the tests of the real program wait more than they work. Without what
 # debuggers need, the programs of the tests are linked in two thirds of the time.
-test: build $(POUCHDB)/node_modules
+test: build chromium $(POUCHDB)/node_modules
 	$(GO) test -short -count=1 -timeout 20m -ldflags=-w ./...
 
-long: build $(POUCHDB)/node_modules
+long: build chromium $(POUCHDB)/node_modules
 	$(GO) test -count=1 -timeout 60m ./...
 
 # The real clients that the server is tested with.
@@ -81,11 +108,12 @@ cross:
 	done
 	GOOS=windows CGO_ENABLED=0 $(GO) vet ./...
 
-lint:
+lint: page
 	$(GO) mod tidy -diff
 	@files=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 		if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
+	@[ ! -x $(PAGE)/node_modules/.bin/tsc ] || $(PAGE)/node_modules/.bin/tsc --noEmit -p $(PAGE)
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
 	$(GO) test -count=1 -run '^TestLayers' ./$(BINARY)
 

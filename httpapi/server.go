@@ -22,6 +22,7 @@ import (
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/operate"
+	"github.com/tododb/tododb/httpapi/page"
 	"github.com/tododb/tododb/httpapi/query"
 	"github.com/tododb/tododb/httpapi/replications"
 	"github.com/tododb/tododb/httpapi/snapshot"
@@ -110,6 +111,7 @@ type Server struct {
 	backups      *backups.Room
 	documents    *documents.Room
 	operate      *operate.Room
+	page         *page.Room
 	changes      *changes.Room
 	query        *query.Room
 	replications *replications.Room
@@ -194,6 +196,7 @@ func New(opt Options) (*Server, error) {
 		History: opt.History, Log: opt.Tail,
 	})
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
+	s.page = page.New(opt.Config)
 	s.changes = changes.New(s.access, opt.Store, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
 	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing()})

@@ -27,16 +27,6 @@ func (s *Server) unknownOnServer(_ http.ResponseWriter, r *http.Request) error {
 // unbuiltForAdmin answers paths that CouchDB has for administrators and this server lacks.
 func (s *Server) unbuiltForAdmin(http.ResponseWriter, *http.Request) error { return wire.ErrNotBuilt }
 
-// utils answers the path where CouchDB has its web page.
-func (s *Server) utils(w http.ResponseWriter, r *http.Request) error {
-	if strings.HasPrefix(r.RequestURI, "/_utils/") {
-		return wire.ErrNotBuilt
-	}
-	w.Header().Set("Location", wire.Absolute(r, "/_utils/"))
-	w.WriteHeader(http.StatusMovedPermanently)
-	return nil
-}
-
 // unbuiltInDB answers paths that CouchDB has in a database and this server lacks. Only users of
 // the database get this answer.
 func (s *Server) unbuiltInDB(_ http.ResponseWriter, r *http.Request) error {

@@ -58,6 +58,8 @@ var layers = []layer{
 	{"httpapi/preset", []string{"httpapi/access", "httpapi/auth", "httpapi/config", "httpapi/wire", "store", "store/document"}, []string{bbolt, eng}},
 	{"httpapi/documents", []string{"httpapi/write", "httpapi/access", "httpapi/fault", "httpapi/attachments", "httpapi/wire", "httpapi/config", "httpapi/intake", "httpapi/metrics", "httpapi/uuids", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/operate", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/logging", "httpapi/metrics", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},
+	{"httpapi/page", []string{"httpapi/wire", "httpapi/config"}, []string{bbolt, eng, module + "store"}},
+	{"httpapi/page/bundle", nil, []string{bbolt, web}},
 	{"httpapi/query", []string{"httpapi/access", "httpapi/attachments", "httpapi/fault", "httpapi/wire", "httpapi/config", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/backups", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/intake", "store", "store/backup"}, []string{bbolt, eng}},
 	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},

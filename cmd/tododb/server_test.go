@@ -53,6 +53,7 @@ func TestMain(m *testing.M) {
 		serveConfined(limits)
 	}
 	code := m.Run()
+	closeChromium()
 	os.RemoveAll(binaryDir)
 	os.Exit(code)
 }

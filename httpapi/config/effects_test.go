@@ -76,6 +76,11 @@ func (s site) login(name string) *httptest.ResponseRecorder {
 	return s.ask("POST", "/_session", fmt.Sprintf(`{"name":%q,"password":%q}`, name, name+"pw"), 200, "")
 }
 
+// page asks for the web page as a browser does, whether it was built or not.
+func (s site) page() *httptest.ResponseRecorder {
+	return httpapitest.Call(s.Server, "GET", "/_utils/", "", "Accept", "text/html")
+}
+
 // Every setting that works is set over HTTP here and its effect seen, or a test is named that
 // does it. A test is DIR.NAME, or DIR.PART of several.
 func TestEverySettingHasItsEffect(t *testing.T) {
@@ -452,6 +457,16 @@ var effects = map[string]func(s site){
 	"chttpd/WWW-Authenticate": func(s site) {
 		s.set("chttpd/WWW-Authenticate", `Basic realm="here"`)
 		s.has(s.ask("GET", "/_all_dbs", "", 401, ""), "Www-Authenticate", `Basic realm="here"`)
+	},
+	"csp/utils_enable": func(s site) {
+		s.set("csp/utils_enable", "false")
+		for _, policy := range s.page().Header()["Content-Security-Policy"] {
+			s.Errorf("policy %q", policy)
+		}
+	},
+	"csp/utils_header_value": func(s site) {
+		s.set("csp/utils_header_value", "default-src 'self'")
+		s.has(s.page(), "Content-Security-Policy", "default-src 'self'")
 	},
 	"csp/attachments_enable": func(s site) {
 		s.admin("PUT", "/db/a/f", "x", 201, "", "Content-Type", "text/html")

@@ -62,6 +62,8 @@ var table = []Setting{
 
 	{Name{"vhosts", Any}, "", Text, 0, "virtual hosts: HOST[:PORT][/PATH] = TARGET, the path that a request to that host is led to; *.example.com = /* and :db.example.com = /:db take labels of the host over"},
 
+	{Name{"csp", "utils_enable"}, "true", Bool, 0, "send Content-Security-Policy with the web page at /_utils"},
+	{Name{"csp", "utils_header_value"}, pagePolicy, Text, 0, "the value of that header"},
 	{Name{"csp", "showlist_enable"}, "true", Bool, 0, "send Content-Security-Policy with what functions of design documents answer"},
 	{Name{"csp", "showlist_header_value"}, "sandbox", Text, 0, "the value of that header"},
 	{Name{"csp", "attachments_enable"}, "true", Bool, 0, "send Content-Security-Policy with attachments, so that an attached web page cannot act on behalf of the person who opens it"},
@@ -69,7 +71,7 @@ var table = []Setting{
 
 	{Name{"chttpd_auth", "authentication_db"}, "_users", DBName, Older, "database whose documents are the users. _users keeps its rules whatever this says"},
 	{Name{"chttpd_auth", "secret"}, "", Text, Secret | Older, "key that signs session cookies; created at the first start; a new one ends all sessions"},
-	{Name{"chttpd_auth", "authentication_redirect"}, "", Text, Older, "path of a page to log in, to which a 401 sends people who look at pages (Accept: text/html); empty: none, because there is no page at /_utils"},
+	{Name{"chttpd_auth", "authentication_redirect"}, "", Text, Older, "path of a page to log in, to which a 401 sends people who look at pages (Accept: text/html); empty: none"},
 	{Name{"chttpd_auth", "timeout"}, "600", Seconds, Older, "seconds for which a session cookie is valid"},
 	{Name{"chttpd_auth", "allow_persistent_cookies"}, "true", Bool, Older, "a session outlives the browser; false: it ends with the browser"},
 	{Name{"chttpd_auth", "same_site"}, "", OneOf("none", "lax", "strict"), Older, "SameSite attribute of the session cookie: none, lax or strict; empty: browsers decide"},

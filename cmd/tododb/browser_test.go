@@ -1,0 +1,417 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/dom"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	utils "github.com/tododb/tododb/httpapi/page"
+)
+
+// chromium is one browser for all tests of the page. Each has a window of its own, with its own
+// cookies.
+var chromium = sync.OnceValues(func() (context.Context, error) {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		return nil, err
+	}
+	opt := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("lang", "en"))
+	if os.Geteuid() == 0 {
+		opt = append(opt, chromedp.NoSandbox)
+	}
+	all, stop := chromedp.NewExecAllocator(context.Background(), opt...)
+	ctx, leave := chromedp.NewContext(all)
+	closeChromium = func() { leave(); stop() }
+	return ctx, chromedp.Do(ctx)
+})
+
+var closeChromium = func() {} // TestMain calls it
+
+// browser is a visitor of the page: it finds what it uses by role and name, as people do who
+// see it or hear it read.
+type browser struct {
+	t    testing.TB
+	ctx  context.Context
+	base string // http://HOST:PORT/_utils/
+
+	mu    sync.Mutex
+	wrong []string // what the console said
+}
+
+// patience is how long something may take to appear on a busy machine.
+const patience = 30 * time.Second
+
+// servePage starts a server and opens its page. The window closes before the server stops.
+func servePage(t testing.TB, more ...string) (*process, *browser) {
+	t.Helper()
+	p := startServer(t, t.TempDir(), "", more...)
+	t.Cleanup(p.stop)
+	return p, browse(t, p)
+}
+
+// browse opens a window for the page of a server. The test fails if the console has an error,
+// if a script fails, or if the Content-Security-Policy refuses something.
+func browse(t testing.TB, p *process) *browser {
+	t.Helper()
+	must := t.Skipf
+	if os.Getenv("CI") == "true" {
+		must = t.Fatalf
+	}
+	if !utils.Built() {
+		must("the page is not built: make build")
+	}
+	parent, err := chromium()
+	if errors.Is(err, exec.ErrNotFound) {
+		must("no chromium: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
+	t.Cleanup(leave)
+	b := &browser{t: t, ctx: ctx, base: p.base + "/_utils/"}
+	if err := chromedp.Listen(ctx, b.hear); err != nil { // which opens the window
+		t.Fatal(err)
+	}
+	t.Cleanup(b.over)
+	b.do("prepare a window", command(accessibility.Enable, cdp.Empty{}), command(log.Enable, cdp.Empty{}), command(cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: policyToConsole}), chromedp.EmulateViewport(1280, 800))
+	return b
+}
+
+const policyToConsole = `document.addEventListener('securitypolicyviolation', (e) =>
+	console.error('refused by the policy:', e.violatedDirective, e.blockedURI, e.sourceFile, e.lineNumber))`
+
+// command makes an action of a command of the DevTools protocol whose answer does not matter.
+func command[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, c, params)
+		return err
+	})
+}
+
+// hear notes what must not happen. An answer that is an error is no fault of the page.
+func (b *browser) hear(event any) {
+	var text string
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		text = e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			text += " " + e.ExceptionDetails.Exception.Description
+		}
+	case *runtime.EventConsoleAPICalled:
+		if e.Type != runtime.ConsoleAPICalledTypeError && e.Type != runtime.ConsoleAPICalledTypeWarning {
+			return
+		}
+		for _, a := range e.Args {
+			text += " " + string(a.Value) + a.Description
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level != log.EntryLevelError || e.Entry.Source == log.EntrySourceNetwork && strings.Contains(e.Entry.Text, "responded with a status") {
+			return
+		}
+		text = e.Entry.Text + " " + e.Entry.URL
+	default:
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrong = append(b.wrong, text)
+}
+
+// over says what went wrong, and keeps a picture of the page if the test failed.
+func (b *browser) over() {
+	b.mu.Lock()
+	for _, text := range b.wrong {
+		b.t.Errorf("the browser's console: %s", text)
+	}
+	b.mu.Unlock()
+	if b.t.Failed() {
+		dir := os.Getenv("TODODB_TEST_ARTEFACTS")
+		if dir == "" {
+			dir = os.TempDir()
+		}
+		path := filepath.Join(dir, strings.ReplaceAll(b.t.Name(), "/", "-")+".png")
+		if err := errors.Join(os.MkdirAll(dir, 0o755), b.picture(path)); err != nil {
+			b.t.Logf("no picture of the page: %v", err)
+			return
+		}
+		b.t.Logf("a picture of the page: %s", path)
+	}
+}
+
+// picture saves what the window shows.
+func (b *browser) picture(path string) error {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, png, 0o644)
+}
+
+func (b *browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		b.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// until waits for a condition that the browser is asked for.
+func (b *browser) until(what string, is chromedp.Action[bool]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	var last error
+	for {
+		ok, err := chromedp.Run(ctx, is)
+		if ok && err == nil {
+			return
+		}
+		if ctx.Err() == nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			b.t.Fatalf("%s: not in %v (%v); the page has:\n%s", what, patience, last, b.text())
+		case <-time.After(30 * time.Millisecond):
+		}
+	}
+}
+
+// open goes to a place of the page: "#/db/NAME/docs".
+func (b *browser) open(hash string) {
+	b.t.Helper()
+	b.do("open "+hash, chromedp.Navigate(b.base+hash))
+}
+
+// signIn opens the page and signs in as the administrator.
+func (b *browser) signIn() {
+	b.t.Helper()
+	b.open("")
+	b.fill("Name", testUser)
+	b.fill("Password", testPassword)
+	b.click("button", "Sign in")
+	b.finds("heading", "Databases")
+}
+
+// narrow makes the window as wide as a phone.
+func (b *browser) narrow() {
+	b.t.Helper()
+	b.do("a narrow window", chromedp.EmulateViewport(360, 740))
+}
+
+// dark makes the system's theme dark.
+func (b *browser) dark() {
+	b.t.Helper()
+	b.do("a dark system", command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}))
+}
+
+// element is something on the page with a role and a name.
+type element struct{ id cdp.BackendNodeID }
+
+// all returns the elements of a role ("": any) with a name, as assistive technology sees them.
+func all(ctx context.Context, t *chromedp.Target, role, name string) ([]element, error) {
+	root, err := cdp.Call(ctx, t, dom.GetDocument, dom.GetDocumentParams{})
+	if err != nil {
+		return nil, err
+	}
+	tree, err := cdp.Call(ctx, t, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{NodeID: root.Root.NodeID, AccessibleName: name, Role: role})
+	if err != nil {
+		return nil, err
+	}
+	var found []element
+	for _, n := range tree.Nodes {
+		if !n.Ignored && n.BackendDOMNodeID != 0 {
+			found = append(found, element{n.BackendDOMNodeID})
+		}
+	}
+	return found, nil
+}
+
+// finds waits for an element.
+func (b *browser) finds(role, name string) element {
+	b.t.Helper()
+	var e element
+	b.until(fmt.Sprintf("find the %s %q", role, name), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+		found, err := all(ctx, t, role, name)
+		if err != nil || len(found) == 0 {
+			return false, err
+		}
+		e = found[0]
+		return true, nil
+	})
+	return e
+}
+
+// click clicks on an element in the middle, once it is there and can be used.
+func (b *browser) click(role, name string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf("click on the %s %q", role, name), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+		found, err := all(ctx, t, role, name)
+		if err != nil || len(found) == 0 {
+			return false, err
+		}
+		id := found[0].id
+		if off, err := is(ctx, t, id, "return this.disabled === true"); err != nil || off {
+			return false, err
+		}
+		if _, err := cdp.Call(ctx, t, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: id}); err != nil {
+			return false, err
+		}
+		r, err := cdp.Call(ctx, t, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: id})
+		if err != nil || len(r.Quads) == 0 {
+			return false, err
+		}
+		q := r.Quads[0]
+		_, err = chromedp.MouseClickXY((q[0]+q[2]+q[4]+q[6])/4, (q[1]+q[3]+q[5]+q[7])/4)(ctx, t)
+		return err == nil, err
+	})
+}
+
+// is runs the body of a function with the element as this.
+func is(ctx context.Context, t *chromedp.Target, id cdp.BackendNodeID, body string) (bool, error) {
+	o, err := cdp.Call(ctx, t, dom.ResolveNode, dom.ResolveNodeParams{BackendNodeID: id})
+	if err != nil {
+		return false, err
+	}
+	yes := true
+	r, err := cdp.Call(ctx, t, runtime.CallFunctionOn, runtime.CallFunctionOnParams{FunctionDeclaration: "function () { " + body + " }", ObjectID: o.Object.ObjectID, ReturnByValue: &yes})
+	if err != nil {
+		return false, err
+	}
+	if r.ExceptionDetails != nil {
+		return false, errors.New(r.ExceptionDetails.Text)
+	}
+	return string(r.Result.Value) == "true", nil
+}
+
+// fill writes a text into the field with a label, over what is there.
+func (b *browser) fill(label, text string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf("fill in %q", label), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+		for _, role := range []string{"textbox", "searchbox", "spinbutton"} {
+			found, err := all(ctx, t, role, label)
+			if err != nil {
+				return false, err
+			}
+			if len(found) == 0 {
+				continue
+			}
+			if _, err := cdp.Call(ctx, t, dom.Focus, dom.FocusParams{BackendNodeID: found[0].id}); err != nil {
+				return false, err
+			}
+			if _, err := chromedp.KeyEvent("a", chromedp.KeyModifiers(chromedp.ModifierCtrl))(ctx, t); err != nil {
+				return false, err
+			}
+			if text == "" {
+				_, err := chromedp.KeyEvent("\b")(ctx, t)
+				return err == nil, err
+			}
+			_, err = cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: text})
+			return err == nil, err
+		}
+		return false, nil
+	})
+}
+
+// press presses keys, one after the other: a text, or those of chromedp's package kb.
+func (b *browser) press(keys string, how ...chromedp.KeyOption) {
+	b.t.Helper()
+	b.do("press keys", chromedp.KeyEvent(keys, how...))
+}
+
+// text is everything that can be read on the page, fields and editors included.
+func (b *browser) text() string {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	s, err := chromedp.Run(ctx, chromedp.Evaluate[string](allText))
+	if err != nil {
+		return err.Error()
+	}
+	return s
+}
+
+// allText reads the page's text in the browser. Editors stand in shadow roots.
+const allText = `(() => {
+	let s = document.body.innerText
+	for (const e of document.querySelectorAll('*')) {
+		if (e.shadowRoot) s += '\n' + [...e.shadowRoot.querySelectorAll('.cm-line, .cm-tooltip')].map((l) => l.textContent).join('\n')
+		if ((e.tagName === 'INPUT' || e.tagName === 'TEXTAREA') && e.type !== 'password') s += '\n' + e.value
+	}
+	return s
+})()`
+
+// sees waits until the page has all of these texts.
+func (b *browser) sees(texts ...string) {
+	b.t.Helper()
+	for _, text := range texts {
+		b.until(fmt.Sprintf("see %q", text), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+			s, err := chromedp.Evaluate[string](allText)(ctx, t)
+			return strings.Contains(s, text), err
+		})
+	}
+}
+
+// misses waits until the page does not have a text any more.
+func (b *browser) misses(text string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf("not see %q", text), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+		s, err := chromedp.Evaluate[string](allText)(ctx, t)
+		return !strings.Contains(s, text), err
+	})
+}
+
+// eval runs a script and returns what its value, or the value of its promise, is in JSON.
+func (b *browser) eval(script string) string {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[[]byte](script, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("run %s: %v", script, err)
+	}
+	return string(value)
+}
+
+// everythingHasAName looks for controls that nobody who does not see the page could tell apart.
+func (b *browser) everythingHasAName() {
+	b.t.Helper()
+	b.do("read the accessibility tree", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		tree, err := cdp.Call(ctx, t, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+		if err != nil {
+			return err
+		}
+		for _, n := range tree.Nodes {
+			if n.Ignored || n.Role == nil {
+				continue
+			}
+			switch role := strings.Trim(string(n.Role.Value), `"`); role {
+			case "button", "link", "textbox", "searchbox", "checkbox", "radio", "combobox", "table", "grid", "dialog", "img", "image", "navigation", "menuitem", "progressbar", "slider", "spinbutton", "tab", "switch":
+				if n.Name == nil || strings.Trim(string(n.Name.Value), `" `) == "" {
+					b.t.Errorf("a %s has no name", role)
+				}
+			}
+		}
+		return nil
+	}))
+}

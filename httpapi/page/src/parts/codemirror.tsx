@@ -1,0 +1,130 @@
+import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
+import { json } from '@codemirror/lang-json'
+import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language'
+import { forEachDiagnostic, lintGutter, lintKeymap, setDiagnostics, type Diagnostic } from '@codemirror/lint'
+import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
+import { Compartment, EditorState, type Extension, Transaction } from '@codemirror/state'
+import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from '@codemirror/view'
+import { tags } from '@lezer/highlight'
+import type { JSX } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import { check } from '../json'
+import type { EditorProps, Mark } from './editor'
+
+// Above this length (in characters) a text has no colours and its lines are not wrapped, so that it stays quick.
+const long = 1_000_000
+
+const colors = HighlightStyle.define([
+  { tag: tags.propertyName, color: 'var(--code-name)' },
+  { tag: tags.string, color: 'var(--code-string)' },
+  { tag: tags.number, color: 'var(--code-number)' },
+  { tag: [tags.bool, tags.null, tags.keyword], color: 'var(--code-word)' },
+  { tag: tags.comment, color: 'var(--faint)' },
+  { tag: tags.invalid, color: 'var(--danger)' },
+])
+
+const look = EditorView.theme({
+  '&': { color: 'var(--text)', backgroundColor: 'var(--field)', fontSize: '13px', borderRadius: '8px' },
+  '&.cm-focused': { outline: '2px solid var(--focus)', outlineOffset: '-1px' },
+  '.cm-content': { caretColor: 'var(--text)', fontFamily: 'var(--mono)', padding: '8px 0' },
+  '.cm-scroller': { fontFamily: 'var(--mono)', lineHeight: '1.5' },
+  '.cm-gutters': { backgroundColor: 'transparent', color: 'var(--faint)', border: 'none' },
+  '.cm-activeLine, .cm-activeLineGutter': { backgroundColor: 'var(--hover)' },
+  '.cm-cursor': { borderLeftColor: 'var(--text)' },
+  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--selection)' },
+  '.cm-selectionMatch': { backgroundColor: 'var(--selection)' },
+  '.cm-panels': { backgroundColor: 'var(--raised)', color: 'var(--text)' },
+  '.cm-tooltip': { backgroundColor: 'var(--raised)', color: 'var(--text)', border: '1px solid var(--line)', borderRadius: '6px' },
+  '.cm-foldPlaceholder': { backgroundColor: 'var(--hover)', border: 'none', color: 'var(--faint)' },
+})
+
+/** Shows an Editor. */
+export default function Mirror(p: EditorProps): JSX.Element {
+  const box = useRef<HTMLDivElement>(null)
+  const view = useRef<EditorView>(undefined)
+  const latest = useRef(p)
+  latest.current = p
+  const changeable = useRef(new Compartment())
+
+  const locked = (readOnly: boolean | undefined): Extension => [EditorState.readOnly.of(!!readOnly), EditorView.editable.of(!readOnly)]
+
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const big = p.value.length > long
+    const lint = (v: EditorView) => {
+      clearTimeout(timer)
+      timer = setTimeout(() => mark(v, latest.current), v.state.doc.length > long ? 1000 : 200)
+    }
+    // In a document CodeMirror makes style elements, which the Content-Security-Policy refuses; in a
+    // shadow root it adopts style sheets.
+    const root = box.current!.shadowRoot ?? box.current!.attachShadow({ mode: 'open' })
+    const v = new EditorView({
+      parent: root,
+      root,
+      state: EditorState.create({
+        doc: p.value,
+        extensions: [
+          lineNumbers(),
+          highlightActiveLineGutter(),
+          highlightActiveLine(),
+          history(),
+          drawSelection(),
+          indentUnit.of('  '),
+          EditorState.lineSeparator.of('\n'), // a \r stays a character
+          bracketMatching(),
+          search({ top: true }),
+          highlightSelectionMatches(),
+          lintGutter(),
+          keymap.of([
+            { key: 'Mod-s', preventDefault: true, run: () => (latest.current.onSave?.(), true) },
+            ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...lintKeymap,
+          ]),
+          // Tab indents only after a change, so that who goes by keyboard gets out again: Esc, then Tab.
+          keymap.of([indentWithTab]),
+          EditorView.contentAttributes.of({ 'aria-label': p.label, spellcheck: 'false' }),
+          look,
+          p.mode === 'json' && !big ? [json(), indentOnInput(), foldGutter(), syntaxHighlighting(colors)] : [],
+          big ? [] : EditorView.lineWrapping,
+          changeable.current.of(locked(p.readOnly)),
+          EditorView.updateListener.of((u) => {
+            if (!u.docChanged) return
+            if (!u.transactions.some((t) => t.annotation(Transaction.remote))) latest.current.onChange?.(u.state.doc.toString())
+            lint(u.view)
+          }),
+        ],
+      }),
+    })
+    view.current = v
+    mark(v, p)
+    if (p.autofocus) v.focus()
+    return () => {
+      clearTimeout(timer)
+      v.destroy()
+    }
+  }, [p.mode])
+
+  useEffect(() => {
+    const v = view.current!
+    if (v.state.doc.length === p.value.length && v.state.doc.toString() === p.value) return
+    v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: p.value }, annotations: Transaction.remote.of(true) })
+  }, [p.value])
+
+  useEffect(() => view.current!.dispatch({ effects: changeable.current.reconfigure(locked(p.readOnly)) }), [p.readOnly])
+  useEffect(() => mark(view.current!, p), [p.marks])
+
+  return <div class="editor" ref={box} style={p.height ? { height: p.height } : {}} />
+}
+
+/** Marks what is wrong: what the mode finds, and what the screen says. */
+function mark(v: EditorView, p: EditorProps): void {
+  const text = v.state.doc.toString()
+  const all: Mark[] = (p.marks ?? []).filter((m) => m.from <= text.length)
+  if (p.mode === 'json' && text.trim() !== '') {
+    const e = check(text)
+    if (e) all.push({ from: Math.min(e.at, text.length), to: Math.min(e.at + 1, text.length), message: e.message })
+  }
+  const found: Diagnostic[] = all.map((m) => ({ from: m.from, to: Math.min(m.to, text.length), message: m.message, severity: m.severity ?? 'error' }))
+  let had = 0
+  forEachDiagnostic(v.state, () => had++)
+  if (found.length || had) v.dispatch(setDiagnostics(v.state, found))
+}

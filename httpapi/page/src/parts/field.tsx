@@ -1,0 +1,80 @@
+import type { ComponentChildren, JSX } from 'preact'
+import { useId } from 'preact/hooks'
+
+export interface FieldProps {
+  label: string
+  value: string
+  onInput: (value: string) => void
+  type?: 'text' | 'password' | 'search' | 'number' | 'url' | 'datetime-local'
+  /** what it is for, below it */
+  hint?: ComponentChildren
+  /** what is wrong with it */
+  error?: string | undefined
+  placeholder?: string
+  autocomplete?: string
+  required?: boolean
+  autofocus?: boolean
+  disabled?: boolean
+  spellcheck?: boolean
+  /** several lines */
+  rows?: number
+  /** the label is only for those who do not see the page */
+  bare?: boolean
+  onKeyDown?: (e: KeyboardEvent) => void
+}
+
+/** One thing to fill in, with its label. */
+export function Field(p: FieldProps): JSX.Element {
+  const id = useId()
+  const shared = {
+    id,
+    value: p.value,
+    placeholder: p.placeholder,
+    required: p.required,
+    autofocus: p.autofocus,
+    disabled: p.disabled,
+    spellcheck: p.spellcheck ?? false,
+    'aria-invalid': p.error !== undefined && p.error !== '',
+    'aria-describedby': p.hint || p.error ? id + '-more' : undefined,
+    onKeyDown: p.onKeyDown,
+  }
+  return (
+    <div class="field">
+      <label for={id} class={p.bare ? 'unseen' : ''}>{p.label}</label>
+      {p.rows ? (
+        <textarea {...shared} rows={p.rows} onInput={(e) => p.onInput(e.currentTarget.value)} />
+      ) : (
+        <input {...shared} type={(p.type ?? 'text') as 'text'} autocomplete={p.autocomplete ?? 'off'} autocapitalize="off" onInput={(e) => p.onInput(e.currentTarget.value)} />
+      )}
+      <div id={id + '-more'} class="more">
+        {p.error ? <span class="error" role="alert">{p.error}</span> : p.hint}
+      </div>
+    </div>
+  )
+}
+
+/** A choice of one of several. */
+export function Choice<T extends string>(p: { label: string; value: T; options: readonly (readonly [T, string])[]; onChange: (value: T) => void; hint?: ComponentChildren; bare?: boolean }): JSX.Element {
+  const id = useId()
+  return (
+    <div class="field">
+      <label for={id} class={p.bare ? 'unseen' : ''}>{p.label}</label>
+      <select id={id} value={p.value} onChange={(e) => p.onChange(e.currentTarget.value as T)}>
+        {p.options.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+      </select>
+      {p.hint && <div class="more">{p.hint}</div>}
+    </div>
+  )
+}
+
+/** Something to tick. */
+export function Tick(p: { label: ComponentChildren; value: boolean; onChange: (value: boolean) => void; hint?: ComponentChildren; disabled?: boolean }): JSX.Element {
+  const id = useId()
+  return (
+    <div class="field tick">
+      <input id={id} type="checkbox" checked={p.value} disabled={p.disabled} aria-describedby={p.hint ? id + '-more' : undefined} onChange={(e) => p.onChange(e.currentTarget.checked)} />
+      <label for={id}>{p.label}</label>
+      {p.hint && <div id={id + '-more'} class="more">{p.hint}</div>}
+    </div>
+  )
+}

@@ -1,0 +1,50 @@
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { Failure, words } from '../../api'
+import { Button } from '../../parts/button'
+import { Field } from '../../parts/field'
+import { Notice } from '../../parts/notice'
+import { guest, signIn } from '../../session'
+
+/** Asks who the visitor is. */
+export function SignIn(): JSX.Element {
+  const [name, setName] = useState('')
+  const [password, setPassword] = useState('')
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<unknown>(undefined)
+  const submit = async () => {
+    setBusy(true)
+    setError(undefined)
+    try {
+      await signIn(name, password)
+    } catch (e) {
+      setError(e)
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <main class="signin">
+      <form class="card stack" onSubmit={(e) => (e.preventDefault(), void submit())}>
+        <svg viewBox="0 0 32 32" aria-hidden="true">
+          <rect width="32" height="32" rx="8" fill="var(--accent)" />
+          <path d="M8 16.5l5.5 5.5L24 10.5" fill="none" stroke="var(--accent-text)" stroke-width="4" stroke-linecap="round" stroke-linejoin="round" />
+        </svg>
+        <h1>Sign in to tododb</h1>
+        {error !== undefined && <Notice kind="error">{error instanceof Failure && error.status === 401 ? 'The name or the password is wrong.' : words(error)}</Notice>}
+        <Field label="Name" value={name} onInput={setName} autocomplete="username" required autofocus />
+        <Field label="Password" type="password" value={password} onInput={setPassword} autocomplete="current-password" />
+        <Button type="submit" kind="primary" busy={busy}>Sign in</Button>
+        <details>
+          <summary>Where do I find my password?</summary>
+          <p>
+            When a server starts for the first time and nobody has given it an administrator, it makes one that is called <code>admin</code> and
+            prints the password where it was started: in the terminal, or in the log of its service. Sign in with it, and choose your own
+            under “My account”.
+          </p>
+        </details>
+        <Button kind="quiet" onClick={() => (guest.value = true)}>Look around without signing in</Button>
+      </form>
+    </main>
+  )
+}

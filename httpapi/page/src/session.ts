@@ -1,0 +1,50 @@
+// Who the visitor is to the server.
+import { computed, signal } from '@preact/signals'
+import * as api from './api'
+
+export interface Session {
+  /** null: nobody has signed in */
+  name: string | null
+  roles: string[]
+  /** how they proved it: cookie, default (a name and password in each request), ... */
+  by: string | undefined
+  /** the database of the users; undefined if there is none */
+  usersDB: string | undefined
+}
+
+/** undefined until the server has answered. */
+export const session = signal<Session | undefined>(undefined)
+
+/** The visitor has chosen to look around without signing in. */
+export const guest = signal(false)
+
+export const isAdmin = computed(() => session.value?.roles.includes('_admin') ?? false)
+
+interface Answer {
+  userCtx: { name: string | null; roles: string[] }
+  info: { authenticated?: string; authentication_db?: string }
+}
+
+/** Asks the server who the visitor is. */
+export async function whoAmI(): Promise<void> {
+  const a = await api.get<Answer>(['_session'])
+  session.value = { name: a.userCtx.name, roles: a.userCtx.roles, by: a.info.authenticated, usersDB: a.info.authentication_db }
+}
+
+export async function signIn(name: string, password: string): Promise<void> {
+  await api.send('POST', ['_session'], { name, password })
+  guest.value = false
+  await whoAmI()
+}
+
+export async function signOut(): Promise<void> {
+  await api.send('DELETE', ['_session'])
+  guest.value = false
+  await whoAmI()
+}
+
+// A session that has ended shows in the next answer. Then the page asks for the password, and the
+// screen comes back after it.
+api.onSignedOut.call = () => {
+  if (session.value?.name) void whoAmI().catch(() => {})
+}
