@@ -337,12 +337,11 @@ func TestBuildStopsWithManager(t *testing.T) {
 	ix.Release()
 	before := mapped.Load()
 	until(t, "the build goes on", func() bool { return mapped.Load() > before+10 })
-	began := time.Now()
 	if err := w.m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 3*time.Second || mapped.Load() >= docs {
-		t.Errorf("closing took %v, %d of %d documents were mapped", took, mapped.Load(), docs)
+	if n := mapped.Load(); n >= docs/2 { // all take a quarter of a minute at least
+		t.Errorf("%d of %d documents were mapped", n, docs)
 	}
 }
 
