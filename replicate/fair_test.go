@@ -67,7 +67,7 @@ func TestShares(t *testing.T) {
 			if user != "ben" {
 				t.Errorf("%s's is done", user)
 			}
-		case <-time.After(15 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("the other user waits for an end that does not come")
 		}
 	}

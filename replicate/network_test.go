@@ -194,14 +194,14 @@ func TestSilentPeer(t *testing.T) {
 	}
 	// A job waits for a peer that shows signs of life.
 	beats := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
-		for range 10 {
+		for range 20 {
 			io.WriteString(w, "\n")
 			http.NewResponseController(w).Flush()
-			time.Sleep(120 * time.Millisecond)
+			time.Sleep(150 * time.Millisecond)
 		}
 		io.WriteString(w, `{"results":[],"last_seq":"7"}`)
 	}).(*remotePeer)
-	beats.silence = time.Second
+	beats.silence = 2 * time.Second
 	if end, err := beats.Changes(t.Context(), ChangesQuery{Limit: 1}, nil); err != nil || end.LastSeq != "7" {
 		t.Errorf("with heartbeats: %+v, %v", end, err)
 	}

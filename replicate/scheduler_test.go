@@ -16,7 +16,7 @@ import (
 // eventually polls until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it does not come to pass that %s", what)
 		}
@@ -82,7 +82,7 @@ func newTestManager(t *testing.T, set Settings) *Manager {
 // few documents do not wait for the jobs of one with many.
 func TestTurns(t *testing.T) {
 	p := newQuietPeer(t)
-	m := newTestManager(t, Settings{MaxJobs: 4, Interval: 20 * time.Millisecond, MaxChurn: 2})
+	m := newTestManager(t, Settings{MaxJobs: 4, Interval: 100 * time.Millisecond, MaxChurn: 2})
 	var started sync.Map
 	add := func(owner Owner) {
 		_, err := m.Add(Request{Spec: p.spec(t, owner.DB+owner.Doc, true), Owner: owner, Notify: func(_ context.Context, s Status) {
@@ -100,11 +100,12 @@ func TestTurns(t *testing.T) {
 	for i := range 20 {
 		add(Owner{"many", fmt.Sprint(i)})
 	}
-	add(Owner{"few", "0"})
 	count := func() (n int) {
 		started.Range(func(any, any) bool { n++; return true })
 		return n
 	}
+	waiting := 20 - count() // of a busy machine more have run by now
+	add(Owner{"few", "0"})
 	eventually(t, "each job has run", func() bool { return count() == 21 })
 	few, _ := started.Load(Owner{"few", "0"})
 	after := 0
@@ -114,8 +115,8 @@ func TestTurns(t *testing.T) {
 		}
 		return true
 	})
-	if after < 10 {
-		t.Errorf("the lone job began before %d of 20 others only", after)
+	if waiting >= 8 && after < waiting/2 {
+		t.Errorf("the lone job began before %d of %d others only", after, waiting)
 	}
 	for _, s := range m.Jobs() {
 		if s.State != Running && s.State != Pending || len(s.History) < 2 {

@@ -37,7 +37,7 @@ func startServer(t *testing.T) *server {
 	s := httpapitest.Open(t, httpapi.Options{})
 	srv := &server{t: t, store: s.Store, api: s.Server, http: httptest.NewServer(s), filters: s.Filters}
 	t.Cleanup(func() {
-		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		if err := s.Close(stop); err != nil { // ends the feeds that the other server reads
 			t.Error(err)
@@ -336,7 +336,7 @@ func TestContinuous(t *testing.T) {
 	}
 	for i := range 3 {
 		a.must(201, "PUT", fmt.Sprintf("/db/d%d", i), `{}`)
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 			if status, _ := b.do("GET", fmt.Sprintf("/db/d%d", i), ""); status == 200 {
 				break
 			}
@@ -345,7 +345,7 @@ func TestContinuous(t *testing.T) {
 			}
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); !bytes.Contains(bytes.Join(m.Tasks(), nil), []byte(`"docs_written":3,`)); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !bytes.Contains(bytes.Join(m.Tasks(), nil), []byte(`"docs_written":3,`)); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("three documents came, the task is %s", m.Tasks())
 		}

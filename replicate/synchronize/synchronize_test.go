@@ -88,7 +88,7 @@ func (s *server) stop() {
 	s.t.Helper()
 	s.down.Store(true)
 	err := errors.Join(s.syncs.Close(), s.manager.Close())
-	stop, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), 10*time.Second)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), time.Minute)
 	defer cancel()
 	if err := errors.Join(err, s.api.Close(stop), s.store.Close()); err != nil {
 		s.t.Error(err)
@@ -169,7 +169,7 @@ func (s *server) path(a answer) string {
 
 func (s *server) until(path string, there func(r resource) bool) (r resource) {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		a := s.must(200, "GET", path, "")
 		if r = a.resource(s.t); there(r) {
 			return r
@@ -202,7 +202,7 @@ func (s *server) leaves(db string) string {
 
 func (s *server) convergeWith(other *server) {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); s.leaves("todos") != other.leaves("todos"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); s.leaves("todos") != other.leaves("todos"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Fatalf("here:\n%s\nthere:\n%s", s.leaves("todos"), other.leaves("todos"))
 		}
@@ -436,7 +436,7 @@ func TestBelongsToItsDatabase(t *testing.T) {
 	here.must(200, "DELETE", "/todos", "")
 	here.must(201, "PUT", "/todos", "")
 	there.must(201, "PUT", "/todos/x", "{}")
-	for end := time.Now().Add(10 * time.Second); here.do("GET", here.path(a), "").status != 404; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); here.do("GET", here.path(a), "").status != 404; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it is still there")
 		}
