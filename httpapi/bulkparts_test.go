@@ -160,7 +160,7 @@ func TestNoMemoryForARequest(t *testing.T) {
 // A short request with many documents never holds its memory twice.
 func TestManyDocumentsWaitForNobody(t *testing.T) {
 	t.Parallel()
-	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
+	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "60")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	body := `{"docs":[` + many(2500, func(i int) string { return fmt.Sprintf(`{"_id":"%d","v":%q}`, i, strings.Repeat("x", 370)) }) + `]}`
 	wants(t, call(s, "POST", "/db/_bulk_docs", body, "Admin", ""), 201, `"ok":true`)
@@ -169,7 +169,7 @@ func TestManyDocumentsWaitForNobody(t *testing.T) {
 // A client that does not read the answer to many documents keeps nobody from writing.
 func TestSlowReaderOfBulkAnswer(t *testing.T) {
 	t.Parallel()
-	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
+	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "60")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	const docs = 16000
 	body := `{"docs":[` + many(docs, func(i int) string { return fmt.Sprintf(`{"_id":"%s%05d"}`, strings.Repeat("x", 800), i) }) + `]}`

@@ -150,7 +150,7 @@ func (c *feedClient) next() string {
 			return "EOF"
 		}
 		return line
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		c.t.Fatal("the feed says nothing")
 		return ""
 	}
@@ -217,7 +217,7 @@ func TestChangesFeeds(t *testing.T) {
 	filtered.want(`],`)
 	filtered.want(`"last_seq":"3-`)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := s.Close(ctx); err != nil {
 		t.Errorf("close: %v", err)

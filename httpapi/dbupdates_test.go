@@ -143,7 +143,7 @@ func TestDBUpdatesFeeds(t *testing.T) {
 	if err := json.NewDecoder(longpoll).Decode(&a); err != nil || a.String() != "db0 created" {
 		t.Errorf("longpoll: %v %v", a, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := s.Close(ctx); err != nil {
 		t.Error(err)

@@ -441,7 +441,7 @@ func TestFilterOfAFeed(t *testing.T) {
 	}
 	server := httptest.NewServer(s)
 	defer server.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/db/_changes?feed=continuous&filter=d/f&want=yes&ms=2&heartbeat=100", nil)
 	if err != nil {

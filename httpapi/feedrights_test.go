@@ -203,7 +203,7 @@ func waitFor(t *testing.T, s *Server, path, authorization string) *waitingFeed {
 // until waits until a feed has sent something.
 func (f *waitingFeed) until(t *testing.T, there func(text string, begun bool) bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !there(f.text()); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !there(f.text()); time.Sleep(time.Millisecond) {
 		if text, _ := f.text(); time.Now().After(deadline) {
 			t.Fatalf("the feed does not tell, but %q", text)
 		}
@@ -215,7 +215,7 @@ func (f *waitingFeed) end(t *testing.T) string {
 	t.Helper()
 	select {
 	case <-f.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the feed goes on")
 	}
 	text, _ := f.text()

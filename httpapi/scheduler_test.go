@@ -163,7 +163,7 @@ func TestScheduler(t *testing.T) {
 		}
 		return p.Total, p.Offset, ids
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		_, _, all := page("/_scheduler/docs")
 		_, _, others := page("/_scheduler/docs/x%2F_replicator")
 		if all+others == "crashes crashing, done completed, runs running, other running, " {

@@ -19,7 +19,7 @@ import (
 func TestSlowUploads(t *testing.T) {
 	t.Parallel()
 	const rooms = 4
-	s := openServer(t, Options{Store: storetest.Open(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 100 * time.Millisecond})})
+	s := openServer(t, Options{Store: storetest.Open(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 500 * time.Millisecond})})
 	serveFuzz(s, "PUT", "/db", "", "")
 	upload := func(id string, body io.Reader, contentType string) *httptest.ResponseRecorder {
 		path := "/db/" + id
@@ -93,7 +93,7 @@ func TestUploadEndsEarly(t *testing.T) {
 		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		c.SetReadDeadline(time.Now().Add(time.Minute))
 		if answer, err := io.ReadAll(c); err != nil || len(answer) > 0 && !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
 			t.Errorf("%d bytes of 200000: %v\n%s", sent, err, answer)
 		}

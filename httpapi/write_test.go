@@ -131,7 +131,7 @@ func TestConflictIsExplained(t *testing.T) {
 
 func waitUntil(t *testing.T, there func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !there(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !there(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it did not come")
 		}

@@ -262,7 +262,7 @@ func TestUploadCutShort(t *testing.T) {
 // gets none is told so before long. Small ones, and ones that are counted elsewhere, go on.
 func TestSlowUploads(t *testing.T) {
 	const rooms = 3
-	db := storetest.DB(t, storetest.Open(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 50 * time.Millisecond}), "db")
+	db := storetest.DB(t, storetest.Open(t, store.Options{UploadMemory: rooms * 64 << 10, UploadWait: 500 * time.Millisecond}), "db")
 	stage := func(size int, opt store.StageOptions) error {
 		st, err := db.StageAttachment(t.Context(), bytes.NewReader(blob(uint64(size), size)), opt)
 		if err == nil && (st.Length != int64(size) || st.Digest != store.Digest(md5.Sum(blob(uint64(size), size)))) {

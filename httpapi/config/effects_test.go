@@ -947,7 +947,7 @@ func proxyToken(secret, name string) string {
 // soon wants something to be true before long.
 func soon(s site, what string, is func() bool) {
 	s.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !is(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.Fatalf("never: %s", what)
 		}

@@ -141,7 +141,7 @@ func TestSyslog(t *testing.T) {
 	defer l.Close()
 	log.Warn("hello")
 	b := make([]byte, 1000)
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	n, _, err := conn.ReadFrom(b)

@@ -313,7 +313,7 @@ func TestFilesGo(t *testing.T) {
 
 	s.get(t, http.StatusOK)
 	httpapitest.Wants(t, ask(s, "DELETE", "/db", ""), http.StatusOK, "")
-	for deadline := time.Now().Add(10 * time.Second); len(s.ondisk(t)) > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(s.ondisk(t)) > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after the database: %v", s.ondisk(t))
 		}

@@ -30,7 +30,7 @@ func (s *site) takeTurns(t *testing.T) (give func()) {
 // waiting waits until somebody waits for a turn.
 func (s *site) waiting(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); s.Access().Shared().Turns().Waiting() == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); s.Access().Shared().Turns().Waiting() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody waits for a turn")
 		}

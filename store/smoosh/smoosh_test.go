@@ -56,7 +56,7 @@ func start(t *testing.T, st *store.Store, set smoosh.Settings, opt smoosh.Option
 // soon waits until something is so.
 func soon(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for until := time.Now().Add(30 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("%s: not within 30 s", what)
 		}

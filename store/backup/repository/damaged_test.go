@@ -66,7 +66,7 @@ func TestFullStorage(t *testing.T) {
 	create(t, repository.NewFolder(dir), repository.Keys{})
 	repo, err := repository.Open(t.Context(), &full{Storage: repository.NewFolder(dir)}, repository.Keys{})
 	w.must(err)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err = repo.Make(ctx, backup.Local{Store: w.s}, repository.Making{Server: "a server"})
 	if ctx.Err() != nil || err == nil || !strings.Contains(err.Error(), "no space left") {

@@ -65,7 +65,7 @@ func TestNothingLeftAfterClose(t *testing.T) {
 	if n := openFiles(t, dir); n != 0 {
 		t.Errorf("%d files are open", n)
 	}
-	deadline := time.Now().Add(10 * time.Second) // a goroutine that is done takes a moment to be gone
+	deadline := time.Now().Add(time.Minute) // a goroutine that is done takes a moment to be gone
 	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}

@@ -39,7 +39,7 @@ func (w *process) inCall() (time.Time, bool) {
 // is stopped first, so that what is killed is sure not to have answered.
 func killBusy(t testing.TB, p *Pool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		for _, w := range p.processes() {
 			began, busy := w.inCall()
 			if !busy || time.Since(began) < 10*time.Millisecond {
@@ -176,7 +176,7 @@ func TestABusyMachineFailsNoCall(t *testing.T) {
 	}
 	var beside sync.WaitGroup
 	beside.Go(func() {
-		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 			if began, busy := w.inCall(); busy && time.Since(began) > 50*time.Millisecond {
 				w.cmd.Process.Signal(syscall.SIGSTOP) // so has another one the processor
 				time.Sleep(1500 * time.Millisecond)
@@ -200,7 +200,7 @@ func gone(t testing.TB, all []*process) {
 	for _, w := range all {
 		select {
 		case <-w.exited:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("worker %d is there", w.cmd.Process.Pid)
 		}
 	}
@@ -234,7 +234,7 @@ func TestCloseUnderLoad(t *testing.T) {
 			ends <- err
 		})
 	}
-	for end := time.Now().Add(10 * time.Second); p.Figures().Busy < 2 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); p.Figures().Busy < 2 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
 	all := p.processes()
 	if err := p.Close(); err != nil {
