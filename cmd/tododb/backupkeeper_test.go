@@ -103,7 +103,7 @@ func TestServerBacksItselfUp(t *testing.T) {
 	wait := func() schedule.Run {
 		t.Helper()
 		made++
-		for end := time.Now().Add(30 * time.Second); ; {
+		for end := time.Now().Add(time.Minute); ; {
 			s := state()
 			if s.Made >= made && s.Running == nil {
 				made = s.Made
@@ -183,7 +183,7 @@ func TestServerBacksItselfUp(t *testing.T) {
 	set("schedule", "continuous")
 	wait()
 	server.do(201, "PUT", "/db/b", `{"x":2}`)
-	for end := time.Now().Add(30 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		if out, code := tododb(t, "backup", "show", plain, "--db", "db"); code == 0 && strings.Contains(out, "\nb ") {
 			break
 		} else if time.Now().After(end) {
@@ -197,7 +197,7 @@ func TestServerBacksItselfUp(t *testing.T) {
 	set("schedule", "1d")
 	server.stop()
 	server = startServer(t, dir, server.address())
-	for end := time.Now().Add(10 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		if s := state(); s.Next != nil {
 			if in := time.Until(*s.Next); in < 23*time.Hour || in > 25*time.Hour || s.Made != 0 {
 				t.Errorf("after a restart: the next one is in %v; %+v", in, s)
@@ -210,7 +210,7 @@ func TestServerBacksItselfUp(t *testing.T) {
 	// What does not work is told.
 	set("target", filepath.Join(keys, "under", "a", "file"))
 	server.do(202, "POST", "/_backups", "{}")
-	for end := time.Now().Add(30 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		if s := state(); s.Failed > 0 {
 			if s.Last[0].Error == "" || s.Last[0].ID != "" {
 				t.Errorf("a failed one is %+v", s.Last[0])

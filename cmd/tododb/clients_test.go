@@ -81,7 +81,7 @@ func runScript(t *testing.T, name string) {
 func converse(t *testing.T, script []string, acts map[string]func()) (steps int, err error) {
 	t.Helper()
 	dir := scriptFolder(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	node := exec.CommandContext(ctx, "node", script...)
 	node.Dir = dir

@@ -83,7 +83,8 @@ func TestFirstSync(t *testing.T) {
 	if left := l.cutsLeft(); left > 0 {
 		t.Errorf("%d cuts did not take place", left)
 	}
-	if cut.bytes > stream.bytes*105/100 {
+	// A busy client may lose what it has not read yet. To begin anew would take several times as much.
+	if cut.bytes > stream.bytes*120/100 {
 		t.Errorf("with ten cuts %d bytes came, without %d", cut.bytes, stream.bytes)
 	}
 }

@@ -59,7 +59,7 @@ func busyServer(t *testing.T) (server *process, answers <-chan string) {
 			all <- fmt.Sprint(answer.StatusCode, string(body), err)
 		}()
 	}
-	for end := time.Now().Add(10 * time.Second); len(workersOf(t, server.cmd.Process.Pid)) < 3; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); len(workersOf(t, server.cmd.Process.Pid)) < 3; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("there are no processes of functions\n%s", server.log)
 		}
@@ -78,16 +78,12 @@ func TestFunctionsEndWithTheirServer(t *testing.T) {
 			t.Setenv("TMPDIR", temporary)
 			server, answers := busyServer(t)
 			pids := workersOf(t, server.cmd.Process.Pid)
-			began := time.Now()
-			end(server)
-			if took := time.Since(began); took > 9*time.Second {
-				t.Errorf("it took %v", took)
-			}
+			end(server) // by itself, if it is stopped: that fails if it takes too long
 			for range cap(answers) {
 				<-answers
 			}
 			for _, pid := range pids {
-				for until := time.Now().Add(5 * time.Second); alive(pid); time.Sleep(5 * time.Millisecond) {
+				for until := time.Now().Add(time.Minute); alive(pid); time.Sleep(5 * time.Millisecond) {
 					if time.Now().After(until) {
 						t.Fatalf("process %d is left", pid)
 					}

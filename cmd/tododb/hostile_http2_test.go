@@ -24,12 +24,7 @@ func TestHostileHTTP2(t *testing.T) {
 	cert, key := pemPair(t, "server")
 	files.write(files.cert, cert)
 	files.write(files.key, key)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	secure := free.Addr().String()
-	free.Close()
+	secure := freeAddress(t)
 	_, port, _ := net.SplitHostPort(secure)
 	s := besiege(t, confinement{Memory: 320 << 20}, "[ssl]\nenable = true\nport = "+port+"\ncert_file = "+files.cert+"\nkey_file = "+files.key+"\n[limits]\nbody_stall = 3\nanswer_stall = 3\nheader_timeout = 3\n")
 	s.secure = secure

@@ -314,7 +314,7 @@ var requestBombs = []attack{
 			return "no connection"
 		}
 		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		conn.SetDeadline(time.Now().Add(time.Minute))
 		go func() {
 			io.WriteString(conn, "GET /_up HTTP/1.1\r\nHost: x\r\n")
 			for range 100 {

@@ -77,7 +77,7 @@ func TestReplicateCommand(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, []string{"replicate", "--continuous", source, target}, &syncBuffer{}) }()
 	put(t, base, "/notes/later", "{}")
-	for end := time.Now().Add(20 * time.Second); get(t, other+"/copy/later", testUser, testPassword) != 200; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); get(t, other+"/copy/later", testUser, testPassword) != 200; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the change did not arrive")
 		}

@@ -18,7 +18,7 @@ import (
 // runFor runs a command to its end and returns what it printed.
 func runFor(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	err := run(ctx, args, &out)
@@ -35,7 +35,7 @@ func background(t *testing.T, args ...string) (base string, out *syncBuffer, sto
 	stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() { stop() })
 	listening := regexp.MustCompile(`listening on (http://\S+)/\n`)
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if m := listening.FindStringSubmatch(out.String()); m != nil {
 			return m[1], out, stop
 		}

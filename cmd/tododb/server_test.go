@@ -125,7 +125,7 @@ func startServerWith(t testing.TB, environment []string, dir, listen string, mor
 	case p.base = <-listening:
 	case <-p.done:
 		t.Fatalf("the server ended: %v\n%s", p.cmd.ProcessState, p.log)
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("the server does not listen\n%s", p.log)
 	}
 	return p
@@ -179,7 +179,7 @@ func (p *process) stop() {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Fatalf("the server does not stop\n%s", p.log)
 	}
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {

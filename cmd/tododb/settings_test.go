@@ -166,7 +166,7 @@ func TestLogFileAndFiguresPort(t *testing.T) {
 	server := startServer(t, filepath.Join(dir, "data"), "", "--config", ini)
 	has := func(part string) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 			text, err := os.ReadFile(file)
 			if err == nil && strings.Contains(string(text), part) {
 				return

@@ -117,6 +117,7 @@ func (l *slowLine) carry(from, to net.Conn, direction int) {
 				return
 			}
 			if direction == 1 && l.arrived(len(p.bytes)) {
+				time.Sleep(100 * time.Millisecond) // what has arrived and was not read is lost, and counts as come
 				to.(*net.TCPConn).SetLinger(0)
 				return
 			}

@@ -16,14 +16,13 @@ import (
 	"time"
 )
 
-// ends stops a busy server, and tells how long that took. It must end by itself, without cutting
-// anything off as a last resort.
-func ends(t *testing.T, server *process, within time.Duration) {
+// ends stops a busy server. It must end by itself: no step of stopping may take so long that the
+// next one begins without it.
+func ends(t *testing.T, server *process) {
 	t.Helper()
-	began := time.Now()
 	server.stop()
-	if took := time.Since(began); took > within {
-		t.Errorf("stopping took %v\n%s", took, server.log)
+	if log := server.log.String(); !strings.Contains(log, `"msg":"stopping"`) || strings.Contains(log, "replications are still stopping") || strings.Contains(log, "requests are still running") {
+		t.Errorf("the server did not end by itself\n%s", log)
 	}
 }
 
@@ -47,7 +46,7 @@ func TestStopWithReplicationToItself(t *testing.T) {
 	await(t, "the second document", func() bool {
 		return strings.Contains(server.do(200, "GET", "/_active_tasks", ""), `"through_seq":"2-`)
 	})
-	ends(t, server, 5*time.Second)
+	ends(t, server)
 
 	server = startServer(t, dir, "")
 	for _, db := range []string{"/from", "/to"} {
@@ -67,7 +66,7 @@ func TestStopWithReplicationToItself(t *testing.T) {
 
 func await(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !is(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s: in vain", what)
 		}
@@ -106,10 +105,12 @@ func TestStopWithWorkUnderWay(t *testing.T) {
 			began := time.Now()
 			select {
 			case <-server.done:
-			case <-time.After(20 * time.Second):
+			case <-time.After(2 * time.Minute):
+				t.Fatalf("it does not end\n%s", server.log)
 			}
+			// A busy machine notices late that the time is over.
 			code := server.cmd.ProcessState.ExitCode()
-			if took := time.Since(began); took > stopProcess+time.Second || code != 0 && code != exitForced {
+			if took := time.Since(began); took > 2*stopProcess || code != 0 && code != exitForced {
 				t.Errorf("stopping took %v, exit code %d\n%s", took, code, server.log)
 			}
 			t.Logf("%v, exit code %d", time.Since(began), code)

@@ -82,7 +82,7 @@ func TestTracesGoThroughReplication(t *testing.T) {
 
 	find := func(name string, kind spans.Span_SpanKind, parent []byte) *spans.Span {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			for _, s := range all() {
 				if s.GetName() == name && s.GetKind() == kind && hex.EncodeToString(s.GetTraceId()) == "0af7651916cd43dd8448eb211c80319c" && (parent == nil || string(parent) == string(s.GetParentSpanId())) {
 					return s

@@ -10,7 +10,7 @@ async function ask (what) {
 }
 
 // within waits for a condition that has to become true.
-async function within (what, holds, ms = 30000) {
+async function within (what, holds, ms = 120000) {
   const end = Date.now() + ms
   while (!await holds()) {
     if (Date.now() > end) throw new Error(`not in ${ms} ms: ${what}`)
