@@ -220,6 +220,9 @@ func (s *Store) take(ctx context.Context, name string, replaced chan struct{}) (
 		return nil, ErrNoDB
 	}
 	s.going[name] = true
+	if replaced != nil {
+		s.replaced[name] = replaced
+	}
 	delete(s.lefts, name)
 	db := s.open[name]
 	if db != nil {
