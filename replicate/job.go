@@ -23,10 +23,12 @@ type Job struct {
 	were           [2]Info // source and target as they were last seen, or at the start
 	sure           string  // the source's sequence up to which the target had everything then; "": unknown
 	// fence, if not nil, makes sure that this process may still run the job.
-	fence   func(context.Context) error
-	log     *slog.Logger
-	now     func() time.Time
-	patient bool
+	fence    func(context.Context) error
+	log      *slog.Logger
+	now      func() time.Time
+	patient  bool
+	reopened func(peer string) // if not nil, hears of a side that was opened anew
+	doubt    chan struct{}     // a side may have been opened anew
 
 	mu       sync.Mutex // guards what follows
 	started  time.Time
@@ -48,12 +50,14 @@ type JobOptions struct {
 	// Patient lets a continuous job retry a failing peer for ever. Otherwise it gives up after
 	// Spec.Retries, as a one-time job does.
 	Patient bool
+	// Reopened, if not nil, is called with the name of a side that the job finds opened anew.
+	Reopened func(peer string)
 }
 
 // NewJob makes a Job. Nothing happens before Run.
 func NewJob(spec Spec, opt JobOptions) *Job {
 	spec.setDefaults()
-	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), unfiltered: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, patient: opt.Patient && spec.Continuous, pending: -1}
+	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), unfiltered: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, patient: opt.Patient && spec.Continuous, pending: -1, reopened: opt.Reopened, doubt: make(chan struct{}, 1)}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
@@ -208,12 +212,23 @@ func (j *Job) stillThere(ctx context.Context) error {
 			return err
 		}
 		if info.Opened != j.were[i].Opened || info.Steady && numberOf(info.UpdateSeq) < numberOf(j.were[i].UpdateSeq) {
+			if j.reopened != nil {
+				j.reopened(p.Name())
+			}
 			return fmt.Errorf("%s: %w", p.Name(), errReopened)
 		}
 		now[i] = info
 	}
 	j.were, j.sure = now, through
 	return nil
+}
+
+// lookSoon makes a continuous job call stillThere soon, and not only at its next checkpoint.
+func (j *Job) lookSoon() {
+	select {
+	case j.doubt <- struct{}{}:
+	default:
+	}
 }
 
 // numberOf is the number that a sequence begins with, which in CouchDB too counts changes.

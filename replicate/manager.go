@@ -193,8 +193,20 @@ func (m *Manager) newJob(req *Request) *Job {
 	by := req.by()
 	return NewJob(req.Spec, JobOptions{
 		Server: m.opt.Server, Source: observe(m.peer(req.Spec.Source, req.User, by), req.Source), Target: observe(m.peer(req.Spec.Target, req.User, by), req.Target),
-		Log: m.opt.Log, Now: m.opt.Now, Patient: m.opt.Patient,
+		Log: m.opt.Log, Now: m.opt.Now, Patient: m.opt.Patient, Reopened: m.reopened,
 	})
+}
+
+// reopened has all running jobs with this peer look whether they still have what they had there. A
+// job that only writes to a peer hears nothing from it.
+func (m *Manager) reopened(peer string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range m.tasks {
+		if t.job != nil && (t.job.source.Name() == peer || t.job.target.Name() == peer) {
+			t.job.lookSoon()
+		}
+	}
 }
 
 func (j *Job) close() {

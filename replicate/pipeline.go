@@ -17,6 +17,8 @@ const (
 	// emptyPause is how long to leave a peer alone if it says at once that there is nothing.
 	// It may be about to stop, or it may not know how to wait.
 	emptyPause = 250 * time.Millisecond
+	// doubtPause is how long after a look at both sides the next one may be, whatever happens.
+	doubtPause = time.Second
 )
 
 // pipeline moves the changes of one run. One goroutine reads them in batches. Several copy
@@ -87,8 +89,9 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 	for n := 0; ; {
 		var b *batch
 		var end ChangesEnd
-		asked := j.now()
+		asked, tries := j.now(), 0
 		err := j.retry(ctx, j.source, func() (err error) {
+			tries++
 			b = &batch{n: n, changes: make([]Change, 0, 64)}
 			end, err = j.source.Changes(ctx, q, func(c Change) error {
 				b.changes = append(b.changes, c)
@@ -98,6 +101,10 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 		})
 		if err != nil {
 			return err
+		}
+		// A feed ends early if its database is replaced or its server stops.
+		if j.spec.Continuous && (tries > 1 || end.Rows == 0 && j.now().Sub(asked) < q.Wait) {
+			j.lookSoon()
 		}
 		q.Since = end.LastSeq
 		if end.Rows > 0 {
@@ -126,12 +133,12 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 func (p *pipeline) collect(ctx context.Context, done <-chan *batch) error {
 	early := map[int]*batch{} // batches that overtook others
 	next := 0
-	for {
+	for every := p.job.spec.CheckpointInterval; ; {
 		// A continuous job with nothing to do still writes a checkpoint. If there is none to
 		// write, it checks that both sides are still the same databases.
 		var quiet <-chan time.Time
 		if p.job.spec.Continuous {
-			quiet = time.After(max(p.job.spec.CheckpointInterval-p.job.now().Sub(p.savedAt), 0))
+			quiet = time.After(max(every-p.job.now().Sub(p.savedAt), 0))
 		}
 		select {
 		case b, more := <-done:
@@ -144,16 +151,20 @@ func (p *pipeline) collect(ctx context.Context, done <-chan *batch) error {
 				next++
 				p.account(b)
 			}
-			if !p.dirty() || p.job.now().Sub(p.savedAt) < p.job.spec.CheckpointInterval {
+			if !p.dirty() || p.job.now().Sub(p.savedAt) < every {
 				continue
 			}
 		case <-quiet:
+		case <-p.job.doubt:
+			every = min(every, doubtPause)
+			continue
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		if err := p.checkpoint(ctx); err != nil {
 			return err
 		}
+		every = p.job.spec.CheckpointInterval
 	}
 }
 
