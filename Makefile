@@ -12,6 +12,7 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 10s
+PEBBLE      ?= v2.10.3
 STATICCHECK ?= v0.8.2
 KILLS    ?= 1000
 SOAK     ?= 10m
@@ -59,11 +60,16 @@ run: build
 
 # Packages run side by side: the tests of the real program wait more than they work. Without what
 # debuggers need, the programs of the tests are linked in two thirds of the time.
-test: build chromium $(POUCHDB)/node_modules
+test: build bin/pebble chromium $(POUCHDB)/node_modules
 	$(GO) test -short -count=1 -timeout 20m -ldflags=-w ./...
 
-long: build chromium $(POUCHDB)/node_modules
+long: build bin/pebble chromium $(POUCHDB)/node_modules
 	$(GO) test -count=1 -timeout 60m ./...
+
+# The ACME server that the tests get certificates from.
+bin/pebble: Makefile
+	GOBIN=$(CURDIR)/bin GOFLAGS= $(GO) install github.com/letsencrypt/pebble/v2/cmd/pebble@$(PEBBLE)
+	@touch $@
 
 # The real clients that the server is tested with.
 $(POUCHDB)/node_modules: $(POUCHDB)/package-lock.json

@@ -14,6 +14,7 @@
 //
 //	local.ini     settings that the server wrote: identity, administrators, secret
 //	databases/    the databases, as the storage engine keeps them
+//	https/        certificates that the server got or made, and their keys
 //	lock          held by the process that has the folder open
 //
 // Exit codes: 0 success, 1 failure (standard error says why), 2 wrong command line,

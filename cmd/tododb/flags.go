@@ -17,6 +17,7 @@ func addServeFlags(cmd *cobra.Command) {
 	cmd.Flags().String("listen", "127.0.0.1:5984", "HOST:PORT to listen on [TODODB_LISTEN]")
 	cmd.Flags().String("socket", "", "path of a unix socket to listen on as well [TODODB_SOCKET]")
 	cmd.Flags().String("config", "", "file of settings, in CouchDB's ini form [TODODB_CONFIG]")
+	cmd.Flags().String("https", "", "also serve HTTPS: names of this server, for certificates of Let's Encrypt, or self, for an authority of this machine's own [TODODB_HTTPS]")
 	cmd.Flags().String("preset", "", "kind of client to be ready for: "+strings.Join(config.Presets, ", ")+" [TODODB_PRESET]")
 	cmd.Flags().String("origins", "", "origins of web pages that may use the server, with commas between [TODODB_ORIGINS]")
 	cmd.Flags().String("log-level", "info", "lowest level that is logged: debug, info, warning, error or none [TODODB_LOG_LEVEL]")
@@ -36,10 +37,10 @@ type serveOptions struct {
 func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 	byFlag := func(name string) bool { return cmd.Flags().Changed(name) }
 	listen, socket, level := byFlag("listen"), byFlag("socket"), byFlag("log-level")
-	preset, origins := byFlag("preset"), byFlag("origins")
+	preset, origins, https := byFlag("preset"), byFlag("origins"), byFlag("https")
 	for flag, variable := range map[string]string{
 		"data": "TODODB_DATA", "listen": "TODODB_LISTEN", "socket": "TODODB_SOCKET", "config": "TODODB_CONFIG",
-		"preset": "TODODB_PRESET", "origins": "TODODB_ORIGINS",
+		"preset": "TODODB_PRESET", "origins": "TODODB_ORIGINS", "https": "TODODB_HTTPS",
 		"log-level": "TODODB_LOG_LEVEL", "log-format": "TODODB_LOG_FORMAT",
 	} {
 		if err := fromEnv(cmd, flag, variable); err != nil {
@@ -67,6 +68,9 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 	}
 	if cmd.Flags().Changed("socket") {
 		into(socket)[config.Name{Section: "chttpd", Name: "socket"}] = flag("socket")
+	}
+	if cmd.Flags().Changed("https") {
+		into(https)[config.Name{Section: "ssl", Name: "https"}] = flag("https")
 	}
 	if cmd.Flags().Changed("log-level") {
 		if err := config.CheckLevel(flag("log-level")); err != nil {

@@ -35,7 +35,8 @@ const (
 // layers are the rules of the house: imports point down, bbolt is known to one
 // package, HTTP to the rooms that speak it.
 var layers = []layer{
-	{"cmd/tododb", []string{"httpapi/...", "replicate/...", "store/..."}, []string{bbolt}},
+	{"cmd/tododb", []string{"cmd/tododb/...", "httpapi/...", "replicate/...", "store/..."}, []string{bbolt}},
+	{"cmd/tododb/authority", nil, []string{bbolt, web}},
 	{"httpapi", []string{"httpapi/...", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/httpapitest", []string{"httpapi", "httpapi/config", "httpapi/snapshot", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/config", nil, []string{bbolt, web}},

@@ -125,7 +125,7 @@ func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *s
 	requests, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
 	server := httpServer(p.cfg, p.log)
-	server.Handler, server.BaseContext = handler, func(net.Listener) context.Context { return requests }
+	server.Handler, server.BaseContext = p.beforeAPI(handler), func(net.Listener) context.Context { return requests }
 	on := []net.Listener{httpapi.Listener(p.listening.plain)}
 	if p.listening.secure != nil {
 		on = append(on, p.listening.secure)
@@ -136,6 +136,11 @@ func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *s
 	serving, ended := len(on), make(chan error, len(on))
 	for _, l := range on {
 		go func() { ended <- server.Serve(l) }()
+	}
+	if p.cert != nil && p.cert.public != nil { // the authority comes and looks, so only now
+		certificates := startChores(ctx)
+		defer certificates.stop()
+		certificates.run(func(ctx context.Context) { p.cert.public.obtain(ctx, p.log) })
 	}
 	p.listening.announce(out, p.log)
 	if err := p.listening.note(p.cfg.String("couchdb", "uri_file")); err != nil {

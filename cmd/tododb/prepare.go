@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/logging"
@@ -47,7 +48,7 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 	if p.logs, p.log, err = openLog(p.cfg, opt); err != nil {
 		return nil, err
 	}
-	if p.cert, err = newCertificate(p.cfg); err != nil {
+	if p.cert, err = newCertificate(p.cfg, filepath.Join(opt.data, "https"), p.log); err != nil {
 		return nil, err
 	}
 	// Listen before writing anything: a port in use is the most common mistake.
@@ -59,7 +60,12 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 		return nil, err
 	}
 	if p.first {
-		err = administrators(p.cfg, out)
+		if err = administrators(p.cfg, out); err != nil {
+			return nil, err
+		}
+	}
+	if p.cert != nil && p.cert.isNew {
+		err = p.cert.own.explain(out)
 	}
 	return p, err
 }

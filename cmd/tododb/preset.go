@@ -30,6 +30,9 @@ func (p *prepared) reached() (base string, far bool) {
 	if base = p.cfg.String("tododb", "url"); base != "" {
 		return strings.TrimSuffix(base, "/"), true
 	}
+	if hosts, is := p.cfg.ACMEHosts(); is {
+		return "https://" + hosts[0], true // the authority has seen that port 443, or 80, leads here
+	}
 	scheme, at := "http", p.listening.plain.Addr()
 	if p.listening.secure != nil {
 		scheme, at = "https", p.listening.secure.Addr()

@@ -29,36 +29,68 @@ type certificate struct {
 	cfg *config.Config
 	now atomic.Pointer[tls.Config]
 
+	public *public       // gets certificates, instead of files; or nil
+	own    *ownAuthority // makes the file; or nil
+	isNew  bool          // own has just been made, and nobody trusts it
+
 	mu   sync.Mutex // guards seen
 	seen []byte     // the contents that now was made from
 }
 
-// newCertificate reads the certificate. It returns nil if the server has no HTTPS.
-func newCertificate(cfg *config.Config) (*certificate, error) {
-	if !cfg.Bool("ssl", "enable") {
+// newCertificate reads the certificate, or makes it if the settings say so. What is made, or comes from an
+// authority, is kept in the folder dir. It returns nil if the server has no HTTPS.
+func newCertificate(cfg *config.Config, dir string, log *slog.Logger) (c *certificate, err error) {
+	if !cfg.HasHTTPS() {
 		return nil, nil
 	}
-	c := &certificate{cfg: cfg}
+	c = &certificate{cfg: cfg, own: newOwnAuthority(cfg, dir)}
+	if c.public, err = newPublic(cfg, dir); err != nil {
+		return nil, err
+	}
+	if c.own != nil {
+		changed, err := c.own.look(log)
+		if err != nil {
+			return nil, err
+		}
+		c.isNew = changed.Authority
+	}
 	if _, err := c.read(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
+// files are the paths of the certificate, its key, and the authorities for clients; "" for none.
+func (c *certificate) files() ([3]string, error) {
+	authorities := c.cfg.String("ssl", "cacert_file")
+	switch {
+	case c.own != nil:
+		return [3]string{c.own.folder.Server(), c.own.folder.Server(), authorities}, nil
+	case c.public != nil:
+		return [3]string{"", "", authorities}, nil
+	}
+	for _, name := range []string{"cert_file", "key_file"} {
+		if c.cfg.String("ssl", name) == "" {
+			return [3]string{}, fmt.Errorf("[ssl] %s is not set", name)
+		}
+	}
+	return [3]string{c.cfg.String("ssl", "cert_file"), c.cfg.String("ssl", "key_file"), authorities}, nil
+}
+
 // read reads the files and tells whether they have changed.
 func (c *certificate) read() (changed bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	paths, err := c.files()
+	if err != nil {
+		return false, err
+	}
 	var files [3][]byte
 	for i, name := range []string{"cert_file", "key_file", "cacert_file"} {
-		path := c.cfg.String("ssl", name)
-		if path == "" && name != "cacert_file" {
-			return false, fmt.Errorf("[ssl] %s is not set", name)
-		}
-		if path == "" {
+		if paths[i] == "" {
 			continue
 		}
-		if files[i], err = os.ReadFile(path); err != nil {
+		if files[i], err = os.ReadFile(paths[i]); err != nil {
 			return false, fmt.Errorf("[ssl] %s: %w", name, err)
 		}
 	}
@@ -69,12 +101,15 @@ func (c *certificate) read() (changed bool, err error) {
 	if bytes.Equal(seen, c.seen) {
 		return false, nil
 	}
-	pair, err := keyPair(files[0], files[1], password)
-	if err != nil {
-		return false, fmt.Errorf("[ssl] cert_file and key_file: %w", err)
-	}
-	next := &tls.Config{
-		Certificates: []tls.Certificate{pair}, MinVersion: oldest, MaxVersion: newest, NextProtos: []string{"h2", "http/1.1"},
+	next := &tls.Config{MinVersion: oldest, MaxVersion: newest, NextProtos: []string{"h2", "http/1.1"}}
+	if c.public != nil {
+		next = c.public.answersFor(next)
+	} else {
+		pair, err := keyPair(files[0], files[1], password)
+		if err != nil {
+			return false, fmt.Errorf("[ssl] cert_file and key_file: %w", err)
+		}
+		next.Certificates = []tls.Certificate{pair}
 	}
 	if verify {
 		next.ClientCAs, next.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
@@ -144,7 +179,7 @@ func (c *certificate) keep(ctx context.Context, every time.Duration, log *slog.L
 		case <-ctx.Done():
 			return
 		}
-		changed, err := c.read()
+		changed, err := c.look(log)
 		switch {
 		case err == nil && changed:
 			log.Info("certificate reloaded")
@@ -158,9 +193,22 @@ func (c *certificate) keep(ctx context.Context, every time.Duration, log *slog.L
 	}
 }
 
+// look makes the files if that is the server's business, and reads them.
+func (c *certificate) look(log *slog.Logger) (changed bool, err error) {
+	if c.own != nil {
+		if _, err := c.own.look(log); err != nil {
+			return false, err
+		}
+	}
+	return c.read()
+}
+
 // listen opens the port for HTTPS.
 func (c *certificate) listen(ctx context.Context) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.cfg.ListenTLS())
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("%w; give the program the right to (sudo setcap cap_net_bind_service=+ep FILE), or set [ssl] port and lead port 443 there", err)
+	}
 	if err != nil {
 		return nil, err
 	}

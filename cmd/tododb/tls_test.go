@@ -84,7 +84,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newCertificate(cfg)
+	c, err := newCertificate(cfg, t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestBadCertificates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newCertificate(cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := newCertificate(cfg, t.TempDir(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, want %q", err, c.want)
 		}
 	}
@@ -188,7 +188,7 @@ func TestBadCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newCertificate(cfg); err == nil || !strings.Contains(err.Error(), "cert_file is not set") {
+	if _, err := newCertificate(cfg, t.TempDir(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "cert_file is not set") {
 		t.Errorf("no file: %v", err)
 	}
 }
@@ -277,7 +277,7 @@ func TestCertificatesAsTheSettingsSay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := newCertificate(cfg)
+		c, err := newCertificate(cfg, t.TempDir(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			return "", err
 		}

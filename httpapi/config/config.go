@@ -183,8 +183,14 @@ func (c *Config) Listen() string {
 
 // ListenTLS returns the same for HTTPS.
 func (c *Config) ListenTLS() string {
-	address := cmp.Or(c.String("ssl", "bind_address"), c.String("chttpd", "bind_address"))
-	return net.JoinHostPort(host(address), c.String("ssl", "port"))
+	address, port := c.String("ssl", "bind_address"), c.String("ssl", "port")
+	if _, ok := c.ACMEHosts(); ok {
+		if !c.IsSet("ssl", "port") {
+			port = "443"
+		}
+		return net.JoinHostPort(host(cmp.Or(address, "any")), port)
+	}
+	return net.JoinHostPort(host(cmp.Or(address, c.String("chttpd", "bind_address"))), port)
 }
 
 // ListenFigures returns the same for the figures' own port.

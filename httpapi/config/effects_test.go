@@ -1052,6 +1052,11 @@ var seenBy = map[string]string{
 	"ssl/key_file":                                "cmd/tododb.TestCertificateIsReadAgain",
 	"ssl/cacert_file":                             "cmd/tododb.TestServesHTTPS",
 	"ssl/verify_ssl_certificates":                 "cmd/tododb.TestServesHTTPS",
+	"ssl/https":                                   "cmd/tododb.TestHTTPSOfItsOwn",
+	"ssl/redirect":                                "cmd/tododb.TestHTTPSOfItsOwn",
+	"ssl/acme_directory":                          "cmd/tododb.TestACME",
+	"ssl/acme_ca_file":                            "cmd/tododb.TestACME",
+	"ssl/acme_email":                              "cmd/tododb.TestACME",
 	"ssl/enable":                                  "cmd/tododb.TestServesHTTPS",
 	"ssl/port":                                    "cmd/tododb.TestServesHTTPS",
 }

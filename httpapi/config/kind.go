@@ -62,6 +62,7 @@ var (
 	Ports   = &Kind{want: "a list of ports (443, 5984-5999) with commas between", ok: func(v string) bool { _, ok := parsePorts(v); return ok }, read: asPorts}
 	Ways    = &Kind{want: "a list of {chttpd_auth, X_authentication_handler} where X is cookie, default, proxy or jwt", ok: areWays, read: asList}
 	DBName  = &Kind{want: "the name of a database", ok: dbName.MatchString, read: asText}
+	HTTPS   = &Kind{want: "names of hosts such as db.example.org with commas between, or self and further names", ok: areNamesForHTTPS, read: asList}
 	Terms   = &Kind{want: `a list such as [{a,b}, "c"]`, ok: func(v string) bool { _, ok := ParseTerms(v); return ok }, read: asTerms}
 	// TLSVersions must leave one that is safe.
 	TLSVersions = &Kind{want: "a list such as ['tlsv1.2', 'tlsv1.3'] with at least one of these", ok: func(v string) bool { list, ok := tlsVersions(v); return ok && len(list) > 0 }, read: asTerms}

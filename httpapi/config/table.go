@@ -95,8 +95,8 @@ var table = []Setting{
 	{Name{"couch_httpd_auth", "authentication_db"}, "_users", DBName, Given, "used for [chttpd_auth] authentication_db while that is not set"},
 
 	{Name{"ssl", "enable"}, "false", Bool, Restart, "also listen for HTTPS"},
-	{Name{"ssl", "bind_address"}, "", Text, Restart, "address to listen on for HTTPS; empty: the one in [chttpd]"},
-	{Name{"ssl", "port"}, "6984", Port, Restart, "port to listen on for HTTPS"},
+	{Name{"ssl", "bind_address"}, "", Text, Restart, "address to listen on for HTTPS; empty: the one in [chttpd] or, with names in https, every interface"},
+	{Name{"ssl", "port"}, "6984", Port, Restart, "port to listen on for HTTPS; unless it is set, 443 with names in https, because the authority looks there"},
 	{Name{"ssl", "cert_file"}, "", Text, 0, "PEM file with the certificate, then the intermediate certificates; a changed file is read again within seconds"},
 	{Name{"ssl", "key_file"}, "", Text, 0, "file with the certificate's key"},
 	{Name{"ssl", "cacert_file"}, "", Text, 0, "file with the authorities that clients' certificates are checked against"},
@@ -105,6 +105,11 @@ var table = []Setting{
 	{Name{"ssl", "fail_if_no_peer_cert"}, "true", Bool, 0, "with verify_ssl_certificates, a client needs a certificate; false: it may have none, and what it has is checked"},
 	{Name{"ssl", "password"}, "", Text, Secret, "password of the key in key_file, if it is encrypted (PKCS #8)"},
 	{Name{"ssl", "tls_versions"}, "['tlsv1.2', 'tlsv1.3']", TLSVersions, 0, "versions of TLS, as a list: 'tlsv1.2', 'tlsv1.3'. Older ones may stand in it and are not used"},
+	{Name{"ssl", "https"}, "", HTTPS, Restart, "where the certificate comes from without files: names of this server, comma-separated, for which a public authority gives one (ACME); or self, for one of this machine's own authority, with further names after it. HTTPS is on then, whatever enable says"},
+	{Name{"ssl", "redirect"}, "false", Bool, 0, "plain HTTP leads to HTTPS (308) instead of an answer"},
+	{Name{"ssl", "acme_directory"}, "https://acme-v02.api.letsencrypt.org/directory", Text, Restart, "directory of the authority that gives certificates for the names in https"},
+	{Name{"ssl", "acme_ca_file"}, "", Text, Restart, "PEM file with the authorities to trust for that directory; empty: the system's"},
+	{Name{"ssl", "acme_email"}, "", Text, Restart, "address that the authority may write to about the certificates; empty: none"},
 	{Name{"ssl", "verify_fun"}, "", OneOf(""), Refused, "empty: there is no Erlang, and without the function more clients would get in"},
 
 	{Name{"prometheus", "additional_port"}, "false", Bool, Restart, "figures are at /_node/_local/_prometheus on a port of their own too, for everybody who can reach it"},
