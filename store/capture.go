@@ -72,6 +72,8 @@ type Capture struct {
 	end     CaptureEnd
 	scratch []uint64
 	known   uint64 // the newest sequence at the last call of Written
+
+	docsNear, bodiesNear nearby // of the snapshot that is open
 }
 
 // survivorList is how far the listing of sequences is.
@@ -202,6 +204,7 @@ func (c *Capture) Page(ctx context.Context, sink CaptureSink) (more bool, err er
 // documents reads those that come next in the feed.
 func (c *Capture) documents(r engine.Reader, sink CaptureSink) (more bool, err error) {
 	n, size := 0, 0
+	c.docsNear, c.bodiesNear = nearby{r: r, space: spaceDoc}, nearby{r: r, space: spaceBody}
 	err = r.Scan(spaceSeq, engine.Range{From: seqKey(c.seq + 1)}, func(k, v []byte) (bool, error) {
 		seq, err := seqOfKey(k)
 		if err != nil {
@@ -228,7 +231,7 @@ func (c *Capture) documents(r engine.Reader, sink CaptureSink) (more bool, err e
 
 // document reads one with all that it needs.
 func (c *Capture) document(r engine.Reader, sink CaptureSink, seq uint64, e *seqEntry, entry []byte) (size int, err error) {
-	v, err := r.Get(spaceDoc, e.id)
+	v, err := c.docsNear.get(e.id)
 	if err != nil {
 		return 0, err
 	}
@@ -275,7 +278,7 @@ func (c *Capture) body(r engine.Reader, sink CaptureSink, data []byte) (size int
 		return 0, err
 	}
 	key := bodyKey(ref)
-	v, err := r.Get(spaceBody, key)
+	v, err := c.bodiesNear.get(key)
 	if err != nil {
 		return 0, err
 	}

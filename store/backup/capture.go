@@ -39,9 +39,10 @@ func Capture(ctx context.Context, db store.Bare, w io.Writer, opt Options) (End,
 	}
 	out := &countedWriter{w: w}
 	buffered := bufio.NewWriterSize(out, bufferSize)
-	s := sender{db: db, w: NewWriter(buffered), opt: opt, spool: spool{temp: opt.Temp}, sent: map[store.Digest]bool{}, buf: make([]byte, 64<<10)}
-	defer s.spool.reset()
-	end, err := s.run(ctx, c, out)
+	s := sender{db: db, w: NewWriter(buffered), buffered: buffered, out: out, opt: opt, buf: make([]byte, bufferSize)}
+	s.sink.temp, s.sink.sent = opt.Temp, map[store.Digest]bool{}
+	defer s.sink.reset()
+	end, err := s.run(ctx, c)
 	return end, errors.Join(err, buffered.Flush())
 }
 
@@ -65,17 +66,16 @@ func (c *countedWriter) Write(p []byte) (int, error) {
 
 // sender writes one stream.
 type sender struct {
-	db    store.Bare
-	w     *Writer
-	opt   Options
-	spool spool
-	sent  map[store.Digest]bool // attachments that came already, as far as they are remembered
-	buf   []byte
-
-	documents uint64
+	db       store.Bare
+	out      *countedWriter
+	buffered *bufio.Writer // to out
+	w        *Writer       // to buffered
+	opt      Options
+	sink     spoolSink
+	buf      []byte
 }
 
-func (s *sender) run(ctx context.Context, c *store.Capture, out *countedWriter) (End, error) {
+func (s *sender) run(ctx context.Context, c *store.Capture) (End, error) {
 	began := c.Began()
 	of := began.N
 	var err error
@@ -83,10 +83,10 @@ func (s *sender) run(ctx context.Context, c *store.Capture, out *countedWriter) 
 	if err := s.w.Begin(h); err != nil {
 		return End{}, err
 	}
-	sink := &spoolSink{spool: &s.spool}
+	s.sink.items = s.w.items
 	for more := true; more; {
-		began, waited := time.Now(), out.waited
-		if more, err = c.Page(ctx, sink); err != nil {
+		began, waited := time.Now(), s.out.waited
+		if more, err = c.Page(ctx, &s.sink); err != nil {
 			return End{}, err
 		}
 		// Behind the sequence that was the newest at the beginning, nothing is sent before all is
@@ -101,8 +101,8 @@ func (s *sender) run(ctx context.Context, c *store.Capture, out *countedWriter) 
 		if !more {
 			seq = c.End().Point.Seq
 		}
-		s.opt.Progress(Progress{Seq: seq, Of: max(of, seq), Documents: s.documents, Bytes: out.n})
-		if waited = out.waited - waited; more && c.Written() {
+		s.opt.Progress(Progress{Seq: seq, Of: max(of, seq), Documents: s.sink.documents, Bytes: s.out.n})
+		if waited = s.out.waited - waited; more && c.Written() {
 			if err := rest(ctx, restFor*(time.Since(began)-waited)-waited); err != nil {
 				return End{}, err
 			}
@@ -132,41 +132,38 @@ func rest(ctx context.Context, d time.Duration) error {
 
 // send writes what was read.
 func (s *sender) send(ctx context.Context) error {
-	return s.spool.drain(func(kind Kind, size int64, payload *bufio.Reader) error {
-		switch kind {
-		case KindDocument:
-			s.documents++
-		case KindAttachment:
-			raw := s.buf[:size]
-			if _, err := io.ReadFull(payload, raw); err != nil {
-				return err
-			}
-			a, err := (&Item{Payload: raw}).Attachment()
-			if err != nil {
-				return err
-			}
-			return s.attachment(ctx, a)
+	if s.opt.NoContent {
+		err := errors.Join(s.buffered.Flush(), s.sink.copyTo(finished{s.w, s.out}, s.buf))
+		s.w.items = s.sink.items
+		return err
+	}
+	err := s.sink.drain(func(kind Kind, size int64, payload *bufio.Reader) error {
+		if kind != KindAttachment {
+			return s.w.itemFrom(kind, size, payload, s.buf)
 		}
-		return s.w.itemFrom(kind, size, payload, s.buf)
+		raw := s.buf[:size]
+		if _, err := io.ReadFull(payload, raw); err != nil {
+			return err
+		}
+		a, err := (&Item{Payload: raw}).Attachment()
+		if err != nil {
+			return err
+		}
+		return sendContent(ctx, s.db, s.w, a.Digest)
 	})
+	s.sink.items = s.w.items
+	return err
 }
 
-// rememberedContents is how many attachments a stream remembers to have sent. Beyond, one may be
-// sent twice.
-const rememberedContents = 200_000
+// finished takes items that have their numbers and checksums, and writes them past the buffer.
+type finished struct {
+	w   *Writer
+	out io.Writer
+}
 
-func (s *sender) attachment(ctx context.Context, a Attachment) error {
-	if s.sent[a.Digest] {
-		return nil
-	}
-	if len(s.sent) >= rememberedContents {
-		clear(s.sent)
-	}
-	s.sent[a.Digest] = true
-	if s.opt.NoContent {
-		return s.w.Item(KindAttachment, a.appendTo(nil))
-	}
-	return sendContent(ctx, s.db, s.w, a.Digest)
+func (f finished) Write(p []byte) (int, error) {
+	f.w.sum.Write(p)
+	return f.out.Write(p)
 }
 
 // sendContent writes an attachment with its content.

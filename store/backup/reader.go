@@ -14,6 +14,9 @@ import (
 // maxPayload is the most that an item holds: more than any engine takes as a value.
 const maxPayload = 1<<30 + 1<<20
 
+// maxLength is the most bytes that the length of an item takes.
+const maxLength = 5
+
 // Reader reads streams, one after the other, and checks what can be checked without a database:
 // checksums, and that each stream continues the one before. It needs memory for one item, which is
 // as large as the largest body of a document.
@@ -23,7 +26,8 @@ type Reader struct {
 	ended bool   // and an end after it
 	items uint64 // of the present stream
 	sum   xxhash.Digest
-	buf   []byte
+	buf   []byte // of an item that is larger than the buffer of r
+	taken int    // bytes of the present item, if it is in the buffer of r
 	item  Item
 
 	header  Header
@@ -66,13 +70,16 @@ func (r *Reader) Next() (*Item, error) {
 
 // read reads an item and checks its checksum.
 func (r *Reader) read() error {
-	kind, err := r.r.ReadByte()
+	_, _ = r.r.Discard(r.taken) // it is in the buffer
+	r.taken = 0
+	head, err := r.r.Peek(1)
 	if err == io.EOF && (r.begun && !r.ended) {
 		return io.ErrUnexpectedEOF
 	}
-	if err != nil {
+	if len(head) == 0 {
 		return err
 	}
+	kind := head[0]
 	i := &r.item
 	i.Kind = Kind(kind)
 	if !i.Kind.known() || (!r.begun || r.ended) && i.Kind != KindHeader {
@@ -85,17 +92,27 @@ func (r *Reader) read() error {
 		r.items = 0
 		r.sum.Reset()
 	}
-	r.buf = append(r.buf[:0], kind)
-	size, err := r.size()
+	from, size, err := r.size()
 	if err != nil {
 		return cut(err)
 	}
-	from := len(r.buf)
-	if err := r.fill(int(size) + 4); err != nil {
-		return cut(err)
+	if whole := from + size + 4; whole <= bufferSize {
+		if i.raw, err = r.r.Peek(whole); err != nil {
+			return cut(err)
+		}
+		r.taken = whole
+		if cap(r.buf) > 4*fillStep {
+			r.buf = nil // a large body has come and gone
+		}
+	} else {
+		r.buf = r.buf[:0]
+		if err := r.fill(whole); err != nil {
+			return cut(err)
+		}
+		i.raw = r.buf
 	}
-	i.raw, i.Payload = r.buf, r.buf[from:len(r.buf)-4]
-	if crc32.Update(checksum(r.items, i.Kind), castagnoli, i.Payload) != binary.BigEndian.Uint32(r.buf[len(r.buf)-4:]) {
+	i.Payload = i.raw[from : from+size]
+	if crc32.Update(checksum(r.items, i.Kind), castagnoli, i.Payload) != binary.BigEndian.Uint32(i.raw[from+size:]) {
 		return broken("item %d is damaged, or not in its place", r.items)
 	}
 	return nil
@@ -109,25 +126,19 @@ func cut(err error) error {
 	return err
 }
 
-func (r *Reader) size() (n uint64, err error) {
-	for shift := 0; ; shift += 7 {
-		c, err := r.r.ReadByte()
-		if err != nil {
-			return 0, err
-		}
-		r.buf = append(r.buf, c)
-		n |= uint64(c&0x7f) << shift
-		if c < 0x80 {
-			break
-		}
-		if shift > 28 {
-			return 0, broken("item %d has no length", r.items)
-		}
+// size looks at how long the next item is: its kind and length, and its payload.
+func (r *Reader) size() (head, payload int, err error) {
+	b, err := r.r.Peek(1 + maxLength)
+	n, k := binary.Uvarint(b[min(1, len(b)):])
+	switch {
+	case k == 0 && len(b) <= maxLength:
+		return 0, 0, err // the input has ended, or failed
+	case k <= 0:
+		return 0, 0, broken("item %d has no length", r.items)
+	case n > maxPayload:
+		return 0, 0, broken("item %d says that it has %d bytes", r.items, n)
 	}
-	if n > maxPayload {
-		return 0, broken("item %d says that it has %d bytes", r.items, n)
-	}
-	return n, nil
+	return 1 + k, int(n), nil
 }
 
 // fillStep is how much memory a length is trusted with before bytes have come.
@@ -135,9 +146,6 @@ const fillStep = 1 << 20
 
 // fill appends n bytes of the input to buf.
 func (r *Reader) fill(n int) error {
-	if cap(r.buf) > 4*fillStep && n < fillStep {
-		r.buf = append(make([]byte, 0, fillStep), r.buf...) // a large body has come and gone
-	}
 	for n > 0 {
 		part := min(n, max(fillStep, len(r.buf)))
 		at := len(r.buf)

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -42,54 +43,78 @@ func (f tempFile) Close() error {
 const spoolMemory = 4 << 20
 
 // spool takes in what a capture reads within a snapshot, where nothing waits for who is sent the
-// stream. It holds items without checksums: kind | uvarint length | payload.
+// stream. It holds items as they are in the stream, if nothing else comes between them.
 type spool struct {
-	mem  []byte
-	temp func() (TempFile, error)
-	file TempFile // of what came before mem, nil if nothing did
-	size int64    // of the file
+	mem   []byte
+	temp  func() (TempFile, error)
+	file  TempFile // of what came before mem, nil if nothing did
+	size  int64    // of the file
+	items uint64   // the number of the next item
 }
 
+// besides is the most that an item has besides its payload.
+const besides = 1 + binary.MaxVarintLen64 + 4
+
 func (s *spool) item(kind Kind, parts ...[]byte) error {
-	size := 0
+	size := besides
 	for _, p := range parts {
 		size += len(p)
 	}
-	s.mem = binary.AppendUvarint(append(s.mem, byte(kind)), uint64(size))
-	for _, p := range parts {
-		if len(s.mem)+len(p) > spoolMemory {
-			if err := s.spill(p); err != nil {
-				return err
-			}
-			continue
+	if len(s.mem)+size > spoolMemory {
+		if _, err := (spilled{s}).Write(s.mem); err != nil {
+			return err
 		}
-		s.mem = append(s.mem, p...)
+		s.mem = s.mem[:0]
 	}
+	if size > spoolMemory {
+		w := Writer{w: spilled{s}, items: s.items}
+		s.items++
+		return w.Item(kind, parts...)
+	}
+	s.mem = appendItem(s.mem, s.items, kind, parts...)
+	s.items++
 	return nil
 }
 
-// spill writes what is in memory to the file, and something more.
-func (s *spool) spill(more []byte) (err error) {
+// spilled is the file of a spool, behind what is there.
+type spilled struct{ *spool }
+
+func (s spilled) Write(b []byte) (n int, err error) {
 	if s.file == nil {
 		if s.file, err = s.temp(); err != nil {
+			return 0, err
+		}
+	}
+	n, err = s.file.Write(b)
+	s.size += int64(n)
+	if err != nil {
+		err = fmt.Errorf("keep a part of the backup: %w", err)
+	}
+	return n, err
+}
+
+// copyTo writes all items as they are, through a buffer, and empties the spool.
+func (s *spool) copyTo(w io.Writer, buf []byte) error {
+	defer s.reset()
+	if s.file != nil {
+		if _, err := io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(s.file, 0, s.size), buf); err != nil {
 			return err
 		}
 	}
-	for _, b := range [][]byte{s.mem, more} {
-		n, err := s.file.Write(b)
-		s.size += int64(n)
-		if err != nil {
-			return fmt.Errorf("keep a part of the backup: %w", err)
+	for rest := s.mem; len(rest) > 0; {
+		piece := rest[:min(len(rest), len(buf))]
+		if _, err := w.Write(piece); err != nil {
+			return err
 		}
+		rest = rest[len(piece):]
 	}
-	s.mem = s.mem[:0]
 	return nil
 }
 
 // drain gives the items to fn and empties the spool. fn reads all of the payload.
 func (s *spool) drain(fn func(kind Kind, size int64, payload *bufio.Reader) error) error {
 	defer s.reset()
-	var src io.Reader = &memory{s.mem}
+	var src io.Reader = bytes.NewReader(s.mem)
 	if s.file != nil {
 		src = io.MultiReader(io.NewSectionReader(s.file, 0, s.size), src)
 	}
@@ -109,19 +134,10 @@ func (s *spool) drain(fn func(kind Kind, size int64, payload *bufio.Reader) erro
 		if err := fn(Kind(kind), int64(size), r); err != nil {
 			return err
 		}
+		if _, err := r.Discard(4); err != nil { // the checksum
+			return err
+		}
 	}
-}
-
-// memory reads a slice.
-type memory struct{ rest []byte }
-
-func (m *memory) Read(p []byte) (int, error) {
-	if len(m.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, m.rest)
-	m.rest = m.rest[n:]
-	return n, nil
 }
 
 // reset empties the spool.
@@ -134,11 +150,24 @@ func (s *spool) reset() {
 
 // spoolSink has a capture fill a spool.
 type spoolSink struct {
-	*spool
-	scratch []byte
+	spool
+	scratch   []byte
+	sent      map[store.Digest]bool // attachments that came already, as far as they are remembered
+	documents uint64
 }
 
+// rememberedContents is how many attachments a stream remembers to have sent. Beyond, one may be
+// sent twice.
+const rememberedContents = 200_000
+
 func (s *spoolSink) Attachment(c store.CapturedAttachment) error {
+	if s.sent[c.Digest] {
+		return nil
+	}
+	if len(s.sent) >= rememberedContents {
+		clear(s.sent)
+	}
+	s.sent[c.Digest] = true
 	a := Attachment{Digest: c.Digest, Length: c.Length, Linked: c.Linked}
 	s.scratch = a.appendTo(s.scratch[:0])
 	return s.item(KindAttachment, s.scratch)
@@ -147,6 +176,7 @@ func (s *spoolSink) Attachment(c store.CapturedAttachment) error {
 func (s *spoolSink) Body(key, value []byte) error { return s.item(KindBody, key, value) }
 
 func (s *spoolSink) Document(id []byte, seq uint64, record, entry []byte) error {
+	s.documents++
 	d := Document{ID: id, Seq: seq, Record: record, Entry: entry}
 	s.scratch = d.appendTo(s.scratch[:0])
 	return s.item(KindDocument, s.scratch)

@@ -34,6 +34,20 @@ func (w *Writer) Begin(h Header) error {
 	return w.Item(KindHeader, h.appendTo(nil))
 }
 
+// appendItem appends an item whose payload is the parts together.
+func appendItem(b []byte, number uint64, kind Kind, parts ...[]byte) []byte {
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	b = binary.AppendUvarint(append(b, byte(kind)), uint64(size))
+	from := len(b)
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	return binary.BigEndian.AppendUint32(b, crc32.Update(checksum(number, kind), castagnoli, b[from:]))
+}
+
 // Item writes an item whose payload is the parts together.
 func (w *Writer) Item(kind Kind, parts ...[]byte) error {
 	size := 0
