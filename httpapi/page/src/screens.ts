@@ -21,5 +21,9 @@ export interface Screen {
 
 export const screens: Screen[] = [
   { path: '', title: 'Databases', section: 'server', load: () => import('./screens/databases/databases') },
+  { path: 'users', title: 'Users', section: 'server', adminOnly: true, load: () => import('./screens/users/users') },
+  { path: 'tokens', title: 'Device tokens', section: 'server', load: () => import('./screens/tokens/tokens') },
+  { path: 'operate', title: 'Operate', section: 'server', adminOnly: true, load: () => import('./screens/operate/operate') },
+  { path: 'settings', title: 'Settings', section: 'server', adminOnly: true, load: () => import('./screens/settings/settings') },
   { path: 'account', title: 'My account', section: 'none', load: () => import('./screens/account/account') },
 ]

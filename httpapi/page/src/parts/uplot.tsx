@@ -4,6 +4,8 @@ import uPlot from 'uplot'
 import { dark } from '../theme'
 import type { PlotProps } from './plot'
 
+const clock = (t: number, seconds: boolean) => new Date(t * 1000).toLocaleTimeString('en', { hour12: false, hour: '2-digit', minute: '2-digit', ...(seconds ? { second: '2-digit' } : {}) })
+
 /** Draws a Plot. */
 export default function Drawn({ label, times, lines, height = 160, format = String, small }: PlotProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
@@ -24,9 +26,9 @@ export default function Drawn({ label, times, lines, height = 160, format = Stri
         legend: { show: !small },
         ...(small ? { padding: [2, 0, 2, 0] as uPlot.Padding } : {}),
         scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.05 : 1] } },
-        axes: small ? [{ show: false }, { show: false }] : [{ ...axis }, { ...axis, size: 70, values: (_u, v) => v.map(format) }],
+        axes: small ? [{ show: false }, { show: false }] : [{ ...axis, space: 70, values: (_u, at) => at.map((t, i) => clock(t, (at[i + 1] ?? t + 60) - t < 60)) }, { ...axis, size: 70, values: (_u, v) => v.map(format) }],
         series: [
-          { value: (_u, v) => (v === null ? '' : new Date(v * 1000).toLocaleTimeString('en')) },
+          { value: (_u, v) => (v === null ? '' : clock(v, true)) },
           ...lines.map((l, i) => ({
             label: l.name,
             stroke: color(l.color ?? palette[i % palette.length]!),
@@ -40,6 +42,10 @@ export default function Drawn({ label, times, lines, height = 160, format = Stri
       b,
     )
     plot.current = u
+    // While nobody points at a moment, the legend has the newest figures.
+    const newest = () => u.setLegend({ idx: u.data[0].length - 1 })
+    u.over.addEventListener('mouseleave', newest)
+    newest()
     const o = new ResizeObserver(() => u.setSize({ width: b.clientWidth, height }))
     o.observe(b)
     return () => {
@@ -47,7 +53,10 @@ export default function Drawn({ label, times, lines, height = 160, format = Stri
       u.destroy()
     }
   }, [dark.value, height, small, shape])
-  useEffect(() => plot.current?.setData(data), [times, lines])
+  useEffect(() => {
+    plot.current?.setData(data)
+    if (plot.current?.cursor.idx == null) plot.current?.setLegend({ idx: times.length - 1 })
+  }, [times, lines])
   const latest = lines.map((l) => `${l.name}: ${format(l.values.at(-1) ?? 0)}`).join(', ')
   return <div class={`plot ${small ? 'small' : ''}`} ref={box} role="img" aria-label={`${label}. ${latest}`} />
 }
