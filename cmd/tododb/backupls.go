@@ -280,7 +280,8 @@ func backupForgetCommand() *cobra.Command {
 	cmd, f := backupsCommand("forget TARGET", "Forget backups that are not needed any longer",
 		`forget forgets the backups with an --id, and those that no rule --keep-... keeps. Rules add up,
 and count for each server by itself; backups of some databases (--db) do not count for those of
-all. The newest backup always stays unless it is named. The space comes back with prune, or with --prune at once.`, func(cmd *cobra.Command, repo *repository.Repository) error {
+all. The newest backup always stays unless it is named. The space comes back with prune, or with
+--prune at once.`, func(cmd *cobra.Command, repo *repository.Repository) error {
 			rules, err := keep.rules()
 			if err != nil {
 				return err

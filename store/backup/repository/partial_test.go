@@ -4,8 +4,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/backup/repository"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // A backup of some databases does not stand for one of all: no rule forgets the one for the other's sake,
@@ -52,5 +54,21 @@ func TestBackupsOfSomeDatabases(t *testing.T) {
 	}
 	if b, err := repo.Find(t.Context(), repository.Wanted{What: repository.Content{All: true}}); err != nil || b.ID != two {
 		t.Errorf("with nothing else: %v, %v", b, err)
+	}
+}
+
+// Users and jobs come last: a server that has them may make databases for them.
+func TestRestoreOrder(t *testing.T) {
+	w := newWorld(t, 1)
+	for _, name := range []string{"_replicator", "_users", "a", "userdb-61"} {
+		w.must(w.s.Create(t.Context(), name))
+	}
+	repo := create(t, repository.NewFolder(t.TempDir()), repository.Keys{})
+	b := w.backup(repo)
+	var order []string
+	into := storetest.On(t, storetest.Engine(t), store.Options{})
+	w.must(repo.Restore(t.Context(), folderSink{into}, b, repository.Restoring{Done: func(name string, _ *repository.Chain) { order = append(order, name) }}))
+	if !slices.Equal(order, []string{"a", "userdb-61", "_users", "_replicator"}) {
+		t.Errorf("restored in the order %v", order)
 	}
 }

@@ -2,10 +2,12 @@ package repository
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/backup"
@@ -42,6 +44,18 @@ func (e *ExistError) Error() string {
 // systemDatabases are there on every server, so that the empty ones may be replaced without asking.
 var systemDatabases = map[string]bool{"_users": true, "_replicator": true, "_global_changes": true, store.SynchronizationsDB: true}
 
+// rank orders databases: what a server does for its users and jobs, as soon as it has them, may make
+// databases that are still to come.
+func rank(name string) int {
+	switch name {
+	case "_replicator", store.SynchronizationsDB:
+		return 2
+	case "_users":
+		return 1
+	}
+	return 0
+}
+
 // Restore restores the databases of a backup. Each one appears at once, and only if all of it is
 // right. The error is *ExistError if some are there and are not to be replaced; then nothing has
 // changed.
@@ -65,6 +79,7 @@ func (r *Repository) Restore(ctx context.Context, sink Sink, b *Backup, q Restor
 		for i := range b.Databases {
 			places = append(places, i)
 		}
+		slices.SortStableFunc(places, func(i, j int) int { return cmp.Compare(rank(b.Databases[i].Name), rank(b.Databases[j].Name)) })
 	}
 	replace := map[string]bool{}
 	exist := &ExistError{}
