@@ -312,6 +312,9 @@ func (c *copier) finish() error {
 		return err
 	}
 	free := countFree(c.opened)
+	if err := f.inPlace(); err != nil { // not over the file that somebody has put there
+		return err
+	}
 	f.swap.Lock()
 	defer f.swap.Unlock()
 	if err := f.state(); err != nil {

@@ -63,6 +63,9 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 		}
 		f.unsynced = false
 	}
+	if err := f.inPlace(); err != nil {
+		return err
+	}
 	b, err := f.begin(true)
 	if err != nil {
 		return err

@@ -267,6 +267,24 @@ func (f *file) stateNow() error {
 	return f.state()
 }
 
+// inPlace gives the file up if another one has its name, or none: what is written to it would be gone
+// when it is opened again. Somebody may have put back a copy, or removed it.
+func (f *file) inPlace() error {
+	f.swap.RLock()
+	was, err := f.opened.Stat()
+	var now os.FileInfo
+	if err == nil {
+		now, err = os.Stat(f.path)
+	}
+	gone := errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(was, now)
+	unusable := f.state() // a drop says so before it removes the file
+	f.swap.RUnlock()
+	if unusable != nil || !gone {
+		return unusable // other errors say nothing about the file
+	}
+	return f.giveUp(f.damage("another file is in its place, or none"), false)
+}
+
 // drop makes all further calls fail; the caller removes the file.
 func (f *file) drop() {
 	f.swap.Lock()
