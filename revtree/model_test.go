@@ -171,6 +171,9 @@ func (m *model) differs(t *Tree) string {
 			return fmt.Sprintf("leaves below %v: %v, want %v", r, got, want)
 		}
 	}
+	if problem := m.forksDiffer(t); problem != "" {
+		return problem
+	}
 	want := m.leaves()
 	if got := t.Leaves(); !slices.EqualFunc(got, want, sameNode) {
 		return fmt.Sprintf("leaves %v, want %v", got, want)
@@ -247,4 +250,51 @@ func (h *history) arrival(r Rev, length int) arrival {
 
 func (h *history) arrivals(t *rapid.T) []arrival {
 	return rapid.SliceOfN(rapid.Custom(h.arrive), 1, 20).Draw(t, "arrivals")
+}
+
+// common is the nearest common ancestor of two revisions, zero for none.
+func (m *model) common(a, b Rev) Rev {
+	mine := m.path(a)
+	for _, r := range m.path(b) {
+		if slices.Contains(mine, r) {
+			return r
+		}
+	}
+	return Rev{}
+}
+
+func (m *model) forksDiffer(t *Tree) string {
+	want := map[Rev]bool{}
+	live := slices.DeleteFunc(m.leaves(), func(n Node) bool { return n.Deleted })
+	for i, a := range live {
+		for _, b := range live[i+1:] {
+			if r := m.common(a.Rev, b.Rev); !r.IsZero() {
+				want[r] = true
+			}
+		}
+	}
+	got := t.Forks()
+	for _, n := range got {
+		if !want[n.Rev] || !sameNode(n, m.nodes[n.Rev]) {
+			return fmt.Sprintf("forks %v, want %v", got, want)
+		}
+	}
+	if len(got) != len(want) {
+		return fmt.Sprintf("forks %v, want %v", got, want)
+	}
+	var all []Rev
+	for r := range m.nodes {
+		all = append(all, r)
+	}
+	for i, r := range t.CommonAncestors(winnerOf(t), all) {
+		if want := m.common(winnerOf(t), all[i]); r != want {
+			return fmt.Sprintf("common ancestor of the winner and %v: %v, want %v", all[i], r, want)
+		}
+	}
+	return ""
+}
+
+func winnerOf(t *Tree) Rev {
+	n, _ := t.Winner()
+	return n.Rev
 }

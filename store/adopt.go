@@ -180,7 +180,10 @@ func (a *Adoption) Document(id []byte, seq uint64, record, entry []byte) error {
 				return err
 			}
 		}
-		return errors.Join(tx.Put(spaceDoc, id, record), tx.Put(spaceSeq, seqKey(seq), entry))
+		if conflict, ok := appendConflict(nil, &tree, living(tree.Leaves())); ok {
+			err = tx.Put(spaceConflict, seqKey(seq), conflict)
+		}
+		return errors.Join(err, tx.Put(spaceDoc, id, record), tx.Put(spaceSeq, seqKey(seq), entry))
 	})
 }
 
@@ -207,7 +210,7 @@ func forgetDocument(tx engine.Tx, id, record []byte, now *revtree.Tree) error {
 		err = forgetBody(tx, n.Data)
 		return err == nil
 	})
-	return errors.Join(err, tx.Delete(spaceSeq, seqKey(rec.seq)))
+	return errors.Join(err, tx.Delete(spaceConflict, seqKey(rec.seq)), tx.Delete(spaceSeq, seqKey(rec.seq)))
 }
 
 func forgetBody(tx engine.Tx, data []byte) error {

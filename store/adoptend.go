@@ -41,7 +41,7 @@ func (a *Adoption) Finish(opt AdoptOptions) error {
 	if !opt.Move {
 		parts = append(parts, a.dropCheckpoints, a.renew)
 	}
-	for _, part := range append(parts, a.verify) {
+	for _, part := range append(parts, a.noteConflicts, a.verify) {
 		if err := errors.Join(a.ctx.Err(), part()); err != nil {
 			return err
 		}
@@ -217,13 +217,13 @@ func (a *Adoption) verify() error {
 			return err
 		}
 		a.figures = AdoptFigures{Seq: last.seq, Docs: last.totals.docs + last.totals.deleted, Deleted: last.totals.deleted}
-		c := checker{r: r, partitioned: a.identity.Partitioned}
+		c := checker{r: r, partitioned: a.identity.Partitioned, instance: a.identity.Instance}
 		c.report = func(format string, args ...any) {
 			if problem == "" {
 				problem = fmt.Sprintf(format, args...)
 			}
 		}
-		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.times, c.onces, c.epochs} {
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.times, c.onces, c.epochs, c.conflicts} {
 			if err := errors.Join(a.ctx.Err(), part()); err != nil || problem != "" {
 				return err
 			}

@@ -527,12 +527,12 @@ func (c *Capture) changed(r engine.Reader, sink CaptureSink, s engine.Space, bef
 	return now, c.whole(r, sink, s)
 }
 
-// carries reports whether an entry belongs to a backup. The names of indexes do not: their storages
-// are made anew.
+// carries reports whether an entry belongs to a backup. The names of indexes do not, nor what is known
+// of conflicts: both are made anew.
 func (c *Capture) carries(s engine.Space, k, v []byte) bool {
 	switch s {
 	case spaceMeta:
-		return !bytes.HasPrefix(k, []byte(metaSub))
+		return !bytes.HasPrefix(k, []byte(metaSub)) && !bytes.Equal(k, metaConflicts)
 	case spaceLocal:
 		return c.checkpoints || !isCheckpoint(v)
 	}

@@ -32,6 +32,10 @@ type ChangesQuery struct {
 	// DocIDs, if not nil, restricts the read to these documents; an id listed twice comes
 	// twice.
 	DocIDs []string
+	// InConflict restricts the read to documents in conflict, and costs as many as there are. AllLeaves
+	// goes without saying, but only leaves that live are listed. Change.Ancestors is filled. A document
+	// of which all but one are hidden or rejected is left out. DocIDs and Seqs are ignored.
+	InConflict bool
 	// Seqs, if not nil, restricts the read to these sequences, in ascending order. A sequence
 	// that its document has moved on from gives nothing. Ignored with DocIDs.
 	Seqs []uint64
@@ -58,8 +62,11 @@ type Change struct {
 	ID      []byte
 	Deleted bool          // the winner is a tombstone
 	Revs    []revtree.Rev // the winner first
-	Doc     *Document     // with IncludeDocs: the winner, tombstones too
-	Time    time.Time     // with Times: the second of the change, zero if it is not known
+	// Ancestors, with InConflict: the nearest common ancestor of Revs[0] and each of the others, zero
+	// where none is known.
+	Ancestors []revtree.Rev
+	Doc       *Document // with IncludeDocs: the winner, tombstones too
+	Time      time.Time // with Times: the second of the change, zero if it is not known
 }
 
 // ChangesEnd says where a read of the feed ended.
@@ -85,6 +92,12 @@ type ChangesEnd struct {
 // the read ends at the sequence that was newest when it began: a document that moves beyond it
 // in the meantime is left to the next read.
 func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) error, flush func() error) (ChangesEnd, error) {
+	if q.InConflict {
+		if err := db.awaitConflicts(ctx); err != nil {
+			return ChangesEnd{Last: q.Since}, err
+		}
+		q.AllLeaves, q.DocIDs, q.Seqs = true, nil, nil
+	}
 	if db.Hides() && q.Limit != 0 {
 		row = db.seeChanges(&q, row)
 	}
@@ -116,6 +129,9 @@ func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) err
 func (db *DB) pending(ctx context.Context, c *changesRead) (n int, err error) {
 	if c.end.Done || c.q.Descending {
 		return 0, nil
+	}
+	if c.q.InConflict {
+		return db.countConflicts(ctx, c.end.Last)
 	}
 	count := ranks.CountAfter // ranks miss what other processes write
 	if !db.store.eng.Caps().Shared {
@@ -154,8 +170,9 @@ type changeRow struct {
 	entry     seqEntry
 	from, end int // its leaves in leaves
 	doc       Document
-	others    []Document // if leaves are judged, with AllLeaves: the other leaves
-	verdicts  int        // with MatchLeaves: where its leaves' verdicts begin
+	ancestors []revtree.Rev // with InConflict
+	others    []Document    // if leaves are judged, with AllLeaves: the other leaves
+	verdicts  int           // with MatchLeaves: where its leaves' verdicts begin
 }
 
 // judged reports whether rows may be rejected.
@@ -246,9 +263,12 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 	if c.left == 0 {
 		return false, nil
 	}
-	if c.q.DocIDs != nil || c.q.Seqs != nil {
+	switch {
+	case c.q.DocIDs != nil || c.q.Seqs != nil:
 		more, err = c.gatherListed(r)
-	} else {
+	case c.q.InConflict:
+		more, err = c.gatherConflicts(r)
+	default:
 		more, err = c.gather(r)
 	}
 	if err != nil {
@@ -271,7 +291,7 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 			return false, nil
 		}
 	}
-	if c.end.Done = !more; !more && c.q.Follow {
+	if c.end.Done = !more; !more && (c.q.Follow || c.q.InConflict && !c.q.Descending) {
 		c.end.Last = max(c.end.Last, c.q.To)
 	}
 	return more, nil
@@ -371,6 +391,9 @@ func (c *changesRead) add(k, v []byte) (size int64, err error) {
 		if c.leaves, err = e.others(c.leaves); err != nil {
 			return 0, err
 		}
+		for c.q.InConflict && len(c.leaves) > row.from && c.leaves[len(c.leaves)-1].deleted { // they are the last ones
+			c.leaves = c.leaves[:len(c.leaves)-1]
+		}
 		row.end = len(c.leaves)
 	}
 	if c.q.bodies() {
@@ -456,7 +479,11 @@ func (c *changesRead) wantOthers(r engine.Reader, row *changeRow) error {
 	if err != nil {
 		return fmt.Errorf("document %q: %w", row.entry.id, err)
 	}
-	leaves := tree.Leaves()[1:]
+	leaves := tree.Leaves()
+	if c.q.InConflict {
+		leaves = living(leaves)
+	}
+	leaves = leaves[1:]
 	row.others = make([]Document, len(leaves))
 	for i, l := range leaves {
 		row.others[i] = Document{ID: row.doc.ID, Rev: l.Rev, Deleted: l.Deleted, Seq: row.seq}
@@ -574,6 +601,14 @@ func (c *changesRead) emit(r engine.Reader, row *changeRow) (err error) {
 			return err
 		}
 		ch.Revs = c.revs
+	}
+	if c.q.InConflict {
+		if len(ch.Revs) < 2 {
+			return nil
+		}
+		if ch.Ancestors, err = c.ancestors(r, row, ch.Revs); err != nil {
+			return err
+		}
 	}
 	if c.q.Match != nil {
 		if ok, err := c.q.Match(&ch); !ok || err != nil {

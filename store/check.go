@@ -23,8 +23,8 @@ func (db *DB) Check(ctx context.Context, report func(problem string)) error {
 		}
 	}
 	return db.view(ctx, func(r engine.Reader) error {
-		c := checker{r: r, partitioned: db.identity.Partitioned, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
-		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.epochs, c.onces, c.deaths} {
+		c := checker{r: r, partitioned: db.identity.Partitioned, instance: db.identity.Instance, refs: map[Digest]uint64{}, report: func(format string, args ...any) { report(fmt.Sprintf(format, args...)) }}
+		for _, part := range []func() error{c.documents, c.sequence, c.bodyCount, c.totals, c.locals, c.purges, c.attachments, c.times, c.epochs, c.onces, c.deaths, c.conflicts} {
 			if err := errors.Join(ctx.Err(), part()); err != nil {
 				return err
 			}
@@ -43,6 +43,9 @@ type checker struct {
 	refs   map[Digest]uint64 // how many bodies refer to each attachment; nil: nobody asks
 
 	dead *deaths // the notes about them
+
+	instance   string            // of the identity
+	inConflict map[uint64]string // by sequence, the conflicts that there should be
 
 	partitioned bool
 	part        partitionCheck // the one whose documents are being seen
@@ -101,6 +104,7 @@ func (c *checker) document(id []byte, rec *docRecord, tree *revtree.Tree) error 
 	if rec.winner != winner.Rev || !bytes.Equal(rec.data, winner.Data) {
 		c.report("document %q names %s as its winner, its tree says %s", id, rec.winner, winner.Rev)
 	}
+	c.noteConflict(rec, tree, leaves)
 	if err := c.entryOf(id, rec, leaves); err != nil {
 		return err
 	}

@@ -165,7 +165,7 @@ func (c *committer) try(group []*op) error {
 			if w.entered {
 				c.db.lineage.begun.Store(true)
 			}
-			c.db.superseded.Add(w.bodies - w.leaves)
+			c.db.superseded.Add(w.bodies - w.needed)
 			c.db.store.opt.Committed(int(w.last-w.before), time.Since(began))
 			if w.last > w.before {
 				c.db.news.advance(w.last)

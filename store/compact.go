@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
 )
 
-// Compact drops the bodies of revisions that are not leaves, stems trees to the revs limit, and
-// has the engine give the space back. Readers and writers carry on meanwhile. It returns when
+// Compact drops the bodies of revisions that are not leaves, except for the common ancestors of
+// conflicting leaves, stems trees to the revs limit, and has the engine give the space back. Readers and writers carry on meanwhile. It returns when
 // done, or with ErrCompactRunning if another compaction is running.
 func (db *DB) Compact(ctx context.Context) error {
 	if !db.compacting.CompareAndSwap(false, true) {
@@ -26,12 +25,22 @@ func (db *DB) StartCompact() {
 	if !db.compacting.CompareAndSwap(false, true) {
 		return
 	}
+	db.inBackground(func(ctx context.Context) {
+		defer db.compacting.Store(false)
+		if err := db.compact(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrNoDB) {
+			db.store.opt.Logger.Error("compaction failed", "db", db.name, "error", err)
+		}
+	})
+}
+
+// inBackground does work that goes on after its request. Its context ends when the database is deleted
+// or the store closes, and the database stays open for it.
+func (db *DB) inBackground(work func(ctx context.Context)) {
 	db.store.mu.Lock()
 	db.store.acquire(db)
 	db.store.mu.Unlock()
 	db.background.Go(func() {
 		defer db.Release()
-		defer db.compacting.Store(false)
 		ctx, cancel := context.WithCancel(db.store.ctx)
 		defer cancel()
 		over := make(chan struct{})
@@ -43,9 +52,7 @@ func (db *DB) StartCompact() {
 			case <-over:
 			}
 		}()
-		if err := db.compact(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrNoDB) {
-			db.store.opt.Logger.Error("compaction failed", "db", db.name, "error", err)
-		}
+		work(ctx)
 	})
 }
 
@@ -94,8 +101,11 @@ func (db *DB) dropInner(ctx context.Context) error {
 				if err != nil {
 					return false, fmt.Errorf("document %q: %w", k, err)
 				}
-				// A revision takes more than eight bytes of the encoded tree.
-				if rec.flags&docInner != 0 || len(rec.tree) > 8*limit {
+				work, err := needsTrim(&rec, limit)
+				if err != nil {
+					return false, fmt.Errorf("document %q: %w", k, err)
+				}
+				if work {
 					ids = append(ids, string(k))
 					size += len(k)
 				}
@@ -139,22 +149,40 @@ func (w *writer) trim(id string) error {
 	if err != nil {
 		return err
 	}
-	var inner []revtree.Node
-	d.tree.Nodes(func(n revtree.Node, leaf bool) bool {
-		if !leaf && n.Data != nil {
-			inner = append(inner, n)
+	forked := d.rec.flags&docForked != 0
+	if forked { // a fork that is stemmed is needed no more
+		if err := w.count(id, &d.tree, -1); err != nil {
+			return err
 		}
-		return true
-	})
-	if err := w.dropBodies(inner); err != nil {
-		return err
-	}
-	for _, n := range inner {
-		d.tree.SetData(n.Rev, nil)
 	}
 	stemmed := d.tree.Stem(limit)
-	if len(inner) == 0 && len(stemmed) == 0 {
+	old := supersededNodes(&d.tree)
+	if err := w.dropBodies(append(stemmed, old...)); err != nil {
+		return err
+	}
+	for _, n := range old {
+		d.tree.SetData(n.Rev, nil)
+	}
+	if forked {
+		if err := w.count(id, &d.tree, 1); err != nil {
+			return err
+		}
+	}
+	if len(old) == 0 && len(stemmed) == 0 {
 		return nil
 	}
-	return w.saveTree(id, &d.tree, d.rec.seq, d.rec.seq)
+	return w.saveTree(id, &d.tree, &d.rec, d.rec.seq)
+}
+
+// needsTrim reports whether there may be something to trim of a document.
+func needsTrim(rec *docRecord, limit int) (bool, error) {
+	// A revision takes more than eight bytes of the encoded tree.
+	if rec.flags&docInner == 0 || len(rec.tree) > 8*limit {
+		return len(rec.tree) > 8*limit, nil
+	}
+	if rec.flags&docForked == 0 {
+		return true, nil
+	}
+	tree, err := rec.decode()
+	return err == nil && len(supersededNodes(&tree)) > 0, err
 }

@@ -40,6 +40,7 @@ type database struct {
 	captures   atomic.Int32  // under way: nothing is swept or thinned meanwhile
 	someDead   atomic.Bool   // there may be dead documents
 	superseded *atomic.Int64 // Usage.Superseded
+	conflicts  conflictsBuild
 	seqs       ranks.Seqs
 	ids        ranks.IDs
 

@@ -226,7 +226,7 @@ func (w *writer) bury(id string, d *loaded) (bool, error) {
 	if err := w.tx.Delete(spaceDoc, []byte(id)); err != nil {
 		return false, err
 	}
-	if err := w.unlist(d.rec.seq); err != nil {
+	if err := w.unlist(&d.rec); err != nil {
 		return false, err
 	}
 	return true, w.setDeath(id, nil, &d.tree)
@@ -282,7 +282,7 @@ func (w *writer) recall(id string) error {
 		return err
 	}
 	w.moved(id, &d.rec, &d.tree, seq, seq)
-	return w.saveTree(id, &d.tree, 0, seq)
+	return w.saveTree(id, &d.tree, &d.rec, seq)
 }
 
 // purgeDead removes leaves from a dead document, as if they had never been. A dead document of which

@@ -34,6 +34,7 @@
 //	purge  purge sequence (8)      uuid, document id, revisions
 //	time   sequence (8)            the second in which the changes after it were committed
 //	once   key, and a queue        answers to writes that must not be repeated
+//	conflict  sequence (8)         of documents in conflict: the leaves' common ancestors
 //
 // Numbers in keys are big endian, so that byte order is their order. The exact layout of each
 // value stands with the code that writes it (record.go). The parts that values are made of are

@@ -274,6 +274,9 @@ func (w *writer) beginEpoch(id string) error {
 		if err := w.tx.Put(spaceMeta, epochKey(e.First), v); err != nil {
 			return err
 		}
+		if err := w.renewConflictsNote(newestEpoch(list, w.db.identity.Instance), id); err != nil {
+			return err
+		}
 		list = follow(list, e)
 	}
 	w.entered = true

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // MergeEpochs is what a compaction does with the epochs.
 func (db *DB) MergeEpochs(ctx context.Context, keep int) error { return db.mergeEpochs(ctx, keep) }
@@ -12,4 +15,23 @@ func (db *DB) Places(ctx context.Context) (places []string, err error) {
 		places = append(places, c.place)
 	}
 	return places, err
+}
+
+// ForgetConflicts makes a database as a release left it that noted no conflicts.
+func (db *DB) ForgetConflicts(ctx context.Context) error {
+	db.conflicts.known.Store(false)
+	return db.commits.submit(ctx, &op{apply: func(w *writer) error {
+		return errors.Join(w.tx.DeleteRange(spaceConflict, nil, nil), w.tx.Delete(spaceMeta, metaConflicts))
+	}})
+}
+
+// OlderWriter does what such a release leaves in a database that had a note: an epoch that the note does
+// not name, and conflicts that are not noted.
+func (db *DB) OlderWriter(ctx context.Context) error {
+	db.conflicts.known.Store(false)
+	return db.commits.submit(ctx, &op{apply: func(w *writer) error {
+		n, err := loadConflictsNote(w.tx)
+		n.epoch = newEpochID()
+		return errors.Join(err, w.tx.DeleteRange(spaceConflict, nil, nil), w.tx.Put(spaceConflict, seqKey(1), []byte{1, 0, 0}), w.tx.Put(spaceMeta, metaConflicts, n.appendTo(nil)))
+	}})
 }

@@ -65,7 +65,10 @@ func (s *Store) firstEntries(name string, p Properties) (identity, []engine.Entr
 	if err != nil {
 		return id, nil, err
 	}
-	first := []engine.Entry{{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaIdentity}, Value: encoded}}
+	first := []engine.Entry{
+		{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaIdentity}, Value: encoded},
+		{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaConflicts}, Value: noConflicts(id.Instance)},
+	}
 	if security := s.newSecurity(name); security != nil {
 		first = append(first, engine.Entry{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaSecurity}, Value: append([]byte{record.Version}, security...)})
 	}

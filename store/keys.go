@@ -8,16 +8,17 @@ import (
 
 // The key spaces of a database. Their numbers are on disk: they never change.
 const (
-	spaceMeta  engine.Space = 1
-	spaceDoc   engine.Space = 2
-	spaceSeq   engine.Space = 3
-	spaceBody  engine.Space = 4
-	spaceLocal engine.Space = 5
-	spacePurge engine.Space = 6
-	spaceAtt   engine.Space = 7
-	spaceTime  engine.Space = 8
-	spaceOnce  engine.Space = 9
-	spaceDead  engine.Space = 10
+	spaceMeta     engine.Space = 1
+	spaceDoc      engine.Space = 2
+	spaceSeq      engine.Space = 3
+	spaceBody     engine.Space = 4
+	spaceLocal    engine.Space = 5
+	spacePurge    engine.Space = 6
+	spaceAtt      engine.Space = 7
+	spaceTime     engine.Space = 8
+	spaceOnce     engine.Space = 9
+	spaceDead     engine.Space = 10
+	spaceConflict engine.Space = 11
 )
 
 // AppendOnly names the spaces whose keys only grow, so an engine can fill their pages to the
@@ -33,6 +34,7 @@ var (
 	metaAutoPurge  = []byte("auto_purge")
 	metaDeaths     = []byte("deaths")
 	metaGrace      = []byte("tombstone_grace")
+	metaConflicts  = []byte("conflicts")
 	metaDesign     = []byte("design") // the sequence of the newest change to a design document
 )
 

@@ -61,6 +61,34 @@ func (d *modelDoc) winner() (revtree.Rev, *modelRev) {
 	return rev, d.revs[rev]
 }
 
+// living are the leaves that are not deleted.
+func (d *modelDoc) living() []revtree.Rev {
+	return slices.DeleteFunc(d.leaves(), func(r revtree.Rev) bool { return d.revs[r].deleted })
+}
+
+// common is the nearest common ancestor of two revisions, zero for none.
+func (d *modelDoc) common(a, b revtree.Rev) revtree.Rev {
+	var path []revtree.Rev
+	for ; !a.IsZero(); a = d.revs[a].parent {
+		path = append(path, a)
+	}
+	for !b.IsZero() && !slices.Contains(path, b) {
+		b = d.revs[b].parent
+	}
+	return b
+}
+
+// forks are the common ancestors of leaves in conflict.
+func (d *modelDoc) forks() (forks []revtree.Rev) {
+	live := d.living()
+	for i, a := range live {
+		for _, b := range live[i+1:] {
+			forks = append(forks, d.common(a, b))
+		}
+	}
+	return forks
+}
+
 func (m *model) changed(id string) {
 	m.order = slices.DeleteFunc(m.order, func(s string) bool { return s == id })
 	m.order = append(m.order, id)
@@ -149,9 +177,9 @@ func modelTest(t *testing.T, p store.Properties, docs ...string) {
 						rt.Fatal(err)
 					}
 					for _, d := range m.docs {
-						leaves := d.leaves()
+						kept := append(d.leaves(), d.forks()...)
 						for rev, r := range d.revs {
-							if !slices.Contains(leaves, rev) {
+							if !slices.Contains(kept, rev) {
 								r.body = ""
 							}
 						}
@@ -412,6 +440,7 @@ func compareWithModel(ctx context.Context, rt *rapid.T, db *store.DB, m *model) 
 	if !slices.Equal(order, m.order) {
 		rt.Fatalf("the feed is %q, the model says %q", order, m.order)
 	}
+	compareConflicts(ctx, rt, db, m)
 	var listed []string
 	err = db.AllDocs(ctx, store.AllDocsQuery{Limit: -1, IncludeDocs: true}, func(store.Page) error { return nil }, func(r *store.Row) error {
 		listed = append(listed, string(r.ID)+string(r.Doc.Body))
@@ -447,6 +476,53 @@ func compareWithModel(ctx context.Context, rt *rapid.T, db *store.DB, m *model) 
 				rt.Fatalf("offset of %q (descending: %v) is %d, the model says %d", start, descending, offset, before)
 			}
 		}
+	}
+}
+
+// compareConflicts compares which documents are in conflict.
+func compareConflicts(ctx context.Context, rt *rapid.T, db *store.DB, m *model) {
+	var want []string
+	for _, id := range m.order {
+		d := m.docs[id]
+		if live := d.living(); len(live) > 1 {
+			line := fmt.Sprint(id, live)
+			for _, r := range live[1:] {
+				line += fmt.Sprint(d.common(live[0], r))
+			}
+			want = append(want, line)
+		}
+	}
+	for _, q := range []store.ChangesQuery{{Limit: -1}, {Limit: 1}, {Limit: -1, Descending: true}, {Limit: -1, IncludeDocs: true, PageRows: 1}} {
+		q.InConflict = true
+		var got []string
+		for {
+			end, err := db.Changes(ctx, q, func(c *store.Change) error {
+				line := fmt.Sprint(string(c.ID), c.Revs)
+				for _, r := range c.Ancestors {
+					line += fmt.Sprint(r)
+				}
+				got = append(got, line)
+				return nil
+			}, func() error { return nil })
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if end.Pending != len(want)-len(got) && !q.Descending {
+				rt.Fatalf("%d of %d conflicts came, %d are pending", len(got), len(want), end.Pending)
+			}
+			if q.Since = end.Last; end.Done || end.Pending == 0 {
+				break
+			}
+		}
+		if q.Descending {
+			slices.Reverse(got)
+		}
+		if !slices.Equal(got, want) {
+			rt.Fatalf("in conflict are %q, the model says %q", got, want)
+		}
+	}
+	if n, err := db.ConflictCount(ctx); n != len(want) || err != nil {
+		rt.Fatalf("%d documents are in conflict, %v; the model says %d", n, err, len(want))
 	}
 }
 

@@ -151,11 +151,11 @@ func (w *writer) purgeDocument(id string, revs []revtree.Rev) (purged []revtree.
 		if err := w.tx.Delete(spaceDoc, []byte(id)); err != nil {
 			return nil, err
 		}
-		return purged, w.unlist(d.rec.seq)
+		return purged, w.unlist(&d.rec)
 	}
 	seq := w.last + uint64(len(d.tree.Leaves()))
 	w.moved(id, &d.rec, &d.tree, seq, seq)
-	return purged, w.saveTree(id, &d.tree, d.rec.seq, seq)
+	return purged, w.saveTree(id, &d.tree, &d.rec, seq)
 }
 
 // PurgedInfos reads the purges that are remembered, newest first. It calls fn inside a snapshot,

@@ -60,7 +60,7 @@ func parseBodyRef(b []byte) (bodyRef, error) {
 // Flags of a doc record.
 const (
 	docDeleted = 1 << iota // the winner is a tombstone
-	docInner               // a revision that is not a leaf still has its body: compaction has work here
+	docInner               // a revision that is not a leaf still has its body: compaction may have work here
 	docForked              // there is more than one leaf
 	docTotals              // it is no document: see totalsFrom. It has docDeleted, so nobody counts it
 )

@@ -77,7 +77,7 @@ func packed(ctx context.Context, edb engine.DB) ([]engine.Packed, error) {
 	return nil, nil
 }
 
-// countSuperseded adds up the bodies of revisions that are not leaves.
+// countSuperseded adds up the bodies that compaction drops.
 func (db *DB) countSuperseded(ctx context.Context) (total int64, err error) {
 	var from []byte
 	for more := true; more; {
@@ -102,7 +102,7 @@ func (db *DB) countSuperseded(ctx context.Context) (total int64, err error) {
 				if err != nil {
 					return false, err
 				}
-				n, err := innerBytes(&tree)
+				n, err := supersededBytes(&tree)
 				total += n
 				return !more, err
 			})
@@ -117,18 +117,16 @@ func (db *DB) countSuperseded(ctx context.Context) (total int64, err error) {
 	return total, nil
 }
 
-// innerBytes is how many bytes the bodies of a document's revisions that are not leaves take.
-func innerBytes(tree *revtree.Tree) (total int64, err error) {
-	tree.Nodes(func(n revtree.Node, leaf bool) bool {
-		if leaf || n.Data == nil {
-			return true
+// supersededBytes is how many bytes the bodies of a document take that compaction drops.
+func supersededBytes(tree *revtree.Tree) (total int64, err error) {
+	for _, n := range supersededNodes(tree) {
+		ref, err := parseBodyRef(n.Data)
+		if err != nil {
+			return 0, err
 		}
-		var ref bodyRef
-		ref, err = parseBodyRef(n.Data)
 		total += ref.stored
-		return err == nil
-	})
-	return total, err
+	}
+	return total, nil
 }
 
 // The storages of indexes have the same figures. Nothing may drop the storage meanwhile.

@@ -418,7 +418,7 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		return err
 	}
 	w.moved(id, &d.rec, &d.tree, seq, seq)
-	return w.saveTree(id, &d.tree, d.rec.seq, seq)
+	return w.saveTree(id, &d.tree, &d.rec, seq)
 }
 
 // admit judges an edit by the present tree. It returns the path to merge, or nil and puts the

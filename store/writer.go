@@ -25,7 +25,7 @@ type writer struct {
 	began      uint64 // the newest one when the present op began
 	totals     totals
 	bodies     int64  // bytes of bodies that came, less those that went
-	leaves     int64  // of which leaves
+	needed     int64  // of which such as compaction keeps
 	stamped    bool   // its time is noted
 	entered    bool   // its epoch has begun
 	marker     uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
@@ -122,10 +122,15 @@ func (w *writer) mark() error {
 	return nil
 }
 
-// unlist removes a document's entry. The newest entry of all leaves a marker in its place,
-// since a sequence number is never handed out twice.
-func (w *writer) unlist(seq uint64) error {
-	return w.tx.Delete(spaceSeq, seqKey(seq))
+// unlist removes a document's entry, and that of its conflict. The newest entry of all leaves a marker
+// in its place, since a sequence number is never handed out twice.
+func (w *writer) unlist(rec *docRecord) error {
+	if rec.flags&docForked != 0 {
+		if err := w.tx.Delete(spaceConflict, seqKey(rec.seq)); err != nil {
+			return err
+		}
+	}
+	return w.tx.Delete(spaceSeq, seqKey(rec.seq))
 }
 
 // revsLimit reads the database's limit once a transaction.
@@ -153,13 +158,21 @@ func (w *writer) count(id string, tree *revtree.Tree, sign int64) error {
 	default:
 		t.docs = uint64(sign)
 	}
-	for _, l := range tree.Leaves() {
+	leaves := tree.Leaves()
+	for _, l := range leaves {
 		ref, err := parseBodyRef(l.Data)
 		if err != nil {
 			return err
 		}
 		ref.addTo(&t, sign)
-		w.leaves += sign * ref.stored
+		w.needed += sign * ref.stored
+	}
+	if len(leaves) > 1 {
+		kept, err := keptBytes(tree)
+		if err != nil {
+			return err
+		}
+		w.needed += sign * kept
 	}
 	w.totals.add(&t)
 	if w.db.identity.Partitioned {
@@ -204,23 +217,23 @@ func (d *docRecord) decode() (revtree.Tree, error) {
 	return tree, nil
 }
 
-// saveTree writes a document's record and its entry at seq, and removes the old entry, at was.
-// The totals are already up to date.
-func (w *writer) saveTree(id string, tree *revtree.Tree, was, seq uint64) error {
+// saveTree writes a document's record and its entry at seq, and removes the old entry, where was
+// stood. The totals are already up to date.
+func (w *writer) saveTree(id string, tree *revtree.Tree, was *docRecord, seq uint64) error {
 	leaves := tree.Leaves()
 	rec := recordOf(tree, leaves, seq)
 	value := w.keep(func(b []byte) []byte { return rec.appendTo(b, tree) })
 	if err := w.tx.Put(spaceDoc, []byte(id), value); err != nil {
 		return err
 	}
-	if seq == was {
-		return nil
+	if err := w.putConflict(tree, leaves, seq); err != nil || seq == was.seq {
+		return err
 	}
 	entry := w.keep(func(b []byte) []byte { return appendSeqEntry(b, w.totals, id, leaves) })
 	if err := w.insert(seq, entry); err != nil {
 		return err
 	}
-	if was != 0 {
+	if was.seq != 0 {
 		return w.unlist(was)
 	}
 	return nil
