@@ -14,6 +14,17 @@ import (
 
 // Changes answers GET and POST /db/_changes: the feed of what changed since a sequence.
 func (a *Room) Changes(w http.ResponseWriter, r *http.Request) error {
+	return a.answer(w, r, parseQuery)
+}
+
+// Conflicts answers GET /db/_conflicts: the same feed, of documents in conflict alone. It has no filters,
+// and can skip rows.
+func (a *Room) Conflicts(w http.ResponseWriter, r *http.Request) error {
+	return a.answer(w, r, parseConflictsQuery)
+}
+
+// answer answers what the query asks for.
+func (a *Room) answer(w http.ResponseWriter, r *http.Request, parse func(*http.Request) (query, error)) error {
 	db, err := a.access.Open(r)
 	if err != nil {
 		return err
@@ -23,7 +34,7 @@ func (a *Room) Changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q, err := parseQuery(r)
+	q, err := parse(r)
 	if err != nil {
 		return err
 	}
@@ -67,7 +78,7 @@ func (a *Room) Changes(w http.ResponseWriter, r *http.Request) error {
 	}
 	st := wire.NewStream(w, r, http.StatusOK)
 	defer st.Drop()
-	f := feed{ctx: r.Context(), Feed: wire.NewFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, q: &q, filter: chosen, seen: since, last: since, base: wire.Absolute(r, wire.DBPath(r)+"/")}
+	f := feed{ctx: r.Context(), Feed: wire.NewFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, q: &q, filter: chosen, skip: q.skip, seen: since, last: since, base: wire.Absolute(r, wire.DBPath(r)+"/")}
 	return f.run(r.Context(), info.UpdateSeq)
 }
 
@@ -111,6 +122,7 @@ type feed struct {
 	filter *filter.Filter
 	base   string // URL of the database, with a slash
 
+	skip    int    // rows still to skip
 	count   int    // rows given
 	seen    uint64 // where the next read goes on
 	last    uint64 // last_seq: less than seen where sequences without a row follow
@@ -176,10 +188,12 @@ func (f *feed) isGone() bool {
 func (f *feed) read(ctx context.Context, to uint64) error {
 	sq := store.ChangesQuery{
 		Since: f.seen, To: to, Descending: f.q.descending, Limit: -1, AllLeaves: f.q.allLeaves,
-		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts, Times: f.q.meta,
+		IncludeDocs: f.q.includeDocs, Conflicts: f.q.includeDocs && f.q.conflicts, Times: f.q.meta, InConflict: f.q.inConflict,
 	}
 	if f.q.limit >= 0 {
-		sq.Limit = f.q.limit - f.count
+		if sq.Limit = f.q.limit - f.count; sq.Limit > 0 {
+			sq.Limit += f.skip
+		}
 	}
 	if to == 0 {
 		var err error
@@ -211,7 +225,7 @@ func (f *feed) settle(ctx context.Context, sq *store.ChangesQuery, end store.Cha
 		if !f.filter.Chosen() {
 			rows = end.Seen
 		}
-		rest, err := f.db.Changes(ctx, store.ChangesQuery{Since: from}, nil, f.Working)
+		rest, err := f.db.Changes(ctx, store.ChangesQuery{Since: from, InConflict: f.q.inConflict}, nil, f.Working)
 		if err != nil {
 			return err
 		}
@@ -235,6 +249,10 @@ func (f *feed) settle(ctx context.Context, sq *store.ChangesQuery, end store.Cha
 
 // row appends a row.
 func (f *feed) row(c *store.Change) error {
+	if f.skip > 0 {
+		f.skip--
+		return nil
+	}
 	b := f.Stream.Buf
 	if f.Framing == wire.EventSource {
 		b = append(b, "data: "...)
@@ -248,14 +266,7 @@ func (f *feed) row(c *store.Change) error {
 		b = append(b, `{"seq":null`...)
 	}
 	b = jsonscan.AppendString(append(b, `,"id":`...), c.ID)
-	b = append(b, `,"changes":[`...)
-	for i := range c.Revs {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(wire.AppendRev(append(b, `{"rev":`...), c.Revs[i]), '}')
-	}
-	b = append(b, ']')
+	b = wire.AppendBranches(b, c.Revs, c.Ancestors)
 	if c.Deleted {
 		b = append(b, `,"deleted":true`...)
 	}

@@ -41,6 +41,8 @@ type query struct {
 	meta        bool // rows tell the time of the change and the document's URL
 	head        bool // only the header is wanted
 	byTime      bool // since was a time
+	inConflict  bool // only documents in conflict
+	skip        int  // rows to skip, if only these are wanted
 }
 
 func parseQuery(r *http.Request) (query, error) {
@@ -58,6 +60,27 @@ func parseQuery(r *http.Request) (query, error) {
 	q.since = strings.Trim(q.since, `"`)
 	if r.Method == http.MethodHead {
 		q.framing, q.limit, q.head = wire.Normal, 0, true
+	}
+	return q, nil
+}
+
+// parseConflictsQuery reads the query of _conflicts, which has no filters and can skip rows.
+func parseConflictsQuery(r *http.Request) (query, error) {
+	q, err := parseQuery(r)
+	q.inConflict, q.filter = true, filter.Query{}
+	if err != nil {
+		return q, err
+	}
+	query, err := wire.QueryOf(r)
+	if err != nil {
+		return q, err
+	}
+	if value, there := query.Get("skip"); there {
+		n, ok := wire.ParseInteger(value)
+		if !ok {
+			return q, wire.BadRequest("`skip` must be an integer")
+		}
+		q.skip = max(n, 0)
 	}
 	return q, nil
 }

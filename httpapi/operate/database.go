@@ -21,8 +21,17 @@ func (o *Room) DatabaseInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	b := db.AppendInfo(nil, info)
+	if query, err := wire.QueryOf(r); err == nil && query.Is("conflict_count") { // CouchDB reads no query here
+		n, err := db.ConflictCount(r.Context())
+		if err != nil {
+			return err
+		}
+		b = wire.AppendInt(append(b[:len(b)-1], `,"conflict_count":`...), n)
+		b = append(b, '}')
+	}
 	wire.SetModified(w.Header(), info.Modified)
-	return wire.WriteJSON(w, r, http.StatusOK, db.AppendInfo(nil, info))
+	return wire.WriteJSON(w, r, http.StatusOK, b)
 }
 
 // CreateDatabase answers PUT of a database. Shards and replicas have no meaning on one node,

@@ -89,6 +89,27 @@ func AppendRevs(b []byte, revs []revtree.Rev) []byte {
 	return append(b, ']')
 }
 
+// AppendBranches appends, as the member changes, the leaves of a document that live: the winner first,
+// the others with their nearest common ancestor with it, null if none is known.
+func AppendBranches(b []byte, revs, ancestors []revtree.Rev) []byte {
+	b = append(b, `,"changes":[`...)
+	for i, rev := range revs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendRev(append(b, `{"rev":`...), rev)
+		if i > 0 && i <= len(ancestors) {
+			if b = append(b, `,"ancestor":`...); ancestors[i-1].IsZero() {
+				b = append(b, "null"...)
+			} else {
+				b = AppendRev(b, ancestors[i-1])
+			}
+		}
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}
+
 func AppendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
 
 // AppendSeq appends an update sequence of a database as a JSON string.

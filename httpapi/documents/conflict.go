@@ -1,0 +1,225 @@
+package documents
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/tododb/tododb/httpapi/attachments"
+	"github.com/tododb/tododb/httpapi/fault"
+	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/httpapi/write"
+	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+)
+
+var (
+	errResolveRev   = wire.BadRequest("The document must name in `_rev` the leaf that it replaces.")
+	errResolveTwice = wire.BadRequest("`delete` names a revision twice, or the one that the document replaces.")
+	errResolveLocal = wire.BadRequest("A local document has no conflicts.")
+)
+
+// GetConflict answers GET /db/_conflicts/DOCID: the leaves of a document that live, and their common
+// ancestors. It has the form of a row of _conflicts.
+func (d *Room) GetConflict(w http.ResponseWriter, r *http.Request) error {
+	id, err := docID(r)
+	if err != nil {
+		return err
+	}
+	db, err := d.access.Open(r)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if err := readableID(id); err != nil {
+		return err
+	}
+	b := wire.GetBuf()
+	defer wire.PutBuf(b)
+	if *b, err = appendBranches(r.Context(), *b, db, id); err != nil {
+		return err
+	}
+	return wire.WriteJSON(w, r, http.StatusOK, *b)
+}
+
+func appendBranches(ctx context.Context, b []byte, db *store.DB, id string) ([]byte, error) {
+	state, err := db.Branches(ctx, id)
+	if err != nil {
+		return b, err
+	}
+	b = wire.AppendSeq(append(b, `{"seq":`...), db, state.Seq)
+	b = wire.AppendString(append(b, `,"id":`...), id)
+	return append(wire.AppendBranches(b, state.Revs, state.Ancestors), '}'), nil
+}
+
+// Resolve answers POST /db/_conflicts/DOCID: in one transaction the document of the body replaces the
+// leaf that it names, and the leaves in delete end. If one of these is a leaf no longer, nothing is
+// written.
+func (d *Room) Resolve(w http.ResponseWriter, r *http.Request) error {
+	id, err := docID(r)
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(id, "_local/") {
+		return errResolveLocal
+	}
+	db, err := d.access.OpenToEdit(r, id)
+	if err != nil {
+		return err
+	}
+	defer db.Release()
+	if err := wire.ValidID(r, id); err != nil {
+		return err
+	}
+	if err := db.CheckNewID(id); err != nil {
+		return err
+	}
+	ended, err := leavesToEnd(r)
+	if err != nil {
+		return err
+	}
+	if err := wire.RequireJSON(r); err != nil {
+		return err
+	}
+	doc, err := wire.ReadDocument(w, r, document.Options{})
+	if err != nil {
+		return err
+	}
+	doc.ID, doc.HasID = id, true
+	given := wire.GivenRev(&doc)
+	if given.IsZero() {
+		return errResolveRev
+	}
+	if slices.Contains(ended, given) {
+		return errResolveTwice
+	}
+	wire.NoteDocument(r, id)
+	edits := make([]store.Edit, 1+len(ended))
+	if edits[0], err = attachments.EditOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize); err != nil {
+		return err
+	}
+	if err := takeStubs(r.Context(), db, &edits[0], ended); err != nil {
+		return err
+	}
+	for i, rev := range ended {
+		edits[1+i].Doc = document.Doc{ID: id, HasID: true, Rev: rev, HasRev: true, Deleted: true, Body: []byte("{}")}
+	}
+	opt, err := write.OptionsOf(w, r, func(results []store.Result) (write.Answer, error) { return resolvedAnswer(results, given, ended) })
+	if err != nil {
+		return err
+	}
+	opt.Atomic = true
+	results, err := db.Write(r.Context(), edits, opt)
+	if err != nil {
+		return err
+	}
+	wire.NoteWritten(r, results)
+	answer, err := resolvedAnswer(results, given, ended)
+	if err != nil {
+		return err
+	}
+	if answer.Status == http.StatusConflict {
+		answer.Body = append(answer.Body[:len(answer.Body)-1], `,"conflict":`...)
+		if answer.Body, err = appendBranches(r.Context(), answer.Body, db, id); errors.Is(err, store.ErrMissing) {
+			answer.Body = append(answer.Body, "null"...)
+		} else if err != nil {
+			return err
+		}
+		answer.Body = append(answer.Body, '}')
+	}
+	return answer.Send(w, r)
+}
+
+// leavesToEnd reads the list of revisions in the query.
+func leavesToEnd(r *http.Request) (ended []revtree.Rev, err error) {
+	query, err := wire.QueryOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if list, there := query.Get("delete"); there {
+		if ended, err = parseRevList([]byte(list)); err != nil {
+			return nil, err
+		}
+	}
+	once := map[revtree.Rev]bool{}
+	for _, rev := range ended {
+		if once[rev] {
+			return nil, errResolveTwice
+		}
+		once[rev] = true
+	}
+	return ended, nil
+}
+
+// takeStubs lets stubs stand for attachments of the leaves that end too: for those of their name and, if
+// they have one, their digest.
+func takeStubs(ctx context.Context, db *store.DB, e *store.Edit, ended []revtree.Rev) error {
+	var open []int // stubs that stand for nothing yet
+	for i := range e.Attachments {
+		if e.Attachments[i].Staged == nil {
+			open = append(open, i)
+		}
+	}
+	own := wire.GivenRev(&e.Doc)
+	for _, rev := range append([]revtree.Rev{own}, ended...) {
+		if len(open) == 0 {
+			return nil
+		}
+		from, err := db.Get(ctx, e.Doc.ID, store.ReadOptions{Rev: rev})
+		if errors.Is(err, store.ErrMissing) {
+			continue // the transaction finds that out
+		}
+		if err != nil {
+			return err
+		}
+		open = slices.DeleteFunc(open, func(i int) bool {
+			stub := &e.Attachments[i]
+			for _, a := range from.Attachments {
+				if a.Name != stub.Name || stub.HasDigest && a.Digest != stub.Digest {
+					continue
+				}
+				if rev != own {
+					// Whoever has the replaced leaf need not have this one: it is new to them.
+					a.RevPos = own.Gen + 1
+					stub.As = &a
+				}
+				return true
+			}
+			return false
+		})
+	}
+	return nil
+}
+
+// resolvedAnswer makes the answer to a Resolve. A refusal that is no conflict is its error.
+func resolvedAnswer(results []store.Result, given revtree.Rev, ended []revtree.Rev) (write.Answer, error) {
+	var moved []revtree.Rev
+	for i := range results {
+		switch err := results[i].Err; {
+		case err == nil || errors.Is(err, store.ErrNotWritten):
+		case !errors.Is(err, store.ErrConflict):
+			return write.Answer{}, err
+		case i == 0:
+			moved = append(moved, given)
+		default:
+			moved = append(moved, ended[i-1])
+		}
+	}
+	if len(moved) > 0 {
+		f := fault.Of(store.ErrConflict)
+		f.Reason = "Nothing was written: the document has changed since these revisions were its leaves."
+		b := f.Append([]byte{'{'})
+		b = wire.AppendRevs(append(b, `,"moved":`...), moved)
+		return write.Answer{Status: f.Status, Body: append(b, '}')}, nil
+	}
+	b := appendEdited(make([]byte, 0, 128), results[0].ID, results[0].Rev)
+	revs := make([]revtree.Rev, len(ended))
+	for i := range ended {
+		revs[i] = results[1+i].Rev
+	}
+	b = wire.AppendRevs(append(b[:len(b)-1], `,"deleted":`...), revs)
+	return write.Answer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, results[0].Rev)), Body: append(b, '}')}, nil
+}
