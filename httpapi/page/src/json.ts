@@ -319,3 +319,88 @@ export function same(a: Json | undefined, b: Json | undefined): boolean {
   if (a === undefined || b === undefined) return false
   return print(a) === print(b)
 }
+
+/** Where something stands in a text: indexes, to is behind it. */
+export interface Span {
+  /** names of members, and numbers of elements, from the outside in */
+  path: (string | number)[]
+  from: number
+  to: number
+}
+
+/**
+ * Where the members of an object stand, names included, and everything below them down to depth
+ * levels. Throws a JSONError.
+ */
+export function spans(text: string, depth = 1): Span[] {
+  const found: Span[] = []
+  const stack: { kind: string; n: number; name: string; begin: number }[] = []
+  const path = () => stack.map((s) => (s.kind === '{' ? s.name : s.n))
+  const end = (to: number) => {
+    const top = stack.at(-1)
+    if (!top) return
+    if (stack.length <= depth) found.push({ path: path(), from: top.begin, to })
+    top.n++
+  }
+  const begin = (t: Token) => {
+    const top = stack.at(-1)
+    if (top?.kind === '[') top.begin = t.from
+  }
+  walk(text, {
+    value(t) {
+      begin(t)
+      end(t.to)
+    },
+    name(t) {
+      const top = stack.at(-1)!
+      top.name = unquote(text.slice(t.from, t.to))
+      top.begin = t.from
+    },
+    open(t) {
+      begin(t)
+      stack.push({ kind: t.kind, n: 0, name: '', begin: t.from })
+    },
+    close(t) {
+      stack.pop()
+      end(t.to)
+    },
+  })
+  return found
+}
+
+/**
+ * Takes members out of the text of an object: the text without them, and the source of each one's
+ * value by its name. Everything else stays to the letter.
+ */
+export function take(text: string, which: (name: string) => boolean): { rest: string; taken: Map<string, string> } {
+  const all = spans(text)
+  const taken = new Map<string, string>()
+  const keep: string[] = []
+  for (const s of all) {
+    const name = String(s.path[0])
+    const source = text.slice(s.from, s.to)
+    if (!which(name)) keep.push(source)
+    else {
+      taken.set(name, source.slice(source.indexOf(':', nameEnd(source)) + 1).trim())
+    }
+  }
+  return { rest: taken.size ? '{' + keep.join(',') + '}' : text, taken }
+}
+
+/** The index behind the quoted name that a text begins with. */
+function nameEnd(source: string): number {
+  for (let i = 1; i < source.length; i++) {
+    if (source[i] === '\\') i++
+    else if (source[i] === '"') return i + 1
+  }
+  return source.length
+}
+
+/** Puts members before all others of the text of an object. sources are texts of values. */
+export function put(text: string, sources: readonly (readonly [name: string, source: string])[]): string {
+  if (sources.length === 0) return text
+  const open = text.indexOf('{')
+  const added = sources.map(([name, source]) => JSON.stringify(name) + ':' + source).join(',')
+  const rest = text.slice(open + 1)
+  return text.slice(0, open + 1) + added + (rest.trimStart().startsWith('}') ? '' : ',') + rest
+}

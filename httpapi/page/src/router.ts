@@ -19,9 +19,21 @@ function read(): Place {
   return { segments, query: new URLSearchParams(query) }
 }
 
+// What is asked before the visitor leaves the place, and the place.
+let asking: string | undefined
+let before = location.hash
+
 /** The present place. */
 export const place = signal<Place>(read())
-window.addEventListener('hashchange', () => (place.value = read()))
+window.addEventListener('hashchange', () => {
+  const path = (hash: string) => hash.split('?')[0]
+  if (asking !== undefined && path(location.hash) !== path(before) && !confirm(asking + ' Leave all the same?')) {
+    history.replaceState(null, '', before)
+    return
+  }
+  before = location.hash
+  place.value = read()
+})
 
 /** The link to a place: `link(['db', name, 'docs'], {prefix: 'a'})`. */
 export function link(segments: readonly string[], query?: Record<string, string | undefined>): string {
@@ -53,3 +65,11 @@ export function match(path: string, segments: readonly string[]): Record<string,
   }
   return params
 }
+
+/** Asks before the visitor leaves the place, until the function that it returns is called. */
+export function guard(sentence: string): () => void {
+  asking = sentence
+  return () => (asking = undefined)
+}
+
+window.addEventListener('beforeunload', (e) => asking !== undefined && e.preventDefault())

@@ -25,5 +25,8 @@ export const screens: Screen[] = [
   { path: 'tokens', title: 'Device tokens', section: 'server', load: () => import('./screens/tokens/tokens') },
   { path: 'operate', title: 'Operate', section: 'server', adminOnly: true, load: () => import('./screens/operate/operate') },
   { path: 'settings', title: 'Settings', section: 'server', adminOnly: true, load: () => import('./screens/settings/settings') },
+  { path: 'db/:db/docs', title: 'Documents', section: 'database', load: () => import('./screens/documents/documents') },
+  { path: 'db/:db/doc/:id', title: 'Document', section: 'none', load: () => import('./screens/document/document') },
+  { path: 'db/:db/security', title: 'Settings', section: 'database', load: () => import('./screens/database/database') },
   { path: 'account', title: 'My account', section: 'none', load: () => import('./screens/account/account') },
 ]

@@ -1,42 +1,18 @@
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
 import { json } from '@codemirror/lang-json'
-import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language'
+import { bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language'
 import { forEachDiagnostic, lintGutter, lintKeymap, setDiagnostics, type Diagnostic } from '@codemirror/lint'
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
 import { Compartment, EditorState, type Extension, Transaction } from '@codemirror/state'
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from '@codemirror/view'
-import { tags } from '@lezer/highlight'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { check } from '../json'
+import { colors, look, shadowOf } from './codelook'
 import type { EditorProps, Mark } from './editor'
 
 // Above this length (in characters) a text has no colours and its lines are not wrapped, so that it stays quick.
 const long = 1_000_000
-
-const colors = HighlightStyle.define([
-  { tag: tags.propertyName, color: 'var(--code-name)' },
-  { tag: tags.string, color: 'var(--code-string)' },
-  { tag: tags.number, color: 'var(--code-number)' },
-  { tag: [tags.bool, tags.null, tags.keyword], color: 'var(--code-word)' },
-  { tag: tags.comment, color: 'var(--faint)' },
-  { tag: tags.invalid, color: 'var(--danger)' },
-])
-
-const look = EditorView.theme({
-  '&': { color: 'var(--text)', backgroundColor: 'var(--field)', fontSize: '13px', borderRadius: '8px' },
-  '&.cm-focused': { outline: '2px solid var(--focus)', outlineOffset: '-1px' },
-  '.cm-content': { caretColor: 'var(--text)', fontFamily: 'var(--mono)', padding: '8px 0' },
-  '.cm-scroller': { fontFamily: 'var(--mono)', lineHeight: '1.5' },
-  '.cm-gutters': { backgroundColor: 'transparent', color: 'var(--faint)', border: 'none' },
-  '.cm-activeLine, .cm-activeLineGutter': { backgroundColor: 'var(--hover)' },
-  '.cm-cursor': { borderLeftColor: 'var(--text)' },
-  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--selection)' },
-  '.cm-selectionMatch': { backgroundColor: 'var(--selection)' },
-  '.cm-panels': { backgroundColor: 'var(--raised)', color: 'var(--text)' },
-  '.cm-tooltip': { backgroundColor: 'var(--raised)', color: 'var(--text)', border: '1px solid var(--line)', borderRadius: '6px' },
-  '.cm-foldPlaceholder': { backgroundColor: 'var(--hover)', border: 'none', color: 'var(--faint)' },
-})
 
 /** Shows an Editor. */
 export default function Mirror(p: EditorProps): JSX.Element {
@@ -55,9 +31,7 @@ export default function Mirror(p: EditorProps): JSX.Element {
       clearTimeout(timer)
       timer = setTimeout(() => mark(v, latest.current), v.state.doc.length > long ? 1000 : 200)
     }
-    // In a document CodeMirror makes style elements, which the Content-Security-Policy refuses; in a
-    // shadow root it adopts style sheets.
-    const root = box.current!.shadowRoot ?? box.current!.attachShadow({ mode: 'open' })
+    const root = shadowOf(box.current!)
     const v = new EditorView({
       parent: root,
       root,

@@ -12,7 +12,7 @@ export interface Pages<T> {
   /** give it to a Table */
   onVisible: (from: number, to: number) => void
   error: unknown
-  /** Forgets everything, and loads again what is seen. */
+  /** Loads again what is seen; the old rows stay until then. */
   reload: () => void
 }
 
@@ -26,15 +26,18 @@ export function usePages<T>(load: (skip: number, limit: number, signal: AbortSig
   const [error, setError] = useState<unknown>(undefined)
   const latest = useRef(load)
   latest.current = load
-  const state = useMemo(() => ({ pages: new Map<number, T[]>(), asked: new Map<number, AbortController>(), seen: [0, 0] as [number, number] }), [...deps, turn])
+  const list = useMemo(() => ({ old: new Map<number, T[]>() }), deps)
+  const state = useMemo(() => ({ pages: new Map<number, T[]>(), asked: new Map<number, AbortController>() }), [...deps, turn])
   useEffect(() => {
     setError(undefined)
-    return () => state.asked.forEach((c) => c.abort())
+    return () => {
+      list.old = state.pages
+      state.asked.forEach((c) => c.abort())
+    }
   }, [state])
 
   const onVisible = useMemo(
     () => (from: number, to: number) => {
-      state.seen = [from, to]
       const first = Math.floor(from / pageSize)
       const end = Math.ceil(to / pageSize)
       for (const [n, c] of state.asked) if (n < first || n >= end) c.abort()
@@ -67,7 +70,7 @@ export function usePages<T>(load: (skip: number, limit: number, signal: AbortSig
     [state],
   )
   return {
-    row: (i) => state.pages.get(Math.floor(i / pageSize))?.[i % pageSize],
+    row: (i) => (state.pages.get(Math.floor(i / pageSize)) ?? list.old.get(Math.floor(i / pageSize)))?.[i % pageSize],
     onVisible,
     error,
     reload: () => setTurn((n) => n + 1),

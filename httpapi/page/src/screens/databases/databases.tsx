@@ -1,39 +1,104 @@
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useCallback, useMemo, useRef, useState } from 'preact/hooks'
 import * as api from '../../api'
-import { count, size } from '../../format'
+import { count, rate, size } from '../../format'
 import { useLoad } from '../../load'
+import { Button } from '../../parts/button'
 import { Field } from '../../parts/field'
-import { Empty, Trouble } from '../../parts/notice'
-import { Table } from '../../parts/table'
-import { link } from '../../router'
+import { Empty, Notice, Trouble } from '../../parts/notice'
+import { Waiting } from '../../parts/progress'
+import { Table, type Column } from '../../parts/table'
+import { go, link } from '../../router'
+import { isAdmin } from '../../session'
+import { Create } from './create'
+import { useFigures } from './figures'
+import { useNames, type Line } from './names'
 
-interface Info {
-  doc_count: number
-  sizes: { file: number; active: number }
-}
-
-/** All databases. */
+/** All databases, with counts, sizes and how lively they are. */
 export default function Databases(): JSX.Element {
   const [search, setSearch] = useState('')
-  const names = useLoad((signal) => api.get<string[]>(['_all_dbs'], {}, signal), [])
-  const shown = names.value?.filter((n) => n.includes(search)) ?? []
+  const [making, make] = useState(false)
+  const prefix = useLoad(async (signal) => {
+    if (!isAdmin.value) return 'userdb-'
+    const set = await api.get<{ database_prefix?: string }>(['_node', '_local', '_config', 'couch_peruser'], {}, signal).catch(() => undefined)
+    return set?.database_prefix || 'userdb-'
+  }, [])
   return (
     <>
-      <header><h1>Databases</h1></header>
-      <div class="bar"><Field label="Search" bare type="search" placeholder="Search by name" value={search} onInput={setSearch} /></div>
+      <header>
+        <h1>Databases</h1>
+        {isAdmin.value && <Button kind="primary" onClick={() => make(true)}>New database</Button>}
+      </header>
+      <div class="bar"><Field label="Search databases" bare type="search" placeholder="Search by name" value={search} onInput={setSearch} /></div>
+      {prefix.value === undefined ? <Waiting /> : <List search={search} prefix={prefix.value} />}
+      {making && <Create onClose={() => make(false)} />}
+    </>
+  )
+}
+
+function List({ search, prefix }: { search: string; prefix: string }): JSX.Element {
+  const names = useNames(search, prefix)
+  const figures = useFigures()
+  const lines = useRef<Line[]>([])
+  lines.current = names.lines
+  const more = useRef(names.onVisible)
+  more.current = names.onVisible
+  const onVisible = useCallback((from: number, to: number) => {
+    figures.see(lines.current.slice(from, to).flatMap((l) => (l.kind === 'db' ? [l.name] : [])))
+    more.current(from, to)
+  }, [])
+  const toggle = useRef(names.toggle)
+  toggle.current = names.toggle
+  const columns = useMemo((): Column<Line>[] => {
+    const figure = (l: Line, of: (f: NonNullable<ReturnType<typeof figures.of>>) => JSX.Element | string) => {
+      const f = l.kind === 'db' ? figures.of(l.name) : undefined
+      return f ? of(f) : ''
+    }
+    return [
+      { title: 'Name', cell: (l) => (l.kind === 'fold' ? <button type="button" class="fold" aria-expanded={l.open} onClick={() => toggle.current()}>{l.open ? '▾' : '▸'} Users’ own databases</button> : <Name line={l} partitioned={figures.of(l.name)?.props.partitioned ?? false} />) },
+      { title: 'Documents', align: 'end', width: '8rem', cell: (l) => figure(l, (f) => count(f.doc_count)) },
+      { title: 'Size', align: 'end', width: '7rem', wideOnly: true, cell: (l) => figure(l, (f) => size(f.sizes.file)) },
+      { title: 'Updates', align: 'end', width: '7rem', wideOnly: true, cell: (l) => figure(l, (f) => (f.rate > 0 ? <span class="lively">{rate(f.rate)}</span> : <span class="faint">–</span>)) },
+      { title: 'Settings', align: 'end', width: '3.5rem', bare: true, cell: (l) => (l.kind === 'db' ? <a class="gear" href={link(['db', l.name, 'security'])} tabIndex={-1} aria-label={`Settings of ${l.name}`} title="Settings">⚙</a> : '') },
+    ]
+  }, [])
+  const forbidden = names.error instanceof api.Failure && (names.error.status === 401 || names.error.status === 403)
+  if (forbidden) return <ByName />
+  return (
+    <>
       <Trouble error={names.error} retry={names.reload} />
-      {shown.length === 0 && names.value ? <Empty title="There is no database here" /> : (
-        <Table<string> label="Databases" count={shown.length} row={(i) => shown[i]} rowKey={(n) => n} onOpen={(n) => (location.hash = link(['db', n, 'docs']))} columns={[
-          { title: 'Name', cell: (n) => <a href={link(['db', n, 'docs'])} tabIndex={-1} dir="auto">{n}</a> },
-          { title: 'Documents', align: 'end', width: '8rem', cell: (n) => <DocCount name={n} /> },
-        ]} />
+      {names.lines.length === 0 ? (names.more || names.loading ? <Waiting /> : !names.error && <Empty title={search ? 'No database has this in its name' : 'There is no database yet'} />) : (
+        <Table<Line>
+          label="Databases"
+          columns={columns}
+          count={names.lines.length}
+          row={(i) => names.lines[i]}
+          rowKey={(l) => (l.kind === 'db' ? l.name : '')}
+          onVisible={onVisible}
+          onOpen={(l) => (l.kind === 'db' ? go(['db', l.name, 'docs']) : names.toggle())}
+        />
       )}
     </>
   )
 }
 
-function DocCount({ name }: { name: string }): JSX.Element {
-  const info = useLoad((signal) => api.get<Info>([name], {}, signal), [name])
-  return <span>{info.value ? `${count(info.value.doc_count)}, ${size(info.value.sizes.file)}` : ''}</span>
+function Name({ line, partitioned }: { line: Line & { kind: 'db' }; partitioned: boolean }): JSX.Element {
+  return (
+    <>
+      <a href={link(['db', line.name, 'docs'])} tabIndex={-1} dir="auto">{line.name}</a>
+      {line.user !== undefined && <bdi class="badge">{line.user}</bdi>}
+      {partitioned && <span class="badge">partitioned</span>}
+    </>
+  )
+}
+
+/** For those who may use databases, but not list them. */
+function ByName(): JSX.Element {
+  const [name, set] = useState('')
+  return (
+    <form class="stack" onSubmit={(e) => (e.preventDefault(), name && go(['db', name, 'docs']))}>
+      <Notice>Only administrators of the server see the list of all databases. You can open one by its name.</Notice>
+      <div class="bar"><Field label="Name of the database" value={name} onInput={set} /><Button type="submit" kind="primary" disabled={!name}>Open</Button></div>
+    </form>
+  )
 }

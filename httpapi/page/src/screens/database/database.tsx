@@ -1,0 +1,173 @@
+import type { JSX } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import * as api from '../../api'
+import { count, size } from '../../format'
+import { useAbort, useEvery, useLoad, type Loaded } from '../../load'
+import { Button } from '../../parts/button'
+import { Dialog } from '../../parts/dialog'
+import { Field } from '../../parts/field'
+import { Notice, Trouble } from '../../parts/notice'
+import { Progress, Waiting } from '../../parts/progress'
+import { done, failed } from '../../parts/toast'
+import { go } from '../../router'
+import { isAdmin } from '../../session'
+import type { ScreenProps } from '../../screens'
+import { Security } from './security'
+
+interface Info {
+  doc_count: number
+  doc_del_count: number
+  sizes: { file: number; active: number; external: number }
+  props: { partitioned?: boolean }
+  compact_running: boolean
+}
+
+/** A database as a whole: figures, compaction, who may use it, its limits, its end. */
+export default function Database({ params }: ScreenProps): JSX.Element {
+  const db = params.db!
+  const info = useLoad((signal) => api.get<Info>([db], {}, signal), [db])
+  return (
+    <>
+      <h1 class="unseen">Settings of {db}</h1>
+      <Trouble error={info.error} retry={info.reload} />
+      {!info.value ? info.loading && <Waiting /> : (
+        <div class="settings">
+          <Figures info={info.value} />
+          <Compaction db={db} info={info} />
+          <Security db={db} />
+          <RevsLimit db={db} />
+          {isAdmin.value && <End db={db} />}
+        </div>
+      )}
+    </>
+  )
+}
+
+function Figures({ info }: { info: Info }): JSX.Element {
+  const items: [string, string][] = [
+    ['Documents', count(info.doc_count)],
+    ['Deleted', count(info.doc_del_count)],
+    ['File', size(info.sizes.file)],
+    ['In use', size(info.sizes.active)],
+    ['Uncompressed', size(info.sizes.external)],
+  ]
+  return (
+    <dl class="figures">
+      {items.map(([name, value]) => <div key={name} class="card"><dt>{name}</dt><dd>{value}</dd></div>)}
+      {info.props.partitioned && <div class="card"><dt>Kind</dt><dd>partitioned</dd></div>}
+    </dl>
+  )
+}
+
+interface Task {
+  type: string
+  database?: string
+  progress?: number
+}
+
+function Compaction({ db, info }: { db: string; info: Loaded<Info> }): JSX.Element {
+  const [before, setBefore] = useState<number>() // bytes of the file, while this page waits for the end
+  const [part, setPart] = useState<number>()
+  const signal = useAbort()
+  const running = info.value!.compact_running || before !== undefined
+  const look = async () => {
+    try {
+      if (isAdmin.value) {
+        const tasks = await api.get<Task[]>(['_active_tasks'], {}, signal)
+        const mine = tasks.find((t) => t.type === 'database_compaction' && t.database !== undefined && t.database.includes(db))
+        setPart(mine?.progress === undefined ? undefined : mine.progress / 100)
+      }
+      const now = await api.get<Info>([db], {}, signal)
+      if (!now.compact_running) {
+        if (before !== undefined) done(now.sizes.file < before ? `Compacted: ${size(before - now.sizes.file)} were given back.` : 'Compacted. There was nothing to give back.')
+        setBefore(undefined)
+        setPart(undefined)
+        info.reload()
+      }
+    } catch (e) {
+      if (!api.left(e)) failed(e)
+    }
+  }
+  const busy = useRef(false)
+  useEvery(700, () => {
+    if (!running || busy.current) return
+    busy.current = true
+    void look().finally(() => (busy.current = false))
+  })
+  const start = async () => {
+    try {
+      setBefore(info.value!.sizes.file)
+      await api.send('POST', [db, '_compact'], undefined, { signal })
+    } catch (e) {
+      setBefore(undefined)
+      failed(e)
+    }
+  }
+  return (
+    <section class="card stack">
+      <h2>Compaction</h2>
+      <p class="faint">It removes the bodies of old revisions and gives the room back to the disk. The server does it by itself when it pays; you need not wait for that.</p>
+      {running ? <Progress label={`Compacting ${db}`} part={part} /> : <div><Button onClick={() => void start()}>Compact now</Button></div>}
+    </section>
+  )
+}
+
+function RevsLimit({ db }: { db: string }): JSX.Element {
+  const limit = useLoad((signal) => api.get<number>([db, '_revs_limit'], {}, signal), [db])
+  const [typed, type] = useState('')
+  const [error, setError] = useState<string>()
+  useEffect(() => {
+    if (limit.value !== undefined) type(String(limit.value))
+  }, [limit.value])
+  const save = async () => {
+    if (!/^[1-9]\d*$/.test(typed)) return setError('A number of 1 or more.')
+    try {
+      await api.send('PUT', [db, '_revs_limit'], Number(typed))
+      setError(undefined)
+      done(`The limit is ${typed} now.`)
+      limit.reload()
+    } catch (e) {
+      setError(api.words(e))
+    }
+  }
+  return (
+    <section class="card stack">
+      <h2>Length of histories</h2>
+      <form class="row" onSubmit={(e) => (e.preventDefault(), void save())}>
+        <div class="grow"><Field label="Revisions that a document remembers" type="number" value={typed} onInput={type} error={error ?? (limit.error ? api.words(limit.error) : undefined)} hint="Fewer take less room. Too few make false conflicts with copies that have been away for long." /></div>
+        <Button type="submit" disabled={typed === String(limit.value)}>Save</Button>
+      </form>
+    </section>
+  )
+}
+
+function End({ db }: { db: string }): JSX.Element {
+  const [asking, ask] = useState(false)
+  const [typed, type] = useState('')
+  const [busy, setBusy] = useState(false)
+  const run = async () => {
+    if (typed !== db) return
+    setBusy(true)
+    try {
+      await api.send('DELETE', [db])
+      done(`Deleted the database ${db}.`)
+      go([])
+    } catch (e) {
+      failed(e)
+      setBusy(false)
+    }
+  }
+  return (
+    <section class="card stack">
+      <h2>Delete the database</h2>
+      <p class="faint">All its documents go, at once and for good. Other copies of it stay.</p>
+      <div><Button kind="danger" onClick={() => ask(true)}>Delete this database</Button></div>
+      {asking && (
+        <Dialog title={`Delete ${db}?`} onClose={() => ask(false)} onSubmit={() => void run()} actions={<><Button onClick={() => ask(false)}>Cancel</Button><Button kind="danger" type="submit" busy={busy} disabled={typed !== db}>Delete for good</Button></>}>
+          <Notice kind="warning">There is no way back, unless you have a backup or another copy.</Notice>
+          <Field label="To be sure, type its name" placeholder={db} value={typed} onInput={type} autofocus />
+        </Dialog>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,111 @@
+import type { JSX } from 'preact'
+import { useEffect, useId, useState } from 'preact/hooks'
+import * as api from '../../api'
+import { Obj, parse, print, type Json } from '../../json'
+import { useLoad } from '../../load'
+import { Button } from '../../parts/button'
+import { Notice, Trouble } from '../../parts/notice'
+import { Waiting } from '../../parts/progress'
+import { done } from '../../parts/toast'
+
+const groups = ['admins', 'members'] as const
+const kinds = ['names', 'roles'] as const
+type Lists = Record<(typeof groups)[number], Record<(typeof kinds)[number], string[]>>
+
+const titles = {
+  admins: ['Administrators', 'They change design documents and this security.'],
+  members: ['Members', 'They read and write documents. If there are neither members nor their roles, everybody is one.'],
+} as const
+
+function listsOf(v: Obj): Lists {
+  const texts = (x: Json | undefined): string[] => (Array.isArray(x) ? x.filter((s): s is string => typeof s === 'string') : [])
+  const group = (name: string) => {
+    const g = v.get(name)
+    return { names: texts(g instanceof Obj ? g.get('names') : undefined), roles: texts(g instanceof Obj ? g.get('roles') : undefined) }
+  }
+  return { admins: group('admins'), members: group('members') }
+}
+
+/** Who may use a database. What else stands in the security object stays as it is. */
+export function Security({ db }: { db: string }): JSX.Element {
+  const loaded = useLoad(async (signal) => parse(await api.getText([db, '_security'], {}, signal)) as Obj, [db])
+  const [lists, setLists] = useState<Lists>()
+  const [error, setError] = useState<unknown>()
+  const [busy, setBusy] = useState(false)
+  useEffect(() => {
+    if (loaded.value) setLists(listsOf(loaded.value))
+  }, [loaded.value])
+  if (!lists) return <section class="card stack"><h2>Who may use it</h2>{loaded.error ? <Trouble error={loaded.error} /> : <Waiting />}</section>
+  const was = listsOf(loaded.value!)
+  const changed = JSON.stringify(was) !== JSON.stringify(lists)
+  const open = lists.members.names.length + lists.members.roles.length === 0
+  const save = async () => {
+    setBusy(true)
+    setError(undefined)
+    try {
+      const whole = parse(print(loaded.value!)) as Obj
+      for (const g of groups) {
+        let at = whole.get(g)
+        if (!(at instanceof Obj)) whole.set(g, (at = new Obj()))
+        for (const k of kinds) (at as Obj).set(k, lists[g][k])
+      }
+      await api.send('PUT', [db, '_security'], undefined, { body: print(whole) })
+      done('Saved who may use the database.')
+      loaded.reload()
+    } catch (e) {
+      setError(e)
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <section class="card stack">
+      <h2>Who may use it</h2>
+      {open && <Notice kind="warning">Everybody who reaches the server may read and write this database, even without signing in.</Notice>}
+      <div class="security">
+        {groups.map((g) => (
+          <fieldset key={g}>
+            <legend>{titles[g][0]}</legend>
+            <p class="faint">{titles[g][1]}</p>
+            {kinds.map((k) => <Chips key={k} label={`${titles[g][0]}: ${k === 'names' ? 'users' : 'roles'}`} title={k === 'names' ? 'Users' : 'Roles'} values={lists[g][k]} onChange={(values) => setLists({ ...lists, [g]: { ...lists[g], [k]: values } })} />)}
+          </fieldset>
+        ))}
+      </div>
+      <Trouble error={error} />
+      <div class="row">
+        <Button kind="primary" busy={busy} disabled={!changed} onClick={() => void save()}>Save</Button>
+        {changed && <Button kind="quiet" onClick={() => setLists(was)}>Undo</Button>}
+      </div>
+    </section>
+  )
+}
+
+/** A list of texts: each can be removed, and Enter adds what was typed. */
+function Chips({ label, title, values, onChange }: { label: string; title: string; values: string[]; onChange: (values: string[]) => void }): JSX.Element {
+  const [typed, type] = useState('')
+  const id = useId()
+  const add = () => {
+    const value = typed.trim()
+    type('')
+    if (value && !values.includes(value)) onChange([...values, value])
+  }
+  return (
+    <div class="field">
+      <label for={id}>{title}<span class="unseen"> ({label})</span></label>
+      <div class="chips">
+        {values.map((v) => (
+          <span key={v} class="badge accent">
+            <bdi>{v}</bdi>
+            <button type="button" aria-label={`Remove ${v}`} title={`Remove ${v}`} onClick={() => onChange(values.filter((o) => o !== v))}>✕</button>
+          </span>
+        ))}
+        <input id={id} value={typed} aria-label={label} placeholder="Add …" autocomplete="off" autocapitalize="off" spellcheck={false} onInput={(e) => type(e.currentTarget.value)} onBlur={add} onKeyDown={(e) => {
+          if (e.key === 'Enter') {
+            e.preventDefault()
+            add()
+          } else if (e.key === 'Backspace' && typed === '' && values.length > 0) onChange(values.slice(0, -1))
+        }} />
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,115 @@
+import type { JSX } from 'preact'
+import { useRef, useState } from 'preact/hooks'
+import * as api from '../../api'
+import { size } from '../../format'
+import { useAbort } from '../../load'
+import { Button } from '../../parts/button'
+import { Dialog } from '../../parts/dialog'
+import { Empty } from '../../parts/notice'
+import { Progress } from '../../parts/progress'
+import { done, failed } from '../../parts/toast'
+import { Preview } from './preview'
+import type { Doc, Stub } from './model'
+
+interface Sending {
+  name: string
+  part: number
+}
+
+/** The attachments of a document: seen, added by dropping files, removed. */
+export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc: Doc; readOnly: boolean; onChanged: () => void }): JSX.Element {
+  const [shown, show] = useState<string>()
+  const [over, setOver] = useState(false)
+  const [sending, setSending] = useState<Sending[]>([])
+  const [removing, remove] = useState<Stub>()
+  const picker = useRef<HTMLInputElement>(null)
+  const signal = useAbort()
+  const path = (name: string) => [db, doc.id, ...name.split('/')]
+
+  // One after the other: each makes a revision, and the next one is based on it.
+  const add = async (files: readonly File[]) => {
+    setSending(files.map((f) => ({ name: f.name, part: 0 })))
+    let rev = doc.rev
+    let sent = 0
+    try {
+      for (const [i, file] of files.entries()) {
+        const res = await api.upload<{ rev: string }>('PUT', path(file.name), {
+          query: { rev }, file, type: file.type, signal,
+          progress: (part) => setSending((all) => all.map((s, j) => (j === i ? { ...s, part } : s))),
+        })
+        rev = res.rev
+        sent++
+      }
+      done(sent === 1 ? `Added ${files[0]!.name}.` : `Added ${sent} files.`)
+    } catch (e) {
+      if (!api.left(e)) failed(e instanceof api.Failure && e.status === 409 ? 'Somebody else has changed the document meanwhile. It was loaded again: add the file once more.' : e)
+    }
+    setSending([])
+    onChanged()
+  }
+  const gone = async (s: Stub) => {
+    try {
+      await api.send('DELETE', path(s.name), undefined, { query: { rev: doc.rev } })
+      done(`Removed ${s.name}.`)
+    } catch (e) {
+      failed(e)
+    }
+    remove(undefined)
+    onChanged()
+  }
+  return (
+    <div
+      class={`attachments ${over ? 'over-it' : ''}`}
+      onDragOver={(e) => {
+        if (readOnly) return
+        e.preventDefault()
+        setOver(true)
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(e) => {
+        e.preventDefault()
+        setOver(false)
+        const files = [...(e.dataTransfer?.files ?? [])]
+        if (files.length && !readOnly) void add(files)
+      }}
+    >
+      {sending.map((s) => <Progress key={s.name} label={s.name} part={s.part} />)}
+      {doc.stubs.length === 0 && sending.length === 0 && <Empty title="No attachments" />}
+      <ul>
+        {doc.stubs.map((s) => (
+          <li key={s.name} class="card">
+            <div class="row">
+              <button type="button" class="name" aria-expanded={shown === s.name} onClick={() => show(shown === s.name ? undefined : s.name)}>
+                <span class="sign" aria-hidden="true">{sign(s.type)}</span>
+                <bdi class="cut">{s.name}</bdi>
+              </button>
+              <span class="faint wide-only">{s.type}</span>
+              <span class="faint number">{size(s.length)}</span>
+              <a class="button quiet" href={api.url(path(s.name), { rev: doc.rev })} download={s.name.split('/').at(-1)} aria-label={`Download ${s.name}`} title="Download">↓</a>
+              {!readOnly && <Button kind="quiet" label={`Remove ${s.name}`} onClick={() => remove(s)}>✕</Button>}
+            </div>
+            {shown === s.name && <Preview stub={s} path={path(s.name)} rev={doc.rev} />}
+          </li>
+        ))}
+      </ul>
+      {!readOnly && (
+        <div class="drop">
+          <p>Drop files here, or</p>
+          <Button onClick={() => picker.current!.click()} disabled={sending.length > 0}>Choose files</Button>
+          <input ref={picker} type="file" multiple hidden aria-label="Files to attach" onChange={(e) => {
+            const files = [...(e.currentTarget.files ?? [])]
+            e.currentTarget.value = ''
+            if (files.length) void add(files)
+          }} />
+        </div>
+      )}
+      {removing && (
+        <Dialog title="Remove this attachment?" onClose={() => remove(undefined)} onSubmit={() => void gone(removing)} actions={<><Button onClick={() => remove(undefined)}>Cancel</Button><Button kind="danger" type="submit">Remove</Button></>}>
+          <p><bdi>{removing.name}</bdi> will not be in the next revision.</p>
+        </Dialog>
+      )}
+    </div>
+  )
+}
+
+const sign = (type: string): string => (/^image\//.test(type) ? '🖼' : /^audio\//.test(type) ? '♪' : /^video\//.test(type) ? '▶' : /pdf/.test(type) ? '📕' : '📄')

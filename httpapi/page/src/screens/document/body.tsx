@@ -1,0 +1,114 @@
+import type { JSX } from 'preact'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import * as api from '../../api'
+import { check } from '../../json'
+import { Button } from '../../parts/button'
+import { Editor, type Mark } from '../../parts/editor'
+import { Notice } from '../../parts/notice'
+import { done } from '../../parts/toast'
+import { guard } from '../../router'
+import { blame } from './blame'
+import { Collision } from './collision'
+import { load, save, type Doc } from './model'
+
+/** The editor of a document's content. */
+export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; readOnly: boolean; onSaved: () => void }): JSX.Element {
+  const [from, setFrom] = useState(doc) // what the text was made from
+  const [shown, setShown] = useState(doc.text) // what the editor is given
+  const text = useRef(doc.text)
+  const [changed, setChanged] = useState(doc.rev === undefined)
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<string>()
+  const [marks, setMarks] = useState<Mark[]>([])
+  const [theirs, setTheirs] = useState<Doc>()
+
+  // The same document, loaded again: the visitor's changes stay.
+  useEffect(() => {
+    if (doc === from || changed) return
+    setFrom(doc)
+    if (doc.text !== text.current) {
+      text.current = doc.text
+      setShown(doc.text)
+    }
+  }, [doc])
+  useEffect(() => {
+    if (!changed || readOnly || text.current === from.text) return
+    return guard('Your changes to this document are not saved.')
+  }, [changed])
+
+  const run = async (over: Doc = from, body: string = text.current) => {
+    if (readOnly || busy) return
+    const wrong = check(body)
+    if (wrong) {
+      const { line, column } = wrong.place(body)
+      return setError(`Line ${line}, column ${column}: ${wrong.message}.`)
+    }
+    if (!body.trimStart().startsWith('{')) return setError('A document is an object: it begins with { and ends with }.')
+    setBusy(true)
+    setError(undefined)
+    setMarks([])
+    try {
+      const rev = await save(db, over, body)
+      setTheirs(undefined)
+      setFrom({ ...over, rev, text: body })
+      if (body !== text.current) setShown(body)
+      text.current = body
+      setChanged(false)
+      done('Saved.')
+      onSaved()
+    } catch (e) {
+      if (e instanceof api.Failure && e.status === 409) await collide()
+      else {
+        setError(api.words(e))
+        setMarks(blame(body, e))
+      }
+    } finally {
+      setBusy(false)
+    }
+  }
+
+  // Somebody else saved it meanwhile.
+  const collide = async () => {
+    try {
+      setTheirs(await load(db, doc.id, undefined))
+    } catch (e) {
+      if (e instanceof api.Failure && e.status === 404) setTheirs({ ...from, rev: undefined, text: '{}', attachments: undefined, deleted: true })
+      else setError(api.words(e))
+    }
+  }
+  const state = useMemo(() => ({ base: from.rev === undefined ? undefined : from.text }), [from])
+
+  return (
+    <div class="doc-body">
+      {!readOnly && (
+        <div class="row">
+          <Button kind="primary" busy={busy} disabled={!changed} onClick={() => void run()} title="Save (Ctrl+S)">Save</Button>
+          {changed && from.rev !== undefined && (
+            <Button kind="quiet" onClick={() => {
+              text.current = from.text
+              setShown((s) => (s === from.text ? from.text + ' ' : from.text))
+              setChanged(false)
+              setError(undefined)
+              setMarks([])
+            }}>Undo all changes</Button>
+          )}
+          <span class="faint" aria-live="polite">{changed ? 'Not saved' : ''}</span>
+        </div>
+      )}
+      {error !== undefined && <Notice kind="error">{error}</Notice>}
+      <Editor label="Content of the document" mode="json" value={shown} readOnly={readOnly} marks={marks} height="100%" onSave={() => void run()} onChange={(t) => {
+        text.current = t
+        setChanged(t !== from.text)
+        if (marks.length) setMarks([])
+      }} />
+      {theirs && <Collision base={state.base} mine={text.current} theirs={theirs} busy={busy} onClose={() => setTheirs(undefined)} onSave={(t) => void run({ ...theirs, id: doc.id }, t)} onTheirs={() => {
+        setFrom(theirs)
+        text.current = theirs.text
+        setShown(theirs.text)
+        setChanged(false)
+        setTheirs(undefined)
+        onSaved()
+      }} />}
+    </div>
+  )
+}
