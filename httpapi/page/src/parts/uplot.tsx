@@ -23,10 +23,12 @@ export default function Drawn({ label, times, lines, height = 160, format = Stri
         width: b.clientWidth || 100,
         height,
         cursor: { show: !small, y: false },
+        // While nobody points at a moment, the legend has the newest figures.
+        hooks: { setCursor: [(u) => u.cursor.idx == null && u.setLegend({ idx: u.data[0].length - 1 })], ready: [(u) => u.setLegend({ idx: u.data[0].length - 1 })] },
         legend: { show: !small },
         ...(small ? { padding: [2, 0, 2, 0] as uPlot.Padding } : {}),
         scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.05 : 1] } },
-        axes: small ? [{ show: false }, { show: false }] : [{ ...axis, space: 70, values: (_u, at) => at.map((t, i) => clock(t, (at[i + 1] ?? t + 60) - t < 60)) }, { ...axis, size: 70, values: (_u, v) => v.map(format) }],
+        axes: small ? [{ show: false }, { show: false }] : [{ ...axis, space: 70, values: (_u, at) => at.map((t) => clock(t, (at[1] ?? t + 60) - at[0]! < 60)) }, { ...axis, size: 70, values: (_u, v) => v.map(format) }],
         series: [
           { value: (_u, v) => (v === null ? '' : clock(v, true)) },
           ...lines.map((l, i) => ({
@@ -34,6 +36,7 @@ export default function Drawn({ label, times, lines, height = 160, format = Stri
             stroke: color(l.color ?? palette[i % palette.length]!),
             width: small ? 1.5 : 2,
             points: { show: false },
+            spanGaps: true, // nothing happened in between, or nobody looked
             value: (_u: uPlot, v: number | null) => (v === null ? '–' : format(v)),
           })),
         ],
@@ -42,10 +45,6 @@ export default function Drawn({ label, times, lines, height = 160, format = Stri
       b,
     )
     plot.current = u
-    // While nobody points at a moment, the legend has the newest figures.
-    const newest = () => u.setLegend({ idx: u.data[0].length - 1 })
-    u.over.addEventListener('mouseleave', newest)
-    newest()
     const o = new ResizeObserver(() => u.setSize({ width: b.clientWidth, height }))
     o.observe(b)
     return () => {
