@@ -44,6 +44,30 @@ func TestDamagedBackupIsPassedBy(t *testing.T) {
 	w.must(err)
 }
 
+// An object that several backups name is told of once.
+func TestDamagedObjectCountsOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	w.must(w.s.Create(t.Context(), "db"))
+	dir := t.TempDir()
+	repo := create(t, repository.NewFolder(dir), repository.Keys{})
+	w.put("db", "a", `{"n":1}`)
+	first := w.backup(repo)
+	w.put("db", "b", `{"n":1}`)
+	w.backup(repo)
+	shared := filepath.Join(dir, first.Chains[0].Segments[0].Name)
+	b, err := os.ReadFile(shared)
+	w.must(err)
+	b[len(b)/2] ^= 1
+	w.must(os.Chmod(shared, 0o600))
+	w.must(os.WriteFile(shared, b, 0o600))
+	var problems []string
+	v, err := repo.Verify(t.Context(), nil, func(problem string) { problems = append(problems, problem) }, nil)
+	w.must(err)
+	if len(problems) != 1 || v.Problems != 1 || v.Backups != 2 || v.Objects != 4 {
+		t.Errorf("%+v: %q", v, problems)
+	}
+}
+
 // full has no room for packs: the first object is a lock, then comes a segment before each pack.
 type full struct {
 	repository.Storage

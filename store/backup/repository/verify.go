@@ -45,7 +45,7 @@ func (r *Repository) Verify(ctx context.Context, ids []string, report func(probl
 		}
 		all = some
 	}
-	f := &verifier{repo: r, report: report, progress: progress, seen: map[string]bool{}, v: Verified{Deep: r.CanRead()}}
+	f := &verifier{repo: r, report: report, progress: progress, seen: map[string]bool{}, bad: map[string]bool{}, v: Verified{Deep: r.CanRead()}}
 	for i := len(all) - 1; i >= 0; i-- { // the newest has the longest chains
 		if err := f.backup(ctx, all[i]); err != nil {
 			return f.v, err
@@ -59,6 +59,7 @@ type verifier struct {
 	report   func(string)
 	progress func(Verified)
 	seen     map[string]bool // objects
+	bad      map[string]bool // those of them that cannot be trusted
 	chains   [][]Part        // that were read in depth
 	v        Verified
 }
@@ -94,7 +95,6 @@ func (f *verifier) backup(ctx context.Context, l listed) error {
 	f.v.Backups++
 	f.v.Objects++
 	f.v.Bytes += l.Size
-	before := f.v.Problems
 	for p := range b.parts() {
 		if f.seen[p.Name] {
 			continue
@@ -102,15 +102,22 @@ func (f *verifier) backup(ctx context.Context, l listed) error {
 		f.seen[p.Name] = true
 		f.v.Objects++
 		f.v.Bytes += p.Size
-		if err := f.note("backup "+l.id, f.repo.verify(ctx, p)); err != nil {
+		err := f.repo.verify(ctx, p)
+		f.bad[p.Name] = err != nil
+		if err := f.note("backup "+l.id, err); err != nil {
 			return err
 		}
 		f.show()
 	}
-	if !f.v.Deep || f.v.Problems > before { // what is in it cannot be trusted anyway
-		return nil
-	}
 	for i := range b.Chains {
+		trusted := f.v.Deep
+		b.Chains[i].each(func(p Part) bool {
+			trusted = trusted && !f.bad[p.Name]
+			return trusted
+		})
+		if !trusted {
+			continue
+		}
 		if err := f.note(b.Databases[i].Name, f.chain(ctx, &b.Chains[i], b.Databases[i].Name)); err != nil {
 			return err
 		}
