@@ -54,7 +54,7 @@ With --data the databases go into a folder that no server has open.` + targetHel
 	cmd.Flags().StringVar(&q.as, "as", "", "with --db: under another name")
 	cmd.Flags().StringArrayVar(&q.docs, "doc", nil, "with --db: restore this document only; may be repeated")
 	cmd.Flags().BoolVar(&q.replace, "replace", false, "replace databases, or documents, that are there")
-	cmd.Flags().BoolVar(&q.dry, "dry-run", false, "change nothing: read all that is needed, and say what would be done")
+	cmd.Flags().BoolVar(&q.dry, "dry-run", false, "do everything, but change nothing in the end, and say what would be there")
 	cmd.Flags().BoolVar(&q.settings, "settings", false, "also set the server's settings and administrators as they were, except for addresses, certificates and its uuid")
 	cmd.Flags().BoolVar(&q.forget, "forget-clients", false, "then give the server another uuid, so that every client compares anew")
 	return cmd

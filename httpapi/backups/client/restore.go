@@ -45,6 +45,9 @@ func (s *Server) Restore(ctx context.Context, database string, streams io.Reader
 	if opt.Replace {
 		m.query.Set("replace", "true")
 	}
+	if opt.DryRun {
+		m.query.Set("dry_run", "true")
+	}
 	if s.near {
 		return s.put(ctx, m)
 	}

@@ -1,8 +1,10 @@
 package repository_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -301,6 +303,9 @@ func TestRestoreBesideWhatIsThere(t *testing.T) {
 	}
 	w.must(repo.Restore(t.Context(), sink, b, repository.Restoring{Database: "db", As: "was"}))
 	w.must(repo.Restore(t.Context(), sink, b, repository.Restoring{Dry: true, Replace: true}))
+	if err := repo.Restore(t.Context(), refusingSink{}, b, repository.Restoring{Dry: true}); !errors.Is(err, errNotTaken) {
+		t.Errorf("the dry run of a restore that is refused in the end: %v", err)
+	}
 	if now, was := read("db"), read("was"); !strings.Contains(now, "new") || !strings.Contains(was, "old") {
 		t.Errorf("now %s, was %s", now, was)
 	}
@@ -311,4 +316,18 @@ func TestRestoreBesideWhatIsThere(t *testing.T) {
 	if err := repo.Restore(t.Context(), sink, b, repository.Restoring{Database: "none"}); !errors.Is(err, repository.ErrNoDB) {
 		t.Errorf("a database that it does not have: %v", err)
 	}
+}
+
+// refusingSink takes all that comes, and refuses it in the end.
+type refusingSink struct{}
+
+var errNotTaken = errors.New("not taken")
+
+func (refusingSink) There(context.Context, string) (int64, error) { return -1, nil }
+
+func (refusingSink) Restore(_ context.Context, _ string, streams io.Reader, opt backup.RestoreOptions) error {
+	if _, err := io.Copy(io.Discard, streams); err != nil || !opt.DryRun {
+		return err
+	}
+	return errNotTaken
 }

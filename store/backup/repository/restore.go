@@ -18,8 +18,8 @@ type Sink interface {
 	// There tells of a database how many documents it has, apart from design documents; -1: there
 	// is none.
 	There(ctx context.Context, database string) (documents int64, err error)
-	// Restore makes a database of streams, as package backup does. Of the options it heeds Replace. If
-	// it fails, nothing has changed.
+	// Restore makes a database of streams, as package backup does. Of the options it heeds Replace and
+	// DryRun. If it fails, nothing has changed.
 	Restore(ctx context.Context, database string, streams io.Reader, opt backup.RestoreOptions) error
 }
 
@@ -28,7 +28,7 @@ type Restoring struct {
 	Database string // "": all
 	As       string // another name for it
 	Replace  bool   // databases that are there
-	Dry      bool   // only look whether it would work, and read all that is needed
+	Dry      bool   // do everything, but change nothing in the end
 	Progress func(Progress)
 	// Done is called for each database that was restored; nil: nobody wants to know.
 	Done func(name string, from *Chain)
@@ -149,9 +149,6 @@ type restoring struct {
 
 // restore restores the database that now names.
 func (o *restoring) restore(ctx context.Context, c *Chain, replace bool) error {
-	if o.q.Dry {
-		return o.compose(ctx, c, io.Discard)
-	}
 	out, in := io.Pipe()
 	composed := make(chan error, 1)
 	go func() {
@@ -161,7 +158,7 @@ func (o *restoring) restore(ctx context.Context, c *Chain, replace bool) error {
 		in.CloseWithError(err)
 		composed <- err
 	}()
-	err := o.sink.Restore(ctx, o.now.Database, out, backup.RestoreOptions{Replace: replace})
+	err := o.sink.Restore(ctx, o.now.Database, out, backup.RestoreOptions{Replace: replace, DryRun: o.q.Dry})
 	out.CloseWithError(errors.New("the target has already answered"))
 	if composing := <-composed; composing != nil && !errors.Is(composing, io.ErrClosedPipe) {
 		if broken(composing) || err == nil {
