@@ -98,6 +98,7 @@ type maker struct {
 	repo   *Repository
 	src    backup.Source
 	server string
+	number uint64 // of the backup
 	began  time.Time
 	noted  time.Time // when the run was last written down
 
@@ -128,7 +129,11 @@ func (k *maker) recall(ctx context.Context) error {
 	ids := map[string]bool{}
 	for _, l := range all {
 		ids[l.id] = true
+		if l.server == k.server[:8] {
+			k.number = max(k.number, l.number)
+		}
 	}
+	k.number++
 	if k.Replaces != nil {
 		for _, l := range slices.Concat(older, all) { // else an older edition would be the backup again
 			if l.id == k.Replaces.ID {
@@ -329,7 +334,7 @@ func (k *maker) make(ctx context.Context) (*Backup, error) {
 		}
 	}
 	b.Stored = k.stored + k.packer.stored
-	b.Time = time.Now().UTC()
+	b.Time, b.Number = time.Now().UTC(), k.number
 	if err := context.Cause(ctx); err != nil { // the lock may be lost, and prune at work
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following)
 			m.Changed = nil
 			looked = time.Now()
 		}
-		if last.Time.Sub(base.Time) >= f.Every { // last stays
+		if last.Time.Sub(base.Time) >= f.Every || last.Time.Before(base.Time) { // last stays
 			base, m.Base = last, last
 			clear(changed)
 			for _, name := range names {

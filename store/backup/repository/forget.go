@@ -111,17 +111,22 @@ func (r *Repository) ruledOut(ctx context.Context, all []listed, f Forgetting) (
 	}
 	for _, groups := range servers {
 		for of, group := range groups {
+			here := map[string]bool{}
+			for _, l := range group {
+				here[l.Name] = true
+			}
 			compared := group
 			if of != "" {
 				compared = slices.Concat(group, groups[""])
 			}
+			slices.SortFunc(compared, func(a, b listed) int { return a.after(&b) })
 			times := make([]time.Time, len(compared))
 			for i, l := range compared {
 				times[i] = l.time
 			}
 			for _, i := range f.Keep.forgets(times, f.Zone) {
-				if i < len(group) {
-					chosen = append(chosen, group[i])
+				if here[compared[i].Name] {
+					chosen = append(chosen, compared[i])
 				}
 			}
 		}

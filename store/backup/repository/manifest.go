@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ type Outline struct {
 	Server  string    `json:"server"` // a hash of its uuid
 	Began   time.Time `json:"began"`
 	Time    time.Time `json:"time"`              // when it ended: nothing in it is newer
+	Number  uint64    `json:"number"`            // one more than that of the server's backup before: clocks may be set back
 	Edition int       `json:"edition"`           // how often prune wrote it again, with other segments
 	Stored  int64     `json:"stored"`            // bytes that its run brought to the storage
 	Partial bool      `json:"partial,omitempty"` // it was asked for some databases only
@@ -145,9 +147,9 @@ const backups = "backups/"
 // stamp is the form of times in names, which sorts.
 const stamp = "20060102T150405.000Z"
 
-// backupName is the name of a backup: backups/TIME-SERVER-ID-EDITION-SHA256.
+// backupName is the name of a backup: backups/TIME-SERVER-ID-EDITION.NUMBER-SHA256.
 func (o *Outline) backupName(sum string) string {
-	return fmt.Sprintf("%s%s-%s-%s-%d-%s", backups, o.Time.UTC().Format(stamp), o.Server[:8], o.ID, o.Edition, sum)
+	return fmt.Sprintf("%s%s-%s-%s-%d.%d-%s", backups, o.Time.UTC().Format(stamp), o.Server[:8], o.ID, o.Edition, o.Number, sum)
 }
 
 // listed is what the name of a backup tells.
@@ -157,6 +159,12 @@ type listed struct {
 	server  string // the beginning of its hash
 	id      string
 	edition int
+	number  uint64 // 0: it was made before backups had numbers
+}
+
+// after tells which of two backups of a server is the newer one.
+func (l *listed) after(o *listed) int {
+	return cmp.Or(cmp.Compare(l.number, o.number), l.time.Compare(o.time), cmp.Compare(l.id, o.id))
 }
 
 func parseBackupName(e Entry) (l listed, ok bool) {
@@ -169,12 +177,16 @@ func parseBackupName(e Entry) (l listed, ok bool) {
 	if l.time, err = time.Parse(stamp, p[0]); err != nil {
 		return l, false
 	}
-	_, err = fmt.Sscanf(p[3], "%d", &l.edition)
+	edition, number, numbered := strings.Cut(p[3], ".")
+	if l.edition, err = strconv.Atoi(edition); err == nil && numbered {
+		l.number, err = strconv.ParseUint(number, 10, 64)
+	}
 	return l, err == nil
 }
 
-// listBackups lists the backups, the oldest first. Of two editions of one the newer one counts; older
-// has what the older ones are.
+// listBackups lists the backups, the oldest first: those of a server in the order in which they were
+// made, whatever its clock said, and those of several servers by their times. Of two editions of one
+// the newer one counts; older has what the older ones are.
 func (r *Repository) listBackups(ctx context.Context) (all, older []listed, err error) {
 	err = r.storage.List(ctx, backups, func(e Entry) error {
 		if l, ok := parseBackupName(e); ok {
@@ -191,6 +203,20 @@ func (r *Repository) listBackups(ctx context.Context) (all, older []listed, err 
 			older = append(older, l)
 		} else {
 			newest = append(newest, l)
+		}
+	}
+	places := map[string][]int{}
+	for i, l := range newest {
+		places[l.server] = append(places[l.server], i)
+	}
+	for _, of := range places {
+		made := make([]listed, len(of))
+		for n, i := range of {
+			made[n] = newest[i]
+		}
+		slices.SortFunc(made, func(a, b listed) int { return a.after(&b) })
+		for n, i := range of {
+			newest[i] = made[n]
 		}
 	}
 	return newest, older, err

@@ -34,20 +34,17 @@ func (k Keep) Check() error {
 }
 
 // forgets returns the places of the backups that do not stay. The times are those of the backups of
-// one server. Hours, days and weeks are those of loc. The newest backup always stays.
+// one server, in the order in which they were made. Hours, days and weeks are those of loc. The newest
+// backup always stays.
 func (k Keep) forgets(times []time.Time, loc *time.Location) (places []int) {
-	if k.IsZero() {
+	if k.IsZero() || len(times) == 0 {
 		return nil
 	}
-	order := make([]int, len(times))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return times[b].Compare(times[a]) })
+	newest := times[len(times)-1]
 	rules := []struct {
 		left   int
 		bucket func(time.Time) string
-		last   string
+		seen   map[string]bool
 	}{
 		{left: k.Last, bucket: nil},
 		{left: k.Hourly, bucket: func(t time.Time) string { return t.Format("2006-01-02 15 -0700") }},
@@ -56,18 +53,21 @@ func (k Keep) forgets(times []time.Time, loc *time.Location) (places []int) {
 		{left: k.Monthly, bucket: func(t time.Time) string { return t.Format("2006-01") }},
 		{left: k.Yearly, bucket: func(t time.Time) string { return t.Format("2006") }},
 	}
-	for rank, place := range order {
-		at := times[place].In(loc)
-		stays := rank == 0 || k.Within > 0 && times[order[0]].Sub(at) <= k.Within
+	for i := range rules {
+		rules[i].seen = map[string]bool{}
+	}
+	for place, at := range slices.Backward(times) {
+		at = at.In(loc)
+		stays := place == len(times)-1 || k.Within > 0 && newest.Sub(at) <= k.Within
 		for i := range rules {
 			rule := &rules[i]
-			bucket := strconv.Itoa(rank)
+			bucket := strconv.Itoa(place)
 			if rule.bucket != nil {
 				bucket = rule.bucket(at)
 			}
-			if rule.left > 0 && bucket != rule.last {
+			if rule.left > 0 && !rule.seen[bucket] {
 				rule.left--
-				rule.last = bucket
+				rule.seen[bucket] = true
 				stays = true
 			}
 		}

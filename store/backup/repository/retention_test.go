@@ -55,7 +55,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// Forgetting often comes to the same as forgetting once, and the newest backup stays.
+// Forgetting often comes to the same as forgetting once, and the newest backup stays, whatever clocks said.
 func TestKeepIsSteady(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base := time.Date(2025, 3, 28, 0, 0, 0, 0, time.UTC)
@@ -74,8 +74,7 @@ func TestKeepIsSteady(t *testing.T) {
 				left = append(left, at)
 			}
 		}
-		newest := slices.MaxFunc(times, time.Time.Compare)
-		if !slices.ContainsFunc(left, newest.Equal) {
+		if slices.Contains(gone, len(times)-1) {
 			t.Fatalf("%+v forgets the newest", keep)
 		}
 		if again := keep.forgets(left, zone); len(again) > 0 {

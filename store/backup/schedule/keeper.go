@@ -221,13 +221,17 @@ func (k *Keeper) wait(ctx context.Context, at time.Time, planned bool) bool {
 	}
 }
 
-// newest is the time of the newest backup of this server, zero if there is none or nobody can say.
+// newest is the time of the newest backup of this server, zero if there is none or nobody can say. One
+// from the future was made by a clock that was wrong.
 func (k *Keeper) newest(ctx context.Context, s Setup) time.Time {
 	repo, err := s.Open(ctx)
 	if err != nil {
 		return time.Time{}
 	}
 	at, _ := repo.Newest(ctx, k.opt.Server())
+	if at.After(k.opt.Now()) {
+		return time.Time{}
+	}
 	return at.Local()
 }
 

@@ -1,0 +1,38 @@
+package schedule
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/backup"
+	"github.com/tododb/tododb/store/backup/repository"
+	"github.com/tododb/tododb/store/storetest"
+)
+
+// A backup from the future, by a clock that was wrong, does not keep the next one away.
+func TestBackupFromTheFuture(t *testing.T) {
+	t.Parallel()
+	repo, err := repository.Create(t.Context(), repository.NewFolder(t.TempDir()), repository.Keys{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := backup.Local{Store: storetest.Open(t, store.Options{})}
+	if _, err := repo.Make(t.Context(), source, repository.Making{Server: "a server"}); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := Parse("1h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	setup := Setup{Target: "somewhere", Plan: plan, Open: func(context.Context) (*repository.Repository, error) { return repo, nil }}
+	for ahead, want := range map[time.Duration]time.Duration{time.Minute: 59 * time.Minute, -24 * time.Hour: 0} {
+		now := time.Now().Add(ahead)
+		k := New(Options{Server: func() string { return "a server" }, Now: func() time.Time { return now }})
+		at, planned := k.next(setup, k.newest(t.Context(), setup), time.Time{})
+		if wait := at.Sub(now); !planned || (wait-want).Abs() > 30*time.Second {
+			t.Errorf("with a clock that is %v ahead of the backup the next one is in %v, want %v", ahead, wait, want)
+		}
+	}
+}
