@@ -61,7 +61,7 @@ run: build
 # Packages run side by side: the tests of the real program wait more than they work. Without what
 # debuggers need, the programs of the tests are linked in two thirds of the time.
 test: build bin/pebble chromium $(POUCHDB)/node_modules
-	$(GO) test -short -count=1 -timeout 20m -ldflags=-w ./...
+	$(GO) test -short -count=1 -timeout 60m -ldflags=-w ./...
 
 long: build bin/pebble chromium $(POUCHDB)/node_modules
 	$(GO) test -count=1 -timeout 60m ./...
@@ -77,7 +77,7 @@ $(POUCHDB)/node_modules: $(POUCHDB)/package-lock.json
 	@touch $@
 
 race:
-	$(GO) test -race -short ./...
+	$(GO) test -race -short -timeout 60m ./...
 
 # Each fuzz target gets a short turn; go runs one target at a time.
 fuzz:

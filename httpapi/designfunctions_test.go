@@ -219,7 +219,7 @@ func TestNoFunctionHarmsTheServer(t *testing.T) {
 					t.Errorf("another database: %d %s", w.Code, w.Body)
 				}
 			}
-			if took := time.Since(began); took > 10*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("others waited for %v", took)
 			}
 			running.Wait()

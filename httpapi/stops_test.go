@@ -107,7 +107,7 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 			if json.Valid([]byte(answer)) {
 				t.Errorf("the answer was whole, %d bytes: the test shows nothing, or the work went on", len(answer))
 			}
-			if after > 3*time.Second {
+			if after > 20*time.Second { // to the end it takes minutes, or the answer is whole
 				t.Errorf("the server was at work for %v after the client had gone", after)
 			}
 		})

@@ -174,4 +174,4 @@ func bombKind(name string, design func(body string) any, method, path string) fu
 // lateBy is how much later than its limit a call may be answered: a worker starts first, and
 // this machine has other things to do. If it is so busy that a call hardly gets a processor, the
 // limit is four times as long.
-const lateBy = 4 * time.Second
+const lateBy = 15 * time.Second

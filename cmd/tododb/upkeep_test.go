@@ -106,7 +106,7 @@ func TestUpkeep(t *testing.T) {
 	}
 	server.do(200, "PUT", "/_node/_local/_config/smoosh/enable", `"true"`)
 	server.do(201, "PUT", "/db/other", "{}")
-	within(t, 30*time.Second, func() bool { return fileSize(t, data) < before/3 })
+	within(t, 2*time.Minute, func() bool { return fileSize(t, data) < before/3 })
 	metrics := (server.do(200, "GET", "/_node/_local/_prometheus", ""))
 	for _, want := range []string{"tododb_smoosh_compactions_total", "tododb_smoosh_failures_total 0", "tododb_disk_free_bytes"} {
 		if !strings.Contains(metrics, want) {
@@ -115,7 +115,7 @@ func TestUpkeep(t *testing.T) {
 	}
 	const idle = `{"starting":0,"waiting":{"size":0,"min":0,"max":0},"active":0}`
 	status := ""
-	within(t, 30*time.Second, func() bool { // the small databases come after the large one
+	within(t, 2*time.Minute, func() bool { // the small databases come after the large one
 		status = server.do(200, "GET", "/_node/_local/_smoosh/status", "")
 		return strings.Contains(status, `"ratio_dbs":`+idle)
 	})
@@ -220,7 +220,7 @@ func TestDiskMonitor(t *testing.T) {
 		t.Errorf("it was brought up to date: %s", rows)
 	}
 	set("background_view_indexing_threshold", "100")
-	within(t, 30*time.Second, func() bool {
+	within(t, 2*time.Minute, func() bool {
 		return !strings.Contains((server.do(200, "GET", "/db/_design/d/_view/v?update=false", "")), `"id":"a"`)
 	})
 	set("interactive_view_indexing_threshold", "100")

@@ -169,25 +169,47 @@ func TestMatchStops(t *testing.T) {
 	}
 }
 
+// growsEvenly fails a test if work takes far longer on much at once than on the same in sixteen
+// parts. With the square it would be sixteen times as long. Both take about as long, so that a busy
+// machine interrupts both, and each is measured several times.
+func growsEvenly(t *testing.T, work func(n int) time.Duration) {
+	t.Helper()
+	const n = 3000
+	parts, whole := time.Hour, time.Hour
+	for range 4 {
+		var sum time.Duration
+		for range 16 {
+			sum += work(n)
+		}
+		parts, whole = min(parts, sum), min(whole, work(16*n))
+	}
+	t.Logf("in parts %v, at once %v", parts, whole)
+	if whole > 6*parts {
+		t.Errorf("%d take %v, in parts %v", 16*n, whole, parts)
+	}
+}
+
 // Many fields of a document with many members are found in one look at it.
 func TestManyFields(t *testing.T) {
-	var names, body []string
-	for i := range 50_000 {
-		names = append(names, fmt.Sprintf(`"m%d.a"`, i), fmt.Sprintf(`"none%d"`, i))
-		body = append(body, fmt.Sprintf(`"m%d":{"a":%d}`, i, i))
-	}
-	f, err := CompileFields([]byte("[" + strings.Join(names, ",") + "]"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := "{" + strings.Join(body, ",") + "}"
-	began := time.Now()
-	if got := string(f.Append(nil, &store.Document{ID: "a", Body: []byte(all)})); got != all {
-		t.Errorf("%d bytes, want %d", len(got), len(all))
-	}
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("it took %v", took)
-	}
+	growsEvenly(t, func(n int) time.Duration {
+		var names, body []string
+		for i := range n {
+			names = append(names, fmt.Sprintf(`"m%d.a"`, i), fmt.Sprintf(`"none%d"`, i))
+			body = append(body, fmt.Sprintf(`"m%d":{"a":%d}`, i, i))
+		}
+		f, err := CompileFields([]byte("[" + strings.Join(names, ",") + "]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := "{" + strings.Join(body, ",") + "}"
+		began := time.Now()
+		got := string(f.Append(nil, &store.Document{ID: "a", Body: []byte(all)}))
+		took := time.Since(began)
+		if got != all {
+			t.Errorf("%d bytes, want %d", len(got), len(all))
+		}
+		return took
+	})
 	if _, err := CompileFields([]byte("[" + strings.Repeat(`"a",`, maxFields) + `"a"]`)); word(err) != "invalid_fields" {
 		t.Errorf("too many: %v", err)
 	}
@@ -266,7 +288,7 @@ func TestManyInequalities(t *testing.T) {
 	n := mustCompile(t, `{"$nor":`+strings.TrimSuffix(strings.TrimPrefix(branches(100_000, `{"_id":"d%d"}`), `{"$or":`), "}")+`}`)
 	began := time.Now()
 	s := n.norm.spansOf("_id", ids{})
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > 30*time.Second { // a fifth of a second on a busy machine
 		t.Errorf("it took %v", took)
 	}
 	for _, id := range []string{"a", "x", "d"} { // these match: they must be in

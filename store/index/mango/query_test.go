@@ -403,7 +403,7 @@ func TestSlowPattern(t *testing.T) {
 	if e, ok := errors.AsType[*Error](err); !ok || e.Word != "regex_too_slow" {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(began); took > 30*time.Second {
+	if took := time.Since(began); took > 2*time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

@@ -90,13 +90,12 @@ func TestHostileFunctions(t *testing.T) {
 		timeout = time.Second
 	}
 	// A machine that is busy gives a call up to four times its time; ending its process
-	// takes a moment.
-	limit := 4*timeout + 3*time.Second
+	// takes a moment, and so does to have the processor again.
+	limit := 4*timeout + 10*time.Second
 	p := newPool(t, worker.Options{Timeout: timeout, Memory: 128 << 20})
 
 	neighbour := p.Functions("neighbour", []byte(`{"validate_doc_update":"function(n){if(!n.type)throw({forbidden:'type'})}"}`))
-	var slowest time.Duration
-	var asked int
+	var waits []time.Duration
 	ctx, stop := context.WithCancel(t.Context())
 	var beside sync.WaitGroup
 	beside.Go(func() {
@@ -105,8 +104,7 @@ func TestHostileFunctions(t *testing.T) {
 			if err := neighbour.Validate(context.WithoutCancel(ctx), []byte(`{"type":"x"}`), nil, nil, nil); err != nil {
 				t.Errorf("the neighbour's document: %v", err)
 			}
-			slowest = max(slowest, time.Since(began))
-			asked++
+			waits = append(waits, time.Since(began))
 			time.Sleep(5 * time.Millisecond)
 		}
 	})
@@ -133,12 +131,15 @@ func TestHostileFunctions(t *testing.T) {
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&m)
-	t.Logf("%d were stopped; the neighbour was answered %d times, after %v at the latest; %d MiB are in use here", ended, asked, slowest, m.HeapAlloc>>20)
-	if ended == 0 || asked == 0 {
-		t.Error("nothing was stopped, or nobody was asked")
+	if ended == 0 || len(waits) == 0 {
+		t.Fatal("nothing was stopped, or nobody was asked")
 	}
-	if slowest > 2*time.Second {
-		t.Errorf("the neighbour had to wait %v", slowest)
+	slices.Sort(waits)
+	half, slowest := waits[len(waits)/2], waits[len(waits)-1]
+	t.Logf("%d were stopped; the neighbour was answered %d times, half within %v, after %v at the latest; %d MiB are in use here", ended, len(waits), half, slowest, m.HeapAlloc>>20)
+	// Behind a function that is stopped it would wait for the whole time of a call.
+	if half > timeout/2 || slowest > 10*time.Second {
+		t.Errorf("the neighbour had to wait %v, and once %v", half, slowest)
 	}
 	if m.HeapAlloc > 100<<20 {
 		t.Errorf("%d bytes are in use here", m.HeapAlloc)

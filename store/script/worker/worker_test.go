@@ -204,7 +204,8 @@ func TestLimits(t *testing.T) {
 			if rows, err := rowsOf(t, v, `{"_id":"a"}`); !stopped(err) {
 				t.Errorf("it gives %q and %v", rows, err)
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			// A busy machine gives it four times its time, and has other things to do.
+			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})
@@ -275,7 +276,7 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 	if err := d.Validate(ctx, []byte(`{"loop":1}`), nil, nil, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it ended with %v", err)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second { // half its time
 		t.Errorf("it took %v", took)
 	}
 }
