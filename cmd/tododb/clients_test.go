@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -140,12 +141,17 @@ func TestNothingIsSkippedInCI(t *testing.T) {
 	}
 }
 
+// installing is held while the clients are installed: tests run beside one another.
+var installing sync.Mutex
+
 // scriptFolder has the clients installed. Without Node the test is skipped, except in CI,
 // where Node must be there.
 func scriptFolder(t *testing.T) string {
 	t.Helper()
 	needTools(t, "node", "npm")
 	dir := filepath.Join("testdata", "pouchdb")
+	installing.Lock()
+	defer installing.Unlock()
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "octagonal-wheels")); err == nil {
 		return dir
 	}
