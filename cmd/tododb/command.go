@@ -32,8 +32,8 @@ func rootCommand() *cobra.Command {
 	}
 	root.Flags().AddFlagSet(serve.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serve, configCommand(), checkCommand(), compactCommand(), replicateCommand(), backupCommand(), restoreCommand(), versionCommand())
+	root.AddCommand(statusCommand(), dbCommand(), userCommand(), tokenCommand(), getCommand(), putCommand(), changesCommand(), importCommand(), exportCommand())
 	return root
 }
 
@@ -78,12 +78,19 @@ func exitCode(err error) int {
 		return 0
 	case errors.Is(err, errDamaged):
 		return 3
-	default:
-		if _, ok := errors.AsType[*usageError](err); ok {
-			return 2
-		}
-		return 1
+	case errors.Is(err, errRefused):
+		return 5
 	}
+	if _, is := errors.AsType[*usageError](err); is {
+		return 2
+	}
+	if _, is := errors.AsType[*errMissing](err); is {
+		return 6
+	}
+	if _, is := errors.AsType[*errUnreachable](err); is {
+		return 7
+	}
+	return 1
 }
 
 // fromEnv sets a flag from its environment variable if it was not on the command line.

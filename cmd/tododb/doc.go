@@ -7,6 +7,17 @@
 //	tododb replicate SOURCE TARGET copy to TARGET what it lacks from SOURCE
 //	tododb version                 print the version
 //
+// and, as clients of a running server:
+//
+//	tododb status                  how it is, and as whom you reach it
+//	tododb db ls|create|info|rm    databases
+//	tododb user ls|add|passwd|rm   users and administrators
+//	tododb token issue|ls|revoke   tokens of devices
+//	tododb get|put DB ID           documents
+//	tododb changes DB              what has changed, and what changes
+//	tododb import|export DB FILE   documents from and to files
+//	tododb backup|restore TARGET   everything
+//
 // This package has only the command line: flags, environment, wiring, signals and exit
 // codes. The packages store, replicate and httpapi have what it wires together.
 //
@@ -18,5 +29,6 @@
 //	lock          held by the process that has the folder open
 //
 // Exit codes: 0 success, 1 failure (standard error says why), 2 wrong command line,
-// 3 check found damage, 4 stopping took too long and was cut short.
+// 3 check found damage, 4 stopping took too long and was cut short, 5 import was refused some
+// documents, 6 what was asked for is not there, 7 no server answers.
 package main

@@ -48,7 +48,7 @@ func TestFirstSync(t *testing.T) {
 	if err := script.Start(); err != nil {
 		t.Fatal(err)
 	}
-	figures := map[string]transfer{}
+	figures := map[string]filling{}
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		words := strings.Fields(lines.Text())
 		switch words[0] {
@@ -56,7 +56,7 @@ func TestFirstSync(t *testing.T) {
 			if words[1] == "cut" {
 				l.cut(10, figures["stream"].bytes/11)
 			}
-			figures[words[1]] = transfer{began: time.Now(), bytes: -l.down.Load()}
+			figures[words[1]] = filling{began: time.Now(), bytes: -l.down.Load()}
 		case "end":
 			f := figures[words[1]]
 			f.bytes += l.down.Load()
@@ -89,8 +89,8 @@ func TestFirstSync(t *testing.T) {
 	}
 }
 
-// transfer is what it took to fill a device.
-type transfer struct {
+// filling is what it took to fill a device.
+type filling struct {
 	began    time.Time
 	took     time.Duration
 	requests int

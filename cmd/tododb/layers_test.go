@@ -37,6 +37,7 @@ const (
 var layers = []layer{
 	{"cmd/tododb", []string{"cmd/tododb/...", "httpapi/...", "replicate/...", "store/..."}, []string{bbolt}},
 	{"cmd/tododb/authority", nil, []string{bbolt, web}},
+	{"cmd/tododb/transfer", []string{"httpapi/backups/client", "store/jsonscan"}, []string{bbolt, eng}},
 	{"httpapi", []string{"httpapi/...", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/httpapitest", []string{"httpapi", "httpapi/config", "httpapi/snapshot", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/config", nil, []string{bbolt, web}},

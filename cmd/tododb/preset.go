@@ -74,7 +74,7 @@ func welcome(out io.Writer, r *preset.Ready, base string, far bool) error {
 	if r.Password != "" {
 		fmt.Fprintf(&b, "preset %s: the user %s has the password %s, which is not shown again\n", r.Preset, r.User, r.Password)
 	} else {
-		fmt.Fprintf(&b, "preset %s: the password of the user %s was shown when it was made\n", r.Preset, r.User)
+		fmt.Fprintf(&b, "preset %s: the password of the user %s was shown when it was made; tododb user passwd %s sets another one\n", r.Preset, r.User, r.User)
 	}
 	fmt.Fprintf(&b, "preset %s: the database is %s/%s\n", r.Preset, base, r.Database)
 	scan := base + "/" + r.Database
@@ -110,7 +110,11 @@ func scanned(out io.Writer, text string) error {
 	if !isTerminal(out) {
 		return nil
 	}
-	columns, _, err := term.GetSize(int(out.(*os.File).Fd()))
+	file, is := out.(*os.File)
+	if !is {
+		return nil
+	}
+	columns, _, err := term.GetSize(int(file.Fd()))
 	if err != nil {
 		return nil // a terminal that does not tell
 	}

@@ -87,7 +87,7 @@ type Refused struct {
 
 func (e *Refused) Error() string {
 	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
-		return fmt.Sprintf("%s: %s (%d): this needs an administrator's name and password in the address", e.at, e.Reason, e.Status)
+		return fmt.Sprintf("%s: %s (%d): say who you are with COUCHDB_USER and COUCHDB_PASSWORD, or in the address", e.at, e.Reason, e.Status)
 	}
 	return fmt.Sprintf("%s: %s: %s (%d)", e.at, e.Word, e.Reason, e.Status)
 }
@@ -132,6 +132,7 @@ type message struct {
 	body         io.Reader // nil: there is none
 	kind         string    // of the body, "" for JSON
 	packed       bool      // the body is zstd
+	accept       string    // "": anything
 	unpack       bool      // the answer may come as zstd
 }
 
@@ -153,7 +154,10 @@ func (s *Server) send(ctx context.Context, m message) (*http.Response, error) {
 	if s.name != "" {
 		q.SetBasicAuth(s.name, s.password)
 	}
-	q.Header.Set("User-Agent", "tododb-backup")
+	q.Header.Set("User-Agent", "tododb")
+	if m.accept != "" {
+		q.Header.Set("Accept", m.accept)
+	}
 	q.Header.Set("Accept-Encoding", "identity") // or the client would ask for gzip
 	if m.unpack && !s.near {
 		q.Header.Set("Accept-Encoding", "zstd")

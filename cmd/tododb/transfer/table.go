@@ -1,0 +1,117 @@
+package transfer
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tododb/tododb/store/jsonscan"
+)
+
+// table reads a table, whose first line names the members. A cell that is JSON, such as a number,
+// true or an array, is that; any other is text. An empty cell is no member.
+type table struct {
+	r     *csv.Reader
+	text  bool
+	names []string
+	n     int64
+	doc   []byte
+}
+
+func newTable(r *bufio.Reader, text bool) *table {
+	if mark, err := r.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
+		r.Discard(3) // as spreadsheets begin a file in UTF-8
+	}
+	t := &table{r: csv.NewReader(r), text: text}
+	t.r.Comma, t.r.ReuseRecord = separator(r), true
+	return t
+}
+
+// separator is what the first line has most of.
+func separator(r *bufio.Reader) rune {
+	begin, _ := r.Peek(4096)
+	line, _, _ := strings.Cut(string(begin), "\n")
+	best := ','
+	for _, c := range []rune{';', '\t'} {
+		if strings.Count(line, string(c)) > strings.Count(line, string(best)) {
+			best = c
+		}
+	}
+	return best
+}
+
+func (t *table) Next() (Item, error) {
+	if t.names == nil {
+		if err := t.head(); err != nil {
+			return Item{}, err
+		}
+	}
+	row, err := t.r.Read()
+	if broken, is := errors.AsType[*csv.ParseError](err); is {
+		at := fmt.Sprintf("line %d", broken.StartLine)
+		if errors.Is(err, csv.ErrFieldCount) {
+			return Item{}, &BadItem{at, fmt.Errorf("%d cells, and the first line has %d", len(row), len(t.names))}
+		}
+		return Item{}, &BadItem{at, broken.Err}
+	}
+	if err != nil {
+		return Item{}, err
+	}
+	line, _ := t.r.FieldPos(0)
+	at := fmt.Sprintf("line %d", line)
+	t.doc = append(t.doc[:0], '{')
+	for i, cell := range row {
+		if cell == "" {
+			continue
+		}
+		if len(t.doc) > 1 {
+			t.doc = append(t.doc, ',')
+		}
+		t.doc = append(jsonscan.AppendString(t.doc, t.names[i]), ':')
+		special := strings.HasPrefix(t.names[i], "_") && t.names[i] != "_attachments" && t.names[i] != "_deleted"
+		if !t.text && !special && isJSON(cell) {
+			t.doc = append(t.doc, cell...)
+		} else {
+			t.doc = jsonscan.AppendString(t.doc, cell)
+		}
+	}
+	t.doc = append(t.doc, '}')
+	if err := checkDoc(t.doc); err != nil {
+		return Item{}, &BadItem{at, errors.New("the text is not UTF-8")}
+	}
+	t.n++
+	return Item{Doc: t.doc, At: at, N: t.n}, nil
+}
+
+// head reads the names.
+func (t *table) head() error {
+	row, err := t.r.Read()
+	if err == io.EOF {
+		return io.EOF
+	}
+	if err != nil {
+		return fmt.Errorf("the first line, which names the columns: %w", err)
+	}
+	seen := map[string]bool{}
+	for i, name := range row {
+		if name == "" || seen[name] {
+			return fmt.Errorf("the first line names the columns, and column %d has no name or one twice: %q", i+1, name)
+		}
+		seen[name] = true
+		t.names = append(t.names, strings.Clone(name))
+	}
+	return nil
+}
+
+// isJSON tells whether a cell is a JSON value other than a string.
+func isJSON(cell string) bool {
+	switch c := cell[0]; {
+	case c == '-' || '0' <= c && c <= '9', c == '{', c == '[', cell == "true", cell == "false", cell == "null":
+		return strings.TrimSpace(cell) == cell && jsonscan.Valid([]byte(cell))
+	}
+	return false
+}
