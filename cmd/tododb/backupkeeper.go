@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"filippo.io/age"
 
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/intake"
@@ -63,6 +67,12 @@ func backupSetup(cfg *config.Config, scratch string) (s schedule.Setup) {
 	f := targetFlags{
 		recipients: cfg.List("backup", "recipients"), identityFile: text("identity_file"),
 		s3Region: text("s3_region"), s3KeyFile: text("s3_key_file"),
+	}
+	for _, r := range f.recipients {
+		if _, err := age.ParseRecipients(strings.NewReader(r)); err != nil {
+			s.Err = fmt.Errorf("recipients: %w", err)
+			return s
+		}
 	}
 	if _, s.Err = f.storage(s.Target, scratch); s.Err != nil {
 		return s

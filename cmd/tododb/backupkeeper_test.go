@@ -208,6 +208,19 @@ func TestServerBacksItselfUp(t *testing.T) {
 		}
 	}
 	// What does not work is told.
+	for _, bad := range [][2]string{{"recipients", "age1nobody"}, {"target", "s3:nowhere"}} {
+		set(bad[0], bad[1])
+		for end := time.Now().Add(time.Minute); state().Error == "" || !strings.Contains(server.log.String(), "no backups are made"); {
+			if time.Now().After(end) {
+				t.Fatalf("%s = %s: %+v", bad[0], bad[1], state())
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if status, body := server.try("POST", "/_backups", "{}"); status/100 == 2 {
+			t.Errorf("%s = %s: a backup begins: %s", bad[0], bad[1], body)
+		}
+		set(bad[0], "")
+	}
 	set("target", filepath.Join(keys, "under", "a", "file"))
 	server.do(202, "POST", "/_backups", "{}")
 	for end := time.Now().Add(time.Minute); ; {

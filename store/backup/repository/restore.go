@@ -93,7 +93,7 @@ func (r *Repository) Restore(ctx context.Context, sink Sink, b *Backup, q Restor
 			return err
 		}
 		replace[name] = n >= 0
-		if n >= 0 && !q.Replace && !(n == 0 && systemDatabases[name]) {
+		if n >= 0 && !q.Replace && !(n == 0 && systemDatabases[name] && name == b.Databases[i].Name) {
 			exist.Names = append(exist.Names, name)
 		}
 	}

@@ -147,8 +147,16 @@ const (
 func (k *Keeper) Run(ctx context.Context) {
 	var last, tried time.Time // the newest backup; the last try, if it failed
 	known := ""               // the target whose newest backup last is
+	wrong := ""               // what was wrong with the settings
 	for ctx.Err() == nil {
 		setup := k.opt.Setup()
+		was := wrong
+		if wrong = ""; setup.Err != nil {
+			wrong = setup.Err.Error()
+		}
+		if wrong != "" && wrong != was {
+			k.opt.Log.ErrorContext(ctx, "no backups are made: the settings cannot be used", "target", setup.Target, "error", setup.Err)
+		}
 		if setup.Target != known {
 			known, last, tried = setup.Target, time.Time{}, time.Time{}
 			if setup.Target != "" && setup.Err == nil {
