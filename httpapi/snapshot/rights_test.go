@@ -90,6 +90,17 @@ func TestFilteredSnapshots(t *testing.T) {
 		"filter=_nothing":             "",
 		"filter=_view":                "view",
 		"filter=_view&view=d/v&key=x": "",
+
+		"filter=_view&view=d/v&key=%22x%22": "keeps its changes", // d does not, by now
+		"key=%22x%22":                       "filter=_view",
+		"filter=_design&keys=[%22x%22]":     "filter=_view",
+		"view=d/v":                          "filter=_view",
+		"doc_ids=[%22d%22]":                 "filter=_doc_ids",
+		"since=0":                           "`since`",
+		"filter=_view&view=d/v&Limit=1":     "`limit`",
+		"skip=1":                            "`skip`",
+		"descending=true":                   "`descending`",
+		"feed=continuous&heartbeat=1000":    "`feed`",
 	} {
 		w := ask(s, "GET", "/db/_snapshot?"+query, "")
 		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), part) {

@@ -27,6 +27,7 @@ func New(a *access.Access, filters *filter.Opener, files *Files) *Room {
 var (
 	errPartial = wire.Errorf(http.StatusForbidden, "forbidden", "A snapshot is for those who may see the whole database; replicate instead.")
 	errFilter  = wire.BadRequest("A snapshot can be filtered by `_view`, `_doc_ids` and `_design` only: what a filter function says may depend on who asks.")
+	errKeys    = wire.BadRequest("Keys need a view of a design document that keeps its changes (`options.changes`).")
 )
 
 // Get answers GET and HEAD /{db}/_snapshot.
@@ -65,6 +66,9 @@ func (a *Room) open(r *http.Request, f form) (*Snapshot, error) {
 		return nil, err
 	}
 	defer chosen.Release()
+	if !q.Keys.IsZero() && !chosen.Indexed() {
+		return nil, errKeys
+	}
 	text, same := chosen.Text()
 	if !same {
 		return nil, errFilter
@@ -95,8 +99,20 @@ func parseQuery(r *http.Request) (*filter.Query, attachments.Wanted, error) {
 		return nil, wanted, err
 	}
 	wanted.All = query.Is("attachments")
-	return q, wanted, query.Each(func(name, value string) error {
+	err = query.Each(func(name, value string) error {
+		switch word := strings.ToLower(name); word {
+		case "since", "limit", "skip", "descending", "feed": // a program that sends these takes this for a feed
+			return wire.BadRequest("A snapshot has all documents, and takes no `%s`; `_changes` goes on from its last line.", word)
+		}
 		_, err := q.Set(name, value)
 		return err
 	})
+	switch {
+	case err != nil:
+	case q.Name != "_view" && (q.View != "" || !q.Keys.IsZero()):
+		err = wire.BadRequest("`view` and keys belong to `filter=_view`.")
+	case q.Name != "_doc_ids" && q.DocIDs != nil:
+		err = wire.BadRequest("`doc_ids` belongs to `filter=_doc_ids`.")
+	}
+	return q, wanted, err
 }

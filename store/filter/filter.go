@@ -161,6 +161,9 @@ func (o *Opener) openView(ctx context.Context, f *Filter, q *Query) error {
 // It is not the same for everybody if a function judges that may look at who asks.
 func (f *Filter) Text() (text string, same bool) { return f.text, !f.personal }
 
+// Indexed reports whether the filter reads the index of a view. Otherwise it takes no notice of keys.
+func (f *Filter) Indexed() bool { return f.view != nil }
+
 // Release frees what the filter holds.
 func (f *Filter) Release() {
 	if f.view != nil {

@@ -31,6 +31,9 @@ type Keys struct {
 	ExcludeEnd bool
 }
 
+// IsZero tells whether there are no bounds.
+func (k *Keys) IsZero() bool { return k.Start == nil && k.End == nil && k.List == nil }
+
 // Set takes a query parameter. It ignores parameters that are not a filter's: known is then
 // false.
 func (q *Query) Set(name, value string) (known bool, err error) {
