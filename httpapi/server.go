@@ -199,13 +199,21 @@ func New(opt Options) (*Server, error) {
 	s.page = page.New(opt.Config)
 	s.changes = changes.New(s.access, opt.Store, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
-	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing()})
+	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing(), Restored: s.restored})
 	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Others: s.otherTasks})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.everywhere = onEveryHost(s.routes)
 	s.router = s.route(s.routes)
 	return s, nil
+}
+
+// restored has the synchronizations follow their database.
+func (s *Server) restored(ctx context.Context, db string) error {
+	if db != store.SynchronizationsDB || s.opt.Synchronizer == nil {
+		return nil
+	}
+	return s.opt.Synchronizer.Reload(ctx)
 }
 
 // otherTasks are the backups and restores that are going on.

@@ -17,12 +17,14 @@ import (
 // MediaType is that of streams.
 const MediaType = "application/vnd.tododb.backup"
 
-// Options are what a Room needs. All must be set.
+// Options are what a Room needs. All must be set but Restored.
 type Options struct {
 	Access *access.Access
 	Store  *store.Store
 	Config *config.Config
 	Spool  *intake.Spool // where what waits to be sent is kept
+	// Restored is called after a database was restored, with its name; nil: nobody wants to know.
+	Restored func(ctx context.Context, db string) error
 	// Closing is closed when the server stops: streams are then cut.
 	Closing <-chan struct{}
 }
@@ -34,12 +36,14 @@ type Room struct {
 	config  *config.Config
 	spool   *intake.Spool
 	closing <-chan struct{}
-	tasks   tasks
+
+	restored func(ctx context.Context, db string) error
+	tasks    tasks
 }
 
 // New makes a Room.
 func New(opt Options) *Room {
-	return &Room{access: opt.Access, store: opt.Store, config: opt.Config, spool: opt.Spool, closing: opt.Closing}
+	return &Room{access: opt.Access, store: opt.Store, config: opt.Config, spool: opt.Spool, closing: opt.Closing, restored: opt.Restored}
 }
 
 // nameOf is the database that the path names. One that nobody else may name has a path of its own.

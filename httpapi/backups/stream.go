@@ -1,6 +1,7 @@
 package backups
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -121,6 +122,11 @@ func (b *Room) Restore(w http.ResponseWriter, r *http.Request) error {
 	done, err := backup.Restore(ctx, b.store, name, body, opt)
 	if err != nil {
 		return err
+	}
+	if b.restored != nil && !opt.DryRun {
+		if err := b.restored(context.WithoutCancel(r.Context()), name); err != nil {
+			return err
+		}
 	}
 	_, _ = io.Copy(io.Discard, r.Body) // its end, so that the connection can be used again
 	status := http.StatusCreated

@@ -29,6 +29,8 @@ type Synchronizer interface {
 	Change(ctx context.Context, db, id, rev string, request synchronize.Request) error
 	// Delete ends a synchronization.
 	Delete(ctx context.Context, db, id, rev string) error
+	// Reload takes those that the store has now: their database was restored.
+	Reload(ctx context.Context) error
 	// Wait waits until the first run of a synchronization has ended, successfully or not.
 	Wait(ctx context.Context, db, id string) error
 }

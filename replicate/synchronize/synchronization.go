@@ -81,6 +81,13 @@ func (x *synchronization) end() {
 	}
 }
 
+// dismiss makes it one that there is no longer: nobody can change it, and its status is not saved.
+func (x *synchronization) dismiss() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.over, x.dirty = true, false
+}
+
 // become takes on another definition. The goroutine must have ended.
 func (x *synchronization) become(rev revtree.Rev, d definition) {
 	x.mu.Lock()
@@ -151,7 +158,7 @@ func (x *synchronization) save(ctx context.Context) {
 	x.saving.Lock()
 	defer x.saving.Unlock()
 	x.mu.Lock()
-	st, dirty := x.status.clone(), x.dirty
+	st, dirty := x.status.clone(), x.dirty && !x.over
 	x.dirty = false
 	x.mu.Unlock()
 	if !dirty {

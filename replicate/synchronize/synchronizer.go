@@ -92,6 +92,34 @@ func (s *Synchronizer) Start() {
 	}
 }
 
+// Reload takes those that the store has now in the place of all others: their database was restored.
+func (s *Synchronizer) Reload(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return replicate.ErrClosed
+	}
+	old := s.all
+	s.all = map[string]*synchronization{}
+	s.mu.Unlock()
+	for _, x := range old {
+		x.changing.Lock()
+		x.dismiss()
+		x.end()
+		x.changing.Unlock()
+	}
+	return s.records.all(ctx, func(id string, rev revtree.Rev, d definition, st status) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.closed || s.all[id] != nil { // it was created in the meantime
+			return
+		}
+		x := newSynchronization(s, id, rev, d, st)
+		s.all[id] = x
+		x.start()
+	})
+}
+
 // Close stops all synchronizations and waits until each has saved its status.
 func (s *Synchronizer) Close() error {
 	s.mu.Lock()
@@ -314,9 +342,7 @@ func (s *Synchronizer) forget(x *synchronization) {
 	s.mu.Lock()
 	delete(s.all, x.id)
 	s.mu.Unlock()
-	x.mu.Lock()
-	x.over, x.dirty = true, false
-	x.mu.Unlock()
+	x.dismiss()
 }
 
 // Wait waits until the first run of a synchronization has ended or failed, or until ctx ends.
