@@ -6,11 +6,18 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"github.com/tododb/tododb/store/backup/schedule"
 )
 
 // TestKillBackup kills backup, forget, prune and restore at random moments. Whatever was backed up
@@ -18,8 +25,26 @@ import (
 // either as before or restored.
 func TestKillBackup(t *testing.T) {
 	t.Parallel()
-	kills, seed := killCount(t, 12, 6)
-	k := &backupKiller{t: t, r: rand.New(rand.NewPCG(seed, 0)), target: filepath.Join(t.TempDir(), "backups"), states: map[string]dbStates{}}
+	kills, seed := killCount(t, 12, 4)
+	killBackups(t, kills, seed, filepath.Join(t.TempDir(), "backups"))
+}
+
+// TestKillBucket does the same with backups in a bucket.
+func TestKillBucket(t *testing.T) {
+	t.Parallel()
+	kills, seed := killCount(t, 12, 3)
+	bucket := httptest.NewServer(gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true)).Server())
+	t.Cleanup(bucket.Close)
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(keys, []byte("access\nsecret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	killBackups(t, kills, seed, "s3:"+bucket.URL+"/bucket/prefix", "--s3-key-file", keys, "--s3-region", "mars")
+}
+
+func killBackups(t *testing.T, kills int, seed uint64, target string, flags ...string) {
+	t.Helper()
+	k := &backupKiller{t: t, r: rand.New(rand.NewPCG(seed, 0)), target: target, flags: flags, states: map[string]dbStates{}}
 	k.server, k.spare = startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")
 	for _, db := range []string{"one", "two"} {
 		k.server.do(201, "PUT", "/"+db, "")
@@ -71,6 +96,7 @@ type backupKiller struct {
 	r             *rand.Rand
 	server, spare *process
 	target        string
+	flags         []string            // that the target needs
 	states        map[string]dbStates // what backups have, by their ids
 	last          string              // what the spare server's database has: the id of a backup, "" for none
 	n             int
@@ -155,7 +181,7 @@ func (k *backupKiller) anyBackup() string {
 
 func (k *backupKiller) mustRun(args ...string) string {
 	k.t.Helper()
-	out, code := tododb(k.t, args...)
+	out, code := tododb(k.t, append(args, k.flags...)...)
 	if code != 0 {
 		k.t.Fatalf("tododb %q: exit %d\n%s", args, code, out)
 	}
@@ -170,7 +196,7 @@ func (k *backupKiller) runKilled(args ...string) bool {
 		k.t.Fatal(err)
 	}
 	var out syncBuffer
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(path, append(args, k.flags...)...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
@@ -186,7 +212,7 @@ func (k *backupKiller) runKilled(args ...string) bool {
 // verify looks for damage.
 func (k *backupKiller) verify(kill int) {
 	k.t.Helper()
-	if out, code := tododb(k.t, "backup", "verify", k.target); code != 0 {
+	if out, code := tododb(k.t, append([]string{"backup", "verify", k.target}, k.flags...)...); code != 0 {
 		k.t.Fatalf("kill %d: exit %d\n%s", kill, code, out)
 	}
 }
@@ -215,4 +241,63 @@ func (k *backupKiller) restore(id string, killed bool) {
 // withLogin is the address of a server with its administrator.
 func withLogin(p *process) string {
 	return strings.Replace(p.base, "http://", "http://"+testUser+":"+testPassword+"@", 1)
+}
+
+// TestKillOwnBackup kills a server while it backs itself up, which it does again when it is back. What
+// it had made stays whole, and nothing that was acknowledged is missing.
+func TestKillOwnBackup(t *testing.T) {
+	t.Parallel()
+	kills, seed := killCount(t, 10, 3)
+	dir := t.TempDir()
+	k := &backupKiller{t: t, r: rand.New(rand.NewPCG(seed, 0)), target: filepath.Join(t.TempDir(), "backups"), states: map[string]dbStates{}}
+	k.server, k.spare = startServer(t, dir, ""), startServer(t, t.TempDir(), "")
+	k.server.do(201, "PUT", "/one", "")
+	for _, s := range [][2]string{{"schedule", "manual"}, {"target", k.target}} {
+		k.server.do(200, "PUT", "/_node/_local/_config/backup/"+s[0], `"`+s[1]+`"`)
+	}
+	own := func() (made uint64) {
+		t.Helper()
+		var s schedule.State
+		if err := json.Unmarshal([]byte(k.server.do(200, "GET", "/_backups", "")), &s); err != nil {
+			t.Fatal(err)
+		}
+		if s.Failed > 0 {
+			t.Fatalf("a backup failed: %+v", s.Last)
+		}
+		return s.Made
+	}
+	k.server.do(202, "POST", "/_backups", "{}")
+	within(t, time.Minute, func() bool { return own() > 0 })
+	cut, backups := 0, len(k.listed())
+	for kill := range kills {
+		k.write("one", 100+k.r.IntN(200))
+		want := k.revs(k.server, "one")
+		if kill%2 == 1 {
+			k.server.do(200, "PUT", "/_node/_local/_config/backup/schedule", `"continuous"`)
+		} else {
+			k.server.do(202, "POST", "/_backups", "{}")
+		}
+		time.Sleep(time.Duration(k.r.IntN(60)) * time.Millisecond) // whatever it is doing then
+		k.server.kill()
+		if left := len(k.listed()); left == backups {
+			cut++
+		} else {
+			backups = left
+		}
+		k.server = startServer(t, dir, k.server.address())
+		if now := k.revs(k.server, "one"); !maps.Equal(now, want) {
+			t.Fatalf("kill %d: the server has %d documents, want %d", kill, len(now), len(want))
+		}
+		k.server.do(200, "PUT", "/_node/_local/_config/backup/schedule", `"manual"`)
+		made := own()
+		k.server.do(202, "POST", "/_backups", "{}")
+		within(t, time.Minute, func() bool { return own() > made })
+		backups = len(k.listed())
+		k.verify(kill)
+	}
+	k.mustRun("restore", k.target, "--db", "one", "--as", "was", "--url", withLogin(k.spare))
+	if now, want := k.revs(k.spare, "was"), k.revs(k.server, "one"); !maps.Equal(now, want) {
+		t.Fatalf("the newest backup restores to %d documents, want %d", len(now), len(want))
+	}
+	t.Logf("%d of %d kills came before the backup was made", cut, kills)
 }
