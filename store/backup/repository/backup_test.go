@@ -99,7 +99,7 @@ func TestBackupsRestoreToTheirTimes(t *testing.T) {
 			_, err = repo.Prune(t.Context(), repository.Pruning{})
 			w.must(err)
 			w.must(storage.List(t.Context(), "", func(e repository.Entry) error {
-				if e.Name != "tododb-repository.json" {
+				if !strings.HasPrefix(e.Name, "tododb-repository.") {
 					t.Errorf("%s is left", e.Name)
 				}
 				return nil
@@ -219,12 +219,12 @@ func TestDamagedBackups(t *testing.T) {
 	w.backup(repo)
 	var files []string
 	w.must(filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() {
+		if err == nil && e.Type().IsRegular() && !strings.HasPrefix(e.Name(), "tododb-repository.") { // TestLostHead
 			files = append(files, path)
 		}
 		return err
 	}))
-	if len(files) != 5 {
+	if len(files) != 4 {
 		t.Errorf("a backup of one database with attachments has the files %q", files)
 	}
 	for _, file := range files {
@@ -240,9 +240,7 @@ func TestDamagedBackups(t *testing.T) {
 			"gone": func() error { return os.Remove(file) },
 		} {
 			w.must(damage())
-			if err := tryRestore(t, dir); err == nil && name != "a changed byte" {
-				t.Errorf("%s, %s: it was restored", filepath.Base(file), name)
-			} else if err == nil && !strings.Contains(file, "repository.json") {
+			if err := tryRestore(t, dir); err == nil {
 				t.Errorf("%s, %s: it was restored", filepath.Base(file), name)
 			}
 			w.must(os.WriteFile(file, whole, 0o600))

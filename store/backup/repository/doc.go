@@ -4,6 +4,7 @@
 // A repository is a set of objects:
 //
 //	tododb-repository.json              what this is, its format, and its salt
+//	tododb-repository.spare.json        the same once more
 //	segments/aa/SHA256                  a part of the stream of a database (package store/backup)
 //	packs/aa/SHA256                     the contents of attachments, each stored once
 //	backups/TIME-ID-SHA256              one for each backup: its databases, their segments, their packs

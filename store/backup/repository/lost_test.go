@@ -1,6 +1,7 @@
 package repository_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -153,4 +154,43 @@ func TestOtherRecipients(t *testing.T) {
 		}
 	}
 	create(t, storage, repository.Keys{Recipients: append(mine.Recipients, mine.Recipients...)})
+}
+
+// The head of a repository is there twice. Either is enough, and the next backup mends the other one.
+func TestLostHead(t *testing.T) {
+	w := newWorld(t, 1)
+	w.must(w.s.Create(t.Context(), "db"))
+	w.put("db", "a", `{"n":1}`, "an attachment")
+	dir := t.TempDir()
+	storage := repository.NewFolder(dir)
+	b := w.backup(create(t, storage, repository.Keys{}))
+	heads := []string{filepath.Join(dir, "tododb-repository.json"), filepath.Join(dir, "tododb-repository.spare.json")}
+	whole, err := os.ReadFile(heads[0])
+	w.must(err)
+	for _, path := range heads {
+		for what, lose := range map[string]func() error{
+			"gone": func() error { return os.Remove(path) },
+			"cut":  func() error { return os.Truncate(path, 30) },
+			"other salt": func() error {
+				return os.WriteFile(path, bytes.Replace(whole, whole[60:66], []byte("123456"), 1), 0o600)
+			},
+		} {
+			w.must(lose())
+			repo, err := repository.Open(t.Context(), storage, repository.Keys{})
+			if err != nil {
+				t.Fatalf("%s is %s: %v", path, what, err)
+			}
+			compare(t, what, w.restored(repo, b), state(t, w.s, w.eng))
+			create(t, storage, repository.Keys{})
+			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, whole) {
+				t.Errorf("%s was %s, and is %s, %v", path, what, now, err)
+			}
+		}
+	}
+	for _, path := range heads {
+		w.must(os.Remove(path))
+	}
+	if _, err := repository.Create(t.Context(), storage, repository.Keys{}); !errors.Is(err, repository.ErrForeign) {
+		t.Errorf("without both: %v", err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -17,9 +18,11 @@ import (
 	"filippo.io/age"
 )
 
+// There are two heads, because nobody can do anything with the rest without one.
 const (
-	headName = "tododb-repository.json"
-	format   = 1
+	headName  = "tododb-repository.json"
+	spareName = "tododb-repository.spare.json"
+	format    = 1
 )
 
 // Repository is a repository of backups that is open.
@@ -38,7 +41,8 @@ type Repository struct {
 type head struct {
 	What      string `json:"what"` // always "tododb backups"
 	Format    int    `json:"format"`
-	Salt      string `json:"salt"` // what hashes of names begin with
+	Salt      string `json:"salt"`          // what hashes of names begin with
+	Sum       string `json:"sum,omitempty"` // of the salt
 	Encrypted bool   `json:"encrypted"`
 	// Recipients are hashes of those that objects are encrypted for. It is always the same ones: each
 	// backup rests on earlier ones, so nobody could read one that others were encrypted for.
@@ -55,21 +59,12 @@ type Keys struct {
 
 // Open opens a repository. It changes nothing.
 func Open(ctx context.Context, s Storage, keys Keys) (*Repository, error) {
-	b, err := readObject(ctx, s, headName)
+	r := &Repository{storage: s, recipients: keys.Recipients, identities: keys.Identities}
+	err := r.readHeads(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, none(ctx, s)
 	} else if err != nil {
-		return nil, err
-	}
-	r := &Repository{storage: s, recipients: keys.Recipients, identities: keys.Identities}
-	if err := json.Unmarshal(b, &r.head); err != nil || r.head.What != what {
-		return nil, fmt.Errorf("%v: %w", s, ErrForeign)
-	}
-	if r.head.Format > format {
-		return nil, fmt.Errorf("%v: %w", s, ErrNewer)
-	}
-	if r.salt, err = hex.DecodeString(r.head.Salt); err != nil || len(r.salt) < 16 {
-		return nil, fmt.Errorf("%v: %w", s, &DamagedError{headName, "it has no salt"})
+		return nil, fmt.Errorf("%v: %w", s, err)
 	}
 	if len(keys.Recipients) > 0 && !r.head.Encrypted {
 		return nil, fmt.Errorf("%v: %w", s, ErrPlain)
@@ -78,6 +73,61 @@ func Open(ctx context.Context, s Storage, keys Keys) (*Repository, error) {
 		return nil, fmt.Errorf("%v: %w", s, ErrOthers)
 	}
 	return r, nil
+}
+
+// readHeads reads the head, or the spare one if that is missing or damaged.
+func (r *Repository) readHeads(ctx context.Context) error {
+	err := r.readHeadOf(ctx, headName)
+	if err == nil || errors.Is(err, ErrNewer) || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrForeign) && !broken(err) {
+		return err
+	}
+	if r.readHeadOf(ctx, spareName) == nil {
+		return nil
+	}
+	return err
+}
+
+func (r *Repository) readHeadOf(ctx context.Context, name string) error {
+	b, err := readObject(ctx, r.storage, name)
+	if err != nil {
+		return err
+	}
+	r.head = head{}
+	if err := json.Unmarshal(b, &r.head); err != nil || r.head.What != what {
+		return ErrForeign
+	}
+	if r.head.Format > format {
+		return ErrNewer
+	}
+	r.salt, err = hex.DecodeString(r.head.Salt)
+	if err != nil || len(r.salt) < 16 || r.head.Sum != "" && r.head.Sum != saltSum(r.salt) {
+		return &DamagedError{name, "it has no salt, or another one"}
+	}
+	return nil
+}
+
+func saltSum(salt []byte) string {
+	h := sha256.Sum256(salt)
+	return hex.EncodeToString(h[:8])
+}
+
+// keepHeads stores the heads that are not there or that are damaged.
+func (r *Repository) keepHeads(ctx context.Context) error {
+	for _, name := range []string{headName, spareName} {
+		there := &Repository{storage: r.storage}
+		err := there.readHeadOf(ctx, name)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrForeign) && !broken(err) {
+			continue // the next backup will do
+		}
+		b, err := json.Marshal(r.head)
+		if err == nil {
+			err = writeObject(ctx, r.storage, name, append(b, '\n'))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Repository) recipientHashes() (hashes []string) {
@@ -121,7 +171,7 @@ func Create(ctx context.Context, s Storage, keys Keys) (*Repository, error) {
 	if r.head.Encrypted && len(keys.Recipients) == 0 {
 		return nil, fmt.Errorf("%v: %w", s, ErrRecipient)
 	}
-	return r, nil
+	return r, r.keepHeads(ctx)
 }
 
 // begin begins a repository. Of several processes that want to only one does.
@@ -136,12 +186,9 @@ func begin(ctx context.Context, s Storage, keys Keys) (r *Repository, err error)
 	}
 	salt := make([]byte, 16)
 	rand.Read(salt)
-	hashes := (&Repository{salt: salt, recipients: keys.Recipients}).recipientHashes()
-	b, err := json.Marshal(head{what, format, hex.EncodeToString(salt), len(keys.Recipients) > 0, hashes})
-	if err == nil {
-		err = writeObject(ctx, s, headName, append(b, '\n'))
-	}
-	if err != nil {
+	first := &Repository{storage: s, salt: salt, recipients: keys.Recipients}
+	first.head = head{What: what, Format: format, Salt: hex.EncodeToString(salt), Sum: saltSum(salt), Encrypted: len(keys.Recipients) > 0, Recipients: first.recipientHashes()}
+	if err := first.keepHeads(ctx); err != nil {
 		return nil, err
 	}
 	return Open(ctx, s, keys)
