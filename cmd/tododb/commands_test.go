@@ -437,12 +437,13 @@ func TestImportIsRepeatable(t *testing.T) {
 	}
 	cut.Process.Kill()
 	cut.Wait()
-	m := regexp.MustCompile(`^(\d+) documents? written, (\d+) there already, 0 refused`).FindStringSubmatch(strings.ReplaceAll(s.ok("", "import", "notes", "notes.ndjson"), ",0", "0"))
-	t.Logf("the second run: %v", m)
+	if got := s.ok("", "import", "notes", "notes.ndjson"); !strings.Contains(got, " 0 refused") {
+		t.Errorf("the second run: %s", got)
+	}
 	if got := strings.Count(s.ok("", "export", "notes"), "\n"); got != documents {
 		t.Errorf("%d documents, want %d", got, documents)
 	}
-	if got := s.ok("", "import", "notes", "notes.ndjson"); !strings.HasPrefix(got, fmt.Sprintf("0 documents written, %d there already", documents)) {
+	if got := s.ok("", "import", "notes", "notes.ndjson"); !strings.HasPrefix(got, "0 documents written, 20,000 there already") {
 		t.Errorf("the third run: %s", got)
 	}
 }

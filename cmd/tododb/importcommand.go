@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
@@ -102,7 +103,7 @@ func (q *importRequest) run(ctx context.Context, database string, files []string
 }
 
 func told(c transfer.Counts) string {
-	return fmt.Sprintf("%s written, %d there already, %d refused", count(int(c.Written), "document"), c.Unchanged, c.Failed)
+	return fmt.Sprintf("%s written, %s there already, %s refused", count(int(c.Written), "document"), humanize.Comma(c.Unchanged), humanize.Comma(c.Failed))
 }
 
 // file imports one file.

@@ -71,9 +71,12 @@ func ownAddress() (best netip.Addr) {
 // welcome says what a client needs to know. It never says a password twice.
 func welcome(out io.Writer, r *preset.Ready, base string, far bool) error {
 	var b strings.Builder
-	if r.Password != "" {
+	switch {
+	case r.Refused != "":
+		fmt.Fprintf(&b, "preset %s: a password for the user %s cannot be made up: %s Make the user with tododb user add %s\n", r.Preset, r.User, sentence(r.Refused), r.User)
+	case r.Password != "":
 		fmt.Fprintf(&b, "preset %s: the user %s has the password %s, which is not shown again\n", r.Preset, r.User, r.Password)
-	} else {
+	default:
 		fmt.Fprintf(&b, "preset %s: the password of the user %s was shown when it was made; tododb user passwd %s sets another one\n", r.Preset, r.User, r.User)
 	}
 	fmt.Fprintf(&b, "preset %s: the database is %s/%s\n", r.Preset, base, r.Database)
@@ -97,7 +100,7 @@ func welcome(out io.Writer, r *preset.Ready, base string, far bool) error {
 		fmt.Fprintf(&b, "preset %s: devices encrypt the notes with the passphrase %s. The link has it, this server does not: keep it\n", r.Preset, link.Vault)
 	}
 	if !far {
-		fmt.Fprintf(&b, "preset %s: only this machine reaches that address. For others, start with --listen 0.0.0.0:5984, and with HTTPS for phones\n", r.Preset)
+		fmt.Fprintf(&b, "preset %s: only this machine reaches that address. For others, start with --listen 0.0.0.0:5984; phones want HTTPS too: --https self, or --https and the server's name\n", r.Preset)
 	}
 	if _, err := io.WriteString(out, b.String()); err != nil || !far || scan == "" {
 		return err

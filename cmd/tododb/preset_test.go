@@ -205,6 +205,31 @@ func TestPresetLeavesWhatIsThere(t *testing.T) {
 	}
 }
 
+// The operator's database of users, and their rules for passwords, are heeded.
+func TestPresetHeedsRulesForUsers(t *testing.T) {
+	t.Parallel()
+	for text, c := range map[string]struct {
+		says, path string
+		want       int
+	}{
+		"authentication_db = people":               {"has the password", "/people/org.couchdb.user:rxdb", 200},
+		`password_regexp = [{"!!", "Two marks."}]`: {"Two marks. Make the user with tododb user add rxdb", "/_users/org.couchdb.user:rxdb", 404},
+	} {
+		file := filepath.Join(t.TempDir(), "tododb.ini")
+		if err := os.WriteFile(file, []byte("[chttpd_auth]\niterations = 10\n"+text+"\n[admins]\nadmin = secret\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		base, out, stop := background(t, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--log-level", "none", "--config", file, "--preset", "rxdb")
+		if !strings.Contains(out.String(), c.says) {
+			t.Errorf("%s: prints\n%s", text, out)
+		}
+		if got := get(t, base+c.path, "admin", "secret"); got != c.want {
+			t.Errorf("%s: GET %s: %d", text, c.path, got)
+		}
+		stop()
+	}
+}
+
 func TestPresetBehindAProxy(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "tododb.ini")

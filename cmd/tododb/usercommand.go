@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -24,8 +25,6 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-const usersDB = "_users"
-
 func userCommand() *cobra.Command {
 	return group("user", "List, add and remove users of a server, and set their passwords",
 		userListCommand(), userAddCommand(), userPasswordCommand(), userRemoveCommand())
@@ -37,6 +36,23 @@ func statusOf(err error) int {
 		return refused.Status
 	}
 	return 0
+}
+
+// usersDB is the database whose documents are the users.
+func (a *asking) usersDB(ctx context.Context) (string, error) {
+	var session struct {
+		Info struct {
+			DB string `json:"authentication_db"`
+		}
+	}
+	err := a.get(ctx, &session, "_session")
+	return cmp.Or(session.Info.DB, "_users"), err
+}
+
+// userPath is the path of a user's document.
+func (a *asking) userPath(ctx context.Context, name string) ([]string, error) {
+	db, err := a.usersDB(ctx)
+	return []string{db, auth.UserPrefix + name}, err
 }
 
 // administratorNames are those who are set in the server's settings.
@@ -88,6 +104,10 @@ func userListCommand() *cobra.Command {
 // eachUser reads _users in pages.
 func (a *asking) eachUser(ctx context.Context, fn func(userRow)) error {
 	const page = 1000
+	db, err := a.usersDB(ctx)
+	if err != nil {
+		return err
+	}
 	from := auth.UserPrefix
 	for skip := 0; ; skip = 1 {
 		key, err := json.Marshal(from)
@@ -101,7 +121,7 @@ func (a *asking) eachUser(ctx context.Context, fn func(userRow)) error {
 				Doc userRow
 			}
 		}
-		if err := a.Ask(ctx, client.Request{Method: "GET", Path: []string{usersDB, "_all_docs"}, Query: q}, &answer); err != nil {
+		if err := a.Ask(ctx, client.Request{Method: "GET", Path: []string{db, "_all_docs"}, Query: q}, &answer); err != nil {
 			return err
 		}
 		for _, row := range answer.Rows {
@@ -196,9 +216,13 @@ func userAddCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		path, err := a.userPath(ctx, name)
+		if err != nil {
+			return err
+		}
 		there := slices.Contains(admins, name)
 		if !there {
-			err := a.get(ctx, nil, usersDB, auth.UserPrefix+name)
+			err := a.get(ctx, nil, path...)
 			if there = err == nil; err != nil && statusOf(err) != http.StatusNotFound {
 				return err
 			}
@@ -216,7 +240,7 @@ func userAddCommand() *cobra.Command {
 			err = a.setAdministrator(ctx, name, password)
 		} else {
 			doc := map[string]any{"type": "user", "name": name, "roles": append([]string{}, roles...), "password": password}
-			err = a.Ask(ctx, client.Request{Method: "PUT", Path: []string{usersDB, auth.UserPrefix + name}, JSON: doc}, nil)
+			err = a.Ask(ctx, client.Request{Method: "PUT", Path: path, JSON: doc}, nil)
 		}
 		if err != nil {
 			return err
@@ -230,8 +254,8 @@ func (a *asking) setAdministrator(ctx context.Context, name, password string) er
 }
 
 // user reads a user's document, which may be missing.
-func (a *asking) user(ctx context.Context, name string) (doc json.RawMessage, rev string, err error) {
-	err = a.get(ctx, &doc, usersDB, auth.UserPrefix+name)
+func (a *asking) user(ctx context.Context, path []string) (doc json.RawMessage, rev string, err error) {
+	err = a.get(ctx, &doc, path...)
 	if statusOf(err) == http.StatusNotFound {
 		return nil, "", nil
 	}
@@ -258,7 +282,11 @@ func userPasswordCommand() *cobra.Command {
 	p.add(cmd)
 	return a.command(cmd, func(ctx context.Context, args []string) error {
 		name := args[0]
-		doc, _, err := a.user(ctx, name)
+		path, err := a.userPath(ctx, name)
+		if err != nil {
+			return err
+		}
+		doc, _, err := a.user(ctx, path)
 		if err != nil {
 			return err
 		}
@@ -280,7 +308,7 @@ func userPasswordCommand() *cobra.Command {
 		} else {
 			// The rest of the document stays as it is, to the letter.
 			doc = append(append([]byte{'{'}, jsonscan.AppendString([]byte(`"password":`), password)...), append([]byte{','}, doc[1:]...)...)
-			err = a.Ask(ctx, client.Request{Method: "PUT", Path: []string{usersDB, auth.UserPrefix + name}, Body: bytes.NewReader(doc)}, nil)
+			err = a.Ask(ctx, client.Request{Method: "PUT", Path: path, Body: bytes.NewReader(doc)}, nil)
 		}
 		if err != nil {
 			return err
@@ -294,11 +322,15 @@ func userRemoveCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "rm NAME", Short: "Remove a user or an administrator", Args: wants(1, 1, "one NAME")}
 	return a.withYes(a.command(cmd, func(ctx context.Context, args []string) error {
 		name := args[0]
-		doc, rev, err := a.user(ctx, name)
+		path, err := a.userPath(ctx, name)
 		if err != nil {
 			return err
 		}
-		q := client.Request{Method: "DELETE", Path: []string{usersDB, auth.UserPrefix + name}, Query: url.Values{"rev": {rev}}}
+		doc, rev, err := a.user(ctx, path)
+		if err != nil {
+			return err
+		}
+		q := client.Request{Method: "DELETE", Path: path, Query: url.Values{"rev": {rev}}}
 		if doc == nil {
 			admins, err := a.administratorNames(ctx)
 			if err != nil {

@@ -30,6 +30,7 @@ type Ready struct {
 	Database string
 	User     string
 	Password string // of a user who has just been made; "" otherwise, because nobody knows it
+	Refused  string // why there is no user: the operator has rules for passwords that none here satisfies
 }
 
 // Prepare makes what the preset of the settings wants, unless that was done before. It returns
@@ -48,7 +49,12 @@ func Prepare(ctx context.Context, opt Options, done func(*Ready) error) error {
 	if err := r.makeDatabase(ctx, opt); err != nil {
 		return fmt.Errorf("preset %s: database %s: %w", name, r.Database, err)
 	}
-	if err := r.makeUser(ctx, opt); err != nil {
+	err := r.makeUser(ctx, opt)
+	if bad, is := errors.AsType[*auth.BadPassword](err); is {
+		r.Refused = bad.Error()
+		return done(r)
+	}
+	if err != nil {
 		return fmt.Errorf("preset %s: user %s: %w", name, r.User, err)
 	}
 	if err := done(r); err != nil {
@@ -93,7 +99,11 @@ func (r *Ready) makeDatabase(ctx context.Context, opt Options) error {
 
 // makeUser makes the user with a new password.
 func (r *Ready) makeUser(ctx context.Context, opt Options) error {
-	db, err := opt.Access.OpenNamed(ctx, opt.Config.String("chttpd_auth", "authentication_db"), server, wire.DBAdmin)
+	users := opt.Config.String("chttpd_auth", "authentication_db")
+	if err := opt.Access.CreateDatabase(ctx, users, store.Properties{}); err != nil && !errors.Is(err, store.ErrDBExists) {
+		return err
+	}
+	db, err := opt.Access.OpenNamed(ctx, users, server, wire.DBAdmin)
 	if err != nil {
 		return err
 	}
