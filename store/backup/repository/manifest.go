@@ -432,12 +432,15 @@ func (r *Repository) List(ctx context.Context, fn func(*Backup) error) error {
 	return damaged
 }
 
-// Newest is the time of the newest backup of a server, zero if there is none.
+// Newest is the time of the newest backup of all databases of a server, zero if there is none.
 func (r *Repository) Newest(ctx context.Context, server string) (at time.Time, err error) {
 	all, _, err := r.listBackups(ctx)
-	for _, l := range all {
-		if l.server == r.hash(server)[:8] {
-			at = l.time
+	for _, l := range slices.Backward(all) {
+		if l.server != r.hash(server)[:8] {
+			continue
+		}
+		if b, err := r.readOutline(ctx, l); err == nil && !b.Partial {
+			return l.time, nil
 		}
 	}
 	return at, err

@@ -36,8 +36,13 @@ func TestBackupsOfSomeDatabases(t *testing.T) {
 			t.Errorf("who wants %+v finds %+v, %v", what, b, err)
 		}
 	}
+	whole, err := repo.Find(t.Context(), repository.Wanted{ID: all})
+	w.must(err)
 	if b, err := repo.Find(t.Context(), repository.Wanted{ID: two, What: repository.Content{All: true}}); err != nil || b.ID != two {
 		t.Errorf("by its id: %v, %v", b, err)
+	}
+	if at, err := repo.Newest(t.Context(), "a server"); err != nil || at.UnixMilli() != whole.Time.UnixMilli() {
+		t.Errorf("the newest one of all is of %v, %v; not of %v", at, err, whole.Time)
 	}
 	gone, err := repo.Forget(t.Context(), repository.Forgetting{Keep: repository.Keep{Last: 1}})
 	w.must(err)
