@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -43,6 +44,9 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 })
 
 var closeChromium = func() {} // TestMain calls it
+
+// tab is what actions of the browser are given.
+type tab = chromedp.Target
 
 // browser is a visitor of the page: it finds what it uses by role and name, as people do who
 // see it or hear it read.
@@ -100,7 +104,7 @@ const policyToConsole = `document.addEventListener('securitypolicyviolation', (e
 
 // command makes an action of a command of the DevTools protocol whose answer does not matter.
 func command[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+	return chromedp.Func(func(ctx context.Context, t *tab) error {
 		_, err := cdp.Call(ctx, t, c, params)
 		return err
 	})
@@ -230,7 +234,7 @@ func (b *browser) dark() {
 type element struct{ id cdp.BackendNodeID }
 
 // all returns the elements of a role ("": any) with a name, as assistive technology sees them.
-func all(ctx context.Context, t *chromedp.Target, role, name string) ([]element, error) {
+func all(ctx context.Context, t *tab, role, name string) ([]element, error) {
 	root, err := cdp.Call(ctx, t, dom.GetDocument, dom.GetDocumentParams{})
 	if err != nil {
 		return nil, err
@@ -252,7 +256,7 @@ func all(ctx context.Context, t *chromedp.Target, role, name string) ([]element,
 func (b *browser) finds(role, name string) element {
 	b.t.Helper()
 	var e element
-	b.until(fmt.Sprintf("find the %s %q", role, name), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+	b.until(fmt.Sprintf("find the %s %q", role, name), func(ctx context.Context, t *tab) (bool, error) {
 		found, err := all(ctx, t, role, name)
 		if err != nil || len(found) == 0 {
 			return false, err
@@ -266,49 +270,58 @@ func (b *browser) finds(role, name string) element {
 // click clicks on an element in the middle, once it is there and can be used.
 func (b *browser) click(role, name string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf("click on the %s %q", role, name), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+	b.until(fmt.Sprintf("click on the %s %q", role, name), func(ctx context.Context, t *tab) (bool, error) {
 		found, err := all(ctx, t, role, name)
 		if err != nil || len(found) == 0 {
 			return false, err
 		}
 		id := found[0].id
-		if off, err := is(ctx, t, id, "return this.disabled === true"); err != nil || off {
+		if off, err := of(ctx, t, id, "return this.disabled === true"); err != nil || string(off) == "true" {
 			return false, err
 		}
-		if _, err := cdp.Call(ctx, t, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: id}); err != nil {
+		place, err := of(ctx, t, id, middle)
+		if err != nil {
 			return false, err
 		}
-		r, err := cdp.Call(ctx, t, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: id})
-		if err != nil || len(r.Quads) == 0 {
+		var at []float64
+		if err := json.Unmarshal(place, &at); err != nil || len(at) != 2 {
 			return false, err
 		}
-		q := r.Quads[0]
-		_, err = chromedp.MouseClickXY((q[0]+q[2]+q[4]+q[6])/4, (q[1]+q[3]+q[5]+q[7])/4)(ctx, t)
+		_, err = chromedp.MouseClickXY(at[0], at[1])(ctx, t)
 		return err == nil, err
 	})
 }
 
-// is runs the body of a function with the element as this.
-func is(ctx context.Context, t *chromedp.Target, id cdp.BackendNodeID, body string) (bool, error) {
+// middle is the middle of an element in the window, once nothing else covers it.
+const middle = `
+	this.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'})
+	const r = this.getClientRects()[0]
+	if (!r) return []
+	const x = r.x + r.width / 2, y = r.y + r.height / 2
+	const top = this.getRootNode().elementFromPoint(x, y)
+	return top && (this.contains(top) || top.contains(this)) ? [x, y] : []`
+
+// of runs the body of a function with an element as this, and returns its result in JSON.
+func of(ctx context.Context, t *tab, id cdp.BackendNodeID, body string) ([]byte, error) {
 	o, err := cdp.Call(ctx, t, dom.ResolveNode, dom.ResolveNodeParams{BackendNodeID: id})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	yes := true
 	r, err := cdp.Call(ctx, t, runtime.CallFunctionOn, runtime.CallFunctionOnParams{FunctionDeclaration: "function () { " + body + " }", ObjectID: o.Object.ObjectID, ReturnByValue: &yes})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if r.ExceptionDetails != nil {
-		return false, errors.New(r.ExceptionDetails.Text)
+		return nil, errors.New(r.ExceptionDetails.Text)
 	}
-	return string(r.Result.Value) == "true", nil
+	return r.Result.Value, nil
 }
 
 // fill writes a text into the field with a label, over what is there.
 func (b *browser) fill(label, text string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf("fill in %q", label), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+	b.until(fmt.Sprintf("fill in %q", label), func(ctx context.Context, t *tab) (bool, error) {
 		for _, role := range []string{"textbox", "searchbox", "spinbutton"} {
 			found, err := all(ctx, t, role, label)
 			if err != nil {
@@ -334,6 +347,25 @@ func (b *browser) fill(label, text string) {
 	})
 }
 
+// focus puts the keyboard on an element.
+func (b *browser) focus(role, name string) {
+	b.t.Helper()
+	id := b.finds(role, name).id
+	b.do("focus on "+name, command(dom.Focus, dom.FocusParams{BackendNodeID: id}))
+}
+
+// choose gives files to a field for files, as its dialog does.
+func (b *browser) choose(selector string, files ...string) {
+	b.t.Helper()
+	b.do("choose files", func(ctx context.Context, t *tab) (chromedp.Void, error) {
+		field, err := chromedp.Evaluate[*runtime.RemoteObject](fmt.Sprintf("document.querySelector(%q)", selector))(ctx, t)
+		if err != nil {
+			return chromedp.Void{}, err
+		}
+		return command(dom.SetFileInputFiles, dom.SetFileInputFilesParams{ObjectID: field.ObjectID, Files: files})(ctx, t)
+	})
+}
+
 // press presses keys, one after the other: a text, or those of chromedp's package kb.
 func (b *browser) press(keys string, how ...chromedp.KeyOption) {
 	b.t.Helper()
@@ -355,6 +387,7 @@ func (b *browser) text() string {
 const allText = `(() => {
 	let s = document.body.innerText
 	for (const e of document.querySelectorAll('*')) {
+		if (!e.checkVisibility()) continue
 		if (e.shadowRoot) s += '\n' + [...e.shadowRoot.querySelectorAll('.cm-line, .cm-tooltip')].map((l) => l.textContent).join('\n')
 		if ((e.tagName === 'INPUT' || e.tagName === 'TEXTAREA') && e.type !== 'password') s += '\n' + e.value
 	}
@@ -365,7 +398,7 @@ const allText = `(() => {
 func (b *browser) sees(texts ...string) {
 	b.t.Helper()
 	for _, text := range texts {
-		b.until(fmt.Sprintf("see %q", text), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+		b.until(fmt.Sprintf("see %q", text), func(ctx context.Context, t *tab) (bool, error) {
 			s, err := chromedp.Evaluate[string](allText)(ctx, t)
 			return strings.Contains(s, text), err
 		})
@@ -375,7 +408,7 @@ func (b *browser) sees(texts ...string) {
 // misses waits until the page does not have a text any more.
 func (b *browser) misses(text string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf("not see %q", text), func(ctx context.Context, t *chromedp.Target) (bool, error) {
+	b.until(fmt.Sprintf("not see %q", text), func(ctx context.Context, t *tab) (bool, error) {
 		s, err := chromedp.Evaluate[string](allText)(ctx, t)
 		return !strings.Contains(s, text), err
 	})
@@ -396,7 +429,7 @@ func (b *browser) eval(script string) string {
 // everythingHasAName looks for controls that nobody who does not see the page could tell apart.
 func (b *browser) everythingHasAName() {
 	b.t.Helper()
-	b.do("read the accessibility tree", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+	b.do("read the accessibility tree", chromedp.Func(func(ctx context.Context, t *tab) error {
 		tree, err := cdp.Call(ctx, t, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
 		if err != nil {
 			return err

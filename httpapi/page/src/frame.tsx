@@ -112,7 +112,7 @@ function Over({ db, current }: { db: string; current: Screen | undefined }): JSX
       <div class="path"><a href="#/">Databases</a><span class="faint" aria-hidden="true">/</span><strong class="cut" dir="auto">{db}</strong></div>
       <nav class="tabs" aria-label="Database">
         {screens.filter((s) => s.section === 'database' && visible(s)).map((s) => (
-          <a key={s.path} href={link(s.path.split('/').map((p) => (p === ':db' ? db : p)))} aria-current={s === current ? 'page' : undefined}>{s.title}</a>
+          <a key={s.path} href={link(s.path.split('/').map((p) => (p === ':db' ? db : p)))} aria-current={s === current || s.path === current?.under ? 'page' : undefined}>{s.title}</a>
         ))}
       </nav>
     </div>

@@ -16,6 +16,8 @@ export interface Screen {
   section: 'server' | 'database' | 'none'
   /** only administrators see its link */
   adminOnly?: boolean
+  /** the path of the tab that it stands under, if it is none itself */
+  under?: string
   load: () => Promise<{ default: ComponentType<ScreenProps> }>
 }
 
@@ -26,7 +28,7 @@ export const screens: Screen[] = [
   { path: 'operate', title: 'Operate', section: 'server', adminOnly: true, load: () => import('./screens/operate/operate') },
   { path: 'settings', title: 'Settings', section: 'server', adminOnly: true, load: () => import('./screens/settings/settings') },
   { path: 'db/:db/docs', title: 'Documents', section: 'database', load: () => import('./screens/documents/documents') },
-  { path: 'db/:db/doc/:id', title: 'Document', section: 'none', load: () => import('./screens/document/document') },
-  { path: 'db/:db/security', title: 'Settings', section: 'database', load: () => import('./screens/database/database') },
+  { path: 'db/:db/doc/:id', title: 'Document', section: 'none', under: 'db/:db/docs', load: () => import('./screens/document/document') },
+  { path: 'db/:db/security', title: 'Manage', section: 'database', load: () => import('./screens/database/database') },
   { path: 'account', title: 'My account', section: 'none', load: () => import('./screens/account/account') },
 ]

@@ -1,4 +1,4 @@
-import type { ComponentChildren, JSX } from 'preact'
+import { Fragment, type ComponentChildren, type JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 export interface Column<T> {
@@ -127,7 +127,7 @@ export function Table<T>(p: Omit<TableProps<T>, 'key'> & { rowKey: TableProps<T>
     const row = p.row(i)
     rows.push(
       <tr
-        key={row === undefined ? `#${i}` : p.rowKey(row, i)}
+        key={i /* so that a row that is loaded keeps the focus */}
         data-row={i}
         aria-rowindex={i + 2}
         tabIndex={i === focusable ? 0 : -1}
@@ -142,7 +142,7 @@ export function Table<T>(p: Omit<TableProps<T>, 'key'> & { rowKey: TableProps<T>
       >
         {p.columns.map((c) => (
           <td key={c.title} class={`${c.align ?? ''} ${c.wideOnly ? 'wide-only' : ''}`}>
-            {row === undefined ? <span class="blank" /> : c.cell(row, i)}
+            {row === undefined ? <span class="blank" /> : <Fragment key={p.rowKey(row, i)}>{c.cell(row, i)}</Fragment>}
           </td>
         ))}
       </tr>,

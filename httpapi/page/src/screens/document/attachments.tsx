@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import * as api from '../../api'
 import { size } from '../../format'
 import { useAbort } from '../../load'
@@ -24,20 +24,24 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
   const [removing, remove] = useState<Stub>()
   const picker = useRef<HTMLInputElement>(null)
   const signal = useAbort()
+  // What the next change is based on; the document is loaded again only after each.
+  const rev = useRef(doc.rev)
+  useEffect(() => {
+    rev.current = doc.rev
+  }, [doc])
   const path = (name: string) => [db, doc.id, ...name.split('/')]
 
   // One after the other: each makes a revision, and the next one is based on it.
   const add = async (files: readonly File[]) => {
     setSending(files.map((f) => ({ name: f.name, part: 0 })))
-    let rev = doc.rev
     let sent = 0
     try {
       for (const [i, file] of files.entries()) {
         const res = await api.upload<{ rev: string }>('PUT', path(file.name), {
-          query: { rev }, file, type: file.type, signal,
+          query: { rev: rev.current }, file, type: file.type, signal,
           progress: (part) => setSending((all) => all.map((s, j) => (j === i ? { ...s, part } : s))),
         })
-        rev = res.rev
+        rev.current = res.rev
         sent++
       }
       done(sent === 1 ? `Added ${files[0]!.name}.` : `Added ${sent} files.`)
@@ -49,7 +53,8 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
   }
   const gone = async (s: Stub) => {
     try {
-      await api.send('DELETE', path(s.name), undefined, { query: { rev: doc.rev } })
+      const res = await api.send<{ rev: string }>('DELETE', path(s.name), undefined, { query: { rev: rev.current } })
+      rev.current = res.rev
       done(`Removed ${s.name}.`)
     } catch (e) {
       failed(e)
@@ -80,7 +85,7 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
           <li key={s.name} class="card">
             <div class="row">
               <button type="button" class="name" aria-expanded={shown === s.name} onClick={() => show(shown === s.name ? undefined : s.name)}>
-                <span class="sign" aria-hidden="true">{sign(s.type)}</span>
+                <span class="badge" aria-hidden="true">{sign(s.type)}</span>
                 <bdi class="cut">{s.name}</bdi>
               </button>
               <span class="faint wide-only">{s.type}</span>
@@ -112,4 +117,4 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
   )
 }
 
-const sign = (type: string): string => (/^image\//.test(type) ? '🖼' : /^audio\//.test(type) ? '♪' : /^video\//.test(type) ? '▶' : /pdf/.test(type) ? '📕' : '📄')
+const sign = (type: string): string => /^(image|audio|video|text)\//.exec(type)?.[1] ?? (/pdf/.test(type) ? 'PDF' : 'file')

@@ -54,7 +54,7 @@ export function Revisions({ db, id }: { db: string; id: string }): JSX.Element {
         {plural(leaves, 'branch', 'branches')}{leaves !== live && `, ${live} of them live`}. Choose a revision to see it, and a second one to compare.
         {omitted > 0 && ` The ${plural(omitted, 'branch', 'branches')} that would lose are not drawn.`}
       </p>
-      <div class="tree card" tabIndex={-1}>
+      <div class="tree card">
         <svg width={width} height={height} role="group" aria-label="Tree of revisions">
           {nodes.map((n) => n.parent && (
             <g key={n.rev} class={`edge ${n.hidden ? 'cut-off' : ''}`}>
@@ -69,7 +69,7 @@ export function Revisions({ db, id }: { db: string; id: string }): JSX.Element {
               class={`rev ${kind(n)} ${n.there === false ? 'without' : ''} ${chosen.includes(n.rev) ? 'chosen' : ''}`}
               transform={`translate(${x(n)} ${y(n)})`}
               role="button"
-              tabIndex={n.rev === focusable ? 0 : -1}
+              tabindex={n.rev === focusable ? 0 : -1}
               aria-pressed={chosen.includes(n.rev)}
               aria-label={`Revision ${shortRev(n.rev)}, ${kindInWords(n)}${n.there === false ? ', body is gone' : ''}`}
               onClick={() => click(n)}

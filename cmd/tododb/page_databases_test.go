@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+)
+
+// An administrator makes a database, says who may use it and how long histories are, compacts it,
+// and deletes it by typing its name.
+func TestPageDatabases(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/userdb-616e6e61", "")
+	b.signIn()
+	b.click("button", "New database")
+	b.fill("Name", "Recipes")
+	b.sees("A name begins with a small letter")
+	b.fill("Name", "recipes")
+	b.click("checkbox", "Partitioned")
+	b.click("button", "Create")
+	b.sees("There are no documents yet")
+	if info := p.do(200, "GET", "/recipes", ""); !strings.Contains(info, `"partitioned":true`) {
+		t.Errorf("made %s", info)
+	}
+	b.click("link", "Manage")
+	b.fill("Members: users", "anna")
+	b.press(kb.Enter)
+	b.sees("anna")
+	b.click("button", "Remove _admin")
+	b.everythingHasAName()
+	b.fill("Revisions that a document remembers", "12")
+	b.press(kb.Enter)
+	b.sees("The limit is 12 now.")
+	if limit := p.do(200, "GET", "/recipes/_revs_limit", ""); strings.TrimSpace(limit) != "12" {
+		t.Errorf("revs limit %s", limit)
+	}
+	b.click("button", "Compact now")
+	b.sees("Compacted")
+	b.click("button", "Delete this database")
+	b.fill("To be sure, type its name", "recipe")
+	b.press(kb.Enter) // not yet its name
+	p.do(200, "GET", "/recipes", "")
+	b.fill("To be sure, type its name", "recipes")
+	b.press(kb.Enter)
+	b.sees("Deleted the database recipes.")
+	p.do(404, "GET", "/recipes", "")
+
+	// The list: users' databases are folded, a search looks into them, and by their users' names too.
+	b.finds("heading", "Databases")
+	b.click("button", "▸ Users’ own databases")
+	b.finds("link", "userdb-616e6e61")
+	b.click("button", "▾ Users’ own databases")
+	b.misses("userdb-616e6e61")
+	b.fill("Search databases", "anna")
+	b.finds("link", "userdb-616e6e61")
+	b.misses("_replicator")
+	b.narrow()
+	b.finds("link", "userdb-616e6e61")
+}
+
+// What is saved in the form for security is what the database has then, and nothing else of it is lost.
+func TestPageSecurity(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/notes", "")
+	p.do(200, "PUT", "/notes/_security", `{"cloudant":{"big":12345678901234567890},"members":{"names":["ben"],"roles":[]}}`)
+	b.signIn()
+	b.open("#/db/notes/security")
+	b.fill("Members: roles", "cooks")
+	b.press(kb.Enter)
+	b.click("button", "Remove ben")
+	b.click("button", "Save")
+	b.sees("Saved who may use the database.")
+	got := p.do(200, "GET", "/notes/_security", "")
+	for _, part := range []string{`"cloudant":{"big":12345678901234567890}`, `"roles":["cooks"]`, `"names":[]`} {
+		if !strings.Contains(got, part) {
+			t.Errorf("security %s lacks %s", got, part)
+		}
+	}
+}
+
+// A list that is longer than what is seen is gone through by keyboard.
+func TestPageListByKeyboard(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/many", "")
+	var docs []string
+	for i := range 350 {
+		docs = append(docs, fmt.Sprintf(`{"_id":"doc-%03d"}`, i))
+	}
+	p.do(201, "POST", "/many/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`)
+	b.signIn()
+	b.open("#/db/many/docs")
+	b.sees("350 documents", "doc-000")
+	b.fill("Jump to id", "doc-200")
+	b.press(kb.Enter)
+	b.finds("link", "doc-200")
+	b.press(kb.Tab + kb.Tab + kb.Tab) // over the button and the box to the list
+	b.press(kb.End)
+	b.finds("link", "doc-349")
+	b.press(kb.Home)
+	b.finds("link", "doc-000")
+	b.press(kb.ArrowDown + kb.ArrowDown + kb.Enter)
+	b.finds("heading", "doc-002")
+}
