@@ -184,6 +184,7 @@ func (s *Server) table() []Route {
 		first(operate.IsHere, at("/_node/{node}/_smoosh/status", "GET", asks("GET", admin, s.operate.SmooshStatus))),
 		first(operate.IsHere, at("/_node/{node}/_history", "GET", asks("GET", figures, s.operate.History))),
 		first(operate.IsHere, at("/_node/{node}/_log", "GET", asks("GET", admin, s.operate.Log))),
+		first(operate.IsHere, at("/_node/{node}/_doctor", "GET", asks("GET", admin, s.operate.Doctor))),
 		first(operate.IsHere, at("/_node/{node}/_settings", "GET", asks("GET", admin, s.operate.Settings))),
 		first(operate.IsHere, at("/_node/{node}/_prometheus", "GET", asks("GET", figures, s.operate.Prometheus))),
 		first(operate.IsHere, at("/_node/{node}...", "", does("", "server", admin, s.unbuiltForAdmin))),

@@ -62,6 +62,9 @@ type Options struct {
 	// Tail has the last lines of Log (nil: there are none).
 	Tail operate.LogTail
 
+	// Health looks at the data folder, for administrators (nil: there is none).
+	Health operate.Look
+
 	// Tracer makes a span of each request (nothing is traced).
 	Tracer trace.Tracer
 
@@ -193,7 +196,7 @@ func New(opt Options) (*Server, error) {
 	s.operate = operate.New(operate.Options{
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: ids,
 		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex, Smoosh: opt.Smoosh, Keeper: opt.Keeper,
-		History: opt.History, Log: opt.Tail,
+		History: opt.History, Log: opt.Tail, Health: opt.Health,
 	})
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
 	s.page = page.New(opt.Config)

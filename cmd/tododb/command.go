@@ -32,7 +32,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.Flags().AddFlagSet(serve.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(serve, configCommand(), checkCommand(), compactCommand(), replicateCommand(), backupCommand(), restoreCommand(), versionCommand())
+	root.AddCommand(serve, configCommand(), checkCommand(), doctorCommand(), compactCommand(), replicateCommand(), backupCommand(), restoreCommand(), versionCommand())
 	root.AddCommand(statusCommand(), dbCommand(), userCommand(), tokenCommand(), getCommand(), putCommand(), changesCommand(), importCommand(), exportCommand())
 	return root
 }
@@ -80,6 +80,8 @@ func exitCode(err error) int {
 		return 3
 	case errors.Is(err, errRefused):
 		return 5
+	case errors.Is(err, errIll):
+		return 8
 	}
 	if _, is := errors.AsType[*usageError](err); is {
 		return 2

@@ -5,6 +5,7 @@
 //	tododb check [DB...]           look for damage in databases
 //	tododb compact [DB...]         free the space of data that is no longer needed
 //	tododb replicate SOURCE TARGET copy to TARGET what it lacks from SOURCE
+//	tododb doctor [URL]            find out what is wrong with a server, or a data folder
 //	tododb version                 print the version
 //
 // and, as clients of a running server:
@@ -30,5 +31,6 @@
 //
 // Exit codes: 0 success, 1 failure (standard error says why), 2 wrong command line,
 // 3 check found damage, 4 stopping took too long and was cut short, 5 import was refused some
-// documents, 6 what was asked for is not there, 7 no server answers.
+// documents, 6 what was asked for is not there, 7 no server answers,
+// 8 doctor found a fault.
 package main

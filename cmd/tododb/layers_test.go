@@ -37,6 +37,7 @@ const (
 var layers = []layer{
 	{"cmd/tododb", []string{"cmd/tododb/...", "httpapi/...", "replicate/...", "store/..."}, []string{bbolt}},
 	{"cmd/tododb/authority", nil, []string{bbolt, web}},
+	{"cmd/tododb/doctor", []string{"store/health"}, []string{bbolt}},
 	{"cmd/tododb/transfer", []string{"httpapi/backups/client", "store/jsonscan"}, []string{bbolt, eng}},
 	{"httpapi", []string{"httpapi/...", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/httpapitest", []string{"httpapi", "httpapi/config", "httpapi/snapshot", "store/..."}, []string{bbolt, eng}},
@@ -86,6 +87,7 @@ var layers = []layer{
 	{"store/expiry", []string{"store"}, []string{bbolt, web, "os"}},
 	{"store/fair", nil, []string{bbolt, web, "os"}},
 	{"store/filter", []string{"store", "store/design", "store/index/mango", "store/index/view", "store/jsonscan", "store/script"}, []string{bbolt, web, "os"}},
+	{"store/health", []string{"store/disk"}, []string{bbolt, web}},
 	{"store/index", []string{"store", "store/collate", "store/document", "store/engine", "store/jsonscan", "store/record"}, []string{bbolt, web}},
 	{"store/index/mango", []string{"store", "store/collate", "store/design", "store/document", "store/index", "store/index/view", "store/jsonscan", "store/pattern", "store/script"}, []string{bbolt, web, "os"}},
 	{"store/index/view", []string{"store", "store/collate", "store/design", "store/index", "store/jsonscan"}, []string{bbolt, web, "os"}},

@@ -181,7 +181,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	work.run(history.Run)
 	api, err := httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version,
-		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, History: history, Tail: start.logs, Trail: trail, Tracer: traces.Tracer(),
+		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, History: history, Tail: start.logs, Health: healthOf(cfg, opt.data).Look, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper, Keeper: backups,
 		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,
 	})

@@ -84,6 +84,7 @@ func (a *Access) authenticator() (err error) {
 		Admins: admins, Accounts: newAccounts(a), Devices: a.devices, Settings: authSettings(c), Now: a.opt.Now,
 		Address: func(r *http.Request) string { return wire.AddressKey(a.shared.ClientAddr(r)) },
 		Proxied: func(r *http.Request) bool { p := a.shared.Settings().Proxies; return len(p) == 0 || p.Sent(r) },
+		Secure:  func(r *http.Request) bool { return a.shared.Settings().Secure(r) },
 		Warn:    a.log.Warn,
 	})
 	if err != nil {

@@ -37,6 +37,8 @@ type Options struct {
 	// Proxied tells whether a request comes from a proxy that may name the user without a
 	// token (ProxyUnsigned). nil: all do.
 	Proxied func(*http.Request) bool
+	// Secure tells whether the client speaks HTTPS. nil: if the connection does.
+	Secure func(*http.Request) bool
 	// Warn gets what an operator may want to know. nil: it is dropped.
 	Warn func(message string, args ...any)
 	// Now is the clock (time.Now).
@@ -70,6 +72,9 @@ func New(opt Options) (*Authenticator, error) {
 	}
 	if a.opt.Address == nil {
 		a.opt.Address = func(*http.Request) string { return "" }
+	}
+	if a.opt.Secure == nil {
+		a.opt.Secure = func(r *http.Request) bool { return r.TLS != nil }
 	}
 	if a.opt.Warn == nil {
 		a.opt.Warn = func(string, ...any) {}
@@ -201,7 +206,7 @@ func (a *Authenticator) bySession(set *Settings, r *http.Request) (User, string,
 	user := userBy(known, ByCookie)
 	renew := ""
 	if left < set.Timeout-set.Timeout/10 {
-		renew = set.cookie(set.seal(known.password.salt, s.name, now), now, r.TLS != nil)
+		renew = set.cookie(set.seal(known.password.salt, s.name, now), now, a.opt.Secure(r))
 	}
 	return user, renew, nil
 }
@@ -324,7 +329,7 @@ func (a *Authenticator) Login(r *http.Request, name, password string) (User, str
 		known = now // its password may just have been hashed again
 	}
 	set, now := a.set.Load(), a.opt.Now()
-	return userBy(known, ByBasic), set.cookie(set.seal(known.password.salt, known.User.Name, now), now, r.TLS != nil), nil
+	return userBy(known, ByBasic), set.cookie(set.seal(known.password.salt, known.User.Name, now), now, a.opt.Secure(r)), nil
 }
 
 func encode(name, password string) string {
@@ -366,5 +371,5 @@ func (a *Authenticator) Still(ctx context.Context, u User) (bool, error) {
 
 // Logout returns the Set-Cookie header that ends a session in the client.
 func (a *Authenticator) Logout(r *http.Request) string {
-	return a.set.Load().cookie("", a.opt.Now(), r.TLS != nil)
+	return a.set.Load().cookie("", a.opt.Now(), a.opt.Secure(r))
 }

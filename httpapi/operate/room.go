@@ -33,6 +33,9 @@ type Options struct {
 	// Log has the last lines of the log (there are none).
 	Log LogTail
 
+	// Health looks at the data folder (there is none).
+	Health Look
+
 	// CompactIndex starts to compact the index of a design document, given its name.
 	CompactIndex func(r *http.Request, db *store.DB, design string) error
 }
@@ -51,6 +54,7 @@ type Room struct {
 	keeper       Keeper
 	history      *metrics.History
 	log          LogTail
+	health       Look
 	compactIndex func(r *http.Request, db *store.DB, design string) error
 	settings     func() *settings
 }
@@ -59,7 +63,7 @@ type Room struct {
 func New(opt Options) *Room {
 	o := &Room{
 		access: opt.Access, store: opt.Store, config: opt.Config, metrics: opt.Metrics, uuids: opt.IDs,
-		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, keeper: opt.Keeper, history: opt.History, log: opt.Log, compactIndex: opt.CompactIndex,
+		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, keeper: opt.Keeper, history: opt.History, log: opt.Log, health: opt.Health, compactIndex: opt.CompactIndex,
 		settings: config.Follow(opt.Config, readSettings),
 	}
 	if o.reload == nil {

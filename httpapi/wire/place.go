@@ -45,12 +45,16 @@ func Rest(r *http.Request) ([]string, error) {
 // Absolute turns a path of this server into a URL as the client sees it. It uses what a trusted
 // proxy says, or the request itself.
 func Absolute(r *http.Request, path string) string {
-	scheme, set := "http://", SettingsOf(r)
-	trusted := set.Proxies.Sent(r)
-	if r.TLS != nil || trusted && (r.Header.Get(set.ForwardedProto) == "https" || r.Header.Get(set.ForwardedSSL) == "on") {
+	scheme := "http://"
+	if SettingsOf(r).Secure(r) {
 		scheme = "https://"
 	}
 	return scheme + Host(r) + path
+}
+
+// Secure tells whether the client speaks HTTPS, to this server or to a trusted proxy.
+func (set *Settings) Secure(r *http.Request) bool {
+	return r.TLS != nil || set.Proxies.Sent(r) && (r.Header.Get(set.ForwardedProto) == "https" || r.Header.Get(set.ForwardedSSL) == "on")
 }
 
 // Host returns the host that the client asked, with its port if it named one. It uses what a

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	if out, err := runFor(t, "doctor", "--data", data); exitCode(err) != 8 || !strings.Contains(out, "There is no folder") || !strings.Contains(out, "-> Name the data folder") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	base, _, stop := background(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "none", "--config", quickLogins(t))
+	out, err := runFor(t, "doctor", "--data", data, "--json")
+	var found struct {
+		Healthy  bool
+		Findings []struct{ Check, State, Says, Cure string }
+	}
+	if json.Unmarshal([]byte(out), &found) != nil || found.Healthy != (err == nil) || len(found.Findings) < 9 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if !strings.Contains(out, "A server has the folder open.") {
+		t.Errorf("the lock is not seen:\n%s", out)
+	}
+	if out, err := runFor(t, "doctor", base); err != nil || !strings.Contains(out, "ok       reachable: ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runFor(t, "doctor", base); exitCode(err) != 8 || !strings.Contains(out, "Nobody listens at") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, _ := runFor(t, "doctor", "--data", data); !strings.Contains(out, "No server has the folder open.") {
+		t.Errorf("the lock is seen:\n%s", out)
+	}
+	for _, wrong := range []string{"ftp://x", "http://", "://"} {
+		if _, err := runFor(t, "doctor", wrong); exitCode(err) != 2 {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
