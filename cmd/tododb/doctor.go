@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -47,24 +48,27 @@ Each fault comes with its cure. The exit code is 8 if there is a fault.`,
 				return err
 			}
 			var list []health.Finding
-			if len(args) == 0 {
-				dir := cmd.Flag("data").Value.String()
-				cfg, err := config.Open(config.Options{Local: filepath.Join(dir, "local.ini")})
-				if errors.Is(err, os.ErrPermission) { // the doctor says more
-					cfg, err = config.Open(config.Options{})
-				}
+			up, err := cmd.Flags().GetBool("up")
+			if err != nil {
+				return err
+			}
+			switch {
+			case up:
+				visit, err := visitOf(cmd, serverHere(args))
 				if err != nil {
 					return err
 				}
-				folder := healthOf(cfg, dir)
-				folder.InUse = func() (bool, error) { return inUse(dir) }
-				list = folder.Look(cmd.Context())
-			} else {
+				list = append(list, doctor.Up(cmd.Context(), visit))
+			case len(args) == 1:
 				visit, err := visitOf(cmd, args[0])
 				if err != nil {
 					return err
 				}
 				list = doctor.Look(cmd.Context(), visit)
+			default:
+				if list, err = lookAtFolder(cmd); err != nil {
+					return err
+				}
 			}
 			if err := printFindings(cmd, list); err != nil {
 				return err
@@ -80,8 +84,36 @@ Each fault comes with its cure. The exit code is 8 if there is a fault.`,
 	cmd.Flags().Duration("idle", 11*time.Second, "how long a connection must live without traffic")
 	cmd.Flags().Duration("patience", 10*time.Second, "how long an answer may take")
 	cmd.Flags().String("ca-file", "", "PEM file with authorities to trust for certificates, instead of the system's")
+	cmd.Flags().Bool("up", false, "only ask whether the server is up, as a health check; without URL, the one on this machine at TODODB_LISTEN's port")
 	cmd.Flags().Bool("json", false, "print JSON, for programs")
 	return cmd
+}
+
+// lookAtFolder looks at the data folder of the command line.
+func lookAtFolder(cmd *cobra.Command) ([]health.Finding, error) {
+	dir := cmd.Flag("data").Value.String()
+	cfg, err := config.Open(config.Options{Local: filepath.Join(dir, "local.ini")})
+	if errors.Is(err, os.ErrPermission) { // the doctor says more
+		cfg, err = config.Open(config.Options{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	folder := healthOf(cfg, dir)
+	folder.InUse = func() (bool, error) { return inUse(dir) }
+	return folder.Look(cmd.Context()), nil
+}
+
+// serverHere is the URL in args, or that of the server on this machine.
+func serverHere(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	_, port, err := net.SplitHostPort(os.Getenv("TODODB_LISTEN"))
+	if err != nil {
+		port = "5984"
+	}
+	return "http://127.0.0.1:" + port
 }
 
 // healthOf is what is looked at in a data folder.

@@ -28,8 +28,14 @@ func TestDoctor(t *testing.T) {
 	if out, err := runFor(t, "doctor", base); err != nil || !strings.Contains(out, "ok       reachable: ") {
 		t.Errorf("%v\n%s", err, out)
 	}
+	if out, err := runFor(t, "doctor", "--up", base); err != nil || !strings.Contains(out, "The server answers.") {
+		t.Errorf("%v\n%s", err, out)
+	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := runFor(t, "doctor", "--up", base); exitCode(err) != 8 {
+		t.Errorf("nobody is up: %v", err)
 	}
 	if out, err := runFor(t, "doctor", base); exitCode(err) != 8 || !strings.Contains(out, "Nobody listens at") {
 		t.Errorf("%v\n%s", err, out)

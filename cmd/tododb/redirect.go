@@ -31,9 +31,10 @@ func (p *prepared) beforeAPI(api http.Handler) http.Handler {
 }
 
 // toHTTPS redirects requests if the settings say so, unless they have come to a proxy over HTTPS.
+// Whoever asks whether the server is up gets to know it in any case.
 func toHTTPS(cfg *config.Config, port string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !cfg.Bool("ssl", "redirect") || cameByHTTPS(cfg, r) {
+		if !cfg.Bool("ssl", "redirect") || r.URL.Path == "/_up" || cameByHTTPS(cfg, r) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -89,6 +89,23 @@ func Look(ctx context.Context, opt Visit) []health.Finding {
 	return v.list
 }
 
+// Up finds out only whether the server answers and wants requests, as /_up says. Who asks need not be known.
+func Up(ctx context.Context, opt Visit) health.Finding {
+	const check = "up"
+	v := &visit{Visit: opt, client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: opt.Roots}}}, root: &url.URL{Scheme: opt.URL.Scheme, Host: opt.URL.Host, Path: strings.TrimSuffix(opt.URL.Path, "/") + "/"}}
+	a, err := v.get(ctx, "_up")
+	switch {
+	case err != nil:
+		v.unreachable(err)
+		return v.list[0]
+	case a.StatusCode == http.StatusOK || a.StatusCode == http.StatusUnauthorized && a.ours():
+		return health.Finding{Check: check, State: health.OK, Says: "The server answers."}
+	case a.StatusCode == http.StatusNotFound && a.ours():
+		return health.Finding{Check: check, State: health.Fault, Says: "The server is in maintenance.", Cure: "Set [couchdb] maintenance_mode = false when it is over."}
+	}
+	return health.Finding{Check: check, State: health.Fault, Says: "The server answers with " + a.Status + ".", Cure: "Look at its log."}
+}
+
 // answer is what came back, with all of its body up to a limit.
 type answer struct {
 	*http.Response
