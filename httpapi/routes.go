@@ -78,6 +78,7 @@ func (s *Server) table() []Route {
 			does("COPY", "write", member, s.writing(s.documents.CopyLocal)).tokens(writers), does("POST", unrecorded, member, s.documents.PostLocalForm).tokens(writers)),
 
 		at("/{db}/_all_docs/queries", "POST", asks("POST", lister, s.query.AllDocsQueries).tokens(readers)),
+		at("/{db}/_try_view", "POST", asks("POST", dbAdmin, s.query.TryView)),
 		at("/{db}/_design_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.DesignDocs).tokens(whole)),
 		at("/{db}/_design_docs/queries", "POST", asks("POST", lister, s.query.DesignDocsQueries).tokens(whole)),
 		at("/{db}/_local_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.LocalDocs)),

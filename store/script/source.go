@@ -1,6 +1,7 @@
 package script
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -22,14 +23,25 @@ func compileFunction(name, source string) (*goja.Program, error) {
 		return nil, err
 	}
 	// A line comment at the end must not swallow the bracket.
-	if p, err := goja.Compile(name, "("+source+"\n)", false); err == nil {
+	p, asExpression := goja.Compile(name, "("+source+"\n)", false)
+	if asExpression == nil {
 		return p, nil
 	}
 	p, err := goja.Compile(name, wrapAnonymous(source), false)
 	if err != nil {
+		// The reading that came further tells of the mistake.
+		if lineOf(asExpression) > lineOf(err) {
+			err = asExpression
+		}
 		return nil, compilationError("%s (%s)", syntaxMessage(err), source)
 	}
 	return p, nil
+}
+
+// lineOf is the line that goja's message names, 0 if it names none.
+func lineOf(err error) (line int) {
+	fmt.Sscanf(syntaxMessage(err), "Line %d:", &line) // another message leaves 0
+	return line
 }
 
 // compileModule compiles the source of a CommonJS module.
