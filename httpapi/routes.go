@@ -192,7 +192,7 @@ func (s *Server) table() []Route {
 		at("/_cluster_setup", "GET,POST", asks("GET", admin, s.operate.ClusterState), does("POST", "configuration", admin, s.operate.ClusterSetup)),
 
 		at("/_snapshot.js", "GET,HEAD", asks("GET", anyone, s.snapshots.Module).tokens(every)),
-		everyHost(at("/_utils...", "GET,HEAD", asks("GET", anyone, s.page.Serve))),
+		everyHost(at("/_utils...", "GET,HEAD", asks("GET", door, s.page.Serve))),
 		at("/_scheduler/jobs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerJobs)),
 		at("/_scheduler/docs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerDocs)),
 		at("/_scheduler...", "GET,HEAD", asks("GET", anyone, s.replications.NoScheduler)),

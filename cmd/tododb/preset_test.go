@@ -78,6 +78,14 @@ func TestPresetObsidianPassesTheChecks(t *testing.T) {
 	if checks != 14 {
 		t.Errorf("%d checks", checks)
 	}
+	for path, want := range map[string]int{"/_up": 200, "/": 401, "/obsidian": 401} {
+		if got := get(t, base+path, "", ""); got != want {
+			t.Errorf("GET %s by nobody: %d, want %d", path, got, want)
+		}
+	}
+	if got := get(t, base+"/_utils/", "", ""); got == 401 {
+		t.Errorf("nobody can log in at the page: %d", got)
+	}
 }
 
 // The plugin's library opens the link that is printed, and PouchDB synchronizes with what is in it.

@@ -38,6 +38,7 @@ var presets = map[string][]presetValue{
 	// that have such a default are here too.
 	"obsidian": {
 		{Name{"chttpd", "require_valid_user"}, "true"},
+		{Name{"chttpd", "require_valid_user_except_for_up"}, "true"}, // or nothing could look after the server
 		{Name{"httpd", "WWW-Authenticate"}, `Basic realm="couchdb"`},
 		{Name{"chttpd", "enable_cors"}, "true"},
 		{Name{"chttpd", "max_http_request_size"}, "4294967296"},
@@ -65,8 +66,11 @@ func (v values) addPreset() {
 func (v values) decides(n Name) bool {
 	same := []Name{n}
 	switch n {
-	case Name{"chttpd", "require_valid_user"}: // either is enough
-		same = append(same, Name{"chttpd_auth", n.Name}, Name{"couch_httpd_auth", n.Name})
+	case Name{"chttpd", "require_valid_user"}, Name{"chttpd", "require_valid_user_except_for_up"}: // any is enough
+		for _, section := range []string{"chttpd", "chttpd_auth", "couch_httpd_auth"} {
+			same = append(same, Name{section, "require_valid_user"})
+		}
+		same = append(same, Name{"chttpd", "require_valid_user_except_for_up"})
 	case Name{"cors", "credentials"}:
 		// Every page with the rights of whoever looks at it: that is for the operator to say.
 		if slices.Contains(splitList(v[Name{"cors", "origins"}].text), "*") {

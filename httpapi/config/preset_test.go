@@ -26,6 +26,8 @@ func TestPresetsGiveWay(t *testing.T) {
 		{"the server's own file", "", "[chttpd]\nrequire_valid_user = false\n", nil, map[config.Name]string{{Section: "chttpd", Name: "require_valid_user"}: "false"}},
 		{"a flag", "", "", map[config.Name]string{{Section: "cors", Name: "credentials"}: "false"}, map[config.Name]string{{Section: "cors", Name: "credentials"}: "false"}},
 		{"the other section for valid users", "[chttpd_auth]\nrequire_valid_user = false\n", "", nil, map[config.Name]string{{Section: "chttpd", Name: "require_valid_user"}: "false"}},
+		{"only one of two settings for valid users", "[chttpd]\nrequire_valid_user = false\n", "", nil, map[config.Name]string{{Section: "chttpd", Name: "require_valid_user_except_for_up"}: "false"}},
+		{"the other one", "[chttpd]\nrequire_valid_user_except_for_up = false\n", "", nil, map[config.Name]string{{Section: "chttpd", Name: "require_valid_user"}: "false"}},
 		{"its older section", "[couch_httpd_auth]\nrequire_valid_user = false\n", "", nil, map[config.Name]string{{Section: "chttpd", Name: "require_valid_user"}: "false"}},
 		{"an older section", "[httpd]\nenable_cors = false\n", "", nil, map[config.Name]string{{Section: "chttpd", Name: "enable_cors"}: "false"}},
 		{"a newer section", "[chttpd]\nWWW-Authenticate = Basic\n", "", nil, map[config.Name]string{{Section: "chttpd", Name: "WWW-Authenticate"}: "Basic"}},
