@@ -171,6 +171,8 @@ func (db *DB) stage(ctx context.Context, at location, kvs iter.Seq2[[]byte, []by
 		return db.stopErr
 	default:
 	}
+	db.store.waiting.Add(1)
+	defer db.store.noteWrite()
 	if err := db.edb.Stage(ctx, spaceAtt, kvs); err != nil {
 		return fmt.Errorf("store attachment: %w", db.failed(err))
 	}

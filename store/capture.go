@@ -71,7 +71,6 @@ type Capture struct {
 
 	end     CaptureEnd
 	scratch []uint64
-	known   uint64 // the newest sequence at the last call of Written
 
 	docsNear, bodiesNear nearby // of the snapshot that is open
 }
@@ -113,7 +112,6 @@ func (db Bare) BeginCapture(ctx context.Context, since Point, opt CaptureOptions
 		return nil, err
 	}
 	db.captures.Add(1)
-	c.Written()
 	return c, nil
 }
 
@@ -130,14 +128,6 @@ func (c *Capture) Close() { c.db.captures.Add(-1) }
 
 // Began is the newest sequence when the capture began.
 func (c *Capture) Began() Seq { return Seq{c.last, c.epoch} }
-
-// Written reports whether somebody has written to the database since the last call.
-func (c *Capture) Written() bool {
-	now := c.db.news.newest()
-	written := now != c.known
-	c.known = now
-	return written
-}
 
 // Seq is the sequence up to which documents have been read.
 func (c *Capture) Seq() uint64 { return c.seq }

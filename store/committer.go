@@ -30,6 +30,8 @@ type op struct {
 	apply func(w *writer) error
 	docs  int // how many documents and bytes it adds, to size a group
 	bytes int
+	// upkeep says that nobody waits for an answer to it.
+	upkeep bool
 
 	err  error
 	done chan struct{} // closed when err is final and the data on disk
@@ -51,8 +53,10 @@ func newCommitter(db *DB) *committer {
 // longer counts: the caller must learn what became of its write.
 func (c *committer) submit(ctx context.Context, o *op) error {
 	o.done = make(chan struct{})
-	c.db.store.waiting.Add(1)
-	defer c.db.store.waiting.Add(-1)
+	if !o.upkeep {
+		c.db.store.waiting.Add(1)
+		defer c.db.store.noteWrite()
+	}
 	select {
 	case <-c.db.gone:
 		return c.db.stopErr

@@ -122,7 +122,7 @@ func (db *DB) dropInner(ctx context.Context) error {
 		if len(ids) == 0 {
 			continue
 		}
-		if err := db.commits.submit(ctx, &op{docs: len(ids), bytes: 1024 * len(ids), apply: func(w *writer) error {
+		if err := db.commits.submit(ctx, &op{upkeep: true, docs: len(ids), bytes: 1024 * len(ids), apply: func(w *writer) error {
 			for _, id := range ids {
 				if err := w.trim(id); err != nil {
 					return err

@@ -35,3 +35,6 @@ func (db *DB) OlderWriter(ctx context.Context) error {
 		return errors.Join(err, w.tx.DeleteRange(spaceConflict, nil, nil), w.tx.Put(spaceConflict, seqKey(1), []byte{1, 0, 0}), w.tx.Put(spaceMeta, metaConflicts, n.appendTo(nil)))
 	}})
 }
+
+// LastWrite is when the last write ended that somebody waited for.
+func (s *Store) LastWrite() int64 { return s.wrote.Load() }

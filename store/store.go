@@ -38,6 +38,7 @@ type Store struct {
 
 	superseded map[string]superseded
 	waiting    atomic.Int64 // writes in queues; not guarded
+	wrote      atomic.Int64 // when the last write ended, as Unix time in ns; not guarded
 }
 
 // Open makes a Store on an engine. The engine remains the caller's: Close does not close it.

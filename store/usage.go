@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
@@ -205,6 +206,22 @@ func (s *Store) IsOpen(name string) bool {
 
 // Waiting is how many writes wait at the moment for their transaction to reach the disk.
 func (s *Store) Waiting() int { return int(s.waiting.Load()) }
+
+// Writing reports whether a write waits, or has ended within a time. What does not matter to anybody
+// who waits for an answer goes slowly then. The time is for the gaps in which clients make their next
+// requests.
+func (s *Store) Writing(within time.Duration) bool {
+	return s.Waiting() > 0 || time.Now().UnixNano()-s.wrote.Load() < int64(within)
+}
+
+// Writing is that of the store.
+func (db Bare) Writing(within time.Duration) bool { return db.store.Writing(within) }
+
+// noteWrite notes the end of a write that waited.
+func (s *Store) noteWrite() {
+	s.wrote.Store(time.Now().UnixNano())
+	s.waiting.Add(-1)
+}
 
 // superseded is kept of a database also while it is closed.
 type superseded struct {

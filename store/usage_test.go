@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -65,5 +66,36 @@ func checkSuperseded(t interface{ Errorf(string, ...any) }, ctx context.Context,
 	u, also := db.Usage(ctx)
 	if err := errors.Join(err, also); err != nil || u.Superseded != counted {
 		t.Errorf("%d bytes of bodies are not needed, the running figure is %d, %v", counted, u.Superseded, err)
+	}
+}
+
+// Who gives way to writers sees those of every database, and not what a compaction writes itself.
+func TestWriting(t *testing.T) {
+	eng := storetest.Engine(t)
+	st := storetest.On(t, eng, store.Options{})
+	if st.Writing(time.Hour) {
+		t.Error("somebody writes to a store without databases")
+	}
+	db := storetest.Bare(t, st, "db")
+	other := storetest.Bare(t, st, "other")
+	rev, err := write(t, db.Unguarded(), revtree.Rev{}, `{"_id":"a","n":1}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !st.Writing(time.Hour) || !other.Writing(time.Hour) {
+		t.Error("nobody has written")
+	}
+	if _, err = write(t, db.Unguarded(), rev, `{"_id":"a","n":2}`); err != nil {
+		t.Fatal(err)
+	}
+	before := st.LastWrite()
+	if err := db.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := db.Usage(t.Context()); err != nil || u.Superseded != 0 {
+		t.Errorf("the compaction has left %d bytes of old revisions, %v", u.Superseded, err)
+	}
+	if st.LastWrite() != before {
+		t.Error("a compaction gives way to itself")
 	}
 }

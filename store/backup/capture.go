@@ -39,7 +39,7 @@ func Capture(ctx context.Context, db store.Bare, w io.Writer, opt Options) (End,
 	}
 	out := &countedWriter{w: w}
 	buffered := bufio.NewWriterSize(out, bufferSize)
-	s := sender{db: db, w: NewWriter(buffered), buffered: buffered, out: out, opt: opt, buf: make([]byte, bufferSize)}
+	s := sender{db: db, w: NewWriter(buffered), buffered: buffered, out: out, pacer: pacer{db: db, out: out}, opt: opt, buf: make([]byte, bufferSize)}
 	s.sink.temp, s.sink.sent = opt.Temp, map[store.Digest]bool{}
 	defer s.sink.reset()
 	end, err := s.run(ctx, c)
@@ -72,10 +72,12 @@ type sender struct {
 	w        *Writer       // to buffered
 	opt      Options
 	sink     spoolSink
+	pacer    pacer
 	buf      []byte
 }
 
 func (s *sender) run(ctx context.Context, c *store.Capture) (End, error) {
+	s.pacer.begin()
 	began := c.Began()
 	of := began.N
 	var err error
@@ -85,7 +87,6 @@ func (s *sender) run(ctx context.Context, c *store.Capture) (End, error) {
 	}
 	s.sink.items = s.w.items
 	for more := true; more; {
-		began, waited := time.Now(), s.out.waited
 		if more, err = c.Page(ctx, &s.sink); err != nil {
 			return End{}, err
 		}
@@ -102,32 +103,14 @@ func (s *sender) run(ctx context.Context, c *store.Capture) (End, error) {
 			seq = c.End().Point.Seq
 		}
 		s.opt.Progress(Progress{Seq: seq, Of: max(of, seq), Documents: s.sink.documents, Bytes: s.out.n})
-		if waited = s.out.waited - waited; more && c.Written() {
-			if err := rest(ctx, restFor*(time.Since(began)-waited)-waited); err != nil {
+		if more {
+			if err := s.pacer.rest(ctx); err != nil {
 				return End{}, err
 			}
 		}
 	}
 	end := c.End()
 	return s.w.End(End{Point: end.Point, Documents: end.Docs, Deleted: end.Deleted})
-}
-
-// restFor is how many times longer than it works a stream rests while somebody writes to the
-// database, so that writers keep what they need of the processors.
-const restFor = 8
-
-func rest(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // send writes what was read.
@@ -149,7 +132,7 @@ func (s *sender) send(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return sendContent(ctx, s.db, s.w, a.Digest)
+		return sendContent(ctx, s.w, &s.pacer, a.Digest)
 	})
 	s.sink.items = s.w.items
 	return err
@@ -167,8 +150,8 @@ func (f finished) Write(p []byte) (int, error) {
 }
 
 // sendContent writes an attachment with its content.
-func sendContent(ctx context.Context, db store.Bare, w *Writer, d store.Digest) error {
-	c, err := db.OpenContent(ctx, d)
+func sendContent(ctx context.Context, w *Writer, p *pacer, d store.Digest) error {
+	c, err := p.db.OpenContent(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -180,7 +163,7 @@ func sendContent(ctx context.Context, db store.Bare, w *Writer, d store.Digest) 
 	for {
 		chunk, err := c.Next(ctx)
 		if err != nil {
-			return fmt.Errorf("read an attachment of %q: %w", db.Name(), err)
+			return fmt.Errorf("read an attachment of %q: %w", p.db.Name(), err)
 		}
 		if chunk == nil {
 			return nil
@@ -188,19 +171,27 @@ func sendContent(ctx context.Context, db store.Bare, w *Writer, d store.Digest) 
 		if err := w.Item(KindChunk, chunk); err != nil {
 			return err
 		}
+		if p.due() {
+			if err := p.rest(ctx); err != nil {
+				return err
+			}
+		}
 	}
 }
 
 // Contents writes a stream of attachments with their content, and nothing else. Those that the
 // database does not have come without.
 func Contents(ctx context.Context, db store.Bare, digests []store.Digest, w io.Writer) error {
-	buffered := bufio.NewWriterSize(w, bufferSize)
+	counted := &countedWriter{w: w}
+	buffered := bufio.NewWriterSize(counted, bufferSize)
 	out := NewWriter(buffered)
+	p := &pacer{db: db, out: counted}
+	p.begin()
 	if err := out.Begin(Header{Database: db.Name(), Instance: db.Instance(), Contents: true}); err != nil {
 		return err
 	}
 	for _, d := range digests {
-		err := sendContent(ctx, db, out, d)
+		err := sendContent(ctx, out, p, d)
 		if errors.Is(err, store.ErrMissingAttachment) {
 			err = out.Item(KindAttachment, (&Attachment{Digest: d}).appendTo(nil))
 		}
