@@ -164,3 +164,16 @@ func TestResolvingIsAWriteLikeAnyOther(t *testing.T) {
 		t.Errorf("%d %s", again.Code, again.Body)
 	}
 }
+
+// A design document is one segment more, as everywhere, and only administrators resolve it.
+func TestResolvingADesignDocument(t *testing.T) {
+	t.Parallel()
+	s := openWithDB(t, Options{}, `{"_id":"a"}`)
+	splitDoc(t, s, "_design/d")
+	wants(t, call(s, "PUT", "/db/_security", `{"members":{"names":["anna"]},"admins":{}}`, "Admin", ""), 200, "")
+	for _, path := range []string{"/db/_conflicts/_design/d", "/db/_conflicts/_design%2Fd"} {
+		wants(t, call(s, "GET", path, "", "Authorization", as("anna")), 200, `"id":"_design/d","changes":[{"rev":"2-right"},{"rev":"2-left","ancestor":"1-first"}]`)
+		wants(t, call(s, "POST", path+"?delete=[%222-left%22]", `{"_rev":"2-right"}`, "Authorization", as("anna")), 403, "")
+	}
+	wants(t, call(s, "POST", "/db/_conflicts/_design/d?delete=[%222-left%22]", `{"_rev":"2-right"}`, "Admin", ""), 201, `"id":"_design/d"`)
+}

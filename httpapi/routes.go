@@ -68,6 +68,7 @@ func (s *Server) table() []Route {
 		at("/{db}/_changes...", "GET,POST,HEAD", asks("GET,POST", lister, s.changes.Changes).tokens(readers)),
 		at("/{db}/_conflicts", "GET,HEAD", asks("GET", lister, s.changes.Conflicts).tokens(readers)),
 		at("/{db}/_conflicts/{doc}", "GET,HEAD,POST", asks("GET", member, s.documents.GetConflict).tokens(readers), does("POST", "write", member, s.writing(s.documents.Resolve)).tokens(writers)),
+		at("/{db}/_conflicts/_design/{ddoc}", "GET,HEAD,POST", asks("GET", member, s.documents.GetConflict).tokens(whole), does("POST", "design", member, s.writing(s.documents.Resolve))),
 		at("/{db}/_snapshot", "GET,HEAD", asks("GET", lister, s.snapshots.Get).tokens(whole)),
 		at("/{db}/_revs_diff", "POST", asks("POST", member, s.documents.RevsDiff).tokens(readers)),
 		at("/{db}/_all_docs", "GET,HEAD,POST", asks("GET,POST", lister, s.query.AllDocs).tokens(readers)),
