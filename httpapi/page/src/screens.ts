@@ -29,6 +29,7 @@ export const screens: Screen[] = [
   { path: 'settings', title: 'Settings', section: 'server', adminOnly: true, load: () => import('./screens/settings/settings') },
   { path: 'db/:db/docs', title: 'Documents', section: 'database', load: () => import('./screens/documents/documents') },
   { path: 'db/:db/doc/:id', title: 'Document', section: 'none', under: 'db/:db/docs', load: () => import('./screens/document/document') },
+  { path: 'db/:db/conflicts', title: 'Conflicts', section: 'database', load: () => import('./screens/conflicts/conflicts') },
   { path: 'db/:db/security', title: 'Manage', section: 'database', load: () => import('./screens/database/database') },
   { path: 'account', title: 'My account', section: 'none', load: () => import('./screens/account/account') },
 ]

@@ -1,0 +1,62 @@
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { size } from '../../format'
+import { Num, Obj, print, type Json } from '../../json'
+import { url } from '../../api'
+import { changedPart, type Side } from './merge'
+
+// So many characters of a value are shown at first.
+const cut = 1200
+
+interface ValueProps {
+  value: Side
+  /** what it is compared with; undefined: nothing */
+  other: Side
+}
+
+/** A value, with what distinguishes it from another one marked. */
+export function Value({ value, other }: ValueProps): JSX.Element {
+  const [all, showAll] = useState(false)
+  if (value === undefined) return <span class="cf-none">not there</span>
+  if (Array.isArray(value) && Array.isArray(other) && value.length + other.length < 400) return <List value={value} other={other} />
+  const text = typeof value === 'string' ? value : print(value, true)
+  const more = !all && text.length > cut ? <button type="button" class="button quiet" onClick={() => showAll(true)}>Show all of it ({size(text.length)})</button> : null
+  const shown = more ? text.slice(0, cut) + '…' : text
+  if (typeof value === 'string') {
+    if (value === '') return <span class="cf-none">an empty text</span>
+    const [a, b, c] = typeof other === 'string' && !more ? changedPart(shown, other) : ['', '', shown]
+    return <span class="cf-text" dir="auto">{a}{b && <mark>{b}</mark>}{c}{more}</span>
+  }
+  const kind = value instanceof Num ? 'number' : value instanceof Obj || Array.isArray(value) ? 'json' : 'word'
+  return <span class="cf-code"><code class={kind} dir="auto">{shown}</code>{more}</span>
+}
+
+/** A list, each element on a line: what is new in it, and what is gone. */
+function List({ value, other }: { value: Json[]; other: Json[] }): JSX.Element {
+  const before = new Set(other.map((v) => print(v)))
+  const now = new Set(value.map((v) => print(v)))
+  const line = (v: Json) => (typeof v === 'string' ? v : print(v))
+  if (!value.length && !other.length) return <span class="cf-none">an empty list</span>
+  return (
+    <ul class="cf-list">
+      {value.map((v, i) => <li key={i} dir="auto" class={before.has(print(v)) ? '' : 'added'}>{line(v).slice(0, cut)}{!before.has(print(v)) && <span class="unseen"> (new)</span>}</li>)}
+      {other.filter((v) => !now.has(print(v))).map((v, i) => <li key={'-' + i} dir="auto" class="removed"><del>{line(v).slice(0, cut)}</del><span class="unseen"> (removed)</span></li>)}
+    </ul>
+  )
+}
+
+/** An attachment: what it is, and a picture of it if it is one. */
+export function AttachmentValue({ db, id, rev, name, stub }: { db: string; id: string; rev: string; name: string; stub: Side }): JSX.Element {
+  const [broken, setBroken] = useState(false)
+  if (!(stub instanceof Obj)) return <span class="cf-none">not there</span>
+  const type = String(stub.get('content_type') ?? '')
+  const length = stub.get('length')
+  const href = url([db, id, name], { rev })
+  return (
+    <span class="cf-attachment">
+      {rev !== '' && /^image\/(png|jpeg|gif|webp|avif|svg\+xml)/.test(type) && !broken && <img src={href} alt={`${name} as it is in ${rev}`} loading="lazy" onError={() => setBroken(true)} />}
+      <span><bdi>{type}</bdi>{length instanceof Num && <span class="faint">, {size(Number(length.text))}</span>}</span>
+      {rev !== '' && <a href={href} target="_blank" rel="noopener">Open</a>}
+    </span>
+  )
+}
