@@ -6,6 +6,8 @@
 # make hostile attacks the real program under a limit of memory, by all tables (needs some minutes
 #              and Linux); make test has a sample of them. ATTACK=TEXT takes those of that name
 # make docs    writes docs/configuration.md and docs/routes.md from the tables in the code
+# make dist    programs and packages for all systems, with checksums and a bill of materials, in dist
+# make deb-test installs the package for Debian here, runs it and removes it (root)
 # make check   what is asked of every change: lint test race
 
 GO       ?= go
@@ -25,7 +27,7 @@ QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
 # The page is made again when one of these has changed.
 PAGE_FILES = $(shell find $(PAGE)/src $(PAGE)/bundle -type f) $(PAGE)/package-lock.json
 
-.PHONY: all build page chromium run test long race fuzz crash hostile soak bench cross lint docs cover check clean FORCE
+.PHONY: all build page chromium run test long dist deb-test race fuzz crash hostile soak bench cross vet-windows lint docs cover check clean FORCE
 all: build
 
 build: page bin/tododb
@@ -107,11 +109,48 @@ bench: build
 	TODODB_TEST_FIGURES=1 $(GO) test -count=1 -v -run "^TestFigures" ./$(BINARY) | grep -v "^==="
 	$(GO) test -run "^$$" -bench . -benchmem $(QUICK)
 
-# What else it is to compile for; the tests too where they differ most.
+# What people get: programs for all systems, packages, a list of what is in them, and checksums.
+TARGETS  := linux/amd64 linux/arm64 linux/arm darwin/amd64 darwin/arm64 windows/amd64
+NFPM     ?= v2.43.0
+SBOM     ?= v1.10.0
+PACKAGING := $(BINARY)/packaging
+PACKAGE_VERSION ?= $(or $(shell echo '$(VERSION)' | sed -nE '/^v[0-9]/{s/^v//; s/-([0-9]+)-g/+\1.g/; s/-dirty/+dirty/; s/-/~/g; p}'),0.0.0~git$(shell git log -1 --format=%cd --date=format:%Y%m%d%H%M%S 2>/dev/null))
+
+# pack makes a package: kind, processor, program.
+pack = PACKAGE_ARCH=$(2) PACKAGE_VERSION='$(PACKAGE_VERSION)' PACKAGE_BINARY=$(3) \
+	GOFLAGS= $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM) package -f $(PACKAGING)/nfpm.yaml -p $(1) -t dist/
+
+dist: page $(addprefix dist/tododb-,$(subst /,-,$(TARGETS)))
+	rm -f dist/*.deb dist/*.rpm
+	mv dist/tododb-windows-amd64 dist/tododb-windows-amd64.exe
+	mv dist/tododb-linux-arm dist/tododb-linux-armv7
+	$(call pack,deb,amd64,dist/tododb-linux-amd64)
+	$(call pack,rpm,amd64,dist/tododb-linux-amd64)
+	$(call pack,deb,arm64,dist/tododb-linux-arm64)
+	$(call pack,rpm,arm64,dist/tododb-linux-arm64)
+	$(call pack,deb,arm7,dist/tododb-linux-armv7)
+	GOFLAGS= $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM) app -json -main $(BINARY) -output dist/tododb.cdx.json
+	cd dist && sha256sum tododb* > SHA256SUMS
+
+dist/tododb-%: FORCE
+	GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) GOARM=7 CGO_ENABLED=0 \
+		$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$(BINARY)
+
+# The package for Debian is installed, run as its unit says, and removed; as root, or it is skipped.
+deb-test: build
+	@mkdir -p dist && rm -f dist/*.deb
+	$(call pack,deb,$(shell $(GO) env GOARCH),bin/tododb)
+	$(PACKAGING)/deb-test.sh dist/*.deb
+
+# What else it is to compile for.
 cross:
 	@set -e; for target in windows/amd64 darwin/arm64 freebsd/amd64 linux/arm64 linux/arm linux/386; do \
 		echo $$target; GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./$(BINARY); \
 	done
+	$(MAKE) vet-windows
+
+# The tests too, where they differ most.
+vet-windows:
 	GOOS=windows CGO_ENABLED=0 $(GO) vet ./...
 
 lint: page
@@ -135,4 +174,4 @@ cover:
 check: lint test race
 
 clean:
-	rm -rf bin cover.out
+	rm -rf bin dist cover.out
