@@ -40,7 +40,7 @@ func (a *asking) command(cmd *cobra.Command, run func(ctx context.Context, args 
 			return err
 		}
 		a.out = cmd.OutOrStdout()
-		return explained(a.Server, run(cmd.Context(), args))
+		return a.explained(run(cmd.Context(), args))
 	}
 	return cmd
 }
@@ -133,7 +133,7 @@ func databaseNames(cmd *cobra.Command, begin string) ([]string, cobra.ShellCompD
 	if fromEnv(cmd, "url", "TODODB_URL") != nil {
 		return nil, none
 	}
-	f := serverFlags{url: cmd.Flag("url").Value.String()}
+	f := &serverFlags{url: cmd.Flag("url").Value.String()}
 	if u, err := url.Parse(f.url); err != nil || u.User != nil && !hasPassword(u) && os.Getenv("COUCHDB_PASSWORD") == "" {
 		return nil, none // it would ask for a password
 	}

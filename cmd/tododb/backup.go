@@ -36,7 +36,7 @@ only they needed is deleted.` + targetHelp,
 			}
 			q.offline = cmd.Flags().Changed("data") && !cmd.Flags().Changed("url")
 			q.data, q.target, q.out = cmd.Flag("data").Value.String(), args[0], cmd.OutOrStdout()
-			return q.run(cmd.Context())
+			return q.explained(q.run(cmd.Context()))
 		},
 	}
 	q.add(cmd)

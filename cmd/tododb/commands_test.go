@@ -110,13 +110,15 @@ func TestCommandsSayWhatToDo(t *testing.T) {
 		code int
 		says string
 	}{
-		"nobody listens":   {[]string{"TODODB_URL=http://127.0.0.1:1"}, []string{"status"}, 7, "Start one with tododb serve"},
-		"no socket":        {[]string{"TODODB_URL=unix:" + filepath.Join(s.dir, "none.sock")}, []string{"db", "ls"}, 7, "tododb serve"},
-		"nobody asks":      {[]string{"COUCHDB_USER=", "COUCHDB_PASSWORD="}, []string{"db", "ls"}, 1, "set COUCHDB_USER and COUCHDB_PASSWORD"},
-		"a wrong password": {[]string{"COUCHDB_PASSWORD=x"}, []string{"db", "ls"}, 1, "does not know admin with this password"},
-		"no password":      {[]string{"COUCHDB_PASSWORD="}, []string{"db", "ls"}, 2, "set COUCHDB_PASSWORD"},
-		"no address":       {[]string{"TODODB_URL=127.0.0.1"}, []string{"status"}, 2, "http://"},
-		"a bad address":    {[]string{"TODODB_URL=http://a:sesame@%"}, []string{"status"}, 2, "--url"},
+		"nobody listens":     {[]string{"TODODB_URL=http://127.0.0.1:1"}, []string{"status"}, 7, "Start one with tododb serve"},
+		"a backup":           {[]string{"TODODB_URL=http://127.0.0.1:1"}, []string{"backup", "b"}, 7, "Start one with tododb serve"},
+		"a backup by nobody": {[]string{"COUCHDB_USER=", "COUCHDB_PASSWORD="}, []string{"backup", "b"}, 1, "set COUCHDB_USER and COUCHDB_PASSWORD"},
+		"no socket":          {[]string{"TODODB_URL=unix:" + filepath.Join(s.dir, "none.sock")}, []string{"db", "ls"}, 7, "tododb serve"},
+		"nobody asks":        {[]string{"COUCHDB_USER=", "COUCHDB_PASSWORD="}, []string{"db", "ls"}, 1, "set COUCHDB_USER and COUCHDB_PASSWORD"},
+		"a wrong password":   {[]string{"COUCHDB_PASSWORD=x"}, []string{"db", "ls"}, 1, "does not know admin with this password"},
+		"no password":        {[]string{"COUCHDB_PASSWORD="}, []string{"db", "ls"}, 2, "set COUCHDB_PASSWORD"},
+		"no address":         {[]string{"TODODB_URL=127.0.0.1"}, []string{"status"}, 2, "http://"},
+		"a bad address":      {[]string{"TODODB_URL=http://a:sesame@%"}, []string{"status"}, 2, "--url"},
 	} {
 		cmd := s.command(c.args...)
 		cmd.Env = append(cmd.Env, c.set...)

@@ -16,7 +16,10 @@ import (
 )
 
 // serverFlags say which server is meant.
-type serverFlags struct{ url string }
+type serverFlags struct {
+	url   string
+	known *client.Server // once it has been asked for
+}
 
 const serverDefault = "http://127.0.0.1:5984"
 
@@ -32,6 +35,7 @@ func (f *serverFlags) server() (*client.Server, error) {
 	if err == nil {
 		var s *client.Server
 		if s, err = client.New(address, nil); err == nil {
+			f.known = s
 			return s, nil
 		}
 	}
@@ -88,6 +92,14 @@ func askPassword(prompt string) (string, error) {
 type errUnreachable struct{ error }
 
 func (e *errUnreachable) Unwrap() error { return e.error }
+
+// explained says what to do about an error of the server that was asked.
+func (f *serverFlags) explained(err error) error {
+	if f.known == nil {
+		return err
+	}
+	return explained(f.known, err)
+}
 
 // explained adds to an error what to do about it.
 func explained(s *client.Server, err error) error {

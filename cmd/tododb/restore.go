@@ -43,7 +43,7 @@ With --data the databases go into a folder that no server has open.` + targetHel
 			}
 			q.offline = cmd.Flags().Changed("data") && !cmd.Flags().Changed("url")
 			q.data, q.target, q.out = cmd.Flag("data").Value.String(), args[0], cmd.OutOrStdout()
-			return q.run(cmd.Context())
+			return q.explained(q.run(cmd.Context()))
 		},
 	}
 	q.targetFlags.add(cmd)

@@ -35,7 +35,7 @@ type issued struct {
 func tokenIssueCommand() *cobra.Command {
 	var a asking
 	var device, prefix string
-	var write bool
+	var write, draw bool
 	var lifetime time.Duration
 	cmd := &cobra.Command{
 		Use: "issue DATABASE...", Short: "Issue a token for a device", Args: wants(1, -1, "at least one DATABASE"), ValidArgsFunction: allAreDatabases,
@@ -45,6 +45,7 @@ func tokenIssueCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&write, "write", false, "the device may also write")
 	cmd.Flags().StringVar(&prefix, "id-prefix", "", "only documents whose ids begin so")
 	cmd.Flags().DurationVar(&lifetime, "expires", 0, "for how long, such as 720h; as [device_tokens] says if it is not given")
+	cmd.Flags().BoolVar(&draw, "qr", false, "also draw the token on the terminal, as a QR code")
 	return a.withJSON(a.command(cmd, func(ctx context.Context, args []string) error {
 		if device == "" {
 			return usagef("--device: give the device a name")
@@ -71,7 +72,10 @@ func tokenIssueCommand() *cobra.Command {
 			return err
 		}
 		_, err := fmt.Fprintf(a.out, "%s\nexpires %s; tododb token revoke %s ends it before\n", t.Token, t.Expires.Local().Format(time.DateTime), t.ID)
-		return err
+		if err != nil || !draw {
+			return err
+		}
+		return scanned(a.out, t.Token)
 	}))
 }
 
