@@ -203,7 +203,7 @@ func New(opt Options) (*Server, error) {
 	s.changes = changes.New(s.access, opt.Store, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
 	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing(), Restored: s.restored})
-	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Others: s.otherTasks})
+	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Store: opt.Store, Others: s.otherTasks})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.everywhere = onEveryHost(s.routes)

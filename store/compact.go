@@ -27,6 +27,12 @@ func (db *DB) StartCompact() {
 	}
 	db.inBackground(func(ctx context.Context) {
 		defer db.compacting.Store(false)
+		noted := AskedCompaction{DB: db.name}
+		if sizer, ok := db.edb.(engine.Sizer); ok {
+			noted.Total, _ = sizer.Size(ctx) // only to show how far it is
+		}
+		ctx, over := db.store.NoteCompaction(ctx, noted)
+		defer over()
 		if err := db.compact(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrNoDB) {
 			db.store.opt.Logger.Error("compaction failed", "db", db.name, "error", err)
 		}

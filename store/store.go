@@ -37,6 +37,7 @@ type Store struct {
 	wg       sync.WaitGroup // closings of evicted databases
 
 	superseded map[string]superseded
+	asked      askedCompactions
 	waiting    atomic.Int64 // writes in queues; not guarded
 	wrote      atomic.Int64 // when the last write ended, as Unix time in ns; not guarded
 }

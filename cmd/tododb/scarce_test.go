@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // If only a few files may be open, databases that nobody uses are closed to make room for others
@@ -78,6 +79,49 @@ func TestFullDisk(t *testing.T) {
 	if out, code := tododb(t, "check", "--data", data); code != 0 {
 		t.Errorf("check: %d\n%s", code, out)
 	}
+}
+
+// On a small disk the guard refuses documents before the disk is full. Deletions, reads and a compaction
+// go on, and when that has made room, so do documents.
+func TestDiskGuardOnASmallDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=24m"); err != nil {
+		t.Skip("a small file system cannot be mounted:", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	server := startServer(t, filepath.Join(dir, "data"), "")
+	for name, value := range map[string]string{"disk_monitor/interactive_database_writes_threshold": "40", "smoosh/enable": "false", "disk_monitor/enable": "true"} {
+		server.do(200, "PUT", "/_node/_local/_config/"+name, `"`+value+`"`)
+	}
+	server.do(201, "PUT", "/db", "")
+	revs := map[string]string{}
+	for status, n := 201, 0; status != 507; n++ {
+		if n == 300 {
+			t.Fatal("the disk is full, and nothing was refused")
+		}
+		id, text := fmt.Sprintf("/db/%d", n), ""
+		if status, text = server.try("PUT", id, `{"text":"`+incompressible(200_000)+`"}`); status == 201 {
+			revs[id] = revOf(t, text)
+			time.Sleep(40 * time.Millisecond) // the guard asks every 3 seconds
+		} else if status != 507 || !strings.Contains(text, "nearly full") {
+			t.Fatalf("%d %s", status, text)
+		}
+	}
+	if len(revs) < 10 {
+		t.Fatalf("after %d documents it is nearly full", len(revs))
+	}
+	for id, rev := range revs {
+		server.do(200, "GET", id, "")
+		server.do(200, "DELETE", id+"?rev="+rev, "")
+	}
+	server.do(202, "POST", "/db/_compact", "{}")
+	within(t, time.Minute, func() bool { status, _ := server.try("PUT", "/db/again", `{}`); return status == 201 })
+	server.stop()
 }
 
 // fillUp writes a file until there is no space left.

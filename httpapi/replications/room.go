@@ -2,6 +2,7 @@ package replications
 
 import (
 	"github.com/tododb/tododb/httpapi/access"
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/smoosh"
@@ -15,6 +16,7 @@ type Options struct {
 	Indexes      *index.Manager // whose builds are tasks (there are none)
 	Expiry       *expiry.Keeper // whose work is a task (there is none)
 	Smoosh       *smoosh.Smoosh // whose compactions are tasks (there are none)
+	Store        *store.Store   // whose compactions that somebody asked for are tasks
 	// Others lists other tasks as _active_tasks shows them (there are none).
 	Others func() []map[string]any
 }
@@ -27,10 +29,11 @@ type Room struct {
 	indexes      *index.Manager
 	expiry       *expiry.Keeper
 	smoosh       *smoosh.Smoosh
+	store        *store.Store
 	others       func() []map[string]any
 }
 
 // New makes a Room.
 func New(opt Options) *Room {
-	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes, expiry: opt.Expiry, smoosh: opt.Smoosh, others: opt.Others}
+	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes, expiry: opt.Expiry, smoosh: opt.Smoosh, store: opt.Store, others: opt.Others}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // ActiveTasks answers GET /_active_tasks: the replications, the builds of indexes, the ends of
-// tombstones, the compactions by themselves, and the other tasks that are going on.
+// tombstones, the compactions, and the other tasks that are going on.
 func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 	tasks := []json.RawMessage{}
 	if a.replicator != nil {
@@ -48,6 +48,15 @@ func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 			}
 			tasks = append(tasks, task)
 		}
+	}
+	for _, c := range a.store.AskedCompactions() {
+		shown := compactionTask(smoosh.Task{DB: c.DB, Index: c.Index, Label: c.Index, Started: c.Started, Updated: c.Updated, Copied: c.Copied, Total: c.Total})
+		delete(shown, "channel") // it waited in none
+		task, err := json.Marshal(shown)
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, task)
 	}
 	if a.others != nil {
 		for _, t := range a.others() {

@@ -4,4 +4,7 @@
 // What always holds:
 //   - one database is worked on at a time, in small transactions with pauses, so that writers get on;
 //   - whatever stops it, the next look goes on where it was.
+//
+// This is no chore of package smoosh: those follow changes, while tombstones end by time alone, in
+// databases that nobody changes any more. It also goes on when smoosh is turned off.
 package expiry

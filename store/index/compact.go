@@ -26,7 +26,13 @@ func (ix *Index) StartCompact() {
 	ix.compacting = true
 	ix.users++
 	ix.m.wg.Go(func() {
-		if err := ix.Compact(ix.m.ctx); err != nil && ix.m.ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
+		noted := store.AskedCompaction{DB: ix.id.db, Index: ix.def.Label}
+		if sizer, ok := ix.storage().(engine.Sizer); ok {
+			noted.Total, _ = sizer.Size(ix.m.ctx) // only to show how far it is
+		}
+		ctx, over := ix.m.opt.Store.NoteCompaction(ix.m.ctx, noted)
+		defer over()
+		if err := ix.Compact(ctx); err != nil && ix.m.ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
 			ix.m.opt.Log.Error("cannot compact an index", "db", ix.id.db, "index", ix.def.Label, "error", err)
 		}
 		ix.m.mu.Lock()

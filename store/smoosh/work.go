@@ -279,7 +279,9 @@ func (s *Smoosh) pace(ctx context.Context, bytes int, check func(*Settings) erro
 		}
 		n := min(left, max(s.limit.Burst(), 1))
 		slow := time.Now().Add(time.Duration(float64(n) / float64(set.Rate) * busyShare * float64(time.Second)))
-		if err := s.limit.WaitN(ctx, n); err != nil {
+		if err := s.limit.WaitN(ctx, n); err != nil && n > s.limit.Burst() {
+			continue // the rate has been lowered in between
+		} else if err != nil {
 			return err
 		}
 		left -= n
