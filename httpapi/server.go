@@ -46,6 +46,10 @@ type Options struct {
 	Version string       // of tododb
 	UUID    string       // of the server: clients build checkpoint ids from it, so it never changes
 
+	// FirstAdmin is the administrator whose password was printed at this start, because it was the
+	// first and nobody had chosen one. The web page tells where to look for it ("": nobody).
+	FirstAdmin string
+
 	// Config has the settings, including the administrators. A change is in force for the next
 	// request. nil: the defaults, and nobody is an administrator.
 	Config *config.Config
@@ -190,7 +194,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s.shared = s.access.Shared()
 	ids := s.shared.IDs()
-	s.account = account.New(s.access, opt.Config, opt.Now)
+	s.account = account.New(account.Options{Access: s.access, Config: opt.Config, FirstAdmin: opt.FirstAdmin, Now: opt.Now})
 	s.documents = documents.New(s.access, opt.Config, ids, opt.Spool, opt.Metrics)
 	s.query = query.New(query.Options{Access: s.access, Config: opt.Config, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opt.Views, Finder: opt.Finder, Reroute: s.reroute})
 	s.operate = operate.New(operate.Options{

@@ -33,11 +33,18 @@ func identify(cfg *config.Config) error {
 // passwords. A password that has not changed keeps its hash, so sessions survive a restart.
 // If there is no administrator at all, it creates one.
 func administrators(cfg *config.Config, out io.Writer) error {
+	_, err := firstAdministrators(cfg, out)
+	return err
+}
+
+// firstAdministrators does so and returns the name of the administrator whose password it printed,
+// because nobody had given one; "" if it printed none.
+func firstAdministrators(cfg *config.Config, out io.Writer) (printed string, err error) {
 	given := cfg.Section("admins")
 	maps.Copy(given, cfg.FromFile("admins"))
 	user, password := os.Getenv("COUCHDB_USER"), os.Getenv("COUCHDB_PASSWORD")
 	if (user == "") != (password == "") {
-		return usagef("COUCHDB_USER and COUCHDB_PASSWORD: want both or neither")
+		return "", usagef("COUCHDB_USER and COUCHDB_PASSWORD: want both or neither")
 	}
 	if user != "" {
 		given[user] = password
@@ -45,17 +52,17 @@ func administrators(cfg *config.Config, out io.Writer) error {
 	if len(given) == 0 {
 		password := rand.Text()
 		if err := setAdministrator(cfg, "admin", password); err != nil {
-			return err
+			return "", err
 		}
 		_, err := fmt.Fprintf(out, "created the administrator admin with the password %s, which is not shown again\n", password)
-		return err
+		return "admin", err
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if err := setAdministrator(cfg, name, given[name]); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // setAdministrator makes name an administrator. The secret is a password or the hash of one.

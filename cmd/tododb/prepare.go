@@ -21,7 +21,8 @@ type prepared struct {
 	log       *slog.Logger
 	cert      *certificate // nil: no HTTPS
 	listening *listeners
-	first     bool // the folder had no administrator yet
+	first     bool   // the folder had no administrator yet
+	printed   string // the administrator whose password was printed; "": none
 }
 
 // prepare does everything that can fail because of how the server is started. If it returns
@@ -60,7 +61,7 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 		return nil, err
 	}
 	if p.first {
-		if err = administrators(p.cfg, out); err != nil {
+		if p.printed, err = firstAdministrators(p.cfg, out); err != nil {
 			return nil, err
 		}
 	}

@@ -180,7 +180,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	history := metrics.NewHistory(figures)
 	work.run(history.Run)
 	api, err := httpapi.New(httpapi.Options{
-		Store: f.store, Log: log, Version: version,
+		Store: f.store, Log: log, Version: version, FirstAdmin: start.printed,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, History: history, Tail: start.logs, Health: healthOf(cfg, opt.data).Look, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper, Keeper: backups,
 		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,

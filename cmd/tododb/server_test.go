@@ -69,6 +69,7 @@ type process struct {
 	cmd  *exec.Cmd
 	base string // http://HOST:PORT
 	log  *syncBuffer
+	out  *syncBuffer   // what it printed
 	done chan struct{} // closed when it has ended
 }
 
@@ -92,7 +93,7 @@ func startServerWith(t testing.TB, environment []string, dir, listen string, mor
 	if !slices.Contains(more, "--config") {
 		more = append(slices.Clip(more), "--config", quickLogins(t))
 	}
-	p := &process{t: t, log: &syncBuffer{}, done: make(chan struct{})}
+	p := &process{t: t, log: &syncBuffer{}, out: &syncBuffer{}, done: make(chan struct{})}
 	p.cmd = exec.Command(path, append([]string{"serve", "--data", dir, "--listen", listen}, more...)...)
 	if slices.ContainsFunc(environment, func(e string) bool { return strings.HasPrefix(e, confineEnv+"=") }) {
 		p.cmd = exec.Command(os.Args[0], p.cmd.Args...)
@@ -111,6 +112,7 @@ func startServerWith(t testing.TB, environment []string, dir, listen string, mor
 		defer close(p.done)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
+			fmt.Fprintln(p.out, lines.Text())
 			if _, base, ok := strings.Cut(lines.Text(), "listening on "); ok {
 				select {
 				case listening <- strings.TrimSuffix(base, "/"):

@@ -12,11 +12,33 @@ type Room struct {
 	access   *access.Access
 	now      func() time.Time
 	settings func() *settings
+	config   *config.Config
+
+	// The administrator whose password was printed, and what the settings have of it while it is the
+	// same one.
+	firstAdmin, firstHash string
+}
+
+// Options are what a Room needs.
+type Options struct {
+	Access     *access.Access
+	Config     *config.Config
+	FirstAdmin string // whose password was printed at this start; "": nobody's
+	Now        func() time.Time
 }
 
 // New makes a Room.
-func New(a *access.Access, c *config.Config, now func() time.Time) *Room {
-	return &Room{access: a, now: now, settings: config.Follow(c, readSettings)}
+func New(opt Options) *Room {
+	a := &Room{access: opt.Access, now: opt.Now, settings: config.Follow(opt.Config, readSettings), config: opt.Config, firstAdmin: opt.FirstAdmin}
+	if a.firstAdmin != "" {
+		a.firstHash = opt.Config.Section("admins")[a.firstAdmin]
+	}
+	return a
+}
+
+// passwordPrinted tells whether an administrator still has the password that was printed.
+func (a *Room) passwordPrinted() bool {
+	return a.firstHash != "" && a.config.Section("admins")[a.firstAdmin] == a.firstHash
 }
 
 // settings are the settings for sessions and device tokens.

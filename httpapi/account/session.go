@@ -35,6 +35,9 @@ func (a *Room) Session(w http.ResponseWriter, r *http.Request) error {
 	if user.By != "" {
 		b = wire.AppendString(append(b, `,"authenticated":`...), user.By)
 	}
+	if a.passwordPrinted() {
+		b = wire.AppendString(append(b, `,"password_printed":`...), a.firstAdmin)
+	}
 	return wire.WriteJSON(w, r, http.StatusOK, append(b, "}}"...))
 }
 

@@ -20,6 +20,12 @@ function componentOf(s: Screen): ComponentType<ScreenProps> {
   return c
 }
 
+/** Has the code of the screen at the present place loaded. */
+export function loadSoon(): void {
+  const s = screens.find((one) => match(one.path, place.value.segments))
+  s?.load().catch(() => {}) // whoever shows it says so
+}
+
 /** The whole page. */
 export function Page(): JSX.Element {
   const [error, set] = useState<unknown>(undefined)
@@ -29,7 +35,12 @@ export function Page(): JSX.Element {
   }
   useEffect(ask, [])
   const who = session.value
-  if (!who) return <main class="screen">{error ? <Trouble error={error} retry={ask} /> : <Waiting />}</main>
+  if (!who) return (
+    <div class="frame">
+      <div class="side"><span class="brand"><span>tododb</span></span></div>
+      <div class="main"><main class="screen">{error ? <Trouble error={error} retry={ask} /> : <Waiting />}</main></div>
+    </div>
+  )
   return (
     <>
       {who.name === null && !guest.value ? <SignIn /> : <Frame />}

@@ -1,5 +1,9 @@
 import { render } from 'preact'
-import { Page } from './frame'
+import { loadSoon, Page } from './frame'
 import './theme'
 
-render(<Page />, document.getElementById('page')!)
+// The screen's code comes while the server is asked who is here.
+loadSoon()
+const box = document.getElementById('page')!
+box.replaceChildren() // what index.html shows until now
+render(<Page />, box)

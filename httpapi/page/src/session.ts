@@ -10,6 +10,8 @@ export interface Session {
   by: string | undefined
   /** the database of the users; undefined if there is none */
   usersDB: string | undefined
+  /** the administrator who still has the password that the server printed when it started */
+  printed: string | undefined
 }
 
 /** undefined until the server has answered. */
@@ -22,13 +24,13 @@ export const isAdmin = computed(() => session.value?.roles.includes('_admin') ??
 
 interface Answer {
   userCtx: { name: string | null; roles: string[] }
-  info: { authenticated?: string; authentication_db?: string }
+  info: { authenticated?: string; authentication_db?: string; password_printed?: string }
 }
 
 /** Asks the server who the visitor is. */
 export async function whoAmI(): Promise<void> {
   const a = await api.get<Answer>(['_session'])
-  session.value = { name: a.userCtx.name, roles: a.userCtx.roles, by: a.info.authenticated, usersDB: a.info.authentication_db }
+  session.value = { name: a.userCtx.name, roles: a.userCtx.roles, by: a.info.authenticated, usersDB: a.info.authentication_db, printed: a.info.password_printed }
 }
 
 export async function signIn(name: string, password: string): Promise<void> {

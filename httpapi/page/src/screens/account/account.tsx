@@ -27,6 +27,7 @@ export default function Account(): JSX.Element {
             <dt>Signed in</dt><dd>{how[who.by ?? ''] ?? who.by}</dd>
           </dl>
         </section>
+        {who.printed === who.name && <Notice kind="warning">You still have the password that the server printed. Choose your own, and it is known to nobody else.</Notice>}
         <Password who={{ ...who, name: who.name }} />
       </div>
     </>
@@ -91,7 +92,9 @@ async function change(who: Session & { name: string }, password: string): Promis
   try {
     source = await api.getText([db, id])
   } catch (e) {
-    if (!(e instanceof api.Failure && e.status === 404)) throw e
+    if (!(e instanceof api.Failure)) throw e
+    if (e.status === 403) throw new Error(`On this server only administrators change passwords, because they are the only members of the database ${db}. Ask one of them for a new password, or to let users in: [couchdb] users_db_security_editable = true, and then no role _admin among its members. Each user sees only their own document there.`)
+    if (e.status !== 404) throw e
   }
   if (isAdmin.value) {
     const admins = await api.get<Record<string, string>>(['_node', '_local', '_config', 'admins'])

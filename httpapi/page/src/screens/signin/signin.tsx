@@ -4,11 +4,12 @@ import { Failure, words } from '../../api'
 import { Button } from '../../parts/button'
 import { Field } from '../../parts/field'
 import { Notice } from '../../parts/notice'
-import { guest, signIn } from '../../session'
+import { guest, session, signIn } from '../../session'
 
 /** Asks who the visitor is. */
 export function SignIn(): JSX.Element {
-  const [name, setName] = useState('')
+  const printed = session.value?.printed
+  const [name, setName] = useState(printed ?? '')
   const [password, setPassword] = useState('')
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>(undefined)
@@ -32,17 +33,25 @@ export function SignIn(): JSX.Element {
         </svg>
         <h1>Sign in to tododb</h1>
         {error !== undefined && <Notice kind="error">{error instanceof Failure && error.status === 401 ? 'The name or the password is wrong.' : words(error)}</Notice>}
+        {printed !== undefined && (
+          <Notice>
+            This server has started for the first time. It has made the administrator <code>{printed}</code> and printed the password once, where
+            it was started: in the terminal, or in the log of its service.
+          </Notice>
+        )}
         <Field label="Name" value={name} onInput={setName} autocomplete="username" required autofocus />
         <Field label="Password" type="password" value={password} onInput={setPassword} autocomplete="current-password" />
         <Button type="submit" kind="primary" busy={busy}>Sign in</Button>
-        <details>
-          <summary>Where do I find my password?</summary>
-          <p>
-            When a server starts for the first time and nobody has given it an administrator, it makes one that is called <code>admin</code> and
-            prints the password where it was started: in the terminal, or in the log of its service. Sign in with it, and choose your own
-            under “My account”.
-          </p>
-        </details>
+        {printed === undefined && (
+          <details>
+            <summary>Where do I find my password?</summary>
+            <p>
+              When a server starts for the first time and nobody has given it an administrator, it makes one that is called <code>admin</code> and
+              prints the password where it was started: in the terminal, or in the log of its service. Sign in with it, and choose your own
+              under “My account”. Other users ask who looks after the server.
+            </p>
+          </details>
+        )}
         <Button kind="quiet" onClick={() => (guest.value = true)}>Look around without signing in</Button>
       </form>
     </main>
