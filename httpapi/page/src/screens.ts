@@ -30,6 +30,8 @@ export const screens: Screen[] = [
   { path: 'db/:db/docs', title: 'Documents', section: 'database', load: () => import('./screens/documents/documents') },
   { path: 'db/:db/doc/:id', title: 'Document', section: 'none', under: 'db/:db/docs', load: () => import('./screens/document/document') },
   { path: 'db/:db/conflicts', title: 'Conflicts', section: 'database', load: () => import('./screens/conflicts/conflicts') },
+  { path: 'db/:db/design', title: 'Views', section: 'database', load: () => import('./screens/design/design') },
+  { path: 'db/:db/mango', title: 'Mango', section: 'database', load: () => import('./screens/mango/mango') },
   { path: 'db/:db/security', title: 'Manage', section: 'database', load: () => import('./screens/database/database') },
   { path: 'account', title: 'My account', section: 'none', load: () => import('./screens/account/account') },
 ]

@@ -1,0 +1,124 @@
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import * as api from '../../api'
+import { plural, size } from '../../format'
+import { Obj, parse } from '../../json'
+import { useEvery, useLoad } from '../../load'
+import { Button } from '../../parts/button'
+import { Dialog } from '../../parts/dialog'
+import { Field } from '../../parts/field'
+import { Empty, Notice, Trouble } from '../../parts/notice'
+import { Progress, Waiting } from '../../parts/progress'
+import { done, failed } from '../../parts/toast'
+import { link, setQuery } from '../../router'
+import type { ScreenProps } from '../../screens'
+import { Edit } from './edit'
+import { Query } from './query'
+import { designsOf, most, type Design, type View } from './views'
+
+/** The design documents of a database: their views, what these cost, and what they answer. */
+export default function Designs({ params, query }: ScreenProps): JSX.Element {
+  const db = params.db!
+  const list = useLoad((signal) => designsOf(db, signal), [db])
+  const [editing, edit] = useState<{ design: string; view?: View | undefined }>()
+  const open = query.get('view')
+  const designs = list.value?.designs ?? []
+  const chosen = designs.flatMap((d) => d.views.map((v) => [d, v] as const)).find(([d, v]) => `${d.name}/${v.name}` === open)
+  const saved = () => {
+    edit(undefined)
+    list.reload()
+  }
+  return (
+    <>
+      <header class="bar">
+        <h1 class="unseen">Views</h1>
+        <span class="push" />
+        <Button kind="primary" onClick={() => edit({ design: '' })}>New view</Button>
+      </header>
+      <Trouble error={list.error} retry={list.reload} />
+      {!list.value && !list.error && <Waiting />}
+      {list.value && designs.length === 0 && <Empty title="There are no views yet"><p>A view is a function that picks a key from each document. Its rows are kept in the order of the keys.</p></Empty>}
+      {list.value?.more && <Notice>These are the first {most} design documents. The <a href={link(['db', db, 'docs'], { prefix: '_design/' })}>list of documents</a> has all.</Notice>}
+      <ul class="design-list">
+        {designs.map((d) => (
+          <li key={d.name} class="card">
+            <Head db={db} design={d} onNew={() => edit({ design: d.name })} onGone={list.reload} />
+            {d.views.length === 0 && <p class="faint">It has no views.</p>}
+            <ul>
+              {d.views.map((v) => (
+                <li key={v.name}>
+                  <a href={link(['db', db, 'design'], { view: `${d.name}/${v.name}` })} dir="auto" aria-current={open === `${d.name}/${v.name}` ? 'true' : undefined}>{v.name}</a>
+                  {v.reduce && <span class="badge">{v.reduce.startsWith('_') ? v.reduce : 'reduce'}</span>}
+                  <Button kind="quiet" label={`Edit the view ${v.name} of ${d.name}`} onClick={() => edit({ design: d.name, view: v })}>Edit</Button>
+                </li>
+              ))}
+            </ul>
+          </li>
+        ))}
+      </ul>
+      {chosen && <Query key={open} db={db} design={chosen[0].name} view={chosen[1]} onClose={() => setQuery({ view: undefined })} />}
+      {editing && <Edit db={db} design={editing.design} view={editing.view} onClose={() => edit(undefined)} onDone={saved} />}
+    </>
+  )
+}
+
+interface Info {
+  view_index: { sizes: { file: number; active: number }; updater_running: boolean; updates_pending?: { total: number }; compact_running: boolean }
+}
+
+interface Task {
+  type: string
+  database?: string
+  design_document?: string
+  progress?: number
+}
+
+function Head({ db, design, onNew, onGone }: { db: string; design: Design; onNew: () => void; onGone: () => void }): JSX.Element {
+  const info = useLoad(async (signal) => (design.views.length ? api.get<Info>([db, '_design/' + design.name, '_info'], {}, signal) : undefined), [db, design.name, design.rev])
+  const index = info.value?.view_index
+  const building = !!index && (index.updater_running || index.compact_running)
+  // Only while something is going on does anybody look again and again.
+  const task = useLoad(async (signal) => (building ? (await api.get<Task[]>(['_active_tasks'], {}, signal).catch(() => [])).find((t) => t.design_document === '_design/' + design.name && (t.database ?? '').includes(db)) : undefined), [building, index])
+  useEvery(2000, () => building && info.reload())
+  const [removing, remove] = useState(false)
+  return (
+    <>
+      <div class="design-head">
+        <h2><a href={link(['db', db, 'doc', '_design/' + design.name])} dir="auto">{design.name}</a></h2>
+        <span class="faint">
+          {[
+            index && `index ${size(index.sizes.file)}`,
+            index && !building && index.updates_pending && index.updates_pending.total > 0 && `${plural(index.updates_pending.total, 'change')} behind`,
+            ...Object.entries(design.others).map(([what, n]) => plural(n, what)),
+          ].filter(Boolean).join(', ')}
+        </span>
+        <span class="push" />
+        <Button kind="quiet" label={`New view in ${design.name}`} onClick={onNew}>New view</Button>
+        <Button kind="quiet" label={`Delete ${design.name}`} onClick={() => remove(true)}>Delete</Button>
+      </div>
+      {building && <Progress label={index?.compact_running ? 'The index is being compacted' : 'The index is being brought up to date'} part={task.value?.progress === undefined ? undefined : task.value.progress / 100} />}
+      {removing && <Remove db={db} design={design} onClose={() => remove(false)} onDone={() => {
+        remove(false)
+        onGone()
+      }} />}
+    </>
+  )
+}
+
+function Remove({ db, design, onClose, onDone }: { db: string; design: Design; onClose: () => void; onDone: () => void }): JSX.Element {
+  const [typed, type] = useState('')
+  const remove = () => {
+    if (typed !== design.name) return
+    const path = [db, '_design/' + design.name]
+    api.getText(path).then((text) => api.send('DELETE', path, undefined, { query: { rev: (parse(text) as Obj).get('_rev') as string } })).then(() => {
+      done(`${design.name} is deleted`)
+      onDone()
+    }, failed)
+  }
+  return (
+    <Dialog title={`Delete ${design.name}?`} onClose={onClose} onSubmit={remove} actions={<Button kind="danger" type="submit" disabled={typed !== design.name}>Delete</Button>}>
+      <p>{plural(design.views.length, 'view')} of <bdi>{design.name}</bdi> can no longer be asked. No document is lost but this one.</p>
+      <Field label="Type the name" value={typed} onInput={type} autofocus />
+    </Dialog>
+  )
+}
