@@ -30,7 +30,7 @@ function state(p: DifferenceProps): { text: string; kind: string } {
 export function Difference(p: DifferenceProps): JSX.Element {
   const { row, plan, choices, choose } = p
   const group = useId()
-  const title = pathText(row.path)
+  const title = row.attachment ? String(row.path[0]) : pathText(row.path)
   const label = title || 'the whole document'
   const now = chosen(row, choices)
   const is = (c: Choice) => now !== undefined && now.take === c.take && (c.take !== 'version' || now.take !== 'version' || now.n === c.n)
