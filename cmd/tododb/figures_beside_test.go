@@ -92,7 +92,18 @@ func TestFiguresBeside(t *testing.T) {
 	}
 	compaction := func() func() {
 		set("smoosh", "enable", "true")
-		return func() { set("smoosh", "enable", "false") }
+		f.server.do(201, "POST", "/garbage", "{}") // what has changed is looked at
+		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(f.server.do(200, "GET", "/_active_tasks", ""), "database_compaction"); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("no compaction has begun")
+			}
+		}
+		return func() {
+			if !strings.Contains(f.server.do(200, "GET", "/_active_tasks", ""), "database_compaction") {
+				t.Log("the compaction has ended before its time")
+			}
+			set("smoosh", "enable", "false")
+		}
 	}
 	f.server.do(201, "PUT", "/work", "")
 	for _, load := range []struct {
@@ -109,9 +120,16 @@ func TestFiguresBeside(t *testing.T) {
 			return 200, err
 		}},
 	} {
-		f.beside(load.name+" beside a backup of documents", load.clients, load.write, backup("many"))
-		f.beside(load.name+" beside a backup of attachments", load.clients, load.write, backup("large"))
-		f.beside(load.name+" beside a compaction", load.clients, load.write, compaction)
+		for _, one := range []struct {
+			name  string
+			start func() (stop func())
+		}{
+			{"a backup of documents", backup("many")}, {"a backup of attachments", backup("large")}, {"a compaction", compaction},
+		} {
+			t.Run(load.name+" beside "+one.name, func(t *testing.T) {
+				f.beside(load.name+" beside "+one.name, load.clients, load.write, one.start)
+			})
+		}
 	}
 }
 
