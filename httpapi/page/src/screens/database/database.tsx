@@ -62,7 +62,7 @@ function Figures({ info }: { info: Info }): JSX.Element {
 interface Task {
   type: string
   database?: string
-  progress?: number
+  progress?: number // in hundredths
 }
 
 function Compaction({ db, info }: { db: string; info: Loaded<Info> }): JSX.Element {
@@ -72,13 +72,14 @@ function Compaction({ db, info }: { db: string; info: Loaded<Info> }): JSX.Eleme
   const running = info.value!.compact_running || before !== undefined
   const look = async () => {
     try {
+      let mine: Task | undefined // known to administrators of the server
       if (isAdmin.value) {
         const tasks = await api.get<Task[]>(['_active_tasks'], {}, signal)
-        const mine = tasks.find((t) => t.type === 'database_compaction' && t.database !== undefined && t.database.includes(db))
+        mine = tasks.find((t) => t.type === 'database_compaction' && t.database === db)
         setPart(mine?.progress === undefined ? undefined : mine.progress / 100)
       }
       const now = await api.get<Info>([db], {}, signal)
-      if (!now.compact_running) {
+      if (!now.compact_running && !mine) {
         if (before !== undefined) done(now.sizes.file < before ? `Compacted: ${size(before - now.sizes.file)} were given back.` : 'Compacted. There was nothing to give back.')
         setBefore(undefined)
         setPart(undefined)

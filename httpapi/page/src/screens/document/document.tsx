@@ -34,7 +34,7 @@ export default function Document({ params, query }: ScreenProps): JSX.Element {
       <header class="doc-head">
         <h1 dir="auto">{id}</h1>
         {d?.rev && <span class="badge mono" title={d.rev}>{shortRev(d.rev)}</span>}
-        {d && d.conflicts.length > 0 && <a class="badge warning" href={link(['db', db, 'doc', id], { tab: 'revisions' })}>{d.conflicts.length === 1 ? '1 conflict' : `${d.conflicts.length} conflicts`}</a>}
+        {d && d.conflicts.length > 0 && <a class="badge warning" href={link(['db', db, 'conflicts'], { id })}>{d.conflicts.length === 1 ? '1 conflict' : `${d.conflicts.length} conflicts`}</a>}
         {d && !rev && (
           <Menu label="More for this document" items={[
             { text: 'Copy to another id', act: () => rename(true) },
