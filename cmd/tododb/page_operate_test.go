@@ -10,7 +10,7 @@ func TestPageOperate(t *testing.T) {
 	p, b := servePage(t)
 	b.signIn()
 	b.click("link", "Operate")
-	b.sees("What is going on", "The last hour", "The log")
+	b.sees("What is going on", "The last hour", "The log", "good") // a finding of the doctor
 	b.everythingHasAName()
 	p.do(201, "PUT", "/notes", "")
 	p.do(200, "PUT", "/_node/_local/_config/log/level", `"debug"`)

@@ -5,30 +5,30 @@ import { Button } from '../../parts/button'
 import { Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 
-/** What a check of `tododb doctor` found. */
-interface Check {
-  name: string
+/** What a look of `tododb doctor` found. */
+interface Finding {
+  check: string
   state: 'ok' | 'warning' | 'fault' | 'skipped'
-  text: string
+  says: string
   cure?: string
 }
 
-const words: Record<Check['state'], [string, string]> = { ok: ['good', 'good'], warning: ['warning', 'look at it'], fault: ['danger', 'fault'], skipped: ['', 'not tried'] }
+const words: Record<Finding['state'], [string, string]> = { ok: ['good', 'good'], warning: ['warning', 'look at it'], fault: ['danger', 'fault'], skipped: ['', 'not tried'] }
 
 /** What the doctor says of the server's folder and its system. */
 export function Health(): JSX.Element {
-  const found = useLoad((signal) => api.get<{ checks: Check[] }>(['_node', '_local', '_doctor'], {}, signal), [])
+  const found = useLoad((signal) => api.get<{ findings: Finding[] }>(['_node', '_local', '_doctor'], {}, signal), [])
   if (found.error) return <Trouble error={found.error} retry={found.reload} />
   if (!found.value) return <Waiting />
   return (
     <>
       <ul class="operate-health">
-        {found.value.checks.map((c) => (
-          <li key={c.name}>
-            <span class={`badge ${words[c.state][0]}`}>{words[c.state][1]}</span>
+        {found.value.findings.map((f) => (
+          <li key={f.check}>
+            <span class={`badge ${words[f.state][0]}`}>{words[f.state][1]}</span>
             <div>
-              <strong>{c.name}</strong> {c.text}
-              {c.cure && <p class="faint">{c.cure}</p>}
+              <span>{f.says}</span>
+              {f.cure && <p class="faint">{f.cure}</p>}
             </div>
           </li>
         ))}
