@@ -172,7 +172,7 @@ func startPebble(t *testing.T, http01, alpn01 string, life time.Duration) *pebbl
 // shown is the certificate that a server shows for a name. It must come from one of the roots, whatever the time is.
 func shown(t *testing.T, address, name string, roots *x509.CertPool) *x509.Certificate {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Second)
 	defer cancel()
 	conn, err := (&tls.Dialer{Config: &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{"h2"}}}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -212,11 +212,11 @@ func serveACME(t *testing.T, data string, p *pebble, plain, secure string) (log 
 func TestACME(t *testing.T) {
 	t.Parallel()
 	plain, secure := freeAddress(t), freeAddress(t)
-	p := startPebble(t, freeAddress(t), secure, 9*time.Second)
+	p := startPebble(t, freeAddress(t), secure, 18*time.Second)
 	data := t.TempDir()
 	serveACME(t, data, p, plain, secure)
 	first := shown(t, secure, "notes.example.test", p.roots)
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(180 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		if now := shown(t, secure, "notes.example.test", p.roots); now.SerialNumber.Cmp(first.SerialNumber) != 0 && now.NotAfter.After(first.NotAfter) {
 			break
 		}
@@ -249,7 +249,7 @@ func TestACMEOverPlainHTTP(t *testing.T) {
 	data := t.TempDir()
 	_, stop := serveACME(t, data, p, plain, secure)
 	log := func() string { text, _ := os.ReadFile(filepath.Join(data, "log")); return string(text) }
-	for end := time.Now().Add(60 * time.Second); !strings.Contains(log(), `"host":"notes.example.test","until"`); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(120 * time.Second); !strings.Contains(log(), `"host":"notes.example.test","until"`); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it does not ask by itself:\n%s", log())
 		}
