@@ -170,6 +170,7 @@ func (s *Server) table() []Route {
 		at("/_db_updates...", "GET,HEAD", asks("GET", admin, s.changes.DBUpdates)),
 		at("/_membership...", "GET", asks("GET", admin, s.operate.Membership)),
 		// Closed to tokens: a replication has all the rights of the token's owner.
+		at("/_replicate/_check", "POST", does("POST", "replication", user, s.replications.Check)),
 		at("/_replicate...", "", does("", "replication", user, s.replications.Replicate)),
 		at("/_reload_query_servers...", "POST", does("POST", "server", admin, s.unbuiltForAdmin)),
 
@@ -194,6 +195,7 @@ func (s *Server) table() []Route {
 
 		at("/_snapshot.js", "GET,HEAD", asks("GET", anyone, s.snapshots.Module).tokens(every)),
 		everyHost(at("/_utils...", "GET,HEAD", asks("GET", door, s.page.Serve))),
+		at("/_scheduler/jobs/{id}/_retry", "POST", does("POST", "replication", admin, s.replications.RetryJob)),
 		at("/_scheduler/jobs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerJobs)),
 		at("/_scheduler/docs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerDocs)),
 		at("/_scheduler...", "GET,HEAD", asks("GET", anyone, s.replications.NoScheduler)),

@@ -31,7 +31,9 @@ type documentSpec struct {
 	user  User   // user_ctx
 	owner string // of the document
 	state string // as the document says, "" for none
-	key   [sha256.Size]byte
+	// paused: the replication waits until the document says otherwise.
+	paused bool
+	key    [sha256.Size]byte
 }
 
 // over tells whether the document says that its job has come to an end.
@@ -53,7 +55,7 @@ func CheckDocument(body []byte, headers *Headers) error {
 // returns an error.
 func parseDocument(body []byte) (d documentSpec, err error) {
 	h := sha256.New()
-	var context []byte
+	var context, paused []byte
 	if err := jsonscan.EachMember(body, func(name, value []byte) error {
 		switch string(name) {
 		case memberState:
@@ -62,6 +64,8 @@ func parseDocument(body []byte) (d documentSpec, err error) {
 			d.owner, _ = jsonscan.Text(value) // null: it belongs to nobody
 		case "user_ctx":
 			context = value
+		case "paused":
+			paused = value
 		}
 		if !bytes.HasPrefix(name, []byte("_")) { // else it is the server's: no reason to start again
 			h.Write(jsonscan.AppendString(nil, name))
@@ -81,6 +85,11 @@ func parseDocument(body []byte) (d documentSpec, err error) {
 			return d, &BadRequest{"Both `source` and `target` must name a database"}
 		case e.URL == "":
 			return d, &BadEndpoint{"local_endpoints_not_supported"}
+		}
+	}
+	if paused != nil {
+		if d.paused, err = boolean("paused", paused); err != nil {
+			return d, err
 		}
 	}
 	d.user, err = userContext(context)

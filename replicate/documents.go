@@ -204,7 +204,7 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 	if err := d.drop(ctx, owner, true); err != nil {
 		return err
 	}
-	req := Request{Spec: said.spec, Owner: owner, User: said.user, sharer: said.owner, sender: func() User { return d.m.ownerOf(said) }}
+	req := Request{Spec: said.spec, Owner: owner, User: said.user, Paused: said.paused, sharer: said.owner, sender: func() User { return d.m.ownerOf(said) }}
 	if jitter := d.m.settings().StartupJitter; starting && jitter > 0 {
 		req.NotBefore = d.m.opt.Now().Add(rand.N(jitter))
 	}

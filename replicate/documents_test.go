@@ -64,6 +64,38 @@ func state(t *testing.T, m *replicate.Manager, db, id string) string {
 	return member(t, string(b), "state")
 }
 
+// A document that says paused waits until it says otherwise, over restarts too.
+func TestPausedDocument(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	for _, path := range []string{"/source", "/source/a", "/target", "/_replicator"} {
+		s.must(201, "PUT", path, `{}`)
+	}
+	put := func(rev, more string) string {
+		return member(t, s.must(201, "PUT", "/_replicator/r"+rev, fmt.Sprintf(`{"source":%q,"target":%q,"continuous":true%s}`, s.url("source"), s.url("target"), more)), "rev")
+	}
+	rev := put("", `,"paused":true`)
+	for range 2 {
+		m, stop := s.follow(replicate.Options{})
+		until(t, "it is paused", func() bool { return state(t, m, "_replicator", "r") == "paused" })
+		n, err := m.ScheduledDocs(t.Context(), "_replicator", replicate.DocsQuery{States: []replicate.State{replicate.Paused}}, func([]byte) {})
+		if n != 1 || err != nil {
+			t.Errorf("%d paused documents: %v", n, err)
+		}
+		stop()
+	}
+	m, _ := s.follow(replicate.Options{})
+	until(t, "it is paused", func() bool { return state(t, m, "_replicator", "r") == "paused" })
+	rev = put("?rev="+rev, `,"paused":false`)
+	until(t, "it runs", func() bool { return state(t, m, "_replicator", "r") == "running" })
+	until(t, "it has written", func() bool { status, _ := s.do("GET", "/target/a", ""); return status == 200 })
+	put("?rev="+rev, `,"paused":true`)
+	until(t, "it is paused again", func() bool { return state(t, m, "_replicator", "r") == "paused" })
+	if answer := s.must(403, "PUT", "/_replicator/x", fmt.Sprintf(`{"source":%q,"target":%[1]q,"paused":"yes"}`, s.url("source"))); !strings.Contains(answer, "paused") {
+		t.Errorf("a pause that is no boolean: %s", answer)
+	}
+}
+
 // Thousands of documents are done by a few jobs at a time.
 func TestManyDocuments(t *testing.T) {
 	n := 2000

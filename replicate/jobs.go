@@ -186,6 +186,22 @@ func (m *Manager) Resume(id string) error {
 	return nil
 }
 
+// Retry makes a job that waits after a failure run as soon as there is room. A job in any other
+// state stays as it is. It returns the job's status, or ErrNoJob.
+func (m *Manager) Retry(id string) (Status, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tasks[id]
+	if t == nil {
+		return Status{}, ErrNoJob
+	}
+	if t.state == Crashing && t.job == nil {
+		t.nextTry = time.Time{}
+		m.enqueue(t, m.opt.Now())
+	}
+	return t.status(), nil
+}
+
 // Status returns the status of one job, or ErrNoJob.
 func (m *Manager) Status(id string) (Status, error) {
 	m.mu.Lock()

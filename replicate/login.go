@@ -44,11 +44,16 @@ func newLogin(e *Endpoint, client *http.Client) *login {
 	if e.User == "" {
 		return nil
 	}
+	return &login{client: client, at: sessionURL(e), user: e.User, password: e.Password, now: time.Now}
+}
+
+// sessionURL is where a database's server tells who one is.
+func sessionURL(e *Endpoint) string {
 	server := e.URL
 	if u, err := url.Parse(e.URL); err == nil && len(u.EscapedPath()) > 1 { // else the server is one database
 		server = e.URL[:strings.LastIndexByte(strings.TrimSuffix(e.URL, "/"), '/')+1]
 	}
-	return &login{client: client, at: server + "_session", user: e.User, password: e.Password, now: time.Now}
+	return server + "_session"
 }
 
 // key tells logins apart.

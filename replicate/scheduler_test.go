@@ -78,6 +78,37 @@ func newTestManager(t *testing.T, set Settings) *Manager {
 	return m
 }
 
+// A job that waits after a failure can be told to try now; the others do not mind.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	p := newQuietPeer(t)
+	p.down.Store(true)
+	m := newTestManager(t, Settings{FirstPause: time.Hour})
+	id, err := m.Add(Request{Spec: p.spec(t, "s", true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it has crashed", func() bool { s, _ := m.Status(id); return s.State == Crashing })
+	p.down.Store(false)
+	if _, err := m.Retry(id); err != nil {
+		t.Fatal(err)
+	}
+	running := func() bool { s, _ := m.Status(id); return s.State == Running && p.waiting.Load() == 1 }
+	eventually(t, "it runs", running)
+	if _, err := m.Retry(id); err != nil || !running() {
+		t.Errorf("a running job does not go on: %v", err)
+	}
+	if err := m.Pause(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := m.Retry(id); err != nil || s.State != Paused {
+		t.Errorf("a paused job is %s: %v", s.State, err)
+	}
+	if _, err := m.Retry("nothing"); !errors.Is(err, ErrNoJob) {
+		t.Errorf("a job that is not there: %v", err)
+	}
+}
+
 // If there are more continuous jobs than may run at once, they take turns. Jobs of a database with
 // few documents do not wait for the jobs of one with many.
 func TestTurns(t *testing.T) {

@@ -29,16 +29,26 @@ func (s *Status) JobJSON() []byte {
 	if s.State == Running {
 		object["pid"] = pid()
 	}
+	s.promise(object)
 	return Marshal(object)
 }
 
 // DocJSON returns the job of a document as _scheduler/docs shows it.
 func (s *Status) DocJSON() []byte {
-	return Marshal(map[string]any{
+	object := map[string]any{
 		"database": s.Owner.DB, "doc_id": s.Owner.Doc, "id": s.ID, "node": node, "state": s.State, "error_count": s.Errors,
 		"info": s.info(), "start_time": stamp(s.Added), "last_updated": stamp(s.Changed),
 		"source": s.Source, "target": s.Target, "source_proxy": nil, "target_proxy": nil,
-	})
+	}
+	s.promise(object)
+	return Marshal(object)
+}
+
+// promise says when a job that has failed is tried again.
+func (s *Status) promise(object map[string]any) {
+	if s.State == Crashing && !s.NextTry.IsZero() {
+		object["next_try"] = stamp(s.NextTry)
+	}
 }
 
 // info says what a job has done, or why it fails.

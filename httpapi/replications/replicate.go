@@ -18,6 +18,9 @@ type Replicator interface {
 	// stopped. For a continuous one it returns at once, with started set. Databases of this
 	// server are opened for the user (OpenFor). A one-time replication ends when ctx ends.
 	Replicate(ctx context.Context, request []byte, user replicate.User) (answer []byte, started bool, err error)
+	// Check asks both ends of what such an object describes what the replication will need of
+	// them, and changes nothing.
+	Check(ctx context.Context, request []byte, user replicate.User) (replicate.Checked, error)
 	// Tasks returns the running replications as _active_tasks shows them.
 	Tasks() [][]byte
 }
@@ -62,6 +65,34 @@ func (a *Room) Replicate(w http.ResponseWriter, r *http.Request) error {
 		status = http.StatusAccepted
 	}
 	return wire.WriteJSON(w, r, status, answer)
+}
+
+// Check answers POST /_replicate/_check. Whoever may replicate may ask: a check goes where the
+// replication would, with the same credentials and under the same rules.
+func (a *Room) Check(w http.ResponseWriter, r *http.Request) error {
+	if err := wire.RequireJSON(r); err != nil {
+		return err
+	}
+	body, err := wire.ReadKeptBody(w, r)
+	if err != nil {
+		return err
+	}
+	if _, err := wire.ParseObject(body); err != nil {
+		return err
+	}
+	if a.replicator == nil {
+		return wire.ErrNotBuilt
+	}
+	noteReplication(r, body)
+	by, err := a.access.ReplicationUser(r.Context(), wire.UserOf(r))
+	if err != nil {
+		return err
+	}
+	found, err := a.replicator.Check(r.Context(), body, by)
+	if err != nil {
+		return err
+	}
+	return wire.WriteJSON(w, r, http.StatusOK, replicate.Marshal(found))
 }
 
 // noteReplication notes from where to where, without credentials.

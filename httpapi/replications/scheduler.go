@@ -41,6 +41,23 @@ func (a *Room) SchedulerJobs(w http.ResponseWriter, r *http.Request) error {
 	return wire.WriteJSON(w, r, http.StatusOK, status.JobJSON())
 }
 
+// RetryJob answers POST /_scheduler/jobs/id/_retry: a job that waits after a failure runs as soon as
+// there is room. The answer is the job.
+func (a *Room) RetryJob(w http.ResponseWriter, r *http.Request) error {
+	if a.replicator == nil {
+		return wire.ErrNotBuilt
+	}
+	id, err := wire.Segment(r, "id")
+	if err != nil {
+		return err
+	}
+	status, err := a.replicator.Retry(strings.ReplaceAll(id, " ", "+"))
+	if err != nil {
+		return err
+	}
+	return wire.WriteJSON(w, r, http.StatusOK, status.JobJSON())
+}
+
 // SchedulerDocs answers GET /_scheduler/docs, of one database, and of one document.
 func (a *Room) SchedulerDocs(w http.ResponseWriter, r *http.Request) error {
 	if a.replicator == nil {
@@ -152,7 +169,7 @@ func statesOf(r *http.Request) ([]replicate.State, error) {
 	for word := range strings.SplitSeq(text, ",") {
 		state := replicate.State(strings.TrimSpace(word))
 		switch state {
-		case replicate.Initializing, replicate.Errored, replicate.Pending, replicate.Running, replicate.Crashing, replicate.Completed, replicate.Failed:
+		case replicate.Initializing, replicate.Errored, replicate.Pending, replicate.Running, replicate.Crashing, replicate.Paused, replicate.Completed, replicate.Failed:
 			states = append(states, state)
 		default:
 			return nil, wire.Errorf(http.StatusBadRequest, "query_parse_error", "Unknown replication state %q", word)
@@ -167,6 +184,9 @@ type Scheduler interface {
 	Jobs() []replicate.Status
 	// Status returns the status of one job, or replicate.ErrNoJob.
 	Status(id string) (replicate.Status, error)
+	// Retry makes a job that waits after a failure run as soon as there is room, and returns its
+	// status. Any other job stays as it is. The error is replicate.ErrNoJob.
+	Retry(id string) (replicate.Status, error)
 	// ScheduledDoc returns what _scheduler/docs shows of one document, or store.ErrMissing.
 	ScheduledDoc(ctx context.Context, db, id string) ([]byte, error)
 	// ScheduledDocs calls fn for the documents of a _replicator database that are in one of
