@@ -32,6 +32,7 @@ export const screens: Screen[] = [
   { path: 'db/:db/conflicts', title: 'Conflicts', section: 'database', load: () => import('./screens/conflicts/conflicts') },
   { path: 'db/:db/design', title: 'Views', section: 'database', load: () => import('./screens/design/design') },
   { path: 'db/:db/mango', title: 'Mango', section: 'database', load: () => import('./screens/mango/mango') },
+  { path: 'db/:db/changes', title: 'Changes', section: 'database', load: () => import('./screens/changes/changes') },
   { path: 'db/:db/security', title: 'Manage', section: 'database', load: () => import('./screens/database/database') },
   { path: 'account', title: 'My account', section: 'none', load: () => import('./screens/account/account') },
 ]
