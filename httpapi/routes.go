@@ -195,6 +195,7 @@ func (s *Server) table() []Route {
 
 		at("/_snapshot.js", "GET,HEAD", asks("GET", anyone, s.snapshots.Module).tokens(every)),
 		everyHost(at("/_utils...", "GET,HEAD", asks("GET", door, s.page.Serve))),
+		at("/_scheduler/synchronizations", "GET,HEAD", asks("GET", admin, s.replications.AllSynchronizations)),
 		at("/_scheduler/jobs/{id}/_retry", "POST", does("POST", "replication", admin, s.replications.RetryJob)),
 		at("/_scheduler/jobs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerJobs)),
 		at("/_scheduler/docs...", "GET,HEAD", asks("GET", admin, s.replications.SchedulerDocs)),

@@ -20,6 +20,13 @@ type shownAs struct {
 
 func (s shownAs) IDs(context.Context, string) ([]string, error) { return s.ids, nil }
 
+func (s shownAs) All() (all []synchronize.Place) {
+	for _, id := range s.ids {
+		all = append(all, synchronize.Place{DB: "db", ID: id})
+	}
+	return all
+}
+
 func (s shownAs) Show(_ context.Context, _, id string) ([]byte, string, error) {
 	if err := s.errors[id]; err != nil {
 		return nil, "", fmt.Errorf("show %s: %w", id, err)
@@ -46,6 +53,11 @@ func TestListOfSynchronizationsThatCannotBeRead(t *testing.T) {
 		w := call(s, "GET", "/db/_synchronizations", "", "Admin", "")
 		if body := strings.TrimSpace(w.Body.String()); w.Code != c.status || c.body != "" && body != c.body || strings.Contains(body, "synchronizations") && c.status != 200 {
 			t.Errorf("%v: %d %s", c.err, w.Code, body)
+		}
+		w = call(s, "GET", "/_scheduler/synchronizations?skip=1&limit=2", "", "Admin", "")
+		body := strings.TrimSpace(w.Body.String())
+		if want := `{"total_rows":3,"offset":1,"synchronizations":[{"id":"c"}]}`; w.Code != c.status || c.status == 200 && body != want {
+			t.Errorf("all of the server, %v: %d %s", c.err, w.Code, body)
 		}
 	}
 }

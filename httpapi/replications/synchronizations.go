@@ -22,6 +22,9 @@ type Synchronizer interface {
 	Create(ctx context.Context, db string, request synchronize.Request) (id string, err error)
 	// IDs lists the synchronizations of a database, oldest first.
 	IDs(ctx context.Context, db string) ([]string, error)
+	// All lists the synchronizations of the whole server, oldest first. Some may be of a database
+	// that is gone.
+	All() []synchronize.Place
 	// Show returns a synchronization as JSON, and the revision of its settings.
 	Show(ctx context.Context, db, id string) (body []byte, rev string, err error)
 	// Change changes the settings that the request names. rev, if not "", is the revision
@@ -85,6 +88,36 @@ func (a *Room) ListSynchronizations(w http.ResponseWriter, r *http.Request) erro
 		body, _, err := a.synchronizer.Show(r.Context(), db.Name(), id)
 		if errors.Is(err, synchronize.ErrNone) {
 			continue // it has been ended meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if rows++; rows > 1 {
+			b = append(b, ',')
+		}
+		b = append(b, body...)
+	}
+	return wire.WriteJSON(w, r, http.StatusOK, append(b, "]}"...))
+}
+
+// AllSynchronizations answers GET /_scheduler/synchronizations: those of all databases, oldest
+// first, by pages as SchedulerJobs has them.
+func (a *Room) AllSynchronizations(w http.ResponseWriter, r *http.Request) error {
+	if a.synchronizer == nil {
+		return wire.ErrNotBuilt
+	}
+	skip, limit, err := schedulerPage(r, 100)
+	if err != nil {
+		return err
+	}
+	all := a.synchronizer.All()
+	from := min(skip, len(all))
+	b := schedulerHead(len(all), from, "synchronizations")
+	rows := 0
+	for _, place := range all[from : from+min(limit, len(all)-from)] {
+		body, _, err := a.synchronizer.Show(r.Context(), place.DB, place.ID)
+		if errors.Is(err, synchronize.ErrNone) || errors.Is(err, store.ErrNoDB) {
+			continue // it ends, or its database has ended
 		}
 		if err != nil {
 			return err
