@@ -262,7 +262,7 @@ func TestBackupClientNamesWhatItMeans(t *testing.T) {
 	}
 	for _, id := range []string{"a+b", "..", "_design/x+y", "50%/é ?#"} {
 		leaf := repository.Leaf{Path: []revtree.Rev{{Gen: 1, ID: strings.Repeat("a", 32)}}, JSON: []byte(`{"n":1}`)}
-		if err := c.PutLeaf(t.Context(), client.Writing{Database: "d+/e", ID: id, Leaf: &leaf}); err != nil {
+		if err := c.PutLeaf(t.Context(), repository.Writing{Database: "d+/e", ID: id, Leaf: &leaf}); err != nil {
 			t.Fatalf("%s: %v", id, err)
 		}
 		if now, err := c.Standing(t.Context(), "d+/e", id); err != nil || now.Rev != leaf.Path[0].String() {

@@ -167,6 +167,13 @@ func (s *Server) table() []Route {
 		at("/_synchronizations/_restore", "PUT", does("PUT", "restore", admin, s.backups.Restore)),
 		at("/_active_tasks...", "GET,HEAD", asks("GET", admin, s.replications.ActiveTasks)),
 		at("/_backups", "GET,HEAD,POST", asks("GET", admin, s.operate.Backups), does("POST", "server", admin, s.operate.StartBackup)),
+		at("/_backups/_all", "GET,HEAD", asks("GET", admin, s.backups.List)),
+		at("/_backups/_restores", "GET,HEAD", asks("GET", admin, s.backups.ListRestores)),
+		at("/_backups/_restores/{id}", "GET,HEAD,DELETE", asks("GET", admin, s.backups.GetRestore), does("DELETE", "restore", admin, s.backups.StopRestore)),
+		at("/_backups/{id}", "GET,HEAD", asks("GET", admin, s.backups.Show)),
+		at("/_backups/{id}/_restore", "POST", does("POST", "restore", admin, s.backups.StartRestore)),
+		at("/_backups/{id}/{name}", "GET,HEAD", asks("GET", admin, s.backups.Documents)),
+		at("/_backups/{id}/{name}/{doc}", "GET,HEAD", asks("GET", admin, s.backups.Document)),
 		at("/_db_updates...", "GET,HEAD", asks("GET", admin, s.changes.DBUpdates)),
 		at("/_membership...", "GET", asks("GET", admin, s.operate.Membership)),
 		// Closed to tokens: a replication has all the rights of the token's owner.

@@ -206,7 +206,7 @@ func New(opt Options) (*Server, error) {
 	s.page = page.New(opt.Config)
 	s.changes = changes.New(s.access, opt.Store, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
-	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing(), Restored: s.restored})
+	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing(), Restored: s.restored, Target: opt.Keeper, Log: opt.Log})
 	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Store: opt.Store, Others: s.otherTasks})
 	s.ownMetrics()
 	s.routes = s.table()
@@ -362,7 +362,7 @@ func (s *Server) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	select {
 	case <-s.idle:
-		return nil
+		return s.backups.Wait(ctx)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

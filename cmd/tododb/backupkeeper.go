@@ -77,17 +77,20 @@ func backupSetup(cfg *config.Config, scratch string) (s schedule.Setup) {
 	if _, s.Err = f.storage(s.Target, scratch); s.Err != nil {
 		return s
 	}
-	s.Open = func(ctx context.Context) (*repository.Repository, error) {
-		keys, err := f.keys()
-		if err != nil {
-			return nil, err
+	opened := func(open func(context.Context, repository.Storage, repository.Keys) (*repository.Repository, error)) func(context.Context) (*repository.Repository, error) {
+		return func(ctx context.Context) (*repository.Repository, error) {
+			keys, err := f.keys()
+			if err != nil {
+				return nil, err
+			}
+			storage, err := f.storage(s.Target, scratch)
+			if err != nil {
+				return nil, err
+			}
+			return open(ctx, storage, keys)
 		}
-		storage, err := f.storage(s.Target, scratch)
-		if err != nil {
-			return nil, err
-		}
-		return repository.Create(ctx, storage, keys)
 	}
+	s.Open, s.Look = opened(repository.Create), opened(repository.Open)
 	return s
 }
 

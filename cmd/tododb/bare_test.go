@@ -18,7 +18,6 @@ import (
 // for a user.
 var bareHandles = []string{
 	"cmd/tododb/offline.go withDB: Bare ForUpkeep",
-	"cmd/tododb/restore.go There: Bare ForUpkeep",
 
 	"httpapi/access/accounts.go Account: Bare ForAccounts",
 	"httpapi/access/accounts.go Rehash: Bare ForAccounts",
@@ -46,6 +45,7 @@ var bareHandles = []string{
 	"replicate/synchronize/synchronizer.go local: Bare ForSynchronizations",
 
 	"store/backup/local.go pipe: Bare ForBackups",
+	"store/backup/repository/local.go There: Bare ForBackups",
 	"store/design/cache.go now: Bare ForFunctions",
 	"store/expiry/keeper.go expire: Bare ForUpkeep",
 	"store/index/index.go start: Bare ForIndexes",

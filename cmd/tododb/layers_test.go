@@ -64,7 +64,7 @@ var layers = []layer{
 	{"httpapi/page", []string{"httpapi/wire", "httpapi/config"}, []string{bbolt, eng, module + "store"}},
 	{"httpapi/page/bundle", nil, []string{bbolt, web}},
 	{"httpapi/query", []string{"httpapi/access", "httpapi/attachments", "httpapi/fault", "httpapi/wire", "httpapi/config", "store/...", "revtree"}, []string{bbolt, eng}},
-	{"httpapi/backups", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/intake", "store", "store/backup"}, []string{bbolt, eng}},
+	{"httpapi/backups", []string{"httpapi/access", "httpapi/fault", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/intake", "store", "store/backup", "store/backup/repository", "store/document", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/account", []string{"httpapi/access", "httpapi/wire", "httpapi/auth", "httpapi/config", "httpapi/uuids", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/changes", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/snapshot", []string{"httpapi/access", "httpapi/attachments", "httpapi/wire", "httpapi/config", "store/...", "revtree"}, []string{bbolt, eng}},

@@ -12,8 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tododb/tododb/httpapi/backups/client"
-	"github.com/tododb/tododb/store"
-	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/backup/repository"
 )
 
@@ -105,7 +103,7 @@ func (q *restoreRequest) run(ctx context.Context) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
-		sink = folderSink{f.store}
+		sink = repository.Local{Store: f.store}
 	} else {
 		if server, err = q.server(); err != nil {
 			return err
@@ -158,26 +156,6 @@ func (q *restoreRequest) run(ctx context.Context) (err error) {
 	return err
 }
 
-// folderSink restores into a folder that no server has open.
-type folderSink struct{ store *store.Store }
-
-func (s folderSink) There(ctx context.Context, database string) (int64, error) {
-	db, err := s.store.Bare(ctx, database, store.ForUpkeep)
-	if errors.Is(err, store.ErrNoDB) {
-		return -1, nil
-	} else if err != nil {
-		return 0, err
-	}
-	defer db.Release()
-	info, err := db.Info(ctx)
-	return int64(info.DocCount), err
-}
-
-func (s folderSink) Restore(ctx context.Context, database string, streams io.Reader, opt backup.RestoreOptions) error {
-	_, err := backup.Restore(ctx, s.store, database, streams, opt)
-	return err
-}
-
 // restoreSettings sets what differs.
 func (q *restoreRequest) restoreSettings(ctx context.Context, server *client.Server, b *repository.Backup) error {
 	now, err := server.Settings(ctx)
@@ -215,55 +193,22 @@ func ofMachine(section, name string) bool {
 
 // documents restores single documents.
 func (q *restoreRequest) documents(ctx context.Context, repo *repository.Repository, server *client.Server, b *repository.Backup) error {
-	docs, err := repo.Documents(ctx, b, q.db, q.docs)
-	if err != nil {
-		return err
-	}
-	into := q.db
-	if q.as != "" {
-		into = q.as
-	}
-	// Look at all before anything is written.
-	standing := make([]client.Standing, len(docs))
-	for i, d := range docs {
-		if standing[i], err = server.Standing(ctx, into, d.ID); err != nil {
-			return err
-		}
-		now := standing[i]
-		if now.Rev != "" && !now.Deleted && now.Rev != d.Leaves[0].Path[0].String() && !q.replace {
-			return fmt.Errorf("document %q is there, at revision %s; nothing was changed. With --replace, its content becomes that of revision %s again", d.ID, now.Rev, d.Leaves[0].Path[0])
-		}
-	}
-	content := func(ctx context.Context, d store.Digest, w io.Writer) error {
-		return repo.WriteContent(ctx, b, q.db, d, w)
-	}
-	for i := range docs {
-		d, now := &docs[i], standing[i]
-		winner := d.Leaves[0].Path[0].String()
-		leaves, edit, rev := d.Leaves, false, ""
-		switch {
-		case now.Rev == winner:
-			fmt.Fprintf(q.out, "%s: is at revision %s already\n", d.ID, winner)
-			continue
-		case now.Rev != "": // its history is there
-			leaves, edit = d.Leaves[:1], true
-			if !now.Deleted {
-				rev = now.Rev
-			}
-		}
-		for j := range leaves {
+	err := repo.RestoreDocuments(ctx, server, b, repository.RestoringDocuments{
+		Database: q.db, As: q.as, IDs: q.docs, Replace: q.replace, Dry: q.dry,
+		Done: func(d repository.RestoredDocument) {
+			word := "restored"
 			if q.dry {
-				break
+				word = "could be restored"
 			}
-			if err := server.PutLeaf(ctx, client.Writing{Database: into, ID: d.ID, Edit: edit, Rev: rev, Leaf: &leaves[j], Content: content}); err != nil {
-				return fmt.Errorf("restore document %q: %w", d.ID, err)
+			if d.Already {
+				fmt.Fprintf(q.out, "%s: is at revision %s already\n", d.ID, d.Rev)
+				return
 			}
-		}
-		word := "restored"
-		if q.dry {
-			word = "could be restored"
-		}
-		fmt.Fprintf(q.out, "%s: %s as it was at revision %s\n", d.ID, word, winner)
+			fmt.Fprintf(q.out, "%s: %s as it was at revision %s\n", d.ID, word, d.Rev)
+		},
+	})
+	if there, is := errors.AsType[*repository.DocumentThereError](err); is {
+		return fmt.Errorf("%w; say --replace to do so", there)
 	}
-	return nil
+	return err
 }

@@ -2,6 +2,7 @@ package backups
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"github.com/gorilla/mux"
@@ -17,7 +18,7 @@ import (
 // MediaType is that of streams.
 const MediaType = "application/vnd.tododb.backup"
 
-// Options are what a Room needs. All must be set but Restored.
+// Options are what a Room needs. All must be set but Restored and Target.
 type Options struct {
 	Access *access.Access
 	Store  *store.Store
@@ -25,6 +26,9 @@ type Options struct {
 	Spool  *intake.Spool // where what waits to be sent is kept
 	// Restored is called after a database was restored, with its name; nil: nobody wants to know.
 	Restored func(ctx context.Context, db string) error
+	// Target is where the server's own backups are; nil: it makes none.
+	Target Target
+	Log    *slog.Logger
 	// Closing is closed when the server stops: streams are then cut.
 	Closing <-chan struct{}
 }
@@ -39,11 +43,15 @@ type Room struct {
 
 	restored func(ctx context.Context, db string) error
 	tasks    tasks
+	target   Target
+	looking  chan struct{} // holds a token of each request that reads in the target
+	restores restores
+	log      *slog.Logger
 }
 
-// New makes a Room.
+// New makes a Room. Whoever closes Closing then calls Wait.
 func New(opt Options) *Room {
-	return &Room{access: opt.Access, store: opt.Store, config: opt.Config, spool: opt.Spool, closing: opt.Closing, restored: opt.Restored}
+	return &Room{access: opt.Access, store: opt.Store, config: opt.Config, spool: opt.Spool, closing: opt.Closing, restored: opt.Restored, target: opt.Target, looking: make(chan struct{}, 1), log: opt.Log}
 }
 
 // nameOf is the database that the path names. One that nobody else may name has a path of its own.

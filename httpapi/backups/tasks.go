@@ -49,6 +49,10 @@ func (t *tasks) begin(kind, database string) (update func(backup.Progress), end 
 
 // Tasks lists the backups and restores that are going on, as _active_tasks shows them.
 func (b *Room) Tasks() []map[string]any {
+	return append(b.streamTasks(), b.restores.task()...)
+}
+
+func (b *Room) streamTasks() []map[string]any {
 	b.tasks.mu.Lock()
 	defer b.tasks.mu.Unlock()
 	sorted := make([]*task, 0, len(b.tasks.all))

@@ -140,7 +140,7 @@ var table = []Setting{
 	{Name{"backup", "keep_yearly"}, "0", Number, 0, "keep the newest backup of each of so many years"},
 	{Name{"backup", "keep_within"}, "", Within, 0, "keep all backups of so long before the newest one: 12h, 7d, 3w, 2mo, 1y"},
 	{Name{"backup", "recipients"}, "", List, 0, "age recipients (age1...) that a new target is encrypted for, comma-separated; empty: it is not encrypted"},
-	{Name{"backup", "identity_file"}, "", Text, 0, "file of age identities; only merging old encrypted backups needs one"},
+	{Name{"backup", "identity_file"}, "", Text, 0, "file of age identities; only merging old encrypted backups, and looking into them, needs one"},
 	{Name{"backup", "s3_region"}, "", Text, 0, "region of the bucket; empty: the object store is asked"},
 	{Name{"backup", "s3_key_file"}, "", Text, 0, "file with two lines, the access key and the secret key of the object store; empty: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials, or the machine's role"},
 

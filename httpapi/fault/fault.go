@@ -14,6 +14,8 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/backup"
+	"github.com/tododb/tododb/store/backup/repository"
+	"github.com/tododb/tododb/store/backup/schedule"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/filter"
@@ -25,6 +27,9 @@ import (
 
 // cannotContinue is the reason of a 409 to who has a backup of another history.
 const cannotContinue = "The database cannot be continued from this point, which is not of its history: a whole backup is needed."
+
+// encrypted is the reason of a 409 to who wants to look into backups that only others can read.
+const encrypted = "The backups are encrypted, and this server has no identity that reads them. Where you have one, use tododb backup show and tododb restore with --identity."
 
 // apiErrors is the only place that turns a domain error into a status.
 var apiErrors = []struct {
@@ -45,6 +50,18 @@ var apiErrors = []struct {
 	{store.ErrBadPoint, 400, "bad_request", "Malformed end point of a backup supplied in 'since' parameter."},
 	{store.ErrNotContinued, 409, "backup_not_continued", cannotContinue},
 	{backup.ErrContinue, 409, "backup_not_continued", cannotContinue},
+	{schedule.ErrOff, 409, "conflict", "The setting [backup] target is empty."},
+	{repository.ErrNone, 404, "not_found", "There are no backups in the target yet."},
+	{repository.ErrNoBackup, 404, "not_found", "There is no such backup."},
+	{repository.ErrNoDB, 404, "not_found", "The backup has no such database."},
+	{repository.ErrNoDoc, 404, "not_found", "The backup has no such document."},
+	{repository.ErrNoKey, 409, "backup_encrypted", encrypted},
+	{repository.ErrWrongKey, 409, "backup_encrypted", encrypted},
+	{repository.ErrForeign, 409, "conflict", "The target of backups has something else in it."},
+	{repository.ErrNewer, 409, "conflict", "The backups have a newer format than this server knows."},
+	{repository.ErrPlain, 409, "conflict", "The backups in the target are not encrypted, but there are recipients in the settings."},
+	{repository.ErrOthers, 409, "conflict", "The backups in the target are encrypted for other recipients than those in the settings."},
+	{repository.ErrLost, 503, "service_unavailable", "The lock on the backups was lost; try again."},
 	{store.ErrIDTooLong, 400, "illegal_docid", "Document id is too long"},
 	{store.ErrBadLimit, 400, "bad_request", "`limit` must be a positive integer"},
 	{store.ErrBadPeriod, 400, "bad_request", "A period must be a number and a unit of time, such as 30_days, or infinity."},
@@ -192,6 +209,9 @@ func answer(err error) wire.Failure {
 	if e, ok := errors.AsType[*backup.Broken](err); ok {
 		return wire.Failure{Status: http.StatusBadRequest, Word: "bad_backup", Reason: e.Error()}
 	}
+	if f, ok := backupAnswer(err); ok {
+		return f
+	}
 	if e, ok := errors.AsType[*store.Misfit](err); ok {
 		return wire.Failure{Status: http.StatusBadRequest, Word: "bad_backup", Reason: e.Error()}
 	}
@@ -217,7 +237,43 @@ func answer(err error) wire.Failure {
 			return wire.Failure{Status: row.status, Word: row.word, Reason: row.reason}
 		}
 	}
+	if f, ok := targetAnswer(err); ok {
+		return f
+	}
 	return wire.Unforeseen
+}
+
+// backupAnswer is the same for errors of backups that say more than one sentence.
+func backupAnswer(err error) (f wire.Failure, ok bool) {
+	if e, ok := errors.AsType[*schedule.SettingsError](err); ok {
+		return wire.Failure{Status: http.StatusConflict, Word: "conflict", Reason: e.Error()}, true
+	}
+	if e, ok := errors.AsType[*repository.BusyError](err); ok {
+		return wire.Failure{Status: http.StatusServiceUnavailable, Word: "service_unavailable", Reason: e.Error(), RetryAfter: "5"}, true
+	}
+	if e, ok := errors.AsType[*repository.ExistError](err); ok {
+		return wire.Failure{Status: http.StatusPreconditionFailed, Word: "file_exists", Reason: e.Error()}, true
+	}
+	if e, ok := errors.AsType[*repository.DocumentThereError](err); ok {
+		return wire.Failure{Status: http.StatusConflict, Word: "conflict", Reason: e.Error()}, true
+	}
+	if e, ok := errors.AsType[*repository.DamagedError](err); ok {
+		return wire.Failure{Status: http.StatusInternalServerError, Word: "backup_damaged", Reason: "The backup is damaged: " + e.Error()}, true
+	}
+	if e, ok := errors.AsType[*repository.MissingError](err); ok {
+		return wire.Failure{Status: http.StatusInternalServerError, Word: "backup_damaged", Reason: "The backup is not whole: " + e.Error()}, true
+	}
+	return f, false
+}
+
+// targetAnswer is for a target of backups that cannot be read, for a reason that only the system or the
+// object store knows. Administrators may know it.
+func targetAnswer(err error) (f wire.Failure, ok bool) {
+	e, ok := errors.AsType[*repository.TargetError](err)
+	if ok {
+		f = wire.Failure{Status: http.StatusBadGateway, Word: "backup_target", Reason: e.Error()}
+	}
+	return f, ok
 }
 
 // namedStatus is the status of an error that a design document's function threw, by its name.

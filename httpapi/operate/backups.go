@@ -1,13 +1,14 @@
 package operate
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
 
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store/backup/repository"
 	"github.com/tododb/tododb/store/backup/schedule"
 )
 
@@ -15,6 +16,8 @@ import (
 type Keeper interface {
 	State() schedule.State
 	Start() error
+	// Look opens the target to read in it.
+	Look(context.Context) (*repository.Repository, error)
 }
 
 // Backups answers GET /_backups: how the server's own backups are.
@@ -35,10 +38,8 @@ func (o *Room) StartBackup(w http.ResponseWriter, r *http.Request) error {
 	if o.keeper == nil {
 		return wire.Errorf(http.StatusNotImplemented, "not_implemented", "This server does not back itself up.")
 	}
-	if err := o.keeper.Start(); errors.Is(err, schedule.ErrOff) {
-		return wire.Errorf(http.StatusConflict, "conflict", "The setting [backup] target is empty.")
-	} else if err != nil {
-		return wire.Errorf(http.StatusConflict, "conflict", "The settings of [backup] cannot be used: %v", err)
+	if err := o.keeper.Start(); err != nil {
+		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))
 }

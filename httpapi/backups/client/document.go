@@ -19,14 +19,8 @@ import (
 	"github.com/tododb/tododb/store/backup/repository"
 )
 
-// Standing is how a document stands at a server.
-type Standing struct {
-	Rev     string // of the winner; "" if the server does not know the document
-	Deleted bool
-}
-
 // Standing asks how a document stands.
-func (s *Server) Standing(ctx context.Context, database, id string) (now Standing, err error) {
+func (s *Server) Standing(ctx context.Context, database, id string) (now repository.Standing, err error) {
 	var answer struct {
 		Rows []struct {
 			Value struct {
@@ -43,24 +37,11 @@ func (s *Server) Standing(ctx context.Context, database, id string) (now Standin
 		return now, fmt.Errorf("%s tells nothing of document %q", s, id)
 	}
 	v := answer.Rows[0].Value
-	return Standing{v.Rev, v.Deleted}, nil
-}
-
-// Content writes the content of an attachment.
-type Content func(ctx context.Context, d store.Digest, w io.Writer) error
-
-// Writing is a leaf of a document that is to be written: as what it is, a revision with its ancestors,
-// or as a new edit, which has its content.
-type Writing struct {
-	Database, ID string
-	Edit         bool
-	Rev          string // that is edited, "" if the document is not there or is deleted
-	Leaf         *repository.Leaf
-	Content      Content // of its attachments
+	return repository.Standing{Rev: v.Rev, Deleted: v.Deleted}, nil
 }
 
 // PutLeaf writes a leaf of a document.
-func (s *Server) PutLeaf(ctx context.Context, w Writing) error {
+func (s *Server) PutLeaf(ctx context.Context, w repository.Writing) error {
 	leaf, query := w.Leaf, url.Values{}
 	head := map[string]any{"_id": w.ID}
 	switch {
@@ -123,7 +104,7 @@ func revisions(path []revtree.Rev) map[string]any {
 }
 
 // related writes a document and its attachments.
-func related(ctx context.Context, m *multipart.Writer, body []byte, l *Writing) error {
+func related(ctx context.Context, m *multipart.Writer, body []byte, l *repository.Writing) error {
 	w, err := m.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/json"}})
 	if err == nil {
 		_, err = w.Write(body)

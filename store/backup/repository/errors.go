@@ -43,3 +43,9 @@ func broken(err error) bool {
 	_, damaged := errors.AsType[*DamagedError](err)
 	return missing || damaged
 }
+
+// TargetError is an error that somebody met who read in a target.
+type TargetError struct{ Err error }
+
+func (e *TargetError) Error() string { return "The target of backups cannot be read: " + e.Err.Error() }
+func (e *TargetError) Unwrap() error { return e.Err }

@@ -19,8 +19,9 @@ type Setup struct {
 	Plan   Plan
 	Text   string // of the plan
 	Keep   repository.Keep
-	Open   func(ctx context.Context) (*repository.Repository, error)
-	Err    error // why the settings cannot be used
+	// Open opens the target to make backups in, and begins it if it is empty. Look opens it to read.
+	Open, Look func(ctx context.Context) (*repository.Repository, error)
+	Err        error // why the settings cannot be used
 }
 
 // Options are what a Keeper needs.
@@ -112,11 +113,40 @@ func (k *Keeper) State() State {
 // ErrOff says that the settings name no target for backups.
 var ErrOff = errors.New("no target for backups is set")
 
-// Start has a backup made now. The error is ErrOff, or says what is wrong with the settings.
+// SettingsError says why the settings of backups cannot be used.
+type SettingsError struct{ Err error }
+
+func (e *SettingsError) Error() string {
+	return "The settings of [backup] cannot be used: " + e.Err.Error()
+}
+func (e *SettingsError) Unwrap() error { return e.Err }
+
+// Look opens the target to read what is in it, which changes nothing. The error is ErrOff or
+// *SettingsError, or says why nobody can read there.
+func (k *Keeper) Look(ctx context.Context) (*repository.Repository, error) {
+	setup := k.opt.Setup()
+	if setup.Err != nil {
+		return nil, &SettingsError{setup.Err}
+	}
+	if setup.Target == "" {
+		return nil, ErrOff
+	}
+	repo, err := setup.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	repo.Wait = patience
+	return repo, nil
+}
+
+// patience is how long somebody who looks into backups waits for prune.
+const patience = 15 * time.Second
+
+// Start has a backup made now. The error is ErrOff or *SettingsError.
 func (k *Keeper) Start() error {
 	setup := k.opt.Setup()
 	if setup.Err != nil {
-		return setup.Err
+		return &SettingsError{setup.Err}
 	}
 	if setup.Target == "" {
 		return ErrOff
