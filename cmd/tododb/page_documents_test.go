@@ -92,7 +92,7 @@ func TestPageCollision(t *testing.T) {
 	b.signIn()
 	b.open("#/db/notes/doc/cake")
 	b.sees(`"eggs": 2`)
-	rev = docRev(p, p.do(201, "PUT", "/notes/cake?rev="+rev, `{"title":"Cake","eggs":2,"milk":200}`))
+	p.do(201, "PUT", "/notes/cake?rev="+rev, `{"title":"Cake","eggs":2,"milk":200}`)
 	b.fill(content, `{"title":"Cake","eggs":3,"milk":100}`)
 	b.click("button", "Save")
 	b.finds("dialog", "Somebody else has saved this document")
