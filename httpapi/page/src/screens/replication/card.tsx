@@ -62,7 +62,7 @@ export function Card({ item, rates, onChanged }: { item: Item; rates: Rates | un
       )}
       {!item.error && item.nextTry && item.state === 'waiting' && <p class="faint">The next run is <Time at={item.nextTry} />.</p>}
       <div class="replication-lanes">
-        {item.lanes.map((l) => <OneLane key={l.from} lane={l} both={item.both} state={item.state} rates={rates?.of(item.key + l.from)} />)}
+        {item.lanes.map((l) => <OneLane key={l.from} lane={l} both={item.both} state={item.state} quiet={item.state === 'running' && !item.error && !!item.started && Date.now() - Date.parse(item.started) > 5000} rates={rates?.of(item.key + l.from)} />)}
       </div>
       {item.conflicts.length > 0 && item.db && (
         <Notice kind="warning">
@@ -93,13 +93,15 @@ export function Card({ item, rates, onChanged }: { item: Item; rates: Rates | un
   )
 }
 
-function OneLane({ lane, both, state, rates }: { lane: Lane; both: boolean; state: State; rates: { times: number[]; values: number[] } | undefined }): JSX.Element {
-  const lag = lane.pending === undefined ? '' : lane.pending === 0 ? 'nothing left' : `${plural(lane.pending, 'change')} behind`
+function OneLane({ lane, both, state, quiet, rates }: { lane: Lane; both: boolean; state: State; quiet: boolean; rates: { times: number[]; values: number[] } | undefined }): JSX.Element {
+  // A source that has never had a change says nothing of what is left.
+  const none = quiet && lane.pending === undefined && lane.written === 0
+  const lag = none ? 'no changes yet' : lane.pending === undefined ? '' : lane.pending === 0 ? 'nothing left' : `${plural(lane.pending, 'change')} behind`
   const going = state === 'running' || state === 'retrying' || state === 'waiting'
   return (
     <div class="replication-lane">
       <div>
-        <Progress label={both ? `to ${shown(lane.to)}` : 'Documents'} part={going || state === 'paused' ? lane.part ?? (state === 'running' ? undefined : 0) : 1} note={lag || undefined} />
+        <Progress label={both ? `to ${shown(lane.to)}` : 'Documents'} part={going || state === 'paused' ? lane.part ?? (state === 'running' && !none ? undefined : 0) : 1} note={lag || undefined} />
         <div class="row faint number">
           <span>{count(lane.written)} written</span>
           {lane.failures > 0 && <span class="error">{count(lane.failures)} refused</span>}

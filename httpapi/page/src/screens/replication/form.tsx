@@ -157,9 +157,9 @@ export function Form({ onClose, onStarted }: { onClose: () => void; onStarted: (
             <Choice<Direction> label="Direction" value={direction} onChange={changes(setDirection)} options={[['both', 'Both directions'], ['pull', 'From there to here'], ['push', 'From here to there']]} />
           </fieldset>
         ) : (
-          <Side title="From" end={a} onChange={changes(setA)} />
+          <Side title="From" of=" of the source" end={a} onChange={changes(setA)} />
         )}
-        <Side title={kind === 'here' ? 'The other database' : 'To'} end={b} onChange={changes(setB)} names={kind === 'here'} />
+        <Side title={kind === 'here' ? 'The other database' : 'To'} of={kind === 'here' ? '' : ' of the target'} end={b} onChange={changes(setB)} names={kind === 'here'} />
       </div>
       {(kind === 'addresses' || direction !== 'pull') && <Tick label={kind === 'here' ? 'Create the other database if it does not exist' : 'Create the target if it does not exist'} value={create} onChange={changes(setCreate)} />}
       <div class="replication-ends">
@@ -176,16 +176,16 @@ export function Form({ onClose, onStarted }: { onClose: () => void; onStarted: (
   )
 }
 
-function Side({ title, end, onChange, names }: { title: string; end: End; onChange: (e: End) => void; names?: boolean }): JSX.Element {
+function Side({ title, of, end, onChange, names }: { title: string; of: string; end: End; onChange: (e: End) => void; names?: boolean }): JSX.Element {
   return (
     <fieldset>
       <legend>{title}</legend>
-      <Field label={`Address (${title.toLowerCase()})`} value={end.address} onInput={(v) => onChange(typed(end, v))} placeholder="https://example.org/recipes" type={names ? 'text' : 'url'}
+      <Field label={`Address${of}`} value={end.address} onInput={(v) => onChange(typed(end, v))} placeholder="https://example.org/recipes" type={names ? 'text' : 'url'}
         hint={names ? 'Of a database, or the name of another one on this server.' : 'Of a database.'} />
       {(!names || isURL(end.address)) && (
         <>
-          <Field label={`User (${title.toLowerCase()})`} value={end.user} onInput={(user) => onChange({ ...end, user })} />
-          <Field label={`Password (${title.toLowerCase()})`} type="password" autocomplete="new-password" value={end.password} onInput={(password) => onChange({ ...end, password })} />
+          <Field label={`User${of}`} value={end.user} onInput={(user) => onChange({ ...end, user })} />
+          <Field label={`Password${of}`} type="password" autocomplete="new-password" value={end.password} onInput={(password) => onChange({ ...end, password })} />
         </>
       )}
     </fieldset>
