@@ -92,15 +92,6 @@ func (s *shell) file(name, text string) string {
 	return name
 }
 
-func (s *shell) read(name string) string {
-	s.Helper()
-	b, err := os.ReadFile(filepath.Join(s.dir, name))
-	if err != nil {
-		s.Fatal(err)
-	}
-	return string(b)
-}
-
 func TestCommandsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
