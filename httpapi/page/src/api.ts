@@ -7,6 +7,17 @@ export const root = location.pathname.replace(/_utils\/.*$/, '')
 /** What a query may have. undefined is left out; other values that are no strings are written as JSON. */
 export type Query = Record<string, unknown>
 
+const kindOf = (segment: string): string => /^_(?:design|local)\//.exec(segment)?.[0] ?? ''
+
+// Browsers take . and .. in an address for steps, escaped or not: a request for a document of that
+// name would go to another place. So none is made.
+const isStep = (segment: string): boolean => /^\.\.?$/.test(segment.slice(kindOf(segment).length))
+
+function checkSteps(segments: readonly string[]): void {
+  const step = segments.find(isStep)
+  if (step !== undefined) throw new Failure(400, 'unreachable', `Browsers cannot ask for what is called ${step}. Use another program for it.`)
+}
+
 /**
  * The address of a path of the API: each segment is escaped. The id of a design or local document
  * is one segment with a slash (`_design/x`), and its first slash stays one.
@@ -14,8 +25,9 @@ export type Query = Record<string, unknown>
 export function url(segments: readonly string[], query?: Query): string {
   const path = segments
     .map((s) => {
-      const kind = /^_(?:design|local)\//.exec(s)?.[0] ?? ''
-      return kind + encodeURIComponent(s.slice(kind.length))
+      const kind = kindOf(s)
+      // Escaped twice, a step leads to nothing.
+      return kind + (isStep(s) ? s.slice(kind.length).replaceAll('.', '%252E') : encodeURIComponent(s.slice(kind.length)))
     })
     .join('/')
   const pairs = Object.entries(query ?? {})
@@ -68,6 +80,7 @@ export const onSignedOut: { call: () => void } = { call: () => {} }
 
 /** Asks the server, and throws a Failure unless the answer is a success. */
 export async function ask(method: string, path: readonly string[], opt: Ask = {}): Promise<Response> {
+  checkSteps(path)
   const headers: Record<string, string> = { Accept: 'application/json', ...opt.headers }
   const body = opt.json === undefined ? opt.body : JSON.stringify(opt.json)
   // Without a type CouchDB takes no POST, not even an empty one.
@@ -137,6 +150,7 @@ export async function* lines(path: readonly string[], opt: Ask & { method?: stri
 /** Sends a file and reports how many bytes have gone (progress from 0 to 1). */
 export function upload<T>(method: string, path: readonly string[], opt: { query?: Query; file: Blob; type: string; signal?: AbortSignal; progress: (part: number) => void }): Promise<T> {
   return new Promise((resolve, reject) => {
+    checkSteps(path) // which rejects
     const x = new XMLHttpRequest()
     x.open(method, url(path, opt.query))
     x.setRequestHeader('Accept', 'application/json')
@@ -146,7 +160,10 @@ export function upload<T>(method: string, path: readonly string[], opt: { query?
     x.onabort = () => reject(new DOMException('left', 'AbortError'))
     x.onload = () => {
       if (x.status < 300) resolve(JSON.parse(x.responseText) as T)
-      else void failureOf(new Response(x.responseText, { status: x.status })).then(reject)
+      else {
+        if (x.status === 401) onSignedOut.call()
+        void failureOf(new Response(x.responseText, { status: x.status })).then(reject)
+      }
     }
     opt.signal?.addEventListener('abort', () => x.abort())
     x.send(opt.file)

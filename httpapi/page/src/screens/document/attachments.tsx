@@ -29,7 +29,8 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
   useEffect(() => {
     rev.current = doc.rev
   }, [doc])
-  const path = (name: string) => [db, doc.id, ...name.split('/')]
+  // A name is one segment with all its slashes, or ../../other would be the address of something else.
+  const path = (name: string) => [db, doc.id, name]
 
   // One after the other: each makes a revision, and the next one is based on it.
   const add = async (files: readonly File[]) => {
