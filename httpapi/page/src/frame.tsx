@@ -3,14 +3,14 @@ import type { ComponentType, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { link, match, place } from './router'
 import { screens, type Screen, type ScreenProps } from './screens'
-import { guest, isAdmin, session, signOut, whoAmI } from './session'
+import { ended, guest, isAdmin, session, signOut, whoAmI } from './session'
 import { theme, type Theme } from './theme'
 import { lazy } from './parts/lazy'
 import { Menu } from './parts/menu'
 import { Empty, Trouble } from './parts/notice'
 import { Waiting } from './parts/progress'
 import { failed, Toasts } from './parts/toast'
-import { SignIn } from './screens/signin/signin'
+import { SignIn, SignInAgain } from './screens/signin/signin'
 
 const loaded = new Map<Screen, ComponentType<ScreenProps>>()
 
@@ -43,7 +43,8 @@ export function Page(): JSX.Element {
   )
   return (
     <>
-      {who.name === null && !guest.value ? <SignIn /> : <Frame />}
+      {who.name === null && !guest.value ? <SignIn /> : <Frame key={who.name /* nobody finds what another one has begun */} />}
+      {ended.value && <SignInAgain />}
       <Toasts />
     </>
   )

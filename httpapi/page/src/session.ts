@@ -17,6 +17,12 @@ export interface Session {
 /** undefined until the server has answered. */
 export const session = signal<Session | undefined>(undefined)
 
+/**
+ * The session has ended by itself. Until the visitor has signed in again, session still has who they
+ * were, and the screen stays with what they have written.
+ */
+export const ended = signal(false)
+
 /** The visitor has chosen to look around without signing in. */
 export const guest = signal(false)
 
@@ -37,16 +43,21 @@ export async function signIn(name: string, password: string): Promise<void> {
   await api.send('POST', ['_session'], { name, password })
   guest.value = false
   await whoAmI()
+  ended.value = false
 }
 
 export async function signOut(): Promise<void> {
   await api.send('DELETE', ['_session'])
   guest.value = false
   await whoAmI()
+  ended.value = false
 }
 
-// A session that has ended shows in the next answer. Then the page asks for the password, and the
-// screen comes back after it.
+// A session that has ended shows in an answer.
 api.onSignedOut.call = () => {
-  if (session.value?.name) void whoAmI().catch(() => {})
+  if (!session.value?.name || ended.value) return
+  api.get<Answer>(['_session']).then(
+    (a) => (ended.value = a.userCtx.name === null),
+    (e: unknown) => (ended.value = e instanceof api.Failure && e.status === 401),
+  )
 }

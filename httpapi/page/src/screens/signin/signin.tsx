@@ -2,14 +2,15 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { Failure, words } from '../../api'
 import { Button } from '../../parts/button'
+import { Dialog } from '../../parts/dialog'
 import { Field } from '../../parts/field'
 import { Notice } from '../../parts/notice'
-import { guest, session, signIn } from '../../session'
+import { failed } from '../../parts/toast'
+import { ended, guest, session, signIn, signOut } from '../../session'
 
-/** Asks who the visitor is. */
-export function SignIn(): JSX.Element {
-  const printed = session.value?.printed
-  const [name, setName] = useState(printed ?? '')
+// What both forms are made of.
+function useForm(who: string) {
+  const [name, setName] = useState(who)
   const [password, setPassword] = useState('')
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>(undefined)
@@ -24,6 +25,32 @@ export function SignIn(): JSX.Element {
       setBusy(false)
     }
   }
+  const trouble = error !== undefined && <Notice kind="error">{error instanceof Failure && error.status === 401 ? 'The name or the password is wrong.' : words(error)}</Notice>
+  return { name, setName, password, setPassword, busy, submit, trouble }
+}
+
+/** Asks the visitor to sign in again, above the screen, whose work waits. */
+export function SignInAgain(): JSX.Element {
+  const { name, password, setPassword, busy, submit, trouble } = useForm(session.value?.name ?? '')
+  const leave = () => void signOut().catch(failed)
+  return (
+    <Dialog title="Your session has ended" onClose={() => (ended.value = false)} onSubmit={() => void submit()} actions={
+      <>
+        <Button onClick={leave}>Sign out</Button>
+        <Button kind="primary" type="submit" busy={busy}>Sign in</Button>
+      </>
+    }>
+      {trouble}
+      <p>Sign in as <bdi>{name}</bdi> again and go on. What you have written on this screen is still there; do once more what was refused.</p>
+      <Field label="Password" type="password" value={password} onInput={setPassword} autocomplete="current-password" autofocus />
+    </Dialog>
+  )
+}
+
+/** Asks who the visitor is. */
+export function SignIn(): JSX.Element {
+  const printed = session.value?.printed
+  const { name, setName, password, setPassword, busy, submit, trouble } = useForm(printed ?? '')
   return (
     <main class="signin">
       <form class="card stack" onSubmit={(e) => (e.preventDefault(), void submit())}>
@@ -32,7 +59,7 @@ export function SignIn(): JSX.Element {
           <path d="M8 16.5l5.5 5.5L24 10.5" fill="none" stroke="var(--accent-text)" stroke-width="4" stroke-linecap="round" stroke-linejoin="round" />
         </svg>
         <h1>Sign in to tododb</h1>
-        {error !== undefined && <Notice kind="error">{error instanceof Failure && error.status === 401 ? 'The name or the password is wrong.' : words(error)}</Notice>}
+        {trouble}
         {printed !== undefined && (
           <Notice>
             This server has started for the first time. It has made the administrator <code>{printed}</code> and printed the password once, where
