@@ -47,7 +47,7 @@ var (
 // Serve answers GET and HEAD /_utils/ and what is below it.
 func (p *Room) Serve(w http.ResponseWriter, r *http.Request) error {
 	if !strings.HasPrefix(r.RequestURI, "/_utils/") {
-		w.Header().Set("Location", wire.Absolute(r, "/_utils/"))
+		w.Header().Set("Location", "_utils/") // which is right whatever a proxy puts before it
 		w.WriteHeader(http.StatusMovedPermanently)
 		return nil
 	}

@@ -83,6 +83,14 @@ func TestFilesForBrowsers(t *testing.T) {
 	}
 }
 
+// Without its slash the page is where it stands, also below a path that only a proxy knows.
+func TestTheSlashIsAdded(t *testing.T) {
+	w := httptest.NewRecorder()
+	if err := open(t, nil).Serve(w, httptest.NewRequest("GET", "/_utils", nil)); err != nil || w.Code != http.StatusMovedPermanently || w.Header().Get("Location") != "_utils/" {
+		t.Errorf("%v %d %v", err, w.Code, w.Header())
+	}
+}
+
 func TestAPageThatWasNotBuilt(t *testing.T) {
 	r := open(t, nil)
 	if _, err := get(r, "", "Accept", "application/json"); err != errNotBuilt {
