@@ -1,12 +1,12 @@
 import type { JSX } from 'preact'
 import * as api from '../../api'
-import { count } from '../../format'
+import { count, plural } from '../../format'
 import { useLoad } from '../../load'
 import { Dialog } from '../../parts/dialog'
 import { Waiting } from '../../parts/progress'
 import { Time } from '../../parts/time'
 import type { Item } from './model'
-import { inWords } from './words'
+import { inWords, shown } from './words'
 
 interface Session {
   session_id: string
@@ -35,7 +35,7 @@ export function History({ item, name, onClose }: { item: Item; name: string; onC
   return (
     <Dialog title="History" wide onClose={onClose}>
       <p class="faint" dir="auto">{name}</p>
-      {item.runs !== undefined && <p>{count(item.runs)} runs have come to their end{item.finished && <>, the last one <Time at={item.finished} /></>}.</p>}
+      {!!item.runs && <p>{plural(item.runs, 'run has', 'runs have')} ended{item.finished && <>, the last one <Time at={item.finished} /></>}.</p>}
       {item.history.length > 0 && (
         <section>
           <h3>Since the server knows it</h3>
@@ -43,6 +43,7 @@ export function History({ item, name, onClose }: { item: Item; name: string; onC
             {item.history.map((e, i) => (
               <li key={i}>
                 <Time at={e.timestamp} /> <span class={e.type === 'crashed' ? 'error' : ''}>{events[e.type] ?? e.type}</span>
+                {e.to !== undefined && !e.reason && <span class="faint" dir="auto">to {shown(e.to)}</span>}
                 {e.reason && <span class="faint" dir="auto">{inWords(e.reason)} {e.reason}</span>}
               </li>
             ))}

@@ -23,6 +23,8 @@ export interface Event {
   timestamp: string
   type: string
   reason?: string
+  /** of a synchronization in both directions: which one */
+  to?: string
 }
 
 export interface Item {
@@ -165,7 +167,7 @@ function ofSynchronization(s: Synchronization, jobs: Job[]): Item {
     lanes: [...lane(s.remote, s.db, s.pull, into), ...lane(s.db, s.remote, s.push, out)],
     error: s.state === 'retrying' || s.state === 'failed' ? s.last_error?.reason : undefined, nextTry: s.next_try ?? undefined,
     started: s.started ?? undefined, finished: s.finished ?? undefined, runs: s.runs,
-    history: jobs.flatMap((j) => j.history).sort((x, y) => y.timestamp.localeCompare(x.timestamp)), conflicts: s.conflicts.ids, user: s.owner,
+    history: jobs.flatMap((j) => j.history.map((e) => (s.direction === 'both' ? { ...e, to: j.target } : e))).sort((x, y) => y.timestamp.localeCompare(x.timestamp)), conflicts: s.conflicts.ids, user: s.owner,
   }
 }
 

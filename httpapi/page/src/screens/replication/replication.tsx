@@ -19,12 +19,18 @@ export default function Replication(_: ScreenProps): JSX.Element {
   const [making, make] = useState(false)
   const [search, setSearch] = useState('')
   const rates = useRef(new Rates())
+  const next = useRef(0) // when to look again; what takes the server long is asked for less often
   const all = useLoad(async (signal) => {
-    const found = await everything(limit, signal)
-    rates.current.add(found.items)
-    return found
+    const from = performance.now()
+    try {
+      const found = await everything(limit, signal)
+      rates.current.add(found.items)
+      return found
+    } finally {
+      next.current = performance.now() + Math.max(1800, 10 * (performance.now() - from))
+    }
   }, [limit])
-  useEvery(2000, () => !all.loading && all.reload())
+  useEvery(500, () => !all.loading && performance.now() > next.current && all.reload())
   const items = (all.value?.items ?? []).filter((i) => `${i.a}\n${i.b}\n${i.id}`.includes(search))
   const troubled = items.filter((i: Item) => i.state === 'retrying' || i.state === 'failed').length
   return (
