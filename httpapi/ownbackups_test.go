@@ -116,6 +116,9 @@ func TestOwnBackups(t *testing.T) {
 	httpapitest.Wants(t, call("GET", "/_backups/"+id+"/db/a", ""), 200, `{"_id":"a","_rev":"`+a+`","n":1.50}`)
 	httpapitest.Wants(t, call("GET", "/_backups/"+id+"/db/b%2F%C3%A9", ""), 200, `"_attachments":{"f":{"content_type":"text/plain","revpos":1,"digest":"md5-XUFAKrxLKna5cZ2REBfFkg==","length":5,"stub":true}}`)
 	httpapitest.Wants(t, call("GET", "/_backups/"+later+"/db/c", ""), 200, `"_deleted":true`)
+	for _, path := range []string{"_design/x", "_design%2Fx"} {
+		httpapitest.Wants(t, call("GET", "/_backups/"+id+"/db/"+path, ""), 200, `{"_id":"_design/x"`)
+	}
 
 	// A document comes back as it was, and one that is there only if it may be replaced.
 	restore := func(body string) httpapitest.Answer {

@@ -174,6 +174,7 @@ func (s *Server) table() []Route {
 		at("/_backups/{id}/_restore", "POST", does("POST", "restore", admin, s.backups.StartRestore)),
 		at("/_backups/{id}/{name}", "GET,HEAD", asks("GET", admin, s.backups.Documents)),
 		at("/_backups/{id}/{name}/{doc}", "GET,HEAD", asks("GET", admin, s.backups.Document)),
+		at("/_backups/{id}/{name}/_design/{doc}", "GET,HEAD", asks("GET", admin, s.backups.DesignDocument)),
 		at("/_db_updates...", "GET,HEAD", asks("GET", admin, s.changes.DBUpdates)),
 		at("/_membership...", "GET", asks("GET", admin, s.operate.Membership)),
 		// Closed to tokens: a replication has all the rights of the token's owner.

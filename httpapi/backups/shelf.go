@@ -292,6 +292,15 @@ func backupAndDatabase(r *http.Request) (id, name string, err error) {
 // Document answers GET /_backups/{id}/{db}/{doc}: a document as it was, its winner or the leaf that rev
 // names.
 func (b *Room) Document(w http.ResponseWriter, r *http.Request) error {
+	return b.document(w, r, "")
+}
+
+// DesignDocument answers the same for a path in which the slash of _design/ddoc is one.
+func (b *Room) DesignDocument(w http.ResponseWriter, r *http.Request) error {
+	return b.document(w, r, "_design/")
+}
+
+func (b *Room) document(w http.ResponseWriter, r *http.Request, kind string) error {
 	id, name, err := backupAndDatabase(r)
 	if err != nil {
 		return err
@@ -300,6 +309,7 @@ func (b *Room) Document(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	doc = kind + doc
 	query, err := wire.QueryOf(r)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ export const screens: Screen[] = [
   { path: 'users', title: 'Users', section: 'server', adminOnly: true, load: () => import('./screens/users/users') },
   { path: 'tokens', title: 'Device tokens', section: 'server', load: () => import('./screens/tokens/tokens') },
   { path: 'replication', title: 'Replication', section: 'server', adminOnly: true, load: () => import('./screens/replication/replication') },
+  { path: 'backups', title: 'Backups', section: 'server', adminOnly: true, load: () => import('./screens/backups/backups') },
   { path: 'operate', title: 'Operate', section: 'server', adminOnly: true, load: () => import('./screens/operate/operate') },
   { path: 'settings', title: 'Settings', section: 'server', adminOnly: true, load: () => import('./screens/settings/settings') },
   { path: 'db/:db/docs', title: 'Documents', section: 'database', load: () => import('./screens/documents/documents') },

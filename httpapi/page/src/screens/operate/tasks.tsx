@@ -33,6 +33,7 @@ const titles: Record<string, string> = {
   backup_server: 'Backing up the server',
   backup: 'Backing up a database',
   restore: 'Restoring a database',
+  restore_from_backup: 'Restoring from a backup',
   expiry: 'Ending tombstones',
 }
 
