@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -62,8 +63,21 @@ func (e *DocumentThereError) Error() string {
 // newest revision; a document that the database does not know comes back with its history. The error is
 // *DocumentThereError if one is there with other content and is not to be replaced; then nothing has
 // changed.
-func (r *Repository) RestoreDocuments(ctx context.Context, sink DocumentSink, b *Backup, q RestoringDocuments) error {
-	docs, err := r.Documents(ctx, b, q.Database, q.IDs)
+func (r *Repository) RestoreDocuments(ctx context.Context, sink DocumentSink, b *Backup, q RestoringDocuments) (err error) {
+	i, err := b.Find(q.Database)
+	if err != nil {
+		return err
+	}
+	// Until the last content was read: prune deletes what it has merged.
+	ctx, release, err := r.lock(ctx, reading, "", r.Wait)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if b, err = r.again(ctx, b); err != nil {
+		return err
+	}
+	docs, err := r.documents(ctx, b.Chains[i].Segments, q.IDs)
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ function Look({ id, db, doc, onClose, onDone }: { id: string; db: string; doc: K
       <Button kind="primary" onClick={start} busy={busy} disabled={n === undefined || n === 'no database' || same || (there && !replace)}>Restore the document</Button>
     }>
       <Trouble error={error ?? was.error ?? now.error} />
-      {doc.leaves.length > 1 && <Choice label="Revision" value={rev} onChange={setRev} options={doc.leaves.map((l) => [l.rev, l.rev + (l.rev === doc.rev ? ', the winner' : l.deleted ? ', deleted' : ', in conflict')] as const)} />}
+      {doc.leaves.length > 1 && <Choice label="Revision" value={rev} onChange={setRev} options={doc.leaves.map((l) => [l.rev, l.rev + (l.rev === doc.rev ? ', the winner' : l.deleted ? ', deleted' : ', in conflict')] as const)} hint="If the database has this document’s history, the winner is what comes back." />}
       {n === 'missing' && <Notice>The database does not know this document. It comes back with its history.</Notice>}
       {n === 'deleted' && <Notice>The document is deleted. What it was becomes a new revision.</Notice>}
       {n === 'no database' && <Notice>The server has no database {db} any more: restore that.</Notice>}
