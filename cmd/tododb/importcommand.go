@@ -40,7 +40,7 @@ func importCommand() *cobra.Command {
   what _all_docs, _changes or _find answer with include_docs=true
   a copy by couchbackup, or by pouchdb-dump
 
-and may be compressed, as a name with .gz or .zst says. It may be longer than memory.
+and may be compressed by gzip or zstd. It may be longer than memory.
 
 An import can be run again, after it was cut or with a longer file: what is there already, with the same
 content, stays as it is. A document with a _rev is written as that revision, as a replication does. One

@@ -1,7 +1,10 @@
 package transfer
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -45,37 +48,67 @@ func (c counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// OpenInput opens a file; - is stdin. What is compressed is told by the name's ending.
+// OpenInput opens a file; - is stdin. What is compressed is told by the name's ending, or its first bytes.
 func OpenInput(name string, stdin io.Reader) (*Input, error) {
 	in := &Input{Size: -1}
 	if name == Stdio {
 		in.Reader = counting{stdin, in}
-		return in, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	in.end = append(in.end, f.Close)
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-		in.Size = info.Size()
-	}
-	in.Reader = counting{f, in}
-	switch _, packed := suffix(name); packed {
-	case ".gz":
-		z, err := gzip.NewReader(in.Reader)
+	} else {
+		f, err := os.Open(name)
 		if err != nil {
-			return nil, errors.Join(err, in.Close())
+			return nil, err
 		}
-		in.Reader, in.end = z, append(in.end, z.Close)
-	case ".zst":
-		z, err := zstd.NewReader(in.Reader, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
-		if err != nil {
-			return nil, errors.Join(err, in.Close())
+		in.end = append(in.end, f.Close)
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			in.Size = info.Size()
 		}
-		in.Reader, in.end = z, append(in.end, func() error { z.Close(); return nil })
+		in.Reader = counting{f, in}
+	}
+	if err := in.unpack(name); err != nil {
+		return nil, errors.Join(err, in.Close())
 	}
 	return in, nil
+}
+
+// unpack uncompresses what is compressed.
+func (in *Input) unpack(name string) error {
+	b := bufio.NewReader(in.Reader)
+	in.Reader = b
+	_, packed := suffix(name)
+	if begin, err := b.Peek(4); err == nil && packed == "" {
+		switch {
+		case bytes.HasPrefix(begin, []byte("\x1f\x8b\x08")):
+			packed = ".gz"
+		case string(begin) == "\x28\xb5\x2f\xfd":
+			packed = ".zst"
+		}
+	}
+	switch packed {
+	case ".gz":
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return fmt.Errorf("it is not compressed by gzip: %w", err)
+		}
+		in.Reader = unpacking{z}
+	case ".zst":
+		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
+		if err != nil {
+			return err
+		}
+		in.Reader, in.end = unpacking{z}, append(in.end, func() error { z.Close(); return nil })
+	}
+	return nil
+}
+
+// unpacking says of an error that it is one of the compression.
+type unpacking struct{ io.Reader }
+
+func (u unpacking) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("the compressed file is cut or damaged: %w", err)
+	}
+	return n, err
 }
 
 // Done is how many bytes of the file have been read.

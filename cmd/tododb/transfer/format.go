@@ -58,12 +58,18 @@ type ReadOptions struct {
 	Text   bool   // of a table: cells that look like numbers are text all the same
 }
 
+// byteOrderMark is how some programs on Windows begin a text in UTF-8.
+const byteOrderMark = "\xef\xbb\xbf"
+
 // peeked is how far the beginning of a file is looked at.
 const peeked = 1 << 20
 
 // NewReader reads a file.
 func NewReader(r io.Reader, opt ReadOptions) (Reader, error) {
 	b := bufio.NewReaderSize(r, peeked)
+	if mark, err := b.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		b.Discard(len(byteOrderMark))
+	}
 	switch opt.Format {
 	case "csv":
 		return newTable(b, opt.Text), nil

@@ -15,8 +15,8 @@ const maxLine = 256 << 20
 
 var errLongLine = errors.New("the line is longer than any document may be")
 
-// lineIsValue tells whether the first line that is not empty is a JSON value. all says that begin is
-// the whole file.
+// lineIsValue tells whether the first line that is not empty is a JSON value, or is meant to be one and
+// broken. all says that begin is the whole file.
 func lineIsValue(begin []byte, all bool) bool {
 	for {
 		line, rest, ended := bytes.Cut(begin, []byte("\n"))
@@ -24,7 +24,7 @@ func lineIsValue(begin []byte, all bool) bool {
 			return false // a line that long is read as a stream
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
-			return jsonscan.Valid(line)
+			return jsonscan.Valid(line) || isBraced(line) && bytes.HasPrefix(bytes.TrimSpace(rest), []byte("{"))
 		}
 		if !ended {
 			return true // the file is empty
@@ -33,6 +33,9 @@ func lineIsValue(begin []byte, all bool) bool {
 	}
 }
 
+// isBraced tells whether a line looks like an object of its own, whatever is between its braces.
+func isBraced(line []byte) bool { return line[0] == '{' && len(line) > 1 && line[len(line)-1] == '}' }
+
 // lines reads a file of JSON values, one a line.
 type lines struct {
 	r       *bufio.Reader
@@ -40,7 +43,7 @@ type lines struct {
 	plain   bool // every line is a document, whatever is in it
 	line    int64
 	n       int64
-	waiting [][]byte // further documents of the line
+	waiting []found // further documents of the line
 	seen    dumps
 }
 
@@ -54,21 +57,31 @@ func (l *lines) Next() (Item, error) {
 			continue
 		}
 		if l.plain || !mayWrap(line) {
-			l.waiting = [][]byte{line}
+			l.waiting = []found{{doc: line, at: l.at()}}
 		} else if l.waiting, err = l.unwrap(line); err != nil {
 			return Item{}, &BadItem{l.at(), err}
 		}
 	}
-	doc := l.waiting[0]
+	next := l.waiting[0]
 	l.waiting = l.waiting[1:]
-	if err := checkDoc(doc); err != nil {
-		return Item{}, &BadItem{l.at(), err}
+	if next.err == nil {
+		next.err = checkDoc(next.doc)
+	}
+	if next.err != nil {
+		return Item{}, &BadItem{next.at, next.err}
 	}
 	l.n++
-	return Item{Doc: doc, At: l.at(), N: l.n}, nil
+	return Item{Doc: next.doc, At: next.at, N: l.n}, nil
 }
 
 func (l *lines) at() string { return fmt.Sprintf("line %d", l.line) }
+
+// found is a document of a line, or why there is none.
+type found struct {
+	doc []byte
+	at  string
+	err error
+}
 
 // read reads the next line, without blanks around it.
 func (l *lines) read() (line []byte, err error) {
@@ -118,21 +131,28 @@ func mayWrap(value []byte) bool {
 	return false
 }
 
-// unwrap finds the documents in a value: in an array of them, or in an answer of a server. If one of
-// them is bad, so is the line.
-func (l *lines) unwrap(value []byte) (docs [][]byte, err error) {
+// unwrap finds the documents in a value: in an array of them, or in an answer of a server. One that is
+// bad harms no other, but in a line that is no JSON there are none.
+func (l *lines) unwrap(value []byte) (docs []found, err error) {
 	s := newStream(bytes.NewReader(value))
 	s.seen = &l.seen
 	for {
 		item, err := s.Next()
 		if err == io.EOF {
-			return docs, nil
+			break
 		}
-		if err != nil {
+		one := found{doc: bytes.Clone(item.Doc), at: l.at() + ", " + s.at()}
+		if bad, is := errors.AsType[*BadItem](err); is {
+			one.err = bad.Err
+		} else if err != nil {
 			return nil, err
 		}
-		docs = append(docs, bytes.Clone(item.Doc))
+		docs = append(docs, one)
 	}
+	if len(docs) == 1 {
+		docs[0].at = l.at()
+	}
+	return docs, nil
 }
 
 // checkDoc refuses what is no JSON object.

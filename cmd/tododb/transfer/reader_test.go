@@ -48,23 +48,29 @@ func TestFormsOfFiles(t *testing.T) {
 		want   []string
 		bad    []string
 	}{
-		"lines":                    {text: number + "\n\n  {\"b\":[1]}\r\n", want: []string{number, `{"b":[1]}`}},
-		"no newline at the end":    {text: number, want: []string{number}},
-		"bad lines":                {text: number + "\n{\"b\":\n[1,2]\nnull\n{}\n", want: []string{number, `{}`}, bad: []string{"line 2", "line 3", "line 4"}},
-		"a first line that is bad": {text: "# a comment\n" + number, format: "ndjson", want: []string{number}, bad: []string{"line 1"}},
-		"empty":                    {},
-		"an array":                 {text: "[" + number + ",\n{\"b\":2}]", want: []string{number, `{"b":2}`}},
-		"an array with blanks":     {text: "\n[\n  " + number + "\n]\n", want: []string{number}},
-		"an empty array":           {text: "[]"},
-		"an array with others":     {text: "[\n1," + number + "]", want: []string{number}, bad: []string{"document 1"}},
-		"documents over lines":     {text: "{\n \"a\": 1.0\n}\n{\n \"a\": 2\n}", want: []string{`{"a":1.0}`, `{"a":2}`}},
-		"a long first line":        {text: long + "\n" + number, want: []string{long, number}},
-		"a long array in one line": {text: "[" + long + "," + number + "]", want: []string{long, number}},
-		"_all_docs":                {text: "{\"total_rows\":2,\"offset\":0,\"rows\":[\n{\"id\":\"a\",\"key\":\"a\",\"value\":{\"rev\":\"1-a\"},\"doc\":" + number + "},\n{\"id\":\"b\",\"key\":\"b\",\"value\":{}}\n]}\n", want: []string{number}, bad: []string{"document 2"}},
-		"_all_docs in one line":    {text: `{"total_rows":1,"offset":0,"rows":[{"id":"a","doc":` + number + `}]}`, want: []string{number}},
-		"_changes":                 {text: "{\"results\":[\n{\"seq\":\"1-x\",\"id\":\"a\",\"changes\":[],\"doc\":" + number + "}\n],\n\"last_seq\":\"1-x\",\"pending\":0}", want: []string{number}},
-		"_bulk_docs":               {text: `{"new_edits":false,"docs":[` + number + `]}`, want: []string{number}},
-		"_find":                    {text: "{\"docs\":[\n" + number + "\n],\n\"bookmark\":\"nil\"}", want: []string{number}},
+		"lines":                            {text: number + "\n\n  {\"b\":[1]}\r\n", want: []string{number, `{"b":[1]}`}},
+		"no newline at the end":            {text: number, want: []string{number}},
+		"bad lines":                        {text: number + "\n{\"b\":\n[1,2]\nnull\n{}\n", want: []string{number, `{}`}, bad: []string{"line 2", "line 3, document 1", "line 3, document 2", "line 4"}},
+		"a first line that is bad":         {text: "# a comment\n" + number, format: "ndjson", want: []string{number}, bad: []string{"line 1"}},
+		"empty":                            {},
+		"an array":                         {text: "[" + number + ",\n{\"b\":2}]", want: []string{number, `{"b":2}`}},
+		"an array with blanks":             {text: "\n[\n  " + number + "\n]\n", want: []string{number}},
+		"an empty array":                   {text: "[]"},
+		"an array with others":             {text: "[\n1," + number + "]", want: []string{number}, bad: []string{"document 1"}},
+		"an array in one line with others": {text: `[1,` + number + `,null]`, want: []string{number}, bad: []string{"line 1, document 1", "line 1, document 3"}},
+		"_all_docs of keys, in one line":   {text: `{"rows":[{"key":"x","error":"not_found"},{"doc":` + number + `}]}`, want: []string{number}, bad: []string{"line 1, document 1"}},
+		"a broken first line":              {text: "{\"s\":\"a\x00b\"}\n" + number + "\n", want: []string{number}, bad: []string{"line 1"}},
+		"a byte order mark":                {text: "\xef\xbb\xbf" + number + "\r\n{}\r\n", want: []string{number, "{}"}},
+		"a byte order mark, ndjson":        {text: "\xef\xbb\xbf" + number, format: "ndjson", want: []string{number}},
+		"a table in another code":          {text: "_id,name\na,\xe9\nb,x\n", format: "csv", want: []string{`{"_id":"b","name":"x"}`}, bad: []string{"line 2"}},
+		"documents over lines":             {text: "{\n \"a\": 1.0\n}\n{\n \"a\": 2\n}", want: []string{`{"a":1.0}`, `{"a":2}`}},
+		"a long first line":                {text: long + "\n" + number, want: []string{long, number}},
+		"a long array in one line":         {text: "[" + long + "," + number + "]", want: []string{long, number}},
+		"_all_docs":                        {text: "{\"total_rows\":2,\"offset\":0,\"rows\":[\n{\"id\":\"a\",\"key\":\"a\",\"value\":{\"rev\":\"1-a\"},\"doc\":" + number + "},\n{\"id\":\"b\",\"key\":\"b\",\"value\":{}}\n]}\n", want: []string{number}, bad: []string{"document 2"}},
+		"_all_docs in one line":            {text: `{"total_rows":1,"offset":0,"rows":[{"id":"a","doc":` + number + `}]}`, want: []string{number}},
+		"_changes":                         {text: "{\"results\":[\n{\"seq\":\"1-x\",\"id\":\"a\",\"changes\":[],\"doc\":" + number + "}\n],\n\"last_seq\":\"1-x\",\"pending\":0}", want: []string{number}},
+		"_bulk_docs":                       {text: `{"new_edits":false,"docs":[` + number + `]}`, want: []string{number}},
+		"_find":                            {text: "{\"docs\":[\n" + number + "\n],\n\"bookmark\":\"nil\"}", want: []string{number}},
 		"pouchdb-dump": {
 			text: "{\"version\":\"1.2.9\",\"db_type\":\"http\",\"start_time\":\"2026-11-29T12:43:36.247Z\",\"db_info\":{\"db_name\":\"x\"}}\n{\"docs\":[" + number + "]}\n{\"seq\":\"3-x\"}\n{\"docs\":[{\"b\":1}]}\n{\"seq\":4}\n",
 			want: []string{number, `{"b":1}`},
@@ -110,7 +116,7 @@ func TestFilesThatBreakOff(t *testing.T) {
 			t.Errorf("%q: %q, %v", text, docs, err)
 		}
 	}
-	for _, head := range []string{"a,a\n1,2\n", "a,\n1,2\n"} {
+	for _, head := range []string{"a,a\n1,2\n", "a,\n1,2\n", "a,\xe9\n1,2\n"} {
 		if _, _, err := read(t, head, ReadOptions{Format: "csv"}); err == nil {
 			t.Errorf("%q is a table", head)
 		}
@@ -192,5 +198,44 @@ func TestFilesAreUnpacked(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 3 {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// What is compressed is unpacked whatever it is called, and says so if it is cut.
+func TestCompressedFilesAreKnown(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat(`{"a":1}`, 100)
+	for _, name := range []string{"a.json.gz", "a.json.zst"} {
+		path := filepath.Join(t.TempDir(), name)
+		out, err := CreateOutput(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(out, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := OpenInput(Stdio, bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(in); err != nil || string(got) != text {
+			t.Errorf("%s by its first bytes: %.30q, %v", name, got, err)
+		}
+		if in, err = OpenInput(Stdio, bytes.NewReader(raw[:len(raw)-5])); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(in); err == nil || !strings.Contains(err.Error(), "cut or damaged") {
+			t.Errorf("%s without its end: %v", name, err)
+		}
+		if err := in.Close(); err != nil {
+			t.Errorf("%s: what is cut is said twice: %v", name, err)
+		}
 	}
 }

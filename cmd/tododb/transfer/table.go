@@ -2,12 +2,12 @@ package transfer
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -22,10 +22,9 @@ type table struct {
 	doc   []byte
 }
 
+var errNotUTF8 = errors.New("the text is not UTF-8; iconv -f WINDOWS-1252 -t UTF-8 makes it so, if it comes from a western Windows")
+
 func newTable(r *bufio.Reader, text bool) *table {
-	if mark, err := r.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		r.Discard(3) // as spreadsheets begin a file in UTF-8
-	}
 	t := &table{r: csv.NewReader(r), text: text}
 	t.r.Comma, t.r.ReuseRecord = separator(r), true
 	return t
@@ -68,6 +67,9 @@ func (t *table) Next() (Item, error) {
 		if cell == "" {
 			continue
 		}
+		if !utf8.ValidString(cell) {
+			return Item{}, &BadItem{at, errNotUTF8}
+		}
 		if len(t.doc) > 1 {
 			t.doc = append(t.doc, ',')
 		}
@@ -81,7 +83,7 @@ func (t *table) Next() (Item, error) {
 	}
 	t.doc = append(t.doc, '}')
 	if err := checkDoc(t.doc); err != nil {
-		return Item{}, &BadItem{at, errors.New("the text is not UTF-8")}
+		return Item{}, &BadItem{at, err}
 	}
 	t.n++
 	return Item{Doc: t.doc, At: at, N: t.n}, nil
@@ -98,6 +100,9 @@ func (t *table) head() error {
 	}
 	seen := map[string]bool{}
 	for i, name := range row {
+		if !utf8.ValidString(name) {
+			return fmt.Errorf("the first line, which names the columns: %w", errNotUTF8)
+		}
 		if name == "" || seen[name] {
 			return fmt.Errorf("the first line names the columns, and column %d has no name or one twice: %q", i+1, name)
 		}
