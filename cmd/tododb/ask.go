@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -175,6 +176,9 @@ func wants(least, most int, words string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
 			return usagef("%s: want %s, got %s", cmd.CommandPath(), words, count(len(args), "argument"))
+		}
+		if slices.Contains(args, "") { // in a path it would name something else
+			return usagef("%s: want %s, got one that is empty", cmd.CommandPath(), words)
 		}
 		return nil
 	}

@@ -72,7 +72,11 @@ func (q *changesRequest) run(ctx context.Context, database string) error {
 			return written // nobody reads what is printed
 		}
 		pause := wait.NextBackOff()
-		fmt.Fprintf(os.Stderr, "the feed broke; trying again in %v\n", pause.Round(100*time.Millisecond))
+		why := "the feed ended"
+		if err != nil {
+			why = q.explained(err).Error()
+		}
+		fmt.Fprintf(os.Stderr, "%s; trying again in %v\n", why, pause.Round(100*time.Millisecond))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -83,6 +87,15 @@ func (q *changesRequest) run(ctx context.Context, database string) error {
 
 // read prints one feed to its end. Each line counts one down, and moves since on.
 func (q *changesRequest) read(ctx context.Context, database string, left *int64, alive func()) error {
+	if q.follow && q.since == "now" { // of the first feed, and not of one after it broke
+		var now struct {
+			Last string `json:"last_seq"`
+		}
+		if err := q.Ask(ctx, client.Request{Method: "GET", Path: []string{database, "_changes"}, Query: url.Values{"since": {"now"}}}, &now); err != nil {
+			return err
+		}
+		q.since = now.Last
+	}
 	query := url.Values{"since": {q.since}, "feed": {"continuous"}}
 	if q.follow {
 		query.Set("heartbeat", "20000")

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -101,15 +103,17 @@ func TestCommandsSayWhatToDo(t *testing.T) {
 		code int
 		says string
 	}{
-		"nobody listens":     {[]string{"TODODB_URL=http://127.0.0.1:1"}, []string{"status"}, 7, "Start one with tododb serve"},
-		"a backup":           {[]string{"TODODB_URL=http://127.0.0.1:1"}, []string{"backup", "b"}, 7, "Start one with tododb serve"},
-		"a backup by nobody": {[]string{"COUCHDB_USER=", "COUCHDB_PASSWORD="}, []string{"backup", "b"}, 1, "set COUCHDB_USER and COUCHDB_PASSWORD"},
-		"no socket":          {[]string{"TODODB_URL=unix:" + filepath.Join(s.dir, "none.sock")}, []string{"db", "ls"}, 7, "tododb serve"},
-		"nobody asks":        {[]string{"COUCHDB_USER=", "COUCHDB_PASSWORD="}, []string{"db", "ls"}, 1, "set COUCHDB_USER and COUCHDB_PASSWORD"},
-		"a wrong password":   {[]string{"COUCHDB_PASSWORD=x"}, []string{"db", "ls"}, 1, "does not know admin with this password"},
-		"no password":        {[]string{"COUCHDB_PASSWORD="}, []string{"db", "ls"}, 2, "set COUCHDB_PASSWORD"},
-		"no address":         {[]string{"TODODB_URL=127.0.0.1"}, []string{"status"}, 2, "http://"},
-		"a bad address":      {[]string{"TODODB_URL=http://a:sesame@%"}, []string{"status"}, 2, "--url"},
+		"nobody listens":            {[]string{"TODODB_URL=http://127.0.0.1:1"}, []string{"status"}, 7, "Start one with tododb serve"},
+		"a backup":                  {[]string{"TODODB_URL=http://127.0.0.1:1"}, []string{"backup", "b"}, 7, "Start one with tododb serve"},
+		"a backup by nobody":        {[]string{"COUCHDB_USER=", "COUCHDB_PASSWORD="}, []string{"backup", "b"}, 1, "set COUCHDB_USER and COUCHDB_PASSWORD"},
+		"no socket":                 {[]string{"TODODB_URL=unix:" + filepath.Join(s.dir, "none.sock")}, []string{"db", "ls"}, 7, "tododb serve"},
+		"nobody asks":               {[]string{"COUCHDB_USER=", "COUCHDB_PASSWORD="}, []string{"db", "ls"}, 1, "set COUCHDB_USER and COUCHDB_PASSWORD"},
+		"a wrong password":          {[]string{"COUCHDB_PASSWORD=x"}, []string{"db", "ls"}, 1, "does not know admin with this password"},
+		"no password":               {[]string{"COUCHDB_PASSWORD="}, []string{"db", "ls"}, 2, "set COUCHDB_PASSWORD"},
+		"no address":                {[]string{"TODODB_URL=127.0.0.1"}, []string{"status"}, 2, "http://"},
+		"no scheme":                 {[]string{"TODODB_URL=127.0.0.1:5984"}, []string{"status"}, 2, "http://"},
+		"HTTPS where there is none": {[]string{"TODODB_URL=" + strings.Replace(s.server.base, "http:", "https:", 1)}, []string{"status"}, 7, "http://"},
+		"a bad address":             {[]string{"TODODB_URL=http://a:sesame@%"}, []string{"status"}, 2, "--url"},
 	} {
 		cmd := s.command(c.args...)
 		cmd.Env = append(cmd.Env, c.set...)
@@ -132,6 +136,9 @@ func TestCommandsSayWhatToDo(t *testing.T) {
 	s.fails(6, "there is no document x", "get", "recipes", "x")
 	s.fails(2, "want a DATABASE and an ID, got 1 argument", "get", "recipes")
 	s.fails(2, "no such command", "db", "list")
+	s.fails(2, "one that is empty", "get", "recipes", "")
+	s.fails(2, "one that is empty", "db", "create", "")
+	s.fails(1, "refuses that: Character `:` is not allowed", "user", "add", "a:b")
 
 	if got := s.ok("", "status"); !strings.Contains(got, "admin (_admin)") || !strings.Contains(got, "3, with ") {
 		t.Errorf("status:\n%s", got)
@@ -297,6 +304,39 @@ func TestCommandsForDocuments(t *testing.T) {
 	s.fails(1, "doc.jsonx", "put", "notes", "c", "doc.jsonx")
 }
 
+// follow starts a command that follows a feed. next waits for its next line, which is about a document.
+func (s *shell) follow(args ...string) (cmd *exec.Cmd, lines chan string, next func(id string)) {
+	t := s.T
+	t.Helper()
+	cmd = s.command(args...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	lines = make(chan string, 10)
+	go func() {
+		defer close(lines)
+		for scan := bufio.NewScanner(out); scan.Scan(); {
+			lines <- scan.Text()
+		}
+	}()
+	return cmd, lines, func(id string) {
+		t.Helper()
+		select {
+		case line := <-lines:
+			if !strings.Contains(line, `"id":"`+id+`"`) {
+				t.Errorf("%q is not about %s", line, id)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("nothing about %s", id)
+		}
+	}
+}
+
 // A feed is followed over a restart of the server, and every change is printed once.
 func TestChangesAreFollowed(t *testing.T) {
 	t.Parallel()
@@ -310,33 +350,7 @@ func TestChangesAreFollowed(t *testing.T) {
 	if got := s.ok("", "changes", "notes", "--limit", "1", "--include-docs"); !regexp.MustCompile(`^\{"seq":"[^"]+","id":"a",.*"doc":\{"_id":"a",.*\}\n$`).MatchString(got) {
 		t.Errorf("%q", got)
 	}
-	follow := s.command("changes", "notes", "--follow")
-	out, err := follow.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := follow.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer follow.Process.Kill()
-	lines := make(chan string, 10)
-	go func() {
-		defer close(lines)
-		for scan := bufio.NewScanner(out); scan.Scan(); {
-			lines <- scan.Text()
-		}
-	}()
-	next := func(id string) {
-		t.Helper()
-		select {
-		case line := <-lines:
-			if !strings.Contains(line, `"id":"`+id+`"`) {
-				t.Errorf("%q is not about %s", line, id)
-			}
-		case <-time.After(30 * time.Second):
-			t.Fatalf("nothing about %s", id)
-		}
-	}
+	follow, lines, next := s.follow("changes", "notes", "--follow")
 	next("a")
 	next("b")
 	s.ok(`{}`, "put", "notes", "c")
@@ -355,6 +369,30 @@ func TestChangesAreFollowed(t *testing.T) {
 	if err := follow.Wait(); err != nil {
 		t.Errorf("it ends with %v", err)
 	}
+}
+
+// A feed that begins now and breaks before its first line goes on where it began, and not at what is
+// then now.
+func TestChangesFromNowAreNotMissed(t *testing.T) {
+	t.Parallel()
+	var feeds atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		switch {
+		case q.Get("feed") == "":
+			fmt.Fprint(w, `{"results":[],"last_seq":"7-x","pending":0}`)
+		case feeds.Add(1) == 1:
+			panic(http.ErrAbortHandler)
+		case q.Get("since") == "7-x":
+			fmt.Fprintln(w, `{"seq":"8-x","id":"missed","changes":[]}`)
+		default:
+			fmt.Fprintf(w, "{\"seq\":\"9-x\",\"id\":\"since %s\",\"changes\":[]}\n", q.Get("since"))
+		}
+	}))
+	t.Cleanup(server.Close)
+	s := &shell{T: t, server: &process{base: server.URL}, dir: t.TempDir()}
+	_, _, next := s.follow("changes", "notes", "--follow", "--since", "now")
+	next("missed")
 }
 
 func TestImportNamesWhatItCannot(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -45,7 +46,7 @@ func (f *serverFlags) server() (*client.Server, error) {
 func (f *serverFlags) address() (string, error) {
 	u, err := url.Parse(f.url)
 	if err != nil {
-		return "", errors.New("that is no address") // the cause may have a password
+		return "", errors.New("that is no address, which is like " + serverDefault) // the cause may have a password
 	}
 	name, password := os.Getenv("COUCHDB_USER"), os.Getenv("COUCHDB_PASSWORD")
 	if u.User != nil {
@@ -112,6 +113,8 @@ func explained(s *client.Server, err error) error {
 			return fmt.Errorf("%s wants to know who asks: set COUCHDB_USER and COUCHDB_PASSWORD, or put them into --url", s)
 		case refused.Status == http.StatusUnauthorized && refused.Word == "unauthorized" && refused.Reason == "Name or password is incorrect.":
 			return fmt.Errorf("%s does not know %s with this password: look at COUCHDB_USER and COUCHDB_PASSWORD, or at --url", s, s.User())
+		case refused.Status == http.StatusForbidden && !strings.HasPrefix(refused.Reason, "You are not ") && !strings.HasPrefix(refused.Reason, "Only admin"):
+			return fmt.Errorf("%s refuses that: %s", s, refused.Reason) // a rule about what is written, for whoever writes it
 		case refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden:
 			who := "nobody in particular"
 			if s.User() != "" {
@@ -123,6 +126,9 @@ func explained(s *client.Server, err error) error {
 	}
 	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
 		return &errUnreachable{fmt.Errorf("the certificate of %s is not trusted: %w. SSL_CERT_FILE may name a file with the authority's certificate", s, innermost(err))}
+	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return &errUnreachable{fmt.Errorf("what answers at %s is plain HTTP: its address begins with http://", s)}
 	}
 	if _, is := errors.AsType[*net.OpError](err); is {
 		return &errUnreachable{fmt.Errorf("no server answers at %s (%w). Start one with tododb serve, or say with --url or TODODB_URL where it is", s, innermost(err))}

@@ -186,11 +186,15 @@ func (s *Server) send(ctx context.Context, m message) (*http.Response, error) {
 func refused(a *http.Response, at string) *Refused {
 	e := &Refused{Status: a.StatusCode, at: at}
 	var said struct{ Error, Reason string }
-	if text, err := io.ReadAll(io.LimitReader(a.Body, 64<<10)); err == nil && json.Unmarshal(text, &said) == nil {
+	text, err := io.ReadAll(io.LimitReader(a.Body, 64<<10))
+	if err == nil && json.Unmarshal(text, &said) == nil {
 		e.Word, e.Reason = said.Error, said.Reason
 	}
 	if e.Word == "" {
 		e.Word, e.Reason = "the answer is not that of a tododb", a.Status
+		if line := strings.TrimSpace(string(text)); len(line) < 100 && !strings.ContainsAny(line, "<\n") && line != "" {
+			e.Reason += ", " + line // such as that this port wants HTTPS
+		}
 	}
 	return e
 }
