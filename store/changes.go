@@ -79,7 +79,8 @@ type ChangesEnd struct {
 	// Beyond is the sequence of the change after Last if Limit ended the read and that change
 	// is known not to match, else 0. As in CouchDB, a reader need not be told of it again.
 	Beyond uint64
-	// Seen is how many changes were looked at.
+	// Seen is how many changes were looked at; with InConflict, only those that are conflicts as far as
+	// they are shown.
 	Seen int
 	// Done says that nothing was left to look at.
 	Done bool
@@ -159,6 +160,7 @@ type changesRead struct {
 	seqs     []uint64 // with DocIDs or Seqs: the sequences still to read, in reading order
 	rows     []changeRow
 	bodies   bodyReader
+	other    []byte // memory for the body of a leaf
 	leaves   []leaf
 	revs     []revtree.Rev
 	times    timeline
@@ -172,6 +174,7 @@ type changeRow struct {
 	doc       Document
 	ancestors []revtree.Rev // with InConflict
 	others    []Document    // if leaves are judged, with AllLeaves: the other leaves
+	data      [][]byte      // without MatchLeaves: where their bodies are, which are read one after the other
 	verdicts  int           // with MatchLeaves: where its leaves' verdicts begin
 }
 
@@ -287,7 +290,7 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 			return false, err
 		}
 		if c.left == 0 {
-			c.lookBeyond(i + 1)
+			c.lookBeyond(r, i+1)
 			return false, nil
 		}
 	}
@@ -487,7 +490,9 @@ func (c *changesRead) wantOthers(r engine.Reader, row *changeRow) error {
 	row.others = make([]Document, len(leaves))
 	for i, l := range leaves {
 		row.others[i] = Document{ID: row.doc.ID, Rev: l.Rev, Deleted: l.Deleted, Seq: row.seq}
-		if err := c.bodies.want(&row.others[i], l.Data); err != nil {
+		if c.q.MatchLeaves == nil {
+			row.data = append(row.data, l.Data)
+		} else if err := c.bodies.want(&row.others[i], l.Data); err != nil {
 			return err
 		}
 	}
@@ -545,15 +550,26 @@ func (c *changesRead) judgePage() {
 }
 
 // matchingLeaves fills revs with the accepted revisions.
-func (c *changesRead) matchingLeaves(row *changeRow) error {
+func (c *changesRead) matchingLeaves(r engine.Reader, row *changeRow) error {
 	c.revs = c.revs[:0]
 	for j := -1; j < len(row.others); j++ {
 		d := row.leaf(j)
 		var v leafVerdict
-		if c.q.MatchLeaves != nil {
+		switch {
+		case c.q.MatchLeaves != nil:
 			v = c.verdicts[row.verdicts+1+j]
-		} else {
+		case j < 0:
 			v.pass, v.err = c.q.MatchLeaf(d)
+		default: // a document may have a thousand leaves, and each may be large
+			one := *d
+			one.Body = c.other
+			if err := one.readBody(r, row.data[j]); err != nil {
+				return err
+			}
+			if c.other = one.Body; cap(c.other) > snapshotBytes {
+				c.other = nil
+			}
+			v.pass, v.err = c.q.MatchLeaf(&one)
 		}
 		if v.err != nil {
 			return v.err
@@ -567,12 +583,12 @@ func (c *changesRead) matchingLeaves(row *changeRow) error {
 
 // lookBeyond judges the change after the last row that is wanted, if it is in the page. One that
 // cannot be judged is the next read's.
-func (c *changesRead) lookBeyond(next int) {
+func (c *changesRead) lookBeyond(r engine.Reader, next int) {
 	if next == len(c.rows) || c.q.Descending || !c.q.judgesLeaves() {
 		return
 	}
 	row := &c.rows[next]
-	if err := c.matchingLeaves(row); err == nil && len(c.revs) == 0 {
+	if err := c.matchingLeaves(r, row); err == nil && len(c.revs) == 0 {
 		c.end.Beyond = row.seq
 	}
 }
@@ -597,13 +613,14 @@ func (c *changesRead) emit(r engine.Reader, row *changeRow) (err error) {
 		}
 	}
 	if c.q.judgesLeaves() {
-		if err := c.matchingLeaves(row); err != nil || len(c.revs) == 0 {
+		if err := c.matchingLeaves(r, row); err != nil || len(c.revs) == 0 && !c.q.InConflict {
 			return err
 		}
 		ch.Revs = c.revs
 	}
 	if c.q.InConflict {
 		if len(ch.Revs) < 2 {
+			c.end.Seen--
 			return nil
 		}
 		if ch.Ancestors, err = c.ancestors(r, row, ch.Revs); err != nil {

@@ -35,11 +35,15 @@ func (c *changesRead) gatherConflicts(r engine.Reader) (more bool, err error) {
 		if v == nil {
 			return corrupt("a conflict at %x, where no document stands", keys[i])
 		}
+		rows := len(c.rows)
 		one, err := c.add(keys[i], v)
 		if err != nil {
 			return err
 		}
-		if c.rows[len(c.rows)-1].ancestors, err = parseConflict(entries[i]); err != nil {
+		if len(c.rows) == rows {
+			return corrupt("a conflict at %x, where a marker stands", keys[i])
+		}
+		if c.rows[rows].ancestors, err = parseConflict(entries[i]); err != nil {
 			return fmt.Errorf("conflict at %x: %w", keys[i], err)
 		}
 		if size += one; size >= snapshotBytes && i+1 < len(keys) {
@@ -81,7 +85,8 @@ func (c *changesRead) ancestors(r engine.Reader, row *changeRow, shown []revtree
 	return tree.CommonAncestors(shown[0], shown[1:]), nil
 }
 
-// ConflictCount is how many documents are in conflict. It costs a look at each of them.
+// ConflictCount is how many documents are in conflict, as far as they are shown. It costs a look at
+// each of them, and if the handle may hide some, at their leaves.
 func (db *DB) ConflictCount(ctx context.Context) (int, error) {
 	if err := db.awaitConflicts(ctx); err != nil {
 		return 0, err
@@ -89,8 +94,14 @@ func (db *DB) ConflictCount(ctx context.Context) (int, error) {
 	return db.countConflicts(ctx, 0)
 }
 
-// countConflicts counts the documents in conflict after a sequence.
+// countConflicts counts the documents in conflict after a sequence. Those that are hidden do not
+// count: otherwise the number would tell of them.
 func (db *DB) countConflicts(ctx context.Context, after uint64) (n int, err error) {
+	if db.Hides() {
+		q := ChangesQuery{Since: after, InConflict: true, Limit: -1}
+		_, err := db.Changes(ctx, q, func(*Change) error { n++; return nil }, ctx.Err)
+		return n, err
+	}
 	err = db.view(ctx, func(r engine.Reader) error {
 		n = 0
 		return r.Scan(spaceConflict, engine.Range{From: seqKey(after + 1), KeysOnly: true, Brief: true}, func(_, _ []byte) (bool, error) {

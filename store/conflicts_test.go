@@ -212,11 +212,62 @@ func TestHiddenLeavesAreNoConflict(t *testing.T) {
 	if got := inConflict(t, db); !slices.Equal(got, []string{"three 3-b 3-a<2-second"}) {
 		t.Errorf("%q", got)
 	}
+	split(t, all, "more")
+	if n, err := db.ConflictCount(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d conflicts are shown, %v", n, err)
+	}
+	for _, limit := range []int{0, 1} {
+		end, err := db.Changes(t.Context(), store.ChangesQuery{InConflict: true, Limit: limit}, func(*store.Change) error { return nil }, func() error { return nil })
+		if err != nil || end.Pending != 1-limit || end.Seen != limit {
+			t.Errorf("with limit %d: %+v, %v", limit, end, err)
+		}
+	}
+	end, err := db.Changes(t.Context(), store.ChangesQuery{InConflict: true, Limit: -1, Descending: true}, func(*store.Change) error { return nil }, func() error { return nil })
+	if err != nil || end.Seen != 1 {
+		t.Errorf("%+v, %v", end, err)
+	}
 	b, err := db.Branches(t.Context(), "two")
 	if err != nil || fmt.Sprint(b.Revs) != "[2-right]" {
 		t.Errorf("%v, %v", b, err)
 	}
 	if b, err = all.Branches(t.Context(), "three"); err != nil || fmt.Sprint(b.Revs, b.Ancestors) != "[4-z 3-b 3-a] [1-first 1-first]" {
 		t.Errorf("%v, %v", b, err)
+	}
+}
+
+type largestRead struct{ bytes int64 }
+
+func (l *largestRead) Take(_ context.Context, bytes int64) error {
+	l.bytes = max(l.bytes, bytes)
+	return nil
+}
+
+// Whoever may see some documents only is told of a document with many large leaves without all of them
+// in memory at once.
+func TestHiddenLeavesAreJudgedOneByOne(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t, store.Options{})
+	all := storetest.DB(t, s, "db")
+	const size = 1 << 20
+	branch(t, all, "d", `{"at":"first"}`, "1-first")
+	for i := range 5 {
+		branch(t, all, "d", fmt.Sprintf(`{"n":%d,"text":%q}`, i, strings.Repeat("x", size)), fmt.Sprintf("2-%d", i), "1-first")
+	}
+	db := storetest.DB(t, s, "db").Guarded(&store.Guard{Read: func(d *store.Document) (bool, error) {
+		return !strings.Contains(string(d.Body), `"n":3`), nil
+	}})
+	for _, q := range []store.ChangesQuery{{InConflict: true, Limit: -1}, {AllLeaves: true, Limit: -1}} {
+		var room largestRead
+		var revs string
+		_, err := db.Changes(store.WithRoom(t.Context(), &room), q, func(c *store.Change) error {
+			revs += fmt.Sprint(c.Revs)
+			return nil
+		}, func() error { return nil })
+		if err != nil || revs != "[2-4 2-2 2-1 2-0]" {
+			t.Errorf("%s, %v", revs, err)
+		}
+		if room.bytes == 0 || room.bytes > size+100 {
+			t.Errorf("%d bytes were read at once, and a leaf has %d", room.bytes, size)
+		}
 	}
 }
