@@ -1,8 +1,13 @@
 package main
 
 import (
+	"encoding/json"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // An attachment may be called by steps of a path. What is done to it is done to it, and to nothing
@@ -32,3 +37,63 @@ func TestPageStepsInNames(t *testing.T) {
 	b.click("link", "..")
 	b.sees("Browsers cannot ask for what is called ..")
 }
+
+// No name makes a screen wider than a phone, none runs as a script, and everything has a name.
+func TestPageNarrow(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/notes", "")
+	text := func(v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	type object = map[string]any
+	const count = "function (doc) { emit(doc.n, 1) }"
+	names := []string{strings.Repeat("long", 120), `"><img src=x onerror=alert(1)>`, "\u202eevil 🥞", "a/b%2Fc#d?e&f+g", "constructor"}
+	for _, n := range names {
+		p.do(201, "POST", "/notes", text(object{"_id": n, "n": n, "x": object{n: object{n: n, "__proto__": n}}, "_attachments": object{n: object{"content_type": "text/html", "data": "PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg=="}}}))
+		p.do(201, "POST", "/notes", text(object{"_id": "_design/" + n, "views": object{n: object{"map": count, "reduce": "_count"}}}))
+		for _, rev := range []string{"1-aa", "1-bb"} {
+			p.do(201, "POST", "/notes/_bulk_docs", text(object{"new_edits": false, "docs": []any{object{"_id": "both " + n, "_rev": rev, "x": object{n: n + rev}}}}))
+		}
+	}
+	p.do(201, "PUT", "/_users/org.couchdb.user:anna", text(object{"name": "anna", "password": "annapw", "roles": names, "type": "user"}))
+	p.do(200, "PUT", "/notes/_security", text(object{"members": object{"names": names, "roles": names}, "admins": object{"names": names, "roles": names}}))
+	b.signIn()
+	b.narrow()
+	places := []string{"#/account", "#/db/notes/docs?contents=yes", "#/db/notes/docs?by=view", "#/db/notes/docs?by=mango"}
+	var links []string
+	for _, from := range []string{"", "#/db/notes/docs"} {
+		b.open(from)
+		b.finds("navigation", "Server")
+		if err := json.Unmarshal([]byte(b.eval(`[...document.querySelectorAll('nav a')].map((a) => a.getAttribute('href'))`)), &links); err != nil {
+			t.Fatal(err)
+		}
+		places = append(places, links...)
+	}
+	for _, n := range names[:3] {
+		id := url.PathEscape(n)
+		places = append(places, "#/db/notes/doc/"+id, "#/db/notes/doc/"+id+"?tab=attachments", "#/db/notes/doc/both%20"+id+"?tab=revisions", "#/db/notes/conflicts?id="+url.QueryEscape("both "+n), "#/db/notes/design?view="+url.QueryEscape(n+"/"+n))
+	}
+	slices.Sort(places)
+	for _, place := range slices.Compact(places) {
+		b.open(place)
+		b.until("show "+place, chromedp.Evaluate[bool](`!!document.querySelector('.screen > *') && !document.querySelector('.waiting')`))
+		if wide := b.eval(tooWide); wide != "[]" {
+			t.Errorf("%s is wider than the window: %s", place, wide)
+		}
+		b.everythingHasAName()
+	}
+}
+
+// tooWide finds what is cut off at the side of the window and cannot be brought there by scrolling
+// something smaller than the screen.
+const tooWide = `(() => {
+	const scrolls = (e) => e && !e.matches('.main, .screen, body') && (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX) && e.getBoundingClientRect().right <= innerWidth + 1 || scrolls(e.parentElement))
+	return [document.documentElement, ...document.querySelectorAll('.main, .screen, .screen *')]
+		.filter((e) => e.checkVisibility() && (e.matches('html, .main, .screen') ? e.scrollWidth > innerWidth : e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e.parentElement)))
+		.slice(0, 5).map((e) => e.tagName + '.' + e.getAttribute('class') + ' ' + e.scrollWidth)
+})()`
