@@ -72,12 +72,20 @@ func ownAddress() (best netip.Addr) {
 func welcome(out io.Writer, r *preset.Ready, base string, far bool) error {
 	var b strings.Builder
 	switch {
+	case r.Lacks == preset.ADatabase:
+		_, err := fmt.Fprintf(out, "preset %s: there is no database %s any more; tododb db create %[2]s --admin %[3]s --member %[3]s makes it\n", r.Preset, r.Database, r.User)
+		return err
+	case r.Lacks == preset.AUser:
+		fmt.Fprintf(&b, "preset %s: there is no user %s any more; tododb user add %[2]s makes one\n", r.Preset, r.User)
 	case r.Refused != "":
 		fmt.Fprintf(&b, "preset %s: a password for the user %s cannot be made up: %s Make the user with tododb user add %s\n", r.Preset, r.User, sentence(r.Refused), r.User)
 	case r.Password != "":
 		fmt.Fprintf(&b, "preset %s: the user %s has the password %s, which is not shown again\n", r.Preset, r.User, r.Password)
 	default:
 		fmt.Fprintf(&b, "preset %s: the password of the user %s was shown when it was made; tododb user passwd %s sets another one\n", r.Preset, r.User, r.User)
+	}
+	if r.Lacks == preset.Rights {
+		fmt.Fprintf(&b, "preset %s: the user %s may not use the database %s, which keeps the rights that it had; its security names who may: %s/_utils/\n", r.Preset, r.User, r.Database, base)
 	}
 	fmt.Fprintf(&b, "preset %s: the database is %s/%s\n", r.Preset, base, r.Database)
 	scan := base + "/" + r.Database

@@ -176,7 +176,10 @@ func TestPresetMakesOnlyWhatIsNotThere(t *testing.T) {
 			if err != nil || !bytes.Equal(again, settings) {
 				t.Errorf("the second start changed local.ini:\n%s\n%s", settings, again)
 			}
-			base, _, _ = background(t, args...)
+			base, out, _ = background(t, args...)
+			if got := out.String(); !strings.Contains(got, "there is no database "+name) || strings.Contains(got, "the database is") {
+				t.Errorf("without its database it prints\n%s", got)
+			}
 			if got := send(t, "GET", base+"/"+name, "admin", "secret", ""); got != 404 {
 				t.Errorf("what was deleted is made again: %d", got)
 			}
@@ -203,8 +206,8 @@ func TestPresetLeavesWhatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	base, out, _ = background(t, append(args, "--preset", "obsidian")...)
-	if strings.Contains(out.String(), "has the password") {
-		t.Errorf("prints %s", out)
+	if got := out.String(); strings.Contains(got, "has the password") || !strings.Contains(got, "the user obsidian may not use the database obsidian") {
+		t.Errorf("prints %s", got)
 	}
 	for path, want := range map[string]int{"/": 200, "/obsidian": 403} {
 		if got := get(t, base+path, "obsidian", "mine"); got != want {

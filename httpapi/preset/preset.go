@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -31,7 +32,19 @@ type Ready struct {
 	User     string
 	Password string // of a user who has just been made; "" otherwise, because nobody knows it
 	Refused  string // why there is no user: the operator has rules for passwords that none here satisfies
+
+	Lacks Lack // what the operator has taken away since, or never gave
 }
+
+// Lack is what stands between a client and its database.
+type Lack int
+
+const (
+	Nothing   Lack = iota
+	ADatabase      // there is none
+	AUser          // there is none
+	Rights         // the user may not use the database
+)
 
 // Prepare makes what the preset of the settings wants, unless that was done before. It returns
 // nil if there is no preset. Done is called once everything is there, before that is noted: a
@@ -44,7 +57,7 @@ func Prepare(ctx context.Context, opt Options, done func(*Ready) error) error {
 	r := &Ready{Preset: name, Database: name, User: name}
 	prepared := opt.Config.List("tododb", "prepared")
 	if slices.Contains(prepared, name) {
-		return done(r)
+		return r.tell(ctx, opt, done)
 	}
 	if err := r.makeDatabase(ctx, opt); err != nil {
 		return fmt.Errorf("preset %s: database %s: %w", name, r.Database, err)
@@ -57,10 +70,34 @@ func Prepare(ctx context.Context, opt Options, done func(*Ready) error) error {
 	if err != nil {
 		return fmt.Errorf("preset %s: user %s: %w", name, r.User, err)
 	}
-	if err := done(r); err != nil {
+	if err := r.tell(ctx, opt, done); err != nil {
 		return err
 	}
 	return opt.Config.Set("tododb", "prepared", strings.Join(append(prepared, name), ","))
+}
+
+// tell calls done with what there is now.
+func (r *Ready) tell(ctx context.Context, opt Options, done func(*Ready) error) error {
+	user, there, err := opt.Access.Auth().Present(ctx, r.User, "")
+	if err != nil {
+		return fmt.Errorf("preset %s: user %s: %w", r.Preset, r.User, err)
+	}
+	if !there {
+		user, r.Lacks = server, AUser
+	}
+	db, err := opt.Access.OpenNamed(ctx, r.Database, user, wire.Member)
+	said, is := errors.AsType[*wire.Error](err)
+	switch {
+	case err == nil:
+		db.Release()
+	case errors.Is(err, store.ErrNoDB):
+		r.Lacks = ADatabase
+	case is && said.Failure().Status == http.StatusForbidden:
+		r.Lacks = Rights
+	default:
+		return fmt.Errorf("preset %s: database %s: %w", r.Preset, r.Database, err)
+	}
+	return done(r)
 }
 
 // server is in whose name things are made.
