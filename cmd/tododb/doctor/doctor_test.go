@@ -122,6 +122,7 @@ func TestSoundServer(t *testing.T) {
 			t.Errorf("%s: only %+v", path, list)
 		}
 	}
+	wants(t, look(t, proxy.URL+"/dbb", trust(proxy)), "database", health.Fault, "There is no database dbb")
 	// Below a path of the proxy.
 	sub := behind(t, database(t), func(next http.Handler) http.Handler { return http.StripPrefix("/couch", next) })
 	wants(t, look(t, sub.URL+"/couch/db", trust(sub)), "reachable", health.OK, "/couch/")

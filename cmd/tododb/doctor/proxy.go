@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// noDatabase is how servers say in their answers that there is no such database.
+const noDatabase = "Database does not exist."
+
 // escapes finds out whether an escaped slash arrives as such: it is part of ids and of databases' names.
 func (v *visit) escapes(ctx context.Context) {
 	const check = "paths"
@@ -20,6 +23,10 @@ func (v *visit) escapes(ctx context.Context) {
 	// One is a document of the database, the other a database: neither is there, and the server says which.
 	split, err := v.get(ctx, v.database+"/tododb-doctor")
 	if err != nil || split.StatusCode != http.StatusNotFound {
+		return
+	}
+	if name := strings.Trim(v.database, "/"); split.ours() && strings.Contains(split.body, noDatabase) && !strings.Contains(name, "%") {
+		v.fault("database", "There is no database "+name+" at the server.", "Compare the spelling, or make it: tododb db create "+name+".")
 		return
 	}
 	whole, err := v.get(ctx, v.database+"%2Ftododb-doctor")
