@@ -3,7 +3,9 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,9 +52,18 @@ func TestHTTPSOfItsOwn(t *testing.T) {
 			}
 		}
 	}
+	// A start that fails says nothing of an authority, and leaves none.
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	if err := run(t.Context(), []string{"serve", "--data", data, "--listen", taken.Addr().String(), "--log-level", "none", "--https", "self"}, io.Discard); err == nil {
+		t.Fatal("it starts on a port in use")
+	}
 	plain, port, said, stop := start()
 	file := filepath.Join(data, "https", "authority.crt")
-	for _, part := range []string{file, "update-ca-certificates", "add-trusted-cert", "certutil -addstore", "Firefox", "iPhone", "Android", "fingerprint: "} {
+	for _, part := range []string{file, "update-ca-certificates", "add-trusted-cert", "certutil -addstore", "Firefox", "iPhone", "Android", "fingerprint: ", "https://localhost:" + port + "/"} {
 		if !strings.Contains(said, part) {
 			t.Errorf("it does not say %q:\n%s", part, said)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"strings"
 	"time"
@@ -46,8 +47,8 @@ func (o *ownAuthority) look(log *slog.Logger) (authority.Changed, error) {
 	return changed, nil
 }
 
-// explain tells people how to trust the authority.
-func (o *ownAuthority) explain(out io.Writer) error {
+// explain tells people how to trust the authority of what listens at an address.
+func (o *ownAuthority) explain(out io.Writer, at net.Addr) error {
 	file, err := filepath.Abs(o.folder.Certificate())
 	if err != nil {
 		return err
@@ -56,7 +57,11 @@ func (o *ownAuthority) explain(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, howToTrust, file, print)
+	_, port, err := net.SplitHostPort(at.String())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, howToTrust, file, print, port)
 	return err
 }
 
@@ -72,6 +77,6 @@ Trust it once on each device; it can vouch for this machine and local networks o
   iPhone    send yourself the file and open it; Settings, Profile Downloaded, Install; then
             General, About, Certificate Trust Settings: switch it on
   Android   copy the file to the phone; Settings, Security, Encryption & credentials, Install a certificate, CA
-  curl      curl --cacert %[1]s https://localhost:6984/
+  curl      curl --cacert %[1]s https://localhost:%[3]s/
 Compare its SHA-256 fingerprint: %[2]s
 `

@@ -40,6 +40,9 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 			if p.logs != nil {
 				err = errors.Join(err, p.logs.Close())
 			}
+			if p.cert != nil && p.cert.isNew { // the next start makes it, and says how to trust it
+				err = errors.Join(err, p.cert.own.folder.Forget())
+			}
 			err = errors.Join(err, p.lock.Close())
 		}
 	}()
@@ -66,7 +69,7 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 		}
 	}
 	if p.cert != nil && p.cert.isNew {
-		err = p.cert.own.explain(out)
+		err = p.cert.own.explain(out, p.listening.secure.Addr())
 	}
 	return p, err
 }

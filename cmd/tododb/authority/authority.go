@@ -72,6 +72,13 @@ func (f Folder) Keep(names Names, now time.Time) (changed Changed, err error) {
 	return changed, f.issue(a, names, now)
 }
 
+// Forget removes an authority that nobody has been told about.
+func (f Folder) Forget() error {
+	err := errors.Join(os.Remove(f.Server()), os.Remove(f.Certificate()), os.Remove(f.secret()))
+	os.Remove(string(f)) // unless something else is in it
+	return err
+}
+
 // Fingerprint is the SHA-256 of the authority's certificate, as devices show it: pairs of hexadecimal digits.
 func (f Folder) Fingerprint() (string, error) {
 	a, err := f.load()
