@@ -139,6 +139,10 @@ func TestResolvingWithAttachmentsOfBothLeaves(t *testing.T) {
 	}
 	runDocSteps(t, s, []docStep{
 		{"POST", "/db/_conflicts/d?delete=[%222-left%22]", `{"_rev":"2-right","_attachments":{"other":{"stub":true}}}`, 412, "~missing_stub"},
+		// A stub that says more than a name stands for nothing else.
+		{"POST", "/db/_conflicts/d?delete=[%222-left%22]", `{"_rev":"2-right","_attachments":{"same":{"stub":true,"digest":"md5-AAAAAAAAAAAAAAAAAAAAAA=="}}}`, 412, "~missing_stub"},
+		{"POST", "/db/_conflicts/d?delete=[%222-left%22]", `{"_rev":"2-right","_attachments":{"same":{"stub":true,"revpos":1}}}`, 412, "~missing_stub"},
+		{"POST", "/db/_conflicts/d?delete=[%222-none%22]", `{"_rev":"2-right","_attachments":{"own-left":{"stub":true}}}`, 409, `~"moved":\["2-none"\]`},
 		{"POST", "/db/_conflicts/d?delete=[%222-left%22]", `{"_rev":"2-right","_attachments":{"own-left":{"stub":true},"own-right":{"stub":true},"same":{"stub":true,"digest":"` + left[1] + `"}}}`, 201, `~"ok":true`},
 		{"GET", "/db/d/own-left", "", 200, "only"},
 		{"GET", "/db/d/same", "", 200, "left"},
@@ -163,6 +167,18 @@ func TestResolvingIsAWriteLikeAnyOther(t *testing.T) {
 	if again.Code != 201 || again.Body.String() != first.Body.String() || again.Header().Get("Idempotency-Replayed") != "true" {
 		t.Errorf("%d %s", again.Code, again.Body)
 	}
+}
+
+// A refusal shows what there is now, also to whoever sends the request again with its key.
+func TestResolvingAgainAfterARefusal(t *testing.T) {
+	t.Parallel()
+	s := openDBServer(t)
+	splitDoc(t, s, "d")
+	const path = "/db/_conflicts/d?delete=[%222-none%22]"
+	wants(t, call(s, "POST", path, `{"_rev":"2-right"}`, "Admin", "", "Idempotency-Key", "k1"), 409, `"changes":[{"rev":"2-right"},{"rev":"2-left","ancestor":"1-first"}]`)
+	wants(t, call(s, "POST", "/db/_conflicts/d?delete=[%222-left%22]", `{"_rev":"2-right"}`, "Admin", "", "If-Match", `"2-left"`), 400, "etag")
+	wants(t, call(s, "POST", "/db/_conflicts/d?delete=[%222-right%22]", `{"_rev":"2-left"}`, "Admin", "", "If-Match", `"2-left"`), 201, "")
+	wants(t, call(s, "POST", path, `{"_rev":"2-right"}`, "Admin", "", "Idempotency-Key", "k1"), 409, `"moved":["2-right","2-none"],"conflict":{"seq":"2-`)
 }
 
 // A design document is one segment more, as everywhere, and only administrators resolve it.

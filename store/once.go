@@ -17,7 +17,8 @@ import (
 type Once struct {
 	Key         [sha256.Size]byte
 	Fingerprint [sha256.Size]byte // of everything that the answer depends on
-	// Answer turns the outcome into the bytes to record. It is called within the transaction,
+	// Answer turns the outcome into the bytes to record; nil: nothing is recorded, because nothing was
+	// written and the next try may find things otherwise. It is called within the transaction,
 	// perhaps several times.
 	Answer func(results []Result, err error) []byte
 }

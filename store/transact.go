@@ -104,7 +104,10 @@ func (db *DB) commit(ctx context.Context, edits []pendingEdit, size int, results
 		if outcome, err = w.editSingle(edits, results, opt); err != nil || opt.Once == nil {
 			return err
 		}
-		return w.record(opt.Once, opt.Once.Answer(results, outcome))
+		if answer := opt.Once.Answer(results, outcome); answer != nil {
+			return w.record(opt.Once, answer)
+		}
+		return nil
 	}
 	if err := db.commits.submit(ctx, o); err != nil {
 		return err

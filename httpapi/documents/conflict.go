@@ -93,6 +93,11 @@ func (d *Room) Resolve(w http.ResponseWriter, r *http.Request) error {
 	if given.IsZero() {
 		return errResolveRev
 	}
+	if etag, there, err := ifMatch(r); err != nil {
+		return err
+	} else if there && etag != given {
+		return errEtagRev
+	}
 	if slices.Contains(ended, given) {
 		return errResolveTwice
 	}
@@ -101,13 +106,23 @@ func (d *Room) Resolve(w http.ResponseWriter, r *http.Request) error {
 	if edits[0], err = attachments.EditOf(r.Context(), db, doc, wire.SettingsOf(r).MaxAttachmentSize); err != nil {
 		return err
 	}
-	if err := takeStubs(r.Context(), db, &edits[0], ended); err != nil {
+	moved, err := takeStubs(r.Context(), db, &edits[0], ended)
+	if err != nil {
 		return err
+	}
+	if len(moved) > 0 {
+		return refuse(w, r, db, id, movedAnswer(moved))
 	}
 	for i, rev := range ended {
 		edits[1+i].Doc = document.Doc{ID: id, HasID: true, Rev: rev, HasRev: true, Deleted: true, Body: []byte("{}")}
 	}
-	opt, err := write.OptionsOf(w, r, func(results []store.Result) (write.Answer, error) { return resolvedAnswer(results, given, ended) })
+	opt, err := write.OptionsOf(w, r, func(results []store.Result) (write.Answer, error) {
+		answer, err := resolvedAnswer(results, given, ended)
+		if answer.Status == http.StatusConflict { // it shows the document as it is now, and so does that of the next try
+			return write.Answer{}, err
+		}
+		return answer, err
+	})
 	if err != nil {
 		return err
 	}
@@ -122,14 +137,20 @@ func (d *Room) Resolve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if answer.Status == http.StatusConflict {
-		answer.Body = append(answer.Body[:len(answer.Body)-1], `,"conflict":`...)
-		if answer.Body, err = appendBranches(r.Context(), answer.Body, db, id); errors.Is(err, store.ErrMissing) {
-			answer.Body = append(answer.Body, "null"...)
-		} else if err != nil {
-			return err
-		}
-		answer.Body = append(answer.Body, '}')
+		return refuse(w, r, db, id, answer)
 	}
+	return answer.Send(w, r)
+}
+
+// refuse sends the answer to a Resolve of leaves that have moved, with the document as it is now.
+func refuse(w http.ResponseWriter, r *http.Request, db *store.DB, id string, answer write.Answer) (err error) {
+	answer.Body = append(answer.Body[:len(answer.Body)-1], `,"conflict":`...)
+	if answer.Body, err = appendBranches(r.Context(), answer.Body, db, id); errors.Is(err, store.ErrMissing) {
+		answer.Body = append(answer.Body, "null"...)
+	} else if err != nil {
+		return err
+	}
+	answer.Body = append(answer.Body, '}')
 	return answer.Send(w, r)
 }
 
@@ -154,9 +175,11 @@ func leavesToEnd(r *http.Request) (ended []revtree.Rev, err error) {
 	return ended, nil
 }
 
-// takeStubs lets stubs stand for attachments of the leaves that end too: for those of their name and, if
-// they have one, their digest.
-func takeStubs(ctx context.Context, db *store.DB, e *store.Edit, ended []revtree.Rev) error {
+// takeStubs lets stubs stand for attachments of the replaced leaf, and of those that end too: for those
+// of their name and their digest, or without one their revpos, or without that too, the first. The error
+// is *store.MissingStub if there is none: who named an attachment must not get another. If it may have
+// been of leaves that are here no longer, they are returned.
+func takeStubs(ctx context.Context, db *store.DB, e *store.Edit, ended []revtree.Rev) (moved []revtree.Rev, err error) {
 	var open []int // stubs that stand for nothing yet
 	for i := range e.Attachments {
 		if e.Attachments[i].Staged == nil {
@@ -166,32 +189,49 @@ func takeStubs(ctx context.Context, db *store.DB, e *store.Edit, ended []revtree
 	own := wire.GivenRev(&e.Doc)
 	for _, rev := range append([]revtree.Rev{own}, ended...) {
 		if len(open) == 0 {
-			return nil
+			return nil, nil
 		}
 		from, err := db.Get(ctx, e.Doc.ID, store.ReadOptions{Rev: rev})
 		if errors.Is(err, store.ErrMissing) {
-			continue // the transaction finds that out
+			moved = append(moved, rev)
+			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		open = slices.DeleteFunc(open, func(i int) bool {
 			stub := &e.Attachments[i]
-			for _, a := range from.Attachments {
-				if a.Name != stub.Name || stub.HasDigest && a.Digest != stub.Digest {
-					continue
-				}
-				if rev != own {
-					// Whoever has the replaced leaf need not have this one: it is new to them.
-					a.RevPos = own.Gen + 1
-					stub.As = &a
-				}
-				return true
+			n := slices.IndexFunc(from.Attachments, func(a store.Attachment) bool { return standsFor(stub, &a) })
+			if n < 0 {
+				return false
 			}
-			return false
+			a := from.Attachments[n]
+			if rev != own {
+				// Whoever has the replaced leaf need not have this one: it is new to them.
+				a.RevPos = own.Gen + 1
+			}
+			stub.As = &a
+			return true
 		})
 	}
-	return nil
+	switch {
+	case len(open) == 0:
+		return nil, nil
+	case len(moved) == 0:
+		return nil, &store.MissingStub{ID: e.Doc.ID, Name: e.Attachments[open[0]].Name}
+	}
+	return moved, nil
+}
+
+// standsFor reports whether a stub may mean an attachment. The digest says more than revpos does.
+func standsFor(stub *store.EditAttachment, a *store.Attachment) bool {
+	switch {
+	case a.Name != stub.Name:
+		return false
+	case stub.HasDigest:
+		return a.Digest == stub.Digest
+	}
+	return !stub.HasRevPos || a.RevPos == stub.RevPos
 }
 
 // resolvedAnswer makes the answer to a Resolve. A refusal that is no conflict is its error.
@@ -209,11 +249,7 @@ func resolvedAnswer(results []store.Result, given revtree.Rev, ended []revtree.R
 		}
 	}
 	if len(moved) > 0 {
-		f := fault.Of(store.ErrConflict)
-		f.Reason = "Nothing was written: the document has changed since these revisions were its leaves."
-		b := f.Append([]byte{'{'})
-		b = wire.AppendRevs(append(b, `,"moved":`...), moved)
-		return write.Answer{Status: f.Status, Body: append(b, '}')}, nil
+		return movedAnswer(moved), nil
 	}
 	b := appendEdited(make([]byte, 0, 128), results[0].ID, results[0].Rev)
 	revs := make([]revtree.Rev, len(ended))
@@ -222,4 +258,12 @@ func resolvedAnswer(results []store.Result, given revtree.Rev, ended []revtree.R
 	}
 	b = wire.AppendRevs(append(b[:len(b)-1], `,"deleted":`...), revs)
 	return write.Answer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, results[0].Rev)), Body: append(b, '}')}, nil
+}
+
+func movedAnswer(moved []revtree.Rev) write.Answer {
+	f := fault.Of(store.ErrConflict)
+	f.Reason = "Nothing was written: the document has changed since these revisions were its leaves."
+	b := f.Append([]byte{'{'})
+	b = wire.AppendRevs(append(b, `,"moved":`...), moved)
+	return write.Answer{Status: f.Status, Body: append(b, '}')}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/tododb/tododb/store/document"
 )
 
+var errEtagRev = wire.BadRequest("Document rev and etag have different values")
+
 // docQuery is the query of a document's request. As in CouchDB, a boolean that is not "true" is
 // ignored, even after one that is "true", and so are unknown parameters.
 type docQuery struct {
@@ -124,7 +126,7 @@ func editRev(r *http.Request, q *docQuery, body revtree.Rev, inBody bool) (revtr
 	}
 	if given {
 		if known && rev != etag {
-			return rev, wire.BadRequest("Document rev and etag have different values")
+			return rev, errEtagRev
 		}
 		rev = etag
 	}

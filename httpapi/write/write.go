@@ -134,7 +134,7 @@ func once(a *access.Access, h wire.Handler, w http.ResponseWriter, r *http.Reque
 }
 
 // OptionsOf returns the options of a request's write. answer makes the answer, or returns an
-// error to answer with.
+// error to answer with. An answer without status is not recorded.
 func OptionsOf(w http.ResponseWriter, r *http.Request, answer func([]store.Result) (Answer, error)) (opt store.WriteOptions, err error) {
 	i := KeyOf(r)
 	if i == nil {
@@ -147,6 +147,9 @@ func OptionsOf(w http.ResponseWriter, r *http.Request, answer func([]store.Resul
 		}
 		if err != nil {
 			a = errorAnswer(err)
+		}
+		if a.Status == 0 {
+			return nil
 		}
 		return a.encode()
 	}}
