@@ -22,6 +22,7 @@ import (
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	utils "github.com/tododb/tododb/httpapi/page"
 )
@@ -369,7 +370,40 @@ func (b *browser) choose(selector string, files ...string) {
 // press presses keys, one after the other: a text, or those of chromedp's package kb.
 func (b *browser) press(keys string, how ...chromedp.KeyOption) {
 	b.t.Helper()
-	b.do("press keys", chromedp.KeyEvent(keys, how...))
+	b.do("press keys", chromedp.Func(func(ctx context.Context, t *tab) error {
+		for _, r := range keys {
+			if err := pressKey(ctx, t, r, how); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// pressKey presses a key as a keyboard does: its character comes with the key going down, so a page that has
+// taken the key does not get the character too.
+func pressKey(ctx context.Context, t *tab, key rune, how []chromedp.KeyOption) error {
+	events := kb.Encode(key)
+	down := events[0]
+	for _, e := range events {
+		for _, o := range how {
+			o(e)
+		}
+		if e.Type == kb.KeyChar {
+			if e.Modifiers&^int64(chromedp.ModifierShift) == 0 {
+				down.Text, down.UnmodifiedText = e.Text, e.UnmodifiedText
+			}
+		}
+	}
+	for _, e := range events {
+		if e.Type == kb.KeyChar {
+			continue
+		}
+		if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, *e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // text is everything that can be read on the page, fields and editors included.

@@ -79,6 +79,8 @@ const liveDatabases = `(async () => {
 		}
 	})
 	await Promise.all(names.map((db) => ask(db + '/' + encodeURIComponent('of ' + db), {method: 'PUT', body: '{}'})))
-	const seen = performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/of%%20live0'))
-	return {rows: await Promise.all(rows), protocol: seen[0]?.nextHopProtocol}
+	const all = await Promise.all(rows)
+	let seen // the browser writes it down a while after the answer
+	while (!(seen = performance.getEntriesByType('resource').find((e) => e.name.endsWith('/of%%20live0')))) await new Promise((r) => setTimeout(r, 20))
+	return {rows: all, protocol: seen.nextHopProtocol}
 })()`
