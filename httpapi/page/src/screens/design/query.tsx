@@ -64,9 +64,11 @@ export function Query({ db, design, view, onClose }: { db: string; design: strin
     read(0)
   }
   useEffect(ask, [group, descending])
+  const box = useRef<HTMLElement>(null)
+  useEffect(() => box.current!.scrollIntoView({ block: 'nearest' }), []) // it stands below all views
 
   return (
-    <section class="stack design-query" aria-labelledby="design-query">
+    <section ref={box} class="stack design-query" aria-labelledby="design-query">
       <div class="row">
         <h2 id="design-query" class="grow"><bdi>{design}</bdi> / <bdi>{view.name}</bdi></h2>
         <Button kind="quiet" label="Close the view" onClick={onClose}>✕</Button>
