@@ -29,6 +29,8 @@ type asking struct {
 	out io.Writer
 }
 
+var errInterrupted = errors.New("interrupted")
+
 // command makes a command that asks a server.
 func (a *asking) command(cmd *cobra.Command, run func(ctx context.Context, args []string) error) *cobra.Command {
 	a.addServer(cmd)
@@ -41,7 +43,11 @@ func (a *asking) command(cmd *cobra.Command, run func(ctx context.Context, args 
 			return err
 		}
 		a.out = cmd.OutOrStdout()
-		return a.explained(run(cmd.Context(), args))
+		err = run(cmd.Context(), args)
+		if err != nil && cmd.Context().Err() != nil {
+			return errInterrupted // and not what that did to a connection
+		}
+		return a.explained(err)
 	}
 	return cmd
 }

@@ -371,6 +371,35 @@ func TestChangesAreFollowed(t *testing.T) {
 	}
 }
 
+// A command that is interrupted says that, and one whose server goes away says that.
+func TestCommandsThatAreCut(t *testing.T) {
+	t.Parallel()
+	asked := make(chan bool, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/gone" {
+			panic(http.ErrAbortHandler)
+		}
+		asked <- true
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	s := &shell{T: t, server: &process{base: server.URL}, dir: t.TempDir()}
+	s.fails(7, "went away", "db", "info", "gone")
+	cmd := s.command("db", "info", "slow")
+	var says bytes.Buffer
+	cmd.Stderr = &says
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || says.String() != "tododb: interrupted\n" {
+		t.Errorf("%v, %q", err, says.String())
+	}
+}
+
 // A feed that begins now and breaks before its first line goes on where it began, and not at what is
 // then now.
 func TestChangesFromNowAreNotMissed(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -132,6 +133,9 @@ func explained(s *client.Server, err error) error {
 	}
 	if _, is := errors.AsType[*net.OpError](err); is {
 		return &errUnreachable{fmt.Errorf("no server answers at %s (%w). Start one with tododb serve, or say with --url or TODODB_URL where it is", s, innermost(err))}
+	}
+	if asked, is := errors.AsType[*url.Error](err); is && errors.Is(asked, io.EOF) {
+		return &errUnreachable{fmt.Errorf("the server at %s went away instead of answering. Is it still there? tododb status --url %s tells", s, s)}
 	}
 	if _, is := errors.AsType[*net.DNSError](err); is {
 		return &errUnreachable{fmt.Errorf("%w. Say with --url or TODODB_URL where the server is", innermost(err))}
