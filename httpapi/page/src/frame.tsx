@@ -79,7 +79,7 @@ function Frame(): JSX.Element {
       <div class="main" ref={main}>
         {db !== undefined && <Over db={db} current={found} />}
         <main class="screen" tabIndex={-1}>
-          {C ? <C key={where} params={params} query={query} /> : <Empty title="There is nothing at this address"><a href="#/">All databases</a></Empty>}
+          {found && !visible(found) ? <Empty title="Only administrators of the server see this"><a href="#/">All databases</a></Empty> : C ? <C key={where} params={params} query={query} /> : <Empty title="There is nothing at this address"><a href="#/">All databases</a></Empty>}
         </main>
       </div>
     </div>
