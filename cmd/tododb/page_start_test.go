@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -25,6 +26,11 @@ func TestPageSignIn(t *testing.T) {
 	b.signIn()
 	b.finds("link", "notes")
 	b.everythingHasAName()
+	b.focus("button", "New database")
+	b.press(kb.Enter)
+	b.finds("dialog", "New database")
+	b.press(kb.Escape)
+	b.until("have the focus where it was before the dialog", chromedp.Evaluate[bool](`document.activeElement.textContent === 'New database'`))
 	b.click("button", "Colours and session")
 	b.click("menuitem", "Sign out")
 	b.finds("heading", "Sign in to tododb")

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef } from 'preact/hooks'
 
 export interface DialogProps {
   title: string
@@ -16,7 +16,7 @@ export interface DialogProps {
 export function Dialog({ title, onClose, children, actions, onSubmit, wide }: DialogProps): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()
-  useEffect(() => {
+  useLayoutEffect(() => {
     const d = ref.current!
     const before = document.activeElement
     if (!d.open) d.showModal()
