@@ -81,7 +81,7 @@ func TestServerEndpoints(t *testing.T) {
 		{"GET", "/_node/_local/_config", "", true, 200, `~"chttpd":`, ""},
 		{"GET", "/_node/elsewhere/_config", "", true, 404, `~no such node`, ""},
 		{"GET", "/favicon.ico", "", false, 204, ``, ""},
-		{"GET", "/_utils", "", false, 301, ``, "Location: _utils/"},
+		{"GET", "/_utils", "", false, 301, ``, "Location: http://example.com/_utils/"},
 		{"GET", "/_nope", "", true, 404, noDB, ""},
 		{"PATCH", "/_nope/x", "", true, 404, noDB, ""},
 		{"PUT", "/_nope", "", false, 401, notAdmin, ""},

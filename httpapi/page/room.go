@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,10 +45,20 @@ var (
 	noReferrer = []string{"no-referrer"}
 )
 
+// behindProxy tells whether a proxy says that it has passed the request on. Only it knows the path
+// that the client asked for.
+func behindProxy(r *http.Request) bool {
+	return slices.ContainsFunc([]string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}, func(name string) bool { return r.Header[name] != nil })
+}
+
 // Serve answers GET and HEAD /_utils/ and what is below it.
 func (p *Room) Serve(w http.ResponseWriter, r *http.Request) error {
 	if !strings.HasPrefix(r.RequestURI, "/_utils/") {
-		w.Header().Set("Location", "_utils/") // which is right whatever a proxy puts before it
+		to := "_utils/" // which is right whatever a proxy puts before it
+		if !behindProxy(r) {
+			to = wire.Absolute(r, "/_utils/") // as CouchDB answers
+		}
+		w.Header().Set("Location", to)
 		w.WriteHeader(http.StatusMovedPermanently)
 		return nil
 	}

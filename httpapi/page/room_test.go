@@ -83,11 +83,14 @@ func TestFilesForBrowsers(t *testing.T) {
 	}
 }
 
-// Without its slash the page is where it stands, also below a path that only a proxy knows.
+// Without its slash the page is where it stands, below a path that only a proxy knows.
 func TestTheSlashIsAdded(t *testing.T) {
-	w := httptest.NewRecorder()
-	if err := open(t, nil).Serve(w, httptest.NewRequest("GET", "/_utils", nil)); err != nil || w.Code != http.StatusMovedPermanently || w.Header().Get("Location") != "_utils/" {
-		t.Errorf("%v %d %v", err, w.Code, w.Header())
+	for _, header := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "Via"} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/_utils", nil)
+		r.Header.Set(header, "x")
+		if err := open(t, nil).Serve(w, r); err != nil || w.Code != http.StatusMovedPermanently || w.Header().Get("Location") != "_utils/" {
+			t.Errorf("%s: %v %d %v", header, err, w.Code, w.Header())
+		}
 	}
 }
 
