@@ -49,7 +49,7 @@ func TestTryView(t *testing.T) {
 	if string(a.Value) != `["b","a","a","b"]` {
 		t.Errorf("reduced: %s", a.Value)
 	}
-	if a = try(map[string]any{"map": "(doc) => emit(doc._id)", "ids": []string{"c", "none"}, "reduce": "function () {\n\n  nothing.at.all();\n}"}); len(a.Docs) != 1 || len(a.Rows) != 1 || a.ReduceError == nil || a.ReduceError.Line != 3 {
+	if a = try(map[string]any{"map": "(doc) => emit(doc._id);\n", "ids": []string{"c", "none"}, "reduce": "function () {\n\n  nothing.at.all();\n}"}); len(a.Docs) != 1 || len(a.Rows) != 1 || a.ReduceError == nil || a.ReduceError.Line != 3 {
 		t.Errorf("%+v", a)
 	}
 	if a = try(map[string]any{"map": "function (doc) { throw {forbidden: 'no'}; }", "limit": 1, "reduce": "_sum"}); len(a.Docs) != 1 || a.Docs[0].Error == nil || a.Docs[0].Error.Error != "thrown" || !strings.Contains(a.Docs[0].Error.Reason, "no") || a.Value != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/script"
@@ -45,9 +46,9 @@ func (c *Cache) TryView(ctx context.Context, db *store.DB, view script.ViewFunct
 	// Functions that are called one at a time tell what they throw. The source stays on its lines. Within it, emit
 	// is the one that collects.
 	shows := map[string]string{"map": `function (doc) { var rows = [], emit = function (key, value) { rows.push([key === undefined ? null : key, value === undefined ? null : value]); }, thrown;` +
-		`try { (` + view.Map + "\n" + `)(doc); } ` + catching + ` return {json: {rows: rows, thrown: thrown}}; }`}
+		`try { (` + expression(view.Map) + "\n" + `)(doc); } ` + catching + ` return {json: {rows: rows, thrown: thrown}}; }`}
 	if view.Reduce != "" && view.Reduce[0] != '_' {
-		shows["reduce"] = `function (all) { var value, thrown; try { value = (` + view.Reduce + "\n" + `)(all.keys, all.values, false); } ` + catching +
+		shows["reduce"] = `function (all) { var value, thrown; try { value = (` + expression(view.Reduce) + "\n" + `)(all.keys, all.values, false); } ` + catching +
 			` return {json: {value: value === undefined ? null : value, thrown: thrown}}; }`
 	}
 	body := map[string]any{"_id": "_design/trial", "shows": shows}
@@ -60,6 +61,9 @@ func (c *Cache) TryView(ctx context.Context, db *store.DB, view script.ViewFunct
 	}
 	return &Trial{c.host.Functions(db.Instance(), b)}, nil
 }
+
+// expression is a source without the semicolons at its end, which a function may have and an expression may not.
+func expression(source string) string { return strings.TrimRight(source, "; \t\r\n") }
 
 const catching = `catch (e) { thrown = e instanceof Error ? {error: e.name, reason: e.message, stack: String(e.stack)} : {error: "thrown", reason: String(typeof e === "string" ? e : JSON.stringify(e)), stack: ""}; }`
 
