@@ -105,18 +105,18 @@ func TestFiguresBeside(t *testing.T) {
 			set("smoosh", "enable", "false")
 		}
 	}
-	f.server.do(201, "PUT", "/work", "")
+	f.server.do(201, "PUT", "/busy", "")
 	for _, load := range []struct {
 		name    string
 		clients int
 		write   func(n int) (int, error)
 	}{
 		{"16 clients put", 16, func(n int) (int, error) {
-			_, err := f.send("PUT", f.server.base+fmt.Sprintf("/work/one%d", n), []byte("{"+figureDoc(n)))
+			_, err := f.send("PUT", f.server.base+fmt.Sprintf("/busy/one%d", n), []byte("{"+figureDoc(n)))
 			return 1, err
 		}},
 		{"4 clients write by 200", 4, func(n int) (int, error) {
-			_, err := f.send("POST", f.server.base+"/work/_bulk_docs", bulkOf("{", "", n*200, 200))
+			_, err := f.send("POST", f.server.base+"/busy/_bulk_docs", bulkOf("{", "", n*200, 200))
 			return 200, err
 		}},
 	} {

@@ -272,6 +272,15 @@ func noUser(name string) error {
 	return missingf("there is no user %s; tododb user ls lists them", name)
 }
 
+// mustBeAdministrator fails if nobody of that name is an administrator: then there is no such user.
+func (a *asking) mustBeAdministrator(ctx context.Context, name string) error {
+	admins, err := a.administratorNames(ctx)
+	if err == nil && !slices.Contains(admins, name) {
+		return noUser(name)
+	}
+	return err
+}
+
 func userPasswordCommand() *cobra.Command {
 	var a asking
 	var p newPassword
@@ -291,12 +300,8 @@ func userPasswordCommand() *cobra.Command {
 			return err
 		}
 		if doc == nil {
-			admins, err := a.administratorNames(ctx)
-			if err != nil {
+			if err := a.mustBeAdministrator(ctx, name); err != nil {
 				return err
-			}
-			if !slices.Contains(admins, name) {
-				return noUser(name)
 			}
 		}
 		password, err := p.read(name)
@@ -332,12 +337,8 @@ func userRemoveCommand() *cobra.Command {
 		}
 		q := client.Request{Method: "DELETE", Path: path, Query: url.Values{"rev": {rev}}}
 		if doc == nil {
-			admins, err := a.administratorNames(ctx)
-			if err != nil {
+			if err := a.mustBeAdministrator(ctx, name); err != nil {
 				return err
-			}
-			if !slices.Contains(admins, name) {
-				return noUser(name)
 			}
 			q = client.Request{Method: "DELETE", Path: []string{"_node", "_local", "_config", "admins", name}}
 		}
