@@ -36,7 +36,7 @@ func Everything(s *store.Store) func(ctx context.Context, name string, user User
 }
 
 func (p *localPeer) db(ctx context.Context) (*store.DB, error) {
-	if p.name == store.SynchronizationsDB {
+	if store.Hidden(p.name) {
 		return nil, store.ErrNoDB // it contains other people's credentials
 	}
 	return p.open(ctx)
@@ -91,7 +91,7 @@ func (p *localPeer) Create(ctx context.Context) error {
 	if p.mayNotCreate {
 		return ErrForbidden
 	}
-	if p.name == store.SynchronizationsDB {
+	if store.Hidden(p.name) {
 		return ErrNoDB
 	}
 	var properties store.Properties

@@ -22,6 +22,7 @@ const (
 	ForIndexes          Reason = "an index holds what all may see together; what is shown of it is judged by the handle of who asks"
 	ForReplications     Reason = "documents of _replicator are read and brought up to date by the server"
 	ForSynchronizations Reason = "the server's own records; what is brought in is written by the handle of its owner"
+	ForMembers          Reason = "what processes that share a storage have in common is kept by the server"
 	ForFolder           Reason = "whoever runs the command on the folder may do everything"
 	ForBackups          Reason = "a backup has everything, and is for server administrators only"
 	ForUpkeep           Reason = "numbers, space and damage are told, and no documents"
@@ -51,9 +52,9 @@ func (o Opening) Security(ctx context.Context) ([]byte, error) { return o.db.Sec
 
 // Open opens a database for a user, or hands out the open one. admit judges whether they may
 // use it at all, and gives the guard of their handle. The error is ErrNoDB or admit's. The
-// caller releases the handle when done. SynchronizationsDB is not there for anybody.
+// caller releases the handle when done. A hidden database is not there for anybody.
 func (s *Store) Open(ctx context.Context, name string, admit func(context.Context, Opening) (*Guard, error)) (*DB, error) {
-	if name == SynchronizationsDB {
+	if Hidden(name) {
 		return nil, ErrNoDB
 	}
 	db, err := s.db(ctx, name)

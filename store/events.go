@@ -36,7 +36,7 @@ func newEvents() *Events {
 func (e *Events) Instance() string { return e.instance }
 
 func (e *Events) add(db, what string) {
-	if db == SynchronizationsDB {
+	if Hidden(db) {
 		return
 	}
 	e.mu.Lock()

@@ -1,9 +1,13 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	"maps"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -152,36 +156,122 @@ func (db *DB) GetLocal(ctx context.Context, id string) (*Document, error) {
 	return d, nil
 }
 
-// UpdateLocal replaces a local document's body by the result of fn, in one transaction: of
-// several callers that want the same place, one gets it. fn is given nil if there is no
-// document. It may be called again from the start, so it must have no effects. If it fails, its
-// error is returned and nothing is written.
-func (db Bare) UpdateLocal(ctx context.Context, id string, fn func(old []byte) ([]byte, error)) error {
-	var refused error
-	err := db.commits.submit(ctx, &op{docs: 1, bytes: 1024, apply: func(w *writer) error {
-		refused = nil
-		v, err := w.tx.Get(spaceLocal, []byte(id))
+// Locals are the local documents of a database within one transaction. What is written waits until the
+// function that writes it has succeeded, because other writers share the transaction.
+type Locals struct {
+	w       *writer
+	written map[string][]byte // nil: deleted
+	failed  error             // of the storage
+}
+
+// Get returns the body of a local document, by its full id, nil if there is none. It must not be changed.
+func (l *Locals) Get(id string) ([]byte, error) {
+	if body, is := l.written[id]; is {
+		return body, nil
+	}
+	_, body, err := l.get(id)
+	return body, err
+}
+
+func (l *Locals) get(id string) (rev revtree.Rev, body []byte, err error) {
+	v, err := l.w.tx.Get(spaceLocal, []byte(id))
+	if l.failed = cmp.Or(l.failed, err); err != nil || v == nil {
+		return rev, nil, err
+	}
+	return parseLocal(v)
+}
+
+// Put writes a local document, as its next revision.
+func (l *Locals) Put(id string, body []byte) { l.written[id] = body }
+
+// Delete removes a local document; nothing happens if there is none.
+func (l *Locals) Delete(id string) { l.written[id] = nil }
+
+// Scan calls fn for the local documents whose ids begin with a prefix, in the order of the ids, as they
+// were before the transaction. id and body are valid during the call.
+func (l *Locals) Scan(prefix string, fn func(id string, body []byte) error) error {
+	var stopped error
+	err := scanLocals(l.w.tx, prefix, func(id string, body []byte) error {
+		stopped = fn(id, body)
+		return stopped
+	})
+	if stopped == nil {
+		l.failed = cmp.Or(l.failed, err)
+	}
+	return err
+}
+
+// flush writes what was put and deleted, in the order of the ids.
+func (l *Locals) flush() error {
+	for _, id := range slices.Sorted(maps.Keys(l.written)) {
+		key, body := []byte(id), l.written[id]
+		if body == nil {
+			if err := l.w.tx.Delete(spaceLocal, key); err != nil {
+				return err
+			}
+			continue
+		}
+		rev, _, err := l.get(id)
 		if err != nil {
 			return err
 		}
-		var rev revtree.Rev
-		var old []byte
-		if v != nil {
-			var body []byte
-			if rev, body, err = parseLocal(v); err != nil {
-				return err
-			}
-			old = append([]byte(nil), body...)
+		if err := l.w.tx.Put(spaceLocal, key, l.w.encodeLocal(nextLocalRev(rev), body)); err != nil {
+			return err
 		}
-		body, err := fn(old)
-		if err != nil {
-			refused = err
-			return nil
+	}
+	return nil
+}
+
+func scanLocals(r engine.Reader, prefix string, fn func(id string, body []byte) error) error {
+	from, to := []byte(prefix), []byte(prefix)
+	to[len(to)-1]++
+	return r.Scan(spaceLocal, engine.Range{From: from, To: to}, func(k, v []byte) (bool, error) {
+		_, body, err := parseLocal(v)
+		if err == nil {
+			err = fn(string(k), body)
 		}
-		return w.tx.Put(spaceLocal, []byte(id), w.encodeLocal(nextLocalRev(rev), body))
+		return err == nil, err
+	})
+}
+
+// UpdateLocals reads and writes local documents in one transaction: of several callers that want the
+// same place, one gets it. fn may be called again from the start, so it must have no effects but
+// those on its Locals. If it fails, its error is returned and nothing is written.
+func (db Bare) UpdateLocals(ctx context.Context, fn func(*Locals) error) error {
+	var refused error
+	err := db.commits.submit(ctx, &op{docs: 1, bytes: 1024, apply: func(w *writer) error {
+		l := &Locals{w: w, written: map[string][]byte{}}
+		refused = fn(l)
+		if l.failed != nil || refused != nil {
+			return l.failed
+		}
+		return l.flush()
 	}})
 	if err != nil {
 		return err
 	}
 	return refused
+}
+
+// UpdateLocal is UpdateLocals for one document. fn is given its body, nil if there is none, and
+// returns the new one.
+func (db Bare) UpdateLocal(ctx context.Context, id string, fn func(old []byte) ([]byte, error)) error {
+	return db.UpdateLocals(ctx, func(l *Locals) error {
+		old, err := l.Get(id)
+		if err != nil {
+			return err
+		}
+		body, err := fn(bytes.Clone(old))
+		if err != nil {
+			return err
+		}
+		l.Put(id, body)
+		return nil
+	})
+}
+
+// EachLocal calls fn for the local documents whose ids begin with a prefix, in one snapshot and in the
+// order of the ids. fn does no I/O; id and body are valid during the call.
+func (db Bare) EachLocal(ctx context.Context, prefix string, fn func(id string, body []byte) error) error {
+	return db.view(ctx, func(r engine.Reader) error { return scanLocals(r, prefix, fn) })
 }

@@ -17,10 +17,25 @@ var systemNames = []string{"_users", "_replicator", "_global_changes"}
 // be the peer of a replication.
 const SynchronizationsDB = "_synchronizations"
 
+// ServerDB is where processes that share a storage keep what they have in common: settings, who
+// lives, and who does what. It has local documents only. It is there only where other processes
+// may write to the same databases, and nobody sees it: Names leaves it out.
+const ServerDB = "_server"
+
+// hiddenNames are the databases that nobody outside the server may open, and that Events do not
+// mention.
+var hiddenNames = []string{SynchronizationsDB, ServerDB}
+
+// Hidden reports whether a database is the server's own, which is shown to nobody.
+func Hidden(name string) bool { return slices.Contains(hiddenNames, name) }
+
+// unlisted reports whether Names leaves a database out. SynchronizationsDB is listed, for backups.
+func unlisted(name string) bool { return Hidden(name) && name != SynchronizationsDB }
+
 // systemName reports whether this is the name of a system database, which CouchDB does not
 // partition (couch_partition.erl, validate_dbname).
 func systemName(name string) bool {
-	if slices.Contains(systemNames, name) || name == SynchronizationsDB {
+	if slices.Contains(systemNames, name) || Hidden(name) {
 		return true
 	}
 	last := name[strings.LastIndexByte(name, '/')+1:]
@@ -33,7 +48,7 @@ func ValidName(name string) bool {
 	if len(name) > maxNameLength {
 		return false
 	}
-	if name == SynchronizationsDB {
+	if Hidden(name) {
 		return true
 	}
 	for _, s := range systemNames {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/anykey"
@@ -16,6 +18,7 @@ import (
 // goroutine.
 type Store struct {
 	eng    engine.Engine
+	clock  engine.Clock    // the engine's, nil if it has none
 	ctx    context.Context // for work that outlives its request; never cancelled
 	opt    Options
 	events *Events
@@ -49,11 +52,22 @@ func Open(ctx context.Context, eng engine.Engine, opt Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{eng: anykey.New(eng), ctx: context.WithoutCancel(ctx), opt: opt, events: newEvents(), uploads: newUploadMemory(opt.UploadMemory, opt.UploadWait), open: map[string]*DB{}, idle: list.New(), going: map[string]bool{}, replaced: map[string]chan struct{}{}, lefts: map[string]leftAt{}, superseded: map[string]superseded{}}
+	s.clock, _ = eng.(engine.Clock)
 	return s, s.SetLimits(opt)
 }
 
 // Shared reports whether other processes may write to the same databases.
 func (s *Store) Shared() bool { return s.eng.Caps().Shared }
+
+// Now is the time by the storage's clock, which is the same for all processes that share it. A storage
+// without a clock has that of this process.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	if s.clock == nil {
+		return s.opt.Clock(), nil
+	}
+	now, err := s.clock.Now(ctx)
+	return now, translate(err)
+}
 
 // Events is the feed of what happens to databases.
 func (s *Store) Events() *Events { return s.events }
@@ -288,11 +302,18 @@ func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
 // Names lists databases in byte order: those after a name, at most limit of them (all if it is
 // negative).
 func (s *Store) Names(ctx context.Context, after string, limit int) ([]string, error) {
-	names, err := s.eng.List(ctx, after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list databases: %w", translate(err))
+	var found []string
+	for {
+		names, err := s.eng.List(ctx, after, limit)
+		if err != nil {
+			return nil, fmt.Errorf("list databases: %w", translate(err))
+		}
+		shown := slices.DeleteFunc(slices.Clone(names), unlisted)
+		if found = append(found, shown...); len(shown) == len(names) || len(names) < limit || limit < 0 {
+			return found, nil
+		}
+		after, limit = names[len(names)-1], limit-len(shown) // who pages takes a short page for the last
 	}
-	return names, nil
 }
 
 // db opens a database, or hands out the open one. The caller releases it when done.

@@ -182,7 +182,7 @@ func (f *updatesFeed) read(ctx context.Context) (<-chan struct{}, error) {
 		}
 		for _, name := range names {
 			f.place.after = name
-			if name == store.SynchronizationsDB {
+			if store.Hidden(name) {
 				continue
 			}
 			if err := f.row(name, "updated"); err != nil || f.limit == 0 {

@@ -137,7 +137,7 @@ func (o *Room) names(ctx context.Context, n nameRange) ([]string, error) {
 // inside applies inclusive_end, which concerns the bound where reading ends. It also leaves out
 // the server's private database.
 func (n nameRange) inside(name string) bool {
-	if name == store.SynchronizationsDB {
+	if store.Hidden(name) {
 		return false
 	}
 	if !n.excludeEnd {

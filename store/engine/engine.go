@@ -206,6 +206,11 @@ type Stater interface {
 	Stat(ctx context.Context, name string) (Stat, error)
 }
 
+// Clock is an Engine with a clock that is the same for all processes that share its databases.
+type Clock interface {
+	Now(ctx context.Context) (time.Time, error)
+}
+
 // Stat is what can be told of a database from outside.
 type Stat struct {
 	Size, Subs int64     // bytes of the database, and of its sub-databases together
