@@ -22,9 +22,13 @@ const SynchronizationsDB = "_synchronizations"
 // may write to the same databases, and nobody sees it: Names leaves it out.
 const ServerDB = "_server"
 
+// UpdatesDB has what happened last to each database, one document for each (package updates). Names
+// leaves it out.
+const UpdatesDB = "_updates"
+
 // hiddenNames are the databases that nobody outside the server may open, and that Events do not
 // mention.
-var hiddenNames = []string{SynchronizationsDB, ServerDB}
+var hiddenNames = []string{SynchronizationsDB, ServerDB, UpdatesDB}
 
 // Hidden reports whether a database is the server's own, which is shown to nobody.
 func Hidden(name string) bool { return slices.Contains(hiddenNames, name) }

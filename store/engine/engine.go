@@ -161,8 +161,31 @@ type Filler interface {
 	Fill(s Space)
 }
 
-// Watcher signals that a database may have changed: look again. It may signal without need,
-// once for many changes, or, where Caps.Shared, not at all.
+// Stamped is a Reader or a Tx of an engine where Caps.Shared. A database has a stamp there, so that
+// what one process keeps of it can be known to be true though another may have written: what was read
+// at the same stamp is still there. It stands for what its users choose, by calling Restamp.
+type Stamped interface {
+	// Stamp is the stamp of this snapshot. Beside any other read it costs next to nothing.
+	Stamp() (uint64, error)
+}
+
+// Restamper is a Tx of such an engine.
+type Restamper interface {
+	Stamped
+	// Restamp has the commit give the database a stamp that it has never had.
+	Restamp() error
+}
+
+// Newest is an Engine that can tell of many databases at once how far they are.
+type Newest interface {
+	// Newest calls fn for the databases after a name, in the order of List and at most limit of them,
+	// with the greatest key of a space, nil if that is empty. Each is as it was at some time during the call.
+	Newest(ctx context.Context, s Space, after string, limit int, fn func(name string, id DBID, k []byte) error) error
+}
+
+// Watcher signals that a database may have changed, or is gone: look again. It may signal without
+// need, and once for many changes. Where Caps.Shared the signal of what another process did may come a
+// second or so late, but it comes.
 type Watcher interface {
 	C() <-chan struct{}
 	Close()

@@ -327,7 +327,7 @@ func TestDamageIsTold(t *testing.T) {
 
 // Where keys stand is on disk.
 func TestLayoutStays(t *testing.T) {
-	eng := New(chaos.New(chaos.Options{MaxKey: 30000})).(*wrapped)
+	eng := New(chaos.New(chaos.Options{MaxKey: 30000})).(*telling).wrapped
 	for n, want := range map[int]string{
 		1: "1, 1", 2048: "1, 2048", 2049: "2, 34", 4063: "2, 2048", 4064: "3, 34", 7000: "4, 955", 60000: "30, 1565",
 	} {

@@ -17,10 +17,28 @@ type wrapped struct {
 // New wraps an engine. Databases without long keys are as they were.
 func New(eng engine.Engine) engine.Engine {
 	w := &wrapped{eng, layout{short: min(mostShort, eng.Caps().MaxKey-1), longest: longest}}
-	if s, ok := eng.(engine.Stater); ok {
+	s, stats := eng.(engine.Stater)
+	n, tells := eng.(engine.Newest)
+	switch {
+	case stats && tells:
+		return &both{&stating{w, s}, n}
+	case stats:
 		return &stating{w, s}
+	case tells:
+		return &telling{w, n}
 	}
 	return w
+}
+
+// telling is a wrapped engine that can tell how far databases are. A key comes as it is in the engine.
+type telling struct {
+	*wrapped
+	engine.Newest
+}
+
+type both struct {
+	*stating
+	engine.Newest
 }
 
 // stating is a wrapped engine that can tell of databases without opening them.

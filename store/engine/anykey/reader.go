@@ -12,6 +12,14 @@ type reader struct {
 	*layout
 }
 
+// Stamp is part of engine.Stamped. Where the engine has no other processes there is one stamp.
+func (r *reader) Stamp() (uint64, error) {
+	if s, ok := r.Reader.(engine.Stamped); ok {
+		return s.Stamp()
+	}
+	return 0, nil
+}
+
 func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
 	if len(k) > r.short {
 		s, k = r.at(s, k)

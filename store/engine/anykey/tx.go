@@ -20,6 +20,14 @@ func (t *tx) Fill(s engine.Space) {
 	}
 }
 
+// Restamp is part of engine.Restamper.
+func (t *tx) Restamp() error {
+	if s, ok := t.tx.(engine.Restamper); ok {
+		return s.Restamp()
+	}
+	return nil
+}
+
 func (t *tx) Fetch(keys []engine.SpaceKey, last []engine.Space) error {
 	if slices.ContainsFunc(keys, func(k engine.SpaceKey) bool { return len(k.Key) > t.short }) {
 		keys = slices.Clone(keys)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -43,6 +44,15 @@ func (d *database) wake() {
 		default:
 		}
 	}
+}
+
+// wakeLate wakes those who still watch after a while. The caller holds mu.
+func (d *database) wakeLate(after time.Duration) {
+	time.AfterFunc(after, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.wake()
+	})
 }
 
 func (d *database) now() (*snapshot, error) {
@@ -119,7 +129,9 @@ func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
 		return h.gone
 	}
 	h.spaces = t.s
-	if !lost {
+	if lost {
+		h.wakeLate(h.eng.opt.Late)
+	} else {
 		h.wake()
 	}
 	if unknown {

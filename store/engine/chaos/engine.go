@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -23,8 +24,11 @@ type Options struct {
 	// Unknown is the probability that an Update returns engine.ErrUnknown; half of these have
 	// committed.
 	Unknown float64
-	// DropNotices is the probability that a notification is lost.
+	// DropNotices is the probability that a notification is lost, and comes as late as one that is found
+	// by polling (Late).
 	DropNotices float64
+	// Late is how long that takes (100 ms).
+	Late time.Duration
 	// FailCall is the call (Get, Scan, Put, commit, ...) that fails with
 	// engine.ErrUnavailable, counted from 1 over the whole engine; 0 is none.
 	FailCall int
@@ -52,6 +56,9 @@ type Engine struct {
 func New(opt Options) *Engine {
 	if opt.MaxKey == 0 {
 		opt.MaxKey = 1024
+	}
+	if opt.Late == 0 {
+		opt.Late = 100 * time.Millisecond
 	}
 	if opt.MaxValue == 0 {
 		opt.MaxValue = 16 << 20
@@ -254,6 +261,29 @@ func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, e
 		names = names[:limit]
 	}
 	return names, nil
+}
+
+// Newest is part of engine.Newest.
+func (e *Engine) Newest(ctx context.Context, s engine.Space, after string, limit int, fn func(name string, id engine.DBID, k []byte) error) error {
+	names, err := e.List(ctx, after, limit)
+	for _, name := range names {
+		if err != nil {
+			return err
+		}
+		e.mu.Lock()
+		d := e.dbs[name]
+		e.mu.Unlock()
+		if d == nil {
+			continue
+		}
+		now, _ := d.now()
+		var last []byte
+		if list := now.spaces[s&31]; len(list) > 0 {
+			last = append([]byte{}, list[len(list)-1].k...)
+		}
+		err = fn(name, d.id, last)
+	}
+	return err
 }
 
 func (e *Engine) Close() error {

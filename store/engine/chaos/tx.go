@@ -12,7 +12,10 @@ type entry struct{ k, v []byte }
 
 // snapshot is the entries of all spaces at one moment, sorted by key. Slices are replaced,
 // never changed, so anybody who has one can keep it.
-type snapshot struct{ spaces [32][]entry }
+type snapshot struct {
+	spaces [32][]entry
+	stamp  uint64
+}
 
 func (s *snapshot) clone() *snapshot {
 	c := *s
@@ -57,6 +60,9 @@ func overwrite(b []byte) {
 		b[i] = 0xdb
 	}
 }
+
+// Stamp is part of engine.Stamped.
+func (r *reader) Stamp() (uint64, error) { return r.s.stamp, r.eng.call() }
 
 func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
 	if err := errors.Join(r.eng.call(), r.pace.Step(0)); err != nil {
@@ -187,6 +193,12 @@ func (t *tx) run(fn func(engine.Tx) error) error {
 }
 
 func (t *tx) Fetch([]engine.SpaceKey, []engine.Space) error { return t.eng.call() }
+
+// Restamp is part of engine.Restamper.
+func (t *tx) Restamp() error {
+	t.s.stamp++
+	return t.eng.call()
+}
 
 func (t *tx) Put(s engine.Space, k, v []byte) error {
 	if err := t.eng.call(); err != nil {

@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(testing.TB) engine.Engine) {
 		"create once": createOnce, "spaces": spaces, "empty values": empty, "large values": large,
 		"copies": copies, "deleted ranges": deletedRanges, "ranges like a model": rangeModel, "reads stop": stops,
 		"first entries": firstEntries, "aside": asides, "aside replaces": asideReplaces,
+		"stamps": stamps, "watch a drop": watchDrop, "newest": newest,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
