@@ -48,6 +48,7 @@ var bareHandles = []string{
 	"store/backup/repository/local.go There: Bare ForBackups",
 	"store/design/cache.go now: Bare ForFunctions",
 	"store/expiry/keeper.go expire: Bare ForUpkeep",
+	"store/members/members.go open: Bare ForMembers",
 	"store/index/index.go start: Bare ForIndexes",
 	"store/smoosh/look.go open: Bare ForUpkeep",
 	"store/smoosh/look.go lookAtIndexes: Unguarded",

@@ -93,6 +93,7 @@ var layers = []layer{
 	{"store/index/view", []string{"store", "store/collate", "store/design", "store/index", "store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/index/view/javascript", []string{"store", "store/design", "store/index", "store/index/view", "store/script"}, []string{bbolt, web, "os"}},
 	{"store/jsonscan", nil, []string{bbolt, web, "os"}},
+	{"store/members", []string{"store"}, []string{bbolt, web, eng, "os"}},
 	{"store/pattern", nil, purity},
 	{"store/ranks", []string{"store/engine"}, []string{bbolt, web, "os"}},
 	{"store/record", []string{"revtree"}, []string{bbolt, web, "os"}},
