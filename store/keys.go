@@ -25,6 +25,9 @@ const (
 // brim.
 var AppendOnly = []engine.Space{spaceSeq, spaceBody, spacePurge, spaceTime}
 
+// Sequence is the space whose last key moves with every change.
+const Sequence = spaceSeq
+
 // Names in spaceMeta.
 var (
 	metaIdentity   = []byte("identity")

@@ -84,6 +84,8 @@ var layers = []layer{
 	{"store/engine/bolt", []string{"store/engine"}, []string{web}},
 	{"store/engine/chaos", []string{"store/engine"}, []string{bbolt, web}},
 	{"store/engine/enginetest", []string{"store/engine"}, []string{bbolt, web}},
+	{"store/engine/pg", []string{"store/engine"}, []string{bbolt, web, "os"}},
+	{"store/engine/pg/pgtest", []string{"store/engine/pg"}, []string{bbolt, web}},
 	{"store/expiry", []string{"store"}, []string{bbolt, web, "os"}},
 	{"store/fair", nil, []string{bbolt, web, "os"}},
 	{"store/filter", []string{"store", "store/design", "store/index/mango", "store/index/view", "store/jsonscan", "store/script"}, []string{bbolt, web, "os"}},

@@ -7,6 +7,8 @@ import (
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/engine/pg"
+	"github.com/tododb/tododb/store/engine/pg/pgtest"
 )
 
 // Engine opens an engine in an empty folder. It does not wait for the disk: what is in it
@@ -43,7 +45,14 @@ func open(t testing.TB, dir string, opt bolt.Options) *bolt.Engine {
 	return e
 }
 
-// Engines open an engine of each kind, by its name: the real one, and two in memory that
+// Shared opens an engine on tables that other engines may be opened on as well, at the same URL. It
+// skips the test where PostgreSQL is not installed.
+func Shared(t testing.TB, url string) *pg.Engine {
+	t.Helper()
+	return pgtest.Open(t, pg.Options{URL: url, Sequence: store.Sequence})
+}
+
+// Engines open an engine of each kind, by its name: the real ones, and two in memory that
 // run transactions twice, and do not always know whether a commit took place. One of these takes
 // only keys of 80 bytes.
 var Engines = map[string]func(testing.TB) engine.Engine{

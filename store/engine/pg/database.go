@@ -1,0 +1,85 @@
+package pg
+
+import (
+	"context"
+	"sync"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// database is what all handles of this process to a database share.
+type database struct {
+	eng    *Engine
+	id     int64
+	parent int64 // of a sub-database
+	name   string
+	dbid   engine.DBID
+
+	writing chan struct{} // held by the one of this process who writes
+
+	handles int // guarded by eng.mu
+
+	mu       sync.Mutex // guards what follows
+	gone     bool
+	watchers map[*watcher]struct{}
+}
+
+// drop notes that the database is gone, and tells its watchers.
+func (d *database) drop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gone = true
+	d.wakeLocked()
+}
+
+func (d *database) wake() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wakeLocked()
+}
+
+func (d *database) wakeLocked() {
+	for w := range d.watchers {
+		select {
+		case w.c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (d *database) isGone() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gone
+}
+
+// lock keeps the other writers of this process out.
+func (d *database) lock(ctx context.Context) error {
+	select {
+	case d.writing <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case d.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *database) unlock() { <-d.writing }
+
+// watcher wakes who watches a database.
+type watcher struct {
+	c  chan struct{} // of capacity one: wake-ups merge
+	of *database
+}
+
+func (w *watcher) C() <-chan struct{} { return w.c }
+
+func (w *watcher) Close() {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	delete(w.of.watchers, w)
+}

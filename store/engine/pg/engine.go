@@ -1,0 +1,353 @@
+package pg
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// The parents of rows that belong to no database.
+const (
+	noParent    = 0
+	asideParent = -1
+)
+
+const (
+	sqlFind   = "select id, instance from td_db where parent = $1 and name = $2"
+	sqlCreate = "insert into td_db (parent, name, instance) values ($1, $2, $3) returning id"
+	sqlMake   = "with d as (" + sqlCreate + "), kv as (insert into td_kv (db, k, v) " +
+		"select d.id, u.k, u.v from d, unnest($4::bytea[], $5::bytea[]) u(k, v)) select id from d"
+	sqlMakeSub = "insert into td_db (parent, name, instance) values ($1, $2, $3) on conflict do nothing"
+	sqlList    = "select name from td_db where parent = 0 and name > $1 order by name limit $2"
+	sqlTake    = "select id from td_db where parent = $1 and name = $2 for update"
+	// What belongs to the database goes with it. That nobody adds to it is the lock's work.
+	sqlDrop = "with top as (delete from td_db where parent = $1 and name = $2 returning id), " +
+		"subs as (delete from td_db where parent in (select id from td_db where parent = $1 and name = $2) and parent > 0 returning id), " +
+		"gone as (insert into td_gone select id from top union all select id from subs) select id from top"
+	sqlPublish = "update td_db set parent = 0, name = $2 where id = $1 and parent = -1 returning id"
+)
+
+// Engine keeps databases in a PostgreSQL server.
+type Engine struct {
+	opt              Options
+	ctx              context.Context // for work that outlives its request; never cancelled
+	readers, writers *pgxpool.Pool
+	figures          figures
+	ending           sync.WaitGroup // of transactions that nobody waits for
+
+	mu     sync.Mutex // guards what follows
+	open   map[int64]*database
+	closed bool
+}
+
+// Open makes an Engine of a server that has the tables (Init). The error may be ErrNoSchema or ErrSchema.
+func Open(ctx context.Context, opt Options) (*Engine, error) {
+	opt = opt.withDefaults()
+	e := &Engine{opt: opt, ctx: context.WithoutCancel(ctx), open: map[int64]*database{}}
+	var err error
+	if e.readers, err = e.pool(opt.Readers); err != nil {
+		return nil, fmt.Errorf("open storage: %w", err)
+	}
+	if e.writers, err = e.pool(opt.Writers); err != nil {
+		e.readers.Close()
+		return nil, fmt.Errorf("open storage: %w", err)
+	}
+	err = e.retry(ctx, opt.Patience, func() error {
+		err := checkSchema(ctx, e.readers)
+		if errors.Is(err, ErrNoSchema) || errors.Is(err, ErrSchema) {
+			return final{err}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open storage: %w", errors.Join(err, e.Close()))
+	}
+	return e, nil
+}
+
+// pool makes a pool of connections.
+func (e *Engine) pool(size int) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(e.opt.URL)
+	if err != nil {
+		return nil, err
+	}
+	cfg.MaxConns = int32(size)
+	cfg.ConnConfig.Tracer = e.opt.Tracer
+	cfg.AfterConnect = settle
+	return pgxpool.NewWithConfig(e.ctx, cfg)
+}
+
+// settle says how a connection behaves. A planner that knows no statistics yet must not sort a whole range
+// for the first page of it. Servers that do not know a setting do without.
+func settle(ctx context.Context, conn *pgx.Conn) error {
+	for _, s := range []string{
+		fmt.Sprintf("set idle_in_transaction_session_timeout = %d", idleLimit.Milliseconds()),
+		fmt.Sprintf("set lock_timeout = %d", lockLimit.Milliseconds()),
+		fmt.Sprintf("set statement_timeout = %d", roundTripLimit.Milliseconds()),
+		"set enable_bitmapscan = off", "set enable_sort = off", "set enable_seqscan = off",
+	} {
+		if _, err := conn.Exec(ctx, s, pgx.QueryExecModeSimpleProtocol); err != nil && code(err) == "" {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) isClosed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed
+}
+
+func (e *Engine) ready(ctx context.Context) error {
+	if e.isClosed() {
+		return engine.ErrClosed
+	}
+	return ctx.Err()
+}
+
+func (e *Engine) Caps() engine.Caps {
+	return engine.Caps{MaxKey: maxKey, MaxValue: maxValue, MaxTxBytes: maxTx, Shared: true}
+}
+
+// newInstance is a new DBID.
+func newInstance() string {
+	id := make([]byte, 16)
+	rand.Read(id)
+	return hex.EncodeToString(id)
+}
+
+// row is a row of td_db.
+type row struct {
+	id       int64
+	parent   int64
+	name     string
+	instance string
+}
+
+// one runs a query for one row at most, whose columns go to dest.
+func (e *Engine) one(ctx context.Context, pool *pgxpool.Pool, dest []any, queries ...query) (found bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTripLimit)
+	defer cancel()
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Release()
+	for i := range queries {
+		if queries[i].rows == nil {
+			continue
+		}
+		queries[i].rows = func(rows pgx.Rows) error {
+			for rows.Next() {
+				found = true
+				if err := rows.Scan(dest...); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	_, err = e.roundTrip(ctx, conn, queries)
+	if err != nil && !conn.Conn().IsClosed() && conn.Conn().PgConn().TxStatus() != 'I' {
+		_, _ = conn.Exec(ctx, "rollback") // or the pool closes the connection
+	}
+	return found, err
+}
+
+// itsRow marks the query of one that has the row.
+func itsRow(pgx.Rows) error { return nil }
+
+// find looks a row up by its name.
+func (e *Engine) find(ctx context.Context, parent int64, name string) (r row, err error) {
+	r.parent, r.name = parent, name
+	err = e.retry(ctx, e.opt.Patience/3, func() error {
+		found, err := e.one(ctx, e.readers, []any{&r.id, &r.instance}, query{sqlFind, []any{parent, name}, itsRow})
+		if err == nil && !found {
+			return final{engine.ErrNoDB}
+		}
+		return err
+	})
+	return r, err
+}
+
+func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	if err := e.ready(ctx); err != nil {
+		return nil, err
+	}
+	entries := map[string][]byte{}
+	for _, f := range first {
+		if len(f.Key) == 0 || len(f.Key) > maxKey || len(f.Value) > maxValue {
+			return nil, engine.ErrTooLarge
+		}
+		entries[string(full(f.Space, f.Key))] = append([]byte{}, f.Value...)
+	}
+	r, err := e.make(ctx, noParent, name, entries)
+	if err != nil {
+		return nil, err
+	}
+	return e.handle(r)
+}
+
+// make makes a row with entries. The error may be ErrExists.
+func (e *Engine) make(ctx context.Context, parent int64, name string, entries map[string][]byte) (row, error) {
+	r := row{parent: parent, name: name, instance: newInstance()}
+	keys, values := sortedEntries(entries)
+	err := e.retry(ctx, e.opt.Patience, func() error {
+		_, err := e.one(ctx, e.writers, []any{&r.id}, query{sqlMake, []any{parent, name, r.instance, keys, values}, itsRow})
+		if code(err) != codeUniqueViolation {
+			return err
+		}
+		// Perhaps an earlier try has made it, whose answer was lost.
+		there, err := e.find(ctx, parent, name)
+		switch {
+		case errors.Is(err, engine.ErrNoDB):
+			return final{engine.ErrExists} // it was there a moment ago
+		case err != nil:
+			return final{err}
+		case there.instance != r.instance:
+			return final{engine.ErrExists}
+		}
+		r.id = there.id
+		return nil
+	})
+	return r, err
+}
+
+// sortedEntries are entries in the order of their keys.
+func sortedEntries(entries map[string][]byte) (keys, values [][]byte) {
+	keys, values = make([][]byte, 0, len(entries)), make([][]byte, 0, len(entries))
+	for k := range entries {
+		keys = append(keys, []byte(k))
+	}
+	slices.SortFunc(keys, func(a, b []byte) int { return strings.Compare(string(a), string(b)) })
+	for _, k := range keys {
+		values = append(values, entries[string(k)])
+	}
+	return keys, values
+}
+
+func (e *Engine) Open(ctx context.Context, name string) (engine.DB, error) {
+	if err := e.ready(ctx); err != nil {
+		return nil, err
+	}
+	r, err := e.find(ctx, noParent, name)
+	if err != nil {
+		return nil, err
+	}
+	return e.handle(r)
+}
+
+// handle makes a handle to a database.
+func (e *Engine) handle(r row) (*handle, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, engine.ErrClosed
+	}
+	d := e.open[r.id]
+	if d == nil {
+		d = &database{eng: e, id: r.id, parent: r.parent, name: r.name, dbid: engine.DBID(r.instance), writing: make(chan struct{}, 1)}
+		e.open[r.id] = d
+	}
+	d.handles++
+	return newHandle(d), nil
+}
+
+// release takes a handle off the count.
+func (e *Engine) release(d *database) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d.handles--; d.handles == 0 && e.open[d.id] == d {
+		delete(e.open, d.id)
+	}
+}
+
+// forget ends the use of a database that is gone, and of what belongs to it.
+func (e *Engine) forget(d *database) { e.forgetID(d.id) }
+
+func (e *Engine) forgetID(id int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, d := range e.open {
+		if d.id == id || d.parent == id {
+			d.drop()
+		}
+	}
+}
+
+func (e *Engine) Drop(ctx context.Context, name string) error {
+	if err := e.ready(ctx); err != nil {
+		return err
+	}
+	return e.drop(ctx, noParent, name)
+}
+
+// drop removes a row and those that belong to it. The error may be ErrNoDB.
+func (e *Engine) drop(ctx context.Context, parent int64, name string) error {
+	var id int64
+	tries := 0
+	return e.retry(ctx, e.opt.Patience, func() error {
+		tries++
+		found, err := e.one(ctx, e.writers, []any{&id}, query{sql: beginWrite}, query{sqlTake, []any{parent, name}, itsRow},
+			query{sqlDrop, []any{parent, name}, nil}, query{sql: "commit"})
+		switch {
+		case err != nil:
+			return err
+		case !found && tries == 1: // else an earlier try may have dropped it
+			return final{engine.ErrNoDB}
+		}
+		e.forgetID(id)
+		return nil
+	})
+}
+
+func (e *Engine) List(ctx context.Context, after string, limit int) (names []string, err error) {
+	if err := e.ready(ctx); err != nil {
+		return nil, err
+	}
+	var most *int
+	if limit >= 0 {
+		most = &limit
+	}
+	err = e.retry(ctx, e.opt.Patience/3, func() error {
+		names = nil
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTripLimit)
+		defer cancel()
+		rows, err := e.readers.Query(ctx, sqlList, after, most)
+		if err != nil {
+			return err
+		}
+		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if len(names) == 0 {
+		names = nil
+	}
+	return names, err
+}
+
+// Close waits for what is under way.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	e.mu.Unlock()
+	e.ending.Wait()
+	e.readers.Close()
+	e.writers.Close()
+	return nil
+}

@@ -1,0 +1,18 @@
+package pg
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// figures are counted all the time.
+type figures struct {
+	trips   atomic.Int64
+	tripped atomic.Int64 // ns
+	retries atomic.Int64
+}
+
+func (f *figures) roundTrip(took time.Duration) {
+	f.trips.Add(1)
+	f.tripped.Add(int64(took))
+}

@@ -1,0 +1,70 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// final is an error after which there is no other try, and which is an engine's or the caller's already.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// duplicatesTried is how often an Insert of a key that is there is tried. It may be there because another
+// writer got in when the lock was lost; if not, it stays there.
+const duplicatesTried = 3
+
+// retry runs fn until it succeeds, fails for good, or patience is at its end. The result is an engine's
+// error, or the caller's own.
+func (e *Engine) retry(ctx context.Context, patience time.Duration, fn func() error) error {
+	err := fn()
+	if err == nil {
+		return nil
+	}
+	if isFinal(err) || !passing(err) {
+		return result(err)
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 5*time.Millisecond, time.Second
+	tries, duplicates := 0, 0
+	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
+		if tries++; tries > 1 {
+			e.figures.retries.Add(1)
+			err = fn()
+		}
+		if code(err) == codeUniqueViolation {
+			duplicates++
+		}
+		if err != nil && (isFinal(err) || !passing(err) || duplicates >= duplicatesTried || e.isClosed()) {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(patience))
+	return result(err)
+}
+
+func isFinal(err error) bool {
+	f := final{}
+	return errors.As(err, &f)
+}
+
+// result is what a caller is told.
+func result(err error) error {
+	if f := (final{}); errors.As(err, &f) {
+		return f.error
+	}
+	return translate(err)
+}
+
+// fatal reports whether the server has closed the connection with an error.
+func fatal(err error) bool {
+	e := (*pgconn.PgError)(nil)
+	return errors.As(err, &e) && e.SeverityUnlocalized != "ERROR"
+}
+
+// notSent reports whether nothing of a round trip has reached the server.
+func notSent(err error) bool { return code(err) == "" && pgconn.SafeToRetry(err) }

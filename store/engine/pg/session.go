@@ -1,0 +1,153 @@
+package pg
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// query is a statement of a round trip, and what is done with its rows.
+type query struct {
+	sql  string
+	args []any
+	rows func(pgx.Rows) error // nil: it has none
+}
+
+// The beginnings of transactions. The isolation level is said, since operators change the default.
+const (
+	beginRead  = "begin isolation level repeatable read read only"
+	beginWrite = "begin isolation level read committed read write"
+)
+
+// Both prove that the database is there. The lock lets Stage and Sub go on, which only keep the row from
+// going away.
+const (
+	sqlThere = "select stamp from td_db where id = $1"
+	sqlLock  = "select stamp from td_db where id = $1 for no key update"
+	sqlKeep  = "select stamp from td_db where id = $1 for key share"
+)
+
+// session is a transaction on a connection. It begins with its first round trip.
+type session struct {
+	ctx   context.Context // the caller's: heeded between round trips, never by one
+	db    *database
+	pool  *pgxpool.Pool
+	begin string // how the transaction begins
+	there string // how it proves that the database is there
+
+	conn   *pgxpool.Conn
+	begun  bool
+	failed error   // of the first round trip that failed: there will be no other
+	queue  []query // goes out with the next round trip
+	stamp  int64
+}
+
+// acquire takes a connection.
+func (s *session) acquire() (err error) {
+	if s.conn != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, roundTripLimit)
+	defer cancel()
+	if s.conn, err = s.pool.Acquire(ctx); err != nil && s.ctx.Err() != nil {
+		return final{s.ctx.Err()}
+	}
+	return err
+}
+
+// send does a round trip: the beginning, if it is the first, what is queued, and queries.
+func (s *session) send(queries ...query) error {
+	if s.failed == nil {
+		s.failed = s.trySend(queries)
+	}
+	return s.failed
+}
+
+func (s *session) trySend(queries []query) error {
+	if err := s.ctx.Err(); err != nil {
+		return final{err}
+	}
+	if err := s.acquire(); err != nil {
+		return err
+	}
+	all := make([]query, 0, 2+len(s.queue)+len(queries))
+	if !s.begun {
+		there := false
+		all = append(all, query{sql: s.begin}, query{s.there, []any{s.db.id}, func(rows pgx.Rows) error {
+			for rows.Next() {
+				there = true
+				if err := rows.Scan(&s.stamp); err != nil {
+					return err
+				}
+			}
+			if err := rows.Err(); err != nil || there {
+				return err
+			}
+			return engine.ErrNoDB
+		}})
+	}
+	all = append(append(all, s.queue...), queries...)
+	s.queue = s.queue[:0]
+	s.begun = true
+	_, err := s.db.eng.roundTrip(s.ctx, s.conn, all)
+	return err
+}
+
+// roundTrip sends queries together. If one fails, it says which.
+func (e *Engine) roundTrip(ctx context.Context, conn *pgxpool.Conn, queries []query) (failed int, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTripLimit)
+	defer cancel()
+	began := time.Now()
+	var b pgx.Batch
+	for _, q := range queries {
+		b.Queue(q.sql, q.args...)
+	}
+	res := conn.SendBatch(ctx, &b)
+	for i, q := range queries {
+		if q.rows == nil {
+			_, err = res.Exec()
+		} else if rows, queryErr := res.Query(); queryErr != nil {
+			err = queryErr
+		} else {
+			err = q.rows(rows)
+			rows.Close()
+			if rowsErr := rows.Err(); rowsErr != nil {
+				err = rowsErr // what the server says comes first
+			}
+		}
+		if err != nil {
+			failed = i
+			break
+		}
+	}
+	if closeErr := res.Close(); err == nil && closeErr != nil {
+		failed, err = len(queries)-1, closeErr
+	}
+	e.figures.roundTrip(time.Since(began))
+	return failed, err
+}
+
+// end gives the connection back, and has the transaction undone if it is still there. Nobody waits for
+// that.
+func (s *session) end() {
+	conn := s.conn
+	if s.conn = nil; conn == nil {
+		return
+	}
+	if conn.Conn().IsClosed() || conn.Conn().PgConn().TxStatus() == 'I' {
+		conn.Release()
+		return
+	}
+	s.db.eng.ending.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), roundTripLimit)
+		defer cancel()
+		if _, err := conn.Exec(ctx, "rollback"); err != nil {
+			s.db.eng.opt.Logger.Debug("cannot end a transaction", "error", err)
+		}
+		conn.Release()
+	})
+}

@@ -1,0 +1,290 @@
+package pg
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+const (
+	sqlPut = "insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($2::bytea[], $3::bytea[]) u(k, v) " +
+		"on conflict (db, k) do update set v = excluded.v"
+	sqlInsert      = "insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($2::bytea[], $3::bytea[]) u(k, v)"
+	sqlDelete      = "delete from td_kv where db = $1 and k = any($2::bytea[])"
+	sqlDeleteRange = "delete from td_kv where db = $1 and k >= $2 and k < $3"
+)
+
+// write is what becomes of a key.
+type write struct {
+	how how
+	v   []byte
+}
+
+type how byte
+
+const (
+	put how = iota
+	insert
+	remove
+)
+
+// tx is a writing transaction. What fn writes stays in memory until the commit, or until a range is read
+// that it may touch.
+type tx struct {
+	reader
+	over  map[string]write  // by key of the table
+	known map[string][]byte // what the table has, as this transaction sees it; nil: nothing
+	last  map[engine.Space]lastEntry
+	size  int  // bytes in over
+	total int  // bytes written at all
+	wrote bool // something was queued
+}
+
+// lastEntry is the last entry of a space, k nil if it is empty.
+type lastEntry struct{ k, v []byte }
+
+// flushFrom is how many bytes of writes are sent before the commit.
+const flushFrom = maxTx
+
+func (t *tx) Fetch(keys []engine.SpaceKey, last []engine.Space) error {
+	var queries []query
+	if len(keys) > 0 {
+		ks := make([][]byte, 0, len(keys))
+		for _, k := range keys {
+			at := full(k.Space, k.Key)
+			if _, known := t.known[string(at)]; !known {
+				t.known[string(at)] = nil
+				ks = append(ks, at)
+			}
+		}
+		if len(ks) > 0 {
+			queries = append(queries, t.get(ks, t.known))
+		}
+	}
+	if len(last) > 0 {
+		queries = append(queries, t.lasts(last))
+	}
+	if len(queries) == 0 {
+		return nil
+	}
+	t.flush() // what it writes is what Last must see
+	return t.send(queries...)
+}
+
+// lasts is a query for the last entries of spaces.
+func (t *tx) lasts(spaces []engine.Space) query {
+	los, his := make([][]byte, len(spaces)), make([][]byte, len(spaces))
+	for i, s := range spaces {
+		los[i], his[i] = bounds(s, nil, nil)
+		t.last[s] = lastEntry{}
+	}
+	return query{sqlLasts, []any{t.db.id, los, his}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			raw := rows.RawValues()
+			t.last[engine.Space(raw[0][0])] = lastEntry{t.arena.keep(raw[0][1:]), t.arena.keep(raw[1])}
+		}
+		return nil
+	}}
+}
+
+func (t *tx) Get(s engine.Space, k []byte) ([]byte, error) {
+	if err := t.pace.Step(0); err != nil {
+		return nil, err
+	}
+	at := full(s, k)
+	if w, is := t.over[string(at)]; is {
+		return w.value(), nil
+	}
+	if v, is := t.known[string(at)]; is {
+		return v, nil
+	}
+	err := t.send(t.get([][]byte{at}, t.known))
+	return t.known[string(at)], err
+}
+
+func (w write) value() []byte {
+	switch {
+	case w.how == remove:
+		return nil
+	case w.v == nil:
+		return []byte{}
+	}
+	return w.v
+}
+
+func (t *tx) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) error) error {
+	for from := 0; from < len(ks); from += getBatch {
+		part := ks[from:min(from+getBatch, len(ks))]
+		keys := make([]engine.SpaceKey, 0, len(part))
+		for _, k := range part {
+			if _, is := t.over[string(full(s, k))]; !is {
+				keys = append(keys, engine.SpaceKey{Space: s, Key: k})
+			}
+		}
+		if err := t.fetchKeys(keys); err != nil {
+			return err
+		}
+		for i, k := range part {
+			v, err := t.Get(s, k)
+			if err == nil {
+				err = fn(from+i, v)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fetchKeys reads what is not known yet.
+func (t *tx) fetchKeys(keys []engine.SpaceKey) error {
+	var ks [][]byte
+	for _, k := range keys {
+		at := full(k.Space, k.Key)
+		if _, known := t.known[string(at)]; !known {
+			ks = append(ks, at)
+		}
+	}
+	if len(ks) == 0 {
+		return nil
+	}
+	found := make(map[string][]byte, len(ks))
+	if err := t.send(t.get(ks, found)); err != nil {
+		return err
+	}
+	for _, k := range ks {
+		t.known[string(k)] = found[string(k)]
+	}
+	return nil
+}
+
+func (t *tx) Last(s engine.Space) (k, v []byte, err error) {
+	if err := t.pace.Step(0); err != nil {
+		return nil, nil, err
+	}
+	l, known := t.last[s]
+	if !known {
+		t.flush()
+		if err := t.send(t.lasts([]engine.Space{s})); err != nil {
+			return nil, nil, err
+		}
+		l = t.last[s]
+	}
+	return l.k, l.v, nil
+}
+
+func (t *tx) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
+	return engine.Each(t.Cursor(s, rg), fn)
+}
+
+func (t *tx) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
+	return newCursor(&t.reader, t.sendFlushed, s, rg)
+}
+
+// sendFlushed is send after what was written so far, which the queries see then.
+func (t *tx) sendFlushed(queries ...query) error {
+	t.flush()
+	return t.send(queries...)
+}
+
+func (t *tx) Put(s engine.Space, k, v []byte) error    { return t.write(s, k, write{put, v}) }
+func (t *tx) Insert(s engine.Space, k, v []byte) error { return t.write(s, k, write{insert, v}) }
+
+func (t *tx) write(s engine.Space, k []byte, w write) error {
+	if len(k) == 0 || len(k) > maxKey || len(w.v) > maxValue {
+		return engine.ErrTooLarge
+	}
+	at := full(s, k)
+	old, is := t.over[string(at)]
+	if w.how == insert {
+		known := false
+		if is {
+			known = old.how != remove
+		} else {
+			v, read := t.known[string(at)]
+			known = read && v != nil
+		}
+		if known {
+			return engine.ErrDuplicate
+		}
+	}
+	if is && w.how == insert || is && old.how == remove {
+		w.how = put // the table may have it, until the commit
+	} else if is && old.how == insert {
+		w.how = insert
+	}
+	t.over[string(at)] = w
+	if l, known := t.last[s]; known && bytes.Compare(k, l.k) >= 0 {
+		t.last[s] = lastEntry{at[1:], w.value()}
+	}
+	return t.count(len(at) + len(w.v))
+}
+
+// count counts bytes of writes, and sends them when there are many.
+func (t *tx) count(n int) error {
+	t.size += n
+	if t.total += n; t.total > maxTotal {
+		return engine.ErrTooLarge
+	}
+	if t.size < flushFrom {
+		return nil
+	}
+	t.flush()
+	return t.send()
+}
+
+func (t *tx) Delete(s engine.Space, k []byte) error {
+	at := full(s, k)
+	if l, known := t.last[s]; known && bytes.Equal(l.k, k) {
+		delete(t.last, s)
+	}
+	t.over[string(at)] = write{how: remove}
+	return t.count(len(at))
+}
+
+func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
+	lo, hi := bounds(s, from, to)
+	if bytes.Compare(lo, hi) >= 0 {
+		return nil
+	}
+	t.flush()
+	t.wrote = true
+	t.queue = append(t.queue, query{sql: sqlDeleteRange, args: []any{t.db.id, lo, hi}})
+	for k := range t.known {
+		if k >= string(lo) && k < string(hi) {
+			t.known[k] = nil
+		}
+	}
+	delete(t.last, s)
+	return nil
+}
+
+// flush queues what was written.
+func (t *tx) flush() {
+	if len(t.over) == 0 {
+		return
+	}
+	var keys, values [3][][]byte
+	for _, k := range slices.Sorted(maps.Keys(t.over)) {
+		w := t.over[k]
+		keys[w.how] = append(keys[w.how], []byte(k))
+		values[w.how] = append(values[w.how], w.value())
+		t.known[k] = w.value()
+	}
+	if len(keys[remove]) > 0 {
+		t.queue = append(t.queue, query{sql: sqlDelete, args: []any{t.db.id, keys[remove]}})
+	}
+	if len(keys[put]) > 0 {
+		t.queue = append(t.queue, query{sql: sqlPut, args: []any{t.db.id, keys[put], values[put]}})
+	}
+	if len(keys[insert]) > 0 {
+		t.queue = append(t.queue, query{sql: sqlInsert, args: []any{t.db.id, keys[insert], values[insert]}})
+	}
+	clear(t.over)
+	t.size, t.wrote = 0, true
+}
