@@ -73,7 +73,7 @@ var layers = []layer{
 	{"replicate/synchronize", []string{"replicate", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"store", []string{"store/document", "store/engine", "store/engine/anykey", "store/jsonscan", "store/ranks", "store/record", "revtree"}, []string{bbolt, web}},
 	{"store/backup", []string{"store", "store/record", "revtree"}, []string{bbolt, web, eng}},
-	{"store/backup/repository", []string{"store", "store/backup", "revtree"}, []string{bbolt, web, eng}},
+	{"store/backup/repository", []string{"store", "store/backup", "store/record", "revtree"}, []string{bbolt, web, eng}},
 	{"store/backup/repository/s3", []string{"store/backup/repository"}, []string{bbolt, eng}},
 	{"store/backup/schedule", []string{"store/backup", "store/backup/repository"}, []string{bbolt, web, eng}},
 	{"store/collate", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},

@@ -20,8 +20,8 @@ type Target interface {
 	Look(context.Context) (*repository.Repository, error)
 }
 
-// look calls fn with the target open. The documents of a database in a backup are found by reading all
-// of it, and what is found takes some 50 bytes for each document, so one request reads at a time.
+// look calls fn with the target open. Whoever is the first to look into a large database that an earlier
+// release has backed up reads all of it, so one request reads at a time.
 func (b *Room) look(r *http.Request, fn func(ctx context.Context, repo *repository.Repository) error) error {
 	if b.target == nil {
 		return wire.Errorf(http.StatusNotImplemented, "not_implemented", "This server does not back itself up.")

@@ -557,6 +557,7 @@ func (d *dump) write(ctx context.Context, item *backup.Item) (err error) {
 	if d.now.Documents%500 == 0 {
 		d.show()
 	}
+	d.out.wrote(item)
 	_, err = d.out.Write(item.Bytes())
 	return err
 }

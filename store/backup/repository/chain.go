@@ -19,7 +19,9 @@ type chainReader struct {
 	repo *Repository
 	left []Part
 
-	name   string // of the segment that is open
+	name   string  // of the segment that is open
+	read   int64   // bytes of the streams
+	ends   []int64 // where the segments end in them that were read
 	object *opened
 	zip    *zstd.Decoder
 }
@@ -39,7 +41,9 @@ func (c *chainReader) Read(p []byte) (int, error) {
 			}
 		}
 		n, err := c.zip.Read(p)
+		c.read += int64(n)
 		if err == io.EOF {
+			c.ends = append(c.ends, c.read)
 			err = c.shut()
 		} else if err != nil {
 			err = &DamagedError{c.name, err.Error()}
@@ -75,11 +79,26 @@ func (c *chainReader) shut() error {
 	return c.object.Close()
 }
 
+// at tells in which segment of the chain an item stands that begins behind so many bytes.
+func (c *chainReader) at(offset int64) int {
+	i, _ := slices.BinarySearch(c.ends, offset+1)
+	return i
+}
+
 // each calls fn for every item of a chain. A damaged item is the segment's damage.
 func (r *Repository) each(ctx context.Context, segments []Part, fn func(*backup.Reader, *backup.Item) error) (err error) {
 	in := r.readChain(ctx, segments)
+	return r.eachOf(in, backup.NewReader(in), fn)
+}
+
+// eachIn calls fn for every item of one segment, which may be the middle of a stream.
+func (r *Repository) eachIn(ctx context.Context, segment Part, fn func(*backup.Item) error) error {
+	in := r.readChain(ctx, []Part{segment})
+	return r.eachOf(in, backup.NewPartReader(in), func(_ *backup.Reader, item *backup.Item) error { return fn(item) })
+}
+
+func (r *Repository) eachOf(in *chainReader, stream *backup.Reader, fn func(*backup.Reader, *backup.Item) error) (err error) {
 	defer func() { err = errors.Join(err, in.shut()) }()
-	stream := backup.NewReader(in)
 	for {
 		item, err := stream.Next()
 		if err == io.EOF {

@@ -19,9 +19,13 @@ type Listed struct {
 	Revs    int // revisions that the tree knows
 }
 
-// EachDocument calls fn for every document of a database in a backup, in the order of their last
-// changes.
-func (r *Repository) EachDocument(ctx context.Context, b *Backup, name string, fn func(Listed) error) (err error) {
+// EachDocument calls fn for every document of a database in a backup, in the order of their ids.
+func (r *Repository) EachDocument(ctx context.Context, b *Backup, name string, fn func(Listed) error) error {
+	return r.eachListed(ctx, b, name, "", func(d Listed) (bool, error) { return true, fn(d) })
+}
+
+// eachListed calls fn for the documents from start on, until it is false.
+func (r *Repository) eachListed(ctx context.Context, b *Backup, name, start string, fn func(Listed) (more bool, err error)) (err error) {
 	i, err := b.Find(name)
 	if err != nil {
 		return err
@@ -34,27 +38,7 @@ func (r *Repository) EachDocument(ctx context.Context, b *Backup, name string, f
 	if b, err = r.again(ctx, b); err != nil {
 		return err
 	}
-	f, err := r.fold(ctx, b.Chains[i].Segments)
-	if err == nil {
-		err = r.each(ctx, b.Chains[i].Segments, func(_ *backup.Reader, item *backup.Item) error {
-			if item.Kind != backup.KindDocument {
-				return nil
-			}
-			d, err := item.Document()
-			if err != nil {
-				return err
-			}
-			if !f.has(&d) {
-				return nil
-			}
-			rec, err := store.ParseCaptured(d.Record)
-			if err != nil {
-				return fmt.Errorf("document %q: %w", d.ID, err)
-			}
-			return fn(Listed{ID: string(d.ID), Deleted: rec.Deleted, Leaves: rec.Tree.Leaves(), Revs: rec.Tree.Len()})
-		})
-	}
-	return err
+	return r.documentsIn(ctx, b.Chains[i].Segments, start, func(f found) (bool, error) { return fn(f.Listed) })
 }
 
 // Document is a document as a backup has it.
@@ -90,19 +74,71 @@ func (r *Repository) Documents(ctx context.Context, b *Backup, name string, ids 
 }
 
 func (r *Repository) documents(ctx context.Context, segments []Part, ids []string) ([]Document, error) {
-	f, err := r.fold(ctx, segments)
-	if err != nil {
-		return nil, err
-	}
 	trees := map[string]store.Captured{}
-	bodies := map[store.BodyKey][]byte{}
+	bodies := &wantedBodies{repo: r, all: map[store.BodyKey][]byte{}}
+	last := map[int]map[string]uint64{} // by the segment: the ids whose last capture it has, with the sequences
+	likely := map[int]bool{}            // segments that have captures of the documents
 	for _, id := range ids {
-		if _, is := f.docs[docKeyOf([]byte(id))]; !is {
+		there := false
+		err := r.documentsIn(ctx, segments, id, func(f found) (bool, error) {
+			if there = f.ID == id; !there {
+				return false, nil
+			}
+			if last[f.segment] == nil {
+				last[f.segment] = map[string]uint64{}
+			}
+			last[f.segment][id] = f.seq
+			for _, i := range f.captured {
+				likely[i] = true
+			}
+			return false, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !there {
 			return nil, fmt.Errorf("%q: %w", id, ErrNoDoc)
 		}
-		trees[id] = store.Captured{}
 	}
-	err = r.each(ctx, segments, func(_ *backup.Reader, item *backup.Item) error {
+	for i, wanted := range last {
+		if err := r.treesOf(ctx, segments[i], wanted, trees); err != nil {
+			return nil, err
+		}
+	}
+	for _, rec := range trees {
+		for _, leaf := range rec.Tree.Leaves() {
+			if key, is, err := rec.BodyOf(leaf); err != nil {
+				return nil, err
+			} else if is {
+				bodies.want(key)
+			}
+		}
+	}
+	// A body came with a capture of its document, or, where segments were merged, with that of another one.
+	for _, first := range []bool{true, false} {
+		for i := len(segments) - 1; i >= 0 && bodies.missing > 0; i-- {
+			if likely[i] == first {
+				if err := bodies.read(ctx, segments[i]); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	var docs []Document
+	for _, id := range ids {
+		d, err := assemble(id, trees[id], bodies.all)
+		if err != nil {
+			return nil, fmt.Errorf("document %q: %w", id, err)
+		}
+		docs = append(docs, d)
+	}
+	return docs, nil
+}
+
+// treesOf reads captures in a segment: of each id the one of its sequence.
+func (r *Repository) treesOf(ctx context.Context, segment Part, wanted map[string]uint64, trees map[string]store.Captured) error {
+	left := len(wanted)
+	err := r.eachIn(ctx, segment, func(item *backup.Item) error {
 		if item.Kind != backup.KindDocument {
 			return nil
 		}
@@ -110,10 +146,7 @@ func (r *Repository) documents(ctx context.Context, segments []Part, ids []strin
 		if err != nil {
 			return err
 		}
-		if _, wanted := trees[string(d.ID)]; !wanted {
-			return nil
-		}
-		if !f.has(&d) {
+		if seq, is := wanted[string(d.ID)]; !is || seq != d.Seq {
 			return nil
 		}
 		rec, err := store.ParseCaptured(append([]byte(nil), d.Record...))
@@ -121,19 +154,37 @@ func (r *Repository) documents(ctx context.Context, segments []Part, ids []strin
 			return fmt.Errorf("document %q: %w", d.ID, err)
 		}
 		trees[string(d.ID)] = rec
-		for _, leaf := range rec.Tree.Leaves() {
-			if key, is, err := rec.BodyOf(leaf); err != nil {
-				return err
-			} else if is {
-				bodies[key] = nil
-			}
+		if left--; left == 0 {
+			return errEnough
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if errors.Is(err, errEnough) {
+		return nil
 	}
-	err = r.each(ctx, segments, func(_ *backup.Reader, item *backup.Item) error {
+	if err == nil && left > 0 {
+		err = &DamagedError{idsName(segment.Name), "it has documents that the segment lacks"}
+	}
+	return err
+}
+
+// wantedBodies are the bodies of revisions that somebody looks for.
+type wantedBodies struct {
+	repo    *Repository
+	all     map[store.BodyKey][]byte // nil: not found yet
+	missing int
+}
+
+func (w *wantedBodies) want(key store.BodyKey) {
+	if _, is := w.all[key]; !is {
+		w.all[key] = nil
+		w.missing++
+	}
+}
+
+// read takes from a segment what is wanted.
+func (w *wantedBodies) read(ctx context.Context, segment Part) error {
+	err := w.repo.eachIn(ctx, segment, func(item *backup.Item) error {
 		if item.Kind != backup.KindBody {
 			return nil
 		}
@@ -141,23 +192,19 @@ func (r *Repository) documents(ctx context.Context, segments []Part, ids []strin
 		if err != nil {
 			return err
 		}
-		if _, wanted := bodies[store.BodyKey(key)]; wanted {
-			bodies[store.BodyKey(key)] = append([]byte(nil), value...)
+		if had, wanted := w.all[store.BodyKey(key)]; !wanted || had != nil {
+			return nil
+		}
+		w.all[store.BodyKey(key)] = append([]byte(nil), value...)
+		if w.missing--; w.missing == 0 {
+			return errEnough
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if errors.Is(err, errEnough) {
+		return nil
 	}
-	var docs []Document
-	for _, id := range ids {
-		d, err := assemble(id, trees[id], bodies)
-		if err != nil {
-			return nil, fmt.Errorf("document %q: %w", id, err)
-		}
-		docs = append(docs, d)
-	}
-	return docs, nil
+	return err
 }
 
 func assemble(id string, rec store.Captured, bodies map[store.BodyKey][]byte) (Document, error) {

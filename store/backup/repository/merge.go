@@ -208,11 +208,12 @@ func (r *Repository) mergeGroup(ctx context.Context, g *group) (parts []Part, er
 	if err := w.Begin(head); err != nil {
 		return nil, err
 	}
+	out.out.wrote(&backup.Item{Kind: backup.KindHeader})
 	s.attached = map[store.Digest]uint64{}
 	if err := r.mergeDocuments(ctx, g, s, w, out); err != nil {
 		return nil, err
 	}
-	if err := r.mergeRest(ctx, g, s, w); err != nil {
+	if err := r.mergeRest(ctx, g, s, w, out); err != nil {
 		return nil, err
 	}
 	if _, err := w.End(s.end); err != nil {
@@ -381,6 +382,7 @@ func (r *Repository) mergeDocuments(ctx context.Context, g *group, s *survey, w 
 			if err := w.Copy(item); err != nil {
 				return err
 			}
+			out.out.wrote(item)
 			return out.rollFull()
 		}
 		return nil
@@ -422,12 +424,13 @@ func copyNeeded(w *backup.Writer, waiting []*backup.Item, s *survey) error {
 
 // mergeRest writes all that is not about single documents: additions in their order, and what comes
 // whole as it came last.
-func (r *Repository) mergeRest(ctx context.Context, g *group, s *survey, w *backup.Writer) error {
+func (r *Repository) mergeRest(ctx context.Context, g *group, s *survey, w *backup.Writer, out *merging) error {
 	if !s.whole {
 		for _, id := range slices.Sorted(maps.Keys(s.gone)) {
 			if err := w.Item(backup.KindGone, []byte(id)); err != nil {
 				return err
 			}
+			out.out.wrote(&backup.Item{Kind: backup.KindGone, Payload: []byte(id)})
 		}
 	}
 	n, streams := uint64(0), 0

@@ -1,7 +1,6 @@
 package repository
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"slices"
@@ -14,54 +13,23 @@ type Range struct {
 }
 
 // Page lists documents of a database in a backup, in the order of their ids. next is the id that the
-// next page begins with, "" if there is none. A backup has documents in the order of their changes, so
-// each page reads all of the database, but keeps only what it lists.
+// next page begins with, "" if there is none.
 func (r *Repository) Page(ctx context.Context, b *Backup, name string, q Range) (docs []Listed, next string, err error) {
-	least := &lastFirst{}
-	err = r.EachDocument(ctx, b, name, func(d Listed) error {
-		if d.ID < q.Start || q.End != "" && d.ID > q.End {
-			return nil
+	err = r.eachListed(ctx, b, name, q.Start, func(d Listed) (bool, error) {
+		if q.End != "" && d.ID > q.End {
+			return false, nil
 		}
-		if least.Len() > q.Limit {
-			if d.ID > (*least)[0].ID {
-				return nil
-			}
-			heap.Pop(least)
+		if len(docs) == q.Limit {
+			next = d.ID
+			return false, nil
 		}
-		for i := range d.Leaves {
-			d.Leaves[i].Data = nil // of the item, which the next one overwrites
-		}
-		heap.Push(least, d)
-		return nil
+		docs = append(docs, d)
+		return true, nil
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	docs = *least
-	slices.SortFunc(docs, func(a, b Listed) int {
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	})
-	if len(docs) > q.Limit {
-		next, docs = docs[q.Limit].ID, docs[:q.Limit]
-	}
 	return docs, next, nil
-}
-
-// lastFirst is a heap of documents: the one with the greatest id is at its top.
-type lastFirst []Listed
-
-func (h lastFirst) Len() int           { return len(h) }
-func (h lastFirst) Less(i, j int) bool { return h[i].ID > h[j].ID }
-func (h lastFirst) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *lastFirst) Push(x any)        { *h = append(*h, x.(Listed)) }
-func (h *lastFirst) Pop() any {
-	last := len(*h) - 1
-	d := (*h)[last]
-	*h = (*h)[:last]
-	return d
 }
 
 // Latest reads backups, the newest first: limit of them after the first skip ones. Without a key, or

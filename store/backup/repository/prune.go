@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -80,7 +81,12 @@ func (r *Repository) Prune(ctx context.Context, p Pruning) (done Pruned, err err
 			u.Chains[i].each(func(part Part) bool { needed[part.Name] = true; return true })
 		}
 	}
-	for _, kind := range []string{segments, packs, indexes} {
+	for name := range needed {
+		if strings.HasPrefix(name, segments) {
+			needed[idsName(name)] = true
+		}
+	}
+	for _, kind := range []string{segments, packs, indexes, ids} {
 		var garbage []Part
 		err := r.storage.List(ctx, kind, func(e Entry) error {
 			if !needed[e.Name] {

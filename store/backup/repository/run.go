@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"time"
+
+	"github.com/tododb/tododb/store/backup"
 )
 
 // run is how far a run came, as its object says. The next run of the same server goes on from there.
@@ -47,6 +49,7 @@ type segment struct {
 	sealed *sealed
 	zip    io.WriteCloser
 	size   int64 // bytes before compression
+	ids    idsWriter
 }
 
 func (r *Repository) newSegment() (*segment, error) {
@@ -63,23 +66,43 @@ func (r *Repository) newSegment() (*segment, error) {
 
 func (s *segment) Write(b []byte) (int, error) {
 	s.size += int64(len(b))
+	s.ids.bytes = s.size
 	return s.zip.Write(b)
 }
 
 func segmentName(sum string) string { return partName(segments, sum) }
 
+// wrote is to be told of each item that was written.
+func (s *segment) wrote(item *backup.Item) { s.ids.add(item) }
+
 func (s *segment) keep(ctx context.Context) (Part, error) {
 	if err := s.zip.Close(); err != nil {
 		return Part{}, errors.Join(err, s.sealed.drop())
 	}
-	return s.sealed.keep(ctx, segmentName)
+	p, err := s.sealed.keep(ctx, segmentName)
+	if err != nil {
+		return Part{}, err
+	}
+	return p, s.sealed.repo.keepIDs(ctx, &s.ids, p.Name)
 }
 
 func (s *segment) pass(ctx context.Context, to *keeping) (Part, error) {
 	if err := s.zip.Close(); err != nil {
 		return Part{}, errors.Join(err, s.sealed.drop())
 	}
-	return s.sealed.pass(ctx, to, segmentName)
+	p, err := s.sealed.pass(ctx, to, segmentName)
+	if err != nil {
+		return Part{}, err
+	}
+	list, err := s.sealed.repo.stageIDs(&s.ids, p.Name)
+	if err != nil {
+		to.fail(err)
+		return Part{}, err
+	}
+	if list != nil {
+		err = to.add(ctx, list, idsName(p.Name))
+	}
+	return p, err
 }
 
 func (s *segment) drop() error { return errors.Join(s.zip.Close(), s.sealed.drop()) }
