@@ -143,6 +143,7 @@ func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *s
 		certificates.run(func(ctx context.Context) { p.cert.public.obtain(ctx, p.log) })
 	}
 	p.listening.announce(out, p.log)
+	tellSystemd(ready, p.log)
 	if err := p.listening.note(p.cfg.String("couchdb", "uri_file")); err != nil {
 		p.log.Error("cannot say where the server is reached", "error", err)
 	}
@@ -154,6 +155,7 @@ func (p *prepared) answer(ctx context.Context, handler http.Handler, stopping *s
 		failed = fmt.Errorf("serve: %w", failed)
 		serving--
 	}
+	tellSystemd(ending, p.log)
 	err := stopping.run(context.WithoutCancel(ctx), server, giveUp)
 	for range serving {
 		<-ended

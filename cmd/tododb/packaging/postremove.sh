@@ -6,6 +6,7 @@ if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || true
 fi
 if [ "$1" = purge ]; then
+	rm -f /etc/systemd/system/multi-user.target.wants/tododb.service
 	if [ -n "$TODODB_KEEP_DATA" ] || [ -e /var/lib/tododb/keep-on-purge ]; then
 		echo "tododb: /var/lib/tododb is kept, with the user tododb"
 		exit 0
