@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	_ "golang.org/x/crypto/x509roots/fallback" // the authorities of the web, for systems without any, such as a container from scratch
+
 	"github.com/tododb/tododb/store/script/worker"
 )
 
