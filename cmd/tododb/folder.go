@@ -28,7 +28,12 @@ type folder struct {
 
 // lockFolder makes sure that the folder exists and that nobody else uses it until the lock is
 // closed. The kernel holds the lock, so it ends with the process, even after a crash.
-func lockFolder(dir string, create bool) (*os.File, error) {
+func lockFolder(dir string, create bool) (_ *os.File, err error) {
+	defer func() {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w; tododb doctor --data %s says what is wrong", err, dir)
+		}
+	}()
 	if create {
 		if err := makeFolder(dir); err != nil {
 			return nil, fmt.Errorf("create data folder: %w", err)
