@@ -34,7 +34,7 @@ func (s *Store) Bare(ctx context.Context, name string, why Reason) (Bare, error)
 	if why == "" {
 		return Bare{}, errNoReason
 	}
-	db, err := s.db(ctx, name)
+	db, _, err := s.current(ctx, name, provedFor)
 	return Bare{db}, err
 }
 
@@ -42,13 +42,21 @@ func (s *Store) Bare(ctx context.Context, name string, why Reason) (Bare, error)
 func (b Bare) Unguarded() *DB { return b.bareDB }
 
 // Opening is what may be known of a database before anybody is let in.
-type Opening struct{ db *DB }
+type Opening struct {
+	db    *DB
+	facts *facts // that were read on the way, or nil
+}
 
 // Name is the database's name.
 func (o Opening) Name() string { return o.db.Name() }
 
 // Security is the security object as it was set, nil if it never was.
-func (o Opening) Security(ctx context.Context) ([]byte, error) { return o.db.Security(ctx) }
+func (o Opening) Security(ctx context.Context) ([]byte, error) {
+	if o.facts != nil {
+		return o.facts.security, nil
+	}
+	return o.db.Security(ctx)
+}
 
 // Open opens a database for a user, or hands out the open one. admit judges whether they may
 // use it at all, and gives the guard of their handle. The error is ErrNoDB or admit's. The
@@ -57,11 +65,11 @@ func (s *Store) Open(ctx context.Context, name string, admit func(context.Contex
 	if Hidden(name) {
 		return nil, ErrNoDB
 	}
-	db, err := s.db(ctx, name)
+	db, f, err := s.current(ctx, name, 0)
 	if err != nil {
 		return nil, err
 	}
-	g, err := admit(ctx, Opening{db})
+	g, err := admit(ctx, Opening{db, f})
 	if err == nil && g == nil {
 		err = errNoGuard
 	}

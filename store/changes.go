@@ -102,7 +102,7 @@ func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) err
 	if db.Hides() && q.Limit != 0 {
 		row = db.seeChanges(&q, row)
 	}
-	c := changesRead{q: q, end: ChangesEnd{Last: q.Since}, left: q.Limit, row: row}
+	c := changesRead{db: db, q: q, end: ChangesEnd{Last: q.Since}, left: q.Limit, row: row}
 	for more := true; more; {
 		err := db.view(ctx, func(r engine.Reader) (err error) {
 			if err = c.begin(r); err != nil {
@@ -150,6 +150,7 @@ func (db *DB) pending(ctx context.Context, c *changesRead) (n int, err error) {
 
 // changesRead is a read of the feed under way.
 type changesRead struct {
+	db    *DB
 	q     ChangesQuery
 	row   func(*Change) error
 	begun bool
@@ -442,7 +443,7 @@ func (c *changesRead) fill(r engine.Reader) error {
 
 // fillPaths reads the histories of the documents of the rows gathered.
 func (c *changesRead) fillPaths(r engine.Reader) error {
-	limit, err := readLimit(r, metaRevsLimit, defaultRevsLimit)
+	limit, err := c.db.revsLimitIn(r)
 	if err != nil {
 		return err
 	}

@@ -166,6 +166,7 @@ func (c *committer) try(group []*op) error {
 		})
 		switch {
 		case err == nil:
+			c.db.prove()
 			if w.entered {
 				c.db.lineage.begun.Store(true)
 			}

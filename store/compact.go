@@ -47,19 +47,24 @@ func (db *DB) inBackground(work func(ctx context.Context)) {
 	db.store.mu.Unlock()
 	db.background.Go(func() {
 		defer db.Release()
-		ctx, cancel := context.WithCancel(db.store.ctx)
-		defer cancel()
-		over := make(chan struct{})
-		defer close(over)
-		go func() { // ends with its parent
-			select {
-			case <-db.gone:
-				cancel()
-			case <-over:
-			}
-		}()
-		work(ctx)
+		db.whileOpen(work)
 	})
+}
+
+// whileOpen does work whose context ends when the database is deleted or closed.
+func (db *DB) whileOpen(work func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(db.store.ctx)
+	defer cancel()
+	over := make(chan struct{})
+	defer close(over)
+	go func() { // ends with its parent
+		select {
+		case <-db.gone:
+			cancel()
+		case <-over:
+		}
+	}()
+	work(ctx)
 }
 
 // CompactRunning reports whether the database is being compacted.
@@ -94,7 +99,7 @@ func (db *DB) dropInner(ctx context.Context) error {
 		var ids []string
 		err := db.view(ctx, func(r engine.Reader) error {
 			ids, more = nil, false
-			limit, err := readLimit(r, metaRevsLimit, defaultRevsLimit)
+			limit, err := db.revsLimitIn(r)
 			if err != nil {
 				return err
 			}

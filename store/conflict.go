@@ -26,7 +26,7 @@ func (db *DB) ConflictOf(ctx context.Context, id string, given revtree.Rev) (c C
 		if err != nil || v == nil {
 			return err
 		}
-		winner, err := readDocument(r, id, v, ReadOptions{Deleted: true})
+		winner, err := db.readDocument(r, id, v, ReadOptions{Deleted: true})
 		if err != nil {
 			return err
 		}

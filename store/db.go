@@ -37,8 +37,14 @@ type database struct {
 	news     *notifier
 
 	compacting atomic.Bool
-	captures   atomic.Int32  // under way: nothing is swept or thinned meanwhile
-	someDead   atomic.Bool   // there may be dead documents
+	captures   atomic.Int32 // under way: nothing is swept or thinned meanwhile
+	someDead   atomic.Bool  // there may be dead documents; not used where shared
+	shared     bool         // other processes may write to it
+	facts      atomic.Pointer[facts]
+	restamped  atomic.Bool   // the transaction under way has changed facts
+	proved     atomic.Int64  // where shared: when the engine last had it, as Unix time in ns
+	following  sync.Once     // of follow
+	starting   sync.Mutex    // held to start what background waits for, after gone was looked at
 	superseded *atomic.Int64 // Usage.Superseded
 	conflicts  conflictsBuild
 	seqs       ranks.Seqs
@@ -59,7 +65,7 @@ type database struct {
 }
 
 func newDB(s *Store, name string) *DB {
-	d := &database{store: s, name: name, opened: make(chan struct{}), gone: make(chan struct{})}
+	d := &database{store: s, name: name, shared: s.Shared(), opened: make(chan struct{}), gone: make(chan struct{})}
 	d.base = &DB{database: d}
 	return d.base
 }
@@ -89,9 +95,7 @@ func (db *DB) start(ctx context.Context) error {
 	db.news = newNotifier(last)
 	db.commits = newCommitter(db)
 	db.background.Go(db.commits.run)
-	if db.store.eng.Caps().Shared {
-		db.background.Go(db.followOthers)
-	}
+	db.prove()
 	return nil
 }
 
@@ -116,6 +120,8 @@ func (db *DB) stop(why error) {
 func (db *DB) shut(why error) error {
 	db.shutOne.Do(func() {
 		db.stop(why)
+		db.starting.Lock() // nothing starts any more
+		db.starting.Unlock()
 		db.background.Wait()
 		db.shutErr = db.edb.Close()
 	})
@@ -136,16 +142,30 @@ func (db *DB) Release() { db.store.release(db.base) }
 func (db *DB) Gone() <-chan struct{} { return db.gone }
 
 // Changed returns a channel that is closed once a sequence greater than after is committed, or
-// at once if there is one already.
-func (db *DB) Changed(after uint64) <-chan struct{} { return db.news.after(after) }
+// at once if there is one already. Where other processes commit, the news of it may take a second, and
+// that there is one already may not be known yet: who has to know reads UpdateSeq.
+func (db *DB) Changed(after uint64) <-chan struct{} {
+	if db.shared {
+		db.following.Do(db.follow)
+	}
+	return db.news.after(after)
+}
 
 // view runs fn on a snapshot of the database.
 func (db *DB) view(ctx context.Context, fn func(engine.Reader) error) error {
 	err := db.edb.View(ctx, func(r engine.Reader) error { return fn(withRoom(ctx, r)) })
 	if err == nil {
+		db.prove()
 		return nil
 	}
 	return db.failed(err)
+}
+
+// prove notes that the engine has the database.
+func (db *DB) prove() {
+	if db.shared {
+		db.proved.Store(time.Now().UnixNano())
+	}
 }
 
 // failed maps an engine error of this database to a store error. If the database is gone, that
@@ -157,8 +177,12 @@ func (db *DB) failed(err error) error {
 	if why := db.WhyGone(); why != nil {
 		return why
 	}
+	dropped := errors.Is(err, engine.ErrNoDB) // by another process, or by somebody at work on the files
 	err = translate(err)
-	if errors.Is(err, ErrDamaged) {
+	if dropped {
+		err = ErrNoDB
+	}
+	if dropped || errors.Is(err, ErrDamaged) {
 		db.store.giveUp(db.base, err)
 	}
 	return err
@@ -202,7 +226,9 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 		if info.PurgeSeq, err = lastPurge(r); err != nil {
 			return err
 		}
-		if db.mayHaveDead() {
+		if may, err := db.mayHaveDead(r); err != nil {
+			return err
+		} else if may {
 			notes, err := readDeaths(r)
 			if err != nil {
 				return err
@@ -261,32 +287,4 @@ func lastSeq(ctx context.Context, edb engine.DB) (seq uint64, err error) {
 		return err
 	})
 	return seq, err
-}
-
-// pollOthers is how long another process's write may stay unseen when its notification is lost.
-const pollOthers = time.Second
-
-// followOthers tells the notifier of commits by other processes.
-func (db *DB) followOthers() {
-	w := db.edb.Watch()
-	defer w.Close()
-	tick := time.NewTicker(pollOthers)
-	defer tick.Stop()
-	for {
-		select {
-		case <-db.gone:
-			return
-		case <-w.C():
-		case <-tick.C:
-			if err := db.readHistory(db.store.ctx); err != nil {
-				db.store.opt.Logger.Warn("cannot check for epochs that other processes began", "db", db.name, "error", err)
-			}
-		}
-		seq, err := lastSeq(db.store.ctx, db.edb)
-		if err != nil {
-			db.store.opt.Logger.Warn("cannot check for other processes' changes", "db", db.name, "error", err)
-			continue
-		}
-		db.news.advance(seq)
-	}
 }

@@ -79,8 +79,8 @@ func (db *DB) record(r engine.Reader, id string) ([]byte, error) {
 
 // dead is record for a document that is not in the doc space.
 func (db *DB) dead(r engine.Reader, id string) ([]byte, error) {
-	if !db.mayHaveDead() {
-		return nil, nil
+	if may, err := db.mayHaveDead(r); !may || err != nil {
+		return nil, err
 	}
 	v, err := r.Get(spaceDead, deathKey(id))
 	if err != nil || v == nil {
@@ -93,10 +93,6 @@ func (db *DB) dead(r engine.Reader, id string) ([]byte, error) {
 	rec := recordOf(&tree, tree.Leaves(), 0)
 	return rec.appendTo(nil, &tree), nil
 }
-
-// mayHaveDead reports whether there may be dead documents. So a database without any pays nothing
-// for them.
-func (db *DB) mayHaveDead() bool { return db.someDead.Load() || db.store.eng.Caps().Shared }
 
 // deaths is what a database notes about its dead space, in the meta space:
 //
@@ -193,6 +189,11 @@ func (w *writer) setDeath(id string, old []byte, tree *revtree.Tree) error {
 		return w.tx.Delete(spaceDead, key)
 	}
 	w.db.someDead.Store(true) // before anybody can see it
+	if d.count == 0 {
+		if err := w.restamp(); err != nil {
+			return err
+		}
+	}
 	v := w.keep(func(b []byte) []byte { return appendDeath(b, tree) })
 	d.count++
 	d.bytes += uint64(len(key) + len(v))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"sync/atomic"
@@ -162,7 +163,7 @@ func (db *DB) Common(ctx context.Context, seq Seq) (uint64, error) {
 		return 0, nil
 	}
 	last, open, known := db.lineage.now.Load().reach(seq.Epoch)
-	if !known && db.store.Shared() { // another process may have begun it
+	if !known && db.shared { // another process may have begun it
 		if err := db.readHistory(ctx); err != nil {
 			return 0, err
 		}
@@ -185,10 +186,7 @@ func (db *DB) Common(ctx context.Context, seq Seq) (uint64, error) {
 // readHistory takes in the epochs that other processes have begun.
 func (db *DB) readHistory(ctx context.Context) error {
 	return db.view(ctx, func(r engine.Reader) error {
-		list, err := readEpochs(r)
-		if err == nil {
-			db.learn(list)
-		}
+		_, err := db.factsIn(r)
 		return err
 	})
 }
@@ -198,13 +196,17 @@ func (db *DB) readHistory(ctx context.Context) error {
 // the files. Where processes share databases, files are not put back behind their backs.
 func (db *DB) loadHistory(ctx context.Context, edb engine.DB) (last uint64, err error) {
 	h := &history{instance: db.identity.Instance, opened: db.store.opt.Clock()}
+	var renewed time.Time
 	err = edb.View(ctx, func(r engine.Reader) error {
 		top, err := newest(r)
 		if err != nil {
 			return err
 		}
 		last = top.seq
-		h.epochs, err = readEpochs(r)
+		if h.epochs, err = readEpochs(r); err != nil || !db.shared {
+			return err
+		}
+		renewed, err = readRenewed(r)
 		return err
 	})
 	if err != nil {
@@ -212,8 +214,10 @@ func (db *DB) loadHistory(ctx context.Context, edb engine.DB) (last uint64, err 
 	}
 	next := newEpochID()
 	switch left, ok := db.store.left(db.name); {
-	case db.store.Shared():
-		next, h.opened = "", db.identity.Created
+	case db.shared:
+		if next, h.opened = "", db.identity.Created; renewed.After(h.opened) {
+			h.opened = renewed
+		}
 	case ok && left.id == h.newest().ID && left.last == last:
 		next, h.opened = left.next, left.opened
 	}
@@ -229,10 +233,18 @@ func (db *DB) loadHistory(ctx context.Context, edb engine.DB) (last uint64, err 
 func (db *DB) learn(list []Epoch) {
 	was := db.lineage.now.Load()
 	h := &history{was.instance, list, was.opened}
-	if h.newest().ID != was.newest().ID {
+	if h.newest().ID != was.newest().ID && !db.shared {
 		h.opened = db.store.opt.Clock()
 	}
 	db.lineage.now.Store(h)
+}
+
+// enteredAt takes in when an epoch was last begun on purpose, where processes share the database: all
+// of them say the same of it (Opened).
+func (db *DB) enteredAt(renewed time.Time) {
+	if was := db.lineage.now.Load(); renewed.After(was.opened) {
+		db.lineage.now.Store(&history{was.instance, was.epochs, renewed})
+	}
 }
 
 // follow appends an epoch; if the last one has covered nothing, it takes its place.
@@ -247,7 +259,19 @@ func follow(list []Epoch, next Epoch) []Epoch {
 // state elsewhere.
 func (db *DB) RenewEpoch(ctx context.Context) error {
 	id := newEpochID()
-	return db.commits.submit(ctx, &op{bytes: 64, apply: func(w *writer) error { return w.beginEpoch(id) }})
+	now, err := db.store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	return db.commits.submit(ctx, &op{bytes: 64, apply: func(w *writer) error {
+		if db.shared {
+			v := binary.AppendUvarint([]byte{record.Version}, uint64(now.UnixMicro()))
+			if err := w.tx.Put(spaceMeta, metaRenewed, v); err != nil {
+				return err
+			}
+		}
+		return w.beginEpoch(id)
+	}})
 }
 
 // enter begins the epoch of the next sequence, if it has not begun.
@@ -261,6 +285,9 @@ func (w *writer) enter() error {
 // beginEpoch lets an epoch begin with the next sequence, unless an attempt of unknown outcome
 // has done so. Readers know it before the commit: where it fails, no sequence is of this epoch.
 func (w *writer) beginEpoch(id string) error {
+	if err := w.restamp(); err != nil {
+		return err
+	}
 	list, err := readEpochs(w.tx)
 	if err != nil {
 		return err
@@ -295,6 +322,9 @@ func (db *DB) mergeEpochs(ctx context.Context, keep int) error {
 	return db.commits.submit(ctx, &op{upkeep: true, bytes: keep * 32, apply: func(w *writer) error {
 		list, err := readEpochs(w.tx)
 		if err != nil || len(list) <= keep {
+			return err
+		}
+		if err := w.restamp(); err != nil {
 			return err
 		}
 		list = list[len(list)-keep:]

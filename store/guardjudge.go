@@ -40,7 +40,7 @@ func (db *DB) mayAdminister(r engine.Reader) (refusal, err error) {
 	if db.guard == nil || db.guard.Admin == nil {
 		return nil, nil
 	}
-	security, err := readSecurity(r)
+	security, err := db.securityIn(r)
 	if err != nil {
 		return nil, err
 	}

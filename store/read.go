@@ -40,7 +40,7 @@ func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, e
 		if err != nil {
 			return err
 		}
-		d, err = readDocument(r, id, v, opt)
+		d, err = db.readDocument(r, id, v, opt)
 		return err
 	})
 	if err == nil {
@@ -53,7 +53,7 @@ func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, e
 }
 
 // readDocument reads a revision given the document's record, nil if there is none.
-func readDocument(r engine.Reader, id string, record []byte, opt ReadOptions) (*Document, error) {
+func (db *DB) readDocument(r engine.Reader, id string, record []byte, opt ReadOptions) (*Document, error) {
 	if record == nil {
 		return nil, ErrMissing
 	}
@@ -78,7 +78,7 @@ func readDocument(r engine.Reader, id string, record []byte, opt ReadOptions) (*
 			}
 			d.Rev, d.Deleted, data = node.Rev, node.Deleted, node.Data
 		}
-		if err := d.describe(r, &tree, opt); err != nil {
+		if err := d.describe(r, db, &tree, opt); err != nil {
 			return nil, err
 		}
 	}
@@ -89,9 +89,9 @@ func readDocument(r engine.Reader, id string, record []byte, opt ReadOptions) (*
 }
 
 // describe fills in what the options request from the tree.
-func (d *Document) describe(r engine.Reader, tree *revtree.Tree, opt ReadOptions) error {
+func (d *Document) describe(r engine.Reader, db *DB, tree *revtree.Tree, opt ReadOptions) error {
 	if opt.Revs {
-		limit, err := readLimit(r, metaRevsLimit, defaultRevsLimit)
+		limit, err := db.revsLimitIn(r)
 		if err != nil {
 			return err
 		}
@@ -190,7 +190,7 @@ func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt R
 		if err != nil {
 			return err
 		}
-		out, err = openRevs(r, id, v, revs, opt)
+		out, err = db.openRevs(r, id, v, revs, opt)
 		return err
 	})
 	if err != nil || !db.Hides() {
@@ -199,7 +199,7 @@ func (db *DB) OpenRevs(ctx context.Context, id string, revs []revtree.Rev, opt R
 	return db.seeRevs(out, revs == nil)
 }
 
-func openRevs(r engine.Reader, id string, record []byte, revs []revtree.Rev, opt ReadOptions) (out []OpenRev, err error) {
+func (db *DB) openRevs(r engine.Reader, id string, record []byte, revs []revtree.Rev, opt ReadOptions) (out []OpenRev, err error) {
 	if record == nil {
 		if revs == nil {
 			return nil, ErrMissing
@@ -221,7 +221,7 @@ func openRevs(r engine.Reader, id string, record []byte, revs []revtree.Rev, opt
 	size := int64(0)
 	for _, n := range nodes {
 		d := &Document{ID: id, Rev: n.Rev, Deleted: n.Deleted, Seq: rec.seq}
-		if err := d.describe(r, &tree, opt); err != nil {
+		if err := d.describe(r, db, &tree, opt); err != nil {
 			return nil, err
 		}
 		unread := size >= largeRead && opt.Paged
@@ -316,7 +316,7 @@ func (db *DB) GetMany(ctx context.Context, ids []string, opt ReadOptions, fn fun
 						return err
 					}
 				}
-				d, err := readDocument(r, part[i], v, opt)
+				d, err := db.readDocument(r, part[i], v, opt)
 				if err == nil {
 					size += len(d.Body)
 					if err = db.see(d); err != nil {

@@ -70,7 +70,7 @@ func (db *DB) hides(r engine.Reader, id string, record []byte) (bool, error) {
 	if !db.Hides() {
 		return false, nil
 	}
-	winner, err := readDocument(r, id, record, ReadOptions{Deleted: true})
+	winner, err := db.readDocument(r, id, record, ReadOptions{Deleted: true})
 	if err != nil {
 		return false, err
 	}

@@ -138,7 +138,7 @@ func (p *rowPage) fill(r engine.Reader) error {
 			if err != nil {
 				return fmt.Errorf("document %q: %w: %w", d.doc.ID, ErrCorrupt, err)
 			}
-			if err := d.doc.describe(r, &tree, ReadOptions{Conflicts: true}); err != nil {
+			if err := d.doc.describe(r, nil, &tree, ReadOptions{Conflicts: true}); err != nil {
 				return err
 			}
 		}

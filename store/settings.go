@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/record"
@@ -50,7 +51,7 @@ func (db *DB) setMeta(ctx context.Context, name, value []byte) error {
 		if refusal, err = db.mayAdminister(w.tx); refusal != nil || err != nil {
 			return err
 		}
-		if err := w.tx.Put(spaceMeta, name, value); err != nil {
+		if err := errors.Join(w.restamp(), w.tx.Put(spaceMeta, name, value)); err != nil {
 			return err
 		}
 		w.limit = 0 // read it anew: later writes in the group obey it
@@ -86,7 +87,7 @@ func (db *DB) SetPurgedInfosLimit(ctx context.Context, n int) error {
 // Security is the security object as it was set, nil if it never was.
 func (db *DB) Security(ctx context.Context) (raw []byte, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
-		raw, err = readSecurity(r)
+		raw, err = db.securityIn(r)
 		return err
 	})
 	return raw, err

@@ -115,7 +115,7 @@ func (s *standings) read(r engine.Reader, db *DB, id string) error {
 	g := db.guard
 	*s = standings{id: id, admin: g.Admin == nil}
 	if g.Admin != nil {
-		security, err := readSecurity(r)
+		security, err := db.securityIn(r)
 		if err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func (w *writer) lookAtStanding(edits []pendingEdit, tree *revtree.Tree) error {
 		}
 		by.moved = !edits[i].local && !slices.Equal(leaves, by.leaves)
 		if admin := edits[i].guard.Admin; admin != nil && !by.moved {
-			security, err := readSecurity(w.tx)
+			security, err := w.db.securityIn(w.tx)
 			if err != nil {
 				return err
 			}

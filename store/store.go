@@ -175,6 +175,7 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 	if err := edb.Close(); err != nil {
 		return fmt.Errorf("create database %q: %w", name, err)
 	}
+	s.letGo(name, id.Instance)
 	s.mu.Lock()
 	s.leave(name, leftAt{id: id.Instance, opened: s.opt.Clock()})
 	s.mu.Unlock()
@@ -288,7 +289,7 @@ func (s *Store) lockFor(ctx context.Context, name string) error {
 
 // Exists reports whether there is a database of this name.
 func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
-	db, err := s.db(ctx, name)
+	db, _, err := s.current(ctx, name, 0)
 	if errors.Is(err, ErrNoDB) {
 		return false, nil
 	}
@@ -444,8 +445,8 @@ func (s *Store) closeLater(db *DB, why error) {
 	})
 }
 
-// giveUp closes a database whose storage is damaged. The next caller opens it anew: by then it
-// may have been repaired.
+// giveUp closes a database whose storage is damaged, or that another process has dropped. The next
+// caller opens it anew: by then it may have been repaired, or made again.
 func (s *Store) giveUp(db *DB, why error) {
 	s.mu.Lock()
 	ours := s.open[db.name] == db && !s.closed

@@ -15,7 +15,7 @@ func (db *DB) ParentsMatter(ctx context.Context) (matter bool, err error) {
 		if err != nil {
 			return err
 		}
-		design, err := readDesign(r)
+		design, err := db.designIn(r)
 		matter = design == last.seq
 		return err
 	})
@@ -38,6 +38,6 @@ func (w *writer) mustKnow(e *pendingEdit, known bool) (bool, error) {
 	case e.looks || e.verdict.asked():
 		return true, nil
 	}
-	design, err := readDesign(w.tx)
+	design, err := w.db.designIn(w.tx)
 	return design == w.began, err
 }

@@ -35,7 +35,7 @@ var errStale = errors.New("judged by a state that has changed since")
 // had one. It shows whether anything derived from the design documents is still valid.
 func (db *DB) DesignSeq(ctx context.Context) (seq uint64, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
-		seq, err = readDesign(r)
+		seq, err = db.designIn(r)
 		return err
 	})
 	return seq, err
@@ -70,6 +70,9 @@ func readDesign(r engine.Reader) (uint64, error) {
 func (w *writer) noteDesign(id string, seq uint64) error {
 	if !strings.HasPrefix(id, "_design/") {
 		return nil
+	}
+	if err := w.restamp(); err != nil {
+		return err
 	}
 	return w.tx.Put(spaceMeta, metaDesign, binary.AppendUvarint([]byte{record.Version}, seq))
 }
@@ -184,7 +187,7 @@ func (db *DB) judgedBy(ctx context.Context, p *pendingEdit) (old *Document, sett
 		}
 		settled = p.replicated && node.Rev == p.rev
 		old = &Document{ID: p.doc.ID, Rev: node.Rev, Deleted: node.Deleted, Seq: rec.seq}
-		if err := old.describe(r, &tree, ReadOptions{Revs: true}); err != nil {
+		if err := old.describe(r, db, &tree, ReadOptions{Revs: true}); err != nil {
 			return err
 		}
 		return old.readBody(r, node.Data)
@@ -217,7 +220,7 @@ func (w *writer) lookAtDesign(edits []pendingEdit) (moved bool, err error) {
 	if !slices.ContainsFunc(edits, func(p pendingEdit) bool { return p.verdict.judged }) {
 		return false, nil
 	}
-	design, err := readDesign(w.tx)
+	design, err := w.db.designIn(w.tx)
 	if err != nil {
 		return false, err
 	}

@@ -429,7 +429,7 @@ func (w *writer) admit(e *pendingEdit, tree *revtree.Tree, known bool) ([]revtre
 		return nil, nil
 	}
 	if e.guard != nil && e.guard.Admin != nil && isDesign(e.doc.ID) {
-		security, err := readSecurity(w.tx)
+		security, err := w.db.securityIn(w.tx)
 		if err != nil {
 			return nil, err
 		}

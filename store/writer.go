@@ -41,6 +41,7 @@ type writer struct {
 
 // begin starts over: a transaction may be run more than once.
 func (w *writer) begin(tx engine.Tx) error {
+	w.db.restamped.Store(false)
 	arena := w.arena[:0]
 	*w = writer{db: w.db, tx: tx, arena: arena, moves: w.moves[:0], partitions: w.partitions[:0]}
 	if err := tx.Fetch(nil, []engine.Space{spaceSeq, spaceTime}); err != nil {
@@ -136,7 +137,7 @@ func (w *writer) unlist(rec *docRecord) error {
 // revsLimit reads the database's limit once a transaction.
 func (w *writer) revsLimit() (int, error) {
 	if w.limit == 0 {
-		n, err := readLimit(w.tx, metaRevsLimit, defaultRevsLimit)
+		n, err := w.db.revsLimitIn(w.tx)
 		if err != nil {
 			return 0, err
 		}
@@ -192,7 +193,11 @@ type loaded struct {
 // load reads a document's record and tree.
 func (w *writer) load(id string) (d loaded, err error) {
 	v, err := w.tx.Get(spaceDoc, []byte(id))
-	if v == nil && err == nil && w.db.mayHaveDead() {
+	may := false
+	if v == nil && err == nil {
+		may, err = w.db.mayHaveDead(w.tx)
+	}
+	if may {
 		if d.death, err = w.tx.Get(spaceDead, deathKey(id)); d.death == nil || err != nil {
 			return d, err
 		}

@@ -32,6 +32,30 @@ func On(t testing.TB, e engine.Engine, opt store.Options) *store.Store {
 	return s
 }
 
+// Several opens stores on one engine, as several processes do. When the test ends, all close.
+func Several(t testing.TB, e engine.Engine, n int, opt store.Options) []*store.Store {
+	t.Helper()
+	all := make([]*store.Store, n)
+	for i := range all {
+		s, err := store.Open(t.Context(), e, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i] = s
+	}
+	t.Cleanup(func() {
+		for _, s := range all {
+			if err := s.Close(); err != nil {
+				t.Errorf("close a store: %v", err)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Errorf("close the engine: %v", err)
+		}
+	})
+	return all
+}
+
 // DB opens a database, and makes it if it is not there. The handle shows and takes
 // everything. It is released when the test ends.
 func DB(t testing.TB, s *store.Store, name string) *store.DB {

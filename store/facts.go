@@ -1,0 +1,159 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/record"
+)
+
+// facts are what nearly every request asks of the meta space. Where other processes may write to the
+// database, a read costs a round trip, so these are kept with the stamp (engine.Stamped) of the snapshot
+// that they were read in, and hold in every snapshot that has the same stamp. Whoever writes one of them
+// has the database stamped anew (restamp). Where this process is alone nothing is kept: its reads cost
+// next to nothing.
+type facts struct {
+	stamp     uint64
+	security  []byte
+	design    uint64
+	revsLimit int
+	dead      bool // there are dead documents
+	epochs    []Epoch
+	renewed   time.Time // when RenewEpoch was last called, zero for never
+}
+
+// metaRenewed is when RenewEpoch was last called, where Shared: version | uvarint of microseconds.
+var metaRenewed = []byte("renewed")
+
+// factsIn returns what holds in a snapshot or a transaction.
+func (db *DB) factsIn(r engine.Reader) (*facts, error) {
+	s, stamped := inner(r).(engine.Stamped)
+	_, writes := r.(engine.Tx)
+	// A transaction that has changed them sees what nobody else may keep.
+	stamped = stamped && !(writes && db.restamped.Load())
+	var stamp uint64
+	if stamped {
+		var err error
+		if stamp, err = s.Stamp(); err != nil {
+			return nil, err
+		}
+		if f := db.facts.Load(); f != nil && f.stamp == stamp {
+			return f, nil
+		}
+	}
+	f, err := readFacts(r)
+	if err != nil {
+		return nil, err
+	}
+	if f.stamp = stamp; stamped {
+		db.facts.Store(f)
+		db.learn(f.epochs)
+		db.enteredAt(f.renewed)
+	}
+	return f, nil
+}
+
+// inner is the engine's reader.
+func inner(r engine.Reader) engine.Reader {
+	if rr, ok := r.(*roomyReader); ok {
+		return rr.Reader
+	}
+	return r
+}
+
+func readFacts(r engine.Reader) (f *facts, err error) {
+	f = &facts{}
+	if f.security, err = readSecurity(r); err != nil {
+		return nil, err
+	}
+	if f.design, err = readDesign(r); err != nil {
+		return nil, err
+	}
+	if f.revsLimit, err = readLimit(r, metaRevsLimit, defaultRevsLimit); err != nil {
+		return nil, err
+	}
+	d, err := readDeaths(r)
+	if err != nil {
+		return nil, err
+	}
+	f.dead = d.count > 0
+	if f.renewed, err = readRenewed(r); err != nil {
+		return nil, err
+	}
+	f.epochs, err = readEpochs(r)
+	return f, err
+}
+
+func readRenewed(r engine.Reader) (time.Time, error) {
+	v, err := r.Get(spaceMeta, metaRenewed)
+	if err != nil || v == nil {
+		return time.Time{}, err
+	}
+	rd := record.Read(v)
+	version, micros := rd.Byte(), rd.Uvarint()
+	if version != record.Version || rd.Bad {
+		return time.Time{}, corrupt("%s of %d bytes", metaRenewed, len(v))
+	}
+	return time.UnixMicro(int64(micros)), nil
+}
+
+// restamp says that this transaction changes facts.
+func (w *writer) restamp() error {
+	if !w.db.shared {
+		return nil
+	}
+	w.db.restamped.Store(true)
+	if s, ok := w.tx.(engine.Restamper); ok {
+		return s.Restamp()
+	}
+	return errNoStamps
+}
+
+var errNoStamps = errors.New("the engine is shared and has no stamps")
+
+// securityIn is the security object in a snapshot or a transaction; nobody changes its bytes.
+func (db *DB) securityIn(r engine.Reader) ([]byte, error) {
+	if !db.shared {
+		return readSecurity(r)
+	}
+	f, err := db.factsIn(r)
+	if err != nil {
+		return nil, err
+	}
+	return f.security, nil
+}
+
+// designIn is DesignSeq in a snapshot or a transaction.
+func (db *DB) designIn(r engine.Reader) (uint64, error) {
+	if !db.shared {
+		return readDesign(r)
+	}
+	f, err := db.factsIn(r)
+	if err != nil {
+		return 0, err
+	}
+	return f.design, nil
+}
+
+// revsLimitIn is RevsLimit in a snapshot or a transaction.
+func (db *DB) revsLimitIn(r engine.Reader) (int, error) {
+	if !db.shared {
+		return readLimit(r, metaRevsLimit, defaultRevsLimit)
+	}
+	f, err := db.factsIn(r)
+	if err != nil {
+		return 0, err
+	}
+	return f.revsLimit, nil
+}
+
+// mayHaveDead reports whether there may be dead documents. So a database without any pays nothing
+// for them.
+func (db *DB) mayHaveDead(r engine.Reader) (bool, error) {
+	if !db.shared {
+		return db.someDead.Load(), nil
+	}
+	f, err := db.factsIn(r)
+	return err == nil && f.dead, err
+}
