@@ -79,4 +79,33 @@ func TestPageBackups(t *testing.T) {
 	b.click("button", "Replace")
 	within(t, time.Minute, func() bool { status, _ := p.try("GET", "/herbs/thyme", ""); return status == 404 })
 	b.sees("herbs is restored")
+
+	// All of it: tried out first, then what is missing, then all with the names typed.
+	b.click("button", "Restore all…")
+	b.sees("nothing changes")
+	b.click("button", "Try it out")
+	b.sees("The server lacks", "and has 1.")
+	b.everythingHasAName()
+	b.look("backups-all")
+	b.pick("What to restore", "All, in place of the present ones")
+	b.sees("is gone then: herbs")
+	b.fill("Type the names, with commas between", "herb")
+	b.finds("button", "Replace")
+	p.do(201, "PUT", "/herbs/thyme", `{}`)
+	b.fill("Type the names, with commas between", "herbs")
+	b.click("button", "Replace")
+	within(t, time.Minute, func() bool { status, _ := p.try("GET", "/herbs/thyme", ""); return status == 404 })
+	b.sees("the server is restored")
+	p.do(201, "PUT", "/herbs/thyme", `{}`)
+	id := strings.Split(strings.Split(p.do(200, "GET", "/_backups/_all?limit=1", ""), `"id":"`)[1], `"`)[0]
+	p.do(202, "POST", "/_backups/"+id+"/_restore", `{"all":true}`)
+	within(t, time.Minute, func() bool {
+		return strings.Contains(p.do(200, "GET", "/_backups/_restores", ""), `there already: [\"herbs\"]`)
+	})
+	p.do(202, "POST", "/_backups/"+id+"/_restore", `{"all":true,"missing":true}`)
+	b.open("#/backups")
+	b.sees("the server is restored")
+	p.do(200, "GET", "/herbs/thyme", "")
+	p.do(400, "POST", "/_backups/"+id+"/_restore", `{"all":true,"missing":true,"replace":true}`)
+	p.do(400, "POST", "/_backups/"+id+"/_restore", `{"all":true,"db":"herbs"}`)
 }

@@ -22,7 +22,7 @@ func restoreCommand() *cobra.Command {
 		Short: "Restore a server, a database or documents from a backup",
 		Long: `restore brings databases of a backup in TARGET to a running server, all or the one of --db. A
 database appears when all of it is there and right; if anything is wrong, nothing has
-changed. One that the server has already is replaced only with --replace.
+changed. One that the server has already is replaced only with --replace, and left alone with --missing.
 
 With --doc it restores single documents into a database that the server has. What the
 backup has of a document becomes its newest revision; a document that the server does
@@ -52,6 +52,7 @@ With --data the databases go into a folder that no server has open.` + targetHel
 	cmd.Flags().StringVar(&q.as, "as", "", "with --db: under another name")
 	cmd.Flags().StringArrayVar(&q.docs, "doc", nil, "with --db: restore this document only; may be repeated")
 	cmd.Flags().BoolVar(&q.replace, "replace", false, "replace databases, or documents, that are there")
+	cmd.Flags().BoolVar(&q.missing, "missing", false, "restore the databases that are not there, and leave the others alone")
 	cmd.Flags().BoolVar(&q.dry, "dry-run", false, "do everything, but change nothing in the end, and say what would be there")
 	cmd.Flags().BoolVar(&q.settings, "settings", false, "also set the server's settings and administrators as they were, except for addresses, certificates and its uuid")
 	cmd.Flags().BoolVar(&q.forget, "forget-clients", false, "then give the server another uuid, so that every client compares anew")
@@ -62,19 +63,22 @@ With --data the databases go into a folder that no server has open.` + targetHel
 type restoreRequest struct {
 	targetFlags
 	serverFlags
-	wanted                         wantedFlags
-	target, data                   string
-	offline                        bool
-	db, as                         string
-	docs                           []string
-	replace, dry, settings, forget bool
-	out                            io.Writer
+	wanted                wantedFlags
+	target, data          string
+	offline               bool
+	db, as                string
+	docs                  []string
+	replace, missing      bool
+	dry, settings, forget bool
+	out                   io.Writer
 }
 
 func (q *restoreRequest) check() error {
 	switch {
 	case q.db == "" && (q.as != "" || len(q.docs) > 0):
 		return usagef("--as and --doc: say of which database, with --db")
+	case q.missing && (q.db != "" || q.replace):
+		return usagef("--missing: it is for all databases, and replaces none; leave out --db and --replace")
 	case q.offline && (len(q.docs) > 0 || q.settings || q.forget):
 		return usagef("--doc, --settings and --forget-clients need a running server")
 	case len(q.docs) > 0 && (q.settings || q.forget):
@@ -130,7 +134,7 @@ func (q *restoreRequest) run(ctx context.Context) (err error) {
 		word = "could be restored"
 	}
 	err = repo.Restore(ctx, sink, b, repository.Restoring{
-		Database: q.db, As: q.as, Replace: q.replace, Dry: q.dry, Progress: bar.show,
+		Database: q.db, As: q.as, Replace: q.replace, Missing: q.missing, Dry: q.dry, Progress: bar.show,
 		Done: func(name string, c *repository.Chain) {
 			fmt.Fprintf(q.out, "%s: %s %s, as of %s\n", name, count(int(c.Documents-c.Deleted), "document"), word, c.Time.Local().Format(time.DateTime))
 		},

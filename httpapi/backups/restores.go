@@ -42,8 +42,9 @@ const (
 type restoring struct {
 	ID        string             `json:"id"`
 	Backup    string             `json:"backup"`
-	Database  string             `json:"db"`
-	As        string             `json:"as"` // the database that it comes to
+	Database  string             `json:"db,omitempty"`
+	As        string             `json:"as,omitempty"` // the database that it comes to
+	All       *restoringAll      `json:"all,omitempty"`
 	Documents []string           `json:"doc_ids,omitempty"`
 	Replace   bool               `json:"replace"`
 	DryRun    bool               `json:"dry_run"`
@@ -61,6 +62,20 @@ type restoring struct {
 	stop context.CancelFunc
 }
 
+// restoringAll is what is shown of the restore of a whole server. Stopped or failed in the middle, it has
+// restored the first databases.
+type restoringAll struct {
+	Missing   bool     `json:"missing"` // only databases that were not there
+	Databases int      `json:"databases"`
+	Done      int      `json:"databases_done"`
+	Now       string   `json:"now,omitempty"` // the database that it is at
+	Replaced  int      `json:"replaced"`      // databases that were there
+	Names     []string `json:"replaced_names"`
+}
+
+// namedReplaced is how many databases that are replaced are named.
+const namedReplaced = 20
+
 type restoredDocument struct {
 	ID      string `json:"id"`
 	Rev     string `json:"rev"`
@@ -75,6 +90,8 @@ type restoreError struct {
 // restoreRequest is the body of POST /_backups/{id}/_restore.
 type restoreRequest struct {
 	Database  string   `json:"db"`
+	All       bool     `json:"all"`
+	Missing   bool     `json:"missing"`
 	As        string   `json:"as"`
 	Documents []string `json:"doc_ids"`
 	Replace   bool     `json:"replace"`
@@ -84,8 +101,16 @@ type restoreRequest struct {
 // mostDocuments is how many documents one restore may name.
 const mostDocuments = 1000
 
-// StartRestore answers POST /_backups/{id}/_restore: a database, or documents of one, are restored from
-// the server's own target, by a task of the server.
+// sound tells whether the request says one thing.
+func (q *restoreRequest) sound() bool {
+	if q.All {
+		return q.Database == "" && q.As == "" && len(q.Documents) == 0 && !(q.Missing && q.Replace)
+	}
+	return q.Database != "" && !q.Missing && len(q.Documents) <= mostDocuments
+}
+
+// StartRestore answers POST /_backups/{id}/_restore: a server, a database, or documents of one are restored
+// from the server's own target, by a task of the server.
 func (b *Room) StartRestore(w http.ResponseWriter, r *http.Request) error {
 	if err := wire.RequireJSON(r); err != nil {
 		return err
@@ -99,8 +124,8 @@ func (b *Room) StartRestore(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var q restoreRequest
-	if err := json.Unmarshal(body, &q); err != nil || q.Database == "" || len(q.Documents) > mostDocuments {
-		return wire.BadRequest(`The body must be {"db": ..., "as": ..., "doc_ids": [...], "replace": ..., "dry_run": ...}, with db, and with no more than %d doc_ids.`, mostDocuments)
+	if err := json.Unmarshal(body, &q); err != nil || !q.sound() {
+		return wire.BadRequest(`The body must be {"db": ..., "as": ..., "doc_ids": [...], "replace": ..., "dry_run": ...}, with db, and with no more than %d doc_ids, or {"all": true, "missing": ..., "replace": ..., "dry_run": ...}, with only one of missing and replace.`, mostDocuments)
 	}
 	into := cmp.Or(q.As, q.Database)
 	var total uint64
@@ -108,6 +133,9 @@ func (b *Room) StartRestore(w http.ResponseWriter, r *http.Request) error {
 		one, err := find(ctx, repo, id)
 		if err != nil {
 			return err
+		}
+		if q.All {
+			return nil
 		}
 		i, err := one.Find(q.Database)
 		if err != nil {
@@ -129,6 +157,9 @@ func (b *Room) StartRestore(w http.ResponseWriter, r *http.Request) error {
 	one := &restoring{
 		Backup: id, Database: q.Database, As: into, Documents: q.Documents, Replace: q.Replace, DryRun: q.DryRun, User: wire.UserOf(r).Name,
 		State: running, Total: total,
+	}
+	if q.All {
+		one.All = &restoringAll{Missing: q.Missing, Names: []string{}}
 	}
 	user := wire.UserOf(r)
 	if !b.restores.begin(one, func(ctx context.Context) { b.work(ctx, one, user) }, b.closing) {
@@ -233,6 +264,9 @@ func (b *Room) restore(ctx context.Context, one *restoring, user auth.User) erro
 	to.progress = func(p backup.Progress) {
 		b.restores.change(one, func() { one.Docs, one.Bytes = min(p.Documents, one.Total), p.Bytes })
 	}
+	if one.All != nil {
+		return b.restoreAll(ctx, repo, to, from, one)
+	}
 	if len(one.Documents) > 0 {
 		return repo.RestoreDocuments(ctx, to, from, repository.RestoringDocuments{
 			Database: one.Database, As: one.As, IDs: one.Documents, Replace: one.Replace, Dry: one.DryRun,
@@ -248,6 +282,29 @@ func (b *Room) restore(ctx context.Context, one *restoring, user auth.User) erro
 		Database: one.Database, As: one.As, Replace: one.Replace, Dry: one.DryRun,
 		Done: func(_ string, c *repository.Chain) {
 			b.restores.change(one, func() { one.Docs = one.Total })
+		},
+	})
+}
+
+// restoreAll restores a whole server.
+func (b *Room) restoreAll(ctx context.Context, repo *repository.Repository, to *sink, from *repository.Backup, one *restoring) error {
+	all := one.All
+	to.progress = nil
+	var before uint64 // documents of the databases that are done
+	return repo.Restore(ctx, to, from, repository.Restoring{
+		Missing: all.Missing, Replace: one.Replace, Dry: one.DryRun,
+		Planned: func(p repository.Plan) {
+			b.restores.change(one, func() {
+				one.Total, all.Databases, all.Replaced = p.Documents, p.Databases, len(p.Replaced)
+				all.Names = append(all.Names, p.Replaced[:min(namedReplaced, len(p.Replaced))]...)
+			})
+		},
+		Progress: func(p repository.Progress) {
+			b.restores.change(one, func() { all.Now, one.Docs, one.Bytes = p.Database, max(before, min(p.Documents, one.Total)), p.Bytes })
+		},
+		Done: func(_ string, c *repository.Chain) {
+			before += c.Documents
+			b.restores.change(one, func() { all.Done++; one.Docs = before })
 		},
 	})
 }

@@ -28,10 +28,20 @@ type Restoring struct {
 	Database string // "": all
 	As       string // another name for it
 	Replace  bool   // databases that are there
+	Missing  bool   // leave out those that are there, but for empty ones of the system
 	Dry      bool   // do everything, but change nothing in the end
 	Progress func(Progress)
+	// Planned is called before the first database is touched; nil: nobody wants to know.
+	Planned func(Plan)
 	// Done is called for each database that was restored; nil: nobody wants to know.
 	Done func(name string, from *Chain)
+}
+
+// Plan says what a restore is about to do.
+type Plan struct {
+	Databases int      // that are restored
+	Documents uint64   // of them, with the deleted ones
+	Replaced  []string // those of them that are there, except for empty ones of the system
 }
 
 // ExistError says which databases would have to be replaced.
@@ -83,7 +93,10 @@ func (r *Repository) Restore(ctx context.Context, sink Sink, b *Backup, q Restor
 	}
 	replace := map[string]bool{}
 	exist := &ExistError{}
-	for _, i := range places {
+	var plan Plan
+	all := places
+	places = nil
+	for _, i := range all {
 		name := b.Databases[i].Name
 		if q.As != "" {
 			name = q.As
@@ -93,12 +106,21 @@ func (r *Repository) Restore(ctx context.Context, sink Sink, b *Backup, q Restor
 			return err
 		}
 		replace[name] = n >= 0
-		if n >= 0 && !q.Replace && !(n == 0 && systemDatabases[name] && name == b.Databases[i].Name) {
+		if n >= 0 && !(n == 0 && systemDatabases[name] && name == b.Databases[i].Name) {
+			if q.Missing {
+				continue
+			}
 			exist.Names = append(exist.Names, name)
 		}
+		places = append(places, i)
+		plan.Documents += b.Chains[i].Documents
 	}
-	if len(exist.Names) > 0 {
+	if len(exist.Names) > 0 && !q.Replace {
 		return exist
+	}
+	plan.Databases, plan.Replaced = len(places), exist.Names
+	if q.Planned != nil {
+		q.Planned(plan)
 	}
 	// All that is needed is there, before the first one is touched.
 	for _, i := range places {

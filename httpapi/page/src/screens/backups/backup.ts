@@ -75,8 +75,9 @@ export interface KeptDocument {
 export interface Restore {
   id: string
   backup: string
-  db: string
-  as: string
+  db?: string
+  as?: string
+  all?: { missing: boolean; databases: number; databases_done: number; now?: string; replaced: number; replaced_names: string[] }
   doc_ids?: string[]
   dry_run: boolean
   state: 'running' | 'done' | 'failed' | 'stopped'
@@ -88,7 +89,10 @@ export interface Restore {
 }
 
 export interface Order {
-  db: string
+  db?: string
+  all?: boolean
+  /** Of all: only those that the server lacks. */
+  missing?: boolean
   as?: string
   doc_ids?: string[]
   replace?: boolean
@@ -96,4 +100,4 @@ export interface Order {
 }
 
 /** Starts a restore. */
-export const restore = (id: string, order: Order): Promise<unknown> => api.send('POST', ['_backups', id, '_restore'], order)
+export const restore = (id: string, order: Order): Promise<{ id: string }> => api.send('POST', ['_backups', id, '_restore'], order)

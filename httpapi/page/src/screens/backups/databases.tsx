@@ -11,6 +11,7 @@ import { Waiting } from '../../parts/progress'
 import { Time } from '../../parts/time'
 import { link } from '../../router'
 import { restore, type Backup, type Kept } from './backup'
+import { RestoreAll } from './all'
 import { useMore } from './more'
 
 interface Answer extends Backup {
@@ -26,12 +27,14 @@ export function Databases({ id, onRestore, children }: { id: string; onRestore: 
     setBackup(a)
     return a
   }, [id])
+  const [all, setAll] = useState(false)
   const [restoring, setRestoring] = useState<Kept>()
   return (
     <>
       <header>
         <h1>Backup{backup && <> of {new Date(backup.time).toLocaleString('en')}</>}</h1>
         <a class="button" href={link(['backups'])}>All backups</a>
+        {backup && <Button onClick={() => setAll(true)}>Restore all…</Button>}
       </header>
       <Trouble error={list.error} retry={list.reload} />
       {!list.rows && !list.error && <Waiting />}
@@ -49,6 +52,10 @@ export function Databases({ id, onRestore, children }: { id: string; onRestore: 
         ))}
       </ul>
       {list.button}
+      {all && backup && <RestoreAll backup={backup} onClose={() => setAll(false)} onDone={() => {
+        setAll(false)
+        onRestore()
+      }} />}
       {restoring && <Restore id={id} db={restoring} onClose={() => setRestoring(undefined)} onDone={() => {
         setRestoring(undefined)
         onRestore()

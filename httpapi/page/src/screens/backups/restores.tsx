@@ -10,7 +10,7 @@ import { failed } from '../../parts/toast'
 import { link } from '../../router'
 import type { Restore } from './backup'
 
-const what = (r: Restore): string => (!r.doc_ids ? r.as : r.doc_ids.length === 1 ? `${r.doc_ids[0]} of ${r.as}` : `${plural(r.doc_ids.length, 'document')} of ${r.as}`)
+const what = (r: Restore): string => (r.all ? 'the server' : !r.doc_ids ? r.as ?? '' : r.doc_ids.length === 1 ? `${r.doc_ids[0]} of ${r.as ?? ''}` : `${plural(r.doc_ids.length, 'document')} of ${r.as ?? ''}`)
 
 /** What is being restored, and how the last restores went. Another turn looks at once. */
 export function Restores({ turn, most }: { turn: number; most: number }): JSX.Element | null {
@@ -33,7 +33,7 @@ function One({ restore: r, onStopped }: { restore: Restore; onStopped: () => voi
     return (
       <div class="card row">
         <div class="grow">
-          <Progress label={`${r.dry_run ? 'Trying to restore' : 'Restoring'} ${what(r)}`} part={r.total_docs ? Math.min(1, r.docs / r.total_docs) : undefined} note={`${count(r.docs)} of ${plural(r.total_docs, 'document')}`} />
+          <Progress label={`${r.dry_run ? 'Trying to restore' : 'Restoring'} ${what(r)}`} part={r.total_docs ? Math.min(1, r.docs / r.total_docs) : undefined} note={`${r.all ? `${count(r.all.databases_done)} of ${plural(r.all.databases, 'database')}${r.all.now ? `, now ${r.all.now}` : ''}; ` : ''}${count(r.docs)} of ${plural(r.total_docs, 'document')}`} />
         </div>
         <Button onClick={() => api.send('DELETE', ['_backups', '_restores', r.id]).then(onStopped, failed)}>Stop</Button>
       </div>
@@ -42,14 +42,14 @@ function One({ restore: r, onStopped }: { restore: Restore; onStopped: () => voi
   if (r.state === 'done') {
     return (
       <Notice kind="good">
-        <bdi>{what(r)}</bdi> {r.dry_run ? 'can be restored' : 'is restored'}, {plural(r.docs, 'document')}, <Time at={r.ended ?? r.started} />.
-        {!r.dry_run && <> <a href={link(['db', r.as, 'docs'])}>Look at it</a></>}
+        <bdi>{what(r)}</bdi> {r.dry_run ? 'can be restored' : 'is restored'}, {r.all && <>{plural(r.all.databases, 'database')}, </>}{plural(r.docs, 'document')}, <Time at={r.ended ?? r.started} />.
+        {!r.dry_run && r.as && <> <a href={link(['db', r.as, 'docs'])}>Look at it</a></>}
       </Notice>
     )
   }
   return (
     <Notice kind={r.state === 'failed' ? 'error' : 'info'}>
-      <bdi>{what(r)}</bdi> {r.state === 'failed' ? 'could not be restored' : 'was not restored: somebody stopped it'}. {r.state === 'failed' && r.error?.reason} Nothing has changed.
+      <bdi>{what(r)}</bdi> {r.state === 'failed' ? 'could not be restored' : 'was not restored: somebody stopped it'}. {r.state === 'failed' && r.error?.reason} {r.all?.databases_done && !r.dry_run ? `${plural(r.all.databases_done, 'database')} of ${count(r.all.databases)} came before that, and stay.` : 'Nothing has changed.'}
     </Notice>
   )
 }
