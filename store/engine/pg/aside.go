@@ -40,23 +40,37 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 	}
 	defer a.leave()
 	e := a.eng
-	var old, published int64
+	var old int64
 	err = e.retry(ctx, e.opt.Patience, func() error {
-		queries := []query{{sql: beginWrite}}
+		s := &session{ctx: ctx, db: a.database, pool: e.writers, begin: beginWrite, there: sqlUnnamed}
+		defer s.end()
+		var queries []query
 		if replace {
-			queries = append(queries, query{sqlTake, []any{noParent, a.to}, itsRow}, query{sql: sqlDrop, args: []any{noParent, a.to}})
+			queries = append(queries, query{sqlTake, []any{noParent, a.to}, scan(&old)})
 		}
-		if _, err := e.one(ctx, e.writers, []any{&old}, append(queries, query{sqlPublish, []any{a.id, a.to}, nil}, query{sql: "commit"})...); err != nil {
-			if code(err) == codeUniqueViolation && !replace {
-				return final{engine.ErrExists}
+		if err := s.send(queries...); err != nil {
+			if !errors.Is(err, engine.ErrNoDB) {
+				return err
+			}
+			// Perhaps an earlier try has given it its name, and the answer was lost.
+			if there, findErr := e.find(ctx, noParent, a.to); findErr == nil && there.id == a.id {
+				return nil
 			}
 			return err
 		}
-		published = a.id
-		return nil
+		queries = queries[:0]
+		if replace {
+			queries = append(queries, query{sql: sqlDrop, args: []any{noParent, a.to}})
+		}
+		err := s.send(append(queries, query{sql: sqlPublish, args: []any{a.id, a.to}}, query{sql: "commit"})...)
+		if code(err) == codeUniqueViolation && !replace {
+			return final{engine.ErrExists}
+		}
+		return err
 	})
-	if old != 0 && published != 0 {
+	if err == nil && old != 0 {
 		e.forgetID(old)
+		e.sweepSoon()
 	}
 	return err
 }

@@ -22,6 +22,7 @@ type database struct {
 	mu       sync.Mutex // guards what follows
 	gone     bool
 	watchers map[*watcher]struct{}
+	seen     seen
 }
 
 // drop notes that the database is gone, and tells its watchers.
@@ -69,17 +70,3 @@ func (d *database) lock(ctx context.Context) error {
 }
 
 func (d *database) unlock() { <-d.writing }
-
-// watcher wakes who watches a database.
-type watcher struct {
-	c  chan struct{} // of capacity one: wake-ups merge
-	of *database
-}
-
-func (w *watcher) C() <-chan struct{} { return w.c }
-
-func (w *watcher) Close() {
-	w.of.mu.Lock()
-	defer w.of.mu.Unlock()
-	delete(w.of.watchers, w)
-}

@@ -34,7 +34,8 @@ const (
 	sqlDrop = "with top as (delete from td_db where parent = $1 and name = $2 returning id), " +
 		"subs as (delete from td_db where parent in (select id from td_db where parent = $1 and name = $2) and parent > 0 returning id), " +
 		"gone as (insert into td_gone select id from top union all select id from subs) select id from top"
-	sqlPublish = "update td_db set parent = 0, name = $2 where id = $1 and parent = -1 returning id"
+	sqlUnnamed = "select stamp from td_db where id = $1 and parent = -1 for no key update"
+	sqlPublish = "update td_db set parent = 0, name = $2 where id = $1 and parent = -1"
 )
 
 // Engine keeps databases in a PostgreSQL server.
@@ -44,6 +45,10 @@ type Engine struct {
 	readers, writers *pgxpool.Pool
 	figures          figures
 	ending           sync.WaitGroup // of transactions that nobody waits for
+	news             *news
+	sweep            chan struct{}  // of capacity one: the sweeper is to look
+	stop             func()         // ends what runs in the background
+	background       sync.WaitGroup // what runs there
 
 	mu     sync.Mutex // guards what follows
 	open   map[int64]*database
@@ -53,7 +58,7 @@ type Engine struct {
 // Open makes an Engine of a server that has the tables (Init). The error may be ErrNoSchema or ErrSchema.
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	opt = opt.withDefaults()
-	e := &Engine{opt: opt, ctx: context.WithoutCancel(ctx), open: map[int64]*database{}}
+	e := &Engine{opt: opt, ctx: context.WithoutCancel(ctx), sweep: make(chan struct{}, 1), stop: func() {}, open: map[int64]*database{}}
 	var err error
 	if e.readers, err = e.pool(opt.Readers); err != nil {
 		return nil, fmt.Errorf("open storage: %w", err)
@@ -62,8 +67,14 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		e.readers.Close()
 		return nil, fmt.Errorf("open storage: %w", err)
 	}
+	var installation string
 	err = e.retry(ctx, opt.Patience, func() error {
+		ctx, cancel := context.WithTimeout(ctx, roundTripLimit)
+		defer cancel()
 		err := checkSchema(ctx, e.readers)
+		if err == nil {
+			err = e.readers.QueryRow(ctx, "select value from td_meta where name = 'installation'").Scan(&installation)
+		}
 		if errors.Is(err, ErrNoSchema) || errors.Is(err, ErrSchema) {
 			return final{err}
 		}
@@ -71,6 +82,12 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open storage: %w", errors.Join(err, e.Close()))
+	}
+	e.news = newNews(e, installation)
+	background, stop := context.WithCancel(e.ctx)
+	e.stop = stop
+	for _, run := range []func(context.Context){e.news.runTelling, e.news.runPolling, e.news.runListening, e.runSweeping} {
+		e.background.Go(func() { run(background) })
 	}
 	return e, nil
 }
@@ -135,7 +152,7 @@ type row struct {
 	instance string
 }
 
-// one runs a query for one row at most, whose columns go to dest.
+// one runs queries. If dest is not nil, that with rows has one at most, whose columns go there.
 func (e *Engine) one(ctx context.Context, pool *pgxpool.Pool, dest []any, queries ...query) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTripLimit)
 	defer cancel()
@@ -145,7 +162,7 @@ func (e *Engine) one(ctx context.Context, pool *pgxpool.Pool, dest []any, querie
 	}
 	defer conn.Release()
 	for i := range queries {
-		if queries[i].rows == nil {
+		if queries[i].rows == nil || dest == nil {
 			continue
 		}
 		queries[i].rows = func(rows pgx.Rows) error {
@@ -163,6 +180,18 @@ func (e *Engine) one(ctx context.Context, pool *pgxpool.Pool, dest []any, querie
 		_, _ = conn.Exec(ctx, "rollback") // or the pool closes the connection
 	}
 	return found, err
+}
+
+// scan puts the columns of the last row, if there is any, where they go.
+func scan(dest ...any) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(dest...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // itsRow marks the query of one that has the row.
@@ -308,6 +337,7 @@ func (e *Engine) drop(ctx context.Context, parent int64, name string) error {
 			return final{engine.ErrNoDB}
 		}
 		e.forgetID(id)
+		e.sweepSoon()
 		return nil
 	})
 }
@@ -316,24 +346,13 @@ func (e *Engine) List(ctx context.Context, after string, limit int) (names []str
 	if err := e.ready(ctx); err != nil {
 		return nil, err
 	}
-	var most *int
-	if limit >= 0 {
-		most = &limit
-	}
-	err = e.retry(ctx, e.opt.Patience/3, func() error {
+	err = e.rows(ctx, query{sqlList, []any{after, most(limit)}, func(rows pgx.Rows) error {
 		names = nil
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTripLimit)
-		defer cancel()
-		rows, err := e.readers.Query(ctx, sqlList, after, most)
-		if err != nil {
-			return err
+		for rows.Next() {
+			names = append(names, string(rows.RawValues()[0]))
 		}
-		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
-	})
-	if len(names) == 0 {
-		names = nil
-	}
+		return nil
+	}})
 	return names, err
 }
 
@@ -346,6 +365,8 @@ func (e *Engine) Close() error {
 	}
 	e.closed = true
 	e.mu.Unlock()
+	e.stop()
+	e.background.Wait()
 	e.ending.Wait()
 	e.readers.Close()
 	e.writers.Close()

@@ -105,7 +105,7 @@ func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	}
 	err := h.eng.retry(ctx, h.eng.opt.Patience, func() error { return h.try(ctx, fn) })
 	if err == nil {
-		h.changed()
+		h.eng.news.committed(h.database)
 	}
 	return h.noted(err)
 }
@@ -128,7 +128,8 @@ func (h *handle) try(ctx context.Context, fn func(engine.Tx) error) (err error) 
 	}
 	t.flush()
 	if !t.begun {
-		if err := t.sendAlone(); err != nil { // the lock comes first, and proves that there is the database
+		// What is queued is sent when it is known that the lock is held.
+		if err := t.sendAlone(); err != nil {
 			return err
 		}
 	}
@@ -215,17 +216,3 @@ func (h *handle) stage(ctx context.Context, batch map[string][]byte) error {
 		return s.send(query{sql: sqlPut, args: []any{h.id, keys, values}}, query{sql: "commit"})
 	})
 }
-
-func (h *handle) Watch() engine.Watcher {
-	w := &watcher{c: make(chan struct{}, 1), of: h.database}
-	h.database.mu.Lock()
-	defer h.database.mu.Unlock()
-	if h.watchers == nil {
-		h.watchers = map[*watcher]struct{}{}
-	}
-	h.watchers[w] = struct{}{}
-	return w
-}
-
-// changed tells who watches that there was a commit.
-func (h *handle) changed() { h.wake() }

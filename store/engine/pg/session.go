@@ -59,6 +59,16 @@ func (s *session) acquire() (err error) {
 	return err
 }
 
+// Stamp is part of engine.Stamped.
+func (s *session) Stamp() (uint64, error) {
+	if !s.begun {
+		if err := s.send(); err != nil {
+			return 0, err
+		}
+	}
+	return uint64(s.stamp), nil
+}
+
 // send does a round trip: the beginning, if it is the first, what is queued, and queries.
 func (s *session) send(queries ...query) error {
 	if s.failed == nil {

@@ -15,6 +15,7 @@ const (
 		"on conflict (db, k) do update set v = excluded.v"
 	sqlInsert      = "insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($2::bytea[], $3::bytea[]) u(k, v)"
 	sqlDelete      = "delete from td_kv where db = $1 and k = any($2::bytea[])"
+	sqlRestamp     = "update td_db set stamp = stamp + 1 where id = $1"
 	sqlDeleteRange = "delete from td_kv where db = $1 and k >= $2 and k < $3"
 )
 
@@ -261,6 +262,13 @@ func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
 		}
 	}
 	delete(t.last, s)
+	return nil
+}
+
+// Restamp is part of engine.Restamper.
+func (t *tx) Restamp() error {
+	t.wrote = true
+	t.queue = append(t.queue, query{sql: sqlRestamp, args: []any{t.db.id}})
 	return nil
 }
 

@@ -221,10 +221,12 @@ func (s *Server) Wait() error {
 }
 
 // exec runs statements as the superuser.
-func (s *Server) exec(sql string) error {
+func (s *Server) exec(sql string) error { return execAt(s.URL("postgres"), sql) }
+
+func execAt(url, sql string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
@@ -237,6 +239,14 @@ func (s *Server) exec(sql string) error {
 func (s *Server) Exec(t testing.TB, sql string) {
 	t.Helper()
 	if err := s.exec(sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ExecAt runs statements where a URL leads.
+func ExecAt(t testing.TB, url, sql string) {
+	t.Helper()
+	if err := execAt(url, sql); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,25 @@
+package pg
+
+import "time"
+
+// NoListening makes it as if there were no LISTEN.
+func (e *Engine) NoListening() { e.opt.ListenURL = "postgres://127.0.0.1:1/none?connect_timeout=1" }
+
+// Gone is how many databases that were dropped still have entries.
+func (e *Engine) Gone(count *int) error {
+	return e.readers.QueryRow(e.ctx, "select count(*) from td_gone").Scan(count)
+}
+
+// Entries is how many entries there are.
+func (e *Engine) Entries(count *int) error {
+	return e.readers.QueryRow(e.ctx, "select count(*) from td_kv").Scan(count)
+}
+
+// KeepAsides is what happens each minute.
+func (e *Engine) KeepAsides() error {
+	defer e.sweepSoon()
+	return e.keepAsides(e.ctx)
+}
+
+// Lag is how long the last own notification took to come back, 0 if none has.
+func (e *Engine) Lag() time.Duration { return time.Duration(e.figures.lag.Load()) }
