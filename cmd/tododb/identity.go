@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
 )
@@ -79,7 +80,7 @@ func setAdministrator(cfg *config.Config, name, secret string) error {
 	case matches(now, secret):
 		return nil
 	default:
-		hash, err := auth.Hash(secret)
+		hash, err := auth.Hash(secret, access.Hashing(cfg))
 		if err != nil {
 			return fmt.Errorf("administrator %s: %w", name, err)
 		}

@@ -188,6 +188,9 @@ func TestAdministratorsOfTheOperator(t *testing.T) {
 		if bytes.Equal(before, after) && password == "second" {
 			t.Error("a new password left local.ini as it was")
 		}
+		if hashes := regexp.MustCompile(`(?m)-pbkdf2:sha256-\w+,\w+,10$`).FindAll(after, -1); len(hashes) != 2 {
+			t.Errorf("%d hashes of two have ten iterations:\n%s", len(hashes), after)
+		}
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}

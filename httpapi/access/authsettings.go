@@ -11,10 +11,6 @@ import (
 // authSettings reads the settings for authentication.
 func authSettings(c *config.Config) auth.Settings {
 	const section, lockout = "chttpd_auth", "chttpd_auth_lockout"
-	scheme := c.String(section, "password_scheme")
-	if scheme == "simple" {
-		scheme = "pbkdf2"
-	}
 	return auth.Settings{
 		Handlers:   c.Ways(),
 		Secret:     []byte(c.String(section, "secret")),
@@ -36,11 +32,7 @@ func authSettings(c *config.Config) auth.Settings {
 			RolesPath:  c.String("jwt_auth", "roles_claim_path"),
 		},
 		PasswordRules: c.String(section, "password_regexp"),
-		Hashing: auth.Hashing{
-			Scheme:     scheme,
-			PRF:        c.String(section, "pbkdf2_prf"),
-			Iterations: int(c.Int(section, "iterations")),
-		},
+		Hashing:       Hashing(c),
 		KeepHashes:    !c.Bool(section, "upgrade_hash_on_auth"),
 		MinIterations: int(c.Int(section, "min_iterations")),
 		MaxIterations: int(c.Int(section, "max_iterations")),
@@ -51,6 +43,16 @@ func authSettings(c *config.Config) auth.Settings {
 			Lifetime:  c.Duration(lockout, "max_lifetime"),
 		},
 	}
+}
+
+// Hashing is how the settings want new passwords stored, those of administrators too.
+func Hashing(c *config.Config) auth.Hashing {
+	const section = "chttpd_auth"
+	scheme := c.String(section, "password_scheme")
+	if scheme == "simple" {
+		scheme = auth.SchemePBKDF2
+	}
+	return auth.Hashing{Scheme: scheme, PRF: c.String(section, "pbkdf2_prf"), Iterations: int(c.Int(section, "iterations"))}
 }
 
 // requiredClaims returns the claims that a JWT must have. It is exp unless the setting is set,

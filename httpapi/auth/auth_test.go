@@ -14,15 +14,20 @@ import (
 )
 
 func TestPasswordForms(t *testing.T) {
-	made, err := hashWith("secret", 10)
+	made, err := Hash("secret", Hashing{PRF: "sha256", Iterations: 10})
 	if err != nil {
 		t.Fatal(err)
+	}
+	other, err := Hash("secret", Hashing{Scheme: SchemeArgon2, PRF: "sha512", Iterations: 17})
+	if err != nil || !strings.HasPrefix(other, "-pbkdf2:sha512-") || !strings.HasSuffix(other, ",17") {
+		t.Errorf("%s, %v", other, err)
 	}
 	for _, c := range []struct{ name, value, right string }{
 		{"in clear", "secret", "secret"},
 		{"in clear, empty", "", ""},
 		{"in clear, with a dash", "-pbkdf", "-pbkdf"},
 		{"our own", made, "secret"},
+		{"our own, by other settings", other, "secret"},
 		{"pbkdf2 with SHA-1", "-pbkdf2-a3fd83e40f8abada8137590f69736c4d5abbd679,abcdef,10", "secret"},
 		{"the same, named", "-pbkdf2:sha-a3fd83e40f8abada8137590f69736c4d5abbd679,abcdef,10", "secret"},
 		{"CouchDB 1", fmt.Sprintf("-hashed-%x,abc", sha1.Sum([]byte("secretabc"))), "secret"},
@@ -61,7 +66,7 @@ func (c *clock) pass(d time.Duration) {
 
 func newAuth(t *testing.T, c *clock) *Authenticator {
 	t.Helper()
-	hash, err := hashWith("secret", 10)
+	hash, err := Hash("secret", Hashing{PRF: "sha256", Iterations: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +251,7 @@ func FuzzCookie(f *testing.F) {
 }
 
 func BenchmarkBasic(b *testing.B) {
-	hash, _ := hashWith("secret", 10)
+	hash, _ := Hash("secret", Hashing{PRF: "sha256", Iterations: 10})
 	a, _ := New(Options{Admins: map[string]string{"root": hash}})
 	r := request("Authorization", basic("root:secret"))
 	b.ReportAllocs()

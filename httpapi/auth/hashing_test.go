@@ -44,7 +44,7 @@ func TestAWrongPasswordCostsTheSameForEverybody(t *testing.T) {
 	}
 	users["simple"] = simple
 	for _, adminIterations := range []int{10, 1000} {
-		root, err := hashWith("secret", adminIterations)
+		root, err := Hash("secret", Hashing{PRF: "sha256", Iterations: adminIterations})
 		if err != nil {
 			t.Fatal(err)
 		}

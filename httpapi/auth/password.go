@@ -40,19 +40,21 @@ func IsHash(value string) bool {
 	return strings.HasPrefix(value, "-pbkdf2-") || strings.HasPrefix(value, "-pbkdf2:") || strings.HasPrefix(value, "-hashed-")
 }
 
-// Hash makes the value of [admins] for a password. It takes a good part of a second, which
-// makes guessing slow.
-func Hash(password string) (string, error) { return hashWith(password, iterations) }
-
-func hashWith(password string, iterations int) (string, error) {
+// Hash makes the value of [admins] for a password. It is one of pbkdf2 whatever the scheme is, so
+// CouchDB can read it. With DefaultHashing it takes a good part of a second, which makes guessing slow.
+func Hash(password string, h Hashing) (string, error) {
+	prf := prfs[h.PRF]
+	if prf == nil {
+		return "", fmt.Errorf("hash a password: there is no hash function %q", h.PRF)
+	}
 	var random [16]byte
 	rand.Read(random[:])
 	salt := hex.EncodeToString(random[:]) // CouchDB uses the text as the salt, not the bytes
-	key, err := pbkdf2.Key(sha256.New, password, []byte(salt), iterations, sha256.Size)
+	key, err := pbkdf2.Key(prf, password, []byte(salt), h.Iterations, prf().Size())
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
 	}
-	return fmt.Sprintf("-pbkdf2:sha256-%x,%s,%d", key, salt, iterations), nil
+	return fmt.Sprintf("-pbkdf2:%s-%x,%s,%d", h.PRF, key, salt, h.Iterations), nil
 }
 
 var prfs = map[string]func() hash.Hash{

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -132,7 +133,7 @@ func (o *Room) putSetting(name config.Name, value string, persist bool) (old str
 		if err := auth.CheckName(name.Name); err != nil {
 			return "", wire.BadRequest("%s", err)
 		}
-		if value, err = adminHash(value); err != nil {
+		if value, err = o.adminHash(value); err != nil {
 			return "", err
 		}
 	}
@@ -169,12 +170,12 @@ func (o *Room) mayChange(name config.Name) error {
 }
 
 // adminHash turns a password into the hash that [admins] keeps. A hash stays as it is.
-func adminHash(password string) (string, error) {
+func (o *Room) adminHash(password string) (string, error) {
 	if password == "" {
 		return "", wire.BadRequest("the password of an administrator cannot be empty")
 	}
 	if !auth.IsHash(password) {
-		return auth.Hash(password)
+		return auth.Hash(password, access.Hashing(o.config))
 	}
 	if _, err := auth.ParsePassword(password); err != nil {
 		return "", wire.BadRequest("%s", err)
