@@ -270,6 +270,7 @@ func TestACMEOverPlainHTTP(t *testing.T) {
 
 // An authority that cannot be asked is no reason not to start, or not to stop.
 func TestACMEWithoutAnAuthority(t *testing.T) {
+	t.Parallel()
 	data, nobody := t.TempDir(), freeAddress(t)
 	trust := newPemFiles(t)
 	cert, _ := pemPair(t, "an authority")

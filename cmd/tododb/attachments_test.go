@@ -36,6 +36,7 @@ func (n *noise) Read(p []byte) (int, error) {
 // An attachment goes up, down and to another server as a stream: the servers' private
 // memory stays small whatever its size. TODODB_TEST_ATTACHMENT is the size in MiB (64).
 func TestAttachmentsAreStreams(t *testing.T) {
+	t.Parallel()
 	const limit = 100 << 20
 	mib := 64
 	if s := os.Getenv("TODODB_TEST_ATTACHMENT"); s != "" {

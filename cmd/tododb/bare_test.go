@@ -65,6 +65,7 @@ var everythingIn = []string{"cmd/tododb/replicate.go", "replicate/local.go"}
 // Only the places above have a handle without guard. All other code gets its handles from
 // store.Store.Open, which must be told the user, and the types keep the two apart.
 func TestLayersBareHandles(t *testing.T) {
+	t.Parallel()
 	var found []string
 	walkSources(t, func(file string, set *token.FileSet, parsed *ast.File) {
 		ast.Inspect(parsed, func(n ast.Node) bool {

@@ -129,6 +129,7 @@ func needTools(t *testing.T, tools ...string) {
 
 // A test whose program is missing is skipped, but never in CI.
 func TestNothingIsSkippedInCI(t *testing.T) {
+	t.Parallel()
 	for ci, want := range map[string]int{"": 0, "true": 1} {
 		for _, test := range []string{"TestDocumentation", "TestPouchDB"} {
 			child := exec.Command(os.Args[0], "-test.run", "^"+test+"$")

@@ -47,6 +47,7 @@ func TestConfigSaysWhereSettingsComeFrom(t *testing.T) {
 
 // SIGHUP reads the files again; a mistake in them changes nothing.
 func TestHangupReloads(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(t.TempDir(), "tododb.ini")
 	write := func(text string) {

@@ -22,6 +22,7 @@ import (
 //
 // A block that cannot run says so, and why, behind its language: console not run: REASON.
 func TestDocumentation(t *testing.T) {
+	t.Parallel()
 	needTools(t, "curl")
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(pages) < 8 {

@@ -37,9 +37,9 @@ func workersOf(t *testing.T, pid int) (pids []int) {
 }
 
 // busyServer is a server whose functions run for ever: a build, a list, a validation.
-func busyServer(t *testing.T) (server *process, answers <-chan string) {
+func busyServer(t *testing.T, environment ...string) (server *process, answers <-chan string) {
 	t.Helper()
-	server = startServer(t, t.TempDir(), "")
+	server = startServerWith(t, environment, t.TempDir(), "")
 	server.do(201, "PUT", "/db", "")
 	server.do(201, "PUT", "/db/a", `{"n":1}`)
 	const forever = "for(;;);"
@@ -69,14 +69,12 @@ func busyServer(t *testing.T) (server *process, answers <-chan string) {
 
 // However a server ends, it leaves no process of functions, and no folder of one.
 func TestFunctionsEndWithTheirServer(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*process){"stopped": (*process).stop, "killed": (*process).kill} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := binary(); err != nil { // before there is another folder for what is temporary
-				t.Fatal(err)
-			}
+			t.Parallel()
 			temporary := t.TempDir()
-			t.Setenv("TMPDIR", temporary)
-			server, answers := busyServer(t)
+			server, answers := busyServer(t, "TMPDIR="+temporary)
 			pids := workersOf(t, server.cmd.Process.Pid)
 			end(server) // by itself, if it is stopped: that fails if it takes too long
 			for range cap(answers) {
@@ -104,6 +102,7 @@ func alive(pid int) bool {
 // A function that hits a limit has failed. No index lacks a document because of it, no document is
 // written, and others are served meanwhile.
 func TestLimitsOfFunctionsAreErrors(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "local.ini"), []byte("[couchdb]\nos_process_timeout = 500\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 // TestHostileQueries sends queries that are costly to answer, or make no sense.
 func TestHostileQueries(t *testing.T) {
+	besideOthers(t)
 	s := besiege(t, confinement{Memory: 320 << 20}, "")
 	var docs []string
 	for i := range 2000 {

@@ -29,6 +29,13 @@ import (
 // allAttacks tells whether the long form is asked for.
 func allAttacks() bool { return os.Getenv("TODODB_TEST_HOSTILE") != "" }
 
+// besideOthers lets a sample run beside other tests. The long form has the machine to itself.
+func besideOthers(t *testing.T) {
+	if !allAttacks() {
+		t.Parallel()
+	}
+}
+
 // attack is one of them.
 type attack struct {
 	name string

@@ -111,6 +111,7 @@ var layers = []layer{
 var rooms = []string{"cmd/tododb", "httpapi", "replicate", "store", "revtree"}
 
 func TestLayers(t *testing.T) {
+	t.Parallel()
 	found := listPackages(t)
 	for _, p := range found {
 		path := strings.TrimPrefix(p.ImportPath, module)

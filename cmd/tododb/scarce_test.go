@@ -16,6 +16,7 @@ import (
 // If only a few files may be open, databases that nobody uses are closed to make room for others
 // and for the settings file.
 func TestFewFiles(t *testing.T) {
+	t.Parallel()
 	server := startConfined(t, confinement{Files: 40}, t.TempDir(), "")
 	for i := range 60 {
 		server.do(201, "PUT", fmt.Sprintf("/db%d", i), "")
@@ -31,6 +32,7 @@ func TestFewFiles(t *testing.T) {
 // On a full disk writes are refused with an error that says so, and nothing changes. When there is
 // space again, everything goes on.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
 		t.Skip("a small file system cannot be mounted:", err)

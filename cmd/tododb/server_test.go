@@ -5,6 +5,7 @@ import (
 	"bytes"
 	crand "crypto/rand"
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -13,7 +14,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,10 +55,22 @@ func TestMain(m *testing.M) {
 	if limits := os.Getenv(confineEnv); limits != "" {
 		serveConfined(limits)
 	}
+	twiceAsParallel()
 	code := m.Run()
 	closeChromium()
 	os.RemoveAll(binaryDir)
 	os.Exit(code)
+}
+
+// twiceAsParallel has more tests run at once than there are processors: they wait for servers more
+// than they work. Who gives -parallel has their way.
+func twiceAsParallel() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	}
 }
 
 const (

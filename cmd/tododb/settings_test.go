@@ -106,6 +106,7 @@ func TestSettingsOfTheProgram(t *testing.T) {
 
 // The effects of settings that only the whole program can show.
 func TestSettingsOfARunningServer(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	server := startServer(t, dir, "")
 	set := func(name, value string) {
@@ -157,6 +158,7 @@ func TestSettingsOfARunningServer(t *testing.T) {
 // A server writes its log into the file that the settings name, and after SIGHUP into a new one. It
 // serves its figures on their own port to everybody.
 func TestLogFileAndFiguresPort(t *testing.T) {
+	t.Parallel()
 	dir, figures := t.TempDir(), freeAddress(t)
 	file, ini := filepath.Join(dir, "couch.log"), filepath.Join(dir, "some.ini")
 	port := figures[strings.LastIndexByte(figures, ':')+1:]
@@ -546,6 +548,7 @@ anna = -pbkdf2:sha256-6ac7ddfd8e47a8ebf8b6dfbd4b9ae7f8c02d4de4ba39a4d8cd7ac8ac2f
 // The files of a CouchDB start the server. This one keeps deleted databases, which come back when
 // their files get their names again.
 func TestStartsWithCouchDBsFile(t *testing.T) {
+	t.Parallel()
 	ini := filepath.Join(t.TempDir(), "couchdb.ini")
 	if err := os.WriteFile(ini, []byte(couchDBsFile), 0o600); err != nil {
 		t.Fatal(err)

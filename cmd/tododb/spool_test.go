@@ -13,6 +13,7 @@ import (
 // A long request leaves no file: not when it is over, not when the server is killed, and not when
 // the server stops. Files from an earlier crash are removed at the start.
 func TestSpoolLeavesNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	spool := filepath.Join(dir, "spool")
 	if err := os.MkdirAll(spool, 0o700); err != nil {
@@ -57,6 +58,7 @@ func TestSpoolLeavesNothing(t *testing.T) {
 // If the disk has no room for a long request, the client is told so, and nothing changes. Smaller
 // requests go on.
 func TestSpoolOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	p := startConfined(t, confinement{Largest: 24 << 20}, t.TempDir(), "", "--log-level", "critical")
 	p.do(201, "PUT", "/db", "")
 	docs := make([]string, 500)

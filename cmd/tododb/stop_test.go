@@ -15,6 +15,7 @@ import (
 
 // A server that stops ends its feeds properly: a client learns where it was.
 func TestStopEndsFeeds(t *testing.T) {
+	t.Parallel()
 	server := startServer(t, t.TempDir(), "")
 	server.do(201, "PUT", "/notes", "")
 	server.do(201, "PUT", "/notes/one", "{}")
@@ -64,6 +65,7 @@ func open(t *testing.T, server *process, path string) *http.Response {
 
 // A second signal does not wait for anybody.
 func TestSecondSignalForces(t *testing.T) {
+	t.Parallel()
 	server := startServer(t, t.TempDir(), "")
 	server.do(201, "PUT", "/notes", "")
 	// A request whose body does not come keeps the server from ending in an orderly

@@ -29,6 +29,7 @@ func ends(t *testing.T, server *process) {
 // A replication that reaches its own server by URL writes its last checkpoint, because the server
 // answers until then.
 func TestStopWithReplicationToItself(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	server := startServer(t, dir, "")
 	self := func(db string) string {
@@ -85,6 +86,7 @@ func status(t *testing.T, server *process, path string) int {
 
 // Whatever is going on, the server ends within ten seconds.
 func TestStopWithWorkUnderWay(t *testing.T) {
+	t.Parallel()
 	for name, begin := range map[string]func(t *testing.T, server *process){
 		"an upload that stalls":                 stallUpload,
 		"a download that nobody reads":          stallDownload,

@@ -75,6 +75,7 @@ func (f *pemFiles) settings() map[config.Name]string {
 }
 
 func TestCertificateIsReadAgain(t *testing.T) {
+	t.Parallel()
 	files := newPemFiles(t)
 	cert, key := pemPair(t, "first")
 	files.write(files.cert, cert)

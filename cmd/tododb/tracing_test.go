@@ -62,9 +62,10 @@ func attribute(s *spans.Span, key string) string {
 // A request for a replication, the replication's requests to another server and their work there
 // make one trace. The log of the other server names the request that started it.
 func TestTracesGoThroughReplication(t *testing.T) {
+	t.Parallel()
 	url, all := collectSpans(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
-	source, target := startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")
+	traced := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + url}
+	source, target := startServerWith(t, traced, t.TempDir(), ""), startServerWith(t, traced, t.TempDir(), "")
 	source.do(201, "PUT", "/db", "")
 	source.do(201, "PUT", "/db/doc", `{"secret":"hunter2"}`)
 	target.do(201, "PUT", "/db", "")
