@@ -147,9 +147,10 @@ func TestSettingsOfARunningServer(t *testing.T) {
 	if welcome := server.do(200, "GET", "/", ""); !strings.Contains(welcome, `"uuid":"0123456789abcdef"`) {
 		t.Error(welcome)
 	}
-	if text, err := os.ReadFile(uri); err != nil || string(text) != server.base+"/\n" {
-		t.Errorf("%q, %v, want %s/", text, err, server.base)
-	}
+	await(t, "the address in uri_file", func() bool { // which is written after it is printed
+		text, _ := os.ReadFile(uri)
+		return string(text) == server.base+"/\n"
+	})
 	if kept := server.do(200, "GET", "/_node/_local/_config/app%20of%20mine", ""); strings.TrimSpace(kept) != `{"a=b; c":"=[ü];\t#"}` {
 		t.Error(kept)
 	}
