@@ -12,6 +12,7 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine/bolt"
 )
 
@@ -64,11 +65,7 @@ func makeFolder(dir string) error {
 		return err
 	}
 	for _, changed := range []string{dir, filepath.Dir(filepath.Clean(dir))} {
-		f, err := os.Open(changed)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		if err := durable.Names(changed); err != nil {
 			return err
 		}
 	}

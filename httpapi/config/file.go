@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tododb/tododb/store/durable"
 )
 
 // file is an ini file, line by line, in CouchDB's form. What a change does not concern stays
@@ -235,9 +237,5 @@ func save(text []byte, path string) (err error) {
 	if err = os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.Names(filepath.Dir(path))
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/tododb/tododb/store/durable"
 )
 
 // leftAfter is when a staged file counts as left behind. A lock is one too for a moment, also
@@ -48,7 +50,7 @@ func (s *Folder) Keep(_ context.Context, f *os.File, name string) error {
 	if err != nil {
 		return fmt.Errorf("store %s: %w", name, errors.Join(err, os.Remove(staged)))
 	}
-	if err := syncFolder(filepath.Dir(path)); err != nil {
+	if err := durable.Names(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("store %s: %w", name, err)
 	}
 	return nil
@@ -66,7 +68,7 @@ func (s *Folder) makeFolders(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncFolder(filepath.Dir(dir))
+	return durable.Names(filepath.Dir(dir))
 }
 
 func (s *Folder) Fetch(_ context.Context, name string) (Object, error) {
@@ -135,13 +137,4 @@ func (s *Folder) Clean(ctx context.Context) error {
 
 func (s *Folder) path(name string) string {
 	return filepath.Join(s.dir, filepath.FromSlash(strings.TrimSuffix(name, "/")))
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
