@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -95,7 +96,7 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 	if e.opt.NoSync {
 		return nil
 	}
-	return syncDir(e.dir)
+	return durable.Names(e.dir)
 }
 
 // sync makes what was written durable.
@@ -120,7 +121,9 @@ func (e *Engine) makeWay(path string, replace bool) error {
 		return engine.ErrExists
 	}
 	if f := e.files[path]; f != nil {
-		e.forget(f)
+		if err := e.forget(f); err != nil {
+			return err
+		}
 	} else if err := notInUse(path, e.opt); err != nil {
 		return err
 	}

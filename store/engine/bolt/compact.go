@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -315,6 +316,9 @@ func (c *copier) finish() error {
 	if err := f.inPlace(); err != nil { // not over the file that somebody has put there
 		return err
 	}
+	if f.eng.closeFirst {
+		return f.idle(c.replace)
+	}
 	f.swap.Lock()
 	defer f.swap.Unlock()
 	if err := f.state(); err != nil {
@@ -329,7 +333,7 @@ func (c *copier) finish() error {
 	c.to.NoSync, c.to.NoGrowSync = f.eng.opt.NoSync, f.eng.opt.NoSync
 	f.bolt, f.opened = c.to, c.opened
 	f.empty.Store(free)
-	f.unsynced = !f.eng.opt.NoSync && syncDir(filepath.Dir(f.path)) != nil
+	f.unsynced = !f.eng.opt.NoSync && durable.Names(filepath.Dir(f.path)) != nil
 	f.eng.wg.Go(func() { old.Close() }) // waits for its readers
 	return nil
 }

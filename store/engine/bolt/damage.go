@@ -48,6 +48,7 @@ func (f *file) caught(err *error) {
 // over ends a transaction after fn; p is fn's panic, and err its result. Damage that the reader
 // met outranks both: fn may have taken its error for something else.
 func (f *file) over(b *bbolt.Tx, r *reader, p any, err error) error {
+	defer f.using.Add(-1)
 	if p != nil && r.damaged == nil && isFault(p) {
 		r.damaged = f.damage(p)
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -58,7 +59,7 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 		return err
 	}
 	if f.unsynced {
-		if err := syncDir(filepath.Dir(f.path)); err != nil {
+		if err := durable.Names(filepath.Dir(f.path)); err != nil {
 			return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 		}
 		f.unsynced = false
@@ -184,7 +185,7 @@ func (d *db) Sub(ctx context.Context, name string) (_ engine.DB, err error) {
 	}
 	folder := filepath.Dir(path)
 	if err := os.Mkdir(folder, 0o700); err == nil && !e.opt.NoSync {
-		err = syncDir(filepath.Dir(folder))
+		err = durable.Names(filepath.Dir(folder))
 		if err != nil {
 			return nil, err
 		}

@@ -8,11 +8,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -57,7 +59,9 @@ type Engine struct {
 	going  map[*file]bool   // dropped and damaged ones that still have handles
 	lost   map[string]lost  // damaged ones by path
 	closed bool
-	wg     sync.WaitGroup // closings of files that were replaced
+
+	closeFirst bool           // files are closed before they are renamed or removed
+	wg         sync.WaitGroup // closings of files that were replaced
 }
 
 // Open makes an Engine of a folder, which it creates if need be. What a crash left of databases that
@@ -73,7 +77,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 	if opt.Damaged == nil {
 		opt.Damaged = func(string, error) {}
 	}
-	e := &Engine{dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}, lost: map[string]lost{}}
+	e := &Engine{dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}, lost: map[string]lost{}, closeFirst: runtime.GOOS == "windows"}
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
 	}
@@ -190,7 +194,9 @@ func (e *Engine) drop(path string) error {
 		return engine.ErrClosed
 	}
 	if f := e.files[path]; f != nil {
-		e.forget(f)
+		if err := e.forget(f); err != nil {
+			return err
+		}
 	}
 	err := e.takeAway(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -199,7 +205,7 @@ func (e *Engine) drop(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(e.dropRest(path), syncDir(filepath.Dir(path)))
+	return errors.Join(e.dropRest(path), durable.Names(filepath.Dir(path)))
 }
 
 // dropRest removes what belongs to a file besides: its sub-databases, and the file of a compaction
@@ -214,7 +220,9 @@ func (e *Engine) dropRest(path string) error {
 	maps.DeleteFunc(e.lost, func(p string, _ lost) bool { return strings.HasPrefix(p, subs+string(filepath.Separator)) })
 	for p, f := range e.files {
 		if strings.HasPrefix(p, subs+string(filepath.Separator)) {
-			e.forget(f)
+			if err := e.forget(f); err != nil {
+				return err
+			}
 		}
 	}
 	return errors.Join(temp, os.RemoveAll(subs))
@@ -237,10 +245,14 @@ func (e *Engine) takeAway(path string) error {
 }
 
 // forget ends the use of an open file that is being removed. The caller holds mu.
-func (e *Engine) forget(f *file) {
+func (e *Engine) forget(f *file) error {
 	f.drop()
 	delete(e.files, f.path)
 	e.going[f] = true
+	if e.closeFirst {
+		return f.closeToRemove()
+	}
+	return nil
 }
 
 func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, error) {
@@ -287,13 +299,4 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.wg.Wait()
 	return errors.Join(errs...)
-}
-
-// syncDir makes the names in a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -49,6 +51,8 @@ type file struct {
 	damaged error // why the file is no longer read
 	stuck   bool  // bolt cannot be closed
 
+	using atomic.Int64 // transactions
+
 	watch broadcast
 }
 
@@ -58,8 +62,12 @@ type file struct {
 const mapAhead = 32 << 20
 
 func boltOptions(opt Options) *bbolt.Options {
+	ahead := mapAhead
+	if runtime.GOOS == "windows" { // which makes a file as long as its map
+		ahead = 0
+	}
 	return &bbolt.Options{
-		InitialMmapSize: mapAhead,
+		InitialMmapSize: ahead,
 
 		Timeout:      opt.LockTimeout,
 		FreelistType: bbolt.FreelistMapType,
@@ -114,7 +122,7 @@ func makeFile(path string, opt Options, first []engine.Entry) (err error) {
 	if opt.NoSync {
 		return nil
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.Names(filepath.Dir(path))
 }
 
 // openFile opens a database file and makes sure that it is one of ours.
@@ -246,6 +254,9 @@ func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, err error, panicked bool) 
 	tx, err = f.bolt.Begin(writable)
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		err = engine.ErrClosed
+	}
+	if err == nil {
+		f.using.Add(1)
 	}
 	return tx, err, false
 }
