@@ -71,6 +71,7 @@ type Capture struct {
 
 	end     CaptureEnd
 	scratch []uint64
+	key     [len(BodyKey{})]byte
 
 	docsNear, bodiesNear nearby // of the snapshot that is open
 }
@@ -200,7 +201,7 @@ func (c *Capture) documents(r engine.Reader, sink CaptureSink) (more bool, err e
 		if err != nil {
 			return false, err
 		}
-		e, err := parseSeqEntry(v)
+		e, err := skimSeqEntry(v)
 		if err != nil {
 			return false, fmt.Errorf("sequence %d: %w", seq, err)
 		}
@@ -228,7 +229,7 @@ func (c *Capture) document(r engine.Reader, sink CaptureSink, seq uint64, e *seq
 	if v == nil {
 		return 0, corrupt("document %q stands at sequence %d and is not there", e.id, seq)
 	}
-	rec, err := parseDocRecord(v)
+	rec, err := skimDocRecord(v)
 	if err != nil {
 		return 0, fmt.Errorf("document %q: %w", e.id, err)
 	}
@@ -267,7 +268,7 @@ func (c *Capture) body(r engine.Reader, sink CaptureSink, data []byte) (size int
 	if err != nil || ref.seq <= c.since.Base {
 		return 0, err
 	}
-	key := bodyKey(ref)
+	key := appendBodyKey(c.key[:0], ref)
 	v, err := c.bodiesNear.get(key)
 	if err != nil {
 		return 0, err

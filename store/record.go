@@ -93,7 +93,12 @@ func (d *docRecord) appendTo(b []byte, tree *revtree.Tree) []byte {
 // dead reports whether the record was made up for a dead document (DB.record).
 func (d *docRecord) dead() bool { return d.seq == 0 }
 
-func parseDocRecord(v []byte) (docRecord, error) {
+func parseDocRecord(v []byte) (docRecord, error) { return parseDoc(v, true) }
+
+// skimDocRecord parses a record but for the winner, whose id would be copied.
+func skimDocRecord(v []byte) (docRecord, error) { return parseDoc(v, false) }
+
+func parseDoc(v []byte, winner bool) (docRecord, error) {
 	r := record.Read(v)
 	if r.Byte() != record.Version {
 		return docRecord{}, corrupt("document record of unknown version")
@@ -101,8 +106,13 @@ func parseDocRecord(v []byte) (docRecord, error) {
 	if isTotals(v) {
 		return docRecord{}, corrupt("totals in the place of a document")
 	}
-	d := docRecord{flags: r.Byte(), seq: r.Uvarint(), winner: r.Rev(), data: r.Bytes()}
-	d.tree = r.Rest
+	d := docRecord{flags: r.Byte(), seq: r.Uvarint()}
+	if winner {
+		d.winner = r.Rev()
+	} else {
+		r.SkipRev()
+	}
+	d.data, d.tree = r.Bytes(), r.Rest
 	if r.Bad {
 		return docRecord{}, corrupt("document record of %d bytes", len(v))
 	}
@@ -192,7 +202,12 @@ func appendSeqEntry(b []byte, t totals, id string, leaves []revtree.Node) []byte
 	return b
 }
 
-func parseSeqEntry(v []byte) (seqEntry, error) {
+func parseSeqEntry(v []byte) (seqEntry, error) { return parseSeq(v, true) }
+
+// skimSeqEntry parses an entry but for the winner, whose id would be copied.
+func skimSeqEntry(v []byte) (seqEntry, error) { return parseSeq(v, false) }
+
+func parseSeq(v []byte, winner bool) (seqEntry, error) {
 	r := record.Read(v)
 	if r.Byte() != record.Version {
 		return seqEntry{}, corrupt("sequence entry of unknown version")
@@ -201,7 +216,11 @@ func parseSeqEntry(v []byte) (seqEntry, error) {
 	e.totals = readTotals(&r)
 	if !e.marker() {
 		e.id = r.Bytes()
-		e.winner = r.Rev()
+		if winner {
+			e.winner = r.Rev()
+		} else {
+			r.SkipRev()
+		}
 		e.data = r.Bytes()
 		e.leaves = r.Rest
 	}

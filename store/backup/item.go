@@ -167,10 +167,14 @@ type Document struct {
 	Entry  []byte // store: its entry in the feed
 }
 
-func (d *Document) appendTo(b []byte) []byte {
+// appendHeads appends what stands before the record, and then, from toEntry on, what stands between it
+// and the entry, which is behind all.
+func (d *Document) appendHeads(b []byte) (heads []byte, toEntry int) {
 	b = record.AppendBytes(b, d.ID)
 	b = binary.AppendUvarint(b, d.Seq)
-	return record.AppendBytes(record.AppendBytes(b, d.Record), d.Entry)
+	b = binary.AppendUvarint(b, uint64(len(d.Record)))
+	toEntry = len(b)
+	return binary.AppendUvarint(b, uint64(len(d.Entry))), toEntry
 }
 
 // Document reads a document. The error is *Broken.

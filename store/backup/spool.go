@@ -178,8 +178,9 @@ func (s *spoolSink) Body(key, value []byte) error { return s.item(KindBody, key,
 func (s *spoolSink) Document(id []byte, seq uint64, record, entry []byte) error {
 	s.documents++
 	d := Document{ID: id, Seq: seq, Record: record, Entry: entry}
-	s.scratch = d.appendTo(s.scratch[:0])
-	return s.item(KindDocument, s.scratch)
+	var toEntry int
+	s.scratch, toEntry = d.appendHeads(s.scratch[:0])
+	return s.item(KindDocument, s.scratch[:toEntry], record, s.scratch[toEntry:], entry)
 }
 
 func (s *spoolSink) Gone(id []byte) error { return s.item(KindGone, id) }

@@ -21,7 +21,8 @@ func stream(t testing.TB, since store.Point, seqs ...uint64) (out []byte, end st
 	for _, seq := range seqs {
 		d := Document{ID: []byte("d"), Seq: seq, Record: []byte("record"), Entry: []byte("entry")}
 		end.Seq, end.Base = seq, seq
-		if err := w.Item(KindDocument, d.appendTo(nil)); err != nil {
+		heads, toEntry := d.appendHeads(nil)
+		if err := w.Item(KindDocument, heads[:toEntry], d.Record, heads[toEntry:], d.Entry); err != nil {
 			t.Fatal(err)
 		}
 	}

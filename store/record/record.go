@@ -84,6 +84,12 @@ func (r *Reader) Rev() revtree.Rev {
 	return revtree.Rev{Gen: r.Uvarint(), ID: string(r.Bytes())}
 }
 
+// SkipRev passes a revision by, which costs no memory.
+func (r *Reader) SkipRev() {
+	r.Uvarint()
+	r.Bytes()
+}
+
 // Fill reads as many bytes as dst has.
 func (r *Reader) Fill(dst []byte) {
 	if len(dst) > len(r.Rest) {

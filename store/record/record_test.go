@@ -28,6 +28,10 @@ func FuzzReader(f *testing.F) {
 		if whole, r := read(b); !whole || r.Bad || len(r.Rest) > 0 {
 			t.Errorf("%x is read otherwise, %+v", b, r)
 		}
+		skip := Read(AppendRev(nil, rev))
+		if skip.SkipRev(); skip.Bad || len(skip.Rest) > 0 {
+			t.Errorf("behind %+v are %x", rev, skip.Rest)
+		}
 		short := b[:max(0, len(b)-1-int(cut))]
 		if whole, r := read(short); whole || !r.Bad {
 			t.Errorf("%x is read as if it were whole", short)
