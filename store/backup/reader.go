@@ -1,12 +1,9 @@
 package backup
 
 import (
-	"bufio"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/tododb/tododb/store"
 )
@@ -21,14 +18,12 @@ const maxLength = 5
 // checksums, and that each stream continues the one before. It needs memory for one item, which is
 // as large as the largest body of a document.
 type Reader struct {
-	r     *bufio.Reader
+	in    window
 	part  bool   // of streams
 	begun bool   // there was a header
 	ended bool   // and an end after it
 	items uint64 // of the present stream
-	sum   xxhash.Digest
-	buf   []byte // of an item that is larger than the buffer of r
-	taken int    // bytes of the present item, if it is in the buffer of r
+	buf   []byte // of an item that is larger than the window
 	item  Item
 
 	header  Header
@@ -39,7 +34,7 @@ type Reader struct {
 
 // NewReader makes a Reader.
 func NewReader(r io.Reader) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, bufferSize)}
+	return &Reader{in: window{r: r, buf: make([]byte, bufferSize)}}
 }
 
 // NewPartReader makes a Reader of a part of streams that may begin and end anywhere between items. It knows no
@@ -73,8 +68,7 @@ func (r *Reader) Next() (*Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i.Kind != KindEnd { // whose sum is of what is before it
-		r.sum.Write(i.raw)
+	if i.Kind != KindEnd { // which counts what is before it
 		r.items++
 	}
 	return i, nil
@@ -82,9 +76,8 @@ func (r *Reader) Next() (*Item, error) {
 
 // read reads an item and checks its checksum.
 func (r *Reader) read() error {
-	_, _ = r.r.Discard(r.taken) // it is in the buffer
-	r.taken = 0
-	head, err := r.r.Peek(1)
+	r.in.next()
+	head, err := r.in.have(1)
 	if err == io.EOF && (r.begun && !r.ended) {
 		return io.ErrUnexpectedEOF
 	}
@@ -102,17 +95,17 @@ func (r *Reader) read() error {
 	}
 	if i.Kind == KindHeader {
 		r.items = 0
-		r.sum.Reset()
+		r.in.begin()
 	}
 	from, size, err := r.size()
 	if err != nil {
 		return cut(err)
 	}
 	if whole := from + size + 4; whole <= bufferSize {
-		if i.raw, err = r.r.Peek(whole); err != nil {
+		if i.raw, err = r.in.have(whole); err != nil {
 			return cut(err)
 		}
-		r.taken = whole
+		r.in.item = whole
 		if cap(r.buf) > 4*fillStep {
 			r.buf = nil // a large body has come and gone
 		}
@@ -122,6 +115,9 @@ func (r *Reader) read() error {
 			return cut(err)
 		}
 		i.raw = r.buf
+		if i.Kind != KindEnd {
+			r.in.sum.Write(i.raw)
+		}
 	}
 	i.Payload = i.raw[from : from+size]
 	if !r.part && crc32.Update(checksum(r.items, i.Kind), castagnoli, i.Payload) != binary.BigEndian.Uint32(i.raw[from+size:]) {
@@ -140,7 +136,7 @@ func cut(err error) error {
 
 // size looks at how long the next item is: its kind and length, and its payload.
 func (r *Reader) size() (head, payload int, err error) {
-	b, err := r.r.Peek(1 + maxLength)
+	b, err := r.in.have(1 + maxLength)
 	n, k := binary.Uvarint(b[min(1, len(b)):])
 	switch {
 	case k == 0 && len(b) <= maxLength:
@@ -165,7 +161,7 @@ func (r *Reader) fill(n int) error {
 			r.buf = append(make([]byte, 0, at+part+min(n-part, part)), r.buf...)
 		}
 		r.buf = r.buf[:at+part]
-		if _, err := io.ReadFull(r.r, r.buf[at:]); err != nil {
+		if _, err := io.ReadFull(&r.in, r.buf[at:]); err != nil {
 			return cut(err)
 		}
 		n -= part
@@ -210,7 +206,7 @@ func (r *Reader) close() error {
 	if err != nil {
 		return err
 	}
-	if e.Items != r.items || e.Sum != r.sum.Sum64() {
+	if e.Items != r.items || e.Sum != r.in.summed() {
 		return broken("its end does not belong to it")
 	}
 	r.ended, r.end, r.reached = true, e, e.Point
