@@ -110,6 +110,7 @@ type maker struct {
 	known         *known
 	keeping       *keeping
 	packer        *packer
+	haste         haste
 	now           Progress
 	stored        int64
 	moved         bool // there was something new
@@ -537,7 +538,7 @@ func (d *dump) pass(ctx context.Context) (err error) {
 // write adds an item to the segment.
 func (d *dump) write(ctx context.Context, item *backup.Item) (err error) {
 	if d.out == nil {
-		if d.out, err = d.repo.newSegment(); err != nil {
+		if d.out, err = d.repo.newSegment(&d.haste); err != nil {
 			return err
 		}
 	}

@@ -8,8 +8,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/tododb/tododb/store/backup"
 )
 
@@ -23,7 +21,7 @@ type chainReader struct {
 	read   int64   // bytes of the streams
 	ends   []int64 // where the segments end in them that were read
 	object *opened
-	zip    *zstd.Decoder
+	plain  *unpacked
 }
 
 func (r *Repository) readChain(ctx context.Context, segments []Part) *chainReader {
@@ -32,7 +30,7 @@ func (r *Repository) readChain(ctx context.Context, segments []Part) *chainReade
 
 func (c *chainReader) Read(p []byte) (int, error) {
 	for {
-		if c.zip == nil {
+		if c.plain == nil {
 			if len(c.left) == 0 {
 				return 0, io.EOF
 			}
@@ -40,7 +38,7 @@ func (c *chainReader) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
-		n, err := c.zip.Read(p)
+		n, err := c.plain.Read(p)
 		c.read += int64(n)
 		if err == io.EOF {
 			c.ends = append(c.ends, c.read)
@@ -61,7 +59,7 @@ func (c *chainReader) next() (err error) {
 		return err
 	}
 	if err = c.object.check(c.ctx, c.name); err == nil {
-		c.zip, err = decompressor(c.object.reader())
+		c.plain, err = unpack(c.object.reader())
 	}
 	if err != nil {
 		return errors.Join(err, c.object.Close())
@@ -71,11 +69,11 @@ func (c *chainReader) next() (err error) {
 
 // shut closes the open segment.
 func (c *chainReader) shut() error {
-	if c.zip == nil {
+	if c.plain == nil {
 		return nil
 	}
-	c.zip.Close()
-	c.zip = nil
+	c.plain.close()
+	c.plain = nil
 	return c.object.Close()
 }
 

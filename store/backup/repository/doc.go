@@ -12,11 +12,12 @@
 //	runs/KEY                            how far a run came that has not ended
 //	locks/ID                            who is at work
 //
-// Segments, lists of ids, packs and backups are compressed, and encrypted if the repository has
-// recipients. The name of each has the SHA-256 of its bytes, so what is damaged is found without
-// a key. Only a list of ids is not named so: it is made anew if anything is wrong with it. The head
-// of a backup, one line of JSON, is never encrypted: it has times, sizes and the names of objects, and
-// of databases only a hash. So the next backup, forget, and the part of prune that deletes need no key.
+// Segments, lists of ids, packs and backups are compressed (segments by zstd, or S2 where somebody would
+// have to wait for zstd: segmentMagic), and encrypted if the repository has recipients. The name of each has
+// the SHA-256 of its bytes, so what is damaged is found without a key. Only a list of ids is not named so: it
+// is made anew if anything is wrong with it. The head of a backup, one line of JSON, is never encrypted: it
+// has times, sizes and the names of objects, and of databases only a hash. So the next backup, forget, and
+// the part of prune that deletes need no key.
 //
 // What always holds:
 //

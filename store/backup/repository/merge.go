@@ -462,7 +462,7 @@ type merging struct {
 
 func (m *merging) Write(b []byte) (n int, err error) {
 	if m.out == nil {
-		if m.out, err = m.repo.newSegment(); err != nil {
+		if m.out, err = m.repo.newSegment(nil); err != nil {
 			return 0, err
 		}
 	}

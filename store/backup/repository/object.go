@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"filippo.io/age"
-	"github.com/klauspost/compress/zstd"
 )
 
 // Part is an object that is named after its content, as backups name it.
@@ -209,14 +208,4 @@ func copyContext(ctx context.Context, w io.Writer, r io.Reader) (n int64, err er
 			return n, err
 		}
 	}
-}
-
-// compressor compresses into w.
-func compressor(w io.Writer) (*zstd.Encoder, error) {
-	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(1<<20))
-}
-
-// decompressor undoes it, in bounded memory whatever the bytes say.
-func decompressor(r io.Reader) (*zstd.Decoder, error) {
-	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
 }

@@ -36,6 +36,11 @@ func (r *Repository) Prune(ctx context.Context, p Pruning) (done Pruned, err err
 	if err != nil {
 		return done, err
 	}
+	if !p.Dry {
+		if err := r.keepHeads(ctx); err != nil {
+			return done, err
+		}
+	}
 	remove := func(part Part) error {
 		done.Objects++
 		done.Bytes += part.Size

@@ -22,8 +22,11 @@ import (
 const (
 	headName  = "tododb-repository.json"
 	spareName = "tododb-repository.spare.json"
-	format    = 1
 )
+
+// format is what this program writes; it reads all up to it. Since format 2 there are segments with
+// frames (segmentMagic).
+const format = 2
 
 // Repository is a repository of backups that is open.
 type Repository struct {
@@ -111,12 +114,14 @@ func saltSum(salt []byte) string {
 	return hex.EncodeToString(h[:8])
 }
 
-// keepHeads stores the heads that are not there or that are damaged.
+// keepHeads stores the heads that are not there or that are damaged, and those of an earlier format:
+// programs that know no newer one must notice before they read or delete anything.
 func (r *Repository) keepHeads(ctx context.Context) error {
+	r.head.Format = format
 	for _, name := range []string{headName, spareName} {
 		there := &Repository{storage: r.storage}
 		err := there.readHeadOf(ctx, name)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrForeign) && !broken(err) {
+		if err == nil && there.head.Format == format || err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrForeign) && !broken(err) {
 			continue // the next backup will do
 		}
 		b, err := json.Marshal(r.head)

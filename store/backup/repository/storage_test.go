@@ -138,7 +138,7 @@ func TestWhatIsNoRepository(t *testing.T) {
 		if _, err := repository.Create(t.Context(), s, repository.Keys{}); !errors.Is(err, repository.ErrForeign) {
 			t.Errorf("a head of something else: %v", err)
 		}
-		put(t, s, "tododb-repository.json", `{"what":"tododb backups","format":2}`)
+		put(t, s, "tododb-repository.json", `{"what":"tododb backups","format":3}`)
 		if _, err := repository.Open(t.Context(), s, repository.Keys{}); !errors.Is(err, repository.ErrNewer) {
 			t.Errorf("a newer one: %v", err)
 		}
