@@ -56,6 +56,9 @@ func (p *localPeer) with(ctx context.Context, fn func(*store.DB) error) error {
 	}
 	defer db.Release()
 	err = fn(db)
+	if errors.Is(err, store.ErrReplaced) {
+		return err // the next call has the new one
+	}
 	if errors.Is(err, store.ErrNoDB) {
 		return ErrNoDB
 	}

@@ -245,8 +245,8 @@ type AdoptFigures struct {
 // Figures are those that Finish has found.
 func (a *Adoption) Figures() AdoptFigures { return a.figures }
 
-// Publish gives the database its name, in one step. If it replaces one, that is gone for everybody
-// as if it had been deleted. The error may be ErrDBExists.
+// Publish gives the database its name, in one step. If it replaces one, calls on handles of that
+// return ErrReplaced. The error may be ErrDBExists.
 func (a *Adoption) Publish(opt AdoptOptions) error {
 	if opt.DryRun {
 		return a.Close()

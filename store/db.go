@@ -14,8 +14,8 @@ import (
 )
 
 // DB is a handle on one database. A caller that gets it from Store.Open releases it when done.
-// Until then it stays open, though the database may be deleted: then its calls return ErrNoDB
-// and Gone is closed. Guarded makes a handle that shows and accepts less.
+// Until then it stays open, though the database may be deleted or replaced: then its calls return
+// ErrNoDB or ErrReplaced, and Gone is closed. Guarded makes a handle that shows and accepts less.
 type DB struct {
 	*database
 	guard *Guard // nil: everything is shown and accepted
@@ -188,8 +188,8 @@ func (db *DB) failed(err error) error {
 	return err
 }
 
-// WhyGone says why Gone is closed: ErrNoDB if the database was deleted, ErrClosed if the store
-// is closing, or ErrDamaged. It is nil while the database is there.
+// WhyGone says why Gone is closed: ErrNoDB if the database was deleted, ErrReplaced if another one
+// has taken its place, ErrClosed if the store is closing, or ErrDamaged. It is nil while the database is there.
 func (db *DB) WhyGone() error {
 	select {
 	case <-db.gone:

@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // One sentinel for each answer that a caller treats differently. Outcomes for a single document
 // come in Result.Err; all others end the call.
@@ -15,6 +18,9 @@ var (
 	ErrBadSeq    = errors.New("malformed update sequence")
 	ErrIDTooLong = errors.New("document id is too long")
 	ErrBadLimit  = errors.New("limit must be a positive number")
+	// ErrReplaced says that another database has taken the place of the one that was opened, under
+	// the same name. It is ErrNoDB too; who opens the name again has the new one.
+	ErrReplaced = fmt.Errorf("%w: another one has taken its place", ErrNoDB)
 	// ErrBadPeriod says that a text is no period (ParsePeriod).
 	ErrBadPeriod = errors.New("a period must be a number and a unit of time, such as 30_days, or infinity")
 	// ErrTombstonesStay says that the server follows the deletions of this database itself.

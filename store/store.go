@@ -249,7 +249,11 @@ func (s *Store) take(ctx context.Context, name string, replaced chan struct{}) (
 	if db != nil {
 		<-db.opened
 		if db.openErr == nil {
-			db.stop(ErrNoDB)
+			why := ErrNoDB
+			if replaced != nil {
+				why = ErrReplaced
+			}
+			db.stop(why)
 		}
 	}
 	return db, nil

@@ -38,6 +38,7 @@ var apiErrors = []struct {
 	word   string
 	reason string
 }{
+	{store.ErrReplaced, 503, "service_unavailable", "Another database is taking the place of this one: try again."}, // before ErrNoDB, which it is too
 	{store.ErrNoDB, 404, "not_found", "Database does not exist."},
 	{store.ErrDBExists, 412, "file_exists", "The database could not be created, the file already exists."},
 	{store.ErrMissing, 404, "not_found", "missing"},

@@ -10,8 +10,7 @@ import (
 
 // RestoreOptions say how a database is restored.
 type RestoreOptions struct {
-	// Replace puts it in the place of a database of its name, which is gone for everybody who uses
-	// it, as if it had been deleted.
+	// Replace puts it in the place of a database of its name. Whoever uses that gets store.ErrReplaced.
 	Replace bool
 	// Move says that the database goes on as the same one, for example on another engine: no epoch
 	// begins, and replication checkpoints stay if the streams have them.

@@ -1,6 +1,7 @@
 package design
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -107,7 +108,7 @@ func (c *Cache) now(ctx context.Context, db *store.DB) (*Set, error) {
 	}
 	defer bare.Release()
 	if bare.Instance() != db.Instance() { // another database has its name by now
-		return &Set{}, store.ErrNoDB
+		return &Set{}, cmp.Or(db.WhyGone(), store.ErrNoDB)
 	}
 	return c.At(ctx, bare, design)
 }

@@ -146,6 +146,9 @@ func (m *Manager) Open(ctx context.Context, db *store.DB, def *Definition) (*Ind
 		}
 		if ix.openErr != nil {
 			ix.Release()
+			if why := db.WhyGone(); why != nil { // this says more than that the name has another one now
+				return nil, why
+			}
 			return nil, ix.openErr
 		}
 		if ix.db.WhyGone() != nil && db.WhyGone() == nil {
