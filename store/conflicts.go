@@ -16,7 +16,7 @@ import (
 //
 // where rev is the nearest common ancestor of that leaf and the winner, zero if none is known. The
 // transaction that moves a document in the feed moves its entry. A document that is not in
-// conflict, and has no more than one leaf, costs nothing.
+// conflict, and has no more than one leaf, costs nothing. Sequence 0 has the conflictsNote.
 
 // living returns the leaves that are not deleted, given all in winner order.
 func living(leaves []revtree.Node) []revtree.Node {
@@ -118,7 +118,7 @@ func (c *checker) conflicts() error {
 		return nil
 	}
 	entries := 0
-	err = c.r.Scan(spaceConflict, engine.Range{}, func(k, v []byte) (bool, error) {
+	err = c.r.Scan(spaceConflict, engine.Range{From: seqKey(1)}, func(k, v []byte) (bool, error) {
 		entries++
 		seq, err := seqOfKey(k)
 		if err == nil {

@@ -12,9 +12,14 @@ import (
 	"github.com/tododb/tododb/store/record"
 )
 
-// conflictsNote says how much is known of the conflicts of a database, in its meta space:
+// conflictsNote says how much is known of the conflicts of a database. It stands in the conflict space,
+// before the first sequence:
 //
 //	version | uvarints: complete, reached, goal | bytes epoch
+//
+// There it goes where the conflicts go: a release that knows no such space, and copies a database to
+// another engine with all epochs that it has, leaves both behind. (At first the note stood in the meta
+// space. There it no longer counts.)
 //
 // A database that a release made which kept no conflicts has no note. The first who asks for conflicts
 // has the documents that stood at the sequences up to goal then looked at, up to reached so far. What
@@ -27,6 +32,8 @@ type conflictsNote struct {
 	reached, goal uint64
 	epoch         string
 }
+
+var conflictsNoteKey = seqKey(0)
 
 func (n *conflictsNote) appendTo(b []byte) []byte {
 	complete := uint64(0)
@@ -47,7 +54,7 @@ func noConflicts(instance string) []byte {
 }
 
 func loadConflictsNote(r engine.Reader) (n conflictsNote, err error) {
-	v, err := r.Get(spaceMeta, metaConflicts)
+	v, err := r.Get(spaceConflict, conflictsNoteKey)
 	if err != nil || v == nil {
 		return n, err
 	}
@@ -95,7 +102,7 @@ func (w *writer) renewConflictsNote(was, id string) error {
 		return err
 	}
 	note.epoch = id
-	return w.tx.Put(spaceMeta, metaConflicts, w.keep(note.appendTo))
+	return w.tx.Put(spaceConflict, conflictsNoteKey, w.keep(note.appendTo))
 }
 
 // conflictsBuild finds the conflicts of a database that has no complete note.
@@ -212,7 +219,7 @@ func (db *DB) beginConflicts(ctx context.Context) (note conflictsNote, err error
 			return err
 		}
 		note = conflictsNote{goal: w.last, epoch: newestEpoch(list, db.identity.Instance)}
-		return errors.Join(w.tx.DeleteRange(spaceConflict, nil, nil), w.saveConflictsNote(note))
+		return errors.Join(w.tx.DeleteRange(spaceConflict, nil, nil), w.tx.Delete(spaceMeta, metaConflicts), w.saveConflictsNote(note))
 	}})
 	return note, err
 }
@@ -226,7 +233,7 @@ func (w *writer) saveConflictsNote(note conflictsNote) error {
 	if was.goal == note.goal && was.epoch != "" {
 		note.epoch = was.epoch
 	}
-	return w.tx.Put(spaceMeta, metaConflicts, w.keep(note.appendTo))
+	return w.tx.Put(spaceConflict, conflictsNoteKey, w.keep(note.appendTo))
 }
 
 // findForked looks at the next entries of the feed in one snapshot, and moves reached. It returns the
@@ -289,6 +296,6 @@ func (a *Adoption) noteConflicts() error {
 			return misfit("%v", err)
 		}
 		note := conflictsNote{complete: true, epoch: newestEpoch(list, a.identity.Instance)}
-		return tx.Put(spaceMeta, metaConflicts, note.appendTo(nil))
+		return tx.Put(spaceConflict, conflictsNoteKey, note.appendTo(nil))
 	})
 }

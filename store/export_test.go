@@ -17,12 +17,11 @@ func (db *DB) Places(ctx context.Context) (places []string, err error) {
 	return places, err
 }
 
-// ForgetConflicts makes a database as a release left it that noted no conflicts.
+// ForgetConflicts makes a database as a release left it that noted no conflicts: one that made it, or one that
+// moved it to another engine. That copies all other spaces, and the epochs.
 func (db *DB) ForgetConflicts(ctx context.Context) error {
 	db.conflicts.known.Store(false)
-	return db.commits.submit(ctx, &op{apply: func(w *writer) error {
-		return errors.Join(w.tx.DeleteRange(spaceConflict, nil, nil), w.tx.Delete(spaceMeta, metaConflicts))
-	}})
+	return db.commits.submit(ctx, &op{apply: func(w *writer) error { return w.tx.DeleteRange(spaceConflict, nil, nil) }})
 }
 
 // OlderWriter does what such a release leaves in a database that had a note: an epoch that the note does
@@ -32,7 +31,7 @@ func (db *DB) OlderWriter(ctx context.Context) error {
 	return db.commits.submit(ctx, &op{apply: func(w *writer) error {
 		n, err := loadConflictsNote(w.tx)
 		n.epoch = newEpochID()
-		return errors.Join(err, w.tx.DeleteRange(spaceConflict, nil, nil), w.tx.Put(spaceConflict, seqKey(1), []byte{1, 0, 0}), w.tx.Put(spaceMeta, metaConflicts, n.appendTo(nil)))
+		return errors.Join(err, w.tx.DeleteRange(spaceConflict, nil, nil), w.tx.Put(spaceConflict, seqKey(1), []byte{1, 0, 0}), w.tx.Put(spaceConflict, conflictsNoteKey, n.appendTo(nil)))
 	}})
 }
 

@@ -67,7 +67,7 @@ func (s *Store) firstEntries(name string, p Properties) (identity, []engine.Entr
 	}
 	first := []engine.Entry{
 		{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaIdentity}, Value: encoded},
-		{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaConflicts}, Value: noConflicts(id.Instance)},
+		{SpaceKey: engine.SpaceKey{Space: spaceConflict, Key: conflictsNoteKey}, Value: noConflicts(id.Instance)},
 	}
 	if security := s.newSecurity(name); security != nil {
 		first = append(first, engine.Entry{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaSecurity}, Value: append([]byte{record.Version}, security...)})

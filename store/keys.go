@@ -37,8 +37,8 @@ var (
 	metaAutoPurge  = []byte("auto_purge")
 	metaDeaths     = []byte("deaths")
 	metaGrace      = []byte("tombstone_grace")
-	metaConflicts  = []byte("conflicts")
-	metaDesign     = []byte("design") // the sequence of the newest change to a design document
+	metaConflicts  = []byte("conflicts") // of earlier releases; see conflictsNote
+	metaDesign     = []byte("design")    // the sequence of the newest change to a design document
 )
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
