@@ -26,7 +26,7 @@ func listenLocal(ctx context.Context, path string) (*localSocket, error) {
 	if err := clearSocket(ctx, path); err != nil {
 		return nil, fmt.Errorf("[chttpd] socket: %w", err)
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	l, err := bindLocal(ctx, path)
 	if errors.Is(err, syscall.EINVAL) {
 		err = fmt.Errorf("%w: the path may be too long, sockets allow about 100 bytes", err)
 	}
@@ -42,6 +42,17 @@ func listenLocal(ctx context.Context, path string) (*localSocket, error) {
 		return nil, errors.Join(fmt.Errorf("[chttpd] socket: %w", err), l.Close(), os.Remove(path))
 	}
 	return s, nil
+}
+
+// bindLocal makes the socket. On Linux nobody else can connect to it from its first moment on.
+// Elsewhere the caller has to see to that.
+func bindLocal(ctx context.Context, path string) (net.Listener, error) {
+	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var closed error
+		err := raw.Control(func(fd uintptr) { closed = closeToOthers(fd) })
+		return errors.Join(err, closed)
+	}}
+	return config.Listen(ctx, "unix", path)
 }
 
 // clearSocket removes a socket that nobody listens on.
