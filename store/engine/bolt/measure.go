@@ -81,7 +81,13 @@ func (d *db) Packed(ctx context.Context) (parts []engine.Packed, err error) {
 				return nil, err
 			}
 		}
-		part.Size = leaves.end() + branches.end()
+		inline := leaves.pages == 0 && leaves.page <= pageBytes/4 // it stands in the page of the buckets
+		switch part.Size = leaves.end(); {
+		case inline:
+			part.Size = 0
+		case leaves.pages > 1:
+			part.Size += branches.end()
+		}
 		parts = append(parts, part)
 	}
 	return parts, nil
