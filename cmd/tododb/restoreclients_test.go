@@ -41,3 +41,26 @@ func TestPouchDBRestore(t *testing.T) {
 	server.stop()
 	peer.stop()
 }
+
+// TestRxDBRestore does the same with devices of RxDB, which keep on their own side alone what they have sent.
+func TestRxDBRestore(t *testing.T) {
+	t.Parallel()
+	scriptFolder(t)
+	server := startServer(t, t.TempDir(), "")
+	server.do(201, "PUT", "/notes", "")
+	target := filepath.Join(t.TempDir(), "backups")
+	run := func(args ...string) {
+		t.Helper()
+		if out, code := tododb(t, args...); code != 0 {
+			t.Errorf("tododb %s: exit %d\n%s", args[0], code, out)
+		}
+	}
+	steps, err := converse(t, []string{"rxrestore.js", server.base, testUser, testPassword}, map[string]func(){
+		"backup":  func() { run("backup", target, "--url", withLogin(server)) },
+		"restore": func() { run("restore", target, "--db", "notes", "--replace", "--url", withLogin(server)) },
+	})
+	if err != nil || steps != 4 {
+		t.Fatalf("%d steps, %v\n%s", steps, err, server.log)
+	}
+	server.stop()
+}
