@@ -34,6 +34,9 @@ func TestPouchDBDrawer(t *testing.T) { runScript(t, "drawer.js") }
 // TestPouchDBPutBack has the server's file put back to older copies under devices that sync.
 func TestPouchDBPutBack(t *testing.T) { runScript(t, "putback.js") }
 
+// TestPouchDBTabs does so under two tabs of one browser, which share what they hold and their checkpoints.
+func TestPouchDBTabs(t *testing.T) { runScript(t, "tabs.js") }
+
 func TestNano(t *testing.T) { runScript(t, "nano.js") }
 
 // TestRxDB has two devices with RxDB. Its replication differs from CouchDB's: it knows no trees.
