@@ -27,7 +27,10 @@ var (
 	ErrTombstonesStay = errors.New("the tombstones of a system database stay")
 	ErrCompactRunning = errors.New("compaction is already running")
 	ErrUnavailable    = errors.New("storage is not available") // nothing was written, unless it is ErrUnknown too
-	ErrClosed         = errors.New("store is closed")
+	// ErrHeld says that all databases are held as they are: they are being moved, or have been. It is
+	// ErrUnavailable too.
+	ErrHeld   = errors.New("the databases are held as they are")
+	ErrClosed = errors.New("store is closed")
 	// ErrUnknown says that nobody knows whether a write took place. It is ErrUnavailable too.
 	ErrUnknown = errors.New("the outcome of the write is unknown")
 	// ErrFull says that the disk has no space left; nothing was written.

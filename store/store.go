@@ -477,6 +477,8 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case errors.Is(err, engine.ErrUnknown):
 		return fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrUnknown, err)
+	case errors.Is(err, engine.ErrHeld):
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrHeld)
 	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrTooManyOpen):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, engine.ErrClosed):

@@ -80,6 +80,7 @@ var apiErrors = []struct {
 	{store.ErrCorrupt, 500, "internal_server_error", "A stored record is damaged; the server's log has the details."},
 	{store.ErrDamaged, 500, "database_damaged", "The file of this database is damaged and has been closed; the server's log names the file. Other databases are not affected."},
 	{store.ErrUnknown, 503, "service_unavailable", "The storage is not available; the outcome of the write is unknown."},
+	{store.ErrHeld, 503, "service_unavailable", "The databases are being moved to another storage. They can be read meanwhile; nothing was changed."},
 	{store.ErrUnavailable, 503, "service_unavailable", "The storage is not available; nothing was changed."},
 	{store.ErrFull, 507, "insufficient_storage", fullDisk},
 	{store.ErrNoRoom, 507, "insufficient_storage", "The server's disk is nearly full: documents can be read and deleted, but not written."},

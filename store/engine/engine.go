@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -234,6 +235,19 @@ type Clock interface {
 	Now(ctx context.Context) (time.Time, error)
 }
 
+// Holder is an Engine whose databases can be held as they are, so that all of them can be read in one
+// state. Reading goes on. Whoever writes, makes or drops one meanwhile is refused with ErrHeld, in all
+// processes, also in those that start later.
+type Holder interface {
+	// Hold begins a hold, or gives the one that there is another note, of a few KiB. When it returns, the
+	// databases have the state that they keep.
+	Hold(ctx context.Context, note []byte) error
+	// Held returns the note of the hold, nil if there is none.
+	Held(ctx context.Context) (note []byte, err error)
+	// Unhold ends the hold. It is no error if there is none.
+	Unhold(ctx context.Context) error
+}
+
 // Stat is what can be told of a database from outside.
 type Stat struct {
 	Size, Subs int64     // bytes of the database, and of its sub-databases together
@@ -252,7 +266,8 @@ var (
 	ErrDuplicate   = errors.New("engine: key exists")
 	ErrUnknown     = errors.New("engine: the outcome of the commit is unknown")
 	ErrUnavailable = errors.New("engine: storage is not available") // nothing was written
-	ErrFull        = errors.New("engine: no space is left")         // nothing was written
+	ErrHeld        = fmt.Errorf("%w: the databases are held as they are", ErrUnavailable)
+	ErrFull        = errors.New("engine: no space is left") // nothing was written
 	ErrTooManyOpen = errors.New("engine: too many files are open")
 	ErrTooLarge    = errors.New("engine: key or value is too large")
 	// ErrForeign is final for a handle: no later call succeeds. A commit that returned it has

@@ -31,8 +31,8 @@ func (e *Engine) Aside(ctx context.Context, name string) (_ engine.Aside, err er
 	defer func() { err = systemError(err) }()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
-		return nil, engine.ErrClosed
+	if err := e.writable(); err != nil {
+		return nil, err
 	}
 	id := make([]byte, asideID)
 	rand.Read(id)
@@ -84,8 +84,8 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
-		return engine.ErrClosed
+	if err := e.writable(); err != nil {
+		return err
 	}
 	if err := e.makeWay(a.to, replace); err != nil {
 		return err

@@ -58,6 +58,9 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 	if err := d.ready(ctx); err != nil {
 		return err
 	}
+	if f.eng.held.Load() {
+		return engine.ErrHeld
+	}
 	if f.unsynced {
 		if err := durable.Names(filepath.Dir(f.path)); err != nil {
 			return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tododb/tododb/store/durable"
@@ -54,6 +55,8 @@ type Engine struct {
 
 	appendOnly [32]bool // by space
 
+	held atomic.Bool // nobody may write (Hold)
+
 	mu     sync.Mutex       // guards what follows
 	files  map[string]*file // open files by path
 	going  map[*file]bool   // dropped and damaged ones that still have handles
@@ -81,6 +84,11 @@ func Open(dir string, opt Options) (*Engine, error) {
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
 	}
+	note, err := e.Held(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("open data folder: %w", err)
+	}
+	e.held.Store(note != nil)
 	return e, e.removeAsides()
 }
 
@@ -110,8 +118,8 @@ func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry)
 
 // create makes a file. The caller holds mu.
 func (e *Engine) create(path string, first []engine.Entry) (engine.DB, error) {
-	if e.closed {
-		return nil, engine.ErrClosed
+	if err := e.writable(); err != nil {
+		return nil, err
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return nil, engine.ErrExists
@@ -190,8 +198,8 @@ func (e *Engine) Drop(ctx context.Context, name string) error {
 
 // drop removes a file and its sub-databases. The caller holds mu.
 func (e *Engine) drop(path string) error {
-	if e.closed {
-		return engine.ErrClosed
+	if err := e.writable(); err != nil {
+		return err
 	}
 	if f := e.files[path]; f != nil {
 		if err := e.forget(f); err != nil {

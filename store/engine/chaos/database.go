@@ -100,6 +100,9 @@ func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	if err := errors.Join(h.ready(ctx), h.eng.call()); err != nil {
 		return err
 	}
+	if h.eng.isHeld() {
+		return engine.ErrHeld
+	}
 	s, err := h.now()
 	if err != nil {
 		return err
@@ -186,6 +189,9 @@ func (h *handle) DropSub(ctx context.Context, name string) error {
 	defer h.eng.mu.Unlock()
 	if _, err := h.now(); err != nil {
 		return err
+	}
+	if h.eng.held != nil {
+		return engine.ErrHeld
 	}
 	h.eng.remove(h.name + subMark + name)
 	return nil

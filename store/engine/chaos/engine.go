@@ -49,6 +49,7 @@ type Engine struct {
 	calls  int
 	dbs    map[string]*database
 	asides map[*database]bool
+	held   []byte // the note of a hold, else nil
 	closed bool
 }
 
@@ -114,6 +115,9 @@ func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.held != nil {
+		return nil, engine.ErrHeld
+	}
 	if e.closed {
 		return nil, engine.ErrClosed
 	}
@@ -167,6 +171,9 @@ func (e *Engine) Aside(ctx context.Context, name string) (engine.Aside, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.held != nil {
+		return nil, engine.ErrHeld
+	}
 	if e.closed {
 		return nil, engine.ErrClosed
 	}
@@ -186,6 +193,9 @@ func (a *aside) publish(ctx context.Context, replace bool) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.held != nil {
+		return engine.ErrHeld
+	}
 	if e.closed {
 		return engine.ErrClosed
 	}
@@ -221,6 +231,9 @@ func (e *Engine) Drop(ctx context.Context, name string) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.held != nil {
+		return engine.ErrHeld
+	}
 	if e.closed {
 		return engine.ErrClosed
 	}

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(testing.TB) engine.Engine) {
 		"copies": copies, "deleted ranges": deletedRanges, "ranges like a model": rangeModel, "reads stop": stops,
 		"first entries": firstEntries, "aside": asides, "aside replaces": asideReplaces,
 		"stamps": stamps, "watch a drop": watchDrop, "newest": newest,
+		"hold": hold, "hold beside writers": holdBeside,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

@@ -40,13 +40,14 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 	}
 	defer a.leave()
 	e := a.eng
-	var old int64
+	var old, stamp int64
+	note := ""
 	err = e.retry(ctx, e.opt.Patience, func() error {
 		s := &session{ctx: ctx, db: a.database, pool: e.writers, begin: beginWrite, there: sqlUnnamed}
 		defer s.end()
-		var queries []query
+		queries := []query{{sql: sqlNoHold}, {sqlHeld, nil, scan(&note)}}
 		if replace {
-			queries = append(queries, query{sqlTake, []any{noParent, a.to}, scan(&old)})
+			queries = append(queries, query{sqlTake, []any{noParent, a.to}, scan(&old, &stamp)})
 		}
 		if err := s.send(queries...); err != nil {
 			if !errors.Is(err, engine.ErrNoDB) {
@@ -57,6 +58,9 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 				return nil
 			}
 			return err
+		}
+		if note != "" {
+			return final{engine.ErrHeld}
 		}
 		queries = queries[:0]
 		if replace {

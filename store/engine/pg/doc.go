@@ -7,7 +7,8 @@
 //	td_db   id, parent, name, instance, stamp    parent 0: a database, -1: made aside
 //	td_kv   db, k, v                             k: space (1 byte), key
 //	td_gone id                                   what was dropped, until its entries are removed
-//	td_meta name, value                          version of the schema, identity of the installation
+//	td_meta name, value                          version of the schema, identity of the installation,
+//	                                             and the note of a hold, under which all stamps are negative
 //
 // A writer locks the row of its database, in a statement of its own, before it reads. So there is one
 // at a time, over all processes, and the row proves that the database is still there. Its reads

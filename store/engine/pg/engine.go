@@ -24,15 +24,15 @@ const (
 
 const (
 	sqlFind   = "select id, instance from td_db where parent = $1 and name = $2"
-	sqlCreate = "insert into td_db (parent, name, instance) values ($1, $2, $3) returning id"
+	sqlCreate = "insert into td_db (parent, name, instance) select $1::bigint, $2::text, $3::text where " + sqlNotHeld + " returning id"
 	sqlMake   = "with d as (" + sqlCreate + "), kv as (insert into td_kv (db, k, v) " +
 		"select d.id, u.k, u.v from d, unnest($4::bytea[], $5::bytea[]) u(k, v)) select id from d"
 	sqlMakeSub = "insert into td_db (parent, name, instance) values ($1, $2, $3) on conflict do nothing"
 	sqlList    = "select name from td_db where parent = 0 and name > $1 order by name limit $2"
-	sqlTake    = "select id from td_db where parent = $1 and name = $2 for update"
+	sqlTake    = "select id, stamp from td_db where parent = $1 and name = $2 for update"
 	// What belongs to the database goes with it. That nobody adds to it is the lock's work.
-	sqlDrop = "with top as (delete from td_db where parent = $1 and name = $2 returning id), " +
-		"subs as (delete from td_db where parent in (select id from td_db where parent = $1 and name = $2) and parent > 0 returning id), " +
+	sqlDrop = "with top as (delete from td_db where parent = $1 and name = $2 and stamp >= 0 returning id), " +
+		"subs as (delete from td_db where parent in (select id from td_db where parent = $1 and name = $2 and stamp >= 0) and parent > 0 returning id), " +
 		"gone as (insert into td_gone select id from top union all select id from subs) select id from top"
 	sqlUnnamed = "select stamp from td_db where id = $1 and parent = -1 for no key update"
 	sqlPublish = "update td_db set parent = 0, name = $2 where id = $1 and parent = -1"
@@ -233,7 +233,11 @@ func (e *Engine) make(ctx context.Context, parent int64, name string, entries ma
 	r := row{parent: parent, name: name, instance: newInstance()}
 	keys, values := sortedEntries(entries)
 	err := e.retry(ctx, e.opt.Patience, func() error {
-		_, err := e.one(ctx, e.writers, []any{&r.id}, query{sqlMake, []any{parent, name, r.instance, keys, values}, itsRow})
+		made, err := e.one(ctx, e.writers, []any{&r.id}, query{sql: beginWrite}, query{sql: sqlNoHold},
+			query{sqlMake, []any{parent, name, r.instance, keys, values}, itsRow}, query{sql: "commit"})
+		if err == nil && !made {
+			return final{engine.ErrHeld}
+		}
 		if code(err) != codeUniqueViolation {
 			return err
 		}
@@ -324,17 +328,19 @@ func (e *Engine) Drop(ctx context.Context, name string) error {
 
 // drop removes a row and those that belong to it. The error may be ErrNoDB.
 func (e *Engine) drop(ctx context.Context, parent int64, name string) error {
-	var id int64
+	var id, stamp int64
 	tries := 0
 	return e.retry(ctx, e.opt.Patience, func() error {
 		tries++
-		found, err := e.one(ctx, e.writers, []any{&id}, query{sql: beginWrite}, query{sqlTake, []any{parent, name}, itsRow},
+		found, err := e.one(ctx, e.writers, []any{&id, &stamp}, query{sql: beginWrite}, query{sqlTake, []any{parent, name}, itsRow},
 			query{sqlDrop, []any{parent, name}, nil}, query{sql: "commit"})
 		switch {
 		case err != nil:
 			return err
 		case !found && tries == 1: // else an earlier try may have dropped it
 			return final{engine.ErrNoDB}
+		case found && stamp < 0:
+			return final{engine.ErrHeld}
 		}
 		e.forgetID(id)
 		e.sweepSoon()

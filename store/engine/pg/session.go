@@ -94,8 +94,14 @@ func (s *session) trySend(queries []query) error {
 					return err
 				}
 			}
-			if err := rows.Err(); err != nil || there {
+			if err := rows.Err(); err != nil {
 				return err
+			}
+			if s.stamp < 0 && s.begin == beginWrite {
+				return final{engine.ErrHeld}
+			}
+			if there {
+				return nil
 			}
 			return engine.ErrNoDB
 		}})
