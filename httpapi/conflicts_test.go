@@ -142,6 +142,8 @@ func TestResolvingWithAttachmentsOfBothLeaves(t *testing.T) {
 		// A stub that says more than a name stands for nothing else.
 		{"POST", "/db/_conflicts/d?delete=[%222-left%22]", `{"_rev":"2-right","_attachments":{"same":{"stub":true,"digest":"md5-AAAAAAAAAAAAAAAAAAAAAA=="}}}`, 412, "~missing_stub"},
 		{"POST", "/db/_conflicts/d?delete=[%222-left%22]", `{"_rev":"2-right","_attachments":{"same":{"stub":true,"revpos":1}}}`, 412, "~missing_stub"},
+		// Under a new name it stands for the attachment with its digest.
+		{"POST", "/db/_conflicts/d?delete=[%222-left%22]", `{"_rev":"2-right","_attachments":{"new":{"stub":true,"digest":"md5-AAAAAAAAAAAAAAAAAAAAAA=="}}}`, 412, "~missing_stub"},
 		{"POST", "/db/_conflicts/d?delete=[%222-none%22]", `{"_rev":"2-right","_attachments":{"own-left":{"stub":true}}}`, 409, `~"moved":\["2-none"\]`},
 		{"POST", "/db/_conflicts/d?delete=[%222-left%22]", `{"_rev":"2-right","_attachments":{"own-left":{"stub":true},"own-right":{"stub":true},"same":{"stub":true,"digest":"` + left[1] + `"}}}`, 201, `~"ok":true`},
 		{"GET", "/db/d/own-left", "", 200, "only"},

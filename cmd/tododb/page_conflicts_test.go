@@ -300,3 +300,92 @@ func TestPageConflictsOfAnyContent(t *testing.T) {
 	b.click("button", "Resolve")
 	b.sees("_design/d is resolved")
 }
+
+// Texts are merged by lines, with marks where both have changed the same; two attachments of one name both
+// stay; and of three versions each is compared with what it began with. All of it by keyboard.
+func TestPageConflictsMerged(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/recipes", "")
+	text := func(change ...string) string {
+		lines := strings.Split("Soup\n\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\nEnd", "\n")
+		for i := 0; i < len(change); i += 2 {
+			for j := range lines {
+				if lines[j] == change[i] {
+					lines[j] = change[i+1]
+				}
+			}
+		}
+		quoted, _ := json.Marshal(strings.Join(lines, "\n"))
+		return string(quoted)
+	}
+	photo := func(data string) string {
+		return fmt.Sprintf(`"_attachments":{"photo.txt":{"content_type":"text/plain","revpos":2,"data":%q}}`, data)
+	}
+	inConflict(p, "a", `{"clean":`+text()+`,"both":`+text()+`}`,
+		`{"clean":`+text("one", "ONE")+`,"both":`+text("two", "zwei", "nine", "NINE")+`,`+photo("bGVmdA==")+`}`,
+		`{"clean":`+text("nine", "NINE")+`,"both":`+text("two", "deux")+`,`+photo("cmlnaHQ=")+`}`)
+	// 1 - 2 - 3-top
+	//  \   \- 3-under
+	//   \- 2-aside
+	p.do(201, "POST", "/recipes/_bulk_docs", `{"new_edits":false,"docs":[
+		{"_id":"b","_rev":"1-first","x":1,"y":1},
+		{"_id":"b","_revisions":{"start":2,"ids":["second","first"]},"x":2,"y":1},
+		{"_id":"b","_revisions":{"start":2,"ids":["aside","first"]},"x":1,"y":1,"z":true},
+		{"_id":"b","_revisions":{"start":3,"ids":["top","second","first"]},"x":2,"y":2},
+		{"_id":"b","_revisions":{"start":3,"ids":["under","second","first"]},"x":3,"y":1}]}`)
+	b.signIn()
+	b.open("#/db/recipes/conflicts?id=a")
+	focused := func(want string) {
+		t.Helper()
+		b.until("the focus is on "+want, chromedp.Evaluate[bool](fmt.Sprintf("document.activeElement.getAttribute('aria-label') === %q || document.activeElement.textContent.startsWith(%q) || document.activeElement.labels?.[0]?.textContent === %[1]q", want, want)))
+	}
+	// The first row merges cleanly, so what is to be decided begins with the second one.
+	b.sees("merged by lines", "2 of 3 differences to be decided", "unchanged lines")
+	focused("Before for both")
+	b.look("conflicts-lines")
+	b.press("b")
+	focused("Text for both")
+	b.until("the first marked place is selected", chromedp.Evaluate[bool](`document.activeElement.value.slice(document.activeElement.selectionStart, document.activeElement.selectionEnd) === '<<<<<<< Left\ndeux\n=======\nzwei\n>>>>>>> Right'`))
+	b.look("conflicts-marks")
+	b.everythingHasAName()
+	b.press(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	b.sees("2 differences are to be decided first.") // not with marks
+	b.until("back in the row", chromedp.Evaluate[bool](`document.activeElement.type === 'radio'`))
+	b.press("h") // into the text again, on the mark
+	focused("Text for both")
+	b.press("zwo")
+	b.press(kb.Escape)
+	b.press("j")
+	focused("Before for photo.txt")
+	b.press("b")
+	focused("Keep both for photo.txt")
+	b.look("conflicts-attachments")
+	b.press(kb.Tab)
+	focused("Name of the other one")
+	b.press("a", chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	b.press("photo.txt")
+	b.sees("Another name that does not begin with _", "1 of 3 differences to be decided")
+	b.press("a", chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	b.press("other.txt")
+	b.sees("All 3 differences are decided")
+	b.press(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	b.sees("a is resolved")
+	want := `"clean":` + text("one", "ONE", "nine", "NINE") + `,"both":` + text("two", "zwo", "nine", "NINE")
+	if got := p.do(200, "GET", "/recipes/a", ""); !strings.Contains(got, want) {
+		t.Errorf("a is %s\nwant …%s", got, want)
+	}
+	if one, other := p.do(200, "GET", "/recipes/a/photo.txt", ""), p.do(200, "GET", "/recipes/a/other.txt", ""); one != "right" || other != "left" {
+		t.Errorf("the attachments are %q and %q", one, other)
+	}
+
+	// Each pair is compared with its own ancestor, so nothing is left to decide.
+	b.finds("heading", "b")
+	b.sees("from 2-second, as", "from 1-first, as", "All 3 differences are decided")
+	b.look("conflicts-ancestors")
+	b.press(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	b.sees("b is resolved")
+	if got := p.do(200, "GET", "/recipes/b", ""); !strings.Contains(got, `"x":3,"y":2,"z":true`) {
+		t.Errorf("b is %s", got)
+	}
+}

@@ -187,6 +187,7 @@ func takeStubs(ctx context.Context, db *store.DB, e *store.Edit, ended []revtree
 		}
 	}
 	own := wire.GivenRev(&e.Doc)
+	var known []store.Attachment // of all these leaves
 	for _, rev := range append([]revtree.Rev{own}, ended...) {
 		if len(open) == 0 {
 			return nil, nil
@@ -199,6 +200,7 @@ func takeStubs(ctx context.Context, db *store.DB, e *store.Edit, ended []revtree
 		if err != nil {
 			return nil, err
 		}
+		known = append(known, from.Attachments...)
 		open = slices.DeleteFunc(open, func(i int) bool {
 			stub := &e.Attachments[i]
 			n := slices.IndexFunc(from.Attachments, func(a store.Attachment) bool { return standsFor(stub, &a) })
@@ -214,6 +216,9 @@ func takeStubs(ctx context.Context, db *store.DB, e *store.Edit, ended []revtree
 			return true
 		})
 	}
+	if len(moved) == 0 {
+		open = slices.DeleteFunc(open, func(i int) bool { return takeRenamed(&e.Attachments[i], known, own.Gen+1) })
+	}
 	switch {
 	case len(open) == 0:
 		return nil, nil
@@ -221,6 +226,22 @@ func takeStubs(ctx context.Context, db *store.DB, e *store.Edit, ended []revtree
 		return nil, &store.MissingStub{ID: e.Doc.ID, Name: e.Attachments[open[0]].Name}
 	}
 	return moved, nil
+}
+
+// takeRenamed lets a stub whose name no leaf has stand for the attachment with its digest: two attachments
+// of one name can both stay.
+func takeRenamed(stub *store.EditAttachment, known []store.Attachment, revPos uint64) bool {
+	if !stub.HasDigest || slices.ContainsFunc(known, func(a store.Attachment) bool { return a.Name == stub.Name }) {
+		return false
+	}
+	n := slices.IndexFunc(known, func(a store.Attachment) bool { return a.Digest == stub.Digest })
+	if n < 0 {
+		return false
+	}
+	a := known[n]
+	a.Name, a.RevPos = stub.Name, revPos
+	stub.As = &a
+	return true
 }
 
 // standsFor reports whether a stub may mean an attachment. The digest says more than revpos does.

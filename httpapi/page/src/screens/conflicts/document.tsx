@@ -12,7 +12,9 @@ import { Menu } from '../../parts/menu'
 import { Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { link } from '../../router'
-import { both, chosen, compare, decided, handText, resultOf, shortRev, valueOf, type Choice, type Choices, type Row, type Version } from './merge'
+import { nextMark } from './lines'
+import { chosen, compare, decided, handText, resultOf, shortRev, together, valueOf, type Choice, type Choices, type Row, type Step, type Version } from './merge'
+import { pathOf, stepsOf } from './ancestors'
 import { Difference } from './row'
 import { Shortcuts } from './keys'
 
@@ -30,6 +32,8 @@ interface State {
   baseRev: string | null
   baseName: string
   base: Obj | null
+  /** how the versions are merged, two by two; undefined: all with the base */
+  steps?: Step[] | undefined
   deleted: string[]
   /** what somebody has done since the visitor began */
   meanwhile?: 'changed' | 'resolved' | 'fewer'
@@ -39,34 +43,36 @@ interface State {
 
 const ordinal = ['First', 'Second', 'Third', 'Fourth', 'Fifth']
 const nameOf = (n: number, of: number) => (of === 2 ? ['Left', 'Right'][n]! : ordinal[n] ?? `Version ${n + 1}`)
-const generation = (rev: string) => parseInt(rev, 10)
 
 // How many differences are shown at first.
 const page = 100
 
 async function read(db: string, id: string, rev: string, signal: AbortSignal): Promise<Obj> {
-  return parse(await api.getText([db, id], { rev }, signal)) as Obj
+  return parse(await api.getText([db, id], { rev, revs: true }, signal)) as Obj
 }
 
 async function load(db: string, id: string, signal: AbortSignal): Promise<State> {
   const conflict = await api.get<Conflict>([db, '_conflicts', id], {}, signal)
   const { changes } = conflict
   const docs = await Promise.all(changes.map((c) => read(db, id, c.rev, signal)))
-  // The oldest of the common ancestors is that of all leaves.
-  const ancestors = changes.slice(1).map((c) => c.ancestor ?? null)
-  const baseRev = ancestors.includes(null) ? null : ((ancestors as string[]).sort((a, b) => generation(a) - generation(b))[0] ?? null)
-  let base: Obj | null = null
-  if (baseRev !== null) {
-    base = await read(db, id, baseRev, signal).catch((e: unknown) => {
+  const bodies = new Map<string, Promise<Obj | null>>()
+  const body = (rev: string) => {
+    const known = bodies.get(rev) ?? read(db, id, rev, signal).catch((e: unknown) => {
       if (e instanceof api.Failure && e.status === 404) return null
       throw e
     })
+    bodies.set(rev, known)
+    return known
   }
+  const steps = await Promise.all(stepsOf(docs.map(pathOf)).map(async (s) => ({ ...s, base: s.rev ? await body(s.rev) : null })))
+  // The last two groups that meet have the ancestor of all.
+  const baseRev = steps.at(-1)?.rev || null
+  const base = steps.at(-1)?.base ?? null
   const winner = await api.get<{ _deleted_conflicts?: string[] }>([db, id], { deleted_conflicts: true }, signal)
   return {
     conflict,
     versions: changes.map((c, n) => ({ name: nameOf(n, changes.length), rev: c.rev, doc: docs[n]! })),
-    baseRev, base, baseName: 'Before',
+    baseRev, base, steps, baseName: 'Before',
     deleted: winner._deleted_conflicts ?? [],
     moved: new Set(),
   }
@@ -88,7 +94,7 @@ async function again(db: string, id: string, was: State, mine: Obj, signal: Abor
   const gone = saw.find((v) => !is.has(v.rev)) ?? saw[0]!
   const versions = [...fresh.map((v, n) => ({ ...v, name: fresh.length === 1 ? 'Now' : `Now, ${nameOf(n, fresh.length + 1)}` })), { name: 'Yours', rev: '', doc: mine }]
   const moved = new Set(fresh.flatMap((v) => compare([gone, v], null).rows.map((r) => r.key)))
-  return { ...now, versions, base: gone.doc, baseRev: gone.rev, baseName: 'As you saw it', moved, meanwhile: fresh.length === 0 ? 'fewer' : now.conflict.changes.length === 1 ? 'resolved' : 'changed' }
+  return { ...now, versions, steps: undefined, base: gone.doc, baseRev: gone.rev, baseName: 'As you saw it', moved, meanwhile: fresh.length === 0 ? 'fewer' : now.conflict.changes.length === 1 ? 'resolved' : 'changed' }
 }
 
 interface Props {
@@ -117,7 +123,7 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
   useEffect(() => () => leave.current.abort(), [])
 
   const s = later ?? loaded.value
-  const plan = useMemo(() => s && compare(s.versions, s.base), [s])
+  const plan = useMemo(() => s && compare(s.versions, s.base, s.steps), [s])
   const rows = plan?.rows ?? []
   const open = rows.filter((r) => !decided(r, choices))
   const leaves = s?.conflict.changes ?? []
@@ -192,6 +198,14 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
     void settle(print(result), `${id} is resolved`)
   }
 
+  /** Goes into the text of a row: to the first place with marks, if it has any. */
+  const writeIn = (row: Row) => requestAnimationFrame(() => {
+    const text = box.current?.querySelector<HTMLTextAreaElement>(`.cf-row[data-key="${CSS.escape(row.key)}"] textarea`)
+    text?.focus()
+    const mark = text && nextMark(text.value, -1)
+    if (text && mark) text.setSelectionRange(...mark)
+  })
+
   const keys = (e: KeyboardEvent) => {
     const t = e.target as HTMLElement
     if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) {
@@ -216,11 +230,16 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
     else if (e.key === '?') setHelp(true)
     else if (row && plan && n >= 1 && n <= plan.versions.length) choose(row, { take: 'version', n: n - 1 })
     else if (row && e.key === '0' && plan?.base) choose(row, { take: 'base' })
-    else if (row && e.key === 'b' && both(row) !== undefined) choose(row, { take: 'both' })
+    else if (row && plan && e.key === 'b' && together(row, plan)) {
+      const all = together(row, plan)!
+      choose(row, all)
+      if (all.take === 'hand') writeIn(row)
+      else if (all.take === 'rename') requestAnimationFrame(() => focusRow(row)) // the name is beside it
+    }
     else if (row && e.key === 'h' && !row.attachment) {
       const now = chosen(row, choices)
       if (now?.take !== 'hand') choose(row, { take: 'hand', ...handText(row, now ? valueOf(row, now) : row.sides[0]) })
-      requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`.cf-row[data-key="${CSS.escape(row.key)}"] textarea`)?.focus())
+      writeIn(row)
     } else return
     e.preventDefault()
   }
@@ -254,7 +273,7 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
         <div class="cf-rows" style={{ '--n': String(plan.versions.length + (plan.base ? 1 : 0)) }}>
           <div class="cf-columns" aria-hidden="true">
             {plan.base && <div><strong>{s.baseName}</strong> <code>{shortRev(s.baseRev!)}</code></div>}
-            {plan.versions.map((v) => <div key={v.rev}><strong>{v.name}</strong> {v.rev && <code>{shortRev(v.rev)}</code>} {v.rev === leaves[0]!.rev && <span class="badge">winner</span>}</div>)}
+            {plan.versions.map((v, n) => <div key={v.rev}><strong>{v.name}</strong> {v.rev && <code>{shortRev(v.rev)}</code>} {v.rev === leaves[0]!.rev && <span class="badge">winner</span>}<Parted state={s} n={n} /></div>)}
           </div>
           {rows.length === 0 && <Notice kind="good">The versions say the same. Resolve to leave one of them.</Notice>}
           {rows.slice(0, many).map((r) => (
@@ -292,4 +311,11 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
       )}
     </div>
   )
+}
+
+/** Of three and more versions: where one has parted from the nearest other one. */
+function Parted({ state: s, n }: { state: State; n: number }): JSX.Element | null {
+  const step = s.versions.length > 2 ? s.steps?.find((x) => x.a === n || x.b === n) : undefined
+  if (!step?.rev) return null
+  return <div class="faint">from <code>{shortRev(step.rev)}</code>, as {s.versions[step.a === n ? step.b : step.a]!.name}</div>
 }

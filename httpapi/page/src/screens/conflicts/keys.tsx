@@ -8,7 +8,7 @@ export function Shortcuts({ versions, onClose }: { versions: string[]; onClose: 
     ['u', 'the next one that is to be decided'],
     ...versions.slice(0, 9).map((v, n): [string, string] => [String(n + 1), `take ${v}`]),
     ['0', 'take what was before'],
-    ['b', 'take both'],
+    ['b', 'take both: lists and texts together, lines merged, attachments under two names'],
     ['h', 'write it by hand; Esc goes back'],
     ['Ctrl+Enter', 'resolve, and go to the next document'],
     ['n, p', 'skip to the next document, the one before'],

@@ -1,6 +1,7 @@
 // What differs between versions of a document, field by field, and what becomes of the visitor's choices.
 // Nothing here knows the screen or the server.
 import { check, Obj, parse, print, same, type Json } from '../../json'
+import { marked, mergeLines, type Lines } from './lines'
 
 /** A value, or that there is none. */
 export type Side = Json | undefined
@@ -13,6 +14,19 @@ export interface Version {
   doc: Obj
 }
 
+/**
+ * Two versions, or two groups of them, that are compared with what these two began with. Each step makes
+ * one group of two; after the last one there is one group of all.
+ */
+export interface Step {
+  a: number
+  b: number
+  /** null: it is not known */
+  base: Obj | null
+  /** its revision; '' if there is none */
+  rev: string
+}
+
 export interface Row {
   /** the path as text, the same for the same place in any comparison */
   key: string
@@ -20,12 +34,16 @@ export interface Row {
   /** one for each version */
   sides: Side[]
   base: Side
+  /** for each version what it had at the revision where it parted from the nearest other one */
+  from: Side[]
   /** the version to take as long as nobody chooses: only its side was changed. -1: somebody has to */
   auto: number
+  /** texts that several have changed, merged line by line */
+  lines?: Lines | undefined
   attachment: boolean
 }
 
-export type Choice = { take: 'version'; n: number } | { take: 'base' } | { take: 'both' } | { take: 'hand'; text: string; plain: boolean }
+export type Choice = { take: 'version'; n: number } | { take: 'base' } | { take: 'both' } | { take: 'lines' } | { take: 'rename'; names: string[] } | { take: 'hand'; text: string; plain: boolean }
 export type Choices = ReadonlyMap<string, Choice>
 
 type Part = { same: Side } | { row: Row } | { object: [string, Part][] } | { list: Part[] }
@@ -83,39 +101,72 @@ function namesOf(objects: Obj[]): string[] {
 
 const records = (v: Side): v is Json[] => Array.isArray(v) && v.length > 0 && v.every((e) => e instanceof Obj)
 
-/** Compares versions. base is what they began with, null if that is not known. */
-export function compare(versions: Version[], base: Obj | null): Plan {
+/** What becomes of a place, step by step: the version that all agree on, or merged lines. */
+function fold(sides: Side[], steps: Step[], froms: Side[], equal: (a: Side, b: Side) => boolean, names: string[]): { auto: number; lines?: Lines | undefined } {
+  interface Group { version: number; value: Side; conflicts: number }
+  const group: Group[] = sides.map((value, version) => ({ version, value, conflicts: 0 }))
+  steps.forEach((step, k) => {
+    const a = group[step.a]!
+    const b = group[step.b]!
+    const was = froms[k]
+    let now: Group = { version: -1, value: undefined, conflicts: -1 }
+    if (a.conflicts >= 0 && b.conflicts >= 0) {
+      if (equal(a.value, b.value)) now = a
+      else if (step.base && equal(a.value, was)) now = b
+      else if (step.base && equal(b.value, was)) now = a
+      else if (typeof was === 'string' && typeof a.value === 'string' && typeof b.value === 'string') {
+        const lines = mergeLines(was, a.value, b.value, names[step.a]!, names[step.b]!)
+        if (lines) now = { version: -1, value: lines.text, conflicts: lines.conflicts + a.conflicts + b.conflicts }
+      }
+    }
+    for (let i = 0; i < group.length; i++) if (group[i] === a || group[i] === b) group[i] = now
+  })
+  const { version, value, conflicts } = group[0]!
+  return { auto: version, lines: version < 0 && conflicts >= 0 ? { text: value as string, conflicts } : undefined }
+}
+
+/**
+ * Compares versions. base is what all began with, null if that is not known. steps say which two to merge
+ * after each other, with what those two began with; without them that is the same for all.
+ */
+export function compare(versions: Version[], base: Obj | null, steps: Step[] = versions.slice(1).map((_, i) => ({ a: 0, b: i + 1, base, rev: '' }))): Plan {
   const rows: Row[] = []
-  const row = (path: Row['path'], was: Side, sides: Side[], known: boolean, attachment: boolean): Part => {
+  const names = versions.map((v) => v.name)
+  const nearest = versions.map((_, i) => steps.findIndex((s) => s.a === i || s.b === i))
+  const row = (path: Row['path'], was: Side, sides: Side[], froms: Side[], attachment: boolean): Part => {
     const equal = (a: Side, b: Side) => (attachment ? same(content(a), content(b)) : same(a, b))
-    const changed = known ? sides.flatMap((s, i) => (equal(s, was) ? [] : [i])) : []
-    const auto = changed.length && changed.every((i) => equal(sides[i], sides[changed[0]!])) ? changed[0]! : -1
-    const r: Row = { key: (attachment ? 'attachment ' : '') + JSON.stringify(path), path, sides, base: was, auto, attachment }
+    const r: Row = {
+      key: (attachment ? 'attachment ' : '') + JSON.stringify(path), path, sides, base: was, attachment,
+      from: nearest.map((k) => (k < 0 ? was : froms[k])),
+      ...fold(sides, steps, froms, equal, names),
+    }
     rows.push(r)
     return { row: r }
   }
-  const walk = (path: Row['path'], was: Side, sides: Side[]): Part => {
+  const walk = (path: Row['path'], was: Side, sides: Side[], froms: Side[]): Part => {
     const first = sides[0]
     if (sides.every((s) => same(s, first))) return { same: first }
     if (path.length < deepest) {
       if (sides.every((s) => s instanceof Obj)) {
         const from = was instanceof Obj ? was : undefined
-        return { object: namesOf(sides).map((name) => [name, walk([...path, name], from?.get(name), sides.map((s) => s.get(name)))]) }
+        return { object: namesOf(sides).map((name) => [name, walk([...path, name], from?.get(name), sides.map((s) => s.get(name)), froms.map((f) => (f instanceof Obj ? f.get(name) : undefined)))]) }
       }
       // A list of as many records everywhere is compared record by record; any other as a whole.
-      if (sides.every(records) && (base === null || records(was)) && new Set([...sides, ...(records(was) ? [was] : [])].map((s) => s.length)).size === 1) {
-        return { list: sides[0]!.map((_, i) => walk([...path, i], (was as Json[] | undefined)?.[i], sides.map((s) => s[i]))) }
+      const known = [...(base ? [was] : []), ...froms.filter((_, k) => steps[k]!.base)]
+      if (sides.every(records) && known.every(records) && new Set([...sides, ...known].map((s) => s.length)).size === 1) {
+        const at = (v: Side, i: number) => (Array.isArray(v) ? v[i] : undefined)
+        return { list: sides[0]!.map((_, i) => walk([...path, i], at(was, i), sides.map((s) => s[i]), froms.map((f) => at(f, i)))) }
       }
     }
-    return row(path, was, sides, base !== null, false)
+    return row(path, was, sides, froms, false)
   }
-  const body = walk([], base ? bodyOf(base) : undefined, versions.map((v) => bodyOf(v.doc)))
+  const body = walk([], base ? bodyOf(base) : undefined, versions.map((v) => bodyOf(v.doc)), steps.map((s) => (s.base ? bodyOf(s.base) : undefined)))
   const held = versions.map((v) => attachmentsOf(v.doc))
   const had = base ? attachmentsOf(base) : undefined
   const attachments: Part = {
     object: namesOf(held).map((name): [string, Part] => {
       const sides = held.map((h) => h.get(name))
-      return [name, sides.every((s) => same(content(s), content(sides[0]))) ? { same: sides[0] } : row([name], had?.get(name), sides, base !== null, true)]
+      return [name, sides.every((s) => same(content(s), content(sides[0]))) ? { same: sides[0] } : row([name], had?.get(name), sides, steps.map((s) => (s.base ? attachmentsOf(s.base).get(name) : undefined)), true)]
     }),
   }
   return { versions, base, rows, body, attachments }
@@ -123,13 +174,14 @@ export function compare(versions: Version[], base: Obj | null): Plan {
 
 /** What stands for a row as long as nothing is chosen; undefined if somebody has to. */
 export function chosen(row: Row, choices: Choices): Choice | undefined {
-  return choices.get(row.key) ?? (row.auto >= 0 ? { take: 'version', n: row.auto } : undefined)
+  return choices.get(row.key) ?? (row.auto >= 0 ? { take: 'version', n: row.auto } : row.lines?.conflicts === 0 ? { take: 'lines' } : undefined)
 }
 
 /** Tells whether a row has all that it needs. */
 export function decided(row: Row, choices: Choices): boolean {
   const c = chosen(row, choices)
-  return c !== undefined && (c.take !== 'hand' || c.plain || check(c.text) === null)
+  if (c?.take === 'hand') return c.plain ? !(row.lines?.conflicts && marked(c.text)) : check(c.text) === null
+  return c !== undefined && (c.take !== 'rename' || c.names.every((n, i) => n !== '' && !n.startsWith('_') && n !== row.path[0] && c.names.indexOf(n) === i))
 }
 
 /** The value that a choice makes of a row. */
@@ -141,9 +193,34 @@ export function valueOf(row: Row, c: Choice): Side {
       return row.base
     case 'both':
       return both(row)
+    case 'lines':
+      return row.lines?.text
+    case 'rename':
+      return contents(row)[0]
     case 'hand':
       return c.plain ? c.text : parse(c.text)
   }
+}
+
+/** The attachments of a row that differ. */
+export function contents(row: Row): Obj[] {
+  const all: Obj[] = []
+  for (const s of row.sides) if (s instanceof Obj && !all.some((o) => same(content(o), content(s)))) all.push(s)
+  return all
+}
+
+/** Names under which the attachments of a row can all stay: the first keeps its own. */
+export function otherNames(row: Row, plan: Plan): string[] {
+  const name = String(row.path[0])
+  const dot = name.lastIndexOf('.')
+  const [stem, end] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, '']
+  const taken = new Set(plan.versions.flatMap((v) => attachmentsOf(v.doc).names()))
+  const out: string[] = []
+  for (let n = 2; out.length < contents(row).length - 1; n++) {
+    const other = `${stem}-${n}${end}`
+    if (!taken.has(other)) out.push(other)
+  }
+  return out
 }
 
 /** All sides in one value, for lists and texts; undefined where that makes no sense. */
@@ -156,6 +233,13 @@ export function both(row: Row): Side {
     return texts.join(texts.some((s) => s.length > 60 || s.includes('\n')) ? '\n' : ' / ')
   }
   return undefined
+}
+
+/** The choice that keeps something of all versions; undefined if there is none. */
+export function together(row: Row, plan: Plan): Choice | undefined {
+  if (row.attachment) return contents(row).length > 1 ? { take: 'rename', names: otherNames(row, plan) } : undefined
+  if (row.lines) return row.lines.conflicts ? { take: 'hand', text: row.lines.text, plain: true } : { take: 'lines' }
+  return both(row) === undefined ? undefined : { take: 'both' }
 }
 
 /** What is in any list, without what was there before and any has removed. */
@@ -187,6 +271,8 @@ export function resultOf(plan: Plan, choices: Choices, id: string, rev: string):
       for (const [name, e] of p.object) {
         const v = make(e)
         if (v !== undefined) o.members.push([name, v])
+        const c = 'row' in e ? choices.get(e.row.key) : undefined
+        if ('row' in e && c?.take === 'rename') c.names.forEach((n, i) => o.set(n, contents(e.row)[i + 1]!))
       }
       return o
     }

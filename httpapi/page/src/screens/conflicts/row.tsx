@@ -1,7 +1,10 @@
 import type { JSX } from 'preact'
 import { useId } from 'preact/hooks'
 import { check } from '../../json'
-import { both, chosen, handText, pathText, shortRev, valueOf, type Choice, type Choices, type Plan, type Row } from './merge'
+import { Field } from '../../parts/field'
+import { plural } from '../../format'
+import { nextMark } from './lines'
+import { chosen, contents, decided, handText, pathText, shortRev, together, valueOf, type Choice, type Choices, type Plan, type Row } from './merge'
 import { AttachmentValue, Value } from './value'
 
 interface DifferenceProps {
@@ -21,7 +24,8 @@ interface DifferenceProps {
 function state(p: DifferenceProps): { text: string; kind: string } {
   const { row, plan, choices } = p
   const c = choices.get(row.key)
-  if (!chosen(row, choices)) return { text: 'to be decided', kind: 'warning' }
+  if (!decided(row, choices)) return { text: 'to be decided', kind: 'warning' }
+  if (!c && row.auto < 0) return { text: 'merged by lines', kind: '' }
   if (c) return { text: 'your choice', kind: 'accent' }
   return { text: `only changed in ${plan.versions[row.auto]!.name}`, kind: '' }
 }
@@ -35,9 +39,9 @@ export function Difference(p: DifferenceProps): JSX.Element {
   const now = chosen(row, choices)
   const is = (c: Choice) => now !== undefined && now.take === c.take && (c.take !== 'version' || now.take !== 'version' || now.n === c.n)
   const s = state(p)
-  const together = both(row)
-  const show = (side: Row['base'], rev: string) =>
-    row.attachment ? <AttachmentValue db={p.db} id={p.id} rev={rev} name={String(row.path[0])} stub={side} /> : <Value value={side} other={rev !== '' && rev === p.baseRev ? side : row.base ?? row.sides.find((v) => v !== side)} />
+  const all = together(row, plan)
+  const show = (side: Row['base'], rev: string, from?: Row['base']) =>
+    row.attachment ? <AttachmentValue db={p.db} id={p.id} rev={rev} name={String(row.path[0])} stub={side} /> : <Value value={side} other={rev !== '' && rev === p.baseRev ? side : from ?? row.sides.find((v) => v !== side)} />
   const option = (c: Choice, name: string, content: JSX.Element | null, kind: string, rev = '') => (
     <label class={`cf-side ${kind} ${is(c) ? 'taken' : ''}`}>
       <span class="cf-pick"><input type="radio" name={group} checked={is(c)} aria-label={`${name} for ${label}`} onChange={() => choose(row, c)} /><span>{name}</span>{rev && <code class="cf-rev">{shortRev(rev)}</code>}</span>
@@ -54,19 +58,42 @@ export function Difference(p: DifferenceProps): JSX.Element {
       </header>
       <div class="cf-sides">
         {plan.base && option({ take: 'base' }, p.baseName, show(row.base, p.baseRev ?? ''), 'before', p.baseRev ?? '')}
-        {plan.versions.map((v, n) => option({ take: 'version', n }, v.name, show(row.sides[n], v.rev), v.rev ? '' : 'mine', v.rev))}
+        {plan.versions.map((v, n) => option({ take: 'version', n }, v.name, show(row.sides[n], v.rev, row.from[n]), v.rev ? '' : 'mine', v.rev))}
       </div>
+      {row.attachment && all?.take === 'rename' && (
+        <div class="cf-other">
+          {option(now?.take === 'rename' ? now : all, contents(row).length > 2 ? 'Keep all' : 'Keep both', null, 'small')}
+          {now?.take === 'rename' && now.names.map((name, i) => (
+            <Field key={i} label={`Name of ${contents(row).length > 2 ? `number ${i + 2}` : 'the other one'}`} value={name} onInput={(v) => choose(row, { take: 'rename', names: now.names.map((n, j) => (i === j ? v : n)) })}
+              {...(decided(row, choices) ? {} : { error: 'Another name that does not begin with _' })} />
+          ))}
+        </div>
+      )}
       {!row.attachment && (
         <div class="cf-other">
-          {together !== undefined && option({ take: 'both' }, plan.versions.length > 2 ? 'All' : 'Both', is({ take: 'both' }) ? <Value value={together} other={row.base} /> : null, 'small')}
+          {all?.take === 'both' && option(all, plan.versions.length > 2 ? 'All' : 'Both', is(all) ? <Value value={valueOf(row, all)} other={row.base} /> : null, 'small')}
+          {all?.take === 'lines' && option(all, 'Merged by lines', is(all) ? <Value value={valueOf(row, all)} other={row.base} /> : null, 'small')}
+          {all?.take === 'hand' && !(now?.take === 'hand') && (
+            <button type="button" class="button" aria-label={`Merge ${label} by lines`} onClick={() => choose(row, all)}>Merge by lines, {plural(row.lines!.conflicts, 'place')} to decide</button>
+          )}
           {option(
             now?.take === 'hand' ? now : { take: 'hand', ...handText(row, now ? valueOf(row, now) : row.sides[0]) },
             'By hand', null, 'small')}
           {now?.take === 'hand' && (
             <div class="field cf-hand">
-              <textarea aria-label={`Text for ${label}`} dir="auto" spellcheck={false} class={now.plain ? '' : 'mono'} rows={Math.min(12, Math.max(2, now.text.split('\n').length))} value={now.text} aria-invalid={bad !== null} aria-describedby={group + 'bad'}
+              <textarea aria-label={`Text for ${label}`} dir="auto" spellcheck={false} class={now.plain ? '' : 'mono'} rows={Math.min(24, Math.max(2, now.text.split('\n').length))} value={now.text} aria-invalid={bad !== null} aria-describedby={group + 'bad'}
                 onInput={(e) => choose(row, { take: 'hand', text: e.currentTarget.value, plain: now.plain })} />
-              <div class="more" id={group + 'bad'}>{bad ? <span class="error" role="alert">{`Line ${bad.place(now.text).line}: ${bad.message}`}</span> : now.plain ? 'A text, as it is to be.' : 'JSON, kept as you write it.'}</div>
+              <div class="more" id={group + 'bad'}>{now.plain && row.lines?.conflicts && nextMark(now.text, -1) ? (
+                <span class="row">
+                  <span class="grow">Between <code>&lt;&lt;&lt;&lt;&lt;&lt;&lt;</code> and <code>&gt;&gt;&gt;&gt;&gt;&gt;&gt;</code> both have changed the same lines. Leave what is to be, and take the marks away.</span>
+                  <button type="button" class="button" onClick={(e) => {
+                    const text = e.currentTarget.closest('.cf-hand')!.querySelector('textarea')!
+                    const mark = nextMark(text.value, text.selectionStart)
+                    text.focus()
+                    if (mark) text.setSelectionRange(...mark)
+                  }}>Next place</button>
+                </span>
+              ) : bad ? <span class="error" role="alert">{`Line ${bad.place(now.text).line}: ${bad.message}`}</span> : now.plain ? 'A text, as it is to be.' : 'JSON, kept as you write it.'}</div>
             </div>
           )}
         </div>
