@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,6 +118,16 @@ func TestConflictsOfAnOlderDatabase(t *testing.T) {
 	case <-looking:
 	case <-time.After(20 * time.Second):
 		t.Fatal("nobody looks")
+	}
+	enough := errors.New("called twice") // a feed sends heartbeats then
+	calls := 0
+	if err := db.AwaitConflicts(t.Context(), func() error {
+		if calls++; calls == 2 {
+			return enough
+		}
+		return nil
+	}); !errors.Is(err, enough) {
+		t.Errorf("whoever waits is told %v", err)
 	}
 	branch(t, db, "d0000", `{"_deleted":true}`, "3-gone", "2-left") // looked at already
 	branch(t, db, "d0798", `{"at":"further"}`, "3-further", "2-left")

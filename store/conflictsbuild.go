@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/record"
@@ -117,6 +118,15 @@ type conflictsBuild struct {
 // awaitConflicts waits until all conflicts are noted. If nobody is at it, that begins, and goes on if the
 // caller leaves.
 func (db *DB) awaitConflicts(ctx context.Context) error {
+	return db.AwaitConflicts(ctx, func() error { return nil })
+}
+
+// waitingEvery is how often somebody who waits for conflicts is called.
+const waitingEvery = 100 * time.Millisecond
+
+// AwaitConflicts does the same, and calls waiting from time to time, whose error ends the wait. Whoever
+// reads conflicts need not call it: reading waits by itself.
+func (db *DB) AwaitConflicts(ctx context.Context, waiting func() error) error {
 	b := &db.conflicts
 	if b.known.Load() {
 		return nil
@@ -151,10 +161,19 @@ func (db *DB) awaitConflicts(ctx context.Context) error {
 	}
 	over := b.running
 	b.mu.Unlock()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-over:
+	every := time.NewTicker(waitingEvery)
+	defer every.Stop()
+	for there := false; !there; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-every.C:
+			if err := waiting(); err != nil {
+				return err
+			}
+		case <-over:
+			there = true
+		}
 	}
 	if why := db.WhyGone(); why != nil {
 		return why

@@ -381,7 +381,7 @@ func TestPageConflictsMerged(t *testing.T) {
 
 	// Each pair is compared with its own ancestor, so nothing is left to decide.
 	b.finds("heading", "b")
-	b.sees("from 2-second, as", "from 1-first, as", "All 3 differences are decided")
+	b.sees("parted from Second at 2-second", "parted from First at 1-first", "All 3 differences are decided")
 	b.look("conflicts-ancestors")
 	b.press(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl))
 	b.sees("b is resolved")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 )
 
 // The session of a visitor ends while they write. They sign in above what they have written, and
@@ -32,4 +33,41 @@ func TestPageSessionEnds(t *testing.T) {
 	b.click("button", "Save")
 	b.sees("Saved.")
 	p.holds("/notes/cake", `"eggs":12345678901234567890`)
+}
+
+// On a database that is open to all a save would succeed in the name of nobody. The visitor is asked to
+// sign in before.
+func TestPageSessionEndsWhereAllMayWrite(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/notes", "")
+	p.do(200, "PUT", "/notes/_security", `{"admins":{"names":[],"roles":[]},"members":{"names":[],"roles":[]}}`)
+	p.do(201, "PUT", "/notes/cake", `{"eggs":2}`)
+	b.signIn()
+	b.open("#/db/notes/doc/cake")
+	b.sees(`"eggs": 2`)
+	b.fill(content, `{"eggs":3}`)
+	b.do("lose the session", command(network.ClearBrowserCookies, cdp.Empty{}))
+	b.eval("{ const now = Date.now; Date.now = () => now() + 60_000 }") // a session is believed to last for some seconds
+	b.click("button", "Save")
+	b.finds("dialog", "Your session has ended")
+	p.holds("/notes/cake", `"eggs":2`)
+	b.fill("Password", testPassword)
+	b.click("button", "Sign in")
+	b.misses("Your session has ended")
+	b.click("button", "Save")
+	b.sees("Saved.")
+	p.holds("/notes/cake", `"eggs":3`)
+
+	// Signing out asks about what is not saved.
+	b.fill(content, `{"eggs":4}`)
+	b.eval("window.confirm = (text) => { document.title = text; return false }")
+	b.click("button", "Colours and session")
+	b.click("menuitem", "Sign out")
+	b.until("the question", chromedp.Evaluate[bool]("document.title.includes('Leave all the same?')"))
+	b.sees(`"eggs":4`)
+	b.eval("window.confirm = () => true")
+	b.click("button", "Colours and session")
+	b.click("menuitem", "Sign out")
+	b.finds("heading", "Sign in to tododb")
 }

@@ -195,6 +195,11 @@ func (f *feed) read(ctx context.Context, to uint64) error {
 			sq.Limit += f.skip
 		}
 	}
+	if f.q.inConflict { // a database that an older release has written to is looked through first
+		if err := f.db.AwaitConflicts(ctx, f.Waiting); err != nil {
+			return err
+		}
+	}
 	if to == 0 {
 		var err error
 		if sq.To, err = f.db.UpdateSeq(ctx); err != nil {

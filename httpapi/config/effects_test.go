@@ -463,6 +463,7 @@ var effects = map[string]func(s site){
 		for _, policy := range s.page().Header()["Content-Security-Policy"] {
 			s.Errorf("policy %q", policy)
 		}
+		s.has(s.page(), "X-Frame-Options", "DENY")
 	},
 	"csp/utils_header_value": func(s site) {
 		s.set("csp/utils_header_value", "default-src 'self'")

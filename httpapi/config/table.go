@@ -62,7 +62,7 @@ var table = []Setting{
 
 	{Name{"vhosts", Any}, "", Text, 0, "virtual hosts: HOST[:PORT][/PATH] = TARGET, the path that a request to that host is led to; *.example.com = /* and :db.example.com = /:db take labels of the host over"},
 
-	{Name{"csp", "utils_enable"}, "true", Bool, 0, "send Content-Security-Policy with the web page at /_utils"},
+	{Name{"csp", "utils_enable"}, "true", Bool, 0, "send Content-Security-Policy with the web page at /_utils; without it, other sites still may not frame the page"},
 	{Name{"csp", "utils_header_value"}, pagePolicy, Text, 0, "the value of that header"},
 	{Name{"csp", "showlist_enable"}, "true", Bool, 0, "send Content-Security-Policy with what functions of design documents answer"},
 	{Name{"csp", "showlist_header_value"}, "sandbox", Text, 0, "the value of that header"},

@@ -42,6 +42,7 @@ var (
 	forEver    = []string{"public, max-age=31536000, immutable"}
 	byCoding   = []string{"Accept-Encoding"}
 	codingGzip = []string{"gzip"}
+	deny       = []string{"DENY"}
 	noReferrer = []string{"no-referrer"}
 )
 
@@ -70,6 +71,8 @@ func (p *Room) Serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	if policy := p.settings().policy; policy != nil {
 		h["Content-Security-Policy"] = policy
+	} else {
+		h["X-Frame-Options"] = deny // whose clicks would be the visitor's
 	}
 	switch {
 	case p.files[index] == nil:

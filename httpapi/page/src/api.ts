@@ -75,12 +75,19 @@ export interface Ask {
   signal?: AbortSignal | undefined
 }
 
+/**
+ * Called before something may be written. It throws if the visitor is not any more who they were: what they
+ * send would be written in the name of another one, or of nobody where that is allowed.
+ */
+export const beforeWriting: { call: (signal?: AbortSignal | undefined) => Promise<void> } = { call: async () => {} }
+
 /** Called when the server says that the session has ended. */
 export const onSignedOut: { call: () => void } = { call: () => {} }
 
 /** Asks the server, and throws a Failure unless the answer is a success. */
 export async function ask(method: string, path: readonly string[], opt: Ask = {}): Promise<Response> {
   checkSteps(path)
+  if (method !== 'GET' && path[0] !== '_session') await beforeWriting.call(opt.signal)
   const headers: Record<string, string> = { Accept: 'application/json', ...opt.headers }
   const body = opt.json === undefined ? opt.body : JSON.stringify(opt.json)
   // Without a type CouchDB takes no POST, not even an empty one.
@@ -148,7 +155,8 @@ export async function* lines(path: readonly string[], opt: Ask & { method?: stri
 }
 
 /** Sends a file and reports how many bytes have gone (progress from 0 to 1). */
-export function upload<T>(method: string, path: readonly string[], opt: { query?: Query; file: Blob; type: string; signal?: AbortSignal; progress: (part: number) => void }): Promise<T> {
+export async function upload<T>(method: string, path: readonly string[], opt: { query?: Query; file: Blob; type: string; signal?: AbortSignal; progress: (part: number) => void }): Promise<T> {
+  await beforeWriting.call(opt.signal)
   return new Promise((resolve, reject) => {
     checkSteps(path) // which rejects
     const x = new XMLHttpRequest()

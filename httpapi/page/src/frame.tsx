@@ -1,7 +1,7 @@
 // What is beside every screen: the links, who is here, light and dark, the name of the database.
 import type { ComponentType, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { link, match, place } from './router'
+import { link, match, mayLeave, place } from './router'
 import { screens, type Screen, type ScreenProps } from './screens'
 import { ended, guest, isAdmin, session, signOut, whoAmI } from './session'
 import { theme, type Theme } from './theme'
@@ -109,7 +109,7 @@ function Side({ current, db }: { current: Screen | undefined; db: string | undef
           {who.name === null ? <a href="#/" onClick={() => (guest.value = false)}>Sign in</a> : <a class="cut" href={link(['account'])} dir="auto" title="My account">{who.name}</a>}
           <Menu label="Colours and session" items={[
             ...(['system', 'light', 'dark'] as Theme[]).map((t) => ({ text: (theme.value === t ? '✓ ' : '') + { system: 'As the system', light: 'Light', dark: 'Dark' }[t], act: () => (theme.value = t) })),
-            ...(who.name !== null && who.by === 'cookie' ? [{ text: 'Sign out', act: () => void signOut().catch(failed) }] : []),
+            ...(who.name !== null && who.by === 'cookie' ? [{ text: 'Sign out', act: () => mayLeave() && void signOut().catch(failed) }] : []),
           ]}>⋯</Menu>
         </div>
       </div>

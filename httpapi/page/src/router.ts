@@ -23,11 +23,14 @@ function read(): Place {
 let asking: string | undefined
 let before = location.hash
 
+/** Tells whether the visitor may be taken from what they write: they are asked if some of it is not saved. */
+export const mayLeave = (): boolean => asking === undefined || confirm(asking + ' Leave all the same?')
+
 /** The present place. */
 export const place = signal<Place>(read())
 window.addEventListener('hashchange', () => {
   const path = (hash: string) => hash.split('?')[0]
-  if (asking !== undefined && path(location.hash) !== path(before) && !confirm(asking + ' Leave all the same?')) {
+  if (path(location.hash) !== path(before) && !mayLeave()) {
     history.replaceState(null, '', before)
     return
   }

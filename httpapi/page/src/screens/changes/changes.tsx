@@ -79,9 +79,12 @@ export default function Changes({ params, query }: ScreenProps): JSX.Element {
   )
 }
 
+// So many conflicts are looked at for the rows that are seen. Without a filter there are no more than rows.
+const looked = 200
+
 /**
  * Which of the rows that are seen belong to documents in conflict. A row tells how many leaves its
- * document has, and some of them may be deleted: for these the server is asked.
+ * document has, and some of them may be deleted: the server is asked once for all of these.
  */
 function useConflicts(db: string, rows: readonly Change[]): { has: (c: Change) => boolean; look: (from: number, to: number) => void } {
   const [known, set] = useState<ReadonlyMap<string, boolean>>(new Map())
@@ -91,20 +94,19 @@ function useConflicts(db: string, rows: readonly Change[]): { has: (c: Change) =
   const latest = useRef(rows)
   latest.current = rows
   useEvery(500, () => {
-    const wanted = latest.current.slice(...view.current).filter((c) => c.changes.length > 1 && !c.deleted && !asked.current.has(c.seq)).slice(0, 40)
+    const [from, to] = view.current
+    const wanted = latest.current.slice(from, to).filter((c) => c.changes.length > 1 && !c.deleted && !asked.current.has(c.seq))
     if (wanted.length === 0) return
     for (const c of wanted) asked.current.add(c.seq)
-    const one = async (c: Change): Promise<[string, boolean]> => {
-      try {
-        return [c.seq, (await api.get<{ changes: unknown[] }>([db, '_conflicts', c.id], {}, signal)).changes.length > 1]
-      } catch {
-        return [c.seq, false] // it is deleted, or nobody can say
-      }
-    }
-    void Promise.all(wanted.map(one)).then((found) => {
-      if (signal.aborted) return
-      set((old) => new Map([...[...old].slice(-most), ...found]))
-    })
+    // Both lists are in the order of the feed. Here the newest comes first.
+    const older = latest.current[latest.current.indexOf(wanted.at(-1)!) + 1]
+    const rows = older
+      ? api.get<{ results: { id: string }[] }>([db, '_conflicts'], { since: older.seq, limit: looked }, signal)
+      : api.get<{ results: { id: string }[] }>([db, '_conflicts'], { descending: true, limit: looked }, signal)
+    rows.then((found) => {
+      const ids = new Set(found.results.map((r) => r.id))
+      set((old) => new Map([...[...old].slice(-most), ...wanted.map((c): [string, boolean] => [c.seq, ids.has(c.id)])]))
+    }, () => {}) // nobody can say, or has left
   })
   return useMemo(() => ({
     has: (c: Change) => known.get(c.seq) === true,

@@ -317,5 +317,5 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
 function Parted({ state: s, n }: { state: State; n: number }): JSX.Element | null {
   const step = s.versions.length > 2 ? s.steps?.find((x) => x.a === n || x.b === n) : undefined
   if (!step?.rev) return null
-  return <div class="faint">from <code>{shortRev(step.rev)}</code>, as {s.versions[step.a === n ? step.b : step.a]!.name}</div>
+  return <div class="faint">parted from {s.versions[step.a === n ? step.b : step.a]!.name} at <code>{shortRev(step.rev)}</code></div>
 }
