@@ -16,12 +16,13 @@ import (
 	"time"
 )
 
-// TestFiguresBackup prints how long backups and restores take, beside copying the same databases as
-// files and beside writing the same documents. It runs where TODODB_TEST_FIGURES is set.
+// TestFiguresBackup prints how long backups and restores take, beside reading and writing the same as
+// raw files and beside writing the same documents. It runs where TODODB_TEST_FIGURES is set.
 // TODODB_TEST_BACKUP_DOCS documents and TODODB_TEST_BACKUP_MB of attachments are backed up.
 //
-// A copy reads the database's file and writes as many bytes to another one, with one sync at the end.
-// Copies and backups take turns, so that both find the file in the system's cache and the machine as it
+// The same is the stream of the database, in a file: it is read and written to another file, with one sync
+// at the end. Beside it stands a copy of the database's own file, which has more bytes.
+// Copies and backups take turns, so that both find the files in the system's cache and the machine as it
 // is, and the medians are compared. A backup includes the start of the command and all that it syncs,
 // and it compresses and sums up what it stores.
 func TestFiguresBackup(t *testing.T) {
@@ -78,9 +79,12 @@ func TestFiguresBackup(t *testing.T) {
 	}
 	// inTurns makes backups and copies of a database in turns.
 	inTurns := func(what, name string) {
-		var backups, copies []time.Duration
+		var backups, raws, copies []time.Duration
+		raw := f.rawStream(name)
+		defer os.Remove(raw)
 		for i := range 3 {
-			copies = append(copies, copied(t, dir, name))
+			raws = append(raws, copied(t, raw))
+			copies = append(copies, copied(t, filepath.Join(dir, "databases", name+".bolt")))
 			to := filepath.Join(target, fmt.Sprint(i))
 			backups = append(backups, run("backup", to, "--db", name))
 			if i > 0 {
@@ -88,8 +92,10 @@ func TestFiguresBackup(t *testing.T) {
 			}
 		}
 		slices.Sort(backups)
+		slices.Sort(raws)
 		slices.Sort(copies)
-		show("backup of "+what, backups[1], "copying its file, synced", copies[1], 0.5)
+		show("backup of "+what, backups[1], "the same from raw to raw", raws[1], 0.5)
+		show("", backups[1], "copying its file", copies[1], 0.5)
 	}
 	inTurns(fmt.Sprintf("%d documents", docs), "many")
 	inTurns(fmt.Sprintf("%d MiB of attachments", megabytes), "large")
@@ -138,16 +144,39 @@ func fromTestEnv(t *testing.T, name string, usual int) int {
 	return n
 }
 
-// copied copies the file of a database, and tells how long that took with the disk.
-func copied(t *testing.T, dir, name string) time.Duration {
+// rawStream puts the stream of a database into a file.
+func (f *figures) rawStream(name string) (path string) {
+	f.t.Helper()
+	r, err := http.NewRequest("GET", withLogin(f.server)+"/"+name+"/_backup", nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	a, err := f.client.Do(r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer a.Body.Close()
+	to, err := os.Create(filepath.Join(f.t.TempDir(), name))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer to.Close()
+	if _, err := io.Copy(to, a.Body); err != nil || a.StatusCode != 200 {
+		f.t.Fatal(a.Status, err)
+	}
+	return to.Name()
+}
+
+// copied copies a file, and tells how long that took with the disk.
+func copied(t *testing.T, path string) time.Duration {
 	t.Helper()
 	began := time.Now()
-	from, err := os.Open(filepath.Join(dir, "databases", name+".bolt"))
+	from, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer from.Close()
-	to, err := os.Create(filepath.Join(t.TempDir(), name))
+	to, err := os.Create(filepath.Join(t.TempDir(), filepath.Base(path)))
 	if err != nil {
 		t.Fatal(err)
 	}
