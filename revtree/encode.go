@@ -96,6 +96,18 @@ func Decode(b []byte) (Tree, error) {
 	return t, nil
 }
 
+// EncodedLen is how many revisions an encoded tree has, of which nothing else is looked at.
+func EncodedLen(b []byte) (int, error) {
+	if len(b) < 2 || b[0] != encodingVersion {
+		return 0, fmt.Errorf("%w: version", ErrCorrupt)
+	}
+	count, n := binary.Uvarint(b[1:])
+	if n <= 0 || count > uint64(len(b))/2 {
+		return 0, fmt.Errorf("%w: %d nodes in %d bytes", ErrCorrupt, count, len(b))
+	}
+	return int(count), nil
+}
+
 // decoder reads IDs from text and data from data. Both hold the same bytes, so a whole tree
 // takes two allocations for them.
 type decoder struct {

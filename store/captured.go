@@ -26,6 +26,27 @@ func ParseCaptured(rec []byte) (c Captured, err error) {
 	return c, err
 }
 
+// Skimmed is what the record of a document with one leaf says without its tree.
+type Skimmed struct {
+	Deleted   bool // the leaf is a tombstone
+	Gen       uint64
+	ID        []byte // of the leaf; aliases the record
+	Revisions int
+}
+
+// SkimCaptured reads that; ok is false if the document has more than one leaf. The error is ErrCorrupt.
+func SkimCaptured(rec []byte) (s Skimmed, ok bool, err error) {
+	d, err := skimDocRecord(rec)
+	if err != nil || d.flags&docForked != 0 {
+		return s, false, err
+	}
+	s = Skimmed{Deleted: d.deleted(), Gen: d.winner.Gen, ID: d.id}
+	if s.Revisions, err = revtree.EncodedLen(d.tree); err != nil {
+		return s, false, corrupt("tree: %v", err)
+	}
+	return s, true, nil
+}
+
 // BodyOf returns the key of a revision's body; ok is false if it has none.
 func (c *Captured) BodyOf(n revtree.Node) (key BodyKey, ok bool, err error) {
 	if n.Data == nil {

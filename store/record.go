@@ -76,6 +76,7 @@ type docRecord struct {
 	flags  byte
 	seq    uint64
 	winner revtree.Rev
+	id     []byte // of the winner, if it was skimmed; aliases the record
 	data   []byte // bodyRef of the winner; aliases the record
 	tree   []byte // aliases the record
 }
@@ -95,7 +96,7 @@ func (d *docRecord) dead() bool { return d.seq == 0 }
 
 func parseDocRecord(v []byte) (docRecord, error) { return parseDoc(v, true) }
 
-// skimDocRecord parses a record but for the winner, whose id would be copied.
+// skimDocRecord parses a record without copying the id of the winner.
 func skimDocRecord(v []byte) (docRecord, error) { return parseDoc(v, false) }
 
 func parseDoc(v []byte, winner bool) (docRecord, error) {
@@ -110,7 +111,7 @@ func parseDoc(v []byte, winner bool) (docRecord, error) {
 	if winner {
 		d.winner = r.Rev()
 	} else {
-		r.SkipRev()
+		d.winner.Gen, d.id = r.Uvarint(), r.Bytes()
 	}
 	d.data, d.tree = r.Bytes(), r.Rest
 	if r.Bad {

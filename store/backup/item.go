@@ -111,6 +111,7 @@ type Item struct {
 	Payload []byte
 
 	raw []byte
+	doc *Document // that a Reader has read in it
 }
 
 // Bytes are the item's bytes in the stream.
@@ -179,6 +180,9 @@ func (d *Document) appendHeads(b []byte) (heads []byte, toEntry int) {
 
 // Document reads a document. The error is *Broken.
 func (i *Item) Document() (d Document, err error) {
+	if i.doc != nil {
+		return *i.doc, nil
+	}
 	r := record.Read(i.Payload)
 	d.ID, d.Seq = r.Bytes(), r.Uvarint()
 	d.Record, d.Entry = r.Bytes(), r.Bytes()

@@ -25,6 +25,7 @@ type Reader struct {
 	items uint64 // of the present stream
 	buf   []byte // of an item that is larger than the window
 	item  Item
+	doc   Document // of the item
 
 	header  Header
 	end     End
@@ -86,7 +87,7 @@ func (r *Reader) read() error {
 	}
 	kind := head[0]
 	i := &r.item
-	i.Kind = Kind(kind)
+	i.Kind, i.doc = Kind(kind), nil
 	if !i.Kind.known() || (!r.begun || r.ended) && i.Kind != KindHeader && !r.part {
 		if !r.begun && !r.part {
 			return broken("it does not begin like one")
@@ -190,6 +191,8 @@ func (r *Reader) document() error {
 	if err != nil {
 		return err
 	}
+	r.doc = d
+	r.item.doc = &r.doc
 	if d.Seq <= r.seq {
 		return broken("document %q stands at sequence %d, behind %d", d.ID, d.Seq, r.seq)
 	}

@@ -72,13 +72,29 @@ func (c *capture) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(binary.AppendUvarint(b, c.seq), uint64(c.Revs))
 	b = binary.AppendUvarint(b, uint64(len(c.Leaves)))
 	for _, l := range c.Leaves {
-		deleted := byte(0)
-		if l.Deleted {
-			deleted = 1
-		}
-		b = append(record.AppendRev(b, l.Rev), deleted)
+		b = appendLeaf(b, l.Gen, l.ID, l.Deleted)
 	}
 	return b
+}
+
+func appendLeaf[T string | []byte](b []byte, gen uint64, id T, deleted bool) []byte {
+	b = record.AppendBytes(binary.AppendUvarint(b, gen), id)
+	if deleted {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+// appendSkimmed appends the same for a document with one leaf, from its record: most are such, and a
+// backup has many.
+func appendSkimmed(b []byte, at, seq uint64, s *store.Skimmed) []byte {
+	flags := byte(idsHere)
+	if s.Deleted {
+		flags |= idsDeleted
+	}
+	b = binary.AppendUvarint(append(b, flags), at)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, seq), uint64(s.Revisions))
+	return appendLeaf(append(b, 1), s.Gen, s.ID, s.Deleted)
 }
 
 // captureOf reads what an item says of a document; ok is false if it says nothing.
@@ -113,10 +129,11 @@ type idsRunFoot struct {
 
 // idsWriter makes the list of a segment.
 type idsWriter struct {
-	out   bytes.Buffer // the blocks of the runs that were written
-	zip   *zstd.Encoder
-	block []byte
-	err   error // a document cannot be read: there will be no list
+	out    bytes.Buffer // the blocks of the runs that were written
+	zip    *zstd.Encoder
+	block  []byte
+	packed []byte
+	err    error // a document cannot be read: there will be no list
 
 	items     uint64
 	bytes     int64 // of the segment, before compression
@@ -149,19 +166,37 @@ func (w *idsWriter) add(item *backup.Item) {
 		w.lists++
 		return
 	}
-	c, ok, err := captureOf(item, at)
-	if err != nil || !ok {
-		w.err = err
-		return
+	from, id := len(w.arena), 0
+	if d, s, ok := skimmed(item); ok {
+		w.arena = append(w.arena, d.ID...)
+		id = len(w.arena)
+		w.arena = appendSkimmed(w.arena, at, d.Seq, &s)
+	} else {
+		c, ok, err := captureOf(item, at)
+		if err != nil || !ok {
+			w.err = err
+			return
+		}
+		w.arena = append(w.arena, c.ID...)
+		id = len(w.arena)
+		w.arena = c.appendTo(w.arena)
 	}
-	from := len(w.arena)
-	w.arena = append(w.arena, c.ID...)
-	id := len(w.arena)
-	w.arena = c.appendTo(w.arena)
 	w.refs = append(w.refs, idsRef{from, id, len(w.arena)})
 	if len(w.arena) >= idsRun {
 		w.flush()
 	}
+}
+
+// skimmed reads a document with one leaf; ok is false if the item is none, or not to be read.
+func skimmed(item *backup.Item) (d backup.Document, s store.Skimmed, ok bool) {
+	if item.Kind != backup.KindDocument {
+		return d, s, false
+	}
+	d, err := item.Document()
+	if err == nil {
+		s, ok, err = store.SkimCaptured(d.Record)
+	}
+	return d, s, ok && err == nil
 }
 
 // flush writes a run.
@@ -169,7 +204,10 @@ func (w *idsWriter) flush() {
 	if len(w.refs) == 0 || w.err != nil {
 		return
 	}
-	slices.SortStableFunc(w.refs, func(a, b idsRef) int { return bytes.Compare(w.id(a), w.id(b)) })
+	byID := func(a, b idsRef) int { return bytes.Compare(w.id(a), w.id(b)) }
+	if !slices.IsSortedFunc(w.refs, byID) {
+		slices.SortStableFunc(w.refs, byID)
+	}
 	run := idsRunFoot{from: []uint64{uint64(w.out.Len())}}
 	w.block = w.block[:0]
 	for i, r := range w.refs {
@@ -191,12 +229,14 @@ func (w *idsWriter) flush() {
 // put writes bytes, compressed.
 func (w *idsWriter) put(b []byte) {
 	if w.zip == nil {
-		w.zip, w.err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(idsBlock), zstd.WithLowerEncoderMem(true))
+		w.zip, w.err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(idsBlock), zstd.WithLowerEncoderMem(true),
+			zstd.WithNoEntropyCompression(true)) // most bytes are of revisions, and random
 		if w.err != nil {
 			return
 		}
 	}
-	w.out.Write(w.zip.EncodeAll(b, nil))
+	w.packed = w.zip.EncodeAll(b, w.packed[:0])
+	w.out.Write(w.packed)
 }
 
 // needed tells whether the segment is to have a list.
