@@ -25,7 +25,7 @@ type Writer struct {
 }
 
 // NewWriter makes a Writer.
-func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w, head: make([]byte, 0, besides)} }
 
 // Begin opens a stream.
 func (w *Writer) Begin(h Header) error {
@@ -45,7 +45,7 @@ func appendItem(b []byte, number uint64, kind Kind, parts ...[]byte) []byte {
 	for _, p := range parts {
 		b = append(b, p...)
 	}
-	return binary.BigEndian.AppendUint32(b, crc32.Update(checksum(number, kind), castagnoli, b[from:]))
+	return binary.BigEndian.AppendUint32(b, crc32.Update(checksum(b[len(b):], number, kind), castagnoli, b[from:]))
 }
 
 // Item writes an item whose payload is the parts together.
@@ -56,7 +56,7 @@ func (w *Writer) Item(kind Kind, parts ...[]byte) error {
 	}
 	w.head = binary.AppendUvarint(append(w.head[:0], byte(kind)), uint64(size))
 	w.put(w.head)
-	crc := checksum(w.items, kind)
+	crc := checksum(w.head, w.items, kind)
 	for _, p := range parts {
 		crc = crc32.Update(crc, castagnoli, p)
 		w.put(p)
@@ -70,7 +70,7 @@ func (w *Writer) Item(kind Kind, parts ...[]byte) error {
 func (w *Writer) itemFrom(kind Kind, size int64, r io.Reader, buf []byte) error {
 	w.head = binary.AppendUvarint(append(w.head[:0], byte(kind)), uint64(size))
 	w.put(w.head)
-	crc := checksum(w.items, kind)
+	crc := checksum(w.head, w.items, kind)
 	for size > 0 && w.err == nil {
 		part := buf[:min(size, int64(len(buf)))]
 		if _, err := io.ReadFull(r, part); err != nil {
@@ -86,12 +86,9 @@ func (w *Writer) itemFrom(kind Kind, size int64, r io.Reader, buf []byte) error 
 	return w.err
 }
 
-// checksum begins the checksum of an item.
-func checksum(number uint64, kind Kind) uint32 {
-	var b [9]byte
-	binary.BigEndian.PutUint64(b[:], number)
-	b[8] = byte(kind)
-	return crc32.Update(0, castagnoli, b[:])
+// checksum begins the checksum of an item. It needs room for some bytes, whose content does not matter.
+func checksum(room []byte, number uint64, kind Kind) uint32 {
+	return crc32.Update(0, castagnoli, append(binary.BigEndian.AppendUint64(room[:0], number), byte(kind)))
 }
 
 func (w *Writer) put(b []byte) {

@@ -7,9 +7,6 @@ import (
 	"os"
 )
 
-// flowBuffer is how much is written at once.
-const flowBuffer = 256 << 10
-
 // flow writes a file, and sums up what it writes. It ends with end.
 type flow struct {
 	*relay
@@ -22,7 +19,7 @@ type flow struct {
 
 func newFlow(f *os.File) *flow {
 	w := &flow{file: f, hash: sha256.New()}
-	w.relay = newRelay(flowBuffer, w.store)
+	w.relay = newRelay(w.store)
 	return w
 }
 

@@ -11,7 +11,7 @@ import (
 
 // What is written arrives whole, in order, with its sum, whatever its pieces are.
 func TestFlow(t *testing.T) {
-	for _, size := range []int{0, 1, flowBuffer - 1, flowBuffer, flowBuffer + 1, 9*flowBuffer + 17} {
+	for _, size := range []int{0, 1, relaySize - 1, relaySize, relaySize + 1, 9*relaySize + 17} {
 		f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 		if err != nil {
 			t.Fatal(err)
@@ -21,7 +21,7 @@ func TestFlow(t *testing.T) {
 		rand.NewChaCha8([32]byte{}).Read(content)
 		w, r := newFlow(f), rand.New(rand.NewPCG(1, uint64(size)))
 		for rest := content; len(rest) > 0; {
-			piece := rest[:min(len(rest), 1+r.IntN(flowBuffer*3/2))]
+			piece := rest[:min(len(rest), 1+r.IntN(relaySize*3/2))]
 			if n, err := w.Write(piece); n != len(piece) || err != nil {
 				t.Fatal(n, err)
 			}
@@ -46,7 +46,7 @@ func TestFlowFails(t *testing.T) {
 	}
 	f.Close()
 	w := newFlow(f)
-	piece := make([]byte, flowBuffer)
+	piece := make([]byte, relaySize)
 	for n := 0; err == nil; n++ {
 		if n > 100 {
 			t.Fatal("nobody is told")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -35,7 +36,7 @@ const (
 func idsName(segment string) string { return partName(ids, sum(segment)) }
 
 const (
-	idsRun   = 4 << 20  // bytes of a run that are in memory
+	idsRun   = 1 << 20  // bytes of a run that are in memory
 	idsBlock = 16 << 10 // bytes of a block before compression
 	// idsWorth is how large a segment is, before compression, whose ids are listed. A smaller one is read
 	// itself, if it is not the middle of a stream.
@@ -129,21 +130,46 @@ type idsRunFoot struct {
 
 // idsWriter makes the list of a segment.
 type idsWriter struct {
-	out    bytes.Buffer // the blocks of the runs that were written
-	zip    *zstd.Encoder
-	block  []byte
-	packed []byte
-	err    error // a document cannot be read: there will be no list
+	*idsRoom
+	err error // a document cannot be read: there will be no list
 
 	items     uint64
 	bytes     int64 // of the segment, before compression
 	own       bool  // the segment begins with the header of a stream, so that it can be read by itself
-	arena     []byte
-	refs      []idsRef
 	runs      []idsRunFoot
 	survivors []byte
 	lists     uint64 // of survivors
 	ended     []byte
+}
+
+// idsRoom is the memory in which a list is made.
+type idsRoom struct {
+	zip    *zstd.Encoder
+	out    bytes.Buffer // the blocks of the runs that were written
+	block  []byte
+	packed []byte
+	arena  []byte
+	refs   []idsRef
+}
+
+// idsRooms are those that are in nobody's use.
+var idsRooms = sync.Pool{New: func() any { return &idsRoom{} }}
+
+// room takes one, if there is none.
+func (w *idsWriter) room() {
+	if w.idsRoom == nil {
+		w.idsRoom = idsRooms.Get().(*idsRoom)
+		w.out.Reset()
+		w.arena, w.refs = w.arena[:0], w.refs[:0]
+	}
+}
+
+// release gives the memory back. The list is not there any longer.
+func (w *idsWriter) release() {
+	if w.idsRoom != nil {
+		idsRooms.Put(w.idsRoom)
+		w.idsRoom, w.ended = nil, nil
+	}
 }
 
 // idsRef is where an id stands in the arena, and behind it what the list says of it.
@@ -166,6 +192,7 @@ func (w *idsWriter) add(item *backup.Item) {
 		w.lists++
 		return
 	}
+	w.room()
 	from, id := len(w.arena), 0
 	if d, s, ok := skimmed(item); ok {
 		w.arena = append(w.arena, d.ID...)
@@ -247,6 +274,7 @@ func (w *idsWriter) list() ([]byte, error) {
 	if w.ended != nil {
 		return w.ended, w.err
 	}
+	w.room()
 	w.flush()
 	b := binary.AppendUvarint(nil, uint64(len(w.runs)))
 	for _, run := range w.runs {

@@ -1,10 +1,11 @@
 package repository
 
+import "sync"
+
 // relay takes bytes in and gives them on in buffers of one size. Beyond the first buffer a goroutine of
 // its own does that, so that whoever writes to it reads on meanwhile: one buffer is filled while another
 // one is given on and a third waits. It ends with end.
 type relay struct {
-	room int                // of a buffer
 	give func([]byte) error // which keeps no slice; after an error it is not called any more
 
 	buf    []byte
@@ -15,21 +16,29 @@ type relay struct {
 	err    error
 }
 
-// relayBuffers is how many buffers there are.
-const relayBuffers = 3
+// How many buffers there are, and their size.
+const (
+	relayBuffers = 3
+	relaySize    = 256 << 10
+)
 
-func newRelay(room int, give func([]byte) error) *relay {
-	return &relay{room: room, give: give, failed: make(chan struct{})}
+// relayRooms are buffers that are in nobody's use.
+var relayRooms = sync.Pool{New: func() any { return new([relaySize]byte) }}
+
+func relayRoom() []byte { return relayRooms.Get().(*[relaySize]byte)[:0] }
+
+func newRelay(give func([]byte) error) *relay {
+	return &relay{give: give, failed: make(chan struct{}), buf: relayRoom()}
 }
 
 func (w *relay) Write(p []byte) (n int, err error) {
 	for len(p) > 0 {
-		if len(w.buf) == w.room {
+		if len(w.buf) == relaySize {
 			if err := w.pass(); err != nil {
 				return n, err
 			}
 		}
-		k := min(w.room-len(w.buf), len(p))
+		k := min(relaySize-len(w.buf), len(p))
 		w.buf = append(w.buf, p[:k]...)
 		n, p = n+k, p[k:]
 	}
@@ -41,7 +50,7 @@ func (w *relay) pass() error {
 	if w.full == nil {
 		w.full, w.free, w.over = make(chan []byte, 1), make(chan []byte, relayBuffers), make(chan struct{})
 		for range relayBuffers - 1 {
-			w.free <- make([]byte, 0, w.room)
+			w.free <- relayRoom()
 		}
 		go w.run()
 	}
@@ -82,10 +91,16 @@ func (w *relay) end(whole bool) error {
 		close(w.full)
 		<-w.over
 		w.full = nil
+		for len(w.free) > 0 {
+			relayRooms.Put((*[relaySize]byte)((<-w.free)[:relaySize]))
+		}
 	}
 	if whole && len(w.buf) > 0 {
 		w.put(w.buf)
 	}
-	w.buf = nil
+	if w.buf != nil {
+		relayRooms.Put((*[relaySize]byte)(w.buf[:relaySize]))
+		w.buf = nil
+	}
 	return w.err
 }

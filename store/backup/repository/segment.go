@@ -25,27 +25,29 @@ const (
 	byS2   = 's' // a block of S2
 )
 
-// frameSize is how many bytes are compressed together.
-const frameSize = 512 << 10
-
 // segment writes a segment.
 type segment struct {
 	sealed *sealed
 	frames *relay
 	haste  *haste // nil: there is time
-	zip    *zstd.Encoder
-	packed []byte
-	size   int64 // bytes before compression
-	ids    idsWriter
+	*packing
+	size int64 // bytes before compression
+	ids  idsWriter
 }
 
-// zips are encoders that are in nobody's use.
-var zips = sync.Pool{New: func() any {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(frameSize), zstd.WithLowerEncoderMem(true))
+// packing is what compressing needs.
+type packing struct {
+	zip    *zstd.Encoder
+	packed []byte
+}
+
+// packings are those that are in nobody's use.
+var packings = sync.Pool{New: func() any {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(relaySize), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		panic(err) // the options are wrong
 	}
-	return z
+	return &packing{zip: z}
 }}
 
 // newSegment begins a segment. Without haste all of it is zstd, whoever has to wait for that.
@@ -57,8 +59,8 @@ func (r *Repository) newSegment(h *haste) (*segment, error) {
 	if _, err := s.Write([]byte(segmentMagic)); err != nil {
 		return nil, errors.Join(err, s.drop())
 	}
-	w := &segment{sealed: s, haste: h, zip: zips.Get().(*zstd.Encoder)}
-	w.frames = newRelay(frameSize, w.frame)
+	w := &segment{sealed: s, haste: h, packing: packings.Get().(*packing)}
+	w.frames = newRelay(w.frame)
 	return w, nil
 }
 
@@ -94,9 +96,9 @@ func (s *segment) frame(plain []byte) error {
 // end ends the frames.
 func (s *segment) end(whole bool) error {
 	err := s.frames.end(whole)
-	if s.zip != nil {
-		zips.Put(s.zip)
-		s.zip = nil
+	if s.packing != nil {
+		packings.Put(s.packing)
+		s.packing = nil
 	}
 	return err
 }
@@ -111,6 +113,7 @@ func (s *segment) keep(ctx context.Context) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
+	defer s.ids.release()
 	return p, s.sealed.repo.keepIDs(ctx, &s.ids, p.Name)
 }
 
@@ -122,6 +125,7 @@ func (s *segment) pass(ctx context.Context, to *keeping) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
+	defer s.ids.release()
 	list, err := s.sealed.repo.stageIDs(&s.ids, p.Name)
 	if err != nil {
 		to.fail(err)
@@ -135,6 +139,7 @@ func (s *segment) pass(ctx context.Context, to *keeping) (Part, error) {
 
 func (s *segment) drop() error {
 	_ = s.end(false) // the file goes anyway
+	s.ids.release()
 	return s.sealed.drop()
 }
 

@@ -22,7 +22,7 @@ func written(t testing.TB, content []byte, h *haste) []byte {
 	}
 	r := rand.New(rand.NewPCG(1, uint64(len(content))))
 	for rest := content; len(rest) > 0; {
-		piece := rest[:min(len(rest), 1+r.IntN(frameSize))]
+		piece := rest[:min(len(rest), 1+r.IntN(relaySize))]
 		if n, err := s.Write(piece); n != len(piece) || err != nil {
 			t.Fatal(n, err)
 		}
@@ -59,19 +59,19 @@ func records(n int) []byte {
 
 // What is written into a segment is read again, whichever method its frames have.
 func TestSegments(t *testing.T) {
-	for _, size := range []int{0, 1, frameSize - 1, frameSize, frameSize + 1, 9*frameSize + 17} {
+	for _, size := range []int{0, 1, relaySize - 1, relaySize, relaySize + 1, 9*relaySize + 17} {
 		content := records(size)
 		for name, h := range map[string]*haste{"zstd": nil, "S2": {left: 1000}, "both": {left: 3}} {
 			stored := written(t, content, h)
 			if got, err := read(stored); err != nil || !bytes.Equal(got, content) {
 				t.Errorf("%d bytes by %s: %d are read, %v", size, name, len(got), err)
 			}
-			if size > frameSize && len(stored) > size*2/3 {
+			if size > relaySize && len(stored) > size*2/3 {
 				t.Errorf("%d bytes by %s are stored in %d", size, name, len(stored))
 			}
 		}
 	}
-	content := records(3 * frameSize)
+	content := records(3 * relaySize)
 	z, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
