@@ -130,6 +130,7 @@ dist: page $(addprefix dist/tododb-,$(subst /,-,$(TARGETS)))
 	$(call pack,rpm,arm64,dist/tododb-linux-arm64)
 	$(call pack,deb,arm7,dist/tododb-linux-armv7)
 	GOFLAGS= $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM) bin -json -version '$(VERSION)' -output dist/tododb.cdx.json dist/tododb-linux-amd64
+	[ ! -d $(PAGE)/node_modules ] || $(GO) run ./$(PAGE)/bundle -bill dist/tododb.cdx.json
 	cd dist && sha256sum tododb* > SHA256SUMS
 
 dist/tododb-%: FORCE

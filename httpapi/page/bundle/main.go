@@ -1,6 +1,7 @@
 // Command bundle makes the files of the web page from its sources.
 //
 //	go run ./httpapi/page/bundle
+//	go run ./httpapi/page/bundle -bill FILE    adds the npm packages in it to a bill of materials
 //
 // It reads httpapi/page/src and the packages that npm has installed beside it, and writes
 // httpapi/page/dist: scripts and one style sheet, whose names have hashes of their contents, and
@@ -13,6 +14,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -30,7 +32,15 @@ const room = "httpapi/page"
 const maxSize = 300_000
 
 func main() {
-	if err := run(room); err != nil {
+	bill := flag.String("bill", "", "bill of materials to add the npm packages to that are in the page, in CycloneDX's form; then nothing else is written")
+	flag.Parse()
+	err := error(nil)
+	if *bill != "" {
+		err = addToBill(room, *bill)
+	} else {
+		err = run(room)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bundle:", err)
 		os.Exit(1)
 	}
@@ -41,7 +51,7 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	files, err := build(dir)
+	files, _, err := build(dir)
 	if err != nil {
 		return err
 	}
@@ -51,11 +61,11 @@ func run(dir string) error {
 // browsers are those that the page is written for.
 var browsers = []api.Engine{{Name: api.EngineChrome, Version: "110"}, {Name: api.EngineFirefox, Version: "110"}, {Name: api.EngineSafari, Version: "16.4"}}
 
-// build returns the files by their names.
-func build(dir string) (map[string][]byte, error) {
+// build returns the files by their names, and of which files of the sources and of packages something is in them.
+func build(dir string) (files map[string][]byte, inputs []string, err error) {
 	styles, err := allStyles(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	opt := api.BuildOptions{
 		AbsWorkingDir: dir, Outdir: filepath.Join(dir, "dist"), EntryNames: "[name]-[hash]", ChunkNames: "[name]-[hash]", AssetNames: "[name]-[hash]",
@@ -70,26 +80,26 @@ func build(dir string) (map[string][]byte, error) {
 	sheet := opt
 	sheet.Stdin = &api.StdinOptions{Contents: styles, ResolveDir: dir, Sourcefile: "style.css", Loader: api.LoaderCSS}
 
-	files := map[string][]byte{}
+	files = map[string][]byte{}
 	var first page
 	for _, o := range []api.BuildOptions{scripts, sheet} {
 		result := api.Build(o)
 		if len(result.Errors) > 0 {
-			return nil, errors.New("the sources have errors")
+			return nil, nil, errors.New("the sources have errors")
 		}
 		for _, f := range result.OutputFiles {
 			files[filepath.Base(f.Path)] = f.Contents
 		}
 		if err := first.read(result.Metafile); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	html, err := os.ReadFile(filepath.Join(dir, "src", "index.html"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files["index.html"] = first.fill(html)
-	return files, nil
+	return files, first.inputs, nil
 }
 
 // allStyles imports every style sheet of the sources into one: that of the page first, then
@@ -118,6 +128,7 @@ func allStyles(dir string) (string, error) {
 type page struct {
 	script, style string
 	needed        []string // scripts that the first one imports at once
+	inputs        []string
 }
 
 // read takes the names from what esbuild tells of its output.
@@ -126,12 +137,18 @@ func (p *page) read(metafile string) error {
 		Outputs map[string]struct {
 			EntryPoint string `json:"entryPoint"`
 			Imports    []struct{ Path, Kind string }
+			Inputs     map[string]struct{ BytesInOutput int }
 		} `json:"outputs"`
 	}
 	if err := json.Unmarshal([]byte(metafile), &meta); err != nil {
 		return err
 	}
 	for name, out := range meta.Outputs {
+		for input, of := range out.Inputs {
+			if of.BytesInOutput > 0 {
+				p.inputs = append(p.inputs, input)
+			}
+		}
 		switch {
 		case out.EntryPoint == "src/main.tsx":
 			p.script = path.Base(name)

@@ -30,7 +30,7 @@ func TestBundle(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	files, err := build(dir)
+	files, _, err := build(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
