@@ -44,7 +44,7 @@ func (a *asking) command(cmd *cobra.Command, run func(ctx context.Context, args 
 		}
 		a.out = cmd.OutOrStdout()
 		err = run(cmd.Context(), args)
-		if err != nil && cmd.Context().Err() != nil {
+		if err != nil && cmd.Context().Err() != nil && !errors.Is(err, errInterrupted) {
 			return errInterrupted // and not what that did to a connection
 		}
 		return a.explained(err)

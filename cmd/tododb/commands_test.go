@@ -595,3 +595,106 @@ func (s *shell) takes(name, dump string) {
 		s.Errorf("%s:\n%s\nwant\n%s", name, got, want)
 	}
 }
+
+// Programs get errors as JSON, whatever is wrong, with the exit code in it.
+func TestErrorsForPrograms(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.ok("", "db", "create", "recipes")
+	s.ok(`{}`, "put", "recipes", "waffles")
+	for _, c := range []struct {
+		args  []string
+		stdin string
+		word  string
+		code  int
+	}{
+		{[]string{"db", "info", "recipies", "--json"}, "", "not_found", 6},
+		{[]string{"db", "info", "--json"}, "", "usage", 2},
+		{[]string{"db", "info", "--jsom", "x", "--json"}, "", "usage", 2},
+		{[]string{"status", "--json", "--url", "http://127.0.0.1:1"}, "", "unreachable", 7},
+		{[]string{"put", "recipes", "_waffles", "--json"}, "{}", "illegal_docid", 1},
+		{[]string{"put", "recipes", "crepes", "--json"}, "{", "failed", 1},
+		{[]string{"doctor", "http://127.0.0.1:1", "--json"}, "", "ill", 8},
+	} {
+		got := s.run(c.stdin, c.args...)
+		var told struct {
+			Error, Reason string
+			ExitCode      int `json:"exit_code"`
+		}
+		if err := json.Unmarshal([]byte(got.err), &told); err != nil {
+			t.Errorf("%q: %v: %s", c.args, err, got.err)
+			continue
+		}
+		if told.Error != c.word || told.Reason == "" || told.ExitCode != c.code || got.code != c.code {
+			t.Errorf("%q: exit %d, %s; want %d and %s", c.args, got.code, got.err, c.code, c.word)
+		}
+	}
+}
+
+// What is no JSON is found by its line and column.
+func TestPutNamesThePlace(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"{\n  \"eggs\": 2,\n  \"price\": €\n}": "line 3, column 12",
+		"\n\n{\"ä\": \"ö\" 1}":                 "line 3, column 11",
+		"[1]":                                  "no JSON object",
+		"":                                     "line 1, column 1",
+		"{}":                                   "",
+	} {
+		err := isObject([]byte(text))
+		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// Shells complete the values of flags that have a few, also without serve.
+func TestFlagsCompleteTheirValues(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"serve --preset ":       "pouchdb",
+		"--preset ":             "obsidian",
+		"serve --log-level ":    "warning",
+		"serve --log-format ":   "auto",
+		"export x --format ":    "ndjson",
+		"import x y --format c": "csv",
+	} {
+		words := strings.Split(line, " ")
+		if out, code := tododb(t, append([]string{"__complete"}, words...)...); code != 0 || !strings.Contains("\n"+out, "\n"+want+"\n") {
+			t.Errorf("%q: exit %d, %s; want %s", line, code, out, want)
+		}
+	}
+}
+
+// An export that is interrupted amid the documents says what there is of it.
+func TestExportInterrupted(t *testing.T) {
+	t.Parallel()
+	first := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"total_rows":2,"offset":0,"rows":[`+"\n"+`{"id":"a","key":"a","value":{"rev":"1-a"},"doc":{"_id":"a"}},`+"\n")
+		w.(http.Flusher).Flush()
+		first <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(path, "export", "db", "db.ndjson", "--url", server.URL)
+	var told bytes.Buffer
+	cmd.Dir, cmd.Stderr = dir, &told
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-first
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(told.String(), "interrupted: db.ndjson is not written") {
+		t.Errorf("exit %d, %s", code, &told)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("it left %v", left)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -96,12 +97,33 @@ With --force it is replaced whatever its revision is.`,
 		if err != nil {
 			return err
 		}
-		doc = bytes.TrimSpace(doc)
-		if !jsonscan.Valid(doc) || jsonscan.Kind(doc) != '{' {
-			return errors.New("the document is no JSON object, or has a number that no server takes")
+		if err := isObject(doc); err != nil {
+			return err
 		}
-		return a.put(ctx, args, doc, force)
+		return a.put(ctx, args, bytes.TrimSpace(doc), force)
 	}))
+}
+
+// isObject says where a text is no JSON, and what else keeps it from being a document.
+func isObject(text []byte) error {
+	var any json.RawMessage
+	err := json.Unmarshal(text, &any)
+	if wrong, is := errors.AsType[*json.SyntaxError](err); is {
+		before := text[:min(max(int(wrong.Offset)-1, 0), len(text))]
+		line := bytes.Count(before, []byte{'\n'}) + 1
+		column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+		return fmt.Errorf("the document is no JSON: line %d, column %d: %w", line, column, err)
+	}
+	text = bytes.TrimSpace(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the document is no JSON: %w", err)
+	case jsonscan.Kind(text) != '{':
+		return errors.New("the document is no JSON object, which begins with { and ends with }")
+	case !jsonscan.Valid(text):
+		return errors.New("the document is no JSON object that a server takes: a number is too large, or it is nested too deeply")
+	}
+	return nil
 }
 
 // put writes a document, and says in a conflict what can be done.

@@ -31,6 +31,7 @@ These are the documents as they are: no history, no conflicts, no deleted docume
 keeps all that.`,
 	}
 	cmd.Flags().StringVar(&q.Format, "format", "", "form of the file: "+strings.Join(transfer.Formats, ", ")+"; as its name says, or ndjson")
+	completes(cmd, "format", transfer.Formats...)
 	cmd.Flags().BoolVar(&q.Attachments, "attachments", false, "with the content of attachments, in base64; otherwise they are only named")
 	cmd.Flags().BoolVar(&q.NoRevisions, "without-revisions", false, "without _rev, for files that are compared or imported elsewhere as new documents")
 	cmd.Flags().BoolVar(&q.NoDesign, "without-design", false, "without design documents")
@@ -69,13 +70,28 @@ func (q *exportRequest) run(ctx context.Context, name string) error {
 		err = q.noDatabase(ctx, q.Database)
 	}
 	if err != nil {
-		return errors.Join(err, out.Drop())
+		if ctx.Err() != nil {
+			err = errInterrupted // and not what that did to a connection
+		}
+		return errors.Join(q.cut(err, n, name), out.Drop())
 	}
 	if err := out.Finish(); err != nil {
 		return err
 	}
 	if name != transfer.Stdio {
 		_, err = fmt.Fprintf(os.Stderr, "%s: %s\n", name, count(int(n), "document"))
+	}
+	return err
+}
+
+// cut says what there is of an export that ended early.
+func (q *exportRequest) cut(err error, n int64, name string) error {
+	written := count(int(n), "document")
+	switch {
+	case name != transfer.Stdio:
+		return fmt.Errorf("%w: %s is not written, after %s", err, name, written)
+	case n > 0:
+		return fmt.Errorf("%w: what was printed is not the whole: %s", err, written)
 	}
 	return err
 }

@@ -22,6 +22,17 @@ func addServeFlags(cmd *cobra.Command) {
 	cmd.Flags().String("origins", "", "origins of web pages that may use the server, with commas between [TODODB_ORIGINS]")
 	cmd.Flags().String("log-level", "info", "lowest level that is logged: debug, info, warning, error or none [TODODB_LOG_LEVEL]")
 	cmd.Flags().String("log-format", "auto", "text, json, or auto: text on a terminal and JSON elsewhere [TODODB_LOG_FORMAT]")
+	completes(cmd, "preset", config.Presets...)
+	completes(cmd, "https", "self")
+	completes(cmd, "log-level", "debug", "info", "warning", "error", "none")
+	completes(cmd, "log-format", "text", "json", "auto")
+}
+
+// completes has shells complete a flag by the values that it may have.
+func completes(cmd *cobra.Command, flag string, values ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the command has no such flag
+	}
 }
 
 // serveOptions is what the command line and the environment say about a server.

@@ -49,6 +49,7 @@ without _id gets an id that follows from its content and place in the file.
 What cannot be imported is named, with its line. Everything else is then there, and the exit code is 5.`,
 	}
 	cmd.Flags().StringVar(&q.Format, "format", "", "form of the files: "+strings.Join(transfer.Formats, ", ")+"; as their names say, or their first bytes, if it is not given")
+	completes(cmd, "format", transfer.Formats...)
 	cmd.Flags().BoolVar(&q.create, "create", false, "make the database if it is not there")
 	cmd.Flags().BoolVar(&q.update, "update", false, "replace documents that are there with other content")
 	cmd.Flags().BoolVar(&q.newRevisions, "new-revisions", false, "ignore the revisions in the file: every document is a new edit")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -27,7 +26,7 @@ func main() {
 
 	err := run(ctx, os.Args[1:], os.Stdout)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "tododb:", err)
+		complain(os.Stderr, err, wantsJSON(os.Args[1:]))
 	}
 	os.Exit(exitCode(err))
 }

@@ -72,10 +72,11 @@ Trust it once on each device; it can vouch for this machine and local networks o
             (Fedora: /etc/pki/ca-trust/source/anchors/ and update-ca-trust)
   Chrome on Linux   certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n tododb -i %[1]s
   macOS     sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain %[1]s
+            (at the Mac itself: it asks for an administrator's password once more)
   Windows   certutil -addstore -f ROOT %[1]s        (as administrator)
   Firefox   Settings, Privacy & Security, View Certificates, Authorities, Import
-  iPhone    send yourself the file and open it; Settings, Profile Downloaded, Install; then
-            General, About, Certificate Trust Settings: switch it on
+  iPhone    send yourself the file and open it; Settings, Profile Downloaded (or General, VPN & Device
+            Management), Install; then General, About, Certificate Trust Settings: switch it on
   Android   copy the file to the phone; Settings, Security, Encryption & credentials, Install a certificate, CA
   curl      curl --cacert %[1]s https://localhost:%[3]s/
 Compare its SHA-256 fingerprint: %[2]s
