@@ -36,11 +36,52 @@ func (c *Config) Put(n Name, value string, keep bool) (old string, err error) {
 	}
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	return c.put(n, value, keep)
+}
+
+// Swap is like Set, but it does nothing and returns false if the setting no longer has the value old, ""
+// if none is set.
+func (c *Config) Swap(section, name, old, value string) (done bool, err error) {
+	n := Name{section, name}
+	if err := check(n, value); err != nil {
+		return false, err
+	}
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if (*c.now.Load())[n].text != old {
+		return false, nil
+	}
+	if c.isShared(n) {
+		before := c.common.Values[n]
+		return c.change(func(all map[Name]string) bool {
+			if all[n] != before {
+				return false
+			}
+			all[n] = value
+			return true
+		})
+	}
+	_, err = c.put(n, value, true)
+	return err == nil, err
+}
+
+// put is called with changing held.
+func (c *Config) put(n Name, value string, keep bool) (old string, err error) {
 	now := *c.now.Load()
 	next := maps.Clone(now)
 	next[n] = entry{value, OfMemory}
 	if err := next.checkRoom(now); err != nil {
 		return "", err
+	}
+	if keep && c.isShared(n) {
+		if err := fits(n, value); err != nil {
+			return "", fmt.Errorf("set %s: %w", n, err)
+		}
+		_, err := c.change(func(all map[Name]string) bool { all[n] = value; return true })
+		if err != nil {
+			return "", fmt.Errorf("set %s: %w", n, err)
+		}
+		return now[n].text, nil
 	}
 	if keep {
 		next[n] = entry{value, OfLocal}
@@ -66,25 +107,36 @@ func (c *Config) Delete(n Name, keep bool) (old string, found bool, err error) {
 	if !found {
 		return "", false, nil
 	}
-	if keep {
+	if keep && c.isShared(n) {
+		if _, err := c.change(func(all map[Name]string) bool { delete(all, n); return true }); err != nil {
+			return "", false, fmt.Errorf("delete %s: %w", n, err)
+		}
+	} else if keep {
 		want := c.local.values()
 		delete(want, n)
 		if err := c.write(n, want, func(f *file) { f.delete(n); f.dropEmpty(n.Section) }); err != nil {
 			return "", false, fmt.Errorf("delete %s: %w", n, err)
 		}
 	}
-	next := maps.Clone(now)
+	next := maps.Clone(*c.now.Load())
 	delete(next, n)
 	c.now.Store(&next)
 	c.tell()
 	return e.text, true, nil
 }
 
-// Reload reads the files again. On an error, which names the file and the setting,
+// Reload reads the files again, and what is shared. On an error, which names the file and the setting,
 // everything stays as it was.
 func (c *Config) Reload() error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	if c.shared != nil {
+		common, err := c.shared.Read()
+		if err != nil {
+			return err
+		}
+		c.common = common
+	}
 	if err := c.read(); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -35,6 +36,8 @@ type Config struct {
 	changing sync.Mutex
 	local    *file
 	filed    map[Name]string // what the operator's file says
+	shared   Shared          // nil: this process is alone
+	common   Common          // what shared had when it was last read
 	watchers []func()
 }
 
@@ -72,9 +75,14 @@ func (c *Config) read() error {
 		if err != nil {
 			return err
 		}
-		next.add(f.values(), OfLocal)
+		values := f.values()
+		if c.shared != nil {
+			maps.DeleteFunc(values, func(n Name, _ string) bool { return !own(n) })
+		}
+		next.add(values, OfLocal)
 		local = f
 	}
+	next.add(c.common.Values, OfShared)
 	for _, from := range []struct {
 		values map[Name]string
 		origin Origin

@@ -57,7 +57,7 @@ func (s *Setting) state() string {
 	for _, one := range []struct {
 		trait Traits
 		word  string
-	}{{Secret, "secret"}, {Restart, "restart"}, {Filed, "file only"}} {
+	}{{Secret, "secret"}, {Restart, "restart"}, {Filed, "file only"}, {Own, "own"}} {
 		if s.Is(one.trait) {
 			words = append(words, one.word)
 		}
@@ -82,7 +82,8 @@ Several sources can set a value. The first of these that does wins:
 1. a flag on the command line
 2. an environment variable
 3. ` + "`local.ini`" + ` in the data folder, which the server writes
-4. the file of ` + "`--config`" + `, which the server only reads
+4. the file of ` + "`--config`" + `, which the server only reads (with ` + "`--storage`" + `, what the processes share comes before 3,
+   and of 3 only what is a process's own counts)
 5. the preset, if one of these sets ` + "`[tododb] preset`" + `
 6. the default
 
@@ -112,6 +113,9 @@ The third column says what becomes of a setting:
 - *file only*: it works, and cannot be changed over HTTP, so that somebody who has taken over an
   administrator's account cannot switch off the audit trail.
 - *secret*: it works, and is shown as ` + "`" + Mask + "`" + ` to everybody, including administrators.
+- *own*: where several processes share a storage ([scale-out.md](scale-out.md)), each has its own value, from its own files. All
+  other settings are common to them: a change over HTTP is kept in the storage, and counts at every process
+  within a second.
 - *no effect*: it is CouchDB's, is kept, and means nothing here. The last column says why.
 - *refused*: it is CouchDB's, and only the value that the last column names is taken, because another one would
   promise what the server does not do.

@@ -14,13 +14,14 @@ const (
 	OfPreset
 	OfFile
 	OfLocal
+	OfShared
 	OfEnvironment
 	OfFlag
 	OfMemory
 )
 
 func (o Origin) String() string {
-	return [...]string{"default", "preset", "file", "local.ini", "environment", "command line", "memory"}[o]
+	return [...]string{"default", "preset", "file", "local.ini", "storage", "environment", "command line", "memory"}[o]
 }
 
 // Mask stands for a secret where values are shown.

@@ -35,6 +35,7 @@ const (
 	Refused                    // has one value, because another would promise what the server does not do
 	Older                      // also read from the section where older programs write it (olderSection)
 	Given                      // shown even if nobody has set it, because CouchDB's default.ini sets it
+	Own                        // each process has its own, where several share a storage
 )
 
 // Words are the traits by name: secret, restart, file, inert and refused, as far as they apply.
