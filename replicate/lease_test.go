@@ -1,7 +1,6 @@
 package replicate
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,17 +10,32 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/members"
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// sharedManager is one of several processes over the same store.
-func sharedManager(t *testing.T, s *store.Store, lease time.Duration) *Manager {
-	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s), Shared: true, Server: "x", Settings: Settings{StartupJitter: -1, Interval: 20 * time.Millisecond}})
+// sharedManager is one of several processes over the same storage. gone is after how long without a sign
+// a process counts as gone.
+func sharedManager(t *testing.T, e *chaos.Engine, name string, gone time.Duration) *Manager {
+	t.Helper()
+	s, err := store.Open(t.Context(), e, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.leaseFor = lease
-	t.Cleanup(func() { m.Close() })
+	one, err := members.Open(t.Context(), members.Options{Store: s, Name: name, Gone: gone, Beat: gone / 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewManager(t.Context(), Options{Store: s, Open: Everything(s), Members: one, Server: "x", Settings: Settings{StartupJitter: -1, Interval: 20 * time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.askAgain = gone
+	t.Cleanup(func() {
+		if err := errors.Join(m.Close(), one.Close(), s.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 	return m
 }
 
@@ -50,15 +64,15 @@ func TestLease(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const lease = 1500 * time.Millisecond // a busy machine may renew it late
-	one, two := sharedManager(t, s, lease), sharedManager(t, s, lease)
+	const gone = 1500 * time.Millisecond // a busy machine may be late
+	one, two := sharedManager(t, e, "one", gone), sharedManager(t, e, "two", gone)
 	for _, m := range []*Manager{one, two} {
 		if err := m.FollowDocuments(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	eventually(t, "all run", func() bool { return len(one.Tasks())+len(two.Tasks()) >= n && p.waiting.Load() == n })
-	for began := time.Now(); time.Since(began) < 2*lease; time.Sleep(time.Millisecond) {
+	for began := time.Now(); time.Since(began) < 2*gone; time.Sleep(time.Millisecond) {
 		if waiting := p.waiting.Load(); waiting > n {
 			t.Fatalf("%d of %d run", waiting, n)
 		}
@@ -66,10 +80,20 @@ func TestLease(t *testing.T) {
 	one.Close()
 	eventually(t, "all run in the other", func() bool { return len(two.Tasks()) == n && p.waiting.Load() == n })
 
-	// A third takes one of them without asking.
+	// Others have taken the second one for gone, which was only slow.
 	id := two.Jobs()[0].ID
-	if err := db.UpdateLocal(t.Context(), leaseID(id), func(old []byte) ([]byte, error) {
-		return fmt.Appendf(nil, `{"holder":"third","token":99,"expires":%q}`, time.Now().Add(2*lease).Format(time.RFC3339Nano)), nil
+	own, err := s.Bare(t.Context(), store.ServerDB, "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Release()
+	if err := own.UpdateLocals(t.Context(), func(l *store.Locals) error {
+		for _, prefix := range []string{"_local/member/", "_local/lease/"} {
+			if err := l.Scan(prefix, func(doc string, _ []byte) error { l.Delete(doc); return nil }); err != nil {
+				return err
+			}
+		}
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -77,19 +101,11 @@ func TestLease(t *testing.T) {
 		now, err := two.Status(id)
 		return err == nil && now.State == Pending && strings.Contains(now.LastError, "another process")
 	})
-	eventually(t, "it is taken back", func() bool {
-		now, err := db.GetLocal(t.Context(), leaseID(id))
-		return err == nil && strings.Contains(string(now.Body), two.holder)
-	})
-	if err := two.acquireAs(t.Context(), id); err == nil {
+	eventually(t, "all run again", func() bool { return len(two.Tasks()) == n && p.waiting.Load() == n })
+	three := sharedManager(t, e, "three", gone)
+	if _, err := three.opt.Members.Take(t.Context(), leaseOf(id)); err == nil {
 		t.Error("the lease can be had twice")
 	}
-}
-
-func (m *Manager) acquireAs(ctx context.Context, id string) error {
-	other := &Manager{opt: m.opt, holder: "other", leaseFor: m.leaseFor}
-	_, err := other.acquire(ctx, Owner{"_replicator", "r0"}, id)
-	return err
 }
 
 // Two processes see the documents of one-time jobs, but each job is done once. No lease expires
@@ -118,7 +134,7 @@ func TestLeaseOnce(t *testing.T) {
 	if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	one, two := sharedManager(t, s, leaseFor), sharedManager(t, s, leaseFor)
+	one, two := sharedManager(t, e, "one", time.Minute), sharedManager(t, e, "two", time.Minute)
 	for _, m := range []*Manager{one, two} {
 		if err := m.FollowDocuments(); err != nil {
 			t.Fatal(err)
@@ -139,7 +155,7 @@ func TestLeaseOnce(t *testing.T) {
 	}
 }
 
-// A process may need longer than its lease lasts. Then another one has the job.
+// A process may have lost its lease when it comes to the end. Then another one has the job.
 func TestLeaseExpires(t *testing.T) {
 	e := chaos.New(chaos.Options{Seed: 3})
 	s := storetest.On(t, e, store.Options{})
@@ -160,7 +176,7 @@ func TestLeaseExpires(t *testing.T) {
 	if _, err := db.Write(t.Context(), []store.Edit{{Doc: doc}}, store.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	one, two := sharedManager(t, s, leaseFor), sharedManager(t, s, leaseFor)
+	one, two := sharedManager(t, e, "one", time.Minute), sharedManager(t, e, "two", time.Minute)
 	said, err := parseDocument(body)
 	if err != nil {
 		t.Fatal(err)
@@ -172,13 +188,14 @@ func TestLeaseExpires(t *testing.T) {
 	one.mu.Unlock()
 	defer job.close()
 	p.onRead = func() {
-		late := &Manager{opt: two.opt, holder: two.holder, leaseFor: leaseFor}
-		late.opt.Now = func() time.Time { return time.Now().Add(2 * leaseFor) }
-		if _, err := late.acquire(t.Context(), owner, job.id); err != nil {
+		if err := one.opt.Members.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := two.opt.Members.Take(t.Context(), leaseOf(job.id)); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := one.runLeased(t.Context(), owner, job); !errors.Is(err, errLost) {
+	if _, err := one.runLeased(t.Context(), owner, job); !errors.Is(err, members.ErrLost) {
 		t.Errorf("a job is done whose lease another process has: %v", err)
 	}
 

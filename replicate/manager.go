@@ -16,6 +16,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/fair"
 	"github.com/tododb/tododb/store/filter"
+	"github.com/tododb/tododb/store/members"
 )
 
 // Options are what a Manager needs.
@@ -50,9 +51,11 @@ type Options struct {
 	// help. Commands want this. Other jobs give up after Spec.Retries, and the scheduler runs
 	// them again later.
 	Patient bool
-	// Shared says that other processes run the documents of the same databases. The job of a
-	// document then needs a lease. If it is not set, the store decides.
-	Shared bool
+	// Members are the processes that run the documents of the same databases. The job of a document
+	// then needs a lease. nil: this process is alone.
+	Members *members.Members
+	// Node is what this process is called where jobs are shown (as a single CouchDB calls itself).
+	Node string
 }
 
 // User is a user for whom a replication works on databases of this server.
@@ -82,8 +85,7 @@ type Manager struct {
 	wg   sync.WaitGroup
 	look chan struct{} // there may be something for the scheduler to do
 
-	holder   string // name of this Manager among all that share databases
-	leaseFor time.Duration
+	askAgain time.Duration // after it was found that another process runs a job
 	askEvery time.Duration // Options.Allowed
 
 	mu       sync.Mutex // guards what follows
@@ -109,9 +111,11 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	opt.Shared = opt.Shared || opt.Store != nil && opt.Store.Shared()
+	if opt.Node == "" {
+		opt.Node = singleNode
+	}
 	m := &Manager{
-		holder: newSessionID(), leaseFor: leaseFor, askEvery: askEvery, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
+		askAgain: askAgain, askEvery: askEvery, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
 		tasks: map[string]*task{}, rotated: opt.Now(),
 		ways: newWays(opt.TLS, opt.Wrap),
 	}
@@ -121,6 +125,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 	m.ways.setNetworks(opt.Settings.Networks)
 	m.ctx, m.halt = context.WithCancel(context.WithoutCancel(ctx))
 	m.wg.Go(func() { m.schedule(m.ctx) })
+	m.meet()
 	return m, nil
 }
 

@@ -8,7 +8,7 @@ func (m *Manager) turn(t *task, s State, now time.Time) {
 	if t.req.Notify == nil || t.removed {
 		return
 	}
-	t.notices = append(t.notices, t.status())
+	t.notices = append(t.notices, m.status(t))
 	if t.notifying != nil {
 		return
 	}

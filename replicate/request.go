@@ -46,18 +46,25 @@ func (m *Manager) Replicate(ctx context.Context, request []byte, user User) (ans
 // meant returns the id of the job that a user wants to cancel by describing it. It is their
 // own job or, if they have none, somebody else's, which only administrators may cancel.
 func (m *Manager) meant(spec Spec, user User) string {
+	id, plain := m.idOf(&Request{Spec: spec, User: user}), m.JobID(spec)
+	if here, is := m.meantHere(id, plain); is || m.opt.Members == nil {
+		return here
+	}
+	return m.meantElsewhere(id, plain)
+}
+
+func (m *Manager) meantHere(id, plain string) (meant string, is bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id, plain := m.idOf(&Request{Spec: spec, User: user}), m.JobID(spec)
 	if m.tasks[id] != nil {
-		return id
+		return id, true
 	}
 	for other := range m.tasks {
 		if other == plain || strings.HasPrefix(other, plain+byUser) {
-			return other
+			return other, true
 		}
 	}
-	return id
+	return id, false
 }
 
 func localID(id string) []byte {
@@ -123,10 +130,8 @@ func (m *Manager) quit(t *task) {
 	}
 }
 
-// Cancel stops a job that a request has asked for and waits until it has written its last
-// checkpoint. Users who are not administrators may cancel only their own. Errors: ErrNoJob,
-// ErrNotYours.
-func (m *Manager) Cancel(ctx context.Context, id string, user User) error {
+// cancelHere is Cancel for the jobs of this process.
+func (m *Manager) cancelHere(ctx context.Context, id string, user User) error {
 	m.mu.Lock()
 	t := m.tasks[id]
 	switch {

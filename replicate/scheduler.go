@@ -116,7 +116,8 @@ func (m *Manager) end(t *task, result Result, err error) {
 	now := m.opt.Now()
 	t.last = t.job.progress()
 	t.cancel()
-	t.job = nil
+	job := t.job
+	t.job, t.heldBy = nil, ""
 	m.line.Done(t.key())
 	close(t.ended)
 	defer m.wake()
@@ -124,6 +125,7 @@ func (m *Manager) end(t *task, result Result, err error) {
 	case err == nil: // done, even if it was being stopped
 		t.result, t.errors, t.failure = result, 0, ""
 		m.turn(t, Completed, now)
+		m.release(t, job)
 		m.forget(t)
 	case t.removed || m.closed:
 		t.err = err
@@ -141,23 +143,35 @@ func (m *Manager) end(t *task, result Result, err error) {
 	}
 }
 
-// elsewhere handles errors that say that another process runs the job. If its lease ends
-// without being renewed, we try to get it.
+// release gives the lease of a finished job back once its end is written into its document.
+func (m *Manager) release(t *task, job *Job) {
+	if job.lease == nil {
+		return
+	}
+	notifying := closedChan
+	if t.notifying != nil {
+		notifying = t.notifying
+	}
+	m.wg.Go(func() {
+		<-notifying
+		m.giveBack(m.ctx, job, job.lease)
+	})
+}
+
+// elsewhere handles errors that say that another process runs the job. We ask again later, and at once
+// when that process is gone.
 func (m *Manager) elsewhere(t *task, err error, now time.Time) bool {
 	if errors.Is(err, errOver) { // its document says the same once it is read
 		t.err = err
 		m.forget(t)
 		return true
 	}
-	held, ok := errors.AsType[errHeld](err)
-	if !ok && !errors.Is(err, errLost) {
+	by, is := heldBy(err)
+	if !is {
 		return false
 	}
-	t.nextTry = held.until
-	if !ok {
-		t.nextTry = now.Add(m.leaseFor)
-	}
-	t.nextTry = t.nextTry.Add(rand.N(m.leaseFor/10 + 1))
+	t.heldBy = by
+	t.nextTry = now.Add(m.askAgain + rand.N(m.askAgain/4+1))
 	t.failure = err.Error()
 	t.record(now, "stopped", err.Error(), m.set.MaxHistory)
 	m.turn(t, Pending, now)

@@ -23,7 +23,7 @@ func (s *Status) JobJSON() []byte {
 		history[i] = event{stamp(e.Time), e.Type, e.Reason}
 	}
 	object := map[string]any{
-		"id": s.ID, "database": orNull(s.Owner.DB), "doc_id": orNull(s.Owner.Doc), "user": orNull(s.User), "node": node, "pid": nil,
+		"id": s.ID, "database": orNull(s.Owner.DB), "doc_id": orNull(s.Owner.Doc), "user": orNull(s.User), "node": s.Node, "pid": nil,
 		"source": s.Source, "target": s.Target, "history": history, "info": s.info(), "start_time": stamp(s.Added),
 	}
 	if s.State == Running {
@@ -36,7 +36,7 @@ func (s *Status) JobJSON() []byte {
 // DocJSON returns the job of a document as _scheduler/docs shows it.
 func (s *Status) DocJSON() []byte {
 	object := map[string]any{
-		"database": s.Owner.DB, "doc_id": s.Owner.Doc, "id": s.ID, "node": node, "state": s.State, "error_count": s.Errors,
+		"database": s.Owner.DB, "doc_id": s.Owner.Doc, "id": s.ID, "node": s.Node, "state": s.State, "error_count": s.Errors,
 		"info": s.info(), "start_time": stamp(s.Added), "last_updated": stamp(s.Changed),
 		"source": s.Source, "target": s.Target, "source_proxy": nil, "target_proxy": nil,
 	}
@@ -85,7 +85,7 @@ func (m *Manager) ScheduledDoc(ctx context.Context, db, id string) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	_, shown := m.scheduledDoc(db, id, doc.Body)
+	_, shown := m.scheduledDoc(db, id, doc.Body, m.jobsElsewhere(ctx))
 	return shown, nil
 }
 
@@ -115,12 +115,13 @@ func (m *Manager) ScheduledDocs(ctx context.Context, db string, q DocsQuery, fn 
 		return 0, err
 	}
 	defer h.Release()
+	elsewhere := m.jobsElsewhere(ctx)
 	err = h.AllDocs(ctx, store.AllDocsQuery{Limit: -1, IncludeDocs: true}, func(store.Page) error { return nil }, func(r *store.Row) error {
 		id := string(r.ID)
 		if strings.HasPrefix(id, "_") || r.Doc == nil {
 			return nil
 		}
-		state, shown := m.scheduledDoc(db, id, r.Doc.Body)
+		state, shown := m.scheduledDoc(db, id, r.Doc.Body, elsewhere)
 		if q.States != nil && !slices.Contains(q.States, state) {
 			return nil
 		}
@@ -135,12 +136,19 @@ func (m *Manager) ScheduledDocs(ctx context.Context, db string, q DocsQuery, fn 
 
 // scheduledDoc shows a document: from its job or, if that is over, from what is written in
 // the document.
-func (m *Manager) scheduledDoc(db, id string, body []byte) (State, []byte) {
+func (m *Manager) scheduledDoc(db, id string, body []byte, elsewhere map[string][]foreign) (State, []byte) {
 	owner := Owner{db, id}
 	job, known := m.docs.jobOf(owner)
 	if known {
-		if s, err := m.Status(job); err == nil && s.Owner == owner {
+		if s := shown(m.statusHere(job), elsewhere[job]); s != nil && s.Owner == owner {
 			return s.State, s.DocJSON()
+		}
+	}
+	if !known { // this process has not read it yet
+		for _, others := range elsewhere {
+			if s := shown(nil, others); s.Owner == owner {
+				return s.State, s.DocJSON()
+			}
 		}
 	}
 	said, _ := parseDocument(body)

@@ -23,13 +23,13 @@ func (m *Manager) Tasks() [][]byte {
 	sort.Slice(all, func(i, k int) bool { return all[i].job.id < all[k].job.id })
 	out := make([][]byte, 0, len(all))
 	for _, u := range all {
-		out = append(out, u.job.task(u.req))
+		out = append(out, u.job.task(u.req, m.opt.Node))
 	}
 	return out
 }
 
 // task returns a job as _active_tasks shows it, without credentials.
-func (j *Job) task(req *Request) []byte {
+func (j *Job) task(req *Request, node string) []byte {
 	p := j.progress()
 	task := map[string]any{
 		"type": "replication", "node": node, "pid": pid(), "user": orNull(req.User.Name),
@@ -59,8 +59,8 @@ func (p *Progress) fill(object map[string]any) {
 	}
 }
 
-// node is the server's node name, as CouchDB has it for a single node.
-const node = "nonode@nohost"
+// singleNode is the server's node name, as CouchDB has it for a single node.
+const singleNode = "nonode@nohost"
 
 // pid returns the id of this process, written like one of CouchDB's.
 func pid() string { return fmt.Sprintf("<0.%d.0>", os.Getpid()) }

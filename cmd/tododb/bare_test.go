@@ -33,7 +33,6 @@ var bareHandles = []string{
 	"replicate/documents.go over: Bare ForReplications",
 	"replicate/documents.go read: Bare ForReplications",
 	"replicate/documentstate.go write: Bare ForReplications",
-	"replicate/lease.go updateLease: Bare ForReplications",
 	"replicate/local.go Everything: Bare ForFolder",
 	"replicate/local.go Everything: Unguarded",
 	"replicate/schedulerview.go ScheduledDoc: Bare ForReplications",

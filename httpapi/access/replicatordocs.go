@@ -36,9 +36,6 @@ func ReplicationHeaders(c *config.Config) replicate.Headers {
 
 func (a *Access) writeReplication(_ context.Context, by asker, docs []*store.Document, e *store.Edit, _ store.WriteOptions) error {
 	doc := &e.Doc
-	if replicate.IsLease(doc.ID) {
-		return errServerRecord
-	}
 	if strings.HasPrefix(doc.ID, "_") { // a design document, a checkpoint
 		return nil
 	}
