@@ -5,7 +5,6 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/tododb/tododb/httpapi/operate"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/httpapi/write"
 )
@@ -183,22 +182,22 @@ func (s *Server) table() []Route {
 		at("/_reload_query_servers...", "POST", does("POST", "server", admin, s.unbuiltForAdmin)),
 
 		at("/_node", "", asks("", admin, s.operate.NoNode)),
-		first(operate.IsHere, at("/_node/{node}", "GET", asks("GET", admin, s.operate.Node))),
-		first(operate.IsHere, at("/_node/{node}/_versions", "GET", asks("GET", admin, s.operate.Versions))),
-		first(operate.IsHere, always(at("/_node/{node}/_config", "GET", asks("GET", admin, s.operate.ConfigAll)))),
-		first(operate.IsHere, always(at("/_node/{node}/_config/_reload", "POST", does("POST", "configuration", admin, s.operate.ReloadConfig)))),
-		first(operate.IsHere, always(at("/_node/{node}/_config/{section}", "GET", asks("GET", admin, s.operate.ConfigSection)))),
-		first(operate.IsHere, always(at("/_node/{node}/_config/{section}/{key}", "GET,PUT,DELETE", asks("GET", admin, s.operate.ConfigValue), does("PUT", "configuration", admin, s.operate.SetConfigValue), does("DELETE", "configuration", admin, s.operate.DeleteConfigValue)))),
-		first(operate.IsHere, always(at("/_node/{node}/_config/{section}/{key}...", "", does("", "configuration", admin, s.operate.NoConfig)))),
-		first(operate.IsHere, at("/_node/{node}/_stats...", "GET", asks("GET", figures, s.operate.Stats))),
-		first(operate.IsHere, at("/_node/{node}/_system", "GET", asks("GET", figures, s.operate.System))),
-		first(operate.IsHere, at("/_node/{node}/_smoosh/status", "GET", asks("GET", admin, s.operate.SmooshStatus))),
-		first(operate.IsHere, at("/_node/{node}/_history", "GET", asks("GET", figures, s.operate.History))),
-		first(operate.IsHere, at("/_node/{node}/_log", "GET", asks("GET", admin, s.operate.Log))),
-		first(operate.IsHere, at("/_node/{node}/_doctor", "GET", asks("GET", admin, s.operate.Doctor))),
-		first(operate.IsHere, at("/_node/{node}/_settings", "GET", asks("GET", admin, s.operate.Settings))),
-		first(operate.IsHere, at("/_node/{node}/_prometheus", "GET", asks("GET", figures, s.operate.Prometheus))),
-		first(operate.IsHere, at("/_node/{node}...", "", does("", "server", admin, s.unbuiltForAdmin))),
+		first(s.operate.IsHere, at("/_node/{node}", "GET", asks("GET", admin, s.operate.Node))),
+		first(s.operate.IsHere, at("/_node/{node}/_versions", "GET", asks("GET", admin, s.operate.Versions))),
+		first(s.operate.IsHere, always(at("/_node/{node}/_config", "GET", asks("GET", admin, s.operate.ConfigAll)))),
+		first(s.operate.IsHere, always(at("/_node/{node}/_config/_reload", "POST", does("POST", "configuration", admin, s.operate.ReloadConfig)))),
+		first(s.operate.IsHere, always(at("/_node/{node}/_config/{section}", "GET", asks("GET", admin, s.operate.ConfigSection)))),
+		first(s.operate.IsHere, always(at("/_node/{node}/_config/{section}/{key}", "GET,PUT,DELETE", asks("GET", admin, s.operate.ConfigValue), does("PUT", "configuration", admin, s.operate.SetConfigValue), does("DELETE", "configuration", admin, s.operate.DeleteConfigValue)))),
+		first(s.operate.IsHere, always(at("/_node/{node}/_config/{section}/{key}...", "", does("", "configuration", admin, s.operate.NoConfig)))),
+		first(s.operate.IsHere, at("/_node/{node}/_stats...", "GET", asks("GET", figures, s.operate.Stats))),
+		first(s.operate.IsHere, at("/_node/{node}/_system", "GET", asks("GET", figures, s.operate.System))),
+		first(s.operate.IsHere, at("/_node/{node}/_smoosh/status", "GET", asks("GET", admin, s.operate.SmooshStatus))),
+		first(s.operate.IsHere, at("/_node/{node}/_history", "GET", asks("GET", figures, s.operate.History))),
+		first(s.operate.IsHere, at("/_node/{node}/_log", "GET", asks("GET", admin, s.operate.Log))),
+		first(s.operate.IsHere, at("/_node/{node}/_doctor", "GET", asks("GET", admin, s.operate.Doctor))),
+		first(s.operate.IsHere, at("/_node/{node}/_settings", "GET", asks("GET", admin, s.operate.Settings))),
+		first(s.operate.IsHere, at("/_node/{node}/_prometheus", "GET", asks("GET", figures, s.operate.Prometheus))),
+		first(s.operate.IsHere, at("/_node/{node}...", "", does("", "server", admin, s.unbuiltForAdmin))),
 		at("/_cluster_setup", "GET,POST", asks("GET", admin, s.operate.ClusterState), does("POST", "configuration", admin, s.operate.ClusterSetup)),
 
 		at("/_snapshot.js", "GET,HEAD", asks("GET", anyone, s.snapshots.Module).tokens(every)),

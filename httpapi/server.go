@@ -34,6 +34,7 @@ import (
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/members"
 	"github.com/tododb/tododb/store/script"
 	"github.com/tododb/tododb/store/smoosh"
 )
@@ -93,6 +94,8 @@ type Options struct {
 	Synchronizer replications.Synchronizer
 	// Snapshots keeps the files of snapshots; nil: _snapshot answers 501.
 	Snapshots *snapshot.Files
+	// Members are the processes that share the storage (this one is alone).
+	Members *members.Members
 	// Keeper backs the server up by itself (nobody does).
 	Keeper operate.Keeper
 	// Access knows who asks and what they may do. nil: the server makes one from Store, Config,
@@ -200,14 +203,14 @@ func New(opt Options) (*Server, error) {
 	s.operate = operate.New(operate.Options{
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: ids,
 		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex, Smoosh: opt.Smoosh, Keeper: opt.Keeper,
-		History: opt.History, Log: opt.Tail, Health: opt.Health,
+		History: opt.History, Log: opt.Tail, Health: opt.Health, Members: opt.Members,
 	})
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
 	s.page = page.New(opt.Config)
 	s.changes = changes.New(s.access, opt.Store, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
 	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing(), Restored: s.restored, Target: opt.Keeper, Log: opt.Log})
-	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Store: opt.Store, Others: s.otherTasks})
+	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Store: opt.Store, Members: opt.Members, Others: s.otherTasks})
 	s.ownMetrics()
 	s.routes = s.table()
 	s.everywhere = onEveryHost(s.routes)

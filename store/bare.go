@@ -65,11 +65,11 @@ func (s *Store) Open(ctx context.Context, name string, admit func(context.Contex
 	if Hidden(name) {
 		return nil, ErrNoDB
 	}
-	db, a, err := s.current(ctx, name, 0)
+	db, f, err := s.current(ctx, name, 0)
 	if err != nil {
 		return nil, err
 	}
-	g, err := admit(ctx, Opening{db, a.facts})
+	g, err := admit(ctx, Opening{db, f})
 	if err == nil && g == nil {
 		err = errNoGuard
 	}
@@ -77,9 +77,5 @@ func (s *Store) Open(ctx context.Context, name string, admit func(context.Contex
 		db.Release()
 		return nil, err
 	}
-	db = db.Guarded(g)
-	if a.r != nil {
-		db.ahead.Store(&a)
-	}
-	return db, nil
+	return db.Guarded(g), nil
 }

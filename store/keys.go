@@ -21,6 +21,9 @@ const (
 	spaceConflict engine.Space = 11
 )
 
+// SequenceSpace is the space whose last key moves with every change of a database.
+const SequenceSpace = spaceSeq
+
 // AppendOnly names the spaces whose keys only grow, so an engine can fill their pages to the
 // brim.
 var AppendOnly = []engine.Space{spaceSeq, spaceBody, spacePurge, spaceTime}

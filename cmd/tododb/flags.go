@@ -14,6 +14,7 @@ import (
 // addServeFlags gives a command the flags of a server.
 func addServeFlags(cmd *cobra.Command) {
 	dataFlag(cmd)
+	storageFlag(cmd)
 	cmd.Flags().String("listen", "127.0.0.1:5984", "HOST:PORT to listen on [TODODB_LISTEN]")
 	cmd.Flags().String("socket", "", "path of a unix socket to listen on as well [TODODB_SOCKET]")
 	cmd.Flags().String("config", "", "file of settings, in CouchDB's ini form [TODODB_CONFIG]")
@@ -48,10 +49,10 @@ type serveOptions struct {
 func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 	byFlag := func(name string) bool { return cmd.Flags().Changed(name) }
 	listen, socket, level := byFlag("listen"), byFlag("socket"), byFlag("log-level")
-	preset, origins, https := byFlag("preset"), byFlag("origins"), byFlag("https")
+	preset, origins, https, storage := byFlag("preset"), byFlag("origins"), byFlag("https"), byFlag("storage")
 	for flag, variable := range map[string]string{
 		"data": "TODODB_DATA", "listen": "TODODB_LISTEN", "socket": "TODODB_SOCKET", "config": "TODODB_CONFIG",
-		"preset": "TODODB_PRESET", "origins": "TODODB_ORIGINS", "https": "TODODB_HTTPS",
+		"preset": "TODODB_PRESET", "origins": "TODODB_ORIGINS", "https": "TODODB_HTTPS", "storage": "TODODB_STORAGE",
 		"log-level": "TODODB_LOG_LEVEL", "log-format": "TODODB_LOG_FORMAT",
 	} {
 		if err := fromEnv(cmd, flag, variable); err != nil {
@@ -76,6 +77,9 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 		}
 		into(listen)[config.Name{Section: "chttpd", Name: "bind_address"}] = host
 		into(listen)[config.Name{Section: "chttpd", Name: "port"}] = port
+	}
+	if cmd.Flags().Changed("storage") {
+		into(storage)[storageSetting(flag("storage"))] = flag("storage")
 	}
 	if cmd.Flags().Changed("socket") {
 		into(socket)[config.Name{Section: "chttpd", Name: "socket"}] = flag("socket")

@@ -13,7 +13,8 @@ import (
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/durable"
-	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/members"
 )
 
 // errInUse says that another process has the data folder open.
@@ -21,10 +22,12 @@ var errInUse = errors.New("the data folder is in use by another tododb")
 
 // folder is an open data folder: its databases and the lock that keeps others out.
 type folder struct {
-	uuid   string // of the folder's server; "" if no server has had it open
-	lock   *os.File
-	engine *bolt.Engine
+	uuid   string   // of the folder's server; "" if no server has had it open
+	lock   *os.File // nil: the databases are elsewhere, and others may use them
+	engine engine.Engine
 	store  *store.Store
+	// members is this process among those that share the databases; nil: it is alone.
+	members *members.Members
 }
 
 // lockFolder makes sure that the folder exists and that nobody else uses it until the lock is
@@ -75,6 +78,7 @@ func makeFolder(dir string) error {
 // locked is a folder that we have locked and may open.
 type locked struct {
 	dir     string
+	at      storage
 	lock    *os.File
 	cfg     *config.Config
 	figures *metrics.Metrics // where commits are counted; nil: nowhere
@@ -84,25 +88,28 @@ type locked struct {
 
 // open opens the databases of the folder. Close closes them and releases the lock.
 func (l locked) open(ctx context.Context) (*folder, error) {
-	eng, err := bolt.Open(filepath.Join(l.dir, "databases"), bolt.Options{
-		AppendOnly: store.AppendOnly, Kept: func() bool { return l.cfg.Bool("couchdb", "enable_database_recovery") },
-		Damaged: func(path string, why error) {
-			l.log.Error("closing a database: its file is damaged", "file", path, "error", why)
-		},
-	})
+	where := "open data folder"
+	if l.at.elsewhere() {
+		where = "open the storage"
+	}
+	eng, err := l.at.open(ctx, l)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), l.lock.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", where, err), l.unlock())
 	}
 	options := l.limits()
 	options.Logger = l.log
-	options.NoRoom = l.noRoom
+	if !l.at.elsewhere() { // else it is not this disk that fills
+		options.NoRoom = l.noRoom
+	}
 	if l.figures != nil {
 		options.Committed = l.figures.Commit
-		l.figures.Gauge("tododb_storage_bytes", "bytes that the databases have on disk", func() float64 { return float64(folderSize(l.dir)) })
+		if !l.at.elsewhere() {
+			l.figures.Gauge("tododb_storage_bytes", "bytes that the databases have on disk", func() float64 { return float64(folderSize(l.dir)) })
+		}
 	}
 	st, err := store.Open(ctx, eng, options)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open data folder: %w", err), eng.Close(), l.lock.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", where, err), eng.Close(), l.unlock())
 	}
 	l.cfg.Watch(func() {
 		if err := st.SetLimits(l.limits()); err != nil {
@@ -122,9 +129,35 @@ func (l locked) limits() store.Options {
 	}
 }
 
+func (l locked) unlock() error {
+	if l.lock == nil {
+		return nil
+	}
+	return l.lock.Close()
+}
+
 // Close closes the databases, then unlocks the folder.
 func (f *folder) Close() error {
-	return errors.Join(f.store.Close(), f.engine.Close(), f.lock.Close())
+	err := errors.Join(f.members.Close(), f.store.Close(), f.engine.Close())
+	if f.lock != nil {
+		err = errors.Join(err, f.lock.Close())
+	}
+	return err
+}
+
+// openElsewhere opens a storage that is not a folder for a command that needs no server. Servers may
+// use it meanwhile.
+func openElsewhere(ctx context.Context, url string, log *slog.Logger) (*folder, error) {
+	name := storageSetting(url)
+	cfg, err := config.Open(config.Options{Flags: map[config.Name]string{name: url}})
+	if err != nil {
+		return nil, err
+	}
+	at, err := storageOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return locked{at: at, cfg: cfg, log: log}.open(ctx)
 }
 
 // openOffline opens a folder for a command that needs no server.

@@ -14,10 +14,13 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 )
 
+// identityNames are the settings that every server has of its own.
+var identityNames = []config.Name{{Section: "couchdb", Name: "uuid"}, {Section: "chttpd_auth", Name: "secret"}}
+
 // identify makes sure that the server has an identity and a secret for its sessions. The
 // first start makes them. They are in the local file before anybody sees them.
 func identify(cfg *config.Config) error {
-	for _, s := range []config.Name{{Section: "couchdb", Name: "uuid"}, {Section: "chttpd_auth", Name: "secret"}} {
+	for _, s := range identityNames {
 		if cfg.String(s.Section, s.Name) != "" {
 			continue
 		}
@@ -55,8 +58,7 @@ func firstAdministrators(cfg *config.Config, out io.Writer) (printed string, err
 		if err := setAdministrator(cfg, "admin", password); err != nil {
 			return "", err
 		}
-		_, err := fmt.Fprintf(out, "created the administrator admin with the password %s, which is not shown again\n", password)
-		return "admin", err
+		return "admin", sayPassword(out, password)
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if err := setAdministrator(cfg, name, given[name]); err != nil {
@@ -66,27 +68,37 @@ func firstAdministrators(cfg *config.Config, out io.Writer) (printed string, err
 	return "", nil
 }
 
+func sayPassword(out io.Writer, password string) error {
+	_, err := fmt.Fprintf(out, "created the administrator admin with the password %s, which is not shown again\n", password)
+	return err
+}
+
 // setAdministrator makes name an administrator. The secret is a password or the hash of one.
 func setAdministrator(cfg *config.Config, name, secret string) error {
 	if err := auth.CheckName(name); err != nil {
 		return usagef("administrator %q: %w", name, err)
 	}
-	now := cfg.Section("admins")[name]
-	switch {
-	case auth.IsHash(secret):
-		if now == secret {
+	for {
+		now := cfg.Section("admins")[name]
+		next := secret
+		switch {
+		case auth.IsHash(secret):
+			if now == secret {
+				return nil
+			}
+		case matches(now, secret):
 			return nil
+		default:
+			hash, err := auth.Hash(secret, access.Hashing(cfg))
+			if err != nil {
+				return fmt.Errorf("administrator %s: %w", name, err)
+			}
+			next = hash
 		}
-	case matches(now, secret):
-		return nil
-	default:
-		hash, err := auth.Hash(secret, access.Hashing(cfg))
-		if err != nil {
-			return fmt.Errorf("administrator %s: %w", name, err)
-		}
-		secret = hash
+		if done, err := cfg.Swap("admins", name, now, next); done || err != nil {
+			return err
+		} // else another process was quicker
 	}
-	return cfg.Set("admins", name, secret)
 }
 
 // matches tells whether hash is a hash of the password.

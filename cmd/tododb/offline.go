@@ -26,15 +26,21 @@ func offlineCommand(use, short, long string, work func(ctx context.Context, st *
 		Short: short,
 		Long:  long,
 		RunE: func(cmd *cobra.Command, names []string) (err error) {
-			if err := fromEnv(cmd, "data", "TODODB_DATA"); err != nil {
+			if err := errors.Join(fromEnv(cmd, "data", "TODODB_DATA"), fromEnv(cmd, "storage", "TODODB_STORAGE")); err != nil {
 				return err
 			}
 			dir, _ := cmd.Flags().GetString("data")
+			url, _ := cmd.Flags().GetString("storage")
 			log, err := newLog("auto", slog.LevelWarn)
 			if err != nil {
 				return err
 			}
-			f, err := openOffline(cmd.Context(), dir, false, log)
+			var f *folder
+			if url != "" {
+				f, err = openElsewhere(cmd.Context(), url, log)
+			} else {
+				f, err = openOffline(cmd.Context(), dir, false, log)
+			}
 			if err != nil {
 				return err
 			}
@@ -48,6 +54,7 @@ func offlineCommand(use, short, long string, work func(ctx context.Context, st *
 		},
 	}
 	dataFlag(cmd)
+	storageFlag(cmd)
 	return cmd
 }
 
@@ -80,7 +87,8 @@ func checkCommand() *cobra.Command {
 	return offlineCommand("check", "Look for damage in databases",
 		`check reads every page and record of the named databases, or of all, and every page of
 their indexes, and reports what is wrong. It changes nothing. The server rebuilds damaged
-indexes, and those that belong to another database or to another state of it. No server may have the folder open.`,
+indexes, and those that belong to another database or to another state of it. No server may have the folder open;
+servers may use a --storage meanwhile.`,
 		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			problems, bad := 0, 0
 			var failed []error
@@ -127,7 +135,7 @@ func compactCommand() *cobra.Command {
 		`compact drops the bodies of revisions that are no longer leaves, and attachments that
 nothing has referred to for a day. It rewrites the files of the named databases, or of
 all, and of their indexes. It removes damaged indexes; the server rebuilds them. No
-server may have the folder open. A running server compacts for POST /DB/_compact.`,
+server may have the folder open; servers may use a --storage meanwhile, where vacuum does the rest. A running server compacts for POST /DB/_compact.`,
 		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			for _, name := range names {
 				err := withDB(ctx, st, name, func(db store.Bare) error {

@@ -13,7 +13,7 @@ import (
 )
 
 // prepared is a server before its databases are open. The folder is locked, the settings are
-// valid, the ports are open, and there is an administrator.
+// valid, the ports are open, and there is an administrator, unless the databases are elsewhere.
 type prepared struct {
 	lock      *os.File
 	cfg       *config.Config
@@ -21,6 +21,7 @@ type prepared struct {
 	log       *slog.Logger
 	cert      *certificate // nil: no HTTPS
 	listening *listeners
+	at        storage
 	first     bool   // the folder had no administrator yet
 	printed   string // the administrator whose password was printed; "": none
 }
@@ -49,6 +50,9 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 	if p.cfg, err = opt.settings(); err != nil {
 		return nil, err
 	}
+	if p.at, err = storageOf(p.cfg); err != nil {
+		return nil, err
+	}
 	if p.logs, p.log, err = openLog(p.cfg, opt); err != nil {
 		return nil, err
 	}
@@ -59,13 +63,15 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 	if p.listening, err = openListeners(ctx, p.cfg, p.cert); err != nil {
 		return nil, err
 	}
-	p.first = len(p.cfg.Section("admins")) == 0
-	if err = identify(p.cfg); err != nil {
-		return nil, err
-	}
-	if p.first {
-		if p.printed, err = firstAdministrators(p.cfg, out); err != nil {
+	if !p.at.elsewhere() { // else what is there says so, once it is open (join)
+		p.first = len(p.cfg.Section("admins")) == 0
+		if err = identify(p.cfg); err != nil {
 			return nil, err
+		}
+		if p.first {
+			if p.printed, err = firstAdministrators(p.cfg, out); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if p.cert != nil && p.cert.isNew {

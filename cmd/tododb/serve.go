@@ -71,11 +71,16 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	guard := disk.New(disk.Options{Folder: opt.data, Log: log})
 	guard.SetThresholds(diskThresholds(cfg))
 	cfg.Watch(func() { guard.SetThresholds(diskThresholds(cfg)) })
-	f, err := locked{opt.data, start.lock, cfg, figures, guard.NoRoomForWrites, log}.open(ctx)
+	f, err := locked{opt.data, start.at, start.lock, cfg, figures, guard.NoRoomForWrites, log}.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if start.at.elsewhere() {
+		if err := start.join(ctx, f, out); err != nil {
+			return err
+		}
+	}
 
 	trail, err := openTrail(cfg, log)
 	if err != nil {
@@ -84,6 +89,10 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, trail.Close()) }()
 	work := startChores(ctx)
 	defer work.stop()
+	// alone starts work that one process does at a time, of those that share the storage.
+	alone := func(name string, do func(context.Context)) {
+		work.run(func(ctx context.Context) { f.members.While(ctx, name, do) })
+	}
 	reload := func() error {
 		if err := cfg.Reload(); err != nil {
 			return err
@@ -125,14 +134,14 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	upkeepFigures(figures, keeper, guard)
 	keeping := startChores(ctx)
 	defer keeping.stop()
-	keeping.run(keeper.Run)
+	keeping.run(func(ctx context.Context) { f.members.While(ctx, "upkeep", keeper.Run) })
 	ends := expiry.New(expiry.Options{
 		Store: f.store, Log: log, Floor: indexes.Building,
 		Every: func() time.Duration { return cfg.Duration("tombstones", "interval") },
 		Spare: func(db string) bool { return db == cfg.String("chttpd_auth", "authentication_db") },
 	})
 	expiryFigures(figures, ends)
-	work.run(ends.Run)
+	alone("tombstones", ends.Run)
 
 	views := view.NewOpener(indexes, compilers(functions))
 	filters := &filter.Opener{Designs: designs, Views: views, Finder: mango.NewFinder(indexes, designs)}
@@ -153,7 +162,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	manager, err := replicate.NewManager(ctx, replicate.Options{
-		Store: f.store, Filters: filters, Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust,
+		Store: f.store, Filters: filters, Server: cfg.String("couchdb", "uuid"), Log: log, Settings: replicatorSettings(cfg), TLS: trust, Members: f.members, Node: wire.NodeName(f.members.Name()),
 		Open: rights.OpenFor, IsAdmin: rights.IsAdmin, Allowed: rights.Allowed, Origin: wire.Origin,
 		Wrap: func(next http.RoundTripper) http.RoundTripper { return wire.Outgoing(next, traces.Tracer()) },
 	})
@@ -182,23 +191,29 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	api, err := httpapi.New(httpapi.Options{
 		Store: f.store, Log: log, Version: version, FirstAdmin: start.printed,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, History: history, Tail: start.logs, Health: healthOf(cfg, opt.data).Look, Trail: trail, Tracer: traces.Tracer(),
-		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper, Keeper: backups,
+		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper, Keeper: backups, Members: f.members,
 		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,
 	})
 	if err != nil {
 		return err
 	}
-	if err = rights.CreateSystemDatabases(ctx); err != nil {
+	// One process at a time: the first one makes what a new server has.
+	f.members.While(ctx, "first start", func(ctx context.Context) {
+		if err = reread(cfg, f.members); err == nil {
+			err = rights.CreateSystemDatabases(ctx)
+		}
+		if err == nil {
+			err = start.preset(ctx, f.store, rights, out)
+		}
+	})
+	if err != nil {
 		return err
 	}
-	if err = start.preset(ctx, f.store, rights, out); err != nil {
-		return err
-	}
-	work.run(func(ctx context.Context) { peruser.Run(ctx, peruser.Options{Store: f.store, Config: cfg, Log: log}) })
+	alone("couch_peruser", func(ctx context.Context) { peruser.Run(ctx, peruser.Options{Store: f.store, Config: cfg, Log: log}) })
 	if start.listening.figures != nil {
 		work.run(func(ctx context.Context) { start.serveFigures(ctx, api.Figures()) })
 	}
-	work.run(backups.Run)
+	alone("backups", backups.Run)
 	synchronizer.Start()
 	cfg.Watch(func() { manager.SetSettings(replicatorSettings(cfg)) })
 	if err := manager.FollowDocuments(); err != nil {

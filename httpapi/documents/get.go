@@ -11,14 +11,14 @@ import (
 
 // Get answers GET and HEAD of a document.
 func (d *Room) Get(w http.ResponseWriter, r *http.Request) error {
-	id, bad := docID(r)
-	db, err := d.access.OpenToRead(r, id)
+	db, err := d.access.Open(r)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	if bad != nil {
-		return bad
+	id, err := docID(r)
+	if err != nil {
+		return err
 	}
 	q, err := parseDocQuery(r)
 	if err != nil {

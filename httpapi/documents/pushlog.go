@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -30,21 +29,14 @@ import (
 //
 // A session that is told where to begin (the option since) records that before it does anything, and
 // looks the same. So nothing is refused more than twice, or such a session would never come to work.
-//
-// Two tabs of a browser share a checkpoint, and each reads it once: together they look like a session that
-// has compared. So a session that is known to be older than the epoch is refused whatever was read: one that the
-// server's document names, or that wrote a checkpoint in an earlier epoch of this process. What replaces it is
-// a session of another name.
 
-// maxPushLogs is how many checkpoints, and sessions, are remembered. One that is forgotten is doubted again.
+// maxPushLogs is how many checkpoints are remembered. One that is forgotten is doubted again.
 const maxPushLogs = 100_000
 
 // pushLogs remembers which checkpoints of pushes are no longer doubted.
 type pushLogs struct {
 	mu   sync.Mutex // guards what follows
 	seen *lru.Cache[pushLogID, *pushLog]
-	// wrote says in which epoch a session has last written a checkpoint.
-	wrote *lru.Cache[pushLogID, string]
 }
 
 // pushLogID is a hash: an id may be long, and anybody can ask for any number of them.
@@ -52,23 +44,17 @@ type pushLogID [sha256.Size]byte
 
 // pushLog is what is known of a checkpoint in an epoch.
 type pushLog struct {
-	reads        int         // since the beginning, or since it was refused
-	refused      int         // times
-	refusedOlder int         // times, of sessions that are older than the epoch
-	trusted      bool        // a session has compared
-	older        []pushLogID // sessions that the server's document named when the epoch began
+	reads   int  // since the beginning, or since it was refused
+	refused int  // times
+	trusted bool // a session has compared
 }
 
-const (
-	mostRefusals        = 2  // of sessions that may be of this epoch
-	mostRefusalsOfOlder = 20 // of others: as many tabs as people have
-	mostOlder           = 5  // PouchDB names no more sessions
-)
+// mostRefusals is how often a checkpoint is refused.
+const mostRefusals = 2
 
 func newPushLogs() *pushLogs {
 	seen, _ := lru.New[pushLogID, *pushLog](maxPushLogs) // it fails only for a size below 1
-	wrote, _ := lru.New[pushLogID, string](maxPushLogs)
-	return &pushLogs{seen: seen, wrote: wrote}
+	return &pushLogs{seen: seen}
 }
 
 // of is what is known of a checkpoint. The caller holds mu.
@@ -80,10 +66,6 @@ func (p *pushLogs) of(db *store.DB, id string) *pushLog {
 		p.seen.Add(key, l)
 	}
 	return l
-}
-
-func sessionKey(db *store.DB, session string) pushLogID {
-	return sha256.Sum256([]byte(db.Name() + "\x00" + session))
 }
 
 // pushRecord is PouchDB's checkpoint of a push, as far as it matters here.
@@ -125,12 +107,6 @@ func (p *pushLogs) read(db *store.DB, id string, doc *store.Document, err error)
 	l := p.of(db, id)
 	l.reads++
 	trusted := l.trusted
-	if !trusted {
-		l.older = l.older[:0]
-		for _, part := range rec.History[:min(len(rec.History), mostOlder)] {
-			l.older = append(l.older, sessionKey(db, part.SessionID))
-		}
-	}
 	p.mu.Unlock()
 	if err != nil || trusted {
 		return doc, false, err
@@ -152,23 +128,13 @@ var errPushAgain = wire.Errorf(http.StatusServiceUnavailable, "service_unavailab
 // it starts, and again before it writes it; one that goes on only does the latter. The caller calls
 // written once the document is there: until then the one that it replaces is still doubted.
 func (p *pushLogs) write(db *store.DB, id string, doc *document.Doc) (written func(), _ error) {
-	rec, ok := readPushRecord(doc.Body)
-	if !ok {
+	if _, ok := readPushRecord(doc.Body); !ok {
 		return func() {}, nil
 	}
-	session, epoch := sessionKey(db, rec.SessionID), db.Epoch()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.of(db, id)
-	before, known := p.wrote.Get(session)
-	older := known && before != epoch || slices.Contains(l.older, session)
-	switch {
-	case l.trusted:
-	case older && l.refusedOlder < mostRefusalsOfOlder:
-		l.reads = 0
-		l.refusedOlder++
-		return nil, errPushAgain
-	case l.reads < 2 && l.refused < mostRefusals:
+	if !l.trusted && l.reads < 2 && l.refused < mostRefusals {
 		l.reads = 0
 		l.refused++
 		return nil, errPushAgain
@@ -176,7 +142,6 @@ func (p *pushLogs) write(db *store.DB, id string, doc *document.Doc) (written fu
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		l.trusted, l.older = true, nil
-		p.wrote.Add(session, epoch)
+		l.trusted = true
 	}, nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/members"
 	"github.com/tododb/tododb/store/script"
 )
 
@@ -85,6 +86,8 @@ var apiErrors = []struct {
 	{store.ErrFull, 507, "insufficient_storage", fullDisk},
 	{store.ErrNoRoom, 507, "insufficient_storage", "The server's disk is nearly full: documents can be read and deleted, but not written."},
 	{store.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
+	{members.ErrAway, 503, "service_unavailable", "This process has lost the storage; Retry-After says when to try again."},
+	{members.ErrLost, 503, "service_unavailable", "Another process does this now; try again."},
 	{auth.ErrBadLogin, 401, "unauthorized", "Name or password is incorrect."},
 	{auth.ErrInConflict, 401, "unauthorized", "User document conflicts must be resolved before the document is used for authentication purposes."},
 	{auth.ErrBadBase64, 400, "bad_request", "Authorization header has invalid base64 value"},
@@ -158,7 +161,7 @@ func Of(err error) wire.Failure {
 	case ok:
 		// RFC 6750: a client then gets another token, instead of asking for a password.
 		f.Challenge = fmt.Sprintf(`Bearer error="invalid_token", error_description=%q`, e.Reason)
-	case errors.Is(err, auth.ErrBusy), errors.Is(err, intake.ErrBusy), errors.Is(err, store.ErrUploadsBusy):
+	case errors.Is(err, auth.ErrBusy), errors.Is(err, intake.ErrBusy), errors.Is(err, store.ErrUploadsBusy), errors.Is(err, store.ErrUnavailable), errors.Is(err, members.ErrAway):
 		f.RetryAfter = "5"
 	}
 	return f

@@ -1,32 +1,50 @@
 package operate
 
 import (
+	"encoding/json"
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// nodeName is what a single CouchDB calls itself; clients put it into /_node/{name}.
-const nodeName = "nonode@nohost"
-
-// Membership answers GET /_membership: this node is the whole cluster.
+// Membership answers GET /_membership: this node is the whole cluster, or the processes that live, of
+// those that share the storage.
 func (o *Room) Membership(w http.ResponseWriter, r *http.Request) error {
-	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"all_nodes":["`+nodeName+`"],"cluster_nodes":["`+nodeName+`"]}`))
+	living, err := o.members.List(r.Context())
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	for _, one := range living {
+		names = append(names, wire.NodeName(one.Name))
+	}
+	if o.members == nil {
+		names = append(names, wire.NodeName(""))
+	}
+	list, err := json.Marshal(slices.Compact(names))
+	if err != nil {
+		return err
+	}
+	b := append(append([]byte(`{"all_nodes":`), list...), `,"cluster_nodes":`...)
+	return wire.WriteJSON(w, r, http.StatusOK, append(append(b, list...), '}'))
 }
 
-// IsHere refuses paths below /_node/{node} for nodes that do not exist.
-func IsHere(r *http.Request) error {
+// IsHere refuses paths below /_node/{node} for nodes other than this process.
+func (o *Room) IsHere(r *http.Request) error {
 	name, err := wire.Segment(r, "node")
 	if err != nil {
 		return err
 	}
-	if name != "_local" && name != nodeName {
+	if name != "_local" && name != wire.NodeName("") && name != o.nodeName() {
 		return wire.Errorf(http.StatusNotFound, "not_found", "no such node: %s", name)
 	}
 	return nil
 }
+
+func (o *Room) nodeName() string { return wire.NodeName(o.members.Name()) }
 
 // NoNode answers /_node without the name of a node.
 func (o *Room) NoNode(http.ResponseWriter, *http.Request) error {
@@ -35,7 +53,7 @@ func (o *Room) NoNode(http.ResponseWriter, *http.Request) error {
 
 // Node answers GET /_node/{name}.
 func (o *Room) Node(w http.ResponseWriter, r *http.Request) error {
-	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"name":"`+nodeName+`"}`))
+	return wire.WriteJSON(w, r, http.StatusOK, append(wire.AppendString([]byte(`{"name":`), o.nodeName()), '}'))
 }
 
 // Versions answers GET /_node/{name}/_versions: what this server is made of.

@@ -8,6 +8,7 @@ import (
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/uuids"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/members"
 	"github.com/tododb/tododb/store/smoosh"
 )
 
@@ -33,6 +34,9 @@ type Options struct {
 	// Log has the last lines of the log (there are none).
 	Log LogTail
 
+	// Members are the processes that share the storage (this one is alone).
+	Members *members.Members
+
 	// Health looks at the data folder (there is none).
 	Health Look
 
@@ -55,6 +59,7 @@ type Room struct {
 	history      *metrics.History
 	log          LogTail
 	health       Look
+	members      *members.Members
 	compactIndex func(r *http.Request, db *store.DB, design string) error
 	settings     func() *settings
 }
@@ -63,7 +68,7 @@ type Room struct {
 func New(opt Options) *Room {
 	o := &Room{
 		access: opt.Access, store: opt.Store, config: opt.Config, metrics: opt.Metrics, uuids: opt.IDs,
-		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, keeper: opt.Keeper, history: opt.History, log: opt.Log, health: opt.Health, compactIndex: opt.CompactIndex,
+		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, keeper: opt.Keeper, history: opt.History, log: opt.Log, health: opt.Health, members: opt.Members, compactIndex: opt.CompactIndex,
 		settings: config.Follow(opt.Config, readSettings),
 	}
 	if o.reload == nil {

@@ -8,10 +8,10 @@ import (
 )
 
 // A database is one shard on one node here, whatever q and n said when it was created.
-const (
-	wholeRange = "00000000-ffffffff"
-	nodesJSON  = `["` + nodeName + `"]`
-)
+const wholeRange = "00000000-ffffffff"
+
+// nodesJSON says that it is on this node; with others that share the storage it is as much on them.
+func (o *Room) nodesJSON() string { return `["` + o.nodeName() + `"]` }
 
 // Shards says where a database is.
 func (o *Room) Shards(w http.ResponseWriter, r *http.Request) error {
@@ -20,7 +20,7 @@ func (o *Room) Shards(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer db.Release()
-	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"shards":{"`+wholeRange+`":`+nodesJSON+`}}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"shards":{"`+wholeRange+`":`+o.nodesJSON()+`}}`))
 }
 
 // ShardOf says where a document is. Every id has its place, whether or not a document is there.
@@ -37,7 +37,7 @@ func (o *Room) ShardOf(w http.ResponseWriter, r *http.Request) error {
 	if err := db.CheckID(id); err != nil {
 		return err
 	}
-	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"range":"`+wholeRange+`","nodes":`+nodesJSON+`}`))
+	return wire.WriteJSON(w, r, http.StatusOK, []byte(`{"range":"`+wholeRange+`","nodes":`+o.nodesJSON()+`}`))
 }
 
 // SyncShards has nothing to do: there is one copy of each shard.

@@ -5,6 +5,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/members"
 	"github.com/tododb/tododb/store/smoosh"
 )
 
@@ -17,6 +18,8 @@ type Options struct {
 	Expiry       *expiry.Keeper // whose work is a task (there is none)
 	Smoosh       *smoosh.Smoosh // whose compactions are tasks (there are none)
 	Store        *store.Store   // whose compactions that somebody asked for are tasks
+	// Members are the processes that share the storage (this one is alone).
+	Members *members.Members
 	// Others lists other tasks as _active_tasks shows them (there are none).
 	Others func() []map[string]any
 }
@@ -31,9 +34,12 @@ type Room struct {
 	smoosh       *smoosh.Smoosh
 	store        *store.Store
 	others       func() []map[string]any
+	members      *members.Members
 }
 
 // New makes a Room.
 func New(opt Options) *Room {
-	return &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes, expiry: opt.Expiry, smoosh: opt.Smoosh, store: opt.Store, others: opt.Others}
+	a := &Room{access: opt.Access, replicator: opt.Replicator, synchronizer: opt.Synchronizer, indexes: opt.Indexes, expiry: opt.Expiry, smoosh: opt.Smoosh, store: opt.Store, others: opt.Others, members: opt.Members}
+	a.members.Tell(taskNotes, a.tell)
+	return a
 }

@@ -6,16 +6,55 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/members"
 	"github.com/tododb/tododb/store/smoosh"
 )
 
 // ActiveTasks answers GET /_active_tasks: the replications, the builds of indexes, the ends of
-// tombstones, the compactions, and the other tasks that are going on.
+// tombstones, the compactions, and the other tasks that are going on, at all processes that share the
+// storage.
 func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
+	tasks, err := a.tasks()
+	if err != nil {
+		return err
+	}
+	err = a.members.Told(r.Context(), taskNotes, func(_ members.Member, _ string, task []byte) error {
+		tasks = append(tasks, slices.Clone(task))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(tasks)
+	if err != nil {
+		return err
+	}
+	return wire.WriteJSON(w, r, http.StatusOK, b)
+}
+
+// taskNotes is the kind of notes (members.Members) with the tasks of each process.
+const taskNotes = "tasks"
+
+// tell is what the other processes are told of the tasks here.
+func (a *Room) tell() map[string][]byte {
+	told := map[string][]byte{}
+	tasks, err := a.tasks()
+	if err != nil {
+		return nil // they are made of numbers and names
+	}
+	for i, task := range tasks {
+		told[fmt.Sprintf("%06d", i)] = task
+	}
+	return told
+}
+
+// tasks returns the tasks of this process.
+func (a *Room) tasks() ([]json.RawMessage, error) {
 	tasks := []json.RawMessage{}
 	if a.replicator != nil {
 		for _, task := range a.replicator.Tasks() {
@@ -24,27 +63,27 @@ func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 	}
 	if a.indexes != nil {
 		for _, t := range a.indexes.Tasks() {
-			task, err := json.Marshal(indexerTask(t))
+			task, err := json.Marshal(a.here(indexerTask(t)))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			tasks = append(tasks, task)
 		}
 	}
 	if a.expiry != nil {
 		for _, t := range a.expiry.Tasks() {
-			task, err := json.Marshal(expiryTask(t))
+			task, err := json.Marshal(a.here(expiryTask(t)))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			tasks = append(tasks, task)
 		}
 	}
 	if a.smoosh != nil {
 		for _, t := range a.smoosh.Tasks() {
-			task, err := json.Marshal(compactionTask(t))
+			task, err := json.Marshal(a.here(compactionTask(t)))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			tasks = append(tasks, task)
 		}
@@ -52,26 +91,28 @@ func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 	for _, c := range a.store.AskedCompactions() {
 		shown := compactionTask(smoosh.Task{DB: c.DB, Index: c.Index, Label: c.Index, Started: c.Started, Updated: c.Updated, Copied: c.Copied, Total: c.Total})
 		delete(shown, "channel") // it waited in none
-		task, err := json.Marshal(shown)
+		task, err := json.Marshal(a.here(shown))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		tasks = append(tasks, task)
 	}
 	if a.others != nil {
 		for _, t := range a.others() {
-			task, err := json.Marshal(t)
+			task, err := json.Marshal(a.here(t))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			tasks = append(tasks, task)
 		}
 	}
-	b, err := json.Marshal(tasks)
-	if err != nil {
-		return err
-	}
-	return wire.WriteJSON(w, r, http.StatusOK, b)
+	return tasks, nil
+}
+
+// here says at which process a task is.
+func (a *Room) here(task map[string]any) map[string]any {
+	task["node"] = wire.NodeName(a.members.Name())
+	return task
 }
 
 // indexerTask is a build as CouchDB shows it.
@@ -110,7 +151,7 @@ func taskOf(kind string, t index.Task) map[string]any {
 		progress = min(100*t.Done/t.Total, 100)
 	}
 	return map[string]any{
-		"type": kind, "node": "nonode@nohost", "pid": fmt.Sprintf("<0.%d.0>", os.Getpid()), "process_status": "waiting",
+		"type": kind, "pid": fmt.Sprintf("<0.%d.0>", os.Getpid()), "process_status": "waiting",
 		"database": t.DB, "started_on": t.Started.Unix(), "updated_on": t.Updated.Unix(),
 		"changes_done": t.Done, "total_changes": t.Total, "progress": progress,
 	}

@@ -396,6 +396,7 @@ func (k *Keeper) follow(ctx context.Context, s Setup) {
 		return
 	}
 	var run Run
+	tidied := k.opt.Now()
 	f := repository.Following{Making: k.making(), Watch: k.opt.Watch(), Every: followKeep}
 	f.Made = func(b *repository.Backup, err error) {
 		run.Began = began
@@ -408,15 +409,11 @@ func (k *Keeper) follow(ctx context.Context, s Setup) {
 			return
 		}
 		began = k.opt.Now()
-	}
-	f.Tidy = func(ctx context.Context) {
-		err := k.tidy(ctx, repo, s, &run)
-		if err == nil { // without rules too: what has been replaced is not needed
-			var done repository.Pruned
-			done, err = repo.Prune(ctx, repository.Pruning{Wait: again})
-			run.Freed += done.Bytes
+		if began.Sub(tidied) < time.Hour {
+			return
 		}
-		if err != nil {
+		tidied = began
+		if err := k.tidy(ctx, repo, s, &run); err != nil {
 			k.opt.Log.ErrorContext(ctx, "backups: forget and prune", "error", err)
 		}
 	}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store/engine/pg/pgtest"
+)
+
+// soon is within what a change at one process counts at the others, with room for a busy machine.
+const soon = 20 * time.Second
+
+// Two processes over one PostgreSQL are one server.
+func TestPGTwoProcessesAreOneServer(t *testing.T) {
+	t.Parallel()
+	_, two := startCluster(t, 2)
+	a, b := two[0], two[1]
+
+	var welcome [2]struct{ UUID string }
+	for i, p := range two {
+		if err := json.Unmarshal([]byte(p.do(200, "GET", "/", "")), &welcome[i]); err != nil || welcome[i].UUID == "" {
+			t.Fatal(welcome[i], err)
+		}
+	}
+	if welcome[0] != welcome[1] {
+		t.Errorf("the uuids are %v", welcome)
+	}
+
+	// What one has acknowledged, the other one reads.
+	a.do(201, "PUT", "/db", "")
+	for i := range 20 {
+		p, q := two[i%2], two[1-i%2]
+		p.do(201, "PUT", fmt.Sprintf("/db/doc%d", i), `{"x":1}`)
+		q.do(200, "GET", fmt.Sprintf("/db/doc%d", i), "")
+	}
+	if got := b.do(200, "GET", "/db", ""); !strings.Contains(got, `"doc_count":20,`) {
+		t.Errorf("the database: %s", got)
+	}
+
+	// A setting, an administrator and a login count everywhere.
+	took := time.Now()
+	a.do(200, "PUT", "/_node/_local/_config/couchdb/max_document_size", `"1000"`)
+	large := `{"x":"` + strings.Repeat("x", 2000) + `"}`
+	within(t, soon, func() bool { status, _ := b.try("PUT", "/db/large", large); return status == 413 })
+	t.Logf("a setting counted at the other process after %v", time.Since(took).Round(time.Millisecond))
+	b.do(200, "PUT", "/_node/_local/_config/admins/second", `"pw"`)
+	within(t, soon, func() bool { return get(t, a.base+"/_all_dbs", "second", "pw") == 200 })
+	cookie := a.cookie("second", "pw")
+	if status, text, _ := b.as("GET", "/_session", "", "Cookie", cookie); status != 200 || !strings.Contains(text, `"name":"second"`) {
+		t.Errorf("a session of the other process: %d %s", status, text)
+	}
+	a.do(200, "DELETE", "/_node/_local/_config/admins/second", "")
+	within(t, soon, func() bool { return get(t, b.base+"/_all_dbs", "second", "pw") == 401 })
+	a.do(200, "DELETE", "/_node/_local/_config/couchdb/max_document_size", "")
+	within(t, soon, func() bool { status, _ := b.try("PUT", "/db/larger", large); return status == 201 })
+	// What is a process's own stays so.
+	a.do(200, "PUT", "/_node/_local/_config/couchdb/maintenance_mode", `"true"`)
+	if status, _ := a.try("GET", "/_up", ""); status != 404 {
+		t.Errorf("_up in maintenance: %d", status)
+	}
+	b.do(200, "GET", "/_up", "")
+
+	// Users, and tokens of devices.
+	a.do(201, "PUT", "/_users/org.couchdb.user:jan", `{"name":"jan","password":"janpw","roles":[],"type":"user"}`)
+	a.do(200, "PUT", "/db/_security", `{"members":{"names":["jan"]},"admins":{}}`)
+	cookie = b.cookie("jan", "janpw")
+	status, text, _ := a.as("POST", "/_session/tokens", `{"device":"phone","databases":["db"]}`, "Cookie", cookie)
+	var token struct{ ID, Token string }
+	if err := json.Unmarshal([]byte(text), &token); err != nil || status != 201 {
+		t.Fatalf("a token: %d %s", status, text)
+	}
+	bearer := "Bearer " + token.Token
+	if status, text, _ := b.as("GET", "/db/doc1", "", "Authorization", bearer); status != 200 {
+		t.Errorf("with a token of the other process: %d %s", status, text)
+	}
+	if status, text, _ := b.as("DELETE", "/_session/tokens/"+token.ID, "", "Cookie", cookie); status != 200 {
+		t.Fatalf("the token is taken back: %d %s", status, text)
+	}
+	within(t, soon, func() bool {
+		status, _, _ := a.as("GET", "/db/doc1", "", "Authorization", bearer)
+		return status == 401
+	})
+
+	// A write with a key is done once, whoever is asked.
+	_, first := a.try("POST", "/db", `{"y":1}`, "Idempotency-Key", `"once"`)
+	_, second := b.try("POST", "/db", `{"y":1}`, "Idempotency-Key", `"once"`)
+	if first != second || !strings.Contains(first, `"ok":true`) {
+		t.Errorf("the same write twice: %s and %s", first, second)
+	}
+
+	// Who lives.
+	for _, p := range two {
+		var list struct {
+			All     []string `json:"all_nodes"`
+			Cluster []string `json:"cluster_nodes"`
+		}
+		if err := json.Unmarshal([]byte(p.do(200, "GET", "/_membership", "")), &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range two {
+			name := "tododb@" + q.address()
+			if strings.Count(fmt.Sprint(list.All), name) != 1 || strings.Count(fmt.Sprint(list.Cluster), name) != 1 {
+				t.Errorf("%s is not once among %v", name, list)
+			}
+		}
+	}
+	b.stop()
+	if got := a.do(200, "GET", "/_membership", ""); strings.Contains(got, b.address()) {
+		t.Errorf("a process that has ended is still there: %s", got)
+	}
+	for _, p := range two {
+		if strings.Contains(p.log.String(), "postgres://") {
+			t.Errorf("the log has the URL of the storage: %s", p.log)
+		}
+	}
+}
+
+// Of processes that start at the same time over empty tables, one makes the identity and the
+// administrator.
+func TestPGFirstStartOfMany(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t: t, url: pgtest.Shared(t).Schema(t)}
+	const n = 3
+	var all [n]*process
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			all[i] = startServerWith(t, []string{"TODODB_STORAGE=" + c.url, "COUCHDB_USER=", "COUCHDB_PASSWORD="}, t.TempDir(), "")
+		})
+	}
+	group.Wait()
+	printed, password := 0, ""
+	uuids := map[string]bool{}
+	for _, p := range all {
+		if _, rest, ok := strings.Cut(p.out.String(), "administrator admin with the password "); ok {
+			printed++
+			password, _, _ = strings.Cut(rest, ",")
+		}
+		answer, err := http.Get(p.base + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var welcome struct{ UUID string }
+		if err := json.NewDecoder(answer.Body).Decode(&welcome); err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		uuids[welcome.UUID] = true
+	}
+	if printed != 1 || len(uuids) != 1 {
+		t.Fatalf("%d passwords were printed, and there are %d uuids", printed, len(uuids))
+	}
+	for _, p := range all {
+		if got := get(t, p.base+"/_all_dbs", "admin", password); got != 200 {
+			t.Errorf("the printed password: %d", got)
+		}
+	}
+}
