@@ -96,6 +96,7 @@ var layers = []layer{
 	{"store/index/view/javascript", []string{"store", "store/design", "store/index", "store/index/view", "store/script"}, []string{bbolt, web, "os"}},
 	{"store/jsonscan", nil, []string{bbolt, web, "os"}},
 	{"store/members", []string{"store"}, []string{bbolt, web, eng, "os"}},
+	{"store/move", []string{"store/engine", "store/engine/anykey"}, []string{bbolt, web, "os"}},
 	{"store/pattern", nil, purity},
 	{"store/ranks", []string{"store/engine"}, []string{bbolt, web, "os"}},
 	{"store/record", []string{"revtree"}, []string{bbolt, web, "os"}},

@@ -14,9 +14,16 @@ type wrapped struct {
 	layout layout
 }
 
+// shortOf is the longest key that stands in its space as it is.
+func shortOf(eng engine.Engine) int { return min(mostShort, eng.Caps().MaxKey-1) }
+
+// Alike tells whether two engines, which are not wrapped, have keys of any length in the same places: what
+// one holds can be copied into the other entry by entry.
+func Alike(a, b engine.Engine) bool { return shortOf(a) == shortOf(b) }
+
 // New wraps an engine. Databases without long keys are as they were.
 func New(eng engine.Engine) engine.Engine {
-	w := &wrapped{eng, layout{short: min(mostShort, eng.Caps().MaxKey-1), longest: longest}}
+	w := &wrapped{eng, layout{short: shortOf(eng), longest: longest}}
 	s, stats := eng.(engine.Stater)
 	n, tells := eng.(engine.Newest)
 	switch {
