@@ -54,11 +54,11 @@ func TestDBUpdates(t *testing.T) {
 		t.Errorf("now: %v %q", a, a.Last)
 	}
 	all := updates(t, s, "")
-	if got := all.String(); got != "a updated, b updated, a created, b created" {
+	if got := all.String(); got != "a created, b created" {
 		t.Errorf("everything: %s", got)
 	}
 	if a := updates(t, s, "?since=7-another"); a.String() != all.String() {
-		t.Errorf("of another run: %s", a)
+		t.Errorf("of another history: %s", a)
 	}
 	// In pages of one, nothing is missed and nothing comes twice.
 	var rows []string

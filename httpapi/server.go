@@ -37,6 +37,7 @@ import (
 	"github.com/tododb/tododb/store/members"
 	"github.com/tododb/tododb/store/script"
 	"github.com/tododb/tododb/store/smoosh"
+	"github.com/tododb/tododb/store/updates"
 )
 
 // Options are what a Server needs. Only Store must be set. Without administrators in Config,
@@ -92,6 +93,8 @@ type Options struct {
 	Replicator replications.Replicator
 	// Synchronizer runs synchronizations; nil: _synchronizations answers 501.
 	Synchronizer replications.Synchronizer
+	// Updates notes what happens to databases; nil: _db_updates answers 501.
+	Updates *updates.Log
 	// Snapshots keeps the files of snapshots; nil: _snapshot answers 501.
 	Snapshots *snapshot.Files
 	// Members are the processes that share the storage (this one is alone).
@@ -207,7 +210,7 @@ func New(opt Options) (*Server, error) {
 	})
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}
 	s.page = page.New(opt.Config)
-	s.changes = changes.New(s.access, opt.Store, filters)
+	s.changes = changes.New(s.access, opt.Store, opt.Updates, filters)
 	s.snapshots = snapshot.New(s.access, filters, opt.Snapshots)
 	s.backups = backups.New(backups.Options{Access: s.access, Store: opt.Store, Config: opt.Config, Spool: opt.Spool, Closing: s.shared.Closing(), Restored: s.restored, Target: opt.Keeper, Log: opt.Log})
 	s.replications = replications.New(replications.Options{Access: s.access, Replicator: opt.Replicator, Synchronizer: opt.Synchronizer, Indexes: opt.Indexes, Expiry: opt.Expiry, Smoosh: opt.Smoosh, Store: opt.Store, Members: opt.Members, Others: s.otherTasks})

@@ -270,6 +270,6 @@ func (a *Adoption) Publish(opt AdoptOptions) error {
 	case err != nil:
 		return fmt.Errorf("restore database %q: %w", a.name, translate(err))
 	}
-	s.events.add(a.name, "created")
+	s.events.add(Event{DB: a.name, Type: "created"})
 	return nil
 }

@@ -25,6 +25,7 @@ const (
 	ForMembers          Reason = "what processes that share a storage have in common is kept by the server"
 	ForFolder           Reason = "whoever runs the command on the folder may do everything"
 	ForBackups          Reason = "a backup has everything, and is for server administrators only"
+	ForUpdates          Reason = "what happens to databases is noted by the server"
 	ForUpkeep           Reason = "numbers, space and damage are told, and no documents"
 )
 

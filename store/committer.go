@@ -171,12 +171,14 @@ func (c *committer) try(group []*op) error {
 				c.db.lineage.begun.Store(true)
 			}
 			c.db.superseded.Add(w.bodies - w.needed)
-			c.db.store.opt.Committed(int(w.last-w.before), time.Since(began))
+			if !unlisted(c.db.name) {
+				c.db.store.opt.Committed(int(w.last-w.before), time.Since(began))
+			}
 			if w.last > w.before {
 				c.db.news.advance(w.last)
 				c.db.seqs.Committed(w.moves)
 				c.db.ids.Committed(w.moves)
-				c.db.store.events.add(c.db.name, "updated")
+				c.db.store.events.add(Event{DB: c.db.name, Type: "updated", At: c.db.at(w.last)})
 			}
 			return nil
 		case errors.Is(err, engine.ErrUnknown) && n < unknownRetries:

@@ -1,50 +1,83 @@
 package store
 
 import (
-	"crypto/rand"
-	"encoding/hex"
+	"container/list"
+	"context"
 	"slices"
 	"sync"
+
+	"github.com/tododb/tododb/store/engine"
 )
 
 // Event is the last thing that happened to a database.
 type Event struct {
 	DB   string
 	Type string // "created", "updated" or "deleted"
-	Seq  uint64 // of this event among all databases
+	Seq  uint64 // of this event among all that this process knows of
+	At   At     // how far the database is with it; of a deleted one it is zero
+	// Own is the number of the last event of this database that this process has brought about, 0 for none:
+	// others have told of the rest.
+	Own uint64
 }
 
-// Events is the feed of what happens to the databases of a store. It holds one event for each
-// database, the latest, in memory. After a restart it has another Instance. A reader that comes
-// with a place in the old one is told of every database anew, so that it misses nothing.
-type Events struct {
-	instance string
+// At says how far a database is, so that it can be seen later whether something has happened to it.
+type At struct {
+	Seq uint64 // the newest sequence
+	Of  string // what it is a sequence of: another database of the name, or another history, has another one
+}
 
+// Events is what this process knows to have happened to the databases of a store. It holds one event for
+// each database, the latest, in memory, and begins anew with each process: package updates has what lasts.
+type Events struct {
 	mu     sync.Mutex // guards what follows
 	seq    uint64
-	latest map[string]Event
+	latest map[string]*list.Element
+	order  *list.List    // of Event, the latest last
 	wake   chan struct{} // closed at the next event
 }
 
 func newEvents() *Events {
-	id := make([]byte, 8)
-	rand.Read(id)
-	return &Events{instance: hex.EncodeToString(id), latest: map[string]Event{}, wake: make(chan struct{})}
+	return &Events{latest: map[string]*list.Element{}, order: list.New(), wake: make(chan struct{})}
 }
 
-// Instance names this run of the feed.
-func (e *Events) Instance() string { return e.instance }
+// Tell adds what another process has done.
+func (e *Events) Tell(db, what string, at At) { e.put(Event{DB: db, Type: what, At: at}, false) }
 
-func (e *Events) add(db, what string) {
-	if Hidden(db) {
+func (e *Events) add(ev Event) { e.put(ev, true) }
+
+func (e *Events) put(ev Event, own bool) {
+	if Hidden(ev.DB) {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.seq++
-	e.latest[db] = Event{DB: db, Type: what, Seq: e.seq}
+	ev.Seq = e.seq
+	if own {
+		ev.Own = e.seq
+	}
+	if at := e.latest[ev.DB]; at != nil {
+		was := at.Value.(Event)
+		if !own {
+			ev.Own = was.Own
+		}
+		if was.At.Of == ev.At.Of { // the other process has told later than this one has known
+			ev.At.Seq = max(ev.At.Seq, was.At.Seq)
+		}
+		at.Value = ev
+		e.order.MoveToBack(at)
+	} else {
+		e.latest[ev.DB] = e.order.PushBack(ev)
+	}
 	close(e.wake)
 	e.wake = make(chan struct{})
+}
+
+// Last is the number of the newest event.
+func (e *Events) Last() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.seq
 }
 
 // Since returns the events after n in order, the number of the newest, and a channel that is
@@ -52,13 +85,51 @@ func (e *Events) add(db, what string) {
 func (e *Events) Since(n uint64) (evs []Event, last uint64, wait <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if n < e.seq {
-		for _, ev := range e.latest {
-			if ev.Seq > n {
-				evs = append(evs, ev)
+	for at := e.order.Back(); at != nil && at.Value.(Event).Seq > n; at = at.Prev() {
+		evs = append(evs, at.Value.(Event))
+	}
+	slices.Reverse(evs)
+	return evs, e.seq, e.wake
+}
+
+// at says how far the database is at a sequence that it has just reached.
+func (db *DB) at(seq uint64) At {
+	if _, tells := db.store.eng.(engine.Newest); tells {
+		return At{seq, string(db.edb.ID())}
+	}
+	return At{seq, db.Seq(seq).Epoch}
+}
+
+// Reached reads how far the database is.
+func (db Bare) Reached(ctx context.Context) (At, error) {
+	seq, err := db.UpdateSeq(ctx)
+	if err != nil {
+		return At{}, err
+	}
+	return db.at(seq), nil
+}
+
+// Reached calls fn for the databases after a name, in the order of names and at most limit of them (some
+// of which it leaves out: Hidden), and returns the last name. known is false if the engine cannot tell
+// that without opening each of them.
+func (s *Store) Reached(ctx context.Context, after string, limit int, fn func(name string, at At) error) (last string, known bool, err error) {
+	n, known := s.eng.(engine.Newest)
+	if !known {
+		return "", false, nil
+	}
+	err = n.Newest(ctx, spaceSeq, after, limit, func(name string, id engine.DBID, k []byte) error {
+		last = name
+		at := At{Of: string(id)}
+		if k != nil {
+			var err error
+			if at.Seq, err = seqOfKey(k); err != nil {
+				return err
 			}
 		}
-		slices.SortFunc(evs, func(a, b Event) int { return int(int64(a.Seq) - int64(b.Seq)) })
-	}
-	return evs, e.seq, e.wake
+		if Hidden(name) {
+			return nil
+		}
+		return fn(name, at)
+	})
+	return last, true, translate(err)
 }

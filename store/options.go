@@ -31,9 +31,9 @@ type Options struct {
 	NoRoom func() bool
 	// Logger receives what happens in the background (default: nothing is logged).
 	Logger *slog.Logger
-	// Committed is called after each transaction that has reached the disk, with how many
-	// documents it wrote and how long it took (default: none). The goroutine that writes calls
-	// it, so it must return quickly.
+	// Committed is called after each transaction of a database that Names lists, when it has reached
+	// the disk, with how many documents it wrote and how long it took (default: none). The goroutine
+	// that writes calls it, so it must return quickly.
 	Committed func(documents int, took time.Duration)
 	// Clock gives the times at which databases are created and changed (time.Now).
 	Clock func() time.Time

@@ -106,11 +106,17 @@ func (s *Store) newSecurity(name string) []byte {
 	return nil
 }
 
-// OpenDatabases is how many databases are open at the moment.
+// OpenDatabases is how many databases of those that Names lists are open at the moment.
 func (s *Store) OpenDatabases() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open)
+	n := len(s.open)
+	for _, name := range hiddenNames {
+		if s.open[name] != nil && unlisted(name) {
+			n--
+		}
+	}
+	return n
 }
 
 // Close ends every feed, finishes the writes already begun and closes all databases.
@@ -186,8 +192,9 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 	if err != nil {
 		return err
 	}
+	at := db.at(0)
 	db.Release()
-	s.events.add(name, "created")
+	s.events.add(Event{DB: name, Type: "created", At: at})
 	return nil
 }
 
@@ -208,7 +215,7 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("delete database %q: %w", name, translate(err))
 	}
-	s.events.add(name, "deleted")
+	s.events.add(Event{DB: name, Type: "deleted"})
 	return nil
 }
 

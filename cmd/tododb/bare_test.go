@@ -49,6 +49,8 @@ var bareHandles = []string{
 	"store/expiry/keeper.go expire: Bare ForUpkeep",
 	"store/members/members.go open: Bare ForMembers",
 	"store/index/index.go start: Bare ForIndexes",
+	"store/updates/scan.go open: Bare ForUpdates",
+	"store/updates/updates.go open: Bare ForUpdates",
 	"store/smoosh/look.go open: Bare ForUpkeep",
 	"store/smoosh/look.go lookAtIndexes: Unguarded",
 	"store/smoosh/look.go usage: Unguarded",

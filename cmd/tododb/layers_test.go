@@ -104,6 +104,7 @@ var layers = []layer{
 	{"store/script/worker", []string{"store/fair", "store/script", "store/collate", "store/jsonscan"}, []string{bbolt, web}},
 	{"store/durable", nil, []string{bbolt, web}},
 	{"store/disk", nil, []string{bbolt, web}},
+	{"store/updates", []string{"store", "store/members"}, []string{bbolt, web, eng, "os"}},
 	{"store/smoosh", []string{"store", "store/engine", "store/index"}, []string{bbolt, web}},
 	{"store/storetest", []string{"store", "store/engine/..."}, []string{bbolt, web}},
 	{"revtree", nil, append([]string{bbolt}, purity...)},

@@ -28,6 +28,7 @@ import (
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
 	"github.com/tododb/tododb/store/smoosh"
+	"github.com/tododb/tododb/store/updates"
 )
 
 func serveCommand() *cobra.Command {
@@ -115,6 +116,8 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer closeTracing(ctx, traces, log)
+	happened := updates.Open(ctx, updates.Options{Store: f.store, Log: log, Members: f.members})
+	defer func() { err = errors.Join(err, happened.Close()) }()
 	functions, err := workers(cfg, opt.data, log)
 	if err != nil {
 		return err
@@ -192,7 +195,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		Store: f.store, Log: log, Version: version, FirstAdmin: start.printed,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, History: history, Tail: start.logs, Health: healthOf(cfg, opt.data).Look, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper, Keeper: backups, Members: f.members,
-		Access: rights, Spool: spool, Snapshots: snapshots, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,
+		Access: rights, Spool: spool, Snapshots: snapshots, Updates: happened, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,
 	})
 	if err != nil {
 		return err

@@ -2,75 +2,20 @@ package changes
 
 import (
 	"context"
-	"encoding/hex"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tododb/tododb/httpapi/wire"
-	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/updates"
 )
-
-// updatesPlace says how far a reader of _db_updates has come. The store's events do not outlive
-// the process. So a reader without a place in this run first gets every existing database, in
-// the order of names, and then the events.
-//
-//	NUMBER-RUN         behind that event
-//	0-RUN-HEX          in the list, behind the name that HEX spells
-//	0, or another RUN  at the beginning of the list
-type updatesPlace struct {
-	listing bool
-	after   string
-	n       uint64
-}
-
-func (a *Room) parseUpdatesPlace(text string) (updatesPlace, error) {
-	run := a.store.Events().Instance()
-	switch text {
-	case "now":
-		_, last, _ := a.store.Events().Since(^uint64(0))
-		return updatesPlace{n: last}, nil
-	case "", "0":
-		return updatesPlace{listing: true}, nil
-	}
-	number, rest, ok := strings.Cut(text, "-")
-	n, err := strconv.ParseUint(number, 10, 64)
-	if err != nil || !ok {
-		return updatesPlace{}, store.ErrBadSeq
-	}
-	of, name, listing := strings.Cut(rest, "-")
-	if of != run {
-		return updatesPlace{listing: true}, nil
-	}
-	after, err := hex.DecodeString(name)
-	if err != nil {
-		return updatesPlace{}, store.ErrBadSeq
-	}
-	return updatesPlace{listing: listing, after: string(after), n: n}, nil
-}
-
-func (a *Room) appendUpdatesPlace(b []byte, p updatesPlace) []byte {
-	b = append(b, '"')
-	switch run := a.store.Events().Instance(); {
-	case p.listing && p.after == "":
-		b = append(b, '0')
-	case p.listing:
-		b = append(append(append(b, "0-"...), run...), '-')
-		b = hex.AppendEncode(b, []byte(p.after))
-	default:
-		b = append(append(strconv.AppendUint(b, p.n, 10), '-'), run...)
-	}
-	return append(b, '"')
-}
 
 // updatesFeed is one reader.
 type updatesFeed struct {
 	wire.Feed
-	room  *Room
-	limit int // rows still wanted; negative: any number
-	place updatesPlace
-	count int // rows given
+	reader *updates.Reader
+	limit  int // rows still wanted; negative: any number
+	place  uint64
+	count  int // rows given
 }
 
 // DBUpdates answers GET /_db_updates: which databases were created, written or deleted.
@@ -79,7 +24,10 @@ func (a *Room) DBUpdates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := &updatesFeed{room: a, limit: -1}
+	if a.updates == nil {
+		return wire.Errorf(http.StatusNotImplemented, "not_implemented", "This server does not note what happens to databases.")
+	}
+	f := &updatesFeed{limit: -1}
 	framing, since, heartbeat, timeout := wire.Normal, "0", time.Duration(0), wire.SettingsOf(r).FeedTimeout
 	err = query.Each(func(name, value string) (err error) {
 		switch name {
@@ -106,15 +54,30 @@ func (a *Room) DBUpdates(w http.ResponseWriter, r *http.Request) error {
 	if id := r.Header.Get("Last-Event-ID"); id != "" && framing == wire.EventSource {
 		since = id
 	}
-	if f.place, err = a.parseUpdatesPlace(since); err != nil {
-		return err
-	}
 	switch framing {
 	case wire.Normal, wire.Longpoll, wire.Continuous:
 	case wire.EventSource:
 		w.Header().Set("Content-Type", "text/event-stream")
 	default:
 		return wire.BadRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
+	}
+	read := a.updates.Read
+	if framing != wire.Normal {
+		read = a.updates.Follow
+	}
+	if f.reader, err = read(r.Context()); err != nil {
+		return err
+	}
+	defer f.reader.Close()
+	switch since {
+	case "now":
+		f.place, err = f.reader.Now(r.Context())
+	case "":
+	default:
+		f.place, err = f.reader.Place(r.Context(), since)
+	}
+	if err != nil {
+		return err
 	}
 	rights, err := a.access.FeedRights(r.Context(), wire.UserOf(r), nil, framing)
 	if err != nil {
@@ -142,8 +105,7 @@ func (f *updatesFeed) run(ctx context.Context) error {
 	}
 	for {
 		before := f.count
-		news, err := f.read(ctx)
-		if err != nil {
+		if err := f.read(ctx); err != nil {
 			return err
 		}
 		if f.count > before {
@@ -152,7 +114,7 @@ func (f *updatesFeed) run(ctx context.Context) error {
 		if !f.Waits() || f.limit == 0 || f.Framing == wire.Longpoll && f.count > 0 {
 			break
 		}
-		more, err := f.Wait(ctx, news, nil)
+		more, err := f.Wait(ctx, f.reader.Changed(f.place), f.reader.Gone())
 		if err != nil {
 			return err
 		}
@@ -168,47 +130,25 @@ func (f *updatesFeed) run(ctx context.Context) error {
 	default:
 		return f.Stream.End()
 	}
-	f.Stream.Buf = append(f.room.appendUpdatesPlace(f.Stream.Buf, f.place), "}\n"...)
+	f.Stream.Buf = append(f.appendPlace(f.Stream.Buf, f.place), "}\n"...)
 	return f.Stream.End()
 }
 
-// read appends what there is to tell, and returns what to wait for.
-func (f *updatesFeed) read(ctx context.Context) (<-chan struct{}, error) {
-	for f.place.listing && f.limit != 0 {
-		const page = 1000
-		names, err := f.room.store.Names(ctx, f.place.after, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range names {
-			f.place.after = name
-			if store.Hidden(name) {
-				continue
-			}
-			if err := f.row(name, "updated"); err != nil || f.limit == 0 {
-				return nil, err
-			}
-		}
-		if len(names) < page {
-			f.place = updatesPlace{}
-		}
-	}
+// read appends what there is to tell.
+func (f *updatesFeed) read(ctx context.Context) (err error) {
 	if f.limit == 0 {
-		return nil, nil
+		return nil
 	}
-	events, last, wait := f.room.store.Events().Since(f.place.n)
-	for _, event := range events {
-		f.place.n = event.Seq
-		if err := f.row(event.DB, event.Type); err != nil || f.limit == 0 {
-			return nil, err
-		}
-	}
-	f.place.n = last
-	return wait, nil
+	f.place, err = f.reader.Since(ctx, f.place, f.limit, f.row, f.Working)
+	return err
 }
 
-// row appends one row at the present place.
-func (f *updatesFeed) row(name, kind string) error {
+func (f *updatesFeed) appendPlace(b []byte, n uint64) []byte {
+	return append(f.reader.Seq(n).AppendTo(append(b, '"')), '"')
+}
+
+// row appends one row.
+func (f *updatesFeed) row(ev *updates.Event) error {
 	b := f.Stream.Buf
 	switch {
 	case f.Framing == wire.EventSource:
@@ -218,15 +158,13 @@ func (f *updatesFeed) row(name, kind string) error {
 	case f.Framed():
 		b = append(b, '\n')
 	}
-	b = wire.AppendString(append(b, `{"db_name":`...), name)
-	b = wire.AppendString(append(b, `,"type":`...), kind)
-	b = f.room.appendUpdatesPlace(append(b, `,"seq":`...), f.place)
+	b = wire.AppendString(append(b, `{"db_name":`...), ev.DB)
+	b = wire.AppendString(append(b, `,"type":`...), ev.Type)
+	b = f.appendPlace(append(b, `,"seq":`...), ev.Seq.N)
 	b = append(b, "}"...)
 	switch f.Framing {
 	case wire.EventSource:
-		b = append(b, "\nid: "...)
-		id := f.room.appendUpdatesPlace(nil, f.place)
-		b = append(append(b, id[1:len(id)-1]...), "\n\n"...)
+		b = append(ev.Seq.AppendTo(append(b, "\nid: "...)), "\n\n"...)
 	case wire.Continuous:
 		b = append(b, '\n')
 	}
@@ -235,5 +173,5 @@ func (f *updatesFeed) row(name, kind string) error {
 	if f.limit > 0 {
 		f.limit--
 	}
-	return f.Working()
+	return nil
 }

@@ -25,7 +25,7 @@ var withoutEffect = []struct{ section, names, why string }{
 	{"rexi", Any, "there is one node"},
 	{"reshard", Any, "a database has one shard"},
 	{"custodian", Any, "there is one node"},
-	{"global_changes", Any, "_db_updates is kept in memory"},
+	{"global_changes", Any, "the latest event of each database is kept, in a database of the server's own"},
 	{"chttpd", "backlog socket_options server_options", "the system and the Go runtime choose"},
 	{"chttpd", "docroot", "the page at /_utils is in the program"},
 	{"chttpd", "scrub_json_request", "functions of design documents never get their caller's credentials"},

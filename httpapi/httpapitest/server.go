@@ -20,6 +20,7 @@ import (
 	"github.com/tododb/tododb/store/index/view/javascript"
 	"github.com/tododb/tododb/store/script"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/updates"
 )
 
 // Server is a server and what it is made of.
@@ -55,6 +56,9 @@ func Open(t testing.TB, opt httpapi.Options) *Server {
 			t.Fatal(err)
 		}
 	}
+	if opt.Updates == nil {
+		opt.Updates = updates.Open(context.WithoutCancel(t.Context()), updates.Options{Store: opt.Store})
+	}
 	s, err := httpapi.New(opt)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +66,7 @@ func Open(t testing.TB, opt httpapi.Options) *Server {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
 		defer cancel()
-		if err := errors.Join(s.Close(ctx), indexes.Close()); err != nil {
+		if err := errors.Join(s.Close(ctx), indexes.Close(), opt.Updates.Close()); err != nil {
 			t.Errorf("close the server: %v", err)
 		}
 	})

@@ -24,6 +24,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/updates"
 )
 
 // server is a whole server, which can be stopped and started again.
@@ -33,6 +34,7 @@ type server struct {
 	store   *store.Store
 	manager *replicate.Manager
 	api     *httpapi.Server
+	updates *updates.Log
 	syncs   *synchronize.Synchronizer
 	http    *httptest.Server // at the same address all the time
 	down    atomic.Bool
@@ -76,7 +78,8 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if s.api, err = httpapi.New(httpapi.Options{Store: s.store, Config: httpapitest.Settings(s.t), Synchronizer: s.syncs}); err != nil {
+	s.updates = updates.Open(s.t.Context(), updates.Options{Store: s.store})
+	if s.api, err = httpapi.New(httpapi.Options{Store: s.store, Config: httpapitest.Settings(s.t), Synchronizer: s.syncs, Updates: s.updates}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.syncs.Start()
@@ -90,7 +93,7 @@ func (s *server) stop() {
 	err := errors.Join(s.syncs.Close(), s.manager.Close())
 	stop, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), time.Minute)
 	defer cancel()
-	if err := errors.Join(err, s.api.Close(stop), s.store.Close()); err != nil {
+	if err := errors.Join(err, s.api.Close(stop), s.updates.Close(), s.store.Close()); err != nil {
 		s.t.Error(err)
 	}
 }

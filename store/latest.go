@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+
+	"github.com/tododb/tododb/revtree"
+)
+
+// Latest is a document of which nothing but its newest revision is wanted, in one of the server's own
+// databases.
+type Latest struct {
+	ID      string
+	Body    []byte // JSON, without members that begin with an underscore
+	Deleted bool
+	// Merge, if not nil, makes the body of Body and that of the revision which it replaces. It may be called
+	// again.
+	Merge func(body, was []byte) []byte
+	// If, if not nil, is the sequence at which the document must stand, 0 for none. Otherwise it stays as
+	// it is.
+	If *uint64
+}
+
+// PutLatest writes documents, all or none. What they replace goes at once, bodies and history, so the
+// database does not grow and has nothing to compact. local documents, by their full ids, are written with
+// them.
+func (db Bare) PutLatest(ctx context.Context, docs []Latest, local map[string][]byte) error {
+	revs := make([]string, len(docs)) // the same if it is run again, and nobody else's
+	size := 0
+	for i := range docs {
+		id := make([]byte, 16)
+		rand.Read(id)
+		revs[i] = hex.EncodeToString(id)
+		size += len(docs[i].ID) + len(docs[i].Body)
+	}
+	return db.commits.submit(ctx, &op{upkeep: true, docs: len(docs), bytes: size, apply: func(w *writer) error {
+		for i := range docs {
+			if err := w.putLatest(&docs[i], revs[i]); err != nil {
+				return err
+			}
+		}
+		for id, body := range local {
+			if err := w.tx.Put(spaceLocal, []byte(id), w.encodeLocal(revtree.Rev{ID: "1"}, body)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+}
+
+func (w *writer) putLatest(doc *Latest, rev string) error {
+	was, err := w.load(doc.ID)
+	if err != nil || doc.If != nil && *doc.If != was.rec.seq {
+		return err
+	}
+	gen, body := 1, doc.Body
+	if winner, there := was.tree.Winner(); there {
+		gen = int(winner.Rev.Gen) + 1
+		if doc.Merge != nil {
+			var old Document
+			if err := old.readBody(w.tx, winner.Data); err != nil {
+				return err
+			}
+			body = doc.Merge(body, old.Body)
+		}
+		if err := w.count(doc.ID, &was.tree, -1); err != nil {
+			return err
+		}
+		var all []revtree.Node
+		was.tree.Nodes(func(n revtree.Node, _ bool) bool {
+			if n.Data != nil {
+				all = append(all, n)
+			}
+			return true
+		})
+		if err := w.dropBodies(all); err != nil {
+			return err
+		}
+	}
+	seq := w.last + 1
+	stored := encodeBody(body, nil)
+	ref := bodyRef{seq: seq, size: int64(len(body)), stored: int64(len(stored))}
+	now := revtree.Rev{Gen: uint64(gen), ID: rev}
+	var tree revtree.Tree
+	if _, err := tree.Merge([]revtree.Rev{now}, doc.Deleted, ref.appendTo(nil)); err != nil {
+		return err
+	}
+	if err := w.tx.Insert(spaceBody, bodyKey(ref), stored); err != nil {
+		return err
+	}
+	w.bodies += ref.stored
+	if err := w.count(doc.ID, &tree, 1); err != nil {
+		return err
+	}
+	w.moved(doc.ID, &was.rec, &tree, seq, seq)
+	return w.saveTree(doc.ID, &tree, &was.rec, seq)
+}
