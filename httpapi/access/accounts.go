@@ -10,6 +10,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/auth"
+	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 )
 
@@ -18,11 +19,12 @@ const maxAccounts = 10_000
 
 // accounts reads users from _users and remembers them. Before each lookup it asks the database
 // whether it has changed, which costs no read, and if so, which documents. So every change
-// counts for the next request.
+// counts for the next request. Where other processes write to the database as well, it reads which
+// revision the user's document has, and remembers only what is in it.
 type accounts struct {
 	a *Access
 
-	byName *lru.Cache[string, *knownAccount] // added to only with mu held
+	byName *lru.Cache[string, *knownAccount] // where the process is alone, added to only with mu held
 
 	mu    sync.RWMutex // guards what follows
 	epoch string       // of the database when seen was found to be of its history
@@ -34,6 +36,10 @@ type accounts struct {
 type knownAccount struct {
 	account *auth.Account
 	stale   bool
+	// Where processes share the database: what was read.
+	instance string
+	rev      revtree.Rev
+	conflict bool
 }
 
 func newAccounts(a *Access) *accounts {
@@ -52,6 +58,13 @@ func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, err
 		return nil, err
 	}
 	defer db.Release()
+	if c.a.store.Shared() {
+		found, err := c.shared(ctx, db, name)
+		if errors.Is(err, store.ErrNoDB) && ctx.Err() == nil { // another process has dropped it, and may have made it again
+			return c.Account(ctx, name)
+		}
+		return found, err
+	}
 	for {
 		if err := c.follow(ctx, db); err != nil {
 			return nil, err
@@ -82,6 +95,33 @@ func (c *accounts) Account(ctx context.Context, name string) (*auth.Account, err
 			return found, nil
 		}
 	}
+}
+
+// shared finds a user by what the document is now.
+func (c *accounts) shared(ctx context.Context, db store.Bare, name string) (*auth.Account, error) {
+	doc, err := db.Get(ctx, auth.UserPrefix+name, store.ReadOptions{Conflicts: true, NoBody: true})
+	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrDeleted) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := knownAccount{instance: db.Instance(), rev: doc.Rev, conflict: len(doc.Conflicts) > 0}
+	known, _ := c.byName.Get(name)
+	if known != nil && known.instance == now.instance && known.rev == now.rev && known.conflict == now.conflict {
+		return known.account, nil
+	}
+	found, err := c.read(ctx, db, name)
+	if err != nil {
+		return nil, err
+	}
+	if known != nil && known.account != nil && found != nil && found.Same(known.account) {
+		found = known.account
+	}
+	// If the document has changed in between, this is newer than its revision says, and is read once more.
+	now.account = found
+	c.byName.Add(name, &now)
+	return found, nil
 }
 
 // remember keeps what was found. It returns false if the database has changed since.
