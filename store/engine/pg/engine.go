@@ -352,7 +352,7 @@ func (e *Engine) List(ctx context.Context, after string, limit int) (names []str
 	if err := e.ready(ctx); err != nil {
 		return nil, err
 	}
-	err = e.rows(ctx, query{sqlList, []any{after, most(limit)}, func(rows pgx.Rows) error {
+	err = e.rows(ctx, query{sqlList, []any{afterName(after), most(limit)}, func(rows pgx.Rows) error {
 		names = nil
 		for rows.Next() {
 			names = append(names, string(rows.RawValues()[0]))

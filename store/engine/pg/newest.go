@@ -24,7 +24,7 @@ func (e *Engine) Newest(ctx context.Context, s engine.Space, after string, limit
 	}
 	var all []one
 	lo, hi := bounds(s, nil, nil)
-	err := e.rows(ctx, query{sqlNewest, []any{after, most(limit), lo, hi}, func(rows pgx.Rows) error {
+	err := e.rows(ctx, query{sqlNewest, []any{afterName(after), most(limit), lo, hi}, func(rows pgx.Rows) error {
 		all = all[:0]
 		for rows.Next() {
 			var o one
