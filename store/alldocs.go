@@ -137,7 +137,14 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 	defer page.done()
 	for more := true; more; {
 		err := db.view(ctx, func(r engine.Reader) error {
+			limit := pageRows
+			if db.shared && left >= 0 { // every row comes from afar
+				limit = min(limit, skip+left+rowsBetween)
+			}
 			if !started {
+				if left != 0 && !q.Descending {
+					engine.FetchPage(inner(r), space, engine.Range{From: from, To: to, Limit: limit})
+				}
 				p, err := db.pageOf(r, &q, from, to)
 				if err != nil {
 					return err
@@ -155,10 +162,6 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 			var last []byte
 			scanned := 0
 			if left != 0 && (to == nil || bytes.Compare(from, to) < 0) {
-				limit := 0
-				if left > 0 && skip == 0 && q.Space != Docs {
-					limit = left
-				}
 				rg := engine.Range{From: from, To: to, Reverse: q.Descending, Limit: limit}
 				err := r.Scan(space, rg, func(k, v []byte) (bool, error) {
 					last = k
@@ -176,7 +179,7 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 					if left == 0 {
 						return false, nil
 					}
-					more = scanned >= pageRows || page.size >= snapshotBytes
+					more = scanned >= limit || page.size >= snapshotBytes
 					return !more, nil
 				})
 				if err != nil {
@@ -203,6 +206,9 @@ func (db *DB) allDocs(ctx context.Context, q AllDocsQuery, head func(Page) error
 	}
 	return nil
 }
+
+// rowsBetween is how many tombstones are expected at most between a few documents.
+const rowsBetween = 16
 
 // pageOf reads the figures of a Page.
 func (db *DB) pageOf(r engine.Reader, q *AllDocsQuery, from, to []byte) (Page, error) {

@@ -66,11 +66,11 @@ func (s *Store) Open(ctx context.Context, name string, admit func(context.Contex
 	if Hidden(name) {
 		return nil, ErrNoDB
 	}
-	db, f, err := s.current(ctx, name, 0)
+	db, a, err := s.current(ctx, name, 0)
 	if err != nil {
 		return nil, err
 	}
-	g, err := admit(ctx, Opening{db, f})
+	g, err := admit(ctx, Opening{db, a.facts})
 	if err == nil && g == nil {
 		err = errNoGuard
 	}
@@ -78,5 +78,9 @@ func (s *Store) Open(ctx context.Context, name string, admit func(context.Contex
 		db.Release()
 		return nil, err
 	}
-	return db.Guarded(g), nil
+	db = db.Guarded(g)
+	if a.r != nil {
+		db.ahead.Store(&a)
+	}
+	return db, nil
 }

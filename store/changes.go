@@ -134,7 +134,7 @@ func (db *DB) pending(ctx context.Context, c *changesRead) (n int, err error) {
 	if c.q.InConflict {
 		return db.countConflicts(ctx, c.end.Last)
 	}
-	count := ranks.CountAfter // ranks miss what other processes write
+	count := countAfter // ranks miss what other processes write
 	if !db.store.eng.Caps().Shared {
 		if err := db.seqs.Ready(ctx, counted{db}); err != nil {
 			return 0, err
@@ -145,6 +145,23 @@ func (db *DB) pending(ctx context.Context, c *changesRead) (n int, err error) {
 		n, err = count(r, counted{db}, c.end.Last)
 		return err
 	})
+	return n, err
+}
+
+// countAfter counts the changes after a sequence where the storage is.
+func countAfter(r engine.Reader, db ranks.Database, seq uint64) (int, error) {
+	c, ok := inner(r).(engine.Counter)
+	if !ok {
+		return ranks.CountAfter(r, db, seq)
+	}
+	newest, marker, err := db.Newest(r)
+	if err != nil || seq >= newest {
+		return 0, err
+	}
+	n, err := c.Count(spaceSeq, engine.Range{From: seqKey(seq + 1)})
+	if marker {
+		n--
+	}
 	return n, err
 }
 
@@ -200,6 +217,9 @@ func (c *changesRead) begin(r engine.Reader) error {
 		return nil
 	}
 	if c.q.To == 0 || c.q.Follow {
+		if c.walks() && !c.begun && !c.q.Descending {
+			engine.FetchPage(inner(r), spaceSeq, engine.Range{From: seqKey(c.q.Since + 1), Limit: c.limit()})
+		}
 		last, err := newest(r)
 		if err != nil {
 			return err
@@ -301,6 +321,19 @@ func (c *changesRead) page(r engine.Reader) (more bool, err error) {
 	return more, nil
 }
 
+// walks reports whether the read goes over the feed as it is.
+func (c *changesRead) walks() bool {
+	return c.q.DocIDs == nil && c.q.Seqs == nil && !c.q.InConflict && c.left != 0
+}
+
+// limit is how many entries the next snapshot needs at most.
+func (c *changesRead) limit() int {
+	if c.left > 0 && !c.q.judged() {
+		return min(c.left+1, c.q.pageRows()) // one may be a marker
+	}
+	return c.q.pageRows()
+}
+
 // gather scans the next entries of the range.
 func (c *changesRead) gather(r engine.Reader) (more bool, err error) {
 	if bytes.Compare(c.from, c.to) >= 0 {
@@ -309,10 +342,7 @@ func (c *changesRead) gather(r engine.Reader) (more bool, err error) {
 	var size int64
 	scanned := 0
 	var last []byte
-	rg := engine.Range{From: c.from, To: c.to, Reverse: c.q.Descending}
-	if c.left > 0 && !c.q.judged() {
-		rg.Limit = c.left + 1 // one may be a marker
-	}
+	rg := engine.Range{From: c.from, To: c.to, Reverse: c.q.Descending, Limit: c.limit()}
 	err = r.Scan(spaceSeq, rg, func(k, v []byte) (bool, error) {
 		last = k
 		scanned++

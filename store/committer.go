@@ -28,6 +28,9 @@ const unknownRetries = 5
 // fault of one document is not an error of apply.
 type op struct {
 	apply func(w *writer) error
+	// ahead, if not nil, names what apply will Get. What it does not name costs a round trip where the
+	// engine is behind a network, while all writers wait.
+	ahead func(w *wanted)
 	docs  int // how many documents and bytes it adds, to size a group
 	bytes int
 	// upkeep says that nobody waits for an answer to it.
@@ -150,7 +153,7 @@ func (c *committer) try(group []*op) error {
 					return err
 				}
 			}
-			if err := w.begin(tx); err != nil {
+			if err := w.begin(tx, group); err != nil {
 				return err
 			}
 			for _, o := range group {

@@ -19,6 +19,7 @@ import (
 type DB struct {
 	*database
 	guard *Guard // nil: everything is shown and accepted
+	ahead atomic.Pointer[ahead]
 }
 
 // database is what all handles on one database share.

@@ -25,7 +25,9 @@ import (
 //
 // Revisions are kept whole. Shorter fingerprints would save some bytes and could take an edit for
 // an ancestor that it is not, which loses the edit. They could not bring the tombstone back either:
-// a client replaces what it has only by a tombstone whose path leads there.
+// a client replaces what it has only by a tombstone whose path leads there, through every revision in
+// between. And an edit that grows out of an ancestor would have another tree than at a peer whose
+// tombstone is still there.
 //
 // Revivals stand in the same space; see revival.
 const (

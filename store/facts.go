@@ -23,6 +23,16 @@ type facts struct {
 	renewed   time.Time // when RenewEpoch was last called, zero for never
 }
 
+// factKeys are the records of facts.
+var factKeys = metaKeys(metaSecurity, metaDesign, metaRevsLimit, metaDeaths, metaRenewed)
+
+func metaKeys(names ...[]byte) (keys []engine.SpaceKey) {
+	for _, name := range names {
+		keys = append(keys, engine.SpaceKey{Space: spaceMeta, Key: name})
+	}
+	return keys
+}
+
 // metaRenewed is when RenewEpoch was last called, where Shared: version | uvarint of microseconds.
 var metaRenewed = []byte("renewed")
 
@@ -64,6 +74,9 @@ func inner(r engine.Reader) engine.Reader {
 
 func readFacts(r engine.Reader) (f *facts, err error) {
 	f = &facts{}
+	if err := engine.Fetch(inner(r), factKeys, nil); err != nil {
+		return nil, err
+	}
 	if f.security, err = readSecurity(r); err != nil {
 		return nil, err
 	}

@@ -18,24 +18,20 @@ const provedFor = time.Second
 
 // current is db for a database that the engine has had since a time before the call, or during the call if
 // within is 0. What it read of the meta space to find out comes along, nil if it did not have to.
-func (s *Store) current(ctx context.Context, name string, within time.Duration) (*DB, *facts, error) {
+func (s *Store) current(ctx context.Context, name string, within time.Duration) (*DB, ahead, error) {
 	since := time.Now().UnixNano() - int64(within)
 	for {
 		db, err := s.db(ctx, name)
 		if err != nil || !db.shared || db.proved.Load() >= since {
-			return db, nil, err
+			return db, ahead{}, err
 		}
-		var f *facts
-		err = db.view(ctx, func(r engine.Reader) error {
-			f, err = db.factsIn(r)
-			return err
-		})
+		a, err := db.foresee(ctx)
 		if err == nil {
-			return db, f, nil
+			return db, a, nil
 		}
 		db.Release()
 		if !errors.Is(err, ErrNoDB) {
-			return nil, nil, err
+			return nil, ahead{}, err
 		}
 		// It has been let go of. Whether there is another one shows when that is opened.
 	}

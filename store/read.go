@@ -35,14 +35,21 @@ func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, e
 	}
 	opt.NoBody = opt.NoBody && !db.Hides()
 	var d *Document
-	err := db.view(ctx, func(r engine.Reader) error {
+	read := func(r engine.Reader) error {
 		v, err := db.record(r, id)
 		if err != nil {
 			return err
 		}
 		d, err = db.readDocument(r, id, v, opt)
 		return err
-	})
+	}
+	err := engine.ErrUnforeseen
+	if r := db.takeAhead(id); r != nil {
+		err = read(withRoom(ctx, r))
+	}
+	if errors.Is(err, engine.ErrUnforeseen) {
+		err = db.view(ctx, read)
+	}
 	if err == nil {
 		err = db.see(d)
 	}

@@ -40,12 +40,14 @@ type writer struct {
 }
 
 // begin starts over: a transaction may be run more than once.
-func (w *writer) begin(tx engine.Tx) error {
+func (w *writer) begin(tx engine.Tx, group []*op) error {
 	w.db.restamped.Store(false)
 	arena := w.arena[:0]
 	*w = writer{db: w.db, tx: tx, arena: arena, moves: w.moves[:0], partitions: w.partitions[:0]}
-	if err := tx.Fetch(nil, []engine.Space{spaceSeq, spaceTime}); err != nil {
-		return err
+	if w.db.shared {
+		if err := w.fetch(group); err != nil {
+			return err
+		}
 	}
 	last, err := newest(tx)
 	if err != nil {
@@ -228,7 +230,7 @@ func (w *writer) saveTree(id string, tree *revtree.Tree, was *docRecord, seq uin
 	leaves := tree.Leaves()
 	rec := recordOf(tree, leaves, seq)
 	value := w.keep(func(b []byte) []byte { return rec.appendTo(b, tree) })
-	if err := w.tx.Put(spaceDoc, []byte(id), value); err != nil {
+	if err := w.putRecord(id, value, rec.data); err != nil {
 		return err
 	}
 	if err := w.putConflict(tree, leaves, seq); err != nil || seq == was.seq {
@@ -242,6 +244,18 @@ func (w *writer) saveTree(id string, tree *revtree.Tree, was *docRecord, seq uin
 		return w.unlist(was)
 	}
 	return nil
+}
+
+// putRecord writes a document's record, which refers to the body of the winner.
+func (w *writer) putRecord(id string, value, data []byte) error {
+	if !w.db.shared {
+		return w.tx.Put(spaceDoc, []byte(id), value)
+	}
+	ref, err := parseBodyRef(data)
+	if err != nil {
+		return err
+	}
+	return engine.PutRef(w.tx, spaceDoc, []byte(id), value, engine.SpaceKey{Space: spaceBody, Key: bodyKey(ref)})
 }
 
 // recordOf is the record of a document that stands at seq.

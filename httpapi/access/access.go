@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -166,7 +167,14 @@ var errClosed = errors.New("the route has no rule that opens a database")
 // Open opens the database that the path names, if the rule of the request's route allows it.
 // The caller releases it. As in CouchDB, anybody may learn that a database does not exist. The
 // handle shows what the user may see and accepts what they may write: see systemDB.
-func (a *Access) Open(r *http.Request) (*store.DB, error) {
+func (a *Access) Open(r *http.Request) (*store.DB, error) { return a.open(r.Context(), r) }
+
+// OpenToRead is Open for a request that reads one document, first of all with Get.
+func (a *Access) OpenToRead(r *http.Request, id string) (*store.DB, error) {
+	return a.open(a.store.Ahead(r.Context(), id), r)
+}
+
+func (a *Access) open(ctx context.Context, r *http.Request) (*store.DB, error) {
 	name, err := wire.Segment(r, "db")
 	if err != nil {
 		return nil, err
@@ -174,7 +182,7 @@ func (a *Access) Open(r *http.Request) (*store.DB, error) {
 	x := wire.ExchangeOf(r)
 	switch x.Rule {
 	case wire.Member, wire.Lister, wire.DBAdmin, wire.Admin:
-		return a.OpenNamed(r.Context(), name, x.User, x.Rule)
+		return a.OpenNamed(ctx, name, x.User, x.Rule)
 	}
 	return nil, errClosed
 }

@@ -11,14 +11,14 @@ import (
 
 // Get answers GET and HEAD of a document.
 func (d *Room) Get(w http.ResponseWriter, r *http.Request) error {
-	db, err := d.access.Open(r)
+	id, bad := docID(r)
+	db, err := d.access.OpenToRead(r, id)
 	if err != nil {
 		return err
 	}
 	defer db.Release()
-	id, err := docID(r)
-	if err != nil {
-		return err
+	if bad != nil {
+		return bad
 	}
 	q, err := parseDocQuery(r)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -29,14 +30,21 @@ import (
 //
 // A session that is told where to begin (the option since) records that before it does anything, and
 // looks the same. So nothing is refused more than twice, or such a session would never come to work.
+//
+// Two tabs of a browser share a checkpoint, and each reads it once: together they look like a session that
+// has compared. So a session that is known to be older than the epoch is refused whatever was read: one that the
+// server's document names, or that wrote a checkpoint in an earlier epoch of this process. What replaces it is
+// a session of another name.
 
-// maxPushLogs is how many checkpoints are remembered. One that is forgotten is doubted again.
+// maxPushLogs is how many checkpoints, and sessions, are remembered. One that is forgotten is doubted again.
 const maxPushLogs = 100_000
 
 // pushLogs remembers which checkpoints of pushes are no longer doubted.
 type pushLogs struct {
 	mu   sync.Mutex // guards what follows
 	seen *lru.Cache[pushLogID, *pushLog]
+	// wrote says in which epoch a session has last written a checkpoint.
+	wrote *lru.Cache[pushLogID, string]
 }
 
 // pushLogID is a hash: an id may be long, and anybody can ask for any number of them.
@@ -44,17 +52,23 @@ type pushLogID [sha256.Size]byte
 
 // pushLog is what is known of a checkpoint in an epoch.
 type pushLog struct {
-	reads   int  // since the beginning, or since it was refused
-	refused int  // times
-	trusted bool // a session has compared
+	reads        int         // since the beginning, or since it was refused
+	refused      int         // times
+	refusedOlder int         // times, of sessions that are older than the epoch
+	trusted      bool        // a session has compared
+	older        []pushLogID // sessions that the server's document named when the epoch began
 }
 
-// mostRefusals is how often a checkpoint is refused.
-const mostRefusals = 2
+const (
+	mostRefusals        = 2  // of sessions that may be of this epoch
+	mostRefusalsOfOlder = 20 // of others: as many tabs as people have
+	mostOlder           = 5  // PouchDB names no more sessions
+)
 
 func newPushLogs() *pushLogs {
 	seen, _ := lru.New[pushLogID, *pushLog](maxPushLogs) // it fails only for a size below 1
-	return &pushLogs{seen: seen}
+	wrote, _ := lru.New[pushLogID, string](maxPushLogs)
+	return &pushLogs{seen: seen, wrote: wrote}
 }
 
 // of is what is known of a checkpoint. The caller holds mu.
@@ -66,6 +80,10 @@ func (p *pushLogs) of(db *store.DB, id string) *pushLog {
 		p.seen.Add(key, l)
 	}
 	return l
+}
+
+func sessionKey(db *store.DB, session string) pushLogID {
+	return sha256.Sum256([]byte(db.Name() + "\x00" + session))
 }
 
 // pushRecord is PouchDB's checkpoint of a push, as far as it matters here.
@@ -107,6 +125,12 @@ func (p *pushLogs) read(db *store.DB, id string, doc *store.Document, err error)
 	l := p.of(db, id)
 	l.reads++
 	trusted := l.trusted
+	if !trusted {
+		l.older = l.older[:0]
+		for _, part := range rec.History[:min(len(rec.History), mostOlder)] {
+			l.older = append(l.older, sessionKey(db, part.SessionID))
+		}
+	}
 	p.mu.Unlock()
 	if err != nil || trusted {
 		return doc, false, err
@@ -128,13 +152,23 @@ var errPushAgain = wire.Errorf(http.StatusServiceUnavailable, "service_unavailab
 // it starts, and again before it writes it; one that goes on only does the latter. The caller calls
 // written once the document is there: until then the one that it replaces is still doubted.
 func (p *pushLogs) write(db *store.DB, id string, doc *document.Doc) (written func(), _ error) {
-	if _, ok := readPushRecord(doc.Body); !ok {
+	rec, ok := readPushRecord(doc.Body)
+	if !ok {
 		return func() {}, nil
 	}
+	session, epoch := sessionKey(db, rec.SessionID), db.Epoch()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.of(db, id)
-	if !l.trusted && l.reads < 2 && l.refused < mostRefusals {
+	before, known := p.wrote.Get(session)
+	older := known && before != epoch || slices.Contains(l.older, session)
+	switch {
+	case l.trusted:
+	case older && l.refusedOlder < mostRefusalsOfOlder:
+		l.reads = 0
+		l.refusedOlder++
+		return nil, errPushAgain
+	case l.reads < 2 && l.refused < mostRefusals:
 		l.reads = 0
 		l.refused++
 		return nil, errPushAgain
@@ -142,6 +176,7 @@ func (p *pushLogs) write(db *store.DB, id string, doc *document.Doc) (written fu
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		l.trusted = true
+		l.trusted, l.older = true, nil
+		p.wrote.Add(session, epoch)
 	}, nil
 }

@@ -155,6 +155,63 @@ type Tx interface {
 	DeleteRange(s Space, from, to []byte) error
 }
 
+// Fetcher is a Reader behind a network. Every Tx is one.
+type Fetcher interface {
+	// Fetch is that of Tx.
+	Fetch(keys []SpaceKey, last []Space) error
+}
+
+// Fetch names what will be read next, so that a Reader behind a network reads it all at once. With any
+// other it does nothing.
+func Fetch(r Reader, keys []SpaceKey, last []Space) error {
+	if f, ok := r.(Fetcher); ok {
+		return f.Fetch(keys, last)
+	}
+	return nil
+}
+
+// Pager is a Reader behind a network.
+type Pager interface {
+	// FetchPage says that a range will be walked: its first entries come with whatever is read next.
+	FetchPage(s Space, r Range)
+}
+
+// FetchPage says that a range will be walked, from its beginning and as soon as something else is read. It is
+// a hint, as Fetch is.
+func FetchPage(r Reader, s Space, rg Range) {
+	if p, ok := r.(Pager); ok {
+		p.FetchPage(s, rg)
+	}
+}
+
+// Counter is a Reader that counts the entries of a range without bringing them here. One whose keys are long
+// counts as none, and their links as some: it is for spaces without long keys.
+type Counter interface {
+	Count(s Space, r Range) (int, error)
+}
+
+// Referrer is a Tx of an engine that can read an entry and what it refers to at once (Foreseer).
+type Referrer interface {
+	// PutRef is Put. Whoever reads this entry will read the other one too, if it is there by then. Put and
+	// Insert make an entry that refers to nothing.
+	PutRef(s Space, k, v []byte, to SpaceKey) error
+}
+
+// PutRef is Put, with a reference where the engine knows any.
+func PutRef(t Tx, s Space, k, v []byte, to SpaceKey) error {
+	if r, ok := t.(Referrer); ok {
+		return r.PutRef(s, k, v, to)
+	}
+	return t.Put(s, k, v)
+}
+
+// Foreseer is a DB behind a network that reads little at the price of one question.
+type Foreseer interface {
+	// Foresee reads the values of keys, and of what they refer to, and the stamp (Stamped), of one
+	// snapshot. Whatever else the Reader is asked for is ErrUnforeseen. It stays valid.
+	Foresee(ctx context.Context, keys []SpaceKey) (Reader, error)
+}
+
 // Filler is a Tx that can pack the entries of a space. Fill says that the entries come in the
 // order of their keys, after or between existing ones, and that few will come between them
 // soon.
@@ -269,6 +326,7 @@ var (
 	ErrHeld        = fmt.Errorf("%w: the databases are held as they are", ErrUnavailable)
 	ErrFull        = errors.New("engine: no space is left") // nothing was written
 	ErrTooManyOpen = errors.New("engine: too many files are open")
+	ErrUnforeseen  = errors.New("engine: this was not read ahead")
 	ErrTooLarge    = errors.New("engine: key or value is too large")
 	// ErrForeign is final for a handle: no later call succeeds. A commit that returned it has
 	// not taken place.

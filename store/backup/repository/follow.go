@@ -29,6 +29,29 @@ type Following struct {
 	Made func(b *Backup, err error)
 	// Idle is called between backups; nil: nothing is to be done then. It may take its time.
 	Idle func(context.Context)
+	// Tidy is called between backups, once an hour and whenever as much was stored as all that the newest
+	// one needs: most of it is of no use any more. It should call Prune. nil: nobody does.
+	Tidy func(context.Context)
+}
+
+// upkeep says when to tidy up. Each backup brings all that has changed since the last one that stays, and
+// takes the place of the one before it.
+type upkeep struct {
+	last   time.Time
+	stored int64 // since then
+	size   int64 // of the newest backup, with all that it needs
+}
+
+// tidyStored is how much is stored at least before that is a reason.
+const tidyStored = 256 << 20
+
+func (u *upkeep) made(b *Backup) {
+	u.stored += b.Stored
+	u.size = b.Bytes()
+}
+
+func (u *upkeep) due(now time.Time) bool {
+	return now.Sub(u.last) >= time.Hour || u.stored > max(tidyStored, u.size)
 }
 
 const (
@@ -49,9 +72,14 @@ func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following)
 	changed := map[string]bool{} // since base
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = lookAll
+	tidied := upkeep{last: time.Now()}
 	for looked, inspected := time.Now(), time.Now(); ; {
 		if f.Idle != nil {
 			f.Idle(ctx)
+		}
+		if now := time.Now(); f.Tidy != nil && tidied.due(now) && ctx.Err() == nil {
+			tidied = upkeep{last: now}
+			f.Tidy(ctx)
 		}
 		names, err := f.Watch.Next(ctx, lookAll)
 		if err == nil && pause(ctx, gather) == nil && len(names) == 0 && time.Since(looked) < lookAll {
@@ -91,6 +119,7 @@ func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following)
 		}
 		if b != nil && b.ID != base.ID {
 			last = b
+			tidied.made(b)
 			f.Made(b, err)
 		} else if err != nil {
 			f.Made(nil, err)

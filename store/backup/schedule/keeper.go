@@ -396,7 +396,6 @@ func (k *Keeper) follow(ctx context.Context, s Setup) {
 		return
 	}
 	var run Run
-	tidied := k.opt.Now()
 	f := repository.Following{Making: k.making(), Watch: k.opt.Watch(), Every: followKeep}
 	f.Made = func(b *repository.Backup, err error) {
 		run.Began = began
@@ -409,11 +408,15 @@ func (k *Keeper) follow(ctx context.Context, s Setup) {
 			return
 		}
 		began = k.opt.Now()
-		if began.Sub(tidied) < time.Hour {
-			return
+	}
+	f.Tidy = func(ctx context.Context) {
+		err := k.tidy(ctx, repo, s, &run)
+		if err == nil { // without rules too: what has been replaced is not needed
+			var done repository.Pruned
+			done, err = repo.Prune(ctx, repository.Pruning{Wait: again})
+			run.Freed += done.Bytes
 		}
-		tidied = began
-		if err := k.tidy(ctx, repo, s, &run); err != nil {
+		if err != nil {
 			k.opt.Log.ErrorContext(ctx, "backups: forget and prune", "error", err)
 		}
 	}

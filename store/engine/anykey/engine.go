@@ -111,6 +111,19 @@ func (d *database) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	return d.DB.Update(ctx, func(t engine.Tx) error { return fn(&tx{reader{t, d.layout}, t}) })
 }
 
+// Foresee is part of engine.Foreseer. Where the engine's database is none, nothing is foreseen.
+func (d *database) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.Reader, error) {
+	f, ok := d.DB.(engine.Foreseer)
+	if !ok {
+		return nil, engine.ErrUnforeseen
+	}
+	r, err := f.Foresee(ctx, d.layout.allAt(keys))
+	if err != nil {
+		return nil, err
+	}
+	return &reader{r, d.layout}, nil
+}
+
 // Stage takes no long keys: what is staged in parts could have no links.
 func (d *database) Stage(ctx context.Context, s engine.Space, kvs iter.Seq2[[]byte, []byte]) error {
 	long := false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -70,6 +71,18 @@ func (l *layout) at(s engine.Space, k []byte) (engine.Space, []byte) {
 		node, rest = nodeAfter(s, node, rest[:n]), rest[n:]
 	}
 	return deep, append(node, rest...)
+}
+
+// allAt is where the values of keys stand.
+func (l *layout) allAt(keys []engine.SpaceKey) []engine.SpaceKey {
+	if !slices.ContainsFunc(keys, func(k engine.SpaceKey) bool { return len(k.Key) > l.short }) {
+		return keys
+	}
+	keys = slices.Clone(keys)
+	for i := range keys {
+		keys[i].Space, keys[i].Key = l.at(keys[i].Space, keys[i].Key)
+	}
+	return keys
 }
 
 // link is a link on the way to a key.

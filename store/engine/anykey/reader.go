@@ -20,6 +20,31 @@ func (r *reader) Stamp() (uint64, error) {
 	return 0, nil
 }
 
+// Fetch is part of engine.Fetcher.
+func (r *reader) Fetch(keys []engine.SpaceKey, last []engine.Space) error {
+	if f, ok := r.Reader.(engine.Fetcher); ok {
+		return f.Fetch(r.allAt(keys), last)
+	}
+	return nil
+}
+
+// FetchPage is part of engine.Pager.
+func (r *reader) FetchPage(s engine.Space, rg engine.Range) {
+	if p, ok := r.Reader.(engine.Pager); ok {
+		p.FetchPage(s, r.span(nil, rg))
+	}
+}
+
+// Count is part of engine.Counter. Where the engine cannot, it walks.
+func (r *reader) Count(s engine.Space, rg engine.Range) (n int, err error) {
+	if c, ok := r.Reader.(engine.Counter); ok {
+		return c.Count(s, r.span(nil, rg))
+	}
+	rg.KeysOnly, rg.Brief = true, true
+	err = r.Scan(s, rg, func(_, _ []byte) (bool, error) { n++; return true, nil })
+	return n, err
+}
+
 func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
 	if len(k) > r.short {
 		s, k = r.at(s, k)

@@ -2,7 +2,6 @@ package anykey
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -29,13 +28,15 @@ func (t *tx) Restamp() error {
 }
 
 func (t *tx) Fetch(keys []engine.SpaceKey, last []engine.Space) error {
-	if slices.ContainsFunc(keys, func(k engine.SpaceKey) bool { return len(k.Key) > t.short }) {
-		keys = slices.Clone(keys)
-		for i := range keys {
-			keys[i].Space, keys[i].Key = t.at(keys[i].Space, keys[i].Key)
-		}
+	return t.tx.Fetch(t.allAt(keys), last)
+}
+
+// PutRef is part of engine.Referrer. Long keys refer to nothing.
+func (t *tx) PutRef(s engine.Space, k, v []byte, to engine.SpaceKey) error {
+	if r, ok := t.tx.(engine.Referrer); ok && len(k) <= t.short && len(to.Key) <= t.short {
+		return r.PutRef(s, k, v, to)
 	}
-	return t.tx.Fetch(keys, last)
+	return t.Put(s, k, v)
 }
 
 func (t *tx) Put(s engine.Space, k, v []byte) error {

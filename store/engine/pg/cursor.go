@@ -21,7 +21,7 @@ var sqlPage = map[[2]bool]string{
 // pageBytes; beyond pageMost it is cut short.
 const (
 	firstPage = 16
-	lastPage  = 1024
+	lastPage  = 2048
 	pageGrows = 8
 	pageBytes = 1 << 20
 	pageMost  = 16 << 20
@@ -40,7 +40,8 @@ type cursor struct {
 	keysOnly bool
 	left     int // entries still to return, negative: all
 
-	page  []entry
+	first *firstOf // was read ahead, or nil
+	page  []entry  // with keys of the table
 	at    int
 	rows  int  // of the next page
 	ended bool // there is no next page
@@ -53,7 +54,56 @@ func newCursor(r *reader, send func(...query) error, s engine.Space, rg engine.R
 		c.left, c.rows = rg.Limit, min(rg.Limit, lastPage)
 	}
 	c.ended = bytes.Compare(c.lo, c.hi) >= 0
+	if f := r.foreseen; f != nil && !c.ended && !c.reverse && f.keysOnly == c.keysOnly && bytes.Equal(f.lo, c.lo) && bytes.Compare(c.hi, f.hi) <= 0 {
+		c.first, r.foreseen = f, nil
+	}
 	return c
+}
+
+// firstOf is the first page of a range, which is read together with something else.
+type firstOf struct {
+	lo, hi   []byte
+	keysOnly bool
+	rows     int // how many were asked for
+	n        int // how many came
+	read     bool
+	page     []entry // of those, the ones that are kept
+	size     int
+}
+
+// FetchPage is part of engine.Pager.
+func (r *reader) FetchPage(s engine.Space, rg engine.Range) {
+	f := &firstOf{keysOnly: rg.KeysOnly, rows: firstPage}
+	f.lo, f.hi = bounds(s, rg.From, rg.To)
+	if rg.Limit > 0 {
+		f.rows = min(rg.Limit, lastPage)
+	}
+	if rg.Reverse || bytes.Compare(f.lo, f.hi) >= 0 {
+		return
+	}
+	r.foreseen = f
+	r.queue = append(r.queue, f.query(r, sqlPage[[2]bool{false, f.keysOnly}]))
+}
+
+// query reads the page.
+func (f *firstOf) query(r *reader, sql string) query {
+	return query{sql, []any{r.db.id, f.lo, f.hi, f.rows}, func(rows pgx.Rows) error {
+		f.page, f.n, f.size, f.read = f.page[:0], 0, 0, true
+		for rows.Next() {
+			if f.n++; f.size > pageMost {
+				continue // it comes again
+			}
+			raw := rawValues(rows)
+			k := r.arena.keep(raw[0])
+			e := entry{k: k}
+			if !f.keysOnly {
+				e.v = r.arena.keep(raw[1])
+			}
+			f.size += len(k) + len(e.v)
+			f.page = append(f.page, e)
+		}
+		return nil
+	}}
 }
 
 func (c *cursor) Next() (k, v []byte, err error) {
@@ -77,50 +127,55 @@ func (c *cursor) Next() (k, v []byte, err error) {
 	}
 	c.at++
 	c.left--
-	return e.k, e.v, nil
+	return e.k[1:], e.v, nil
 }
 
 // fetch reads the next page.
 func (c *cursor) fetch() error {
-	c.page, c.at = c.page[:0], 0
-	want := c.rows
-	if c.left > 0 {
-		want = min(want, c.left)
-	}
-	size, n := 0, 0
-	var last []byte
-	err := c.send(query{c.sql, []any{c.r.db.id, c.lo, c.hi, want}, func(rows pgx.Rows) error {
-		for rows.Next() {
-			if n++; size > pageMost {
-				continue // it comes again
-			}
-			raw := rows.RawValues()
-			k := c.r.arena.keep(raw[0])
-			last = k
-			e := entry{k: k[1:]}
-			if !c.keysOnly {
-				e.v = c.r.arena.keep(raw[1])
-			}
-			size += len(k) + len(e.v)
-			c.page = append(c.page, e)
+	f := c.first
+	if c.first = nil; f == nil {
+		f = &firstOf{lo: c.lo, hi: c.hi, keysOnly: c.keysOnly, rows: c.rows, page: c.page[:0]}
+		if c.left > 0 {
+			f.rows = min(f.rows, c.left)
 		}
-		return nil
-	}})
-	if err != nil {
-		return err
+		if err := c.send(f.query(c.r, c.sql)); err != nil {
+			return err
+		}
+	} else if !f.read {
+		if err := c.send(); err != nil {
+			return err
+		}
 	}
-	c.ended = n < want
-	if n > len(c.page) {
+	c.page, c.at, c.ended = f.page, 0, f.n < f.rows
+	if f.n > len(f.page) {
 		c.ended = false
 	}
-	if last != nil && c.reverse {
-		c.hi = last
-	} else if last != nil {
-		c.lo = append(bytes.Clone(last), 0)
+	if n := len(f.page); n > 0 {
+		last := f.page[n-1].k
+		if c.reverse {
+			c.hi = last
+		} else {
+			c.lo = append(bytes.Clone(last), 0)
+		}
+		// What was read ahead may go beyond the range.
+		for n > 0 && !c.reverse && bytes.Compare(f.page[n-1].k, c.hi) >= 0 {
+			n--
+			c.ended = true
+		}
+		c.page = f.page[:n]
 	}
-	c.rows = min(c.rows*pageGrows, lastPage)
-	if size > 0 {
-		c.rows = max(min(c.rows, pageBytes*len(c.page)/size), 1)
+	c.rows = min(f.rows*pageGrows, lastPage)
+	if f.size > 0 {
+		c.rows = max(min(c.rows, pageBytes*len(f.page)/f.size), 1)
 	}
 	return nil
+}
+
+const sqlCount = "select count(*) from td_kv where db = $1 and k >= $2 and k < $3"
+
+// Count is part of engine.Counter.
+func (r *reader) Count(s engine.Space, rg engine.Range) (n int, err error) {
+	lo, hi := bounds(s, rg.From, rg.To)
+	err = r.send(query{sqlCount, []any{r.db.id, lo, hi}, scan(&n)})
+	return n, err
 }

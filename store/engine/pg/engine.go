@@ -355,7 +355,7 @@ func (e *Engine) List(ctx context.Context, after string, limit int) (names []str
 	err = e.rows(ctx, query{sqlList, []any{afterName(after), most(limit)}, func(rows pgx.Rows) error {
 		names = nil
 		for rows.Next() {
-			names = append(names, string(rows.RawValues()[0]))
+			names = append(names, string(rawValues(rows)[0]))
 		}
 		return nil
 	}})

@@ -17,17 +17,63 @@ const (
 // reader reads in a session.
 type reader struct {
 	session
-	arena arena
-	pace  *engine.Pace
+	arena    arena
+	pace     *engine.Pace
+	fetched  map[string][]byte // by key of the table; nil: it is not there
+	lasts    map[engine.Space]lastEntry
+	foreseen *firstOf // the page that was asked for ahead
+}
+
+// Fetch is part of engine.Fetcher.
+func (r *reader) Fetch(keys []engine.SpaceKey, last []engine.Space) error {
+	if r.fetched == nil {
+		r.fetched, r.lasts = map[string][]byte{}, map[engine.Space]lastEntry{}
+	}
+	var queries []query
+	if len(keys) > 0 {
+		ks := make([][]byte, len(keys))
+		for i, k := range keys {
+			ks[i] = full(k.Space, k.Key)
+			r.fetched[string(ks[i])] = nil
+		}
+		queries = append(queries, r.get(ks, r.fetched))
+	}
+	if len(last) > 0 {
+		queries = append(queries, r.getLasts(last, r.lasts))
+	}
+	if len(queries) == 0 {
+		return nil
+	}
+	return r.send(queries...)
+}
+
+// getLasts is a query for the last entries of spaces.
+func (r *reader) getLasts(spaces []engine.Space, found map[engine.Space]lastEntry) query {
+	los, his := make([][]byte, len(spaces)), make([][]byte, len(spaces))
+	for i, s := range spaces {
+		los[i], his[i] = bounds(s, nil, nil)
+		found[s] = lastEntry{}
+	}
+	return query{sqlLasts, []any{r.db.id, los, his}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			raw := rawValues(rows)
+			found[engine.Space(raw[0][0])] = lastEntry{r.arena.keep(raw[0][1:]), r.arena.keep(raw[1])}
+		}
+		return nil
+	}}
 }
 
 func (r *reader) Get(s engine.Space, k []byte) (v []byte, err error) {
 	if err := r.pace.Step(0); err != nil {
 		return nil, err
 	}
-	err = r.send(query{sqlGetOne, []any{r.db.id, full(s, k)}, func(rows pgx.Rows) error {
+	at := full(s, k)
+	if v, is := r.fetched[string(at)]; is {
+		return v, nil
+	}
+	err = r.send(query{sqlGetOne, []any{r.db.id, at}, func(rows pgx.Rows) error {
 		for rows.Next() {
-			v = r.arena.keep(rows.RawValues()[0])
+			v = r.arena.keep(rawValues(rows)[0])
 		}
 		return nil
 	}})
@@ -65,7 +111,7 @@ func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) 
 func (r *reader) get(keys [][]byte, found map[string][]byte) query {
 	return query{sqlGet, []any{r.db.id, keys}, func(rows pgx.Rows) error {
 		for rows.Next() {
-			raw := rows.RawValues()
+			raw := rawValues(rows)
 			found[string(raw[0])] = r.arena.keep(raw[1])
 		}
 		return nil
@@ -76,10 +122,13 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 	if err := r.pace.Step(0); err != nil {
 		return nil, nil, err
 	}
+	if l, is := r.lasts[s]; is {
+		return l.k, l.v, nil
+	}
 	lo, hi := bounds(s, nil, nil)
 	err = r.send(query{sqlLast, []any{r.db.id, lo, hi}, func(rows pgx.Rows) error {
 		for rows.Next() {
-			raw := rows.RawValues()
+			raw := rawValues(rows)
 			k, v = r.arena.keep(raw[0][1:]), r.arena.keep(raw[1])
 		}
 		return nil

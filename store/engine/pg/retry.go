@@ -21,12 +21,14 @@ const duplicatesTried = 3
 // retry runs fn until it succeeds, fails for good, or patience is at its end. The result is an engine's
 // error, or the caller's own.
 func (e *Engine) retry(ctx context.Context, patience time.Duration, fn func() error) error {
+	return result(e.try(ctx, patience, fn))
+}
+
+// try is retry with the error as it comes.
+func (e *Engine) try(ctx context.Context, patience time.Duration, fn func() error) error {
 	err := fn()
-	if err == nil {
-		return nil
-	}
-	if isFinal(err) || !passing(err) {
-		return result(err)
+	if err == nil || isFinal(err) || !passing(err) {
+		return err
 	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 5*time.Millisecond, time.Second
@@ -44,7 +46,7 @@ func (e *Engine) retry(ctx context.Context, patience time.Duration, fn func() er
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(patience))
-	return result(err)
+	return err
 }
 
 func isFinal(err error) bool {

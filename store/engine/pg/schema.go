@@ -35,6 +35,7 @@ create table td_kv (
 	db bigint not null,
 	k  bytea  not null,
 	v  bytea  not null,
+	r  bytea, -- the key of an entry that is read with this one
 	primary key (db, k)
 );
 

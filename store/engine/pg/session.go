@@ -71,8 +71,18 @@ func (s *session) Stamp() (uint64, error) {
 
 // send does a round trip: the beginning, if it is the first, what is queued, and queries.
 func (s *session) send(queries ...query) error {
-	if s.failed == nil {
+	switch {
+	case s.failed != nil:
+	case s.begun || s.begin != beginRead:
 		s.failed = s.trySend(queries)
+	default:
+		// Nobody knows anything of this snapshot yet, so it may begin again.
+		err := s.db.eng.try(s.ctx, s.db.eng.opt.Patience/3, func() error {
+			s.end()
+			s.begun = false
+			return s.trySend(queries)
+		})
+		s.failed = err
 	}
 	return s.failed
 }
@@ -107,9 +117,11 @@ func (s *session) trySend(queries []query) error {
 		}})
 	}
 	all = append(append(all, s.queue...), queries...)
-	s.queue = s.queue[:0]
 	s.begun = true
 	_, err := s.db.eng.roundTrip(s.ctx, s.conn, all)
+	if err == nil {
+		s.queue = s.queue[:0]
+	}
 	return err
 }
 

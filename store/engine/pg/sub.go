@@ -59,7 +59,7 @@ func (h *handle) Subs(ctx context.Context) (names []string, err error) {
 	defer r.end()
 	err = r.send(query{"select name from td_db where parent = $1 order by name", []any{h.id}, func(rows pgx.Rows) error {
 		for rows.Next() {
-			names = append(names, string(rows.RawValues()[0]))
+			names = append(names, string(rawValues(rows)[0]))
 		}
 		return nil
 	}})

@@ -5,14 +5,14 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tododb/tododb/store/engine"
 )
 
 const (
 	sqlPut = "insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($2::bytea[], $3::bytea[]) u(k, v) " +
-		"on conflict (db, k) do update set v = excluded.v"
+		"on conflict (db, k) do update set v = excluded.v, r = null"
+	sqlPutRef = "insert into td_kv (db, k, v, r) select $1, u.k, u.v, u.r from unnest($2::bytea[], $3::bytea[], $4::bytea[]) u(k, v, r) " +
+		"on conflict (db, k) do update set v = excluded.v, r = excluded.r"
 	sqlInsert      = "insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($2::bytea[], $3::bytea[]) u(k, v)"
 	sqlDelete      = "delete from td_kv where db = $1 and k = any($2::bytea[])"
 	sqlRestamp     = "update td_db set stamp = stamp + 1 where id = $1"
@@ -23,6 +23,7 @@ const (
 type write struct {
 	how how
 	v   []byte
+	ref []byte // of putRef: a key of the table
 }
 
 type how byte
@@ -31,6 +32,7 @@ const (
 	put how = iota
 	insert
 	remove
+	putRef
 )
 
 // tx is a writing transaction. What fn writes stays in memory until the commit, or until a range is read
@@ -67,29 +69,13 @@ func (t *tx) Fetch(keys []engine.SpaceKey, last []engine.Space) error {
 		}
 	}
 	if len(last) > 0 {
-		queries = append(queries, t.lasts(last))
+		queries = append(queries, t.getLasts(last, t.last))
 	}
 	if len(queries) == 0 {
 		return nil
 	}
 	t.flush() // what it writes is what Last must see
 	return t.send(queries...)
-}
-
-// lasts is a query for the last entries of spaces.
-func (t *tx) lasts(spaces []engine.Space) query {
-	los, his := make([][]byte, len(spaces)), make([][]byte, len(spaces))
-	for i, s := range spaces {
-		los[i], his[i] = bounds(s, nil, nil)
-		t.last[s] = lastEntry{}
-	}
-	return query{sqlLasts, []any{t.db.id, los, his}, func(rows pgx.Rows) error {
-		for rows.Next() {
-			raw := rows.RawValues()
-			t.last[engine.Space(raw[0][0])] = lastEntry{t.arena.keep(raw[0][1:]), t.arena.keep(raw[1])}
-		}
-		return nil
-	}}
 }
 
 func (t *tx) Get(s engine.Space, k []byte) ([]byte, error) {
@@ -171,7 +157,7 @@ func (t *tx) Last(s engine.Space) (k, v []byte, err error) {
 	l, known := t.last[s]
 	if !known {
 		t.flush()
-		if err := t.send(t.lasts([]engine.Space{s})); err != nil {
+		if err := t.send(t.getLasts([]engine.Space{s}, t.last)); err != nil {
 			return nil, nil, err
 		}
 		l = t.last[s]
@@ -187,14 +173,30 @@ func (t *tx) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
 	return newCursor(&t.reader, t.sendFlushed, s, rg)
 }
 
+// Count is part of engine.Counter.
+func (t *tx) Count(s engine.Space, rg engine.Range) (int, error) {
+	t.flush()
+	return t.reader.Count(s, rg)
+}
+
+// FetchPage does nothing: what is written comes first.
+func (t *tx) FetchPage(engine.Space, engine.Range) {}
+
 // sendFlushed is send after what was written so far, which the queries see then.
 func (t *tx) sendFlushed(queries ...query) error {
 	t.flush()
 	return t.send(queries...)
 }
 
-func (t *tx) Put(s engine.Space, k, v []byte) error    { return t.write(s, k, write{put, v}) }
-func (t *tx) Insert(s engine.Space, k, v []byte) error { return t.write(s, k, write{insert, v}) }
+func (t *tx) Put(s engine.Space, k, v []byte) error { return t.write(s, k, write{how: put, v: v}) }
+func (t *tx) Insert(s engine.Space, k, v []byte) error {
+	return t.write(s, k, write{how: insert, v: v})
+}
+
+// PutRef is part of engine.Referrer.
+func (t *tx) PutRef(s engine.Space, k, v []byte, to engine.SpaceKey) error {
+	return t.write(s, k, write{how: putRef, v: v, ref: full(to.Space, to.Key)})
+}
 
 func (t *tx) write(s engine.Space, k []byte, w write) error {
 	if len(k) == 0 || len(k) > maxKey || len(w.v) > maxValue {
@@ -214,9 +216,10 @@ func (t *tx) write(s engine.Space, k []byte, w write) error {
 			return engine.ErrDuplicate
 		}
 	}
-	if is && w.how == insert || is && old.how == remove {
-		w.how = put // the table may have it, until the commit
-	} else if is && old.how == insert {
+	switch {
+	case is && w.how == insert:
+		w.how = put // it was removed here; the table may have it, until the commit
+	case is && w.how == put && old.how == insert:
 		w.how = insert
 	}
 	t.over[string(at)] = w
@@ -277,11 +280,12 @@ func (t *tx) flush() {
 	if len(t.over) == 0 {
 		return
 	}
-	var keys, values [3][][]byte
+	var keys, values, refs [4][][]byte
 	for _, k := range slices.Sorted(maps.Keys(t.over)) {
 		w := t.over[k]
 		keys[w.how] = append(keys[w.how], []byte(k))
 		values[w.how] = append(values[w.how], w.value())
+		refs[w.how] = append(refs[w.how], w.ref)
 		t.known[k] = w.value()
 	}
 	if len(keys[remove]) > 0 {
@@ -289,6 +293,9 @@ func (t *tx) flush() {
 	}
 	if len(keys[put]) > 0 {
 		t.queue = append(t.queue, query{sql: sqlPut, args: []any{t.db.id, keys[put], values[put]}})
+	}
+	if len(keys[putRef]) > 0 {
+		t.queue = append(t.queue, query{sql: sqlPutRef, args: []any{t.db.id, keys[putRef], values[putRef], refs[putRef]}})
 	}
 	if len(keys[insert]) > 0 {
 		t.queue = append(t.queue, query{sql: sqlInsert, args: []any{t.db.id, keys[insert], values[insert]}})
