@@ -27,7 +27,7 @@ QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
 # The page is made again when one of these has changed.
 PAGE_FILES = $(shell find $(PAGE)/src $(PAGE)/bundle -type f) $(PAGE)/package-lock.json
 
-.PHONY: all build page chromium postgresql run test long dist deb-test race fuzz crash hostile soak bench cross vet-windows lint docs cover check clean FORCE
+.PHONY: all build page chromium postgresql run test long dist deb-test race fuzz crash hostile soak soak-pg bench cross vet-windows lint docs cover check clean FORCE
 all: build
 
 build: page bin/tododb
@@ -111,6 +111,10 @@ hostile:
 
 soak:
 	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak' ./$(BINARY)
+
+# Long tests of PostgreSQL, also through a pooler.
+soak-pg:
+	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 ./store/engine/pg
 
 bench: build
 	TODODB_TEST_FIGURES=1 $(GO) test -count=1 -v -run "^TestFigures" ./$(BINARY) | grep -v "^==="

@@ -6,6 +6,7 @@
 //	tododb compact [DB...]         free the space of data that is no longer needed
 //	tododb replicate SOURCE TARGET copy to TARGET what it lacks from SOURCE
 //	tododb doctor [URL]            find out what is wrong with a server, or a data folder
+//	tododb pg init                 make the tables of PostgreSQL
 //	tododb version                 print the version
 //
 // and, as clients of a running server:

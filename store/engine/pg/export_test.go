@@ -1,7 +1,5 @@
 package pg
 
-import "time"
-
 // NoListening makes it as if there were no LISTEN.
 func (e *Engine) NoListening() { e.opt.ListenURL = "postgres://127.0.0.1:1/none?connect_timeout=1" }
 
@@ -20,6 +18,3 @@ func (e *Engine) KeepAsides() error {
 	defer e.sweepSoon()
 	return e.keepAsides(e.ctx)
 }
-
-// Lag is how long the last own notification took to come back, 0 if none has.
-func (e *Engine) Lag() time.Duration { return time.Duration(e.figures.lag.Load()) }

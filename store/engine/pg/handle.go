@@ -158,6 +158,7 @@ func (t *tx) commit() error {
 	case failed < len(queries)-1 && answered(err), answered(err) && !fatal(err), notSent(err):
 		return err
 	}
+	t.db.eng.figures.unknown.Add(1)
 	return final{fmt.Errorf("%w: %w", engine.ErrUnknown, err)}
 }
 

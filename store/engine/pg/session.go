@@ -117,8 +117,13 @@ func (s *session) trySend(queries []query) error {
 		}})
 	}
 	all = append(append(all, s.queue...), queries...)
+	locks := !s.begun && s.there == sqlLock
 	s.begun = true
+	began := time.Now()
 	_, err := s.db.eng.roundTrip(s.ctx, s.conn, all)
+	if err == nil && locks {
+		s.db.eng.figures.lockWait(time.Since(began))
+	}
 	if err == nil {
 		s.queue = s.queue[:0]
 	}

@@ -111,7 +111,7 @@ func TestListenerLag(t *testing.T) {
 	eventually(t, "it hears itself", func() bool {
 		n++
 		put(t, db, fmt.Sprint(n), "v")
-		return e.Lag() > 0
+		return e.Figures().ListenerLag > 0
 	})
 }
 

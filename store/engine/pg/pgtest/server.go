@@ -316,3 +316,15 @@ func (s *Server) Schema(t testing.TB) string {
 	t.Cleanup(func() { _ = s.exec("drop schema if exists " + name + " cascade") }) // the server may be down
 	return s.URL("postgres") + "&search_path=" + url.QueryEscape(name)
 }
+
+// Database makes an empty database and returns the URL that leads to it. It goes with the test.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	schemasMu.Lock()
+	schemas++
+	name := fmt.Sprintf("d%d_%d", os.Getpid(), schemas)
+	schemasMu.Unlock()
+	s.Exec(t, "create database "+name)
+	t.Cleanup(func() { _ = s.exec("drop database if exists " + name + " with (force)") }) // the server may be down
+	return s.URL(name)
+}
