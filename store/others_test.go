@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,14 +13,26 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/engine/pg"
+	"github.com/tododb/tododb/store/engine/pg/pgtest"
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// sharedEngines are those that several processes can use at once.
-var sharedEngines = map[string]func(testing.TB) engine.Engine{
-	"calm": func(testing.TB) engine.Engine { return chaos.New(chaos.Options{}) },
-	"chaos": func(testing.TB) engine.Engine {
-		return chaos.New(chaos.Options{Seed: 3, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
+// sharedEngines are those that several processes can use at once. Each call opens them for n processes.
+var sharedEngines = map[string]func(t testing.TB, n int) []engine.Engine{
+	"calm": func(_ testing.TB, n int) []engine.Engine {
+		return slices.Repeat([]engine.Engine{chaos.New(chaos.Options{})}, n)
+	},
+	"chaos": func(_ testing.TB, n int) []engine.Engine {
+		return slices.Repeat([]engine.Engine{chaos.New(chaos.Options{Seed: 3, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})}, n)
+	},
+	"pg": func(t testing.TB, n int) []engine.Engine {
+		all := make([]engine.Engine, n)
+		url := pgtest.URL(t)
+		for i := range all {
+			all[i] = pgtest.Open(t, pg.Options{URL: url, Sequence: store.Sequence})
+		}
+		return all
 	},
 }
 
@@ -28,7 +41,7 @@ func eachShared(t *testing.T, n int, test func(t *testing.T, s []*store.Store)) 
 	for name, open := range sharedEngines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, storetest.Several(t, open(t), n, store.Options{}))
+			test(t, storetest.Several(t, open(t, n), store.Options{}))
 		})
 	}
 }

@@ -32,25 +32,23 @@ func On(t testing.TB, e engine.Engine, opt store.Options) *store.Store {
 	return s
 }
 
-// Several opens stores on one engine, as several processes do. When the test ends, all close.
-func Several(t testing.TB, e engine.Engine, n int, opt store.Options) []*store.Store {
+// Several opens stores on engines that share their databases, one on each, as several processes do. When
+// the test ends, all close.
+func Several(t testing.TB, engines []engine.Engine, opt store.Options) []*store.Store {
 	t.Helper()
-	all := make([]*store.Store, n)
+	all := make([]*store.Store, len(engines))
 	for i := range all {
-		s, err := store.Open(t.Context(), e, opt)
+		s, err := store.Open(t.Context(), engines[i], opt)
 		if err != nil {
 			t.Fatal(err)
 		}
 		all[i] = s
 	}
 	t.Cleanup(func() {
-		for _, s := range all {
-			if err := s.Close(); err != nil {
+		for i, s := range all {
+			if err := errors.Join(s.Close(), engines[i].Close()); err != nil {
 				t.Errorf("close a store: %v", err)
 			}
-		}
-		if err := e.Close(); err != nil {
-			t.Errorf("close the engine: %v", err)
 		}
 	})
 	return all
