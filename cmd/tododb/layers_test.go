@@ -90,7 +90,7 @@ var layers = []layer{
 	{"store/fair", nil, []string{bbolt, web, "os"}},
 	{"store/filter", []string{"store", "store/design", "store/index/mango", "store/index/view", "store/jsonscan", "store/script"}, []string{bbolt, web, "os"}},
 	{"store/health", []string{"store/disk"}, []string{bbolt, web}},
-	{"store/index", []string{"store", "store/collate", "store/document", "store/engine", "store/jsonscan", "store/record"}, []string{bbolt, web}},
+	{"store/index", []string{"store", "store/collate", "store/document", "store/engine", "store/jsonscan", "store/members", "store/record"}, []string{bbolt, web}},
 	{"store/index/mango", []string{"store", "store/collate", "store/design", "store/document", "store/index", "store/index/view", "store/jsonscan", "store/pattern", "store/script"}, []string{bbolt, web, "os"}},
 	{"store/index/view", []string{"store", "store/collate", "store/design", "store/index", "store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/index/view/javascript", []string{"store", "store/design", "store/index", "store/index/view", "store/script"}, []string{bbolt, web, "os"}},

@@ -127,7 +127,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	designs := design.NewCache(f.store, functions)
 	var keeper *smoosh.Smoosh // set before an index can be built
 	indexes := index.NewManager(ctx, index.Options{
-		Store: f.store, Log: log, Scratch: filepath.Join(opt.data, "scratch"),
+		Store: f.store, Log: log, Scratch: filepath.Join(opt.data, "scratch"), Members: f.members,
 		NoRoom: guard.NoRoomForQueries, NoRoomBehind: guard.NoRoomForBackground,
 		Built: func(db, signature string) { keeper.Built(db, signature) },
 	})

@@ -29,7 +29,7 @@ func (ix *Index) build(ctx context.Context) error {
 	ix.begun++
 	before := ix.seq
 	ix.mu.Unlock()
-	err := ix.buildOn(ctx)
+	err := ix.buildAlone(ctx)
 	for tries := 0; tries < 5 && ctx.Err() == nil; tries++ {
 		if errors.Is(err, ErrCorrupt) {
 			ix.condemn(ix.madeNow(), err)
@@ -37,7 +37,7 @@ func (ix *Index) build(ctx context.Context) error {
 			break
 		}
 		// The state of the index now shows what has happened.
-		err = ix.buildOn(ctx)
+		err = ix.buildAlone(ctx)
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNoDB) {
 		ix.m.opt.Log.Warn("cannot build an index", "db", ix.id.db, "index", ix.def.Label, "error", err)

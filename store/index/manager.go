@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/members"
 )
 
 // Options tune a Manager; the zero value is safe except for Store.
@@ -32,6 +33,9 @@ type Options struct {
 	// Built is called after each build that has changed an index (default: nothing). It must return
 	// quickly.
 	Built func(db, signature string)
+	// Members are the processes that share the databases: one of them builds an index for the first time,
+	// and the others wait for it (nil: this process is alone).
+	Members *members.Members
 	// Log receives what happens in the background (default: nothing is logged).
 	Log *slog.Logger
 }

@@ -1,0 +1,90 @@
+package index_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/members"
+	"github.com/tododb/tododb/store/storetest"
+)
+
+// countingMapper counts the documents that it is given.
+type countingMapper struct {
+	keysMapper
+	n *atomic.Int64
+}
+
+func (m countingMapper) Map(ctx context.Context, d *store.Document, emit func(int, []byte, []byte) error) error {
+	m.n.Add(1)
+	time.Sleep(time.Millisecond) // so that the processes build at the same time
+	return m.keysMapper.Map(ctx, d, emit)
+}
+
+// Of several processes that are asked for an index at once, one builds it, and all have it.
+func TestOneProcessBuilds(t *testing.T) {
+	t.Parallel()
+	e := chaos.New(chaos.Options{})
+	const processes, docs = 3, 300
+	stores := storetest.Several(t, []engine.Engine{e, e, e}, store.Options{})
+	if err := stores[0].Create(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	first := storetest.DB(t, stores[0], "db")
+	var edits []store.Edit
+	for i := range docs {
+		doc, err := document.Parse(fmt.Appendf(nil, `{"_id":"d%d","K":[%d],"V":1}`, i, i), document.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		edits = append(edits, store.Edit{Doc: doc})
+	}
+	if _, err := first.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var mapped atomic.Int64
+	var all sync.WaitGroup
+	for i, s := range stores {
+		who, err := members.Open(t.Context(), members.Options{Store: s, Name: fmt.Sprint(i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := index.NewManager(t.Context(), index.Options{Store: s, Members: who})
+		t.Cleanup(func() {
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := who.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		db := storetest.DB(t, s, "db")
+		all.Go(func() {
+			def := keysDefinition()
+			def.NewMapper = func() (index.Mapper, error) { return countingMapper{n: &mapped}, nil }
+			ix, err := m.Open(t.Context(), db, def)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer ix.Release()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := ix.Wait(ctx, docs); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := mapped.Load(); n != docs {
+		t.Errorf("%d documents were mapped, there are %d", n, docs)
+	}
+}
