@@ -300,13 +300,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.Action = s.foreseen(r, found.Handler)
-	renew, err := s.access.LetIn(r)
+	cookie, err := s.access.LetIn(r)
+	if cookie != "" {
+		h.Set("Set-Cookie", cookie)
+	}
 	if err != nil {
 		wire.Fail(x, r, err)
 		return
-	}
-	if renew != "" {
-		h.Set("Set-Cookie", renew)
 	}
 	if set.byUser != nil && x.User.Name != "" && !x.User.Admin {
 		if wait := set.byUser.wait(x.User.Name, began); wait > 0 {

@@ -164,8 +164,8 @@ func TestCredentialsAreJudgedOnEveryPath(t *testing.T) {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
-	if w := call(s, "GET", "/", "", "Cookie", "AuthSession=bad"); w.Code != 400 {
-		t.Errorf("bad cookie: %d", w.Code)
+	if w := call(s, "GET", "/", "", "Cookie", "AuthSession=bad"); w.Code != 400 || !strings.HasPrefix(w.Header().Get("Set-Cookie"), "AuthSession=; ") {
+		t.Errorf("bad cookie: %d, Set-Cookie %q", w.Code, w.Header().Get("Set-Cookie"))
 	}
 	if w := call(s, "GET", "/", "", "Authorization", "Basic !!!"); w.Code != 400 {
 		t.Errorf("bad base64: %d", w.Code)

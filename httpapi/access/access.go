@@ -116,14 +116,15 @@ func (a *Access) Auth() *auth.Authenticator { return a.auth }
 // Devices returns the records of tokens.
 func (a *Access) Devices() *Devices { return a.devices }
 
-// LetIn finds out who sends a request. renew, if not "", is a cookie to answer with.
-func (a *Access) LetIn(r *http.Request) (renew string, err error) {
-	user, renew, err := a.auth.Authenticate(r)
+// LetIn finds out who sends a request. cookie, if not "", is a Set-Cookie header to answer with, with an
+// error too.
+func (a *Access) LetIn(r *http.Request) (cookie string, err error) {
+	user, cookie, err := a.auth.Authenticate(r)
 	if err != nil {
-		return "", err
+		return cookie, err
 	}
 	wire.ExchangeOf(r).User = user
-	return renew, nil
+	return cookie, nil
 }
 
 // Admit enforces what a request's route says about who may use it, and about tokens. Open

@@ -158,7 +158,8 @@ var adminRoles = []string{"_admin"}
 
 // Authenticate finds out who asks. Wrong credentials are an error; no credentials are not.
 // It tries the ways in use in order, and the first that finds a user counts. If the session
-// should be extended, renew is the Set-Cookie header to send.
+// should be extended, renew is the Set-Cookie header to send. With ErrBadCookie it is the one
+// that removes the cookie: scripts of a page cannot, and a browser would be refused for ever.
 func (a *Authenticator) Authenticate(r *http.Request) (user User, renew string, err error) {
 	header := r.Header.Get("Authorization")
 	scheme, credentials, _ := strings.Cut(header, " ")
@@ -192,7 +193,7 @@ func (a *Authenticator) bySession(set *Settings, r *http.Request) (User, string,
 	}
 	s, err := parseCookie(cookie.Value)
 	if err != nil {
-		return User{}, "", err
+		return User{}, a.Logout(r), err
 	}
 	known, err := a.account(r.Context(), s.name)
 	if err != nil || known == nil {
