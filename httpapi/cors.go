@@ -12,7 +12,7 @@ import (
 // corsHeaders are the request headers that the API uses.
 var corsHeaders = []string{
 	"accept", "accept-language", "authorization", "content-encoding", "content-language", "content-type", "destination",
-	"idempotency-key", "if-match", "if-none-match", "if-range", "last-event-id", "origin", "pragma", "prefer", "range", "referer", "x-couch-full-commit",
+	"idempotency-key", "if-match", "if-none-match", "if-range", "if-user", "last-event-id", "origin", "pragma", "prefer", "range", "referer", "x-couch-full-commit",
 	"x-couch-id", "x-couch-persist", "x-couchdb-www-authenticate", "x-http-method-override", "x-requested-with",
 }
 

@@ -304,6 +304,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cookie != "" {
 		h.Set("Set-Cookie", cookie)
 	}
+	if err == nil {
+		err = ifUser(r, x.User)
+	}
 	if err != nil {
 		wire.Fail(x, r, err)
 		return

@@ -48,10 +48,10 @@ func TestPageSessionEndsWhereAllMayWrite(t *testing.T) {
 	b.sees(`"eggs": 2`)
 	b.fill(content, `{"eggs":3}`)
 	b.do("lose the session", command(network.ClearBrowserCookies, cdp.Empty{}))
-	b.eval("{ const now = Date.now; Date.now = () => now() + 60_000 }") // a session is believed to last for some seconds
 	b.click("button", "Save")
 	b.finds("dialog", "Your session has ended")
 	p.holds("/notes/cake", `"eggs":2`)
+	b.sees("Nothing was changed.")
 	b.fill("Password", testPassword)
 	b.click("button", "Sign in")
 	b.misses("Your session has ended")
@@ -59,9 +59,19 @@ func TestPageSessionEndsWhereAllMayWrite(t *testing.T) {
 	b.sees("Saved.")
 	p.holds("/notes/cake", `"eggs":3`)
 
-	// Signing out asks about what is not saved.
+	// Another one signs in, in another tab of the same browser.
+	p.do(201, "PUT", "/_users/org.couchdb.user:anna", `{"name":"anna","password":"annapw","roles":[],"type":"user"}`)
 	b.fill(content, `{"eggs":4}`)
-	b.eval("window.confirm = (text) => { document.title = text; return false }")
+	b.eval(`fetch('../_session', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{"name":"anna","password":"annapw"}'})`)
+	b.click("button", "Save")
+	b.finds("dialog", "Your session has ended")
+	p.holds("/notes/cake", `"eggs":3`)
+	b.fill("Password", testPassword)
+	b.click("button", "Sign in")
+	b.misses("Your session has ended")
+
+	// Signing out asks about what is not saved.
+	b.asked()
 	b.click("button", "Colours and session")
 	b.click("menuitem", "Sign out")
 	b.until("the question", chromedp.Evaluate[bool]("document.title.includes('Leave all the same?')"))
@@ -70,4 +80,15 @@ func TestPageSessionEndsWhereAllMayWrite(t *testing.T) {
 	b.click("button", "Colours and session")
 	b.click("menuitem", "Sign out")
 	b.finds("heading", "Sign in to tododb")
+}
+
+// A cookie that the server cannot read, of another program or of an attack, does not keep its browser from the page
+// for ever.
+func TestPageMalformedCookie(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	b.do("have a malformed cookie", command(network.SetCookie, network.SetCookieParams{Name: "AuthSession", Value: "bad", URL: p.base + "/", HTTPOnly: new(true)}))
+	b.open("")
+	b.sees("Malformed AuthSession cookie")
+	b.signIn()
 }

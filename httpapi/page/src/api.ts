@@ -76,10 +76,16 @@ export interface Ask {
 }
 
 /**
- * Called before something may be written. It throws if the visitor is not any more who they were: what they
- * send would be written in the name of another one, or of nobody where that is allowed.
+ * Tells in whose name something is to be written, so that the server refuses it if the session has ended
+ * meanwhile or is another one's: where all may write, it would be written in the name of nobody. undefined: of
+ * whoever asks.
  */
-export const beforeWriting: { call: (signal?: AbortSignal | undefined) => Promise<void> } = { call: async () => {} }
+export const writer: { call: () => string | undefined } = { call: () => undefined }
+
+function inTheName(): Record<string, string> {
+  const name = writer.call()
+  return name === undefined ? {} : { 'If-User': encodeURIComponent(name) }
+}
 
 /** Called when the server says that the session has ended. */
 export const onSignedOut: { call: () => void } = { call: () => {} }
@@ -87,8 +93,7 @@ export const onSignedOut: { call: () => void } = { call: () => {} }
 /** Asks the server, and throws a Failure unless the answer is a success. */
 export async function ask(method: string, path: readonly string[], opt: Ask = {}): Promise<Response> {
   checkSteps(path)
-  if (method !== 'GET' && path[0] !== '_session') await beforeWriting.call(opt.signal)
-  const headers: Record<string, string> = { Accept: 'application/json', ...opt.headers }
+  const headers: Record<string, string> = { Accept: 'application/json', ...(method !== 'GET' && path.join('/') !== '_session' ? inTheName() : {}), ...opt.headers }
   const body = opt.json === undefined ? opt.body : JSON.stringify(opt.json)
   // Without a type CouchDB takes no POST, not even an empty one.
   if ((body !== undefined || method === 'POST') && !headers['Content-Type']) headers['Content-Type'] = 'application/json'
@@ -155,12 +160,12 @@ export async function* lines(path: readonly string[], opt: Ask & { method?: stri
 }
 
 /** Sends a file and reports how many bytes have gone (progress from 0 to 1). */
-export async function upload<T>(method: string, path: readonly string[], opt: { query?: Query; file: Blob; type: string; signal?: AbortSignal; progress: (part: number) => void }): Promise<T> {
-  await beforeWriting.call(opt.signal)
+export function upload<T>(method: string, path: readonly string[], opt: { query?: Query; file: Blob; type: string; signal?: AbortSignal; progress: (part: number) => void }): Promise<T> {
   return new Promise((resolve, reject) => {
     checkSteps(path) // which rejects
     const x = new XMLHttpRequest()
     x.open(method, url(path, opt.query))
+    for (const [name, value] of Object.entries(inTheName())) x.setRequestHeader(name, value)
     x.setRequestHeader('Accept', 'application/json')
     x.setRequestHeader('Content-Type', opt.type || 'application/octet-stream')
     x.upload.onprogress = (e) => e.lengthComputable && opt.progress(e.loaded / e.total)

@@ -28,10 +28,6 @@ export const guest = signal(false)
 
 export const isAdmin = computed(() => session.value?.roles.includes('_admin') ?? false)
 
-// So long it is believed that the session lasts.
-const believed = 5000
-let seen = 0 // when the server has last said who the visitor is
-
 interface Answer {
   userCtx: { name: string | null; roles: string[] }
   info: { authenticated?: string; authentication_db?: string; password_printed?: string }
@@ -40,7 +36,6 @@ interface Answer {
 /** Asks the server who the visitor is. */
 export async function whoAmI(): Promise<void> {
   const a = await api.get<Answer>(['_session'])
-  seen = Date.now()
   session.value = { name: a.userCtx.name, roles: a.userCtx.roles, by: a.info.authenticated, usersDB: a.info.authentication_db, printed: a.info.password_printed }
 }
 
@@ -58,27 +53,13 @@ export async function signOut(): Promise<void> {
   ended.value = false
 }
 
-// On a database that is open to all, no answer tells that a session has ended: so the server is asked.
-api.beforeWriting.call = async (signal) => {
-  const who = session.value
-  if (!who?.name || who.by !== 'cookie' || ended.value || Date.now() - seen < believed) return
-  const name = await api.get<Answer>(['_session'], {}, signal).then((a) => a.userCtx.name, (e: unknown) => {
-    if (e instanceof api.Failure && e.status === 401) return null
-    throw e
-  })
-  if (name === who.name) {
-    seen = Date.now()
-    return
-  }
-  ended.value = true
-  throw new api.Failure(401, 'unauthorized', 'Nothing was written, because you were not signed in any more. Do it once more.')
-}
+api.writer.call = () => session.value?.name ?? undefined
 
-// A session that has ended shows in an answer.
+// A session that has ended, or is another one's, shows in an answer.
 api.onSignedOut.call = () => {
   if (!session.value?.name || ended.value) return
   api.get<Answer>(['_session']).then(
-    (a) => (ended.value = a.userCtx.name === null),
+    (a) => (ended.value = a.userCtx.name !== session.value?.name),
     (e: unknown) => (ended.value = e instanceof api.Failure && e.status === 401),
   )
 }
