@@ -80,6 +80,19 @@ func TestPageChanges(t *testing.T) {
 	b.sees("5 changes")
 	b.misses("old149")
 
+	// Behind more conflicts than are read at once, each row is still marked as it is.
+	docs = nil
+	for i := range 250 {
+		docs = append(docs, fmt.Sprintf(`{"_id":"both%03d","_rev":"1-a"},{"_id":"both%03d","_rev":"1-b"}`, i, i))
+	}
+	p.do(201, "POST", "/notes/_bulk_docs", `{"new_edits":false,"docs":[`+strings.Join(docs, ",")+`,{"_id":"late","_rev":"1-a","kind":"strange"},{"_id":"late","_rev":"1-b","kind":"strange"}]}`)
+	p.do(201, "POST", "/notes/_bulk_docs", `{"new_edits":false,"docs":[{"_id":"soup","_rev":"1-c","kind":"strange"},{"_id":"healed2","_rev":"1-b","kind":"strange"},{"_id":"healed2","_rev":"1-a","_deleted":true}]}`)
+	b.sees("late", "soup", "healed2")
+	b.until("all marks", chromedp.Evaluate[bool](`['late', 'soup'].every((id) => [...document.querySelectorAll('td a.badge')].some((a) => a.closest('tr').innerText.includes(id)))`))
+	if n := b.eval(`[...document.querySelectorAll('td a.badge')].length`); n != "2" {
+		t.Errorf("%s rows are in conflict", n)
+	}
+
 	b.click("cell", "constructor")
 	b.sees("strange")
 	b.finds("heading", "constructor")

@@ -79,12 +79,13 @@ export default function Changes({ params, query }: ScreenProps): JSX.Element {
   )
 }
 
-// So many conflicts are looked at for the rows that are seen. Without a filter there are no more than rows.
+// So many conflicts are read for the rows that are seen. Without a filter there are no more than rows; behind them,
+// with a filter, the server is asked about each row.
 const looked = 200
 
 /**
  * Which of the rows that are seen belong to documents in conflict. A row tells how many leaves its
- * document has, and some of them may be deleted: the server is asked once for all of these.
+ * document has, and some of them may be deleted: the server is asked for all of these at once.
  */
 function useConflicts(db: string, rows: readonly Change[]): { has: (c: Change) => boolean; look: (from: number, to: number) => void } {
   const [known, set] = useState<ReadonlyMap<string, boolean>>(new Map())
@@ -100,16 +101,27 @@ function useConflicts(db: string, rows: readonly Change[]): { has: (c: Change) =
     for (const c of wanted) asked.current.add(c.seq)
     // Both lists are in the order of the feed. Here the newest comes first.
     const older = latest.current[latest.current.indexOf(wanted.at(-1)!) + 1]
-    const rows = older
-      ? api.get<{ results: { id: string }[] }>([db, '_conflicts'], { since: older.seq, limit: looked }, signal)
-      : api.get<{ results: { id: string }[] }>([db, '_conflicts'], { descending: true, limit: looked }, signal)
-    rows.then((found) => {
-      const ids = new Set(found.results.map((r) => r.id))
-      set((old) => new Map([...[...old].slice(-most), ...wanted.map((c): [string, boolean] => [c.seq, ids.has(c.id)])]))
-    }, () => {}) // nobody can say, or has left
+    const look = async () => {
+      const { results } = await api.get<{ results: { id: string; seq: string }[] }>([db, '_conflicts'], older ? { since: older.seq, limit: looked } : { descending: true, limit: looked }, signal)
+      const ids = new Set(results.map((r) => r.id))
+      const last = results.length < looked ? undefined : seqNumber(results.at(-1)!.seq)
+      const isBehind = (c: Change) => last !== undefined && (older ? seqNumber(c.seq) > last : seqNumber(c.seq) < last)
+      const answers = await Promise.all(wanted.map(async (c): Promise<[string, boolean]> => [c.seq, isBehind(c) ? await inConflict(db, c.id, signal) : ids.has(c.id)]))
+      set((old) => new Map([...[...old].slice(-most), ...answers]))
+    }
+    look().catch(() => {}) // nobody can say, or has left
   })
   return useMemo(() => ({
     has: (c: Change) => known.get(c.seq) === true,
     look: (from: number, to: number) => void (view.current = [from, to]),
   }), [known])
+}
+
+async function inConflict(db: string, id: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await api.get<{ changes: unknown[] }>([db, '_conflicts', id], {}, signal)).changes.length > 1
+  } catch (e) {
+    if (e instanceof api.Failure && e.status === 404) return false
+    throw e
+  }
 }
