@@ -104,6 +104,46 @@ func (b *browser) look(name string) {
 	b.do("a wide window", chromedp.EmulateViewport(1280, 800))
 }
 
+// What somebody has chosen is not lost without a question, whichever way they leave.
+func TestPageConflictsAsksBeforeItForgets(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/recipes", "")
+	for _, id := range []string{"cake", "tea"} {
+		inConflict(p, id, `{"v":1}`, `{"v":2}`, `{"v":3}`)
+	}
+	b.signIn()
+	b.open("#/db/recipes/conflicts?id=cake")
+	b.asked()
+	b.click("button", "Skip") // nothing is chosen yet
+	b.finds("heading", "tea")
+	b.click("radio", "Right for v")
+	b.sees("The difference is decided")
+	for _, leave := range []func(){
+		func() { b.eval("history.back()") },
+		func() { b.click("button", "Skip") },
+		func() { b.click("link", "Replication") },
+	} {
+		leave()
+		b.until("the question", chromedp.Evaluate[bool]("document.title.includes('Leave all the same?')"))
+		b.eval("document.title = ''")
+		b.finds("heading", "tea")
+		b.sees("The difference is decided")
+	}
+	b.click("button", "Resolve") // which saves it, so there is no question
+	b.sees("tea is resolved")
+	b.finds("heading", "cake")
+	if title := b.eval("document.title"); strings.Contains(title, "Leave") {
+		t.Error("asked after it was saved")
+	}
+}
+
+// asked has the page's questions put into its title, and answered with no.
+func (b *browser) asked() {
+	b.t.Helper()
+	b.eval("window.confirm = (text) => { document.title = text; return false }")
+}
+
 // Everything on the screen goes by keyboard.
 func TestPageConflictsByKeyboard(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // Somebody writes a view, is shown the line of a mistake, tries it, saves it, and asks it.
@@ -21,6 +24,9 @@ func TestPageDesign(t *testing.T) {
 	b.click("button", "Try it")
 	b.sees("Line 2:")
 	b.fill("Map function", "function (doc) {\n  emit(doc.title.toLowerCase(), doc.n);\n}")
+	b.asked()
+	b.press(kb.Escape)
+	b.until("the question", chromedp.Evaluate[bool]("document.title.includes('Leave all the same?')"))
 	b.click("button", "Try it")
 	b.sees("3 documents tried, 2 rows.", "on line 2", `"bread"`)
 	b.everythingHasAName()

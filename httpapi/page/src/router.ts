@@ -1,6 +1,7 @@
 // Where the visitor is: the part of the address after the #. Each segment is escaped, so that a
 // document id with a slash is one segment.
 import { signal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
 
 export interface Place {
   segments: string[]
@@ -20,17 +21,27 @@ function read(): Place {
 }
 
 // What is asked before the visitor leaves the place, and the place.
-let asking: string | undefined
+interface Guard {
+  sentence: string
+  of: readonly string[]
+}
+let asking: Guard | undefined
 let before = location.hash
 
 /** Tells whether the visitor may be taken from what they write: they are asked if some of it is not saved. */
-export const mayLeave = (): boolean => asking === undefined || confirm(asking + ' Leave all the same?')
+export const mayLeave = (): boolean => asking === undefined || confirm(asking.sentence + ' Leave all the same?')
+
+/** What a guard holds the visitor at: the path, and the parameters that it names. */
+function heldAt(hash: string): string {
+  const [path, query] = hash.split(/\?(.*)/s)
+  const params = new URLSearchParams(query)
+  return JSON.stringify([path, asking?.of.map((name) => params.get(name))])
+}
 
 /** The present place. */
 export const place = signal<Place>(read())
 window.addEventListener('hashchange', () => {
-  const path = (hash: string) => hash.split('?')[0]
-  if (path(location.hash) !== path(before) && !mayLeave()) {
+  if (heldAt(location.hash) !== heldAt(before) && !mayLeave()) {
     history.replaceState(null, '', before)
     return
   }
@@ -69,10 +80,22 @@ export function match(path: string, segments: readonly string[]): Record<string,
   return params
 }
 
-/** Asks before the visitor leaves the place, until the function that it returns is called. */
-export function guard(sentence: string): () => void {
-  asking = sentence
-  return () => (asking = undefined)
+/**
+ * Asks before the visitor leaves the place, while something on it is not saved. With other values of these
+ * parameters it is another place too. The function that it returns ends that at once, for who goes on by program.
+ */
+export function useGuard(unsaved: boolean, sentence: string, of: readonly string[] = []): () => void {
+  const free = useRef(() => {})
+  useEffect(() => {
+    if (!unsaved) return
+    const own = { sentence, of }
+    asking = own
+    free.current = () => {
+      if (asking === own) asking = undefined
+    }
+    return free.current
+  }, [unsaved])
+  return () => free.current()
 }
 
 window.addEventListener('beforeunload', (e) => asking !== undefined && e.preventDefault())

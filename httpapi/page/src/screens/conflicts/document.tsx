@@ -11,7 +11,7 @@ import { Editor } from '../../parts/editor'
 import { Menu } from '../../parts/menu'
 import { Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
-import { link } from '../../router'
+import { link, useGuard } from '../../router'
 import { nextMark } from './lines'
 import { chosen, compare, decided, handText, resultOf, shortRev, together, valueOf, type Choice, type Choices, type Row, type Step, type Version } from './merge'
 import { pathOf, stepsOf } from './ancestors'
@@ -122,6 +122,8 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
   const leave = useRef(new AbortController())
   useEffect(() => () => leave.current.abort(), [])
 
+  const free = useGuard(choices.size > 0 || whole !== undefined, 'What you have chosen for this document is not saved.', ['id'])
+
   const s = later ?? loaded.value
   const plan = useMemo(() => s && compare(s.versions, s.base, s.steps), [s])
   const rows = plan?.rows ?? []
@@ -154,6 +156,7 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
     setError(undefined)
     try {
       await api.ask('POST', [db, '_conflicts', id], { query: { delete: leaves.slice(1).map((l) => l.rev) }, body, signal: leave.current.signal })
+      free()
       onNext(s.conflict, text)
     } catch (e) {
       if (api.left(e)) return

@@ -10,6 +10,7 @@ import { Editor, type Mark } from '../../parts/editor'
 import { Choice, Field } from '../../parts/field'
 import { Notice, Trouble } from '../../parts/notice'
 import { done } from '../../parts/toast'
+import { mayLeave, useGuard } from '../../router'
 import type { View } from './views'
 
 /** What POST _try_view answers. */
@@ -45,7 +46,9 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
   const [marks, setMarks] = useState<{ map: Mark[]; reduce: Mark[] }>({ map: [], reduce: [] })
   const [error, setError] = useState<unknown>(undefined)
   const [busy, setBusy] = useState(false)
+  const [changed, setChanged] = useState(false)
   const leaving = useAbort()
+  const free = useGuard(changed, 'This view is not saved.')
   const reduce = () => (kind === 'own' ? own.current : kind)
 
   const run = (act: () => Promise<void>) => {
@@ -100,11 +103,12 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
     doc.set('views', views)
     await api.ask('PUT', path, { body: print(doc), signal: leaving })
     done(`${name} is saved. Its index is built when it is first asked.`)
+    free()
     onDone()
   })
 
   return (
-    <Dialog wide title={view ? `${design} / ${view.name}` : 'New view'} onClose={onClose} onSubmit={() => ddoc && name && save()} actions={
+    <Dialog wide title={view ? `${design} / ${view.name}` : 'New view'} onClose={() => mayLeave() && onClose()} onSubmit={() => ddoc && name && save()} actions={
       <>
         <Button onClick={tryOut} busy={busy}>Try it</Button>
         <Button kind="primary" type="submit" busy={busy} disabled={!ddoc || !name}>Save</Button>
@@ -117,10 +121,16 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
       </div>
       <div class="design-code">
         <h3>Map</h3>
-        <Editor label="Map function" mode="text" value={map.current} onChange={(t) => (map.current = t)} marks={marks.map} onSave={tryOut} height="14rem" />
+        <Editor label="Map function" mode="text" value={map.current} onChange={(t) => {
+          map.current = t
+          setChanged(true)
+        }} marks={marks.map} onSave={tryOut} height="14rem" />
       </div>
       <Choice label="Reduce" value={kind} onChange={setKind} options={[['', 'none'], ...[...new Set([...builtin, ...(kind.startsWith('_') ? [kind] : [])])].map((b) => [b, b] as const), ['own', 'a function of its own']]} />
-      {kind === 'own' && <Editor label="Reduce function" mode="text" value={own.current} onChange={(t) => (own.current = t)} marks={marks.reduce} onSave={tryOut} height="9rem" />}
+      {kind === 'own' && <Editor label="Reduce function" mode="text" value={own.current} onChange={(t) => {
+        own.current = t
+        setChanged(true)
+      }} marks={marks.reduce} onSave={tryOut} height="9rem" />}
       <Field label="Try it on" value={ids} onInput={setIds} hint="ids with commas between; empty: the first ten documents" />
       {trial && <Tried trial={trial} reduced={kind === 'own'} />}
     </Dialog>

@@ -6,7 +6,7 @@ import { Button } from '../../parts/button'
 import { Editor, type Mark } from '../../parts/editor'
 import { Notice } from '../../parts/notice'
 import { done } from '../../parts/toast'
-import { guard } from '../../router'
+import { useGuard } from '../../router'
 import { blame } from './blame'
 import { Collision } from './collision'
 import { load, save, type Doc } from './model'
@@ -16,7 +16,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
   const [from, setFrom] = useState(doc) // what the text was made from
   const [shown, setShown] = useState(doc.text) // what the editor is given
   const text = useRef(doc.text)
-  const [changed, setChanged] = useState(doc.rev === undefined)
+  const [changed, setChanged] = useState(false)
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<string>()
   const [marks, setMarks] = useState<Mark[]>([])
@@ -31,10 +31,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
       setShown(doc.text)
     }
   }, [doc])
-  useEffect(() => {
-    if (!changed || readOnly || text.current === from.text) return
-    return guard('Your changes to this document are not saved.')
-  }, [changed])
+  useGuard(changed && !readOnly, 'Your changes to this document are not saved.', ['rev'])
 
   const run = async (over: Doc = from, body: string = text.current) => {
     if (readOnly || busy) return
@@ -82,7 +79,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
     <div class="doc-body">
       {!readOnly && (
         <div class="row">
-          <Button kind="primary" busy={busy} disabled={!changed} onClick={() => void run()} title="Save (Ctrl+S)">Save</Button>
+          <Button kind="primary" busy={busy} disabled={!changed && from.rev !== undefined} onClick={() => void run()} title="Save (Ctrl+S)">Save</Button>
           {changed && from.rev !== undefined && (
             <Button kind="quiet" onClick={() => {
               text.current = from.text
@@ -92,7 +89,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
               setMarks([])
             }}>Undo all changes</Button>
           )}
-          <span class="faint" aria-live="polite">{changed ? 'Not saved' : ''}</span>
+          <span class="faint" aria-live="polite">{changed || from.rev === undefined && !readOnly ? 'Not saved' : ''}</span>
         </div>
       )}
       {error !== undefined && <Notice kind="error">{error}</Notice>}
