@@ -224,7 +224,12 @@ func (c *changesRead) begin(r engine.Reader) error {
 		if err != nil {
 			return err
 		}
-		c.q.To = last.seq
+		if c.q.To = last.seq; c.db.shared {
+			if err := c.db.inEra(r); err != nil {
+				return err
+			}
+			c.db.news.advance(last.seq)
+		}
 	}
 	if c.begun {
 		c.to = seqKey(c.q.To + 1)

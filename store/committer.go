@@ -172,6 +172,9 @@ func (c *committer) try(group []*op) error {
 			c.db.prove()
 			if w.entered {
 				c.db.lineage.begun.Store(true)
+				if w.era.ID != 0 {
+					c.db.eraBegun.Store(w.era.ID)
+				}
 			}
 			c.db.superseded.Add(w.bodies - w.needed)
 			if !unlisted(c.db.name) {

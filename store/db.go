@@ -42,6 +42,8 @@ type database struct {
 	someDead   atomic.Bool  // there may be dead documents; not used where shared
 	shared     bool         // other processes may write to it
 	facts      atomic.Pointer[facts]
+	era        atomic.Uint64 // where shared: the newest one in which all was there that was shown (inEra)
+	eraBegun   atomic.Uint64 // where shared: the newest one that has its epoch on disk
 	restamped  atomic.Bool   // the transaction under way has changed facts
 	proved     atomic.Int64  // where shared: when the engine last had it, as Unix time in ns
 	following  sync.Once     // of follow
@@ -179,6 +181,11 @@ func (db *DB) failed(err error) error {
 		return why
 	}
 	dropped := errors.Is(err, engine.ErrNoDB) // by another process, or by somebody at work on the files
+	if errors.Is(err, errRewound) {
+		db.store.opt.Logger.Warn("the storage was put back to an earlier state; whoever follows the database begins anew", "db", db.name)
+		db.store.giveUp(db.base, ErrReplaced)
+		return ErrReplaced
+	}
 	err = translate(err)
 	if dropped {
 		err = ErrNoDB
@@ -254,9 +261,14 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 func (db *DB) UpdateSeq(ctx context.Context) (seq uint64, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		last, err := newest(r)
-		seq = last.seq
-		return err
+		if seq = last.seq; err != nil {
+			return err
+		}
+		return db.inEra(r)
 	})
+	if err == nil && db.shared {
+		db.news.advance(seq)
+	}
 	return seq, err
 }
 

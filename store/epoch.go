@@ -206,7 +206,13 @@ func (db *DB) loadHistory(ctx context.Context, edb engine.DB) (last uint64, err 
 		if h.epochs, err = readEpochs(r); err != nil || !db.shared {
 			return err
 		}
-		renewed, err = readRenewed(r)
+		if renewed, err = readRenewed(r); err != nil {
+			return err
+		}
+		era, err := db.firstEra(r)
+		if era.Since.After(renewed) {
+			renewed = era.Since
+		}
 		return err
 	})
 	if err != nil {
@@ -265,8 +271,7 @@ func (db *DB) RenewEpoch(ctx context.Context) error {
 	}
 	return db.commits.submit(ctx, &op{bytes: 64, apply: func(w *writer) error {
 		if db.shared {
-			v := binary.AppendUvarint([]byte{record.Version}, uint64(now.UnixMicro()))
-			if err := w.tx.Put(spaceMeta, metaRenewed, v); err != nil {
+			if err := w.renewedAt(now); err != nil {
 				return err
 			}
 		}
@@ -274,9 +279,20 @@ func (db *DB) RenewEpoch(ctx context.Context) error {
 	}})
 }
 
+// renewedAt notes for all processes when an epoch was begun on purpose.
+func (w *writer) renewedAt(now time.Time) error {
+	return w.tx.Put(spaceMeta, metaRenewed, binary.AppendUvarint([]byte{record.Version}, uint64(now.UnixMicro())))
+}
+
 // enter begins the epoch of the next sequence, if it has not begun.
 func (w *writer) enter() error {
-	if w.entered || w.db.lineage.begun.Load() {
+	if w.entered {
+		return nil
+	}
+	if w.era.ID != 0 {
+		return w.enterEra()
+	}
+	if w.db.lineage.begun.Load() {
 		return nil
 	}
 	return w.beginEpoch(w.db.Epoch())

@@ -52,6 +52,9 @@ func (db *DB) factsIn(r engine.Reader) (*facts, error) {
 			return f, nil
 		}
 	}
+	if err := db.inEra(r); err != nil {
+		return nil, err
+	}
 	f, err := readFacts(r)
 	if err != nil {
 		return nil, err

@@ -72,6 +72,11 @@ func (s *Store) firstEntries(name string, p Properties) (identity, []engine.Entr
 	if security := s.newSecurity(name); security != nil {
 		first = append(first, engine.Entry{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaSecurity}, Value: append([]byte{record.Version}, security...)})
 	}
+	if era, known, err := eraOf(s.eng); err != nil {
+		return id, nil, err
+	} else if known {
+		first = append(first, engine.Entry{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaEra}, Value: encodeEra(era)})
+	}
 	return id, first, nil
 }
 

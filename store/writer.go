@@ -24,12 +24,14 @@ type writer struct {
 	last       uint64 // the newest one now
 	began      uint64 // the newest one when the present op began
 	totals     totals
-	bodies     int64  // bytes of bodies that came, less those that went
-	needed     int64  // of which such as compaction keeps
-	stamped    bool   // its time is noted
-	entered    bool   // its epoch has begun
-	marker     uint64 // the newest entry if it is a marker, else 0: the next entry replaces it
-	limit      int    // revs limit, 0 before it is read
+	bodies     int64      // bytes of bodies that came, less those that went
+	needed     int64      // of which such as compaction keeps
+	stamped    bool       // its time is noted
+	entered    bool       // its epoch has begun
+	era        engine.Era // whose first sequence is the next one, if any
+	eraBefore  engine.Era // the one before
+	marker     uint64     // the newest entry if it is a marker, else 0: the next entry replaces it
+	limit      int        // revs limit, 0 before it is read
 	moves      []ranks.Move
 	partitions []partitionDelta
 	quota      quota // of the present op
@@ -57,7 +59,7 @@ func (w *writer) begin(tx engine.Tx, group []*op) error {
 	if last.marker {
 		w.marker = last.seq
 	}
-	return nil
+	return w.eraDue()
 }
 
 // arenaSize is the size of a piece of a writer's memory.

@@ -234,6 +234,20 @@ type Restamper interface {
 	Restamp() error
 }
 
+// Era is a stretch in which a storage that processes share has run without a break: it has not been started
+// anew, nothing has been put back meanwhile. What it shows in another era may be what it was long ago.
+type Era struct {
+	ID    uint64    // never 0; another one in each era
+	Since time.Time // by the storage's clock
+}
+
+// Eras is an Engine, a Reader or a Tx that knows the era: an Engine one that it has lately seen, the others that
+// of their snapshot. A Stamp holds for one era only.
+type Eras interface {
+	// Era costs next to nothing beside any other read.
+	Era() (Era, error)
+}
+
 // Newest is an Engine that can tell of many databases at once how far they are.
 type Newest interface {
 	// Newest calls fn for the databases after a name, in the order of List and at most limit of them,

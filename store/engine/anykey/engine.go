@@ -182,3 +182,11 @@ func (d *database) Packed(ctx context.Context) ([]engine.Packed, error) {
 	}
 	return nil, nil
 }
+
+// Era is part of engine.Eras. Where the engine knows of none it is zero.
+func (e *wrapped) Era() (engine.Era, error) {
+	if eras, ok := e.Engine.(engine.Eras); ok {
+		return eras.Era()
+	}
+	return engine.Era{}, nil
+}

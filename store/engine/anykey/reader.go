@@ -136,3 +136,11 @@ func (c *scan) behind(link []byte) (more bool, err error) {
 type nothing struct{}
 
 func (nothing) Next() (k, v []byte, err error) { return nil, nil, nil }
+
+// Era is part of engine.Eras. Where the engine knows of none it is zero.
+func (r *reader) Era() (engine.Era, error) {
+	if e, ok := r.Reader.(engine.Eras); ok {
+		return e.Era()
+	}
+	return engine.Era{}, nil
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -34,7 +35,7 @@ const (
 	sqlDrop = "with top as (delete from td_db where parent = $1 and name = $2 and stamp >= 0 returning id), " +
 		"subs as (delete from td_db where parent in (select id from td_db where parent = $1 and name = $2 and stamp >= 0) and parent > 0 returning id), " +
 		"gone as (insert into td_gone select id from top union all select id from subs) select id from top"
-	sqlUnnamed = "select stamp from td_db where id = $1 and parent = -1 for no key update"
+	sqlUnnamed = "select " + proofColumns + " from td_db d where id = $1 and parent = -1 for no key update"
 	sqlPublish = "update td_db set parent = 0, name = $2 where id = $1 and parent = -1"
 )
 
@@ -44,7 +45,9 @@ type Engine struct {
 	ctx              context.Context // for work that outlives its request; never cancelled
 	readers, writers *pgxpool.Pool
 	figures          figures
-	ending           sync.WaitGroup // of transactions that nobody waits for
+	era              atomic.Pointer[knownEra] // lately seen
+	scattered        bool                     // one of manyServers
+	ending           sync.WaitGroup           // of transactions that nobody waits for
 	news             *news
 	sweep            chan struct{}  // of capacity one: the sweeper is to look
 	stop             func()         // ends what runs in the background
@@ -74,6 +77,9 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		err := checkSchema(ctx, e.readers)
 		if err == nil {
 			err = e.readers.QueryRow(ctx, "select value from td_meta where name = 'installation'").Scan(&installation)
+		}
+		if err == nil {
+			err = e.life(ctx, e.readers)
 		}
 		if errors.Is(err, ErrNoSchema) || errors.Is(err, ErrSchema) {
 			return final{err}

@@ -11,7 +11,7 @@ import (
 
 // sqlForesee is one statement, so it sees one snapshot without a transaction. That the database is there
 // shows by a row.
-const sqlForesee = "select d.stamp, x.k, x.v from td_db d left join lateral (" +
+const sqlForesee = "select " + proofColumns + ", x.k, x.v from td_db d left join lateral (" +
 	"select k, v from td_kv where db = d.id and k = any($2::bytea[]) union all " +
 	"select b.k, b.v from td_kv a join td_kv b on b.db = a.db and b.k = a.r where a.db = d.id and a.k = any($2::bytea[]) and a.r is not null" +
 	") x on true where d.id = $1"
@@ -19,7 +19,8 @@ const sqlForesee = "select d.stamp, x.k, x.v from td_db d left join lateral (" +
 // foreseen is a Reader of what was read.
 type foreseen struct {
 	pace  *engine.Pace
-	stamp int64
+	eng   *Engine
+	proof proof
 	known map[string][]byte
 }
 
@@ -29,7 +30,7 @@ func (h *handle) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.Re
 		return nil, err
 	}
 	defer h.leave()
-	f := &foreseen{pace: engine.NewPace(ctx)}
+	f := &foreseen{eng: h.eng, pace: engine.NewPace(ctx)}
 	q := query{sql: sqlThere, args: []any{h.id}}
 	if len(keys) > 0 {
 		ks := make([][]byte, len(keys))
@@ -47,7 +48,7 @@ func (h *handle) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.Re
 		for rows.Next() {
 			there = true
 			var k, v []byte
-			dest := []any{&f.stamp, &k, &v}
+			dest := append(f.proof.dest(), &k, &v)
 			if err := rows.Scan(dest[:len(rows.RawValues())]...); err != nil {
 				return err
 			}
@@ -60,14 +61,14 @@ func (h *handle) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.Re
 	if err := h.eng.rows(ctx, q); err != nil {
 		return nil, err
 	}
-	if !there {
+	if !there || f.proof.instance != string(h.dbid) {
 		return nil, h.noted(engine.ErrNoDB)
 	}
 	return f, nil
 }
 
 // Stamp is part of engine.Stamped.
-func (f *foreseen) Stamp() (uint64, error) { return uint64(f.stamp), nil }
+func (f *foreseen) Stamp() (uint64, error) { return f.eng.stampIn(&f.proof), nil }
 
 func (f *foreseen) Get(s engine.Space, k []byte) ([]byte, error) {
 	v, is := f.known[string(full(s, k))]

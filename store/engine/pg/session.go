@@ -26,9 +26,9 @@ const (
 // Both prove that the database is there. The lock lets Stage and Sub go on, which only keep the row from
 // going away.
 const (
-	sqlThere = "select stamp from td_db where id = $1"
-	sqlLock  = "select stamp from td_db where id = $1 for no key update"
-	sqlKeep  = "select stamp from td_db where id = $1 for key share"
+	sqlThere = "select " + proofColumns + " from td_db d where id = $1"
+	sqlLock  = "select " + proofColumns + " from td_db d where id = $1 for no key update"
+	sqlKeep  = "select " + proofColumns + " from td_db d where id = $1 for key share"
 )
 
 // session is a transaction on a connection. It begins with its first round trip.
@@ -43,7 +43,7 @@ type session struct {
 	begun  bool
 	failed error   // of the first round trip that failed: there will be no other
 	queue  []query // goes out with the next round trip
-	stamp  int64
+	proof  proof
 }
 
 // acquire takes a connection.
@@ -66,7 +66,7 @@ func (s *session) Stamp() (uint64, error) {
 			return 0, err
 		}
 	}
-	return uint64(s.stamp), nil
+	return s.db.eng.stampIn(&s.proof), nil
 }
 
 // send does a round trip: the beginning, if it is the first, what is queued, and queries.
@@ -100,14 +100,17 @@ func (s *session) trySend(queries []query) error {
 		all = append(all, query{sql: s.begin}, query{s.there, []any{s.db.id}, func(rows pgx.Rows) error {
 			for rows.Next() {
 				there = true
-				if err := rows.Scan(&s.stamp); err != nil {
+				if err := rows.Scan(s.proof.dest()...); err != nil {
 					return err
 				}
 			}
 			if err := rows.Err(); err != nil {
 				return err
 			}
-			if s.stamp < 0 && s.begin == beginWrite {
+			if there && s.proof.instance != string(s.db.dbid) {
+				return engine.ErrNoDB
+			}
+			if s.proof.stamp < 0 && s.begin == beginWrite {
 				return final{engine.ErrHeld}
 			}
 			if there {
