@@ -7,6 +7,7 @@
 //	td_db   id, parent, name, instance, stamp    parent 0: a database, -1: made aside
 //	td_kv   db, k, v, r                          k: space (1 byte), key; r: a key that is read with it
 //	td_gone id                                   what was dropped, until its entries are removed
+//	td_size id, bytes, ...               what a database was counted to take
 //	td_meta name, value                          version of the schema, identity of the installation,
 //	                                             and the note of a hold, under which all stamps are negative
 //

@@ -49,19 +49,23 @@ type Engine struct {
 	scattered        bool                     // one of manyServers
 	ending           sync.WaitGroup           // of transactions that nobody waits for
 	news             *news
-	sweep            chan struct{}  // of capacity one: the sweeper is to look
-	stop             func()         // ends what runs in the background
-	background       sync.WaitGroup // what runs there
+	sweep            chan struct{}   // of capacity one: the sweeper is to look
+	stop             func()          // ends what runs in the background
+	background       sync.WaitGroup  // what runs there
+	living           context.Context // ends when that is to end
+	counts           chan struct{}   // of capacity one: held by the one that counts in the background
 
-	mu     sync.Mutex // guards what follows
-	open   map[int64]*database
-	closed bool
+	mu       sync.Mutex // guards what follows
+	open     map[int64]*database
+	counting map[int64]bool // what is counted in the background, or will be
+	closed   bool
 }
 
 // Open makes an Engine of a server that has the tables (Init). The error may be ErrNoSchema or ErrSchema.
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	opt = opt.withDefaults()
-	e := &Engine{opt: opt, ctx: context.WithoutCancel(ctx), sweep: make(chan struct{}, 1), stop: func() {}, open: map[int64]*database{}}
+	e := &Engine{opt: opt, ctx: context.WithoutCancel(ctx), sweep: make(chan struct{}, 1), open: map[int64]*database{}, counting: map[int64]bool{}, counts: make(chan struct{}, 1)}
+	e.living, e.stop = context.WithCancel(e.ctx)
 	var err error
 	if e.readers, err = e.pool(opt.Readers); err != nil {
 		return nil, fmt.Errorf("open storage: %w", err)
@@ -90,10 +94,8 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		return nil, fmt.Errorf("open storage: %w", errors.Join(err, e.Close()))
 	}
 	e.news = newNews(e, installation)
-	background, stop := context.WithCancel(e.ctx)
-	e.stop = stop
 	for _, run := range []func(context.Context){e.news.runTelling, e.news.runPolling, e.news.runListening, e.runSweeping} {
-		e.background.Go(func() { run(background) })
+		e.background.Go(func() { run(e.living) })
 	}
 	return e, nil
 }

@@ -1,5 +1,7 @@
 package pg
 
+import "slices"
+
 // NoListening makes it as if there were no LISTEN.
 func (e *Engine) NoListening() { e.opt.ListenURL = "postgres://127.0.0.1:1/none?connect_timeout=1" }
 
@@ -17,4 +19,16 @@ func (e *Engine) Entries(count *int) error {
 func (e *Engine) KeepAsides() error {
 	defer e.sweepSoon()
 	return e.keepAsides(e.ctx)
+}
+
+// TableSize is how many bytes the table of entries takes.
+func (e *Engine) TableSize(bytes *int64) error {
+	return e.readers.QueryRow(e.ctx, "select pg_total_relation_size('td_kv')").Scan(bytes)
+}
+
+// Migrations replaces those that this program knows; the result gives back what was.
+func Migrations(change func([]string) []string) (restore func()) {
+	was := migrations
+	migrations = change(slices.Clone(was))
+	return func() { migrations = was }
 }

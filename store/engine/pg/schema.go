@@ -46,6 +46,15 @@ alter table td_kv alter column v set storage external;
 alter table td_kv set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 
 insert into td_meta (name, value) values ('installation', gen_random_uuid()::text);
+`, `
+create table td_size (
+	id    bigint primary key,
+	bytes bigint not null,
+	stamp bigint not null,
+	last  bytea, -- the last key of the sequence when it was counted
+	took  bigint not null, -- ns
+	at    timestamptz not null default now()
+);
 `}
 
 // DDL is what Init runs on an empty schema, for whoever runs it by hand.
