@@ -112,9 +112,10 @@ hostile:
 soak:
 	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak' ./$(BINARY)
 
-# Long tests of PostgreSQL, also through a pooler.
+# Long tests of PostgreSQL, also through a pooler, and all tests of the store on it.
 soak-pg:
 	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 ./store/engine/pg
+	TODODB_TEST_ENGINE=pg $(GO) test -count=1 -timeout 0 ./store ./store/index
 
 bench: build
 	TODODB_TEST_FIGURES=1 $(GO) test -count=1 -v -run "^TestFigures" ./$(BINARY) | grep -v "^==="

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 // model is the simplest possible database. It has the revisions of each document, each with its
@@ -163,6 +165,7 @@ func TestPartitionedDatabaseIsLikeItsModel(t *testing.T) {
 
 func modelTest(t *testing.T, p store.Properties, docs ...string) {
 	eachEngineWith(t, p, func(t *testing.T, open func(testing.TB) *store.DB) {
+		storetest.SkipSlow(t, path.Base(t.Name()))
 		rapid.Check(t, func(rt *rapid.T) {
 			db := open(t)
 			defer db.Release()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -228,6 +229,7 @@ func TestPartitionRanges(t *testing.T) {
 // changes, and in whatever order partitions come and go.
 func TestTotalsOfManyPartitions(t *testing.T) {
 	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
+		storetest.SkipSlow(t, path.Base(t.Name()))
 		db := open(t)
 		defer db.Release()
 		rnd := rand.New(rand.NewPCG(1, 2))

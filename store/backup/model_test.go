@@ -250,6 +250,7 @@ func TestRestoredIsWhatWasBackedUp(t *testing.T) {
 		for _, p := range []store.Properties{{}, {Partitioned: true}} {
 			t.Run(fmt.Sprintf("%s/%v", name, p.Partitioned), func(t *testing.T) {
 				t.Parallel()
+				storetest.SkipSlow(t, name)
 				for seed := range uint64(rounds()) {
 					if !t.Run(fmt.Sprint(seed), func(t *testing.T) { foldTest(t, open(t), seed, p) }) {
 						return

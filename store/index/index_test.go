@@ -409,6 +409,7 @@ func reduceRange(t *rapid.T, ix *index.Index, rg index.Range, in []modelRow, des
 func TestModel(t *testing.T) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
+			storetest.SkipSlow(t, name)
 			w := newWorld(t, open(t), index.Options{Delay: time.Hour})
 			n := 0
 			rapid.Check(t, func(t *rapid.T) {

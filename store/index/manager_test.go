@@ -51,6 +51,7 @@ func dump(t fataler, db *store.DB, signature string) (out []string) {
 func TestRebuild(t *testing.T) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
+			storetest.SkipSlow(t, name)
 			w := newWorld(t, open(t), index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 			n := 0
 			rapid.Check(t, func(t *rapid.T) {

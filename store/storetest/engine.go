@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"os"
 	"testing"
 
 	"github.com/tododb/tododb/store"
@@ -52,15 +53,28 @@ func Shared(t testing.TB, url string) *pg.Engine {
 	return pgtest.Open(t, pg.Options{URL: url, Sequence: store.Sequence})
 }
 
-// Engines open an engine of each kind, by its name: the real ones, and two in memory that
-// run transactions twice, and do not always know whether a commit took place. One of these takes
+// Engines open an engine of each kind, by its name: the real ones, of which PostgreSQL may not be installed, and
+// two in memory that run transactions twice, and do not always know whether a commit took place. One of these takes
 // only keys of 80 bytes.
 var Engines = map[string]func(testing.TB) engine.Engine{
 	"bolt": func(t testing.TB) engine.Engine { t.Helper(); return Engine(t) },
+	"pg":   func(t testing.TB) engine.Engine { t.Helper(); return Shared(t, pgtest.URL(t)) },
 	"chaos": func(testing.TB) engine.Engine {
 		return chaos.New(chaos.Options{Seed: 1, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
 	},
 	"small keys": func(testing.TB) engine.Engine {
 		return chaos.New(chaos.Options{Seed: 2, MaxKey: 80, Rerun: 0.3, Unknown: 0.04, DropNotices: 0.3})
 	},
+}
+
+// onPostgreSQL has the tests that do not care about the engine run on PostgreSQL, each on tables of its own.
+// That takes minutes.
+var onPostgreSQL = os.Getenv("TODODB_TEST_ENGINE") == "pg"
+
+// SkipSlow skips a test that makes very many calls on an engine behind a network, unless all tests are wanted.
+func SkipSlow(t testing.TB, engine string) {
+	t.Helper()
+	if engine == "pg" && testing.Short() && !onPostgreSQL {
+		t.Skip("it makes too many calls over a network for a short run")
+	}
 }

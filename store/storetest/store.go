@@ -11,9 +11,12 @@ import (
 
 const reason store.Reason = "a test"
 
-// Open opens an empty store on an Engine.
+// Open opens an empty store on an Engine, or on PostgreSQL where TODODB_TEST_ENGINE=pg.
 func Open(t testing.TB, opt store.Options) *store.Store {
 	t.Helper()
+	if onPostgreSQL {
+		return On(t, Engines["pg"](t), opt)
+	}
 	return On(t, Engine(t), opt)
 }
 
