@@ -18,6 +18,7 @@ import (
 // for a user.
 var bareHandles = []string{
 	"cmd/tododb/offline.go withDB: Bare ForUpkeep",
+	"cmd/tododb/movecommand.go serverRecords: Bare ForMembers",
 
 	"httpapi/access/accounts.go Account: Bare ForAccounts",
 	"httpapi/access/accounts.go Rehash: Bare ForAccounts",

@@ -32,7 +32,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.Flags().AddFlagSet(serve.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(serve, configCommand(), checkCommand(), doctorCommand(), compactCommand(), replicateCommand(), backupCommand(), restoreCommand(), pgCommand(), versionCommand())
+	root.AddCommand(serve, configCommand(), checkCommand(), doctorCommand(), compactCommand(), replicateCommand(), backupCommand(), restoreCommand(), moveCommand(), pgCommand(), versionCommand())
 	root.AddCommand(statusCommand(), dbCommand(), userCommand(), tokenCommand(), getCommand(), putCommand(), changesCommand(), importCommand(), exportCommand())
 	return root
 }

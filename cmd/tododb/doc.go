@@ -4,6 +4,7 @@
 //	tododb config [SECTION]        print the settings in force and where each comes from
 //	tododb check [DB...]           look for damage in databases
 //	tododb compact [DB...]         free the space of data that is no longer needed
+//	tododb move --from A --to B    move all databases to PostgreSQL, or back
 //	tododb replicate SOURCE TARGET copy to TARGET what it lacks from SOURCE
 //	tododb doctor [URL]            find out what is wrong with a server, or a data folder
 //	tododb pg init                 make the tables of PostgreSQL

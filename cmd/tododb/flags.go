@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
 	"path/filepath"
@@ -43,6 +44,9 @@ type serveOptions struct {
 	logFormat string
 
 	flags, environment map[config.Name]string
+
+	// beside runs beside the server, which ends with it. nil: the server ends when it is told to.
+	beside func(ctx context.Context, f *folder) error
 }
 
 // serveFlags reads the flags, and the environment for flags that are not given.

@@ -89,45 +89,48 @@ func checkCommand() *cobra.Command {
 their indexes, and reports what is wrong. It changes nothing. The server rebuilds damaged
 indexes, and those that belong to another database or to another state of it. No server may have the folder open;
 servers may use a --storage meanwhile.`,
-		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
-			problems, bad := 0, 0
-			var failed []error
-			for _, name := range names {
-				before := problems
-				say := func(problem any) {
-					problems++
-					fmt.Fprintf(out, "%s: %v\n", name, problem)
-				}
-				err := withDB(ctx, st, name, func(db store.Bare) error {
-					if err := db.Check(ctx, func(problem string) { say(problem) }); err != nil {
-						return err
-					}
-					return index.Check(ctx, db, func(index, why string) {
-						say(fmt.Sprintf("index %s does not belong here: %s; the server will build it anew", index, why))
-					})
-				})
-				switch {
-				case ctx.Err() != nil:
-					return ctx.Err()
-				case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrDamaged):
-					say(strings.TrimPrefix(err.Error(), name+": "))
-				case err != nil: // go on with the others
-					failed = append(failed, err)
-				}
-				if problems > before {
-					bad++
-				}
+		checkAll)
+}
+
+// checkAll checks databases, and prints what is wrong.
+func checkAll(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
+	problems, bad := 0, 0
+	var failed []error
+	for _, name := range names {
+		before := problems
+		say := func(problem any) {
+			problems++
+			fmt.Fprintf(out, "%s: %v\n", name, problem)
+		}
+		err := withDB(ctx, st, name, func(db store.Bare) error {
+			if err := db.Check(ctx, func(problem string) { say(problem) }); err != nil {
+				return err
 			}
-			if problems > 0 {
-				damaged := fmt.Errorf("%w: databases checked: %d, damaged: %d, problems: %d", errDamaged, len(names), bad, problems)
-				return errors.Join(append([]error{damaged}, failed...)...)
-			}
-			if len(failed) > 0 {
-				return errors.Join(failed...)
-			}
-			_, err := fmt.Fprintf(out, "databases checked: %d, problems: 0\n", len(names))
-			return err
+			return index.Check(ctx, db, func(index, why string) {
+				say(fmt.Sprintf("index %s does not belong here: %s; the server will build it anew", index, why))
+			})
 		})
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrDamaged):
+			say(strings.TrimPrefix(err.Error(), name+": "))
+		case err != nil: // go on with the others
+			failed = append(failed, err)
+		}
+		if problems > before {
+			bad++
+		}
+	}
+	if problems > 0 {
+		damaged := fmt.Errorf("%w: databases checked: %d, damaged: %d, problems: %d", errDamaged, len(names), bad, problems)
+		return errors.Join(append([]error{damaged}, failed...)...)
+	}
+	if len(failed) > 0 {
+		return errors.Join(failed...)
+	}
+	_, err := fmt.Fprintf(out, "databases checked: %d, problems: 0\n", len(names))
+	return err
 }
 
 func compactCommand() *cobra.Command {

@@ -27,6 +27,7 @@ import (
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
+	"github.com/tododb/tododb/store/move"
 	"github.com/tododb/tododb/store/smoosh"
 	"github.com/tododb/tododb/store/updates"
 )
@@ -77,6 +78,9 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := move.Home(ctx, f.engine); err != nil {
+		return err
+	}
 	if start.at.elsewhere() {
 		if err := start.join(ctx, f, out); err != nil {
 			return err
@@ -226,9 +230,31 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		replications: func() error { return errors.Join(synchronizer.Close(), manager.Close()) },
 		api:          api, builds: indexes.Close, log: log,
 	}
+	if opt.beside != nil {
+		var wait func() error
+		ctx, wait = besides(ctx, func(ctx context.Context) error { return opt.beside(ctx, f) })
+		defer func() { err = errors.Join(err, wait()) }()
+	}
 	if start.first {
 		return start.answer(ctx, api, stop, out)
 	}
 	ctx, handler, settled := settle(ctx, api, cfg, out)
 	return errors.Join(start.answer(ctx, handler, stop, out), settled())
+}
+
+// besides runs something beside a server, which is to end with it: the context does. wait stops it, if it still
+// runs, and returns its error.
+func besides(ctx context.Context, do func(context.Context) error) (_ context.Context, wait func() error) {
+	doing, stop := context.WithCancel(ctx)
+	over, end := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- do(doing)
+		end()
+	}()
+	return over, func() error {
+		stop()
+		defer end()
+		return <-ended
+	}
 }

@@ -308,7 +308,7 @@ type Clock interface {
 
 // Holder is an Engine whose databases can be held as they are, so that all of them can be read in one
 // state. Reading goes on. Whoever writes, makes or drops one meanwhile is refused with ErrHeld, in all
-// processes, also in those that start later.
+// processes, also in those that start later. Making one that is there is ErrExists still.
 type Holder interface {
 	// Hold begins a hold, or gives the one that there is another note, of a few KiB. When it returns, the
 	// databases have the state that they keep.

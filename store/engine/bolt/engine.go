@@ -118,12 +118,15 @@ func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry)
 
 // create makes a file. The caller holds mu.
 func (e *Engine) create(path string, first []engine.Entry) (engine.DB, error) {
-	if err := e.writable(); err != nil {
-		return nil, err
+	if e.closed {
+		return nil, engine.ErrClosed
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return nil, engine.ErrExists
 	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := e.writable(); err != nil {
 		return nil, err
 	}
 	// A drop that a crash cut short may have left sub-databases of an earlier database.

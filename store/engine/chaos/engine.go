@@ -115,14 +115,14 @@ func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.held != nil {
-		return nil, engine.ErrHeld
-	}
 	if e.closed {
 		return nil, engine.ErrClosed
 	}
 	if e.dbs[name] != nil {
 		return nil, engine.ErrExists
+	}
+	if e.held != nil {
+		return nil, engine.ErrHeld
 	}
 	e.dbs[name] = d
 	return &handle{database: d, name: name}, nil

@@ -60,6 +60,9 @@ func hold(t *testing.T, e engine.Engine) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	if _, err := e.Create(ctx, "db"); !errors.Is(err, engine.ErrExists) {
+		t.Errorf("create one that is there: %v", err)
+	}
 	for _, from := range []engine.DB{db, sub} {
 		err := from.View(ctx, func(r engine.Reader) error {
 			k, v, err := r.Last(space)

@@ -244,6 +244,9 @@ func (e *Engine) make(ctx context.Context, parent int64, name string, entries ma
 		made, err := e.one(ctx, e.writers, []any{&r.id}, query{sql: beginWrite}, query{sql: sqlNoHold},
 			query{sqlMake, []any{parent, name, r.instance, keys, values}, itsRow}, query{sql: "commit"})
 		if err == nil && !made {
+			if _, err := e.find(ctx, parent, name); err == nil {
+				return final{engine.ErrExists}
+			}
 			return final{engine.ErrHeld}
 		}
 		if code(err) != codeUniqueViolation {
