@@ -30,6 +30,8 @@ type Options struct {
 	Settings []string
 	// Port is where it listens (a free one).
 	Port int
+	// Listen is one more address to listen at, and Trusted a network that it believes.
+	Listen, Trusted string
 }
 
 // Server is a running PostgreSQL.
@@ -104,6 +106,24 @@ func need(t testing.TB, err error) {
 }
 
 func start(opt Options) (_ *Server, err error) {
+	s, err := prepare(opt)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync").CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	if opt.Trusted != "" {
+		if err := s.trust(opt.Trusted); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.runSomewhere()
+}
+
+// prepare makes a folder for a server.
+func prepare(opt Options) (_ *Server, err error) {
 	s := &Server{opt: opt}
 	if s.bin, err = programs(); err != nil {
 		return nil, err
@@ -119,18 +139,29 @@ func start(opt Options) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync").CombinedOutput()
+	return s, nil
+}
+
+// trust has the server believe whoever comes from a network.
+func (s *Server) trust(network string) error {
+	f, err := os.OpenFile(filepath.Join(s.data(), "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		return err
 	}
+	_, err = fmt.Fprintf(f, "host all all %s trust\n", network)
+	return errors.Join(err, f.Close())
+}
+
+// runSomewhere starts a server at the port that its options say, or at any.
+func (s *Server) runSomewhere() (err error) {
 	for try := 0; ; try++ {
-		if s.Port = opt.Port; s.Port == 0 {
+		if s.Port = s.opt.Port; s.Port == 0 {
 			if s.Port, err = freePort(); err != nil {
-				return nil, err
+				return err
 			}
 		}
-		if err = s.Run(); err == nil || opt.Port != 0 || try == 3 {
-			return s, err
+		if err = s.Run(); err == nil || s.opt.Port != 0 || try == 3 {
+			return err
 		}
 	}
 }
@@ -172,15 +203,7 @@ const stay = "stay\n"
 
 // Run starts a server that was stopped or killed.
 func (s *Server) Run() error {
-	conf := []string{
-		"listen_addresses = '127.0.0.1'", "port = " + strconv.Itoa(s.Port), "unix_socket_directories = '" + s.Dir + "'",
-		"max_connections = 300", "shared_buffers = 64MB", "logging_collector = off",
-	}
-	if !s.opt.Durable {
-		conf = append(conf, "fsync = off", "synchronous_commit = off", "full_page_writes = off")
-	}
-	conf = append(conf, s.opt.Settings...)
-	if err := os.WriteFile(filepath.Join(s.data(), "postgresql.auto.conf"), []byte(strings.Join(conf, "\n")+"\n"), 0o644); err != nil {
+	if err := s.configure(); err != nil {
 		return err
 	}
 	cmd := exec.Command("/bin/sh", "-c", watched, "sh", s.bin, s.Dir)
@@ -199,6 +222,23 @@ func (s *Server) Run() error {
 		_ = cmd.Wait()
 	}()
 	return s.Wait()
+}
+
+// configure writes what the server is told.
+func (s *Server) configure() error {
+	addresses := "127.0.0.1"
+	if s.opt.Listen != "" {
+		addresses += "," + s.opt.Listen
+	}
+	conf := []string{
+		"listen_addresses = '" + addresses + "'", "port = " + strconv.Itoa(s.Port), "unix_socket_directories = '" + s.Dir + "'",
+		"max_connections = 300", "shared_buffers = 64MB", "logging_collector = off",
+	}
+	if !s.opt.Durable {
+		conf = append(conf, "fsync = off", "synchronous_commit = off", "full_page_writes = off")
+	}
+	conf = append(conf, s.opt.Settings...)
+	return os.WriteFile(filepath.Join(s.data(), "postgresql.auto.conf"), []byte(strings.Join(conf, "\n")+"\n"), 0o644)
 }
 
 // Wait waits until the server answers.

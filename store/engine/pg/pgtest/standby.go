@@ -1,0 +1,67 @@
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Standby starts a server that follows this one. From then on this one acknowledges a commit when both
+// have it. The standby stops when the test ends.
+func (s *Server) Standby(t testing.TB) *Server {
+	t.Helper()
+	opt := s.opt
+	opt.Settings = append(slices.Clip(opt.Settings),
+		fmt.Sprintf("primary_conninfo = 'host=127.0.0.1 port=%d user=postgres application_name=standby'", s.Port))
+	opt.Port = 0
+	standby, err := prepare(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := standby.command("pg_basebackup", "-h", "127.0.0.1", "-p", fmt.Sprint(s.Port), "-U", "postgres",
+		"-D", standby.data(), "-R", "-X", "stream", "-c", "fast", "--no-sync").CombinedOutput()
+	if err != nil {
+		t.Fatalf("pg_basebackup: %v\n%s", err, out)
+	}
+	if err := standby.runSomewhere(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(standby.Close)
+	s.opt.Settings = append(slices.Clip(s.opt.Settings), "synchronous_standby_names = 'standby'")
+	if err := s.configure(); err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(t, "select pg_reload_conf()")
+	for deadline := time.Now().Add(time.Minute); !s.isSynchronous(t); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the standby does not follow: see %s", filepath.Join(standby.Dir, "log"))
+		}
+	}
+	return standby
+}
+
+func (s *Server) isSynchronous(t testing.TB) (is bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if err := conn.QueryRow(ctx, "select count(*) > 0 from pg_stat_replication where sync_state = 'sync'").Scan(&is); err != nil {
+		t.Fatal(err)
+	}
+	return is
+}
+
+// Promote has a standby take the place of its primary.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	s.Exec(t, "select pg_promote(true, 60)")
+}
