@@ -119,6 +119,9 @@ func settle(ctx context.Context, conn *pgx.Conn) error {
 		fmt.Sprintf("set idle_in_transaction_session_timeout = %d", idleLimit.Milliseconds()),
 		fmt.Sprintf("set lock_timeout = %d", lockLimit.Milliseconds()),
 		fmt.Sprintf("set statement_timeout = %d", roundTripLimit.Milliseconds()),
+		// A client that is gone while it sends is not idle, so only the system can tell.
+		"set tcp_keepalives_idle = 4", "set tcp_keepalives_interval = 2", "set tcp_keepalives_count = 3",
+		fmt.Sprintf("set tcp_user_timeout = %d", idleLimit.Milliseconds()),
 		"set enable_bitmapscan = off", "set enable_sort = off", "set enable_seqscan = off",
 	} {
 		if _, err := conn.Exec(ctx, s, pgx.QueryExecModeSimpleProtocol); err != nil && code(err) == "" {
