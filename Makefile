@@ -5,6 +5,7 @@
 # make long    the same tests with more rounds: random ones five times as many
 # make hostile attacks the real program under a limit of memory, by all tables (needs some minutes
 #              and Linux); make test has a sample of them. ATTACK=TEXT takes those of that name
+# make soak-pg has processes, networks and PostgreSQL fail, each in its way for SOAK; networks as root only
 # make docs    writes docs/configuration.md and docs/routes.md from the tables in the code
 # make dist    programs and packages for all systems, with checksums and a bill of materials, in dist
 # make deb-test installs the package for Debian here, runs it and removes it (root)
@@ -112,10 +113,12 @@ hostile:
 soak:
 	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak' ./$(BINARY)
 
-# Long tests of PostgreSQL, also through a pooler, and all tests of the store on it.
+# Long tests of PostgreSQL, also through a pooler, and all tests of the store on it. Then processes, networks
+# and servers fail, each in its way for so long; two at a time, or they would test the machine.
 soak-pg:
 	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 ./store/engine/pg
 	TODODB_TEST_ENGINE=pg $(GO) test -count=1 -timeout 0 ./store ./store/index
+	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -parallel 2 -v -run '^TestPG' ./$(BINARY)
 
 bench: build
 	TODODB_TEST_FIGURES=1 $(GO) test -count=1 -v -run "^TestFigures" ./$(BINARY) | grep -v "^==="

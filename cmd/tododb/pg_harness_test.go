@@ -16,6 +16,9 @@ import (
 type cluster struct {
 	t   testing.TB
 	url string // of the storage
+
+	network string // the namespace of networks in which its processes are; "" for that of the test
+	listen  string // where they listen; "" for anywhere
 }
 
 // goneAfter is after how many milliseconds a process of a test counts as dead. A busy machine must not
@@ -41,7 +44,11 @@ func (c *cluster) start(more ...string) *process {
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
-	return startServerWith(c.t, []string{"TODODB_STORAGE=" + c.url}, c.t.TempDir(), "", append([]string{"--config", file}, more...)...)
+	environment := []string{"TODODB_STORAGE=" + c.url}
+	if c.network != "" {
+		environment = append(environment, netnsEnv+"="+c.network)
+	}
+	return startServerWith(c.t, environment, c.t.TempDir(), c.listen, append([]string{"--config", file}, more...)...)
 }
 
 // as makes a request with headers, in pairs, and without the administrator's credentials.

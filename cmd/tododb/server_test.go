@@ -95,7 +95,10 @@ func startServer(t testing.TB, dir, listen string, more ...string) *process {
 	return startServerWith(t, nil, dir, listen, more...)
 }
 
-// startServerWith does so with more in its environment, and applies the limits in confineEnv.
+// netnsEnv names the namespace of networks that a process is started in.
+const netnsEnv = "TODODB_TEST_NETNS"
+
+// startServerWith does so with more in its environment, applies the limits in confineEnv, and heeds netnsEnv.
 func startServerWith(t testing.TB, environment []string, dir, listen string, more ...string) *process {
 	t.Helper()
 	path, err := binary()
@@ -112,6 +115,11 @@ func startServerWith(t testing.TB, environment []string, dir, listen string, mor
 	p.cmd = exec.Command(path, append([]string{"serve", "--data", dir, "--listen", listen}, more...)...)
 	if slices.ContainsFunc(environment, func(e string) bool { return strings.HasPrefix(e, confineEnv+"=") }) {
 		p.cmd = exec.Command(os.Args[0], p.cmd.Args...)
+	}
+	for _, e := range environment {
+		if network, is := strings.CutPrefix(e, netnsEnv+"="); is {
+			p.cmd = exec.Command("ip", append([]string{"netns", "exec", network}, p.cmd.Args...)...)
+		}
 	}
 	p.cmd.Env = append(append(os.Environ(), "COUCHDB_USER="+testUser, "COUCHDB_PASSWORD="+testPassword), environment...)
 	p.cmd.Stderr = p.log

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store/engine/pg/pgtest"
+)
+
+// PostgreSQL is killed under load and started again at once: what was acknowledged is there, and the
+// processes go on by themselves.
+func TestPGServerKilled(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t, pgtest.Options{Durable: true})
+	c, processes := countedCluster(t, server.Schema(t), 2)
+	f := startFleet(t, c, processes...)
+	rounds(t, 1, func(int) {
+		f.work(20, 200*time.Millisecond)
+		server.Kill(t)
+		if err := server.Run(); err != nil {
+			t.Fatal(err)
+		}
+		back := time.Now()
+		f.work(20, 0)
+		t.Logf("writers went on after %v", time.Since(back).Round(time.Millisecond))
+	})
+	f.check()
+}
+
+// The primary is killed under load, and the standby that has had each commit before it was acknowledged
+// takes its place. The processes have both addresses, and find the one that can be written to.
+func TestPGFailover(t *testing.T) {
+	t.Parallel()
+	primary := pgtest.Start(t, pgtest.Options{Durable: true})
+	standby := primary.Standby(t)
+	storage := primary.Schema(t)
+	u, err := url.Parse(storage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = fmt.Sprintf("127.0.0.1:%d,127.0.0.1:%d", primary.Port, standby.Port)
+	c, processes := countedCluster(t, u.String()+"&target_session_attrs=read-write&connect_timeout=2", 2)
+	f := startFleet(t, c, processes...)
+	f.work(20, 200*time.Millisecond)
+	primary.Kill(t)
+	standby.Promote(t)
+	back := time.Now()
+	f.work(20, time.Second)
+	t.Logf("writers went on after %v", time.Since(back).Round(time.Millisecond))
+	f.check()
+}
+
+// The answer to a commit does not arrive. Whether the connection ends or says nothing more, the process
+// finds out that the commit took place, and acknowledges it. It happens once only.
+func TestPGAnswerLost(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []bool{true, false} {
+		t.Run(map[bool]string{true: "cut", false: "stalled"}[cut], func(t *testing.T) {
+			t.Parallel()
+			c, processes := countedCluster(t, pgtest.URL(t), 1)
+			wired, wire := c.startWired()
+			f := startFleet(t, c, processes[0], wired)
+			rounds(t, 1, func(round int) {
+				f.work(10, 0)
+				id := fmt.Sprintf("answer-lost-%d", round)
+				wired.do(200, "GET", "/load", "")
+				before := time.Now()
+				sprung := wire.set(pgTrap{statement: "commit", after: id, answer: true, cut: cut})
+				done := make(chan string, 1)
+				go func() {
+					answer, err := http.DefaultClient.Do(wired.request("PUT", "/copy/"+id, `{"x":1}`))
+					if err != nil {
+						done <- err.Error()
+						return
+					}
+					answer.Body.Close()
+					done <- answer.Status
+				}()
+				waitFor(t, sprung, wired)
+				// The other process sees it, and is not held up.
+				processes[0].do(200, "GET", "/copy/"+id, "")
+				f.work(10, 0)
+				select {
+				case status := <-done:
+					if !strings.HasPrefix(status, "201") {
+						t.Errorf("the write: %s", status)
+					}
+				case <-time.After(2 * time.Minute):
+					t.Fatalf("no answer\n%s", wired.log)
+				}
+				t.Logf("it was acknowledged after %v", time.Since(before).Round(time.Millisecond))
+				if got := processes[0].do(200, "GET", "/copy/"+id+"?revs=true", ""); !strings.Contains(got, `"start":1,`) {
+					t.Errorf("it was written more than once: %s", got)
+				}
+			})
+			f.check()
+		})
+	}
+}
+
+// spaces counts network namespaces.
+var spaces atomic.Int32
+
+// cuttable is a namespace of the kernel's with two links to this one.
+type cuttable struct {
+	t          testing.TB
+	name       string
+	here       [2]string // addresses on this side
+	there      [2]string // on the other side
+	linkInside [2]string
+}
+
+// newNetwork makes a namespace, or skips the test where that is not allowed.
+func newNetwork(t testing.TB) *cuttable {
+	t.Helper()
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		t.Skip("namespaces of networks need root on Linux")
+	}
+	id := int(spaces.Add(1)) + os.Getpid()%10_000*4
+	n := &cuttable{t: t, name: fmt.Sprintf("td%d", id)}
+	if out, err := exec.Command("ip", "netns", "add", n.name).CombinedOutput(); err != nil {
+		t.Skipf("no namespaces of networks here: %v %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", n.name).Run() })
+	n.run("ip", "link", "set", "lo", "up")
+	for i := range 2 {
+		outside, inside := fmt.Sprintf("%so%d", n.name, i), fmt.Sprintf("%si%d", n.name, i)
+		base := fmt.Sprintf("10.%d.%d.", 200+id/256%50, id%256)
+		n.here[i], n.there[i], n.linkInside[i] = fmt.Sprint(base, i*4+1), fmt.Sprint(base, i*4+2), inside
+		for _, args := range [][]string{
+			{"link", "add", outside, "type", "veth", "peer", "name", inside, "netns", n.name},
+			{"addr", "add", n.here[i] + "/30", "dev", outside}, {"link", "set", outside, "up"},
+		} {
+			if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+				t.Skipf("ip %v: %v %s", args, err, out)
+			}
+		}
+		n.run("ip", "addr", "add", n.there[i]+"/30", "dev", inside)
+		n.run("ip", "link", "set", inside, "up")
+	}
+	return n
+}
+
+// run runs a command inside.
+func (n *cuttable) run(args ...string) {
+	n.t.Helper()
+	if out, err := n.command(args...).CombinedOutput(); err != nil {
+		n.t.Fatalf("%v: %v %s", args, err, out)
+	}
+}
+
+func (n *cuttable) command(args ...string) *exec.Cmd {
+	return exec.Command("ip", append([]string{"netns", "exec", n.name}, args...)...)
+}
+
+// A process is cut off from PostgreSQL, in both directions or in one, while it writes. Others go on within
+// the time after which the server gives a lock up; the one that was cut off refuses what it cannot do, and
+// goes on when the network is back.
+func TestPGNetworkCut(t *testing.T) {
+	t.Parallel()
+	for _, one := range []struct {
+		name     string
+		cut      []string
+		mend     []string
+		iptables bool
+	}{
+		{name: "link down"},
+		{name: "nothing goes out", iptables: true, cut: []string{"iptables", "-A", "OUTPUT", "-o", "LINK", "-j", "DROP"}, mend: []string{"iptables", "-F"}},
+		{name: "nothing comes in", iptables: true, cut: []string{"iptables", "-A", "INPUT", "-i", "LINK", "-j", "DROP"}, mend: []string{"iptables", "-F"}},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			t.Parallel()
+			if one.iptables && testing.Short() && soakPG(t) == 0 {
+				t.Skip("one way only: make soak-pg does it")
+			}
+			n := newNetwork(t)
+			if one.iptables {
+				if out, err := n.command("iptables", "-L").CombinedOutput(); err != nil {
+					t.Skipf("no packet filter here: %v %s", err, out)
+				}
+			}
+			// The first link is to PostgreSQL, the second to the process.
+			server := pgtest.Start(t, pgtest.Options{Listen: n.here[0], Trusted: n.there[0] + "/32"})
+			storage := server.Schema(t)
+			c, processes := countedCluster(t, storage, 1)
+			inside := c.startInside(n, strings.Replace(c.url, "127.0.0.1", n.here[0], 1))
+			f := startFleet(t, c, processes[0], inside)
+			rounds(t, 1, func(int) {
+				f.work(20, 200*time.Millisecond)
+				cut, mend := one.cut, one.mend
+				if cut == nil {
+					cut, mend = []string{"ip", "link", "set", n.linkInside[0], "down"}, []string{"ip", "link", "set", n.linkInside[0], "up"}
+				}
+				for i := range cut {
+					cut[i] = strings.Replace(cut[i], "LINK", n.linkInside[0], 1)
+				}
+				n.run(cut...)
+				away := time.Now()
+				f.gone(inside)
+				f.work(20, 0)
+				t.Logf("writers went on after %v", time.Since(away).Round(time.Millisecond))
+				if took := time.Since(away); took > lockFreed {
+					t.Errorf("the lock was held for %v", took)
+				}
+				if status, text := inside.try("GET", "/_up", ""); status != 503 {
+					t.Errorf("_up without PostgreSQL: %d %s", status, text)
+				}
+				n.run(mend...)
+				back := time.Now()
+				within(t, time.Minute, func() bool { status, _ := inside.try("GET", "/_up", ""); return status == 200 })
+				t.Logf("the process was back after %v", time.Since(back).Round(time.Millisecond))
+				f.joins(inside)
+				f.work(20, 0)
+			})
+			f.check()
+		})
+	}
+}
+
+// startInside starts a process in a network.
+func (c *cluster) startInside(n *cuttable, storage string) *process {
+	c.t.Helper()
+	_, port, err := net.SplitHostPort(freeAddress(c.t))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return (&cluster{t: c.t, url: storage, network: n.name, listen: net.JoinHostPort(n.there[1], port)}).start()
+}
