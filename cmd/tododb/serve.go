@@ -178,7 +178,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, manager.Close()) }()
 	replicationFigures(figures, manager)
-	synchronizer, err := synchronize.Open(ctx, synchronize.Options{Store: f.store, Replicator: manager, Log: log})
+	synchronizer, err := synchronize.Open(ctx, synchronize.Options{Store: f.store, Replicator: manager, Members: f.members, Log: log})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,9 @@ type Place struct {
 // All returns the synchronizations of the whole server, oldest first. Some may be of a database
 // that has been deleted meanwhile.
 func (s *Synchronizer) All() []Place {
+	if err := s.catchUp(s.ctx); err != nil && s.ctx.Err() == nil {
+		s.opt.Log.Warn("cannot read the synchronizations of other processes", "error", err)
+	}
 	s.mu.Lock()
 	all := make([]*synchronization, 0, len(s.all))
 	for _, x := range s.all {

@@ -18,8 +18,10 @@ const (
 	// callTries is how often a replication retries a failed call before it crashes and takes
 	// a pause whose end can be shown.
 	callTries = 2
-	// saveEvery is how old the status on disk may get during a run.
-	saveEvery = 30 * time.Second
+	// saveEvery is how old the status on disk may get during a run, and shareEvery where other
+	// processes show it.
+	saveEvery  = 30 * time.Second
+	shareEvery = time.Second
 )
 
 var (
@@ -97,7 +99,11 @@ func (x *synchronization) failed(err error, pause time.Duration) {
 // remove ends a synchronization whose database has been deleted.
 func (x *synchronization) remove(ctx context.Context) {
 	x.s.forget(x)
-	if err := x.s.records.remove(ctx, x.id, x.revision()); err != nil {
+	err := x.s.records.remove(ctx, x.id, x.revision())
+	if err == nil || errors.Is(err, store.ErrConflict) { // another process has removed or changed it
+		err = x.s.records.removeStatus(ctx, x.id)
+	}
+	if err != nil {
 		x.s.opt.Log.Warn("cannot remove the synchronization of a deleted database", "db", x.db, "synchronization", x.id, "error", err)
 	}
 }
@@ -162,7 +168,11 @@ func (x *synchronization) whyGone(ctx context.Context) error {
 // watch ends the turn if the database is deleted. It also saves the status from time to time
 // until the turn is over.
 func (x *synchronization) watch(ctx context.Context, db store.Bare, over <-chan struct{}) error {
-	tick := time.NewTicker(saveEvery)
+	every := saveEvery
+	if x.s.opt.Members != nil {
+		every = shareEvery
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {

@@ -15,12 +15,13 @@ func (s *Synchronizer) Show(ctx context.Context, db, id string) (body []byte, re
 	if err != nil {
 		return nil, "", err
 	}
+	if err := x.refresh(ctx); err != nil {
+		return nil, "", err
+	}
 	if err := x.settleConflicts(ctx); err != nil {
 		return nil, "", err
 	}
-	x.mu.Lock()
-	d, st, at := x.def, x.status.clone(), x.rev
-	x.mu.Unlock()
+	d, at, st := x.shown()
 	remote, err := d.remote()
 	if err != nil {
 		return nil, "", err

@@ -21,6 +21,8 @@ const maxConflicts = 1000
 
 // status says how a synchronization is doing. It is stored as a local document.
 type status struct {
+	Rev       string              `json:"rev,omitempty"`   // of the definition that it is about; "": of the newest
+	Token     uint64              `json:"token,omitempty"` // greater for each process that has run it
 	State     string              `json:"state"`
 	Runs      int                 `json:"runs"` // successful ones
 	Started   *time.Time          `json:"started,omitempty"`

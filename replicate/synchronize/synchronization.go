@@ -20,6 +20,7 @@ type synchronization struct {
 	saving   sync.Mutex // held while the status is written, so the newest is written last; taken before mu
 
 	looking chan struct{} // one slot, taken while conflicts are looked for and noted
+	wake    chan struct{} // a process is gone that may have run it
 
 	tried chan struct{} // closed when the first run has ended
 	once  sync.Once
@@ -28,25 +29,28 @@ type synchronization struct {
 	def    definition
 	rev    revtree.Rev
 	status status
-	dirty  bool // the status has changes that are not on disk
-	over   bool // it has been removed
+	dirty  bool   // the status has changes that are not on disk
+	runs   bool   // here, so the status is what this process says
+	next   *found // what another process has made of the definition, and this one has not taken on yet
+	over   bool   // it has been removed
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the goroutine has ended; nil before it has started
 }
 
 func newSynchronization(s *Synchronizer, id string, rev revtree.Rev, d definition, st status) *synchronization {
-	return &synchronization{s: s, id: id, db: d.DB, instance: d.Instance, created: d.Created, rev: rev, def: d, status: st, looking: make(chan struct{}, 1), tried: make(chan struct{})}
+	x := &synchronization{s: s, id: id, db: d.DB, instance: d.Instance, created: d.Created, rev: rev, def: d, looking: make(chan struct{}, 1), wake: make(chan struct{}, 1), tried: make(chan struct{})}
+	x.status = x.about(st)
+	return x
 }
 
 // start starts the goroutine, if there is something to do.
 func (x *synchronization) start() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	over := x.def.finishes() && (x.status.State == completed || x.status.State == failed)
 	switch {
 	case x.def.Paused:
 		x.status.State, x.status.NextTry = paused, nil
-	case over:
+	case x.s.opt.Members == nil && x.isDone(): // else another process may know better
 		x.triedOnce()
 		return
 	}
@@ -56,15 +60,45 @@ func (x *synchronization) start() {
 	x.s.wg.Go(func() {
 		defer close(done)
 		defer cancel()
-		if !x.definition().Paused {
-			x.run(ctx)
-		} else if db, err := x.open(ctx); err == nil {
+		x.lead(ctx)
+	})
+}
+
+// isDone tells whether it was to run once, and has. The lock is held.
+func (x *synchronization) isDone() bool {
+	return x.def.finishes() && (x.status.State == completed || x.status.State == failed)
+}
+
+// work does what there is to do: it runs the replications until they or ctx end.
+func (x *synchronization) work(ctx context.Context) {
+	x.mu.Lock()
+	pauses, done := x.def.Paused, x.isDone()
+	x.mu.Unlock()
+	switch {
+	case pauses:
+		if db, err := x.open(ctx); err == nil {
 			db.Release()
 		} else if errors.Is(err, errGone) {
 			x.remove(ctx)
 		}
-		x.save(context.WithoutCancel(ctx))
-	})
+	case done:
+		x.triedOnce()
+	default:
+		x.run(ctx)
+	}
+}
+
+// about is a status that was read, as that of the definition that there is now. The lock is held.
+func (x *synchronization) about(s status) status {
+	d, rev := x.newest()
+	changed := s.Rev != "" && s.Rev != rev.String()
+	switch {
+	case d.Paused:
+		s.State, s.NextTry = paused, nil
+	case changed, s.State == paused:
+		s.State, s.NextTry = waiting, nil // one that was done runs again
+	}
+	return s
 }
 
 // triedOnce notes that the synchronization has run, successfully or not.
@@ -158,7 +192,8 @@ func (x *synchronization) save(ctx context.Context) {
 	x.saving.Lock()
 	defer x.saving.Unlock()
 	x.mu.Lock()
-	st, dirty := x.status.clone(), x.dirty && !x.over
+	st, dirty := x.status.clone(), x.dirty && x.runs && !x.over
+	st.Rev = x.rev.String()
 	x.dirty = false
 	x.mu.Unlock()
 	if !dirty {
@@ -166,7 +201,7 @@ func (x *synchronization) save(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := x.s.records.saveStatus(ctx, x.id, &st); err != nil {
+	if err := x.s.records.saveStatus(ctx, x.id, &st); err != nil && !errors.Is(err, errTakenOver) {
 		x.s.opt.Log.Warn("cannot save the status of a synchronization", "db", x.db, "synchronization", x.id, "error", err)
 	}
 }

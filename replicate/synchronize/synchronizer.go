@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/members"
 )
 
 var (
@@ -27,6 +28,7 @@ var (
 type Options struct {
 	Store      *store.Store
 	Replicator Replicator
+	Members    *members.Members // the processes that share the databases; nil: this one is alone
 	Log        *slog.Logger     // nil: nothing is logged
 	Now        func() time.Time // nil: time.Now
 	// FirstPause is how long to wait after a failure outside a replication, which has pauses of
@@ -53,9 +55,13 @@ type Synchronizer struct {
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows; no I/O under it
-	all    map[string]*synchronization
-	closed bool
+	reading chan struct{} // one slot, taken while the changes of other processes are read
+	read    store.Seq     // of the definitions, guarded by it
+
+	mu      sync.Mutex // guards what follows; no I/O under it
+	all     map[string]*synchronization
+	started bool
+	closed  bool
 }
 
 // Open reads the synchronizations of a store. Start resumes them, and Close stops them.
@@ -72,7 +78,7 @@ func Open(ctx context.Context, opt Options) (*Synchronizer, error) {
 	if opt.MaxPause <= 0 {
 		opt.MaxPause = 5 * time.Minute
 	}
-	s := &Synchronizer{opt: opt, records: records{opt.Store}, all: map[string]*synchronization{}}
+	s := &Synchronizer{opt: opt, records: records{opt.Store}, reading: make(chan struct{}, 1), all: map[string]*synchronization{}}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	err := s.records.all(ctx, func(id string, rev revtree.Rev, d definition, st status) {
 		s.all[id] = newSynchronization(s, id, rev, d, st)
@@ -80,6 +86,7 @@ func Open(ctx context.Context, opt Options) (*Synchronizer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the synchronizations: %w", err), s.Close())
 	}
+	s.meet()
 	return s, nil
 }
 
@@ -90,10 +97,26 @@ func (s *Synchronizer) Start() {
 	for _, x := range s.all {
 		x.start()
 	}
+	if s.opt.Members != nil {
+		s.started = true
+		s.wg.Go(s.follow)
+	}
 }
 
 // Reload takes those that the store has now in the place of all others: their database was restored.
 func (s *Synchronizer) Reload(ctx context.Context) error {
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.read = store.Seq{}
+	return s.reload(ctx)
+}
+
+// reload is Reload with the slot for reading taken.
+func (s *Synchronizer) reload(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -165,8 +188,10 @@ func (s *Synchronizer) Create(ctx context.Context, db string, request Request) (
 	if s.closed {
 		return "", replicate.ErrClosed // it starts after the restart
 	}
-	s.all[id] = x
-	x.start()
+	if s.all[id] == nil { // else it has already been read
+		s.all[id] = x
+		x.start()
+	}
 	return id, nil
 }
 
@@ -226,6 +251,9 @@ func (s *Synchronizer) local(ctx context.Context, db string) (of func(*synchroni
 // find finds a synchronization of a database.
 func (s *Synchronizer) find(ctx context.Context, db, id string) (*synchronization, error) {
 	ofDB, err := s.local(ctx, db)
+	if err == nil {
+		err = s.catchUp(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -246,6 +274,7 @@ func (s *Synchronizer) hold(ctx context.Context, db, id, rev string) (*synchroni
 		return nil, err
 	}
 	x.changing.Lock()
+	x.takeOn()
 	if err := x.at(rev); err != nil {
 		x.changing.Unlock()
 		return nil, err
@@ -256,6 +285,9 @@ func (s *Synchronizer) hold(ctx context.Context, db, id, rev string) (*synchroni
 // IDs lists the synchronizations of a database, oldest first.
 func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
 	ofDB, err := s.local(ctx, db)
+	if err == nil {
+		err = s.catchUp(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -283,6 +315,10 @@ func (s *Synchronizer) IDs(ctx context.Context, db string) ([]string, error) {
 // Change changes the settings that a request names. rev, if not "", is the revision that the
 // user knows. If it is no longer the current one, the error is ErrChanged.
 func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, request Request) error {
+	return s.overtaken(func() error { return s.change(ctx, db, id, rev, request) })
+}
+
+func (s *Synchronizer) change(ctx context.Context, db, id, rev string, request Request) error {
 	x, err := s.hold(ctx, db, id, rev)
 	if err != nil {
 		return err
@@ -309,11 +345,17 @@ func (s *Synchronizer) Change(ctx context.Context, db, id, rev string, request R
 	}
 	x.end()
 	x.become(next, d)
-	return s.restart(x)
+	err = s.restart(x)
+	s.tell(ctx, x)
+	return err
 }
 
 // Delete ends a synchronization. What it has moved stays where it is.
 func (s *Synchronizer) Delete(ctx context.Context, db, id, rev string) error {
+	return s.overtaken(func() error { return s.remove(ctx, db, id, rev) })
+}
+
+func (s *Synchronizer) remove(ctx context.Context, db, id, rev string) error {
 	x, err := s.hold(ctx, db, id, rev)
 	if err != nil {
 		return err
@@ -324,7 +366,8 @@ func (s *Synchronizer) Delete(ctx context.Context, db, id, rev string) error {
 		return errors.Join(err, s.restart(x))
 	}
 	s.forget(x)
-	return nil
+	s.free(ctx, x)
+	return s.records.removeStatus(ctx, id)
 }
 
 // restart starts a synchronization again, unless the Synchronizer is being closed.
@@ -350,6 +393,9 @@ func (s *Synchronizer) Wait(ctx context.Context, db, id string) error {
 	x, err := s.find(ctx, db, id)
 	if err != nil {
 		return err
+	}
+	if s.opt.Members != nil {
+		return x.waitElsewhere(ctx)
 	}
 	select {
 	case <-x.tried:

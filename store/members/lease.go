@@ -143,6 +143,36 @@ func (m *Members) take(ctx context.Context, lease *Lease) error {
 	return nil
 }
 
+// Holder returns the id of the member that has a lease, "" if none that lives has it.
+func (m *Members) Holder(ctx context.Context, name string) (id string, err error) {
+	if m == nil {
+		return "", nil
+	}
+	doc, err := m.db.GetLocal(ctx, leasePrefix+name)
+	if errors.Is(err, store.ErrMissing) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var h holding
+	if err := json.Unmarshal(doc.Body, &h); err != nil || m.left(h) {
+		return "", err
+	}
+	doc, err = m.db.GetLocal(ctx, memberPrefix+h.Member)
+	if errors.Is(err, store.ErrMissing) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var r record
+	if err := json.Unmarshal(doc.Body, &r); err != nil || !m.lives(r, m.now()) {
+		return "", err
+	}
+	return h.Member, nil
+}
+
 // known tells whether a member lived at the last beat, from memory.
 func (m *Members) known(id string) (name string, lives bool) {
 	m.mu.Lock()

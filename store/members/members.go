@@ -392,6 +392,16 @@ func (m *Members) Name() string {
 	return m.opt.Name
 }
 
+// ID is what this process has at the moment as a member: "" if it is none or alone.
+func (m *Members) ID() string {
+	if m == nil {
+		return ""
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.self
+}
+
 // List returns the members that live, this process among them, in the order of their names. A process
 // that is alone has none.
 func (m *Members) List(ctx context.Context) ([]Member, error) {
