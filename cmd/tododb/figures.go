@@ -7,6 +7,7 @@ import (
 	"github.com/tododb/tododb/httpapi/snapshot"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store/disk"
+	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/script/worker"
@@ -113,5 +114,39 @@ func functionFigures(figures *metrics.Metrics, functions *worker.Pool) {
 	}
 	for name, help := range worker.Kills {
 		figures.Counter("tododb_function_kills_"+name+"_total", help, func() float64 { return float64(functions.Figures().Kills[name]) })
+	}
+}
+
+// storageFigures adds how this process fares with a storage that processes share.
+func storageFigures(figures *metrics.Metrics, e *pg.Engine) {
+	for _, f := range []struct {
+		name, help string
+		counts     bool
+		value      func(pg.Figures) float64
+	}{
+		{"tododb_storage_round_trips_total", "requests to PostgreSQL", true, func(f pg.Figures) float64 { return float64(f.RoundTrips) }},
+		{"tododb_storage_round_trip_seconds_total", "how long they took together", true, func(f pg.Figures) float64 { return f.RoundTripsTook.Seconds() }},
+		{"tododb_storage_locks_total", "locks of a database that writers got", true, func(f pg.Figures) float64 { return float64(f.Locks) }},
+		{"tododb_storage_lock_seconds_total", "how long they took together, the wait for other processes included", true, func(f pg.Figures) float64 { return f.LocksTook.Seconds() }},
+		{"tododb_storage_retries_total", "transactions tried again because of a passing failure", true, func(f pg.Figures) float64 { return float64(f.Retries) }},
+		{"tododb_storage_unknown_commits_total", "commits whose outcome had to be looked up", true, func(f pg.Figures) float64 { return float64(f.Unknown) }},
+		{"tododb_storage_connections", "connections to PostgreSQL", false, func(f pg.Figures) float64 { return float64(f.Connections) }},
+		{"tododb_storage_connections_busy", "connections to PostgreSQL in use", false, func(f pg.Figures) float64 { return float64(f.InUse) }},
+		{"tododb_storage_connections_limit", "connections to PostgreSQL at the most", false, func(f pg.Figures) float64 { return float64(f.MaxConnections) }},
+		{"tododb_storage_connection_waits_total", "how often a connection had to be waited for", true, func(f pg.Figures) float64 { return float64(f.Waits) }},
+		{"tododb_storage_connection_wait_seconds_total", "how long these waits took together", true, func(f pg.Figures) float64 { return f.Waited.Seconds() }},
+		{"tododb_storage_listens", "1 if notifications of other processes are heard, 0 if they are asked for", false, func(f pg.Figures) float64 {
+			if f.Listens {
+				return 1
+			}
+			return 0
+		}},
+		{"tododb_storage_listener_lag_seconds", "how long this process's last notification took to come back", false, func(f pg.Figures) float64 { return f.ListenerLag.Seconds() }},
+	} {
+		add := figures.Gauge
+		if f.counts {
+			add = figures.Counter
+		}
+		add(f.name, f.help, func() float64 { return f.value(e.Figures()) })
 	}
 }

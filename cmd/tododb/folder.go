@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/members"
 )
 
@@ -105,6 +106,8 @@ func (l locked) open(ctx context.Context) (*folder, error) {
 		options.Committed = l.figures.Commit
 		if !l.at.elsewhere() {
 			l.figures.Gauge("tododb_storage_bytes", "bytes that the databases have on disk", func() float64 { return float64(folderSize(l.dir)) })
+		} else if shared, ok := eng.(*pg.Engine); ok {
+			storageFigures(l.figures, shared)
 		}
 	}
 	st, err := store.Open(ctx, eng, options)

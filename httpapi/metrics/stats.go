@@ -33,6 +33,19 @@ var stats = []stat{
 	{[]string{"couch_replicator", "jobs", "crashed"}, "couchdb_couch_replicator_jobs_crashed", "replicator scheduler crashed jobs"},
 	{[]string{"tododb", "commits"}, "tododb_commits_total", "number of transactions that were written to disk"},
 	{[]string{"tododb", "storage_bytes"}, "tododb_storage_bytes", "bytes that the databases have on disk"},
+	{[]string{"tododb", "storage", "round_trips"}, "tododb_storage_round_trips_total", "requests to PostgreSQL"},
+	{[]string{"tododb", "storage", "round_trip_seconds"}, "tododb_storage_round_trip_seconds_total", "how long they took together"},
+	{[]string{"tododb", "storage", "locks"}, "tododb_storage_locks_total", "locks of a database that writers got"},
+	{[]string{"tododb", "storage", "lock_seconds"}, "tododb_storage_lock_seconds_total", "how long they took together"},
+	{[]string{"tododb", "storage", "retries"}, "tododb_storage_retries_total", "transactions tried again because of a passing failure"},
+	{[]string{"tododb", "storage", "unknown_commits"}, "tododb_storage_unknown_commits_total", "commits whose outcome had to be looked up"},
+	{[]string{"tododb", "storage", "connections"}, "tododb_storage_connections", "connections to PostgreSQL"},
+	{[]string{"tododb", "storage", "connections_busy"}, "tododb_storage_connections_busy", "connections to PostgreSQL in use"},
+	{[]string{"tododb", "storage", "connections_limit"}, "tododb_storage_connections_limit", "connections to PostgreSQL at the most"},
+	{[]string{"tododb", "storage", "connection_waits"}, "tododb_storage_connection_waits_total", "how often a connection had to be waited for"},
+	{[]string{"tododb", "storage", "connection_wait_seconds"}, "tododb_storage_connection_wait_seconds_total", "how long these waits took together"},
+	{[]string{"tododb", "storage", "listens"}, "tododb_storage_listens", "whether notifications of other processes are heard"},
+	{[]string{"tododb", "storage", "listener_lag_seconds"}, "tododb_storage_listener_lag_seconds", "how long the last notification took to come back"},
 }
 
 // Stats returns the figures in the form of CouchDB's _stats: a tree of objects whose leaves
