@@ -26,8 +26,9 @@ type shelf struct {
 	keys repository.Keys
 }
 
-func (s shelf) State() schedule.State { return schedule.State{Last: []schedule.Run{}} }
-func (s shelf) Start() error          { return schedule.ErrOff }
+func (s shelf) State() schedule.State                         { return schedule.State{Last: []schedule.Run{}} }
+func (s shelf) Start(context.Context) error                   { return schedule.ErrOff }
+func (s shelf) Shown(context.Context) (schedule.State, error) { return s.State(), nil }
 func (s shelf) Look(ctx context.Context) (*repository.Repository, error) {
 	return repository.Open(ctx, repository.NewFolder(s.dir), repository.Keys{})
 }

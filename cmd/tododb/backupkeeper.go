@@ -20,11 +20,11 @@ import (
 )
 
 // newBackupKeeper makes what backs the server up, as [backup] says.
-func newBackupKeeper(cfg *config.Config, data string, spool *intake.Spool, st *store.Store, log *slog.Logger) *schedule.Keeper {
+func newBackupKeeper(cfg *config.Config, data string, spool *intake.Spool, f *folder, log *slog.Logger) *schedule.Keeper {
 	k := schedule.New(schedule.Options{
-		Source: backup.Local{Store: st, Temp: func() (backup.TempFile, error) { return spool.Create() }}, Server: func() string { return cfg.String("couchdb", "uuid") }, Version: version, Log: log,
+		Source: backup.Local{Store: f.store, Temp: func() (backup.TempFile, error) { return spool.Create() }}, Server: func() string { return cfg.String("couchdb", "uuid") }, Version: version, Log: log, Members: f.members,
 		Settings: func() map[string]map[string]string { return keptSettings(cfg) },
-		Watch:    func() repository.Watch { return watchStore(st) },
+		Watch:    func() repository.Watch { return watchStore(f.store) },
 		Setup:    func() schedule.Setup { return backupSetup(cfg, filepath.Join(data, "spool")) },
 	})
 	cfg.Watch(k.Changed)

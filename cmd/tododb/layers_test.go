@@ -75,7 +75,7 @@ var layers = []layer{
 	{"store/backup", []string{"store", "store/record", "revtree"}, []string{bbolt, web, eng}},
 	{"store/backup/repository", []string{"store", "store/backup", "store/durable", "store/record", "revtree"}, []string{bbolt, web, eng}},
 	{"store/backup/repository/s3", []string{"store/backup/repository"}, []string{bbolt, eng}},
-	{"store/backup/schedule", []string{"store/backup", "store/backup/repository"}, []string{bbolt, web, eng}},
+	{"store/backup/schedule", []string{"store", "store/backup", "store/backup/repository", "store/members"}, []string{bbolt, web, eng}},
 	{"store/collate", []string{"store/jsonscan"}, []string{bbolt, web, "os"}},
 	{"store/design", []string{"store", "store/jsonscan", "store/script", "revtree"}, []string{bbolt, web, "os"}},
 	{"store/document", []string{"store/jsonscan", "revtree"}, []string{bbolt, web, "os"}},

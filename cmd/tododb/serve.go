@@ -191,7 +191,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	work.run(func(ctx context.Context) { snapshots.Run(ctx, f.store) })
 	snapshotFigures(figures, snapshots)
 
-	backups := newBackupKeeper(cfg, opt.data, spool, f.store, log)
+	backups := newBackupKeeper(cfg, opt.data, spool, f, log)
 	backupFigures(figures, backups)
 	history := metrics.NewHistory(figures)
 	work.run(history.Run)

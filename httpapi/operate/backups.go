@@ -14,8 +14,9 @@ import (
 
 // Keeper backs the server up by itself.
 type Keeper interface {
-	State() schedule.State
-	Start() error
+	State() schedule.State                             // of this process
+	Shown(ctx context.Context) (schedule.State, error) // of whichever makes the backups
+	Start(ctx context.Context) error
 	// Look opens the target to read in it.
 	Look(context.Context) (*repository.Repository, error)
 }
@@ -24,7 +25,10 @@ type Keeper interface {
 func (o *Room) Backups(w http.ResponseWriter, r *http.Request) error {
 	state := schedule.State{Last: []schedule.Run{}}
 	if o.keeper != nil {
-		state = o.keeper.State()
+		var err error
+		if state, err = o.keeper.Shown(r.Context()); err != nil {
+			return err
+		}
 	}
 	b, err := json.Marshal(state)
 	if err != nil {
@@ -38,7 +42,7 @@ func (o *Room) StartBackup(w http.ResponseWriter, r *http.Request) error {
 	if o.keeper == nil {
 		return wire.Errorf(http.StatusNotImplemented, "not_implemented", "This server does not back itself up.")
 	}
-	if err := o.keeper.Start(); err != nil {
+	if err := o.keeper.Start(r.Context()); err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusAccepted, []byte(`{"ok":true}`))

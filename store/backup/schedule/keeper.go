@@ -11,6 +11,7 @@ import (
 
 	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/backup/repository"
+	"github.com/tododb/tododb/store/members"
 )
 
 // Setup is what the settings say about backups.
@@ -34,6 +35,7 @@ type Options struct {
 	Setup    func() Setup                        // read again before each run
 	Log      *slog.Logger
 	Now      func() time.Time // nil: time.Now
+	Members  *members.Members // the processes that share the databases; nil: this one is alone
 }
 
 // Run is a backup that was made, or was to be made.
@@ -83,6 +85,7 @@ type Keeper struct {
 	wake chan struct{} // the settings have changed, or somebody wants a backup now
 
 	following atomic.Bool // backups follow changes
+	leads     atomic.Bool // this process makes the backups
 
 	mu    sync.Mutex // guards what follows
 	state State
@@ -97,7 +100,7 @@ func New(opt Options) *Keeper {
 	return &Keeper{opt: opt, wake: make(chan struct{}, 1)}
 }
 
-// State tells how the backups are.
+// State tells how the backups of this process are.
 func (k *Keeper) State() State {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -142,8 +145,8 @@ func (k *Keeper) Look(ctx context.Context) (*repository.Repository, error) {
 // patience is how long somebody who looks into backups waits for prune.
 const patience = 15 * time.Second
 
-// Start has a backup made now. The error is ErrOff or *SettingsError.
-func (k *Keeper) Start() error {
+// Start has a backup made now, by the process that makes them. The error is ErrOff or *SettingsError.
+func (k *Keeper) Start(ctx context.Context) error {
 	setup := k.opt.Setup()
 	if setup.Err != nil {
 		return &SettingsError{setup.Err}
@@ -151,11 +154,18 @@ func (k *Keeper) Start() error {
 	if setup.Target == "" {
 		return ErrOff
 	}
+	if k.opt.Members != nil {
+		return k.wish(ctx)
+	}
+	k.startHere()
+	return nil
+}
+
+func (k *Keeper) startHere() {
 	k.mu.Lock()
 	k.now = true
 	k.mu.Unlock()
 	k.Changed()
-	return nil
 }
 
 // Changed says that the settings may have changed.
@@ -173,8 +183,16 @@ const (
 )
 
 // Run makes backups until the context ends. A run that is going on then is cut, and the next one goes
-// on from there.
+// on from there. Of processes that share the databases, one at a time may run.
 func (k *Keeper) Run(ctx context.Context) {
+	if k.opt.Members != nil {
+		k.lead(ctx)
+		return
+	}
+	k.work(ctx)
+}
+
+func (k *Keeper) work(ctx context.Context) {
 	var last, tried time.Time // the newest backup; the last try, if it failed
 	known := ""               // the target whose newest backup last is
 	wrong := ""               // what was wrong with the settings
