@@ -95,12 +95,23 @@ func TestPageListByKeyboard(t *testing.T) {
 	b.signIn()
 	b.open("#/db/many/docs")
 	b.sees("350 documents", "doc-000")
+	const height = "document.querySelector('.table').scrollHeight"
+	all := b.eval(height)
 	b.fill("Jump to id", "doc-200")
 	b.press(kb.Enter)
 	b.finds("link", "doc-200")
 	b.press(kb.Tab + kb.Tab + kb.Tab) // over the button and the box to the list
 	b.press(kb.End)
 	b.finds("link", "doc-349")
+	if now := b.eval(height); now != all {
+		t.Errorf("at its end the list is %s high, and was %s", now, all)
+	}
+	b.fill("Filter: ids that begin with", "doc-1")
+	b.sees("100 of 350", "doc-100") // from its beginning
+	b.fill("Filter: ids that begin with", "")
+	b.sees("350 documents")
+	b.focus("checkbox", "Contents")
+	b.press(kb.Tab)
 	b.press(kb.Home)
 	b.finds("link", "doc-000")
 	b.press(kb.ArrowDown + kb.ArrowDown + kb.Enter)

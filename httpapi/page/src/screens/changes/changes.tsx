@@ -69,7 +69,7 @@ export default function Changes({ params, query }: ScreenProps): JSX.Element {
       )}
       {seen?.state === 'lost' && <Trouble error={seen.error} retry={() => feed.current?.start()} />}
       {!seen || (seen.state === 'starting' && all.length === 0) ? <Waiting /> : rows.length > 0 ? (
-        <Table<Change> label="Changes" columns={columns} count={rows.length} row={(i) => rows[i]} rowKey={(c) => c.seq} onVisible={conflicts.look} onOpen={(c) => go(['db', db, 'doc', c.id])} />
+        <Table<Change> key={text /* another list, from its beginning */} label="Changes" columns={columns} count={rows.length} row={(i) => rows[i]} rowKey={(c) => c.seq} onVisible={conflicts.look} onOpen={(c) => go(['db', db, 'doc', c.id])} />
       ) : seen.state !== 'lost' && (
         <Empty title={all.length ? 'None of these ids contains that' : 'Nothing has changed yet'}>
           <p>{all.length ? `Looked at: the last ${first} changes, and those that came since.` : 'What is written from now on appears here by itself.'}</p>

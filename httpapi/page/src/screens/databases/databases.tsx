@@ -69,6 +69,7 @@ function List({ search, prefix }: { search: string; prefix: string }): JSX.Eleme
       <Trouble error={names.error} retry={names.reload} />
       {names.lines.length === 0 ? (names.more || names.loading ? <Waiting /> : !names.error && <Empty title={search ? 'No database has this in its name' : 'There is no database yet'} />) : (
         <Table<Line>
+          key={search /* another list, from its beginning */}
           label="Databases"
           columns={columns}
           count={names.lines.length}

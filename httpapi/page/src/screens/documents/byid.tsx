@@ -75,7 +75,10 @@ export function ById({ db, query }: { db: string; query: URLSearchParams }): JSX
   const search = (text: string) => {
     type(text)
     clearTimeout(timer.current)
-    timer.current = setTimeout(() => setQuery({ prefix: text }), 250)
+    timer.current = setTimeout(() => {
+      setJump(undefined)
+      setQuery({ prefix: text })
+    }, 250)
   }
   const leap = async () => {
     try {
@@ -105,7 +108,7 @@ export function ById({ db, query }: { db: string; query: URLSearchParams }): JSX
       {!range.value ? range.loading && <Waiting /> : n === 0 ? (
         <Empty title={prefix ? 'No id begins so' : 'There are no documents yet'}>{!prefix && <p>Make the first one with “New document”, or replicate another database to this one.</p>}</Empty>
       ) : (
-        <Table<Row> label="Documents" columns={columns} count={n} row={pages.row} rowKey={(r) => r.id} onVisible={pages.onVisible} jump={jump} onOpen={(r) => go(['db', db, 'doc', r.id])} />
+        <Table<Row> key={prefix /* another list, from its beginning */} label="Documents" columns={columns} count={n} row={pages.row} rowKey={(r) => r.id} onVisible={pages.onVisible} jump={jump} onOpen={(r) => go(['db', db, 'doc', r.id])} />
       )}
     </>
   )

@@ -78,7 +78,7 @@ function Rows({ db, design, view }: { db: string; design: string; view: string }
       </form>
       <Trouble error={total.error ?? pages.error} retry={() => (total.reload(), pages.reload())} />
       {total.value === undefined ? total.loading && <Waiting label="The index is being brought up to date" /> : total.value === 0 ? <Empty title="This view has no rows" /> : (
-        <Table<Row> label={`Rows of ${design}/${view}`} columns={columns} count={total.value} row={pages.row} rowKey={(_r, i) => String(i)} onVisible={pages.onVisible} jump={jump} onOpen={(r) => go(['db', db, 'doc', r.id])} />
+        <Table<Row> key={`${design}/${view}`} label={`Rows of ${design}/${view}`} columns={columns} count={total.value} row={pages.row} rowKey={(_r, i) => String(i)} onVisible={pages.onVisible} jump={jump} onOpen={(r) => go(['db', db, 'doc', r.id])} />
       )}
     </>
   )
