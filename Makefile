@@ -119,6 +119,7 @@ soak-pg:
 	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 ./store/engine/pg
 	TODODB_TEST_ENGINE=pg $(GO) test -count=1 -timeout 0 ./store ./store/index
 	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -parallel 2 -v -run '^TestPG' ./$(BINARY)
+	TODODB_TEST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -run TestSeveralStores ./store -rapid.checks=500
 
 bench: build
 	TODODB_TEST_FIGURES=1 $(GO) test -count=1 -v -run "^TestFigures" ./$(BINARY) | grep -v "^==="

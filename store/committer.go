@@ -212,7 +212,7 @@ func (p *proof) holds(r engine.Reader) (bool, error) {
 	if err != nil || bytes.Equal(v, p.entry) {
 		return err == nil, err
 	}
-	if p.id == "" {
+	if p.id == "" || v != nil { // a sequence is never handed out twice
 		return false, nil
 	}
 	if v, err = r.Get(spaceDoc, []byte(p.id)); err != nil || v == nil {

@@ -271,8 +271,8 @@ func (db *DB) findForked(ctx context.Context, note *conflictsNote) (forked []uin
 			if err != nil {
 				return false, fmt.Errorf("sequence %d: %w", seq, err)
 			}
-			// No leaf lives if the winner does not, and the winner alone is followed by a zero.
-			if !e.marker() && !e.deleted() && len(e.leaves) > 1 {
+			// No leaf lives if the winner does not, and a zero says that there is no other.
+			if !e.marker() && !e.deleted() && len(e.leaves) > 0 && e.leaves[0] != 0 {
 				forked = append(forked, seq)
 			}
 			n, size = n+1, size+len(v)

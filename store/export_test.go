@@ -37,3 +37,6 @@ func (db *DB) OlderWriter(ctx context.Context) error {
 
 // LastWrite is when the last write ended that somebody waited for.
 func (s *Store) LastWrite() int64 { return s.wrote.Load() }
+
+// Queued is how many writes wait for the next transaction.
+func Queued(db *DB) int { return len(db.commits.queue) }

@@ -96,13 +96,12 @@ func (m *model) changed(id string) {
 	m.order = append(m.order, id)
 }
 
-func (m *model) merge(id string, path []revtree.Rev, deleted bool, body string) {
+func (m *model) merge(id string, path []revtree.Rev, deleted bool, body string) (changed bool) {
 	d := m.docs[id]
 	if d == nil {
 		d = &modelDoc{revs: map[revtree.Rev]*modelRev{}}
 		m.docs[id] = d
 	}
-	changed := false
 	for i, rev := range path {
 		r := d.revs[rev]
 		if r == nil {
@@ -122,6 +121,7 @@ func (m *model) merge(id string, path []revtree.Rev, deleted bool, body string) 
 	if changed {
 		m.changed(id)
 	}
+	return changed
 }
 
 func (m *model) purge(id string, rev revtree.Rev) {

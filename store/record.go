@@ -156,14 +156,15 @@ const (
 //	version | flags | totals: 4 uvarints | bytes docid | winner: rev, bytes data |
 //	uvarint more | more times: byte deleted, rev
 //
-// The other leaves follow the winner in winner order.
+// The other leaves follow the winner in winner order. Where several processes write, the mark of the
+// transaction comes last (ownMark).
 type seqEntry struct {
 	flags  byte
 	totals totals
 	id     []byte
 	winner revtree.Rev
 	data   []byte
-	leaves []byte // encoded; read by eachLeaf
+	leaves []byte // encoded, and what comes after; read by others
 }
 
 func (e *seqEntry) marker() bool  { return e.flags&seqMarker != 0 }

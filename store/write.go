@@ -357,7 +357,7 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 			}
 		}
 		counted = true
-		ref := bodyRef{seq: seq, n: bodies, size: int64(len(e.doc.Body)), stored: int64(len(e.body))}
+		ref := bodyRef{seq: seq, n: w.own.body() + bodies, size: int64(len(e.doc.Body)), stored: int64(len(e.body))}
 		if w.db.identity.Partitioned {
 			ref.attached = attachedBytes(e.atts)
 		}
@@ -389,9 +389,11 @@ func (w *writer) editDocument(edits []pendingEdit) error {
 		bodies++
 	}
 	if d.death != nil && (changed || recalled) {
-		if bodies, err = w.exhume(id, &d, seq, bodies); err != nil {
+		next, err := w.exhume(id, &d, seq, w.own.body()+bodies)
+		if err != nil {
 			return err
 		}
+		bodies = next - w.own.body()
 		changed = true
 	}
 	if !changed && (!counted || d.death != nil) {

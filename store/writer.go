@@ -36,6 +36,7 @@ type writer struct {
 	partitions []partitionDelta
 	quota      quota // of the present op
 	proof      proof
+	own        ownMark
 	dead       deathNotes
 
 	arena []byte // values passed to the engine, which keeps them until the commit
@@ -47,6 +48,7 @@ func (w *writer) begin(tx engine.Tx, group []*op) error {
 	arena := w.arena[:0]
 	*w = writer{db: w.db, tx: tx, arena: arena, moves: w.moves[:0], partitions: w.partitions[:0]}
 	if w.db.shared {
+		w.own = newOwnMark()
 		if err := w.fetch(group); err != nil {
 			return err
 		}
@@ -119,7 +121,7 @@ func (w *writer) insert(seq uint64, entry []byte) error {
 // mark moves the update sequence without a document.
 func (w *writer) mark() error {
 	seq := w.last + 1
-	entry := w.keep(func(b []byte) []byte { return appendMarker(b, w.totals) })
+	entry := w.keep(func(b []byte) []byte { return w.own.appendTo(appendMarker(b, w.totals)) })
 	if err := w.insert(seq, entry); err != nil {
 		return err
 	}
@@ -194,12 +196,21 @@ type loaded struct {
 	death []byte // its death record, if it is dead; then rec is empty
 }
 
+// mayHaveDead is the database's as this transaction leaves it: what it has buried itself is noted only at
+// its end.
+func (w *writer) mayHaveDead() (bool, error) {
+	if w.dead.count > 0 {
+		return true, nil
+	}
+	return w.db.mayHaveDead(w.tx)
+}
+
 // load reads a document's record and tree.
 func (w *writer) load(id string) (d loaded, err error) {
 	v, err := w.tx.Get(spaceDoc, []byte(id))
 	may := false
 	if v == nil && err == nil {
-		may, err = w.db.mayHaveDead(w.tx)
+		may, err = w.mayHaveDead()
 	}
 	if may {
 		if d.death, err = w.tx.Get(spaceDead, deathKey(id)); d.death == nil || err != nil {
@@ -238,7 +249,7 @@ func (w *writer) saveTree(id string, tree *revtree.Tree, was *docRecord, seq uin
 	if err := w.putConflict(tree, leaves, seq); err != nil || seq == was.seq {
 		return err
 	}
-	entry := w.keep(func(b []byte) []byte { return appendSeqEntry(b, w.totals, id, leaves) })
+	entry := w.keep(func(b []byte) []byte { return w.own.appendTo(appendSeqEntry(b, w.totals, id, leaves)) })
 	if err := w.insert(seq, entry); err != nil {
 		return err
 	}
