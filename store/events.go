@@ -27,14 +27,24 @@ type At struct {
 }
 
 // Events is what this process knows to have happened to the databases of a store. It holds one event for
-// each database, the latest, in memory, and begins anew with each process: package updates has what lasts.
+// each database, the latest, in memory (of deleted ones the last maxGone), and begins anew with each process: package updates has what lasts.
 type Events struct {
 	mu     sync.Mutex // guards what follows
 	seq    uint64
 	latest map[string]*list.Element
 	order  *list.List    // of Event, the latest last
+	gone   []deletion    // the oldest first
 	wake   chan struct{} // closed at the next event
 }
+
+// deletion is the event of a database that was deleted.
+type deletion struct {
+	db  string
+	seq uint64
+}
+
+// maxGone is how many deletions are remembered.
+const maxGone = 10_000
 
 func newEvents() *Events {
 	return &Events{latest: map[string]*list.Element{}, order: list.New(), wake: make(chan struct{})}
@@ -69,8 +79,24 @@ func (e *Events) put(ev Event, own bool) {
 	} else {
 		e.latest[ev.DB] = e.order.PushBack(ev)
 	}
+	if ev.Type == "deleted" {
+		e.forgetGone(deletion{ev.DB, ev.Seq})
+	}
 	close(e.wake)
 	e.wake = make(chan struct{})
+}
+
+// forgetGone takes a deletion in, and forgets the oldest one if there are too many. The caller holds mu.
+func (e *Events) forgetGone(d deletion) {
+	if e.gone = append(e.gone, d); len(e.gone) <= maxGone {
+		return
+	}
+	old := e.gone[0]
+	e.gone = e.gone[1:]
+	if at := e.latest[old.db]; at != nil && at.Value.(Event).Seq == old.seq {
+		e.order.Remove(at)
+		delete(e.latest, old.db)
+	}
 }
 
 // Last is the number of the newest event.

@@ -14,6 +14,7 @@ type Latest struct {
 	ID      string
 	Body    []byte // JSON, without members that begin with an underscore
 	Deleted bool
+	Gone    bool // it is removed, as if it had never been; with If
 	// Merge, if not nil, makes the body of Body and that of the revision which it replaces. It may be called
 	// again.
 	Merge func(body, was []byte) []byte
@@ -35,8 +36,22 @@ func (db Bare) PutLatest(ctx context.Context, docs []Latest, local map[string][]
 		size += len(docs[i].ID) + len(docs[i].Body)
 	}
 	return db.commits.submit(ctx, &op{upkeep: true, docs: len(docs), bytes: size, apply: func(w *writer) error {
+		before, removed := w.last, false
 		for i := range docs {
-			if err := w.putLatest(&docs[i], revs[i]); err != nil {
+			if !docs[i].Gone {
+				if err := w.putLatest(&docs[i], revs[i]); err != nil {
+					return err
+				}
+				continue
+			}
+			done, err := w.removeLatest(&docs[i])
+			if err != nil {
+				return err
+			}
+			removed = removed || done
+		}
+		if removed && w.last == before { // it may have been the newest
+			if err := w.mark(); err != nil {
 				return err
 			}
 		}
@@ -47,6 +62,37 @@ func (db Bare) PutLatest(ctx context.Context, docs []Latest, local map[string][]
 		}
 		return nil
 	}})
+}
+
+// removeLatest removes a document. If it had the newest entry of all, the caller leaves a marker.
+func (w *writer) removeLatest(doc *Latest) (bool, error) {
+	was, err := w.load(doc.ID)
+	if err != nil || was.rec.seq == 0 || doc.If == nil || *doc.If != was.rec.seq {
+		return false, err
+	}
+	if err := w.forgetLatest(doc.ID, &was); err != nil {
+		return false, err
+	}
+	w.moved(doc.ID, &was.rec, &revtree.Tree{}, 0, w.last+1)
+	if err := w.tx.Delete(spaceDoc, []byte(doc.ID)); err != nil {
+		return false, err
+	}
+	return true, w.unlist(&was.rec)
+}
+
+// forgetLatest removes the bodies of a document from the database, and it from the totals.
+func (w *writer) forgetLatest(id string, was *loaded) error {
+	if err := w.count(id, &was.tree, -1); err != nil {
+		return err
+	}
+	var all []revtree.Node
+	was.tree.Nodes(func(n revtree.Node, _ bool) bool {
+		if n.Data != nil {
+			all = append(all, n)
+		}
+		return true
+	})
+	return w.dropBodies(all)
 }
 
 func (w *writer) putLatest(doc *Latest, rev string) error {
@@ -64,17 +110,7 @@ func (w *writer) putLatest(doc *Latest, rev string) error {
 			}
 			body = doc.Merge(body, old.Body)
 		}
-		if err := w.count(doc.ID, &was.tree, -1); err != nil {
-			return err
-		}
-		var all []revtree.Node
-		was.tree.Nodes(func(n revtree.Node, _ bool) bool {
-			if n.Data != nil {
-				all = append(all, n)
-			}
-			return true
-		})
-		if err := w.dropBodies(all); err != nil {
+		if err := w.forgetLatest(doc.ID, &was); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,8 @@
 //
 // It is in a database of the server's own (store.UpdatesDB), with a document for each database that there
 // is or was. So its sequences are those of a database: they grow, survive restarts, and name one state for
-// ever. The document of a database that was deleted is a tombstone. The body of the others is
+// ever. The document of a database that was deleted is a tombstone; of
+// these only the last ones stay (Options.Deleted). The body of the others is
 //
 //	{"type": "created" or "updated", "seq": N, "of": ID, "by": ID}
 //

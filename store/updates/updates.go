@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,8 @@ type Options struct {
 	Soon, Late time.Duration
 	// Scan is how often databases are compared with what was noted, where processes share them (15 s).
 	Scan time.Duration
+	// Deleted is how many deleted databases are remembered, those deleted last (10,000).
+	Deleted int
 }
 
 // Log notes what happens to the databases of a store. It is safe for use by several goroutines.
@@ -35,6 +38,7 @@ type Log struct {
 	cancel context.CancelFunc
 	works  sync.WaitGroup
 
+	trimmed store.Seq     // there is no tombstone up to here; only run uses it
 	from    uint64        // where the others' notes begin that this process's workers are told of
 	ready   chan struct{} // closed when what was not noted before is
 	hurry   chan struct{} // somebody waits for what is not noted yet
@@ -65,6 +69,9 @@ func Open(ctx context.Context, opt Options) *Log {
 	}
 	if opt.Late == 0 {
 		opt.Late = time.Second
+	}
+	if opt.Deleted == 0 {
+		opt.Deleted = 10_000
 	}
 	if opt.Scan == 0 {
 		opt.Scan = 15 * time.Second
@@ -239,6 +246,11 @@ func (l *Log) note(ctx context.Context) error {
 		}
 		if err := l.put(ctx, db, docs, m); err != nil {
 			return err
+		}
+		if slices.ContainsFunc(docs, func(d store.Latest) bool { return d.Deleted }) {
+			if err := l.trim(ctx, db); err != nil {
+				return err
+			}
 		}
 	}
 	l.mu.Lock()

@@ -354,3 +354,48 @@ func TestSoonWhileSomebodyWaits(t *testing.T) {
 	r.Close()
 	p.end(t)
 }
+
+// Of databases that come and go only the last ones are remembered. A reader who has seen them go misses
+// nothing, and what is there stays.
+func TestDeletedAreForgotten(t *testing.T) {
+	for name, open := range storetest.Engines {
+		t.Run(name, func(t *testing.T) {
+			e := open(t)
+			p := start(t, e, updates.Options{Deleted: 20})
+			for _, name := range []string{"old", "mark"} {
+				if err := p.store.Create(t.Context(), name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, place := p.since(t, "0")
+			for i := range 100 {
+				name := fmt.Sprintf("db%02d", i)
+				if err := errors.Join(p.store.Create(t.Context(), name), p.store.Drop(t.Context(), name)); err != nil {
+					t.Fatal(err)
+				}
+				var got string
+				got, place = p.since(t, place)
+				wants(t, "the next event", got, name+" deleted")
+			}
+			all, _ := p.since(t, "0")
+			if n := strings.Count(all, "deleted"); n < 20 || n > 22 || !strings.HasSuffix(all, "db98 deleted, db99 deleted, mark created, old created") {
+				t.Errorf("%d are remembered: %s", n, all)
+			}
+			db, err := p.store.Bare(t.Context(), store.UpdatesDB, store.ForUpdates)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Check(t.Context(), func(problem string) { t.Error(problem) }); err != nil {
+				t.Error(err)
+			}
+			db.Release()
+			p.end(t)
+
+			p = start(t, e, updates.Options{Deleted: 20})
+			defer p.end(t)
+			if got, _ := p.since(t, place); got != "" {
+				t.Errorf("after a restart: %s", got)
+			}
+		})
+	}
+}
