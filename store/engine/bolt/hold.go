@@ -45,8 +45,9 @@ func (e *Engine) Hold(ctx context.Context, note []byte) (err error) {
 	}
 	e.mu.Unlock()
 	for _, f := range open { // who has begun to write ends
+		//lint:ignore SA2001 nothing is to be done under it
 		f.write.Lock()
-		f.write.Unlock() //nolint:staticcheck // nothing is to be done under it
+		f.write.Unlock()
 	}
 	return nil
 }

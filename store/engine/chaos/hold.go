@@ -24,8 +24,9 @@ func (e *Engine) Hold(ctx context.Context, note []byte) error {
 	}
 	e.mu.Unlock()
 	for _, d := range all { // who has begun to write ends
+		//lint:ignore SA2001 nothing is to be done under it
 		d.write.Lock()
-		d.write.Unlock() //nolint:staticcheck // nothing is to be done under it
+		d.write.Unlock()
 	}
 	return nil
 }
