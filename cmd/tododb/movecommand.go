@@ -234,7 +234,7 @@ func (q *moveRequest) startWith() string {
 func (q *moveRequest) explained(err error) error {
 	moved, moving := (*move.Moved)(nil), (*move.Moving)(nil)
 	switch {
-	case errors.As(err, &moved), errors.As(err, &moving), errors.Is(err, move.ErrNotEmpty), errors.Is(err, move.ErrOther), errors.Is(err, move.ErrUnfit):
+	case errors.As(err, &moved), errors.As(err, &moving), errors.Is(err, move.ErrNotEmpty), errors.Is(err, move.ErrUndone), errors.Is(err, move.ErrOther), errors.Is(err, move.ErrUnfit):
 		return err
 	}
 	return fmt.Errorf("%w; the same command goes on where this one was, and tododb move --undo --from %s gives it up", err, q.from)

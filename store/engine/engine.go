@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -310,13 +311,20 @@ type Clock interface {
 // state. Reading goes on. Whoever writes, makes or drops one meanwhile is refused with ErrHeld, in all
 // processes, also in those that start later. Making one that is there is ErrExists still.
 type Holder interface {
-	// Hold begins a hold, or gives the one that there is another note, of a few KiB. When it returns, the
-	// databases have the state that they keep.
-	Hold(ctx context.Context, note []byte) error
+	// Hold begins a hold if was is nil, or gives the one whose note is was another note, of a few KiB. When it
+	// returns, the databases have the state that they keep. If the hold has a third note by now, or is none any
+	// more, nothing changes and the error is ErrOtherHold.
+	Hold(ctx context.Context, was, note []byte) error
 	// Held returns the note of the hold, nil if there is none.
 	Held(ctx context.Context) (note []byte, err error)
 	// Unhold ends the hold. It is no error if there is none.
 	Unhold(ctx context.Context) error
+}
+
+// MayHold tells whether a hold that has the note now may have another one, if it was expected to have the
+// note was. A second try finds its own.
+func MayHold(now, was, note []byte) bool {
+	return bytes.Equal(now, was) && (now == nil) == (was == nil) || now != nil && bytes.Equal(now, note)
 }
 
 // Stat is what can be told of a database from outside.
@@ -338,6 +346,7 @@ var (
 	ErrUnknown     = errors.New("engine: the outcome of the commit is unknown")
 	ErrUnavailable = errors.New("engine: storage is not available") // nothing was written
 	ErrHeld        = fmt.Errorf("%w: the databases are held as they are", ErrUnavailable)
+	ErrOtherHold   = errors.New("engine: the databases are not held as expected")
 	ErrFull        = errors.New("engine: no space is left") // nothing was written
 	ErrTooManyOpen = errors.New("engine: too many files are open")
 	ErrUnforeseen  = errors.New("engine: this was not read ahead")

@@ -16,6 +16,10 @@ type Mark struct {
 	To    string    `json:"to"`   // where to, without a password
 	Began time.Time `json:"began"`
 	Moved bool      `json:"moved"` // all have arrived: this is not their home any more
+	// Undone says that the hold is about to end: the move must not come to its end.
+	Undone bool `json:"undone,omitempty"`
+
+	note []byte // as it is in the engine, nil if it is not there
 }
 
 // Moved says that the databases are elsewhere.
@@ -40,6 +44,8 @@ var (
 	ErrOther = errors.New("the target has an unfinished move from elsewhere; --anew removes what has arrived")
 	// ErrNotEmpty says that the target has databases of its own.
 	ErrNotEmpty = errors.New("the target has databases")
+	// ErrUndone says that somebody gave the move up while it went on. What has arrived may be out of date.
+	ErrUndone = errors.New("the move was given up meanwhile; the source is the home, and what has arrived is of no use")
 	// ErrDiffers says that what has arrived is not what was sent.
 	ErrDiffers = errors.New("what has arrived differs from what was sent")
 	// ErrUnfit says that an engine cannot be moved from or to.
@@ -57,7 +63,7 @@ func MarkOf(ctx context.Context, eng engine.Engine) (*Mark, error) {
 	if err != nil || note == nil {
 		return nil, err
 	}
-	m := &Mark{}
+	m := &Mark{note: note}
 	if err := json.Unmarshal(note, m); err != nil || m.Move == "" {
 		return nil, engine.ErrHeld
 	}
@@ -82,19 +88,51 @@ func Home(ctx context.Context, eng engine.Engine) error {
 }
 
 // Undo ends the hold on an old home, whether or not its databases have moved, and returns its mark, nil if
-// there was none.
+// there was none. A move that goes on meanwhile ends with ErrUndone.
 func Undo(ctx context.Context, eng engine.Engine) (*Mark, error) {
-	m, err := MarkOf(ctx, eng)
-	if err != nil || m == nil {
-		return nil, err
+	for {
+		m, err := MarkOf(ctx, eng)
+		if err != nil {
+			return nil, err
+		}
+		h, can := eng.(engine.Holder)
+		if m == nil && !can {
+			return nil, nil
+		}
+		if m != nil {
+			// Said before the first writer comes in, so that the move does not take its copy for the whole.
+			undone := *m
+			undone.Undone = true
+			err = undone.hold(ctx, eng)
+		}
+		switch {
+		case errors.Is(err, engine.ErrOtherHold): // it has just come to its end, or another has begun
+			continue
+		case err != nil:
+			return nil, err
+		}
+		return m, h.Unhold(ctx) // also without a mark: it may be what an interrupted one has left
 	}
-	return m, eng.(engine.Holder).Unhold(ctx)
 }
 
+// hold puts the mark in the place of what it was. The error may be engine.ErrOtherHold.
 func (m *Mark) hold(ctx context.Context, eng engine.Engine) error {
 	note, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	return eng.(engine.Holder).Hold(ctx, note)
+	if err := eng.(engine.Holder).Hold(ctx, m.note, note); err != nil {
+		return err
+	}
+	m.note = note
+	return nil
+}
+
+// stays tells whether a mark still is the one that is there: nil, or ErrUndone.
+func (m *Mark) stays(ctx context.Context, eng engine.Engine) error {
+	now, err := MarkOf(ctx, eng)
+	if err == nil && (now == nil || now.Move != m.Move || now.Undone) {
+		err = ErrUndone
+	}
+	return err
 }

@@ -75,7 +75,7 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 		return m.report, err
 	}
 	if !mark.Moved { // else only the journal is left
-		if err := m.all(ctx); err != nil {
+		if err := m.all(ctx, mark); err != nil {
 			return m.report, err
 		}
 		if opt.Settle != nil {
@@ -84,7 +84,11 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 			}
 		}
 		mark.Moved = true
-		if err := mark.hold(ctx, m.From); err != nil {
+		err := mark.hold(ctx, m.From)
+		if errors.Is(err, engine.ErrOtherHold) {
+			err = ErrUndone
+		}
+		if err != nil {
 			return m.report, err
 		}
 	}
@@ -131,13 +135,14 @@ func (m *mover) begin(ctx context.Context) (*Mark, error) {
 	if m.journal, err = openJournal(ctx, m.To); err != nil {
 		return nil, err
 	}
-	ours := m.journal != nil && mark != nil && m.journal.Move == mark.Move
+	undone := mark != nil && mark.Undone
+	ours := m.journal != nil && !undone && mark != nil && m.journal.Move == mark.Move
 	switch {
-	case mark != nil && mark.Moved && !ours:
+	case mark != nil && mark.Moved && !undone && !ours:
 		return nil, &Moved{mark.To}
 	case ours && (mark.Moved || !m.Anew):
 		return mark, mark.hold(ctx, m.From) // perhaps not all were held when it was interrupted
-	case mark != nil && mark.To != m.ToName:
+	case mark != nil && !undone && mark.To != m.ToName:
 		return nil, &Moving{mark.To}
 	}
 	if err := m.clear(ctx); err != nil {
@@ -145,7 +150,11 @@ func (m *mover) begin(ctx context.Context) (*Mark, error) {
 	}
 	id := make([]byte, 12)
 	rand.Read(id)
-	mark = &Mark{Move: hex.EncodeToString(id), To: m.ToName, Began: time.Now().UTC().Truncate(time.Second)}
+	var was []byte
+	if mark != nil {
+		was = mark.note
+	}
+	mark = &Mark{note: was, Move: hex.EncodeToString(id), To: m.ToName, Began: time.Now().UTC().Truncate(time.Second)}
 	if m.journal, err = makeJournal(ctx, m.To, head{mark.Move, m.FromName}); err != nil {
 		return nil, err
 	}
@@ -196,7 +205,7 @@ func names(ctx context.Context, eng engine.Engine, skip func(string) bool) ([]st
 	return slices.DeleteFunc(all, skip), err
 }
 
-func (m *mover) all(ctx context.Context) error {
+func (m *mover) all(ctx context.Context, mark *Mark) error {
 	list, err := names(ctx, m.From, m.Skip)
 	if err != nil {
 		return err
@@ -205,6 +214,9 @@ func (m *mover) all(ctx context.Context) error {
 	for i, name := range list {
 		m.now.Done, m.now.Database = i, name
 		m.show()
+		if err := mark.stays(ctx, m.From); err != nil {
+			return err
+		}
 		// It goes on where it was, so whatever fails for a while may be tried again.
 		if err := patient(ctx, func() error { return m.database(ctx, name) }); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -443,3 +443,57 @@ func TestStoreFindsAll(t *testing.T) {
 		})
 	}
 }
+
+// Who gives a move up while it goes on keeps his home, and what he writes there.
+func TestGivenUpMeanwhile(t *testing.T) {
+	for from, open := range engines {
+		t.Run(from, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			source, target := open(t), storetest.Engine(t)
+			fill(t, source)
+			opt := move.Options{From: source, To: target, FromName: "here", ToName: "there"}
+			undo := func(again bool) func(context.Context) error {
+				return func(context.Context) error {
+					if _, err := move.Undo(ctx, source); err != nil {
+						t.Error(err)
+					}
+					db, err := source.Open(ctx, "empty")
+					if err != nil {
+						return err
+					}
+					put(t, db, 1, 5)
+					if again {
+						err = source.(engine.Holder).Hold(ctx, nil, []byte(`{"move":"another"}`))
+					}
+					return errors.Join(err, db.Close())
+				}
+			}
+			for _, again := range []bool{false, true} {
+				opt.Settle = undo(again)
+				if _, err := move.Run(ctx, opt); !errors.Is(err, move.ErrUndone) {
+					t.Errorf("the move ends with %v", err)
+				}
+				if err := move.Home(ctx, source); err != nil {
+					t.Errorf("the source: %v", err)
+				}
+				if err := move.Home(ctx, target); !errors.Is(err, move.ErrArriving) {
+					t.Errorf("the target: %v", err)
+				}
+			}
+			if _, err := move.Undo(ctx, source); err != nil {
+				t.Fatal(err)
+			}
+			opt.Settle = nil
+			want := dump(t, source)
+			if _, err := move.Run(ctx, opt); err != nil {
+				t.Fatal(err)
+			}
+			got := dump(t, target)
+			if from == "faults" {
+				want, got = withoutSubs(want), withoutSubs(got)
+			}
+			same(t, want, got)
+		})
+	}
+}

@@ -27,14 +27,21 @@ func (e *Engine) writable() error {
 }
 
 // Hold is part of engine.Holder.
-func (e *Engine) Hold(ctx context.Context, note []byte) (err error) {
+func (e *Engine) Hold(ctx context.Context, was, note []byte) (err error) {
 	defer func() { err = systemError(err) }()
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
 		return engine.ErrClosed
 	}
-	if err := e.putNote(note); err != nil {
+	now, err := e.Held(ctx)
+	if err == nil && !engine.MayHold(now, was, note) {
+		err = engine.ErrOtherHold
+	}
+	if err == nil {
+		err = e.putNote(note)
+	}
+	if err != nil {
 		e.mu.Unlock()
 		return fmt.Errorf("hold the databases: %w", err)
 	}

@@ -3,6 +3,8 @@ package chaos
 import (
 	"bytes"
 	"context"
+
+	"github.com/tododb/tododb/store/engine"
 )
 
 func (e *Engine) isHeld() bool {
@@ -12,11 +14,15 @@ func (e *Engine) isHeld() bool {
 }
 
 // Hold is part of engine.Holder.
-func (e *Engine) Hold(ctx context.Context, note []byte) error {
+func (e *Engine) Hold(ctx context.Context, was, note []byte) error {
 	if err := e.call(); err != nil {
 		return err
 	}
 	e.mu.Lock()
+	if !engine.MayHold(e.held, was, note) {
+		e.mu.Unlock()
+		return engine.ErrOtherHold
+	}
 	e.held = append([]byte{}, note...)
 	var all []*database
 	for _, d := range e.dbs {

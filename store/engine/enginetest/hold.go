@@ -35,9 +35,23 @@ func hold(t *testing.T, e engine.Engine) {
 		t.Fatal(err)
 	}
 	defer ready.Close()
-	for _, note := range []string{"first", "second"} {
-		if err := h.Hold(ctx, []byte(note)); err != nil {
+	if err := h.Hold(ctx, []byte("first"), []byte("second")); !errors.Is(err, engine.ErrOtherHold) {
+		t.Errorf("going on with a hold that is none: %v", err)
+	}
+	put(t, db, "a", "1")
+	var was []byte
+	for _, note := range []string{"first", "second", "second"} {
+		if err := h.Hold(ctx, was, []byte(note)); err != nil {
 			t.Fatal(err)
+		}
+		was = []byte(note)
+		for _, other := range [][]byte{nil, []byte("first"), []byte("third")} {
+			if string(other) == note {
+				continue
+			}
+			if err := h.Hold(ctx, other, []byte("mine")); !errors.Is(err, engine.ErrOtherHold) {
+				t.Errorf("a hold after %q where %q is: %v", other, note, err)
+			}
 		}
 		if got, err := h.Held(ctx); string(got) != note || err != nil {
 			t.Errorf("the note is %q, %v, want %q", got, err, note)
@@ -184,7 +198,7 @@ func holdBeside(t *testing.T, e engine.Engine) {
 		for range writers + 1 {
 			<-begun
 		}
-		if err := h.Hold(ctx, []byte("now")); err != nil {
+		if err := h.Hold(ctx, nil, []byte("now")); err != nil {
 			t.Fatal(err)
 		}
 		before := read()

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tododb/tododb/store/engine"
 )
 
 // A hold is a row of td_meta, which keeps databases from being made, and a negative stamp in the row of
@@ -14,7 +16,9 @@ const (
 	// Who makes a database looks for the hold after it has this lock. Hold waits for it.
 	sqlNoHold   = "select name from td_meta where name = 'installation' for share"
 	sqlHoldNone = "select name from td_meta where name = 'installation' for update"
-	sqlNote     = "insert into td_meta (name, value) values ('held', $1) on conflict (name) do update set value = excluded.value"
+	// $2 is the note that is expected. A second try finds its own.
+	sqlNote = `insert into td_meta (name, value) select 'held', $1 where $2::text is null or exists (select from td_meta where name = 'held')
+		on conflict (name) do update set value = excluded.value where td_meta.value in ($1, $2) returning name`
 	// It waits for those who write, and for those who only keep the row from going away (sqlKeep).
 	sqlHoldSome = "select id from td_db where id > $1 and stamp >= 0 order by id limit 500 for update"
 	sqlHold     = "update td_db set stamp = -stamp - 1 where id = any($1::bigint[]) and stamp >= 0"
@@ -24,10 +28,19 @@ const (
 )
 
 // Hold is part of engine.Holder.
-func (e *Engine) Hold(ctx context.Context, note []byte) error {
+func (e *Engine) Hold(ctx context.Context, was, note []byte) error {
+	var expected *string
+	if was != nil {
+		text := string(was)
+		expected = &text
+	}
 	err := e.retry(ctx, e.opt.Patience, func() error {
-		_, err := e.one(ctx, e.writers, nil, query{sql: beginWrite}, query{sql: sqlHoldNone},
-			query{sql: sqlNote, args: []any{string(note)}}, query{sql: "commit"})
+		var name string
+		held, err := e.one(ctx, e.writers, []any{&name}, query{sql: beginWrite}, query{sql: sqlHoldNone},
+			query{sqlNote, []any{string(note), expected}, itsRow}, query{sql: "commit"})
+		if err == nil && !held {
+			err = final{engine.ErrOtherHold}
+		}
 		return err
 	})
 	for more := true; more && err == nil; { // a sub-database may have been made behind the first pass
