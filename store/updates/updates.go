@@ -96,7 +96,7 @@ func (l *Log) Close() error {
 	l.works.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if errors.Is(l.failed, context.Canceled) {
+	if errors.Is(l.failed, context.Canceled) || errors.Is(l.failed, store.ErrHeld) { // it is noted at the new home
 		return nil
 	}
 	return l.failed
@@ -148,7 +148,9 @@ func (l *Log) persist(ctx context.Context, work func(context.Context) error) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		l.opt.Log.Error("what happens to databases cannot be noted", "error", err)
+		if !errors.Is(err, store.ErrHeld) { // that is somebody's will
+			l.opt.Log.Error("what happens to databases cannot be noted", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return

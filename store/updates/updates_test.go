@@ -399,3 +399,26 @@ func TestDeletedAreForgotten(t *testing.T) {
 		})
 	}
 }
+
+// A process that ends while the databases are held has nothing to complain of: the next one notes what it could
+// not.
+func TestEndsWhileHeld(t *testing.T) {
+	e := chaos.New(chaos.Options{})
+	p := start(t, e, updates.Options{Late: time.Hour})
+	if err := p.store.Create(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	_, place := p.since(t, "0")
+	p.write(t, "a")
+	if err := e.Hold(t.Context(), nil, []byte("held")); err != nil {
+		t.Fatal(err)
+	}
+	p.end(t)
+	if err := e.Unhold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p = start(t, e, updates.Options{Late: time.Hour})
+	defer p.end(t)
+	events, _ := p.since(t, place)
+	wants(t, "after a hold", events, "a updated")
+}
