@@ -26,7 +26,7 @@ type Options struct {
 	// Anew removes what an earlier move has brought to the target, and begins again.
 	Anew bool
 	// Settle is called when all databases have arrived, before they are at home there: for what else
-	// belongs to them, and for other proofs (nothing).
+	// belongs to them, and for other proofs. It is called again when a storage was away (nothing).
 	Settle func(ctx context.Context) error
 	// Show is called now and then (nobody looks).
 	Show func(Progress)
@@ -79,7 +79,7 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 			return m.report, err
 		}
 		if opt.Settle != nil {
-			if err := opt.Settle(ctx); err != nil {
+			if err := patient(ctx, func() error { return opt.Settle(ctx) }); err != nil {
 				return m.report, err
 			}
 		}

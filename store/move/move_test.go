@@ -154,7 +154,7 @@ func TestEntriesStayTheSame(t *testing.T) {
 				source, target := openFrom(t), openTo(t)
 				fill(t, source)
 				want := dump(t, source)
-				var sent int64
+				sent, settled := int64(0), 0
 				opt := move.Options{
 					From: source, To: target, FromName: "here", ToName: "there",
 					Show: func(p move.Progress) {
@@ -164,6 +164,9 @@ func TestEntriesStayTheSame(t *testing.T) {
 						}
 					},
 					Settle: func(ctx context.Context) error {
+						if settled++; settled == 1 {
+							return fmt.Errorf("check: %w", engine.ErrUnavailable)
+						}
 						if err := move.Home(ctx, target); !errors.Is(err, move.ErrArriving) {
 							t.Errorf("the target before the end: %v", err)
 						}
