@@ -95,6 +95,18 @@ func placeName(storage string) (string, error) {
 	return filepath.Abs(storage)
 }
 
+// withoutPassword is a storage as the command line has it, for others to read.
+func withoutPassword(storage string) string {
+	if !isPostgres(storage) {
+		return storage
+	}
+	public, err := publicURL(storage)
+	if err != nil {
+		return "SOURCE"
+	}
+	return public
+}
+
 // publicURL is a URL without its password.
 func publicURL(storage string) (string, error) {
 	u, err := url.Parse(storage)
@@ -170,6 +182,22 @@ func (q *moveRequest) serving(ctx context.Context) error {
 	return serve(ctx, opt, q.out)
 }
 
+// atHome tells whether a server may start on a storage.
+func atHome(ctx context.Context, f *folder, at storage, opt serveOptions, log *slog.Logger) error {
+	if err := move.Home(ctx, f.engine); err != nil {
+		return err
+	}
+	mark, err := move.MarkOf(ctx, f.engine)
+	if err != nil || mark == nil || opt.beside != nil {
+		return err
+	}
+	if at.elsewhere() { // it would have to write that it is there
+		return &move.Moving{To: mark.To}
+	}
+	log.Warn("the databases can be read and not written: a move from here is not complete; tododb move goes on with it, tododb move --undo gives it up", "to", mark.To)
+	return nil
+}
+
 // stays tells which databases have nothing that is to be moved: that of the processes that share a storage.
 func stays(name string) bool { return name == store.ServerDB }
 
@@ -237,7 +265,7 @@ func (q *moveRequest) explained(err error) error {
 	case errors.As(err, &moved), errors.As(err, &moving), errors.Is(err, move.ErrNotEmpty), errors.Is(err, move.ErrUndone), errors.Is(err, move.ErrOther), errors.Is(err, move.ErrUnfit):
 		return err
 	}
-	return fmt.Errorf("%w; the same command goes on where this one was, and tododb move --undo --from %s gives it up", err, q.from)
+	return fmt.Errorf("%w; the same command goes on where this one was, and tododb move --undo --from %s gives it up", err, withoutPassword(q.from))
 }
 
 // check is tododb check of what has arrived.

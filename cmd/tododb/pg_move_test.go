@@ -3,15 +3,18 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
 )
 
@@ -287,4 +290,38 @@ func TestPGMoveIsKilled(t *testing.T) {
 		t.Errorf("nothing was read meanwhile\n%s", out)
 	}
 	sameSeen(t, "the new home", want, seen(startServerWith(t, []string{"TODODB_STORAGE=" + url}, t.TempDir(), "")))
+}
+
+// Who starts a server on what is half moved is told.
+func TestPGServeWhatMoves(t *testing.T) {
+	t.Parallel()
+	note := []byte(`{"move":"m","to":"elsewhere","began":"2026-01-01T00:00:00Z"}`)
+	url, home := pgtest.URL(t), t.TempDir()
+	startServerWith(t, []string{"TODODB_STORAGE=" + url}, t.TempDir(), "").stop()
+	if err := pgtest.Open(t, pg.Options{URL: url}).Hold(t.Context(), nil, note); err != nil {
+		t.Fatal(err)
+	}
+	text, code := tododb(t, "serve", "--storage", url, "--data", t.TempDir(), "--listen", freeAddress(t))
+	if code == 0 || !strings.Contains(text, "on their way to elsewhere") || !strings.Contains(text, "--undo") {
+		t.Errorf("a server on PostgreSQL: %d %s", code, text)
+	}
+	startServer(t, home, "").stop()
+	if err := os.WriteFile(filepath.Join(home, "databases", "held"), note, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := startServer(t, home, "")
+	p.do(503, "PUT", "/db", "")
+	if text := fmt.Sprint(p.log); !strings.Contains(text, "not written") || !strings.Contains(text, "elsewhere") {
+		t.Errorf("a server on a folder says nothing: %s", text)
+	}
+}
+
+// An interrupted move says how to go on, without the password.
+func TestMoveKeepsThePassword(t *testing.T) {
+	for _, from := range []string{"postgres://jan:hush@host/db", "postgres://host/db?user=jan&password=hush", "postgres://jan:hush%zz@host/db"} {
+		q := &moveRequest{from: from}
+		if text := q.explained(errors.New("away")).Error(); strings.Contains(text, "hush") || !strings.Contains(text, "--undo") {
+			t.Error(text)
+		}
+	}
 }

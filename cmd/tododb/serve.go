@@ -27,7 +27,6 @@ import (
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/index/mango"
 	"github.com/tododb/tododb/store/index/view"
-	"github.com/tododb/tododb/store/move"
 	"github.com/tododb/tododb/store/smoosh"
 	"github.com/tododb/tododb/store/updates"
 )
@@ -78,7 +77,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := move.Home(ctx, f.engine); err != nil {
+	if err := atHome(ctx, f, start.at, opt, log); err != nil {
 		return err
 	}
 	if start.at.elsewhere() {
