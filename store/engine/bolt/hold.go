@@ -52,8 +52,8 @@ func (e *Engine) Hold(ctx context.Context, was, note []byte) (err error) {
 	}
 	e.mu.Unlock()
 	for _, f := range open { // who has begun to write ends
-		//lint:ignore SA2001 nothing is to be done under it
 		f.write.Lock()
+		//lint:ignore SA2001 nothing is to be done under it
 		f.write.Unlock()
 	}
 	return nil

@@ -30,8 +30,8 @@ func (e *Engine) Hold(ctx context.Context, was, note []byte) error {
 	}
 	e.mu.Unlock()
 	for _, d := range all { // who has begun to write ends
-		//lint:ignore SA2001 nothing is to be done under it
 		d.write.Lock()
+		//lint:ignore SA2001 nothing is to be done under it
 		d.write.Unlock()
 	}
 	return nil
