@@ -44,6 +44,7 @@ type Engine struct {
 	opt              Options
 	ctx              context.Context // for work that outlives its request; never cancelled
 	readers, writers *pgxpool.Pool
+	pooled           bool // connections may lead through a pooler: the URL wants no prepared statements
 	figures          figures
 	era              atomic.Pointer[knownEra] // lately seen
 	scattered        bool                     // one of manyServers
@@ -108,23 +109,46 @@ func (e *Engine) pool(size int) (*pgxpool.Pool, error) {
 	}
 	cfg.MaxConns = int32(size)
 	cfg.ConnConfig.Tracer = e.opt.Tracer
-	cfg.AfterConnect = settle
+	cfg.AfterConnect = e.settle
+	e.pooled = cfg.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement
 	return pgxpool.NewWithConfig(e.ctx, cfg)
 }
 
-// settle says how a connection behaves. A planner that knows no statistics yet must not sort a whole range
-// for the first page of it. Servers that do not know a setting do without.
-func settle(ctx context.Context, conn *pgx.Conn) error {
-	for _, s := range []string{
-		fmt.Sprintf("set idle_in_transaction_session_timeout = %d", idleLimit.Milliseconds()),
-		fmt.Sprintf("set lock_timeout = %d", lockLimit.Milliseconds()),
-		fmt.Sprintf("set statement_timeout = %d", roundTripLimit.Milliseconds()),
-		// A client that is gone while it sends is not idle, so only the system can tell.
-		"set tcp_keepalives_idle = 4", "set tcp_keepalives_interval = 2", "set tcp_keepalives_count = 3",
-		fmt.Sprintf("set tcp_user_timeout = %d", idleLimit.Milliseconds()),
-		"set enable_bitmapscan = off", "set enable_sort = off", "set enable_seqscan = off",
-	} {
-		if _, err := conn.Exec(ctx, s, pgx.QueryExecModeSimpleProtocol); err != nil && code(err) == "" {
+// settings say how a connection behaves. A planner that knows no statistics yet must not sort a whole range
+// for the first page of it; and one that knows how many keys are asked for must not plan anew each time, which
+// takes longer than to find them.
+var settings = [][2]string{
+	{"idle_in_transaction_session_timeout", fmt.Sprint(idleLimit.Milliseconds())},
+	{"lock_timeout", fmt.Sprint(lockLimit.Milliseconds())},
+	{"statement_timeout", fmt.Sprint(roundTripLimit.Milliseconds())},
+	{"enable_bitmapscan", "off"}, {"enable_sort", "off"}, {"enable_seqscan", "off"},
+	{"plan_cache_mode", "force_generic_plan"},
+}
+
+// connectionSettings are of what the server and its client, or a pooler, have between them. A client that is gone
+// while it sends is not idle, so only the system can tell.
+var connectionSettings = [][2]string{
+	{"tcp_keepalives_idle", "4"}, {"tcp_keepalives_interval", "2"}, {"tcp_keepalives_count", "3"},
+	{"tcp_user_timeout", fmt.Sprint(idleLimit.Milliseconds())},
+}
+
+// sqlSettle settles the transaction that it is in.
+var sqlSettle = func() string {
+	var b strings.Builder
+	for i, s := range settings {
+		fmt.Fprintf(&b, "%s set_config('%s', '%s', true)", []string{"select", ","}[min(i, 1)], s[0], s[1])
+	}
+	return b.String()
+}()
+
+// settle settles a connection. Servers that do not know a setting do without. Behind a pooler connections are not
+// this process's own: what is set would stay for others, so transactions are settled instead.
+func (e *Engine) settle(ctx context.Context, conn *pgx.Conn) error {
+	if e.pooled {
+		return nil
+	}
+	for _, s := range slices.Concat(settings, connectionSettings) {
+		if _, err := conn.Exec(ctx, "set "+s[0]+" = "+s[1], pgx.QueryExecModeSimpleProtocol); err != nil && code(err) == "" {
 			return err
 		}
 	}

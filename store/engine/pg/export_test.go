@@ -1,6 +1,10 @@
 package pg
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tododb/tododb/store/engine"
+)
 
 // NoListening makes it as if there were no LISTEN.
 func (e *Engine) NoListening() { e.opt.ListenURL = "postgres://127.0.0.1:1/none?connect_timeout=1" }
@@ -31,4 +35,15 @@ func Migrations(change func([]string) []string) (restore func()) {
 	was := migrations
 	migrations = change(slices.Clone(was))
 	return func() { migrations = was }
+}
+
+// LockTimeouts are what holds on the only writing connection, in a transaction and after it.
+func (e *Engine) LockTimeouts(db engine.DB) (inside, outside string, err error) {
+	s := &session{ctx: e.ctx, db: db.(*handle).database, pool: e.writers, begin: beginWrite, there: sqlLock}
+	if err := s.send(query{"show lock_timeout", nil, scan(&inside)}); err != nil {
+		return "", "", err
+	}
+	s.end()
+	_, err = e.one(e.ctx, e.writers, []any{&outside}, query{"show lock_timeout", nil, itsRow})
+	return inside, outside, err
 }

@@ -432,3 +432,17 @@ ignore_startup_parameters = extra_float_digits
 		})
 	}
 }
+
+// A writer that says nothing must not keep its lock for ever, also behind a pooler, whose connections stay as they
+// were for others.
+func TestSettingsBehindPooler(t *testing.T) {
+	for mode, after := range map[string]string{"cache_statement": "10s", "exec": "0", "simple_protocol": "0"} {
+		t.Run(mode, func(t *testing.T) {
+			e := pgtest.Open(t, pg.Options{URL: pgtest.URL(t) + "&default_query_exec_mode=" + mode, Sequence: sequence, Writers: 1})
+			inside, outside, err := e.LockTimeouts(create(t, e, "db"))
+			if err != nil || inside != "10s" || outside != after {
+				t.Errorf("in a transaction %q, outside %q, %v", inside, outside, err)
+			}
+		})
+	}
+}

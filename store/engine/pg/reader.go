@@ -10,7 +10,10 @@ const (
 	sqlGet    = "select k, v from td_kv where db = $1 and k = any($2::bytea[])"
 	sqlGetOne = "select v from td_kv where db = $1 and k = $2"
 	sqlLast   = "select k, v from td_kv where db = $1 and k >= $2 and k < $3 order by k desc limit 1"
-	sqlLasts  = "select x.k, x.v from unnest($2::bytea[], $3::bytea[]) r(lo, hi), " +
+	sqlBoth   = "select false, k, v from td_kv where db = $1 and k = any($2::bytea[]) union all " +
+		"select true, x.k, x.v from unnest($3::bytea[], $4::bytea[]) r(lo, hi), " +
+		"lateral (select k, v from td_kv where db = $1 and k >= r.lo and k < r.hi order by k desc limit 1) x"
+	sqlLasts = "select x.k, x.v from unnest($2::bytea[], $3::bytea[]) r(lo, hi), " +
 		"lateral (select k, v from td_kv where db = $1 and k >= r.lo and k < r.hi order by k desc limit 1) x"
 )
 
@@ -58,6 +61,22 @@ func (r *reader) getLasts(spaces []engine.Space, found map[engine.Space]lastEntr
 		for rows.Next() {
 			raw := rawValues(rows)
 			found[engine.Space(raw[0][0])] = lastEntry{r.arena.keep(raw[0][1:]), r.arena.keep(raw[1])}
+		}
+		return nil
+	}}
+}
+
+// getBoth is get and getLasts in one.
+func (r *reader) getBoth(keys [][]byte, found map[string][]byte, spaces []engine.Space, last map[engine.Space]lastEntry) query {
+	q := r.getLasts(spaces, last)
+	return query{sqlBoth, append([]any{r.db.id, keys}, q.args[1:]...), func(rows pgx.Rows) error {
+		for rows.Next() {
+			raw := rawValues(rows)
+			if b := raw[0][0]; b == 0 || b == 'f' {
+				found[string(raw[1])] = r.arena.keep(raw[2])
+			} else {
+				last[engine.Space(raw[1][0])] = lastEntry{r.arena.keep(raw[1][1:]), r.arena.keep(raw[2])}
+			}
 		}
 		return nil
 	}}

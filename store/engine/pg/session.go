@@ -94,10 +94,14 @@ func (s *session) trySend(queries []query) error {
 	if err := s.acquire(); err != nil {
 		return err
 	}
-	all := make([]query, 0, 2+len(s.queue)+len(queries))
+	all := make([]query, 0, 3+len(s.queue)+len(queries))
 	if !s.begun {
 		there := false
-		all = append(all, query{sql: s.begin}, query{s.there, []any{s.db.id}, func(rows pgx.Rows) error {
+		all = append(all, query{sql: s.begin})
+		if s.db.eng.pooled {
+			all = append(all, query{sql: sqlSettle})
+		}
+		all = append(all, query{s.there, []any{s.db.id}, func(rows pgx.Rows) error {
 			for rows.Next() {
 				there = true
 				if err := rows.Scan(s.proof.dest()...); err != nil {

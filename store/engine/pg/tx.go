@@ -9,10 +9,13 @@ import (
 )
 
 const (
+	// One statement for all writes of a transaction: their keys differ.
+	sqlWrite = "with d as (delete from td_kv where db = $1 and k = any($2::bytea[])), " +
+		"i as (insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($3::bytea[], $4::bytea[]) u(k, v)) " + sqlPutRef + "$5::bytea[], $6::bytea[], $7::bytea[]" + sqlPutRefEnd
 	sqlPut = "insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($2::bytea[], $3::bytea[]) u(k, v) " +
 		"on conflict (db, k) do update set v = excluded.v, r = null"
-	sqlPutRef = "insert into td_kv (db, k, v, r) select $1, u.k, u.v, u.r from unnest($2::bytea[], $3::bytea[], $4::bytea[]) u(k, v, r) " +
-		"on conflict (db, k) do update set v = excluded.v, r = excluded.r"
+	sqlPutRef      = "insert into td_kv (db, k, v, r) select $1, u.k, u.v, u.r from unnest("
+	sqlPutRefEnd   = ") u(k, v, r) on conflict (db, k) do update set v = excluded.v, r = excluded.r"
 	sqlInsert      = "insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($2::bytea[], $3::bytea[]) u(k, v)"
 	sqlDelete      = "delete from td_kv where db = $1 and k = any($2::bytea[])"
 	sqlRestamp     = "update td_db set stamp = stamp + 1 where id = $1"
@@ -54,28 +57,27 @@ type lastEntry struct{ k, v []byte }
 const flushFrom = maxTx
 
 func (t *tx) Fetch(keys []engine.SpaceKey, last []engine.Space) error {
-	var queries []query
-	if len(keys) > 0 {
-		ks := make([][]byte, 0, len(keys))
-		for _, k := range keys {
-			at := full(k.Space, k.Key)
-			if _, known := t.known[string(at)]; !known {
-				t.known[string(at)] = nil
-				ks = append(ks, at)
-			}
-		}
-		if len(ks) > 0 {
-			queries = append(queries, t.get(ks, t.known))
+	var ks [][]byte
+	for _, k := range keys {
+		at := full(k.Space, k.Key)
+		if _, known := t.known[string(at)]; !known {
+			t.known[string(at)] = nil
+			ks = append(ks, at)
 		}
 	}
-	if len(last) > 0 {
-		queries = append(queries, t.getLasts(last, t.last))
-	}
-	if len(queries) == 0 {
+	var q query
+	switch {
+	case len(ks) > 0 && len(last) > 0:
+		q = t.getBoth(ks, t.known, last, t.last)
+	case len(ks) > 0:
+		q = t.get(ks, t.known)
+	case len(last) > 0:
+		q = t.getLasts(last, t.last)
+	default:
 		return nil
 	}
 	t.flush() // what it writes is what Last must see
-	return t.send(queries...)
+	return t.send(q)
 }
 
 func (t *tx) Get(s engine.Space, k []byte) ([]byte, error) {
@@ -280,26 +282,36 @@ func (t *tx) flush() {
 	if len(t.over) == 0 {
 		return
 	}
-	var keys, values, refs [4][][]byte
+	var keys, values [3][][]byte // putRef among put
+	var refs [][]byte
 	for _, k := range slices.Sorted(maps.Keys(t.over)) {
 		w := t.over[k]
-		keys[w.how] = append(keys[w.how], []byte(k))
-		values[w.how] = append(values[w.how], w.value())
-		refs[w.how] = append(refs[w.how], w.ref)
+		as := w.how
+		if as == putRef {
+			as = put
+		}
+		keys[as] = append(keys[as], []byte(k))
+		values[as] = append(values[as], w.value())
+		if as == put {
+			refs = append(refs, w.ref) // nil is null
+		}
 		t.known[k] = w.value()
 	}
-	if len(keys[remove]) > 0 {
-		t.queue = append(t.queue, query{sql: sqlDelete, args: []any{t.db.id, keys[remove]}})
+	q := query{sql: sqlWrite, args: []any{t.db.id, keys[remove], keys[insert], values[insert], keys[put], values[put], refs}}
+	switch {
+	case len(keys[put]) == 0 && len(keys[insert]) == 0:
+		q = query{sql: sqlDelete, args: []any{t.db.id, keys[remove]}}
+	case len(keys[insert]) == 0 && len(keys[remove]) == 0:
+		q = query{sql: sqlPutRef + "$2::bytea[], $3::bytea[], $4::bytea[]" + sqlPutRefEnd, args: []any{t.db.id, keys[put], values[put], refs}}
+	case len(keys[put]) == 0 && len(keys[remove]) == 0:
+		q = query{sql: sqlInsert, args: []any{t.db.id, keys[insert], values[insert]}}
 	}
-	if len(keys[put]) > 0 {
-		t.queue = append(t.queue, query{sql: sqlPut, args: []any{t.db.id, keys[put], values[put]}})
+	for i, arg := range q.args {
+		if list, is := arg.([][]byte); is && list == nil {
+			q.args[i] = [][]byte{}
+		}
 	}
-	if len(keys[putRef]) > 0 {
-		t.queue = append(t.queue, query{sql: sqlPutRef, args: []any{t.db.id, keys[putRef], values[putRef], refs[putRef]}})
-	}
-	if len(keys[insert]) > 0 {
-		t.queue = append(t.queue, query{sql: sqlInsert, args: []any{t.db.id, keys[insert], values[insert]}})
-	}
+	t.queue = append(t.queue, q)
 	clear(t.over)
 	t.size, t.wrote = 0, true
 }
