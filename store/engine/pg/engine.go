@@ -44,7 +44,7 @@ type Engine struct {
 	opt              Options
 	ctx              context.Context // for work that outlives its request; never cancelled
 	readers, writers *pgxpool.Pool
-	pooled           bool // connections may lead through a pooler: the URL wants no prepared statements
+	pooled           bool // connections may lead through a pooler
 	figures          figures
 	era              atomic.Pointer[knownEra] // lately seen
 	scattered        bool                     // one of manyServers
@@ -75,6 +75,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		e.readers.Close()
 		return nil, fmt.Errorf("open storage: %w", err)
 	}
+	e.pooled = pooled(e.writers.Config())
 	var installation string
 	err = e.retry(ctx, opt.Patience, func() error {
 		ctx, cancel := context.WithTimeout(ctx, roundTripLimit)
@@ -109,9 +110,15 @@ func (e *Engine) pool(size int) (*pgxpool.Pool, error) {
 	}
 	cfg.MaxConns = int32(size)
 	cfg.ConnConfig.Tracer = e.opt.Tracer
-	cfg.AfterConnect = e.settle
-	e.pooled = cfg.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement
+	if !pooled(cfg) {
+		cfg.AfterConnect = settle
+	}
 	return pgxpool.NewWithConfig(e.ctx, cfg)
+}
+
+// pooled reports whether connections may lead through a pooler: then there are no prepared statements.
+func pooled(cfg *pgxpool.Config) bool {
+	return cfg.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement
 }
 
 // settings say how a connection behaves. A planner that knows no statistics yet must not sort a whole range
@@ -143,10 +150,7 @@ var sqlSettle = func() string {
 
 // settle settles a connection. Servers that do not know a setting do without. Behind a pooler connections are not
 // this process's own: what is set would stay for others, so transactions are settled instead.
-func (e *Engine) settle(ctx context.Context, conn *pgx.Conn) error {
-	if e.pooled {
-		return nil
-	}
+func settle(ctx context.Context, conn *pgx.Conn) error {
 	for _, s := range slices.Concat(settings, connectionSettings) {
 		if _, err := conn.Exec(ctx, "set "+s[0]+" = "+s[1], pgx.QueryExecModeSimpleProtocol); err != nil && code(err) == "" {
 			return err
