@@ -30,7 +30,10 @@ func (l *Log) begin(ctx context.Context) error {
 		return err
 	}
 	defer db.Release()
-	return l.find(ctx, db, 0)
+	if err := l.find(ctx, db, 0); !errors.Is(err, store.ErrHeld) {
+		return err
+	}
+	return nil // nothing more happens; what is noted can be read, and the next process finds the rest
 }
 
 // renew has the notes begin anew if they are damaged.

@@ -414,6 +414,10 @@ func TestEndsWhileHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.end(t)
+	p = start(t, e, updates.Options{Late: time.Hour})
+	all, _ := p.since(t, "0")
+	wants(t, "read during the hold", all, "a created")
+	p.end(t)
 	if err := e.Unhold(t.Context()); err != nil {
 		t.Fatal(err)
 	}
