@@ -124,6 +124,7 @@ func (db *DB) shut(why error) error {
 	db.shutOne.Do(func() {
 		db.stop(why)
 		db.starting.Lock() // nothing starts any more
+		//lint:ignore SA2001 nothing is to be done under it
 		db.starting.Unlock()
 		db.background.Wait()
 		db.shutErr = db.edb.Close()
@@ -291,13 +292,4 @@ func newest(r engine.Reader) (newestEntry, error) {
 	}
 	e, err := parseSeqEntry(v)
 	return newestEntry{seq, e.totals, e.marker()}, err
-}
-
-func lastSeq(ctx context.Context, edb engine.DB) (seq uint64, err error) {
-	err = edb.View(ctx, func(r engine.Reader) error {
-		last, err := newest(r)
-		seq = last.seq
-		return err
-	})
-	return seq, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -160,14 +159,4 @@ func (f *fold) add(item *backup.Item) error {
 func (f *fold) has(d *backup.Document) bool {
 	seq, is := f.docs[docKeyOf(d.ID)]
 	return is && seq == d.Seq
-}
-
-// fold reads what the segments come to.
-func (r *Repository) fold(ctx context.Context, segments []Part) (*fold, error) {
-	f := newFold()
-	err := r.each(ctx, segments, func(_ *backup.Reader, item *backup.Item) error { return f.add(item) })
-	if err != nil {
-		return nil, fmt.Errorf("read a backup: %w", err)
-	}
-	return f, nil
 }
