@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -41,7 +40,7 @@ type Server struct {
 
 	opt   Options
 	bin   string
-	as    *syscall.Credential
+	as    *owner
 	stdin io.WriteCloser // as long as it is open, the server runs
 	done  chan struct{}
 }
@@ -66,8 +65,11 @@ func programs() (string, error) {
 	return filepath.Dir(p), nil
 }
 
+// owner is a user that a server runs as.
+type owner struct{ Uid, Gid uint32 }
+
 // credential is who runs the server: PostgreSQL refuses to run as root.
-func credential() (*syscall.Credential, error) {
+func credential() (*owner, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -81,7 +83,7 @@ func credential() (*syscall.Credential, error) {
 			return nil, err
 		}
 		gid, err := strconv.Atoi(u.Gid)
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, err
+		return &owner{Uid: uint32(uid), Gid: uint32(gid)}, err
 	}
 	return nil, errors.New("there is no user to run PostgreSQL as")
 }
@@ -180,7 +182,7 @@ func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
 func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, name), args...)
 	cmd.Dir = s.Dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Setpgid: true}
+	runAs(cmd, s.as)
 	return cmd
 }
 
@@ -208,7 +210,7 @@ func (s *Server) Run() error {
 	}
 	cmd := exec.Command("/bin/sh", "-c", watched, "sh", s.bin, s.Dir)
 	cmd.Dir = s.Dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Setpgid: true}
+	runAs(cmd, s.as)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -316,7 +318,7 @@ func (s *Server) Kill(t testing.TB) {
 		t.Fatal(err)
 	}
 	_, _ = io.WriteString(s.stdin, stay)
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	if err := kill(pid); err != nil {
 		t.Fatal(err)
 	}
 	<-s.done
