@@ -132,6 +132,11 @@ func (a *Authenticator) lookUp(ctx context.Context, name string) (*Account, erro
 	if name == "" || a.opt.Accounts == nil {
 		return admin, nil
 	}
+	if admin != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, adminDocumentWithin)
+		defer cancel()
+	}
 	user, err := a.opt.Accounts.Account(ctx, name)
 	if admin == nil {
 		return user, err
@@ -155,6 +160,10 @@ func (a *Authenticator) lookUp(ctx context.Context, name string) (*Account, erro
 }
 
 var adminRoles = []string{"_admin"}
+
+// adminDocumentWithin is how long an administrator's login waits for their document in _users. Somebody
+// has to be able to look after a server whose storage is away.
+const adminDocumentWithin = time.Second
 
 // Authenticate finds out who asks. Wrong credentials are an error; no credentials are not.
 // It tries the ways in use in order, and the first that finds a user counts. If the session
