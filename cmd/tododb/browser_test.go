@@ -288,8 +288,15 @@ func (b *browser) click(role, name string) {
 		if err := json.Unmarshal(place, &at); err != nil || len(at) != 2 {
 			return false, err
 		}
-		_, err = chromedp.MouseClickXY(at[0], at[1])(ctx, t)
-		return err == nil, err
+		if _, err := of(ctx, t, id, "this.hit = false; this.addEventListener('click', () => { this.hit = true }, {once: true, capture: true})"); err != nil {
+			return false, err
+		}
+		if _, err = chromedp.MouseClickXY(at[0], at[1])(ctx, t); err != nil {
+			return false, err
+		}
+		// What comes into the page late may have moved the element away just now.
+		hit, err := of(ctx, t, id, "return this.hit !== false || !this.isConnected")
+		return err != nil || string(hit) == "true", nil
 	})
 }
 
