@@ -169,7 +169,11 @@ func (n *neighbour) judge(t *testing.T) {
 		if what == "login" { // a login computes a hash, and there are so few that the 99th is the longest
 			usual *= 4
 		}
-		if bound := usual + 4*n.before[what] + 8*late; most > bound {
+		bound := usual + 4*n.before[what] + 8*late
+		if !allAttacks() { // there are few samples, and other tests run beside this one
+			bound *= 2
+		}
+		if most > bound {
 			t.Errorf("the neighbour's %s: 99 of 100 within %v only, want %v", what, most, bound)
 		}
 		if bound := worstWait + 8*latest.took; worst.took > bound {
