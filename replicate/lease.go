@@ -46,11 +46,8 @@ func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result,
 		job.lease = lease // until the end is written into the document
 		return result, nil
 	}
-	if errors.Is(context.Cause(lease.Context()), members.ErrLost) {
-		err = members.ErrLost
-	}
 	m.giveBack(ctx, job, lease)
-	return result, err
+	return result, lease.Of(err)
 }
 
 // giveBack lets others have a job at once.

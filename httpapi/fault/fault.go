@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -118,6 +119,8 @@ var apiErrors = []struct {
 	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
 	{revtree.ErrBadPath, 400, "bad_request", "Invalid rev format"},
+	// Of a time that the server has set itself: nobody waits for the answer after the client's own.
+	{context.DeadlineExceeded, 503, "service_unavailable", "The server could not do this in time; try again."},
 }
 
 // fullDisk is the reason for every write that the disk has no space for.
@@ -157,11 +160,11 @@ var documentErrors = map[document.Kind]struct {
 // Of returns the answer to a request that ended with an error.
 func Of(err error) wire.Failure {
 	f := answer(err)
-	switch e, ok := errors.AsType[*auth.TokenError](err); {
-	case ok:
+	if e, ok := errors.AsType[*auth.TokenError](err); ok {
 		// RFC 6750: a client then gets another token, instead of asking for a password.
 		f.Challenge = fmt.Sprintf(`Bearer error="invalid_token", error_description=%q`, e.Reason)
-	case errors.Is(err, auth.ErrBusy), errors.Is(err, intake.ErrBusy), errors.Is(err, store.ErrUploadsBusy), errors.Is(err, store.ErrUnavailable), errors.Is(err, members.ErrAway):
+	}
+	if f.Status == http.StatusServiceUnavailable && f.RetryAfter == "" {
 		f.RetryAfter = "5"
 	}
 	return f

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -77,7 +78,7 @@ func TestOf(t *testing.T) {
 }
 
 func TestOfWhenToTryAgain(t *testing.T) {
-	for _, err := range []error{auth.ErrBusy, intake.ErrBusy, store.ErrUploadsBusy} {
+	for _, err := range []error{auth.ErrBusy, intake.ErrBusy, store.ErrUploadsBusy, store.ErrUnavailable, store.ErrUnknown, fmt.Errorf("read: %w", context.DeadlineExceeded)} {
 		if f := Of(err); f.Status != 503 || f.RetryAfter != "5" {
 			t.Errorf("%v: %d, Retry-After %q", err, f.Status, f.RetryAfter)
 		}

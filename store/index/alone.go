@@ -24,7 +24,7 @@ func (ix *Index) buildAlone(ctx context.Context) error {
 		}
 		lease, err := ix.m.opt.Members.Take(ctx, "index/"+ix.id.db+"/"+ix.id.instance+"/"+ix.id.signature)
 		if err == nil {
-			err = ix.buildOn(lease.Context())
+			err = lease.Of(ix.buildOn(lease.Context()))
 			return errors.Join(err, lease.Release(context.WithoutCancel(ctx)))
 		}
 		if _, held := errors.AsType[*members.Held](err); !held {

@@ -2,6 +2,7 @@ package index_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -86,5 +87,59 @@ func TestOneProcessBuilds(t *testing.T) {
 	all.Wait()
 	if n := mapped.Load(); n != docs {
 		t.Errorf("%d documents were mapped, there are %d", n, docs)
+	}
+}
+
+// losingMapper loses the lease of the build that it maps for.
+type losingMapper struct {
+	keysMapper
+	lose func() error
+}
+
+func (m losingMapper) Map(ctx context.Context, _ *store.Document, _ func(int, []byte, []byte) error) error {
+	if err := m.lose(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Who waits for a build whose process has lost the right to it is told so, and not that somebody has cancelled
+// something.
+func TestABuildThatLosesItsLease(t *testing.T) {
+	t.Parallel()
+	s := storetest.Several(t, []engine.Engine{chaos.New(chaos.Options{})}, store.Options{})[0]
+	if err := s.Create(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	db := storetest.DB(t, s, "db")
+	doc, err := document.Parse([]byte(`{"_id":"d","K":[1],"V":1}`), document.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Write(t.Context(), []store.Edit{{Doc: doc}}, store.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	who, err := members.Open(t.Context(), members.Options{Store: s, Name: "one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := index.NewManager(t.Context(), index.Options{Store: s, Members: who})
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	def := keysDefinition()
+	def.NewMapper = func() (index.Mapper, error) { return losingMapper{lose: who.Close}, nil }
+	ix, err := m.Open(t.Context(), db, def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ix.Release()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := ix.Wait(ctx, 1); !errors.Is(err, members.ErrLost) {
+		t.Errorf("the error is %v", err)
 	}
 }

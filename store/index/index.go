@@ -127,7 +127,7 @@ func (ix *Index) open(ctx context.Context) (engine.DB, error) {
 		}
 		ix.m.opt.Log.Warn("rebuilding an index", "db", ix.id.db, "index", ix.id.signature, "why", why)
 		if err := ix.db.DropSub(ctx, name); err != nil {
-			return nil, err
+			return nil, translate(err)
 		}
 	}
 }

@@ -243,6 +243,15 @@ func (l *Lease) Still(ctx context.Context) error {
 	return nil
 }
 
+// Of is what an error of work under Context means: ErrLost if the lease was lost, which ends that work with
+// whatever error a context that has ended makes of it.
+func (l *Lease) Of(err error) error {
+	if err == nil || !errors.Is(context.Cause(l.ctx), ErrLost) {
+		return err
+	}
+	return fmt.Errorf("%w: %v", ErrLost, err)
+}
+
 func (l *Lease) lost() error {
 	l.cancel(ErrLost)
 	l.drop()

@@ -47,6 +47,7 @@ type Engine struct {
 	mu     sync.Mutex // guards what follows
 	random *mathrand.Rand
 	calls  int
+	away   int // calls from this one on fail, 0: none
 	dbs    map[string]*database
 	asides map[*database]bool
 	held   []byte // the note of a hold, else nil
@@ -78,7 +79,14 @@ func (e *Engine) Calls() int {
 func (e *Engine) Calm() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.opt.Rerun, e.opt.Unknown, e.opt.DropNotices, e.opt.FailCall = 0, 0, 0, 0
+	e.opt.Rerun, e.opt.Unknown, e.opt.DropNotices, e.opt.FailCall, e.away = 0, 0, 0, 0, 0
+}
+
+// Away has all calls fail with engine.ErrUnavailable after so many more, until Calm.
+func (e *Engine) Away(after int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.away = e.calls + 1 + after
 }
 
 // call counts a call and fails it if it is the one to fail.
@@ -86,7 +94,7 @@ func (e *Engine) call() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.calls++
-	if e.calls == e.opt.FailCall {
+	if e.calls == e.opt.FailCall || e.away > 0 && e.calls >= e.away {
 		return fmt.Errorf("%w: call %d fails", engine.ErrUnavailable, e.calls)
 	}
 	return nil

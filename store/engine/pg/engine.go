@@ -193,7 +193,7 @@ type row struct {
 
 // one runs queries. If dest is not nil, that with rows has one at most, whose columns go there.
 func (e *Engine) one(ctx context.Context, pool *pgxpool.Pool, dest []any, queries ...query) (found bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTripLimit)
+	ctx, cancel := limited(ctx)
 	defer cancel()
 	conn, err := pool.Acquire(ctx)
 	if err != nil {

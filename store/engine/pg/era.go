@@ -81,7 +81,7 @@ func (e *Engine) stampIn(p *proof) uint64 { return uint64(p.stamp) ^ e.eraOf(p).
 func (s *session) Era() (engine.Era, error) {
 	if !s.begun {
 		if err := s.send(); err != nil {
-			return engine.Era{}, err
+			return engine.Era{}, result(err)
 		}
 	}
 	return s.db.eng.eraOf(&s.proof), nil

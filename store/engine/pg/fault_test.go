@@ -446,3 +446,51 @@ func TestSettingsBehindPooler(t *testing.T) {
 		})
 	}
 }
+
+// What a read says when the server is gone is an engine's error at once: who reads may not hand it to View.
+func TestReadsThatFailSayWhy(t *testing.T) {
+	t.Parallel()
+	for name, read := range map[string]func(engine.Reader) error{
+		"Get": func(r engine.Reader) error { _, err := r.Get(sequence, []byte("x")); return err },
+		"GetMulti": func(r engine.Reader) error {
+			return r.GetMulti(sequence, [][]byte{[]byte("x")}, func(int, []byte) error { return nil })
+		},
+		"Last": func(r engine.Reader) error { _, _, err := r.Last(sequence); return err },
+		"Scan": func(r engine.Reader) error {
+			return r.Scan(sequence, engine.Range{}, func(_, _ []byte) (bool, error) { return true, nil })
+		},
+		"Cursor": func(r engine.Reader) error { _, _, err := r.Cursor(sequence, engine.Range{}).Next(); return err },
+		"Count":  func(r engine.Reader) error { _, err := r.(engine.Counter).Count(sequence, engine.Range{}); return err },
+		"Fetch": func(r engine.Reader) error {
+			return r.(engine.Fetcher).Fetch([]engine.SpaceKey{{Space: sequence, Key: []byte("x")}}, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProxy(t, pgtest.Shared(t).Port)
+			db := create(t, pgtest.Open(t, pg.Options{URL: p.through(t, pgtest.URL(t)), Patience: 100 * time.Millisecond}), "db")
+			var first, inside, written error
+			outside := db.View(t.Context(), func(r engine.Reader) error {
+				_, first = r.Get(sequence, []byte("x"))
+				p.cut()
+				inside = read(r)
+				return inside
+			})
+			_ = db.Update(t.Context(), func(tx engine.Tx) error {
+				if _, err := tx.Get(sequence, []byte("x")); err != nil {
+					return err
+				}
+				p.cut()
+				written = read(tx)
+				return written
+			})
+			if first != nil {
+				t.Fatal(first)
+			}
+			for _, err := range []error{inside, outside, written} {
+				if !errors.Is(err, engine.ErrUnavailable) {
+					t.Errorf("the error is %T: %v", err, err)
+				}
+			}
+		})
+	}
+}

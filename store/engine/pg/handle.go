@@ -140,7 +140,7 @@ func (h *handle) try(ctx context.Context, fn func(engine.Tx) error) (err error) 
 func (t *tx) sendAlone() error {
 	queue := t.queue
 	t.queue = nil
-	err := t.send()
+	err := t.session.send()
 	t.queue = queue
 	return err
 }
@@ -151,7 +151,7 @@ func (t *tx) commit() error {
 		return nil // it is undone, and has done nothing
 	}
 	queries := append(t.queue, query{sql: "commit"})
-	failed, err := t.db.eng.roundTrip(t.ctx, t.conn, queries)
+	failed, err := t.db.eng.roundTrip(context.WithoutCancel(t.ctx), t.conn, queries) // the outcome is worth more than the time
 	switch {
 	case err == nil:
 		return nil

@@ -27,6 +27,10 @@ type reader struct {
 	foreseen *firstOf // the page that was asked for ahead
 }
 
+// send is session.send with an engine's error: what reads need not come to the end of View or Update by the way
+// that it came, and so not through retry.
+func (r *reader) send(queries ...query) error { return result(r.session.send(queries...)) }
+
 // Fetch is part of engine.Fetcher.
 func (r *reader) Fetch(keys []engine.SpaceKey, last []engine.Space) error {
 	if r.fetched == nil {

@@ -63,7 +63,7 @@ func (s *session) acquire() (err error) {
 func (s *session) Stamp() (uint64, error) {
 	if !s.begun {
 		if err := s.send(); err != nil {
-			return 0, err
+			return 0, result(err)
 		}
 	}
 	return s.db.eng.stampIn(&s.proof), nil
@@ -137,9 +137,19 @@ func (s *session) trySend(queries []query) error {
 	return err
 }
 
+// limited is the time of a round trip: roundTripLimit, or until the caller's own time is over. That the caller is
+// gone does not end it, for that would cost the connection.
+func limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	until := time.Now().Add(roundTripLimit)
+	if d, is := ctx.Deadline(); is && d.Before(until) {
+		until = d
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), until)
+}
+
 // roundTrip sends queries together. If one fails, it says which.
 func (e *Engine) roundTrip(ctx context.Context, conn *pgxpool.Conn, queries []query) (failed int, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTripLimit)
+	ctx, cancel := limited(ctx)
 	defer cancel()
 	began := time.Now()
 	var b pgx.Batch
