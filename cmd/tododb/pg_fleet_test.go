@@ -406,12 +406,13 @@ func (f *fleetFeed) take(seq, id, rev string) error {
 // query asks for the view until there is enough.
 func (f *fleet) query(n int) {
 	for turn := n; f.reading.Err() == nil; turn++ {
-		status, text, err := f.ask(f.reading, f.process(turn), "GET", "/load/_design/d/_view/by_owner?group=true", nil)
+		p := f.process(turn)
+		status, text, err := f.ask(f.reading, p, "GET", "/load/_design/d/_view/by_owner?group=true", nil)
 		switch {
 		case err == nil && status == 200:
 			f.queries.Add(1)
 		case err == nil:
-			f.t.Errorf("the view: %d %s", status, text)
+			f.t.Errorf("the view: %d %s\n%s", status, text, p.log)
 			return
 		case !errors.Is(err, errAskAgain):
 			f.t.Error(err)
