@@ -47,6 +47,14 @@ func (r *Reader) Byte() byte {
 
 // Uvarint reads a number.
 func (r *Reader) Uvarint() uint64 {
+	if b := r.Rest; len(b) > 0 && b[0] < 0x80 { // most are small
+		r.Rest = b[1:]
+		return uint64(b[0])
+	}
+	return r.uvarint()
+}
+
+func (r *Reader) uvarint() uint64 {
 	n, w := binary.Uvarint(r.Rest)
 	if w <= 0 {
 		r.Bad, r.Rest = true, nil

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/record"
@@ -21,23 +19,26 @@ import (
 // looks for some of them needs not read the segment. Its object has the name of the segment, in a folder
 // of its own:
 //
-//	blocks     captures and goings, by their ids; compressed, each by itself
-//	the foot   which blocks make up a run, and the survivors; compressed
+//	blocks     captures and goings, by their ids
+//	the foot   which blocks make up a run, and the survivors
 //	the end    where the foot begins, 8 bytes, and idsMagic
 //
+// In a block an id begins with so many bytes of the one before, and numbers are told by how much they
+// differ from those before. Nothing else is compressed: most bytes are of revisions, and random.
+//
 // A list is written while its segment is, in runs that fit into memory: a reader merges them. A backup
-// does not name lists. One that is missing or damaged is made anew, and prune deletes those of segments that
-// are not there.
+// does not name lists. One that is missing, damaged or of an earlier form is made anew, and prune deletes
+// those of segments that are not there.
 const (
 	ids      = "ids/"
-	idsMagic = "tododb ids 1\n"
+	idsMagic = "tododb ids 2\n"
 )
 
 func idsName(segment string) string { return partName(ids, sum(segment)) }
 
 const (
 	idsRun   = 1 << 20  // bytes of a run that are in memory
-	idsBlock = 16 << 10 // bytes of a block before compression
+	idsBlock = 16 << 10 // bytes of a block
 	// idsWorth is how large a segment is, before compression, whose ids are listed. A smaller one is read
 	// itself, if it is not the middle of a stream.
 	idsWorth = 256 << 10
@@ -57,21 +58,20 @@ type capture struct {
 	seq  uint64
 }
 
-// appendTo appends what stands behind the id.
-func (c *capture) appendTo(b []byte) []byte {
-	flags := byte(0)
+// flags are the capture's.
+func (c *capture) flags() (flags byte) {
 	if c.here {
 		flags |= idsHere
 	}
 	if c.Deleted {
 		flags |= idsDeleted
 	}
-	b = binary.AppendUvarint(append(b, flags), c.at)
-	if !c.here {
-		return b
-	}
-	b = binary.AppendUvarint(binary.AppendUvarint(b, c.seq), uint64(c.Revs))
-	b = binary.AppendUvarint(b, uint64(len(c.Leaves)))
+	return flags
+}
+
+// appendTo appends what stands behind the id and the numbers of a document that is here.
+func (c *capture) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.Revs)), uint64(len(c.Leaves)))
 	for _, l := range c.Leaves {
 		b = appendLeaf(b, l.Gen, l.ID, l.Deleted)
 	}
@@ -88,13 +88,8 @@ func appendLeaf[T string | []byte](b []byte, gen uint64, id T, deleted bool) []b
 
 // appendSkimmed appends the same for a document with one leaf, from its record: most are such, and a
 // backup has many.
-func appendSkimmed(b []byte, at, seq uint64, s *store.Skimmed) []byte {
-	flags := byte(idsHere)
-	if s.Deleted {
-		flags |= idsDeleted
-	}
-	b = binary.AppendUvarint(append(b, flags), at)
-	b = binary.AppendUvarint(binary.AppendUvarint(b, seq), uint64(s.Revisions))
+func appendSkimmed(b []byte, s *store.Skimmed) []byte {
+	b = binary.AppendUvarint(b, uint64(s.Revisions))
 	return appendLeaf(append(b, 1), s.Gen, s.ID, s.Deleted)
 }
 
@@ -131,25 +126,26 @@ type idsRunFoot struct {
 // idsWriter makes the list of a segment.
 type idsWriter struct {
 	*idsRoom
-	err error // a document cannot be read: there will be no list
+	repo *Repository // that stores the list: runs go to a staged file when they are ready; nil: to memory
+	to   *sealed     // this file, nil: there is none yet
+	err  error       // a document cannot be read, or a run not be written: there will be no list
 
 	items     uint64
 	bytes     int64 // of the segment, before compression
 	own       bool  // the segment begins with the header of a stream, so that it can be read by itself
+	size      uint64
 	runs      []idsRunFoot
 	survivors []byte
 	lists     uint64 // of survivors
-	ended     []byte
+	ended     bool
 }
 
 // idsRoom is the memory in which a list is made.
 type idsRoom struct {
-	zip    *zstd.Encoder
-	out    bytes.Buffer // the blocks of the runs that were written
-	block  []byte
-	packed []byte
-	arena  []byte
-	refs   []idsRef
+	out   bytes.Buffer // what was written last
+	block []byte
+	arena []byte
+	refs  []idsRef
 }
 
 // idsRooms are those that are in nobody's use.
@@ -164,18 +160,27 @@ func (w *idsWriter) room() {
 	}
 }
 
-// release gives the memory back. The list is not there any longer.
+// release gives the memory back. The list is not there any longer, unless it was staged.
 func (w *idsWriter) release() {
+	if w.to != nil {
+		_ = w.to.drop() // nothing names it
+		w.to = nil
+	}
 	if w.idsRoom != nil {
 		idsRooms.Put(w.idsRoom)
-		w.idsRoom, w.ended = nil, nil
+		w.idsRoom = nil
 	}
 }
 
-// idsRef is where an id stands in the arena, and behind it what the list says of it.
-type idsRef struct{ from, id, to int }
+// idsRef is where an id stands in the arena, and behind it what else the list says of it, apart from
+// flags and numbers.
+type idsRef struct {
+	from, id, to uint32
+	flags        byte
+	at, seq      uint64
+}
 
-func (w *idsWriter) id(r idsRef) []byte { return w.arena[r.from:r.id] }
+func (w *idsWriter) id(r *idsRef) []byte { return w.arena[r.from:r.id] }
 
 // add takes an item of the segment in.
 func (w *idsWriter) add(item *backup.Item) {
@@ -187,31 +192,58 @@ func (w *idsWriter) add(item *backup.Item) {
 	}
 	at := w.items
 	w.items++
-	if item.Kind == backup.KindSurvivors {
+	switch item.Kind {
+	case backup.KindSurvivors:
 		w.survivors = record.AppendBytes(binary.AppendUvarint(w.survivors, at), item.Payload)
 		w.lists++
 		return
+	case backup.KindGone, backup.KindDocument:
+		w.room()
+	default:
+		return
 	}
-	w.room()
-	from, id := len(w.arena), 0
+	r := idsRef{from: uint32(len(w.arena)), at: at, flags: idsHere}
 	if d, s, ok := skimmed(item); ok {
+		if s.Deleted {
+			r.flags |= idsDeleted
+		}
+		r.seq = d.Seq
 		w.arena = append(w.arena, d.ID...)
-		id = len(w.arena)
-		w.arena = appendSkimmed(w.arena, at, d.Seq, &s)
+		r.id = uint32(len(w.arena))
+		w.arena = appendSkimmed(w.arena, &s)
 	} else {
 		c, ok, err := captureOf(item, at)
 		if err != nil || !ok {
 			w.err = err
 			return
 		}
+		r.flags, r.seq = c.flags(), c.seq
 		w.arena = append(w.arena, c.ID...)
-		id = len(w.arena)
-		w.arena = c.appendTo(w.arena)
+		r.id = uint32(len(w.arena))
+		if c.here {
+			w.arena = c.appendTo(w.arena)
+		}
 	}
-	w.refs = append(w.refs, idsRef{from, id, len(w.arena)})
+	r.to = uint32(len(w.arena))
+	w.refs = append(w.refs, r)
 	if len(w.arena) >= idsRun {
 		w.flush()
+		w.spill()
 	}
+}
+
+// spill writes what is in memory to the file, if there is to be one.
+func (w *idsWriter) spill() {
+	if w.repo == nil || w.err != nil {
+		return
+	}
+	if w.to == nil {
+		if w.to, w.err = w.repo.seal(nil); w.err != nil {
+			return
+		}
+	}
+	_, w.err = w.to.Write(w.out.Bytes())
+	w.out.Reset()
 }
 
 // skimmed reads a document with one leaf; ok is false if the item is none, or not to be read.
@@ -231,51 +263,65 @@ func (w *idsWriter) flush() {
 	if len(w.refs) == 0 || w.err != nil {
 		return
 	}
-	byID := func(a, b idsRef) int { return bytes.Compare(w.id(a), w.id(b)) }
+	byID := func(a, b idsRef) int { return bytes.Compare(w.id(&a), w.id(&b)) }
 	if !slices.IsSortedFunc(w.refs, byID) {
 		slices.SortStableFunc(w.refs, byID)
 	}
-	run := idsRunFoot{from: []uint64{uint64(w.out.Len())}}
-	w.block = w.block[:0]
-	for i, r := range w.refs {
-		if len(w.block) == 0 {
-			run.first = append(run.first, string(w.id(r)))
+	run := idsRunFoot{from: []uint64{w.size}}
+	b := w.block[:0]
+	var before idsRef // in the block
+	var seq uint64    // of the last document of the block that was here
+	for i := range w.refs {
+		r := &w.refs[i]
+		id := w.id(r)
+		if len(b) == 0 {
+			run.first = append(run.first, string(id))
+			before, seq = idsRef{}, 0
 		}
-		w.block = record.AppendBytes(record.AppendBytes(w.block, w.id(r)), w.arena[r.id:r.to])
-		if len(w.block) < idsBlock && i < len(w.refs)-1 {
-			continue
+		same := sameBytes(w.id(&before), id)
+		b = record.AppendBytes(binary.AppendUvarint(b, uint64(same)), id[same:])
+		b = binary.AppendVarint(append(b, r.flags), int64(r.at-before.at))
+		if r.flags&idsHere != 0 {
+			b = append(binary.AppendVarint(b, int64(r.seq-seq)), w.arena[r.id:r.to]...)
+			seq = r.seq
 		}
-		w.put(w.block)
-		w.block = w.block[:0]
-		run.from = append(run.from, uint64(w.out.Len()))
+		before = *r
+		if len(b) >= idsBlock || i == len(w.refs)-1 {
+			w.put(b)
+			b = b[:0]
+			run.from = append(run.from, w.size)
+		}
 	}
+	w.block = b
 	w.runs = append(w.runs, run)
 	w.arena, w.refs = w.arena[:0], w.refs[:0]
 }
 
-// put writes bytes, compressed.
-func (w *idsWriter) put(b []byte) {
-	if w.zip == nil {
-		w.zip, w.err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(idsBlock), zstd.WithLowerEncoderMem(true),
-			zstd.WithNoEntropyCompression(true)) // most bytes are of revisions, and random
-		if w.err != nil {
-			return
-		}
+// sameBytes is how many bytes two ids have in common at their beginning.
+func sameBytes(a, b []byte) (n int) {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
 	}
-	w.packed = w.zip.EncodeAll(b, w.packed[:0])
-	w.out.Write(w.packed)
+	return n
 }
 
 // needed tells whether the segment is to have a list.
 func (w *idsWriter) needed() bool { return w.err == nil && (!w.own || w.bytes >= idsWorth) }
 
-// list ends the list and returns it. Without one there is an error.
-func (w *idsWriter) list() ([]byte, error) {
-	if w.ended != nil {
-		return w.ended, w.err
+func (w *idsWriter) put(b []byte) {
+	w.out.Write(b)
+	w.size += uint64(len(b))
+}
+
+// end ends the list.
+func (w *idsWriter) end() error {
+	if w.ended {
+		return w.err
 	}
+	w.ended = true
 	w.room()
 	w.flush()
+	foot := w.size
 	b := binary.AppendUvarint(nil, uint64(len(w.runs)))
 	for _, run := range w.runs {
 		b = binary.AppendUvarint(b, uint64(len(run.first)))
@@ -284,27 +330,24 @@ func (w *idsWriter) list() ([]byte, error) {
 		}
 	}
 	b = append(binary.AppendUvarint(b, w.lists), w.survivors...)
-	foot := w.out.Len()
-	w.put(b)
-	w.out.Write(append(binary.BigEndian.AppendUint64(nil, uint64(foot)), idsMagic...))
-	w.ended = w.out.Bytes()
-	return w.ended, w.err
+	w.put(append(binary.BigEndian.AppendUint64(b, foot), idsMagic...))
+	return w.err
 }
 
-// stageIDs has the list of a segment written into a staged file; nil: it needs none.
+// stageIDs has the list of a segment in a staged file; nil: it needs none.
 func (r *Repository) stageIDs(w *idsWriter, segment string) (*os.File, error) {
-	if !w.needed() {
-		return nil, nil
+	if !w.needed() || w.end() != nil {
+		return nil, nil // whoever needs the list makes it, and meets the error
 	}
-	list, err := w.list()
-	if err != nil {
-		return nil, nil //nolint:nilerr // whoever needs the list makes it, and meets the error
+	s := w.to
+	w.to = nil
+	if s == nil {
+		var err error
+		if s, err = r.seal(nil); err != nil {
+			return nil, err
+		}
 	}
-	s, err := r.seal(nil)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.Write(list); err != nil {
+	if _, err := s.Write(w.out.Bytes()); err != nil {
 		return nil, errors.Join(err, s.drop())
 	}
 	if _, err := s.end(func(string) string { return idsName(segment) }); err != nil {

@@ -69,7 +69,7 @@ func (l *idsList) readFoot() error {
 	if string(end[8:]) != idsMagic || foot > uint64(at) {
 		return l.damaged("it does not end as a list of ids")
 	}
-	b, err := l.inflated(foot, uint64(at))
+	b, err := l.bytes(foot, uint64(at))
 	if err != nil {
 		return err
 	}
@@ -107,15 +107,11 @@ func (l *idsList) readFoot() error {
 	return nil
 }
 
-// inflated reads a block.
-func (l *idsList) inflated(from, to uint64) ([]byte, error) {
+// bytes reads a block, or the foot.
+func (l *idsList) bytes(from, to uint64) ([]byte, error) {
 	b := make([]byte, to-from)
 	if _, err := l.in.ReadAt(b, int64(from)); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("read %s: %w", l.name, err)
-	}
-	b, err := inflate(b)
-	if err != nil {
-		return nil, l.damaged(err.Error())
 	}
 	return b, nil
 }
@@ -128,6 +124,7 @@ type idsCursor struct {
 	next    int // block
 	block   record.Reader
 	now     capture
+	seq     uint64 // of the last document of the block that was here
 }
 
 // seek goes to the first id from start on; ok is false if there is none.
@@ -147,25 +144,30 @@ func (c *idsCursor) step() (ok bool, err error) {
 		if c.next == len(c.run.first) {
 			return false, nil
 		}
-		b, err := c.list.inflated(c.run.from[c.next], c.run.from[c.next+1])
+		b, err := c.list.bytes(c.run.from[c.next], c.run.from[c.next+1])
 		if err != nil {
 			return false, err
 		}
 		c.next++
-		c.block = record.Read(b)
+		c.block, c.now, c.seq = record.Read(b), capture{}, 0
 	}
-	c.now = capture{}
-	c.now.ID = string(c.block.Bytes())
-	in := record.Read(c.block.Bytes())
+	in := &c.block
+	before := c.now
+	same, rest := in.Uvarint(), in.Bytes()
+	if same > uint64(len(before.ID)) {
+		return false, c.list.damaged("a block is malformed")
+	}
 	flags := in.Byte()
-	c.now.here, c.now.Deleted, c.now.at = flags&idsHere != 0, flags&idsDeleted != 0, in.Uvarint()
+	c.now = capture{here: flags&idsHere != 0, at: before.at + uint64(in.Varint())}
+	c.now.ID, c.now.Deleted = before.ID[:same]+string(rest), flags&idsDeleted != 0
 	if c.now.here {
-		c.now.seq, c.now.Revs = in.Uvarint(), int(in.Uvarint())
+		c.seq += uint64(in.Varint())
+		c.now.seq, c.now.Revs = c.seq, int(in.Uvarint())
 		for n := in.Uvarint(); n > 0 && !in.Bad; n-- {
 			c.now.Leaves = append(c.now.Leaves, revtree.Node{Rev: in.Rev(), Deleted: in.Byte() == 1})
 		}
 	}
-	if c.block.Bad || in.Bad || len(in.Rest) > 0 || c.now.here && len(c.now.Leaves) == 0 {
+	if in.Bad || c.now.here && len(c.now.Leaves) == 0 {
 		return false, c.list.damaged("a block is malformed")
 	}
 	return true, nil
@@ -302,12 +304,12 @@ func (r *Repository) idsOf(ctx context.Context, segments []Part) (lists []*idsLi
 	return lists, err
 }
 
-// inMemory opens a list that a writer has made.
+// inMemory opens a list that a writer has made in memory.
 func (w *idsWriter) inMemory(segment string) (*idsList, error) {
-	b, err := w.list()
-	if err != nil {
+	if err := w.end(); err != nil {
 		return nil, err
 	}
+	b := w.out.Bytes()
 	l := &idsList{name: segment, in: bytes.NewReader(b), size: int64(len(b))}
 	return l, l.readFoot()
 }

@@ -59,7 +59,7 @@ func (r *Repository) newSegment(h *haste) (*segment, error) {
 	if _, err := s.Write([]byte(segmentMagic)); err != nil {
 		return nil, errors.Join(err, s.drop())
 	}
-	w := &segment{sealed: s, haste: h, packing: packings.Get().(*packing)}
+	w := &segment{sealed: s, haste: h, packing: packings.Get().(*packing), ids: idsWriter{repo: r}}
 	w.frames = newRelay(w.frame)
 	return w, nil
 }

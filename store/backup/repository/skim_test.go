@@ -67,7 +67,7 @@ func TestSkimmedDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := appendSkimmed(nil, at, d.Seq, &s), c.appendTo(nil); !bytes.Equal(got, want) {
+		if got, want := appendSkimmed(nil, &s), c.appendTo(nil); !bytes.Equal(got, want) || s.Deleted != c.Deleted || d.Seq != c.seq {
 			t.Errorf("%s is skimmed as %x, its tree says %x", d.ID, got, want)
 		}
 	}
