@@ -8,16 +8,14 @@ export async function firstSync (local, remote, options = {}) {
   const save = async more => { place._rev = (await local.put(Object.assign(place, more))).rev }
   if (place.done) return
   if (!place.since && !pull.selector && !pull.doc_ids) await load(local, remote, path, place, save).catch(() => {})
-  // What is here need not be offered if all of it came from there. A server that has just started has to be told thrice.
-  const tell = () => local.replicate.to(remote, { ...push, since: place.docs })
-  const all = place.docs && place.docs === (await local.info()).update_seq
+  const all = place.docs && place.docs === (await local.info()).update_seq // came from there: it need not be offered
+  const tell = () => local.replicate.to(remote, { ...push, since: place.docs }) // thrice: a server that has just started doubts it
   if (all && options.push !== false) await tell().catch(tell).catch(tell)
   await local.replicate.from(remote, { ...pull, since: place.since })
   await save({ done: true })
 }
-// load takes documents as they come. When the line was cut, or gives nothing for long, it asks for the next byte on.
-async function load (local, remote, path, place, save) {
-  let rest = '', docs = [], head, got = 0, seen, failures = 0, stop
+async function load (local, remote, path, place, save) { // asks for the next byte on if the line is cut, or silent
+  let rest = '', docs = [], head, same, got = 0, seen, failures = 0, stop
   const write = async text => {
     const lines = (rest + text).split('\n'); rest = lines.pop()
     for (const line of lines.map(line => JSON.parse(line))) {
@@ -32,13 +30,11 @@ async function load (local, remote, path, place, save) {
   const watch = setInterval(() => { got === seen ? stop.abort() : seen = got }, 15000)
   for (; got !== +head?.get('Content-Length') && failures < 9; failures++) try {
     await new Promise(resolve => setTimeout(resolve, failures && 100 * 2 ** failures))
-    const same = head && { 'If-Range': head.get('ETag') }
     const headers = new Headers({ Accept: 'application/gzip', Range: `bytes=${got}-`, ...same })
     const answer = await remote.fetch(path, { headers, signal: (stop = new AbortController()).signal })
     if (answer.status !== 206) { if (![502, 503, 504].includes(answer.status)) failures = Infinity; continue }
-    head ??= answer.headers
+    head ??= answer.headers; same = { 'If-Range': head.get('ETag') }
     await new Response(answer.body).body.pipeTo(bytes.writable, { preventClose: true, preventAbort: true })
   } catch {}
-  clearInterval(watch)
-  await Promise.allSettled([bytes.writable.close(), loaded])
+  await Promise.allSettled([bytes.writable.close(), loaded]).finally(() => clearInterval(watch))
 }

@@ -117,6 +117,9 @@ func TestTheModule(t *testing.T) {
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "export async function firstSync") || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/javascript") || etag == "" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
+	if n := strings.Count(w.Body.String(), "\n"); n > 40 {
+		t.Errorf("it has %d lines, and is to be read in one look", n)
+	}
 	if w := httpapitest.Call(s, "GET", "/_snapshot.js", "", "If-None-Match", etag); w.Code != http.StatusNotModified {
 		t.Errorf("%d with its ETag", w.Code)
 	}
