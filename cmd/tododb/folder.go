@@ -132,6 +132,15 @@ func (l locked) limits() store.Options {
 	}
 }
 
+// lockAlone takes the lock of a data folder. The error is errInUse if another process has it.
+func lockAlone(f *os.File) error {
+	err := durable.Lock(f)
+	if errors.Is(err, durable.ErrLocked) {
+		return errInUse
+	}
+	return err
+}
+
 func (l locked) unlock() error {
 	if l.lock == nil {
 		return nil

@@ -1,4 +1,4 @@
-// Package durable has what a power cut must not take: here, the names of files.
+// Package durable keeps the names of files from power cuts, and files from other processes.
 package durable
 
 import (

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
@@ -114,16 +113,7 @@ func commitError(err error) error {
 
 // systemError recognizes what the operating system has run out of. Every method of the engine
 // that opens or makes a file passes its errors through it.
-func systemError(err error) error {
-	switch {
-	case errors.Is(err, engine.ErrFull), errors.Is(err, engine.ErrTooManyOpen):
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
-		return fmt.Errorf("%w: %w", engine.ErrFull, err)
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return fmt.Errorf("%w: %w", engine.ErrTooManyOpen, err)
-	}
-	return err
-}
+func systemError(err error) error { return engine.SystemError(err) }
 
 // stageBytes is how much Stage writes in one transaction.
 const stageBytes = 4 << 20

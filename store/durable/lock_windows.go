@@ -1,4 +1,4 @@
-package main
+package durable
 
 import (
 	"errors"
@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockAlone takes a lock that the kernel keeps until the file is closed. The error is
-// errInUse if another process has it.
-func lockAlone(f *os.File) error {
+// Lock takes a lock that the kernel keeps until the file is closed. The error is
+// ErrLocked if another process has it.
+func Lock(f *os.File) error {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &windows.Overlapped{})
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return errInUse
+		return ErrLocked
 	}
 	return err
 }
