@@ -1,0 +1,4 @@
+package journal
+
+// SyncData is what the raw floor is measured with.
+var SyncData = syncData
