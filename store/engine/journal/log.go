@@ -158,10 +158,14 @@ func (l *Log) resume(numbers []uint64, replay func(Pos, []byte) error) error {
 	if l.w.file, err = l.folder.open(segmentName(last.head.number), true); err != nil {
 		return err
 	}
-	// What was read may be in memory only, and so may be the name of the file.
 	if last.torn {
 		l.w.filled = last.keep
 		err = l.w.file.Truncate(last.keep)
+	}
+	// The last frame may be in memory only, and so may be the name of the file. If a sync has failed, the system may
+	// even believe that the frame is on disk: write it again.
+	if last.last != 0 {
+		err = errors.Join(err, l.w.again(last.last, last.end))
 	}
 	if err := errors.Join(err, l.w.file.Sync(), l.folder.sync()); err != nil {
 		return err

@@ -40,6 +40,7 @@ type reader struct {
 // ending is what a reader has found out about a segment.
 type ending struct {
 	head header
+	last Pos // where the last frame begins, if there is one
 	end  Pos
 	keep int64 // how much of the file is to be kept: all frames, and a note behind them
 	size int64 // of the file
@@ -148,6 +149,7 @@ func (r *reader) segment(e *ending, until Pos) error {
 		default:
 			return r.damage(h.number, off, fmt.Sprintf("the frame is of kind %d, which is unknown here, or contradicts itself", fr.kind))
 		}
+		e.last = at
 		at += Pos(fr.size())
 	}
 }

@@ -93,6 +93,16 @@ func (w *writer) cut(off int64) error {
 	return errors.Join(err, w.file.Sync())
 }
 
+// again writes what is there.
+func (w *writer) again(from, to Pos) error {
+	b := make([]byte, to-from)
+	if _, err := w.file.ReadAt(b, w.offset(from)); err != nil {
+		return err
+	}
+	_, err := w.file.WriteAt(b, w.offset(from))
+	return err
+}
+
 // note writes a frame without a body and does not sync it.
 func (w *writer) note(at Pos, k kind) error {
 	var b [frameSize]byte
@@ -173,7 +183,8 @@ func (l *Log) fail(err error) {
 func (l *Log) write(taken []*request) (at Pos, err error) {
 	b := l.w.encode(taken)
 	off := l.w.offset(l.end)
-	if l.w.suspect || off > headerSize && off+int64(len(b)) > headerSize+l.opt.SegmentBytes {
+	full := taken[0].kind == batchKind && off > headerSize && off+int64(len(b)) > headerSize+l.opt.SegmentBytes
+	if l.w.suspect || full {
 		if err := l.roll(); err != nil {
 			return 0, unwritten(err)
 		}

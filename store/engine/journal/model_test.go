@@ -1,0 +1,171 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// trouble makes calls of a disk fail.
+type trouble struct {
+	random *rand.Rand
+	calls  []string // which ones
+	left   int      // how many still succeed
+	times  int      // then so many of them fail
+	err    error
+}
+
+func (tr *trouble) fails(call, _ string) error {
+	if tr.times == 0 || !slices.Contains(tr.calls, call) {
+		return nil
+	}
+	if tr.left > 0 {
+		tr.left--
+		return nil
+	}
+	tr.times--
+	return fmt.Errorf("%s: %w", call, tr.err)
+}
+
+// some draws trouble.
+func (tr *trouble) some() {
+	kinds := []struct {
+		calls []string
+		err   error
+	}{
+		{[]string{"write"}, syscall.ENOSPC},
+		{[]string{"write", "create"}, syscall.ENOSPC},
+		{[]string{"write"}, syscall.EIO},
+		{[]string{"sync"}, syscall.EIO},
+		{[]string{"sync"}, syscall.ENOSPC},
+		{[]string{"sync", "create"}, syscall.EIO},
+		{[]string{"names"}, syscall.EIO},
+		{[]string{"rename"}, syscall.EIO},
+		{[]string{"open"}, syscall.EMFILE},
+		{[]string{"truncate"}, syscall.EIO},
+		{[]string{"remove"}, syscall.EIO},
+		{[]string{"write", "sync", "create", "names", "rename", "open", "truncate", "remove"}, syscall.EIO},
+	}
+	k := kinds[tr.random.IntN(len(kinds))]
+	tr.calls, tr.err = k.calls, k.err
+	tr.left, tr.times = tr.random.IntN(6), 1+tr.random.IntN(4)
+}
+
+// outcome notes what Append said of the last batch.
+func (w *teller) outcome(err error) error {
+	switch {
+	case err == nil, errors.Is(err, engine.ErrUnknown): // it stays among what may be there
+		return nil
+	case errors.Is(err, engine.ErrFull), errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrTooManyOpen):
+		for _, rec := range w.batch {
+			delete(w.maybe, rec)
+		}
+		w.batch = nil
+		return nil
+	}
+	return err
+}
+
+// Random operations, beside failures of all kinds, kills and power cuts: what was acknowledged comes back, what was
+// said not to be written does not, and the journal goes on.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	seeds := 4000
+	if testing.Short() {
+		seeds = 150
+	}
+	for seed := range uint64(seeds) {
+		if err := modelRun(seed); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+func modelRun(seed uint64) error {
+	random := rand.New(rand.NewPCG(seed, 3))
+	w := newTeller(Options{SegmentBytes: 2000 + int64(random.IntN(4000))})
+	tr := &trouble{random: random}
+	if err := w.open(); err != nil {
+		return err
+	}
+	w.d.fails = tr.fails
+	broken := false // the journal has said that it can't be written any more
+	var log []string
+	for op := range 60 {
+		if random.IntN(8) == 0 {
+			tr.some()
+			log = append(log, fmt.Sprintf("trouble with %v after %d, %d times: %v", tr.calls, tr.left, tr.times, tr.err))
+		}
+		var err error
+		reopen := false
+		switch n := random.IntN(40); {
+		case n < 26:
+			var sizes []int
+			for range 1 + random.IntN(4) {
+				sizes = append(sizes, random.IntN(900))
+			}
+			if random.IntN(10) == 0 {
+				sizes = append(sizes, random.IntN(9000))
+			}
+			err = w.append(sizes...)
+			log = append(log, fmt.Sprintf("append %v: %v", sizes, err))
+			if broken && err == nil {
+				return fmt.Errorf("op %d: it was broken, and writes: %q", op, log)
+			}
+			broken = broken || errors.Is(err, engine.ErrUnknown)
+			err = w.outcome(err)
+		case n < 30:
+			before := w.l.Start() + Pos(random.IntN(int(w.l.End()-w.l.Start())+1))
+			w.released = max(w.released, before)
+			rerr := w.l.Release(before)
+			log = append(log, fmt.Sprintf("release %d: %v", before, rerr))
+			broken = broken || errors.Is(rerr, engine.ErrUnknown)
+		case n < 33:
+			cerr := w.l.Close()
+			log = append(log, fmt.Sprintf("close: %v", cerr))
+			reopen = true
+		case n < 36:
+			log = append(log, "kill")
+			w.d = w.d.killed()
+			reopen = true
+		case n < 40:
+			log = append(log, "power cut")
+			w.d = w.d.cut(func() bool { return random.IntN(2) == 0 })
+			reopen = true
+		}
+		if reopen {
+			tr.times = 0
+			if random.IntN(3) == 0 {
+				tr.some()
+			}
+			w.d.fails = tr.fails
+			for {
+				trouble := tr.times > 0
+				var damage *DamageError
+				if err = w.open(); err == nil || !trouble || errors.As(err, &damage) || errors.Is(err, errFalse) {
+					break
+				}
+				log = append(log, fmt.Sprintf("open: %v", err))
+				switch random.IntN(3) { // the trouble may have left something behind
+				case 0:
+					w.d = w.d.killed()
+				case 1:
+					w.d = w.d.cut(func() bool { return random.IntN(2) == 0 })
+				}
+				w.d.fails = tr.fails
+				tr.left = 0
+			}
+			log = append(log, fmt.Sprintf("opened: %v", err))
+			broken = false
+		}
+		if err != nil {
+			return fmt.Errorf("op %d: %w: %q", op, err, log)
+		}
+	}
+	return nil
+}
