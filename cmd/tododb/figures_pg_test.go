@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +17,7 @@ import (
 
 // TestFiguresPG prints the rates of a process over PostgreSQL beside those of one with a folder, and of two
 // processes beside one. PostgreSQL is on the same machine and waits for the disk, as the folder does. It
-// runs where TODODB_TEST_FIGURES is set.
+// runs where TODODB_TEST_FIGURES is set; "alone" measures only the one process over PostgreSQL.
 func TestFiguresPG(t *testing.T) {
 	if os.Getenv("TODODB_TEST_FIGURES") == "" {
 		t.Skip("TODODB_TEST_FIGURES is not set")
@@ -27,9 +27,13 @@ func TestFiguresPG(t *testing.T) {
 	c := &cluster{t: t, url: server.Schema(t)}
 	two := []*process{c.start("--log-level", "warning"), c.start("--log-level", "warning")}
 	folder := startServer(t, t.TempDir(), "", "--log-level", "warning")
-	f := &pgFigures{t: t, docs: docs, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+	f := &pgFigures{t: t, docs: docs, server: server}
 
-	one, bolt := f.alone(two[:1]), f.alone([]*process{folder})
+	one := f.alone(two[:1])
+	if os.Getenv("TODODB_TEST_FIGURES") == "alone" {
+		return
+	}
+	bolt := f.alone([]*process{folder})
 	for i, figure := range []struct {
 		what string
 		want float64
@@ -39,46 +43,83 @@ func TestFiguresPG(t *testing.T) {
 	} {
 		fmt.Printf("%-38s %10.0f     with a folder %10.0f  ratio %.2f, wanted %.0f\n", "PostgreSQL: "+figure.what, one[i], bolt[i], one[i]/bolt[i], figure.want)
 	}
-	f.together("64 clients put into one database", two, func(p *process, n int) error {
-		return f.send(p, "PUT", fmt.Sprintf("/one/t%d", n), "{"+figureDoc(n))
-	})
-	f.together("64 clients put into 64 databases", two, func(p *process, n int) error {
-		return f.send(p, "PUT", fmt.Sprintf("/apart%d/t%d", n%64, n), "{"+figureDoc(n))
-	})
-	f.together("64 clients get, documents", two, func(p *process, n int) error {
-		return f.send(p, "GET", "/bulk/"+fmt.Sprint(rand.IntN(docs)), "")
-	})
+	f.together("put into one database", two, f.put(putOne))
+	f.together("put into 64 databases", two, f.put(putApart))
+	f.together("get, documents", two, f.get)
 	f.heard(two[0], two[1])
 }
 
 type pgFigures struct {
 	t      *testing.T
 	docs   int
-	client *http.Client
+	server *pgtest.Server
 	next   atomic.Int64 // ids that nobody has had
 }
 
-func (f *pgFigures) send(p *process, method, path, body string) error {
-	answer, err := f.client.Do(p.request(method, path, body))
+// spent is what processors and the disk have done.
+type spent struct {
+	client, tododb, postgres time.Duration // of processors
+	commits, wal, trips      int64
+}
+
+func (a spent) since(b spent) spent {
+	return spent{a.client - b.client, a.tododb - b.tododb, a.postgres - b.postgres, a.commits - b.commits, a.wal - b.wal, a.trips - b.trips}
+}
+
+// spent is what was spent until now.
+func (f *pgFigures) spent(at []*process) (s spent) {
+	s.client = processorTime(f.t, os.Getpid())
+	for _, p := range at {
+		s.tododb += processorTime(f.t, p.cmd.Process.Pid)
+		_, text := p.try("GET", "/_node/_local/_prometheus", "")
+		if _, rest, there := strings.Cut(text, "\ntododb_storage_round_trips_total "); there {
+			line, _, _ := strings.Cut(rest, "\n")
+			trips, err := strconv.ParseFloat(line, 64)
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			s.trips += int64(trips)
+		}
+	}
+	s.postgres, s.commits, s.wal = f.server.Spent(f.t)
+	return s
+}
+
+// processorTime is what a process has had of processors.
+func processorTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	d, err := pgtest.ProcessorTime(pid)
 	if err != nil {
-		return err
+		t.Skip(err)
 	}
-	drain(answer)
-	if answer.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s", method, path, answer.Status)
-	}
-	return nil
+	return d
+}
+
+// told prints a rate, and what each request took.
+func (f *pgFigures) told(what string, rate float64, n int, s spent) {
+	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 / float64(n) }
+	fmt.Printf("  %-36s %10.0f /s; each took ms of processors: client %.3f, tododb %.3f, PostgreSQL %.3f; round trips %.2f, commits %.2f, bytes of log %.0f\n",
+		what, rate, each(s.client), each(s.tododb), each(s.postgres), float64(s.trips)/float64(n), float64(s.commits)/float64(n), float64(s.wal)/float64(n))
 }
 
 // rate has clients work for a few seconds, spread over processes, and returns how often they did.
-func (f *pgFigures) rate(clients int, at []*process, fn func(p *process, n int) error) float64 {
+func (f *pgFigures) rate(what string, clients int, at []*process, fn func(l *load, n int) error) float64 {
 	var done atomic.Int64
 	var group sync.WaitGroup
-	began := time.Now()
+	var loads []*load
 	for i := range clients {
+		l, err := newLoad(at[i%len(at)])
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		defer l.close()
+		loads = append(loads, l)
+	}
+	before, began := f.spent(at), time.Now()
+	for _, l := range loads {
 		group.Go(func() {
 			for time.Since(began) < 3*time.Second {
-				if err := fn(at[i%len(at)], int(f.next.Add(1))); err != nil {
+				if err := fn(l, int(f.next.Add(1))); err != nil {
 					f.t.Error(err)
 					return
 				}
@@ -87,7 +128,25 @@ func (f *pgFigures) rate(clients int, at []*process, fn func(p *process, n int) 
 		})
 	}
 	group.Wait()
-	return float64(done.Load()) / time.Since(began).Seconds()
+	rate := float64(done.Load()) / time.Since(began).Seconds()
+	f.told(what, rate, int(done.Load()), f.spent(at).since(before))
+	return rate
+}
+
+// What the figures are of.
+func putOne(n int) (method, path, body string) {
+	return "PUT", fmt.Sprintf("/one/%d", n), "{" + figureDoc(n)
+}
+func putApart(n int) (method, path, body string) {
+	return "PUT", fmt.Sprintf("/apart%d/%d", n%64, n), "{" + figureDoc(n)
+}
+
+func (f *pgFigures) put(request func(n int) (method, path, body string)) func(l *load, n int) error {
+	return func(l *load, n int) error { return l.do(request(n)) }
+}
+
+func (f *pgFigures) get(l *load, _ int) error {
+	return l.do("GET", "/bulk/"+fmt.Sprint(rand.IntN(f.docs)), "")
 }
 
 // alone measures a process.
@@ -102,48 +161,50 @@ func (f *pgFigures) alone(at []*process) (figures []float64) {
 	for from := 0; from < f.docs; from += 1000 {
 		bodies = append(bodies, string(bulkOf("{", "", from, 1000)))
 	}
-	timed := func(n int, fn func() error) float64 {
-		began := time.Now()
+	l, err := newLoad(p)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer l.close()
+	timed := func(what string, n int, fn func() error) float64 {
+		before, began := f.spent(at), time.Now()
 		if err := fn(); err != nil {
 			f.t.Fatal(err)
 		}
-		return float64(n) / time.Since(began).Seconds()
+		rate := float64(n) / time.Since(began).Seconds()
+		f.told(what, rate, n, f.spent(at).since(before))
+		return rate
 	}
-	figures = append(figures, timed(f.docs, func() error {
+	figures = append(figures, timed("bulk", f.docs, func() error {
 		for _, b := range bodies {
-			if err := f.send(p, "POST", "/bulk/_bulk_docs", b); err != nil {
+			if err := l.do("POST", "/bulk/_bulk_docs", b); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
-	figures = append(figures, f.rate(64, at, func(p *process, n int) error {
-		return f.send(p, "PUT", fmt.Sprintf("/one/%d", n), "{"+figureDoc(n))
-	}), f.rate(64, at, func(p *process, n int) error {
-		return f.send(p, "PUT", fmt.Sprintf("/apart%d/%d", n%64, n), "{"+figureDoc(n))
-	}), f.rate(16, at, func(p *process, n int) error {
-		return f.send(p, "GET", "/bulk/"+fmt.Sprint(rand.IntN(f.docs)), "")
-	}), timed(3*f.docs, func() error {
-		for range 3 {
-			if err := f.send(p, "GET", "/bulk/_changes", ""); err != nil {
-				return err
+	figures = append(figures, f.rate("put into one", 64, at, f.put(putOne)), f.rate("put into 64", 64, at, f.put(putApart)), f.rate("get", 16, at, f.get),
+		timed("_changes", 3*f.docs, func() error {
+			for range 3 {
+				if err := l.do("GET", "/bulk/_changes", ""); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	}))
+			return nil
+		}))
 	return append(figures, float64(privateMemory(f.t, p)>>20))
 }
 
 // together compares two processes with one, by turns.
-func (f *pgFigures) together(what string, two []*process, fn func(p *process, n int) error) {
+func (f *pgFigures) together(what string, two []*process, fn func(l *load, n int) error) {
 	var ratios, alone, both []float64
 	for range 3 {
-		a := f.rate(64, two[:1], fn)
-		b := f.rate(64, two, fn)
+		a := f.rate("one process", 64, two[:1], fn)
+		b := f.rate("two processes", 64, two, fn)
 		alone, both, ratios = append(alone, a), append(both, b), append(ratios, b/a)
 	}
 	slices.Sort(ratios)
-	fmt.Printf("%-38s %10.0f /s  one process %10.0f /s  ratio %.2f (%.2f to %.2f), wanted 1.20 where processes are the limit\n", "two processes: "+strings.TrimPrefix(what, "64 clients "),
+	fmt.Printf("%-38s %10.0f /s  one process %10.0f /s  ratio %.2f (%.2f to %.2f), wanted 1.20 where processes are the limit\n", "two processes: "+what,
 		slices.Max(both), slices.Max(alone), ratios[1], ratios[0], ratios[2])
 }
 
