@@ -105,11 +105,22 @@ func (db *DB) foresee(ctx context.Context) (a ahead, err error) {
 	return a, err
 }
 
-// takeAhead is what was read of a document, once.
-func (db *DB) takeAhead(id string) engine.Reader {
-	a := db.ahead.Swap(nil)
-	if a == nil || a.id != id {
-		return nil
+// aheadOf is what was read of a document, once, or what is read of it now; nil if it cannot be read so.
+func (db *DB) aheadOf(ctx context.Context, id string) (engine.Reader, error) {
+	if a := db.ahead.Swap(nil); a != nil && a.id == id {
+		return a.r, nil
 	}
-	return a.r
+	eng, ok := db.edb.(engine.Foreseer)
+	if !ok || !db.shared {
+		return nil, nil
+	}
+	r, err := eng.Foresee(ctx, []engine.SpaceKey{{Space: spaceDoc, Key: []byte(id)}})
+	switch {
+	case errors.Is(err, engine.ErrUnforeseen):
+		return nil, nil
+	case err != nil:
+		return nil, db.failed(err)
+	}
+	db.prove()
+	return r, nil
 }

@@ -225,6 +225,9 @@ type Info struct {
 func (db *DB) Info(ctx context.Context) (Info, error) {
 	info := Info{CompactRunning: db.compacting.Load(), Created: db.identity.Created}
 	err := db.view(ctx, func(r engine.Reader) error {
+		if err := engine.Fetch(inner(r), nil, []engine.Space{spaceSeq, spacePurge, spaceTime}); err != nil {
+			return err
+		}
 		last, err := newest(r)
 		if err != nil {
 			return err
@@ -258,7 +261,35 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	return info, nil
 }
 
-// UpdateSeq reads the newest sequence, which costs less than Info.
+// Head is how far a database is: its UpdateSeq and Modified (Info), of one snapshot.
+type Head struct {
+	Seq      uint64
+	Modified time.Time
+}
+
+// Head costs less than Info.
+func (db *DB) Head(ctx context.Context) (h Head, err error) {
+	err = db.view(ctx, func(r engine.Reader) error {
+		if err := engine.Fetch(inner(r), nil, []engine.Space{spaceSeq, spaceTime}); err != nil {
+			return err
+		}
+		last, err := newest(r)
+		if err != nil {
+			return err
+		}
+		h.Seq = last.seq
+		if h.Modified, err = db.modified(r); err != nil {
+			return err
+		}
+		return db.inEra(r)
+	})
+	if err == nil && db.shared {
+		db.news.advance(h.Seq)
+	}
+	return h, err
+}
+
+// UpdateSeq reads the newest sequence, which costs less than Head.
 func (db *DB) UpdateSeq(ctx context.Context) (seq uint64, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		last, err := newest(r)

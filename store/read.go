@@ -44,7 +44,9 @@ func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, e
 		return err
 	}
 	err := engine.ErrUnforeseen
-	if r := db.takeAhead(id); r != nil {
+	if r, failure := db.aheadOf(ctx, id); failure != nil {
+		return nil, failure
+	} else if r != nil {
 		err = read(withRoom(ctx, r))
 	}
 	if errors.Is(err, engine.ErrUnforeseen) {

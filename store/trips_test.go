@@ -119,7 +119,7 @@ func TestRoundTrips(t *testing.T) {
 		{"a page of all documents", 1, func(int) {
 			must(db.AllDocs(t.Context(), store.AllDocsQuery{Limit: 300}, func(store.Page) error { return nil }, func(*store.Row) error { return nil }, flush))
 		}},
-		{"reading documents", 2, func(i int) {
+		{"reading documents", 1, func(i int) {
 			d, err := db.Get(t.Context(), fmt.Sprintf("doc%04d", 100+i), store.ReadOptions{})
 			must(err)
 			revs = append(revs, d.Rev)

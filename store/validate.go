@@ -111,14 +111,22 @@ func replacedNode(tree *revtree.Tree, doc *document.Doc, replicated bool) revtre
 }
 
 // judge lets the handle's validator judge edits. It returns those that passed; the refused ones
-// have their results.
-func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, error) {
+// have their results. A first time, where that saves a round trip, it believes what is known of the design
+// documents: the transaction finds out if that has changed. Nobody is refused by it.
+func (db *DB) judge(ctx context.Context, pending []pendingEdit, again bool) ([]pendingEdit, error) {
 	if db.guard == nil || db.guard.Validator == nil || !slices.ContainsFunc(pending, func(p pendingEdit) bool { return p.validated() }) {
 		return pending, nil
 	}
-	design, err := db.DesignSeq(ctx)
-	if err != nil {
-		return nil, err
+	var design uint64
+	known := db.facts.Load()
+	believed := known != nil && !again
+	if believed {
+		design = known.design
+	} else {
+		var err error
+		if design, err = db.DesignSeq(ctx); err != nil {
+			return nil, err
+		}
 	}
 	validate, err := db.guard.Validator(ctx, Bare{db.base}, design)
 	if err != nil {
@@ -141,6 +149,16 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit) ([]pendingEdit, 
 				if !settled {
 					if p.result.Err, err = validate(ctx, p.shown(), old); err != nil {
 						return nil, err // treating it as a refusal would lose a replicated document
+					}
+					if p.result.Err != nil && believed {
+						now, err := db.DesignSeq(ctx)
+						if err != nil {
+							return nil, err
+						}
+						if now != design {
+							return db.judge(ctx, pending, true) // nothing has been left out of them yet
+						}
+						believed = false
 					}
 				}
 			} else {

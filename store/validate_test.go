@@ -252,3 +252,47 @@ func TestDesignWithoutANote(t *testing.T) {
 		t.Error("the design document is not heeded")
 	}
 }
+
+// A handle that was opened before another process has changed the design documents neither refuses nor lets
+// in by what they were.
+func TestJudgedByOthersDesign(t *testing.T) {
+	eachShared(t, 2, func(t *testing.T, s []*store.Store) {
+		if err := s[0].Create(t.Context(), "db"); err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		refused := map[uint64]bool{} // by what sequence of the design documents
+		handle := must(t, s[1], "db").Guarded(judged(func(design uint64, _, _ *store.Document) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if refused[design] {
+				return errRefused
+			}
+			return nil
+		}))
+		owner := must(t, s[0], "db")
+		rev := revtree.Rev{}
+		for round := range 6 {
+			var err error
+			if rev, err = write(t, owner, rev, `{"_id":"_design/a","n":%d}`, round); err != nil {
+				t.Fatal(err)
+			}
+			design, err := owner.DesignSeq(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			mu.Lock()
+			refused[design] = round%2 == 0
+			mu.Unlock()
+			var want error
+			if round%2 == 0 {
+				want = errRefused
+			}
+			for i := range 3 {
+				if _, err := tryWrite(t, handle, revtree.Rev{}, `{"_id":"%d-%d"}`, round, i); !errors.Is(err, want) {
+					t.Errorf("round %d, write %d: %v, want %v", round, i, err, want)
+				}
+			}
+		}
+	})
+}

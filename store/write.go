@@ -119,9 +119,9 @@ func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending
 		}
 	}
 	slices.SortStableFunc(pending, func(a, b pendingEdit) int { return cmp.Compare(a.doc.ID, b.doc.ID) })
-	for {
+	for again := false; ; again = true {
 		var err error
-		if pending, err = db.judge(ctx, pending); err != nil {
+		if pending, err = db.judge(ctx, pending, again); err != nil {
 			return err
 		}
 		if opt.Atomic && refused(results) {

@@ -47,7 +47,7 @@ func (a *Room) answer(w http.ResponseWriter, r *http.Request, parse func(*http.R
 	if err != nil {
 		return err
 	}
-	info, err := q.newest(r.Context(), db, since)
+	head, err := q.newest(r.Context(), db, since)
 	if err != nil {
 		return err
 	}
@@ -61,12 +61,12 @@ func (a *Room) answer(w http.ResponseWriter, r *http.Request, parse func(*http.R
 	}
 	defer leave()
 	h := w.Header()
-	if err := q.setModified(r.Context(), h, db, since, info); err != nil {
+	if err := q.setModified(r.Context(), h, db, since, head); err != nil {
 		return err
 	}
 	switch q.framing {
 	case wire.Normal:
-		etag := string(wire.AppendSeq(nil, db, info.UpdateSeq))
+		etag := string(wire.AppendSeq(nil, db, head.Seq))
 		h["Etag"] = []string{etag}
 		if r.Method != http.MethodPost && noneMatch(r, etag) {
 			w.WriteHeader(http.StatusNotModified)
@@ -79,7 +79,7 @@ func (a *Room) answer(w http.ResponseWriter, r *http.Request, parse func(*http.R
 	st := wire.NewStream(w, r, http.StatusOK)
 	defer st.Drop()
 	f := feed{ctx: r.Context(), Feed: wire.NewFeed(st, q.framing, q.heartbeat, q.timeout, rights), db: db, q: &q, filter: chosen, skip: q.skip, seen: since, last: since, base: wire.Absolute(r, wire.DBPath(r)+"/")}
-	return f.run(r.Context(), info.UpdateSeq)
+	return f.run(r.Context(), head.Seq)
 }
 
 // readBody reads the body of a POST, which may be empty.

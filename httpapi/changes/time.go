@@ -36,32 +36,32 @@ func (q *query) tellsModified(since uint64) bool {
 
 // newest reads the sequence that the first read ends at, and more than that only for
 // Last-Modified: both are of one moment, or the time could be of a later change.
-func (q *query) newest(ctx context.Context, db *store.DB, since uint64) (info store.Info, err error) {
+func (q *query) newest(ctx context.Context, db *store.DB, since uint64) (head store.Head, err error) {
 	if q.tellsModified(since) {
-		return db.Info(ctx)
+		return db.Head(ctx)
 	}
-	info.UpdateSeq, err = db.UpdateSeq(ctx)
-	return info, err
+	head.Seq, err = db.UpdateSeq(ctx)
+	return head, err
 }
 
-// setModified sets it for a feed whose first read ends at info's newest change. A limit may end
+// setModified sets it for a feed whose first read ends at the head. A limit may end
 // the answer earlier. Then it is the time of the last change that the answer can have.
-func (q *query) setModified(ctx context.Context, h http.Header, db *store.DB, since uint64, info store.Info) error {
+func (q *query) setModified(ctx context.Context, h http.Header, db *store.DB, since uint64, head store.Head) error {
 	if !q.tellsModified(since) {
 		return nil
 	}
 	if q.descending || q.limit < 0 || q.head {
-		wire.SetModified(h, info.Modified)
+		wire.SetModified(h, head.Modified)
 		return nil
 	}
 	var last time.Time
-	end, err := db.Changes(ctx, store.ChangesQuery{Since: since, To: info.UpdateSeq, Limit: max(q.limit, 1), Times: true},
+	end, err := db.Changes(ctx, store.ChangesQuery{Since: since, To: head.Seq, Limit: max(q.limit, 1), Times: true},
 		func(c *store.Change) error { last = c.Time; return nil }, func() error { return nil })
 	switch {
 	case err != nil:
 		return err
-	case end.Done && q.limit > 0 || info.UpdateSeq == since:
-		wire.SetModified(h, info.Modified)
+	case end.Done && q.limit > 0 || head.Seq == since:
+		wire.SetModified(h, head.Modified)
 	case !last.IsZero():
 		wire.SetModified(h, last)
 	}

@@ -88,4 +88,4 @@ func (s *session) Era() (engine.Era, error) {
 }
 
 // Era is part of engine.Eras.
-func (f *foreseen) Era() (engine.Era, error) { return f.eng.eraOf(&f.proof), nil }
+func (f *foreseen) Era() (engine.Era, error) { return f.eng.eraOf(f.proof), nil }

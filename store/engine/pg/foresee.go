@@ -1,28 +1,24 @@
 package pg
 
 import (
+	"bytes"
 	"context"
 	"slices"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/tododb/tododb/store/engine"
 )
 
-// sqlForesee is one statement, so it sees one snapshot without a transaction. That the database is there
-// shows by a row.
-const sqlForesee = "select " + proofColumns + ", x.k, x.v from td_db d left join lateral (" +
-	"select k, v from td_kv where db = d.id and k = any($2::bytea[]) union all " +
-	"select b.k, b.v from td_kv a join td_kv b on b.db = a.db and b.k = a.r where a.db = d.id and a.k = any($2::bytea[]) and a.r is not null" +
-	") x on true where d.id = $1"
-
-// foreseen is a Reader of what was read.
+// foreseen is a Reader of what was read. That is little, so it is searched from its beginning.
 type foreseen struct {
-	pace  *engine.Pace
-	eng   *Engine
-	proof proof
-	known map[string][]byte
+	pace    *engine.Pace
+	eng     *Engine
+	proof   *proof
+	asked   [][]byte // keys of the table
+	entries []pair   // what there is of them, and what they refer to
 }
+
+// pair is an entry of the table.
+type pair struct{ k, v []byte }
 
 // Foresee is part of engine.Foreseer.
 func (h *handle) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.Reader, error) {
@@ -30,48 +26,35 @@ func (h *handle) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.Re
 		return nil, err
 	}
 	defer h.leave()
-	f := &foreseen{eng: h.eng, pace: engine.NewPace(ctx)}
-	q := query{sql: sqlThere, args: []any{h.id}}
-	if len(keys) > 0 {
-		ks := make([][]byte, len(keys))
-		for i, k := range keys {
-			ks[i] = full(k.Space, k.Key)
-		}
-		q = query{sql: sqlForesee, args: []any{h.id, ks}}
+	q := &question{db: h.id, keys: make([][]byte, len(keys)), done: make(chan struct{})}
+	for i, k := range keys {
+		q.keys[i] = full(k.Space, k.Key)
 	}
-	there := false
-	q.rows = func(rows pgx.Rows) error {
-		there, f.known = false, make(map[string][]byte, 2*len(keys))
-		for _, k := range keys {
-			f.known[string(full(k.Space, k.Key))] = nil
-		}
-		for rows.Next() {
-			there = true
-			var k, v []byte
-			dest := append(f.proof.dest(), &k, &v)
-			if err := rows.Scan(dest[:len(rows.RawValues())]...); err != nil {
-				return err
-			}
-			if k != nil {
-				f.known[string(k)] = v
-			}
-		}
-		return nil
-	}
-	if err := h.eng.rows(ctx, q); err != nil {
+	if err := h.eng.questions.ask(ctx, q); err != nil {
 		return nil, err
 	}
-	if !there || f.proof.instance != string(h.dbid) {
+	if q.proof == nil || q.proof.instance != string(h.dbid) {
 		return nil, h.noted(engine.ErrNoDB)
 	}
-	return f, nil
+	return &foreseen{engine.NewPace(ctx), h.eng, q.proof, q.keys, q.entries}, nil
 }
 
 // Stamp is part of engine.Stamped.
-func (f *foreseen) Stamp() (uint64, error) { return f.eng.stampIn(&f.proof), nil }
+func (f *foreseen) Stamp() (uint64, error) { return f.eng.stampIn(f.proof), nil }
+
+// find returns the value of a key, and whether it was read.
+func (f *foreseen) find(s engine.Space, k []byte) (v []byte, is bool) {
+	its := func(at []byte) bool { return len(at) > 0 && at[0] == byte(s) && bytes.Equal(at[1:], k) }
+	for _, e := range f.entries {
+		if its(e.k) {
+			return e.v, true
+		}
+	}
+	return nil, slices.ContainsFunc(f.asked, its)
+}
 
 func (f *foreseen) Get(s engine.Space, k []byte) ([]byte, error) {
-	v, is := f.known[string(full(s, k))]
+	v, is := f.find(s, k)
 	if !is {
 		return nil, engine.ErrUnforeseen
 	}
@@ -79,7 +62,7 @@ func (f *foreseen) Get(s engine.Space, k []byte) ([]byte, error) {
 }
 
 func (f *foreseen) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) error) error {
-	if slices.ContainsFunc(ks, func(k []byte) bool { _, is := f.known[string(full(s, k))]; return !is }) {
+	if slices.ContainsFunc(ks, func(k []byte) bool { _, is := f.find(s, k); return !is }) {
 		return engine.ErrUnforeseen
 	}
 	for i, k := range ks {

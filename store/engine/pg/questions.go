@@ -1,0 +1,175 @@
+package pg
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// sqlForesee answers several questions. It is one statement, so it sees one snapshot without a transaction.
+// That a database is there shows by a row.
+const sqlForesee = "select d.id, " + proofColumns + ", null::bytea, null::bytea, null::bytea, null::bytea from td_db d where d.id = any($1::bigint[]) union all " +
+	"select a.db, 0, '', 0::oid, null::timestamptz, a.k, a.v, b.k, b.v from unnest($2::bigint[], $3::bytea[]) q(db, k) " +
+	"join td_kv a on a.db = q.db and a.k = q.k left join td_kv b on b.db = a.db and b.k = a.r"
+
+// question is one of Foresee.
+type question struct {
+	db   int64
+	keys [][]byte
+	done chan struct{}
+
+	err     error
+	proof   *proof // nil: there is no such database
+	entries []pair
+}
+
+// questions gathers what is asked while some round trips are under way: a question costs far less among
+// others than in a round trip of its own, and nobody waits longer for it. Each is answered from a
+// snapshot that is newer than itself.
+type questions struct {
+	eng *Engine
+
+	mu      sync.Mutex // guards what follows
+	waiting []*question
+	running int
+}
+
+const (
+	askedAtOnce = 2   // round trips under way
+	askedMost   = 256 // questions in one
+)
+
+// ask answers a question. It fails only if that, asked alone, fails too.
+func (s *questions) ask(ctx context.Context, q *question) error {
+	s.mu.Lock()
+	s.waiting = append(s.waiting, q)
+	if s.running < askedAtOnce {
+		s.running++
+		s.eng.ending.Go(s.run)
+	}
+	s.mu.Unlock()
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		return ctx.Err() // nobody reads the answer
+	}
+	if q.err == nil || !passing(q.err) {
+		return result(q.err)
+	}
+	return s.eng.retry(ctx, s.eng.opt.Patience/3, func() error { return s.eng.answer(ctx, []*question{q}) })
+}
+
+// run asks until nobody waits.
+func (s *questions) run() {
+	for {
+		s.mu.Lock()
+		n := min(len(s.waiting), askedMost)
+		batch := slices.Clone(s.waiting[:n])
+		s.waiting = slices.Delete(s.waiting, 0, n)
+		if n == 0 {
+			s.running--
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		err := s.eng.answer(s.eng.ctx, batch)
+		for _, q := range batch {
+			q.err = err
+			close(q.done)
+		}
+	}
+}
+
+// asked is a key that a question is about.
+type asked struct {
+	db int64
+	k  []byte
+	by *question // nil in what is searched for
+}
+
+func (a asked) compare(b asked) int {
+	return cmp.Or(cmp.Compare(a.db, b.db), bytes.Compare(a.k, b.k))
+}
+
+// answer asks the server once.
+func (e *Engine) answer(ctx context.Context, batch []*question) error {
+	dbs := make([]int64, 0, len(batch))
+	all := make([]asked, 0, len(batch))
+	for _, q := range batch {
+		q.proof, q.entries = nil, q.entries[:0]
+		dbs = append(dbs, q.db)
+		for _, k := range q.keys {
+			all = append(all, asked{q.db, k, q})
+		}
+	}
+	slices.Sort(dbs)
+	dbs = slices.Compact(dbs)
+	slices.SortFunc(all, asked.compare)
+	of, keys := make([]int64, 0, len(all)), make([][]byte, 0, len(all))
+	for i, a := range all { // many ask for the same user
+		if i == 0 || a.compare(all[i-1]) != 0 {
+			of, keys = append(of, a.db), append(keys, a.k)
+		}
+	}
+	proofs := make(map[int64]*proof, len(dbs))
+	_, err := e.one(ctx, e.readers, nil, query{sqlForesee, []any{dbs, of, keys}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			raw := rawValues(rows)
+			db, err := bigint(rows, raw[0])
+			if err != nil {
+				return err
+			}
+			if raw[5] == nil {
+				p := &proof{}
+				proofs[db] = p
+				if err := rows.Scan(append(append([]any{nil}, p.dest()...), nil, nil, nil, nil)...); err != nil {
+					return err
+				}
+				continue
+			}
+			found := pair{bytes.Clone(raw[5]), kept(raw[6])}
+			refers := pair{bytes.Clone(raw[7]), kept(raw[8])}
+			at, _ := slices.BinarySearchFunc(all, asked{db: db, k: found.k}, asked.compare)
+			for ; at < len(all) && all[at].db == db && bytes.Equal(all[at].k, found.k); at++ {
+				q := all[at].by
+				q.entries = append(q.entries, found)
+				if refers.k != nil {
+					q.entries = append(q.entries, refers)
+				}
+			}
+		}
+		return nil
+	}})
+	for _, q := range batch {
+		q.proof = proofs[q.db]
+	}
+	return err
+}
+
+// kept is a copy, which is nil only if b is.
+func kept(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	return append(make([]byte, 0, len(b)), b...)
+}
+
+var errColumn = errors.New("the server answers with a column of another kind")
+
+// bigint is the first column of a row, which the server sends as text where there are no prepared statements.
+func bigint(rows pgx.Rows, raw []byte) (int64, error) {
+	if rows.FieldDescriptions()[0].Format == pgx.TextFormatCode {
+		return strconv.ParseInt(string(raw), 10, 64)
+	}
+	if len(raw) != 8 {
+		return 0, errColumn
+	}
+	return int64(binary.BigEndian.Uint64(raw)), nil
+}
