@@ -105,7 +105,7 @@ func newWatch(t *testing.T, pid int) *watch {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for tick := time.NewTicker(25 * time.Millisecond); ; {
+		for tick := time.NewTicker(time.Duration(many(25, 60)) * time.Millisecond); ; {
 			select {
 			case <-done:
 				tick.Stop()

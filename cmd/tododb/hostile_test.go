@@ -29,6 +29,17 @@ import (
 // allAttacks tells whether the long form is asked for.
 func allAttacks() bool { return os.Getenv("TODODB_TEST_HOSTILE") != "" }
 
+// inSample tells whether the i-th of many of a kind is tried: each in the long form, in the short form one of n.
+func inSample(i, n int) bool { return allAttacks() || i%n == 0 }
+
+// many is how many of a kind attack at once: fewer in the sample.
+func many(all, sample int) int {
+	if allAttacks() {
+		return all
+	}
+	return sample
+}
+
 // besideOthers lets a sample run beside other tests. The long form has the machine to itself.
 func besideOthers(t *testing.T) {
 	if !allAttacks() {

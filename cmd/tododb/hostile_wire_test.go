@@ -26,9 +26,12 @@ func TestHostileRequests(t *testing.T) {
 var requestBombs = []attack{
 	{name: "paths of every escape", want: "nothing odd", do: func(s *siege) string {
 		parts := []string{"%00", "%FF", "%C0%AF", "%C0%80", "%ED%A0%80", "%F4%90%80%80", "%E2%80%AE", "..", "%2E%2E", "%2e%2e%2f", ".", "%2F", "%2F%2F", "%5C", "%252F", "%0D%0A", "%0d%0aSet-Cookie:%20x", "+", "%20", "%7F", ";", ";x=y", "*", "_", "%5F", "%5Fdesign", "_design", "_design%2Fapp", "_local", "_local%2Fx", "_all_docs", "_security", "_changes", "con", "~", "%25", "%u0041", "{db}", "{{", "$(id)", "'", "%22", "..%2f..%2flocal.ini", "..%5c..%5clocal.ini", "open.bolt"}
-		for _, before := range []string{"/", "/open/", "/open/_design/", "/open/_local/", "/open/q/", "/open/_design/app/", "/open/_design/app/_view/", "/_node/", "/_node/_local/", "/_node/_local/_config/", "/_session/tokens/", "/_scheduler/docs/", "/victim/", "//", "/open//", "/open/_partition/", "/open/_synchronizations/"} {
-			for _, part := range parts {
-				for _, method := range []string{"GET", "PUT", "DELETE", "COPY"} {
+		for i, before := range []string{"/", "/open/", "/open/_design/", "/open/_local/", "/open/q/", "/open/_design/app/", "/open/_design/app/_view/", "/_node/", "/_node/_local/", "/_node/_local/_config/", "/_session/tokens/", "/_scheduler/docs/", "/victim/", "//", "/open//", "/open/_partition/", "/open/_synchronizations/"} {
+			for j, part := range parts {
+				for k, method := range []string{"GET", "PUT", "DELETE", "COPY"} {
+					if !inSample(i+j+k, 4) { // each path by one method, each part by all
+						continue
+					}
 					body := ""
 					if method == "PUT" {
 						body = "{}"
@@ -70,7 +73,7 @@ var requestBombs = []attack{
 	{name: "heads as large as may be, of requests that wait", want: "431 .+|cut", long: true, do: together(1000, func(s *siege) string {
 		return s.raw("POST /open/_bulk_docs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Large: "+strings.Repeat("a", 900_000)+"\r\nContent-Length: 1000\r\n\r\n{", 20*time.Second)
 	})},
-	{name: "heads that are slow to come", want: "4.. .+|431.*|cut", long: true, do: together(1000, func(s *siege) string {
+	{name: "heads that are slow to come", want: "4.. .+|431.*|cut", long: true, do: together(many(1000, 200), func(s *siege) string {
 		return s.raw("GET /open HTTP/1.1\r\nHost: x\r\nX-Large: "+strings.Repeat("a", 900_000), 20*time.Second)
 	})},
 	{name: "a path of 900 kB", want: "4.. .+|414|431", do: func(s *siege) string {
@@ -118,9 +121,12 @@ var requestBombs = []attack{
 		return "nothing odd"
 	}},
 	{name: "control bytes in every header", want: "nothing odd", do: func(s *siege) string {
-		for _, name := range []string{"Destination", "If-Match", "If-None-Match", "Origin", "X-Forwarded-Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Ssl", "X-Couch-Request-ID", "Content-Type", "Accept", "Accept-Encoding", "Range", "Authorization", "Cookie", "Prefer", "Idempotency-Key", "X-HTTP-Method-Override", "Referer", "traceparent", "X-Auth-CouchDB-UserName", "Expect", "Content-MD5", "Upgrade", "Host"} {
-			for _, value := range []string{"a\rSet-Cookie: evil=1", "a\nSet-Cookie: evil=1", "a\x00b", "a\x7f", "\xff\xfe", "a\r\n Set-Cookie: evil=1", strings.Repeat("a", 200_000), ",,,,,,,,", "\"", "=?;:", "%0d%0aSet-Cookie: evil=1", "${jndi:ldap://x}", "-1", "99999999999999999999999"} {
-				for _, line := range []string{"GET /open/q", "PUT /open/headers", "COPY /open/q"} {
+		for i, name := range []string{"Destination", "If-Match", "If-None-Match", "Origin", "X-Forwarded-Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Ssl", "X-Couch-Request-ID", "Content-Type", "Accept", "Accept-Encoding", "Range", "Authorization", "Cookie", "Prefer", "Idempotency-Key", "X-HTTP-Method-Override", "Referer", "traceparent", "X-Auth-CouchDB-UserName", "Expect", "Content-MD5", "Upgrade", "Host"} {
+			for j, value := range []string{"a\rSet-Cookie: evil=1", "a\nSet-Cookie: evil=1", "a\x00b", "a\x7f", "\xff\xfe", "a\r\n Set-Cookie: evil=1", strings.Repeat("a", 200_000), ",,,,,,,,", "\"", "=?;:", "%0d%0aSet-Cookie: evil=1", "${jndi:ldap://x}", "-1", "99999999999999999999999"} {
+				for k, line := range []string{"GET /open/q", "PUT /open/headers", "COPY /open/q"} {
+					if !inSample(i+j+k, 3) {
+						continue
+					}
 					got := s.rawText(line+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+name+": "+value+"\r\nContent-Length: 2\r\n\r\n{}", 10*time.Second)
 					if strings.Contains(strings.ToLower(got), "\nset-cookie: evil") || strings.HasPrefix(got, "HTTP/1.1 500") {
 						return fmt.Sprintf("%s, %s: %.20q: %.300q", line, name, value, got)
@@ -233,7 +239,7 @@ var requestBombs = []attack{
 		d := s.device
 		values := []string{d + "x", d[:len(d)-1], strings.ToUpper(d), d[1:], strings.Replace(d, ".", "..", 1), d + "." + d}
 		for i := range d { // each byte in turn; the padding bits of base64 alone may be anything
-			if c := d[i]; c != '.' && i != len(d)-1 {
+			if c := d[i]; c != '.' && i != len(d)-1 && inSample(i, 4) {
 				other := byte('A')
 				if c == 'A' {
 					other = 'B'
@@ -309,7 +315,7 @@ var requestBombs = []attack{
 	}},
 
 	// Many connections.
-	{name: "headers that are dribbled by 300", want: "408.*|400.*|cut", do: together(300, func(s *siege) string {
+	{name: "headers that are dribbled by many", want: "408.*|400.*|cut", do: together(many(300, 60), func(s *siege) string {
 		conn, err := net.Dial("tcp", s.address())
 		if err != nil {
 			return "no connection"
@@ -327,11 +333,11 @@ var requestBombs = []attack{
 		}()
 		return s.rawAnswer(conn)
 	})},
-	{name: "2,000 connections that say nothing", want: "answered", do: func(s *siege) string {
-		return s.besides(2000, "", func() string { return s.ask(nobody, "GET", "/_up", nil).String() })
+	{name: "connections that say nothing", want: "answered", do: func(s *siege) string {
+		return s.besides(many(2000, 500), "", func() string { return s.ask(nobody, "GET", "/_up", nil).String() })
 	}},
-	{name: "1,000 feeds", want: "fed", do: func(s *siege) string {
-		return s.feeds(1000, "/open/_changes?feed=continuous&since=now&heartbeat=60000", 2*time.Second)
+	{name: "feeds", want: "fed", do: func(s *siege) string {
+		return s.feeds(many(1000, 250), "/open/_changes?feed=continuous&since=now&heartbeat=60000", 2*time.Second)
 	}},
 	{name: "2,000 feeds", want: "fed", do: func(s *siege) string { // a feed takes some 85 kB
 		return s.feeds(2000, "/open/_changes?feed=continuous&since=now&heartbeat=60000", 10*time.Second)
@@ -340,13 +346,13 @@ var requestBombs = []attack{
 		s.ask(nobody, "PUT", "/open/unread/a", strings.Repeat("x", 8_000_000), "Content-Type: text/plain")
 		return s.besides(300, "GET /open/unread/a HTTP/1.1\r\nHost: x\r\n\r\n", func() string { return s.ask(nobody, "GET", "/_up", nil).String() })
 	}, long: true},
-	{name: "300 readers of all documents that do not read", want: "answered", do: func(s *siege) string {
+	{name: "readers of all documents that do not read", want: "answered", do: func(s *siege) string {
 		var docs []string
 		for range 200 {
 			docs = append(docs, `{"text":"`+strings.Repeat("x", 20_000)+`"}`)
 		}
 		s.ask(nobody, "POST", "/open/_bulk_docs", `{"docs":[`+strings.Join(docs, ",")+`]}`)
-		return s.besides(300, "GET /open/_all_docs?include_docs=true HTTP/1.1\r\nHost: x\r\n\r\n", func() string { return s.ask(nobody, "GET", "/_up", nil).String() })
+		return s.besides(many(300, 100), "GET /open/_all_docs?include_docs=true HTTP/1.1\r\nHost: x\r\n\r\n", func() string { return s.ask(nobody, "GET", "/_up", nil).String() })
 	}},
 	{name: "150 readers of large documents that do not read", want: "answered", do: func(s *siege) string {
 		for i := range 3 {
@@ -372,9 +378,10 @@ var requestBombs = []attack{
 		}
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(30 * time.Second))
-		go io.WriteString(conn, strings.Repeat("GET /_up HTTP/1.1\r\nHost: x\r\n\r\n", 5000))
+		n := many(5000, 1000)
+		go io.WriteString(conn, strings.Repeat("GET /_up HTTP/1.1\r\nHost: x\r\n\r\n", n))
 		in := bufio.NewReader(conn)
-		for i := range 5000 {
+		for i := range n {
 			got, err := http.ReadResponse(in, nil)
 			if err != nil || read(got).status != 200 {
 				return fmt.Sprintf("%d: %v", i, err)
