@@ -482,7 +482,8 @@ func (b *browser) everythingHasAName() {
 			switch role := strings.Trim(string(n.Role.Value), `"`); role {
 			case "button", "link", "textbox", "searchbox", "checkbox", "radio", "combobox", "table", "grid", "dialog", "img", "image", "navigation", "menuitem", "progressbar", "slider", "spinbutton", "tab", "switch":
 				if n.Name == nil || strings.Trim(string(n.Name.Value), `" `) == "" {
-					b.t.Errorf("a %s has no name", role)
+					what, _ := of(ctx, t, n.BackendDOMNodeID, "return location.hash + ' ' + this.outerHTML.slice(0, 300)")
+					b.t.Errorf("a %s has no name: %s", role, what)
 				}
 			}
 		}
