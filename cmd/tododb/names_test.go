@@ -14,6 +14,9 @@ func TestHostileNames(t *testing.T) {
 	a, b := startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")
 	names := []string{"a+b", "a b", "a%2Bb", "a/b", "a//b", "a?b", "a#b", "a&b=c", ";", ".", "..", "é漢😀", "-", "%", "%zz", "\x00", "x\x00y"}
 	for c := rune(1); c <= 255; c++ {
+		if testing.Short() && c%4 != 3 {
+			continue
+		}
 		names = append(names, "c"+string(c), "c"+string(c)+"y")
 	}
 	var docs []map[string]any

@@ -43,9 +43,10 @@ type fleet struct {
 	stop    context.CancelFunc
 	readers sync.WaitGroup
 	feeds   []*fleetFeed
-	refused atomic.Int64 // requests that were to be repeated
-	queries atomic.Int64 // of the view, answered
-	slowest atomic.Int64 // time in which a write was acknowledged, with its repetitions; ns
+	pause   time.Duration // after each write, and each query
+	refused atomic.Int64  // requests that were to be repeated
+	queries atomic.Int64  // of the view, answered
+	slowest atomic.Int64  // time in which a write was acknowledged, with its repetitions; ns
 }
 
 // fleetWriters is how many writers there are, and fleetDocs how many documents each of them has.
@@ -71,6 +72,9 @@ func startFleet(t testing.TB, c *cluster, processes ...*process) *fleet {
 	f := &fleet{t: t, cluster: c, processes: processes, began: map[*process]float64{},
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	f.reading, f.stop = context.WithCancel(context.Background())
+	if testing.Short() && soakPG(t) == 0 { // in the long form they write as fast as they can
+		f.pause = 60 * time.Millisecond
+	}
 	first := processes[0]
 	first.do(201, "PUT", "/load", "")
 	first.do(201, "PUT", "/copy", "")
@@ -217,6 +221,7 @@ func (w *fleetWriter) run() {
 		took := int64(time.Since(began))
 		for old := w.fleet.slowest.Load(); took > old && !w.fleet.slowest.CompareAndSwap(old, took); old = w.fleet.slowest.Load() {
 		}
+		sleepOr(w.fleet.reading, w.fleet.pause)
 	}
 }
 
@@ -418,7 +423,7 @@ func (f *fleet) query(n int) {
 			f.t.Error(err)
 			return
 		}
-		sleepOr(f.reading, 100*time.Millisecond)
+		sleepOr(f.reading, 100*time.Millisecond+2*f.pause)
 	}
 }
 

@@ -194,7 +194,7 @@ func TestPGMoveThereAndBack(t *testing.T) {
 // Killed at any time, a move goes on when it is run again. The folder's databases are read meanwhile.
 func TestPGMoveIsKilled(t *testing.T) {
 	t.Parallel()
-	kills, seed := killCount(t, 6, 3)
+	kills, seed := killCount(t, 6, 2)
 	random := rand.New(rand.NewPCG(seed, 0))
 	url := pgtest.URL(t)
 	home := t.TempDir()
@@ -276,7 +276,7 @@ func TestPGMoveIsKilled(t *testing.T) {
 			if got.StatusCode == 200 {
 				reads++
 			}
-			time.Sleep(5 * time.Millisecond) // the move is to get on
+			time.Sleep(30 * time.Millisecond) // the move is to get on
 			if put, err := http.DefaultClient.Do(reader.request("PUT", "/notes/_local/x", "{}")); err == nil {
 				put.Body.Close()
 				if put.StatusCode == 503 {
