@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/audit"
 	"github.com/tododb/tododb/httpapi/documents"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -48,21 +46,16 @@ func actionOf(v *Verb, r *http.Request) string {
 }
 
 // foreseen is the action that a request would have had if it is refused before a route answers
-// it: the trail records refused requests too. h is what the router has found.
-func (s *Server) foreseen(r *http.Request, h http.Handler) string {
+// it: the trail records refused requests too. rt is the line that its path leads to.
+func (s *Server) foreseen(r *http.Request, rt *Route) string {
 	if path, _, is := slashed(r); is {
 		if u, err := r.URL.Parse(path); err == nil {
 			next := *r
 			next.URL = u
-			var found mux.RouteMatch
-			s.router.Match(&next, &found)
-			r, h = mux.SetURLVars(&next, found.Vars), found.Handler
+			r, rt = s.find(&next)
 		}
 	}
-	if l, is := h.(line); is {
-		return actionOf(l.rt.verb(r.Method), r)
-	}
-	return ""
+	return actionOf(rt.verb(r.Method), r)
 }
 
 func readsOnly(method string) bool {

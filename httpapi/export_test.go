@@ -1,10 +1,10 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
-
-	"github.com/gorilla/mux"
+	"slices"
 
 	"github.com/tododb/tododb/httpapi/wire"
 )
@@ -15,12 +15,12 @@ import (
 func (s *Server) Shared() *wire.Shared { return s.shared }
 
 // Inside is the server behind its front door. It answers users who are known already.
-func (s *Server) Inside() http.Handler { return s.router }
+func (s *Server) Inside() http.Handler { return http.HandlerFunc(s.inside) }
 
 // Handle puts a handler of a test on the server.
 func (s *Server) Handle(path string, h wire.Handler) {
 	rt := at(path, "", asks("", wire.Anyone, h))
-	s.router.Handle(path, line{s, &rt})
+	s.router.add(s.router.mux, path, &rt)
 }
 
 // Running is the number of requests that are being served.
@@ -34,12 +34,28 @@ func (s *Server) Running() int {
 func (s *Server) Foreseen(r *http.Request) string {
 	r = r.WithContext(s.shared.Begin(httptest.NewRecorder(), r).In(r.Context()))
 	cleanPath(r)
-	var found mux.RouteMatch
-	s.router.Match(r, &found)
-	return s.foreseen(mux.SetURLVars(r, found.Vars), found.Handler)
+	r, rt := s.find(r)
+	return s.foreseen(r, rt)
 }
 
 // ToVhost gives a request the path that the rules of [vhosts] lead to.
 func (s *Server) ToVhost(rules map[string]string, r *http.Request) (*http.Request, error) {
 	return toVhost(readVhosts(rules), s.everywhere, r)
+}
+
+// Leads tells which line of the table the path of a request leads to and the parts that the line has names for: as
+// the server finds them, and as mux does.
+func (s *Server) Leads(r *http.Request) (found, byMux string) {
+	show := func(find func(*http.Request, *wire.Place) *Route) string {
+		var at wire.Place
+		at.Values[0] = "of another line" // what does not count may be there
+		rt := find(r, &at)
+		var parts []string
+		for i, name := range at.Names {
+			parts = append(parts, fmt.Sprintf("%s=%q", name, at.Values[i]))
+		}
+		slices.Sort(parts)
+		return fmt.Sprint(rt.Path, parts)
+	}
+	return show(s.router.find), show(s.router.ask)
 }

@@ -27,6 +27,7 @@ func BenchmarkRequest(b *testing.B) {
 		Store: storetest.On(b, storetest.Engine(b), store.Options{}),
 		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
+	s.Create(b, "_users") // as the program does
 	s.Create(b, "db")
 	c := dialBench(b, httpapi.Listener, s)
 	const docs = 2000

@@ -108,18 +108,6 @@ func (v *Verb) has(method string) bool {
 	return false
 }
 
-// line is a line of the table as an http.Handler.
-type line struct {
-	s  *Server
-	rt *Route
-}
-
-func (l line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := l.s.answer(l.rt, w, r); err != nil {
-		wire.Fail(w, r, err)
-	}
-}
-
 func (s *Server) answer(rt *Route, w http.ResponseWriter, r *http.Request) error {
 	v := rt.verb(r.Method)
 	wire.ExchangeOf(r).Action = actionOf(v, r)
@@ -158,27 +146,4 @@ func (s *Server) notAllowed(rt *Route, w http.ResponseWriter, r *http.Request) e
 		}
 	}
 	return wire.NotAllowed(w, rt.Allow)
-}
-
-// template turns a path of the table into the router's form. The router gets the path of a
-// request escaped and without doubled and trailing slashes; segment unescapes a part of it.
-func template(path string) string {
-	path, open := strings.CutSuffix(path, "...")
-	if db, below, is := strings.Cut(path, "/{db}"); is && db == "" {
-		below = strings.Replace(below, "/{doc}/{att}", "/{doc}/{att:.+}", 1)
-		if strings.HasPrefix(below, "/{doc}") {
-			below = strings.Replace(below, "{doc}", "{doc:[^_/][^/]*}", 1)
-		}
-		if strings.HasPrefix(below, "/{name}") {
-			below = strings.Replace(below, "{name}", "{name:_[^/]*}", 1)
-		}
-		path = "/{db:[^_/][^/]*|_users|_replicator|_global_changes}" + below
-	}
-	if path == "{att}" { // of a design document
-		path = "{att:.+}"
-	}
-	if open {
-		path += "{rest:(?:/.*)?}"
-	}
-	return path
 }

@@ -1,10 +1,6 @@
 package httpapi
 
 import (
-	"strings"
-
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/httpapi/write"
 )
@@ -222,26 +218,3 @@ func (s *Server) table() []Route {
 
 // writing wraps a handler that writes documents.
 func (s *Server) writing(h wire.Handler) wire.Handler { return write.Handler(s.access, h) }
-
-// belowDesign is the path that all functions and attachments of design documents are below.
-const belowDesign = "/{db}/_design/{ddoc}/"
-
-// route makes the router of a table, whose last line is for all other paths.
-func (s *Server) route(table []Route) *mux.Router {
-	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
-	last := len(table) - 1
-	r.NotFoundHandler = line{s, &table[last]}
-	var design *mux.Router // so that other paths are not compared with each of them
-	for i := range table[:last] {
-		rt := &table[i]
-		if rest, is := strings.CutPrefix(rt.Path, belowDesign); is {
-			if design == nil {
-				design = r.PathPrefix(template(belowDesign)).Subrouter()
-			}
-			design.Handle("/"+template(rest), line{s, rt})
-			continue
-		}
-		r.Handle(template(rt.Path), line{s, rt})
-	}
-	return r
-}

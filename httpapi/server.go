@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorilla/mux"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tododb/tododb/httpapi/access"
@@ -119,7 +118,7 @@ type Server struct {
 	settings     func() *doorSettings
 	shared       *wire.Shared
 	access       *access.Access
-	router       *mux.Router
+	router       *router
 	account      *account.Room
 	backups      *backups.Room
 	documents    *documents.Room
@@ -217,7 +216,7 @@ func New(opt Options) (*Server, error) {
 	s.ownMetrics()
 	s.routes = s.table()
 	s.everywhere = onEveryHost(s.routes)
-	s.router = s.route(s.routes)
+	s.router = newRouter(s.routes)
 	return s, nil
 }
 
@@ -288,18 +287,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	cleanPath(r) // the path that a rule leads to
-	var found mux.RouteMatch
-	s.router.Match(r, &found)
-	r = mux.SetURLVars(r, found.Vars)
-	l, is := found.Handler.(line)
-	if is {
-		x.Path = l.rt.Path
-	}
-	if tooLong && !(is && l.rt.always) {
+	rt := s.router.find(r, &x.At)
+	x.Path = rt.Path
+	if tooLong && !rt.always {
 		wire.Fail(x, r, errURITooLong)
 		return
 	}
-	x.Action = s.foreseen(r, found.Handler)
+	x.Action = s.foreseen(r, rt)
 	cookie, err := s.access.LetIn(r)
 	if cookie != "" {
 		h.Set("Set-Cookie", cookie)
@@ -317,7 +311,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	found.Handler.ServeHTTP(x, r)
+	s.serve(rt, x, r)
+}
+
+// inside serves a request whose user is known already.
+func (s *Server) inside(w http.ResponseWriter, r *http.Request) {
+	r, rt := s.find(r)
+	s.serve(rt, w, r)
+}
+
+// find finds the line that the path of a request leads to, and tells the request where its parts are.
+func (s *Server) find(r *http.Request) (*http.Request, *Route) {
+	at := &wire.Place{}
+	rt := s.router.find(r, at)
+	return r.WithContext(wire.WithPlace(r.Context(), at)), rt
+}
+
+// serve answers a request by a line of the table.
+func (s *Server) serve(rt *Route, w http.ResponseWriter, r *http.Request) {
+	if err := s.answer(rt, w, r); err != nil {
+		wire.Fail(w, r, err)
+	}
 }
 
 // alwaysURI is the length in bytes up to which a route that always answers takes a request's path

@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/documents"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store"
@@ -61,7 +59,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	vars := mux.Vars(r)
+	rest, _ := wire.Part(r, "rest")
 	if path, kind, is := slashed(r); is {
 		if kind == "_design" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			if r.URL.RawQuery != "" {
@@ -73,7 +71,7 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.reroute(w, r, path)
 	}
-	if bare := name == "_local" && vars["rest"] == ""; bare || s.toDocument.verb(r.Method) != nil && r.Method != http.MethodPost && name != "_local" {
+	if bare := name == "_local" && rest == ""; bare || s.toDocument.verb(r.Method) != nil && r.Method != http.MethodPost && name != "_local" {
 		db, err := s.access.Open(r)
 		if err != nil {
 			return err
@@ -87,9 +85,10 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 		}
 		return store.ErrMissing // it cannot exist
 	}
-	vars["doc"] = vars["name"]
-	if rest := strings.TrimPrefix(vars["rest"], "/"); rest != "" {
-		vars["att"] = rest
+	part, _ := wire.Part(r, "name")
+	wire.SetPart(r, "doc", part)
+	if rest := strings.TrimPrefix(rest, "/"); rest != "" {
+		wire.SetPart(r, "att", rest)
 		return s.answer(&s.toAttachment, w, r)
 	}
 	return s.answer(&s.toDocument, w, r)
@@ -98,13 +97,18 @@ func (s *Server) unknownInDB(w http.ResponseWriter, r *http.Request) error {
 // slashed tells whether the path of a request names a design or local document with its slash
 // escaped. It returns the path with a plain slash, and which of the two kinds it is.
 func slashed(r *http.Request) (path, kind string, is bool) {
-	vars := mux.Vars(r)
-	name, err := wire.Unescape(r, vars["name"])
+	part, named := wire.Part(r, "name")
+	if !named {
+		return "", "", false
+	}
+	name, err := wire.Unescape(r, part)
 	kind, id, cut := strings.Cut(name, "/")
 	if err != nil || !cut || id == "" || kind != "_design" && kind != "_local" {
 		return "", "", false
 	}
-	return "/" + vars["db"] + "/" + kind + "/" + strings.ReplaceAll(url.QueryEscape(id), "+", "%20") + vars["rest"], kind, true
+	db, _ := wire.Part(r, "db")
+	rest, _ := wire.Part(r, "rest")
+	return "/" + db + "/" + kind + "/" + strings.ReplaceAll(url.QueryEscape(id), "+", "%20") + rest, kind, true
 }
 
 // reroute serves a request under another path, escaped as a path is.
@@ -117,6 +121,6 @@ func (s *Server) reroute(w http.ResponseWriter, r *http.Request, path string) er
 	next.URL = u
 	next.URL.RawQuery = r.URL.RawQuery
 	cleanPath(&next)
-	s.router.ServeHTTP(w, &next)
+	s.inside(w, &next)
 	return nil
 }

@@ -16,11 +16,12 @@ type Room interface {
 // largeRead is the size of bodies from which a read asks for room. Smaller reads need none.
 const largeRead = 1 << 20
 
-type roomKey struct{}
+// RoomKey is the key under which a context has the Room that large reads with it ask first.
+type RoomKey struct{}
 
 // WithRoom makes large reads with the context ask room first.
 func WithRoom(ctx context.Context, room Room) context.Context {
-	return context.WithValue(ctx, roomKey{}, room)
+	return context.WithValue(ctx, RoomKey{}, room)
 }
 
 // roomyReader is a snapshot whose reader shares a room.
@@ -32,7 +33,7 @@ type roomyReader struct {
 
 // withRoom gives a snapshot the room of its reader, if there is one.
 func withRoom(ctx context.Context, r engine.Reader) engine.Reader {
-	if room, ok := ctx.Value(roomKey{}).(Room); ok {
+	if room, ok := ctx.Value(RoomKey{}).(Room); ok {
 		return &roomyReader{r, ctx, room}
 	}
 	return r

@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/intake"
@@ -56,7 +54,7 @@ func New(opt Options) *Room {
 
 // nameOf is the database that the path names. One that nobody else may name has a path of its own.
 func nameOf(r *http.Request) (string, error) {
-	if _, named := mux.Vars(r)["db"]; !named {
+	if _, named := wire.Part(r, "db"); !named {
 		return store.SynchronizationsDB, nil
 	}
 	return wire.Segment(r, "db")

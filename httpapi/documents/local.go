@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -110,9 +108,8 @@ func (d *Room) DeleteLocal(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Room) CopyLocal(w http.ResponseWriter, r *http.Request) error {
-	vars := mux.Vars(r)
-	if !strings.HasPrefix(vars["doc"], "_local/") {
-		vars["doc"] = "_local/" + vars["doc"]
+	if doc, _ := wire.Part(r, "doc"); !strings.HasPrefix(doc, "_local/") {
+		wire.SetPart(r, "doc", "_local/"+doc)
 	}
 	return d.Copy(w, r)
 }

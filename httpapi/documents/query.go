@@ -5,8 +5,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/attachments"
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/revtree"
@@ -84,7 +82,7 @@ func parseDocQuery(r *http.Request) (q docQuery, err error) {
 
 // docID is the id of the document that the path names.
 func docID(r *http.Request) (string, error) {
-	if _, ok := mux.Vars(r)["ddoc"]; ok {
+	if _, ok := wire.Part(r, "ddoc"); ok {
 		name, err := wire.Segment(r, "ddoc")
 		return "_design/" + name, err
 	}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/wire"
 )
@@ -63,7 +61,8 @@ func (p *Room) Serve(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusMovedPermanently)
 		return nil
 	}
-	name := strings.TrimPrefix(mux.Vars(r)["rest"], "/")
+	rest, _ := wire.Part(r, "rest")
+	name := strings.TrimPrefix(rest, "/")
 	if name == "" {
 		name = index
 	}

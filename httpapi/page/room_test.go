@@ -10,9 +10,8 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/httpapi/wire"
 )
 
 func open(t *testing.T, files map[string]string) *Room {
@@ -41,7 +40,8 @@ func get(r *Room, name string, headers ...string) (*httptest.ResponseRecorder, e
 		req.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
-	err := r.Serve(w, mux.SetURLVars(req, map[string]string{"rest": "/" + name}))
+	at := wire.Place{Names: []string{"rest"}, Values: [wire.MaxParts]string{"/" + name}}
+	err := r.Serve(w, req.WithContext(wire.WithPlace(req.Context(), &at)))
 	return w, err
 }
 

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/document"
 )
@@ -21,7 +19,7 @@ var (
 // PartitionOf is the partition that the path of a request names, "" if it names none. InPartition
 // has checked it.
 func PartitionOf(r *http.Request) (string, error) {
-	if _, in := mux.Vars(r)["partition"]; !in {
+	if _, in := wire.Part(r, "partition"); !in {
 		return "", nil
 	}
 	return wire.Segment(r, "partition")

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/tododb/tododb/httpapi/wire"
 	"github.com/tododb/tododb/store/jsonscan"
 	"github.com/tododb/tododb/store/script"
@@ -87,9 +85,10 @@ func (room *Room) Rewrite(w http.ResponseWriter, r *http.Request) error {
 
 // rewriteTo serves a request at a path that is relative to the design document.
 func (room *Room) rewriteTo(w http.ResponseWriter, r *http.Request, to, query string) error {
-	vars := mux.Vars(r)
-	root := "/" + vars["db"]
-	full := path.Join(root, "_design", vars["ddoc"], to)
+	db, _ := wire.Part(r, "db")
+	ddoc, _ := wire.Part(r, "ddoc")
+	root := "/" + db
+	full := path.Join(root, "_design", ddoc, to)
 	if full != root && !strings.HasPrefix(full, root+"/") && room.settings().secureRewrites {
 		return errRewriteAbroad
 	}

@@ -25,6 +25,7 @@ type Exchange struct {
 	ID   string     // X-Couch-Request-ID
 	User auth.User  // who asks, once that is known
 	Path string     // of the route that the request's path led to, as the table has it; "" until it is known
+	At   Place      // where its parts are
 	Rule Rule       // of the route that answers
 	Span trace.Span // nil if nothing is traced
 
@@ -35,16 +36,17 @@ type Exchange struct {
 	Action string      // what the audit trail calls it; "": it changes nothing
 	Notes  []slog.Attr // for the audit trail
 
-	shared *Shared
-	conn   *http.ResponseController
-	asked  *http.Request // as it came
-	turns  *Turns        // of large queries; nil: it takes none
-	stall  time.Duration // how long the client may take no byte of the answer; 0: for ever
-	body   *steadyBody   // nil: there is none
-	bodies []*intake.Body
-	share  intake.Share // of the memory for work
-	room   intake.Share // of the same memory, for what is read
-	broken bool         // the client has gone
+	shared  *Shared
+	context exchangeContext
+	conn    *http.ResponseController
+	asked   *http.Request // as it came
+	turns   *Turns        // of large queries; nil: it takes none
+	stall   time.Duration // how long the client may take no byte of the answer; 0: for ever
+	body    *steadyBody   // nil: there is none
+	bodies  []*intake.Body
+	share   intake.Share // of the memory for work
+	room    intake.Share // of the same memory, for what is read
+	broken  bool         // the client has gone
 
 	callback string   // the function that JSON is passed to; "": none
 	headers  []string // the only ones that the client wants; nil: all
@@ -106,10 +108,31 @@ func ExchangeIn(ctx context.Context) *Exchange {
 	return x
 }
 
-// In puts the exchange into the context of its request.
+// In puts the exchange into the context of its request. It is called once.
 func (x *Exchange) In(ctx context.Context) context.Context {
-	ctx = context.WithValue(store.WithRoom(ctx, exchangeRoom{x}), exchangeKey{}, x)
-	return script.WithAsker(ctx, func() string { return x.asker(x.asked) })
+	x.context = exchangeContext{ctx, x}
+	return &x.context
+}
+
+// exchangeContext is the context of a request. It has all that belongs to the exchange, without a
+// context for each.
+type exchangeContext struct {
+	context.Context
+	x *Exchange
+}
+
+func (c *exchangeContext) Value(key any) any {
+	switch key.(type) {
+	case exchangeKey:
+		return c.x
+	case placeKey:
+		return &c.x.At
+	case store.RoomKey:
+		return exchangeRoom{c.x}
+	case script.AskerKey:
+		return c.x.asks
+	}
+	return c.Context.Value(key)
 }
 
 // UserOf tells who asks.

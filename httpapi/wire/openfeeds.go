@@ -23,6 +23,9 @@ func (x *Exchange) asker(r *http.Request) string {
 	return "user " + x.User.Name
 }
 
+// asks is asker for the request as it came.
+func (x *Exchange) asks() string { return x.asker(x.asked) }
+
 // EnterFeed counts a feed if it waits. The caller must call leave when it ends. The number of
 // feeds is limited for each user, and for all anonymous users of one address together.
 func EnterFeed(w http.ResponseWriter, r *http.Request, framing Framing) (leave func(), err error) {

@@ -1,15 +1,56 @@
 package wire
 
 import (
+	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-
-	"github.com/gorilla/mux"
 )
 
+// Place is where in the table of routes a request's path has led: the parts of the path, as they
+// came, that have a name there.
+type Place struct {
+	Names  []string // requests share them
+	Values [MaxParts]string
+}
+
+// MaxParts is how many parts of a path have a name at most.
+const MaxParts = 8
+
+type placeKey struct{}
+
+// WithPlace puts a place into a context, instead of the place that the exchange has.
+func WithPlace(ctx context.Context, at *Place) context.Context {
+	return context.WithValue(ctx, placeKey{}, at)
+}
+
+// Part returns a part of the path as it came. named tells whether the route has one of this name.
+func Part(r *http.Request, name string) (value string, named bool) {
+	if at, ok := r.Context().Value(placeKey{}).(*Place); ok {
+		if i := slices.Index(at.Names, name); i >= 0 {
+			return at.Values[i], true
+		}
+	}
+	return "", false
+}
+
+// SetPart has a request go on as if its path had this part.
+func SetPart(r *http.Request, name, value string) {
+	at := r.Context().Value(placeKey{}).(*Place)
+	i := slices.Index(at.Names, name)
+	if i < 0 {
+		i = len(at.Names)
+		at.Names = append(at.Names[:i:i], name)
+	}
+	at.Values[i] = value
+}
+
 // Segment returns an unescaped part of the path.
-func Segment(r *http.Request, name string) (string, error) { return Unescape(r, mux.Vars(r)[name]) }
+func Segment(r *http.Request, name string) (string, error) {
+	part, _ := Part(r, name)
+	return Unescape(r, part)
+}
 
 // Unescape reads a part of a path as it is in a request. CouchDB reads a plus as a space
 // unless it is told not to.
@@ -28,7 +69,8 @@ func Unescape(r *http.Request, part string) (s string, err error) {
 // Rest returns the unescaped parts of the path behind its route's, where the table has dots; none
 // if it ends there.
 func Rest(r *http.Request) ([]string, error) {
-	rest := strings.TrimPrefix(mux.Vars(r)["rest"], "/")
+	rest, _ := Part(r, "rest")
+	rest = strings.TrimPrefix(rest, "/")
 	if rest == "" {
 		return nil, nil
 	}

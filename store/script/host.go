@@ -8,18 +8,19 @@ import (
 // ErrClosed says that the host is closed and runs no more functions.
 var ErrClosed = errors.New("script: closed")
 
-type askerKey struct{}
+// AskerKey is the key under which a context has what WithAsker puts there, a func() string.
+type AskerKey struct{}
 
 // WithAsker says on whose behalf functions are called; callers waiting for a free process take
 // turns by this too. who is called only when somebody has to wait. It returns any name, always
 // the same for the same person.
 func WithAsker(ctx context.Context, who func() string) context.Context {
-	return context.WithValue(ctx, askerKey{}, who)
+	return context.WithValue(ctx, AskerKey{}, who)
 }
 
 // Asker is the name that WithAsker set; "" if none.
 func Asker(ctx context.Context) string {
-	if who, ok := ctx.Value(askerKey{}).(func() string); ok {
+	if who, ok := ctx.Value(AskerKey{}).(func() string); ok {
 		return who()
 	}
 	return ""
