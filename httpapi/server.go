@@ -239,7 +239,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.shared.Begin(w, r)
 	h := w.Header()
 	h["Server"] = set.server
-	h["X-Couch-Request-Id"] = []string{x.ID}
+	wire.SetHeader(x, "X-Couch-Request-Id", x.ID)
 	h["X-Content-Type-Options"] = noSniff
 	ctx := r.Context()
 	if s.opt.Tracer != nil {

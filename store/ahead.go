@@ -50,6 +50,7 @@ func (w *writer) fetch(group []*op) error {
 	f := w.db.facts.Load()
 	want := wanted{db: w.db.base, last: []engine.Space{spaceSeq, spaceTime}, dead: f != nil && f.dead}
 	for _, o := range group {
+		want.edits(o.edits)
 		if o.ahead != nil {
 			o.ahead(&want)
 		}

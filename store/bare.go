@@ -80,7 +80,8 @@ func (s *Store) Open(ctx context.Context, name string, admit func(context.Contex
 	}
 	db = db.Guarded(g)
 	if a.r != nil {
-		db.ahead.Store(&a)
+		read := a
+		db.ahead.Store(&read)
 	}
 	return db, nil
 }

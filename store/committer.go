@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/tododb/tododb/revtree"
@@ -28,6 +29,8 @@ const unknownRetries = 5
 // fault of one document is not an error of apply.
 type op struct {
 	apply func(w *writer) error
+	// edits are what it writes if apply is nil.
+	edits []pendingEdit
 	// ahead, if not nil, names what apply will Get. What it does not name costs a round trip where the
 	// engine is behind a network, while all writers wait.
 	ahead func(w *wanted)
@@ -37,7 +40,17 @@ type op struct {
 	upkeep bool
 
 	err  error
-	done chan struct{} // closed when err is final and the data on disk
+	done chan struct{} // gets one when err is final and the data on disk; from then on only its caller has the op
+}
+
+// doneChans are kept: every write needs one.
+var doneChans = sync.Pool{New: func() any { return make(chan struct{}, 1) }}
+
+func (o *op) run(w *writer) error {
+	if o.apply == nil {
+		return w.edit(o.edits)
+	}
+	return o.apply(w)
 }
 
 // committer applies the ops of one database in order of arrival, all waiting ones in one
@@ -46,6 +59,7 @@ type committer struct {
 	db     *DB
 	queue  chan *op
 	exited chan struct{}
+	group  []*op // room for the next one
 }
 
 func newCommitter(db *DB) *committer {
@@ -55,7 +69,7 @@ func newCommitter(db *DB) *committer {
 // submit queues an op and waits for it to finish. Once it is queued, the caller's context no
 // longer counts: the caller must learn what became of its write.
 func (c *committer) submit(ctx context.Context, o *op) error {
-	o.done = make(chan struct{})
+	o.done = doneChans.Get().(chan struct{})
 	if !o.upkeep {
 		c.db.store.waiting.Add(1)
 		defer c.db.store.noteWrite()
@@ -74,11 +88,13 @@ func (c *committer) submit(ctx context.Context, o *op) error {
 	}
 	select {
 	case <-o.done:
+		doneChans.Put(o.done)
 		return o.err
 	case <-c.exited:
 	}
 	select { // it may have been the last op served
 	case <-o.done:
+		doneChans.Put(o.done)
 		return o.err
 	default:
 		return c.db.stopErr
@@ -98,7 +114,7 @@ func (c *committer) run() {
 				return
 			}
 		}
-		group := []*op{first}
+		group := append(c.group[:0], first)
 		docs, size := first.docs, first.bytes
 	gather:
 		for {
@@ -115,6 +131,8 @@ func (c *committer) run() {
 			}
 		}
 		c.commit(group)
+		clear(group)
+		c.group = group
 	}
 }
 
@@ -125,25 +143,25 @@ func (c *committer) commit(group []*op) {
 		// One of them cannot be stored: do not let it fail the others.
 		for _, o := range group {
 			o.err = c.try([]*op{o})
-			close(o.done)
+			o.done <- struct{}{}
 		}
 		return
 	}
 	for _, o := range group {
 		o.err = err
-		close(o.done)
+		o.done <- struct{}{}
 	}
 }
 
 // try runs a group in one transaction. If the engine cannot say whether the commit happened,
 // try looks.
 func (c *committer) try(group []*op) error {
-	w := &writer{db: c.db}
-	arena := arenas.Get().(*[]byte)
-	w.arena = *arena
-	defer func() { // the engine has let go of it
-		*arena = w.arena[:0]
-		arenas.Put(arena)
+	w := writers.Get().(*writer)
+	w.db = c.db
+	defer func() { // the engine has let go of its memory
+		clear(w.moves)
+		*w = writer{arena: w.arena[:0], moves: w.moves[:0]}
+		writers.Put(w)
 	}()
 	began := time.Now()
 	for n := 0; ; n++ {
@@ -158,7 +176,7 @@ func (c *committer) try(group []*op) error {
 			}
 			for _, o := range group {
 				w.began, w.quota = w.last, c.db.quota()
-				if err := o.apply(w); err != nil {
+				if err := o.run(w); err != nil {
 					return err
 				}
 			}
@@ -170,6 +188,9 @@ func (c *committer) try(group []*op) error {
 		switch {
 		case err == nil:
 			c.db.prove()
+			if w.design != 0 && !c.db.shared {
+				c.db.design.Store(w.design)
+			}
 			if w.entered {
 				c.db.lineage.begun.Store(true)
 				if w.era.ID != 0 {

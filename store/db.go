@@ -45,6 +45,7 @@ type database struct {
 	era        atomic.Uint64 // where shared: the newest one in which all was there that was shown (inEra)
 	eraBegun   atomic.Uint64 // where shared: the newest one that has its epoch on disk
 	restamped  atomic.Bool   // the transaction under way has changed facts
+	design     atomic.Uint64 // where not shared: DesignSeq and 1, 0 while it is not known
 	proved     atomic.Int64  // where shared: when the engine last had it, as Unix time in ns
 	following  sync.Once     // of follow
 	starting   sync.Mutex    // held to start what background waits for, after gone was looked at
@@ -157,7 +158,7 @@ func (db *DB) Changed(after uint64) <-chan struct{} {
 
 // view runs fn on a snapshot of the database.
 func (db *DB) view(ctx context.Context, fn func(engine.Reader) error) error {
-	err := db.edb.View(ctx, func(r engine.Reader) error { return fn(withRoom(ctx, r)) })
+	err := db.viewRoomy(ctx, fn)
 	if err == nil {
 		db.prove()
 		return nil

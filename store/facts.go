@@ -11,8 +11,8 @@ import (
 // facts are what nearly every request asks of the meta space. Where other processes may write to the
 // database, a read costs a round trip, so these are kept with the stamp (engine.Stamped) of the snapshot
 // that they were read in, and hold in every snapshot that has the same stamp. Whoever writes one of them
-// has the database stamped anew (restamp). Where this process is alone nothing is kept: its reads cost
-// next to nothing.
+// has the database stamped anew (restamp). Where this process is alone only the sequence of the newest design
+// document is kept (designIn), which every write asks for twice.
 type facts struct {
 	stamp     uint64
 	security  []byte
@@ -116,10 +116,10 @@ func readRenewed(r engine.Reader) (time.Time, error) {
 
 // restamp says that this transaction changes facts.
 func (w *writer) restamp() error {
+	w.db.restamped.Store(true)
 	if !w.db.shared {
 		return nil
 	}
-	w.db.restamped.Store(true)
 	if s, ok := w.tx.(engine.Restamper); ok {
 		return s.Restamp()
 	}
@@ -143,13 +143,29 @@ func (db *DB) securityIn(r engine.Reader) ([]byte, error) {
 // designIn is DesignSeq in a snapshot or a transaction.
 func (db *DB) designIn(r engine.Reader) (uint64, error) {
 	if !db.shared {
-		return readDesign(r)
+		_, writes := r.(engine.Tx)
+		own := writes && db.restamped.Load() // it may see what it has written itself
+		if seq, known := db.designKnown(); known && !own {
+			return seq, nil
+		}
+		seq, err := readDesign(r)
+		if err == nil && writes && !own { // there is one transaction at a time: nobody knows better
+			db.design.Store(seq + 1)
+		}
+		return seq, err
 	}
 	f, err := db.factsIn(r)
 	if err != nil {
 		return 0, err
 	}
 	return f.design, nil
+}
+
+// designKnown is DesignSeq as the last transaction left it, if that is known. Within a transaction that changes it,
+// and after one whose outcome is unknown, it is not.
+func (db *DB) designKnown() (seq uint64, known bool) {
+	kept := db.design.Load()
+	return kept - 1, kept != 0
 }
 
 // revsLimitIn is RevsLimit in a snapshot or a transaction.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -37,6 +38,39 @@ func withRoom(ctx context.Context, r engine.Reader) engine.Reader {
 		return &roomyReader{r, ctx, room}
 	}
 	return r
+}
+
+// viewing is one use of a snapshot.
+type viewing struct {
+	reader roomyReader // for the time of the snapshot
+	fn     func(engine.Reader) error
+	run    func(engine.Reader) error // read, made once
+}
+
+// viewings are kept: every request makes some.
+var viewings = sync.Pool{New: func() any {
+	v := &viewing{}
+	v.run = v.read
+	return v
+}}
+
+func (v *viewing) read(r engine.Reader) error {
+	if v.reader.room == nil {
+		return v.fn(r)
+	}
+	v.reader.Reader = r
+	return v.fn(&v.reader)
+}
+
+// viewRoomy runs fn on a snapshot that has the room of its reader.
+func (db *DB) viewRoomy(ctx context.Context, fn func(engine.Reader) error) error {
+	v := viewings.Get().(*viewing)
+	room, _ := ctx.Value(RoomKey{}).(Room)
+	v.fn, v.reader = fn, roomyReader{ctx: ctx, room: room}
+	err := db.edb.View(ctx, v.run)
+	v.fn, v.reader = nil, roomyReader{}
+	viewings.Put(v)
+	return err
 }
 
 // takeRoom asks for room for bodies of a given size. It asks within the snapshot, where their

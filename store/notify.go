@@ -4,13 +4,13 @@ import "sync"
 
 // notifier tells waiting feeds that a sequence has been committed.
 type notifier struct {
-	mu   sync.Mutex // guards what follows
-	seq  uint64     // the newest committed sequence that this process knows of
-	wake chan struct{}
+	mu   sync.Mutex    // guards what follows
+	seq  uint64        // the newest committed sequence that this process knows of
+	wake chan struct{} // nil: nobody waits
 }
 
 func newNotifier(seq uint64) *notifier {
-	return &notifier{seq: seq, wake: make(chan struct{})}
+	return &notifier{seq: seq}
 }
 
 var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
@@ -21,6 +21,9 @@ func (n *notifier) after(seq uint64) <-chan struct{} {
 	defer n.mu.Unlock()
 	if n.seq > seq {
 		return closedChan
+	}
+	if n.wake == nil {
+		n.wake = make(chan struct{})
 	}
 	return n.wake
 }
@@ -40,6 +43,8 @@ func (n *notifier) advance(seq uint64) {
 		return
 	}
 	n.seq = seq
-	close(n.wake)
-	n.wake = make(chan struct{})
+	if n.wake != nil {
+		close(n.wake)
+		n.wake = nil
+	}
 }

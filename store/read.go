@@ -33,15 +33,14 @@ func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, e
 	if err := db.CheckID(id); err != nil {
 		return nil, err
 	}
-	opt.NoBody = opt.NoBody && !db.Hides()
-	var d *Document
+	d, wanted := &Document{}, opt
+	wanted.NoBody = opt.NoBody && !db.Hides()
 	read := func(r engine.Reader) error {
 		v, err := db.record(r, id)
 		if err != nil {
 			return err
 		}
-		d, err = db.readDocument(r, id, v, opt)
-		return err
+		return db.readInto(d, r, id, v, wanted)
 	}
 	err := engine.ErrUnforeseen
 	if r, failure := db.aheadOf(ctx, id); failure != nil {
@@ -63,38 +62,47 @@ func (db *DB) Get(ctx context.Context, id string, opt ReadOptions) (*Document, e
 
 // readDocument reads a revision given the document's record, nil if there is none.
 func (db *DB) readDocument(r engine.Reader, id string, record []byte, opt ReadOptions) (*Document, error) {
+	d := &Document{}
+	if err := db.readInto(d, r, id, record, opt); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// readInto is readDocument for a document that is there to be filled. After an error it is of no use.
+func (db *DB) readInto(d *Document, r engine.Reader, id string, record []byte, opt ReadOptions) error {
 	if record == nil {
-		return nil, ErrMissing
+		return ErrMissing
 	}
 	rec, err := parseDocRecord(record)
 	if err != nil {
-		return nil, fmt.Errorf("document %q: %w", id, err)
+		return fmt.Errorf("document %q: %w", id, err)
 	}
 	if opt.Rev.IsZero() && rec.deleted() && !opt.Deleted {
-		return nil, ErrDeleted
+		return ErrDeleted
 	}
-	d := &Document{ID: id, Rev: rec.winner, Deleted: rec.deleted(), Seq: rec.seq}
+	*d = Document{ID: id, Rev: rec.winner, Deleted: rec.deleted(), Seq: rec.seq}
 	data := rec.data
 	if opt.treeWanted() {
 		tree, err := rec.decode()
 		if err != nil {
-			return nil, fmt.Errorf("document %q: %w", id, err)
+			return fmt.Errorf("document %q: %w", id, err)
 		}
 		if !opt.Rev.IsZero() {
 			node, ok := tree.Find(opt.Rev)
 			if !ok || node.Data == nil {
-				return nil, ErrMissing
+				return ErrMissing
 			}
 			d.Rev, d.Deleted, data = node.Rev, node.Deleted, node.Data
 		}
 		if err := d.describe(r, db, &tree, opt); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if opt.NoBody {
-		return d, nil
+		return nil
 	}
-	return d, d.readBody(r, data)
+	return d.readBody(r, data)
 }
 
 // describe fills in what the options request from the tree.

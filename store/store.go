@@ -357,11 +357,9 @@ func (s *Store) db(ctx context.Context, name string) (*DB, error) {
 		s.closeLater(old, ErrNoDB)
 	}
 	if found {
-		select {
-		case <-db.opened:
-		case <-ctx.Done():
+		if err := db.whenOpened(ctx); err != nil {
 			db.Release()
-			return nil, ctx.Err()
+			return nil, err
 		}
 	} else {
 		// Others wait for this opening, so it must not end with the first caller's request.
@@ -377,12 +375,24 @@ func (s *Store) db(ctx context.Context, name string) (*DB, error) {
 	return db, nil
 }
 
-// acquire counts a user of db. The caller holds mu.
-func (s *Store) acquire(db *DB) {
-	if db.idle != nil {
-		s.idle.Remove(db.idle)
-		db.idle = nil
+// whenOpened waits until start is over.
+func (db *DB) whenOpened(ctx context.Context) error {
+	select {
+	case <-db.opened:
+		return nil
+	default:
 	}
+	select {
+	case <-db.opened:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// acquire counts a user of db, which stays on the list of idle ones until somebody looks for one. The
+// caller holds mu.
+func (s *Store) acquire(db *DB) {
 	db.users++
 }
 
@@ -391,7 +401,11 @@ func (s *Store) release(db *DB) {
 	s.mu.Lock()
 	db.users--
 	if db.users == 0 && s.open[db.name] == db {
-		db.idle = s.idle.PushBack(db)
+		if db.idle == nil {
+			db.idle = s.idle.PushBack(db)
+		} else {
+			s.idle.MoveToBack(db.idle)
+		}
 	}
 	evicted := s.evict()
 	s.mu.Unlock()
@@ -400,11 +414,28 @@ func (s *Store) release(db *DB) {
 	}
 }
 
+// oldestIdle takes the database off the list of idle ones that nobody has used for longest; nil if there
+// is none. The caller holds mu.
+func (s *Store) oldestIdle() *DB {
+	for first := s.idle.Front(); first != nil; first = s.idle.Front() {
+		db := first.Value.(*DB)
+		s.idle.Remove(first)
+		db.idle = nil
+		if db.users == 0 {
+			return db
+		}
+	}
+	return nil
+}
+
 // evict removes idle databases until no more than MaxOpen are left. The caller holds mu, and
 // closes the returned databases after releasing it.
 func (s *Store) evict() (out []*DB) {
-	for int64(len(s.open)) > s.maxOpen.Load() && s.idle.Len() > 0 && !s.closed {
-		db := s.idle.Front().Value.(*DB)
+	for int64(len(s.open)) > s.maxOpen.Load() && !s.closed {
+		db := s.oldestIdle()
+		if db == nil {
+			break
+		}
 		s.leaving(db)
 		s.forget(db)
 		out = append(out, db)
@@ -420,8 +451,11 @@ const room = 16
 func (s *Store) MakeRoom() bool {
 	var out []*DB
 	s.mu.Lock()
-	for len(out) < room && s.idle.Len() > 0 && !s.closed {
-		db := s.idle.Front().Value.(*DB)
+	for len(out) < room && !s.closed {
+		db := s.oldestIdle()
+		if db == nil {
+			break
+		}
 		s.leaving(db)
 		s.forget(db)
 		out = append(out, db)

@@ -85,15 +85,17 @@ func (db *DB) fitsInOne(edits []pendingEdit) (size int, err error) {
 // commit applies edits in one transaction. errStale says that one of them has to be judged
 // again. With options that hold for all edits together, it also says that nothing was written.
 func (db *DB) commit(ctx context.Context, edits []pendingEdit, size int, results []Result, opt WriteOptions) error {
-	o := &op{docs: len(edits), bytes: size, ahead: func(w *wanted) {
-		w.edits(edits)
-		if opt.Once != nil {
-			w.get(spaceOnce, onceKey(opt.Once.Key))
-		}
-	}}
 	if !opt.single() {
-		o.apply = func(w *writer) error { return w.edit(edits) }
-		return db.commits.submit(ctx, o)
+		return db.commits.submit(ctx, &op{docs: len(edits), bytes: size, edits: edits})
+	}
+	return db.commitSingle(ctx, edits, size, results, opt)
+}
+
+// commitSingle is commit with options that hold for all edits together.
+func (db *DB) commitSingle(ctx context.Context, edits []pendingEdit, size int, results []Result, opt WriteOptions) error {
+	o := &op{docs: len(edits), bytes: size, edits: edits}
+	if opt.Once != nil {
+		o.ahead = func(w *wanted) { w.get(spaceOnce, onceKey(opt.Once.Key)) }
 	}
 	var outcome error // of the last run of the transaction
 	o.apply = func(w *writer) (err error) {

@@ -34,6 +34,9 @@ var errStale = errors.New("judged by a state that has changed since")
 // DesignSeq is the sequence of the newest change to a design document, 0 in a database that never
 // had one. It shows whether anything derived from the design documents is still valid.
 func (db *DB) DesignSeq(ctx context.Context) (seq uint64, err error) {
+	if seq, known := db.designKnown(); known {
+		return seq, db.WhyGone()
+	}
 	err = db.view(ctx, func(r engine.Reader) error {
 		seq, err = db.designIn(r)
 		return err
@@ -74,6 +77,8 @@ func (w *writer) noteDesign(id string, seq uint64) error {
 	if err := w.restamp(); err != nil {
 		return err
 	}
+	w.design = seq + 1
+	w.db.design.Store(0)
 	return w.tx.Put(spaceMeta, metaDesign, binary.AppendUvarint([]byte{record.Version}, seq))
 }
 

@@ -32,6 +32,7 @@ type writer struct {
 	eraBefore  engine.Era // the one before
 	marker     uint64     // the newest entry if it is a marker, else 0: the next entry replaces it
 	limit      int        // revs limit, 0 before it is read
+	design     uint64     // database.design from the commit on, 0 if it stays
 	moves      []ranks.Move
 	partitions []partitionDelta
 	quota      quota // of the present op
@@ -67,9 +68,9 @@ func (w *writer) begin(tx engine.Tx, group []*op) error {
 // arenaSize is the size of a piece of a writer's memory.
 const arenaSize = 64 << 10
 
-// arenas holds the memory of finished writers, for reuse: a commit of one document needs little
+// writers holds finished writers with their memory, for reuse: a commit of one document needs little
 // of it.
-var arenas = sync.Pool{New: func() any { return new(make([]byte, 0, arenaSize)) }}
+var writers = sync.Pool{New: func() any { return &writer{arena: make([]byte, 0, arenaSize)} }}
 
 // keep builds a value in memory that stays unchanged until the commit.
 func (w *writer) keep(build func(b []byte) []byte) []byte {

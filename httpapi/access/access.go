@@ -61,6 +61,8 @@ type Access struct {
 	auth     *auth.Authenticator
 	devices  *Devices
 	users    *systemDB // checks each document of _users
+	// design is checkDesign, made once for all guards.
+	design func(context.Context, *store.DB, []byte) (refusal, err error)
 }
 
 // New makes an Access. It starts nothing, and there is nothing to close.
@@ -73,6 +75,7 @@ func New(opt Options) (*Access, error) {
 		settings: config.Follow(opt.Config, readSettings), devices: &Devices{opt.Store},
 	}
 	a.users = a.newUsersDB()
+	a.design = a.checkDesign
 	a.store.SetNewSecurity(a.newSecurity)
 	return a, a.authenticator()
 }

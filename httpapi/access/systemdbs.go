@@ -91,11 +91,22 @@ func (a *Access) OpenNamed(ctx context.Context, name string, user auth.User, wan
 	})
 }
 
+// visitor is a user at a database, with the guard of their handle.
+type visitor struct {
+	a     *Access
+	user  auth.User
+	db    string
+	guard store.Guard
+}
+
+func (v *visitor) userCtx() []byte { return appendUserCtx(nil, v.db, v.user) }
+
 // guard returns what checks the documents of a database, including validation functions.
 func (a *Access) guard(ctx context.Context, db store.Opening, user auth.User) (*store.Guard, error) {
-	g := &store.Guard{Admin: administers(user), Design: a.checkDesign, Validator: a.validator(user)}
-	g.UserCtx = func() []byte { return appendUserCtx(nil, db, user) }
-	kind := a.systemDB(db.Name())
+	v := &visitor{a: a, user: user, db: db.Name()}
+	v.guard = store.Guard{Admin: administers(user), Design: a.design, Validator: v.validator, UserCtx: v.userCtx}
+	g := &v.guard
+	kind := a.systemDB(v.db)
 	if kind == nil {
 		return g, nil
 	}

@@ -13,27 +13,25 @@ import (
 )
 
 // validator returns what runs a database's validation functions, and asks its selectors, on the
-// documents that a user writes (store.Guard).
-func (a *Access) validator(user auth.User) func(context.Context, store.Bare, uint64) (store.Validate, error) {
-	return func(ctx context.Context, db store.Bare, designs uint64) (store.Validate, error) {
-		set, err := a.designs.At(ctx, db, designs)
-		if err != nil || !set.Validates() {
-			return nil, err
-		}
-		security, err := db.SecurityObject(ctx)
-		if err != nil {
-			return nil, err
-		}
-		userCtx := appendUserCtx(nil, db, user)
-		return func(ctx context.Context, new, old *store.Document) (refusal, err error) {
-			var was []byte
-			if old != nil {
-				was = old.AppendJSON(nil, store.JSONOptions{})
-			}
-			e := design.Proposed{New: new.AppendJSON(nil, store.JSONOptions{}), Old: was, UserCtx: userCtx, Security: security}
-			return judged(set.Validate(ctx, e, mango.Validate))
-		}, nil
+// documents that the user writes (store.Guard).
+func (v *visitor) validator(ctx context.Context, db store.Bare, designs uint64) (store.Validate, error) {
+	set, err := v.a.designs.At(ctx, db, designs)
+	if err != nil || !set.Validates() {
+		return nil, err
 	}
+	security, err := db.SecurityObject(ctx)
+	if err != nil {
+		return nil, err
+	}
+	userCtx := v.userCtx()
+	return func(ctx context.Context, new, old *store.Document) (refusal, err error) {
+		var was []byte
+		if old != nil {
+			was = old.AppendJSON(nil, store.JSONOptions{})
+		}
+		e := design.Proposed{New: new.AppendJSON(nil, store.JSONOptions{}), Old: was, UserCtx: userCtx, Security: security}
+		return judged(set.Validate(ctx, e, mango.Validate))
+	}, nil
 }
 
 // judged tells a function's refusal apart from what stopped the function: a limit, a client
@@ -46,8 +44,8 @@ func judged(said error) (refusal, err error) {
 }
 
 // appendUserCtx appends the user as functions see them.
-func appendUserCtx(b []byte, db interface{ Name() string }, user auth.User) []byte {
-	b = wire.AppendString(append(b, `{"db":`...), db.Name())
+func appendUserCtx(b []byte, db string, user auth.User) []byte {
+	b = wire.AppendString(append(b, `{"db":`...), db)
 	b = append(b, `,"name":`...)
 	if user.Name == "" {
 		b = append(b, "null"...)

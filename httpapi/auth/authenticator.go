@@ -133,9 +133,9 @@ func (a *Authenticator) lookUp(ctx context.Context, name string) (*Account, erro
 		return admin, nil
 	}
 	if admin != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, adminDocumentWithin)
-		defer cancel()
+		limited := &within{Context: ctx, limit: adminDocumentWithin}
+		defer limited.end()
+		ctx = limited
 	}
 	user, err := a.opt.Accounts.Account(ctx, name)
 	if admin == nil {

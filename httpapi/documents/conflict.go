@@ -278,7 +278,7 @@ func resolvedAnswer(results []store.Result, given revtree.Rev, ended []revtree.R
 		revs[i] = results[1+i].Rev
 	}
 	b = wire.AppendRevs(append(b[:len(b)-1], `,"deleted":`...), revs)
-	return write.Answer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, results[0].Rev)), Body: append(b, '}')}, nil
+	return write.Answer{Status: http.StatusCreated, ETag: wire.ETag(results[0].Rev), Body: append(b, '}')}, nil
 }
 
 func movedAnswer(moved []revtree.Rev) write.Answer {

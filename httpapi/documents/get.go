@@ -76,7 +76,7 @@ func (d *Room) Get(w http.ResponseWriter, r *http.Request) error {
 
 // setETag names the revision in the answer; it tells whether the client has it already.
 func setETag(w http.ResponseWriter, r *http.Request, rev revtree.Rev) (known bool) {
-	etag := string(wire.AppendRev(nil, rev))
-	w.Header()["Etag"] = []string{etag}
+	etag := wire.ETag(rev)
+	wire.SetHeader(w, "Etag", etag)
 	return wire.MatchesETag(r, etag)
 }

@@ -77,7 +77,7 @@ func (d *Room) PostForm(w http.ResponseWriter, r *http.Request) error {
 			return write.Answer{}, result.Err
 		}
 		body := appendEdited(make([]byte, 0, 128), result.ID, result.Rev)
-		return write.Answer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, result.Rev)), Body: body}, nil
+		return write.Answer{Status: http.StatusCreated, ETag: wire.ETag(result.Rev), Body: body}, nil
 	}}
 	return one.Write(w, r, db)
 }

@@ -80,9 +80,9 @@ func editedAnswer(r *http.Request, q *docQuery, doc *document.Doc, result store.
 	case result.Err != nil:
 		return write.Answer{}, result.Err
 	}
-	a := write.Answer{Status: http.StatusCreated, ETag: string(wire.AppendRev(nil, result.Rev)), Body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
+	a := write.Answer{Status: http.StatusCreated, ETag: wire.ETag(result.Rev), Body: appendEdited(make([]byte, 0, 128), result.ID, result.Rev)}
 	if r.Method != http.MethodDelete && len(result.ID) <= maxLocated {
-		a.Location = wire.Absolute(r, wire.DBPath(r)+"/"+wire.EscapeSegment(result.ID))
+		a.Location = wire.DocumentURL(r, result.ID)
 	}
 	if r.Method == http.MethodDelete || doc.Deleted && r.Method == http.MethodPut {
 		a.Status = http.StatusOK

@@ -18,6 +18,19 @@ var (
 	MustRevalidate = []string{"must-revalidate"}
 )
 
+// SetHeader sets a header of an answer to one value. key is in the form of http.Header's keys.
+func SetHeader(w http.ResponseWriter, key, value string) {
+	x, is := w.(*Exchange)
+	if !is || x.valuesUsed == len(x.values) {
+		w.Header()[key] = []string{value}
+		return
+	}
+	i := x.valuesUsed
+	x.valuesUsed++
+	x.values[i] = value
+	w.Header()[key] = x.values[i : i+1 : i+1]
+}
+
 // WriteJSON sends a whole answer and a newline. HEAD gets only the headers.
 func WriteJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) error {
 	h := w.Header()
@@ -34,14 +47,14 @@ func WriteJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 		h["Cache-Control"] = MustRevalidate
 	}
 	if r.Method == http.MethodHead {
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		SetHeader(w, "Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(status)
 		return nil
 	}
 	if len(body) > compressFrom && wantsGzip(r, h) {
 		return writeGzip(w, status, body)
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	SetHeader(w, "Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, err := w.Write(body)
 	return err
@@ -56,6 +69,12 @@ func AppendRev(b []byte, r revtree.Rev) []byte {
 		return append(r.AppendTo(append(b, '"')), '"')
 	}
 	return jsonscan.AppendString(b, r.String())
+}
+
+// ETag is the entity tag of a revision: the revision in quotes.
+func ETag(r revtree.Rev) string {
+	var room [64]byte // on the stack
+	return string(AppendRev(room[:0], r))
 }
 
 // maxPooled is the largest buffer that is kept for the next request.

@@ -56,8 +56,12 @@ func TakeBody(w http.ResponseWriter, r *http.Request, limit int64, watch func([]
 		return nil, ErrBodyTooLarge
 	}
 	// One byte more than the limit comes through, so we can tell reaching it from exceeding it.
-	in := io.Reader(http.MaxBytesReader(w, r.Body, limit))
+	// A body that says that it is shorter is cut there by package http.
+	in := io.Reader(r.Body)
 	ahead := r.ContentLength
+	if ahead < 0 {
+		in = http.MaxBytesReader(w, r.Body, limit)
+	}
 	switch coding := ContentCoding(r); coding {
 	case "", "identity":
 	case "gzip", "x-gzip":

@@ -38,15 +38,20 @@ type Exchange struct {
 
 	shared  *Shared
 	context exchangeContext
-	conn    *http.ResponseController
+	conn    http.ResponseController
 	asked   *http.Request // as it came
 	turns   *Turns        // of large queries; nil: it takes none
 	stall   time.Duration // how long the client may take no byte of the answer; 0: for ever
 	body    *steadyBody   // nil: there is none
 	bodies  []*intake.Body
-	share   intake.Share // of the memory for work
-	room    intake.Share // of the same memory, for what is read
-	broken  bool         // the client has gone
+	// Room for what most exchanges have, so that it is one piece of memory.
+	oneBody    [1]*intake.Body
+	steady     steadyBody
+	values     [4]string // of headers
+	valuesUsed int
+	share      intake.Share // of the memory for work
+	room       intake.Share // of the same memory, for what is read
+	broken     bool         // the client has gone
 
 	callback string   // the function that JSON is passed to; "": none
 	headers  []string // the only ones that the client wants; nil: all
@@ -56,9 +61,10 @@ type Exchange struct {
 func (s *Shared) Begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	set := s.settings()
 	x := &Exchange{
-		ResponseWriter: w, ID: requestID(r), shared: s, conn: http.NewResponseController(w), asked: r,
+		ResponseWriter: w, ID: requestID(r), shared: s, conn: *http.NewResponseController(w), asked: r,
 		turns: s.turns, stall: set.AnswerStall,
 	}
+	x.bodies = x.oneBody[:0]
 	if wantsMinimal(r) {
 		x.headers = set.MinimalHeaders
 	}

@@ -21,8 +21,11 @@ func (p Proxies) has(addr netip.Addr) bool {
 
 // Sent tells whether a request comes from a trusted proxy.
 func (p Proxies) Sent(r *http.Request) bool {
+	if len(p) == 0 {
+		return false
+	}
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && len(p) > 0 && p.has(at.Addr().Unmap())
+	return err == nil && p.has(at.Addr().Unmap())
 }
 
 // client returns the address that a request comes from. It is the other end of the connection

@@ -87,11 +87,23 @@ func Rest(r *http.Request) ([]string, error) {
 // Absolute turns a path of this server into a URL as the client sees it. It uses what a trusted
 // proxy says, or the request itself.
 func Absolute(r *http.Request, path string) string {
-	scheme := "http://"
+	return scheme(r) + Host(r) + path
+}
+
+func scheme(r *http.Request) string {
 	if SettingsOf(r).Secure(r) {
-		scheme = "https://"
+		return "https://"
 	}
-	return scheme + Host(r) + path
+	return "http://"
+}
+
+// DocumentURL is the URL of a document of the database that a request is about.
+func DocumentURL(r *http.Request, id string) string {
+	db, err := Segment(r, "db")
+	if err != nil { // then it could not have been opened
+		return Absolute(r, "//"+EscapeSegment(id))
+	}
+	return scheme(r) + Host(r) + "/" + EscapeSegment(db) + "/" + EscapeSegment(id)
 }
 
 // Secure tells whether the client speaks HTTPS, to this server or to a trusted proxy.

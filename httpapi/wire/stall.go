@@ -61,7 +61,8 @@ func (b *steadyBody) time() []string {
 // Watch limits how long the body of a request may stall, and measures how long it takes.
 func (x *Exchange) Watch(r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
-		x.body = &steadyBody{ReadCloser: r.Body, conn: x.conn, stall: x.shared.settings().BodyStall}
+		x.steady = steadyBody{ReadCloser: r.Body, conn: &x.conn, stall: x.shared.settings().BodyStall}
+		x.body = &x.steady
 		r.Body = x.body
 	}
 }

@@ -42,12 +42,11 @@ func decodeAnswer(record []byte) (a Answer, err error) {
 }
 
 func (a Answer) Send(w http.ResponseWriter, r *http.Request) error {
-	h := w.Header()
 	if a.ETag != "" {
-		h["Etag"] = []string{a.ETag}
+		wire.SetHeader(w, "Etag", a.ETag)
 	}
 	if a.Location != "" {
-		h["Location"] = []string{a.Location}
+		wire.SetHeader(w, "Location", a.Location)
 	}
 	return wire.WriteJSON(w, r, a.Status, a.Body)
 }

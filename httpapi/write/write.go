@@ -168,9 +168,12 @@ type One struct {
 
 // Write writes the edit and answers.
 func (o *One) Write(w http.ResponseWriter, r *http.Request, db *store.DB) error {
-	opt, err := OptionsOf(w, r, func(results []store.Result) (Answer, error) { return o.Answer(results[0]) })
-	if err != nil {
-		return err
+	var opt store.WriteOptions
+	if KeyOf(r) != nil {
+		var err error
+		if opt, err = OptionsOf(w, r, func(results []store.Result) (Answer, error) { return o.Answer(results[0]) }); err != nil {
+			return err
+		}
 	}
 	opt.Replicated = o.Replicated
 	result, err := db.Put(r.Context(), o.Edit, opt)
