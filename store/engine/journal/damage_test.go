@@ -212,6 +212,32 @@ func TestOtherSegments(t *testing.T) {
 	}
 }
 
+// What was written to the wrong place is not what is asked for there.
+func TestWrongPlace(t *testing.T) {
+	t.Parallel()
+	w := newTeller(Options{})
+	if err := w.open(); err != nil {
+		t.Fatal(err)
+	}
+	const each = frameSize + lengthSize + 100
+	for range 4 {
+		if err := w.append(100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for from := range 4 {
+		for to := range 4 {
+			d := w.d.copied()
+			b := d.live[segmentName(1)].live
+			copy(b[headerSize+to*each:][:each], b[headerSize+from*each:])
+			_, err := openIn(d, w.opt, (&told{}).replay)
+			if (err == nil) != (from == to) {
+				t.Errorf("frame %d in the place of frame %d: %v", from, to, err)
+			}
+		}
+	}
+}
+
 // What was released does not come back, and what was not released is missed.
 func TestMissingAfterRelease(t *testing.T) {
 	t.Parallel()

@@ -117,7 +117,7 @@ func (w *writer) seal(end Pos, k kind) error {
 	return errors.Join(w.note(end, k), w.file.Truncate(w.offset(end)+frameSize), w.file.Sync())
 }
 
-// roll begins a new segment. If it fails, the log goes on with the one that it has, unless l.failed.
+// roll begins a new segment. If it fails, the log goes on with the one that it has.
 func (l *Log) roll() (err error) {
 	h := l.w.head
 	h.id, h.first = l.id, l.end
@@ -142,12 +142,11 @@ func (l *Log) roll() (err error) {
 		next.file, err = l.folder.open(name, true)
 	}
 	if err != nil {
-		// Nobody may find it later, when the segment before it has grown.
-		if gone := errors.Join(l.folder.remove(name), l.folder.sync()); gone != nil {
-			err = errors.Join(err, gone)
-			l.fail(err)
-		}
-		return err
+		// Nobody may find it later, when the segment before it has grown. If it can't be taken back for good, the
+		// next try puts another one in its place before anything is written.
+		gone := errors.Join(l.folder.remove(name), l.folder.sync())
+		l.w.suspect = l.w.suspect || gone != nil
+		return errors.Join(err, gone)
 	}
 	l.retire()
 	next.buf = l.w.buf
