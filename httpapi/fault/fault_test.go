@@ -17,6 +17,8 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/members"
 	"github.com/tododb/tododb/store/script"
 )
 
@@ -78,7 +80,8 @@ func TestOf(t *testing.T) {
 }
 
 func TestOfWhenToTryAgain(t *testing.T) {
-	for _, err := range []error{auth.ErrBusy, intake.ErrBusy, store.ErrUploadsBusy, store.ErrUnavailable, store.ErrUnknown, fmt.Errorf("read: %w", context.DeadlineExceeded)} {
+	for _, err := range []error{auth.ErrBusy, intake.ErrBusy, store.ErrUploadsBusy, store.ErrUnavailable, store.ErrUnknown, members.ErrAway, members.ErrLost,
+		index.ErrRenewed, fmt.Errorf("read: %w", context.DeadlineExceeded)} {
 		if f := Of(err); f.Status != 503 || f.RetryAfter != "5" {
 			t.Errorf("%v: %d, Retry-After %q", err, f.Status, f.RetryAfter)
 		}
