@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -160,4 +162,28 @@ func TestPGFirstStartOfMany(t *testing.T) {
 			t.Errorf("the printed password: %d", got)
 		}
 	}
+}
+
+// goldenEnv names the program that replays recorded conversations with CouchDB, and casesEnv their folder.
+const (
+	goldenEnv = "TODODB_TEST_GOLDEN"
+	casesEnv  = "TODODB_TEST_CASES"
+)
+
+// Over PostgreSQL clients see what they see of a folder.
+func TestPGRecordedConversations(t *testing.T) {
+	golden := os.Getenv(goldenEnv)
+	if golden == "" {
+		t.Skipf("%s says where the program is that replays them", goldenEnv)
+	}
+	t.Parallel()
+	const password = "password" // as some of them say
+	one := startServerWith(t, []string{"TODODB_STORAGE=" + pgtest.URL(t), "COUCHDB_PASSWORD=" + password}, t.TempDir(), "", "--log-level", "warning")
+	replay := exec.Command(golden, "replay", "-base", one.base, "-user", testUser, "-password", password,
+		"-parallel", "8", "-known", "../../.ci/golden-known.txt", os.Getenv(casesEnv))
+	out, err := replay.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s\nthe server's log:\n%s", err, out, one.log)
+	}
+	t.Logf("%s", out)
 }
