@@ -39,6 +39,7 @@ func leaseOf(id string) string { return "synchronization/" + id }
 func (x *synchronization) lead(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause := awayPause
+		x.s.opt.Members.Turn(ctx, leaseOf(x.id))
 		lease, err := x.s.opt.Members.Take(ctx, leaseOf(x.id))
 		if err == nil {
 			if x.leading(lease) {

@@ -1,8 +1,10 @@
 package members
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,6 +143,41 @@ func (m *Members) take(ctx context.Context, lease *Lease) error {
 	defer m.mu.Unlock()
 	lease.now.Token = token
 	return nil
+}
+
+// turnPause is how long a process leaves a lease to the one whose turn it is.
+const turnPause = time.Second
+
+// Turn waits a moment, or until ctx ends, unless this process is the first to try for a lease. All processes that
+// live agree on who that is, without asking, and it is another one for each name: so work that all hear of at once
+// spreads over them. If the first one does not take it, any of the others does.
+func (m *Members) Turn(ctx context.Context, name string) {
+	if m == nil || m.first(name) {
+		return
+	}
+	timer := time.NewTimer(turnPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// first tells whether this process, of those that lived at the last beat, has the greatest hash together with a name.
+func (m *Members) first(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var most, own [sha256.Size]byte
+	for _, one := range m.living {
+		sum := sha256.Sum256([]byte(one.ID + "/" + name))
+		if bytes.Compare(sum[:], most[:]) > 0 {
+			most = sum
+		}
+		if one.ID == m.self {
+			own = sum
+		}
+	}
+	return own == most
 }
 
 // Holder returns the id of the member that has a lease, "" if none that lives has it.

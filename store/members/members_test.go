@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -292,5 +294,55 @@ func TestAlone(t *testing.T) {
 	alone.While(t.Context(), "work", func(context.Context) { done = true })
 	if list, err := alone.List(t.Context()); !done || len(list) != 0 || err != nil {
 		t.Errorf("alone: %v %v %v", done, list, err)
+	}
+}
+
+// Work that all members hear of at once spreads over them: each lets the one go first whose turn it is, and only for
+// the one that does not come does anybody else take over.
+func TestWorkSpreads(t *testing.T) {
+	t.Parallel()
+	eng := shared(t)
+	all := []*members.Members{process(t, eng, "a", 10*time.Second), process(t, eng, "b", 10*time.Second), process(t, eng, "c", 10*time.Second)}
+	for _, m := range all {
+		eventually(t, "all see each other", func() bool { return len(strings.Fields(names(t, m))) == len(all) && m.Beaten() == len(all) })
+	}
+	const jobs = 60
+	var took [3]atomic.Int64
+	var group sync.WaitGroup
+	for i, m := range all {
+		for job := range jobs {
+			group.Go(func() {
+				name := fmt.Sprint("job ", job)
+				m.Turn(t.Context(), name)
+				if _, err := m.Take(t.Context(), name); err == nil {
+					took[i].Add(1)
+				} else if _, is := errors.AsType[*members.Held](err); !is {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	group.Wait()
+	sum := int64(0)
+	for i := range took {
+		n := took[i].Load()
+		sum += n
+		if n < 5 { // of about 20
+			t.Errorf("the member %d of %d has taken %d of %d", i, len(all), n, jobs)
+		}
+	}
+	if sum != jobs {
+		t.Errorf("%d of %d jobs were taken", sum, jobs)
+	}
+	if err := all[2].Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for job := range 5 { // whosever turn it is, perhaps that of the one that is gone
+		all[0].Turn(ctx, fmt.Sprint("more ", job))
+	}
+	if ctx.Err() != nil {
+		t.Error("a turn never comes")
 	}
 }
