@@ -106,7 +106,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 
 // pool makes a pool of connections.
 func (e *Engine) pool(size int) (*pgxpool.Pool, error) {
-	cfg, err := pgxpool.ParseConfig(e.opt.URL)
+	cfg, err := parse(e.opt.URL)
 	if err != nil {
 		return nil, err
 	}

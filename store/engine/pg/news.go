@@ -197,11 +197,11 @@ func (n *news) setListens(listens bool) {
 
 // listen listens on a connection of its own, until that ends.
 func (n *news) listen(ctx context.Context) error {
-	cfg, err := pgx.ParseConfig(n.eng.opt.ListenURL)
+	cfg, err := parse(n.eng.opt.ListenURL)
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.ConnectConfig(ctx, cfg)
+	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,11 @@ func ddl(from int) string {
 // Init makes the tables, or brings those of an earlier version up to date. It is no error if they are
 // there already. The error may be ErrSchema.
 func Init(ctx context.Context, url string) error {
-	conn, err := pgx.Connect(ctx, url)
+	cfg, err := parse(url)
+	if err != nil {
+		return fmt.Errorf("make the tables: %w", err)
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
 	if err != nil {
 		return fmt.Errorf("make the tables: %w", err)
 	}
