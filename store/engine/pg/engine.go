@@ -51,6 +51,7 @@ type Engine struct {
 	ending           sync.WaitGroup           // of transactions that nobody waits for
 	news             *news
 	questions        questions
+	convoys          convoys
 	sweep            chan struct{}   // of capacity one: the sweeper is to look
 	stop             func()          // ends what runs in the background
 	background       sync.WaitGroup  // what runs there
@@ -67,7 +68,7 @@ type Engine struct {
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	opt = opt.withDefaults()
 	e := &Engine{opt: opt, ctx: context.WithoutCancel(ctx), sweep: make(chan struct{}, 1), open: map[int64]*database{}, counting: map[int64]bool{}, counts: make(chan struct{}, 1)}
-	e.questions.eng = e
+	e.questions.eng, e.convoys.eng = e, e
 	e.living, e.stop = context.WithCancel(e.ctx)
 	var err error
 	if e.readers, err = e.pool(opt.Readers); err != nil {

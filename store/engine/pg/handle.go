@@ -103,19 +103,33 @@ func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	if h.isGone() {
 		return engine.ErrNoDB
 	}
-	err := h.eng.retry(ctx, h.eng.opt.Patience, func() error { return h.try(ctx, fn) })
+	err := errAlone
+	if h.parent == noParent { // others build an index, which reads much
+		for n := 0; n == 0 || n < convoyTries && errors.Is(err, errLocked); n++ {
+			err = h.tryTogether(h.newTx(ctx), fn)
+		}
+	}
+	if errors.Is(err, errAlone) || errors.Is(err, errLocked) || err != nil && !isFinal(err) && passing(err) {
+		err = h.eng.retry(ctx, h.eng.opt.Patience, func() error { return h.run(h.newTx(ctx), fn) })
+	} else {
+		err = result(err)
+	}
 	if err == nil {
 		h.eng.news.committed(h.database)
 	}
 	return h.noted(err)
 }
 
-// try runs a transaction once.
-func (h *handle) try(ctx context.Context, fn func(engine.Tx) error) (err error) {
-	t := &tx{
+func (h *handle) newTx(ctx context.Context) *tx {
+	return &tx{
 		reader: reader{session: session{ctx: ctx, db: h.database, pool: h.eng.writers, begin: beginWrite, there: sqlLock}, pace: engine.NewPace(ctx)},
 		over:   map[string]write{}, known: map[string][]byte{}, last: map[engine.Space]lastEntry{},
 	}
+}
+
+// run runs a transaction once.
+func (h *handle) run(t *tx, fn func(engine.Tx) error) (err error) {
+	ctx := t.ctx
 	defer t.end()
 	if err := fn(t); err != nil && t.failed == nil {
 		return final{err}
@@ -155,11 +169,17 @@ func (t *tx) commit() error {
 	switch {
 	case err == nil:
 		return nil
-	case failed < len(queries)-1 && answered(err), answered(err) && !fatal(err), notSent(err):
+	case nothingDone(err, failed == len(queries)-1):
 		return err
 	}
 	t.db.eng.figures.unknown.Add(1)
 	return final{fmt.Errorf("%w: %w", engine.ErrUnknown, err)}
+}
+
+// nothingDone tells of an error of the round trip that ends with a commit, whether nothing was committed for
+// certain; last says that it is the error of the commit.
+func nothingDone(err error, last bool) bool {
+	return answered(err) && (!last || !fatal(err)) || notSent(err)
 }
 
 // stageBytes and stageRows are how much Stage writes in one transaction.

@@ -44,6 +44,7 @@ type session struct {
 	failed error   // of the first round trip that failed: there will be no other
 	queue  []query // goes out with the next round trip
 	proof  proof
+	convoy *convoy // whose connection it uses, nil if it has one of its own
 }
 
 // acquire takes a connection.
@@ -73,6 +74,8 @@ func (s *session) Stamp() (uint64, error) {
 func (s *session) send(queries ...query) error {
 	switch {
 	case s.failed != nil:
+	case s.convoy != nil:
+		s.failed = errAlone
 	case s.begun || s.begin != beginRead:
 		s.failed = s.trySend(queries)
 	default:

@@ -48,6 +48,8 @@ type tx struct {
 	size  int  // bytes in over
 	total int  // bytes written at all
 	wrote bool // something was queued
+
+	member *member // of convoy
 }
 
 // lastEntry is the last entry of a space, k nil if it is empty.
@@ -64,6 +66,9 @@ func (t *tx) Fetch(keys []engine.SpaceKey, last []engine.Space) error {
 			t.known[string(at)] = nil
 			ks = append(ks, at)
 		}
+	}
+	if t.convoy != nil && len(ks)+len(last) > 0 {
+		return t.fetchTogether(ks, last)
 	}
 	var q query
 	switch {

@@ -1,0 +1,396 @@
+package pg
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tododb/tododb/store/engine"
+)
+
+// A convoy is one transaction for what several databases write at the same time: two round trips and one
+// flush of the disk for all. Its members run in their own goroutines. The first Fetch of each is read together
+// with the others', and what they write is written together. Whoever does not fit in with the others
+// goes alone, which runs fn again: who reads more than that, whose lock somebody else has (a convoy waits for
+// nobody while others wait for its locks), who is late, and everybody if a statement fails, since only
+// a transaction of its own tells whose fault that is.
+
+const (
+	sqlLockMany = "select d.id, " + proofColumns + " from td_db d where d.id = any($1::bigint[]) for no key update skip locked"
+	sqlBothMany = "select q.db, false, t.k, t.v from unnest($1::bigint[], $2::bytea[]) q(db, k) join td_kv t on t.db = q.db and t.k = q.k union all " +
+		"select r.db, true, x.k, x.v from unnest($3::bigint[], $4::bytea[], $5::bytea[]) r(db, lo, hi), " +
+		"lateral (select k, v from td_kv where db = r.db and k >= r.lo and k < r.hi order by k desc limit 1) x"
+	sqlWriteMany = "with d as (delete from td_kv t using unnest($1::bigint[], $2::bytea[]) u(db, k) where t.db = u.db and t.k = u.k), " +
+		"i as (insert into td_kv (db, k, v) select u.db, u.k, u.v from unnest($3::bigint[], $4::bytea[], $5::bytea[]) u(db, k, v)) " +
+		"insert into td_kv (db, k, v, r) select u.db, u.k, u.v, u.r from unnest($6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[]) u(db, k, v, r) " +
+		"on conflict (db, k) do update set v = excluded.v, r = excluded.r"
+)
+
+const (
+	convoysAtOnce = 2
+	convoyMost    = 64       // members
+	convoyBytes   = 16 << 20 // of writes
+	// convoyTries is how often a member whose lock somebody else has tries another convoy before it
+	// waits for the lock alone.
+	convoyTries = 3
+	// Convoys set out one after the other, but not if one takes longer than this.
+	convoyPace = 50 * time.Millisecond
+	// lateAfter is how long the others wait for a member.
+	lateAfter = 500 * time.Millisecond
+)
+
+var (
+	errAlone  = errors.New("this goes alone")
+	errLocked = errors.New("another process has the lock")
+)
+
+// member is one who writes.
+type member struct {
+	h     *handle
+	start chan *convoy // nil: alone
+	ended chan struct{}
+
+	tx     *tx
+	keys   [][]byte
+	lasts  []engine.Space
+	asked  bool       // Fetch waits
+	done   bool       // fn has ended well
+	outset chan error // of Fetch
+	result chan error
+}
+
+// convoys gathers members while some convoys are under way.
+type convoys struct {
+	eng *Engine
+
+	mu      sync.Mutex // guards what follows
+	waiting []*member
+	running int
+}
+
+// join waits for a convoy, or for leave to go alone (nil).
+func (s *convoys) join(m *member) *convoy {
+	s.mu.Lock()
+	s.waiting = append(s.waiting, m)
+	if s.running < convoysAtOnce {
+		s.running++
+		s.eng.ending.Go(s.run)
+	}
+	s.mu.Unlock()
+	return <-m.start
+}
+
+// run sends members off until nobody waits.
+func (s *convoys) run() {
+	for {
+		runtime.Gosched() // others are about to come
+		s.mu.Lock()
+		n := min(len(s.waiting), convoyMost)
+		members := slices.Clone(s.waiting[:n])
+		s.waiting = slices.Delete(s.waiting, 0, n)
+		if n == 0 {
+			s.running--
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		ended := members[0].ended
+		if n == 1 {
+			members[0].start <- nil
+		} else {
+			c := &convoy{eng: s.eng, members: members, pending: n, ready: make(chan struct{}, 1), ended: make(chan struct{})}
+			ended = c.ended
+			s.eng.ending.Go(c.run)
+		}
+		t := time.NewTimer(convoyPace)
+		select {
+		case <-ended:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// The phases of a convoy: members ask, members decide, and it is too late for either.
+type phase byte
+
+const (
+	asking phase = iota
+	reading
+	deciding
+	writing
+)
+
+// convoy is one under way.
+type convoy struct {
+	eng     *Engine
+	members []*member
+	ready   chan struct{} // of capacity one: nobody is waited for
+	ended   chan struct{}
+
+	mu      sync.Mutex // guards what follows, and asked and done of members
+	phase   phase
+	pending int // members who are waited for
+}
+
+// here is called by a member once in each of the phases that wait for members. It returns false if that is over.
+func (c *convoy) here(in phase, note func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != in {
+		return false
+	}
+	note()
+	if c.pending--; c.pending == 0 {
+		c.ready <- struct{}{}
+	}
+	return true
+}
+
+// gather waits for the members, ends the phase, and returns those who are still there.
+func (c *convoy) gather(next phase, there func(*member) bool) []*member {
+	t := time.NewTimer(lateAfter)
+	defer t.Stop()
+	select {
+	case <-c.ready:
+	case <-t.C:
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.phase = next
+	select {
+	case <-c.ready:
+	default:
+	}
+	return slices.DeleteFunc(slices.Clone(c.members), func(m *member) bool { return !there(m) })
+}
+
+// run is the convoy's way.
+func (c *convoy) run() {
+	defer close(c.ended)
+	slices.SortFunc(c.members, func(a, b *member) int { return cmp.Compare(a.h.id, b.h.id) })
+	for _, m := range c.members {
+		m.start <- c
+	}
+	asked := c.gather(reading, func(m *member) bool { return m.asked })
+	if len(asked) == 0 {
+		return
+	}
+	s := &session{ctx: c.eng.ctx, db: asked[0].h.database, pool: c.eng.writers, begin: beginWrite}
+	defer s.end()
+	held, err := c.read(s, asked)
+	if err != nil {
+		c.eng.opt.Logger.Debug("what several databases write goes one by one", "error", err)
+	}
+	c.mu.Lock()
+	c.phase, c.pending = deciding, len(held)
+	c.mu.Unlock()
+	for _, m := range asked {
+		switch {
+		case slices.Contains(held, m):
+			m.outset <- nil
+		case err != nil:
+			m.outset <- errAlone
+		default:
+			m.outset <- errLocked
+		}
+	}
+	if len(held) == 0 {
+		return
+	}
+	done := c.gather(writing, func(m *member) bool { return m.done })
+	c.write(s, done)
+}
+
+// read has the locks, and what members ask for. It returns those whose lock it has.
+func (c *convoy) read(s *session, asked []*member) (held []*member, err error) {
+	if err := s.acquire(); err != nil {
+		return nil, err
+	}
+	by := make(map[int64]*member, len(asked))
+	var ids, of, lastOf []int64
+	var keys, los, his [][]byte
+	for _, m := range asked {
+		by[m.h.id] = m
+		ids = append(ids, m.h.id)
+		for _, k := range m.keys {
+			of, keys = append(of, m.h.id), append(keys, k)
+		}
+		for _, space := range m.lasts {
+			lo, hi := bounds(space, nil, nil)
+			lastOf, los, his = append(lastOf, m.h.id), append(los, lo), append(his, hi)
+		}
+	}
+	queries := []query{{sql: beginWrite}}
+	if c.eng.pooled {
+		queries = append(queries, query{sql: sqlSettle})
+	}
+	began := time.Now()
+	_, err = c.eng.roundTrip(s.ctx, s.conn, append(queries, query{sqlLockMany, []any{ids}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			var id int64
+			p := proof{}
+			if err := rows.Scan(append([]any{&id}, p.dest()...)...); err != nil {
+				return err
+			}
+			m := by[id]
+			if m == nil || p.instance != string(m.h.dbid) || p.stamp < 0 {
+				return errAlone // it is told why when it is alone
+			}
+			m.tx.proof, m.tx.begun = p, true
+			held = append(held, m)
+		}
+		return nil
+	}}, query{sqlBothMany, []any{of, keys, lastOf, los, his}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			raw := rawValues(rows)
+			db, err := bigint(rows, raw[0])
+			if err != nil {
+				return err
+			}
+			t := by[db].tx
+			if b := raw[1][0]; b == 0 || b == 'f' {
+				t.known[string(raw[2])] = t.arena.keep(raw[3])
+			} else {
+				t.last[engine.Space(raw[2][0])] = lastEntry{t.arena.keep(raw[2][1:]), t.arena.keep(raw[3])}
+			}
+		}
+		return nil
+	}}))
+	if err != nil {
+		return nil, err
+	}
+	for range held {
+		c.eng.figures.lockWait(time.Since(began))
+	}
+	return held, nil
+}
+
+// write writes what members have written, commits, and tells them.
+func (c *convoy) write(s *session, done []*member) {
+	var queries []query
+	var in []*member
+	var dbs [3][]int64
+	var keys, values [3][][]byte
+	var refs [][]byte
+	size := 0
+	for _, m := range done {
+		t := m.tx
+		if !t.wrote && len(t.over) == 0 {
+			m.result <- nil
+			continue
+		}
+		if size += t.size; size > convoyBytes {
+			m.result <- errAlone
+			continue
+		}
+		in = append(in, m)
+		queries = append(queries, t.queue...)
+		for _, k := range slices.Sorted(maps.Keys(t.over)) {
+			w := t.over[k]
+			as := w.how
+			if as == putRef {
+				as = put
+			}
+			dbs[as], keys[as], values[as] = append(dbs[as], m.h.id), append(keys[as], []byte(k)), append(values[as], w.value())
+			if as == put {
+				refs = append(refs, w.ref) // nil is null
+			}
+		}
+	}
+	if len(in) == 0 {
+		return
+	}
+	for how := range keys {
+		if keys[how] == nil {
+			dbs[how], keys[how], values[how] = []int64{}, [][]byte{}, [][]byte{}
+		}
+	}
+	if refs == nil {
+		refs = [][]byte{}
+	}
+	queries = append(queries, query{sql: sqlWriteMany, args: []any{dbs[remove], keys[remove], dbs[insert], keys[insert], values[insert],
+		dbs[put], keys[put], values[put], refs}}, query{sql: "commit"})
+	failed, err := c.eng.roundTrip(s.ctx, s.conn, queries)
+	switch {
+	case err == nil:
+	case nothingDone(err, failed == len(queries)-1):
+		c.eng.opt.Logger.Debug("what several databases write goes one by one", "error", err)
+		err = errAlone
+	default:
+		c.eng.figures.unknown.Add(int64(len(in)))
+		err = final{fmt.Errorf("%w: %w", engine.ErrUnknown, err)}
+	}
+	for _, m := range in {
+		m.result <- err
+	}
+}
+
+// tryTogether runs a transaction once, with those of other databases if there are any. The error is errAlone or
+// errLocked if it was not committed for a reason that is none of the caller's.
+func (h *handle) tryTogether(t *tx, fn func(engine.Tx) error) error {
+	m := &member{h: h, start: make(chan *convoy, 1), ended: make(chan struct{}), tx: t, outset: make(chan error, 1), result: make(chan error, 1)}
+	c := h.eng.convoys.join(m)
+	if c == nil {
+		defer close(m.ended)
+		t.member = nil
+		return h.run(t, fn)
+	}
+	t.convoy, t.member = c, m
+	err := fn(t)
+	if !t.begun { // it was not let in, or has not come
+		if !m.asked {
+			c.here(asking, func() {})
+		}
+		return cmp.Or(t.failed, errAlone)
+	}
+	if t.failed != nil {
+		err = t.failed
+	} else if err == nil {
+		err = t.ctx.Err()
+		if err != nil {
+			err = final{err}
+		}
+	} else {
+		err = final{err}
+	}
+	if !c.here(deciding, func() { m.done = err == nil }) {
+		return errAlone
+	}
+	if err != nil {
+		return err
+	}
+	return <-m.result
+}
+
+// fetchTogether is Fetch in a convoy: the first one is read with what others ask for.
+func (t *tx) fetchTogether(keys [][]byte, last []engine.Space) error {
+	m := t.member
+	if t.failed != nil {
+		return t.failed
+	}
+	if m.asked {
+		t.failed = errAlone
+		return errAlone
+	}
+	for _, s := range last {
+		t.last[s] = lastEntry{}
+	}
+	m.keys, m.lasts = keys, last
+	if !t.convoy.here(asking, func() { m.asked = true }) {
+		m.asked = true
+		t.failed = errAlone
+		return errAlone
+	}
+	if err := <-m.outset; err != nil {
+		t.failed = err
+	}
+	return t.failed
+}

@@ -1,0 +1,134 @@
+package pg_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/pg"
+	"github.com/tododb/tododb/store/engine/pg/pgtest"
+)
+
+// commits counts those of writers. It is a tracer of pgx.
+type commits struct{ atomic.Int64 }
+
+func (c *commits) TraceBatchStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceBatchStartData) context.Context {
+	if q := d.Batch.QueuedQueries; q[0].SQL != "begin" && q[len(q)-1].SQL == "commit" {
+		c.Add(1)
+	}
+	return ctx
+}
+func (c *commits) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (c *commits) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+func (c *commits) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (c *commits) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// What many databases write at the same time is committed together, each by itself right, whatever becomes of
+// the others: those that fail, that insert what is there, that read on, and that another process has too.
+func TestConvoys(t *testing.T) {
+	count := &commits{}
+	url := pgtest.URL(t)
+	engines := []*pg.Engine{pgtest.Open(t, pg.Options{URL: url, Tracer: count}), pgtest.Open(t, pg.Options{URL: url})}
+	const databases, each = 24, 12
+	var dbs [2][databases]engine.DB
+	for i := range databases {
+		name := fmt.Sprint("db", i)
+		dbs[0][i] = create(t, engines[0], name)
+		dbs[1][i] = open(t, engines[1], name)
+	}
+	errOwn := errors.New("its own")
+	next := func(tx engine.Tx) error { // the next number, as a sequence has
+		if err := tx.Fetch([]engine.SpaceKey{{Space: 1, Key: []byte("count")}}, []engine.Space{sequence}); err != nil {
+			return err
+		}
+		last, _, err := tx.Last(sequence)
+		if err != nil {
+			return err
+		}
+		n := uint64(1)
+		if last != nil {
+			n = binary.BigEndian.Uint64(last) + 1
+		}
+		had, err := tx.Get(1, []byte("count"))
+		if err != nil {
+			return err
+		}
+		if n > 1 && binary.BigEndian.Uint64(had) != n-1 {
+			return fmt.Errorf("%d is after %d", n, binary.BigEndian.Uint64(had))
+		}
+		key := binary.BigEndian.AppendUint64(nil, n)
+		if n > 3 {
+			if err := tx.Delete(sequence, binary.BigEndian.AppendUint64(nil, n-3)); err != nil {
+				return err
+			}
+		}
+		return errors.Join(tx.Insert(sequence, key, []byte("v")), tx.Put(1, []byte("count"), key))
+	}
+	// write has all databases write at once. The numbers of those that spoil it are in others.
+	write := func(of [databases]engine.DB, others map[int]func(tx engine.Tx) error, wants map[int]error) {
+		var wg sync.WaitGroup
+		for i, db := range of {
+			wg.Go(func() {
+				for range each {
+					fn, want := next, error(nil)
+					if others[i] != nil {
+						fn, want = others[i], wants[i]
+					}
+					if err := db.Update(t.Context(), fn); !errors.Is(err, want) {
+						t.Errorf("database %d: %v, want %v", i, err, want)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	write(dbs[0], nil, nil)
+	if n := count.Load(); n > databases*each/3 {
+		t.Errorf("%d commits for %d writes", n, databases*each)
+	}
+	write(dbs[0], map[int]func(tx engine.Tx) error{
+		3: func(tx engine.Tx) error { return errors.Join(next(tx), errOwn) },
+		7: func(tx engine.Tx) error {
+			return errors.Join(tx.Fetch(nil, []engine.Space{2}), tx.Insert(1, []byte("count"), nil))
+		},
+		9: func(tx engine.Tx) error {
+			err := next(tx)
+			if _, readsOn := tx.Get(1, []byte("not fetched")); err == nil {
+				err = readsOn
+			}
+			return err
+		},
+		11: func(engine.Tx) error { return nil },
+	}, map[int]error{3: errOwn, 7: engine.ErrDuplicate})
+	var both sync.WaitGroup
+	for e := range dbs {
+		both.Go(func() { write(dbs[e], nil, nil) })
+	}
+	both.Wait()
+	for i, db := range dbs[0] {
+		rounds := map[int]int{3: 3, 7: 3, 11: 3}[i]
+		if rounds == 0 {
+			rounds = 4
+		}
+		var got uint64
+		err := db.View(t.Context(), func(r engine.Reader) error {
+			v, err := r.Get(1, []byte("count"))
+			if err == nil {
+				got = binary.BigEndian.Uint64(v)
+			}
+			return err
+		})
+		if want := uint64(rounds * each); err != nil || got != want {
+			t.Errorf("database %d has %d, want %d (%v)", i, got, want, err)
+		}
+	}
+}
