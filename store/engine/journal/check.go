@@ -31,7 +31,7 @@ func Check(at string, report func(problem string)) error {
 	case !errors.Is(err, fs.ErrNotExist): // as in a copy
 		return engine.SystemError(err)
 	}
-	r := &reader{folder: in, replay: func(Pos, []byte) error { return nil }}
+	r := newReader(in, func(Pos, []byte) error { return nil })
 	_, err = r.all(numbers)
 	var damage *DamageError
 	if errors.As(err, &damage) {

@@ -112,6 +112,10 @@ func TestEveryPrefix(t *testing.T) {
 // that was not closed the last batch may be taken for a torn one.
 func TestEveryByte(t *testing.T) {
 	t.Parallel()
+	flips := []byte{1, 0x80, 0xff}
+	if testing.Short() {
+		flips = flips[1:2]
+	}
 	for _, closed := range []bool{true, false} {
 		files, w := written(t, closed)
 		if !closed {
@@ -125,7 +129,7 @@ func TestEveryByte(t *testing.T) {
 		for name, b := range files {
 			end := headerSize + int(w.l.End()) - int(must(decodeHeader(b)).first)
 			for n := range min(len(b), max(end, 0)+100) {
-				for _, flip := range []byte{1, 0x80, 0xff} {
+				for _, flip := range flips {
 					bent := maps.Clone(files)
 					bent[name] = slices.Clone(b)
 					bent[name][n] ^= flip
@@ -320,9 +324,9 @@ func FuzzReader(f *testing.F) {
 		// As bytes from anywhere.
 		alone := folderOf(map[string][]byte{segmentName(1): b})
 		r := &told{}
-		in := &reader{folder: alone, replay: r.replay}
-		if _, err := in.all([]uint64{1}); err == nil && len(r.at) > 0 && string(b[:headerSize]) != string(files[names[0]][:headerSize]) {
-			t.Logf("a journal of its own: %d records", len(r.at))
+		in := newReader(alone, r.replay)
+		if _, err := in.all([]uint64{1}); err == nil && len(b) < headerSize {
+			t.Fatalf("%d bytes are a segment", len(b))
 		}
 		if cap(in.in.buf) > len(b) {
 			t.Fatalf("%d bytes of memory for a file of %d", cap(in.in.buf), len(b))

@@ -18,8 +18,7 @@
 //	24  8  mark: random, of this segment only
 //	32  8  number of the segment
 //	40  8  first: the position of the first frame
-//	48  8  kept: number of the first segment that was not released when this one was made
-//	56  4  0
+//	48 12  0
 //	60  4  CRC-32C of the 60 bytes before it
 //
 //	frame
@@ -59,8 +58,8 @@
 // A segment is complete if its frames reach the position at which the next one begins. What is behind them
 // counts for nothing: when a write or a sync fails, a new segment that begins where the last good batch
 // ended takes what may have been written of the bad one out of the log. A segment that is missing at the beginning is one that
-// is newer than the last note of what was kept, one in the middle leaves a gap, and one at the end was
-// announced by the frame "sealed".
+// the last frame "kept" says is there, one in the middle leaves a gap, and one at the end was announced by the
+// frame "sealed".
 //
 // # Invariants
 //

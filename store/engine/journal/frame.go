@@ -21,7 +21,8 @@ const (
 	frameSize  = 32
 	lengthSize = 4 // of a record in a batch
 
-	firstPos = Pos(1)
+	firstPos     = Pos(1)
+	firstSegment = 1
 
 	// MaxRecord is the greatest length of a record, in bytes.
 	MaxRecord = 256 << 20
@@ -40,7 +41,6 @@ type header struct {
 	mark   [8]byte
 	number uint64
 	first  Pos
-	kept   uint64
 }
 
 func (h *header) encode() []byte {
@@ -50,8 +50,7 @@ func (h *header) encode() []byte {
 	b = append(b, h.mark[:]...)
 	b = little.AppendUint64(b, h.number)
 	b = little.AppendUint64(b, uint64(h.first))
-	b = little.AppendUint64(b, h.kept)
-	b = little.AppendUint32(b, 0)
+	b = append(b, zeros[:12]...)
 	return little.AppendUint32(b, sum(b))
 }
 
@@ -70,8 +69,7 @@ func decodeHeader(b []byte) (h header, wrong string) {
 	copy(h.mark[:], b[24:])
 	h.number = little.Uint64(b[32:])
 	h.first = Pos(little.Uint64(b[40:]))
-	h.kept = little.Uint64(b[48:])
-	if h.first < firstPos || h.first > math.MaxInt64 || h.kept > h.number {
+	if h.first < firstPos || h.first > math.MaxInt64 || h.number < firstSegment {
 		return h, "the header contradicts itself"
 	}
 	return h, ""

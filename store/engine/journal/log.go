@@ -136,13 +136,12 @@ func openIn(in folder, opt Options, replay func(at Pos, rec []byte) error) (_ *L
 func (l *Log) begin() error {
 	rand.Read(l.id[:])
 	l.end = firstPos
-	l.w.head.kept = 1
 	return l.roll()
 }
 
 // resume reads the journal that is there and makes it ready to be written.
 func (l *Log) resume(numbers []uint64, replay func(Pos, []byte) error) error {
-	r := &reader{folder: l.folder, replay: replay}
+	r := newReader(l.folder, replay)
 	ends, err := r.all(numbers)
 	if err != nil {
 		return err
@@ -154,7 +153,6 @@ func (l *Log) resume(numbers []uint64, replay func(Pos, []byte) error) error {
 	}
 	l.first, l.end = last.head.first, last.end
 	l.w = writer{head: last.head, filled: last.size}
-	l.w.head.kept = r.kept
 	if l.w.file, err = l.folder.open(segmentName(last.head.number), true); err != nil {
 		return err
 	}

@@ -32,9 +32,13 @@ func segments(names []string) (numbers []uint64, temps []string) {
 type reader struct {
 	folder folder
 	replay func(Pos, []byte) error
-	kept   uint64 // the greatest number of a segment that was noted as the first one kept
+	kept   uint64 // the first segment that was not released
 
 	in window
+}
+
+func newReader(in folder, replay func(Pos, []byte) error) *reader {
+	return &reader{folder: in, replay: replay, kept: firstSegment}
 }
 
 // ending is what a reader has found out about a segment.
@@ -56,7 +60,6 @@ func (r *reader) all(numbers []uint64) ([]ending, error) {
 			return nil, err
 		}
 		ends[i].head = h
-		r.kept = max(r.kept, h.kept)
 		if i == 0 {
 			continue
 		}

@@ -12,9 +12,9 @@ import (
 // writer writes the active segment. It is the leader's.
 type writer struct {
 	file    file
-	head    header // with the number of the first segment that is not released
-	filled  int64  // the file is so long, with zeros at its end
-	suspect bool   // something failed: a new segment is needed before anything else is written
+	head    header
+	filled  int64 // the file is so long, with zeros at its end
+	suspect bool  // something failed: a new segment is needed before anything else is written
 	buf     []byte
 }
 
@@ -197,9 +197,6 @@ func (l *Log) write(taken []*request) (at Pos, err error) {
 	}
 	if err != nil {
 		return 0, l.undo(off, err)
-	}
-	if taken[0].kind == keptKind {
-		l.w.head.kept = taken[0].number
 	}
 	l.mu.Lock()
 	l.end += Pos(len(b))
