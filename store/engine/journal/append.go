@@ -29,7 +29,7 @@ var requests = sync.Pool{New: func() any { return &request{told: make(chan struc
 // the same with engine.ErrUnavailable; engine.ErrUnknown: nobody knows whether it will be there after the next Open.
 func (l *Log) Append(ctx context.Context, rec ...[]byte) (Pos, error) {
 	r := requests.Get().(*request)
-	r.kind, r.rec, r.size = batchKind, rec, lengthSize
+	r.kind, r.rec, r.size = batchKind, append(r.rec[:0], rec...), lengthSize
 	for _, part := range rec {
 		r.size += len(part)
 	}
@@ -37,7 +37,7 @@ func (l *Log) Append(ctx context.Context, rec ...[]byte) (Pos, error) {
 		return 0, fmt.Errorf("%w: a record of %d bytes", engine.ErrTooLarge, r.size-lengthSize)
 	}
 	at, err := l.do(ctx, r)
-	r.rec = nil
+	clear(r.rec)
 	requests.Put(r)
 	return at, err
 }
@@ -135,11 +135,7 @@ func (l *Log) take() []*request {
 		size += l.queue[n].size
 		n++
 	}
-	taken := l.queue[:n:n]
-	if n == len(l.queue) {
-		l.queue = nil
-	} else {
-		l.queue = l.queue[n:]
-	}
-	return taken
+	l.w.taken = append(l.w.taken[:0], l.queue[:n]...)
+	l.queue = slices.Delete(l.queue, 0, n)
+	return l.w.taken
 }

@@ -16,6 +16,7 @@ type writer struct {
 	filled  int64 // the file is so long, with zeros at its end
 	suspect bool  // something failed: a new segment is needed before anything else is written
 	buf     []byte
+	taken   []*request // what is being written
 }
 
 const (
@@ -149,7 +150,7 @@ func (l *Log) roll() (err error) {
 		return errors.Join(err, gone)
 	}
 	l.retire()
-	next.buf = l.w.buf
+	next.buf, next.taken = l.w.buf, l.w.taken
 	l.w = next
 	return nil
 }
