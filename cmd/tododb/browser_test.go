@@ -132,6 +132,13 @@ func (b *browser) hear(event any) {
 			return
 		}
 		text = e.Entry.Text + " " + e.Entry.URL
+	case *cdppage.EventJavascriptDialogOpening:
+		if e.Type == cdppage.DialogTypeBeforeunload {
+			return
+		}
+		// A test that expects a question answers it with asked. The window would stand still until somebody answers.
+		text = "the page asks: " + e.Message
+		go chromedp.Do(b.ctx, command(cdppage.HandleJavaScriptDialog, cdppage.HandleJavaScriptDialogParams{}))
 	default:
 		return
 	}
@@ -277,7 +284,7 @@ func (b *browser) click(role, name string) {
 			return false, err
 		}
 		id := found[0].id
-		if off, err := of(ctx, t, id, "return this.disabled === true"); err != nil || string(off) == "true" {
+		if off, err := of(ctx, t, id, "return this.disabled === true || this.ariaDisabled === 'true' || this.ariaBusy === 'true'"); err != nil || string(off) == "true" {
 			return false, err
 		}
 		place, err := of(ctx, t, id, middle)

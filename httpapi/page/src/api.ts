@@ -91,7 +91,7 @@ function inTheName(): Record<string, string> {
 export const onSignedOut: { call: () => void } = { call: () => {} }
 
 /** Asks the server, and throws a Failure unless the answer is a success. */
-export async function ask(method: string, path: readonly string[], opt: Ask = {}): Promise<Response> {
+async function ask(method: string, path: readonly string[], opt: Ask = {}): Promise<Response> {
   checkSteps(path)
   const headers: Record<string, string> = { Accept: 'application/json', ...(method !== 'GET' && path.join('/') !== '_session' ? inTheName() : {}), ...opt.headers }
   const body = opt.json === undefined ? opt.body : JSON.stringify(opt.json)
@@ -124,17 +124,39 @@ async function failureOf(res: Response): Promise<Failure> {
 
 /** An answer in JSON, of which nothing will be saved again: numbers are JavaScript's. */
 export async function get<T>(path: readonly string[], query?: Query, signal?: AbortSignal): Promise<T> {
-  return (await (await ask('GET', path, { query: query ?? {}, signal })).json()) as T
+  return (await read(path, { query: query ?? {}, signal })).json() as Promise<T>
 }
+
+/** An answer as it comes. */
+export const read = (path: readonly string[], opt: Ask & { method?: 'GET' | 'HEAD' } = {}): Promise<Response> => ask(opt.method ?? 'GET', path, opt)
+
+/** A question that stands in the body. It changes nothing on the server. */
+export const find = (path: readonly string[], opt: Ask): Promise<Response> => ask('POST', path, opt)
 
 /** An answer as text, for documents: they are read by json.ts. */
 export async function getText(path: readonly string[], query?: Query, signal?: AbortSignal): Promise<string> {
-  return (await ask('GET', path, { query: query ?? {}, signal })).text()
+  return (await read(path, { query: query ?? {}, signal })).text()
 }
 
-/** Sends JSON and returns the answer's. */
-export async function send<T>(method: string, path: readonly string[], json?: unknown, opt: Ask = {}): Promise<T> {
-  return (await (await ask(method, path, json === undefined ? opt : { ...opt, json })).json()) as T
+/** What changes something. Only acts have one (see act.ts), so that nothing is done twice by a second press. */
+export class Sender {
+  /** Sends JSON, or what opt says, and returns the answer's JSON. */
+  async send<T>(method: 'PUT' | 'POST' | 'DELETE' | 'COPY', path: readonly string[], json?: unknown, opt: Ask = {}): Promise<T> {
+    return (await (await ask(method, path, json === undefined ? opt : { ...opt, json })).json()) as T
+  }
+
+  /** Sends a file and reports how many bytes have gone (progress from 0 to 1). */
+  upload<T>(method: 'PUT' | 'POST', path: readonly string[], opt: Upload): Promise<T> {
+    return upload(method, path, opt)
+  }
+}
+
+interface Upload {
+  query?: Query
+  file: Blob
+  type: string
+  signal?: AbortSignal
+  progress: (part: number) => void
 }
 
 /**
@@ -159,8 +181,7 @@ export async function* lines(path: readonly string[], opt: Ask & { method?: stri
   if (rest.trim()) yield rest
 }
 
-/** Sends a file and reports how many bytes have gone (progress from 0 to 1). */
-export function upload<T>(method: string, path: readonly string[], opt: { query?: Query; file: Blob; type: string; signal?: AbortSignal; progress: (part: number) => void }): Promise<T> {
+function upload<T>(method: string, path: readonly string[], opt: Upload): Promise<T> {
   return new Promise((resolve, reject) => {
     checkSteps(path) // which rejects
     const x = new XMLHttpRequest()

@@ -1,6 +1,7 @@
 // What is beside every screen: the links, who is here, light and dark, the name of the database.
 import type { ComponentType, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { useAct } from './act'
 import { link, match, mayLeave, place } from './router'
 import { screens, type Screen, type ScreenProps } from './screens'
 import { ended, guest, isAdmin, session, signOut, whoAmI } from './session'
@@ -67,6 +68,8 @@ function Frame(): JSX.Element {
   const where = segments.join('/')
   useEffect(() => {
     document.title = [found?.title, db, 'tododb'].filter(Boolean).join(' · ')
+    // Who had the keyboard on something of the screen before goes on in this one.
+    if (document.activeElement === document.body) main.current?.querySelector<HTMLElement>('.screen')?.focus({ preventScroll: true })
   }, [where])
   const C = found && componentOf(found)
   return (
@@ -90,6 +93,7 @@ const visible = (s: Screen) => !s.adminOnly || isAdmin.value
 
 function Side({ current, db }: { current: Screen | undefined; db: string | undefined }): JSX.Element {
   const who = session.value!
+  const act = useAct(failed)
   return (
     <div class="side">
       <a class="brand" href="#/" aria-label="tododb: all databases">
@@ -109,7 +113,7 @@ function Side({ current, db }: { current: Screen | undefined; db: string | undef
           {who.name === null ? <a href="#/" onClick={() => (guest.value = false)}>Sign in</a> : <a class="cut" href={link(['account'])} dir="auto" title="My account">{who.name}</a>}
           <Menu label="Colours and session" items={[
             ...(['system', 'light', 'dark'] as Theme[]).map((t) => ({ text: (theme.value === t ? '✓ ' : '') + { system: 'As the system', light: 'Light', dark: 'Dark' }[t], act: () => (theme.value = t) })),
-            ...(who.name !== null && who.by === 'cookie' ? [{ text: 'Sign out', act: () => mayLeave() && void signOut().catch(failed) }] : []),
+            ...(who.name !== null && who.by === 'cookie' ? [{ text: 'Sign out', act: () => mayLeave() && void act.run(signOut) }] : []),
           ]}>⋯</Menu>
         </div>
       </div>

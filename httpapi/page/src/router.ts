@@ -1,7 +1,7 @@
 // Where the visitor is: the part of the address after the #. Each segment is escaped, so that a
 // document id with a slash is one segment.
 import { signal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 export interface Place {
   segments: string[]
@@ -25,26 +25,44 @@ interface Guard {
   sentence: string
   of: readonly string[]
 }
-let asking: Guard | undefined
+// The newest is the last: a dialog above a screen has its own.
+let guards: readonly Guard[] = []
 let before = location.hash
 
-/** Tells whether the visitor may be taken from what they write: they are asked if some of it is not saved. */
-export const mayLeave = (): boolean => asking === undefined || confirm(asking.sentence + ' Leave all the same?')
+const ask = (g: Guard | undefined): boolean => g === undefined || confirm(g.sentence + ' Leave all the same?')
 
-/** What a guard holds the visitor at: the path, and the parameters that it names. */
+/** Tells whether the visitor may be taken from what they write: they are asked if some of it is not saved. */
+export const mayLeave = (): boolean => ask(guards.at(-1))
+
+/** What the guards hold the visitor at: the path, and the parameters that they name. */
 function heldAt(hash: string): string {
   const [path, query] = hash.split(/\?(.*)/s)
   const params = new URLSearchParams(query)
-  return JSON.stringify([path, asking?.of.map((name) => params.get(name))])
+  return JSON.stringify([path, guards.flatMap((g) => g.of).map((name) => params.get(name))])
 }
+
+// Each place of the browser's history that is the page's has its number, so that after a refused step the
+// visitor is taken back to where they were, and every place stays in the history once.
+const numberOf = (): number | undefined => (history.state as { number?: number } | null)?.number
+let number = numberOf() ?? 0
+let returning = false
+history.replaceState({ number }, '')
 
 /** The present place. */
 export const place = signal<Place>(read())
 window.addEventListener('hashchange', () => {
-  if (heldAt(location.hash) !== heldAt(before) && !mayLeave()) {
-    history.replaceState(null, '', before)
+  if (returning) {
+    returning = false
     return
   }
+  const to = numberOf() // a new place has none
+  if (heldAt(location.hash) !== heldAt(before) && !mayLeave()) {
+    returning = true
+    history.go(to === undefined ? -1 : number - to)
+    return
+  }
+  number = to ?? number + 1
+  if (to === undefined) history.replaceState({ number }, '')
   before = location.hash
   place.value = read()
 })
@@ -62,9 +80,16 @@ export function go(segments: readonly string[], query?: Record<string, string | 
   location.hash = link(segments, query)
 }
 
+/** Goes to a place because what was at this one is deleted: nobody is asked whether to save it. */
+export function abandon(segments: readonly string[]): void {
+  guards = []
+  go(segments)
+}
+
 /** Changes the query of the present place without a step in the browser's history. */
 export function setQuery(query: Record<string, string | undefined>): void {
-  history.replaceState(null, '', link(place.value.segments, { ...Object.fromEntries(place.value.query), ...query }))
+  history.replaceState({ number }, '', link(place.value.segments, { ...Object.fromEntries(place.value.query), ...query }))
+  before = location.hash
   place.value = read()
 }
 
@@ -80,22 +105,32 @@ export function match(path: string, segments: readonly string[]): Record<string,
   return params
 }
 
-/**
- * Asks before the visitor leaves the place, while something on it is not saved. With other values of these
- * parameters it is another place too. The function that it returns ends that at once, for who goes on by program.
- */
-export function useGuard(unsaved: boolean, sentence: string, of: readonly string[] = []): () => void {
-  const free = useRef(() => {})
-  useEffect(() => {
-    if (!unsaved) return
-    const own = { sentence, of }
-    asking = own
-    free.current = () => {
-      if (asking === own) asking = undefined
-    }
-    return free.current
-  }, [unsaved])
-  return () => free.current()
+/** What useGuard gives. */
+export interface Held {
+  /** Asks about this alone, before it is closed. */
+  mayLeave: () => boolean
+  /** Ends it at once, for who goes on by program. */
+  free: () => void
 }
 
-window.addEventListener('beforeunload', (e) => asking !== undefined && e.preventDefault())
+/**
+ * Asks before the visitor leaves the place, while something on it is not saved. With other values of these
+ * parameters it is another place too.
+ */
+export function useGuard(unsaved: boolean, sentence: string, of: readonly string[] = []): Held {
+  const own = useRef<Guard>(undefined)
+  const free = () => {
+    guards = guards.filter((g) => g !== own.current)
+    own.current = undefined
+  }
+  // Not after the next paint, as other effects end: who closes a form goes on at once.
+  useLayoutEffect(() => {
+    if (!unsaved) return
+    own.current = { sentence, of }
+    guards = [...guards, own.current]
+    return free
+  }, [unsaved])
+  return { mayLeave: () => ask(own.current), free }
+}
+
+window.addEventListener('beforeunload', (e) => guards.length > 0 && e.preventDefault())

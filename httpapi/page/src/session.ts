@@ -39,15 +39,15 @@ export async function whoAmI(): Promise<void> {
   session.value = { name: a.userCtx.name, roles: a.userCtx.roles, by: a.info.authenticated, usersDB: a.info.authentication_db, printed: a.info.password_printed }
 }
 
-export async function signIn(name: string, password: string): Promise<void> {
-  await api.send('POST', ['_session'], { name, password })
+export async function signIn(to: api.Sender, name: string, password: string): Promise<void> {
+  await to.send('POST', ['_session'], { name, password })
   guest.value = false
   await whoAmI()
   ended.value = false
 }
 
-export async function signOut(): Promise<void> {
-  await api.send('DELETE', ['_session'])
+export async function signOut(to: api.Sender): Promise<void> {
+  await to.send('DELETE', ['_session'])
   guest.value = false
   await whoAmI()
   ended.value = false

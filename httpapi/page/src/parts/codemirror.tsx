@@ -10,6 +10,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { check } from '../json'
 import { colors, look, shadowOf } from './codelook'
 import type { EditorProps, Mark } from './editor'
+import { useTyped } from './typed'
 
 // Above this length (in characters) a text has no colours and its lines are not wrapped, so that it stays quick.
 const long = 1_000_000
@@ -18,6 +19,12 @@ const long = 1_000_000
 export default function Mirror(p: EditorProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView>(undefined)
+  const typed = useTyped()
+  const changed = useRef((_: string) => {})
+  changed.current = (text) => {
+    typed()
+    p.onChange?.(text)
+  }
   const latest = useRef(p)
   latest.current = p
   const changeable = useRef(new Compartment())
@@ -62,7 +69,7 @@ export default function Mirror(p: EditorProps): JSX.Element {
           changeable.current.of(locked(p.readOnly)),
           EditorView.updateListener.of((u) => {
             if (!u.docChanged) return
-            if (!u.transactions.some((t) => t.annotation(Transaction.remote))) latest.current.onChange?.(u.state.doc.toString())
+            if (!u.transactions.some((t) => t.annotation(Transaction.remote))) changed.current(u.state.doc.toString())
             lint(u.view)
           }),
         ],

@@ -1,28 +1,40 @@
-import type { ComponentChildren, JSX } from 'preact'
-import { useId, useLayoutEffect, useRef } from 'preact/hooks'
+import { createContext, type ComponentChildren, type JSX } from 'preact'
+import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useGuard } from '../router'
+import { Button } from './button'
+import { Typed } from './typed'
 
 export interface DialogProps {
   title: string
+  /** it is to be closed, with whatever is in it */
   onClose: () => void
   children: ComponentChildren
   /** buttons, the one that does it last */
   actions?: ComponentChildren
   /** what Enter in a field does, if it is a form */
-  onSubmit?: () => void
+  onSubmit?: () => unknown
   wide?: boolean
+  /** what is asked before something that was typed into it is lost; '' if nothing is worth it */
+  unsaved?: string
 }
 
+const Closing = createContext(() => {})
+
 /** A dialog above everything else, shown as long as it is rendered. Esc closes it, and the focus goes back to where it was. */
-export function Dialog({ title, onClose, children, actions, onSubmit, wide }: DialogProps): JSX.Element {
+export function Dialog({ title, onClose, children, actions, onSubmit, wide, unsaved = 'What you have typed here is not saved.' }: DialogProps): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()
+  const [typed, setTyped] = useState(false)
+  const guard = useGuard(typed && unsaved !== '', unsaved)
+  const close = () => guard.mayLeave() && onClose()
   useLayoutEffect(() => {
     const d = ref.current!
     const before = document.activeElement
     if (!d.open) d.showModal()
     return () => {
       d.close()
-      if (before instanceof HTMLElement) before.focus()
+      if (before instanceof HTMLElement && before.isConnected) before.focus()
+      else document.querySelector<HTMLElement>('.screen')?.focus({ preventScroll: true })
     }
   }, [])
   return (
@@ -32,24 +44,33 @@ export function Dialog({ title, onClose, children, actions, onSubmit, wide }: Di
       aria-labelledby={id}
       onCancel={(e) => {
         e.preventDefault()
-        onClose()
+        close()
       }}
-      onClick={(e) => e.target === ref.current && onClose()}
+      onClick={(e) => e.target === ref.current && close()}
     >
-      <form
-        class="inside"
-        onSubmit={(e) => {
-          e.preventDefault()
-          onSubmit?.()
-        }}
-      >
-        <header>
-          <h2 id={id}>{title}</h2>
-          <button type="button" class="button quiet" aria-label="Close" title="Close" onClick={onClose}>✕</button>
-        </header>
-        <div class="content">{children}</div>
-        {actions && <footer>{actions}</footer>}
-      </form>
+      <Typed.Provider value={() => setTyped(true)}>
+        <Closing.Provider value={close}>
+          <form
+            class="inside"
+            onSubmit={(e) => {
+              e.preventDefault()
+              onSubmit?.()
+            }}
+          >
+            <header>
+              <h2 id={id}>{title}</h2>
+              <button type="button" class="button quiet" aria-label="Close" title="Close" onClick={close}>✕</button>
+            </header>
+            <div class="content">{children}</div>
+            {actions && <footer>{actions}</footer>}
+          </form>
+        </Closing.Provider>
+      </Typed.Provider>
     </dialog>
   )
+}
+
+/** A button among the actions of a dialog that closes it, as Esc does. */
+export function Cancel({ children = 'Cancel' }: { children?: ComponentChildren }): JSX.Element {
+  return <Button onClick={useContext(Closing)}>{children}</Button>
 }

@@ -1,5 +1,6 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useId } from 'preact/hooks'
+import { useTyped } from './typed'
 
 export interface FieldProps {
   label: string
@@ -26,6 +27,11 @@ export interface FieldProps {
 /** One thing to fill in, with its label. */
 export function Field(p: FieldProps): JSX.Element {
   const id = useId()
+  const typed = useTyped()
+  const input = (e: { currentTarget: HTMLInputElement | HTMLTextAreaElement }) => {
+    typed()
+    p.onInput(e.currentTarget.value)
+  }
   const shared = {
     id,
     value: p.value,
@@ -42,9 +48,9 @@ export function Field(p: FieldProps): JSX.Element {
     <div class="field">
       <label for={id} class={p.bare ? 'unseen' : ''}>{p.label}</label>
       {p.rows ? (
-        <textarea {...shared} rows={p.rows} onInput={(e) => p.onInput(e.currentTarget.value)} />
+        <textarea {...shared} rows={p.rows} onInput={input} />
       ) : (
-        <input {...shared} type={(p.type ?? 'text') as 'text'} autocomplete={p.autocomplete ?? 'off'} autocapitalize="off" onInput={(e) => p.onInput(e.currentTarget.value)} />
+        <input {...shared} type={(p.type ?? 'text') as 'text'} autocomplete={p.autocomplete ?? 'off'} autocapitalize="off" onInput={input} />
       )}
       <div id={id + '-more'} class="more">
         {p.error ? <span class="error" role="alert">{p.error}</span> : p.hint}
@@ -56,10 +62,14 @@ export function Field(p: FieldProps): JSX.Element {
 /** A choice of one of several. */
 export function Choice<T extends string>(p: { label: string; value: T; options: readonly (readonly [T, string])[]; onChange: (value: T) => void; hint?: ComponentChildren; bare?: boolean }): JSX.Element {
   const id = useId()
+  const typed = useTyped()
   return (
     <div class="field">
       <label for={id} class={p.bare ? 'unseen' : ''}>{p.label}</label>
-      <select id={id} value={p.value} onChange={(e) => p.onChange(e.currentTarget.value as T)}>
+      <select id={id} value={p.value} onChange={(e) => {
+        typed()
+        p.onChange(e.currentTarget.value as T)
+      }}>
         {p.options.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
       </select>
       {p.hint && <div class="more">{p.hint}</div>}
@@ -70,9 +80,13 @@ export function Choice<T extends string>(p: { label: string; value: T; options: 
 /** Something to tick. */
 export function Tick(p: { label: ComponentChildren; value: boolean; onChange: (value: boolean) => void; hint?: ComponentChildren; disabled?: boolean }): JSX.Element {
   const id = useId()
+  const typed = useTyped()
   return (
     <div class="field tick">
-      <input id={id} type="checkbox" checked={p.value} disabled={p.disabled} aria-describedby={p.hint ? id + '-more' : undefined} onChange={(e) => p.onChange(e.currentTarget.checked)} />
+      <input id={id} type="checkbox" checked={p.value} disabled={p.disabled} aria-describedby={p.hint ? id + '-more' : undefined} onChange={(e) => {
+        typed()
+        p.onChange(e.currentTarget.checked)
+      }} />
       <label for={id}>{p.label}</label>
       {p.hint && <div id={id + '-more'} class="more">{p.hint}</div>}
     </div>

@@ -1,23 +1,26 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { Obj, parse, print } from '../../json'
 import { Button } from '../../parts/button'
 import { Field } from '../../parts/field'
 import { Notice, Trouble } from '../../parts/notice'
 import { done, failed } from '../../parts/toast'
+import { mayLeave, useGuard } from '../../router'
 import { isAdmin, session, signIn, signOut, type Session } from '../../session'
 
 /** Who the visitor is, and their password. */
 export default function Account(): JSX.Element {
   const who = session.value!
+  const out = useAct(failed)
   if (who.name === null) return <><header><h1>My account</h1></header><Notice>You have not signed in.</Notice></>
   const how: Record<string, string> = { cookie: 'with this page, by a session', default: 'with each request, by your browser', proxy: 'by a proxy before the server', jwt: 'by a token' }
   return (
     <>
       <header>
         <h1>My account</h1>
-        {who.by === 'cookie' && <Button onClick={() => void signOut().catch(failed)}>Sign out</Button>}
+        {who.by === 'cookie' && <Button busy={out.busy} onClick={() => mayLeave() && void out.run(signOut)}>Sign out</Button>}
       </header>
       <div class="settings">
         <section class="card">
@@ -40,44 +43,36 @@ function Password({ who }: { who: Session & { name: string } }): JSX.Element {
   const [old, setOld] = useState('')
   const [next, setNext] = useState('')
   const [again, setAgain] = useState('')
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
+  useGuard(old !== '' || next !== '' || again !== '', 'Your password is not changed.')
   const differ = again !== '' && again !== next
-  const run = async () => {
+  const run = () => act.run(async (to) => {
     if (!next || next !== again) return
-    setBusy(true)
-    setError(undefined)
-    try {
-      await prove(who.name, old)
-      await change(who, next)
-      await signIn(who.name, next)
-      setOld('')
-      setNext('')
-      setAgain('')
-      done('Your password is changed. Other devices have to sign in again.')
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+    await prove(to, who.name, old)
+    await change(to, who, next)
+    await signIn(to, who.name, next)
+    setOld('')
+    setNext('')
+    setAgain('')
+    done('Your password is changed. Other devices have to sign in again.')
+  })
   return (
     <form class="card stack" onSubmit={(e) => (e.preventDefault(), void run())}>
       <h2>Change my password</h2>
       <input class="unseen" type="text" autocomplete="username" value={who.name} readOnly tabIndex={-1} aria-hidden="true" />
-      <Trouble error={error} />
+      <Trouble error={act.error} />
       <Field label="Present password" type="password" autocomplete="current-password" value={old} onInput={setOld} required />
       <Field label="New password" type="password" autocomplete="new-password" value={next} onInput={setNext} required hint={next !== '' && next.length < enough ? 'This one is short: three or four words are easy to remember and hard to guess.' : undefined} />
       <Field label="New password again" type="password" autocomplete="new-password" value={again} onInput={setAgain} required error={differ ? 'The two are not the same.' : undefined} />
-      <div><Button type="submit" kind="primary" busy={busy} disabled={!old || !next || next !== again}>Change it</Button></div>
+      <div><Button type="submit" kind="primary" busy={act.busy} disabled={!old || !next || next !== again}>Change it</Button></div>
     </form>
   )
 }
 
 /** Checks the present password, so that nobody changes it on a screen left open. */
-async function prove(name: string, password: string): Promise<void> {
+async function prove(to: api.Sender, name: string, password: string): Promise<void> {
   try {
-    await api.send('POST', ['_session'], { name, password })
+    await to.send('POST', ['_session'], { name, password })
   } catch (e) {
     if (e instanceof api.Failure && e.status === 401) throw new Error('The present password is wrong.')
     throw e
@@ -85,7 +80,7 @@ async function prove(name: string, password: string): Promise<void> {
 }
 
 /** Users have a document; administrators of the server stand in its settings. */
-async function change(who: Session & { name: string }, password: string): Promise<void> {
+async function change(to: api.Sender, who: Session & { name: string }, password: string): Promise<void> {
   const db = who.usersDB ?? '_users'
   const id = 'org.couchdb.user:' + who.name
   let source: string | undefined
@@ -99,12 +94,12 @@ async function change(who: Session & { name: string }, password: string): Promis
   if (isAdmin.value) {
     const admins = await api.get<Record<string, string>>(['_node', '_local', '_config', 'admins'])
     if (who.name in admins || source === undefined) {
-      await api.send('PUT', ['_node', '_local', '_config', 'admins', who.name], password)
+      await to.send('PUT', ['_node', '_local', '_config', 'admins', who.name], password)
       return
     }
   }
   if (source === undefined) throw new Error('The server does not keep your password, so it cannot be changed here.')
   const user = parse(source) as Obj
   user.set('password', password)
-  await api.send('PUT', [db, id], undefined, { body: print(user) })
+  await to.send('PUT', [db, id], undefined, { body: print(user) })
 }

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { count, plural } from '../../format'
 import { useEvery, useLoad } from '../../load'
@@ -19,8 +20,7 @@ export function RestoreAll({ backup, onClose, onDone }: { backup: Backup; onClos
   const [trial, setTrial] = useState<string>()
   const [how, setHow] = useState<'missing' | 'all'>('missing')
   const [typed, setTyped] = useState('')
-  const [error, setError] = useState<unknown>(undefined)
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
   const tried = useLoad<Restore | undefined>(async (signal) => (trial ? api.get(['_backups', '_restores', trial], {}, signal) : undefined), [trial])
   const t = tried.value
   useEvery(500, () => t?.state === 'running' && tried.reload())
@@ -29,26 +29,19 @@ export function RestoreAll({ backup, onClose, onDone }: { backup: Backup; onClos
   const lacks = fits ? fits.databases - fits.replaced : 0
   const replaces = how === 'all' && !!fits?.replaced
   const may = !!fits && (replaces ? sameNames(typed, words) : how === 'all' || lacks > 0)
-  const start = (dry: boolean) => {
-    setBusy(true)
-    setError(undefined)
-    restore(backup.id, dry ? { all: true, replace: true, dry_run: true } : how === 'all' ? { all: true, replace: replaces } : { all: true, missing: true }).then((r) => {
-      setBusy(false)
-      if (dry) setTrial(r.id)
-      else onDone()
-    }, (e: unknown) => {
-      setBusy(false)
-      setError(e)
-    })
-  }
+  const start = (dry: boolean) => act.run(async (to) => {
+    const r = await restore(to, backup.id, dry ? { all: true, replace: true, dry_run: true } : how === 'all' ? { all: true, replace: replaces } : { all: true, missing: true })
+    if (dry) setTrial(r.id)
+    else onDone()
+  })
   return (
-    <Dialog title="Restore all databases" onClose={onClose} onSubmit={() => may && start(false)} actions={
+    <Dialog title="Restore all databases" unsaved="" onClose={onClose} onSubmit={() => may && start(false)} actions={
       <>
-        <Button onClick={() => start(true)} kind={t ? 'plain' : 'primary'} busy={t?.state === 'running' || (busy && !t)} disabled={busy}>Try it out</Button>
-        {fits && <Button kind={replaces ? 'danger' : 'primary'} type="submit" busy={busy} disabled={!may}>{replaces ? 'Replace' : 'Restore'}</Button>}
+        <Button onClick={() => void start(true)} kind={t ? 'plain' : 'primary'} busy={t?.state === 'running' || act.busy}>Try it out</Button>
+        {fits && <Button kind={replaces ? 'danger' : 'primary'} type="submit" busy={act.busy} disabled={!may}>{replaces ? 'Replace' : 'Restore'}</Button>}
       </>
     }>
-      <Trouble error={error ?? tried.error} />
+      <Trouble error={act.error ?? tried.error} />
       <p>{plural(backup.databases, 'database')} with {plural(backup.documents, 'document')}, as of <Time at={backup.time} />. Settings and administrators stay as they are; <code>tododb restore --settings</code> brings those back too.</p>
       {!t && <Notice>First everything is read and checked, and nothing changes. Then you are told what would be replaced.</Notice>}
       {t?.state === 'running' && <Progress label="Trying it out" part={t.total_docs ? Math.min(1, t.docs / t.total_docs) : undefined} note={t.all ? `${count(t.all.databases_done)} of ${plural(t.all.databases, 'database')}` : ''} />}

@@ -1,5 +1,5 @@
 // What the server says of its backups.
-import * as api from '../../api'
+import type * as api from '../../api'
 
 /** GET /_backups */
 export interface State {
@@ -100,4 +100,4 @@ export interface Order {
 }
 
 /** Starts a restore. */
-export const restore = (id: string, order: Order): Promise<{ id: string }> => api.send('POST', ['_backups', id, '_restore'], order)
+export const restore = (to: api.Sender, id: string, order: Order): Promise<{ id: string }> => to.send('POST', ['_backups', id, '_restore'], order)

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { count, plural, size } from '../../format'
 import { useEvery, useLoad } from '../../load'
@@ -36,13 +37,17 @@ function Overview({ children }: { children: JSX.Element }): JSX.Element {
   const s = state.value
   useEvery(s?.running ? 1000 : 5000, state.reload)
   // A backup that was asked for begins a moment later.
-  const now = () => api.send('POST', ['_backups']).then(() => setTimeout(state.reload, 300), failed)
+  const act = useAct(failed)
+  const now = () => act.run(async (to) => {
+    await to.send('POST', ['_backups'])
+    setTimeout(state.reload, 300)
+  })
   return (
     <>
       <header>
         <h1>Backups</h1>
         {s?.target && <Button onClick={() => set(true)}>Schedule…</Button>}
-        {s?.target && <Button kind="primary" onClick={() => void now()} busy={!!s.running} disabled={!!s.error}>Back up now</Button>}
+        {s?.target && <Button kind="primary" onClick={() => void now()} busy={!!s.running || act.busy} disabled={!!s.error}>Back up now</Button>}
       </header>
       <Trouble error={state.error} retry={state.reload} />
       {!s && !state.error && <Waiting />}

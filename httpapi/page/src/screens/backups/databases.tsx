@@ -1,5 +1,6 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { plural, size } from '../../format'
 import { useLoad } from '../../load'
@@ -69,8 +70,7 @@ function Restore({ id, db, onClose, onDone }: { id: string; db: Kept; onClose: (
   const [where, setWhere] = useState<'beside' | 'itself'>('beside')
   const [as, setAs] = useState(`${db.name.replace(/^_/, '')}-${db.time.slice(0, 10)}`)
   const [typed, setTyped] = useState('')
-  const [error, setError] = useState<unknown>(undefined)
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
   const there = useLoad(async (signal) => {
     if (db.name === '_synchronizations') return undefined
     try {
@@ -82,22 +82,19 @@ function Restore({ id, db, onClose, onDone }: { id: string; db: Kept; onClose: (
   }, [db.name])
   const gone = there.value === null
   const replace = where === 'itself' && !gone
-  const start = (dry: boolean) => {
-    setBusy(true)
-    restore(id, { db: db.name, ...(where === 'beside' ? { as } : {}), replace, dry_run: dry }).then(onDone, (e: unknown) => {
-      setBusy(false)
-      setError(e)
-    })
-  }
+  const start = (dry: boolean) => act.run(async (to) => {
+    await restore(to, id, { db: db.name, ...(where === 'beside' ? { as } : {}), replace, dry_run: dry })
+    onDone()
+  })
   const may = !there.loading && (where === 'beside' ? as !== '' : !replace || typed === db.name)
   return (
-    <Dialog title={`Restore ${db.name}`} onClose={onClose} onSubmit={() => may && start(false)} actions={
+    <Dialog title={`Restore ${db.name}`} unsaved="" onClose={onClose} onSubmit={() => may && start(false)} actions={
       <>
-        <Button onClick={() => start(true)} disabled={there.loading || busy} title="Does everything, and changes nothing in the end">Try it out</Button>
-        <Button kind={replace ? 'danger' : 'primary'} type="submit" busy={busy} disabled={!may}>{replace ? 'Replace' : 'Restore'}</Button>
+        <Button onClick={() => void start(true)} busy={act.busy} disabled={there.loading} title="Does everything, and changes nothing in the end">Try it out</Button>
+        <Button kind={replace ? 'danger' : 'primary'} type="submit" busy={act.busy} disabled={!may}>{replace ? 'Replace' : 'Restore'}</Button>
       </>
     }>
-      <Trouble error={error ?? there.error} />
+      <Trouble error={act.error ?? there.error} />
       <Choice label="Where to" value={where} onChange={setWhere} options={[['beside', 'Beside, under another name'], ['itself', gone ? 'Under its name' : 'In place of the present one']]} />
       {where === 'beside' && <Field label="Name" value={as} onInput={setAs} hint="The database appears under this name when all of it is there and right. Nothing else changes." />}
       {where === 'itself' && gone && <Notice>The server has no database of this name. It comes back with {plural(db.documents, 'document')}.</Notice>}

@@ -1,5 +1,6 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { plural } from '../../format'
 import { pretty } from '../../json'
@@ -67,8 +68,7 @@ type Now = { text: string; rev: string } | 'deleted' | 'missing' | 'no database'
 function Look({ id, db, doc, onClose, onDone }: { id: string; db: string; doc: KeptDocument; onClose: () => void; onDone: () => void }): JSX.Element {
   const [rev, setRev] = useState(doc.rev)
   const [replace, setReplace] = useState(false)
-  const [error, setError] = useState<unknown>(undefined)
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
   const was = useLoad((signal) => api.getText(['_backups', id, db, doc.id], { rev }, signal), [id, db, doc.id, rev])
   const now = useLoad<Now>(async (signal) => {
     try {
@@ -82,18 +82,15 @@ function Look({ id, db, doc, onClose, onDone }: { id: string; db: string; doc: K
   const n = now.value
   const there = typeof n === 'object'
   const same = there && n.rev === doc.rev
-  const start = () => {
-    setBusy(true)
-    restore(id, { db, doc_ids: [doc.id], replace }).then(onDone, (e: unknown) => {
-      setBusy(false)
-      setError(e)
-    })
-  }
+  const start = () => act.run(async (to) => {
+    await restore(to, id, { db, doc_ids: [doc.id], replace })
+    onDone()
+  })
   return (
-    <Dialog wide title={doc.id} onClose={onClose} actions={
-      <Button kind="primary" onClick={start} busy={busy} disabled={n === undefined || n === 'no database' || same || (there && !replace)}>Restore the document</Button>
+    <Dialog wide title={doc.id} unsaved="" onClose={onClose} actions={
+      <Button kind="primary" onClick={() => void start()} busy={act.busy} disabled={n === undefined || n === 'no database' || same || (there && !replace)}>Restore the document</Button>
     }>
-      <Trouble error={error ?? was.error ?? now.error} />
+      <Trouble error={act.error ?? was.error ?? now.error} />
       {doc.leaves.length > 1 && <Choice label="Revision" value={rev} onChange={setRev} options={doc.leaves.map((l) => [l.rev, l.rev + (l.rev === doc.rev ? ', the winner' : l.deleted ? ', deleted' : ', in conflict')] as const)} hint="If the database has this document’s history, the winner is what comes back." />}
       {n === 'missing' && <Notice>The database does not know this document. It comes back with its history.</Notice>}
       {n === 'deleted' && <Notice>The document is deleted. What it was becomes a new revision.</Notice>}

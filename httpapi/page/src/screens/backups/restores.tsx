@@ -1,4 +1,5 @@
 import type { JSX } from 'preact'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { count, plural } from '../../format'
 import { useEvery, useLoad } from '../../load'
@@ -29,13 +30,17 @@ export function Restores({ turn, most }: { turn: number; most: number }): JSX.El
 }
 
 function One({ restore: r, onStopped }: { restore: Restore; onStopped: () => void }): JSX.Element {
+  const act = useAct(failed)
   if (r.state === 'running') {
     return (
       <div class="card row">
         <div class="grow">
           <Progress label={`${r.dry_run ? 'Trying to restore' : 'Restoring'} ${what(r)}`} part={r.total_docs ? Math.min(1, r.docs / r.total_docs) : undefined} note={`${r.all ? `${count(r.all.databases_done)} of ${plural(r.all.databases, 'database')}${r.all.now ? `, now ${r.all.now}` : ''}; ` : ''}${count(r.docs)} of ${plural(r.total_docs, 'document')}`} />
         </div>
-        <Button onClick={() => api.send('DELETE', ['_backups', '_restores', r.id]).then(onStopped, failed)}>Stop</Button>
+        <Button busy={act.busy} onClick={() => void act.run(async (to) => {
+          await to.send('DELETE', ['_backups', '_restores', r.id])
+          onStopped()
+        })}>Stop</Button>
       </div>
     )
   }

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { useLoad } from '../../load'
 import { Button } from '../../parts/button'
@@ -30,8 +31,7 @@ export function Schedule({ onClose, onDone }: { onClose: () => void; onDone: () 
   const now = useLoad((signal) => api.get<Values>(settings, {}, signal), [])
   const [changed, change] = useState<Values>({})
   const [tried, setTried] = useState(false)
-  const [error, setError] = useState<unknown>(undefined)
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
   const off = now.value !== undefined && !now.value.target
   const usual: Values = off ? { schedule: '1d', keep_daily: '7', keep_weekly: '5', keep_monthly: '12' } : {}
   const value = (name: string) => changed[name] ?? (now.value?.[name] || usual[name] || '')
@@ -39,32 +39,25 @@ export function Schedule({ onClose, onDone }: { onClose: () => void; onDone: () 
   for (const name of ['target', 'schedule', ...rules.map(([n]) => n)]) all[name] = value(name).trim()
   const wrong = check(all)
   const none = rules.every(([name]) => !Number(all[name])) && !Number(now.value?.keep_last) && !Number(now.value?.keep_yearly) && !now.value?.keep_within
-  const save = async () => {
+  const save = () => act.run(async (to) => {
     setTried(true)
     if (Object.keys(wrong).length > 0) return
-    setBusy(true)
-    setError(undefined)
-    try {
-      // The target is the last: no backup begins before the rest is as it should be.
-      for (const name of ['schedule', ...rules.map(([n]) => n), 'target']) {
-        const next = name.startsWith('keep_') ? all[name] || '0' : all[name]!
-        if (next !== (now.value![name] ?? (name.startsWith('keep_') ? '0' : ''))) await api.send('PUT', [...settings, name], next)
-      }
-      const state = await api.get<State>(['_backups'])
-      if (state.error) throw new Error(`The settings are written, but they cannot be used: ${state.error}`)
-      done('The server backs itself up now')
-      onDone()
-    } catch (e) {
-      setError(e)
-      setBusy(false)
+    // The target is the last: no backup begins before the rest is as it should be.
+    for (const name of ['schedule', ...rules.map(([n]) => n), 'target']) {
+      const next = name.startsWith('keep_') ? all[name] || '0' : all[name]!
+      if (next !== (now.value![name] ?? (name.startsWith('keep_') ? '0' : ''))) await to.send('PUT', [...settings, name], next)
     }
-  }
+    const state = await api.get<State>(['_backups'])
+    if (state.error) throw new Error(`The settings are written, but they cannot be used: ${state.error}`)
+    done('The server backs itself up now')
+    onDone()
+  })
   const field = (name: string, label: string, hint?: string, placeholder?: string) => (
     <Field key={name} label={label} value={value(name)} onInput={(v) => change({ ...changed, [name]: v })} hint={hint} placeholder={placeholder ?? ''} error={tried ? wrong[name] : undefined} />
   )
   return (
-    <Dialog title="Backups of this server" onClose={onClose} onSubmit={() => now.value && void save()} actions={<Button kind="primary" type="submit" busy={busy} disabled={!now.value}>{off ? 'Switch on' : 'Save'}</Button>}>
-      <Trouble error={error ?? now.error} />
+    <Dialog title="Backups of this server" onClose={onClose} onSubmit={() => now.value && void save()} actions={<Button kind="primary" type="submit" busy={act.busy} disabled={!now.value}>{off ? 'Switch on' : 'Save'}</Button>}>
+      <Trouble error={act.error ?? now.error} />
       {!now.value && !now.error && <Waiting />}
       {now.value && (
         <>

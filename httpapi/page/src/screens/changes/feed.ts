@@ -117,7 +117,7 @@ export class Feed {
 
   private ask(query: api.Query, signal: AbortSignal): Promise<Response> {
     const { method, ...rest } = this.request(query)
-    return api.ask(method, [this.db, '_changes'], { ...rest, signal })
+    return method === 'POST' ? api.find([this.db, '_changes'], { ...rest, signal }) : api.read([this.db, '_changes'], { ...rest, signal })
   }
 
   private add(c: Change): void {

@@ -4,7 +4,7 @@ import * as api from '../../api'
 import { check } from '../../json'
 import { useLoad } from '../../load'
 import { Button } from '../../parts/button'
-import { Dialog } from '../../parts/dialog'
+import { Cancel, Dialog } from '../../parts/dialog'
 import { Choice, Field } from '../../parts/field'
 import { Editor } from '../../parts/editor'
 import { Trouble } from '../../parts/notice'
@@ -51,7 +51,7 @@ export function Filters({ db, onChange }: { db: string; onChange: (f: Filter) =>
     <>
       <Button label={`Filter: ${now}`} onClick={() => setOpen(true)} pressed={now !== 'All changes'}>Filter: <span class="cut changes-filter" dir="auto">{now}</span></Button>
       {open && (
-        <Dialog title="Which changes" onClose={() => setOpen(false)} onSubmit={use} actions={<><Button onClick={() => setOpen(false)}>Cancel</Button><Button kind="primary" type="submit" disabled={!ready}>Show them</Button></>}>
+        <Dialog title="Which changes" unsaved="" onClose={() => setOpen(false)} onSubmit={use} actions={<><Cancel /><Button kind="primary" type="submit" disabled={!ready}>Show them</Button></>}>
           <Choice label="Changes" value={kind} options={kinds} onChange={setKind} />
           {kind === 'ids' && <Field label="Ids" rows={6} value={ids} onInput={setIds} hint="One on each line." />}
           {kind === 'selector' && (

@@ -1,6 +1,7 @@
 // One document in conflict: what its versions are, what to take of each, and the request that ends the conflict.
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { plural } from '../../format'
 import { Obj, parse, print, check } from '../../json'
@@ -112,8 +113,7 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
   const [choices, setChoices] = useState<Choices>(new Map())
   const [whole, setWhole] = useState<string>() // the result, written by hand
   const [many, setMany] = useState(page)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>()
+  const act = useAct()
   const [missing, setMissing] = useState(false)
   const [hint, setHint] = useState('')
   const [help, setHelp] = useState(false)
@@ -122,7 +122,7 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
   const leave = useRef(new AbortController())
   useEffect(() => () => leave.current.abort(), [])
 
-  const free = useGuard(choices.size > 0 || whole !== undefined, 'What you have chosen for this document is not saved.', ['id'])
+  const { free } = useGuard(choices.size > 0 || whole !== undefined, 'What you have chosen for this document is not saved.', ['id'])
 
   const s = later ?? loaded.value
   const plan = useMemo(() => s && compare(s.versions, s.base, s.steps), [s])
@@ -150,40 +150,29 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
   }
   const chooseAll = (c: Choice) => setChoices(new Map(rows.map((r) => [r.key, c])))
 
-  const settle = async (body: string, text: string) => {
+  const settle = (body: string, text: string) => act.run(async (to) => {
     if (!s) return
-    setBusy(true)
-    setError(undefined)
     try {
-      await api.ask('POST', [db, '_conflicts', id], { query: { delete: leaves.slice(1).map((l) => l.rev) }, body, signal: leave.current.signal })
+      await to.send('POST', [db, '_conflicts', id], undefined, { query: { delete: leaves.slice(1).map((l) => l.rev) }, body, signal: leave.current.signal })
       free()
       onNext(s.conflict, text)
     } catch (e) {
-      if (api.left(e)) return
-      if (e instanceof api.Failure && e.status === 409) {
-        try {
-          const mine = parse(body) as Obj
-          const now = await again(db, id, s, mine, leave.current.signal)
-          if (!now) setMissing(true)
-          else {
-            // What the visitor has decided stays; where only somebody else has changed something, that is taken.
-            const next = compare(now.versions, now.base)
-            const own = now.versions.length - 1
-            setChoices(new Map(next.rows.filter((r) => r.auto < 0 || r.auto === own).map((r) => [r.key, { take: 'version', n: own }])))
-            setWhole(undefined)
-            setLater(now)
-          }
-        } catch (e) {
-          if (!api.left(e)) setError(e)
-        }
-      } else setError(e)
-      setBusy(false)
-      setEnding(false)
+      if (!api.left(e)) setEnding(false)
+      if (!(e instanceof api.Failure) || e.status !== 409) throw e
+      const mine = parse(body) as Obj
+      const now = await again(db, id, s, mine, leave.current.signal)
+      if (!now) return setMissing(true)
+      // What the visitor has decided stays; where only somebody else has changed something, that is taken.
+      const next = compare(now.versions, now.base)
+      const own = now.versions.length - 1
+      setChoices(new Map(next.rows.filter((r) => r.auto < 0 || r.auto === own).map((r) => [r.key, { take: 'version', n: own }])))
+      setWhole(undefined)
+      setLater(now)
     }
-  }
+  })
 
   const resolve = () => {
-    if (!result || busy) return
+    if (!result || act.busy) return
     if (whole !== undefined) {
       const bad = check(whole)
       if (bad) return setHint(`The document is not JSON yet: line ${bad.place(whole).line}, ${bad.message}.`)
@@ -297,18 +286,18 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
           <pre dir="auto">{print(result, true).slice(0, 20_000)}</pre>
         </details>
       )}
-      <Trouble error={error} />
+      <Trouble error={act.error} />
       {!alone && (
         <footer class="cf-foot">
           <span class="cf-state" role="status">{hint || (whole !== undefined ? 'Written by hand' : open.length ? `${open.length} of ${plural(rows.length, 'difference')} to be decided` : rows.length ? `${rows.length === 1 ? 'The difference is' : `All ${plural(rows.length, 'difference')} are`} decided` : '')}</span>
           <Button kind="quiet" onClick={() => setWhole(whole === undefined ? print(result, true) : undefined)}>{whole === undefined ? 'Edit as a whole' : 'Field by field'}</Button>
           <Button onClick={() => onNext(s.conflict)}>Skip</Button>
-          <Button kind="primary" busy={busy} onClick={resolve} title="Ctrl+Enter">{s.meanwhile === 'resolved' ? 'Save over theirs' : 'Resolve'}</Button>
+          <Button kind="primary" busy={act.busy} onClick={resolve} title="Ctrl+Enter">{s.meanwhile === 'resolved' ? 'Save over theirs' : 'Resolve'}</Button>
         </footer>
       )}
       {help && <Shortcuts versions={plan.versions.map((v) => v.name)} onClose={() => setHelp(false)} />}
       {ending && (
-        <Dialog title="Delete this document?" onClose={() => setEnding(false)} actions={<Button kind="danger" busy={busy} onClick={() => void settle(print(new Obj([['_id', id], ['_rev', leaves[0]!.rev], ['_deleted', true]])), `${id} is deleted`)}>Delete</Button>}>
+        <Dialog title="Delete this document?" onClose={() => setEnding(false)} actions={<Button kind="danger" busy={act.busy} onClick={() => void settle(print(new Obj([['_id', id], ['_rev', leaves[0]!.rev], ['_deleted', true]])), `${id} is deleted`)}>Delete</Button>}>
           <p>All its versions are deleted in one step. Whoever replicates with this database loses them too.</p>
         </Dialog>
       )}

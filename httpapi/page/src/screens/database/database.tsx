@@ -1,15 +1,16 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { count, size } from '../../format'
 import { useAbort, useEvery, useLoad, type Loaded } from '../../load'
 import { Button } from '../../parts/button'
-import { Dialog } from '../../parts/dialog'
+import { Cancel, Dialog } from '../../parts/dialog'
 import { Field } from '../../parts/field'
 import { Notice, Trouble } from '../../parts/notice'
 import { Progress, Waiting } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
-import { go } from '../../router'
+import { abandon, useGuard } from '../../router'
 import { isAdmin } from '../../session'
 import type { ScreenProps } from '../../screens'
 import { Security } from './security'
@@ -95,15 +96,14 @@ function Compaction({ db, info }: { db: string; info: Loaded<Info> }): JSX.Eleme
     busy.current = true
     void look().finally(() => (busy.current = false))
   })
-  const start = async () => {
-    try {
-      setBefore(info.value!.sizes.file)
-      await api.send('POST', [db, '_compact'], undefined, { signal })
-    } catch (e) {
-      setBefore(undefined)
-      failed(e)
-    }
-  }
+  const act = useAct((e) => {
+    setBefore(undefined)
+    failed(e)
+  })
+  const start = () => act.run(async (to) => {
+    setBefore(info.value!.sizes.file)
+    await to.send('POST', [db, '_compact'], undefined, { signal })
+  })
   return (
     <section class="card stack">
       <h2>Compaction</h2>
@@ -116,27 +116,27 @@ function Compaction({ db, info }: { db: string; info: Loaded<Info> }): JSX.Eleme
 function RevsLimit({ db }: { db: string }): JSX.Element {
   const limit = useLoad((signal) => api.get<number>([db, '_revs_limit'], {}, signal), [db])
   const [typed, type] = useState('')
-  const [error, setError] = useState<string>()
+  const [saved, setSaved] = useState('')
+  const act = useAct()
   useEffect(() => {
-    if (limit.value !== undefined) type(String(limit.value))
+    if (limit.value === undefined) return
+    setSaved(String(limit.value))
+    type(String(limit.value))
   }, [limit.value])
-  const save = async () => {
-    if (!/^[1-9]\d*$/.test(typed)) return setError('A number of 1 or more.')
-    try {
-      await api.send('PUT', [db, '_revs_limit'], Number(typed))
-      setError(undefined)
-      done(`The limit is ${typed} now.`)
-      limit.reload()
-    } catch (e) {
-      setError(api.words(e))
-    }
-  }
+  useGuard(typed !== saved, 'The limit is not saved.')
+  const save = () => act.run(async (to) => {
+    if (!/^[1-9]\d*$/.test(typed)) throw new Error('A number of 1 or more.')
+    await to.send('PUT', [db, '_revs_limit'], Number(typed))
+    setSaved(typed)
+    done(`The limit is ${typed} now.`)
+  })
+  const error = act.error ?? limit.error
   return (
     <section class="card stack">
       <h2>Length of histories</h2>
       <form class="row" onSubmit={(e) => (e.preventDefault(), void save())}>
-        <div class="grow"><Field label="Revisions that a document remembers" type="number" value={typed} onInput={type} error={error ?? (limit.error ? api.words(limit.error) : undefined)} hint="Fewer take less room. Too few make false conflicts with copies that have been away for long." /></div>
-        <Button type="submit" disabled={typed === String(limit.value)}>Save</Button>
+        <div class="grow"><Field label="Revisions that a document remembers" type="number" value={typed} onInput={type} error={error ? api.words(error) : undefined} hint="Fewer take less room. Too few make false conflicts with copies that have been away for long." /></div>
+        <Button type="submit" busy={act.busy} disabled={typed === saved}>Save</Button>
       </form>
     </section>
   )
@@ -145,26 +145,20 @@ function RevsLimit({ db }: { db: string }): JSX.Element {
 function End({ db }: { db: string }): JSX.Element {
   const [asking, ask] = useState(false)
   const [typed, type] = useState('')
-  const [busy, setBusy] = useState(false)
-  const run = async () => {
+  const act = useAct(failed)
+  const run = () => act.run(async (to) => {
     if (typed !== db) return
-    setBusy(true)
-    try {
-      await api.send('DELETE', [db])
-      done(`Deleted the database ${db}.`)
-      go([])
-    } catch (e) {
-      failed(e)
-      setBusy(false)
-    }
-  }
+    await to.send('DELETE', [db])
+    done(`Deleted the database ${db}.`)
+    abandon([])
+  })
   return (
     <section class="card stack">
       <h2>Delete the database</h2>
       <p class="faint">All its documents go, at once and for good. Other copies of it stay.</p>
       <div><Button kind="danger" onClick={() => ask(true)}>Delete this database</Button></div>
       {asking && (
-        <Dialog title={`Delete ${db}?`} onClose={() => ask(false)} onSubmit={() => void run()} actions={<><Button onClick={() => ask(false)}>Cancel</Button><Button kind="danger" type="submit" busy={busy} disabled={typed !== db}>Delete for good</Button></>}>
+        <Dialog title={`Delete ${db}?`} unsaved="" onClose={() => ask(false)} onSubmit={() => void run()} actions={<><Cancel /><Button kind="danger" type="submit" busy={act.busy} disabled={typed !== db}>Delete for good</Button></>}>
           <Notice kind="warning">There is no way back, unless you have a backup or another copy.</Notice>
           <Field label="To be sure, type its name" placeholder={db} value={typed} onInput={type} autofocus />
         </Dialog>

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useId, useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { Obj, parse, print, type Json } from '../../json'
 import { useLoad } from '../../load'
@@ -7,6 +8,7 @@ import { Button } from '../../parts/button'
 import { Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { done } from '../../parts/toast'
+import { useGuard } from '../../router'
 
 const groups = ['admins', 'members'] as const
 const kinds = ['names', 'roles'] as const
@@ -30,34 +32,29 @@ function listsOf(v: Obj): Lists {
 export function Security({ db }: { db: string }): JSX.Element {
   const loaded = useLoad(async (signal) => parse(await api.getText([db, '_security'], {}, signal)) as Obj, [db])
   const [lists, setLists] = useState<Lists>()
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
+  const [was, setWas] = useState<Lists>()
+  const changed = lists !== undefined && JSON.stringify(was) !== JSON.stringify(lists)
+  useGuard(changed, 'Who may use the database is not saved.')
   useEffect(() => {
-    if (loaded.value) setLists(listsOf(loaded.value))
+    if (!loaded.value) return
+    setWas(listsOf(loaded.value))
+    setLists(listsOf(loaded.value))
   }, [loaded.value])
-  if (!lists) return <section class="card stack"><h2>Who may use it</h2>{loaded.error ? <Trouble error={loaded.error} /> : <Waiting />}</section>
-  const was = listsOf(loaded.value!)
-  const changed = JSON.stringify(was) !== JSON.stringify(lists)
+  if (!lists || !was) return <section class="card stack"><h2>Who may use it</h2>{loaded.error ? <Trouble error={loaded.error} /> : <Waiting />}</section>
   const open = lists.members.names.length + lists.members.roles.length === 0
-  const save = async () => {
-    setBusy(true)
-    setError(undefined)
-    try {
-      const whole = parse(print(loaded.value!)) as Obj
-      for (const g of groups) {
-        let at = whole.get(g)
-        if (!(at instanceof Obj)) whole.set(g, (at = new Obj()))
-        for (const k of kinds) (at as Obj).set(k, lists[g][k])
-      }
-      await api.send('PUT', [db, '_security'], undefined, { body: print(whole) })
-      done('Saved who may use the database.')
-      loaded.reload()
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
+  const save = () => act.run(async (to) => {
+    const whole = parse(print(loaded.value!)) as Obj
+    for (const g of groups) {
+      let at = whole.get(g)
+      if (!(at instanceof Obj)) whole.set(g, (at = new Obj()))
+      for (const k of kinds) (at as Obj).set(k, lists[g][k])
     }
-  }
+    await to.send('PUT', [db, '_security'], undefined, { body: print(whole) })
+    setWas(lists)
+    done('Saved who may use the database.')
+    loaded.reload()
+  })
   return (
     <section class="card stack">
       <h2>Who may use it</h2>
@@ -71,9 +68,9 @@ export function Security({ db }: { db: string }): JSX.Element {
           </fieldset>
         ))}
       </div>
-      <Trouble error={error} />
+      <Trouble error={act.error} />
       <div class="row">
-        <Button kind="primary" busy={busy} disabled={!changed} onClick={() => void save()}>Save</Button>
+        <Button kind="primary" busy={act.busy} disabled={!changed} onClick={() => void save()}>Save</Button>
         {changed && <Button kind="quiet" onClick={() => setLists(was)}>Undo</Button>}
       </div>
     </section>

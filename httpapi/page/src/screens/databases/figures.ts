@@ -41,7 +41,7 @@ export function useFigures(): { of: (name: string) => Figures | undefined; see: 
     asking.current = true
     try {
       for (let i = 0; i < names.length; i += most) {
-        const rows = await api.send<{ key: string; info?: Figures }[]>('POST', ['_dbs_info'], { keys: names.slice(i, i + most) }, { signal })
+        const rows = (await (await api.find(['_dbs_info'], { json: { keys: names.slice(i, i + most) }, signal })).json()) as { key: string; info?: Figures }[]
         const at = performance.now()
         for (const { key, info } of rows) {
           if (!info) continue

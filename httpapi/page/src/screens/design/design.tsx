@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { plural, size } from '../../format'
 import { Obj, parse } from '../../json'
@@ -107,16 +108,17 @@ function Head({ db, design, onNew, onGone }: { db: string; design: Design; onNew
 
 function Remove({ db, design, onClose, onDone }: { db: string; design: Design; onClose: () => void; onDone: () => void }): JSX.Element {
   const [typed, type] = useState('')
-  const remove = () => {
+  const act = useAct(failed)
+  const remove = () => act.run(async (to) => {
     if (typed !== design.name) return
     const path = [db, '_design/' + design.name]
-    api.getText(path).then((text) => api.send('DELETE', path, undefined, { query: { rev: (parse(text) as Obj).get('_rev') as string } })).then(() => {
-      done(`${design.name} is deleted`)
-      onDone()
-    }, failed)
-  }
+    const rev = (parse(await api.getText(path)) as Obj).get('_rev') as string
+    await to.send('DELETE', path, undefined, { query: { rev } })
+    done(`${design.name} is deleted`)
+    onDone()
+  })
   return (
-    <Dialog title={`Delete ${design.name}?`} onClose={onClose} onSubmit={remove} actions={<Button kind="danger" type="submit" disabled={typed !== design.name}>Delete</Button>}>
+    <Dialog title={`Delete ${design.name}?`} unsaved="" onClose={onClose} onSubmit={remove} actions={<Button kind="danger" type="submit" busy={act.busy} disabled={typed !== design.name}>Delete</Button>}>
       <p>{plural(design.views.length, 'view')} of <bdi>{design.name}</bdi> can no longer be asked. No document is lost but this one.</p>
       <Field label="Type the name" value={typed} onInput={type} autofocus />
     </Dialog>

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { plural } from '../../format'
 import { Obj, parse, print, type Json } from '../../json'
@@ -10,7 +11,6 @@ import { Editor, type Mark } from '../../parts/editor'
 import { Choice, Field } from '../../parts/field'
 import { Notice, Trouble } from '../../parts/notice'
 import { done } from '../../parts/toast'
-import { mayLeave, useGuard } from '../../router'
 import type { View } from './views'
 
 /** What POST _try_view answers. */
@@ -44,26 +44,20 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
   const [ids, setIds] = useState('')
   const [trial, setTrial] = useState<Trial>()
   const [marks, setMarks] = useState<{ map: Mark[]; reduce: Mark[] }>({ map: [], reduce: [] })
-  const [error, setError] = useState<unknown>(undefined)
-  const [busy, setBusy] = useState(false)
-  const [changed, setChanged] = useState(false)
+  const act = useAct()
   const leaving = useAbort()
-  const free = useGuard(changed, 'This view is not saved.')
   const reduce = () => (kind === 'own' ? own.current : kind)
 
-  const run = (act: () => Promise<void>) => {
-    setBusy(true)
-    setError(undefined)
+  const run = (does: (to: api.Sender) => Promise<void>) => void act.run(async (to) => {
     setMarks({ map: [], reduce: [] })
-    act()
-      .catch((e: unknown) => {
-        if (api.left(e)) return
-        setError(e)
-        const where = mistake(e)
-        if (where) setMarks({ map: where.of === 'map' ? [onLine(map.current, where.line, where.text)] : [], reduce: where.of === 'reduce' ? [onLine(own.current, where.line, where.text)] : [] })
-      })
-      .finally(() => setBusy(false))
-  }
+    try {
+      await does(to)
+    } catch (e) {
+      const where = mistake(e)
+      if (where) setMarks({ map: where.of === 'map' ? [onLine(map.current, where.line, where.text)] : [], reduce: where.of === 'reduce' ? [onLine(own.current, where.line, where.text)] : [] })
+      throw e
+    }
+  })
 
   const tryOut = () => run(async () => {
     const lib = await libOf(db, design, leaving)
@@ -72,7 +66,7 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
     if (reduce()) body.set('reduce', reduce())
     if (lib) body.set('lib', lib)
     if (wanted.length) body.set('ids', wanted)
-    const t = JSON.parse(await (await api.ask('POST', [db, '_try_view'], { body: print(body), signal: leaving })).text()) as Trial
+    const t = JSON.parse(await (await api.find([db, '_try_view'], { body: print(body), signal: leaving })).text()) as Trial
     setTrial(t)
     const first = t.docs.find((d) => d.error?.line)?.error
     setMarks({
@@ -82,7 +76,7 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
   })
 
   // The design document is read again and gets this one view, so nothing else of it changes.
-  const save = () => run(async () => {
+  const save = () => run(async (to) => {
     const path = [db, '_design/' + ddoc]
     let doc = new Obj()
     try {
@@ -101,36 +95,29 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
     if (view && view.name !== name && ddoc === design) views.delete(view.name)
     views.set(name, next)
     doc.set('views', views)
-    await api.ask('PUT', path, { body: print(doc), signal: leaving })
+    await to.send('PUT', path, undefined, { body: print(doc), signal: leaving })
     done(`${name} is saved. Its index is built when it is first asked.`)
-    free()
     onDone()
   })
 
   return (
-    <Dialog wide title={view ? `${design} / ${view.name}` : 'New view'} onClose={() => mayLeave() && onClose()} onSubmit={() => ddoc && name && save()} actions={
+    <Dialog wide title={view ? `${design} / ${view.name}` : 'New view'} unsaved="This view is not saved." onClose={onClose} onSubmit={() => ddoc && name && save()} actions={
       <>
-        <Button onClick={tryOut} busy={busy}>Try it</Button>
-        <Button kind="primary" type="submit" busy={busy} disabled={!ddoc || !name}>Save</Button>
+        <Button onClick={tryOut} busy={act.busy}>Try it</Button>
+        <Button kind="primary" type="submit" busy={act.busy} disabled={!ddoc || !name}>Save</Button>
       </>
     }>
-      <Trouble error={error} />
+      <Trouble error={act.error} />
       <div class="row">
         <div class="grow"><Field label="Design document" value={ddoc} onInput={setDdoc} disabled={design !== ''} required /></div>
         <div class="grow"><Field label="View" value={name} onInput={setName} required /></div>
       </div>
       <div class="design-code">
         <h3>Map</h3>
-        <Editor label="Map function" mode="text" value={map.current} onChange={(t) => {
-          map.current = t
-          setChanged(true)
-        }} marks={marks.map} onSave={tryOut} height="14rem" />
+        <Editor label="Map function" mode="text" value={map.current} onChange={(t) => (map.current = t)} marks={marks.map} onSave={tryOut} height="14rem" />
       </div>
       <Choice label="Reduce" value={kind} onChange={setKind} options={[['', 'none'], ...[...new Set([...builtin, ...(kind.startsWith('_') ? [kind] : [])])].map((b) => [b, b] as const), ['own', 'a function of its own']]} />
-      {kind === 'own' && <Editor label="Reduce function" mode="text" value={own.current} onChange={(t) => {
-        own.current = t
-        setChanged(true)
-      }} marks={marks.reduce} onSave={tryOut} height="9rem" />}
+      {kind === 'own' && <Editor label="Reduce function" mode="text" value={own.current} onChange={(t) => (own.current = t)} marks={marks.reduce} onSave={tryOut} height="9rem" />}
       <Field label="Try it on" value={ids} onInput={setIds} hint="ids with commas between; empty: the first ten documents" />
       {trial && <Tried trial={trial} reduced={kind === 'own'} />}
     </Dialog>

@@ -1,10 +1,11 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { size } from '../../format'
 import { useAbort } from '../../load'
 import { Button } from '../../parts/button'
-import { Dialog } from '../../parts/dialog'
+import { Cancel, Dialog } from '../../parts/dialog'
 import { Empty } from '../../parts/notice'
 import { Progress } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
@@ -24,6 +25,7 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
   const [removing, remove] = useState<Stub>()
   const picker = useRef<HTMLInputElement>(null)
   const signal = useAbort()
+  const act = useAct(failed)
   // What the next change is based on; the document is loaded again only after each.
   const rev = useRef(doc.rev)
   useEffect(() => {
@@ -33,12 +35,12 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
   const path = (name: string) => [db, doc.id, name]
 
   // One after the other: each makes a revision, and the next one is based on it.
-  const add = async (files: readonly File[]) => {
+  const add = (files: readonly File[]) => act.run(async (to) => {
     setSending(files.map((f) => ({ name: f.name, part: 0 })))
     let sent = 0
     try {
       for (const [i, file] of files.entries()) {
-        const res = await api.upload<{ rev: string }>('PUT', path(file.name), {
+        const res = await to.upload<{ rev: string }>('PUT', path(file.name), {
           query: { rev: rev.current }, file, type: file.type, signal,
           progress: (part) => setSending((all) => all.map((s, j) => (j === i ? { ...s, part } : s))),
         })
@@ -51,18 +53,17 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
     }
     setSending([])
     onChanged()
-  }
-  const gone = async (s: Stub) => {
+  })
+  const gone = (s: Stub) => act.run(async (to) => {
     try {
-      const res = await api.send<{ rev: string }>('DELETE', path(s.name), undefined, { query: { rev: rev.current } })
+      const res = await to.send<{ rev: string }>('DELETE', path(s.name), undefined, { query: { rev: rev.current } })
       rev.current = res.rev
       done(`Removed ${s.name}.`)
-    } catch (e) {
-      failed(e)
+    } finally {
+      remove(undefined)
+      onChanged()
     }
-    remove(undefined)
-    onChanged()
-  }
+  })
   return (
     <div
       class={`attachments ${over ? 'over-it' : ''}`}
@@ -101,7 +102,7 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
       {!readOnly && (
         <div class="drop">
           <p>Drop files here, or</p>
-          <Button onClick={() => picker.current!.click()} disabled={sending.length > 0}>Choose files</Button>
+          <Button onClick={() => picker.current!.click()} busy={act.busy}>Choose files</Button>
           <input ref={picker} type="file" multiple hidden aria-label="Files to attach" onChange={(e) => {
             const files = [...(e.currentTarget.files ?? [])]
             e.currentTarget.value = ''
@@ -110,7 +111,7 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
         </div>
       )}
       {removing && (
-        <Dialog title="Remove this attachment?" onClose={() => remove(undefined)} onSubmit={() => void gone(removing)} actions={<><Button onClick={() => remove(undefined)}>Cancel</Button><Button kind="danger" type="submit">Remove</Button></>}>
+        <Dialog title="Remove this attachment?" onClose={() => remove(undefined)} onSubmit={() => void gone(removing)} actions={<><Cancel /><Button kind="danger" type="submit" busy={act.busy}>Remove</Button></>}>
           <p><bdi>{removing.name}</bdi> will not be in the next revision.</p>
         </Dialog>
       )}

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { check } from '../../json'
 import { Button } from '../../parts/button'
@@ -17,8 +18,8 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
   const [shown, setShown] = useState(doc.text) // what the editor is given
   const text = useRef(doc.text)
   const [changed, setChanged] = useState(false)
-  const [busy, setBusy] = useState(false)
   const [error, setError] = useState<string>()
+  const act = useAct((e) => setError(api.words(e)))
   const [marks, setMarks] = useState<Mark[]>([])
   const [theirs, setTheirs] = useState<Doc>()
 
@@ -33,19 +34,18 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
   }, [doc])
   useGuard(changed && !readOnly, 'Your changes to this document are not saved.', ['rev'])
 
-  const run = async (over: Doc = from, body: string = text.current) => {
-    if (readOnly || busy) return
+  const run = (over: Doc = from, body: string = text.current) => act.run(async (to) => {
+    if (readOnly) return
     const wrong = check(body)
     if (wrong) {
       const { line, column } = wrong.place(body)
       return setError(`Line ${line}, column ${column}: ${wrong.message}.`)
     }
     if (!body.trimStart().startsWith('{')) return setError('A document is an object: it begins with { and ends with }.')
-    setBusy(true)
     setError(undefined)
     setMarks([])
     try {
-      const rev = await save(db, over, body)
+      const rev = await save(to, db, over, body)
       setTheirs(undefined)
       setFrom({ ...over, rev, text: body })
       if (body !== text.current) setShown(body)
@@ -59,10 +59,8 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
         setError(api.words(e))
         setMarks(blame(body, e))
       }
-    } finally {
-      setBusy(false)
     }
-  }
+  })
 
   // Somebody else saved it meanwhile.
   const collide = async () => {
@@ -79,7 +77,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
     <div class="doc-body">
       {!readOnly && (
         <div class="row">
-          <Button kind="primary" busy={busy} disabled={!changed && from.rev !== undefined} onClick={() => void run()} title="Save (Ctrl+S)">Save</Button>
+          <Button kind="primary" busy={act.busy} disabled={!changed && from.rev !== undefined} onClick={() => void run()} title="Save (Ctrl+S)">Save</Button>
           {changed && from.rev !== undefined && (
             <Button kind="quiet" onClick={() => {
               text.current = from.text
@@ -98,7 +96,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
         setChanged(t !== from.text)
         if (marks.length) setMarks([])
       }} />
-      {theirs && <Collision base={state.base} mine={text.current} theirs={theirs} busy={busy} onClose={() => setTheirs(undefined)} onSave={(t) => void run({ ...theirs, id: doc.id }, t)} onTheirs={() => {
+      {theirs && <Collision base={state.base} mine={text.current} theirs={theirs} busy={act.busy} onClose={() => setTheirs(undefined)} onSave={(t) => void run({ ...theirs, id: doc.id }, t)} onTheirs={() => {
         setFrom(theirs)
         text.current = theirs.text
         setShown(theirs.text)

@@ -1,15 +1,16 @@
 import type { JSX } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { useLoad } from '../../load'
 import { Button } from '../../parts/button'
-import { Dialog } from '../../parts/dialog'
+import { Cancel, Dialog } from '../../parts/dialog'
 import { Field } from '../../parts/field'
 import { Menu } from '../../parts/menu'
 import { Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
-import { go, link } from '../../router'
+import { abandon, go, link } from '../../router'
 import type { ScreenProps } from '../../screens'
 import { Attachments } from './attachments'
 import { Body } from './body'
@@ -76,20 +77,17 @@ export default function Document({ params, query }: ScreenProps): JSX.Element {
 const fresh = (id: string): Doc => ({ id, rev: undefined, text: '{\n  \n}', attachments: undefined, stubs: [], conflicts: [], deleted: false })
 
 function Delete({ db, doc, onClose }: { db: string; doc: Doc; onClose: () => void }): JSX.Element {
-  const [busy, set] = useState(false)
-  const run = async () => {
-    set(true)
-    try {
-      await api.send('DELETE', [db, doc.id], undefined, { query: { rev: doc.rev } })
-      done(`Deleted ${doc.id}.`)
-      go(['db', db, 'docs'])
-    } catch (e) {
-      failed(e)
-      onClose()
-    }
-  }
+  const act = useAct((e) => {
+    failed(e)
+    onClose()
+  })
+  const run = () => act.run(async (to) => {
+    await to.send('DELETE', [db, doc.id], undefined, { query: { rev: doc.rev } })
+    done(`Deleted ${doc.id}.`)
+    abandon(['db', db, 'docs'])
+  })
   return (
-    <Dialog title="Delete this document?" onClose={onClose} onSubmit={() => void run()} actions={<><Button onClick={onClose}>Cancel</Button><Button kind="danger" type="submit" busy={busy}>Delete</Button></>}>
+    <Dialog title="Delete this document?" onClose={onClose} onSubmit={() => void run()} actions={<><Cancel /><Button kind="danger" type="submit" busy={act.busy}>Delete</Button></>}>
       <p><bdi>{doc.id}</bdi> gets a revision that says it is deleted, and other copies of the database delete it too.</p>
       {doc.conflicts.length > 0 && <Notice kind="warning">It has conflicts: one of the other revisions will win then, and the document stays.</Notice>}
     </Dialog>
@@ -98,18 +96,15 @@ function Delete({ db, doc, onClose }: { db: string; doc: Doc; onClose: () => voi
 
 function CopyTo({ db, doc, onClose }: { db: string; doc: Doc; onClose: () => void }): JSX.Element {
   const [id, set] = useState('')
-  const [error, fail] = useState<string>()
-  const run = async () => {
-    try {
-      await api.send('COPY', [db, doc.id], undefined, { headers: { Destination: encodeURIComponent(id) } })
-      go(['db', db, 'doc', id])
-      onClose()
-    } catch (e) {
-      fail(e instanceof api.Failure && e.status === 409 ? 'There is a document with this id already.' : api.words(e))
-    }
-  }
+  const act = useAct()
+  const error = act.error instanceof api.Failure && act.error.status === 409 ? 'There is a document with this id already.' : act.error === undefined ? undefined : api.words(act.error)
+  const run = () => act.run(async (to) => {
+    await to.send('COPY', [db, doc.id], undefined, { headers: { Destination: encodeURIComponent(id) } })
+    onClose()
+    go(['db', db, 'doc', id])
+  })
   return (
-    <Dialog title="Copy to another id" onClose={onClose} onSubmit={() => void run()} actions={<><Button onClick={onClose}>Cancel</Button><Button kind="primary" type="submit" disabled={!id}>Copy</Button></>}>
+    <Dialog title="Copy to another id" onClose={onClose} onSubmit={() => void run()} actions={<><Cancel /><Button kind="primary" type="submit" busy={act.busy} disabled={!id}>Copy</Button></>}>
       <Field label="New id" value={id} onInput={set} error={error} autofocus />
     </Dialog>
   )

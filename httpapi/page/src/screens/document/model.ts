@@ -49,9 +49,9 @@ export async function load(db: string, id: string, rev: string | undefined, sign
 }
 
 /** Saves a text over the revision that it was made from, and returns the new revision. */
-export async function save(db: string, d: Pick<Doc, 'id' | 'rev' | 'attachments'>, text: string): Promise<string> {
+export async function save(to: api.Sender, db: string, d: Pick<Doc, 'id' | 'rev' | 'attachments'>, text: string): Promise<string> {
   const body = d.attachments && d.rev ? put(text, [['_attachments', d.attachments]]) : text
-  const res = await api.send<{ rev: string }>('PUT', [db, d.id], undefined, { query: { rev: d.rev }, body })
+  const res = await to.send<{ rev: string }>('PUT', [db, d.id], undefined, { query: { rev: d.rev }, body })
   return res.rev
 }
 

@@ -29,7 +29,7 @@ function Picture({ address, name }: { address: string; name: string }): JSX.Elem
 }
 
 function Text({ path, rev, length }: { path: string[]; rev: string | undefined; length: number }): JSX.Element {
-  const text = useLoad(async (signal) => (await api.ask('GET', path, { query: { rev }, headers: { Accept: '*/*', ...(length > most ? { Range: `bytes=0-${most - 1}` } : {}) }, signal })).text(), [path.join('/'), rev])
+  const text = useLoad(async (signal) => (await api.read(path, { query: { rev }, headers: { Accept: '*/*', ...(length > most ? { Range: `bytes=0-${most - 1}` } : {}) }, signal })).text(), [path.join('/'), rev])
   return (
     <>
       <Trouble error={text.error} />
@@ -43,7 +43,7 @@ function Text({ path, rev, length }: { path: string[]; rev: string | undefined; 
 // has made of it is shown.
 function PDF({ path, rev, name }: { path: string[]; rev: string | undefined; name: string }): JSX.Element {
   const [address, set] = useState<string>()
-  const blob = useLoad(async (signal) => (await api.ask('GET', path, { query: { rev }, headers: { Accept: '*/*' }, signal })).blob(), [path.join('/'), rev])
+  const blob = useLoad(async (signal) => (await api.read(path, { query: { rev }, headers: { Accept: '*/*' }, signal })).blob(), [path.join('/'), rev])
   useEffect(() => {
     if (!blob.value) return
     const url = URL.createObjectURL(new Blob([blob.value], { type: 'application/pdf' }))

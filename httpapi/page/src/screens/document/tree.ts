@@ -119,7 +119,7 @@ export async function lookFor(db: string, id: string, nodes: readonly Node[], si
   for (const n of nodes) {
     if (n.there !== undefined) continue
     try {
-      await api.ask('HEAD', [db, id], { query: { rev: n.rev }, signal })
+      await api.read([db, id], { method: 'HEAD', query: { rev: n.rev }, signal })
       n.there = true
     } catch (e) {
       if (!(e instanceof api.Failure)) throw e

@@ -7,7 +7,7 @@ import { Button } from '../../parts/button'
 import { Editor } from '../../parts/editor'
 import { Empty, Notice, Trouble } from '../../parts/notice'
 import { Table } from '../../parts/table'
-import { go, link, setQuery } from '../../router'
+import { go, link, setQuery, useGuard } from '../../router'
 
 const page = 100
 const start = '{\n  "selector": {\n    "_id": {"$gt": null}\n  }\n}'
@@ -21,6 +21,8 @@ export function ByMango({ db, query }: { db: string; query: URLSearchParams }): 
   const [busy, setBusy] = useState(false)
   const more = useRef<{ bookmark: string; query: string } | undefined>(undefined) // undefined: that is all
   const signal = useAbort()
+  const [written, write] = useState(false) // since it was asked the last time
+  useGuard(written, 'This query was not asked yet.', ['by'])
 
   const read = async (ask: string, bookmark: string | undefined, before: Obj[]) => {
     setBusy(true)
@@ -32,7 +34,7 @@ export function ByMango({ db, query }: { db: string; query: URLSearchParams }): 
       const all = body.has('selector') ? body : new Obj([['selector', body]])
       all.set('limit', parse(String(page)))
       if (bookmark) all.set('bookmark', bookmark)
-      const res = await api.ask('POST', [db, '_find'], { body: print(all), signal })
+      const res = await api.find([db, '_find'], { body: print(all), signal })
       const a = parse(await res.text()) as Obj
       const docs = a.get('docs') as Obj[]
       setWarning(a.get('warning') as string | undefined)
@@ -46,6 +48,7 @@ export function ByMango({ db, query }: { db: string; query: URLSearchParams }): 
   }
   const run = () => {
     setQuery({ find: text.current })
+    write(false)
     setRows(undefined)
     void read(text.current, undefined, [])
   }
@@ -66,7 +69,10 @@ export function ByMango({ db, query }: { db: string; query: URLSearchParams }): 
   return (
     <>
       <div class="find">
-        <Editor label="Mango query" mode="json" value={text.current} onChange={(t) => (text.current = t)} onSave={run} height="10rem" />
+        <Editor label="Mango query" mode="json" value={text.current} onChange={(t) => {
+          text.current = t
+          write(true)
+        }} onSave={run} height="10rem" />
         <Button kind="primary" busy={busy && !rows} onClick={run}>Find</Button>
       </div>
       <Trouble error={error} />

@@ -16,7 +16,7 @@ const longest = 300 // characters that are shown
 async function ask(db: string): Promise<void> {
   const asked = waiting.get(db)!
   waiting.delete(db)
-  const res = await api.ask('POST', [db, '_all_docs'], { query: { include_docs: true }, json: { keys: asked.map((a) => a.id) } })
+  const res = await api.find([db, '_all_docs'], { query: { include_docs: true }, json: { keys: asked.map((a) => a.id) } })
   // Each row stands on a line of its own.
   let n = 0
   for (const line of (await res.text()).split('\n')) {

@@ -2,11 +2,11 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import * as api from '../../api'
 import { Button } from '../../parts/button'
-import { Dialog } from '../../parts/dialog'
+import { Cancel, Dialog } from '../../parts/dialog'
 import { Choice, Field } from '../../parts/field'
 import { Waiting } from '../../parts/progress'
 import { useLoad } from '../../load'
-import { go, setQuery } from '../../router'
+import { go, mayLeave, setQuery } from '../../router'
 import type { ScreenProps } from '../../screens'
 import { ById } from './byid'
 import { ByMango } from './bymango'
@@ -19,12 +19,16 @@ export default function Documents({ params, query }: ScreenProps): JSX.Element {
   const db = params.db!
   const by = (query.get('by') ?? 'id') as Way
   const [making, make] = useState(false)
+  const [, redraw] = useState(0) // so that the choice is again what it was
   return (
     <>
       <header class="bar">
         <h1 class="unseen">Documents</h1>
         <div class="field small">
-          <Choice<Way> label="Listed" bare value={by} options={[['id', 'By id'], ['view', 'By view'], ['mango', 'By Mango query']]} onChange={(v) => setQuery({ by: v === 'id' ? undefined : v, prefix: undefined })} />
+          <Choice<Way> label="Listed" bare value={by} options={[['id', 'By id'], ['view', 'By view'], ['mango', 'By Mango query']]} onChange={(v) => {
+            if (mayLeave()) setQuery({ by: v === 'id' ? undefined : v, prefix: undefined })
+            else redraw((n) => n + 1)
+          }} />
         </div>
         <span class="push" />
         <Button kind="primary" onClick={() => make(true)}>New document</Button>
@@ -43,7 +47,7 @@ function New({ db, onClose }: { db: string; onClose: () => void }): JSX.Element 
   const value = id ?? (partitioned ? 'partition:' : '') + (uuid.value ?? '')
   const wrong = value.startsWith('_') && !/^_(design|local)\/./.test(value) ? 'Only _design/… and _local/… begin with an underscore.' : partitioned && !/^[^:]+:./.test(value) && !value.startsWith('_') ? 'This database is partitioned: an id is PARTITION:NAME.' : undefined
   return (
-    <Dialog title="New document" onClose={onClose} onSubmit={() => value && !wrong && go(['db', db, 'doc', value])} actions={<><Button onClick={onClose}>Cancel</Button><Button kind="primary" type="submit" disabled={!value || !!wrong}>Write it</Button></>}>
+    <Dialog title="New document" unsaved="" onClose={onClose} onSubmit={() => value && !wrong && go(['db', db, 'doc', value])} actions={<><Cancel /><Button kind="primary" type="submit" disabled={!value || !!wrong}>Write it</Button></>}>
       {uuid.loading || info.loading ? <Waiting /> : <Field label="Id" value={value} onInput={set} error={wrong} hint="Any text that tells it from all others. It cannot be changed later." autofocus />}
     </Dialog>
   )

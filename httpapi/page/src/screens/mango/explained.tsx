@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { count, plural } from '../../format'
 import { useLoad } from '../../load'
@@ -29,27 +29,25 @@ export interface Stats {
 /** A plan as a sentence, and as a picture of what is read. */
 export function Explained({ db, plan, stats, onIndexed }: { db: string; plan: Plan; stats: Stats | undefined; onIndexed: () => void }): JSX.Element {
   const info = useLoad((signal) => api.get<{ doc_count: number }>([db], {}, signal), [db, plan])
-  const [making, make] = useState(false)
+  const act = useAct(failed)
   const scan = plan.index.type === 'special'
   const all = info.value?.doc_count
   const wanted = [...new Set(plan.selector_hints?.flatMap((h) => (h.ranges ? [...h.indexable_fields, ...h.unindexable_fields] : h.indexable_fields)) ?? [])]
   const used = plan.union ? plan.union.map((u) => u.index) : [plan.index]
   const ranges = plan.selector_hints?.find((h) => h.ranges !== undefined)?.ranges
   const suggest = scan && wanted.length > 0
-  const index = () => {
-    make(true)
-    api.send<{ name: string }>('POST', [db, '_index'], { index: { fields: wanted } }).then((a) => {
-      done(`The index ${a.name} is there`)
-      onIndexed()
-    }, failed).finally(() => make(false))
-  }
+  const index = () => act.run(async (to) => {
+    const a = await to.send<{ name: string }>('POST', [db, '_index'], { index: { fields: wanted } })
+    done(`The index ${a.name} is there`)
+    onIndexed()
+  })
   return (
     <div class="card stack" aria-live="polite">
       <p class="mango-sentence">{sentence(plan, used, ranges, all)}</p>
       {suggest && (
         <div class="row">
           <span>An index by <bdi class="mono">{wanted.join(', ')}</bdi> would read only what matches.</span>
-          <Button onClick={index} busy={making}>Make it</Button>
+          <Button onClick={() => void index()} busy={act.busy}>Make it</Button>
         </div>
       )}
       {stats && all !== undefined && <Read stats={stats} all={all} />}

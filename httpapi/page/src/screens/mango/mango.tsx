@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { plural } from '../../format'
 import { check, Obj, parse, print } from '../../json'
@@ -11,7 +12,7 @@ import { Field } from '../../parts/field'
 import { Empty, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
-import { link } from '../../router'
+import { go, link, setQuery, useGuard } from '../../router'
 import type { ScreenProps } from '../../screens'
 import { Explained, type Plan, type Stats } from './explained'
 
@@ -32,6 +33,7 @@ export default function Mango({ params, query }: ScreenProps): JSX.Element {
   const indexes = useLoad((signal) => api.get<{ indexes: Index[] }>([db, '_index'], {}, signal), [db])
   const [making, make] = useState(false)
   const [removing, remove] = useState<Index>()
+  const act = useAct(failed)
   const own = indexes.value?.indexes.filter((i) => i.type !== 'special') ?? []
   return (
     <>
@@ -64,14 +66,12 @@ export default function Mango({ params, query }: ScreenProps): JSX.Element {
       }} />}
       {removing && (
         <Dialog title={`Delete the index ${removing.name}?`} onClose={() => remove(undefined)} actions={
-          <Button kind="danger" onClick={() => {
-            const i = removing
+          <Button kind="danger" busy={act.busy} onClick={() => void act.run(async (to) => {
+            await to.send('DELETE', [db, '_index', removing.ddoc!, removing.type, removing.name])
             remove(undefined)
-            api.send('DELETE', [db, '_index', i.ddoc!, i.type, i.name]).then(() => {
-              done(`${i.name} is deleted`)
-              indexes.reload()
-            }, failed)
-          }}>Delete</Button>
+            done(`${removing.name} is deleted`)
+            indexes.reload()
+          })}>Delete</Button>
         }>
           <p>Queries that use it read another index then, or all documents. No document is lost.</p>
         </Dialog>
@@ -87,9 +87,10 @@ function Explain({ db, text, onIndexed }: { db: string; text: string | undefined
   const [plan, setPlan] = useState<Plan>()
   const [stats, setStats] = useState<Stats>()
   const [docs, setDocs] = useState<string[]>()
-  const [error, setError] = useState<unknown>(undefined)
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
   const leaving = useAbort()
+  const [written, write] = useState(false) // since it was asked the last time
+  const held = useGuard(written, 'This query was not asked yet.')
   const body = (): Obj => {
     const wrong = check(query.current)
     if (wrong) throw new Error(`Line ${wrong.place(query.current).line}: ${wrong.message}.`)
@@ -97,37 +98,37 @@ function Explain({ db, text, onIndexed }: { db: string; text: string | undefined
     if (!(tree instanceof Obj)) throw new Error('A query is an object with a selector.')
     return tree.has('selector') ? tree : new Obj([['selector', tree]])
   }
-  const run = (what: 'explain' | 'find') => {
-    setBusy(true)
-    setError(undefined)
-    ;(async () => {
-      const q = body()
-      const explained = await api.ask('POST', [db, '_explain'], { body: print(q), signal: leaving })
-      setPlan((await explained.json()) as Plan)
-      setStats(undefined)
-      setDocs(undefined)
-      if (what === 'explain') return
-      q.set('execution_stats', true)
-      const found = parse(await (await api.ask('POST', [db, '_find'], { body: print(q), signal: leaving })).text()) as Obj
-      setDocs((found.get('docs') as Obj[]).map((d) => print(d)))
-      setStats(JSON.parse(print(found.get('execution_stats') ?? null)) as Stats)
-    })()
-      .catch((e: unknown) => !api.left(e) && setError(e))
-      .finally(() => setBusy(false))
-  }
+  const run = (what: 'explain' | 'find') => void act.run(async () => {
+    const q = body()
+    setQuery({ find: query.current })
+    write(false)
+    const explained = await api.find([db, '_explain'], { body: print(q), signal: leaving })
+    setPlan((await explained.json()) as Plan)
+    setStats(undefined)
+    setDocs(undefined)
+    if (what === 'explain') return
+    q.set('execution_stats', true)
+    const found = parse(await (await api.find([db, '_find'], { body: print(q), signal: leaving })).text()) as Obj
+    setDocs((found.get('docs') as Obj[]).map((d) => print(d)))
+    setStats(JSON.parse(print(found.get('execution_stats') ?? null)) as Stats)
+  })
   return (
     <section class="stack" aria-labelledby="mango-query">
       <h2 id="mango-query">How is this answered?</h2>
-      <Editor label="Mango query" mode="json" value={query.current} onChange={(t) => (query.current = t)} onSave={() => run('explain')} height="11rem" />
+      <Editor label="Mango query" mode="json" value={query.current} onChange={(t) => {
+        query.current = t
+        write(true)
+      }} onSave={() => run('explain')} height="11rem" />
       <div class="row">
-        <Button kind="primary" busy={busy} onClick={() => run('explain')}>Explain</Button>
-        <Button busy={busy} onClick={() => run('find')}>Run it and count</Button>
+        <Button kind="primary" busy={act.busy} onClick={() => run('explain')}>Explain</Button>
+        <Button busy={act.busy} onClick={() => run('find')}>Run it and count</Button>
         <a href={link(['db', db, 'docs'], { by: 'mango', find: query.current })} onClick={(e) => {
           e.preventDefault()
-          location.hash = link(['db', db, 'docs'], { by: 'mango', find: query.current })
+          held.free()
+          go(['db', db, 'docs'], { by: 'mango', find: query.current })
         }}>Show all that it finds</a>
       </div>
-      <Trouble error={error} />
+      <Trouble error={act.error} />
       {plan && <Explained db={db} plan={plan} stats={stats} onIndexed={() => {
         onIndexed()
         run('explain')
@@ -147,12 +148,10 @@ function Make({ db, onClose, onDone }: { db: string; onClose: () => void; onDone
   const [fields, setFields] = useState('')
   const [name, setName] = useState('')
   const [filter, setFilter] = useState('')
-  const [error, setError] = useState<unknown>(undefined)
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
   const list = fields.split(',').map((f) => f.trim()).filter(Boolean)
   const wrong = filter.trim() !== '' && check(filter) ? 'A selector is JSON, such as {"state": "open"}' : undefined
-  const make = () => {
-    setBusy(true)
+  const make = () => act.run(async (to) => {
     const index = new Obj([['fields', list]])
     if (filter.trim()) index.set('partial_filter_selector', parse(filter))
     const all = new Obj([['index', index]])
@@ -160,21 +159,13 @@ function Make({ db, onClose, onDone }: { db: string; onClose: () => void; onDone
       all.set('name', name)
       all.set('ddoc', name)
     }
-    api.ask('POST', [db, '_index'], { body: print(all) }).then(
-      async (res) => {
-        const a = (await res.json()) as { result: string; name: string }
-        done(a.result === 'exists' ? `There is such an index already: ${a.name}` : `${a.name} is there. It is built in the background.`)
-        onDone()
-      },
-      (e: unknown) => {
-        setBusy(false)
-        setError(e)
-      },
-    )
-  }
+    const a = await to.send<{ result: string; name: string }>('POST', [db, '_index'], undefined, { body: print(all) })
+    done(a.result === 'exists' ? `There is such an index already: ${a.name}` : `${a.name} is there. It is built in the background.`)
+    onDone()
+  })
   return (
-    <Dialog title="New index" onClose={onClose} onSubmit={() => list.length > 0 && !wrong && make()} actions={<Button kind="primary" type="submit" busy={busy} disabled={list.length === 0 || !!wrong}>Make it</Button>}>
-      <Trouble error={error} />
+    <Dialog title="New index" onClose={onClose} onSubmit={() => list.length > 0 && !wrong && make()} actions={<Button kind="primary" type="submit" busy={act.busy} disabled={list.length === 0 || !!wrong}>Make it</Button>}>
+      <Trouble error={act.error} />
       <Field label="Fields" value={fields} onInput={setFields} placeholder="type, author.name" hint="with commas between, in the order in which queries narrow them" autofocus required />
       <Field label="Name" value={name} onInput={setName} hint="empty: the server makes one" />
       <Field label="Only documents that match" value={filter} onInput={setFilter} error={wrong} rows={3} hint="a selector; empty: all documents that have the fields" />

@@ -4,31 +4,31 @@ import { put, take } from '../../json'
 import type { Item } from './model'
 
 /** Stops it after its last checkpoint, or lets it go on. */
-export async function pause(item: Item, paused: boolean): Promise<void> {
-  if (item.kind === 'synchronization') await api.send('PUT', [item.db!, '_synchronizations', item.id], { paused })
-  else await change(item, [['paused', String(paused)]])
+export async function pause(to: api.Sender, item: Item, paused: boolean): Promise<void> {
+  if (item.kind === 'synchronization') await to.send('PUT', [item.db!, '_synchronizations', item.id], { paused })
+  else await change(to, item, [['paused', String(paused)]])
 }
 
 /** Tries again at once, or runs it once more. */
-export async function again(item: Item): Promise<void> {
-  if (item.kind === 'synchronization') await api.send('PUT', [item.db!, '_synchronizations', item.id], { paused: false })
-  else if (item.state === 'retrying' && item.job) await api.send('POST', ['_scheduler', 'jobs', item.job, '_retry'])
-  else await change(item, [])
+export async function again(to: api.Sender, item: Item): Promise<void> {
+  if (item.kind === 'synchronization') await to.send('PUT', [item.db!, '_synchronizations', item.id], { paused: false })
+  else if (item.state === 'retrying' && item.job) await to.send('POST', ['_scheduler', 'jobs', item.job, '_retry'])
+  else await change(to, item, [])
 }
 
 /** Ends it for good. The documents stay where they are. */
-export async function end(item: Item): Promise<void> {
-  if (item.kind === 'synchronization') await api.send('DELETE', [item.db!, '_synchronizations', item.id])
-  else if (item.kind === 'request') await api.send('POST', ['_replicate'], { cancel: true, id: item.id })
+export async function end(to: api.Sender, item: Item): Promise<void> {
+  if (item.kind === 'synchronization') await to.send('DELETE', [item.db!, '_synchronizations', item.id])
+  else if (item.kind === 'request') await to.send('POST', ['_replicate'], { cancel: true, id: item.id })
   else {
     const doc = await api.get<{ _rev: string }>([item.db!, item.id])
-    await api.send('DELETE', [item.db!, item.id], undefined, { query: { rev: doc._rev } })
+    await to.send('DELETE', [item.db!, item.id], undefined, { query: { rev: doc._rev } })
   }
 }
 
 /** Writes the document again, without what the server has written into it: so it starts anew. */
-async function change(item: Item, members: readonly (readonly [string, string])[]): Promise<void> {
+async function change(to: api.Sender, item: Item, members: readonly (readonly [string, string])[]): Promise<void> {
   const text = await api.getText([item.db!, item.id])
   const { rest } = take(text, (name) => name.startsWith('_replication_') || members.some(([n]) => n === name))
-  await api.ask('PUT', [item.db!, item.id], { body: put(rest, members) })
+  await to.send('PUT', [item.db!, item.id], undefined, { body: put(rest, members) })
 }

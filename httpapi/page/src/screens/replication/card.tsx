@@ -1,8 +1,9 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct, type Act } from '../../act'
 import { count, plural, rate } from '../../format'
 import { Button } from '../../parts/button'
-import { Dialog } from '../../parts/dialog'
+import { Cancel, Dialog } from '../../parts/dialog'
 import { Notice } from '../../parts/notice'
 import { Plot } from '../../parts/plot'
 import { Progress } from '../../parts/progress'
@@ -22,21 +23,18 @@ const states: Record<State, [word: string, look: string]> = {
 
 /** One replication: what it is, how far it is, what can be done with it. */
 export function Card({ item, rates, onChanged }: { item: Item; rates: Rates | undefined; onChanged: () => void }): JSX.Element {
-  const [busy, setBusy] = useState(false)
+  const act = useAct(failed)
   const [ending, setEnding] = useState(false)
   const [past, setPast] = useState(false)
   const name = `${shown(item.a)} ${item.both ? 'and' : 'to'} ${shown(item.b)}`
-  const run = async (act: () => Promise<void>, said: string) => {
-    setBusy(true)
+  const run = (does: Parameters<Act['run']>[0], said: string) => act.run(async (to) => {
     try {
-      await act()
+      await does(to)
       done(said)
-    } catch (e) {
-      failed(e)
+    } finally {
+      onChanged()
     }
-    setBusy(false)
-    onChanged()
-  }
+  })
   const [word, look] = states[item.state]
   const idle = item.state === 'running' && item.continuous && item.lanes.every((l) => l.pending === 0)
   const finished = item.state === 'completed' || item.state === 'failed'
@@ -71,19 +69,19 @@ export function Card({ item, rates, onChanged }: { item: Item; rates: Rates | un
       )}
       <div class="row">
         {item.kind !== 'request' && !finished && (item.state === 'paused'
-          ? <Button busy={busy} label={`Go on with ${name}`} onClick={() => void run(() => pause(item, false), 'It goes on.')}>Go on</Button>
-          : <Button busy={busy} label={`Pause ${name}`} onClick={() => void run(() => pause(item, true), 'It is paused.')}>Pause</Button>)}
-        {(item.state === 'retrying' || (item.kind === 'synchronization' && item.state === 'waiting' && item.nextTry)) && <Button busy={busy} label={`Try ${name} now`} onClick={() => void run(() => again(item), 'It tries again.')}>Try now</Button>}
-        {finished && item.kind !== 'request' && <Button busy={busy} label={`Run ${name} again`} onClick={() => void run(() => again(item), 'It runs again.')}>Run again</Button>}
+          ? <Button busy={act.busy} label={`Go on with ${name}`} onClick={() => void run((to) => pause(to, item, false), 'It goes on.')}>Go on</Button>
+          : <Button busy={act.busy} label={`Pause ${name}`} onClick={() => void run((to) => pause(to, item, true), 'It is paused.')}>Pause</Button>)}
+        {(item.state === 'retrying' || (item.kind === 'synchronization' && item.state === 'waiting' && item.nextTry)) && <Button busy={act.busy} label={`Try ${name} now`} onClick={() => void run((to) => again(to, item), 'It tries again.')}>Try now</Button>}
+        {finished && item.kind !== 'request' && <Button busy={act.busy} label={`Run ${name} again`} onClick={() => void run((to) => again(to, item), 'It runs again.')}>Run again</Button>}
         <Button label={`History of ${name}`} onClick={() => setPast(true)}>History</Button>
-        <Button kind="danger" busy={busy} label={`${stops} ${name}`} onClick={() => setEnding(true)}>{stops}</Button>
+        <Button kind="danger" busy={act.busy} label={`${stops} ${name}`} onClick={() => setEnding(true)}>{stops}</Button>
         {item.kind === 'request' && <span class="faint">A request has no pause: stop it, and ask again later.</span>}
       </div>
       {past && <History item={item} name={name} onClose={() => setPast(false)} />}
       {ending && (
-        <Dialog title={`${stops} this replication?`} onClose={() => setEnding(false)} actions={<><Button onClick={() => setEnding(false)}>Keep it</Button><Button kind="danger" onClick={() => {
+        <Dialog title={`${stops} this replication?`} onClose={() => setEnding(false)} actions={<><Cancel>Keep it</Cancel><Button kind="danger" onClick={() => {
           setEnding(false)
-          void run(() => end(item), item.kind === 'request' ? 'It is stopped.' : 'It is deleted.')
+          void run((to) => end(to, item), item.kind === 'request' ? 'It is stopped.' : 'It is deleted.')
         }}>{stops} it</Button></>}>
           <p dir="auto">{name}</p>
           <p>The documents stay where they are. What is written from now on stays on its own side.</p>

@@ -1,10 +1,11 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { check as checkJSON } from '../../json'
 import { useAbort } from '../../load'
 import { Button } from '../../parts/button'
-import { Dialog } from '../../parts/dialog'
+import { Cancel, Dialog } from '../../parts/dialog'
 import { Choice, Field, Tick } from '../../parts/field'
 import { Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
@@ -72,8 +73,7 @@ export function Form({ onClose, onStarted }: { onClose: () => void; onStarted: (
   const [which, setWhich] = useState<Which>('all')
   const [ids, setIds] = useState('')
   const [selector, setSelector] = useState('')
-  const [busy, setBusy] = useState<'test' | 'start'>()
-  const [error, setError] = useState<unknown>(undefined)
+  const act = useAct()
   const [checks, setChecks] = useState<Checked[]>()
   const signal = useAbort()
 
@@ -81,7 +81,7 @@ export function Form({ onClose, onStarted }: { onClose: () => void; onStarted: (
   const changes = <T,>(set: (v: T) => void) => (v: T) => {
     set(v)
     setChecks(undefined)
-    setError(undefined)
+    act.setError(undefined)
   }
   const list = ids.split('\n').map((s) => s.trim()).filter(Boolean)
   const seconds = Math.round(Number(minutes) * 60)
@@ -103,28 +103,18 @@ export function Form({ onClose, onStarted }: { onClose: () => void; onStarted: (
     return direction === 'pull' ? [pull] : direction === 'push' ? [push] : create ? [push] : [pull, push]
   }
   const test = async (): Promise<boolean> => {
-    const found = await Promise.all(replications().map((body) => api.ask('POST', ['_replicate', '_check'], { body, signal }).then((r) => r.json() as Promise<Checked>)))
+    const found = await Promise.all(replications().map((body) => api.find(['_replicate', '_check'], { body, signal }).then((r) => r.json() as Promise<Checked>)))
     setChecks(found)
     return found.every((c) => c.ok)
   }
-  const attempt = async (what: 'test' | 'start', run: () => Promise<void>) => {
-    if (!ready || busy) return
-    setBusy(what)
-    setError(undefined)
-    try {
-      await run()
-    } catch (e) {
-      if (!api.left(e)) setError(e)
-    }
-    if (!signal.aborted) setBusy(undefined)
-  }
-  const start = async () => {
+  const attempt = (what: 'test' | 'start', does: (to: api.Sender) => Promise<unknown>) => void (ready && act.run(does, what))
+  const start = async (to: api.Sender) => {
     if (kind === 'here') {
       const body = text({ remote: endpoint(b), direction, create_remote: create && direction !== 'pull', continuous: when === 'continuous', ...(when === 'every' ? { schedule: { every: seconds } } : {}) })
-      await api.ask('POST', [here, '_synchronizations'], { body, signal })
+      await to.send('POST', [here, '_synchronizations'], undefined, { body, signal })
       done('The synchronization has started.')
     } else {
-      await api.ask('POST', ['_replicator'], { body: text({ source: endpoint(a), target: endpoint(b), create_target: create, continuous: when === 'continuous' }), signal })
+      await to.send('POST', ['_replicator'], undefined, { body: text({ source: endpoint(a), target: endpoint(b), create_target: create, continuous: when === 'continuous' }), signal })
       done('The replication has started.')
     }
     onStarted()
@@ -135,15 +125,15 @@ export function Form({ onClose, onStarted }: { onClose: () => void; onStarted: (
       title="New replication"
       wide
       onClose={onClose}
-      onSubmit={() => void attempt('start', async () => {
-        if (await test()) await start()
+      onSubmit={() => attempt('start', async (to) => {
+        if (await test()) await start(to)
       })}
       actions={
         <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button disabled={!ready} busy={busy === 'test'} onClick={() => void attempt('test', async () => void (await test()))}>Test both ends</Button>
-          {failing && <Button kind="danger" disabled={!ready} busy={busy === 'start'} onClick={() => void attempt('start', start)}>Start all the same</Button>}
-          {!failing && <Button kind="primary" type="submit" disabled={!ready} busy={busy === 'start'}>Test and start</Button>}
+          <Cancel />
+          <Button disabled={!ready} busy={act.busy} onClick={() => attempt('test', test)}>Test both ends</Button>
+          {failing && <Button kind="danger" disabled={!ready} busy={act.busy} onClick={() => attempt('start', start)}>Start all the same</Button>}
+          {!failing && <Button kind="primary" type="submit" disabled={!ready} busy={act.busy}>Test and start</Button>}
         </>
       }
     >
@@ -169,9 +159,9 @@ export function Form({ onClose, onStarted }: { onClose: () => void; onStarted: (
       </div>
       {which === 'ids' && <Field label="Ids" rows={4} value={ids} onInput={changes(setIds)} hint="One on each line." />}
       {which === 'selector' && <Field label="Selector" rows={4} value={selector} onInput={changes(setSelector)} error={wrongSelector} placeholder={'{"type": "recipe"}'} hint="A Mango selector in JSON." />}
-      {busy === 'test' && <Waiting label="The server asks both ends" />}
+      {act.doing === 'test' && <Waiting label="The server asks both ends" />}
       {checks && <Found checks={checks} here={kind === 'here' ? here : undefined} />}
-      <Trouble error={error} />
+      <Trouble error={act.error} />
     </Dialog>
   )
 }

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { plural } from '../../format'
 import { useLoad } from '../../load'
@@ -98,29 +99,21 @@ function Edit({ setting: s, onClose, onDone }: { setting: Setting; onClose: () =
   const secret = s.traits.includes('secret')
   const [name, setName] = useState(s.name === '*' ? '' : s.name)
   const [value, setValue] = useState(secret ? '' : s.value)
-  const [error, setError] = useState('')
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
+  const error = act.error === undefined ? '' : api.words(act.error)
   const path = () => ['_node', '_local', '_config', s.section, name]
-  const run = (act: () => Promise<unknown>, text: string) => {
-    setBusy(true)
-    act().then(
-      () => {
-        done(text)
-        onDone()
-      },
-      (e: unknown) => {
-        setBusy(false)
-        setError(api.words(e))
-      },
-    )
-  }
-  const save = () => name && run(() => api.send('PUT', path(), value), s.traits.includes('restart') ? `${name} counts after the next start` : `${name} is set`)
-  const reset = () => run(() => api.send('DELETE', path()), `${name} has its default again`)
+  const run = (does: (to: api.Sender) => Promise<unknown>, text: string) => act.run(async (to) => {
+    await does(to)
+    done(text)
+    onDone()
+  })
+  const save = () => name && run((to) => to.send('PUT', path(), value), s.traits.includes('restart') ? `${name} counts after the next start` : `${name} is set`)
+  const reset = () => run((to) => to.send('DELETE', path()), `${name} has its default again`)
   return (
     <Dialog title={`[${s.section}] ${s.name === '*' ? '' : s.name}`} onClose={onClose} onSubmit={save} actions={
       <>
-        {s.from !== 'default' && s.name !== '*' && <Button onClick={reset} busy={busy}>Back to the default</Button>}
-        <Button kind="primary" type="submit" busy={busy} disabled={!name}>Save</Button>
+        {s.from !== 'default' && s.name !== '*' && <Button onClick={() => void reset()} busy={act.busy}>Back to the default</Button>}
+        <Button kind="primary" type="submit" busy={act.busy} disabled={!name}>Save</Button>
       </>
     }>
       {s.meaning && <p>{s.meaning}</p>}

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import { Failure, words } from '../../api'
 import { Button } from '../../parts/button'
 import { Dialog } from '../../parts/dialog'
@@ -12,19 +13,9 @@ import { ended, guest, session, signIn, signOut } from '../../session'
 function useForm(who: string) {
   const [name, setName] = useState(who)
   const [password, setPassword] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>(undefined)
-  const submit = async () => {
-    setBusy(true)
-    setError(undefined)
-    try {
-      await signIn(name, password)
-    } catch (e) {
-      setError(e)
-    } finally {
-      setBusy(false)
-    }
-  }
+  const act = useAct()
+  const { busy, error } = act
+  const submit = () => act.run((to) => signIn(to, name, password))
   const trouble = error !== undefined && <Notice kind="error">{error instanceof Failure && error.status === 401 ? 'The name or the password is wrong.' : words(error)}</Notice>
   return { name, setName, password, setPassword, busy, submit, trouble }
 }
@@ -32,11 +23,11 @@ function useForm(who: string) {
 /** Asks the visitor to sign in again, above the screen, whose work waits. */
 export function SignInAgain(): JSX.Element {
   const { name, password, setPassword, busy, submit, trouble } = useForm(session.value?.name ?? '')
-  const leave = () => void signOut().catch(failed)
+  const act = useAct(failed)
   return (
-    <Dialog title="Your session has ended" onClose={() => (ended.value = false)} onSubmit={() => void submit()} actions={
+    <Dialog title="Your session has ended" unsaved="" onClose={() => (ended.value = false)} onSubmit={() => void submit()} actions={
       <>
-        <Button onClick={leave}>Sign out</Button>
+        <Button busy={act.busy} onClick={() => void act.run(signOut)}>Sign out</Button>
         <Button kind="primary" type="submit" busy={busy}>Sign in</Button>
       </>
     }>

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { useLoad } from '../../load'
 import { Button } from '../../parts/button'
@@ -34,6 +35,7 @@ export default function Tokens(): JSX.Element {
   const [everybody, setEverybody] = useState(false)
   const [issuing, issue] = useState(false)
   const [ending, end] = useState<Token>()
+  const act = useAct(failed)
   const list = useLoad((signal) => api.get<{ tokens: Token[] }>(['_session', 'tokens'], everybody ? { all: 'true' } : {}, signal), [everybody])
   const tokens = list.value?.tokens ?? []
   return (
@@ -63,14 +65,12 @@ export default function Tokens(): JSX.Element {
       }} />}
       {ending && (
         <Dialog title="Revoke this token?" onClose={() => end(undefined)} actions={
-          <Button kind="danger" onClick={() => {
-            const t = ending
+          <Button kind="danger" busy={act.busy} onClick={() => void act.run(async (to) => {
+            await to.send('DELETE', ['_session', 'tokens', ending.id])
             end(undefined)
-            api.send('DELETE', ['_session', 'tokens', t.id]).then(() => {
-              done('The token is revoked')
-              list.reload()
-            }, failed)
-          }}>Revoke</Button>
+            done('The token is revoked')
+            list.reload()
+          })}>Revoke</Button>
         }>
           <p><bdi>{ending.device || ending.id}</bdi> of <bdi>{ending.owner}</bdi> is refused from now on. What it has stays on the device.</p>
         </Dialog>
@@ -87,23 +87,19 @@ function Issue({ onClose }: { onClose: () => void }): JSX.Element {
   const [access, setAccess] = useState<'read' | 'read-write'>('read-write')
   const [prefix, setPrefix] = useState('')
   const [days, setDays] = useState<'1' | '7' | '30'>('30')
-  const [error, setError] = useState('')
-  const [busy, setBusy] = useState(false)
+  const act = useAct()
   const [token, setToken] = useState('')
   const names = databases.split(',').map((s) => s.trim()).filter(Boolean)
-  const issue = () => {
-    if (names.length === 0) return setError('Name at least one database.')
-    setBusy(true)
-    api
-      .send<{ token: string }>('POST', ['_session', 'tokens'], { device, databases: names, access, expires_in: Number(days) * day, ...(prefix ? { id_prefix: prefix } : {}) })
-      .then((a) => setToken(a.token), (e: unknown) => setError(api.words(e)))
-      .finally(() => setBusy(false))
-  }
+  const issue = () => act.run(async (to) => {
+    if (names.length === 0) throw new Error('Name at least one database.')
+    const a = await to.send<{ token: string }>('POST', ['_session', 'tokens'], { device, databases: names, access, expires_in: Number(days) * day, ...(prefix ? { id_prefix: prefix } : {}) })
+    setToken(a.token)
+  })
   if (token) {
     const server = new URL(api.root, location.href).href
     const code = JSON.stringify({ url: server, databases: names, token })
     return (
-      <Dialog title="The token" onClose={onClose} actions={<Button kind="primary" onClick={onClose}>It is on the device</Button>}>
+      <Dialog key="token" title="The token" onClose={onClose} actions={<Button kind="primary" onClick={onClose}>It is on the device</Button>}>
         <Notice kind="warning">It is shown only now. Who has it can use it until it ends.</Notice>
         <CopyText text={token} label="Copy the token" />
         <div class="tokens-code"><QR text={code} label="QR code with the address of the server, the databases and the token" /></div>
@@ -112,9 +108,9 @@ function Issue({ onClose }: { onClose: () => void }): JSX.Element {
     )
   }
   return (
-    <Dialog title="New token" onClose={onClose} onSubmit={issue} actions={<Button kind="primary" type="submit" busy={busy}>Make it</Button>}>
+    <Dialog title="New token" onClose={onClose} onSubmit={issue} actions={<Button kind="primary" type="submit" busy={act.busy}>Make it</Button>}>
       <Field label="Device" value={device} onInput={setDevice} placeholder="Anna's phone" autofocus hint="so that you find it again" />
-      <Field label="Databases" value={databases} onInput={(v) => { setDatabases(v); setError('') }} placeholder="notes, recipes" error={error} />
+      <Field label="Databases" value={databases} onInput={(v) => { setDatabases(v); act.setError(undefined) }} placeholder="notes, recipes" error={act.error === undefined ? undefined : api.words(act.error)} />
       <Choice label="It may" value={access} onChange={setAccess} options={[['read', 'read'], ['read-write', 'read and write']]} />
       <Field label="Only ids that begin with" value={prefix} onInput={setPrefix} hint="empty: all documents" />
       <Choice label="It ends after" value={days} onChange={setDays} options={[['1', 'a day'], ['7', 'a week'], ['30', '30 days']]} />

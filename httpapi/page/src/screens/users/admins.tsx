@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { useLoad } from '../../load'
 import { Button } from '../../parts/button'
@@ -46,16 +47,15 @@ export function Admins(): JSX.Element {
 function Add({ onClose, onDone }: { onClose: () => void; onDone: () => void }): JSX.Element {
   const [name, setName] = useState('')
   const [password, setPassword] = useState('')
-  const [error, setError] = useState<unknown>(undefined)
-  const save = () => {
-    api.send('PUT', ['_node', '_local', '_config', 'admins', name], password).then(() => {
-      done(`${name} is an administrator now`)
-      onDone()
-    }, setError)
-  }
+  const act = useAct()
+  const save = () => act.run(async (to) => {
+    await to.send('PUT', ['_node', '_local', '_config', 'admins', name], password)
+    done(`${name} is an administrator now`)
+    onDone()
+  })
   return (
-    <Dialog title="New administrator" onClose={onClose} onSubmit={save} actions={<Button kind="primary" type="submit" disabled={!name || !password}>Create</Button>}>
-      <Trouble error={error} />
+    <Dialog title="New administrator" onClose={onClose} onSubmit={save} actions={<Button kind="primary" type="submit" busy={act.busy} disabled={!name || !password}>Create</Button>}>
+      <Trouble error={act.error} />
       <Field label="Name" value={name} onInput={setName} autofocus required />
       <Field label="Password" type="password" value={password} onInput={setPassword} autocomplete="new-password" required />
     </Dialog>
@@ -63,17 +63,16 @@ function Add({ onClose, onDone }: { onClose: () => void; onDone: () => void }): 
 }
 
 function Remove({ name, onClose, onDone }: { name: string; onClose: () => void; onDone: () => void }): JSX.Element {
-  const [error, setError] = useState<unknown>(undefined)
+  const act = useAct()
   return (
     <Dialog title={`Remove ${name}?`} onClose={onClose} actions={
-      <Button kind="danger" onClick={() => {
-        api.send('DELETE', ['_node', '_local', '_config', 'admins', name]).then(() => {
-          done(`${name} is no administrator any more`)
-          onDone()
-        }, setError)
-      }}>Remove</Button>
+      <Button kind="danger" busy={act.busy} onClick={() => void act.run(async (to) => {
+        await to.send('DELETE', ['_node', '_local', '_config', 'admins', name])
+        done(`${name} is no administrator any more`)
+        onDone()
+      })}>Remove</Button>
     }>
-      <Trouble error={error} />
+      <Trouble error={act.error} />
       <p><bdi>{name}</bdi> cannot sign in as an administrator any more.</p>
     </Dialog>
   )

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useAct } from '../../act'
 import * as api from '../../api'
 import { Num, Obj, parse, print, type Json } from '../../json'
 import { useLoad } from '../../load'
@@ -7,6 +8,7 @@ import { Button } from '../../parts/button'
 import { CopyText } from '../../parts/copy'
 import { Dialog } from '../../parts/dialog'
 import { Field } from '../../parts/field'
+import { useTyped } from '../../parts/typed'
 import { Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { done } from '../../parts/toast'
@@ -21,6 +23,7 @@ interface Props {
 /** A password to be set, or to be made. */
 function Password({ label, value, onInput, hint }: { label: string; value: string; onInput: (v: string) => void; hint?: string }): JSX.Element {
   const [made, setMade] = useState('')
+  const typed = useTyped()
   return (
     <>
       <div class="users-password">
@@ -28,6 +31,7 @@ function Password({ label, value, onInput, hint }: { label: string; value: strin
         <Button onClick={() => {
           const p = newPassword()
           setMade(p)
+          typed()
           onInput(p)
         }}>Make one</Button>
       </div>
@@ -41,23 +45,15 @@ export function Create({ db, onClose, onDone }: Props): JSX.Element {
   const [name, setName] = useState('')
   const [password, setPassword] = useState('')
   const [roles, setRoles] = useState('')
-  const [error, setError] = useState<unknown>(undefined)
-  const [busy, setBusy] = useState(false)
-  const create = () => {
-    setBusy(true)
-    api.send('PUT', [db, prefix + name], { name, password, roles: rolesOf(roles), type: 'user' }).then(
-      () => {
-        done(`${name} can sign in now`)
-        onDone()
-      },
-      (e: unknown) => {
-        setBusy(false)
-        setError(e instanceof api.Failure && e.status === 409 ? new Error('There is a user of that name already.') : e)
-      },
-    )
-  }
+  const act = useAct()
+  const create = () => act.run(async (to) => {
+    await to.send('PUT', [db, prefix + name], { name, password, roles: rolesOf(roles), type: 'user' })
+    done(`${name} can sign in now`)
+    onDone()
+  })
+  const error = act.error instanceof api.Failure && act.error.status === 409 ? new Error('There is a user of that name already.') : act.error
   return (
-    <Dialog title="New user" onClose={onClose} onSubmit={create} actions={<Button kind="primary" type="submit" busy={busy} disabled={!name || !password}>Create</Button>}>
+    <Dialog title="New user" onClose={onClose} onSubmit={create} actions={<Button kind="primary" type="submit" busy={act.busy} disabled={!name || !password}>Create</Button>}>
       <Trouble error={error} />
       <Field label="Name" value={name} onInput={setName} required autofocus />
       <Password label="Password" value={password} onInput={setPassword} />
@@ -74,21 +70,13 @@ export function Edit({ db, name, onClose, onDone }: Props & { name: string }): J
   const [roles, setRoles] = useState<string>()
   const [removing, remove] = useState(false)
   const [typed, setTyped] = useState('')
-  const [error, setError] = useState<unknown>(undefined)
-  const [busy, setBusy] = useState(false)
-  const run = (act: () => Promise<unknown>, text: string) => {
-    setBusy(true)
-    act().then(
-      () => {
-        done(text)
-        onDone()
-      },
-      (e: unknown) => {
-        setBusy(false)
-        setError(e instanceof api.Failure && e.status === 409 ? new Error('Somebody else has changed this user meanwhile. Close this and look again.') : e)
-      },
-    )
-  }
+  const act = useAct()
+  const run = (does: (to: api.Sender) => Promise<unknown>, text: string) => act.run(async (to) => {
+    await does(to)
+    done(text)
+    onDone()
+  })
+  const error = act.error instanceof api.Failure && act.error.status === 409 ? new Error('Somebody else has changed this user meanwhile. Close this and look again.') : act.error
   const had = doc.value?.get('roles')
   const before = Array.isArray(had) ? had.map((r) => (r instanceof Num ? r.text : String(r))).join(', ') : ''
   const now = roles ?? before
@@ -96,12 +84,12 @@ export function Edit({ db, name, onClose, onDone }: Props & { name: string }): J
     const next = new Obj([...doc.value!.members])
     if (roles !== undefined) next.set('roles', rolesOf(now) as Json[])
     if (password) next.set('password', password)
-    run(() => api.ask('PUT', path, { body: print(next) }), `${name} is changed`)
+    return run((to) => to.send('PUT', path, undefined, { body: print(next) }), `${name} is changed`)
   }
   if (removing) {
     return (
-      <Dialog title={`Delete ${name}?`} onClose={onClose} onSubmit={() => typed === name && run(() => api.send('DELETE', path, undefined, { query: { rev: doc.value!.get('_rev') as string } }), `${name} is deleted`)} actions={
-        <Button kind="danger" type="submit" busy={busy} disabled={typed !== name}>Delete</Button>
+      <Dialog key="delete" title={`Delete ${name}?`} unsaved="" onClose={onClose} onSubmit={() => typed === name && run((to) => to.send('DELETE', path, undefined, { query: { rev: doc.value!.get('_rev') as string } }), `${name} is deleted`)} actions={
+        <Button kind="danger" type="submit" busy={act.busy} disabled={typed !== name}>Delete</Button>
       }>
         <Trouble error={error} />
         <p>Nobody can sign in as <bdi>{name}</bdi> then, and the tokens of their devices end. Their databases and documents stay.</p>
@@ -113,7 +101,7 @@ export function Edit({ db, name, onClose, onDone }: Props & { name: string }): J
     <Dialog title={name} onClose={onClose} onSubmit={() => doc.value && save()} actions={
       <>
         <Button kind="danger" onClick={() => remove(true)} disabled={!doc.value}>Delete…</Button>
-        <Button kind="primary" type="submit" busy={busy} disabled={!doc.value || (!password && roles === undefined)}>Save</Button>
+        <Button kind="primary" type="submit" busy={act.busy} disabled={!doc.value || (!password && roles === undefined)}>Save</Button>
       </>
     }>
       <Trouble error={error ?? doc.error} retry={doc.error ? doc.reload : undefined} />
