@@ -406,6 +406,31 @@ func TestCloseWaitsForRequests(t *testing.T) {
 	}
 }
 
+// How many databases there are between two names is told in a header, whatever part of them is listed.
+func TestDatabasesAreCounted(t *testing.T) {
+	t.Parallel()
+	s := openServer(t, Options{})
+	for _, name := range []string{"a", "b", "c", "d"} {
+		call(s, "PUT", "/"+name, "", "Admin", "")
+	}
+	for query, want := range map[string][2]string{
+		`startkey="a"&endkey="c"&limit=0`:                         {"3", "[]"},
+		`startkey="c"&endkey="a"&descending=true&limit=1`:         {"3", `["c"]`},
+		`startkey="a"&endkey="c"&inclusive_end=false&skip=1`:      {"2", `["b"]`},
+		`startkey="d"&endkey="a"`:                                 {"0", "[]"},
+		`startkey={}&limit=0`:                                     {"0", "[]"},
+		`startkey="a"&endkey="d"&skip=3&limit=5&descending=false`: {"4", `["d"]`},
+	} {
+		w := call(s, "GET", "/_all_dbs?count=true&"+strings.NewReplacer(`"`, "%22", "{", "%7B", "}", "%7D").Replace(query), "", "Admin", "")
+		if got := [2]string{w.Header().Get("Total-Rows"), strings.TrimSpace(w.Body.String())}; w.Code != 200 || got != want {
+			t.Errorf("%s: %d %v, want %v", query, w.Code, got, want)
+		}
+	}
+	if w := call(s, "GET", "/_all_dbs", "", "Admin", ""); w.Header()["Total-Rows"] != nil {
+		t.Errorf("counted without being asked: %v", w.Header())
+	}
+}
+
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -4,11 +4,13 @@ import (
 	"crypto/md5"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
-// AllDBs answers GET /_all_dbs.
+// AllDBs answers GET /_all_dbs. With count=true a header says how many names there are between the bounds,
+// whatever skip and limit leave out: CouchDB's answer has no room for it.
 func (o *Room) AllDBs(w http.ResponseWriter, r *http.Request) error {
 	query, err := wire.QueryOf(r)
 	if err != nil {
@@ -18,9 +20,12 @@ func (o *Room) AllDBs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	names, err := o.names(r.Context(), wanted)
+	names, count, err := o.names(r.Context(), wanted)
 	if err != nil {
 		return err
+	}
+	if wanted.count {
+		w.Header().Set("Total-Rows", strconv.Itoa(count))
 	}
 	b := []byte{'['}
 	for i, name := range names {

@@ -22,7 +22,7 @@ func (o *Room) DBsInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	names, err := o.names(r.Context(), wanted)
+	names, _, err := o.names(r.Context(), wanted)
 	if err != nil {
 		return err
 	}

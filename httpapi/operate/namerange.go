@@ -18,6 +18,7 @@ type nameRange struct {
 	descending  bool
 	nothing     bool // the bounds leave no name
 	skip, limit int  // limit < 0: none
+	count       bool // how many there are without skip and limit is wanted too
 }
 
 // parseNameRange reads the options of _all_dbs and _dbs_info. They are the options of a view
@@ -43,6 +44,8 @@ func parseNameRange(query wire.Params) (nameRange, error) {
 			n.descending, err = wire.ParseBool(value)
 		case "limit":
 			n.limit, err = wire.ParsePositive(value)
+		case "count":
+			n.count, err = wire.ParseBool(value)
 		case "skip":
 			n.skip, err = wire.ParsePositive(value)
 		}
@@ -92,13 +95,13 @@ func parseBound(value string) (*bound, error) {
 	return b, nil
 }
 
-// names reads the part of the list.
-func (o *Room) names(ctx context.Context, n nameRange) ([]string, error) {
-	if n.nothing || n.limit == 0 {
-		return nil, nil
+// names reads the part of the list, and returns how many names it has between its bounds if that is wanted.
+func (o *Room) names(ctx context.Context, n nameRange) (part []string, count int, err error) {
+	if n.nothing || n.limit == 0 && !n.count {
+		return nil, 0, nil
 	}
 	enough := -1
-	if !n.descending && n.limit > 0 {
+	if !n.descending && n.limit > 0 && !n.count {
 		enough = n.skip + n.limit
 	}
 	var found []string
@@ -108,7 +111,7 @@ func (o *Room) names(ctx context.Context, n nameRange) ([]string, error) {
 		const page = 1000
 		batch, err := o.store.Names(ctx, after, page)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, name := range batch {
 			if n.hasEnd && name > highest {
@@ -127,11 +130,12 @@ func (o *Room) names(ctx context.Context, n nameRange) ([]string, error) {
 	if n.descending {
 		slices.Reverse(found)
 	}
+	count = len(found)
 	found = found[min(n.skip, len(found)):]
 	if n.limit >= 0 && n.limit < len(found) {
 		found = found[:n.limit]
 	}
-	return found, nil
+	return found, count, nil
 }
 
 // inside applies inclusive_end, which concerns the bound where reading ends. It also leaves out
