@@ -1,10 +1,10 @@
 import type { JSX } from 'preact'
-import { useCallback, useMemo, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import * as api from '../../api'
-import { count, rate, size } from '../../format'
+import { count, plural, rate, size } from '../../format'
 import { useLoad } from '../../load'
 import { Button } from '../../parts/button'
-import { Field } from '../../parts/field'
+import { Field, Tick } from '../../parts/field'
 import { Empty, Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { Table, type Column } from '../../parts/table'
@@ -12,11 +12,12 @@ import { go, link } from '../../router'
 import { isAdmin } from '../../session'
 import { Create } from './create'
 import { useFigures } from './figures'
-import { useNames, type Line } from './names'
+import { useAnywhere, useNames, type Line, type Names } from './names'
 
 /** All databases, with counts, sizes and how lively they are. */
 export default function Databases(): JSX.Element {
   const [search, setSearch] = useState('')
+  const [anywhere, setAnywhere] = useState(false)
   const [making, make] = useState(false)
   const prefix = useLoad(async (signal) => {
     if (!isAdmin.value) return 'userdb-'
@@ -29,24 +30,38 @@ export default function Databases(): JSX.Element {
         <h1>Databases</h1>
         {isAdmin.value && <Button kind="primary" onClick={() => make(true)}>New database</Button>}
       </header>
-      <div class="bar"><Field label="Search databases" bare type="search" placeholder="Search by name" value={search} onInput={setSearch} /></div>
-      {prefix.value === undefined ? <Waiting /> : <List search={search} prefix={prefix.value} />}
+      <div class="bar">
+        <Field label="Search databases" bare type="search" placeholder="Names that begin with …" value={search} onInput={setSearch} />
+        <Tick label="Anywhere in the name" value={anywhere} onChange={setAnywhere} />
+      </div>
+      {prefix.value === undefined ? <Waiting /> : anywhere && search !== '' ? <Anywhere search={search} prefix={prefix.value} /> : <Ordered search={search} prefix={prefix.value} />}
       {making && <Create onClose={() => make(false)} />}
     </>
   )
 }
 
-function List({ search, prefix }: { search: string; prefix: string }): JSX.Element {
-  const names = useNames(search, prefix)
-  const figures = useFigures()
-  const lines = useRef<Line[]>([])
-  lines.current = names.lines
-  const more = useRef(names.onVisible)
-  more.current = names.onVisible
+interface Searched {
+  search: string
+  prefix: string
+}
+
+const Ordered = (p: Searched): JSX.Element => <List names={useNames(p.search, p.prefix)} search={p.search} />
+const Anywhere = (p: Searched): JSX.Element => <List names={useAnywhere(p.search, p.prefix)} search={p.search} />
+
+function List({ names, search }: { names: Names; search: string }): JSX.Element {
+  const figures = useFigures(names.reload)
+  const seen = useRef<[number, number]>([0, 0])
   const onVisible = useCallback((from: number, to: number) => {
-    figures.see(lines.current.slice(from, to).flatMap((l) => (l.kind === 'db' ? [l.name] : [])))
-    more.current(from, to)
-  }, [])
+    seen.current = [from, to]
+    names.onVisible(from, to)
+  }, [names.onVisible])
+  // Names that come later have their figures asked for then.
+  const shown: string[] = []
+  for (let i = seen.current[0]; i < seen.current[1]; i++) {
+    const l = names.line(i)
+    if (l?.kind === 'db') shown.push(l.name)
+  }
+  useEffect(() => figures.see(shown), [shown.join()])
   const toggle = useRef(names.toggle)
   toggle.current = names.toggle
   const columns = useMemo((): Column<Line>[] => {
@@ -56,7 +71,7 @@ function List({ search, prefix }: { search: string; prefix: string }): JSX.Eleme
     }
     return [
       { title: 'Name', cell: (l) => (l.kind === 'fold' ? <button type="button" class="fold" aria-expanded={l.open} onClick={() => toggle.current()}>{l.open ? '▾' : '▸'} Users’ own databases</button> : <Name line={l} partitioned={figures.of(l.name)?.props.partitioned ?? false} />) },
-      { title: 'Documents', align: 'end', width: '8rem', cell: (l) => figure(l, (f) => count(f.doc_count)) },
+      { title: 'Documents', align: 'end', width: '8rem', cell: (l) => (l.kind === 'fold' ? <span class="faint">{plural(l.count, 'database')}</span> : figure(l, (f) => count(f.doc_count))) },
       { title: 'Size', align: 'end', width: '7rem', wideOnly: true, cell: (l) => figure(l, (f) => size(f.sizes.file)) },
       { title: 'Updates', align: 'end', width: '7rem', wideOnly: true, cell: (l) => figure(l, (f) => (f.rate > 0 ? <span class="lively">{rate(f.rate)}</span> : <span class="faint">–</span>)) },
       { title: 'Settings', align: 'end', width: '3.5rem', bare: true, cell: (l) => (l.kind === 'db' ? <a class="gear" href={link(['db', l.name, 'security'])} tabIndex={-1} aria-label={`Settings of ${l.name}`} title="Settings">⚙</a> : '') },
@@ -67,13 +82,13 @@ function List({ search, prefix }: { search: string; prefix: string }): JSX.Eleme
   return (
     <>
       <Trouble error={names.error} retry={names.reload} />
-      {names.lines.length === 0 ? (names.more || names.loading ? <Waiting /> : !names.error && <Empty title={search ? 'No database has this in its name' : 'There is no database yet'} />) : (
+      {!names.count ? (names.more || names.count === undefined ? !names.error && <Waiting /> : <Empty title={search ? 'No database is called so' : 'There is no database yet'} />) : (
         <Table<Line>
           key={search /* another list, from its beginning */}
           label="Databases"
           columns={columns}
-          count={names.lines.length}
-          row={(i) => names.lines[i]}
+          count={names.count}
+          row={names.line}
           rowKey={(l) => (l.kind === 'db' ? l.name : '')}
           onVisible={onVisible}
           onOpen={(l) => (l.kind === 'db' ? go(['db', l.name, 'docs']) : names.toggle())}

@@ -26,15 +26,18 @@ const every = 2000 // ms between looks at a database that changes
 
 /**
  * Figures by name. They are asked for the names that are seen, and again for those that the server
- * says have changed.
+ * says have changed. onOthers is called when databases were made or deleted.
  */
-export function useFigures(): { of: (name: string) => Figures | undefined; see: (names: string[]) => void } {
+export function useFigures(onOthers: () => void): { of: (name: string) => Figures | undefined; see: (names: string[]) => void } {
   const known = useMemo(() => new Map<string, Known>(), [])
   const changed = useMemo(() => new Set<string>(), [])
   const seen = useRef<string[]>([])
   const [, redraw] = useState(0)
   const signal = useAbort()
   const asking = useRef(false)
+  const others = useRef(false)
+  const told = useRef(onOthers)
+  told.current = onOthers
 
   const ask = async (names: string[]) => {
     if (names.length === 0 || asking.current) return
@@ -61,6 +64,8 @@ export function useFigures(): { of: (name: string) => Figures | undefined; see: 
   useEffect(() => {
     const t = setInterval(() => {
       if (document.hidden) return
+      if (others.current) told.current()
+      others.current = false
       // Those that changed, and those whose rate has to fall to nothing.
       const again = seen.current.filter((n) => changed.has(n) || (known.get(n)?.info.rate ?? 0) > 0)
       for (const n of again) changed.delete(n)
@@ -77,7 +82,9 @@ export function useFigures(): { of: (name: string) => Figures | undefined; see: 
       try {
         for await (const line of api.lines(['_db_updates'], { query: { feed: 'continuous', since: 'now', heartbeat: 20_000 }, signal: c.signal })) {
           const { db_name: name, type } = JSON.parse(line) as { db_name?: string; type?: string }
-          if (name && type === 'updated' && known.has(name)) changed.add(name)
+          if (!name) continue
+          if (type !== 'updated') others.current = true
+          else if (known.has(name)) changed.add(name)
         }
       } catch {
         // the figures stand still
