@@ -87,13 +87,17 @@ function inTheName(): Record<string, string> {
   return name === undefined ? {} : { 'If-User': encodeURIComponent(name) }
 }
 
+// The page itself asks for a name and a password. Where the server's answer would have the browser ask
+// ([chttpd] require_valid_user), this says that it need not.
+const ownQuestion = { 'X-CouchDB-WWW-Authenticate': 'Cookie' }
+
 /** Called when the server says that the session has ended. */
 export const onSignedOut: { call: () => void } = { call: () => {} }
 
 /** Asks the server, and throws a Failure unless the answer is a success. */
 async function ask(method: string, path: readonly string[], opt: Ask = {}): Promise<Response> {
   checkSteps(path)
-  const headers: Record<string, string> = { Accept: 'application/json', ...(method !== 'GET' && path.join('/') !== '_session' ? inTheName() : {}), ...opt.headers }
+  const headers: Record<string, string> = { Accept: 'application/json', ...ownQuestion, ...(method !== 'GET' && path.join('/') !== '_session' ? inTheName() : {}), ...opt.headers }
   const body = opt.json === undefined ? opt.body : JSON.stringify(opt.json)
   // Without a type CouchDB takes no POST, not even an empty one.
   if ((body !== undefined || method === 'POST') && !headers['Content-Type']) headers['Content-Type'] = 'application/json'
@@ -186,7 +190,7 @@ function upload<T>(method: string, path: readonly string[], opt: Upload): Promis
     checkSteps(path) // which rejects
     const x = new XMLHttpRequest()
     x.open(method, url(path, opt.query))
-    for (const [name, value] of Object.entries(inTheName())) x.setRequestHeader(name, value)
+    for (const [name, value] of Object.entries({ ...ownQuestion, ...inTheName() })) x.setRequestHeader(name, value)
     x.setRequestHeader('Accept', 'application/json')
     x.setRequestHeader('Content-Type', opt.type || 'application/octet-stream')
     x.upload.onprogress = (e) => e.lengthComputable && opt.progress(e.loaded / e.total)
