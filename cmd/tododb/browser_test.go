@@ -58,6 +58,7 @@ type browser struct {
 
 	mu    sync.Mutex
 	wrong []string // what the console said
+	cut   bool     // the browser has dropped what it was loading
 }
 
 // patience is how long something may take to appear on a busy machine.
@@ -132,6 +133,12 @@ func (b *browser) hear(event any) {
 			return
 		}
 		text = e.Entry.Text + " " + e.Entry.URL
+		if strings.Contains(text, "ERR_NETWORK_CHANGED") { // another test has made a network on this machine
+			b.mu.Lock()
+			b.cut = true
+			b.mu.Unlock()
+			return
+		}
 	case *cdppage.EventJavascriptDialogOpening:
 		if e.Type == cdppage.DialogTypeBeforeunload {
 			return
@@ -195,6 +202,13 @@ func (b *browser) until(what string, is chromedp.Action[bool]) {
 	defer cancel()
 	var last error
 	for {
+		b.mu.Lock()
+		again := b.cut
+		b.cut = false
+		b.mu.Unlock()
+		if again {
+			chromedp.Run(ctx, chromedp.Reload())
+		}
 		ok, err := chromedp.Run(ctx, is)
 		if ok && err == nil {
 			return
