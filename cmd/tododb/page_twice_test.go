@@ -95,6 +95,7 @@ func TestPagePressedTwice(t *testing.T) {
 
 	b.open("#/tokens")
 	b.click("button", "New token")
+	b.fill("Device", "phone")
 	b.fill("Databases", "notes")
 	b.once("POST /_session/tokens", b.twice("Make it"))
 	b.click("button", "It is on the device")

@@ -65,11 +65,13 @@ function Frame(): JSX.Element {
   }
   const db = segments[0] === 'db' ? segments[1] : undefined
   const main = useRef<HTMLDivElement>(null)
+  const first = useRef(true)
   const where = segments.join('/')
   useEffect(() => {
     document.title = [found?.title, db, 'tododb'].filter(Boolean).join(' · ')
     // Who had the keyboard on something of the screen before goes on in this one.
-    if (document.activeElement === document.body) main.current?.querySelector<HTMLElement>('.screen')?.focus({ preventScroll: true })
+    if (!first.current && document.activeElement === document.body) main.current?.querySelector<HTMLElement>('.screen')?.focus({ preventScroll: true })
+    first.current = false
   }, [where])
   const C = found && componentOf(found)
   return (

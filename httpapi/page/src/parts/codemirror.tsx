@@ -1,4 +1,4 @@
-import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
+import { defaultKeymap, history, historyKeymap } from '@codemirror/commands'
 import { json } from '@codemirror/lang-json'
 import { bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language'
 import { forEachDiagnostic, lintGutter, lintKeymap, setDiagnostics, type Diagnostic } from '@codemirror/lint'
@@ -60,8 +60,7 @@ export default function Mirror(p: EditorProps): JSX.Element {
             { key: 'Mod-s', preventDefault: true, run: () => (latest.current.onSave?.(), true) },
             ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...lintKeymap,
           ]),
-          // Tab indents only after a change, so that who goes by keyboard gets out again: Esc, then Tab.
-          keymap.of([indentWithTab]),
+          // Tab is not taken: who goes by keyboard comes in and gets out by it. Ctrl+] indents.
           EditorView.contentAttributes.of({ 'aria-label': p.label, spellcheck: 'false' }),
           look,
           p.mode === 'json' && !big ? [json(), indentOnInput(), foldGutter(), syntaxHighlighting(colors)] : [],

@@ -109,7 +109,7 @@ function Issue({ onClose }: { onClose: () => void }): JSX.Element {
   }
   return (
     <Dialog title="New token" onClose={onClose} onSubmit={issue} actions={<Button kind="primary" type="submit" busy={act.busy}>Make it</Button>}>
-      <Field label="Device" value={device} onInput={setDevice} placeholder="Anna's phone" autofocus hint="so that you find it again" />
+      <Field label="Device" value={device} onInput={setDevice} placeholder="Anna's phone" required autofocus hint="so that you find it again" />
       <Field label="Databases" value={databases} onInput={(v) => { setDatabases(v); act.setError(undefined) }} placeholder="notes, recipes" error={act.error === undefined ? undefined : api.words(act.error)} />
       <Choice label="It may" value={access} onChange={setAccess} options={[['read', 'read'], ['read-write', 'read and write']]} />
       <Field label="Only ids that begin with" value={prefix} onInput={setPrefix} hint="empty: all documents" />
