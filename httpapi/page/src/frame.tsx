@@ -69,6 +69,8 @@ function Frame(): JSX.Element {
   const where = segments.join('/')
   useEffect(() => {
     document.title = [found?.title, db, 'tododb'].filter(Boolean).join(' · ')
+    // On a narrow screen the links stand in a line that is longer than it.
+    for (const l of document.querySelectorAll('nav > [aria-current]')) l.scrollIntoView({ block: 'nearest', inline: 'center' })
     // Who had the keyboard on something of the screen before goes on in this one.
     if (!first.current && document.activeElement === document.body) main.current?.querySelector<HTMLElement>('.screen')?.focus({ preventScroll: true })
     first.current = false

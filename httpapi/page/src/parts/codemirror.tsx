@@ -6,7 +6,7 @@ import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/sea
 import { Compartment, EditorState, type Extension, Transaction } from '@codemirror/state'
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from '@codemirror/view'
 import type { JSX } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import { check } from '../json'
 import { colors, look, shadowOf } from './codelook'
 import type { EditorProps, Mark } from './editor'
@@ -83,8 +83,10 @@ export default function Mirror(p: EditorProps): JSX.Element {
     }
   }, [p.mode])
 
-  useEffect(() => {
-    const v = view.current!
+  // At once: after the next paint the visitor may have written more than the screen had when it was rendered.
+  useLayoutEffect(() => {
+    const v = view.current
+    if (!v) return // it begins with this text
     if (v.state.doc.length === p.value.length && v.state.doc.toString() === p.value) return
     v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: p.value }, annotations: Transaction.remote.of(true) })
   }, [p.value])

@@ -68,6 +68,14 @@ function Overview({ children }: { children: JSX.Element }): JSX.Element {
   )
 }
 
+const units: Record<string, string> = { s: 'second', m: 'minute', h: 'hour', d: 'day', w: 'week' }
+
+/** A length of time as the settings have it, in words: 1d is a day, 12h are 12 hours. */
+function length(text: string): string {
+  const m = /^(\d+)([smhdw])$/.exec(text)
+  return m ? (m[1] === '1' ? units[m[2]!]! : plural(Number(m[1]), units[m[2]!]!)) : text
+}
+
 /** How backups are, in a sentence. */
 function How({ state: s, onSet }: { state: State; onSet: () => void }): JSX.Element {
   if (!s.target) {
@@ -78,7 +86,7 @@ function How({ state: s, onSet }: { state: State; onSet: () => void }): JSX.Elem
     )
   }
   if (s.error) return <Notice kind="error" actions={<Button onClick={onSet}>Change…</Button>}>No backups are made, because the settings cannot be used: {s.error}</Notice>
-  const when = s.schedule === 'continuous' ? 'as soon as something changes' : s.schedule === 'manual' ? 'only when somebody asks for one' : /:/.test(s.schedule) ? `at ${s.schedule}` : `every ${s.schedule}`
+  const when = s.schedule === 'continuous' ? 'as soon as something changes' : s.schedule === 'manual' ? 'only when somebody asks for one' : /:/.test(s.schedule) ? `at ${s.schedule}` : `every ${length(s.schedule)}`
   return <p>Backups go to <bdi><code>{s.target}</code></bdi>, {when}.{s.next && !s.running && <> The next one is due <Time at={s.next} />.</>}</p>
 }
 

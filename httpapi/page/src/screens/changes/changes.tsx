@@ -47,7 +47,7 @@ export default function Changes({ params, query }: ScreenProps): JSX.Element {
       ),
     },
     { title: 'Revision', width: '8.5rem', wideOnly: true, cell: (c) => <span class="mono faint" title={c.changes.map((r) => r.rev).join('\n')}>{c.changes[0]?.rev.replace(/^(\d+-.{8}).*/s, '$1')}</span> },
-    { title: 'When', width: '9rem', wideOnly: true, cell: (c) => (c.updated ? <span class="faint"><Time at={c.updated} /></span> : null) },
+    { title: 'When', width: '10.5rem', wideOnly: true, cell: (c) => (c.updated ? <span class="faint"><Time at={c.updated} /></span> : null) },
   ], [db, conflicts])
 
   const paused = seen?.state === 'paused'

@@ -71,7 +71,7 @@ function List({ names, search }: { names: Names; search: string }): JSX.Element 
     }
     return [
       { title: 'Name', cell: (l) => (l.kind === 'fold' ? <button type="button" class="fold" aria-expanded={l.open} onClick={() => toggle.current()}>{l.open ? '▾' : '▸'} Users’ own databases</button> : <Name line={l} partitioned={figures.of(l.name)?.props.partitioned ?? false} />) },
-      { title: 'Documents', align: 'end', width: '8rem', cell: (l) => (l.kind === 'fold' ? <span class="faint">{plural(l.count, 'database')}</span> : figure(l, (f) => count(f.doc_count))) },
+      { title: 'Documents', align: 'end', width: '8rem', cell: (l) => (l.kind === 'fold' ? <span class="faint" title={plural(l.count, 'database')}>{count(l.count)}</span> : figure(l, (f) => count(f.doc_count))) },
       { title: 'Size', align: 'end', width: '7rem', wideOnly: true, cell: (l) => figure(l, (f) => size(f.sizes.file)) },
       { title: 'Updates', align: 'end', width: '7rem', wideOnly: true, cell: (l) => figure(l, (f) => (f.rate > 0 ? <span class="lively">{rate(f.rate)}</span> : <span class="faint">–</span>)) },
       { title: 'Settings', align: 'end', width: '3.5rem', bare: true, cell: (l) => (l.kind === 'db' ? <a class="gear" href={link(['db', l.name, 'security'])} tabIndex={-1} aria-label={`Settings of ${l.name}`} title="Settings">⚙</a> : '') },

@@ -64,7 +64,7 @@ export function Card({ item, rates, onChanged }: { item: Item; rates: Rates | un
       </div>
       {item.conflicts.length > 0 && item.db && (
         <Notice kind="warning">
-          {plural(item.conflicts.length, 'document is', 'documents are')} in conflict: {item.conflicts.slice(0, 5).map((id, i) => <span key={id}>{i > 0 && ', '}<a href={link(['db', item.db!, 'doc', id], { tab: 'revisions' })} dir="auto">{id}</a></span>)}{item.conflicts.length > 5 && ' …'}
+          {plural(item.conflicts.length, 'document is', 'documents are')} in conflict: {item.conflicts.slice(0, 5).map((id, i) => <span key={id}>{i > 0 && ', '}<a href={link(['db', item.db!, 'conflicts'], { id })} dir="auto">{id}</a></span>)}{item.conflicts.length > 5 && ' …'}
         </Notice>
       )}
       <div class="row">

@@ -54,9 +54,9 @@ export default function Tokens(): JSX.Element {
           { title: 'Device', cell: (t) => <span dir="auto">{t.device || '–'}</span> },
           ...(everybody ? [{ title: 'Owner', cell: (t: Token) => <span dir="auto">{t.owner}</span> }] : []),
           { title: 'May', cell: (t) => <span title={t.databases.join(', ')} dir="auto">{t.access === 'read' ? 'read' : 'read and write'} {t.databases.join(', ')}{t.id_prefix ? `, ids from ${t.id_prefix}` : ''}{t.selector ? ', by selector' : ''}</span>, wideOnly: true },
-          { title: 'Issued', width: '9rem', cell: (t) => <Time at={t.issued} />, wideOnly: true },
+          { title: 'Issued', width: '10.5rem', cell: (t) => <Time at={t.issued} />, wideOnly: true },
           { title: 'Ends', width: '8rem', cell: (t) => <Time at={t.expires} /> },
-          { title: 'Revoke', bare: true, width: '6.5rem', align: 'end', cell: (t) => <Button kind="quiet" label={`Revoke the token of ${t.device || t.id}`} onClick={() => end(t)}>Revoke</Button> },
+          { title: 'Revoke', bare: true, width: '7.5rem', align: 'end', cell: (t) => <Button kind="quiet" label={`Revoke the token of ${t.device || t.id}`} onClick={() => end(t)}>Revoke</Button> },
         ]} />
       )}
       {issuing && <Issue onClose={() => {
