@@ -12,8 +12,8 @@ import (
 
 // With a warm browser something is seen within 100 ms. How long a paint takes on a machine that does other
 // things says little, so the best of several loads counts: only a page that is slow itself has none that is
-// quick. Beside each load stands one of a page of a single word, which shows how slow the machine is: what
-// that takes more than on a quiet one is not this page's.
+// quick. Beside each load stands one of a page of a single word, which shows how slow the machine is: where even
+// that is late, the page may take three times as long.
 func TestPageFirstPaint(t *testing.T) {
 	t.Parallel()
 	_, b := servePage(t)
@@ -23,7 +23,7 @@ func TestPageFirstPaint(t *testing.T) {
 	}))
 	t.Cleanup(word.Close)
 	b.signIn()
-	const most, quiet = 100.0, 20.0 // ms
+	const most = 100.0 // ms
 	paint := func(address string) float64 {
 		b.do("load a page", chromedp.Navigate(address))
 		b.do("load it again", chromedp.Reload())
@@ -36,7 +36,7 @@ func TestPageFirstPaint(t *testing.T) {
 		return ms
 	}
 	plain, page := paint(word.URL), paint(b.base)
-	late := func() bool { return page >= most+max(0, plain-quiet) }
+	late := func() bool { return page >= max(most, 3*plain) }
 	for end := time.Now().Add(patience); late() && time.Now().Before(end); {
 		plain = min(plain, paint(word.URL))
 		page = min(page, paint(b.base))

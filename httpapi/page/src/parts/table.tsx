@@ -116,6 +116,7 @@ export function Table<T>(p: Omit<TableProps<T>, 'key'> & { rowKey: TableProps<T>
       if (to * height < top) scrollTo(to * height)
       else if ((to + 2) * height > top + view) scrollTo((to + 2) * height - view)
     } else if (e.key === 'Enter') {
+      e.preventDefault() // or the same press goes on in what it opens, and closes that
       const row = p.row(active)
       if (row !== undefined) p.onOpen?.(row, active)
     }

@@ -44,6 +44,7 @@ export default function Drawn({ label, times, lines, height = 160, format = Stri
       data,
       b,
     )
+    u.root.querySelector('.u-legend')?.setAttribute('role', 'presentation') // the label of the whole says what it says
     plot.current = u
     const o = new ResizeObserver(() => u.setSize({ width: b.clientWidth, height }))
     o.observe(b)
