@@ -1,16 +1,23 @@
 package httpapi_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine/chaos"
+	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/members"
+	"github.com/tododb/tododb/store/smoosh"
 	"github.com/tododb/tododb/store/storetest"
 )
 
@@ -152,5 +159,51 @@ func TestTheStorageGoesAway(t *testing.T) {
 			t.Errorf("%s %s does not get through within %d calls", c.method, c.path, most)
 		}
 		t.Logf("%s %s: refused %d times in %v", c.method, c.path, refused, time.Since(began))
+	}
+}
+
+// What waits to be compacted shows at any process, though one of them compacts.
+func TestSmooshStatusOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	e := chaos.New(chaos.Options{})
+	var servers [2]*Server
+	var one *smoosh.Smoosh
+	for i := range servers {
+		s := storetest.On(t, e, store.Options{})
+		who, err := members.Open(t.Context(), members.Options{Store: s, Name: fmt.Sprint(i), Beat: 20 * time.Millisecond, Gone: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		indexes := index.NewManager(t.Context(), index.Options{Store: s})
+		t.Cleanup(func() {
+			if err := errors.Join(indexes.Close(), who.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+		set := smoosh.Settings{Enabled: true}
+		if i == 0 {
+			set.Databases = []smoosh.Channel{{Name: "of-the-first"}}
+		}
+		keeper := smoosh.New(smoosh.Options{Store: s, Indexes: indexes, Log: slog.New(slog.DiscardHandler)}, set)
+		if i == 0 {
+			one = keeper
+		}
+		servers[i] = openServer(t, Options{Store: s, Members: who, Smoosh: keeper})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var works sync.WaitGroup
+	works.Go(func() { one.Run(ctx) })
+	defer works.Wait()
+	defer stop()
+	for i, s := range servers {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			w := call(s, "GET", "/_node/_local/_smoosh/status", "", "Admin", "")
+			if w.Code == 200 && strings.Contains(w.Body.String(), "of-the-first") {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("the process %d shows %d %s", i, w.Code, w.Body)
+			}
+		}
 	}
 }

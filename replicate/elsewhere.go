@@ -164,9 +164,21 @@ func (m *Manager) statusHere(id string) *Status {
 
 // askAll asks the processes that have a job. The error is ErrNoJob if none has it.
 func (m *Manager) askAll(ctx context.Context, kind, id string, user User) error {
-	err := ErrNoJob
+	var have []string
 	for _, f := range m.jobsElsewhere(ctx)[id] {
-		answer, e := m.opt.Members.Ask(ctx, f.at.ID, kind, Marshal(asked{id, user}))
+		have = append(have, f.at.ID)
+	}
+	// Who has just begun with it has not told yet.
+	holder, err := m.opt.Members.Holder(ctx, leaseOf(id))
+	if err != nil {
+		return err
+	}
+	if holder != "" && holder != m.opt.Members.ID() && !slices.Contains(have, holder) {
+		have = append(have, holder)
+	}
+	err = ErrNoJob
+	for _, member := range have {
+		answer, e := m.opt.Members.Ask(ctx, member, kind, Marshal(asked{id, user}))
 		if e != nil {
 			return e
 		}

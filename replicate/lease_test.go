@@ -215,3 +215,38 @@ func TestLeaseExpires(t *testing.T) {
 		t.Errorf("%v %s", now.Rev, now.Body)
 	}
 }
+
+// What a process has just begun can be cancelled at another one, which has not been told of it yet.
+func TestCancelledElsewhereAtOnce(t *testing.T) {
+	t.Parallel()
+	e := chaos.New(chaos.Options{Seed: 4})
+	p := newQuietPeer(t)
+	one, two := sharedManager(t, e, "one", time.Minute), sharedManager(t, e, "two", time.Minute) // who tell every six seconds
+	body := fmt.Appendf(nil, `{"source":"%s/s","target":"%[1]s/t","continuous":true}`, p.URL)
+	if _, started, err := one.Replicate(t.Context(), body, User{}); err != nil || !started {
+		t.Fatal(started, err)
+	}
+	spec, err := ParseSpec(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := two.meant(spec, User{})
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		holder, err := two.opt.Members.Holder(t.Context(), leaseOf(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if holder != "" {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("nobody runs it")
+		}
+	}
+	if err := two.Cancel(t.Context(), id, User{}); err != nil {
+		t.Errorf("cancelled at the other process: %v", err)
+	}
+	if _, err := one.Status(id); !errors.Is(err, ErrNoJob) {
+		t.Errorf("after it was cancelled: %v", err)
+	}
+}

@@ -74,6 +74,7 @@ func New(opt Options) *Room {
 	if o.reload == nil {
 		o.reload = o.config.Reload
 	}
+	o.tellUpkeep()
 	return o
 }
 

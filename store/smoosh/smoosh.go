@@ -66,6 +66,7 @@ type Smoosh struct {
 	again    chan struct{} // look again at all
 
 	works sync.WaitGroup // of Run
+	runs  atomic.Bool    // Run does
 
 	mu      sync.Mutex // guards what follows; no I/O under it
 	known   map[string]*known
@@ -136,6 +137,9 @@ func (s *Smoosh) Built(db, signature string) {
 	s.wake()
 }
 
+// Runs tells whether it works. Of several processes that share a store, that of one does.
+func (s *Smoosh) Runs() bool { return s.runs.Load() }
+
 func (s *Smoosh) wake() {
 	select {
 	case s.poke <- struct{}{}:
@@ -151,6 +155,8 @@ const saveEvery = 10 * time.Minute
 
 // Run works until ctx ends. What it has begun has then ended too.
 func (s *Smoosh) Run(ctx context.Context) {
+	s.runs.Store(true)
+	defer s.runs.Store(false)
 	found, err := load(s.opt.State)
 	if err != nil {
 		s.opt.Log.Warn("counting what is in the files anew", "error", err)
