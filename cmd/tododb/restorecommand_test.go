@@ -131,9 +131,13 @@ func TestFollowOverHTTP(t *testing.T) {
 			return code == 0 && strings.Contains(shown, "\n"+id+" ")
 		})
 	}
+	server.do(201, "PUT", "/notes/last", `{}`) // in the moment of the interrupt
 	follow.Process.Signal(syscall.SIGINT)
-	if err := follow.Wait(); err != nil {
+	if err := follow.Wait(); err != nil || !strings.Contains(out.String(), "\nstopped: the newest backup is ") {
 		t.Errorf("interrupted: %v\n%s", err, &out)
+	}
+	if shown, _ := tododb(t, "backup", "show", target, "--db", "notes"); !strings.Contains(shown, "\nlast ") {
+		t.Errorf("what was written last was not shipped:\n%s\n%s", shown, &out)
 	}
 	if all, code := tododb(t, "backup", "verify", target); code != 0 {
 		t.Error(all)

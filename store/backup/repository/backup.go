@@ -36,6 +36,10 @@ type Making struct {
 	Replaces *Backup
 
 	inspected bool // whether all parts of earlier backups are there was looked at lately
+	// Where to go on of what Base has, by the chains' keys: what came after that is brought again. It is
+	// emptied if Base is not as it was.
+	from   map[string]Chain
+	joined bool // from counts even if there is nothing beyond Base
 }
 
 // Unchanged says what a backup is to do if there is nothing new.
@@ -149,6 +153,9 @@ func (k *maker) recall(ctx context.Context) error {
 		k.newest = k.Base
 		for _, c := range k.Base.Chains {
 			k.whole[c.Key], k.states[c.Key] = &c, &c
+			if earlier, is := k.from[c.Key]; is {
+				k.states[c.Key] = &earlier
+			}
 		}
 		all = nil
 	}
@@ -215,6 +222,7 @@ func (k *maker) refresh(ctx context.Context, all []listed) error {
 	if i >= 0 && all[i].Name == k.Base.Name {
 		return nil
 	}
+	clear(k.from)
 	if i >= 0 {
 		b, err := k.repo.readOutline(ctx, all[i])
 		if err == nil {
@@ -374,7 +382,7 @@ func (k *maker) unchanged(name string) int {
 	if err != nil || k.Base.Databases[i].Failed != "" {
 		return -1
 	}
-	if key := k.Base.Chains[i].Key; k.unsaved[key] || k.lost[key] {
+	if key := k.Base.Chains[i].Key; k.unsaved[key] || k.whole[key] == nil {
 		return -1
 	}
 	return i
@@ -508,6 +516,10 @@ func (d *dump) pass(ctx context.Context) (err error) {
 		if item.Kind == backup.KindEnd {
 			if d.end, _ = stream.End(); d.end.Point == d.chain.Point { // what came is there already
 				d.ended = true
+				return nil
+			}
+			if have := d.whole[d.chain.Key]; have != nil && have.Point == d.end.Point && !d.joined {
+				d.chain, d.ended = have.clone(), true
 				return nil
 			}
 		}

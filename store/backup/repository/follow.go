@@ -17,6 +17,9 @@ type Watch interface {
 	Next(ctx context.Context, limit time.Duration) ([]string, error)
 }
 
+// ErrUnshipped says that following has ended before all changes were shipped.
+var ErrUnshipped = errors.New("not all that has changed was shipped in time; the next run goes on from there")
+
 // Following says how Follow works.
 type Following struct {
 	Making
@@ -24,6 +27,9 @@ type Following struct {
 	// Every is the time between two backups that are kept. Each backup in between takes the place of
 	// the one before it.
 	Every time.Duration
+	// Ending is how long Follow goes on when its context has ended, to ship what has changed until then. 0: it
+	// cuts what it does, and the next run goes on from there.
+	Ending time.Duration
 	// Made is called after each backup. Err says that it was not made, or lacks databases; Follow
 	// goes on then.
 	Made func(b *Backup, err error)
@@ -60,16 +66,18 @@ const (
 	inspect = time.Hour        // whether all parts of earlier backups are there
 )
 
-// Follow makes backups whenever databases change, within seconds, until the context ends. The error is
-// that of the first backup: without one there is nothing to follow.
+// Follow makes backups whenever databases change, within seconds, until the context ends. Each brings what
+// has changed since the one before it. The error is that of the first backup: without one there is nothing
+// to follow.
 func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following) error {
 	b, err := r.Make(ctx, src, f.Making)
 	if b == nil {
 		return err
 	}
 	f.Made(b, err)
-	base, last := b, b
-	changed := map[string]bool{} // since base
+	shipping, end := outlast(ctx, f.Ending)
+	defer end()
+	s := newShipments(b)
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = lookAll
 	tidied := upkeep{last: time.Now()}
@@ -85,41 +93,32 @@ func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following)
 		if err == nil && pause(ctx, gather) == nil && len(names) == 0 && time.Since(looked) < lookAll {
 			continue
 		}
-		if ctx.Err() != nil {
+		ended := ctx.Err() != nil
+		if ended && f.Ending == 0 {
 			return nil
 		}
-		for _, name := range names {
-			changed[name] = true
-		}
 		m := f.Making
-		m.Base, m.Changed, m.Unchanged = base, changed, KeepNone
-		if err != nil || time.Since(looked) >= lookAll {
+		s.next(&m, names, f.Every)
+		if err != nil || time.Since(looked) >= lookAll { // also if the context has ended
 			m.Changed = nil
 			looked = time.Now()
-		}
-		if last.Time.Sub(base.Time) >= f.Every || last.Time.Before(base.Time) { // last stays
-			base, m.Base = last, last
-			clear(changed)
-			for _, name := range names {
-				changed[name] = true
-			}
-		}
-		if last != base {
-			m.Replaces = last
 		}
 		if m.inspected = time.Since(inspected) < inspect; !m.inspected {
 			inspected = time.Now()
 		}
-		b, err := r.Make(ctx, src, m)
-		if ctx.Err() != nil {
+		b, err := r.Make(shipping, src, m)
+		if shipping.Err() != nil {
+			if f.Ending > 0 {
+				f.Made(nil, ErrUnshipped)
+			}
 			return nil
 		}
 		if err != nil {
 			looked = time.Time{} // look at all again
 		}
-		if b != nil && b.ID != base.ID {
-			last = b
+		if b != nil && b.ID != s.last.ID {
 			tidied.made(b)
+			s.made(b, &m, f.Every)
 			f.Made(b, err)
 		} else if err != nil {
 			f.Made(nil, err)
@@ -127,8 +126,26 @@ func (r *Repository) Follow(ctx context.Context, src backup.Source, f Following)
 			if !errors.As(err, &busy) {
 				_ = pause(ctx, wait.NextBackOff())
 			}
+			if ended {
+				return nil
+			}
 			continue
+		}
+		if ended {
+			return nil
 		}
 		wait.Reset()
 	}
+}
+
+// outlast returns a context that ends some time after another one.
+func outlast(ctx context.Context, long time.Duration) (longer context.Context, end func()) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if long > 0 {
+			_ = pause(longer, long)
+		}
+		cancel(context.Cause(ctx))
+	})
+	return longer, func() { stop(); cancel(nil) }
 }
