@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,6 +52,7 @@ func TestRestoreCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(0, "backup", target)
+	made := time.Now()
 
 	set("log/level", "info")
 	set("chttpd/socket", "")
@@ -89,6 +91,30 @@ func TestRestoreCommand(t *testing.T) {
 	}
 	server.do(201, "PUT", "/notes/later", `{}`)
 	within(t, time.Minute, func() bool { status, _ := server.try("GET", "/copy/later", ""); return status == 200 })
+
+	// A time means the newest backup that is not younger, as ls shows it.
+	await(t, "the next second", func() bool { return time.Now().Truncate(time.Second).After(made) })
+	run(0, "backup", target)
+	times := []string{}
+	list, _ := tododb(t, "backup", "ls", target)
+	for line := range strings.Lines(list) {
+		if f := strings.Fields(line); f[0] != "ID" {
+			times = append(times, f[1]+" "+f[2])
+		}
+	}
+	if slices.Sort(times); len(times) != 2 {
+		t.Fatalf("there are backups of %q", times)
+	}
+	for i, at := range times {
+		name := fmt.Sprintf("at%d", i)
+		run(0, "restore", target, "--db", "notes", "--as", name, "--at", at)
+		if status, answer := server.try("GET", "/"+name+"/later", ""); (status == 200) != (i == 1) {
+			t.Errorf("restored as of %s: %d %s", at, status, answer)
+		}
+	}
+	if out := run(1, "restore", target, "--db", "notes", "--as", "none", "--at", "2001-02-03 04:05"); !strings.Contains(out, "no such backup") {
+		t.Error(out)
+	}
 	server.stop()
 }
 

@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/tododb/tododb/store/durable"
 )
 
 // localSocket is a socket in the file system. Only the user who runs the server may connect.
@@ -21,8 +23,9 @@ type localSocket struct {
 }
 
 // listenLocal makes the socket. It replaces one that a server has left behind which did not end in
-// an orderly way, and nothing else.
+// an orderly way, and nothing else: of servers that start at the same time one gets it.
 func listenLocal(ctx context.Context, path string) (*localSocket, error) {
+	defer durable.Alone(path)()
 	if err := clearSocket(ctx, path); err != nil {
 		return nil, fmt.Errorf("[chttpd] socket: %w", err)
 	}

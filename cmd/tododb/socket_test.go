@@ -4,9 +4,11 @@ package main
 
 import (
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -66,5 +68,44 @@ func TestLocalSocket(t *testing.T) {
 	server.stop()
 	if _, err := os.Lstat(at("socket")); !os.IsNotExist(err) {
 		t.Errorf("the socket of a server that has stopped: %v", err)
+	}
+}
+
+// Of servers that find a socket which a dead one left, one replaces it. The others do not take it away.
+func TestOneServerGetsTheSocket(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "tododb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "socket")
+	for range 50 {
+		left, err := bindLocal(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left.(*net.UnixListener).SetUnlinkOnClose(false)
+		left.Close()
+		var starting sync.WaitGroup
+		var got [4]*localSocket
+		var failed [4]error
+		for i := range got {
+			starting.Go(func() { got[i], failed[i] = listenLocal(t.Context(), path) })
+		}
+		starting.Wait()
+		have := 0
+		for i, s := range got {
+			if s != nil {
+				have++
+				defer s.Close()
+			} else if !strings.Contains(failed[i].Error(), "another server is listening") {
+				t.Error(failed[i])
+			}
+		}
+		if have != 1 {
+			t.Fatalf("%d servers believe that they have it", have)
+		}
+		os.Remove(path)
 	}
 }

@@ -5,6 +5,7 @@ package durable
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -16,4 +17,16 @@ func Lock(f *os.File) error {
 		return ErrLocked
 	}
 	return err
+}
+
+// Alone waits until no other process is between Alone and its end for a name in the same folder. Where the folder
+// cannot be locked it does not wait.
+func Alone(path string) (end func()) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return func() {}
+	}
+	for syscall.Flock(int(dir.Fd()), syscall.LOCK_EX) == syscall.EINTR {
+	}
+	return func() { dir.Close() }
 }
