@@ -35,17 +35,18 @@ func (n *nearby) get(k []byte) (v []byte, err error) {
 			return nil, err
 		}
 	}
-	for range nearbySteps {
-		if n.k == nil || bytes.Compare(n.k, k) >= 0 {
+	for steps := 0; n.k != nil; steps++ {
+		order := bytes.Compare(n.k, k)
+		if order == 0 {
+			n.missed = 0
+			return n.v, nil
+		}
+		if order > 0 || steps == nearbySteps {
 			break
 		}
 		if n.k, n.v, err = n.cursor.Next(); err != nil {
 			return nil, err
 		}
-	}
-	if bytes.Equal(n.k, k) {
-		n.missed = 0
-		return n.v, nil
 	}
 	n.cursor = nil
 	n.wait = min(1<<n.missed, nearbyWait)

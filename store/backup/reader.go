@@ -26,7 +26,7 @@ type Reader struct {
 	buf   []byte // of an item that is larger than the window
 	item  Item
 	doc   Document // of the item
-	room  [9]byte  // of its checksum
+	crc   places
 
 	header  Header
 	end     End
@@ -122,7 +122,7 @@ func (r *Reader) read() error {
 		}
 	}
 	i.Payload = i.raw[from : from+size]
-	if !r.part && crc32.Update(checksum(r.room[:], r.items, i.Kind), castagnoli, i.Payload) != binary.BigEndian.Uint32(i.raw[from+size:]) {
+	if !r.part && crc32.Update(r.crc.begin(r.items, i.Kind), castagnoli, i.Payload) != binary.BigEndian.Uint32(i.raw[from+size:]) {
 		return broken("item %d is damaged, or not in its place", r.items)
 	}
 	return nil

@@ -50,6 +50,7 @@ type spool struct {
 	file  TempFile // of what came before mem, nil if nothing did
 	size  int64    // of the file
 	items uint64   // the number of the next item
+	crc   places
 }
 
 // besides is the most that an item has besides its payload.
@@ -71,7 +72,7 @@ func (s *spool) item(kind Kind, parts ...[]byte) error {
 		s.items++
 		return w.Item(kind, parts...)
 	}
-	s.mem = appendItem(s.mem, s.items, kind, parts...)
+	s.mem = appendItem(s.mem, s.crc.begin(s.items, kind), kind, parts...)
 	s.items++
 	return nil
 }

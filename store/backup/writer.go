@@ -20,6 +20,7 @@ type Writer struct {
 	w     io.Writer
 	items uint64 // of the stream that is being written
 	sum   xxhash.Digest
+	crc   places
 	head  []byte
 	err   error
 }
@@ -34,8 +35,8 @@ func (w *Writer) Begin(h Header) error {
 	return w.Item(KindHeader, h.appendTo(nil))
 }
 
-// appendItem appends an item whose payload is the parts together.
-func appendItem(b []byte, number uint64, kind Kind, parts ...[]byte) []byte {
+// appendItem appends an item whose payload is the parts together. crc begins its checksum.
+func appendItem(b []byte, crc uint32, kind Kind, parts ...[]byte) []byte {
 	size := 0
 	for _, p := range parts {
 		size += len(p)
@@ -45,7 +46,7 @@ func appendItem(b []byte, number uint64, kind Kind, parts ...[]byte) []byte {
 	for _, p := range parts {
 		b = append(b, p...)
 	}
-	return binary.BigEndian.AppendUint32(b, crc32.Update(checksum(b[len(b):], number, kind), castagnoli, b[from:]))
+	return binary.BigEndian.AppendUint32(b, crc32.Update(crc, castagnoli, b[from:]))
 }
 
 // Item writes an item whose payload is the parts together.
@@ -56,7 +57,7 @@ func (w *Writer) Item(kind Kind, parts ...[]byte) error {
 	}
 	w.head = binary.AppendUvarint(append(w.head[:0], byte(kind)), uint64(size))
 	w.put(w.head)
-	crc := checksum(w.head, w.items, kind)
+	crc := w.crc.begin(w.items, kind)
 	for _, p := range parts {
 		crc = crc32.Update(crc, castagnoli, p)
 		w.put(p)
@@ -70,7 +71,7 @@ func (w *Writer) Item(kind Kind, parts ...[]byte) error {
 func (w *Writer) itemFrom(kind Kind, size int64, r io.Reader, buf []byte) error {
 	w.head = binary.AppendUvarint(append(w.head[:0], byte(kind)), uint64(size))
 	w.put(w.head)
-	crc := checksum(w.head, w.items, kind)
+	crc := w.crc.begin(w.items, kind)
 	for size > 0 && w.err == nil {
 		part := buf[:min(size, int64(len(buf)))]
 		if _, err := io.ReadFull(r, part); err != nil {
@@ -86,9 +87,23 @@ func (w *Writer) itemFrom(kind Kind, size int64, r io.Reader, buf []byte) error 
 	return w.err
 }
 
-// checksum begins the checksum of an item. It needs room for some bytes, whose content does not matter.
-func checksum(room []byte, number uint64, kind Kind) uint32 {
-	return crc32.Update(0, castagnoli, append(binary.BigEndian.AppendUint64(room[:0], number), byte(kind)))
+// places begins the checksums of items, which count their places and kinds. Items that follow each other
+// differ in the last byte of their numbers, so the others are summed up once.
+type places struct {
+	high uint64 // the number without its last byte
+	sum  uint32 // of these bytes, 0: not yet known
+}
+
+func (p *places) begin(number uint64, kind Kind) uint32 {
+	if high := number >> 8; p.sum == 0 || p.high != high {
+		var b [8]byte
+		binary.BigEndian.PutUint64(b[:], number)
+		p.high, p.sum = high, crc32.Update(0, castagnoli, b[:7])
+	}
+	s := ^p.sum
+	s = castagnoli[byte(s)^byte(number)] ^ s>>8
+	s = castagnoli[byte(s)^byte(kind)] ^ s>>8
+	return ^s
 }
 
 func (w *Writer) put(b []byte) {

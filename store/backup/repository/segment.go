@@ -168,7 +168,7 @@ func (h *haste) learn(waited bool) {
 	switch {
 	case h == nil:
 	case waited:
-		h.missed = min(h.missed+1, patience)
+		h.missed = min(h.missed+2, patience)
 		h.left = 1 << h.missed
 	default:
 		h.missed = 0
