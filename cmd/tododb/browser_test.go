@@ -62,7 +62,7 @@ type browser struct {
 }
 
 // patience is how long something may take to appear on a busy machine.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // servePage starts a server and opens its page. The window closes before the server stops.
 func servePage(t testing.TB, more ...string) (*process, *browser) {
@@ -488,14 +488,15 @@ func (b *browser) eval(script string) string {
 	return string(value)
 }
 
-// everythingHasAName looks for controls that nobody who does not see the page could tell apart.
+// everythingHasAName waits until there are no controls that nobody who does not see the page could tell apart.
 func (b *browser) everythingHasAName() {
 	b.t.Helper()
-	b.do("read the accessibility tree", chromedp.Func(func(ctx context.Context, t *tab) error {
+	b.until("have a name for everything", func(ctx context.Context, t *tab) (bool, error) {
 		tree, err := cdp.Call(ctx, t, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
 		if err != nil {
-			return err
+			return false, err
 		}
+		var nameless []string
 		for _, n := range tree.Nodes {
 			if n.Ignored || n.Role == nil {
 				continue
@@ -504,10 +505,13 @@ func (b *browser) everythingHasAName() {
 			case "button", "link", "textbox", "searchbox", "checkbox", "radio", "combobox", "table", "grid", "dialog", "img", "image", "navigation", "menuitem", "progressbar", "slider", "spinbutton", "tab", "switch":
 				if n.Name == nil || strings.Trim(string(n.Name.Value), `" `) == "" {
 					what, _ := of(ctx, t, n.BackendDOMNodeID, "return location.hash + ' ' + this.outerHTML.slice(0, 300)")
-					b.t.Errorf("a %s has no name: %s", role, what)
+					nameless = append(nameless, fmt.Sprintf("a %s has no name: %s", role, what))
 				}
 			}
 		}
-		return nil
-	}))
+		if len(nameless) > 0 {
+			return false, errors.New(strings.Join(nameless, "\n"))
+		}
+		return true, nil
+	})
 }
