@@ -168,8 +168,9 @@ func (n *cuttable) command(args ...string) *exec.Cmd {
 // A process is cut off from PostgreSQL, in both directions or in one, while it writes. Others go on within
 // the time after which the server gives a lock up; the one that was cut off refuses what it cannot do, and
 // goes on when the network is back.
+//
+// No test runs beside it: a browser ends all requests when the networks of its machine change.
 func TestPGNetworkCut(t *testing.T) {
-	t.Parallel()
 	for _, one := range []struct {
 		name     string
 		cut      []string
