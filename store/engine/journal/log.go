@@ -160,11 +160,9 @@ func (l *Log) resume(numbers []uint64, replay func(Pos, []byte) error) error {
 		l.w.filled = last.keep
 		err = l.w.file.Truncate(last.keep)
 	}
-	// The last frame may be in memory only, and so may be the name of the file. If a sync has failed, the system may
-	// even believe that the frame is on disk: write it again.
-	if last.last != 0 {
-		err = errors.Join(err, l.w.again(last.last, last.end))
-	}
+	// What was read may be in memory only, and so may be the name of the file. If a sync has failed, the system may
+	// even believe that it is on disk. So write the last frame again, and what is behind it: a frame may be there on disk.
+	err = errors.Join(err, l.w.again(max(last.last, last.head.first), last.end))
 	if err := errors.Join(err, l.w.file.Sync(), l.folder.sync()); err != nil {
 		return err
 	}

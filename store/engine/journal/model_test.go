@@ -79,7 +79,11 @@ func TestModel(t *testing.T) {
 	if testing.Short() {
 		seeds = 150
 	}
-	for seed := range uint64(seeds) {
+	for i := range uint64(seeds) {
+		seed := i
+		if i == 0 {
+			seed = 2295 // a frame whose outcome is unknown is not there, and then it is
+		}
 		if err := modelRun(seed); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

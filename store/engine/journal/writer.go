@@ -89,18 +89,30 @@ func (w *writer) cut(off int64) error {
 	}
 	err := w.file.Truncate(w.filled)
 	if err == nil && w.filled > off {
-		_, err = w.file.WriteAt(zeros[:frameSize], off)
+		if _, err = w.file.WriteAt(zeros[:frameSize], off); err != nil { // some disks have no room even for that
+			w.filled = off
+			err = w.file.Truncate(off)
+		}
 	}
 	return errors.Join(err, w.file.Sync())
 }
 
-// again writes what is there.
+// again writes what is there, and the beginning of a frame behind it, or the zeros that are there in its place.
 func (w *writer) again(from, to Pos) error {
-	b := make([]byte, to-from)
-	if _, err := w.file.ReadAt(b, w.offset(from)); err != nil {
+	b := make([]byte, to-from+frameSize)
+	n, err := w.file.ReadAt(b, w.offset(from))
+	if n < int(to-from) {
 		return err
 	}
-	_, err := w.file.WriteAt(b, w.offset(from))
+	if _, err = w.file.WriteAt(b[:n], w.offset(from)); err != nil || n == len(b) {
+		return err
+	}
+	w.filled = w.offset(from) + int64(n)
+	if _, err = w.file.WriteAt(b[n:], w.filled); err == nil {
+		w.filled = w.offset(to) + frameSize
+	} else if errors.Is(engine.SystemError(err), engine.ErrFull) {
+		err = w.file.Truncate(w.filled) // there is no room for such a frame either
+	}
 	return err
 }
 
