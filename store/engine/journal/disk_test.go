@@ -25,6 +25,8 @@ type disk struct {
 	fails func(call, name string) error
 	// before is called before anything changes.
 	before func()
+	// keeps tells of each thing that a failed sync was to bring to the disk whether it is there (nil: some).
+	keeps func() bool
 }
 
 // inode is the contents of a file.
@@ -286,7 +288,11 @@ func (f *diskFile) Sync() error {
 	if err != nil {
 		n := uint64(len(f.i.loose))
 		random := rand.New(rand.NewPCG(n, uint64(len(f.i.live))))
-		f.i.synced = f.i.cut(func() bool { return random.IntN(2) == 0 })
+		keeps := f.d.keeps
+		if keeps == nil {
+			keeps = func() bool { return random.IntN(2) == 0 }
+		}
+		f.i.synced = f.i.cut(keeps)
 	} else {
 		f.i.synced = f.i.cut(func() bool { return true })
 	}
