@@ -59,7 +59,6 @@ func TestPagePressedTwice(t *testing.T) {
 	p.do(201, "PUT", "/notes/cake", `{"eggs":2}`)
 	b.signIn()
 	b.eval(slowNetwork)
-	b.eval("window.confirm = () => true") // what is asked before something is lost has a test of its own
 
 	b.click("button", "New database")
 	b.fill("Name", "recipes")

@@ -120,8 +120,9 @@ function RevsLimit({ db }: { db: string }): JSX.Element {
   const act = useAct()
   useEffect(() => {
     if (limit.value === undefined) return
-    setSaved(String(limit.value))
-    type(String(limit.value))
+    const now = String(limit.value)
+    type((t) => (t === saved ? now : t)) // what is typed already stays
+    setSaved(now)
   }, [limit.value])
   useGuard(typed !== saved, 'The limit is not saved.')
   const save = () => act.run(async (to) => {
