@@ -103,9 +103,6 @@ func (m *Manager) launch(t *task, now time.Time) {
 	m.turn(t, Running, now)
 	job := t.job
 	m.wg.Go(func() {
-		if IsReplicator(t.req.Owner.DB) { // all processes have read the document
-			m.opt.Members.Turn(ctx, leaseOf(job.id))
-		}
 		result, err := m.runAllowed(ctx, &t.req, job)
 		job.close()
 		m.end(t, result, err)
