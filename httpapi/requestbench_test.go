@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tododb/tododb/httpapi"
@@ -43,6 +44,10 @@ func BenchmarkRequest(b *testing.B) {
 	made := docs // a benchmark is called more than once
 	next := func() int { made++; return made }
 	var revs [docs]string // of what is updated, once it has been
+	var sixteen, bareSixteen []*benchClient
+	for range 16 {
+		sixteen, bareSixteen = append(sixteen, c.another()), append(bareSixteen, bare.another())
+	}
 	for _, one := range []struct {
 		name string
 		ask  func()
@@ -52,6 +57,8 @@ func BenchmarkRequest(b *testing.B) {
 		{"head", func() { c.do("HEAD", "/db/"+benchID(next()%docs), "", 200) }},
 		{"get local", func() { c.do("GET", "/db/_local/mark", "", 200) }},
 		{"changes", func() { c.do("GET", "/db/_changes?since=now", "", 200) }},
+		{"16 bare", func() { together(bareSixteen, func(c *benchClient, i int) { c.do("GET", "/db/"+benchID(i), "", 200) }) }},
+		{"16 get", func() { together(sixteen, func(c *benchClient, i int) { c.do("GET", "/db/"+benchID(i), "", 200) }) }},
 		{"put", func() { c.do("PUT", "/db/"+benchID(next()), doc, 201) }},
 		{"update", func() {
 			n := next() % docs
@@ -63,7 +70,7 @@ func BenchmarkRequest(b *testing.B) {
 		{"bulk of one", func() { c.do("POST", "/db/_bulk_docs", `{"docs":[{"_id":"`+benchID(next())+`",`+doc[1:]+`]}`, 201) }},
 		{"put local", func() { c.do("PUT", "/db/_local/mine-"+strconv.Itoa(next()%10), `{"seq":1}`, 201) }},
 	} {
-		b.Run(one.name, func(b *testing.B) {
+		b.Run(one.name, func(b *testing.B) { // with 16 clients, 320 requests at a time
 			b.ReportAllocs()
 			began := processorTime()
 			for b.Loop() {
@@ -76,16 +83,30 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
+// together has each client ask 20 times, all at once.
+func together(clients []*benchClient, ask func(c *benchClient, i int)) {
+	var wg sync.WaitGroup
+	for n, c := range clients {
+		wg.Go(func() {
+			for i := range 20 {
+				ask(c, 20*n+i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // benchID is scattered, as uuids are.
 func benchID(i int) string { return strconv.FormatUint(uint64(uint32(i)*2654435761)+1<<32, 16) }
 
 // benchClient asks over one connection.
 type benchClient struct {
-	tb   testing.TB
-	conn net.Conn
-	in   *bufio.Reader
-	out  []byte
-	body []byte // of the last answer
+	tb      testing.TB
+	address string
+	conn    net.Conn
+	in      *bufio.Reader
+	out     []byte
+	body    []byte // of the last answer
 }
 
 // dialBench has handler serve a port until the benchmark ends. wrap may be nil.
@@ -101,12 +122,17 @@ func dialBench(b *testing.B, wrap func(net.Listener) net.Listener, handler http.
 	server := &http.Server{Handler: handler}
 	go server.Serve(l)
 	b.Cleanup(func() { server.Close() })
-	conn, err := net.Dial("tcp", address)
+	return (&benchClient{tb: b, address: address}).another()
+}
+
+// another is one more client of the same server.
+func (c *benchClient) another() *benchClient {
+	conn, err := net.Dial("tcp", c.address)
 	if err != nil {
-		b.Fatal(err)
+		c.tb.Fatal(err)
 	}
-	b.Cleanup(func() { conn.Close() })
-	return &benchClient{tb: b, conn: conn, in: bufio.NewReader(conn)}
+	c.tb.Cleanup(func() { conn.Close() })
+	return &benchClient{tb: c.tb, address: c.address, conn: conn, in: bufio.NewReader(conn)}
 }
 
 // do sends a request and reads its answer.

@@ -33,10 +33,14 @@ var errStale = errors.New("judged by a state that has changed since")
 
 // DesignSeq is the sequence of the newest change to a design document, 0 in a database that never
 // had one. It shows whether anything derived from the design documents is still valid.
-func (db *DB) DesignSeq(ctx context.Context) (seq uint64, err error) {
+func (db *DB) DesignSeq(ctx context.Context) (uint64, error) {
 	if seq, known := db.designKnown(); known {
 		return seq, db.WhyGone()
 	}
+	return db.readDesignSeq(ctx)
+}
+
+func (db *DB) readDesignSeq(ctx context.Context) (seq uint64, err error) {
 	err = db.view(ctx, func(r engine.Reader) error {
 		seq, err = db.designIn(r)
 		return err

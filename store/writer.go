@@ -166,16 +166,24 @@ func (w *writer) count(id string, tree *revtree.Tree, sign int64) error {
 	default:
 		t.docs = uint64(sign)
 	}
-	leaves := tree.Leaves()
-	for _, l := range leaves {
-		ref, err := parseBodyRef(l.Data)
-		if err != nil {
-			return err
+	leaves := 0
+	var err error
+	tree.Nodes(func(n revtree.Node, leaf bool) bool {
+		if !leaf {
+			return true
 		}
-		ref.addTo(&t, sign)
-		w.needed += sign * ref.stored
+		leaves++
+		var ref bodyRef
+		if ref, err = parseBodyRef(n.Data); err == nil {
+			ref.addTo(&t, sign)
+			w.needed += sign * ref.stored
+		}
+		return err == nil
+	})
+	if err != nil {
+		return err
 	}
-	if len(leaves) > 1 {
+	if leaves > 1 {
 		kept, err := keptBytes(tree)
 		if err != nil {
 			return err
