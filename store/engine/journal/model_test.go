@@ -203,3 +203,38 @@ func TestUnknownStaysAway(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Release needs no new segment, though the active one is full: it is what makes room for one.
+func TestReleaseInFullSegment(t *testing.T) {
+	t.Parallel()
+	const each = frameSize + lengthSize + 100
+	w := newTeller(Options{SegmentBytes: 5 * each})
+	if err := w.open(); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 { // two segments, filled to the last byte
+		if err := w.append(100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.d.fails = func(call, _ string) error {
+		if call == "create" {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	if err := w.outcome(w.append(100)); err != nil || w.batch != nil {
+		t.Fatalf("there is room for one more: %v", err)
+	}
+	w.released = w.l.End()
+	if err := w.l.Release(w.released); err != nil {
+		t.Error(err)
+	}
+	if sealed, err := w.l.Sealed(); len(sealed) != 0 || err != nil {
+		t.Errorf("%d segments are left, %v", len(sealed), err)
+	}
+	w.d = w.d.cut(func() bool { return false })
+	if err := w.open(); err != nil {
+		t.Error(err)
+	}
+}
