@@ -2,6 +2,7 @@ package pg
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -44,6 +45,10 @@ const (
 	convoyPace = 50 * time.Millisecond
 	// lateAfter is how long the others wait for a member.
 	lateAfter = 500 * time.Millisecond
+	// lateAlone is how long a database goes alone for which most others have waited in vain.
+	lateAlone = 5 * time.Second
+	// convoyPatience is how long a convoy may take to have what it reads. It waits for no lock, so this is long.
+	convoyPatience = 5 * time.Second
 )
 
 var (
@@ -62,8 +67,19 @@ type member struct {
 	lasts  []engine.Space
 	asked  bool       // Fetch waits
 	done   bool       // fn has ended well
+	left   bool       // nothing more is to be done for it
+	await  bool       // it is waited for
+	got    got        // what is read for it
 	outset chan error // of Fetch
 	result chan error
+}
+
+// got is what a convoy reads for a member. It is the convoy's until outset, for the member may leave before.
+type got struct {
+	arena arena
+	proof proof
+	known map[string][]byte
+	last  map[engine.Space]lastEntry
 }
 
 // convoys gathers members while some convoys are under way.
@@ -105,7 +121,7 @@ func (s *convoys) run() {
 		if n == 1 {
 			members[0].start <- nil
 		} else {
-			c := &convoy{eng: s.eng, members: members, pending: n, ready: make(chan struct{}, 1), ended: make(chan struct{})}
+			c := &convoy{eng: s.eng, members: members, ready: make(chan struct{}, 1), ended: make(chan struct{})}
 			ended = c.ended
 			s.eng.ending.Go(c.run)
 		}
@@ -135,22 +151,55 @@ type convoy struct {
 	ready   chan struct{} // of capacity one: nobody is waited for
 	ended   chan struct{}
 
-	mu      sync.Mutex // guards what follows, and asked and done of members
+	mu      sync.Mutex // guards what follows, and asked, done, left and await of members
 	phase   phase
-	pending int // members who are waited for
+	waited  int // members who were waited for in this phase
+	pending int // who still are
+}
+
+// expect begins a phase in which members are waited for.
+func (c *convoy) expect(in phase, members []*member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.phase, c.pending = in, 0
+	for _, m := range members {
+		if m.await = !m.left; m.await {
+			c.pending++
+		}
+	}
+	if c.waited = c.pending; c.pending == 0 {
+		c.ready <- struct{}{}
+	}
+}
+
+// came says that a member is not waited for any more.
+func (c *convoy) came(m *member) {
+	if !m.await {
+		return
+	}
+	m.await = false
+	if c.pending--; c.pending == 0 {
+		c.ready <- struct{}{}
+	}
+}
+
+// leave takes a member out, in whatever phase and however its fn has ended.
+func (c *convoy) leave(m *member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m.left = true
+	c.came(m)
 }
 
 // here is called by a member once in each of the phases that wait for members. It returns false if that is over.
-func (c *convoy) here(in phase, note func()) bool {
+func (c *convoy) here(m *member, in phase, note func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase != in {
 		return false
 	}
 	note()
-	if c.pending--; c.pending == 0 {
-		c.ready <- struct{}{}
-	}
+	c.came(m)
 	return true
 }
 
@@ -169,6 +218,13 @@ func (c *convoy) gather(next phase, there func(*member) bool) []*member {
 	case <-c.ready:
 	default:
 	}
+	fault := 2*c.pending <= c.waited // else it is that of all, or of the machine
+	for _, m := range c.members {
+		if m.await && fault {
+			m.h.alone.Store(time.Now().Add(lateAlone).UnixNano())
+		}
+		m.await = false
+	}
 	return slices.DeleteFunc(slices.Clone(c.members), func(m *member) bool { return !there(m) })
 }
 
@@ -176,10 +232,11 @@ func (c *convoy) gather(next phase, there func(*member) bool) []*member {
 func (c *convoy) run() {
 	defer close(c.ended)
 	slices.SortFunc(c.members, func(a, b *member) int { return cmp.Compare(a.h.id, b.h.id) })
+	c.expect(asking, c.members)
 	for _, m := range c.members {
 		m.start <- c
 	}
-	asked := c.gather(reading, func(m *member) bool { return m.asked })
+	asked := c.gather(reading, func(m *member) bool { return m.asked && !m.left })
 	if len(asked) == 0 {
 		return
 	}
@@ -189,9 +246,7 @@ func (c *convoy) run() {
 	if err != nil {
 		c.eng.opt.Logger.Debug("what several databases write goes one by one", "error", err)
 	}
-	c.mu.Lock()
-	c.phase, c.pending = deciding, len(held)
-	c.mu.Unlock()
+	c.expect(deciding, held)
 	for _, m := range asked {
 		switch {
 		case slices.Contains(held, m):
@@ -211,7 +266,9 @@ func (c *convoy) run() {
 
 // read has the locks, and what members ask for. It returns those whose lock it has.
 func (c *convoy) read(s *session, asked []*member) (held []*member, err error) {
-	if err := s.acquire(); err != nil {
+	ctx, cancel := context.WithTimeout(s.ctx, convoyPatience)
+	defer cancel()
+	if s.conn, err = s.pool.Acquire(ctx); err != nil {
 		return nil, err
 	}
 	by := make(map[int64]*member, len(asked))
@@ -233,7 +290,7 @@ func (c *convoy) read(s *session, asked []*member) (held []*member, err error) {
 		queries = append(queries, query{sql: sqlSettle})
 	}
 	began := time.Now()
-	_, err = c.eng.roundTrip(s.ctx, s.conn, append(queries, query{sqlLockMany, []any{ids}, func(rows pgx.Rows) error {
+	_, err = c.eng.roundTrip(ctx, s.conn, append(queries, query{sqlLockMany, []any{ids}, func(rows pgx.Rows) error {
 		for rows.Next() {
 			var id int64
 			p := proof{}
@@ -244,7 +301,7 @@ func (c *convoy) read(s *session, asked []*member) (held []*member, err error) {
 			if m == nil || p.instance != string(m.h.dbid) || p.stamp < 0 {
 				return errAlone // it is told why when it is alone
 			}
-			m.tx.proof, m.tx.begun = p, true
+			m.got.proof = p
 			held = append(held, m)
 		}
 		return nil
@@ -255,7 +312,7 @@ func (c *convoy) read(s *session, asked []*member) (held []*member, err error) {
 			if err != nil {
 				return err
 			}
-			t := by[db].tx
+			t := &by[db].got
 			if b := raw[1][0]; b == 0 || b == 'f' {
 				t.known[string(raw[2])] = t.arena.keep(raw[3])
 			} else {
@@ -343,12 +400,10 @@ func (h *handle) tryTogether(t *tx, fn func(engine.Tx) error) error {
 		t.member = nil
 		return h.run(t, fn)
 	}
+	defer c.leave(m) // fn may panic
 	t.convoy, t.member = c, m
 	err := fn(t)
 	if !t.begun { // it was not let in, or has not come
-		if !m.asked {
-			c.here(asking, func() {})
-		}
 		return cmp.Or(t.failed, errAlone)
 	}
 	if t.failed != nil {
@@ -361,7 +416,7 @@ func (h *handle) tryTogether(t *tx, fn func(engine.Tx) error) error {
 	} else {
 		err = final{err}
 	}
-	if !c.here(deciding, func() { m.done = err == nil }) {
+	if !c.here(m, deciding, func() { m.done = err == nil }) {
 		return errAlone
 	}
 	if err != nil {
@@ -376,7 +431,7 @@ func (t *tx) fetchTogether(keys [][]byte, last []engine.Space) error {
 	if t.failed != nil {
 		return t.failed
 	}
-	if m.asked {
+	if m.asked || t.wrote || len(t.over) > 0 { // what is written is to be seen
 		t.failed = errAlone
 		return errAlone
 	}
@@ -384,13 +439,19 @@ func (t *tx) fetchTogether(keys [][]byte, last []engine.Space) error {
 		t.last[s] = lastEntry{}
 	}
 	m.keys, m.lasts = keys, last
-	if !t.convoy.here(asking, func() { m.asked = true }) {
-		m.asked = true
+	m.got.known, m.got.last = t.known, t.last
+	if !t.convoy.here(m, asking, func() { m.asked = true }) {
 		t.failed = errAlone
 		return errAlone
 	}
-	if err := <-m.outset; err != nil {
-		t.failed = err
+	select {
+	case err := <-m.outset:
+		if t.failed = err; err == nil {
+			t.arena, t.proof, t.begun = m.got.arena, m.got.proof, true
+		}
+	case <-t.ctx.Done(): // nothing is written of it
+		t.known, t.last = map[string][]byte{}, map[engine.Space]lastEntry{}
+		t.failed = final{t.ctx.Err()}
 	}
-	return t.failed
+	return result(t.failed)
 }

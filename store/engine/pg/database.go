@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -16,6 +17,7 @@ type database struct {
 	dbid   engine.DBID
 
 	writing chan struct{} // held by the one of this process who writes
+	alone   atomic.Int64  // until when no convoy is to wait for it, in nanoseconds
 
 	handles int // guarded by eng.mu
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -104,7 +105,7 @@ func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
 		return engine.ErrNoDB
 	}
 	err := errAlone
-	if h.parent == noParent { // others build an index, which reads much
+	if h.parent == noParent && time.Now().UnixNano() >= h.alone.Load() { // others build an index, which reads much
 		for n := 0; n == 0 || n < convoyTries && errors.Is(err, errLocked); n++ {
 			err = h.tryTogether(h.newTx(ctx), fn)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -26,6 +27,7 @@ type question struct {
 	done chan struct{}
 
 	err     error
+	among   bool   // it was asked among others
 	proof   *proof // nil: there is no such database
 	entries []pair
 }
@@ -44,6 +46,8 @@ type questions struct {
 const (
 	askedAtOnce = 2   // round trips under way
 	askedMost   = 256 // questions in one
+	// They go out one after the other, but not if one takes longer than this: a connection may be dead.
+	askedPace = 100 * time.Millisecond
 )
 
 // ask answers a question. It fails only if that, asked alone, fails too.
@@ -60,7 +64,7 @@ func (s *questions) ask(ctx context.Context, q *question) error {
 	case <-ctx.Done():
 		return ctx.Err() // nobody reads the answer
 	}
-	if q.err == nil || !passing(q.err) {
+	if q.err == nil || !q.among && !passing(q.err) { // among others it may be the fault of another
 		return result(q.err)
 	}
 	return s.eng.retry(ctx, s.eng.opt.Patience/3, func() error { return s.eng.answer(ctx, []*question{q}) })
@@ -79,11 +83,21 @@ func (s *questions) run() {
 			return
 		}
 		s.mu.Unlock()
-		err := s.eng.answer(s.eng.ctx, batch)
-		for _, q := range batch {
-			q.err = err
-			close(q.done)
+		answered := make(chan struct{})
+		s.eng.ending.Go(func() {
+			defer close(answered)
+			err := s.eng.answer(s.eng.ctx, batch)
+			for _, q := range batch {
+				q.err, q.among = err, n > 1
+				close(q.done)
+			}
+		})
+		t := time.NewTimer(askedPace)
+		select {
+		case <-answered:
+		case <-t.C:
 		}
+		t.Stop()
 	}
 }
 
