@@ -121,7 +121,7 @@ func replacedNode(tree *revtree.Tree, doc *document.Doc, replicated bool) revtre
 
 // judge lets the handle's validator judge edits. It returns those that passed; the refused ones
 // have their results. A first time, where that saves a round trip, it believes what is known of the design
-// documents: the transaction finds out if that has changed. Nobody is refused by it.
+// documents: the transaction finds out if that has changed. Nobody is refused by it, and nobody fails.
 func (db *DB) judge(ctx context.Context, pending []pendingEdit, again bool) ([]pendingEdit, error) {
 	if db.guard == nil || db.guard.Validator == nil || !slices.ContainsFunc(pending, func(p pendingEdit) bool { return p.validated() }) {
 		return pending, nil
@@ -156,10 +156,9 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit, again bool) ([]p
 					p.verdict.old = old.Rev
 				}
 				if !settled {
-					if p.result.Err, err = validate(ctx, p.shown(), old); err != nil {
-						return nil, err // treating it as a refusal would lose a replicated document
-					}
-					if p.result.Err != nil && believed {
+					var fault error
+					p.result.Err, fault = validate(ctx, p.shown(), old)
+					if (p.result.Err != nil || fault != nil) && believed {
 						now, err := db.DesignSeq(ctx)
 						if err != nil {
 							return nil, err
@@ -168,6 +167,9 @@ func (db *DB) judge(ctx context.Context, pending []pendingEdit, again bool) ([]p
 							return db.judge(ctx, pending, true) // nothing has been left out of them yet
 						}
 						believed = false
+					}
+					if fault != nil {
+						return nil, fault // treating it as a refusal would lose a replicated document
 					}
 				}
 			} else {

@@ -254,7 +254,7 @@ func TestDesignWithoutANote(t *testing.T) {
 }
 
 // A handle that was opened before another process has changed the design documents neither refuses nor lets
-// in by what they were.
+// in by what they were, nor fails by it.
 func TestJudgedByOthersDesign(t *testing.T) {
 	eachShared(t, 2, func(t *testing.T, s []*store.Store) {
 		if err := s[0].Create(t.Context(), "db"); err != nil {
@@ -262,14 +262,18 @@ func TestJudgedByOthersDesign(t *testing.T) {
 		}
 		var mu sync.Mutex
 		refused := map[uint64]bool{} // by what sequence of the design documents
-		handle := must(t, s[1], "db").Guarded(judged(func(design uint64, _, _ *store.Document) error {
+		says := func(design uint64) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if refused[design] {
 				return errRefused
 			}
 			return nil
-		}))
+		}
+		handle := must(t, s[1], "db").Guarded(judged(func(design uint64, _, _ *store.Document) error { return says(design) }))
+		broken := must(t, s[1], "db").Guarded(&store.Guard{Validator: func(_ context.Context, _ store.Bare, design uint64) (store.Validate, error) {
+			return func(context.Context, *store.Document, *store.Document) (refusal, err error) { return nil, says(design) }, nil
+		}})
 		owner := must(t, s[0], "db")
 		rev := revtree.Rev{}
 		for round := range 6 {
@@ -289,7 +293,11 @@ func TestJudgedByOthersDesign(t *testing.T) {
 				want = errRefused
 			}
 			for i := range 3 {
-				if _, err := tryWrite(t, handle, revtree.Rev{}, `{"_id":"%d-%d"}`, round, i); !errors.Is(err, want) {
+				to := handle
+				if round >= 3 { // its functions do not refuse, they fail
+					to = broken
+				}
+				if _, err := tryWrite(t, to, revtree.Rev{}, `{"_id":"%d-%d"}`, round, i); !errors.Is(err, want) {
 					t.Errorf("round %d, write %d: %v, want %v", round, i, err, want)
 				}
 			}
