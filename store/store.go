@@ -37,7 +37,7 @@ type Store struct {
 	replaced map[string]chan struct{}
 	lefts    map[string]leftAt // of databases that were closed for want of use
 	closed   bool
-	wg       sync.WaitGroup // closings of evicted databases
+	wg       sync.WaitGroup // databases that have left open and are not closed yet; counted while not closed
 
 	superseded map[string]superseded
 	asked      askedCompactions
@@ -250,7 +250,7 @@ func (s *Store) take(ctx context.Context, name string, replaced chan struct{}) (
 	delete(s.lefts, name)
 	db := s.open[name]
 	if db != nil {
-		s.forget(db)
+		s.part(db)
 	}
 	s.mu.Unlock()
 	if db != nil {
@@ -276,8 +276,12 @@ func (s *Store) putBack(name string, db *DB) {
 		close(over)
 	}
 	s.mu.Unlock()
-	if db != nil && db.openErr == nil {
+	switch {
+	case db == nil:
+	case db.openErr == nil:
 		s.closeLater(db, ErrNoDB)
+	default:
+		s.wg.Done()
 	}
 }
 
@@ -437,7 +441,7 @@ func (s *Store) evict() (out []*DB) {
 			break
 		}
 		s.leaving(db)
-		s.forget(db)
+		s.part(db)
 		out = append(out, db)
 	}
 	return out
@@ -457,14 +461,12 @@ func (s *Store) MakeRoom() bool {
 			break
 		}
 		s.leaving(db)
-		s.forget(db)
+		s.part(db)
 		out = append(out, db)
 	}
 	s.mu.Unlock()
 	for _, db := range out {
-		if err := db.shut(ErrNoDB); err != nil {
-			s.opt.Logger.Error("cannot close a database", "db", db.name, "error", err)
-		}
+		s.parted(db, ErrNoDB)
 	}
 	return len(out) > 0
 }
@@ -480,15 +482,23 @@ func (s *Store) forget(db *DB) {
 	}
 }
 
-// closeLater closes a database that can no longer be reached by name, without keeping the
-// caller waiting.
-func (s *Store) closeLater(db *DB, why error) {
-	s.wg.Go(func() {
-		if err := db.shut(why); err != nil {
-			s.opt.Logger.Error("cannot close a database", "db", db.name, "error", err)
-		}
-	})
+// part is forget for a database that the caller goes on to close (parted): Close waits for that. The caller holds mu,
+// and the store is not closed.
+func (s *Store) part(db *DB) {
+	s.forget(db)
+	s.wg.Add(1)
 }
+
+// parted closes a database that part has taken off the books.
+func (s *Store) parted(db *DB, why error) {
+	defer s.wg.Done()
+	if err := db.shut(why); err != nil {
+		s.opt.Logger.Error("cannot close a database", "db", db.name, "error", err)
+	}
+}
+
+// closeLater is parted without keeping the caller waiting.
+func (s *Store) closeLater(db *DB, why error) { go s.parted(db, why) }
 
 // giveUp closes a database whose storage is damaged, or that another process has dropped. The next
 // caller opens it anew: by then it may have been repaired, or made again.
@@ -496,7 +506,7 @@ func (s *Store) giveUp(db *DB, why error) {
 	s.mu.Lock()
 	ours := s.open[db.name] == db && !s.closed
 	if ours {
-		s.forget(db)
+		s.part(db)
 	}
 	s.mu.Unlock()
 	db.stop(why)
