@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,8 @@ type Server struct {
 	as    *owner
 	stdin io.WriteCloser // as long as it is open, the server runs
 	done  chan struct{}
+
+	refused int // refusals before the last start
 }
 
 var errNotInstalled = errors.New("PostgreSQL is not installed")
@@ -203,11 +206,33 @@ wait
 // stay is what keeps the folder.
 const stay = "stay\n"
 
+// inUse is what a server says before it ends, if one was killed whose children still end.
+const inUse = "pre-existing shared memory block"
+
+var errInUse = errors.New("children of a killed server still end")
+
+// refusals is how often the server has said inUse.
+func (s *Server) refusals() int {
+	log, _ := os.ReadFile(filepath.Join(s.Dir, "log"))
+	return bytes.Count(log, []byte(inUse))
+}
+
 // Run starts a server that was stopped or killed.
 func (s *Server) Run() error {
 	if err := s.configure(); err != nil {
 		return err
 	}
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		s.refused = s.refusals()
+		err := s.start()
+		if !errors.Is(err, errInUse) || time.Now().After(deadline) {
+			return err
+		}
+		s.Stop()
+	}
+}
+
+func (s *Server) start() error {
 	cmd := exec.Command("/bin/sh", "-c", watched, "sh", s.bin, s.Dir)
 	cmd.Dir = s.Dir
 	runAs(cmd, s.as)
@@ -249,6 +274,9 @@ func (s *Server) Wait() error {
 		err := s.exec("select 1")
 		if err == nil {
 			return nil
+		}
+		if s.refusals() > s.refused {
+			return errInUse
 		}
 		select {
 		case <-s.done:
