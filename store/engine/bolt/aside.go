@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -40,7 +39,7 @@ func (e *Engine) Aside(ctx context.Context, name string) (_ engine.Aside, err er
 	path := strings.TrimSuffix(to, suffix) + "." + hex.EncodeToString(id) + asideSuffix
 	opt := e.opt
 	opt.NoSync = true
-	if err := makeFile(path, opt, nil); err != nil {
+	if err := makeFile(path, opt, newID(), fill(nil)); err != nil {
 		return nil, err
 	}
 	opened, err := e.open(path)
@@ -82,21 +81,34 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 	if err := a.db.Close(); err != nil {
 		return err
 	}
-	e.mu.Lock()
+	if replace { // what it replaces has a file then, and is there as long as that has not been replaced
+		if err := e.flushTo(ctx, a.to); err != nil {
+			return err
+		}
+	}
+	if err := e.lockFor(ctx, a.to); err != nil {
+		return err
+	}
 	defer e.mu.Unlock()
 	if err := e.writable(); err != nil {
 		return err
 	}
-	if err := e.makeWay(a.to, replace); err != nil {
+	if err := e.payDebts(ctx); err != nil {
+		return err
+	}
+	gone, err := e.makeWay(a.to, replace)
+	if err != nil {
 		return err
 	}
 	if err := os.Rename(a.file.path, a.to); err != nil {
 		return err
 	}
-	if e.opt.NoSync {
-		return nil
+	if err := e.syncNames(); err != nil || gone == "" {
+		return err
 	}
-	return durable.Names(e.dir)
+	// It has taken place, whatever becomes of this.
+	_ = e.owe(ctx, debt{e.newFile(a.to).name, gone})
+	return nil
 }
 
 // sync makes what was written durable.
@@ -108,26 +120,32 @@ func (f *file) sync() (err error) {
 }
 
 // makeWay ends the use of the database at a path, which is about to be replaced, and removes what
-// belongs to it besides. A crash then leaves it without its sub-databases, which are made anew. The
-// caller holds mu.
-func (e *Engine) makeWay(path string, replace bool) error {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+// belongs to it besides. A crash then leaves it without its sub-databases, which are made anew. It returns
+// its id if there was one. The caller holds mu.
+func (e *Engine) makeWay(path string, replace bool) (gone engine.DBID, err error) {
+	f := e.files[path]
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && f == nil {
 		// A drop that a crash cut short may have left sub-databases of an earlier database.
-		return e.dropRest(path)
-	} else if err != nil {
-		return err
+		return "", e.dropRest(path)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
 	}
 	if !replace {
-		return engine.ErrExists
+		return "", engine.ErrExists
 	}
-	if f := e.files[path]; f != nil {
+	if f != nil {
+		gone = f.id
 		if err := e.forget(f); err != nil {
-			return err
+			return "", err
 		}
-	} else if err := notInUse(path, e.opt); err != nil {
-		return err
+	} else {
+		if err := notInUse(path, e.opt); err != nil {
+			return "", err
+		}
+		gone, _, _ = readMark(path)
 	}
-	return e.dropRest(path)
+	e.dues.forgetAt(path)
+	return gone, e.dropRest(path)
 }
 
 // notInUse makes sure that no other process has a file open.

@@ -10,7 +10,7 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// CheckStorage reads all pages of the database and its sub-databases. Nobody writes meanwhile.
+// CheckStorage reads all pages of the database and its sub-databases. Nobody writes to the files meanwhile.
 // It returns an error if the database's records are better not read.
 func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
 	if err := d.ready(ctx); err != nil {
@@ -50,11 +50,11 @@ func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
 
 // check reads the pages of an open file.
 func (f *file) check(ctx context.Context, report func(string)) error {
-	f.write.Lock()
-	defer f.write.Unlock()
+	f.flush.Lock()
+	defer f.flush.Unlock()
 	f.swap.RLock()
 	defer f.swap.RUnlock()
-	if err := f.state(); err != nil {
+	if err := f.state(); err != nil || f.bolt == nil {
 		return err
 	}
 	return checkPages(ctx, f.opened, f.damage, report)

@@ -52,7 +52,7 @@ func (c *copier) replace() error {
 	if err == nil {
 		err = os.Rename(f.path+tempSuffix, f.path)
 	}
-	if opened := f.openBolt(); opened != nil {
+	if _, _, opened := f.openBolt(); opened != nil {
 		f.damaged = fmt.Errorf("%w: after a compaction: %w", engine.ErrUnavailable, opened)
 		return f.damaged
 	}

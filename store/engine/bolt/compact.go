@@ -55,13 +55,20 @@ func (d *db) Compact(ctx context.Context) (err error) {
 		return errors.New("bolt: compaction is running")
 	}
 	defer f.compacting.Unlock()
-	f.write.Lock()
+	if err := f.flushOut(ctx); err != nil {
+		return err
+	}
+	f.flush.Lock()
+	if f.resting || f.isVirtual() {
+		f.flush.Unlock()
+		return engine.ErrClosed
+	}
 	f.dirty = &dirtySet{keys: map[string]struct{}{}}
-	f.write.Unlock()
+	f.flush.Unlock()
 	defer func() {
-		f.write.Lock()
+		f.flush.Lock()
 		f.dirty = nil
-		f.write.Unlock()
+		f.flush.Unlock()
 	}()
 
 	to, opened, err := f.openTemp()
@@ -150,6 +157,8 @@ func (c *copier) settle() (keys map[string]struct{}, err error) {
 	f := c.from
 	f.write.Lock()
 	defer f.write.Unlock()
+	f.flush.Lock()
+	defer f.flush.Unlock()
 	if len(f.dirty.keys) <= fewDirty {
 		return nil, c.finish()
 	}
@@ -174,7 +183,7 @@ func (c *copier) view(fn func(*reader) error) (err error) {
 		return err
 	}
 	f := c.from
-	tx, err := f.begin(false)
+	tx, _, err := f.read()
 	if err != nil {
 		return err
 	}
@@ -302,12 +311,18 @@ func copyKey(r *reader, out *bbolt.Tx, s engine.Space, key []byte) error {
 	return to.Put(key, v)
 }
 
-// finish copies the last keys and swaps the files. The caller holds write, so nothing is
+// finish copies the last keys and swaps the files. The caller holds write and flush, so nothing is
 // written in the meantime. After an error the old file stays in use.
 func (c *copier) finish() error {
 	f := c.from
 	if err := c.catchUp(f.dirty.keys); err != nil {
 		return err
+	}
+	if f.journaled && !f.direct {
+		err := c.to.Update(func(tx *bbolt.Tx) error { return tx.Bucket(idBucket).Put(markKey, f.saved.encode(f.eng.log.ID())) })
+		if err != nil {
+			return err
+		}
 	}
 	if err := c.to.Sync(); err != nil {
 		return err

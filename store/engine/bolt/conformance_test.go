@@ -1,7 +1,10 @@
 package bolt_test
 
 import (
+	"context"
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
@@ -22,6 +25,54 @@ func open(t testing.TB, dir string, opt bolt.Options) *bolt.Engine {
 	return e
 }
 
+// flushing is an engine that brings what is written to the files at any time.
+type flushing struct{ *bolt.Engine }
+
+type flushingDB struct {
+	engine.DB
+	e *bolt.Engine
+}
+
+func (e flushing) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	db, err := e.Engine.Create(ctx, name, first...)
+	if err != nil {
+		return nil, err
+	}
+	return flushingDB{db, e.Engine}, nil
+}
+
+func (e flushing) Open(ctx context.Context, name string) (engine.DB, error) {
+	db, err := e.Engine.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return flushingDB{db, e.Engine}, nil
+}
+
+func (d flushingDB) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	if rand.IntN(2) == 0 {
+		_ = d.e.Flush(context.Background()) // it may be closed
+	}
+	return d.DB.Update(ctx, fn)
+}
+
 func TestConformance(t *testing.T) {
-	enginetest.Run(t, func(t testing.TB) engine.Engine { return open(t, t.TempDir(), bolt.Options{NoSync: true}) })
+	for name, opt := range map[string]bolt.Options{
+		"":                     {},
+		"flushed all the time": {FlushBytes: 1, FlushAfter: time.Millisecond, JournalBytes: 1, SegmentBytes: 4096},
+		"all directly":         {DirectBytes: 1},
+		"some directly":        {DirectBytes: 300},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opt.NoSync = true
+			enginetest.Run(t, func(t testing.TB) engine.Engine { return open(t, t.TempDir(), opt) })
+		})
+	}
+	t.Run("flushed between transactions", func(t *testing.T) {
+		t.Parallel()
+		enginetest.Run(t, func(t testing.TB) engine.Engine {
+			return flushing{open(t, t.TempDir(), bolt.Options{NoSync: true, DirectBytes: 300})}
+		})
+	})
 }

@@ -23,7 +23,8 @@ type cursor struct {
 	ahead int // how many were checked ahead, if there is no limit
 }
 
-func (r *reader) cursor(s engine.Space, rg engine.Range) (c *cursor) {
+// paged is a cursor over the pages, without the layers above them.
+func (r *reader) paged(s engine.Space, rg engine.Range) (c *cursor) {
 	c = &cursor{r: r, rg: rg, left: rg.Limit}
 	if rg.Limit <= 0 {
 		c.left = -1

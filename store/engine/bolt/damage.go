@@ -70,6 +70,9 @@ func (f *file) over(b *bbolt.Tx, r *reader, p any, err error) error {
 // rollback ends a transaction, unless it has been committed.
 func (f *file) rollback(b *bbolt.Tx) (err error) {
 	defer f.caught(&err)
+	if b == nil {
+		return nil
+	}
 	if err := b.Rollback(); !errors.Is(err, berrors.ErrTxClosed) {
 		return err
 	}

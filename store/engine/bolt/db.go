@@ -40,11 +40,12 @@ func (d *db) View(ctx context.Context, fn func(engine.Reader) error) (err error)
 	}
 	defer heedNoFaults(heedFaults())
 	f := d.file
-	b, err := f.begin(false)
+	b, over, err := f.read()
 	if err != nil {
 		return err
 	}
 	r := newReader(ctx, f, b)
+	r.over = over
 	defer func() { err = f.over(b, &r, recover(), err) }()
 	return fn(&r)
 }
@@ -69,28 +70,15 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 	if err := f.inPlace(); err != nil {
 		return err
 	}
-	b, err := f.begin(true)
-	if err != nil {
-		return err
+	if f.journaled && !f.direct {
+		err = f.updateLight(ctx, fn)
+	} else {
+		err = f.into(ctx, f.top, func(t *tx) error { return fn(t) })
 	}
-	t := &tx{reader: newReader(ctx, f, b)}
-	t.reader.writing = &t.writing
-	t.sane = saneSets.Get().(map[uint64]bool)
-	defer t.putSane()
-	defer func() { err = f.over(b, &t.reader, recover(), err) }() // does nothing after a commit
-	if err := fn(t); err != nil || t.damaged != nil {
-		return err
+	if err == nil {
+		f.watch.send()
 	}
-	if err := errors.Join(ctx.Err(), f.stateNow()); err != nil {
-		return err
-	}
-	f.dirty.add(t.touched) // even if the commit fails: nobody knows what it wrote
-	b.DB().AllocSize = growBy(b.Size())
-	if err := t.commit(); err != nil {
-		return commitError(err)
-	}
-	f.watch.send()
-	return nil
+	return err
 }
 
 // growBy is how much longer a full file gets. It is enough not to grow, and sync, often. It is
@@ -219,6 +207,9 @@ func (d *db) Close() (err error) {
 func (d *db) Size(ctx context.Context) (int64, error) {
 	if err := errors.Join(d.ready(ctx), d.file.stateNow()); err != nil {
 		return 0, err
+	}
+	if d.file.isVirtual() {
+		return d.file.above.Load(), nil
 	}
 	fi, err := os.Stat(d.file.path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/journal"
 )
 
 // Options tune an Engine; the zero value is safe.
@@ -33,6 +34,21 @@ type Options struct {
 	// the one that it had, the time, and KeptSuffix. Whoever gives it its old name again has the
 	// database as it was (no file is kept). It must not call the Engine.
 	Kept func() bool
+	// Journal is the folder of the journal ("journal" in the folder of the databases).
+	Journal string
+	// SegmentBytes is how long a file of the journal gets (16 MiB).
+	SegmentBytes int64
+	// DirectBytes is about how much a transaction may write to go through the journal (256 KiB). More than
+	// that goes to the file at once, so that nothing large is written twice.
+	DirectBytes int64
+	// FlushBytes is how much of one database may stand only in the journal before it is written to its
+	// file (4 MiB), JournalBytes how long the journal gets before databases are written to their files for
+	// its sake (64 MiB), and FlushAfter how long something stands only there (30 s).
+	FlushBytes, JournalBytes int64
+	FlushAfter               time.Duration
+	// Noticed is called with what is worth a line in a log (default: nobody hears it). It must not call
+	// the Engine.
+	Noticed func(what string)
 	// NoSync skips syncing to disk: a crash of the machine, though not of the process, loses
 	// or damages what was written. For tests of something else.
 	NoSync bool
@@ -57,10 +73,20 @@ type Engine struct {
 
 	held atomic.Bool // nobody may write (Hold)
 
-	mu     sync.Mutex       // guards what follows
-	files  map[string]*file // open files by path
-	going  map[*file]bool   // dropped and damaged ones that still have handles
-	lost   map[string]lost  // damaged ones by path
+	log        *journal.Log
+	pending    atomic.Bool // the file that says what expect does is there
+	pendingMu  sync.Mutex
+	doneBefore journal.Pos // the flusher's: of the last note that the files have all before it
+	dues       dues
+	flusher
+	namesUnsynced atomic.Bool // a removal may not be on disk
+
+	mu     sync.Mutex               // guards what follows
+	busy   map[string]chan struct{} // paths of databases that are being made; closed when they are there
+	files  map[string]*file         // open files by path
+	going  map[*file]bool           // dropped and damaged ones that still have handles
+	lost   map[string]lost          // damaged ones by path
+	debts  []debt
 	closed bool
 
 	closeFirst bool           // files are closed before they are renamed or removed
@@ -77,10 +103,29 @@ func Open(dir string, opt Options) (*Engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", err)
 	}
+	if opt.DirectBytes == 0 {
+		opt.DirectBytes = directBytes
+	}
+	if opt.FlushBytes == 0 {
+		opt.FlushBytes = flushBytes
+	}
+	if opt.JournalBytes == 0 {
+		opt.JournalBytes = journalBytes
+	}
+	if opt.FlushAfter == 0 {
+		opt.FlushAfter = flushAfter
+	}
+	if opt.Noticed == nil {
+		opt.Noticed = func(string) {}
+	}
 	if opt.Damaged == nil {
 		opt.Damaged = func(string, error) {}
 	}
-	e := &Engine{dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}, lost: map[string]lost{}, closeFirst: runtime.GOOS == "windows"}
+	e := &Engine{
+		dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}, lost: map[string]lost{}, busy: map[string]chan struct{}{},
+		closeFirst: runtime.GOOS == "windows",
+		dues:       dues{of: map[*file]due{}},
+	}
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
 	}
@@ -89,7 +134,20 @@ func Open(dir string, opt Options) (*Engine, error) {
 		return nil, fmt.Errorf("open data folder: %w", err)
 	}
 	e.held.Store(note != nil)
-	return e, e.removeAsides()
+	if err := e.removeAsides(); err != nil {
+		return nil, err
+	}
+	if err := e.openJournal(); err != nil {
+		return nil, fmt.Errorf("open data folder: %w", err)
+	}
+	e.startFlushing()
+	return e, nil
+}
+
+// newFile is a file at a path, not yet opened.
+func (e *Engine) newFile(path string) *file {
+	name := strings.ReplaceAll(strings.TrimSuffix(filepath.Base(path), suffix), ".", "/")
+	return &file{eng: e, path: path, name: name, journaled: !e.isSub(path) && strings.HasSuffix(path, suffix)}
 }
 
 func (e *Engine) path(name string) string {
@@ -109,31 +167,89 @@ func (e *Engine) Caps() engine.Caps {
 	return engine.Caps{MaxKey: maxKey, MaxValue: maxValue, MaxTxBytes: 64 << 20}
 }
 
-func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry) (_ engine.DB, err error) {
+	defer func() { err = systemError(err) }()
+	path := e.path(name)
+	if err := e.lockFor(ctx, path); err != nil {
+		return nil, err
+	}
+	if err := e.mayMake(path); err != nil {
+		e.mu.Unlock()
+		return nil, err
+	}
+	// Others go on meanwhile, and make theirs: all of them wait for the disk together.
+	made := make(chan struct{})
+	e.busy[path] = made
+	e.mu.Unlock()
+	f, err := e.newDatabase(ctx, path, name, first)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	db, err := e.create(e.path(name), first)
-	return db, systemError(err)
+	delete(e.busy, path)
+	close(made)
+	if err != nil {
+		return nil, err
+	}
+	e.files[path] = f
+	f.handles++
+	return &db{file: f, gone: make(chan struct{})}, nil
+}
+
+// lockFor takes mu once nobody is making a database at a path.
+func (e *Engine) lockFor(ctx context.Context, path string) error {
+	for {
+		e.mu.Lock()
+		made := e.busy[path]
+		if made == nil {
+			return nil
+		}
+		e.mu.Unlock()
+		select {
+		case <-made:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// allMade waits for databases that are being made. The caller sees to it that no more are begun.
+func (e *Engine) allMade() {
+	e.mu.Lock()
+	var wait []chan struct{}
+	for _, made := range e.busy {
+		wait = append(wait, made)
+	}
+	e.mu.Unlock()
+	for _, made := range wait {
+		<-made
+	}
+}
+
+// mayMake checks that a database can be made at a path. The caller holds mu.
+func (e *Engine) mayMake(path string) error {
+	if e.closed {
+		return engine.ErrClosed
+	}
+	if e.files[path] != nil {
+		return engine.ErrExists
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return engine.ErrExists
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := e.writable(); err != nil {
+		return err
+	}
+	// A drop that a crash cut short may have left sub-databases of an earlier database.
+	return os.RemoveAll(subsPath(path))
 }
 
 // create makes a file. The caller holds mu.
 func (e *Engine) create(path string, first []engine.Entry) (engine.DB, error) {
-	if e.closed {
-		return nil, engine.ErrClosed
-	}
-	if _, err := os.Lstat(path); err == nil {
-		return nil, engine.ErrExists
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if err := e.mayMake(path); err != nil {
 		return nil, err
 	}
-	if err := e.writable(); err != nil {
-		return nil, err
-	}
-	// A drop that a crash cut short may have left sub-databases of an earlier database.
-	if err := os.RemoveAll(subsPath(path)); err != nil {
-		return nil, err
-	}
-	if err := makeFile(path, e.opt, first); err != nil {
+	if err := makeFile(path, e.opt, newID(), fill(first)); err != nil {
 		return nil, err
 	}
 	db, err := e.open(path)
@@ -144,9 +260,12 @@ func (e *Engine) create(path string, first []engine.Entry) (engine.DB, error) {
 }
 
 func (e *Engine) Open(ctx context.Context, name string) (engine.DB, error) {
-	e.mu.Lock()
+	path := e.path(name)
+	if err := e.lockFor(ctx, path); err != nil {
+		return nil, err
+	}
 	defer e.mu.Unlock()
-	db, err := e.open(e.path(name))
+	db, err := e.open(path)
 	return db, systemError(err)
 }
 
@@ -156,6 +275,16 @@ func (e *Engine) open(path string) (engine.DB, error) {
 		return nil, engine.ErrClosed
 	}
 	f := e.files[path]
+	if f != nil && f.handles == 0 {
+		if err := f.resume(); err != nil {
+			if !errors.Is(err, engine.ErrForeign) {
+				return nil, err
+			}
+			// Another file is in the place of one that the journal goes on from: it counts as it stands.
+			e.setAside(f, err)
+			f = nil
+		}
+	}
 	if f == nil {
 		if err := e.isLost(path); err != nil {
 			return nil, err
@@ -180,6 +309,13 @@ func (e *Engine) release(f *file) error {
 	last := f.handles == 0
 	if last {
 		delete(e.going, f)
+		if e.files[f.path] == f && f.unflushed() {
+			defer e.mu.Unlock()
+			if e.closed { // Close flushes it, and closes it
+				return nil
+			}
+			return f.rest()
+		}
 	}
 	if last && e.files[f.path] == f {
 		delete(e.files, f.path)
@@ -194,9 +330,50 @@ func (e *Engine) release(f *file) error {
 }
 
 func (e *Engine) Drop(ctx context.Context, name string) error {
-	e.mu.Lock()
+	path := e.path(name)
+	if e.keeps() {
+		if err := e.flushTo(ctx, path); err != nil { // the file that is kept is the whole database
+			return systemError(err)
+		}
+	}
+	if err := e.lockFor(ctx, path); err != nil {
+		return err
+	}
 	defer e.mu.Unlock()
-	return systemError(e.drop(e.path(name)))
+	return systemError(e.dropDatabase(ctx, path, name))
+}
+
+// dropDatabase removes a database and its sub-databases. The caller holds mu.
+func (e *Engine) dropDatabase(ctx context.Context, path, name string) error {
+	if err := e.writable(); err != nil {
+		return err
+	}
+	if err := e.payDebts(ctx); err != nil {
+		return err
+	}
+	f := e.files[path]
+	var id engine.DBID
+	if f != nil {
+		id = f.id
+	} else {
+		id, _, _ = readMark(path)
+	}
+	if f != nil && f.isVirtual() {
+		// The record is all that removes it.
+		if err := e.recordDrop(ctx, debt{name, id}); err != nil {
+			return err
+		}
+		return errors.Join(e.forget(f), e.dropRest(path))
+	}
+	if err := e.drop(path); err != nil {
+		return err
+	}
+	e.dues.forgetAt(path)
+	// The journal may still have the record that made it. After a crash that must not make it again.
+	if id == "" {
+		return nil
+	}
+	return e.owe(ctx, debt{name, id})
 }
 
 // drop removes a file and its sub-databases. The caller holds mu.
@@ -216,7 +393,11 @@ func (e *Engine) drop(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(e.dropRest(path), durable.Names(filepath.Dir(path)))
+	rest, names := e.dropRest(path), durable.Names(filepath.Dir(path))
+	if names != nil {
+		e.namesUnsynced.Store(true)
+	}
+	return errors.Join(rest, names)
 }
 
 // dropRest removes what belongs to a file besides: its sub-databases, and the file of a compaction
@@ -241,8 +422,7 @@ func (e *Engine) dropRest(path string) error {
 
 // takeAway removes a file. If databases are kept, it gives that of one a name that none has.
 func (e *Engine) takeAway(path string) error {
-	sub := filepath.Dir(path) != filepath.Clean(e.dir)
-	if sub || e.opt.Kept == nil || !e.opt.Kept() {
+	if e.isSub(path) || !e.keeps() {
 		return os.Remove(path)
 	}
 	for at := time.Now().UTC(); ; at = at.Add(time.Second) { // the next second, if it was dropped twice in this one
@@ -255,10 +435,19 @@ func (e *Engine) takeAway(path string) error {
 	}
 }
 
+// isSub tells whether the path is that of a sub-database.
+func (e *Engine) isSub(path string) bool { return filepath.Dir(path) != filepath.Clean(e.dir) }
+
+func (e *Engine) keeps() bool { return e.opt.Kept != nil && e.opt.Kept() }
+
 // forget ends the use of an open file that is being removed. The caller holds mu.
 func (e *Engine) forget(f *file) error {
 	f.drop()
+	e.dues.forget(f)
 	delete(e.files, f.path)
+	if f.handles == 0 { // it had rested, to be flushed
+		return nil
+	}
 	e.going[f] = true
 	if e.closeFirst {
 		return f.closeToRemove()
@@ -267,8 +456,19 @@ func (e *Engine) forget(f *file) error {
 }
 
 func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, error) {
+	var names []string
+	add := func(name string) {
+		if name > after {
+			names = append(names, name)
+		}
+	}
 	e.mu.Lock()
 	closed := e.closed
+	for _, f := range e.files {
+		if f.journaled && f.isVirtual() {
+			add(f.name)
+		}
+	}
 	e.mu.Unlock()
 	if closed {
 		return nil, engine.ErrClosed
@@ -277,22 +477,20 @@ func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, e
 	if err != nil {
 		return nil, systemError(err)
 	}
-	var names []string
 	for _, entry := range entries {
-		base, ok := strings.CutSuffix(entry.Name(), suffix)
-		name := strings.ReplaceAll(base, ".", "/")
-		if ok && !entry.IsDir() && name > after {
-			names = append(names, name)
+		if base, ok := strings.CutSuffix(entry.Name(), suffix); ok && !entry.IsDir() {
+			add(strings.ReplaceAll(base, ".", "/"))
 		}
 	}
-	slices.Sort(names) // a slash sorts differently from its dot
+	slices.Sort(names)            // a slash sorts differently from its dot
+	names = slices.Compact(names) // one may have got its file just now
 	if limit >= 0 && limit < len(names) {
 		names = names[:limit]
 	}
 	return names, nil
 }
 
-// Close closes every file. It waits for transactions under way.
+// Close writes what the journal has to the files, and closes them. It waits for transactions under way.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closed {
@@ -300,6 +498,11 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.closed = true
+	e.mu.Unlock()
+	e.allMade()
+	e.stopFlushing()
+	whole := e.flushAll(context.Background()) && e.dues.none()
+	e.mu.Lock()
 	var errs []error
 	for _, f := range e.files {
 		errs = append(errs, f.close())
@@ -309,5 +512,6 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	e.wg.Wait()
+	errs = append(errs, e.closeJournal(whole))
 	return errors.Join(errs...)
 }

@@ -30,22 +30,39 @@ var (
 
 // file is an open database file, shared by all handles to it.
 type file struct {
-	eng     *Engine
-	path    string
-	id      engine.DBID
-	handles int // guarded by eng.mu
+	eng       *Engine
+	path      string
+	name      string // of the database
+	journaled bool   // its small transactions go through the journal
+	id        engine.DBID
+	handles   int // guarded by eng.mu
 
 	compacting sync.Mutex // held by a compaction; taken before write
 
-	write    sync.Mutex // one Update at a time; taken before swap
-	dirty    *dirtySet  // guarded by write; not nil while a compaction copies
+	write    sync.Mutex // one Update at a time; taken before flush
 	unsynced bool       // guarded by write; the file's name may not be on disk yet
+	now      mark       // guarded by write; the state of the database
+	direct   bool       // guarded by write; the next transaction goes to the file, since now is not what the journal can go on from
+	topKeys  int        // guarded by write; of layers.top
+	topBytes int        // guarded by write
 
+	flush      sync.Mutex // held to write to the file; taken before swap
+	dirty      *dirtySet  // guarded by flush; not nil while a compaction copies
+	saved      mark       // guarded by flush; the state of the file
+	belowMark  mark       // guarded by flush; the state with layers.below
+	belowBytes int        // guarded by flush
+	resting    bool       // guarded by flush; nobody has the database open, so bolt is nil
+
+	above atomic.Int64 // about how many bytes of memory the layers take
 	empty atomic.Int64 // bytes of free pages, before the last commit
 
 	swap    sync.RWMutex // guards what follows; held for reading only to begin a transaction
-	bolt    *bbolt.DB
-	opened  *os.File // the file of bolt
+	layers               // what is above the file
+	since   time.Time    // when the upper layer began
+	changed time.Time    // when the database was last written to
+	virtual bool         // there is no file yet
+	bolt    *bbolt.DB    // nil if virtual or resting
+	opened  *os.File     // the file of bolt
 	dropped bool
 	closed  bool
 	damaged error // why the file is no longer read
@@ -77,8 +94,30 @@ func boltOptions(opt Options) *bbolt.Options {
 	}
 }
 
-// makeFile makes a database file that has these entries, whole or not at all.
-func makeFile(path string, opt Options, first []engine.Entry) (err error) {
+func newID() engine.DBID {
+	id := make([]byte, 16)
+	rand.Read(id)
+	return engine.DBID(hex.EncodeToString(id))
+}
+
+// fill puts entries into a new file.
+func fill(first []engine.Entry) func(*bbolt.Tx) error {
+	return func(tx *bbolt.Tx) error {
+		for _, entry := range first {
+			bucket, err := tx.CreateBucketIfNotExists(bucketName(entry.Space))
+			if err == nil {
+				err = bucket.Put(entry.Key, entry.Value)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// makeFile makes a database file that has what fill puts there, whole or not at all.
+func makeFile(path string, opt Options, id engine.DBID, fill func(*bbolt.Tx) error) (err error) {
 	temp := path + tempSuffix
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -100,13 +139,8 @@ func makeFile(path string, opt Options, first []engine.Entry) (err error) {
 		if err != nil {
 			return err
 		}
-		id := make([]byte, 16)
-		rand.Read(id)
-		err = errors.Join(bucket.Put(format, format1), bucket.Put(idKey, []byte(hex.EncodeToString(id))))
-		for i := 0; i < len(first) && err == nil; i++ {
-			if bucket, err = tx.CreateBucketIfNotExists(bucketName(first[i].Space)); err == nil {
-				err = bucket.Put(first[i].Key, first[i].Value)
-			}
+		if err = errors.Join(bucket.Put(format, format1), bucket.Put(idKey, []byte(id))); err == nil {
+			err = fill(tx)
 		}
 		return err
 	})
@@ -137,9 +171,19 @@ func openFile(e *Engine, path string) (*file, error) {
 	if fi.Size() < 2*4096 { // bbolt would turn an empty file into a new database
 		return nil, fmt.Errorf("%w: %s has %d bytes", engine.ErrForeign, path, fi.Size())
 	}
-	f := &file{eng: e, path: path}
-	if err := f.openBolt(); err != nil {
+	f := e.newFile(path)
+	var at []byte
+	if f.id, at, err = f.openBolt(); err != nil {
 		return nil, err
+	}
+	if f.journaled {
+		of, m := parseMark(at)
+		ours := of == e.log.ID()
+		if ours && m.pos >= uint64(e.log.End()) {
+			err := fmt.Errorf("%w: %s has what was written after the end of the journal: the journal is older than the file", engine.ErrForeign, path)
+			return nil, errors.Join(err, f.bolt.Close())
+		}
+		f.saved, f.now, f.direct = m, m, !ours
 	}
 	f.empty.Store(countFree(f.opened))
 	if err := os.Remove(path + tempSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -178,8 +222,8 @@ func openLocked(path string, flag int, mode os.FileMode, timeout time.Duration) 
 	return f, nil
 }
 
-// openBolt fills in bolt, opened and id. After an error nothing is open.
-func (f *file) openBolt() (err error) {
+// openBolt fills in bolt and opened, and returns the database's id and its mark. After an error nothing is open.
+func (f *file) openBolt() (id engine.DBID, at []byte, err error) {
 	defer heedNoFaults(heedFaults())
 	defer func() {
 		if p := recover(); p != nil {
@@ -189,6 +233,7 @@ func (f *file) openBolt() (err error) {
 		case err == nil:
 		case f.bolt != nil:
 			err = errors.Join(err, f.bolt.Close())
+			f.bolt = nil
 		case f.opened != nil:
 			// bbolt has closed it, unless it panicked. Then its map is still there and would
 			// keep the lock as long as the process runs: release the lock first.
@@ -205,42 +250,51 @@ func (f *file) openBolt() (err error) {
 	f.bolt, err = bbolt.Open(f.path, 0o600, o)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return fmt.Errorf("%w: %s is in use by another process", engine.ErrUnavailable, f.path)
+		return "", nil, fmt.Errorf("%w: %s is in use by another process", engine.ErrUnavailable, f.path)
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return fmt.Errorf("%w: %s: %w", engine.ErrForeign, f.path, err)
+		return "", nil, fmt.Errorf("%w: %s: %w", engine.ErrForeign, f.path, err)
 	case err != nil:
-		return fmt.Errorf("open %s: %w", f.path, err)
+		return "", nil, fmt.Errorf("open %s: %w", f.path, err)
 	}
 	fi, err := f.opened.Stat()
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	// Its last owner may have replaced or removed the file while we waited for the lock.
 	if now, err := os.Stat(f.path); err != nil || !os.SameFile(fi, now) {
-		return fmt.Errorf("%w: %s has just been replaced", engine.ErrUnavailable, f.path)
+		return "", nil, fmt.Errorf("%w: %s has just been replaced", engine.ErrUnavailable, f.path)
 	}
 	err = f.bolt.View(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(idBucket)
 		if bucket == nil || string(bucket.Get(format)) != string(format1) {
 			return fmt.Errorf("%w: %s", engine.ErrForeign, f.path)
 		}
-		f.id = engine.DBID(bucket.Get(idKey))
+		id, at = engine.DBID(bucket.Get(idKey)), markIn(tx)
 		return nil
 	})
 	f.bolt.NoFreelistSync = false
-	return err
+	return id, at, err
 }
 
-// begin starts a transaction on the present file.
-func (f *file) begin(writable bool) (*bbolt.Tx, error) {
-	tx, err, panicked := f.tryBegin(writable)
+// begin starts a writing transaction of the present file.
+func (f *file) begin() (*bbolt.Tx, error) {
+	tx, _, err, panicked := f.tryBegin(true)
 	if panicked {
 		return nil, f.giveUp(err, true)
 	}
 	return tx, err
 }
 
-func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, err error, panicked bool) {
+// read begins a snapshot: a transaction of the file, nil if there is none, and the layers above it.
+func (f *file) read() (*bbolt.Tx, layers, error) {
+	tx, over, err, panicked := f.tryBegin(false)
+	if panicked {
+		return nil, over, f.giveUp(err, true)
+	}
+	return tx, over, err
+}
+
+func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, over layers, err error, panicked bool) {
 	f.swap.RLock()
 	defer f.swap.RUnlock()
 	defer func() {
@@ -249,7 +303,12 @@ func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, err error, panicked bool) 
 		}
 	}()
 	if err := f.state(); err != nil {
-		return nil, err, false
+		return nil, over, err, false
+	}
+	over = f.layers
+	if f.virtual && !writable {
+		f.using.Add(1)
+		return nil, over, nil, false
 	}
 	tx, err = f.bolt.Begin(writable)
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
@@ -257,8 +316,9 @@ func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, err error, panicked bool) 
 	}
 	if err == nil {
 		f.using.Add(1)
+		over = over.above(tx.ID())
 	}
-	return tx, err, false
+	return tx, over, err, false
 }
 
 // state says why the file is unusable. The caller holds swap.
@@ -281,7 +341,20 @@ func (f *file) stateNow() error {
 // inPlace gives the file up if another one has its name, or none: what is written to it would be gone
 // when it is opened again. Somebody may have put back a copy, or removed it.
 func (f *file) inPlace() error {
+	if err := f.elsewhere(); errors.Is(err, engine.ErrForeign) {
+		return f.giveUp(err, false)
+	} else {
+		return err
+	}
+}
+
+// elsewhere finds out whether another file has its name, or none.
+func (f *file) elsewhere() error {
 	f.swap.RLock()
+	if f.virtual {
+		defer f.swap.RUnlock()
+		return f.state()
+	}
 	was, err := f.opened.Stat()
 	var now os.FileInfo
 	if err == nil {
@@ -293,7 +366,7 @@ func (f *file) inPlace() error {
 	if unusable != nil || !gone {
 		return unusable // other errors say nothing about the file
 	}
-	return f.giveUp(f.damage("another file is in its place, or none"), false)
+	return f.damage("another file is in its place, or none")
 }
 
 // drop makes all further calls fail; the caller removes the file.
@@ -302,6 +375,12 @@ func (f *file) drop() {
 	f.dropped = true
 	f.swap.Unlock()
 	f.watch.send()
+}
+
+func (f *file) isVirtual() bool {
+	f.swap.RLock()
+	defer f.swap.RUnlock()
+	return f.virtual
 }
 
 // close waits for calls under way.
@@ -317,12 +396,50 @@ func (f *file) close() error {
 	defer f.compacting.Unlock()
 	f.write.Lock()
 	defer f.write.Unlock()
+	f.flush.Lock()
+	defer f.flush.Unlock()
 	return f.closeBolt()
+}
+
+// rest closes the file of a database that nobody has open any more, but that has layers to be flushed. The
+// caller holds eng.mu.
+func (f *file) rest() error {
+	f.swap.Lock()
+	f.closed = true // also ends a compaction, soon
+	f.swap.Unlock()
+	f.compacting.Lock()
+	defer f.compacting.Unlock()
+	f.write.Lock()
+	defer f.write.Unlock()
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	f.resting = true
+	err := f.closeBolt()
+	f.swap.Lock()
+	f.closed, f.bolt, f.opened = false, nil, nil
+	f.swap.Unlock()
+	return err
+}
+
+// resume ends that. The caller holds eng.mu.
+func (f *file) resume() (err error) {
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	if !f.virtual {
+		if err = f.wake(); err != nil {
+			return err
+		}
+	}
+	f.resting = false
+	return nil
 }
 
 // closeBolt waits for readers. If bbolt is stuck, it only releases the lock of the file.
 func (f *file) closeBolt() (err error) {
 	defer f.caught(&err)
+	if f.bolt == nil {
+		return nil
+	}
 	if f.stuck {
 		unlockFile(f.opened)
 		return f.opened.Close()

@@ -39,13 +39,16 @@ func (e *Engine) Hold(ctx context.Context, was, note []byte) (err error) {
 		err = engine.ErrOtherHold
 	}
 	if err == nil {
-		err = e.putNote(note)
+		err = e.putFile(heldName, note)
 	}
 	if err != nil {
 		e.mu.Unlock()
 		return fmt.Errorf("hold the databases: %w", err)
 	}
 	e.held.Store(true)
+	e.mu.Unlock()
+	e.allMade()
+	e.mu.Lock()
 	var open []*file
 	for _, f := range e.files {
 		open = append(open, f)
@@ -59,9 +62,9 @@ func (e *Engine) Hold(ctx context.Context, was, note []byte) (err error) {
 	return nil
 }
 
-// putNote makes the file, which is there as a whole or not at all.
-func (e *Engine) putNote(note []byte) error {
-	path := filepath.Join(e.dir, heldName)
+// putFile makes a small file, which is there as a whole or not at all.
+func (e *Engine) putFile(name string, note []byte) error {
+	path := filepath.Join(e.dir, name)
 	f, err := os.OpenFile(path+tempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

@@ -17,7 +17,11 @@ func (d *db) Free(ctx context.Context) (free int64, err error) {
 		return 0, err
 	}
 	err = d.View(ctx, func(r engine.Reader) error {
-		used := r.(*reader).tx.Size()
+		tx := r.(*reader).tx
+		if tx == nil {
+			return nil
+		}
+		used := tx.Size()
 		free = min(max(size-used, 0)+min(d.file.empty.Load(), used), size)
 		return nil
 	})
@@ -44,6 +48,9 @@ func countFree(file *os.File) int64 {
 // Packed adds up the pages that a compaction would fill.
 func (d *db) Packed(ctx context.Context) (parts []engine.Packed, err error) {
 	if err := errors.Join(d.ready(ctx), d.file.stateNow()); err != nil {
+		return nil, err
+	}
+	if err := d.file.flushOut(ctx); err != nil {
 		return nil, err
 	}
 	defer heedNoFaults(heedFaults())
@@ -128,14 +135,29 @@ func (p *packing) end() int64 {
 // Stat is part of engine.Stater.
 func (e *Engine) Stat(ctx context.Context, name string) (engine.Stat, error) {
 	path := e.path(name)
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return engine.Stat{}, engine.ErrNoDB
+	var st engine.Stat
+	e.mu.Lock()
+	f := e.files[path]
+	e.mu.Unlock()
+	if f != nil && f.isVirtual() {
+		st.Size = f.above.Load()
+	} else {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return engine.Stat{}, engine.ErrNoDB
+		}
+		if err != nil {
+			return engine.Stat{}, systemError(err)
+		}
+		st.Size, st.Changed = info.Size(), info.ModTime()
 	}
-	if err != nil {
-		return engine.Stat{}, systemError(err)
+	if f != nil {
+		f.swap.RLock()
+		if f.changed.After(st.Changed) {
+			st.Changed = f.changed
+		}
+		f.swap.RUnlock()
 	}
-	st := engine.Stat{Size: info.Size(), Changed: info.ModTime()}
 	subs, err := os.ReadDir(subsPath(path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return st, systemError(err)

@@ -40,17 +40,20 @@ func (r *reader) getSome(s engine.Space, ks [][]byte, vs *[together][]byte) (err
 	if r.damaged != nil {
 		return r.damaged
 	}
+	clear(vs[:])
 	top, there := r.top(s)
-	if !there {
-		clear(vs[:])
-		return nil
-	}
 	var at [together]node
-	for i := range ks {
-		at[i] = top
+	left := 0 // to look for on the pages
+	for i, k := range ks {
+		if it, over := r.over.get(s, k); !over && there && len(k) > 0 {
+			at[i] = top
+			left++
+		} else if over && !it.gone {
+			vs[i] = it.value()
+		}
 	}
 	var g goal
-	for depth, left := 0, len(ks); left > 0; depth++ {
+	for depth := 0; left > 0; depth++ {
 		var next [together]uint64 // 0: it has arrived
 		for i, k := range ks {
 			p := &at[i]

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -9,12 +10,13 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// reader reads one bbolt transaction. It finds its own way through the pages, checks them
-// before it believes them, and needs no objects of bbolt for that. It asks bbolt only for what
-// the transaction itself has written.
+// reader reads one bbolt transaction, and the layers above it. It finds its own way through the pages,
+// checks them before it believes them, and needs no objects of bbolt for that. It asks bbolt only for
+// what the transaction itself has written.
 type reader struct {
 	file    *file
-	tx      *bbolt.Tx
+	tx      *bbolt.Tx // nil if the database has no file yet
+	over    layers
 	pace    engine.Pace
 	pages   mapped
 	root    uint64     // the page where the buckets begin
@@ -31,7 +33,15 @@ const (
 )
 
 func newReader(ctx context.Context, f *file, b *bbolt.Tx) reader {
-	return reader{file: f, tx: b, pace: *engine.NewPace(ctx), pages: pagesOf(b), root: uint64(b.Cursor().Bucket().Root())}
+	r := reader{file: f, tx: b, pace: *engine.NewPace(ctx)}
+	if b == nil {
+		for s := range r.roots {
+			r.roots[s] = absent
+		}
+		return r
+	}
+	r.pages, r.root = pagesOf(b), uint64(b.Cursor().Bucket().Root())
+	return r
 }
 
 // caught is deferred by each method that calls bbolt.
@@ -92,7 +102,11 @@ func (r *reader) Get(s engine.Space, k []byte) (v []byte, err error) {
 	if len(k) == 0 {
 		return nil, nil
 	}
-	if b := r.own(s); b != nil {
+	if it, over := r.over.get(s, k); over {
+		if !it.gone {
+			v = it.value()
+		}
+	} else if b := r.own(s); b != nil {
 		r.look(s, b, k, false)
 		v = b.Get(k)
 	} else if top, there := r.top(s); there {
@@ -117,6 +131,12 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 	if r.damaged != nil {
 		return nil, nil, r.damaged
 	}
+	if !r.over.empty() {
+		if k, v, known := r.lastOver(s); known {
+			return k, v, r.give(v)
+		}
+		return r.merged(s, engine.Range{Reverse: true, Limit: 1}).Next()
+	}
 	if b := r.own(s); b != nil {
 		k, v = (&written{Cursor: b.Cursor()}).Last()
 	} else if top, there := r.top(s); there {
@@ -127,10 +147,33 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 	return k, v, r.give(v)
 }
 
+// lastOver is the last entry of a space if a layer has it. That is the rule where keys only grow.
+func (r *reader) lastOver(s engine.Space) (k, v []byte, known bool) {
+	it, there := lastOf(r.over.top, s)
+	if !there {
+		return nil, nil, false
+	}
+	if below, also := lastOf(r.over.below, s); also && before(it, below) {
+		it = below
+	}
+	if it.gone {
+		return nil, nil, false
+	}
+	if top, there := r.top(s); there {
+		if p, _ := r.pages.leaf(top, toLast); p.n > 0 && bytes.Compare(p.key(p.i), it.key()) > 0 {
+			return nil, nil, false
+		}
+	}
+	return it.key(), it.value(), true
+}
+
 func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
-	return engine.Each(r.cursor(s, rg), fn)
+	return engine.Each(r.Cursor(s, rg), fn)
 }
 
 func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
-	return r.cursor(s, rg)
+	if r.over.empty() {
+		return r.paged(s, rg)
+	}
+	return r.merged(s, rg)
 }

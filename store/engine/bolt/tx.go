@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"context"
 
 	"go.etcd.io/bbolt"
 
@@ -93,6 +94,13 @@ type tx struct {
 	writing
 	filled  [32]bool
 	touched []engine.SpaceKey // what it wrote, if a compaction needs to know
+}
+
+func newTx(ctx context.Context, f *file, b *bbolt.Tx) *tx {
+	t := &tx{reader: newReader(ctx, f, b)}
+	t.reader.writing = &t.writing
+	t.sane = saneSets.Get().(map[uint64]bool)
+	return t
 }
 
 // commit writes the transaction to disk. bbolt panics over damage before it writes the meta

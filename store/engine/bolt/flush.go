@@ -1,0 +1,379 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/tododb/tododb/store/durable"
+	"github.com/tododb/tododb/store/engine"
+)
+
+// journal makes a small transaction durable, and has readers see it. The caller holds write.
+func (f *file) journal(ctx context.Context, kind byte, entries [][]byte, top *tree, keys, bytes int) error {
+	e := f.eng
+	if err := e.expect(); err != nil {
+		return fmt.Errorf("%w: %w", engine.ErrUnavailable, systemError(err))
+	}
+	e.pin(f)
+	rec := append(make([][]byte, 0, 1+len(entries)), recordHead(kind, f.name, f.id, f.now))
+	pos, err := e.log.Append(ctx, append(rec, entries...)...)
+	if err != nil {
+		if f.topKeys == 0 {
+			e.unpin(f, true)
+		}
+		return err
+	}
+	f.now.pos = uint64(pos)
+	f.swap.Lock()
+	if f.top == nil {
+		f.since = time.Now()
+	}
+	f.changed = time.Now()
+	f.top = top
+	f.swap.Unlock()
+	f.topKeys += keys
+	f.topBytes += bytes
+	e.grown(f, bytes+keys*weight)
+	if errors.Is(f.stateNow(), engine.ErrNoDB) { // dropped meanwhile: the journal is not needed for it
+		e.dues.forget(f)
+	}
+	return nil
+}
+
+// into brings the layers into the file, and what fn writes, in one transaction of the file. top is the upper
+// layer, or that with more written to it. The caller holds write.
+func (f *file) into(ctx context.Context, top *tree, fn func(*tx) error) (err error) {
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	if f.journaled {
+		if err := f.makeEmpty(); err != nil {
+			return err
+		}
+	}
+	b, err := f.begin()
+	if err != nil {
+		return err
+	}
+	t := newTx(ctx, f, b)
+	defer t.putSane()
+	defer func() { err = f.over(b, &t.reader, recover(), err) }() // does nothing after a commit
+	next := f.now
+	if f.journaled {
+		if f.settle(b.ID()) {
+			top = nil
+		}
+		if err := errors.Join(t.apply(f.below), t.apply(top)); err != nil {
+			return err
+		}
+	}
+	if err := fn(t); err != nil || t.damaged != nil {
+		return err
+	}
+	if err := errors.Join(ctx.Err(), f.stateNow()); err != nil {
+		return err
+	}
+	if f.journaled {
+		if next.stamp = newStamp(); f.direct {
+			next.pos = uint64(f.eng.log.End()) - 1 // whatever the journal has of it is void
+		}
+		if err := t.putMark(next); err != nil {
+			return err
+		}
+		f.swap.Lock()
+		f.by = b.ID()
+		f.swap.Unlock()
+	}
+	f.dirty.add(t.touched) // even if the commit fails: nobody knows what it wrote
+	b.DB().AllocSize = growBy(b.Size())
+	if err := t.commit(); err != nil {
+		err = commitError(err)
+		if f.journaled {
+			f.direct = f.direct || errors.Is(err, engine.ErrUnknown)
+			if !errors.Is(err, engine.ErrUnknown) {
+				f.swap.Lock()
+				f.by = 0
+				f.swap.Unlock()
+			}
+		}
+		return err
+	}
+	if f.journaled {
+		f.now, f.saved, f.direct = next, next, false
+		f.lift()
+		f.eng.unpin(f, true)
+		f.eng.unpin(f, false)
+	}
+	return nil
+}
+
+// lift forgets the layers: the file has them. The caller holds write and flush.
+func (f *file) lift() {
+	f.swap.Lock()
+	f.layers, f.changed = layers{}, time.Now()
+	f.swap.Unlock()
+	f.eng.shrunk(f, f.topBytes+f.topKeys*weight+f.belowBytes)
+	f.topKeys, f.topBytes, f.belowBytes = 0, 0, 0
+}
+
+// settle finds out what became of a transaction of the file whose commit failed, by the number of the next one.
+// It reports that it took place: the layers are in the file. The caller holds write and flush.
+func (f *file) settle(next int) bool {
+	by := f.by
+	if by == 0 {
+		return false
+	}
+	if next > by {
+		f.lift()
+		return true
+	}
+	f.swap.Lock()
+	f.by = 0
+	f.swap.Unlock()
+	return false
+}
+
+// apply writes a layer to the file.
+func (t *tx) apply(l *tree) (err error) {
+	if l == nil {
+		return nil
+	}
+	l.Scan(func(it item) bool {
+		if it.gone {
+			err = t.Delete(it.s, it.key())
+		} else {
+			err = t.Put(it.s, it.key(), it.value())
+		}
+		return err == nil
+	})
+	return err
+}
+
+// makeEmpty makes the file of a database that has none, with the mark from which the journal goes on.
+// The caller holds flush.
+func (f *file) makeEmpty() error {
+	if !f.virtual {
+		return nil
+	}
+	if err := f.make(nil, f.saved); err != nil {
+		return err
+	}
+	return f.found()
+}
+
+// make makes the file of a database that has none.
+func (f *file) make(l *tree, m mark) error {
+	if _, err := os.Lstat(f.path); err == nil {
+		return f.damage("a file has appeared where the database was to have its own")
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return makeFile(f.path, f.eng.opt, f.id, func(tx *bbolt.Tx) error {
+		if err := tx.Bucket(idBucket).Put(markKey, m.encode(f.eng.log.ID())); err != nil || l == nil {
+			return err
+		}
+		var b *bbolt.Bucket
+		of := engine.Space(0)
+		var err error
+		l.Scan(func(it item) bool {
+			if it.gone {
+				return true
+			}
+			if of != it.s {
+				if b, err = tx.CreateBucketIfNotExists(bucketName(it.s)); err != nil {
+					return false
+				}
+				b.FillPercent, of = filled, it.s
+			}
+			err = b.Put(it.key(), it.value())
+			return err == nil
+		})
+		return err
+	})
+}
+
+// found opens the file that has just been made, unless nobody has the database open. The caller holds flush.
+func (f *file) found() error {
+	f.swap.Lock()
+	defer f.swap.Unlock()
+	f.virtual = false
+	if f.resting {
+		return nil
+	}
+	_, _, err := f.openBolt()
+	return err
+}
+
+// errBusy says that a flush is not possible at the moment: something else is done with the file.
+var errBusy = errors.New("bolt: the file is in use")
+
+// freeze has the upper layer become the lower one, to be written to the file. It is called with nothing held,
+// and returns with flush held, unless there is an error.
+func (f *file) freeze() (m mark, err error) {
+	f.write.Lock()
+	defer f.write.Unlock()
+	if f.unsynced {
+		if err := durable.Names(filepath.Dir(f.path)); err != nil {
+			return m, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+		}
+		f.unsynced = false
+	}
+	f.flush.Lock()
+	f.swap.Lock()
+	defer f.swap.Unlock()
+	if err := f.state(); err != nil {
+		f.flush.Unlock()
+		return m, err
+	}
+	if f.by != 0 { // what became of a commit is not known yet: the next one tells, and brings all of this
+		f.flush.Unlock()
+		return m, errBusy
+	}
+	if f.below == nil {
+		f.below, f.top = f.top, nil
+		f.belowMark = f.now
+		f.belowBytes = f.topBytes + f.topKeys*weight
+		f.topKeys, f.topBytes = 0, 0
+		f.eng.sink(f)
+	}
+	return f.belowMark, nil
+}
+
+// flushOut brings the layers into the file.
+func (f *file) flushOut(ctx context.Context) (err error) {
+	for range 2 { // a flush that failed has left its layer, and the other one came since
+		if !f.unflushed() {
+			return nil
+		}
+		if err := f.flushOnce(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *file) unflushed() bool {
+	f.swap.RLock()
+	defer f.swap.RUnlock()
+	return !f.layers.empty()
+}
+
+func (f *file) flushOnce(ctx context.Context) (err error) {
+	defer heedNoFaults(heedFaults())
+	m, err := f.freeze()
+	if err != nil {
+		return err
+	}
+	var lost error // said once nothing is held
+	defer func() {
+		f.flush.Unlock()
+		if lost != nil {
+			err = f.giveUp(lost, false)
+		}
+	}()
+	if f.below == nil {
+		return nil
+	}
+	if f.virtual {
+		err = f.make(f.below, m)
+		if err == nil {
+			err = f.found()
+		}
+	} else {
+		err = f.flushInto(ctx, m)
+	}
+	if errors.Is(err, engine.ErrForeign) {
+		lost = err
+	}
+	if err != nil {
+		return systemError(err)
+	}
+	f.saved = m
+	f.swap.Lock()
+	f.below = nil
+	f.swap.Unlock()
+	f.eng.shrunk(f, f.belowBytes)
+	f.belowBytes = 0
+	f.eng.unpin(f, false)
+	f.eng.flushes.Add(1)
+	return nil
+}
+
+// flushInto writes the lower layer to the file that is there. The caller holds flush.
+func (f *file) flushInto(ctx context.Context, m mark) (err error) {
+	if f.resting {
+		if err := f.wake(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.sleep()) }()
+	}
+	if err := f.elsewhere(); err != nil {
+		return err
+	}
+	b, _, err, panicked := f.tryBegin(true)
+	if panicked {
+		f.swap.Lock()
+		f.stuck = true
+		f.swap.Unlock()
+	}
+	if err != nil {
+		return err
+	}
+	t := newTx(ctx, f, b)
+	defer t.putSane()
+	defer func() { // as over, but what is lost is said by the caller
+		f.using.Add(-1)
+		if p := recover(); p != nil {
+			err = f.damage(p)
+		}
+		if rolled := f.rollback(b); rolled != nil {
+			err = rolled
+		} else if t.damaged != nil {
+			err = t.damaged
+		}
+	}()
+	if err := t.apply(f.below); err != nil {
+		return err
+	}
+	if err := t.putMark(m); err != nil {
+		return err
+	}
+	f.dirty.add(t.touched)
+	b.DB().AllocSize = growBy(b.Size())
+	if err := t.commit(); err != nil {
+		return commitError(err)
+	}
+	return nil
+}
+
+// wake opens the file of a database that nobody has open. The caller holds flush.
+func (f *file) wake() error {
+	f.swap.Lock()
+	defer f.swap.Unlock()
+	id, at, err := f.openBolt()
+	if err != nil {
+		return err
+	}
+	if of, m := parseMark(at); id != f.id || of != f.eng.log.ID() || m != f.saved {
+		err := f.bolt.Close()
+		f.bolt, f.opened = nil, nil
+		return errors.Join(f.damage("another file is in its place"), err)
+	}
+	f.empty.Store(countFree(f.opened))
+	return nil
+}
+
+// sleep closes it again.
+func (f *file) sleep() error {
+	err := f.closeBolt()
+	f.swap.Lock()
+	f.bolt, f.opened = nil, nil
+	f.swap.Unlock()
+	return err
+}

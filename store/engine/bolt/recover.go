@@ -1,0 +1,480 @@
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tododb/tododb/store/durable"
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/journal"
+)
+
+// A record of the journal begins with its kind. Those of a database go on with
+//
+//	name, id (each with its length before it, a varint) | mark of the state before (position, stamp: 8 bytes each)
+//
+// and then have entries. So a record says which state it goes on from: it is applied to that, and to no other.
+const (
+	recordWrite  = 1 // entries
+	recordCreate = 2 // the database comes to be, with these entries; the position before is 0
+	recordDrop   = 3 // the database is gone; no mark, no entries
+	recordDone   = 4 // a position, 8 bytes: what stands before it is in the files
+)
+
+func recordHead(kind byte, name string, id engine.DBID, m mark) []byte {
+	b := append(make([]byte, 0, 1+2+len(name)+2+len(id)+16), kind)
+	b = appendText(appendText(b, name), string(id))
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, m.pos), m.stamp)
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func cutText(b []byte) (s string, rest []byte, ok bool) {
+	n, read := binary.Uvarint(b)
+	if read <= 0 || n > uint64(len(b)-read) {
+		return "", nil, false
+	}
+	b = b[read:]
+	return string(b[:n]), b[n:], true
+}
+
+// record is a record of a database, taken apart.
+type record struct {
+	kind    byte
+	name    string
+	id      engine.DBID
+	before  mark
+	entries []byte
+}
+
+var errRecord = fmt.Errorf("%w: a record of the journal that nobody can have written", engine.ErrForeign)
+
+func parseRecord(b []byte) (r record, err error) {
+	if len(b) == 0 || b[0] < recordWrite || b[0] > recordDone {
+		return r, errRecord
+	}
+	r.kind, b = b[0], b[1:]
+	if r.kind == recordDone {
+		if len(b) != 8 {
+			return r, errRecord
+		}
+		r.before.pos = binary.BigEndian.Uint64(b)
+		return r, nil
+	}
+	name, b, ok := cutText(b)
+	id, b, also := cutText(b)
+	if !ok || !also || len(b) < 16 {
+		return r, errRecord
+	}
+	r.name, r.id = name, engine.DBID(id)
+	r.before = mark{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
+	r.entries = b[16:]
+	return r, nil
+}
+
+// recovery builds the layers of all databases from the journal.
+type recovery struct {
+	eng  *Engine
+	of   map[whose]*recovered
+	made map[string]*recovered // by the record that made them, the newest of each name
+	read []whose               // in the order of their first records
+}
+
+type whose struct {
+	name string
+	id   engine.DBID
+}
+
+// recovered is what the journal says of a database.
+type recovered struct {
+	there  bool     // it has a file, with this id
+	log    [16]byte // the journal that its file names
+	file   mark     // that of its file; of one without, from where its first record went on
+	at     mark     // where its layer ends
+	made   bool     // its first record made it
+	lost   bool     // a record went on from a state that is not there
+	top    *tree
+	keys   int
+	bytes  int
+	first  uint64 // position of the first record in the layer
+	orphan bool   // another database has its name, or it is gone
+}
+
+func (r *recovered) forget() {
+	r.top, r.keys, r.bytes, r.first, r.at = nil, 0, 0, 0, r.file
+}
+
+// replay takes a record in.
+func (v *recovery) replay(at journal.Pos, b []byte) error {
+	rec, err := parseRecord(b)
+	if err != nil {
+		return fmt.Errorf("%w, at %d", err, at)
+	}
+	if rec.kind == recordDone {
+		v.done(rec.before.pos)
+		return nil
+	}
+	w := whose{rec.name, rec.id}
+	r := v.of[w]
+	if r == nil {
+		if r, err = v.meet(w, rec, at); err != nil {
+			return err
+		}
+	}
+	switch {
+	case rec.kind == recordDrop:
+		// If there is a file still, or again, then it counts as it stands.
+		r.forget()
+		r.lost, r.orphan = false, !r.there
+		return nil
+	case r.orphan || uint64(at) <= r.file.pos:
+		return nil
+	case rec.before == r.at && !r.lost:
+	case rec.before == r.file && (r.there || rec.kind == recordCreate):
+		// What came between was never acknowledged, or the file was put back.
+		r.forget()
+		r.lost = false
+	default:
+		r.forget()
+		r.lost = true
+		return nil
+	}
+	if err := r.apply(rec.entries); err != nil {
+		return fmt.Errorf("%w, at %d", err, at)
+	}
+	if r.first == 0 {
+		r.first = uint64(at)
+	}
+	r.at.pos = uint64(at)
+	return nil
+}
+
+// meet looks at the file of a database that the journal speaks of.
+func (v *recovery) meet(w whose, rec record, at journal.Pos) (*recovered, error) {
+	r := &recovered{}
+	path := v.eng.path(w.name)
+	id, m, err := readMark(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.made = rec.kind == recordCreate
+		r.file = rec.before
+		r.orphan = !r.made
+	case errors.Is(err, engine.ErrForeign):
+		// Whoever opens it will hear it. What the journal has of it stays there as long as this process runs.
+		r.orphan = true
+		v.eng.dues.of[v.eng.newFile(path)] = due{top: uint64(at)}
+		v.eng.opt.Noticed(fmt.Sprintf("the journal has what a damaged file lacks: %v", err))
+	case err != nil:
+		return nil, err
+	case id != w.id:
+		r.orphan = true
+	default:
+		r.there = true
+		r.log, r.file = parseMark(m)
+	}
+	r.at = r.file
+	v.of[w] = r
+	v.read = append(v.read, w)
+	if rec.kind == recordCreate {
+		if was := v.made[w.name]; was != nil {
+			was.forget()
+			was.orphan = true
+		}
+		v.made[w.name] = r
+	}
+	return r, nil
+}
+
+// apply takes in a record's entries, in memory of their own.
+func (r *recovered) apply(entries []byte) error {
+	b := append(make([]byte, 0, len(entries)), entries...)
+	if r.top == nil {
+		r.top = newTree()
+	}
+	for len(b) > 0 {
+		it, rest, ok := cutEntry(b)
+		if !ok {
+			return errRecord
+		}
+		r.top.Set(it)
+		r.keys++
+		r.bytes += len(b) - len(rest)
+		b = rest
+	}
+	return nil
+}
+
+// done is told that everything before a position was in the files once. A file that lacks some of it was put
+// back, so it counts as it stands.
+func (v *recovery) done(before uint64) {
+	for _, r := range v.of {
+		if r.first != 0 && r.first < before {
+			r.forget()
+			r.lost, r.orphan = r.there, !r.there
+		}
+	}
+}
+
+// pendingName is a file beside the databases that is there while the journal may have what the files lack. It
+// has the identity of the journal.
+const pendingName = "journal.pending"
+
+// openJournal opens the journal, and has readers see what it has and the files lack.
+func (e *Engine) openJournal() error {
+	at := e.opt.Journal
+	if at == "" {
+		at = filepath.Join(e.dir, "journal")
+	}
+	note, err := os.ReadFile(filepath.Join(e.dir, pendingName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	there, err := journal.Exists(at)
+	if err != nil {
+		return err
+	}
+	if note != nil && !there {
+		return fmt.Errorf("%w: the journal is missing in %s, and the databases lack what only it has; whoever wants them as they stand removes %s", engine.ErrForeign, at, filepath.Join(e.dir, pendingName))
+	}
+	v := &recovery{eng: e, of: map[whose]*recovered{}, made: map[string]*recovered{}}
+	opt := journal.Options{NoSync: e.opt.NoSync, SegmentBytes: e.opt.SegmentBytes, LockTimeout: e.opt.LockTimeout}
+	if e.log, err = journal.Open(at, opt, v.replay); err != nil {
+		return err
+	}
+	if id := e.log.ID(); note != nil && string(note) != string(id[:]) {
+		err := fmt.Errorf("%w: the journal in %s is not the one that the databases were written with; whoever wants them as they stand removes %s", engine.ErrForeign, at, filepath.Join(e.dir, pendingName))
+		return errors.Join(err, e.log.Close())
+	}
+	e.pending.Store(note != nil)
+	v.finish()
+	return nil
+}
+
+// finish gives the engine what was recovered.
+func (v *recovery) finish() {
+	e := v.eng
+	for _, w := range v.read {
+		r := v.of[w]
+		if r.there && r.log != e.log.ID() {
+			r.forget()
+			r.lost = true
+		}
+		if r.lost {
+			e.opt.Noticed(fmt.Sprintf("the journal has what %s lacks, but does not go on from it: the file was put back, and counts as it stands", e.path(w.name)))
+		}
+		if r.top == nil {
+			continue
+		}
+		f := e.newFile(e.path(w.name))
+		f.name, f.id, f.virtual, f.resting = w.name, w.id, !r.there, true
+		f.saved, f.now = r.file, r.at
+		f.top, f.topKeys, f.topBytes = r.top, r.keys, r.bytes
+		f.since, f.changed = time.Now(), time.Now()
+		e.files[f.path] = f
+		e.dues.of[f] = due{top: r.first}
+		f.above.Store(int64(r.bytes + r.keys*weight))
+		e.unflushedBytes.Add(f.above.Load())
+	}
+}
+
+// expect notes on disk that the journal is about to have what the files lack.
+func (e *Engine) expect() error {
+	if e.pending.Load() {
+		return nil
+	}
+	e.pendingMu.Lock()
+	defer e.pendingMu.Unlock()
+	if e.pending.Load() {
+		return nil
+	}
+	id := e.log.ID()
+	if err := e.putFile(pendingName, id[:]); err != nil {
+		return err
+	}
+	e.pending.Store(true)
+	return nil
+}
+
+// closeJournal closes it. whole says that the files have everything.
+func (e *Engine) closeJournal(whole bool) error {
+	if whole {
+		e.markDone(e.log.End())
+	}
+	err := e.log.Release(e.log.End())
+	if err == nil && whole && e.pending.Load() {
+		if err = removeIfThere(filepath.Join(e.dir, pendingName)); err == nil {
+			err = e.syncNames()
+		}
+	}
+	return errors.Join(err, e.log.Close())
+}
+
+// markDone notes in the journal that the files have what stands before a position.
+func (e *Engine) markDone(before journal.Pos) {
+	if e.doneBefore >= before || e.log.End() == e.doneBefore {
+		return
+	}
+	at, err := e.log.Append(context.Background(), binary.BigEndian.AppendUint64([]byte{recordDone}, uint64(before)))
+	if err == nil {
+		e.doneBefore = max(before, at)
+	}
+}
+
+// newDatabase makes a database by a record of the journal.
+func (e *Engine) newDatabase(ctx context.Context, path, name string, first []engine.Entry) (*file, error) {
+	f := e.newFile(path)
+	f.name, f.id, f.virtual = name, newID(), true
+	f.now = mark{stamp: newStamp()}
+	f.saved = f.now
+	t := &light{}
+	for _, entry := range first {
+		if len(entry.Key) == 0 || len(entry.Key) > maxKey || len(entry.Value) > maxValue {
+			return nil, engine.ErrTooLarge
+		}
+		t.note(entry.Space, entry.Key, entry.Value, false)
+	}
+	if t.own == nil {
+		t.own = newTree()
+	}
+	f.write.Lock()
+	defer f.write.Unlock()
+	if err := e.syncedNames(); err != nil {
+		return nil, err
+	}
+	return f, f.journal(ctx, recordCreate, t.chunks, t.own, t.keys, t.bytes)
+}
+
+// debt is a database that is gone, though the journal may still say that it is there.
+type debt struct {
+	name string
+	id   engine.DBID
+}
+
+// owe has the journal say that a database is gone, at once or later. The caller holds mu.
+func (e *Engine) owe(ctx context.Context, d debt) error {
+	e.debts = append(e.debts, d)
+	return e.payDebts(ctx)
+}
+
+// payDebts has the journal say what it has to. The caller holds mu.
+func (e *Engine) payDebts(ctx context.Context) error {
+	for len(e.debts) > 0 {
+		if err := e.recordDrop(ctx, e.debts[0]); err != nil {
+			return err
+		}
+		e.debts = e.debts[1:]
+	}
+	return nil
+}
+
+func (e *Engine) recordDrop(ctx context.Context, d debt) error {
+	_, err := e.log.Append(ctx, recordHead(recordDrop, d.name, d.id, mark{}))
+	return err
+}
+
+// syncedNames makes sure that what was removed does not come back under the name of what is made now.
+func (e *Engine) syncedNames() error {
+	if !e.namesUnsynced.Load() {
+		return nil
+	}
+	if err := durable.Names(e.dir); err != nil {
+		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+	}
+	e.namesUnsynced.Store(false)
+	return nil
+}
+
+// setAside stops using a database whose file is not the one that its layers belong to. The caller holds mu.
+func (e *Engine) setAside(f *file, why error) {
+	e.opt.Noticed(why.Error() + ": it counts as it stands")
+	delete(e.files, f.path)
+	e.dues.forget(f)
+	f.drop()
+}
+
+// readMark reads the identity of a database and its mark from a file that need not be open.
+func readMark(path string) (id engine.DBID, m []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", nil, err
+	}
+	p, err := openPages(f, info.Size())
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %s: %w", engine.ErrForeign, path, err)
+	}
+	head, err := p.find(p.root, idBucket)
+	if err != nil || head == nil {
+		return "", nil, fmt.Errorf("%w: %s: %w", engine.ErrForeign, path, errors.Join(err, errors.New("it has no identity")))
+	}
+	get := func(k []byte) []byte {
+		var v []byte
+		if root := order.Uint64(head); root != 0 {
+			v, err = p.find(root, k)
+			return v
+		}
+		pg := page{flags: isLeaf, count: int(order.Uint16(head[bucketHead+10:])), data: head[bucketHead:]}
+		v, err = pg.get(k)
+		return v
+	}
+	if len(head) < bucketHead || order.Uint64(head) == 0 && len(head) < bucketHead+pageHead {
+		return "", nil, fmt.Errorf("%w: %s: a bucket without a root", engine.ErrForeign, path)
+	}
+	id = engine.DBID(get(idKey))
+	if err == nil {
+		m = get(markKey)
+	}
+	return id, m, err
+}
+
+// find is the value of a key in the tree that begins at a page, nil if it has none.
+func (p *pages) find(root uint64, k []byte) ([]byte, error) {
+	for depth := 0; depth < deepest; depth++ {
+		pg, err := p.read(root, true)
+		if err != nil {
+			return nil, err
+		}
+		if pg.flags == isLeaf {
+			return pg.get(k)
+		}
+		if pg.flags != isBranch {
+			break
+		}
+		list, err := pg.children()
+		if err != nil {
+			return nil, err
+		}
+		if len(list) == 0 {
+			break
+		}
+		root = list[0].id
+		for _, c := range list[1:] {
+			if string(c.key) <= string(k) {
+				root = c.id
+			}
+		}
+	}
+	return nil, fmt.Errorf("page %d leads nowhere", root)
+}
+
+func (pg *page) get(k []byte) ([]byte, error) {
+	list, err := pg.leaves()
+	for _, l := range list {
+		if string(l.key) == string(k) {
+			return l.value, err
+		}
+	}
+	return nil, err
+}
