@@ -144,7 +144,7 @@ func (e *Engine) makeWay(path string, replace bool) (gone engine.DBID, err error
 		}
 		gone, _, _ = readMark(path)
 	}
-	e.dues.forgetAt(path)
+	e.dues.takeAt(path)
 	return gone, e.dropRest(path)
 }
 

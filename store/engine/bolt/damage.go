@@ -111,6 +111,10 @@ func (e *Engine) lose(f *file, why error) {
 		delete(e.files, f.path)
 		e.going[f] = true
 	}
+	if f.journaled && errors.Is(why, errReplaced) { // what the journal has of it is void: the other file counts as it stands
+		e.dues.forget(f)
+		e.debts = append(e.debts, debt{f.name, f.id})
+	}
 	if err == nil {
 		e.lost[f.path] = lost{info, why}
 	}

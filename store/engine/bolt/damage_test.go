@@ -45,6 +45,7 @@ func goodImage(t *testing.T) []byte {
 	fill(0, 500, 150)
 	fill(100, 110, 9000)
 	fill(200, 300, 10)
+	flush(t, e)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,14 @@ func put(t testing.TB, db engine.DB, k, v string) {
 	}
 }
 
+// flush brings what is in the journal to the files.
+func flush(t testing.TB, e *bolt.Engine) {
+	t.Helper()
+	if err := e.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func contents(t testing.TB, db engine.DB) map[string]string {
 	t.Helper()
 	all := map[string]string{}

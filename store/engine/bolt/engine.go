@@ -294,8 +294,12 @@ func (e *Engine) open(path string) (engine.DB, error) {
 			if errors.Is(err, engine.ErrForeign) {
 				e.refuse(path, err)
 			}
+			if errors.Is(err, engine.ErrNoDB) {
+				e.dues.takeAt(path)
+			}
 			return nil, err
 		}
+		e.takeOver(f)
 		e.files[path] = f
 	}
 	f.handles++
@@ -368,7 +372,7 @@ func (e *Engine) dropDatabase(ctx context.Context, path, name string) error {
 	if err := e.drop(path); err != nil {
 		return err
 	}
-	e.dues.forgetAt(path)
+	e.dues.takeAt(path)
 	// The journal may still have the record that made it. After a crash that must not make it again.
 	if id == "" {
 		return nil

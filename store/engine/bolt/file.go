@@ -338,14 +338,16 @@ func (f *file) stateNow() error {
 	return f.state()
 }
 
+var errReplaced = errors.New("another file is in its place, or none")
+
 // inPlace gives the file up if another one has its name, or none: what is written to it would be gone
 // when it is opened again. Somebody may have put back a copy, or removed it.
 func (f *file) inPlace() error {
-	if err := f.elsewhere(); errors.Is(err, engine.ErrForeign) {
+	err := f.elsewhere()
+	if errors.Is(err, errReplaced) {
 		return f.giveUp(err, false)
-	} else {
-		return err
 	}
+	return err
 }
 
 // elsewhere finds out whether another file has its name, or none.
@@ -366,7 +368,7 @@ func (f *file) elsewhere() error {
 	if unusable != nil || !gone {
 		return unusable // other errors say nothing about the file
 	}
-	return f.damage("another file is in its place, or none")
+	return fmt.Errorf("%w: %s: %w", engine.ErrForeign, f.path, errReplaced)
 }
 
 // drop makes all further calls fail; the caller removes the file.
@@ -431,7 +433,7 @@ func (f *file) resume() (err error) {
 		}
 	}
 	f.resting = false
-	return nil
+	return removeIfThere(f.path + tempSuffix) // a compaction that a crash cut short
 }
 
 // closeBolt waits for readers. If bbolt is stuck, it only releases the lock of the file.

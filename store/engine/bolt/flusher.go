@@ -43,15 +43,27 @@ func (d *dues) none() bool {
 	return len(d.of) == 0
 }
 
-// forgetAt forgets what is at a path.
-func (d *dues) forgetAt(path string) {
+// takeAt forgets what is at a path.
+func (d *dues) takeAt(path string) map[*file]due {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for f := range d.of {
+	var taken map[*file]due
+	for f, one := range d.of {
 		if f.path == path {
+			if taken == nil {
+				taken = map[*file]due{}
+			}
+			taken[f] = one
 			delete(d.of, f)
 		}
 	}
+	return taken
+}
+
+func (d *dues) put(f *file, one due) {
+	d.mu.Lock()
+	d.of[f] = one
+	d.mu.Unlock()
 }
 
 func (d *dues) forget(f *file) {

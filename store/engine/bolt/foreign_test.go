@@ -45,6 +45,7 @@ func TestForeignFiles(t *testing.T) {
 	for i := range 200 {
 		put(t, db, string(rune('a'+i)), string(bytes.Repeat([]byte("v"), 300)))
 	}
+	flush(t, e)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +117,7 @@ func TestOneMetaPageTorn(t *testing.T) {
 			t.Fatal(err)
 		}
 		put(t, db, "a", "1")
+		flush(t, e)
 		put(t, db, "a", "2")
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
@@ -152,6 +154,7 @@ func TestLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, sub, "k", "old")
+	flush(t, e)
 	if err := errors.Join(sub.Close(), db.Close()); err != nil {
 		t.Fatal(err)
 	}

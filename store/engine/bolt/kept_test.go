@@ -13,7 +13,7 @@ import (
 // is the database again under its old name. Its sub-databases are not kept.
 func TestDroppedIsKept(t *testing.T) {
 	dir, keep := t.TempDir(), true
-	e, err := Open(dir, Options{NoSync: true, Kept: func() bool { return keep }})
+	e, err := Open(dir, Options{NoSync: true, Journal: t.TempDir(), Kept: func() bool { return keep }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestDroppedIsKept(t *testing.T) {
 	if names, err := e.List(ctx, "", -1); err != nil || len(names) > 0 {
 		t.Errorf("%q, %v", names, err)
 	}
-	all, err := filepath.Glob(filepath.Join(dir, "*"))
+	all, err := filepath.Glob(filepath.Join(dir, "a*"))
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%q, %v", all, err)
 	}

@@ -68,6 +68,7 @@ func TestPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	image := func() []byte {
+		flush(t, e)
 		b, err := os.ReadFile(filepath.Join(dir, "db.bolt"))
 		if err != nil {
 			t.Fatal(err)

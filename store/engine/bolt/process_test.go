@@ -9,9 +9,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
@@ -96,7 +99,7 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(db.Close(), e.Close()); err != nil {
 		t.Fatal(err)
 	}
 	random := rand.New(rand.NewPCG(5, 6))
@@ -121,15 +124,20 @@ func TestKilled(t *testing.T) {
 		if timer == nil {
 			t.Fatalf("the child wrote nothing: %v", err)
 		}
-		verifyKilled(t, e, round, acknowledged)
+		verifyKilled(t, dir, round, acknowledged)
 	}
 	if acknowledged < 20 {
 		t.Errorf("only %d writes", acknowledged)
 	}
 }
 
-func verifyKilled(t *testing.T, e engine.Engine, round, acknowledged int) {
+func verifyKilled(t *testing.T, dir string, round, acknowledged int) {
 	t.Helper()
+	e, err := bolt.Open(dir, bolt.Options{})
+	if err != nil {
+		t.Fatalf("round %d: %v", round, err)
+	}
+	defer e.Close()
 	db, err := e.Open(t.Context(), "db")
 	if err != nil {
 		t.Fatalf("round %d: %v", round, err)
@@ -166,18 +174,26 @@ func verifyKilled(t *testing.T, e engine.Engine, round, acknowledged int) {
 	}
 }
 
-// A database is one process's at a time.
+// A folder of databases is one process's at a time.
 func TestOneProcess(t *testing.T) {
 	dir := t.TempDir()
-	db, err := open(t, dir, bolt.Options{}).Create(t.Context(), "db")
+	e := open(t, dir, bolt.Options{})
+	db, err := e.Create(t.Context(), "db")
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := open(t, dir, bolt.Options{LockTimeout: 10 * time.Millisecond})
-	if _, err := other.Open(t.Context(), "db"); !errors.Is(err, engine.ErrUnavailable) {
-		t.Errorf("a second owner: %v", err)
+	refused := func(when string) {
+		t.Helper()
+		other, err := bolt.Open(dir, bolt.Options{LockTimeout: 10 * time.Millisecond})
+		if !errors.Is(err, engine.ErrUnavailable) {
+			t.Errorf("%s: %v", when, err)
+		}
+		if err == nil {
+			other.Close()
+		}
 	}
-	if err := db.Close(); err != nil {
+	refused("a second owner")
+	if err := errors.Join(db.Close(), e.Close()); err != nil {
 		t.Fatal(err)
 	}
 	cmd, out := startChild(t, dir)
@@ -189,45 +205,58 @@ func TestOneProcess(t *testing.T) {
 	if _, err := out.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Open(t.Context(), "db"); !errors.Is(err, engine.ErrUnavailable) {
-		t.Errorf("while another process has it: %v", err)
-	}
+	refused("while another process has it")
 }
 
-// Who waited for the lock does not get the file that its last owner has replaced.
+// Who waited for the lock of a file does not get the one that its last owner has replaced.
 func TestReplacedWhileWaiting(t *testing.T) {
 	dir := t.TempDir()
-	owner := open(t, dir, bolt.Options{})
-	db, err := owner.Create(t.Context(), "db")
+	e := open(t, dir, bolt.Options{LockTimeout: 10 * time.Second})
+	db, err := e.Create(t.Context(), "db")
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiter := open(t, dir, bolt.Options{LockTimeout: 10 * time.Second})
+	put(t, db, "k", "first")
+	flush(t, e)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path, other := filepath.Join(dir, "db.bolt"), filepath.Join(t.TempDir(), "other")
+	image, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(other, image, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := bbolt.Open(path, 0o600, nil) // another program
+	if err != nil {
+		t.Fatal(err)
+	}
 	opened := make(chan error)
 	go func() {
-		db, err := waiter.Open(t.Context(), "db")
+		db, err := e.Open(t.Context(), "db")
 		if err == nil {
 			put(t, db, "k", "waiter")
+			err = db.Close()
 		}
 		opened <- err
 	}()
 	time.Sleep(100 * time.Millisecond) // it has most likely opened the file by then; the test holds anyway
-	if err := owner.Drop(t.Context(), "db"); err != nil {
+	if err := errors.Join(os.Rename(other, path), owner.Close()); err != nil {
 		t.Fatal(err)
 	}
-	again, err := owner.Create(t.Context(), "db")
-	if err != nil {
+	want := "waiter"
+	if err := <-opened; errors.Is(err, engine.ErrUnavailable) {
+		want = "first"
+	} else if err != nil {
 		t.Fatal(err)
 	}
-	put(t, again, "k", "owner")
-	if err := errors.Join(db.Close(), again.Close()); err != nil {
+	flush(t, e)
+	if db, err = e.Open(t.Context(), "db"); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-opened; err == nil {
-		if again, err = owner.Open(t.Context(), "db"); err == nil && contents(t, again)["k"] == "owner" {
-			t.Error("the other process writes to a file that is gone")
-		}
-	} else if !errors.Is(err, engine.ErrUnavailable) {
-		t.Error(err)
+	if got := contents(t, db)["k"]; got != want {
+		t.Errorf("the file has %q, want %q", got, want)
 	}
 }

@@ -400,6 +400,26 @@ func (e *Engine) setAside(f *file, why error) {
 	f.drop()
 }
 
+// takeOver gives a file that has just been opened what lies above it, if it was given up and is in order again.
+// If another one is there, the journal does not go on from it. The caller holds mu.
+func (e *Engine) takeOver(f *file) {
+	if !f.journaled {
+		return
+	}
+	for was, d := range e.dues.takeAt(f.path) {
+		was.flush.Lock()
+		if was.id == f.id && was.saved == f.saved && was.by == 0 && !f.direct {
+			f.layers, f.now, f.since, f.changed = was.layers, was.now, was.since, was.changed
+			f.topKeys, f.topBytes, f.belowMark, f.belowBytes = was.topKeys, was.topBytes, was.belowMark, was.belowBytes
+			f.above.Store(was.above.Load())
+			e.dues.put(f, d)
+		} else {
+			e.unflushedBytes.Add(-was.above.Load())
+		}
+		was.flush.Unlock()
+	}
+}
+
 // readMark reads the identity of a database and its mark from a file that need not be open.
 func readMark(path string) (id engine.DBID, m []byte, err error) {
 	f, err := os.Open(path)

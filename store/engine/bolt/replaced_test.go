@@ -30,6 +30,7 @@ func TestReplacedInUse(t *testing.T) {
 			t.Fatal(err)
 		}
 		put(t, db, "k", "old")
+		flush(t, e)
 		b, err := os.ReadFile(path)
 		if err == nil {
 			err = os.WriteFile(copied, b, 0o600)
