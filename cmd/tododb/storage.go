@@ -86,7 +86,7 @@ func (s storage) open(ctx context.Context, l locked) (engine.Engine, error) {
 		return bolt.Open(filepath.Join(l.dir, "databases"), bolt.Options{
 			AppendOnly: store.AppendOnly, Journal: filepath.Join(l.dir, "journal"),
 			Noticed: func(what string) { l.log.Warn(what) },
-			Kept: func() bool { return l.cfg.Bool("couchdb", "enable_database_recovery") },
+			Kept:    func() bool { return l.cfg.Bool("couchdb", "enable_database_recovery") },
 			Damaged: func(path string, why error) {
 				l.log.Error("closing a database: its file is damaged", "file", path, "error", why)
 			},
