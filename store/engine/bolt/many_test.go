@@ -52,9 +52,15 @@ func (f *folder) did(format string, args ...any) {
 }
 
 // kill leaves the folder as it is now, and goes on with a copy of it.
-func (f *folder) kill() {
+func (f *folder) kill() { f.killed(func(string) error { return nil }) }
+
+// killed has something done before the start.
+func (f *folder) killed(do func(dir string) error) {
 	next := f.t.TempDir()
 	if err := os.CopyFS(next, os.DirFS(f.dir)); err != nil {
+		f.fatal(err)
+	}
+	if err := do(next); err != nil {
 		f.fatal(err)
 	}
 	f.shut()
@@ -206,10 +212,7 @@ func (f *folder) step() {
 		if err := f.write(f.db(name), model, 40); err != nil {
 			f.fatal(err)
 		}
-	case p < 58: // an older copy of the file is put back while nothing runs
-		if f.random.IntN(2) == 0 {
-			break
-		}
+	case p < 59: // an older copy of the file is put back while nothing runs
 		if err := f.e.FlushOne(name); err != nil {
 			f.fatal(err)
 		}
@@ -217,19 +220,30 @@ func (f *folder) step() {
 		if err != nil {
 			f.fatal(err)
 		}
-		was := maps.Clone(model)
+		states := []map[string]string{maps.Clone(model)}
 		for range f.random.IntN(4) {
 			if err := f.write(f.db(name), model, 1+f.random.IntN(40)); err != nil {
 				f.fatal(err)
 			}
+			states = append(states, maps.Clone(model))
 		}
 		f.did("put back %s", name)
-		f.shut()
-		if err := os.WriteFile(path, image, 0o600); err != nil {
-			f.fatal(err)
+		if f.random.IntN(2) == 0 {
+			f.shut()
+			states = states[:1] // who has put back what an orderly stop left gets that
+			if err := os.WriteFile(path, image, 0o600); err != nil {
+				f.fatal(err)
+			}
+			f.start()
+		} else { // after a kill, the journal may go on from it, to one of the states that there were
+			f.killed(func(dir string) error { return os.WriteFile(filepath.Join(dir, name+".bolt"), image, 0o600) })
 		}
-		f.want[name] = was
-		f.start()
+		got := contents(f.t, f.db(name))
+		i := slices.IndexFunc(states, func(m map[string]string) bool { return maps.Equal(m, got) })
+		if i < 0 {
+			f.fatal(fmt.Errorf("of %d states that %s has had it is in none: %v of %v", len(states), name, got, states))
+		}
+		f.want[name] = states[i]
 		f.check()
 	default:
 		f.did("write to %s", name)
