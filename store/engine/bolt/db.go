@@ -73,7 +73,7 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 	if f.journaled && !f.direct {
 		err = f.updateLight(ctx, fn)
 	} else {
-		err = f.into(ctx, f.top, func(t *tx) error { return fn(t) })
+		err = f.into(ctx, func(t *tx) error { return fn(t) })
 	}
 	if err == nil {
 		f.watch.send()

@@ -47,38 +47,64 @@ func (f *file) journal(ctx context.Context, kind byte, entries [][]byte, top *tr
 	return nil
 }
 
-// into brings the layers into the file, and what fn writes, in one transaction of the file. top is the upper
-// layer, or that with more written to it. The caller holds write.
-func (f *file) into(ctx context.Context, top *tree, fn func(*tx) error) (err error) {
+// into brings the layers into the file, and what fn writes, in one transaction of the file. The caller holds
+// write.
+func (f *file) into(ctx context.Context, fn func(*tx) error) (err error) {
+	t, err := f.beginInto(ctx, f.top)
+	if err != nil {
+		return err
+	}
+	defer func() { err = f.endInto(t, recover(), err) }()
+	if err := fn(t); err != nil || t.damaged != nil {
+		return err
+	}
+	return f.commitInto(ctx, t)
+}
+
+// beginInto begins a transaction that has what lies above the file. top is the upper layer, or that with more
+// written to it. The caller holds write, and ends it with endInto.
+func (f *file) beginInto(ctx context.Context, top *tree) (_ *tx, err error) {
 	f.flush.Lock()
-	defer f.flush.Unlock()
+	defer func() {
+		if err != nil {
+			f.flush.Unlock()
+		}
+	}()
 	if f.journaled {
 		if err := f.makeEmpty(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	b, err := f.begin()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t := newTx(ctx, f, b)
-	defer t.putSane()
-	defer func() { err = f.over(b, &t.reader, recover(), err) }() // does nothing after a commit
-	next := f.now
 	if f.journaled {
 		if f.settle(b.ID()) {
 			top = nil
 		}
 		if err := errors.Join(t.apply(f.below), t.apply(top)); err != nil {
-			return err
+			t.putSane()
+			return nil, f.over(b, &t.reader, nil, err)
 		}
 	}
-	if err := fn(t); err != nil || t.damaged != nil {
-		return err
-	}
+	return t, nil
+}
+
+// endInto undoes a transaction, unless it has been committed. p and err are as with over.
+func (f *file) endInto(t *tx, p any, err error) error {
+	defer f.flush.Unlock()
+	defer t.putSane()
+	return f.over(t.tx, &t.reader, p, err)
+}
+
+// commitInto commits it: the layers are in the file then.
+func (f *file) commitInto(ctx context.Context, t *tx) error {
 	if err := errors.Join(ctx.Err(), f.stateNow()); err != nil {
 		return err
 	}
+	b, next := t.tx, f.now
 	if f.journaled {
 		if next.stamp = newStamp(); f.direct {
 			next.pos = uint64(f.eng.log.End()) - 1 // whatever the journal has of it is void

@@ -8,13 +8,16 @@ import (
 )
 
 // light is a writing transaction of a database with a journal. It changes a copy of the layers, not the file.
+// If it gets large it goes on as a transaction of the file, which takes over what it has written.
 type light struct {
 	reader
+	ctx    context.Context
 	own    *tree // what reader.over.top was, changed; nil until something is written
 	chunks [][]byte
 	keys   int
 	bytes  int
 	filled [32]bool
+	heavy  *tx // once it is large
 }
 
 // Sizes of the chunks that entries are written to. They stay in memory as long as the overlay.
@@ -52,11 +55,28 @@ func (t *light) note(s engine.Space, k, v []byte, gone bool) {
 	t.bytes += len(b) - was
 }
 
-// load is about what it adds to the journal and to memory.
-func (t *light) load() int { return t.bytes + t.keys*weight }
+// toFile makes a transaction that gets large one of the file, so that nothing large is written twice. It reports
+// whether it is one.
+func (t *light) toFile(more int) (_ bool, err error) {
+	if t.heavy != nil {
+		return true, nil
+	}
+	if t.damaged != nil || int64(t.bytes+t.keys*weight+more) <= t.file.eng.opt.DirectBytes {
+		return false, t.damaged
+	}
+	if t.heavy, err = t.file.beginInto(t.ctx, t.over.top); err != nil {
+		return false, err
+	}
+	t.heavy.filled = t.filled
+	t.own, t.chunks = nil, nil
+	return true, nil
+}
 
-// Cursor walks what there is now: later writes of the transaction do not show.
+// Cursor walks what there is now: later writes of the transaction need not show.
 func (t *light) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
+	if t.heavy != nil {
+		return t.heavy.Cursor(s, rg)
+	}
 	if t.over.empty() {
 		return t.paged(s, rg)
 	}
@@ -71,14 +91,42 @@ func (t *light) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool
 	return engine.Each(t.Cursor(s, rg), fn)
 }
 
+func (t *light) Get(s engine.Space, k []byte) ([]byte, error) {
+	if t.heavy != nil {
+		return t.heavy.Get(s, k)
+	}
+	return t.reader.Get(s, k)
+}
+
+func (t *light) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) error) error {
+	if t.heavy != nil {
+		return t.heavy.GetMulti(s, ks, fn)
+	}
+	return t.reader.GetMulti(s, ks, fn)
+}
+
+func (t *light) Last(s engine.Space) (k, v []byte, err error) {
+	if t.heavy != nil {
+		return t.heavy.Last(s)
+	}
+	return t.reader.Last(s)
+}
+
 // Fill is part of engine.Filler.
-func (t *light) Fill(s engine.Space) { t.filled[s&31] = true }
+func (t *light) Fill(s engine.Space) {
+	t.filled[s&31] = true
+	if t.heavy != nil {
+		t.heavy.Fill(s)
+	}
+}
 
 func (t *light) Fetch([]engine.SpaceKey, []engine.Space) error { return nil }
 
 func (t *light) Put(s engine.Space, k, v []byte) error {
-	if t.damaged != nil {
-		return t.damaged
+	if heavy, err := t.toFile(len(k) + len(v)); err != nil {
+		return err
+	} else if heavy {
+		return t.heavy.Put(s, k, v)
 	}
 	if len(k) == 0 || len(k) > maxKey || len(v) > maxValue {
 		return engine.ErrTooLarge
@@ -98,45 +146,65 @@ func (t *light) Insert(s engine.Space, k, v []byte) error {
 }
 
 func (t *light) Delete(s engine.Space, k []byte) error {
-	if t.damaged != nil {
-		return t.damaged
+	if heavy, err := t.toFile(len(k)); err != nil {
+		return err
+	} else if heavy {
+		return t.heavy.Delete(s, k)
 	}
-	if len(k) == 0 || len(k) > maxKey {
-		return nil
+	if len(k) > 0 && len(k) <= maxKey {
+		t.note(s&31, k, nil, true)
 	}
-	t.note(s&31, k, nil, true)
 	return nil
 }
 
+// DeleteRange goes on in the file if there is much to delete.
 func (t *light) DeleteRange(s engine.Space, from, to []byte) error {
-	return t.Scan(s, engine.Range{From: from, To: to, KeysOnly: true}, func(k, _ []byte) (bool, error) {
-		return true, t.Delete(s, k)
-	})
+	for t.heavy == nil {
+		c := t.Cursor(s, engine.Range{From: from, To: to, KeysOnly: true})
+		for t.heavy == nil {
+			k, _, err := c.Next()
+			if err != nil || k == nil {
+				return err
+			}
+			if err := t.Delete(s, k); err != nil {
+				return err
+			}
+		}
+	}
+	return t.heavy.DeleteRange(s, from, to)
 }
 
 // updateLight runs a transaction above the file. The caller holds write.
-func (f *file) updateLight(ctx context.Context, fn func(engine.Tx) error) error {
+func (f *file) updateLight(ctx context.Context, fn func(engine.Tx) error) (err error) {
 	b, over, err := f.read()
 	if err != nil {
 		return err
 	}
-	t := &light{reader: newReader(ctx, f, b)}
+	t := &light{reader: newReader(ctx, f, b), ctx: ctx}
 	t.over = over
 	err = func() (err error) {
-		defer func() { err = f.over(b, &t.reader, recover(), err) }()
+		defer func() {
+			p := recover()
+			if p != nil && t.heavy != nil {
+				_ = f.endInto(t.heavy, nil, nil) // p outranks it
+				t.heavy = nil
+			}
+			err = f.over(b, &t.reader, p, err)
+		}()
 		return fn(t)
 	}()
+	if t.heavy != nil { // a commit may wait for readers, so the snapshot of this one has ended
+		defer func() { err = f.endInto(t.heavy, recover(), err) }()
+		if err != nil || t.heavy.damaged != nil {
+			return err
+		}
+		return f.commitInto(ctx, t.heavy)
+	}
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(ctx.Err(), f.stateNow()); err != nil || t.own == nil {
 		return err
-	}
-	if int64(t.load()) > f.eng.opt.DirectBytes {
-		return f.into(ctx, t.own, func(in *tx) error {
-			in.filled = t.filled
-			return nil
-		})
 	}
 	return f.journal(ctx, recordWrite, t.chunks, t.own, t.keys, t.bytes)
 }
