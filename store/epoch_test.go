@@ -62,6 +62,19 @@ func (m *machine) stop(t testing.TB) {
 
 func (m *machine) file() string { return filepath.Join(m.dir, "db.bolt") }
 
+// copied is the file with everything that was written. What only the journal has is no part of it.
+func (m *machine) copied(t testing.TB) []byte {
+	t.Helper()
+	if err := m.e.Flush(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(m.file())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // put makes a document's next revision. It differs from all that were made elsewhere.
 func (m *machine) put(t testing.TB, id string, unlike int) {
 	t.Helper()
@@ -176,10 +189,7 @@ func TestReadersMissNothingOfCopies(t *testing.T) {
 				if from == to {
 					return
 				}
-				b, err := os.ReadFile(from.file())
-				if err != nil {
-					rt.Fatal(err)
-				}
+				b := from.copied(t)
 				to.stop(t)
 				if err := os.WriteFile(to.file(), b, 0o600); err != nil {
 					rt.Fatal(err)
@@ -215,10 +225,7 @@ func TestPlacesInACopyPutBack(t *testing.T) {
 	m.put(t, "a", 1)
 	before := m.db.Seq(1).String()
 	m.put(t, "b", 2)
-	copied, err := os.ReadFile(m.file())
-	if err != nil {
-		t.Fatal(err)
-	}
+	copied := m.copied(t)
 	at := m.db.Seq(2)
 	for i := range 3 {
 		m.put(t, fmt.Sprint("lost", i), i)

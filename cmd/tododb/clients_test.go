@@ -62,6 +62,7 @@ func runScript(t *testing.T, name string) {
 		"stop":  func() { server.stop() },
 		"start": func() { server = startServer(t, data, server.address()) },
 		"copy": func() {
+			inFile(t, server, "notes")
 			atOneMoment(t, server, func() { putFile(t, filepath.Join(data, "databases", "notes.bolt"), filepath.Join(data, "copy")) })
 		},
 		"put back": func() {

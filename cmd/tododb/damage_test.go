@@ -27,6 +27,7 @@ func TestDamageStaysInItsDatabase(t *testing.T) {
 	server.do(201, "PUT", "/db/_design/d", `{"views":{"v":{"map":"function(doc){emit(doc.n,1)}","reduce":"_count"}}}`)
 	server.do(200, "GET", "/db/_design/d/_view/v", "")
 	databases := filepath.Join(dir, "databases")
+	inFile(t, server, "db")
 	good, err := os.ReadFile(filepath.Join(databases, "db.bolt"))
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // changedSince returns what a client gets that comes with a place in the feed.
@@ -78,6 +79,17 @@ func putFile(t *testing.T, from, to string) {
 	}
 }
 
+// inFile brings what the journal has of a database to its file. A compaction begins with that.
+func inFile(t *testing.T, p *process, db string) {
+	t.Helper()
+	p.do(202, "POST", "/"+db+"/_compact", "{}")
+	for end := time.Now().Add(time.Minute); strings.Contains(p.do(200, "GET", "/"+db, ""), `"compact_running":true`); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a compaction does not end")
+		}
+	}
+}
+
 func named(begin string, n int) (ids []string) {
 	for i := range n {
 		ids = append(ids, fmt.Sprintf("%s%02d", begin, i))
@@ -112,6 +124,7 @@ func TestFileIsPutBack(t *testing.T) {
 	restart(func() {})
 	write(named("some", 5))
 	_, at := changedSince(t, server, "db", "0")
+	inFile(t, server, "db")
 	atOneMoment(t, server, func() { putFile(t, file, file+".copy") })
 	write(named("lost", 20))
 	_, after := changedSince(t, server, "db", "0")

@@ -13,7 +13,7 @@ import (
 // stops the server for a moment and puts the copy back.
 func (p *pair) goBack(i int, copied string) {
 	s := p.servers[i]
-	s.kill()
+	s.stop()
 	putFile(p.t, copied, filepath.Join(p.dirs[i], "databases", "db.bolt"))
 	p.servers[i] = startServer(p.t, p.dirs[i], s.address(), "--log-level", "error")
 }
@@ -32,6 +32,7 @@ func TestPeersArePutBack(t *testing.T) {
 			p.recorded()
 		}
 		copied := filepath.Join(t.TempDir(), "db.bolt")
+		inFile(t, p.servers[side], "db")
 		atOneMoment(t, p.servers[side], func() { putFile(t, filepath.Join(p.dirs[side], "databases", "db.bolt"), copied) })
 		p.edit(40)
 		p.converge()
