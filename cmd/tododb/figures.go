@@ -7,6 +7,7 @@ import (
 	"github.com/tododb/tododb/httpapi/snapshot"
 	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store/disk"
+	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/expiry"
 	"github.com/tododb/tododb/store/index"
@@ -115,6 +116,14 @@ func functionFigures(figures *metrics.Metrics, functions *worker.Pool) {
 	for name, help := range worker.Kills {
 		figures.Counter("tododb_function_kills_"+name+"_total", help, func() float64 { return float64(functions.Figures().Kills[name]) })
 	}
+}
+
+// journalFigures adds how far the journal is ahead of the databases' files.
+func journalFigures(figures *metrics.Metrics, e *bolt.Engine) {
+	figures.Gauge("tododb_journal_bytes", "bytes of the journal on disk", func() float64 { return float64(e.Figures().Journal) })
+	figures.Gauge("tododb_journal_unflushed_bytes", "memory for what is in the journal and in no database's file yet, in bytes", func() float64 { return float64(e.Figures().Unflushed) })
+	figures.Gauge("tododb_journal_databases", "databases of which the journal has what their files lack", func() float64 { return float64(e.Figures().Databases) })
+	figures.Counter("tododb_journal_flushes_total", "times that a database's file was given what the journal had of it", func() float64 { return float64(e.Figures().Flushes) })
 }
 
 // storageFigures adds how this process fares with a storage that processes share.

@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/members"
 )
@@ -82,6 +83,7 @@ type locked struct {
 	at      storage
 	lock    *os.File
 	cfg     *config.Config
+	asItIs  bool             // it is only read
 	figures *metrics.Metrics // where commits are counted; nil: nowhere
 	noRoom  func() bool      // store.Options.NoRoom
 	log     *slog.Logger
@@ -108,6 +110,9 @@ func (l locked) open(ctx context.Context) (*folder, error) {
 			l.figures.Gauge("tododb_storage_bytes", "bytes that the databases have on disk", func() float64 { return float64(folderSize(l.dir)) })
 		} else if shared, ok := eng.(*pg.Engine); ok {
 			storageFigures(l.figures, shared)
+		}
+		if own, ok := eng.(*bolt.Engine); ok {
+			journalFigures(l.figures, own)
 		}
 	}
 	st, err := store.Open(ctx, eng, options)
@@ -174,6 +179,11 @@ func openElsewhere(ctx context.Context, url string, log *slog.Logger) (*folder, 
 
 // openOffline opens a folder for a command that needs no server.
 func openOffline(ctx context.Context, dir string, create bool, log *slog.Logger) (*folder, error) {
+	return openFor(ctx, dir, create, false, log)
+}
+
+// openFor opens a folder; asItIs says that the command only reads.
+func openFor(ctx context.Context, dir string, create, asItIs bool, log *slog.Logger) (*folder, error) {
 	lock, err := lockFolder(dir, create)
 	if err != nil {
 		return nil, err
@@ -182,19 +192,21 @@ func openOffline(ctx context.Context, dir string, create bool, log *slog.Logger)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return locked{dir: dir, lock: lock, cfg: cfg, log: log}.open(ctx)
+	return locked{dir: dir, lock: lock, cfg: cfg, asItIs: asItIs, log: log}.open(ctx)
 }
 
-// folderSize returns the size of the databases' files in bytes.
+// folderSize returns the size of the databases' files and of the journal in bytes.
 func folderSize(dir string) (size int64) {
-	_ = filepath.WalkDir(filepath.Join(dir, "databases"), func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return nil // it has just been deleted
-		}
-		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
-			size += info.Size()
-		}
-		return nil
-	})
+	for _, part := range []string{"databases", "journal"} {
+		_ = filepath.WalkDir(filepath.Join(dir, part), func(_ string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return nil // it has just been deleted
+			}
+			if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+				size += info.Size()
+			}
+			return nil
+		})
+	}
 	return size
 }

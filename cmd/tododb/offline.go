@@ -20,7 +20,8 @@ func dataFlag(cmd *cobra.Command) {
 }
 
 // offlineCommand makes a command for databases in a folder that no server has open.
-func offlineCommand(use, short, long string, work func(ctx context.Context, st *store.Store, names []string, out io.Writer) error) *cobra.Command {
+// asItIs says that it only reads.
+func offlineCommand(use, short, long string, asItIs bool, work func(ctx context.Context, st *store.Store, names []string, out io.Writer) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   use + " [DB...]",
 		Short: short,
@@ -39,7 +40,7 @@ func offlineCommand(use, short, long string, work func(ctx context.Context, st *
 			if url != "" {
 				f, err = openElsewhere(cmd.Context(), url, log)
 			} else {
-				f, err = openOffline(cmd.Context(), dir, false, log)
+				f, err = openFor(cmd.Context(), dir, false, asItIs, log)
 			}
 			if err != nil {
 				return err
@@ -89,7 +90,7 @@ func checkCommand() *cobra.Command {
 their indexes, and reports what is wrong. It changes nothing. The server rebuilds damaged
 indexes, and those that belong to another database or to another state of it. No server may have the folder open;
 servers may use a --storage meanwhile.`,
-		checkAll)
+		true, checkAll)
 }
 
 // checkAll checks databases, and prints what is wrong.
@@ -139,7 +140,7 @@ func compactCommand() *cobra.Command {
 nothing has referred to for a day. It rewrites the files of the named databases, or of
 all, and of their indexes. It removes damaged indexes; the server rebuilds them. No
 server may have the folder open; servers may use a --storage meanwhile, where vacuum does the rest. A running server compacts for POST /DB/_compact.`,
-		func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
+		false, func(ctx context.Context, st *store.Store, names []string, out io.Writer) error {
 			for _, name := range names {
 				err := withDB(ctx, st, name, func(db store.Bare) error {
 					before, err := db.Info(ctx)

@@ -70,7 +70,7 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 	if err := f.inPlace(); err != nil {
 		return err
 	}
-	if f.journaled && !f.direct {
+	if f.journaled && !f.direct && !f.behind() {
 		err = f.updateLight(ctx, fn)
 	} else {
 		err = f.into(ctx, func(t *tx) error { return fn(t) })
@@ -79,6 +79,13 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 		f.watch.send()
 	}
 	return err
+}
+
+// behind tells that so much waits to be flushed that a writer does it himself, and waits for it: the disk may be
+// full, or slow.
+func (f *file) behind() bool {
+	e := f.eng
+	return f.above.Load() > 4*e.opt.FlushBytes || e.log.Size() > 4*e.opt.JournalBytes && f.above.Load() > 0
 }
 
 // growBy is how much longer a full file gets. It is enough not to grow, and sync, often. It is

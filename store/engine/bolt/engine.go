@@ -46,6 +46,8 @@ type Options struct {
 	// its sake (64 MiB), and FlushAfter how long something stands only there (30 s).
 	FlushBytes, JournalBytes int64
 	FlushAfter               time.Duration
+	// AsItIs leaves what the journal has where it is, for programs that only read.
+	AsItIs bool
 	// Noticed is called with what is worth a line in a log (default: nobody hears it). It must not call
 	// the Engine.
 	Noticed func(what string)
@@ -505,7 +507,7 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.allMade()
 	e.stopFlushing()
-	whole := e.flushAll(context.Background()) && e.dues.none()
+	whole := !e.opt.AsItIs && e.flushAll(context.Background()) && e.dues.none()
 	e.mu.Lock()
 	var errs []error
 	for _, f := range e.files {

@@ -149,6 +149,9 @@ func (e *Engine) wakeFlusher() {
 
 func (e *Engine) startFlushing() {
 	e.flusher.wake, e.stop = make(chan struct{}, 1), make(chan struct{})
+	if e.opt.AsItIs {
+		return
+	}
 	e.ended.Go(func() {
 		tick := time.NewTicker(max(e.opt.FlushAfter/8, 10*time.Millisecond))
 		defer tick.Stop()
@@ -258,9 +261,12 @@ func (e *Engine) flushFile(ctx context.Context, f *file) error {
 	case errors.Is(err, engine.ErrNoDB), errors.Is(err, engine.ErrClosed):
 		return nil
 	case err != nil:
-		e.opt.Noticed("cannot write a database to its file: " + f.path + ": " + err.Error())
+		if !f.failing.Swap(true) {
+			e.opt.Noticed("cannot write to its file what the journal has of a database; it will be tried again: " + err.Error())
+		}
 		return err
 	}
+	f.failing.Store(false)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if f.handles == 0 && e.files[f.path] == f && !f.unflushed() {
@@ -306,6 +312,22 @@ func (e *Engine) flushAll(context.Context) (whole bool) {
 	}
 	e.mu.Unlock()
 	return e.flushFiles(list)
+}
+
+// Figures say how the journal fares.
+type Figures struct {
+	Journal   int64 // bytes on disk
+	Unflushed int64 // bytes of memory for what is in no file yet
+	Databases int   // that have such
+	Flushes   int64 // writings to a file, since the start
+}
+
+// Figures are those of now.
+func (e *Engine) Figures() Figures {
+	e.dues.mu.Lock()
+	n := len(e.dues.of)
+	e.dues.mu.Unlock()
+	return Figures{Journal: e.log.Size(), Unflushed: e.unflushedBytes.Load(), Databases: n, Flushes: e.flushes.Load()}
 }
 
 // releaseJournal lets the journal forget what is in the files.

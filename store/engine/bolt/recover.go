@@ -106,6 +106,7 @@ type recovered struct {
 	bytes  int
 	first  uint64 // position of the first record in the layer
 	orphan bool   // another database has its name, or it is gone
+	bad    error  // its file is damaged
 }
 
 func (r *recovered) forget() {
@@ -125,7 +126,7 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 	w := whose{rec.name, rec.id}
 	r := v.of[w]
 	if r == nil {
-		if r, err = v.meet(w, rec, at); err != nil {
+		if r, err = v.meet(w, rec); err != nil {
 			return err
 		}
 	}
@@ -136,6 +137,9 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 		r.lost, r.orphan = false, !r.there
 		return nil
 	case r.orphan || uint64(at) <= r.file.pos:
+		if r.bad != nil && r.first == 0 {
+			r.first = uint64(at)
+		}
 		return nil
 	case rec.before == r.at && !r.lost:
 	case rec.before == r.file && (r.there || rec.kind == recordCreate):
@@ -158,7 +162,7 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 }
 
 // meet looks at the file of a database that the journal speaks of.
-func (v *recovery) meet(w whose, rec record, at journal.Pos) (*recovered, error) {
+func (v *recovery) meet(w whose, rec record) (*recovered, error) {
 	r := &recovered{}
 	path := v.eng.path(w.name)
 	id, m, err := readMark(path)
@@ -168,10 +172,7 @@ func (v *recovery) meet(w whose, rec record, at journal.Pos) (*recovered, error)
 		r.file = rec.before
 		r.orphan = !r.made
 	case errors.Is(err, engine.ErrForeign):
-		// Whoever opens it will hear it. What the journal has of it stays there as long as this process runs.
-		r.orphan = true
-		v.eng.dues.of[v.eng.newFile(path)] = due{top: uint64(at)}
-		v.eng.opt.Noticed(fmt.Sprintf("the journal has what a damaged file lacks: %v", err))
+		r.orphan, r.bad = true, err // whoever opens it will hear it
 	case err != nil:
 		return nil, err
 	case id != w.id:
@@ -263,6 +264,11 @@ func (v *recovery) finish() {
 	e := v.eng
 	for _, w := range v.read {
 		r := v.of[w]
+		if r.bad != nil && r.first != 0 {
+			// What the journal has of it stays there as long as this process runs.
+			e.dues.of[e.newFile(e.path(w.name))] = due{top: r.first}
+			e.opt.Noticed(fmt.Sprintf("the journal has what a damaged file lacks: %v", r.bad))
+		}
 		if r.there && r.log != e.log.ID() {
 			r.forget()
 			r.lost = true
@@ -305,11 +311,13 @@ func (e *Engine) expect() error {
 
 // closeJournal closes it. whole says that the files have everything.
 func (e *Engine) closeJournal(whole bool) error {
-	if whole {
-		e.markDone(e.log.End())
+	if !whole {
+		return e.log.Close()
 	}
-	err := e.log.Release(e.log.End())
-	if err == nil && whole && e.pending.Load() {
+	end := e.log.End()
+	e.markDone(end)
+	err := e.log.Release(end)
+	if err == nil && e.pending.Load() {
 		if err = removeIfThere(filepath.Join(e.dir, pendingName)); err == nil {
 			err = e.syncNames()
 		}
