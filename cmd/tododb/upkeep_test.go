@@ -100,13 +100,13 @@ func TestUpkeep(t *testing.T) {
 		doc := fmt.Sprintf(`{"_id":"doc","text":"%s","n":%d%s}`, incompressible(20_000), i, rev)
 		rev = fmt.Sprintf(`,"_rev":%q`, revOf(t, server.do(201, "PUT", "/db/doc", doc)))
 	}
-	before := fileSize(t, data)
+	before := sizeOf(t, server, "db")
 	if before < 500_000 {
 		t.Fatalf("the file has %d bytes", before)
 	}
 	server.do(200, "PUT", "/_node/_local/_config/smoosh/enable", `"true"`)
 	server.do(201, "PUT", "/db/other", "{}")
-	within(t, 2*time.Minute, func() bool { return fileSize(t, data) < before/3 })
+	within(t, 2*time.Minute, func() bool { return sizeOf(t, server, "db") < before/3 })
 	metrics := (server.do(200, "GET", "/_node/_local/_prometheus", ""))
 	for _, want := range []string{"tododb_smoosh_compactions_total", "tododb_smoosh_failures_total 0", "tododb_disk_free_bytes"} {
 		if !strings.Contains(metrics, want) {
@@ -137,13 +137,13 @@ func TestUpkeep(t *testing.T) {
 // eager are settings by which all is compacted that can be.
 const eager = "[smoosh]\nwait_secs = 0\n[smoosh.ratio_dbs]\nmin_size = 1000\nmin_priority = 1.1\n[smoosh.ratio_views]\nmin_size = 1000\nmin_priority = 1.1\n"
 
-func fileSize(t *testing.T, data string) int64 {
+func sizeOf(t *testing.T, p *process, db string) int64 {
 	t.Helper()
-	info, err := os.Stat(filepath.Join(data, "databases", "db.bolt"))
-	if err != nil {
+	var info struct{ Sizes struct{ File int64 } }
+	if err := json.Unmarshal([]byte(p.do(200, "GET", "/"+db, "")), &info); err != nil {
 		t.Fatal(err)
 	}
-	return info.Size()
+	return info.Sizes.File
 }
 
 // On a disk that is nearly full documents are read and deleted, not written, indexes are read as they are,
