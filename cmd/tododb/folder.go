@@ -83,10 +83,10 @@ type locked struct {
 	at      storage
 	lock    *os.File
 	cfg     *config.Config
-	asItIs  bool             // it is only read
 	figures *metrics.Metrics // where commits are counted; nil: nowhere
 	noRoom  func() bool      // store.Options.NoRoom
 	log     *slog.Logger
+	asItIs  bool // it is only read
 }
 
 // open opens the databases of the folder. Close closes them and releases the lock.

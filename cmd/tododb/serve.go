@@ -72,7 +72,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	guard := disk.New(disk.Options{Folder: opt.data, Log: log})
 	guard.SetThresholds(diskThresholds(cfg))
 	cfg.Watch(func() { guard.SetThresholds(diskThresholds(cfg)) })
-	f, err := locked{opt.data, start.at, start.lock, cfg, figures, guard.NoRoomForWrites, log}.open(ctx)
+	f, err := locked{dir: opt.data, at: start.at, lock: start.lock, cfg: cfg, figures: figures, noRoom: guard.NoRoomForWrites, log: log}.open(ctx)
 	if err != nil {
 		return err
 	}

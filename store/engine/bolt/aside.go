@@ -135,6 +135,9 @@ func (e *Engine) makeWay(path string, replace bool) (gone engine.DBID, err error
 	}
 	if f != nil {
 		gone = f.id
+		if f.stayVirtual() { // a file that came now would take the place of the new one
+			defer f.flush.Unlock()
+		}
 		if err := e.forget(f); err != nil {
 			return "", err
 		}

@@ -75,11 +75,13 @@ type Engine struct {
 
 	held atomic.Bool // nobody may write (Hold)
 
-	log        *journal.Log
-	pending    atomic.Bool // the file that says what expect does is there
-	pendingMu  sync.Mutex
-	doneBefore journal.Pos // the flusher's: of the last note that the files have all before it
-	dues       dues
+	log       *journal.Log
+	pending   atomic.Bool // the file that says what expect does is there
+	pendingMu sync.Mutex
+	releasing sync.Mutex  // guards what follows
+	done      journal.Pos // the files have all before it, says the last note of that in the journal,
+	doneEnd   journal.Pos // which ended there
+	dues      dues
 	flusher
 	namesUnsynced atomic.Bool // a removal may not be on disk
 
@@ -337,13 +339,18 @@ func (e *Engine) release(f *file) error {
 
 func (e *Engine) Drop(ctx context.Context, name string) error {
 	path := e.path(name)
-	if e.keeps() {
-		if err := e.flushTo(ctx, path); err != nil { // the file that is kept is the whole database
+	for {
+		if err := e.lockFor(ctx, path); err != nil {
+			return err
+		}
+		f := e.files[path]
+		if f == nil || !e.keeps() || !f.unflushed() || e.held.Load() {
+			break
+		}
+		e.mu.Unlock() // the file that is kept is the whole database
+		if err := f.flushOut(ctx); err != nil && !errors.Is(err, engine.ErrNoDB) {
 			return systemError(err)
 		}
-	}
-	if err := e.lockFor(ctx, path); err != nil {
-		return err
 	}
 	defer e.mu.Unlock()
 	return systemError(e.dropDatabase(ctx, path, name))
@@ -364,8 +371,9 @@ func (e *Engine) dropDatabase(ctx context.Context, path, name string) error {
 	} else {
 		id, _, _ = readMark(path)
 	}
-	if f != nil && f.isVirtual() {
+	if f != nil && f.stayVirtual() {
 		// The record is all that removes it.
+		defer f.flush.Unlock()
 		if err := e.recordDrop(ctx, debt{name, id}); err != nil {
 			return err
 		}
@@ -452,6 +460,11 @@ func (e *Engine) forget(f *file) error {
 	e.dues.forget(f)
 	delete(e.files, f.path)
 	if f.handles == 0 { // it had rested, to be flushed
+		if e.closeFirst && !f.isVirtual() {
+			f.flush.Lock() // it may be open for that
+			//lint:ignore SA2001 nothing is to be done under it
+			f.flush.Unlock()
+		}
 		return nil
 	}
 	e.going[f] = true

@@ -386,6 +386,17 @@ func (f *file) isVirtual() bool {
 	return f.virtual
 }
 
+// stayVirtual reports whether there is no file. If so, none is made as long as flush is held, which the caller
+// releases.
+func (f *file) stayVirtual() bool {
+	f.flush.Lock()
+	if f.isVirtual() {
+		return true
+	}
+	f.flush.Unlock()
+	return false
+}
+
 // close waits for calls under way.
 func (f *file) close() error {
 	f.swap.Lock()

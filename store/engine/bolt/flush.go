@@ -187,6 +187,9 @@ func (f *file) makeEmpty() error {
 	if !f.virtual {
 		return nil
 	}
+	if err := f.stateNow(); err != nil {
+		return err
+	}
 	if err := f.make(nil, f.saved); err != nil {
 		return err
 	}

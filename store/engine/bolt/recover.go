@@ -327,12 +327,14 @@ func (e *Engine) closeJournal(whole bool) error {
 
 // markDone notes in the journal that the files have what stands before a position.
 func (e *Engine) markDone(before journal.Pos) {
-	if e.doneBefore >= before || e.log.End() == e.doneBefore {
+	e.releasing.Lock()
+	defer e.releasing.Unlock()
+	if before <= e.done || before == e.doneEnd {
 		return
 	}
-	at, err := e.log.Append(context.Background(), binary.BigEndian.AppendUint64([]byte{recordDone}, uint64(before)))
+	_, err := e.log.Append(context.Background(), binary.BigEndian.AppendUint64([]byte{recordDone}, uint64(before)))
 	if err == nil {
-		e.doneBefore = max(before, at)
+		e.done, e.doneEnd = before, e.log.End()
 	}
 }
 
