@@ -83,4 +83,24 @@ func BenchmarkRead(b *testing.B) {
 	b.Run("all", func(b *testing.B) {
 		view(b, func(r engine.Reader, _ int) error { return rows(r, engine.Range{}) })
 	})
+	// A few entries are not in the file yet.
+	for i := range 100 {
+		if err := db.Update(ctx, func(t engine.Tx) error { return t.Put(3, key(i*199), make([]byte, 60)) }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("get-above", func(b *testing.B) {
+		view(b, func(r engine.Reader, i int) error {
+			_, err := r.Get(3, key(i))
+			return err
+		})
+	})
+	b.Run("rows-20-above", func(b *testing.B) {
+		view(b, func(r engine.Reader, i int) error {
+			return rows(r, engine.Range{From: key(i), Limit: 20})
+		})
+	})
+	b.Run("all-above", func(b *testing.B) {
+		view(b, func(r engine.Reader, _ int) error { return rows(r, engine.Range{}) })
+	})
 }

@@ -18,6 +18,7 @@ type merged struct {
 	s     engine.Space
 
 	layers [2]strand // the newer first
+	head   []byte    // the next key of the layers, nil at their end
 	pages  *cursor
 	k, v   []byte // what pages has next, nil at its end
 }
@@ -58,8 +59,19 @@ func (c *merged) begin() (err error) {
 		}
 		c.look(l)
 	}
+	c.behead()
 	c.k, c.v, err = c.pages.Next()
 	return err
+}
+
+// behead finds the next key of the layers.
+func (c *merged) behead() {
+	c.head = nil
+	for i := range c.layers {
+		if l := &c.layers[i]; l.more && (c.head == nil || c.order(l.head.key(), c.head) < 0) {
+			c.head = l.head.key()
+		}
+	}
 }
 
 // seekBefore goes to the last item that is below a goal.
@@ -109,35 +121,25 @@ func (c *merged) Next() (k, v []byte, err error) {
 		}
 	}
 	for {
-		var from *strand // the layer that has the next key first; nil: the pages
-		k, v = c.k, c.v
-		for i := len(c.layers) - 1; i >= 0; i-- { // of equal keys, the newest counts
-			l := &c.layers[i]
-			if l.more && (k == nil || c.order(l.head.key(), k) <= 0) {
-				from, k = l, l.head.key()
-			}
-		}
-		if k == nil {
+		at := -1 // how the pages' next key stands to the layers'
+		switch {
+		case c.k == nil && c.head == nil:
 			c.left = 0
 			return nil, nil, nil
+		case c.k == nil:
+			at = 1
+		case c.head != nil:
+			at = c.order(c.k, c.head)
 		}
+		k, v = c.k, c.v
 		gone := false
-		if from != nil {
-			v, gone = from.head.value(), from.head.gone
-		}
-		for i := range c.layers {
-			l := &c.layers[i]
-			if l.more && bytes.Equal(l.head.key(), k) {
-				c.advance(l)
-			}
-		}
-		if c.k != nil && bytes.Equal(c.k, k) {
-			if c.k, c.v, err = c.pages.Next(); err != nil {
+		if at >= 0 {
+			if k, v, gone, err = c.take(); err != nil {
 				return nil, nil, err
 			}
 		}
-		if from != nil {
-			if err := c.r.pace.Step(len(v)); err != nil {
+		if at <= 0 {
+			if c.k, c.v, err = c.pages.Next(); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -149,6 +151,23 @@ func (c *merged) Next() (k, v []byte, err error) {
 		}
 		return k, v, nil
 	}
+}
+
+// take takes the next key off the layers. Of equal ones, the newer counts.
+func (c *merged) take() (k, v []byte, gone bool, err error) {
+	k = c.head
+	for i := range c.layers {
+		l := &c.layers[i]
+		if !l.more || !bytes.Equal(l.head.key(), k) {
+			continue
+		}
+		if v == nil {
+			v, gone = l.head.value(), l.head.gone
+		}
+		c.advance(l)
+	}
+	c.behead()
+	return k, v, gone, c.r.pace.Step(len(v))
 }
 
 // order compares keys in the direction of the range.
