@@ -72,7 +72,7 @@ func (f *file) beginInto(ctx context.Context, top *tree) (_ *tx, err error) {
 	}()
 	if f.journaled {
 		if err := f.makeEmpty(); err != nil {
-			return nil, err
+			return nil, systemError(err)
 		}
 	}
 	b, err := f.begin()

@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, writeUntilKilled(dir))
 		os.Exit(1)
 	}
+	if dir := os.Getenv(restlessDir); dir != "" {
+		fmt.Fprintln(os.Stderr, beRestless(dir, os.Getenv(restlessAcks)))
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

@@ -1,0 +1,172 @@
+package bolt_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/bolt"
+)
+
+// On a full disk neither the journal nor the files of databases get anything more: writes fail with ErrFull, large and small ones,
+// and everything can be read, also after a stop and a start. When there is room everything goes on by itself.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=3m"); err != nil {
+		t.Skip("a small file system cannot be mounted:", err)
+	}
+	var e *bolt.Engine
+	t.Cleanup(func() {
+		if e != nil {
+			e.Close() // or nothing can be unmounted
+		}
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	dir, ballast := filepath.Join(disk, "data"), filepath.Join(disk, "ballast")
+	opt := bolt.Options{FlushBytes: 20_000, JournalBytes: 200_000, SegmentBytes: 50_000, DirectBytes: 20_000, FlushAfter: 20 * time.Millisecond}
+	const databases = 6
+	dbs := make([]engine.DB, databases)
+	want := make([]map[string]string, databases)
+	start := func() {
+		t.Helper()
+		var err error
+		if e, err = bolt.Open(dir, opt); err != nil {
+			t.Fatal(err)
+		}
+		for i := range dbs {
+			name := fmt.Sprint("db", i)
+			if want[i] != nil {
+				dbs[i], err = e.Open(t.Context(), name)
+			} else {
+				want[i] = map[string]string{}
+				dbs[i], err = e.Create(t.Context(), name)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write := func(n, size int) error {
+		i := n % databases
+		k, v := fmt.Sprintf("%06d", n), strings.Repeat(fmt.Sprint(n, " "), size/6)
+		err := dbs[i].Update(t.Context(), func(tx engine.Tx) error { return tx.Put(space, []byte(k), []byte(v)) })
+		if err == nil {
+			want[i][k] = v
+		}
+		return err
+	}
+	same := func(when string) {
+		t.Helper()
+		for i, db := range dbs {
+			if got := contents(t, db); !maps.Equal(got, want[i]) {
+				t.Fatalf("%s: database %d has %d entries that are not the %d there should be", when, i, len(got), len(want[i]))
+			}
+		}
+	}
+	start()
+	n := 0
+	for range 60 {
+		if err := write(n, 300); err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	for round := range 3 {
+		fillUp(t, ballast)
+		refused := map[string]bool{}
+		for end := time.Now().Add(time.Minute); len(refused) < 3; n++ {
+			for size, kind := range map[int]string{30: "tiny", 3000: "small", 60_000: "large"} {
+				if err := write(n*3+len(kind), size); errors.Is(err, engine.ErrFull) {
+					refused[kind] = true
+				} else if err != nil {
+					t.Fatalf("a %s write on a full disk: %v", kind, err)
+				}
+			}
+			if time.Now().After(end) {
+				t.Fatalf("of the writes on a full disk only some are refused: %v", refused)
+			}
+		}
+		same("full")
+		if _, err := e.Create(t.Context(), "more", engine.Entry{SpaceKey: engine.SpaceKey{Space: space, Key: []byte("k")}, Value: make([]byte, 10_000)}); !errors.Is(err, engine.ErrFull) {
+			t.Errorf("a database on a full disk: %v", err)
+		}
+		if round > 0 { // a stop and a start while it is full
+			for _, db := range dbs {
+				if err := db.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := e.Close(); err != nil {
+				t.Logf("closed on a full disk: %v", err)
+			}
+			start()
+			same("full, and opened again")
+		}
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		for size, kind := range map[int]string{30: "tiny", 3000: "small", 60_000: "large"} {
+			for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+				n++
+				err := write(n*3+len(kind), size)
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, engine.ErrFull) || time.Now().After(end) {
+					t.Fatalf("there is room, and a %s write fails: %v", kind, err)
+				}
+			}
+		}
+		same("room again")
+		if err := e.Flush(t.Context()); err != nil {
+			t.Errorf("there is room, and the files do not get what the journal has: %v", err)
+		}
+		for i := range dbs { // room for the next round
+			err := dbs[i].Update(t.Context(), func(tx engine.Tx) error { return tx.DeleteRange(space, []byte("000050"), nil) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			maps.DeleteFunc(want[i], func(k, _ string) bool { return k >= "000050" })
+		}
+	}
+	same("at the end")
+	for _, db := range dbs {
+		if err := db.(engine.Checker).CheckStorage(t.Context(), func(p string) { t.Error(p) }); err != nil {
+			t.Error(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// fillUp writes a file until there is no room left.
+func fillUp(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for chunk := make([]byte, 64<<10); len(chunk) > 0; {
+		_, err := f.Write(chunk)
+		if errors.Is(err, syscall.ENOSPC) {
+			chunk = chunk[:len(chunk)/2]
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
