@@ -89,6 +89,15 @@ func copySubs(t testing.TB, from, to string) {
 	}
 }
 
+// copyTo copies the file with everything that was written. What only the journal has is no part of it.
+func (f *folder) copyTo(t testing.TB, to string) {
+	t.Helper()
+	if err := f.e.Flush(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, f.file(), to)
+}
+
 func (f *folder) file() string { return filepath.Join(f.dir, "db.bolt") }
 func (f *folder) subs() string { return filepath.Join(f.dir, "db.subs") }
 
@@ -153,7 +162,7 @@ func TestIndexesBesideOtherStatesOfTheirDatabase(t *testing.T) {
 					rt.Fatalf("without waiting, at %q:\n%s\nwhere there was\n%s", at, got, states[at])
 				}
 			},
-			"copy the database": func(rt *rapid.T) { copyFile(t, f.file(), copied("db", dbs)); dbs++ },
+			"copy the database": func(rt *rapid.T) { f.copyTo(t, copied("db", dbs)); dbs++ },
 			"copy the indexes":  func(rt *rapid.T) { f = f.again(t, func() { copySubs(t, f.subs(), copied("ix", indexes)); indexes++ }) },
 			"restart":           func(rt *rapid.T) { f = f.again(t, func() {}) },
 			"put a database back": func(rt *rapid.T) {
@@ -194,7 +203,7 @@ func TestIndexThatMissedWhatTheCopyHas(t *testing.T) {
 	f := startFolder(t, t.TempDir())
 	many(t, f.db, 5)
 	copied := f.file() + ".copy"
-	copyFile(t, f.file(), copied)
+	f.copyTo(t, copied)
 	f.m.SetBatches(1, 1<<20)
 	def := keysDefinition()
 	def.NewMapper = func() (index.Mapper, error) {
@@ -233,7 +242,7 @@ func TestOlderDatabaseBesideNewerIndex(t *testing.T) {
 	f := startFolder(t, t.TempDir())
 	many(t, f.db, 5)
 	copied := f.file() + ".copy"
-	copyFile(t, f.file(), copied)
+	f.copyTo(t, copied)
 	for i := range 20 {
 		put(t, f.db, fmt.Sprint("lost", i), fmt.Sprintf(`{"k":["lost%d"],"v":1}`, i))
 	}
