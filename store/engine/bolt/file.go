@@ -279,37 +279,42 @@ func (f *file) openBolt() (id engine.DBID, at []byte, err error) {
 
 // begin starts a writing transaction of the present file.
 func (f *file) begin() (*bbolt.Tx, error) {
-	tx, _, err, panicked := f.tryBegin(true)
-	if panicked {
-		return nil, f.giveUp(err, true)
+	tx, _, err := f.tryBegin(true)
+	if stuck, is := errors.AsType[stuckError](err); is {
+		return nil, f.giveUp(stuck.error, true)
 	}
 	return tx, err
 }
 
 // read begins a snapshot: a transaction of the file, nil if there is none, and the layers above it.
 func (f *file) read() (*bbolt.Tx, layers, error) {
-	tx, over, err, panicked := f.tryBegin(false)
-	if panicked {
-		return nil, over, f.giveUp(err, true)
+	tx, over, err := f.tryBegin(false)
+	if stuck, is := errors.AsType[stuckError](err); is {
+		return nil, over, f.giveUp(stuck.error, true)
 	}
 	return tx, over, err
 }
 
-func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, over layers, err error, panicked bool) {
+// stuckError says that bbolt panicked with locks held.
+type stuckError struct{ error }
+
+func (e stuckError) Unwrap() error { return e.error }
+
+func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, over layers, err error) {
 	f.swap.RLock()
 	defer f.swap.RUnlock()
 	defer func() {
 		if p := recover(); p != nil {
-			err, panicked = f.damage(p), true
+			err = stuckError{f.damage(p)}
 		}
 	}()
 	if err := f.state(); err != nil {
-		return nil, over, err, false
+		return nil, over, err
 	}
 	over = f.layers
 	if f.virtual && !writable {
 		f.using.Add(1)
-		return nil, over, nil, false
+		return nil, over, nil
 	}
 	tx, err = f.bolt.Begin(writable)
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
@@ -319,7 +324,7 @@ func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, over layers, err error, pa
 		f.using.Add(1)
 		over = over.above(tx.ID())
 	}
-	return tx, over, err, false
+	return tx, over, err
 }
 
 // state says why the file is unusable. The caller holds swap.

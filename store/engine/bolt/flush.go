@@ -16,14 +16,14 @@ import (
 )
 
 // journal makes a small transaction durable, and has readers see it. The caller holds write.
-func (f *file) journal(ctx context.Context, kind byte, entries [][]byte, top *tree, keys, bytes int) error {
+func (f *file) journal(ctx context.Context, kind byte, t *light) error {
 	e := f.eng
 	if err := e.expect(); err != nil {
 		return fmt.Errorf("%w: %w", engine.ErrUnavailable, systemError(err))
 	}
 	e.pin(f)
-	rec := append(make([][]byte, 0, 1+len(entries)), recordHead(kind, f.name, f.id, f.now))
-	pos, err := e.log.Append(ctx, append(rec, entries...)...)
+	rec := append(make([][]byte, 0, 1+len(t.chunks)), recordHead(kind, f.name, f.id, f.now))
+	pos, err := e.log.Append(ctx, append(rec, t.chunks...)...)
 	if err != nil {
 		if f.topKeys == 0 {
 			e.unpin(f, true)
@@ -36,11 +36,11 @@ func (f *file) journal(ctx context.Context, kind byte, entries [][]byte, top *tr
 		f.since = time.Now()
 	}
 	f.changed = time.Now()
-	f.top = top
+	f.top = t.own
 	f.swap.Unlock()
-	f.topKeys += keys
-	f.topBytes += bytes
-	e.grown(f, bytes+keys*weight)
+	f.topKeys += t.keys
+	f.topBytes += t.bytes
+	e.grown(f, t.bytes+t.keys*weight)
 	if errors.Is(f.stateNow(), engine.ErrNoDB) { // dropped meanwhile: the journal is not needed for it
 		e.dues.forget(f)
 	}
@@ -345,8 +345,8 @@ func (f *file) flushInto(ctx context.Context, m mark) (err error) {
 	if err := f.elsewhere(); err != nil {
 		return err
 	}
-	b, _, err, panicked := f.tryBegin(true)
-	if panicked {
+	b, _, err := f.tryBegin(true)
+	if _, is := errors.AsType[stuckError](err); is {
 		f.swap.Lock()
 		f.stuck = true
 		f.swap.Unlock()

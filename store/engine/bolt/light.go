@@ -206,5 +206,5 @@ func (f *file) updateLight(ctx context.Context, fn func(engine.Tx) error) (err e
 	if err := errors.Join(ctx.Err(), f.stateNow()); err != nil || t.own == nil {
 		return err
 	}
-	return f.journal(ctx, recordWrite, t.chunks, t.own, t.keys, t.bytes)
+	return f.journal(ctx, recordWrite, t)
 }

@@ -134,7 +134,8 @@ func (c *merged) Next() (k, v []byte, err error) {
 		k, v = c.k, c.v
 		gone := false
 		if at >= 0 {
-			if k, v, gone, err = c.take(); err != nil {
+			k, v, gone = c.take()
+			if err := c.r.pace.Step(len(v)); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -154,7 +155,7 @@ func (c *merged) Next() (k, v []byte, err error) {
 }
 
 // take takes the next key off the layers. Of equal ones, the newer counts.
-func (c *merged) take() (k, v []byte, gone bool, err error) {
+func (c *merged) take() (k, v []byte, gone bool) {
 	k = c.head
 	for i := range c.layers {
 		l := &c.layers[i]
@@ -167,7 +168,7 @@ func (c *merged) take() (k, v []byte, gone bool, err error) {
 		c.advance(l)
 	}
 	c.behead()
-	return k, v, gone, c.r.pace.Step(len(v))
+	return k, v, gone
 }
 
 // order compares keys in the direction of the range.

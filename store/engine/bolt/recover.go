@@ -359,7 +359,7 @@ func (e *Engine) newDatabase(ctx context.Context, path, name string, first []eng
 	if err := e.syncedNames(); err != nil {
 		return nil, err
 	}
-	return f, f.journal(ctx, recordCreate, t.chunks, t.own, t.keys, t.bytes)
+	return f, f.journal(ctx, recordCreate, t)
 }
 
 // debt is a database that is gone, though the journal may still say that it is there.
