@@ -3,7 +3,11 @@ package bolt_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
@@ -103,4 +107,51 @@ func BenchmarkRead(b *testing.B) {
 	b.Run("all-above", func(b *testing.B) {
 		view(b, func(r engine.Reader, _ int) error { return rows(r, engine.Range{}) })
 	})
+}
+
+// BenchmarkRecovery opens a folder whose journal is as long as it gets, after a crash.
+func BenchmarkRecovery(b *testing.B) {
+	ctx := context.Background()
+	dir := b.TempDir()
+	e, err := bolt.Open(dir, bolt.Options{NoSync: true, FlushAfter: time.Hour, FlushBytes: 1 << 30, JournalBytes: 1 << 30})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var dbs []engine.DB
+	for i := range 200 {
+		db, err := e.Create(ctx, fmt.Sprintf("db%03d", i))
+		if err != nil {
+			b.Fatal(err)
+		}
+		dbs = append(dbs, db)
+	}
+	for i := 0; e.Figures().Journal < 64<<20; i++ {
+		err := dbs[i%len(dbs)].Update(ctx, func(t engine.Tx) error {
+			for s := engine.Space(1); s <= 6; s++ {
+				if err := t.Put(s, binary.BigEndian.AppendUint64(nil, uint64(i)), make([]byte, 60)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	killed := b.TempDir()
+	if err := errors.Join(os.CopyFS(killed, os.DirFS(dir)), e.Close()); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		e, err := bolt.Open(killed, bolt.Options{NoSync: true, AsItIs: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(e.Figures().Unflushed)/(1<<20), "MiB")
+		b.StopTimer()
+		if err := e.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
 }
