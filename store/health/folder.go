@@ -116,7 +116,7 @@ func (f *Folder) permissions() Finding {
 	if runtime.GOOS == "windows" {
 		return Finding{Check: check, State: Skipped, Says: "Who may read the folder is not looked at on Windows."}
 	}
-	for _, name := range []string{"", "databases", "local.ini", "https"} {
+	for _, name := range []string{"", "databases", "journal", "local.ini", "https"} {
 		path := filepath.Join(f.Path, name)
 		info, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {

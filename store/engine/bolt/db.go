@@ -216,7 +216,7 @@ func (d *db) Size(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	if d.file.isVirtual() {
-		return d.file.above.Load(), nil
+		return d.file.sizeToBe(), nil
 	}
 	fi, err := os.Stat(d.file.path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -132,6 +132,9 @@ func (p *packing) end() int64 {
 	return p.pages * pageBytes
 }
 
+// sizeToBe is about how long the file of a database gets that has none yet.
+func (f *file) sizeToBe() int64 { return 4*pageBytes + f.above.Load() }
+
 // Stat is part of engine.Stater.
 func (e *Engine) Stat(ctx context.Context, name string) (engine.Stat, error) {
 	path := e.path(name)
@@ -140,7 +143,7 @@ func (e *Engine) Stat(ctx context.Context, name string) (engine.Stat, error) {
 	f := e.files[path]
 	e.mu.Unlock()
 	if f != nil && f.isVirtual() {
-		st.Size = f.above.Load()
+		st.Size = f.sizeToBe()
 	} else {
 		info, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
