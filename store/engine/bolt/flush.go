@@ -378,6 +378,8 @@ func (f *file) flushInto(ctx context.Context, m mark) (err error) {
 	if err := t.commit(); err != nil {
 		return commitError(err)
 	}
+	// commit goes by the free pages of before, which says little after what many transactions have freed.
+	f.empty.Store(countFree(f.opened))
 	return nil
 }
 
