@@ -53,9 +53,10 @@ type file struct {
 	belowBytes int        // guarded by flush
 	resting    bool       // guarded by flush; nobody has the database open, so bolt is nil
 
-	above   atomic.Int64 // about how many bytes of memory the layers take
-	failing atomic.Bool  // the last flush has failed
-	empty   atomic.Int64 // bytes of free pages, before the last commit
+	above     atomic.Int64 // about how many bytes of memory the layers take
+	failing   atomic.Bool  // the last flush has failed
+	uncounted atomic.Bool  // a large transaction came after empty was counted
+	empty     atomic.Int64 // bytes of free pages, before the last commit
 
 	swap    sync.RWMutex // guards what follows; held for reading only to begin a transaction
 	layers               // what is above the file

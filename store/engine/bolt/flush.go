@@ -132,6 +132,7 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 	}
 	if f.journaled {
 		f.now, f.saved, f.direct = next, next, false
+		f.uncounted.Store(true)
 		f.lift()
 		f.eng.unpin(f, true)
 		f.eng.unpin(f, false)

@@ -10,8 +10,18 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
+// freeLag is how much may lie above a file before Free has it brought there: what it frees is not known before.
+const freeLag = 128 << 10
+
 // Free counts the pages on the free list, and what the file has behind its last page.
 func (d *db) Free(ctx context.Context) (free int64, err error) {
+	if err := d.ready(ctx); err != nil {
+		return 0, err
+	}
+	if d.file.above.Load() > freeLag {
+		_ = d.file.flushOut(ctx) // if there is no room for it, the figure is older
+	}
+	d.file.recount()
 	size, err := d.Size(ctx)
 	if err != nil {
 		return 0, err
@@ -26,6 +36,18 @@ func (d *db) Free(ctx context.Context) (free int64, err error) {
 		return nil
 	})
 	return free, err
+}
+
+// recount counts free pages after a large transaction. The next one that would tell may be far.
+func (f *file) recount() {
+	if !f.uncounted.Swap(false) {
+		return
+	}
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	if f.bolt != nil && f.stateNow() == nil {
+		f.empty.Store(countFree(f.opened))
+	}
 }
 
 // countFree reads how many free pages a file has that is not written to at the moment.
