@@ -2,7 +2,9 @@ package bolt_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -101,7 +103,13 @@ func TestDiskCut(t *testing.T) {
 				t.Fatal(err)
 			}
 			next.mount()
-			afterCrash(t, filepath.Join(next.at, "data"), fmt.Sprintf("round %d, cut %d", round, cut), reached)
+			if cut%3 == 2 { // it is cut again while it recovers, or soon after
+				then := maps.Clone(reached) // the writers above go on from elsewhere
+				next = cutAgain(t, next, base, random.IntN(40), then)
+				afterCrash(t, filepath.Join(next.at, "data"), fmt.Sprintf("round %d, cut %d and cut again", round, cut), then)
+			} else {
+				afterCrash(t, filepath.Join(next.at, "data"), fmt.Sprintf("round %d, cut %d", round, cut), reached)
+			}
 			next.unmount()
 			if t.Failed() {
 				break
@@ -112,6 +120,24 @@ func TestDiskCut(t *testing.T) {
 			return
 		}
 	}
+}
+
+// cutAgain has writers go on with what a cut has left, and cuts the power of their disk soon.
+func cutAgain(t *testing.T, d *cutDisk, base string, after int, reached map[string]int) *cutDisk {
+	t.Helper()
+	defer d.unmount()
+	c := startRestless(t, filepath.Join(d.at, "data"), filepath.Join(base, "again"))
+	time.Sleep(time.Duration(after) * time.Millisecond)
+	halt(t, c.Process.Pid)
+	c.reached(t, reached)
+	next := &cutDisk{t: t, image: filepath.Join(base, "cut again"), at: filepath.Join(base, "after again")}
+	d.run("cp", d.image, next.image)
+	c.kill(t)
+	if err := os.Remove(c.acks); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	next.mount()
+	return next
 }
 
 // halt stops a process, with all that its threads are doing at the moment.
