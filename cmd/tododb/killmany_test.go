@@ -103,7 +103,8 @@ func TestKillMany(t *testing.T) {
 	kills, seed := killCount(t, 20, 2)
 	random := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
-	server := startServer(t, dir, "")
+	settings := withJournal(t)
+	server := startServer(t, dir, "", "--config", settings)
 	var keepers []*keeper
 	for i := range 24 {
 		k := &keeper{db: fmt.Sprintf("many%d", i)}
@@ -128,7 +129,7 @@ func TestKillMany(t *testing.T) {
 				t.Fatalf("kill %d: check: exit %d\n%s", kill, code, out)
 			}
 		}
-		server = startServer(t, dir, server.address())
+		server = startServer(t, dir, server.address(), "--config", settings)
 		for _, k := range keepers {
 			k.verify(t, kill, server)
 		}

@@ -167,6 +167,20 @@ func quickLogins(t testing.TB) string {
 	return file
 }
 
+// withJournal is the file of settings of a server whose small writes go through a journal.
+func withJournal(t testing.TB) string {
+	t.Helper()
+	file := quickLogins(t)
+	settings, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, append(settings, "[storage]\njournal = true\n"...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // fixedPorts counts through the ports that the system does not hand out itself, from a random one on.
 var fixedPorts = func() *atomic.Uint32 {
 	var n atomic.Uint32

@@ -967,6 +967,7 @@ var seenBy = map[string]string{
 	"disk_monitor/interactive_view_indexing_threshold":   "cmd/tododb.TestDiskMonitor",
 	"disk_monitor/interactive_database_writes_threshold": "cmd/tododb.TestDiskMonitor",
 
+	"storage/journal":                             "cmd/tododb.TestJournalSetting",
 	"couchdb/uri_file":                            "cmd/tododb.TestSettingsOfARunningServer",
 	"couchdb/enable_database_recovery":            "cmd/tododb.TestStartsWithCouchDBsFile",
 	"couchdb/uuid":                                "cmd/tododb.TestSettingsOfARunningServer",

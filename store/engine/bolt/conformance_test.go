@@ -61,6 +61,7 @@ func TestConformance(t *testing.T) {
 		"":                     {},
 		"flushed all the time": {FlushBytes: 1, FlushAfter: time.Millisecond, JournalBytes: 1, SegmentBytes: 4096},
 		"all directly":         {DirectBytes: 1},
+		"without a journal":    {Direct: true},
 		"some directly":        {DirectBytes: 300},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,6 +36,9 @@ type Options struct {
 	Kept func() bool
 	// Journal is the folder of the journal ("journal" in the folder of the databases).
 	Journal string
+	// Direct does without a journal: every transaction goes to the database's file at once. What a journal has
+	// that is there from before goes to the files first, and the journal away.
+	Direct bool
 	// SegmentBytes is how long a file of the journal gets (16 MiB).
 	SegmentBytes int64
 	// DirectBytes is about how much a transaction may write to go through the journal (256 KiB). More than
@@ -75,8 +78,8 @@ type Engine struct {
 
 	held atomic.Bool // nobody may write (Hold)
 
-	log       *journal.Log
-	pending   atomic.Bool // the file that says what expect does is there
+	log       *journal.Log // nil: there is none
+	pending   atomic.Bool  // the file that says what expect does is there
 	pendingMu sync.Mutex
 	releasing sync.Mutex  // guards what follows
 	done      journal.Pos // the files have all before it, says the last note of that in the journal,
@@ -144,6 +147,11 @@ func Open(dir string, opt Options) (*Engine, error) {
 	if err := e.openJournal(); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", err)
 	}
+	if opt.Direct && e.log != nil && !opt.AsItIs {
+		if err := e.leaveJournal(); err != nil {
+			return nil, fmt.Errorf("open data folder: %w", err)
+		}
+	}
 	e.startFlushing()
 	return e, nil
 }
@@ -151,7 +159,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 // newFile is a file at a path, not yet opened.
 func (e *Engine) newFile(path string) *file {
 	name := strings.ReplaceAll(strings.TrimSuffix(filepath.Base(path), suffix), ".", "/")
-	return &file{eng: e, path: path, name: name, journaled: !e.isSub(path) && strings.HasSuffix(path, suffix)}
+	return &file{eng: e, path: path, name: name, journaled: e.log != nil && !e.isSub(path) && strings.HasSuffix(path, suffix)}
 }
 
 func (e *Engine) path(name string) string {
@@ -180,6 +188,10 @@ func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry)
 	if err := e.mayMake(path); err != nil {
 		e.mu.Unlock()
 		return nil, err
+	}
+	if e.log == nil {
+		defer e.mu.Unlock()
+		return e.create(path, first)
 	}
 	// Others go on meanwhile, and make theirs: all of them wait for the disk together.
 	made := make(chan struct{})

@@ -149,7 +149,7 @@ func (e *Engine) wakeFlusher() {
 
 func (e *Engine) startFlushing() {
 	e.flusher.wake, e.stop = make(chan struct{}, 1), make(chan struct{})
-	if e.opt.AsItIs {
+	if e.opt.AsItIs || e.log == nil {
 		return
 	}
 	e.ended.Go(func() {
@@ -327,11 +327,17 @@ func (e *Engine) Figures() Figures {
 	e.dues.mu.Lock()
 	n := len(e.dues.of)
 	e.dues.mu.Unlock()
+	if e.log == nil {
+		return Figures{}
+	}
 	return Figures{Journal: e.log.Size(), Unflushed: e.unflushedBytes.Load(), Databases: n, Flushes: e.flushes.Load()}
 }
 
 // releaseJournal lets the journal forget what is in the files.
 func (e *Engine) releaseJournal() {
+	if e.log == nil {
+		return
+	}
 	d := &e.dues
 	d.mu.Lock()
 	before := e.log.End()

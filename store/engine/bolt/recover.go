@@ -230,9 +230,9 @@ const pendingName = "journal.pending"
 
 // openJournal opens the journal, and has readers see what it has and the files lack.
 func (e *Engine) openJournal() error {
-	at := e.opt.Journal
-	if at == "" {
-		at = filepath.Join(e.dir, "journal")
+	at := e.journalFolder()
+	if err := os.RemoveAll(at + goneSuffix); err != nil {
+		return err
 	}
 	note, err := os.ReadFile(filepath.Join(e.dir, pendingName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -244,6 +244,9 @@ func (e *Engine) openJournal() error {
 	}
 	if note != nil && !there {
 		return fmt.Errorf("%w: the journal is missing in %s, and the databases lack what only it has; whoever wants them as they stand removes %s", engine.ErrForeign, at, filepath.Join(e.dir, pendingName))
+	}
+	if !there && e.opt.Direct {
+		return nil
 	}
 	v := &recovery{eng: e, of: map[whose]*recovered{}, made: map[string]*recovered{}}
 	opt := journal.Options{NoSync: e.opt.NoSync, SegmentBytes: e.opt.SegmentBytes, LockTimeout: e.opt.LockTimeout}
@@ -309,8 +312,44 @@ func (e *Engine) expect() error {
 	return nil
 }
 
+// leaveJournal brings everything to the files and removes the journal. If that cannot be now, because the disk is
+// full or a file is damaged, it is used for as long as the Engine is open.
+func (e *Engine) leaveJournal() error {
+	if !e.flushAll(context.Background()) || !e.dues.none() {
+		e.opt.Noticed("the journal stays in use: not all that it has can be written to the files of the databases")
+		return nil
+	}
+	if err := e.closeJournal(true); err != nil {
+		return err
+	}
+	e.log = nil
+	at := e.journalFolder()
+	if err := os.Rename(at, at+goneSuffix); err != nil { // a half of it would look like one that is damaged
+		return err
+	}
+	if !e.opt.NoSync {
+		if err := durable.Names(filepath.Dir(at)); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(at + goneSuffix)
+}
+
+// goneSuffix ends the name of a journal's folder that is being removed.
+const goneSuffix = ".gone"
+
+func (e *Engine) journalFolder() string {
+	if e.opt.Journal != "" {
+		return e.opt.Journal
+	}
+	return filepath.Join(e.dir, "journal")
+}
+
 // closeJournal closes it. whole says that the files have everything.
 func (e *Engine) closeJournal(whole bool) error {
+	if e.log == nil {
+		return nil
+	}
 	if !whole {
 		return e.log.Close()
 	}
@@ -370,6 +409,9 @@ type debt struct {
 
 // owe has the journal say that a database is gone, at once or later. The caller holds mu.
 func (e *Engine) owe(ctx context.Context, d debt) error {
+	if e.log == nil {
+		return nil
+	}
 	e.debts = append(e.debts, d)
 	return e.payDebts(ctx)
 }

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestJournalSetting switches the journal on and off, with a kill and a check each time.
+func TestJournalSetting(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server := startServer(t, dir, "")
+	server.stop()
+	for turn, journaled := range []bool{false, true, true, false, true, false} {
+		settings := quickLogins(t)
+		if journaled {
+			settings = withJournal(t)
+		}
+		server = startServer(t, dir, server.address(), "--config", settings)
+		if _, err := os.Stat(filepath.Join(dir, "journal")); (err == nil) != journaled {
+			t.Errorf("turn %d: a journal is wanted: %v, and looking for its folder says %v", turn, journaled, err)
+		}
+		server.do(201, "PUT", fmt.Sprintf("/db%d", turn), "")
+		for db := range turn + 1 {
+			for doc := db; doc < turn; doc++ {
+				server.do(200, "GET", fmt.Sprintf("/db%d/%d", db, doc), "")
+			}
+			server.do(201, "PUT", fmt.Sprintf("/db%d/%d", db, turn), "{}")
+		}
+		if files, err := fs.Glob(os.DirFS(filepath.Join(dir, "databases")), "db*.bolt"); err != nil || !journaled && len(files) != turn+1 {
+			t.Errorf("turn %d: without a journal there are the files %v, %v", turn, files, err)
+		}
+		server.kill()
+		if out, code := tododb(t, "check", "--data", dir); code != 0 {
+			t.Errorf("turn %d: check: exit %d\n%s", turn, code, out)
+		}
+	}
+}
