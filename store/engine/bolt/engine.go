@@ -305,6 +305,9 @@ func (e *Engine) open(path string) (engine.DB, error) {
 		if err := e.isLost(path); err != nil {
 			return nil, err
 		}
+		if err := e.settled(path); err != nil {
+			return nil, err
+		}
 		var err error
 		if f, err = openFile(e, path); err != nil {
 			if errors.Is(err, engine.ErrForeign) {
@@ -532,7 +535,7 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.allMade()
 	e.stopFlushing()
-	whole := !e.opt.AsItIs && e.flushAll(context.Background()) && e.dues.none()
+	whole := !e.opt.AsItIs && e.flushAll(context.Background())
 	e.mu.Lock()
 	var errs []error
 	for _, f := range e.files {
@@ -543,6 +546,6 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	e.wg.Wait()
-	errs = append(errs, e.closeJournal(whole))
+	errs = append(errs, e.closeJournal(whole && e.dues.none())) // somebody may have written until the last one was closed
 	return errors.Join(errs...)
 }

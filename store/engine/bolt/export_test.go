@@ -13,3 +13,35 @@ func (e *Engine) FlushOne(name string) error {
 	e.releaseJournal()
 	return nil
 }
+
+// WriteInVain has a write of a database fail before it reaches the journal.
+func (e *Engine) WriteInVain(name string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	f := e.files[e.path(name)]
+	t := &light{}
+	t.note(0, []byte("vain"), nil, false)
+	f.write.Lock()
+	defer f.write.Unlock()
+	return f.journal(ctx, recordWrite, t)
+}
+
+// FlushUnknown brings a database to its file, and has the engine believe that the last sync of that has failed.
+func (e *Engine) FlushUnknown(name string) error {
+	f := e.files[e.path(name)]
+	f.flush.Lock()
+	below, m, saved, bytes := f.top, f.now, f.saved, f.topBytes+f.topKeys*weight
+	f.flush.Unlock()
+	if err := f.flushOut(context.Background()); err != nil {
+		return err
+	}
+	e.unflushedBytes.Add(int64(bytes))
+	f.above.Add(int64(bytes))
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	f.swap.Lock()
+	defer f.swap.Unlock()
+	f.below, f.belowMark, f.belowBytes, f.saved = below, m, bytes, saved
+	e.dues.put(f, due{below: 1})
+	return nil
+}

@@ -395,6 +395,9 @@ func (f *file) isVirtual() bool {
 // stayVirtual reports whether there is no file. If so, none is made as long as flush is held, which the caller
 // releases.
 func (f *file) stayVirtual() bool {
+	if !f.isVirtual() { // it never is again; who writes to the file may hold flush for long
+		return false
+	}
 	f.flush.Lock()
 	if f.isVirtual() {
 		return true

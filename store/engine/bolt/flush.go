@@ -25,8 +25,11 @@ func (f *file) journal(ctx context.Context, kind byte, t *light) error {
 	rec := append(make([][]byte, 0, 1+len(t.chunks)), recordHead(kind, f.name, f.id, f.now))
 	pos, err := e.log.Append(ctx, append(rec, t.chunks...)...)
 	if err != nil {
-		if f.topKeys == 0 {
+		if f.top == nil { // a layer without entries still says that the database is there
 			e.unpin(f, true)
+		}
+		if errors.Is(f.stateNow(), engine.ErrNoDB) { // dropped meanwhile
+			e.dues.forget(f)
 		}
 		return err
 	}
@@ -392,7 +395,11 @@ func (f *file) wake() error {
 	if err != nil {
 		return err
 	}
-	if of, m := parseMark(at); id != f.id || of != f.eng.log.ID() || m != f.saved {
+	of, m := parseMark(at)
+	if f.hasBelow(m) {
+		f.saved = m
+	}
+	if id != f.id || of != f.eng.log.ID() || m != f.saved {
 		err := f.bolt.Close()
 		f.bolt, f.opened = nil, nil
 		return errors.Join(f.damage("another file is in its place"), err)
@@ -400,6 +407,10 @@ func (f *file) wake() error {
 	f.empty.Store(countFree(f.opened))
 	return nil
 }
+
+// hasBelow tells that a file with this mark has the lower layer, though the flush that wrote it has failed: its
+// last sync did, and nobody knew. The caller holds flush.
+func (f *file) hasBelow(m mark) bool { return f.below != nil && m == f.belowMark }
 
 // sleep closes it again.
 func (f *file) sleep() error {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/tododb/tododb/store/durable"
@@ -106,6 +107,7 @@ type recovered struct {
 	bytes  int
 	first  uint64 // position of the first record in the layer
 	orphan bool   // another database has its name, or it is gone
+	ousted bool   // another database has its file, though no record says that it is gone
 	bad    error  // its file is damaged
 }
 
@@ -134,7 +136,7 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 	case rec.kind == recordDrop:
 		// If there is a file still, or again, then it counts as it stands.
 		r.forget()
-		r.lost, r.orphan = false, !r.there
+		r.lost, r.orphan, r.ousted = false, !r.there, false
 		return nil
 	case r.orphan || uint64(at) <= r.file.pos:
 		if r.bad != nil && r.first == 0 {
@@ -176,7 +178,7 @@ func (v *recovery) meet(w whose, rec record) (*recovered, error) {
 	case err != nil:
 		return nil, err
 	case id != w.id:
-		r.orphan = true
+		r.orphan, r.ousted = true, true
 	default:
 		r.there = true
 		r.log, r.file = parseMark(m)
@@ -271,6 +273,9 @@ func (v *recovery) finish() {
 			// What the journal has of it stays there as long as this process runs.
 			e.dues.of[e.newFile(e.path(w.name))] = due{top: r.first}
 			e.opt.Noticed(fmt.Sprintf("the journal has what a damaged file lacks: %v", r.bad))
+		}
+		if r.ousted && !e.opt.AsItIs { // else it would come back when the other one is dropped
+			e.debts = append(e.debts, debt{w.name, w.id})
 		}
 		if r.there && r.log != e.log.ID() {
 			r.forget()
@@ -427,6 +432,16 @@ func (e *Engine) payDebts(ctx context.Context) error {
 	return nil
 }
 
+// settled has the journal say that what was at a path is over, before anything is written to what is there now:
+// said later, that would be over too if it has the same id. The caller holds mu.
+func (e *Engine) settled(path string) error {
+	name := e.newFile(path).name
+	if e.isSub(path) || !slices.ContainsFunc(e.debts, func(d debt) bool { return d.name == name }) {
+		return nil
+	}
+	return e.payDebts(context.Background())
+}
+
 func (e *Engine) recordDrop(ctx context.Context, d debt) error {
 	_, err := e.log.Append(ctx, recordHead(recordDrop, d.name, d.id, mark{}))
 	return err
@@ -460,7 +475,7 @@ func (e *Engine) takeOver(f *file) {
 	}
 	for was, d := range e.dues.takeAt(f.path) {
 		was.flush.Lock()
-		if was.id == f.id && was.saved == f.saved && was.by == 0 && !f.direct {
+		if was.id == f.id && (was.saved == f.saved || was.hasBelow(f.saved)) && was.by == 0 && !f.direct {
 			f.layers, f.now, f.since, f.changed = was.layers, was.now, was.since, was.changed
 			f.topKeys, f.topBytes, f.belowMark, f.belowBytes = was.topKeys, was.topBytes, was.belowMark, was.belowBytes
 			f.above.Store(was.above.Load())

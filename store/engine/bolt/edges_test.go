@@ -1,0 +1,210 @@
+package bolt_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/bolt"
+)
+
+func made(t testing.TB, e *bolt.Engine, name string) engine.DB {
+	t.Helper()
+	db, err := e.Create(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// killedCopy is the folder as a kill would leave it now.
+func killedCopy(t testing.TB, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// A write that fails does not let go of the record that made its database.
+func TestFailedWriteToNewDatabase(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := open(t, dir, neverFlush)
+	db := made(t, e, "new")
+	if err := e.WriteInVain("new"); err == nil {
+		t.Fatal("the write did not fail")
+	}
+	put(t, made(t, e, "other"), "a", "1")
+	if err := e.FlushOne("other"); err != nil { // notes how far the files are
+		t.Fatal(err)
+	}
+	put(t, db, "a", "1")
+	again, err := open(t, killedCopy(t, dir), neverFlush).Open(t.Context(), "new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, again); got["a"] != "1" {
+		t.Errorf("after a kill: %v", got)
+	}
+}
+
+// A database whose place a file has taken, just before a kill, does not come back when that one is dropped.
+func TestReplacedThenDropped(t *testing.T) {
+	t.Parallel()
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	put(t, made(t, open(t, dir, neverFlush), "db"), "old", "1")
+	other := open(t, elsewhere, neverFlush)
+	put(t, made(t, other, "db"), "new", "1")
+	if err := other.FlushOne("db"); err != nil {
+		t.Fatal(err)
+	}
+	image, err := os.ReadFile(filepath.Join(elsewhere, "db.bolt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = killedCopy(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "db.bolt"), image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, dir, neverFlush).Drop(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := open(t, killedCopy(t, dir), neverFlush).List(t.Context(), "", -1); err != nil || len(names) > 0 {
+		t.Errorf("after the drop and a kill: %v, %v", names, err)
+	}
+}
+
+// A flush whose last sync fails may have taken place all the same: what was written since is not given up.
+func TestFlushOfUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]func(*bolt.Engine) error{
+		"opened":  func(*bolt.Engine) error { return nil },
+		"flushed": func(e *bolt.Engine) error { return e.FlushOne("db") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := open(t, t.TempDir(), neverFlush)
+			db := made(t, e, "db")
+			put(t, db, "a", "1")
+			if err := e.FlushOne("db"); err != nil {
+				t.Fatal(err)
+			}
+			put(t, db, "b", "1")
+			if err := e.FlushUnknown("db"); err != nil {
+				t.Fatal(err)
+			}
+			put(t, db, "c", "1")
+			if err := errors.Join(db.Close(), again(e)); err != nil {
+				t.Fatal(err)
+			}
+			db, err := e.Open(t.Context(), "db")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := contents(t, db); len(got) != 3 {
+				t.Errorf("it has %v", got)
+			}
+		})
+	}
+}
+
+// What is acknowledged while an engine closes is there when it is opened again.
+func TestWrittenDuringClose(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e, err := bolt.Open(dir, neverFlush)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const databases = 12
+	reading, read := make(chan bool), make(chan bool)
+	var all []engine.DB
+	for i := range databases {
+		all = append(all, made(t, e, fmt.Sprintf("db%d", i)))
+	}
+	if err := e.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	go all[0].View(t.Context(), func(engine.Reader) error {
+		reading <- true
+		<-read
+		return nil
+	})
+	<-reading
+	closed := make(chan error, 1)
+	go func() { closed <- e.Close() }()
+	// The reader keeps the engine from closing all; the others are closed before that one, or after it.
+	for all[0].View(t.Context(), func(engine.Reader) error { return nil }) == nil {
+		time.Sleep(time.Millisecond)
+	}
+	acknowledged := map[string]bool{}
+	for i, db := range all[1:] {
+		if db.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(space, []byte("k"), []byte("v")) }) == nil {
+			acknowledged[fmt.Sprintf("db%d", 1+i)] = true
+		}
+		if len(acknowledged) == 1 {
+			break
+		}
+	}
+	close(read)
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+	e = open(t, dir, neverFlush)
+	for name := range acknowledged {
+		db, err := e.Open(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := contents(t, db); got["k"] != "v" {
+			t.Errorf("%s has %v", name, got)
+		}
+	}
+}
+
+// What is written to a file that was put in the place of one in use is there after a kill.
+func TestWrittenToPutBackFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "db.bolt")
+	e := open(t, dir, neverFlush)
+	made(t, e, "other")
+	db := made(t, e, "db")
+	put(t, db, "a", "1")
+	flush(t, e)
+	image, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, "b", "1")
+	if err := errors.Join(os.WriteFile(path+".copy", image, 0o600), os.Rename(path+".copy", path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(t.Context(), func(engine.Tx) error { return nil }); !errors.Is(err, engine.ErrForeign) {
+		t.Fatalf("the file that is gone: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = e.Open(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, "c", "1")
+	if err := e.Drop(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, "d", "1")
+	again, err := open(t, killedCopy(t, dir), neverFlush).Open(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, again); got["a"] != "1" || got["c"] != "1" || got["d"] != "1" {
+		t.Errorf("after a kill: %v", got)
+	}
+}
