@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -206,5 +207,25 @@ func TestWrittenToPutBackFile(t *testing.T) {
 	}
 	if got := contents(t, again); got["a"] != "1" || got["c"] != "1" || got["d"] != "1" {
 		t.Errorf("after a kill: %v", got)
+	}
+}
+
+// The memory that small transactions take until they are in the file is about what is counted.
+func TestMemoryOfSmallTransactions(t *testing.T) { // not parallel: others would take memory too
+	e := open(t, t.TempDir(), neverFlush)
+	db := made(t, e, "db")
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for i := range 5000 {
+		put(t, db, fmt.Sprint(i), "a value")
+	}
+	taken, counted := heap()-before, e.Figures().Unflushed
+	if taken > 3*counted/2 {
+		t.Errorf("%d bytes are taken, %d are counted", taken, counted)
 	}
 }

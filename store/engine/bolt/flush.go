@@ -41,9 +41,10 @@ func (f *file) journal(ctx context.Context, kind byte, t *light) error {
 	f.changed = time.Now()
 	f.top = t.own
 	f.swap.Unlock()
+	held := t.held()
 	f.topKeys += t.keys
-	f.topBytes += t.bytes
-	e.grown(f, t.bytes+t.keys*weight)
+	f.topBytes += held
+	e.grown(f, held+t.keys*weight)
 	if errors.Is(f.stateNow(), engine.ErrNoDB) { // dropped meanwhile: the journal is not needed for it
 		e.dues.forget(f)
 	}

@@ -22,9 +22,17 @@ type light struct {
 
 // Sizes of the chunks that entries are written to. They stay in memory as long as the overlay.
 const (
-	leastChunk = 1 << 10
+	leastChunk = 256
 	mostChunk  = 64 << 10
 )
+
+// held is how many bytes of memory the entries keep, which may be few in a chunk.
+func (t *light) held() (bytes int) {
+	for _, c := range t.chunks {
+		bytes += cap(c)
+	}
+	return bytes
+}
 
 // note writes an entry to the record and the tree.
 func (t *light) note(s engine.Space, k, v []byte, gone bool) {
