@@ -73,6 +73,11 @@ func TestReplacedThenDropped(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "db.bolt"), image, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	without := neverFlush
+	without.Direct = true // the journal goes, and there is nothing to be told of a drop
+	if err := open(t, killedCopy(t, dir), without).Drop(t.Context(), "db"); err != nil {
+		t.Error(err)
+	}
 	if err := open(t, dir, neverFlush).Drop(t.Context(), "db"); err != nil {
 		t.Fatal(err)
 	}

@@ -423,6 +423,10 @@ func (e *Engine) owe(ctx context.Context, d debt) error {
 
 // payDebts has the journal say what it has to. The caller holds mu.
 func (e *Engine) payDebts(ctx context.Context) error {
+	if e.log == nil { // it has gone, and what it said with it
+		e.debts = nil
+		return nil
+	}
 	for len(e.debts) > 0 {
 		if err := e.recordDrop(ctx, e.debts[0]); err != nil {
 			return err
