@@ -275,7 +275,7 @@ func (v *recovery) finish() {
 			e.opt.Noticed(fmt.Sprintf("the journal has what a damaged file lacks: %v", r.bad))
 		}
 		if r.ousted && !e.opt.AsItIs { // else it would come back when the other one is dropped
-			e.debts = append(e.debts, debt{w.name, w.id})
+			e.debts = append(e.debts, debt(w))
 		}
 		if r.there && r.log != e.log.ID() {
 			r.forget()
