@@ -21,6 +21,7 @@ import (
 type Endpoint struct {
 	URL      string // without credentials, ending in a slash; "" for a local database
 	Local    string // name of a local database
+	Instance string // that database is this one (store.DB.Was), and no later one of its name; "": whichever has the name
 	Headers  http.Header
 	User     string
 	Password string

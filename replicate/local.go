@@ -19,9 +19,11 @@ type localPeer struct {
 	store   *store.Store
 	filters *filter.Opener // nil: functions do not run here
 	name    string
-	user    string // for whom it is opened
-	open    func(context.Context) (*store.DB, error)
-	newDB   url.Values // how to create it
+	// instance is which database it is (store.DB.Was): one that is made later under the name is none of it. "": it is.
+	instance string
+	user     string // for whom it is opened
+	open     func(context.Context) (*store.DB, error)
+	newDB    url.Values // how to create it
 
 	mayNotCreate bool
 }
@@ -39,7 +41,12 @@ func (p *localPeer) db(ctx context.Context) (*store.DB, error) {
 	if store.Hidden(p.name) {
 		return nil, store.ErrNoDB // it contains other people's credentials
 	}
-	return p.open(ctx)
+	db, err := p.open(ctx)
+	if err == nil && p.instance != "" && !db.Was(p.instance) {
+		db.Release()
+		return nil, store.ErrNoDB
+	}
+	return db, err
 }
 
 func (p *localPeer) Name() string { return p.name }

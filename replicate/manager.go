@@ -153,7 +153,7 @@ func (m *Manager) peer(e Endpoint, user, by User) Peer {
 		client := m.ways.client(by, e.Proxy)
 		return newRemotePeer(e, client, m.session(newLogin(&e, client), by, e.Proxy))
 	}
-	p := &localPeer{store: m.opt.Store, filters: m.opt.Filters, name: e.Local, user: user.Name, newDB: e.NewDB}
+	p := &localPeer{store: m.opt.Store, filters: m.opt.Filters, name: e.Local, instance: e.Instance, user: user.Name, newDB: e.NewDB}
 	p.open = func(ctx context.Context) (*store.DB, error) { return m.opt.Open(ctx, e.Local, user) }
 	p.mayNotCreate = !user.Admin
 	return p

@@ -196,6 +196,11 @@ func (x *synchronization) replicate(ctx context.Context, d *definition, db store
 		return err
 	}
 	spec.Retries = callTries
+	for _, side := range []*replicate.Endpoint{&spec.Source, &spec.Target} {
+		if side.Local == x.db {
+			side.Instance = x.instance
+		}
+	}
 	o := &observation{x: x, direction: direction, db: db, finishes: d.finishes(), over: make(chan error, 1)}
 	id, err := x.s.opt.Replicator.Add(replicate.Request{
 		Spec: spec, User: d.Owner, Owner: replicate.Owner{DB: x.db, Doc: "_synchronizations/" + x.id},
