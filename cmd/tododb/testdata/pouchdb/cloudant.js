@@ -3,6 +3,7 @@
 //   node cloudant.js http://HOST:PORT USER PASSWORD
 
 const assert = require('node:assert/strict')
+const { once } = require('node:events')
 const { mkdtempSync, rmSync, createReadStream, createWriteStream } = require('node:fs')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
@@ -20,9 +21,19 @@ const rejects = (work, status, error) => assert.rejects(work, err => err.status 
 const backup = (name, file, opts) => new Promise((resolve, reject) => {
   couchbackup.backup(withPassword(name), createWriteStream(file), opts, (err, data) => err ? reject(err) : resolve(data))
 })
-const restore = (file, name) => new Promise((resolve, reject) => {
-  couchbackup.restore(createReadStream(file), withPassword(name), { attachments: true }, (err, data) => err ? reject(err) : resolve(data))
-})
+// A restore may be refused before its file has been opened, which is not to be removed until then.
+const restore = async (file, name) => {
+  const saved = createReadStream(file)
+  const closed = once(saved, 'close')
+  try {
+    return await new Promise((resolve, reject) => {
+      couchbackup.restore(saved, withPassword(name), { attachments: true }, (err, data) => err ? reject(err) : resolve(data))
+    })
+  } finally {
+    saved.destroy()
+    await closed
+  }
+}
 
 async function main () {
   const db = 'orders'
