@@ -69,10 +69,9 @@ postgresql:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
 		echo "PostgreSQL is missing: many processes over one storage are not tested"
 
-# Twice as many packages run side by side as there are processors, for they wait more than they work.
-# Without what debuggers need, the programs of the tests are linked in two thirds of the time.
+# Packages run side by side. Without what debuggers need, the programs of the tests are linked in two thirds of the time.
 test: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
-	$(GO) test -short -count=1 -timeout 60m -p $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)))) -ldflags=-w ./...
+	$(GO) test -short -count=1 -timeout 60m -ldflags=-w ./...
 
 long: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
 	$(GO) test -count=1 -timeout 60m ./...

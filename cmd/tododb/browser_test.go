@@ -372,8 +372,12 @@ func (b *browser) fill(label, text string) {
 				_, err := chromedp.KeyEvent("\b")(ctx, t)
 				return err == nil, err
 			}
-			_, err = cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: text})
-			return err == nil, err
+			if _, err = cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: text}); err != nil {
+				return false, err
+			}
+			// What the page has loaded just then may stand before it: again, then.
+			behind, err := of(ctx, t, found[0].id, fmt.Sprintf("return this.value !== %[1]q && !!this.value?.endsWith(%[1]q)", text))
+			return err == nil && string(behind) == "false", err
 		}
 		return false, nil
 	})
