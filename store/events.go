@@ -26,6 +26,19 @@ type At struct {
 	Of  string // what it is a sequence of: another database of the name, or another history, has another one
 }
 
+// Before tells whether an event is older than another one of the same database: a database is made once, and
+// then its sequences only grow. Who tells of an event last need not tell of the last event. Of two databases
+// that had one name, and of deletions, it tells nothing.
+func (ev Event) Before(other Event) bool {
+	if ev.At.Of == "" || ev.At.Of != other.At.Of {
+		return false
+	}
+	if ev.At.Seq == other.At.Seq {
+		return ev.Type == "created" && other.Type != "created"
+	}
+	return ev.At.Seq < other.At.Seq
+}
+
 // Events is what this process knows to have happened to the databases of a store. It holds one event for
 // each database, the latest, in memory (of deleted ones the last maxGone), and begins anew with each process: package updates has what lasts.
 type Events struct {
@@ -71,8 +84,8 @@ func (e *Events) put(ev Event, own bool) {
 		if !own {
 			ev.Own = was.Own
 		}
-		if was.At.Of == ev.At.Of { // the other process has told later than this one has known
-			ev.At.Seq = max(ev.At.Seq, was.At.Seq)
+		if ev.Before(was) { // it is told later than this process has known of the other
+			ev.Type, ev.At = was.Type, was.At
 		}
 		at.Value = ev
 		e.order.MoveToBack(at)

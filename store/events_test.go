@@ -19,3 +19,37 @@ func TestEventsForgetDeletedDatabases(t *testing.T) {
 		t.Errorf("%d events are in memory, from %+v to %+v of %d", len(all), all[0], all[len(all)-1], last)
 	}
 }
+
+// An event that another process tells late does not stand for what this process has done since: what it
+// writes of the database would stay wrong.
+func TestEventsToldLate(t *testing.T) {
+	e := newEvents()
+	latest := func() Event {
+		evs, _, _ := e.Since(0)
+		if len(evs) != 1 {
+			t.Fatal(evs)
+		}
+		return evs[0]
+	}
+	of := At{Of: "a"}
+	e.add(Event{DB: "db", Type: "created", At: of})
+	e.add(Event{DB: "db", Type: "updated", At: At{9, "a"}})
+	for _, told := range []Event{{Type: "created", At: of}, {Type: "created", At: At{5, "a"}}, {Type: "created", At: At{9, "a"}}, {Type: "updated", At: At{4, "a"}}} {
+		e.Tell("db", told.Type, told.At)
+		if ev := latest(); ev.Type != "updated" || ev.At != (At{9, "a"}) || ev.Own != 2 {
+			t.Errorf("after %v: %+v", told, ev)
+		}
+	}
+	e.Tell("db", "updated", At{12, "a"})
+	if ev := latest(); ev.Type != "updated" || ev.At.Seq != 12 || ev.Own != 2 {
+		t.Errorf("%+v", ev)
+	}
+	e.Tell("db", "created", At{1, "b"}) // another database of the name
+	if ev := latest(); ev.Type != "created" || ev.At != (At{1, "b"}) {
+		t.Errorf("%+v", ev)
+	}
+	e.Tell("db", "deleted", At{})
+	if ev := latest(); ev.Type != "deleted" {
+		t.Errorf("%+v", ev)
+	}
+}

@@ -281,18 +281,17 @@ func (l *Log) document(ev *store.Event) (store.Latest, error) {
 	return doc, err
 }
 
-// merge keeps how far a database is if another process knows of more.
+// merge keeps what is noted if another process knows of a later event of the same database.
 func merge(now, was []byte) []byte {
 	var a, b body
-	if json.Unmarshal(now, &a) != nil || json.Unmarshal(was, &b) != nil || a.Of != b.Of || a.Seq >= b.Seq {
-		return now
+	if json.Unmarshal(now, &a) == nil && json.Unmarshal(was, &b) == nil && a.event().Before(b.event()) {
+		return was
 	}
-	a.Seq = b.Seq
-	merged, err := json.Marshal(a)
-	if err != nil {
-		return now
-	}
-	return merged
+	return now
+}
+
+func (b *body) event() store.Event {
+	return store.Event{Type: b.Type, At: store.At{Seq: b.Seq, Of: b.Of}}
 }
 
 // put writes documents, and with the last of them a mark.

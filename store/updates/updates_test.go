@@ -311,6 +311,24 @@ func TestSeveral(t *testing.T) {
 	}
 }
 
+// A process that notes late does not hide what another one has noted of the same database since.
+func TestNotedLate(t *testing.T) {
+	e := chaos.New(chaos.Options{})
+	late := start(t, e, updates.Options{Soon: time.Hour, Scan: time.Hour})
+	late.since(t, "0")
+	p := start(t, e, updates.Options{Soon: time.Millisecond, Scan: time.Hour})
+	p.since(t, "0")
+	if err := late.store.Create(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	p.write(t, "a")
+	eventually(t, "a updated", func() string { got, _ := p.since(t, "0"); return got })
+	all, _ := late.since(t, "0") // which has it note
+	wants(t, "afterwards", all, "a updated")
+	p.end(t)
+	late.end(t)
+}
+
 // eventually waits for a value.
 func eventually(t testing.TB, want string, of func() string) {
 	t.Helper()
@@ -404,24 +422,48 @@ func TestDeletedAreForgotten(t *testing.T) {
 // not.
 func TestEndsWhileHeld(t *testing.T) {
 	e := chaos.New(chaos.Options{})
-	p := start(t, e, updates.Options{Late: time.Hour})
+	opt := updates.Options{Late: time.Hour, Soon: time.Hour}
+	p := start(t, e, opt)
 	if err := p.store.Create(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
-	_, place := p.since(t, "0")
-	p.write(t, "a")
-	if err := e.Hold(t.Context(), nil, []byte("held")); err != nil {
-		t.Fatal(err)
+	noted := func() uint64 {
+		db, err := p.store.Bare(t.Context(), store.UpdatesDB, store.ForUpdates)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Release()
+		seq, err := db.UpdateSeq(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	before, place := p.since(t, "0")
+	for {
+		was := noted()
+		p.write(t, "a")
+		if err := e.Hold(t.Context(), nil, []byte("held")); err != nil {
+			t.Fatal(err)
+		}
+		if noted() == was {
+			break
+		}
+		// It was noted before the hold, for a reader's sake that came while another note was written.
+		if err := e.Unhold(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		before, place = p.since(t, "0")
 	}
 	p.end(t)
-	p = start(t, e, updates.Options{Late: time.Hour})
+	p = start(t, e, opt)
 	all, _ := p.since(t, "0")
-	wants(t, "read during the hold", all, "a created")
+	wants(t, "read during the hold", all, before)
 	p.end(t)
 	if err := e.Unhold(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p = start(t, e, updates.Options{Late: time.Hour})
+	p = start(t, e, opt)
 	defer p.end(t)
 	events, _ := p.since(t, place)
 	wants(t, "after a hold", events, "a updated")
