@@ -103,23 +103,47 @@ type lost struct {
 	why error
 }
 
-// lose takes a damaged file off the books.
+// lose takes a damaged file off the books. Whoever holds mu may be waiting for this file's writer, and that may be
+// the caller: then it is done once mu is free. Open does it too, so that nobody gets the file meanwhile.
 func (e *Engine) lose(f *file, why error) {
-	info, err := f.opened.Stat()
-	e.mu.Lock()
+	if e.mu.TryLock() {
+		e.strike(f, why)
+		e.mu.Unlock()
+	} else {
+		e.wg.Go(func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.strike(f, why)
+		})
+	}
+	e.opt.Damaged(f.path, why)
+}
+
+func (f *file) whyDamaged() error {
+	f.swap.RLock()
+	defer f.swap.RUnlock()
+	return f.damaged
+}
+
+// strike takes a damaged file off the books, once. The caller holds mu.
+func (e *Engine) strike(f *file, why error) {
+	if f.struck {
+		return
+	}
+	f.struck = true
 	if e.files[f.path] == f {
 		delete(e.files, f.path)
 		e.going[f] = true
+		f.swap.RLock()
+		if info, err := f.opened.Stat(); err == nil {
+			e.lost[f.path] = lost{info, why}
+		}
+		f.swap.RUnlock()
 	}
 	if f.journaled && errors.Is(why, errReplaced) { // what the journal has of it is void: the other file counts as it stands
 		e.dues.forget(f)
 		e.debts = append(e.debts, debt{f.name, f.id})
 	}
-	if err == nil {
-		e.lost[f.path] = lost{info, why}
-	}
-	e.mu.Unlock()
-	e.opt.Damaged(f.path, why)
 }
 
 // refuse remembers that the file at a path cannot be opened. The caller holds mu.

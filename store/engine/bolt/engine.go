@@ -291,6 +291,12 @@ func (e *Engine) open(path string) (engine.DB, error) {
 		return nil, engine.ErrClosed
 	}
 	f := e.files[path]
+	if f != nil {
+		if why := f.whyDamaged(); why != nil {
+			e.strike(f, why)
+			f = nil
+		}
+	}
 	if f != nil && f.handles == 0 {
 		if err := f.resume(); err != nil {
 			if !errors.Is(err, engine.ErrForeign) {
@@ -328,6 +334,9 @@ func (e *Engine) open(path string) (engine.DB, error) {
 // release takes a handle off the count; the last one closes the file.
 func (e *Engine) release(f *file) error {
 	e.mu.Lock()
+	if why := f.whyDamaged(); why != nil {
+		e.strike(f, why)
+	}
 	f.handles--
 	last := f.handles == 0
 	if last {
@@ -537,14 +546,13 @@ func (e *Engine) Close() error {
 	e.stopFlushing()
 	whole := !e.opt.AsItIs && e.flushAll(context.Background())
 	e.mu.Lock()
+	open := slices.Collect(maps.Values(e.files))
+	open = slices.AppendSeq(open, maps.Keys(e.going))
+	e.mu.Unlock() // who writes may need it to come to an end
 	var errs []error
-	for _, f := range e.files {
+	for _, f := range open {
 		errs = append(errs, f.close())
 	}
-	for f := range e.going {
-		errs = append(errs, f.close())
-	}
-	e.mu.Unlock()
 	e.wg.Wait()
 	errs = append(errs, e.closeJournal(whole && e.dues.none())) // somebody may have written until the last one was closed
 	return errors.Join(errs...)

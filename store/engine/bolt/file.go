@@ -35,7 +35,8 @@ type file struct {
 	name      string // of the database
 	journaled bool   // its small transactions go through the journal
 	id        engine.DBID
-	handles   int // guarded by eng.mu
+	handles   int  // guarded by eng.mu
+	struck    bool // guarded by eng.mu; it is damaged, and off the books
 
 	compacting sync.Mutex // held by a compaction; taken before write
 
