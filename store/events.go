@@ -14,7 +14,7 @@ type Event struct {
 	DB   string
 	Type string // "created", "updated" or "deleted"
 	Seq  uint64 // of this event among all that this process knows of
-	At   At     // how far the database is with it; of a deleted one it is zero
+	At   At     // how far the database is with it; of a deleted one Of says which it was, if that is known
 	// Own is the number of the last event of this database that this process has brought about, 0 for none:
 	// others have told of the rest.
 	Own uint64
@@ -27,11 +27,14 @@ type At struct {
 }
 
 // Before tells whether an event is older than another one of the same database: a database is made once, and
-// then its sequences only grow. Who tells of an event last need not tell of the last event. Of two databases
-// that had one name, and of deletions, it tells nothing.
+// then its sequences only grow, until it is deleted. Who tells of an event last need not tell of the last event.
+// Of two databases that had one name it tells nothing.
 func (ev Event) Before(other Event) bool {
 	if ev.At.Of == "" || ev.At.Of != other.At.Of {
 		return false
+	}
+	if ev.Type == "deleted" || other.Type == "deleted" {
+		return ev.Type != "deleted"
 	}
 	if ev.At.Seq == other.At.Seq {
 		return ev.Type == "created" && other.Type != "created"

@@ -48,8 +48,15 @@ func TestEventsToldLate(t *testing.T) {
 	if ev := latest(); ev.Type != "created" || ev.At != (At{1, "b"}) {
 		t.Errorf("%+v", ev)
 	}
-	e.Tell("db", "deleted", At{})
-	if ev := latest(); ev.Type != "deleted" {
+	e.Tell("db", "deleted", At{Of: "b"})
+	for _, late := range []Event{{Type: "created", At: At{0, "b"}}, {Type: "updated", At: At{7, "b"}}, {Type: "deleted", At: At{Of: "b"}}} {
+		e.Tell("db", late.Type, late.At)
+		if ev := latest(); ev.Type != "deleted" {
+			t.Errorf("after %v: %+v", late, ev)
+		}
+	}
+	e.Tell("db", "created", At{Of: "c"})
+	if ev := latest(); ev.Type != "created" {
 		t.Errorf("%+v", ev)
 	}
 }

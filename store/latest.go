@@ -15,9 +15,9 @@ type Latest struct {
 	Body    []byte // JSON, without members that begin with an underscore
 	Deleted bool
 	Gone    bool // it is removed, as if it had never been; with If
-	// Merge, if not nil, makes the body of Body and that of the revision which it replaces. It may be called
-	// again.
-	Merge func(body, was []byte) []byte
+	// Keep, if not nil, is given the body of the revision which it would replace, a tombstone's too, and tells
+	// whether that is to stay. It may be called again.
+	Keep func(was []byte) bool
 	// If, if not nil, is the sequence at which the document must stand, 0 for none. Otherwise it stays as
 	// it is.
 	If *uint64
@@ -100,23 +100,25 @@ func (w *writer) putLatest(doc *Latest, rev string) error {
 	if err != nil || doc.If != nil && *doc.If != was.rec.seq {
 		return err
 	}
-	gen, body := 1, doc.Body
+	gen := 1
 	if winner, there := was.tree.Winner(); there {
 		gen = int(winner.Rev.Gen) + 1
-		if doc.Merge != nil {
+		if doc.Keep != nil {
 			var old Document
 			if err := old.readBody(w.tx, winner.Data); err != nil {
 				return err
 			}
-			body = doc.Merge(body, old.Body)
+			if doc.Keep(old.Body) {
+				return nil
+			}
 		}
 		if err := w.forgetLatest(doc.ID, &was); err != nil {
 			return err
 		}
 	}
 	seq := w.last + 1
-	stored := encodeBody(body, nil)
-	ref := bodyRef{seq: seq, size: int64(len(body)), stored: int64(len(stored))}
+	stored := encodeBody(doc.Body, nil)
+	ref := bodyRef{seq: seq, size: int64(len(doc.Body)), stored: int64(len(stored))}
 	now := revtree.Rev{Gen: uint64(gen), ID: rev}
 	var tree revtree.Tree
 	if _, err := tree.Merge([]revtree.Rev{now}, doc.Deleted, ref.appendTo(nil)); err != nil {

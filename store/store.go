@@ -207,6 +207,7 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	of := s.dropped(ctx, name, db)
 	err = s.eng.Drop(ctx, name)
 	s.putBack(name, db)
 	if errors.Is(err, engine.ErrNoDB) {
@@ -215,8 +216,25 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("delete database %q: %w", name, translate(err))
 	}
-	s.events.add(Event{DB: name, Type: "deleted"})
+	s.events.add(Event{DB: name, Type: "deleted", At: At{Of: of}})
 	return nil
+}
+
+// dropped is which database it is that is about to go, for those who tell of it late (Event.Before); "" if nobody
+// else could, or if it is not known.
+func (s *Store) dropped(ctx context.Context, name string, db *DB) string {
+	if _, tells := s.eng.(engine.Newest); !tells {
+		return ""
+	}
+	if db != nil {
+		return string(db.edb.ID())
+	}
+	edb, err := s.eng.Open(ctx, name)
+	if err != nil {
+		return ""
+	}
+	defer edb.Close()
+	return string(edb.ID())
 }
 
 // takeAway ends the use of a database whose storage is about to go, and keeps everybody from opening

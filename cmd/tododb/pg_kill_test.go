@@ -28,6 +28,14 @@ func soakPG(t testing.TB) time.Duration {
 	return d
 }
 
+// longOnly skips a test in the short form.
+func longOnly(t testing.TB) {
+	t.Helper()
+	if testing.Short() && soakPG(t) == 0 {
+		t.Skip("make long and make soak-pg do it")
+	}
+}
+
 // rounds calls fn a few times, or for as long as the long form takes.
 func rounds(t testing.TB, few int, fn func(round int)) {
 	t.Helper()

@@ -7,7 +7,8 @@
 //
 //	{"type": "created" or "updated", "seq": N, "of": ID, "by": ID}
 //
-// where seq and of say how far the database was (store.At), and by which life of which process noted it.
+// where seq and of say how far the database was (store.At), and by which life of which process noted it, "" if it was
+// found. That of a tombstone says which database it was.
 //
 // Writers of documents do not wait for it. What they do is noted in the background, many events at a time,
 // soon while somebody waits for the feed, and otherwise within a second. What a process that is killed has

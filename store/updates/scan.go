@@ -54,8 +54,9 @@ type noted struct {
 	body
 }
 
-// settleFor is how long a process has to note what it has done, before another one does.
-const settleFor = 3 * time.Second
+// settleFor is how long a process has to note what it has done, before another one does. If it notes it later, nothing
+// comes of it.
+const settleFor = time.Second
 
 // find compares all databases with what is noted, and notes what is missing; after a while, if others may
 // be about to do so.
@@ -247,30 +248,45 @@ func (f *finder) gone(ctx context.Context, name string, n noted) error {
 	if err != nil || there {
 		return err
 	}
-	return f.miss(name, "deleted", store.At{}, n.seq)
+	return f.miss(name, "deleted", store.At{Of: n.Of}, n.seq)
 }
 
 // miss adds what is missing, to be noted unless somebody else has noted something of the database.
 func (f *finder) miss(name, kind string, at store.At, was uint64) error {
-	doc, err := f.log.document(&store.Event{DB: name, Type: kind, At: at})
-	doc.If = &was
+	doc, err := f.log.document(&store.Event{DB: name, Type: kind, At: at}, "")
+	doc.If, doc.Keep = &was, nil // it is how it is
 	f.found = append(f.found, doc)
 	return err
 }
 
-// scans compares all databases from time to time: another process may have been killed.
+// scanShare is how much of a process's time goes into comparing: one part in so many, unless that makes it rarer than
+// Options.Scan.
+const scanShare = 50
+
+// scanPause is how long to wait after a comparison.
+func (l *Log) scanPause(took time.Duration) time.Duration {
+	return max(min(l.opt.Scan, max(l.opt.Scan/8, scanShare*took)), 4*took)
+}
+
+// scans compares all databases from time to time: another process may have been killed. One process does so, and
+// besides each that somebody waits at, because it may have been that one.
 func (l *Log) scans(ctx context.Context) {
-	for {
+	for took := time.Duration(0); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(l.opt.Scan):
+		case <-time.After(l.scanPause(took)):
 		}
+		if !l.leads.Load() && l.readers.Load() == 0 {
+			continue
+		}
+		began := time.Now()
 		db, err := l.open(ctx)
 		if err == nil {
 			err = l.find(ctx, db, settleFor)
 			db.Release()
 		}
+		took = max(0, time.Since(began)-settleFor)
 		if err != nil && ctx.Err() == nil {
 			l.opt.Log.Warn("databases cannot be compared with what is noted of them", "error", err)
 		}

@@ -24,7 +24,8 @@ type Options struct {
 	// Soon is the time between two writes while somebody waits for events (100 ms), Late while nobody does
 	// (1 s).
 	Soon, Late time.Duration
-	// Scan is how often databases are compared with what was noted, where processes share them (15 s).
+	// Scan is how often databases are compared with what was noted, where processes share them (15 s). If that
+	// takes little it happens up to eight times as often.
 	Scan time.Duration
 	// Deleted is how many deleted databases are remembered, those deleted last (10,000).
 	Deleted int
@@ -43,6 +44,7 @@ type Log struct {
 	ready   chan struct{} // closed when what was not noted before is
 	hurry   chan struct{} // somebody waits for what is not noted yet
 	readers atomic.Int32  // who wait for events
+	leads   atomic.Bool   // of the processes, this one is to compare
 	came    chan struct{} // there is one more of them
 
 	mu      sync.Mutex    // guards what follows; no I/O under it
@@ -56,7 +58,7 @@ type body struct {
 	Type string `json:"type"`
 	Seq  uint64 `json:"seq"`
 	Of   string `json:"of"`
-	By   string `json:"by"`
+	By   string `json:"by"` // "": it was found later, and nobody knows of it yet
 }
 
 // Open begins to note. Close ends that.
@@ -102,10 +104,14 @@ func (l *Log) Close() error {
 	return l.failed
 }
 
-// Pauses after an attempt that failed.
 const (
+	// Pauses after an attempt that failed, unless somebody waits for one.
 	firstPause = 100 * time.Millisecond
-	mostPause  = 5 * time.Second
+	mostPause  = time.Second
+	// complainEvery is how often it is said in the log.
+	complainEvery = 10 * time.Second
+	// endWithin is how long Close tries to note what has happened.
+	endWithin = 5 * time.Second
 )
 
 func (l *Log) run() {
@@ -116,7 +122,14 @@ func (l *Log) run() {
 	close(l.ready)
 	if l.opt.Store.Shared() {
 		l.works.Go(l.follow)
-		l.works.Go(func() { l.opt.Members.While(l.ctx, "updates", l.scans) })
+		l.works.Go(func() { l.scans(l.ctx) })
+		l.works.Go(func() {
+			l.opt.Members.While(l.ctx, "updates", func(ctx context.Context) {
+				l.leads.Store(true)
+				<-ctx.Done()
+				l.leads.Store(false)
+			})
+		})
 	}
 	for {
 		_, _, news := l.opt.Store.Events().Since(l.opt.Store.Events().Last())
@@ -125,7 +138,7 @@ func (l *Log) run() {
 		took := time.Since(began)
 		select {
 		case <-l.ctx.Done():
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), mostPause)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), endWithin)
 			defer cancel()
 			err := l.note(ctx)
 			if err == nil && !l.opt.Store.Shared() {
@@ -142,19 +155,27 @@ func (l *Log) run() {
 
 // persist calls work until it succeeds.
 func (l *Log) persist(ctx context.Context, work func(context.Context) error) {
+	said := time.Time{}
 	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+		began := time.Now()
 		err := l.renew(ctx, work(ctx))
 		l.end(err)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		if !errors.Is(err, store.ErrHeld) { // that is somebody's will
+		if !errors.Is(err, store.ErrHeld) && time.Since(said) > complainEvery { // ErrHeld is somebody's will
 			l.opt.Log.Error("what happens to databases cannot be noted", "error", err)
+			said = time.Now()
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
+		case <-l.hurry: // but many who hurry do not make it many attempts
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Until(began.Add(firstPause))):
+			}
 		}
 	}
 }
@@ -230,7 +251,7 @@ func (l *Log) note(ctx context.Context) error {
 		if events[i].Own <= since {
 			continue
 		}
-		doc, err := l.document(&events[i])
+		doc, err := l.document(&events[i], l.by)
 		if err != nil {
 			return err
 		}
@@ -271,23 +292,22 @@ func (l *Log) markEnd(ctx context.Context) error {
 	return l.put(ctx, db, nil, &mark{Noted: time.Now(), Ended: true})
 }
 
-func (l *Log) document(ev *store.Event) (store.Latest, error) {
+func (l *Log) document(ev *store.Event, by string) (store.Latest, error) {
 	doc := store.Latest{ID: ev.DB, Deleted: ev.Type == "deleted"}
 	var err error
-	doc.Body, err = json.Marshal(body{Type: ev.Type, Seq: ev.At.Seq, Of: ev.At.Of, By: l.by})
+	doc.Body, err = json.Marshal(body{Type: ev.Type, Seq: ev.At.Seq, Of: ev.At.Of, By: by})
 	if l.opt.Store.Shared() {
-		doc.Merge = merge
+		// Another process may know of a later event of the same database, or have told of this one.
+		doc.Keep = func(was []byte) bool {
+			var b body
+			if json.Unmarshal(was, &b) != nil {
+				return false
+			}
+			other := b.event()
+			return ev.Before(other) || ev.At.Of != "" && ev.Type == other.Type && ev.At == other.At
+		}
 	}
 	return doc, err
-}
-
-// merge keeps what is noted if another process knows of a later event of the same database.
-func merge(now, was []byte) []byte {
-	var a, b body
-	if json.Unmarshal(now, &a) == nil && json.Unmarshal(was, &b) == nil && a.event().Before(b.event()) {
-		return was
-	}
-	return now
 }
 
 func (b *body) event() store.Event {

@@ -304,6 +304,12 @@ func TestSeveral(t *testing.T) {
 			}
 			dead.kill()
 			eventually(t, "db1 updated, db2 deleted", func() string { got, _ := all[1].since(t, place); return got })
+			for _, p := range all { // the one that has found it too
+				eventually(t, "deleted", func() string {
+					events, _, _ := p.store.Events().Since(0)
+					return events[slices.IndexFunc(events, func(ev store.Event) bool { return ev.DB == "db2" })].Type
+				})
+			}
 			for _, p := range all {
 				p.end(t)
 			}
@@ -325,6 +331,15 @@ func TestNotedLate(t *testing.T) {
 	eventually(t, "a updated", func() string { got, _ := p.since(t, "0"); return got })
 	all, _ := late.since(t, "0") // which has it note
 	wants(t, "afterwards", all, "a updated")
+
+	// Nor does it bring back what was deleted.
+	late.write(t, "a")
+	if err := p.store.Drop(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a deleted", func() string { got, _ := p.since(t, "0"); return got })
+	all, _ = late.since(t, "0")
+	wants(t, "after it was deleted", all, "a deleted")
 	p.end(t)
 	late.end(t)
 }
