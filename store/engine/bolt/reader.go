@@ -107,8 +107,7 @@ func (r *reader) Get(s engine.Space, k []byte) (v []byte, err error) {
 			v = it.value()
 		}
 	} else if b := r.own(s); b != nil {
-		r.look(s, b, k, false)
-		v = b.Get(k)
+		v = r.getOwn(s, b, k)
 	} else if top, there := r.top(s); there {
 		if p, exact := r.pages.leaf(top, goal{key: k}); exact {
 			_, v = p.entry(p.i)

@@ -14,6 +14,7 @@ type writing struct {
 	buckets [32]*bbolt.Bucket // buckets used so far that exist
 	written [32]bool          // the transaction has written there
 	looked  [32]span          // the keys of a leaf that was checked, by space
+	last    [32][]byte        // the greatest key that was written or deleted, by space
 	walked  place             // the last way
 	sane    map[uint64]bool   // pages that were checked
 }
@@ -23,6 +24,7 @@ type span struct {
 	known    bool
 	beside   bool // the pages beside the way to it were checked too
 	from, to []byte
+	leaf     node
 }
 
 // bucket is bbolt's bucket of a space, nil if nothing was ever written to it.
@@ -59,7 +61,31 @@ func (r *reader) look(s engine.Space, b *bbolt.Bucket, k []byte, deletes bool) {
 	c := r.way(uint64(b.Root()), k)
 	r.sound(c, deletes)
 	seen.from, seen.to = c.bounds()
-	seen.known, seen.beside = true, deletes
+	seen.known, seen.beside, seen.leaf = true, deletes, *c.leaf()
+}
+
+// changes notes that a key of a space is about to be written or deleted.
+func (w *writing) changes(s engine.Space, k []byte) {
+	w.written[s&31] = true
+	if last := &w.last[s&31]; bytes.Compare(k, *last) > 0 {
+		*last = append((*last)[:0], k...)
+	}
+}
+
+// getOwn is Get from a space that this transaction has written to. What lies behind all that it has written
+// is as on the pages. Most writers come in the order of keys and ask before they write, so the leaf found here
+// is the one that they change next, and bbolt need not look for the key as well.
+func (r *reader) getOwn(s engine.Space, b *bbolt.Bucket, k []byte) (v []byte) {
+	r.look(s, b, k, false)
+	if b.Root() == 0 || bytes.Compare(k, r.writing.last[s&31]) <= 0 {
+		return b.Get(k)
+	}
+	p := &r.writing.looked[s&31].leaf
+	if i, exact := p.find(k); exact {
+		p.i = i
+		_, v = p.entry(i)
+	}
+	return v
 }
 
 // sound checks the pages of a path, each once in a transaction. A writer in bbolt takes them
@@ -163,7 +189,7 @@ func (t *tx) Put(s engine.Space, k, v []byte) (err error) {
 		v = []byte{} // nil would read as missing until the commit
 	}
 	t.look(s, b, k, false)
-	t.written[s&31] = true
+	t.changes(s, k)
 	if err := b.Put(k, v); err != nil { // for example, the key is a bucket
 		return t.spoil(err)
 	}
@@ -191,7 +217,7 @@ func (t *tx) Delete(s engine.Space, k []byte) (err error) {
 	}
 	t.touch(s, k)
 	t.look(s, b, k, true)
-	t.written[s&31] = true
+	t.changes(s, k)
 	if err := b.Delete(k); err != nil {
 		return t.spoil(err)
 	}
