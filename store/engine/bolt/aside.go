@@ -96,19 +96,30 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 	if err := e.payDebts(ctx); err != nil {
 		return err
 	}
-	gone, err := e.makeWay(a.to, replace)
+	was, gone, err := e.makeWay(a.to, replace)
+	if err == nil {
+		err = e.rename(a.file.path, a.to)
+	}
+	if was != nil && was.isVirtual() {
+		was.flush.Unlock()
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, e.comeBack(was))
 	}
-	if err := os.Rename(a.file.path, a.to); err != nil {
-		return err
+	// Only now: until its file is another one, the database is there, with what the journal has of it.
+	if was != nil {
+		was.removed.Store(true)
 	}
-	if err := e.syncNames(); err != nil || gone == "" {
-		return err
+	e.dues.takeAt(a.to)
+	err = errors.Join(e.removeAhead(a.to), e.syncNames())
+	if err != nil {
+		e.namesUnsynced.Store(true)
 	}
-	// It has taken place, whatever becomes of this.
-	_ = e.owe(ctx, debt{e.newFile(a.to).name, gone})
-	return nil
+	if gone != "" {
+		// It has taken place, whatever becomes of this.
+		_ = e.owe(ctx, debt{e.newFile(a.to).name, gone})
+	}
+	return err
 }
 
 // sync makes what was written durable.
@@ -119,36 +130,54 @@ func (f *file) sync() (err error) {
 	return f.bolt.Sync()
 }
 
-// makeWay ends the use of the database at a path, which is about to be replaced, and removes what
-// belongs to it besides. A crash then leaves it without its sub-databases, which are made anew. It returns
-// its id if there was one. The caller holds mu.
-func (e *Engine) makeWay(path string, replace bool) (gone engine.DBID, err error) {
+// makeWay ends the use of the database at a path, which is about to be replaced, and removes its sub-databases.
+// A crash then leaves it without them, and they are made anew. It returns its file if that was in use, with flush held if it
+// is virtual, and its id if there was a database. The caller holds mu.
+func (e *Engine) makeWay(path string, replace bool) (was *file, gone engine.DBID, err error) {
 	f := e.files[path]
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && f == nil {
 		// A drop that a crash cut short may have left sub-databases of an earlier database.
-		return "", e.dropRest(path)
+		return nil, "", e.dropRest(path)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+		return nil, "", err
 	}
 	if !replace {
-		return "", engine.ErrExists
+		return nil, "", engine.ErrExists
 	}
-	if f != nil {
-		gone = f.id
-		if f.stayVirtual() { // a file that came now would take the place of the new one
-			defer f.flush.Unlock()
-		}
-		if err := e.forget(f); err != nil {
-			return "", err
-		}
-	} else {
+	if f == nil {
 		if err := notInUse(path, e.opt); err != nil {
-			return "", err
+			return nil, "", err
 		}
-		gone, _, _ = readMark(path)
+		gone, _ := e.whoIs(path)
+		return nil, gone, e.dropRest(path)
 	}
-	e.dues.takeAt(path)
-	return gone, e.dropRest(path)
+	f.stayVirtual() // a file that came now would take the place of the new one
+	if err := e.leave(f); err != nil {
+		return f, f.id, err
+	}
+	return f, f.id, e.dropRest(path)
+}
+
+// comeBack has a database be there as before, though its use has ended: it has not been replaced after all. The caller
+// holds mu.
+func (e *Engine) comeBack(was *file) error {
+	if was == nil || !was.journaled || was.removed.Load() {
+		return nil
+	}
+	was.write.Lock()
+	defer was.write.Unlock()
+	was.flush.Lock()
+	defer was.flush.Unlock()
+	d, there := e.dues.at(was.path)[was]
+	if !there { // its file is all of it
+		return nil
+	}
+	f := e.newFile(was.path)
+	f.name, f.id, f.virtual, f.resting, f.saved = was.name, was.id, was.virtual, true, was.saved
+	e.inherit(f, was, d)
+	e.dues.forget(was)
+	e.files[f.path] = f
+	return nil
 }
 
 // notInUse makes sure that no other process has a file open.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -49,6 +50,9 @@ type Options struct {
 	// its sake (64 MiB), and FlushAfter how long something stands only there (30 s).
 	FlushBytes, JournalBytes int64
 	FlushAfter               time.Duration
+	// CloseWithin is how long Close writes to the files what stands only in the journal (4 s). What does not get
+	// there stays in the journal.
+	CloseWithin time.Duration
 	// AsItIs leaves what the journal has where it is, for programs that only read.
 	AsItIs bool
 	// Noticed is called with what is worth a line in a log (default: nobody hears it). It must not call
@@ -85,6 +89,7 @@ type Engine struct {
 	done      journal.Pos // the files have all before it, says the last note of that in the journal,
 	doneEnd   journal.Pos // which ended there
 	dues      dues
+	unnamed   unnamed
 	flusher
 	namesUnsynced atomic.Bool // a removal may not be on disk
 
@@ -96,8 +101,9 @@ type Engine struct {
 	debts  []debt
 	closed bool
 
-	closeFirst bool           // files are closed before they are renamed or removed
-	wg         sync.WaitGroup // closings of files that were replaced
+	rename     func(from, to string) error // os.Rename
+	closeFirst bool                        // files are closed before they are renamed or removed
+	wg         sync.WaitGroup              // closings of files that were replaced
 }
 
 // Open makes an Engine of a folder, which it creates if need be. What a crash left of databases that
@@ -122,6 +128,9 @@ func Open(dir string, opt Options) (*Engine, error) {
 	if opt.FlushAfter == 0 {
 		opt.FlushAfter = flushAfter
 	}
+	if opt.CloseWithin == 0 {
+		opt.CloseWithin = closeWithin
+	}
 	if opt.Noticed == nil {
 		opt.Noticed = func(string) {}
 	}
@@ -130,8 +139,9 @@ func Open(dir string, opt Options) (*Engine, error) {
 	}
 	e := &Engine{
 		dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}, lost: map[string]lost{}, busy: map[string]chan struct{}{},
+		rename:     os.Rename,
 		closeFirst: runtime.GOOS == "windows",
-		dues:       dues{of: map[*file]due{}},
+		dues:       dues{of: map[*file]due{}, path: map[string][]*file{}},
 	}
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
@@ -256,8 +266,9 @@ func (e *Engine) mayMake(path string) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
-	// A drop that a crash cut short may have left sub-databases of an earlier database.
-	return os.RemoveAll(subsPath(path))
+	e.dues.takeAt(path) // somebody has removed its file
+	// A drop that a crash cut short may have left what belonged to an earlier database.
+	return errors.Join(os.RemoveAll(subsPath(path)), e.removeAhead(path))
 }
 
 // create makes a file. The caller holds mu.
@@ -265,7 +276,7 @@ func (e *Engine) create(path string, first []engine.Entry) (engine.DB, error) {
 	if err := e.mayMake(path); err != nil {
 		return nil, err
 	}
-	if err := makeFile(path, e.opt, newID(), fill(first)); err != nil {
+	if err := makeNamed(path, e.opt, newID(), fill(first)); err != nil {
 		return nil, err
 	}
 	db, err := e.open(path)
@@ -324,7 +335,9 @@ func (e *Engine) open(path string) (engine.DB, error) {
 			}
 			return nil, err
 		}
-		e.takeOver(f)
+		if err := e.takeOver(f); err != nil {
+			return nil, errors.Join(err, f.close())
+		}
 		e.files[path] = f
 	}
 	f.handles++
@@ -363,16 +376,25 @@ func (e *Engine) release(f *file) error {
 
 func (e *Engine) Drop(ctx context.Context, name string) error {
 	path := e.path(name)
-	for {
+	for full := false; ; {
 		if err := e.lockFor(ctx, path); err != nil {
 			return err
 		}
 		f := e.files[path]
-		if f == nil || !e.keeps() || !f.unflushed() || e.held.Load() {
+		if f == nil || full || !e.keeps() || !f.unflushed() || e.held.Load() {
 			break
 		}
 		e.mu.Unlock() // the file that is kept is the whole database
-		if err := f.flushOut(ctx); err != nil && !errors.Is(err, engine.ErrNoDB) {
+		// A drop must be possible on a full disk. What does not fit into the file may fit beside it, but not any
+		// more once a flush has failed.
+		apart := e.setApart(f)
+		err := f.flushOut(ctx)
+		if full = errors.Is(err, engine.ErrFull); full {
+			if err = nil; apart != nil {
+				e.opt.Noticed("the disk is full: the file that is kept of a dropped database lacks what was written to it last: " + path)
+			}
+		}
+		if err != nil && !errors.Is(err, engine.ErrNoDB) {
 			return systemError(err)
 		}
 	}
@@ -389,29 +411,53 @@ func (e *Engine) dropDatabase(ctx context.Context, path, name string) error {
 		return err
 	}
 	f := e.files[path]
-	var id engine.DBID
-	if f != nil {
-		id = f.id
-	} else {
-		id, _, _ = readMark(path)
+	if f == nil {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return engine.ErrNoDB
+		}
 	}
+	id, now := e.whoIs(path)
 	if f != nil && f.stayVirtual() {
 		// The record is all that removes it.
 		defer f.flush.Unlock()
 		if err := e.recordDrop(ctx, debt{name, id}); err != nil {
 			return err
 		}
-		return errors.Join(e.forget(f), e.dropRest(path))
+		return errors.Join(e.forget(f), e.dropRest(path), e.removeAhead(path))
 	}
-	if err := e.drop(path); err != nil {
-		return err
+	owes, err := e.leaves(ctx, debt{name, id}, now)
+	if err == nil {
+		if err = e.drop(path); err != nil && !errors.Is(err, engine.ErrNoDB) {
+			err = errors.Join(err, e.comeBack(f))
+		}
 	}
-	e.dues.takeAt(path)
-	// The journal may still have the record that made it. After a crash that must not make it again.
-	if id == "" {
-		return nil
+	if owes {
+		// It is gone, or was not there; or else the next start finds it as it is now.
+		if _, there := os.Lstat(path); errors.Is(there, fs.ErrNotExist) {
+			err = errors.Join(err, e.owe(ctx, debt{name, id}))
+		}
 	}
-	return e.owe(ctx, debt{name, id})
+	return err
+}
+
+// whoIs is the identity of the database at a path, and its state; nothing if neither can be read. The caller holds mu.
+func (e *Engine) whoIs(path string) (engine.DBID, mark) {
+	if f := e.files[path]; f != nil {
+		return f.id, mark{pos: math.MaxUint64} // somebody may be writing
+	}
+	id, b, err := readMark(path)
+	if err != nil {
+		id = ""
+		for f := range e.dues.at(path) {
+			id = f.id // damaged
+		}
+		return id, mark{pos: math.MaxUint64}
+	}
+	of, m := parseMark(b)
+	if e.log != nil && of != e.log.ID() {
+		m = mark{}
+	}
+	return id, m
 }
 
 // drop removes a file and its sub-databases. The caller holds mu.
@@ -419,19 +465,26 @@ func (e *Engine) drop(path string) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
-	if f := e.files[path]; f != nil {
-		if err := e.forget(f); err != nil {
+	f := e.files[path]
+	if f != nil {
+		if err := e.leave(f); err != nil {
 			return err
 		}
 	}
 	err := e.takeAway(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return engine.ErrNoDB
+		err = engine.ErrNoDB
+	} else if err != nil {
+		return err // what the journal has of it is there when it is opened again
 	}
+	if f != nil {
+		f.removed.Store(true)
+	}
+	e.dues.takeAt(path)
 	if err != nil {
 		return err
 	}
-	rest, names := e.dropRest(path), durable.Names(filepath.Dir(path))
+	rest, names := errors.Join(e.dropRest(path), e.removeAhead(path)), durable.Names(filepath.Dir(path))
 	if names != nil {
 		e.namesUnsynced.Store(true)
 	}
@@ -466,6 +519,9 @@ func (e *Engine) takeAway(path string) error {
 	for at := time.Now().UTC(); ; at = at.Add(time.Second) { // the next second, if it was dropped twice in this one
 		kept := strings.TrimSuffix(path, suffix) + at.Format(".20060102.150405") + KeptSuffix
 		if _, err := os.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
+			if err := os.Rename(path+aheadSuffix, kept+aheadSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 			return os.Rename(path, kept)
 		} else if err != nil {
 			return err
@@ -478,10 +534,16 @@ func (e *Engine) isSub(path string) bool { return filepath.Dir(path) != filepath
 
 func (e *Engine) keeps() bool { return e.opt.Kept != nil && e.opt.Kept() }
 
-// forget ends the use of an open file that is being removed. The caller holds mu.
+// forget ends the use of an open file that is being removed, and what the journal has of it. The caller holds mu.
 func (e *Engine) forget(f *file) error {
-	f.drop()
+	err := e.leave(f)
 	e.dues.forget(f)
+	return err
+}
+
+// leave ends the use of an open file that is about to be removed. The caller holds mu.
+func (e *Engine) leave(f *file) error {
+	f.drop()
 	delete(e.files, f.path)
 	if f.handles == 0 { // it had rested, to be flushed
 		if e.closeFirst && !f.isVirtual() {
@@ -492,7 +554,7 @@ func (e *Engine) forget(f *file) error {
 		return nil
 	}
 	e.going[f] = true
-	if e.closeFirst {
+	if e.closeFirst && !f.isVirtual() {
 		return f.closeToRemove()
 	}
 	return nil
@@ -533,7 +595,8 @@ func (e *Engine) List(ctx context.Context, after string, limit int) ([]string, e
 	return names, nil
 }
 
-// Close writes what the journal has to the files, and closes them. It waits for transactions under way.
+// Close writes what the journal has to the files, as much as it can in a time (Options.CloseWithin), and closes them.
+// What is left is in the journal, for the next Open. It waits for transactions under way.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closed {
@@ -544,7 +607,10 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.allMade()
 	e.stopFlushing()
-	whole := !e.opt.AsItIs && e.flushAll(context.Background())
+	if e.log != nil && !e.opt.AsItIs {
+		e.setBrokenApart()
+	}
+	whole := !e.opt.AsItIs && e.flushWithin(e.opt.CloseWithin)
 	e.mu.Lock()
 	open := slices.Collect(maps.Values(e.files))
 	open = slices.AppendSeq(open, maps.Keys(e.going))

@@ -1,6 +1,9 @@
 package bolt
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // CloseFirst has an engine rename and remove files as it does on Windows.
 func (e *Engine) CloseFirst() { e.closeFirst = true }
@@ -45,3 +48,20 @@ func (e *Engine) FlushUnknown(name string) error {
 	e.dues.put(f, due{below: 1})
 	return nil
 }
+
+// FailRename has the replacing of databases fail.
+func (e *Engine) FailRename() {
+	e.rename = func(string, string) error { return errors.New("it is not renamed") }
+}
+
+// FlushUnnamed brings a database to its file, whose name is not on disk yet.
+func (e *Engine) FlushUnnamed(name string) error {
+	if err := e.files[e.path(name)].flushLayers(context.Background()); err != nil {
+		return err
+	}
+	e.releaseJournal()
+	return nil
+}
+
+// AheadSuffix ends the name of a file of what a database's file lacks.
+const AheadSuffix = aheadSuffix

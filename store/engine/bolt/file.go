@@ -52,10 +52,14 @@ type file struct {
 	saved      mark       // guarded by flush; the state of the file
 	belowMark  mark       // guarded by flush; the state with layers.below
 	belowBytes int        // guarded by flush
+	nameless   bool       // guarded by flush; the file has just been made, and its name may not be on disk
 	resting    bool       // guarded by flush; nobody has the database open, so bolt is nil
 
+	unread    bool         // it was damaged when the journal was read: what that has of it is not in memory
 	above     atomic.Int64 // about how many bytes of memory the layers take
 	failing   atomic.Bool  // the last flush has failed
+	barred    atomic.Bool  // and not because the disk is full
+	pinned    atomic.Bool  // setApart has failed
 	uncounted atomic.Bool  // a large transaction came after empty was counted
 	empty     atomic.Int64 // bytes of free pages, before the last commit
 
@@ -71,7 +75,8 @@ type file struct {
 	damaged error // why the file is no longer read
 	stuck   bool  // bolt cannot be closed
 
-	using atomic.Int64 // transactions
+	using   atomic.Int64 // transactions
+	removed atomic.Bool  // it is gone, and what the journal has of it
 
 	watch broadcast
 }
@@ -119,7 +124,7 @@ func fill(first []engine.Entry) func(*bbolt.Tx) error {
 	}
 }
 
-// makeFile makes a database file that has what fill puts there, whole or not at all.
+// makeFile makes a database file that has what fill puts there, whole or not at all. Its name is not on disk yet.
 func makeFile(path string, opt Options, id engine.DBID, fill func(*bbolt.Tx) error) (err error) {
 	temp := path + tempSuffix
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -128,7 +133,6 @@ func makeFile(path string, opt Options, id engine.DBID, fill func(*bbolt.Tx) err
 	defer func() {
 		if err != nil { // the disk is probably full: leave nothing behind
 			os.Remove(temp)
-			os.Remove(path)
 		}
 	}()
 	o := boltOptions(opt)
@@ -156,10 +160,18 @@ func makeFile(path string, opt Options, id engine.DBID, fill func(*bbolt.Tx) err
 	if err := os.Rename(temp, path); err != nil {
 		return err
 	}
-	if opt.NoSync {
-		return nil
+	return nil
+}
+
+// makeNamed makes a file whose name is on disk.
+func makeNamed(path string, opt Options, id engine.DBID, fill func(*bbolt.Tx) error) error {
+	if err := makeFile(path, opt, id, fill); err != nil || opt.NoSync {
+		return err
 	}
-	return durable.Names(filepath.Dir(path))
+	if err := durable.Names(filepath.Dir(path)); err != nil {
+		return errors.Join(err, removeIfThere(path))
+	}
+	return nil
 }
 
 // openFile opens a database file and makes sure that it is one of ours.

@@ -28,7 +28,7 @@ func (f *file) journal(ctx context.Context, kind byte, t *light) error {
 		if f.top == nil { // a layer without entries still says that the database is there
 			e.unpin(f, true)
 		}
-		if errors.Is(f.stateNow(), engine.ErrNoDB) { // dropped meanwhile
+		if f.removed.Load() { // dropped meanwhile
 			e.dues.forget(f)
 		}
 		return err
@@ -45,7 +45,7 @@ func (f *file) journal(ctx context.Context, kind byte, t *light) error {
 	f.topKeys += t.keys
 	f.topBytes += held
 	e.grown(f, held+t.keys*weight)
-	if errors.Is(f.stateNow(), engine.ErrNoDB) { // dropped meanwhile: the journal is not needed for it
+	if f.removed.Load() { // dropped meanwhile: the journal is not needed for it
 		e.dues.forget(f)
 	}
 	return nil
@@ -75,6 +75,9 @@ func (f *file) beginInto(ctx context.Context, top *tree) (_ *tx, err error) {
 		}
 	}()
 	if f.journaled {
+		if err := f.nameIt(); err != nil {
+			return nil, err
+		}
 		if err := f.makeEmpty(); err != nil {
 			return nil, systemError(err)
 		}
@@ -140,6 +143,7 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 		f.lift()
 		f.eng.unpin(f, true)
 		f.eng.unpin(f, false)
+		f.eng.joined(f)
 	}
 	return nil
 }
@@ -197,6 +201,9 @@ func (f *file) makeEmpty() error {
 	}
 	if err := f.make(nil, f.saved); err != nil {
 		return err
+	}
+	if err := f.eng.syncNames(); err != nil {
+		return errors.Join(err, removeIfThere(f.path))
 	}
 	return f.found()
 }
@@ -259,6 +266,10 @@ func (f *file) freeze() (m mark, err error) {
 		f.unsynced = false
 	}
 	f.flush.Lock()
+	if err := f.nameIt(); err != nil {
+		f.flush.Unlock()
+		return m, err
+	}
 	f.swap.Lock()
 	defer f.swap.Unlock()
 	if err := f.state(); err != nil {
@@ -279,8 +290,19 @@ func (f *file) freeze() (m mark, err error) {
 	return f.belowMark, nil
 }
 
-// flushOut brings the layers into the file.
-func (f *file) flushOut(ctx context.Context) (err error) {
+// flushOut brings the layers into the file, for good.
+func (f *file) flushOut(ctx context.Context) error {
+	if err := f.flushLayers(ctx); err != nil {
+		return err
+	}
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	return f.nameIt()
+}
+
+// flushLayers does that, though a power cut may take the name of a file that it has made: as long as it is nameless,
+// the journal is needed.
+func (f *file) flushLayers(ctx context.Context) (err error) {
 	for range 2 { // a flush that failed has left its layer, and the other one came since
 		if !f.unflushed() {
 			return nil
@@ -317,6 +339,10 @@ func (f *file) flushOnce(ctx context.Context) (err error) {
 	if f.virtual {
 		err = f.make(f.below, m)
 		if err == nil {
+			f.nameless = true
+			f.eng.unnamed.mu.Lock()
+			f.eng.unnamed.list = append(f.eng.unnamed.list, f)
+			f.eng.unnamed.mu.Unlock()
 			err = f.found()
 		}
 	} else {
@@ -334,7 +360,10 @@ func (f *file) flushOnce(ctx context.Context) (err error) {
 	f.swap.Unlock()
 	f.eng.shrunk(f, f.belowBytes)
 	f.belowBytes = 0
-	f.eng.unpin(f, false)
+	if !f.nameless {
+		f.eng.unpin(f, false)
+		f.eng.joined(f)
+	}
 	f.eng.flushes.Add(1)
 	return nil
 }

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,24 +21,51 @@ const (
 	flushBytes   = 4 << 20
 	journalBytes = 64 << 20
 	flushAfter   = 30 * time.Second
+	closeWithin  = 4 * time.Second
 	flushers     = 2 // databases that are written to their files at a time
 )
 
 // dues tells from where on the journal is needed: what of each database is in no file yet.
 type dues struct {
-	mu sync.Mutex
-	of map[*file]due
+	mu   sync.Mutex
+	of   map[*file]due
+	path map[string][]*file // the same by path
 }
 
-// due holds positions before the first record of a layer, 0 if the layer is empty.
-type due struct{ top, below uint64 }
+// is changes what is due. The caller holds mu.
+func (d *dues) is(f *file, one due) {
+	_, there := d.of[f]
+	switch {
+	case one == due{} && there:
+		delete(d.of, f)
+		left := slices.DeleteFunc(d.path[f.path], func(o *file) bool { return o == f })
+		if d.path[f.path] = left; len(left) == 0 {
+			delete(d.path, f.path)
+		}
+	case one != due{}:
+		d.of[f] = one
+		if !there {
+			d.path[f.path] = append(d.path[f.path], f)
+		}
+	}
+}
+
+// due holds positions before the first record of a layer, 0 if the layer is empty. apart is the position of the last
+// record that stands in a file of its own, for which the journal is not needed.
+type due struct{ top, below, apart uint64 }
 
 func (d *due) first() uint64 {
-	if d.below != 0 {
+	switch {
+	case d.below != 0:
 		return d.below
+	case d.top != 0:
+		return d.top
 	}
-	return d.top
+	return noPos
 }
+
+// noPos is after all positions.
+const noPos = math.MaxUint64
 
 func (d *dues) none() bool {
 	d.mu.Lock()
@@ -48,27 +78,56 @@ func (d *dues) takeAt(path string) map[*file]due {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var taken map[*file]due
-	for f, one := range d.of {
-		if f.path == path {
-			if taken == nil {
-				taken = map[*file]due{}
-			}
-			taken[f] = one
-			delete(d.of, f)
+	for _, f := range slices.Clone(d.path[path]) {
+		if taken == nil {
+			taken = map[*file]due{}
 		}
+		taken[f] = d.of[f]
+		d.is(f, due{})
+		f.removed.Store(true)
 	}
 	return taken
 }
 
+// at is what there is at a path.
+func (d *dues) at(path string) map[*file]due {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var found map[*file]due
+	for _, f := range d.path[path] {
+		if found == nil {
+			found = map[*file]due{}
+		}
+		found[f] = d.of[f]
+	}
+	return found
+}
+
 func (d *dues) put(f *file, one due) {
 	d.mu.Lock()
-	d.of[f] = one
+	d.is(f, one)
 	d.mu.Unlock()
 }
 
-func (d *dues) forget(f *file) {
+// set changes what is due, unless that has been forgotten.
+func (d *dues) set(f *file, one due) {
 	d.mu.Lock()
-	delete(d.of, f)
+	if _, there := d.of[f]; there {
+		d.is(f, one)
+	}
+	d.mu.Unlock()
+}
+
+func (d *dues) all() map[*file]due {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.of)
+}
+
+func (d *dues) forget(f *file) {
+	f.removed.Store(true)
+	d.mu.Lock()
+	d.is(f, due{})
 	d.mu.Unlock()
 }
 
@@ -78,7 +137,7 @@ func (e *Engine) pin(f *file) {
 	d.mu.Lock()
 	if now := d.of[f]; now.top == 0 {
 		now.top = uint64(e.log.End())
-		d.of[f] = now
+		d.is(f, now)
 	}
 	d.mu.Unlock()
 }
@@ -94,11 +153,20 @@ func (e *Engine) unpin(f *file, top bool) {
 	} else {
 		now.below = 0
 	}
-	if now == (due{}) {
-		delete(d.of, f)
+	d.is(f, now)
+}
+
+// joined lets go of what is set apart of a database, if its file has that. The caller holds flush.
+func (e *Engine) joined(f *file) {
+	d := e.dues.at(f.path)[f]
+	if d.apart == 0 || f.saved.pos < d.apart || e.removeAhead(f.path) != nil {
 		return
 	}
-	d.of[f] = now
+	e.dues.mu.Lock()
+	defer e.dues.mu.Unlock()
+	d = e.dues.of[f]
+	d.apart = 0
+	e.dues.is(f, d)
 }
 
 // sink makes the upper layer the lower one.
@@ -106,7 +174,7 @@ func (e *Engine) sink(f *file) {
 	d := &e.dues
 	d.mu.Lock()
 	if now, ok := d.of[f]; ok {
-		d.of[f] = due{below: now.top}
+		d.is(f, due{below: now.top, apart: now.apart})
 	}
 	d.mu.Unlock()
 }
@@ -116,10 +184,11 @@ type flusher struct {
 	unflushedBytes atomic.Int64
 	flushes        atomic.Int64
 
-	wake   chan struct{} // of capacity one
-	stop   chan struct{}
-	ended  sync.WaitGroup
-	wanted sync.Map // files whose layer is large
+	wake      chan struct{} // of capacity one
+	untilStop context.Context
+	stop      context.CancelFunc
+	ended     sync.WaitGroup
+	wanted    sync.Map // files whose layer is large
 }
 
 // grown is called when a database has more to be flushed.
@@ -148,7 +217,8 @@ func (e *Engine) wakeFlusher() {
 }
 
 func (e *Engine) startFlushing() {
-	e.flusher.wake, e.stop = make(chan struct{}, 1), make(chan struct{})
+	e.flusher.wake = make(chan struct{}, 1)
+	e.untilStop, e.stop = context.WithCancel(context.Background())
 	if e.opt.AsItIs || e.log == nil {
 		return
 	}
@@ -157,7 +227,7 @@ func (e *Engine) startFlushing() {
 		defer tick.Stop()
 		for {
 			select {
-			case <-e.stop:
+			case <-e.untilStop.Done():
 				return
 			case <-e.flusher.wake:
 			case <-tick.C:
@@ -168,7 +238,7 @@ func (e *Engine) startFlushing() {
 }
 
 func (e *Engine) stopFlushing() {
-	close(e.stop)
+	e.stop()
 	e.ended.Wait()
 }
 
@@ -177,15 +247,26 @@ func (e *Engine) flushDue() {
 	e.mu.Lock()
 	_ = e.payDebts(context.Background())
 	e.mu.Unlock()
+	e.nameAll()
 	var list []*file
 	e.wanted.Range(func(f, _ any) bool {
 		e.wanted.Delete(f)
 		list = append(list, f.(*file))
 		return true
 	})
-	e.flushFiles(list)
-	e.flushFiles(e.oldOnes())
+	e.flushFiles(e.untilStop, list)
+	e.flushFiles(e.untilStop, e.oldOnes())
+	e.setBrokenApart()
 	e.releaseJournal()
+}
+
+// oldHalf is where the newer half of the journal begins if it is too long, else 0. Positions are bytes of the
+// journal, more or less: what was written in the older half goes.
+func (e *Engine) oldHalf() uint64 {
+	if e.log.Size() <= e.opt.JournalBytes {
+		return 0
+	}
+	return uint64(e.log.End()) - uint64(e.opt.JournalBytes/2)
 }
 
 // oldOnes are the databases that have waited long, and those that the journal is longest needed for if it is too
@@ -202,17 +283,12 @@ func (e *Engine) oldOnes() (list []*file) {
 	}
 	e.dues.mu.Unlock()
 	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(a.first, b.first) })
-	// Positions are bytes of the journal, more or less: what was written in the older half goes.
-	long := e.log.Size() > e.opt.JournalBytes
-	half := uint64(0)
-	if long {
-		half = uint64(e.log.End()) - uint64(e.opt.JournalBytes/2)
-	}
+	half := e.oldHalf()
 	for _, f := range all {
 		f.swap.RLock()
 		old := !f.layers.empty() && time.Since(f.since) >= e.opt.FlushAfter
 		f.swap.RUnlock()
-		if old || long && f.first < half {
+		if old || f.first < half {
 			list = append(list, f.file)
 		}
 	}
@@ -220,7 +296,7 @@ func (e *Engine) oldOnes() (list []*file) {
 }
 
 // flushFiles flushes some databases, and reports whether all of them went through.
-func (e *Engine) flushFiles(list []*file) (whole bool) {
+func (e *Engine) flushFiles(ctx context.Context, list []*file) (whole bool) {
 	var failed atomic.Bool
 	var next atomic.Int64
 	var wait sync.WaitGroup
@@ -231,42 +307,94 @@ func (e *Engine) flushFiles(list []*file) (whole bool) {
 				if i >= len(list) {
 					return
 				}
-				select {
-				case <-e.stop:
-					if !e.closing() {
-						return
-					}
-				default:
+				if ctx.Err() != nil {
+					failed.Store(true)
+					return
 				}
-				if err := e.flushFile(context.Background(), list[i]); err != nil {
+				if err := e.flushFile(ctx, list[i]); err != nil {
+					failed.Store(true)
+				}
+				if (i+1)%namesTogether == 0 && !e.nameAll() {
 					failed.Store(true)
 				}
 			}
 		})
 	}
 	wait.Wait()
-	return !failed.Load()
+	return e.nameAll() && !failed.Load()
 }
 
-func (e *Engine) closing() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.closed
+// namesTogether is how many files are made before their names are made durable, by one sync of the folder.
+const namesTogether = 256
+
+// unnamed are files that were made and whose names may not be on disk yet. The journal is needed for them.
+type unnamed struct {
+	mu   sync.Mutex
+	list []*file
 }
 
-// flushFile flushes a database, and forgets it if nobody has it open.
+// nameAll makes the names of the files on disk that have been made.
+func (e *Engine) nameAll() bool {
+	e.unnamed.mu.Lock()
+	list := e.unnamed.list
+	e.unnamed.list = nil
+	e.unnamed.mu.Unlock()
+	if len(list) == 0 {
+		return true
+	}
+	if err := e.syncNames(); err != nil {
+		e.unnamed.mu.Lock()
+		e.unnamed.list = append(e.unnamed.list, list...)
+		e.unnamed.mu.Unlock()
+		e.opt.Noticed("cannot write to disk that there are new files; it will be tried again: " + err.Error())
+		return false
+	}
+	for _, f := range list {
+		f.flush.Lock()
+		f.isNamed()
+		f.flush.Unlock()
+	}
+	return true
+}
+
+// isNamed is called when the name of a file is on disk. The caller holds flush.
+func (f *file) isNamed() {
+	if f.nameless {
+		f.nameless = false
+		f.eng.unpin(f, false)
+		f.eng.joined(f)
+	}
+}
+
+// name makes the name of a file durable, if it is not yet. The caller holds flush.
+func (f *file) nameIt() error {
+	if !f.nameless {
+		return nil
+	}
+	if err := f.eng.syncNames(); err != nil {
+		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+	}
+	f.isNamed()
+	return nil
+}
+
+// flushFile flushes a database, and forgets it if nobody has it open. The name of a new file waits for nameAll.
 func (e *Engine) flushFile(ctx context.Context, f *file) error {
-	err := f.flushOut(ctx)
+	err := f.flushLayers(ctx)
 	switch {
 	case errors.Is(err, engine.ErrNoDB), errors.Is(err, engine.ErrClosed):
 		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case err != nil:
+		f.barred.Store(!errors.Is(err, engine.ErrFull))
 		if !f.failing.Swap(true) {
 			e.opt.Noticed("cannot write to its file what the journal has of a database; it will be tried again: " + err.Error())
 		}
 		return err
 	}
 	f.failing.Store(false)
+	f.barred.Store(false)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if f.handles == 0 && e.files[f.path] == f && !f.unflushed() {
@@ -302,7 +430,14 @@ func (e *Engine) Flush(ctx context.Context) error {
 	return nil
 }
 
-func (e *Engine) flushAll(context.Context) (whole bool) {
+// flushWithin flushes as much as it can in a time.
+func (e *Engine) flushWithin(d time.Duration) (whole bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return e.flushAll(ctx)
+}
+
+func (e *Engine) flushAll(ctx context.Context) (whole bool) {
 	var list []*file
 	e.mu.Lock()
 	for _, f := range e.files {
@@ -311,7 +446,7 @@ func (e *Engine) flushAll(context.Context) (whole bool) {
 		}
 	}
 	e.mu.Unlock()
-	return e.flushFiles(list)
+	return e.flushFiles(ctx, list)
 }
 
 // Figures say how the journal fares.

@@ -153,6 +153,84 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A database can be dropped on a full disk, also if its file is kept. What did not fit into that is beside it.
+func TestDropOnFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=3m"); err != nil {
+		t.Skip("a small file system cannot be mounted:", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	keep := true
+	dir, ballast := filepath.Join(disk, "data"), filepath.Join(disk, "ballast")
+	e, err := bolt.Open(dir, bolt.Options{FlushAfter: time.Hour, Kept: func() bool { return keep }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	names := []string{"beside", "lacking", "virtual", "gone"}
+	for _, name := range names {
+		db := made(t, e, name)
+		if name != "virtual" {
+			if err := e.FlushOne(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 20 {
+			put(t, db, fmt.Sprint("k", i), strings.Repeat("x", 3000))
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fillUp(t, ballast)
+	f, err := os.OpenFile(ballast, os.O_WRONLY, 0)
+	if err == nil { // not enough for a page of each entry, but for the records
+		info, _ := f.Stat()
+		err = errors.Join(f.Truncate(info.Size()-68<<10), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		keep = name != "gone"
+		if err := e.Drop(t.Context(), name); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if name == "beside" {
+			fillUp(t, ballast+"2")
+		}
+	}
+	if left, err := e.List(t.Context(), "", -1); err != nil || len(left) > 0 {
+		t.Errorf("there are %v, %v", left, err)
+	}
+	if err := errors.Join(os.Remove(ballast), os.Remove(ballast+"2")); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := filepath.Glob(filepath.Join(dir, "beside.*"+bolt.KeptSuffix))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("there are %v, %v", kept, err)
+	}
+	back := filepath.Join(dir, "beside.bolt")
+	if err := errors.Join(os.Rename(kept[0], back), os.Rename(kept[0]+bolt.AheadSuffix, back+bolt.AheadSuffix)); err != nil {
+		t.Fatal(err)
+	}
+	db, err := e.Open(t.Context(), "beside")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, db); len(got) != 20 {
+		t.Errorf("what was kept has %d entries", len(got))
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // fillUp writes a file until there is no room left.
 func fillUp(t *testing.T, path string) {
 	t.Helper()

@@ -26,6 +26,7 @@ const (
 	recordCreate = 2 // the database comes to be, with these entries; the position before is 0
 	recordDrop   = 3 // the database is gone; no mark, no entries
 	recordDone   = 4 // a position, 8 bytes: what stands before it is in the files
+	recordLeave  = 5 // the database is about to go: if its file is gone, so is the database; no mark, no entries
 )
 
 func recordHead(kind byte, name string, id engine.DBID, m mark) []byte {
@@ -59,7 +60,7 @@ type record struct {
 var errRecord = fmt.Errorf("%w: a record of the journal that nobody can have written", engine.ErrForeign)
 
 func parseRecord(b []byte) (r record, err error) {
-	if len(b) == 0 || b[0] < recordWrite || b[0] > recordDone {
+	if len(b) == 0 || b[0] < recordWrite || b[0] > recordLeave {
 		return r, errRecord
 	}
 	r.kind, b = b[0], b[1:]
@@ -96,19 +97,24 @@ type whose struct {
 
 // recovered is what the journal says of a database.
 type recovered struct {
-	there  bool     // it has a file, with this id
-	log    [16]byte // the journal that its file names
-	file   mark     // that of its file; of one without, from where its first record went on
-	at     mark     // where its layer ends
-	made   bool     // its first record made it
-	lost   bool     // a record went on from a state that is not there
-	top    *tree
-	keys   int
-	bytes  int
-	first  uint64 // position of the first record in the layer
-	orphan bool   // another database has its name, or it is gone
-	ousted bool   // another database has its file, though no record says that it is gone
-	bad    error  // its file is damaged
+	there   bool     // it has a file, with this id
+	log     [16]byte // the journal that its file names
+	file    mark     // that of its file; of one without, from where its first record went on
+	at      mark     // where its layer ends
+	made    bool     // its first record made it
+	lost    bool     // a record went on from a state that is not there
+	top     *tree
+	keys    int
+	bytes   int
+	first   uint64     // position of the first record in the layer that is in the journal and nowhere else
+	orphan  bool       // another database has its name, or it is gone
+	ousted  bool       // another database has its file, though no record says that it is gone
+	bad     error      // its file is damaged
+	from    journal.ID // the journal of what is set apart
+	apart   uint64     // position of the last record that is set apart, 0 if none is
+	journal uint64     // what the journal has up to there is set apart
+	missing bool       // the same as bad: its file is not there, though the journal has what it lacked
+	left    bool       // it was dropped, though no record says that its file is gone
 }
 
 func (r *recovered) forget() {
@@ -132,16 +138,35 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 			return err
 		}
 	}
+	if r.missing && (rec.kind == recordDrop || rec.kind == recordLeave) {
+		r.missing, r.bad = false, nil
+	}
 	switch {
 	case rec.kind == recordDrop:
 		// If there is a file still, or again, then it counts as it stands.
 		r.forget()
-		r.lost, r.orphan, r.ousted = false, !r.there, false
+		r.lost, r.orphan, r.ousted, r.left = false, !r.there, false, false
 		return nil
-	case r.orphan || uint64(at) <= r.file.pos:
-		if r.bad != nil && r.first == 0 {
+	case rec.kind == recordLeave:
+		// A crash came before the file was removed, or before that was on disk: then it is as it was.
+		if !r.there && r.bad == nil && !r.ousted {
+			r.forget()
+			r.orphan, r.left = true, true
+		}
+		return nil
+	case r.orphan:
+		if r.bad != nil && r.first == 0 && uint64(at) > r.apart {
 			r.first = uint64(at)
 		}
+		return nil
+	}
+	return r.take(uint64(at), rec)
+}
+
+// take takes in a record of a write, or of a creation.
+func (r *recovered) take(at uint64, rec record) error {
+	switch {
+	case at <= r.file.pos || at <= r.journal:
 		return nil
 	case rec.before == r.at && !r.lost:
 	case rec.before == r.file && (r.there || rec.kind == recordCreate):
@@ -156,12 +181,23 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 	if err := r.apply(rec.entries); err != nil {
 		return fmt.Errorf("%w, at %d", err, at)
 	}
-	if r.first == 0 {
-		r.first = uint64(at)
+	if r.first == 0 && at > r.apart {
+		r.first = at
 	}
-	r.at.pos = uint64(at)
+	r.at.pos = at
 	return nil
 }
+
+// give gives a file the layer.
+func (r *recovered) give(f *file) {
+	f.saved, f.now = r.file, r.at
+	f.top, f.topKeys, f.topBytes = r.top, r.keys, r.bytes
+	f.since, f.changed = time.Now(), time.Now()
+	f.above.Store(int64(r.bytes + r.keys*weight))
+}
+
+// due is what the layer needs the journal for.
+func (r *recovered) due() due { return due{top: r.first, apart: r.apart} }
 
 // meet looks at the file of a database that the journal speaks of.
 func (v *recovery) meet(w whose, rec record) (*recovered, error) {
@@ -219,7 +255,7 @@ func (r *recovered) apply(entries []byte) error {
 // back, so it counts as it stands.
 func (v *recovery) done(before uint64) {
 	for _, r := range v.of {
-		if r.first != 0 && r.first < before {
+		if r.first != 0 && r.first < before && r.apart == 0 {
 			r.forget()
 			r.lost, r.orphan = r.there, !r.there
 		}
@@ -251,6 +287,9 @@ func (e *Engine) openJournal() error {
 		return nil
 	}
 	v := &recovery{eng: e, of: map[whose]*recovered{}, made: map[string]*recovered{}}
+	if err := v.readApart(); err != nil {
+		return err
+	}
 	opt := journal.Options{NoSync: e.opt.NoSync, SegmentBytes: e.opt.SegmentBytes, LockTimeout: e.opt.LockTimeout}
 	if e.log, err = journal.Open(at, opt, v.replay); err != nil {
 		return err
@@ -269,15 +308,18 @@ func (v *recovery) finish() {
 	e := v.eng
 	for _, w := range v.read {
 		r := v.of[w]
-		if r.bad != nil && r.first != 0 {
-			// What the journal has of it stays there as long as this process runs.
-			e.dues.of[e.newFile(e.path(w.name))] = due{top: r.first}
+		if r.bad != nil && (r.first != 0 || r.apart != 0) {
+			// What there is of it is kept until the file is in order again, or dropped.
+			f := e.newFile(e.path(w.name))
+			f.name, f.id, f.unread, f.damaged = w.name, w.id, true, r.bad
+			e.dues.put(f, r.due())
 			e.opt.Noticed(fmt.Sprintf("the journal has what a damaged file lacks: %v", r.bad))
+			continue
 		}
-		if r.ousted && !e.opt.AsItIs { // else it would come back when the other one is dropped
+		if (r.ousted || r.left) && !e.opt.AsItIs { // else it would come back when the other one is dropped, or its file put back
 			e.debts = append(e.debts, debt(w))
 		}
-		if r.there && r.log != e.log.ID() {
+		if r.there && r.log != e.log.ID() || r.apart != 0 && r.from != e.log.ID() {
 			r.forget()
 			r.lost = true
 		}
@@ -285,16 +327,16 @@ func (v *recovery) finish() {
 			e.opt.Noticed(fmt.Sprintf("the journal has what %s lacks, but does not go on from it: the file was put back, and counts as it stands", e.path(w.name)))
 		}
 		if r.top == nil {
+			if r.apart != 0 && !e.opt.AsItIs { // the file has it, or counts as it stands
+				_ = e.removeAhead(e.path(w.name))
+			}
 			continue
 		}
 		f := e.newFile(e.path(w.name))
 		f.name, f.id, f.virtual, f.resting = w.name, w.id, !r.there, true
-		f.saved, f.now = r.file, r.at
-		f.top, f.topKeys, f.topBytes = r.top, r.keys, r.bytes
-		f.since, f.changed = time.Now(), time.Now()
+		r.give(f)
 		e.files[f.path] = f
-		e.dues.of[f] = due{top: r.first}
-		f.above.Store(int64(r.bytes + r.keys*weight))
+		e.dues.put(f, r.due())
 		e.unflushedBytes.Add(f.above.Load())
 	}
 }
@@ -427,6 +469,11 @@ func (e *Engine) payDebts(ctx context.Context) error {
 		e.debts = nil
 		return nil
 	}
+	if len(e.debts) > 0 { // what comes back after a power cut would count as it stands, and be older than it was
+		if err := e.syncedNames(); err != nil {
+			return err
+		}
+	}
 	for len(e.debts) > 0 {
 		if err := e.recordDrop(ctx, e.debts[0]); err != nil {
 			return err
@@ -447,8 +494,21 @@ func (e *Engine) settled(path string) error {
 }
 
 func (e *Engine) recordDrop(ctx context.Context, d debt) error {
-	_, err := e.log.Append(ctx, recordHead(recordDrop, d.name, d.id, mark{}))
+	_, err := e.log.AppendUrgent(ctx, recordHead(recordDrop, d.name, d.id, mark{}))
 	return err
+}
+
+// leaves has the journal say that a database is about to go, if it may have anything of it: after a crash its file
+// is there, and is as it was, or it is gone with all that the journal has. It tells whether there is to be a debt.
+func (e *Engine) leaves(ctx context.Context, d debt, now mark) (owes bool, err error) {
+	if e.log == nil || d.id == "" || now.pos < uint64(e.log.Start()) {
+		return false, nil
+	}
+	_, err = e.log.AppendUrgent(ctx, recordHead(recordLeave, d.name, d.id, mark{}))
+	if errors.Is(err, engine.ErrFull) { // what goes makes room
+		err = nil
+	}
+	return true, err
 }
 
 // syncedNames makes sure that what was removed does not come back under the name of what is made now.
@@ -473,22 +533,89 @@ func (e *Engine) setAside(f *file, why error) {
 
 // takeOver gives a file that has just been opened what lies above it, if it was given up and is in order again.
 // If another one is there, the journal does not go on from it. The caller holds mu.
-func (e *Engine) takeOver(f *file) {
+func (e *Engine) takeOver(f *file) error {
 	if !f.journaled {
-		return
+		return nil
 	}
-	for was, d := range e.dues.takeAt(f.path) {
+	dues := e.dues.at(f.path)
+	if len(dues) == 0 { // a file that was kept has been put back with what belongs to it
+		if _, err := os.Lstat(f.path + aheadSuffix); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return e.readOver(f, f, due{})
+	}
+	for was, d := range dues {
+		if !was.write.TryLock() {
+			return fmt.Errorf("%w: %s: a writer has not ended yet", engine.ErrUnavailable, f.path)
+		}
 		was.flush.Lock()
-		if was.id == f.id && (was.saved == f.saved || was.hasBelow(f.saved)) && was.by == 0 && !f.direct {
-			f.layers, f.now, f.since, f.changed = was.layers, was.now, was.since, was.changed
-			f.topKeys, f.topBytes, f.belowMark, f.belowBytes = was.topKeys, was.topBytes, was.belowMark, was.belowBytes
-			f.above.Store(was.above.Load())
-			e.dues.put(f, d)
-		} else {
+		err := was.nameIt()
+		if d = e.dues.at(f.path)[was]; d == (due{}) || err != nil {
+			was.flush.Unlock()
+			was.write.Unlock()
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		switch {
+		case was.id == f.id && was.unread && !f.direct:
+			err = e.readOver(f, was, d)
+		case was.id == f.id && (was.saved == f.saved || was.hasBelow(f.saved)) && was.by == 0 && !f.direct:
+			e.inherit(f, was, d)
+		default:
 			e.unflushedBytes.Add(-was.above.Load())
 		}
 		was.flush.Unlock()
+		was.write.Unlock()
+		if err != nil {
+			return err
+		}
+		e.dues.forget(was)
 	}
+	return nil
+}
+
+// inherit gives a file the layers of another one. The caller holds write of that, and mu.
+func (e *Engine) inherit(f, was *file, d due) {
+	f.layers, f.now, f.since, f.changed = was.layers, was.now, was.since, was.changed
+	f.topKeys, f.topBytes, f.belowMark, f.belowBytes = was.topKeys, was.topBytes, was.belowMark, was.belowBytes
+	f.above.Store(was.above.Load())
+	e.dues.put(f, d)
+}
+
+// readOver gives a file what the journal has of it. It was damaged when the journal was read.
+func (e *Engine) readOver(f, was *file, d due) error {
+	if err := e.expect(); err != nil {
+		return err
+	}
+	r := &recovered{there: true, file: f.saved, at: f.saved}
+	take := func(at journal.Pos, b []byte) error {
+		rec, err := parseRecord(b)
+		if err != nil || rec.name != was.name || rec.id != was.id || rec.kind != recordWrite && rec.kind != recordCreate {
+			return err
+		}
+		return r.take(uint64(at), rec)
+	}
+	apart, err := readAhead(f.path + aheadSuffix)
+	if err == nil && apart != nil && apart.journal == e.log.ID() {
+		r.apart = apart.last()
+		err = apart.each(take)
+	}
+	if err == nil && d.first() != noPos {
+		r.journal = apart.last()
+		err = e.log.Read(journal.Pos(d.first()), take)
+	}
+	if err != nil {
+		return systemError(err)
+	}
+	if r.top == nil {
+		return e.removeAhead(f.path)
+	}
+	r.give(f)
+	e.unflushedBytes.Add(f.above.Load())
+	e.dues.put(f, r.due())
+	return nil
 }
 
 // readMark reads the identity of a database and its mark from a file that need not be open.

@@ -14,6 +14,7 @@ type request struct {
 	kind   kind
 	rec    [][]byte
 	number uint64 // of a kept frame
+	urgent bool   // it may use what is reserved
 	size   int    // in a batch, with its length
 
 	leads bool          // it was told to lead; guarded by mu
@@ -28,8 +29,18 @@ var requests = sync.Pool{New: func() any { return &request{told: make(chan struc
 // before the writing begins, nothing is written. engine.ErrFull: there is no room, and nothing was written;
 // the same with engine.ErrUnavailable; engine.ErrUnknown: nobody knows whether it will be there after the next Open.
 func (l *Log) Append(ctx context.Context, rec ...[]byte) (Pos, error) {
+	return l.append(ctx, rec, false)
+}
+
+// AppendUrgent is Append for a short record after which there will be room. Some of them can be written on a full
+// disk.
+func (l *Log) AppendUrgent(ctx context.Context, rec []byte) (Pos, error) {
+	return l.append(ctx, [][]byte{rec}, true)
+}
+
+func (l *Log) append(ctx context.Context, rec [][]byte, urgent bool) (Pos, error) {
 	r := requests.Get().(*request)
-	r.kind, r.rec, r.size = batchKind, append(r.rec[:0], rec...), lengthSize
+	r.kind, r.rec, r.size, r.urgent = batchKind, append(r.rec[:0], rec...), lengthSize, urgent
 	for _, part := range rec {
 		r.size += len(part)
 	}
@@ -128,10 +139,13 @@ func (l *Log) lead(own *request) {
 	next.told <- struct{}{}
 }
 
+// plain tells that a request is written together with others.
+func (r *request) plain() bool { return r.kind == batchKind && !r.urgent }
+
 // take takes what goes into one frame off the queue. The caller holds mu.
 func (l *Log) take() []*request {
 	n, size := 1, l.queue[0].size
-	for n < len(l.queue) && l.queue[0].kind == batchKind && l.queue[n].kind == batchKind && size+l.queue[n].size <= maxBatch {
+	for n < len(l.queue) && l.queue[0].plain() && l.queue[n].plain() && size+l.queue[n].size <= maxBatch {
 		size += l.queue[n].size
 		n++
 	}

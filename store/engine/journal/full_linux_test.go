@@ -50,6 +50,14 @@ func TestFullDisk(t *testing.T) {
 	fill(9000)
 	fill(900) // what is left of the room
 	last := fill(10)
+	for n := range 5 { // some urgent ones go into what is reserved
+		rec := fmt.Append(nil, "urgent", n)
+		at, err := l.AppendUrgent(t.Context(), rec)
+		if err != nil {
+			t.Fatalf("an urgent record: %v", err)
+		}
+		acked[at] = rec
+	}
 	before := l.Size()
 	if err := l.Release(last); err != nil {
 		t.Fatalf("a full disk keeps what was released: %v", err)

@@ -48,6 +48,7 @@ type Log struct {
 	failed error     // why nothing can be written any more
 	sealed []Segment // oldest first
 	first  Pos       // of the active segment
+	number uint64    // of the active segment
 	end    Pos
 
 	w writer // the leader's
@@ -151,7 +152,7 @@ func (l *Log) resume(numbers []uint64, replay func(Pos, []byte) error) error {
 	for _, e := range ends[:len(ends)-1] {
 		l.sealed = append(l.sealed, l.segment(e.head, e.end))
 	}
-	l.first, l.end = last.head.first, last.end
+	l.first, l.number, l.end = last.head.first, last.head.number, last.end
 	l.w = writer{head: last.head, filled: last.size}
 	if l.w.file, err = l.folder.open(segmentName(last.head.number), true); err != nil {
 		return err

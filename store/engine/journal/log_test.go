@@ -146,3 +146,34 @@ func TestRelease(t *testing.T) {
 		t.Errorf("%d files are left: %v", len(files), err)
 	}
 }
+
+// Read gives what Open would give, from a position on, while others append and release.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	l, _ := open(t, t.TempDir(), journal.Options{SegmentBytes: 4000, NoSync: true})
+	var at []journal.Pos
+	for n := range 100 {
+		p, err := l.Append(t.Context(), fmt.Appendf(nil, "%d%0500d", n, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = append(at, p)
+		if n%10 == 9 {
+			from := n / 2
+			if err := l.Release(at[from/2]); err != nil {
+				t.Fatal(err)
+			}
+			got := from
+			err := l.Read(at[from], func(p journal.Pos, rec []byte) error {
+				if p != at[got] || string(rec) != fmt.Sprintf("%d%0500d", got, got) {
+					return fmt.Errorf("at %d there is %.20q, want record %d at %d", p, rec, got, at[got])
+				}
+				got++
+				return nil
+			})
+			if err != nil || got != n+1 {
+				t.Fatalf("of %d records %d were read: %v", n+1-from, got-from, err)
+			}
+		}
+	}
+}

@@ -47,12 +47,20 @@ func (w *writer) fill(from, to int64) error {
 	return nil
 }
 
-// room writes the zeros that are to be behind a frame, and returns how long the file is then.
-func (w *writer) room(off, size, limit int64, k kind) (int64, error) {
-	need := off + size + reserve
-	if k == keptKind {
-		need = off + size + frameSize
+// leaves is how much of the reserve is to be left behind the frame of a request.
+func (r *request) leaves() int64 {
+	switch {
+	case r.kind == keptKind:
+		return frameSize
+	case r.urgent:
+		return reserve / 2
 	}
+	return reserve
+}
+
+// room writes the zeros that are to be behind a frame, at least so many, and returns how long the file is then.
+func (w *writer) room(off, size, limit, leave int64) (int64, error) {
+	need := off + size + leave
 	if need <= w.filled {
 		return w.filled, nil
 	}
@@ -68,8 +76,8 @@ func (w *writer) room(off, size, limit int64, k kind) (int64, error) {
 }
 
 // write writes a frame and makes it durable.
-func (w *writer) write(b []byte, off, limit int64, k kind) error {
-	filled, err := w.room(off, int64(len(b)), limit, k)
+func (w *writer) write(b []byte, off, limit, leave int64) error {
+	filled, err := w.room(off, int64(len(b)), limit, leave)
 	if err == nil {
 		_, err = w.file.WriteAt(b, off)
 	}
@@ -181,6 +189,7 @@ func (l *Log) retire() {
 		l.sealed = append(l.sealed, l.segment(l.w.head, l.end))
 	}
 	l.first = l.end
+	l.number = l.w.head.number + 1
 	l.mu.Unlock()
 }
 
@@ -195,7 +204,7 @@ func (l *Log) fail(err error) {
 func (l *Log) write(taken []*request) (at Pos, err error) {
 	b := l.w.encode(taken)
 	off := l.w.offset(l.end)
-	full := taken[0].kind == batchKind && off > headerSize && off+int64(len(b)) > headerSize+l.opt.SegmentBytes
+	full := taken[0].plain() && off > headerSize && off+int64(len(b)) > headerSize+l.opt.SegmentBytes
 	if l.w.suspect || full {
 		if err := l.roll(); err != nil {
 			return 0, unwritten(err)
@@ -204,7 +213,7 @@ func (l *Log) write(taken []*request) (at Pos, err error) {
 	}
 	at = l.end
 	l.w.begin(b, at, taken[0].kind)
-	err = l.w.write(b, off, headerSize+l.opt.SegmentBytes, taken[0].kind)
+	err = l.w.write(b, off, headerSize+l.opt.SegmentBytes, taken[0].leaves())
 	if cap(b) > 2*maxBatch {
 		l.w.buf = nil
 	}

@@ -1,0 +1,221 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/journal"
+)
+
+// aheadSuffix ends the name of a file beside that of a database, which has the records that the database's file
+// lacks. There is one if the database's file cannot be written, because it is damaged for one: so that the journal
+// does not have to be kept, with what all other databases have written since.
+//
+//	"todoahd1" | id of the journal (16 bytes) | records | CRC-32C of all before it (4 bytes)
+//	record: its position in the journal (8) | its length (4) | as it stands in the journal
+//
+// Numbers are big-endian. The file is made under another name, so it is whole. When the database's file has
+// everything, it is removed; one that is still there does no harm, since records say which state they go on from.
+const aheadSuffix = ".ahead"
+
+const aheadMagic = "todoahd1"
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// ahead is the content of such a file.
+type ahead struct {
+	journal journal.ID
+	records []apartRecord
+}
+
+type apartRecord struct {
+	at   journal.Pos
+	body []byte
+}
+
+// readAhead reads such a file. It is nil if there is none.
+func readAhead(path string) (*ahead, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	a, ok := parseAhead(b)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s: it is not what was written", engine.ErrForeign, path)
+	}
+	return a, nil
+}
+
+func parseAhead(b []byte) (*ahead, bool) {
+	const head = len(aheadMagic) + 16
+	if len(b) < head+4 || string(b[:len(aheadMagic)]) != aheadMagic {
+		return nil, false
+	}
+	end := len(b) - 4
+	if binary.BigEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
+		return nil, false
+	}
+	a := &ahead{}
+	copy(a.journal[:], b[len(aheadMagic):])
+	for rest := b[head:end]; len(rest) > 0; {
+		if len(rest) < 12 || uint64(binary.BigEndian.Uint32(rest[8:])) > uint64(len(rest)-12) {
+			return nil, false
+		}
+		n := 12 + int(binary.BigEndian.Uint32(rest[8:]))
+		a.records = append(a.records, apartRecord{journal.Pos(binary.BigEndian.Uint64(rest)), rest[12:n]})
+		rest = rest[n:]
+	}
+	return a, true
+}
+
+func (a *ahead) encode() []byte {
+	b := append([]byte(aheadMagic), a.journal[:]...)
+	for _, r := range a.records {
+		b = binary.BigEndian.AppendUint64(b, uint64(r.at))
+		b = binary.BigEndian.AppendUint32(b, uint32(len(r.body)))
+		b = append(b, r.body...)
+	}
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// last is the position of the last record, 0 if there is none.
+func (a *ahead) last() uint64 {
+	if a == nil || len(a.records) == 0 {
+		return 0
+	}
+	return uint64(a.records[len(a.records)-1].at)
+}
+
+func (a *ahead) each(fn func(journal.Pos, []byte) error) error {
+	for _, r := range a.records {
+		if err := fn(r.at, r.body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeAhead removes the file of records of the database at a path, if there is one.
+func (e *Engine) removeAhead(path string) error {
+	return errors.Join(removeIfThere(path+aheadSuffix), removeIfThere(path+aheadSuffix+tempSuffix))
+}
+
+// setApart copies what only the journal has of a database to a file of its own, so that the journal is not needed
+// for it.
+func (e *Engine) setApart(f *file) error {
+	f.write.Lock()
+	defer f.write.Unlock()
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	d, there := e.dues.at(f.path)[f]
+	if !there || d.first() == noPos || f.removed.Load() {
+		return nil
+	}
+	a := &ahead{journal: e.log.ID()}
+	if d.apart != 0 {
+		old, err := readAhead(f.path + aheadSuffix)
+		if err != nil {
+			return err
+		}
+		if old != nil && old.journal == a.journal {
+			a = old
+		}
+	}
+	known := a.last()
+	err := e.log.Read(journal.Pos(d.first()), func(at journal.Pos, b []byte) error {
+		rec, err := parseRecord(b)
+		if err != nil || rec.kind != recordWrite && rec.kind != recordCreate {
+			return err
+		}
+		if rec.name == f.name && rec.id == f.id && uint64(at) > known {
+			a.records = append(a.records, apartRecord{at, append([]byte(nil), b...)})
+		}
+		return nil
+	})
+	if err == nil && a.last() != 0 {
+		err = e.putFile(filepath.Base(f.path)+aheadSuffix, a.encode())
+	}
+	if err != nil {
+		return systemError(err)
+	}
+	e.dues.set(f, due{apart: a.last()})
+	return nil
+}
+
+// setBrokenApart does that with all databases whose files are damaged. If the journal is long, it does so too with
+// those whose files cannot be written for another reason than that the disk is full.
+func (e *Engine) setBrokenApart() {
+	half := e.oldHalf()
+	for f, d := range e.dues.all() {
+		if d.first() == noPos || f.whyDamaged() == nil && (!f.barred.Load() || d.first() >= half) {
+			continue
+		}
+		if err := e.setApart(f); err == nil {
+			e.opt.Noticed("what the journal has of a database is in a file of its own until the database's file can be written: " + f.path + aheadSuffix)
+		} else if !f.pinned.Swap(true) {
+			e.opt.Noticed("cannot write a file of its own for what the journal has of a damaged database; it will be tried again: " + err.Error())
+		}
+	}
+}
+
+// readApart takes in what is set apart.
+func (v *recovery) readApart() error {
+	entries, err := os.ReadDir(v.eng.dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		base, ok := strings.CutSuffix(entry.Name(), suffix+aheadSuffix)
+		if !ok {
+			continue
+		}
+		a, err := readAhead(filepath.Join(v.eng.dir, entry.Name()))
+		if err != nil {
+			return err
+		}
+		for i, r := range a.records {
+			rec, err := parseRecord(r.body)
+			if err != nil || strings.ReplaceAll(rec.name, "/", ".") != base {
+				return fmt.Errorf("%w, in %s", errors.Join(errRecord, err), entry.Name())
+			}
+			if err := v.takeApart(a, i == 0, r.at, rec); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// takeApart takes in a record that is set apart.
+func (v *recovery) takeApart(a *ahead, first bool, at journal.Pos, rec record) error {
+	w := whose{rec.name, rec.id}
+	if first {
+		r, err := v.meet(w, rec)
+		if err != nil {
+			return err
+		}
+		r.from, r.apart = a.journal, a.last()
+		if r.orphan && !r.ousted && r.bad == nil { // it may be put back
+			r.missing, r.bad = true, engine.ErrNoDB
+		}
+	}
+	r := v.of[w]
+	if r == nil || r.orphan {
+		return nil
+	}
+	err := r.take(uint64(at), rec)
+	if uint64(at) == r.apart {
+		r.journal = r.apart
+	}
+	return err
+}
