@@ -25,13 +25,13 @@ import (
 
 const (
 	sqlLockMany = "select d.id, " + proofColumns + " from td_db d where d.id = any($1::bigint[]) for no key update skip locked"
-	sqlBothMany = "select q.db, false, t.k, t.v from unnest($1::bigint[], $2::bytea[]) q(db, k) join td_kv t on t.db = q.db and t.k = q.k union all " +
+	sqlBothMany = "select q.db, false, t.k, t.v from unnest($1::bigint[], $2::bytea[]) q(db, k), " + entryOf + "db = q.db and k = q.k limit 1) t union all " +
 		"select r.db, true, x.k, x.v from unnest($3::bigint[], $4::bytea[], $5::bytea[]) r(db, lo, hi), " +
 		"lateral (select k, v from td_kv where db = r.db and k >= r.lo and k < r.hi order by k desc limit 1) x"
-	sqlWriteMany = "with d as (delete from td_kv t using unnest($1::bigint[], $2::bytea[]) u(db, k) where t.db = u.db and t.k = u.k), " +
-		"i as (insert into td_kv (db, k, v) select u.db, u.k, u.v from unnest($3::bigint[], $4::bytea[], $5::bytea[]) u(db, k, v)) " +
-		"insert into td_kv (db, k, v, r) select u.db, u.k, u.v, u.r from unnest($6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[]) u(db, k, v, r) " +
-		"on conflict (db, k) do update set v = excluded.v, r = excluded.r"
+	sqlWriteMany = "with i as (insert into td_kv (db, k, v) select u.db, u.k, u.v from unnest($3::bigint[], $4::bytea[], $5::bytea[]) u(db, k, v)), " +
+		"p as (insert into td_kv (db, k, v, r) select u.db, u.k, u.v, u.r from unnest($6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[]) u(db, k, v, r) " +
+		"on conflict (db, k) do update set v = excluded.v, r = excluded.r) " +
+		deleteOf + "unnest($1::bigint[], $2::bytea[])" + deleteEnd
 )
 
 const (

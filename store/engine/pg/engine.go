@@ -132,6 +132,7 @@ var settings = [][2]string{
 	{"lock_timeout", fmt.Sprint(lockLimit.Milliseconds())},
 	{"statement_timeout", fmt.Sprint(roundTripLimit.Milliseconds())},
 	{"enable_bitmapscan", "off"}, {"enable_sort", "off"}, {"enable_seqscan", "off"},
+	{"enable_hashjoin", "off"}, {"enable_mergejoin", "off"}, {"enable_material", "off"}, {"enable_memoize", "off"},
 	{"plan_cache_mode", "force_generic_plan"},
 }
 

@@ -47,3 +47,22 @@ func (e *Engine) LockTimeouts(db engine.DB) (inside, outside string, err error) 
 	_, err = e.one(e.ctx, e.writers, []any{&outside}, query{"show lock_timeout", nil, itsRow})
 	return inside, outside, err
 }
+
+// Statements are those that read or write entries, by name.
+var Statements = map[string]string{
+	"get": sqlGet, "get one": sqlGetOne, "last": sqlLast, "both": sqlBoth, "lasts": sqlLasts,
+	"page": sqlPage[[2]bool{false, false}], "page of keys": sqlPage[[2]bool{false, true}],
+	"page backwards": sqlPage[[2]bool{true, false}], "page of keys backwards": sqlPage[[2]bool{true, true}], "count": sqlCount,
+	"foresee": sqlForesee, "both of many": sqlBothMany, "lock many": sqlLockMany, "write many": sqlWriteMany,
+	"write": sqlWrite, "delete": sqlDelete, "delete range": sqlDeleteRange, "sweep": sqlSweep,
+	"poll": sqlPoll, "newest": sqlNewest, "sized": sqlSizedID, "measure": sqlMeasure,
+	"there": sqlThere, "lock": sqlLock, "keep": sqlKeep,
+}
+
+// Settings are those of a connection.
+func Settings() (sets []string) {
+	for _, s := range settings {
+		sets = append(sets, "set "+s[0]+" = "+s[1])
+	}
+	return sets
+}

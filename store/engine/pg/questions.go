@@ -17,8 +17,8 @@ import (
 // sqlForesee answers several questions. It is one statement, so it sees one snapshot without a transaction.
 // That a database is there shows by a row.
 const sqlForesee = "select d.id, " + proofColumns + ", null::bytea, null::bytea, null::bytea, null::bytea from td_db d where d.id = any($1::bigint[]) union all " +
-	"select a.db, 0, '', 0::oid, null::timestamptz, a.k, a.v, b.k, b.v from unnest($2::bigint[], $3::bytea[]) q(db, k) " +
-	"join td_kv a on a.db = q.db and a.k = q.k left join td_kv b on b.db = a.db and b.k = a.r"
+	"select a.db, 0, '', 0::oid, null::timestamptz, a.k, a.v, b.k, b.v from unnest($2::bigint[], $3::bytea[]) q(db, k), " +
+	"lateral (select db, k, v, r from td_kv where db = q.db and k = q.k limit 1) a left join " + entryOf + "db = a.db and k = a.r limit 1) b on true"
 
 // question is one of Foresee.
 type question struct {

@@ -6,11 +6,15 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
+// entryOf looks for one entry in a statement for many. With the limit, the planner has no choice but to walk down the
+// index for each; it makes a plan before it knows how many there are, and keeps it.
+const entryOf = "lateral (select k, v from td_kv where "
+
 const (
-	sqlGet    = "select k, v from td_kv where db = $1 and k = any($2::bytea[])"
+	sqlGet    = "select x.k, x.v from unnest($2::bytea[]) u(k), " + entryOf + "db = $1 and k = u.k limit 1) x"
 	sqlGetOne = "select v from td_kv where db = $1 and k = $2"
 	sqlLast   = "select k, v from td_kv where db = $1 and k >= $2 and k < $3 order by k desc limit 1"
-	sqlBoth   = "select false, k, v from td_kv where db = $1 and k = any($2::bytea[]) union all " +
+	sqlBoth   = "select false, x.k, x.v from unnest($2::bytea[]) u(k), " + entryOf + "db = $1 and k = u.k limit 1) x union all " +
 		"select true, x.k, x.v from unnest($3::bytea[], $4::bytea[]) r(lo, hi), " +
 		"lateral (select k, v from td_kv where db = $1 and k >= r.lo and k < r.hi order by k desc limit 1) x"
 	sqlLasts = "select x.k, x.v from unnest($2::bytea[], $3::bytea[]) r(lo, hi), " +

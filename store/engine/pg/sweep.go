@@ -19,7 +19,7 @@ const (
 
 const (
 	sqlGone    = "select id from td_gone order by id limit 1 for update skip locked"
-	sqlSweep   = "with part as (select k from td_kv where db = $1 order by k limit $2) delete from td_kv using part where td_kv.db = $1 and td_kv.k = part.k"
+	sqlSweep   = deleteOf + "(select $1::bigint, k from unnest(array(select k from td_kv where db = $1 order by k limit $2)) u(k) offset 0)" + deleteEnd
 	sqlSwept   = "with size as (delete from td_size where id = $1) delete from td_gone where id = $1"
 	sqlSeen    = "update td_db set seen = now() where id = any($1::bigint[]) and parent = -1"
 	sqlDropOld = "with old as (delete from td_db where parent = -1 and seen < now() - interval '" + asideLives + "' returning id) insert into td_gone select id from old"

@@ -10,16 +10,24 @@ import (
 
 const (
 	// One statement for all writes of a transaction: their keys differ.
-	sqlWrite = "with d as (delete from td_kv where db = $1 and k = any($2::bytea[])), " +
-		"i as (insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($3::bytea[], $4::bytea[]) u(k, v)) " + sqlPutRef + "$5::bytea[], $6::bytea[], $7::bytea[]" + sqlPutRefEnd
+	sqlWrite = "with i as (insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($3::bytea[], $4::bytea[]) u(k, v)), " +
+		"p as (" + sqlPutRef + "$5::bytea[], $6::bytea[], $7::bytea[]" + sqlPutRefEnd + ") " + sqlDelete
 	sqlPut = "insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($2::bytea[], $3::bytea[]) u(k, v) " +
 		"on conflict (db, k) do update set v = excluded.v, r = null"
 	sqlPutRef      = "insert into td_kv (db, k, v, r) select $1, u.k, u.v, u.r from unnest("
 	sqlPutRefEnd   = ") u(k, v, r) on conflict (db, k) do update set v = excluded.v, r = excluded.r"
 	sqlInsert      = "insert into td_kv (db, k, v) select $1, u.k, u.v from unnest($2::bytea[], $3::bytea[]) u(k, v)"
-	sqlDelete      = "delete from td_kv where db = $1 and k = any($2::bytea[])"
+	sqlDelete      = deleteOf + "(select $1::bigint, k from unnest($2::bytea[]) u(k) offset 0)" + deleteEnd
 	sqlRestamp     = "update td_db set stamp = stamp + 1 where id = $1"
 	sqlDeleteRange = "delete from td_kv where db = $1 and k >= $2 and k < $3"
+)
+
+// deleteOf and deleteEnd delete the entries of a list of databases and keys. A DELETE leaves it to the planner whether to
+// look for each of them, or to look whether each entry of the database is among them, which it takes for cheaper as long as it
+// believes that there are few. An outer join begins with the list; what makes it one is an INSERT that never happens.
+const (
+	deleteOf  = "merge into td_kv t using "
+	deleteEnd = " o(db, k) on t.db = o.db and t.k = o.k when matched then delete when not matched and o.k is null then insert (db, k, v) values (o.db, o.k, '')"
 )
 
 // write is what becomes of a key.
