@@ -10,13 +10,14 @@ import (
 const askEvery = 10 * time.Second
 
 // runAllowed runs a job for as long as its user may have it.
-func (m *Manager) runAllowed(ctx context.Context, req *Request, job *Job) (Result, error) {
+func (m *Manager) runAllowed(ctx context.Context, t *task, job *Job) (Result, error) {
+	req := &t.req
 	// Check again: a former administrator may have asked for the job.
 	if err := m.MaySend(&req.Spec, req.by()); err != nil {
 		return Result{}, err
 	}
 	if m.opt.Allowed == nil || !req.User.Account {
-		return m.runLeased(ctx, req.Owner, job)
+		return m.runLeased(ctx, t, job)
 	}
 	if err := m.opt.Allowed(ctx, req.User); err != nil {
 		return Result{}, err
@@ -38,7 +39,7 @@ func (m *Manager) runAllowed(ctx context.Context, req *Request, job *Job) (Resul
 			}
 		}
 	})
-	result, err := m.runLeased(running, req.Owner, job)
+	result, err := m.runLeased(running, t, job)
 	if err != nil && running.Err() != nil && ctx.Err() == nil {
 		err = context.Cause(running) // why the run was ended
 	}

@@ -209,10 +209,12 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 		return err
 	}
 	req := Request{Spec: said.spec, Owner: owner, User: said.user, Paused: said.paused, sharer: said.owner, sender: func() User { return d.m.ownerOf(said) }}
-	if jitter := d.m.settings().StartupJitter; starting && jitter > 0 {
-		req.NotBefore = d.m.opt.Now().Add(rand.N(jitter))
-	}
 	job = documentJob{d.m.idOf(&req), said.key}
+	now := d.m.opt.Now()
+	req.NotBefore = d.m.turnOf(job.id, now)
+	if jitter := d.m.settings().StartupJitter; starting && jitter > 0 {
+		req.NotBefore = later(req.NotBefore, now).Add(rand.N(jitter))
+	}
 	req.Notify = func(ctx context.Context, s Status) { d.notify(ctx, owner, job.key, s) }
 	d.mu.Lock()
 	d.jobs[owner] = job
@@ -227,6 +229,13 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 		return nil
 	}
 	return d.fail(ctx, owner, said.key, err)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // ownerOf returns the owner of a replication's document. They are an administrator only for

@@ -21,8 +21,17 @@ var errOver = errors.New("another process has done the job")
 // same, and one runs the job.
 func leaseOf(job string) string { return "replication/" + job }
 
+// turnOf is when this process may claim a job that all processes know of. One of them, another one for each job, may at
+// once; so the jobs spread.
+func (m *Manager) turnOf(job string, now time.Time) time.Time {
+	if pause := m.opt.Members.TurnIn(leaseOf(job)); pause > 0 {
+		return now.Add(pause)
+	}
+	return time.Time{}
+}
+
 // runLeased runs a job under its lease.
-func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result, error) {
+func (m *Manager) runLeased(ctx context.Context, t *task, job *Job) (Result, error) {
 	if m.opt.Members == nil {
 		return job.Run(ctx)
 	}
@@ -30,12 +39,15 @@ func (m *Manager) runLeased(ctx context.Context, owner Owner, job *Job) (Result,
 	if err != nil {
 		return Result{}, err
 	}
-	if IsReplicator(owner.DB) {
+	if owner := t.req.Owner; IsReplicator(owner.DB) {
 		if over, err := m.docs.over(ctx, owner); over || err != nil {
 			m.giveBack(ctx, job, lease)
 			return Result{}, cmp.Or(err, errOver)
 		}
 	}
+	m.mu.Lock()
+	m.begin(t, m.opt.Now())
+	m.mu.Unlock()
 	job.fence = lease.Still
 	result, err := job.Run(lease.Context())
 	if err == nil {
@@ -72,7 +84,7 @@ func (m *Manager) gone(member string) {
 	now := m.opt.Now()
 	for _, t := range m.tasks {
 		if t.heldBy == member && t.job == nil && t.state == Pending {
-			t.nextTry = time.Time{}
+			t.nextTry = m.turnOf(t.id, now)
 			m.enqueue(t, now)
 		}
 	}

@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -108,6 +109,113 @@ func TestLease(t *testing.T) {
 	}
 }
 
+// Each document's job has one process, by lot, that may claim it first. The others do not show it as running, neither before nor
+// when they find that it has been claimed.
+func TestLeaseSpreads(t *testing.T) {
+	t.Parallel()
+	e := chaos.New(chaos.Options{Seed: 3})
+	s := storetest.On(t, e, store.Options{})
+	if err := s.Create(t.Context(), "_replicator"); err != nil {
+		t.Fatal(err)
+	}
+	db, err := s.Bare(t.Context(), "_replicator", "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Release()
+	p := newQuietPeer(t)
+	const n = 40
+	var edits []store.Edit
+	for i := range n {
+		doc, err := document.Parse(fmt.Appendf(nil, `{"_id":"r%d","source":"%s/s%[1]d","target":"%[2]s/t","continuous":true}`, i, p.URL), document.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		edits = append(edits, store.Edit{Doc: doc})
+	}
+	if _, err := db.Write(t.Context(), edits, store.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	both := []*Manager{sharedManager(t, e, "one", time.Minute), sharedManager(t, e, "two", time.Minute)}
+	eventually(t, "they know each other", func() bool {
+		for i := range 64 {
+			name := fmt.Sprint(i)
+			if (both[0].opt.Members.TurnIn(name) == 0) == (both[1].opt.Members.TurnIn(name) == 0) {
+				return false
+			}
+		}
+		return true
+	})
+	for _, m := range both {
+		m.askAgain = 10 * time.Millisecond
+		if err := m.FollowDocuments(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := func(m *Manager) (ids map[string]bool, all int) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		ids = map[string]bool{}
+		for id, task := range m.tasks {
+			if task.req.NotBefore.IsZero() {
+				ids[id] = true
+			}
+		}
+		return ids, len(m.tasks)
+	}
+	at := map[string]*Manager{} // where a job is shown
+	look := func() {
+		for _, m := range both {
+			for _, task := range m.Tasks() {
+				var shown struct {
+					ID string `json:"replication_id"`
+				}
+				if err := json.Unmarshal(task, &shown); err != nil {
+					t.Fatal(err)
+				}
+				if at[shown.ID] == nil {
+					at[shown.ID] = m
+				}
+				if at[shown.ID] != m {
+					t.Fatal("a job is shown as running at two processes")
+				}
+			}
+		}
+	}
+	eventually(t, "all run", func() bool { look(); return p.waiting.Load() == n })
+	eventually(t, "all are known to both, and were looked at again", func() bool {
+		look()
+		tried := 0
+		for _, m := range both {
+			m.mu.Lock()
+			for _, task := range m.tasks {
+				if task.heldBy != "" {
+					tried++
+				}
+			}
+			m.mu.Unlock()
+		}
+		return len(at) == n && tried >= n
+	})
+	for range 100 {
+		look()
+		time.Sleep(time.Millisecond)
+	}
+	ones, all := first(both[0])
+	twos, others := first(both[1])
+	if all != n || others != n || len(ones)+len(twos) != n || len(ones) == 0 || len(twos) == 0 {
+		t.Errorf("of %d and %d jobs, %d and %d are claimed at once", all, others, len(ones), len(twos))
+	}
+	for id := range ones {
+		if twos[id] {
+			t.Error("both may claim a job at once")
+		}
+	}
+	if jobs := both[0].Jobs(); len(jobs) != n {
+		t.Errorf("%d jobs are shown", len(jobs))
+	}
+}
+
 // Two processes see the documents of one-time jobs, but each job is done once. No lease expires
 // meanwhile.
 func TestLeaseOnce(t *testing.T) {
@@ -195,7 +303,7 @@ func TestLeaseExpires(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := one.runLeased(t.Context(), owner, job); !errors.Is(err, members.ErrLost) {
+	if _, err := one.runLeased(t.Context(), &task{req: Request{Owner: owner}}, job); !errors.Is(err, members.ErrLost) {
 		t.Errorf("a job is done whose lease another process has: %v", err)
 	}
 

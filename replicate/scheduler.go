@@ -96,17 +96,34 @@ func (m *Manager) launch(t *task, now time.Time) {
 	if t.req.origin != nil {
 		ctx = t.req.origin(ctx)
 	}
-	t.stopped, t.ended = false, make(chan struct{})
+	t.stopped, t.claims, t.ended = false, true, make(chan struct{})
 	t.started, t.nextTry = now, time.Time{}
 	t.job = m.newJob(&t.req)
-	t.record(now, "started", "", m.set.MaxHistory)
-	m.turn(t, Running, now)
+	if m.opt.Members == nil {
+		m.begin(t, now)
+	} // else it shows as running once it has its lease, for another process may have that
 	job := t.job
 	m.wg.Go(func() {
-		result, err := m.runAllowed(ctx, &t.req, job)
+		result, err := m.runAllowed(ctx, t, job)
 		job.close()
 		m.end(t, result, err)
 	})
+}
+
+// begin shows a job that was launched as running. The lock is held.
+func (m *Manager) begin(t *task, now time.Time) {
+	if !t.claims {
+		return
+	}
+	t.claims = false
+	if t.stopped || t.removed {
+		return
+	}
+	if t.heldBy != "" { // it is not held any more
+		t.heldBy, t.failure = "", ""
+	}
+	t.record(now, "started", "", m.set.MaxHistory)
+	m.turn(t, Running, now)
 }
 
 // end is called when a job has ended.
@@ -114,10 +131,12 @@ func (m *Manager) end(t *task, result Result, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.opt.Now()
-	t.last = t.job.progress()
 	t.cancel()
-	job := t.job
-	t.job, t.heldBy = nil, ""
+	job, claims := t.job, t.claims
+	if !claims {
+		t.last = job.progress()
+	}
+	t.job, t.heldBy, t.claims = nil, "", false
 	m.line.Done(t.key())
 	close(t.ended)
 	defer m.wake()
@@ -131,14 +150,19 @@ func (m *Manager) end(t *task, result Result, err error) {
 		t.err = err
 		m.forget(t)
 	case t.stopped:
-		t.record(now, "stopped", "", m.set.MaxHistory)
+		if !claims {
+			t.record(now, "stopped", "", m.set.MaxHistory)
+		}
 		if t.state == Paused {
 			return
 		}
 		m.turn(t, Pending, now)
 		m.enqueue(t, now)
-	case m.elsewhere(t, err, now):
+	case m.elsewhere(t, err, claims, now):
 	default:
+		if claims {
+			t.record(now, "started", "", m.set.MaxHistory)
+		}
 		m.crash(t, err, now)
 	}
 }
@@ -160,7 +184,7 @@ func (m *Manager) release(t *task, job *Job) {
 
 // elsewhere handles errors that say that another process runs the job. We ask again later, and at once
 // when that process is gone.
-func (m *Manager) elsewhere(t *task, err error, now time.Time) bool {
+func (m *Manager) elsewhere(t *task, err error, claims bool, now time.Time) bool {
 	if errors.Is(err, errOver) { // its document says the same once it is read
 		t.err = err
 		m.forget(t)
@@ -173,7 +197,9 @@ func (m *Manager) elsewhere(t *task, err error, now time.Time) bool {
 	t.heldBy = by
 	t.nextTry = now.Add(m.askAgain + rand.N(m.askAgain/4+1))
 	t.failure = err.Error()
-	t.record(now, "stopped", err.Error(), m.set.MaxHistory)
+	if !claims {
+		t.record(now, "stopped", err.Error(), m.set.MaxHistory)
+	}
 	m.turn(t, Pending, now)
 	m.enqueue(t, now)
 	return true

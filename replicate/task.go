@@ -61,7 +61,8 @@ type task struct {
 
 	place *fair.Place[*task] // where it waits, if it does
 
-	job     *Job // while it runs
+	job     *Job // while it runs, or claims
+	claims  bool // it is about to run here, unless another process does it
 	last    Progress
 	cancel  context.CancelFunc
 	stopped bool          // it has been told to stop
@@ -94,7 +95,7 @@ func (m *Manager) status(t *task) Status {
 		State: t.state, Errors: t.errors, LastError: t.failure, NextTry: t.nextTry,
 		Added: t.added, Started: t.started, Changed: t.changed, Progress: t.last, History: append([]Event(nil), t.history...),
 	}
-	if t.job != nil {
+	if t.job != nil && !t.claims {
 		s.Progress = t.job.progress()
 		s.LastError = t.job.retrying()
 	}

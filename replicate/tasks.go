@@ -15,7 +15,7 @@ func (m *Manager) Tasks() [][]byte {
 	}
 	var all []under
 	for _, t := range m.tasks {
-		if t.job != nil {
+		if t.job != nil && !t.claims {
 			all = append(all, under{&t.req, t.job})
 		}
 	}

@@ -23,8 +23,16 @@ func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	shown := map[string]bool{}
+	for _, task := range tasks {
+		shown[replicationOf(task)] = true
+	}
 	err = a.members.Told(r.Context(), taskNotes, func(_ members.Member, _ string, task []byte) error {
-		tasks = append(tasks, slices.Clone(task))
+		// What others have told is some seconds old, and replications go from one to another.
+		if id := replicationOf(task); id == "" || !shown[id] {
+			shown[id] = true
+			tasks = append(tasks, slices.Clone(task))
+		}
 		return nil
 	})
 	if err != nil {
@@ -35,6 +43,15 @@ func (a *Room) ActiveTasks(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, b)
+}
+
+// replicationOf is the id of the replication that a task is, "" if it is another one.
+func replicationOf(task []byte) string {
+	var t struct {
+		ID string `json:"replication_id"`
+	}
+	_ = json.Unmarshal(task, &t) // it is our own
+	return t.ID
 }
 
 // taskNotes is the kind of notes (members.Members) with the tasks of each process.

@@ -152,15 +152,24 @@ const turnPause = time.Second
 // live agree on who that is, without asking, and it is another one for each name: so work that all hear of at once
 // spreads over them. If the first one does not take it, any of the others does.
 func (m *Members) Turn(ctx context.Context, name string) {
-	if m == nil || m.first(name) {
+	pause := m.TurnIn(name)
+	if pause == 0 {
 		return
 	}
-	timer := time.NewTimer(turnPause)
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// TurnIn is how long Turn waits now, 0 if it does not.
+func (m *Members) TurnIn(name string) time.Duration {
+	if m == nil || m.first(name) {
+		return 0
+	}
+	return turnPause
 }
 
 // first tells whether this process, of those that lived at the last beat, has the greatest hash together with a name.
