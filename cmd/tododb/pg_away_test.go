@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -63,48 +64,54 @@ func TestPGFailover(t *testing.T) {
 // finds out that the commit took place, and acknowledges it. It happens once only.
 func TestPGAnswerLost(t *testing.T) {
 	t.Parallel()
-	for _, cut := range []bool{true, false} {
-		t.Run(map[bool]string{true: "cut", false: "stalled"}[cut], func(t *testing.T) {
-			t.Parallel()
-			c, processes := countedCluster(t, pgtest.URL(t), 1)
-			wired, wire := c.startWired()
-			f := startFleet(t, c, processes[0], wired)
-			rounds(t, 1, func(round int) {
-				f.work(10, 0)
-				id := fmt.Sprintf("answer-lost-%d", round)
-				wired.do(200, "GET", "/load", "")
-				before := time.Now()
-				sprung := wire.set(pgTrap{statement: "commit", after: id, answer: true, cut: cut})
-				done := make(chan string, 1)
-				go func() {
-					answer, err := http.DefaultClient.Do(wired.request("PUT", "/copy/"+id, `{"x":1}`))
-					if err != nil {
-						done <- err.Error()
-						return
-					}
-					answer.Body.Close()
-					done <- answer.Status
-				}()
-				waitFor(t, sprung, wired)
-				// The other process sees it, and is not held up.
-				processes[0].do(200, "GET", "/copy/"+id, "")
-				f.work(10, 0)
-				select {
-				case status := <-done:
-					if !strings.HasPrefix(status, "201") {
-						t.Errorf("the write: %s", status)
-					}
-				case <-time.After(2 * time.Minute):
-					t.Fatalf("no answer\n%s", wired.log)
-				}
-				t.Logf("it was acknowledged after %v", time.Since(before).Round(time.Millisecond))
-				if got := processes[0].do(200, "GET", "/copy/"+id+"?revs=true", ""); !strings.Contains(got, `"start":1,`) {
-					t.Errorf("it was written more than once: %s", got)
-				}
-			})
-			f.check()
-		})
-	}
+	answerLost(t, true)
+}
+
+// Silence is waited for: a test of its own, so that it need not be the last.
+func TestPGAnswerStalled(t *testing.T) {
+	t.Parallel()
+	answerLost(t, false)
+}
+
+func answerLost(t *testing.T, cut bool) {
+	t.Helper()
+	c, processes := countedCluster(t, pgtest.URL(t), 1)
+	wired, wire := c.startWired()
+	f := startFleet(t, c, processes[0], wired)
+	rounds(t, 1, func(round int) {
+		f.work(10, 0)
+		id := fmt.Sprintf("answer-lost-%d", round)
+		wired.do(200, "GET", "/load", "")
+		before := time.Now()
+		sprung := wire.set(pgTrap{statement: "commit", after: id, answer: true, cut: cut})
+		done := make(chan string, 1)
+		go func() {
+			answer, err := http.DefaultClient.Do(wired.request("PUT", "/copy/"+id, `{"x":1}`))
+			if err != nil {
+				done <- err.Error()
+				return
+			}
+			answer.Body.Close()
+			done <- answer.Status
+		}()
+		waitFor(t, sprung, wired)
+		// The other process sees it, and is not held up.
+		processes[0].do(200, "GET", "/copy/"+id, "")
+		f.work(10, 0)
+		select {
+		case status := <-done:
+			if !strings.HasPrefix(status, "201") {
+				t.Errorf("the write: %s", status)
+			}
+		case <-time.After(2 * time.Minute):
+			t.Fatalf("no answer\n%s", wired.log)
+		}
+		t.Logf("it was acknowledged after %v", time.Since(before).Round(time.Millisecond))
+		if got := processes[0].do(200, "GET", "/copy/"+id+"?revs=true", ""); !strings.Contains(got, `"start":1,`) {
+			t.Errorf("it was written more than once: %s", got)
+		}
+	})
+	f.check()
 }
 
 // upAnswered is within what _up is answered when the storage is away: three seconds, with room for a busy machine.
@@ -113,31 +120,71 @@ const upAnswered = 15 * time.Second
 // spaces counts network namespaces.
 var spaces atomic.Int32
 
+// apartEnv is set in a process that has networks of its own.
+const apartEnv = "TODODB_TEST_APART"
+
+// apart runs a test again by itself, in a process whose networks nobody else has, and says whether it did.
+// Browsers end all requests when the networks of their machine change, so other tests could not run beside it.
+func apart(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(apartEnv) != "" {
+		return false
+	}
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newNamespace(t)
+	args := []string{os.Args[0], "-test.v", "-test.run", "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"}
+	if testing.Short() {
+		args = append(args, "-test.short")
+	}
+	cmd := n.command(args...)
+	cmd.Env = append(os.Environ(), apartEnv+"=1", programEnv+"="+path)
+	out, err := cmd.CombinedOutput()
+	t.Logf("in a process of its own:\n%s", out)
+	if err != nil {
+		t.Error(err)
+	}
+	if name := "--- SKIP: " + t.Name() + " "; bytes.Contains(out, []byte(name)) {
+		t.SkipNow()
+	}
+	return true
+}
+
 // cuttable is a namespace of the kernel's with two links to this one.
 type cuttable struct {
 	t          testing.TB
+	id         int
 	name       string
 	here       [2]string // addresses on this side
 	there      [2]string // on the other side
 	linkInside [2]string
 }
 
-// newNetwork makes a namespace, or skips the test where that is not allowed.
-func newNetwork(t testing.TB) *cuttable {
+// newNamespace makes a namespace without links, or skips the test where that is not allowed.
+func newNamespace(t testing.TB) *cuttable {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		t.Skip("namespaces of networks need root on Linux")
 	}
-	id := int(spaces.Add(1)) + os.Getpid()%10_000*4
-	n := &cuttable{t: t, name: fmt.Sprintf("td%d", id)}
+	n := &cuttable{t: t, id: int(spaces.Add(1)) + os.Getpid()%10_000*4}
+	n.name = fmt.Sprintf("td%d", n.id)
 	if out, err := exec.Command("ip", "netns", "add", n.name).CombinedOutput(); err != nil {
 		t.Skipf("no namespaces of networks here: %v %s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", n.name).Run() })
 	n.run("ip", "link", "set", "lo", "up")
+	return n
+}
+
+// newNetwork makes one with links to this process's own.
+func newNetwork(t testing.TB) *cuttable {
+	t.Helper()
+	n := newNamespace(t)
 	for i := range 2 {
 		outside, inside := fmt.Sprintf("%so%d", n.name, i), fmt.Sprintf("%si%d", n.name, i)
-		base := fmt.Sprintf("10.%d.%d.", 200+id/256%50, id%256)
+		base := fmt.Sprintf("10.%d.%d.", 200+n.id/256%50, n.id%256)
 		n.here[i], n.there[i], n.linkInside[i] = fmt.Sprint(base, i*4+1), fmt.Sprint(base, i*4+2), inside
 		for _, args := range [][]string{
 			{"link", "add", outside, "type", "veth", "peer", "name", inside, "netns", n.name},
@@ -169,8 +216,9 @@ func (n *cuttable) command(args ...string) *exec.Cmd {
 // the time after which the server gives a lock up; the one that was cut off refuses what it cannot do, and
 // goes on when the network is back.
 //
-// No test runs beside it: a browser ends all requests when the networks of its machine change.
+// It has the networks of its machine to itself: it runs in a process and a namespace of its own (apart).
 func TestPGNetworkCut(t *testing.T) {
+	t.Parallel()
 	for _, one := range []struct {
 		name     string
 		cut      []string
@@ -185,6 +233,9 @@ func TestPGNetworkCut(t *testing.T) {
 			t.Parallel()
 			if one.iptables && testing.Short() && soakPG(t) == 0 {
 				t.Skip("one way only: make soak-pg does it")
+			}
+			if apart(t) {
+				return
 			}
 			n := newNetwork(t)
 			if one.iptables {

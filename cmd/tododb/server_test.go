@@ -27,8 +27,14 @@ import (
 	"github.com/tododb/tododb/store/script/worker"
 )
 
+// programEnv names a program that is built already: make test has one.
+const programEnv = "TODODB_TEST_PROGRAM"
+
 // binary builds the program once for all tests of this package.
 var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(programEnv); path != "" {
+		return path, nil
+	}
 	dir, err := os.MkdirTemp("", "tododb-test-*")
 	if err != nil {
 		return "", err
