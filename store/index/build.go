@@ -133,7 +133,7 @@ func (ix *Index) buildOn(ctx context.Context) error {
 		}
 	}
 	if st.seq == 0 {
-		err := ix.buildFirst(ctx, &st, info.UpdateSeq, info.PurgeSeq, reducers)
+		err := ix.buildFirst(ctx, &st, &info, reducers)
 		if errors.Is(err, engine.ErrFull) { // the partial load is useless, and others need the space
 			err = errors.Join(err, ix.renew(ctx))
 		}

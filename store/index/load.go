@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
 )
 
@@ -24,30 +25,41 @@ const loadBytes = 6 << 20
 // recordCost is what a record takes in addition to its bytes.
 const recordCost = 64
 
-// buildFirst builds an empty index up to a sequence.
-func (ix *Index) buildFirst(ctx context.Context, st *state, to, purgeSeq uint64, reducers []Reducer) (err error) {
-	sorted := &runs{dir: ix.m.opt.Scratch}
-	defer func() { err = errors.Join(err, sorted.close()) }()
-	after := *st
-	after.seq, after.purgeSeq, after.loader, after.bytes = to, purgeSeq, "", 0
-	after.views = make([]viewState, len(st.views))
-	err = ix.eachBatch(ctx, stretch{to: to}, ix.m.first, func(b *batch) error {
-		a := applier{def: ix.def, state: &after, at: to, fresh: true}
-		if err := a.compare(b); err != nil {
-			return err
-		}
-		if err := sorted.add(a.records(), b.to >= to); err != nil {
-			return err
-		}
-		ix.progress(b.to)
-		return nil
-	})
+// buildFirst builds an empty index as far as its database is now, or as a build wanted to that was cut short:
+// it goes on with what that has sorted.
+func (ix *Index) buildFirst(ctx context.Context, st *state, info *store.Info, reducers []Reducer) (err error) {
+	sorted, after, err := ix.sortedSoFar(ctx, info.UpdateSeq, info)
+	// A process that ends leaves it to the next one. Any other failure would come again, or nobody wants the
+	// index any more.
+	defer func() { err = errors.Join(err, sorted.close(err != nil && ix.m.ctx.Err() != nil)) }()
 	if err != nil {
 		return err
 	}
-	if after.of, err = stateOf(ctx, ix.db); err != nil {
+	to := info.UpdateSeq
+	if sorted.kept {
+		to = sorted.head.To
+	}
+	if after.purgeSeq = info.PurgeSeq; after.seq < to {
+		err = ix.eachBatch(ctx, stretch{from: after.seq, to: to}, ix.m.first, func(b *batch) (err error) {
+			a := applier{def: ix.def, state: &after, at: to, fresh: true}
+			if err := a.compare(b); err != nil {
+				return err
+			}
+			after.seq = b.to
+			if after.of, err = stateOf(ctx, ix.db); err != nil {
+				return err
+			}
+			if err := sorted.add(a.records(), b.to >= to, &after); err != nil {
+				return err
+			}
+			ix.progress(b.to)
+			return nil
+		})
+	}
+	if err != nil {
 		return err
 	}
+	after.seq = to
 	for i := range after.views {
 		if after.views[i].rows > 0 {
 			after.views[i].changed = to

@@ -21,7 +21,8 @@ type Options struct {
 	// that changes gather.
 	Delay time.Duration
 	// Scratch is a folder for sorting during the first build of an index, about as large as
-	// its rows. It is made if need be, and files that another process left in it are removed.
+	// its rows. It is made if need be. A build goes on with what an earlier process has sorted there, and
+	// what no build has gone on with after an hour is removed.
 	// ("": the system's folder for temporary files, where nothing is removed.)
 	Scratch string
 	// Batch is how many documents are mapped at a time at most (default: 20,000).
@@ -50,7 +51,10 @@ type Manager struct {
 	first batchLimit // of first builds
 	load  int        // bytes of a transaction that loads one
 
-	mu     sync.Mutex // guards what follows; no I/O under it
+	started time.Time
+
+	mu     sync.Mutex      // guards what follows; no I/O under it
+	left   map[string]bool // files of sorted rows, by name, that an earlier process left and no build has gone on with
 	open   map[indexID]*Index
 	drops  map[indexID]chan struct{} // indexes being dropped: nobody opens one until its channel closes
 	held   map[indexID]int           // indexes whose storage is looked at: nobody drops one
@@ -84,12 +88,14 @@ func NewManager(ctx context.Context, opt Options) *Manager {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	var left map[string]bool
 	if opt.Scratch != "" {
-		if err := cleanRuns(opt.Scratch); err != nil { // a build that needs the folder will report this
+		var err error
+		if left, err = leftRuns(opt.Scratch); err != nil { // a build that needs the folder will report this
 			opt.Log.Error("cannot create the folder for sorted rows", "folder", opt.Scratch, "error", err)
 		}
 	}
-	m := &Manager{opt: opt, first: firstBatch, load: loadBytes, open: map[indexID]*Index{}, drops: map[indexID]chan struct{}{}, held: map[indexID]int{}}
+	m := &Manager{opt: opt, first: firstBatch, load: loadBytes, started: time.Now(), left: left, open: map[indexID]*Index{}, drops: map[indexID]chan struct{}{}, held: map[indexID]int{}}
 	if opt.Batch > 0 {
 		m.first.docs = opt.Batch
 	}
@@ -186,6 +192,9 @@ func (m *Manager) sweep() {
 				}
 			}
 			m.mu.Unlock()
+			if now.Sub(m.started) > keepRuns {
+				m.forgetLeft()
+			}
 		}
 	}
 }

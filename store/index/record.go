@@ -172,14 +172,19 @@ func (s *state) appendTo(b []byte) []byte {
 
 // readState reads the state; there is none in a new index.
 func readState(r engine.Reader, views int) (s state, found bool, err error) {
-	s.views = make([]viewState, views)
 	v, err := r.Get(spaceState, stateKey)
 	if err != nil || v == nil {
-		return s, false, err
+		return state{views: make([]viewState, views)}, false, err
 	}
+	s, err = parseState(v, views)
+	return s, err == nil, err
+}
+
+func parseState(v []byte, views int) (s state, err error) {
+	s.views = make([]viewState, views)
 	rd := record.Read(v)
 	if rd.Byte() != stateVersion {
-		return s, false, corrupt("state of unknown version")
+		return s, corrupt("state of unknown version")
 	}
 	s.signature = string(rd.Bytes())
 	s.of.N = rd.Uvarint()
@@ -195,9 +200,9 @@ func readState(r engine.Reader, views int) (s state, found bool, err error) {
 		s.loader = string(rd.Bytes())
 	}
 	if rd.Bad {
-		return s, false, corrupt("state of %d bytes", len(v))
+		return s, corrupt("state of %d bytes", len(v))
 	}
-	return s, true, nil
+	return s, nil
 }
 
 // An entry by sequence has the key view | collated key | sequence. The entry for all keys together

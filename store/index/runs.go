@@ -28,61 +28,53 @@ func (r *entry) compare(o *entry) int {
 }
 
 // runs sorts more records than fit in memory: each batch becomes a sorted run in a file, and
-// merge reads all runs side by side. A single batch needs no file. Where the system allows it,
-// the file has no name while in use, so nothing is left of it whatever happens to the process.
+// merge reads all runs side by side. A single batch needs no file. If no later process may go on with
+// them, the file has no name while in use, where the system allows that, so nothing is left of it
+// whatever happens to this one.
 type runs struct {
 	dir    string
+	head   *runsHead // what they are of, if a later process may go on with them; nil: it may not
+	kept   bool      // the file has its name, and a list
+	list   *os.File
 	memory []entry // the only run
 	order  []place // of memory
 	file   *os.File
 	w      *runWriter
 	ends   []int64 // of the runs in the file
-	head   []byte
+	buf    []byte
 }
 
 // runsPrefix begins the names of the files.
 const runsPrefix = "rows-"
 
-// cleanRuns makes a folder for runs, and removes what another process left there.
-func cleanRuns(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	old, err := filepath.Glob(filepath.Join(dir, runsPrefix+"*"))
-	for _, name := range old {
-		err = errors.Join(err, os.Remove(name))
-	}
-	return err
-}
-
 // add takes in a batch; last says that there will be no other. If it is the only one, its
-// memory is kept until close.
-func (r *runs) add(batch []entry, last bool) error {
+// memory is kept until close. st is the state of an index that has it, and all before.
+func (r *runs) add(batch []entry, last bool, st *state) error {
 	order := inOrder(batch)
 	if last && r.file == nil {
 		r.memory, r.order = batch, order
 		return nil
 	}
 	if r.file == nil {
-		f, err := os.CreateTemp(r.dir, runsPrefix+"*")
-		if err != nil {
+		if err := r.open(); err != nil {
 			return fmt.Errorf("create a file for sorted rows: %w", err)
 		}
-		r.file, r.w = f, newRunWriter(f)
-		_ = os.Remove(f.Name()) // if an open file keeps its name, close removes it
 	}
 	for _, p := range order {
 		b := &batch[p.at]
-		r.head = append(r.head[:0], byte(b.space))
-		r.head = binary.AppendUvarint(r.head, uint64(len(b.key)))
-		r.head = binary.AppendUvarint(r.head, uint64(len(b.value)))
-		for _, part := range [][]byte{r.head, b.key, b.value} {
+		r.buf = append(r.buf[:0], byte(b.space))
+		r.buf = binary.AppendUvarint(r.buf, uint64(len(b.key)))
+		r.buf = binary.AppendUvarint(r.buf, uint64(len(b.value)))
+		for _, part := range [][]byte{r.buf, b.key, b.value} {
 			if err := r.w.write(part); err != nil {
 				return fmt.Errorf("write sorted rows: %w", err)
 			}
 		}
 	}
 	end, err := r.w.endRun()
+	if err == nil && r.kept {
+		err = r.made(end, st)
+	}
 	if err != nil {
 		return fmt.Errorf("write sorted rows: %w", err)
 	}
@@ -90,13 +82,41 @@ func (r *runs) add(batch []entry, last bool) error {
 	return nil
 }
 
-func (r *runs) close() error {
-	if r.file == nil {
-		return nil
+// open makes the file.
+func (r *runs) open() (err error) {
+	if r.head != nil {
+		err = r.create()
+	} else if r.file, err = os.CreateTemp(r.dir, runsPrefix+"*"); err == nil {
+		_ = os.Remove(r.file.Name()) // if an open file keeps its name, close removes it
 	}
-	err := r.file.Close()
-	if e := os.Remove(r.file.Name()); !errors.Is(e, fs.ErrNotExist) {
-		err = errors.Join(err, e)
+	if err == nil {
+		r.w = newRunWriter(r.file)
+	}
+	return err
+}
+
+// close ends the use of the file. If keep is set, a later process may go on with it.
+func (r *runs) close(keep bool) (err error) {
+	for _, f := range []*os.File{r.list, r.file} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	switch {
+	case r.kept && !keep:
+		err = errors.Join(err, r.remove(filepath.Join(r.dir, r.head.name())))
+	case !r.kept && r.file != nil:
+		err = errors.Join(err, r.remove(r.file.Name()))
+	}
+	return err
+}
+
+// remove removes a file of runs, after the list that says that there are any.
+func (r *runs) remove(path string) (err error) {
+	for _, name := range []string{path + madeSuffix, path} {
+		if e := os.Remove(name); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }

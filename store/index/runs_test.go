@@ -29,7 +29,7 @@ func TestDamagedRunsMakeNoRows(t *testing.T) {
 				rows[key] = string(value)
 				batch = append(batch, entry{spaceRows, []byte(key), value})
 			}
-			if err := r.add(batch, false); err != nil {
+			if err := r.add(batch, false, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -52,7 +52,7 @@ func TestDamagedRunsMakeNoRows(t *testing.T) {
 		return n, err
 	}
 	r, rows := written()
-	defer r.close()
+	defer r.close(false)
 	if n, err := merged(r, rows); err != nil || n != len(rows) {
 		t.Fatalf("%d rows of %d, %v", n, len(rows), err)
 	}
@@ -90,7 +90,7 @@ func TestDamagedRunsMakeNoRows(t *testing.T) {
 			if n, err := merged(r, rows); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("%s: %d rows of %d, %v", name, n, len(rows), err)
 			}
-			if err := r.close(); err != nil {
+			if err := r.close(false); err != nil {
 				t.Fatal(err)
 			}
 		}
