@@ -79,7 +79,8 @@ func startFleet(t testing.TB, c *cluster, processes ...*process) *fleet {
 	first.do(201, "PUT", "/load", "")
 	first.do(201, "PUT", "/copy", "")
 	first.do(201, "PUT", "/load/_design/d", `{"views":{"by_owner":{"map":"function (doc) { emit(doc.owner, doc.value) }","reduce":"_sum"}}}`)
-	at := strings.Replace(f.balance(), "http://", "http://"+testUser+":"+testPassword+"@", 1)
+	var turn atomic.Int64
+	at := strings.Replace(balance(t, func() *process { return f.process(int(turn.Add(1))) }), "http://", "http://"+testUser+":"+testPassword+"@", 1)
 	first.do(201, "PUT", "/_replicator/copy", `{"source":"`+at+`/load","target":"`+at+`/copy","continuous":true}`)
 	for _, p := range processes {
 		f.began[p] = goroutines(t, p)
@@ -120,12 +121,11 @@ func (f *fleet) living() []*process {
 	return slices.Clone(f.processes)
 }
 
-// balance starts a load balancer that sends each request to another process, and returns its URL.
-func (f *fleet) balance() string {
-	var turn atomic.Int64
+// balance starts a load balancer that asks for each request where it is to go, and returns its URL.
+func balance(t testing.TB, next func() *process) string {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			to, err := url.Parse(f.process(int(turn.Add(1))).base)
+			to, err := url.Parse(next().base)
 			if err != nil {
 				panic(err)
 			}
@@ -134,7 +134,7 @@ func (f *fleet) balance() string {
 		Transport: &http.Transport{}, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
 	}
 	server := httptest.NewServer(proxy)
-	f.t.Cleanup(func() {
+	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
 	})

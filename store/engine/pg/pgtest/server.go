@@ -50,9 +50,15 @@ type Server struct {
 
 var errNotInstalled = errors.New("PostgreSQL is not installed")
 
-// programs is the folder of PostgreSQL's programs: that of the newest version that Debian's packages have
-// installed, or where the PATH leads.
+// programsEnv names the folder of the programs of a PostgreSQL, to test another version than the one that is installed.
+const programsEnv = "TODODB_TEST_POSTGRES"
+
+// programs is the folder of PostgreSQL's programs: the one that programsEnv names, or that of the newest version
+// that Debian's packages have installed, or where the PATH leads.
 func programs() (string, error) {
+	if dir := os.Getenv(programsEnv); dir != "" {
+		return dir, nil
+	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	version := func(p string) int {
 		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(p))))

@@ -1,0 +1,123 @@
+// Devices with PouchDB and with RxDB in live sync with several processes behind a balancer that sends each request
+// to another one. The test that starts this script kills a process when it reads "kill", and starts one at "start".
+//
+//   node many.js http://HOST:PORT USER PASSWORD
+
+const assert = require('node:assert/strict')
+const PouchDB = require('pouchdb').plugin(require('pouchdb-adapter-memory'))
+const { createRxDatabase } = require('rxdb')
+const { getRxStorageMemory } = require('rxdb/plugins/storage-memory')
+const { replicateCouchDB, getFetchWithCouchDBAuthorization } = require('rxdb/plugins/replication-couchdb')
+const { ask, within, step } = require('./harness')
+
+const [base, username, password] = process.argv.slice(2)
+const auth = { username, password }
+const fetchAs = getFetchWithCouchDBAuthorization(username, password)
+const there = name => new PouchDB(`${base}/${name}`, { auth })
+const image = Buffer.alloc(200_000, 'some bytes that go over in several chunks ')
+
+const schema = {
+  version: 0,
+  primaryKey: 'id',
+  type: 'object',
+  properties: { id: { type: 'string', maxLength: 100 }, title: { type: 'string' } },
+  required: ['id', 'title']
+}
+
+// patient asks the server again as long as it has no answer.
+async function patient (work) {
+  let got
+  await within('an answer', async () => {
+    try {
+      got = await work()
+      return true
+    } catch (err) {
+      if (err.status && err.status < 500) throw err
+      return false
+    }
+  })
+  return got
+}
+
+// writer writes until it is told to end, and knows what it has written.
+function writer (write) {
+  let going = true
+  const done = (async () => {
+    const all = []
+    for (let n = 0; going; n++) {
+      all.push(await write(n))
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    return all
+  })()
+  return () => { going = false; return done }
+}
+
+async function main () {
+  const phones = ['phone', 'laptop'].map(name => new PouchDB(name, { adapter: 'memory' }))
+  const devices = []
+  for (const name of ['a', 'b']) {
+    const db = await createRxDatabase({ name: 'device-' + name, storage: getRxStorageMemory(), multiInstance: false })
+    devices.push({ db, todos: (await db.addCollections({ todos: { schema } })).todos })
+  }
+  for (const name of ['notes', 'rx-todos']) await patient(() => there(name).info())
+
+  const syncs = phones.map(db => db.sync(there('notes'), { live: true, retry: true, heartbeat: 1000, back_off_function: () => 200 }))
+  const replications = devices.map(d => replicateCouchDB({
+    replicationIdentifier: 'todos', collection: d.todos, url: base + '/rx-todos/', fetch: fetchAs, live: true, retryTime: 200, pull: { batchSize: 7 }, push: { batchSize: 7 }
+  }))
+
+  const written = { notes: new Set(), todos: new Set() }
+  const same = async (what, size) => {
+    await within('all have all notes ' + what, async () => {
+      const all = await Promise.all([...phones, there('notes')].map(db => db.allDocs().catch(() => ({ rows: [] }))))
+      const rows = all.map(a => JSON.stringify(a.rows.map(r => [r.id, r.value.rev])))
+      const ids = new Set(all[0].rows.map(r => r.id))
+      return rows.every(r => r === rows[0]) && ids.size === written.notes.size && [...written.notes].every(id => ids.has(id))
+    })
+    await within('all have all todos ' + what, async () => {
+      const local = await Promise.all(devices.map(async d => (await d.todos.find().exec()).map(x => x.id + ' ' + x.title).sort().join()))
+      const remote = await there('rx-todos').allDocs({ include_docs: true }).catch(() => ({ rows: [] }))
+      local.push(remote.rows.map(r => r.id + ' ' + r.doc.title).sort().join())
+      return local.every(l => l === local[0]) && remote.rows.length === written.todos.size && remote.rows.every(r => written.todos.has(r.id))
+    })
+  }
+
+  for (const [round, acts] of [[0, []], [1, ['kill']], [2, ['start', 'kill']]]) {
+    await step(`round ${round}`, async () => {
+      const writers = phones.map((db, p) => writer(async n => {
+        const _id = `note-${round}-${p}-${n}`
+        const { rev } = await db.put({ _id, n })
+        if (n % 10 === 3) await db.putAttachment(_id, 'image', rev, image, 'application/octet-stream')
+        if (n % 5 === 4) await db.put({ ...await db.get(`note-${round}-${p}-${n - 1}`), edited: true })
+        if (n % 7 === 0) { // both edit the same one
+          const shared = await db.get('shared').catch(() => ({ _id: 'shared' }))
+          await db.put({ ...shared, [`of${p}`]: n }).catch(err => assert.equal(err.status, 409)) // the sync was faster
+          written.notes.add('shared')
+        }
+        written.notes.add(_id)
+      })).concat(devices.map((d, p) => writer(async n => {
+        const id = `todo-${round}-${p}-${n}`
+        await d.todos.insert({ id, title: 'made' })
+        if (n % 4 === 1) await (await d.todos.findOne(id).exec()).incrementalPatch({ title: 'edited' })
+        written.todos.add(id)
+      })))
+      const pause = () => new Promise(resolve => setTimeout(resolve, 500))
+      await pause()
+      for (const act of acts) {
+        await ask(act)
+        await pause()
+      }
+      for (const end of writers) await end()
+      await same(`in round ${round}`)
+      const again = await patient(() => there('notes').getAttachment(`note-${round}-0-3`, 'image'))
+      assert.deepEqual(Buffer.from(again), image)
+    })
+  }
+
+  for (const s of syncs) s.cancel()
+  await Promise.all(replications.map(r => r.cancel()))
+  await Promise.all(devices.map(d => d.db.close()))
+}
+
+main().then(() => process.exit(0), err => { console.error(err); process.exit(1) })
