@@ -134,7 +134,9 @@ func (q *moveRequest) open(ctx context.Context, storage string, create bool) (p 
 	}
 	p.dir = storage
 	p.folder, err = openOffline(ctx, storage, create, q.log)
-	if errors.Is(err, errInUse) {
+	if errors.Is(err, errInUse) && create {
+		err = fmt.Errorf("%w: a server, or another move", err)
+	} else if errors.Is(err, errInUse) {
 		err = fmt.Errorf("%w: stop it; --listen has the move answer in its stead", err)
 	}
 	return p, err
@@ -262,7 +264,7 @@ func (q *moveRequest) startWith() string {
 func (q *moveRequest) explained(err error) error {
 	moved, moving := (*move.Moved)(nil), (*move.Moving)(nil)
 	switch {
-	case errors.As(err, &moved), errors.As(err, &moving), errors.Is(err, move.ErrNotEmpty), errors.Is(err, move.ErrUndone), errors.Is(err, move.ErrOther), errors.Is(err, move.ErrUnfit):
+	case errors.As(err, &moved), errors.As(err, &moving), errors.Is(err, move.ErrNotEmpty), errors.Is(err, move.ErrUndone), errors.Is(err, move.ErrBusy), errors.Is(err, move.ErrOther), errors.Is(err, move.ErrUnfit):
 		return err
 	}
 	return fmt.Errorf("%w; the same command goes on where this one was, and tododb move --undo --from %s gives it up", err, withoutPassword(q.from))

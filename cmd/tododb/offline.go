@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/move"
 )
 
 // dataFlag gives a command the flag for its data folder.
@@ -46,6 +48,9 @@ func offlineCommand(use, short, long string, asItIs bool, work func(ctx context.
 				return err
 			}
 			defer func() { err = errors.Join(err, f.Close()) }()
+			if err := arrived(cmd.Context(), f.engine); err != nil {
+				return err
+			}
 			if len(names) == 0 {
 				if names, err = allNames(cmd.Context(), f.store); err != nil {
 					return err
@@ -57,6 +62,15 @@ func offlineCommand(use, short, long string, asItIs bool, work func(ctx context.
 	dataFlag(cmd)
 	storageFlag(cmd)
 	return cmd
+}
+
+// arrived tells whether a storage has what belongs there: what a move has brought so far is no whole of anything.
+func arrived(ctx context.Context, eng engine.Engine) error {
+	err := move.Home(ctx, eng)
+	if errors.Is(err, move.ErrArriving) {
+		return fmt.Errorf("%w; nothing was looked at, because what has come so far is a part of what is to be here", err)
+	}
+	return nil // what else may be wrong is no reason not to look
 }
 
 func allNames(ctx context.Context, st *store.Store) ([]string, error) {

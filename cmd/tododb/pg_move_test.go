@@ -326,6 +326,22 @@ func TestPGServeWhatMoves(t *testing.T) {
 	if code == 0 || !strings.Contains(text, "on their way to elsewhere") || !strings.Contains(text, "--undo") {
 		t.Errorf("a server on PostgreSQL: %d %s", code, text)
 	}
+	// Nor is it checked, which would find one fault after the other in what is under way.
+	target := pgtest.URL(t)
+	eng := pgtest.Open(t, pg.Options{URL: target})
+	for _, name := range []string{"part", "_move"} {
+		db, err := eng.Create(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+	}
+	for _, args := range [][]string{{"check"}, {"compact"}, {"check", "part"}} {
+		text, code := tododb(t, append(args, "--storage", target)...)
+		if code != 1 || !strings.Contains(text, "is not complete") || !strings.Contains(text, "nothing was looked at") {
+			t.Errorf("%v of what arrives: %d %s", args, code, text)
+		}
+	}
 	startServer(t, home, "").stop()
 	if err := os.WriteFile(filepath.Join(home, "databases", "held"), note, 0o600); err != nil {
 		t.Fatal(err)

@@ -321,6 +321,15 @@ type Holder interface {
 	Unhold(ctx context.Context) error
 }
 
+// Claimer is an Engine that one process at a time can claim, for what nobody may do beside it.
+type Claimer interface {
+	// Claim claims the engine, or renews the claim of that id. A claim that was not renewed for so long has ended. If
+	// somebody else has it, other is not empty, and another text each time that he has renewed it.
+	Claim(ctx context.Context, id string, gone time.Duration) (other string, err error)
+	// Unclaim ends a claim. It is no error if there is none of that id.
+	Unclaim(ctx context.Context, id string) error
+}
+
 // MayHold tells whether a hold that has the note now may have another one, if it was expected to have the
 // note was. A second try finds its own.
 func MayHold(now, was, note []byte) bool {

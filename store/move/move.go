@@ -58,8 +58,27 @@ type mover struct {
 }
 
 // Run moves all databases, or goes on with a move that was interrupted. When it returns without an error,
-// they are at home in the target, and the source says so.
+// they are at home in the target, and the source says so. While another one is at work in either, the error is ErrBusy.
 func Run(ctx context.Context, opt Options) (Report, error) {
+	for _, at := range []struct {
+		eng  engine.Engine
+		name string
+	}{{opt.From, opt.FromName}, {opt.To, opt.ToName}} {
+		claimed, release, err := claim(ctx, at.eng, at.name)
+		if err != nil {
+			return Report{}, err
+		}
+		defer release()
+		ctx = claimed
+	}
+	report, err := run(ctx, opt)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrBusy) {
+		err = cause
+	}
+	return report, err
+}
+
+func run(ctx context.Context, opt Options) (Report, error) {
 	if opt.Skip == nil {
 		opt.Skip = func(string) bool { return false }
 	}
