@@ -325,3 +325,22 @@ func TestNameNotOnDisk(t *testing.T) {
 		t.Errorf("the journal is still needed for %d databases", n)
 	}
 }
+
+// The memory of what stands only in the journal is bounded over all databases, though each has little of it.
+func TestUnflushedIsBounded(t *testing.T) {
+	t.Parallel()
+	opt := neverFlush
+	opt.UnflushedBytes = 20_000
+	e := open(t, t.TempDir(), opt)
+	for i := range 40 {
+		db := made(t, e, fmt.Sprint("db", i))
+		for k := range 10 {
+			put(t, db, fmt.Sprint(k), strings.Repeat("x", 200))
+		}
+	}
+	for end := time.Now().Add(time.Minute); e.Figures().Unflushed > opt.UnflushedBytes; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes of memory are taken", e.Figures().Unflushed)
+		}
+	}
+}

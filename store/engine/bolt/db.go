@@ -85,7 +85,8 @@ func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {
 // full, or slow.
 func (f *file) behind() bool {
 	e := f.eng
-	return f.above.Load() > 4*e.opt.FlushBytes || e.log.Size() > 2*e.opt.JournalBytes && f.above.Load() > 0
+	return f.above.Load() > 4*e.opt.FlushBytes ||
+		f.above.Load() > 0 && (e.log.Size() > 2*e.opt.JournalBytes || e.unflushedBytes.Load() > 4*e.opt.UnflushedBytes)
 }
 
 // growBy is how much longer a full file gets. It is enough not to grow, and sync, often. It is

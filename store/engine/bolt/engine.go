@@ -50,6 +50,9 @@ type Options struct {
 	// its sake (64 MiB), and FlushAfter how long something stands only there (30 s).
 	FlushBytes, JournalBytes int64
 	FlushAfter               time.Duration
+	// UnflushedBytes is about how much memory what stands only in the journal may take, of all databases, before the
+	// oldest of it is written to files (32 MiB).
+	UnflushedBytes int64
 	// CloseWithin is how long Close writes to the files what stands only in the journal (4 s). What does not get
 	// there stays in the journal.
 	CloseWithin time.Duration
@@ -124,6 +127,9 @@ func Open(dir string, opt Options) (*Engine, error) {
 	}
 	if opt.JournalBytes == 0 {
 		opt.JournalBytes = journalBytes
+	}
+	if opt.UnflushedBytes == 0 {
+		opt.UnflushedBytes = unflushedBytes
 	}
 	if opt.FlushAfter == 0 {
 		opt.FlushAfter = flushAfter

@@ -46,6 +46,7 @@ type file struct {
 	direct   bool       // guarded by write; the next transaction goes to the file, since now is not what the journal can go on from
 	topKeys  int        // guarded by write; of layers.top
 	topBytes int        // guarded by write
+	room     []byte     // guarded by write; memory of layers.top that the next transaction may use
 
 	flush      sync.Mutex // held to write to the file; taken before swap
 	dirty      *dirtySet  // guarded by flush; not nil while a compaction copies

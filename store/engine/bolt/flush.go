@@ -42,6 +42,7 @@ func (f *file) journal(ctx context.Context, kind byte, t *light) error {
 	f.top = t.own
 	f.swap.Unlock()
 	held := t.held()
+	f.room = t.left()
 	f.topKeys += t.keys
 	f.topBytes += held
 	e.grown(f, held+t.keys*weight)
@@ -154,7 +155,7 @@ func (f *file) lift() {
 	f.layers, f.changed = layers{}, time.Now()
 	f.swap.Unlock()
 	f.eng.shrunk(f, f.topBytes+f.topKeys*weight+f.belowBytes)
-	f.topKeys, f.topBytes, f.belowBytes = 0, 0, 0
+	f.topKeys, f.topBytes, f.belowBytes, f.room = 0, 0, 0, nil
 }
 
 // settle finds out what became of a transaction of the file whose commit failed, by the number of the next one.
@@ -284,7 +285,7 @@ func (f *file) freeze() (m mark, err error) {
 		f.below, f.top = f.top, nil
 		f.belowMark = f.now
 		f.belowBytes = f.topBytes + f.topKeys*weight
-		f.topKeys, f.topBytes = 0, 0
+		f.topKeys, f.topBytes, f.room = 0, 0, nil
 		f.eng.sink(f)
 	}
 	return f.belowMark, nil

@@ -22,7 +22,9 @@ const (
 	journalBytes = 64 << 20
 	flushAfter   = 30 * time.Second
 	closeWithin  = 4 * time.Second
-	flushers     = 2 // databases that are written to their files at a time
+	flushers     = 2 // databases that are written to their files at a time, if that is urgent
+
+	unflushedBytes = 32 << 20
 )
 
 // dues tells from where on the journal is needed: what of each database is in no file yet.
@@ -199,9 +201,14 @@ func (e *Engine) grown(f *file, bytes int) {
 		if _, there := e.wanted.LoadOrStore(f, true); !there {
 			e.wakeFlusher()
 		}
-	} else if e.log.Size() > e.opt.JournalBytes {
+	} else if e.urgent() {
 		e.wakeFlusher()
 	}
+}
+
+// urgent tells that the journal is too long, or takes too much memory.
+func (e *Engine) urgent() bool {
+	return e.log.Size() > e.opt.JournalBytes || e.unflushedBytes.Load() > e.opt.UnflushedBytes
 }
 
 func (e *Engine) shrunk(f *file, bytes int) {
@@ -248,6 +255,14 @@ func (e *Engine) flushDue() {
 	_ = e.payDebts(context.Background())
 	e.mu.Unlock()
 	e.nameAll()
+	e.flushWanted()
+	e.flushGently(e.oldOnes())
+	e.setBrokenApart()
+	e.releaseJournal()
+}
+
+// flushWanted flushes what is large.
+func (e *Engine) flushWanted() {
 	var list []*file
 	e.wanted.Range(func(f, _ any) bool {
 		e.wanted.Delete(f)
@@ -255,10 +270,39 @@ func (e *Engine) flushDue() {
 		return true
 	})
 	e.flushFiles(e.untilStop, list)
-	e.flushFiles(e.untilStop, e.oldOnes())
-	e.setBrokenApart()
-	e.releaseJournal()
 }
+
+// flushGently flushes one database after the other, with pauses, so that writers have the disk: their commits wait
+// for it. It hurries as soon as that is urgent.
+func (e *Engine) flushGently(list []*file) {
+	for i, f := range list {
+		if e.urgent() {
+			e.flushFiles(e.untilStop, list[i:])
+			return
+		}
+		if e.untilStop.Err() != nil {
+			break
+		}
+		begun := time.Now()
+		_ = e.flushFile(e.untilStop, f)
+		if i%namesTogether == namesTogether-1 {
+			e.nameAll()
+		}
+		pause := time.NewTimer(flushPause * time.Since(begun))
+		select {
+		case <-pause.C:
+		case <-e.flusher.wake:
+			pause.Stop()
+			e.flushWanted()
+		case <-e.untilStop.Done():
+			pause.Stop()
+		}
+	}
+	e.nameAll()
+}
+
+// flushPause is how many times as long as a flush the pause is after it.
+const flushPause = 3
 
 // oldHalf is where the newer half of the journal begins if it is too long, else 0. Positions are bytes of the
 // journal, more or less: what was written in the older half goes.
@@ -284,11 +328,18 @@ func (e *Engine) oldOnes() (list []*file) {
 	e.dues.mu.Unlock()
 	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(a.first, b.first) })
 	half := e.oldHalf()
+	excess := e.unflushedBytes.Load()
+	if excess > e.opt.UnflushedBytes {
+		excess -= e.opt.UnflushedBytes / 2
+	} else {
+		excess = 0
+	}
 	for _, f := range all {
 		f.swap.RLock()
 		old := !f.layers.empty() && time.Since(f.since) >= e.opt.FlushAfter
 		f.swap.RUnlock()
-		if old || f.first < half {
+		if old || f.first < half || excess > 0 {
+			excess -= f.above.Load()
 			list = append(list, f.file)
 		}
 	}

@@ -14,6 +14,9 @@ type light struct {
 	ctx    context.Context
 	own    *tree // what reader.over.top was, changed; nil until something is written
 	chunks [][]byte
+	room   []byte // what earlier transactions have left of their last chunk
+	shared bool   // the first chunk is there
+	size   int    // of the first chunk otherwise
 	keys   int
 	bytes  int
 	filled [32]bool
@@ -28,10 +31,21 @@ const (
 
 // held is how many bytes of memory the entries keep, which may be few in a chunk.
 func (t *light) held() (bytes int) {
-	for _, c := range t.chunks {
-		bytes += cap(c)
+	for i, c := range t.chunks {
+		if i > 0 || !t.shared {
+			bytes += cap(c)
+		}
 	}
 	return bytes
+}
+
+// left is what the transaction leaves of its last chunk for the next one.
+func (t *light) left() []byte {
+	if len(t.chunks) == 0 {
+		return t.room
+	}
+	c := t.chunks[len(t.chunks)-1]
+	return c[len(c):len(c):cap(c)]
 }
 
 // note writes an entry to the record and the tree.
@@ -39,11 +53,14 @@ func (t *light) note(s engine.Space, k, v []byte, gone bool) {
 	need := entrySize(k, v)
 	n := len(t.chunks)
 	if n == 0 || cap(t.chunks[n-1])-len(t.chunks[n-1]) < need {
-		size := leastChunk
-		if n > 0 {
-			size = min(2*cap(t.chunks[n-1]), mostChunk)
+		switch {
+		case n == 0 && cap(t.room) >= need:
+			t.chunks, t.shared = append(t.chunks, t.room), true
+		case n == 0:
+			t.chunks = append(t.chunks, make([]byte, 0, max(t.size, leastChunk, need)))
+		default:
+			t.chunks = append(t.chunks, make([]byte, 0, max(min(2*cap(t.chunks[n-1]), mostChunk), t.size, need)))
 		}
-		t.chunks = append(t.chunks, make([]byte, 0, max(size, need)))
 		n++
 	}
 	c := &t.chunks[n-1]
@@ -188,7 +205,7 @@ func (f *file) updateLight(ctx context.Context, fn func(engine.Tx) error) (err e
 	if err != nil {
 		return err
 	}
-	t := &light{reader: newReader(ctx, f, b), ctx: ctx}
+	t := &light{reader: newReader(ctx, f, b), ctx: ctx, room: f.room, size: min(f.topBytes/8, mostChunk)}
 	t.over = over
 	err = func() (err error) {
 		defer func() {
