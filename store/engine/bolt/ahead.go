@@ -107,6 +107,9 @@ func (a *ahead) each(fn func(journal.Pos, []byte) error) error {
 
 // removeAhead removes the file of records of the database at a path, if there is one.
 func (e *Engine) removeAhead(path string) error {
+	if !e.aheads.Load() { // looking for them would cost each new database a search of the folder
+		return nil
+	}
 	return errors.Join(removeIfThere(path+aheadSuffix), removeIfThere(path+aheadSuffix+tempSuffix))
 }
 
@@ -143,6 +146,7 @@ func (e *Engine) setApart(f *file) error {
 		return nil
 	})
 	if err == nil && a.last() != 0 {
+		e.aheads.Store(true)
 		err = e.putFile(filepath.Base(f.path)+aheadSuffix, a.encode())
 	}
 	if err != nil {
@@ -179,6 +183,7 @@ func (v *recovery) readApart() error {
 		if !ok {
 			continue
 		}
+		v.eng.aheads.Store(true)
 		a, err := readAhead(filepath.Join(v.eng.dir, entry.Name()))
 		if err != nil {
 			return err

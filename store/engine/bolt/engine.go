@@ -93,6 +93,7 @@ type Engine struct {
 	doneEnd   journal.Pos // which ended there
 	dues      dues
 	unnamed   unnamed
+	aheads    atomic.Bool // there may be files of what databases' files lack
 	flusher
 	namesUnsynced atomic.Bool // a removal may not be on disk
 

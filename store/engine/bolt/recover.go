@@ -542,6 +542,7 @@ func (e *Engine) takeOver(f *file) error {
 		if _, err := os.Lstat(f.path + aheadSuffix); errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
+		e.aheads.Store(true)
 		return e.readOver(f, f, due{})
 	}
 	for was, d := range dues {
