@@ -12,14 +12,10 @@ import (
 func TestJournalSetting(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	server := startServer(t, dir, "")
+	server := startServer(t, dir, "", "--config", withJournal(t, false))
 	server.stop()
 	for turn, journaled := range []bool{false, true, true, false, true, false} {
-		settings := quickLogins(t)
-		if journaled {
-			settings = withJournal(t)
-		}
-		server = startServer(t, dir, server.address(), "--config", settings)
+		server = startServer(t, dir, server.address(), "--config", withJournal(t, journaled))
 		if _, err := os.Stat(filepath.Join(dir, "journal")); (err == nil) != journaled {
 			t.Errorf("turn %d: a journal is wanted: %v, and looking for its folder says %v", turn, journaled, err)
 		}

@@ -103,7 +103,7 @@ func TestKillMany(t *testing.T) {
 	kills, seed := killCount(t, 20, 2)
 	random := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
-	settings := withJournal(t)
+	settings := withJournal(t, true)
 	server := startServer(t, dir, "", "--config", settings)
 	var keepers []*keeper
 	for i := range 24 {

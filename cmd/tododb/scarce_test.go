@@ -51,6 +51,15 @@ func TestFullDisk(t *testing.T) {
 	server.do(200, "PUT", "/_node/_local/_config/couchdb/max_dbs_open", `"600"`)
 	ballast := filepath.Join(dir, "ballast")
 	fillUp(t, ballast)
+	for _, body := range []string{`{"text":"` + incompressible(2000) + `"}`, "{}"} { // a journal has some room of its own
+		for n := 0; ; n++ {
+			if status, text := server.try("POST", "/db", body); status == 507 {
+				break
+			} else if status != 201 || n == 10_000 {
+				t.Fatalf("document %d on a full disk: %d %s", n, status, text)
+			}
+		}
+	}
 
 	for _, c := range []struct{ method, path, body string }{
 		{"PUT", "/new", ""}, {"PUT", "/_node/_local/_config/couchdb/max_dbs_open", `"700"`},

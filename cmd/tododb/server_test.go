@@ -173,13 +173,13 @@ func quickLogins(t testing.TB) string {
 	return file
 }
 
-// withJournal is the file of settings of a server whose small writes go through a journal.
-func withJournal(t testing.TB) string {
+// withJournal is the file of settings of a server whose small writes go through a journal, or do not.
+func withJournal(t testing.TB, journal bool) string {
 	t.Helper()
 	file := quickLogins(t)
 	settings, err := os.ReadFile(file)
 	if err == nil {
-		err = os.WriteFile(file, append(settings, "[storage]\njournal = true\n"...), 0o600)
+		err = os.WriteFile(file, fmt.Appendf(settings, "[storage]\njournal = %v\n", journal), 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -231,6 +231,49 @@ func TestDropOnFullDisk(t *testing.T) {
 	}
 }
 
+// On a disk that was full before there was a journal, there is none, and the databases can be used.
+func TestNoRoomForAJournal(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skip("a small file system cannot be mounted:", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	dir := filepath.Join(disk, "data")
+	e := open(t, dir, bolt.Options{Direct: true})
+	db := made(t, e, "db")
+	put(t, db, "a", "1")
+	if err := errors.Join(db.Close(), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := bolt.Open(dir, bolt.Options{AsItIs: true}); err != nil {
+		t.Error(err)
+	} else if _, err := os.Stat(filepath.Join(dir, "journal")); !os.IsNotExist(err) {
+		t.Errorf("who only reads makes a journal: %v", err)
+	} else if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	ballast := filepath.Join(disk, "ballast")
+	fillUp(t, ballast)
+	if e, err := bolt.Open(dir, bolt.Options{}); err != nil {
+		t.Error(err)
+	} else {
+		if db, err = e.Open(t.Context(), "db"); err != nil {
+			t.Fatal(err)
+		}
+		if got := contents(t, db); got["a"] != "1" {
+			t.Errorf("it has %v", got)
+		}
+		if err := errors.Join(os.Remove(ballast), db.Close(), e.Drop(t.Context(), "db"), e.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // fillUp writes a file until there is no room left.
 func fillUp(t *testing.T, path string) {
 	t.Helper()

@@ -283,7 +283,7 @@ func (e *Engine) openJournal() error {
 	if note != nil && !there {
 		return fmt.Errorf("%w: the journal is missing in %s, and the databases lack what only it has; whoever wants them as they stand removes %s", engine.ErrForeign, at, filepath.Join(e.dir, pendingName))
 	}
-	if !there && e.opt.Direct {
+	if !there && (e.opt.Direct || e.opt.AsItIs) {
 		return nil
 	}
 	v := &recovery{eng: e, of: map[whose]*recovered{}, made: map[string]*recovered{}}
@@ -291,7 +291,13 @@ func (e *Engine) openJournal() error {
 		return err
 	}
 	opt := journal.Options{NoSync: e.opt.NoSync, SegmentBytes: e.opt.SegmentBytes, LockTimeout: e.opt.LockTimeout}
-	if e.log, err = journal.Open(at, opt, v.replay); err != nil {
+	if e.log, err = journal.Open(at, opt, v.replay); !there && errors.Is(err, engine.ErrFull) {
+		// What there is can be read, and deleted. The next start makes one.
+		e.opt.Noticed("there is no room for a journal, so there is none until the next start: " + err.Error())
+		e.log = nil
+		return os.RemoveAll(at)
+	}
+	if err != nil {
 		return err
 	}
 	if id := e.log.ID(); note != nil && string(note) != string(id[:]) {
