@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -41,8 +40,7 @@ const (
 	// convoyTries is how often a member whose lock somebody else has tries another convoy before it
 	// waits for the lock alone.
 	convoyTries = 3
-	// Convoys set out one after the other, but not if one takes longer than this.
-	convoyPace = 50 * time.Millisecond
+	convoyPace  = 50 * time.Millisecond
 	// lateAfter is how long the others wait for a member.
 	lateAfter = 500 * time.Millisecond
 	// lateAlone is how long a database goes alone for which most others have waited in vain.
@@ -59,7 +57,7 @@ var (
 // member is one who writes.
 type member struct {
 	h     *handle
-	start chan *convoy // nil: alone
+	start chan *convoy // nil: it may go alone
 	ended chan struct{}
 
 	tx     *tx
@@ -82,56 +80,19 @@ type got struct {
 	last  map[engine.Space]lastEntry
 }
 
-// convoys gathers members while some convoys are under way.
-type convoys struct {
-	eng *Engine
-
-	mu      sync.Mutex // guards what follows
-	waiting []*member
-	running int
-}
-
-// join waits for a convoy, or for leave to go alone (nil).
-func (s *convoys) join(m *member) *convoy {
-	s.mu.Lock()
-	s.waiting = append(s.waiting, m)
-	if s.running < convoysAtOnce {
-		s.running++
-		s.eng.ending.Go(s.run)
-	}
-	s.mu.Unlock()
-	return <-m.start
-}
-
-// run sends members off until nobody waits.
-func (s *convoys) run() {
-	for {
-		runtime.Gosched() // others are about to come
-		s.mu.Lock()
-		n := min(len(s.waiting), convoyMost)
-		members := slices.Clone(s.waiting[:n])
-		s.waiting = slices.Delete(s.waiting, 0, n)
-		if n == 0 {
-			s.running--
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock()
-		ended := members[0].ended
-		if n == 1 {
-			members[0].start <- nil
-		} else {
-			c := &convoy{eng: s.eng, members: members, ready: make(chan struct{}, 1), ended: make(chan struct{})}
-			ended = c.ended
-			s.eng.ending.Go(c.run)
-		}
-		t := time.NewTimer(convoyPace)
-		select {
-		case <-ended:
-		case <-t.C:
-		}
-		t.Stop()
-	}
+// gatherConvoys makes the one that gathers members while some convoys are under way.
+func (e *Engine) gatherConvoys() *gatherer[*member] {
+	return &gatherer[*member]{eng: e, atOnce: convoysAtOnce, pace: convoyPace, most: convoyMost, bytes: convoyBytes,
+		size: func(*member) int { return 0 }, // nobody knows yet
+		send: func(members []*member) <-chan struct{} {
+			if len(members) == 1 {
+				members[0].start <- nil
+				return members[0].ended
+			}
+			c := &convoy{eng: e, members: members, ready: make(chan struct{}, 1), ended: make(chan struct{})}
+			e.ending.Go(c.run)
+			return c.ended
+		}}
 }
 
 // The phases of a convoy: members ask, members decide, and it is too late for either.
@@ -344,7 +305,7 @@ func (c *convoy) write(s *session, done []*member) {
 			m.result <- nil
 			continue
 		}
-		if size += t.size; size > convoyBytes {
+		if size += t.total; size > c.eng.convoyBytes { // of a convoy nothing is sent before
 			m.result <- errAlone
 			continue
 		}
@@ -394,7 +355,8 @@ func (c *convoy) write(s *session, done []*member) {
 // errLocked if it was not committed for a reason that is none of the caller's.
 func (h *handle) tryTogether(t *tx, fn func(engine.Tx) error) error {
 	m := &member{h: h, start: make(chan *convoy, 1), ended: make(chan struct{}), tx: t, outset: make(chan error, 1), result: make(chan error, 1)}
-	c := h.eng.convoys.join(m)
+	h.eng.convoys.add(m)
+	c := <-m.start
 	if c == nil {
 		defer close(m.ended)
 		t.member = nil

@@ -1,6 +1,7 @@
 package pg_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -31,6 +32,99 @@ func (c *commits) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 	return ctx
 }
 func (c *commits) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// largest is how many bytes the arguments of a batch have had at most. It is a tracer of pgx.
+type largest struct {
+	commits
+	bytes atomic.Int64
+}
+
+func (l *largest) TraceBatchStart(ctx context.Context, conn *pgx.Conn, d pgx.TraceBatchStartData) context.Context {
+	n := 0
+	for _, q := range d.Batch.QueuedQueries {
+		for _, arg := range q.Arguments {
+			if list, is := arg.([][]byte); is {
+				for _, b := range list {
+					n += len(b)
+				}
+			}
+		}
+	}
+	for old := l.bytes.Load(); int64(n) > old && !l.bytes.CompareAndSwap(old, int64(n)); old = l.bytes.Load() {
+	}
+	return l.commits.TraceBatchStart(ctx, conn, d)
+}
+
+// What goes out together is bounded, whatever the members do in between.
+func TestConvoysAreBounded(t *testing.T) {
+	t.Parallel()
+	counted := &largest{}
+	e := pgtest.Open(t, pg.Options{URL: pgtest.URL(t), Tracer: counted})
+	const databases, each, most = 24, 32 << 10, 64 << 10
+	e.LimitConvoys(most)
+	var dbs [databases]engine.DB
+	for i := range dbs {
+		dbs[i] = create(t, e, fmt.Sprint("db", i))
+	}
+	value := make([]byte, each)
+	var wg sync.WaitGroup
+	for i := range dbs {
+		wg.Go(func() {
+			err := dbs[i].Update(t.Context(), func(tx engine.Tx) error {
+				return errors.Join(tx.Fetch(nil, []engine.Space{sequence}), tx.Put(1, []byte("k"), value), tx.DeleteRange(2, nil, nil), tx.Put(1, []byte("last"), []byte("v")))
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := counted.bytes.Load(); n > most+each {
+		t.Errorf("%d bytes go out together, want %d at most", n, most)
+	}
+}
+
+// Of large values that many ask for at once, what is kept for all of them is bounded, and each gets its own.
+func TestForeseenTogetherIsBounded(t *testing.T) {
+	t.Parallel()
+	e := pgtest.Engine(t)
+	db := create(t, e, "db")
+	const n, each = 8, 3 << 20
+	err := db.Update(t.Context(), func(tx engine.Tx) error {
+		for i := range n {
+			if err := tx.Put(1, fmt.Append(nil, i), bytes.Repeat([]byte{byte(i)}, each)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []engine.SpaceKey
+	for i := range n {
+		keys = append(keys, engine.SpaceKey{Space: 1, Key: fmt.Append(nil, i)})
+	}
+	kept, err := e.AnsweredTogether(db, keys)
+	if err != nil || kept == 0 || kept > 16<<20 {
+		t.Errorf("%d bytes are kept, %v", kept, err)
+	}
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			r, err := db.(engine.Foreseer).Foresee(t.Context(), keys[i:i+1])
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			v, err := r.Get(1, keys[i].Key)
+			if err != nil || len(v) != each || v[0] != byte(i) {
+				t.Errorf("value %d has %d bytes, %v", i, len(v), err)
+			}
+		})
+	}
+	wg.Wait()
+}
 
 // What many databases write at the same time is committed together, each by itself right, whatever becomes of
 // the others: those that fail, that insert what is there, that read on, and that another process has too.

@@ -16,8 +16,8 @@
 // come in one round trip with the lock; it then runs in memory, on top of what it read; its writes
 // and the commit are the second round trip. A reader's first round trip begins its snapshot.
 //
-// What is asked or written at the same time shares round trips: the questions of Foresee (questions), and
-// the writers of different databases (convoys), who then share the commit too.
+// What is asked or written at the same time shares round trips (gatherer): the questions of Foresee, and
+// the writers of different databases (convoy), who then share the commit too.
 //
 // What always holds:
 //   - entries of a database are only written by who holds its row, or stages values that nothing

@@ -50,8 +50,9 @@ type Engine struct {
 	scattered        bool                     // one of manyServers
 	ending           sync.WaitGroup           // of transactions that nobody waits for
 	news             *news
-	questions        questions
-	convoys          convoys
+	questions        *gatherer[*question]
+	convoys          *gatherer[*member]
+	convoyBytes      int // of one
 	sweep            chan struct{}   // of capacity one: the sweeper is to look
 	stop             func()          // ends what runs in the background
 	background       sync.WaitGroup  // what runs there
@@ -68,7 +69,7 @@ type Engine struct {
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	opt = opt.withDefaults()
 	e := &Engine{opt: opt, ctx: context.WithoutCancel(ctx), sweep: make(chan struct{}, 1), open: map[int64]*database{}, counting: map[int64]bool{}, counts: make(chan struct{}, 1)}
-	e.questions.eng, e.convoys.eng = e, e
+	e.questions, e.convoys, e.convoyBytes = e.gatherQuestions(), e.gatherConvoys(), convoyBytes
 	e.living, e.stop = context.WithCancel(e.ctx)
 	var err error
 	if e.readers, err = e.pool(opt.Readers); err != nil {

@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/tododb/tododb/store/engine"
@@ -66,3 +67,25 @@ func Settings() (sets []string) {
 	}
 	return sets
 }
+
+// AnsweredTogether asks for each key in a question of its own, all in one round trip, and returns how many bytes of values
+// are kept.
+func (e *Engine) AnsweredTogether(db engine.DB, keys []engine.SpaceKey) (kept int, err error) {
+	var batch []*question
+	for _, k := range keys {
+		batch = append(batch, &question{db: db.(*handle).id, keys: [][]byte{full(k.Space, k.Key)}, done: make(chan struct{})})
+	}
+	<-e.questions.send(batch)
+	for _, q := range batch {
+		if q.err != nil && !errors.Is(q.err, errAlone) {
+			return 0, q.err
+		}
+		for _, entry := range q.entries {
+			kept += len(entry.v)
+		}
+	}
+	return kept, nil
+}
+
+// LimitConvoys says how many bytes a convoy writes at most.
+func (e *Engine) LimitConvoys(bytes int) { e.convoyBytes = bytes }

@@ -30,7 +30,7 @@ func (h *handle) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.Re
 	for i, k := range keys {
 		q.keys[i] = full(k.Space, k.Key)
 	}
-	if err := h.eng.questions.ask(ctx, q); err != nil {
+	if err := h.eng.ask(ctx, q); err != nil {
 		return nil, err
 	}
 	if q.proof == nil || q.proof.instance != string(h.dbid) {

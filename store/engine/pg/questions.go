@@ -8,7 +8,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,37 +27,50 @@ type question struct {
 
 	err     error
 	among   bool   // it was asked among others
+	large   bool   // and the answers were too large
 	proof   *proof // nil: there is no such database
 	entries []pair
 }
 
-// questions gathers what is asked while some round trips are under way: a question costs far less among
-// others than in a round trip of its own, and nobody waits longer for it. Each is answered from a
-// snapshot that is newer than itself.
-type questions struct {
-	eng *Engine
-
-	mu      sync.Mutex // guards what follows
-	waiting []*question
-	running int
-}
-
 const (
-	askedAtOnce = 2   // round trips under way
-	askedMost   = 256 // questions in one
-	// They go out one after the other, but not if one takes longer than this: a connection may be dead.
-	askedPace = 100 * time.Millisecond
+	askedAtOnce = 2       // round trips under way
+	askedMost   = 256     // questions in one
+	askedBytes  = 1 << 20 // of their keys
+	askedPace   = 100 * time.Millisecond
+	// answerBytes is how much of the answers to several questions is kept. Whoever gets none asks alone, and has
+	// then no more than every reader has.
+	answerBytes = 16 << 20
 )
 
+// gatherQuestions makes the one that gathers what is asked while some round trips are under way: a question costs
+// far less among others than in a round trip of its own. Each is answered from a snapshot that is newer than itself.
+func (e *Engine) gatherQuestions() *gatherer[*question] {
+	return &gatherer[*question]{eng: e, atOnce: askedAtOnce, pace: askedPace, most: askedMost, bytes: askedBytes,
+		size: func(q *question) (n int) {
+			for _, k := range q.keys {
+				n += len(k)
+			}
+			return n
+		},
+		send: func(batch []*question) <-chan struct{} {
+			answered := make(chan struct{})
+			e.ending.Go(func() {
+				defer close(answered)
+				err := e.answer(e.ctx, batch)
+				for _, q := range batch {
+					if q.err, q.among = err, len(batch) > 1; err == nil && q.large {
+						q.err = errAlone
+					}
+					close(q.done)
+				}
+			})
+			return answered
+		}}
+}
+
 // ask answers a question. It fails only if that, asked alone, fails too.
-func (s *questions) ask(ctx context.Context, q *question) error {
-	s.mu.Lock()
-	s.waiting = append(s.waiting, q)
-	if s.running < askedAtOnce {
-		s.running++
-		s.eng.ending.Go(s.run)
-	}
-	s.mu.Unlock()
+func (e *Engine) ask(ctx context.Context, q *question) error {
+	e.questions.add(q)
 	select {
 	case <-q.done:
 	case <-ctx.Done():
@@ -67,38 +79,7 @@ func (s *questions) ask(ctx context.Context, q *question) error {
 	if q.err == nil || !q.among && !passing(q.err) { // among others it may be the fault of another
 		return result(q.err)
 	}
-	return s.eng.retry(ctx, s.eng.opt.Patience/3, func() error { return s.eng.answer(ctx, []*question{q}) })
-}
-
-// run asks until nobody waits.
-func (s *questions) run() {
-	for {
-		s.mu.Lock()
-		n := min(len(s.waiting), askedMost)
-		batch := slices.Clone(s.waiting[:n])
-		s.waiting = slices.Delete(s.waiting, 0, n)
-		if n == 0 {
-			s.running--
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock()
-		answered := make(chan struct{})
-		s.eng.ending.Go(func() {
-			defer close(answered)
-			err := s.eng.answer(s.eng.ctx, batch)
-			for _, q := range batch {
-				q.err, q.among = err, n > 1
-				close(q.done)
-			}
-		})
-		t := time.NewTimer(askedPace)
-		select {
-		case <-answered:
-		case <-t.C:
-		}
-		t.Stop()
-	}
+	return e.retry(ctx, e.opt.Patience/3, func() error { return e.answer(ctx, []*question{q}) })
 }
 
 // asked is a key that a question is about.
@@ -117,7 +98,7 @@ func (e *Engine) answer(ctx context.Context, batch []*question) error {
 	dbs := make([]int64, 0, len(batch))
 	all := make([]asked, 0, len(batch))
 	for _, q := range batch {
-		q.proof, q.entries = nil, q.entries[:0]
+		q.proof, q.entries, q.large = nil, q.entries[:0], false
 		dbs = append(dbs, q.db)
 		for _, k := range q.keys {
 			all = append(all, asked{q.db, k, q})
@@ -133,6 +114,7 @@ func (e *Engine) answer(ctx context.Context, batch []*question) error {
 		}
 	}
 	proofs := make(map[int64]*proof, len(dbs))
+	size := 0
 	_, err := e.one(ctx, e.readers, nil, query{sqlForesee, []any{dbs, of, keys}, func(rows pgx.Rows) error {
 		for rows.Next() {
 			raw := rawValues(rows)
@@ -148,11 +130,19 @@ func (e *Engine) answer(ctx context.Context, batch []*question) error {
 				}
 				continue
 			}
-			found := pair{bytes.Clone(raw[5]), kept(raw[6])}
-			refers := pair{bytes.Clone(raw[7]), kept(raw[8])}
-			at, _ := slices.BinarySearchFunc(all, asked{db: db, k: found.k}, asked.compare)
-			for ; at < len(all) && all[at].db == db && bytes.Equal(all[at].k, found.k); at++ {
+			at, _ := slices.BinarySearchFunc(all, asked{db: db, k: raw[5]}, asked.compare)
+			var found, refers pair
+			size += len(raw[6]) + len(raw[8])
+			large := size > answerBytes && len(batch) > 1
+			if !large {
+				found, refers = pair{bytes.Clone(raw[5]), kept(raw[6])}, pair{bytes.Clone(raw[7]), kept(raw[8])}
+			}
+			for ; at < len(all) && all[at].db == db && bytes.Equal(all[at].k, raw[5]); at++ {
 				q := all[at].by
+				if large {
+					q.large = true
+					continue
+				}
 				q.entries = append(q.entries, found)
 				if refers.k != nil {
 					q.entries = append(q.entries, refers)
