@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +19,8 @@ import (
 
 // TestFiguresPG prints the rates of a process over PostgreSQL beside those of one with a folder, and of two
 // processes beside one. PostgreSQL is on the same machine and waits for the disk, as the folder does. It
-// runs where TODODB_TEST_FIGURES is set; "alone" measures only the one process over PostgreSQL.
+// runs where TODODB_TEST_FIGURES is set; "alone" measures only the one process over PostgreSQL, "limited" only
+// processes that have a small share of a processor each.
 func TestFiguresPG(t *testing.T) {
 	if os.Getenv("TODODB_TEST_FIGURES") == "" {
 		t.Skip("TODODB_TEST_FIGURES is not set")
@@ -29,6 +32,14 @@ func TestFiguresPG(t *testing.T) {
 	folder := startServer(t, t.TempDir(), "", "--log-level", "warning")
 	f := &pgFigures{t: t, docs: docs, server: server}
 
+	if os.Getenv("TODODB_TEST_FIGURES") == "limited" {
+		f.prepare(two[0])
+		for from := 0; from < docs; from += 1000 {
+			two[0].do(201, "POST", "/bulk/_bulk_docs", string(bulkOf("{", "", from, 1000)))
+		}
+		f.limited(two)
+		return
+	}
 	one := f.alone(two[:1])
 	if os.Getenv("TODODB_TEST_FIGURES") == "alone" {
 		return
@@ -47,6 +58,7 @@ func TestFiguresPG(t *testing.T) {
 	f.together("put into 64 databases", two, f.put(putApart))
 	f.together("get, documents", two, f.get)
 	f.heard(two[0], two[1])
+	f.limited(two)
 }
 
 type pgFigures struct {
@@ -149,14 +161,19 @@ func (f *pgFigures) get(l *load, _ int) error {
 	return l.do("GET", "/bulk/"+fmt.Sprint(rand.IntN(f.docs)), "")
 }
 
-// alone measures a process.
-func (f *pgFigures) alone(at []*process) (figures []float64) {
-	p := at[0]
+// prepare makes the databases.
+func (f *pgFigures) prepare(p *process) {
 	p.do(201, "PUT", "/bulk", "")
 	p.do(201, "PUT", "/one", "")
 	for i := range 64 {
 		p.do(201, "PUT", fmt.Sprintf("/apart%d", i), "")
 	}
+}
+
+// alone measures a process.
+func (f *pgFigures) alone(at []*process) (figures []float64) {
+	p := at[0]
+	f.prepare(p)
 	var bodies []string
 	for from := 0; from < f.docs; from += 1000 {
 		bodies = append(bodies, string(bulkOf("{", "", from, 1000)))
@@ -193,6 +210,54 @@ func (f *pgFigures) alone(at []*process) (figures []float64) {
 			return nil
 		}))
 	return append(figures, float64(privateMemory(f.t, p)>>20))
+}
+
+// limited compares two processes with one where these are the limit: each has a small part of a processor, so the clients, PostgreSQL and
+// the disk have time left.
+func (f *pgFigures) limited(two []*process) {
+	const share = 0.15
+	for i, p := range two {
+		if err := limitProcessor(f.t, p.cmd.Process.Pid, fmt.Sprintf("tododb-figures-%d-%d", os.Getpid(), i), share); err != nil {
+			fmt.Printf("processes cannot be limited here: %v\n", err)
+			return
+		}
+	}
+	limit := fmt.Sprintf(", each with %.2f processors", share)
+	f.together("put into one database"+limit, two, f.put(putOne))
+	f.together("put into 64 databases"+limit, two, f.put(putApart))
+	f.together("get, documents"+limit, two, f.get)
+}
+
+// limitProcessor gives a process a share of a processor until the test ends, by a control group of either version.
+func limitProcessor(t *testing.T, pid int, name string, share float64) error {
+	const period = 10_000 // µs; short, so that it does not run and stand still by turns
+	quota := fmt.Sprint(int(share * period))
+	err := errors.ErrUnsupported
+	for _, way := range []struct {
+		dir    string
+		limits [][2]string
+	}{
+		{"/sys/fs/cgroup/cpu", [][2]string{{"cpu.cfs_period_us", fmt.Sprint(period)}, {"cpu.cfs_quota_us", quota}}},
+		{"/sys/fs/cgroup", [][2]string{{"cpu.max", quota + " " + fmt.Sprint(period)}}},
+	} {
+		dir := filepath.Join(way.dir, name)
+		if err = os.Mkdir(dir, 0o755); err != nil {
+			continue
+		}
+		t.Cleanup(func() {
+			_ = os.WriteFile(filepath.Join(way.dir, "cgroup.procs"), fmt.Append(nil, pid), 0) // it may have ended
+			_ = os.Remove(dir)
+		})
+		for _, l := range append(way.limits, [2]string{"cgroup.procs", fmt.Sprint(pid)}) {
+			if err = os.WriteFile(filepath.Join(dir, l[0]), []byte(l[1]), 0); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // together compares two processes with one, by turns.
