@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"sync/atomic"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -60,13 +62,68 @@ func (w *writer) fetch(group []*op) error {
 
 type aheadKey struct{}
 
-// Ahead says that a request will read a document. Open then reads it together with what it has to find out
-// itself, and the first Get of the handle need not ask again.
-func (s *Store) Ahead(ctx context.Context, id string) context.Context {
+// Asked is what a request will ask, and perhaps has been asked already.
+type Asked struct {
+	id     string // of the document that it will read first, "" for none
+	db     *DB    // nil: it has not been asked
+	at     time.Time
+	answer func() (engine.Reader, error)
+	used   atomic.Bool
+}
+
+// askedHolds is how old an answer may be. It is one of the time of the request; a request may take its time before it
+// opens the database.
+const askedHolds = time.Second
+
+// Ask asks what opening a database for a request will want to know, and for the document that the request will read, if
+// id is not "". The question goes out with the next one, such as that for the user. It is nil if there is nothing to ask.
+func (s *Store) Ask(ctx context.Context, name, id string) *Asked {
 	if !s.Shared() {
-		return ctx
+		return nil
 	}
-	return context.WithValue(ctx, aheadKey{}, id)
+	s.mu.Lock()
+	db := s.open[name]
+	s.mu.Unlock()
+	if db == nil {
+		return nil
+	}
+	select {
+	case <-db.opened:
+	default:
+		return nil
+	}
+	if db.openErr != nil {
+		return nil
+	}
+	eng, ok := db.edb.(engine.Foreseer)
+	if !ok {
+		return nil
+	}
+	a := &Asked{id: id, db: db, at: time.Now()}
+	var err error
+	if a.answer, err = eng.ForeseeSoon(ctx, a.keys()); err != nil {
+		return nil
+	}
+	return a
+}
+
+func (a *Asked) keys() (keys []engine.SpaceKey) {
+	if a.id != "" {
+		keys = []engine.SpaceKey{{Space: spaceDoc, Key: []byte(a.id)}}
+	}
+	return keys
+}
+
+// Ahead says that a request will read a document, if id is not "", and what was asked for it already, if anything. Open then
+// reads the document together with what it has to find out itself, and the first Get of the handle need not ask again.
+func (s *Store) Ahead(ctx context.Context, id string, asked *Asked) context.Context {
+	switch {
+	case !s.Shared():
+		return ctx
+	case asked == nil || id != "" && id != asked.id:
+		asked = &Asked{id: id}
+	}
+	return context.WithValue(ctx, aheadKey{}, asked)
 }
 
 // ahead is what was read to open a database for a request.
@@ -80,15 +137,19 @@ type ahead struct {
 // request is about, in one round trip if nothing has changed that is known already.
 func (db *DB) foresee(ctx context.Context) (a ahead, err error) {
 	if eng, ok := db.edb.(engine.Foreseer); ok {
-		var keys []engine.SpaceKey
-		id, asked := ctx.Value(aheadKey{}).(string)
-		if asked {
-			keys = []engine.SpaceKey{{Space: spaceDoc, Key: []byte(id)}}
+		asked, _ := ctx.Value(aheadKey{}).(*Asked)
+		if asked == nil {
+			asked = &Asked{}
 		}
-		r, err := eng.Foresee(ctx, keys)
+		var r engine.Reader
+		if asked.db == db && time.Since(asked.at) < askedHolds && !asked.used.Swap(true) {
+			r, err = asked.answer()
+		} else {
+			r, err = eng.Foresee(ctx, asked.keys())
+		}
 		if err == nil {
-			if asked {
-				a.id, a.r = id, r
+			if asked.id != "" {
+				a.id, a.r = asked.id, r
 			}
 			if a.facts, err = db.factsIn(r); err == nil {
 				db.prove()

@@ -120,7 +120,7 @@ func benchEngine(b *testing.B, s *store.Store) {
 		}
 		during(b, 16, "gets/s", func(c, i int) (int, error) {
 			id := fmt.Sprint(i % 1000)
-			ctx := s.Ahead(ctx, id)
+			ctx := s.Ahead(ctx, id, nil)
 			db, err := s.Open(ctx, "get", func(context.Context, store.Opening) (*store.Guard, error) { return &store.Guard{}, nil })
 			if err != nil {
 				return 0, err

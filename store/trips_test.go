@@ -106,7 +106,7 @@ func TestRoundTrips(t *testing.T) {
 		}},
 		{"opening a database and reading a document", 1, func(i int) {
 			id := fmt.Sprintf("doc%04d", i)
-			ctx := s.Ahead(t.Context(), id)
+			ctx := s.Ahead(t.Context(), id, nil)
 			db, err := s.Open(ctx, "db", admit)
 			must(err)
 			defer db.Release()

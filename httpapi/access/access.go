@@ -122,12 +122,32 @@ func (a *Access) Devices() *Devices { return a.devices }
 // LetIn finds out who sends a request. cookie, if not "", is a Set-Cookie header to answer with, with an
 // error too.
 func (a *Access) LetIn(r *http.Request) (cookie string, err error) {
+	a.ask(r)
 	user, cookie, err := a.auth.Authenticate(r)
 	if err != nil {
 		return cookie, err
 	}
 	wire.ExchangeOf(r).User = user
 	return cookie, nil
+}
+
+// ask asks, together with who asks, what opening the database will want to know. Whoever brings nothing to be known by is
+// not looked up, and those who may not use the database cost no question of it then.
+func (a *Access) ask(r *http.Request) {
+	if !a.store.Shared() || r.Header.Get("Authorization") == "" && r.Header.Get("Cookie") == "" {
+		return
+	}
+	name, err := wire.Segment(r, "db")
+	if err != nil || name == "" {
+		return
+	}
+	id := ""
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		if id, err = wire.Segment(r, "doc"); err != nil {
+			id = ""
+		}
+	}
+	wire.ExchangeOf(r).Asked = a.store.Ask(r.Context(), name, id)
 }
 
 // Admit enforces what a request's route says about who may use it, and about tokens. Open
@@ -171,11 +191,13 @@ var errClosed = errors.New("the route has no rule that opens a database")
 // Open opens the database that the path names, if the rule of the request's route allows it.
 // The caller releases it. As in CouchDB, anybody may learn that a database does not exist. The
 // handle shows what the user may see and accepts what they may write: see systemDB.
-func (a *Access) Open(r *http.Request) (*store.DB, error) { return a.open(r.Context(), r) }
+func (a *Access) Open(r *http.Request) (*store.DB, error) {
+	return a.open(a.store.Ahead(r.Context(), "", wire.ExchangeOf(r).Asked), r)
+}
 
 // OpenToRead is Open for a request that reads one document, first of all with Get.
 func (a *Access) OpenToRead(r *http.Request, id string) (*store.DB, error) {
-	return a.open(a.store.Ahead(r.Context(), id), r)
+	return a.open(a.store.Ahead(r.Context(), id, wire.ExchangeOf(r).Asked), r)
 }
 
 func (a *Access) open(ctx context.Context, r *http.Request) (*store.DB, error) {

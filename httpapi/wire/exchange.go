@@ -22,12 +22,13 @@ import (
 type Exchange struct {
 	http.ResponseWriter
 
-	ID   string     // X-Couch-Request-ID
-	User auth.User  // who asks, once that is known
-	Path string     // of the route that the request's path led to, as the table has it; "" until it is known
-	At   Place      // where its parts are
-	Rule Rule       // of the route that answers
-	Span trace.Span // nil if nothing is traced
+	ID    string       // X-Couch-Request-ID
+	User  auth.User    // who asks, once that is known
+	Path  string       // of the route that the request's path led to, as the table has it; "" until it is known
+	At    Place        // where its parts are
+	Rule  Rule         // of the route that answers
+	Asked *store.Asked // what the database was asked before it was known who asks, or nil
+	Span  trace.Span   // nil if nothing is traced
 
 	Status int         // of the answer; 0: nothing has been sent
 	Size   int64       // bytes of the answer that have been sent

@@ -211,6 +211,9 @@ type Foreseer interface {
 	// Foresee reads the values of keys, and of what they refer to, and the stamp (Stamped), of one
 	// snapshot. Whatever else the Reader is asked for is ErrUnforeseen. It stays valid.
 	Foresee(ctx context.Context, keys []SpaceKey) (Reader, error)
+	// ForeseeSoon is Foresee in two steps, for who has something else to ask meanwhile. The question goes out with
+	// the next one of anybody, or when answer is called, which need not happen.
+	ForeseeSoon(ctx context.Context, keys []SpaceKey) (answer func() (Reader, error), err error)
 }
 
 // Filler is a Tx that can pack the entries of a space. Fill says that the entries come in the

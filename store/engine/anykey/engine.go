@@ -124,6 +124,25 @@ func (d *database) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.
 	return &reader{r, d.layout}, nil
 }
 
+// ForeseeSoon is part of engine.Foreseer.
+func (d *database) ForeseeSoon(ctx context.Context, keys []engine.SpaceKey) (func() (engine.Reader, error), error) {
+	f, ok := d.DB.(engine.Foreseer)
+	if !ok {
+		return nil, engine.ErrUnforeseen
+	}
+	answer, err := f.ForeseeSoon(ctx, d.layout.allAt(keys))
+	if err != nil {
+		return nil, err
+	}
+	return func() (engine.Reader, error) {
+		r, err := answer()
+		if err != nil {
+			return nil, err
+		}
+		return &reader{r, d.layout}, nil
+	}, nil
+}
+
 // Stage takes no long keys: what is staged in parts could have no links.
 func (d *database) Stage(ctx context.Context, s engine.Space, kvs iter.Seq2[[]byte, []byte]) error {
 	long := false

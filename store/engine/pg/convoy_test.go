@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -82,6 +83,74 @@ func TestConvoysAreBounded(t *testing.T) {
 	if n := counted.bytes.Load(); n > most+each {
 		t.Errorf("%d bytes go out together, want %d at most", n, most)
 	}
+}
+
+// What is asked for soon goes out with what is asked for now, and without anybody who waits if there is much of it.
+func TestForeseenSoon(t *testing.T) {
+	t.Parallel()
+	count := &asks{}
+	e := pgtest.Open(t, pg.Options{URL: pgtest.URL(t), Tracer: count})
+	db := create(t, e, "db")
+	put(t, db, "k", "v")
+	f := db.(engine.Foreseer)
+	keys := []engine.SpaceKey{{Space: sequence, Key: []byte("k")}}
+	soon := func() func() (engine.Reader, error) {
+		t.Helper()
+		answer, err := f.ForeseeSoon(t.Context(), keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	right := func(r engine.Reader, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := r.Get(sequence, []byte("k")); err != nil || string(v) != "v" {
+			t.Errorf("%q, %v", v, err)
+		}
+	}
+	for range 3 {
+		before := count.Load()
+		first := soon()
+		right(f.Foresee(t.Context(), keys))
+		right(first())
+		if n := count.Load() - before; n != 1 {
+			t.Errorf("%d round trips", n)
+		}
+	}
+	before := count.Load()
+	for range 40 { // and nobody wants to know
+		soon()
+	}
+	for deadline := time.Now().Add(time.Minute); count.Load() == before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what waits grows")
+		}
+	}
+	last := soon()
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := last(); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("an answer of a database that was closed: %v", err)
+	}
+}
+
+// asks counts the round trips of Foresee. It is a tracer of pgx.
+type asks struct {
+	commits
+	atomic.Int64
+}
+
+func (a *asks) Load() int64 { return a.Int64.Load() }
+
+func (a *asks) TraceBatchStart(ctx context.Context, conn *pgx.Conn, d pgx.TraceBatchStartData) context.Context {
+	if d.Batch.QueuedQueries[0].SQL == pg.Statements["foresee"] {
+		a.Int64.Add(1)
+	}
+	return ctx
 }
 
 // Of large values that many ask for at once, what is kept for all of them is bounded, and each gets its own.

@@ -52,7 +52,7 @@ type Engine struct {
 	news             *news
 	questions        *gatherer[*question]
 	convoys          *gatherer[*member]
-	convoyBytes      int // of one
+	convoyBytes      int             // of one
 	sweep            chan struct{}   // of capacity one: the sweeper is to look
 	stop             func()          // ends what runs in the background
 	background       sync.WaitGroup  // what runs there

@@ -22,6 +22,15 @@ type pair struct{ k, v []byte }
 
 // Foresee is part of engine.Foreseer.
 func (h *handle) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.Reader, error) {
+	answer, err := h.ForeseeSoon(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	return answer()
+}
+
+// ForeseeSoon is part of engine.Foreseer.
+func (h *handle) ForeseeSoon(ctx context.Context, keys []engine.SpaceKey) (answer func() (engine.Reader, error), err error) {
 	if err := h.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -30,13 +39,20 @@ func (h *handle) Foresee(ctx context.Context, keys []engine.SpaceKey) (engine.Re
 	for i, k := range keys {
 		q.keys[i] = full(k.Space, k.Key)
 	}
-	if err := h.eng.ask(ctx, q); err != nil {
-		return nil, err
-	}
-	if q.proof == nil || q.proof.instance != string(h.dbid) {
-		return nil, h.noted(engine.ErrNoDB)
-	}
-	return &foreseen{engine.NewPace(ctx), h.eng, q.proof, q.keys, q.entries}, nil
+	h.eng.questions.later(q)
+	return func() (engine.Reader, error) {
+		if err := h.enter(ctx); err != nil {
+			return nil, err
+		}
+		defer h.leave()
+		if err := h.eng.answered(ctx, q); err != nil {
+			return nil, err
+		}
+		if q.proof == nil || q.proof.instance != string(h.dbid) {
+			return nil, h.noted(engine.ErrNoDB)
+		}
+		return &foreseen{engine.NewPace(ctx), h.eng, q.proof, q.keys, q.entries}, nil
+	}, nil
 }
 
 // Stamp is part of engine.Stamped.

@@ -24,15 +24,34 @@ type gatherer[T any] struct {
 	running int
 }
 
-// add has something go out soon.
-func (g *gatherer[T]) add(one T) {
+// laterMost is how many wait for start at the most.
+const laterMost = 16
+
+// later has something go out with what comes next, or when start is called.
+func (g *gatherer[T]) later(one T) {
+	g.mu.Lock()
+	g.waiting = append(g.waiting, one)
+	many := len(g.waiting) >= laterMost
+	g.mu.Unlock()
+	if many {
+		g.start()
+	}
+}
+
+// start has what waits go out soon.
+func (g *gatherer[T]) start() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = append(g.waiting, one)
-	if g.running < g.atOnce {
+	if len(g.waiting) > 0 && g.running < g.atOnce {
 		g.running++
 		g.eng.ending.Go(g.run)
 	}
+}
+
+// add has something go out soon.
+func (g *gatherer[T]) add(one T) {
+	g.later(one)
+	g.start()
 }
 
 // next takes those that go together. If nobody waits, the run is over.

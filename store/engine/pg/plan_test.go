@@ -113,7 +113,10 @@ func faultOf(p plan, limited bool) string {
 func TestDeadRowsAreNotReadAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	url := pgtest.URL(t)
+	url := pgtest.Shared(t).Database(t) // what others read for long would keep dead rows here, too
+	if err := pg.Init(ctx, url); err != nil {
+		t.Fatal(err)
+	}
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		t.Fatal(err)

@@ -68,9 +68,9 @@ func (e *Engine) gatherQuestions() *gatherer[*question] {
 		}}
 }
 
-// ask answers a question. It fails only if that, asked alone, fails too.
-func (e *Engine) ask(ctx context.Context, q *question) error {
-	e.questions.add(q)
+// answered waits for the answer to a question. It fails only if that, asked alone, fails too.
+func (e *Engine) answered(ctx context.Context, q *question) error {
+	e.questions.start()
 	select {
 	case <-q.done:
 	case <-ctx.Done():
