@@ -13,12 +13,15 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"github.com/tododb/tododb/store/engine/pg/pgtest"
 )
 
 // TestDocumentation tries README.md, CONTRIBUTING.md and the pages of docs/ with the real
 // program. The commands of a page's console blocks run in their order, in one shell, and must
 // print what the page says; an ellipsis stands for anything. A page finds two servers, at
-// 127.0.0.1:5984 and :5985, whose administrator is admin with the password secret.
+// 127.0.0.1:5984 and :5985, whose administrator is admin with the password secret. If its commands
+// name docsStorage, they are two processes over a PostgreSQL, which is there.
 //
 // A block that cannot run says so, and why, behind its language: console not run: REASON.
 func TestDocumentation(t *testing.T) {
@@ -48,6 +51,9 @@ func TestDocumentation(t *testing.T) {
 		t.Errorf("%d blocks are not run: too many to be believed", notRun)
 	}
 }
+
+// docsStorage is where the storage is on pages about processes that share one.
+const docsStorage = "postgres://tododb@db.example.com/tododb"
 
 // page has the parts of a page that can be tried.
 type page struct {
@@ -209,8 +215,14 @@ func (p page) run(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second := startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")
-	here := strings.NewReplacer("127.0.0.1:5984", first.address(), "127.0.0.1:5985", second.address())
+	var environment []string
+	url := docsStorage
+	if slices.ContainsFunc(p.steps, func(s consoleStep) bool { return strings.Contains(s.command, docsStorage) }) {
+		url = pgtest.URL(t)
+		environment = []string{"TODODB_STORAGE=" + url}
+	}
+	first, second := startServerWith(t, environment, t.TempDir(), ""), startServerWith(t, environment, t.TempDir(), "")
+	here := strings.NewReplacer("127.0.0.1:5984", first.address(), "127.0.0.1:5985", second.address(), docsStorage, "'"+url+"'")
 	var script strings.Builder
 	for i, s := range p.steps {
 		fmt.Fprintf(&script, "echo '@@@ %d'\n%s\n", i, here.Replace(s.command))

@@ -88,6 +88,8 @@ func TestPGTwoProcessesAreOneServer(t *testing.T) {
 		return status == 401
 	})
 
+	takenBackAtOnce(t, a, b)
+
 	// A write with a key is done once, whoever is asked.
 	_, first := a.try("POST", "/db", `{"y":1}`, "Idempotency-Key", `"once"`)
 	_, second := b.try("POST", "/db", `{"y":1}`, "Idempotency-Key", `"once"`)
@@ -119,6 +121,58 @@ func TestPGTwoProcessesAreOneServer(t *testing.T) {
 		if strings.Contains(p.log.String(), "postgres://") {
 			t.Errorf("the log has the URL of the storage: %s", p.log)
 		}
+	}
+}
+
+// takenBackAtOnce has one process take rights back, and the other one know that with the next request: nothing that it
+// remembers may count.
+func takenBackAtOnce(t *testing.T, a, b *process) {
+	t.Helper()
+	const user = "/_users/org.couchdb.user:kim"
+	for i := range 4 { // with fewer wrong passwords than lock an account
+		a, b := a, b
+		if i%2 == 1 {
+			a, b = b, a
+		}
+		asks := func(status int, after, method, path, body string, headers ...string) {
+			t.Helper()
+			if got, text, _ := b.as(method, path, body, headers...); got != status {
+				t.Errorf("round %d, after %s: %s %s: %d %s, want %d", i, after, method, path, got, text, status)
+			}
+		}
+		rev := func(text string) string {
+			var answer struct{ Rev string }
+			if err := json.Unmarshal([]byte(text), &answer); err != nil {
+				t.Fatal(text, err)
+			}
+			return answer.Rev
+		}
+		at := rev(a.do(201, "PUT", user, `{"name":"kim","password":"kimpw","roles":["r"],"type":"user"}`))
+		login := `{"name":"kim","password":"kimpw"}`
+		cookie := b.cookie("kim", "kimpw")
+		a.do(201, "PUT", "/shut", "")
+		a.do(201, "PUT", "/shut/doc", `{}`)
+		a.do(200, "PUT", "/shut/_security", `{"members":{"names":["kim"]},"admins":{}}`)
+		asks(200, "a right was given", "GET", "/shut/doc", "", "Cookie", cookie)
+		asks(200, "a right was given", "GET", "/shut/_all_docs", "", "Cookie", cookie)
+		a.do(200, "PUT", "/shut/_security", `{"members":{"names":["nobody"]},"admins":{}}`)
+		asks(403, "a right was taken back", "GET", "/shut/doc", "", "Cookie", cookie)
+		asks(403, "a right was taken back", "GET", "/shut/_changes", "", "Cookie", cookie)
+		asks(403, "a right was taken back", "PUT", "/shut/new", "{}", "Cookie", cookie)
+		a.do(200, "PUT", "/shut/_security", `{"members":{"roles":["r"]},"admins":{}}`)
+		asks(200, "a role has a right", "GET", "/shut/doc", "", "Cookie", cookie)
+		at = rev(a.do(201, "PUT", user, `{"_rev":"`+at+`","name":"kim","password":"kimpw","roles":[],"type":"user"}`))
+		asks(403, "a role was taken away", "GET", "/shut/doc", "", "Authorization", "Basic a2ltOmtpbXB3")
+		asks(201, "nothing is validated", "PUT", "/shut/free", "{}", "Authorization", b.request("GET", "/", "").Header.Get("Authorization"))
+		a.do(201, "PUT", "/shut/_design/v", `{"validate_doc_update":"function () { throw({forbidden: 'no'}) }"}`)
+		asks(403, "a function refuses", "PUT", "/shut/late", "{}", "Authorization", b.request("GET", "/", "").Header.Get("Authorization"))
+		a.do(200, "DELETE", "/shut", "")
+		asks(404, "the database was deleted", "GET", "/shut/doc", "", "Authorization", b.request("GET", "/", "").Header.Get("Authorization"))
+		asks(200, "nothing", "POST", "/_session", login)
+		a.do(200, "DELETE", user+"?rev="+at, "")
+		asks(401, "the user was deleted", "POST", "/_session", login)
+		asks(401, "the user was deleted", "GET", "/db/doc1", "", "Cookie", cookie)
+		asks(401, "the user was deleted", "GET", "/_session", "", "Authorization", "Basic a2ltOmtpbXB3")
 	}
 }
 
