@@ -177,3 +177,86 @@ func TestRead(t *testing.T) {
 		}
 	}
 }
+
+// If nothing is needed any more, the active segment does not keep the disk.
+func TestReleaseOfAll(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opt := journal.Options{SegmentBytes: 10_000}
+	l, _ := open(t, dir, opt)
+	for turn := range 5 {
+		for range 8 {
+			if _, err := l.Append(t.Context(), make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		end := l.End()
+		if err := l.Release(end); err != nil {
+			t.Fatal(err)
+		}
+		if l.Size() > 100 || l.Start() < end {
+			t.Errorf("turn %d: %d bytes are left", turn, l.Size())
+		}
+		at, err := l.Append(t.Context(), []byte("after"))
+		if err == nil {
+			err = l.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, dir)
+		var r *records
+		if l, r = open(t, dir, opt); len(r.at) != 1 || r.at[0] != at || string(r.rec[0]) != "after" {
+			t.Errorf("turn %d: %d records come back", turn, len(r.at))
+		}
+	}
+}
+
+// What is appended while all before it is released stays.
+func TestReleaseBesideAppends(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opt := journal.Options{SegmentBytes: 4000, NoSync: true}
+	l, _ := open(t, dir, opt)
+	var at []journal.Pos
+	done := make(chan error)
+	go func() {
+		for range 3000 {
+			p, err := l.Append(t.Context(), make([]byte, 100))
+			if err != nil {
+				done <- err
+				return
+			}
+			at = append(at, p)
+		}
+		done <- nil
+	}()
+	var released journal.Pos
+	for ended := false; !ended; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended = true
+		default:
+			released = l.End()
+			if err := l.Release(released); err != nil || l.Start() > released {
+				t.Fatalf("released before %d, and it begins at %d: %v", released, l.Start(), err)
+			}
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, r := open(t, dir, opt)
+	there := map[journal.Pos]bool{}
+	for _, p := range r.at {
+		there[p] = true
+	}
+	for _, p := range at {
+		if p >= released && !there[p] {
+			t.Fatalf("the record at %d is lost, and only those before %d were released", p, released)
+		}
+	}
+}

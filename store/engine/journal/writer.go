@@ -202,10 +202,14 @@ func (l *Log) fail(err error) {
 
 // write writes what a leader has taken, and says where it begins.
 func (l *Log) write(taken []*request) (at Pos, err error) {
+	idle := taken[0].kind == keptKind && taken[0].number > l.w.head.number
+	if idle && l.end > taken[0].before {
+		return 0, errInUse
+	}
 	b := l.w.encode(taken)
 	off := l.w.offset(l.end)
 	full := taken[0].plain() && off > headerSize && off+int64(len(b)) > headerSize+l.opt.SegmentBytes
-	if l.w.suspect || full {
+	if l.w.suspect || full || idle {
 		if err := l.roll(); err != nil {
 			return 0, unwritten(err)
 		}
