@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -105,14 +104,19 @@ func newWatch(t *testing.T, pid int) *watch {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for tick := time.NewTicker(time.Duration(many(25, 60)) * time.Millisecond); ; {
+		var pids []int
+		tick := time.NewTicker(time.Duration(many(25, 60)) * time.Millisecond)
+		for i := 0; ; i++ {
 			select {
 			case <-done:
 				tick.Stop()
 				return
 			case <-tick.C:
 			}
-			n := private(pid)
+			if i%many(1, 4) == 0 { // to find them is most of the work
+				pids = family(pid)
+			}
+			n := private(pids)
 			w.mu.Lock()
 			w.peaks[w.name] = max(w.peaks[w.name], n)
 			w.mu.Unlock()
@@ -135,30 +139,40 @@ func (w *watch) peak(name string) int64 {
 	return w.peaks[name]
 }
 
-// private counts the bytes that only this process and its children have.
-func private(pid int) (n int64) {
-	proc := filepath.Join("/proc", strconv.Itoa(pid))
-	file, err := os.Open(filepath.Join(proc, "status"))
-	if err != nil {
-		return 0
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), "RssAnon:"); ok {
-			kib, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(value, "kB")), 10, 64)
-			n = kib << 10
+// private counts the bytes that only these processes have.
+func private(pids []int) (n int64) {
+	for _, pid := range pids {
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
+		if err != nil {
+			continue // it has ended
 		}
+		fields := strings.Fields(string(text))
+		resident, _ := strconv.ParseInt(fields[1], 10, 64)
+		shared, _ := strconv.ParseInt(fields[2], 10, 64)
+		n += (resident - shared) * int64(os.Getpagesize())
 	}
-	threads, _ := filepath.Glob(filepath.Join(proc, "task", "*", "children"))
-	for _, path := range threads {
-		children, _ := os.ReadFile(path)
+	return n
+}
+
+// family is a process and its children.
+func family(pid int) []int {
+	pids := []int{pid}
+	tasks := filepath.Join("/proc", strconv.Itoa(pid), "task")
+	threads, err := os.Open(tasks)
+	if err != nil {
+		return pids
+	}
+	defer threads.Close()
+	names, _ := threads.Readdirnames(-1)
+	for _, thread := range names {
+		children, _ := os.ReadFile(filepath.Join(tasks, thread, "children"))
 		for child := range strings.FieldsSeq(string(children)) {
 			if id, err := strconv.Atoi(child); err == nil {
-				n += private(id)
+				pids = append(pids, family(id)...)
 			}
 		}
 	}
-	return n
+	return pids
 }
 
 // cpuTime is the processor time that a process has used so far.

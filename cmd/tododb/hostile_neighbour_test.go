@@ -62,7 +62,7 @@ func newNeighbour(t *testing.T, base string) *neighbour {
 	}
 	pace := time.Duration(1)
 	if !allAttacks() { // a sample is beside other tests, which it leaves the machine to
-		pace = 3
+		pace = 6
 	}
 	loop(pace*15*time.Millisecond, func(i int) {
 		path := fmt.Sprintf("/neighbour/doc%d", i)
