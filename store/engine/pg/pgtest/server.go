@@ -3,6 +3,7 @@ package pgtest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,8 @@ import (
 
 // Options say how a server is.
 type Options struct {
-	// Durable has the server wait for the disk, as one that holds data does.
+	// Durable has the server wait for the disk, as one that holds data does. In the short form of the tests
+	// its files may be in memory all the same: that a process is killed shows no difference.
 	Durable bool
 	// Settings are lines for postgresql.conf.
 	Settings []string
@@ -121,9 +123,8 @@ func start(opt Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync").CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	if err := s.initialize(); err != nil {
+		return nil, err
 	}
 	if opt.Trusted != "" {
 		if err := s.trust(opt.Trusted); err != nil {
@@ -142,7 +143,11 @@ func prepare(opt Options) (_ *Server, err error) {
 	if s.as, err = credential(); err != nil {
 		return nil, err
 	}
-	if s.Dir, err = os.MkdirTemp("", "tododb-pgtest-"); err != nil {
+	folder := ""
+	if !opt.Durable || testing.Short() {
+		folder = inMemory()
+	}
+	if s.Dir, err = os.MkdirTemp(folder, "tododb-pgtest-"); err != nil {
 		return nil, err
 	}
 	if s.as != nil {
@@ -151,6 +156,68 @@ func prepare(opt Options) (_ *Server, err error) {
 		}
 	}
 	return s, nil
+}
+
+// initialize makes the files of a server. What initdb makes takes it a second of work, and is the same for
+// all: an archive of it is kept in the user's cache.
+func (s *Server) initialize() error {
+	kept := archive(filepath.Join(s.bin, "initdb"))
+	if from, err := os.Open(kept); err == nil {
+		defer from.Close()
+		unpack := s.tar("-x")
+		unpack.Stdin = from
+		if out, err := unpack.CombinedOutput(); err == nil {
+			return nil
+		} else if err := errors.Join(os.Remove(kept), os.RemoveAll(s.data())); err != nil {
+			return fmt.Errorf("unpack %s: %w\n%s", kept, err, out)
+		}
+	}
+	out, err := s.command("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	if kept != "" {
+		_ = s.keep(kept) // or the next one runs initdb again
+	}
+	return nil
+}
+
+// archive is the file that has what a program has made, or "" if there is no place for it.
+func archive(program string) string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	is, err := os.Stat(program)
+	if err != nil {
+		return ""
+	}
+	of := fmt.Sprint(program, is.Size(), is.ModTime().UnixNano())
+	return filepath.Join(cache, "tododb-test", fmt.Sprintf("initdb-%x.tar", sha256.Sum256([]byte(of))))
+}
+
+// keep writes the archive, which others see when it is whole.
+func (s *Server) keep(kept string) error {
+	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(kept), "new-*")
+	if err != nil {
+		return err
+	}
+	pack := s.tar("-c")
+	pack.Stdout = f
+	if err := errors.Join(pack.Run(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return os.Rename(f.Name(), kept)
+}
+
+func (s *Server) tar(how string) *exec.Cmd {
+	cmd := exec.Command("tar", how, "-f", "-", "data")
+	cmd.Dir = s.Dir
+	runAs(cmd, s.as)
+	return cmd
 }
 
 // trust has the server believe whoever comes from a network.
@@ -265,7 +332,7 @@ func (s *Server) configure() error {
 	}
 	conf := []string{
 		"listen_addresses = '" + addresses + "'", "port = " + strconv.Itoa(s.Port), "unix_socket_directories = '" + s.Dir + "'",
-		"max_connections = 300", "shared_buffers = 64MB", "logging_collector = off",
+		"max_connections = 300", "shared_buffers = 64MB", "max_wal_size = 256MB", "logging_collector = off",
 	}
 	if !s.opt.Durable {
 		conf = append(conf, "fsync = off", "synchronous_commit = off", "full_page_writes = off")
