@@ -161,6 +161,7 @@ func TestRefusedNetworks(t *testing.T) {
 
 // Users see answers from where they may go, but not what else is there.
 func TestWhatIsTheir(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -205,12 +205,14 @@ func TestEditsOfAttachedDocumentsToCouchDB(t *testing.T) {
 // Documents, attachments, design documents and filters with any name are replicated, in both
 // directions, however the server reads a plus in a path.
 func TestHostileNames(t *testing.T) {
+	t.Parallel()
 	names := []string{"a+b", "a b", "a%2Bb", "a/b", "a?b", "a#b", ";", "é漢", ".", "..", "a..", "\U0010ffff"}
 	for c := rune(0); c <= 255; c++ {
 		names = append(names, "c"+string(c), "c"+string(c)+"y")
 	}
 	for _, plusIsPlus := range []bool{false, true} {
 		t.Run(fmt.Sprint(plusIsPlus), func(t *testing.T) {
+			t.Parallel()
 			there, here := startCouch(t, plusIsPlus), startServer(t)
 			m, err := replicate.NewManager(t.Context(), replicate.Options{Server: "test", Store: here.store, Open: replicate.Everything(here.store), Filters: here.filters})
 			if err != nil {

@@ -177,6 +177,7 @@ func TestBreaker(t *testing.T) {
 
 // A peer that goes silent does not hold a job for ever: before its answer or in it.
 func TestSilentPeer(t *testing.T) {
+	t.Parallel()
 	var halfway atomic.Bool
 	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
 		if halfway.Load() {

@@ -16,6 +16,7 @@ import (
 // A server reads every name in a path as it was, in every kind of request. It does not matter
 // whether the server reads a plus as a space, as CouchDB does.
 func TestNamesInPaths(t *testing.T) {
+	t.Parallel()
 	var asked []string // raw paths
 	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
 		path, _, _ := strings.Cut(r.RequestURI, "?")

@@ -222,6 +222,7 @@ func spec(t *testing.T, source, target string, more string) replicate.Spec {
 // Three servers are edited while replications run between them over a network that cuts,
 // loses and repeats. In the end all of them hold the same.
 func TestServersConverge(t *testing.T) {
+	t.Parallel()
 	servers := []*server{startServer(t), startServer(t), startServer(t)}
 	for _, s := range servers {
 		s.must(201, "PUT", "/db", "")

@@ -125,6 +125,7 @@ func revivals(t testing.TB, db store.Bare) (ids []string) {
 // A tombstone that has ended is in no feed and no total. Questions about the document by its id get
 // the same answers as if it were there.
 func TestDeadDocumentIsKnown(t *testing.T) {
+	t.Parallel()
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
 			db, clock := mortal(t, open(t))

@@ -15,6 +15,7 @@ import (
 // What documents take that were created and deleted, as tombstones and dead, and what a new client
 // reads. TODODB_TEST_DEATHS says how many there are.
 func TestFiguresOfDeaths(t *testing.T) {
+	t.Parallel()
 	pairs := 20_000
 	if text := os.Getenv("TODODB_TEST_DEATHS"); text != "" {
 		var err error

@@ -145,6 +145,7 @@ func TestOthersAtOnce(t *testing.T) {
 // Whoever waits for a database is told when another process drops it, whether or not there is another one
 // of its name by then.
 func TestOthersDrop(t *testing.T) {
+	t.Parallel()
 	for _, again := range []bool{false, true} {
 		t.Run(fmt.Sprint(again), func(t *testing.T) {
 			eachShared(t, 2, func(t *testing.T, s []*store.Store) {

@@ -228,6 +228,7 @@ func TestPartitionRanges(t *testing.T) {
 // The totals of many partitions share records. They are right however many of them one commit
 // changes, and in whatever order partitions come and go.
 func TestTotalsOfManyPartitions(t *testing.T) {
+	t.Parallel()
 	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
 		storetest.SkipSlow(t, path.Base(t.Name()))
 		db := open(t)

@@ -55,6 +55,7 @@ func copyData(t *testing.T, from, to string) {
 // is told so, gets what comes after the last sequence that is common, and nobody believes what was cached of the
 // state that was lost. A database whose number another one has got is not taken for that.
 func TestPutBackUnderneath(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{Durable: true})
 	url := server.Schema(t)
 	if err := pg.Init(t.Context(), url); err != nil {
