@@ -14,7 +14,7 @@ type request struct {
 	kind   kind
 	rec    [][]byte
 	number uint64 // of a kept frame
-	before Pos    // what is before there is released
+	whole  Pos    // of a kept frame, if not 0: it holds only if this is still the end
 	urgent bool   // it may use what is reserved
 	size   int    // in a batch, with its length
 

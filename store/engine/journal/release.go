@@ -23,21 +23,22 @@ func (l *Log) Release(before Pos) error {
 		}
 	}
 	least := kept
+	var whole Pos
 	if before >= l.end && l.end-l.first > Pos(min(idleBytes, l.opt.SegmentBytes/2)) {
-		kept = l.number + 1
+		kept, whole = l.number+1, l.end
 	}
 	l.mu.Unlock()
 	if kept == 0 {
 		return nil
 	}
 	// First the note: a segment that is missing without one is taken for lost.
-	r := &request{kind: keptKind, number: kept, before: before, told: make(chan struct{}, 1)}
+	r := &request{kind: keptKind, number: kept, whole: whole, told: make(chan struct{}, 1)}
 	_, err := l.do(context.Background(), r)
 	if errors.Is(err, errInUse) || errors.Is(err, engine.ErrFull) && least != kept { // or there is no room for a new segment
 		if least == 0 {
 			return nil
 		}
-		kept, r.number = least, least
+		kept, r.number, r.whole = least, least, 0
 		_, err = l.do(context.Background(), r)
 	}
 	if err != nil {

@@ -202,9 +202,12 @@ func (l *Log) fail(err error) {
 
 // write writes what a leader has taken, and says where it begins.
 func (l *Log) write(taken []*request) (at Pos, err error) {
-	idle := taken[0].kind == keptKind && taken[0].number > l.w.head.number
-	if idle && l.end > taken[0].before {
-		return 0, errInUse
+	idle := false
+	if whole := taken[0].whole; whole != 0 {
+		if l.end > whole {
+			return 0, errInUse
+		}
+		idle = taken[0].number > l.w.head.number
 	}
 	b := l.w.encode(taken)
 	off := l.w.offset(l.end)
