@@ -121,16 +121,32 @@ func shown(here *Status, elsewhere []foreign) *Status {
 
 // Jobs returns the status of all jobs, of all processes, in the order of their ids.
 func (m *Manager) Jobs() []Status {
-	all := map[string]*Status{}
-	m.mu.Lock()
-	for id, t := range m.tasks {
-		s := m.status(t)
-		all[id] = &s
-	}
-	m.mu.Unlock()
+	all := m.tasksHere(func(*task) bool { return true })
 	for id, others := range m.jobsElsewhere(m.ctx) {
 		all[id] = shown(all[id], others)
 	}
+	return byID(all)
+}
+
+// JobsHere returns the jobs that this process runs or has to run, without asking the storage.
+func (m *Manager) JobsHere() []Status {
+	return byID(m.tasksHere(func(t *task) bool { return t.state != Pending || t.heldBy == "" }))
+}
+
+func (m *Manager) tasksHere(those func(*task) bool) map[string]*Status {
+	all := map[string]*Status{}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, t := range m.tasks {
+		if those(t) {
+			s := m.status(t)
+			all[id] = &s
+		}
+	}
+	return all
+}
+
+func byID(all map[string]*Status) []Status {
 	list := make([]Status, 0, len(all))
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		list = append(list, *all[id])

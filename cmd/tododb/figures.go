@@ -17,11 +17,13 @@ import (
 
 // replicationFigures adds how many replications there are in each state, and what the
 // current ones have done.
+//
+// They are of this process: each has figures of its own, and has them also when the storage is away.
 func replicationFigures(figures *metrics.Metrics, manager *replicate.Manager) {
 	count := func(is func(*replicate.Status) bool) func() float64 {
 		return func() float64 {
 			n := 0
-			jobs := manager.Jobs()
+			jobs := manager.JobsHere()
 			for i := range jobs {
 				if is(&jobs[i]) {
 					n++
@@ -40,7 +42,7 @@ func replicationFigures(figures *metrics.Metrics, manager *replicate.Manager) {
 	figures.Gauge(jobs+"crashed", "replicator scheduler crashed jobs", state(replicate.Crashing))
 	sum := func(of func(*replicate.Progress) int64) func() float64 {
 		return func() (n float64) {
-			jobs := manager.Jobs()
+			jobs := manager.JobsHere()
 			for i := range jobs {
 				n += float64(of(&jobs[i].Progress))
 			}

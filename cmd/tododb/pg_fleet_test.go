@@ -132,6 +132,11 @@ func balance(t testing.TB, next func() *process) string {
 			r.SetURL(to)
 		},
 		Transport: &http.Transport{}, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.WriteString(w, `{"error":"bad_gateway","reason":"the process is gone"}`)
+		},
 	}
 	server := httptest.NewServer(proxy)
 	t.Cleanup(func() {
@@ -712,8 +717,14 @@ func row(t testing.TB, url, sql string, into ...any) {
 // goroutines is how many a process has.
 func goroutines(t testing.TB, p *process) float64 {
 	t.Helper()
+	return figure(t, p, "go_goroutines")
+}
+
+// figure is one of those that Prometheus gets of a process.
+func figure(t testing.TB, p *process, name string) float64 {
+	t.Helper()
 	for line := range strings.Lines(p.do(200, "GET", "/_node/_local/_prometheus", "")) {
-		if rest, ok := strings.CutPrefix(line, "go_goroutines "); ok {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
 			n, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
 			if err != nil {
 				t.Fatal(err)
@@ -721,6 +732,6 @@ func goroutines(t testing.TB, p *process) float64 {
 			return n
 		}
 	}
-	t.Fatal("there is no figure of goroutines")
+	t.Fatalf("there is no figure %s", name)
 	return 0
 }

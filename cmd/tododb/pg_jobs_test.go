@@ -48,6 +48,11 @@ func TestPGReplicationIsTakenOver(t *testing.T) {
 				strings.Contains(jobs, `"total_rows":1,`) && strings.Contains(jobs, first.address())
 		})
 	}
+	// Figures are those of a process: together they count it once.
+	within(t, soon, func() bool {
+		total := "couchdb_couch_replicator_jobs_total"
+		return figure(t, first, total) == 1 && figure(t, a, total)+figure(t, b, total) == 1
+	})
 	peer.do(201, "PUT", "/source/one", "{}")
 	within(t, soon, func() bool { status, _ := peer.try("GET", "/target/one", ""); return status == 200 })
 
@@ -105,6 +110,12 @@ func TestPGStorageGoesAndComesBack(t *testing.T) {
 			}
 			if took := time.Since(began); took > 10*time.Second {
 				t.Errorf("_up took %v", took)
+			}
+			asked := time.Now()
+			figure(t, p, "couchdb_couch_replicator_jobs_total")
+			p.do(200, "GET", "/_node/_local/_stats", "")
+			if took := time.Since(asked); took > 10*time.Second {
+				t.Errorf("figures without the storage took %v", took)
 			}
 			status, text, header := p.as("PUT", "/db/while", "{}", "Authorization", "Basic YWRtaW46c2VjcmV0")
 			if status != 503 || header.Get("Retry-After") == "" || time.Since(began) > 50*time.Second {

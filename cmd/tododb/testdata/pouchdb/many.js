@@ -53,6 +53,15 @@ function writer (write) {
   return () => { going = false; return done }
 }
 
+// PouchDB lets go of some errors of requests that were cut. A browser writes them down and goes on; Node would end.
+process.on('unhandledRejection', err => {
+  if (err.name !== 'FetchError') {
+    console.error(err)
+    process.exit(1)
+  }
+  console.log('a request was cut: ' + err.message)
+})
+
 async function main () {
   const phones = ['phone', 'laptop'].map(name => new PouchDB(name, { adapter: 'memory' }))
   const devices = []
