@@ -69,10 +69,11 @@ postgresql:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
 		echo "PostgreSQL is missing: many processes over one storage are not tested"
 
-# Packages run side by side. They are compiled as the program is, once for both and for all folders that this is cloned to,
-# and linked without what debuggers need, in two thirds of the time. The tests that run the program take the one in bin.
+# Three packages run side by side: they wait more than they work. They are compiled as the program is, once for both and for
+# all folders that this is cloned to, and linked without what debuggers need, in two thirds of the time. The tests that run
+# the program take the one in bin.
 test: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
-	CGO_ENABLED=0 TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -trimpath -short -count=1 -timeout 60m -ldflags=-w ./...
+	CGO_ENABLED=0 TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -trimpath -short -count=1 -timeout 60m -p 3 -ldflags=-w ./...
 
 long: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
 	$(GO) test -count=1 -timeout 60m ./...
