@@ -23,10 +23,10 @@ func TestPGClients(t *testing.T) {
 	steps, err := converse(t, []string{"many.js", base, testUser, testPassword}, map[string]func(){
 		"kill": func() {
 			victim := processes[0]
-			victim.kill()
 			mu.Lock()
 			processes = processes[1:]
 			mu.Unlock()
+			victim.kill()
 		},
 		"start": func() {
 			p := c.start()

@@ -132,11 +132,6 @@ func balance(t testing.TB, next func() *process) string {
 			r.SetURL(to)
 		},
 		Transport: &http.Transport{}, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusBadGateway)
-			_, _ = io.WriteString(w, `{"error":"bad_gateway","reason":"the process is gone"}`)
-		},
 	}
 	server := httptest.NewServer(proxy)
 	t.Cleanup(func() {
