@@ -172,6 +172,12 @@ func (e *Engine) comeBack(was *file) error {
 	if !there { // its file is all of it
 		return nil
 	}
+	if err := was.nameIt(); err != nil { // the next to open it tries again
+		return err
+	}
+	if d, there = e.dues.at(was.path)[was]; !there {
+		return nil
+	}
 	f := e.newFile(was.path)
 	f.name, f.id, f.virtual, f.resting, f.saved = was.name, was.id, was.virtual, true, was.saved
 	e.inherit(f, was, d)

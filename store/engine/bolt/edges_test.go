@@ -234,3 +234,67 @@ func TestMemoryOfSmallTransactions(t *testing.T) { // not parallel: others would
 		t.Errorf("%d bytes are taken, %d are counted", taken, counted)
 	}
 }
+
+// A drop that fails leaves the database as it was. If its file has just been made, the name of that is made durable: the journal
+// says by then that the database is gone if it has no file.
+func TestDropOfNewFileFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "db.bolt")
+	opt := neverFlush
+	asked := 0
+	opt.Kept = func() bool { // asked last when the file is about to be removed, which it cannot be
+		if asked--; asked != 0 {
+			return false
+		}
+		if err := errors.Join(os.Rename(path, path+".away"), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
+			t.Error(err)
+		}
+		return false
+	}
+	for _, closed := range []bool{false, true} {
+		e := open(t, dir, opt)
+		asked = 2
+		db := made(t, e, "db")
+		put(t, db, "a", "1")
+		if err := e.FlushUnnamed("db"); err != nil {
+			t.Fatal(err)
+		}
+		if closed {
+			asked = 1
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.Drop(t.Context(), "db"); err == nil {
+			t.Fatal("it was dropped")
+		}
+		if err := errors.Join(db.Close(), os.RemoveAll(path), os.Rename(path+".away", path)); err != nil {
+			t.Fatal(err)
+		}
+		if n := e.Figures().Databases; n > 0 {
+			t.Errorf("the journal is still needed for %d databases", n)
+		}
+		if db, err := e.Open(t.Context(), "db"); err != nil {
+			t.Error(err)
+		} else if got := contents(t, db); got["a"] != "1" || db.Close() != nil {
+			t.Errorf("it has %v", got)
+		}
+		if err := errors.Join(e.Close(), os.Remove(path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// While a database is being dropped, the journal has what its file lacks: a power cut may bring the file back.
+func TestReleaseWaitsForDrop(t *testing.T) {
+	t.Parallel()
+	e := open(t, t.TempDir(), neverFlush)
+	db := made(t, e, "db")
+	for range 40 {
+		put(t, db, "a", fmt.Sprintf("%01000d", 1))
+	}
+	if before, then := e.ReleaseWhileDropping("db"); before != then {
+		t.Errorf("the journal began at %d, and begins at %d", before, then)
+	}
+}

@@ -435,6 +435,7 @@ func (e *Engine) dropDatabase(ctx context.Context, path, name string) error {
 	owes, err := e.leaves(ctx, debt{name, id}, now)
 	if err == nil {
 		if err = e.drop(path); err != nil && !errors.Is(err, engine.ErrNoDB) {
+			e.nameAll() // the journal says that without its file it is gone
 			err = errors.Join(err, e.comeBack(f))
 		}
 	}

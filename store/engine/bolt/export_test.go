@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // CloseFirst has an engine rename and remove files as it does on Windows.
@@ -65,3 +66,24 @@ func (e *Engine) FlushUnnamed(name string) error {
 
 // AheadSuffix ends the name of a file of what a database's file lacks.
 const AheadSuffix = aheadSuffix
+
+// ReleaseWhileDropping lets go of what the journal has of a database, as a drop does before the removal of the file is on
+// disk, and has the flusher release the journal just then. It returns from where on the journal is there.
+func (e *Engine) ReleaseWhileDropping(name string) (before, then uint64) {
+	before = uint64(e.log.Start())
+	released := make(chan struct{})
+	e.mu.Lock()
+	e.dues.takeAt(e.path(name))
+	go func() {
+		defer close(released)
+		e.releaseJournal()
+	}()
+	select {
+	case <-released: // it does not wait for the drop
+	case <-time.After(50 * time.Millisecond):
+	}
+	then = uint64(e.log.Start())
+	e.mu.Unlock()
+	<-released
+	return before, then
+}

@@ -525,12 +525,14 @@ func (e *Engine) releaseJournal() {
 		return
 	}
 	d := &e.dues
+	e.mu.Lock() // while something is dropped or replaced, what the journal has from its beginning on stays
 	d.mu.Lock()
 	before := e.log.End()
 	for _, f := range d.of {
 		before = min(before, journal.Pos(f.first()))
 	}
 	d.mu.Unlock()
+	e.mu.Unlock()
 	e.markDone(before)
 	if err := e.log.Release(before); err != nil {
 		e.opt.Noticed("cannot remove a part of the journal: " + err.Error())
