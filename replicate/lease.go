@@ -14,6 +14,10 @@ import (
 // If that process is gone, it does not wait.
 const askAgain = 30 * time.Second
 
+// lostAgain is how long a job waits that this process has lost, or could not claim since it had lost the storage, or that
+// is held by a process which has just gone or just come.
+const lostAgain = 5 * time.Second
+
 // errOver says that another process has finished the job.
 var errOver = errors.New("another process has done the job")
 
@@ -45,10 +49,10 @@ func (m *Manager) runLeased(ctx context.Context, t *task, job *Job) (Result, err
 			return Result{}, cmp.Or(err, errOver)
 		}
 	}
+	job.fence = lease.Still
 	m.mu.Lock()
 	m.begin(t, m.opt.Now())
 	m.mu.Unlock()
-	job.fence = lease.Still
 	result, err := job.Run(lease.Context())
 	if err == nil {
 		// If another process has the job by now, that process ends it.

@@ -31,7 +31,7 @@ func sharedManager(t *testing.T, e *chaos.Engine, name string, gone time.Duratio
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.askAgain = gone
+	m.askAgain, m.lostAgain = gone, gone
 	t.Cleanup(func() {
 		if err := errors.Join(m.Close(), one.Close(), s.Close()); err != nil {
 			t.Error(err)
@@ -213,6 +213,78 @@ func TestLeaseSpreads(t *testing.T) {
 	}
 	if jobs := both[0].Jobs(); len(jobs) != n {
 		t.Errorf("%d jobs are shown", len(jobs))
+	}
+}
+
+// A job that is lost, or whose holder is gone already, is not left alone for as long as one that runs elsewhere.
+func TestLeaseLost(t *testing.T) {
+	t.Parallel()
+	e := chaos.New(chaos.Options{Seed: 4})
+	s := storetest.On(t, e, store.Options{})
+	if err := s.Create(t.Context(), "_replicator"); err != nil {
+		t.Fatal(err)
+	}
+	p := newQuietPeer(t)
+	db, err := s.Bare(t.Context(), "_replicator", "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Release()
+	doc, err := document.Parse(fmt.Appendf(nil, `{"_id":"r","source":"%s/s","target":"%[1]s/t","continuous":true}`, p.URL), document.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Write(t.Context(), []store.Edit{{Doc: doc}}, store.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	m := sharedManager(t, e, "one", time.Minute)
+	m.askAgain, m.lostAgain = time.Hour, 10*time.Millisecond
+	if err := m.FollowDocuments(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it runs", func() bool { return p.waiting.Load() == 1 })
+	lose := func(h map[string]any) {
+		t.Helper()
+		own, err := s.Bare(t.Context(), store.ServerDB, "a test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer own.Release()
+		body, _ := json.Marshal(h)
+		if err := own.UpdateLocals(t.Context(), func(l *store.Locals) error {
+			return l.Scan("_local/lease/", func(doc string, _ []byte) error { l.Put(doc, body); return nil })
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	jobs := m.Jobs()
+	if len(jobs) != 1 {
+		t.Fatalf("%d jobs", len(jobs))
+	}
+	m.mu.Lock()
+	fence := m.tasks[jobs[0].ID].job.fence
+	m.mu.Unlock()
+	lose(map[string]any{"member": "gone", "take": "other"})
+	if err := fence(t.Context()); !errors.Is(err, members.ErrLost) {
+		t.Fatalf("the lease is held by %v", err)
+	}
+	eventually(t, "it runs again", func() bool {
+		now, err := m.Status(jobs[0].ID)
+		return err == nil && now.State == Running && len(now.History) > 2 && p.waiting.Load() == 1
+	})
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lostAgain = 30 * time.Second // that is not waited for
+	now := time.Now()
+	for _, c := range []struct {
+		holder string
+		soon   bool
+	}{{"gone", true}, {m.opt.Members.ID(), false}} {
+		other := &task{id: c.holder, state: Pending}
+		if !m.elsewhere(other, &members.Held{Member: c.holder}, true, now) || other.nextTry.Before(now.Add(time.Minute)) != c.soon {
+			t.Errorf("held by %q: it is tried in %v", c.holder, other.nextTry.Sub(now))
+		}
 	}
 }
 

@@ -85,8 +85,9 @@ type Manager struct {
 	wg   sync.WaitGroup
 	look chan struct{} // there may be something for the scheduler to do
 
-	askAgain time.Duration // after it was found that another process runs a job
-	askEvery time.Duration // Options.Allowed
+	askAgain  time.Duration // after it was found that another process runs a job
+	lostAgain time.Duration // after it was found that perhaps none does
+	askEvery  time.Duration // Options.Allowed
 
 	mu       sync.Mutex // guards what follows
 	set      Settings
@@ -115,7 +116,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 		opt.Node = singleNode
 	}
 	m := &Manager{
-		askAgain: askAgain, askEvery: askEvery, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
+		askAgain: askAgain, lostAgain: lostAgain, askEvery: askEvery, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
 		tasks: map[string]*task{}, rotated: opt.Now(),
 		ways: newWays(opt.TLS, opt.Wrap),
 	}

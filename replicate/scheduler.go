@@ -183,7 +183,7 @@ func (m *Manager) release(t *task, job *Job) {
 }
 
 // elsewhere handles errors that say that another process runs the job. We ask again later, and at once
-// when that process is gone.
+// when that process is gone. If it is gone already, or it is not known which it is, we ask again soon.
 func (m *Manager) elsewhere(t *task, err error, claims bool, now time.Time) bool {
 	if errors.Is(err, errOver) { // its document says the same once it is read
 		t.err = err
@@ -194,8 +194,12 @@ func (m *Manager) elsewhere(t *task, err error, claims bool, now time.Time) bool
 	if !is {
 		return false
 	}
+	pause := m.askAgain
+	if by == "" || !m.opt.Members.Lives(by) { // perhaps nobody runs it, and nobody's end will be told of
+		pause = m.lostAgain
+	}
 	t.heldBy = by
-	t.nextTry = now.Add(m.askAgain + rand.N(m.askAgain/4+1))
+	t.nextTry = now.Add(pause + rand.N(pause/4+1))
 	t.failure = err.Error()
 	if !claims {
 		t.record(now, "stopped", err.Error(), m.set.MaxHistory)

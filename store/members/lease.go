@@ -219,6 +219,15 @@ func (m *Members) Holder(ctx context.Context, name string) (id string, err error
 	return h.Member, nil
 }
 
+// Lives tells whether a member lived at the last beat. Once it does not, OnGone has been called, or is about to be.
+func (m *Members) Lives(id string) bool {
+	if m == nil {
+		return false
+	}
+	_, lives := m.known(id)
+	return lives
+}
+
 // known tells whether a member lived at the last beat, from memory.
 func (m *Members) known(id string) (name string, lives bool) {
 	m.mu.Lock()
