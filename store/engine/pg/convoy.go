@@ -305,10 +305,11 @@ func (c *convoy) write(s *session, done []*member) {
 			m.result <- nil
 			continue
 		}
-		if size += t.total; size > c.eng.convoyBytes { // of a convoy nothing is sent before
+		if size+t.total > c.eng.convoyBytes { // of a convoy nothing is sent before
 			m.result <- errAlone
 			continue
 		}
+		size += t.total // of those that go: one that is too large does not keep the others from going
 		in = append(in, m)
 		queries = append(queries, t.queue...)
 		for _, k := range slices.Sorted(maps.Keys(t.over)) {
@@ -354,13 +355,22 @@ func (c *convoy) write(s *session, done []*member) {
 // tryTogether runs a transaction once, with those of other databases if there are any. The error is errAlone or
 // errLocked if it was not committed for a reason that is none of the caller's.
 func (h *handle) tryTogether(t *tx, fn func(engine.Tx) error) error {
-	m := &member{h: h, start: make(chan *convoy, 1), ended: make(chan struct{}), tx: t, outset: make(chan error, 1), result: make(chan error, 1)}
+	m := newMember(h, t)
 	h.eng.convoys.add(m)
-	c := <-m.start
+	return m.run(fn)
+}
+
+func newMember(h *handle, t *tx) *member {
+	return &member{h: h, start: make(chan *convoy, 1), ended: make(chan struct{}), tx: t, outset: make(chan error, 1), result: make(chan error, 1)}
+}
+
+// run waits for others, and runs fn with them or alone.
+func (m *member) run(fn func(engine.Tx) error) error {
+	t, c := m.tx, <-m.start
 	if c == nil {
 		defer close(m.ended)
 		t.member = nil
-		return h.run(t, fn)
+		return m.h.run(t, fn)
 	}
 	defer c.leave(m) // fn may panic
 	t.convoy, t.member = c, m

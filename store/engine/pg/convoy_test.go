@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -82,6 +83,36 @@ func TestConvoysAreBounded(t *testing.T) {
 	wg.Wait()
 	if n := counted.bytes.Load(); n > most+each {
 		t.Errorf("%d bytes go out together, want %d at most", n, most)
+	}
+}
+
+// What is too large for a convoy goes alone, and the others go nevertheless.
+func TestTooLargeForAConvoy(t *testing.T) {
+	t.Parallel()
+	e := pgtest.Open(t, pg.Options{URL: pgtest.URL(t)})
+	const most = 64 << 10
+	e.LimitConvoys(most)
+	var dbs []engine.DB
+	var values [][]byte
+	for i, size := range []int{most, most / 4, most + 1, most / 4, most / 2, most / 4} {
+		dbs, values = append(dbs, create(t, e, fmt.Sprint("db", i))), append(values, make([]byte, size))
+	}
+	want := []bool{false, true, false, true, false, true}
+	var together []bool
+	for try := 0; try < 10 && !slices.Equal(together, want); try++ { // on a busy machine, some may be late
+		key := fmt.Sprint("k", try)
+		var err error
+		if together, err = e.PutTogether(t.Context(), dbs, sequence, []byte(key), values); err != nil {
+			t.Fatal(err)
+		}
+		for i, db := range dbs {
+			if there := len(get(t, db, key)) > 0; there != together[i] {
+				t.Errorf("%d: it was written: %v", i, there)
+			}
+		}
+	}
+	if !slices.Equal(together, want) {
+		t.Errorf("%v go together, want %v", together, want)
 	}
 }
 

@@ -65,7 +65,7 @@ type Engine struct {
 	closed   bool
 }
 
-// Open makes an Engine of a server that has the tables (Init). The error may be ErrNoSchema or ErrSchema.
+// Open makes an Engine of a server that has the tables (Init). The error may be ErrNoSchema, ErrSchema or ErrServer.
 func Open(ctx context.Context, opt Options) (*Engine, error) {
 	opt = opt.withDefaults()
 	e := &Engine{opt: opt, ctx: context.WithoutCancel(ctx), sweep: make(chan struct{}, 1), open: map[int64]*database{}, counting: map[int64]bool{}, counts: make(chan struct{}, 1)}
@@ -84,14 +84,17 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	err = e.retry(ctx, opt.Patience, func() error {
 		ctx, cancel := context.WithTimeout(ctx, roundTripLimit)
 		defer cancel()
-		err := checkSchema(ctx, e.readers)
+		err := checkServer(ctx, e.readers)
+		if err == nil {
+			err = checkSchema(ctx, e.readers)
+		}
 		if err == nil {
 			err = e.readers.QueryRow(ctx, "select value from td_meta where name = 'installation'").Scan(&installation)
 		}
 		if err == nil {
 			err = e.life(ctx, e.readers)
 		}
-		if errors.Is(err, ErrNoSchema) || errors.Is(err, ErrSchema) {
+		if errors.Is(err, ErrNoSchema) || errors.Is(err, ErrSchema) || errors.Is(err, ErrServer) {
 			return final{err}
 		}
 		return err

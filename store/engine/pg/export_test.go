@@ -1,8 +1,10 @@
 package pg
 
 import (
+	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -36,6 +38,13 @@ func Migrations(change func([]string) []string) (restore func()) {
 	was := migrations
 	migrations = change(slices.Clone(was))
 	return func() { migrations = was }
+}
+
+// Oldest says which server is the first that is new enough.
+func Oldest(version int) (restore func()) {
+	was := oldest
+	oldest = version
+	return func() { oldest = was }
 }
 
 // LockTimeouts are what holds on the only writing connection, in a transaction and after it.
@@ -85,6 +94,30 @@ func (e *Engine) AnsweredTogether(db engine.DB, keys []engine.SpaceKey) (kept in
 		}
 	}
 	return kept, nil
+}
+
+// PutTogether has databases write a value each under a key, in one convoy, and tells which of them were let go with the others.
+func (e *Engine) PutTogether(ctx context.Context, dbs []engine.DB, s engine.Space, k []byte, values [][]byte) (together []bool, err error) {
+	var members []*member
+	for _, db := range dbs {
+		h := db.(*handle)
+		members = append(members, newMember(h, h.newTx(ctx)))
+	}
+	e.convoys.send(members)
+	together, errs := make([]bool, len(dbs)), make([]error, len(dbs))
+	var wg sync.WaitGroup
+	for i, m := range members {
+		wg.Go(func() {
+			err := m.run(func(tx engine.Tx) error {
+				return errors.Join(tx.Fetch(nil, []engine.Space{s}), tx.Put(s, k, values[i]))
+			})
+			if together[i] = err == nil; !errors.Is(err, errAlone) {
+				errs[i] = err
+			}
+		})
+	}
+	wg.Wait()
+	return together, errors.Join(errs...)
 }
 
 // LimitConvoys says how many bytes a convoy writes at most.

@@ -11,11 +11,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNoSchema and ErrSchema say that the tables are not there, or not those that this program knows.
+// ErrNoSchema and ErrSchema say that the tables are not there, or not those that this program knows, and ErrServer that
+// the server is too old.
 var (
 	ErrNoSchema = errors.New("the tables of tododb are not there: make them with \"tododb pg init\"")
 	ErrSchema   = errors.New("the tables of tododb are of another version")
+	ErrServer   = errors.New("tododb needs PostgreSQL 15 or later")
 )
+
+// oldest is the first version of PostgreSQL that knows all statements, as its server_version_num: an older one would do
+// without complaint until the first of them.
+var oldest = 150000
 
 // migrations lead from one version of the schema to the next: the first from none to 1.
 var migrations = []string{`
@@ -72,7 +78,7 @@ func ddl(from int) string {
 }
 
 // Init makes the tables, or brings those of an earlier version up to date. It is no error if they are
-// there already. The error may be ErrSchema.
+// there already. The error may be ErrSchema or ErrServer.
 func Init(ctx context.Context, url string) error {
 	cfg, err := parse(url)
 	if err != nil {
@@ -83,6 +89,9 @@ func Init(ctx context.Context, url string) error {
 		return fmt.Errorf("make the tables: %w", err)
 	}
 	defer conn.Close(ctx)
+	if err := checkServer(ctx, conn); err != nil {
+		return fmt.Errorf("make the tables: %w", err)
+	}
 	have, err := schemaVersion(ctx, conn)
 	if err != nil && !errors.Is(err, ErrNoSchema) {
 		return err
@@ -102,6 +111,19 @@ func Init(ctx context.Context, url string) error {
 // querier is a connection, or a pool of them.
 type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// checkServer tells whether the server is new enough.
+func checkServer(ctx context.Context, q querier) error {
+	var is int
+	var said string
+	if err := q.QueryRow(ctx, "select current_setting('server_version_num')::int, current_setting('server_version')").Scan(&is, &said); err != nil {
+		return err
+	}
+	if is < oldest {
+		return fmt.Errorf("%w, and the server is %s", ErrServer, said)
+	}
+	return nil
 }
 
 // schemaVersion reads the version of the tables, 0 with ErrNoSchema if there are none.

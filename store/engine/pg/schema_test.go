@@ -2,6 +2,7 @@ package pg_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/tododb/tododb/store/engine/pg"
@@ -60,4 +61,28 @@ func TestMigrations(t *testing.T) {
 	}
 	restore()
 	pgtest.Open(t, pg.Options{URL: other})
+}
+
+// A server that is too old is refused at once, with tables and without them, and gets none.
+func TestOldServer(t *testing.T) {
+	url := pgtest.Shared(t).Schema(t)
+	refused := func() {
+		t.Helper()
+		restore := pg.Oldest(1_000_000)
+		defer restore()
+		_, err := pg.Open(t.Context(), pg.Options{URL: url})
+		for _, err := range []error{err, pg.Init(t.Context(), url)} {
+			if !errors.Is(err, pg.ErrServer) || !strings.Contains(err.Error(), "and the server is ") {
+				t.Errorf("the error is %v", err)
+			}
+		}
+	}
+	refused()
+	if _, err := pg.Open(t.Context(), pg.Options{URL: url}); !errors.Is(err, pg.ErrNoSchema) {
+		t.Errorf("the error is %v", err)
+	}
+	if err := pg.Init(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	refused()
 }
