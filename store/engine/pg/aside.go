@@ -47,7 +47,7 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 		defer s.end()
 		queries := []query{{sql: sqlNoHold}, {sqlHeld, nil, scan(&note)}}
 		if replace {
-			queries = append(queries, query{sqlTake, []any{noParent, a.to}, scan(&old, &stamp)})
+			queries = append(queries, query{sqlTakeNamed, []any{noParent, a.to}, scan(&old, &stamp)})
 		}
 		if err := s.send(queries...); err != nil {
 			if !errors.Is(err, engine.ErrNoDB) {
@@ -63,8 +63,8 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 			return final{engine.ErrHeld}
 		}
 		queries = queries[:0]
-		if replace {
-			queries = append(queries, query{sql: sqlDrop, args: []any{noParent, a.to}})
+		if old != 0 {
+			queries = append(queries, query{sql: sqlDrop, args: []any{old, noParent}})
 		}
 		err := s.send(append(queries, query{sql: sqlPublish, args: []any{a.id, a.to}}, query{sql: "commit"})...)
 		if code(err) == codeUniqueViolation && !replace {

@@ -28,12 +28,13 @@ const (
 	sqlCreate = "insert into td_db (parent, name, instance) select $1::bigint, $2::text, $3::text where " + sqlNotHeld + " returning id"
 	sqlMake   = "with d as (" + sqlCreate + "), kv as (insert into td_kv (db, k, v) " +
 		"select d.id, u.k, u.v from d, unnest($4::bytea[], $5::bytea[]) u(k, v)) select id from d"
-	sqlMakeSub = "insert into td_db (parent, name, instance) values ($1, $2, $3) on conflict do nothing"
-	sqlList    = "select name from td_db where parent = 0 and name > $1 order by name limit $2"
-	sqlTake    = "select id, stamp from td_db where parent = $1 and name = $2 for update"
+	sqlMakeSub   = "insert into td_db (parent, name, instance) values ($1, $2, $3) on conflict do nothing"
+	sqlList      = "select name from td_db where parent = 0 and name > $1 order by name limit $2"
+	sqlTake      = "select stamp from td_db where id = $1 and parent = $2 for update"
+	sqlTakeNamed = "select id, stamp from td_db where parent = $1 and name = $2 for update"
 	// What belongs to the database goes with it. That nobody adds to it is the lock's work.
-	sqlDrop = "with top as (delete from td_db where parent = $1 and name = $2 and stamp >= 0 returning id), " +
-		"subs as (delete from td_db where parent in (select id from td_db where parent = $1 and name = $2 and stamp >= 0) and parent > 0 returning id), " +
+	sqlDrop = "with top as (delete from td_db where id = $1 and parent = $2 and stamp >= 0 returning id), " +
+		"subs as (delete from td_db where parent in (select id from td_db where id = $1 and parent = $2 and stamp >= 0) returning id), " +
 		"gone as (insert into td_gone select id from top union all select id from subs) select id from top"
 	sqlUnnamed = "select " + proofColumns + " from td_db d where id = $1 and parent = -1 for no key update"
 	sqlPublish = "update td_db set parent = 0, name = $2 where id = $1 and parent = -1"
@@ -378,12 +379,22 @@ func (e *Engine) Drop(ctx context.Context, name string) error {
 
 // drop removes a row and those that belong to it. The error may be ErrNoDB.
 func (e *Engine) drop(ctx context.Context, parent int64, name string) error {
-	var id, stamp int64
+	var r row
+	var stamp int64
 	tries := 0
 	return e.retry(ctx, e.opt.Patience, func() error {
+		if r.id == 0 { // a later try must not find one that was made meanwhile
+			found, err := e.one(ctx, e.readers, []any{&r.id, &r.instance}, query{sqlFind, []any{parent, name}, itsRow})
+			if err == nil && !found {
+				err = final{engine.ErrNoDB}
+			}
+			if err != nil {
+				return err
+			}
+		}
 		tries++
-		found, err := e.one(ctx, e.writers, []any{&id, &stamp}, query{sql: beginWrite}, query{sqlTake, []any{parent, name}, itsRow},
-			query{sqlDrop, []any{parent, name}, nil}, query{sql: "commit"})
+		found, err := e.one(ctx, e.writers, []any{&stamp}, query{sql: beginWrite}, query{sqlTake, []any{r.id, parent}, itsRow},
+			query{sqlDrop, []any{r.id, parent}, nil}, query{sql: "commit"})
 		switch {
 		case err != nil:
 			return err
@@ -392,7 +403,7 @@ func (e *Engine) drop(ctx context.Context, parent int64, name string) error {
 		case found && stamp < 0:
 			return final{engine.ErrHeld}
 		}
-		e.forgetID(id)
+		e.forgetID(r.id)
 		e.sweepSoon()
 		return nil
 	})

@@ -205,6 +205,41 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// A database that was made again while the answer to a drop was lost is another one, which the next try leaves alone.
+func TestLostAnswerToDrop(t *testing.T) {
+	to := pgtest.URL(t)
+	p := newProxy(t, pgtest.Shared(t).Port)
+	e := pgtest.Open(t, pg.Options{URL: p.through(t, to)})
+	other := pgtest.Open(t, pg.Options{URL: to})
+	create(t, other, "db")
+	p.stall.Store(true)
+	done := make(chan error, 1)
+	go func() { done <- e.Drop(t.Context(), "db") }()
+	select {
+	case <-p.stuck:
+	case err := <-done:
+		t.Fatalf("the answer came: %v", err)
+	case <-time.After(30 * time.Second):
+		t.Fatal("no commit was sent")
+	}
+	var again engine.DB
+	eventually(t, "it is dropped, and made again", func() (made bool) {
+		var err error
+		again, err = other.Create(t.Context(), "db")
+		return err == nil
+	})
+	defer again.Close()
+	put(t, again, "k", "v")
+	p.cut()
+	p.stall.Store(false)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if v := get(t, again, "k"); v != "v" {
+		t.Errorf("the value is %q", v)
+	}
+}
+
 // Connections that are cut all the time lose and repeat nothing that was acknowledged.
 func TestCutConnections(t *testing.T) {
 	to := pgtest.URL(t)
