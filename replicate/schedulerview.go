@@ -27,7 +27,7 @@ func (s *Status) JobJSON() []byte {
 		"source": s.Source, "target": s.Target, "history": history, "info": s.info(), "start_time": stamp(s.Added),
 	}
 	if s.State == Running {
-		object["pid"] = pid()
+		object["pid"] = orNull(s.PID)
 	}
 	s.promise(object)
 	return Marshal(object)

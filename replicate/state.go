@@ -43,6 +43,7 @@ type Progress struct {
 // Status is what is known about a job at one moment.
 type Status struct {
 	Node           string // the process that it is at (Options.Node)
+	PID            string // of that process
 	ID             string
 	Owner          Owner
 	User           string // name of the user who asked

@@ -89,8 +89,8 @@ func (t *task) record(now time.Time, what, reason string, keep int) {
 // status is called with mu held.
 func (m *Manager) status(t *task) Status {
 	s := Status{
-		Node: m.opt.Node,
-		ID:   t.id, Owner: t.req.Owner, User: t.req.User.Name,
+		Node: m.opt.Node, PID: pid(),
+		ID: t.id, Owner: t.req.Owner, User: t.req.User.Name,
 		Source: t.req.Spec.Source.Name(), Target: t.req.Spec.Target.Name(), Continuous: t.req.Spec.Continuous,
 		State: t.state, Errors: t.errors, LastError: t.failure, NextTry: t.nextTry,
 		Added: t.added, Started: t.started, Changed: t.changed, Progress: t.last, History: append([]Event(nil), t.history...),

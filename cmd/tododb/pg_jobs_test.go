@@ -45,7 +45,8 @@ func TestPGReplicationIsTakenOver(t *testing.T) {
 			doc := p.do(200, "GET", "/_scheduler/docs/_replicator/job", "")
 			jobs := p.do(200, "GET", "/_scheduler/jobs", "")
 			return strings.Contains(doc, `"state":"running"`) && strings.Contains(doc, first.address()) &&
-				strings.Contains(jobs, `"total_rows":1,`) && strings.Contains(jobs, first.address())
+				strings.Contains(jobs, `"total_rows":1,`) && strings.Contains(jobs, first.address()) &&
+				strings.Contains(jobs, fmt.Sprintf("0.%d.0", first.cmd.Process.Pid))
 		})
 	}
 	// Figures are those of a process: together they count it once.
