@@ -196,7 +196,7 @@ func (f *finder) look(ctx context.Context, name string, at store.At, known bool)
 	}
 	kind := "updated"
 	switch {
-	case !is && f.first: // there before anything was noted
+	case !is && f.first && (!known || at.Seq > 0): // there before anything was noted
 	case !is:
 		kind = "created"
 	case n.Of == at.Of && n.Seq >= at.Seq: // more, if it was noted after the database was read

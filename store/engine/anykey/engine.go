@@ -37,16 +37,25 @@ func New(eng engine.Engine) engine.Engine {
 	return w
 }
 
+// newest has another name than its method, which a field of that name would hide.
+type newest = engine.Newest
+
 // telling is a wrapped engine that can tell how far databases are. A key comes as it is in the engine.
 type telling struct {
 	*wrapped
-	engine.Newest
+	newest
 }
 
 type both struct {
 	*stating
-	engine.Newest
+	newest
 }
+
+var (
+	_ engine.Newest = (*telling)(nil)
+	_ engine.Newest = (*both)(nil)
+	_ engine.Stater = (*both)(nil)
+)
 
 // stating is a wrapped engine that can tell of databases without opening them.
 type stating struct {

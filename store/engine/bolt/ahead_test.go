@@ -315,7 +315,7 @@ func TestNameNotOnDisk(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if db, err = e.Open(t.Context(), "db"); err != nil {
+	if _, err = e.Open(t.Context(), "db"); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Flush(t.Context()); err != nil {

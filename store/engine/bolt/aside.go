@@ -168,14 +168,14 @@ func (e *Engine) comeBack(was *file) error {
 	defer was.write.Unlock()
 	was.flush.Lock()
 	defer was.flush.Unlock()
-	d, there := e.dues.at(was.path)[was]
-	if !there { // its file is all of it
+	if _, there := e.dues.at(was.path)[was]; !there { // its file is all of it
 		return nil
 	}
 	if err := was.nameIt(); err != nil { // the next to open it tries again
 		return err
 	}
-	if d, there = e.dues.at(was.path)[was]; !there {
+	d, there := e.dues.at(was.path)[was]
+	if !there {
 		return nil
 	}
 	f := e.newFile(was.path)
