@@ -173,6 +173,7 @@ func TestForeseenSoon(t *testing.T) {
 type asks struct {
 	commits
 	atomic.Int64
+	keys atomic.Int64 // of all
 }
 
 func (a *asks) Load() int64 { return a.Int64.Load() }
@@ -180,8 +181,34 @@ func (a *asks) Load() int64 { return a.Int64.Load() }
 func (a *asks) TraceBatchStart(ctx context.Context, conn *pgx.Conn, d pgx.TraceBatchStartData) context.Context {
 	if d.Batch.QueuedQueries[0].SQL == pg.Statements["foresee"] {
 		a.Int64.Add(1)
+		a.keys.Add(int64(len(d.Batch.QueuedQueries[0].Arguments[2].([][]byte))))
 	}
 	return ctx
+}
+
+// What somebody has asked for who is gone, such as one who was not let in, is not read for him.
+func TestForeseenForNobody(t *testing.T) {
+	t.Parallel()
+	count := &asks{}
+	e := pgtest.Open(t, pg.Options{URL: pgtest.URL(t), Tracer: count})
+	db := create(t, e, "db")
+	f := db.(engine.Foreseer)
+	ctx, cancel := context.WithCancel(t.Context())
+	for i := range 10 { // they wait for the next one who asks
+		if _, err := f.ForeseeSoon(ctx, []engine.SpaceKey{{Space: sequence, Key: fmt.Append(nil, "large", i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	before, keys := count.Load(), count.keys.Load()
+	for range 2 {
+		if _, err := f.Foresee(t.Context(), []engine.SpaceKey{{Space: sequence, Key: []byte("k")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, k := count.Load()-before, count.keys.Load()-keys; n != 2 || k != 2 {
+		t.Errorf("%d round trips for %d keys, want one for each of two", n, k)
+	}
 }
 
 // Of large values that many ask for at once, what is kept for all of them is bounded, and each gets its own.

@@ -82,7 +82,7 @@ func Settings() (sets []string) {
 func (e *Engine) AnsweredTogether(db engine.DB, keys []engine.SpaceKey) (kept int, err error) {
 	var batch []*question
 	for _, k := range keys {
-		batch = append(batch, &question{db: db.(*handle).id, keys: [][]byte{full(k.Space, k.Key)}, done: make(chan struct{})})
+		batch = append(batch, &question{ctx: e.ctx, db: db.(*handle).id, keys: [][]byte{full(k.Space, k.Key)}, done: make(chan struct{})})
 	}
 	<-e.questions.send(batch)
 	for _, q := range batch {

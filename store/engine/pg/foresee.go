@@ -35,7 +35,7 @@ func (h *handle) ForeseeSoon(ctx context.Context, keys []engine.SpaceKey) (answe
 		return nil, err
 	}
 	defer h.leave()
-	q := &question{db: h.id, keys: make([][]byte, len(keys)), done: make(chan struct{})}
+	q := &question{ctx: ctx, db: h.id, keys: make([][]byte, len(keys)), done: make(chan struct{})}
 	for i, k := range keys {
 		q.keys[i] = full(k.Space, k.Key)
 	}

@@ -21,6 +21,7 @@ const sqlForesee = "select d.id, " + proofColumns + ", null::bytea, null::bytea,
 
 // question is one of Foresee.
 type question struct {
+	ctx  context.Context // of who asks
 	db   int64
 	keys [][]byte
 	done chan struct{}
@@ -54,6 +55,11 @@ func (e *Engine) gatherQuestions() *gatherer[*question] {
 		},
 		send: func(batch []*question) <-chan struct{} {
 			answered := make(chan struct{})
+			batch = slices.DeleteFunc(batch, (*question).abandoned)
+			if len(batch) == 0 {
+				close(answered)
+				return answered
+			}
 			e.ending.Go(func() {
 				defer close(answered)
 				err := e.answer(e.ctx, batch)
@@ -68,13 +74,25 @@ func (e *Engine) gatherQuestions() *gatherer[*question] {
 		}}
 }
 
+// abandoned ends a question if nobody waits for the answer any more, such as one of somebody who was not let in. It would cost
+// the others time, and is not asked.
+func (q *question) abandoned() bool {
+	if q.err = q.ctx.Err(); q.err == nil {
+		return false
+	}
+	close(q.done)
+	return true
+}
+
 // answered waits for the answer to a question. It fails only if that, asked alone, fails too.
 func (e *Engine) answered(ctx context.Context, q *question) error {
 	e.questions.start()
 	select {
 	case <-q.done:
 	case <-ctx.Done():
-		return ctx.Err() // nobody reads the answer
+	}
+	if err := ctx.Err(); err != nil {
+		return err // nobody reads the answer
 	}
 	if q.err == nil || !q.among && !passing(q.err) { // among others it may be the fault of another
 		return result(q.err)
