@@ -205,7 +205,7 @@ func (v *recovery) readApart() error {
 func (v *recovery) takeApart(a *ahead, first bool, at journal.Pos, rec record) error {
 	w := whose{rec.name, rec.id}
 	if first {
-		r, err := v.meet(w, rec)
+		r, err := v.meet(w, uint64(at), rec)
 		if err != nil {
 			return err
 		}

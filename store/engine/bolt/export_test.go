@@ -87,3 +87,12 @@ func (e *Engine) ReleaseWhileDropping(name string) (before, then uint64) {
 	<-released
 	return before, then
 }
+
+// SetBrokenApart does what the flusher does with what the journal has of damaged files.
+func (e *Engine) SetBrokenApart() {
+	if e.log == nil {
+		return
+	}
+	e.setBrokenApart()
+	e.releaseJournal()
+}

@@ -24,7 +24,17 @@ type folder struct {
 	e      *bolt.Engine
 	want   map[string]map[string]string
 	open   map[string]engine.DB
-	trail  []string // what was done
+	trail  []string          // what was done
+	bad    map[string][]byte // damaged files as they were before
+	keeps  bool
+	direct bool
+	kept   map[string]keptDB // one dropped database of a name
+}
+
+// keptDB is a dropped database whose file is kept.
+type keptDB struct {
+	file string
+	has  map[string]string
 }
 
 // neverFlush leaves it to the test when databases come to their files.
@@ -32,7 +42,10 @@ var neverFlush = bolt.Options{NoSync: true, FlushAfter: time.Hour, DirectBytes: 
 
 func (f *folder) start() {
 	f.t.Helper()
-	e, err := bolt.Open(f.dir, neverFlush)
+	opt := neverFlush
+	opt.Kept = func() bool { return f.keeps }
+	opt.Direct = f.direct
+	e, err := bolt.Open(f.dir, opt)
 	if err != nil {
 		f.fatal(err)
 	}
@@ -102,6 +115,12 @@ func (f *folder) check() {
 		f.fatal(fmt.Errorf("there are %q, %v, want %q", names, err, want))
 	}
 	for _, name := range names {
+		if f.bad[name] != nil {
+			if _, err := f.e.Open(f.t.Context(), name); !errors.Is(err, engine.ErrForeign) {
+				f.fatal(fmt.Errorf("bad %s: %v", name, err))
+			}
+			continue
+		}
 		if got := contents(f.t, f.db(name)); !maps.Equal(got, f.want[name]) {
 			f.fatal(fmt.Errorf("%s has %d entries that are not the %d there should be: %.200v, want %.200v", name, len(got), len(f.want[name]), got, f.want[name]))
 		}
@@ -142,6 +161,9 @@ func (f *folder) step() {
 	name := fmt.Sprintf("db%d", f.random.IntN(5))
 	model, there := f.want[name]
 	path := filepath.Join(f.dir, name+".bolt")
+	if f.odd(name, there, path) {
+		return
+	}
 	switch p := f.random.IntN(100); {
 	case !there && p < 60:
 		f.did("create %s", name)
@@ -230,7 +252,9 @@ func (f *folder) step() {
 		f.did("put back %s", name)
 		if f.random.IntN(2) == 0 {
 			f.shut()
-			states = states[:1] // who has put back what an orderly stop left gets that
+			if len(f.bad) == 0 {
+				states = states[:1] // who has put back what an orderly stop left gets that
+			}
 			if err := os.WriteFile(path, image, 0o600); err != nil {
 				f.fatal(err)
 			}
@@ -264,13 +288,16 @@ func TestManyDatabasesKilled(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	for round := range rounds {
 		t.Run(fmt.Sprint(seed, round), func(t *testing.T) {
-			f := &folder{t: t, random: rand.New(rand.NewPCG(seed, uint64(round))), dir: t.TempDir(), want: map[string]map[string]string{}}
+			f := &folder{t: t, random: rand.New(rand.NewPCG(seed, uint64(round))), dir: t.TempDir(), want: map[string]map[string]string{}, bad: map[string][]byte{}, kept: map[string]keptDB{}}
 			f.start()
 			for range 300 {
 				f.step()
 			}
 			f.check()
 			for name := range f.want {
+				if f.bad[name] != nil {
+					continue
+				}
 				db := f.db(name).(engine.Checker)
 				if err := db.CheckStorage(context.WithoutCancel(t.Context()), func(p string) { t.Errorf("%s: %s", name, p) }); err != nil {
 					t.Error(err)
@@ -279,4 +306,152 @@ func TestManyDatabasesKilled(t *testing.T) {
 			f.shut()
 		})
 	}
+}
+
+// odd does what is seldom done. It reports whether there was something to do.
+func (f *folder) odd(name string, there bool, path string) bool {
+	ctx := f.t.Context()
+	if image := f.bad[name]; image != nil {
+		switch f.random.IntN(7) {
+		case 0:
+			f.did("repair %s while running", name)
+			if err := errors.Join(os.Remove(path), os.WriteFile(path, image, 0o600)); err != nil {
+				f.fatal(err)
+			}
+			delete(f.bad, name)
+			f.check()
+		case 1:
+			f.did("repair %s at a kill", name)
+			delete(f.bad, name)
+			f.killed(func(dir string) error {
+				p := filepath.Join(dir, name+".bolt")
+				return errors.Join(os.Remove(p), os.WriteFile(p, image, 0o600))
+			})
+			f.check()
+		case 2:
+			if f.keeps {
+				break
+			}
+			f.did("drop bad %s", name)
+			if err := f.e.Drop(ctx, name); err != nil {
+				f.fatal(err)
+			}
+			delete(f.bad, name)
+			delete(f.want, name)
+			f.check()
+		case 3:
+			f.did("kill with bad %s", name)
+			f.kill()
+			f.check()
+		default:
+			f.did("set apart")
+			f.e.SetBrokenApart()
+		}
+		return true
+	}
+	switch p := f.random.IntN(100); {
+	case p < 4:
+		f.keeps = !f.keeps
+		f.did("keeps %v", f.keeps)
+	case p < 7 && len(f.bad) == 0:
+		f.direct = !f.direct
+		f.did("direct %v, stop and start", f.direct)
+		f.shut()
+		f.start()
+		f.check()
+	case p < 9 && len(f.bad) == 0:
+		f.direct = !f.direct
+		f.did("direct %v, kill", f.direct)
+		f.kill()
+		f.check()
+	case p < 15 && there && !f.direct:
+		_, err := os.Stat(path)
+		virtual := os.IsNotExist(err)
+		f.db(name)
+		f.did("flush unnamed %s, virtual %v", name, virtual)
+		if err := f.e.FlushUnnamed(name); err != nil {
+			f.fatal(err)
+		}
+		for range f.random.IntN(3) {
+			if err := f.write(f.db(name), f.want[name], 2); err != nil {
+				f.fatal(err)
+			}
+		}
+		if f.random.IntN(2) == 0 {
+			f.did("power cut")
+			f.killed(func(dir string) error {
+				if virtual {
+					return os.Remove(filepath.Join(dir, name+".bolt"))
+				}
+				return nil
+			})
+			f.check()
+		}
+	case p < 22 && there && !f.direct:
+		if _, err := os.Stat(path); err != nil {
+			return true
+		}
+		f.did("damage %s", name)
+		f.killed(func(dir string) error {
+			p := filepath.Join(dir, name+".bolt")
+			image, err := os.ReadFile(p)
+			f.bad[name] = image
+			return errors.Join(err, os.WriteFile(p, make([]byte, len(image)), 0o600))
+		})
+		f.check()
+	case p < 30 && there && f.keeps:
+		if _, old := f.kept[name]; old {
+			return false
+		}
+		f.did("drop %s, which is kept", name)
+		if err := f.e.Drop(ctx, name); err != nil {
+			f.fatal(err)
+		}
+		if db := f.open[name]; db != nil {
+			if err := db.Close(); err != nil {
+				f.fatal(err)
+			}
+			delete(f.open, name)
+		}
+		paths, _ := filepath.Glob(filepath.Join(f.dir, name+".*"+bolt.KeptSuffix))
+		if len(paths) == 1 {
+			f.kept[name] = keptDB{filepath.Base(paths[0]), f.want[name]}
+		} else {
+			for _, p := range paths {
+				if err := os.Remove(p); err != nil {
+					f.fatal(err)
+				}
+			}
+		}
+		delete(f.want, name)
+		f.check()
+	case p < 40 && !there:
+		k, is := f.kept[name]
+		if !is {
+			return false
+		}
+		back := func(dir string) error {
+			p := filepath.Join(dir, name+".bolt")
+			err := os.Rename(filepath.Join(dir, k.file), p)
+			if e := os.Rename(filepath.Join(dir, k.file+bolt.AheadSuffix), p+bolt.AheadSuffix); e != nil && !os.IsNotExist(e) {
+				err = e
+			}
+			return err
+		}
+		delete(f.kept, name)
+		f.want[name] = k.has
+		if f.random.IntN(2) == 0 {
+			f.did("put back %s kept", name)
+			if err := back(f.dir); err != nil {
+				f.fatal(err)
+			}
+		} else {
+			f.did("put back %s kept at a kill", name)
+			f.killed(back)
+		}
+		f.check()
+	default:
+		return false
+	}
+	return true
 }

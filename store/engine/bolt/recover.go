@@ -102,11 +102,13 @@ type recovered struct {
 	file    mark     // that of its file; of one without, from where its first record went on
 	at      mark     // where its layer ends
 	made    bool     // its first record made it
+	madeAt  uint64   // the position of that record
 	lost    bool     // a record went on from a state that is not there
 	top     *tree
 	keys    int
 	bytes   int
 	first   uint64     // position of the first record in the layer that is in the journal and nowhere else
+	last    uint64     // position of the last record, if its file is damaged
 	orphan  bool       // another database has its name, or it is gone
 	ousted  bool       // another database has its file, though no record says that it is gone
 	bad     error      // its file is damaged
@@ -134,9 +136,12 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 	w := whose{rec.name, rec.id}
 	r := v.of[w]
 	if r == nil {
-		if r, err = v.meet(w, rec); err != nil {
+		if r, err = v.meet(w, uint64(at), rec); err != nil {
 			return err
 		}
+	}
+	if uint64(at) <= r.apart && (rec.kind == recordDrop || rec.kind == recordLeave) {
+		return nil // it was put back, and what is set apart came then
 	}
 	if r.missing && (rec.kind == recordDrop || rec.kind == recordLeave) {
 		r.missing, r.bad = false, nil
@@ -155,8 +160,10 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 		}
 		return nil
 	case r.orphan:
-		if r.bad != nil && r.first == 0 && uint64(at) > r.apart {
-			r.first = uint64(at)
+		if r.bad != nil && uint64(at) > r.apart {
+			if r.last = uint64(at); r.first == 0 {
+				r.first = r.last
+			}
 		}
 		return nil
 	}
@@ -199,8 +206,8 @@ func (r *recovered) give(f *file) {
 // due is what the layer needs the journal for.
 func (r *recovered) due() due { return due{top: r.first, apart: r.apart} }
 
-// meet looks at the file of a database that the journal speaks of.
-func (v *recovery) meet(w whose, rec record) (*recovered, error) {
+// meet looks at the file of a database that a record at a position speaks of.
+func (v *recovery) meet(w whose, at uint64, rec record) (*recovered, error) {
 	r := &recovered{}
 	path := v.eng.path(w.name)
 	id, m, err := readMark(path)
@@ -223,11 +230,17 @@ func (v *recovery) meet(w whose, rec record) (*recovered, error) {
 	v.of[w] = r
 	v.read = append(v.read, w)
 	if rec.kind == recordCreate {
-		if was := v.made[w.name]; was != nil {
-			was.forget()
-			was.orphan = true
+		r.madeAt = at
+		was := v.made[w.name]
+		if was == nil || was.madeAt < at {
+			v.made[w.name] = r
+		} else { // what is set apart is met before all others
+			was = r
 		}
-		v.made[w.name] = r
+		if was != nil {
+			was.forget()
+			was.orphan = !was.there // one that was kept may have been put back since
+		}
 	}
 	return r, nil
 }
@@ -258,6 +271,9 @@ func (v *recovery) done(before uint64) {
 		if r.first != 0 && r.first < before && r.apart == 0 {
 			r.forget()
 			r.lost, r.orphan = r.there, !r.there
+			if r.bad != nil && r.last >= before { // what it lacks was not among that
+				r.first = before
+			}
 		}
 	}
 }
