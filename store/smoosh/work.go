@@ -202,7 +202,9 @@ func (j *job) run(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	k = s.ofInstance(db)
-	k.set(j.object, &counted{Live: after.File, Size: after.File, Active: after.Active, Spare: after.Free, since: after.Superseded, when: time.Now()})
+	// What went while the file was written is still in it: it is as full as for what there was before.
+	active := max(before.Active, after.Active)
+	k.set(j.object, &counted{Live: after.File, Size: after.File, Active: active, Spare: after.Free, since: after.Superseded, when: time.Now()})
 	if j.object.index == "" {
 		k.Seq = seq
 	}
