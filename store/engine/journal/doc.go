@@ -9,7 +9,9 @@
 //
 // The log is cut into segments, one file each, named by their number in hex and Suffix. The numbers have
 // no gap. A segment is made under another name and renamed when its header is on disk, so a file with the
-// right name has a whole header. The position of a byte is that of the segment's beginning plus its place in
+// right name has a whole header. But while the second half of a segment is written, the next one is prepared: a file of
+// zeros alone gets its name, and the first frame brings the header, in one sync, so that nobody waits for a segment to be
+// made. The last file may therefore have no header yet. Then there is no segment: nothing in it was acknowledged. The position of a byte is that of the segment's beginning plus its place in
 // the segment, the header left out, so where one segment ends the next begins.
 //
 //	header of a segment, 64 bytes (numbers are little-endian)
@@ -57,7 +59,7 @@
 //
 // A segment is complete if its frames reach the position at which the next one begins. What is behind them
 // counts for nothing: when a write or a sync fails, a new segment that begins where the last good batch
-// ended takes what may have been written of the bad one out of the log. A segment that is missing at the beginning is one that
+// ended takes what may have been written of the bad one out of the log; that one has its header on disk before anything else. A segment that is missing at the beginning is one that
 // the last frame "kept" says is there, one in the middle leaves a gap, and one at the end was announced by the
 // frame "sealed".
 //

@@ -24,6 +24,8 @@ type Options struct {
 	SegmentBytes int64
 	// LockTimeout is how long to wait for another process to release the folder (1 s).
 	LockTimeout time.Duration
+
+	inline bool // what is done beside the writers is done before they go on, so that a test sees the same each time
 }
 
 // Suffix ends the name of a segment's file.
@@ -51,7 +53,10 @@ type Log struct {
 	number uint64    // of the active segment
 	end    Pos
 
-	w writer // the leader's
+	w        writer        // the leader's
+	prepared chan struct{} // the leader's; closed when the next segment has been prepared, or cannot be; nil if nobody has begun
+	next     *writer       // guarded by that; nil if it could not be prepared
+	besides  sync.WaitGroup
 }
 
 // Segment is a part of a log that never changes.
@@ -162,8 +167,12 @@ func (l *Log) resume(numbers []uint64, replay func(Pos, []byte) error) error {
 		err = l.w.file.Truncate(last.keep)
 	}
 	// What was read may be in memory only, and so may be the name of the file. If a sync has failed, the system may
-	// even believe that it is on disk. So write the last frame again, and what is behind it: a frame may be there on disk.
-	err = errors.Join(err, l.w.again(max(last.last, last.head.first), last.end))
+	// even believe that it is on disk. So write the header and the last frame again, and what is behind it: a frame may be there on disk.
+	_, again := l.w.file.WriteAt(last.head.encode(), 0)
+	err = errors.Join(err, again, l.w.again(max(last.last, last.head.first), last.end))
+	if r.unbegun != 0 {
+		err = errors.Join(err, l.folder.remove(segmentName(r.unbegun)))
+	}
 	if err := errors.Join(err, l.w.file.Sync(), l.folder.sync()); err != nil {
 		return err
 	}
@@ -231,6 +240,11 @@ func (l *Log) Close() error {
 	l.mu.Unlock()
 	l.releasing.Lock() // waits for a Release that removes files
 	defer l.releasing.Unlock()
+	l.besides.Wait()
+	if next := l.takePrepared(); next != nil {
+		next.file.Close()
+		_ = l.folder.remove(next.name()) // Open would remove it too
+	}
 	var err error
 	if sound {
 		err = l.w.seal(l.end, syncedKind)

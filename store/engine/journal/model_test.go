@@ -212,16 +212,19 @@ func TestReleaseInFullSegment(t *testing.T) {
 	if err := w.open(); err != nil {
 		t.Fatal(err)
 	}
-	for range 10 { // two segments, filled to the last byte
-		if err := w.append(100); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.d.fails = func(call, _ string) error {
+	full := func(call, _ string) error {
 		if call == "create" {
 			return syscall.ENOSPC
 		}
 		return nil
+	}
+	for i := range 10 { // two segments, filled to the last byte
+		if i == 6 { // the third one cannot be made
+			w.d.fails = full
+		}
+		if err := w.append(100); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.outcome(w.append(100)); err != nil || w.batch != nil {
 		t.Fatalf("there is room for one more: %v", err)
@@ -236,5 +239,36 @@ func TestReleaseInFullSegment(t *testing.T) {
 	w.d = w.d.cut(func() bool { return false })
 	if err := w.open(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever fills a segment does not wait for the file of the next one: that is there by then.
+func TestNextSegmentIsThere(t *testing.T) {
+	t.Parallel()
+	const each = frameSize + lengthSize + 100
+	w := newTeller(Options{SegmentBytes: 6 * each})
+	if err := w.open(); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		before := w.l.w.head.number
+		for w.l.w.head.number == before {
+			made := map[string]int{}
+			w.d.fails = func(call, name string) error { made[call+" "+name]++; return nil }
+			if err := w.append(100); err != nil {
+				t.Fatal(err)
+			}
+			if next := w.l.w.name(); w.l.w.head.number != before && (made["names "] > 0 || made["rename "+next] > 0 || made["sync "+next+tempSuffix] != 1) {
+				t.Errorf("the first record of %s made the calls %v", next, made)
+			}
+		}
+	}
+	if err := w.l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, i := range w.d.live {
+		if unbegun(i.live) {
+			t.Errorf("%s is left after an orderly end", name)
+		}
 	}
 }

@@ -34,6 +34,8 @@ type reader struct {
 	replay func(Pos, []byte) error
 	kept   uint64 // the first segment that was not released
 
+	unbegun uint64 // the number of a segment that was prepared and has no header yet, 0 if there is none
+
 	in window
 }
 
@@ -53,6 +55,12 @@ type ending struct {
 
 // all reads all segments.
 func (r *reader) all(numbers []uint64) ([]ending, error) {
+	if err := r.lookForUnbegun(numbers[len(numbers)-1]); err != nil {
+		return nil, err
+	}
+	if r.unbegun != 0 && len(numbers) > 1 {
+		numbers = numbers[:len(numbers)-1]
+	}
 	ends := make([]ending, len(numbers))
 	for i, n := range numbers {
 		h, err := r.header(n)
@@ -89,6 +97,25 @@ func (r *reader) all(numbers []uint64) ([]ending, error) {
 
 func (r *reader) damage(number uint64, offset int64, why string) error {
 	return &DamageError{Path: r.folder.path(segmentName(number)), Offset: offset, Why: why}
+}
+
+// lookForUnbegun finds out whether the last segment was prepared and never begun: nothing that was acknowledged is in it
+// then, since the sync of its first frame is that of its header too.
+func (r *reader) lookForUnbegun(number uint64) error {
+	f, err := r.folder.open(segmentName(number), false)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b := make([]byte, headerSize)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if n == headerSize && bytes.Equal(b, zeros[:headerSize]) {
+		r.unbegun = number
+	}
+	return nil
 }
 
 // header reads the header of a segment.

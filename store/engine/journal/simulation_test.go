@@ -147,6 +147,7 @@ func (w *teller) open() error {
 var errFalse = errors.New("what was replayed is wrong")
 
 func newTeller(opt Options) *teller {
+	opt.inline = true
 	return &teller{story: story{acked: map[Pos]string{}, maybe: map[string]bool{}}, d: newDisk(), opt: opt}
 }
 

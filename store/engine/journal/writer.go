@@ -32,6 +32,8 @@ const (
 
 var zeros [64 << 10]byte
 
+func (w *writer) name() string { return segmentName(w.head.number) }
+
 // offset is where a position is in the active segment.
 func (w *writer) offset(at Pos) int64 { return headerSize + int64(at-w.head.first) }
 
@@ -140,6 +142,7 @@ func (w *writer) seal(end Pos, k kind) error {
 
 // roll begins a new segment. If it fails, the log goes on with the one that it has.
 func (l *Log) roll() (err error) {
+	l.unprepare()
 	h := l.w.head
 	h.id, h.first = l.id, l.end
 	h.number++
@@ -169,28 +172,31 @@ func (l *Log) roll() (err error) {
 		l.w.suspect = l.w.suspect || gone != nil
 		return errors.Join(err, gone)
 	}
-	l.retire()
-	next.buf, next.taken = l.w.buf, l.w.taken
-	l.w = next
+	l.goOn(next)
 	return nil
 }
 
-// retire ends the active segment; the next one is there.
-func (l *Log) retire() {
-	if l.w.file != nil {
+// goOn ends the active segment; the next one is there.
+func (l *Log) goOn(next writer) {
+	if old := l.w; old.file != nil {
 		// These only tell Open of a missing segment, and give room back. All that was acknowledged is on disk.
-		if !l.w.suspect {
-			_ = l.w.seal(l.end, sealedKind)
-		}
-		_ = l.w.file.Close()
+		end := l.end
+		l.beside(func() {
+			if !old.suspect {
+				_ = old.seal(end, sealedKind)
+			}
+			_ = old.file.Close()
+		})
 	}
 	l.mu.Lock()
 	if l.w.file != nil {
 		l.sealed = append(l.sealed, l.segment(l.w.head, l.end))
 	}
 	l.first = l.end
-	l.number = l.w.head.number + 1
+	l.number = next.head.number
 	l.mu.Unlock()
+	next.buf, next.taken = l.w.buf, l.w.taken
+	l.w = next
 }
 
 // fail ends all writing.
@@ -212,6 +218,11 @@ func (l *Log) write(taken []*request) (at Pos, err error) {
 	b := l.w.encode(taken)
 	off := l.w.offset(l.end)
 	full := taken[0].plain() && off > headerSize && off+int64(len(b)) > headerSize+l.opt.SegmentBytes
+	if full && !l.w.suspect {
+		if next := l.takePrepared(); next != nil {
+			return l.writeFirst(*next, b, taken)
+		}
+	}
 	if l.w.suspect || full || idle {
 		if err := l.roll(); err != nil {
 			return 0, unwritten(err)
@@ -230,6 +241,9 @@ func (l *Log) write(taken []*request) (at Pos, err error) {
 	l.mu.Lock()
 	l.end += Pos(len(b))
 	l.mu.Unlock()
+	if off > l.opt.SegmentBytes/2 {
+		l.prepare()
+	}
 	return at, nil
 }
 
