@@ -60,6 +60,13 @@ func TestFullDisk(t *testing.T) {
 			}
 		}
 	}
+	for n := 0; ; n++ { // the record of a new database is shorter than any other
+		if status, text := server.try("PUT", fmt.Sprintf("/a%02d", n), ""); status == 507 {
+			break
+		} else if status != 201 || n == 99 {
+			t.Fatalf("database %d on a full disk: %d %s", n, status, text)
+		}
+	}
 
 	for _, c := range []struct{ method, path, body string }{
 		{"PUT", "/new", ""}, {"PUT", "/_node/_local/_config/couchdb/max_dbs_open", `"700"`},
