@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ import (
 // Numbers are big-endian. The file is made under another name, so it is whole. When the database's file has
 // everything, it is removed; one that is still there does no harm, since records say which state they go on from.
 const aheadSuffix = ".ahead"
+
+const onlyApart = "%s has what was written last to a database whose file is missing"
 
 const aheadMagic = "todoahd1"
 
@@ -88,12 +91,17 @@ func (a *ahead) encode() []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// last is the position of the last record, 0 if there is none.
-func (a *ahead) last() uint64 {
-	if a == nil || len(a.records) == 0 {
+// last is the position of the last record of a database, 0 if there is none.
+func (a *ahead) last(id engine.DBID) (at uint64) {
+	if a == nil {
 		return 0
 	}
-	return uint64(a.records[len(a.records)-1].at)
+	for _, r := range a.records {
+		if rec, err := parseRecord(r.body); err == nil && rec.id == id {
+			at = max(at, uint64(r.at))
+		}
+	}
+	return at
 }
 
 func (a *ahead) each(fn func(journal.Pos, []byte) error) error {
@@ -125,17 +133,23 @@ func (e *Engine) setApart(f *file) error {
 		return nil
 	}
 	a := &ahead{journal: e.log.ID()}
-	if d.apart != 0 {
-		old, err := readAhead(f.path + aheadSuffix)
-		if err != nil {
-			return err
+	old, err := readAhead(f.path + aheadSuffix)
+	if err != nil && d.apart != 0 {
+		return err
+	}
+	if old != nil && old.journal == a.journal {
+		needed := map[engine.DBID]bool{} // as long as the file is damaged, nobody knows which of those that had its name is in it
+		for of, d := range e.dues.at(f.path) {
+			needed[of.id] = d.apart != 0
 		}
-		if old != nil && old.journal == a.journal {
-			a = old
+		for _, r := range old.records {
+			if rec, err := parseRecord(r.body); err == nil && needed[rec.id] {
+				a.records = append(a.records, r)
+			}
 		}
 	}
-	known := a.last()
-	err := e.log.Read(journal.Pos(d.first()), func(at journal.Pos, b []byte) error {
+	known := a.last(f.id)
+	err = e.log.Read(journal.Pos(d.first()), func(at journal.Pos, b []byte) error {
 		rec, err := parseRecord(b)
 		if err != nil || rec.kind != recordWrite && rec.kind != recordCreate {
 			return err
@@ -145,14 +159,14 @@ func (e *Engine) setApart(f *file) error {
 		}
 		return nil
 	})
-	if err == nil && a.last() != 0 {
+	if err == nil && a.last(f.id) != 0 {
 		e.aheads.Store(true)
 		err = e.putFile(filepath.Base(f.path)+aheadSuffix, a.encode())
 	}
 	if err != nil {
 		return systemError(err)
 	}
-	e.dues.set(f, due{apart: a.last()})
+	e.dues.set(f, due{apart: a.last(f.id)})
 	return nil
 }
 
@@ -172,6 +186,73 @@ func (e *Engine) setBrokenApart() {
 	}
 }
 
+// absorb writes to a file that has just been opened what is set apart of it, where there is no journal that it could stand
+// in, or another one. The caller holds mu.
+func (e *Engine) absorb(f *file) error {
+	path := f.path + aheadSuffix
+	apart, err := readAhead(path)
+	if err != nil || apart == nil {
+		return err
+	}
+	e.aheads.Store(true)
+	r := &recovered{there: true, file: f.saved, at: f.saved}
+	err = apart.each(func(at journal.Pos, b []byte) error {
+		rec, err := parseRecord(b)
+		if err != nil || rec.id != f.id || apart.journal != f.of {
+			return err
+		}
+		return r.take(uint64(at), rec)
+	})
+	if err != nil {
+		return err
+	}
+	if r.top == nil {
+		if apart.last(f.id) > f.saved.pos || apart.journal != f.of {
+			e.opt.Noticed(fmt.Sprintf("%s has what %s lacks, but does not go on from it: the file was put back, and counts as it stands", path, f.path))
+		}
+		if e.opt.AsItIs {
+			return nil
+		}
+		return e.removeAhead(f.path)
+	}
+	if e.opt.AsItIs {
+		return fmt.Errorf("%w: %s has what the database's file lacks, and the next start of a server brings it there", engine.ErrForeign, path)
+	}
+	defer heedNoFaults(heedFaults())
+	b, err := f.begin()
+	if err != nil {
+		return err
+	}
+	t := newTx(context.Background(), f, b)
+	defer t.putSane()
+	if err = errors.Join(t.apply(r.top), t.putMark(apart.journal, r.at)); err == nil {
+		if err = t.commit(); err != nil {
+			err = commitError(err)
+		}
+	}
+	if err = f.over(b, &t.reader, nil, err); err != nil {
+		return err
+	}
+	f.saved, f.now = r.at, r.at
+	return e.removeAhead(f.path)
+}
+
+// lookForAheads says which databases have nothing but what is set apart of them. There is no journal.
+func (e *Engine) lookForAheads() error {
+	entries, err := os.ReadDir(e.dir)
+	for _, entry := range entries {
+		base, ok := strings.CutSuffix(entry.Name(), aheadSuffix)
+		if !ok || !strings.HasSuffix(base, suffix) {
+			continue
+		}
+		e.aheads.Store(true)
+		if _, err := os.Lstat(filepath.Join(e.dir, base)); errors.Is(err, fs.ErrNotExist) {
+			e.opt.Noticed(fmt.Sprintf(onlyApart, filepath.Join(e.dir, entry.Name())))
+		}
+	}
+	return err
+}
+
 // readApart takes in what is set apart.
 func (v *recovery) readApart() error {
 	entries, err := os.ReadDir(v.eng.dir)
@@ -188,12 +269,12 @@ func (v *recovery) readApart() error {
 		if err != nil {
 			return err
 		}
-		for i, r := range a.records {
+		for _, r := range a.records {
 			rec, err := parseRecord(r.body)
 			if err != nil || strings.ReplaceAll(rec.name, "/", ".") != base {
 				return fmt.Errorf("%w, in %s", errors.Join(errRecord, err), entry.Name())
 			}
-			if err := v.takeApart(a, i == 0, r.at, rec); err != nil {
+			if err := v.takeApart(a, r.at, rec); err != nil {
 				return err
 			}
 		}
@@ -202,14 +283,14 @@ func (v *recovery) readApart() error {
 }
 
 // takeApart takes in a record that is set apart.
-func (v *recovery) takeApart(a *ahead, first bool, at journal.Pos, rec record) error {
+func (v *recovery) takeApart(a *ahead, at journal.Pos, rec record) error {
 	w := whose{rec.name, rec.id}
-	if first {
+	if v.of[w] == nil {
 		r, err := v.meet(w, uint64(at), rec)
 		if err != nil {
 			return err
 		}
-		r.from, r.apart = a.journal, a.last()
+		r.from, r.apart = a.journal, a.last(rec.id)
 		if r.orphan && !r.ousted && r.bad == nil { // it may be put back
 			r.missing, r.bad = true, engine.ErrNoDB
 		}

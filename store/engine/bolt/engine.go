@@ -97,13 +97,14 @@ type Engine struct {
 	flusher
 	namesUnsynced atomic.Bool // a removal may not be on disk
 
-	mu     sync.Mutex               // guards what follows
-	busy   map[string]chan struct{} // paths of databases that are being made; closed when they are there
-	files  map[string]*file         // open files by path
-	going  map[*file]bool           // dropped and damaged ones that still have handles
-	lost   map[string]lost          // damaged ones by path
-	debts  []debt
-	closed bool
+	mu      sync.Mutex               // guards what follows
+	busy    map[string]chan struct{} // paths of databases that are being made; closed when they are there
+	files   map[string]*file         // open files by path
+	going   map[*file]bool           // dropped and damaged ones that still have handles
+	lost    map[string]lost          // damaged ones by path
+	debts   []debt
+	leaving map[debt]bool // those that have a file that says that they are about to go
+	closed  bool
 
 	rename     func(from, to string) error // os.Rename
 	closeFirst bool                        // files are closed before they are renamed or removed
@@ -166,6 +167,11 @@ func Open(dir string, opt Options) (*Engine, error) {
 	}
 	if opt.Direct && e.log != nil && !opt.AsItIs {
 		if err := e.leaveJournal(); err != nil {
+			return nil, fmt.Errorf("open data folder: %w", err)
+		}
+	}
+	if e.log == nil {
+		if err := e.lookForAheads(); err != nil {
 			return nil, fmt.Errorf("open data folder: %w", err)
 		}
 	}
@@ -443,6 +449,8 @@ func (e *Engine) dropDatabase(ctx context.Context, path, name string) error {
 		// It is gone, or was not there; or else the next start finds it as it is now.
 		if _, there := os.Lstat(path); errors.Is(there, fs.ErrNotExist) {
 			err = errors.Join(err, e.owe(ctx, debt{name, id}))
+		} else {
+			e.removeLeaving(debt{name, id})
 		}
 	}
 	return err

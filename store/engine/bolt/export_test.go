@@ -96,3 +96,15 @@ func (e *Engine) SetBrokenApart() {
 	e.setBrokenApart()
 	e.releaseJournal()
 }
+
+// SetApart copies what only the journal has of a database to a file of its own.
+func (e *Engine) SetApart(name string) error { return e.setApart(e.files[e.path(name)]) }
+
+// UseReserve writes to the journal what is written on a full disk, until there is no room for that either.
+func (e *Engine) UseReserve() error {
+	for {
+		if err := e.recordDrop(context.Background(), debt{"nobody", "none"}); err != nil {
+			return err
+		}
+	}
+}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/journal"
 )
 
 var (
@@ -35,8 +36,9 @@ type file struct {
 	name      string // of the database
 	journaled bool   // its small transactions go through the journal
 	id        engine.DBID
-	handles   int  // guarded by eng.mu
-	struck    bool // guarded by eng.mu; it is damaged, and off the books
+	of        journal.ID // the journal that the mark of its file is in, when it was opened
+	handles   int        // guarded by eng.mu
+	struck    bool       // guarded by eng.mu; it is damaged, and off the books
 
 	compacting sync.Mutex // held by a compaction; taken before write
 
@@ -192,14 +194,15 @@ func openFile(e *Engine, path string) (*file, error) {
 	if f.id, at, err = f.openBolt(); err != nil {
 		return nil, err
 	}
+	of, m := parseMark(at)
+	f.of, f.saved, f.now = of, m, m
 	if f.journaled {
-		of, m := parseMark(at)
 		ours := of == e.log.ID()
 		if ours && m.pos >= uint64(e.log.End()) {
 			err := fmt.Errorf("%w: %s has what was written after the end of the journal: the journal is older than the file", engine.ErrForeign, path)
 			return nil, errors.Join(err, f.bolt.Close())
 		}
-		f.saved, f.now, f.direct = m, m, !ours
+		f.direct = !ours
 	}
 	f.empty.Store(countFree(f.opened))
 	if err := os.Remove(path + tempSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {

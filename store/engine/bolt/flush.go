@@ -117,7 +117,7 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 		if next.stamp = newStamp(); f.direct {
 			next.pos = uint64(f.eng.log.End()) - 1 // whatever the journal has of it is void
 		}
-		if err := t.putMark(next); err != nil {
+		if err := t.putMark(f.eng.log.ID(), next); err != nil {
 			return err
 		}
 		f.swap.Lock()
@@ -405,7 +405,7 @@ func (f *file) flushInto(ctx context.Context, m mark) (err error) {
 	if err := t.apply(f.below); err != nil {
 		return err
 	}
-	if err := t.putMark(m); err != nil {
+	if err := t.putMark(f.eng.log.ID(), m); err != nil {
 		return err
 	}
 	f.dirty.add(t.touched)

@@ -275,6 +275,7 @@ func (e *Engine) flushWanted() {
 // flushGently flushes one database after the other, with pauses, so that writers have the disk: their commits wait
 // for it. It hurries as soon as that is urgent.
 func (e *Engine) flushGently(list []*file) {
+	released := time.Now()
 	for i, f := range list {
 		if e.urgent() {
 			e.flushFiles(e.untilStop, list[i:])
@@ -288,6 +289,10 @@ func (e *Engine) flushGently(list []*file) {
 		if i%namesTogether == namesTogether-1 {
 			e.nameAll()
 		}
+		if time.Since(released) > releaseEach { // with thousands of databases the last one is far away
+			e.releaseJournal()
+			released = time.Now()
+		}
 		pause := time.NewTimer(flushPause * time.Since(begun))
 		select {
 		case <-pause.C:
@@ -300,6 +305,9 @@ func (e *Engine) flushGently(list []*file) {
 	}
 	e.nameAll()
 }
+
+// releaseEach is after which time the journal lets go of what has come to the files, though more is to come.
+const releaseEach = time.Second
 
 // flushPause is how many times as long as a flush the pause is after it.
 const flushPause = 3

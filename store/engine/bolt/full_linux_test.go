@@ -291,3 +291,70 @@ func fillUp(t *testing.T, path string) {
 		}
 	}
 }
+
+// A drop that a crash cuts short leaves the database as it was, or nothing of it, also where the journal has no room left to
+// say that it was about to go.
+func TestDropCutShortOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=3m"); err != nil {
+		t.Skip("a small file system cannot be mounted:", err)
+	}
+	var e *bolt.Engine
+	t.Cleanup(func() {
+		if e != nil {
+			e.Close() // or nothing can be unmounted
+		}
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	dir := filepath.Join(disk, "data")
+	opt := neverFlush
+	var before string
+	opt.Kept = func() bool { before = killedCopy(t, dir); return false } // asked when nothing has been removed yet
+	var err error
+	if e, err = bolt.Open(dir, opt); err != nil {
+		t.Fatal(err)
+	}
+	made(t, e, "other") // keeps the record in the journal that made the next one
+	db := made(t, e, "db")
+	put(t, db, "small", "1")
+	put(t, db, "large", strings.Repeat("x", 50_000)) // only the file has it
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fillUp(t, filepath.Join(disk, "ballast"))
+	if err := e.UseReserve(); !errors.Is(err, engine.ErrFull) {
+		t.Fatal(err)
+	}
+	if err := e.Drop(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	removed := killedCopy(t, before)
+	if err := os.Remove(filepath.Join(removed, "db.bolt")); err != nil {
+		t.Fatal(err)
+	}
+	for what, dir := range map[string]string{"removed": removed, "done": killedCopy(t, dir)} {
+		for range 2 { // starts
+			e := open(t, dir, neverFlush)
+			if names, err := e.List(t.Context(), "", -1); err != nil || len(names) != 1 || names[0] != "other" {
+				t.Errorf("%s: there are %v, %v", what, names, err)
+			}
+			if err := e.Flush(t.Context()); err != nil {
+				t.Error(err)
+			}
+			dir = killedCopy(t, dir)
+		}
+		if left, err := filepath.Glob(filepath.Join(dir, "db.*")); err != nil || len(left) > 0 {
+			t.Errorf("%s: there is still %v, %v", what, left, err)
+		}
+	}
+	again, err := open(t, before, neverFlush).Open(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, again); len(got) != 2 {
+		t.Errorf("not removed: it has %d entries", len(got))
+	}
+}

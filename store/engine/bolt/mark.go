@@ -39,8 +39,8 @@ func parseMark(b []byte) (id journal.ID, m mark) {
 	return id, mark{binary.BigEndian.Uint64(b[16:]), binary.BigEndian.Uint64(b[24:])}
 }
 
-// putMark has the transaction bring the file to a mark.
-func (t *tx) putMark(m mark) (err error) {
+// putMark has the transaction bring the file to a mark in a journal.
+func (t *tx) putMark(of journal.ID, m mark) (err error) {
 	defer t.caught(&err)
 	t.sound(t.way(t.root, idBucket), true)
 	b := t.tx.Bucket(idBucket)
@@ -50,7 +50,7 @@ func (t *tx) putMark(m mark) (err error) {
 	if b.Root() != 0 {
 		t.sound(t.way(uint64(b.Root()), markKey), true)
 	}
-	return b.Put(markKey, m.encode(t.file.eng.log.ID()))
+	return b.Put(markKey, m.encode(of))
 }
 
 // markIn reads the mark of a file, nil if it has none.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tododb/tododb/store/durable"
@@ -143,7 +144,7 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 	if uint64(at) <= r.apart && (rec.kind == recordDrop || rec.kind == recordLeave) {
 		return nil // it was put back, and what is set apart came then
 	}
-	if r.missing && (rec.kind == recordDrop || rec.kind == recordLeave) {
+	if r.missing && rec.kind == recordDrop {
 		r.missing, r.bad = false, nil
 	}
 	switch {
@@ -154,10 +155,7 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 		return nil
 	case rec.kind == recordLeave:
 		// A crash came before the file was removed, or before that was on disk: then it is as it was.
-		if !r.there && r.bad == nil && !r.ousted {
-			r.forget()
-			r.orphan, r.left = true, true
-		}
+		r.leave()
 		return nil
 	case r.orphan:
 		if r.bad != nil && uint64(at) > r.apart {
@@ -168,6 +166,17 @@ func (v *recovery) replay(at journal.Pos, b []byte) error {
 		return nil
 	}
 	return r.take(uint64(at), rec)
+}
+
+// leave has a database be gone that was about to go, if its file is gone.
+func (r *recovered) leave() {
+	if r.missing {
+		r.missing, r.bad = false, nil
+	}
+	if !r.there && r.bad == nil && !r.ousted {
+		r.forget()
+		r.orphan, r.left = true, true
+	}
 }
 
 // take takes in a record of a write, or of a creation.
@@ -306,6 +315,10 @@ func (e *Engine) openJournal() error {
 	if err := v.readApart(); err != nil {
 		return err
 	}
+	leaving, err := e.readLeaving()
+	if err != nil {
+		return err
+	}
 	opt := journal.Options{NoSync: e.opt.NoSync, SegmentBytes: e.opt.SegmentBytes, LockTimeout: e.opt.LockTimeout}
 	if e.log, err = journal.Open(at, opt, v.replay); !there && errors.Is(err, engine.ErrFull) {
 		// What there is can be read, and deleted. The next start makes one.
@@ -321,6 +334,7 @@ func (e *Engine) openJournal() error {
 		return errors.Join(err, e.log.Close())
 	}
 	e.pending.Store(note != nil)
+	v.leave(leaving)
 	v.finish()
 	return nil
 }
@@ -335,11 +349,22 @@ func (v *recovery) finish() {
 			f := e.newFile(e.path(w.name))
 			f.name, f.id, f.unread, f.damaged = w.name, w.id, true, r.bad
 			e.dues.put(f, r.due())
-			e.opt.Noticed(fmt.Sprintf("the journal has what a damaged file lacks: %v", r.bad))
+			if r.missing {
+				e.opt.Noticed(fmt.Sprintf(onlyApart, f.path+aheadSuffix))
+			} else {
+				e.opt.Noticed(fmt.Sprintf("the journal has what a damaged file lacks: %v", r.bad))
+			}
 			continue
 		}
 		if (r.ousted || r.left) && !e.opt.AsItIs { // else it would come back when the other one is dropped, or its file put back
 			e.debts = append(e.debts, debt(w))
+		}
+		if r.apart != 0 && r.from != e.log.ID() && r.there == (r.log == r.from) {
+			// It belongs to the file that is there, which is opened with it; or there is none, and it is all that there is.
+			if !r.there {
+				e.opt.Noticed(fmt.Sprintf(onlyApart, e.path(w.name)+aheadSuffix))
+			}
+			continue
 		}
 		if r.there && r.log != e.log.ID() || r.apart != 0 && r.from != e.log.ID() {
 			r.forget()
@@ -500,6 +525,7 @@ func (e *Engine) payDebts(ctx context.Context) error {
 		if err := e.recordDrop(ctx, e.debts[0]); err != nil {
 			return err
 		}
+		e.removeLeaving(e.debts[0])
 		e.debts = e.debts[1:]
 	}
 	return nil
@@ -527,8 +553,8 @@ func (e *Engine) leaves(ctx context.Context, d debt, now mark) (owes bool, err e
 		return false, nil
 	}
 	_, err = e.log.AppendUrgent(ctx, recordHead(recordLeave, d.name, d.id, mark{}))
-	if errors.Is(err, engine.ErrFull) { // what goes makes room
-		err = nil
+	if errors.Is(err, engine.ErrFull) { // a drop must be possible all the same: what goes makes room
+		err = e.putLeaving(d)
 	}
 	return true, err
 }
@@ -556,6 +582,14 @@ func (e *Engine) setAside(f *file, why error) {
 // takeOver gives a file that has just been opened what lies above it, if it was given up and is in order again.
 // If another one is there, the journal does not go on from it. The caller holds mu.
 func (e *Engine) takeOver(f *file) error {
+	if !f.journaled || f.direct {
+		if e.isSub(f.path) || !strings.HasSuffix(f.path, suffix) {
+			return nil
+		}
+		if err := e.absorb(f); err != nil {
+			return systemError(err)
+		}
+	}
 	if !f.journaled {
 		return nil
 	}
@@ -621,18 +655,24 @@ func (e *Engine) readOver(f, was *file, d due) error {
 		return r.take(uint64(at), rec)
 	}
 	apart, err := readAhead(f.path + aheadSuffix)
+	if err == nil && apart != nil && apart.journal != e.log.ID() {
+		e.opt.Noticed(fmt.Sprintf("%s is of another journal, and counts for nothing", f.path+aheadSuffix))
+	}
 	if err == nil && apart != nil && apart.journal == e.log.ID() {
-		r.apart = apart.last()
+		r.apart = apart.last(was.id)
 		err = apart.each(take)
 	}
 	if err == nil && d.first() != noPos {
-		r.journal = apart.last()
+		r.journal = apart.last(was.id)
 		err = e.log.Read(journal.Pos(d.first()), take)
 	}
 	if err != nil {
 		return systemError(err)
 	}
 	if r.top == nil {
+		if r.lost {
+			e.opt.Noticed(fmt.Sprintf("the journal has what %s lacks, but does not go on from it: the file was put back, and counts as it stands", f.path))
+		}
 		return e.removeAhead(f.path)
 	}
 	r.give(f)
