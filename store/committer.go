@@ -205,7 +205,7 @@ func (c *committer) try(group []*op) error {
 				c.db.news.advance(w.last)
 				c.db.seqs.Committed(w.moves)
 				c.db.ids.Committed(w.moves)
-				c.db.store.events.add(Event{DB: c.db.name, Type: "updated", At: c.db.at(w.last)})
+				c.db.store.events.add(Event{DB: c.db.name, Type: "updated", At: c.db.at(w.last, c.db.eraBegun.Load())})
 			}
 			return nil
 		case errors.Is(err, engine.ErrUnknown) && n < unknownRetries:

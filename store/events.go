@@ -24,13 +24,16 @@ type Event struct {
 type At struct {
 	Seq uint64 // the newest sequence
 	Of  string // what it is a sequence of: another database of the name, or another history, has another one
+	// Era is that of the storage in which it was (Store.Era). In a later one the database may have been put back to
+	// an earlier sequence.
+	Era uint64
 }
 
 // Before tells whether an event is older than another one of the same database: a database is made once, and
 // then its sequences only grow, until it is deleted. Who tells of an event last need not tell of the last event.
-// Of two databases that had one name it tells nothing.
+// Of two databases that had one name it tells nothing, and nothing of two eras of the storage.
 func (ev Event) Before(other Event) bool {
-	if ev.At.Of == "" || ev.At.Of != other.At.Of {
+	if ev.At.Of == "" || ev.At.Of != other.At.Of || ev.At.Era != other.At.Era {
 		return false
 	}
 	if ev.Type == "deleted" || other.Type == "deleted" {
@@ -134,12 +137,18 @@ func (e *Events) Since(n uint64) (evs []Event, last uint64, wait <-chan struct{}
 	return evs, e.seq, e.wake
 }
 
-// at says how far the database is at a sequence that it has just reached.
-func (db *DB) at(seq uint64) At {
+// at says how far the database is at a sequence that it has just reached, in an era of the storage.
+func (db *DB) at(seq, era uint64) At {
 	if _, tells := db.store.eng.(engine.Newest); tells {
-		return At{seq, string(db.edb.ID())}
+		return At{seq, string(db.edb.ID()), era}
 	}
-	return At{seq, db.Seq(seq).Epoch}
+	return At{seq, db.Seq(seq).Epoch, era}
+}
+
+// Era is the era of the storage (engine.Era) that was lately seen, 0 if it knows of none.
+func (s *Store) Era() uint64 {
+	era, _, _ := eraOf(s.eng) // of an engine it does not fail
+	return era.ID
 }
 
 // Reached reads how far the database is.
@@ -148,7 +157,7 @@ func (db Bare) Reached(ctx context.Context) (At, error) {
 	if err != nil {
 		return At{}, err
 	}
-	return db.at(seq), nil
+	return db.at(seq, db.era.Load()), nil
 }
 
 // Reached calls fn for the databases after a name, in the order of names and at most limit of them (some
@@ -159,9 +168,10 @@ func (s *Store) Reached(ctx context.Context, after string, limit int, fn func(na
 	if !known {
 		return "", false, nil
 	}
+	era := s.Era() // from before: what is of a later one is at worst taken for older
 	err = n.Newest(ctx, spaceSeq, after, limit, func(name string, id engine.DBID, k []byte) error {
 		last = name
-		at := At{Of: string(id)}
+		at := At{Of: string(id), Era: era}
 		if k != nil {
 			var err error
 			if at.Seq, err = seqOfKey(k); err != nil {

@@ -33,23 +33,27 @@ func TestEventsToldLate(t *testing.T) {
 	}
 	of := At{Of: "a"}
 	e.add(Event{DB: "db", Type: "created", At: of})
-	e.add(Event{DB: "db", Type: "updated", At: At{9, "a"}})
-	for _, told := range []Event{{Type: "created", At: of}, {Type: "created", At: At{5, "a"}}, {Type: "created", At: At{9, "a"}}, {Type: "updated", At: At{4, "a"}}} {
+	e.add(Event{DB: "db", Type: "updated", At: At{Seq: 9, Of: "a"}})
+	for _, told := range []Event{{Type: "created", At: of}, {Type: "created", At: At{Seq: 5, Of: "a"}}, {Type: "created", At: At{Seq: 9, Of: "a"}}, {Type: "updated", At: At{Seq: 4, Of: "a"}}} {
 		e.Tell("db", told.Type, told.At)
-		if ev := latest(); ev.Type != "updated" || ev.At != (At{9, "a"}) || ev.Own != 2 {
+		if ev := latest(); ev.Type != "updated" || ev.At != (At{Seq: 9, Of: "a"}) || ev.Own != 2 {
 			t.Errorf("after %v: %+v", told, ev)
 		}
 	}
-	e.Tell("db", "updated", At{12, "a"})
+	e.Tell("db", "updated", At{Seq: 12, Of: "a"})
 	if ev := latest(); ev.Type != "updated" || ev.At.Seq != 12 || ev.Own != 2 {
 		t.Errorf("%+v", ev)
 	}
-	e.Tell("db", "created", At{1, "b"}) // another database of the name
-	if ev := latest(); ev.Type != "created" || ev.At != (At{1, "b"}) {
+	e.add(Event{DB: "db", Type: "updated", At: At{Seq: 5, Of: "a", Era: 2}}) // the storage was put back
+	if ev := latest(); ev.At.Seq != 5 || ev.At.Era != 2 {
+		t.Errorf("%+v", ev)
+	}
+	e.Tell("db", "created", At{Seq: 1, Of: "b"}) // another database of the name
+	if ev := latest(); ev.Type != "created" || ev.At != (At{Seq: 1, Of: "b"}) {
 		t.Errorf("%+v", ev)
 	}
 	e.Tell("db", "deleted", At{Of: "b"})
-	for _, late := range []Event{{Type: "created", At: At{0, "b"}}, {Type: "updated", At: At{7, "b"}}, {Type: "deleted", At: At{Of: "b"}}} {
+	for _, late := range []Event{{Type: "created", At: At{Seq: 0, Of: "b"}}, {Type: "updated", At: At{Seq: 7, Of: "b"}}, {Type: "deleted", At: At{Of: "b"}}} {
 		e.Tell("db", late.Type, late.At)
 		if ev := latest(); ev.Type != "deleted" {
 			t.Errorf("after %v: %+v", late, ev)

@@ -21,6 +21,9 @@ type Latest struct {
 	// If, if not nil, is the sequence at which the document must stand, 0 for none. Otherwise it stays as
 	// it is.
 	If *uint64
+	// Era, if not 0, is that of the storage in which this was true (Store.Era). In another one the document stays as
+	// it is: the storage may have been put back.
+	Era uint64
 }
 
 // PutLatest writes documents, all or none. What they replace goes at once, bodies and history, so the
@@ -96,6 +99,12 @@ func (w *writer) forgetLatest(id string, was *loaded) error {
 }
 
 func (w *writer) putLatest(doc *Latest, rev string) error {
+	if doc.Era != 0 {
+		era, known, err := eraOf(inner(w.tx))
+		if err != nil || known && era.ID != doc.Era {
+			return err
+		}
+	}
 	was, err := w.load(doc.ID)
 	if err != nil || doc.If != nil && *doc.If != was.rec.seq {
 		return err

@@ -192,7 +192,7 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 	if err != nil {
 		return err
 	}
-	at := db.at(0)
+	at := db.at(0, db.era.Load())
 	db.Release()
 	s.events.add(Event{DB: name, Type: "created", At: at})
 	return nil
@@ -216,7 +216,7 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("delete database %q: %w", name, translate(err))
 	}
-	s.events.add(Event{DB: name, Type: "deleted", At: At{Of: of}})
+	s.events.add(Event{DB: name, Type: "deleted", At: At{Of: of, Era: s.Era()}})
 	return nil
 }
 

@@ -14,4 +14,7 @@
 // soon while somebody waits for the feed, and otherwise within a second. What a process that is killed has
 // not noted is found: when a process begins, and where several share the databases also later, how far each
 // database is is compared with what was noted. So every change of a database is followed by an event.
+//
+// Where the storage may be put back to an earlier state behind the backs of processes (store.Store.Era), the notes
+// go back with the databases. What a process knows of the time before it does not note then: it compares.
 package updates

@@ -143,7 +143,7 @@ func (l *Log) followNotes(ctx context.Context, place uint64) error {
 		news := r.Changed(place)
 		place, err = r.since(ctx, place, -1, func(ev *Event, b *body) error {
 			if b.By != l.by {
-				l.opt.Store.Events().Tell(ev.DB, ev.Type, store.At{Seq: b.Seq, Of: b.Of})
+				l.opt.Store.Events().Tell(ev.DB, ev.Type, b.event(l.opt.Store.Era()).At)
 			}
 			return nil
 		}, func() error { return nil })

@@ -275,10 +275,11 @@ func (l *Log) scans(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-l.compare:
 		case <-time.After(l.scanPause(took)):
-		}
-		if !l.leads.Load() && l.readers.Load() == 0 {
-			continue
+			if !l.leads.Load() && l.readers.Load() == 0 {
+				continue
+			}
 		}
 		began := time.Now()
 		db, err := l.open(ctx)

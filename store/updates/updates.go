@@ -46,6 +46,7 @@ type Log struct {
 	readers atomic.Int32  // who wait for events
 	leads   atomic.Bool   // of the processes, this one is to compare
 	came    chan struct{} // there is one more of them
+	compare chan struct{} // what was to be noted is of another era: only a comparison tells what there is now
 
 	mu      sync.Mutex    // guards what follows; no I/O under it
 	noted   uint64        // events up to this one are noted
@@ -80,7 +81,7 @@ func Open(ctx context.Context, opt Options) *Log {
 	}
 	id := make([]byte, 8)
 	rand.Read(id)
-	l := &Log{opt: opt, by: hex.EncodeToString(id), ready: make(chan struct{}), hurry: make(chan struct{}, 1), came: make(chan struct{}, 1), attempt: make(chan struct{})}
+	l := &Log{opt: opt, by: hex.EncodeToString(id), ready: make(chan struct{}), hurry: make(chan struct{}, 1), came: make(chan struct{}, 1), compare: make(chan struct{}, 1), attempt: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx)) // until Close
 	if opt.Store.Shared() {
 		// The process's workers look at everything after this. If it cannot be read, they are told of
@@ -293,7 +294,7 @@ func (l *Log) markEnd(ctx context.Context) error {
 }
 
 func (l *Log) document(ev *store.Event, by string) (store.Latest, error) {
-	doc := store.Latest{ID: ev.DB, Deleted: ev.Type == "deleted"}
+	doc := store.Latest{ID: ev.DB, Deleted: ev.Type == "deleted", Era: ev.At.Era}
 	var err error
 	doc.Body, err = json.Marshal(body{Type: ev.Type, Seq: ev.At.Seq, Of: ev.At.Of, By: by})
 	if l.opt.Store.Shared() {
@@ -303,15 +304,15 @@ func (l *Log) document(ev *store.Event, by string) (store.Latest, error) {
 			if json.Unmarshal(was, &b) != nil {
 				return false
 			}
-			other := b.event()
+			other := b.event(ev.At.Era) // what is noted was noted in its era, and is still true in a later one
 			return ev.Before(other) || ev.At.Of != "" && ev.Type == other.Type && ev.At == other.At
 		}
 	}
 	return doc, err
 }
 
-func (b *body) event() store.Event {
-	return store.Event{Type: b.Type, At: store.At{Seq: b.Seq, Of: b.Of}}
+func (b *body) event(era uint64) store.Event {
+	return store.Event{Type: b.Type, At: store.At{Seq: b.Seq, Of: b.Of, Era: era}}
 }
 
 // put writes documents, and with the last of them a mark.
@@ -328,6 +329,9 @@ func (l *Log) put(ctx context.Context, db store.Bare, docs []store.Latest, m *ma
 		}
 		if err := db.PutLatest(ctx, docs[:n], local); err != nil {
 			return err
+		}
+		if era := l.opt.Store.Era(); slices.ContainsFunc(docs[:n], func(d store.Latest) bool { return d.Era != 0 && d.Era != era }) {
+			press(l.compare)
 		}
 		docs = docs[n:]
 	}

@@ -50,48 +50,58 @@ func (p *process) kill() {
 
 func (p *process) write(t testing.TB, name string) {
 	t.Helper()
-	db, err := storetest.OpenDB(t.Context(), p.store, name)
-	if err != nil {
+	if err := p.tryWrite(t.Context(), name); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func (p *process) tryWrite(ctx context.Context, name string) error {
+	db, err := storetest.OpenDB(ctx, p.store, name)
+	if err != nil {
+		return err
 	}
 	defer db.Release()
 	doc, err := document.Parse([]byte(`{}`), document.Options{})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	doc.ID, doc.HasID = fmt.Sprintf("%x", rand.Uint64()), true
-	if _, err := db.Write(context.WithoutCancel(t.Context()), []store.Edit{{Doc: doc}}, store.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = db.Write(context.WithoutCancel(ctx), []store.Edit{{Doc: doc}}, store.WriteOptions{})
+	return err
 }
 
 // since reads the events after a place, sorted by name, and the place after them.
 func (p *process) since(t testing.TB, place string) (events, next string) {
 	t.Helper()
-	r, err := p.log.Read(t.Context())
+	events, next, err := p.trySince(t.Context(), place)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	at, err := r.Place(t.Context(), place)
+	return events, next
+}
+
+func (p *process) trySince(ctx context.Context, place string) (events, next string, err error) {
+	r, err := p.log.Read(ctx)
 	if err != nil {
-		t.Fatal(err)
+		return "", "", err
+	}
+	defer r.Close()
+	at, err := r.Place(ctx, place)
+	if err != nil {
+		return "", "", err
 	}
 	var all []string
 	before := at
-	end, err := r.Since(t.Context(), at, -1, func(ev *updates.Event) error {
+	end, err := r.Since(ctx, at, -1, func(ev *updates.Event) error {
 		if ev.Seq.N <= before {
-			t.Errorf("%v comes after %d", ev, before)
+			return fmt.Errorf("%v comes after %d", ev, before)
 		}
 		before = ev.Seq.N
 		all = append(all, ev.DB+" "+ev.Type)
 		return nil
 	}, func() error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
 	slices.Sort(all)
-	return strings.Join(all, ", "), r.Seq(end).String()
+	return strings.Join(all, ", "), r.Seq(end).String(), err
 }
 
 func wants(t testing.TB, what, got, want string) {
@@ -345,6 +355,71 @@ func TestNotedLate(t *testing.T) {
 	wants(t, "after it was deleted", all, "a deleted")
 	p.end(t)
 	late.end(t)
+}
+
+// The storage is put back to an earlier state while processes run. What was lost is not noted, and each write since is
+// followed by an event although its sequence was there before.
+func TestPutBack(t *testing.T) {
+	e := chaos.New(chaos.Options{})
+	e.PutBack(e.Save()) // from now on it knows of eras
+	p := start(t, e, updates.Options{Soon: 10 * time.Millisecond, Scan: time.Hour})
+	late := start(t, e, updates.Options{Soon: time.Hour, Scan: time.Hour})
+	ctx := t.Context()
+	late.since(t, "0")
+	if err := p.store.Create(ctx, "a"); err != nil {
+		t.Fatal(err)
+	}
+	p.write(t, "a")
+	eventually(t, "a updated", func() string { got, _ := p.since(t, "0"); return got })
+	saved := e.Save()
+	for range 5 {
+		p.write(t, "a")
+	}
+	p.since(t, "0")
+	late.write(t, "a") // not noted
+	if err := late.store.Create(ctx, "lost"); err != nil {
+		t.Fatal(err)
+	}
+	e.PutBack(saved)
+
+	again := func(of *process) {
+		t.Helper()
+		var place string
+		eventually(t, "a updated", func() (got string) { got, place = p.again(t, "0"); return got })
+		of.writeAgain(t, "a")
+		eventually(t, "a updated", func() string { got, _ := of.again(t, place); return got })
+	}
+	again(p) // which had written what is lost
+	again(p)
+	again(late) // which had not noted it
+	all, _ := p.again(t, "0")
+	wants(t, "afterwards", all, "a updated")
+	late.end(t)
+	p.end(t)
+}
+
+// writeAgain writes to a database of which a part was lost; who has it open is told so first.
+func (p *process) writeAgain(t testing.TB, name string) {
+	t.Helper()
+	eventually(t, "", func() string {
+		if err := p.tryWrite(t.Context(), name); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+}
+
+// again is since, where the notes may just have been put back.
+func (p *process) again(t testing.TB, place string) (events, next string) {
+	t.Helper()
+	eventually(t, "", func() string {
+		var err error
+		if events, next, err = p.trySince(t.Context(), place); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	return events, next
 }
 
 // eventually waits for a value.

@@ -167,6 +167,7 @@ func (h *handle) Sub(ctx context.Context, name string) (engine.DB, error) {
 	if err := errors.Join(h.ready(ctx), h.eng.call()); err != nil {
 		return nil, err
 	}
+	made := newDatabase(h.eng)
 	h.eng.mu.Lock() // while it is held nobody drops the database
 	defer h.eng.mu.Unlock()
 	if _, err := h.now(); err != nil {
@@ -175,7 +176,7 @@ func (h *handle) Sub(ctx context.Context, name string) (engine.DB, error) {
 	full := h.name + subMark + name
 	d := h.eng.dbs[full]
 	if d == nil {
-		d = newDatabase(h.eng)
+		d = made
 		h.eng.dbs[full] = d
 	}
 	return &handle{database: d, name: full}, nil

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tododb/tododb/store/engine"
@@ -52,6 +53,9 @@ type Engine struct {
 	asides map[*database]bool
 	held   []byte // the note of a hold, else nil
 	closed bool
+	era    uint64 // PutBack has begun it
+
+	seen atomic.Uint64 // the era that was read last
 }
 
 // New makes an empty engine.
@@ -148,7 +152,9 @@ func putAll(tx engine.Tx, entries []engine.Entry) error {
 func newDatabase(e *Engine) *database {
 	id := make([]byte, 16)
 	rand.Read(id)
-	return &database{eng: e, id: engine.DBID(hex.EncodeToString(id)), spaces: &snapshot{}}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return &database{eng: e, id: engine.DBID(hex.EncodeToString(id)), spaces: &snapshot{era: e.era}}
 }
 
 func (e *Engine) Open(ctx context.Context, name string) (engine.DB, error) {
@@ -177,6 +183,7 @@ func (e *Engine) Aside(ctx context.Context, name string) (engine.Aside, error) {
 	if err := e.call(); err != nil {
 		return nil, err
 	}
+	d := newDatabase(e)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.held != nil {
@@ -185,7 +192,6 @@ func (e *Engine) Aside(ctx context.Context, name string) (engine.Aside, error) {
 	if e.closed {
 		return nil, engine.ErrClosed
 	}
-	d := newDatabase(e)
 	e.asides[d] = true
 	return &aside{handle: &handle{database: d, name: name}}, nil
 }

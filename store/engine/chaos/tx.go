@@ -15,6 +15,7 @@ type entry struct{ k, v []byte }
 type snapshot struct {
 	spaces [32][]entry
 	stamp  uint64
+	era    uint64 // in which it is
 }
 
 func (s *snapshot) clone() *snapshot {
@@ -62,7 +63,13 @@ func overwrite(b []byte) {
 }
 
 // Stamp is part of engine.Stamped.
-func (r *reader) Stamp() (uint64, error) { return r.s.stamp, r.eng.call() }
+func (r *reader) Stamp() (uint64, error) { return r.s.stamp ^ r.s.era<<32, r.eng.call() }
+
+// Era is part of engine.Eras.
+func (r *reader) Era() (engine.Era, error) {
+	r.eng.seen.Store(r.s.era)
+	return eraOf(r.s.era), nil
+}
 
 func (r *reader) Get(s engine.Space, k []byte) ([]byte, error) {
 	if err := errors.Join(r.eng.call(), r.pace.Step(0)); err != nil {
