@@ -86,7 +86,7 @@ func runScript(t *testing.T, name string) {
 func converse(t *testing.T, script []string, acts map[string]func()) (steps int, err error) {
 	t.Helper()
 	dir := scriptFolder(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute+soakPG(t))
 	defer cancel()
 	node := exec.CommandContext(ctx, "node", script...)
 	node.Dir = dir

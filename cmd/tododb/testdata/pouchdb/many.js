@@ -1,7 +1,9 @@
 // Devices with PouchDB and with RxDB in live sync with several processes behind a balancer that sends each request
 // to another one. The test that starts this script kills a process when it reads "kill", and starts one at "start".
 //
-//   node many.js http://HOST:PORT USER PASSWORD
+//   node many.js http://HOST:PORT USER PASSWORD MILLISECONDS
+//
+// It has at least three rounds, and goes on for so long.
 
 const assert = require('node:assert/strict')
 const PouchDB = require('pouchdb').plugin(require('pouchdb-adapter-memory'))
@@ -10,7 +12,8 @@ const { getRxStorageMemory } = require('rxdb/plugins/storage-memory')
 const { replicateCouchDB, getFetchWithCouchDBAuthorization } = require('rxdb/plugins/replication-couchdb')
 const { ask, within, step } = require('./harness')
 
-const [base, username, password] = process.argv.slice(2)
+const [base, username, password, long] = process.argv.slice(2)
+const until = Date.now() + Number(long)
 const auth = { username, password }
 const fetchAs = getFetchWithCouchDBAuthorization(username, password)
 const there = name => new PouchDB(`${base}/${name}`, { auth })
@@ -81,8 +84,11 @@ async function main () {
     let looked = 0
     await within('all have all notes ' + what, async () => {
       if (++looked % 200 === 0) {
-        const has = await Promise.all([...phones, there('notes')].map(db => db.allDocs().then(all => all.rows.length, err => err.message)))
-        console.log(`of ${written.notes.size} notes the phones and the server have ${has}: the phones begin again`)
+        const has = await Promise.all([...phones, there('notes')].map(db => db.allDocs().then(all => new Map(all.rows.map(r => [r.id, r.value.rev])), () => new Map())))
+        const differ = [...written.notes].filter(id => has.some(h => h.get(id) !== has[0].get(id)))
+        const states = syncs.map(s => `push ${s.push.state} ${s.push.canceled ? 'canceled' : ''}, pull ${s.pull.state} ${s.pull.canceled ? 'canceled' : ''}`)
+        console.log(`${new Date().toISOString()} of ${written.notes.size} notes the phones and the server have ${has.map(h => h.size)}; syncs: ${states.join('; ')}: they begin again; these differ: ` +
+          differ.slice(0, 10).map(id => `${id} ${has.map(h => h.get(id))}`).join('; '))
         await again()
       }
       const all = await Promise.all([...phones, there('notes')].map(db => db.allDocs().catch(() => ({ rows: [] }))))
@@ -98,7 +104,8 @@ async function main () {
     })
   }
 
-  for (const [round, acts] of [[0, []], [1, ['kill']], [2, ['start', 'kill']]]) {
+  for (let round = 0; round < 3 || Date.now() < until; round++) {
+    const acts = [[], ['kill']][round] || ['start', 'kill']
     await step(`round ${round}`, async () => {
       const writers = phones.map((db, p) => writer(async n => {
         const _id = `note-${round}-${p}-${n}`
@@ -117,7 +124,7 @@ async function main () {
         if (n % 4 === 1) await (await d.todos.findOne(id).exec()).incrementalPatch({ title: 'edited' })
         written.todos.add(id)
       })))
-      const pause = () => new Promise(resolve => setTimeout(resolve, 500))
+      const pause = () => new Promise(resolve => setTimeout(resolve, 200 + 600 * Math.random()))
       await pause()
       for (const act of acts) {
         await ask(act)
