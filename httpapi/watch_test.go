@@ -17,7 +17,11 @@ func TestLogAndHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(tail.Handler(slog.NewTextHandler(tail, nil)))
+	h, err := tail.Handler(func(w io.Writer) (slog.Handler, error) { return slog.NewTextHandler(w, nil), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(h)
 	s := openServer(t, Options{Tail: tail})
 	log.Info("first")
 	log.Error("second")

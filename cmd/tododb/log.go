@@ -32,17 +32,18 @@ func openLog(cfg *config.Config, opt serveOptions) (*logging.Log, *slog.Logger, 
 	if err != nil {
 		return nil, nil, err
 	}
-	var w io.Writer = to
-	if place.Writer == "stderr" && isTerminal(os.Stderr) {
-		w = terminal{to}
-	}
 	level := &slog.LevelVar{}
 	level.Set(cfg.Level())
-	h, err := logFormat(w, opt.logFormat, level)
+	h, err := to.Handler(func(w io.Writer) (slog.Handler, error) {
+		if place.Writer == "stderr" && isTerminal(os.Stderr) {
+			w = terminal{w}
+		}
+		return logFormat(w, opt.logFormat, level)
+	})
 	if err != nil {
 		return nil, nil, errors.Join(err, to.Close())
 	}
-	log := slog.New(to.Handler(h))
+	log := slog.New(h)
 	cfg.Watch(func() {
 		level.Set(cfg.Level())
 		if err := to.Change(logPlace(cfg, opt.data)); err != nil {

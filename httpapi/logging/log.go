@@ -2,6 +2,7 @@ package logging
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,23 +27,55 @@ type Destination struct {
 type Log struct {
 	stderr io.Writer
 
-	mu    sync.Mutex // guards what follows; held while a line is written
-	to    Destination
-	sink  sink
-	level slog.Level // of the line that is being written
-	time  time.Time  // of that line
-	tail  tail
+	mu      sync.Mutex // guards what follows
+	moved   sync.Cond  // nobody writes any more, or lines have been written
+	to      Destination
+	sink    sink   // used by who has set writing, without mu
+	writing bool   // somebody writes, and writes what waits too; else nothing waits
+	waiting *batch // lines that came meanwhile
+	spare   *batch // empty, or nil
+	written uint64 // lines that the sink has been given
+	tail    tail
 }
+
+// batch is lines that are written together.
+type batch struct {
+	text []byte // of all of them
+	ends []end
+}
+
+// end is where a line ends.
+type end struct {
+	level slog.Level
+	at    int
+}
+
+// each calls fn for all lines in order, and returns all errors.
+func (b *batch) each(fn func(level slog.Level, line []byte) error) (err error) {
+	from := 0
+	for _, one := range b.ends {
+		if failed := fn(one.level, b.text[from:one.at]); failed != nil {
+			err = errors.Join(err, failed)
+		}
+		from = one.at
+	}
+	return err
+}
+
+// mostWaiting is how many bytes may wait until another goroutine has written its lines. Who has more to
+// log waits for it.
+const mostWaiting = 64 << 10
 
 // sink takes lines. It is called by one goroutine at a time.
 type sink interface {
-	write(level slog.Level, line []byte) error
+	write(*batch) error
 	close() error
 }
 
 // Open makes a log. stderr is what the writers stderr and journald write to.
 func Open(to Destination, stderr io.Writer) (*Log, error) {
-	l := &Log{stderr: stderr, sink: plain{stderr}}
+	l := &Log{stderr: stderr, sink: plain{stderr}, waiting: &batch{}}
+	l.moved.L = &l.mu
 	if err := l.Reopen(to); err != nil {
 		return nil, err
 	}
@@ -57,6 +90,9 @@ func (l *Log) Reopen(to Destination) error {
 		return fmt.Errorf("[log] writer = %s: %w", to.Writer, err)
 	}
 	l.mu.Lock()
+	for l.writing {
+		l.moved.Wait()
+	}
 	old := l.sink
 	l.sink, l.to = next, to
 	l.mu.Unlock()
@@ -89,33 +125,128 @@ func (l *Log) open(to Destination) (sink, error) {
 	return plain{l.stderr}, nil
 }
 
-// Write takes a line from a handler of package slog, which writes each with one call. Only
-// handlers that went through Handler may write.
-func (l *Log) Write(line []byte) (int, error) {
-	l.tail.add(l.time, l.level, line)
-	return len(line), l.sink.write(l.level, line)
+// Handler returns a handler whose lines go to the Log. format makes what formats them, which must write each line
+// with one call, as those of package slog do.
+//
+// A line is formatted without holding up others. It is written before its call returns, unless another
+// goroutine is writing: then that one writes it, and only those who log warnings and errors wait for it.
+func (l *Log) Handler(format func(io.Writer) (slog.Handler, error)) (slog.Handler, error) {
+	h := handler{log: l}
+	for i, level := range levels {
+		var err error
+		if h.formats[i], err = format(&entrance{l, level}); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
 }
 
-// Handler returns a handler that formats lines with another one, which must write to the Log.
-func (l *Log) Handler(format slog.Handler) slog.Handler { return handler{format, l} }
+// levels are those that the log tells apart.
+var levels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
-// handler tells the Log the level of each line.
+// entrance takes the lines of one level.
+type entrance struct {
+	log   *Log
+	level slog.Level
+}
+
+func (e *entrance) Write(line []byte) (int, error) {
+	l := e.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.writing && len(l.waiting.text) > mostWaiting {
+		l.moved.Wait()
+	}
+	l.tail.add(time.Now(), e.level, line)
+	l.waiting.text = append(l.waiting.text, line...)
+	l.waiting.ends = append(l.waiting.ends, end{e.level, len(l.waiting.text)})
+	return len(line), nil
+}
+
+// write has the lines written that wait.
+func (l *Log) write(level slog.Level) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.writing {
+		for mine := l.written + uint64(len(l.waiting.ends)); level >= slog.LevelWarn && l.written < mine && l.writing; {
+			l.moved.Wait()
+		}
+		return nil
+	}
+	if len(l.waiting.ends) == 0 { // somebody has just written them
+		return nil
+	}
+	l.writing = true
+	err := l.writeOnce()
+	if len(l.waiting.ends) > 0 {
+		go l.writeRest() // a request is not to write what others log; Reopen waits for it
+		return err
+	}
+	l.writing = false
+	l.moved.Broadcast()
+	return err
+}
+
+// writeRest writes what waits until there is nothing more.
+func (l *Log) writeRest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.waiting.ends) > 0 {
+		_ = l.writeOnce() // there is nobody to tell
+	}
+	l.writing = false
+	l.moved.Broadcast()
+}
+
+// writeOnce writes what waits, without mu in between.
+func (l *Log) writeOnce() error {
+	b := l.waiting
+	if l.waiting = l.spare; l.waiting == nil {
+		l.waiting = &batch{}
+	}
+	l.spare = nil
+	l.mu.Unlock()
+	err := l.sink.write(b)
+	l.mu.Lock()
+	l.written += uint64(len(b.ends))
+	if b.text, b.ends = b.text[:0], b.ends[:0]; cap(b.text) <= mostWaiting {
+		l.spare = b
+	}
+	l.moved.Broadcast()
+	return err
+}
+
+// handler formats each line by the handler of its level.
 type handler struct {
-	slog.Handler
-	log *Log
+	formats [len(levels)]slog.Handler
+	log     *Log
+}
+
+func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.formats[0].Enabled(ctx, level)
 }
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
-	h.log.mu.Lock()
-	defer h.log.mu.Unlock()
-	h.log.level, h.log.time = r.Level, r.Time
-	return h.Handler.Handle(ctx, r)
+	i := len(levels) - 1
+	for i > 0 && r.Level < levels[i] {
+		i--
+	}
+	if err := h.formats[i].Handle(ctx, r); err != nil {
+		return err
+	}
+	return h.log.write(r.Level)
 }
 
 func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return handler{h.Handler.WithAttrs(attrs), h.log}
+	for i := range h.formats {
+		h.formats[i] = h.formats[i].WithAttrs(attrs)
+	}
+	return h
 }
 
 func (h handler) WithGroup(name string) slog.Handler {
-	return handler{h.Handler.WithGroup(name), h.log}
+	for i := range h.formats {
+		h.formats[i] = h.formats[i].WithGroup(name)
+	}
+	return h
 }

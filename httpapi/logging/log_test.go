@@ -3,6 +3,7 @@ package logging
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -23,12 +24,106 @@ func opened(t *testing.T, to Destination) (*Log, *slog.Logger, *bytes.Buffer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l, slog.New(l.Handler(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
-			return slog.Attr{}
+	return l, logger(t, l), stderr
+}
+
+// logger writes bare messages to a log.
+func logger(tb testing.TB, l *Log) *slog.Logger {
+	tb.Helper()
+	h, err := l.Handler(func(w io.Writer) (slog.Handler, error) {
+		return slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+				return slog.Attr{}
+			}
+			return a
+		}}), nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return slog.New(h)
+}
+
+// held is a writer that a test holds up.
+type held struct {
+	mu    sync.Mutex
+	began chan struct{} // told of each write
+	onto  chan struct{} // lets it go on
+	text  bytes.Buffer
+}
+
+func (h *held) Write(b []byte) (int, error) {
+	h.began <- struct{}{}
+	<-h.onto
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.Write(b)
+}
+
+func (h *held) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.String()
+}
+
+// While a line is on its way to a slow disk, other lines wait for it and those who log them do not, unless they
+// are important or many.
+func TestLinesWaitTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &held{began: make(chan struct{}), onto: make(chan struct{})}
+		l, err := Open(Destination{Writer: "stderr"}, slow)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return a
-	}}))), stderr
+		log := logger(t, l)
+		done := map[string]bool{}
+		var mu sync.Mutex
+		say := func(what string, do func(string, ...any)) {
+			go func() {
+				do(what)
+				mu.Lock()
+				defer mu.Unlock()
+				done[what] = true
+			}()
+			synctest.Wait()
+		}
+		want := func(of string, is bool) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if done[of] != is {
+				t.Errorf("%.20s is logged: %v, want %v", of, done[of], is)
+			}
+		}
+		say("first", log.Info)
+		<-slow.began
+		say("second", log.Info)
+		want("second", true)
+		say("bad", log.Error)
+		say("long "+strings.Repeat("x", mostWaiting), log.Info)
+		say("last", log.Info)
+		want("first", false)
+		want("bad", false)
+		want("last", false)
+		closed := make(chan error)
+		go func() { closed <- l.Close() }()
+		slow.onto <- struct{}{} // first
+		want("first", true)
+		<-slow.began // second, bad and long together
+		want("bad", false)
+		slow.onto <- struct{}{}
+		want("bad", true)
+		<-slow.began
+		slow.onto <- struct{}{}
+		want("last", true)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		if text := strings.ReplaceAll(slow.String(), "x", ""); text != "msg=first\nmsg=second\nmsg=bad\nmsg=\"long \"\nmsg=last\n" {
+			t.Errorf("%q", text)
+		}
+	})
 }
 
 func content(t *testing.T, path string) string {

@@ -17,8 +17,8 @@ import (
 // plain writes lines as they are.
 type plain struct{ w io.Writer }
 
-func (p plain) write(_ slog.Level, line []byte) error {
-	_, err := p.w.Write(line)
+func (p plain) write(b *batch) error {
+	_, err := p.w.Write(b.text)
 	return err
 }
 
@@ -28,9 +28,14 @@ func (plain) close() error { return nil }
 // them from standard error.
 type journal struct{ w io.Writer }
 
-func (j journal) write(level slog.Level, line []byte) error {
-	_, err := j.w.Write(append(fmt.Appendf(nil, "<%d>", severity(level)), line...))
-	return err
+func (j journal) write(b *batch) error {
+	var text []byte
+	err := b.each(func(level slog.Level, line []byte) error {
+		text = append(fmt.Appendf(text, "<%d>", severity(level)), line...)
+		return nil
+	})
+	_, failed := j.w.Write(text)
+	return errors.Join(err, failed)
 }
 
 func (journal) close() error { return nil }
@@ -74,13 +79,18 @@ func openFile(to Destination) (*file, error) {
 	return one, nil
 }
 
-func (f *file) write(_ slog.Level, line []byte) error {
+func (f *file) write(b *batch) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.buffer == nil {
-		_, err := f.f.Write(line)
+		_, err := f.f.Write(b.text)
 		return err
 	}
+	return b.each(f.keep)
+}
+
+// keep writes a line to the buffer. The caller holds mu.
+func (f *file) keep(_ slog.Level, line []byte) error {
 	err := f.failed
 	f.failed = nil
 	if f.buffer.Available() < len(line) { // lines stay whole
@@ -153,7 +163,9 @@ func openSyslog(to Destination) (*syslog, error) {
 	return s, nil
 }
 
-func (s *syslog) write(level slog.Level, line []byte) error {
+func (s *syslog) write(b *batch) error { return b.each(s.send) }
+
+func (s *syslog) send(level slog.Level, line []byte) error {
 	b := fmt.Appendf(nil, "<%d>1 %s %s", s.facility*8+severity(level), time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), s.head)
 	_, err := s.conn.Write(append(b, bytes.TrimSuffix(line, []byte{'\n'})...))
 	return err

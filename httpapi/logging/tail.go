@@ -31,25 +31,26 @@ type tail struct {
 type kept struct {
 	at    time.Time
 	level slog.Level
-	text  string
+	text  []byte // whose room is used again
 }
 
 func (t *tail) add(at time.Time, level slog.Level, line []byte) {
-	line = bytes.TrimSuffix(line, []byte{'\n'})
-	text := string(line[:min(len(line), tailBytes)])
-	if len(line) > tailBytes {
-		for len(text) > 0 && !utf8.ValidString(text[max(0, len(text)-utf8.UTFMax):]) { // not in the middle of a character
-			text = text[:len(text)-1]
-		}
-		text += "…"
-	}
-	one := kept{at, level, text}
 	if len(t.lines) < tailLines {
-		t.lines = append(t.lines, one)
-	} else {
-		t.lines[t.written%tailLines] = one
+		t.lines = append(t.lines, kept{})
 	}
+	one := &t.lines[t.written%tailLines]
 	t.written++
+	line = bytes.TrimSuffix(line, []byte{'\n'})
+	if cap(one.text) > max(2*len(line), tailBytes/4) { // a long line's room is not kept for short ones
+		one.text = nil
+	}
+	one.at, one.level, one.text = at, level, append(one.text[:0], line[:min(len(line), tailBytes)]...)
+	if len(line) > tailBytes {
+		for len(one.text) > 0 && !utf8.Valid(one.text[max(0, len(one.text)-utf8.UTFMax):]) { // not in the middle of a character
+			one.text = one.text[:len(one.text)-1]
+		}
+		one.text = append(one.text, "…"...)
+	}
 }
 
 // Tail returns the last lines, at most so many, the oldest first: only lines with a number above
@@ -64,7 +65,7 @@ func (l *Log) Tail(after uint64, least slog.Level, most int) (lines []Line, next
 	for n := t.written; n > max(after, oldest) && len(lines) < most; n-- {
 		one := t.lines[(n-1)%tailLines]
 		if one.level >= least {
-			lines = append(lines, Line{n, one.at, levelWord(one.level), strings.ToValidUTF8(one.text, "\uFFFD")})
+			lines = append(lines, Line{n, one.at, levelWord(one.level), strings.ToValidUTF8(string(one.text), "\uFFFD")})
 		}
 	}
 	slices.Reverse(lines)

@@ -15,7 +15,11 @@ func TestTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(l.Handler(slog.NewTextHandler(l, nil)))
+	h, err := l.Handler(func(w io.Writer) (slog.Handler, error) { return slog.NewTextHandler(w, nil), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(h)
 	if lines, next := l.Tail(0, slog.LevelDebug, 10); len(lines) != 0 || next != 0 {
 		t.Errorf("at first: %v, %d", lines, next)
 	}
