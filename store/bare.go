@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Bare is a handle without a guard: it shows everything and accepts everything. It is for the
 // server's own work. It is not a *DB, so code that works for a user, with a handle from Open,
@@ -66,6 +69,7 @@ func (s *Store) Open(ctx context.Context, name string, admit func(context.Contex
 	if Hidden(name) {
 		return nil, ErrNoDB
 	}
+	s.visited.Store(time.Now().UnixNano())
 	db, a, err := s.current(ctx, name, 0)
 	if err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ type Store struct {
 	asked      askedCompactions
 	waiting    atomic.Int64 // writes in queues; not guarded
 	wrote      atomic.Int64 // when the last write ended, as Unix time in ns; not guarded
+	visited    atomic.Int64 // when a user last opened a database; not guarded
 }
 
 // Open makes a Store on an engine. The engine remains the caller's: Close does not close it.

@@ -217,6 +217,12 @@ func (s *Store) Writing(within time.Duration) bool {
 // Writing is that of the store.
 func (db Bare) Writing(within time.Duration) bool { return db.store.Writing(within) }
 
+// Visited reports whether a user has opened a database within a time. Feeds and other requests that take long
+// count only when they begin.
+func (s *Store) Visited(within time.Duration) bool {
+	return time.Now().UnixNano()-s.visited.Load() < int64(within)
+}
+
 // noteWrite notes the end of a write that waited.
 func (s *Store) noteWrite() {
 	s.wrote.Store(time.Now().UnixNano())

@@ -121,7 +121,7 @@ var table = []Setting{
 	{Name{"smoosh", "cleanup_channels"}, "", List, 0, "the same for the removal of old indexes, besides index_cleanup"},
 	{Name{"smoosh", "staleness"}, "5", Number, 0, "minutes for which a count of all that is in a file stands; one that has grown by a sixteenth is counted anew at once. What can be told without a count is looked at after each change"},
 	{Name{"smoosh", "wait_secs"}, "30", Wait, 0, "seconds after the start in which nothing is begun"},
-	{Name{"smoosh", "max_rate"}, "33554432", Bytes, 0, "bytes per second that all compactions together copy; an eighth of that while somebody writes; 0: any number"},
+	{Name{"smoosh", "max_rate"}, "33554432", Bytes, 0, "bytes per second that all compactions together copy; an eighth of that while somebody reads or writes; 0: any number"},
 	{Name{"smoosh.ignore", Any}, "", OrDefault(Bool), 0, "DATABASE = true: it and its indexes are left alone"},
 	{Name{"disk_monitor", "enable"}, "false", Bool, Own, "keep some of the disk free: above the thresholds below, what would fill it is refused with a 507"},
 	{Name{"disk_monitor", "background_view_indexing_threshold"}, "80", Percent, Own, "percentage of the disk in use above which no index is brought up to date in the background"},

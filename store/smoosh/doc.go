@@ -19,6 +19,6 @@
 //   - every hour, and once after the start, it compares the files' sizes with what it remembers: for
 //     ten thousand databases that is a second's work.
 //
-// Copying is slow on purpose: at most Settings.Rate, and an eighth of that while somebody writes. It does
-// not begin unless the disk has room for the copy. Whatever ends it, the old file stays as it was.
+// Copying is slow on purpose: at most Settings.Rate, and an eighth of that while somebody reads or writes. It
+// does not begin unless the disk has room for the copy. Whatever ends it, the old file stays as it was.
 package smoosh

@@ -1,10 +1,16 @@
 package smoosh
 
 import (
+	"context"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/storetest"
 )
 
 func TestChannelSettings(t *testing.T) {
@@ -124,4 +130,44 @@ func TestChoresAreDue(t *testing.T) {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}
+}
+
+// Who reads is not held up by what nobody waits for.
+func TestGivesWayToReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := storetest.Open(t, store.Options{})
+		storetest.Bare(t, st, "db")
+		const rate = 1 << 20
+		s := New(Options{Store: st, Log: slog.New(slog.DiscardHandler)}, Settings{Enabled: true, Rate: rate})
+		copies := func() time.Duration {
+			began := time.Now()
+			if err := s.pace(t.Context(), 8*rate, func(*Settings) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(began)
+		}
+		time.Sleep(time.Minute) // since the database was made
+		alone := copies()
+		done := make(chan struct{})
+		go func() {
+			for ; ; time.Sleep(usersPause / 2) {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				db, err := st.Open(t.Context(), "db", func(context.Context, store.Opening) (*store.Guard, error) { return &store.Guard{}, nil })
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				db.Release()
+			}
+		}()
+		beside := copies()
+		close(done)
+		if beside < busyShare*alone*3/4 || beside > busyShare*alone*5/4 {
+			t.Errorf("%v beside a reader and %v alone, want %d times as long", beside, alone, busyShare)
+		}
+	})
 }

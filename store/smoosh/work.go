@@ -263,11 +263,11 @@ func (c counting) Wait(ctx context.Context, bytes int) error {
 	return c.s.pace(ctx, bytes, func(*Settings) error { return nil })
 }
 
-// busyShare is the part of the rate that is left while somebody writes.
+// busyShare is the part of the rate that is left while somebody reads or writes.
 const busyShare = 8
 
-// writersPause is the longest gap in the work of somebody who writes all the time.
-const writersPause = 50 * time.Millisecond
+// usersPause is the longest gap in the work of somebody who reads or writes all the time.
+const usersPause = 50 * time.Millisecond
 
 // pace waits until so many bytes may have been copied. check says why the work is to end, if it is.
 func (s *Smoosh) pace(ctx context.Context, bytes int, check func(*Settings) error) error {
@@ -287,7 +287,7 @@ func (s *Smoosh) pace(ctx context.Context, bytes int, check func(*Settings) erro
 			return err
 		}
 		left -= n
-		for s.opt.Store.Writing(writersPause) && time.Now().Before(slow) {
+		for (s.opt.Store.Writing(usersPause) || s.opt.Store.Visited(usersPause)) && time.Now().Before(slow) {
 			if !sleep(ctx, 5*time.Millisecond) {
 				return ctx.Err()
 			}
