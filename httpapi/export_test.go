@@ -20,7 +20,8 @@ func (s *Server) Inside() http.Handler { return http.HandlerFunc(s.inside) }
 // Handle puts a handler of a test on the server.
 func (s *Server) Handle(path string, h wire.Handler) {
 	rt := at(path, "", asks("", wire.Anyone, h))
-	s.router.add(s.router.mux, path, &rt)
+	slow := s.router.slow()
+	slow.add(slow.mux, path, &rt)
 }
 
 // Running is the number of requests that are being served.
@@ -57,5 +58,5 @@ func (s *Server) Leads(r *http.Request) (found, byMux string) {
 		slices.Sort(parts)
 		return fmt.Sprint(rt.Path, parts)
 	}
-	return show(s.router.find), show(s.router.ask)
+	return show(s.router.find), show(s.router.findSlowly)
 }

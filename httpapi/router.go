@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gorilla/mux"
 
@@ -16,10 +17,16 @@ import (
 // among the few lines that have the same name at the same place, and compares the parts itself. What it
 // does not find there, and parts that may have slashes, it leaves to mux.
 type router struct {
-	mux     *mux.Router
-	lines   map[*mux.Route]*Route
-	missing *Route                // for paths that no other line has
-	named   map[string][]*pattern // in the order of the table, by their head; "": the ones that have none
+	patterns []*pattern            // in the order of the table
+	named    map[string][]*pattern // the same by their head; "": the ones that have none
+	missing  *Route                // for paths that no other line has
+	slow     func() *slowRouter    // made when a path first needs it: its expressions take longer than the rest of a start
+}
+
+// slowRouter has gorilla/mux find the line.
+type slowRouter struct {
+	mux   *mux.Router
+	lines map[*mux.Route]*Route
 }
 
 // pattern is a path of the table.
@@ -180,23 +187,27 @@ const belowDesign = "/{db}/_design/{ddoc}/"
 // newRouter makes the router of a table, whose last line is for all other paths.
 func newRouter(table []Route) *router {
 	last := len(table) - 1
-	r := &router{
-		mux:   mux.NewRouter().UseEncodedPath().SkipClean(true),
-		lines: map[*mux.Route]*Route{}, missing: &table[last], named: map[string][]*pattern{},
+	r := &router{patterns: make([]*pattern, last), named: map[string][]*pattern{}, missing: &table[last]}
+	r.slow = sync.OnceValue(func() *slowRouter { return newSlowRouter(r.patterns) })
+	for i := range r.patterns {
+		r.patterns[i] = patternOf(&table[i])
+		r.named[r.patterns[i].head()] = nil
 	}
-	patterns := make([]*pattern, last)
-	for i := range patterns {
-		patterns[i] = patternOf(&table[i])
-		r.named[patterns[i].head()] = nil
-	}
-	var design *mux.Router // so that other paths are not compared with each of them
-	for _, p := range patterns {
+	for _, p := range r.patterns {
 		head := p.head()
 		for name := range r.named {
 			if head == "" || head == name {
 				r.named[name] = append(r.named[name], p)
 			}
 		}
+	}
+	return r
+}
+
+func newSlowRouter(patterns []*pattern) *slowRouter {
+	r := &slowRouter{mux: mux.NewRouter().UseEncodedPath().SkipClean(true), lines: map[*mux.Route]*Route{}}
+	var design *mux.Router // so that other paths are not compared with each of them
+	for _, p := range patterns {
 		if !strings.HasPrefix(p.rt.Path, belowDesign) {
 			r.add(r.mux, p.template(0), p.rt)
 			continue
@@ -211,7 +222,7 @@ func newRouter(table []Route) *router {
 }
 
 // add adds a line to mux or to a part of it.
-func (r *router) add(to *mux.Router, template string, rt *Route) {
+func (r *slowRouter) add(to *mux.Router, template string, rt *Route) {
 	r.lines[to.Path(template)] = rt
 }
 
@@ -219,7 +230,7 @@ func (r *router) add(to *mux.Router, template string, rt *Route) {
 func (r *router) find(req *http.Request, at *wire.Place) *Route {
 	path := req.URL.EscapedPath()
 	if path == "" || path[0] != '/' {
-		return r.ask(req, at)
+		return r.findSlowly(req, at)
 	}
 	lines, has := r.named[headOf(path)]
 	if !has {
@@ -235,19 +246,20 @@ func (r *router) find(req *http.Request, at *wire.Place) *Route {
 			return p.rt
 		}
 	}
-	return r.ask(req, at)
+	return r.findSlowly(req, at)
 }
 
-// ask has mux find the line.
-func (r *router) ask(req *http.Request, at *wire.Place) *Route {
+// findSlowly has mux find the line.
+func (r *router) findSlowly(req *http.Request, at *wire.Place) *Route {
+	slow := r.slow()
 	var found mux.RouteMatch
 	at.Names = nil
-	if !r.mux.Match(req, &found) {
+	if !slow.mux.Match(req, &found) {
 		return r.missing
 	}
 	for name, value := range found.Vars {
 		at.Values[len(at.Names)] = value
 		at.Names = append(at.Names, name)
 	}
-	return r.lines[found.Route]
+	return slow.lines[found.Route]
 }

@@ -13,13 +13,13 @@ import (
 
 // Room answers requests for the page.
 type Room struct {
-	files    map[string]*file
+	files    func() map[string]*file // read when somebody first asks for one
 	settings func() *settings
 }
 
 // New makes a Room.
 func New(c *config.Config) *Room {
-	return &Room{files: bundled(), settings: config.Follow(c, readSettings)}
+	return &Room{files: bundled, settings: config.Follow(c, readSettings)}
 }
 
 // settings are the settings for the page.
@@ -66,7 +66,8 @@ func (p *Room) Serve(w http.ResponseWriter, r *http.Request) error {
 	if name == "" {
 		name = index
 	}
-	f := p.files[name]
+	files := p.files()
+	f := files[name]
 	h := w.Header()
 	if policy := p.settings().policy; policy != nil {
 		h["Content-Security-Policy"] = policy
@@ -74,7 +75,7 @@ func (p *Room) Serve(w http.ResponseWriter, r *http.Request) error {
 		h["X-Frame-Options"] = deny // whose clicks would be the visitor's
 	}
 	switch {
-	case p.files[index] == nil:
+	case files[index] == nil:
 		return notBuilt(w, r)
 	case f == nil:
 		return errNoFile

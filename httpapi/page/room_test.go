@@ -30,7 +30,8 @@ func open(t *testing.T, files map[string]string) *Room {
 		t.Fatal(err)
 	}
 	r := New(c)
-	r.files = load(from)
+	loaded := load(from)
+	r.files = func() map[string]*file { return loaded }
 	return r
 }
 
