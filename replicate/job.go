@@ -30,6 +30,7 @@ type Job struct {
 	log      *slog.Logger
 	now      func() time.Time
 	patient  bool
+	awaited  bool              // JobOptions.Awaited
 	reopened func(peer string) // if not nil, hears of a side that was opened anew
 	doubt    chan struct{}     // a side may have been opened anew
 
@@ -53,6 +54,9 @@ type JobOptions struct {
 	// Patient lets a continuous job retry a failing peer for ever. Otherwise it gives up after
 	// Spec.Retries, as a one-time job does.
 	Patient bool
+	// Awaited says that a request waits for the end. A storage of this server that is away ends the job then: it was
+	// waited for already.
+	Awaited bool
 	// Reopened, if not nil, is called with the name of a side that the job finds opened anew.
 	Reopened func(peer string)
 }
@@ -60,7 +64,7 @@ type JobOptions struct {
 // NewJob makes a Job. Nothing happens before Run.
 func NewJob(spec Spec, opt JobOptions) *Job {
 	spec.setDefaults()
-	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), unfiltered: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, patient: opt.Patient && spec.Continuous, pending: -1, reopened: opt.Reopened, doubt: make(chan struct{}, 1)}
+	j := &Job{spec: spec, id: spec.JobID(opt.Server), base: spec.BaseID(opt.Server), unfiltered: spec.BaseID(opt.Server), source: opt.Source, target: opt.Target, log: opt.Log, now: opt.Now, patient: opt.Patient && spec.Continuous, awaited: opt.Awaited && !spec.Continuous, pending: -1, reopened: opt.Reopened, doubt: make(chan struct{}, 1)}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}

@@ -199,7 +199,7 @@ func (m *Manager) newJob(req *Request) *Job {
 	by := req.by()
 	return NewJob(req.Spec, JobOptions{
 		Server: m.opt.Server, Source: observe(m.peer(req.Spec.Source, req.User, by), req.Source), Target: observe(m.peer(req.Spec.Target, req.User, by), req.Target),
-		Log: m.opt.Log, Now: m.opt.Now, Patient: m.opt.Patient, Reopened: m.reopened,
+		Log: m.opt.Log, Now: m.opt.Now, Patient: m.opt.Patient, Awaited: req.OneTry, Reopened: m.reopened,
 	})
 }
 

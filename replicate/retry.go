@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/tododb/tododb/store"
 )
 
 const (
@@ -32,7 +34,7 @@ func (j *Job) retry(ctx context.Context, p Peer, fn func() error) error {
 		if s, ok := errors.AsType[stop](err); ok {
 			return s.error
 		}
-		if !transient(err) || !j.patient && try >= j.spec.Retries {
+		if !transient(err) || j.awaited && errors.Is(err, store.ErrUnavailable) || !j.patient && try >= j.spec.Retries {
 			return &PeerError{Peer: p.Name(), Err: err}
 		}
 		pause := wait.NextBackOff()

@@ -347,7 +347,7 @@ func replicationAnswer(err error) (f wire.Failure, ok bool) {
 		return wire.Failure{Status: http.StatusForbidden, Word: "forbidden", Reason: "forbidden to access or create database " + e.Peer}, true
 	case errors.Is(err, replicate.ErrNoFilter):
 		return wire.Failure{Status: http.StatusNotFound, Word: "filter_fetch_error", Reason: "could not find the filter function at " + e.Peer}, true
-	case errors.Is(err, replicate.ErrNotBuilt):
+	case errors.Is(err, replicate.ErrNotBuilt), errors.Is(err, store.ErrUnavailable):
 		return f, false // the table has it
 	}
 	return wire.Failure{Status: http.StatusInternalServerError, Word: "replication_error", Reason: e.Error()}, true

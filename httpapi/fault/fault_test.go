@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/intake"
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/replicate"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/design"
 	"github.com/tododb/tododb/store/document"
@@ -81,7 +82,7 @@ func TestOf(t *testing.T) {
 
 func TestOfWhenToTryAgain(t *testing.T) {
 	for _, err := range []error{auth.ErrBusy, intake.ErrBusy, store.ErrUploadsBusy, store.ErrUnavailable, store.ErrUnknown, members.ErrAway, members.ErrLost,
-		index.ErrRenewed, fmt.Errorf("read: %w", context.DeadlineExceeded)} {
+		index.ErrRenewed, fmt.Errorf("read: %w", context.DeadlineExceeded), &replicate.PeerError{Peer: "db", Err: fmt.Errorf("read: %w", store.ErrUnavailable)}} {
 		if f := Of(err); f.Status != 503 || f.RetryAfter != "5" {
 			t.Errorf("%v: %d, Retry-After %q", err, f.Status, f.RetryAfter)
 		}
