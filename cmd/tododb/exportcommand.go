@@ -48,7 +48,7 @@ keeps all that.`,
 		if q.Format == "" {
 			q.Format = transfer.FormatOf(name)
 		}
-		if q.Attachments && q.Format == "csv" {
+		if q.Attachments && transfer.IsTable(q.Format) {
 			return usagef("--attachments: a table has no place for them")
 		}
 		return q.run(ctx, name)

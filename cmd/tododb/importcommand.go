@@ -36,7 +36,7 @@ func importCommand() *cobra.Command {
 
   one JSON document a line (NDJSON), or one after the other
   a JSON array of documents
-  a table (CSV), whose first line names the members
+  a table (CSV, TSV), whose first line names the members
   what _all_docs, _changes or _find answer with include_docs=true
   a copy by couchbackup, or by pouchdb-dump
 
@@ -115,8 +115,8 @@ func (q *importRequest) file(ctx context.Context, database, name string) (none t
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	opt := q.ReadOptions
-	if opt.Format == "" && transfer.FormatOf(name) == "csv" {
-		opt.Format = "csv"
+	if format := transfer.FormatOf(name); opt.Format == "" && transfer.IsTable(format) {
+		opt.Format = format
 	}
 	bar := newAmount(in.Size, name)
 	defer bar.close()
@@ -134,6 +134,9 @@ func (q *importRequest) file(ctx context.Context, database, name string) (none t
 	}
 	counts, err := im.Run(ctx, r)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = errInterrupted // and not what that did to a connection
+		}
 		err = fmt.Errorf("%w. The import can be run again: what is there stays as it is", explained(q.Server, err))
 	}
 	return counts, err

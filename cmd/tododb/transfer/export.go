@@ -35,7 +35,7 @@ type Export struct {
 func (e *Export) Run(ctx context.Context, w io.Writer) (n int64, err error) {
 	out := bufio.NewWriterSize(w, 64<<10)
 	switch e.Format {
-	case "csv":
+	case "csv", "tsv":
 		n, err = e.table(ctx, out)
 	case "json":
 		n, err = e.array(ctx, out)
@@ -120,7 +120,7 @@ func (e *Export) trimmed(doc []byte) ([]byte, error) {
 				return nil
 			}
 		case "_attachments":
-			if e.Format == "csv" {
+			if IsTable(e.Format) {
 				return nil
 			}
 		}
@@ -160,6 +160,9 @@ func (e *Export) table(ctx context.Context, out *bufio.Writer) (int64, error) {
 		once.Progress = e.Progress
 	}
 	w := csv.NewWriter(out)
+	if e.Format == "tsv" {
+		w.Comma = '\t'
+	}
 	if err := w.Write(columns); err != nil {
 		return 0, err
 	}

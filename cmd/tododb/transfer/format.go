@@ -6,15 +6,21 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
-// Formats are the forms of files: one document a line, a JSON array, and a table.
-var Formats = []string{"ndjson", "json", "csv"}
+// Formats are the forms of files: one document a line, a JSON array, and a table with commas or with tabs.
+var Formats = []string{"ndjson", "json", "csv", "tsv"}
+
+// IsTable tells whether a form is that of a table.
+func IsTable(format string) bool { return format == "csv" || format == "tsv" }
 
 // FormatOf tells the form of a file by its name, "" if the name does not say.
 func FormatOf(name string) string {
 	plain, _ := suffix(strings.ToLower(name))
-	for end, format := range map[string]string{".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "json", ".csv": "csv"} {
+	for end, format := range map[string]string{".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "json", ".csv": "csv", ".tsv": "tsv"} {
 		if strings.HasSuffix(plain, end) {
 			return format
 		}
@@ -58,8 +64,12 @@ type ReadOptions struct {
 	Text   bool   // of a table: cells that look like numbers are text all the same
 }
 
-// byteOrderMark is how some programs on Windows begin a text in UTF-8.
-const byteOrderMark = "\xef\xbb\xbf"
+// Some programs on Windows begin a text with a mark, and write it in UTF-16.
+const (
+	byteOrderMark = "\xef\xbb\xbf" // UTF-8
+	littleEndian  = "\xff\xfe"
+	bigEndian     = "\xfe\xff"
+)
 
 // peeked is how far the beginning of a file is looked at.
 const peeked = 1 << 20
@@ -70,9 +80,12 @@ func NewReader(r io.Reader, opt ReadOptions) (Reader, error) {
 	if mark, err := b.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
 		b.Discard(len(byteOrderMark))
 	}
+	if mark, err := b.Peek(len(littleEndian)); err == nil && (string(mark) == littleEndian || string(mark) == bigEndian) {
+		b = bufio.NewReaderSize(transform.NewReader(b, unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()), peeked)
+	}
 	switch opt.Format {
-	case "csv":
-		return newTable(b, opt.Text), nil
+	case "csv", "tsv":
+		return newTable(b, opt), nil
 	case "ndjson":
 		return &lines{r: b, most: maxLine, plain: true}, nil
 	}

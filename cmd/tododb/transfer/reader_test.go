@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -85,6 +86,10 @@ func TestFormsOfFiles(t *testing.T) {
 		"seq is a member like another":     {text: `{"seq":1}`, want: []string{`{"seq":1}`}},
 		"a table":                          {text: "_id,n,t\na,1.10,\"x, y\"\nb,,007\nc,true,[1]\n", format: "csv", want: []string{`{"_id":"a","n":1.10,"t":"x, y"}`, `{"_id":"b","t":"007"}`, `{"_id":"c","n":true,"t":[1]}`}},
 		"a table from a spreadsheet":       {text: "\xef\xbb\xbf_id;n\r\n1;2\r\n", format: "csv", want: []string{`{"_id":"1","n":2}`}},
+		"a table with lines in its cells":  {text: "_id,t,u\r\na,\"x\r\ny\",\"\r\n\"\"\r\r\n\"\r\nb,\"x\"y,1\r\nc,\"\n\",2\r\n", format: "csv", want: []string{`{"_id":"a","t":"x\r\ny","u":"\r\n\"\r\r\n"}`, `{"_id":"c","t":"\n","u":2}`}, bad: []string{"line 6"}},
+		"a table of the form for tabs":     {text: "a\tb,c,d\n1\tx\n", format: "tsv", want: []string{`{"a":1,"b,c,d":"x"}`}},
+		"UTF-16":                           {text: "\xff\xfe{\x00\"\x00\xe4\x00\"\x00:\x001\x00}\x00\n\x00{\x00}\x00", want: []string{`{"ä":1}`, `{}`}},
+		"UTF-16, the other way round":      {text: "\xfe\xff\x00a\x00\n\x001\x00\n", format: "csv", want: []string{`{"a":1}`}},
 		"a table with tabs":                {text: "a\tb\n1\tx\n", format: "csv", want: []string{`{"a":1,"b":"x"}`}},
 		"a table with bad lines":           {text: "a,b\n1\n2,3\n4,5,6\n7,\"8\n\"\n", format: "csv", want: []string{`{"a":2,"b":3}`, `{"a":7,"b":"8\n"}`}, bad: []string{"line 2", "line 4"}},
 	} {
@@ -236,6 +241,35 @@ func TestCompressedFilesAreKnown(t *testing.T) {
 		}
 		if err := in.Close(); err != nil {
 			t.Errorf("%s: what is cut is said twice: %v", name, err)
+		}
+	}
+}
+
+// A line of a table may be longer than what is read of it at once, and end anywhere in it.
+func TestLongCellsKeepTheirLines(t *testing.T) {
+	t.Parallel()
+	for n := range 40 {
+		cell := strings.Repeat("x", n) + "\r\n" + strings.Repeat("y", 20) + "\r\n"
+		raw := &cells{r: bufio.NewReaderSize(strings.NewReader("a,b\r\n\""+cell+"\",1\r\n"), 16)}
+		table := &table{r: csv.NewReader(raw), raw: raw}
+		item, err := table.Next()
+		if want := fmt.Sprintf(`{"a":"%s","b":1}`, strings.ReplaceAll(cell, "\r\n", `\r\n`)); err != nil || string(item.Doc) != want {
+			t.Errorf("%d: %s, %v; want %s", n, item.Doc, err, want)
+		}
+	}
+}
+
+// What cannot be read says what to do.
+func TestFilesThatAreNoJSON(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"_id,name\na,b\n":             "--format csv",
+		"PK\x03\x04":                  "--format csv",
+		"[{\"a\":1},\n{\"b\": 2 c}]":  "behind document 1, at byte 19",
+		"{\"rows\":[\n{\"doc\":{},}]": "behind document 0, at byte 21",
+	} {
+		if _, _, err := read(t, text, ReadOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
 }

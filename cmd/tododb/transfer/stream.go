@@ -58,12 +58,26 @@ func (s *stream) Next() (Item, error) {
 		case err == io.EOF:
 			return Item{}, fmt.Errorf("the file ends in the middle, behind document %d", s.n)
 		case err != nil:
-			return Item{}, fmt.Errorf("behind document %d: %w", s.n, err)
+			return Item{}, s.broken(err)
 		case doc != nil:
 			s.n++
 			return Item{Doc: doc, At: s.at(), N: s.n}, nil
 		}
 	}
+}
+
+var errNoJSON = errors.New("the file is neither JSON nor compressed; --format csv says that it is a table, and --format tsv that there are tabs between its cells")
+
+// broken says where a file is no JSON.
+func (s *stream) broken(err error) error {
+	wrong, is := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
+	case !is:
+		return fmt.Errorf("behind document %d: %w", s.n, err)
+	case s.n == 0 && s.state == outside && s.dec.InputOffset() == 0 && wrong.ByteOffset == 0:
+		return errNoJSON
+	}
+	return fmt.Errorf("behind document %d, at byte %d, is no JSON: %w. What stands behind it is not read", s.n, wrong.ByteOffset+1, wrong.Err)
 }
 
 func (s *stream) at() string { return fmt.Sprintf("document %d", s.n) }

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 // true or an array, is that; any other is text. An empty cell is no member.
 type table struct {
 	r     *csv.Reader
+	raw   *cells
 	text  bool
 	names []string
 	n     int64
@@ -24,10 +26,58 @@ type table struct {
 
 var errNotUTF8 = errors.New("the text is not UTF-8; iconv -f WINDOWS-1252 -t UTF-8 makes it so, if it comes from a western Windows")
 
-func newTable(r *bufio.Reader, text bool) *table {
-	t := &table{r: csv.NewReader(r), text: text}
-	t.r.Comma, t.r.ReuseRecord = separator(r), true
+func newTable(r *bufio.Reader, opt ReadOptions) *table {
+	raw := &cells{r: r}
+	t := &table{r: csv.NewReader(raw), raw: raw, text: opt.Text}
+	t.r.Comma, t.r.ReuseRecord = '\t', true
+	if opt.Format != "tsv" {
+		t.r.Comma = separator(r)
+	}
 	return t
+}
+
+// cells hands a table on line by line, and doubles the \r of a \r\n inside quotes: of those package csv
+// takes one away.
+type cells struct {
+	r      *bufio.Reader
+	quoted bool // a cell is open
+	last   byte // of what came before
+	rest   []byte
+	err    error
+}
+
+func (c *cells) Read(p []byte) (int, error) {
+	if len(c.rest) == 0 {
+		if c.err != nil {
+			return 0, c.err
+		}
+		var line []byte
+		if line, c.err = c.r.ReadSlice('\n'); errors.Is(c.err, bufio.ErrBufferFull) {
+			c.err = nil
+		}
+		if bytes.Count(line, []byte{'"'})%2 == 1 {
+			c.quoted = !c.quoted
+		}
+		c.rest = append(c.rest, line...)
+		if n := len(line); n > 0 {
+			before := c.last
+			if n > 1 {
+				before = line[n-2]
+			}
+			if c.last = line[n-1]; c.quoted && before == '\r' && c.last == '\n' {
+				c.rest = append(c.rest[:n-1], "\r\n"...)
+			}
+		}
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// row reads the next one. No cell is open there, whatever was wrong with the last one.
+func (t *table) row() ([]string, error) {
+	t.raw.quoted = false
+	return t.r.Read()
 }
 
 // separator is what the first line has most of.
@@ -49,7 +99,7 @@ func (t *table) Next() (Item, error) {
 			return Item{}, err
 		}
 	}
-	row, err := t.r.Read()
+	row, err := t.row()
 	if broken, is := errors.AsType[*csv.ParseError](err); is {
 		at := fmt.Sprintf("line %d", broken.StartLine)
 		if errors.Is(err, csv.ErrFieldCount) {
@@ -91,7 +141,7 @@ func (t *table) Next() (Item, error) {
 
 // head reads the names.
 func (t *table) head() error {
-	row, err := t.r.Read()
+	row, err := t.row()
 	if err == io.EOF {
 		return io.EOF
 	}
