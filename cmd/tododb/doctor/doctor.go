@@ -80,6 +80,7 @@ func Look(ctx context.Context, opt Visit) []health.Finding {
 	if !v.reach(ctx) {
 		return v.list
 	}
+	v.credentials(ctx)
 	v.http2(ctx)
 	v.cors(ctx)
 	v.cookies(ctx)
@@ -195,8 +196,18 @@ func (v *visit) reach(ctx context.Context) bool {
 			v.versions(welcome.Vendor.Name, welcome.Vendor.Version, welcome.Version)
 			return true
 		}
-		if a.StatusCode == http.StatusUnauthorized && a.ours() {
-			v.fault(check, "The server asks who you are before it says anything, and does not know "+who(v.Name)+".", "Give a name and a password: in the URL, or as COUCHDB_USER and COUCHDB_PASSWORD.")
+		switch {
+		case a.StatusCode == http.StatusUnauthorized && a.ours() && v.Name == "":
+			v.fault(check, "The server asks who you are before it says anything, and does not know people without a name.", "Give a name and a password: in the URL, or as COUCHDB_USER and COUCHDB_PASSWORD.")
+			return false
+		case a.StatusCode == http.StatusUnauthorized && a.ours() && !strings.Contains(a.body, wrongPassword):
+			v.withoutName("The server wants a name and a password before it says anything, and")
+			return false
+		case a.StatusCode == http.StatusUnauthorized && a.ours():
+			v.stranger()
+			return false
+		case !a.ours() && (a.StatusCode == http.StatusBadGateway || a.StatusCode == http.StatusServiceUnavailable || a.StatusCode == http.StatusGatewayTimeout):
+			v.fault(check, fmt.Sprintf("Something answers at %s, but reaches no server behind it: %s.", v.root.Redacted(), a.Status), "Start the server, and compare the address that the proxy passes requests to with the one that the server listens on.")
 			return false
 		}
 		if location := a.Header.Get("Location"); location != "" {
@@ -207,6 +218,41 @@ func (v *visit) reach(ctx context.Context) bool {
 	}
 	v.fault(check, "Something answers, but no database server: "+strings.Join(tried, ", and ")+".", "Compare host, port and path; if there is a proxy, it must pass everything below the path on to the server.")
 	return false
+}
+
+// wrongPassword is how servers say that they do not know a name with a password.
+const wrongPassword = "Name or password is incorrect."
+
+// credentials finds out whether the server learns who asks.
+func (v *visit) credentials(ctx context.Context) {
+	if v.Name == "" {
+		return
+	}
+	var session struct {
+		UserCtx struct{ Name string } `json:"userCtx"`
+	}
+	a, err := v.get(ctx, "_session")
+	switch {
+	case err != nil || !a.ours():
+		return // other checks say more
+	case a.StatusCode == http.StatusUnauthorized:
+		v.stranger()
+	case a.StatusCode == http.StatusOK && json.Unmarshal([]byte(a.body), &session) == nil && session.UserCtx.Name == "":
+		v.withoutName("Requests come with a name and a password, and")
+	case session.UserCtx.Name != "":
+		v.ok("credentials", "The server knows "+session.UserCtx.Name+".")
+	}
+}
+
+// stranger says that the server does not know who asks.
+func (v *visit) stranger() {
+	v.fault("credentials", "The server does not know "+v.Name+" with this password.", "Compare both; start the server once with COUCHDB_USER and COUCHDB_PASSWORD to set an administrator's.")
+}
+
+// withoutName says that credentials get lost on their way.
+func (v *visit) withoutName(before string) {
+	v.fault("credentials", before+" the server does not see them: something in front of it takes the header Authorization out.",
+		"Let the proxy pass Authorization on (nginx: no proxy_set_header Authorization), and leave the question for names and passwords to the server.")
 }
 
 func who(name string) string {

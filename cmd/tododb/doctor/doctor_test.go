@@ -196,6 +196,15 @@ func TestFaultsOfProxies(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 		}, "cookies", "does not know its cookie again"},
+		"strips credentials": {"/db", func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.Header.Del("Authorization")
+				next.ServeHTTP(w, r)
+			})
+		}, "credentials", "takes the header Authorization out"},
+		"reaches no server": {"", func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+		}, "reachable", "reaches no server behind it: 502"},
 		"refuses long requests": {"/db", func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.ContentLength > 1<<20 {
@@ -278,13 +287,21 @@ func TestFaultsOfSettings(t *testing.T) {
 	list := look(t, plain.URL, nil)
 	wants(t, list, "CORS", health.Fault, "lets no page of "+page)
 	wants(t, look(t, plain.URL, func(v *doctor.Visit) { v.Origin = "https://other.example.org" }), "CORS", health.OK, "")
-	wants(t, look(t, plain.URL, func(v *doctor.Visit) { v.Origin, v.Password = "", "wrong" }), "reachable", health.Fault, "does not know admin")
+	wants(t, look(t, plain.URL, func(v *doctor.Visit) { v.Origin, v.Password = "", "wrong" }), "credentials", health.Fault, "does not know admin")
 	if u := strings.Replace(plain.URL, "http:", "https:", 1); true {
 		wants(t, look(t, u, nil), "reachable", health.Fault, "is plain HTTP, and not HTTPS")
 	}
 	shut := httptest.NewServer(httpapitest.OpenWithUsers(t, httpapi.Options{Config: httpapitest.Settings(t, "chttpd/require_valid_user", "true")}))
 	t.Cleanup(shut.Close)
 	wants(t, look(t, shut.URL, func(v *doctor.Visit) { v.Name = "" }), "reachable", health.Fault, "asks who you are")
+	wants(t, look(t, shut.URL, func(v *doctor.Visit) { v.Origin, v.Password = "", "wrong" }), "credentials", health.Fault, "does not know admin")
+	strips := behind(t, shut, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Header.Del("Authorization")
+			next.ServeHTTP(w, r)
+		})
+	})
+	wants(t, look(t, strips.URL, trust(strips)), "credentials", health.Fault, "takes the header Authorization out")
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
