@@ -31,8 +31,8 @@
 //	https/        certificates that the server got or made, and their keys
 //	lock          held by the process that has the folder open
 //
-// Exit codes: 0 success, 1 failure (standard error says why), 2 wrong command line,
-// 3 check found damage, 4 stopping took too long and was cut short, 5 import was refused some
+// Exit codes: 0 success, 1 failure (standard error says why), 2 wrong command line
+// or file of settings, 3 check found damage, 4 stopping took too long and was cut short, 5 import was refused some
 // documents, 6 what was asked for is not there, 7 no server answers,
 // 8 doctor found a fault.
 package main

@@ -111,8 +111,9 @@ func (opt *serveOptions) settings() (*config.Config, error) {
 	cfg, err := config.Open(config.Options{
 		File: opt.file, Local: filepath.Join(opt.data, "local.ini"), Flags: opt.flags, Environment: opt.environment,
 	})
-	if _, ok := errors.AsType[*config.ValueError](err); ok {
-		return nil, &usageError{err}
+	_, wrongFile := errors.AsType[*config.FileError](err)
+	if _, wrongValue := errors.AsType[*config.ValueError](err); wrongFile || wrongValue {
+		return nil, &usageError{err} // as it is, no further try is better
 	}
 	return cfg, err
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 
 	"github.com/tododb/tododb/httpapi"
 	"github.com/tododb/tododb/httpapi/config"
@@ -33,7 +34,7 @@ type listeners struct {
 func openListeners(ctx context.Context, cfg *config.Config, cert *certificate) (*listeners, error) {
 	l := &listeners{}
 	var err error
-	if l.plain, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen()); err != nil {
+	if l.plain, err = listenTCP(ctx, cfg.Listen(), "--listen"); err != nil {
 		return nil, err
 	}
 	if cert != nil {
@@ -51,12 +52,26 @@ func openListeners(ctx context.Context, cfg *config.Config, cert *certificate) (
 		l.local = local
 	}
 	if cfg.Bool("prometheus", "additional_port") {
-		if l.figures, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.ListenFigures()); err != nil {
+		if l.figures, err = listenTCP(ctx, cfg.ListenFigures(), "[prometheus] port"); err != nil {
 			l.close()
 			return nil, err
 		}
 	}
 	return l, nil
+}
+
+// listenTCP opens a port. setting is what says which.
+func listenTCP(ctx context.Context, address, setting string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w: another program has that port, perhaps another tododb; end it, or have this one take another port (%s)", err, setting)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%w: this machine has no such address; 0.0.0.0 stands for all that it has (%s)", err, setting)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("%w; give the program the right to (sudo setcap cap_net_bind_service=+ep FILE), or take a port from 1024 on (%s) and lead that one there", err, setting)
+	}
+	return l, err
 }
 
 func (l *listeners) close() {

@@ -108,7 +108,11 @@ func welcome(out io.Writer, r *preset.Ready, base string, far bool) error {
 		fmt.Fprintf(&b, "preset %s: devices encrypt the notes with the passphrase %s. The link has it, this server does not: keep it\n", r.Preset, link.Vault)
 	}
 	if !far {
-		fmt.Fprintf(&b, "preset %s: only this machine reaches that address. For others, start with --listen 0.0.0.0:5984; phones want HTTPS too: --https self, or --https and the server's name\n", r.Preset)
+		also := ""
+		if !strings.HasPrefix(base, "https:") {
+			also = "; phones want HTTPS too: --https self, or --https and the server's name"
+		}
+		fmt.Fprintf(&b, "preset %s: only this machine reaches that address. For others, start with --listen 0.0.0.0:5984%s\n", r.Preset, also)
 	}
 	if _, err := io.WriteString(out, b.String()); err != nil || !far || scan == "" {
 		return err

@@ -76,10 +76,15 @@ func TestVersion(t *testing.T) {
 
 func TestWrongCommandLines(t *testing.T) {
 	t.Setenv("TODODB_DATA", t.TempDir())
+	broken := filepath.Join(t.TempDir(), "broken.ini")
+	if err := os.WriteFile(broken, []byte("[chttpd\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"serve", "--config", broken}, "line 1: [chttpd is not"}, // systemd does not try again
 		{[]string{"server"}, "server"},
 		{[]string{"serve", "now"}, "now"},
 		{[]string{"serve", "--prot", "1"}, "--prot"},
@@ -225,7 +230,7 @@ func TestTakenPort(t *testing.T) {
 	}
 	defer taken.Close()
 	out, err := runFor(t, "serve", "--data", t.TempDir(), "--listen", taken.Addr().String())
-	if exitCode(err) != 1 || !strings.Contains(err.Error(), "address already in use") || out != "" {
+	if exitCode(err) != 1 || !strings.Contains(err.Error(), "address already in use: another program has that port") || out != "" {
 		t.Errorf("%v, printed %q", err, out)
 	}
 }

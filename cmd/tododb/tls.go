@@ -205,10 +205,7 @@ func (c *certificate) look(log *slog.Logger) (changed bool, err error) {
 
 // listen opens the port for HTTPS.
 func (c *certificate) listen(ctx context.Context) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.cfg.ListenTLS())
-	if errors.Is(err, os.ErrPermission) {
-		return nil, fmt.Errorf("%w; give the program the right to (sudo setcap cap_net_bind_service=+ep FILE), or set [ssl] port and lead port 443 there", err)
-	}
+	listener, err := listenTCP(ctx, c.cfg.ListenTLS(), "[ssl] port")
 	if err != nil {
 		return nil, err
 	}

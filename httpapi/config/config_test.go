@@ -108,7 +108,7 @@ func TestBadFilesAreRefused(t *testing.T) {
 		"[chttpd]\nport = 1\n[ssl\n":             "line 3: [ssl is not a [section]",
 		"[a]\n[b] c\n":                           "line 2: [b] c is not a [section]",
 		"[a]\n = b\n":                            "line 2: = b is neither a [section] nor name = value",
-		"[a]\nb = \x01\n":                        "Invalid configuration value",
+		"[a]\nb = \x01\n":                        "[a] b: Invalid configuration value",
 		"[a]\nb = " + strings.Repeat("x", 65537): "Invalid configuration value",
 		"[chttpd]\nenable_cors = yes\n":          "is not true or false",
 		"[couchdb]\nmax_document_size = 8M\n":    "a number of bytes",

@@ -56,10 +56,19 @@ func readFile(path string, must bool) (*file, error) {
 	}
 	f, err := parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("read settings: %s: %w", path, err)
+		return nil, &FileError{path, err}
 	}
 	return f, nil
 }
+
+// FileError says what is wrong in a file of settings.
+type FileError struct {
+	Path string
+	Err  error
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("read settings: %s: %v", e.Path, e.Err) }
+func (e *FileError) Unwrap() error { return e.Err }
 
 // parse reads the text of a file and checks every setting.
 func parse(text []byte) (*file, error) {
@@ -81,6 +90,9 @@ func parse(text []byte) (*file, error) {
 	values := f.values()
 	for n, value := range values {
 		if err := check(n, value); err != nil {
+			if _, is := errors.AsType[*FormError](err); is {
+				err = fmt.Errorf("%s: %w", n, err)
+			}
 			return nil, err
 		}
 	}
