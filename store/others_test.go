@@ -317,3 +317,31 @@ func TestOthersRenewEpoch(t *testing.T) {
 		}
 	})
 }
+
+// What is told of a drop is which database went: not the one that this process had open, if another process
+// had dropped that and made a new one.
+func TestDropTellsWhichDatabaseWent(t *testing.T) {
+	eachShared(t, 2, func(t *testing.T, s []*store.Store) {
+		ctx := t.Context()
+		if err := s[0].Create(ctx, "db"); err != nil {
+			t.Fatal(err)
+		}
+		must(t, s[0], "db")
+		for _, step := range []func(context.Context, string) error{s[1].Drop, s[1].Create} {
+			if err := step(ctx, "db"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		made := ""
+		if _, _, err := s[1].Reached(ctx, "", -1, func(_ string, at store.At) error { made = at.Of; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if err := s[0].Drop(ctx, "db"); err != nil {
+			t.Fatal(err)
+		}
+		events, _, _ := s[0].Events().Since(0)
+		if len(events) != 1 || events[0].Type != "deleted" || events[0].At.Of != made {
+			t.Errorf("%+v, want that %s was deleted", events, made)
+		}
+	})
+}

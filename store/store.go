@@ -208,8 +208,10 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	of := s.dropped(ctx, name, db)
-	err = s.eng.Drop(ctx, name)
+	of, err := s.dropped(ctx, name)
+	if err == nil {
+		err = s.eng.Drop(ctx, name)
+	}
 	s.putBack(name, db)
 	if errors.Is(err, engine.ErrNoDB) {
 		return ErrNoDB
@@ -222,20 +224,21 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 }
 
 // dropped is which database it is that is about to go, for those who tell of it late (Event.Before); "" if nobody
-// else could, or if it is not known.
-func (s *Store) dropped(ctx context.Context, name string, db *DB) string {
+// else could, or if it is not known. The one that is open here may be another one, which was dropped elsewhere. An error
+// says that the storage is away.
+func (s *Store) dropped(ctx context.Context, name string) (of string, err error) {
 	if _, tells := s.eng.(engine.Newest); !tells {
-		return ""
-	}
-	if db != nil {
-		return string(db.edb.ID())
+		return "", nil
 	}
 	edb, err := s.eng.Open(ctx, name)
+	if errors.Is(err, engine.ErrUnavailable) {
+		return "", err
+	}
 	if err != nil {
-		return ""
+		return "", nil // Drop says what it is
 	}
 	defer edb.Close()
-	return string(edb.ID())
+	return string(edb.ID()), nil
 }
 
 // takeAway ends the use of a database whose storage is about to go, and keeps everybody from opening
