@@ -80,28 +80,40 @@ async function main () {
   }))
 
   const written = { notes: new Set(), todos: new Set() }
-  const same = async what => {
-    let looked = 0
-    await within('all have all notes ' + what, async () => {
-      if (++looked % 200 === 0) {
-        const has = await Promise.all([...phones, there('notes')].map(db => db.allDocs().then(all => new Map(all.rows.map(r => [r.id, r.value.rev])), () => new Map())))
-        const differ = [...written.notes].filter(id => has.some(h => h.get(id) !== has[0].get(id)))
-        const states = syncs.map(s => `push ${s.push.state} ${s.push.canceled ? 'canceled' : ''}, pull ${s.pull.state} ${s.pull.canceled ? 'canceled' : ''}`)
-        console.log(`${new Date().toISOString()} of ${written.notes.size} notes the phones and the server have ${has.map(h => h.size)}; syncs: ${states.join('; ')}: they begin again; these differ: ` +
-          differ.slice(0, 10).map(id => `${id} ${has.map(h => h.get(id))}`).join('; '))
-        await again()
+  // converged waits until a look at all devices says so, for as long as something still arrives.
+  const converged = async (what, look, stands) => {
+    for (let last, since = Date.now(), told = since; ;) {
+      const { done, state } = await look()
+      if (done) return
+      if (state !== last) [last, since, told] = [state, Date.now(), Date.now()]
+      if (Date.now() - since > 120000) throw new Error(`nothing has changed for two minutes: ${what}`)
+      if (Date.now() - told > 20000) {
+        told = Date.now()
+        await stands()
       }
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
+  const same = async what => {
+    await converged('all have all notes ' + what, async () => {
       const all = await Promise.all([...phones, there('notes')].map(db => db.allDocs().catch(() => ({ rows: [] }))))
       const rows = all.map(a => JSON.stringify(a.rows.map(r => [r.id, r.value.rev])))
       const ids = new Set(all[0].rows.map(r => r.id))
-      return rows.every(r => r === rows[0]) && ids.size === written.notes.size && [...written.notes].every(id => ids.has(id))
+      return { done: rows.every(r => r === rows[0]) && ids.size === written.notes.size && [...written.notes].every(id => ids.has(id)), state: rows.join() }
+    }, async () => {
+      const has = await Promise.all([...phones, there('notes')].map(db => db.allDocs().then(all => new Map(all.rows.map(r => [r.id, r.value.rev])), () => new Map())))
+      const differ = [...written.notes].filter(id => has.some(h => h.get(id) !== has[0].get(id)))
+      const states = syncs.map(s => `push ${s.push.state}, pull ${s.pull.state}`)
+      console.log(`of ${written.notes.size} notes the phones and the server have ${has.map(h => h.size)}; ${states.join('; ')}: they begin again; these differ: ` +
+        differ.slice(0, 10).map(id => `${id} ${has.map(h => h.get(id))}`).join('; '))
+      await again()
     })
-    await within('all have all todos ' + what, async () => {
+    await converged('all have all todos ' + what, async () => {
       const local = await Promise.all(devices.map(async d => (await d.todos.find().exec()).map(x => x.id + ' ' + x.title).sort().join()))
       const remote = await there('rx-todos').allDocs({ include_docs: true }).catch(() => ({ rows: [] }))
       local.push(remote.rows.map(r => r.id + ' ' + r.doc.title).sort().join())
-      return local.every(l => l === local[0]) && remote.rows.length === written.todos.size && remote.rows.every(r => written.todos.has(r.id))
-    })
+      return { done: local.every(l => l === local[0]) && remote.rows.length === written.todos.size && remote.rows.every(r => written.todos.has(r.id)), state: local.join() }
+    }, () => {})
   }
 
   for (let round = 0; round < 3 || Date.now() < until; round++) {
