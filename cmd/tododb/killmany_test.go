@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -17,7 +18,8 @@ import (
 type keeper struct {
 	writer
 	db   string
-	done int // operations that were acknowledged
+	done int           // operations that were acknowledged
+	all  *atomic.Int64 // those of all keepers
 }
 
 const keeperLife = 17
@@ -48,6 +50,7 @@ func (k *keeper) work(server *process) {
 	for k.err == nil && k.operate(server, k.done+1) {
 		k.done++
 		k.acknowledged++
+		k.all.Add(1)
 	}
 	k.client.CloseIdleConnections()
 }
@@ -106,8 +109,9 @@ func TestKillMany(t *testing.T) {
 	settings := withJournal(t, true)
 	server := startServer(t, dir, "", "--config", settings)
 	var keepers []*keeper
+	var all atomic.Int64
 	for i := range 24 {
-		k := &keeper{db: fmt.Sprintf("many%d", i)}
+		k := &keeper{db: fmt.Sprintf("many%d", i), all: &all}
 		k.client = &http.Client{Transport: &http.Transport{}}
 		keepers = append(keepers, k)
 	}
@@ -117,6 +121,10 @@ func TestKillMany(t *testing.T) {
 			work.Go(func() { k.work(server) })
 		}
 		time.Sleep(time.Duration(20+random.IntN(400)) * time.Millisecond)
+		least := int64(kill * len(keepers) / 2)
+		for end := time.Now().Add(time.Minute); all.Load() < least && time.Now().Before(end); {
+			time.Sleep(time.Duration(1+random.IntN(20)) * time.Millisecond) // a kill of who does nothing proves nothing
+		}
 		server.kill()
 		work.Wait()
 		for _, k := range keepers {

@@ -281,7 +281,12 @@ func (e *Engine) mayMake(path string) error {
 	}
 	e.dues.takeAt(path) // somebody has removed its file
 	// A drop that a crash cut short may have left what belonged to an earlier database.
-	return errors.Join(os.RemoveAll(subsPath(path)), e.removeAhead(path))
+	if _, err := os.Lstat(subsPath(path)); err == nil { // to look is cheaper than to remove what is not there
+		if err := os.RemoveAll(subsPath(path)); err != nil {
+			return err
+		}
+	}
+	return e.removeAhead(path)
 }
 
 // create makes a file. The caller holds mu.
