@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -367,17 +368,21 @@ func TestLeaseExpires(t *testing.T) {
 	job := one.newJob(&Request{Spec: said.spec, Owner: owner})
 	one.mu.Unlock()
 	defer job.close()
-	p.onRead = func() {
-		if err := one.opt.Members.Close(); err != nil {
+	taken := make(chan struct{})
+	p.onRead = sync.OnceFunc(func() {
+		defer close(taken)
+		if err := one.opt.Members.Close(); err != nil { // which ends the job's run, maybe before the next line
 			t.Error(err)
 		}
 		if _, err := two.opt.Members.Take(t.Context(), leaseOf(job.id)); err != nil {
 			t.Error(err)
 		}
-	}
-	if _, err := one.runLeased(t.Context(), &task{req: Request{Owner: owner}}, job); !errors.Is(err, members.ErrLost) {
+	})
+	_, err = one.runLeased(t.Context(), &task{req: Request{Owner: owner}}, job)
+	if !errors.Is(err, members.ErrLost) {
 		t.Errorf("a job is done whose lease another process has: %v", err)
 	}
+	<-taken
 
 	// Both may come to the end, one after the other. The document has the result of the first.
 	two.set.UpdateDocs = true
