@@ -185,6 +185,14 @@ func TestChangesFeeds(t *testing.T) {
 		}
 	}
 	base := server.URL + "/db/_changes"
+	elsewhere := openFeed(t, base, "?feed=longpoll&heartbeat=10000&since=7-another")
+	var said []string
+	for line := elsewhere.next(); line != "EOF" && len(said) < 6; line = elsewhere.next() {
+		said = append(said, line)
+	}
+	if got := strings.Join(said, "|"); !strings.HasPrefix(got, `{"results":[||],|"last_seq":"0`) || len(said) != 4 {
+		t.Errorf("a place of another history: %q", got)
+	}
 	continuous := openFeed(t, base, "?feed=continuous&heartbeat=20")
 	longpoll := openFeed(t, base, "?feed=longpoll&since=now&heartbeat=20")
 	filtered := openFeed(t, base, "?feed=longpoll&filter=_design&heartbeat=20")

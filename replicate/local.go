@@ -131,7 +131,7 @@ func (p *localPeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change)
 				return err
 			}
 		}
-		if q.Wait > 0 {
+		if q.Wait > 0 && numberOf(q.Since) <= since { // else the database was put back after the last call, which is told at once
 			timer := time.NewTimer(q.Wait)
 			defer timer.Stop()
 			select {

@@ -167,9 +167,10 @@ func (f *feed) run(ctx context.Context, newest uint64) error {
 	return f.Stream.End()
 }
 
-// goesOn tells whether to wait for more.
+// goesOn tells whether to wait for more. A longpoll tells at once where a client is whose place is not of this database's
+// history: the database was put back between two requests.
 func (f *feed) goesOn() bool {
-	return f.Waits() && !f.q.descending && !f.full() && !(f.Framing == wire.Longpoll && f.count > 0)
+	return f.Waits() && !f.q.descending && !f.full() && !(f.Framing == wire.Longpoll && (f.count > 0 || f.q.elsewhere))
 }
 
 // full tells that no more rows are wanted.

@@ -41,6 +41,7 @@ type query struct {
 	meta        bool // rows tell the time of the change and the document's URL
 	head        bool // only the header is wanted
 	byTime      bool // since was a time
+	elsewhere   bool // since is not of this database's history
 	inConflict  bool // only documents in conflict
 	skip        int  // rows to skip, if only these are wanted
 }
@@ -170,6 +171,9 @@ func (q *query) start(ctx context.Context, db *store.DB) (uint64, error) {
 	n, err := db.ParseSeq(ctx, q.since)
 	if errors.Is(err, store.ErrBadSeq) && q.descending {
 		return 0, nil // it is not heeded then
+	}
+	if said, e := store.ReadSeq(q.since); e == nil {
+		q.elsewhere = said.N > n
 	}
 	return n, err
 }
