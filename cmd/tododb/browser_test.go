@@ -37,7 +37,8 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("lang", "en"))
+	opt := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("lang", "en"),
+		chromedp.Flag("in-process-gpu", true)) // what is drawn needs no process of its own
 	if os.Geteuid() == 0 {
 		opt = append(opt, chromedp.NoSandbox)
 	}
@@ -204,7 +205,7 @@ func (b *browser) until(what string, is chromedp.Action[bool]) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	var last error
-	for {
+	for pause := 15 * time.Millisecond; ; pause = min(2*pause, 240*time.Millisecond) { // each look takes from what is waited for
 		b.mu.Lock()
 		again := b.cut
 		b.cut = false
@@ -222,7 +223,7 @@ func (b *browser) until(what string, is chromedp.Action[bool]) {
 		select {
 		case <-ctx.Done():
 			b.t.Fatalf("%s: not in %v (%v); the page has:\n%s", what, patience, last, b.text())
-		case <-time.After(30 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -61,21 +61,21 @@ func TestMain(m *testing.M) {
 	if limits := os.Getenv(confineEnv); limits != "" {
 		serveConfined(limits)
 	}
-	twiceAsParallel()
+	moreParallel()
 	code := m.Run()
 	closeChromium()
 	os.RemoveAll(binaryDir)
 	os.Exit(code)
 }
 
-// twiceAsParallel has more tests run at once than there are processors: they wait for servers more
+// moreParallel has more tests run at once than there are processors: they wait for servers more
 // than they work. Who gives -parallel has their way.
-func twiceAsParallel() {
+func moreParallel() {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+		flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 	}
 }
 
