@@ -25,6 +25,10 @@ POUCHDB  := cmd/tododb/testdata/pouchdb
 BINARY   := cmd/tododb
 QUICK     = $(shell $(GO) list ./... | grep -v /$(BINARY)$$)
 
+# All is compiled in one way, and so once: by lint, build and test, and for all folders that this is cloned to.
+export CGO_ENABLED := 0
+export GOFLAGS     := $(strip $(GOFLAGS) -trimpath)
+
 # The page is made again when one of these has changed.
 PAGE_FILES = $(shell find $(PAGE)/src $(PAGE)/bundle -type f) $(PAGE)/package-lock.json
 
@@ -57,7 +61,7 @@ chromium:
 		echo "chromium is missing: the page is not tested"
 
 bin/tododb: FORCE
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$(BINARY)
+	$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./$(BINARY)
 
 run: build
 	bin/tododb serve
@@ -69,18 +73,18 @@ postgresql:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
 		echo "PostgreSQL is missing: many processes over one storage are not tested"
 
-# Three packages run side by side: they wait more than they work. They are compiled as the program is, once for both and for
-# all folders that this is cloned to, and linked without what debuggers need, in two thirds of the time. The tests that run
-# the program take the one in bin.
+# Three packages run side by side: they wait more than they work. They are linked without what debuggers need, in
+# half of the time, and vet, which reads all that they import, is left to lint. The tests that run the program take the
+# one in bin.
 test: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
-	CGO_ENABLED=0 TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -trimpath -short -count=1 -timeout 60m -p 3 -ldflags=-w ./...
+	TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -short -count=1 -timeout 60m -p 3 -vet=off -ldflags='-s -w' ./...
 
 long: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
 	$(GO) test -count=1 -timeout 60m ./...
 
 # The ACME server that the tests get certificates from.
 bin/pebble: Makefile
-	GOBIN=$(CURDIR)/bin GOFLAGS= $(GO) install github.com/letsencrypt/pebble/v2/cmd/pebble@$(PEBBLE)
+	GOBIN=$(CURDIR)/bin GOFLAGS=-trimpath $(GO) install github.com/letsencrypt/pebble/v2/cmd/pebble@$(PEBBLE)
 	@touch $@
 
 # The real clients that the server is tested with.
@@ -88,6 +92,7 @@ $(POUCHDB)/node_modules: $(POUCHDB)/package-lock.json
 	cd $(POUCHDB) && npm ci --no-audit --no-fund
 	@touch $@
 
+race: export CGO_ENABLED := 1
 race:
 	$(GO) test -race -short -timeout 60m ./...
 
@@ -136,7 +141,7 @@ PACKAGE_VERSION ?= $(or $(shell echo '$(VERSION)' | sed -nE '/^v[0-9]/{s/^v//; s
 
 # pack makes a package: kind, processor, program.
 pack = PACKAGE_ARCH=$(2) PACKAGE_VERSION='$(PACKAGE_VERSION)' PACKAGE_BINARY=$(3) \
-	GOFLAGS= $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM) package -f $(PACKAGING)/nfpm.yaml -p $(1) -t dist/
+	GOFLAGS=-trimpath $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM) package -f $(PACKAGING)/nfpm.yaml -p $(1) -t dist/
 
 dist: page $(addprefix dist/tododb-,$(subst /,-,$(TARGETS)))
 	rm -f dist/*.deb dist/*.rpm
@@ -147,13 +152,13 @@ dist: page $(addprefix dist/tododb-,$(subst /,-,$(TARGETS)))
 	$(call pack,deb,arm64,dist/tododb-linux-arm64)
 	$(call pack,rpm,arm64,dist/tododb-linux-arm64)
 	$(call pack,deb,arm7,dist/tododb-linux-armv7)
-	GOFLAGS= $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM) bin -json -version '$(VERSION)' -output dist/tododb.cdx.json dist/tododb-linux-amd64
+	GOFLAGS=-trimpath $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM) bin -json -version '$(VERSION)' -output dist/tododb.cdx.json dist/tododb-linux-amd64
 	[ ! -d $(PAGE)/node_modules ] || $(GO) run ./$(PAGE)/bundle -bill dist/tododb.cdx.json
 	cd dist && sha256sum tododb* > SHA256SUMS
 
 dist/tododb-%: FORCE
-	GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) GOARM=7 CGO_ENABLED=0 \
-		$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$(BINARY)
+	GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) GOARM=7 \
+		$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./$(BINARY)
 
 # The package for Debian is installed, run as its unit says, and removed; as root, or it is skipped.
 deb-test: build
@@ -164,13 +169,13 @@ deb-test: build
 # What else it is to compile for.
 cross:
 	@set -e; for target in windows/amd64 darwin/arm64 freebsd/amd64 linux/arm64 linux/arm linux/386; do \
-		echo $$target; GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./$(BINARY); \
+		echo $$target; GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -o /dev/null ./$(BINARY); \
 	done
 	$(MAKE) vet-windows
 
 # The tests too, where they differ most.
 vet-windows:
-	GOOS=windows CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
 
 lint: page
 	$(GO) mod tidy -diff
@@ -179,7 +184,7 @@ lint: page
 	$(GO) vet ./...
 	@[ ! -x $(PAGE)/node_modules/.bin/tsc ] || $(PAGE)/node_modules/.bin/tsc --noEmit -p $(PAGE)
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
-	$(GO) test -count=1 -run '^TestLayers' ./$(BINARY)
+	$(GO) test -count=1 -vet=off -ldflags='-s -w' -run '^TestLayers' ./$(BINARY)
 
 # What is written from tables in the code.
 docs:
