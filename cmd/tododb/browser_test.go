@@ -66,7 +66,7 @@ type browser struct {
 }
 
 // patience is how long something may take to appear on a busy machine.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // servePage starts a server and opens its page. The window closes before the server stops.
 func servePage(t testing.TB, more ...string) (*process, *browser) {

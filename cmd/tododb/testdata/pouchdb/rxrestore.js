@@ -52,7 +52,7 @@ async function main () {
   const converged = what => within(what, async () => {
     const all = await Promise.all([server().catch(() => new Map()), held(phone), held(tablet)])
     return all[0].size > 0 && same(all[0], all[1]) && same(all[0], all[2])
-  }, 60000)
+  })
   const write = async round => {
     for (const [name, notes] of Object.entries(devices)) {
       await notes.bulkInsert([...Array(15).keys()].map(i => ({ id: `${name}-${round}-${i}`, text: round })))

@@ -23,7 +23,7 @@ async function main () {
   const whole = what => within(what, async () => {
     const ids = new Set((await there.allDocs().catch(() => ({ rows: [] }))).rows.map(r => r.id))
     return [...written].every(id => ids.has(id))
-  }, 60000)
+  })
   const logs = async () => (await (await there.fetch('_local_docs?include_docs=true')).json()).rows.map(r => r.doc.last_seq)
   const pushed = () => within('checkpoints of pushes', async () => (await logs()).includes((await tabs[0].info()).update_seq))
   const putBack = async () => {
