@@ -153,6 +153,7 @@ func (s *spool) reset() {
 type spoolSink struct {
 	spool
 	scratch   []byte
+	parts     [4][]byte             // of an item: a slice for each one would be garbage
 	sent      map[store.Digest]bool // attachments that came already, as far as they are remembered
 	documents uint64
 }
@@ -181,7 +182,8 @@ func (s *spoolSink) Document(id []byte, seq uint64, record, entry []byte) error 
 	d := Document{ID: id, Seq: seq, Record: record, Entry: entry}
 	var toEntry int
 	s.scratch, toEntry = d.appendHeads(s.scratch[:0])
-	return s.item(KindDocument, s.scratch[:toEntry], record, s.scratch[toEntry:], entry)
+	s.parts = [...][]byte{s.scratch[:toEntry], record, s.scratch[toEntry:], entry}
+	return s.item(KindDocument, s.parts[:]...)
 }
 
 func (s *spoolSink) Gone(id []byte) error { return s.item(KindGone, id) }

@@ -3,6 +3,7 @@ package backup
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -63,5 +64,20 @@ func TestItemsOfAnySize(t *testing.T) {
 		if _, err := in.Next(); err != io.EOF {
 			t.Error(err)
 		}
+	}
+}
+
+// A document that is taken in leaves no garbage: a stream has many of them.
+func TestDocumentsLeaveNoGarbage(t *testing.T) {
+	s := &spoolSink{}
+	id, key, value := []byte("id"), make([]byte, bodyKeySize), make([]byte, 300)
+	n := testing.AllocsPerRun(100, func() {
+		if err := errors.Join(s.Body(key, value), s.Document(id, 5, value, value)); err != nil {
+			t.Fatal(err)
+		}
+		s.reset()
+	})
+	if n > 0 {
+		t.Errorf("a document takes %v allocations", n)
 	}
 }
