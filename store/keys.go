@@ -28,6 +28,9 @@ const SequenceSpace = spaceSeq
 // brim.
 var AppendOnly = []engine.Space{spaceSeq, spaceBody, spacePurge, spaceTime}
 
+// Scattered is the space whose keys are in no order: the ids of documents are their makers' choice.
+const Scattered = spaceDoc
+
 // Sequence is the space whose last key moves with every change.
 const Sequence = spaceSeq
 

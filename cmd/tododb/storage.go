@@ -84,7 +84,7 @@ func (s storage) elsewhere() bool { return s.url != "" }
 func (s storage) open(ctx context.Context, l locked) (engine.Engine, error) {
 	if !s.elsewhere() {
 		return bolt.Open(filepath.Join(l.dir, "databases"), bolt.Options{
-			AppendOnly: store.AppendOnly, Journal: filepath.Join(l.dir, "journal"), AsItIs: l.asItIs,
+			AppendOnly: store.AppendOnly, Scattered: store.Scattered, Journal: filepath.Join(l.dir, "journal"), AsItIs: l.asItIs,
 			Direct:  !l.cfg.Bool("storage", "journal"),
 			Noticed: func(what string) { l.log.Warn(what) },
 			Kept:    func() bool { return l.cfg.Bool("couchdb", "enable_database_recovery") },

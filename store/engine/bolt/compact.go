@@ -58,6 +58,10 @@ func (d *db) Compact(ctx context.Context) (err error) {
 	if err := f.flushOut(ctx); err != nil {
 		return err
 	}
+	defer f.still.Store(false)
+	if err := f.disperse(ctx); err != nil {
+		return err
+	}
 	f.flush.Lock()
 	if f.resting || f.isVirtual() {
 		f.flush.Unlock()

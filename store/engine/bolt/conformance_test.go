@@ -63,6 +63,8 @@ func TestConformance(t *testing.T) {
 		"all directly":         {DirectBytes: 1},
 		"without a journal":    {Direct: true},
 		"some directly":        {DirectBytes: 300},
+		"gathered":             {Direct: true, Scattered: 3, GatherFrom: 1, GatherBytes: 2000, GatherAfter: time.Millisecond},
+		"gathered by flushes":  {DirectBytes: 300, FlushBytes: 1000, Scattered: 3, GatherFrom: 1, GatherBytes: 2000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

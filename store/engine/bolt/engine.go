@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,14 @@ type Options struct {
 	// UnflushedBytes is about how much memory what stands only in the journal may take, of all databases, before the
 	// oldest of it is written to files (32 MiB).
 	UnflushedBytes int64
+	// Scattered is the space whose keys come in no order (none). In a large database they are gathered beside it,
+	// and brought to their places later, many at a time.
+	Scattered engine.Space
+	// GatherFrom is how many leaf pages that space has before its keys are gathered (4,096), GatherBytes about
+	// how much memory what is gathered may take in one database (12 MiB), GatherAll in all of them (36 MiB), and GatherAfter how
+	// long it stays where nobody writes (30 s).
+	GatherFrom, GatherBytes, GatherAll int
+	GatherAfter                        time.Duration
 	// CloseWithin is how long Close writes to the files what stands only in the journal (4 s). What does not get
 	// there stays in the journal.
 	CloseWithin time.Duration
@@ -136,6 +145,10 @@ func Open(dir string, opt Options) (*Engine, error) {
 	if opt.FlushAfter == 0 {
 		opt.FlushAfter = flushAfter
 	}
+	opt.GatherFrom = cmp.Or(opt.GatherFrom, gatherFrom)
+	opt.GatherBytes = cmp.Or(opt.GatherBytes, gatherBytes)
+	opt.GatherAll = cmp.Or(opt.GatherAll, gatherAll)
+	opt.GatherAfter = cmp.Or(opt.GatherAfter, gatherAfter)
 	if opt.CloseWithin == 0 {
 		opt.CloseWithin = closeWithin
 	}
@@ -182,7 +195,11 @@ func Open(dir string, opt Options) (*Engine, error) {
 // newFile is a file at a path, not yet opened.
 func (e *Engine) newFile(path string) *file {
 	name := strings.ReplaceAll(strings.TrimSuffix(filepath.Base(path), suffix), ".", "/")
-	return &file{eng: e, path: path, name: name, journaled: e.log != nil && !e.isSub(path) && strings.HasSuffix(path, suffix)}
+	f := &file{eng: e, path: path, name: name}
+	if !e.isSub(path) && strings.HasSuffix(path, suffix) {
+		f.journaled, f.scattered = e.log != nil, e.opt.Scattered&31
+	}
+	return f
 }
 
 func (e *Engine) path(name string) string {

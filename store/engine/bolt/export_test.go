@@ -108,3 +108,6 @@ func (e *Engine) UseReserve() error {
 		}
 	}
 }
+
+// Gathered is about how many bytes of memory what is gathered takes.
+func (e *Engine) Gathered() int64 { return e.gatheredBytes.Load() }

@@ -66,17 +66,25 @@ type file struct {
 	uncounted atomic.Bool  // a large transaction came after empty was counted
 	empty     atomic.Int64 // bytes of free pages, before the last commit
 
-	swap    sync.RWMutex // guards what follows; held for reading only to begin a transaction
-	layers               // what is above the file
-	since   time.Time    // when the upper layer began
-	changed time.Time    // when the database was last written to
-	virtual bool         // there is no file yet
-	bolt    *bbolt.DB    // nil if virtual or resting
-	opened  *os.File     // the file of bolt
-	dropped bool
-	closed  bool
-	damaged error // why the file is no longer read
-	stuck   bool  // bolt cannot be closed
+	swap          sync.RWMutex // guards what follows; held for reading only to begin a transaction
+	layers                     // what is above the file
+	gathered      *gathered
+	gatherNext    *gathered // what it will be, if transaction gatherBy takes place
+	gatherBy      int
+	gatherChanged time.Time
+	since         time.Time // when the upper layer began
+	changed       time.Time // when the database was last written to
+	virtual       bool      // there is no file yet
+	bolt          *bbolt.DB // nil if virtual or resting
+	opened        *os.File  // the file of bolt
+	dropped       bool
+	closed        bool
+	damaged       error // why the file is no longer read
+	stuck         bool  // bolt cannot be closed
+
+	scattered engine.Space // whose keys are gathered, 0: none
+	still     atomic.Bool  // nothing more is gathered
+	undrained atomic.Bool  // the last attempt to bring it to its place has failed
 
 	using   atomic.Int64 // transactions
 	removed atomic.Bool  // it is gone, and what the journal has of it
@@ -200,13 +208,13 @@ func openFile(e *Engine, path string) (*file, error) {
 		ours := of == e.log.ID()
 		if ours && m.pos >= uint64(e.log.End()) {
 			err := fmt.Errorf("%w: %s has what was written after the end of the journal: the journal is older than the file", engine.ErrForeign, path)
-			return nil, errors.Join(err, f.bolt.Close())
+			return nil, errors.Join(err, f.closeBolt())
 		}
 		f.direct = !ours
 	}
 	f.empty.Store(countFree(f.opened))
 	if err := os.Remove(path + tempSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(err, f.bolt.Close())
+		return nil, errors.Join(err, f.closeBolt())
 	}
 	return f, nil
 }
@@ -283,15 +291,22 @@ func (f *file) openBolt() (id engine.DBID, at []byte, err error) {
 	if now, err := os.Stat(f.path); err != nil || !os.SameFile(fi, now) {
 		return "", nil, fmt.Errorf("%w: %s has just been replaced", engine.ErrUnavailable, f.path)
 	}
+	var g *gathered
 	err = f.bolt.View(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(idBucket)
-		if bucket == nil || string(bucket.Get(format)) != string(format1) {
+		if bucket == nil || string(bucket.Get(format)) != string(format1) && string(bucket.Get(format)) != string(format2) {
 			return fmt.Errorf("%w: %s", engine.ErrForeign, f.path)
 		}
 		id, at = engine.DBID(bucket.Get(idKey)), markIn(tx)
-		return nil
+		g, err = f.readGathered(tx)
+		return err
 	})
+	if err != nil {
+		return "", nil, err
+	}
 	f.bolt.NoFreelistSync = false
+	f.publish(g)
+	f.gatherNext, f.gatherBy = nil, 0
 	return id, at, err
 }
 
@@ -341,6 +356,7 @@ func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, over layers, err error) {
 	if err == nil {
 		f.using.Add(1)
 		over = over.above(tx.ID())
+		over.oldest, over.of = f.gatheredAt(tx.ID()), f.scattered
 	}
 	return tx, over, err
 }
@@ -482,6 +498,9 @@ func (f *file) closeBolt() (err error) {
 	if f.bolt == nil {
 		return nil
 	}
+	f.swap.Lock()
+	f.publish(nil)
+	f.swap.Unlock()
 	if f.stuck {
 		unlockFile(f.opened)
 		return f.opened.Close()

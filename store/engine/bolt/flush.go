@@ -431,6 +431,7 @@ func (f *file) wake() error {
 		f.saved = m
 	}
 	if id != f.id || of != f.eng.log.ID() || m != f.saved {
+		f.publish(nil)
 		err := f.bolt.Close()
 		f.bolt, f.opened = nil, nil
 		return errors.Join(f.damage("another file is in its place"), err)

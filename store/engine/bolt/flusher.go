@@ -185,6 +185,7 @@ func (e *Engine) sink(f *file) {
 type flusher struct {
 	unflushedBytes atomic.Int64
 	flushes        atomic.Int64
+	gatheredBytes  atomic.Int64
 
 	wake      chan struct{} // of capacity one
 	untilStop context.Context
@@ -235,7 +236,13 @@ func (e *Engine) wakeFlusher() {
 func (e *Engine) startFlushing() {
 	e.flusher.wake = make(chan struct{}, 1)
 	e.untilStop, e.stop = context.WithCancel(context.Background())
-	if e.opt.AsItIs || e.log == nil {
+	if e.opt.AsItIs {
+		return
+	}
+	if e.opt.Scattered != 0 {
+		e.ended.Go(e.drainOften)
+	}
+	if e.log == nil {
 		return
 	}
 	e.ended.Go(func() {

@@ -102,7 +102,7 @@ func (t *light) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
 	if t.heavy != nil {
 		return t.heavy.Cursor(s, rg)
 	}
-	if t.over.empty() {
+	if t.over.none(s) {
 		return t.paged(s, rg)
 	}
 	c := t.merged(s, rg)

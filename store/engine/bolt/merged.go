@@ -17,7 +17,7 @@ type merged struct {
 	begun bool
 	s     engine.Space
 
-	layers [2]strand // the newer first
+	layers [3]strand // the newer first
 	head   []byte    // the next key of the layers, nil at their end
 	pages  *cursor
 	k, v   []byte // what pages has next, nil at its end
@@ -43,8 +43,8 @@ func (r *reader) merged(s engine.Space, rg engine.Range) *merged {
 
 func (c *merged) begin() (err error) {
 	c.begun = true
-	for i, t := range []*tree{c.over.top, c.over.below} {
-		if t == nil {
+	for i, t := range []*tree{c.over.top, c.over.below, c.over.oldest} {
+		if t == nil || i == 2 && c.s != c.over.of {
 			continue
 		}
 		l := &c.layers[i]

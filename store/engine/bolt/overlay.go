@@ -49,6 +49,9 @@ const weight = 64
 type layers struct {
 	top   *tree // what was written last
 	below *tree // what is on its way into the file
+	// oldest is what the file has gathered of a space and not brought to its place there.
+	oldest *tree
+	of     engine.Space // the space that it is of
 	// by is the transaction of the file that has brought all of this there, if it has taken place: whoever
 	// reads that one, or a later one, leaves the layers out.
 	by int
@@ -64,6 +67,11 @@ func (l layers) above(txid int) layers {
 
 func (l layers) empty() bool { return l.top == nil && l.below == nil }
 
+// none tells that nothing lies above a space.
+func (l *layers) none(s engine.Space) bool {
+	return l.top == nil && l.below == nil && (l.oldest == nil || s != l.of)
+}
+
 // get finds a key in the layers.
 func (l *layers) get(s engine.Space, k []byte) (it item, there bool) {
 	if l.top != nil {
@@ -72,7 +80,12 @@ func (l *layers) get(s engine.Space, k []byte) (it item, there bool) {
 		}
 	}
 	if l.below != nil {
-		it, there = l.below.Get(sought(s, k))
+		if it, there = l.below.Get(sought(s, k)); there {
+			return it, true
+		}
+	}
+	if l.oldest != nil && s == l.of {
+		it, there = l.oldest.Get(sought(s, k))
 	}
 	return it, there
 }

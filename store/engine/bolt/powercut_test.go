@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
@@ -56,13 +57,20 @@ func (c cut) image(random *rand.Rand, before, after []byte) []byte {
 
 // A power cut in mid-commit leaves the state of the last commit or of the one under way:
 // the one under way if, and only if, its meta page is there.
-func TestPowerCut(t *testing.T) {
+func TestPowerCut(t *testing.T) { powerCuts(t, bolt.Options{}) }
+
+// What is gathered is there or not with the rest of its transaction.
+func TestPowerCutGathered(t *testing.T) {
+	powerCuts(t, bolt.Options{Scattered: space, GatherFrom: 1, GatherBytes: 6000, GatherAfter: time.Hour})
+}
+
+func powerCuts(t *testing.T, opt bolt.Options) {
 	cuts := []cut{
 		{none, none, pageSize}, {some, none, pageSize}, {some, none, sectorSize}, {all, none, pageSize},
 		{all, some, sectorSize}, {all, all, pageSize},
 	}
 	dir := t.TempDir()
-	e := open(t, dir, bolt.Options{})
+	e := open(t, dir, opt)
 	db, err := e.Create(t.Context(), "db")
 	if err != nil {
 		t.Fatal(err)

@@ -130,7 +130,7 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 	if r.damaged != nil {
 		return nil, nil, r.damaged
 	}
-	if !r.over.empty() {
+	if !r.over.none(s) {
 		if k, v, known := r.lastOver(s); known {
 			return k, v, r.give(v)
 		}
@@ -155,7 +155,7 @@ func (r *reader) lastOver(s engine.Space) (k, v []byte, known bool) {
 	if below, also := lastOf(r.over.below, s); also && before(it, below) {
 		it = below
 	}
-	if it.gone {
+	if it.gone || r.over.oldest != nil && s == r.over.of {
 		return nil, nil, false
 	}
 	if top, there := r.top(s); there {
@@ -171,7 +171,7 @@ func (r *reader) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (boo
 }
 
 func (r *reader) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
-	if r.over.empty() {
+	if r.over.none(s) {
 		return r.paged(s, rg)
 	}
 	return r.merged(s, rg)

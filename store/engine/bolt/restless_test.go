@@ -32,6 +32,7 @@ const (
 var restless = bolt.Options{
 	DirectBytes: 3000, FlushBytes: 6000, JournalBytes: 60_000, SegmentBytes: 20_000,
 	FlushAfter: 30 * time.Millisecond, LockTimeout: 10 * time.Second,
+	Scattered: space, GatherFrom: 1, GatherBytes: 3000, GatherAfter: 30 * time.Millisecond,
 }
 
 // stateAfter is what a database has after a writer's operation: nothing if it is not there then. Operation 0 has

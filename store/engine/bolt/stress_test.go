@@ -123,10 +123,23 @@ func stressSize(random *rand.Rand) uint32 {
 // compactions and between openings: each reader sees what one transaction has left, a
 // writer what it has written itself, and the pages stay sound.
 func TestEverySizeBesideReaders(t *testing.T) {
+	for name, opt := range map[string]bolt.Options{
+		"":         {},
+		"gathered": {Scattered: space, GatherFrom: 1, GatherBytes: 30_000, GatherAfter: 50 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opt.NoSync, opt.AppendOnly = true, []engine.Space{versionSpace}
+			everySizeBesideReaders(t, opt)
+		})
+	}
+}
+
+func everySizeBesideReaders(t *testing.T, opt bolt.Options) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(3, seed))
-	e := open(t, t.TempDir(), bolt.Options{NoSync: true, AppendOnly: []engine.Space{versionSpace}})
+	e := open(t, t.TempDir(), opt)
 	db, err := e.Create(t.Context(), "db")
 	if err != nil {
 		t.Fatal(err)

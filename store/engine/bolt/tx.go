@@ -118,13 +118,18 @@ func (r *reader) sound(way *place, beside bool) {
 type tx struct {
 	reader
 	writing
-	filled  [32]bool
-	touched []engine.SpaceKey // what it wrote, if a compaction needs to know
+	gathering gathering
+	filled    [32]bool
+	touched   []engine.SpaceKey // what it wrote, if a compaction needs to know
 }
 
 func newTx(ctx context.Context, f *file, b *bbolt.Tx) *tx {
 	t := &tx{reader: newReader(ctx, f, b)}
 	t.reader.writing = &t.writing
+	t.gathering.was = f.settleGathered(b.ID())
+	if !t.gathering.was.empty() {
+		t.over.oldest, t.over.of = t.gathering.was.t, f.scattered
+	}
 	t.sane = saneSets.Get().(map[uint64]bool)
 	return t
 }
@@ -133,10 +138,26 @@ func newTx(ctx context.Context, f *file, b *bbolt.Tx) *tx {
 // page that makes it valid.
 func (t *tx) commit() (err error) {
 	defer t.caught(&err)
+	next, err := t.gather()
+	if err != nil {
+		return err
+	}
 	t.sound(t.way(t.root, []byte{0}), true)
 	free := t.pages.checkFreelist()
+	f := t.file
+	if next != nil {
+		f.swap.Lock()
+		f.gatherNext, f.gatherBy = next, t.tx.ID()
+		f.swap.Unlock()
+	}
 	if err := t.tx.Commit(); err != nil {
 		return err
+	}
+	if next != nil {
+		f.swap.Lock()
+		f.publish(next)
+		f.gatherNext, f.gatherBy = nil, 0
+		f.swap.Unlock()
 	}
 	t.file.empty.Store(int64((free + 1) * t.pages.size)) // and the old free list
 	return nil
@@ -174,14 +195,23 @@ func (t *tx) Put(s engine.Space, k, v []byte) (err error) {
 	if t.damaged != nil {
 		return t.damaged
 	}
-	b, err := t.writable(s)
-	if err != nil {
-		return err
-	}
 	if len(k) == 0 || len(k) > maxKey || len(v) > maxValue {
 		return engine.ErrTooLarge
 	}
 	if err := t.pace.Step(len(v)); err != nil {
+		return err
+	}
+	if t.gathers(s) {
+		t.collect(s, k, v, false)
+		return nil
+	}
+	return t.put(s, k, v)
+}
+
+// put writes an entry to the pages.
+func (t *tx) put(s engine.Space, k, v []byte) error {
+	b, err := t.writable(s)
+	if err != nil {
 		return err
 	}
 	t.touch(s, k)
@@ -211,6 +241,15 @@ func (t *tx) Delete(s engine.Space, k []byte) (err error) {
 	if t.damaged != nil {
 		return t.damaged
 	}
+	if len(k) > 0 && len(k) <= maxKey && t.gathers(s) {
+		t.collect(s, k, nil, true)
+		return nil
+	}
+	return t.remove(s, k)
+}
+
+// remove deletes an entry of the pages.
+func (t *tx) remove(s engine.Space, k []byte) error {
 	b := t.bucket(s)
 	if b == nil || len(k) == 0 {
 		return nil
@@ -235,7 +274,7 @@ func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
 			keys = append(keys, append([]byte(nil), k...))
 			return true, nil
 		})
-		t.written[s&31] = before || deleted
+		t.written[s&31] = before || deleted && !t.gathers(s)
 		if err != nil || len(keys) == 0 {
 			return err
 		}
@@ -246,6 +285,22 @@ func (t *tx) DeleteRange(s engine.Space, from, to []byte) error {
 		}
 		from = append(keys[len(keys)-1], 0)
 	}
+}
+
+// Cursor walks what there is now: later writes of the transaction need not show.
+func (t *tx) Cursor(s engine.Space, rg engine.Range) engine.Cursor {
+	if t.over.none(s) {
+		return t.paged(s, rg)
+	}
+	c := t.merged(s, rg)
+	if t.over.top != nil {
+		c.over.top = t.over.top.Copy()
+	}
+	return c
+}
+
+func (t *tx) Scan(s engine.Space, rg engine.Range, fn func(k, v []byte) (bool, error)) error {
+	return engine.Each(t.Cursor(s, rg), fn)
 }
 
 // touch records a key for a compaction under way.
