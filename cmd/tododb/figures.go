@@ -120,12 +120,13 @@ func functionFigures(figures *metrics.Metrics, functions *worker.Pool) {
 	}
 }
 
-// journalFigures adds how far the journal is ahead of the databases' files.
+// journalFigures adds how far the journal is ahead of the databases' files, and what these gather.
 func journalFigures(figures *metrics.Metrics, e *bolt.Engine) {
 	figures.Gauge("tododb_journal_bytes", "bytes of the journal on disk", func() float64 { return float64(e.Figures().Journal) })
 	figures.Gauge("tododb_journal_unflushed_bytes", "memory for what is in the journal and in no database's file yet, in bytes", func() float64 { return float64(e.Figures().Unflushed) })
 	figures.Gauge("tododb_journal_databases", "databases of which the journal has what their files lack", func() float64 { return float64(e.Figures().Databases) })
 	figures.Counter("tododb_journal_flushes_total", "times that a database's file was given what the journal had of it", func() float64 { return float64(e.Figures().Flushes) })
+	figures.Gauge("tododb_storage_gathered_bytes", "memory for records that large databases gather before they bring them to their places, in bytes", func() float64 { return float64(e.Figures().Gathered) })
 }
 
 // storageFigures adds how this process fares with a storage that processes share.

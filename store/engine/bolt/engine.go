@@ -57,7 +57,7 @@ type Options struct {
 	// Scattered is the space whose keys come in no order (none). In a large database they are gathered beside it,
 	// and brought to their places later, many at a time.
 	Scattered engine.Space
-	// GatherFrom is how many leaf pages that space has before its keys are gathered (4,096), GatherBytes about
+	// GatherFrom is how many leaf pages that space has before its keys are gathered (2,048), GatherBytes about
 	// how much memory what is gathered may take in one database (12 MiB), GatherAll in all of them (36 MiB), and GatherAfter how
 	// long it stays where nobody writes (30 s).
 	GatherFrom, GatherBytes, GatherAll int

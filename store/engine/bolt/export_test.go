@@ -109,5 +109,30 @@ func (e *Engine) UseReserve() error {
 	}
 }
 
-// Gathered is about how many bytes of memory what is gathered takes.
-func (e *Engine) Gathered() int64 { return e.gatheredBytes.Load() }
+// GatherUnknown has the engine believe that nobody knows whether what change does was committed, which it was, or else,
+// with change nil, that a commit failed that would have gathered nothing any more.
+func (e *Engine) GatherUnknown(name string, change func()) error {
+	f := e.files[e.path(name)]
+	was := f.gathered
+	if change != nil {
+		change()
+	}
+	tx, _, err := f.read()
+	if err != nil {
+		return err
+	}
+	by := tx.ID()
+	if err := tx.Rollback(); err != nil {
+		return err
+	}
+	f.using.Add(-1)
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	f.swap.Lock()
+	defer f.swap.Unlock()
+	if f.gatherNext, f.gatherBy = f.gathered, by; change == nil {
+		f.gatherNext, f.gatherBy = &gathered{t: newTree()}, by+1
+	}
+	f.publish(was)
+	return nil
+}

@@ -526,12 +526,13 @@ func (e *Engine) flushAll(ctx context.Context) (whole bool) {
 	return e.flushFiles(ctx, list)
 }
 
-// Figures say how the journal fares.
+// Figures say how the journal fares, and how much is gathered.
 type Figures struct {
 	Journal   int64 // bytes on disk
 	Unflushed int64 // bytes of memory for what is in no file yet
 	Databases int   // that have such
 	Flushes   int64 // writings to a file, since the start
+	Gathered  int64 // bytes of memory for what is not in its place in a file
 }
 
 // Figures are those of now.
@@ -539,10 +540,11 @@ func (e *Engine) Figures() Figures {
 	e.dues.mu.Lock()
 	n := len(e.dues.of)
 	e.dues.mu.Unlock()
-	if e.log == nil {
-		return Figures{}
+	figures := Figures{Gathered: e.gatheredBytes.Load()}
+	if e.log != nil {
+		figures.Journal, figures.Unflushed, figures.Databases, figures.Flushes = e.log.Size(), e.unflushedBytes.Load(), n, e.flushes.Load()
 	}
-	return Figures{Journal: e.log.Size(), Unflushed: e.unflushedBytes.Load(), Databases: n, Flushes: e.flushes.Load()}
+	return figures
 }
 
 // releaseJournal lets the journal forget what is in the files.

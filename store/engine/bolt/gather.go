@@ -76,7 +76,7 @@ const partBytes = 16<<10 - 256
 
 // Sizes of what is gathered.
 const (
-	gatherFrom  = 4096     // leaf pages of a space, before keys are gathered
+	gatherFrom  = 2048     // leaf pages of a space, before keys are gathered
 	gatherBytes = 12 << 20 // memory for one database, and
 	gatherAll   = 36 << 20 // for all of them
 	gatherAfter = 30 * time.Second
@@ -138,6 +138,7 @@ type gathering struct {
 	own     []byte // memory for what is written
 	bytes   int    // of what is written
 	drain   int    // how much the sweep goes on in any case
+	room    int    // for what is gathered: not much for a space that is not large
 }
 
 // gathers tells whether a space is one whose keys are gathered in this transaction.
@@ -148,7 +149,9 @@ func (t *tx) gathers(s engine.Space) bool {
 	}
 	if !g.decided {
 		g.decided = true
-		g.on = !g.was.empty() || !t.filled[s&31] && !t.file.still.Load() && t.leaves(s) >= t.file.eng.opt.GatherFrom
+		opt, n := &t.file.eng.opt, t.leaves(s)
+		g.on = !g.was.empty() || !t.filled[s&31] && !t.file.still.Load() && n >= opt.GatherFrom
+		g.room = min(opt.GatherBytes, n*int(pageBytes)/4)
 	}
 	return g.on
 }
@@ -240,7 +243,7 @@ func (g *gathered) set(it item) {
 // sweep brings to their places so many of the keys that come next that there is room for what is new.
 func (t *tx) sweep(is *gathered) (swept bool, err error) {
 	g, e := &t.gathering, t.file.eng
-	excess := max(is.bytes+g.bytes-e.opt.GatherBytes, g.drain)
+	excess := max(is.bytes+g.bytes-g.room, g.drain)
 	if e.gatheredBytes.Load() > int64(e.opt.GatherAll) {
 		excess = max(excess, 3*g.bytes) // all of them take too much
 	}

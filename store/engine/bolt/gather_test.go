@@ -132,9 +132,9 @@ func TestGatheredComesToItsPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for end := time.Now().Add(time.Minute); e.Gathered() > 0; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(time.Minute); e.Figures().Gathered > 0; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatalf("%s: %d bytes are still gathered", way, e.Gathered())
+				t.Fatalf("%s: %d bytes are still gathered", way, e.Figures().Gathered)
 			}
 		}
 		if got := contents(t, db); !maps.Equal(got, model) {
@@ -163,7 +163,7 @@ func TestGatheredOfAllIsBounded(t *testing.T) {
 		defer db.Close()
 		for range 10 {
 			scatter(t, db, random, 300, map[string]string{})
-			if got := e.Gathered(); got > all+200_000 {
+			if got := e.Figures().Gathered; got > all+200_000 {
 				t.Fatalf("%d bytes are gathered of %d databases", got, n+1)
 			}
 		}
@@ -211,4 +211,47 @@ func TestGatheredDamaged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// When nobody knows whether a commit took place, readers and writers see what the file says.
+func TestGatheredUnknown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := open(t, dir, bolt.Options{NoSync: true, Direct: true, Scattered: space, GatherFrom: 10, GatherBytes: 100_000, GatherAfter: time.Hour})
+	db, err := e.Create(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	random, model := rand.New(rand.NewPCG(1, 2)), map[string]string{}
+	same := func(when string) {
+		t.Helper()
+		if got := contents(t, db); !maps.Equal(got, model) {
+			t.Fatalf("%s: %d entries, want %d", when, len(got), len(model))
+		}
+	}
+	for range 30 {
+		scatter(t, db, random, 100, model)
+	}
+	for range 10 {
+		if err := e.GatherUnknown("db", func() { scatter(t, db, random, 100, model) }); err != nil {
+			t.Fatal(err)
+		}
+		same("it took place")
+		scatter(t, db, random, 100, model)
+		same("it took place, and another one")
+		if err := e.GatherUnknown("db", nil); err != nil {
+			t.Fatal(err)
+		}
+		same("it did not take place")
+		scatter(t, db, random, 100, model)
+		same("it did not take place, and another one")
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = e.Open(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	same("opened again")
 }
