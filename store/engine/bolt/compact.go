@@ -59,10 +59,15 @@ func (d *db) Compact(ctx context.Context) (err error) {
 		return err
 	}
 	defer f.still.Store(false)
-	if err := f.disperse(ctx); err != nil {
-		return err
+	for {
+		if err := f.disperse(ctx); err != nil {
+			return err
+		}
+		if f.flush.Lock(); !f.hasGathered() {
+			break
+		}
+		f.flush.Unlock() // a transaction was under way that had begun before
 	}
-	f.flush.Lock()
 	if f.resting || f.isVirtual() {
 		f.flush.Unlock()
 		return engine.ErrClosed

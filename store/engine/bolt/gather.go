@@ -467,6 +467,12 @@ func (f *file) drain(ctx context.Context) error {
 	defer heedNoFaults(heedFaults())
 	f.write.Lock()
 	defer f.write.Unlock()
+	f.flush.Lock()
+	resting := f.resting // a flush may have it open for a moment
+	f.flush.Unlock()
+	if resting {
+		return engine.ErrClosed
+	}
 	if !f.hasGathered() {
 		return nil
 	}
