@@ -53,6 +53,11 @@ func (w sweep) passed(k []byte, since sweep) bool {
 	return true
 }
 
+// before tells whether it had not come as far then.
+func (w sweep) before(other sweep) bool {
+	return w.lap < other.lap || w.lap == other.lap && bytes.Compare(w.at, other.at) < 0
+}
+
 // lapped tells whether it has been everywhere since.
 func (w sweep) lapped(since sweep) bool {
 	return w.lap > since.lap+1 || w.lap == since.lap+1 && bytes.Compare(w.at, since.at) >= 0
@@ -85,7 +90,7 @@ const (
 
 func (g *gathered) empty() bool { return g == nil || g.t.Len() == 0 }
 
-// at is what is gathered above a transaction of the file. The caller holds swap.
+// gatheredAt is what is gathered above a transaction of the file. The caller holds swap.
 func (f *file) gatheredAt(txid int) *tree {
 	g := f.gathered
 	if f.gatherBy != 0 && txid >= f.gatherBy {
@@ -190,9 +195,9 @@ func (t *tx) collect(s engine.Space, k, v []byte, gone bool) {
 // It returns nil if nothing has changed there.
 func (t *tx) gather() (*gathered, error) {
 	g := &t.gathering
-	new := t.over.top
+	came := t.over.top
 	t.over.top = nil // from here on what is written goes to the pages
-	if new == nil && (g.drain == 0 || g.was.empty()) {
+	if came == nil && (g.drain == 0 || g.was.empty()) {
 		return nil, nil
 	}
 	is := gathered{t: newTree()}
@@ -205,8 +210,8 @@ func (t *tx) gather() (*gathered, error) {
 		return nil, err
 	}
 	c := collector{to: &is}
-	if new != nil {
-		if err := t.settleNew(new, &c); err != nil {
+	if came != nil {
+		if err := t.settleNew(came, &c); err != nil {
 			return nil, err
 		}
 	}
@@ -285,9 +290,9 @@ func (t *tx) place(it item) error {
 
 // settleNew writes to the pages what is not alone in its page there, and gathers the rest. What was gathered before
 // must stay so: else it would count again when the file is opened.
-func (t *tx) settleNew(new *tree, c *collector) error {
+func (t *tx) settleNew(came *tree, c *collector) error {
 	s := t.file.scattered
-	list := new.Items()
+	list := came.Items()
 	top, there := t.top(s)
 	still := t.file.still.Load() || len(list) < t.file.eng.opt.GatherBytes>>20 || !there || t.roots[s] == small
 	for len(list) > 0 {
@@ -418,7 +423,11 @@ func (f *file) readGathered(tx *bbolt.Tx) (*gathered, error) {
 		before = k
 		switch n := len(is.runs); {
 		case len(k) == 8 && len(v) >= 8:
-			is.runs = append(is.runs, run{n: binary.BigEndian.Uint64(k), sweep: sweep{binary.BigEndian.Uint64(v), bytes.Clone(v[8:])}})
+			one := run{n: binary.BigEndian.Uint64(k), sweep: sweep{binary.BigEndian.Uint64(v), bytes.Clone(v[8:])}}
+			if n > 0 && one.sweep.before(is.runs[n-1].sweep) {
+				return nil, wrong(k)
+			}
+			is.runs = append(is.runs, one)
 		case len(k) == 12 && n > 0 && bytes.Equal(k, is.runs[n-1].part(is.runs[n-1].parts)):
 			is.runs[n-1].parts++
 			parts = append(parts, v)

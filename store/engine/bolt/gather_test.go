@@ -181,6 +181,7 @@ func TestGatheredDamaged(t *testing.T) {
 		"a part is missing":       {{[]byte("00000000"), head}, {[]byte("00000000\x00\x00\x00\x01"), []byte("\x05\x01\x01kv")}},
 		"an entry cut off":        {{[]byte("00000000"), head}, {[]byte("00000000\x00\x00\x00\x00"), []byte("\x05\x01\x07kv")}},
 		"two spaces":              {{[]byte("00000000"), head}, {[]byte("00000000\x00\x00\x00\x00"), []byte("\x05\x01\x01kv\x06\x01\x01kv")}},
+		"a sweep that goes back":  {{[]byte("00000000"), head}, {[]byte("00000001"), head[:8]}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
