@@ -341,8 +341,8 @@ func TestPageConflictsOfAnyContent(t *testing.T) {
 	b.sees("_design/d is resolved")
 }
 
-// Texts are merged by lines, with marks where both have changed the same; two attachments of one name both
-// stay; and of three versions each is compared with what it began with. All of it by keyboard.
+// Texts are merged by lines and by words, and only the places that both have changed are asked for; two attachments
+// of one name are seen and both stay; and of three versions each is compared with what it began with. All of it by keyboard.
 func TestPageConflictsMerged(t *testing.T) {
 	t.Parallel()
 	p, b := servePage(t)
@@ -362,9 +362,10 @@ func TestPageConflictsMerged(t *testing.T) {
 	photo := func(data string) string {
 		return fmt.Sprintf(`"_attachments":{"photo.txt":{"content_type":"text/plain","revpos":2,"data":%q}}`, data)
 	}
-	inConflict(p, "a", `{"clean":`+text()+`,"both":`+text()+`}`,
-		`{"clean":`+text("one", "ONE")+`,"both":`+text("two", "zwei", "nine", "NINE")+`,`+photo("bGVmdA==")+`}`,
-		`{"clean":`+text("nine", "NINE")+`,"both":`+text("two", "deux")+`,`+photo("cmlnaHQ=")+`}`)
+	const long, longLeft, longRight = "It was a long day, and nobody in the whole house had had anything to eat since the early morning.", "It was a short day, and nobody in the whole house had had anything to eat since the early morning.", "It was a long day, and nobody in the whole house had had anything to eat since the late evening."
+	inConflict(p, "a", `{"clean":`+text()+`,"both":`+text()+`,"long":"`+long+`"}`,
+		`{"clean":`+text("one", "ONE")+`,"both":`+text("two", "zwei", "six", "six or 7", "nine", "NINE")+`,"long":"`+longLeft+`",`+photo("bGVmdA==")+`}`,
+		`{"clean":`+text("nine", "NINE")+`,"both":`+text("two", "deux", "six", "six, 6", "four", "FOUR")+`,"long":"`+longRight+`",`+photo("cmlnaHQ=")+`}`)
 	// 1 - 2 - 3-top
 	//  \   \- 3-under
 	//   \- 2-aside
@@ -380,24 +381,31 @@ func TestPageConflictsMerged(t *testing.T) {
 		t.Helper()
 		b.until("the focus is on "+want, chromedp.Evaluate[bool](fmt.Sprintf("document.activeElement.getAttribute('aria-label') === %q || document.activeElement.textContent.startsWith(%q) || document.activeElement.labels?.[0]?.textContent === %[1]q", want, want)))
 	}
-	// The first row merges cleanly, so what is to be decided begins with the second one.
-	b.sees("merged by lines", "2 of 3 differences to be decided", "unchanged lines")
-	focused("Before for both")
+	// The first row merges cleanly, so what is to be decided begins in the second one.
+	b.sees("merged by lines", "3 of 4 differences to be decided", "unchanged lines", "Merged by lines, 2 places to decide", "only changed in Right")
+	focused("Before for place 1 of 2 in both")
 	b.look("conflicts-lines")
-	b.press("b")
-	focused("Text for both")
-	b.until("the first marked place is selected", chromedp.Evaluate[bool](`document.activeElement.value.slice(document.activeElement.selectionStart, document.activeElement.selectionEnd) === '<<<<<<< Left\ndeux\n=======\nzwei\n>>>>>>> Right'`))
-	b.look("conflicts-marks")
 	b.everythingHasAName()
-	b.press(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl))
-	b.sees("2 differences are to be decided first.") // not with marks
-	b.until("back in the row", chromedp.Evaluate[bool](`document.activeElement.type === 'radio'`))
-	b.press("h") // into the text again, on the mark
-	focused("Text for both")
+	b.press("h")
+	focused("Text for place 1 of 2 in both")
+	b.press("a", chromedp.KeyModifiers(chromedp.ModifierCtrl))
 	b.press("zwo")
 	b.press(kb.Escape)
+	focused("By hand for place 1 of 2 in both")
+	b.press(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	b.sees("3 differences are to be decided first.") // not with a place left
+	focused("Before for place 2 of 2 in both")
+	b.press("2")
+	focused("Before for place 2 of 2 in both")
+	b.sees("2 of 4 differences to be decided")
+	b.press("u")
+	focused("Before for long")
+	b.press("b")
+	focused("Before for long")
+	b.look("conflicts-places")
 	b.press("j")
 	focused("Before for photo.txt")
+	b.sees("left", "right") // what is in the two
 	b.press("b")
 	focused("Keep both for photo.txt")
 	b.look("conflicts-attachments")
@@ -405,13 +413,14 @@ func TestPageConflictsMerged(t *testing.T) {
 	focused("Name of the other one")
 	b.press("a", chromedp.KeyModifiers(chromedp.ModifierCtrl))
 	b.press("photo.txt")
-	b.sees("Another name that does not begin with _", "1 of 3 differences to be decided")
+	b.sees("Another name that does not begin with _", "1 of 4 differences to be decided")
 	b.press("a", chromedp.KeyModifiers(chromedp.ModifierCtrl))
 	b.press("other.txt")
-	b.sees("All 3 differences are decided")
+	b.sees("All 4 differences are decided")
 	b.press(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl))
 	b.sees("a is resolved")
-	want := `"clean":` + text("one", "ONE", "nine", "NINE") + `,"both":` + text("two", "zwo", "nine", "NINE")
+	want := `"clean":` + text("one", "ONE", "nine", "NINE") + `,"both":` + text("two", "zwo", "six", "six or 7", "nine", "NINE", "four", "FOUR") +
+		`,"long":"It was a short day, and nobody in the whole house had had anything to eat since the late evening."`
 	if got := p.do(200, "GET", "/recipes/a", ""); !strings.Contains(got, want) {
 		t.Errorf("a is %s\nwant …%s", got, want)
 	}

@@ -13,10 +13,10 @@ import { Menu } from '../../parts/menu'
 import { Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { link, useGuard } from '../../router'
-import { nextMark } from './lines'
+import { isPlace, nextMark, textOf } from './lines'
 import { chosen, compare, decided, handText, resultOf, shortRev, together, valueOf, type Choice, type Choices, type Row, type Step, type Version } from './merge'
 import { pathOf, stepsOf } from './ancestors'
-import { Difference } from './row'
+import { Difference, picked } from './row'
 import { Shortcuts } from './keys'
 
 /** A row of _conflicts. */
@@ -44,6 +44,10 @@ interface State {
 
 const ordinal = ['First', 'Second', 'Third', 'Fourth', 'Fifth']
 const nameOf = (n: number, of: number) => (of === 2 ? ['Left', 'Right'][n]! : ordinal[n] ?? `Version ${n + 1}`)
+
+// What the keyboard goes to: differences, and places in texts that were merged by lines.
+const rowsAndPlaces = '.cf-row, .cf-piece'
+const toDecide = '.cf-piece.open, .cf-row.open:not(:has(.cf-piece))'
 
 // How many differences are shown at first.
 const page = 100
@@ -133,11 +137,14 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
 
   // Who comes by keyboard begins with the first difference.
   useEffect(() => {
-    if (s) focusRow(s.meanwhile ? rows.find((r) => s.moved.has(r.key)) : (open[0] ?? rows[0]))
+    if (!s) return
+    const moved = s.meanwhile && rows.find((r) => s.moved.has(r.key))
+    focusOn((moved ? elementOf(moved) : stops(toDecide)[0] ?? stops(rowsAndPlaces)[0]))
   }, [s])
 
-  const focusRow = (row: Row | undefined) => {
-    const at = row && [...(box.current?.querySelectorAll<HTMLElement>('.cf-row') ?? [])].find((e) => e.dataset.key === row.key)
+  const stops = (of: string) => [...(box.current?.querySelectorAll<HTMLElement>(of) ?? [])]
+  const elementOf = (row: Row) => stops('.cf-row').find((e) => e.dataset.key === row.key)
+  const focusOn = (at: HTMLElement | undefined) => {
     if (!at) return box.current?.focus({ preventScroll: true })
     const input = at.querySelector<HTMLElement>('input:checked') ?? at.querySelector<HTMLElement>('input')
     input?.focus({ preventScroll: true })
@@ -185,18 +192,35 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
     if (open.length) {
       setMany(rows.length)
       setHint(`${plural(open.length, 'difference is', 'differences are')} to be decided first.`)
-      return requestAnimationFrame(() => focusRow(open[0]))
+      return requestAnimationFrame(() => focusOn(stops(toDecide)[0]))
     }
     void settle(print(result), `${id} is resolved`)
   }
 
-  /** Goes into the text of a row: to the first place with marks, if it has any. */
-  const writeIn = (row: Row) => requestAnimationFrame(() => {
-    const text = box.current?.querySelector<HTMLTextAreaElement>(`.cf-row[data-key="${CSS.escape(row.key)}"] textarea`)
+  /** Goes into the text of a row or a place, once it is there: to the first place with marks, if it has any. */
+  const writeIn = (at: HTMLElement | null) => requestAnimationFrame(() => {
+    const text = at?.querySelector<HTMLTextAreaElement>('textarea')
     text?.focus()
     const mark = text && nextMark(text.value, -1)
     if (text && mark) text.setSelectionRange(...mark)
   })
+
+  /** A key at a place of a text. Tells whether it meant something. */
+  const keyAtPlace = (key: string, row: Row, at: HTMLElement): boolean => {
+    const now = chosen(row, choices)
+    const lines = row.lines
+    if (now?.take !== 'pieces' || !lines?.parts || !plan) return false
+    const n = Number(at.dataset.place)
+    const place = lines.parts.filter(isPlace)[n]!
+    const name = plan.versions[Number(key) - 1]?.name
+    const pick = key === '0' && place.was ? 'was' : key === 'b' ? (place.words === undefined ? 'both' : 'words') : name === lines.names.a ? 'a' : name === lines.names.b ? 'b' : undefined
+    if (key === 'h') {
+      choose(row, picked(now.picks, n, { text: textOf(place, now.picks[n]) }))
+      writeIn(at)
+    } else if (pick) choose(row, picked(now.picks, n, pick))
+    else return /^[0-9]$/.test(key)
+    return true
+  }
 
   const keys = (e: KeyboardEvent) => {
     const t = e.target as HTMLElement
@@ -206,32 +230,36 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
     }
     if (e.ctrlKey || e.metaKey || e.altKey || help || ending) return
     const writing = t.matches('textarea, .editor, input:not([type=radio])')
-    const at = rows.findIndex((r) => r.key === t.closest<HTMLElement>('.cf-row')?.dataset.key)
+    const here = t.closest<HTMLElement>('.cf-piece, .cf-row')
+    const rowHere = t.closest<HTMLElement>('.cf-row')
+    const row = rows.find((r) => r.key === rowHere?.dataset.key)
     if (writing) {
-      if (e.key === 'Escape' && at >= 0) focusRow(rows[at])
+      if (e.key === 'Escape' && here) focusOn(here)
       return
     }
-    const row = rows[at]
-    const shown = Math.min(rows.length, many)
     const n = Number(e.key)
-    if (e.key === 'j') focusRow(rows[Math.min(shown - 1, at + 1)])
-    else if (e.key === 'k') focusRow(rows[Math.max(0, at - 1)])
-    else if (e.key === 'u') focusRow(rows.slice(at + 1, shown).find((r) => !decided(r, choices)) ?? open[0])
+    const after = (all: HTMLElement[]) => all.find((one) => !here || here.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING)
+    const before = (all: HTMLElement[]) => all.findLast((one) => here && here.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_PRECEDING)
+    if (e.key === 'j') focusOn(after(stops(rowsAndPlaces)) ?? here ?? undefined)
+    else if (e.key === 'k') focusOn(before(stops(rowsAndPlaces)) ?? here ?? stops(rowsAndPlaces)[0])
+    else if (e.key === 'u') focusOn(after(stops(toDecide)) ?? stops(toDecide)[0] ?? here ?? undefined)
     else if (e.key === 'n') onNext(s?.conflict)
     else if (e.key === 'p') onPrevious(s?.conflict)
     else if (e.key === '?') setHelp(true)
+    else if (row && here !== rowHere && keyAtPlace(e.key, row, here!)) { /* done */ }
     else if (row && plan && n >= 1 && n <= plan.versions.length) choose(row, { take: 'version', n: n - 1 })
     else if (row && e.key === '0' && plan?.base) choose(row, { take: 'base' })
     else if (row && plan && e.key === 'b' && together(row, plan)) {
       const all = together(row, plan)!
-      choose(row, all)
-      if (all.take === 'hand') writeIn(row)
-      else if (all.take === 'rename') requestAnimationFrame(() => focusRow(row)) // the name is beside it
+      if (all.take !== 'pieces' || chosen(row, choices)?.take !== 'pieces') choose(row, all)
+      if (all.take === 'hand') writeIn(rowHere)
+      else if (all.take === 'rename') requestAnimationFrame(() => focusOn(rowHere!)) // the name is beside it
+      else if (all.take === 'pieces') requestAnimationFrame(() => focusOn(rowHere!.querySelector<HTMLElement>('.cf-piece.open, .cf-piece') ?? rowHere!))
     }
     else if (row && e.key === 'h' && !row.attachment) {
       const now = chosen(row, choices)
       if (now?.take !== 'hand') choose(row, { take: 'hand', ...handText(row, now ? valueOf(row, now) : row.sides[0]) })
-      writeIn(row)
+      writeIn(rowHere)
     } else return
     e.preventDefault()
   }

@@ -1,7 +1,7 @@
 // What differs between versions of a document, field by field, and what becomes of the visitor's choices.
 // Nothing here knows the screen or the server.
 import { check, Obj, parse, print, same, type Json } from '../../json'
-import { marked, mergeLines, type Lines } from './lines'
+import { compose, marked, mergeLines, mergeWords, type Lines, type Picks } from './lines'
 
 /** A value, or that there is none. */
 export type Side = Json | undefined
@@ -40,10 +40,12 @@ export interface Row {
   auto: number
   /** texts that several have changed, merged line by line */
   lines?: Lines | undefined
+  /** long texts without lines, merged word by word */
+  words?: string | undefined
   attachment: boolean
 }
 
-export type Choice = { take: 'version'; n: number } | { take: 'base' } | { take: 'both' } | { take: 'lines' } | { take: 'rename'; names: string[] } | { take: 'hand'; text: string; plain: boolean }
+export type Choice = { take: 'version'; n: number } | { take: 'base' } | { take: 'both' } | { take: 'lines' } | { take: 'words' } | { take: 'pieces'; picks: Picks } | { take: 'rename'; names: string[] } | { take: 'hand'; text: string; plain: boolean }
 export type Choices = ReadonlyMap<string, Choice>
 
 type Part = { same: Side } | { row: Row } | { object: [string, Part][] } | { list: Part[] }
@@ -59,6 +61,9 @@ export interface Plan {
 
 // Deeper than this a value is compared as a whole.
 const deepest = 40
+
+// A text without lines is merged by words if it is so long.
+const long = 60
 
 const special = (name: string) => name.startsWith('_')
 
@@ -102,8 +107,8 @@ function namesOf(objects: Obj[]): string[] {
 const records = (v: Side): v is Json[] => Array.isArray(v) && v.length > 0 && v.every((e) => e instanceof Obj)
 
 /** What becomes of a place, step by step: the version that all agree on, or merged lines. */
-function fold(sides: Side[], steps: Step[], froms: Side[], equal: (a: Side, b: Side) => boolean, names: string[]): { auto: number; lines?: Lines | undefined } {
-  interface Group { version: number; value: Side; conflicts: number }
+function fold(sides: Side[], steps: Step[], froms: Side[], equal: (a: Side, b: Side) => boolean, names: string[]): Pick<Row, 'auto' | 'lines' | 'words'> {
+  interface Group { version: number; value: Side; conflicts: number; lines?: Lines; words?: string | undefined }
   const group: Group[] = sides.map((value, version) => ({ version, value, conflicts: 0 }))
   steps.forEach((step, k) => {
     const a = group[step.a]!
@@ -114,15 +119,18 @@ function fold(sides: Side[], steps: Step[], froms: Side[], equal: (a: Side, b: S
       if (equal(a.value, b.value)) now = a
       else if (step.base && equal(a.value, was)) now = b
       else if (step.base && equal(b.value, was)) now = a
-      else if (typeof was === 'string' && typeof a.value === 'string' && typeof b.value === 'string') {
-        const lines = mergeLines(was, a.value, b.value, names[step.a]!, names[step.b]!)
-        if (lines) now = { version: -1, value: lines.text, conflicts: lines.conflicts + a.conflicts + b.conflicts }
+      else if (typeof a.value === 'string' && typeof b.value === 'string') {
+        const text = typeof was === 'string' ? was : undefined
+        const lines = mergeLines(text, a.value, b.value, { a: names[step.a]!, b: names[step.b]! })
+        const marks = a.conflicts + b.conflicts
+        if (lines) now = { version: -1, value: lines.text, conflicts: lines.conflicts + marks, lines: { ...lines, parts: marks ? undefined : lines.parts } }
+        else if (text !== undefined && text.length >= long && sides.length === 2) now.words = mergeWords(text, a.value, b.value)
       }
     }
     for (let i = 0; i < group.length; i++) if (group[i] === a || group[i] === b) group[i] = now
   })
-  const { version, value, conflicts } = group[0]!
-  return { auto: version, lines: version < 0 && conflicts >= 0 ? { text: value as string, conflicts } : undefined }
+  const { version, conflicts, lines, words } = group[0]!
+  return { auto: version, lines: version < 0 && conflicts >= 0 ? { ...lines!, conflicts } : undefined, words }
 }
 
 /**
@@ -174,13 +182,14 @@ export function compare(versions: Version[], base: Obj | null, steps: Step[] = v
 
 /** What stands for a row as long as nothing is chosen; undefined if somebody has to. */
 export function chosen(row: Row, choices: Choices): Choice | undefined {
-  return choices.get(row.key) ?? (row.auto >= 0 ? { take: 'version', n: row.auto } : row.lines?.conflicts === 0 ? { take: 'lines' } : undefined)
+  return choices.get(row.key) ?? (row.auto >= 0 ? { take: 'version', n: row.auto } : row.lines?.conflicts === 0 ? { take: 'lines' } : row.lines?.parts ? { take: 'pieces', picks: [] } : undefined)
 }
 
 /** Tells whether a row has all that it needs. */
 export function decided(row: Row, choices: Choices): boolean {
   const c = chosen(row, choices)
   if (c?.take === 'hand') return c.plain ? !(row.lines?.conflicts && marked(c.text)) : check(c.text) === null
+  if (c?.take === 'pieces') return !Array.from({ length: row.lines!.conflicts }, (_, i) => c.picks[i]).includes(undefined)
   return c !== undefined && (c.take !== 'rename' || c.names.every((n, i) => n !== '' && !n.startsWith('_') && n !== row.path[0] && c.names.indexOf(n) === i))
 }
 
@@ -195,6 +204,10 @@ export function valueOf(row: Row, c: Choice): Side {
       return both(row)
     case 'lines':
       return row.lines?.text
+    case 'words':
+      return row.words
+    case 'pieces':
+      return compose(row.lines!.parts!, c.picks, row.lines!.names)
     case 'rename':
       return contents(row)[0]
     case 'hand':
@@ -238,7 +251,9 @@ export function both(row: Row): Side {
 /** The choice that keeps something of all versions; undefined if there is none. */
 export function together(row: Row, plan: Plan): Choice | undefined {
   if (row.attachment) return contents(row).length > 1 ? { take: 'rename', names: otherNames(row, plan) } : undefined
+  if (row.lines?.parts && row.lines.conflicts) return { take: 'pieces', picks: [] }
   if (row.lines) return row.lines.conflicts ? { take: 'hand', text: row.lines.text, plain: true } : { take: 'lines' }
+  if (row.words !== undefined) return { take: 'words' }
   return both(row) === undefined ? undefined : { take: 'both' }
 }
 

@@ -3,9 +3,11 @@ import { useId } from 'preact/hooks'
 import { check } from '../../json'
 import { Field } from '../../parts/field'
 import { plural } from '../../format'
-import { nextMark } from './lines'
+import { nextMark, type Taken } from './lines'
 import { chosen, contents, decided, handText, pathText, shortRev, together, valueOf, type Choice, type Choices, type Plan, type Row } from './merge'
-import { AttachmentValue, Value } from './value'
+import { AttachmentValue } from './attachment'
+import { Pieces } from './pieces'
+import { Value } from './value'
 
 interface DifferenceProps {
   db: string
@@ -25,9 +27,16 @@ function state(p: DifferenceProps): { text: string; kind: string } {
   const { row, plan, choices } = p
   const c = choices.get(row.key)
   if (!decided(row, choices)) return { text: 'to be decided', kind: 'warning' }
-  if (!c && row.auto < 0) return { text: 'merged by lines', kind: '' }
+  if (c?.take === 'pieces' || (!c && row.auto < 0)) return { text: 'merged by lines', kind: c ? 'accent' : '' }
   if (c) return { text: 'your choice', kind: 'accent' }
   return { text: `only changed in ${plan.versions[row.auto]!.name}`, kind: '' }
+}
+
+/** The choice for a text in pieces, with one more place decided. */
+export function picked(picks: readonly (Taken | undefined)[], place: number, pick: Taken): Choice {
+  const now = [...picks]
+  now[place] = pick
+  return { take: 'pieces', picks: now }
 }
 
 /** One place where the versions differ, and what to take of them. */
@@ -41,16 +50,17 @@ export function Difference(p: DifferenceProps): JSX.Element {
   const s = state(p)
   const all = together(row, plan)
   const show = (side: Row['base'], rev: string, from?: Row['base']) =>
-    row.attachment ? <AttachmentValue db={p.db} id={p.id} rev={rev} name={String(row.path[0])} stub={side} /> : <Value value={side} other={rev !== '' && rev === p.baseRev ? side : from ?? row.sides.find((v) => v !== side)} />
+    row.attachment ? <AttachmentValue db={p.db} id={p.id} rev={rev} name={String(row.path[0])} stub={side} before={side === row.base ? undefined : row.base} baseRev={p.baseRev ?? ''} /> : <Value value={side} other={rev !== '' && rev === p.baseRev ? side : from ?? row.sides.find((v) => v !== side)} />
   const option = (c: Choice, name: string, content: JSX.Element | null, kind: string, rev = '') => (
     <label class={`cf-side ${kind} ${is(c) ? 'taken' : ''}`}>
       <span class="cf-pick"><input type="radio" name={group} checked={is(c)} aria-label={`${name} for ${label}`} onChange={() => choose(row, c)} /><span>{name}</span>{rev && <code class="cf-rev">{shortRev(rev)}</code>}</span>
       {content}
     </label>
   )
+  const small = (c: Choice, name: string) => option(c, name, is(c) ? <Value value={valueOf(row, c)} other={row.base} /> : null, 'small')
   const bad = now?.take === 'hand' && !now.plain ? check(now.text) : null
   return (
-    <section class={`cf-row ${now ? '' : 'open'}`} data-key={row.key} role="radiogroup" aria-label={label}>
+    <section class={`cf-row ${decided(row, choices) ? '' : 'open'}`} data-key={row.key} role="radiogroup" aria-label={label}>
       <header>
         <h3 dir="auto">{row.attachment && <span class="badge">attachment</span>} {label}</h3>
         {p.moved && <span class="badge danger">changed meanwhile</span>}
@@ -71,8 +81,10 @@ export function Difference(p: DifferenceProps): JSX.Element {
       )}
       {!row.attachment && (
         <div class="cf-other">
-          {all?.take === 'both' && option(all, plan.versions.length > 2 ? 'All' : 'Both', is(all) ? <Value value={valueOf(row, all)} other={row.base} /> : null, 'small')}
-          {all?.take === 'lines' && option(all, 'Merged by lines', is(all) ? <Value value={valueOf(row, all)} other={row.base} /> : null, 'small')}
+          {all?.take === 'both' && small(all, plan.versions.length > 2 ? 'All' : 'Both')}
+          {all?.take === 'lines' && small(all, 'Merged by lines')}
+          {all?.take === 'words' && small(all, 'Merged by words')}
+          {all?.take === 'pieces' && option(now?.take === 'pieces' ? now : all, `Merged by lines, ${plural(row.lines!.conflicts, 'place')} to decide`, null, 'small')}
           {all?.take === 'hand' && !(now?.take === 'hand') && (
             <button type="button" class="button" aria-label={`Merge ${label} by lines`} onClick={() => choose(row, all)}>Merge by lines, {plural(row.lines!.conflicts, 'place')} to decide</button>
           )}
@@ -98,6 +110,7 @@ export function Difference(p: DifferenceProps): JSX.Element {
           )}
         </div>
       )}
+      {now?.take === 'pieces' && <Pieces lines={row.lines!} picks={now.picks} label={label} baseName={p.baseName} pick={(place, one) => choose(row, picked(now.picks, place, one))} />}
     </section>
   )
 }

@@ -2,7 +2,6 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { plural, size } from '../../format'
 import { Num, Obj, print, type Json } from '../../json'
-import { url } from '../../api'
 import { stretches, type Stretch } from './lines'
 import { changedPart, type Side } from './merge'
 
@@ -73,21 +72,5 @@ function List({ value, other }: { value: Json[]; other: Json[] }): JSX.Element {
       {value.map((v, i) => <li key={i} dir="auto" class={before.has(print(v)) ? '' : 'added'}>{line(v).slice(0, cut)}{!before.has(print(v)) && <span class="unseen"> (new)</span>}</li>)}
       {other.filter((v) => !now.has(print(v))).map((v, i) => <li key={'-' + i} dir="auto" class="removed"><del>{line(v).slice(0, cut)}</del><span class="unseen"> (removed)</span></li>)}
     </ul>
-  )
-}
-
-/** An attachment: what it is, and a picture of it if it is one. */
-export function AttachmentValue({ db, id, rev, name, stub }: { db: string; id: string; rev: string; name: string; stub: Side }): JSX.Element {
-  const [broken, setBroken] = useState(false)
-  if (!(stub instanceof Obj)) return <span class="cf-none">not there</span>
-  const type = String(stub.get('content_type') ?? '')
-  const length = stub.get('length')
-  const href = url([db, id, name], { rev })
-  return (
-    <span class="cf-attachment">
-      {rev !== '' && /^image\/(png|jpeg|gif|webp|avif|svg\+xml)/.test(type) && !broken && <img src={href} alt={`${name} as it is in ${rev}`} loading="lazy" onError={() => setBroken(true)} />}
-      <span><bdi>{type}</bdi>{length instanceof Num && <span class="faint">, {size(Number(length.text))}</span>}</span>
-      {rev !== '' && <a href={href} target="_blank" rel="noopener">Open</a>}
-    </span>
   )
 }

@@ -7,9 +7,9 @@ import { useAbort } from '../../load'
 import { Button } from '../../parts/button'
 import { Cancel, Dialog } from '../../parts/dialog'
 import { Empty } from '../../parts/notice'
+import { Preview } from '../../parts/preview'
 import { Progress } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
-import { Preview } from './preview'
 import type { Doc, Stub } from './model'
 
 interface Sending {
@@ -95,7 +95,7 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
               <a class="button quiet" href={api.url(path(s.name), { rev: doc.rev })} download={s.name.split('/').at(-1)} aria-label={`Download ${s.name}`} title="Download">↓</a>
               {!readOnly && <Button kind="quiet" label={`Remove ${s.name}`} onClick={() => remove(s)}>✕</Button>}
             </div>
-            {shown === s.name && <Preview stub={s} path={path(s.name)} rev={doc.rev} />}
+            {shown === s.name && <Preview {...s} path={path(s.name)} rev={doc.rev} />}
           </li>
         ))}
       </ul>

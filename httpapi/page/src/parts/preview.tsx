@@ -1,25 +1,50 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import * as api from '../../api'
-import { size } from '../../format'
-import { useLoad } from '../../load'
-import { Notice, Trouble } from '../../parts/notice'
-import { Waiting } from '../../parts/progress'
-import type { Stub } from './model'
+import * as api from '../api'
+import { size } from '../format'
+import { useLoad } from '../load'
+import { Notice, Trouble } from './notice'
+import { Waiting } from './progress'
 
 // Of a text, so many bytes are shown.
 const most = 200_000
 
+/** How a browser can show what has this type. */
+export function kindOf(type: string): 'picture' | 'audio' | 'video' | 'pdf' | 'text' | 'other' {
+  const t = type.split(';')[0]!.trim().toLowerCase()
+  if (t.startsWith('image/')) return 'picture'
+  if (t.startsWith('audio/')) return 'audio'
+  if (t.startsWith('video/')) return 'video'
+  if (t === 'application/pdf') return 'pdf'
+  return t.startsWith('text/') || /json|xml|javascript|yaml|csv/.test(t) ? 'text' : 'other'
+}
+
+interface PreviewProps {
+  name: string
+  type: string
+  /** bytes */
+  length: number
+  path: string[]
+  rev: string | undefined
+}
+
 /** Shows an attachment, if browsers can. */
-export function Preview({ stub, path, rev }: { stub: Stub; path: string[]; rev: string | undefined }): JSX.Element {
+export function Preview({ name, type, length, path, rev }: PreviewProps): JSX.Element {
   const address = api.url(path, { rev })
-  const type = stub.type.split(';')[0]!.trim().toLowerCase()
-  if (type.startsWith('image/')) return <Picture address={address} name={stub.name} />
-  if (type.startsWith('audio/')) return <audio class="preview" controls src={address} aria-label={stub.name} />
-  if (type.startsWith('video/')) return <video class="preview" controls src={address} aria-label={stub.name} />
-  if (type === 'application/pdf') return <PDF path={path} rev={rev} name={stub.name} />
-  if (type.startsWith('text/') || /json|xml|javascript|yaml|csv/.test(type)) return <Text path={path} rev={rev} length={stub.length} />
-  return <Notice>This page cannot show {stub.type || 'files without a type'}. Download it instead.</Notice>
+  switch (kindOf(type)) {
+    case 'picture':
+      return <Picture address={address} name={name} />
+    case 'audio':
+      return <audio class="preview" controls src={address} aria-label={name} />
+    case 'video':
+      return <video class="preview" controls src={address} aria-label={name} />
+    case 'pdf':
+      return <PDF path={path} rev={rev} name={name} />
+    case 'text':
+      return <Text path={path} rev={rev} length={length} />
+    case 'other':
+      return <Notice>This page cannot show {type || 'files without a type'}. Download it instead.</Notice>
+  }
 }
 
 function Picture({ address, name }: { address: string; name: string }): JSX.Element {
