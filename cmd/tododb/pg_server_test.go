@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -102,6 +103,8 @@ func TestPGTwoProcessesAreOneServer(t *testing.T) {
 		var list struct {
 			All     []string `json:"all_nodes"`
 			Cluster []string `json:"cluster_nodes"`
+
+			Processes []shownProcess
 		}
 		if err := json.Unmarshal([]byte(p.do(200, "GET", "/_membership", "")), &list); err != nil {
 			t.Fatal(err)
@@ -111,9 +114,21 @@ func TestPGTwoProcessesAreOneServer(t *testing.T) {
 			if strings.Count(fmt.Sprint(list.All), name) != 1 || strings.Count(fmt.Sprint(list.Cluster), name) != 1 {
 				t.Errorf("%s is not once among %v", name, list)
 			}
+			i := slices.IndexFunc(list.Processes, func(one shownProcess) bool { return one.Node == name })
+			if i < 0 || list.Processes[i].Self != (p == q) || time.Since(list.Processes[i].Started).Abs() > time.Hour {
+				t.Errorf("%s is not as it is among %+v", name, list.Processes)
+			}
+			// Each tells of the other one, and keeps what is its own apart.
+			p.do(200, "GET", "/_node/"+name+"/_history", "")
+			if log := p.do(200, "GET", "/_node/"+name+"/_log?lines=1000", ""); strings.Contains(log, "listening") && !strings.Contains(log, q.address()) {
+				t.Errorf("asked for the log of %s: %s", name, log)
+			}
 		}
 	}
+	a.do(404, "GET", "/_node/tododb@nobody:1/_history", "")
+	a.do(404, "GET", "/_node/tododb@"+b.address()+"/_system", "")
 	b.stop()
+	a.do(404, "GET", "/_node/tododb@"+b.address()+"/_log", "")
 	if got := a.do(200, "GET", "/_membership", ""); strings.Contains(got, b.address()) {
 		t.Errorf("a process that has ended is still there: %s", got)
 	}
@@ -122,6 +137,35 @@ func TestPGTwoProcessesAreOneServer(t *testing.T) {
 			t.Errorf("the log has the URL of the storage: %s", p.log)
 		}
 	}
+}
+
+// shownProcess is a process as _membership tells of it.
+type shownProcess struct {
+	Node    string
+	Started time.Time
+	Self    bool
+}
+
+// The page shows the processes, and the log of the one that is chosen.
+func TestPGPageOfProcesses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the long form only")
+	}
+	t.Parallel()
+	_, two := startCluster(t, 2)
+	a, other := two[0], two[1]
+	b := browse(t, a)
+	b.signIn()
+	b.open("#/operate")
+	b.sees("2 processes share this storage", a.address(), other.address(), "The log of "+a.address())
+	b.everythingHasAName()
+	other.do(201, "PUT", "/asked-of-the-other", "")
+	other.do(200, "PUT", "/_node/_local/_config/log/level", `"debug"`)
+	other.do(200, "GET", "/asked-of-the-other", "")
+	b.click("button", "Show the figures and the log of "+other.address())
+	b.sees("The log of "+other.address(), "/asked-of-the-other")
+	other.stop()
+	b.sees("is not there any more")
 }
 
 // takenBackAtOnce has one process take rights back, and the other one know that with the next request: nothing that it

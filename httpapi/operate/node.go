@@ -6,30 +6,44 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/tododb/tododb/httpapi/wire"
 )
 
+// shownProcess is one of the processes that share the storage.
+type shownProcess struct {
+	Node    string    `json:"node"`
+	Started time.Time `json:"started"` // when it became one of them
+	Self    bool      `json:"self"`    // it gives this answer
+}
+
 // Membership answers GET /_membership: this node is the whole cluster, or the processes that live, of
-// those that share the storage.
+// those that share the storage. What processes says of them is our own.
 func (o *Room) Membership(w http.ResponseWriter, r *http.Request) error {
 	living, err := o.members.List(r.Context())
 	if err != nil {
 		return err
 	}
 	names := []string{}
+	var processes []shownProcess
 	for _, one := range living {
 		names = append(names, wire.NodeName(one.Name))
+		processes = append(processes, shownProcess{wire.NodeName(one.Name), one.Started, one.Self})
 	}
 	if o.members == nil {
 		names = append(names, wire.NodeName(""))
 	}
-	list, err := json.Marshal(slices.Compact(names))
+	names = slices.Compact(names)
+	b, err := json.Marshal(struct {
+		All       []string       `json:"all_nodes"`
+		Cluster   []string       `json:"cluster_nodes"`
+		Processes []shownProcess `json:"processes,omitempty"`
+	}{names, names, processes})
 	if err != nil {
 		return err
 	}
-	b := append(append([]byte(`{"all_nodes":`), list...), `,"cluster_nodes":`...)
-	return wire.WriteJSON(w, r, http.StatusOK, append(append(b, list...), '}'))
+	return wire.WriteJSON(w, r, http.StatusOK, b)
 }
 
 // IsHere refuses paths below /_node/{node} for nodes other than this process.
@@ -38,10 +52,18 @@ func (o *Room) IsHere(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if name != "_local" && name != wire.NodeName("") && name != o.nodeName() {
-		return wire.Errorf(http.StatusNotFound, "not_found", "no such node: %s", name)
+	if !o.isSelf(name) {
+		return noNode(name)
 	}
 	return nil
+}
+
+func (o *Room) isSelf(node string) bool {
+	return node == "_local" || node == wire.NodeName("") || node == o.nodeName()
+}
+
+func noNode(name string) error {
+	return wire.Errorf(http.StatusNotFound, "not_found", "no such node: %s", name)
 }
 
 func (o *Room) nodeName() string { return wire.NodeName(o.members.Name()) }

@@ -75,6 +75,9 @@ func New(opt Options) *Room {
 		o.reload = o.config.Reload
 	}
 	o.tellUpkeep()
+	for kind, answer := range o.ofSelf() {
+		o.members.Answer(kind, answer)
+	}
 	return o
 }
 

@@ -29,14 +29,19 @@ func (o *Room) History(w http.ResponseWriter, r *http.Request) error {
 			return wire.QueryError("Invalid value for since: %q", value)
 		}
 	}
-	b, err := json.Marshal(struct {
-		Interval float64         `json:"interval"`
-		Points   []metrics.Point `json:"points"`
-	}{metrics.Interval.Seconds(), o.history.Since(after)})
+	b, err := o.ofProcess(r, askHistory, after)
 	if err != nil {
 		return err
 	}
 	return wire.WriteJSON(w, r, http.StatusOK, b)
+}
+
+// historyAfter are the figures of this process after a time.
+func (o *Room) historyAfter(after float64) ([]byte, error) {
+	return json.Marshal(struct {
+		Interval float64         `json:"interval"`
+		Points   []metrics.Point `json:"points"`
+	}{metrics.Interval.Seconds(), o.history.Since(after)})
 }
 
 // usualLines is how many lines of the log somebody gets who does not say how many.
@@ -68,16 +73,28 @@ func (o *Room) Log(w http.ResponseWriter, r *http.Request) error {
 			return wire.QueryError("Invalid value for level: %q is not debug, info, warning or error", value)
 		}
 	}
+	b, err := o.ofProcess(r, askLog, tailed{uint64(after), least, most})
+	if err != nil {
+		return err
+	}
+	return wire.WriteJSON(w, r, http.StatusOK, b)
+}
+
+// tailed says which lines of a log somebody wants.
+type tailed struct {
+	After uint64
+	Least slog.Level
+	Most  int
+}
+
+// tail are lines of the log of this process.
+func (o *Room) tail(q tailed) ([]byte, error) {
 	answer := struct {
 		Lines []logging.Line `json:"lines"`
 		Next  uint64         `json:"next"`
 	}{Lines: []logging.Line{}}
 	if o.log != nil {
-		answer.Lines, answer.Next = o.log.Tail(uint64(after), least, most)
+		answer.Lines, answer.Next = o.log.Tail(q.After, q.Least, q.Most)
 	}
-	b, err := json.Marshal(answer)
-	if err != nil {
-		return err
-	}
-	return wire.WriteJSON(w, r, http.StatusOK, b)
+	return json.Marshal(answer)
 }

@@ -41,13 +41,13 @@ export function length(seconds: number): string {
 const percent = (n: number) => `${Math.round(n)} %`
 
 /** Plots over the last hour. The server keeps the figures, so they are there at once. */
-export function Figures(): JSX.Element {
+export function Figures({ node }: { node: string }): JSX.Element {
   const [points, set] = useState<Point[]>()
   const [error, setError] = useState<unknown>(undefined)
   const leaving = useAbort()
   const more = () => {
     const last = points?.at(-1)?.time ?? 0
-    api.get<{ points: Point[] }>(['_node', '_local', '_history'], { since: String(last) }, leaving).then(
+    api.get<{ points: Point[] }>(['_node', node, '_history'], { since: String(last) }, leaving).then(
       (a) => {
         setError(undefined)
         set((old) => [...(old ?? []), ...a.points.filter((p) => p.time > (old?.at(-1)?.time ?? 0))].filter((p) => p.time > Date.now() / 1000 - 3700))

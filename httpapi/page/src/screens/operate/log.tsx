@@ -16,10 +16,10 @@ interface Line {
 const most = 500 // lines that are shown
 
 // What this screen asks for again and again is left out: it would hide everything else.
-const ours = /\bmethod=GET\s+path=\/_(active_tasks|node\/_local\/_(log|history|doctor))\s/
+const ours = /\bmethod=GET\s+path=\/_(active_tasks|membership|node\/[^\/\s]+\/_(log|history|doctor))\s/
 
 /** The end of the log, live. */
-export function Log(): JSX.Element {
+export function Log({ node }: { node: string }): JSX.Element {
   const [level, setLevel] = useState<Line['level']>('info')
   const [lines, set] = useState<Line[]>([])
   const [paused, pause] = useState(false)
@@ -34,7 +34,7 @@ export function Log(): JSX.Element {
     if (asking.current) return
     asking.current = true
     api
-      .get<{ lines: Line[]; next: number }>(['_node', '_local', '_log'], { lines: most, level, since: next.current }, leaving)
+      .get<{ lines: Line[]; next: number }>(['_node', node, '_log'], { lines: most, level, since: next.current }, leaving)
       .then((a) => {
         setError(undefined)
         if (current.current !== level) return // the choice has changed meanwhile
