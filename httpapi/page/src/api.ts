@@ -45,15 +45,21 @@ export class Failure extends Error {
     readonly error: string,
     /** the server's sentence */
     readonly reason: string,
+    /** of something that was to be done: whether trying again does it once at the most */
+    readonly once = false,
   ) {
     super(reason || error)
   }
 }
 
+const silent = 'The server does not answer. It may be stopped, or the network is down.'
+
 /** An error in words for people. */
 export function words(e: unknown): string {
   if (!(e instanceof Failure)) return e instanceof Error ? e.message : String(e)
-  if (e.status === 0) return 'The server does not answer. It may be stopped, or the network is down.'
+  if (e.status === 0 && e.error === 'unreadable') return 'What came back is no answer of this server. Something between may have answered for it: a proxy, or a network that wants you to sign in.'
+  if (e.error === 'unanswered') return `${silent} What you sent may have arrived all the same. ${e.once ? 'Try again: it is not done twice.' : 'Look before you try again.'}`
+  if (e.status === 0) return silent
   if (e.status === 401) return e.reason || 'Please sign in.'
   if (e.status === 403) return `You may not do this: ${e.reason}`
   if (e.status === 429) return 'The server has too much to do for you just now. Try again in a moment.'
@@ -108,19 +114,32 @@ async function ask(method: string, path: readonly string[], opt: Ask = {}): Prom
     if (left(e)) throw e
     throw new Failure(0, 'unreachable', '')
   }
-  if (res.ok) return res
+  if (res.ok) return honest(res)
   const failure = await failureOf(res)
   if (res.status === 401 && path[0] !== '_session') onSignedOut.call()
   throw failure
 }
 
+/** An answer that says in words for people if it ends too early, or is none of this server. */
+function honest(res: Response): Response {
+  for (const how of ['json', 'text', 'blob'] as const) {
+    const own = res[how].bind(res) as () => Promise<unknown>
+    res[how] = () => own().catch((e: unknown) => {
+      throw left(e) ? e : new Failure(0, e instanceof SyntaxError ? 'unreadable' : 'unreachable', '')
+    }) as Promise<never>
+  }
+  return res
+}
+
 async function failureOf(res: Response): Promise<Failure> {
   let said: { error?: unknown; reason?: unknown } = {}
-  const text = await res.text()
+  const text = await res.text().catch(() => '')
   try {
     said = JSON.parse(text) as typeof said
   } catch {
-    said = { reason: text.slice(0, 300) }
+    // A proxy's page is nothing to read here. Its statuses say that the server has not answered it.
+    if (res.status === 502 || res.status === 504) return new Failure(0, 'unreachable', '')
+    said = { reason: /^\s*</.test(text) ? '' : text.slice(0, 300) }
   }
   const word = (v: unknown) => (v === undefined ? '' : typeof v === 'string' ? v : JSON.stringify(v))
   return new Failure(res.status, word(said?.error), word(said?.reason))
@@ -142,16 +161,46 @@ export async function getText(path: readonly string[], query?: Query, signal?: A
   return (await read(path, { query: query ?? {}, signal })).text()
 }
 
+// Writes of documents whose answers have not come, with the keys by which the server knows them again.
+let unanswered: { what: string; key: string }[] = []
+
+/** Tells whether the server does a write once at the most if it has a key. */
+const keyed = (path: readonly string[]): boolean => path.length > 1 && /^(?!_)|^_(users|replicator)$/.test(path[0]!) && /^(?!_)|^_(design|local)\/|^_(bulk_docs|conflicts)$/.test(path[1]!)
+
+/**
+ * Sends what changes something. If no answer comes, nobody knows whether it was done: when the visitor tries
+ * the same again, the server is told that it is the same.
+ */
+async function once<T>(path: readonly string[], what: string, send: (headers: Record<string, string>) => Promise<T>): Promise<T> {
+  const can = keyed(path)
+  const key = unanswered.find((u) => u.what === what)?.key ?? crypto.getRandomValues(new Uint32Array(4)).join('-')
+  const forget = () => (unanswered = unanswered.filter((u) => u.key !== key))
+  try {
+    const answer = await send(can ? { 'Idempotency-Key': key } : {})
+    forget()
+    return answer
+  } catch (e) {
+    if (e instanceof Failure && e.status >= 400 && e.status < 500) forget()
+    if (left(e) || !(e instanceof Failure) || (e.status !== 0 && e.status < 500)) throw e
+    forget()
+    if (can) unanswered = [...unanswered, { what, key }].slice(-20)
+    throw e.error === 'unreachable' && path[0] !== '_session' ? new Failure(0, 'unanswered', '', can) : e
+  }
+}
+
 /** What changes something. Only acts have one (see act.ts), so that nothing is done twice by a second press. */
 export class Sender {
   /** Sends JSON, or what opt says, and returns the answer's JSON. */
   async send<T>(method: 'PUT' | 'POST' | 'DELETE' | 'COPY', path: readonly string[], json?: unknown, opt: Ask = {}): Promise<T> {
-    return (await (await ask(method, path, json === undefined ? opt : { ...opt, json })).json()) as T
+    const body = json === undefined ? opt.body : JSON.stringify(json)
+    const what = JSON.stringify([method, url(path, opt.query), opt.headers, typeof body === 'string' ? body : null])
+    return once(path, what, async (key) => (await (await ask(method, path, { ...opt, ...(body === undefined ? {} : { body }), headers: { ...opt.headers, ...key } })).json()) as T)
   }
 
   /** Sends a file and reports how many bytes have gone (progress from 0 to 1). */
   upload<T>(method: 'PUT' | 'POST', path: readonly string[], opt: Upload): Promise<T> {
-    return upload(method, path, opt)
+    const file = opt.file as Partial<File> & Blob
+    return once(path, JSON.stringify([method, url(path, opt.query), file.name, file.size, file.lastModified, opt.type]), (key) => upload(method, path, opt, key))
   }
 }
 
@@ -185,20 +234,25 @@ export async function* lines(path: readonly string[], opt: Ask & { method?: stri
   if (rest.trim()) yield rest
 }
 
-function upload<T>(method: string, path: readonly string[], opt: Upload): Promise<T> {
+function upload<T>(method: string, path: readonly string[], opt: Upload, headers: Record<string, string>): Promise<T> {
   return new Promise((resolve, reject) => {
     checkSteps(path) // which rejects
     const x = new XMLHttpRequest()
     x.open(method, url(path, opt.query))
-    for (const [name, value] of Object.entries({ ...ownQuestion, ...inTheName() })) x.setRequestHeader(name, value)
+    for (const [name, value] of Object.entries({ ...ownQuestion, ...inTheName(), ...headers })) x.setRequestHeader(name, value)
     x.setRequestHeader('Accept', 'application/json')
     x.setRequestHeader('Content-Type', opt.type || 'application/octet-stream')
     x.upload.onprogress = (e) => e.lengthComputable && opt.progress(e.loaded / e.total)
     x.onerror = () => reject(new Failure(0, 'unreachable', ''))
     x.onabort = () => reject(new DOMException('left', 'AbortError'))
     x.onload = () => {
-      if (x.status < 300) resolve(JSON.parse(x.responseText) as T)
-      else {
+      if (x.status < 300) {
+        try {
+          resolve(JSON.parse(x.responseText) as T)
+        } catch {
+          reject(new Failure(0, 'unreadable', ''))
+        }
+      } else {
         if (x.status === 401) onSignedOut.call()
         void failureOf(new Response(x.responseText, { status: x.status })).then(reject)
       }

@@ -31,6 +31,8 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
   useEffect(() => {
     rev.current = doc.rev
   }, [doc])
+  // A file whose sending nobody has answered, and what it was based on: trying again is the same request.
+  const unsure = useRef<{ file: string; rev: string | undefined } | undefined>(undefined)
   // A name is one segment with all its slashes, or ../../other would be the address of something else.
   const path = (name: string) => [db, doc.id, name]
 
@@ -40,15 +42,20 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
     let sent = 0
     try {
       for (const [i, file] of files.entries()) {
+        const one = [file.name, file.size, file.lastModified].join('/')
+        const base = unsure.current?.file === one ? unsure.current.rev : rev.current
+        unsure.current = { file: one, rev: base }
         const res = await to.upload<{ rev: string }>('PUT', path(file.name), {
-          query: { rev: rev.current }, file, type: file.type, signal,
+          query: { rev: base }, file, type: file.type, signal,
           progress: (part) => setSending((all) => all.map((s, j) => (j === i ? { ...s, part } : s))),
         })
+        unsure.current = undefined
         rev.current = res.rev
         sent++
       }
       done(sent === 1 ? `Added ${files[0]!.name}.` : `Added ${sent} files.`)
     } catch (e) {
+      if (!(e instanceof api.Failure) || e.status !== 0) unsure.current = undefined
       if (!api.left(e)) failed(e instanceof api.Failure && e.status === 409 ? 'Somebody else has changed the document meanwhile. It was loaded again: add the file once more.' : e)
     }
     setSending([])

@@ -2,7 +2,7 @@ import type { JSX } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useAct } from '../../act'
 import * as api from '../../api'
-import { check } from '../../json'
+import { check, parse, same } from '../../json'
 import { Button } from '../../parts/button'
 import { Editor, type Mark } from '../../parts/editor'
 import { Notice } from '../../parts/notice'
@@ -22,6 +22,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
   const act = useAct((e) => setError(api.words(e)))
   const [marks, setMarks] = useState<Mark[]>([])
   const [theirs, setTheirs] = useState<Doc>()
+  const unsure = useRef<string | undefined>(undefined) // was sent, and no answer has come
 
   // The same document, loaded again: the visitor's changes stay.
   useEffect(() => {
@@ -45,7 +46,14 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
     setError(undefined)
     setMarks([])
     try {
-      const rev = await save(to, db, over, body)
+      const rev = await save(to, db, over, body).catch(async (e: unknown) => {
+        if (!(e instanceof api.Failure) || e.status !== 409 || unsure.current === undefined) throw e
+        // Perhaps it was not somebody else, but what the visitor sent before.
+        const now = await load(db, doc.id, undefined).catch(() => undefined)
+        if (!now || !same(parse(now.text), parse(unsure.current))) throw e
+        return save(to, db, now, body)
+      })
+      unsure.current = undefined
       setTheirs(undefined)
       setFrom({ ...over, rev, text: body })
       if (body !== text.current) setShown(body)
@@ -56,6 +64,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
     } catch (e) {
       if (e instanceof api.Failure && e.status === 409) await collide()
       else {
+        if (e instanceof api.Failure && e.status === 0) unsure.current = body
         setError(api.words(e))
         setMarks(blame(body, e))
       }
