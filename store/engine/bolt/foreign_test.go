@@ -178,6 +178,7 @@ func TestLeftovers(t *testing.T) {
 	if got := contents(t, sub); len(got) != 0 {
 		t.Errorf("the new database has %v", got)
 	}
+	flush(t, e) // only what has a file is compacted
 	if err := errors.Join(sub.Close(), db.Close()); err != nil {
 		t.Fatal(err)
 	}
