@@ -9,6 +9,7 @@
 # make docs    writes docs/configuration.md and docs/routes.md from the tables in the code
 # make dist    programs and packages for all systems, with checksums and a bill of materials, in dist
 # make deb-test installs the package for Debian here, runs it and removes it (root)
+# make dist-test boots Debian's systemd in namespaces, and installs, runs and removes the packages there (root)
 # make check   what is asked of every change: lint test race
 
 GO       ?= go
@@ -32,7 +33,7 @@ export GOFLAGS     := $(strip $(GOFLAGS) -trimpath)
 # The page is made again when one of these has changed.
 PAGE_FILES = $(shell find $(PAGE)/src $(PAGE)/bundle -type f) $(PAGE)/package-lock.json
 
-.PHONY: all build page chromium postgresql run test long dist deb-test race fuzz crash hostile soak soak-pg bench cross vet-windows lint docs cover check clean FORCE
+.PHONY: all build page chromium postgresql run test long dist deb-test dist-test race fuzz crash hostile soak soak-pg bench cross vet-windows lint docs cover check clean FORCE
 all: build
 
 build: page bin/tododb
@@ -139,8 +140,8 @@ SBOM     ?= v1.10.0
 PACKAGING := $(BINARY)/packaging
 PACKAGE_VERSION ?= $(or $(shell echo '$(VERSION)' | sed -nE '/^v[0-9]/{s/^v//; s/-([0-9]+)-g/+\1.g/; s/-dirty/+dirty/; s/-/~/g; p}'),0.0.0~git$(shell git log -1 --format=%cd --date=format:%Y%m%d%H%M%S 2>/dev/null))
 
-# pack makes a package: kind, processor, program.
-pack = PACKAGE_ARCH=$(2) PACKAGE_VERSION='$(PACKAGE_VERSION)' PACKAGE_BINARY=$(3) \
+# pack makes a package: kind, processor, program, and perhaps version.
+pack = PACKAGE_ARCH=$(2) PACKAGE_VERSION='$(or $(4),$(PACKAGE_VERSION))' PACKAGE_BINARY=$(3) \
 	GOFLAGS=-trimpath $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM) package -f $(PACKAGING)/nfpm.yaml -p $(1) -t dist/
 
 dist: page $(addprefix dist/tododb-,$(subst /,-,$(TARGETS)))
@@ -165,6 +166,16 @@ deb-test: build
 	@mkdir -p dist && rm -f dist/*.deb
 	$(call pack,deb,$(shell $(GO) env GOARCH),bin/tododb)
 	$(PACKAGING)/deb-test.sh dist/*.deb
+
+# Both packages under a real systemd, with an upgrade from an older version.
+dist-test: build
+	@command -v debootstrap >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >/dev/null; }
+	@mkdir -p dist && rm -f dist/*.deb dist/*.rpm
+	$(call pack,deb,$(shell $(GO) env GOARCH),bin/tododb,0.0.0~before)
+	$(call pack,rpm,$(shell $(GO) env GOARCH),bin/tododb,0.0.0~before)
+	$(call pack,deb,$(shell $(GO) env GOARCH),bin/tododb,1.0.0)
+	$(call pack,rpm,$(shell $(GO) env GOARCH),bin/tododb,1.0.0)
+	$(PACKAGING)/unit-test.sh dist
 
 # What else it is to compile for.
 cross:
