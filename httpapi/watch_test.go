@@ -46,7 +46,7 @@ func TestLogAndHistory(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"_log?level=loud", "_log?lines=-1", "_log?since=x", "_history?since=x"} {
+	for _, path := range []string{"_log?level=loud", "_log?lines=-1", "_log?since=x", "_history?since=x", "_history?since=NaN"} {
 		if w := call(s, "GET", "/_node/_local/"+path, "", "Admin", ""); w.Code != 400 {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}

@@ -3,6 +3,7 @@ package operate
 import (
 	"encoding/json"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -25,7 +26,7 @@ func (o *Room) History(w http.ResponseWriter, r *http.Request) error {
 	}
 	after := 0.0
 	if value, is := query.Get("since"); is {
-		if after, err = strconv.ParseFloat(value, 64); err != nil {
+		if after, err = strconv.ParseFloat(value, 64); err != nil || math.IsNaN(after) || math.IsInf(after, 0) {
 			return wire.QueryError("Invalid value for since: %q", value)
 		}
 	}
