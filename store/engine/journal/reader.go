@@ -112,7 +112,8 @@ func (r *reader) lookForUnbegun(number uint64) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if n == headerSize && bytes.Equal(b, zeros[:headerSize]) {
+	// The write of a header that failed half-way, and could not be undone, has left none either.
+	if n == headerSize && bytes.Equal(b[headerSize/2:], zeros[:headerSize/2]) {
 		r.unbegun = number
 	}
 	return nil
