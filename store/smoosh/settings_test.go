@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,7 +150,8 @@ func TestGivesWayToReaders(t *testing.T) {
 		time.Sleep(time.Minute) // since the database was made
 		alone := copies()
 		done := make(chan struct{})
-		go func() {
+		var reads sync.WaitGroup
+		reads.Go(func() {
 			for ; ; time.Sleep(usersPause / 2) {
 				select {
 				case <-done:
@@ -163,9 +165,10 @@ func TestGivesWayToReaders(t *testing.T) {
 				}
 				db.Release()
 			}
-		}()
+		})
 		beside := copies()
 		close(done)
+		reads.Wait()
 		if beside < busyShare*alone*3/4 || beside > busyShare*alone*5/4 {
 			t.Errorf("%v beside a reader and %v alone, want %d times as long", beside, alone, busyShare)
 		}
