@@ -183,7 +183,7 @@ const (
 )
 
 // Run makes backups until the context ends. A run that is going on then is cut, and the next one goes
-// on from there. Of processes that share the databases, one at a time may run.
+// on from there; backups that follow changes ship first what has changed. Of processes that share the databases, one at a time may run.
 func (k *Keeper) Run(ctx context.Context) {
 	if k.opt.Members != nil {
 		k.lead(ctx)
@@ -398,10 +398,14 @@ func (k *Keeper) ended(ctx context.Context, run Run, b *repository.Backup, err e
 	k.state.Last = k.state.Last[:min(len(k.state.Last), remembered)]
 }
 
-// followKeep is the time between backups that stay while they follow changes.
-const followKeep = time.Minute
+const (
+	// followKeep is the time between backups that stay while they follow changes.
+	followKeep = time.Minute
+	// followEnd is how long changes may still be shipped when the server stops. Requests are answered for longer.
+	followEnd = 5 * time.Second
+)
 
-// follow makes backups as databases change, until the settings do.
+// follow makes backups as databases change, until the settings do, and in the end one of what has changed until then.
 func (k *Keeper) follow(ctx context.Context, s Setup) {
 	following, stop := context.WithCancel(ctx)
 	defer stop()
@@ -414,7 +418,7 @@ func (k *Keeper) follow(ctx context.Context, s Setup) {
 		return
 	}
 	var run Run
-	f := repository.Following{Making: k.making(), Watch: k.opt.Watch(), Every: followKeep}
+	f := repository.Following{Making: k.making(), Watch: k.opt.Watch(), Every: followKeep, Ending: followEnd}
 	f.Made = func(b *repository.Backup, err error) {
 		run.Began = began
 		k.ended(following, run, b, err)

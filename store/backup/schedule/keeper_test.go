@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -34,5 +35,44 @@ func TestBackupFromTheFuture(t *testing.T) {
 		if wait := at.Sub(now); !planned || (wait-want).Abs() > 30*time.Second {
 			t.Errorf("with a clock that is %v ahead of the backup the next one is in %v, want %v", ahead, wait, want)
 		}
+	}
+}
+
+// watchFunc is a Watch.
+type watchFunc func(context.Context) ([]string, error)
+
+func (f watchFunc) Next(ctx context.Context, _ time.Duration) ([]string, error) { return f(ctx) }
+
+// A server that follows changes and is stopped ships what was written until then.
+func TestStopShipsWhatHasChanged(t *testing.T) {
+	t.Parallel()
+	repo, err := repository.Create(t.Context(), repository.NewFolder(t.TempDir()), repository.Keys{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := storetest.Open(t, store.Options{})
+	if err := s.Create(t.Context(), "before"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	k := New(Options{
+		Source: backup.Local{Store: s}, Log: slog.New(slog.DiscardHandler),
+		Server: func() string { return "a server" }, Settings: func() map[string]map[string]string { return nil },
+		Watch: func() repository.Watch {
+			return watchFunc(func(ctx context.Context) ([]string, error) {
+				if err := s.Create(t.Context(), "last"); err != nil {
+					t.Error(err)
+				}
+				stop()
+				return nil, ctx.Err()
+			})
+		},
+	})
+	setup := Setup{Open: func(context.Context) (*repository.Repository, error) { return repo, nil }}
+	k.opt.Setup = func() Setup { return setup }
+	k.follow(ctx, setup)
+	if state := k.State(); state.Made != 2 || state.Failed != 0 || state.Running != nil || state.Last[0].Databases != 2 {
+		t.Errorf("after the stop: %+v", state)
 	}
 }
