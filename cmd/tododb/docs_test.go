@@ -227,7 +227,7 @@ func (p page) run(t *testing.T) {
 	for i, s := range p.steps {
 		fmt.Fprintf(&script, "echo '@@@ %d'\n%s\n", i, here.Replace(s.command))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // some commands wait for something
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // some commands wait for something, and a busy machine is slow
 	defer cancel()
 	shell := exec.CommandContext(ctx, "bash", "-c", script.String())
 	shell.Dir = t.TempDir()
