@@ -141,6 +141,9 @@ func TestKillMany(t *testing.T) {
 		for _, k := range keepers {
 			k.verify(t, kill, server)
 		}
+		if kill%25 == 0 {
+			t.Logf("%d kills survived", kill) // who ends a long run early learns how far it came
+		}
 	}
 	acknowledged := 0
 	for _, k := range keepers {
