@@ -3,9 +3,7 @@ package bolt_test
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -138,8 +136,8 @@ func BenchmarkRecovery(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	killed := b.TempDir()
-	if err := errors.Join(os.CopyFS(killed, os.DirFS(dir)), e.Close()); err != nil {
+	killed := killedCopy(b, dir)
+	if err := e.Close(); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

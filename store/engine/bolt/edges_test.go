@@ -3,6 +3,7 @@ package bolt_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,14 +23,29 @@ func made(t testing.TB, e *bolt.Engine, name string) engine.DB {
 	return db
 }
 
-// killedCopy is the folder as a kill would leave it now.
+// killedCopy is the folder as a kill would leave it now. The file of the journal's next segment is made beside the test
+// and gets its name when it is whole. If that happens meanwhile, the old name is not found, and the copy is made anew.
 func killedCopy(t testing.TB, dir string) string {
 	t.Helper()
-	to := t.TempDir()
-	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
+	for {
+		to := t.TempDir()
+		err := os.CopyFS(to, os.DirFS(dir))
+		if err == nil {
+			return to
+		}
+		if left, _ := filepath.Match("*.journal.new", filepath.Base(missing(err))); !left {
+			t.Fatal(err)
+		}
 	}
-	return to
+}
+
+// missing is the path that was not found; "" if the error is another one.
+func missing(err error) string {
+	var of *fs.PathError
+	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &of) {
+		return of.Path
+	}
+	return ""
 }
 
 // A write that fails does not let go of the record that made its database.

@@ -69,10 +69,7 @@ func (f *folder) kill() { f.killed(func(string) error { return nil }) }
 
 // killed has something done before the start.
 func (f *folder) killed(do func(dir string) error) {
-	next := f.t.TempDir()
-	if err := os.CopyFS(next, os.DirFS(f.dir)); err != nil {
-		f.fatal(err)
-	}
+	next := killedCopy(f.t, f.dir)
 	if err := do(next); err != nil {
 		f.fatal(err)
 	}
