@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -80,6 +81,50 @@ func TestPageSecurity(t *testing.T) {
 			t.Errorf("security %s lacks %s", got, part)
 		}
 	}
+}
+
+// A member who is no administrator of the database is offered nothing that the server would refuse, and is told
+// who may. Who is its administrator, and not the server's, is offered all that concerns it.
+func TestPageMember(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/notes", "")
+	p.do(201, "PUT", "/notes/cake", `{"eggs":2}`)
+	p.do(201, "PUT", "/notes/_design/kitchen", `{"views":{"eggs":{"map":"function (doc) { emit(doc.eggs) }"}}}`)
+	p.do(200, "POST", "/notes/_index", `{"index":{"fields":["eggs"]},"name":"by-eggs","ddoc":"eggs"}`)
+	p.do(201, "PUT", "/_users/org.couchdb.user:anna", `{"name":"anna","password":"annapw","roles":["cooks"],"type":"user"}`)
+	const admins = `{"members":{"names":["anna"],"roles":[]},"admins":{"names":["ben"],"roles":[%s]}}`
+	p.do(200, "PUT", "/notes/_security", fmt.Sprintf(admins, `"chefs"`))
+	b.open("#/db/notes/security")
+	b.fill("Name", "anna")
+	b.fill("Password", "annapw")
+	b.click("button", "Sign in")
+	offered := func(want string, places map[string]string) {
+		t.Helper()
+		for place, sentence := range places {
+			b.open(place)
+			b.sees(sentence)
+			if got := b.eval(`[...document.querySelectorAll('main button')].filter((e) => e.checkVisibility()).map((e) => e.ariaLabel || e.innerText).filter((text) => /^(Compact|Save|Remove|New (view|index)|Edit|Delete)/.test(text)).join()`); (got != `""`) != (want != "") {
+				t.Errorf("%s offers %s", place, got)
+			}
+		}
+	}
+	offered("", map[string]string{
+		"#/db/notes/security":              "Administrators of the database change what stands here.",
+		"#/db/notes/design":                "Administrators of the database change its views.",
+		"#/db/notes/mango":                 "Administrators of the database make indexes.",
+		"#/db/notes/doc/_design%2Fkitchen": "Only administrators of the database change its design documents.",
+	})
+	b.open("#/db/notes/doc/cake")
+	b.finds("button", "Save")
+	p.do(200, "PUT", "/notes/_security", fmt.Sprintf(admins, `"cooks"`))
+	b.do("load the page again", chromedp.Reload())
+	offered("all", map[string]string{
+		"#/db/notes/security":              "Compact now",
+		"#/db/notes/design":                "New view",
+		"#/db/notes/mango":                 "New index",
+		"#/db/notes/doc/_design%2Fkitchen": "emit(doc.eggs)",
+	})
 }
 
 // A list that is longer than what is seen is gone through by keyboard.

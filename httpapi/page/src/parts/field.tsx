@@ -16,6 +16,7 @@ export interface FieldProps {
   required?: boolean
   autofocus?: boolean
   disabled?: boolean
+  readOnly?: boolean
   spellcheck?: boolean
   /** several lines */
   rows?: number
@@ -39,6 +40,7 @@ export function Field(p: FieldProps): JSX.Element {
     required: p.required,
     autofocus: p.autofocus,
     disabled: p.disabled,
+    readOnly: p.readOnly,
     spellcheck: p.spellcheck ?? false,
     'aria-invalid': p.error !== undefined && p.error !== '',
     'aria-describedby': p.hint || p.error ? id + '-more' : undefined,

@@ -10,6 +10,7 @@ import { Field } from '../../parts/field'
 import { Notice, Trouble } from '../../parts/notice'
 import { Progress, Waiting } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
+import { useAdminOf } from '../../rights'
 import { abandon, useGuard } from '../../router'
 import { isAdmin } from '../../session'
 import type { ScreenProps } from '../../screens'
@@ -27,6 +28,7 @@ interface Info {
 export default function Database({ params }: ScreenProps): JSX.Element {
   const db = params.db!
   const info = useLoad((signal) => api.get<Info>([db], {}, signal), [db])
+  const may = useAdminOf(db)
   return (
     <>
       <h1 class="unseen">Settings of {db}</h1>
@@ -34,9 +36,10 @@ export default function Database({ params }: ScreenProps): JSX.Element {
       {!info.value ? info.loading && <Waiting /> : (
         <div class="settings">
           <Figures info={info.value} />
-          <Compaction db={db} info={info} />
-          <Security db={db} />
-          <RevsLimit db={db} />
+          {may === false && <Notice>Administrators of the database change what stands here.</Notice>}
+          {may && <Compaction db={db} info={info} />}
+          <Security db={db} may={may ?? false} />
+          <RevsLimit db={db} may={may ?? false} />
           {isAdmin.value && <End db={db} />}
         </div>
       )}
@@ -113,7 +116,7 @@ function Compaction({ db, info }: { db: string; info: Loaded<Info> }): JSX.Eleme
   )
 }
 
-function RevsLimit({ db }: { db: string }): JSX.Element {
+function RevsLimit({ db, may }: { db: string; may: boolean }): JSX.Element {
   const limit = useLoad((signal) => api.get<number>([db, '_revs_limit'], {}, signal), [db])
   const [typed, type] = useState('')
   const [saved, setSaved] = useState('')
@@ -135,9 +138,9 @@ function RevsLimit({ db }: { db: string }): JSX.Element {
   return (
     <section class="card stack">
       <h2>Length of histories</h2>
-      <form class="row" onSubmit={(e) => (e.preventDefault(), void save())}>
-        <div class="grow"><Field label="Revisions that a document remembers" type="number" value={typed} onInput={type} error={error ? api.words(error) : undefined} hint="Fewer take less room. Too few make false conflicts with copies that have been away for long." /></div>
-        <Button type="submit" busy={act.busy} disabled={typed === saved}>Save</Button>
+      <form class="row" onSubmit={(e) => (e.preventDefault(), may && void save())}>
+        <div class="grow"><Field label="Revisions that a document remembers" type="number" value={typed} onInput={type} readOnly={!may} error={error ? api.words(error) : undefined} hint="Fewer take less room. Too few make false conflicts with copies that have been away for long." /></div>
+        {may && <Button type="submit" busy={act.busy} disabled={typed === saved}>Save</Button>}
       </form>
     </section>
   )

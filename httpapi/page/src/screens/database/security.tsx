@@ -29,7 +29,7 @@ function listsOf(v: Obj): Lists {
 }
 
 /** Who may use a database. What else stands in the security object stays as it is. */
-export function Security({ db }: { db: string }): JSX.Element {
+export function Security({ db, may }: { db: string; may: boolean }): JSX.Element {
   const loaded = useLoad(async (signal) => parse(await api.getText([db, '_security'], {}, signal)) as Obj, [db])
   const [lists, setLists] = useState<Lists>()
   const act = useAct()
@@ -64,21 +64,23 @@ export function Security({ db }: { db: string }): JSX.Element {
           <fieldset key={g}>
             <legend>{titles[g][0]}</legend>
             <p class="faint">{titles[g][1]}</p>
-            {kinds.map((k) => <Chips key={k} label={`${titles[g][0]}: ${k === 'names' ? 'users' : 'roles'}`} title={k === 'names' ? 'Users' : 'Roles'} values={lists[g][k]} onChange={(values) => setLists({ ...lists, [g]: { ...lists[g], [k]: values } })} />)}
+            {kinds.map((k) => <Chips key={k} label={`${titles[g][0]}: ${k === 'names' ? 'users' : 'roles'}`} title={k === 'names' ? 'Users' : 'Roles'} values={lists[g][k]} readOnly={!may} onChange={(values) => setLists({ ...lists, [g]: { ...lists[g], [k]: values } })} />)}
           </fieldset>
         ))}
       </div>
       <Trouble error={act.error} />
-      <div class="row">
-        <Button kind="primary" busy={act.busy} disabled={!changed} onClick={() => void save()}>Save</Button>
-        {changed && <Button kind="quiet" onClick={() => setLists(was)}>Undo</Button>}
-      </div>
+      {may && (
+        <div class="row">
+          <Button kind="primary" busy={act.busy} disabled={!changed} onClick={() => void save()}>Save</Button>
+          {changed && <Button kind="quiet" onClick={() => setLists(was)}>Undo</Button>}
+        </div>
+      )}
     </section>
   )
 }
 
 /** A list of texts: each can be removed, and Enter adds what was typed. */
-function Chips({ label, title, values, onChange }: { label: string; title: string; values: string[]; onChange: (values: string[]) => void }): JSX.Element {
+function Chips({ label, title, values, readOnly, onChange }: { label: string; title: string; values: string[]; readOnly: boolean; onChange: (values: string[]) => void }): JSX.Element {
   const [typed, type] = useState('')
   const id = useId()
   const add = () => {
@@ -93,14 +95,14 @@ function Chips({ label, title, values, onChange }: { label: string; title: strin
         {values.map((v) => (
           <span key={v} class="badge accent">
             <bdi>{v}</bdi>
-            <button type="button" aria-label={`Remove ${v}`} title={`Remove ${v}`} onClick={() => onChange(values.filter((o) => o !== v))}>✕</button>
+            {!readOnly && <button type="button" aria-label={`Remove ${v}`} title={`Remove ${v}`} onClick={() => onChange(values.filter((o) => o !== v))}>✕</button>}
           </span>
         ))}
-        <input id={id} value={typed} aria-label={label} placeholder="Add …" autocomplete="off" autocapitalize="off" spellcheck={false} onInput={(e) => type(e.currentTarget.value)} onBlur={add} onKeyDown={(e) => {
+        <input id={id} value={typed} aria-label={label} readOnly={readOnly} placeholder={readOnly ? (values.length ? '' : 'Nobody') : 'Add …'} autocomplete="off" autocapitalize="off" spellcheck={false} onInput={(e) => type(e.currentTarget.value)} onBlur={add} onKeyDown={(e) => {
           if (e.key === 'Enter') {
             e.preventDefault()
             add()
-          } else if (e.key === 'Backspace' && typed === '' && values.length > 0) onChange(values.slice(0, -1))
+          } else if (e.key === 'Backspace' && !readOnly && typed === '' && values.length > 0) onChange(values.slice(0, -1))
         }} />
       </div>
     </div>

@@ -11,6 +11,7 @@ import { Field } from '../../parts/field'
 import { Empty, Notice, Trouble } from '../../parts/notice'
 import { Progress, Waiting } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
+import { useAdminOf } from '../../rights'
 import { link, setQuery } from '../../router'
 import type { ScreenProps } from '../../screens'
 import { Edit } from './edit'
@@ -20,6 +21,7 @@ import { designsOf, most, type Design, type View } from './views'
 /** The design documents of a database: their views, what these cost, and what they answer. */
 export default function Designs({ params, query }: ScreenProps): JSX.Element {
   const db = params.db!
+  const may = useAdminOf(db)
   const list = useLoad((signal) => designsOf(db, signal), [db])
   const [editing, edit] = useState<{ design: string; view?: View | undefined }>()
   const open = query.get('view')
@@ -34,7 +36,8 @@ export default function Designs({ params, query }: ScreenProps): JSX.Element {
       <header class="bar">
         <h1 class="unseen">Views</h1>
         <span class="push" />
-        <Button kind="primary" onClick={() => edit({ design: '' })}>New view</Button>
+        {may === false && <span class="faint">Administrators of the database change its views.</span>}
+        {may && <Button kind="primary" onClick={() => edit({ design: '' })}>New view</Button>}
       </header>
       <Trouble error={list.error} retry={list.reload} />
       {!list.value && !list.error && <Waiting />}
@@ -43,14 +46,14 @@ export default function Designs({ params, query }: ScreenProps): JSX.Element {
       <ul class="design-list">
         {designs.map((d) => (
           <li key={d.name} class="card">
-            <Head db={db} design={d} onNew={() => edit({ design: d.name })} onGone={list.reload} />
+            <Head db={db} design={d} may={may ?? false} onNew={() => edit({ design: d.name })} onGone={list.reload} />
             {d.views.length === 0 && <p class="faint">It has no views.</p>}
             <ul>
               {d.views.map((v) => (
                 <li key={v.name}>
                   <a href={link(['db', db, 'design'], { view: `${d.name}/${v.name}` })} dir="auto" aria-current={open === `${d.name}/${v.name}` ? 'true' : undefined}>{v.name}</a>
                   {v.reduce && <span class="badge">{v.reduce.startsWith('_') ? v.reduce : 'reduce'}</span>}
-                  <Button kind="quiet" label={`Edit the view ${v.name} of ${d.name}`} onClick={() => edit({ design: d.name, view: v })}>Edit</Button>
+                  {may && <Button kind="quiet" label={`Edit the view ${v.name} of ${d.name}`} onClick={() => edit({ design: d.name, view: v })}>Edit</Button>}
                 </li>
               ))}
             </ul>
@@ -74,7 +77,7 @@ interface Task {
   progress?: number
 }
 
-function Head({ db, design, onNew, onGone }: { db: string; design: Design; onNew: () => void; onGone: () => void }): JSX.Element {
+function Head({ db, design, may, onNew, onGone }: { db: string; design: Design; may: boolean; onNew: () => void; onGone: () => void }): JSX.Element {
   const info = useLoad(async (signal) => (design.views.length ? api.get<Info>([db, '_design/' + design.name, '_info'], {}, signal) : undefined), [db, design.name, design.rev])
   const index = info.value?.view_index
   const building = !!index && (index.updater_running || index.compact_running)
@@ -94,8 +97,8 @@ function Head({ db, design, onNew, onGone }: { db: string; design: Design; onNew
           ].filter(Boolean).join(', ')}
         </span>
         <span class="push" />
-        <Button kind="quiet" label={`New view in ${design.name}`} onClick={onNew}>New view</Button>
-        <Button kind="quiet" label={`Delete ${design.name}`} onClick={() => remove(true)}>Delete</Button>
+        {may && <Button kind="quiet" label={`New view in ${design.name}`} onClick={onNew}>New view</Button>}
+        {may && <Button kind="quiet" label={`Delete ${design.name}`} onClick={() => remove(true)}>Delete</Button>}
       </div>
       {building && <Progress label={index?.compact_running ? 'The index is being compacted' : 'The index is being brought up to date'} part={task.value?.progress === undefined ? undefined : task.value.progress / 100} />}
       {removing && <Remove db={db} design={design} onClose={() => remove(false)} onDone={() => {

@@ -10,6 +10,7 @@ import { Menu } from '../../parts/menu'
 import { Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
+import { useAdminOf } from '../../rights'
 import { abandon, go, link } from '../../router'
 import type { ScreenProps } from '../../screens'
 import { Attachments } from './attachments'
@@ -27,6 +28,7 @@ export default function Document({ params, query }: ScreenProps): JSX.Element {
   const [asking, ask] = useState(false)
   const [renaming, rename] = useState(false)
   const d = doc.value
+  const kept = useAdminOf(id.startsWith('_design/') ? db : undefined) === false // from this visitor
   const missing = useMemo(() => fresh(id), [id])
   const gone = doc.error instanceof api.Failure && doc.error.status === 404 ? doc.error.reason : undefined
   const tabs: [string, string][] = [['content', 'Content'], ['attachments', d && d.stubs.length > 0 ? `Attachments (${d.stubs.length})` : 'Attachments'], ['revisions', 'Revisions']]
@@ -41,7 +43,7 @@ export default function Document({ params, query }: ScreenProps): JSX.Element {
             { text: 'Copy to another id', act: () => rename(true) },
             { text: 'Open as JSON', act: () => void window.open(api.url([db, id]), '_blank', 'noopener') },
             { text: 'Load again', act: doc.reload },
-            { text: 'Delete', danger: true, act: () => ask(true) },
+            ...(kept ? [] : [{ text: 'Delete', danger: true, act: () => ask(true) }]),
           ]}>⋯</Menu>
         )}
       </header>
@@ -50,6 +52,7 @@ export default function Document({ params, query }: ScreenProps): JSX.Element {
           This is revision <code>{shortRev(rev)}</code> as it was saved. It cannot be changed here.
         </Notice>
       )}
+      {kept && <Notice>Only administrators of the database change its design documents.</Notice>}
       <nav class="tabs" aria-label="Document">
         {tabs.map(([key, title]) => (
           <a key={key} href={link(['db', db, 'doc', id], { tab: key === 'content' ? undefined : key, rev })} aria-current={tab === key ? 'page' : undefined}>{title}</a>
@@ -64,9 +67,9 @@ export default function Document({ params, query }: ScreenProps): JSX.Element {
       {!d && !doc.error && <Waiting />}
       {(d ?? (gone !== undefined && !rev)) && (
         // It stays while another tab is shown, with what was written.
-        <div class="doc-content" hidden={tab !== 'content'}><Body key={rev ?? ''} db={db} doc={d ?? missing} readOnly={rev !== undefined} onSaved={doc.reload} /></div>
+        <div class="doc-content" hidden={tab !== 'content'}><Body key={rev ?? ''} db={db} doc={d ?? missing} readOnly={rev !== undefined || kept} onSaved={doc.reload} /></div>
       )}
-      {tab === 'attachments' && d && <Attachments db={db} doc={d} readOnly={rev !== undefined} onChanged={doc.reload} />}
+      {tab === 'attachments' && d && <Attachments db={db} doc={d} readOnly={rev !== undefined || kept} onChanged={doc.reload} />}
       {tab === 'revisions' && (d ?? gone !== undefined) && <Revisions db={db} id={id} />}
       {asking && d && <Delete db={db} doc={d} onClose={() => ask(false)} />}
       {renaming && d && <CopyTo db={db} doc={d} onClose={() => rename(false)} />}

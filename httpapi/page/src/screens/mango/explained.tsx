@@ -27,7 +27,7 @@ export interface Stats {
 }
 
 /** A plan as a sentence, and as a picture of what is read. */
-export function Explained({ db, plan, stats, onIndexed }: { db: string; plan: Plan; stats: Stats | undefined; onIndexed: () => void }): JSX.Element {
+export function Explained({ db, may, plan, stats, onIndexed }: { db: string; may: boolean; plan: Plan; stats: Stats | undefined; onIndexed: () => void }): JSX.Element {
   const info = useLoad((signal) => api.get<{ doc_count: number }>([db], {}, signal), [db, plan])
   const act = useAct(failed)
   const scan = plan.index.type === 'special'
@@ -47,7 +47,7 @@ export function Explained({ db, plan, stats, onIndexed }: { db: string; plan: Pl
       {suggest && (
         <div class="row">
           <span>An index by <bdi class="mono">{wanted.join(', ')}</bdi> would read only what matches.</span>
-          <Button onClick={() => void index()} busy={act.busy}>Make it</Button>
+          {may && <Button onClick={() => void index()} busy={act.busy}>Make it</Button>}
         </div>
       )}
       {stats && all !== undefined && <Read stats={stats} all={all} />}

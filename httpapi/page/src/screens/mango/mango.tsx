@@ -12,6 +12,7 @@ import { Field } from '../../parts/field'
 import { Empty, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
+import { useAdminOf } from '../../rights'
 import { go, link, setQuery, useGuard } from '../../router'
 import type { ScreenProps } from '../../screens'
 import { Explained, type Plan, type Stats } from './explained'
@@ -31,6 +32,7 @@ const fieldsOf = (i: Index) => i.def.fields.map((f) => Object.entries(f).map(([n
 export default function Mango({ params, query }: ScreenProps): JSX.Element {
   const db = params.db!
   const indexes = useLoad((signal) => api.get<{ indexes: Index[] }>([db, '_index'], {}, signal), [db])
+  const may = useAdminOf(db)
   const [making, make] = useState(false)
   const [removing, remove] = useState<Index>()
   const act = useAct(failed)
@@ -40,7 +42,8 @@ export default function Mango({ params, query }: ScreenProps): JSX.Element {
       <header class="bar">
         <h1 class="unseen">Mango</h1>
         <span class="push" />
-        <Button kind="primary" onClick={() => make(true)}>New index</Button>
+        {may === false && <span class="faint">Administrators of the database make indexes.</span>}
+        {may && <Button kind="primary" onClick={() => make(true)}>New index</Button>}
       </header>
       <section class="stack" aria-labelledby="mango-indexes">
         <h2 id="mango-indexes">Indexes</h2>
@@ -54,12 +57,12 @@ export default function Mango({ params, query }: ScreenProps): JSX.Element {
               <span>by <bdi class="mono">{fieldsOf(i)}</bdi></span>
               {i.def.partial_filter_selector !== undefined && JSON.stringify(i.def.partial_filter_selector) !== '{}' && <span class="badge" title={JSON.stringify(i.def.partial_filter_selector)}>only some documents</span>}
               <span class="push" />
-              {i.ddoc && <Button kind="quiet" label={`Delete the index ${i.name}`} onClick={() => remove(i)}>Delete</Button>}
+              {may && i.ddoc && <Button kind="quiet" label={`Delete the index ${i.name}`} onClick={() => remove(i)}>Delete</Button>}
             </li>
           ))}
         </ul>
       </section>
-      <Explain db={db} text={query.get('find') ?? undefined} onIndexed={indexes.reload} />
+      <Explain db={db} may={may ?? false} text={query.get('find') ?? undefined} onIndexed={indexes.reload} />
       {making && <Make db={db} onClose={() => make(false)} onDone={() => {
         make(false)
         indexes.reload()
@@ -82,7 +85,7 @@ export default function Mango({ params, query }: ScreenProps): JSX.Element {
 
 const start = '{\n  "selector": {\n    "type": "recipe"\n  },\n  "limit": 25\n}'
 
-function Explain({ db, text, onIndexed }: { db: string; text: string | undefined; onIndexed: () => void }): JSX.Element {
+function Explain({ db, may, text, onIndexed }: { db: string; may: boolean; text: string | undefined; onIndexed: () => void }): JSX.Element {
   const query = useRef(text ?? start)
   const [plan, setPlan] = useState<Plan>()
   const [stats, setStats] = useState<Stats>()
@@ -129,7 +132,7 @@ function Explain({ db, text, onIndexed }: { db: string; text: string | undefined
         }}>Show all that it finds</a>
       </div>
       <Trouble error={act.error} />
-      {plan && <Explained db={db} plan={plan} stats={stats} onIndexed={() => {
+      {plan && <Explained db={db} may={may} plan={plan} stats={stats} onIndexed={() => {
         onIndexed()
         run('explain')
       }} />}
