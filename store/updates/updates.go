@@ -109,6 +109,9 @@ const (
 	// Pauses after an attempt that failed, unless somebody waits for one.
 	firstPause = 100 * time.Millisecond
 	mostPause  = time.Second
+	// mostRest is the longest pause after one that went well: a single one may take long, such as one that waits for a
+	// storage to come back.
+	mostRest = 2 * time.Second
 	// complainEvery is how often it is said in the log.
 	complainEvery = 10 * time.Second
 	// endWithin is how long Close tries to note what has happened.
@@ -135,8 +138,7 @@ func (l *Log) run() {
 	for {
 		_, _, news := l.opt.Store.Events().Since(l.opt.Store.Events().Last())
 		began := time.Now()
-		l.persist(l.ctx, l.note)
-		took := time.Since(began)
+		took := l.persist(l.ctx, l.note)
 		select {
 		case <-l.ctx.Done():
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), endWithin)
@@ -149,20 +151,20 @@ func (l *Log) run() {
 			return
 		case <-news:
 		}
-		// Of the disk's time a tenth at most goes into this, however many databases are written.
-		l.rest(began, 10*took)
+		// Of the disk's time a tenth goes into this, however many databases are written, unless events came late.
+		l.rest(began, min(10*took, mostRest))
 	}
 }
 
-// persist calls work until it succeeds.
-func (l *Log) persist(ctx context.Context, work func(context.Context) error) {
+// persist calls work until it succeeds, and tells how long that took in the end.
+func (l *Log) persist(ctx context.Context, work func(context.Context) error) time.Duration {
 	said := time.Time{}
 	for pause := firstPause; ; pause = min(2*pause, mostPause) {
 		began := time.Now()
 		err := l.renew(ctx, work(ctx))
 		l.end(err)
 		if err == nil || ctx.Err() != nil {
-			return
+			return time.Since(began)
 		}
 		if !errors.Is(err, store.ErrHeld) && time.Since(said) > complainEvery { // ErrHeld is somebody's will
 			l.opt.Log.Error("what happens to databases cannot be noted", "error", err)
@@ -170,7 +172,7 @@ func (l *Log) persist(ctx context.Context, work func(context.Context) error) {
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return 0
 		case <-time.After(pause):
 		case <-l.hurry: // but many who hurry do not make it many attempts
 			select {

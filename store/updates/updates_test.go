@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -464,6 +465,77 @@ func TestSoonWhileSomebodyWaits(t *testing.T) {
 	}
 	r.Close()
 	p.end(t)
+}
+
+// late is an engine that waits for a while before it writes.
+type late struct {
+	engine.Engine
+	pause atomic.Int64
+}
+
+func (e *late) Open(ctx context.Context, name string) (engine.DB, error) {
+	db, err := e.Engine.Open(ctx, name)
+	return &lateDB{db, e}, err
+}
+
+type lateDB struct {
+	engine.DB
+	eng *late
+}
+
+func (d *lateDB) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	time.Sleep(time.Duration(d.eng.pause.Load()))
+	return d.DB.Update(ctx, fn)
+}
+
+// When a storage was away, or took long once, who follows the feed hears soon of what happens after that.
+func TestSoonAfterTheStorageWasAway(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(e *late, chaos *chaos.Engine){
+		"away": func(_ *late, e *chaos.Engine) { e.Away(0); time.Sleep(4 * time.Second); e.Calm() },
+		"slow": func(e *late, _ *chaos.Engine) {
+			e.pause.Store(int64(4 * time.Second))
+			time.Sleep(time.Second)
+			e.pause.Store(0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			faults := chaos.New(chaos.Options{Alone: true})
+			e := &late{Engine: faults}
+			p := start(t, e, updates.Options{})
+			for _, name := range []string{"a", "b"} {
+				if err := p.store.Create(t.Context(), name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r, err := p.log.Follow(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			place, err := r.Now(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := func() {
+				<-r.Changed(place)
+				place++
+			}
+			p.write(t, "a")
+			told()
+			p.write(t, "b") // is noted in a moment, or when the storage is back
+			spoil(e, faults)
+			told()
+			p.write(t, "a")
+			wrote := time.Now()
+			told()
+			if took := time.Since(wrote); took > 20*time.Second { // ten times the four seconds are forty
+				t.Errorf("the event comes after %v", took)
+			}
+			r.Close()
+			p.end(t)
+		})
+	}
 }
 
 // Of databases that come and go only the last ones are remembered. A reader who has seen them go misses
