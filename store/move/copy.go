@@ -32,6 +32,8 @@ const lastSpace engine.Space = 31
 const (
 	pageBytes   = 16 << 20
 	pageEntries = 50_000
+	// leastEntries are written at once, if a server does not write more in the time that a statement may take.
+	leastEntries = 50
 )
 
 // pageOf is how many bytes of a page go to an engine.
@@ -67,16 +69,18 @@ func (a *adder) end() sum {
 // patience is how long a storage that is away is waited for, beyond the engine's own patience.
 const patience = 2 * time.Minute
 
+// passes reports whether what failed may succeed later.
+func passes(err error) bool {
+	return errors.Is(err, engine.ErrUnknown) || errors.Is(err, engine.ErrUnavailable) && !errors.Is(err, engine.ErrHeld)
+}
+
 // patient does something that may be done twice until it succeeds, or fails for good.
 func patient(ctx context.Context, fn func() error) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, 2*time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := fn()
-		if errors.Is(err, engine.ErrUnknown) || errors.Is(err, engine.ErrUnavailable) && !errors.Is(err, engine.ErrHeld) {
-			return struct{}{}, err
-		}
-		if err != nil {
+		if err != nil && !passes(err) {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
@@ -154,31 +158,65 @@ func eachPage(ctx context.Context, at place, after []byte, size int, fn func(pag
 	return work.Wait()
 }
 
-// writePage writes entries that come in order behind all that are there.
-func writePage(ctx context.Context, db engine.DB, s engine.Space, page []entry) error {
-	return patient(ctx, func() error {
-		return db.Update(ctx, func(tx engine.Tx) error {
-			if f, can := tx.(engine.Filler); can {
-				f.Fill(s)
+// errMuch says that a storage which is there has not written a page.
+var errMuch = errors.New("so much is not written at once")
+
+// writePage writes entries that come in order behind all that are there, at most m.atOnce in a transaction.
+func (m *mover) writePage(ctx context.Context, db engine.DB, s engine.Space, page []entry) error {
+	for len(page) > 0 {
+		some := page[:min(len(page), m.atOnce)]
+		err := patient(ctx, func() error {
+			err := write(ctx, db, s, some)
+			if !passes(err) || len(some) <= leastEntries {
+				return err
 			}
-			for _, e := range page {
-				if err := tx.Put(s, e.k, e.v); err != nil {
-					return err
-				}
+			if _, away := last(ctx, db, s); away != nil {
+				return err // to send less would not help
 			}
-			return nil
+			return errMuch
 		})
+		switch {
+		case errors.Is(err, errMuch):
+			m.atOnce = max(len(some)/2, leastEntries)
+		case err != nil:
+			return err
+		default:
+			page = page[len(some):]
+			m.atOnce = min(m.atOnce+m.atOnce/8, pageEntries) // slowly: to try too many costs the time of a statement
+		}
+	}
+	return nil
+}
+
+func write(ctx context.Context, db engine.DB, s engine.Space, entries []entry) error {
+	return db.Update(ctx, func(tx engine.Tx) error {
+		if f, can := tx.(engine.Filler); can {
+			f.Fill(s)
+		}
+		for _, e := range entries {
+			if err := tx.Put(s, e.k, e.v); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
 // lastKey is the greatest key of a space, nil if it is empty.
-func lastKey(ctx context.Context, db engine.DB, s engine.Space) (last []byte, err error) {
+func lastKey(ctx context.Context, db engine.DB, s engine.Space) (k []byte, err error) {
 	err = patient(ctx, func() error {
-		return db.View(ctx, func(r engine.Reader) error {
-			k, _, err := r.Last(s)
-			last = bytes.Clone(k)
-			return err
-		})
+		k, err = last(ctx, db, s)
+		return err
+	})
+	return k, err
+}
+
+// last is lastKey, tried once.
+func last(ctx context.Context, db engine.DB, s engine.Space) (last []byte, err error) {
+	err = db.View(ctx, func(r engine.Reader) error {
+		k, _, err := r.Last(s)
+		last = bytes.Clone(k)
+		return err
 	})
 	return last, err
 }
@@ -231,7 +269,7 @@ func (m *mover) copySpace(ctx context.Context, from, to engine.DB, s engine.Spac
 			a.add(e)
 			size += len(e.k) + len(e.v)
 		}
-		if err := writePage(ctx, to, s, page); err != nil {
+		if err := m.writePage(ctx, to, s, page); err != nil {
 			return err
 		}
 		m.came(size)

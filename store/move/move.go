@@ -51,7 +51,8 @@ type Report struct {
 
 type mover struct {
 	Options
-	page    int
+	page    int // bytes
+	atOnce  int // entries in a transaction
 	journal *journal
 	now     Progress
 	report  Report
@@ -82,7 +83,7 @@ func run(ctx context.Context, opt Options) (Report, error) {
 	if opt.Skip == nil {
 		opt.Skip = func(string) bool { return false }
 	}
-	m := &mover{Options: opt, page: min(pageOf(opt.From), pageOf(opt.To))}
+	m := &mover{Options: opt, page: min(pageOf(opt.From), pageOf(opt.To)), atOnce: pageEntries}
 	if err := m.fits(); err != nil {
 		return m.report, err
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
@@ -289,6 +291,119 @@ func TestFailingCalls(t *testing.T) {
 		if calls < n {
 			return
 		}
+	}
+}
+
+// slow is an engine that is away for a while, and then does not write more than so many entries at once in the time
+// that it has.
+type slow struct {
+	*chaos.Engine
+	most   int
+	away   time.Time // until then
+	writes []int     // entries of each Update of a database that did well
+}
+
+const slowLimit = 20 * time.Second
+
+func (e *slow) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	db, err := e.Engine.Create(ctx, name, first...)
+	return &slowDB{db, e}, err
+}
+
+func (e *slow) Open(ctx context.Context, name string) (engine.DB, error) {
+	db, err := e.Engine.Open(ctx, name)
+	return &slowDB{db, e}, err
+}
+
+type slowDB struct {
+	engine.DB
+	eng *slow
+}
+
+func (d *slowDB) View(ctx context.Context, fn func(engine.Reader) error) error {
+	if time.Now().Before(d.eng.away) {
+		time.Sleep(time.Second)
+		return engine.ErrUnavailable
+	}
+	return d.DB.View(ctx, fn)
+}
+
+func (d *slowDB) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	if time.Now().Before(d.eng.away) {
+		time.Sleep(time.Second)
+		return engine.ErrUnavailable
+	}
+	n := 0
+	err := d.DB.Update(ctx, func(tx engine.Tx) error {
+		counted := &countedTx{Tx: tx}
+		err := fn(counted)
+		if n = counted.puts; err == nil && n > d.eng.most {
+			err = engine.ErrUnavailable
+		}
+		return err
+	})
+	if n > d.eng.most {
+		time.Sleep(slowLimit)
+	} else if err == nil && n > 1 { // one is the journal's
+		d.eng.writes = append(d.eng.writes, n)
+	}
+	return err
+}
+
+type countedTx struct {
+	engine.Tx
+	puts int
+}
+
+func (t *countedTx) Put(s engine.Space, k, v []byte) error {
+	t.puts++
+	return t.Tx.Put(s, k, v)
+}
+
+// A server that is too slow for a page gets less at once, and more again after that; one that is away gets what it would
+// have had.
+func TestSlowTarget(t *testing.T) {
+	for name, c := range map[string]struct {
+		most         int
+		away         time.Duration
+		atOnce, last int // how many entries are in the first transaction, and in the largest
+	}{
+		"slow":      {most: 80, atOnce: 75, last: 80},
+		"very slow": {most: 50, atOnce: 50, last: 50},
+		"away":      {most: 1 << 20, away: time.Minute, atOnce: 600, last: 600},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				source := chaos.New(chaos.Options{})
+				db, err := source.Create(t.Context(), "db")
+				if err == nil {
+					err = db.Update(t.Context(), func(tx engine.Tx) error {
+						for i := range 600 {
+							if err := tx.Put(3, fmt.Appendf(nil, "%05d", i), nil); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				target := &slow{Engine: chaos.New(chaos.Options{}), most: c.most}
+				show := func(p move.Progress) {
+					if p.Database == "db" && p.Bytes == 0 && target.away.IsZero() {
+						target.away = time.Now().Add(c.away)
+					}
+				}
+				if _, err := move.Run(t.Context(), move.Options{From: source, To: target, FromName: "here", ToName: "there", Show: show}); err != nil {
+					t.Fatal(err)
+				}
+				same(t, dump(t, source), dump(t, target.Engine))
+				if first, largest := target.writes[0], slices.Max(target.writes); first != c.atOnce || largest > c.last || largest < c.last*4/5 {
+					t.Errorf("%d entries are in the first transaction, want %d, and %d in the largest, want %d", first, c.atOnce, largest, c.last)
+				}
+			})
+		})
 	}
 }
 
