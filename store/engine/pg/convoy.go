@@ -19,8 +19,8 @@ import (
 // flush of the disk for all. Its members run in their own goroutines. The first Fetch of each is read together
 // with the others', and what they write is written together. Whoever does not fit in with the others
 // goes alone, which runs fn again: who reads more than that, whose lock somebody else has (a convoy waits for
-// nobody while others wait for its locks), who is late, and everybody if a statement fails, since only
-// a transaction of its own tells whose fault that is.
+// nobody while others wait for its locks), who is late, for whom there is no room, and everybody if a statement
+// fails, since only a transaction of its own tells whose fault that is.
 
 const (
 	sqlLockMany = "select d.id, " + proofColumns + " from td_db d where d.id = any($1::bigint[]) for no key update skip locked"
@@ -36,7 +36,7 @@ const (
 const (
 	convoysAtOnce = 2
 	convoyMost    = 64       // members
-	convoyBytes   = 16 << 20 // of writes
+	convoyBytes   = 16 << 20 // of what is asked and read, and of writes
 	// convoyTries is how often a member whose lock somebody else has tries another convoy before it
 	// waits for the lock alone.
 	convoyTries = 3
@@ -68,6 +68,8 @@ type member struct {
 	left   bool       // nothing more is to be done for it
 	await  bool       // it is waited for
 	got    got        // what is read for it
+	size   int        // of that, and of what it asks for
+	large  bool       // there is no room for it
 	outset chan error // of Fetch
 	result chan error
 }
@@ -212,7 +214,7 @@ func (c *convoy) run() {
 		switch {
 		case slices.Contains(held, m):
 			m.outset <- nil
-		case err != nil:
+		case err != nil, m.large:
 			m.outset <- errAlone
 		default:
 			m.outset <- errLocked
@@ -225,7 +227,7 @@ func (c *convoy) run() {
 	c.write(s, done)
 }
 
-// read has the locks, and what members ask for. It returns those whose lock it has.
+// read has the locks, and what members ask for. It returns those whose lock it has and for whom there is room.
 func (c *convoy) read(s *session, asked []*member) (held []*member, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, convoyPatience)
 	defer cancel()
@@ -235,7 +237,29 @@ func (c *convoy) read(s *session, asked []*member) (held []*member, err error) {
 	by := make(map[int64]*member, len(asked))
 	var ids, of, lastOf []int64
 	var keys, los, his [][]byte
+	size := 0 // of what is kept for all
+	fits := func(m *member, n int) bool {
+		if m.large {
+			return false
+		}
+		m.size += n
+		if size += n; size > c.eng.convoyBytes && len(asked) > 1 {
+			m.large = true
+			size -= m.size // one that is too large does not keep the others from going
+			clear(m.got.known)
+			clear(m.got.last)
+			m.got.arena = arena{}
+		}
+		return !m.large
+	}
 	for _, m := range asked {
+		n := 0
+		for _, k := range m.keys {
+			n += len(k)
+		}
+		if !fits(m, n) {
+			continue
+		}
 		by[m.h.id] = m
 		ids = append(ids, m.h.id)
 		for _, k := range m.keys {
@@ -273,7 +297,11 @@ func (c *convoy) read(s *session, asked []*member) (held []*member, err error) {
 			if err != nil {
 				return err
 			}
-			t := &by[db].got
+			m := by[db]
+			if !fits(m, len(raw[2])+len(raw[3])) {
+				continue
+			}
+			t := &m.got
 			if b := raw[1][0]; b == 0 || b == 'f' {
 				t.known[string(raw[2])] = t.arena.keep(raw[3])
 			} else {
@@ -288,7 +316,7 @@ func (c *convoy) read(s *session, asked []*member) (held []*member, err error) {
 	for range held {
 		c.eng.figures.lockWait(time.Since(began))
 	}
-	return held, nil
+	return slices.DeleteFunc(held, func(m *member) bool { return m.large }), nil
 }
 
 // write writes what members have written, commits, and tells them.

@@ -116,6 +116,76 @@ func TestTooLargeForAConvoy(t *testing.T) {
 	}
 }
 
+// Who reads, or asks for, what is too large for a convoy goes alone, and the others go nevertheless. How much the
+// members read together is bounded too.
+func TestConvoysReadLittle(t *testing.T) {
+	t.Parallel()
+	const most = 64 << 10
+	many := make([]engine.SpaceKey, 2*most/1000)
+	for i := range many {
+		many[i] = engine.SpaceKey{Space: 1, Key: fmt.Appendf(nil, "%01000d", i)}
+	}
+	value := []engine.SpaceKey{{Space: 1, Key: []byte("value")}}
+	for name, c := range map[string]struct {
+		last, values [6]int // sizes of what is there
+		reads        [6][]engine.SpaceKey
+		went         int // how many go together
+		alone        []int
+	}{
+		"last entries":  {last: [6]int{most, 9, most + 1, most / 4, most / 4, 0}, went: 4, alone: []int{0, 2}},
+		"values":        {values: [6]int{0, most / 4, 2 * most, most / 4, 0, 0}, reads: [6][]engine.SpaceKey{1: value, 2: value, 3: value}, went: 5, alone: []int{2}},
+		"keys":          {reads: [6][]engine.SpaceKey{3: many}, went: 5, alone: []int{3}},
+		"all of them":   {last: [6]int{most / 2, most / 2, most / 2, most / 2, most / 2, most / 2}, went: 1},
+		"what is there": {last: [6]int{most / 9, most / 9, most / 9, most / 9, most / 9, most / 9}, went: 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := pgtest.Engine(t)
+			e.LimitConvoys(most)
+			var dbs []engine.DB
+			for i := range c.last {
+				db := create(t, e, fmt.Sprint("db", i))
+				err := db.Update(t.Context(), func(tx engine.Tx) error {
+					return errors.Join(tx.Put(sequence, []byte("z"), make([]byte, c.last[i])), tx.Put(1, []byte("value"), make([]byte, c.values[i])))
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				dbs = append(dbs, db)
+			}
+			var together []bool
+			n := 0
+			for try := 0; try < 10 && n != c.went; try++ { // on a busy machine, some may be late
+				var err error
+				key := fmt.Sprint("k", try)
+				if together, err = e.PutTogether(t.Context(), dbs, sequence, []byte(key), slices.Repeat([][]byte{[]byte("v")}, len(dbs)), c.reads[:]...); err != nil {
+					t.Fatal(err)
+				}
+				n = 0
+				for i, db := range dbs {
+					if together[i] {
+						n++
+					}
+					if there := get(t, db, key) == "v"; there != together[i] {
+						t.Errorf("%d: it was written: %v", i, there)
+					}
+				}
+				if n > c.went {
+					t.Fatalf("%v go together, want %d at most", together, c.went)
+				}
+			}
+			if n != c.went {
+				t.Errorf("%v go together, want %d", together, c.went)
+			}
+			for _, i := range c.alone {
+				if together[i] {
+					t.Errorf("%d goes with the others", i)
+				}
+			}
+		})
+	}
+}
+
 // What is asked for soon goes out with what is asked for now, and without anybody who waits if there is much of it.
 func TestForeseenSoon(t *testing.T) {
 	t.Parallel()

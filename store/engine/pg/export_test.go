@@ -97,7 +97,8 @@ func (e *Engine) AnsweredTogether(db engine.DB, keys []engine.SpaceKey) (kept in
 }
 
 // PutTogether has databases write a value each under a key, in one convoy, and tells which of them were let go with the others.
-func (e *Engine) PutTogether(ctx context.Context, dbs []engine.DB, s engine.Space, k []byte, values [][]byte) (together []bool, err error) {
+// Each reads the last entry of the space before, and those that reads has for it.
+func (e *Engine) PutTogether(ctx context.Context, dbs []engine.DB, s engine.Space, k []byte, values [][]byte, reads ...[]engine.SpaceKey) (together []bool, err error) {
 	var members []*member
 	for _, db := range dbs {
 		h := db.(*handle)
@@ -108,8 +109,12 @@ func (e *Engine) PutTogether(ctx context.Context, dbs []engine.DB, s engine.Spac
 	var wg sync.WaitGroup
 	for i, m := range members {
 		wg.Go(func() {
+			var keys []engine.SpaceKey
+			if i < len(reads) {
+				keys = reads[i]
+			}
 			err := m.run(func(tx engine.Tx) error {
-				return errors.Join(tx.Fetch(nil, []engine.Space{s}), tx.Put(s, k, values[i]))
+				return errors.Join(tx.Fetch(keys, []engine.Space{s}), tx.Put(s, k, values[i]))
 			})
 			if together[i] = err == nil; !errors.Is(err, errAlone) {
 				errs[i] = err
@@ -120,5 +125,5 @@ func (e *Engine) PutTogether(ctx context.Context, dbs []engine.DB, s engine.Spac
 	return together, errors.Join(errs...)
 }
 
-// LimitConvoys says how many bytes a convoy writes at most.
+// LimitConvoys says how many bytes a convoy reads, and how many it writes, at most.
 func (e *Engine) LimitConvoys(bytes int) { e.convoyBytes = bytes }
