@@ -181,6 +181,11 @@ func (m *mover) writePage(ctx context.Context, db engine.DB, s engine.Space, pag
 		case err != nil:
 			return err
 		default:
+			size := 0
+			for _, e := range some {
+				size += len(e.k) + len(e.v)
+			}
+			m.came(size)
 			page = page[len(some):]
 			m.atOnce = min(m.atOnce+m.atOnce/8, pageEntries) // slowly: to try too many costs the time of a statement
 		}
@@ -264,16 +269,10 @@ func (m *mover) copySpace(ctx context.Context, from, to engine.DB, s engine.Spac
 	}
 	a := newAdder(s)
 	err = eachPage(ctx, place{from, s}, after, m.page, func(page []entry) error {
-		size := 0
 		for _, e := range page {
 			a.add(e)
-			size += len(e.k) + len(e.v)
 		}
-		if err := m.writePage(ctx, to, s, page); err != nil {
-			return err
-		}
-		m.came(size)
-		return nil
+		return m.writePage(ctx, to, s, page)
 	})
 	if err != nil || after == nil {
 		return a.end(), err
