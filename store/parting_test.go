@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -80,4 +81,55 @@ func TestCloseWaitsForDatabasesThatAreGoing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// hesitant is an engine that takes its time to say that a database is not there.
+type hesitant struct {
+	engine.Engine
+	now chan struct{} // closed: it does
+}
+
+func (e *hesitant) Open(ctx context.Context, name string) (engine.DB, error) {
+	db, err := e.Engine.Open(ctx, name)
+	if err != nil && name == "db" {
+		<-e.now
+	}
+	return db, err
+}
+
+// Whoever opens a database that another process has just made finds it, also while somebody is told that it is not there.
+func TestOpenWhatWasMadeMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &hesitant{Engine: chaos.New(chaos.Options{}), now: make(chan struct{})}
+		s, err := store.Open(t.Context(), e, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opens := func(err *error) {
+			var there bool
+			if there, *err = s.Exists(t.Context(), "db"); *err == nil && !there {
+				*err = store.ErrNoDB
+			}
+		}
+		var first, second error
+		go opens(&first)
+		synctest.Wait()
+		db, err := e.Engine.Create(t.Context(), "db")
+		if err == nil {
+			err = db.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		go opens(&second)
+		synctest.Wait()
+		close(e.now)
+		synctest.Wait()
+		if !errors.Is(first, store.ErrNoDB) || second != nil {
+			t.Errorf("the first says %v, the second %v", first, second)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -356,19 +356,28 @@ func (s *Store) Names(ctx context.Context, after string, limit int) ([]string, e
 
 // db opens a database, or hands out the open one. The caller releases it when done.
 func (s *Store) db(ctx context.Context, name string) (*DB, error) {
+	db, joined, err := s.openOrJoin(ctx, name)
+	if joined && errors.Is(err, ErrNoDB) { // it may have been made after that opening had begun
+		db, _, err = s.openOrJoin(ctx, name)
+	}
+	return db, err
+}
+
+// openOrJoin is db, and tells whether somebody else had opened it, or had begun to.
+func (s *Store) openOrJoin(ctx context.Context, name string) (_ *DB, joined bool, _ error) {
 	if !ValidName(name) {
-		return nil, ErrNoDB
+		return nil, false, ErrNoDB
 	}
 	if err := s.lockFor(ctx, name); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if s.closed {
 		s.mu.Unlock()
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	}
 	if s.going[name] {
 		s.mu.Unlock()
-		return nil, ErrNoDB
+		return nil, false, ErrNoDB
 	}
 	db, found := s.open[name]
 	if !found {
@@ -385,7 +394,7 @@ func (s *Store) db(ctx context.Context, name string) (*DB, error) {
 	if found {
 		if err := db.whenOpened(ctx); err != nil {
 			db.Release()
-			return nil, err
+			return nil, false, err
 		}
 	} else {
 		// Others wait for this opening, so it must not end with the first caller's request.
@@ -396,9 +405,9 @@ func (s *Store) db(ctx context.Context, name string) (*DB, error) {
 		s.mu.Lock()
 		s.forget(db)
 		s.mu.Unlock()
-		return nil, db.openErr
+		return nil, found, db.openErr
 	}
-	return db, nil
+	return db, found, nil
 }
 
 // whenOpened waits until start is over.
