@@ -128,6 +128,9 @@ func (e *Engine) GatherUnknown(name string, change func()) error {
 	f.using.Add(-1)
 	f.flush.Lock()
 	defer f.flush.Unlock()
+	if change == nil {
+		was = f.settleGathered(by + 1) // the commit before that may be one of which nobody knows
+	}
 	f.swap.Lock()
 	defer f.swap.Unlock()
 	if f.gatherNext, f.gatherBy = f.gathered, by; change == nil {
@@ -135,4 +138,22 @@ func (e *Engine) GatherUnknown(name string, change func()) error {
 	}
 	f.publish(was)
 	return nil
+}
+
+// DrainSome has the sweep go on in a transaction of its own.
+func (e *Engine) DrainSome(name string) error {
+	return e.files[e.path(name)].drain(context.Background())
+}
+
+// FailGrowing has each commit fail that needs more room than a database's file has, or ends that.
+func (e *Engine) FailGrowing(name string, fail bool) {
+	f := e.files[e.path(name)]
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	if f.bolt == nil {
+		return
+	}
+	if f.bolt.MaxSize = 0; fail {
+		f.bolt.MaxSize = 1
+	}
 }

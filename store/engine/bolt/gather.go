@@ -302,6 +302,7 @@ func (t *tx) settleNew(came *tree, c *collector) error {
 			way.begin(goal{key: list[0].key()})
 			if _, to := way.bounds(); to != nil {
 				n, _ = slices.BinarySearchFunc(list, to, func(it item, to []byte) int { return bytes.Compare(it.key(), to) })
+				n = max(n, 1) // keys of a damaged page may be in no order
 			}
 		}
 		for _, it := range list[:n] {
@@ -318,10 +319,8 @@ func (t *tx) settleNew(came *tree, c *collector) error {
 
 // putRun appends a run to the file, and removes those that the sweep has passed.
 func (t *tx) putRun(is *gathered, parts [][]byte) error {
-	name := bucketName(0)
-	name = gatheredBucket
-	t.sound(t.way(t.root, name), true)
-	b, err := t.tx.CreateBucketIfNotExists(name)
+	t.sound(t.way(t.root, gatheredBucket), true)
+	b, err := t.tx.CreateBucketIfNotExists(gatheredBucket)
 	if err != nil {
 		return t.spoil(err)
 	}

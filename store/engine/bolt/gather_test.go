@@ -256,3 +256,54 @@ func TestGatheredUnknown(t *testing.T) {
 	}
 	same("opened again")
 }
+
+// A page that leads from one key to two places does not keep a writer for ever.
+func TestGatheredAboveDamagedPages(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "db.bolt")
+	opt := bolt.Options{NoSync: true, Direct: true, Scattered: space, GatherFrom: 1, GatherBytes: 100_000, GatherAfter: time.Hour}
+	e := open(t, dir, opt)
+	db, err := e.Create(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scatter(t, db, rand.New(rand.NewPCG(1, 2)), 2000, map[string]string{})
+	if err := errors.Join(db.(engine.Compacter).Compact(t.Context()), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	disk, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var twice []string
+	order := binary.NativeEndian
+	for at := metaSize; at < len(disk); at += pageSize {
+		page := disk[at:]
+		n := int(order.Uint16(page[10:]))
+		if order.Uint16(page[8:]) != 1 || n < 4 { // it does not lead to others
+			continue
+		}
+		one, next := page[16+n/2*16:], page[16+(n/2+1)*16:]
+		from, length := order.Uint32(one), order.Uint32(one[4:])
+		twice = append(twice, string(one[from:from+length]))
+		order.PutUint32(next, from-16)
+		order.PutUint32(next[4:], length)
+	}
+	if len(twice) == 0 {
+		t.Fatal("no page leads to others")
+	}
+	if err := os.WriteFile(path, disk, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = e.Open(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, k := range twice {
+		err := db.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(space, []byte(k), []byte("v")) })
+		if err != nil && !errors.Is(err, engine.ErrForeign) {
+			t.Error(err)
+		}
+	}
+}
