@@ -111,7 +111,7 @@ func BenchmarkRead(b *testing.B) {
 func BenchmarkRecovery(b *testing.B) {
 	ctx := context.Background()
 	dir := b.TempDir()
-	e, err := bolt.Open(dir, bolt.Options{NoSync: true, FlushAfter: time.Hour, FlushBytes: 1 << 30, JournalBytes: 1 << 30})
+	e, err := bolt.Open(dir, bolt.Options{NoSync: true, FlushAfter: time.Hour, FlushBytes: 1 << 30, JournalBytes: 1 << 30, UnflushedBytes: 1 << 30})
 	if err != nil {
 		b.Fatal(err)
 	}
