@@ -403,6 +403,23 @@ func (b *browser) choose(selector string, files ...string) {
 	})
 }
 
+// pick chooses an option of a list by the arrow keys: what is typed ahead is forgotten where keys come slowly.
+func (b *browser) pick(label, option string) {
+	b.t.Helper()
+	b.focus("combobox", label)
+	b.until(fmt.Sprintf("pick %q", option), func(ctx context.Context, t *tab) (bool, error) {
+		shown, err := chromedp.Evaluate[string]("(e => (e.selectedIndex + 1 === e.length ? '<' : '>') + e.selectedOptions[0]?.label)(document.activeElement)")(ctx, t)
+		if err != nil || strings.HasPrefix(shown[1:], option) {
+			return err == nil, err
+		}
+		key := kb.ArrowDown
+		if shown[0] == '<' {
+			key = kb.Home
+		}
+		return false, pressKey(ctx, t, []rune(key)[0], nil)
+	})
+}
+
 // press presses keys, one after the other: a text, or those of chromedp's package kb.
 func (b *browser) press(keys string, how ...chromedp.KeyOption) {
 	b.t.Helper()

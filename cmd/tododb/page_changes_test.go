@@ -108,13 +108,6 @@ func feeds(p *process) string {
 	return n
 }
 
-// pick chooses an option of a list by keyboard.
-func (b *browser) pick(label, option string) {
-	b.t.Helper()
-	b.focus("combobox", label)
-	b.press(option)
-}
-
 // A burst of changes neither freezes the page nor fills it.
 func TestPageChangesBurst(t *testing.T) {
 	t.Parallel()

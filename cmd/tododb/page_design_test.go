@@ -30,8 +30,7 @@ func TestPageDesign(t *testing.T) {
 	b.click("button", "Try it")
 	b.sees("3 documents tried, 2 rows.", "on line 2", `"bread"`)
 	b.everythingHasAName()
-	b.focus("combobox", "Reduce")
-	b.press("_sum")
+	b.pick("Reduce", "_sum")
 	b.click("button", "Save")
 	b.sees("titles is saved")
 	if doc := p.do(200, "GET", "/shop/_design/app", ""); !strings.Contains(doc, `"big":12345678901234567890`) || !strings.Contains(doc, `"old":{`) || !strings.Contains(doc, `"reduce":"_sum"`) {
@@ -39,8 +38,7 @@ func TestPageDesign(t *testing.T) {
 	}
 	b.click("link", "titles")
 	b.sees("1 row") // all in one value
-	b.focus("combobox", "Show")
-	b.press("a value")
+	b.pick("Show", "a value")
 	b.sees(`"soup"`, "2 rows")
 	b.fill("From key", `"m"`)
 	b.press("\r")
