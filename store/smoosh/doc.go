@@ -14,8 +14,6 @@
 //     in pages that are half full, needs a count of all that is in a file (store.Measure). That is made
 //     when a file has grown far beyond the last count, so a file that only grows is counted each time
 //     it has become half as large again, and compacted only if there is garbage;
-//   - a file whose contents still grow is put off for some minutes at the most (see growth.go): most of a copy
-//     would be copied again;
 //   - what was counted is remembered over restarts (Options.State). Losing that costs counts, nothing
 //     else;
 //   - every hour, and once after the start, it compares the files' sizes with what it remembers: for

@@ -104,12 +104,6 @@ func (s *Smoosh) usage(ctx context.Context, db store.Bare, o object) (store.Usag
 
 // judge puts an object into the channel that takes it, or has it counted if only that can tell.
 func (s *Smoosh) judge(ctx context.Context, db store.Bare, o object, channels []Channel) {
-	s.mu.Lock()
-	off := s.notNow(o)
-	s.mu.Unlock()
-	if off {
-		return // asking what is free in a file that is written to costs writes
-	}
 	u, err := s.usage(ctx, db, o)
 	if err != nil || u.File <= minSize(channels) {
 		return
@@ -123,8 +117,8 @@ func (s *Smoosh) judge(ctx context.Context, db store.Bare, o object, channels []
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.notNow(o) {
-		return
+	if s.running[o] != nil || time.Now().Before(s.later[o]) {
+		return // it is judged afterwards
 	}
 	k := s.ofInstance(db)
 	c := k.file(o)
@@ -138,16 +132,10 @@ func (s *Smoosh) judge(ctx context.Context, db store.Bare, o object, channels []
 	if c != nil {
 		ch, _ := find(channels, u.File, c.expected(u, most))
 		if ch == nil || !c.outdated(u, set.Staleness) {
-			delete(s.growing, o)
 			return
 		}
 	}
 	s.counts.add(o)
-}
-
-// notNow tells whether an object is being worked on or was put off: it is judged afterwards. The caller holds mu.
-func (s *Smoosh) notNow(o object) bool {
-	return s.running[o] != nil || time.Now().Before(s.later[o])
 }
 
 // enqueue puts an object into a channel and takes it out of the others. The caller holds mu.

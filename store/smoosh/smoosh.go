@@ -35,7 +35,6 @@ type Options struct {
 	LookEvery  time.Duration // between comparisons of all files with what is remembered (1 h)
 	CleanAfter time.Duration // how long after a change of design documents the old indexes go (10 min)
 	RetryAfter time.Duration // after a failure, or when the disk had no room (5 min)
-	Settle     time.Duration // over which the contents of a file must not grow much before it is read (5 s)
 }
 
 // Chore is work that a database needs from time to time if it changes.
@@ -50,7 +49,7 @@ func (o *Options) withDefaults() {
 	for _, d := range []struct {
 		of *time.Duration
 		is time.Duration
-	}{{&o.Gather, 200 * time.Millisecond}, {&o.LookEvery, time.Hour}, {&o.CleanAfter, 10 * time.Minute}, {&o.RetryAfter, 5 * time.Minute}, {&o.Settle, 5 * time.Second}} {
+	}{{&o.Gather, 200 * time.Millisecond}, {&o.LookEvery, time.Hour}, {&o.CleanAfter, 10 * time.Minute}, {&o.RetryAfter, 5 * time.Minute}} {
 		if *d.of <= 0 {
 			*d.of = d.is
 		}
@@ -74,7 +73,6 @@ type Smoosh struct {
 	touched map[object]bool // built indexes, and databases of which all is to be looked at
 	queues  map[string]*queue
 	later   map[object]time.Time // what is not to be begun before
-	growing map[object]growth    // what was put off for its growth
 	running map[object]*job
 	inUse   map[string]int       // running compactions by channel
 	counts  backlog              // files to count
@@ -100,7 +98,7 @@ func New(opt Options, settings Settings) *Smoosh {
 	s := &Smoosh{
 		opt: opt, limit: rate.NewLimiter(rate.Inf, 0), poke: make(chan struct{}, 1), again: make(chan struct{}, 1),
 		touched: map[object]bool{}, queues: map[string]*queue{}, later: map[object]time.Time{},
-		growing: map[object]growth{}, running: map[object]*job{}, inUse: map[string]int{}, cleans: map[string]time.Time{},
+		running: map[object]*job{}, inUse: map[string]int{}, cleans: map[string]time.Time{},
 	}
 	s.SetSettings(settings)
 	return s
@@ -259,7 +257,6 @@ func (s *Smoosh) forget(name string) {
 	delete(s.known, name)
 	delete(s.cleans, name)
 	maps.DeleteFunc(s.later, func(o object, _ time.Time) bool { return o.db == name })
-	maps.DeleteFunc(s.growing, func(o object, _ growth) bool { return o.db == name })
 	for _, q := range s.queues {
 		for o := range q.has {
 			if o.db == name {
@@ -284,11 +281,6 @@ func (s *Smoosh) Figures() Figures {
 	}
 	for _, q := range s.queues {
 		f.Waiting += q.Len()
-	}
-	for o := range s.growing {
-		if _, off := s.later[o]; off {
-			f.Waiting++
-		}
 	}
 	return f
 }

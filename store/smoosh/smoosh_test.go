@@ -38,9 +38,6 @@ func start(t *testing.T, st *store.Store, set smoosh.Settings, opt smoosh.Option
 	if opt.Gather == 0 {
 		opt.Gather = 5 * time.Millisecond
 	}
-	if opt.Settle == 0 {
-		opt.Settle = time.Millisecond
-	}
 	if opt.Indexes == nil {
 		opt.Indexes = index.NewManager(t.Context(), index.Options{Store: st})
 		t.Cleanup(func() { opt.Indexes.Close() })
@@ -150,7 +147,7 @@ func TestStart(t *testing.T) {
 			indexes := index.NewManager(t.Context(), index.Options{Store: st})
 			defer indexes.Close()
 			s := smoosh.New(smoosh.Options{
-				Store: st, Indexes: indexes, Log: slog.New(slog.DiscardHandler), State: state, Gather: time.Millisecond, Settle: time.Millisecond,
+				Store: st, Indexes: indexes, Log: slog.New(slog.DiscardHandler), State: state, Gather: time.Millisecond,
 				Chores: []smoosh.Chore{{Name: "sweep", Every: time.Hour, Run: func(context.Context, store.Bare) error { swept.Add(1); return nil }}},
 			}, set)
 			ctx, cancel := context.WithCancel(t.Context())

@@ -124,8 +124,6 @@ func (s *Smoosh) start(ctx context.Context, ch *Channel, o object) {
 		case errors.Is(err, errRoom):
 			s.figures.Postponed++
 			s.later[o] = time.Now().Add(s.opt.RetryAfter)
-		case errors.Is(err, errGrows):
-			s.putOff(o)
 		default:
 			s.figures.Failed++
 			s.later[o] = time.Now().Add(s.opt.RetryAfter)
@@ -133,7 +131,7 @@ func (s *Smoosh) start(ctx context.Context, ch *Channel, o object) {
 		s.touched[object{db: o.db}] = true // what has come meanwhile
 		s.mu.Unlock()
 		switch {
-		case err == nil, ctx.Err() != nil, gone(err), errors.Is(err, errOff), errors.Is(err, errLess), errors.Is(err, errWindow), errors.Is(err, errGrows), errors.Is(err, store.ErrCompactRunning):
+		case err == nil, ctx.Err() != nil, gone(err), errors.Is(err, errOff), errors.Is(err, errLess), errors.Is(err, errWindow), errors.Is(err, store.ErrCompactRunning):
 		case errors.Is(err, errRoom):
 			s.opt.Log.Warn("not compacting: the disk has no room for the copy", "db", o.db, "index", o.index, "needs", j.need.Load())
 		default:
@@ -148,7 +146,6 @@ var (
 	errOff    = errors.New("automatic compaction was turned off")
 	errWindow = errors.New("the time of the channel is over")
 	errRoom   = errors.New("the disk has no room for a copy")
-	errGrows  = errors.New("its contents still grow")
 	errLess   = errors.New("there is less garbage than before")
 )
 
@@ -177,9 +174,6 @@ func (j *job) run(ctx context.Context) error {
 	}
 	if j.channel.priority(before.File, live) == 0 {
 		return errLess // somebody else has compacted it
-	}
-	if s.grows(j.object, c, before) {
-		return errGrows
 	}
 	j.total.Store(most)
 	j.need.Store(most + most/16)
@@ -311,9 +305,6 @@ func (s *Smoosh) count(ctx context.Context, o object) {
 	c := &counted{when: time.Now()}
 	u, err := s.usage(ctx, db, o)
 	c.Size, c.Active, c.since = u.File, u.Active, u.Superseded
-	if err == nil && s.countsLater(db, o, u) {
-		return
-	}
 	slowly := engine.WithThrottle(ctx, counting{s})
 	switch {
 	case err != nil:
