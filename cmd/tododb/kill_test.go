@@ -66,6 +66,9 @@ func killAgain(t *testing.T, how string, times int, flags ...string) {
 			life = 2000 // it does so itself, a few times a second
 		}
 		time.Sleep(time.Duration(20+random.IntN(life)) * time.Millisecond)
+		if len(flags) > 0 && kill%2 == 0 { // a busy machine may not have come to it yet
+			within(t, time.Minute, func() bool { return strings.Contains(server.log.String(), "compacted") })
+		}
 		compactions += strings.Count(server.log.String(), "compacted")
 		server.kill()
 		work.Wait()

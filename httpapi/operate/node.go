@@ -19,7 +19,7 @@ type shownProcess struct {
 }
 
 // Membership answers GET /_membership: this node is the whole cluster, or the processes that live, of
-// those that share the storage. What processes says of them is our own.
+// those that share the storage. What processes says of them is our own, and said of several only.
 func (o *Room) Membership(w http.ResponseWriter, r *http.Request) error {
 	living, err := o.members.List(r.Context())
 	if err != nil {
@@ -35,6 +35,9 @@ func (o *Room) Membership(w http.ResponseWriter, r *http.Request) error {
 		names = append(names, wire.NodeName(""))
 	}
 	names = slices.Compact(names)
+	if len(processes) < 2 {
+		processes = nil
+	}
 	b, err := json.Marshal(struct {
 		All       []string       `json:"all_nodes"`
 		Cluster   []string       `json:"cluster_nodes"`
