@@ -1,3 +1,6 @@
+// PouchDB lets go of some errors of requests that were cut. A browser writes them down and goes on; Node would end.
+process.on('unhandledRejection', err => console.log('nobody has taken care of: ' + err.message))
+
 const readline = require('node:readline')
 
 const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]()

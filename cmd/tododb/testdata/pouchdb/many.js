@@ -56,9 +56,6 @@ function writer (write) {
   return () => { going = false; return done }
 }
 
-// PouchDB lets go of some errors of requests that were cut. A browser writes them down and goes on; Node would end.
-process.on('unhandledRejection', err => console.log('nobody has taken care of: ' + err.message))
-
 async function main () {
   const phones = ['phone', 'laptop'].map(name => new PouchDB(name, { adapter: 'memory' }))
   const devices = []
