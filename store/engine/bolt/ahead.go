@@ -173,9 +173,9 @@ func (e *Engine) setApart(f *file) error {
 // setBrokenApart does that with all databases whose files are damaged. If the journal is long, it does so too with
 // those whose files cannot be written for another reason than that the disk is full.
 func (e *Engine) setBrokenApart() {
-	part := e.newPart()
+	half := e.oldHalf()
 	for f, d := range e.dues.all() {
-		if d.first() == noPos || f.whyDamaged() == nil && (!f.barred.Load() || d.first() >= part) {
+		if d.first() == noPos || f.whyDamaged() == nil && (!f.barred.Load() || d.first() >= half) {
 			continue
 		}
 		if err := e.setApart(f); err == nil {

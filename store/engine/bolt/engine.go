@@ -298,12 +298,7 @@ func (e *Engine) mayMake(path string) error {
 	}
 	e.dues.takeAt(path) // somebody has removed its file
 	// A drop that a crash cut short may have left what belonged to an earlier database.
-	if _, err := os.Lstat(subsPath(path)); err == nil { // to look is cheaper than to remove what is not there
-		if err := os.RemoveAll(subsPath(path)); err != nil {
-			return err
-		}
-	}
-	return e.removeAhead(path)
+	return errors.Join(os.RemoveAll(subsPath(path)), e.removeAhead(path))
 }
 
 // create makes a file. The caller holds mu.

@@ -192,7 +192,6 @@ type flusher struct {
 	stop      context.CancelFunc
 	ended     sync.WaitGroup
 	wanted    sync.Map // files whose layer is large
-	flushing  atomic.Bool
 }
 
 // grown is called when a database has more to be flushed.
@@ -203,18 +202,10 @@ func (e *Engine) grown(f *file, bytes int) {
 		if _, there := e.wanted.LoadOrStore(f, true); !there {
 			e.wakeFlusher()
 		}
-	} else if e.urgent() || e.soon() && !e.flushing.Load() {
+	} else if e.urgent() {
 		e.wakeFlusher()
 	}
 }
-
-// soon tells that it will be urgent before long. What is flushed by then, with pauses, is not flushed in a hurry, all at once
-// and while everybody waits.
-func (e *Engine) soon() bool {
-	return e.log.Size() > soon(e.opt.JournalBytes) || e.unflushedBytes.Load() > soon(e.opt.UnflushedBytes)
-}
-
-func soon(most int64) int64 { return most / 4 * 3 }
 
 // urgent tells that the journal is too long, or takes too much memory.
 func (e *Engine) urgent() bool {
@@ -267,8 +258,6 @@ func (e *Engine) stopFlushing() {
 
 // flushDue flushes what is large, old, or keeps the journal long.
 func (e *Engine) flushDue() {
-	e.flushing.Store(true)
-	defer e.flushing.Store(false)
 	e.mu.Lock()
 	_ = e.payDebts(context.Background())
 	e.mu.Unlock()
@@ -330,16 +319,16 @@ const releaseEach = time.Second
 // flushPause is how many times as long as a flush the pause is after it.
 const flushPause = 3
 
-// newPart is from where on what the journal has may stay in it if it is long, else 0. Positions are bytes of the
-// journal, more or less. It lets go of whole segments only, so it must not stay just as long as it is.
-func (e *Engine) newPart() uint64 {
-	if e.log.Size() <= soon(e.opt.JournalBytes) {
+// oldHalf is where the newer half of the journal begins if it is too long, else 0. Positions are bytes of the
+// journal, more or less: what was written in the older half goes.
+func (e *Engine) oldHalf() uint64 {
+	if e.log.Size() <= e.opt.JournalBytes {
 		return 0
 	}
-	return uint64(e.log.End()) - uint64(e.opt.JournalBytes/4)
+	return uint64(e.log.End()) - uint64(e.opt.JournalBytes/2)
 }
 
-// oldOnes are the databases that have waited long, and those that the journal is longest needed for if it is
+// oldOnes are the databases that have waited long, and those that the journal is longest needed for if it is too
 // long.
 func (e *Engine) oldOnes() (list []*file) {
 	type aged struct {
@@ -353,9 +342,9 @@ func (e *Engine) oldOnes() (list []*file) {
 	}
 	e.dues.mu.Unlock()
 	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(a.first, b.first) })
-	part := e.newPart()
+	half := e.oldHalf()
 	excess := e.unflushedBytes.Load()
-	if excess > soon(e.opt.UnflushedBytes) {
+	if excess > e.opt.UnflushedBytes {
 		excess -= e.opt.UnflushedBytes / 2
 	} else {
 		excess = 0
@@ -364,7 +353,7 @@ func (e *Engine) oldOnes() (list []*file) {
 		f.swap.RLock()
 		old := !f.layers.empty() && time.Since(f.since) >= e.opt.FlushAfter
 		f.swap.RUnlock()
-		if old || f.first < part || excess > 0 {
+		if old || f.first < half || excess > 0 {
 			excess -= f.above.Load()
 			list = append(list, f.file)
 		}
