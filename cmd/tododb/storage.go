@@ -85,9 +85,10 @@ func (s storage) open(ctx context.Context, l locked) (engine.Engine, error) {
 	if !s.elsewhere() {
 		return bolt.Open(filepath.Join(l.dir, "databases"), bolt.Options{
 			AppendOnly: store.AppendOnly, Scattered: store.Scattered, Journal: filepath.Join(l.dir, "journal"), AsItIs: l.asItIs,
-			Direct:  !l.cfg.Bool("storage", "journal"),
-			Noticed: func(what string) { l.log.Warn(what) },
-			Kept:    func() bool { return l.cfg.Bool("couchdb", "enable_database_recovery") },
+			Direct:     !l.cfg.Bool("storage", "journal"),
+			NearlyFull: l.noRoom,
+			Noticed:    func(what string) { l.log.Warn(what) },
+			Kept:       func() bool { return l.cfg.Bool("couchdb", "enable_database_recovery") },
 			Damaged: func(path string, why error) {
 				l.log.Error("closing a database: its file is damaged", "file", path, "error", why)
 			},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -342,5 +343,30 @@ func TestUnflushedIsBounded(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("%d bytes of memory are taken", e.Figures().Unflushed)
 		}
+	}
+}
+
+// On a disk that is nearly full nothing waits for its time: as long as the journal is needed it takes room, also when
+// a compaction has made the files small.
+func TestNearlyFullDiskIsFlushed(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	opt := neverFlush
+	opt.FlushAfter = 24 * time.Second // it is looked at eight times as often
+	opt.NearlyFull = full.Load
+	e := open(t, t.TempDir(), opt)
+	for i := range 3 {
+		put(t, made(t, e, fmt.Sprint("db", i)), "k", strings.Repeat("x", 200))
+	}
+	begun := time.Now()
+	if e.Figures().Unflushed == 0 {
+		t.Fatal("all of it is in the files already")
+	}
+	full.Store(true)
+	for e.Figures().Unflushed > 0 {
+		if time.Since(begun) > opt.FlushAfter*3/4 {
+			t.Fatalf("%d bytes stand only in the journal", e.Figures().Unflushed)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -65,6 +65,9 @@ type Options struct {
 	// CloseWithin is how long Close writes to the files what stands only in the journal (4 s). What does not get
 	// there stays in the journal.
 	CloseWithin time.Duration
+	// NearlyFull tells that the disk has little room left (never). What stands only in the journal then goes to the
+	// files at once, however new it is, because the journal takes room as long as it is needed. It must not call the Engine.
+	NearlyFull func() bool
 	// AsItIs leaves what the journal has where it is, for programs that only read.
 	AsItIs bool
 	// Noticed is called with what is worth a line in a log (default: nobody hears it). It must not call

@@ -244,9 +244,10 @@ func (e *Engine) startFlushing() {
 			case <-e.untilStop.Done():
 				return
 			case <-e.flusher.wake:
+				e.flushDue(false)
 			case <-tick.C:
+				e.flushDue(e.opt.NearlyFull != nil && e.opt.NearlyFull())
 			}
-			e.flushDue()
 		}
 	})
 }
@@ -256,14 +257,14 @@ func (e *Engine) stopFlushing() {
 	e.ended.Wait()
 }
 
-// flushDue flushes what is large, old, or keeps the journal long.
-func (e *Engine) flushDue() {
+// flushDue flushes what is large, old, or keeps the journal long; or everything.
+func (e *Engine) flushDue(everything bool) {
 	e.mu.Lock()
 	_ = e.payDebts(context.Background())
 	e.mu.Unlock()
 	e.nameAll()
 	e.flushWanted()
-	e.flushGently(e.oldOnes())
+	e.flushGently(e.oldOnes(everything))
 	e.setBrokenApart()
 	e.releaseJournal()
 }
@@ -330,7 +331,7 @@ func (e *Engine) oldHalf() uint64 {
 
 // oldOnes are the databases that have waited long, and those that the journal is longest needed for if it is too
 // long.
-func (e *Engine) oldOnes() (list []*file) {
+func (e *Engine) oldOnes(everything bool) (list []*file) {
 	type aged struct {
 		*file
 		first uint64
@@ -351,7 +352,7 @@ func (e *Engine) oldOnes() (list []*file) {
 	}
 	for _, f := range all {
 		f.swap.RLock()
-		old := !f.layers.empty() && time.Since(f.since) >= e.opt.FlushAfter
+		old := !f.layers.empty() && (everything || time.Since(f.since) >= e.opt.FlushAfter)
 		f.swap.RUnlock()
 		if old || f.first < half || excess > 0 {
 			excess -= f.above.Load()
