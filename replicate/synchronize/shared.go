@@ -26,8 +26,9 @@ const (
 	askAgain = 20 * time.Second
 	// awayPause is how long to wait if this process cannot take a lease at all.
 	awayPause = 2 * time.Second
-	// answerWithin is how long a process lets another one wait for that.
+	// answerWithin is how long a process lets another one wait for that. It is then told stillEnding, and asks again.
 	answerWithin = 5 * time.Second
+	stillEnding  = "it is ending"
 	// endWithin is how long a change waits until another process has ended what it stops.
 	endWithin = 20 * time.Second
 )
@@ -130,12 +131,17 @@ func (x *synchronization) refresh(ctx context.Context) error {
 }
 
 // shown is what is shown of the synchronization: its definition as any process has made it, and how it
-// is doing.
+// is doing. What still ends here, because the definition has changed elsewhere, is not what was asked for.
 func (x *synchronization) shown() (definition, revtree.Rev, status) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	d, rev := x.newest()
-	return d, rev, x.status.clone()
+	st := x.status.clone()
+	if rev != x.rev {
+		st.Rev = x.rev.String()
+		st = x.about(st)
+	}
+	return d, rev, st
 }
 
 // newest is the definition as any process has made it. The lock is held.
@@ -281,13 +287,12 @@ func (s *Synchronizer) hear(f found) {
 func (x *synchronization) takeOn() {
 	x.mu.Lock()
 	next := x.next
-	x.next = nil
 	news := next != nil && next.rev.Gen > x.rev.Gen && !x.over
 	x.mu.Unlock()
 	if !news {
 		return
 	}
-	x.end()
+	x.end() // which may take long; next is what is shown meanwhile
 	x.become(next.rev, next.d)
 	_ = x.s.restart(x) // unless the Synchronizer is being closed
 }
@@ -335,7 +340,7 @@ func (s *Synchronizer) answer(ctx context.Context, body []byte) ([]byte, error) 
 	case <-done:
 		return []byte(`true`), nil
 	case <-timer.C: // a remote does not answer, and others ask questions too
-		return nil, errors.New("it is ending")
+		return nil, errors.New(stillEnding)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -388,11 +393,15 @@ func (s *Synchronizer) free(ctx context.Context, x *synchronization) {
 
 // askHolder returns when the process that runs a synchronization has taken on what it is now, or is gone.
 func (s *Synchronizer) askHolder(ctx context.Context, member string, x *synchronization) error {
-	_, err := s.opt.Members.Ask(ctx, member, askChanged, replicate.Marshal(x.id))
-	if errors.Is(err, store.ErrMissing) {
-		return nil
+	for {
+		_, err := s.opt.Members.Ask(ctx, member, askChanged, replicate.Marshal(x.id))
+		if errors.Is(err, store.ErrMissing) {
+			return nil
+		}
+		if refused, is := errors.AsType[*members.Refused](err); !is || refused.Reason != stillEnding || ctx.Err() != nil {
+			return err
+		}
 	}
-	return err
 }
 
 // overtaken does something again from the start if another process was faster.

@@ -127,6 +127,9 @@ func (x *synchronization) become(rev revtree.Rev, d definition) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.rev, x.def = rev, d
+	if x.next != nil && x.next.rev.Gen <= rev.Gen {
+		x.next = nil
+	}
 	if !d.Paused {
 		x.status.State, x.status.NextTry = waiting, nil // one that was done runs again
 	}
