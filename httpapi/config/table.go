@@ -120,7 +120,7 @@ var table = []Setting{
 	{Name{"smoosh", "view_channels"}, "", List, 0, "the same for indexes, besides ratio_views and slack_views"},
 	{Name{"smoosh", "cleanup_channels"}, "", List, 0, "the same for the removal of old indexes, besides index_cleanup"},
 	{Name{"smoosh", "staleness"}, "5", Number, 0, "minutes for which a count of all that is in a file stands; one that has grown by a sixteenth is counted anew at once. What can be told without a count is looked at after each change"},
-	{Name{"smoosh", "wait_secs"}, "30", Wait, 0, "seconds after the start in which nothing is begun"},
+	{Name{"smoosh", "wait_secs"}, "30", Wait, 0, "seconds after the start in which nothing is begun, and for which what has changed waits at the most for a second without reads and writes before it is looked at"},
 	{Name{"smoosh", "max_rate"}, "33554432", Bytes, 0, "bytes per second that all compactions together copy; an eighth of that while somebody reads or writes; 0: any number"},
 	{Name{"smoosh.ignore", Any}, "", OrDefault(Bool), 0, "DATABASE = true: it and its indexes are left alone"},
 	{Name{"disk_monitor", "enable"}, "false", Bool, Own, "keep some of the disk free: above the thresholds below, what would fill it is refused with a 507"},

@@ -9,7 +9,7 @@
 // What keeps this cheap:
 //   - it hears of commits and of builds of indexes, and looks only at what has changed. A look costs
 //     a few system calls, whatever the size, and none of it opens a closed database that is small or
-//     has not grown;
+//     has not grown. It waits for a second in which nobody reads or writes, for Settings.Wait at the most;
 //   - free pages and the bodies of old revisions are counted as they come (store.Usage). The rest, room
 //     in pages that are half full, needs a count of all that is in a file (store.Measure). That is made
 //     when a file has grown far beyond the last count, so a file that only grows is counted each time

@@ -13,19 +13,51 @@ import (
 // all stands for all indexes of a database.
 const all = "*"
 
-// hear looks at what has changed.
-func (s *Smoosh) hear(ctx context.Context, events []store.Event) {
+// gap is how long nobody reads or writes before what has changed is looked at.
+const gap = time.Second
+
+// hear notes what has changed.
+func (s *Smoosh) hear(events []store.Event) {
 	for _, e := range events {
 		if e.Type == "deleted" {
 			s.forget(e.DB)
 			continue
 		}
-		s.look(ctx, e.DB, false)
+		s.mu.Lock()
+		s.heard[e.DB] = true
+		s.mu.Unlock()
 	}
+}
+
+// lookLater tells whether what has changed is looked at later, because somebody reads or writes. A look has the
+// engine bring to the file what it still has elsewhere, and what is copied of a file that is being filled is soon
+// copied again.
+func (s *Smoosh) lookLater() bool {
 	s.mu.Lock()
-	touched := s.touched
-	s.touched = map[object]bool{}
+	defer s.mu.Unlock()
+	if len(s.heard)+len(s.touched) == 0 {
+		s.unseen = time.Time{}
+		return false
+	}
+	if s.unseen.IsZero() {
+		s.unseen = time.Now()
+	}
+	if st := s.opt.Store; time.Since(s.unseen) < s.settings.Load().Wait && (st.Writing(gap) || st.Visited(gap)) {
+		return true
+	}
+	s.unseen = time.Time{}
+	return false
+}
+
+// lookAtChanges looks at what has changed.
+func (s *Smoosh) lookAtChanges(ctx context.Context) {
+	s.mu.Lock()
+	heard, touched := s.heard, s.touched
+	s.heard, s.touched = map[string]bool{}, map[object]bool{}
 	s.mu.Unlock()
+	for name := range heard {
+		s.look(ctx, name, false)
+	}
 	for o := range touched {
 		switch o.index {
 		case "":

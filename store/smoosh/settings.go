@@ -5,7 +5,8 @@ import "time"
 // Settings say what is done when. They may change at any time (Smoosh.SetSettings).
 type Settings struct {
 	Enabled bool
-	// Wait is how long nothing is begun after the start.
+	// Wait is how long nothing is begun after the start, and how long at most what has changed waits for a second in
+	// which nobody reads or writes.
 	Wait time.Duration
 	// Staleness is how long a count of what is in a file stands. A file that has grown by a
 	// sixteenth since is counted anew anyway.

@@ -70,7 +70,9 @@ type Smoosh struct {
 
 	mu      sync.Mutex // guards what follows; no I/O under it
 	known   map[string]*known
+	heard   map[string]bool // databases that have changed
 	touched map[object]bool // built indexes, and databases of which all is to be looked at
+	unseen  time.Time       // since when these wait for a gap in what users do
 	queues  map[string]*queue
 	later   map[object]time.Time // what is not to be begun before
 	running map[object]*job
@@ -97,7 +99,7 @@ func New(opt Options, settings Settings) *Smoosh {
 	opt.withDefaults()
 	s := &Smoosh{
 		opt: opt, limit: rate.NewLimiter(rate.Inf, 0), poke: make(chan struct{}, 1), again: make(chan struct{}, 1),
-		touched: map[object]bool{}, queues: map[string]*queue{}, later: map[object]time.Time{},
+		heard: map[string]bool{}, touched: map[object]bool{}, queues: map[string]*queue{}, later: map[object]time.Time{},
 		running: map[object]*job{}, inUse: map[string]int{}, cleans: map[string]time.Time{},
 	}
 	s.SetSettings(settings)
@@ -176,7 +178,13 @@ func (s *Smoosh) Run(ctx context.Context) {
 	for seen := uint64(0); ; {
 		events, last, more := s.opt.Store.Events().Since(seen)
 		seen = last
-		s.hear(ctx, events)
+		s.hear(events)
+		var later <-chan time.Time
+		if s.lookLater() {
+			later = time.After(gap / 4)
+		} else {
+			s.lookAtChanges(ctx)
+		}
 		s.begin(ctx)
 		if time.Since(saved) >= saveEvery {
 			s.remember()
@@ -189,6 +197,7 @@ func (s *Smoosh) Run(ctx context.Context) {
 		case <-s.poke:
 		case <-ticks.C:
 		case <-wait.C:
+		case <-later:
 		}
 		if !sleep(ctx, s.opt.Gather) {
 			return
@@ -255,6 +264,7 @@ func (s *Smoosh) forget(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.known, name)
+	delete(s.heard, name)
 	delete(s.cleans, name)
 	maps.DeleteFunc(s.later, func(o object, _ time.Time) bool { return o.db == name })
 	for _, q := range s.queues {
@@ -272,7 +282,7 @@ func (s *Smoosh) Figures() Figures {
 	defer s.mu.Unlock()
 	f := s.figures
 	f.Running = len(s.running)
-	f.Looking = len(s.touched)
+	f.Looking = len(s.heard) + len(s.touched)
 	for _, b := range []*backlog{&s.counts, &s.chores} {
 		f.Looking += len(b.list)
 		if b.busy {

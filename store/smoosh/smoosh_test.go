@@ -113,6 +113,58 @@ func churn(t *testing.T, db store.Bare, rounds int) {
 	}
 }
 
+// busily writes to a database of its own until it is stopped.
+func busily(t *testing.T, st *store.Store) (stop func()) {
+	t.Helper()
+	db := storetest.Bare(t, st, "busy")
+	quit := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-quit:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			if _, err := db.Write(context.WithoutCancel(t.Context()), []store.Edit{edit(`{"_id":"%d"}`, i)}, store.WriteOptions{}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	stop = sync.OnceFunc(func() { close(quit); wg.Wait() })
+	t.Cleanup(stop)
+	return stop
+}
+
+// What has changed is looked at when nobody writes for a moment.
+func TestWaitsForAGap(t *testing.T) {
+	st := storetest.Open(t, store.Options{})
+	set := settings()
+	set.Wait = time.Hour // nor is anything begun
+	s := start(t, st, set, smoosh.Options{})
+	stop := busily(t, st)
+	grow(t, st, "db", 40)
+	soon(t, "something to look at", func() bool { return s.Figures().Looking > 0 })
+	time.Sleep(200 * time.Millisecond)
+	if f := s.Figures(); f.Looking == 0 || f.Waiting > 0 {
+		t.Errorf("while somebody writes: %+v", f)
+	}
+	stop()
+	soon(t, "the look", func() bool { return s.Figures().Waiting == 1 })
+}
+
+// If somebody writes all the time, it is looked at all the same.
+func TestWaitsForNoGap(t *testing.T) {
+	st := storetest.Open(t, store.Options{})
+	set := settings()
+	set.Wait = 50 * time.Millisecond
+	s := start(t, st, set, smoosh.Options{})
+	busily(t, st)
+	grow(t, st, "db", 40)
+	soon(t, "the compaction", func() bool { return s.Figures().Compactions > 0 })
+}
+
 func size(t *testing.T, st *store.Store, name string) int64 {
 	t.Helper()
 	stat, err := st.Stat(t.Context(), name)
