@@ -18,6 +18,10 @@ const askAgain = 30 * time.Second
 // is held by a process which has just gone or just come.
 const lostAgain = 5 * time.Second
 
+// awayWithin is how long a request waits for a job that cannot run because this process has lost the storage: with
+// lostAgain, as long as a writer at the most.
+const awayWithin = 20 * time.Second
+
 // errOver says that another process has finished the job.
 var errOver = errors.New("another process has done the job")
 

@@ -87,7 +87,9 @@ type Manager struct {
 
 	askAgain  time.Duration // after it was found that another process runs a job
 	lostAgain time.Duration // after it was found that perhaps none does
-	askEvery  time.Duration // Options.Allowed
+
+	awayWithin time.Duration // see there
+	askEvery   time.Duration // Options.Allowed
 
 	mu       sync.Mutex // guards what follows
 	set      Settings
@@ -116,7 +118,7 @@ func NewManager(ctx context.Context, opt Options) (*Manager, error) {
 		opt.Node = singleNode
 	}
 	m := &Manager{
-		askAgain: askAgain, lostAgain: lostAgain, askEvery: askEvery, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
+		askAgain: askAgain, lostAgain: lostAgain, awayWithin: awayWithin, askEvery: askEvery, opt: opt, set: opt.Settings.withDefaults(), look: make(chan struct{}, 1),
 		tasks: map[string]*task{}, rotated: opt.Now(),
 		ways: newWays(opt.TLS, opt.Wrap),
 	}

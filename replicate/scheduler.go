@@ -119,6 +119,7 @@ func (m *Manager) begin(t *task, now time.Time) {
 	if t.stopped || t.removed {
 		return
 	}
+	t.away = time.Time{}
 	if t.heldBy != "" { // it is not held any more
 		t.heldBy, t.failure = "", ""
 	}
@@ -183,7 +184,7 @@ func (m *Manager) release(t *task, job *Job) {
 }
 
 // elsewhere handles errors that say that another process runs the job. We ask again later, and at once
-// when that process is gone. If it is gone already, or it is not known which it is, we ask again soon.
+// when that process is gone. If it is gone already, or it is not known which it is, or a request waits, we ask again soon.
 func (m *Manager) elsewhere(t *task, err error, claims bool, now time.Time) bool {
 	if errors.Is(err, errOver) { // its document says the same once it is read
 		t.err = err
@@ -194,8 +195,17 @@ func (m *Manager) elsewhere(t *task, err error, claims bool, now time.Time) bool
 	if !is {
 		return false
 	}
+	if by != "" {
+		t.away = time.Time{}
+	} else if t.away.IsZero() {
+		t.away = now
+	}
+	awaited := t.req.OneTry && !t.req.Spec.Continuous
+	if awaited && by == "" && now.Sub(t.away) >= m.awayWithin {
+		return false // who waits is told
+	}
 	pause := m.askAgain
-	if by == "" || !m.opt.Members.Lives(by) { // perhaps nobody runs it, and nobody's end will be told of
+	if awaited || by == "" || !m.opt.Members.Lives(by) { // perhaps nobody runs it, and nobody's end will be told of
 		pause = m.lostAgain
 	}
 	t.heldBy = by

@@ -57,7 +57,8 @@ type task struct {
 	started time.Time // of the last run
 	changed time.Time
 	nextTry time.Time
-	heldBy  string // the process that runs it; "": none is known
+	heldBy  string    // the process that runs it; "": none is known
+	away    time.Time // since when it cannot run because this process has lost the storage; zero: it is not so
 
 	place *fair.Place[*task] // where it waits, if it does
 
