@@ -103,7 +103,7 @@ func asideReplaces(t *testing.T, e engine.Engine) {
 	all(t, "a sub of what was replaced", calls(t.Context(), sub), engine.ErrNoDB)
 	select {
 	case <-w.C():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("a watcher is not told of the end")
 	}
 	db, err := e.Open(t.Context(), "db")

@@ -110,7 +110,7 @@ func dropOpen(t *testing.T, e engine.Engine) {
 	all(t, "a sub of what was dropped", calls(t.Context(), sub), engine.ErrNoDB)
 	select {
 	case <-w.C():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("a watcher is not told of the end")
 	}
 	db, err := e.Open(t.Context(), "a/db")

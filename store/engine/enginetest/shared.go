@@ -79,7 +79,7 @@ func watchDrop(t *testing.T, e engine.Engine) {
 	}
 	select {
 	case <-w.C():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("it is not told")
 	}
 }

@@ -240,6 +240,24 @@ func TestLostAnswerToDrop(t *testing.T) {
 	}
 }
 
+// cutOften cuts connections after one pause after the other, until stop. done counts what got through: on a busy machine
+// that is nothing between two cuts, and the pauses grow until something does.
+func cutOften(stop <-chan struct{}, pause func() time.Duration, done func() int64, cut func()) {
+	for times, before := time.Duration(1), int64(0); ; {
+		select {
+		case <-stop:
+			return
+		case <-time.After(times * pause()):
+			cut()
+		}
+		if now := done(); now > before {
+			times, before = 1, now
+		} else {
+			times *= 2
+		}
+	}
+}
+
 // Connections that are cut all the time lose and repeat nothing that was acknowledged.
 func TestCutConnections(t *testing.T) {
 	to := pgtest.URL(t)
@@ -251,21 +269,7 @@ func TestCutConnections(t *testing.T) {
 	const writers, each = 4, 25
 	var acked, unknown atomic.Int64
 	cutting.Go(func() {
-		const least = 25 * time.Millisecond
-		for pause, before := least, int64(0); ; {
-			select {
-			case <-stop:
-				return
-			case <-time.After(pause):
-				p.cut()
-			}
-			// On a busy machine nothing gets through between two cuts.
-			if now := acked.Load() + unknown.Load(); now > before {
-				pause, before = least, now
-			} else {
-				pause *= 2
-			}
-		}
+		cutOften(stop, func() time.Duration { return 25 * time.Millisecond }, func() int64 { return acked.Load() + unknown.Load() }, p.cut)
 	})
 	for w := range writers {
 		wg.Go(func() {
