@@ -106,6 +106,9 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 		if j.spec.Continuous && (tries > 1 || end.Rows == 0 && j.now().Sub(asked) < q.Wait) {
 			j.lookSoon()
 		}
+		if end.Rows == 0 && end.Pending == 0 {
+			j.nothingLeft(q.Since)
+		}
 		q.Since = end.LastSeq
 		if end.Rows > 0 {
 			b.last, b.pending = end.LastSeq, end.Pending
@@ -126,6 +129,16 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 				return ctx.Err()
 			}
 		}
+	}
+}
+
+// nothingLeft notes that the source has no changes after a sequence, if the target has everything before it. A job that
+// goes on where it ended brings no batch that would say so.
+func (j *Job) nothingLeft(since string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if orZero(j.through) == orZero(since) {
+		j.pending = 0
 	}
 }
 

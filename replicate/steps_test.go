@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
@@ -315,4 +317,45 @@ func (p *upTo) Changes(ctx context.Context, q ChangesQuery, fn func(Change) erro
 		return fn(c)
 	})
 	return end, err
+}
+
+// idle is a source without changes, all of which the target has. Its sequence has gone on by something else.
+type idle struct{ *stubPeer }
+
+func (p idle) Info(context.Context) (Info, error) { return Info{UpdateSeq: "3"}, nil }
+
+func (p idle) Changes(ctx context.Context, q ChangesQuery, _ func(Change) error) (ChangesEnd, error) {
+	select {
+	case <-time.After(q.Wait):
+	case <-ctx.Done():
+	}
+	return ChangesEnd{LastSeq: q.Since}, ctx.Err()
+}
+
+// A continuous job that goes on where it ended says that nothing is left, once the source has said so.
+func TestNothingLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		job := NewJob(Spec{Continuous: true, SinceSeq: "2"}, JobOptions{
+			Source: idle{&stubPeer{name: "source", local: map[string][]byte{}}},
+			Target: &stubPeer{name: "target", local: map[string][]byte{}},
+		})
+		done := make(chan error, 1)
+		go func() {
+			_, err := job.Run(ctx)
+			done <- err
+		}()
+		synctest.Wait()
+		if p := job.progress(); p.Pending != -1 {
+			t.Errorf("before the source has said anything, %d changes are pending", p.Pending)
+		}
+		time.Sleep(2 * waitForChange)
+		synctest.Wait()
+		if p := job.progress(); p.Pending != 0 {
+			t.Errorf("%d changes are pending", p.Pending)
+		}
+		cancel()
+		<-done
+	})
 }

@@ -90,6 +90,9 @@ func TestPageNarrow(t *testing.T) {
 		if wide := b.eval(tooWide); wide != "[]" {
 			t.Errorf("%s is wider than the window: %s", place, wide)
 		}
+		if below := b.eval("document.documentElement.scrollHeight - innerHeight"); below != "0" {
+			t.Errorf("%s has %s pixels of nothing below the frame", place, below)
+		}
 		b.everythingHasAName()
 	}
 }

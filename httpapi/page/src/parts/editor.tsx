@@ -26,8 +26,13 @@ export interface EditorProps {
   autofocus?: boolean
 }
 
+const code = () => import('./codemirror')
+
 /**
  * An editor of text, by CodeMirror. It never changes a byte that the visitor did not: JSON stays as
  * it is written. Its code is loaded when the first editor is shown.
  */
-export const Editor = lazy<EditorProps>(() => import('./codemirror'))
+export const Editor = lazy<EditorProps>(code)
+
+/** Has the code loaded, for screens that will show an editor once they have what is to be in it. */
+export const editorSoon = (): void => void code().catch(() => {}) // whoever shows it says so

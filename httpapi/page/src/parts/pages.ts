@@ -14,6 +14,8 @@ export interface Pages<T> {
   error: unknown
   /** Loads again what is seen; the old rows stay until then. */
   reload: () => void
+  /** The same, after what is on its way: for what changes often (see Loaded). */
+  refresh: () => void
 }
 
 /**
@@ -24,14 +26,16 @@ export function usePages<T>(load: (skip: number, limit: number, signal: AbortSig
   const [, shown] = useState(0)
   const [turn, setTurn] = useState(0)
   const [error, setError] = useState<unknown>(undefined)
+  const reload = () => setTurn((n) => n + 1)
   const latest = useRef(load)
   latest.current = load
   const list = useMemo(() => ({ old: new Map<number, T[]>() }), deps)
-  const state = useMemo(() => ({ pages: new Map<number, T[]>(), asked: new Map<number, AbortController>() }), [...deps, turn])
+  const state = useMemo(() => ({ pages: new Map<number, T[]>(), asked: new Map<number, AbortController>(), again: false }), [...deps, turn])
   useEffect(() => {
     setError(undefined)
     return () => {
-      list.old = state.pages
+      // What was not read yet is shown as it was before.
+      list.old = new Map([...list.old, ...state.pages].slice(-kept))
       state.asked.forEach((c) => c.abort())
     }
   }, [state])
@@ -63,6 +67,8 @@ export function usePages<T>(load: (skip: number, limit: number, signal: AbortSig
           .catch((e: unknown) => !left(e) && setError(e))
           .finally(() => {
             state.asked.delete(n)
+            if (state.again && state.asked.size === 0) reload()
+            state.again &&= state.asked.size > 0
             shown((k) => k + 1)
           })
       }
@@ -73,6 +79,7 @@ export function usePages<T>(load: (skip: number, limit: number, signal: AbortSig
     row: (i) => (state.pages.get(Math.floor(i / pageSize)) ?? list.old.get(Math.floor(i / pageSize)))?.[i % pageSize],
     onVisible,
     error,
-    reload: () => setTurn((n) => n + 1),
+    reload,
+    refresh: () => (state.asked.size > 0 ? (state.again = true) : reload()),
   }
 }

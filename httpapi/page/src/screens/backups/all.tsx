@@ -23,7 +23,7 @@ export function RestoreAll({ backup, onClose, onDone }: { backup: Backup; onClos
   const act = useAct()
   const tried = useLoad<Restore | undefined>(async (signal) => (trial ? api.get(['_backups', '_restores', trial], {}, signal) : undefined), [trial])
   const t = tried.value
-  useEvery(500, () => t?.state === 'running' && tried.reload())
+  useEvery(500, () => t?.state === 'running' && tried.refresh())
   const fits = t?.state === 'done' ? t.all : undefined
   const words = !fits ? '' : fits.replaced > mostNames ? `replace ${fits.replaced} databases` : fits.replaced_names.join(', ')
   const lacks = fits ? fits.databases - fits.replaced : 0

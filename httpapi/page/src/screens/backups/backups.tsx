@@ -35,7 +35,7 @@ function Overview({ children }: { children: JSX.Element }): JSX.Element {
   const state = useLoad((signal) => api.get<State>(['_backups'], {}, signal), [])
   const [setting, set] = useState(false)
   const s = state.value
-  useEvery(s?.running ? 1000 : 5000, state.reload)
+  useEvery(s?.running ? 1000 : 5000, state.refresh)
   // A backup that was asked for begins a moment later.
   const act = useAct(failed)
   const now = () => act.run(async (to) => {

@@ -17,7 +17,7 @@ const what = (r: Restore): string => (r.all ? 'the server' : !r.doc_ids ? r.as ?
 export function Restores({ turn, most }: { turn: number; most: number }): JSX.Element | null {
   const list = useLoad((signal) => api.get<{ restores: Restore[] }>(['_backups', '_restores'], {}, signal), [turn])
   const all = list.value?.restores ?? []
-  useEvery(1000, () => all[0]?.state === 'running' && list.reload())
+  useEvery(1000, () => all[0]?.state === 'running' && list.refresh())
   if (all.length === 0) return null
   return (
     <section class="stack" aria-labelledby="backups-restores">

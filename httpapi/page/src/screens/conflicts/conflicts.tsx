@@ -29,7 +29,7 @@ export default function Conflicts({ params, query }: ScreenProps): JSX.Element {
   const pages = usePages<Conflict>(async (skip, limit, s) => (await api.get<Feed>([db, '_conflicts'], { skip, limit }, s)).results, [db])
   const [jump, setJump] = useState<{ index: number }>()
   const [said, say] = useState('') // what has become of the last document
-  useEvery(15_000, total.reload)
+  useEvery(15_000, total.refresh)
 
   const open = (next: string, text = '') => {
     say(text)

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { useAct } from '../../act'
 import * as api from '../../api'
 import { count, size } from '../../format'
@@ -93,12 +93,7 @@ function Compaction({ db, info }: { db: string; info: Loaded<Info> }): JSX.Eleme
       if (!api.left(e)) failed(e)
     }
   }
-  const busy = useRef(false)
-  useEvery(700, () => {
-    if (!running || busy.current) return
-    busy.current = true
-    void look().finally(() => (busy.current = false))
-  })
+  useEvery(700, () => running && look())
   const act = useAct((e) => {
     setBefore(undefined)
     failed(e)

@@ -49,7 +49,7 @@ const Ordered = (p: Searched): JSX.Element => <List names={useNames(p.search, p.
 const Anywhere = (p: Searched): JSX.Element => <List names={useAnywhere(p.search, p.prefix)} search={p.search} />
 
 function List({ names, search }: { names: Names; search: string }): JSX.Element {
-  const figures = useFigures(names.reload)
+  const figures = useFigures(names.refresh)
   const seen = useRef<[number, number]>([0, 0])
   const onVisible = useCallback((from: number, to: number) => {
     seen.current = [from, to]
@@ -103,7 +103,7 @@ function Name({ line, partitioned }: { line: Line & { kind: 'db' }; partitioned:
     <>
       <a href={link(['db', line.name, 'docs'])} tabIndex={-1} dir="auto">{line.name}</a>
       {line.user !== undefined && <bdi class="badge">{line.user}</bdi>}
-      {partitioned && <span class="badge">partitioned</span>}
+      {partitioned && <span class="badge wide-only">partitioned</span>}
     </>
   )
 }

@@ -19,6 +19,8 @@ export interface Names {
   onVisible: (from: number, to: number) => void
   toggle: () => void
   reload: () => void
+  /** after what is on its way */
+  refresh: () => void
 }
 
 const last = '\u{10ffff}' // no name has it
@@ -97,7 +99,7 @@ export function useNames(search: string, prefix: string): Names {
   // The same list again: the rows that are seen stay until they are read.
   const was = useRef<string>(undefined)
   useEffect(() => {
-    if (list.value && was.current === list.value.of) pages.reload()
+    if (list.value && was.current === list.value.of) pages.refresh()
     was.current = list.value?.of
   }, [list.value])
   return {
@@ -108,6 +110,7 @@ export function useNames(search: string, prefix: string): Names {
     onVisible: pages.onVisible,
     toggle: () => setOpen(!open),
     reload: list.reload,
+    refresh: list.refresh,
   }
 }
 
@@ -155,5 +158,6 @@ export function useAnywhere(search: string, prefix: string): Names {
     onVisible: (_from, to) => void (to > state.found.length - enough / 2 && read(state.found.length + enough)),
     toggle: () => {},
     reload: () => setTurn((n) => n + 1),
+    refresh: () => state.ended && setTurn((n) => n + 1),
   }
 }

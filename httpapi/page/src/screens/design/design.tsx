@@ -83,7 +83,7 @@ function Head({ db, design, may, onNew, onGone }: { db: string; design: Design; 
   const building = !!index && (index.updater_running || index.compact_running)
   // Only while something is going on does anybody look again and again.
   const task = useLoad(async (signal) => (building ? (await api.get<Task[]>(['_active_tasks'], {}, signal).catch(() => [])).find((t) => t.design_document === '_design/' + design.name && (t.database ?? '').includes(db)) : undefined), [building, index])
-  useEvery(2000, () => building && info.reload())
+  useEvery(2000, () => building && info.refresh())
   const [removing, remove] = useState(false)
   return (
     <>

@@ -4,13 +4,15 @@ import { useAct } from '../../act'
 import * as api from '../../api'
 import { check, parse, same } from '../../json'
 import { Button } from '../../parts/button'
-import { Editor, type Mark } from '../../parts/editor'
+import { Editor, editorSoon, type Mark } from '../../parts/editor'
 import { Notice } from '../../parts/notice'
 import { done } from '../../parts/toast'
 import { useGuard } from '../../router'
 import { blame } from './blame'
 import { Collision } from './collision'
 import { load, save, type Doc } from './model'
+
+editorSoon()
 
 /** The editor of a document's content. */
 export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; readOnly: boolean; onSaved: () => void }): JSX.Element {

@@ -61,7 +61,7 @@ export default function Document({ params, query }: ScreenProps): JSX.Element {
       {gone === undefined && <Trouble error={doc.error} retry={doc.reload} />}
       {gone !== undefined && tab !== 'revisions' && (
         <Notice kind="warning" actions={gone === 'deleted' && <a class="button" href={link(['db', db, 'doc', id], { tab: 'revisions' })}>Its revisions</a>}>
-          {gone === 'deleted' ? 'This document is deleted. Saving makes it live again.' : rev ? 'The body of this revision is not there any more: a compaction has removed it.' : 'There is no such document yet. Saving makes it.'}
+          {gone === 'deleted' ? (kept ? 'This document is deleted.' : 'This document is deleted. Saving makes it live again.') : rev ? 'The body of this revision is not there any more: a compaction has removed it.' : kept ? 'There is no such document.' : 'There is no such document yet. Saving makes it.'}
         </Notice>
       )}
       {!d && !doc.error && <Waiting />}

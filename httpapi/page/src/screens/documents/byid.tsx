@@ -62,14 +62,13 @@ export function ById({ db, query }: { db: string; query: URLSearchParams }): JSX
 
   // What others write appears by itself.
   const seen = useRef<string>(undefined)
-  useEvery(4000, () => {
-    api.get<{ update_seq: string }>([db], {}, signal).then((info) => {
-      if (seen.current !== undefined && seen.current !== info.update_seq) {
-        range.reload()
-        pages.reload()
-      }
-      seen.current = info.update_seq
-    }, () => {})
+  useEvery(4000, async () => {
+    const info = await api.get<{ update_seq: string }>([db], {}, signal)
+    if (seen.current !== undefined && seen.current !== info.update_seq) {
+      range.refresh()
+      pages.refresh()
+    }
+    seen.current = info.update_seq
   })
 
   const search = (text: string) => {
@@ -89,7 +88,7 @@ export function ById({ db, query }: { db: string; query: URLSearchParams }): JSX
   }
   const columns = useMemo(() => [
     { title: 'Id', cell: (r: Row) => <a href={link(['db', db, 'doc', r.id])} tabIndex={-1} dir="auto">{r.id}</a> },
-    ...(contents ? [{ title: 'Content', wideOnly: true, cell: (r: Row) => <Contents db={db} id={r.id} rev={r.value.rev} /> }] : []),
+    ...(contents ? [{ title: 'Content', cell: (r: Row) => <Contents db={db} id={r.id} rev={r.value.rev} /> }] : []),
     { title: 'Revision', width: '9rem', wideOnly: true, cell: (r: Row) => <span class="mono faint" title={r.value.rev}>{r.value.rev.slice(0, r.value.rev.indexOf('-') + 9)}</span> },
   ], [db, contents])
   const n = range.value?.count ?? 0

@@ -6,6 +6,7 @@ import { Cancel, Dialog } from '../../parts/dialog'
 import { Choice, Field } from '../../parts/field'
 import { Waiting } from '../../parts/progress'
 import { useLoad } from '../../load'
+import { useAdminOf } from '../../rights'
 import { go, mayLeave, setQuery } from '../../router'
 import type { ScreenProps } from '../../screens'
 import { ById } from './byid'
@@ -45,7 +46,8 @@ function New({ db, onClose }: { db: string; onClose: () => void }): JSX.Element 
   const [id, set] = useState<string>()
   const partitioned = info.value?.props?.partitioned ?? false
   const value = id ?? (partitioned ? 'partition:' : '') + (uuid.value ?? '')
-  const wrong = value.startsWith('_') && !/^_(design|local)\/./.test(value) ? 'Only _design/… and _local/… begin with an underscore.' : partitioned && !/^[^:]+:./.test(value) && !value.startsWith('_') ? 'This database is partitioned: an id is PARTITION:NAME.' : undefined
+  const may = useAdminOf(db) // only administrators write design documents
+  const wrong = may === false && /^_design\/./.test(value) ? 'Only administrators of the database write design documents.' : value.startsWith('_') && !/^_(design|local)\/./.test(value) ? 'Only _design/… and _local/… begin with an underscore.' : partitioned && !/^[^:]+:./.test(value) && !value.startsWith('_') ? 'This database is partitioned: an id is PARTITION:NAME.' : undefined
   return (
     <Dialog title="New document" unsaved="" onClose={onClose} onSubmit={() => value && !wrong && go(['db', db, 'doc', value])} actions={<><Cancel /><Button kind="primary" type="submit" disabled={!value || !!wrong}>Write it</Button></>}>
       {uuid.loading || info.loading ? <Waiting /> : <Field label="Id" value={value} onInput={set} error={wrong} hint="Any text that tells it from all others. It cannot be changed later." autofocus />}

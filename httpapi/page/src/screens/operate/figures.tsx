@@ -47,7 +47,7 @@ export function Figures({ node }: { node: string }): JSX.Element {
   const leaving = useAbort()
   const more = () => {
     const last = points?.at(-1)?.time ?? 0
-    api.get<{ points: Point[] }>(['_node', node, '_history'], { since: String(last) }, leaving).then(
+    return api.get<{ points: Point[] }>(['_node', node, '_history'], { since: String(last) }, leaving).then(
       (a) => {
         setError(undefined)
         set((old) => [...(old ?? []), ...a.points.filter((p) => p.time > (old?.at(-1)?.time ?? 0))].filter((p) => p.time > Date.now() / 1000 - 3700))
@@ -55,9 +55,9 @@ export function Figures({ node }: { node: string }): JSX.Element {
       (e: unknown) => !api.left(e) && setError(e),
     )
   }
-  useEffect(more, [])
+  useEffect(() => void more(), [])
   useEvery(10_000, more)
-  if (error) return <Trouble error={error} retry={more} />
+  if (error) return <Trouble error={error} retry={() => void more()} />
   if (!points) return <Waiting />
   if (points.length < 2) return <p class="faint">The server has just started. The first figures come within 20 seconds.</p>
   const times = points.map((p) => p.time)

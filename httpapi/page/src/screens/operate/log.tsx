@@ -5,6 +5,7 @@ import { useAbort, useEvery } from '../../load'
 import { Button } from '../../parts/button'
 import { Choice } from '../../parts/field'
 import { Trouble } from '../../parts/notice'
+import { Waiting } from '../../parts/progress'
 
 interface Line {
   number: number
@@ -22,6 +23,7 @@ const ours = /\bmethod=GET\s+path=\/_(active_tasks|membership|node\/[^\/\s]+\/_(
 export function Log({ node }: { node: string }): JSX.Element {
   const [level, setLevel] = useState<Line['level']>('info')
   const [lines, set] = useState<Line[]>([])
+  const [known, know] = useState(false) // whether the server has said what there is
   const [paused, pause] = useState(false)
   const [error, setError] = useState<unknown>(undefined)
   const next = useRef(0)
@@ -40,6 +42,7 @@ export function Log({ node }: { node: string }): JSX.Element {
         if (current.current !== level) return // the choice has changed meanwhile
         if (a.next < next.current) set([]) // the server was started again
         next.current = a.next
+        know(true)
         set((old) => [...old, ...a.lines.map((l) => ({ ...l, text: wordsOf(l.text) })).filter((l) => !ours.test(l.text))].slice(-most))
       })
       .catch((e: unknown) => !api.left(e) && setError(e))
@@ -48,6 +51,7 @@ export function Log({ node }: { node: string }): JSX.Element {
   useEffect(() => {
     next.current = 0
     set([])
+    know(false)
     asking.current = false
     more()
   }, [level])
@@ -64,7 +68,7 @@ export function Log({ node }: { node: string }): JSX.Element {
         <Button pressed={paused} onClick={() => pause(!paused)}>{paused ? 'Go on' : 'Pause'}</Button>
       </div>
       <Trouble error={error} retry={more} />
-      {lines.length === 0 && !error ? <p class="faint">There is nothing of that level.</p> : (
+      {!known && !error ? <Waiting /> : lines.length === 0 && !error ? <p class="faint">There is nothing of that level.</p> : (
         <ol class="operate-log" ref={box} tabIndex={0} aria-label="Lines of the log" onScroll={(e) => {
           const b = e.currentTarget
           atEnd.current = b.scrollHeight - b.scrollTop - b.clientHeight < 40

@@ -12,7 +12,7 @@ import { Tasks } from './tasks'
 export default function Operate(): JSX.Element {
   // A process that shares no storage does not tell of processes.
   const members = useLoad((signal) => api.get<{ processes?: Process[] }>(['_membership'], {}, signal), [])
-  useEvery(5000, () => all && members.reload())
+  useEvery(5000, () => all && members.refresh())
   const [chosen, choose] = useState<string>()
   const all = members.value?.processes
   const first = useRefOnce(all?.find((p) => p.self)?.node ?? all?.[0]?.node)

@@ -40,7 +40,7 @@ const titles: Record<string, string> = {
 /** What the server is working at. */
 export function Tasks(): JSX.Element {
   const tasks = useLoad((signal) => api.get<Task[]>(['_active_tasks'], {}, signal), [])
-  useEvery(2000, tasks.reload)
+  useEvery(2000, tasks.refresh)
   if (tasks.error && !tasks.value) return <Trouble error={tasks.error} retry={tasks.reload} />
   if (!tasks.value) return <Waiting />
   if (tasks.value.length === 0) return <p class="faint">Nothing but requests.</p>
