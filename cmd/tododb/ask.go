@@ -134,8 +134,32 @@ func (a *asking) noDatabase(ctx context.Context, name string) error {
 	return missingf("there is no database %s at %s; tododb db create %s makes it. There are %s%s", name, a.Server, name, strings.Join(names, ", "), more)
 }
 
+// completion completes an argument of a command.
+type completion = func(cmd *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective)
+
 // databaseNames completes the names of databases from the server.
-func databaseNames(cmd *cobra.Command, begin string) ([]string, cobra.ShellCompDirective) {
+func databaseNames(cmd *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
+	return fromServer(cmd, begin, func(ctx context.Context, s *client.Server, q client.Request) (found []string, err error) {
+		q.Path = []string{"_all_dbs"}
+		return found, s.Ask(ctx, q, &found)
+	})
+}
+
+// documentIDs completes the ids of documents in the database that is the first argument.
+func documentIDs(cmd *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
+	return fromServer(cmd, begin, func(ctx context.Context, s *client.Server, q client.Request) (found []string, err error) {
+		q.Path = []string{args[0], "_all_docs"}
+		var answer struct{ Rows []struct{ ID string } }
+		err = s.Ask(ctx, q, &answer)
+		for _, row := range answer.Rows {
+			found = append(found, row.ID)
+		}
+		return found, err
+	})
+}
+
+// fromServer completes with what a server has that begins so.
+func fromServer(cmd *cobra.Command, begin string, ask func(context.Context, *client.Server, client.Request) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	none := cobra.ShellCompDirectiveNoFileComp
 	if fromEnv(cmd, "url", "TODODB_URL") != nil {
 		return nil, none
@@ -154,9 +178,9 @@ func databaseNames(cmd *cobra.Command, begin string) ([]string, cobra.ShellCompD
 	if err != nil {
 		return nil, none
 	}
-	var found []string
 	query := url.Values{"start_key": {string(from)}, "end_key": {strings.TrimSuffix(string(from), `"`) + `\ufff0"`}, "limit": {"100"}}
-	if s.Ask(ctx, client.Request{Method: "GET", Path: []string{"_all_dbs"}, Query: query}, &found) != nil {
+	found, err := ask(ctx, s, client.Request{Method: "GET", Query: query})
+	if err != nil {
 		return nil, none
 	}
 	return found, none
@@ -164,17 +188,20 @@ func databaseNames(cmd *cobra.Command, begin string) ([]string, cobra.ShellCompD
 
 func hasPassword(u *url.URL) bool { _, has := u.User.Password(); return has }
 
-// firstIsDatabase completes the first argument with names of databases.
-func firstIsDatabase(cmd *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	return databaseNames(cmd, begin)
+// aFile completes the names of files, and noMore nothing.
+func aFile(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
 }
 
-// allAreDatabases completes every argument so.
-func allAreDatabases(cmd *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
-	return databaseNames(cmd, begin)
+func noMore(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// inOrder completes each argument in its way, and those behind as the last one.
+func inOrder(each ...completion) completion {
+	return func(cmd *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
+		return each[min(len(args), len(each)-1)](cmd, args, begin)
+	}
 }
 
 // wants checks how many arguments a command has. words names them, as in its use line.

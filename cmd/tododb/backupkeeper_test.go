@@ -139,6 +139,15 @@ func TestServerBacksItselfUp(t *testing.T) {
 	if run := wait(); run.Forgotten != 1 || list(plain) != 1 {
 		t.Errorf("with keep_last: %+v, %d left", run, list(plain))
 	}
+	out, code := tododb(t, "backup", "ls", plain, "--json")
+	var listed []struct {
+		ID        string
+		Databases int
+		Documents int
+	}
+	if err := json.Unmarshal([]byte(out), &listed); err != nil || code != 0 || len(listed) != 1 || listed[0].ID == "" || listed[0].Databases != 3 || listed[0].Documents != 2 {
+		t.Errorf("ls --json: exit %d, %v\n%s", code, err, out)
+	}
 
 	id, err := age.GenerateX25519Identity()
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -55,29 +56,54 @@ func backupsCommand(use, short, long string, work func(cmd *cobra.Command, repo 
 	return cmd, f
 }
 
+// listedBackup is a backup for programs, as GET /_backups/_all has it.
+type listedBackup struct {
+	ID        string    `json:"id"`
+	Began     time.Time `json:"began"`
+	Time      time.Time `json:"time"`
+	Server    string    `json:"server,omitempty"`
+	Partial   bool      `json:"partial"`
+	Databases int       `json:"databases"`
+	Documents uint64    `json:"documents"`
+	Deleted   uint64    `json:"deleted"`
+	Stored    int64     `json:"stored_bytes"`
+	Size      int64     `json:"total_bytes"`
+}
+
 func backupListCommand() *cobra.Command {
+	var asJSON bool
 	cmd, _ := backupsCommand("ls TARGET", "List backups", "ls lists the backups in TARGET, the oldest first.", func(cmd *cobra.Command, repo *repository.Repository) error {
+		all := []listedBackup{}
+		err := repo.List(cmd.Context(), func(b *repository.Backup) error {
+			one := listedBackup{ID: b.ID, Began: b.Began, Time: b.Time, Server: b.UUID, Partial: b.Partial, Databases: len(b.Chains), Stored: b.Stored, Size: b.Bytes()}
+			for _, c := range b.Chains {
+				one.Documents += c.Documents - c.Deleted
+				one.Deleted += c.Deleted
+			}
+			all = append(all, one)
+			return nil
+		})
+		if asJSON {
+			out := json.NewEncoder(cmd.OutOrStdout())
+			out.SetIndent("", "  ")
+			return errors.Join(err, out.Encode(all))
+		}
 		out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintln(out, "ID\tTIME\tDATABASES\tDOCUMENTS\tSIZE\tNEW\tSERVER")
-		err := repo.List(cmd.Context(), func(b *repository.Backup) error {
-			var docs uint64
-			for _, c := range b.Chains {
-				docs += c.Documents
-			}
-			server := b.UUID
+		for _, b := range all {
+			server, databases := b.Server, strconv.Itoa(b.Databases)
 			if server == "" {
 				server = "(encrypted)"
 			}
-			databases := strconv.Itoa(len(b.Chains))
 			if b.Partial {
 				databases = "only " + databases
 			}
-			_, err := fmt.Fprintf(out, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", b.ID, b.Time.Local().Format(time.DateTime), databases, docs,
-				humanize.IBytes(uint64(b.Bytes())), humanize.IBytes(uint64(b.Stored)), server)
-			return err
-		})
+			fmt.Fprintf(out, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", b.ID, b.Time.Local().Format(time.DateTime), databases, b.Documents+b.Deleted,
+				humanize.IBytes(uint64(b.Size)), humanize.IBytes(uint64(b.Stored)), server)
+		}
 		return errors.Join(err, out.Flush())
 	})
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	return cmd
 }
 

@@ -31,7 +31,7 @@ type changesRequest struct {
 func changesCommand() *cobra.Command {
 	var q changesRequest
 	cmd := &cobra.Command{
-		Use: "changes DATABASE", Short: "Print what has changed in a database, and follow it", Args: wants(1, 1, "one DATABASE"), ValidArgsFunction: firstIsDatabase,
+		Use: "changes DATABASE", Short: "Print what has changed in a database, and follow it", Args: wants(1, 1, "one DATABASE"), ValidArgsFunction: inOrder(databaseNames, noMore),
 		Long: `changes prints a line of JSON for each document that has changed, oldest change first. With --follow
 it goes on until it is interrupted, also after the connection or the server was gone.`,
 	}

@@ -154,6 +154,9 @@ func TestCommandsSayWhatToDo(t *testing.T) {
 	if got := s.ok("", "__complete", "db", "info", "rec"); !strings.HasPrefix(got, "recipes\n") {
 		t.Errorf("completed: %q", got)
 	}
+	if got := s.ok("", "__complete", "db", "info", "recipes", ""); got != ":4\n" {
+		t.Errorf("completed behind the last argument: %q", got)
+	}
 	if got := s.ok("", "completion", "bash"); !strings.Contains(got, "__complete") {
 		t.Errorf("completion for bash: %.100q", got)
 	}
@@ -281,6 +284,9 @@ func TestCommandsForDocuments(t *testing.T) {
 		if got := s.ok("", "get", "notes", id); !strings.Contains(got, body) || !strings.Contains(got, rev) {
 			t.Errorf("%s at %s is %s", id, rev, got)
 		}
+	}
+	if got := s.ok("", "__complete", "get", "notes", "_d"); !strings.HasPrefix(got, "_design/x\n:4\n") { // and no files
+		t.Errorf("completed: %q", got)
 	}
 	conflict := s.run(`{"n":2}`, "put", "notes", "a")
 	if conflict.code != 1 || !strings.Contains(conflict.err, "is there at revision 1-") || !strings.Contains(conflict.err, "--force") {

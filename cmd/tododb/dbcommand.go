@@ -32,7 +32,7 @@ type dbInfo struct {
 
 func dbListCommand() *cobra.Command {
 	var a asking
-	cmd := &cobra.Command{Use: "ls [PREFIX]", Short: "List databases", Args: wants(0, 1, "at most one PREFIX"), ValidArgsFunction: firstIsDatabase}
+	cmd := &cobra.Command{Use: "ls [PREFIX]", Short: "List databases", Args: wants(0, 1, "at most one PREFIX"), ValidArgsFunction: inOrder(databaseNames, noMore)}
 	return a.withJSON(a.command(cmd, func(ctx context.Context, args []string) error {
 		var rows [][]any
 		infos := []json.RawMessage{}
@@ -125,7 +125,7 @@ func people(names []string) map[string][]string {
 
 func dbInfoCommand() *cobra.Command {
 	var a asking
-	cmd := &cobra.Command{Use: "info NAME", Short: "Say how large a database is, and who may use it", Args: wants(1, 1, "one NAME"), ValidArgsFunction: firstIsDatabase}
+	cmd := &cobra.Command{Use: "info NAME", Short: "Say how large a database is, and who may use it", Args: wants(1, 1, "one NAME"), ValidArgsFunction: inOrder(databaseNames, noMore)}
 	return a.withJSON(a.command(cmd, func(ctx context.Context, args []string) error {
 		var raw json.RawMessage
 		err := a.get(ctx, &raw, args[0])
@@ -175,7 +175,7 @@ func listed(names, roles []string) string {
 
 func dbRemoveCommand() *cobra.Command {
 	var a asking
-	cmd := &cobra.Command{Use: "rm NAME", Short: "Remove a database with all that is in it", Args: wants(1, 1, "one NAME"), ValidArgsFunction: firstIsDatabase}
+	cmd := &cobra.Command{Use: "rm NAME", Short: "Remove a database with all that is in it", Args: wants(1, 1, "one NAME"), ValidArgsFunction: inOrder(databaseNames, noMore)}
 	return a.withYes(a.command(cmd, func(ctx context.Context, args []string) error {
 		err := a.get(ctx, nil, args[0])
 		if err == nil {

@@ -24,7 +24,7 @@ func getCommand() *cobra.Command {
 	var rev, attachment string
 	var attachments, conflicts bool
 	cmd := &cobra.Command{
-		Use: "get DATABASE ID", Short: "Print a document", Args: wants(2, 2, "a DATABASE and an ID"), ValidArgsFunction: firstIsDatabase,
+		Use: "get DATABASE ID", Short: "Print a document", Args: wants(2, 2, "a DATABASE and an ID"), ValidArgsFunction: inOrder(databaseNames, documentIDs, noMore),
 		Long: `get prints a document as the server has it, to the letter. With --attachment it prints one of
 its attachments.`,
 	}
@@ -75,7 +75,7 @@ func putCommand() *cobra.Command {
 	var a asking
 	var force bool
 	cmd := &cobra.Command{
-		Use: "put DATABASE [ID [FILE]]", Short: "Write a document", Args: wants(1, 3, "a DATABASE, an ID and a FILE"), ValidArgsFunction: firstIsDatabase,
+		Use: "put DATABASE [ID [FILE]]", Short: "Write a document", Args: wants(1, 3, "a DATABASE, an ID and a FILE"), ValidArgsFunction: inOrder(databaseNames, documentIDs, aFile, noMore),
 		Long: `put writes a document from FILE, or from standard input, and prints its id and its new revision. Without
 ID it is the _id in the document, or one that the server makes.
 

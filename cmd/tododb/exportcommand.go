@@ -23,7 +23,7 @@ type exportRequest struct {
 func exportCommand() *cobra.Command {
 	var q exportRequest
 	cmd := &cobra.Command{
-		Use: "export DATABASE [FILE]", Short: "Write the documents of a database to a file", Args: wants(1, 2, "a DATABASE and perhaps a FILE"), ValidArgsFunction: firstIsDatabase,
+		Use: "export DATABASE [FILE]", Short: "Write the documents of a database to a file", Args: wants(1, 2, "a DATABASE and perhaps a FILE"), ValidArgsFunction: inOrder(databaseNames, aFile, noMore),
 		Long: `export writes the documents of a database to a file, or to standard output, in the order of their
 ids. It is compressed if the name ends in .gz or .zst, and has its name once it is whole.
 

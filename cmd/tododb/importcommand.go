@@ -31,7 +31,7 @@ type importRequest struct {
 func importCommand() *cobra.Command {
 	var q importRequest
 	cmd := &cobra.Command{
-		Use: "import DATABASE [FILE...]", Short: "Write the documents of files into a database", Args: wants(1, -1, "a DATABASE and perhaps FILES"), ValidArgsFunction: firstIsDatabase,
+		Use: "import DATABASE [FILE...]", Short: "Write the documents of files into a database", Args: wants(1, -1, "a DATABASE and perhaps FILES"), ValidArgsFunction: inOrder(databaseNames, aFile),
 		Long: `import writes the documents of files, or of standard input, into a database. A file may have
 
   one JSON document a line (NDJSON), or one after the other

@@ -38,7 +38,7 @@ func tokenIssueCommand() *cobra.Command {
 	var write, draw bool
 	var lifetime time.Duration
 	cmd := &cobra.Command{
-		Use: "issue DATABASE...", Short: "Issue a token for a device", Args: wants(1, -1, "at least one DATABASE"), ValidArgsFunction: allAreDatabases,
+		Use: "issue DATABASE...", Short: "Issue a token for a device", Args: wants(1, -1, "at least one DATABASE"), ValidArgsFunction: databaseNames,
 		Long: `issue prints a token, once. A device sends it as Authorization: Bearer TOKEN.`,
 	}
 	cmd.Flags().StringVar(&device, "device", "", "name of the device, by which you know it again (required)")
