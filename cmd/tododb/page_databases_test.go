@@ -115,6 +115,13 @@ func TestPageMember(t *testing.T) {
 		"#/db/notes/mango":                 "Administrators of the database make indexes.",
 		"#/db/notes/doc/_design%2Fkitchen": "Only administrators of the database change its design documents.",
 	})
+	b.open("#/db/notes/doc/_design%2Fmine")
+	b.sees("Only administrators of the database change its design documents.", "There is no such document.")
+	b.open("#/db/notes/docs")
+	b.click("button", "New document")
+	b.until("write the id at once", chromedp.Evaluate[bool]("document.activeElement.tagName === 'INPUT'"))
+	b.fill("Id", "_design/mine")
+	b.sees("Only administrators of the database write design documents.")
 	b.open("#/db/notes/doc/cake")
 	b.finds("button", "Save")
 	p.do(200, "PUT", "/notes/_security", fmt.Sprintf(admins, `"cooks"`))

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact'
-import { useId } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef } from 'preact/hooks'
 import { useTyped } from './typed'
 
 export interface FieldProps {
@@ -29,6 +29,13 @@ export interface FieldProps {
 export function Field(p: FieldProps): JSX.Element {
   const id = useId()
   const typed = useTyped()
+  const box = useRef<HTMLDivElement>(null)
+  // A dialog has given the keyboard to what it began with, perhaps the button that closes it.
+  useLayoutEffect(() => {
+    const at = document.activeElement
+    const dialog = box.current!.closest('dialog')
+    if (p.autofocus && dialog?.open && at?.closest('dialog > form > header') && dialog.contains(at)) box.current!.querySelector<HTMLElement>('input, textarea')?.focus()
+  }, [])
   const input = (e: { currentTarget: HTMLInputElement | HTMLTextAreaElement }) => {
     typed()
     p.onInput(e.currentTarget.value)
@@ -47,7 +54,7 @@ export function Field(p: FieldProps): JSX.Element {
     onKeyDown: p.onKeyDown,
   }
   return (
-    <div class="field">
+    <div class="field" ref={box}>
       <label for={id} class={p.bare ? 'unseen' : ''}>{p.label}</label>
       {p.rows ? (
         <textarea {...shared} rows={p.rows} onInput={input} />
