@@ -1,7 +1,8 @@
 # make build   builds the server in bin, and the page that it has in it (needs npm)
 # make run     builds the server and starts it on http://127.0.0.1:5984/
 # make lint    what can be told by reading: go.mod, format, vet, staticcheck, the rules of imports
-# make test    every test, in some minutes on two cores
+# make test    every package's tests, in under four minutes on two cores
+# make wide    the tests of the program that take longer: attacked, killed, cut off, and the page's finer points
 # make long    the same tests with more rounds: random ones five times as many
 # make hostile attacks the real program under a limit of memory, by all tables (needs some minutes
 #              and Linux); make test has a sample of them. ATTACK=TEXT takes those of that name
@@ -10,7 +11,7 @@
 # make dist    programs and packages for all systems, with checksums and a bill of materials, in dist
 # make deb-test installs the package for Debian here, runs it and removes it (root)
 # make dist-test boots Debian's systemd in namespaces, and installs, runs and removes the packages there (root)
-# make check   what is asked of every change: lint test race
+# make check   what is asked of every change: lint test wide race
 
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
@@ -33,7 +34,7 @@ export GOFLAGS     := $(strip $(GOFLAGS) -trimpath)
 # The page is made again when one of these has changed.
 PAGE_FILES = $(shell find $(PAGE)/src $(PAGE)/bundle -type f) $(PAGE)/package-lock.json
 
-.PHONY: all build page chromium postgresql run test long dist deb-test dist-test race fuzz crash hostile soak soak-pg bench cross vet-windows lint docs cover check clean FORCE
+.PHONY: all build page chromium postgresql run test wide wide-tests long dist deb-test dist-test race fuzz crash hostile soak soak-pg bench cross vet-windows lint docs cover check clean FORCE
 all: build
 
 build: page bin/tododb
@@ -80,6 +81,15 @@ postgresql:
 test: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
 	TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -short -count=1 -timeout 60m -p 3 -vet=off -ldflags='-s -w' ./...
 
+# The tests that say of themselves that make test leaves them out (cmd/tododb/wide_test.go).
+WIDE = $(shell grep -h -A1 '^func Test' $(BINARY)/*_test.go | grep -B1 '^	wide(t)' | sed -n 's/^func \(Test[A-Za-z0-9_]*\).*/\1/p' | paste -sd'|')
+
+wide-tests:
+	@echo '$(WIDE)'
+
+wide: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
+	TODODB_TEST_WIDE=1 TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -short -count=1 -timeout 60m -vet=off -ldflags='-s -w' -run '^($(WIDE))$$' ./$(BINARY)
+
 long: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
 	$(GO) test -count=1 -timeout 60m ./...
 
@@ -95,7 +105,7 @@ $(POUCHDB)/node_modules: $(POUCHDB)/package-lock.json
 
 race: export CGO_ENABLED := 1
 race:
-	$(GO) test -race -short -timeout 60m ./...
+	TODODB_TEST_WIDE=1 $(GO) test -race -short -timeout 60m ./...
 
 # Each fuzz target gets a short turn; go runs one target at a time.
 fuzz:
@@ -206,7 +216,7 @@ cover:
 	$(GO) test -short -coverpkg=./... -coverprofile=cover.out ./...
 	$(GO) tool cover -func=cover.out | tail -1
 
-check: lint test race
+check: lint test wide race
 
 clean:
 	rm -rf bin dist cover.out

@@ -243,6 +243,7 @@ func TestACME(t *testing.T) {
 // The same over the plain port, for servers behind something that keeps port 443 to itself. A restart
 // needs no authority.
 func TestACMEOverPlainHTTP(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	plain, secure := freeAddress(t), freeAddress(t)
 	p := startPebble(t, plain, freeAddress(t), 90*24*time.Hour)

@@ -84,6 +84,7 @@ func TestBackupSettings(t *testing.T) {
 
 // A server backs itself up, as its settings say, which change while it runs.
 func TestServerBacksItselfUp(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	dir := t.TempDir()
 	server := startServer(t, dir, "")

@@ -20,22 +20,34 @@ func TestPouchDB(t *testing.T) { runScript(t, "pouchdb.js") }
 
 // TestPouchDBViews compares what query() gets from the server with what PouchDB makes of the
 // same documents itself.
-func TestPouchDBViews(t *testing.T) { runScript(t, "views.js") }
+func TestPouchDBViews(t *testing.T) {
+	wide(t)
+	runScript(t, "views.js")
+}
 
 // TestPouchDBFind does the same with find().
 func TestPouchDBFind(t *testing.T) { runScript(t, "find.js") }
 
 // TestPouchDBNames has PouchDB replicate things with every possible name, both ways.
-func TestPouchDBNames(t *testing.T) { runScript(t, "names.js") }
+func TestPouchDBNames(t *testing.T) {
+	wide(t)
+	runScript(t, "names.js")
+}
 
 // TestPouchDBDrawer sets how long tombstones live, and has a phone sleep for longer.
 func TestPouchDBDrawer(t *testing.T) { runScript(t, "drawer.js") }
 
 // TestPouchDBPutBack has the server's file put back to older copies under devices that sync.
-func TestPouchDBPutBack(t *testing.T) { runScript(t, "putback.js") }
+func TestPouchDBPutBack(t *testing.T) {
+	wide(t)
+	runScript(t, "putback.js")
+}
 
 // TestPouchDBTabs does so under two tabs of one browser, which share what they hold and their checkpoints.
-func TestPouchDBTabs(t *testing.T) { runScript(t, "tabs.js") }
+func TestPouchDBTabs(t *testing.T) {
+	wide(t)
+	runScript(t, "tabs.js")
+}
 
 func TestNano(t *testing.T) { runScript(t, "nano.js") }
 
@@ -43,7 +55,10 @@ func TestNano(t *testing.T) { runScript(t, "nano.js") }
 func TestRxDB(t *testing.T) { runScript(t, "rxdb.js") }
 
 // TestCloudant has IBM's SDK, and couchbackup, whose copies must restore what they hold.
-func TestCloudant(t *testing.T) { runScript(t, "cloudant.js") }
+func TestCloudant(t *testing.T) {
+	wide(t)
+	runScript(t, "cloudant.js")
+}
 
 // TestLiveSync does what Obsidian's LiveSync asks of a server during set-up and its first copy.
 func TestLiveSync(t *testing.T) { runScript(t, "livesync.js") }

@@ -551,6 +551,7 @@ func TestExportComesBack(t *testing.T) {
 
 // What servers and other programs write is taken as it is.
 func TestImportTakesDumps(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	s := newShell(t)
 	s.ok("{\"_id\":\"a\",\"n\":1.0}\n{\"_id\":\"b\",\"_attachments\":{\"t\":{\"content_type\":\"text/plain\",\"data\":\"aGVsbG8=\"}}}\n", "import", "notes", "--create")

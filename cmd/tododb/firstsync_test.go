@@ -19,6 +19,7 @@ import (
 // a phone far from a mast: 30,000 documents of 1 kB, 300 ms, 1 Mbit/s. That takes a quarter of an
 // hour.
 func TestFirstSync(t *testing.T) {
+	wide(t)
 	dir := scriptFolder(t)
 	documents, roundTrip, bits := 1000, 10*time.Millisecond, 20e6
 	full := os.Getenv("TODODB_TEST_LINE") != ""

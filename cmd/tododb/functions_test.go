@@ -102,6 +102,7 @@ func alive(pid int) bool {
 // A function that hits a limit has failed. No index lacks a document because of it, no document is
 // written, and others are served meanwhile.
 func TestLimitsOfFunctionsAreErrors(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "local.ini"), []byte("[couchdb]\nos_process_timeout = 500\n"), 0o600); err != nil {

@@ -15,6 +15,7 @@ import (
 
 // TestHostileBodies sends bodies that are too large, too deep, too slow or not what they say.
 func TestHostileBodies(t *testing.T) {
+	wide(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 256 << 20}, "[limits]\nbody_stall = 2\n")
 	s.run(bodyBombs)

@@ -10,6 +10,7 @@ import (
 // TestHostileDescriptors uses up the descriptors of a server: with connections, and with
 // databases that an administrator would have to make.
 func TestHostileDescriptors(t *testing.T) {
+	wide(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 256 << 20, Files: 160}, "[limits]\nheader_timeout = 2\n[couchdb]\nmax_dbs_open = 40\n")
 	s.run([]attack{

@@ -20,6 +20,7 @@ import (
 // TestHostileHTTP2 tries what HTTP/2 makes possible: much work for few bytes on one connection.
 // The neighbour uses plain HTTP.
 func TestHostileHTTP2(t *testing.T) {
+	wide(t)
 	besideOthers(t)
 	files := newPemFiles(t)
 	cert, key := pemPair(t, "server")

@@ -12,6 +12,7 @@ import (
 
 // TestHostileQueries sends queries that are costly to answer, or make no sense.
 func TestHostileQueries(t *testing.T) {
+	wide(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 320 << 20}, "")
 	var docs []string

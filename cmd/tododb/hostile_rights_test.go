@@ -15,6 +15,7 @@ import (
 
 // TestHostileUsers has users try what only others may do.
 func TestHostileUsers(t *testing.T) {
+	wide(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 256 << 20}, "[couchdb]\nusers_db_security_editable = true\n")
 	s.do(200, "PUT", "/_users/_security", `{"members":{},"admins":{}}`) // anybody may sign up

@@ -11,6 +11,7 @@ import (
 // larger than the server's memory. A function that emits a larger one is stopped, and its caller
 // is told so.
 func TestHostileLargeRows(t *testing.T) {
+	wide(t)
 	besideOthers(t)
 	const docs = 8
 	for _, c := range []struct {

@@ -30,10 +30,14 @@ func TestKill(t *testing.T) { killAgain(t, "", 50) }
 
 // TestKillPartitioned is TestKill with a partition for each writer. check recounts the partitions'
 // documents and sizes.
-func TestKillPartitioned(t *testing.T) { killAgain(t, "?partitioned=true", 10) }
+func TestKillPartitioned(t *testing.T) {
+	wide(t)
+	killAgain(t, "?partitioned=true", 10)
+}
 
 // TestKillSmoosh is TestKill on a server that compacts by itself all the time.
 func TestKillSmoosh(t *testing.T) {
+	wide(t)
 	settings := filepath.Join(t.TempDir(), "eager.ini")
 	if err := os.WriteFile(settings, []byte("[chttpd_auth]\niterations = 10\n"+eager), 0o600); err != nil {
 		t.Fatal(err)

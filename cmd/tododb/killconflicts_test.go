@@ -12,6 +12,7 @@ import (
 // TestKillConflicts kills the server while documents get into conflict and out of it, beside compactions.
 // An acknowledged resolution is whole, and the list of conflicts is that of the documents: check recounts it.
 func TestKillConflicts(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	kills, _ := killCount(t, 4, 2)
 	dir := t.TempDir()

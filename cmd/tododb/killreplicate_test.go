@@ -13,6 +13,7 @@ import (
 // Either server of a replication is killed in its middle. When the replication is requested again,
 // it continues where it was, and nothing is lost.
 func TestKillDuringReplication(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	const docs = 4000
 	dirs := []string{t.TempDir(), t.TempDir()}

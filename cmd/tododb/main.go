@@ -6,8 +6,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	_ "golang.org/x/crypto/x509roots/fallback" // the authorities of the web, for systems without any, such as a container from scratch
-
 	"github.com/tododb/tododb/store/script/worker"
 )
 
@@ -24,6 +22,7 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	endInTime(ctx)
 
+	provideRoots()
 	err := run(ctx, os.Args[1:], os.Stdout)
 	if err != nil {
 		complain(os.Stderr, err, wantsJSON(os.Args[1:]))

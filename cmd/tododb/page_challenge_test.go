@@ -14,6 +14,7 @@ import (
 // A server that answers only known users says so in a way that has browsers ask for a password themselves. On
 // the page nobody sees that question: it has a form of its own.
 func TestPageAsksForPasswordsItself(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")

@@ -110,6 +110,7 @@ func feeds(p *process) string {
 
 // A burst of changes neither freezes the page nor fills it.
 func TestPageChangesBurst(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/busy", "")

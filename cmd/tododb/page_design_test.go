@@ -54,6 +54,7 @@ func TestPageDesign(t *testing.T) {
 
 // A query is explained in a sentence, gets an index, and shows what it read.
 func TestPageMango(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/shop", "")

@@ -206,6 +206,7 @@ func TestPageRevisions(t *testing.T) {
 
 // A document of nearly 8 MB, or 2 MB in the short form, is opened, changed and saved.
 func TestPageLargeDocument(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	count := 70_000
 	if testing.Short() {

@@ -13,6 +13,7 @@ import (
 // An attachment may be called by steps of a path. What is done to it is done to it, and to nothing
 // that such steps lead to.
 func TestPageStepsInNames(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")
@@ -40,6 +41,7 @@ func TestPageStepsInNames(t *testing.T) {
 
 // No name makes a screen wider than a phone, none runs as a script, and everything has a name.
 func TestPageNarrow(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")

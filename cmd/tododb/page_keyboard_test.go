@@ -84,6 +84,7 @@ func (b *browser) keeps(what, selector string) {
 // A database and a document are made and saved by somebody without a mouse. Where a screen has gone, the keyboard
 // is in the next one; where a dialog has gone, it is where it was.
 func TestPageByKeyboard(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p, b := servePage(t)
 	b.open("")

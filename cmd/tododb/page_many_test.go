@@ -49,6 +49,7 @@ func (b *browser) reads(what, counter string, most int, step func()) {
 // Lists of a million documents and of very many databases are gone through, searched and left at their ends,
 // and only what is shown is read. The short form has fewer databases: more than three pages of them.
 func TestPageManyDatabases(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	many := 350
 	if !testing.Short() {

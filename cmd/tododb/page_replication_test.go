@@ -69,6 +69,7 @@ func TestPageReplication(t *testing.T) {
 // A document of _replicator is paused, goes on, fails, is tried again and run again, and what is in
 // it stays to the letter.
 func TestPageReplicationDocument(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/a", "")

@@ -132,6 +132,7 @@ func (b *browser) answersAreLost(p *process) {
 
 // On a slow network a second press is no second act, on no screen. Nor is it on one that goes away.
 func TestPagePressedTwice(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")

@@ -26,6 +26,7 @@ func (b *browser) agrees(leave func()) {
 // Whatever is typed is not lost without a question, in any form. Who stays finds the browser's history as it
 // was: every place once.
 func TestPageUnsaved(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")

@@ -10,6 +10,7 @@ import (
 
 // One process makes the backups. Any of them may be asked for one, and all show the same.
 func TestPGBackups(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	c, two := startCluster(t, 2)
 	target := filepath.Join(t.TempDir(), "backups")

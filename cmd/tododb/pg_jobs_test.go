@@ -16,6 +16,7 @@ import (
 // A job of _replicator runs at one process. When that one is killed, another one takes it over, and shows
 // it meanwhile.
 func TestPGReplicationIsTakenOver(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	c, two := startCluster(t, 2)
 	a, b := two[0], two[1]
@@ -95,6 +96,7 @@ func jsonArray(t *testing.T, text string) (list []map[string]any) {
 
 // While PostgreSQL is away, requests are refused soon; when it is back, all goes on.
 func TestPGStorageGoesAndComesBack(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{Durable: true})
 	c := &cluster{t: t, url: server.Schema(t)}
@@ -143,6 +145,7 @@ func TestPGStorageGoesAndComesBack(t *testing.T) {
 
 // The settings of the storage have their effect.
 func TestPGStorageSettings(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	url := pgtest.URL(t)
 	dir := t.TempDir()

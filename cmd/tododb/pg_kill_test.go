@@ -75,6 +75,7 @@ const lockFreed = 10*time.Second + soon
 // A process that is cut off and killed while it holds the lock of a database holds others up for no longer
 // than the server allows. What it was about to commit is not there.
 func TestPGKillWithTheLock(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	c, processes := countedCluster(t, pgtest.URL(t), 2)
 	f := startFleet(t, c, processes...)
@@ -129,6 +130,7 @@ func waitFor(t testing.TB, c <-chan struct{}, p *process) {
 // A process is killed when its commit has taken place and nobody has been told: the others have the change,
 // in their feeds too, and whoever repeats the write learns of it.
 func TestPGKillAfterTheCommit(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	for _, stage := range []struct {
 		name   string

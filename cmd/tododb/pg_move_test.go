@@ -208,6 +208,7 @@ func halfMoved(t *testing.T, url string) bool {
 
 // Killed at any time, a move goes on when it is run again. The folder's databases are read meanwhile.
 func TestPGMoveIsKilled(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	kills, seed := killCount(t, 6, 2)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -315,6 +316,7 @@ func TestPGMoveIsKilled(t *testing.T) {
 
 // Who starts a server on what is half moved is told.
 func TestPGServeWhatMoves(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	note := []byte(`{"move":"m","to":"elsewhere","began":"2026-01-01T00:00:00Z"}`)
 	url, home := pgtest.URL(t), t.TempDir()

@@ -166,6 +166,7 @@ func TestPGDropAndMake(t *testing.T) {
 
 // Clients that read slowly hold no snapshot of PostgreSQL's for long, and writers do not feel them.
 func TestPGSlowReaders(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	c, two := countedCluster(t, pgtest.URL(t), 2)
 	two[0].do(201, "PUT", "/db", "")

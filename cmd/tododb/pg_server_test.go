@@ -270,6 +270,7 @@ const (
 
 // Over PostgreSQL clients see what they see of a folder.
 func TestPGRecordedConversations(t *testing.T) {
+	wide(t)
 	golden := os.Getenv(goldenEnv)
 	if golden == "" {
 		t.Skipf("%s says where the program is that replays them", goldenEnv)

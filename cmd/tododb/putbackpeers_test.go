@@ -22,6 +22,7 @@ func (p *pair) goBack(i int, copied string) {
 // was taken at any moment. Changes that were only there are lost. Everything that the other one
 // holds comes back, whoever made it and whether or not there is a later change.
 func TestPeersArePutBack(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p := newPair(t)
 	for round := range 4 {

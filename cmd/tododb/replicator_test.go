@@ -127,6 +127,7 @@ func (p *pair) check() {
 // Documents of _replicator keep two servers the same, though both servers are killed and the line
 // between them is cut in the middle of their work.
 func TestReplicatorUnderFaults(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	p := newPair(t)
 	for range 4 {

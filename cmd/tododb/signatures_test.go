@@ -32,7 +32,7 @@ func TestLayersSignatures(t *testing.T) {
 	walkSources(t, func(file string, set *token.FileSet, parsed *ast.File) {
 		for _, d := range parsed.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok {
-				for _, what := range wide(fn) {
+				for _, what := range excesses(fn) {
 					found[fmt.Sprintf("%s %s: %s", file, fn.Name.Name, what)] = set.Position(fn.Pos()).String()
 				}
 			}
@@ -50,8 +50,8 @@ func TestLayersSignatures(t *testing.T) {
 	}
 }
 
-// wide says where a function's signature exceeds the limits.
-func wide(fn *ast.FuncDecl) (what []string) {
+// excesses says where a function's signature exceeds the limits.
+func excesses(fn *ast.FuncDecl) (what []string) {
 	parameters, flags := 0, false
 	for _, field := range fn.Type.Params.List {
 		parameters += max(1, len(field.Names))
@@ -89,7 +89,7 @@ func flag(on bool) (off bool) { return }`
 	}
 	var got []string
 	for _, d := range parsed.Decls {
-		got = append(got, fmt.Sprint(wide(d.(*ast.FuncDecl))))
+		got = append(got, fmt.Sprint(excesses(d.(*ast.FuncDecl))))
 	}
 	if want := []string{"[]", "[parameters]", "[results]", "[bool]", "[]"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

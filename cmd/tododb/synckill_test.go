@@ -16,6 +16,7 @@ import (
 // servers in turn. In the end both hold the same, no acknowledged write is missing, and the
 // synchronization is still there and knows the conflicts.
 func TestKillSynchronized(t *testing.T) {
+	wide(t)
 	t.Parallel()
 	kills, seed := killCount(t, 6, 3)
 	random := rand.New(rand.NewPCG(seed, 0))

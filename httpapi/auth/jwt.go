@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -64,7 +65,10 @@ func badToken(format string, args ...any) error {
 	return &TokenError{Reason: fmt.Sprintf(format, args...), Bad: true}
 }
 
-var claimForm = regexp.MustCompile(`\{\s*([^\s{},]+)\s*,\s*"([^"]*)"\s*\}|([^\s{},]+)`)
+// claimForm is a claim that is required: a name, or a name and its value.
+var claimForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\{\s*([^\s{},]+)\s*,\s*"([^"]*)"\s*\}|([^\s{},]+)`)
+})
 
 // complete makes the settings ready for use.
 func (j *JWTSettings) complete() error {
@@ -76,16 +80,8 @@ func (j *JWTSettings) complete() error {
 		}
 		j.keys[name] = key
 	}
-	j.required = nil
-	if rest := claimForm.ReplaceAllString(j.Required, ""); strings.Trim(rest, ", ") != "" {
-		return fmt.Errorf("[jwt_auth] required_claims: not names or {name, \"value\"} with commas between")
-	}
-	for _, m := range claimForm.FindAllStringSubmatch(j.Required, -1) {
-		if m[3] != "" {
-			j.required = append(j.required, requiredClaim{name: m[3]})
-		} else {
-			j.required = append(j.required, requiredClaim{name: m[1], value: m[2], valued: true})
-		}
+	if err := j.completeRequired(); err != nil {
+		return err
 	}
 	setDefault(&j.RolesClaim, "_couchdb.roles")
 	j.roles = []string{j.RolesClaim}
@@ -94,6 +90,24 @@ func (j *JWTSettings) complete() error {
 		j.roles = strings.Split(strings.ReplaceAll(j.RolesPath, `\.`, dot), ".")
 		for i := range j.roles {
 			j.roles[i] = strings.ReplaceAll(j.roles[i], dot, ".")
+		}
+	}
+	return nil
+}
+
+func (j *JWTSettings) completeRequired() error {
+	j.required = nil
+	if j.Required == "" {
+		return nil
+	}
+	if rest := claimForm().ReplaceAllString(j.Required, ""); strings.Trim(rest, ", ") != "" {
+		return fmt.Errorf("[jwt_auth] required_claims: not names or {name, \"value\"} with commas between")
+	}
+	for _, m := range claimForm().FindAllStringSubmatch(j.Required, -1) {
+		if m[3] != "" {
+			j.required = append(j.required, requiredClaim{name: m[3]})
+		} else {
+			j.required = append(j.required, requiredClaim{name: m[1], value: m[2], valued: true})
 		}
 	}
 	return nil

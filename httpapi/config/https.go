@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 )
 
@@ -10,8 +9,8 @@ import (
 const ownAuthority = "self"
 
 var (
-	hostName   = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*$`)
-	publicName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	isHostName   = matches(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*$`)
+	isPublicName = matches(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
 // OwnAuthority returns the names that [ssl] https wants in a certificate of the machine's own authority,
@@ -41,8 +40,8 @@ func areNamesForHTTPS(value string) bool {
 	if list[0] == ownAuthority {
 		return !slices.ContainsFunc(list[1:], func(name string) bool {
 			_, err := netip.ParseAddr(name)
-			return err != nil && (len(name) > 253 || !hostName.MatchString(name))
+			return err != nil && (len(name) > 253 || !isHostName(name))
 		})
 	}
-	return !slices.ContainsFunc(list, func(name string) bool { return len(name) > 253 || !publicName.MatchString(name) })
+	return !slices.ContainsFunc(list, func(name string) bool { return len(name) > 253 || !isPublicName(name) })
 }

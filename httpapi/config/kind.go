@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -61,23 +62,29 @@ var (
 	Nets    = &Kind{want: "a list of addresses and networks (192.0.2.7, 10.0.0.0/8) with commas between", ok: func(v string) bool { _, ok := ParseNetworks(v); return ok }, read: asNets}
 	Ports   = &Kind{want: "a list of ports (443, 5984-5999) with commas between", ok: func(v string) bool { _, ok := parsePorts(v); return ok }, read: asPorts}
 	Ways    = &Kind{want: "a list of {chttpd_auth, X_authentication_handler} where X is cookie, default, proxy or jwt", ok: areWays, read: asList}
-	DBName  = &Kind{want: "the name of a database", ok: dbName.MatchString, read: asText}
+	DBName  = &Kind{want: "the name of a database", ok: isDBName, read: asText}
 	HTTPS   = &Kind{want: "names of hosts such as db.example.org with commas between, or self and further names", ok: areNamesForHTTPS, read: asList}
 	Terms   = &Kind{want: `a list such as [{a,b}, "c"]`, ok: func(v string) bool { _, ok := ParseTerms(v); return ok }, read: asTerms}
 	// TLSVersions must leave one that is safe.
 	TLSVersions = &Kind{want: "a list such as ['tlsv1.2', 'tlsv1.3'] with at least one of these", ok: func(v string) bool { list, ok := tlsVersions(v); return ok && len(list) > 0 }, read: asTerms}
 	Level       = &Kind{want: "debug, info, notice, warning, error, critical, alert, emergency or none", ok: func(string) bool { return true }, read: asLevel}
 	// Schedule and Within are what packages schedule and repository below store/backup parse.
-	Schedule = &Kind{want: "an interval (30m, 1h, 1d), times of the day (02:00, 14:00), continuous, or manual", ok: schedule.MatchString, read: asText}
-	Within   = &Kind{want: "a duration such as 12h, 7d, 3w, 2mo or 1y", ok: within.MatchString, read: asText}
+	Schedule = &Kind{want: "an interval (30m, 1h, 1d), times of the day (02:00, 14:00), continuous, or manual", ok: isSchedule, read: asText}
+	Within   = &Kind{want: "a duration such as 12h, 7d, 3w, 2mo or 1y", ok: isWithin, read: asText}
 )
 
 var (
-	schedule = regexp.MustCompile(`^(continuous|manual|([0-9]{1,4}(m|h|d|w|mo|y))+|([01][0-9]|2[0-3]):[0-5][0-9]( *, *([01][0-9]|2[0-3]):[0-5][0-9])*)$`)
-	within   = regexp.MustCompile(`^([0-9]{1,4}(m|h|d|w|mo|y))+$`)
+	isSchedule = matches(`^(continuous|manual|([0-9]{1,4}(m|h|d|w|mo|y))+|([01][0-9]|2[0-3]):[0-5][0-9]( *, *([01][0-9]|2[0-3]):[0-5][0-9])*)$`)
+	isWithin   = matches(`^([0-9]{1,4}(m|h|d|w|mo|y))+$`)
+	isDBName   = matches(`^(_users|[a-z][a-z0-9_$()+/-]{0,237})$`)
 )
 
-var dbName = regexp.MustCompile(`^(_users|[a-z][a-z0-9_$()+/-]{0,237})$`)
+// matches tells whether a text is of a form. The expression is compiled when it is first asked, as most servers, and
+// all commands, never ask.
+func matches(expression string) func(text string) bool {
+	form := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+	return func(text string) bool { return form().MatchString(text) }
+}
 
 // OneOf makes the kind of a setting whose value is one of some words.
 func OneOf(words ...string) *Kind {
