@@ -2,7 +2,11 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -23,10 +27,14 @@ func (s *Server) Standby(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := standby.command("pg_basebackup", "-h", "127.0.0.1", "-p", fmt.Sprint(s.Port), "-U", "postgres",
-		"-D", standby.data(), "-R", "-X", "stream", "-c", "fast", "--no-sync").CombinedOutput()
-	if err != nil {
-		t.Fatalf("pg_basebackup: %v\n%s", err, out)
+	if _, err := os.Stat(filepath.Join(s.bin, "pg_basebackup")); err == nil {
+		out, err := standby.command("pg_basebackup", "-h", "127.0.0.1", "-p", fmt.Sprint(s.Port), "-U", "postgres",
+			"-D", standby.data(), "-R", "-X", "stream", "-c", "fast", "--no-sync").CombinedOutput()
+		if err != nil {
+			t.Fatalf("pg_basebackup: %v\n%s", err, out)
+		}
+	} else if err := s.copyTo(standby); err != nil {
+		t.Fatal(err)
 	}
 	if err := standby.runSomewhere(); err != nil {
 		t.Fatal(err)
@@ -43,6 +51,24 @@ func (s *Server) Standby(t testing.TB) *Server {
 		}
 	}
 	return standby
+}
+
+// copyTo makes the files of a standby where there is no pg_basebackup. The server stops for that.
+func (s *Server) copyTo(standby *Server) error {
+	s.Stop()
+	copies := exec.Command("cp", "-R", s.data(), standby.Dir)
+	runAs(copies, s.as)
+	if out, err := copies.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	err := os.Remove(filepath.Join(standby.data(), "postmaster.pid"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(standby.data(), "standby.signal"), nil, 0o644); err != nil {
+		return err
+	}
+	return s.Run()
 }
 
 func (s *Server) isSynchronous(t testing.TB) (is bool) {
