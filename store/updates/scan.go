@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tododb/tododb/store"
@@ -79,8 +80,25 @@ func (l *Log) find(ctx context.Context, db store.Bare, after time.Duration) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if err := f.dropForgotten(ctx); err != nil {
+			return err
+		}
 	}
 	return l.put(ctx, db, f.found, nil)
+}
+
+// dropForgotten leaves out the databases without a note that are gone by now. Their deletion may have been noted and forgotten
+// again (trim), so it would not be seen that there was a note.
+func (f *finder) dropForgotten(ctx context.Context) (err error) {
+	f.found = slices.DeleteFunc(f.found, func(d store.Latest) bool {
+		if err != nil || d.Deleted || *d.If != 0 {
+			return false
+		}
+		var there bool
+		there, err = f.log.opt.Store.Exists(ctx, d.ID)
+		return err == nil && !there
+	})
+	return err
 }
 
 func readMark(ctx context.Context, db store.Bare) (m mark, first bool, err error) {

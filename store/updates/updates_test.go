@@ -544,7 +544,7 @@ func TestDeletedAreForgotten(t *testing.T) {
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
 			e := open(t)
-			p := start(t, e, updates.Options{Deleted: 20})
+			p := start(t, e, updates.Options{Deleted: 20, Scan: time.Millisecond})
 			for _, name := range []string{"old", "mark"} {
 				if err := p.store.Create(t.Context(), name); err != nil {
 					t.Fatal(err)
@@ -574,7 +574,7 @@ func TestDeletedAreForgotten(t *testing.T) {
 			db.Release()
 			p.end(t)
 
-			p = start(t, e, updates.Options{Deleted: 20})
+			p = start(t, e, updates.Options{Deleted: 20, Scan: time.Millisecond})
 			defer p.end(t)
 			if got, _ := p.since(t, place); got != "" {
 				t.Errorf("after a restart: %s", got)

@@ -251,7 +251,7 @@ func TestGrownWorkersAreReplaced(t *testing.T) {
 	p := newPool(t, worker.Options{Memory: 128 << 20})
 	d := design(p, map[string]any{"shows": map[string]string{"s": `function(){globalThis.keep=globalThis.keep||[];for(var i=0;i<50000;i++)keep.push({a:i});return String(keep.length)}`}})
 	least := false
-	for i := range 40 {
+	for i := range 20 {
 		resp, err := d.Show(t.Context(), "s", nil, []byte("{}"))
 		if err != nil {
 			t.Fatalf("call %d: %v", i, err)
