@@ -27,7 +27,7 @@ func (s *Server) over(x *wire.Exchange, r *http.Request, began time.Time) {
 // contain keys that users wrote.
 func (s *Server) logAccess(x *wire.Exchange, r *http.Request, took time.Duration) {
 	ctx := r.Context()
-	if !s.log.Enabled(ctx, slog.LevelInfo) {
+	if !s.opt.Lines.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	user := x.User.Name
@@ -48,5 +48,5 @@ func (s *Server) logAccess(x *wire.Exchange, r *http.Request, took time.Duration
 	if x.IsCut {
 		message = "request cut"
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, message, attrs[:]...)
+	s.opt.Lines.LogAttrs(ctx, slog.LevelInfo, message, attrs[:]...)
 }

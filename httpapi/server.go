@@ -44,6 +44,7 @@ import (
 type Options struct {
 	Store   *store.Store
 	Log     *slog.Logger // nil: nothing is logged
+	Lines   *slog.Logger // gets the line of each request (Log)
 	Version string       // of tododb
 	UUID    string       // of the server: clients build checkpoint ids from it, so it never changes
 
@@ -153,6 +154,9 @@ func New(opt Options) (*Server, error) {
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Lines == nil {
+		opt.Lines = opt.Log
 	}
 	if opt.Config == nil {
 		var err error

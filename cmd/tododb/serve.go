@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/fault"
 	"github.com/tododb/tododb/httpapi/intake"
+	"github.com/tododb/tododb/httpapi/logging"
 	"github.com/tododb/tododb/httpapi/metrics"
 	"github.com/tododb/tododb/httpapi/peruser"
 	"github.com/tododb/tododb/httpapi/snapshot"
@@ -195,7 +196,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	history := metrics.NewHistory(figures)
 	work.run(history.Run)
 	api, err := httpapi.New(httpapi.Options{
-		Store: f.store, Log: log, Version: version, FirstAdmin: start.printed,
+		Store: f.store, Log: log, Lines: logging.Later(log), Version: version, FirstAdmin: start.printed,
 		UUID: f.uuid, Config: cfg, Reload: reload, Metrics: figures, History: history, Tail: start.logs, Health: healthOf(cfg, opt.data).Look, Trail: trail, Tracer: traces.Tracer(),
 		Replicator: manager, Synchronizer: synchronizer, Smoosh: keeper, Keeper: backups, Members: f.members,
 		Access: rights, Spool: spool, Snapshots: snapshots, Updates: happened, Indexes: indexes, Expiry: ends, Views: views, Finder: filters.Finder, Designs: designs,

@@ -31,8 +31,10 @@ type Log struct {
 	moved   sync.Cond  // nobody writes any more, or lines have been written
 	to      Destination
 	sink    sink   // used by who has set writing, without mu
-	writing bool   // somebody writes, and writes what waits too; else nothing waits
-	waiting *batch // lines that came meanwhile
+	writing bool   // somebody writes, and writes what waits too; else what waits can, or is on its way to write
+	waiting *batch // lines that came meanwhile, or can wait
+	soon    bool   // the timer runs for those
+	timer   *time.Timer
 	spare   *batch // empty, or nil
 	written uint64 // lines that the sink has been given
 	tail    tail
@@ -93,6 +95,11 @@ func (l *Log) Reopen(to Destination) error {
 	for l.writing {
 		l.moved.Wait()
 	}
+	for l.writing = true; len(l.waiting.ends) > 0; {
+		_ = l.writeOnce() // there is nobody to tell
+	}
+	l.writing = false
+	l.moved.Broadcast()
 	old := l.sink
 	l.sink, l.to = next, to
 	l.mu.Unlock()
@@ -139,6 +146,49 @@ func (l *Log) Handler(format func(io.Writer) (slog.Handler, error)) (slog.Handle
 		}
 	}
 	return h, nil
+}
+
+// Later returns a logger whose lines may be written a little later than its calls return, many of them together: a
+// call of the system for each would be a good part of what a request costs. They are written at once with a line of
+// another logger, so that all are in order. A logger that does not lead to a Log is returned as it is.
+func Later(to *slog.Logger) *slog.Logger {
+	h, is := to.Handler().(handler)
+	if !is {
+		return to
+	}
+	h.later = true
+	return slog.New(h)
+}
+
+// lateness is how long a line may wait.
+const lateness = 25 * time.Millisecond
+
+// writeLater has the lines written before long.
+func (l *Log) writeLater() error {
+	l.mu.Lock()
+	if l.writing || l.soon && len(l.waiting.text) <= mostWaiting/2 {
+		l.mu.Unlock()
+		return nil
+	}
+	if len(l.waiting.text) > mostWaiting/2 {
+		l.mu.Unlock()
+		return l.write(slog.LevelInfo)
+	}
+	l.soon = true
+	if l.timer == nil {
+		l.timer = time.AfterFunc(lateness, l.writeNow)
+	} else {
+		l.timer.Reset(lateness)
+	}
+	l.mu.Unlock()
+	return nil
+}
+
+func (l *Log) writeNow() {
+	l.mu.Lock()
+	l.soon = false
+	l.mu.Unlock()
+	_ = l.write(slog.LevelInfo) // there is nobody to tell
 }
 
 // levels are those that the log tells apart.
@@ -220,6 +270,7 @@ func (l *Log) writeOnce() error {
 type handler struct {
 	formats [len(levels)]slog.Handler
 	log     *Log
+	later   bool // its lines can wait
 }
 
 func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
@@ -233,6 +284,9 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	}
 	if err := h.formats[i].Handle(ctx, r); err != nil {
 		return err
+	}
+	if h.later && r.Level < slog.LevelWarn {
+		return h.log.writeLater()
 	}
 	return h.log.write(r.Level)
 }

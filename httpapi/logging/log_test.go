@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -124,6 +125,70 @@ func TestLinesWaitTogether(t *testing.T) {
 			t.Errorf("%q", text)
 		}
 	})
+}
+
+// writes is a writer that keeps what each call brings.
+type writes struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (w *writes) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, string(b))
+	return len(b), nil
+}
+
+// Lines that can wait are written together, in order with all others, and before the log moves or is closed.
+func TestLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &writes{}
+		l, err := Open(Destination{Writer: "stderr"}, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := logger(t, l)
+		later := Later(log)
+		want := func(what string, calls ...string) {
+			t.Helper()
+			synctest.Wait()
+			to.mu.Lock()
+			defer to.mu.Unlock()
+			if !slices.Equal(to.calls, calls) {
+				t.Errorf("%s: %q, want %q", what, to.calls, calls)
+			}
+			to.calls = nil
+		}
+		later.Info("1")
+		later.Info("2")
+		want("at first")
+		time.Sleep(lateness)
+		want("in time", "msg=1\nmsg=2\n")
+		time.Sleep(time.Second)
+		later.Info("3")
+		log.Info("4")
+		want("with a line that cannot wait", "msg=3\nmsg=4\n")
+		time.Sleep(lateness)
+		want("after that")
+		later.Error("5")
+		want("an error", "msg=5\n")
+		long := strings.Repeat("x", mostWaiting/4)
+		later.Info(long)
+		later.Info(long)
+		want("many bytes", "msg="+long+"\nmsg="+long+"\n")
+		later.Info("6")
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		want("closed", "msg=6\n")
+		later.Info("7")
+		time.Sleep(lateness)
+		want("after its end", "msg=7\n")
+	})
+	if other := slog.New(slog.DiscardHandler); Later(other) != other {
+		t.Error("another logger is changed")
+	}
 }
 
 func content(t *testing.T, path string) string {
