@@ -187,12 +187,16 @@ func (e *entry) Forget() {
 	e.cache.sets.Remove(e)
 }
 
-// kept returns the set of a state, nil if it is not there.
+// kept returns the set of a state, nil if it is not there. The set of a database that never had a design document
+// is known without reading.
 func (c *Cache) kept(e *entry, design uint64) *Set {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	set, is := c.sets.Peek(e)
-	if !is || set.design < design {
+	switch {
+	case !is && design == 0:
+		return &Set{}
+	case !is || set.design < design:
 		return nil
 	}
 	c.sets.Get(e) // it has been used
