@@ -300,8 +300,14 @@ func (e *Engine) mayMake(path string) error {
 		return err
 	}
 	e.dues.takeAt(path) // somebody has removed its file
-	// A drop that a crash cut short may have left what belonged to an earlier database.
-	return errors.Join(os.RemoveAll(subsPath(path)), e.removeAhead(path))
+	// A drop that a crash cut short may have left what belonged to an earlier database. That it is not there is
+	// found out in one call, where removing it takes two.
+	if _, err := os.Lstat(subsPath(path)); !errors.Is(err, fs.ErrNotExist) {
+		if err := os.RemoveAll(subsPath(path)); err != nil {
+			return err
+		}
+	}
+	return e.removeAhead(path)
 }
 
 // create makes a file. The caller holds mu.
@@ -535,10 +541,11 @@ func (e *Engine) dropRest(path string) error {
 		temp = nil
 	}
 	subs := subsPath(path)
+	below := subs + string(filepath.Separator)
 	delete(e.lost, path)
-	maps.DeleteFunc(e.lost, func(p string, _ lost) bool { return strings.HasPrefix(p, subs+string(filepath.Separator)) })
+	maps.DeleteFunc(e.lost, func(p string, _ lost) bool { return strings.HasPrefix(p, below) })
 	for p, f := range e.files {
-		if strings.HasPrefix(p, subs+string(filepath.Separator)) {
+		if strings.HasPrefix(p, below) {
 			if err := e.forget(f); err != nil {
 				return err
 			}

@@ -481,10 +481,12 @@ func (f *file) rest() error {
 func (f *file) resume() (err error) {
 	f.flush.Lock()
 	defer f.flush.Unlock()
-	if !f.virtual {
-		if err = f.wake(); err != nil {
-			return err
-		}
+	if f.virtual { // nor is there a compaction
+		f.resting = false
+		return nil
+	}
+	if err = f.wake(); err != nil {
+		return err
 	}
 	f.resting = false
 	return removeIfThere(f.path + tempSuffix) // a compaction that a crash cut short
