@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // replicated writes revisions as they come.
@@ -20,6 +21,23 @@ func splitDoc(t testing.TB, s *Server, id string) {
 	replicated(t, s, fmt.Sprintf(`{"_id":%q,"_rev":"1-first","at":"first"}`, id),
 		fmt.Sprintf(`{"_id":%q,"_revisions":{"start":2,"ids":["left","first"]},"at":"left"}`, id),
 		fmt.Sprintf(`{"_id":%q,"_revisions":{"start":2,"ids":["right","first"]},"at":"right"}`, id))
+}
+
+// Last-Modified of a part of the conflicts is the time of its last one, whatever else the feed has before.
+func TestConflictsByTime(t *testing.T) {
+	t.Parallel()
+	c := newHandClock()
+	s := openServer(t, Options{Now: c.now})
+	call(s, "PUT", "/db", "", "Admin", "")
+	for _, id := range []string{"a", "b"} {
+		wants(t, call(s, "PUT", "/db/plain-"+id, "{}", "Admin", ""), 201, "")
+		c.forward(10 * time.Second)
+		splitDoc(t, s, id)
+	}
+	wants(t, call(s, "PUT", "/db/plain", "{}", "Admin", ""), 201, "")
+	if got := call(s, "GET", "/db/_conflicts?limit=1", "", "Admin", "").Header().Get("Last-Modified"); got != "Thu, 29 Feb 2024 23:59:40 GMT" {
+		t.Errorf("with a limit, Last-Modified is %q", got)
+	}
 }
 
 func TestConflictsFeed(t *testing.T) {

@@ -55,7 +55,7 @@ func (q *query) setModified(ctx context.Context, h http.Header, db *store.DB, si
 		return nil
 	}
 	var last time.Time
-	end, err := db.Changes(ctx, store.ChangesQuery{Since: since, To: head.Seq, Limit: max(q.limit, 1), Times: true},
+	end, err := db.Changes(ctx, store.ChangesQuery{Since: since, To: head.Seq, Limit: max(q.limit, 1), Times: true, InConflict: q.inConflict},
 		func(c *store.Change) error { last = c.Time; return nil }, func() error { return nil })
 	switch {
 	case err != nil:
