@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import * as api from '../../api'
 import { useEvery, useLoad } from '../../load'
+import { Notice } from '../../parts/notice'
 import { Figures } from './figures'
 import { Health } from './health'
 import { Log } from './log'
@@ -12,11 +13,14 @@ import { Tasks } from './tasks'
 export default function Operate(): JSX.Element {
   // A process that shares no storage does not tell of processes.
   const members = useLoad((signal) => api.get<{ processes?: Process[] }>(['_membership'], {}, signal), [])
-  useEvery(5000, () => all && members.refresh())
+  useEvery(5000, () => several && members.refresh())
   const [chosen, choose] = useState<string>()
   const all = members.value?.processes
+  const several = useRefOnce(all) !== undefined
   const first = useRefOnce(all?.find((p) => p.self)?.node ?? all?.[0]?.node)
-  const node = chosen ?? first ?? '_local'
+  // When the others have gone, the one that is left tells of itself alone.
+  const gone = several && !all && members.value !== undefined ? chosen : undefined
+  const node = all || !several ? chosen ?? first ?? '_local' : '_local'
   const known = members.value !== undefined || members.error !== undefined
   const of = all && all.length > 1 ? ` of ${node.replace(/^tododb@/, '')}` : ''
   return (
@@ -28,6 +32,7 @@ export default function Operate(): JSX.Element {
           <Processes all={all} node={node} choose={choose} />
         </section>
       )}
+      {gone !== undefined && <Notice kind="warning">The process <bdi>{gone.replace(/^tododb@/, '')}</bdi> is not there any more. What stands here is of the one that answers.</Notice>}
       <section class="stack" aria-labelledby="operate-tasks">
         <h2 id="operate-tasks">What is going on</h2>
         <Tasks />
