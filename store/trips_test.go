@@ -92,6 +92,18 @@ func TestRoundTrips(t *testing.T) {
 				t.Errorf("%d changes", n)
 			}
 		}},
+		// Bodies are the second one: the first says which, and how large they are.
+		{"a page of changes with documents", 2, func(int) {
+			n := 0
+			_, err := db.Changes(t.Context(), store.ChangesQuery{Limit: -1, IncludeDocs: true}, func(*store.Change) error { n++; return nil }, flush)
+			must(err)
+			if n < docs {
+				t.Errorf("%d changes", n)
+			}
+		}},
+		{"a page of all documents with their bodies", 2, func(int) {
+			must(db.AllDocs(t.Context(), store.AllDocsQuery{Limit: 200, IncludeDocs: true}, func(store.Page) error { return nil }, func(*store.Row) error { return nil }, flush))
+		}},
 		{"a new document", 2, func(i int) {
 			_, err := db.Put(t.Context(), oneEdit(t, fmt.Sprintf("new%d", i), `{}`), store.WriteOptions{})
 			must(err)

@@ -82,8 +82,13 @@ func (l *pgLine) springs(sql string, raw []byte) *pgTrap {
 	if trap == nil {
 		return nil
 	}
-	l.sent = l.sent || bytes.Contains(raw, []byte(trap.after))
 	sql = strings.ToLower(sql)
+	if strings.HasPrefix(sql, "begin") {
+		l.sent = false // what was asked for before, outside of it, does not count
+	}
+	// Nor does what it reads: others may write in the same transaction.
+	reads := strings.HasPrefix(sql, "select") && !strings.HasPrefix(trap.statement, "select")
+	l.sent = l.sent || !reads && bytes.Contains(raw, []byte(trap.after))
 	if l.sent && strings.HasPrefix(sql, trap.statement) {
 		w.trap = nil
 		return trap
